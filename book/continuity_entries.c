@@ -405,7 +405,7 @@ int check_id_unique(const rule_view *v, verdict_item *item)
 int check_frame_unique(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;
-    uint64_t key = canonical_hash(v->facts->message, CANONICAL_PLAIN);
+    uint64_t key = canonical_hash(v->facts->message);
     return id_is_known(&e->frames, LIMIT_TRACK_FRAMES, key) ? rule_broken(item, 0, 0) : 0;
 }
 

@@ -2,18 +2,19 @@
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "json/json.h"
 #include "json/json_write.h"
+#include "schema/canonical.h"
 
 #define OPEN_SUFFIX ".open"
 
@@ -22,25 +23,16 @@ static const char MAGIC[8] = {'t', 'd', 'b', 'l', 'i', 'n', 'e', '1'};
 
 enum {
     ROW_BYTES = 24,
-    BLOCK_BYTES = ROW_BYTES * BASELINE_BLOCK_ROWS,
+    BLOCK_HEAD_BYTES = 24, /* checksum of what follows, first_ns, last_ns */
+    BLOCK_BYTES = BLOCK_HEAD_BYTES + ROW_BYTES * BASELINE_BLOCK_ROWS,
     TRAILER_BYTES = 32, /* the index: where it is, its size and checksum; MAGIC */
     INDEX_BYTES_MAX = 1 << 30,
-    SUM_BYTES = 17,
 };
 
-/* Where a block is. */
-typedef struct block_place {
-    uint64_t at;
-    uint64_t first_ns, last_ns;
-    uint64_t sum; /* XXH64 of its rows */
-} block_place;
-
-/* A stream with its names in one piece of memory. */
 typedef struct kept_stream {
-    baseline_stream stream;
-    block_place *blocks;
+    baseline_stream stream; /* first: what callers have */
+    uint64_t *blocks;       /* their offsets */
     size_t block_count;
-    char names[];
 } kept_stream;
 
 struct baseline {
@@ -48,23 +40,16 @@ struct baseline {
     uint64_t end; /* of what was written */
     char *path;
     char *open_path; /* NULL: it is complete */
+    td_arena *texts; /* names of streams; what was read of meta */
     baseline_meta meta;
-    char *version, *decoder, *selection, *archive; /* of meta, if it was read */
-    kept_stream **by_id;                           /* id - 1 */
-    kept_stream **sorted;                          /* of a complete one */
+    kept_stream **streams; /* sorted once it is complete */
     size_t stream_count;
-    uint8_t *bytes; /* of a block; under the mutex */
+    uint8_t bytes[BLOCK_BYTES]; /* of a block; under the mutex */
     pthread_mutex_t mutex;
 };
 
-static td_result damaged(const baseline *b, td_err *err, const char *format, ...) TD_PRINTF(3, 4);
-static td_result damaged(const baseline *b, td_err *err, const char *format, ...)
+static td_result damaged(const baseline *b, td_err *err, const char *what)
 {
-    char what[256];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(what, sizeof what, format, args); /* cut if it is too long */
-    va_end(args);
     td_err_set(err, TD_E_CORRUPT, "baseline '%s' is damaged: %s", b->path, what);
     td_err_hint(err, "make it again with 'tapedeck regress save'");
     return TD_E_CORRUPT;
@@ -76,7 +61,7 @@ static baseline *make(const char *path)
 {
     baseline *b = td_alloc_zero(1, sizeof *b);
     b->path = td_strdup(path);
-    b->bytes = td_alloc(BLOCK_BYTES);
+    b->texts = td_arena_open();
     pthread_mutex_init(&b->mutex, NULL);
     return b;
 }
@@ -90,16 +75,12 @@ void baseline_close(baseline *b)
         td_result rc = td_io_unlink(io_posix(), b->open_path, NULL);
         (void)rc; /* the next run replaces it */
     }
-    for (size_t i = 0; i < b->stream_count; i++) {
-        td_free(b->by_id[i]->blocks);
-        td_free(b->by_id[i]);
-    }
-    char *const texts[] = {b->version, b->decoder, b->selection, b->archive, b->path, b->open_path};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        td_free(texts[i]);
-    td_free(b->by_id);
-    td_free(b->sorted);
-    td_free(b->bytes);
+    for (size_t i = 0; i < b->stream_count; i++)
+        td_free(b->streams[i]->blocks);
+    td_free(b->streams);
+    td_free(b->path);
+    td_free(b->open_path);
+    td_arena_close(b->texts);
     pthread_mutex_destroy(&b->mutex);
     td_free(b);
 }
@@ -107,35 +88,6 @@ void baseline_close(baseline *b)
 const baseline_meta *baseline_get_meta(const baseline *b)
 {
     return &b->meta;
-}
-
-static int is_baseline(const char *path)
-{
-    char head[sizeof MAGIC] = {0};
-    td_file *file = NULL;
-    if (td_io_open(io_posix(), path, TD_OPEN_READ, &file, NULL) != TD_OK)
-        return 0;
-    td_result rc = td_io_read_exact(file, 0, head, sizeof head, NULL);
-    td_io_close(file);
-    return rc == TD_OK && memcmp(head, MAGIC, sizeof MAGIC) == 0;
-}
-
-td_result baseline_check_path(const char *path, baseline_existing existing, td_err *err)
-{
-    uint64_t bytes;
-    td_err cause;
-    if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_E_NOTFOUND)
-        return TD_OK;
-    if (existing == BASELINE_KEEP) {
-        td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
-        td_err_hint(err, "give --force to replace it, or another name");
-        return TD_E_INVALID;
-    }
-    if (is_baseline(path))
-        return TD_OK;
-    td_err_set(err, TD_E_INVALID, "'%s' is not replaced: it is not a baseline", path);
-    td_err_hint(err, "give another name");
-    return TD_E_INVALID;
 }
 
 td_result baseline_create(const char *path, const baseline_meta *meta, baseline **out, td_err *err)
@@ -160,28 +112,25 @@ td_result baseline_create(const char *path, const baseline_meta *meta, baseline 
 
 /* ---- streams ---- */
 
-static const char *copy_name(char **at, const char *name)
+static const char *keep_text(td_arena *in, const char *text)
 {
-    size_t size = strlen(name) + 1;
-    char *copy = memcpy(*at, name, size);
-    *at += size;
-    return copy;
+    return td_arena_copy(in, text, strlen(text) + 1);
 }
 
-static kept_stream *keep_stream(baseline *b, const baseline_stream *from)
+baseline_stream baseline_keep_names(td_arena *in, const baseline_stream *names)
 {
-    size_t bytes = strlen(from->feed) + strlen(from->topic) + strlen(from->symbol) +
-                   strlen(from->exchange_topic) + 4;
-    kept_stream *made = td_alloc_zero(1, sizeof *made + bytes);
-    char *at = made->names;
-    made->stream = (baseline_stream){.rows = from->rows,
-                                     .feed = copy_name(&at, from->feed),
-                                     .topic = copy_name(&at, from->topic),
-                                     .symbol = copy_name(&at, from->symbol),
-                                     .exchange_topic = copy_name(&at, from->exchange_topic)};
-    b->by_id = td_array_grow(b->by_id, b->stream_count, sizeof(kept_stream *));
-    b->by_id[b->stream_count++] = made;
-    made->stream.id = (uint32_t)b->stream_count;
+    return (baseline_stream){.feed = keep_text(in, names->feed),
+                             .topic = keep_text(in, names->topic),
+                             .symbol = keep_text(in, names->symbol),
+                             .exchange_topic = keep_text(in, names->exchange_topic)};
+}
+
+static kept_stream *keep_stream(baseline *b, const baseline_stream *names)
+{
+    kept_stream *made = td_arena_alloc(b->texts, sizeof *made);
+    *made = (kept_stream){.stream = baseline_keep_names(b->texts, names)};
+    b->streams = td_array_grow(b->streams, b->stream_count, sizeof(kept_stream *));
+    b->streams[b->stream_count++] = made;
     return made;
 }
 
@@ -205,11 +154,8 @@ static int compare_kept(const void *a, const void *b)
 
 static void sort_streams(baseline *b)
 {
-    if (b->stream_count == 0)
-        return;
-    b->sorted = td_alloc(b->stream_count * sizeof(kept_stream *));
-    memcpy(b->sorted, b->by_id, b->stream_count * sizeof(kept_stream *));
-    qsort(b->sorted, b->stream_count, sizeof(kept_stream *), compare_kept);
+    if (b->stream_count > 0)
+        qsort(b->streams, b->stream_count, sizeof(kept_stream *), compare_kept);
 }
 
 size_t baseline_stream_count(const baseline *b)
@@ -220,55 +166,37 @@ size_t baseline_stream_count(const baseline *b)
 const baseline_stream *baseline_stream_at(const baseline *b, size_t index)
 {
     TD_ASSERT(index < b->stream_count);
-    return &b->sorted[index]->stream;
+    return &b->streams[index]->stream;
 }
 
 const baseline_stream *baseline_find_stream(const baseline *b, const baseline_stream *names)
 {
-    size_t low = 0;
-    size_t high = b->stream_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = baseline_compare_names(names, &b->sorted[middle]->stream);
-        if (order == 0)
-            return &b->sorted[middle]->stream;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
+    const kept_stream wanted = {.stream = *names};
+    const kept_stream *key = &wanted;
+    if (b->stream_count == 0)
+        return NULL;
+    kept_stream **same =
+        bsearch(&key, b->streams, b->stream_count, sizeof(kept_stream *), compare_kept);
+    if (same != NULL)
+        return &(*same)->stream;
+    for (size_t i = 0; i < b->stream_count && names->exchange_topic[0] != '\0'; i++) {
+        const baseline_stream *at = &b->streams[i]->stream;
+        if ((at->topic[0] == '\0') != (names->topic[0] == '\0') &&
+            strcmp(at->feed, names->feed) == 0 &&
+            strcmp(at->exchange_topic, names->exchange_topic) == 0)
+            return at;
     }
     return NULL;
 }
 
-/* ---- blocks ---- */
-
-static td_bytes pack_rows(const baseline_block *block, uint8_t *out)
-{
-    for (size_t i = 0; i < block->count; i++) {
-        td_put_le64(out + ROW_BYTES * i, block->rows[i].bytes);
-        td_put_le64(out + ROW_BYTES * i + 8, block->rows[i].decode);
-        td_put_le64(out + ROW_BYTES * i + 16, block->rows[i].book);
-    }
-    return td_bytes_of(out, ROW_BYTES * block->count);
-}
-
-static void unpack_rows(td_bytes from, baseline_row *out)
-{
-    for (size_t i = 0; i < from.size / ROW_BYTES; i++)
-        out[i] = (baseline_row){.bytes = td_le64(from.data + ROW_BYTES * i),
-                                .decode = td_le64(from.data + ROW_BYTES * i + 8),
-                                .book = td_le64(from.data + ROW_BYTES * i + 16)};
-}
-
-td_result baseline_add_stream(baseline *b, const baseline_stream *stream, uint32_t *id, td_err *err)
+td_result baseline_add_stream(baseline *b, const baseline_stream *names, baseline_stream **out,
+                              td_err *err)
 {
     TD_ASSERT(b->open_path != NULL);
     pthread_mutex_lock(&b->mutex);
     td_result rc = TD_OK;
     if (b->stream_count < LIMIT_REGRESS_STREAMS) {
-        kept_stream *made = keep_stream(b, stream);
-        made->stream.rows = 0;
-        *id = made->stream.id;
+        *out = &keep_stream(b, names)->stream;
     } else {
         rc = td_err_set(err, TD_E_LIMIT, "more than %u streams", LIMIT_REGRESS_STREAMS);
         td_err_hint(err, "select fewer feeds, topics or symbols");
@@ -277,46 +205,62 @@ td_result baseline_add_stream(baseline *b, const baseline_stream *stream, uint32
     return rc;
 }
 
-td_result baseline_add_block(baseline *b, uint32_t id, const baseline_block *block, td_err *err)
+/* ---- blocks ---- */
+
+static void add_offset(kept_stream *of, uint64_t at)
+{
+    of->blocks = td_array_grow(of->blocks, of->block_count, sizeof *of->blocks);
+    of->blocks[of->block_count++] = at;
+}
+
+td_result baseline_add_block(baseline *b, baseline_stream *of, const baseline_block *block,
+                             td_err *err)
 {
     TD_ASSERT(b->open_path != NULL);
     TD_ASSERT(block->count > 0 && block->count <= BASELINE_BLOCK_ROWS);
+    TD_ASSERT(of->rows % BASELINE_BLOCK_ROWS == 0);
+    size_t size = BLOCK_HEAD_BYTES + ROW_BYTES * block->count;
     pthread_mutex_lock(&b->mutex);
-    TD_ASSERT(id > 0 && id <= b->stream_count);
-    kept_stream *of = b->by_id[id - 1];
-    TD_ASSERT(of->stream.rows == of->block_count * BASELINE_BLOCK_ROWS);
-    const td_bytes rows = pack_rows(block, b->bytes);
-    of->blocks = td_array_grow(of->blocks, of->block_count, sizeof *of->blocks);
-    of->blocks[of->block_count++] = (block_place){.at = b->end,
-                                                  .first_ns = block->first_ns,
-                                                  .last_ns = block->last_ns,
-                                                  .sum = td_xxh64(rows.data, rows.size)};
-    of->stream.rows += block->count;
-    b->end += rows.size;
-    td_result rc = td_io_append(b->file, rows.data, rows.size, err);
+    td_put_le64(b->bytes + 8, block->first_ns);
+    td_put_le64(b->bytes + 16, block->last_ns);
+    for (size_t i = 0; i < block->count; i++) {
+        uint8_t *row = b->bytes + BLOCK_HEAD_BYTES + ROW_BYTES * i;
+        td_put_le64(row, block->rows[i].bytes);
+        td_put_le64(row + 8, block->rows[i].decode);
+        td_put_le64(row + 16, block->rows[i].book);
+    }
+    td_put_le64(b->bytes, td_xxh64(b->bytes + 8, size - 8));
+    add_offset((kept_stream *)of, b->end);
+    of->rows += block->count;
+    b->end += size;
+    td_result rc = td_io_append(b->file, b->bytes, size, err);
     pthread_mutex_unlock(&b->mutex);
     return rc;
 }
 
 td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t number,
-                              baseline_row *rows, baseline_block *block, td_err *err)
+                              baseline_block *out, td_err *err)
 {
-    const kept_stream *kept = b->by_id[of->id - 1];
+    const kept_stream *kept = (const kept_stream *)of;
+    char what[64];
     if (number >= kept->block_count)
         return TD_EOF;
-    const block_place *place = &kept->blocks[number];
     uint64_t left = of->rows - (uint64_t)number * BASELINE_BLOCK_ROWS;
-    size_t count = left < BASELINE_BLOCK_ROWS ? (size_t)left : BASELINE_BLOCK_ROWS;
-    *block = (baseline_block){
-        .first_ns = place->first_ns, .last_ns = place->last_ns, .count = count, .rows = rows};
+    out->count = left < BASELINE_BLOCK_ROWS ? (size_t)left : BASELINE_BLOCK_ROWS;
+    size_t size = BLOCK_HEAD_BYTES + ROW_BYTES * out->count;
     pthread_mutex_lock(&b->mutex);
-    td_result rc = td_io_read_exact(b->file, place->at, b->bytes, ROW_BYTES * count, err);
+    td_result rc = td_io_read_exact(b->file, kept->blocks[number], b->bytes, size, err);
     if (rc == TD_E_TRUNCATED ||
-        (rc == TD_OK && td_xxh64(b->bytes, ROW_BYTES * count) != place->sum))
-        rc =
-            damaged(b, err, "the checksum of block %u of %s/%s fails", number, of->feed, of->topic);
-    if (rc == TD_OK)
-        unpack_rows(td_bytes_of(b->bytes, ROW_BYTES * count), rows);
+        (rc == TD_OK && td_xxh64(b->bytes + 8, size - 8) != td_le64(b->bytes))) {
+        (void)snprintf(what, sizeof what, "the checksum of a block of %s fails", of->topic);
+        rc = damaged(b, err, what);
+    }
+    out->first_ns = td_le64(b->bytes + 8);
+    out->last_ns = td_le64(b->bytes + 16);
+    for (size_t i = 0; i < out->count; i++) {
+        const uint8_t *row = b->bytes + BLOCK_HEAD_BYTES + ROW_BYTES * i;
+        out->rows[i] = (baseline_row){td_le64(row), td_le64(row + 8), td_le64(row + 16)};
+    }
     pthread_mutex_unlock(&b->mutex);
     return rc;
 }
@@ -328,9 +272,17 @@ void baseline_set_damaged(baseline *b)
     b->meta.is_damaged = 1;
 }
 
+static void write_globs(json_writer *json, const char *name, selection_globs globs)
+{
+    json_write_key(json, name);
+    json_write_array_begin(json);
+    for (size_t i = 0; i < globs.count; i++)
+        json_write_text(json, globs.items[i]);
+    json_write_array_end(json);
+}
+
 static void write_stream(json_writer *json, const kept_stream *of)
 {
-    char sum[SUM_BYTES];
     json_write_object_begin(json);
     json_write_member_text(json, "feed", of->stream.feed);
     json_write_member_text(json, "topic", of->stream.topic);
@@ -339,35 +291,34 @@ static void write_stream(json_writer *json, const kept_stream *of)
     json_write_member_u64(json, "frames", of->stream.rows);
     json_write_key(json, "blocks");
     json_write_array_begin(json);
-    for (size_t i = 0; i < of->block_count; i++) {
-        (void)snprintf(sum, sizeof sum, "%016" PRIx64, of->blocks[i].sum); /* fits */
-        json_write_object_begin(json);
-        json_write_member_u64(json, "at", of->blocks[i].at);
-        json_write_member_u64(json, "first_ns", of->blocks[i].first_ns);
-        json_write_member_u64(json, "last_ns", of->blocks[i].last_ns);
-        json_write_member_text(json, "xxh64", sum);
-        json_write_object_end(json);
-    }
+    for (size_t i = 0; i < of->block_count; i++)
+        json_write_u64(json, of->blocks[i]);
     json_write_array_end(json);
     json_write_object_end(json);
 }
 
 static td_result write_index(const baseline *b, td_buf *out, td_err *err)
 {
+    const selection *covered = &b->meta.covered;
     json_writer json;
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     json_write_member_u64(&json, "canonical", CANONICAL_VERSION);
-    json_write_member_bool(&json, "whole", b->meta.members == CANONICAL_WHOLE);
     json_write_member_bool(&json, "damaged", b->meta.is_damaged);
     json_write_member_text(&json, "version", b->meta.version);
     json_write_member_text(&json, "decoder", b->meta.decoder);
-    json_write_member_text(&json, "selection", b->meta.selection);
     json_write_member_text(&json, "archive", b->meta.archive);
+    write_globs(&json, "feeds", covered->feeds);
+    write_globs(&json, "topics", covered->topics);
+    write_globs(&json, "symbols", covered->symbols);
+    if (covered->has_from)
+        json_write_member_u64(&json, "from_ns", covered->from.ns);
+    if (covered->has_to)
+        json_write_member_u64(&json, "to_ns", covered->to.ns);
     json_write_key(&json, "streams");
     json_write_array_begin(&json);
     for (size_t i = 0; i < b->stream_count; i++)
-        write_stream(&json, b->by_id[i]);
+        write_stream(&json, b->streams[i]);
     json_write_array_end(&json);
     json_write_object_end(&json);
     return json_write_end(&json, err);
@@ -402,24 +353,38 @@ td_result baseline_finish(baseline *b, uint64_t *file_bytes, td_err *err)
     return TD_OK;
 }
 
-/* A copy of a text, for td_free; NULL: absent. */
-static char *read_text(json_value object, const char *key)
+static const char *keep_bytes(baseline *b, td_bytes text)
 {
-    td_bytes text;
-    return json_find_text(object, key, &text) ? td_strndup((const char *)text.data, text.size)
-                                              : NULL;
+    char *kept = td_arena_alloc(b->texts, text.size + 1);
+    memcpy(kept, text.data, text.size);
+    kept[text.size] = '\0';
+    return kept;
 }
 
-static int read_block_place(json_value from, block_place *out)
+/* 1 if the member is a text. */
+static int read_text(baseline *b, json_value object, const char *key, const char **out)
 {
-    td_bytes sum;
-    char hex[SUM_BYTES] = "";
-    if (!json_find_u64(from, "at", &out->at) || !json_find_u64(from, "first_ns", &out->first_ns) ||
-        !json_find_u64(from, "last_ns", &out->last_ns) || !json_find_text(from, "xxh64", &sum) ||
-        sum.size != sizeof hex - 1)
+    td_bytes text;
+    int is_text = json_find_text(object, key, &text);
+    if (is_text)
+        *out = keep_bytes(b, text);
+    return is_text;
+}
+
+static int read_globs(baseline *b, json_value root, const char *key, selection_globs *out)
+{
+    json_value list;
+    json_value item;
+    td_bytes text;
+    if (!json_find(root, key, &list))
         return 0;
-    memcpy(hex, sum.data, sum.size);
-    out->sum = strtoull(hex, NULL, 16);
+    const char **items = td_arena_alloc(b->texts, json_count(list) * sizeof *items);
+    *out = (selection_globs){items, 0};
+    for (json_iter it = json_iter_of(list); json_next(&it, NULL, &item);) {
+        if (!json_text(item, &text))
+            return 0;
+        items[out->count++] = keep_bytes(b, text);
+    }
     return 1;
 }
 
@@ -427,51 +392,52 @@ static int read_stream(baseline *b, json_value from)
 {
     json_value blocks;
     json_value block;
-    baseline_stream row;
-    char *const texts[] = {read_text(from, "feed"), read_text(from, "topic"),
-                           read_text(from, "symbol"), read_text(from, "exchange_topic")};
-    int is_sound = texts[0] != NULL && texts[1] != NULL && texts[2] != NULL && texts[3] != NULL &&
-                   json_find_u64(from, "frames", &row.rows) && json_find(from, "blocks", &blocks);
-    if (is_sound) {
-        row.feed = texts[0];
-        row.topic = texts[1];
-        row.symbol = texts[2];
-        row.exchange_topic = texts[3];
-        kept_stream *made = keep_stream(b, &row);
-        for (json_iter it = json_iter_of(blocks); is_sound && json_next(&it, NULL, &block);) {
-            made->blocks = td_array_grow(made->blocks, made->block_count, sizeof *made->blocks);
-            is_sound = read_block_place(block, &made->blocks[made->block_count++]);
-        }
-        is_sound = is_sound && made->block_count == row.rows / BASELINE_BLOCK_ROWS +
-                                                        (row.rows % BASELINE_BLOCK_ROWS > 0);
+    baseline_stream names;
+    uint64_t rows;
+    uint64_t at;
+    if (!read_text(b, from, "feed", &names.feed) || !read_text(b, from, "topic", &names.topic) ||
+        !read_text(b, from, "symbol", &names.symbol) ||
+        !read_text(b, from, "exchange_topic", &names.exchange_topic) ||
+        !json_find_u64(from, "frames", &rows) || !json_find(from, "blocks", &blocks))
+        return 0;
+    kept_stream *made = keep_stream(b, &names);
+    made->stream.rows = rows;
+    for (json_iter it = json_iter_of(blocks); json_next(&it, NULL, &block);) {
+        if (!json_u64(block, &at))
+            return 0;
+        add_offset(made, at);
     }
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        td_free(texts[i]);
-    return is_sound;
+    return made->block_count == rows / BASELINE_BLOCK_ROWS + (rows % BASELINE_BLOCK_ROWS > 0);
+}
+
+static int read_meta(baseline *b, json_value root)
+{
+    baseline_meta *meta = &b->meta;
+    selection *covered = &meta->covered;
+    json_value value;
+    int is_damaged;
+    covered->has_from = (uint8_t)json_find_u64(root, "from_ns", &covered->from.ns);
+    covered->has_to = (uint8_t)json_find_u64(root, "to_ns", &covered->to.ns);
+    covered->from.kind = covered->to.kind = TD_TIME_ABSOLUTE;
+    if (!json_find(root, "damaged", &value) || !json_bool(value, &is_damaged) ||
+        !read_text(b, root, "version", &meta->version) ||
+        !read_text(b, root, "decoder", &meta->decoder) ||
+        !read_text(b, root, "archive", &meta->archive) ||
+        !read_globs(b, root, "feeds", &covered->feeds) ||
+        !read_globs(b, root, "topics", &covered->topics) ||
+        !read_globs(b, root, "symbols", &covered->symbols))
+        return 0;
+    meta->is_damaged = (uint8_t)is_damaged;
+    return 1;
 }
 
 static td_result read_index(baseline *b, json_value root, td_err *err)
 {
-    json_value value;
+    json_value streams;
     json_value of;
     uint64_t canonical = 0;
-    int is_whole = 0;
-    int is_damaged = 0;
-    b->version = read_text(root, "version");
-    b->decoder = read_text(root, "decoder");
-    b->selection = read_text(root, "selection");
-    b->archive = read_text(root, "archive");
-    if (!json_find_u64(root, "canonical", &canonical) || !json_find(root, "whole", &value) ||
-        !json_bool(value, &is_whole) || !json_find(root, "damaged", &value) ||
-        !json_bool(value, &is_damaged) || b->version == NULL || b->decoder == NULL ||
-        b->selection == NULL || b->archive == NULL || !json_find(root, "streams", &value))
+    if (!json_find_u64(root, "canonical", &canonical) || !json_find(root, "streams", &streams))
         return damaged(b, err, "its index lacks a member");
-    b->meta = (baseline_meta){.members = is_whole ? CANONICAL_WHOLE : CANONICAL_PLAIN,
-                              .is_damaged = (uint8_t)is_damaged,
-                              .version = b->version,
-                              .decoder = b->decoder,
-                              .selection = b->selection,
-                              .archive = b->archive};
     if (canonical != CANONICAL_VERSION) {
         td_err_set(err, TD_E_UNSUPPORTED,
                    "baseline '%s' has hashes of version %" PRIu64 ", this program of %d", b->path,
@@ -479,20 +445,27 @@ static td_result read_index(baseline *b, json_value root, td_err *err)
         td_err_hint(err, "make it again with 'tapedeck regress save'");
         return TD_E_UNSUPPORTED;
     }
-    for (json_iter it = json_iter_of(value); json_next(&it, NULL, &of);)
-        if (b->stream_count == LIMIT_REGRESS_STREAMS || !read_stream(b, of))
-            return damaged(b, err, "stream %zu of its index", b->stream_count);
-    return TD_OK;
+    int is_sound = read_meta(b, root);
+    for (json_iter it = json_iter_of(streams); is_sound && json_next(&it, NULL, &of);)
+        is_sound = b->stream_count < LIMIT_REGRESS_STREAMS && read_stream(b, of);
+    return is_sound ? TD_OK : damaged(b, err, "its index lacks a member");
 }
 
 static td_result read_file(baseline *b, td_err *err)
 {
     uint8_t trailer[TRAILER_BYTES];
+    char head[sizeof MAGIC];
     uint64_t file_bytes = 0;
     json_value root = {0};
     td_result rc = td_io_size(b->file, &file_bytes, err);
     if (rc != TD_OK)
         return rc;
+    if (td_io_read_exact(b->file, 0, head, sizeof head, NULL) != TD_OK ||
+        memcmp(head, MAGIC, sizeof MAGIC) != 0) {
+        td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a baseline", b->path);
+        td_err_hint(err, "'tapedeck regress save' makes one");
+        return TD_E_UNSUPPORTED;
+    }
     if (file_bytes < TRAILER_BYTES ||
         td_io_read_exact(b->file, file_bytes - TRAILER_BYTES, trailer, TRAILER_BYTES, err) !=
             TD_OK ||
@@ -520,10 +493,6 @@ td_result baseline_open(const char *path, baseline **out, td_err *err)
 {
     baseline *b = make(path);
     td_result rc = td_io_open(io_posix(), path, TD_OPEN_READ, &b->file, err);
-    if (rc == TD_OK && !is_baseline(path)) {
-        rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a baseline", path);
-        td_err_hint(err, "'tapedeck regress save' makes one");
-    }
     if (rc == TD_OK)
         rc = read_file(b, err);
     if (rc != TD_OK) {

@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
+#include "base/arena.h"
 #include "base/err.h"
-#include "schema/canonical.h"
+#include "tape/selection.h"
 
 enum { BASELINE_BLOCK_ROWS = 1024 };
 
@@ -26,7 +26,6 @@ typedef struct baseline_row {
 /* A stream: the frames of one topic and symbol of a feed. Frames that no definition matches have
  * the topic "" and a stream for each exchange_topic. */
 typedef struct baseline_stream {
-    uint32_t id; /* from 1 */
     const char *feed, *topic, *symbol, *exchange_topic;
     uint64_t rows;
 } baseline_stream;
@@ -35,31 +34,22 @@ typedef struct baseline_stream {
 typedef struct baseline_block {
     uint64_t first_ns, last_ns; /* receive times */
     size_t count;
-    const baseline_row *rows;
+    baseline_row *rows; /* the caller's; for reading BASELINE_BLOCK_ROWS of them */
 } baseline_block;
 
 /* What a baseline is of. Texts are never NULL. */
 typedef struct baseline_meta {
-    canonical_members members; /* that the decodes' hashes cover */
-    uint8_t is_damaged;        /* 1: chunks of the archive could not be read */
-    const char *version;       /* of tapedeck */
-    const char *decoder;       /* "built-in", or as on the command line */
-    const char *selection;     /* one line of text: globs and times, resolved */
-    const char *archive;       /* path */
+    uint8_t is_damaged;  /* 1: chunks of the archive could not be read */
+    const char *version; /* of tapedeck */
+    const char *decoder; /* "built-in", or as on the command line */
+    const char *archive; /* path */
+    selection covered;   /* with absolute times */
 } baseline_meta;
 
 typedef struct baseline baseline;
 
-/* What to do with a baseline that exists. */
-typedef enum baseline_existing { BASELINE_KEEP, BASELINE_REPLACE } baseline_existing;
-
-/* TD_E_INVALID if baseline_create would be in vain: for callers that work for long before they
- * finish. */
-TD_MUST_USE td_result baseline_check_path(const char *path, baseline_existing existing,
-                                          td_err *err);
-
-/* A new baseline, to be filled. What another run left of PATH.open is replaced. TD_E_IO,
- * TD_E_NOSPACE. */
+/* A new baseline, to be filled. meta's texts are borrowed. What another run left of PATH.open is
+ * replaced. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result baseline_create(const char *path, const baseline_meta *meta, baseline **out,
                                       td_err *err);
 
@@ -75,13 +65,13 @@ const baseline_meta *baseline_get_meta(const baseline *b);
 
 /* ---- filling; any thread ---- */
 
-/* Add a stream; *id is set. */
-TD_MUST_USE td_result baseline_add_stream(baseline *b, const baseline_stream *stream, uint32_t *id,
-                                          td_err *err);
+/* Add a stream; names are copied. TD_E_LIMIT. */
+TD_MUST_USE td_result baseline_add_stream(baseline *b, const baseline_stream *names,
+                                          baseline_stream **out, td_err *err);
 
 /* Add the next block of a stream. TD_E_IO, TD_E_NOSPACE. */
-TD_MUST_USE td_result baseline_add_block(baseline *b, uint32_t id, const baseline_block *block,
-                                         td_err *err);
+TD_MUST_USE td_result baseline_add_block(baseline *b, baseline_stream *of,
+                                         const baseline_block *block, td_err *err);
 
 /* Note that chunks of the archive could not be read. */
 void baseline_set_damaged(baseline *b);
@@ -100,12 +90,16 @@ const baseline_stream *baseline_stream_at(const baseline *b, size_t index);
  * which one comes first depends on where a run begins. */
 int baseline_compare_names(const baseline_stream *a, const baseline_stream *b);
 
-/* The stream of these names, or NULL. Any thread. */
+/* The stream of the same frames, or NULL. A topic that only one side has a definition of is found
+ * by its exchange topic. Any thread. */
 const baseline_stream *baseline_find_stream(const baseline *b, const baseline_stream *names);
 
-/* Read block `number` (from 0) into rows, BASELINE_BLOCK_ROWS of them; block->rows is rows. TD_EOF:
- * the stream has no such block. TD_E_CORRUPT: its checksum fails. Any thread. */
+/* Copy names into an arena. */
+baseline_stream baseline_keep_names(td_arena *in, const baseline_stream *names);
+
+/* Read block `number` (from 0) into out->rows. TD_EOF: the stream has no such block. TD_E_CORRUPT:
+ * its checksum fails. Any thread. */
 TD_MUST_USE td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t number,
-                                          baseline_row *rows, baseline_block *block, td_err *err);
+                                          baseline_block *out, td_err *err);
 
 #endif

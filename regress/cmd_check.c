@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,9 +14,7 @@
 #include "cli/units.h"
 #include "base/version.h"
 #include "play/play_verb.h"
-#include "regress/baseline_selection.h"
 #include "regress/cut.h"
-#include "regress/decoding_options.h"
 #include "regress/report.h"
 #include "regress/run.h"
 
@@ -61,10 +60,10 @@ typedef struct check_command {
     play_verb verb;
     const char *baseline_path; /* NULL: diff */
     check_flags flags;
-    decoding_options decoding;
     decoder_options decoders;
     rate_window rate;
-    baseline_selection selecting;
+    selection wanted; /* what is played, with absolute times */
+    uint8_t is_part;  /* 1: less time than the baseline covers */
     baseline *was;
     char was_path[LIMIT_PATH_BYTES]; /* of diff: a temporary file */
     user_decoder *was_decoder;       /* of diff */
@@ -88,26 +87,56 @@ static td_result check_flags_of(const check_command *command, td_err *err)
         rc = td_err_set(err, TD_E_INVALID, "no decoder is given");
         td_err_hint(err, "give --decoder FILE.so or --decoder-cmd COMMAND, once or twice");
     }
-    if (rc == TD_OK && command->flags.cut_file != NULL)
-        rc = cut_check_path(io_posix(), command->flags.cut_file,
-                            command->flags.is_forced ? CUT_REPLACE : CUT_KEEP, err);
+    const char *cut_file = command->flags.cut_file;
+    const char *suffix = cut_file == NULL ? NULL : strrchr(cut_file, '.');
+    if (rc == TD_OK && cut_file != NULL && (suffix == NULL || strcmp(suffix, ".mcap") != 0))
+        rc = td_err_set(err, TD_E_INVALID, "'%s': the name of a tape ends in .mcap", cut_file);
+    if (rc == TD_OK && cut_file != NULL && !command->flags.is_forced)
+        rc = regress_check_absent(cut_file, err);
     return rc;
 }
 
 /* diff compares the first decoder with the second one, or the built-in one with the only one. */
 static td_result open_decoders(check_command *command, td_err *err)
 {
-    const decoder_environment environment =
-        decoding_environment(&command->decoders, &command->verb);
+    const play_verb *verb = &command->verb;
     size_t count = decoder_options_count(&command->decoders);
     td_result rc = TD_OK;
     if (is_diff(command))
-        rc = user_decoder_open(&command->decoders, count == 2 ? 0 : count, &environment,
-                               &command->was_decoder, err);
+        rc = user_decoder_open(&command->decoders, count == 2 ? 0 : count, &verb->log,
+                               verb->signals, &command->was_decoder, err);
     if (rc == TD_OK)
         rc = user_decoder_open(&command->decoders, is_diff(command) && count == 2 ? 1 : 0,
-                               &environment, &command->is_decoder, err);
+                               &verb->log, verb->signals, &command->is_decoder, err);
     return rc;
+}
+
+/* Narrow the selection to what the baseline covers: it has the baseline's globs where the command
+ * line gives none of that kind, and no time outside of the baseline's. */
+static td_result narrow(check_command *command, td_err *err)
+{
+    const selection *covered = &baseline_get_meta(command->was)->covered;
+    const selection_window all = selection_resolve(covered, 0);
+    selection *wanted = &command->wanted;
+    if (wanted->feeds.count == 0)
+        wanted->feeds = covered->feeds;
+    if (wanted->topics.count == 0)
+        wanted->topics = covered->topics;
+    if (wanted->symbols.count == 0)
+        wanted->symbols = covered->symbols;
+    td_result rc = regress_fix_times(command->verb.source.archive, wanted, err);
+    if (rc != TD_OK)
+        return rc;
+    selection_window window = selection_resolve(wanted, 0);
+    command->is_part = window.from_ns > all.from_ns || window.to_ns < all.to_ns;
+    if (window.from_ns < all.from_ns)
+        window.from_ns = all.from_ns;
+    if (window.to_ns > all.to_ns)
+        window.to_ns = all.to_ns;
+    if (window.from_ns >= window.to_ns)
+        return td_err_set(err, TD_E_INVALID, "the baseline has no frames of the selected time");
+    selection_set_window(wanted, window);
+    return TD_OK;
 }
 
 static td_result open_all(check_command *command, td_err *err)
@@ -117,13 +146,11 @@ static td_result open_all(check_command *command, td_err *err)
         rc = baseline_open(command->baseline_path, &command->was, err);
     if (rc == TD_OK)
         rc = play_source_open(&command->verb.source, &command->verb.log, err);
-    if (rc == TD_OK && is_diff(command))
-        rc = baseline_selection_fix(&command->selecting, &command->verb.source.wanted,
-                                    command->verb.source.archive, err);
-    else if (rc == TD_OK)
-        rc = baseline_selection_init(
-            &command->selecting, baseline_get_meta(command->was)->selection,
-            &command->verb.source.wanted, command->verb.source.archive, err);
+    command->wanted = command->verb.source.wanted;
+    if (rc == TD_OK)
+        rc = is_diff(command)
+                 ? regress_fix_times(command->verb.source.archive, &command->wanted, err)
+                 : narrow(command, err);
     return rc == TD_OK ? open_decoders(command, err) : rc;
 }
 
@@ -139,10 +166,8 @@ static void begin_phase(check_command *command, const char *phase)
 static regress_options options_of(check_command *command, user_decoder *with)
 {
     return (regress_options){.archive = command->verb.source.archive,
-                             .wanted = &command->selecting.wanted,
+                             .wanted = &command->wanted,
                              .decoder = with,
-                             .members = is_diff(command) ? decoding_members(&command->decoding)
-                                                         : baseline_get_meta(command->was)->members,
                              .threads = threads_options_count(&command->verb.threads),
                              .log = &command->verb.log,
                              .progress = play_verb_progress,
@@ -165,11 +190,10 @@ static td_result name_temporary(check_command *command, td_err *err)
 static td_result save_first(check_command *command, td_err *err)
 {
     const regress_options options = options_of(command, command->was_decoder);
-    const baseline_meta meta = {.members = options.members,
-                                .version = TAPEDECK_VERSION,
+    const baseline_meta meta = {.version = TAPEDECK_VERSION,
                                 .decoder = user_decoder_name(command->was_decoder),
-                                .selection = command->selecting.text,
-                                .archive = archive_path(command->verb.source.archive)};
+                                .archive = archive_path(command->verb.source.archive),
+                                .covered = command->wanted};
     uint64_t bytes;
     td_result rc = name_temporary(command, err);
     if (rc == TD_OK)
@@ -186,28 +210,21 @@ static td_result save_first(check_command *command, td_err *err)
     return rc == TD_OK ? td_io_unlink(io_posix(), command->was_path, err) : rc;
 }
 
-static const char *describe_selection(const check_command *command)
-{
-    const char *text = baseline_get_meta(command->was)->selection;
-    return text[0] == '\0' ? "all of its archive" : text;
-}
-
 static td_result compare(check_command *command, td_err *err)
 {
     const regress_options options = options_of(command, command->is_decoder);
     const regress_against against = {
         .was = command->was,
-        .extent = command->selecting.is_part || command->flags.is_part ? JOIN_PART : JOIN_WHOLE,
-        .covered = &command->selecting.wanted,
+        .extent = command->is_part || command->flags.is_part ? JOIN_PART : JOIN_WHOLE,
+        .covered = &command->wanted,
         .was_decoder = command->was_decoder};
     begin_phase(command, "now");
     td_result rc = regress_compare(&options, &against, &command->totals, &command->found, err);
     const regress_counts *counts = &command->found.totals;
     if (rc != TD_OK || counts->compared + counts->missing + counts->added > 0)
         return rc;
-    td_err_set(err, TD_E_NOTFOUND, "no frame is compared: the selection has none of the baseline");
-    td_err_hint(err, "the baseline covers: %s", describe_selection(command));
-    return TD_E_NOTFOUND;
+    return td_err_set(err, TD_E_NOTFOUND,
+                      "no frame is compared: the selection has none of the baseline");
 }
 
 static td_result play(check_command *command, td_err *err)
@@ -229,7 +246,7 @@ static void describe(check_command *command, const regress_report *report)
     result_writer r;
     result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
-    regress_report_describe(report, command->verb.output.columns, &r);
+    regress_report_describe(report, &r);
     result_styled(&r, "styled", is_same ? TERMINAL_GOOD : TERMINAL_BAD,
                   is_same ? "the same" : "DIFFERENT");
     result_object_end(&r, "before: {was}[, {baseline}]\nnow: {is}\narchive: {archive}\n"
@@ -253,6 +270,9 @@ static td_result cut(check_command *command, td_err *err)
     }
     const regress_difference *first = &of->first;
     const cut_frame frame = {.feed = of->names.feed,
+                             .topic = of->names.topic,
+                             .symbol = of->names.symbol,
+                             .has_book = first->has_book,
                              .session_id = first->session_id,
                              .line = first->line,
                              .shard = first->shard,
@@ -263,7 +283,6 @@ static td_result cut(check_command *command, td_err *err)
                                  .decoding = user_decoder_decoding(command->is_decoder),
                                  .threads = threads_options_count(&command->verb.threads),
                                  .path = command->flags.cut_file,
-                                 .existing = command->flags.is_forced ? CUT_REPLACE : CUT_KEEP,
                                  .version = TAPEDECK_VERSION};
     cut_result done;
     td_result rc = cut_write(&options, &frame, &done, err);
@@ -271,8 +290,8 @@ static td_result cut(check_command *command, td_err *err)
         return td_err_add(err, rc, "--cut");
     report_line(command->verb.report, TD_LOG_INFO, "%s in '%s'%s",
                 format_counted(done.frames, "frame").text, command->flags.cut_file,
-                done.has_book && !done.has_snapshot ? "; the archive has no snapshot before them"
-                                                    : "");
+                frame.has_book && !done.has_snapshot ? "; the archive has no snapshot before them"
+                                                     : "");
     return TD_OK;
 }
 
@@ -281,13 +300,10 @@ static td_result conclude(check_command *command, exit_code *status, td_err *err
     const regress_report report = {.baseline = command->baseline_path,
                                    .archive = archive_path(command->verb.source.archive),
                                    .was = baseline_get_meta(command->was),
-                                   .selection = command->selecting.text,
                                    .was_decoder = command->was_decoder,
                                    .is_decoder = command->is_decoder,
                                    .found = &command->found,
-                                   .totals = &command->totals,
-                                   .is_whole =
-                                       baseline_get_meta(command->was)->members == CANONICAL_WHOLE};
+                                   .totals = &command->totals};
     td_result rc = TD_OK;
     describe(command, &report);
     if (command->flags.junit_file != NULL)
@@ -307,7 +323,6 @@ static void close_all(check_command *command)
     user_decoder_close(command->was_decoder);
     user_decoder_close(command->is_decoder);
     baseline_close(command->was);
-    baseline_selection_fini(&command->selecting);
 }
 
 /* What both verbs do once their command line is read. */
@@ -377,7 +392,6 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
         option_group_archive(&command.verb.source.choice),
         report_group(&command.flags),
         option_group_decoder(&command.decoders),
-        option_group_decoding(&command.decoding),
         option_group_selection(&command.verb.source.selecting),
         option_group_threads(&command.verb.threads),
         option_group_json(&command.verb.json),

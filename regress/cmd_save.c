@@ -7,8 +7,6 @@
 #include "cli/result.h"
 #include "base/version.h"
 #include "play/play_verb.h"
-#include "regress/baseline_selection.h"
-#include "regress/decoding_options.h"
 #include "regress/run.h"
 
 typedef struct save_flags {
@@ -33,11 +31,10 @@ static const option_row SAVE_ROWS[] = {
 typedef struct save_command {
     play_verb verb;
     save_flags flags;
-    decoding_options options;
     decoder_options decoders;
     rate_window rate;
     user_decoder *decoder;
-    baseline_selection selecting;
+    selection wanted; /* with absolute times */
     baseline *made;
     regress_totals totals;
     uint64_t file_bytes;
@@ -52,10 +49,8 @@ static void describe(save_command *command)
     result_object_begin(&r, NULL);
     result_text(&r, "baseline", command->flags.out);
     result_text(&r, "archive", meta->archive);
-    result_name(&r, "selection", meta->selection);
     result_text(&r, "decoder", meta->decoder);
     result_text(&r, "version", meta->version);
-    result_bool(&r, "whole", meta->members == CANONICAL_WHOLE);
     result_bool(&r, "damaged", totals->is_damaged);
     result_count(&r, "streams", baseline_stream_count(command->made));
     result_count(&r, "frames", totals->frames);
@@ -83,23 +78,20 @@ static td_result check_flags(const save_command *command, td_err *err)
         return TD_E_INVALID;
     }
     td_result rc = decoder_options_check(&command->decoders, 1, err);
-    if (rc == TD_OK)
-        rc = baseline_check_path(command->flags.out,
-                                 command->flags.is_forced ? BASELINE_REPLACE : BASELINE_KEEP, err);
+    if (rc == TD_OK && !command->flags.is_forced)
+        rc = regress_check_absent(command->flags.out, err);
     return rc;
 }
 
 static td_result save(save_command *command, td_err *err)
 {
-    const baseline_meta meta = {.members = decoding_members(&command->options),
-                                .version = TAPEDECK_VERSION,
+    const baseline_meta meta = {.version = TAPEDECK_VERSION,
                                 .decoder = user_decoder_name(command->decoder),
-                                .selection = command->selecting.text,
-                                .archive = archive_path(command->verb.source.archive)};
+                                .archive = archive_path(command->verb.source.archive),
+                                .covered = command->wanted};
     const regress_options options = {.archive = command->verb.source.archive,
-                                     .wanted = &command->selecting.wanted,
+                                     .wanted = &command->wanted,
                                      .decoder = command->decoder,
-                                     .members = meta.members,
                                      .threads = threads_options_count(&command->verb.threads),
                                      .log = &command->verb.log,
                                      .progress = play_verb_progress,
@@ -120,13 +112,12 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
     td_result rc = check_flags(command, err);
     if (rc == TD_OK)
         rc = play_source_open(&command->verb.source, &command->verb.log, err);
+    command->wanted = command->verb.source.wanted;
     if (rc == TD_OK)
-        rc = baseline_selection_fix(&command->selecting, &command->verb.source.wanted,
-                                    command->verb.source.archive, err);
-    const decoder_environment environment =
-        decoding_environment(&command->decoders, &command->verb);
+        rc = regress_fix_times(command->verb.source.archive, &command->wanted, err);
     if (rc == TD_OK)
-        rc = user_decoder_open(&command->decoders, 0, &environment, &command->decoder, err);
+        rc = user_decoder_open(&command->decoders, 0, &command->verb.log, command->verb.signals,
+                               &command->decoder, err);
     if (rc == TD_OK)
         rc = save(command, err);
     if (rc == TD_OK)
@@ -137,7 +128,6 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
         *status = EXIT_CODE_DIFFERS;
     user_decoder_close(command->decoder);
     baseline_close(command->made);
-    baseline_selection_fini(&command->selecting);
     return rc;
 }
 
@@ -147,7 +137,6 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
     const option_group groups[] = {
         option_group_archive(&command.verb.source.choice),
         {"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command.flags},
-        option_group_decoding(&command.options),
         option_group_decoder(&command.decoders),
         option_group_selection(&command.verb.source.selecting),
         option_group_threads(&command.verb.threads),

@@ -7,26 +7,23 @@
  * connection. Bytes, times, ordinals and channels are those of the archive. What other topics
  * received, and what the client sent (it may have logged in), is left out, so ordinals have holes.
  *
- * The archive is read three times at most: for the frame itself, for the snapshot, for what is
- * written. Memory does not depend on how far the snapshot is. One thread. */
+ * The archive is read twice at most: for the snapshot, and for what is written. Memory does not
+ * depend on how far the snapshot is. One thread. */
 #ifndef TD_REGRESS_CUT_H
 #define TD_REGRESS_CUT_H
 
 #include <stdint.h>
 
-#include "base/attr.h"
 #include "base/err.h"
-#include "base/io.h"
 #include "archive/archive.h"
 #include "tape/decoding.h"
-
-/* What to do with a file that exists. */
-typedef enum cut_existing { CUT_KEEP, CUT_REPLACE } cut_existing;
 
 /* A received frame, by where it came from. */
 typedef struct cut_frame {
     const char *feed;
-    const char *session_id; /* as frame_conn has it */
+    const char *topic, *symbol; /* of its stream */
+    uint8_t has_book;           /* 1: it changes a book */
+    const char *session_id;     /* as frame_conn has it */
     uint32_t line, shard, conn;
     uint64_t ordinal; /* on that connection */
     uint64_t recv_ns;
@@ -36,28 +33,18 @@ typedef struct cut_options {
     archive *archive;
     const tape_decoding *decoding; /* says what a snapshot is; NULL: the built-in decoder */
     unsigned threads;              /* that read ahead; 0 or 1: none */
-    const char *path;              /* of the file; ends in ".mcap", its folder exists */
-    cut_existing existing;
-    const char *version; /* of the program */
+    const char *path;              /* of the file; its folder exists. An existing one is replaced */
+    const char *version;           /* of the program */
 } cut_options;
 
 typedef struct cut_result {
-    uint64_t frames, events; /* written */
-    uint64_t file_bytes;
-    uint64_t first_ns;    /* receive time of the first frame */
-    uint8_t has_book;     /* 1: the frame's topic has a book */
-    uint8_t has_snapshot; /* 1: a snapshot of it is in the file */
+    uint64_t frames;      /* written */
+    uint8_t has_snapshot; /* 1: a snapshot of the book is in the file */
 } cut_result;
 
-/* Whether a cut may be written there, for callers that work for long before they write one: the
- * name ends in ".mcap", and nothing is in the way. TD_E_INVALID. */
-TD_MUST_USE td_result cut_check_path(td_io io, const char *path, cut_existing existing,
-                                     td_err *err);
-
 /* Write the file: under the name with ".open" at its end, renamed once it is whole and synced.
- * TD_E_INVALID as cut_check_path; TD_E_NOTFOUND: the archive does not have the frame;
- * TD_E_UNSUPPORTED: it is in a file of another program, or its connection is unknown; TD_E_LIMIT:
- * there is more than one file may hold; TD_E_IO, TD_E_NOSPACE. After a failure nothing is left. */
+ * TD_E_NOTFOUND: the archive does not have the frame; TD_E_LIMIT: there is more than one file may
+ * hold; TD_E_IO, TD_E_NOSPACE. After a failure nothing is left. */
 TD_MUST_USE td_result cut_write(const cut_options *options, const cut_frame *frame, cut_result *out,
                                 td_err *err);
 

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "cli/stop_signal.h"
 #include "tape/decoding.h"
 
 enum { DECODER_WHAT_BYTES = 512 };
@@ -16,8 +17,7 @@ enum { DECODER_WHAT_BYTES = 512 };
 typedef struct decoder_environment {
     uint64_t timeout_ns; /* a frame may take */
     const td_log *log;
-    int (*is_stopping)(const void *user); /* 1: end waits; may be NULL */
-    const void *user;
+    const stop_signal *signals; /* end waits */
 } decoder_environment;
 
 typedef struct decoder_kind {

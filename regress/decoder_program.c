@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -20,7 +19,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/utf8.h"
 #include "base/version.h"
 #include "json/json_write.h"
 #include "schema/message_read.h"
@@ -36,10 +34,6 @@ enum {
 
 /* An interpreter that loads much, on a machine that is busy, answers the first line within this. */
 #define START_NS (30 * TD_NS_PER_S)
-
-/* What counts of the time between two looks at most: more has passed if this program was stopped.
- */
-#define STEP_NS ((uint64_t)2 * LOOK_MS * TD_NS_PER_MS)
 
 typedef struct program {
     const char *command;
@@ -89,23 +83,18 @@ static int read_some(program_instance *own)
 
 static talk_end talk(program_instance *own, uint64_t timeout_ns)
 {
-    const decoder_environment *environment = &own->of->environment;
-    uint64_t looked_ns = clock_mono_ns(clock_real());
-    uint64_t passed_ns = 0;
+    const td_clock clock = clock_real();
+    uint64_t end_ns = clock_mono_ns(clock) + timeout_ns;
     size_t written = 0;
     int can_write = 1;
     td_buf_clear(&own->read);
-    while (passed_ns < timeout_ns) {
+    while (clock_mono_ns(clock) < end_ns) {
         struct pollfd ends[] = {
             {.fd = own->output, .events = POLLIN},
             {.fd = can_write && written < own->line.size ? own->input : -1, .events = POLLOUT}};
-        if (environment->is_stopping != NULL && environment->is_stopping(environment->user))
+        if (stop_signal_came(own->of->environment.signals))
             return TALK_STOPPED;
-        int ready = poll(ends, 2, LOOK_MS);
-        uint64_t now_ns = clock_mono_ns(clock_real());
-        passed_ns += now_ns - looked_ns > STEP_NS ? STEP_NS : now_ns - looked_ns;
-        looked_ns = now_ns;
-        if (ready <= 0)
+        if (poll(ends, 2, LOOK_MS) <= 0)
             continue;
         if (ends[1].revents != 0)
             can_write = write_some(own, &written);
@@ -133,11 +122,9 @@ static void close_pipes(program_instance *own)
 static void end_process(program_instance *own, char what[DECODER_WHAT_BYTES])
 {
     int status = 0;
-    if (own->pid == 0)
-        return;
+    pid_t found = 0;
     close_pipes(own);
     /* A process that closed its output is about to end, and how is worth knowing. */
-    pid_t found = 0;
     for (int i = 0; i < END_MS && found == 0; i++) {
         found = waitpid(own->pid, &status, WNOHANG);
         if (found == 0)
@@ -146,6 +133,7 @@ static void end_process(program_instance *own, char what[DECODER_WHAT_BYTES])
     (void)kill(-own->pid, SIGKILL); /* the group, which may be gone */
     if (found == 0)
         (void)waitpid(own->pid, &status, 0); /* it was killed */
+    own->pid = 0;
     if (found == 0)
         (void)snprintf(what, DECODER_WHAT_BYTES, "its output ended");
     else if (WIFSIGNALED(status))
@@ -153,14 +141,12 @@ static void end_process(program_instance *own, char what[DECODER_WHAT_BYTES])
                        strsignal(WTERMSIG(status)));
     else
         (void)snprintf(what, DECODER_WHAT_BYTES, "exit status %d", WEXITSTATUS(status));
-    own->pid = 0;
 }
 
 static void kill_process(program_instance *own)
 {
     char ignored[DECODER_WHAT_BYTES];
-    if (own->pid != 0)
-        (void)kill(-own->pid, SIGKILL);
+    (void)kill(-own->pid, SIGKILL);
     end_process(own, ignored);
 }
 
@@ -252,17 +238,13 @@ static void end_line(json_writer *w, td_buf *out)
 static td_result bad_greeting(const program_instance *own, talk_end how, td_err *err)
 {
     td_bytes line = td_buf_view(&own->read);
-    if (how == TALK_ENDED)
-        td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s' ended before it answered the first line",
-                   own->of->command);
-    else if (how == TALK_SILENT)
-        td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s' did not answer the first line within %d s",
-                   own->of->command, (int)(START_NS / TD_NS_PER_S));
-    else
-        td_err_set(err, TD_E_UNSUPPORTED,
-                   "decoder '%s': its first line is not {\"tapedeck\":%d}: %.*s", own->of->command,
-                   PROTOCOL_VERSION, line.size > 100 ? 100 : (int)line.size,
-                   (const char *)line.data);
+    td_err_set(err, TD_E_UNSUPPORTED,
+               "decoder '%s' did not answer the first line with {\"tapedeck\":%d}: %s%.*s",
+               own->of->command, PROTOCOL_VERSION,
+               how == TALK_ENDED    ? "it ended"
+               : how == TALK_SILENT ? "no answer within 30 s"
+                                    : "",
+               line.size > 100 ? 100 : (int)line.size, (const char *)line.data);
     td_err_hint(err, "docs/decoders.md has the protocol");
     return TD_E_UNSUPPORTED;
 }
@@ -300,7 +282,7 @@ static td_result ensure_process(program_instance *own, td_err *err)
     td_result rc = start_process(own, err);
     if (rc == TD_OK)
         rc = greet(own, err);
-    if (rc != TD_OK)
+    if (rc != TD_OK && own->pid != 0)
         kill_process(own);
     return rc;
 }
@@ -314,24 +296,6 @@ static void member_or_null(json_writer *w, const char *key, const char *text)
         json_write_null(w);
     else
         json_write_bytes(w, td_bytes_str(text));
-}
-
-/* RFC 4648. */
-static void append_base64(td_buf *out, td_bytes bytes)
-{
-    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < bytes.size; i += 3) {
-        size_t left = bytes.size - i;
-        uint32_t group = (uint32_t)bytes.data[i] << 16 |
-                         (left > 1 ? (uint32_t)bytes.data[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes.data[i + 2] : 0);
-        char digits[] = {DIGITS[group >> 18], DIGITS[group >> 12 & 63], '=', '='};
-        if (left > 1)
-            digits[2] = DIGITS[group >> 6 & 63];
-        if (left > 2)
-            digits[3] = DIGITS[group & 63];
-        td_buf_add(out, digits, sizeof digits); /* LIMIT_FRAME_BYTES at most */
-    }
 }
 
 static void write_frame(program_instance *own, const frame_ref *frame)
@@ -350,15 +314,7 @@ static void write_frame(program_instance *own, const frame_ref *frame)
     member_or_null(&w, "type", frame->row == NULL ? NULL : msg_type_name(frame->row->type));
     json_write_member_u64(&w, "recv_ns", frame->recv_ns);
     json_write_member_u64(&w, "opcode", info->opcode);
-    if (td_utf8_is_text(frame->bytes)) {
-        json_write_member_bytes(&w, "frame", frame->bytes);
-    } else {
-        td_buf text;
-        td_buf_init(&text, LIMIT_RECORD_BYTES * 2);
-        append_base64(&text, frame->bytes);
-        json_write_member_bytes(&w, "frame_base64", td_buf_view(&text));
-        td_buf_fini(&text);
-    }
+    json_write_member_text_or_hex(&w, "frame", "frame_hex", frame->bytes);
     end_line(&w, &own->line);
 }
 

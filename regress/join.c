@@ -78,7 +78,6 @@ static td_result reach(join *j, size_t rows, td_err *err)
 {
     td_result rc = TD_OK;
     while (rc == TD_OK && j->was_count < rows && j->stream != NULL) {
-        baseline_block block;
         size_t needed = rows <= BASELINE_BLOCK_ROWS ? BASELINE_BLOCK_ROWS : WAS_ROWS;
         if (needed > j->was_capacity) {
             j->was = td_realloc(j->was, needed, sizeof *j->was);
@@ -88,8 +87,8 @@ static td_result reach(join *j, size_t rows, td_err *err)
             memmove(j->was, j->was + j->was_first, j->was_count * sizeof *j->was);
         j->was_first = 0;
         TD_ASSERT(j->was_count + BASELINE_BLOCK_ROWS <= j->was_capacity);
-        rc = baseline_read_block(j->of, j->stream, j->next_block, j->was + j->was_count, &block,
-                                 err);
+        baseline_block block = {.rows = j->was + j->was_count};
+        rc = baseline_read_block(j->of, j->stream, j->next_block, &block, err);
         if (rc != TD_OK)
             break;
         j->times[j->next_block++ % WAS_BLOCKS] = (block_time){block.first_ns, block.last_ns};
@@ -183,12 +182,11 @@ static void search_row(join *j, size_t is)
     }
 }
 
-/* Skip one side where no pair is near. A part begins at some time of the baseline. */
+/* Skip one side where no pair is near. */
 static void skip_far(join *j, int is_last)
 {
     uint64_t is_ns = j->is[j->is_first].recv_ns;
-    int is_before_part = j->extent == JOIN_PART && !j->has_paired;
-    if (j->was_count > 0 && (is_before_part || is_ns > time_of_was(j)->last_ns)) {
+    if (j->was_count > 0 && is_ns > time_of_was(j)->last_ns) {
         size_t left = BASELINE_BLOCK_ROWS - (size_t)(j->was_index % BASELINE_BLOCK_ROWS);
         skip_was(j, left < j->was_count ? left : j->was_count);
         return;
@@ -240,40 +238,42 @@ static void wait_for_more(join *j, const baseline_row *is, uint64_t recv_ns)
     j->is[j->is_first + j->is_count++] = (waiting_row){*is, recv_ns};
 }
 
-/* 1 if the time lies within those of the baseline's stream: else another clock stamped the part. */
-static td_result is_within(join *j, uint64_t recv_ns, int *out, td_err *err)
+/* A part begins where the baseline has its first frame: in a block that ends at its time or later,
+ * or, if another clock stamped the part, anywhere. */
+static td_result find_part(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err)
 {
-    baseline_block last = {0};
-    *out = 0;
-    td_result rc = reach(j, 1, err);
-    if (rc != TD_OK || j->was_count == 0)
-        return rc;
-    baseline_row *rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *rows);
-    rc = baseline_read_block(j->of, j->stream,
-                             (uint32_t)((j->stream->rows - 1) / BASELINE_BLOCK_ROWS), rows, &last,
-                             err);
-    td_free(rows);
-    *out = rc == TD_OK && time_of_was(j)->first_ns <= recv_ns && recv_ns <= last.last_ns;
-    return rc;
-}
-
-/* The blocks of the baseline that end before a part's first frame. */
-static td_result skip_to_part(join *j, uint64_t recv_ns, td_err *err)
-{
-    int has_time;
-    td_result rc = is_within(j, recv_ns, &has_time, err);
-    while (rc == TD_OK && has_time && j->was_count > 0 && time_of_was(j)->last_ns < recv_ns) {
-        skip_was(j, j->was_count);
-        rc = reach(j, 1, err);
+    baseline_block block = {.rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *block.rows)};
+    td_result rc = TD_OK;
+    for (int with_time = 1; with_time >= 0 && rc == TD_OK; with_time--) {
+        for (uint32_t number = 0; rc == TD_OK; number++) {
+            rc = baseline_read_block(j->of, j->stream, number, &block, err);
+            if (rc != TD_OK || (with_time && block.last_ns < recv_ns))
+                continue;
+            size_t first = 0;
+            while (first < block.count && block.rows[first].bytes != is->bytes)
+                first++;
+            if (first == block.count)
+                continue;
+            td_free(block.rows);
+            j->next_block = number;
+            report(j, JOIN_OUTSIDE, (uint64_t)number * BASELINE_BLOCK_ROWS + first);
+            j->was_index = (uint64_t)number * BASELINE_BLOCK_ROWS;
+            rc = reach(j, 1, err);
+            if (rc == TD_OK)
+                drop_was(j, first);
+            return rc;
+        }
+        rc = rc == TD_EOF ? TD_OK : rc;
     }
+    td_free(block.rows);
     return rc;
 }
 
 td_result join_put(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err)
 {
     td_result rc = TD_OK;
-    if (j->extent == JOIN_PART && !j->has_begun)
-        rc = skip_to_part(j, recv_ns, err);
+    if (j->extent == JOIN_PART && !j->has_begun && j->stream != NULL)
+        rc = find_part(j, is, recv_ns, err);
     j->has_begun = 1;
     if (rc == TD_OK && j->is_count == 0)
         rc = reach(j, 1, err);

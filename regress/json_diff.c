@@ -12,11 +12,14 @@ enum {
     TABLE_LINES = 1000,
 };
 
+enum { BOTH = ' ', WAS_ONLY = '-', IS_ONLY = '+' };
+
 /* A line of the text: an element or bracket. Views into the text. */
 typedef struct line {
     const char *text;
     size_t size;
     size_t depth;
+    char mark;
 } line;
 
 typedef struct lines {
@@ -24,15 +27,16 @@ typedef struct lines {
     size_t count;
 } lines;
 
-/* ---- one member a line ---- */
-
-static void add_line(lines *to, const char *text, const char *end, size_t depth)
+static void add_line(lines *to, line of, char mark)
 {
-    if (end == text)
+    if (of.size == 0)
         return;
     to->items = td_array_grow(to->items, to->count, sizeof *to->items);
-    to->items[to->count++] = (line){text, (size_t)(end - text), depth};
+    of.mark = mark;
+    to->items[to->count++] = of;
 }
+
+/* ---- one member a line ---- */
 
 /* The end of the string that begins at p. */
 static const char *skip_string(const char *p)
@@ -47,27 +51,24 @@ static lines split(const char *text)
 {
     lines found = {NULL, 0};
     size_t depth = 0;
-    const char *start = text;
-    const char *p = text;
-    while (p != NULL && *p != '\0') {
-        if (*p == '"') {
+    const char *start = text == NULL ? "" : text;
+    for (const char *p = start; *p != '\0';) {
+        char c = *p;
+        int is_end = c == '}' || c == ']';
+        if (c == '"') {
             p = skip_string(p);
-        } else if (*p == '{' || *p == '[') {
-            add_line(&found, start, ++p, depth++);
-            start = p;
-        } else if (*p == '}' || *p == ']') {
-            add_line(&found, start, p, depth);
-            depth -= depth > 0;
-            start = p++;
-        } else if (*p == ',') {
-            add_line(&found, start, ++p, depth);
-            start = p;
-        } else {
-            p++;
+            continue;
         }
+        p++;
+        if (strchr("{}[],", c) == NULL && *p != '\0')
+            continue;
+        const char *end = is_end ? p - 1 : p; /* a closing bracket begins a line */
+        add_line(&found, (line){start, (size_t)(end - start), depth, BOTH}, BOTH);
+        depth += c == '{' || c == '[';
+        depth -= is_end && depth > 0;
+        start = end;
     }
-    if (p != NULL)
-        add_line(&found, start, p, depth);
+    add_line(&found, (line){start, strlen(start), depth, BOTH}, BOTH);
     return found;
 }
 
@@ -81,78 +82,62 @@ static int is_same(const line *a, const line *b)
 
 /* ---- the change ---- */
 
-/* What happens to a line. */
-typedef enum change { BOTH = ' ', WAS_ONLY = '-', IS_ONLY = '+' } change;
-
-typedef struct script {
-    change *changes; /* in the order of printing */
-    size_t count;
-} script;
-
-static void add_change(script *s, change what)
+/* Lengths of the longest common sequences of what remains of both: a table of rows of
+ * is.count + 1. */
+static uint32_t *measure(lines was, lines is)
 {
-    s->changes = td_array_grow(s->changes, s->count, sizeof *s->changes);
-    s->changes[s->count++] = what;
-}
-
-/* The longest common sequence of what lies between equal beginnings and ends. */
-static void compare_middle(script *s, const line *was, size_t was_count, const line *is,
-                           size_t is_count)
-{
-    if (was_count > TABLE_LINES || is_count > TABLE_LINES) {
-        for (size_t i = 0; i < was_count; i++)
-            add_change(s, WAS_ONLY);
-        for (size_t i = 0; i < is_count; i++)
-            add_change(s, IS_ONLY);
-        return;
-    }
-    size_t width = is_count + 1;
-    uint32_t *common = td_alloc_zero((was_count + 1) * width, sizeof *common);
-    for (size_t i = was_count; i-- > 0;)
-        for (size_t n = is_count; n-- > 0;) {
+    size_t width = is.count + 1;
+    uint32_t *common = td_alloc_zero((was.count + 1) * width, sizeof *common);
+    for (size_t i = was.count; i-- > 0;)
+        for (size_t n = is.count; n-- > 0;) {
             uint32_t down = common[(i + 1) * width + n];
             uint32_t right = common[i * width + n + 1];
-            common[i * width + n] = is_same(&was[i], &is[n]) ? common[(i + 1) * width + n + 1] + 1
-                                    : down > right           ? down
-                                                             : right;
+            common[i * width + n] = is_same(&was.items[i], &is.items[n])
+                                        ? common[(i + 1) * width + n + 1] + 1
+                                    : down > right ? down
+                                                   : right;
         }
+    return common;
+}
+
+/* What lies between equal beginnings and ends. */
+static void compare_middle(lines *out, lines was, lines is)
+{
+    size_t width = is.count + 1;
+    int is_long = was.count > TABLE_LINES || is.count > TABLE_LINES;
+    uint32_t *common = is_long ? NULL : measure(was, is);
     size_t i = 0;
     size_t n = 0;
-    while (i < was_count || n < is_count) {
-        if (i < was_count && n < is_count && is_same(&was[i], &is[n])) {
-            add_change(s, BOTH);
+    while (i < was.count || n < is.count) {
+        if (!is_long && i < was.count && n < is.count && is_same(&was.items[i], &is.items[n])) {
+            add_line(out, is.items[n++], BOTH);
             i++;
-            n++;
-        } else if (n == is_count ||
-                   (i < was_count && common[(i + 1) * width + n] >= common[i * width + n + 1])) {
-            add_change(s, WAS_ONLY);
-            i++;
+        } else if (i < was.count && (is_long || n == is.count ||
+                                     common[(i + 1) * width + n] >= common[i * width + n + 1])) {
+            add_line(out, was.items[i++], WAS_ONLY);
         } else {
-            add_change(s, IS_ONLY);
-            n++;
+            add_line(out, is.items[n++], IS_ONLY);
         }
     }
     td_free(common);
 }
 
-static script compare(const lines *was, const lines *is)
+static lines compare(lines was, lines is)
 {
-    script s = {NULL, 0};
-    size_t shorter = was->count < is->count ? was->count : is->count;
+    lines out = {NULL, 0};
+    size_t shorter = was.count < is.count ? was.count : is.count;
     size_t first = 0;
     size_t last = 0;
-    while (first < shorter && is_same(&was->items[first], &is->items[first])) {
-        add_change(&s, BOTH);
-        first++;
-    }
+    while (first < shorter && is_same(&was.items[first], &is.items[first]))
+        add_line(&out, is.items[first++], BOTH);
     while (last < shorter - first &&
-           is_same(&was->items[was->count - 1 - last], &is->items[is->count - 1 - last]))
+           is_same(&was.items[was.count - 1 - last], &is.items[is.count - 1 - last]))
         last++;
-    compare_middle(&s, was->items + first, was->count - first - last, is->items + first,
-                   is->count - first - last);
-    for (size_t i = 0; i < last; i++)
-        add_change(&s, BOTH);
-    return s;
+    compare_middle(&out, (lines){was.items + first, was.count - first - last},
+                   (lines){is.items + first, is.count - first - last});
+    for (; last > 0; last--)
+        add_line(&out, is.items[is.count - last], BOTH);
+    return out;
 }
 
 /* ---- printing ---- */
@@ -164,9 +149,9 @@ static void print(td_buf *out, const char *text, size_t size)
     (void)rc;
 }
 
-static void print_line(td_buf *out, char mark, const line *of)
+static void print_line(td_buf *out, const line *of)
 {
-    print(out, &mark, 1);
+    print(out, &of->mark, 1);
     for (size_t i = 0; i < of->depth; i++)
         print(out, "  ", 2);
     print(out, of->text, of->size);
@@ -174,52 +159,35 @@ static void print_line(td_buf *out, char mark, const line *of)
 }
 
 /* 1 if a line within CONTEXT of the index changes. */
-static int is_near_change(const script *s, size_t index)
+static int is_near_change(const lines *all, size_t index)
 {
-    size_t from = index < CONTEXT ? 0 : index - CONTEXT;
-    for (size_t i = from; i < s->count && i <= index + CONTEXT; i++)
-        if (s->changes[i] != BOTH)
-            return 1;
-    return 0;
-}
-
-static const char HEAD[] = "--- before\n+++ now\n";
-static const char SKIPPED[] = "@@\n";
-
-static void print_script(td_buf *out, const script *s, const lines *was, const lines *is)
-{
-    size_t w = 0;
-    size_t n = 0;
-    int is_cut = 0;
-    print(out, HEAD, sizeof HEAD - 1);
-    for (size_t i = 0; i < s->count; i++) {
-        if (!is_near_change(s, i)) {
-            is_cut = 1;
-        } else {
-            if (is_cut)
-                print(out, SKIPPED, sizeof SKIPPED - 1);
-            is_cut = 0;
-            print_line(out, (char)s->changes[i],
-                       s->changes[i] == WAS_ONLY ? &was->items[w] : &is->items[n]);
-        }
-        w += s->changes[i] != IS_ONLY;
-        n += s->changes[i] != WAS_ONLY;
-    }
+    size_t i = index < CONTEXT ? 0 : index - CONTEXT;
+    while (i < all->count && i <= index + CONTEXT && all->items[i].mark == BOTH)
+        i++;
+    return i < all->count && i <= index + CONTEXT;
 }
 
 void json_diff_append(td_buf *out, const char *was, const char *is)
 {
+    static const char HEAD[] = "--- before\n+++ now\n";
     lines was_lines = split(was);
     lines is_lines = split(is);
-    if (was == NULL || is == NULL) {
-        const lines *one = was == NULL ? &is_lines : &was_lines;
-        for (size_t i = 0; i < one->count; i++)
-            print_line(out, ' ', &one->items[i]);
-    } else {
-        script s = compare(&was_lines, &is_lines);
-        print_script(out, &s, &was_lines, &is_lines);
-        td_free(s.changes);
+    int is_one = was == NULL || is == NULL;
+    lines all = compare(was_lines, is_lines);
+    int is_skipping = 0;
+    if (!is_one)
+        print(out, HEAD, sizeof HEAD - 1);
+    for (size_t i = 0; i < all.count; i++) {
+        int is_shown = is_one || is_near_change(&all, i);
+        if (is_one)
+            all.items[i].mark = BOTH;
+        if (is_shown && is_skipping)
+            print(out, "@@\n", 3);
+        if (is_shown)
+            print_line(out, &all.items[i]);
+        is_skipping = !is_shown;
     }
+    td_free(all.items);
     td_free(was_lines.items);
     td_free(is_lines.items);
 }

@@ -1,11 +1,9 @@
 #include "regress/report.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/escape.h"
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "cli/units.h"
@@ -13,7 +11,7 @@
 #include "regress/json_diff.h"
 
 enum {
-    FRAME_COLUMNS = 2000, /* of a frame's bytes as text, without a terminal */
+    FRAME_TEXT_BYTES = 320, /* of a frame as text; --json has all */
     DIFF_BYTES = 64 << 10,
     DIFF_LINES = 60, /* of a difference as text; --json has all */
 };
@@ -113,30 +111,17 @@ static void describe_topics(result_writer *r, const regress_comparison *found)
 
 /* ---- a difference ---- */
 
-/* Text for one line of so many columns: escaped, cut with "...". */
-static void shorten(td_bytes text, size_t columns, char *out, size_t out_bytes)
+static void describe_frame(result_writer *r, const regress_difference *first)
 {
-    size_t bytes = columns + 1 < out_bytes ? columns + 1 : out_bytes;
-    if (td_escape(text, out, bytes) || bytes <= sizeof "...")
-        return;
-    (void)td_escape(text, out, bytes - 3); /* cut on purpose */
-    (void)snprintf(out + strlen(out), 4, "...");
-}
-
-static void describe_frame(result_writer *r, const regress_difference *first, size_t columns)
-{
-    char text[FRAME_COLUMNS + 4];
-    if (first->frame == NULL) {
-        result_null(r, "frame");
-        return;
-    }
+    int is_cut = first->frame_bytes > FRAME_TEXT_BYTES;
     const td_bytes bytes = td_bytes_of((const uint8_t *)first->frame, first->frame_bytes);
-    if (result_json(r) != NULL) {
+    if (first->frame == NULL)
+        result_null(r, "frame");
+    else if (result_json(r) != NULL)
         json_write_member_text_or_hex(result_json(r), "frame", "frame_hex", bytes);
-        return;
-    }
-    shorten(bytes, columns == 0 ? FRAME_COLUMNS : 4 * columns, text, sizeof text);
-    result_note(r, "frame", "%s", text);
+    else
+        result_note(r, "frame", "%.*s%s", is_cut ? FRAME_TEXT_BYTES : (int)bytes.size, first->frame,
+                    is_cut ? "..." : "");
 }
 
 /* A decode is JSON: a value of the document, or lines of the text. */
@@ -191,7 +176,7 @@ static void describe_place(result_writer *r, const regress_difference *first)
 }
 
 /* The members of a stream's first difference. */
-static void describe_first(result_writer *r, const regress_stream *of, size_t columns)
+static void describe_first(result_writer *r, const regress_stream *of)
 {
     const regress_difference *first = &of->first;
     const baseline_stream *names = &of->names;
@@ -205,7 +190,7 @@ static void describe_first(result_writer *r, const regress_stream *of, size_t co
     describe_place(r, first);
     result_time_or_null(r, "from_ns", first->from_ns);
     result_time_or_null(r, "to_ns", first->to_ns);
-    describe_frame(r, first, columns);
+    describe_frame(r, first);
     describe_decodes(r, first);
     result_note(r, "kind_text", "%s", regress_kind_text(first->kind));
     result_note(r, "topic_text", "%s", topic_name(names));
@@ -243,7 +228,7 @@ static void describe_streams(result_writer *r, const regress_comparison *found)
         describe_counts(r, &of->counts);
         if (of->is_different && described++ < LIMIT_REGRESS_DIFFERENCES) {
             result_object_begin(r, "first_difference");
-            describe_first(r, of, 0);
+            describe_first(r, of);
             result_object_end(r, NULL);
         } else {
             result_null(r, "first_difference");
@@ -264,14 +249,12 @@ static void describe_side(result_writer *r, const char *name, const char *decode
     result_object_end(r, "{decoder} (tapedeck {version})");
 }
 
-void regress_report_describe(const regress_report *report, size_t columns, result_writer *r)
+void regress_report_describe(const regress_report *report, result_writer *r)
 {
     const regress_comparison *found = report->found;
     result_text(r, "verdict", regress_differing(&found->totals) > 0 ? "different" : "same");
     result_text(r, "baseline", report->baseline);
     result_text(r, "archive", report->archive);
-    result_name(r, "selection", report->selection);
-    result_bool(r, "whole", report->is_whole);
     result_bool(r, "damaged", report->was->is_damaged || report->totals->is_damaged);
     describe_side(r, "was", report->was->decoder, report->was->version);
     describe_side(r, "is", user_decoder_name(report->is_decoder), TAPEDECK_VERSION);
@@ -287,7 +270,7 @@ void regress_report_describe(const regress_report *report, size_t columns, resul
         result_null(r, "first_difference");
     } else {
         result_object_begin(r, "first_difference");
-        describe_first(r, found->first, columns);
+        describe_first(r, found->first);
         result_object_end(r, FIRST_PATTERN);
     }
     describe_streams(r, found);

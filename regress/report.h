@@ -12,16 +12,14 @@ typedef struct regress_report {
     const char *baseline; /* path; NULL: two decoders were compared */
     const char *archive;
     const baseline_meta *was;
-    const char *selection;           /* what was compared, as baseline_meta.selection */
     const user_decoder *was_decoder; /* NULL: what the baseline was saved with */
     const user_decoder *is_decoder;
     const regress_comparison *found;
     const regress_totals *totals;
-    uint8_t is_whole; /* hashes cover every member */
 } regress_report;
 
-/* The document, into an object that is open; columns: of the terminal, 0: none. */
-void regress_report_describe(const regress_report *report, size_t columns, result_writer *r);
+/* The document, into an object that is open. */
+void regress_report_describe(const regress_report *report, result_writer *r);
 
 /* The same as JUnit XML: a suite for each feed, a case for each topic and symbol. TD_E_IO,
  * TD_E_NOSPACE. */

@@ -7,7 +7,6 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
-#include "base/escape.h"
 #include "base/limits.h"
 #include "base/time_text.h"
 
@@ -31,25 +30,14 @@ static void add(junit_text *text, const char *format, ...)
         text->rc = td_buf_append(&text->out, line, (size_t)size, text->err);
 }
 
-/* U+FFFE and U+FFFF are no characters of XML; a screen shows them as they are. */
-static int is_no_character(const char *at)
-{
-    return memcmp(at, "\xef\xbf\xbe", 3) == 0 || memcmp(at, "\xef\xbf\xbf", 3) == 0;
-}
-
-/* A name from outside: on one line, and nothing in it is markup. */
+/* A name from outside: nothing in it is markup, and all of it is printable ASCII. */
 static void add_name(junit_text *text, const char *name)
 {
-    char line[LIMIT_TOPIC_BYTES * 6 + 4] = "";
-    (void)td_escape(td_bytes_str(name), line, sizeof line - 4); /* topics fit */
-    for (const char *c = line; *c != '\0'; c++) {
+    for (const char *c = name; *c != '\0'; c++) {
         if (strchr("&<>\"'", *c) != NULL)
             add(text, "&#%d;", *c);
-        else if (is_no_character(c))
-            add(text, "%s", "?");
         else
-            add(text, "%c", *c);
-        c += is_no_character(c) ? 2 : 0;
+            add(text, "%c", *c < ' ' || *c > '~' ? '?' : *c);
     }
 }
 
@@ -58,7 +46,7 @@ static void add_stream(junit_text *text, const regress_stream *of)
     const baseline_stream *names = &of->names;
     const regress_difference *first = &of->first;
     char when[TD_TIME_TEXT_BYTES];
-    add(text, "    <testcase classname=\"");
+    add(text, "  <testcase classname=\"");
     add_name(text, names->feed);
     add(text, "\" name=\"");
     add_name(text, names->topic[0] == '\0' ? names->exchange_topic : names->topic);
@@ -69,8 +57,8 @@ static void add_stream(junit_text *text, const regress_stream *of)
         return;
     }
     add(text,
-        "\">\n      <failure type=\"%s\" message=\"%" PRIu64 " of %" PRIu64
-        " frames differ, %" PRIu64 " missing, %" PRIu64 " new\">",
+        "\">\n    <failure type=\"%s\" message=\"%" PRIu64 " of %" PRIu64 " frames differ, %" PRIu64
+        " missing, %" PRIu64 " new\">",
         regress_kind_text(first->kind), of->counts.compared - of->counts.same, of->counts.compared,
         of->counts.missing, of->counts.added);
     add(text, "first difference: %s, frame %" PRIu64 " of the stream\n",
@@ -80,18 +68,7 @@ static void add_stream(junit_text *text, const regress_stream *of)
     if (first->has_frame)
         add(text, "received %s, session %s, connection %u, frame %" PRIu64 " of it\n", when,
             first->session_id, first->conn, first->ordinal);
-    add(text, "</failure>\n    </testcase>\n");
-}
-
-/* Streams of a feed from index first on; failures of them. */
-static size_t count_feed(const regress_comparison *found, size_t first, size_t *failures)
-{
-    const char *feed = found->streams[first]->names.feed;
-    size_t end = first;
-    *failures = 0;
-    while (end < found->stream_count && strcmp(found->streams[end]->names.feed, feed) == 0)
-        *failures += found->streams[end++]->is_different;
-    return end;
+    add(text, "</failure>\n  </testcase>\n");
 }
 
 static void add_document(junit_text *text, const regress_comparison *found)
@@ -100,20 +77,12 @@ static void add_document(junit_text *text, const regress_comparison *found)
     for (size_t i = 0; i < found->stream_count; i++)
         failures += found->streams[i]->is_different;
     add(text,
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tapedeck regress\" "
-        "tests=\"%zu\" failures=\"%zu\" errors=\"0\">\n",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tapedeck regress\" "
+        "tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
         found->stream_count, failures);
-    for (size_t first = 0; first < found->stream_count;) {
-        size_t end = count_feed(found, first, &failures);
-        add(text, "  <testsuite name=\"");
-        add_name(text, found->streams[first]->names.feed);
-        add(text, "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n", end - first,
-            failures);
-        for (; first < end; first++)
-            add_stream(text, found->streams[first]);
-        add(text, "  </testsuite>\n");
-    }
-    add(text, "</testsuites>\n");
+    for (size_t i = 0; i < found->stream_count; i++)
+        add_stream(text, found->streams[i]);
+    add(text, "</testsuite>\n");
 }
 
 static td_result append(void *user, td_file *file, td_err *err)

@@ -1,16 +1,19 @@
 #include "regress/run.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/io_posix.h"
 #include "base/limits.h"
 #include "base/slot_table.h"
 #include "json/json_write.h"
 #include "play/player.h"
+#include "schema/canonical.h"
 #include "schema/message_json.h"
 #include "tape/nothing.h"
 #include "tape/cursor.h"
@@ -21,23 +24,19 @@ enum { PROGRESS_FRAMES = 4096 };
  * at a time. */
 typedef struct run_stream {
     regress_stream result;
-    uint64_t position; /* of its first frame */
     uint64_t frames, decoded, control;
     uint64_t first_ns, last_ns;
     /* Filling. */
-    baseline_row *rows;
-    size_t row_count;
-    uint64_t block_first_ns;
+    baseline_stream *into;
+    baseline_block block;
     /* Comparing. */
     join *join;
     const baseline_stream *was;
     uint8_t had_other_book;        /* after the frame before */
     const observed_frame *at_hand; /* the frame that is put; NULL: none */
-    const stream *of;              /* its stream */
     struct run *run;
     td_result rc; /* of asking a decoder */
     td_err err;
-    char names[];
 } run_stream;
 
 /* What a player's stream keeps. */
@@ -55,119 +54,106 @@ typedef struct run {
     cursor *tape;
     player *player;
     regress_totals totals;
-    pthread_mutex_t mutex; /* of the list */
+    pthread_mutex_t mutex; /* of the list, and of texts */
+    td_arena *texts;       /* names of streams */
     run_stream **streams;
     size_t stream_count;
 } run;
 
-/* ---- which frames ---- */
+/* ---- before ---- */
 
-/* 1 for what can be a topic: the exchange's are short texts. */
-static int is_name(td_bytes topic)
+td_result regress_fix_times(archive *from, selection *wanted, td_err *err)
 {
-    return topic.size == 0 ||
-           (topic.size < LIMIT_TOPIC_BYTES && memchr(topic.data, '\0', topic.size) == NULL);
+    selection_window window;
+    td_result rc = selection_check(wanted, err);
+    if (rc == TD_OK)
+        rc = cursor_find_window(from, wanted, NULL, &window, err);
+    if (rc == TD_OK)
+        selection_set_window(wanted, window);
+    return rc;
 }
 
+td_result regress_check_absent(const char *path, td_err *err)
+{
+    uint64_t bytes;
+    td_err cause;
+    if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_E_NOTFOUND)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
+    td_err_hint(err, "give --force to replace it, or another name");
+    return TD_E_INVALID;
+}
+
+/* ---- which frames ---- */
+
 /* The names of the frame's stream; 0: it is not covered. A row may hold for a part of the time
- * only, so the frame's own row decides, not the stream's. */
+ * only, so the frame's own row decides, not the stream's. unknown: for the text of a topic that is
+ * in the frame alone. */
 static int find_names(const stream *of, const frame_ref *frame, baseline_stream *names,
-                      td_bytes *exchange_topic)
+                      char unknown[LIMIT_TOPIC_BYTES])
 {
     if (frame->is_lead_in || of->dir != CHANNEL_IN)
         return 0;
-    *names = (baseline_stream){.feed = of->feed, .topic = "", .symbol = "", .exchange_topic = ""};
-    *exchange_topic = td_bytes_str(of->exchange_topic);
+    *names = (baseline_stream){
+        .feed = of->feed, .topic = "", .symbol = "", .exchange_topic = of->exchange_topic};
     if (frame->channel->role == ROLE_CONTROL) {
         names->topic = REGRESS_CONTROL;
     } else if (frame->row != NULL) {
         names->topic = of->topic;
         names->symbol = of->symbol;
     } else if (frame->channel->role == ROLE_UNKNOWN && frame->content.what != NULL) {
-        *exchange_topic = frame->content.what->exchange_topic;
+        td_bytes topic = frame->content.what->exchange_topic;
+        if (topic.size >= LIMIT_TOPIC_BYTES) /* the exchange's are short */
+            topic.size = 0;
+        (void)snprintf(unknown, LIMIT_TOPIC_BYTES, "%.*s", (int)topic.size,
+                       (const char *)topic.data); /* fits */
+        names->exchange_topic = unknown;
     }
-    if (!is_name(*exchange_topic))
-        *exchange_topic = (td_bytes){0};
     return 1;
 }
 
 /* ---- streams ---- */
 
-static char *put_name(char **at, td_bytes name)
-{
-    char *put = *at;
-    if (name.size > 0)
-        memcpy(put, name.data, name.size);
-    put[name.size] = '\0';
-    *at += name.size + 1;
-    return put;
-}
-
 static void found(void *ctx, const join_step *step);
 
-/* The baseline's stream of the same frames. A topic that only one side has a row for is found by
- * its exchange topic. */
-static const baseline_stream *find_was(const run *r, const baseline_stream *names)
+static run_stream *make_stream(run *r, const baseline_stream *names)
 {
-    baseline *was = r->against->was;
-    const baseline_stream *same = baseline_find_stream(was, names);
-    for (size_t i = 0; same == NULL && i < baseline_stream_count(was); i++) {
-        const baseline_stream *at = baseline_stream_at(was, i);
-        if ((at->topic[0] == '\0') != (names->topic[0] == '\0') && at->exchange_topic[0] != '\0' &&
-            strcmp(at->feed, names->feed) == 0 &&
-            strcmp(at->exchange_topic, names->exchange_topic) == 0)
-            same = at;
-    }
-    return same;
-}
-
-static run_stream *make_stream(run *r, const baseline_stream *names, td_bytes exchange_topic)
-{
-    size_t bytes = strlen(names->feed) + strlen(names->topic) + strlen(names->symbol) +
-                   exchange_topic.size + 4;
-    run_stream *made = td_alloc_zero(1, sizeof *made + bytes);
-    char *at = made->names;
+    run_stream *made = td_alloc_zero(1, sizeof *made);
     made->run = r;
-    made->result.names = (baseline_stream){.feed = put_name(&at, td_bytes_str(names->feed)),
-                                           .topic = put_name(&at, td_bytes_str(names->topic)),
-                                           .symbol = put_name(&at, td_bytes_str(names->symbol)),
-                                           .exchange_topic = put_name(&at, exchange_topic)};
     pthread_mutex_lock(&r->mutex);
+    made->result.names = baseline_keep_names(r->texts, names);
     r->streams = td_array_grow(r->streams, r->stream_count, sizeof(run_stream *));
     r->streams[r->stream_count++] = made;
     pthread_mutex_unlock(&r->mutex);
     return made;
 }
 
-/* A stream of the archive, whose first frame this is. */
-static td_result open_stream(run *r, const baseline_stream *names, td_bytes exchange_topic,
-                             uint64_t position, run_stream **out, td_err *err)
+/* A stream of the archive, whose first frame is at hand. */
+static td_result open_stream(run *r, const baseline_stream *names, run_stream **out, td_err *err)
 {
-    run_stream *made = make_stream(r, names, exchange_topic);
+    run_stream *made = make_stream(r, names);
     *out = made;
-    made->position = position;
     if (r->against == NULL) {
-        made->rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *made->rows);
-        return baseline_add_stream(r->into, &made->result.names, &made->result.names.id, err);
+        made->block.rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *made->block.rows);
+        return baseline_add_stream(r->into, names, &made->into, err);
     }
-    made->was = find_was(r, &made->result.names);
+    made->was = baseline_find_stream(r->against->was, names);
     made->join = join_open(r->against->was, made->was, r->against->extent, found, made);
     return TD_OK;
 }
 
 static td_result find_unknown(run *r, observed_stream *own, const baseline_stream *names,
-                              td_bytes exchange_topic, uint64_t position, run_stream **out,
-                              td_err *err)
+                              run_stream **out, td_err *err)
 {
-    uint64_t hash = td_xxh64(exchange_topic.data, exchange_topic.size);
+    uint64_t hash = td_xxh64(names->exchange_topic, strlen(names->exchange_topic));
     slot_probe at = slot_probe_of(hash);
     while (slot_table_next(&own->by_exchange_topic, &at)) {
         *out = own->unknown[at.row];
-        if (td_bytes_is(exchange_topic, (*out)->result.names.exchange_topic))
+        if (strcmp(names->exchange_topic, (*out)->result.names.exchange_topic) == 0)
             return TD_OK;
     }
     size_t count = own->unknown_count;
-    td_result rc = open_stream(r, names, exchange_topic, position, out, err);
+    td_result rc = open_stream(r, names, out, err);
     if (rc != TD_OK)
         return rc;
     own->unknown = td_array_grow(own->unknown, count, sizeof(run_stream *));
@@ -179,19 +165,17 @@ static td_result find_unknown(run *r, observed_stream *own, const baseline_strea
 static td_result find_stream(run *r, void **state, const stream *of, const frame_ref *frame,
                              run_stream **out, td_err *err)
 {
+    char unknown[LIMIT_TOPIC_BYTES];
     baseline_stream names;
-    td_bytes exchange_topic;
     *out = NULL;
-    if (!find_names(of, frame, &names, &exchange_topic))
+    if (!find_names(of, frame, &names, unknown))
         return TD_OK;
     if (*state == NULL)
         *state = td_alloc_zero(1, sizeof(observed_stream));
     observed_stream *own = *state;
     if (names.topic[0] == '\0')
-        return find_unknown(r, own, &names, exchange_topic, frame->position, out, err);
-    td_result rc = TD_OK;
-    if (own->known == NULL)
-        rc = open_stream(r, &names, exchange_topic, frame->position, &own->known, err);
+        return find_unknown(r, own, &names, out, err);
+    td_result rc = own->known == NULL ? open_stream(r, &names, &own->known, err) : TD_OK;
     *out = own->known;
     return rc;
 }
@@ -207,12 +191,11 @@ static void close_observed(void *ctx, void *state)
 
 /* ---- one frame ---- */
 
-static uint64_t hash_content(const frame_content *content, frame_role role,
-                             canonical_members members)
+static uint64_t hash_content(const frame_content *content, frame_role role)
 {
     if (role == ROLE_CONTROL)
         return canonical_control(content->what);
-    return content->message != NULL ? canonical_hash(content->message, members)
+    return content->message != NULL ? canonical_hash(content->message)
                                     : canonical_failure(content->why.reason);
 }
 
@@ -236,28 +219,25 @@ static void count_frame(run_stream *s, const frame_ref *frame)
     s->control += frame->channel->role == ROLE_CONTROL;
 }
 
-static td_result put_block(run *r, run_stream *s, td_err *err)
+static td_result put_block(run_stream *s, td_err *err)
 {
-    const baseline_block block = {.first_ns = s->block_first_ns,
-                                  .last_ns = s->last_ns,
-                                  .count = s->row_count,
-                                  .rows = s->rows};
-    if (s->row_count == 0)
-        return TD_OK;
-    s->row_count = 0;
-    return baseline_add_block(r->into, s->result.names.id, &block, err);
+    s->block.last_ns = s->last_ns;
+    td_result rc =
+        s->block.count == 0 ? TD_OK : baseline_add_block(s->run->into, s->into, &s->block, err);
+    s->block.count = 0;
+    return rc;
 }
 
-static td_result fill(run *r, run_stream *s, const baseline_row *row, td_err *err)
+static td_result fill(run_stream *s, const baseline_row *row, td_err *err)
 {
-    if (s->row_count == 0)
-        s->block_first_ns = s->last_ns;
-    s->rows[s->row_count++] = *row;
-    return s->row_count < BASELINE_BLOCK_ROWS ? TD_OK : put_block(r, s, err);
+    if (s->block.count == 0)
+        s->block.first_ns = s->last_ns;
+    s->block.rows[s->block.count++] = *row;
+    return s->block.count < BASELINE_BLOCK_ROWS ? TD_OK : put_block(s, err);
 }
 
-static td_result compare(run_stream *s, const stream *of, const observed_frame *seen,
-                         const baseline_row *row, td_err *err);
+static td_result compare(run_stream *s, const observed_frame *seen, const baseline_row *row,
+                         td_err *err);
 
 static td_result observe(void *ctx, const stream *of, void **state, const observed_frame *seen,
                          td_err *err)
@@ -267,13 +247,12 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
     td_result rc = find_stream(r, state, of, seen->frame, &s, err);
     if (rc != TD_OK || s == NULL)
         return rc;
-    const baseline_row row = {
-        .bytes = td_xxh64(seen->frame->bytes.data, seen->frame->bytes.size),
-        .decode =
-            hash_content(&seen->frame->content, seen->frame->channel->role, r->options->members),
-        .book = hash_book(seen)};
+    const baseline_row row = {.bytes = td_xxh64(seen->frame->bytes.data, seen->frame->bytes.size),
+                              .decode =
+                                  hash_content(&seen->frame->content, seen->frame->channel->role),
+                              .book = hash_book(seen)};
     count_frame(s, seen->frame);
-    return r->against == NULL ? fill(r, s, &row, err) : compare(s, of, seen, &row, err);
+    return r->against == NULL ? fill(s, &row, err) : compare(s, seen, &row, err);
 }
 
 /* ---- differences ---- */
@@ -290,8 +269,8 @@ uint64_t regress_differing(const regress_counts *counts)
 static char *write_decode(const run_stream *s, const frame_ref *frame, const frame_content *content)
 {
     const topic_match topic = {.row = frame->row,
-                               .topic = td_bytes_str(s->of->topic),
-                               .symbol = td_bytes_str(s->of->symbol)};
+                               .topic = td_bytes_str(s->result.names.topic),
+                               .symbol = td_bytes_str(s->result.names.symbol)};
     td_buf out;
     json_writer json;
     td_buf_init(&out, LIMIT_REGRESS_FRAME_BYTES * 4);
@@ -345,6 +324,7 @@ static void keep_frame(run_stream *s, regress_difference *out)
     out->ordinal = frame->ordinal;
     out->line = frame->conn->line;
     out->shard = frame->conn->shard;
+    out->has_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
     out->conn = frame->conn->number;
     size_t length = strlen(frame->conn->session_id);
     if (length < sizeof out->session_id)
@@ -398,8 +378,8 @@ static int is_unstable(run_stream *s, uint64_t decode)
         return 0;
     td_arena *arena = td_arena_open();
     s->rc = ask(s, own, arena, &content, &s->err);
-    int is_other = s->rc == TD_OK && hash_content(&content, s->at_hand->frame->channel->role,
-                                                  s->run->options->members) != decode;
+    int is_other =
+        s->rc == TD_OK && hash_content(&content, s->at_hand->frame->channel->role) != decode;
     if (is_other)
         user_decoder_note_unstable(own, s->at_hand->frame);
     td_arena_close(arena);
@@ -457,11 +437,10 @@ static void found(void *ctx, const join_step *step)
 }
 
 /* A frame that begins to wait is kept until it is known whether the streams differ there. */
-static td_result compare(run_stream *s, const stream *of, const observed_frame *seen,
-                         const baseline_row *row, td_err *err)
+static td_result compare(run_stream *s, const observed_frame *seen, const baseline_row *row,
+                         td_err *err)
 {
     int was_waiting = join_is_waiting(s->join);
-    s->of = of;
     s->at_hand = was_waiting ? NULL : seen;
     td_result rc = join_put(s->join, row, seen->frame->recv_ns, err);
     if (!s->result.is_different && !was_waiting && join_is_waiting(s->join))
@@ -493,8 +472,7 @@ static td_result open_play(run *r, td_err *err)
     const regress_options *o = r->options;
     const cursor_options reading = {.threads = o->threads,
                                     .log = o->log,
-                                    .reads = o->members == CANONICAL_WHOLE ? TAPE_READS_ALL
-                                                                           : TAPE_READS_MESSAGES,
+                                    .reads = TAPE_READS_MESSAGES,
                                     .with_lead_in = 1,
                                     .decoding = user_decoder_decoding(o->decoder)};
     static const observer_ops OBSERVE = {
@@ -549,10 +527,9 @@ static void sum_totals(run *r)
 
 static td_result play(run *r, td_err *err)
 {
-    td_result rc = selection_check(r->options->wanted, err);
     pthread_mutex_init(&r->mutex, NULL);
-    if (rc == TD_OK)
-        rc = open_play(r, err);
+    r->texts = td_arena_open();
+    td_result rc = open_play(r, err);
     if (rc == TD_OK)
         rc = play_frames(r, err);
     if (rc != TD_OK) { /* workers may still have frames of the streams that the caller looks at */
@@ -570,7 +547,7 @@ static td_result play(run *r, td_err *err)
 static void close_stream(run_stream *s)
 {
     join_close(s->join);
-    td_free(s->rows);
+    td_free(s->block.rows);
     drop_frame(&s->result.first);
     td_free(s);
 }
@@ -581,6 +558,7 @@ static void run_fini(run *r)
     cursor_close(r->tape);
     pthread_mutex_destroy(&r->mutex);
     td_free(r->streams);
+    td_arena_close(r->texts);
 }
 
 /* ---- filling ---- */
@@ -592,7 +570,7 @@ td_result regress_save(const regress_options *options, baseline *into, regress_t
     td_result rc = play(&r, err);
     for (size_t i = 0; i < r.stream_count; i++) {
         if (rc == TD_OK)
-            rc = put_block(&r, r.streams[i], err);
+            rc = put_block(r.streams[i], err);
         close_stream(r.streams[i]);
     }
     if (r.totals.is_damaged)
@@ -620,8 +598,7 @@ static void add_missing_streams(run *r)
             is_present = r->streams[n]->was == at;
         if (is_present)
             continue;
-        run_stream *made = make_stream(r, at, td_bytes_str(at->exchange_topic));
-        made->position = UINT64_MAX;
+        run_stream *made = make_stream(r, at);
         made->join = join_open(was, at, r->against->extent, found, made);
     }
 }
@@ -657,6 +634,7 @@ static void publish(run *r, regress_comparison *out)
 {
     if (r->stream_count > 0)
         qsort(r->streams, r->stream_count, sizeof(run_stream *), compare_names);
+    out->texts = r->texts;
     out->streams = td_alloc(r->stream_count * sizeof(regress_stream *));
     for (size_t i = 0; i < r->stream_count; i++) {
         regress_stream *of = &r->streams[i]->result;
@@ -679,6 +657,7 @@ td_result regress_compare(const regress_options *options, const regress_against 
         rc = join_end(r.streams[i]->join, err);
     *totals = r.totals;
     publish(&r, out);
+    r.texts = NULL;
     run_fini(&r);
     return rc;
 }
@@ -688,5 +667,6 @@ void regress_comparison_close(regress_comparison *comparison)
     for (size_t i = 0; i < comparison->stream_count; i++)
         close_stream((run_stream *)comparison->streams[i]); /* its first member */
     td_free(comparison->streams);
+    td_arena_close(comparison->texts);
     *comparison = (regress_comparison){0};
 }

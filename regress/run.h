@@ -23,13 +23,18 @@ typedef struct regress_options {
     archive *archive;
     const selection *wanted;
     user_decoder *decoder;
-    canonical_members members; /* that hashes of decodes cover */
     unsigned threads;
     const td_log *log;
     /* Called every few thousand frames; 1 stops the run. May be NULL. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
     void *user;
 } regress_options;
+
+/* Make a selection's times absolute. TD_E_INVALID: globs that cannot be read, or no time. */
+TD_MUST_USE td_result regress_fix_times(archive *from, selection *wanted, td_err *err);
+
+/* TD_E_INVALID if a file is there: for verbs that work for long before they write it. */
+TD_MUST_USE td_result regress_check_absent(const char *path, td_err *err);
 
 /* What a run read. */
 typedef struct regress_totals {
@@ -74,6 +79,7 @@ typedef struct regress_difference {
     uint64_t position; /* in the archive: orders frames of different streams */
     uint64_t recv_ns, ordinal;
     uint32_t line, shard, conn;
+    uint8_t has_book; /* 1: it changes a book */
     char session_id[16];
     char *frame; /* its bytes, NULL if there are more than LIMIT_REGRESS_FRAME_BYTES */
     size_t frame_bytes;
@@ -92,6 +98,7 @@ typedef struct regress_comparison {
     regress_stream **streams; /* in the order of baseline_compare_names */
     size_t stream_count;
     regress_counts totals;
+    td_arena *texts;
     const regress_stream *first; /* the first of the archive that differs; NULL: none */
 } regress_comparison;
 

@@ -172,7 +172,7 @@ static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, 
 
 static void ask_built_in(const frame_ref *frame, td_arena *arena, frame_content *out)
 {
-    content_reader *reader = content_reader_open(TAPE_READS_ALL);
+    content_reader *reader = content_reader_open(TAPE_READS_MESSAGES);
     frame_ref again = *frame;
     again.content = (frame_content){0};
     content_read(reader, &again);
@@ -200,9 +200,10 @@ td_result user_decoder_ask(user_decoder *self, const frame_ref *frame, td_arena 
 
 /* ---- open and close ---- */
 
-td_result user_decoder_open(const decoder_options *options, size_t number,
-                            const decoder_environment *environment, user_decoder **out, td_err *err)
+td_result user_decoder_open(const decoder_options *options, size_t number, const td_log *log,
+                            const stop_signal *signals, user_decoder **out, td_err *err)
 {
+    const decoder_environment environment = {options->timeout_ns, log, signals};
     size_t libraries = options->libraries.count;
     user_decoder *made = td_alloc_zero(1, sizeof *made);
     instance *first;
@@ -219,7 +220,7 @@ td_result user_decoder_open(const decoder_options *options, size_t number,
     }
     td_result rc = TD_OK;
     if (made->kind != NULL)
-        rc = made->kind->open(made->name, environment, &made->shared, err);
+        rc = made->kind->open(made->name, &environment, &made->shared, err);
     if (rc == TD_OK && made->kind != NULL)
         rc = get_instance(made, &first, err); /* one that cannot work is refused at once */
     if (rc == TD_OK)

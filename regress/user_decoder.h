@@ -30,11 +30,11 @@ size_t decoder_options_count(const decoder_options *options);
 typedef struct user_decoder user_decoder;
 
 /* Open the decoder of that number, those of --decoder before those of --decoder-cmd; beyond the
- * last one, and "builtin": the built-in one. options and log are borrowed until close. is_stopping,
- * which may be NULL, ends waits. TD_E_*: it cannot be used; the first instance is made here. */
+ * last one, and "builtin": the built-in one. What it is given is borrowed until close. A signal
+ * ends waits. TD_E_*: it cannot be used; the first instance is made here. */
 TD_MUST_USE td_result user_decoder_open(const decoder_options *options, size_t number,
-                                        const decoder_environment *environment, user_decoder **out,
-                                        td_err *err);
+                                        const td_log *log, const stop_signal *signals,
+                                        user_decoder **out, td_err *err);
 
 /* No thread decodes any more. NULL is fine. */
 void user_decoder_close(user_decoder *self);
@@ -46,7 +46,7 @@ const char *user_decoder_name(const user_decoder *self);
 const tape_decoding *user_decoder_decoding(const user_decoder *self);
 
 /* Decode one frame, on whatever thread. *out is zero before; its memory is of the arena. Nothing is
- * counted. The built-in decoder answers as TAPE_READS_ALL. TD_E_*: the decoder cannot be used. */
+ * counted. TD_E_*: the decoder cannot be used. */
 TD_MUST_USE td_result user_decoder_ask(user_decoder *self, const frame_ref *frame, td_arena *arena,
                                        frame_content *out, td_err *err);
 

@@ -220,9 +220,8 @@ static void canon_value(canon *c, const msg_value *value)
         canon_text(c, value->as.text);
 }
 
-/* Values in the order of their names, so that the order of a row's fields does not matter. other:
- * a member that is left out, because it stands in the head. */
-static void canon_values(canon *c, const msg_value *values, size_t count, msg_member other)
+/* Values in the order of their names, so that the order of a row's fields does not matter. */
+static void canon_values(canon *c, const msg_value *values, size_t count)
 {
     enum { INDEX_BITS = 16 };
     _Static_assert(MEMBER_COUNT < 1 << INDEX_BITS, "an index fits below a member");
@@ -230,7 +229,7 @@ static void canon_values(canon *c, const msg_value *values, size_t count, msg_me
     size_t written = 0;
     TD_ASSERT(count <= MEMBER_COUNT);
     for (size_t i = 0; i < count; i++) {
-        if (values[i].type == VALUE_ABSENT || values[i].member == other)
+        if (values[i].type == VALUE_ABSENT)
             continue;
         uint32_t key = (uint32_t)values[i].member << INDEX_BITS | (uint32_t)i;
         size_t at = written++;
@@ -241,21 +240,6 @@ static void canon_values(canon *c, const msg_value *values, size_t count, msg_me
     canon_u64(c, written);
     for (size_t i = 0; i < written; i++)
         canon_value(c, &values[order[i] & ((1u << INDEX_BITS) - 1)]);
-}
-
-/* The member of beside's values that stands in the head, too. */
-static msg_member member_in_head(msg_type type)
-{
-    return type == MSG_BOOK_CHANGE ? MEMBER_VERSION : MEMBER_NONE;
-}
-
-static void canon_beside(canon *c, const message *m)
-{
-    const msg_beside *beside = m->beside;
-    size_t count = message_item_count(m);
-    canon_values(c, beside->values, beside->value_count, member_in_head(m->head.type));
-    for (size_t i = 0; i < count; i++)
-        canon_values(c, beside->items[i].values, beside->items[i].value_count, MEMBER_NONE);
 }
 
 static void canon_book(canon *c, const msg_book *book, unsigned flags)
@@ -277,35 +261,12 @@ static void canon_record(canon *c, const msg_record *record)
 {
     for (size_t i = 0; i < record->item_count; i++) {
         canon_byte(c, action_letter((uint8_t)record->items[i].action));
-        canon_values(c, record->items[i].values, record->items[i].value_count, MEMBER_NONE);
+        canon_values(c, record->items[i].values, record->items[i].value_count);
     }
-    canon_values(c, record->values, record->value_count, MEMBER_NONE);
+    canon_values(c, record->values, record->value_count);
 }
 
-/* 1 if any of the values is written. */
-static int has_values(const msg_value *values, size_t count, msg_member other)
-{
-    for (size_t i = 0; i < count; i++)
-        if (values[i].type != VALUE_ABSENT && values[i].member != other)
-            return 1;
-    return 0;
-}
-
-/* Lists without values are as none: JSON would show no difference. */
-static int has_beside(const message *m)
-{
-    const msg_beside *beside = m->beside;
-    if (beside == NULL || message_is_record(m))
-        return 0;
-    if (has_values(beside->values, beside->value_count, member_in_head(m->head.type)))
-        return 1;
-    for (size_t i = 0; i < message_item_count(m); i++)
-        if (has_values(beside->items[i].values, beside->items[i].value_count, MEMBER_NONE))
-            return 1;
-    return 0;
-}
-
-/* Likewise of levels that are all deleted, which have no sizes. */
+/* Deleted levels have no sizes. */
 static int has_rpi(const msg_book *book)
 {
     for (size_t i = 0; book->rpi_sizes != NULL && i < book->level_count; i++)
@@ -314,15 +275,13 @@ static int has_rpi(const msg_book *book)
     return 0;
 }
 
-static unsigned head_flags(const message *m, canonical_members members)
+static unsigned head_flags(const message *m)
 {
     const msg_head *head = &m->head;
     unsigned flags = (head->has_cross_seq ? HAS_CROSS_SEQ : 0u) | (head->has_u ? HAS_U : 0u) |
                      (head->has_seq ? HAS_SEQ : 0u) | (head->match_ns != 0 ? HAS_MATCH_TIME : 0u);
     if (head->type == MSG_BOOK_CHANGE)
         flags |= (head->version.size > 0 ? HAS_VERSION : 0u) | (has_rpi(&m->book) ? HAS_RPI : 0u);
-    if (members == CANONICAL_WHOLE && has_beside(m))
-        flags |= HAS_BESIDE;
     return flags;
 }
 
@@ -345,14 +304,11 @@ static void canon_head(canon *c, const msg_head *head, unsigned flags, size_t it
         canon_text(c, head->version);
 }
 
-/* All but the type. What is beside comes before the entries, because the last trade ends with
- * letters that may be absent. */
-static void canon_message(canon *c, const message *m, canonical_members members)
+/* All but the type. */
+static void canon_message(canon *c, const message *m)
 {
-    unsigned flags = head_flags(m, members);
+    unsigned flags = head_flags(m);
     canon_head(c, &m->head, flags, message_item_count(m));
-    if (flags & HAS_BESIDE)
-        canon_beside(c, m);
     if (message_is_record(m))
         canon_record(c, &m->record);
     else if (m->head.type == MSG_BOOK_CHANGE)
@@ -361,10 +317,10 @@ static void canon_message(canon *c, const message *m, canonical_members members)
         canon_trades(c, &m->trades);
 }
 
-static void canon_typed(canon *c, const message *m, canonical_members members)
+static void canon_typed(canon *c, const message *m)
 {
     canon_text(c, td_bytes_str(msg_type_name(m->head.type)));
-    canon_message(c, m, members);
+    canon_message(c, m);
 }
 
 /* ---- where it goes ---- */
@@ -401,7 +357,7 @@ static uint64_t decoded_hash(uint64_t hash)
     return hash == 0 ? 2 : hash;
 }
 
-uint64_t canonical_hash(const message *m, canonical_members members)
+uint64_t canonical_hash(const message *m)
 {
     canon_hash to;
     canon c;
@@ -409,7 +365,7 @@ uint64_t canonical_hash(const message *m, canonical_members members)
     c.flush = flush_to_hash;
     c.to = &to;
     c.size = 0;
-    canon_typed(&c, m, members);
+    canon_typed(&c, m);
     return decoded_hash(canon_hash_end(&c));
 }
 
@@ -441,7 +397,7 @@ void canonical_digest(const message *m, td_hasher *into)
     c.flush = flush_to_digest;
     c.to = into;
     c.size = 0;
-    canon_message(&c, m, CANONICAL_PLAIN);
+    canon_message(&c, m);
     canon_flush(&c);
 }
 

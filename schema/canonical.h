@@ -5,7 +5,8 @@
  * and, within a version of the form, for every version of the programs: it has names and letters of
  * its own, not the numbers of enums.
  *
- * Not in it: topic and symbol, which are the stream's; unknown fields; that a scale is assumed.
+ * Not in it: topic and symbol, which are the stream's; unknown fields; that a scale is assumed;
+ * message.beside.
  * Pure functions; any thread. */
 #ifndef TD_SCHEMA_CANONICAL_H
 #define TD_SCHEMA_CANONICAL_H
@@ -21,19 +22,13 @@
 
 enum { CANONICAL_VERSION = 1 };
 
-/* Which members of books and trades it has. Of records it always has all. */
-typedef enum canonical_members {
-    CANONICAL_PLAIN, /* those of the plain structs */
-    CANONICAL_WHOLE, /* also message.beside */
-} canonical_members;
-
 /* Set in hashes of frames that were not decoded, and in no others. */
 #define CANONICAL_FAILED UINT64_C(1)
 
 /* XXH64 of the form, its type in front, with CANONICAL_FAILED cleared; 2 where that would be 0. */
-uint64_t canonical_hash(const message *m, canonical_members members);
+uint64_t canonical_hash(const message *m);
 
-/* Feed the form to a digest: CANONICAL_PLAIN, and without the type. Streams have one type each, and
+/* Feed the form to a digest, without the type. Streams have one type each, and
  * a caller that digests several streams keeps them apart. */
 void canonical_digest(const message *m, td_hasher *into);
 

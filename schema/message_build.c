@@ -722,30 +722,28 @@ void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_b
 
 /* ---- the end ---- */
 
-/* The entries' lists of values, in the arena. */
-static const msg_item *keep_items(message_builder *b)
+static void keep_record(message_builder *b, msg_record *out)
 {
+    size_t count = b->entry_count;
     const msg_value *values = td_arena_copy(b->arena, b->values, b->value_count * sizeof *values);
-    msg_item *items = td_arena_copy(b->arena, b->items, b->entry_count * sizeof *items);
-    for (size_t i = 0; i < b->entry_count; i++) {
+    msg_item *items = td_arena_copy(b->arena, b->items, count * sizeof *items);
+    for (size_t i = 0; i < count; i++) {
         items[i].values = values;
         values += items[i].value_count;
     }
-    return items;
-}
-
-static void keep_message(message_builder *b, message *out)
-{
     const msg_value *head_values =
         td_arena_copy(b->arena, b->head_values, b->head_value_count * sizeof *head_values);
-    const msg_item *items = keep_items(b);
+    *out = (msg_record){b->head, head_values, b->head_value_count, items, count};
+}
+
+/* Members that plain structs have no place for were checked, and are left out. */
+static void keep_message(message_builder *b, message *out)
+{
     size_t count = b->entry_count;
     out->beside = NULL;
     if (!is_struct(b)) {
-        out->record = (msg_record){b->head, head_values, b->head_value_count, items, count};
-        return;
-    }
-    if (b->head.type == MSG_BOOK_CHANGE) {
+        keep_record(b, &out->record);
+    } else if (b->head.type == MSG_BOOK_CHANGE) {
         out->book = (msg_book){
             .head = b->head,
             .levels = td_arena_copy(b->arena, b->levels, count * sizeof *b->levels),
@@ -761,10 +759,6 @@ static void keep_message(message_builder *b, message *out)
             .trade_count = count,
         };
     }
-    if (b->value_count == 0 && b->head_value_count == 0)
-        return;
-    const msg_beside beside = {head_values, b->head_value_count, items};
-    out->beside = td_arena_copy(b->arena, &beside, sizeof beside);
 }
 
 /* The symbol that an entry names; empty: none. */
@@ -772,13 +766,10 @@ static td_bytes entry_symbol(const message *m, size_t index)
 {
     if (m->head.type == MSG_TRADE && m->trades.trades[index].symbol.size > 0)
         return m->trades.trades[index].symbol;
-    const msg_item *items = message_is_record(m) ? m->record.items
-                            : m->beside != NULL  ? m->beside->items
-                                                 : NULL;
-    const msg_value *found =
-        items == NULL
-            ? NULL
-            : msg_value_find(items[index].values, items[index].value_count, MEMBER_SYMBOL);
+    if (!message_is_record(m))
+        return td_bytes_of(NULL, 0);
+    const msg_item *item = &m->record.items[index];
+    const msg_value *found = msg_value_find(item->values, item->value_count, MEMBER_SYMBOL);
     return found != NULL && found->type == VALUE_TEXT ? found->as.text : td_bytes_of(NULL, 0);
 }
 

@@ -8,7 +8,6 @@ v5-linear and v5-inverse; everything else is refused as unknown_topic, as tapede
 that it does not know.
 docs/decoders.md explains the protocol: a line of JSON for each frame, a line for each answer.
 """
-import base64
 import json
 import sys
 
@@ -166,8 +165,8 @@ def decode(request):
         return {"error": "unknown_topic"}
     try:
         # Numbers stay as they are written: floating point would lose digits.
-        bytes64 = request.get("frame_base64")
-        source = request["frame"] if bytes64 is None else base64.b64decode(bytes64)
+        is_text = "frame" in request
+        source = request["frame"] if is_text else bytes.fromhex(request["frame_hex"])
         frame = json.loads(source, parse_float=str)
     except ValueError as error:
         return {"error": f"not_json: {error}"}

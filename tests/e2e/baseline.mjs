@@ -2,6 +2,7 @@
 import fs from "node:fs";
 
 const TRAILER = 32;
+const BLOCK_HEAD = 24;
 const ROW = 24;
 
 /** The index of a baseline, and where it is. */
@@ -18,7 +19,7 @@ export function readBaseline(file) {
   const { bytes, index } = readIndex(file);
   const streams = index.streams.map(({ feed, topic, symbol, exchange_topic: exchangeTopic, frames, blocks }) => {
     const rows = Array.from({ length: frames }, (_, i) => {
-      const at = blocks[Math.floor(i / 1024)].at + ROW * (i % 1024);
+      const at = blocks[Math.floor(i / 1024)] + BLOCK_HEAD + ROW * (i % 1024);
       const [hash, decode, book] = [0, 8, 16].map((k) => bytes.readBigUInt64LE(at + k));
       return { bytes: hash, decode, book };
     });

@@ -162,13 +162,7 @@ function values(node, elsewhere, types) {
 
 const HEAD = ["type", "kind", "topic", "symbol", "exchange_ns", "cross_seq", "u", "seq", "match_ns", "unknown_fields"];
 const ENTRIES = ["levels", "trades", "items"];
-const LEVEL = ["action", "side", "price", "size", "rpi_size"];
-const TRADE = [
-  "side", "is_block_trade", "price", "size", "exchange_ns", "cross_seq", "trade_id", "tick_direction", "seq", "is_rpi_trade",
-  "symbol",
-];
 const ITEM = ["action", "assumed_scale"];
-const EMPTY = u64(0);
 
 const isDeleted = (node) => member(node, "action").text === "delete";
 
@@ -192,8 +186,8 @@ function trade(node) {
   ]);
 }
 
-/** The form of a message without its type. types: of the fields by member; isWhole: also what is beside. */
-function untyped(node, types, isWhole) {
+/** The form of a message without its type. types: of the fields by member. */
+function untyped(node, types) {
   const of = (name) => member(node, name);
   const type = of("type").text;
   const isBook = type === "book_change";
@@ -201,25 +195,23 @@ function untyped(node, types, isWhole) {
   const entries = of(isBook ? "levels" : isStruct ? "trades" : "items").items;
   const elsewhere = [...HEAD, ...ENTRIES, ...(isBook ? ["version"] : [])];
   const rpi = isBook ? entries.filter((e) => !isDeleted(e) && member(e, "rpi_size") !== undefined) : [];
-  const beside = isStruct && isWhole ? [values(node, elsewhere, types), ...entries.map((e) => values(e, isBook ? LEVEL : TRADE, types))] : [];
-  const hasBeside = beside.some((list) => !list.equals(EMPTY));
   const version = isBook ? of("version") : undefined;
   const flags =
     (of("cross_seq") ? 1 : 0) + (of("u") ? 2 : 0) + (of("seq") ? 4 : 0) + (of("match_ns") ? 8 : 0) + (version ? 16 : 0) +
-    (rpi.length > 0 ? 32 : 0) + (hasBeside ? 64 : 0);
+    (rpi.length > 0 ? 32 : 0);
   const body = isStruct
     ? [...entries.map(isBook ? level : trade), ...rpi.map((e) => decimal(member(e, "rpi_size").text))]
     : [...entries.flatMap((e) => [action(member(e, "action")), values(e, ITEM, types)]), values(node, elsewhere, types)];
   return Buffer.concat([
     letter(of("kind") === undefined ? "u" : of("kind").text[0]), byte(flags), time(of("exchange_ns")), time(of("cross_seq")),
     time(of("u")), time(of("seq")), count(entries), ...(of("match_ns") ? [time(of("match_ns"))] : []),
-    ...(version ? [text(version.text)] : []), ...(hasBeside ? beside : []), ...body,
+    ...(version ? [text(version.text)] : []), ...body,
   ]);
 }
 
 /** The form of a message (a node, as `tapedeck decode` prints it). */
-export function form(node, types, isWhole) {
-  return Buffer.concat([text(member(node, "type").text), untyped(node, types, isWhole)]);
+export function form(node, types) {
+  return Buffer.concat([text(member(node, "type").text), untyped(node, types)]);
 }
 
 // ---- hashes, as BigInt ----

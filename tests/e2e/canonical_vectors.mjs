@@ -106,10 +106,9 @@ const BOOKS = {
 export function vectors() {
   const messages = Object.entries(MESSAGES).map(([name, [message, types = {}]]) => {
     const node = parse(message);
-    const whole = form(node, types, true);
-    const plain = form(node, types, false);
-    const hashes = `"hash":"${hex(messageHash(whole))}","plain_hash":"${hex(messageHash(plain))}"`;
-    return `{"name":${JSON.stringify(name)},"message":${message},"types":${JSON.stringify(types)},"form":"${whole.toString("hex")}",${hashes}}`;
+    const bytes = form(node, types);
+    const [formHex, hash] = [bytes.toString("hex"), hex(messageHash(bytes))];
+    return `{"name":${JSON.stringify(name)},"message":${message},"types":${JSON.stringify(types)},"form":"${formHex}","hash":"${hash}"}`;
   });
   const failures = REASONS.map((reason) => `{"reason":"${reason}","hash":"${hex(failureHash(reason))}"}`);
   const controls = CONTROLS.map(

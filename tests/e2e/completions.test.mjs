@@ -81,7 +81,7 @@ function lines(folder) {
   return {
     "tapedeck rep": "replay",
     "tapedeck regress sa": "save",
-    "tapedeck regress save --who": "--whole",
+    "tapedeck regress save --out": "--out",
     [`tapedeck regress save ${at("ta")}`]: "tape tape.mcap",
     [`tapedeck regress save -o ${at("cap")}`]: "capture.gz",
     "tapedeck-replay regress sa": "save",
