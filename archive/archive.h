@@ -82,18 +82,11 @@ typedef struct archive_segment {
     uint8_t is_locked;   /* 1: an open one whose writer, or recovery, is at work */
 } archive_segment;
 
-/* Why a file is passed over. */
-typedef enum unexpected_kind {
-    UNEXPECTED_OTHER, /* not ours, or unreadable */
-    UNEXPECTED_COPY,  /* an open segment that is the beginning of the finished one beside it */
-    UNEXPECTED_RIVAL, /* one that has something which the finished one beside it has not */
-} unexpected_kind;
-
 /* A file or folder that is not a part of the archive, or cannot be read. */
 typedef struct unexpected_file {
-    char *path; /* below the archive */
-    char *what; /* "not a segment", "cannot be listed: Permission denied" */
-    unexpected_kind kind;
+    char *path;            /* below the archive */
+    char *what;            /* "not a segment", "cannot be listed: Permission denied" */
+    uint8_t is_copy;       /* 1: an open segment beside the finished one */
     uint8_t is_unreadable; /* a folder, or a file with a segment's name: it may hold frames */
 } unexpected_file;
 
@@ -105,7 +98,7 @@ typedef struct archive_listing {
 } archive_listing;
 
 /* List the capture segments, each once: of one that is there finished and open, the finished one;
- * the open one is an unexpected file (segment_copy.h). *out is the caller's, for
+ * the open one is an unexpected file. *out is the caller's, for
  * archive_listing_fini, also after a failure. A folder that cannot be read is an unexpected file;
  * TD_E_IO only if the archive itself cannot be listed.
  */

@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "archive/archive.h"
-#include "format/segment_copy.h"
 
 /* The folders are read one after the other and no listing is open while another is, so that one
  * level of names, not a tree of calls, is what memory and stack hold. */
@@ -32,7 +31,6 @@ static const char *const TOP_NAMES[] = {
     "catalog.sqlite-shm",
     "catalog.sqlite-journal",
     "journal.mcap.open",
-    "journal.lock", /* of earlier versions */
     "lock",
     "maintain.lock",
     "capture",
@@ -220,61 +218,26 @@ static void forget_segment(archive_listing *out, size_t i)
             (out->segment_count - i) * sizeof out->segments[0]);
 }
 
-/* The open segment i, listed after the finished one: list it apart. */
-static td_result set_apart(walk *w, size_t i, td_err *err)
+/* The two names of a segment are neighbours: the finished one counts, the open one is listed apart.
+ * It is gone, or the same name is there twice, if it was renamed while its folder was read. */
+static void set_doubles_apart(walk *w)
 {
     archive_listing *out = w->out;
-    char open_path[LIMIT_PATH_BYTES];
-    char finished_path[LIMIT_PATH_BYTES];
-    char what[LIMIT_PATH_BYTES];
-    segment_copy copy = SEGMENT_COPY_OTHER;
-    td_err cause;
-    td_err_clear(&cause);
-    td_result rc = archive_join(w->archive, out->segments[i].path, open_path, err);
-    if (rc == TD_OK)
-        rc = archive_join(w->archive, out->segments[i - 1].path, finished_path, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = segment_copy_compare(archive_io(w->archive), open_path, finished_path, &copy, &cause);
-    const char *name = segment_file_name(out->segments[i - 1].path);
-    int is_older = rc == TD_OK && copy == SEGMENT_COPY_OLDER;
-    if (rc != TD_OK)
-        (void)snprintf(what, sizeof what, "%.500s", cause.text);
-    else if (is_older)
-        (void)snprintf(what, sizeof what, "an older copy of %.500s, which has all of it", name);
-    else
-        (void)snprintf(what, sizeof what,
-                       "not the beginning of %.500s, which is there too: one of them is from "
-                       "elsewhere, or changed",
-                       name);
-    if (copy != SEGMENT_COPY_GONE) {
-        unexpected_file *file = add_unexpected(w, out->segments[i].path, what);
-        file->kind = is_older ? UNEXPECTED_COPY : UNEXPECTED_RIVAL;
-        file->is_unreadable = !is_older;
-    }
-    forget_segment(out, i);
-    return TD_OK;
-}
-
-/* The two names of a segment stand side by side. The same name twice was renamed while its folder
- * was read. */
-static td_result set_doubles_apart(walk *w, td_err *err)
-{
-    archive_listing *out = w->out;
-    td_result rc = TD_OK;
+    uint64_t size;
     size_t i = 1;
-    while (i < out->segment_count && rc == TD_OK) {
+    while (i < out->segment_count) {
         const archive_segment *before = &out->segments[i - 1];
         const archive_segment *segment = &out->segments[i];
-        td_bytes name = segment_final_name(segment->path);
-        if (before->name.is_open || !td_bytes_is(name, before->path))
+        if (before->name.is_open || !td_bytes_is(segment_final_name(segment->path), before->path)) {
             i++;
-        else if (segment->name.is_open)
-            rc = set_apart(w, i, err);
-        else
-            forget_segment(out, i);
+            continue;
+        }
+        if (segment->name.is_open &&
+            archive_file_size(w->archive, segment->path, &size, NULL) != TD_E_NOTFOUND)
+            add_unexpected(w, segment->path, "a copy of the finished segment, which counts")
+                ->is_copy = 1;
+        forget_segment(out, i);
     }
-    return rc;
 }
 
 static td_result list_with(walk *w, td_err *err)
@@ -285,8 +248,7 @@ static td_result list_with(walk *w, td_err *err)
     } else {
         rc = list_top_unexpected(w, err);
         walk_level(w, "capture", 0);
-        if (rc == TD_OK)
-            rc = set_doubles_apart(w, err);
+        set_doubles_apart(w);
     }
     return rc == TD_OK ? TD_OK
                        : td_err_add(err, rc, "listing archive '%s'", archive_path(w->archive));

@@ -20,12 +20,11 @@
 
 /* Steps for one segment, each durable before the next, so that a recovery that is killed is gone on
  * with by the next one:
- *   1. journal `recovering`
- *   2. recover_segment: keep the tail, cut, finish, rename (recover.h)
- *   3. journal a `gap` for each slot, if a recorder wrote it
- *   4. journal `recovered` or `discarded`
+ *   1. recover_segment: keep the tail, cut, finish, rename (recover.h)
+ *   2. journal a `gap` for each slot, if a recorder wrote it
+ *   3. journal `recovered` or `discarded`
  * and after them, for each session that has no end: gaps of feeds that had just finished a
- * segment, and `session_crashed`. Killed between 2 and 4, the segment is found by its entry:
+ * segment, and `session_crashed`. Killed between 1 and 3, the segment is found by its entry:
  * opened, not finished, and yet there under its final name. A gap that is written twice has the
  * same key, and is one. */
 
@@ -64,119 +63,44 @@ static int is_live(const work *w, const char *session)
 
 /* ---- what the journal gets ---- */
 
-static td_result write_gaps(const work *w, const gap_list *rows, td_err *err)
-{
-    TD_ASSERT(w->past.writer != NULL);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < rows->count && rc == TD_OK; i++) {
-        w->report->gaps_opened++;
-        rc = journal_append_gap(w->past.writer, &rows->rows[i], err);
-    }
-    return rc;
-}
-
-/* What the ledger lacks after a segment (crash_gaps_after). */
-static td_result find_gaps(const work *w, const char *path, const segment_name *name, gap_list *out,
-                           td_err *err)
-{
-    gap_list known = {0};
-    uint64_t last_ns;
-    td_result rc = TD_OK;
-    if (crash_gaps_are_due(&w->past, name->session))
-        rc = archive_feed_gaps(w->archive, name->feed, &known, err);
-    if (rc == TD_OK)
-        rc = crash_gaps_after(w->archive, &w->past, &known, path, "", out, &last_ns, err);
-    gap_list_fini(&known);
-    return rc;
-}
-
-/* The gaps after the last segment of its feed in a session, if that crashed. */
+/* The gaps after the last segment of its feed in a session, if that crashed (crash_gaps_after),
+ * which the ledger does not have as they are. */
 static td_result open_gaps(const work *w, const char *path, const segment_name *name, td_err *err)
 {
+    gap_list known = {0};
     gap_list rows = {0};
-    td_result rc = find_gaps(w, path, name, &rows, err);
+    uint64_t last_ns;
+    if (!crash_gaps_are_due(&w->past, name->session))
+        return TD_OK;
+    td_result rc = archive_feed_gaps(w->archive, name->feed, &known, err);
     if (rc == TD_OK)
-        rc = write_gaps(w, &rows, err);
+        rc = crash_gaps_after(w->archive, &w->past, &known, path, "", &rows, &last_ns, err);
+    for (size_t i = 0; i < rows.count && rc == TD_OK; i++) {
+        const gap_row *listed = gap_list_find(&known, &rows.rows[i]);
+        if (listed != NULL && listed->to_ns >= rows.rows[i].to_ns)
+            continue;
+        w->report->gaps_opened++;
+        rc = journal_append_gap(w->past.writer, &rows.rows[i], err);
+    }
+    gap_list_fini(&known);
     gap_list_fini(&rows);
-    return rc;
-}
-
-/* ---- segments that are finished already ---- */
-
-static td_result fill_from_reader(segment_reader *reader, recover_result *result, td_err *err)
-{
-    const segment_info *info = segment_reader_info(reader);
-    chain_record chain;
-    td_result rc = segment_reader_last_chain(reader, result->conns, &chain, err);
-    if (rc != TD_OK)
-        return rc;
-    result->has_segment = 1;
-    result->conn_count = chain.conn_count;
-    result->chain_totals = chain.totals;
-    result->totals = (segment_totals){
-        .file_bytes = info->file_bytes,
-        .first_ns = info->first_ns,
-        .last_ns = info->last_ns,
-        .message_count = info->message_count,
-        .chunk_count = segment_reader_chunk_count(reader),
-        .channel_count = segment_reader_channel_count(reader),
-        .chain = chain.value,
-    };
-    return TD_OK;
-}
-
-/* The result of recover_segment for a segment that is finished already. */
-static td_result fill_from_file(const work *w, const char *path, recover_result *out, td_err *err)
-{
-    segment_reader *reader = NULL;
-    *out = (recover_result){0};
-    td_result rc = archive_open_segment(w->archive, path, &reader, err);
-    if (rc == TD_OK)
-        rc = fill_from_reader(reader, out, err);
-    segment_reader_close(reader);
     return rc;
 }
 
 /* What was durable in a segment is lost: one row for all slots, because which ones it had is not
  * known. Its name has the second of its first frame. */
 static td_result open_lost_gap(const work *w, const past_segment *row, const segment_name *name,
-                               const char *what, td_err *err)
+                               td_err *err)
 {
     uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
     const session_row *session = archive_past_session(&w->past, name->session);
     int is_import = session != NULL && session_is_import(session);
     gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
                              crash_gaps_end(w->archive, &w->past, row, from_ns),
-                             is_import ? CRASH_CAUSE_IMPORT : what);
+                             is_import ? CRASH_CAUSE_IMPORT : "segment cannot be read");
     gap.detail = row->path;
     w->report->gaps_opened++;
     return journal_append_gap(w->past.writer, &gap, err);
-}
-
-/* Open the gaps after a finished segment, or the gap for the segment itself if it cannot be read.
- */
-static td_result open_gaps_after(const work *w, size_t at, td_err *err)
-{
-    past_segment *row = &w->past.segments[at];
-    segment_name name;
-    td_err cause;
-    td_err_clear(&cause);
-    if (!segment_name_parse(segment_file_name(row->path), &name))
-        return TD_OK;
-    gap_list rows = {0};
-    td_result rc = find_gaps(w, row->path, &name, &rows, &cause);
-    if (rc == TD_OK)
-        rc = write_gaps(w, &rows, err);
-    else if (rc == TD_E_IO)
-        rc = td_err_set(err, rc, "%s: %s", row->path, cause.text);
-    else {
-        row->is_lost = 1;
-        rc = crash_gaps_are_due(&w->past, name.session)
-                 ? open_lost_gap(w, row, &name, "segment cannot be read", err)
-                 : TD_OK;
-    }
-    gap_list_fini(&rows);
-    return rc;
 }
 
 /* A recorder that was killed just after it had finished a segment left no open one, but lost what
@@ -186,11 +110,20 @@ static td_result open_gaps_after_finished(const work *w, const char *session, co
 {
     td_result rc = TD_OK;
     for (size_t i = w->past.segment_count; i > 0 && rc == TD_OK; i--) {
-        const past_segment *row = &w->past.segments[i - 1];
-        if (row->stage == PAST_FINISHED && !row->is_recovered &&
-            strcmp(row->session, session) == 0 && crash_gaps_is_last(&w->past, row) &&
-            (feed == NULL || strcmp(row->feed, feed) == 0))
-            rc = open_gaps_after(w, i - 1, err);
+        past_segment *row = &w->past.segments[i - 1];
+        segment_name name;
+        td_err cause;
+        td_err_clear(&cause);
+        if (row->stage != PAST_FINISHED || row->is_recovered ||
+            strcmp(row->session, session) != 0 || !crash_gaps_is_last(&w->past, row) ||
+            (feed != NULL && strcmp(row->feed, feed) != 0) ||
+            !segment_name_parse(segment_file_name(row->path), &name))
+            continue;
+        rc = open_gaps(w, row->path, &name, &cause);
+        if (rc == TD_E_IO || rc == TD_E_NOSPACE)
+            return td_err_set(err, rc, "%s: %s", row->path, cause.text);
+        row->is_lost = rc != TD_OK; /* readers report it; the one before it is the last then */
+        rc = TD_OK;
     }
     return rc;
 }
@@ -203,20 +136,6 @@ static td_result journal_act(const work *w, const char *act, const char *path,
 {
     const journal_segment segment = {path, name->feed, name->session, totals};
     return journal_append_segment(w->past.writer, act, &segment, NULL, 0, err);
-}
-
-static td_result journal_recovered(const work *w, const char *path, const segment_name *name,
-                                   const recover_result *result, td_err *err)
-{
-    TD_ASSERT(result->has_segment);
-    char numbers[2][24];
-    const journal_segment segment = {path, name->feed, name->session, &result->totals};
-    const journal_field more[] = {
-        journal_u64("torn_bytes", result->torn_bytes, numbers[0]),
-        journal_u64("damaged_blocks", result->damaged_blocks, numbers[1]),
-    };
-    return journal_append_segment(w->past.writer, JOURNAL_RECOVERED, &segment, more,
-                                  sizeof more / sizeof more[0], err);
 }
 
 /* ---- segments ---- */
@@ -245,17 +164,15 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
     if (session != NULL && session->state == SESSION_CRASHED)
         rc = open_gaps_after_finished(w, name->session, name->feed, err);
     if (rc == TD_OK && row != NULL && w->result->damaged_blocks > 0)
-        rc = open_lost_gap(w, row, name, "segment cannot be read", err);
+        rc = open_lost_gap(w, row, name, err);
     return rc == TD_OK ? journal_act(w, JOURNAL_DISCARDED, path, name, NULL, err) : rc;
 }
 
-static td_result journal_end(work *w, const char *path, const segment_name *name, td_err *err)
+static td_result journal_end(work *w, const char *path, const segment_name *name,
+                             const segment_totals *totals, td_err *err)
 {
-    const recover_result *result = w->result;
-    if (!result->has_segment)
-        return close_discarded(w, path, name, err);
     td_result rc = open_gaps(w, path, name, err);
-    return rc == TD_OK ? journal_recovered(w, path, name, result, err) : rc;
+    return rc == TD_OK ? journal_act(w, JOURNAL_RECOVERED, path, name, totals, err) : rc;
 }
 
 /* 1 if it holds less than its writer announced before another program cut or replaced it. */
@@ -330,21 +247,20 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
         return leave_live(w, segment);
     char path[LIMIT_PATH_BYTES];
     segment_final_path(segment->path, path);
+    const recover_result *result = w->result;
     td_result rc = check_whole(w, segment, path, err);
     if (rc == TD_OK)
-        rc = journal_act(w, JOURNAL_RECOVERING, path, &segment->name, NULL, err);
-    if (rc == TD_OK) {
         rc = recover_file(w, segment->path, err);
-        if (rc == TD_E_BUSY) { /* after the listing was made */
-            td_err_clear(err);
-            return leave_live(w, segment);
-        }
+    if (rc == TD_E_BUSY) { /* after the listing was made */
+        td_err_clear(err);
+        return leave_live(w, segment);
     }
-    if (rc == TD_OK)
-        rc = journal_end(w, path, &segment->name, err);
+    if (rc == TD_OK && result->has_segment)
+        rc = journal_end(w, path, &segment->name, &result->totals, err);
+    else if (rc == TD_OK)
+        rc = close_discarded(w, path, &segment->name, err);
     if (rc != TD_OK)
         return rc;
-    const recover_result *result = w->result;
     int is_lossy = result->damaged_blocks > 0 || lacks_announced(w, path);
     w->report->segments_recovered++;
     w->report->frames_kept += result->has_segment ? result->frame_count : 0;
@@ -408,7 +324,7 @@ static td_result finish_put_away(work *w, const past_segment *row, const segment
         rc = sync_folder_of(w, row->path, err);
     w->report->is_lossy = w->report->is_lossy || has_durable;
     w->result->damaged_blocks = has_durable != 0;
-    return rc == TD_OK ? journal_end(w, row->path, name, err) : rc;
+    return rc == TD_OK ? close_discarded(w, row->path, name, err) : rc;
 }
 
 static int has_no_end(const work *w, const char *session)
@@ -417,68 +333,45 @@ static int has_no_end(const work *w, const char *session)
     return row != NULL && row->state == SESSION_OPEN;
 }
 
-/* An open segment that could not be read is not listed either, even where it can be read by now. */
-static td_result check_absent(const work *w, const past_segment *row, td_err *err)
+/* The entry that a finished segment lacks. end_session opens the gaps of a session without an end.
+ */
+static td_result enter_finished(work *w, const char *path, const segment_index *index, td_err *err)
 {
-    char path[LIMIT_PATH_BYTES];
-    uint64_t size;
-    segment_open_path(row->path, path);
-    td_result rc = archive_file_size(w->archive, path, &size, err);
-    if (rc == TD_E_IO)
-        return td_err_add(err, rc, "%s", path);
-    if (rc == TD_OK) {
-        rc = td_err_set(err, TD_E_IO, "%s: could not be read a moment ago", path);
-        td_err_hint(err, "run it again");
-        return rc;
-    }
-    td_err_clear(err);
-    return TD_OK;
-}
-
-/* The file was created before its journal entry, and may have had announced chunks. Write its loss
- * into the journal and the ledger, once. */
-static td_result close_missing(work *w, past_segment *row, const segment_name *name, td_err *err)
-{
-    char number[24];
-    const journal_segment segment = {row->path, name->feed, name->session, NULL};
-    const journal_field chunks = journal_u64("chunks", 0, number); /* how many is not known */
-    w->report->is_lossy = 1;
-    row->is_lost = 1;
-    if (row->is_corrupt)
-        return TD_OK;
-    td_result rc = open_gaps_after_finished(w, row->session, row->feed, err);
-    if (rc == TD_OK)
-        rc = open_lost_gap(w, row, name, "segment is missing", err);
-    return rc == TD_OK
-               ? journal_append_segment(w->past.writer, JOURNAL_CORRUPT, &segment, &chunks, 1, err)
-               : rc;
-}
-
-static td_result journal_missing_end(work *w, past_segment *row, td_err *err)
-{
-    TD_ASSERT(row->stage == PAST_OPENED || row->stage == PAST_RECOVERING);
     segment_name name;
+    const segment_totals totals = archive_segment_totals(index);
+    td_result rc = sync_folder_of(w, path, err);
+    if (rc != TD_OK || !segment_name_parse(segment_file_name(path), &name))
+        return rc;
+    return has_no_end(w, index->session)
+               ? journal_act(w, JOURNAL_SEGMENT_FINISHED, path, &name, &totals, err)
+               : journal_end(w, path, &name, &totals, err);
+}
+
+/* A segment that the journal has as opened, and that is not there under its open name. */
+static td_result finish_interrupted_one(work *w, past_segment *row, td_err *err)
+{
+    TD_ASSERT(row->stage == PAST_OPENED);
+    segment_name name;
+    segment_index index;
     char torn[LIMIT_PATH_BYTES];
+    td_err cause;
+    td_err_clear(&cause);
     if (!segment_name_parse(segment_file_name(row->path), &name))
         return TD_OK;
-    td_err cause;
-    td_result rc = fill_from_file(w, row->path, w->result, &cause);
+    td_result rc = archive_read_index(w->archive, row->path, INDEX_SUMMARY, &index, &cause);
     if (rc == TD_OK)
-        rc = sync_folder_of(w, row->path, &cause);
-    if (rc == TD_OK && has_no_end(w, row->session)) /* end_session opens its gaps */
-        return journal_act(w, JOURNAL_SEGMENT_FINISHED, row->path, &name, &w->result->totals, err);
-    if (rc == TD_OK)
-        return journal_end(w, row->path, &name, err);
-    if (rc == TD_E_IO)
-        return td_err_set(err, rc, "%s: %s", row->path, cause.text);
-    if (archive_past_is_put_away(w->archive, row, torn))
-        return finish_put_away(w, row, &name, torn, err);
-    rc = check_absent(w, row, err);
-    if (rc != TD_OK)
-        return rc;
-    td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
-                "missing: %s: the journal has an entry for its start: %s", row->path, cause.text);
-    return close_missing(w, row, &name, err);
+        rc = enter_finished(w, row->path, &index, err);
+    else if (rc == TD_E_IO)
+        rc = td_err_set(err, rc, "%s: %s", row->path, cause.text);
+    else if (archive_past_is_put_away(w->archive, row, torn))
+        rc = finish_put_away(w, row, &name, torn, err);
+    else { /* it is missing, which readers derive from the journal */
+        w->report->is_lossy = 1;
+        row->is_lost = 1;
+        rc = open_gaps_after_finished(w, row->session, row->feed, err);
+    }
+    segment_index_fini(&index);
+    return rc;
 }
 
 /* ---- copies of finished segments ---- */
@@ -500,31 +393,20 @@ static td_result put_copy_away(work *w, const unexpected_file *copy, td_err *err
     if (rc != TD_OK)
         return rc;
     w->report->copies_put_away++;
-    report_progress(w, copy->path, NULL, 0, "moved to torn/: the finished segment has all of it");
+    report_progress(w, copy->path, NULL, 0, "moved to torn/: the finished segment counts");
     return TD_OK;
 }
 
-/* A backup made while recording and again after it has both names of a segment. An open file that
- * is not the beginning of the finished one is not changed: its origin is unknown. */
+/* A backup made while recording and again after it has both names of a segment. */
 static td_result put_copies_away(work *w, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < w->listing.unexpected_count && rc == TD_OK; i++) {
         const unexpected_file *file = &w->listing.unexpected[i];
         segment_name name;
-        if (file->kind == UNEXPECTED_OTHER ||
-            !segment_name_parse(segment_file_name(file->path), &name) || is_live(w, name.session) ||
-            (w->feed != NULL && strcmp(w->feed, name.feed) != 0))
-            continue;
-        if (file->kind == UNEXPECTED_COPY) {
+        if (file->is_copy && segment_name_parse(segment_file_name(file->path), &name) &&
+            !is_live(w, name.session) && (w->feed == NULL || strcmp(w->feed, name.feed) == 0))
             rc = put_copy_away(w, file, err);
-            continue;
-        }
-        w->report->segments_failed++;
-        td_log_emit(archive_log(w->archive), TD_LOG_ERROR, "left as it is: %s: %s", file->path,
-                    file->what);
-        report_progress(w, file->path, NULL, 0,
-                        "not changed: it is not the beginning of the finished one");
     }
     return rc;
 }
@@ -545,10 +427,9 @@ static td_result finish_interrupted(work *w, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
         past_segment *row = &w->past.segments[i];
-        int is_pending = row->stage == PAST_OPENED || row->stage == PAST_RECOVERING;
-        if (is_pending && !is_live(w, row->session) && !is_listed_open(w, row->path) &&
-            (w->feed == NULL || strcmp(w->feed, row->feed) == 0))
-            rc = journal_missing_end(w, row, err);
+        if (row->stage == PAST_OPENED && !is_live(w, row->session) &&
+            !is_listed_open(w, row->path) && (w->feed == NULL || strcmp(w->feed, row->feed) == 0))
+            rc = finish_interrupted_one(w, row, err);
     }
     return rc;
 }
@@ -570,17 +451,15 @@ static td_result enter_session(work *w, const segment_index *unlisted, td_err *e
 static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_err *err)
 {
     const segment_index *index = &unlisted->index;
-    journal_segment segment = {index->path, index->feed, index->session, NULL};
+    const journal_segment segment = {index->path, index->feed, index->session, NULL};
     td_result rc = enter_session(w, index, err);
     if (rc != TD_OK || segment_has_open_name(index->path)) /* that one is recovered */
         return rc;
     rc = sync_folder_of(w, index->path, err);
     if (rc == TD_OK)
         rc = journal_append_segment(w->past.writer, JOURNAL_SEGMENT_OPENED, &segment, NULL, 0, err);
-    segment.totals = &unlisted->totals;
     if (rc == TD_OK)
-        rc = journal_append_segment(w->past.writer, JOURNAL_SEGMENT_FINISHED, &segment, NULL, 0,
-                                    err);
+        rc = enter_finished(w, index->path, index, err);
     if (rc != TD_OK)
         return rc;
     w->report->segments_entered++;

@@ -39,3 +39,15 @@ td_result archive_read_index(archive *a, const char *path, index_depth depth, se
     segment_final_path(path, final);
     return segment_index_read(archive_io(a), full, final, depth, out, err);
 }
+
+segment_totals archive_segment_totals(const segment_index *index)
+{
+    segment_totals totals = {.file_bytes = index->file_bytes,
+                             .first_ns = index->first_ns,
+                             .last_ns = index->last_ns,
+                             .message_count = index->message_count,
+                             .chunk_count = (uint32_t)index->chunk_count};
+    if (!chain_value_parse(td_bytes_str(index->chain_hex), &totals.chain))
+        totals.chain = (td_hash128){0};
+    return totals;
+}

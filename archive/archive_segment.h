@@ -6,6 +6,7 @@
 #include "archive/archive.h"
 #include "format/segment_index_read.h"
 #include "format/segment_reader.h"
+#include "format/segment_writer.h"
 
 /* Open the segment at path, below the archive: segment_reader_open. An open segment that its writer
  * has finished since it was listed is read under its final name, here and below. */
@@ -15,5 +16,8 @@ TD_MUST_USE td_result archive_open_segment(archive *archive, const char *path, s
 /* Read the index of the segment at path, below the archive: segment_index_read. */
 TD_MUST_USE td_result archive_read_index(archive *archive, const char *path, index_depth depth,
                                          segment_index *out, td_err *err);
+
+/* What the journal lists of a finished segment, from its index; chain 0: another program's. */
+segment_totals archive_segment_totals(const segment_index *index);
 
 #endif

@@ -90,8 +90,6 @@ static void note_segment(archive_past *past, const journal_entry *entry)
         prune_segment(segment, entry);
     else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_DISCARDED))
         segment->stage = PAST_DISCARDED;
-    else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_RECOVERING))
-        segment->stage = PAST_RECOVERING;
     if (segment != NULL && td_bytes_is(entry->act, JOURNAL_CORRUPT)) {
         segment->announced_chunks = journal_get_u64(entry, "chunks", 0);
         segment->is_corrupt = 1;
@@ -402,7 +400,7 @@ int archive_past_is_put_away(archive *a, const past_segment *segment, char torn[
     char relative[LIMIT_PATH_BYTES];
     uint64_t size;
     TD_ASSERT(segment->path != NULL);
-    if (segment->stage != PAST_RECOVERING)
+    if (segment->stage != PAST_OPENED)
         return 0;
     /* The name that recover_segment gives. */
     (void)snprintf(relative, sizeof relative, "torn/%.1000s.0.open",
@@ -466,7 +464,7 @@ void archive_each_missing(archive *a, const archive_past *past, const archive_li
             continue;
         if (segment->stage == PAST_FINISHED
                 ? is_gone(a, segment->path)
-                : segment->stage <= PAST_RECOVERING && is_unfinished_gone(a, segment))
+                : segment->stage == PAST_OPENED && is_unfinished_gone(a, segment))
             fn(user, segment);
     }
 }

@@ -16,11 +16,10 @@
 
 /* How far a segment that the journal knows has come. */
 typedef enum past_stage {
-    PAST_OPENED,     /* and nothing more: being written, or left by a crash */
-    PAST_RECOVERING, /* a recovery began and its end is not in the journal */
-    PAST_FINISHED,   /* finished or recovered */
-    PAST_DISCARDED,  /* nothing durable was in it; it is in torn/ */
-    PAST_PRUNED,     /* removed on purpose, or about to be */
+    PAST_OPENED,    /* and nothing more: being written, or left by a crash */
+    PAST_FINISHED,  /* finished or recovered */
+    PAST_DISCARDED, /* nothing durable was in it; it is in torn/ */
+    PAST_PRUNED,    /* removed on purpose, or about to be */
 } past_stage;
 
 typedef struct past_segment {
@@ -36,7 +35,7 @@ typedef struct past_segment {
     uint64_t until_ns;          /* up to here nothing of the feed is left; of a pruned one only */
     uint64_t announced_chunks;  /* durable ones when its writer found that another program had
                                  * removed or changed it; else 0 */
-    uint8_t is_corrupt;         /* 1: its writer or a recovery has journaled that it is lost */
+    uint8_t is_corrupt;         /* 1: its writer has journaled that it is lost */
     uint8_t is_lost;            /* for its reader's own use: it is missing, or cannot be read */
 } past_segment;
 

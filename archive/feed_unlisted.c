@@ -17,12 +17,9 @@ static td_result read_unlisted(archive *a, const archive_segment *segment, unlis
     td_result rc = archive_read_index(a, segment->path, INDEX_SUMMARY, &out->index, &cause);
     if (rc == TD_E_IO)
         return td_err_pass(err, rc, &cause);
-    out->totals = (segment_totals){.message_count = out->index.message_count,
-                                   .file_bytes = out->index.file_bytes,
-                                   .chunk_count = (uint32_t)out->index.chunk_count};
-    int is_ours = rc == TD_OK && out->index.chunk_count > 0 &&
-                  chain_value_parse(td_bytes_str(out->index.chain_hex), &out->totals.chain);
-    if (!is_ours) {
+    out->totals = archive_segment_totals(&out->index);
+    if (rc != TD_OK || out->index.chunk_count == 0 ||
+        td_hash128_equal(out->totals.chain, (td_hash128){0})) {
         segment_index_fini(&out->index);
         return TD_EOF;
     }

@@ -31,14 +31,13 @@
 #define JOURNAL_SESSION_CRASHED "session_crashed" /* session */
 #define JOURNAL_SEGMENT_OPENED  "segment_opened"  /* segment feed session */
 #define JOURNAL_SEGMENT_FINISHED                                                                   \
-    "segment_finished"                  /* segment feed session chain frames bytes chunks */
-#define JOURNAL_RECOVERING "recovering" /* segment keep_bytes torn_bytes */
-#define JOURNAL_RECOVERED  "recovered"  /* as segment_finished, and torn_bytes lost */
-#define JOURNAL_DISCARDED  "discarded"  /* segment: nothing durable was in it */
-#define JOURNAL_PRUNED     "pruned"     /* as segment_finished, and first_ns last_ns until_ns why */
-#define JOURNAL_CORRUPT    "corrupt"    /* segment feed session chunks */
-#define JOURNAL_GAP        "gap"        /* fields of a gap_row */
-#define JOURNAL_IMPORTED   "imported"   /* session feed text_bytes text_hash */
+    "segment_finished"                /* segment feed session chain frames bytes chunks */
+#define JOURNAL_RECOVERED "recovered" /* as segment_finished */
+#define JOURNAL_DISCARDED "discarded" /* segment: nothing durable was in it */
+#define JOURNAL_PRUNED    "pruned"    /* as segment_finished, and first_ns last_ns until_ns why */
+#define JOURNAL_CORRUPT   "corrupt"   /* segment feed session chunks */
+#define JOURNAL_GAP       "gap"       /* fields of a gap_row */
+#define JOURNAL_IMPORTED  "imported"  /* session feed text_bytes text_hash */
 
 /* What cannot be read, in place of it: bytes, 0 if that was a whole journal; and the damage that a
  * user has accepted: all that is before it. */

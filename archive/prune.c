@@ -13,6 +13,7 @@
 #include "format/segment_index.h"
 #include "archive/archive.h"
 #include "archive/archive_newest.h"
+#include "archive/archive_segment.h"
 #include "archive/archive_view.h"
 #include "archive/read_plan.h"
 #include "archive/segment_rows.h"
@@ -252,11 +253,7 @@ static td_result keep_gaps(prune_work *w, td_err *err)
 static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err *err)
 {
     char numbers[3][24];
-    segment_totals totals = {.file_bytes = c->segment->file_bytes,
-                             .message_count = c->segment->message_count,
-                             .chunk_count = (uint32_t)c->segment->chunk_count};
-    if (!chain_value_parse(td_bytes_str(c->segment->chain_hex), &totals.chain))
-        totals.chain = (td_hash128){0}; /* another program's */
+    const segment_totals totals = archive_segment_totals(c->segment);
     const journal_segment segment = {c->segment->path, c->segment->feed, c->segment->session,
                                      &totals};
     const journal_field more[] = {

@@ -24,7 +24,8 @@ void segment_rows_fini(segment_rows *rows);
 
 /* Called with each event of a segment, in the order of the file; of: its message. Both are valid
  * during the call. */
-typedef void segment_event_fn(void *user, const struct event *found, const struct segment_message *of);
+typedef void segment_event_fn(void *user, const struct event *found,
+                              const struct segment_message *of);
 
 /* Read the events of the segment at path. What cannot be read of them is left out, for verify
  * reports it, and *is_damaged is 1 then (NULL: not asked). TD_E_IO, or why the segment cannot be

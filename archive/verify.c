@@ -401,10 +401,8 @@ static void note_unexpected(verification *v)
 {
     for (size_t i = 0; i < v->view->listing.unexpected_count; i++) {
         const unexpected_file *file = &v->view->listing.unexpected[i];
-        int is_closed = file->kind == UNEXPECTED_OTHER && file->is_unreadable;
-        int is_unproven = is_closed || file->kind == UNEXPECTED_RIVAL;
-        add(v, is_unproven ? VERIFY_DAMAGED : VERIFY_SOUND, file->path, 0, "%s: %s",
-            is_closed ? "cannot be read" : "skipped", file->what);
+        add(v, file->is_unreadable ? VERIFY_DAMAGED : VERIFY_SOUND, file->path, 0, "%s: %s",
+            file->is_unreadable ? "cannot be read" : "skipped", file->what);
     }
 }
 

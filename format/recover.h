@@ -51,7 +51,7 @@ typedef struct recover_result {
 TD_MUST_USE td_result recover_segment(td_io io, const char *open_path, const char *torn_dir,
                                       recover_result *out, td_err *err);
 
-/* Move a file that is an older copy of a finished segment (segment_copy.h) to torn/NAME.0.copy,
+/* Move the file of an open segment that is finished beside it to torn/NAME.0.copy,
  * durably. Parameters and results as recover_segment; path and torn_path are set. */
 TD_MUST_USE td_result recover_put_copy_away(td_io io, const char *open_path, const char *torn_dir,
                                             recover_result *out, td_err *err);

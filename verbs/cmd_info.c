@@ -319,12 +319,11 @@ static void describe_unexpected(result_writer *r, const archive_listing *listing
     result_list_begin(r, "unexpected");
     for (size_t i = 0; i < listing->unexpected_count; i++) {
         const unexpected_file *file = &listing->unexpected[i];
-        int is_closed = file->kind == UNEXPECTED_OTHER && file->is_unreadable;
         result_object_begin(r, NULL);
         result_text(r, "path", file->path);
         result_text(r, "what", file->what);
-        result_object_end(r, is_closed ? "cannot be read: {path}: {what}\n"
-                                       : "unexpected file: {path}: {what}\n");
+        result_object_end(r, file->is_unreadable ? "cannot be read: {path}: {what}\n"
+                                                 : "unexpected file: {path}: {what}\n");
     }
     result_list_end(r);
 }

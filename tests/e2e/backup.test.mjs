@@ -76,34 +76,6 @@ for (const how of Object.keys(COMMANDS)) test(`${how} while recording and again 
   assert.equal((await json(t, ["recover", "-a", backup, "--json"])).copies_put_away, 0);
 });
 
-test("recover names an open file that is not the beginning of the finished one, and changes neither", async (t) => {
-  const exchange = await numberedExchange(t, { rate: 200 });
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  const recorder = recorderOf(t, exchange, archive);
-  await recorder.durableAfter(6);
-  const [open] = filesBelow(archive).filter(isOpen);
-  const bytes = fs.readFileSync(path.join(archive, open));
-  await stop(recorder);
-  const second = recorderOf(t, exchange, archive);
-  await second.durableAfter(6);
-  await stop(second);
-  const right = await numbersOf(t, archive);
-  // The first segment's beginning in the place of the second's.
-  const finished = filesBelow(archive).filter(isFinished).find((name) => name !== open.slice(0, -".open".length));
-  fs.writeFileSync(path.join(archive, `${finished}.open`), bytes);
-  const files = filesBelow(archive).filter((name) => name.startsWith("capture"));
-  const verified = await json(t, ["verify", "-a", archive, "--json"], { status: 3 });
-  assert.ok(verified.findings.some((row) => row.segment === `${finished}.open` && row.what.includes(path.basename(finished))), JSON.stringify(verified.findings));
-  assert.equal((await tapedeck(t, ["replay", "-a", archive], { status: null })).code, 3);
-  const recovered = await tapedeck(t, ["recover", "-a", archive], { status: 3 });
-  assert.ok(recovered.stderr.includes(`${finished}.open`), recovered.stderr);
-  assert.deepEqual(filesBelow(archive).filter((name) => name.startsWith("capture")), files);
-  fs.rmSync(path.join(archive, `${finished}.open`));
-  await tapedeck(t, ["verify", "-a", archive]);
-  assert.deepEqual(await numbersOf(t, archive), right);
-});
-
 for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then the segments: recover enters what the journal came too early for`, { skip: lacks(how) }, async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
