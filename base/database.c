@@ -14,8 +14,10 @@
 enum {
     APPENDER_WAIT_MS = 100, /* the disk thread must not stand still for an index */
     OTHERS_WAIT_MS = 5000,
-    WAL_PAGES_MAX = 4096, /* 16 MiB: then an appender checkpoints between two commits */
 };
+
+/* 16 MiB: then a commit is followed by a checkpoint that waits for no reader. */
+#define WAL_PAGES_MAX "4096"
 
 struct database {
     const database_kind *kind;
@@ -24,7 +26,6 @@ struct database {
     char *path;           /* NULL in memory */
     uint8_t is_immutable; /* 1: read without locks, because no process had it open for writing */
     uint8_t is_in_transaction;
-    int wal_pages; /* after the last commit */
     sqlite3_stmt *statements[];
 };
 
@@ -65,20 +66,6 @@ database_query database_query_begin(database *d, size_t which)
                                       SQLITE_PREPARE_PERSISTENT, &d->statements[which], NULL);
     query.stmt = d->statements[which];
     return query;
-}
-
-database_query database_once_begin(database *d, const char *sql)
-{
-    database_query query = {.db = d, .next = 1};
-    query.rc = sqlite3_prepare_v2(d->db, sql, -1, &query.stmt, NULL);
-    return query;
-}
-
-void database_once_end(database_query *query)
-{
-    /* The result repeats that of the last step. */
-    (void)sqlite3_finalize(query->stmt);
-    query->stmt = NULL;
 }
 
 static void keep_failure(database_query *query, int rc)
@@ -139,15 +126,6 @@ td_result database_query_run(database_query *query, td_err *err)
     return database_query_end(query, database_query_next(query, err));
 }
 
-td_result database_query_number(database_query *query, int64_t *out, td_err *err)
-{
-    td_result rc = database_query_next(query, err);
-    if (rc == TD_OK)
-        *out = database_column_i64(query, 0);
-    (void)database_query_end(query, rc);
-    return rc;
-}
-
 uint64_t database_column_u64(const database_query *query, int column)
 {
     if (sqlite3_column_type(query->stmt, column) != SQLITE_INTEGER)
@@ -182,29 +160,25 @@ td_bytes database_column_blob(const database_query *query, int column)
     return td_bytes_of(bytes, size);
 }
 
-int64_t database_last_row_id(const database *d)
-{
-    return sqlite3_last_insert_rowid(d->db);
-}
-
 /* ---- opening ---- */
 
-td_result database_run_sql(database *d, const char *sql, const char *doing, td_err *err)
+/* Run SQL text that gives no rows. */
+static td_result run_sql(database *d, const char *sql, const char *doing, td_err *err)
 {
     int rc = sqlite3_exec(d->db, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? TD_OK : fail(d, rc, doing, err);
 }
 
+/* The one number that a statement gives. */
 static td_result read_number(database *d, const char *sql, uint64_t *out, td_err *err)
 {
-    int64_t number = 0;
-    database_query query = database_once_begin(d, sql);
-    td_result rc = database_query_number(&query, &number, err);
-    *out = number < 0 ? 0 : (uint64_t)number;
-    database_once_end(&query);
-    return rc == TD_EOF ? td_err_set(err, TD_E_CORRUPT, "%s '%s': no answer to %s", d->kind->name,
-                                     database_path(d), sql)
-                        : rc;
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(d->db, sql, -1, &statement, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(statement);
+    *out = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+    (void)sqlite3_finalize(statement); /* repeats the result of the step */
+    return rc == SQLITE_ROW ? TD_OK : fail(d, rc, sql, err);
 }
 
 /* Nothing that a file could bring along is run: no triggers, no views, no functions of its schema.
@@ -226,8 +200,8 @@ static td_result harden(database *d, td_err *err)
     int rc = sqlite3_busy_timeout(d->db, wait_ms);
     if (rc != SQLITE_OK)
         return fail(d, rc, "configuring", err);
-    return database_run_sql(d, "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;",
-                            "configuring", err);
+    return run_sql(d, "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;", "configuring",
+                   err);
 }
 
 /* "file:<path with everything odd escaped>?immutable=1" */
@@ -336,23 +310,14 @@ static td_result make_tables(database *d, td_err *err)
     if (rc == TD_OK)
         rc = read_version(d, &version, err);
     if (rc == TD_OK && version == 0)
-        rc = database_run_sql(d, d->kind->schema, "making tables", err);
+        rc = run_sql(d, d->kind->schema, "making tables", err);
     if (rc == TD_OK && version == 0)
-        rc = database_run_sql(d, pragmas, "making tables", err);
+        rc = run_sql(d, pragmas, "making tables", err);
     if (rc == TD_OK)
         rc = database_commit(d, err);
     if (rc != TD_OK)
         database_abort(d);
     return rc;
-}
-
-static int count_wal_pages(void *user, sqlite3 *db, const char *name, int pages)
-{
-    (void)db;
-    (void)name;
-    database *d = user;
-    d->wal_pages = pages;
-    return SQLITE_OK;
 }
 
 static td_result set_write_modes(database *d, td_err *err)
@@ -361,11 +326,10 @@ static td_result set_write_modes(database *d, td_err *err)
         return TD_OK;
     /* Losing the last transactions in a power cut leaves an older file, which is only out of date.
      */
-    td_result rc = database_run_sql(d, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
-                                    "turning on the write-ahead log", err);
-    if (rc == TD_OK && d->mode == DATABASE_APPEND)
-        (void)sqlite3_wal_hook(d->db, count_wal_pages, d); /* takes the automatic one's place */
-    return rc;
+    return run_sql(d,
+                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                   "PRAGMA wal_autocheckpoint = " WAL_PAGES_MAX ";",
+                   "turning on the write-ahead log", err);
 }
 
 static td_result open_database(database *d, td_err *err)
@@ -478,7 +442,7 @@ td_result database_begin(database *d, td_err *err)
     TD_ASSERT(!d->is_in_transaction);
     td_result rc = check_not_moved(d, err);
     if (rc == TD_OK)
-        rc = database_run_sql(d, "BEGIN IMMEDIATE", "reading or writing", err);
+        rc = run_sql(d, "BEGIN IMMEDIATE", "reading or writing", err);
     d->is_in_transaction = rc == TD_OK;
     return rc;
 }
@@ -486,16 +450,10 @@ td_result database_begin(database *d, td_err *err)
 td_result database_commit(database *d, td_err *err)
 {
     TD_ASSERT(d->is_in_transaction);
-    td_result rc = database_run_sql(d, "COMMIT", "reading or writing", err);
+    td_result rc = run_sql(d, "COMMIT", "reading or writing", err);
     if (rc != TD_OK)
         return rc;
     d->is_in_transaction = 0;
-    if (d->wal_pages > WAL_PAGES_MAX) {
-        /* Passive: readers and other writers are not waited for. What it could not do is done by
-         * the next one, so its result does not matter. */
-        (void)sqlite3_wal_checkpoint_v2(d->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-        d->wal_pages = 0;
-    }
     return TD_OK;
 }
 

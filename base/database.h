@@ -29,8 +29,7 @@ typedef struct database_kind {
 typedef enum database_mode {
     DATABASE_READ,   /* nothing is written; works on a read-only folder */
     DATABASE_WRITE,  /* made if missing */
-    DATABASE_APPEND, /* as DATABASE_WRITE, but locks are waited for a tenth of a second only, and
-                        the WAL is copied into the file between commits, never inside one */
+    DATABASE_APPEND, /* as DATABASE_WRITE, but locks are waited for a tenth of a second only */
     DATABASE_MEMORY, /* path is ignored; a private database */
 } database_mode;
 
@@ -91,9 +90,8 @@ TD_MUST_USE td_result database_query_next(database_query *query, td_err *err);
  * returned: TD_EOF as TD_OK. */
 td_result database_query_end(database_query *query, td_result rc);
 
-/* Run a statement that gives no rows, or one row of one number. TD_EOF: it gives none. */
+/* Run a statement that gives no rows. */
 TD_MUST_USE td_result database_query_run(database_query *query, td_err *err);
-TD_MUST_USE td_result database_query_number(database_query *query, int64_t *out, td_err *err);
 
 /* Column as a number >= 0 (anything else reads as 0), as any number, as text ("" for anything else)
  * and as a blob (empty for anything else); the latter two are valid until the next row. */
@@ -101,17 +99,5 @@ int64_t database_column_i64(const database_query *query, int column);
 uint64_t database_column_u64(const database_query *query, int column);
 const char *database_column_text(const database_query *query, int column);
 td_bytes database_column_blob(const database_query *query, int column);
-
-/* Prepare text that is not in the table, for a statement used once: finish with database_once_end.
- */
-database_query database_once_begin(database *db, const char *sql);
-void database_once_end(database_query *query);
-
-/* Run SQL text that gives no rows. */
-TD_MUST_USE td_result database_run_sql(database *db, const char *sql, const char *doing,
-                                       td_err *err);
-
-/* Id of the row that was inserted last. */
-int64_t database_last_row_id(const database *db);
 
 #endif

@@ -40,35 +40,9 @@ static const uint64_t POW10[LIMIT_DECIMAL_DIGITS] = {
     UINT64_C(1000000000000000000),
 };
 
-/* Result of a scan of the text. Places are powers of ten: the digit before the point has place
- * 0, the first one after it -1. */
-typedef struct decimal_scan {
-    const uint8_t *first; /* first digit that is not 0; NULL: the value is zero */
-    const uint8_t *last;  /* last digit that is not 0 */
-    int64_t last_place;   /* place of *last, before the exponent is applied */
-    int64_t places;       /* digits after the point */
-    int64_t exponent;
-    int is_negative;
-} decimal_scan;
-
 static int is_digit(uint8_t c)
 {
     return (unsigned)c - '0' < 10;
-}
-
-/* Scan a run of digits whose first one has place `place`; returns its end. */
-static const uint8_t *scan_digits(const uint8_t *p, const uint8_t *end, int64_t place,
-                                  decimal_scan *scan)
-{
-    for (; p < end && is_digit(*p); p++, place--) {
-        if (*p == '0')
-            continue;
-        if (scan->first == NULL)
-            scan->first = p;
-        scan->last = p;
-        scan->last_place = place;
-    }
-    return p;
 }
 
 static const uint8_t *scan_exponent(const uint8_t *p, const uint8_t *end, int64_t *exponent)
@@ -81,38 +55,7 @@ static const uint8_t *scan_exponent(const uint8_t *p, const uint8_t *end, int64_
     for (; p < end && is_digit(*p); p++)
         value = value >= EXPONENT_FAR / 10 ? EXPONENT_FAR : value * 10 + (*p - '0');
     *exponent = is_negative ? -value : value;
-    return p == digits ? NULL : p;
-}
-
-/* 1 if the text follows the grammar. */
-static int scan_text(td_bytes text, decimal_scan *scan)
-{
-    const uint8_t *p = text.data;
-    const uint8_t *end = p + text.size;
-    *scan = (decimal_scan){0};
-    if (p < end && *p == '-') {
-        scan->is_negative = 1;
-        p++;
-    }
-    const uint8_t *point = p;
-    while (point < end && is_digit(*point))
-        point++;
-    if (point == p)
-        return 0;
-    p = scan_digits(p, end, point - p - 1, scan);
-    if (p < end && *p == '.') {
-        const uint8_t *fraction = p + 1;
-        p = scan_digits(fraction, end, -1, scan);
-        scan->places = p - fraction;
-        if (scan->places == 0)
-            return 0;
-    }
-    if (p < end && (*p == 'e' || *p == 'E')) {
-        p = scan_exponent(p + 1, end, &scan->exponent);
-        if (p == NULL)
-            return 0;
-    }
-    return p == end;
+    return p == digits ? NULL : p; /* no digit: not a number */
 }
 
 /* Multiply magnitude by 10^power in place; 0 if the result exceeds limit. */
@@ -128,67 +71,60 @@ static int scale_up(uint64_t *magnitude, int64_t power, uint64_t limit)
     return 1;
 }
 
-/* The digits between the first and the last that is not 0, at most 19; 0 if there are more. */
-static int scan_magnitude(const decimal_scan *scan, uint64_t *out)
-{
-    uint64_t value = 0;
-    unsigned count = 0;
-    for (const uint8_t *p = scan->first; p <= scan->last; p++) {
-        if (*p == '.')
-            continue;
-        if (++count > LIMIT_DECIMAL_DIGITS)
-            return 0;
-        value = value * 10 + (uint64_t)(*p - '0');
-    }
-    *out = value;
-    return 1;
-}
-
-/* The value of a scan: at its written scale if that fits, else in its shortest form. 0 if neither
- * does. */
-static int scan_value(const decimal_scan *scan, td_decimal *out)
-{
-    int64_t written = scan->places - scan->exponent;
-    if (scan->first == NULL) {
-        int is_usual = written >= 0 && written <= TD_DECIMAL_SCALE_MAX;
-        *out = (td_decimal){.mantissa = 0, .scale = is_usual ? (uint8_t)written : 0};
-        return 1;
-    }
-    uint64_t limit = (uint64_t)INT64_MAX + (scan->is_negative ? 1 : 0);
-    uint64_t magnitude = 0;
-    if (!scan_magnitude(scan, &magnitude) || magnitude > limit)
-        return 0;
-    int64_t scale = -(scan->last_place + scan->exponent);
-    if (scale > TD_DECIMAL_SCALE_MAX)
-        return 0;
-    if (scale < 0) {
-        if (!scale_up(&magnitude, -scale, limit))
-            return 0;
-        scale = 0;
-    }
-    if (written > scale && written <= TD_DECIMAL_SCALE_MAX &&
-        scale_up(&magnitude, written - scale, limit))
-        scale = written;
-    TD_ASSERT(magnitude <= limit);
-    TD_ASSERT(scale >= 0);
-    TD_ASSERT(scale <= TD_DECIMAL_SCALE_MAX);
-    /* In two's complement this is correct for -2^63 as well, whose negation does not exist. */
-    out->mantissa = (int64_t)(scan->is_negative ? 0 - magnitude : magnitude);
-    out->scale = (uint8_t)scale;
-    return 1;
-}
-
+/* Exponents, more than 18 digits, errors. The value keeps its written scale if that fits, else it
+ * gets its shortest form. */
 static td_result parse_slowly(td_bytes text, td_decimal *out, td_err *err)
 {
-    decimal_scan scan;
+    const uint8_t *p = text.data;
+    const uint8_t *end = p + text.size;
+    int is_negative = text.size > 0 && *p == '-';
+    p += is_negative;
+    uint64_t value = 0; /* the digits up to the last one that is not 0 */
+    int64_t zeros = 0;  /* after it */
+    int64_t places = 0, exponent = 0;
+    int fits = 1, has_digit = 0, has_point = 0;
+    for (; p < end && (is_digit(*p) || (*p == '.' && has_digit && !has_point)); p++) {
+        has_digit = *p != '.'; /* a point needs a digit on either side */
+        if (*p == '.') {
+            has_point = 1;
+            continue;
+        }
+        places += has_point;
+        zeros++;
+        if (*p == '0')
+            continue;
+        fits = fits && (value == 0 || scale_up(&value, zeros, UINT64_MAX)) &&
+               !__builtin_add_overflow(value, (uint64_t)(*p - '0'), &value);
+        zeros = 0;
+    }
+    if (has_digit && p < end && (*p == 'e' || *p == 'E'))
+        p = scan_exponent(p + 1, end, &exponent);
     int shown = text.size > 40 ? 40 : (int)text.size;
-    if (text.size == 0 || !scan_text(text, &scan))
+    if (!has_digit || p != end)
         return td_err_set(err, TD_E_INVALID, "'%.*s' is not a decimal number", shown,
                           (const char *)text.data);
-    if (!scan_value(&scan, out))
+    int64_t written = places - exponent;
+    int64_t scale = written - zeros;
+    uint64_t limit = (uint64_t)INT64_MAX + (uint64_t)is_negative;
+    if (fits && value == 0)
+        scale = written >= 0 && written <= TD_DECIMAL_SCALE_MAX ? written : 0;
+    else
+        fits = fits && value <= limit && scale <= TD_DECIMAL_SCALE_MAX;
+    if (fits && scale < 0) {
+        fits = scale_up(&value, -scale, limit);
+        scale = 0;
+    }
+    if (!fits)
         return td_err_set(err, TD_E_LIMIT,
                           "'%.*s' (%zu characters) does not fit in 64 bits and %d places", shown,
                           (const char *)text.data, text.size, TD_DECIMAL_SCALE_MAX);
+    if (written > scale && written <= TD_DECIMAL_SCALE_MAX &&
+        scale_up(&value, written - scale, limit))
+        scale = written;
+    TD_ASSERT(scale >= 0 && scale <= TD_DECIMAL_SCALE_MAX);
+    /* In two's complement this is correct for -2^63 as well, whose negation does not exist. */
+    out->mantissa = (int64_t)(is_negative ? 0 - value : value);
+    out->scale = (uint8_t)scale;
     return TD_OK;
 }
 

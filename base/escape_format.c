@@ -2,13 +2,14 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 
 #include "base/assert.h"
 #include "base/escape.h"
 
-enum { NUMBER_BYTES = 24, WIDTH_MAX = 4096 };
+enum { NUMBER_BYTES = 24, SPEC_BYTES = 32 };
 
 td_result td_escape_append(td_buf *out, td_bytes text, td_err *err)
 {
@@ -21,189 +22,85 @@ td_result td_escape_append(td_buf *out, td_bytes text, td_err *err)
     return rc;
 }
 
-/* ---- formats ---- */
-
-/* One parsed conversion of a format. */
-typedef struct conversion {
-    size_t width;
-    size_t precision; /* SIZE_MAX: none */
-    uint8_t is_left, is_zero;
-    char length; /* 'l', 'q' for ll, 'z', 'j', or 0 */
-    char kind;
-} conversion;
-
-static size_t parse_number(const char **at)
+/* Pad what was appended from begin on, in code points; a negative width pads at its end. */
+static td_result pad(td_buf *out, size_t begin, long width, char fill, td_err *err)
 {
-    size_t value = 0;
-    for (; **at >= '0' && **at <= '9'; (*at)++) {
-        value = value * 10 + (size_t)(**at - '0');
-        TD_ASSERT(value <= WIDTH_MAX);
-    }
-    return value;
-}
-
-static size_t as_size(int value)
-{
-    TD_ASSERT(value >= 0);
-    return (size_t)value;
-}
-
-/* Append a value's bytes, padded to the width with spaces or zeros. */
-static td_result put_padded(td_buf *out, const conversion *c, td_bytes value, td_err *err)
-{
-    static const char SPACES[] = "                ", ZEROS[] = "0000000000000000";
-    size_t columns = 0; /* code points: what a width counts */
-    for (size_t i = 0; i < value.size; i++)
-        columns += (value.data[i] & 0xc0) != 0x80;
-    size_t pad = c->width > columns ? c->width - columns : 0;
-    td_result rc = c->is_left ? td_buf_append(out, value.data, value.size, err) : TD_OK;
-    while (rc == TD_OK && pad > 0) {
-        size_t part = pad < sizeof SPACES - 1 ? pad : sizeof SPACES - 1;
-        rc = td_buf_append(out, c->is_zero && !c->is_left ? ZEROS : SPACES, part, err);
-        pad -= part;
-    }
-    return rc == TD_OK && !c->is_left ? td_buf_append(out, value.data, value.size, err) : rc;
-}
-
-/* The text is escaped first, because the width counts the output. */
-static td_result put_text(td_buf *out, const conversion *c, const char *text, td_err *err)
-{
-    text = text == NULL ? "(null)" : text;
-    td_bytes bytes = td_bytes_of(text, strnlen(text, c->precision));
-    if (c->width == 0)
-        return td_escape_append(out, bytes, err);
-    td_buf shown;
-    td_buf_init(&shown, out->size_max);
-    td_result rc = td_escape_append(&shown, bytes, err);
-    if (rc == TD_OK)
-        rc = put_padded(out, c, td_buf_view(&shown), err);
-    td_buf_fini(&shown);
-    return rc;
-}
-
-static td_result put_signed(td_buf *out, const conversion *c, intmax_t value, td_err *err)
-{
-    char digits[NUMBER_BYTES];
-    int size = snprintf(digits, sizeof digits, "%jd", value);
-    TD_ASSERT(size > 0);
-    return put_padded(out, c, td_bytes_of(digits, (size_t)size), err);
-}
-
-static td_result put_unsigned(td_buf *out, const conversion *c, uintmax_t value, td_err *err)
-{
-    char digits[NUMBER_BYTES];
-    int size = snprintf(digits, sizeof digits, c->kind == 'x' ? "%jx" : "%ju", value);
-    TD_ASSERT(size > 0);
-    return put_padded(out, c, td_bytes_of(digits, (size_t)size), err);
-}
-
-/* Wraps a va_list, so that functions can pass its address: as an array type it decays in
- * parameters. */
-typedef struct value_list {
-    va_list values;
-} value_list;
-
-static conversion parse_conversion(const char **format, value_list *list)
-{
-    const char *at = *format;
-    conversion c = {.precision = SIZE_MAX};
-    for (; *at == '-' || *at == '0'; at++) {
-        c.is_left |= *at == '-';
-        c.is_zero |= *at == '0';
-    }
-    if (*at == '*') {
-        c.width = as_size(va_arg(list->values, int));
-        at++;
-    } else {
-        c.width = parse_number(&at);
-    }
-    if (*at == '.' && *++at == '*') {
-        c.precision = as_size(va_arg(list->values, int));
-        at++;
-    } else if (at[-1] == '.') {
-        c.precision = parse_number(&at);
-    }
-    if (*at == 'l' || *at == 'z' || *at == 'j') {
-        c.length = *at++;
-    }
-    if (c.length == 'l' && *at == 'l') {
-        c.length = 'q';
-        at++;
-    }
-    c.kind = *at;
-    *format = at + 1;
-    return c;
-}
-
-static intmax_t next_signed(char length, value_list *list)
-{
-    if (length == 'z')
-        return va_arg(list->values, ssize_t);
-    switch (length) {
-    case 'l':
-        return va_arg(list->values, long);
-    case 'q':
-        return va_arg(list->values, long long);
-    case 'j':
-        return va_arg(list->values, intmax_t);
-    default:
-        return va_arg(list->values, int);
-    }
-}
-
-static uintmax_t next_unsigned(char length, value_list *list)
-{
-    if (length == 'z')
-        return va_arg(list->values, size_t);
-    switch (length) {
-    case 'l':
-        return va_arg(list->values, unsigned long);
-    case 'q':
-        return va_arg(list->values, unsigned long long);
-    case 'j':
-        return va_arg(list->values, uintmax_t);
-    default:
-        return va_arg(list->values, unsigned);
-    }
-}
-
-static td_result put_conversion(td_buf *out, const char **format, value_list *list, td_err *err)
-{
-    conversion c = parse_conversion(format, list);
-    switch (c.kind) {
-    case '%':
-        return td_buf_append(out, "%", 1, err);
-    case 's':
-        return put_text(out, &c, va_arg(list->values, const char *), err);
-    case 'c': {
-        unsigned char character = (unsigned char)va_arg(list->values, int);
-        return td_escape_append(out, td_bytes_of(&character, 1), err);
-    }
-    case 'd':
-        return put_signed(out, &c, next_signed(c.length, list), err);
-    case 'u':
-    case 'x':
-        return put_unsigned(out, &c, next_unsigned(c.length, list), err);
-    default:
-        TD_ASSERT(c.kind == 's'); /* a conversion that escape.h does not list */
+    size_t columns = 0;
+    size_t size = out->size - begin;
+    for (size_t i = begin; i < out->size; i++)
+        columns += (out->data[i] & 0xc0) != 0x80;
+    if (columns >= (size_t)labs(width))
         return TD_OK;
-    }
+    size_t missing = (size_t)labs(width) - columns;
+    td_result rc = td_buf_reserve(out, missing, err);
+    if (rc != TD_OK)
+        return rc;
+    uint8_t *at = out->data + begin;
+    if (width > 0)
+        memmove(at + missing, at, size);
+    memset(width > 0 ? at : at + size, width > 0 ? fill : ' ', missing);
+    out->size += missing;
+    return TD_OK;
 }
 
 td_result td_escape_vprintf(td_buf *out, td_err *err, const char *format, va_list values)
 {
-    value_list list;
-    va_copy(list.values, values);
     td_result rc = TD_OK;
     while (rc == TD_OK && *format != '\0') {
         size_t literal = strcspn(format, "%");
         rc = td_buf_append(out, format, literal, err);
         format += literal;
-        if (rc == TD_OK && *format == '%') {
-            format++;
-            rc = put_conversion(out, &format, &list, err);
+        if (rc != TD_OK || *format == '\0')
+            break;
+        /* The conversion up to its kind, with the values of its '*'. */
+        char spec[SPEC_BYTES] = "";
+        unsigned longs = 0, is_size = 0, is_max = 0;
+        for (format++; *format != '\0' && strchr("-0123456789.*lzj", *format) != NULL; format++) {
+            size_t used = strlen(spec);
+            TD_ASSERT(used < SPEC_BYTES - 12); /* an int fits */
+            longs += *format == 'l';
+            is_size |= *format == 'z';
+            is_max |= *format == 'j';
+            if (*format == '*')
+                (void)snprintf(spec + used, SPEC_BYTES - used, "%d", va_arg(values, int));
+            else if (strchr("lzj", *format) == NULL)
+                spec[used] = *format;
         }
+        const char *point = strchr(spec, '.');
+        size_t begin = out->size;
+        char digits[NUMBER_BYTES];
+        char kind = *format++;
+        if (kind == 's') {
+            const char *text = va_arg(values, const char *);
+            size_t most = point == NULL ? SIZE_MAX : (size_t)strtoul(point + 1, NULL, 10);
+            text = text == NULL ? "(null)" : text;
+            rc = td_escape_append(out, td_bytes_of(text, strnlen(text, most)), err);
+        } else if (kind == 'c') {
+            char character = (char)va_arg(values, int);
+            rc = td_escape_append(out, td_bytes_of(&character, 1), err);
+        } else if (kind == '%') {
+            rc = td_buf_append(out, "%", 1, err);
+        } else if (kind == 'd') {
+            intmax_t number = is_max       ? va_arg(values, intmax_t)
+                              : is_size    ? va_arg(values, ssize_t)
+                              : longs == 2 ? va_arg(values, long long)
+                              : longs == 1 ? va_arg(values, long)
+                                           : va_arg(values, int);
+            int size = snprintf(digits, sizeof digits, "%jd", number);
+            rc = td_buf_append(out, digits, (size_t)size, err);
+        } else {
+            TD_ASSERT(kind == 'u' || kind == 'x'); /* escape_format.h lists the conversions */
+            uintmax_t natural = is_max       ? va_arg(values, uintmax_t)
+                                : is_size    ? va_arg(values, size_t)
+                                : longs == 2 ? va_arg(values, unsigned long long)
+                                : longs == 1 ? va_arg(values, unsigned long)
+                                             : va_arg(values, unsigned);
+            int size = snprintf(digits, sizeof digits, kind == 'x' ? "%jx" : "%ju", natural);
+            rc = td_buf_append(out, digits, (size_t)size, err);
+        }
+        if (rc == TD_OK)
+            rc = pad(out, begin, strtol(spec, NULL, 10), spec[0] == '0' && kind != 's' ? '0' : ' ',
+                     err);
     }
-    va_end(list.values);
     return rc;
 }

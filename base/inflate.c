@@ -13,9 +13,6 @@ enum {
      * deflate. */
     WINDOW_ANY = 15 + 32,
     WINDOW_RAW = -15,
-    WINDOW_GZIP = 15 + 16,
-    WINDOW_ZLIB = 15,
-    DEFLATE_MEMORY = 8, /* zlib's default */
 };
 
 struct td_inflater {
@@ -24,7 +21,6 @@ struct td_inflater {
     uint8_t *output;
     size_t capacity; /* of output, without the padding */
     size_t size;     /* size of the last output */
-    int window;      /* window bits of the last stream, as for deflateInit2 */
     uint8_t surplus; /* takes the byte after a full output, if there is one */
 };
 
@@ -127,9 +123,6 @@ td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
     z.avail_in = (uInt)stream.size;
     int is_ready = inflateInit2(&z, has_head(stream) ? WINDOW_ANY : WINDOW_RAW);
     TD_ASSERT(is_ready == Z_OK);
-    inflater->window = !has_head(stream)        ? WINDOW_RAW
-                       : stream.data[0] == 0x1f ? WINDOW_GZIP
-                                                : WINDOW_ZLIB;
     size_t size = 0;
     td_result rc = run(inflater, &z, &size, err);
     inflater->size = size;
@@ -150,26 +143,4 @@ uint8_t *td_inflater_output(td_inflater *inflater, size_t *size)
 {
     *size = inflater->size;
     return inflater->output;
-}
-
-td_result td_inflater_deflate(const td_inflater *inflater, td_bytes text, td_buf *out, td_err *err)
-{
-    z_stream z = {.zalloc = allocate, .zfree = td_free_lent};
-    TD_ASSERT(inflater->window != 0);
-    TD_ASSERT(text.size <= UINT32_MAX);
-    int is_ready = deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, inflater->window,
-                                DEFLATE_MEMORY, Z_DEFAULT_STRATEGY);
-    TD_ASSERT(is_ready == Z_OK);
-    td_result rc = td_buf_reserve(out, deflateBound(&z, text.size), err);
-    if (rc == TD_OK) {
-        memcpy(&z.next_in, &text.data, sizeof z.next_in); /* as in td_inflater_run */
-        z.avail_in = (uInt)text.size;
-        z.next_out = out->data + out->size;
-        z.avail_out = (uInt)(out->capacity - out->size);
-        int ended = deflate(&z, Z_FINISH);
-        TD_ASSERT(ended == Z_STREAM_END); /* deflateBound guarantees that one step is enough */
-        out->size += z.total_out;
-    }
-    deflateEnd(&z);
-    return rc;
 }

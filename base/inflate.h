@@ -1,13 +1,12 @@
 /* Compressed messages: gzip, zlib and raw deflate, distinguished by their first bytes
- * (docs/wire.md 5.1). Inflates one whole stream, never to more than a bound, and compresses
- * again in the same format. One thread per inflater. */
+ * (docs/wire.md 5.1). Inflates one whole stream, never to more than a bound. One thread
+ * per inflater. */
 #ifndef TD_BASE_INFLATE_H
 #define TD_BASE_INFLATE_H
 
 #include <stddef.h>
 
 #include "base/attr.h"
-#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -27,10 +26,5 @@ TD_MUST_USE td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td
 /* The output of the last stream, up to the failure if it failed. The caller may change it. Valid
  * until the next call; *size may be 0. */
 uint8_t *td_inflater_output(td_inflater *inflater, size_t *size);
-
-/* Compress text in the format of the last stream (gzip, zlib or raw deflate; gzip without name
- * and time), at zlib's default level, appended to out. As td_buf_reserve. */
-TD_MUST_USE td_result td_inflater_deflate(const td_inflater *inflater, td_bytes text, td_buf *out,
-                                          td_err *err);
 
 #endif

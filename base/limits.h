@@ -227,10 +227,6 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  */
 #define LIMIT_EXPORT_BREAKS 64u
 
-/* Patterns of fields ("levels[].price") that a comparison counts frames for: some thirty topics
- * with up to a hundred fields. Beyond, differences are counted alone. */
-#define LIMIT_FIELD_PATTERNS 4096u
-
 /* Streams of a baseline: some times the symbols and topics of all families over a year; names that
  * are made up, one with each frame, reach the limit. Streams whose first differing frame is
  * described, in the order of the archive, and bytes of such a frame. */
@@ -238,8 +234,8 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_REGRESS_DIFFERENCES 100u
 #define LIMIT_REGRESS_FRAME_BYTES ((size_t)1 << 20)
 
-/* A report as JUnit XML: some hundred bytes for each topic and symbol, and LIMIT_CHECK_SHOWN frames
- * of some 10 KB. */
+/* A report as JUnit XML: some hundred bytes for each topic and symbol, and
+ * LIMIT_REGRESS_DIFFERENCES frames of some 10 KB. */
 #define LIMIT_JUNIT_BYTES ((size_t)64 << 20)
 
 /* A user's decoder. An answer of a program: a frame of the largest size as message JSON, four times

@@ -22,18 +22,14 @@ typedef struct secret_head {
 #define SECRET_MAGIC ((size_t)0x53ec7e75)
 
 /* Pages of the kernel, not of malloc: malloc's neighbours would be omitted from dumps too, and
- * its freed memory is not overwritten. td_alloc is called first, so that tests can make it fail. */
+ * its freed memory is not overwritten. */
 void *td_secret_alloc(size_t size)
 {
     TD_ASSERT(size <= SECRET_BYTES_MAX);
-    void *permit = td_alloc(1);
-    if (permit == NULL)
-        return NULL;
-    td_free(permit);
     size_t bytes = size + sizeof(secret_head);
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED)
-        return NULL;
+        td_out_of_memory(bytes);
     /* On an old kernel without this advice only the second of two safeguards is missing. */
     (void)madvise(pages, bytes, MADV_DONTDUMP);
     secret_head *head = pages;
@@ -55,10 +51,7 @@ void td_secret_free(void *memory)
 
 char *td_secret_copy(const char *text, size_t size)
 {
-    char *copy = td_secret_alloc(size + 1);
-    if (copy != NULL)
-        memcpy(copy, text, size);
-    return copy;
+    return memcpy(td_secret_alloc(size + 1), text, size);
 }
 
 td_result td_secret_forbid_core_dumps(td_err *err)

@@ -60,31 +60,16 @@ unsigned td_suggest_distance(td_bytes written, const char *name)
 
 void suggest_offer(suggest_search *search, const char *name)
 {
-    for (size_t i = 0; i < search->count; i++) {
-        if (strcmp(search->names[i], name) == 0)
-            return;
-    }
     unsigned far = td_suggest_distance(search->written, name);
-    size_t at = search->count;
-    while (at > 0 && search->far[at - 1] > far)
-        at--;
-    if (far == SUGGEST_FAR || at == SUGGEST_NAMES_MAX)
+    if (far == SUGGEST_FAR || (search->name != NULL && far >= search->far))
         return;
-    search->count += search->count < SUGGEST_NAMES_MAX;
-    for (size_t i = search->count - 1; i > at; i--) {
-        search->names[i] = search->names[i - 1];
-        search->far[i] = search->far[i - 1];
-    }
-    search->names[at] = name;
-    search->far[at] = far;
+    search->name = name;
+    search->far = far;
 }
 
 void suggest_format(const suggest_search *search, char *out, size_t out_bytes)
 {
-    int used = 0;
     out[0] = '\0';
-    for (size_t i = 0; i < search->count && (size_t)used < out_bytes; i++)
-        used += snprintf(out + used, out_bytes - (size_t)used, "%s'%s'%s",
-                         i == 0 ? "did you mean " : ", ", search->names[i],
-                         i + 1 == search->count ? "?" : "");
+    if (search->name != NULL)
+        (void)snprintf(out, out_bytes, "did you mean '%s'?", search->name);
 }

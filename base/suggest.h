@@ -1,4 +1,4 @@
-/* Finds the names closest to a mistyped one, for "did you mean". Pure functions; any thread. */
+/* Finds the name closest to a mistyped one, for "did you mean". Pure functions; any thread. */
 #ifndef TD_BASE_SUGGEST_H
 #define TD_BASE_SUGGEST_H
 
@@ -12,19 +12,16 @@
 enum { SUGGEST_FAR = 1000 };
 unsigned td_suggest_distance(td_bytes written, const char *name);
 
-/* The nearest of the offered names: nearest first, equally near ones in the order offered.
- * Zero-initialise except for written; names are borrowed. */
-enum { SUGGEST_NAMES_MAX = 3 };
+/* The nearest of the offered names, the first of those that are equally near. Zero-initialise
+ * except for written; names are borrowed. */
 typedef struct suggest_search {
     td_bytes written;
-    const char *names[SUGGEST_NAMES_MAX];
-    unsigned far[SUGGEST_NAMES_MAX];
-    size_t count;
+    const char *name; /* NULL: none is similar */
+    unsigned far;
 } suggest_search;
 void suggest_offer(suggest_search *search, const char *name);
 
-/* Write "did you mean 'trade', 'trades'?" (cut if it does not fit); an empty text if no name is
- * similar. */
+/* Write "did you mean 'trade'?" (cut if it does not fit); an empty text if no name is similar. */
 void suggest_format(const suggest_search *search, char *out, size_t out_bytes);
 
 #endif

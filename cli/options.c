@@ -50,8 +50,8 @@ static td_result refuse_unknown(const walk *w, const char *name, size_t length)
             suggest_offer(&search, w->spec->groups[g].rows[r].long_name);
     }
     td_err_set(w->err, TD_E_INVALID, "unknown option --%.*s", (int)length, name);
-    if (search.count > 0)
-        td_err_hint(w->err, "did you mean --%s?", search.names[0]);
+    if (search.name != NULL)
+        td_err_hint(w->err, "did you mean --%s?", search.name);
     else
         hint_help(w);
     return TD_E_INVALID;

@@ -123,7 +123,7 @@ static td_result set_choice(const option_row *row, const char *text, int *target
     td_err_set(err, TD_E_INVALID, "'%s' is not one of %s", text, allowed);
     char similar[128];
     suggest_format(&search, similar, sizeof similar);
-    if (search.count > 0)
+    if (search.name != NULL)
         td_err_hint(err, "%s", similar);
     return TD_E_INVALID;
 }

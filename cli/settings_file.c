@@ -132,7 +132,7 @@ static td_result unknown_key(const settings_keys *keys, const char *key, td_err 
     td_err_set(err, TD_E_INVALID, "unknown key '%s'; allowed are: %s%s%s", key, known,
                keys->nested == NULL ? "" : ", ", keys->nested == NULL ? "" : keys->nested);
     suggest_format(&search, similar, sizeof similar);
-    if (search.count > 0)
+    if (search.name != NULL)
         td_err_hint(err, "%s", similar);
     return TD_E_INVALID;
 }

@@ -46,7 +46,7 @@ static exit_code refuse_verb(const verb_table *table, const verb_context *contex
         td_err_set(&err, TD_E_INVALID, "a verb is missing");
     else
         td_err_set(&err, TD_E_INVALID, "unknown verb '%s'", name);
-    td_err_hint(&err, "%s%s'%s --help' lists the verbs", similar, search.count == 0 ? "" : " ",
+    td_err_hint(&err, "%s%s'%s --help' lists the verbs", similar, search.name == NULL ? "" : " ",
                 table->program);
     return report_error(context->report, &err);
 }

@@ -99,7 +99,7 @@ static td_result refuse_topic(const feed_config *from, const char *unknown, td_e
     }
     char similar[100];
     int is_bare =
-        without_symbol.count == 0 || (search.count > 0 && search.far[0] <= without_symbol.far[0]);
+        without_symbol.name == NULL || (search.name != NULL && search.far <= without_symbol.far);
     suggest_format(is_bare ? &search : &without_symbol, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "family %s has no topic '%s'", from->family->name, unknown);
     td_err_hint(err,

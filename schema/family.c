@@ -116,7 +116,7 @@ td_result family_refuse(td_bytes name, td_err *err)
     suggest_format(&search, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "there is no family '%.*s'",
                (int)(name.size < 64 ? name.size : 64), (const char *)name.data);
-    if (search.count > 0)
+    if (search.name != NULL)
         td_err_hint(err, "%s 'tapedeck topics' lists families", similar);
     else
         td_err_hint(err, "families: %s", family_names());

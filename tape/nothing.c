@@ -79,7 +79,7 @@ static td_result check_names(const read_plan *plan, const selection *wanted, td_
         suggest_format(&nearest, names, sizeof names);
         td_err_hint(err, "no %s '%s': %s%s'tapedeck info' lists feeds, topics and symbols",
                     KINDS[kind], globs_of(wanted, kind)->items[0], names,
-                    nearest.count > 0 ? " " : "");
+                    nearest.name != NULL ? " " : "");
         return TD_E_NOTFOUND;
     }
     return TD_OK;

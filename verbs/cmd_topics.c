@@ -144,7 +144,7 @@ static td_result refuse_topic(const family *in, const char *name, td_err *err)
         suggest_offer(&search, in->topics[i].name);
     suggest_format(&search, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "%s has no topic '%s'", in->name, name);
-    td_err_hint(err, "%s%s'tapedeck topics' lists them", similar, search.count == 0 ? "" : " ");
+    td_err_hint(err, "%s%s'tapedeck topics' lists them", similar, search.name == NULL ? "" : " ");
     return TD_E_INVALID;
 }
 
