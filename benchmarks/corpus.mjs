@@ -31,12 +31,12 @@ export const FEEDS = {
   inverse: { path: "/realtime", topics: ["orderBookL2_25.*", "trade.*"] },
   "v5-linear": { path: "/v5/public/linear", topics: ["orderbook.50", "publicTrade"], namesSymbols: true },
 };
-export const SYMBOLS = 10;
+/** The first ten coins of the simulated exchange. */
+const COINS = ["BTC", "ETH", "EOS", "XRP", "LTC", "BCH", "LINK", "ADA", "DOT", "XTZ"];
+export const SYMBOLS = COINS.length;
 
 /** Names of a family's symbols at the simulated exchange. */
-export function symbolsOf(family) {
-  return JSON.parse(run(bin("tapedeck-sim"), ["sim", "--list", "--json", "--families", family, "--symbols", String(SYMBOLS)]))[0].symbols;
-}
+export const symbolsOf = (family) => COINS.map((coin) => coin + (family === "inverse" ? "USD" : "USDT"));
 
 /** Record frames of the simulated exchange: ten symbols' books and trades. */
 export async function makeCorpus(name, frames, family = "inverse") {

@@ -18,32 +18,30 @@ typedef enum stream_kind {
     STREAM_TICKER,      /* the ticker, when one of its values changed */
     STREAM_CANDLE,      /* a candle, when it changed or closed; list candles */
     STREAM_LIQUIDATION, /* a liquidated position */
-    STREAM_NOTICE,      /* repeatedly, changed or not; list symbols */
+    STREAM_NOTICE,      /* repeatedly, changed or not */
     /* Of the simulated account (sim/account.h). */
     STREAM_ORDER,
     STREAM_STOP_ORDER,
     STREAM_EXECUTION,
     STREAM_POSITION,
     STREAM_WALLET,
-    STREAM_SILENT, /* can be subscribed to, never sends */
+    STREAM_KINDS,
 } stream_kind;
 
 /* What follows the topic, and so how many streams a row makes. */
 typedef enum stream_scope {
     SCOPE_SYMBOL,
-    SCOPE_COIN,            /* the base coin: one stream for all its symbols */
-    SCOPE_SETTLE,          /* the settlement coin, or "inverse" */
-    SCOPE_COIN_EXPIRY,     /* "BTC_USD.25DEC26" */
-    SCOPE_SYMBOL_INTERVAL, /* "BTCUSD.1m": old candles end with the interval */
-    SCOPE_ALL,             /* nothing follows: one stream */
+    SCOPE_COIN,          /* the base coin: one stream for all its symbols */
+    SCOPE_SETTLE,        /* the settlement coin, or "inverse" */
+    SCOPE_COIN_EXPIRY,   /* "BTC_USD.25DEC26" */
+    SCOPE_SYMBOL_MINUTE, /* "BTCUSD.1m": old candles end with the interval */
+    SCOPE_ALL,           /* nothing follows: one stream */
 } stream_scope;
 
 enum {
     STREAM_NO_INITIAL = 1 << 0, /* a new subscriber gets no snapshot */
-    STREAM_REPEATED = 1 << 1,   /* a book unchanged for 3 s is sent again, same u */
     STREAM_NO_MARK = 1 << 3,    /* its content is not in the truth */
     STREAM_MS = 1 << 4,         /* its times are whole milliseconds and rise strictly */
-    STREAM_WITH_STOPS = 1 << 5, /* orders: the topic includes stop orders */
     /* Trades: a new subscriber gets the last trade, however old, or nothing if there was none. */
     STREAM_LAST_FIRST = 1 << 6,
 };
@@ -57,13 +55,14 @@ enum {
 #define ONLY(product) .products = 1u << (product)
 
 typedef struct stream_row {
-    const char *topic; /* without symbol and interval: "orderbook.50", "kline" */
+    const char *topic; /* without the symbol: "orderbook.50", "kline.1" */
     stream_kind kind;
     stream_scope scope;
     uint16_t flags;
-    uint16_t products;            /* bits of the products that have it; 0: all */
-    uint32_t depth;               /* of a book: levels a side */
-    const char *const *intervals; /* of candles: names by candle_interval; NULL: none */
+    uint16_t products;    /* bits of the products that have it; 0: all */
+    uint32_t depth;       /* of a book: levels a side */
+    const char *interval; /* of a candle, as the topic writes it */
+    uint32_t minutes;     /* its length */
     uint32_t events_max;
     uint32_t every_ms;
     const char *snapshot; /* the full state; first frame of a subscriber */
@@ -80,12 +79,16 @@ typedef struct stream_table {
         (array), sizeof(array) / sizeof(array)[0]                                                  \
     }
 
-/* Candles of all intervals that have a name. */
-#define CANDLES(name, names, how, text)                                                            \
+/* Candles of one interval, and of those that a family has here. */
+#define CANDLE_ROW(name, text_of, minutes_of, text)                                                \
     {                                                                                              \
-        .topic = (name), .kind = STREAM_CANDLE, .intervals = (names), .flags = (how),              \
-        .snapshot = (text)                                                                         \
+        .topic = name "." text_of, .kind = STREAM_CANDLE, .interval = (text_of),                   \
+        .minutes = (minutes_of), .snapshot = (text)                                                \
     }
+#define CANDLES(name, text)                                                                        \
+    CANDLE_ROW(name, "1", 1, text), CANDLE_ROW(name, "5", 5, text),                                \
+        CANDLE_ROW(name, "60", 60, text), CANDLE_ROW(name, "D", 1440, text)
+#define CANDLES_SPOT(name, text) CANDLE_ROW(name, "1m", 1, text), CANDLE_ROW(name, "1h", 60, text)
 
 extern const stream_table ROWS_INVERSE, ROWS_LINEAR, ROWS_COPYTRADE, ROWS_USDC_PERP; /* rows_op.c */
 extern const stream_table ROWS_V5_LINEAR, ROWS_V5_SPOT, ROWS_V5_OPTION, ROWS_V5_SPREAD,
@@ -101,16 +104,12 @@ enum {
     CATALOG_ACK_FIRST = 1 << 0, /* the ack is sent before the first data */
 };
 
-/* How a family spells sides, types and states of the account's orders. */
-typedef enum catalog_words { WORDS_PLAIN, WORDS_SPOT, WORDS_COPY_TRADING } catalog_words;
-
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
     const char *family;
     product products[CATALOG_PRODUCTS_MAX]; /* its symbols are of these in turn */
     uint8_t product_count;
     uint8_t flags;
-    uint8_t words;               /* catalog_words */
     const stream_table *streams; /* public streams; NULL: only an account */
     const stream_table *account; /* streams that need authentication; NULL: none */
 } catalog_row;

@@ -1,6 +1,5 @@
 #include "sim/cmd_sim.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +8,6 @@
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "cli/option_groups.h"
-#include "cli/output.h"
 #include "cli/report.h"
 #include "cli/stop_signal.h"
 #include "sim/exchange.h"
@@ -20,7 +18,6 @@ enum { FAULTS_MAX = 64, POLL_MS = 200, SETTLE_MS = 100 };
 
 typedef struct sim_flags {
     const char *families;
-    uint8_t is_list;
     uint64_t symbols;
     const char *truth;
     options_time epoch;
@@ -35,10 +32,6 @@ static const option_row SIM_ROWS[] = {
      .metavar = "LIST",
      .choices = FAMILY_NAMES,
      .help = "families to serve, separated by commas, or all (default: inverse)"},
-    {.long_name = "list",
-     .type = OPTION_FLAG,
-     .offset = offsetof(sim_flags, is_list),
-     .help = "list the families (default: all) with paths, topics and symbols, and exit"},
     {.long_name = "symbols",
      .type = OPTION_UINT,
      .offset = offsetof(sim_flags, symbols),
@@ -103,7 +96,6 @@ typedef struct sim_command {
     reporter *report;
     sim_flags flags;
     listen_options listen;
-    json_options json;
     talk_options talk;
     fault faults[FAULTS_MAX];
     td_log log;
@@ -143,7 +135,7 @@ static td_result read_families(sim_command *command, td_err *err)
     const char *at = command->flags.families;
     td_result rc = TD_OK;
     if (at == NULL)
-        at = command->flags.is_list ? "all" : "inverse";
+        at = "inverse";
     if (strcmp(at, "all") == 0)
         return add_all_families(command, err);
     while (rc == TD_OK) {
@@ -199,13 +191,7 @@ static td_result read_options(sim_command *command, td_err *err)
     options->is_plain = command->listen.is_plain;
     options->clock = clock_real();
     options->log = &command->log;
-    if (flags->epoch.is_given) {
-        if (flags->epoch.at.ns == 0)
-            return td_err_set(err, TD_E_INVALID, "--epoch needs a moment after 1970");
-        options->epoch_ns = flags->epoch.at.ns;
-    }
-    if ((options->tls_cert == NULL) != (options->tls_key == NULL))
-        return td_err_set(err, TD_E_INVALID, "--tls-cert and --tls-key go together");
+    options->epoch_ns = flags->epoch.at.ns;
     td_result rc = read_families(command, err);
     return rc == TD_OK ? read_faults(command, err) : rc;
 }
@@ -247,9 +233,6 @@ static td_result serve(sim_command *command, td_err *err)
     if (rc == TD_OK) {
         report_line(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
         listen_options_log_trust(&command->listen, &command->log);
-        report_line(command->report, TD_LOG_DEBUG,
-                    "seed %" PRIu64 ", %" PRIu64 " frames/s of each family",
-                    command->flags.exchange.seed, command->flags.exchange.rate);
         rc = run_loop(command, err);
     }
     if (rc == TD_OK && command->listen.ready_file != NULL)
@@ -282,7 +265,6 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     const option_group groups[] = {
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
         option_group_listen(&command.listen),
-        option_group_json(&command.json),
         option_group_talk(&command.talk),
     };
     const options_spec spec = {
@@ -306,12 +288,6 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     command.log = report_log(context->report);
     td_err_clear(&err);
     td_result rc = read_options(&command, &err);
-    if (rc == TD_OK && command.flags.is_list) {
-        output_stream output;
-        output_init(&output, stdout);
-        cmd_sim_list(&output, &command.json, &command.flags.exchange);
-        return report_end(context->report, &output, TD_OK, &err, EXIT_CODE_DONE);
-    }
     if (rc == TD_OK)
         rc = report_detach(context->report, &err);
     if (rc == TD_OK)

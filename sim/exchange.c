@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
-#include "base/random.h"
 #include "schema/responder.h"
 #include "sim/venue.h"
 
@@ -69,7 +68,6 @@ struct exchange {
     wire_loop *loop;
     wire_server *server;
     responder *responder;
-    td_random random; /* for connections' ids */
     sim_family *families;
     uint32_t open_conns;
     uint8_t is_stopped;
@@ -194,22 +192,16 @@ static void schedule(sim_family *f, uint64_t mono_ns)
     f->timer = wire_timer_at(f->exchange->loop, mono_ns, tick, f);
 }
 
-/* Wall time from the start to slot k. */
-static uint64_t since_start_ns(const sim_family *f, uint64_t k)
+/* Time from the start to the next slot. */
+static uint64_t since_start_ns(const sim_family *f)
 {
     uint64_t rate = f->exchange->options.rate;
-    return k / rate * TD_NS_PER_S + k % rate * TD_NS_PER_S / rate;
+    return f->slot / rate * TD_NS_PER_S + f->slot % rate * TD_NS_PER_S / rate;
 }
 
-/* Number of slots that are due at mono_ns. */
-static uint64_t due_count(const sim_family *f, uint64_t mono_ns)
+static uint64_t slot_mono_ns(const sim_family *f)
 {
-    const exchange_options *options = &f->exchange->options;
-    if (mono_ns < f->start_mono_ns)
-        return f->slot;
-    uint64_t elapsed = mono_ns - f->start_mono_ns;
-    return elapsed / TD_NS_PER_S * options->rate +
-           elapsed % TD_NS_PER_S * options->rate / TD_NS_PER_S + 1;
+    return f->start_mono_ns + since_start_ns(f);
 }
 
 /* ---- subscribers ---- */
@@ -220,16 +212,11 @@ static int is_listening(const sim_conn *conn, uint32_t stream)
     return !conn->is_closing && conn->streams != NULL && conn->streams[stream] == SUBSCRIPTION_LIVE;
 }
 
-static int is_slow(const sim_conn *conn)
-{
-    return !conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD;
-}
-
 /* 1 if the family waits for a client that has not taken what was sent. */
 static int is_held_up(const sim_family *f)
 {
     for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
-        if (is_slow(conn))
+        if (!conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
             return 1;
     return 0;
 }
@@ -289,7 +276,7 @@ static void take_frame(sim_family *f, const venue_frame *frame)
 static size_t fill_slot(sim_family *f)
 {
     venue_frame frame;
-    uint64_t ts_ns = f->start_ns + since_start_ns(f, f->slot) * f->exchange->options.time_scale;
+    uint64_t ts_ns = f->start_ns + since_start_ns(f) * f->exchange->options.time_scale;
     if (ts_ns < f->last_ts_ns + TS_STEP_MIN_NS)
         ts_ns = f->last_ts_ns + TS_STEP_MIN_NS;
     ts_ns -= ts_ns % TS_STEP_MIN_NS;
@@ -308,13 +295,13 @@ static int is_full(const sim_family *f)
     return frames_max > 0 && f->made >= frames_max;
 }
 
-/* Make and send the due frames, at most one batch. */
-static void make_batch(sim_family *f, uint64_t due)
+/* Make and send the frames that are due at mono_ns, at most one batch. */
+static void make_batch(sim_family *f, uint64_t mono_ns)
 {
     exchange *x = f->exchange;
     size_t bytes = 0;
-    for (unsigned i = 0; i < BATCH_FRAMES_MAX && bytes < BATCH_BYTES_MAX && f->slot < due &&
-                         x->failure == TD_OK && !is_full(f);
+    for (unsigned i = 0; i < BATCH_FRAMES_MAX && bytes < BATCH_BYTES_MAX &&
+                         slot_mono_ns(f) <= mono_ns && x->failure == TD_OK && !is_full(f);
          i++)
         bytes += fill_slot(f);
     flush_truth(x);
@@ -335,10 +322,10 @@ static void tick(void *user)
     if (f->is_held)
         return; /* resume() continues */
     uint64_t now = clock_mono_ns(x->options.clock);
-    make_batch(f, due_count(f, now));
+    make_batch(f, now);
     if (x->is_stopped || f->is_done)
         return;
-    uint64_t next = f->start_mono_ns + since_start_ns(f, f->slot);
+    uint64_t next = slot_mono_ns(f);
     uint64_t soonest = now + TICK_US * TD_NS_PER_US;
     schedule(f, next > soonest ? next : soonest);
 }
@@ -454,7 +441,8 @@ static int has_access(const sim_conn *conn, uint32_t stream)
     return (conn->access & 1u << (is_private ? ACCESS_PRIVATE : ACCESS_PUBLIC)) != 0;
 }
 
-/* Call use for each stream that a topic of a request names on this path. Returns their number. */
+/* Call use (may be NULL) for each stream that a topic of a request names on this path. Returns
+ * their number. */
 typedef void stream_use(sim_conn *conn, uint32_t stream);
 
 static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
@@ -464,23 +452,19 @@ static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
     uint32_t first = venue_find(f->venue, topic);
     uint32_t count = venue_stream_count(f->venue);
     if (first < count && has_access(conn, first)) {
-        use(conn, first);
+        if (use != NULL)
+            use(conn, first);
         return 1;
     }
     for (uint32_t i = 0; f->family->dialect->has_lists && i < count; i++) {
         td_bytes name = td_bytes_str(venue_stream_at(f->venue, i).exchange_topic);
         if (!f->family->dialect->covers(topic, name) || !has_access(conn, i))
             continue;
-        use(conn, i);
+        if (use != NULL)
+            use(conn, i);
         found++;
     }
     return found;
-}
-
-static void use_nothing(sim_conn *conn, uint32_t stream)
-{
-    (void)conn; /* for callers that need only the number */
-    (void)stream;
 }
 
 /* Streams that the connection has already stay as they are. */
@@ -518,7 +502,7 @@ static int is_of_symbol(const family *of, td_bytes topic)
 static topic_standing on_look(void *user, td_bytes topic)
 {
     sim_conn *conn = user;
-    topic_standing found = {.is_known = each_stream(conn, topic, use_nothing) > 0};
+    topic_standing found = {.is_known = each_stream(conn, topic, NULL) > 0};
     if (!found.is_known)
         found.is_symbol_unknown = is_of_symbol(conn->of->family, topic) != 0;
     const venue *v = conn->of->venue;
@@ -697,8 +681,7 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
                       has_key;
     link_conn(conn, f, path);
     x->open_conns++;
-    uint64_t high = td_random_next(&x->random);
-    dialect_conn_id(high, td_random_next(&x->random), conn->id);
+    dialect_conn_id(x->options.seed, conn->number, conn->id);
     td_log_emit(x->options.log, TD_LOG_DEBUG, "connection %llu to %s",
                 (unsigned long long)conn->number, conn->path);
     if (f->is_done)
@@ -774,7 +757,6 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
     if (options->time_scale == 0)
         x->options.time_scale = 1;
     x->loop = loop;
-    td_random_init(&x->random, options->seed + 1);
     const wire_server_options serving = {.listen = options->listen,
                                          .tls_cert = options->tls_cert,
                                          .tls_key = options->tls_key,

@@ -6,9 +6,7 @@ enum {
     FILL_LEVELS = 300,  /* levels of each side at the start */
     DEPTH_TICKS = 550,  /* missing levels are added within so many ticks of the best price; below
                            price_min, so that all of them fit */
-    DEEPEN_DRAWS = 16,  /* draws of a price without a level: nearly every other price has none */
     TAKE_PERMILLE = 36, /* market orders: some 7 % of the frames are trades then */
-    LIQUIDATE_PERMILLE = 15, /* those of them that are liquidations */
     CANCEL_PERMILLE = 430,
     CANCEL_SHARE = 32, /* at most 1 / CANCEL_SHARE of a level is cancelled beyond an order's size */
 };
@@ -49,23 +47,16 @@ void flow_fill(flow *f, const instrument *traded, market *m)
         market_limit(m, MARKET_BUY, traded->first_price - i, draw_size(f));
         market_limit(m, MARKET_SELL, traded->first_price + i, draw_size(f));
     }
-    TD_ASSERT(market_level_count(m, MARKET_BUY) == FILL_LEVELS);
-    TD_ASSERT(market_level_count(m, MARKET_SELL) == FILL_LEVELS);
 }
 
-/* Add an order at a free price of a side that is short of levels, anywhere in its depth: always
- * beyond the worst level, the book would drift away from its price. */
+/* Add an order to a side that is short of levels, anywhere in its depth: always beyond the worst
+ * level, the book would drift away from its price. */
 static void deepen(flow *f, market *m, market_side side)
 {
+    int64_t away = 1 + (int64_t)td_random_below(&f->random, DEPTH_TICKS);
     int64_t best = market_level_at(m, side, 0).price;
-    int64_t price = best;
-    for (int i = 0; i < DEEPEN_DRAWS && market_has_level(m, side, price); i++) {
-        int64_t away = 1 + (int64_t)td_random_below(&f->random, DEPTH_TICKS);
-        price = side == MARKET_BUY ? best - away : best + away;
-        if (price < 1)
-            price = 1; /* the lowest price of the grid */
-    }
-    market_limit(m, side, price, draw_size(f));
+    int64_t price = side == MARKET_BUY ? best - away : best + away;
+    market_limit(m, side, price < 1 ? 1 : price, draw_size(f));
 }
 
 /* Place a limit order: mostly near the best price of its side, sometimes inside or across the
@@ -94,22 +85,19 @@ static void cancel(flow *f, market *m, market_side side)
                   draw_size(f) + (int64_t)td_random_below(&f->random, all / CANCEL_SHARE + 1));
 }
 
-int flow_step(flow *f, market *m)
+void flow_step(flow *f, market *m)
 {
     for (int side = MARKET_BUY; side <= MARKET_SELL; side++) {
         if (market_level_count(m, (market_side)side) < FLOW_LEVELS_MIN) {
             deepen(f, m, (market_side)side);
-            return 0;
+            return;
         }
     }
     uint64_t what = td_random_below(&f->random, 1000);
-    if (what < TAKE_PERMILLE) {
+    if (what < TAKE_PERMILLE)
         market_take(m, draw_side(f), draw_size(f));
-        return what < LIQUIDATE_PERMILLE;
-    }
-    if (what < TAKE_PERMILLE + CANCEL_PERMILLE)
+    else if (what < TAKE_PERMILLE + CANCEL_PERMILLE)
         cancel(f, m, draw_side(f));
     else
         place(f, m, draw_side(f));
-    return 0;
 }

@@ -26,7 +26,7 @@ void flow_init(flow *f, const instrument *traded, uint64_t seed);
 /* Fill an empty market around the instrument's first price. */
 void flow_fill(flow *f, const instrument *traded, market *m);
 
-/* Make one order or cancel: exactly one matching event. Returns 1 if it was a liquidation. */
-int flow_step(flow *f, market *m);
+/* Make one order or cancel: exactly one matching event. */
+void flow_step(flow *f, market *m);
 
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/clock.h"
 #include "sim/value.h"
 
 /* Products of a price and a size exceed 64 bits. */
@@ -34,30 +33,20 @@ enum {
     SPOT_FINER_PLACES = 3, /* more places of a spot size than of a linear contract's */
 };
 
-#define EXPIRY_SECONDS 1798185600u /* 2026-12-25, 08:00 UTC */
-static const char EXPIRY[] = "25DEC26";
-
-/* Assert that a name, of n characters, fits. */
-static void set_name(instrument *made, int n)
+/* A coin against another one. */
+static void make_pair(instrument *made, const char *tail, const char *settle)
 {
-    TD_ASSERT(n > 0);
-    TD_ASSERT((size_t)n < sizeof made->symbol);
+    made->settle = settle;
+    (void)snprintf(made->symbol, sizeof made->symbol, "%s%s", made->base, tail); /* it fits */
 }
 
-/* The symbol: the coin and a tail. */
-static void set_pair(instrument *made, const char *tail)
+static void make_spot(instrument *made)
 {
-    set_name(made, snprintf(made->symbol, sizeof made->symbol, "%s%s", made->base, tail));
-}
-
-static void make_spot(instrument *made, const coin_row *coin)
-{
-    int64_t finer = sim_power10(SPOT_FINER_PLACES);
-    made->first_price = coin->first_price * coin->tick;
+    made->first_price *= made->tick;
     made->tick = 1;
-    made->size_places = (uint8_t)(coin->size_places + SPOT_FINER_PLACES);
-    made->lots_typical = coin->lots_linear * finer + 7;
-    set_pair(made, "USDT");
+    made->size_places += SPOT_FINER_PLACES;
+    made->lots_typical = made->lots_typical * sim_power10(SPOT_FINER_PLACES) + 7;
+    make_pair(made, "USDT", "USDT");
 }
 
 /* Calls and puts in turn, with strikes around the price of the coin. */
@@ -68,18 +57,16 @@ static void make_option(instrument *made, uint32_t index)
     int64_t whole = coin->first_price * coin->tick / sim_power10(coin->price_places);
     int64_t step = whole > 1000 ? 1000 : whole > 100 ? 100 : 1;
     int64_t strike = whole / step * step + step * (int64_t)(nth / 2);
+    *made = (instrument){.settle = "USDC",
+                         .product = PRODUCT_OPTION,
+                         .price_places = 1,
+                         .size_places = 2,
+                         .tick = 5,
+                         .first_price = 3000 + 40 * (int64_t)(nth % 50),
+                         .lots_typical = 300};
     memcpy(made->base, coin->name, strlen(coin->name) + 1);
-    made->quote = "USD";
-    made->settle = "USDC";
-    made->expiry = EXPIRY;
-    made->expiry_ns = EXPIRY_SECONDS * TD_NS_PER_S;
-    made->price_places = 1;
-    made->size_places = 2;
-    made->tick = 5;
-    made->first_price = 3000 + 40 * (int64_t)(nth % 50);
-    made->lots_typical = 300;
-    set_name(made, snprintf(made->symbol, sizeof made->symbol, "%s-%s-%lld-%c", coin->name, EXPIRY,
-                            (long long)strike, nth % 2 == 0 ? 'C' : 'P'));
+    (void)snprintf(made->symbol, sizeof made->symbol, "%s-" INSTRUMENT_EXPIRY "-%lld-%c",
+                   coin->name, (long long)strike, nth % 2 == 0 ? 'C' : 'P'); /* it fits */
 }
 
 /* The first price of a spread is a few ticks above zero, so its bids go below zero. */
@@ -90,8 +77,8 @@ static void make_spread(instrument *made)
     made->tick = 1000;
     made->first_price = FIRST_PRICE;
     made->price_shift = FIRST_PRICE - ABOVE_ZERO;
-    set_name(made,
-             snprintf(made->symbol, sizeof made->symbol, "%sUSDT_%s/USDT", made->base, made->base));
+    make_pair(made, "USDT", "USDT");
+    (void)snprintf(made->symbol, sizeof made->symbol, "%sUSDT_%s/USDT", made->base, made->base);
 }
 
 instrument instrument_make(product of, uint32_t index)
@@ -99,9 +86,6 @@ instrument instrument_make(product of, uint32_t index)
     TD_ASSERT(index < INSTRUMENTS_MAX);
     const coin_row *coin = &COINS[index % COIN_COUNT];
     instrument made = {
-        .id = index + 1,
-        .quote = "USDT",
-        .settle = "USDT",
         .product = of,
         .price_places = coin->price_places,
         .tick = coin->tick,
@@ -109,28 +93,25 @@ instrument instrument_make(product of, uint32_t index)
         .size_places = coin->size_places,
         .lots_typical = coin->lots_linear,
     };
-    int n = index < COIN_COUNT ? snprintf(made.base, sizeof made.base, "%s", coin->name)
-                               : snprintf(made.base, sizeof made.base, "S%04u", index);
-    TD_ASSERT(n > 0);
-    TD_ASSERT((size_t)n < sizeof made.base);
+    if (index < COIN_COUNT)
+        memcpy(made.base, coin->name, strlen(coin->name) + 1);
+    else
+        (void)snprintf(made.base, sizeof made.base, "S%04u", index); /* it fits */
     switch (of) {
     case PRODUCT_INVERSE:
-        made.settle = NULL;
-        made.quote = "USD";
         made.is_inverse = 1;
         made.size_places = 0;
         made.lots_typical = LOTS_INVERSE;
-        set_pair(&made, "USD");
+        make_pair(&made, "USD", NULL);
         break;
     case PRODUCT_LINEAR:
-        set_pair(&made, "USDT");
+        make_pair(&made, "USDT", "USDT");
         break;
     case PRODUCT_USDC_PERP:
-        made.quote = made.settle = "USDC";
-        set_pair(&made, "PERP");
+        make_pair(&made, "PERP", "USDC");
         break;
     case PRODUCT_SPOT:
-        make_spot(&made, coin);
+        make_spot(&made);
         break;
     case PRODUCT_OPTION:
         make_option(&made, index);

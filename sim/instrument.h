@@ -23,14 +23,12 @@ enum {
     INSTRUMENTS_MAX = 10000, /* invented names have four digits */
 };
 
+#define INSTRUMENT_EXPIRY "25DEC26" /* of all options */
+
 typedef struct instrument {
     char symbol[INSTRUMENT_NAME_BYTES];
     char base[INSTRUMENT_COIN_BYTES];
-    const char *quote;  /* currency of prices */
     const char *settle; /* settlement coin; NULL: the base coin */
-    const char *expiry; /* "25DEC26"; NULL: no expiry */
-    uint64_t expiry_ns; /* 0: no expiry */
-    uint32_t id;        /* the exchange's number of the symbol, from 1 */
     product product;
     uint8_t is_inverse;   /* sizes are USD, turnover is coins */
     uint8_t price_places; /* decimal places of prices */

@@ -158,10 +158,3 @@ market_level market_level_at(const market *m, market_side side, size_t index)
     TD_ASSERT(index < half->count);
     return half->levels[half->count - 1 - index];
 }
-
-int market_has_level(const market *m, market_side side, int64_t price)
-{
-    const half_book *half = &m->sides[side];
-    size_t index = find_level(half, side, price);
-    return index < half->count && half->levels[index].price == price;
-}

@@ -57,7 +57,4 @@ int64_t market_seq(const market *m);
 size_t market_level_count(const market *m, market_side side);
 market_level market_level_at(const market *m, market_side side, size_t index);
 
-/* 1 if there is a level at this price. */
-int market_has_level(const market *m, market_side side, int64_t price);
-
 #endif

@@ -6,7 +6,7 @@
 
 /* ---- inverse: numbers as numbers ---- */
 
-#define TAIL_INVERSE ",'cross_seq':$seq,'timestamp_e6':$ts:us}"
+#define TAIL_INVERSE ",'cross_seq':$seq,'timestamp_e6':$ts:e6}"
 #define LEVEL_INVERSE                                                                              \
     "{'price':'$price','symbol':'$symbol','id':$price:e4,'side':'$side'"                           \
     ",'size':$size:s}"
@@ -19,9 +19,9 @@
     ")],'update':[@updated(" LEVEL_INVERSE ")],'insert':[@inserted(" LEVEL_INVERSE                 \
     ")],'transactTimeE6':0}" TAIL_INVERSE
 #define TRADE_INVERSE                                                                              \
-    "{'topic':'$topic','data':[@trades({'trade_time_ms':$trade_time:ms"                            \
-    ",'timestamp':'$trade_time:iso3','symbol':'$symbol','side':'$side'"                            \
-    ",'size':$size:s,'price':$price:s,'tick_direction':'$tick'"                                    \
+    "{'topic':'$topic','data':[@trades({'trade_time_ms':$trade_time:e3"                            \
+    ",'timestamp':'$trade_time:i3','symbol':'$symbol','side':'$side'"                              \
+    ",'size':$size:s,'price':$price:s,'tick_direction':'PlusTick'"                                 \
     ",'trade_id':'$trade_id','cross_seq':$seq})]}"
 
 /* A part of a ticker that is left out while unchanged. Numbers are numbers in the inverse
@@ -30,28 +30,28 @@
 #define PRICE(quote, key, value)                                                                   \
     "~(,'" key "_e4':" quote "$" value ":e4" quote ",'" key "':'$" value "')"
 #define TICKER_PRICES(head, quote)                                                                 \
-    head PART("'", "last_tick_direction", "direction") PRICE(quote, "last_price", "last")          \
+    head "~(,'last_tick_direction':'PlusTick')" PRICE(quote, "last_price", "last")                 \
         PRICE(quote, "bid1_price", "bid1") PRICE(quote, "ask1_price", "ask1")                      \
-            PRICE(quote, "prev_price_24h", "prev_24h") PRICE(quote, "prev_price_1h", "prev_1h")    \
+            PRICE(quote, "prev_price_24h", "prev_24h") PRICE(quote, "prev_price_1h", "prev_24h")   \
                 PRICE(quote, "high_price_24h", "high_24h")                                         \
                     PRICE(quote, "low_price_24h", "low_24h") PRICE(quote, "mark_price", "mark")    \
-                        PRICE(quote, "index_price", "index")                                       \
+                        PRICE(quote, "index_price", "mark")                                        \
                             PART(quote, "price_24h_pcnt_e6", "pcnt_24h:e6")                        \
-                                PART(quote, "price_1h_pcnt_e6", "pcnt_1h:e6")
+                                PART(quote, "price_1h_pcnt_e6", "pcnt_24h:e6")
 #define TICKER_SUMS_INVERSE                                                                        \
-    "~(,'open_interest':$open_interest:s)~(,'open_value_e8':$open_value:e8)"                       \
-    "~(,'total_turnover_e8':$total_turnover:e8)~(,'turnover_24h_e8':$turnover_24h:e8)"             \
-    "~(,'total_volume':$total_volume:s)~(,'volume_24h':$volume_24h:s)"
+    "~(,'open_interest':$volume_24h:s)~(,'open_value_e8':$turnover_24h:e8)"                        \
+    "~(,'total_turnover_e8':$turnover_24h:e8)~(,'turnover_24h_e8':$turnover_24h:e8)"               \
+    "~(,'total_volume':$volume_24h:s)~(,'volume_24h':$volume_24h:s)"
 #define MEMBERS_INVERSE                                                                            \
-    TICKER_PRICES("'id':$number,'symbol':'$symbol'", "")                                           \
+    TICKER_PRICES("'id':1,'symbol':'$symbol'", "")                                                 \
     TICKER_SUMS_INVERSE                                                                            \
-    "~(,'funding_rate_e6':100)~(,'predicted_funding_rate_e6':87),'cross_seq':$ticker_seq"          \
-    ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"                                \
-    "~(,'next_funding_time':'$next_funding:iso0')~(,'countdown_hour':$funding_hours_left)"
+    "~(,'funding_rate_e6':100)~(,'predicted_funding_rate_e6':87),'cross_seq':$seq"                 \
+    ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:i0'"                                  \
+    "~(,'next_funding_time':'2026-12-25T08:00:00Z')~(,'countdown_hour':4)"
 
 /* ---- linear: most numbers as text ---- */
 
-#define TAIL_LINEAR ",'cross_seq':'$seq','timestamp_e6':'$ts:us'}"
+#define TAIL_LINEAR ",'cross_seq':'$seq','timestamp_e6':'$ts:e6'}"
 #define LEVEL_LINEAR                                                                               \
     "{'price':'$price','symbol':'$symbol','id':'$price:e4','side':'$side'"                         \
     ",'size':$size:s}"
@@ -65,27 +65,27 @@
 #define BOOKS_LINEAR BOOKS(BOOK_ALL("order_book", TAIL_LINEAR), BOOK_DELTA(TAIL_LINEAR))
 #define TRADE_LINEAR                                                                               \
     "{'topic':'$topic','data':[@trades({'symbol':'$symbol'"                                        \
-    ",'tick_direction':'$tick','price':'$price','size':$size:s"                                    \
-    ",'timestamp':'$trade_time:iso3','trade_time_ms':'$trade_time:ms'"                             \
+    ",'tick_direction':'PlusTick','price':'$price','size':$size:s"                                 \
+    ",'timestamp':'$trade_time:i3','trade_time_ms':'$trade_time:e3'"                               \
     ",'side':'$side','trade_id':'$trade_id'})]}"
 
 #define MEMBERS_LINEAR                                                                             \
-    TICKER_PRICES("'id':$number,'symbol':'$symbol'", "'")                                          \
-    "~(,'open_interest_e8':'$open_interest:e8')~(,'total_turnover_e8':'$total_turnover:e8')"       \
-    "~(,'turnover_24h_e8':'$turnover_24h:e8')~(,'total_volume_e8':'$total_volume:e8')"             \
+    TICKER_PRICES("'id':1,'symbol':'$symbol'", "'")                                                \
+    "~(,'open_interest_e8':'$volume_24h:e8')~(,'total_turnover_e8':'$turnover_24h:e8')"            \
+    "~(,'turnover_24h_e8':'$turnover_24h:e8')~(,'total_volume_e8':'$volume_24h:e8')"               \
     "~(,'volume_24h_e8':'$volume_24h:e8')~(,'funding_rate_e6':'100')"                              \
-    "~(,'predicted_funding_rate_e6':'87'),'cross_seq':'$ticker_seq'"                               \
-    ",'created_at':'1970-01-01T00:00:00.000Z','updated_at':'$cts:iso3'"                            \
-    "~(,'next_funding_time':'$next_funding:iso0')~(,'count_down_hour':'$funding_hours_left')"
+    "~(,'predicted_funding_rate_e6':'87'),'cross_seq':'$seq'"                                      \
+    ",'created_at':'1970-01-01T00:00:00.000Z','updated_at':'$cts:i3'"                              \
+    "~(,'next_funding_time':'2026-12-25T08:00:00Z')~(,'count_down_hour':'4')"
 
 /* ---- USDC perpetuals: as linear, in camelCase ---- */
 
-#define TAIL_USDC  ",'crossSeq':'$seq','timestampE6':'$ts:us'}"
+#define TAIL_USDC  ",'crossSeq':'$seq','timestampE6':'$ts:e6'}"
 #define BOOKS_USDC BOOKS(BOOK_ALL("orderBook", TAIL_USDC), BOOK_DELTA(TAIL_USDC))
 #define TRADE_USDC                                                                                 \
     "{'topic':'$topic','data':[@trades({'symbol':'$symbol'"                                        \
-    ",'tickDirection':'$tick','price':'$price','size':$size:s"                                     \
-    ",'timestamp':'$trade_time:iso3','tradeTimeMs':'$trade_time:ms'"                               \
+    ",'tickDirection':'PlusTick','price':'$price','size':$size:s"                                  \
+    ",'timestamp':'$trade_time:i3','tradeTimeMs':'$trade_time:e3'"                                 \
     ",'side':'$side','tradeId':'$trade_id'})]}"
 #define PRICE_USDC(key, value) "~(,'" key "E4':'$" value ":e4','" key "':'$" value "')"
 #define PRICES_USDC                                                                                \
@@ -93,26 +93,23 @@
     PRICE_USDC("prevPrice24h", "prev_24h")                                                         \
     PRICE_USDC("highPrice24h", "high_24h")                                                         \
     PRICE_USDC("lowPrice24h", "low_24h")                                                           \
-    PRICE_USDC("prevPrice1h", "prev_1h")                                                           \
+    PRICE_USDC("prevPrice1h", "prev_24h")                                                          \
     PRICE_USDC("markPrice", "mark")                                                                \
-    PRICE_USDC("indexPrice", "index")                                                              \
+    PRICE_USDC("indexPrice", "mark")                                                               \
     PRICE_USDC("bid1Price", "bid1")                                                                \
     PRICE_USDC("ask1Price", "ask1")
 #define MEMBERS_USDC                                                                               \
-    "'id':$number,'symbol':'$symbol'~(,'lastTickDirection':'$direction')"                          \
-    "~(,'price24hPcntE6':'$pcnt_24h:e6')~(,'price1hPcntE6':'$pcnt_1h:e6')"                         \
-    "~(,'openInterestE8':'$open_interest:e8')~(,'totalTurnoverE8':'$total_turnover:e8')"           \
-    "~(,'turnover24hE8':'$turnover_24h:e8')~(,'totalVolumeE8':'$total_volume:e8')"                 \
+    "'id':1,'symbol':'$symbol'~(,'lastTickDirection':'PlusTick')"                                  \
+    "~(,'price24hPcntE6':'$pcnt_24h:e6')~(,'price1hPcntE6':'$pcnt_24h:e6')"                        \
+    "~(,'openInterestE8':'$volume_24h:e8')~(,'totalTurnoverE8':'$turnover_24h:e8')"                \
+    "~(,'turnover24hE8':'$turnover_24h:e8')~(,'totalVolumeE8':'$volume_24h:e8')"                   \
     "~(,'volume24hE8':'$volume_24h:e8')~(,'fundingRateE6':'100')"                                  \
-    "~(,'predictedFundingRateE6':'87'),'crossSeq':'$ticker_seq'"                                   \
-    ",'createdAt':'1970-01-01T00:00:00.000Z','updatedAt':'$cts:iso3'"                              \
-    "~(,'nextFundingTime':'$next_funding:iso0')~(,'countDownHour':'$funding_hours_left'"           \
+    "~(,'predictedFundingRateE6':'87'),'crossSeq':'$seq'"                                          \
+    ",'createdAt':'1970-01-01T00:00:00.000Z','updatedAt':'$cts:i3'"                                \
+    "~(,'nextFundingTime':'2026-12-25T08:00:00Z')~(,'countDownHour':'4'"                           \
     ")" PRICES_USDC
 
 /* ---- rows ---- */
-
-static const char *const ONE_MINUTE[CANDLE_INTERVALS] = {[CANDLE_1] = "1"};
-static const char *const ONE_MINUTE_OLD[CANDLE_INTERVALS] = {[CANDLE_1] = "1m"};
 
 /* A book is shown every 1 to n events: in the recordings, books of 25 levels have a median step
  * of 3 to 9; the one of 200 levels and the ticker come every 100 ms instead of 20. */
@@ -140,33 +137,33 @@ static const char *const ONE_MINUTE_OLD[CANDLE_INTERVALS] = {[CANDLE_1] = "1m"};
     {                                                                                              \
         .topic = "liquidation", .kind = STREAM_LIQUIDATION, .flags = STREAM_NO_INITIAL,            \
         .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol'"                                 \
-                    ",'side':'$position_side','price':'$bankrupt_price'"                           \
-                    ",'qty':'$liquidated_size:s','time':$trade_time:ms}}"                          \
+                    ",'side':'$side','price':'$price'"                                             \
+                    ",'qty':'$size:s','time':$trade_time:e3}}"                                     \
     }
 
 #define CANDLE_INVERSE                                                                             \
-    "{'topic':'$topic','data':[@candles({'start':$start:sec,'end':$end:sec"                        \
+    "{'topic':'$topic','data':[@candles({'start':$start:e0,'end':$end:e0"                          \
     ",'open':$open:s,'close':$close:s,'high':$high:s,'low':$low:s"                                 \
     ",'volume':$volume:s,'turnover':$turnover:s,'confirm':$confirm:b"                              \
-    ",'cross_seq':$seq,'timestamp':$cts:us})],'timestamp_e6':$ts:us}"
+    ",'cross_seq':$seq,'timestamp':$cts:e6})],'timestamp_e6':$ts:e6}"
 #define CANDLE_USDT                                                                                \
-    "{'topic':'$topic','data':[@candles({'start':$start:sec,'end':$end:sec"                        \
+    "{'topic':'$topic','data':[@candles({'start':$start:e0,'end':$end:e0"                          \
     ",'period':'$interval','open':$open:s,'close':$close:s,'high':$high:s"                         \
     ",'low':$low:s,'volume':'$volume:s','turnover':'$turnover:s'"                                  \
-    ",'confirm':$confirm:b,'cross_seq':$seq,'timestamp':$cts:us})]"                                \
-    ",'timestamp_e6':$ts:us}"
+    ",'confirm':$confirm:b,'cross_seq':$seq,'timestamp':$cts:e6})]"                                \
+    ",'timestamp_e6':$ts:e6}"
 #define CANDLE_USDC                                                                                \
-    "{'topic':'$topic','data':[@candles({'start':$start:sec,'end':$end:sec"                        \
+    "{'topic':'$topic','data':[@candles({'start':$start:e0,'end':$end:e0"                          \
     ",'period':'$interval','open':$open:s,'close':$close:s,'high':$high:s"                         \
     ",'low':$low:s,'volume':$volume:s,'turnover':$turnover:s"                                      \
-    ",'confirm':$confirm:b,'crossSeq':$seq,'timestamp':$cts:us})]"                                 \
-    ",'timestampE6':$ts:us}"
+    ",'confirm':$confirm:b,'crossSeq':$seq,'timestamp':$cts:e6})]"                                 \
+    ",'timestampE6':$ts:e6}"
 
 #define INSURANCE                                                                                  \
     {                                                                                              \
         .topic = "insurance", .kind = STREAM_NOTICE, .scope = SCOPE_COIN, EVERY_MS(5000),          \
         .flags = STREAM_NO_INITIAL,                                                                \
-        .snapshot = "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:iso0'"         \
+        .snapshot = "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:i0'"           \
                     ",'wallet_balance':118014486587280}]}"                                         \
     }
 
@@ -176,25 +173,25 @@ static const stream_row INVERSE[] = {
     TICKER("{'topic':'$topic','type':'snapshot','data':{" MEMBERS_INVERSE "}" TAIL_INVERSE,
            "{'topic':'$topic','type':'delta','data':{'delete':[],'update':[{" MEMBERS_INVERSE
            "}],'insert':[]}" TAIL_INVERSE),
-    CANDLES("klineV2", CANDLE_NAMES, 0, CANDLE_INVERSE),
+    CANDLES("klineV2", CANDLE_INVERSE),
     LIQUIDATION,
     INSURANCE,
     /* The topics of the generation before. */
     {.topic = "kline",
      .kind = STREAM_CANDLE,
-     .scope = SCOPE_SYMBOL_INTERVAL,
-     .intervals = ONE_MINUTE_OLD,
+     .scope = SCOPE_SYMBOL_MINUTE,
+     .minutes = 1,
      .snapshot = "{'topic':'$topic','data':{@candles('id':$seq,'symbol':'$symbol'"
-                 ",'open_time':$start:sec,'open':$open:s,'high':$high:s,'low':$low:s"
+                 ",'open_time':$start:e0,'open':$open:s,'high':$high:s,'low':$low:s"
                  ",'close':$close:s,'volume':$volume:s,'turnover':$turnover:s"
-                 ",'interval':'1m','timestamp':$cts:sec)}}"},
+                 ",'interval':'1m','timestamp':$cts:e0)}}"},
     {.topic = "instrument",
      .kind = STREAM_TICKER,
      EVERY_EVENTS(40),
      .snapshot = "{'topic':'$topic','data':[{'symbol':'$symbol','mark_price':$mark:s"
-                 ",'index_price':$index:s,'last_price':$last:s}]}",
+                 ",'index_price':$mark:s,'last_price':$last:s}]}",
      .delta = "{'topic':'$topic','data':[{'symbol':'$symbol'~(,'mark_price':$mark:s)~("
-              ",'index_price':$index:s)~(,'last_price':$last:s)}]}"},
+              ",'index_price':$mark:s)~(,'last_price':$last:s)}]}"},
     {.topic = "orderBook25",
      .kind = STREAM_BOOK,
      .depth = 25,
@@ -211,8 +208,8 @@ static const stream_row INVERSE[] = {
 
 /* A subscription begins with an old trade (docs/wire.md 5.9). */
 static const stream_row LINEAR[] = {
-    TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),         BOOKS_LINEAR, TICKER_USDT,
-    CANDLES("candle", CANDLE_NAMES, 0, CANDLE_USDT), LIQUIDATION,  INSURANCE,
+    TRADES(STREAM_LAST_FIRST, TRADE_LINEAR), BOOKS_LINEAR, TICKER_USDT,
+    CANDLES("candle", CANDLE_USDT),          LIQUIDATION,  INSURANCE,
 };
 
 /* Linear frames under the topic names of the inverse document. */
@@ -220,9 +217,9 @@ static const stream_row COPYTRADE[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
     BOOKS_LINEAR,
     TICKER_USDT,
-    CANDLES("klineV2", CANDLE_NAMES, 0, CANDLE_USDT),
+    CANDLES("klineV2", CANDLE_USDT),
     /* the topic name that linear connections use */
-    CANDLES("candle", ONE_MINUTE, 0, CANDLE_USDT),
+    CANDLE_ROW("candle", "1", 1, CANDLE_USDT),
     LIQUIDATION,
     INSURANCE,
 };
@@ -232,7 +229,7 @@ static const stream_row USDC_PERP[] = {
     BOOKS_USDC,
     TICKER("{'topic':'$topic','type':'snapshot','data':{" MEMBERS_USDC "}" TAIL_USDC,
            "{'topic':'$topic','type':'delta','data':{'update':[{" MEMBERS_USDC "}]}" TAIL_USDC),
-    CANDLES("candle", CANDLE_NAMES, 0, CANDLE_USDC),
+    CANDLES("candle", CANDLE_USDC),
 };
 
 const stream_table ROWS_INVERSE = STREAM_TABLE(INVERSE);

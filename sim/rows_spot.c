@@ -11,15 +11,15 @@
 #define HEAD_1(name, more)                                                                         \
     "{'symbol':'$symbol','symbolName':'$symbol','topic':'" name                                    \
     "','params':{'realtimeInterval':'24h'," more "'binary':'false'},'data':"
-#define TAIL_1(first) ",'f':" first ",'sendTime':$ts:ms}"
+#define TAIL_1(first) ",'f':" first ",'sendTime':$ts:e3}"
 #define DEPTH_1(name, more, first)                                                                 \
     HEAD_1(name, more)                                                                             \
-    "[{'e':301,'s':'$symbol','t':$cts:ms,'v':'$v'," LEVELS ",'o':0}]" TAIL_1(first)
+    "[{'e':301,'s':'$symbol','t':$cts:e3,'v':'$seq:e0_$u:e0_2'," LEVELS ",'o':0}]" TAIL_1(first)
 #define TRADE_1(first)                                                                             \
     "{'symbol':'$symbol','symbolName':'$symbol','topic':'trade'"                                   \
-    ",'sendTime':$ts:ms,'f':" first                                                                \
+    ",'sendTime':$ts:e3,'f':" first                                                                \
     ",'params':{'realtimeInterval':'24h','binary':'false'},'data':"                                \
-    "[@trades({'v':'$trade_id','t':$trade_time:ms,'p':'$price:s'"                                  \
+    "[@trades({'v':'$trade_id','t':$trade_time:e3,'p':'$price:s'"                                  \
     ",'q':'$size:s','m':$is_buy:b})]}"
 
 /* The scales differ in name only: no levels are merged. */
@@ -30,7 +30,7 @@
         .snapshot = DEPTH_1("mergedDepth", "'dumpScale':'" scale "',", "false")                    \
     }
 #define ITEM_SPOT                                                                                  \
-    "'t':$start:ms,'s':'$symbol','sn':'$symbol','c':'$close:s','h':'$high:s','l':'$low:s'"         \
+    "'t':$start:e3,'s':'$symbol','sn':'$symbol','c':'$close:s','h':'$high:s','l':'$low:s'"         \
     ",'o':'$open:s','v':'$volume:s'"
 
 static const stream_row SPOT_1[] = {
@@ -44,8 +44,8 @@ static const stream_row SPOT_1[] = {
      .snapshot =
          HEAD_1("realtimes", "") "[{'c':'$last:s','e':301,'h':'$high_24h:s','l':'$low_24h:s'"
                                  ",'m':'$pcnt_24h:s','o':'$prev_24h:s','qv':'$turnover_24h:s'"
-                                 ",'s':'$symbol','sn':'$symbol','t':$cts:ms,'v':'$volume_24h:s'"
-                                 ",'xp':'$index:s'}]" TAIL_1("true")},
+                                 ",'s':'$symbol','sn':'$symbol','t':$cts:e3,'v':'$volume_24h:s'"
+                                 ",'xp':'$mark:s'}]" TAIL_1("true")},
     {.topic = "depth",
      .kind = STREAM_BOOK,
      .depth = 200,
@@ -62,13 +62,12 @@ static const stream_row SPOT_1[] = {
      .flags = STREAM_MS,
      .snapshot = DEPTH_1("diffDepth", "", "true"),
      .delta = DEPTH_1("diffDepth", "", "false")},
-    CANDLES("kline", CANDLE_NAMES_SPOT, 0,
-            HEAD_1("kline", "'klineType':'$interval',") "[@candles({" ITEM_SPOT
-                                                        "})]" TAIL_1("true")),
+    CANDLES_SPOT("kline", HEAD_1("kline", "'klineType':'$interval',") "[@candles({" ITEM_SPOT
+                                                                      "})]" TAIL_1("true")),
     {.topic = "lt",
      .kind = STREAM_NOTICE,
      EVERY_MS(1000),
-     .snapshot = HEAD_1("lt", "") "[{'t':$cts:ms,'s':'$symbol','nav':'0.413517419626975053'"
+     .snapshot = HEAD_1("lt", "") "[{'t':$cts:e3,'s':'$symbol','nav':'0.413517419626975053'"
                                   ",'l':'3.210417733802260118'}]" TAIL_1("'True'")},
 };
 
@@ -83,11 +82,12 @@ static const stream_row SPOT_2[] = {
      .depth = 40,
      EVERY_EVENTS(30),
      .flags = STREAM_MS,
-     .snapshot = HEAD_2("depth", "") "{'s':'$symbol','t':$cts:ms,'v':'$v'," LEVELS "}}"},
+     .snapshot =
+         HEAD_2("depth", "") "{'s':'$symbol','t':$cts:e3,'v':'$seq:e0_$u:e0_2'," LEVELS "}}"},
     {.topic = "trade",
      .kind = STREAM_TRADE_EACH,
      .flags = STREAM_NO_INITIAL,
-     .snapshot = HEAD_2("trade", "") "{@trades('v':'$trade_id','t':$trade_time:ms,'p':'$price:s'"
+     .snapshot = HEAD_2("trade", "") "{@trades('v':'$trade_id','t':$trade_time:e3,'p':'$price:s'"
                                      ",'q':'$size:s','m':$is_buy:b)}}"},
     {.topic = "bookTicker",
      .kind = STREAM_BOOK,
@@ -96,16 +96,15 @@ static const stream_row SPOT_2[] = {
      .flags = STREAM_MS,
      .snapshot =
          HEAD_2("bookTicker", "") "{'symbol':'$symbol','bidPrice':'$bid1:s','bidQty':'$bid1_size:s'"
-                                  ",'askPrice':'$ask1:s','askQty':'$ask1_size:s','time':$cts:ms}}"},
+                                  ",'askPrice':'$ask1:s','askQty':'$ask1_size:s','time':$cts:e3}}"},
     {.topic = "realtimes",
      .kind = STREAM_TICKER,
      EVERY_EVENTS(40),
      .snapshot =
-         HEAD_2("realtimes", "") "{'t':$cts:ms,'s':'$symbol','o':'$prev_24h:s','h':'$high_24h:s'"
+         HEAD_2("realtimes", "") "{'t':$cts:e3,'s':'$symbol','o':'$prev_24h:s','h':'$high_24h:s'"
                                  ",'l':'$low_24h:s','c':'$last:s','v':'$volume_24h:s'"
                                  ",'qv':'$turnover_24h:s','m':'$pcnt_24h:s'}}"},
-    CANDLES("kline", CANDLE_NAMES_SPOT, 0,
-            HEAD_2("kline", "'klineType':'$interval',") "{@candles(" ITEM_SPOT ")}}"),
+    CANDLES_SPOT("kline", HEAD_2("kline", "'klineType':'$interval',") "{@candles(" ITEM_SPOT ")}}"),
 };
 
 const stream_table ROWS_SPOT_V1 = STREAM_TABLE(SPOT_1);

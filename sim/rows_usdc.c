@@ -5,7 +5,7 @@
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 #define HEAD                                                                                       \
-    "{'id':'$topic-$seq-$ts:ms','topic':'$topic','creationTime':$ts:ms"                            \
+    "{'id':'$topic-$seq-$ts:e3','topic':'$topic','creationTime':$ts:e3"                            \
     ",'data':"
 #define LEVEL "{'price':'$price:s','size':'$size:s','side':'$side'}"
 
@@ -16,11 +16,11 @@
     }
 
 #define VALUES                                                                                     \
-    "'symbol':'$symbol','lastPrice':'$last:s','openInterest':'$open_interest:s'"                   \
-    ",'indexPrice':'$index:s','markPrice':'$mark:f8','change24h':'$pcnt_24h:s'"                    \
+    "'symbol':'$symbol','lastPrice':'$last:s','openInterest':'$volume_24h:s'"                      \
+    ",'indexPrice':'$mark:s','markPrice':'$mark','change24h':'$pcnt_24h:s'"                        \
     ",'volume24h':'$volume_24h:s','turnover24h':'$turnover_24h:s'"                                 \
-    ",'totalVolume':'$total_volume:s','totalTurnover':'$total_turnover:s'"
-#define HEAD_COUNTED(letter) "{'id':'" letter "$u','topic':'$topic','creationTime':$ts:ms,'data':"
+    ",'totalVolume':'$volume_24h:s','totalTurnover':'$turnover_24h:s'"
+#define HEAD_COUNTED(letter) "{'id':'" letter "$u','topic':'$topic','creationTime':$ts:e3,'data':"
 #define NOTICE(name, over, letter, data)                                                           \
     {                                                                                              \
         .topic = (name), .kind = STREAM_NOTICE, .scope = (over), EVERY_MS(1000),                   \
@@ -46,8 +46,8 @@ static const stream_row OPTION[] = {
      .flags = STREAM_NO_INITIAL,
      .snapshot = HEAD "{'coin':'$coin','trades':[@trades({'symbol':'$symbol'"
                       ",'tradeId':'$trade_id','price':'$price:s','size':'$size:s'"
-                      ",'tradeTime':'$trade_time:ms','side':'$side','isBlockTrade':false"
-                      ",'markPrice':'$mark:f4','indexPrice':'$index:f4','crossSeq':'$seq'})]}}"},
+                      ",'tradeTime':'$trade_time:e3','side':'$side','isBlockTrade':false"
+                      ",'markPrice':'$mark','indexPrice':'$mark','crossSeq':'$seq'})]}}"},
     {.topic = "instrument_info",
      .kind = STREAM_TICKER,
      EVERY_EVENTS(40),
@@ -55,24 +55,25 @@ static const stream_row OPTION[] = {
                       ",'bidSize':'$bid1_size:s','askSize':'$ask1_size:s'"
                       ",'high24h':'$high_24h:s','low24h':'$low_24h:s'}}"},
     NOTICE("instrument_info.all", SCOPE_COIN, "o",
-           "{'instrumentInfos':[@symbols({" VALUES "})]},'type':'MergedSnapshot'"),
+           "{'instrumentInfos':[{" VALUES "}]},'type':'MergedSnapshot'"),
     NOTICE("underlying_price", SCOPE_COIN, "o",
-           "{'baseCoin':'$coin','priceList':[{'deliveryDate':'$expiry_text','isEstimated':false"
-           ",'price':'60622.5','seconds':$seconds_left}]},'type':'MergedSnapshot'"),
+           "{'baseCoin':'$coin','priceList':[{'deliveryDate':'" INSTRUMENT_EXPIRY
+           "','isEstimated':false"
+           ",'price':'60622.5','seconds':86400}]},'type':'MergedSnapshot'"),
     NOTICE("underlying", SCOPE_COIN_EXPIRY, "a",
-           "{'baseCoin':'$coin','quoteCoin':'USD','expireTime':'$expiry:sec'"
-           ",'underlyingPrice':'60622.50000000','timestamp':'$ts:sec'}"),
+           "{'baseCoin':'$coin','quoteCoin':'USD','expireTime':'1798185600'"
+           ",'underlyingPrice':'60622.50000000','timestamp':'$ts:e0'}"),
     NOTICE("estimated_delivery_price", SCOPE_COIN_EXPIRY, "x",
-           "{'baseCoin':'$coin','quoteCoin':'USD','expireTime':'$expiry:sec'"
-           ",'estimatedDeliveryPrice':'60609.32403847','timestamp':'$ts:sec'}"),
+           "{'baseCoin':'$coin','quoteCoin':'USD','expireTime':'1798185600'"
+           ",'estimatedDeliveryPrice':'60609.32403847','timestamp':'$ts:e0'}"),
     {.topic = "platform.insurance",
      .kind = STREAM_NOTICE,
      .scope = SCOPE_SETTLE,
      EVERY_MS(5000),
      .flags = STREAM_NO_INITIAL,
-     .snapshot = "{'id':'$uuid','topic':'platform.insurance.USDC','creationTime':$ts:ms"
+     .snapshot = "{'id':'$uuid','topic':'platform.insurance.USDC','creationTime':$ts:e3"
                  ",'data':{'insuranceBalance':'1180144.86587280','settleCoin':'USDC'"
-                 ",'timestamp':'$ts:ms'}}"},
+                 ",'timestamp':'$ts:e3'}}"},
 };
 
 const stream_table ROWS_USDC_OPTION = STREAM_TABLE(OPTION);

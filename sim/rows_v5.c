@@ -7,11 +7,11 @@
 
 /* ---- books ---- */
 
-#define HEAD        "{'topic':'$topic','type':'$type','ts':$ts:ms,'data':"
-#define HEAD_OPTION "{'id':'$topic-$seq-$ts:ms','topic':'$topic','type':'$type','ts':$ts:ms,'data':"
+#define HEAD        "{'topic':'$topic','type':'$type','ts':$ts:e3,'data':"
+#define HEAD_OPTION "{'id':'$topic-$seq-$ts:e3','topic':'$topic','type':'$type','ts':$ts:e3,'data':"
 #define BOOK_OF(head, level)                                                                       \
     head "{'s':'$symbol','b':[@bids([" level "])],'a':[@asks([" level                              \
-         "])],'u':$u,'seq':$seq},'cts':$cts:ms}"
+         "])],'u':$u,'seq':$seq},'cts':$cts:e3}"
 #define BOOK_LINEAR BOOK_OF(HEAD, "'$price','$size'")
 /* Trailing zeros are dropped. */
 #define BOOK_SHORT  BOOK_OF(HEAD, "'$price:s','$size:s'")
@@ -24,11 +24,11 @@
         .topic = "orderbook." #levels, .kind = STREAM_BOOK, .depth = levels, EVERY_EVENTS(events), \
         .flags = STREAM_MS, .snapshot = (text), .delta = (text)                                    \
     }
-/* Level 1 has no deltas, and is sent again after 3 s without a change. */
+/* Level 1 has no deltas. */
 #define BOOK_TOP(text)                                                                             \
     {                                                                                              \
         .topic = "orderbook.1", .kind = STREAM_BOOK, .depth = 1, EVERY_EVENTS(3),                  \
-        .flags = STREAM_MS | STREAM_REPEATED, .snapshot = (text)                                   \
+        .flags = STREAM_MS, .snapshot = (text)                                                     \
     }
 #define BOOK_WITH_RPI                                                                              \
     {                                                                                              \
@@ -46,15 +46,15 @@
 /* ---- trades ---- */
 
 #define TRADE_OF(head, members)                                                                    \
-    head "[@trades({'T':$trade_time:ms,'s':'$symbol','S':'$side','i':'$trade_id'," members "})]}"
+    head "[@trades({'T':$trade_time:e3,'s':'$symbol','S':'$side','i':'$trade_id'," members "})]}"
 #define TRADE_LINEAR                                                                               \
-    TRADE_OF(HEAD, "'v':'$size','p':'$price','L':'$tick','BT':false,'RPI':false,'seq':$seq")
+    TRADE_OF(HEAD, "'v':'$size','p':'$price','L':'PlusTick','BT':false,'RPI':false,'seq':$seq")
 #define TRADE_SPOT   TRADE_OF(HEAD, "'v':'$size:s','p':'$price:s','BT':false,'seq':$seq")
-#define TRADE_SPREAD TRADE_OF(HEAD, "'v':'$size:s','p':'$price:s','L':'$tick','seq':$seq")
-#define TRADE_V3     TRADE_OF(HEAD, "'v':'$size','p':'$price','L':'$tick','BT':false")
+#define TRADE_SPREAD TRADE_OF(HEAD, "'v':'$size:s','p':'$price:s','L':'PlusTick','seq':$seq")
+#define TRADE_V3     TRADE_OF(HEAD, "'v':'$size','p':'$price','L':'PlusTick','BT':false")
 #define TRADE_OPTION                                                                               \
     TRADE_OF(HEAD_OPTION, "'v':'$size:s','p':'$price:s','BT':false,'mP':'$mark:s'"                 \
-                          ",'iP':'$index:s','seq':$seq")
+                          ",'iP':'$mark:s','seq':$seq")
 
 #define TRADES(text)                                                                               \
     {                                                                                              \
@@ -66,12 +66,12 @@
 
 /* Price and size of a side always come together. */
 #define TICKER_LINEAR                                                                              \
-    HEAD "{'symbol':'$symbol'~(,'tickDirection':'$direction')~(,'price24hPcnt':'$pcnt_24h')"       \
+    HEAD "{'symbol':'$symbol'~(,'tickDirection':'PlusTick')~(,'price24hPcnt':'$pcnt_24h')"         \
          "~(,'lastPrice':'$last')~(,'prevPrice24h':'$prev_24h')~(,'highPrice24h':'$high_24h')"     \
-         "~(,'lowPrice24h':'$low_24h')~(,'prevPrice1h':'$prev_1h')~(,'markPrice':'$mark')"         \
-         "~(,'indexPrice':'$index')~(,'openInterest':'$open_interest')"                            \
-         "~(,'openInterestValue':'$open_value:s')~(,'turnover24h':'$turnover_24h:s')"              \
-         "~(,'volume24h':'$volume_24h')~(,'nextFundingTime':'$next_funding:ms')"                   \
+         "~(,'lowPrice24h':'$low_24h')~(,'prevPrice1h':'$prev_24h')~(,'markPrice':'$mark')"        \
+         "~(,'indexPrice':'$mark')~(,'openInterest':'$volume_24h')"                                \
+         "~(,'openInterestValue':'$turnover_24h:s')~(,'turnover24h':'$turnover_24h:s')"            \
+         "~(,'volume24h':'$volume_24h')~(,'nextFundingTime':'1798185600000')"                      \
          "~(,'fundingRate':'0.0001')~(,'bid1Price':'$bid1','bid1Size':'$bid1_size')"               \
          "~(,'ask1Price':'$ask1','ask1Size':'$ask1_size')},'cs':$seq}"
 #define PRICES_24H                                                                                 \
@@ -79,18 +79,15 @@
     ",'lowPrice24h':'$low_24h:s','volume24h':'$volume_24h:s'"
 #define TICKER_SPOT                                                                                \
     HEAD "{" PRICES_24H ",'prevPrice24h':'$prev_24h:s','turnover24h':'$turnover_24h:s'"            \
-         ",'price24hPcnt':'$pcnt_24h:s','usdIndexPrice':'$index:s'},'cs':$seq}"
+         ",'price24hPcnt':'$pcnt_24h:s','usdIndexPrice':'$mark:s'},'cs':$seq}"
 #define BEST_PRICES                                                                                \
     ",'bidPrice':'$bid1:s','bidSize':'$bid1_size:s','askPrice':'$ask1:s','askSize':'$ask1_size:s'"
 #define TICKER_OPTION                                                                              \
-    HEAD_OPTION "{" PRICES_24H BEST_PRICES ",'markPrice':'$mark:s','indexPrice':'$index:s'"        \
-                ",'openInterest':'$open_interest:s','turnover24h':'$turnover_24h:s'"               \
-                ",'totalVolume':'$total_volume:s','totalTurnover':'$total_turnover:s'"             \
+    HEAD_OPTION "{" PRICES_24H BEST_PRICES ",'markPrice':'$mark:s','indexPrice':'$mark:s'"         \
+                ",'openInterest':'$volume_24h:s','turnover24h':'$turnover_24h:s'"                  \
+                ",'totalVolume':'$volume_24h:s','totalTurnover':'$turnover_24h:s'"                 \
                 ",'delta':'0.43215634','change24h':'$pcnt_24h:s'}}"
 #define TICKER_SPREAD HEAD "{" PRICES_24H BEST_PRICES ",'prevPrice24h':'$prev_24h:s'}}"
-#define TICKER_LEVERAGED                                                                           \
-    HEAD "{'symbol':'$symbol','lastPrice':'0.413517419626975053','price24hPcnt':'$pcnt_24h:s'}}"
-
 #define TICKER(change, text)                                                                       \
     {                                                                                              \
         .topic = "tickers", .kind = STREAM_TICKER, EVERY_EVENTS(40), .snapshot = (text),           \
@@ -100,37 +97,31 @@
 /* ---- candles ---- */
 
 #define CANDLE_OF(members)                                                                         \
-    "{'topic':'$topic','data':[@candles({'start':$start:ms,'end':$last_ms:ms"                      \
-    ",'interval':'$interval'," members ",'confirm':$confirm:b,'timestamp':$ts:ms})],'ts':$ts:ms"   \
+    "{'topic':'$topic','data':[@candles({'start':$start:e3,'end':$last_ms:e3"                      \
+    ",'interval':'$interval'," members ",'confirm':$confirm:b,'timestamp':$ts:e3})],'ts':$ts:e3"   \
     ",'type':'snapshot'}"
 #define CANDLE                                                                                     \
     CANDLE_OF("'open':'$open:s','close':'$close:s','high':'$high:s','low':'$low:s'"                \
               ",'volume':'$volume:s','turnover':'$turnover:s'")
-#define CANDLE_LEVERAGED                                                                           \
-    CANDLE_OF("'open':'0.413517419626975053','close':'0.413517419626975053'"                       \
-              ",'high':'0.413517419626975053','low':'0.413517419626975053'")
-static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
-    [CANDLE_1] = "1", [CANDLE_5] = "5"};
-
 /* ---- notices ---- */
 
 #define LIQUIDATION_ALL                                                                            \
     {                                                                                              \
         .topic = "allLiquidation", .kind = STREAM_LIQUIDATION, .flags = STREAM_NO_INITIAL,         \
-        .snapshot = HEAD "[{'T':$trade_time:ms,'s':'$symbol','S':'$position_side'"                 \
-                         ",'v':'$liquidated_size','p':'$bankrupt_price'}]}"                        \
+        .snapshot = HEAD "[{'T':$trade_time:e3,'s':'$symbol','S':'$side'"                          \
+                         ",'v':'$size','p':'$price'}]}"                                            \
     }
 /* Withdrawn from v5; contract v3 had it too. */
 #define LIQUIDATION_ONE                                                                            \
     {                                                                                              \
         .topic = "liquidation", .kind = STREAM_LIQUIDATION, .flags = STREAM_NO_INITIAL,            \
-        .snapshot = HEAD "{'updatedTime':$trade_time:ms,'symbol':'$symbol'"                        \
-                         ",'side':'$position_side','size':'$liquidated_size'"                      \
-                         ",'price':'$bankrupt_price'}}"                                            \
+        .snapshot = HEAD "{'updatedTime':$trade_time:e3,'symbol':'$symbol'"                        \
+                         ",'side':'$side','size':'$size'"                                          \
+                         ",'price':'$price'}}"                                                     \
     }
 #define POOL                                                                                       \
-    HEAD "[@symbols({'coin':'$settle','symbols':'$symbol','balance':'1180144.8658728'"             \
-         ",'updateTime':'$ts:ms'})]}"
+    HEAD "[{'coin':'$settle','symbols':'$symbol','balance':'1180144.8658728'"                      \
+         ",'updateTime':'$ts:e3'}]}"
 #define INSURANCE                                                                                  \
     {                                                                                              \
         .topic = "insurance", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),        \
@@ -140,15 +131,15 @@ static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
 #define ADL_ALERT                                                                                  \
     {                                                                                              \
         .topic = "adlAlert", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),         \
-        .snapshot = HEAD "[@symbols({'c':'$settle','s':'$symbol','b':1180144.8658728"              \
+        .snapshot = HEAD "[{'c':'$settle','s':'$symbol','b':1180144.8658728"                       \
                          ",'mb':1180144.8658728,'i_pr':-0.3,'pr':$pcnt_24h:s"                      \
-                         ",'adl_tt':10000,'adl_sr':-0.25})]}"                                      \
+                         ",'adl_tt':10000,'adl_sr':-0.25}]}"                                       \
     }
 #define PRICE_LIMIT                                                                                \
     {                                                                                              \
         .topic = "priceLimit", .kind = STREAM_NOTICE, EVERY_MS(300),                               \
-        .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol','buyLmt':'$buy_limit'"           \
-                    ",'sellLmt':'$sell_limit'},'ts':$ts:ms}"                                       \
+        .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol','buyLmt':'$high_24h'"            \
+                    ",'sellLmt':'$low_24h'},'ts':$ts:e3}"                                          \
     }
 
 static const stream_row LINEAR[] = {
@@ -162,7 +153,7 @@ static const stream_row LINEAR[] = {
     BOOK_ALL(BOOK_LINEAR),
     TRADES(TRADE_LINEAR),
     TICKER(TICKER_LINEAR, TICKER_LINEAR),
-    CANDLES("kline", CANDLE_NAMES, 0, CANDLE),
+    CANDLES("kline", CANDLE),
     LIQUIDATION_ALL,
     LIQUIDATION_ONE,
     INSURANCE,
@@ -179,16 +170,8 @@ static const stream_row SPOT[] = {
     BOOK_ALL(BOOK_SHORT),
     TRADES(TRADE_SPOT),
     TICKER(NULL, TICKER_SPOT),
-    CANDLES("kline", CANDLE_NAMES, 0, CANDLE),
+    CANDLES("kline", CANDLE),
     PRICE_LIMIT,
-    {.topic = "lt",
-     .kind = STREAM_NOTICE,
-     EVERY_MS(300),
-     .snapshot = "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"
-                 "{'symbol':'$symbol','time':$cts:ms,'nav':'0.413517419626975053'"
-                 ",'leverage':'2.510033817440926118'}}"},
-    {.topic = "tickers_lt", .kind = STREAM_NOTICE, EVERY_MS(300), .snapshot = TICKER_LEVERAGED},
-    CANDLES("kline_lt", LEVERAGED_INTERVALS, STREAM_NO_MARK, CANDLE_LEVERAGED),
 };
 
 static const stream_row OPTION[] = {
@@ -216,14 +199,8 @@ static const stream_row SPREAD[] = {
     }
 static const stream_row MISC[] = {
     NOTICE("system.status", 1000,
-           "'ts':$ts:ms,'data':[{'id':'$uuid','title':'Upgrade $seq','state':'scheduled'"
-           ",'begin':'$ts:ms','end':'$next_funding:ms'}]"),
-    NOTICE("rfq.open.public.trades", 3000,
-           "'creationTime':$ts:ms,'data':[{'rfqId':'$ts:ns','strategyType':'custom','legs':["
-           "{'category':'linear','symbol':'BTCUSDT','side':'Sell','price':'$last:s','qty':'1'}]"
-           ",'createdAt':'$cts:ms','updatedAt':'$ts:ms'}]"),
-    NOTICE("earn.doublewin.offers", 3000,
-           "'data':[{'p':'20417','c':'$index:s','l':'41.02','m':'1000','e':'$ts:ms'}]"),
+           "'ts':$ts:e3,'data':[{'id':'$uuid','title':'Upgrade $seq','state':'scheduled'"
+           ",'begin':'$ts:e3','end':'1798185600000'}]"),
 };
 
 static const stream_row CONTRACT_V3[] = {
@@ -232,7 +209,7 @@ static const stream_row CONTRACT_V3[] = {
      .kind = STREAM_BOOK,
      .depth = 1,
      EVERY_EVENTS(3),
-     .flags = STREAM_MS | STREAM_REPEATED,
+     .flags = STREAM_MS,
      .snapshot = BOOK_LINEAR,
      .delta = BOOK_LINEAR},
     BOOK(50, 6, BOOK_LINEAR),
@@ -240,7 +217,7 @@ static const stream_row CONTRACT_V3[] = {
     BOOK(500, 60, BOOK_LINEAR),
     TRADES(TRADE_V3),
     TICKER(TICKER_LINEAR, TICKER_LINEAR),
-    CANDLES("kline", CANDLE_NAMES, 0, CANDLE),
+    CANDLES("kline", CANDLE),
     LIQUIDATION_ONE,
 };
 

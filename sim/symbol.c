@@ -12,29 +12,16 @@ __extension__ typedef __int128 wide;
 enum {
     WARM_UP_EVENTS = 4000, /* after the first fill, so that sizes and gaps between levels vary */
     RATE_PLACES = 6,
-    FUNDING_HOURS = 8,
 };
-
-#define HOUR_NS (3600 * TD_NS_PER_S)
 
 /* ---- values ---- */
 
 void symbol_format_uuid(const uint64_t id[2], char out[SYMBOL_ID_BYTES])
 {
-    static const char HEX[] = "0123456789abcdef";
-    size_t at = 0;
-    for (unsigned i = 0; i < 32; i++) {
-        unsigned nibble = (unsigned)(id[i / 16] >> (60 - 4 * (i % 16))) & 15u;
-        if (i == 12)
-            nibble = 5;
-        if (i == 16)
-            nibble = 8 | (nibble & 3u);
-        if (i == 8 || i == 12 || i == 16 || i == 20)
-            out[at++] = '-';
-        out[at++] = HEX[nibble];
-    }
-    out[at++] = '\0';
-    TD_ASSERT(at == SYMBOL_ID_BYTES);
+    int n = snprintf(out, SYMBOL_ID_BYTES, "%08x-%04x-5%03x-8%03x-%012llx", (unsigned)(id[0] >> 32),
+                     (unsigned)(id[0] >> 16) & 0xffff, (unsigned)id[0] & 0xfff,
+                     (unsigned)(id[1] >> 48) & 0xfff, (unsigned long long)(id[1] & 0xffffffffffff));
+    TD_ASSERT(n == SYMBOL_ID_BYTES - 1);
 }
 
 void symbol_format_id(const sim_symbol *s, const uint64_t id[2], int64_t number,
@@ -56,24 +43,14 @@ static sim_value size_value(const sim_symbol *s, int64_t lots)
     return sim_number(lots, s->traded.size_places);
 }
 
-static sim_value money_value(const sim_symbol *s, int64_t money)
-{
-    return sim_number(money, instrument_money_places(&s->traded));
-}
-
 void symbol_set_names(const sim_symbol *s, sim_value *values)
 {
     const instrument *traded = &s->traded;
-    if (values != s->values)
-        memcpy(&values[SIM_TICKER_FIRST], &s->values[SIM_TICKER_FIRST],
-               (SIM_TICKER_LAST - SIM_TICKER_FIRST + 1) * sizeof *values);
+    memcpy(&values[SIM_TICKER_FIRST], &s->values[SIM_TICKER_FIRST],
+           (SIM_TICKER_LAST - SIM_TICKER_FIRST + 1) * sizeof *values);
     values[SIM_SYMBOL] = sim_text(traded->symbol);
     values[SIM_COIN] = sim_text(traded->base);
-    values[SIM_QUOTE] = sim_text(traded->quote);
     values[SIM_SETTLE] = sim_text(traded->settle == NULL ? traded->base : traded->settle);
-    values[SIM_SYMBOL_ID] = sim_number(traded->id, 0);
-    values[SIM_EXPIRY] = sim_time(traded->expiry_ns);
-    values[SIM_EXPIRY_TEXT] = sim_text(traded->expiry == NULL ? "" : traded->expiry);
 }
 
 void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *values)
@@ -85,24 +62,6 @@ void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *va
     values[SIM_SIDE] = sim_text(is_buy ? "Buy" : "Sell");
     values[SIM_IS_BUY] = sim_number(is_buy, 0);
     values[SIM_TRADE_TIME] = sim_time(trade->ns);
-    values[SIM_TICK] = sim_text(trade->direction);
-}
-
-void symbol_set_liquidation(const sim_symbol *s, sim_value *values)
-{
-    const sim_trade *last = &s->trades[s->trade_count - 1];
-    int64_t size = 0;
-    TD_ASSERT(s->trade_count > 0);
-    for (size_t i = 0; i < s->trade_count; i++)
-        size += s->trades[i].done.size;
-    /* A long is closed by selling. Its bankruptcy price is some ticks below. */
-    int is_long = last->done.taker == MARKET_SELL;
-    int64_t away = 3 * s->traded.tick;
-    values[SIM_SYMBOL] = sim_text(s->traded.symbol);
-    values[SIM_POSITION_SIDE] = sim_text(is_long ? "Buy" : "Sell");
-    values[SIM_LIQUIDATED_SIZE] = size_value(s, size);
-    values[SIM_BANKRUPT_PRICE] = price_value(s, last->price + (is_long ? -away : away));
-    values[SIM_TRADE_TIME] = sim_time(last->ns);
 }
 
 /* ---- ticker ---- */
@@ -115,26 +74,7 @@ static int64_t change_e6(int64_t from, int64_t to)
     return (int64_t)((wide)(to - from) * 1000000 / (from < 0 ? -from : from));
 }
 
-static void init_ticker(sim_symbol *s, uint64_t ns)
-{
-    sim_value *v = s->values;
-    int64_t price = instrument_price(&s->traded, s->traded.first_price);
-    int64_t lots = s->traded.lots_typical * 100000;
-    v[SIM_LAST] = v[SIM_HIGH_24H] = v[SIM_LOW_24H] = price_value(s, price);
-    v[SIM_PREV_24H] = price_value(s, price - price / 50);
-    v[SIM_LOW_24H].n = price - price / 40;
-    v[SIM_PREV_1H] = price_value(s, price + price / 300);
-    v[SIM_DIRECTION] = sim_text("ZeroPlusTick");
-    v[SIM_OPEN_INTEREST] = size_value(s, lots / 2);
-    v[SIM_TOTAL_VOLUME] = size_value(s, lots * 3);
-    v[SIM_VOLUME_24H] = size_value(s, lots);
-    int64_t money = instrument_money(&s->traded, price, lots);
-    v[SIM_TOTAL_TURNOVER] = money_value(s, money * 3);
-    v[SIM_TURNOVER_24H] = money_value(s, money);
-    symbol_update_ticker(s, ns);
-}
-
-void symbol_update_ticker(sim_symbol *s, uint64_t ns)
+static void update_ticker(sim_symbol *s)
 {
     sim_value *v = s->values;
     const instrument *traded = &s->traded;
@@ -146,60 +86,42 @@ void symbol_update_ticker(sim_symbol *s, uint64_t ns)
     v[SIM_BID1_SIZE] = size_value(s, bid.size);
     v[SIM_ASK1_SIZE] = size_value(s, ask.size);
     v[SIM_MARK] = price_value(s, mid);
-    v[SIM_INDEX] = price_value(s, mid - mid / 20000);
     v[SIM_PCNT_24H] = sim_number(change_e6(v[SIM_PREV_24H].n, v[SIM_LAST].n), RATE_PLACES);
-    v[SIM_PCNT_1H] = sim_number(change_e6(v[SIM_PREV_1H].n, v[SIM_LAST].n), RATE_PLACES);
-    v[SIM_OPEN_VALUE] =
-        money_value(s, instrument_money(traded, mid > 0 ? mid : 1, v[SIM_OPEN_INTEREST].n));
-    uint64_t period = FUNDING_HOURS * HOUR_NS;
-    uint64_t funding = (ns / period + 1) * period;
-    v[SIM_NEXT_FUNDING] = sim_time(funding);
-    /* Started hours count. */
-    v[SIM_FUNDING_HOURS_LEFT] = sim_number((int64_t)((funding - ns + HOUR_NS - 1) / HOUR_NS), 0);
-    v[SIM_BUY_LIMIT] = price_value(s, mid + mid / 20);
-    v[SIM_SELL_LIMIT] = price_value(s, mid - mid / 20);
-    v[SIM_TICKER_SEQ] = sim_number(market_seq(s->market), 0);
+}
+
+static void init_ticker(sim_symbol *s)
+{
+    sim_value *v = s->values;
+    int64_t price = instrument_price(&s->traded, s->traded.first_price);
+    int64_t lots = s->traded.lots_typical * 100000;
+    v[SIM_LAST] = v[SIM_HIGH_24H] = price_value(s, price);
+    v[SIM_PREV_24H] = price_value(s, price - price / 50);
+    v[SIM_LOW_24H] = price_value(s, price - price / 40);
+    v[SIM_VOLUME_24H] = size_value(s, lots);
+    v[SIM_TURNOVER_24H] =
+        sim_number(instrument_money(&s->traded, price, lots), instrument_money_places(&s->traded));
+    update_ticker(s);
 }
 
 /* ---- events ---- */
 
-void symbol_begin_event(sim_symbol *s, uint64_t ns)
-{
-    TD_ASSERT(ns >= s->event_ns);
-    s->event_ns = ns;
-}
-
-/* The tick direction of a price; an equal price keeps the direction of the last change. */
-static const char *direction_after(sim_symbol *s, int64_t price)
-{
-    int64_t last = s->values[SIM_LAST].n;
-    if (price == last)
-        return s->is_rising ? "ZeroPlusTick" : "ZeroMinusTick";
-    s->is_rising = price > last;
-    return s->is_rising ? "PlusTick" : "MinusTick";
-}
-
 static void count_trade(sim_symbol *s, sim_trade *trade)
 {
     sim_value *v = s->values;
-    int64_t size = trade->done.size;
-    trade->direction = direction_after(s, trade->price);
-    v[SIM_DIRECTION].text = trade->direction;
     v[SIM_LAST].n = trade->price;
     if (v[SIM_HIGH_24H].n < trade->price)
         v[SIM_HIGH_24H].n = trade->price;
     if (v[SIM_LOW_24H].n > trade->price)
         v[SIM_LOW_24H].n = trade->price;
-    v[SIM_TOTAL_VOLUME].n += size;
-    v[SIM_VOLUME_24H].n += size;
-    v[SIM_TOTAL_TURNOVER].n += trade->money;
+    v[SIM_VOLUME_24H].n += trade->done.size;
     v[SIM_TURNOVER_24H].n += trade->money;
-    v[SIM_OPEN_INTEREST].n += size % 3 == 0 ? size : 0; /* every third size opens positions */
     s->last = *trade;
 }
 
-void symbol_end_event(sim_symbol *s, td_random *random, int64_t *next_number, int is_liquidation)
+void symbol_end_event(sim_symbol *s, uint64_t ns, td_random *random, int64_t *next_number)
 {
+    TD_ASSERT(ns >= s->event_ns);
+    s->event_ns = ns;
     const market_trade *done = market_trades(s->market, &s->trade_count);
     TD_ASSERT(s->trade_count <= MARKET_TRADES_MAX);
     for (size_t i = 0; i < s->trade_count; i++) {
@@ -214,7 +136,7 @@ void symbol_end_event(sim_symbol *s, td_random *random, int64_t *next_number, in
                              .ns = s->event_ns};
         count_trade(s, trade);
     }
-    s->is_liquidation = is_liquidation && s->trade_count > 0;
+    update_ticker(s);
 }
 
 /* ---- opening ---- */
@@ -228,10 +150,9 @@ void symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uin
     flow_init(&s->flow, &s->traded, td_random_next(random));
     flow_fill(&s->flow, &s->traded, s->market);
     for (int i = 0; i < WARM_UP_EVENTS; i++)
-        (void)flow_step(&s->flow, s->market);
+        flow_step(&s->flow, s->market);
     s->event_ns = ns;
-    init_ticker(s, ns);
-    symbol_set_names(s, s->values);
+    init_ticker(s);
 }
 
 void symbol_close(sim_symbol *s)

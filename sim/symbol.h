@@ -1,8 +1,7 @@
 /* One traded symbol: its market, and what follows from the trades in it: ticker, index, the last
  * trade. The frames of every family show these; no frame is kept here.
  *
- * A matching event is symbol_begin_event, one order or cancel in s->market, then
- * symbol_end_event. One thread. */
+ * A matching event is one order or cancel in s->market, then symbol_end_event. One thread. */
 #ifndef TD_SIM_SYMBOL_H
 #define TD_SIM_SYMBOL_H
 
@@ -18,12 +17,11 @@
 /* A reported trade. */
 typedef struct sim_trade {
     market_trade done;
-    int64_t price;         /* in units of the last place */
-    int64_t money;         /* as of instrument_money */
-    uint64_t id[2];        /* random bits of its UUID */
-    int64_t number;        /* of spot trades: rising over all symbols, with holes */
-    uint64_t ns;           /* 0: no trade */
-    const char *direction; /* "PlusTick" … */
+    int64_t price;  /* in units of the last place */
+    int64_t money;  /* as of instrument_money */
+    uint64_t id[2]; /* random bits of its UUID */
+    int64_t number; /* of spot trades: rising over all symbols, with holes */
+    uint64_t ns;    /* 0: no trade */
 } sim_trade;
 
 typedef struct sim_symbol {
@@ -33,31 +31,22 @@ typedef struct sim_symbol {
     sim_value values[SIM_COUNT]; /* the ticker's are kept; the rest are set for each frame */
     sim_trade trades[MARKET_TRADES_MAX]; /* of the last event */
     size_t trade_count;
-    sim_trade last;         /* the last trade, of any event */
-    uint64_t event_ns;      /* exchange time of the last event */
-    uint8_t is_liquidation; /* the last event was a liquidation */
-    uint8_t is_rising;      /* the last price change was upwards */
+    sim_trade last;    /* the last trade, of any event */
+    uint64_t event_ns; /* exchange time of the last event */
 } sim_symbol;
 
 /* Open a symbol with a filled book at exchange time ns. */
 void symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uint64_t ns);
 void symbol_close(sim_symbol *s);
 
-/* Begin a matching event at ns, not before that of the last one. */
-void symbol_begin_event(sim_symbol *s, uint64_t ns);
+/* Turn the event's executions into trades and totals, and update the ticker. ns: its exchange time,
+ * not before that of the last one. next_number is the venue's last trade number. */
+void symbol_end_event(sim_symbol *s, uint64_t ns, td_random *random, int64_t *next_number);
 
-/* Turn the event's executions into trades and totals. next_number is the venue's last trade
- * number. */
-void symbol_end_event(sim_symbol *s, td_random *random, int64_t *next_number, int is_liquidation);
-
-/* Update the ticker's values to the market's best prices and to ns. */
-void symbol_update_ticker(sim_symbol *s, uint64_t ns);
-
-/* Set the values of a trade (except its id), or of the liquidation that the last event was. */
+/* Set the values of a trade, except its id. */
 void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *values);
-void symbol_set_liquidation(const sim_symbol *s, sim_value *values);
 
-/* Set the names, coins and dates of a symbol, and its ticker. */
+/* Set the names and coins of a symbol, and its ticker. */
 void symbol_set_names(const sim_symbol *s, sim_value *values);
 
 /* A UUID of version 5 of random bits, NUL-terminated. */

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -14,7 +13,7 @@
 /* A compiled template is the text of the frame, which has no bytes below a space, with these
  * codes for the parts that change. */
 enum {
-    CODE_VALUE = 1,    /* then a value's id, its format, the format's argument */
+    CODE_VALUE = 1,    /* then a value's id, its format's letter or 0, its digit */
     CODE_LIST = 2,     /* then a list's id, and the size of the part that follows, in two bytes */
     CODE_OPTIONAL = 3, /* then 0, and that size */
     CODE_BYTES = 4,    /* of each code */
@@ -30,30 +29,10 @@ struct template
     uint8_t code[];
 };
 
-typedef enum value_format {
-    FORMAT_PLAIN,
-    FORMAT_SHORTEST,
-    FORMAT_SCALED, /* argument: power of ten */
-    FORMAT_FIXED,  /* argument: places */
-    FORMAT_BOOL,
-    FORMAT_ISO, /* argument: digits of the fraction */
-} value_format;
-
 #define VALUE_NAME(enumerator, name) name,
 static const char *const VALUE_NAMES[] = {SIM_VALUES(VALUE_NAME)};
 static const char *const LIST_NAMES[] = {SIM_LISTS(VALUE_NAME)};
 #undef VALUE_NAME
-
-static const struct {
-    const char *name;
-    value_format format;
-    uint8_t argument;
-} FORMATS[] = {
-    {"s", FORMAT_SHORTEST, 0}, {"b", FORMAT_BOOL, 0},    {"sec", FORMAT_SCALED, 0},
-    {"ms", FORMAT_SCALED, 3},  {"us", FORMAT_SCALED, 6}, {"ns", FORMAT_SCALED, 9},
-    {"iso0", FORMAT_ISO, 0},   {"iso3", FORMAT_ISO, 3},  {"iso6", FORMAT_ISO, 6},
-    {"iso9", FORMAT_ISO, 9},
-};
 
 /* ---- compiling ---- */
 
@@ -88,24 +67,18 @@ static uint8_t take_name(const char **at, const char *const *names, size_t count
     return (uint8_t)i;
 }
 
-/* A format after a value's name. A colon without a format belongs to the frame. */
+/* A format after a value's name: s, b, or e or i with a digit. A colon without a format belongs to
+ * the frame. */
 static void take_format(const char **at, uint8_t code[CODE_BYTES])
 {
-    const char *word = *at + 1;
-    size_t size = **at == ':' ? word_size(word) : 0;
-    size_t i = 0;
-    while (i < sizeof FORMATS / sizeof FORMATS[0] && !is_word(FORMATS[i].name, word, size))
-        i++;
-    if (i < sizeof FORMATS / sizeof FORMATS[0]) {
-        code[2] = (uint8_t)FORMATS[i].format;
-        code[3] = FORMATS[i].argument;
-    } else if (size >= 2 && (*word == 'e' || *word == 'f') && isdigit((unsigned char)word[1])) {
-        code[2] = *word == 'e' ? FORMAT_SCALED : FORMAT_FIXED;
-        code[3] = (uint8_t)strtoul(word + 1, NULL, 10);
-    } else {
+    const char *word = *at;
+    if (word[0] != ':' || word[1] == '\0' || strchr("sbei", word[1]) == NULL)
         return;
-    }
-    *at = word + size;
+    int has_digit = word[1] == 'e' || word[1] == 'i';
+    TD_ASSERT(!has_digit || isdigit((unsigned char)word[2]));
+    code[2] = (uint8_t)word[1];
+    code[3] = has_digit ? (uint8_t)(word[2] - '0') : 0;
+    *at = word + 2 + has_digit;
 }
 
 static void compile_value(template *t, const char **at)
@@ -203,33 +176,21 @@ static void put_iso(td_buf *out, uint64_t ns, unsigned digits)
     td_buf_add(out, "Z", 1);
 }
 
-static void put_value(td_buf *out, const sim_value *value, value_format format, unsigned argument)
+static void put_value(td_buf *out, const sim_value *value, uint8_t format, unsigned argument)
 {
     char digits[TD_DECIMAL_TEXT_BYTES];
-    if (value->text != NULL) {
+    if (value->text != NULL)
         put_text(out, value->text);
-        return;
-    }
-    switch (format) {
-    case FORMAT_PLAIN:
-        put_fixed(out, value->n, value->places);
-        break;
-    case FORMAT_SHORTEST:
+    else if (format == 's')
         td_buf_add(out, digits, td_decimal_format((td_decimal){value->n, value->places}, digits));
-        break;
-    case FORMAT_SCALED:
-        put_fixed(out, rescale(value->n, value->places, argument), 0);
-        break;
-    case FORMAT_FIXED:
-        put_fixed(out, rescale(value->n, value->places, argument), argument);
-        break;
-    case FORMAT_BOOL:
+    else if (format == 'b')
         put_text(out, value->n != 0 ? "true" : "false");
-        break;
-    case FORMAT_ISO:
+    else if (format == 'e')
+        put_fixed(out, rescale(value->n, value->places, argument), 0);
+    else if (format == 'i')
         put_iso(out, (uint64_t)value->n, argument);
-        break;
-    }
+    else
+        put_fixed(out, value->n, value->places);
 }
 
 /* 1 if a value of the part differs from the one last shown. */
@@ -261,7 +222,7 @@ static unsigned render_part(const uint8_t *at, const uint8_t *end, const templat
         const uint8_t *code = at;
         at += CODE_BYTES;
         if (*code == CODE_VALUE) {
-            put_value(out, &source->values[code[1]], (value_format)code[2], code[3]);
+            put_value(out, &source->values[code[1]], code[2], code[3]);
             continue;
         }
         const uint8_t *part = at;

@@ -5,10 +5,9 @@
  *
  *   '              a quotation mark (frames have no apostrophes)
  *   $name          a value, with all its decimal places; a text as it is
- *   $name:s        in its shortest form            $name:e4   times 10^4, as a whole number
- *   $name:f8       with 8 places                   $name:b    true or false
- *   $name:sec :ms :us :ns      a moment, as a whole number of that unit
- *   $name:iso0 :iso3 :iso6 :iso9   as RFC 3339 text with so many digits of the fraction
+ *   $name:s        in its shortest form            $name:b    true or false
+ *   $name:e4       times 10^4, as a whole number: $time:e3 is in milliseconds
+ *   $name:i3       a time as RFC 3339 text with so many digits of the fraction
  *   @name(...)     once for each item of a list, commas between
  *   ~(...)         left out unless a value in it differs from what was shown last
  *

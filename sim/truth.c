@@ -103,123 +103,48 @@ void truth_put_book(truth *t, const truth_subject *about, int64_t seq, int64_t u
     end_line(t, &json);
 }
 
-/* The form of an entry's value; messages have the same names (docs/topics.md). */
-typedef enum truth_form {
-    FORM_TEXT,
-    FORM_DECIMAL, /* a string: the shortest decimal */
-    FORM_TIME,    /* a time in whole ns */
-    FORM_TIME_MS, /* a time in ns that the wire has in whole milliseconds */
-    FORM_BOOL,
-} truth_form;
-
-typedef struct truth_member {
-    const char *name; /* NULL: the end */
-    truth_form form;
-    sim_value_id value;
-} truth_member;
-
-static const truth_member TRADE[] = {
-    {"side", FORM_TEXT, SIM_SIDE},
-    {"price", FORM_DECIMAL, SIM_PRICE},
-    {"size", FORM_DECIMAL, SIM_SIZE},
-    {"exchange_ns", FORM_TIME_MS, SIM_TRADE_TIME},
-    {NULL},
-};
-static const truth_member CANDLE[] = {
-    {"start_ns", FORM_TIME, SIM_START},
-    {"open", FORM_DECIMAL, SIM_OPEN},
-    {"high", FORM_DECIMAL, SIM_HIGH},
-    {"low", FORM_DECIMAL, SIM_LOW},
-    {"close", FORM_DECIMAL, SIM_CLOSE},
-    {"volume", FORM_DECIMAL, SIM_VOLUME},
-    {"turnover", FORM_DECIMAL, SIM_TURNOVER},
-    {"is_confirmed", FORM_BOOL, SIM_CONFIRM},
-    {NULL},
-};
-static const truth_member ORDER[] = {
-    {"order_id", FORM_TEXT, SIM_ORDER_ID},
-    {"symbol", FORM_TEXT, SIM_SYMBOL},
-    {"side", FORM_TEXT, SIM_SIDE},
-    {"size", FORM_DECIMAL, SIM_ORDER_QTY},
-    {"cum_exec_size", FORM_DECIMAL, SIM_ORDER_CUM_QTY},
-    {"cum_exec_fee", FORM_DECIMAL, SIM_ORDER_CUM_FEE},
-    {"order_status", FORM_TEXT, SIM_ORDER_STATUS},
-    {NULL},
-};
-static const truth_member FILL[] = {
-    {"exec_id", FORM_TEXT, SIM_EXEC_ID},
-    {"symbol", FORM_TEXT, SIM_SYMBOL},
-    {"exec_price", FORM_DECIMAL, SIM_EXEC_PRICE},
-    {"exec_size", FORM_DECIMAL, SIM_EXEC_QTY},
-    {"exec_fee", FORM_DECIMAL, SIM_EXEC_FEE},
-    {"side", FORM_TEXT, SIM_SIDE},
-    {NULL},
-};
-static const truth_member POSITION[] = {
-    {"symbol", FORM_TEXT, SIM_SYMBOL},
-    {"entry_price", FORM_DECIMAL, SIM_ENTRY_PRICE},
-    {"cum_realised_pnl", FORM_DECIMAL, SIM_REALISED},
-    {"size", FORM_DECIMAL, SIM_POSITION},
-    {NULL},
-};
-static const truth_member WALLET[] = {
-    {"wallet_balance", FORM_DECIMAL, SIM_WALLET},
-    {"available_balance", FORM_DECIMAL, SIM_AVAILABLE},
-    {NULL},
-};
-
-static const struct {
-    const char *kind; /* NULL: no line */
-    const truth_member *members;
-} ENTRIES[] = {
-    [STREAM_TRADE] = {"trade", TRADE},
-    [STREAM_TRADE_EACH] = {"trade", TRADE},
-    [STREAM_CANDLE] = {"candle", CANDLE},
-    [STREAM_ORDER] = {"order", ORDER},
-    [STREAM_STOP_ORDER] = {"order", ORDER},
-    [STREAM_EXECUTION] = {"trade", FILL},
-    [STREAM_POSITION] = {"account", POSITION},
-    [STREAM_WALLET] = {"account", WALLET},
-    [STREAM_SILENT] = {NULL, NULL},
-};
-
-static void put_value(json_writer *json, const char *name, truth_form form, const sim_value *value)
+static void put_text(json_writer *json, const char *name, const sim_value *value)
 {
-    int64_t n = value->n;
-    json_write_key(json, name);
-    switch (form) {
-    case FORM_TEXT:
-        json_write_text(json, value->text);
-        break;
-    case FORM_DECIMAL:
-        json_write_decimal(json, (td_decimal){n, value->places});
-        break;
-    case FORM_TIME:
-        json_write_i64(json, n);
-        break;
-    case FORM_TIME_MS:
-        json_write_i64(json, n - n % (int64_t)TD_NS_PER_MS);
-        break;
-    case FORM_BOOL:
-        json_write_bool(json, n != 0);
-        break;
-    }
+    json_write_member_text(json, name, value->text);
 }
 
+static void put_decimal(json_writer *json, const char *name, const sim_value *value)
+{
+    json_write_key(json, name);
+    json_write_decimal(json, (td_decimal){value->n, value->places});
+}
+
+/* Members have the names that they have in messages (docs/topics.md). */
 void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, size_t index,
                      const sim_value *values)
 {
     json_writer json;
-    if (t == NULL || ENTRIES[kind].kind == NULL)
+    int is_candle = kind == STREAM_CANDLE;
+    if (t == NULL)
         return;
-    begin_line(t, &json, ENTRIES[kind].kind, about->path);
+    begin_line(t, &json, is_candle ? "candle" : "trade", about->path);
     put_topic(&json, about);
     put_hash(&json, about->frame);
     json_write_member_u64(&json, "item", index);
     json_write_key(&json, "values");
     json_write_object_begin(&json);
-    for (const truth_member *member = ENTRIES[kind].members; member->name != NULL; member++)
-        put_value(&json, member->name, member->form, &values[member->value]);
+    if (is_candle) {
+        json_write_member_i64(&json, "start_ns", values[SIM_START].n);
+        put_decimal(&json, "open", &values[SIM_OPEN]);
+        put_decimal(&json, "high", &values[SIM_HIGH]);
+        put_decimal(&json, "low", &values[SIM_LOW]);
+        put_decimal(&json, "close", &values[SIM_CLOSE]);
+        put_decimal(&json, "volume", &values[SIM_VOLUME]);
+        put_decimal(&json, "turnover", &values[SIM_TURNOVER]);
+        json_write_member_bool(&json, "is_confirmed", values[SIM_CONFIRM].n != 0);
+    } else {
+        put_text(&json, "side", &values[SIM_SIDE]);
+        put_decimal(&json, "price", &values[SIM_PRICE]);
+        put_decimal(&json, "size", &values[SIM_SIZE]);
+        /* Frames have whole milliseconds. */
+        int64_t ns = values[SIM_TRADE_TIME].n;
+        json_write_member_i64(&json, "exchange_ns", ns - ns % (int64_t)TD_NS_PER_MS);
+    }
     json_write_object_end(&json);
     end_line(t, &json);
 }

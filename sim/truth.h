@@ -5,7 +5,7 @@
  * is its ordinal on that connection, control frames counted; xxh64 is 16 hex digits
  *   {"t":"book","path","topic","symbol","seq","u","xxh64","levels_sha1"}   every 100th frame of a
  * book: the book after that frame (xxh64: of its bytes)
- *   {"t":"trade"|"candle"|"order"|"account","path","topic","symbol","xxh64","item","values"}   what
+ *   {"t":"trade"|"candle","path","topic","symbol","xxh64","item","values"}   what
  * the item-th entry of a frame has, by the names that messages have
  *   {"t":"fault","path","conn","n","what","topic","symbol"}
  *                                            each injected fault; conn null if it is about all
@@ -51,9 +51,8 @@ void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_
 void truth_put_book(truth *t, const truth_subject *about, int64_t seq, int64_t u,
                     const instrument *traded, const book_window *shown);
 
-/* The index-th entry of a frame of that kind, which is about to be sent: the values that
- * messages have names for (docs/topics.md). Entries of one frame follow each other. Kinds
- * without such values add no line. */
+/* The index-th entry of a frame of trades or a candle, which is about to be sent: the values that
+ * messages have names for (docs/topics.md). Entries of one frame follow each other. */
 void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, size_t index,
                      const sim_value *values);
 

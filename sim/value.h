@@ -18,20 +18,14 @@ typedef struct sim_value {
     X(TOPIC, "topic")       /* canonical, with the symbol */                                       \
     X(SYMBOL, "symbol")     /* of the stream, or of a list's item */                               \
     X(COIN, "coin")         /* base coin */                                                        \
-    X(QUOTE, "quote")       /* quote coin */                                                       \
     X(SETTLE, "settle")     /* settlement coin */                                                  \
-    X(SYMBOL_ID, "number")  /* the exchange's number of the symbol */                              \
     X(TYPE, "type")         /* snapshot or delta */                                                \
     X(TS, "ts")             /* moment of the frame */                                              \
     X(CTS, "cts")           /* moment of the matching event */                                     \
     X(SEQ, "seq")           /* matching event, in the symbol's numbering */                        \
     X(U, "u")               /* update number of the stream */                                      \
-    X(V, "v")               /* version text of a spot book */                                      \
     X(UUID, "uuid")         /* an opaque id of the frame */                                        \
-    X(INTERVAL, "interval") /* of a candle, as the topic writes it */                              \
-    X(EXPIRY, "expiry")     /* moment of delivery */                                               \
-    X(EXPIRY_TEXT, "expiry_text")                                                                  \
-    X(SECONDS_LEFT, "seconds_left") /* to the delivery */
+    X(INTERVAL, "interval") /* of a candle, as the topic writes it */
 
 #define SIM_VALUES_ITEM(X)                                                                         \
     X(PRICE, "price")                                                                              \
@@ -39,7 +33,6 @@ typedef struct sim_value {
     X(SIDE, "side")         /* Buy, Sell: of a level, or the taker's */                            \
     X(TRADE_ID, "trade_id") /* a UUID; in spot 19 digits, rising */                                \
     X(TRADE_TIME, "trade_time")                                                                    \
-    X(TICK, "tick")     /* PlusTick … */                                                         \
     X(IS_BUY, "is_buy") /* the taker bought */                                                     \
     X(START, "start")                                                                              \
     X(END, "end")         /* of a candle, exclusive */                                             \
@@ -50,14 +43,10 @@ typedef struct sim_value {
     X(LOW, "low")                                                                                  \
     X(VOLUME, "volume")                                                                            \
     X(TURNOVER, "turnover")                                                                        \
-    X(CONFIRM, "confirm")             /* the candle is closed */                                   \
-    X(POSITION_SIDE, "position_side") /* of a liquidated position */                               \
-    X(LIQUIDATED_SIZE, "liquidated_size")                                                          \
-    X(BANKRUPT_PRICE, "bankrupt_price")
+    X(CONFIRM, "confirm") /* the candle is closed */
 
 #define SIM_VALUES_TICKER(X)                                                                       \
     X(LAST, "last")                                                                                \
-    X(DIRECTION, "direction")                                                                      \
     X(BID1, "bid1")                                                                                \
     X(BID1_SIZE, "bid1_size")                                                                      \
     X(ASK1, "ask1")                                                                                \
@@ -66,40 +55,23 @@ typedef struct sim_value {
     X(PCNT_24H, "pcnt_24h")                                                                        \
     X(HIGH_24H, "high_24h")                                                                        \
     X(LOW_24H, "low_24h")                                                                          \
-    X(PREV_1H, "prev_1h")                                                                          \
-    X(PCNT_1H, "pcnt_1h")                                                                          \
     X(MARK, "mark")                                                                                \
-    X(INDEX, "index")                                                                              \
-    X(OPEN_INTEREST, "open_interest")                                                              \
-    X(OPEN_VALUE, "open_value")                                                                    \
-    X(TOTAL_TURNOVER, "total_turnover")                                                            \
     X(TURNOVER_24H, "turnover_24h")                                                                \
-    X(TOTAL_VOLUME, "total_volume")                                                                \
-    X(VOLUME_24H, "volume_24h")                                                                    \
-    X(NEXT_FUNDING, "next_funding")                                                                \
-    X(FUNDING_HOURS_LEFT, "funding_hours_left")                                                    \
-    X(TICKER_SEQ, "ticker_seq") /* of the event that changed the ticker last */                    \
-    X(BUY_LIMIT, "buy_limit")                                                                      \
-    X(SELL_LIMIT, "sell_limit")
+    X(VOLUME_24H, "volume_24h")
 
 /* Private frames: the order, the fill, the position, the balances. */
 #define SIM_VALUES_PRIVATE(X)                                                                      \
     X(CATEGORY, "category")                                                                        \
     X(ORDER_ID, "order_id") /* a UUID; in spot 19 digits */                                        \
-    X(ORDER_LINK, "order_link")                                                                    \
-    X(ORDER_TYPE, "order_type")     /* Limit, Market */                                            \
-    X(ORDER_STATUS, "order_status") /* New, PartiallyFilled, Filled, Cancelled … */              \
-    X(ORDER_PRICE, "order_price")                                                                  \
+    X(ORDER_SERIAL, "order_serial")                                                                \
+    X(ORDER_STATUS, "order_status") /* New, PartiallyFilled, Filled … */                         \
+    X(SPOT_STATUS, "spot_status")                                                                  \
+    X(COPY_STATUS, "copy_status")                                                                  \
     X(ORDER_QTY, "order_qty")                                                                      \
     X(ORDER_LEAVES, "order_leaves")                                                                \
     X(ORDER_CUM_QTY, "order_cum_qty")                                                              \
     X(ORDER_CUM_VALUE, "order_cum_value")                                                          \
     X(ORDER_CUM_FEE, "order_cum_fee")                                                              \
-    X(TIME_IN_FORCE, "time_in_force") /* GoodTillCancel, ImmediateOrCancel */                      \
-    X(TIF, "tif")                     /* GTC, IOC */                                               \
-    X(CREATED, "created")                                                                          \
-    X(UPDATED, "updated")                                                                          \
-    X(TRIGGER_PRICE, "trigger_price")                                                              \
     X(EXEC_ID, "exec_id") /* likewise; this and what follows are of its last fill */               \
     X(EXEC_PRICE, "exec_price")                                                                    \
     X(EXEC_QTY, "exec_qty")                                                                        \
@@ -109,13 +81,7 @@ typedef struct sim_value {
     X(POSITION_SIDE_SHORT, "position_side_short") /* Buy, Sell or "" */                            \
     X(POSITION_VALUE, "position_value")                                                            \
     X(ENTRY_PRICE, "entry_price")                                                                  \
-    X(POSITION_MARGIN, "position_margin")                                                          \
-    X(UNREALISED, "unrealised")                                                                    \
-    X(REALISED, "realised")                                                                        \
-    X(WALLET, "wallet") /* balance of the settlement coin */                                       \
-    X(AVAILABLE, "available")                                                                      \
-    X(POSITION_CREATED, "position_created")                                                        \
-    X(POSITION_UPDATED, "position_updated")                                                        \
+    X(WALLET, "wallet")                                                                            \
     X(SPOT_SIDE, "spot_side") /* BUY, SELL */
 
 #define SIM_VALUES(X)                                                                              \
@@ -128,7 +94,7 @@ typedef struct sim_value {
 typedef enum sim_value_id { SIM_VALUES(SIM_VALUE_ENUM) SIM_COUNT } sim_value_id;
 #undef SIM_VALUE_ENUM
 
-enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_SELL_LIMIT };
+enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_VOLUME_24H };
 
 /* Lists that a template repeats a part for. */
 #define SIM_LISTS(X)                                                                               \
@@ -137,10 +103,8 @@ enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_SELL_LIMIT };
     X(DELETED, "deleted") /* of a delta, by what happened to a level */                            \
     X(UPDATED, "updated")                                                                          \
     X(INSERTED, "inserted")                                                                        \
-    X(TRADES, "trades")       /* of the matching event, or, in a snapshot, the last ones */        \
-    X(CANDLES, "candles")     /* one */                                                            \
-    X(SYMBOLS, "symbols")     /* of the stream's coin */                                           \
-    X(POSITIONS, "positions") /* of the account */
+    X(TRADES, "trades")   /* of the matching event, or, in a snapshot, the last ones */            \
+    X(CANDLES, "candles") /* one */
 
 #define SIM_LIST_ENUM(enumerator, name) SIM_LIST_##enumerator,
 typedef enum sim_list_id { SIM_LISTS(SIM_LIST_ENUM) SIM_LIST_COUNT } sim_list_id;

@@ -19,13 +19,12 @@ enum {
      * frame; a client that has only candles must not speed the markets up. */
     EVENTS_MAX = 16,
     STREAM_NAME_BYTES = 96,
-    CANDLE_TOPIC_BYTES = 24,
-    SPOT_VERSION_BYTES = 64,
-    REPEAT_AFTER_MS = 3000, /* a level-1 book is sent again after so long without a change */
+    LIQUIDATE_ONE_IN = 3, /* events with trades of which one is a liquidation */
 };
 
-/* The templates of a row. */
 typedef struct compiled_row {
+    const stream_row *row;
+    uint8_t is_private; /* one of the account's */
     template *snapshot;
     template *delta; /* NULL: frames are snapshots */
 } compiled_row;
@@ -35,9 +34,6 @@ typedef struct stream {
     const stream_row *row;
     const compiled_row *text;
     char name[STREAM_NAME_BYTES];
-    char candle_topic[CANDLE_TOPIC_BYTES];
-    const char *topic;  /* the name without the symbol: the row's, a candle's, or the whole name */
-    const char *symbol; /* the symbol or coin after it */
     uint32_t first;     /* index of its symbol, or of the first one of its coin */
     uint32_t countdown; /* events until the stream is shown again */
     uint64_t due_ns;    /* exchange time at which it is shown again */
@@ -48,12 +44,9 @@ typedef struct stream {
     book_window *window; /* of a book */
     sim_value *shown;    /* of a ticker: SIM_COUNT values */
     sim_trade last;      /* of trades */
-    candle_interval interval;
-    candle_pair candles;   /* the present state */
-    candle candle;         /* as last shown */
-    uint8_t is_candle_due; /* the current candle is new and not shown yet */
-    uint8_t is_private;    /* one of the account's */
-    uint8_t is_wanted;     /* a client has subscribed */
+    candle_pair candles; /* the present state */
+    candle candle;       /* as last shown */
+    uint8_t is_wanted;   /* a client has subscribed */
 } stream;
 
 typedef struct venue_member {
@@ -66,9 +59,7 @@ typedef struct venue_member {
 typedef struct list_source {
     const stream *of;
     const sim_symbol *symbol;
-    const book_window *window;     /* levels; NULL: items come from changes */
-    const window_changes *changes; /* differences from the last frame */
-    size_t at;                     /* next item to examine */
+    size_t at; /* next of the venue's changes to examine */
     const candle *candle;
     const sim_trade *trades;
     size_t trade_count;
@@ -82,50 +73,23 @@ struct venue {
     stream *streams;
     uint32_t stream_count;
     slot_table by_name; /* of streams */
-    compiled_row *rows;
-    venue_member *present; /* the member whose event is being shown */
-    uint64_t to_show;      /* bits of the positions in present->streams */
-    int64_t next_number;   /* of trades */
-    size_t next_trade;     /* of the event: the next trade of a stream with a frame for each */
-    book_window *scratch;  /* of the largest depth */
-    window_changes changes;
+    compiled_row *rows; /* the public ones, then the account's */
+    size_t row_count;
+    venue_member *present;  /* the member whose event is being shown */
+    uint64_t to_show;       /* bits of the positions in present->streams */
+    int64_t next_number;    /* of trades */
+    size_t next_trade;      /* of the event: the next trade of a stream with a frame for each */
+    book_window *scratch;   /* of the largest depth */
+    window_changes changes; /* the levels of the frame */
     sim_value values[SIM_COUNT];
     account *account;           /* NULL: the family has no account */
     uint32_t account_symbols;   /* the account trades in the first so many */
     const account_event *event; /* the account's event to show next; NULL: none */
     uint32_t next_stream;       /* the next stream to show it in */
-    account_texts texts;
     list_source items;
-    char version[SPOT_VERSION_BYTES];
     char frame_id[SYMBOL_ID_BYTES];
     td_buf text; /* of the last frame */
 };
-
-typedef enum show_result {
-    SHOW_NOTHING, /* nothing changed */
-    SHOW_DONE,
-    SHOW_AGAIN, /* a frame was made, and the stream has another one */
-} show_result;
-
-/* Rows are numbered through both tables: the public ones, then the account's. */
-static size_t public_count(const venue *v)
-{
-    const stream_table *table = v->options.row->streams;
-    return table == NULL ? 0 : table->count;
-}
-
-static size_t row_count(const venue *v)
-{
-    const stream_table *table = v->options.row->account;
-    return public_count(v) + (table == NULL ? 0 : table->count);
-}
-
-static const stream_row *row_at(const venue *v, size_t index)
-{
-    size_t own = public_count(v);
-    return index < own ? &v->options.row->streams->rows[index]
-                       : &v->options.row->account->rows[index - own];
-}
 
 static int has_row(const stream_row *row, const instrument *traded)
 {
@@ -133,26 +97,6 @@ static int has_row(const stream_row *row, const instrument *traded)
 }
 
 /* ---- lists ---- */
-
-static void set_level(const list_source *list, market_side side, const window_level *level,
-                      sim_value *values)
-{
-    const instrument *traded = &list->symbol->traded;
-    values[SIM_PRICE] = sim_number(level->price, traded->price_places);
-    /* A deleted level has the size "0", without places. */
-    values[SIM_SIZE] = sim_number(level->size, level->size == 0 ? 0 : traded->size_places);
-    values[SIM_SIDE] = sim_text(side == MARKET_BUY ? "Buy" : "Sell");
-}
-
-/* The index-th level of a side of a window. */
-static int next_level(const list_source *list, sim_list_id which, size_t index, sim_value *values)
-{
-    market_side side = which == SIM_LIST_BIDS ? MARKET_BUY : MARKET_SELL;
-    if (index >= list->window->counts[side])
-        return 0;
-    set_level(list, side, &window_side(list->window, side)[index], values);
-    return 1;
-}
 
 /* 1 if a change belongs to this list. */
 static int is_listed(const window_change *change, sim_list_id which)
@@ -164,13 +108,18 @@ static int is_listed(const window_change *change, sim_list_id which)
                                                         : CHANGE_INSERT);
 }
 
-static int next_change(list_source *list, sim_list_id which, sim_value *values)
+static int next_level(venue *v, sim_list_id which, sim_value *values)
 {
-    while (list->at < list->changes->count) {
-        const window_change *change = &list->changes->items[list->at++];
+    const instrument *traded = &v->items.symbol->traded;
+    while (v->items.at < v->changes.count) {
+        const window_change *change = &v->changes.items[v->items.at++];
         if (!is_listed(change, which))
             continue;
-        set_level(list, change->side, &change->level, values);
+        int64_t size = change->level.size;
+        values[SIM_PRICE] = sim_number(change->level.price, traded->price_places);
+        /* A deleted level has the size "0", without places. */
+        values[SIM_SIZE] = sim_number(size, size == 0 ? 0 : traded->size_places);
+        values[SIM_SIDE] = sim_text(change->side == MARKET_BUY ? "Buy" : "Sell");
         return 1;
     }
     return 0;
@@ -202,38 +151,8 @@ static int next_candle(const list_source *list, size_t index, sim_value *values)
     values[SIM_CLOSE] = sim_number(c->close, traded->price_places);
     values[SIM_VOLUME] = sim_number(c->volume, traded->size_places);
     values[SIM_TURNOVER] = sim_number(c->turnover, instrument_money_places(traded));
-    values[SIM_CONFIRM] = sim_number(c == &list->of->candles.closed, 0);
+    values[SIM_CONFIRM] = sim_number(c->is_closed, 0);
     return 1;
-}
-
-/* The next symbol that the stream covers. */
-static int next_symbol(venue *v, sim_value *values)
-{
-    uint32_t stream_index = (uint32_t)(v->items.of - v->streams);
-    while (v->items.at < v->options.symbol_count) {
-        const venue_member *member = &v->members[v->items.at++];
-        for (uint32_t i = 0; i < member->stream_count; i++) {
-            if (member->streams[i] == stream_index) {
-                symbol_set_names(&member->symbol, values);
-                return 1;
-            }
-        }
-    }
-    return 0;
-}
-
-/* The next position of the account, in the stream's products. */
-static int next_position(venue *v, sim_value *values)
-{
-    while (v->items.at < v->account_symbols) {
-        uint32_t index = (uint32_t)v->items.at++;
-        const account_holding *held = account_held(v->account, index);
-        if (held == NULL || !has_row(v->items.of->row, &v->members[index].symbol.traded))
-            continue;
-        account_set_holding(held, &v->members[index].symbol, values);
-        return 1;
-    }
-    return 0;
 }
 
 static int next_item(void *user, sim_list_id which, size_t index, sim_value *values)
@@ -241,35 +160,19 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
     venue *v = user;
     if (index == 0)
         v->items.at = 0;
-    switch (which) {
-    case SIM_LIST_TRADES:
+    if (which == SIM_LIST_TRADES)
         return next_trade(&v->items, index, values);
-    case SIM_LIST_CANDLES:
+    if (which == SIM_LIST_CANDLES)
         return next_candle(&v->items, index, values);
-    case SIM_LIST_SYMBOLS:
-        return next_symbol(v, values);
-    case SIM_LIST_POSITIONS:
-        return next_position(v, values);
-    case SIM_LIST_BIDS:
-    case SIM_LIST_ASKS:
-    case SIM_LIST_DELETED:
-    case SIM_LIST_UPDATED:
-    case SIM_LIST_INSERTED:
-    case SIM_LIST_COUNT:
-        break;
-    }
-    return v->items.window != NULL ? next_level(&v->items, which, index, values)
-                                   : next_change(&v->items, which, values);
+    return next_level(v, which, values);
 }
 
 /* ---- frames ---- */
 
-/* Set the values of the whole frame. Spot names a book's version by the event and two small
- * numbers. */
+/* Set the values of the whole frame. */
 static void set_frame(venue *v, const stream *of, const sim_symbol *s, const char *type)
 {
     sim_value *values = v->values;
-    uint64_t expiry = s->traded.expiry_ns;
     symbol_set_names(s, values);
     values[SIM_TOPIC] = sim_text(of->name);
     values[SIM_TYPE] = sim_text(type);
@@ -277,15 +180,7 @@ static void set_frame(venue *v, const stream *of, const sim_symbol *s, const cha
     values[SIM_CTS] = sim_time(of->cts_ns);
     values[SIM_SEQ] = sim_number(of->seq, 0);
     values[SIM_U] = sim_number(of->u, 0);
-    if (of->row->intervals != NULL)
-        values[SIM_INTERVAL] = sim_text(of->row->intervals[of->interval]);
-    values[SIM_SECONDS_LEFT] =
-        sim_number(expiry > of->ts_ns ? (int64_t)((expiry - of->ts_ns) / TD_NS_PER_S) : 0, 0);
-    int n = snprintf(v->version, sizeof v->version, "%lld_%lld_2", (long long)of->seq,
-                     (long long)of->u);
-    TD_ASSERT(n > 0);
-    TD_ASSERT((size_t)n < sizeof v->version);
-    values[SIM_V] = sim_text(v->version);
+    values[SIM_INTERVAL] = sim_text(of->row->interval);
     /* A frame's id comes from its content: drawing it would change later events. */
     const uint64_t id[2] = {(uint64_t)of->seq * 0x9e3779b97f4a7c15u ^ of->ts_ns,
                             (uint64_t)of->u * 0xbf58476d1ce4e5b9u ^ of->ts_ns << 20};
@@ -314,6 +209,14 @@ static int put_frame(venue *v, const stream *of, const sim_symbol *s)
     return render(v, is_delta ? of->text->delta : of->text->snapshot, is_delta ? of->shown : NULL);
 }
 
+/* Make all levels of a book the changes: its snapshot. */
+static void list_window(venue *v, const stream *of)
+{
+    v->scratch->depth = of->window->depth;
+    v->scratch->counts[MARKET_BUY] = v->scratch->counts[MARKET_SELL] = 0;
+    window_compare(v->scratch, of->window, &v->changes);
+}
+
 static void take_window(const stream *of, const sim_symbol *s, book_window *window)
 {
     window->depth = of->row->depth;
@@ -328,38 +231,28 @@ static void advance(stream *of, const sim_symbol *s, uint64_t ts_ns)
     of->cts_ns = s->event_ns;
 }
 
-static show_result show_book(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_book(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     if ((of->row->flags & STREAM_MS) != 0 && ts_ns / TD_NS_PER_MS == of->ts_ns / TD_NS_PER_MS)
-        return SHOW_NOTHING; /* wait for the next due event */
+        return 0; /* wait for the next due event */
     take_window(of, s, v->scratch);
     window_compare(of->window, v->scratch, &v->changes);
-    v->items.window = of->window;
-    if (v->changes.count == 0) {
-        if ((of->row->flags & STREAM_REPEATED) == 0 ||
-            ts_ns - of->ts_ns < REPEAT_AFTER_MS * TD_NS_PER_MS)
-            return SHOW_NOTHING;
-        advance(of, s, ts_ns); /* sent again under the same update number */
-        set_frame(v, of, s, "snapshot");
-        (void)render(v, of->text->snapshot, NULL);
-        return SHOW_DONE;
-    }
+    if (v->changes.count == 0)
+        return 0;
     TD_ASSERT(market_seq(s->market) > of->seq);
     window_copy(of->window, v->scratch);
     advance(of, s, ts_ns);
     of->u++;
-    if (of->text->delta != NULL) {
-        v->items.window = NULL;
-        v->items.changes = &v->changes;
-    }
+    if (of->text->delta == NULL)
+        list_window(v, of);
     (void)put_frame(v, of, s);
-    return SHOW_DONE;
+    return 1;
 }
 
-static show_result show_trades(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_trades(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     int is_each = of->row->kind == STREAM_TRADE_EACH;
-    size_t first = is_each ? v->next_trade++ : 0;
+    size_t first = is_each ? v->next_trade - 1 : 0;
     TD_ASSERT(first < s->trade_count);
     advance(of, s, ts_ns);
     of->u++;
@@ -367,44 +260,43 @@ static show_result show_trades(venue *v, stream *of, const sim_symbol *s, uint64
     v->items.trade_count = is_each ? 1 : s->trade_count;
     of->last = s->trades[s->trade_count - 1];
     (void)put_frame(v, of, s);
-    return is_each && v->next_trade < s->trade_count ? SHOW_AGAIN : SHOW_DONE;
+    return 1;
 }
 
 /* Show a ticker if any of its values changed; a delta has only the changed ones. */
-static show_result show_ticker(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_ticker(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     int i = SIM_TICKER_FIRST;
-    while (i <= SIM_TICKER_LAST && (i == SIM_TICKER_SEQ || of->shown[i].n == s->values[i].n))
+    while (i <= SIM_TICKER_LAST && of->shown[i].n == s->values[i].n)
         i++;
     if (i > SIM_TICKER_LAST)
-        return SHOW_NOTHING;
+        return 0;
     advance(of, s, ts_ns);
     if (!put_frame(v, of, s))
-        return SHOW_NOTHING;
+        return 0;
     of->u++;
     memcpy(of->shown, v->values, SIM_COUNT * sizeof *of->shown);
-    return SHOW_DONE;
+    return 1;
 }
 
-/* The last candle's final state, if that was not shown yet, and the current candle. */
-static show_result show_candle(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+/* The final state of the candle that was shown last, then the current one. */
+static int show_candle(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     const candle_pair *pair = &of->candles;
-    int has_ended = of->candle.start_ns != pair->now.start_ns;
-    if (!of->is_candle_due && memcmp(&of->candle, &pair->now, sizeof pair->now) == 0)
-        return SHOW_NOTHING;
+    int is_over = of->candle.start_ns == pair->closed.start_ns && !of->candle.is_closed;
+    const candle *next = is_over ? &pair->closed : &pair->now;
+    if (memcmp(&of->candle, next, sizeof *next) == 0)
+        return 0;
     advance(of, s, ts_ns);
     of->u++;
-    TD_ASSERT(!has_ended || pair->closed.start_ns == of->candle.start_ns);
-    v->items.candle = has_ended ? &pair->closed : &pair->now;
+    of->candle = *next;
+    v->items.candle = &of->candle;
     (void)put_frame(v, of, s);
-    of->candle = pair->now;
-    of->is_candle_due = (uint8_t)has_ended;
-    return has_ended ? SHOW_AGAIN : SHOW_DONE;
+    return 1;
 }
 
 /* Make the frame of a due stream about the present event. */
-static show_result show(venue *v, stream *of, uint64_t ts_ns)
+static int show(venue *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->present->symbol;
     stream_kind kind = of->row->kind;
@@ -418,11 +310,11 @@ static show_result show(venue *v, stream *of, uint64_t ts_ns)
     if (kind == STREAM_CANDLE)
         return show_candle(v, of, s, ts_ns);
     if (kind == STREAM_LIQUIDATION)
-        symbol_set_liquidation(s, v->values);
+        symbol_set_trade(s, &s->trades[s->trade_count - 1], v->values);
     advance(of, s, ts_ns);
     of->u++;
     (void)put_frame(v, of, s);
-    return SHOW_DONE;
+    return 1;
 }
 
 /* Make the frame of an account's stream about v->event. Returns 0 if the stream does not show
@@ -431,17 +323,13 @@ static int show_account(venue *v, stream *of, uint64_t ts_ns)
 {
     const account_event *event = v->event;
     const sim_symbol *s = &v->members[event->symbol].symbol;
-    int is_stop_too = (of->row->flags & STREAM_WITH_STOPS) != 0 && event->kind == STREAM_STOP_ORDER;
-    if (!of->is_private || !of->is_wanted || !has_row(of->row, &s->traded) ||
-        (of->row->kind != event->kind && !is_stop_too))
+    if (!of->is_wanted || of->row->kind != event->kind || !has_row(of->row, &s->traded))
         return 0;
-    of->seq = event->seq;
-    of->ts_ns = ts_ns;
-    of->cts_ns = event->ns;
+    advance(of, s, ts_ns);
     of->u++;
     set_items(v, of, s);
     set_frame(v, of, s, "delta");
-    account_set_event(event, s, v->options.row->words, &v->texts, v->values);
+    account_set_event(event, s, v->values);
     (void)render(v, of->text->delta != NULL ? of->text->delta : of->text->snapshot, NULL);
     return 1;
 }
@@ -452,7 +340,8 @@ static int show_state(venue *v, const stream *of)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
     set_items(v, of, s);
-    v->items.window = of->window;
+    if (of->window != NULL)
+        list_window(v, of);
     v->items.candle = &of->candle;
     v->items.trades = &of->last;
     v->items.trade_count = of->last.ns != 0;
@@ -470,7 +359,7 @@ static void set_shown(venue *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
     advance(of, s, ts_ns);
-    of->u = of->is_private ? 1 : 1000 + market_seq(s->market) % 100000;
+    of->u = of->text->is_private ? 1 : 1000 + market_seq(s->market) % 100000;
     if (of->window != NULL)
         take_window(of, s, of->window);
     if (of->shown != NULL)
@@ -516,15 +405,15 @@ static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
     /* Long candles are sent rarely, a finished one at once. */
     enum { MINUTE_EVERY_MS = 1000, LONGER_EVERY_MS = 30000 };
     stream_kind kind = of->row->kind;
-    uint32_t every_ms = kind != STREAM_CANDLE      ? of->row->every_ms
-                        : of->interval == CANDLE_1 ? MINUTE_EVERY_MS
-                                                   : LONGER_EVERY_MS;
+    uint32_t every_ms = kind != STREAM_CANDLE   ? of->row->every_ms
+                        : of->row->minutes == 1 ? MINUTE_EVERY_MS
+                                                : LONGER_EVERY_MS;
     if (kind >= STREAM_ORDER)
         return 0; /* shown by the account's events, not the market's */
     if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
         return s->trade_count > 0;
     if (kind == STREAM_LIQUIDATION)
-        return s->is_liquidation;
+        return s->trade_count > 0 && market_seq(s->market) % LIQUIDATE_ONE_IN == 0;
     if (kind == STREAM_CANDLE && of->candle.end_ns <= ts_ns)
         return 1;
     if (of->row->events_max > 0) {
@@ -543,7 +432,7 @@ static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 /* Advance a candle to the event, and add its trades. */
 static void update_candle(stream *of, const sim_symbol *s)
 {
-    (void)candle_roll(&of->candles, of->interval, s->event_ns);
+    (void)candle_roll(&of->candles, of->row->minutes, s->event_ns);
     for (size_t i = 0; i < s->trade_count; i++)
         candle_add(&of->candles, s->trades[i].price, s->trades[i].done.size, s->trades[i].money);
 }
@@ -556,15 +445,9 @@ static void step(venue *v, uint64_t ts_ns)
     uint32_t index = (uint32_t)(first < second ? first : second); /* the first symbols trade most */
     venue_member *member = &v->members[index];
     sim_symbol *s = &member->symbol;
-    int is_liquidation = 0;
-    symbol_begin_event(s, ts_ns);
-    int is_own = index < v->account_symbols && account_act(v->account, index, s);
-    if (!is_own)
-        is_liquidation = flow_step(&s->flow, s->market);
-    symbol_end_event(s, &v->random, &v->next_number, is_liquidation);
-    symbol_update_ticker(s, ts_ns);
-    if (is_own)
-        account_record(v->account, index, s);
+    if (index >= v->account_symbols || !account_act(v->account, index, s))
+        flow_step(&s->flow, s->market);
+    symbol_end_event(s, ts_ns, &v->random, &v->next_number);
     v->present = member;
     v->next_trade = 0;
     v->to_show = 0;
@@ -585,10 +468,10 @@ static int next_public(venue *v, uint64_t ts_ns, venue_frame *out)
         TD_ASSERT(v->present != NULL);
         unsigned place = (unsigned)__builtin_ctzll(v->to_show);
         stream *of = &v->streams[v->present->streams[place]];
-        show_result shown = show(v, of, ts_ns);
-        if (shown != SHOW_AGAIN)
+        /* A stream with a frame for each trade is shown until the last one. */
+        if (of->row->kind != STREAM_TRADE_EACH || ++v->next_trade == v->present->symbol.trade_count)
             v->to_show &= v->to_show - 1;
-        if (shown == SHOW_NOTHING)
+        if (!show(v, of, ts_ns))
             continue;
         fill_frame(v, of, out);
         return 1;
@@ -628,26 +511,27 @@ int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
 
 /* ---- opening ---- */
 
-/* The part after the topic in a stream of this row for this symbol. Returns its size. */
-static int format_tail(const stream_row *row, const instrument *traded, char out[STREAM_NAME_BYTES])
+/* The name of a row's stream for a symbol. Returns its size. */
+static int format_name(const stream_row *row, const instrument *traded, char out[STREAM_NAME_BYTES])
 {
+    const char *topic = row->topic;
     const char *settle = traded->is_inverse ? "inverse" : traded->settle;
     switch (row->scope) {
     case SCOPE_SYMBOL:
-        return snprintf(out, STREAM_NAME_BYTES, "%s", traded->symbol);
+        return snprintf(out, STREAM_NAME_BYTES, "%s.%s", topic, traded->symbol);
     case SCOPE_COIN:
-        return snprintf(out, STREAM_NAME_BYTES, "%s", traded->base);
+        return snprintf(out, STREAM_NAME_BYTES, "%s.%s", topic, traded->base);
     case SCOPE_SETTLE:
-        return snprintf(out, STREAM_NAME_BYTES, "%s", settle);
+        return snprintf(out, STREAM_NAME_BYTES, "%s.%s", topic, settle);
     case SCOPE_COIN_EXPIRY:
-        return snprintf(out, STREAM_NAME_BYTES, "%s_USD.%s", traded->base, traded->expiry);
-    case SCOPE_SYMBOL_INTERVAL:
-        return snprintf(out, STREAM_NAME_BYTES, "%s.1m", traded->symbol);
+        return snprintf(out, STREAM_NAME_BYTES, "%s.%s_USD." INSTRUMENT_EXPIRY, topic,
+                        traded->base);
+    case SCOPE_SYMBOL_MINUTE:
+        return snprintf(out, STREAM_NAME_BYTES, "%s.%s.1m", topic, traded->symbol);
     case SCOPE_ALL:
         break;
     }
-    out[0] = '\0';
-    return 0;
+    return snprintf(out, STREAM_NAME_BYTES, "%s", topic);
 }
 
 /* Allocate what a stream shows, and set it to the symbol's present state. */
@@ -659,23 +543,16 @@ static void open_shown(venue *v, stream *made, const sim_symbol *s)
     if (row->kind == STREAM_TICKER)
         made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown);
     if (row->kind == STREAM_CANDLE)
-        candle_open(&made->candles, made->interval, v->options.start_ns, s->values[SIM_LAST].n);
+        candle_open(&made->candles, row->minutes, v->options.start_ns, s->values[SIM_LAST].n);
     set_shown(v, made, v->options.start_ns);
 }
 
-/* Add the stream of a row for a symbol, unless it exists. interval: of a candle. */
-static void add_stream(venue *v, size_t row_index, uint32_t member, candle_interval interval)
+/* Add the stream of a row for a symbol, unless it exists. */
+static void add_stream(venue *v, const compiled_row *text, uint32_t member)
 {
-    const stream_row *row = row_at(v, row_index);
-    char topic[STREAM_NAME_BYTES];
-    char tail[STREAM_NAME_BYTES];
-    char name[STREAM_NAME_BYTES * 2 + 1];
+    char name[STREAM_NAME_BYTES];
     venue_member *of = &v->members[member];
-    int is_candle = row->kind == STREAM_CANDLE && row->scope != SCOPE_SYMBOL_INTERVAL;
-    (void)snprintf(topic, sizeof topic, "%s%s%s", row->topic, is_candle ? "." : "",
-                   is_candle ? row->intervals[interval] : "");
-    int has_tail = format_tail(row, &of->symbol.traded, tail) > 0;
-    int n = snprintf(name, sizeof name, "%s%s%s", topic, has_tail ? "." : "", tail);
+    int n = format_name(text->row, &of->symbol.traded, name);
     TD_ASSERT(n > 0);
     TD_ASSERT(n < STREAM_NAME_BYTES);
     uint32_t at = venue_find(v, td_bytes_of(name, (size_t)n));
@@ -684,29 +561,13 @@ static void add_stream(venue *v, size_t row_index, uint32_t member, candle_inter
     if (at < v->stream_count)
         return;
     stream *made = &v->streams[v->stream_count++];
-    made->row = row;
-    made->text = &v->rows[row_index];
-    made->is_private = row_index >= public_count(v);
-    made->interval = interval;
+    made->row = text->row;
+    made->text = text;
     made->first = member;
-    made->countdown = 1 + row->events_max / 2;
+    made->countdown = 1 + text->row->events_max / 2;
     memcpy(made->name, name, (size_t)n + 1);
-    int is_whole = row->scope == SCOPE_COIN_EXPIRY || row->scope == SCOPE_SYMBOL_INTERVAL;
-    made->topic = is_whole ? made->name : row->topic;
-    made->symbol = is_whole ? "" : made->name + strlen(topic) + has_tail;
-    if (is_candle) {
-        TD_ASSERT(strlen(topic) < sizeof made->candle_topic);
-        memcpy(made->candle_topic, topic, strlen(topic) + 1);
-        made->topic = made->candle_topic;
-    }
     slot_table_put(&v->by_name, td_xxh64(name, (size_t)n), at);
     open_shown(v, made, &of->symbol);
-}
-
-/* A row has a stream for each interval that it names; a row without intervals has one. */
-static int has_interval(const stream_row *row, int interval)
-{
-    return row->intervals == NULL ? interval == 0 : row->intervals[interval] != NULL;
 }
 
 static void open_member(venue *v, uint32_t index)
@@ -714,21 +575,21 @@ static void open_member(venue *v, uint32_t index)
     sim_symbol *s = &v->members[index].symbol;
     instrument traded = catalog_instrument(v->options.row, index);
     symbol_open(s, &traded, &v->random, v->options.start_ns);
-    for (size_t i = 0; i < row_count(v); i++) {
-        const stream_row *row = row_at(v, i);
-        for (int k = 0; has_row(row, &traded) && k < CANDLE_INTERVALS; k++)
-            if (has_interval(row, k))
-                add_stream(v, i, index, (candle_interval)k);
-    }
+    for (size_t i = 0; i < v->row_count; i++)
+        if (has_row(v->rows[i].row, &traded))
+            add_stream(v, &v->rows[i], index);
 }
 
-static void compile_rows(venue *v)
+static void add_rows(venue *v, const stream_table *table, int is_private)
 {
-    for (size_t i = 0; i < row_count(v); i++) {
-        const stream_row *row = row_at(v, i);
-        v->rows[i].snapshot = template_open(row->snapshot);
-        if (row->delta != NULL)
-            v->rows[i].delta = template_open(row->delta);
+    for (size_t i = 0; table != NULL && i < table->count; i++) {
+        const stream_row *row = &table->rows[i];
+        v->rows = td_array_grow(v->rows, v->row_count, sizeof *v->rows);
+        v->rows[v->row_count++] =
+            (compiled_row){.row = row,
+                           .is_private = (uint8_t)is_private,
+                           .snapshot = template_open(row->snapshot),
+                           .delta = row->delta == NULL ? NULL : template_open(row->delta)};
     }
 }
 
@@ -744,10 +605,10 @@ venue *venue_open(const venue_options *options)
     td_random_init(&v->random, options->seed);
     v->members = td_alloc_zero(symbols, sizeof *v->members);
     v->streams = td_alloc_zero((size_t)symbols * VENUE_SYMBOL_STREAMS_MAX, sizeof *v->streams);
-    v->rows = td_alloc_zero(row_count(v), sizeof *v->rows);
     td_buf_init(&v->text, VENUE_FRAME_BYTES_MAX);
     v->scratch = window_open(WINDOW_DEPTH_MAX);
-    compile_rows(v);
+    add_rows(v, row->streams, 0);
+    add_rows(v, row->account, 1);
     if (row->account != NULL) {
         uint32_t most = 2u * row->product_count;
         v->account_symbols = symbols < most ? symbols : most;
@@ -768,7 +629,7 @@ void venue_close(venue *v)
         td_free(v->streams[i].window);
         td_free(v->streams[i].shown);
     }
-    for (size_t i = 0; i < row_count(v); i++) {
+    for (size_t i = 0; i < v->row_count; i++) {
         template_close(v->rows[i].snapshot);
         template_close(v->rows[i].delta);
     }
@@ -793,11 +654,13 @@ venue_stream venue_stream_at(const venue *v, uint32_t index)
 {
     TD_ASSERT(index < v->stream_count);
     const stream *of = &v->streams[index];
+    size_t size = strlen(of->row->topic);
+    int is_whole = of->row->scope == SCOPE_COIN_EXPIRY || of->row->scope == SCOPE_SYMBOL_MINUTE;
     return (venue_stream){.exchange_topic = of->name,
-                          .topic = of->topic,
-                          .symbol = of->symbol,
+                          .topic = is_whole ? of->name : of->row->topic,
+                          .symbol = is_whole ? "" : of->name + size + (of->name[size] == '.'),
                           .row = of->row,
-                          .is_private = of->is_private};
+                          .is_private = of->text->is_private};
 }
 
 uint32_t venue_find(const venue *v, td_bytes exchange_topic)
@@ -824,7 +687,7 @@ const instrument *venue_instrument(const venue *v, uint32_t index)
 const sim_value *venue_item(venue *v, size_t index)
 {
     stream_kind kind = v->items.of->row->kind;
-    int is_there = index == 0 && v->items.of->is_private;
+    int is_there = 0;
     if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
         is_there = next_trade(&v->items, index, v->values);
     if (kind == STREAM_CANDLE)

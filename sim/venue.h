@@ -78,7 +78,7 @@ const book_window *venue_book(const venue *v, uint32_t stream);
 /* The instrument of a stream. */
 const instrument *venue_instrument(const venue *v, uint32_t stream);
 
-/* The values of the index-th trade, candle or account state of the last frame of venue_next;
+/* The values of the index-th trade or candle of the last frame of venue_next;
  * NULL: no more. Valid until the next call. */
 const sim_value *venue_item(venue *v, size_t index);
 

@@ -17,10 +17,7 @@ book_window *window_open(uint32_t depth)
 void window_copy(book_window *to, const book_window *from)
 {
     TD_ASSERT(to->depth == from->depth);
-    memcpy(to, from, sizeof *to);
-    memcpy(to->levels, from->levels, from->counts[MARKET_BUY] * sizeof to->levels[0]);
-    memcpy(to->levels + to->depth, from->levels + from->depth,
-           from->counts[MARKET_SELL] * sizeof to->levels[0]);
+    memcpy(to, from, sizeof *to + 2 * (size_t)to->depth * sizeof to->levels[0]);
 }
 
 static void take_side(book_window *window, const instrument *traded, const market *m,

@@ -97,7 +97,6 @@ async function record(t, page, dir) {
   const lines = await jsonLines(t, ["record", "-a", archive, ...feed(exchange), ...TOPICS, "--duration", "2s", "--json"]);
   for (const line of lines) page.check("record", line);
   exchange.program.kill("SIGTERM");
-  page.check("sim --list", await json(t, ["sim", "--list", "--json"]));
   return archive;
 }
 

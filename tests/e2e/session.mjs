@@ -95,7 +95,7 @@ export const SESSION = {
     path: "/v5/public/spot",
     topics: [
       ...cross([...V5_BOOKS, "orderbook.full", "publicTrade", "tickers", "kline.1"], ["BTCUSDT", "ETHUSDT"]),
-      ...cross(["orderbook.1000", "orderbook.rpi", "priceLimit", "lt", "tickers_lt", "kline_lt.1"], ["BTCUSDT"]),
+      ...cross(["orderbook.1000", "orderbook.rpi", "priceLimit"], ["BTCUSDT"]),
     ],
   },
   "v5-option": {

@@ -1,4 +1,4 @@
-/* sim/candle: intervals begin where the calendar says (bounds by Python's datetime), and a candle
+/* sim/candle: intervals begin at whole multiples (bounds by Python's datetime), and a candle
  * is the sum of its trades. */
 #include "sim/candle.h"
 
@@ -15,28 +15,17 @@ static void test_bounds(void **state)
 {
     (void)state; /* none */
     const struct {
-        candle_interval interval;
+        uint32_t minutes;
         uint64_t at, start, end;
     } rows[] = {
         /* Friday, 2026-11-20, 11:27:49 */
-        {CANDLE_1, 1795174069, 1795174020, 1795174080},
-        {CANDLE_3, 1795174069, 1795174020, 1795174200},
-        {CANDLE_60, 1795174069, 1795172400, 1795176000},
-        {CANDLE_720, 1795174069, 1795132800, 1795176000},
-        {CANDLE_D, 1795174069, 1795132800, 1795219200},
-        {CANDLE_W, 1795174069, 1794787200, 1795392000},
-        {CANDLE_M, 1795174069, 1793491200, 1796083200},
-        {CANDLE_M, 1709164800, 1706745600, 1709251200}, /* 2024-02-29 */
-        {CANDLE_M, 1709251199, 1706745600, 1709251200}, /* its last second */
-        {CANDLE_M, 1709251200, 1709251200, 1711929600}, /* 2024-03-01 */
-        {CANDLE_M, 951782400, 949363200, 951868800},    /* 2000-02-29 */
-        {CANDLE_M, 4107542399, 4105123200, 4107542400}, /* 2100-02-28, no leap year */
-        {CANDLE_W, 1794787200, 1794787200, 1795392000}, /* a Monday */
-        {CANDLE_W, 1794787199, 1794182400, 1794787200},
+        {1, 1795174069, 1795174020, 1795174080},    {3, 1795174069, 1795174020, 1795174200},
+        {60, 1795174069, 1795172400, 1795176000},   {720, 1795174069, 1795132800, 1795176000},
+        {1440, 1795174069, 1795132800, 1795219200},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         candle_pair pair;
-        candle_open(&pair, rows[i].interval, rows[i].at * TD_NS_PER_S + 7, 100);
+        candle_open(&pair, rows[i].minutes, rows[i].at * TD_NS_PER_S + 7, 100);
         assert_int_equal(pair.now.start_ns / TD_NS_PER_S, rows[i].start);
         assert_int_equal(pair.now.end_ns / TD_NS_PER_S, rows[i].end);
     }
@@ -47,26 +36,28 @@ static void test_sums(void **state)
     (void)state; /* none */
     candle_pair pair;
     uint64_t start = 1795174020u * TD_NS_PER_S;
-    candle_open(&pair, CANDLE_1, start, 100);
+    candle_open(&pair, 1, start, 100);
     candle_add(&pair, 103, 5, 515);
     candle_add(&pair, 99, 2, 198);
     candle_add(&pair, 101, 1, 101);
-    assert_int_equal(candle_roll(&pair, CANDLE_1, start + 60 * TD_NS_PER_S - 1), 0);
+    assert_int_equal(candle_roll(&pair, 1, start + 60 * TD_NS_PER_S - 1), 0);
     assert_int_equal(pair.now.open, 100);
     assert_int_equal(pair.now.high, 103);
     assert_int_equal(pair.now.low, 99);
     assert_int_equal(pair.now.close, 101);
     assert_int_equal(pair.now.volume, 8);
     assert_int_equal(pair.now.turnover, 814);
-    assert_int_equal(candle_roll(&pair, CANDLE_1, start + 60 * TD_NS_PER_S), 1);
+    assert_int_equal(candle_roll(&pair, 1, start + 60 * TD_NS_PER_S), 1);
     assert_int_equal(pair.closed.volume, 8);
+    assert_int_equal(pair.closed.is_closed, 1);
+    assert_int_equal(pair.now.is_closed, 0);
     assert_int_equal(pair.closed.start_ns, start);
     assert_int_equal(pair.now.open, 101);
     assert_int_equal(pair.now.close, 101);
     assert_int_equal(pair.now.volume, 0);
     assert_int_equal(pair.now.start_ns, start + 60 * TD_NS_PER_S);
     /* Two minutes without a trade are left out. */
-    assert_int_equal(candle_roll(&pair, CANDLE_1, start + 200 * TD_NS_PER_S), 1);
+    assert_int_equal(candle_roll(&pair, 1, start + 200 * TD_NS_PER_S), 1);
     assert_int_equal(pair.closed.volume, 0);
     assert_int_equal(pair.now.start_ns, start + 180 * TD_NS_PER_S);
 }

@@ -99,13 +99,11 @@ static void test_private(void **state)
     assert_int_equal(sim_client_count(&c, "\"topic\":\"order\""), 0);
     sim_client_send(&c, "{\"op\":\"auth\",\"args\":[\"key\",1618677786000,\"sig\"]}");
     sim_scene_run_message(&s, &c, "\"op\":\"auth\"");
-    sim_client_send(
-        &c, "{\"op\":\"subscribe\",\"args\":[\"order\",\"execution.linear\",\"dcp.spot\"]}");
+    sim_client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"order\",\"execution.linear\"]}");
     sim_scene_run_message(&s, &c, "\"topic\":\"execution.linear\"");
     sim_scene_run_message(&s, &c, "\"orderStatus\":\"Filled\"");
     sim_scene_run_message(&s, &c, "\"category\":\"inverse\"");
     sim_scene_run_message(&s, &c, "\"category\":\"spot\"");
-    assert_int_equal(sim_client_count(&c, "dcp"), 0);
     assert_int_equal(sim_client_count(&c, "\"topic\":\"orderbook"), 0);
     sim_client_close(&c);
     sim_scene_close(&s);

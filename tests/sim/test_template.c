@@ -26,7 +26,7 @@ static void set_values(sim_value *values)
     values[SIM_TOPIC] = sim_text("orderbook.50.BTCUSDT");
     values[SIM_COIN] = sim_text("BTC");
     values[SIM_LAST] = sim_number(6060050, 2);
-    values[SIM_PCNT_1H] = sim_number(-5, 8);
+    values[SIM_PCNT_24H] = sim_number(-5, 8);
     values[SIM_U] = sim_number(17, 0);
     values[SIM_CONFIRM] = sim_number(1, 0);
     values[SIM_TS] = sim_time(1795174069042007008u);
@@ -60,14 +60,13 @@ static void test_forms(void **state)
         {"", ""},
         {"{'a':1}", "{\"a\":1}"},
         {"{'topic':'$topic'}", "{\"topic\":\"orderbook.50.BTCUSDT\"}"},
-        {"$last|$last:s|$last:e4|$last:e0|$last:f4|$last:f1",
-         "60600.50|60600.5|606005000|60600|60600.5000|60600.5"},
-        {"$pcnt_1h|$pcnt_1h:s|$pcnt_1h:e8", "-0.00000005|-0.00000005|-5"},
+        {"$last|$last:s|$last:e4|$last:e0", "60600.50|60600.5|606005000|60600"},
+        {"$pcnt_24h|$pcnt_24h:s|$pcnt_24h:e8", "-0.00000005|-0.00000005|-5"},
         {"$u:$u", "17:17"},
         {"$confirm:b", "true"},
-        {"$ts:sec,$ts:ms,$ts:us,$ts:ns",
+        {"$ts:e0,$ts:e3,$ts:e6,$ts:e9",
          "1795174069,1795174069042,1795174069042007,1795174069042007008"},
-        {"$ts:iso0 $ts:iso3 $ts:iso6 $ts:iso9",
+        {"$ts:i0 $ts:i3 $ts:i6 $ts:i9",
          "2026-11-20T11:27:49Z 2026-11-20T11:27:49.042Z 2026-11-20T11:27:49.042007Z "
          "2026-11-20T11:27:49.042007008Z"},
         {"[@bids(['$price','$size'])],[@asks($price)]",

@@ -5,8 +5,8 @@
  *
  * Each recorded connection is matched with one of the exchange's; its data frames must be those
  * that were sent, in order and complete. After each frame for which the exchange noted its book,
- * the book must be the same. Trades, candles, orders and accounts, as decoders read them, must have
- * the values that the exchange meant. Frames after the last recorded one of a connection were in
+ * the book must be the same. Trades and candles, as decoders read them, must have the values that
+ * the exchange meant. Frames after the last recorded one of a connection were in
  * flight when the recorder stopped, or were lost in a crash: they are counted apart.
  *
  * Status 0: equal; 1: something differs, or nothing was compared; 4: the input cannot be read. */
@@ -59,10 +59,10 @@ typedef struct book_mark {
     td_bytes path, levels_sha1;
 } book_mark;
 
-typedef enum item_kind { ITEM_TRADE, ITEM_CANDLE, ITEM_ORDER, ITEM_ACCOUNT, ITEM_KINDS } item_kind;
+typedef enum item_kind { ITEM_TRADE, ITEM_CANDLE, ITEM_KINDS } item_kind;
 
-static const char *const KINDS[ITEM_KINDS] = {"trade", "candle", "order", "account"};
-static const char *const KINDS_NAMES[ITEM_KINDS] = {"trades", "candles", "orders", "accounts"};
+static const char *const KINDS[ITEM_KINDS] = {"trade", "candle"};
+static const char *const KINDS_NAMES[ITEM_KINDS] = {"trades", "candles"};
 
 /* What an entry of the frame of this hash must be decoded to. */
 typedef struct item {
@@ -385,10 +385,10 @@ static void compare_book(comparison *c, const frame_ref *frame, const recorded_c
 
 /* ---- entries ---- */
 
-/* The entries of a message: its list of trades, items or levels. 0: it has none. */
+/* The entries of a message: its list of trades or items. 0: it has none. */
 static int entries_of(comparison *c, const message *decoded, json_value *out)
 {
-    static const char *const LISTS[] = {"trades", "items", "levels"};
+    static const char *const LISTS[] = {"trades", "items"};
     td_err err;
     json_writer writer;
     json_value root;
