@@ -173,14 +173,6 @@ static td_result read_flags(export_command *command, td_err *err)
 
 /* ---- the run ---- */
 
-/* A signal ends the export at its next frame, so that what it wrote is removed before the end. */
-static int on_progress(void *user, const char *phase, uint64_t frames, uint64_t recv_ns)
-{
-    play_verb *verb = user;
-    verb->phase = phase;
-    return play_verb_progress(verb, frames, recv_ns);
-}
-
 /* The archive, its ledger, the export; *status as its findings say. */
 static td_result run(export_command *command, exit_code *status, td_err *err)
 {
@@ -205,7 +197,7 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
                                         command->flags.is_forced ? EXPORT_REPLACE : EXPORT_KEEP,
                                     .threads = threads_options_count(&command->verb.threads),
                                     .log = &command->verb.log,
-                                    .progress = on_progress,
+                                    .progress = play_verb_progress,
                                     .user = &command->verb};
     export_result result;
     rc = export_run(&options, &result, err);

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "cli/units.h"
 #include "export/export_manifest.h"
+#include "export/export_survey.h"
 #include "export/export_writer.h"
 #include "play/player.h"
 #include "tape/nothing.h"
@@ -15,9 +16,8 @@
 typedef struct export_run_state {
     const export_options *options;
     export_folder *folder;
-    export_survey survey;
+    export_choices choices;
     export_manifest manifest;
-    export_span span;
     uint64_t frames;        /* played: of topics, no copies */
     uint64_t useful_frames; /* of these, such as files are made of */
     cursor *tape;
@@ -29,10 +29,10 @@ typedef struct export_run_state {
 /* ---- before the first row ---- */
 
 /* The error of a selection that no file can be made of. */
-static td_result nothing(const export_run_state *run, int has_frames, td_err *err)
+static td_result nothing(const export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
-    if (!has_frames)
+    if (run->frames == 0)
         return selection_nothing(options->archive, options->wanted, err);
     td_err_set(err, TD_E_NOTFOUND, "the selection has nothing to export as %s",
                options->spec->format->name);
@@ -40,29 +40,14 @@ static td_result nothing(const export_run_state *run, int has_frames, td_err *er
     return TD_E_NOTFOUND;
 }
 
-/* The error of a depth that no book was recorded with. */
+/* The error of a depth that no book was recorded with: trades alone would be less than requested.
+ */
 static td_result no_depth(const export_run_state *run, td_err *err)
 {
-    const export_survey *found = &run->survey;
-    char depths[EXPORT_DEPTHS_MAX * 12] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < found->depth_count; i++)
-        used += (size_t)snprintf(depths + used, sizeof depths - used, "%s%u", i == 0 ? "" : ", ",
-                                 found->depths[i]); /* fits */
     td_err_set(err, TD_E_NOTFOUND, "no book with %u levels per side was recorded in the selection",
                run->options->spec->depth);
-    if (found->depth_count > 0)
-        td_err_hint(err, "recorded depths: %s", depths);
-    else
-        td_err_hint(err, "no other books were recorded there, either: leave out --depth");
+    td_err_hint(err, "leave out --depth; `tapedeck info` lists the recorded topics");
     return TD_E_NOTFOUND;
-}
-
-static int survey_is_stopped(void *user)
-{
-    const export_run_state *run = user;
-    const export_options *options = run->options;
-    return options->progress != NULL && options->progress(options->user, "looking", 0, 0);
 }
 
 /* The tape is opened first: it resolves the selection's times. */
@@ -72,25 +57,12 @@ static td_result survey(export_run_state *run, td_err *err)
     const cursor_options reading = {.threads = options->threads,
                                     .log = options->log,
                                     .reads = options->spec->format->reads,
-                                    .with_events = options->spec->format->event != NULL,
                                     .with_lead_in = 1};
     td_result rc = cursor_open(options->archive, options->wanted, &reading, &run->tape, err);
-    if (rc != TD_OK)
-        return rc;
-    const export_survey_options looking = {.spec = options->spec,
-                                           .archive = options->archive,
-                                           .wanted = options->wanted,
-                                           .window = cursor_get_window(run->tape),
-                                           .is_stopped = survey_is_stopped,
-                                           .user = run};
-    rc = export_survey_run(&looking, &run->survey, err);
-    if (rc != TD_OK || run->survey.is_incomplete)
-        return rc;
-    if (!run->survey.has_frames)
-        return nothing(run, 0, err);
-    if (options->spec->depth != 0 && run->survey.choices.count == 0)
-        return no_depth(run, err);
-    return run->survey.has_useful ? TD_OK : nothing(run, 1, err);
+    if (rc == TD_OK)
+        rc = export_survey_run(options->spec, options->archive, options->wanted,
+                               cursor_get_window(run->tape), &run->choices, err);
+    return rc;
 }
 
 /* ---- playing ---- */
@@ -108,8 +80,7 @@ static td_result on_frame(void *ctx, const struct stream *of, void **state,
 static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
     const export_options *options = ((const export_run_state *)user)->options;
-    return options->progress != NULL &&
-           options->progress(options->user, "exporting", frames, recv_ns);
+    return options->progress != NULL && options->progress(options->user, frames, recv_ns);
 }
 
 static void open_player(export_run_state *run)
@@ -118,11 +89,10 @@ static void open_player(export_run_state *run)
     const export_job job = {.spec = options->spec,
                             .folder = run->folder,
                             .manifest = &run->manifest,
-                            .choices = &run->survey.choices,
+                            .choices = &run->choices,
                             .gaps = options->gaps,
                             .wanted = options->wanted,
                             .window = cursor_get_window(run->tape),
-                            .span = &run->span,
                             .tape = run->tape};
     run->writer = options->spec->format->open(&job);
     run->ops = (observer_ops){.name = options->spec->format->name, .frame = on_frame};
@@ -134,13 +104,7 @@ static void open_player(export_run_state *run)
 
 static void count_frame(export_run_state *run, const frame_ref *frame)
 {
-    if (frame->is_lead_in)
-        return;
-    if (run->span.first_ns == 0)
-        run->span.first_ns = frame->recv_ns;
-    if (frame->recv_ns > run->span.last_ns)
-        run->span.last_ns = frame->recv_ns;
-    if (!frame_role_is_of_topic(frame->channel->role) || frame->is_copy)
+    if (frame->is_lead_in || !frame_role_is_of_topic(frame->channel->role) || frame->is_copy)
         return;
     const export_spec *spec = run->options->spec;
     const export_place place = spec->format->place(spec, frame->channel);
@@ -157,10 +121,7 @@ static td_result play(export_run_state *run, td_err *err)
         td_result rc = cursor_next(run->tape, &frame, err);
         if (rc == TD_EOF)
             break;
-        if (rc == TD_OK && frame->channel->role == ROLE_EVENT) {
-            if (!frame->is_lead_in)
-                run->options->spec->format->event(run->writer, frame);
-        } else if (rc == TD_OK) {
+        if (rc == TD_OK) {
             count_frame(run, frame);
             rc = player_take(run->player, frame, err);
         }
@@ -198,33 +159,6 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
     return rc;
 }
 
-/* 1 if both choices are of one feed's topic. */
-static int is_same_choice(const export_choice *a, const export_choice *b)
-{
-    return strcmp(a->feed, b->feed) == 0 && strcmp(a->row->name, b->row->name) == 0;
-}
-
-/* One line for all symbols of a feed that have the same topic. */
-static void log_choice(const export_run_state *run, size_t index)
-{
-    const export_choices *table = &run->survey.choices;
-    TD_ASSERT(index < table->count);
-    const export_choice *choice = &table->items[index];
-    size_t more = 0;
-    for (size_t i = 0; i < index; i++)
-        if (is_same_choice(&table->items[i], choice))
-            return;
-    for (size_t i = index + 1; i < table->count; i++)
-        more += (size_t)is_same_choice(&table->items[i], choice);
-    char others[48] = "";
-    if (more > 0)
-        snprintf(others, sizeof others, " and %zu more", more);
-    td_log_emit(run->options->log, TD_LOG_WARNING,
-                "feed %s, %s%s: %s was not recorded; books are from %s, the deepest that was",
-                choice->feed, choice->symbol, others, choice->market->book_topic,
-                choice->row->name);
-}
-
 /* One line each, and the rest in the manifest. */
 static void log_left_out(const export_run_state *run)
 {
@@ -241,15 +175,25 @@ static void log_left_out(const export_run_state *run)
                     format_counted(manifest->left_out_count - LINES_MAX, "more symbol").text);
 }
 
-/* Books that could not be taken from the topic that the market's users know. */
+/* Books that could not be taken from the topic that the market's users know; the manifest has each.
+ */
 static void log_choices(const export_run_state *run)
 {
-    const export_choices *table = &run->survey.choices;
-    for (size_t i = 0; run->options->spec->depth == 0 && i < table->count; i++) {
-        const export_choice *choice = &table->items[i];
-        if (strcmp(choice->row->name, choice->market->book_topic) != 0)
-            log_choice(run, i);
+    const export_choice *first = NULL;
+    size_t count = 0;
+    for (size_t i = 0; run->options->spec->depth == 0 && i < run->choices.count; i++) {
+        const export_choice *choice = &run->choices.items[i];
+        if (strcmp(choice->row->name, choice->market->book_topic) == 0)
+            continue;
+        first = first == NULL ? choice : first;
+        count++;
     }
+    if (count > 0)
+        td_log_emit(run->options->log, TD_LOG_WARNING,
+                    "books of %s are from other topics than usual: of feed %s, %s, %s was not "
+                    "recorded, %s is the deepest that was",
+                    format_counted(count, "symbol").text, first->feed, first->symbol,
+                    first->market->book_topic, first->row->name);
 }
 
 /* What has no place in the files. */
@@ -269,7 +213,7 @@ static void close_run(export_run_state *run)
     player_close(run->player); /* its streams are known to the tape's channels */
     run->options->spec->format->close(run->writer);
     cursor_close(run->tape);
-    export_survey_fini(&run->survey);
+    export_choices_fini(&run->choices);
     export_manifest_fini(&run->manifest);
     export_folder_close(run->folder);
 }
@@ -293,8 +237,10 @@ td_result export_run(const export_options *options, export_result *out, td_err *
                                    cursor_get_lead_from_ns(run.tape), err);
     if (rc == TD_OK)
         rc = play(&run, err);
+    if (rc == TD_OK && run.frames > 0 && options->spec->depth != 0 && run.choices.count == 0)
+        rc = no_depth(&run, err);
     if (rc == TD_OK && run.useful_frames == 0)
-        rc = nothing(&run, run.frames > 0, err);
+        rc = nothing(&run, err);
     if (rc == TD_OK) {
         log_rest(&run);
         rc = conclude(&run, out, err);

@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "archive/archive.h"
 #include "export/export_folder.h"
-#include "export/export_survey.h"
 #include "play/pacer.h"
 #include "play/report.h"
 #include "tape/selection.h"
@@ -27,8 +26,8 @@ typedef struct export_options {
     export_overwrite overwrite;
     unsigned threads;
     const td_log *log; /* may be NULL */
-    /* Called now and then, with the phase's name; 1 ends the export. May be NULL. */
-    int (*progress)(void *user, const char *phase, uint64_t frames, uint64_t recv_ns);
+    /* Called now and then; 1 ends the export. May be NULL. */
+    int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
     void *user;
 } export_options;
 

@@ -29,8 +29,8 @@ static uint64_t choice_hash(const char *feed, const export_market *market, td_by
     return hash * 31 + hash_of(td_bytes_str(market->exchange));
 }
 
-static export_choice *find(const export_choices *table, const char *feed,
-                           const export_market *market, td_bytes symbol)
+export_choice *export_choice_find(const export_choices *table, const char *feed,
+                                  const export_market *market, td_bytes symbol)
 {
     slot_probe at = slot_probe_of(choice_hash(feed, market, symbol));
     while (slot_table_next(&table->slots, &at)) {
@@ -41,17 +41,11 @@ static export_choice *find(const export_choices *table, const char *feed,
     return NULL;
 }
 
-const export_choice *export_choice_find(const export_choices *table, const char *feed,
-                                        const export_market *market, td_bytes symbol)
-{
-    return find(table, feed, market, symbol);
-}
-
 td_result export_choice_offer(export_choices *table, const char *feed, td_bytes symbol,
                               const export_market *market, const topic_row *row, td_err *err)
 {
     TD_ASSERT(export_is_book_topic(row, 0));
-    export_choice *is = find(table, feed, market, symbol);
+    export_choice *is = export_choice_find(table, feed, market, symbol);
     if (is != NULL) {
         if (export_prefers_book(market, row, is->row))
             is->row = row;

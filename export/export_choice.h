@@ -30,8 +30,8 @@ void export_choices_fini(export_choices *table);
 
 /* The choice for a feed's symbol in a market, or NULL. (A feed may change its family from session
  * to session, as the exchange changes its endpoints.) */
-const export_choice *export_choice_find(const export_choices *table, const char *feed,
-                                        const export_market *market, td_bytes symbol);
+export_choice *export_choice_find(const export_choices *table, const char *feed,
+                                  const export_market *market, td_bytes symbol);
 
 /* A feed has books of a symbol on this topic: it becomes the choice unless a better one is known.
  * TD_E_LIMIT (LIMIT_EXPORT_SERIES). */

@@ -282,8 +282,6 @@ static td_result take_book(export_csv *csv, const observed_frame *seen, const cs
 static void count_frame(export_csv *csv, const frame_ref *frame, const csv_route *to)
 {
     const channel_info *info = &frame->channel->info;
-    if (to->series != NULL)
-        export_days_list(&csv->days, to->series);
     if (to->refusal != NULL)
         export_manifest_leave_out(csv->job.manifest, info->feed, td_bytes_str(info->symbol),
                                   to->refusal)

@@ -1,7 +1,6 @@
 /* The files of an export, day by day: which series there are, the file of the day of each, and the
- * manifest's entries for both. Formats put their rows into the files. Days only rise; those of the
- * window are listed where the selection has bounds, else those from the first frame to the last.
- * One thread. */
+ * manifest's entries for both. Formats put their rows into the files. Days only rise. One thread.
+ */
 #ifndef TD_EXPORT_EXPORT_DAYS_H
 #define TD_EXPORT_EXPORT_DAYS_H
 
@@ -28,19 +27,14 @@ void export_days_fini(export_days *days);
  * finished and entered in the manifest, in the order of exchange, type and symbol. TD_E_*. */
 TD_MUST_USE td_result export_days_turn(export_days *days, uint64_t recv_ns, td_err *err);
 
-/* The selection has frames of this series, if perhaps no row: the manifest lists its days, also
- * those before. */
-void export_days_list(export_days *days, export_series *series);
-
-/* Where rows of a series go: the buffer of its file of the day, made with its first row. The series
- * is listed.
+/* Where rows of a series go: the buffer of its file of the day, made with its first row.
  * from: the channel that they come from, NULL if they are not of one. Append whole rows, count them
  * in series->counts, then call export_file_settle. Errors as export_series_note, and of the folder.
  */
 TD_MUST_USE td_result export_days_rows(export_days *days, export_series *series,
                                        const channel_info *from, td_buf **out, td_err *err);
 
-/* The tape has ended: end all days of the selection. */
+/* The tape has ended: end the last day. */
 TD_MUST_USE td_result export_days_finish(export_days *days, td_err *err);
 
 #endif

@@ -3,15 +3,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ZLIB_CONST /* zlib then takes its input as what it is: not to be written */
+#include <zlib.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "export/export_gzip.h"
 
 enum {
     TEXT_BYTES = 16 << 10,        /* of text before it is passed on */
     WRITE_BYTES = 64 << 10,       /* of a file before it is written */
     BUFFER_BYTES_MAX = 256 << 20, /* one frame of the largest size as text, with space */
+    STEP_BYTES = 16 << 10,        /* space made for what zlib gives */
+    WINDOW_BITS_GZIP = 16,        /* zlib: plus the window's bits = a gzip member around it */
+    MEMORY_LEVEL = 8,             /* zlib's default: 256 KiB a stream */
 };
 
 struct export_folder {
@@ -28,7 +33,8 @@ struct export_folder {
 struct export_file {
     export_folder *folder;
     char name[EXPORT_NAME_BYTES];
-    export_gzip *gzip; /* NULL: plain */
+    uint8_t is_gzip;
+    z_stream stream; /* if is_gzip */
     td_hasher *hasher;
     td_buf text;   /* as it was put */
     td_buf packed; /* not yet written */
@@ -249,11 +255,60 @@ void export_folder_close(export_folder *folder)
     td_free(folder);
 }
 
+/* ---- compression ---- */
+
+/* zlib's memory comes from td_alloc, which does not fail. */
+static void *take_memory(void *opaque, uInt count, uInt size)
+{
+    (void)opaque;
+    return td_alloc_zero(count, size);
+}
+
+/* The other half of take_memory. */
+static void give_memory(void *opaque, void *memory)
+{
+    (void)opaque;
+    td_free(memory);
+}
+
+static void begin_gzip(export_file *file)
+{
+    file->is_gzip = 1;
+    file->stream = (z_stream){.zalloc = take_memory, .zfree = give_memory};
+    /* zlib writes a header without name and with time 0 of its own accord. */
+    int rc = deflateInit2(&file->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
+                          MAX_WBITS + WINDOW_BITS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
+    TD_ASSERT(rc == Z_OK); /* it fails without memory alone */
+}
+
+/* Compress a text; flush: Z_NO_FLUSH, or Z_FINISH after the last one. */
+static td_result compress_text(export_file *file, td_bytes text, int flush, td_err *err)
+{
+    td_buf *out = &file->packed;
+    z_stream *stream = &file->stream;
+    int rc;
+    stream->next_in = text.data;
+    stream->avail_in = (uInt)text.size; /* at most BUFFER_BYTES_MAX */
+    do {
+        td_result reserved = td_buf_reserve(out, STEP_BYTES, err);
+        if (reserved != TD_OK)
+            return reserved;
+        stream->next_out = out->data + out->size;
+        stream->avail_out = STEP_BYTES;
+        rc = deflate(stream, flush);
+        TD_ASSERT(rc != Z_STREAM_ERROR);
+        out->size += STEP_BYTES - stream->avail_out;
+    } while (stream->avail_out == 0 || (flush == Z_FINISH && rc != Z_STREAM_END));
+    TD_ASSERT(stream->avail_in == 0);
+    return TD_OK;
+}
+
 /* ---- one file ---- */
 
 static void file_free(export_file *file)
 {
-    export_gzip_close(file->gzip);
+    if (file->is_gzip)
+        (void)deflateEnd(&file->stream); /* an unfinished stream is freed all the same */
     td_hasher_close(file->hasher);
     td_buf_fini(&file->text);
     td_buf_fini(&file->packed);
@@ -289,7 +344,7 @@ td_result export_file_open(export_folder *folder, const char *name, export_packi
     td_buf_init(&made->packed, BUFFER_BYTES_MAX);
     made->hasher = td_hasher_open();
     if (packing == EXPORT_GZIP)
-        made->gzip = export_gzip_open();
+        begin_gzip(made);
     td_result rc = create_partial(made, err);
     if (rc != TD_OK) {
         file_free(made);
@@ -314,11 +369,11 @@ td_buf *export_file_buf(export_file *file)
 }
 
 /* Compress what was put. */
-static td_result pack(export_file *file, td_err *err)
+static td_result pack(export_file *file, int flush, td_err *err)
 {
     td_bytes text = td_buf_view(&file->text);
-    td_result rc = file->gzip != NULL ? export_gzip_add(file->gzip, text, &file->packed, err)
-                                      : td_buf_append(&file->packed, text.data, text.size, err);
+    td_result rc = file->is_gzip ? compress_text(file, text, flush, err)
+                                 : td_buf_append(&file->packed, text.data, text.size, err);
     file->raw_bytes += text.size;
     td_buf_clear(&file->text);
     return rc;
@@ -351,7 +406,7 @@ td_result export_file_settle(export_file *file, td_err *err)
 {
     if (file->text.size < TEXT_BYTES)
         return TD_OK;
-    td_result rc = pack(file, err);
+    td_result rc = pack(file, Z_NO_FLUSH, err);
     if (rc == TD_OK && file->packed.size >= WRITE_BYTES)
         rc = write_out(file, FILE_GOES_ON, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "file %s", file->name);
@@ -367,9 +422,7 @@ static void add_name(const export_file *file)
 td_result export_file_finish(export_file *file, export_sums *out, td_err *err)
 {
     TD_ASSERT(!file->folder->is_published);
-    td_result rc = pack(file, err);
-    if (rc == TD_OK && file->gzip != NULL)
-        rc = export_gzip_finish(file->gzip, &file->packed, err);
+    td_result rc = pack(file, Z_FINISH, err);
     if (rc == TD_OK)
         rc = write_out(file, FILE_ENDS, err);
     if (rc == TD_OK && strcmp(file->name, EXPORT_MANIFEST) != 0)

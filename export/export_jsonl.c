@@ -5,7 +5,6 @@
 #include "base/assert.h"
 #include "export/export_days.h"
 #include "export/export_gate.h"
-#include "export/export_lateness.h"
 #include "export/export_writer.h"
 #include "play/message_line.h"
 #include "json/json_write.h"
@@ -16,13 +15,11 @@
 enum {
     FLAG_LAST_OF_FRAME = 1,
     FLAG_SNAPSHOT = 2,
-    FLAG_LATE = 4,
     FLAG_NOT_TRUSTED = 8,
 };
 
 typedef struct export_jsonl {
     export_job job;
-    export_lateness *lateness;
     export_days days;
     export_series *series; /* the only one */
     export_gate *gates;    /* of books, by stream */
@@ -30,7 +27,8 @@ typedef struct export_jsonl {
     const gap_row **gaps; /* those of the selection, by the moment at which they begin */
     size_t gap_count;
     size_t gap_next;
-    uint64_t frames; /* of the selection so far */
+    uint64_t frames;            /* of the selection so far */
+    uint64_t first_ns, last_ns; /* of these; 0: none */
 } export_jsonl;
 
 /* ---- gaps of the selection ---- */
@@ -101,11 +99,14 @@ static td_result write_gap(export_jsonl *self, const gap_row *gap, td_err *err)
 static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, uint64_t last_ns,
                                    td_err *err)
 {
+    const export_job *job = &self->job;
+    uint64_t first_ns = job->wanted->has_from ? job->window.from_ns : self->first_ns;
     td_result rc = TD_OK;
     while (rc == TD_OK && self->gap_next < self->gap_count &&
            self->gaps[self->gap_next]->from_ns < recv_ns) {
         const gap_row *gap = self->gaps[self->gap_next++];
-        rc = export_days_turn(&self->days, gap->from_ns < last_ns ? gap->from_ns : last_ns, err);
+        uint64_t at_ns = gap->from_ns < first_ns ? first_ns : gap->from_ns;
+        rc = export_days_turn(&self->days, at_ns < last_ns ? at_ns : last_ns, err);
         if (rc == TD_OK)
             rc = write_gap(self, gap, err);
     }
@@ -137,7 +138,6 @@ static td_result take_message(export_jsonl *self, const observed_frame *seen, td
     flags |= is_book ? judge(self, seen) : 0U;
     if (frame->is_lead_in)
         return TD_OK;
-    flags |= export_lateness_is_late(self->lateness, frame) ? FLAG_LATE : 0;
     flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? FLAG_SNAPSHOT : 0;
     json_writer json;
     td_result rc = begin_line(self, &frame->channel->info, &json, err);
@@ -154,12 +154,6 @@ static td_result take_message(export_jsonl *self, const observed_frame *seen, td
 
 /* ---- frames ---- */
 
-static void take_event(void *ctx, const frame_ref *frame)
-{
-    export_jsonl *self = ctx;
-    export_lateness_event(self->lateness, frame);
-}
-
 static td_result take_frame(void *ctx, const observed_frame *seen, td_err *err)
 {
     export_jsonl *self = ctx;
@@ -167,7 +161,11 @@ static td_result take_frame(void *ctx, const observed_frame *seen, td_err *err)
     frame_role role = frame->channel->role;
     if (frame->is_copy)
         return TD_OK;
-    self->frames += !frame->is_lead_in && role != ROLE_HTTP;
+    if (!frame->is_lead_in) {
+        self->frames += role != ROLE_HTTP;
+        self->first_ns = self->first_ns == 0 ? frame->recv_ns : self->first_ns;
+        self->last_ns = frame->recv_ns;
+    }
     if (!frame_role_is_of_topic(role))
         return TD_OK;
     td_result rc = TD_OK;
@@ -184,14 +182,13 @@ static td_result take_frame(void *ctx, const observed_frame *seen, td_err *err)
                       frame->channel->info.exchange_topic);
 }
 
-/* Gaps after the last frame, and the days up to the end of the selection. */
+/* Gaps after the last frame. */
 static td_result finish(void *ctx, td_err *err)
 {
     export_jsonl *self = ctx;
-    if (self->job.span->first_ns == 0)
+    if (self->first_ns == 0)
         return TD_OK;
-    uint64_t last_ns =
-        self->job.wanted->has_to ? self->job.window.to_ns - 1 : self->job.span->last_ns;
+    uint64_t last_ns = self->job.wanted->has_to ? self->job.window.to_ns - 1 : self->last_ns;
     td_result rc = write_gaps_before(self, UINT64_MAX, last_ns, err);
     return rc == TD_OK ? export_days_finish(&self->days, err) : rc;
 }
@@ -208,7 +205,6 @@ static void close_jsonl(void *writer)
     td_free(self->gates);
     td_free(self->gaps);
     export_days_fini(&self->days);
-    export_lateness_close(self->lateness);
     td_free(self);
 }
 
@@ -229,7 +225,6 @@ static void *open_jsonl(const export_job *job)
                                     &made->series, &refusal, NULL);
     TD_ASSERT(rc == TD_OK); /* it is the first */
     gather_gaps(made);
-    made->lateness = export_lateness_open();
     return made;
 }
 
@@ -243,7 +238,6 @@ const export_format EXPORT_JSONL = {
     .place = place,
     .open = open_jsonl,
     .take = take_frame,
-    .event = take_event,
     .finish = finish,
     .close = close_jsonl,
 };

@@ -236,25 +236,6 @@ static void write_series(json_writer *json, const export_series *series, uint32_
     json_write_member_text(json, "date", date);
 }
 
-td_result export_manifest_end_days(export_manifest *manifest, export_series *series, td_err *err)
-{
-    export_stretch empty = series->empty;
-    json_writer json;
-    if (empty.days == 0)
-        return TD_OK;
-    series->empty.days = 0;
-    td_result rc = begin_element(manifest, manifest->entries++, &json, err);
-    if (rc != TD_OK)
-        return rc;
-    char last[EXPORT_DATE_BYTES];
-    export_date_format(empty.first_day + empty.days - 1, last);
-    write_series(&json, series, empty.first_day, NULL);
-    json_write_member_text(&json, "to_date", last);
-    json_write_member_u64(&json, "rows", 0);
-    json_write_object_end(&json);
-    return end_value(manifest, &json, err);
-}
-
 static int is_empty(const export_counts *counts)
 {
     return counts->rows + counts->frames + counts->left_out_frames + counts->undecoded_frames +
@@ -267,15 +248,10 @@ td_result export_manifest_add(export_manifest *manifest, export_series *series, 
 {
     const export_counts *counts = &series->counts;
     TD_ASSERT((sums != NULL) == (counts->rows > 0));
-    if (is_empty(counts)) {
-        if (series->empty.days++ == 0)
-            series->empty.first_day = day;
+    if (is_empty(counts))
         return TD_OK;
-    }
     json_writer json;
-    td_result rc = export_manifest_end_days(manifest, series, err);
-    if (rc == TD_OK)
-        rc = begin_element(manifest, manifest->entries++, &json, err);
+    td_result rc = begin_element(manifest, manifest->entries++, &json, err);
     if (rc != TD_OK)
         return rc;
     write_series(&json, series, day, sums);

@@ -44,14 +44,10 @@ TD_MUST_USE td_result export_manifest_begin(export_manifest *manifest, export_fo
 /* Free what it owns; the file is the folder's. */
 void export_manifest_fini(export_manifest *manifest);
 
-/* A series' day is over: add its file, with sums, or the day without one (NULL). Consecutive
- * empty days share one entry, which is written when their stretch ends. */
+/* A series' day is over: add its file, with sums, or a day without rows (NULL), unless there is
+ * nothing to report of it. */
 TD_MUST_USE td_result export_manifest_add(export_manifest *manifest, export_series *series,
                                           uint32_t day, const export_sums *sums, td_err *err);
-
-/* There are no more days of this series. */
-TD_MUST_USE td_result export_manifest_end_days(export_manifest *manifest, export_series *series,
-                                               td_err *err);
 
 /* The row of a symbol that is left out, for its frames to be counted; it stays where it is. */
 export_left_out *export_manifest_leave_out(export_manifest *manifest, const char *feed,

@@ -76,48 +76,32 @@ static void series_index(export_series_table *table, size_t i)
     slot_table_put(&table->slots, series_hash(is->type, is->exchange, is->file_symbol), i);
 }
 
-export_series *export_series_find(const export_series_table *table, const export_type *type,
-                                  const char *exchange, const char *file_symbol)
-{
-    slot_probe at = slot_probe_of(series_hash(type, exchange, file_symbol));
-    while (slot_table_next(&table->slots, &at)) {
-        export_series *is = table->items[at.row];
-        if (is->type == type && strcmp(is->exchange, exchange) == 0 &&
-            strcmp(is->file_symbol, file_symbol) == 0)
-            return is;
-    }
-    return NULL;
-}
-
-static export_series *series_make(const export_type *type, const char *exchange, const char *symbol,
-                                  const char *file_symbol)
-{
-    export_series *made = td_alloc_zero(1, sizeof *made);
-    TD_ASSERT(strlen(file_symbol) == strlen(symbol));
-    *made = (export_series){.type = type,
-                            .exchange = exchange,
-                            .symbol = td_strdup(symbol),
-                            .file_symbol = td_strdup(file_symbol),
-                            .day = EXPORT_DAY_NONE};
-    return made;
-}
-
 td_result export_series_get(export_series_table *table, const export_type *type,
                             const char *exchange, const char *symbol, const char *file_symbol,
                             export_series **out, td_err *err)
 {
-    *out = export_series_find(table, type, exchange, file_symbol);
-    if (*out != NULL)
-        return TD_OK;
+    TD_ASSERT(strlen(file_symbol) == strlen(symbol));
+    slot_probe at = slot_probe_of(series_hash(type, exchange, file_symbol));
+    while (slot_table_next(&table->slots, &at)) {
+        *out = table->items[at.row];
+        if ((*out)->type == type && strcmp((*out)->exchange, exchange) == 0 &&
+            strcmp((*out)->file_symbol, file_symbol) == 0)
+            return TD_OK;
+    }
     if (table->count == LIMIT_EXPORT_SERIES) {
         td_err_set(err, TD_E_LIMIT, "more than %u symbols and types in one export",
                    LIMIT_EXPORT_SERIES);
         td_err_hint(err, "narrow it by --symbol, --type or --from and --to");
         return TD_E_LIMIT;
     }
-    *out = series_make(type, exchange, symbol, file_symbol);
+    export_series *made = td_alloc_zero(1, sizeof *made);
+    *made = (export_series){.type = type,
+                            .exchange = exchange,
+                            .symbol = td_strdup(symbol),
+                            .file_symbol = td_strdup(file_symbol),
+                            .day = EXPORT_DAY_NONE};
     table->items = td_array_grow(table->items, table->count, sizeof(export_series *));
-    table->items[table->count] = *out;
+    table->items[table->count] = *out = made;
     series_index(table, table->count++);
     return TD_OK;
 }
@@ -180,12 +164,10 @@ static td_result count_file(export_series_table *table, uint32_t day, td_err *er
 }
 
 td_result export_series_note(export_series_table *table, export_series *series, uint32_t day,
-                             const char *feed, uint32_t line, const char *symbol, int *is_new,
-                             td_err *err)
+                             const char *feed, uint32_t line, const char *symbol, td_err *err)
 {
-    *is_new = series->day != day;
     TD_ASSERT(day != EXPORT_DAY_NONE);
-    if (!*is_new) {
+    if (series->day == day) {
         TD_ASSERT(series->feed != NULL);
         if (strcmp(series->feed, feed) != 0 || series->line != line ||
             strcmp(series->symbol, symbol) != 0)

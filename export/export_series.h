@@ -39,12 +39,6 @@ void export_counts_restart(export_counts *counts, uint64_t recv_ns);
 /* All zero again. */
 void export_counts_clear(export_counts *counts);
 
-/* Consecutive days. */
-typedef struct export_stretch {
-    uint32_t first_day;
-    uint32_t days;
-} export_stretch;
-
 typedef struct export_series {
     const export_type *type;
     const char *exchange; /* a constant of the table; "": the file is not of one symbol */
@@ -58,8 +52,6 @@ typedef struct export_series {
     char name[EXPORT_NAME_BYTES];
     export_counts counts;        /* of the day */
     const export_choice *choice; /* of books: where the last frame came from; NULL: none came */
-    export_stretch empty;        /* days before this one of which there is nothing to report */
-    uint8_t is_listed;           /* 1: its days are in the manifest */
     void *user;                  /* the format's; not freed here */
 } export_series;
 
@@ -74,11 +66,8 @@ typedef struct export_series_table {
 
 void export_series_fini(export_series_table *table);
 
-/* The series of that name, or NULL. file_symbol as export_symbol_for_file makes it. */
-export_series *export_series_find(const export_series_table *table, const export_type *type,
-                                  const char *exchange, const char *file_symbol);
-
-/* The same, made if it is new. TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
+/* The series of that name, made if it is new; file_symbol as export_symbol_for_file makes it.
+ * TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
 TD_MUST_USE td_result export_series_get(export_series_table *table, const export_type *type,
                                         const char *exchange, const char *symbol,
                                         const char *file_symbol, export_series **out, td_err *err);
@@ -90,11 +79,11 @@ TD_MUST_USE td_result export_series_of(export_series_table *table, const export_
                                        td_err *err);
 
 /* Data of a series come from this feed ("": from any) and line on that day, which is not before
- * that of any other note. *is_new: it is the first of the day. TD_E_INVALID if another feed, line
+ * that of any other note. TD_E_INVALID if another feed, line
  * or symbol fills that very file; TD_E_LIMIT: more than LIMIT_EXPORT_FILES of one day. */
 TD_MUST_USE td_result export_series_note(export_series_table *table, export_series *series,
                                          uint32_t day, const char *feed, uint32_t line,
-                                         const char *symbol, int *is_new, td_err *err);
+                                         const char *symbol, td_err *err);
 
 /* Bring items into the order of exchange, type, symbol. */
 void export_series_sort(export_series_table *table);

@@ -12,8 +12,10 @@
 enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
 
 typedef struct survey_run {
-    const export_survey_options *options;
-    export_survey *out;
+    const export_spec *spec;
+    archive *from;
+    selection_window window;
+    export_choices *out;
     connection_table *channels; /* one object for a channel of several segments */
     read_plan *plan;
     segment_scratch *scratch;
@@ -23,39 +25,19 @@ typedef struct survey_run {
 
 /* ---- channels ---- */
 
-static void note_depth(export_survey *out, uint32_t depth)
-{
-    size_t at = 0;
-    while (at < out->depth_count && out->depths[at] < depth)
-        at++;
-    if (at < out->depth_count && out->depths[at] == depth)
-        return;
-    TD_ASSERT(out->depth_count < EXPORT_DEPTHS_MAX);
-    memmove(out->depths + at + 1, out->depths + at, (out->depth_count - at) * sizeof *out->depths);
-    out->depths[at] = depth;
-    out->depth_count++;
-}
-
 /* The channel has frames in the selection. */
 static td_result note_channel(survey_run *run, const channel_info *info, td_err *err)
 {
-    const export_spec *spec = run->options->spec;
-    export_survey *out = run->out;
     frame_channel *channel = NULL;
     td_result rc = connection_table_channel(run->channels, info, &channel, err);
     if (rc != TD_OK || !frame_role_is_of_topic(channel->role))
         return rc;
-    const export_place place = spec->format->place(spec, channel);
-    const topic_row *row = channel->topic.row;
+    const export_place place = run->spec->format->place(run->spec, channel);
     td_bytes symbol = td_bytes_str(info->symbol);
-    out->has_frames = 1;
-    out->has_useful |= place.use == EXPORT_USE_FILE || place.use == EXPORT_USE_BY_FRAME;
-    if (place.market != NULL && row != NULL && export_is_book_topic(row, 0))
-        note_depth(out, row->book_depth);
     if (place.use != EXPORT_USE_FILE || !place.type->has_books ||
         export_symbol_refusal(symbol) != NULL)
         return TD_OK;
-    return export_choice_offer(&out->choices, info->feed, symbol, place.market, row, err);
+    return export_choice_offer(run->out, info->feed, symbol, place.market, channel->topic.row, err);
 }
 
 /* ---- segments ---- */
@@ -75,7 +57,7 @@ static td_result add_edge(survey_run *run, const segment_reader *reader, uint32_
         return rc;
     const sealed_channel *found = (const sealed_channel *)(const void *)run->sealed.data;
     for (size_t i = 0; i < run->sealed.size / sizeof *found; i++)
-        if (is_in(&run->options->window, found[i].first_ns, found[i].last_ns))
+        if (is_in(&run->window, found[i].first_ns, found[i].last_ns))
             run->bits[found[i].id / 8] |= (uint8_t)(1U << (found[i].id % 8));
     return TD_OK;
 }
@@ -85,7 +67,7 @@ static td_result add_edge(survey_run *run, const segment_reader *reader, uint32_
 static td_result add_chunks(survey_run *run, const planned_segment *segment, td_err *err)
 {
     const segment_index *index = segment->index;
-    const selection_window *window = &run->options->window;
+    const selection_window *window = &run->window;
     segment_reader *reader = NULL;
     td_result rc = TD_OK;
     for (uint32_t i = 0; i < index->chunk_count && rc == TD_OK; i++) {
@@ -99,8 +81,7 @@ static td_result add_chunks(survey_run *run, const planned_segment *segment, td_
             continue;
         }
         if (reader == NULL)
-            rc =
-                segment_reader_open(archive_io(run->options->archive), segment->path, &reader, err);
+            rc = segment_reader_open(archive_io(run->from), segment->path, &reader, err);
         if (rc == TD_OK && (i >= segment_reader_chunk_count(reader) ||
                             segment_reader_chunk(reader, i)->offset != chunk->offset))
             rc = TD_E_CORRUPT; /* another file than the plan knows */
@@ -120,8 +101,7 @@ static td_result note_segment(survey_run *run, size_t i, td_err *err)
     const planned_segment *segment = read_plan_segment(run->plan, i);
     td_result rc = read_plan_load_chunks(run->plan, i, &ignored);
     if (rc == TD_OK)
-        rc = add_chunks(run, segment, &ignored);
-    run->out->is_incomplete |= rc != TD_OK || segment_index_has_unknown(segment->index);
+        (void)add_chunks(run, segment, &ignored);
     rc = TD_OK;
     for (size_t k = 0; k < segment->index->channel_count && rc == TD_OK; k++) {
         const segment_channel *channel = &segment->index->channels[k];
@@ -132,33 +112,27 @@ static td_result note_segment(survey_run *run, size_t i, td_err *err)
     return rc;
 }
 
-td_result export_survey_run(const export_survey_options *options, export_survey *out, td_err *err)
+td_result export_survey_run(const export_spec *spec, archive *from, const selection *wanted,
+                            selection_window window, export_choices *out, td_err *err)
 {
-    *out = (export_survey){0};
     survey_run *run = td_alloc_zero(1, sizeof *run);
-    run->options = options;
+    run->spec = spec;
+    run->from = from;
+    run->window = window;
     run->out = out;
     run->channels = connection_table_open();
     run->scratch = segment_scratch_open();
     td_buf_init(&run->sealed, SIZE_MAX);
-    selection wanted = *options->wanted;
-    read_query query = selection_query(&wanted, options->window);
+    selection copy = *wanted;
+    read_query query = selection_query(&copy, window);
     query.is_quiet = 1; /* the tape's own plan logs what cannot be read */
-    td_result rc = read_plan_open(options->archive, &query, &run->plan, err);
-    for (size_t i = 0; rc == TD_OK && i < read_plan_count(run->plan); i++) {
+    td_result rc = read_plan_open(from, &query, &run->plan, err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(run->plan); i++)
         rc = note_segment(run, i, err);
-        if (rc == TD_OK && options->is_stopped != NULL && options->is_stopped(options->user))
-            rc = TD_EOF;
-    }
     read_plan_close(run->plan);
     segment_scratch_close(run->scratch);
     td_buf_fini(&run->sealed);
     connection_table_close(run->channels);
     td_free(run);
     return rc;
-}
-
-void export_survey_fini(export_survey *survey)
-{
-    export_choices_fini(&survey->choices);
 }

@@ -19,27 +19,17 @@ size_t export_type_count(const export_format *format)
     return count;
 }
 
-/* Put one more name into a list for an error text; what does not fit is left out. */
-static void list_add(char *list, size_t list_bytes, const char *name)
-{
-    size_t used = strlen(list);
-    TD_ASSERT(used < list_bytes);
-    snprintf(list + used, list_bytes - used, "%s%s", used == 0 ? "" : ", ", name);
-}
-
 td_result export_type_find(const export_format *format, const char *name, const export_type **out,
                            td_err *err)
 {
-    char known[128] = "";
     for (size_t i = 0; i < export_type_count(format); i++) {
         if (strcmp(name, format->types[i].name) == 0) {
             *out = &format->types[i];
             return TD_OK;
         }
-        list_add(known, sizeof known, format->types[i].name);
     }
     td_err_set(err, TD_E_INVALID, "%s has no type '%s'", format->name, name);
-    td_err_hint(err, "types of %s are %s", format->name, known);
+    td_err_hint(err, "`tapedeck export --help` lists the types of each format");
     return TD_E_INVALID;
 }
 

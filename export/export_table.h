@@ -62,8 +62,6 @@ typedef struct export_format {
     void *(*open)(const struct export_job *job);
     /* Take the next frame of the tape, which its stream has applied; lead-in and copies, too. */
     td_result (*take)(void *writer, const observed_frame *seen, td_err *err);
-    /* Take an event of the recorder. NULL: events are not read. */
-    void (*event)(void *writer, const frame_ref *frame);
     /* The tape has ended: finish all files and enter them in the manifest. */
     td_result (*finish)(void *writer, td_err *err);
     /* Free it; files that were not finished are removed. NULL is fine. */
@@ -83,7 +81,7 @@ extern const export_format EXPORT_JSONL;
 /* All formats, in the order in which --help lists them. */
 const export_format *const *export_format_table(size_t *count);
 
-/* The type of that name. TD_E_INVALID names all that the format has. */
+/* The type of that name. TD_E_INVALID. */
 TD_MUST_USE td_result export_type_find(const export_format *format, const char *name,
                                        const export_type **out, td_err *err);
 

@@ -11,12 +11,6 @@
 #include "export/export_manifest.h"
 #include "tape/cursor.h"
 
-/* The receive times of the selection's frames so far; 0 before the first. */
-typedef struct export_span {
-    uint64_t first_ns;
-    uint64_t last_ns;
-} export_span;
-
 /* All borrowed until the writer is closed. */
 typedef struct export_job {
     const export_spec *spec;
@@ -26,7 +20,6 @@ typedef struct export_job {
     const gap_list *gaps;    /* the whole ledger */
     const selection *wanted;
     selection_window window;
-    const export_span *span; /* up to date before a frame is shown, and at the end */
     const cursor *tape;
 } export_job;
 

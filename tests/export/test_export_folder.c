@@ -13,7 +13,6 @@
 #include "base/alloc.h"
 #include "tests/testing/io_fault.h"
 #include "export/export_folder.h"
-#include "export/export_gzip.h"
 
 #define FOLDER "sets/one"
 
@@ -180,58 +179,12 @@ static void test_full_disk(void **state)
     io_fault_close(disk);
 }
 
-/* ---- gzip ---- */
-
-/* By zlib's own reader: one member, and just the text. */
-static void test_gzip(void **state)
-{
-    (void)state;
-    td_err err;
-    td_buf packed[2];
-    char line[64];
-    size_t total = 0;
-    for (size_t run = 0; run < 2; run++) {
-        export_gzip *gzip = NULL;
-        td_buf_init(&packed[run], 1 << 24);
-        gzip = export_gzip_open();
-        total = 0;
-        for (unsigned i = 0; i < LINES; i++) {
-            int size = snprintf(line, sizeof line, "row %u of %u\n", i, i * 2654435761u);
-            total += (size_t)size;
-            assert_int_equal(
-                export_gzip_add(gzip, td_bytes_of(line, (size_t)size), &packed[run], &err), TD_OK);
-        }
-        assert_int_equal(export_gzip_finish(gzip, &packed[run], &err), TD_OK);
-        export_gzip_close(gzip);
-    }
-    assert_int_equal(packed[0].size, packed[1].size);
-    assert_memory_equal(packed[0].data, packed[1].data, packed[0].size);
-    /* RFC 1952: magic, deflate, no flags (so no name), time 0. */
-    static const uint8_t HEAD[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0};
-    assert_memory_equal(packed[0].data, HEAD, sizeof HEAD);
-    uint8_t *text = td_alloc(total);
-    assert_non_null(text);
-    z_stream in = {.next_in = packed[0].data, .avail_in = (uInt)packed[0].size};
-    in.next_out = text;
-    in.avail_out = (uInt)total;
-    assert_int_equal(inflateInit2(&in, MAX_WBITS + 16), Z_OK);
-    assert_int_equal(inflate(&in, Z_FINISH), Z_STREAM_END);
-    assert_int_equal(in.total_out, total);
-    assert_int_equal(in.avail_in, 0);
-    assert_int_equal(inflateEnd(&in), Z_OK);
-    assert_memory_equal(text, "row 0 of 0\n", 11);
-    td_free(text);
-    td_buf_fini(&packed[0]);
-    td_buf_fini(&packed[1]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_publish),
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_gzip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

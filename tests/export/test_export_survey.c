@@ -18,7 +18,7 @@
 typedef struct fixture {
     tape_fixture tape;
     export_spec spec;
-    export_survey found;
+    export_choices found;
     td_err err;
 } fixture;
 
@@ -39,7 +39,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     fixture *f = *state;
-    export_survey_fini(&f->found);
+    export_choices_fini(&f->found);
     tape_fixture_fini(&f->tape);
     return 0;
 }
@@ -48,14 +48,10 @@ static int tear_down(void **state)
 static td_result survey(fixture *f, uint64_t from_ns, uint64_t to_ns)
 {
     const selection all = {0};
-    const export_survey_options options = {
-        .spec = &f->spec,
-        .archive = tape_fixture_archive(&f->tape),
-        .wanted = &all,
-        .window = {TAPE_FIXTURE_NS + from_ns, TAPE_FIXTURE_NS + to_ns},
-    };
-    export_survey_fini(&f->found);
-    return export_survey_run(&options, &f->found, &f->err);
+    const selection_window window = {TAPE_FIXTURE_NS + from_ns, TAPE_FIXTURE_NS + to_ns};
+    export_choices_fini(&f->found);
+    return export_survey_run(&f->spec, tape_fixture_archive(&f->tape), &all, window, &f->found,
+                             &f->err);
 }
 
 static tape_segment *open_feed(fixture *f, const char *feed, uint64_t first_ns)
@@ -100,12 +96,10 @@ static void test_cut_chunks(void **state)
     tape_segment_finish(one);
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         assert_int_equal(survey(f, CASES[i].from_ns, CASES[i].to_ns), TD_OK);
-        assert_int_equal(f->found.choices.count, CASES[i].topic != NULL);
+        assert_int_equal(f->found.count, CASES[i].topic != NULL);
         if (CASES[i].topic != NULL)
-            assert_string_equal(f->found.choices.items[0].row->name, CASES[i].topic);
+            assert_string_equal(f->found.items[0].row->name, CASES[i].topic);
     }
-    assert_int_equal(survey(f, 501, 1000), TD_OK);
-    assert_false(f->found.has_frames);
 }
 
 /* ---- what is read ---- */
@@ -123,12 +117,10 @@ static void test_frames_are_not_read(void **state)
     tape_fixture_damage(path, chunk.offset + chunk.chunk_bytes / 2);
     tape_segment_finish(one);
     assert_int_equal(survey(f, 0, MIDNIGHT), TD_OK);
-    assert_true(f->found.has_useful);
-    assert_int_equal(f->found.choices.count, 1);
-    assert_string_equal(f->found.choices.items[0].row->name, "orderBookL2_25");
+    assert_int_equal(f->found.count, 1);
+    assert_string_equal(f->found.items[0].row->name, "orderBookL2_25");
     assert_int_equal(survey(f, 0, 200), TD_OK);
-    assert_false(f->found.has_frames);
-    assert_int_equal(f->found.choices.count, 0);
+    assert_int_equal(f->found.count, 0);
 }
 
 int main(void)
