@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/granted.h"
+#include "archive/moment.h"
 #include "archive/read_plan.h"
 #include "archive/session_spans.h"
 #include "schema/dialect.h"
@@ -107,7 +107,8 @@ static void add_played(topic_list *list, const stream_table *played, const char 
 
 /* What is looked at. */
 typedef struct search {
-    const absence_query *query;
+    const selection *wanted;
+    selection_window window;
     archive_view *view;
     read_plan *plan; /* all segments with frames of the selection, at any time */
     const stream_table *played;
@@ -130,25 +131,32 @@ static void add_row(const search *s, absence_why why, const char *feed, const ch
 }
 
 /* The feed's own text for a topic, which foreign files lack, is granted, or that is unknown. */
-static int is_granted(const granted *grants, const channel_info *info)
+static int is_granted(const moment *grants, const channel_info *info)
 {
     const family *of = family_find(td_bytes_str(info->family));
     const char *text = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
-    return granted_has(grants, td_bytes_str(text), of == NULL ? NULL : of->dialect->covers);
+    return moment_has_topic(grants, td_bytes_str(text), of == NULL ? NULL : of->dialect->covers);
+}
+
+static int is_feed(void *user, const char *feed)
+{
+    return strcmp(user, feed) == 0;
 }
 
 /* Topics without a frame in a window that the feed recorded, and not granted at end_ns. */
 static td_result find_silent(const search *s, const char *feed, selection_window window,
                              uint64_t end_ns, const topic_list *topics, td_err *err)
 {
-    granted *grants = NULL;
-    td_result rc = granted_read(s->view, feed, s->query->lead_from_ns, end_ns, &grants, err);
+    moment grants;
+    char name[LIMIT_NAME_BYTES];
+    (void)snprintf(name, sizeof name, "%s", feed);
+    td_result rc = moment_read(s->view, is_feed, name, end_ns, &grants, err);
     for (size_t i = 0; i < topics->count && rc == TD_OK; i++) {
         const known_topic *row = &topics->rows[i];
-        if (row->info != NULL && !is_granted(grants, row->info))
+        if (row->info != NULL && !is_granted(&grants, row->info))
             add_row(s, ABSENCE_TOPIC, feed, row->topic, row->symbol, window.from_ns, window.to_ns);
     }
-    granted_close(grants);
+    moment_fini(&grants);
     return rc;
 }
 
@@ -156,8 +164,8 @@ static td_result find_silent(const search *s, const char *feed, selection_window
  * selection without a beginning, or without an end, lacks nothing there. */
 static td_result find_in_feed(const search *s, const char *feed, td_err *err)
 {
-    const selection *wanted = s->query->wanted;
-    selection_window window = s->query->window;
+    const selection *wanted = s->wanted;
+    selection_window window = s->window;
     topic_list topics = {0};
     uint64_t first_ns = 0;
     uint64_t last_ns = 0;
@@ -197,16 +205,15 @@ static const char *next_feed(const read_plan *plan, const char *after)
     return next;
 }
 
-td_result absence_find(archive *a, const absence_query *query, const stream_table *played,
-                       absence_list *out, td_err *err)
+td_result absence_find(archive *a, const selection *wanted, selection_window window,
+                       const stream_table *played, absence_list *out, td_err *err)
 {
-    selection wanted = *query->wanted;
-    read_query all = selection_query(&wanted, SELECTION_ALL_TIME);
-    search s = {.query = query, .played = played, .out = out};
+    selection copy = *wanted;
+    read_query all = selection_query(&copy, SELECTION_ALL_TIME);
+    search s = {.wanted = wanted, .window = window, .played = played, .out = out};
     *out = (absence_list){0};
-    if (!wanted.has_from && !wanted.has_to)
+    if (!wanted->has_from && !wanted->has_to)
         return TD_OK;
-    TD_ASSERT(query->lead_from_ns <= query->window.from_ns);
     all.is_quiet = 1;
     td_result rc = archive_view_open(a, VIEW_ALL, NULL, &s.view, err);
     all.view = s.view;

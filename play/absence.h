@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "archive/archive.h"
 #include "play/stream_table.h"
 #include "tape/selection.h"
@@ -38,19 +37,11 @@ typedef struct absence_list {
     size_t count;
 } absence_list;
 
-/* The selection, its window as the tape resolved it, and since when the connections exist that were
- * open at its beginning (cursor_get_lead_from_ns). */
-typedef struct absence_query {
-    const selection *wanted;
-    selection_window window;
-    uint64_t lead_from_ns;
-    const td_log *log;
-} absence_query;
-
-/* Compare with what was played. *out is the caller's, for absence_list_fini, also after a failure.
- * TD_E_IO. */
-TD_MUST_USE td_result absence_find(archive *archive, const absence_query *query,
-                                   const stream_table *played, absence_list *out, td_err *err);
+/* Compare a selection, with its window as the tape resolved it, with what was played. *out is the
+ * caller's, for absence_list_fini, also after a failure. TD_E_IO. */
+TD_MUST_USE td_result absence_find(archive *archive, const selection *wanted,
+                                   selection_window window, const stream_table *played,
+                                   absence_list *out, td_err *err);
 void absence_list_fini(absence_list *list);
 
 #endif

@@ -271,12 +271,9 @@ static td_result look_for_absences(const replay_command *command, replay_report 
         return TD_OK;
     if (report->totals.first_recv_ns == 0)
         return selection_nothing(command->verb.source.archive, &command->verb.source.wanted, err);
-    const absence_query query = {.wanted = &command->verb.source.wanted,
-                                 .window = cursor_get_window(command->verb.source.tape),
-                                 .lead_from_ns = cursor_get_lead_from_ns(command->verb.source.tape),
-                                 .log = &command->verb.log};
-    return absence_find(command->verb.source.archive, &query, player_streams(command->player),
-                        &report->absences, err);
+    return absence_find(command->verb.source.archive, &command->verb.source.wanted,
+                        cursor_get_window(command->verb.source.tape),
+                        player_streams(command->player), &report->absences, err);
 }
 
 /* With --messages standard output belongs to them. */

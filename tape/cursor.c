@@ -5,7 +5,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "archive/archive_segment.h"
 #include "archive/event.h"
+#include "archive/moment.h"
 #include "archive/read_plan.h"
 #include "schema/decode.h"
 #include "tape/connection_table.h"
@@ -69,100 +71,51 @@ static td_result open_sources(cursor *c, archive_view *view, const source_option
     return TD_OK;
 }
 
-/* Reading only to know where to begin: nothing of it is logged, counted or seen by the user. */
-typedef struct look {
-    selection feeds; /* all of the selected ones */
-    cursor_stats stats;
-    gap_list damage;
-    uint64_t position;
-    source_options reading;
-} look;
-
-static td_result look_begin(look *l, cursor *c, archive_view *view, selection_window window,
-                            uint8_t events_only, td_err *err)
-{
-    *l = (look){.position = c->position};
-    l->feeds.feeds = c->wanted.feeds;
-    l->reading = (source_options){.wanted = &l->feeds,
-                                  .window = window,
-                                  .lead_from_ns = window.from_ns,
-                                  .with_events = events_only,
-                                  .events_only = events_only,
-                                  .connections = connection_table_open(),
-                                  .stats = &l->stats,
-                                  .damage = &l->damage};
-    c->due = NULL;
-    return open_sources(c, view, &l->reading, err);
-}
-
-static void look_end(look *l, cursor *c)
-{
-    close_sources(c);
-    connection_table_close(l->reading.connections);
-    gap_list_fini(&l->damage);
-    c->position = l->position;
-}
-
 /* ---- where it begins ---- */
 
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+/* Time of the first frame of a segment; UINT64_MAX: it has none. */
+static uint64_t first_of(archive *from, const segment_index *planned)
+{
+    segment_index index = {0};
+    uint64_t first_ns = UINT64_MAX;
+    const segment_index *full = planned->depth == INDEX_FULL ? planned : &index;
+    if (full == &index &&
+        archive_read_index(from, planned->path, INDEX_FULL, &index, NULL) != TD_OK)
+        return first_ns;
+    for (size_t i = 0; i < full->channel_count; i++) {
+        const segment_channel *channel = &full->channels[i];
+        if (channel->info.dir != CHANNEL_EVENT && channel->message_count > 0 &&
+            channel->first_ns < first_ns)
+            first_ns = channel->first_ns;
+    }
+    segment_index_fini(&index);
+    return first_ns;
+}
+
 /* Time of the first frame of the selected feeds, for times such as "+90s"; 0 if absent. */
-static td_result find_first_ns(cursor *c, archive_view *view, uint64_t *first_ns, td_err *err)
+static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *first_ns, td_err *err)
 {
-    look own;
-    const frame_ref *frame;
-    *first_ns = 0;
-    td_result rc = look_begin(&own, c, view, SELECTION_ALL_TIME, 0, err);
-    if (rc == TD_OK)
-        rc = cursor_next(c, &frame, err);
-    if (rc == TD_OK)
-        *first_ns = frame->recv_ns;
-    look_end(&own, c);
-    return rc == TD_EOF ? TD_OK : rc;
-}
-
-/* Segments turn with the hour, and a quiet feed may leave one out. */
-#define TURN_NS_MAX (UINT64_C(26) * 3600 * UINT64_C(1000000000))
-
-/* The segment that continues where this one ends, or NULL. */
-static const segment_index *next_of(const read_plan *plan, const segment_index *segment)
-{
-    for (size_t i = 0; i < read_plan_count(plan); i++) {
-        const segment_index *next = read_plan_segment(plan, i)->index;
-        if (next->number == segment->number + 1 && strcmp(next->session, segment->session) == 0 &&
-            strcmp(next->feed, segment->feed) == 0)
-            return next;
-    }
-    return NULL;
-}
-
-/* A moment from which on every segment that was being written at from_ns has frames: where the
- * oldest of them begins. A segment is being written until the next one of its session begins, so
- * that from_ns may well lie between two. */
-static td_result find_inside_ns(archive_view *view, const selection *wanted, uint64_t from_ns,
-                                uint64_t *inside_ns, td_err *err)
-{
-    selection feeds = {.feeds = wanted->feeds};
-    const selection_window near = {
-        .from_ns = from_ns > TURN_NS_MAX ? from_ns - TURN_NS_MAX : 0,
-        .to_ns = from_ns < UINT64_MAX - TURN_NS_MAX ? from_ns + TURN_NS_MAX : UINT64_MAX};
-    read_query query = selection_query(&feeds, near);
-    query.wants_channel = NULL; /* events are frames, too */
-    query.view = view;
+    selection feeds = {.feeds = c->wanted.feeds};
+    const read_query query = {
+        .to_ns = UINT64_MAX, .wants_feed = wants_feed, .user = &feeds, .view = view, .is_quiet = 1};
     read_plan *plan = NULL;
-    *inside_ns = from_ns;
-    td_result rc = read_plan_open(view->archive, &query, &plan, err);
-    if (rc != TD_OK)
-        return rc;
-    for (size_t i = 0; i < read_plan_count(plan); i++) {
-        const segment_index *segment = read_plan_segment(plan, i)->index;
-        if (segment->first_ns >= *inside_ns)
-            continue;
-        const segment_index *next = next_of(plan, segment);
-        if (segment->last_ns >= from_ns || (next != NULL && next->first_ns >= from_ns))
-            *inside_ns = segment->first_ns;
+    uint64_t found_ns = UINT64_MAX;
+    td_result rc = read_plan_open(c->archive, &query, &plan, err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) { /* by first_ns */
+        const segment_index *index = read_plan_segment(plan, i)->index;
+        if (index->first_ns >= found_ns)
+            break;
+        uint64_t ns = first_of(c->archive, index);
+        found_ns = ns < found_ns ? ns : found_ns;
     }
+    *first_ns = found_ns == UINT64_MAX ? 0 : found_ns;
     read_plan_close(plan);
-    return TD_OK;
+    return rc;
 }
 
 /* The moment from which frames are needed to know the books at from_ns: when the oldest of the
@@ -170,26 +123,14 @@ static td_result find_inside_ns(archive_view *view, const selection *wanted, uin
 static td_result find_lead_from(cursor *c, archive_view *view, uint64_t from_ns,
                                 uint64_t *lead_from_ns, td_err *err)
 {
+    moment open;
     *lead_from_ns = from_ns;
-    uint64_t inside_ns;
-    td_result rc = find_inside_ns(view, &c->wanted, from_ns, &inside_ns, err);
-    if (rc != TD_OK)
-        return rc;
-    TD_ASSERT(inside_ns <= from_ns);
-    look own;
-    const frame_ref *last;
-    rc = look_begin(&own, c, view, (selection_window){inside_ns, from_ns + 1}, 1, err);
-    while (rc == TD_OK)
-        rc = cursor_next(c, &last, err);
-    for (const session_feed *feed = connection_table_feeds(own.reading.connections); feed != NULL;
-         feed = feed->next) {
-        for (const session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
-            if (slot->is_open && slot->now->conn.since_ns < *lead_from_ns)
-                *lead_from_ns = slot->now->conn.since_ns;
-        }
-    }
-    look_end(&own, c);
-    return rc == TD_EOF ? TD_OK : rc;
+    td_result rc = moment_read(view, wants_feed, &c->wanted, from_ns + 1, &open, err);
+    for (size_t i = 0; i < open.count; i++)
+        if (open.conns[i].since_ns < *lead_from_ns)
+            *lead_from_ns = open.conns[i].since_ns;
+    moment_fini(&open);
+    return rc;
 }
 
 /* All is planned from one view. */

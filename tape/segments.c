@@ -108,7 +108,7 @@ static source_use use_of(const source_options *options, const channel_info *info
     selection_answer answer = source_options_ask(options, info);
     if (answer == SELECTION_EVENTS)
         return SOURCE_EVENT;
-    if (answer == SELECTION_NO || options->events_only)
+    if (answer == SELECTION_NO)
         return SOURCE_SKIP;
     return channel_role(info) == ROLE_UNKNOWN ? SOURCE_UNKNOWN : SOURCE_FRAME;
 }
@@ -392,7 +392,7 @@ static int wants_channel(void *user, const channel_info *info)
     selection_answer answer = source_options_ask(options, info);
     /* Every other channel shows as well that the segment overlaps the window. */
     if (answer == SELECTION_EVENTS)
-        return options->with_events || options->events_only;
+        return options->with_events;
     return answer != SELECTION_NO;
 }
 

@@ -1,5 +1,5 @@
-/* What connections are granted, from events. Expected: docs/design.md ("Events"). */
-#include "archive/granted.h"
+/* What connections are open and granted, from events. Expected: docs/design.md ("Events"). */
+#include "archive/moment.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,11 +11,11 @@
 
 enum { STEPS_MAX = 6 };
 
-typedef struct granted_case {
+typedef struct moment_case {
     const char *what;
     event steps[STEPS_MAX]; /* until one of kind EVENT_KIND_COUNT */
     int has_btc;
-} granted_case;
+} moment_case;
 
 #define BTC "trade.BTCUSD"
 #define GRANT                                                                                      \
@@ -27,7 +27,7 @@ typedef struct granted_case {
         .kind = EVENT_KIND_COUNT                                                                   \
     }
 
-static const granted_case CASES[] = {
+static const moment_case CASES[] = {
     {"nothing", {END}, 0},
     {"granted", {GRANT, END}, 1},
     {"another topic", {{.kind = EVENT_GRANT, .conn = 1, .topic = "trade.ETHUSD"}, END}, 0},
@@ -51,13 +51,13 @@ static void what_is_granted(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        const granted_case *c = &CASES[i];
-        granted *g = granted_open();
+        const moment_case *c = &CASES[i];
+        moment g = {0};
         for (size_t k = 0; c->steps[k].kind != EVENT_KIND_COUNT; k++)
-            granted_add(g, 1, &c->steps[k]);
-        if (granted_has(g, td_bytes_str(BTC), NULL) != c->has_btc)
+            moment_add(&g, 1, &c->steps[k], 0);
+        if (moment_has_topic(&g, td_bytes_str(BTC), NULL) != c->has_btc)
             fail_msg("%s: granted is %d", c->what, !c->has_btc);
-        granted_close(g);
+        moment_fini(&g);
     }
 }
 
@@ -73,14 +73,14 @@ static void sessions_and_covers(void **state)
     (void)state;
     const event all = {.kind = EVENT_GRANT, .conn = 1, .topic = EVENT_GRANT_ALL};
     const event stopped = {.kind = EVENT_SESSION, .state = "stop"};
-    granted *g = granted_open();
-    granted_add(g, 1, &all);
-    granted_add(g, 2, &stopped);
-    assert_true(granted_has(g, td_bytes_str(BTC), covers_all));
-    assert_false(granted_has(g, td_bytes_str(BTC), NULL));
-    granted_add(g, 1, &stopped);
-    assert_false(granted_has(g, td_bytes_str(BTC), covers_all));
-    granted_close(g);
+    moment g = {0};
+    moment_add(&g, 1, &all, 0);
+    moment_add(&g, 2, &stopped, 0);
+    assert_true(moment_has_topic(&g, td_bytes_str(BTC), covers_all));
+    assert_false(moment_has_topic(&g, td_bytes_str(BTC), NULL));
+    moment_add(&g, 1, &stopped, 0);
+    assert_false(moment_has_topic(&g, td_bytes_str(BTC), covers_all));
+    moment_fini(&g);
 }
 
 int main(void)
