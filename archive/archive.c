@@ -108,51 +108,16 @@ static void holder_line(const archive *a, char out[HOLDER_BYTES])
                    (long)getpid(), a->verb, since, has_session ? HOLDER_SESSION : "", a->session);
 }
 
-/* The session at the end of a line, "" if absent. */
-static void read_session(const char *at, char out[SESSION_ID_BYTES])
+/* The session at the end of a holder's line; "?" if there is none. */
+static void read_session(const char *line, char out[SESSION_ID_BYTES])
 {
     size_t prefix = strlen(HOLDER_SESSION);
-    size_t length = strlen(at);
-    const char *id = length < prefix ? NULL : at + length - (SESSION_ID_BYTES - 1);
-    out[0] = '\0';
-    if (length < prefix + SESSION_ID_BYTES - 1 ||
-        strncmp(id - prefix, HOLDER_SESSION, prefix) != 0 ||
-        strspn(id, "0123456789abcdef") != SESSION_ID_BYTES - 1)
-        return;
-    (void)snprintf(out, SESSION_ID_BYTES, "%s", id);
-}
-
-void archive_holder_read(const td_lock_view *view, archive_holder *out)
-{
-    char *verb = NULL;
-    *out = (archive_holder){.is_held = view->is_held != 0};
-    if (!view->is_held || strncmp(view->holder, HOLDER_PID, strlen(HOLDER_PID)) != 0)
-        return;
-    unsigned long long pid = strtoull(view->holder + strlen(HOLDER_PID), &verb, 10);
-    if (strncmp(verb, ", ", 2) != 0)
-        return;
-    verb += 2;
-    size_t verb_length = strcspn(verb, ",");
-    if (verb_length >= sizeof out->verb ||
-        strncmp(verb + verb_length, HOLDER_SINCE, strlen(HOLDER_SINCE)) != 0)
-        return;
-    out->pid = pid;
-    (void)snprintf(out->verb, sizeof out->verb, "%.*s", (int)verb_length, verb);
-    read_session(verb + verb_length, out->session);
-}
-
-static td_result look_at_holder(const archive *a, const char *file, archive_holder *out,
-                                td_err *err)
-{
-    char path[LIMIT_PATH_BYTES];
-    td_lock_view view;
-    *out = (archive_holder){0};
-    td_result rc = archive_join(a, file, path, err);
-    if (rc == TD_OK)
-        rc = td_io_look_at_lock(a->io, path, &view, err);
-    if (rc == TD_OK)
-        archive_holder_read(&view, out);
-    return rc;
+    size_t length = strlen(line);
+    size_t id_bytes = SESSION_ID_BYTES - 1;
+    const char *id = length < prefix + id_bytes ? "" : line + length - id_bytes;
+    int is_id = id[0] != '\0' && strncmp(id - prefix, HOLDER_SESSION, prefix) == 0 &&
+                strspn(id, "0123456789abcdef") == id_bytes;
+    (void)snprintf(out, SESSION_ID_BYTES, "%s", is_id ? id : "?");
 }
 
 static td_result take_lock(const archive *a, const char *file, td_lock **out, td_err *err)
@@ -184,7 +149,8 @@ static td_result lock_for_mode(archive *a, td_err *err)
 
 td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *err)
 {
-    archive_holder holder;
+    char path[LIMIT_PATH_BYTES];
+    td_lock_view view = {0};
     td_err cause;
     td_err_clear(&cause);
     out[0] = '\0';
@@ -194,10 +160,11 @@ td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *e
         memcpy(out, a->session, SESSION_ID_BYTES);
         return TD_OK;
     }
-    td_result rc = look_at_holder(a, LOCK_FILE, &holder, &cause);
-    if (rc == TD_OK && holder.is_held)
-        (void)snprintf(out, SESSION_ID_BYTES, "%s",
-                       holder.session[0] == '\0' ? "?" : holder.session);
+    td_result rc = archive_join(a, LOCK_FILE, path, &cause);
+    if (rc == TD_OK)
+        rc = td_io_look_at_lock(a->io, path, &view, &cause);
+    if (rc == TD_OK && view.is_held)
+        read_session(view.holder, out);
     /* For a reader only messages depend on it. */
     if (rc == TD_OK || a->mode == ARCHIVE_READ)
         return TD_OK;

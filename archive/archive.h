@@ -121,17 +121,6 @@ void archive_segment_time(const archive_listing *listing, const segment_name *na
 
 /* ---- other processes that use the archive ---- */
 
-/* The holder named in a lock file. */
-typedef struct archive_holder {
-    uint8_t is_held;
-    uint64_t pid; /* 0: the line cannot be read; verb and session are empty then */
-    char verb[LIMIT_NAME_BYTES];
-    char session[SESSION_ID_BYTES]; /* "" for one that is no appender */
-} archive_holder;
-
-/* Parse the holder's line of a lock file. A line in another form counts as unreadable. */
-void archive_holder_read(const td_lock_view *view, archive_holder *out);
-
 /* The session that an appender is running now: *out is its id, or "" if no appender holds the lock.
  * "?" if there is one whose line cannot be read. Nothing is written. For maintainers: list open
  * segments first, ask then. */

@@ -229,12 +229,6 @@ td_result archive_writer_check_lock(const archive_writer *w, td_err *err)
     return archive_check_lock(w->archive, err);
 }
 
-const char *archive_writer_segment(const archive_writer *w, size_t feed_index)
-{
-    TD_ASSERT(feed_index < w->feed_count);
-    return writer_feed_segment(w->feeds[feed_index]);
-}
-
 /* ---- the end ---- */
 
 static void keep_first(td_result *first, td_err *err, td_result rc, const td_err *cause)

@@ -80,10 +80,6 @@ TD_MUST_USE td_result archive_writer_put(archive_writer *writer, size_t feed_ind
  * what was put stays, and the session should end. */
 TD_MUST_USE td_result archive_writer_check_lock(const archive_writer *writer, td_err *err);
 
-/* Where a feed's current segment is (below the archive, with ".open"), "" if it has none yet; valid
- * until the next put. */
-const char *archive_writer_segment(const archive_writer *writer, size_t feed_index);
-
 typedef enum writer_end {
     WRITER_STOP,    /* clean: finish segments, journal the stop, leave a matching catalog */
     WRITER_ABANDON, /* after a failure: close files as they are; recover will look at them */

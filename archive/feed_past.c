@@ -153,7 +153,7 @@ td_result archive_past_open(archive *a, archive_past *past, td_err *err)
     uint64_t bytes = 0;
     td_result rc = TD_OK;
     if (past->writer == NULL)
-        rc = journal_open_read(a, take, past, &past->journal, &past->writer, err);
+        rc = journal_open(a, take, past, &past->journal, &past->writer, err);
     if (rc == TD_OK)
         rc = journal_size(past->writer, &bytes, err);
     if (rc != TD_OK || bytes == past->journal.sound_bytes)

@@ -71,7 +71,7 @@ td_result imports_find(archive *from, const capture_content *content, past_impor
 {
     import_search search = {.bytes = content->bytes, .rows = rows, .count = count, .past = past};
     td_hash128_hex(content->hash, search.hash);
-    td_result rc = journal_open_read(from, look, &search, &past->journal, &past->writer, err);
+    td_result rc = journal_open(from, look, &search, &past->journal, &past->writer, err);
     *was_killed = search.was_killed;
     return rc;
 }

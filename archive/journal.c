@@ -23,8 +23,10 @@ enum {
     CHAIN_MAGIC_BYTES = 8,
     ENTRY_BYTES_MAX = 1 << 18, /* an entry with its chain record; notes are the longest */
     WINDOW_BYTES = 1 << 20,
-    PREFACE_BYTES_MAX = 4096, /* magic and header */
-    SECTOR_BYTES = 512,       /* what a disk writes whole or not at all */
+    /* Magic and header, which are always the same. */
+    PREFACE_BYTES = MCAP_MAGIC_BYTES + MCAP_PREFIX_BYTES + 4 + sizeof JOURNAL_PROFILE - 1 + 4 +
+                    sizeof JOURNAL_LIBRARY - 1,
+    SECTOR_BYTES = 512, /* what a disk writes whole or not at all */
     LOCK_TRIES_MAX = 500,
 };
 #define LOCK_PAUSE_NS (10 * TD_NS_PER_MS)
@@ -114,7 +116,6 @@ typedef struct cursor {
     uint64_t entry_count;
     td_hash128 value;
     tail_state tail; /* once read to the end */
-    uint8_t is_damaged;
     td_hasher *hasher;
     td_buf window; /* bytes of the file from window_from on */
     uint64_t window_from;
@@ -168,21 +169,6 @@ static td_result look_record(cursor *c, uint64_t at, uint8_t opcode, size_t *siz
     return TD_OK;
 }
 
-/* Magic and header: how many bytes they take. */
-static td_result look_preface(cursor *c, size_t *size, td_err *err)
-{
-    const uint8_t *bytes = NULL;
-    size_t header = 0;
-    td_result rc = look(c, 0, MCAP_MAGIC_BYTES, &bytes, err);
-    if (rc != TD_OK)
-        return rc;
-    if (memcmp(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
-        return TD_E_CORRUPT;
-    rc = look_record(c, MCAP_MAGIC_BYTES, MCAP_HEADER, &header, err);
-    *size = MCAP_MAGIC_BYTES + header;
-    return rc == TD_OK && *size > PREFACE_BYTES_MAX ? TD_E_CORRUPT : rc;
-}
-
 static td_result unpack(const uint8_t *record, size_t size, uint64_t offset, journal_field *fields,
                         journal_entry *out)
 {
@@ -202,8 +188,8 @@ static td_result unpack(const uint8_t *record, size_t size, uint64_t offset, jou
 /* An entry as its lengths say: magic and header if it is the first, metadata, chain record. */
 typedef struct entry_place {
     uint64_t from;
-    size_t preface, metadata, chain; /* 0 from the first one on that is not there */
-    size_t size;                     /* of all three; 0 unless they are there whole */
+    size_t preface, metadata;
+    size_t size; /* of all three; 0 unless they are there whole */
 } entry_place;
 
 /* TD_OK; TD_EOF if the file ends before it does; TD_E_CORRUPT if it is no entry; TD_E_IO. */
@@ -211,20 +197,22 @@ static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *
 {
     size_t size = 0;
     const uint8_t *bytes = NULL;
-    *out = (entry_place){.from = from};
-    td_result rc = from == 0 ? look_preface(c, &out->preface, err) : TD_OK;
+    *out = (entry_place){.from = from, .preface = from == 0 ? PREFACE_BYTES : 0};
+    td_result rc = TD_OK;
+    if (from == 0 && (rc = look(c, 0, MCAP_MAGIC_BYTES, &bytes, err)) == TD_OK &&
+        memcmp(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
+        rc = TD_E_CORRUPT;
     if (rc == TD_OK)
         rc = look_record(c, from + out->preface, MCAP_METADATA, &size, err);
     if (rc != TD_OK)
         return rc;
     out->metadata = size;
-    rc = look_record(c, from + out->preface + size, CHAIN_OPCODE, &size, err);
+    rc = look_record(c, from + out->preface + out->metadata, CHAIN_OPCODE, &size, err);
+    if (rc == TD_OK && size != CHAIN_BYTES)
+        rc = TD_E_CORRUPT;
     if (rc != TD_OK)
         return rc;
-    out->chain = size;
     size += out->preface + out->metadata;
-    if (out->chain != CHAIN_BYTES || size > ENTRY_BYTES_MAX)
-        return TD_E_CORRUPT;
     rc = look(c, from, size, &bytes, err);
     out->size = rc == TD_OK ? size : 0;
     return rc;
@@ -323,10 +311,9 @@ static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, 
 }
 
 /* What stands for bytes that cannot be read. */
-static journal_entry damaged_entry(cursor *c, uint64_t from, uint64_t to, journal_field *fields,
+static journal_entry damaged_entry(uint64_t from, uint64_t to, journal_field *fields,
                                    char number[24])
 {
-    c->is_damaged = 1;
     fields[0] = journal_u64("bytes", to - from, number);
     return (journal_entry){
         .offset = from, .act = td_bytes_str(JOURNAL_DAMAGED), .fields = fields, .field_count = 1};
@@ -362,7 +349,7 @@ static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
         return rc;
     rc = find_sound(c, place.size == 0 ? 0 : from + place.size, value, err);
     if (rc == TD_OK)
-        *entry = damaged_entry(c, from, c->sound_bytes, fields, number);
+        *entry = damaged_entry(from, c->sound_bytes, fields, number);
     return rc == TD_EOF ? TD_E_TRUNCATED : rc;
 }
 
@@ -384,34 +371,6 @@ static td_result has_unwritten_sector(cursor *c, int *out, td_err *err)
         at += size;
     }
     return TD_OK;
-}
-
-/* 1 if size bytes at at, or as many as the file has, are the beginning of what. */
-static td_result begins_as(cursor *c, uint64_t at, const void *what, size_t size, int *out,
-                           td_err *err)
-{
-    const uint8_t *bytes = NULL;
-    uint64_t left = at < c->file_bytes ? c->file_bytes - at : 0;
-    size_t there = left < size ? (size_t)left : size;
-    td_result rc = look(c, at < c->file_bytes ? at : c->file_bytes, there, &bytes, err);
-    *out = rc == TD_OK && memcmp(bytes, what, there) == 0;
-    return rc;
-}
-
-/* 1 if the tail is the beginning of the next entry, as far as it can be compared. */
-static td_result is_beginning(cursor *c, const entry_place *place, int *out, td_err *err)
-{
-    static const uint8_t METADATA = MCAP_METADATA;
-    uint8_t chain[MCAP_PREFIX_BYTES + CHAIN_MAGIC_BYTES + 8] = {CHAIN_OPCODE};
-    uint64_t at = c->sound_bytes + place->preface;
-    if (c->sound_bytes == 0 && place->preface == 0) /* more of it is of no use */
-        return begins_as(c, 0, MCAP_MAGIC, MCAP_MAGIC_BYTES, out, err);
-    if (place->metadata == 0)
-        return begins_as(c, at, &METADATA, 1, out, err);
-    td_put_le64(chain + 1, CHAIN_BYTES - MCAP_PREFIX_BYTES);
-    memcpy(chain + MCAP_PREFIX_BYTES, CHAIN_MAGIC, CHAIN_MAGIC_BYTES);
-    td_put_le64(chain + MCAP_PREFIX_BYTES + CHAIN_MAGIC_BYTES, c->sound_bytes);
-    return begins_as(c, at + place->metadata, chain, sizeof chain, out, err);
 }
 
 /* Chain records of the tail: none, one that is whole or cut, or those of more than one entry. */
@@ -447,7 +406,6 @@ static td_result judge_tail(cursor *c, td_err *err)
     entry_place place;
     tail_chains chains = {0};
     int is_unwritten = 0;
-    int is_cut = 0;
     td_result rc = find_entry(c, c->sound_bytes, &place, err);
     int is_short = rc == TD_EOF;
     if (rc != TD_OK && rc != TD_EOF && rc != TD_E_CORRUPT)
@@ -455,11 +413,9 @@ static td_result judge_tail(cursor *c, td_err *err)
     rc = find_chains(c, &chains, err);
     if (rc == TD_OK)
         rc = has_unwritten_sector(c, &is_unwritten, err);
-    if (rc == TD_OK && is_short)
-        rc = is_beginning(c, &place, &is_cut, err);
     if (rc != TD_OK)
         return rc == TD_EOF ? TD_OK : rc; /* cut while we read */
-    int is_torn = is_unwritten ? !chains.has_more : is_cut && !chains.has_whole;
+    int is_torn = is_unwritten ? !chains.has_more : is_short && !chains.has_whole;
     c->tail = is_torn ? TAIL_TORN : TAIL_DAMAGED;
     return TD_OK;
 }
@@ -481,7 +437,7 @@ static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err
     if (rc == TD_E_TRUNCATED)
         rc = judge_tail(c, err);
     if (rc == TD_OK && c->tail == TAIL_DAMAGED) {
-        entry = damaged_entry(c, c->sound_bytes, c->file_bytes, fields, number);
+        entry = damaged_entry(c->sound_bytes, c->file_bytes, fields, number);
         rc = fn == NULL ? TD_OK : fn(user, &entry, err);
     }
     return rc == TD_EOF ? TD_OK : rc;
@@ -490,7 +446,6 @@ static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err
 static journal_state cursor_state(const cursor *c)
 {
     return (journal_state){.is_present = 1,
-                           .is_damaged = c->is_damaged,
                            .file_bytes = c->file_bytes,
                            .sound_bytes = c->sound_bytes,
                            .entry_count = c->entry_count};
@@ -695,6 +650,7 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
                               .library = td_bytes_str(JOURNAL_LIBRARY)};
         mcap_encode_magic(&j->out);
         mcap_encode_header(&j->out, &header);
+        TD_ASSERT(j->out.size == PREFACE_BYTES);
     }
     encode_metadata(j, act, fields, field_count);
     chain_record chain = {.covers_from = c->sound_bytes};
@@ -788,7 +744,8 @@ static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_sta
     rc = cursor_init(&j->cursor, j->file, err);
     if (rc == TD_OK)
         rc = read_entries(&j->cursor, fn, user, err);
-    *state = cursor_state(&j->cursor);
+    if (state != NULL)
+        *state = cursor_state(&j->cursor);
     if (rc == TD_OK)
         rc = sync_entry(j, err);
     if (rc == TD_OK)
@@ -799,14 +756,8 @@ static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_sta
     return rc;
 }
 
-td_result journal_open(archive *a, journal **out, td_err *err)
-{
-    journal_state state;
-    return journal_open_read(a, NULL, NULL, &state, out, err);
-}
-
-td_result journal_open_read(archive *a, journal_fn *fn, void *user, journal_state *state,
-                            journal **out, td_err *err)
+td_result journal_open(archive *a, journal_fn *fn, void *user, journal_state *state, journal **out,
+                       td_err *err)
 {
     TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
     *out = NULL;

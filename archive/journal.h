@@ -77,7 +77,6 @@ typedef struct journal_state {
     uint64_t sound_bytes; /* up to the end of the last sound entry */
     uint64_t entry_count; /* sound ones */
     uint8_t is_present;
-    uint8_t is_damaged; /* 1: an entry of act JOURNAL_DAMAGED took the place of bytes */
 } journal_state;
 
 /* Read the journal of an archive, oldest entry first. None there: TD_OK and is_present 0. Damage,
@@ -88,13 +87,10 @@ TD_MUST_USE td_result journal_read(archive *archive, journal_fn *fn, void *user,
 typedef struct journal journal;
 
 /* Open for writing; makes the file, cuts a torn tail off (kept in torn/). Appender or maintainer.
- * TD_E_CORRUPT never: what cannot be read stays, and entries follow it. */
-TD_MUST_USE td_result journal_open(archive *archive, journal **out, td_err *err);
-
-/* The same, and pass the entries to fn, as journal_read: one reading instead of two. What opening
- * itself writes is not passed. */
-TD_MUST_USE td_result journal_open_read(archive *archive, journal_fn *fn, void *user,
-                                        journal_state *state, journal **out, td_err *err);
+ * TD_E_CORRUPT never: what cannot be read stays, and entries follow it. Entries are passed to fn,
+ * as journal_read does, but what opening itself writes. fn and state may be NULL. */
+TD_MUST_USE td_result journal_open(archive *archive, journal_fn *fn, void *user,
+                                   journal_state *state, journal **out, td_err *err);
 void journal_close(journal *journal);
 
 /* A field from C strings, and from a number (text must hold it: 21 bytes). */

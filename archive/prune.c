@@ -318,7 +318,9 @@ static td_result remove_all(prune_work *w, td_err *err)
 
 static td_result do_work(prune_work *w, td_err *err)
 {
-    td_result rc = w->options->is_dry_run ? TD_OK : journal_open(w->archive, &w->journal, err);
+    td_result rc = w->options->is_dry_run
+                       ? TD_OK
+                       : journal_open(w->archive, NULL, NULL, NULL, &w->journal, err);
     if (rc == TD_OK)
         rc = archive_view_open(w->archive, VIEW_FILES, archive_log(w->archive), &w->view, err);
     if (rc == TD_OK && w->view->past_result != TD_OK)

@@ -60,11 +60,6 @@ void writer_feed_close(writer_feed *f)
     td_free(f);
 }
 
-const char *writer_feed_segment(const writer_feed *f)
-{
-    return f->shown;
-}
-
 /* A full disk leaves everything as it was. After any other failure the state of the
  * file is unknown. */
 static td_result judge(writer_feed *f, td_result rc)

@@ -55,7 +55,4 @@ const segment_rows *writer_feed_rows(const writer_feed *feed);
 /* As archive_writer_make_private. */
 void writer_feed_make_private(writer_feed *feed);
 
-/* Path below the archive, with ".open" while it is; "" without a segment. */
-const char *writer_feed_segment(const writer_feed *feed);
-
 #endif

@@ -246,7 +246,7 @@ static void test_journal_keeps_every_member(void **state)
     size_t seen = 0;
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    assert_int_equal(journal_open(a, &entries, NULL), TD_OK);
+    assert_int_equal(journal_open(a, NULL, NULL, NULL, &entries, NULL), TD_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(journal_append_gap(entries, rows[i], NULL), TD_OK);
     journal_close(entries);

@@ -455,7 +455,7 @@ static void test_gaps_of_an_overlapping_session_stay(void **state)
                           .cause = "",
                           .detail = ""};
     archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
-    assert_int_equal(journal_open(a, &acts, &err), TD_OK);
+    assert_int_equal(journal_open(a, NULL, NULL, NULL, &acts, &err), TD_OK);
     assert_int_equal(journal_append_gap(acts, &told, &err), TD_OK);
     journal_close(acts);
     archive_close(a);

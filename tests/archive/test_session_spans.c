@@ -226,7 +226,7 @@ static void test_stretches_between(void **state)
     td_err err;
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    assert_int_equal(journal_open(a, &j, &err), TD_OK);
+    assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
     assert_int_equal(append_pruned(j, "capture/one", 100, 120, &err), TD_OK);
     assert_int_equal(append_pruned(j, "capture/two", 140, 160, &err), TD_OK);
     journal_close(j);

@@ -73,7 +73,7 @@ static void write_note(bench *b)
                          .detail = ""};
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
-    assert_int_equal(journal_open(a, &j, &err), TD_OK);
+    assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
     assert_int_equal(journal_append(j, "note", note, sizeof note / sizeof note[0], &err), TD_OK);
     assert_int_equal(journal_append_gap(j, &gap, &err), TD_OK);
     journal_close(j);

@@ -120,8 +120,12 @@ static void write_session(fuzz_archive *self, writer_end end)
     m.chunk = sealed_chunk_open();
     TD_ASSERT(m.chunk != NULL);
     write_chunks(&m);
+    archive_listing listing;
+    fuzz_must(archive_list(into, &listing, NULL), NULL);
+    TD_ASSERT(listing.segment_count == 1);
     (void)snprintf(self->segment, sizeof self->segment, "%s/%s", FUZZ_ARCHIVE_PATH,
-                   archive_writer_segment(m.writer, m.feed));
+                   listing.segments[0].path);
+    archive_listing_fini(&listing);
     if (end == WRITER_STOP)
         self->segment[strlen(self->segment) - strlen(".open")] = '\0';
     sealed_chunk_close(m.chunk);

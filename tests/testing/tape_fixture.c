@@ -45,7 +45,7 @@ static void make_journal(const tape_fixture *fixture)
     journal *j = NULL;
     td_err err;
     expect_ok(archive_open(&options, fixture->folder, ARCHIVE_APPEND, &a, &err), &err);
-    expect_ok(journal_open(a, &j, &err), &err);
+    expect_ok(journal_open(a, NULL, NULL, NULL, &j, &err), &err);
     expect_ok(journal_append(j, "note", NULL, 0, &err), &err);
     journal_close(j);
     archive_close(a);
