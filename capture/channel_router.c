@@ -10,13 +10,11 @@
 #include "base/url.h"
 #include "format/segment_name.h"
 #include "schema/decode.h"
-#include "schema/json_schema.h"
 
 enum {
     /* Open addressing, at most a third full; 256 KiB. */
     TABLE_PLACES = 1 << 16,
     NO_CHANNEL = 0, /* a free place; others hold index + 1 */
-    SCHEMA_NAME_BYTES = 2 * LIMIT_NAME_BYTES,
 };
 
 _Static_assert((TABLE_PLACES & (TABLE_PLACES - 1)) == 0, "the table is indexed by a mask");
@@ -33,7 +31,6 @@ typedef struct route_key {
     td_bytes topic;
     td_bytes exchange_topic;
     td_bytes symbol;
-    const topic_row *dated; /* the row that says the schema, where that depends on the date */
 } route_key;
 
 typedef struct routed_channel {
@@ -48,8 +45,6 @@ struct channel_router {
     char feed[LIMIT_NAME_BYTES];
     const family *family;
     decoder *decoder;
-    td_buf *schemas; /* text per row of the family, empty until it is needed */
-    char (*schema_names)[SCHEMA_NAME_BYTES];
     routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* they never move: callers keep pointers */
     uint32_t channel_count;
     uint32_t topic_channel_count; /* of these, channels of topics */
@@ -66,8 +61,6 @@ channel_router *channel_router_open(const char *feed, const family *of)
     channel_router *r = td_alloc_zero(1, sizeof *r);
     memcpy(r->feed, feed, feed_size + 1);
     r->family = of;
-    r->schemas = td_alloc_zero(of->topic_count, sizeof *r->schemas);
-    r->schema_names = td_alloc_zero(of->topic_count, sizeof *r->schema_names);
     r->decoder = decoder_open();
     return r;
 }
@@ -85,10 +78,6 @@ void channel_router_close(channel_router *router)
     if (router == NULL)
         return;
     channel_router_forget(router);
-    for (size_t i = 0; i < router->family->topic_count; i++)
-        td_buf_fini(&router->schemas[i]);
-    td_free(router->schemas);
-    td_free(router->schema_names);
     decoder_close(router->decoder);
     td_free(router);
 }
@@ -114,7 +103,7 @@ static int keys_equal(const route_key *a, const route_key *b)
     return a->line == b->line && a->shard == b->shard && a->dir == b->dir &&
            a->opcode == b->opcode && a->encoding == b->encoding &&
            td_bytes_equal(a->topic, b->topic) && td_bytes_equal(a->symbol, b->symbol) &&
-           td_bytes_equal(a->exchange_topic, b->exchange_topic) && a->dated == b->dated;
+           td_bytes_equal(a->exchange_topic, b->exchange_topic);
 }
 
 /* The place in the table that holds the key's channel, or the free one where it belongs. */
@@ -131,33 +120,6 @@ static uint32_t find_place(const channel_router *r, const route_key *key, uint64
 }
 
 /* ---- making ---- */
-
-/* "FAMILY/TOPIC", and after it when a dated row begins: one name has one schema, also in a
- * recording that continues over the date. */
-static void name_schema(const family *of, const topic_row *row, char out[SCHEMA_NAME_BYTES])
-{
-    const char *from = row->valid_from != NULL ? row->valid_from : "";
-    int n = snprintf(out, SCHEMA_NAME_BYTES, "%s/%s%s%s", of->name, row->name,
-                     from[0] != '\0' ? "@" : "", from);
-    TD_ASSERT(n > 0);
-    TD_ASSERT(n < SCHEMA_NAME_BYTES);
-}
-
-/* Schema of a row, written once. */
-static void fill_schema(channel_router *r, const topic_row *row, channel_info *info)
-{
-    size_t index = (size_t)(row - r->family->topics);
-    TD_ASSERT(index < r->family->topic_count);
-    td_buf *schema = &r->schemas[index];
-    if (schema->size == 0) {
-        td_buf_init(schema, JSON_SCHEMA_BYTES_MAX);
-        td_result rc = json_schema_write(r->family, row, schema, NULL);
-        TD_ASSERT(rc == TD_OK); /* each row's schema fits */
-        name_schema(r->family, row, r->schema_names[index]);
-    }
-    info->schema_name = r->schema_names[index];
-    info->schema = td_buf_view(schema);
-}
 
 /* Append a copy of a name to names; advances *at. */
 static const char *copy_name(char **at, td_bytes *view)
@@ -195,8 +157,6 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
                                 .opcode = key->opcode,
                                 .message_encoding = key->encoding,
                                 .schema_name = ""};
-    if (row != NULL)
-        fill_schema(r, row, &made->info);
     char *at = made->names;
     made->info.topic = copy_name(&at, &made->key.topic);
     made->info.exchange_topic = copy_name(&at, &made->key.exchange_topic);
@@ -349,7 +309,6 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
         key.topic = what.topic.topic;
         key.exchange_topic = what.exchange_topic;
         key.symbol = what.topic.symbol;
-        key.dated = topic_row_is_dated(what.topic.row) ? what.topic.row : NULL;
         td_result rc = get_channel(router, &key, what.topic.row, out);
         if (TD_UNLIKELY(rc == TD_E_LIMIT))
             route_overflow(router, frame, out);

@@ -8,13 +8,10 @@
 #include "base/limits.h"
 #include "base/suggest.h"
 #include "schema/family.h"
-#include "schema/json_schema.h"
 #include "schema/message_json.h"
 
 typedef struct topics_options {
     const char *family;
-    options_time at;
-    const char *json_schema;
 } topics_options;
 
 static const option_row TOPICS_ROWS[] = {
@@ -24,18 +21,6 @@ static const option_row TOPICS_ROWS[] = {
      .metavar = "FAMILY",
      .choices = FAMILY_NAMES,
      .help = "only this family's topics"},
-    {.long_name = "json-schema",
-     .type = OPTION_TEXT,
-     .offset = offsetof(topics_options, json_schema),
-     .metavar = "TOPIC",
-     .help = "with --family: print the JSON Schema of this topic's frames; the name is as\n"
-             "listed, or as the exchange writes it"},
-    {.long_name = "at",
-     .type = OPTION_TIME,
-     .offset = offsetof(topics_options, at),
-     .metavar = "TIME",
-     .help = "with --json-schema: receive time, for topics that changed over the years\n"
-             "(default: now)"},
 };
 
 static size_t count_rules(const topic_row *row)
@@ -114,62 +99,6 @@ static void list_topics(result_writer *r, const family *only)
     result_object_end(r, "{topics}");
 }
 
-/* The row of a family that a name denotes at a time, or NULL: its pattern, a topic as the exchange
- * writes it, or one without the symbol, as messages have it ("kline.5"). */
-static const topic_row *find_row_at(const family *in, const char *name, uint64_t at_ns)
-{
-    char with_symbol[LIMIT_TOPIC_BYTES];
-    topic_match match;
-    for (size_t i = 0; i < in->topic_count; i++) {
-        const topic_row *row = &in->topics[i];
-        int is_over = at_ns == TOPIC_NOW && row->valid_until != NULL;
-        if (strcmp(row->pattern, name) == 0 && topic_row_is_valid(row, at_ns) && !is_over)
-            return row;
-    }
-    if (topic_match_text(in->topics, in->topic_count, td_bytes_str(name), at_ns, &match))
-        return match.row;
-    int size = snprintf(with_symbol, sizeof with_symbol, "%s.x", name);
-    int fits = size > 0 && (size_t)size < sizeof with_symbol;
-    return fits && topic_match_text(in->topics, in->topic_count, td_bytes_str(with_symbol), at_ns,
-                                    &match)
-               ? match.row
-               : NULL;
-}
-
-static td_result refuse_topic(const family *in, const char *name, td_err *err)
-{
-    suggest_search search = {.written = td_bytes_str(name)};
-    char similar[128];
-    for (size_t i = 0; i < in->topic_count; i++)
-        suggest_offer(&search, in->topics[i].name);
-    suggest_format(&search, similar, sizeof similar);
-    td_err_set(err, TD_E_INVALID, "%s has no topic '%s'", in->name, name);
-    td_err_hint(err, "%s%s'tapedeck topics' lists them", similar, search.name == NULL ? "" : " ");
-    return TD_E_INVALID;
-}
-
-/* Without --at: the row of today, or the last one of a topic that is no more. */
-static td_result print_schema(verb_run *verb, const family *in, const topics_options *options)
-{
-    td_buf text;
-    if (in == NULL)
-        return td_err_set(&verb->err, TD_E_INVALID, "--json-schema needs --family");
-    const topic_row *row =
-        find_row_at(in, options->json_schema, options->at.is_given ? options->at.at.ns : TOPIC_NOW);
-    if (row == NULL && !options->at.is_given)
-        row = find_row_at(in, options->json_schema, TOPIC_ANY_TIME);
-    if (row == NULL)
-        return refuse_topic(in, options->json_schema, &verb->err);
-    td_buf_init(&text, JSON_SCHEMA_BYTES_MAX);
-    td_result rc = json_schema_write(in, row, &text, &verb->err);
-    if (rc == TD_OK) {
-        output_bytes(&verb->output, td_buf_view(&text));
-        output_bytes(&verb->output, td_bytes_str("\n"));
-    }
-    td_buf_fini(&text);
-    return rc;
-}
-
 static td_result run_topics(verb_run *verb)
 {
     const topics_options *options = verb->state;
@@ -179,8 +108,6 @@ static td_result run_topics(verb_run *verb)
         if (only == NULL)
             return family_refuse(td_bytes_str(options->family), &verb->err);
     }
-    if (options->json_schema != NULL)
-        return print_schema(verb, only, options);
     list_topics(&verb->result, only);
     return TD_OK;
 }
@@ -191,10 +118,9 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {
         .name = "topics",
         .summary = "List the topics that can be decoded, by family.",
-        .statuses = {[EXIT_CODE_USAGE] =
-                         "the command line is wrong, or there is no such family or topic"},
+        .statuses = {[EXIT_CODE_USAGE] = "the command line is wrong, or there is no such family"},
         .examples = "tapedeck topics --family inverse\n"
-                    "tapedeck topics --family linear --json-schema trade",
+                    "tapedeck topics --json",
         .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
         .own = {"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &options},
         .work = run_topics};

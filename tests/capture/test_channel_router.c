@@ -22,7 +22,6 @@ typedef struct route_row {
     const char *exchange_topic;
     const char *symbol;
     const char *encoding;
-    const char *schema;
     uint64_t publish_ns; /* 0: the receive time */
     frame_class frame_class;
 } route_row;
@@ -33,37 +32,35 @@ static const route_row ROWS[] = {
     {"a trade", DIR_IN, OPCODE_TEXT,
      "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786587,\"symbol\":\"BTCUSD\"}"
      "]}",
-     "trade", "trade.BTCUSD", "BTCUSD", "json", "inverse/trade", 1618677786587000000, CLASS_DATA},
+     "trade", "trade.BTCUSD", "BTCUSD", "json", 1618677786587000000, CLASS_DATA},
     {"a book, keys in another order", DIR_IN, OPCODE_TEXT,
      "{\"type\":\"delta\",\"timestamp_e6\":1618677786241188,\"cross_seq\":1,\"data\":{},"
      "\"topic\":\"orderBook_200.100ms.ETHUSD\"}",
-     "orderBook_200.100ms", "orderBook_200.100ms.ETHUSD", "ETHUSD", "json",
-     "inverse/orderBook_200.100ms", 1618677786241188000, CLASS_DATA},
+     "orderBook_200.100ms", "orderBook_200.100ms.ETHUSD", "ETHUSD", "json", 1618677786241188000,
+     CLASS_DATA},
     {"an ack", DIR_IN, OPCODE_TEXT,
      "{\"success\":true,\"ret_msg\":\"\",\"request\":{\"op\":\"subscribe\"}}", "_control", "", "",
-     "json", "", 0, CLASS_ACK},
+     "json", 0, CLASS_ACK},
     {"a pong", DIR_IN, OPCODE_TEXT, "{\"success\":true,\"ret_msg\":\"pong\"}", "_control", "", "",
-     "json", "", 0, CLASS_PONG},
-    {"a request", DIR_OUT, OPCODE_TEXT, "{\"op\":\"ping\"}", "_control", "", "", "json", "", 0,
+     "json", 0, CLASS_PONG},
+    {"a request", DIR_OUT, OPCODE_TEXT, "{\"op\":\"ping\"}", "_control", "", "", "json", 0,
      CLASS_REQUEST},
     {"a topic without a row", DIR_IN, OPCODE_TEXT, "{\"topic\":\"nothing.BTCUSD\",\"data\":[]}",
-     "_unknown", "", "", "json", "", 0, CLASS_DATA},
-    {"no JSON", DIR_IN, OPCODE_TEXT, "hello", "_unknown", "", "", "raw", "", 0, CLASS_UNKNOWN},
-    {"broken JSON", DIR_IN, OPCODE_TEXT, " {\"topic\":", "_unknown", "", "", "json", "", 0,
+     "_unknown", "", "", "json", 0, CLASS_DATA},
+    {"no JSON", DIR_IN, OPCODE_TEXT, "hello", "_unknown", "", "", "raw", 0, CLASS_UNKNOWN},
+    {"broken JSON", DIR_IN, OPCODE_TEXT, " {\"topic\":", "_unknown", "", "", "json", 0,
      CLASS_UNKNOWN},
-    {"nothing at all", DIR_IN, OPCODE_TEXT, "", "_unknown", "", "", "raw", "", 0, CLASS_UNKNOWN},
-    {"binary", DIR_IN, OPCODE_BINARY, "\x1f\x8b\x08", "_unknown", "", "", "raw", "", 0,
-     CLASS_UNKNOWN},
+    {"nothing at all", DIR_IN, OPCODE_TEXT, "", "_unknown", "", "", "raw", 0, CLASS_UNKNOWN},
+    {"binary", DIR_IN, OPCODE_BINARY, "\x1f\x8b\x08", "_unknown", "", "", "raw", 0, CLASS_UNKNOWN},
     {"an outbound frame that is no JSON", DIR_OUT, OPCODE_TEXT, "ping", "_control", "", "", "raw",
-     "", 0, CLASS_REQUEST},
+     0, CLASS_REQUEST},
     {"an HTTP answer that looks like a frame", DIR_HTTP, OPCODE_TEXT,
-     "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", "http.reply", "", "", "json", "", 0,
-     CLASS_UNKNOWN},
+     "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", "http.reply", "", "", "json", 0, CLASS_UNKNOWN},
     {"an escape in a topic is resolved", DIR_IN, OPCODE_TEXT,
-     "{\"topic\":\"trade.A\\u0042C\",\"data\":[]}", "trade", "trade.ABC", "ABC", "json",
-     "inverse/trade", 0, CLASS_DATA},
+     "{\"topic\":\"trade.A\\u0042C\",\"data\":[]}", "trade", "trade.ABC", "ABC", "json", 0,
+     CLASS_DATA},
     {"a NUL in a topic is no name", DIR_IN, OPCODE_TEXT,
-     "{\"topic\":\"trade.A\\u0000B\",\"data\":[]}", "_unknown", "", "", "json", "", 0, CLASS_DATA},
+     "{\"topic\":\"trade.A\\u0000B\",\"data\":[]}", "_unknown", "", "", "json", 0, CLASS_DATA},
 };
 
 static channel_router *open_router(void)
@@ -106,8 +103,6 @@ static void test_rows(void **state)
             assert_string_equal(route.info->exchange_topic, row->exchange_topic);
             assert_string_equal(route.info->symbol, row->symbol);
             assert_string_equal(route.info->message_encoding, row->encoding);
-            assert_string_equal(route.info->schema_name, row->schema);
-            assert_int_equal(route.info->schema.size > 0, row->schema[0] != '\0');
             assert_int_equal(route.info->shard, 3);
             assert_int_equal(route.info->line, 0);
             assert_int_equal(route.info->opcode, row->opcode);
@@ -121,22 +116,13 @@ static void test_rows(void **state)
     channel_router_close(r);
 }
 
-/* A topic that changed under its name on 2026-03-19: each frame's channel has the schema of its
- * day, also where one recording goes on over the date (docs/design.md, archive). */
+/* A topic that changed under its name on 2026-03-19 keeps its channel. */
 static void test_dated_rows(void **state)
 {
     (void)state;
     static const char FRAME[] =
         "{\"topic\":\"orderbook.200.BTCUSDT\",\"type\":\"delta\",\"ts\":1,\"data\":{}}";
-    static const struct {
-        uint64_t recv_s;
-        const char *name;
-        const char *says;
-    } DAYS[] = {
-        {1773878399, "v5-spot/orderbook.200", "200 ms"}, /* 2026-03-18T23:59:59Z */
-        {1773878400, "v5-spot/orderbook.200@2026-03-19", "100 ms"},
-        {1773878399, "v5-spot/orderbook.200", "200 ms"}, /* of another input */
-    };
+    static const uint64_t DAYS[] = {1773878399, 1773878400}; /* 2026-03-18T23:59:59Z and after */
     char padded[sizeof FRAME + DECODE_PADDING_BYTES] = {0};
     memcpy(padded, FRAME, sizeof FRAME);
     channel_router *r = channel_router_open("f", family_find(td_bytes_str("v5-spot")));
@@ -144,14 +130,11 @@ static void test_dated_rows(void **state)
         channel_route route;
         const feed_frame frame = {.dir = DIR_IN,
                                   .opcode = OPCODE_TEXT,
-                                  .recv_ns = DAYS[i].recv_s * 1000000000,
+                                  .recv_ns = DAYS[i] * 1000000000,
                                   .bytes = td_bytes_of(padded, sizeof FRAME - 1)};
         channel_router_route(r, &frame, &route);
         assert_string_equal(route.info->topic, "orderbook.200");
-        assert_string_equal(route.info->schema_name, DAYS[i].name);
-        assert_int_equal(route.index, i % 2);
-        td_bytes schema = route.info->schema;
-        assert_non_null(memmem(schema.data, schema.size, DAYS[i].says, strlen(DAYS[i].says)));
+        assert_int_equal(route.index, 0);
     }
     channel_router_close(r);
 }

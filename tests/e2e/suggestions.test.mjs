@@ -18,7 +18,6 @@ test("verbs, options, values, families and topics that are mistyped are refused 
     [["decode", "--family", "linaer"], "there is no family 'linaer'", "did you mean 'linear'?"],
     [["topics", "--family", "invers"], "there is no family 'invers'", "did you mean 'inverse'"],
     [["topics", "--family", "nosuch"], "there is no family 'nosuch'", "families: inverse, linear, "],
-    [["topics", "--family", "linear", "--json-schema", "trad"], "linear has no topic 'trad'", "did you mean 'trade'?"],
     [["import", "-a", "x", "--family", "v5-sopt", "--format", "jsonl", "f"], "there is no family 'v5-sopt'", "did you mean 'v5-spot'"],
     [["sim", "--families", "inverse,linaer"], "there is no family 'linaer'", "did you mean 'linear'?"],
     [[...recording, "--topic", "publicTrades", "--symbol", "BTCUSDT"], "family v5-linear has no topic 'publicTrades.BTCUSDT'", /did you mean 'publicTrade'\?.*--allow-unknown-topic/],
