@@ -7,8 +7,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-enum { HASH_STEP_BYTES = 1 << 16 };
-
 td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out, td_err *err)
 {
     *out = NULL;
@@ -116,29 +114,7 @@ td_result td_io_rename(td_io io, const char *from, const char *to, td_err *err)
 
 td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err)
 {
-    TD_ASSERT(path != NULL);
     return io.ops->size_at(io.ctx, path, out, err);
-}
-
-td_result td_io_hash(td_io io, const char *path, char out[TD_HASH128_HEX_BYTES], td_err *err)
-{
-    uint8_t step[HASH_STEP_BYTES];
-    size_t got = 1;
-    td_file *file = NULL;
-    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
-    if (rc != TD_OK)
-        return rc;
-    td_hasher *hasher = td_hasher_open();
-    for (uint64_t at = 0; rc == TD_OK && got > 0; at += got) {
-        rc = td_io_read_at(file, at, step, sizeof step, &got, err);
-        if (rc == TD_OK)
-            td_hasher_update(hasher, step, got);
-    }
-    if (rc == TD_OK)
-        td_hash128_hex(td_hasher_digest(hasher), out);
-    td_hasher_close(hasher);
-    td_io_close(file);
-    return rc;
 }
 
 td_result td_io_is_private(td_file *file, int *out, td_err *err)
@@ -175,6 +151,18 @@ static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_e
     return rc;
 }
 
+/* Make the folders of path below its first here bytes. */
+static td_result make_down(td_io io, char *path, size_t here, td_err *err)
+{
+    td_result rc = TD_OK;
+    while (rc == TD_OK && path[here] != '\0') {
+        here += strspn(path + here, "/");
+        here += strcspn(path + here, "/");
+        rc = mkdir_and_sync_parent(io, path, here, err);
+    }
+    return rc;
+}
+
 /* Length of the parent's path without trailing slashes; 0 if there is no folder to make. */
 static size_t parent_length(const char *path, size_t length)
 {
@@ -185,8 +173,8 @@ static size_t parent_length(const char *path, size_t length)
     return length;
 }
 
-/* Go up to the first folder whose parent exists, then make folders downwards. Folders above the
- * archive are not touched; they may be unreadable. */
+/* From the path upwards to the first folder whose parent exists, then down again. Folders above are
+ * not touched; they may be unreadable. */
 td_result td_io_mkdir_all(td_io io, const char *path, td_err *err)
 {
     char copy[LIMIT_PATH_BYTES];
@@ -203,17 +191,10 @@ td_result td_io_mkdir_all(td_io io, const char *path, td_err *err)
         here = parent_length(copy, here);
         rc = mkdir_and_sync_parent(io, copy, here, err);
     }
-    while (rc == TD_OK && here < length) {
-        while (copy[here] == '/')
-            here++;
-        while (here < length && copy[here] != '/')
-            here++;
-        rc = mkdir_and_sync_parent(io, copy, here, err);
-    }
-    TD_ASSERT(rc != TD_OK || here == length);
-    if (rc == TD_OK)
-        td_err_clear(err);
-    return rc;
+    if (rc != TD_OK)
+        return rc;
+    td_err_clear(err);
+    return make_down(io, copy, here, err);
 }
 
 td_result td_io_mkdir_below(td_io io, const char *root, const char *relative, td_err *err)
@@ -228,13 +209,7 @@ td_result td_io_mkdir_below(td_io io, const char *root, const char *relative, td
     if (length >= sizeof path)
         return td_err_set(err, TD_E_LIMIT, "folder name of %zu bytes: 1 to %zu are allowed", length,
                           sizeof path - 1);
-    td_result rc = TD_OK;
-    while (rc == TD_OK && here < length) {
-        here += strspn(path + here, "/");
-        here += strcspn(path + here, "/");
-        rc = mkdir_and_sync_parent(io, path, here, err);
-    }
-    return rc;
+    return make_down(io, path, here, err);
 }
 
 td_result td_io_list(td_io io, const char *path, td_list_fn *fn, void *user, td_err *err)

@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/hash.h"
 
 typedef struct td_file td_file;
 typedef struct td_lock td_lock;
@@ -98,10 +97,6 @@ TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
 /* Size of the file at path, without opening it. Fails as td_io_open for reading does, also for
  * an unreadable file and for anything but a regular file. */
 TD_MUST_USE td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err);
-
-/* XXH3-128 of the file's bytes as hex digits. Fails as opening and reading do. */
-TD_MUST_USE td_result td_io_hash(td_io io, const char *path, char out[TD_HASH128_HEX_BYTES],
-                                 td_err *err);
 
 /* *out: 1 if only its owner may read or write the file. TD_E_IO. */
 TD_MUST_USE td_result td_io_is_private(td_file *file, int *out, td_err *err);

@@ -57,9 +57,9 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
     (void)ctx;
     static const int FLAGS[] = {
         [TD_OPEN_READ] = O_RDONLY,
-        [TD_OPEN_CREATE] = O_RDWR | O_APPEND | O_CREAT | O_EXCL,
-        [TD_OPEN_CREATE_PRIVATE] = O_RDWR | O_APPEND | O_CREAT | O_EXCL,
-        [TD_OPEN_APPEND] = O_RDWR | O_APPEND | O_NOFOLLOW,
+        [TD_OPEN_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+        [TD_OPEN_CREATE_PRIVATE] = O_RDWR | O_CREAT | O_EXCL,
+        [TD_OPEN_APPEND] = O_RDWR | O_NOFOLLOW,
     };
     mode_t access = mode == TD_OPEN_CREATE_PRIVATE ? 0600 : 0644;
     int fd = open_again(path, FLAGS[mode] | O_NONBLOCK | O_NOCTTY, access);
@@ -164,58 +164,35 @@ static td_result posix_read_at(td_file *base, uint64_t at, void *buf, size_t siz
     return TD_OK;
 }
 
-static td_result write_all(int fd, const char *bytes, size_t size, td_err *err)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t n = write(fd, bytes + done, size - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return td_err_set_os(err, n == 0 ? EIO : errno, "write of %zu bytes, %zu done", size,
-                                 done);
-        done += (size_t)n;
-        TD_ASSERT(done <= size);
-    }
-    return TD_OK;
-}
-
-static td_result posix_append(td_file *base, const void *bytes, size_t size, td_err *err)
-{
-    return write_all(as_file(base)->fd, bytes, size, err);
-}
-
-static td_result overwrite_all(int fd, uint64_t at, const char *bytes, size_t size, td_err *err)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t n = pwrite(fd, bytes + done, size - done, (off_t)(at + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return td_err_set_os(err, n == 0 ? EIO : errno, "write of %zu bytes at offset %llu",
-                                 size, (unsigned long long)at);
-        done += (size_t)n;
-        TD_ASSERT(done <= size);
-    }
-    return TD_OK;
-}
-
-/* With O_APPEND Linux ignores the offset of pwrite, so it is cleared for the call. */
 static td_result posix_overwrite(td_file *base, uint64_t at, const void *bytes, size_t size,
                                  td_err *err)
 {
-    int fd = as_file(base)->fd;
+    size_t done = 0;
     if (at > INT64_MAX - size)
         return td_err_set(err, TD_E_INVALID, "write at offset %llu: beyond any file",
                           (unsigned long long)at);
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_APPEND) != 0)
-        return td_err_set_os(err, errno, "cannot write within the file");
-    td_result rc = overwrite_all(fd, at, bytes, size, err);
-    if (fcntl(fd, F_SETFL, flags) != 0 && rc == TD_OK)
-        rc = td_err_set_os(err, errno, "cannot append to the file again");
-    return rc;
+    while (done < size) {
+        ssize_t n =
+            pwrite(as_file(base)->fd, (const char *)bytes + done, size - done, (off_t)(at + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return td_err_set_os(err, n == 0 ? EIO : errno,
+                                 "write of %zu bytes at offset %llu, %zu done", size,
+                                 (unsigned long long)at, done);
+        done += (size_t)n;
+        TD_ASSERT(done <= size);
+    }
+    return TD_OK;
+}
+
+/* Not by O_APPEND, with which pwrite ignores its offset on Linux: a file has one writer at a time.
+ */
+static td_result posix_append(td_file *base, const void *bytes, size_t size, td_err *err)
+{
+    uint64_t end = 0;
+    td_result rc = posix_size(base, &end, err);
+    return rc == TD_OK ? posix_overwrite(base, end, bytes, size, err) : rc;
 }
 
 static td_result posix_truncate(td_file *base, uint64_t size, td_err *err)
@@ -276,11 +253,6 @@ typedef struct dir_entry {
     td_entry_kind kind;
 } dir_entry;
 
-typedef struct dir_entries {
-    dir_entry *rows;
-    size_t count;
-} dir_entries;
-
 static int compare_entries(const void *a, const void *b)
 {
     return strcmp(((const dir_entry *)a)->name, ((const dir_entry *)b)->name);
@@ -302,51 +274,40 @@ static td_entry_kind entry_kind(int dir_fd, const struct dirent *entry)
     return S_ISDIR(info.st_mode) ? TD_ENTRY_DIR : TD_ENTRY_OTHER;
 }
 
-static td_result add_entry(dir_entries *all, int dir_fd, const struct dirent *entry, td_err *err)
-{
-    if (all->count == LIMIT_FOLDER_ENTRIES)
-        return td_err_set(err, TD_E_LIMIT, "more than %u entries", LIMIT_FOLDER_ENTRIES);
-    all->rows = td_array_grow(all->rows, all->count, sizeof *all->rows);
-    all->rows[all->count++] =
-        (dir_entry){.name = td_strdup(entry->d_name), .kind = entry_kind(dir_fd, entry)};
-    return TD_OK;
-}
-
-static td_result read_entries(DIR *dir, dir_entries *all, td_err *err)
-{
-    for (;;) {
-        errno = 0;
-        /* readdir is safe here: the stream is local to this call. */
-        const struct dirent *entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe) */
-        if (entry == NULL)
-            return errno == 0 ? TD_OK : td_err_set_os(err, errno, "reading entries");
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        td_result rc = add_entry(all, dirfd(dir), entry, err);
-        if (rc != TD_OK)
-            return rc;
-    }
-}
-
 /* All names are read before the first callback, which may then change the folder. */
 static td_result posix_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err)
 {
     (void)ctx;
+    dir_entry *all = NULL;
+    size_t count = 0;
+    td_result rc = TD_OK;
     DIR *dir = opendir(path);
     if (dir == NULL)
         return path_error(err, errno, "list", path);
-    dir_entries all = {0};
-    td_result rc = read_entries(dir, &all, err);
+    while (rc == TD_OK) {
+        errno = 0;
+        /* readdir is safe here: the stream is local to this call. */
+        const struct dirent *entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe) */
+        if (entry == NULL)
+            break;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        all = td_array_grow(all, count, sizeof *all);
+        all[count++] = (dir_entry){td_strdup(entry->d_name), entry_kind(dirfd(dir), entry)};
+        if (count > LIMIT_FOLDER_ENTRIES)
+            rc = td_err_set(err, TD_E_LIMIT, "cannot list '%s': more than %u entries", path,
+                            LIMIT_FOLDER_ENTRIES);
+    }
+    if (rc == TD_OK && errno != 0)
+        rc = td_err_set_os(err, errno, "cannot list '%s'", path);
     closedir(dir);
-    if (rc != TD_OK)
-        rc = td_err_add(err, rc, "cannot list '%s'", path);
-    else if (all.count > 0)
-        qsort(all.rows, all.count, sizeof *all.rows, compare_entries);
-    for (size_t i = 0; rc == TD_OK && i < all.count; i++)
-        rc = fn(user, all.rows[i].name, all.rows[i].kind, err);
-    for (size_t i = 0; i < all.count; i++)
-        td_free(all.rows[i].name);
-    td_free(all.rows);
+    if (count > 1)
+        qsort(all, count, sizeof *all, compare_entries);
+    for (size_t i = 0; rc == TD_OK && i < count; i++)
+        rc = fn(user, all[i].name, all[i].kind, err);
+    for (size_t i = 0; i < count; i++)
+        td_free(all[i].name);
+    td_free(all);
     return rc;
 }
 

@@ -99,17 +99,12 @@ static td_result write_request(export_manifest *manifest, const export_spec *spe
 /* ---- segments ---- */
 
 /* The last value of the segment's chain covers every byte of it, and of those before it. */
-static td_result write_segment(export_manifest *manifest, archive *from,
-                               const planned_segment *segment, uint64_t before, td_err *err)
+static td_result write_segment(export_manifest *manifest, const planned_segment *segment,
+                               uint64_t before, td_err *err)
 {
     const segment_index *index = segment->index;
-    char hash[TD_HASH128_HEX_BYTES] = "";
-    td_result rc = index->chain_hex[0] == '\0'
-                       ? td_io_hash(archive_io(from), segment->path, hash, err)
-                       : TD_OK;
     json_writer json;
-    if (rc == TD_OK)
-        rc = begin_element(manifest, before, &json, err);
+    td_result rc = begin_element(manifest, before, &json, err);
     if (rc != TD_OK)
         return rc;
     json_write_object_begin(&json);
@@ -118,10 +113,7 @@ static td_result write_segment(export_manifest *manifest, archive *from,
     json_write_member_u64(&json, "first_ns", index->first_ns);
     json_write_member_u64(&json, "last_ns", index->last_ns);
     json_write_member_u64(&json, "bytes", index->file_bytes);
-    if (index->chain_hex[0] != '\0')
-        json_write_member_text(&json, "chain", index->chain_hex);
-    else
-        json_write_member_text(&json, "xxh3_128", hash);
+    json_write_member_text(&json, "chain", index->chain_hex);
     json_write_object_end(&json);
     return end_value(manifest, &json, err);
 }
@@ -140,7 +132,7 @@ static td_result write_segments(export_manifest *manifest, archive *from, const 
         rc = put(manifest, ",\n\"segments\":[", err);
     uint64_t written = 0;
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
-        rc = write_segment(manifest, from, read_plan_segment(plan, i), written++, err);
+        rc = write_segment(manifest, read_plan_segment(plan, i), written++, err);
     read_plan_close(plan);
     return rc == TD_OK ? put(manifest, "],\n\"files\":[", err) : rc;
 }

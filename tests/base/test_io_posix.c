@@ -149,29 +149,6 @@ static void test_open_refusals(void **state)
     }
 }
 
-/* Files of no byte, and of more than are read at a time; the hash's own tests have its value. */
-static void test_hash(void **state)
-{
-    (void)state;
-    static char content[200000];
-    char expected[TD_HASH128_HEX_BYTES];
-    char found[TD_HASH128_HEX_BYTES];
-    td_hasher *hasher = td_hasher_open();
-    for (size_t i = 0; i < sizeof content - 1; i++)
-        content[i] = (char)('a' + i % 23);
-    td_io_close(make_file("empty", ""));
-    td_io_close(make_file("large", content));
-    td_hash128_hex(td_hasher_digest(hasher), expected);
-    assert_int_equal(td_io_hash(io_posix(), "empty", found, NULL), TD_OK);
-    assert_string_equal(found, expected);
-    td_hasher_update(hasher, content, sizeof content - 1);
-    td_hash128_hex(td_hasher_digest(hasher), expected);
-    assert_int_equal(td_io_hash(io_posix(), "large", found, NULL), TD_OK);
-    assert_string_equal(found, expected);
-    assert_int_equal(td_io_hash(io_posix(), "missing", found, NULL), TD_E_NOTFOUND);
-    td_hasher_close(hasher);
-}
-
 static void test_size_without_opening(void **state)
 {
     (void)state;
@@ -540,7 +517,6 @@ int main(void)
         IN_FOLDER(test_write_and_read),
         IN_FOLDER(test_read_file),
         IN_FOLDER(test_open_refusals),
-        IN_FOLDER(test_hash),
         IN_FOLDER(test_size_without_opening),
         IN_FOLDER(test_names),
         IN_FOLDER(test_list),

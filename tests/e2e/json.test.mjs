@@ -11,7 +11,6 @@ import { json, jsonLines, listening, parseLines, Program, run, segments, tapedec
 /** Members that other tests provoke. */
 const ELSEWHERE = [
   "record output.lines_lost", // output.test.mjs
-  "MANIFEST.json segments[].xxh3_128", // needs a file of another program
 ];
 
 const TYPES = {
