@@ -213,74 +213,6 @@ static void test_failing_sync_announces_nothing_ever(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- crashes ---- */
-
-typedef enum catalog_kind {
-    CATALOG_OF_THAT_MOMENT,
-    CATALOG_OLDER,
-    CATALOG_NONE,
-    CATALOG_GARBAGE,
-    CATALOG_OF_ANOTHER_ARCHIVE,
-    CATALOG_KIND_COUNT,
-} catalog_kind;
-
-static void replace_catalog(const archive_place *place, catalog_kind kind, const char *older)
-{
-    td_err err;
-    char garbage[24000]; /* some pages */
-    memset(garbage, 'x', sizeof garbage);
-    if (kind == CATALOG_OF_THAT_MOMENT)
-        return;
-    assert_int_equal(catalog_remove(place->catalog_path, &err), TD_OK);
-    if (kind == CATALOG_OLDER)
-        file_copy(older, place->catalog_path);
-    else if (kind == CATALOG_GARBAGE)
-        file_replace(io_posix(), place->catalog_path, garbage, sizeof garbage);
-    else if (kind == CATALOG_OF_ANOTHER_ARCHIVE) {
-        archive_place other;
-        archive_place_init_sim(&other);
-        archive_fixture_record(&other, 5000, 3);
-        file_copy(other.catalog_path, place->catalog_path);
-        archive_place_fini(&other);
-    }
-}
-
-/* "a reopened archive must come out the same with the catalog of that moment, an older one, none,
- * and garbage"; each time after a crash, with and without a recovery in between. */
-static void test_reopening_with_any_catalog(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 2 * CATALOG_KIND_COUNT; i++) {
-        catalog_kind kind = (catalog_kind)(i / 2);
-        int with_recover = i % 2 == 0;
-        archive_place place;
-        char older[256];
-        recover_report report;
-        archive_place_init_sim(&place);
-        archive_fixture_record(&place, 0, 4);
-        (void)snprintf(older, sizeof older, "%s/older.sqlite", place.folder);
-        file_copy(place.catalog_path, older);
-        archive_fixture_kill(&place, "record", FIXTURE_FEED, 80, 3);
-        replace_catalog(&place, kind, older);
-        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 140);
-        if (with_recover) {
-            archive_fixture_recover(&place, &report);
-            assert_int_equal(report.segments_recovered, 1);
-            assert_int_equal(report.gaps_opened, 1);
-            assert_false(report.is_lossy);
-            archive_fixture_check_catalog(&place, "");
-            archive_fixture_check_dump(&place);
-        }
-        clock_sim_advance(place.clock, 1000);
-        archive_fixture_record(&place, 140, 2);
-        if (with_recover)
-            archive_fixture_check_catalog(&place, "");
-        archive_fixture_check_dump(&place);
-        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 180);
-        archive_place_fini(&place);
-    }
-}
-
 /* The catalog of the crash itself has every chunk that was announced: no reader needs more. */
 static void test_catalog_keeps_up_while_recording(void **state)
 {
@@ -301,7 +233,6 @@ int main(void)
         cmocka_unit_test(test_names_of_feeds),
         cmocka_unit_test(test_held_sync_announces_nothing),
         cmocka_unit_test(test_failing_sync_announces_nothing_ever),
-        cmocka_unit_test(test_reopening_with_any_catalog),
         cmocka_unit_test(test_catalog_keeps_up_while_recording),
     };
     return cmocka_run_group_tests_name("archive_writer", tests, NULL, NULL);

@@ -106,99 +106,6 @@ static void test_sound_archive(void **state)
     archive_place_fini(&place);
 }
 
-/* "A flipped bit anywhere … shows": one bit in each stretch of 61 bytes of every segment. */
-static void test_flipped_bits_show(void **state)
-{
-    (void)state;
-    archive_place place;
-    static findings_text text;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 4);
-    for (size_t i = 0; i < 2; i++) {
-        char path[LIMIT_PATH_BYTES];
-        segment_path(&place, i, path);
-        size_t size = 0;
-        td_free(file_read(io_fault_io(place.disk), path, &size));
-        for (size_t at = i; at < size; at += 61) {
-            uint8_t mask = (uint8_t)(1U << (at % 8));
-            assert_int_equal(io_fault_damage(place.disk, path, at, mask, NULL), TD_OK);
-            verify_report report = verify(&place, 1, &text);
-            if (report.verdict != VERIFY_DAMAGED)
-                fail_msg("segment %zu, byte %zu of %zu: %s\n%s", i, at, size,
-                         verify_severity_name(report.verdict), text.text);
-            assert_int_equal(io_fault_damage(place.disk, path, at, mask, NULL), TD_OK);
-        }
-    }
-    check(&place, VERIFY_SOUND, "");
-    archive_place_fini(&place);
-}
-
-static void test_missing_segments_show(void **state)
-{
-    (void)state;
-    static const char *const EXPECTED[] = {"the journal lists this segment, but it is missing",
-                                           "the journal lists this segment, but it is missing",
-                                           "the journal lists this segment, but it is missing"};
-    for (size_t i = 0; i < 3; i++) {
-        archive_place place;
-        char path[LIMIT_PATH_BYTES];
-        archive_place_init_sim(&place);
-        archive_fixture_record(&place, 0, 9);
-        segment_path(&place, i, path);
-        assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
-        check(&place, VERIFY_DAMAGED, EXPECTED[i]);
-        if (i < 2)
-            check(&place, VERIFY_DAMAGED, "chain: the segment before it");
-        archive_place_fini(&place);
-    }
-}
-
-/* Two good segments in each other's place: only the chain between them can tell. */
-static void test_swapped_segments_show(void **state)
-{
-    (void)state;
-    archive_place place;
-    char first[LIMIT_PATH_BYTES];
-    char second[LIMIT_PATH_BYTES];
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 6);
-    td_io io = io_fault_io(place.disk);
-    segment_path(&place, 0, first);
-    segment_path(&place, 1, second);
-    assert_int_equal(td_io_rename(io, first, "aside", NULL), TD_OK);
-    assert_int_equal(td_io_rename(io, second, first, NULL), TD_OK);
-    assert_int_equal(td_io_rename(io, "aside", second, NULL), TD_OK);
-    check(&place, VERIFY_DAMAGED, "another last chain value");
-    archive_place_fini(&place);
-}
-
-/* A segment of another recording under a name that the journal knows. */
-/* A segment of another recording in the place of one: sound in itself, but the next one does not go
- * on from it. */
-static void test_foreign_segment_shows(void **state)
-{
-    (void)state;
-    archive_place place;
-    archive_place other;
-    char here[LIMIT_PATH_BYTES];
-    char there[LIMIT_PATH_BYTES];
-    size_t size;
-    archive_place_init_sim(&place);
-    archive_place_init_sim(&other);
-    archive_fixture_record(&place, 0, 6);
-    archive_fixture_record(&other, 0, 3);
-    segment_path(&place, 0, here);
-    segment_path(&other, 0, there);
-    uint8_t *bytes = file_read(io_fault_io(other.disk), there, &size);
-    assert_int_equal(td_io_unlink(io_fault_io(place.disk), here, NULL), TD_OK);
-    file_make(io_fault_io(place.disk), here, bytes, size);
-    td_free(bytes);
-    check(&place, VERIFY_DAMAGED, "chain: does not continue the last value of");
-    check(&place, VERIFY_DAMAGED, "the journal lists another last chain value for this segment");
-    archive_place_fini(&other);
-    archive_place_fini(&place);
-}
-
 static void test_unreadable_segment_shows(void **state)
 {
     (void)state;
@@ -290,10 +197,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound_archive),
-        cmocka_unit_test(test_flipped_bits_show),
-        cmocka_unit_test(test_missing_segments_show),
-        cmocka_unit_test(test_swapped_segments_show),
-        cmocka_unit_test(test_foreign_segment_shows),
         cmocka_unit_test(test_unreadable_segment_shows),
         cmocka_unit_test(test_catalog_is_compared),
         cmocka_unit_test(test_lost_journal_is_damage),

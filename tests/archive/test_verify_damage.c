@@ -245,14 +245,17 @@ static void test_segments(void **state)
         assert_int_equal(td_io_unlink(io_fault_io(b->place.disk), b->paths[i], NULL), TD_OK);
         bench_must_show(b, VERIFY_DAMAGED, "the journal lists this segment, but it is missing",
                         "without segment", i);
-        bench_must_show(b, VERIFY_DAMAGED, name_of(b, i), "without segment", i);
+        bench_must_show(b, VERIFY_DAMAGED, i == 0 ? "chain: the segment before it" : name_of(b, i),
+                        "without segment", i);
         file_make(io_fault_io(b->place.disk), b->paths[i], b->bytes[i], b->sizes[i]);
     }
     bench_put(b, 0, b->bytes[1], b->sizes[1]);
     bench_put(b, 1, b->bytes[0], b->sizes[0]);
-    bench_must_show(b, VERIFY_DAMAGED, name_of(b, 0), "segments in each other's place", 0);
+    bench_must_show(b, VERIFY_DAMAGED, "another last chain value", "segments in each other's place",
+                    0);
     bench_put(b, 1, b->bytes[1], b->sizes[1]);
-    bench_must_show(b, VERIFY_DAMAGED, name_of(b, 0), "one segment twice", 0);
+    bench_must_show(b, VERIFY_DAMAGED, "chain: does not continue the last value of",
+                    "one segment twice", 0);
     bench_put_back(b, 0);
     bench_close(b, "segments removed, swapped, copied over another");
 }
