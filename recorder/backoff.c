@@ -109,71 +109,15 @@ void connect_budget_init(connect_budget *budget, connect_limit limit)
     budget->limit = limit;
 }
 
-uint32_t connect_budget_join(connect_budget *budget, uint32_t slots)
-{
-    TD_ASSERT(budget->feed_count < LIMIT_FEEDS);
-    TD_ASSERT(budget->count == 0);
-    budget->slots[budget->feed_count] = slots;
-    return budget->feed_count++;
-}
-
-_Static_assert(LIMIT_FEEDS <= UINT8_MAX, "connect_budget.feed holds any of them");
-
-/* Connects that other feeds cannot take away from this one. */
-static uint32_t reserve_of(const connect_budget *budget, uint32_t feed)
-{
-    uint32_t equal = budget->limit.count / 2 / budget->feed_count;
-    uint32_t needed = BACKOFF_RESERVE_SLOT * budget->slots[feed];
-    return needed < equal ? needed : equal;
-}
-
-/* Connects that are used or held back: at most the limit. */
-static uint32_t committed(const connect_budget *budget)
-{
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < budget->feed_count; i++) {
-        uint32_t reserve = reserve_of(budget, i);
-        sum += budget->used[i] > reserve ? budget->used[i] : reserve;
-    }
-    return sum;
-}
-
-/* Drop connects that have left the window. */
-static void expire(connect_budget *budget, uint64_t mono_ns)
+uint64_t connect_budget_take(connect_budget *budget, uint64_t mono_ns)
 {
     while (budget->count > 0 &&
            budget->at_mono_ns[budget->first] + budget->limit.window_ns <= mono_ns) {
-        budget->used[budget->feed[budget->first]]--;
         budget->first = (budget->first + 1) % LIMIT_HOST_CONNECTS;
         budget->count--;
     }
-}
-
-/* When the first connect leaves the window that is more than its feed's reserve. */
-static uint64_t next_free_ns(const connect_budget *budget)
-{
-    for (uint32_t i = 0; i < budget->count; i++) {
-        uint32_t at = (budget->first + i) % LIMIT_HOST_CONNECTS;
-        uint32_t feed = budget->feed[at];
-        if (budget->used[feed] > reserve_of(budget, feed))
-            return budget->at_mono_ns[at] + budget->limit.window_ns;
-    }
-    TD_ASSERT(!"reserves are half of the limit: some feed uses more than its own");
-    return 0;
-}
-
-uint64_t connect_budget_take(connect_budget *budget, uint32_t feed, uint64_t mono_ns)
-{
-    TD_ASSERT(feed < budget->feed_count);
-    expire(budget, mono_ns);
-    int is_reserved = budget->used[feed] < reserve_of(budget, feed);
-    if (!is_reserved && committed(budget) >= budget->limit.count)
-        return next_free_ns(budget) - mono_ns;
-    TD_ASSERT(budget->count < budget->limit.count);
-    uint32_t at = (budget->first + budget->count) % LIMIT_HOST_CONNECTS;
-    budget->at_mono_ns[at] = mono_ns;
-    budget->feed[at] = (uint8_t)feed;
-    budget->used[feed]++;
-    budget->count++;
+    if (budget->count == budget->limit.count)
+        return budget->at_mono_ns[budget->first] + budget->limit.window_ns - mono_ns;
+    budget->at_mono_ns[(budget->first + budget->count++) % LIMIT_HOST_CONNECTS] = mono_ns;
     return 0;
 }

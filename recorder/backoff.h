@@ -1,6 +1,6 @@
 /* When to reconnect: at once the first time, then after an exponentially growing time with full
  * jitter, capped by the class of the failure; and never more often than the exchange's limit of
- * connections per host, of which each feed has a share. Pure state, no clock of its own: callers
+ * connections per host. Pure state, no clock of its own: callers
  * pass monotonic time. */
 #ifndef TD_RECORDER_BACKOFF_H
 #define TD_RECORDER_BACKOFF_H
@@ -50,32 +50,18 @@ void backoff_live(backoff *state, uint64_t mono_ns);
  * connection that was live long enough. */
 uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns);
 
-/* Times and feeds of the latest connects to one host, to keep its limit.
- *
- * Half of the limit is divided among the host's feeds, in equal parts, but no feed has more than
- * BACKOFF_RESERVE_SLOT for each of its connections: its reserve. The rest is first
- * come, first served. So a feed that reconnects all the time cannot keep another one out, and a
- * feed of many connections can still use nearly all of the limit at its start. */
-enum { BACKOFF_RESERVE_SLOT = 16 };
+/* Times of the latest connects to one host, to keep the exchange's limit: first come, first served.
+ */
 typedef struct connect_budget {
-    connect_limit limit;                      /* the exchange's */
+    connect_limit limit;
     uint64_t at_mono_ns[LIMIT_HOST_CONNECTS]; /* ring: the oldest is at first */
-    uint8_t feed[LIMIT_HOST_CONNECTS];        /* whose connect it was */
     uint32_t first;
     uint32_t count;
-    uint32_t feed_count;
-    uint32_t slots[LIMIT_FEEDS]; /* connections of each feed */
-    uint32_t used[LIMIT_FEEDS];  /* connects of each feed within the window */
 } connect_budget;
 
-/* Begin with no feeds; an exchange's row has the limit. */
 void connect_budget_init(connect_budget *budget, connect_limit limit);
 
-/* A feed of so many connections shares the host from now on; returns its number in this budget.
- * At most LIMIT_FEEDS; before the first take. */
-uint32_t connect_budget_join(connect_budget *budget, uint32_t slots);
-
-/* Count a connect of the feed at mono_ns if it is allowed: 0. Else returns the ns to wait. */
-uint64_t connect_budget_take(connect_budget *budget, uint32_t feed, uint64_t mono_ns);
+/* Count a connect at mono_ns if it is allowed: 0. Else returns the ns to wait. */
+uint64_t connect_budget_take(connect_budget *budget, uint64_t mono_ns);
 
 #endif

@@ -780,15 +780,14 @@ static void connect_now(void *user)
     TD_ASSERT(!self->is_stopping);
     td_err err;
     self->timer = NULL;
-    uint64_t wait_ns =
-        connect_budget_take(self->options.budget, self->options.budget_feed, now_mono_ns(self));
+    uint64_t wait_ns = connect_budget_take(self->options.budget, now_mono_ns(self));
     if (wait_ns > 0) {
         const connect_limit *limit = &self->options.budget->limit;
         char window[TD_TIME_TEXT_BYTES];
         td_duration_format(limit->window_ns, window);
         td_log_emit(self->options.env->log, TD_LOG_WARNING,
-                    "%s: the feed's share of the %" PRIu32 " connections that the exchange allows "
-                    "in %s is used up: waiting",
+                    "%s: the %" PRIu32 " connections that the exchange allows in %s are used up: "
+                    "waiting",
                     self->shown_name, limit->count, window);
         schedule_connect(self, wait_ns);
         return;

@@ -54,7 +54,6 @@ typedef struct connection_options {
     const char *api_secret;
     redactor *redactor;     /* NULL without auth */
     connect_budget *budget; /* of the host */
-    uint32_t budget_feed;   /* the feed's number in it */
     open_gaps *gaps;        /* of the feed */
     size_t topic_first;     /* number of the slot's first topic in the feed's subscription */
     uint32_t shard_count;   /* of the feed */

@@ -34,8 +34,6 @@ static void open_budget(const recorder_config *config, feed_setup *feeds, size_t
         feeds[index].owns_budget = 1;
         connect_budget_init(feeds[index].budget, config->feeds[index].family->exchange->connects);
     }
-    feeds[index].budget_feed =
-        connect_budget_join(feeds[index].budget, feeds[index].subscription.shard_count);
 }
 
 /* ---- secrets ---- */

@@ -14,7 +14,6 @@ typedef struct feed_setup {
     redactor redactor;
     connect_budget *budget; /* shared by the feeds of one host */
     uint8_t owns_budget;
-    uint32_t budget_feed; /* the feed's number in its budget */
 } feed_setup;
 
 /* One setup for each feed of a finished configuration, in its order. Reads secrets (the process

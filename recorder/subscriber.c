@@ -18,7 +18,6 @@ typedef enum topic_state {
 
 typedef struct asked_topic {
     topic_state state;
-    size_t place;           /* in the options' topics */
     uint32_t refusals;      /* in a row, over all connections */
     uint64_t retry_mono_ns; /* of TOPIC_REFUSED and TOPIC_UNANSWERED */
 } asked_topic;
@@ -41,8 +40,7 @@ typedef struct open_request {
 
 struct subscriber {
     subscriber_options options;
-    const char **names; /* in the order of asking: good topics first */
-    asked_topic *rows;  /* beside them */
+    asked_topic *rows; /* beside the options' topics */
     size_t counts[TOPIC_STATE_COUNT];
     range *queue; /* ring */
     size_t queue_capacity, queue_first, queue_count;
@@ -107,7 +105,7 @@ static range queue_take(subscriber *self)
     TD_ASSERT(self->queue_count > 0);
     range *first = &self->queue[self->queue_first];
     range taken = {first->first,
-                   self->options.dialect->fit(self->names + first->first, first->count)};
+                   self->options.dialect->fit(self->options.topics + first->first, first->count)};
     TD_ASSERT(taken.count > 0);
     TD_ASSERT(taken.count <= first->count);
     first->first += taken.count;
@@ -151,9 +149,9 @@ static void grant(subscriber *self, size_t topic)
 {
     self->rows[topic].refusals = 0;
     set_state(self, topic, TOPIC_GRANTED);
-    add_name(&self->granted, self->names[topic]);
+    add_name(&self->granted, self->options.topics[topic]);
     if (self->options.granted != NULL)
-        self->options.granted(self->options.user, self->rows[topic].place);
+        self->options.granted(self->options.user, topic);
 }
 
 static void refuse_one(subscriber *self, size_t topic, const dialect_answer *answer,
@@ -164,7 +162,7 @@ static void refuse_one(subscriber *self, size_t topic, const dialect_answer *ans
         return;
     }
     wait_for_retry(self, topic, TOPIC_REFUSED, mono_ns);
-    add_name(&self->refused, self->names[topic]);
+    add_name(&self->refused, self->options.topics[topic]);
     out->refused_count++;
 }
 
@@ -181,7 +179,7 @@ static void refuse_range(subscriber *self, range topics, const dialect_answer *a
     }
     size_t half = topics.count / 2;
     for (size_t i = 0; i < topics.count; i++)
-        add_name(&self->split, self->names[topics.first + i]);
+        add_name(&self->split, self->options.topics[topics.first + i]);
     queue_push(self, (range){topics.first, half});
     queue_push(self, (range){topics.first + half, topics.count - half});
 }
@@ -191,7 +189,7 @@ static void refuse_range(subscriber *self, range topics, const dialect_answer *a
 static dialect_ask ask_of(const subscriber *self, const open_request *request)
 {
     return (dialect_ask){.kind = REQUEST_SUBSCRIBE,
-                         .topics = self->names + request->topics.first,
+                         .topics = self->options.topics + request->topics.first,
                          .count = request->topics.count,
                          .id = request->id,
                          .frames = self->options.frames};
@@ -218,8 +216,9 @@ static void take_answer(subscriber *self, open_request *request, const dialect_a
     range run = {0, 0};
     size_t end = request->topics.first + request->topics.count;
     for (size_t i = request->topics.first; i < end; i++) {
-        int is_meant = self->rows[i].state == TOPIC_ASKED && speaks_of(answer, self->names[i]);
-        int is_refused = is_meant && !dialect_answer_grants(answer, self->names[i]);
+        int is_meant =
+            self->rows[i].state == TOPIC_ASKED && speaks_of(answer, self->options.topics[i]);
+        int is_refused = is_meant && !dialect_answer_grants(answer, self->options.topics[i]);
         TD_ASSERT(!is_meant || request->left > 0);
         if (is_meant)
             request->left--;
@@ -255,13 +254,13 @@ static int withdraw(subscriber *self, const dialect_answer *answer, uint64_t mon
     if (answer->kind != ANSWER_TOPICS)
         return 0;
     for (size_t i = 0; i < self->options.topic_count; i++) {
-        if (self->rows[i].state != TOPIC_GRANTED || !withdraws(answer, self->names[i]))
+        if (self->rows[i].state != TOPIC_GRANTED || !withdraws(answer, self->options.topics[i]))
             continue;
         wait_for_retry(self, i, TOPIC_REFUSED, mono_ns);
-        add_name(&self->refused, self->names[i]);
+        add_name(&self->refused, self->options.topics[i]);
         out->refused_count++;
         if (self->options.withdrawn != NULL)
-            self->options.withdrawn(self->options.user, self->rows[i].place);
+            self->options.withdrawn(self->options.user, i);
     }
     out->refused = text_of(&self->refused);
     return out->refused_count > 0;
@@ -298,7 +297,7 @@ static int expire(subscriber *self, range topics, uint64_t mono_ns)
         if (self->rows[i].state != TOPIC_ASKED)
             continue;
         wait_for_retry(self, i, TOPIC_UNANSWERED, mono_ns);
-        add_name(&self->refused, self->names[i]);
+        add_name(&self->refused, self->options.topics[i]);
     }
     return self->refused.size > 0;
 }
@@ -331,7 +330,7 @@ td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out, const
     (void)snprintf(request->id, sizeof request->id, "sub-%" PRIu64, ++self->serial); /* fits */
     for (size_t i = 0; i < request->topics.count; i++) {
         set_state(self, request->topics.first + i, TOPIC_ASKED);
-        add_name(&self->asked, self->names[request->topics.first + i]);
+        add_name(&self->asked, self->options.topics[request->topics.first + i]);
     }
     *topics = text_of(&self->asked);
     dialect_ask ask = ask_of(self, request);
@@ -364,56 +363,20 @@ size_t subscriber_granted_count(const subscriber *self)
 
 /* ---- life ---- */
 
-/* Order of topics: good ones, those without an answer, refused ones. */
-enum { ROUND_GOOD, ROUND_UNANSWERED, ROUND_REFUSED, ROUNDS };
-
-static int round_of(topic_state state)
-{
-    if (state == TOPIC_REFUSED)
-        return ROUND_REFUSED;
-    return state == TOPIC_UNANSWERED ? ROUND_UNANSWERED : ROUND_GOOD;
-}
-
-/* Stable: topics of one kind stay beside each other, as comma lists want them. */
-static size_t put_good_first(const subscriber *self, const char **names, asked_topic *rows)
-{
-    size_t put = 0;
-    for (int round = 0; round < ROUNDS; round++) {
-        for (size_t i = 0; i < self->options.topic_count; i++) {
-            if (round_of(self->rows[i].state) != round)
-                continue;
-            names[put] = self->names[i];
-            rows[put++] = self->rows[i];
-        }
-    }
-    TD_ASSERT(put == self->options.topic_count);
-    return put - self->counts[TOPIC_REFUSED] - self->counts[TOPIC_UNANSWERED];
-}
-
-/* Returns how many good ones come first. */
-static size_t sort_topics(subscriber *self)
-{
-    size_t count = self->options.topic_count;
-    if (self->counts[TOPIC_REFUSED] + self->counts[TOPIC_UNANSWERED] == 0)
-        return count;
-    const char **names = td_alloc_zero(count + 1, sizeof(const char *));
-    asked_topic *rows = td_alloc_zero(count + 1, sizeof *rows);
-    size_t good = put_good_first(self, names, rows);
-    td_free(self->names);
-    td_free(self->rows);
-    self->names = names;
-    self->rows = rows;
-    return good;
-}
-
+/* Good topics first, then those without an answer, each alone. Refused ones keep their wait. */
 void subscriber_restart(subscriber *self)
 {
+    size_t count = self->options.topic_count;
     self->open_count = 0;
     self->queue_count = self->queue_first = 0;
-    size_t good = sort_topics(self);
-    if (good > 0)
-        queue_push(self, (range){0, good});
-    for (size_t i = good; i < self->options.topic_count; i++)
+    for (size_t i = 0; i < count; i++) {
+        size_t first = i;
+        while (i < count && !is_waiting(self->rows[i].state))
+            i++;
+        if (i > first)
+            queue_push(self, (range){first, i - first});
+    }
+    for (size_t i = 0; i < count; i++)
         if (self->rows[i].state == TOPIC_UNANSWERED)
             queue_push(self, (range){i, 1});
 }
@@ -430,13 +393,8 @@ subscriber *subscriber_open(const subscriber_options *options)
     td_buf_init(&self->refused, TEXTS_BYTES_MAX);
     td_buf_init(&self->asked, TEXTS_BYTES_MAX);
     self->queue_capacity = count + 1;
-    self->names = td_alloc_zero(count + 1, sizeof(const char *));
     self->rows = td_alloc_zero(count + 1, sizeof *self->rows);
     self->queue = td_alloc_zero(self->queue_capacity, sizeof *self->queue);
-    for (size_t i = 0; i < count; i++) {
-        self->names[i] = self->options.topics[i];
-        self->rows[i].place = i;
-    }
     self->counts[TOPIC_QUEUED] = count;
     return self;
 }
@@ -449,7 +407,6 @@ void subscriber_close(subscriber *self)
     td_buf_fini(&self->split);
     td_buf_fini(&self->refused);
     td_buf_fini(&self->asked);
-    td_free(self->names);
     td_free(self->rows);
     td_free(self->queue);
     td_free(self);

@@ -153,63 +153,16 @@ static void no_more_than_500_connects_in_five_minutes(void **state)
     (void)state;
     connect_budget budget;
     connect_budget_init(&budget, family_find(td_bytes_str("inverse"))->exchange->connects);
-    uint32_t feed = connect_budget_join(&budget, 1);
     uint64_t now_ns = 7 * TD_NS_PER_S;
     for (int i = 0; i < 500; i++)
-        assert_int_equal(connect_budget_take(&budget, feed, now_ns + (uint64_t)i), 0);
-    uint64_t wait_ns = connect_budget_take(&budget, feed, now_ns + 500);
+        assert_int_equal(connect_budget_take(&budget, now_ns + (uint64_t)i), 0);
+    uint64_t wait_ns = connect_budget_take(&budget, now_ns + 500);
     assert_int_equal(wait_ns, 300 * TD_NS_PER_S - 500);
-    assert_int_equal(connect_budget_take(&budget, feed, now_ns + 500 + wait_ns), 0);
-    assert_int_not_equal(connect_budget_take(&budget, feed, now_ns + 500 + wait_ns), 0);
+    assert_int_equal(connect_budget_take(&budget, now_ns + 500 + wait_ns), 0);
+    assert_int_not_equal(connect_budget_take(&budget, now_ns + 500 + wait_ns), 0);
 }
 
-/* Rows: feeds of one host with so many connections each. The first takes all that it gets; each of
- * the others can then still make its connections once and reconnect one of them at once, and all of
- * them together never get more than 500. */
-static void one_feed_cannot_take_what_others_need(void **state)
-{
-    static const struct {
-        const char *name;
-        uint32_t feeds, greedy_slots, slots;
-        uint32_t greedy_min; /* what the first feed must get: enough for its start */
-    } ROWS[] = {
-        {"two small feeds", 2, 1, 1, 400},
-        {"a large one beside a small one", 2, 256, 1, 256},
-        {"a large one beside ten", 11, 256, 1, 256},
-        {"two large ones", 2, 120, 120, 120},
-        {"as many as there may be", LIMIT_FEEDS, 1, 1, 250},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        connect_budget budget;
-        connect_budget_init(&budget, LIMIT);
-        for (uint32_t f = 0; f < ROWS[i].feeds; f++)
-            assert_int_equal(
-                connect_budget_join(&budget, f == 0 ? ROWS[i].greedy_slots : ROWS[i].slots), f);
-        uint32_t total = 0;
-        while (connect_budget_take(&budget, 0, TD_NS_PER_S + total) == 0)
-            total++;
-        print_message("  %s: the first gets %u\n", ROWS[i].name, total);
-        assert_true(total >= ROWS[i].greedy_min);
-        for (uint32_t f = 1; f < ROWS[i].feeds; f++) {
-            for (uint32_t n = 0; n < ROWS[i].slots + 1; n++, total++)
-                assert_int_equal(connect_budget_take(&budget, f, 2 * TD_NS_PER_S), 0);
-        }
-        assert_true(total <= LIMIT.count);
-        /* Every feed takes what there is: the host gets 500, and all feeds wait until some of them
-         * are five minutes old. */
-        for (uint32_t f = 0; f < ROWS[i].feeds; f++) {
-            while (connect_budget_take(&budget, f, 3 * TD_NS_PER_S) == 0)
-                total++;
-        }
-        assert_int_equal(total, LIMIT.count);
-        uint64_t wait_ns = connect_budget_take(&budget, 1, 3 * TD_NS_PER_S);
-        assert_true(wait_ns > 0 && wait_ns <= LIMIT.window_ns);
-        assert_int_equal(connect_budget_take(&budget, 1, 3 * TD_NS_PER_S + wait_ns), 0);
-    }
-}
-
-/* Never more than 500 in any five minutes, whatever the feeds do. */
+/* Never more than 500 in any five minutes. */
 static void the_window_slides(void **state)
 {
     (void)state;
@@ -219,12 +172,10 @@ static void the_window_slides(void **state)
     connect_budget_init(&budget, LIMIT);
     td_random random;
     td_random_init(&random, 9);
-    for (int f = 0; f < 5; f++)
-        (void)connect_budget_join(&budget, 3);
     uint64_t now_ns = TD_NS_PER_S;
     for (int n = 0; n < CONNECTS;) {
         now_ns += td_random_below(&random, TD_NS_PER_S);
-        if (connect_budget_take(&budget, (uint32_t)td_random_below(&random, 5), now_ns) != 0)
+        if (connect_budget_take(&budget, now_ns) != 0)
             continue;
         taken_ns[n] = now_ns;
         if (n >= (int)LIMIT.count)
@@ -243,7 +194,6 @@ int main(void)
         cmocka_unit_test(waits_grow_and_are_capped),
         cmocka_unit_test(causes_have_their_class),
         cmocka_unit_test(no_more_than_500_connects_in_five_minutes),
-        cmocka_unit_test(one_feed_cannot_take_what_others_need),
         cmocka_unit_test(the_window_slides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
