@@ -21,32 +21,23 @@ typedef struct asked {
     char *symbols;         /* "A|B"; "": all that there are */
     uint64_t withdrawn_ns; /* where the gap of its latest withdrawal begins; 0: none */
     uint8_t is_recorded;   /* in this session or an earlier one */
+    uint8_t was_here;      /* earlier, over the slot of its shard */
+    uint8_t was_elsewhere; /* over another one that its feed still had */
     uint8_t is_granted;    /* on the shard's present connection */
 } asked;
-
-/* A subscribed topic that came over a slot of an earlier session. */
-typedef struct moved_topic {
-    size_t topic; /* its number in the subscription */
-    size_t slot;
-} moved_topic;
 
 /* An open row; a copy (gap_row_copy). */
 typedef struct open_row {
     gap_row row;
     uint64_t shards[SHARD_WORDS]; /* of a whole slot: those that have not settled yet */
     uint64_t settled_ns;          /* the latest that has */
-    size_t past_slot; /* SIZE_MAX: not of an earlier session, or its topics are unknown */
 } open_row;
 
 struct open_gaps {
     open_gaps_options options;
     asked *topics; /* as in the subscription */
     size_t topic_count;
-    moved_topic *moved_topics;
-    size_t moved_count;
-    size_t slot_count;    /* of earlier sessions */
-    uint8_t *has_unknown; /* by slot: it had frames whose topic is unknown */
-    uint8_t has_moved;    /* a topic is on another shard than it was */
+    uint8_t has_moved; /* a topic is on another shard than it was */
     open_row *rows;
     size_t row_count;
     gap_list begun;
@@ -54,15 +45,14 @@ struct open_gaps {
 
 /* ---- rows ---- */
 
-/* Add a copy of a row, open. NULL without memory: if it is in the ledger, it stays open until the
- * next session. */
+/* Add a copy of a row, open. */
 static open_row *add_row(open_gaps *self, const gap_row *row)
 {
     self->rows = td_array_grow(self->rows, self->row_count, sizeof *self->rows);
-    open_row made = {.row = gap_row_copy(row), .past_slot = SIZE_MAX};
-    made.row.to_ns = GAP_OPEN;
-    self->rows[self->row_count] = made;
-    return &self->rows[self->row_count++];
+    open_row *made = &self->rows[self->row_count++];
+    *made = (open_row){.row = gap_row_copy(row)};
+    made->row.to_ns = GAP_OPEN;
+    return made;
 }
 
 static void drop_row(open_gaps *self, size_t index)
@@ -206,39 +196,6 @@ static void index_topics(const open_gaps *self, topic_index *index)
     }
 }
 
-/* Find the earlier slots of each subscribed topic. */
-static void find_moved_topics(open_gaps *self, const topic_index *index)
-{
-    const feed_slots *past = self->options.past;
-    for (size_t i = 0; i < past->topic_count; i++) {
-        const past_topic *from = past->topics[i];
-        td_bytes name = td_bytes_str(from->name);
-        size_t topic = name_index_find(&index->by_name, name);
-        if (topic == NAME_INDEX_NONE)
-            topic = name_index_find(&index->by_name, td_bytes_of(name.data, from->topic_bytes));
-        TD_ASSERT(from->slot < self->slot_count);
-        self->has_unknown[from->slot] |= from->is_unknown;
-        if (topic == NAME_INDEX_NONE)
-            continue;
-        const past_slot *slot = &past->slots[from->slot];
-        self->topics[topic].is_recorded = 1;
-        self->has_moved |= slot->line != 0 || slot->shard != self->topics[topic].shard;
-        self->moved_topics[self->moved_count++] = (moved_topic){topic, from->slot};
-    }
-}
-
-static void read_past(open_gaps *self)
-{
-    topic_index index = {0};
-    self->slot_count = self->options.past->slot_count;
-    self->moved_topics =
-        td_alloc_zero(self->options.past->topic_count + 1, sizeof *self->moved_topics);
-    self->has_unknown = td_alloc_zero(self->slot_count + 1, 1);
-    index_topics(self, &index);
-    find_moved_topics(self, &index);
-    index_fini(&index);
-}
-
 static int is_ours(const open_gaps *self, const gap_row *row)
 {
     return strcmp(row->feed, self->options.feed->name) == 0;
@@ -276,28 +233,45 @@ static int is_abandoned(const open_gaps *self, const past_slot *slot)
            last_end(self, slot) > slot->last_any_ns;
 }
 
-/* A row of a slot of earlier sessions waits for all shards that carry its topics now, and
- * those of abandoned slots: these had no data since, so it is unknown over which slot they
- * would have come. Unknown topics stay with the slot, unless topics moved between shards: then the
- * row waits for all shards.
- */
+/* Find which topics were recorded before, and whether one is on another shard now. */
+static void read_past(open_gaps *self)
+{
+    const feed_slots *past = self->options.past;
+    topic_index index = {0};
+    index_topics(self, &index);
+    for (size_t i = 0; i < past->topic_count; i++) {
+        const past_topic *from = past->topics[i];
+        td_bytes name = td_bytes_str(from->name);
+        size_t topic = name_index_find(&index.by_name, name);
+        if (topic == NAME_INDEX_NONE)
+            topic = name_index_find(&index.by_name, td_bytes_of(name.data, from->topic_bytes));
+        if (topic == NAME_INDEX_NONE)
+            continue;
+        const past_slot *slot = &past->slots[from->slot];
+        int is_same = slot->line == 0 && slot->shard == self->topics[topic].shard;
+        self->topics[topic].is_recorded = 1;
+        if (is_abandoned(self, slot))
+            continue;
+        if (is_same)
+            self->topics[topic].was_here = 1;
+        else
+            self->topics[topic].was_elsewhere = 1;
+    }
+    for (size_t i = 0; i < self->topic_count; i++)
+        if (self->topics[i].was_elsewhere ||
+            (self->topics[i].is_recorded && !self->topics[i].was_here))
+            self->has_moved = 1;
+    index_fini(&index);
+}
+
+/* A row of a slot of earlier sessions waits for the shard with its number. If topics are on other
+ * shards now, or what is lost may have had topics of any slot, it waits for all. */
 static void find_shards(const open_gaps *self, open_row *row)
 {
     uint32_t shard_count = self->options.wanted->shard_count;
-    const past_slot *slot = feed_slots_find(self->options.past, row->row.line, row->row.shard);
-    if (row->row.reason == GAP_CORRUPT) /* what is lost may have had topics of any slot */
-        slot = NULL;
-    size_t index = slot == NULL ? SIZE_MAX : (size_t)(slot - self->options.past->slots);
-    for (size_t i = 0; i < self->moved_count; i++)
-        if (index != SIZE_MAX &&
-            (self->moved_topics[i].slot == index ||
-             is_abandoned(self, &self->options.past->slots[self->moved_topics[i].slot])))
-            wait_for(row, self->topics[self->moved_topics[i].topic].shard);
-    if (index != SIZE_MAX && !waits_for_none(row) && !self->has_unknown[index]) {
-        row->past_slot = index;
-        return;
-    }
-    if (slot != NULL && row->row.line == 0 && row->row.shard < shard_count && !self->has_moved)
+    if (row->row.reason != GAP_CORRUPT && row->row.line == 0 && row->row.shard < shard_count &&
+        !self->has_moved &&
+        feed_slots_find(self->options.past, row->row.line, row->row.shard) != NULL)
         wait_for(row, row->row.shard);
     else
         for (uint32_t shard = 0; shard < shard_count; shard++)
@@ -396,23 +370,11 @@ static void open_for_slot(open_gaps *self, const past_slot *slot)
 
 static void open_for_slots(open_gaps *self)
 {
-    const past_slot *slots = self->options.past->slots;
-    TD_ASSERT(self->slot_count == 0 || slots != NULL);
-    for (size_t i = 0; i < self->slot_count; i++) {
-        const past_slot *slot = &slots[i];
+    for (size_t i = 0; i < self->options.past->slot_count; i++) {
+        const past_slot *slot = &self->options.past->slots[i];
         if (!is_down(self, slot) && !is_abandoned(self, slot))
             open_for_slot(self, slot);
     }
-}
-
-/* Read what was recorded before and the ledger's open rows, and open missing rows. */
-static void begin(open_gaps *self)
-{
-    TD_ASSERT(self->options.past != NULL);
-    TD_ASSERT(self->options.ledger != NULL);
-    read_past(self);
-    take_ledger(self);
-    open_for_slots(self);
 }
 
 /* ---- while it records ---- */
@@ -464,17 +426,6 @@ static int has_row(const open_gaps *self, const char *topic, const char *symbol)
     return 0;
 }
 
-/* 1 if this topic came over the slot of the row. */
-static int belongs_to(const open_gaps *self, const open_row *row, size_t topic)
-{
-    if (row->past_slot == SIZE_MAX)
-        return 1;
-    for (size_t i = 0; i < self->moved_count; i++)
-        if (self->moved_topics[i].topic == topic && self->moved_topics[i].slot == row->past_slot)
-            return 1;
-    return 0;
-}
-
 /* Open rows, from the beginning of the slot's gap, for a topic that is not granted when the others
  * are. */
 static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *topic)
@@ -489,7 +440,7 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *to
         row.symbol = symbol;
         row.to_ns = GAP_OPEN;
         self->options.emit(self->options.user, &row);
-        (void)add_row(self, &row); /* without memory it stays open until the next session */
+        add_row(self, &row);
     }
 }
 
@@ -520,8 +471,7 @@ void open_gaps_settle(open_gaps *self, uint32_t shard, uint64_t recv_ns)
         const gap_row slot = self->rows[i - 1].row; /* rows move when some are added */
         for (size_t k = 0; k < self->topic_count; k++) {
             const asked *topic = &self->topics[k];
-            if (topic->shard == shard && !topic->is_granted && topic->is_recorded &&
-                belongs_to(self, &self->rows[i - 1], k))
+            if (topic->shard == shard && !topic->is_granted && topic->is_recorded)
                 open_for_topic(self, &slot, topic);
         }
         open_row *row = &self->rows[i - 1];
@@ -543,9 +493,7 @@ void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason r
     row.shard = shard;
     row.conn = conn;
     self->options.emit(self->options.user, &row);
-    open_row *made = add_row(self, &row);
-    if (made != NULL)
-        wait_for(made, shard);
+    wait_for(add_row(self, &row), shard);
 }
 
 /* ---- life ---- */
@@ -562,7 +510,9 @@ open_gaps *open_gaps_open(const open_gaps_options *options)
     open_gaps *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
     parse_topics(self);
-    begin(self);
+    read_past(self);
+    take_ledger(self);
+    open_for_slots(self);
     self->options.past = NULL;
     self->options.ledger = NULL;
     return self;
@@ -581,7 +531,5 @@ void open_gaps_close(open_gaps *self)
     gap_list_fini(&self->begun);
     td_free(self->rows);
     td_free(self->topics);
-    td_free(self->moved_topics);
-    td_free(self->has_unknown);
     td_free(self);
 }

@@ -1,10 +1,11 @@
 /* The open gaps of one feed: which topics may lack frames since when, and when that ends.
  *
  * Topics lose data; a slot is only the connection over which they came. A gap of a whole slot
- * waits until each shard that now carries one of the slot's topics has settled, that is, until it
- * is known which of its topics are granted. Topics that were recorded before and are not granted
- * then get rows of their own, which begin where the slot's gap did and end when they are granted.
- * So granted topics do not wait for the others.
+ * waits until the shard with its number has settled, that is, until it is known which of its topics
+ * are granted. If topics were on other shards in an earlier session, its gaps wait for all shards.
+ * Topics that were recorded before and are not granted then get rows of their own, which begin
+ * where the slot's gap did and end when they are granted. So granted topics do not wait for the
+ * others.
  *
  * When a session starts, each slot in the archive gets a row that begins with its last data frame,
  * unless an earlier session left one open. Rows of topics that are no longer subscribed end there,

@@ -169,8 +169,9 @@ describe("sessions without connections", { concurrency: 2 }, () => {
     await stop(recorder);
     exchange.cutOff(ETH);
     recorder = record(t, archive, [...exchange.args([BTC, ETH]), ...SHARDS]); // ETH is shard 1
-    const rows = await gapsOnce(t, recorder, archive, (all) => all.some(isClosed));
-    assert.deepEqual(rows.filter((row) => isOpen(row)).map((row) => [row.reason, row.shard]), [["restart", 0]]);
+    await recordSome(recorder, 4);
+    const rows = await gapsOf(t, archive);
+    assert.deepEqual(rows.map((row) => [row.reason, row.shard, isOpen(row)]), [["restart", 0, true], ["restart", 1, true]]);
     exchange.allow(ETH);
     await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
     await recordSome(recorder, 10);
