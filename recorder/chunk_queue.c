@@ -131,3 +131,11 @@ void chunk_queue_fail(chunk_queue *queue)
     pthread_cond_broadcast(&queue->changed);
     pthread_mutex_unlock(&queue->mutex);
 }
+
+int chunk_queue_has_failed(chunk_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    int has_failed = queue->has_failed;
+    pthread_mutex_unlock(&queue->mutex);
+    return has_failed;
+}

@@ -44,7 +44,11 @@ chunk_queue_state chunk_queue_pop(chunk_queue *queue, uint64_t wait_ns, queued_c
 /* Consumer: return a chunk; its gaps are freed. */
 void chunk_queue_give(chunk_queue *queue, queued_chunk *item);
 
-/* Consumer: writing has failed for good. Wakes the producer; filled chunks are dropped. */
+/* Either side: writing or encoding has failed for good. Wakes the producer; filled chunks are
+ * dropped. */
 void chunk_queue_fail(chunk_queue *queue);
+
+/* Any thread. */
+int chunk_queue_has_failed(chunk_queue *queue);
 
 #endif

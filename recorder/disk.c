@@ -1,6 +1,7 @@
 #include "recorder/disk.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -8,31 +9,38 @@
 struct disk {
     disk_options options;
     pthread_t thread;
-    uint8_t has_asked; /* for an end in order, once */
+    atomic_int must_end; /* release/acquire; once it is set, end_reason stays */
+    td_err end_reason;
     td_result result;
     td_err err;
 };
 
-static void ask_to_end(disk *self, const td_err *why)
+int disk_must_end(const disk *self)
 {
-    self->has_asked = 1;
-    if (self->options.must_end != NULL)
-        self->options.must_end(self->options.user, why);
+    return atomic_load_explicit(&self->must_end, memory_order_acquire);
+}
+
+static void end(disk *self, const td_err *why)
+{
+    if (disk_must_end(self))
+        return;
+    self->end_reason = *why;
+    atomic_store_explicit(&self->must_end, 1, memory_order_release);
 }
 
 static void check_free_space(disk *self)
 {
     td_err why;
-    if (!self->has_asked && self->options.free_space != NULL &&
+    if (!disk_must_end(self) && self->options.free_space != NULL &&
         free_space_check(self->options.free_space, &why) == TD_E_NOSPACE)
-        ask_to_end(self, &why);
+        end(self, &why);
 }
 
 static void check_lock(disk *self)
 {
     td_err why;
     if (self->result == TD_OK && archive_writer_check_lock(self->options.writer, &why) == TD_E_BUSY)
-        ask_to_end(self, &why);
+        end(self, &why);
 }
 
 static void write_chunk(disk *self, queued_chunk *item)
@@ -44,10 +52,8 @@ static void write_chunk(disk *self, queued_chunk *item)
     self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
                                       item->gaps.rows, item->gaps.count, &self->err);
     check_lock(self);
-    if (self->result == TD_OK)
-        return;
-    chunk_queue_fail(self->options.queue);
-    self->options.failed(self->options.user);
+    if (self->result != TD_OK)
+        chunk_queue_fail(self->options.queue);
 }
 
 /* After a failure chunks are still taken, unwritten: no thread may block on the queue. */
@@ -73,8 +79,6 @@ td_result disk_open(const disk_options *options, disk **out, td_err *err)
 {
     TD_ASSERT(options->queue != NULL);
     TD_ASSERT(options->writer != NULL);
-    TD_ASSERT(options->failed != NULL);
-    TD_ASSERT(options->free_space == NULL || options->must_end != NULL);
     TD_ASSERT(options->idle_check_ns > 0);
     disk *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
@@ -87,12 +91,15 @@ td_result disk_open(const disk_options *options, disk **out, td_err *err)
     return TD_OK;
 }
 
-td_result disk_close(disk *self, td_err *err)
+td_result disk_close(disk *self, td_err *end_reason, td_err *err)
 {
+    end_reason->code = TD_OK;
     if (self == NULL)
         return TD_OK;
     pthread_join(self->thread, NULL);
     td_result rc = self->result;
+    if (disk_must_end(self))
+        *end_reason = self->end_reason;
     if (rc != TD_OK && err != NULL)
         *err = self->err;
     td_free(self);

@@ -51,7 +51,7 @@ static void count(atomic_ullong *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
-/* Tell the network thread at once: frames are lost from now on. */
+/* Frames are lost from now on. */
 static void fail(encoder *self, td_result rc)
 {
     TD_ASSERT(rc != TD_OK);
@@ -59,7 +59,6 @@ static void fail(encoder *self, td_result rc)
     self->result = rc;
     self->has_failed = 1;
     chunk_queue_fail(self->options.queue);
-    self->options.failed(self->options.user);
 }
 
 /* ---- chunks ---- */
@@ -354,7 +353,6 @@ void encoder_close(encoder *self)
 td_result encoder_open(const encoder_options *options, encoder **out, td_err *err)
 {
     TD_ASSERT(options->ring != NULL);
-    TD_ASSERT(options->failed != NULL);
     TD_ASSERT(options->queue != NULL);
     TD_ASSERT(options->config->feed_count > 0);
     encoder *self = td_alloc_zero(1, sizeof *self);

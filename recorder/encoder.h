@@ -24,7 +24,8 @@ typedef struct encoder encoder;
 
 typedef struct encoder_options {
     td_ring *ring;          /* borrowed, like the rest */
-    chunk_queue *queue;     /* the encoder ends it when it is done */
+    chunk_queue *queue;     /* the encoder ends it when it is done, and fails it when encoding
+                               fails: from then on records are taken and lost */
     live_check *live_check; /* continuity; NULL: none */
     lag *lag;               /* how late frames become durable; NULL: not measured */
     const recorder_config *config;
@@ -32,10 +33,6 @@ typedef struct encoder_options {
     const char *session;        /* id, for `segment` events */
     td_clock clock;
     const td_log *log;
-    /* Encoding has failed: from now on records are taken and lost. Called once, by the encoder
-     * thread; not for a failure of the disk. */
-    void (*failed)(void *user);
-    void *user;
 } encoder_options;
 
 /* Counts so far; any thread. */

@@ -66,11 +66,8 @@ struct supervisor {
     size_t connection_count;
     uint64_t started_mono_ns;
     atomic_int is_asked_to_stop; /* release/acquire: also set by a signal handler */
-    atomic_int has_thread_failed;
-    atomic_int must_end;    /* release/acquire: the disk thread has put its words into end_reason */
-    uint8_t is_clock_wrong; /* 1: it stops because the wall clock went back */
-    td_err end_reason;
-    td_result result; /* the failure that stops it; TD_OK: none */
+    uint8_t is_clock_wrong;      /* 1: it stops because the wall clock went back */
+    td_result result;            /* the failure that stops it; TD_OK: none */
     td_err err;
 };
 
@@ -96,24 +93,6 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
                                .lag_ns = lag_ns};
         self->options.durable(self->options.user, &count);
     }
-}
-
-/* Disk or encoder thread: the loop must look, for it may sleep until its next tick. */
-static void on_thread_failed(void *user)
-{
-    supervisor *self = user;
-    atomic_store_explicit(&self->has_thread_failed, 1, memory_order_release);
-    wire_loop_wake(self->loop);
-}
-
-/* Disk thread, once: everything that is received can still be written; the loop stops in order. */
-static void on_must_end(void *user, const td_err *why)
-{
-    supervisor *self = user;
-    TD_ASSERT(why->code != TD_OK);
-    self->end_reason = *why;
-    atomic_store_explicit(&self->must_end, 1, memory_order_release);
-    wire_loop_wake(self->loop);
 }
 
 /* Continuity thread: kept until the loop writes it down, which alone may use the intake. */
@@ -332,10 +311,7 @@ static td_result open_threads(supervisor *self, td_err *err)
     disk_options writing = {.queue = self->queue,
                             .writer = self->writer,
                             .free_space = &self->free_space,
-                            .idle_check_ns = TD_NS_PER_S,
-                            .failed = on_thread_failed,
-                            .must_end = on_must_end,
-                            .user = self};
+                            .idle_check_ns = TD_NS_PER_S};
     if (rc == TD_OK)
         rc = disk_open(&writing, &self->disk, err);
     encoder_options encoding = {.ring = self->ring,
@@ -346,9 +322,7 @@ static td_result open_threads(supervisor *self, td_err *err)
                                 .redactors = self->redactors,
                                 .session = archive_session(self->options.archive),
                                 .clock = self->options.clock,
-                                .log = self->options.log,
-                                .failed = on_thread_failed,
-                                .user = self};
+                                .log = self->options.log};
     return rc == TD_OK ? encoder_open(&encoding, &self->encoder, err) : rc;
 }
 
@@ -547,8 +521,7 @@ static void record_findings(supervisor *self)
 static int is_over(const supervisor *self)
 {
     if (atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire) ||
-        atomic_load_explicit(&self->has_thread_failed, memory_order_acquire) ||
-        atomic_load_explicit(&self->must_end, memory_order_acquire) || self->is_clock_wrong)
+        chunk_queue_has_failed(self->queue) || disk_must_end(self->disk) || self->is_clock_wrong)
         return 1;
     uint64_t duration_ns = self->options.config->duration_ns;
     return duration_ns != 0 && elapsed_ns(self) >= duration_ns;
@@ -647,16 +620,6 @@ static void keep_first(supervisor *self, td_result rc, const td_err *err)
     self->err = *err;
 }
 
-/* Little disk space left, or the lock lost: a normal stop with an error as its result, unless the
- * stop itself failed; then that error is kept. */
-static void keep_end_reason(supervisor *self)
-{
-    if (!atomic_load_explicit(&self->must_end, memory_order_acquire))
-        return;
-    TD_ASSERT(self->end_reason.code != TD_OK);
-    keep_first(self, self->end_reason.code, &self->end_reason);
-}
-
 static td_result serve_loop(supervisor *self, td_err *err)
 {
     uint64_t status_at_ns = 0;
@@ -705,7 +668,7 @@ static void close_connections(supervisor *self)
 static void drain(supervisor *self)
 {
     intake_rest(self->intake);
-    while (!atomic_load_explicit(&self->has_thread_failed, memory_order_acquire) &&
+    while (!chunk_queue_has_failed(self->queue) &&
            (td_ring_used_bytes(self->ring) > 0 || !live_check_is_idle(self->live_check)))
         clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);
     intake_tick(self->intake);
@@ -732,7 +695,8 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     intake_stop(self->intake);
     td_result encoded = encoder_join(self->encoder, &failure);
     keep_first(self, encoded, &failure);
-    td_result rc = disk_close(self->disk, &failure);
+    td_err end_reason;
+    td_result rc = disk_close(self->disk, &end_reason, &failure);
     self->disk = NULL;
     keep_first(self, rc, &failure);
     fill_status(self, final);
@@ -746,7 +710,8 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     self->writer = NULL;
     final->file_bytes = self->file_bytes;
     keep_first(self, rc, &failure);
-    keep_end_reason(self);
+    /* Little disk space left, or the lock lost: a normal stop with an error as its result. */
+    keep_first(self, end_reason.code, &end_reason);
     if (self->result != TD_OK && err != NULL)
         *err = self->err;
     return self->result;
@@ -763,7 +728,7 @@ void supervisor_close(supervisor *self)
     encoder_close(self->encoder);
     if (self->disk != NULL && !is_queue_ended)
         chunk_queue_push(self->queue, NULL);
-    td_result opened_half = disk_close(self->disk, &ignored);
+    td_result opened_half = disk_close(self->disk, &ignored, &ignored);
     (void)opened_half; /* nothing was recorded, and the first error is returned */
     live_check_close(self->live_check);
     stop_http(self);

@@ -90,7 +90,7 @@ static void nothing_is_ever_announced_when_sync_fails(void **state)
     pipeline_put_frames(&f);
     assert_int_equal(pipeline_finish(&f, WRITER_ABANDON), TD_E_IO);
     assert_int_equal(atomic_load(&f.durable_calls), 0);
-    assert_int_equal(atomic_load(&f.has_failed), 1);
+    assert_int_equal(f.has_failed, 1);
     pipeline_close(&f);
 }
 
@@ -115,11 +115,11 @@ static void short_of_space_it_says_so_and_goes_on(void **state)
     pipeline_open_with_free_space(&f, MIN_FREE);
     io_fault_set_free_bytes(f.disk_model, MIN_FREE + 1);
     pipeline_put_frames(&f);
-    while (atomic_load(&f.low_calls) == 0)
+    while (!disk_must_end(f.disk))
         sched_yield();
     assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
-    assert_int_equal(atomic_load(&f.low_calls), 1);
-    assert_int_equal(atomic_load(&f.has_failed), 0);
+    assert_int_equal(f.end_reason.code, TD_E_NOSPACE);
+    assert_int_equal(f.has_failed, 0);
     assert_int_equal(atomic_load(&f.durable_in), PIPELINE_FRAMES);
     assert_int_equal(pipeline_read_back(&f), PIPELINE_FRAMES);
     pipeline_close(&f);
@@ -132,12 +132,12 @@ static void space_is_looked_at_while_nothing_comes(void **state)
     pipeline f;
     pipeline_open_with_free_space(&f, 1000);
     io_fault_set_free_bytes(f.disk_model, 999);
-    while (atomic_load(&f.low_calls) == 0)
+    while (!disk_must_end(f.disk))
         sched_yield();
     assert_int_equal(atomic_load(&f.durable_calls), 0);
     io_fault_set_free_bytes(f.disk_model, 1 << 20);
     assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
-    assert_int_equal(atomic_load(&f.low_calls), 1);
+    assert_int_equal(f.end_reason.code, TD_E_NOSPACE);
     pipeline_close(&f);
 }
 
@@ -155,7 +155,7 @@ static void space_that_cannot_be_asked_for_stops_nothing(void **state)
     pipeline_put_frames(&f);
     assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
     assert_true(io_fault_did_fire(f.disk_model));
-    assert_int_equal(atomic_load(&f.low_calls), 0);
+    assert_int_equal(f.end_reason.code, TD_OK);
     assert_int_equal(pipeline_read_back(&f), PIPELINE_FRAMES);
     pipeline_close(&f);
 }

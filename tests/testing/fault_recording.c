@@ -90,7 +90,6 @@ typedef struct session {
     intake_slot slots[FAULT_FEEDS];
     uint64_t fed; /* frames of this session */
     atomic_ullong durable[FAULT_FEEDS];
-    atomic_int has_failed;
 } session;
 
 static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
@@ -103,11 +102,6 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
                         .frames = r->feeds[feed_index].base + chunk->totals.frames_written,
                         .feed = feed_index};
     atomic_store(&s->durable[feed_index], chunk->totals.frames_written);
-}
-
-static void on_failed(void *user)
-{
-    atomic_store(&((session *)user)->has_failed, 1);
 }
 
 static void do_nothing(void *user)
@@ -174,11 +168,8 @@ static td_result open_pipeline(session *s, td_err *err)
     td_clock clock = clock_sim_clock(s->recording->clock);
     td_result rc = td_ring_open(LIMIT_RING_BYTES, &s->ring, err);
     s->queue = chunk_queue_open(QUEUE_CHUNKS);
-    const disk_options writing = {.idle_check_ns = TD_NS_PER_S,
-                                  .queue = s->queue,
-                                  .writer = s->writer,
-                                  .failed = on_failed,
-                                  .user = s};
+    const disk_options writing = {
+        .idle_check_ns = TD_NS_PER_S, .queue = s->queue, .writer = s->writer};
     if (rc == TD_OK)
         rc = disk_open(&writing, &s->disk, err);
     const encoder_options encoding = {.ring = s->ring,
@@ -186,9 +177,7 @@ static td_result open_pipeline(session *s, td_err *err)
                                       .config = s->config,
                                       .redactors = s->redactors,
                                       .session = archive_session(s->into),
-                                      .clock = clock,
-                                      .failed = on_failed,
-                                      .user = s};
+                                      .clock = clock};
     if (rc == TD_OK)
         rc = encoder_open(&encoding, &s->encoder, err);
     const intake_options taking = {.ring = s->ring,
@@ -271,7 +260,7 @@ static uint64_t durable_count(const session *s)
 /* Until it is so, or the recorder has given up. */
 static void await(session *s, uint64_t (*count)(const session *))
 {
-    while (count(s) < s->fed && !atomic_load(&s->has_failed)) {
+    while (count(s) < s->fed && !chunk_queue_has_failed(s->queue)) {
         td_ring_wake(s->ring);
         sched_yield();
     }
@@ -294,7 +283,7 @@ static void feed_all(session *s, const fault_size *size)
 {
     for (size_t i = 0; i < FAULT_FEEDS; i++)
         connect_slot(s, i);
-    for (unsigned round = 0; round < size->rounds && !atomic_load(&s->has_failed); round++) {
+    for (unsigned round = 0; round < size->rounds && !chunk_queue_has_failed(s->queue); round++) {
         if (round > 0 && round % size->rounds_per_hour == 0)
             clock_sim_advance(s->recording->clock, 3600 * TD_NS_PER_S);
         if (round == size->rounds / 2)
@@ -320,7 +309,9 @@ static void close_session(session *s, fault_end *end)
         keep_first(end, encoder_join(s->encoder, &err), &err);
     else if (s->queue != NULL)
         chunk_queue_push(s->queue, NULL);
-    keep_first(end, disk_close(s->disk, &err), &err);
+    td_err ignored;
+    keep_first(end, disk_close(s->disk, &ignored, &err), &err);
+    end->has_given_up = s->queue != NULL && chunk_queue_has_failed(s->queue);
     writer_end how = end->result == TD_OK ? WRITER_STOP : WRITER_ABANDON;
     uint64_t now_ns = clock_wall_ns(clock_sim_clock(s->recording->clock));
     keep_first(end, archive_writer_close(s->writer, how, now_ns, &err), &err);
@@ -353,7 +344,6 @@ void fault_recording_run(fault_recording *r, const fault_size *size, fault_end *
     keep_first(end, rc, &err);
     close_session(&s, end);
     io_fault_observe(r->disk, NULL, NULL);
-    end->has_given_up = atomic_load(&s.has_failed);
     end->announced = durable_count(&s);
 }
 

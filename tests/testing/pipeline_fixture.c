@@ -51,17 +51,6 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
     atomic_fetch_add(&f->durable_calls, 1);
 }
 
-static void on_failed(void *user)
-{
-    atomic_store(&((pipeline *)user)->has_failed, 1);
-}
-
-static void on_must_end(void *user, const td_err *why)
-{
-    assert_int_equal(why->code, TD_E_NOSPACE);
-    atomic_fetch_add(&((pipeline *)user)->low_calls, 1);
-}
-
 static void do_nothing(void *user)
 {
     (void)user;
@@ -109,10 +98,7 @@ static void open_threads(pipeline *f)
     f->lag = lag_open(clock_real(), f->config->commit_interval_ns, QUEUE_CHUNKS);
     disk_options writing = {.writer = f->writer,
                             .free_space = f->free_space.path == NULL ? NULL : &f->free_space,
-                            .idle_check_ns = TD_NS_PER_MS,
-                            .failed = on_failed,
-                            .must_end = on_must_end,
-                            .user = f};
+                            .idle_check_ns = TD_NS_PER_MS};
     assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
     f->queue = chunk_queue_open(QUEUE_CHUNKS);
     writing.queue = f->queue;
@@ -123,9 +109,7 @@ static void open_threads(pipeline *f)
                                 .config = f->config,
                                 .redactors = f->redactors,
                                 .session = archive_session(f->into),
-                                .clock = clock_real(),
-                                .failed = on_failed,
-                                .user = f};
+                                .clock = clock_real()};
     assert_int_equal(encoder_open(&encoding, &f->encoder, NULL), TD_OK);
     pipeline_open_intake(f);
 }
@@ -191,7 +175,8 @@ td_result pipeline_finish(pipeline *f, writer_end end)
     intake_stop(f->intake);
     td_result encoded = encoder_join(f->encoder, &err);
     assert_int_equal(encoded, f->encoded);
-    td_result rc = disk_close(f->disk, &err);
+    td_result rc = disk_close(f->disk, &f->end_reason, &err);
+    f->has_failed = chunk_queue_has_failed(f->queue);
     td_result closed = archive_writer_close(f->writer, end, clock_wall_ns(clock_real()), &err);
     if (end == WRITER_STOP)
         assert_int_equal(closed, TD_OK);

@@ -37,11 +37,11 @@ typedef struct pipeline {
     intake_slot slot;
     atomic_ullong received; /* frames given to the intake, counted before it has them */
     atomic_ullong durable_in, durable_calls;
-    chain_totals durable; /* of the last chunk; the disk thread's until it has ended */
-    atomic_int has_failed;
+    chain_totals durable;  /* of the last chunk; the disk thread's until it has ended */
+    int has_failed;        /* of the queue, once it has ended */
+    td_err end_reason;     /* what the disk thread ended with */
     free_space free_space; /* path NULL: not looked at */
-    atomic_int low_calls;
-    td_result encoded; /* what the encoder is expected to end with */
+    td_result encoded;     /* what the encoder is expected to end with */
 } pipeline;
 
 /* Open all of it. min_free_bytes: what the disk thread leaves free; 0: whatever. */
