@@ -201,7 +201,7 @@ typedef struct decode_plan {
     uint8_t is_struct_whole; /* its type's plain struct has a place for all of its fields */
 } decode_plan;
 
-/* Make a plan for a sound row (topic_row_fault; asserted). */
+/* Make a plan for a sound row (tests/testing/row_faults.h). */
 TD_NEVER_NULL decode_plan *plan_open(const topic_row *row);
 void plan_close(decode_plan *p);
 

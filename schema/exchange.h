@@ -159,8 +159,4 @@ typedef struct exchange_row {
 const value_row *exchange_values(const exchange_row *exchange, const char *family,
                                  const field_row *field);
 
-/* NULL if a row is sound, or what is wrong with it in words. For tests over all rows, and for rows
- * that other code made. */
-const char *exchange_row_fault(const exchange_row *row);
-
 #endif

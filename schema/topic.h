@@ -281,19 +281,11 @@ void msg_head_init(msg_head *head, const topic_match *topic);
 const topic_row *topic_row_at(const topic_row *rows, size_t row_count, const topic_row *row,
                               uint64_t at_ns);
 
-/* What is wrong with rows together: two of one pattern that are valid at the same time, or that
- * have different names. NULL if nothing is. */
-const char *topic_rows_fault(const topic_row *rows, size_t row_count);
-
 /* 1 if the row's pattern has a symbol (or a coin in its place). */
 int topic_row_has_symbol(const topic_row *row);
 
 /* 1 if that is a coin, so that entries name symbols of their own. */
 int topic_row_has_coin(const topic_row *row);
-
-/* Checks names, paths, keys and counts of a row. NULL if it is sound, or what is wrong
- * with it in words. For tests over all rows, and for rows that other code made. */
-const char *topic_row_fault(const topic_row *row);
 
 /* Names of types and units as topic listings print them ("decimal", "us"). */
 const char *field_type_name(field_type type);

@@ -11,6 +11,7 @@
 
 #include "tests/testing/decode_bench.h"
 #include "tests/testing/message_compare.h"
+#include "tests/testing/row_faults.h"
 
 /* ---- what is accepted ---- */
 

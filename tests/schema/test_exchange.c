@@ -1,4 +1,4 @@
-/* Exchanges: that every row is sound and what is not is found, the rules that tell control frames
+/* Exchanges: that every row is sound, the rules that tell control frames
  * from data, and that what a frame's first bytes show is what its classification says.
  * Expected classes follow docs/wire.md 1. */
 #include <setjmp.h>
@@ -14,6 +14,7 @@
 #include "schema/decode.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
+#include "tests/testing/row_faults.h"
 
 /* Topics are read by the keys that frames are classified by. */
 static void check_topic_keys(const family *of)
@@ -45,14 +46,9 @@ static void test_rows(void **state)
     }
 }
 
-/* Each row spoils a copy of a sound one in one place. */
-enum { SPOILT_RULES = 3 };
+enum { RULES = 3 };
 
 static const td_bytes NAMES[] = {FRAME_TEXT("id"), FRAME_TEXT("op"), FRAME_TEXT("data"),
-                                 FRAME_TEXT("kind"), FRAME_TEXT("topic")};
-static const td_bytes UNSORTED[] = {FRAME_TEXT("data"), FRAME_TEXT("op"), FRAME_TEXT("id"),
-                                    FRAME_TEXT("kind"), FRAME_TEXT("topic")};
-static const td_bytes TWICE[] = {FRAME_TEXT("op"), FRAME_TEXT("op"), FRAME_TEXT("data"),
                                  FRAME_TEXT("kind"), FRAME_TEXT("topic")};
 static const char *const NO_HOSTS[] = {NULL};
 static const char *const REQUEST_KEYS[] = {"op", NULL};
@@ -64,7 +60,7 @@ static const char *const FAIL[] = {"fail", NULL};
         NULL, 0                                                                                    \
     }
 
-static const control_rule SOUND_RULES[SPOILT_RULES] = {
+static const control_rule SOUND_RULES[RULES] = {
     {1, FRAME_TEXT("pong"), NO_TEXT, CLASS_PONG, CLASS_PONG, 0, SUCCESS_UNSAID},
     {3, FRAME_TEXT("answer"), NO_TEXT, CLASS_ACK, CLASS_ERROR, 0, SUCCESS_CODE},
     {0, NO_TEXT, FRAME_TEXT("login"), CLASS_AUTH, CLASS_AUTH, 0, SUCCESS_WORD},
@@ -92,72 +88,9 @@ static exchange_row sound_row(const control_rule *rules)
                    .success_words = DONE,
                    .failure_words = FAIL,
                    .rules = rules,
-                   .rule_count = SPOILT_RULES},
+                   .rule_count = RULES},
         .request_keys = REQUEST_KEYS,
     };
-}
-
-static void expect_fault(const exchange_row *row, const char *words)
-{
-    const char *fault = exchange_row_fault(row);
-    if (fault == NULL || strstr(fault, words) == NULL)
-        fail_msg("'%s' where '%s' was expected", fault == NULL ? "(none)" : fault, words);
-}
-
-static void test_faults(void **state)
-{
-    (void)state;
-    control_rule rules[SPOILT_RULES];
-    memcpy(rules, SOUND_RULES, sizeof rules);
-    exchange_row row = sound_row(rules);
-    assert_null(exchange_row_fault(&row));
-    row.other_hosts = NULL;
-    expect_fault(&row, "list of hosts");
-    row = sound_row(rules);
-    row.connects.count = LIMIT_HOST_CONNECTS + 1;
-    expect_fault(&row, "limit of connections");
-    row = sound_row(rules);
-    row.frames.names = UNSORTED;
-    expect_fault(&row, "order of size");
-    row.frames.names = TWICE;
-    expect_fault(&row, "occurs twice");
-    row = sound_row(rules);
-    row.frames.first_of_size[3] = 1;
-    expect_fault(&row, "not found");
-    row = sound_row(rules);
-    row.frames.topic = 5;
-    expect_fault(&row, "required key");
-    row = sound_row(rules);
-    row.request_keys = NULL;
-    expect_fault(&row, "keys of requests");
-    row = sound_row(rules);
-    row.frames.failure_words = NULL;
-    expect_fault(&row, "asks for words");
-    row = sound_row(rules);
-    row.frames.shared_first = 2;
-    expect_fault(&row, "are not together");
-    row = sound_row(rules);
-    rules[1].text = (td_bytes){0};
-    expect_fault(&row, "ask for no text");
-    memcpy(rules, SOUND_RULES, sizeof rules);
-    rules[0].is = CLASS_DATA;
-    expect_fault(&row, "not about a control frame");
-    rules[0].is = CLASS_PONG;
-    rules[2].success_key = 5;
-    expect_fault(&row, "key is not in the list");
-    memcpy(rules, SOUND_RULES, sizeof rules);
-    static const char *const TEXTS[] = {"a", NULL};
-    static const value_row HIDDEN[] = {{MEMBER_SIDE, NULL, TEXTS, 0},
-                                       {MEMBER_SIDE, "inverse", TEXTS, 0},
-                                       {MEMBER_NONE, NULL, NULL, 0}};
-    static const value_row EMPTY[] = {{MEMBER_SIDE, NULL, TEXTS + 1, 0},
-                                      {MEMBER_NONE, NULL, NULL, 0}};
-    row.values = HIDDEN;
-    expect_fault(&row, "never looked up");
-    row.values = EMPTY;
-    expect_fault(&row, "texts has none");
-    row.values = HIDDEN + 1;
-    assert_null(exchange_row_fault(&row));
 }
 
 /* The rules of a made-up exchange, on members given as JSON: the key's number and its value. */
@@ -250,7 +183,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_faults),
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_beginnings),
     };

@@ -19,6 +19,7 @@
 #include "json/json_write.h"
 #include "schema/message_json.h"
 #include "tests/testing/decode_bench.h"
+#include "tests/testing/row_faults.h"
 
 enum { TEXT_MAX = 4 << 20 };
 

@@ -10,6 +10,7 @@
 #include "schema/family.h"
 #include "schema/topic.h"
 #include "tests/testing/bybit_dialects.h"
+#include "tests/testing/row_faults.h"
 
 static void test_families(void **state)
 {
@@ -199,41 +200,6 @@ static void test_shipped_rows(void **state)
     assert_true(row_count >= 8);
 }
 
-static void test_faults(void **state)
-{
-    (void)state;
-    static const field_row twice[] = {{MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-                                      {MEMBER_SIZE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, 0}};
-    static const field_row scaled[] = {{MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 19, 0}};
-    const topic_row no_items = {.name = "a",
-                                .pattern = "a",
-                                .type = MSG_TRADE,
-                                .title = "t",
-                                .fields = ONE_FIELD,
-                                .field_count = 1};
-    topic_row symbol_first = ROW("a", "{symbol}.a");
-    topic_row same_key = ROW("a", "a");
-    same_key.fields = twice;
-    same_key.field_count = 2;
-    topic_row far_scale = ROW("a", "a");
-    far_scale.fields = scaled;
-    static const kind_word no_kind[] = {{"whole", FRAME_UNTYPED}, {NULL, FRAME_UNTYPED}};
-    topic_row kindless = ROW("a", "a");
-    kindless.kind_words = no_kind;
-    topic_row event_apart = ROW("a", "a.{symbol}");
-    event_apart.symbol_path = "s";
-    assert_null(topic_row_fault(&event_apart));
-    event_apart.is_event = 1;
-    assert_non_null(topic_row_fault(&event_apart));
-    assert_non_null(topic_row_fault(&kindless));
-    assert_non_null(topic_row_fault(&no_items));
-    assert_non_null(topic_row_fault(&symbol_first));
-    assert_non_null(topic_row_fault(&same_key));
-    assert_non_null(topic_row_fault(&far_scale));
-    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
-        assert_null(topic_row_fault(&ROWS[i]));
-}
-
 /* Strengths as docs/wire.md 6.3 and 6.6 want them. */
 static void test_rules(void **state)
 {
@@ -273,7 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_families), cmocka_unit_test(test_find_by_url),
         cmocka_unit_test(test_match),    cmocka_unit_test(test_shipped_rows),
-        cmocka_unit_test(test_faults),   cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
