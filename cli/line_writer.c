@@ -16,12 +16,14 @@
 _Static_assert(LIMIT_OUTPUT_LINE_BYTES <= PIPE_BUF, "a pipe takes a line at once, or none of it");
 
 struct line_writer {
-    line_writer_options options;
+    int fd;
+    line_writer_format format_lost;
+    void *user;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards everything below */
     pthread_cond_t work;   /* there is a line, or the end */
     pthread_cond_t moved;  /* something was written, or the thread has ended; monotonic clock */
-    char *waiting;         /* lines of the next write; options.bytes_max, and one more line */
+    char *waiting;         /* lines of the next write; space for one more */
     char *writing;         /* likewise: while the thread writes one, the other takes lines */
     size_t waiting_bytes;
     td_bytes left;       /* of writing, not written yet */
@@ -88,8 +90,7 @@ static void write_waiting(line_writer *self)
     char *text = self->waiting;
     size_t size = self->waiting_bytes;
     if (reported > 0)
-        size += self->options.format_lost(self->options.user, reported, text + size,
-                                          LIMIT_OUTPUT_LINE_BYTES);
+        size += self->format_lost(self->user, reported, text + size, LIMIT_OUTPUT_LINE_BYTES);
     self->waiting = self->writing;
     self->writing = text;
     self->waiting_bytes = 0;
@@ -97,7 +98,7 @@ static void write_waiting(line_writer *self)
     for (self->left = td_bytes_of(text, size); self->left.size > 0;) {
         size_t part = first_part(self->left);
         pthread_mutex_unlock(&self->mutex);
-        int failure = write_all(self->options.fd, (const char *)self->left.data, part);
+        int failure = write_all(self->fd, (const char *)self->left.data, part);
         pthread_mutex_lock(&self->mutex);
         if (failure != 0)
             fail(self, failure);
@@ -155,14 +156,15 @@ static int start_thread(line_writer *self)
     return failure;
 }
 
-td_result line_writer_open(const line_writer_options *options, line_writer **out, td_err *err)
+td_result line_writer_open(int fd, line_writer_format format_lost, void *user, line_writer **out,
+                           td_err *err)
 {
-    TD_ASSERT(options->format_lost != NULL);
-    TD_ASSERT(options->bytes_max >= 4 * (size_t)LIMIT_OUTPUT_LINE_BYTES);
     line_writer *self = td_alloc_zero(1, sizeof *self);
-    self->options = *options;
-    self->waiting = td_alloc(options->bytes_max + LIMIT_OUTPUT_LINE_BYTES);
-    self->writing = td_alloc(options->bytes_max + LIMIT_OUTPUT_LINE_BYTES);
+    self->fd = fd;
+    self->format_lost = format_lost;
+    self->user = user;
+    self->waiting = td_alloc(LIMIT_OUTPUT_QUEUE_BYTES + LIMIT_OUTPUT_LINE_BYTES);
+    self->writing = td_alloc(LIMIT_OUTPUT_QUEUE_BYTES + LIMIT_OUTPUT_LINE_BYTES);
     pthread_condattr_t by_monotonic;
     pthread_condattr_init(&by_monotonic);
     pthread_condattr_setclock(&by_monotonic, CLOCK_MONOTONIC);
@@ -185,7 +187,7 @@ void line_writer_put(line_writer *self, td_bytes line)
     pthread_mutex_lock(&self->mutex);
     TD_ASSERT(!self->is_closing);
     if (self->rc != TD_OK || self->is_full || line.size > LIMIT_OUTPUT_LINE_BYTES ||
-        line.size > self->options.bytes_max - self->waiting_bytes) {
+        line.size > LIMIT_OUTPUT_QUEUE_BYTES - self->waiting_bytes) {
         self->is_full = 1;
         self->lost++;
         self->unreported++;

@@ -19,19 +19,13 @@
 
 typedef struct line_writer line_writer;
 
-typedef struct line_writer_options {
-    int fd;           /* borrowed */
-    size_t bytes_max; /* of the queue (twice: one part is being written); LIMIT_OUTPUT_QUEUE_BYTES
-                         except in tests */
-    /* Format the line that reports missing ones: LF included, at most out_bytes; returns its
-     * length. Called on the writer's thread. */
-    size_t (*format_lost)(void *user, uint64_t lines, char *out, size_t out_bytes);
-    void *user;
-} line_writer_options;
+/* Format the line that reports missing ones: LF included, at most out_bytes; returns its length.
+ * Called on the writer's thread. */
+typedef size_t (*line_writer_format)(void *user, uint64_t lines, char *out, size_t out_bytes);
 
-/* Start the thread; it takes no signals. TD_E_IO. */
-TD_MUST_USE td_result line_writer_open(const line_writer_options *options, line_writer **out,
-                                       td_err *err);
+/* Start the thread, which writes to a borrowed descriptor and takes no signals. TD_E_IO. */
+TD_MUST_USE td_result line_writer_open(int fd, line_writer_format format_lost, void *user,
+                                       line_writer **out, td_err *err);
 
 /* Queue one line, LF included (or a status line, without), of 1 to LIMIT_OUTPUT_LINE_BYTES bytes;
  * a longer one counts as lost. */

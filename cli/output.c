@@ -38,10 +38,7 @@ td_result output_detach(output_stream *output, td_err *err)
 {
     TD_ASSERT(output->writer == NULL);
     TD_ASSERT(output->line.size == 0);
-    line_writer_options options = {.fd = fileno(output->out),
-                                   .bytes_max = LIMIT_OUTPUT_QUEUE_BYTES,
-                                   .format_lost = format_lost};
-    return line_writer_open(&options, &output->writer, err);
+    return line_writer_open(fileno(output->out), format_lost, NULL, &output->writer, err);
 }
 
 uint64_t output_lines_lost(const output_stream *output)

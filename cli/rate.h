@@ -8,21 +8,21 @@
 
 #include "base/clock.h"
 
-enum { RATE_SAMPLES = 11 };
+#define RATE_WINDOW_NS (5 * TD_NS_PER_S)
 
-#define RATE_SAMPLE_NS (TD_NS_PER_S / 2)
+typedef struct rate_mark {
+    uint64_t mono_ns;
+    uint64_t total;
+} rate_mark;
 
-/* Totals at moments that are at least RATE_SAMPLE_NS apart; zeroed is empty. */
+/* Two moments at least RATE_WINDOW_NS apart; zeroed is empty. */
 typedef struct rate_window {
-    struct {
-        uint64_t mono_ns;
-        uint64_t total;
-    } samples[RATE_SAMPLES]; /* a ring */
-    uint64_t sample_count;   /* ever */
+    rate_mark before, recent;
 } rate_window;
 
 /* Take the total at this moment (neither falls from call to call) and return how much it grew a
- * second over the last five seconds, or since the first call if that is later. 0 at first. */
+ * second over the last five to ten seconds, or since the first call if that is later. 0 at first.
+ */
 uint64_t rate_take(rate_window *rate, uint64_t mono_ns, uint64_t total);
 
 #endif

@@ -98,11 +98,7 @@ static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_byte
 td_result report_detach(reporter *report, td_err *err)
 {
     TD_ASSERT(report->writer == NULL);
-    line_writer_options options = {.fd = fileno(report->out),
-                                   .bytes_max = LIMIT_OUTPUT_QUEUE_BYTES,
-                                   .format_lost = format_lost,
-                                   .user = report};
-    return line_writer_open(&options, &report->writer, err);
+    return line_writer_open(fileno(report->out), format_lost, report, &report->writer, err);
 }
 
 void report_fini(reporter *report)

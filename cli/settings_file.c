@@ -114,23 +114,17 @@ setting settings_find(setting mapping, const settings_keys *keys, const char *na
 static td_result unknown_key(const settings_keys *keys, const char *key, td_err *err)
 {
     enum { KEYS_MAX = 40 };
-    char known[TD_ERR_HINT_BYTES * 2] = "";
     char names[KEYS_MAX][KEY_BYTES];
     char similar[128];
-    size_t used = 0;
     suggest_search search = {.written = td_bytes_str(key)};
     TD_ASSERT(keys->row_count <= KEYS_MAX);
     for (size_t i = 0; i < keys->row_count; i++) {
         key_of(keys, &keys->rows[i], names[i]);
         suggest_offer(&search, names[i]);
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ",
-                                 names[i]);
-        TD_ASSERT(used < sizeof known);
     }
     if (keys->nested != NULL)
         suggest_offer(&search, keys->nested);
-    td_err_set(err, TD_E_INVALID, "unknown key '%s'; allowed are: %s%s%s", key, known,
-               keys->nested == NULL ? "" : ", ", keys->nested == NULL ? "" : keys->nested);
+    td_err_set(err, TD_E_INVALID, "unknown key '%s'", key);
     suggest_format(&search, similar, sizeof similar);
     if (search.name != NULL)
         td_err_hint(err, "%s", similar);
@@ -141,13 +135,9 @@ static td_result unknown_key(const settings_keys *keys, const char *key, td_err 
 
 static td_result set_flag(const char *text, uint8_t *flag, td_err *err)
 {
-    static const char *const YES[] = {"true", "yes", "on"};
-    static const char *const NO[] = {"false", "no", "off"};
-    for (size_t i = 0; i < sizeof YES / sizeof YES[0]; i++) {
-        *flag = strcmp(text, YES[i]) == 0;
-        if (*flag || strcmp(text, NO[i]) == 0)
-            return TD_OK;
-    }
+    *flag = strcmp(text, "true") == 0;
+    if (*flag || strcmp(text, "false") == 0)
+        return TD_OK;
     return td_err_set(err, TD_E_INVALID, "'%s' is neither true nor false", text);
 }
 
@@ -188,6 +178,11 @@ static td_result set_value(const option_row *row, setting key, setting value, vo
 td_result settings_read(setting mapping, const settings_keys *keys, void *target, td_err *err)
 {
     td_result rc = TD_OK;
+    if (mapping.node == NULL || mapping.node->type != YAML_MAPPING_NODE) {
+        rc = td_err_set(err, TD_E_INVALID, "keys with values are expected, such as %s",
+                        keys->example);
+        return settings_blame(mapping, rc, err);
+    }
     for (const yaml_node_pair_t *pair = mapping.node->data.mapping.pairs.start;
          rc == TD_OK && pair < mapping.node->data.mapping.pairs.top; pair++) {
         setting key = value_of(mapping.file, pair->key);
@@ -212,28 +207,6 @@ td_result settings_read(setting mapping, const settings_keys *keys, void *target
     return rc;
 }
 
-td_result settings_find_list(setting mapping, const settings_list *wanted, setting *list,
-                             size_t *count, td_err *err)
-{
-    size_t line;
-    *list = find_key(mapping, wanted->key, &line);
-    if (list->node == NULL || list->node->type != YAML_SEQUENCE_NODE)
-        return settings_blame(list->node == NULL ? mapping : *list,
-                              td_err_set(err, TD_E_INVALID, "%s", wanted->what), err);
-    for (*count = 0;; (*count)++) {
-        setting entry = settings_entry(*list, *count);
-        if (entry.node == NULL)
-            break;
-        if (entry.node->type != YAML_MAPPING_NODE)
-            return settings_blame(entry, td_err_set(err, TD_E_INVALID, "%s", wanted->each), err);
-    }
-    if (*count <= wanted->count_max)
-        return TD_OK;
-    td_result rc = td_err_set(err, TD_E_LIMIT, "%zu %s: at most %zu are allowed", *count,
-                              wanted->plural, wanted->count_max);
-    return settings_blame(*list, rc, err);
-}
-
 /* ---- files ---- */
 
 static td_result parse(settings_file *file, const uint8_t *bytes, size_t size, td_err *err)
@@ -254,19 +227,8 @@ static td_result parse(settings_file *file, const uint8_t *bytes, size_t size, t
     return rc;
 }
 
-static td_result check_root(const settings_file *file, const char *example, td_err *err)
-{
-    setting root = settings_root(file);
-    if (root.node != NULL && root.node->type == YAML_MAPPING_NODE)
-        return TD_OK;
-    td_result rc =
-        td_err_set(err, TD_E_INVALID, "%s: keys with values are expected, such as %s",
-                   root.node == NULL ? "the file is empty" : "a list or a plain text", example);
-    return settings_blame(root, rc, err);
-}
-
-td_result settings_file_open(td_io io, const char *path, size_t bytes_max, const char *example,
-                             settings_file **out, td_err *err)
+td_result settings_file_open(td_io io, const char *path, size_t bytes_max, settings_file **out,
+                             td_err *err)
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
@@ -276,8 +238,6 @@ td_result settings_file_open(td_io io, const char *path, size_t bytes_max, const
     settings_file *file = td_alloc_zero(1, sizeof *file);
     file->path = td_strdup(path);
     rc = parse(file, bytes, size, err);
-    if (rc == TD_OK)
-        rc = check_root(file, example, err);
     td_free(bytes);
     if (rc == TD_OK)
         *out = file;

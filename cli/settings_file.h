@@ -25,25 +25,16 @@ typedef struct settings_keys {
     const option_row *rows;
     size_t row_count;
     const char *renamed[4]; /* long_name and key of up to two rows that have another key; or NULL */
-    const char *nested; /* a key whose value is a list of mappings, read by the caller; or NULL */
+    const char *nested;  /* a key whose value is a list of mappings, read by the caller; or NULL */
+    const char *example; /* "family: inverse", for errors */
 } settings_keys;
 
-/* A list of mappings, and how many may be in it. */
-typedef struct settings_list {
-    const char *key;
-    const char *what; /* "'feeds' must be a list of …" */
-    const char *each; /* "a feed must be keys with values, such as …" */
-    size_t count_max;
-    const char *plural;
-} settings_list;
-
-/* Read a file of at most bytes_max; example: "feeds: [...]", for errors. TD_E_INVALID: it is no
- * YAML, or no mapping; as td_io_read_file. */
+/* Read a file of at most bytes_max. TD_E_INVALID: it is no YAML; as td_io_read_file. */
 TD_MUST_USE td_result settings_file_open(td_io io, const char *path, size_t bytes_max,
-                                         const char *example, settings_file **out, td_err *err);
+                                         settings_file **out, td_err *err);
 void settings_file_close(settings_file *file);
 
-/* The mapping that the file is. */
+/* What the file holds; absent if it is empty. */
 setting settings_root(const settings_file *file);
 
 /* The value of a key of a mapping, by the row's long name or by the key itself; absent if there is
@@ -53,14 +44,10 @@ setting settings_find(setting mapping, const settings_keys *keys, const char *na
 /* Entry of a list; absent if there is no such entry. */
 setting settings_entry(setting list, size_t index);
 
-/* Read a mapping into a struct, except the nested key. TD_E_INVALID with file, line and key. */
+/* Read a mapping into a struct, except the nested key. TD_E_INVALID with file, line and key; also
+ * for a value that is no mapping. */
 TD_MUST_USE td_result settings_read(setting mapping, const settings_keys *keys, void *target,
                                     td_err *err);
-
-/* Find a list of mappings; *count of them. An absent one is blamed on the mapping that it should be
- * in. TD_E_INVALID, TD_E_LIMIT. */
-TD_MUST_USE td_result settings_find_list(setting mapping, const settings_list *wanted,
-                                         setting *list, size_t *count, td_err *err);
 
 /* Put file and line of a value before an error; of an absent one the file alone. Returns code. */
 td_result settings_blame(setting value, td_result code, td_err *err);

@@ -17,38 +17,17 @@ size_t terminal_columns(int fd)
     return size.ws_col;
 }
 
-/* Columns of the UTF-8 character that begins with this byte; 0 for its further bytes. */
-static size_t byte_columns(char byte)
-{
-    unsigned char value = (unsigned char)byte;
-    if (value < 0x80)
-        return 1;
-    return (value & 0xc0) == 0x80 ? 0 : 2;
-}
-
-/* Bytes of text that take at most columns columns. */
-static size_t fitting_bytes(const char *text, size_t columns)
-{
-    size_t used = 0;
-    size_t at = 0;
-    while (text[at] != '\0' && used + byte_columns(text[at]) <= columns)
-        used += byte_columns(text[at++]);
-    return at;
-}
-
 void terminal_fit(char *text, size_t columns)
 {
-    size_t end = fitting_bytes(text, columns);
-    if (text[end] == '\0')
-        return;
-    /* The last field that fits whole ends at a separator, which may itself be beyond the edge. */
-    size_t field_end = 0;
-    const char *from = text;
-    for (const char *at; (at = strstr(from, FIELD_SEPARATOR)) != NULL; from = at + 1) {
-        if ((size_t)(at - text) <= end)
-            field_end = (size_t)(at - text);
+    while (strlen(text) > columns) {
+        size_t end = strlen(text);
+        while (end > 0 && strncmp(text + end, FIELD_SEPARATOR, strlen(FIELD_SEPARATOR)) != 0)
+            end--;
+        if (end == 0) /* the first field is cut between two characters */
+            for (end = columns; ((unsigned char)text[end] & 0xc0) == 0x80;)
+                end--;
+        text[end] = '\0';
     }
-    text[field_end > 0 ? field_end : end] = '\0';
 }
 
 size_t terminal_line(const char *text, size_t size, size_t columns)

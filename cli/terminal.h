@@ -14,8 +14,8 @@ size_t terminal_columns(int fd);
 
 /* Cut escaped text (base/escape.h) to at most columns columns. Fields are separated by two spaces
  * and stand in order of importance: the last ones are removed whole, so that no number is cut; only
- * a first field that is too wide by itself is cut between two characters. A character outside ASCII
- * counts as two columns, which is the most that one takes. */
+ * a first field that is too wide by itself is cut between two characters. No character takes more
+ * columns than bytes. */
 void terminal_fit(char *text, size_t columns);
 
 /* Bytes of the first line of text when it is broken at spaces into lines of at most columns

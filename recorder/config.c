@@ -49,17 +49,12 @@ void config_fini(recorder_config *config)
 
 /* ---- a configuration file ---- */
 
-static const settings_list FEEDS = {
-    .key = "feeds",
-    .what = "'feeds' must be a list of feeds, each with family and topics",
-    .each = "a feed must be keys with values, such as family: inverse",
-    .count_max = LIMIT_FEEDS,
-    .plural = "feeds",
-};
+static const char FEEDS[] = "feeds";
 
 static settings_keys feed_keys(void)
 {
-    settings_keys keys = {.renamed = {"feed", "name", "http", "http"}};
+    settings_keys keys = {.renamed = {"feed", "name", "http", "http"},
+                          .example = "family: inverse"};
     keys.rows = config_feed_rows(&keys.row_count);
     return keys;
 }
@@ -67,18 +62,20 @@ static settings_keys feed_keys(void)
 static td_result read_file(recorder_config *config, td_err *err)
 {
     const settings_keys each = feed_keys();
-    settings_keys keys = {.nested = FEEDS.key};
+    settings_keys keys = {.nested = FEEDS, .example = "feeds: [...]"};
     setting root = settings_root(config->file);
-    setting list;
-    size_t count = 0;
+    setting feed;
     keys.rows = config_recorder_rows(&keys.row_count);
     td_result rc = settings_read(root, &keys, config, err);
-    if (rc == TD_OK)
-        rc = settings_find_list(root, &FEEDS, &list, &count, err);
-    for (size_t i = 0; rc == TD_OK && i < count; i++) {
-        feed_config *feed = &config->feeds[i];
-        config_feed_init(feed);
-        rc = settings_read(settings_entry(list, i), &each, feed, err);
+    if (rc != TD_OK)
+        return rc;
+    const setting list = settings_find(root, &keys, FEEDS);
+    for (size_t i = 0; rc == TD_OK && (feed = settings_entry(list, i)).node != NULL; i++) {
+        if (i == LIMIT_FEEDS)
+            return settings_blame(
+                list, td_err_set(err, TD_E_LIMIT, "more than %d feeds", LIMIT_FEEDS), err);
+        config_feed_init(&config->feeds[i]);
+        rc = settings_read(feed, &each, &config->feeds[i], err);
         config->feed_count = i + 1;
     }
     return rc;
@@ -87,8 +84,7 @@ static td_result read_file(recorder_config *config, td_err *err)
 td_result config_load(recorder_config *config, td_io io, const char *path, td_err *err)
 {
     TD_ASSERT(config->file == NULL);
-    td_result rc =
-        settings_file_open(io, path, CONFIG_FILE_BYTES_MAX, "feeds: [...]", &config->file, err);
+    td_result rc = settings_file_open(io, path, CONFIG_FILE_BYTES_MAX, &config->file, err);
     return rc == TD_OK ? read_file(config, err) : rc;
 }
 
@@ -100,7 +96,7 @@ td_result config_blame(const recorder_config *config, size_t feed_index, const c
     const settings_keys keys = feed_keys();
     setting at = settings_root(config->file);
     if (feed_index != NO_FEED)
-        at = settings_entry(settings_find(at, &keys, FEEDS.key), feed_index);
+        at = settings_entry(settings_find(at, &keys, FEEDS), feed_index);
     setting value = key == NULL ? at : settings_find(at, &keys, key);
     return settings_blame(value.node != NULL ? value : at, code, err);
 }

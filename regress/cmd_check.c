@@ -159,7 +159,7 @@ static td_result open_all(check_command *command, td_err *err)
 static void begin_phase(check_command *command, const char *phase)
 {
     command->verb.phase = phase;
-    command->rate = (rate_window){.sample_count = 0};
+    command->rate = (rate_window){0};
     command->verb.rate = &command->rate;
 }
 

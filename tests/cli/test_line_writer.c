@@ -18,9 +18,6 @@
 #include "base/clock.h"
 #include "cli/line_writer.h"
 
-/* Of the queue: the smallest that is allowed. */
-enum { QUEUE_BYTES = 4 * LIMIT_OUTPUT_LINE_BYTES };
-
 typedef struct fixture {
     int read_fd, write_fd;
     line_writer *writer;
@@ -41,9 +38,7 @@ static void open_fixture(fixture *f)
     assert_int_equal(pipe(ends), 0);
     f->read_fd = ends[0];
     f->write_fd = ends[1];
-    line_writer_options options = {
-        .fd = f->write_fd, .bytes_max = QUEUE_BYTES, .format_lost = format_lost};
-    assert_int_equal(line_writer_open(&options, &f->writer, NULL), TD_OK);
+    assert_int_equal(line_writer_open(f->write_fd, format_lost, NULL, &f->writer, NULL), TD_OK);
 }
 
 static void close_fixture(fixture *f)
@@ -120,20 +115,19 @@ static void lines_come_in_order(void **state)
 }
 
 /* The caller that puts a line never waits; whole lines are dropped, from the first that does not
- * fit until half of the queue is free, and a line with their number stands where they are missing.
- */
+ * fit until those before it are being written, and a line with their number is in their place. */
 static void lines_that_do_not_fit_are_dropped_whole_and_reported(void **state)
 {
     (void)state;
     fixture f;
     open_fixture(&f);
     stuff(&f);
-    enum { PUT = 4000 };
+    enum { LINE_BYTES = 14, PUT = 3 * LIMIT_OUTPUT_QUEUE_BYTES / LINE_BYTES };
     for (int n = 0; n < PUT; n++)
         put(&f, "line", n);
     uint64_t lost = line_writer_lost(f.writer);
-    /* 16 bytes a line, its length included, and what one write takes is out of the queue. */
-    assert_true(lost >= PUT - (QUEUE_BYTES + 4096) / 14 - 1);
+    /* One queue is filled while one is being written. */
+    assert_true(lost >= PUT - 2 * LIMIT_OUTPUT_QUEUE_BYTES / LINE_BYTES);
     assert_true(lost < PUT);
     int next = PUT - (int)lost;
     /* Read on: what was kept, then the count, then what is put from now on. */

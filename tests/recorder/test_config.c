@@ -51,7 +51,7 @@ static void a_whole_file_is_read(void **state)
                                "    topics: [trade, orderBookL2_25]\n"
                                "    symbols: [BTCUSD, EOSUSD]\n"
                                "    stale_after: 2m\n"
-                               "    strict: yes\n"
+                               "    strict: true\n"
                                "  - name: usdt\n"
                                "    url: wss://stream.bybit.com/realtime_public\n"
                                "    topics:\n"
@@ -83,8 +83,8 @@ static const struct {
     const char *name, *text, *line, *says, *allowed;
 } FAULTS[] = {
     {"unknown key", "feeds:\n  - family: inverse\n    topixs: [trade]\n", ":3: ", "topixs",
-     "topics"},
-    {"unknown key at the top", "feed: []\n", ":1: ", "'feed'", "commit_interval"},
+     "unknown key"},
+    {"unknown key at the top", "feed: []\n", ":1: ", "'feed'", "unknown key"},
     {"value out of bounds", "commit_interval: 5ms\nfeeds: []\n", ":1: ", "commit_interval",
      "10 ms"},
     {"no duration", "feeds:\n  - family: inverse\n    stale_after: soon\n", ":3: ", "stale_after",
@@ -131,7 +131,7 @@ static const struct {
      ":4: ", "inverse", "another name"},
     {"key twice", "overload: drop\noverload: pause\nfeeds: []\n", ":2: ", "overload", "line 1"},
     {"no YAML", "feeds: [\n", ":2: ", "", ""},
-    {"nothing", "", "", "empty", "feeds"},
+    {"nothing", "", "", "expected", "feeds"},
     {"no feeds", "overload: drop\n", ":1: ", "feeds", ""},
     {"foreign URL", "feeds:\n  - url: wss://example.com/x\n    topics: [a]\n",
      ":2: ", "example.com", ""},
