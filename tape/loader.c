@@ -1,6 +1,5 @@
 #include "tape/loader.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -39,9 +38,16 @@ static int wants_message(const source_options *options, const source_channel *ch
     return channel->has_lead_in && ns >= options->lead_from_ns;
 }
 
+/* A chunk is in order; one that is not is damaged, and loses what came too late. */
 static void add_message(chunk_load *load, td_bytes records, const segment_message *found)
 {
     uint32_t channel = found->channel->index;
+    if (found->log_ns < load->last_ns) {
+        if (load->damage_count++ == 0)
+            td_err_set(&load->err, TD_E_CORRUPT, "a message is earlier than the one before it");
+        return;
+    }
+    load->last_ns = found->log_ns;
     if (!wants_message(load->options, &load->chunk.file->channels[channel], found->log_ns))
         return;
     if (found->data.size > LIMIT_FRAME_BYTES) {
@@ -82,48 +88,6 @@ static td_result find_messages(chunk_load *load)
         }
         if (rc != TD_OK)
             return rc;
-    }
-}
-
-/* ---- order within a chunk ---- */
-
-/* The tape's order of two messages of one chunk, as far as their channels decide it. */
-static int compare_entries(const void *a, const void *b, void *user)
-{
-    const chunk_entry *left = a;
-    const chunk_entry *right = b;
-    const source_file *file = user;
-    if (left->recv_ns != right->recv_ns)
-        return left->recv_ns < right->recv_ns ? -1 : 1;
-    if (left->channel != right->channel) {
-        const channel_info *l = &file->channels[left->channel].channel->info;
-        const channel_info *r = &file->channels[right->channel].channel->info;
-        int by_feed = strcmp(l->feed, r->feed);
-        if (by_feed != 0)
-            return by_feed;
-        if (l->line != r->line)
-            return l->line < r->line ? -1 : 1;
-        if (l->shard != r->shard)
-            return l->shard < r->shard ? -1 : 1;
-        if (l->dir != r->dir)
-            return l->dir < r->dir ? -1 : 1;
-    }
-    if (left->sequence != right->sequence)
-        return left->sequence < right->sequence ? -1 : 1;
-    return left->offset < right->offset ? -1 : left->offset > right->offset;
-}
-
-/* Chunks are in order, and only an event may have the time of the message before it: it happened
- * where it was written. A segment that breaks the rule is sorted. */
-static void sort_messages(chunk_load *load)
-{
-    const chunk_entry *entries = load->entries;
-    source_file *file = load->chunk.file;
-    for (size_t i = 1; i < load->count; i++) {
-        if (entries[i].recv_ns >= entries[i - 1].recv_ns)
-            continue;
-        qsort_r(load->entries, load->count, sizeof *entries, compare_entries, file);
-        return;
     }
 }
 
@@ -255,13 +219,13 @@ void chunk_load_run(void *arg)
     load->is_fatal = 0;
     load->count = 0;
     load->at = 0;
+    load->last_ns = 0;
     td_err_clear(&load->err);
     load->rc = load->from->ops->read(&load->chunk, load->scratch, &load->block->bytes, &load->err);
     if (load->rc == TD_OK)
         load->rc = find_messages(load);
     if (load->rc != TD_OK || load->count == 0)
         return;
-    sort_messages(load);
     content_reader *reader = content_pool_take(load->readers);
     load->rc = make_frames(load, reader);
     if (load->rc == TD_OK && load->options->reads_ahead)

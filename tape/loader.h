@@ -30,6 +30,7 @@ typedef struct chunk_load {
     td_result rc;          /* TD_OK, also if only a part could be read: see damage_count */
     td_err err;            /* of rc, or of the first damage */
     uint32_t damage_count; /* messages, or a rest, that could not be read */
+    uint64_t last_ns;      /* of the last message that was found */
     uint8_t is_fatal;      /* 1: rc is no damage of the chunk, and ends the tape */
     /* the merge's: */
     chunk_entry *entries; /* in order */

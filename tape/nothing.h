@@ -11,8 +11,8 @@
  * could not be read. Never TD_OK. */
 TD_MUST_USE td_result selection_nothing(archive *archive, const selection *wanted, td_err *err);
 
-/* TD_OK if the archive has, at any time, the selection's feeds, and frames of its topics and symbols
- * in them; else as selection_nothing. A selection without names: TD_OK. */
+/* TD_OK if the archive has, at any time, the selection's feeds, and frames of its topics and
+ * symbols in them; else as selection_nothing. A selection without names: TD_OK. */
 TD_MUST_USE td_result selection_check_names(archive *archive, const selection *wanted, td_err *err);
 
 #endif

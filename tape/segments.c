@@ -1,6 +1,5 @@
 #include "tape/segments.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -30,10 +29,10 @@ typedef struct segment {
     uint8_t *event_bits;  /* bit per channel id: is an events channel */
     uint32_t *order;      /* chunks to read, by time */
     uint32_t order_count, order_next;
-    uint32_t chunks_seen; /* of the reader, sorted in already */
+    uint32_t chunks_seen; /* of the reader */
+    uint64_t chosen_ns;   /* first_ns of the last one of order */
     uint32_t loads;       /* chunks handed out and not done */
     uint8_t is_live;      /* follows a segment that is being written */
-    uint8_t is_waiting;   /* 1: has a next chunk, and is in the heap */
 } segment;
 
 typedef struct segments {
@@ -209,43 +208,29 @@ static uint64_t chunk_first_ns(const segment *of, uint32_t order_index)
     return segment_reader_chunk(of->reader, of->order[order_index])->first_ns;
 }
 
-static int compare_chunks(const void *a, const void *b, void *user)
-{
-    uint32_t left = *(const uint32_t *)a;
-    uint32_t right = *(const uint32_t *)b;
-    const segment_reader *reader = user;
-    uint64_t left_ns = segment_reader_chunk(reader, left)->first_ns;
-    uint64_t right_ns = segment_reader_chunk(reader, right)->first_ns;
-    if (left_ns != right_ns)
-        return left_ns < right_ns ? -1 : 1;
-    return left < right ? -1 : left > right;
-}
-
-/* Our own segments are in order; files of others need not be. */
-static void sort_order(segment *of)
-{
-    uint32_t from = of->order_next;
-    for (uint32_t i = from + 1; i < of->order_count; i++) {
-        if (chunk_first_ns(of, i) < chunk_first_ns(of, i - 1)) {
-            qsort_r(of->order + from, of->order_count - from, sizeof of->order[0], compare_chunks,
-                    of->reader);
-            return;
-        }
-    }
-}
-
-/* Choose among the chunks that are new since the last call. */
+/* Choose among the chunks that are new since the last call. They are in order of time: one that is
+ * not is damaged. */
 static void choose_chunks(segment *of, const source_options *options)
 {
     uint32_t count = segment_reader_chunk_count(of->reader);
     for (uint32_t i = of->chunks_seen; i < count; i++) {
+        const segment_chunk *chunk = segment_reader_chunk(of->reader, i);
         if (!wants_chunk(of, options, i))
             continue;
+        if (chunk->first_ns < of->chosen_ns) {
+            source_skip_chunk(options,
+                              &(source_chunk){.file = &of->file,
+                                              .first_ns = chunk->first_ns,
+                                              .last_ns = chunk->last_ns,
+                                              .offset = chunk->offset},
+                              "", "it is earlier than the one before it");
+            continue;
+        }
+        of->chosen_ns = chunk->first_ns;
         of->order = td_array_grow(of->order, of->order_count, sizeof of->order[0]);
         of->order[of->order_count++] = i;
     }
     of->chunks_seen = count;
-    sort_order(of);
     if (of->order_next < of->order_count)
         of->next_ns = chunk_first_ns(of, of->order_next);
 }
@@ -352,9 +337,7 @@ static void swap(segment **heap, size_t a, size_t b)
 
 static void push_waiting(segments *all, segment *of)
 {
-    TD_ASSERT(!of->is_waiting);
     TD_ASSERT(all->waiting_count < all->waiting_capacity);
-    of->is_waiting = 1;
     size_t at = all->waiting_count++;
     all->waiting[at] = of;
     while (at > 0 && segment_before(all->waiting[at], all->waiting[(at - 1) / 2])) {
@@ -380,7 +363,6 @@ static segment *pop_waiting(segments *all)
         swap(all->waiting, at, least);
         at = least;
     }
-    first->is_waiting = 0;
     return first;
 }
 

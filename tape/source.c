@@ -16,3 +16,15 @@ void source_add_damage(const source_options *options, const source_file *file, u
     row.detail = file->name;
     gap_list_add(options->damage, &row);
 }
+
+void source_skip_chunk(const source_options *options, const source_chunk *chunk, const char *part,
+                       const char *why)
+{
+    cursor_stats *stats = options->stats;
+    stats->damaged_chunks++;
+    if (chunk->last_ns > stats->damaged_until_ns)
+        stats->damaged_until_ns = chunk->last_ns;
+    td_log_emit(options->log, TD_LOG_WARNING, "segment %s: chunk at %llu%s is skipped: %s",
+                chunk->file->name, (unsigned long long)chunk->offset, part, why);
+    source_add_damage(options, chunk->file, chunk->first_ns, chunk->last_ns);
+}

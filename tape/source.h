@@ -101,4 +101,8 @@ selection_answer source_options_ask(const source_options *options, const channel
 void source_add_damage(const source_options *options, const source_file *file, uint64_t from_ns,
                        uint64_t to_ns);
 
+/* The same of a chunk, or of a part of it, and log and count it. */
+void source_skip_chunk(const source_options *options, const source_chunk *chunk, const char *part,
+                       const char *why);
+
 #endif
