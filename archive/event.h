@@ -54,10 +54,9 @@ typedef enum event_kind {
                          compressed frame was "overwritten" as a whole */
     EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the
                          reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail */
-    EVENT_LIMIT, /* a bound was met: what ("channels": frames of further topics are on _unknown;
-                    "books": the live check leaves further ones unchecked; EVENT_LIMIT_GRANTS: of
-                    further topics of a connection no grant is written, until the segment ends),
-                    state ("begins"), number (the bound) */
+    EVENT_LIMIT, /* a bound was met: what ("books": the live check leaves further ones unchecked;
+                    EVENT_LIMIT_GRANTS: of further topics of a connection no grant is written, until
+                    the segment ends), state ("begins"), number (the bound) */
     EVENT_KIND_COUNT,
 } event_kind;
 

@@ -235,26 +235,9 @@ static route_key key_of(const feed_frame *frame)
                        .encoding = encoding_of(frame->bytes)};
 }
 
-/* One of the feed's own channels, of which there is always one more. */
-static void get_own_channel(channel_router *router, const route_key *key, channel_route *out)
-{
-    td_result rc = get_channel(router, key, NULL, out);
-    TD_ASSERT(rc == TD_OK);
-}
-
-/* A frame of one topic too many. Fills the channel part of the route. */
-static void route_overflow(channel_router *router, const feed_frame *frame, channel_route *out)
-{
-    route_key key = key_of(frame);
-    key.topic = td_bytes_str(CHANNEL_TOPIC_UNKNOWN);
-    out->is_overflow = 1;
-    get_own_channel(router, &key, out);
-}
-
 /* ---- HTTP replies ---- */
 
-#define HTTP_TOPIC_PREFIX "http."
-enum { HTTP_TOPIC_BYTES = LIMIT_NAME_BYTES + sizeof HTTP_TOPIC_PREFIX };
+enum { HTTP_TOPIC_BYTES = LIMIT_NAME_BYTES + sizeof "http." };
 
 void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES])
 {
@@ -275,33 +258,21 @@ void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES])
     out[size] = '\0';
 }
 
-static void route_http(channel_router *router, const feed_frame *frame, channel_route *out)
-{
-    TD_ASSERT(frame->dir == DIR_HTTP);
-    char topic[HTTP_TOPIC_BYTES];
-    int size = snprintf(topic, sizeof topic, HTTP_TOPIC_PREFIX "%s", frame->http_name);
-    TD_ASSERT(size > 0);
-    TD_ASSERT((size_t)size < sizeof topic);
-    route_key key = key_of(frame);
-    key.topic = td_bytes_of(topic, (size_t)size);
-    *out =
-        (channel_route){.frame_class = CLASS_UNKNOWN, .publish_ns = frame->recv_ns, .success = -1};
-    td_result rc = get_channel(router, &key, NULL, out);
-    TD_ASSERT(rc != TD_E_INVALID); /* the name is a C string */
-    if (rc == TD_E_LIMIT)
-        route_overflow(router, frame, out);
-}
-
 void channel_router_route(channel_router *router, const feed_frame *frame, channel_route *out)
 {
-    if (TD_UNLIKELY(frame->dir == DIR_HTTP)) {
-        route_http(router, frame, out);
-        return;
-    }
+    char http_topic[HTTP_TOPIC_BYTES];
     route_key key = key_of(frame);
     classification what = {.frame_class = CLASS_UNKNOWN, .success = -1};
-    decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, frame->recv_ns,
-                     &what);
+    td_result rc = TD_E_INVALID; /* no channel of its own */
+    if (TD_UNLIKELY(frame->dir == DIR_HTTP)) {
+        int size = snprintf(http_topic, sizeof http_topic, "http.%s", frame->http_name);
+        TD_ASSERT(size > 0);
+        TD_ASSERT((size_t)size < sizeof http_topic);
+        key.topic = td_bytes_of(http_topic, (size_t)size);
+    } else {
+        decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, frame->recv_ns,
+                         &what);
+    }
     *out = (channel_route){.frame_class = what.frame_class,
                            .publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns,
                            .success = what.success};
@@ -309,17 +280,20 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
         key.topic = what.topic.topic;
         key.exchange_topic = what.exchange_topic;
         key.symbol = what.topic.symbol;
-        td_result rc = get_channel(router, &key, what.topic.row, out);
-        if (TD_UNLIKELY(rc == TD_E_LIMIT))
-            route_overflow(router, frame, out);
-        if (TD_LIKELY(rc != TD_E_INVALID))
-            return;
-        key = key_of(frame);
     }
-    /* Outbound frames are always control. */
-    int is_control = frame->dir != DIR_IN || frame_class_is_control(what.frame_class);
+    if (TD_LIKELY(key.topic.size > 0))
+        rc = get_channel(router, &key, what.topic.row, out);
+    if (TD_LIKELY(rc == TD_OK))
+        return;
+    /* The feed's own channels, of which there is always one more. Outbound frames are always
+     * control. */
+    key = key_of(frame);
+    out->is_overflow = rc == TD_E_LIMIT;
+    int is_control =
+        frame->dir == DIR_OUT || (!out->is_overflow && frame_class_is_control(what.frame_class));
     key.topic = td_bytes_str(is_control ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
-    get_own_channel(router, &key, out);
+    rc = get_channel(router, &key, NULL, out);
+    TD_ASSERT(rc == TD_OK);
 }
 
 void channel_router_events(channel_router *router, channel_route *out)
@@ -329,5 +303,6 @@ void channel_router_events(channel_router *router, channel_route *out)
                      .encoding = ENCODING_JSON,
                      .topic = td_bytes_str(CHANNEL_TOPIC_EVENTS)};
     *out = (channel_route){.frame_class = CLASS_UNKNOWN, .success = -1};
-    get_own_channel(router, &key, out);
+    td_result rc = get_channel(router, &key, NULL, out);
+    TD_ASSERT(rc == TD_OK);
 }

@@ -28,7 +28,6 @@ struct feed_writer {
     gap_list gaps; /* of the pending events */
     uint64_t last_ns;
     uint32_t segment_number;
-    uint8_t is_overflow_noted;  /* its event is in this segment */
     uint8_t is_overflow_logged; /* once for all segments */
     live_counts counts;
 };
@@ -138,7 +137,6 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
                          .slots = slots,
                          .slot_count = slot_count};
     channel_router_forget(self->router);
-    self->is_overflow_noted = 0;
     td_result rc = append_event(self, recv_ns, &begun, err);
     return rc == TD_OK ? restate_grants(self, recv_ns, err) : rc;
 }
@@ -278,24 +276,7 @@ static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordin
     return feed_writer_event(self, frame->recv_ns, &hidden, err);
 }
 
-/* The segment has no channel left for the frame's topic: an event before the first such frame of
- * each segment, and a warning once. */
-static td_result note_overflow(feed_writer *self, uint64_t recv_ns, td_err *err)
-{
-    if (!self->is_overflow_logged)
-        td_log_emit(self->options.log, TD_LOG_WARNING,
-                    "%s: more than %u topics and symbols in one segment: further ones are recorded "
-                    "as _unknown until the segment ends; replay classifies them again",
-                    self->options.name, LIMIT_TOPIC_CHANNELS);
-    self->is_overflow_logged = 1;
-    self->is_overflow_noted = 1;
-    const event begun = {
-        .kind = EVENT_LIMIT, .what = "channels", .state = "begins", .number = LIMIT_TOPIC_CHANNELS};
-    return append_event(self, recv_ns, &begun, err);
-}
-
-/* Events before the frame that they are about: that its segment has no channel left, and what it
- * shows about its connection's topics. */
+/* Events before the frame that they are about: what it shows about its connection's topics. */
 static td_result note_frame(feed_writer *self, const feed_frame *frame, td_bytes bytes,
                             const channel_route *route, td_err *err)
 {
@@ -308,8 +289,6 @@ static td_result note_frame(feed_writer *self, const feed_frame *frame, td_bytes
                                .exchange_topic = route->info->exchange_topic,
                                .bytes = bytes};
     td_result rc = TD_OK;
-    if (route->is_overflow && !self->is_overflow_noted)
-        rc = note_overflow(self, frame->recv_ns, err);
     size_t change_count = grants_take(self->granted, &shown);
     uint32_t segment_number = self->segment_number;
     for (size_t i = 0; i < change_count && rc == TD_OK; i++) {
@@ -333,8 +312,7 @@ static td_result route_frame(feed_writer *self, const feed_frame *frame, td_byte
     if (rc != TD_OK)
         return rc;
     channel_router_route(self->router, &in, out);
-    int is_noted = !out->is_overflow || self->is_overflow_noted;
-    if (TD_LIKELY(is_noted && grants_knows(self->granted, out->role, out->index)))
+    if (TD_LIKELY(grants_knows(self->granted, out->role, out->index)))
         return TD_OK;
     uint32_t segment_number = self->segment_number;
     rc = note_frame(self, frame, bytes, out, err);
@@ -354,8 +332,15 @@ static void count_frame(feed_writer *self, const feed_frame *frame, const channe
                                   : &counts->http,
           1);
     count(&counts->bytes, frame->bytes.size);
-    if (TD_UNLIKELY(route->is_overflow))
+    if (TD_UNLIKELY(route->is_overflow)) {
         count(&counts->overflow, 1);
+        if (!self->is_overflow_logged)
+            td_log_emit(self->options.log, TD_LOG_WARNING,
+                        "%s: more than %u topics and symbols in one segment: further ones are "
+                        "recorded as _unknown until the segment ends; replay classifies them again",
+                        self->options.name, LIMIT_TOPIC_CHANNELS);
+        self->is_overflow_logged = 1;
+    }
     if (route->role == ROLE_CONTROL)
         count(&counts->control, 1);
     else if (route->role == ROLE_UNKNOWN)

@@ -414,7 +414,7 @@ static void an_event_may_fill_the_chunk(void **state)
     assert_int_equal(feed_writer_pending_count(s->writer), 1);
 }
 
-/* More topics than a segment has channels: an event before the first such frame. */
+/* More topics than a segment has channels: all frames are kept, and a warning comes once. */
 static void topics_beyond_the_channels(void **state)
 {
     enum { MORE = 3 };
@@ -423,11 +423,8 @@ static void topics_beyond_the_channels(void **state)
     for (unsigned n = 0; n < LIMIT_TOPIC_CHANNELS; n++)
         put_topic(s, n);
     assert_int_equal(s->warnings, 0);
-    fill_chunk(s, 20); /* so that the event fills it */
-    unsigned seals = s->seals;
     for (unsigned n = 0; n < MORE; n++)
         put_topic(s, LIMIT_TOPIC_CHANNELS + n);
-    assert_int_equal(s->seals, seals + 1);
     assert_int_equal(s->warnings, 1);
     assert_int_equal(feed_writer_get_counts(s->writer).overflow, MORE);
     s->now_ns += HOUR_NS; /* a new segment has channels again, and as few */
@@ -436,22 +433,11 @@ static void topics_beyond_the_channels(void **state)
     assert_int_equal(s->warnings, 1);
     assert_int_equal(feed_writer_get_counts(s->writer).overflow, MORE + 1);
     cursor *t = finish_and_read(s);
-    /* After how many frames there is one: 5 are those of fill_chunk. */
-    static const uint64_t LIMITS[] = {LIMIT_TOPIC_CHANNELS + 5,
-                                      2 * LIMIT_TOPIC_CHANNELS + 5 + MORE};
-    size_t found = 0;
     uint64_t frames = 0;
     const frame_ref *frame;
-    while (cursor_next(t, &frame, NULL) == TD_OK) {
+    while (cursor_next(t, &frame, NULL) == TD_OK)
         frames += frame->channel->info.dir == CHANNEL_IN;
-        if (memmem(frame->bytes.data, frame->bytes.size, "\"limit\"", 7) == NULL)
-            continue;
-        assert_true(found < 2);
-        assert_int_equal(frames, LIMITS[found]);
-        found++;
-    }
-    assert_int_equal(found, 2);
-    assert_int_equal(frames, LIMITS[1] + 1);
+    assert_int_equal(frames, 2 * LIMIT_TOPIC_CHANNELS + MORE + 1);
     close_read(s, t);
 }
 

@@ -447,7 +447,7 @@ static void test_hours(void **state)
     expect_archive(s, ROWS);
 }
 
-/* One topic more than a segment has channels: its frame is kept, after an event. */
+/* One topic more than a segment has channels: its frame is kept. */
 static void test_too_many_topics(void **state)
 {
     enum { TOPICS = LIMIT_TOPIC_CHANNELS + 1 };
@@ -471,17 +471,10 @@ static void test_too_many_topics(void **state)
     cursor *t = NULL;
     const frame_ref *frame;
     uint64_t frames = 0;
-    uint64_t before_limit = 0;
     assert_int_equal(cursor_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
-    while (cursor_next(t, &frame, NULL) == TD_OK) {
+    while (cursor_next(t, &frame, NULL) == TD_OK)
         frames += frame->channel->info.dir == CHANNEL_IN;
-        if (memmem(frame->bytes.data, frame->bytes.size, "\"limit\"", 7) == NULL)
-            continue;
-        assert_int_equal(before_limit, 0);
-        before_limit = frames;
-    }
     assert_int_equal(frames, TOPICS);
-    assert_int_equal(before_limit, TOPICS - 1);
     cursor_close(t);
     archive_close(a);
 }
