@@ -3,9 +3,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "import/import.h"
 #include "base/alloc.h"
@@ -14,12 +12,9 @@
 #include "cli/option_groups.h"
 #include "cli/report.h"
 #include "cli/result.h"
-#include "cli/units.h"
 #include "base/version.h"
 
-enum {
-    LINES_PRINTED_MAX = 20
-}; /* malformed lines that are printed, per file; the rest is counted */
+enum { LINES_PRINTED_MAX = 20 }; /* malformed lines that are printed, per file */
 
 typedef struct import_flags {
     int format;
@@ -61,7 +56,6 @@ typedef struct import_command {
     json_options json;
     talk_options talk;
     import_report *reports; /* of each file so far */
-    import_feed_counts sum;
     uint64_t malformed;
 } import_command;
 
@@ -74,35 +68,15 @@ static td_result choose_family(const char *name, const family **out, td_err *err
     return *out != NULL ? TD_OK : family_refuse(td_bytes_str(name), err);
 }
 
-/* Folder for a copy of standard input. /tmp is small or in memory on many machines. */
-static const char *scratch_folder(void)
-{
-    const char *folder = getenv("TMPDIR");
-    return folder != NULL && folder[0] != '\0' ? folder : "/var/tmp";
-}
-
 static void print_warnings(const import_command *command, const char *path,
                            const import_report *report)
 {
     for (size_t i = 0; i < report->problem_count && i < LINES_PRINTED_MAX; i++)
         report_line(command->report, TD_LOG_WARNING, "%s:%" PRIu64 ": %s", path,
                     report->problems[i].line, report->problems[i].reason);
-    if (report->malformed > LINES_PRINTED_MAX)
-        report_line(
-            command->report, TD_LOG_WARNING, "%s: %s", path,
-            format_counted(report->malformed - LINES_PRINTED_MAX, "more malformed line").text);
 }
 
 /* ---- the result ---- */
-
-/* Frames as the archive counts them, and their parts. */
-static void describe_counts(result_writer *r, const import_feed_counts *counts)
-{
-    result_count(r, "frames", counts->frames.in + counts->frames.out + counts->frames.http);
-    result_count(r, "in", counts->frames.in);
-    result_count(r, "out", counts->frames.out);
-    result_count(r, "http", counts->frames.http);
-}
 
 static void describe_feed(result_writer *r, const import_feed_report *feed)
 {
@@ -111,7 +85,10 @@ static void describe_feed(result_writer *r, const import_feed_report *feed)
     result_text(r, "feed", feed->name);
     result_text(r, "family", feed->family->name);
     result_count(r, "connections", counts->connections);
-    describe_counts(r, counts);
+    result_count(r, "frames", counts->frames.in + counts->frames.out + counts->frames.http);
+    result_count(r, "in", counts->frames.in);
+    result_count(r, "out", counts->frames.out);
+    result_count(r, "http", counts->frames.http);
     result_count(r, "control", counts->frames.control);
     result_count(r, "unknown", counts->frames.unknown);
     result_size(r, "bytes", counts->frames.bytes);
@@ -133,7 +110,6 @@ static void describe_file(result_writer *r, const char *path, const import_repor
     result_text(r, "session", report->is_written ? report->session : NULL);
     result_count(r, "lines", report->lines);
     result_count(r, "malformed", report->malformed);
-    result_count(r, "other", report->other);
     result_count(r, "adjusted", report->adjusted);
     result_count(r, "adjusted_ns_max", report->adjusted_ns_max);
     result_count(r, "untimed", report->untimed);
@@ -157,7 +133,6 @@ static void describe_file(result_writer *r, const char *path, const import_repor
                       "times strictly increase\n]");
 }
 
-/* Sums over all files are for programs: people read each file's. */
 static td_result print_result(const import_command *command, const options_operands *files,
                               td_err *err)
 {
@@ -166,9 +141,6 @@ static td_result print_result(const import_command *command, const options_opera
     output_init(&output, stdout);
     result_begin(&r, &output, &command->json);
     result_object_begin(&r, NULL);
-    describe_counts(&r, &command->sum);
-    result_size(&r, "bytes", command->sum.frames.bytes);
-    result_count(&r, "malformed", command->malformed);
     result_list_begin(&r, "files");
     for (size_t i = 0; i < files->count; i++)
         describe_file(&r, files->items[i], &command->reports[i]);
@@ -189,27 +161,24 @@ static td_result import_file(import_command *command, const char *path, const ch
         .clock = clock_real(),
         .log = &log,
         .archive_path = archive_path,
-        .scratch = scratch_folder(),
         .version = TAPEDECK_VERSION,
         .format = command->flags.format == 0 ? IMPORT_CRYPTOFEED : IMPORT_JSONL,
-        .path = strcmp(path, "-") == 0 ? NULL : path,
-        .descriptor = STDIN_FILENO,
+        .path = path,
         .family = asked,
         .feed = command->flags.feed,
         .is_again = command->flags.is_again,
     };
+    if (strcmp(path, "-") == 0) {
+        td_err_set(err, TD_E_INVALID, "standard input cannot be imported: captures are read twice");
+        td_err_hint(err, "write it to a file, and import that");
+        return TD_E_INVALID;
+    }
     td_result rc = import_run(&options, report, err);
     print_warnings(command, path, report);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s", path);
     if (!report->is_written)
         report_line(command->report, TD_LOG_WARNING, "%s: no frames: nothing was imported", path);
-    for (uint32_t i = 0; i < report->feed_count; i++) {
-        command->sum.frames.in += report->feeds[i].counts.frames.in;
-        command->sum.frames.out += report->feeds[i].counts.frames.out;
-        command->sum.frames.http += report->feeds[i].counts.frames.http;
-        command->sum.frames.bytes += report->feeds[i].counts.frames.bytes;
-    }
     command->malformed += report->malformed;
     return TD_OK;
 }
@@ -261,7 +230,7 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          "a file cannot be read, the archive is in use, or the disk is full"},
         .examples = "tapedeck import -a archive BYBIT.ws.26.0.gz\n"
-                    "cat *.jsonl | tapedeck import -a archive --format jsonl --family inverse -",
+                    "tapedeck import -a archive --format jsonl --family inverse capture.jsonl",
         .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands files;

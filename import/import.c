@@ -58,6 +58,7 @@ typedef struct import_job {
     import_order *survey; /* the slots as the first reading left them */
     uint64_t first_ns;    /* earliest time of the capture; 0: it has no time */
     uint64_t frame_count;
+    capture_content content;
     redactor secrets;         /* that the capture has */
     json_parser *auth_parser; /* of requests that authenticate */
     slot_target targets[LIMIT_FEED_SLOTS];
@@ -155,31 +156,23 @@ static void time_bare_frame(import_job *job, import_record *record)
     }
 }
 
-/* Read one line and place it. 0: it holds no record, whatever the reason. */
-static int read_line(import_job *job, const import_text_line *line, import_record *record,
-                     import_place *place)
+/* 0: the line holds no record, whatever the reason. */
+static int read_record(import_job *job, const import_text_line *line, import_record *record)
 {
-    TD_ASSERT(line->is_too_long || line->text.size <= LIMIT_IMPORT_LINE_BYTES);
-    const char *reason = "longer than 16 MiB";
-    td_err refused;
-    td_err_clear(&refused);
-    if (line->is_too_long || !import_line_read(job->lines, line->text, record, &reason)) {
+    const char *reason;
+    if (!import_line_read(job->lines, line->text, record, &reason)) {
         report_malformed(job, line->number, reason);
         return 0;
     }
-    if (record->kind == IMPORT_NOTHING) {
-        job->report->other += job->is_survey;
+    if (record->kind == IMPORT_NOTHING)
         return 0;
-    }
     if (record->kind == IMPORT_FRAME && record->time_ns == 0)
         time_bare_frame(job, record);
-    if (import_order_place(job->order, record, place, &refused) == TD_OK)
-        return 1;
-    report_malformed(job, line->number, refused.text);
-    return 0;
+    return 1;
 }
 
-/* Read the next line into the window. TD_OK, TD_EOF, TD_E_IO, TD_E_INVALID: it is too late. */
+/* Read the next line into the window. TD_OK, TD_EOF, TD_E_IO, TD_E_INVALID: it is too late,
+ * TD_E_LIMIT: it is too long, or there are too many connections. */
 static td_result read_into_window(import_job *job, td_err *err)
 {
     import_text_line line = {.number = 0};
@@ -193,9 +186,10 @@ static td_result read_into_window(import_job *job, td_err *err)
     if (rc != TD_OK)
         return rc;
     job->report->lines += job->is_survey;
-    if (!read_line(job, &line, &record, &place))
+    if (!read_record(job, &line, &record))
         return TD_OK;
-    if (job->is_survey) {
+    rc = import_order_place(job->order, &record, &place, err);
+    if (rc == TD_OK && job->is_survey) {
         job->frame_count += record.kind == IMPORT_FRAME;
         rc = learn_secrets(job, &record, err);
     }
@@ -224,10 +218,7 @@ static td_result open_reader(import_job *job, td_err *err)
     job->auth_parser = json_parser_open(0);
     if (options->family != NULL)
         job->decoder = decoder_open();
-    if (options->path != NULL)
-        return import_source_open(options->io, options->path, &job->source, err);
-    job->source = import_source_open_pipe(options->descriptor);
-    return import_source_keep(job->source, options->io, options->scratch, err);
+    return import_source_open(options->io, options->path, &job->source, err);
 }
 
 static void close_reader(import_job *job)
@@ -252,16 +243,21 @@ static td_result survey(import_job *job, td_err *err)
         if (job->first_ns == 0)
             job->first_ns = place.effective_ns;
     job->report->compression = import_source_compression(job->source);
-    return rc == TD_EOF ? TD_OK : rc;
+    if (rc != TD_EOF)
+        return rc;
+    job->content = import_source_content(job->source);
+    return TD_OK;
 }
 
 /* Start the second reading: the same lines give the same slots and the same order again. */
-static void read_again(import_job *job)
+static td_result read_again(import_job *job, td_err *err)
 {
     job->survey = job->order;
     job->order = import_order_open(job->survey);
-    job->source = import_source_again(job->source);
     job->is_survey = job->is_read = 0;
+    import_source_close(job->source);
+    job->source = NULL;
+    return import_source_open(job->options->io, job->options->path, &job->source, err);
 }
 
 /* ---- feeds ---- */
@@ -273,11 +269,9 @@ static td_result refuse_family(const import_slot *slot, td_err *err)
     if (slot->url != NULL)
         td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'", URL_SHOWN_BYTES,
                    td_url_shown_plain(slot->url, shown, sizeof shown));
-    else if (slot->name[0] != '\0')
+    else
         td_err_set(err, TD_E_INVALID, "connection '%.*s' has no URL, so its family is unknown",
                    NAME_SHOWN_BYTES, slot->name);
-    else
-        td_err_set(err, TD_E_INVALID, "the family of the capture is unknown");
     td_err_hint(err, "give --family for the whole file: %s", family_names());
     return TD_E_INVALID;
 }
@@ -350,11 +344,10 @@ static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
 {
     past_import rows[LIMIT_FEEDS] = {{.feed = NULL}};
     const import_report *report = job->report;
-    const capture_content content = import_source_content(job->source);
     for (uint32_t i = 0; i < report->feed_count; i++)
         rows[i].feed = report->feeds[i].name;
-    td_result rc =
-        imports_find(job->archive, &content, rows, report->feed_count, was_killed, &job->past, err);
+    td_result rc = imports_find(job->archive, &job->content, rows, report->feed_count, was_killed,
+                                &job->past, err);
     if (!job->options->is_again)
         for (uint32_t i = 0; i < report->feed_count && rc == TD_OK; i++)
             rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
@@ -597,9 +590,9 @@ static td_result finish_feed(session_feed *f, td_err *err)
             rc = write_chunk(f, err);
     }
     f->report->counts.frames = feed_writer_get_counts(f->writer);
-    const capture_content content = import_source_content(f->job->source);
-    return rc == TD_OK ? archive_writer_put_import(f->job->writer, f->report->name, &content, err)
-                       : rc;
+    if (rc != TD_OK)
+        return rc;
+    return archive_writer_put_import(f->job->writer, f->report->name, &f->job->content, err);
 }
 
 /* End the session. After a failure (rc), what is not finished is for recover. */
@@ -632,7 +625,6 @@ static td_result write_session(import_job *job, td_err *err)
 {
     import_record record;
     import_place place;
-    read_again(job);
     job->chunk = sealed_chunk_open();
     td_result rc = open_archive(job, err);
     while (rc == TD_OK) {
@@ -658,6 +650,8 @@ td_result import_run(const import_options *options, import_report *report, td_er
         rc = survey(job, err);
     if (rc == TD_OK)
         rc = choose_feeds(job, err);
+    if (rc == TD_OK && job->frame_count > 0)
+        rc = read_again(job, err);
     if (rc == TD_OK && job->frame_count > 0)
         rc = write_session(job, err);
     if (!report->is_written)

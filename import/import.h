@@ -25,11 +25,9 @@ typedef struct import_options {
     const td_log *log; /* may be NULL */
     const char *archive_path;
     const char *catalog_path; /* NULL: in the archive (see archive/archive.h) */
-    const char *scratch;      /* folder for a copy of a pipe, which can be read only once */
     const char *version;
     import_format format;
-    const char *path; /* NULL: read descriptor, a pipe */
-    int descriptor;
+    const char *path;     /* of a file, which is read twice */
     const family *family; /* NULL: by the capture's URLs */
     const char *feed;     /* NULL: the family's name */
     uint8_t is_again;     /* 1: import also what the feed got before */
@@ -58,7 +56,6 @@ typedef struct import_feed_report {
 typedef struct import_report {
     uint64_t lines;
     uint64_t malformed; /* lines that could not be read; damaged compression counts as one */
-    uint64_t other;     /* empty lines, headers, settings */
     uint64_t adjusted;  /* frames whose time had to be raised to keep P3 */
     uint64_t adjusted_ns_max;
     uint64_t untimed;        /* frames of lines without a time: the exchange's time was taken */
@@ -77,8 +74,8 @@ void import_report_fini(import_report *report);
 
 /* Import one capture. TD_OK also when lines were malformed: the report counts them. TD_E_INVALID
  * (the family is unknown, a name is wrong, it was imported before, a line is later than the window
- * is long: nothing was written),
- * TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. */
+ * is long: nothing was written), TD_E_LIMIT (a line is too long, there are too many connections:
+ * likewise), TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result import_run(const import_options *options, import_report *report, td_err *err);
 
 #endif

@@ -298,21 +298,13 @@ static const char *read_jsonl(import_line_reader *r, td_bytes line, import_recor
     return reason != NULL ? reason : read_wrapper(r, line, root, out);
 }
 
-static int is_blank(td_bytes line)
-{
-    for (size_t i = 0; i < line.size; i++)
-        if (line.data[i] != ' ' && line.data[i] != '\t')
-            return 0;
-    return 1;
-}
-
 int import_line_read(import_line_reader *reader, td_bytes line, import_record *out,
                      const char **reason)
 {
     TD_ASSERT(line.size <= LIMIT_IMPORT_LINE_BYTES);
     *out = (import_record){.kind = IMPORT_NOTHING};
     *reason = NULL;
-    if (!is_blank(line))
+    if (line.size > 0)
         *reason = reader->format == IMPORT_CRYPTOFEED ? read_cryptofeed(reader, line, out)
                                                       : read_jsonl(reader, line, out);
     return *reason == NULL;

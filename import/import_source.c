@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <zlib.h>
@@ -27,7 +26,6 @@ typedef enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD } c
 struct import_source {
     td_file *file; /* NULL: descriptor is read */
     int descriptor;
-    td_file *copy;    /* what was read from the descriptor; NULL: not kept */
     uint64_t file_at; /* offset of the next read; bytes read so far */
     uint8_t raw[RAW_BYTES];
     size_t raw_at; /* raw[raw_at..raw_size) is not used up */
@@ -39,12 +37,10 @@ struct import_source {
     uint8_t is_in_member;  /* between a member's (a frame's) header and its trailer */
     uint8_t is_raw_ended;  /* the file or pipe has no more */
     uint8_t is_text_ended; /* nothing more will come out */
-    uint8_t is_hashed;     /* content is complete */
     td_hasher *hasher;
     capture_content content;
-    td_result damage;    /* why a compressed stream ended early; TD_EOF once that was reported */
-    uint8_t is_skipping; /* inside a line that is too long */
-    td_buf text;         /* text_at..size: not yet given out */
+    td_result damage; /* why a compressed stream ended early; TD_EOF once that was reported */
+    td_buf text;      /* text_at..size: not yet given out */
     size_t text_at;
     size_t searched; /* text[text_at..searched) holds no LF */
     uint64_t line_number;
@@ -87,34 +83,8 @@ void import_source_close(import_source *source)
     ZSTD_freeDCtx(source->zstd);
     td_hasher_close(source->hasher);
     td_io_close(source->file);
-    td_io_close(source->copy);
     td_buf_fini(&source->text);
     td_free(source);
-}
-
-td_result import_source_keep(import_source *source, td_io io, const char *folder, td_err *err)
-{
-    char path[LIMIT_PATH_BYTES];
-    TD_ASSERT(source->file == NULL && source->file_at == 0);
-    int n = snprintf(path, sizeof path, "%s/tapedeck-import-%ld.tmp", folder, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof path)
-        return td_err_set(err, TD_E_LIMIT, "folder '%s': the path is too long", folder);
-    td_result rc = td_io_open(io, path, TD_OPEN_CREATE, &source->copy, err);
-    if (rc == TD_OK)
-        rc = td_io_unlink(io, path, err); /* so that a crash leaves no file */
-    return rc == TD_OK ? rc : td_err_add(err, rc, "copy of the standard input");
-}
-
-import_source *import_source_again(import_source *source)
-{
-    import_source *again = source_new();
-    again->file = source->file != NULL ? source->file : source->copy;
-    again->content = source->content;
-    again->is_hashed = source->is_hashed;
-    TD_ASSERT(again->file != NULL && again->is_hashed);
-    source->file = source->copy = NULL;
-    import_source_close(source);
-    return again;
 }
 
 const char *import_source_compression(const import_source *source)
@@ -128,8 +98,10 @@ const char *import_source_compression(const import_source *source)
 
 capture_content import_source_content(const import_source *source)
 {
-    TD_ASSERT(source->is_hashed);
-    return source->content;
+    TD_ASSERT(source->is_text_ended);
+    capture_content content = source->content;
+    content.hash = td_hasher_digest(source->hasher);
+    return content;
 }
 
 /* Read more raw bytes after those that are left; is_raw_ended at the end. */
@@ -155,11 +127,6 @@ static td_result fill_raw(import_source *s, td_err *err)
         if (n < 0)
             return td_err_set_os(err, errno, "reading the pipe at byte %" PRIu64, s->file_at);
         got = (size_t)n;
-        if (s->copy != NULL && got > 0) {
-            td_result rc = td_io_append(s->copy, s->raw + s->raw_size, got, err);
-            if (rc != TD_OK)
-                return td_err_add(err, rc, "copy of the standard input");
-        }
     }
     TD_ASSERT(got <= space);
     s->raw_size += got;
@@ -281,17 +248,6 @@ static td_result next_text(import_source *s, size_t space, size_t *made, td_err 
     return TD_OK;
 }
 
-/* Take the next text into the content's hash; at the end that is complete. */
-static void hash_text(import_source *s, size_t made)
-{
-    td_hasher_update(s->hasher, s->text.data + s->text.size, made);
-    s->content.bytes += made;
-    if (!s->is_text_ended)
-        return;
-    s->content.hash = td_hasher_digest(s->hasher);
-    s->is_hashed = 1;
-}
-
 /* Append more text. At the end, or at damage, is_text_ended. */
 static td_result fill_text(import_source *s, td_err *err)
 {
@@ -307,65 +263,50 @@ static td_result fill_text(import_source *s, td_err *err)
     size_t made = 0;
     rc = next_text(s, TEXT_BYTES, &made, err);
     TD_ASSERT(made <= TEXT_BYTES);
-    if (!s->is_hashed)
-        hash_text(s, made);
+    td_hasher_update(s->hasher, s->text.data + s->text.size, made);
+    s->content.bytes += made;
     s->text.size += made;
     return rc;
 }
 
 /* Return text[text_at..end) as a line; reading continues at next. */
-static void take_line(import_source *s, size_t end, size_t next, import_text_line *out)
+static td_result take_line(import_source *s, size_t end, size_t next, import_text_line *out,
+                           td_err *err)
 {
     size_t size = end - s->text_at;
     if (size > 0 && s->text.data[end - 1] == '\r')
         size--;
-    int is_too_long = s->is_skipping || size > LIMIT_IMPORT_LINE_BYTES;
-    *out = (import_text_line){.number = ++s->line_number, .is_too_long = is_too_long != 0};
-    out->text = td_bytes_of(s->text.data + s->text_at, is_too_long ? 0 : size);
-    s->is_skipping = 0;
+    *out = (import_text_line){.number = ++s->line_number,
+                              .text = td_bytes_of(s->text.data + s->text_at, size)};
     s->text_at = s->searched = next;
-}
-
-/* The next line out of what is buffered: 1, or 0 if more text is needed. */
-static int find_line(import_source *s, import_text_line *out)
-{
-    TD_ASSERT(s->text_at <= s->searched);
-    TD_ASSERT(s->searched <= s->text.size);
-    if (s->searched == s->text.size)
-        return 0;
-    const uint8_t *from = s->text.data + s->searched;
-    const uint8_t *lf = memchr(from, '\n', s->text.size - s->searched);
-    if (lf == NULL) {
-        s->searched = s->text.size;
-        if (s->text.size - s->text_at > LIMIT_IMPORT_LINE_BYTES + 1) {
-            s->is_skipping = 1; /* the line is too long: forget its beginning */
-            td_buf_clear(&s->text);
-            s->text_at = s->searched = 0;
-        }
-        return 0;
-    }
-    size_t end = (size_t)(lf - s->text.data);
-    take_line(s, end, end + 1, out);
-    return 1;
+    return size <= LIMIT_IMPORT_LINE_BYTES
+               ? TD_OK
+               : td_err_set(err, TD_E_LIMIT, "line %" PRIu64 " is longer than 16 MiB", out->number);
 }
 
 td_result import_source_next(import_source *source, import_text_line *out, td_err *err)
 {
-    for (;;) {
-        if (find_line(source, out))
-            return TD_OK;
-        if (source->is_text_ended)
+    import_source *s = source;
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        TD_ASSERT(s->text_at <= s->searched);
+        TD_ASSERT(s->searched <= s->text.size);
+        const uint8_t *lf = s->searched == s->text.size ? NULL
+                                                        : memchr(s->text.data + s->searched, '\n',
+                                                                 s->text.size - s->searched);
+        size_t end = lf == NULL ? s->text.size : (size_t)(lf - s->text.data);
+        if (lf != NULL || end - s->text_at > LIMIT_IMPORT_LINE_BYTES + 1)
+            return take_line(s, end, lf == NULL ? end : end + 1, out, err);
+        s->searched = end;
+        if (s->is_text_ended)
             break;
-        td_result rc = fill_text(source, err);
-        if (rc != TD_OK)
-            return rc;
+        rc = fill_text(s, err);
     }
-    if (source->damage != TD_OK) { /* the unfinished line before it is dropped */
-        out->number = source->line_number + 1;
-        return source->damage == TD_EOF ? TD_EOF : report_damage(source, err);
+    if (rc != TD_OK)
+        return rc;
+    if (s->damage != TD_OK) { /* the unfinished line before it is dropped */
+        out->number = s->line_number + 1;
+        return s->damage == TD_EOF ? TD_EOF : report_damage(s, err);
     }
-    if (source->text_at == source->text.size && !source->is_skipping)
-        return TD_EOF;
-    take_line(source, source->text.size, source->text.size, out);
-    return TD_OK;
+    return s->text_at == s->text.size ? TD_EOF : take_line(s, s->text.size, s->text.size, out, err);
 }

@@ -1,10 +1,9 @@
 /* The bytes of a capture file: from a file or a pipe, inflated if they are gzip or zstd (recognized
  * by content, not by name; several members or frames in a row are one text), and cut into lines.
  *
- * Memory is bounded: two fixed buffers and one line. A line over LIMIT_IMPORT_LINE_BYTES is passed
- * over and reported as too long; reading continues after it. A compressed stream that breaks off or
- * is damaged gives everything up to there, then one TD_E_TRUNCATED or TD_E_CORRUPT, then the end.
- * One thread. */
+ * Memory is bounded: two fixed buffers and one line. A compressed stream that breaks off or is
+ * damaged gives everything up to there, then one TD_E_TRUNCATED or TD_E_CORRUPT, then the end. One
+ * thread. */
 #ifndef TD_IMPORT_IMPORT_SOURCE_H
 #define TD_IMPORT_IMPORT_SOURCE_H
 
@@ -19,37 +18,28 @@ typedef struct import_source import_source;
 
 /* One line without its end (LF or CR LF). */
 typedef struct import_text_line {
-    uint64_t number;     /* from 1 */
-    td_bytes text;       /* valid until the next call; JSON_PADDING_BYTES readable after it */
-    uint8_t is_too_long; /* 1: text is empty, the line was passed over */
+    uint64_t number; /* from 1 */
+    td_bytes text;   /* valid until the next call; JSON_PADDING_BYTES readable after it */
 } import_text_line;
 
 /* Open a file, through io. TD_E_NOTFOUND, TD_E_IO. */
 TD_MUST_USE td_result import_source_open(td_io io, const char *path, import_source **out,
                                          td_err *err);
 
-/* Read from a descriptor, which stays the caller's: a pipe, which can be read only once. */
+/* Read from a descriptor, which stays the caller's. */
 TD_NEVER_NULL import_source *import_source_open_pipe(int descriptor);
 
 void import_source_close(import_source *source);
 
-/* Copy what is read from a pipe to a file without a name in this folder, so that the source can be
- * read again. Before the first line. TD_E_IO, TD_E_NOSPACE. */
-TD_MUST_USE td_result import_source_keep(import_source *source, td_io io, const char *folder,
-                                         td_err *err);
-
-/* The same from its first line on, in place of a source that was read to its end: a file, or a pipe
- * that was kept. */
-TD_NEVER_NULL import_source *import_source_again(import_source *source);
-
 /* The next line; a last one without a line end counts. TD_OK; TD_EOF; TD_E_TRUNCATED, TD_E_CORRUPT
- * (compressed, see above; out has the number alone; TD_EOF follows); TD_E_IO. */
+ * (compressed, see above; out has the number alone; TD_EOF follows); TD_E_LIMIT: the line is longer
+ * than LIMIT_IMPORT_LINE_BYTES; TD_E_IO. */
 TD_MUST_USE td_result import_source_next(import_source *source, import_text_line *out, td_err *err);
 
 /* "gzip", "zstd", or "none", also before the first line. */
 const char *import_source_compression(const import_source *source);
 
-/* What all lines were cut out of, once the end was reached for the first time. */
+/* What all lines were cut out of, once the end was reached. */
 capture_content import_source_content(const import_source *source);
 
 #endif

@@ -103,9 +103,6 @@ static td_result decode_all(decode_run *run, import_source *source, td_err *err)
     while (rc == TD_OK && !output_is_broken(&run->verb->output)) {
         import_text_line line;
         rc = import_source_next(source, &line, err);
-        if (rc == TD_OK && line.is_too_long)
-            rc = td_err_set(err, TD_E_LIMIT, "line %" PRIu64 " is longer than any frame",
-                            line.number);
         if (rc == TD_OK)
             decode_line(run, wrappers, &line);
     }

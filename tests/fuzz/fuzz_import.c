@@ -86,7 +86,6 @@ static void import_capture(import_format format, const uint8_t *data, size_t siz
         .clock = clock_sim_clock(into->clock),
         .archive_path = FUZZ_ARCHIVE_PATH,
         .catalog_path = into->catalog_path,
-        .scratch = "",
         .version = "0",
         .format = format,
         .path = "capture",

@@ -40,7 +40,6 @@ static const line_row CRYPTOFEED_ROWS[] = {
      "{\"ret_code\":0}", NULL},
     {"settings", "configuration: {'BYBIT': {}}", IMPORT_NOTHING, DIR_IN, 0, "", "", "", NULL},
     {"empty", "", IMPORT_NOTHING, DIR_IN, 0, "", "", "", NULL},
-    {"blanks", " \t ", IMPORT_NOTHING, DIR_IN, 0, "", "", "", NULL},
     {"2: received",
      "{\"t\":\"recv\",\"conn\":\"W.2\",\"ts\":1786310818.2235148,\"data\":\"{\\\"a\\\":1}\"}",
      IMPORT_FRAME, DIR_IN, 1786310818223514800u, "W.2", "", "{\"a\":1}", NULL},
