@@ -42,7 +42,7 @@ typedef enum event_kind {
     EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
                          "held", "new_session": the wall clock stepped (recorder/session_clock.h);
                          "before_archive_end", at the start, step_ns before archive_end_ns;
-                         "paused": the recorder did not run, from_ns, to_ns, count of times, cause
+                         "paused": the recorder did not run, from_ns, to_ns, cause
                          ("not running", "suspended") */
     EVENT_OVERLOAD,   /* slot, what (absent: sockets were left unread, and receive times are late;
                          EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,

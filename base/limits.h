@@ -184,10 +184,8 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 
 /* Longest pause of a recorder's loop that is not an event: frames that arrive during a pause get
  * receive times that are late by up to its length. The loop runs every 10 ms; a loaded machine
- * rarely delays it by half a second. Pause events are at least the second limit apart; shorter
- * intervals are added up in the next event. */
-#define LIMIT_PAUSE_NS       (UINT64_C(500) * 1000 * 1000)
-#define LIMIT_PAUSE_EVENT_NS (UINT64_C(10) * 1000 * 1000 * 1000)
+ * rarely delays it by half a second. */
+#define LIMIT_PAUSE_NS (UINT64_C(500) * 1000 * 1000)
 
 /* Longest time without any frame between what prune removes by age and what it keeps, if the age
  * itself is not longer: a day, for feeds without data at weekends. After a longer one the clock may

@@ -1,7 +1,6 @@
 #include "recorder/findings.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +15,6 @@ struct findings {
     td_log log;
     td_buf text;          /* the live check's thread's */
     event_reader *events; /* of who takes them */
-    atomic_ullong lost;   /* relaxed: only a count */
 };
 
 enum { EVENT_BYTES_MAX = 64 << 10 };
@@ -92,7 +90,7 @@ static void format_detail(const live_check_finding *finding, char *out, size_t s
                        compared[0] == '\0' ? "" : ": ", compared);
 }
 
-/* Replay finds again what does not fit; it counts in the live check's statistics all the same. */
+/* It counts in the live check's statistics, too. */
 static void put_event(findings *self, uint16_t feed_index, const event *gap)
 {
     td_err err;
@@ -101,7 +99,9 @@ static void put_event(findings *self, uint16_t feed_index, const event *gap)
                       ? td_ring_reserve(self->ring, sizeof feed_index + self->text.size)
                       : NULL;
     if (to == NULL) {
-        atomic_fetch_add_explicit(&self->lost, 1, memory_order_relaxed);
+        td_log_emit(&self->log, TD_LOG_WARNING,
+                    "this finding of the live check is not recorded: the recorder is late; replay "
+                    "finds it again");
         return;
     }
     memcpy(to, &feed_index, sizeof feed_index);
@@ -127,8 +127,8 @@ void findings_put(findings *self, const live_check_finding *finding)
     gap.gap.detail = detail;
     if (finding->frames_lost > 0)
         gap.gap.frames_lost = (uint64_t)finding->frames_lost;
-    put_event(self, finding->feed_index, &gap);
     log_finding(finding, detail, &self->log);
+    put_event(self, finding->feed_index, &gap);
 }
 
 int findings_take(findings *self, uint16_t *feed_index, event *out)
@@ -143,9 +143,4 @@ int findings_take(findings *self, uint16_t *feed_index, event *out)
     td_result rc = event_decode(self->events, text, out, NULL);
     TD_ASSERT(rc == TD_OK); /* by event_encode */
     return 1;
-}
-
-uint64_t findings_take_lost(findings *self)
-{
-    return atomic_exchange_explicit(&self->lost, 0, memory_order_relaxed);
 }

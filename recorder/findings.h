@@ -1,6 +1,6 @@
 /* Passes what the live check finds from its thread to the network thread, as events: a broken book
  * opens a `sequence` gap, the next snapshot closes it; an `aggregate` gap has both its ends.
- * Bounded: findings that do not fit are counted and reported. */
+ * Bounded: findings that do not fit are logged. */
 #ifndef TD_RECORDER_FINDINGS_H
 #define TD_RECORDER_FINDINGS_H
 
@@ -22,8 +22,5 @@ void findings_put(findings *self, const live_check_finding *finding);
 
 /* Network thread: take the oldest event; 0 if absent. Its texts are valid until the next call. */
 int findings_take(findings *self, uint16_t *feed_index, event *out);
-
-/* Findings lost since the last call because the network thread was late. Network thread. */
-uint64_t findings_take_lost(findings *self);
 
 #endif

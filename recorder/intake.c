@@ -16,17 +16,6 @@
 /* An event's JSON; a segment or subscribe event with thousands of topics is the longest. */
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
-/* Pauses of the loop that the next event reports. */
-typedef struct stall_state {
-    uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
-    uint64_t from_ns;      /* first and last receive time of what was not reported yet */
-    uint64_t to_ns;
-    uint64_t count;
-    uint64_t total_ns;
-    uint64_t suspended_ns; /* of that */
-    uint64_t next_mono_ns; /* no event before */
-} stall_state;
-
 typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
 
 struct intake {
@@ -38,7 +27,7 @@ struct intake {
     uint64_t paused_at_recv_ns;
     intake_slot **lossy; /* slots of which frames were discarded */
     size_t lossy_count;
-    stall_state stalls;
+    uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
     td_buf event_text;
     intake_stats stats;
 };
@@ -428,59 +417,40 @@ int intake_is_clock_wrong(const intake *self)
     return self->clock.is_wrong && self->clock.seen_ns < 0;
 }
 
-/* Frames that arrived while the loop did not run are stamped when it runs again: late by up to the
- * length of the pause. */
-static void emit_stalls(intake *self, uint64_t mono_ns)
-{
-    stall_state *stalls = &self->stalls;
-    TD_ASSERT(stalls->count > 0);
-    int is_suspended = stalls->suspended_ns > stalls->total_ns / 2;
-    event clock_event = {.state = "paused",
-                         .from_ns = stalls->from_ns,
-                         .to_ns = stalls->to_ns,
-                         .count = stalls->count,
-                         .cause = is_suspended ? "suspended" : "not running"};
-    emit_clock(self, &clock_event);
-    char total[TD_TIME_TEXT_BYTES];
-    td_duration_format(stalls->total_ns, total);
-    td_log_emit(self->options.log, TD_LOG_WARNING,
-                "%s for %s: frames received meanwhile have late receive times",
-                is_suspended ? "the machine was suspended" : "the recorder did not run", total);
-    *stalls = (stall_state){.tick_mono_ns = stalls->tick_mono_ns,
-                            .next_mono_ns = mono_ns + LIMIT_PAUSE_EVENT_NS};
-}
-
 void intake_rest(intake *self)
 {
-    self->stalls.tick_mono_ns = 0;
+    self->tick_mono_ns = 0;
 }
 
-static void look_for_stall(intake *self)
+/* Frames that arrived while the loop did not run are stamped when it runs again: late by up to the
+ * length of the pause. */
+static void look_for_pause(intake *self)
 {
-    stall_state *stalls = &self->stalls;
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     uint64_t suspended_ns = session_clock_take_suspension(&self->clock);
-    uint64_t stood_ns = suspended_ns;
-    if (stalls->tick_mono_ns != 0)
-        stood_ns += mono_ns - stalls->tick_mono_ns;
-    stalls->tick_mono_ns = mono_ns;
-    if (stood_ns >= LIMIT_PAUSE_NS) {
-        uint64_t to_ns = (uint64_t)((int64_t)mono_ns + self->clock.offset_ns);
-        if (stalls->count == 0)
-            stalls->from_ns = to_ns - stood_ns;
-        stalls->to_ns = to_ns;
-        stalls->count++;
-        stalls->total_ns += stood_ns;
-        stalls->suspended_ns += suspended_ns;
-        self->stats.stalls++;
-    }
-    if (stalls->count > 0 && mono_ns >= stalls->next_mono_ns)
-        emit_stalls(self, mono_ns);
+    uint64_t paused_ns = suspended_ns;
+    if (self->tick_mono_ns != 0)
+        paused_ns += mono_ns - self->tick_mono_ns;
+    self->tick_mono_ns = mono_ns;
+    if (paused_ns < LIMIT_PAUSE_NS)
+        return;
+    int is_suspended = suspended_ns > paused_ns / 2;
+    uint64_t to_ns = session_clock_at(&self->clock, mono_ns);
+    event clock_event = {.state = "paused",
+                         .from_ns = to_ns - paused_ns,
+                         .to_ns = to_ns,
+                         .cause = is_suspended ? "suspended" : "not running"};
+    emit_clock(self, &clock_event);
+    char length[TD_TIME_TEXT_BYTES];
+    td_duration_format(paused_ns, length);
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "%s for %s: frames received meanwhile have late receive times",
+                is_suspended ? "the machine was suspended" : "the recorder did not run", length);
 }
 
 void intake_tick(intake *self)
 {
-    look_for_stall(self);
+    look_for_pause(self);
     compare_clocks(self);
     if (self->state == STATE_DROPPING && is_half_empty(self)) {
         end_drop(self);
@@ -495,8 +465,6 @@ void intake_tick(intake *self)
 
 void intake_stop(intake *self)
 {
-    if (self->stalls.count > 0)
-        emit_stalls(self, clock_mono_ns(self->options.clock));
     intake_record record = {.kind = INTAKE_STOP, .frame.recv_ns = self->clock.last_recv_ns};
     put_small(self, &record, (td_bytes){0});
     td_ring_wake(self->options.ring);

@@ -83,7 +83,6 @@ typedef struct intake_stats {
     uint64_t frames_dropped;
     uint64_t gaps;         /* that opened, or were written whole, since the start */
     uint64_t http_replies; /* kept */
-    uint64_t stalls;       /* how often the loop paused for LIMIT_PAUSE_NS */
 } intake_stats;
 
 intake *intake_open(const intake_options *options);
@@ -124,7 +123,7 @@ void intake_event_all(intake *self, const event *what);
  * not called. */
 void intake_tick(intake *self);
 
-/* Nothing is received until the next tick: the time until then does not count as a stall. */
+/* Nothing is received until the next tick: the time until then does not count as a pause. */
 void intake_rest(intake *self);
 
 /* 1 if the wall clock shows that the session's times are wrong and stay so. */

@@ -509,12 +509,6 @@ static void record_findings(supervisor *self)
     event gap;
     while (findings_take(self->findings, &feed_index, &gap))
         (void)intake_event(self->intake, feed_index, &gap); /* its time is not needed */
-    uint64_t lost = findings_take_lost(self->findings);
-    if (lost > 0)
-        td_log_emit(
-            self->options.log, TD_LOG_WARNING,
-            "%s of the live check were lost because the recorder was late; replay finds them again",
-            format_counted(lost, "finding").text);
 }
 
 /* Looked at once per turn of the loop, so a stop takes at most a tick. */

@@ -326,29 +326,11 @@ static void a_loop_that_stood_still_says_from_when_to_when(void **state)
     assert_string_equal(f.states[0], "paused");
     assert_int_equal(f.clock.from_ns, from_ns);
     assert_int_equal(f.clock.to_ns, from_ns + 3 * TD_NS_PER_S);
-    assert_int_equal(f.clock.count, 1);
-    /* On a loaded machine: many of them are one event in LIMIT_PAUSE_EVENT_NS, and counted. */
-    for (int i = 0; i < 5; i++) {
-        f.mono_ns += TD_NS_PER_S;
-        tick_for(&f, 100 * TD_NS_PER_MS);
-    }
-    assert_int_equal(f.event_count, 1);
-    tick_for(&f, LIMIT_PAUSE_EVENT_NS);
-    assert_int_equal(f.event_count, 2);
-    assert_int_equal(f.clock.count, 5);
     intake_rest(f.intake); /* sockets are closed: nothing is late */
     f.mono_ns += TD_NS_PER_S;
     intake_tick(f.intake);
     drain(&f, 1000);
-    assert_int_equal(f.event_count, 2);
-    f.mono_ns += TD_NS_PER_S;
-    intake_tick(f.intake);
-    intake_stop(f.intake); /* what was not reported yet is reported at the end */
-    drain(&f, 1000);
-    assert_int_equal(f.event_count, 3);
-    intake_stats stats;
-    intake_get_stats(f.intake, &stats);
-    assert_int_equal(stats.stalls, 7);
+    assert_int_equal(f.event_count, 1);
     close_fixture(&f);
 }
 
