@@ -87,7 +87,6 @@ static td_result act_import(const fault_place *place, io_fault *disk, td_err *er
                                     .clock = clock_sim_clock(place->recording->clock),
                                     .archive_path = FAULT_ARCHIVE,
                                     .catalog_path = place->catalog,
-                                    .scratch = place->recording->folder,
                                     .version = "test",
                                     .format = IMPORT_JSONL,
                                     .path = "capture.jsonl"};
@@ -108,7 +107,6 @@ typedef struct worker {
 static void *open_worker(void *user, unsigned number)
 {
     worker *w = td_alloc_zero(1, sizeof *w);
-    TD_ASSERT(w != NULL);
     w->scene = user;
     w->place.recording = &w->scene->recording;
     w->truth = w->scene->truth;
@@ -165,7 +163,6 @@ static int cut_and_check(worker *w, io_fault *disk, uint64_t seed, fault_way way
                          fault_tally *tally)
 {
     io_fault *after = io_fault_power_cut(disk, seed);
-    TD_ASSERT(after != NULL);
     int ok = check_disk(w, after, way, tally);
     io_fault_close(after);
     return ok;
@@ -174,7 +171,6 @@ static int cut_and_check(worker *w, io_fault *disk, uint64_t seed, fault_way way
 static int kill_and_check(worker *w, io_fault *disk, fault_tally *tally)
 {
     io_fault *after = io_fault_kill(disk);
-    TD_ASSERT(after != NULL);
     int ok = check_disk(w, after, FAULT_KILLED, tally) &&
              cut_and_check(w, after, IO_FAULT_CUT_WORST, FAULT_KILLED_THEN_CUT, tally);
     io_fault_close(after);
@@ -196,9 +192,7 @@ static int run_cut(void *state, uint64_t index, fault_tally *tally,
     const scene *s = w->scene;
     if (w->then == NULL)
         w->then = io_fault_at(s->before, 0);
-    TD_ASSERT(w->then != NULL);
-    int is_forward = io_fault_forward(w->then, s->before, w->change_count, index);
-    TD_ASSERT(is_forward);
+    io_fault_forward(w->then, s->before, w->change_count, index);
     w->change_count = index;
     int ok = put_catalog(w, 0) &&
              cut_and_check(w, w->then, IO_FAULT_CUT_WORST, catalog_way(s, 0), tally);
@@ -237,7 +231,6 @@ static int act_and_die(worker *w, uint64_t calls)
     TD_ASSERT(child >= 0);
     if (child == 0) {
         io_fault *disk = io_fault_at(w->scene->before, 0);
-        TD_ASSERT(disk != NULL);
         countdown c = {.left = calls, .died_behind = w->died_behind};
         io_fault_log_start(disk);
         io_fault_observe(disk, die_in_time, &c);
@@ -260,7 +253,6 @@ static int run_death(void *state, uint64_t index, fault_tally *tally,
         return 1;
     atomic_fetch_add(&tally->died, 1);
     io_fault *disk = io_fault_at(w->scene->before, index % 2 == 0 ? 0 : *w->died_behind);
-    TD_ASSERT(disk != NULL);
     int ok = check_disk(w, disk, FAULT_KILLED, tally) || say(what, "died at a call", w->place.what);
     io_fault_close(disk);
     return ok;
@@ -277,7 +269,6 @@ static int run_error(void *state, uint64_t index, fault_tally *tally,
     io_fault *disk = io_fault_at(s->before, 0);
     td_err err;
     td_err_clear(&err);
-    TD_ASSERT(disk != NULL);
     plan.fail_at = index + 1;
     int ok = put_catalog(w, index) || say(what, "catalog", "cannot be put there");
     io_fault_set_plan(disk, plan);
@@ -329,7 +320,6 @@ static uint64_t rehearse(scene *s, uint32_t ops)
     td_err_clear(&err);
     (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
     io_fault *disk = io_fault_at(s->before, 0);
-    assert_non_null(disk);
     if (s->catalogs != NULL)
         assert_true(
             fault_catalogs_put(s->catalogs, FAULT_CATALOG_MOMENT, s->catalog_at, 0, place.catalog));
@@ -411,7 +401,6 @@ static void record_and_cut(scene *s, unsigned percent, uint64_t seed)
 {
     fault_end end;
     io_fault *disk = io_fault_open();
-    assert_non_null(disk);
     s->recording.disk = disk;
     s->catalogs = fault_catalogs_open(s->recording.catalog);
     assert_non_null(s->catalogs);

@@ -24,13 +24,6 @@
 static const char PATH[] = "a.mcap";
 static const char OPEN_PATH[] = "a.mcap.open";
 
-static io_fault *open_disk(void)
-{
-    io_fault *disk = io_fault_open();
-    assert_non_null(disk);
-    return disk;
-}
-
 static segment_reader *open_reader(io_fault *disk, const char *path)
 {
     segment_reader *reader;
@@ -125,7 +118,7 @@ static void test_states(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         print_message("%s\n", rows[i].name);
-        io_fault *disk = open_disk();
+        io_fault *disk = io_fault_open();
         fixture_spec spec = {.path = PATH,
                              .frame_count = rows[i].frames,
                              .frames_per_chunk = rows[i].per_chunk,
@@ -158,7 +151,7 @@ static void test_channels_and_indexes(void **state)
     (void)state;
     static const char *const files[] = {PATH, OPEN_PATH};
     for (size_t f = 0; f < 2; f++) {
-        io_fault *disk = open_disk();
+        io_fault *disk = io_fault_open();
         fixture_spec spec = {.path = PATH,
                              .frame_count = 1000,
                              .frames_per_chunk = 100,
@@ -204,7 +197,7 @@ static void test_channels_and_indexes(void **state)
 static void test_last_chain(void **state)
 {
     (void)state;
-    io_fault *disk = open_disk();
+    io_fault *disk = io_fault_open();
     fixture_spec spec = {
         .path = PATH, .frame_count = 1000, .frames_per_chunk = 100, .end = FIXTURE_FINISHED};
     segment_totals totals = fixture_write(io_fault_io(disk), &spec);
@@ -232,7 +225,7 @@ static void test_last_chain(void **state)
 static void test_follow(void **state)
 {
     (void)state;
-    io_fault *disk = open_disk();
+    io_fault *disk = io_fault_open();
     td_io io = io_fault_io(disk);
     fixture_spec spec = {.path = PATH};
     segment_session session = fixture_session(&spec);
@@ -271,7 +264,7 @@ static void test_follow(void **state)
 static void test_cut_anywhere(void **state)
 {
     (void)state;
-    io_fault *disk = open_disk();
+    io_fault *disk = io_fault_open();
     td_io io = io_fault_io(disk);
     fixture_spec spec = {
         .path = PATH, .frame_count = 60, .frames_per_chunk = 20, .end = FIXTURE_SYNCED};
@@ -286,7 +279,7 @@ static void test_cut_anywhere(void **state)
     size_t size;
     uint8_t *bytes = file_read(io, OPEN_PATH, &size);
     for (size_t cut = (size_t)head; cut <= size; cut += cut + 97 < size ? 97 : 1) {
-        io_fault *other = open_disk();
+        io_fault *other = io_fault_open();
         file_make(io_fault_io(other), OPEN_PATH, bytes, cut);
         segment_reader *reader = open_reader(other, OPEN_PATH);
         uint32_t expected = 0;
@@ -318,7 +311,7 @@ static void test_damage_in_the_middle(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         print_message("%s\n", rows[i].name);
-        io_fault *disk = open_disk();
+        io_fault *disk = io_fault_open();
         fixture_spec spec = {
             .path = PATH, .frame_count = 100, .frames_per_chunk = 20, .end = FIXTURE_SYNCED};
         fixture_write(io_fault_io(disk), &spec);
@@ -345,7 +338,7 @@ static void test_damage_in_the_middle(void **state)
 static void test_damaged_summary(void **state)
 {
     (void)state;
-    io_fault *disk = open_disk();
+    io_fault *disk = io_fault_open();
     fixture_spec spec = {
         .path = PATH, .frame_count = 100, .frames_per_chunk = 20, .end = FIXTURE_FINISHED};
     segment_totals totals = fixture_write(io_fault_io(disk), &spec);
@@ -378,7 +371,7 @@ static void test_bad_files(void **state)
          TD_E_CORRUPT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        io_fault *disk = open_disk();
+        io_fault *disk = io_fault_open();
         file_make(io_fault_io(disk), "x.mcap", rows[i].bytes, rows[i].size);
         segment_reader *reader;
         td_err err;
@@ -397,7 +390,7 @@ static void test_bad_files(void **state)
 static void test_full_disk(void **state)
 {
     (void)state;
-    io_fault *disk = open_disk();
+    io_fault *disk = io_fault_open();
     td_io io = io_fault_io(disk);
     fixture_spec spec = {.path = PATH};
     segment_session session = fixture_session(&spec);
@@ -427,7 +420,7 @@ static void test_full_disk(void **state)
 static void test_dead_after_failed_sync(void **state)
 {
     (void)state;
-    io_fault *disk = open_disk();
+    io_fault *disk = io_fault_open();
     fixture_spec spec = {.path = PATH};
     segment_session session = fixture_session(&spec);
     segment_writer *writer;

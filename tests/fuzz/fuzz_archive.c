@@ -44,7 +44,6 @@ static void mend(uint8_t *bytes, size_t size)
     td_hasher *hasher = td_hasher_open();
     td_hash128 previous = {0};
     size_t covers_from = 0;
-    TD_ASSERT(hasher != NULL);
     for (size_t at = MCAP_MAGIC_BYTES; at + 9 <= size;) {
         uint64_t length = 0;
         for (unsigned i = 0; i < 8; i++)

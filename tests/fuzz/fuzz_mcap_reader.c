@@ -88,7 +88,6 @@ static void run_recover(td_io io)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     io_fault *disk = io_fault_open();
-    TD_ASSERT(disk != NULL);
     td_io io = io_fault_io(disk);
     file_make(io, FILE_NAME, data, size);
     run_segment_reader(io, FILE_NAME);

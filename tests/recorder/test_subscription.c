@@ -278,7 +278,6 @@ static void symbols_of_a_file_follow(void **state)
                                          "trade.BTC-PERP"};
     subscription wanted = {0};
     io_fault *disk = io_fault_open();
-    assert_non_null(disk);
     put_file(io_fault_io(disk), "symbols.txt", TEXT);
     feed_config feed = feed_of("inverse");
     feed.symbols_file = "symbols.txt";
@@ -309,7 +308,6 @@ static void files_that_are_none(void **state)
         td_err err = {0};
         subscription wanted = {0};
         io_fault *disk = io_fault_open();
-        assert_non_null(disk);
         if (ROWS[i].text != NULL)
             put_file(io_fault_io(disk), "symbols.txt", ROWS[i].text);
         feed_config feed = feed_of("inverse");

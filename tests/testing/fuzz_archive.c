@@ -118,7 +118,6 @@ static void write_session(fuzz_archive *self, writer_end end)
     fuzz_must(archive_writer_add_feed(m.writer, "inverse", "inverse", &m.feed, NULL), NULL);
     m.builder = chunk_builder_open(NULL);
     m.chunk = sealed_chunk_open();
-    TD_ASSERT(m.chunk != NULL);
     write_chunks(&m);
     archive_listing listing;
     fuzz_must(archive_list(into, &listing, NULL), NULL);
@@ -147,13 +146,11 @@ static void remove_folders(void)
 fuzz_archive *fuzz_archive_make(writer_end end)
 {
     fuzz_archive *self = td_alloc_zero(1, sizeof *self);
-    TD_ASSERT(self != NULL);
     temp_folder_make(TEMP_IN_MEMORY, self->folder);
     (void)snprintf(self->catalog_path, sizeof self->catalog_path, "%s/catalog.sqlite",
                    self->folder);
     self->disk = io_fault_open();
     self->clock = clock_sim_open(START_NS, 1);
-    TD_ASSERT(self->disk != NULL && self->clock != NULL);
     write_session(self, end);
     TD_ASSERT(to_remove[1] == NULL);
     if (to_remove[0] == NULL)

@@ -167,19 +167,6 @@ static td_result refuse_reader(const fault_file *file, td_err *err)
     return td_err_set_os(err, EBADF, "cannot change '%s', which is open for reading", file->path);
 }
 
-/* The part of an append that finds space. */
-static td_result append_part(fault_file *file, td_bytes bytes, td_err *err)
-{
-    TD_ASSERT(bytes.size <= file->disk->free_bytes);
-    if (bytes.size == 0)
-        return TD_OK;
-    disk_change change = {.what = IO_FAULT_CHANGE_APPEND, .inode = file->inode, .bytes = bytes};
-    td_result rc = disk_make_change(file->disk, &change, file->path, NULL, err);
-    if (rc == TD_OK)
-        file->disk->free_bytes -= bytes.size;
-    return rc;
-}
-
 static td_result fault_append(td_file *base, const void *bytes, size_t size, td_err *err)
 {
     fault_file *file = as_file(base);
@@ -196,8 +183,12 @@ static td_result fault_append(td_file *base, const void *bytes, size_t size, td_
         space = (size_t)disk->free_bytes;
         kind = IO_FAULT_SHORT;
     }
-    if (rc == TD_OK)
-        rc = append_part(file, td_bytes_of(bytes, space), err);
+    if (rc == TD_OK && space > 0) {
+        disk_change change = {.what = IO_FAULT_CHANGE_APPEND, .inode = file->inode};
+        change.bytes = td_bytes_of(bytes, space);
+        disk_make_change(disk, &change, file->path, NULL);
+        disk->free_bytes -= space;
+    }
     if (rc == TD_OK)
         rc = disk_fault_error(kind, "write to", file->path, err);
     pthread_mutex_unlock(&disk->mutex);
@@ -217,7 +208,7 @@ static td_result fault_overwrite(td_file *base, uint64_t at, const void *bytes, 
         TD_ASSERT(at + size <= disk_inode(disk, file->inode)->cache.size);
         disk_change change = {.what = IO_FAULT_CHANGE_OVERWRITE, .inode = file->inode, .at = at};
         change.bytes = td_bytes_of(bytes, size);
-        rc = disk_make_change(disk, &change, file->path, NULL, err);
+        disk_make_change(disk, &change, file->path, NULL);
     }
     pthread_mutex_unlock(&disk->mutex);
     return rc;
@@ -234,8 +225,8 @@ static td_result fault_truncate(td_file *base, uint64_t size, td_err *err)
     if (rc == TD_OK) {
         uint64_t before = disk_inode(disk, file->inode)->cache.size;
         disk_change change = {.what = IO_FAULT_CHANGE_TRUNCATE, .inode = file->inode, .size = size};
-        rc = disk_make_change(disk, &change, file->path, NULL, err);
-        if (rc == TD_OK && size < before)
+        disk_make_change(disk, &change, file->path, NULL);
+        if (size < before)
             disk->free_bytes += before - size;
     }
     pthread_mutex_unlock(&disk->mutex);
@@ -269,10 +260,9 @@ static td_result fault_sync(td_file *base, td_err *err)
         rc = disk_fault_error(IO_FAULT_EIO, "sync", file->path, err);
     disk_change change = {.inode = file->inode};
     change.what = rc == TD_OK ? IO_FAULT_CHANGE_SYNC : IO_FAULT_CHANGE_SYNC_FAILED;
-    /* The sync's own error is the one to tell; a failed one needs no memory, save for the log. */
-    td_result made = disk_make_change(disk, &change, file->path, NULL, rc == TD_OK ? err : NULL);
+    disk_make_change(disk, &change, file->path, NULL);
     pthread_mutex_unlock(&disk->mutex);
-    return rc == TD_OK ? made : rc;
+    return rc;
 }
 
 /* ---- names and locks ---- */

@@ -27,8 +27,8 @@
 
 typedef struct io_fault io_fault;
 
-/* An empty disk; NULL without memory. */
-TD_MUST_USE io_fault *io_fault_open(void);
+/* An empty disk. */
+TD_NEVER_NULL io_fault *io_fault_open(void);
 
 /* Throw the disk away. Its files and locks must have been closed; NULL is fine. */
 void io_fault_close(io_fault *disk);
@@ -51,12 +51,12 @@ td_hash128 io_fault_digest(io_fault *disk);
 #define IO_FAULT_CUT_BEST  UINT64_MAX
 
 /* A new disk as it may be if the power fails now and comes back: of what was not durable, the seed
- * chooses what survived. The old disk stays as it is. NULL without memory. */
-TD_MUST_USE io_fault *io_fault_power_cut(io_fault *disk, uint64_t seed);
+ * chooses what survived. The old disk stays as it is. */
+TD_NEVER_NULL io_fault *io_fault_power_cut(io_fault *disk, uint64_t seed);
 
 /* A new disk as the next process finds it if this one is killed now: nothing is lost, no lock is
- * held, and what was not durable still is not. NULL without memory. */
-TD_MUST_USE io_fault *io_fault_kill(io_fault *disk);
+ * held, and what was not durable still is not. */
+TD_NEVER_NULL io_fault *io_fault_kill(io_fault *disk);
 
 /* ---- failing calls ---- */
 
@@ -185,11 +185,11 @@ uint64_t io_fault_log_count(io_fault *disk);
 io_fault_log_row io_fault_log_get(io_fault *disk, uint64_t index);
 
 /* A new disk as it was after the first change_count noted changes (0: when noting began), cache
- * and all; cut its power for what would have been left. NULL without memory. */
-TD_MUST_USE io_fault *io_fault_at(io_fault *disk, uint64_t change_count);
+ * and all; cut its power for what would have been left. */
+TD_NEVER_NULL io_fault *io_fault_at(io_fault *disk, uint64_t change_count);
 
 /* Bring what io_fault_at gave for from changes to where it was after to of them, from <= to <=
- * count: for sweeps over all of them, one after the other. 0 without memory. */
-TD_MUST_USE int io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to);
+ * count: for sweeps over all of them, one after the other. */
+void io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to);
 
 #endif

@@ -63,7 +63,8 @@ static uint64_t sector_end(uint64_t at, uint64_t write_end)
 }
 
 /* Those sectors of a write that survived; the file may have grown to the end of the last one. */
-static int keep_sectors(td_buf *content, const file_change *change, write_fate fate, cut_luck *luck)
+static void keep_sectors(td_buf *content, const file_change *change, write_fate fate,
+                         cut_luck *luck)
 {
     uint64_t write_end = change->at + change->size;
     TD_ASSERT(change->bytes != NULL);
@@ -76,24 +77,23 @@ static int keep_sectors(td_buf *content, const file_change *change, write_fate f
         int is_kept = fate == FATE_PREFIX ? number < stop : td_random_below(&luck->random, 2) == 0;
         file_change part = {.at = at, .size = end - at};
         part.bytes = change->bytes + (at - change->at);
-        if (is_kept && !content_apply(content, &part))
-            return 0;
+        if (is_kept)
+            content_apply(content, &part);
         at = end;
     }
-    return 1;
 }
 
-static int cut_write(td_buf *content, const file_change *change, write_fate fate, cut_luck *luck)
+static void cut_write(td_buf *content, const file_change *change, write_fate fate, cut_luck *luck)
 {
     TD_ASSERT(fate < FATE_COUNT);
     TD_ASSERT(change->bytes != NULL || fate <= FATE_NONE);
+    file_change grow = {.size = change->at + change->size};
     if (fate == FATE_WHOLE)
-        return content_apply(content, change);
-    if (fate == FATE_ZEROS) {
-        file_change grow = {.size = change->at + change->size};
-        return grow.size <= content->size || content_apply(content, &grow);
-    }
-    return fate == FATE_NONE || keep_sectors(content, change, fate, luck);
+        content_apply(content, change);
+    else if (fate == FATE_ZEROS && grow.size > content->size)
+        content_apply(content, &grow);
+    else if (fate == FATE_PREFIX || fate == FATE_SECTORS)
+        keep_sectors(content, change, fate, luck);
 }
 
 /* What becomes of a change that no sync made durable: a write may be torn, a new length not. */
@@ -106,7 +106,7 @@ static write_fate change_fate(const file_change *change, cut_luck *luck)
 }
 
 /* The content of a file after the cut, in content, which holds what is durable. */
-static int cut_file(td_buf *content, const inode *node, cut_luck *luck)
+static void cut_file(td_buf *content, const inode *node, cut_luck *luck)
 {
     int is_over = 0;
     for (size_t i = 0; i < node->change_count; i++) {
@@ -114,24 +114,21 @@ static int cut_file(td_buf *content, const inode *node, cut_luck *luck)
         write_fate fate = change->is_durable ? FATE_WHOLE : FATE_NONE;
         if (fate == FATE_NONE && !is_over)
             fate = change_fate(change, luck);
-        if (!cut_write(content, change, fate, luck))
-            return 0;
+        cut_write(content, change, fate, luck);
         is_over = is_over || (fate != FATE_WHOLE && luck->is_ordered);
     }
-    return 1;
 }
 
 /* Folders first: which of the changes of names survived. */
-static int cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
+static void cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
 {
     for (uint32_t i = 1; i < from->inode_count; i++) {
         const inode *node = disk_inode(from, i);
-        if (disk_add_inode(to, node->kind) != i)
-            return 0;
+        uint32_t number = disk_add_inode(to, node->kind);
+        TD_ASSERT(number == i);
         for (size_t n = 0; n < node->durable_names.count; n++) {
             const dir_name *name = &node->durable_names.rows[n];
-            if (!names_set(&to->inodes[i]->names, name->name, name->inode))
-                return 0;
+            names_set(&to->inodes[i]->names, name->name, name->inode);
         }
     }
     for (size_t i = 0; i < from->name_change_count; i++) {
@@ -141,55 +138,39 @@ static int cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
         int is_kept = luck_keeps(luck);
         for (unsigned s = 0; is_kept && s < change->set_count; s++) {
             const name_set *set = &change->sets[s];
-            if (!names_set(&to->inodes[set->dir]->names, set->name, set->inode))
-                return 0;
+            names_set(&to->inodes[set->dir]->names, set->name, set->inode);
         }
         if (!is_kept && luck->is_ordered)
             break;
     }
-    return 1;
 }
 
 /* After the reboot the cache holds what the platter does. */
-static int settle(inode *node)
+static void settle(inode *node)
 {
     TD_ASSERT(node->change_count == 0);
     TD_ASSERT(node->durable.size == 0);
-    for (size_t i = 0; i < node->names.count; i++) {
-        if (!names_set(&node->durable_names, node->names.rows[i].name, node->names.rows[i].inode))
-            return 0;
-    }
-    return td_buf_append(&node->durable, node->cache.data, node->cache.size, NULL) == TD_OK;
-}
-
-static int cut_disk(io_fault *to, const io_fault *from, cut_luck *luck)
-{
-    if (!cut_names(to, from, luck))
-        return 0;
-    for (uint32_t i = 1; i < from->inode_count; i++) {
-        const inode *node = disk_inode(from, i);
-        inode *copy = disk_inode(to, i);
-        if (td_buf_append(&copy->cache, node->durable.data, node->durable.size, NULL) != TD_OK ||
-            !cut_file(&copy->cache, node, luck) || !settle(copy))
-            return 0;
-    }
-    return 1;
+    for (size_t i = 0; i < node->names.count; i++)
+        names_set(&node->durable_names, node->names.rows[i].name, node->names.rows[i].inode);
+    td_buf_add(&node->durable, node->cache.data, node->cache.size);
 }
 
 io_fault *io_fault_power_cut(io_fault *disk, uint64_t seed)
 {
     cut_luck luck = luck_init(seed);
     io_fault *after = disk_new();
-    if (after == NULL)
-        return NULL;
     pthread_mutex_lock(&disk->mutex);
     after->free_bytes = disk->free_bytes;
-    int ok = cut_disk(after, disk, &luck);
+    cut_names(after, disk, &luck);
+    for (uint32_t i = 1; i < disk->inode_count; i++) {
+        const inode *node = disk_inode(disk, i);
+        inode *copy = disk_inode(after, i);
+        td_buf_add(&copy->cache, node->durable.data, node->durable.size);
+        cut_file(&copy->cache, node, &luck);
+        settle(copy);
+    }
     pthread_mutex_unlock(&disk->mutex);
-    if (ok)
-        return after;
-    io_fault_close(after);
-    return NULL;
+    return after;
 }
 
 io_fault *io_fault_kill(io_fault *disk)
@@ -239,16 +220,12 @@ static void row_fill(log_row *row, const disk_change *change, const char *path, 
     row->change.bytes = td_bytes_of(row->bytes, size);
 }
 
-int disk_note(io_fault *disk, const disk_change *change, const char *path, const char *to_path)
+void disk_note(io_fault *disk, const disk_change *change, const char *path, const char *to_path)
 {
     if (disk->log_base == NULL)
-        return 1;
-    void *rows = disk->log;
-    int ok = disk_make_space(&rows, &disk->log_capacity, disk->log_count, sizeof *disk->log);
-    disk->log = rows;
-    if (ok)
-        row_fill(&disk->log[disk->log_count++], change, path, to_path);
-    return ok;
+        return;
+    disk->log = td_array_reach(disk->log, &disk->log_capacity, disk->log_count, sizeof *disk->log);
+    row_fill(&disk->log[disk->log_count++], change, path, to_path);
 }
 
 void io_fault_log_start(io_fault *disk)
@@ -256,7 +233,6 @@ void io_fault_log_start(io_fault *disk)
     pthread_mutex_lock(&disk->mutex);
     disk_forget_log(disk);
     disk->log_base = disk_clone(disk);
-    TD_ASSERT(disk->log_base != NULL);
     pthread_mutex_unlock(&disk->mutex);
 }
 
@@ -282,17 +258,15 @@ io_fault_log_row io_fault_log_get(io_fault *disk, uint64_t index)
     return out;
 }
 
-int io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to)
+void io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to)
 {
     pthread_mutex_lock(&disk->mutex);
     TD_ASSERT(disk->log_base != NULL);
     TD_ASSERT(from <= to);
     TD_ASSERT(to <= disk->log_count);
-    int ok = 1;
-    for (uint64_t i = from; ok && i < to; i++)
-        ok = disk_apply(then, &disk->log[i].change);
+    for (uint64_t i = from; i < to; i++)
+        disk_apply(then, &disk->log[i].change);
     pthread_mutex_unlock(&disk->mutex);
-    return ok;
 }
 
 io_fault *io_fault_at(io_fault *disk, uint64_t change_count)
@@ -301,8 +275,6 @@ io_fault *io_fault_at(io_fault *disk, uint64_t change_count)
     TD_ASSERT(disk->log_base != NULL);
     io_fault *then = disk_clone(disk->log_base);
     pthread_mutex_unlock(&disk->mutex);
-    if (then != NULL && io_fault_forward(then, disk, 0, change_count))
-        return then;
-    io_fault_close(then);
-    return NULL;
+    io_fault_forward(then, disk, 0, change_count);
+    return then;
 }

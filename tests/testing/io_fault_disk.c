@@ -9,20 +9,6 @@ enum { FREE_BYTES_AT_FIRST_LOG2 = 40, FILE_BYTES_MAX_LOG2 = 40 };
 
 static const uint64_t INODE_MAGIC = UINT64_C(0x1f0de1f0de1f0de1);
 
-int disk_make_space(void **rows, size_t *capacity, size_t count, size_t row_bytes)
-{
-    TD_ASSERT(count <= *capacity);
-    if (count < *capacity)
-        return 1;
-    size_t bigger = *capacity == 0 ? 8 : *capacity * 2;
-    void *grown = td_realloc(*rows, bigger, row_bytes);
-    if (grown == NULL)
-        return 0;
-    *rows = grown;
-    *capacity = bigger;
-    return 1;
-}
-
 /* ---- entries of folders ---- */
 
 /* Index of a name, or of the first one after it. */
@@ -44,31 +30,24 @@ uint32_t names_find(const dir_names *names, const char *name, size_t name_length
     return is_there ? names->rows[i].inode : NO_INODE;
 }
 
-int names_set(dir_names *names, const char *name, uint32_t number)
+void names_set(dir_names *names, const char *name, uint32_t number)
 {
     int is_there;
     size_t i = names_index(names, td_bytes_str(name), &is_there);
-    size_t behind = names->count - i;
+    size_t after = names->count - i;
     if (is_there && number != NO_INODE) {
         names->rows[i].inode = number;
     } else if (is_there) {
         td_free(names->rows[i].name);
-        memmove(names->rows + i, names->rows + i + 1, (behind - 1) * sizeof *names->rows);
+        memmove(names->rows + i, names->rows + i + 1, (after - 1) * sizeof *names->rows);
         names->count--;
     } else if (number != NO_INODE) {
-        void *rows = names->rows;
-        char *copy = td_strdup(name);
-        if (copy == NULL ||
-            !disk_make_space(&rows, &names->capacity, names->count, sizeof *names->rows)) {
-            td_free(copy);
-            return 0;
-        }
-        names->rows = rows;
-        memmove(names->rows + i + 1, names->rows + i, behind * sizeof *names->rows);
-        names->rows[i] = (dir_name){.name = copy, .inode = number};
+        names->rows =
+            td_array_reach(names->rows, &names->capacity, names->count, sizeof *names->rows);
+        memmove(names->rows + i + 1, names->rows + i, after * sizeof *names->rows);
+        names->rows[i] = (dir_name){.name = td_strdup(name), .inode = number};
         names->count++;
     }
-    return 1;
 }
 
 static void names_fini(dir_names *names)
@@ -79,13 +58,10 @@ static void names_fini(dir_names *names)
     *names = (dir_names){0};
 }
 
-static int names_copy(dir_names *to, const dir_names *from)
+static void names_copy(dir_names *to, const dir_names *from)
 {
-    for (size_t i = 0; i < from->count; i++) {
-        if (!names_set(to, from->rows[i].name, from->rows[i].inode))
-            return 0;
-    }
-    return 1;
+    for (size_t i = 0; i < from->count; i++)
+        names_set(to, from->rows[i].name, from->rows[i].inode);
 }
 
 /* ---- inodes and disks ---- */
@@ -108,16 +84,10 @@ static void inode_free(inode *node)
 io_fault *disk_new(void)
 {
     io_fault *disk = td_alloc_zero(1, sizeof *disk);
-    if (disk == NULL)
-        return NULL;
     pthread_mutex_init(&disk->mutex, NULL);
     pthread_cond_init(&disk->sync_changed, NULL);
     disk->free_bytes = UINT64_C(1) << FREE_BYTES_AT_FIRST_LOG2;
     disk->inodes = td_alloc_zero(1, sizeof(inode *));
-    if (disk->inodes == NULL) {
-        io_fault_close(disk);
-        return NULL;
-    }
     disk->inode_capacity = 1;
     disk->inode_count = 1; /* NO_INODE */
     return disk;
@@ -149,17 +119,13 @@ void io_fault_close(io_fault *disk)
 
 uint32_t disk_add_inode(io_fault *disk, td_entry_kind kind)
 {
-    void *rows = disk->inodes;
-    int has_space =
-        disk_make_space(&rows, &disk->inode_capacity, disk->inode_count, sizeof(inode *));
-    disk->inodes = rows;
-    inode *node = has_space ? td_alloc_zero(1, sizeof *node) : NULL;
-    if (node == NULL)
-        return NO_INODE;
+    inode *node = td_alloc_zero(1, sizeof *node);
     node->kind = kind;
     node->magic = INODE_MAGIC;
     td_buf_init(&node->cache, (size_t)1 << FILE_BYTES_MAX_LOG2);
     td_buf_init(&node->durable, (size_t)1 << FILE_BYTES_MAX_LOG2);
+    disk->inodes =
+        td_array_reach(disk->inodes, &disk->inode_capacity, disk->inode_count, sizeof(inode *));
     disk->inodes[disk->inode_count] = node;
     return disk->inode_count++;
 }
@@ -167,10 +133,8 @@ uint32_t disk_add_inode(io_fault *disk, td_entry_kind kind)
 io_fault *io_fault_open(void)
 {
     io_fault *disk = disk_new();
-    if (disk != NULL && disk_add_inode(disk, TD_ENTRY_DIR) != ROOT_INODE) {
-        io_fault_close(disk);
-        return NULL;
-    }
+    uint32_t root = disk_add_inode(disk, TD_ENTRY_DIR);
+    TD_ASSERT(root == ROOT_INODE);
     return disk;
 }
 
@@ -227,72 +191,50 @@ uint32_t disk_find(const io_fault *disk, const char *path)
 
 /* ---- changes of files ---- */
 
-static int content_resize(td_buf *content, uint64_t size)
+static void content_resize(td_buf *content, uint64_t size)
 {
     if (size > content->size) {
         size_t more = (size_t)size - content->size;
-        if (td_buf_reserve(content, more, NULL) != TD_OK)
-            return 0;
+        td_buf_grow(content, more);
         memset(content->data + content->size, 0, more);
     }
     content->size = (size_t)size;
-    return 1;
 }
 
-int content_apply(td_buf *content, const file_change *change)
+void content_apply(td_buf *content, const file_change *change)
 {
-    if (change->bytes == NULL)
-        return content_resize(content, change->size);
     uint64_t end = change->at + change->size;
-    if (end > content->size && !content_resize(content, end))
-        return 0;
-    TD_ASSERT(end <= content->size);
+    if (change->bytes == NULL) {
+        content_resize(content, change->size);
+        return;
+    }
+    if (end > content->size)
+        content_resize(content, end);
     memcpy(content->data + change->at, change->bytes, (size_t)change->size);
-    return 1;
 }
 
 /* Change the cache and remember the change until a sync. */
-static int apply_to_file(inode *node, file_change change)
+static void apply_to_file(inode *node, file_change change)
 {
-    void *rows = node->changes;
-    int has_space =
-        disk_make_space(&rows, &node->change_capacity, node->change_count, sizeof *node->changes);
-    node->changes = rows;
-    if (!has_space || !content_apply(&node->cache, &change))
-        return 0;
+    content_apply(&node->cache, &change);
+    node->changes = td_array_reach(node->changes, &node->change_capacity, node->change_count,
+                                   sizeof *node->changes);
     node->changes[node->change_count++] = change;
-    return 1;
 }
 
-static int apply_write(inode *node, uint64_t at, td_bytes bytes)
+static void apply_write(inode *node, uint64_t at, td_bytes bytes)
 {
     TD_ASSERT(node->kind == TD_ENTRY_FILE);
     TD_ASSERT(bytes.size > 0);
     TD_ASSERT(at <= node->cache.size);
-    file_change change = {.at = at, .size = bytes.size};
-    change.bytes = td_alloc(bytes.size);
-    if (change.bytes == NULL)
-        return 0;
-    memcpy(change.bytes, bytes.data, bytes.size);
-    if (apply_to_file(node, change))
-        return 1;
-    td_free(change.bytes);
-    return 0;
+    uint8_t *copy = (uint8_t *)td_strndup((const char *)bytes.data, bytes.size);
+    apply_to_file(node, (file_change){.at = at, .size = bytes.size, .bytes = copy});
 }
 
 /* Whether a dropped change reached the platter is open for good, but what was synced later came
- * later: such changes stay in line after it. All space is made first, so that a sync without
- * memory changes nothing. */
-static int apply_sync(inode *node)
+ * later: such changes stay in line after it. */
+static void apply_sync(inode *node)
 {
-    uint64_t largest = node->cache.size;
-    for (size_t i = 0; i < node->change_count; i++) {
-        uint64_t end = node->changes[i].at + node->changes[i].size;
-        largest = end > largest ? end : largest;
-    }
-    if (largest > node->durable.size &&
-        td_buf_reserve(&node->durable, (size_t)largest - node->durable.size, NULL) != TD_OK)
-        return 0;
     size_t kept = 0;
     for (size_t i = 0; i < node->change_count; i++) {
         file_change change = node->changes[i];
@@ -301,12 +243,10 @@ static int apply_sync(inode *node)
             node->changes[kept++] = change;
             continue;
         }
-        int done = content_apply(&node->durable, &change);
-        TD_ASSERT(done);
+        content_apply(&node->durable, &change);
         td_free(change.bytes);
     }
     node->change_count = kept;
-    return 1;
 }
 
 static void apply_failed_sync(inode *node)
@@ -317,175 +257,135 @@ static void apply_failed_sync(inode *node)
 
 /* ---- changes of folders ---- */
 
-static int set_fill(name_set *set, uint32_t dir, const char *name, uint32_t number)
+static void set_fill(name_set *set, uint32_t dir, const char *name, uint32_t number)
 {
     *set = (name_set){.dir = dir, .inode = number, .name = td_strdup(name)};
-    return set->name != NULL;
 }
 
-/* The sets of a change: a rename first gives the new name, then takes the old one. */
-static int name_change_fill(name_change *out, const disk_change *change)
+/* A rename first gives the new name, then takes the old one. */
+static void apply_to_names(io_fault *disk, const disk_change *change)
 {
+    name_change filled = {.set_count = 1};
     TD_ASSERT(change->dir != NO_INODE);
     TD_ASSERT(change->name != NULL);
-    *out = (name_change){.set_count = 1};
-    if (change->what == IO_FAULT_CHANGE_CREATE)
-        return set_fill(&out->sets[0], change->dir, change->name, change->inode);
-    if (change->what == IO_FAULT_CHANGE_UNLINK)
-        return set_fill(&out->sets[0], change->dir, change->name, NO_INODE);
-    TD_ASSERT(change->what == IO_FAULT_CHANGE_RENAME);
-    out->set_count = 2;
-    return set_fill(&out->sets[0], change->to_dir, change->to_name, change->inode) &&
-           set_fill(&out->sets[1], change->dir, change->name, NO_INODE);
-}
-
-static int apply_to_names(io_fault *disk, const disk_change *change)
-{
-    name_change filled = {0};
-    void *rows = disk->name_changes;
-    int ok = disk_make_space(&rows, &disk->name_change_capacity, disk->name_change_count,
-                             sizeof *disk->name_changes);
-    disk->name_changes = rows;
-    ok = ok && name_change_fill(&filled, change);
-    /* Only the first set can need memory: the second, of a rename, removes. */
-    for (unsigned i = 0; ok && i < filled.set_count; i++) {
-        const name_set *set = &filled.sets[i];
-        ok = names_set(&disk_inode(disk, set->dir)->names, set->name, set->inode);
+    if (change->what == IO_FAULT_CHANGE_CREATE) {
+        set_fill(&filled.sets[0], change->dir, change->name, change->inode);
+    } else if (change->what == IO_FAULT_CHANGE_UNLINK) {
+        set_fill(&filled.sets[0], change->dir, change->name, NO_INODE);
+    } else {
+        TD_ASSERT(change->what == IO_FAULT_CHANGE_RENAME);
+        filled.set_count = 2;
+        set_fill(&filled.sets[0], change->to_dir, change->to_name, change->inode);
+        set_fill(&filled.sets[1], change->dir, change->name, NO_INODE);
     }
-    if (ok)
-        disk->name_changes[disk->name_change_count++] = filled;
-    else
-        free_name_change(&filled);
-    return ok;
+    for (unsigned i = 0; i < filled.set_count; i++) {
+        const name_set *set = &filled.sets[i];
+        names_set(&disk_inode(disk, set->dir)->names, set->name, set->inode);
+    }
+    disk->name_changes = td_array_reach(disk->name_changes, &disk->name_change_capacity,
+                                        disk->name_change_count, sizeof *disk->name_changes);
+    disk->name_changes[disk->name_change_count++] = filled;
 }
 
 /* The sets of this folder become durable and leave their changes. */
-static int apply_sync_dir(io_fault *disk, uint32_t dir)
+static void apply_sync_dir(io_fault *disk, uint32_t dir)
 {
     TD_ASSERT(disk_inode(disk, dir)->kind == TD_ENTRY_DIR);
     dir_names *durable = &disk_inode(disk, dir)->durable_names;
     size_t kept = 0;
-    int ok = 1;
     for (size_t i = 0; i < disk->name_change_count; i++) {
         name_change change = disk->name_changes[i];
         unsigned left = 0;
         for (unsigned s = 0; s < change.set_count; s++) {
             name_set set = change.sets[s];
-            ok = ok && (set.dir != dir || names_set(durable, set.name, set.inode));
-            if (ok && set.dir == dir)
-                td_free(set.name);
-            else
+            if (set.dir != dir) {
                 change.sets[left++] = set;
+                continue;
+            }
+            names_set(durable, set.name, set.inode);
+            td_free(set.name);
         }
         change.set_count = left;
         if (left > 0)
             disk->name_changes[kept++] = change;
     }
     disk->name_change_count = kept;
-    return ok;
 }
 
-static int apply_create(io_fault *disk, const disk_change *change)
-{
-    uint32_t number = disk_add_inode(disk, change->kind);
-    if (number == NO_INODE)
-        return 0;
-    TD_ASSERT(number == change->inode);
-    if (apply_to_names(disk, change))
-        return 1;
-    inode_free(disk->inodes[number]);
-    disk->inode_count--;
-    return 0;
-}
-
-int disk_apply(io_fault *disk, const disk_change *change)
+void disk_apply(io_fault *disk, const disk_change *change)
 {
     inode *node;
+    uint32_t number;
     switch (change->what) {
     case IO_FAULT_CHANGE_CREATE:
-        return apply_create(disk, change);
+        number = disk_add_inode(disk, change->kind);
+        TD_ASSERT(number == change->inode);
+        apply_to_names(disk, change);
+        break;
     case IO_FAULT_CHANGE_RENAME:
     case IO_FAULT_CHANGE_UNLINK:
-        return apply_to_names(disk, change);
+        apply_to_names(disk, change);
+        break;
     case IO_FAULT_CHANGE_APPEND:
         node = disk_inode(disk, change->inode);
-        return apply_write(node, node->cache.size, change->bytes);
+        apply_write(node, node->cache.size, change->bytes);
+        break;
     case IO_FAULT_CHANGE_OVERWRITE:
-        return apply_write(disk_inode(disk, change->inode), change->at, change->bytes);
+        apply_write(disk_inode(disk, change->inode), change->at, change->bytes);
+        break;
     case IO_FAULT_CHANGE_TRUNCATE:
-        return apply_to_file(disk_inode(disk, change->inode), (file_change){.size = change->size});
+        apply_to_file(disk_inode(disk, change->inode), (file_change){.size = change->size});
+        break;
     case IO_FAULT_CHANGE_SYNC:
-        return apply_sync(disk_inode(disk, change->inode));
+        apply_sync(disk_inode(disk, change->inode));
+        break;
     case IO_FAULT_CHANGE_SYNC_FAILED:
         apply_failed_sync(disk_inode(disk, change->inode));
-        return 1;
+        break;
     case IO_FAULT_CHANGE_SYNC_DIR:
-        return apply_sync_dir(disk, change->inode);
+        apply_sync_dir(disk, change->inode);
+        break;
     }
-    TD_ASSERT(0);
-    return 0;
 }
 
 /* ---- copies ---- */
 
-static int inode_copy(inode *to, const inode *from)
+static void inode_copy(inode *to, const inode *from)
 {
-    if (td_buf_append(&to->cache, from->cache.data, from->cache.size, NULL) != TD_OK ||
-        td_buf_append(&to->durable, from->durable.data, from->durable.size, NULL) != TD_OK ||
-        !names_copy(&to->names, &from->names) ||
-        !names_copy(&to->durable_names, &from->durable_names))
-        return 0;
+    td_buf_add(&to->cache, from->cache.data, from->cache.size);
+    td_buf_add(&to->durable, from->durable.data, from->durable.size);
+    names_copy(&to->names, &from->names);
+    names_copy(&to->durable_names, &from->durable_names);
     to->changes = td_alloc_zero(from->change_count, sizeof *to->changes);
-    if (to->changes == NULL)
-        return 0;
     to->change_capacity = from->change_count;
     for (; to->change_count < from->change_count; to->change_count++) {
         file_change change = from->changes[to->change_count];
-        if (change.bytes != NULL) {
-            uint8_t *bytes = td_alloc((size_t)change.size);
-            if (bytes == NULL)
-                return 0;
-            memcpy(bytes, change.bytes, (size_t)change.size);
-            change.bytes = bytes;
-        }
+        if (change.bytes != NULL)
+            change.bytes = (uint8_t *)td_strndup((const char *)change.bytes, (size_t)change.size);
         to->changes[to->change_count] = change;
     }
-    return 1;
 }
 
-static int copy_name_changes(io_fault *to, const io_fault *from)
+static void copy_name_changes(io_fault *to, const io_fault *from)
 {
+    to->name_change_count = to->name_change_capacity = from->name_change_count;
+    to->name_changes = td_alloc_zero(from->name_change_count, sizeof *to->name_changes);
     for (size_t i = 0; i < from->name_change_count; i++) {
-        void *rows = to->name_changes;
-        int ok = disk_make_space(&rows, &to->name_change_capacity, i, sizeof *to->name_changes);
-        to->name_changes = rows;
-        if (!ok)
-            return 0;
-        const name_change *change = &from->name_changes[i];
-        name_change *copy = &to->name_changes[to->name_change_count++];
-        *copy = (name_change){0};
-        while (copy->set_count < change->set_count) {
-            const name_set *set = &change->sets[copy->set_count];
-            if (!set_fill(&copy->sets[copy->set_count++], set->dir, set->name, set->inode))
-                return 0;
-        }
+        to->name_changes[i] = from->name_changes[i];
+        for (unsigned s = 0; s < from->name_changes[i].set_count; s++)
+            to->name_changes[i].sets[s].name = td_strdup(from->name_changes[i].sets[s].name);
     }
-    return 1;
 }
 
 io_fault *disk_clone(const io_fault *disk)
 {
     io_fault *copy = disk_new();
-    if (copy == NULL)
-        return NULL;
     copy->free_bytes = disk->free_bytes;
-    int ok = copy_name_changes(copy, disk);
-    for (uint32_t i = 1; ok && i < disk->inode_count; i++) {
+    copy_name_changes(copy, disk);
+    for (uint32_t i = 1; i < disk->inode_count; i++) {
         const inode *from = disk_inode(disk, i);
-        ok = disk_add_inode(copy, from->kind) == i && inode_copy(copy->inodes[i], from);
+        uint32_t number = disk_add_inode(copy, from->kind);
+        inode_copy(disk_inode(copy, number), from);
     }
-    if (ok)
-        return copy;
-    io_fault_close(copy);
-    return NULL;
+    return copy;
 }

@@ -122,14 +122,11 @@ struct io_fault {
     size_t log_capacity;
 };
 
-/* Make space for one more row of an array; 0 without memory. */
-TD_MUST_USE int disk_make_space(void **rows, size_t *capacity, size_t count, size_t row_bytes);
+/* A disk with nothing in it, not even a root. */
+TD_NEVER_NULL io_fault *disk_new(void);
 
-/* A disk with nothing in it, not even a root; NULL without memory. */
-TD_MUST_USE io_fault *disk_new(void);
-
-/* Put a new, empty inode on the disk; NO_INODE without memory. */
-TD_MUST_USE uint32_t disk_add_inode(io_fault *disk, td_entry_kind kind);
+/* Put a new, empty inode on the disk. */
+uint32_t disk_add_inode(io_fault *disk, td_entry_kind kind);
 
 /* The inode, which is there. */
 inode *disk_inode(const io_fault *disk, uint32_t number);
@@ -145,21 +142,20 @@ uint32_t disk_find_parent(const io_fault *disk, const char *path, const char **n
 /* What a name stands for in a set of entries; NO_INODE for nothing. */
 uint32_t names_find(const dir_names *names, const char *name, size_t name_length);
 
-/* Set or (NO_INODE) remove one; 0 without memory. */
-TD_MUST_USE int names_set(dir_names *names, const char *name, uint32_t number);
+/* Set or (NO_INODE) remove one. */
+void names_set(dir_names *names, const char *name, uint32_t number);
 
-/* Make the change; 0 without memory, and then nothing has changed. */
-TD_MUST_USE int disk_apply(io_fault *disk, const disk_change *change);
+/* Make the change. */
+void disk_apply(io_fault *disk, const disk_change *change);
 
-/* Apply one file change to a content; 0 without memory. */
-TD_MUST_USE int content_apply(td_buf *content, const file_change *change);
+/* Apply one file change to a content. */
+void content_apply(td_buf *content, const file_change *change);
 
-/* A copy with everything but open files, locks, faults and log; NULL without memory. */
-TD_MUST_USE io_fault *disk_clone(const io_fault *disk);
+/* A copy with everything but open files, locks, faults and log. */
+TD_NEVER_NULL io_fault *disk_clone(const io_fault *disk);
 
-/* Note a change that was made, if changes are noted; 0 without memory. */
-TD_MUST_USE int disk_note(io_fault *disk, const disk_change *change, const char *path,
-                          const char *to_path);
+/* Note a change that was made, if changes are noted. */
+void disk_note(io_fault *disk, const disk_change *change, const char *path, const char *to_path);
 
 /* Free the log. */
 void disk_forget_log(io_fault *disk);
@@ -176,12 +172,12 @@ td_result disk_fault_error(io_fault_kind kind, const char *doing, const char *pa
 TD_MUST_USE td_result disk_begin(io_fault *disk, io_fault_op op, const char *doing,
                                  const char *path, td_err *err);
 
-/* Errors of the disk itself: its own memory; a path that leads nowhere. */
+/* The error of a path that leads nowhere. */
 td_result disk_missing(const char *doing, const char *path, td_err *err);
 
 /* Make a change and note it. */
-TD_MUST_USE td_result disk_make_change(io_fault *disk, const disk_change *change, const char *path,
-                                       const char *to_path, td_err *err);
+void disk_make_change(io_fault *disk, const disk_change *change, const char *path,
+                      const char *to_path);
 
 /* ---- names and folders: functions of the table, with the mutex free, except for the first ---- */
 

@@ -21,9 +21,9 @@ td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind
     disk_change change = {.what = IO_FAULT_CHANGE_CREATE, .inode = *out, .kind = kind};
     change.dir = dir;
     change.name = copy;
-    td_result rc = disk_make_change(disk, &change, path, NULL, err);
+    disk_make_change(disk, &change, path, NULL);
     td_free(copy);
-    return rc;
+    return TD_OK;
 }
 
 /* Where a name lies; the name is a copy, to be freed. */
@@ -61,7 +61,8 @@ static td_result rename_found(io_fault *disk, const found_name *from, const foun
     change.name = from->name;
     change.to_dir = to->dir;
     change.to_name = to->name;
-    return disk_make_change(disk, &change, from_path, to_path, err);
+    disk_make_change(disk, &change, from_path, to_path);
+    return TD_OK;
 }
 
 td_result disk_rename(void *ctx, const char *from, const char *to, td_err *err)
@@ -94,10 +95,9 @@ static td_result unlink_found(io_fault *disk, const found_name *found, const cha
     disk_change change = {.what = IO_FAULT_CHANGE_UNLINK, .inode = found->inode};
     change.dir = found->dir;
     change.name = found->name;
-    td_result rc = disk_make_change(disk, &change, path, NULL, err);
-    if (rc == TD_OK)
-        disk->free_bytes += node->cache.size;
-    return rc;
+    disk_make_change(disk, &change, path, NULL);
+    disk->free_bytes += node->cache.size;
+    return TD_OK;
 }
 
 td_result disk_unlink(void *ctx, const char *path, td_err *err)
@@ -185,7 +185,7 @@ td_result disk_sync_dir(void *ctx, const char *path, td_err *err)
         rc = find_dir(disk, path, &dir, err);
     if (rc == TD_OK) {
         disk_change change = {.what = IO_FAULT_CHANGE_SYNC_DIR, .inode = dir};
-        rc = disk_make_change(disk, &change, path, NULL, err);
+        disk_make_change(disk, &change, path, NULL);
     }
     pthread_mutex_unlock(&disk->mutex);
     return rc;

@@ -21,7 +21,6 @@ struct message_round {
 message_round *message_round_open(void)
 {
     message_round *round = calloc(1, sizeof *round);
-    TD_ASSERT(round != NULL);
     round->parser = json_parser_open(0);
     round->builder = message_builder_open();
     round->arena = td_arena_open();
