@@ -38,9 +38,9 @@ typedef struct member_row {
 #define KINDS_OF_CONNECTION                                                                        \
     (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(GRANT) | KIND(GRANT_END) | KIND(AUTH) |    \
      KIND(DISCONNECT) | KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED))
-#define KINDS_ALL (KIND(KIND_COUNT) - 1)
+#define KINDS_BUT_GAP ((KIND(KIND_COUNT) - 1) & ~KIND(GAP))
 
-/* Every member of every kind but EVENT_GAP, in the order in which it is written. */
+/* Every member of every kind, in the order in which it is written. */
 static const member_row MEMBERS[] = {
     {"session", offsetof(event, session), MEMBER_TYPE_TEXT, KIND(SESSION) | KIND(SEGMENT)},
     {"state", offsetof(event, state), MEMBER_TYPE_TEXT,
@@ -88,12 +88,24 @@ static const member_row MEMBERS[] = {
     {"count", offsetof(event, count), MEMBER_TYPE_SET, KIND(CLOCK)},
     {"cause", offsetof(event, cause), MEMBER_TYPE_TEXT,
      KIND(DISCONNECT) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(ROTATE) | KIND(HTTP)},
-    {"detail", offsetof(event, detail), MEMBER_TYPE_TEXT, KINDS_ALL},
+    {"detail", offsetof(event, detail), MEMBER_TYPE_TEXT, KINDS_BUT_GAP},
+    /* The row of a gap, as GAP_MEMBERS; its feed is the channel's. */
+    {"reason", offsetof(event, gap.reason), MEMBER_TYPE_REASON, KIND(GAP)},
+    {"line", offsetof(event, gap.line), MEMBER_TYPE_U32, KIND(GAP)},
+    {"shard", offsetof(event, gap.shard), MEMBER_TYPE_U32, KIND(GAP)},
+    {"conn", offsetof(event, gap.conn), MEMBER_TYPE_U32, KIND(GAP)},
+    {"topic", offsetof(event, gap.topic), MEMBER_TYPE_TEXT, KIND(GAP)},
+    {"symbol", offsetof(event, gap.symbol), MEMBER_TYPE_TEXT, KIND(GAP)},
+    {"from_ns", offsetof(event, gap.from_ns), MEMBER_TYPE_U64, KIND(GAP)},
+    {"to_ns", offsetof(event, gap.to_ns), MEMBER_TYPE_SET, KIND(GAP)},
+    {"frames_lost", offsetof(event, gap.frames_lost), MEMBER_TYPE_LOST, KIND(GAP)},
+    {"covered_by", offsetof(event, gap.covered_by), MEMBER_TYPE_TEXT, KIND(GAP)},
+    {"cause", offsetof(event, gap.cause), MEMBER_TYPE_TEXT, KIND(GAP)},
+    {"detail", offsetof(event, gap.detail), MEMBER_TYPE_TEXT, KIND(GAP)},
 };
 
 #define MEMBER_ROWS (sizeof MEMBERS / sizeof MEMBERS[0])
-_Static_assert(MEMBER_ROWS + GAP_MEMBER_COUNT < EVENT_FIELDS_MAX,
-               "texts need a NUL each: see event_decode");
+_Static_assert(MEMBER_ROWS < EVENT_FIELDS_MAX, "texts need a NUL each: see event_decode");
 
 static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_SESSION] = "session",
@@ -122,42 +134,13 @@ const char *event_kind_name(event_kind kind)
     return KIND_NAMES[kind];
 }
 
-/* A gap's member as one of its event. A connection's number of 0 is written, too: older versions
- * read no gap event without it. */
-static member_row member_of_gap(const gap_member *of)
+/* The next member of events of a kind, in the order in which it is written, or NULL; *at counts the
+ * rows passed. */
+static const member_row *next_member(event_kind kind, size_t *at)
 {
-    member_row row = {of->key, offsetof(event, gap) + of->offset, MEMBER_TYPE_TEXT, KIND(GAP)};
-    if (of->type == GAP_MEMBER_REASON)
-        row.type = MEMBER_TYPE_REASON;
-    else if (of->type == GAP_MEMBER_U32)
-        row.type = MEMBER_TYPE_U32;
-    else if (of->type == GAP_MEMBER_U64)
-        row.type = of->is_required   ? MEMBER_TYPE_U64
-                   : of->absent == 0 ? MEMBER_TYPE_SET
-                                     : MEMBER_TYPE_LOST;
-    TD_ASSERT(row.type != MEMBER_TYPE_LOST || of->absent == GAP_FRAMES_UNKNOWN);
-    return row;
-}
-
-/* The next member of events of a kind, in the order in which it is written; *at counts the rows
- * passed. 0: no more. */
-static int next_member(event_kind kind, size_t *at, member_row *out)
-{
-    while (kind == EVENT_GAP && *at < GAP_MEMBER_COUNT) {
-        const gap_member *member = &GAP_MEMBERS[(*at)++];
-        if (member->offset == offsetof(gap_row, feed))
-            continue; /* the channel has it */
-        *out = member_of_gap(member);
-        return 1;
-    }
-    while (kind != EVENT_GAP && *at < MEMBER_ROWS) {
-        const member_row *row = &MEMBERS[(*at)++];
-        if ((row->kinds >> kind & 1) == 0)
-            continue;
-        *out = *row;
-        return 1;
-    }
-    return 0;
+    while (*at < MEMBER_ROWS && (MEMBERS[*at].kinds >> kind & 1) == 0)
+        ++*at;
+    return *at == MEMBER_ROWS ? NULL : &MEMBERS[(*at)++];
 }
 
 /* ---- writing ---- */
@@ -225,9 +208,9 @@ td_result event_encode(const event *from, td_buf *out, td_err *err)
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     json_write_member_text(&json, "event", KIND_NAMES[from->kind]);
-    member_row row;
-    for (size_t at = 0; next_member(from->kind, &at, &row);)
-        write_member(&json, &row, from);
+    const member_row *row;
+    for (size_t at = 0; (row = next_member(from->kind, &at)) != NULL;)
+        write_member(&json, row, from);
     if (from->kind == EVENT_SEGMENT)
         write_slots(&json, from);
     json_write_object_end(&json);
@@ -359,18 +342,18 @@ static int is_required(const member_row *row)
 
 static td_result read_members(event_reader *reader, json_value root, event *out, td_err *err)
 {
-    member_row row;
-    for (size_t at = 0; next_member(out->kind, &at, &row);) {
+    const member_row *row;
+    for (size_t at = 0; (row = next_member(out->kind, &at)) != NULL;) {
         json_value value;
-        if (!json_find(root, row.key, &value) || json_is_null(value)) {
-            if (is_required(&row))
+        if (!json_find(root, row->key, &value) || json_is_null(value)) {
+            if (is_required(row))
                 return td_err_set(err, TD_E_INVALID, "%s event without '%s'", KIND_NAMES[out->kind],
-                                  row.key);
+                                  row->key);
             continue;
         }
-        if (!read_member(reader, &row, value, out))
+        if (!read_member(reader, row, value, out))
             return td_err_set(err, TD_E_INVALID, "%s event: '%s' cannot be read",
-                              KIND_NAMES[out->kind], row.key);
+                              KIND_NAMES[out->kind], row->key);
     }
     return out->kind == EVENT_SEGMENT ? read_slots(reader, root, out, err) : TD_OK;
 }
