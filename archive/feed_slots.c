@@ -22,8 +22,6 @@ typedef struct reading {
     const archive_past *past;
     const feed_slots_query *query;
     feed_slots *out;
-    uint8_t is_import;     /* which segments are being read: those of imports, or the others */
-    size_t recorded_count; /* slots of recordings; imports do not move these on */
     uint64_t oldest_s;
 } reading;
 
@@ -57,21 +55,15 @@ static size_t get_slot(feed_slots *out, const channel_info *info)
 static void note_topic(feed_slots *out, const channel_info *info, size_t slot)
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
-    int is_unknown = channel_role(info) == ROLE_UNKNOWN;
     if (strlen(info->topic) >= LIMIT_TOPIC_BYTES || strlen(info->symbol) >= LIMIT_SYMBOL_BYTES)
         return; /* another tool's; no feed can ask for it */
-    if (is_unknown)
-        (void)snprintf(name, sizeof name, "%s.%u.%u", info->topic, info->line, info->shard);
-    else
-        (void)snprintf(name, sizeof name, "%s.%s", info->topic, info->symbol);
+    (void)snprintf(name, sizeof name, "%s.%s", info->topic, info->symbol);
     if (name_index_find(&out->by_name, td_bytes_str(name)) != NAME_INDEX_NONE)
         return;
     out->topics = td_array_grow(out->topics, out->topic_count, sizeof(past_topic *));
     past_topic *made = td_alloc(sizeof *made);
-    *made = (past_topic){.name = td_strdup(name),
-                         .topic_bytes = strlen(info->topic) + 1,
-                         .slot = slot,
-                         .is_unknown = is_unknown != 0};
+    *made =
+        (past_topic){.name = td_strdup(name), .topic_bytes = strlen(info->topic) + 1, .slot = slot};
     out->topics[out->topic_count] = made;
     name_index_put(&out->by_name, td_bytes_str(made->name), out->topic_count++);
 }
@@ -103,10 +95,8 @@ static void take_channel(reading *r, const segment_index *index, const segment_c
     size_t at = get_slot(r->out, &channel->info);
     past_slot *slot = &r->out->slots[at];
     int is_data = channel_role(&channel->info) != ROLE_CONTROL;
-    if (is_data)
+    if (channel_role(&channel->info) == ROLE_DATA)
         note_topic(r->out, &channel->info, at);
-    if (r->is_import && at < r->recorded_count)
-        return;
     if (ns > slot->last_any_ns) {
         const session_row *session = archive_past_session(r->past, index->session);
         slot->last_any_ns = ns;
@@ -249,8 +239,8 @@ static size_t choose(const reading *r, const archive_listing *listing,
         const segment_name *name = &listing->segments[i].name;
         if (!name->is_parsed || strcmp(name->feed, r->query->feed) != 0 ||
             name->first_s > r->query->before_ns / TD_NS_PER_S ||
-            (r->query->session != NULL && strcmp(name->session, r->query->session) != 0) ||
-            is_of_import(r, name->session) != r->is_import)
+            (r->query->session != NULL ? strcmp(name->session, r->query->session) != 0
+                                       : is_of_import(r, name->session)))
             continue;
         chosen[count++] = &listing->segments[i];
     }
@@ -300,10 +290,6 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
     td_result rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
         rc = check_listed(query, &listing, err);
-    if (rc == TD_OK)
-        rc = read_all(&r, &listing, err);
-    r.recorded_count = out->slot_count;
-    r.is_import = 1;
     if (rc == TD_OK)
         rc = read_all(&r, &listing, err);
     archive_listing_fini(&listing);

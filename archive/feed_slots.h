@@ -17,7 +17,7 @@ enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
 
 typedef struct feed_slots_query {
     const char *feed;
-    const char *session;     /* NULL: of all sessions */
+    const char *session;     /* NULL: of all recorded sessions */
     uint64_t before_ns;      /* frames of later times do not count: the clock was ahead */
     uint32_t shard_count;    /* of line 0; these are looked for until they are found */
     uint8_t is_control_data; /* 1: pongs and answers count as data (see past_slot) */
@@ -39,7 +39,6 @@ typedef struct past_topic {
     char *name;         /* "TOPIC.SYMBOL" */
     size_t topic_bytes; /* of these "TOPIC." */
     size_t slot;
-    uint8_t is_unknown; /* 1: frames on _unknown, whatever their topics were */
 } past_topic;
 
 typedef struct feed_slots {
@@ -50,8 +49,7 @@ typedef struct feed_slots {
     name_index by_name;
 } feed_slots;
 
-/* Recordings first. Imports add their topics, and slots that no recording has; a slot that was
- * recorded ended with its last recorded frame, for a capture does not prove that it has all of it.
+/* Of all sessions, imports are left out: a capture does not prove that it has all of it.
  * TD_E_IO (the archive cannot be listed; of one session also: a segment cannot be
  * read). Any other segment that cannot be read is passed over, with a warning in the archive's log.
  * *out is the caller's, for feed_slots_fini, also after a failure. */
