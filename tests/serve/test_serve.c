@@ -52,7 +52,6 @@ static void import_capture(setup *s, const char *feed)
     const import_options options = {.io = io_posix(),
                                     .clock = clock_real(),
                                     .archive_path = s->archive_path,
-                                    .scratch = s->folder,
                                     .version = "test",
                                     .format = IMPORT_CRYPTOFEED,
                                     .path = path,
@@ -147,7 +146,7 @@ static void gather_begin(setup *s, gathered *g, const char *path)
     td_buf_init(&g->control, 1 << 20);
     (void)snprintf(url, sizeof url, "%s%s", wire_server_url(serve_server(s->server)), path);
     const wire_client_options options = {
-        .url = url, .ca_file = s->pem, .proxy = "", .ops = &GATHER_OPS, .user = g};
+        .url = url, .ca_file = s->pem, .ops = &GATHER_OPS, .user = g};
     if (wire_connect(s->loop, &options, &g->side.conn, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
