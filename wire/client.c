@@ -556,19 +556,12 @@ static void on_connect_timeout(void *user)
     conn_cut(conn);
 }
 
-static td_result set_proxy(wire_conn *conn, const char *proxy, td_err *err)
-{
-    if (proxy == NULL)
-        return wire_proxy_of_environment(&conn->url, &conn->proxy, err);
-    return *proxy == '\0' ? TD_OK : wire_proxy_parse(proxy, &conn->proxy, err);
-}
-
 static td_result conn_fill(wire_conn *conn, const wire_client_options *options, td_err *err)
 {
     td_result rc = conn->kind == CONN_HTTP ? td_url_parse_http(options->url, &conn->url, err)
                                            : td_url_parse(options->url, &conn->url, err);
     if (rc == TD_OK)
-        rc = set_proxy(conn, options->proxy, err);
+        rc = wire_proxy_of_environment(&conn->url, &conn->proxy, err);
     if (rc != TD_OK)
         return rc;
     conn->ca_file = td_strdup(options->ca_file);
@@ -1053,7 +1046,6 @@ td_result wire_http_get(wire_loop *loop, const wire_http_options *options, wire_
     td_buf_init(&http->body, http->bytes_max);
     wire_client_options opening = {.url = options->url,
                                    .ca_file = options->ca_file,
-                                   .proxy = options->proxy,
                                    .connect_timeout_ns = options->timeout_ns,
                                    .ops = &HTTP_OPS,
                                    .user = http};

@@ -82,8 +82,6 @@ typedef struct wire_client_options {
     const char *url;     /* ws:// or wss://, with path and query */
     const char *ca_file; /* PEM to trust, and nothing else; NULL: the system's CAs. Read for each
                             connection. */
-    const char *proxy;   /* "http://[user:password@]host:port"; "": none; NULL: as the environment
-                            says */
     uint64_t connect_timeout_ns; /* for everything up to the upgrade, at most 60 s; 0: 10 s */
     const wire_client_ops *ops;
     void *user;
@@ -137,7 +135,6 @@ typedef struct wire_http_end {
 typedef struct wire_http_options {
     const char *url;        /* http:// or https:// */
     const char *ca_file;    /* as wire_client_options */
-    const char *proxy;      /* likewise */
     uint64_t timeout_ns;    /* for the whole request, at most 60 s; 0: 10 s */
     size_t reply_bytes_max; /* of the body; at most LIMIT_FRAME_BYTES; 0: that */
     /* The last call for this request: it is gone when this returns. */

@@ -189,44 +189,11 @@ static void test_jsonl(void **state)
     check_rows(IMPORT_JSONL, JSONL_ROWS, sizeof JSONL_ROWS / sizeof(line_row));
 }
 
-/* Any bytes: no crash, and a reason for each refusal. The seed makes the same lines each time. */
-static void test_any_bytes(void **state)
-{
-    (void)state; /* none */
-    import_line_reader *reader[2] = {import_line_reader_open(IMPORT_CRYPTOFEED),
-                                     import_line_reader_open(IMPORT_JSONL)};
-    uint32_t seed = 12345;
-    for (int round = 0; round < 20000; round++) {
-        const line_row *rows = round % 2 ? JSONL_ROWS : CRYPTOFEED_ROWS;
-        size_t row_count = round % 2 ? sizeof JSONL_ROWS / sizeof(line_row)
-                                     : sizeof CRYPTOFEED_ROWS / sizeof(line_row);
-        char line[512 + JSON_PADDING_BYTES] = {0};
-        const char *from = rows[(size_t)(round / 2) % row_count].line;
-        size_t size = strlen(from);
-        assert_true(size < sizeof line - JSON_PADDING_BYTES);
-        memcpy(line, from, size + 1);
-        for (int n = 0; size > 0 && n < 1 + round % 3; n++) {
-            seed = seed * 1664525u + 1013904223u;
-            line[(seed >> 8) % size] = (char)(seed >> 24);
-        }
-        import_record record;
-        const char *reason = NULL;
-        int is_good =
-            import_line_read(reader[round % 2], td_bytes_of(line, size), &record, &reason);
-        assert_int_equal(is_good, reason == NULL);
-        if (is_good && record.kind == IMPORT_FRAME)
-            assert_true(record.data.size > 0);
-    }
-    import_line_reader_close(reader[0]);
-    import_line_reader_close(reader[1]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cryptofeed),
         cmocka_unit_test(test_jsonl),
-        cmocka_unit_test(test_any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -306,7 +306,7 @@ static void play(const family_case *of)
     td_buf_init(&g.data, 1 << 20);
     td_buf_init(&g.control, 1 << 20);
     (void)snprintf(url, sizeof url, "%s%s", wire_server_url(serve_server(s.server)), of->path);
-    const wire_client_options options = {.url = url, .proxy = "", .ops = &GATHER_OPS, .user = &g};
+    const wire_client_options options = {.url = url, .ops = &GATHER_OPS, .user = &g};
     if (wire_connect(s.loop, &options, &g.side.conn, &err) != TD_OK)
         fail_msg("%s: %s", of->family, err.text);
     for (size_t i = 0; i < STEPS_MAX && of->steps[i].request != NULL; i++)
@@ -348,8 +348,7 @@ static void test_url_credentials(void **state)
         wire_side side = {0};
         (void)snprintf(url, sizeof url, "%s%s%s", wire_server_url(serve_server(s.server)), of->path,
                        ROWS[i].query);
-        const wire_client_options options = {.proxy = ""};
-        wire_side_connect(&side, s.loop, url, &options);
+        wire_side_connect(&side, s.loop, url, NULL);
         wire_run_until(s.loop, ROWS[i].status == 0 ? &side.opened : &side.ended, 1, url);
         assert_int_equal(side.http_status, ROWS[i].status);
         if (ROWS[i].status != 0)

@@ -62,33 +62,6 @@ static void test_everything(void **state)
     sim_scene_close(&s);
 }
 
-/* Digest of all frames of a family under an option. */
-static uint64_t digest_of(const exchange_options *options, const char *path)
-{
-    sim_scene s;
-    sim_client c = {0};
-    sim_scene_open(&s, options);
-    sim_client_connect(&s, &c, path);
-    sim_client_send(&c, SUBSCRIBE_ALL);
-    sim_scene_run(&s, &c.ended, 1);
-    uint64_t digest = c.digest;
-    sim_client_close(&c);
-    sim_scene_close(&s);
-    return digest;
-}
-
-static void test_deterministic(void **state)
-{
-    (void)state; /* none */
-    exchange_options options = {.frames_max = FRAMES};
-    uint64_t first = digest_of(&options, "/realtime");
-    assert_int_equal(digest_of(&options, "/realtime"), first);
-    assert_int_not_equal(digest_of(&options, "/realtime_public"), first);
-    /* A hundred times the frames in the same time are other frames: their times differ. */
-    options.rate = 1000000;
-    assert_int_not_equal(digest_of(&options, "/realtime"), first);
-}
-
 static void test_answers(void **state)
 {
     (void)state; /* none */
@@ -303,11 +276,15 @@ static void test_time_scale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything),  cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_answers),     cmocka_unit_test(test_paths_and_keys),
-        cmocka_unit_test(test_faults),      cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_two_clients), cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_truth_fails), cmocka_unit_test(test_time_scale),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_paths_and_keys),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_two_clients),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_truth_fails),
+        cmocka_unit_test(test_time_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

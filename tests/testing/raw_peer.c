@@ -13,7 +13,6 @@
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -21,17 +20,9 @@ struct raw_peer {
     pthread_t thread;
     int listen_fd;
     uint16_t port;
-    const raw_script *script; /* NULL: a proxy */
-    uint16_t target_port;
+    const raw_script *script;
     char request[8192];
 };
-
-static struct sockaddr_in loopback(uint16_t port)
-{
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons(port),
-                                .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-}
 
 static int send_all(int fd, const void *bytes, size_t size)
 {
@@ -126,64 +117,21 @@ static void *serve_script(void *argument)
     return NULL;
 }
 
-static int relay(int from, int to)
-{
-    char bytes[65536];
-    ssize_t got = recv(from, bytes, sizeof bytes, 0);
-    return got > 0 && send_all(to, bytes, (size_t)got);
-}
-
-static void *serve_proxy(void *argument)
-{
-    raw_peer *peer = argument;
-    int client = accept(peer->listen_fd, NULL, NULL);
-    if (client < 0)
-        return NULL;
-    int target = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in place = loopback(peer->target_port);
-    static const char OK[] = "HTTP/1.1 200 Connection established\r\n\r\n";
-    if (read_head(client, 0, peer->request, sizeof peer->request) &&
-        connect(target, (struct sockaddr *)&place, sizeof place) == 0 &&
-        send_all(client, OK, sizeof OK - 1)) {
-        struct pollfd fds[2] = {{.fd = client, .events = POLLIN}, {.fd = target, .events = POLLIN}};
-        while (poll(fds, 2, -1) > 0) {
-            if (fds[0].revents != 0 && !relay(client, target))
-                break;
-            if (fds[1].revents != 0 && !relay(target, client))
-                break;
-        }
-    }
-    close(target);
-    close(client);
-    return NULL;
-}
-
-static raw_peer *start(const raw_script *script, uint16_t target_port)
+raw_peer *raw_peer_start(const raw_script *script)
 {
     raw_peer *peer = calloc(1, sizeof *peer);
     assert_non_null(peer);
     peer->script = script;
-    peer->target_port = target_port;
     peer->listen_fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in place = loopback(0);
+    struct sockaddr_in place = {.sin_family = AF_INET,
+                                .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof place;
     assert_int_equal(bind(peer->listen_fd, (struct sockaddr *)&place, size), 0);
     assert_int_equal(listen(peer->listen_fd, 4), 0);
     assert_int_equal(getsockname(peer->listen_fd, (struct sockaddr *)&place, &size), 0);
     peer->port = ntohs(place.sin_port);
-    assert_int_equal(
-        pthread_create(&peer->thread, NULL, script == NULL ? serve_proxy : serve_script, peer), 0);
+    assert_int_equal(pthread_create(&peer->thread, NULL, serve_script, peer), 0);
     return peer;
-}
-
-raw_peer *raw_peer_start(const raw_script *script)
-{
-    return start(script, 0);
-}
-
-raw_peer *raw_proxy_start(uint16_t target_port)
-{
-    return start(NULL, target_port);
 }
 
 uint16_t raw_peer_port(const raw_peer *peer)

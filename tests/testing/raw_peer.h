@@ -27,9 +27,6 @@ typedef struct raw_peer raw_peer;
 raw_peer *raw_peer_start(const raw_script *script);
 uint16_t raw_peer_port(const raw_peer *peer);
 
-/* An HTTP proxy for one CONNECT: goes to target_port of 127.0.0.1 whatever the requested host. */
-raw_peer *raw_proxy_start(uint16_t target_port);
-
 /* Wait for its end. request gets the head of what the client asked, NUL-terminated; may be NULL. */
 void raw_peer_stop(raw_peer *peer, char *request, size_t request_bytes);
 

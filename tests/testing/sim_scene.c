@@ -106,7 +106,7 @@ void sim_client_connect(sim_scene *s, sim_client *c, const char *path)
     td_buf_init(&c->lines, LINES_BYTES_MAX);
     (void)snprintf(s->url, sizeof s->url, "%s%s", wire_server_url(exchange_server(s->exchange)),
                    path);
-    const wire_client_options options = {.url = s->url, .proxy = "", .ops = &CLIENT_OPS, .user = c};
+    const wire_client_options options = {.url = s->url, .ops = &CLIENT_OPS, .user = c};
     if (wire_connect(s->loop, &options, &c->conn, &err) != TD_OK)
         fail_msg("%s", err.text);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -72,13 +73,14 @@ const wire_client_ops WIRE_SIDE_OPS = {
 void wire_side_connect(wire_side *side, wire_loop *loop, const char *url,
                        const wire_client_options *options)
 {
+    static const char *const PROXIES[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"};
     *side = (wire_side){.loop = loop};
     wire_client_options all = options == NULL ? (wire_client_options){0} : *options;
     all.url = url;
     all.ops = &WIRE_SIDE_OPS;
     all.user = side;
-    if (all.proxy == NULL)
-        all.proxy = ""; /* whatever the environment of the test says */
+    for (size_t i = 0; i < sizeof PROXIES / sizeof *PROXIES; i++)
+        assert_int_equal(unsetenv(PROXIES[i]), 0);
     td_err err;
     if (wire_connect(loop, &all, &side->conn, &err) != TD_OK)
         fail_msg("%s", err.text);

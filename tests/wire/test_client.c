@@ -209,9 +209,6 @@ static void test_arguments_refused(void **state)
     wire_client_options options = {.url = "http://h/", .ops = &WIRE_SIDE_OPS};
     assert_int_equal(wire_connect(loop, &options, &conn, &err), TD_E_INVALID);
     options.url = "ws://h/";
-    options.proxy = "socks5://p";
-    assert_int_equal(wire_connect(loop, &options, &conn, &err), TD_E_INVALID);
-    options.proxy = "";
     options.connect_timeout_ns = 61 * TD_NS_PER_S;
     assert_int_equal(wire_connect(loop, &options, &conn, &err), TD_E_INVALID);
     assert_null(conn);

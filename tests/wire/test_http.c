@@ -140,7 +140,6 @@ static void one_reply(const http_case *row)
     raw_peer *peer = raw_peer_start(&row->script);
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/v5/x?a=b", raw_peer_port(peer));
     wire_http_options options = {.url = url,
-                                 .proxy = "",
                                  .timeout_ns = row->timeout_ns,
                                  .reply_bytes_max = 64,
                                  .done = on_done,
@@ -188,7 +187,7 @@ static void a_large_reply_comes_whole(void **state)
     char url[64];
     http_side side = {0};
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", raw_peer_port(peer));
-    wire_http_options options = {.url = url, .proxy = "", .done = on_done, .user = &side};
+    wire_http_options options = {.url = url, .done = on_done, .user = &side};
     wire_http *http = NULL;
     assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
     wire_run_until(loop, &side.done, 1, "reply");
@@ -203,8 +202,7 @@ static void nobody_listens(void **state)
     (void)state; /* none */
     wire_loop *loop = open_loop();
     http_side side = {0};
-    wire_http_options options = {
-        .url = "http://127.0.0.1:1/", .proxy = "", .done = on_done, .user = &side};
+    wire_http_options options = {.url = "http://127.0.0.1:1/", .done = on_done, .user = &side};
     wire_http *http = NULL;
     assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
     wire_run_until(loop, &side.done, 1, "refusal");
@@ -240,7 +238,7 @@ static void given_up(void **state)
     char url[64];
     http_side side = {0};
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", raw_peer_port(peer));
-    wire_http_options options = {.url = url, .proxy = "", .done = on_done, .user = &side};
+    wire_http_options options = {.url = url, .done = on_done, .user = &side};
     wire_http *http = NULL;
     assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
     wire_http_cancel(http);

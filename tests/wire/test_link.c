@@ -320,49 +320,6 @@ static void test_close_inside(void **state)
     echo_close(&e);
 }
 
-/* TLS through a proxy, chosen by the option; the certificate is checked against the URL's host. */
-static void test_proxy(void **state)
-{
-    (void)state;
-    echo e;
-    wire_side side;
-    echo_open(&e, NULL);
-    uint16_t port = (uint16_t)strtoul(strrchr(wire_server_url(e.server), ':') + 1, NULL, 10);
-    raw_peer *proxy = raw_proxy_start(port);
-    char place[64], url[64], request[4096];
-    (void)snprintf(place, sizeof place, "http://u:p@127.0.0.1:%u", raw_peer_port(proxy));
-    (void)snprintf(url, sizeof url, "wss://localhost:%u/realtime", 7);
-    wire_client_options options = {.ca_file = e.pem, .proxy = place};
-    wire_side_connect(&side, e.loop, url, &options);
-    wire_run_until(e.loop, &side.opened, 1, "through the proxy");
-    assert_int_equal(wire_send(side.conn, td_bytes_str("hello"), NULL), TD_OK);
-    wire_run_until(e.loop, &side.messages, 1, "echo through the proxy");
-    wire_close(side.conn, 1000);
-    wire_run_until(e.loop, &side.ended, 1, "end");
-    wire_run_until(e.loop, &e.closed, 1, "end at the server");
-    raw_peer_stop(proxy, request, sizeof request);
-    assert_memory_equal(request, "CONNECT localhost:7 HTTP/1.1\r\n", 30);
-    /* base64 of "u:p" (RFC 7617) */
-    assert_non_null(strstr(request, "Proxy-Authorization: Basic dTpw\r\n"));
-    /* From the environment, for a host that is not loopback; and one that refuses. */
-    static const raw_script REFUSES = {.answer = "HTTP/1.1 403 Forbidden\r\n\r\n"};
-    raw_peer *refuses = raw_peer_start(&REFUSES);
-    (void)snprintf(place, sizeof place, "http://127.0.0.1:%u", raw_peer_port(refuses));
-    assert_int_equal(setenv("ALL_PROXY", place, 1), 0);
-    options.proxy = NULL;
-    wire_conn *conn = NULL;
-    options.url = "ws://stream.tapedeck.invalid/realtime";
-    options.ops = &WIRE_SIDE_OPS;
-    options.user = &side;
-    side = (wire_side){.loop = e.loop};
-    assert_int_equal(wire_connect(e.loop, &options, &conn, NULL), TD_OK);
-    wire_side_expect_end(&side, WIRE_CAUSE_CONNECT, "the proxy 127.0.0.1:");
-    raw_peer_stop(refuses, request, sizeof request);
-    assert_memory_equal(request, "CONNECT stream.tapedeck.invalid:80 HTTP/1.1\r\n", 45);
-    assert_int_equal(unsetenv("ALL_PROXY"), 0);
-    echo_close(&e);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,7 +333,6 @@ int main(void)
         cmocka_unit_test(test_pause),
         cmocka_unit_test(test_pause_inside),
         cmocka_unit_test(test_close_inside),
-        cmocka_unit_test(test_proxy),
     };
     return cmocka_run_group_tests_name("wire/link", tests, NULL, NULL);
 }

@@ -92,17 +92,6 @@ static void test_timers_do_not_starve(void **state)
     wire_loop_close(all.loop); /* with a timer left */
 }
 
-static void test_run_times_out(void **state)
-{
-    (void)state;
-    wire_loop *loop = open_loop();
-    assert_int_equal(wire_loop_run(loop, 0, NULL), TD_OK);
-    uint64_t limit_ns = clock_mono_ns(clock_real()) + 2 * TD_NS_PER_MS;
-    while (clock_mono_ns(clock_real()) < limit_ns)
-        assert_int_equal(wire_loop_run(loop, TD_NS_PER_MS, NULL), TD_OK);
-    wire_loop_close(loop);
-}
-
 static void *wake_from_thread(void *loop)
 {
     wire_loop_wake(loop);
@@ -150,8 +139,9 @@ static void test_cause_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_timers_in_order), cmocka_unit_test(test_timers_do_not_starve),
-        cmocka_unit_test(test_run_times_out),   cmocka_unit_test(test_wake),
+        cmocka_unit_test(test_timers_in_order),
+        cmocka_unit_test(test_timers_do_not_starve),
+        cmocka_unit_test(test_wake),
         cmocka_unit_test(test_cause_names),
     };
     return cmocka_run_group_tests_name("wire/loop", tests, NULL, NULL);
