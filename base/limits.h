@@ -104,7 +104,7 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_FRAME_ITEMS 65536u
 
 /* Ids of entries that a topic remembers to notice one that comes twice: four of the largest trade
- * frames (1,024). A repeat from further back is not noticed. */
+ * frames (1,024), and up to as many before them. A repeat from further back is not noticed. */
 #define LIMIT_TRACK_IDS 4096u
 
 /* Frames that a topic remembers (as hashes) to notice one that comes twice. Repeats follow each

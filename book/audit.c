@@ -64,8 +64,10 @@ static void member_close(audit_member *member)
 {
     td_free(member->books);
     td_free(member->best);
-    trade_store_close(member->trades);
-    candle_chain_close(member->candles);
+    if (member->trades != NULL)
+        td_free(member->trades->marks);
+    td_free(member->trades);
+    td_free(member->candles);
     td_free(member);
 }
 
@@ -89,9 +91,10 @@ size_t audit_bytes(const audit *a)
         if (member->best != NULL)
             bytes += sizeof *member->best;
         if (member->trades != NULL)
-            bytes += trade_store_bytes(member->trades);
+            bytes +=
+                sizeof *member->trades + member->trades->capacity * sizeof *member->trades->marks;
         if (member->candles != NULL)
-            bytes += candle_chain_bytes();
+            bytes += sizeof *member->candles;
     }
     return bytes;
 }
@@ -107,10 +110,10 @@ static void member_furnish(audit_member *member)
         member->best = td_alloc_zero(1, sizeof *member->best);
         break;
     case AUDIT_TRADES:
-        member->trades = trade_store_open();
+        member->trades = td_alloc_zero(1, sizeof *member->trades);
         break;
     case AUDIT_CANDLES:
-        member->candles = candle_chain_open();
+        member->candles = td_alloc_zero(1, sizeof *member->candles);
         break;
     case AUDIT_NONE:
     case AUDIT_PARTS:
@@ -147,35 +150,15 @@ void audit_member_set_row(audit_member *member, const topic_row *row)
     member->strength = rule == NULL ? STRENGTH_ERROR : rule->strength;
 }
 
-void *audit_member_user(const audit_member *member)
+uint32_t audit_member_count(const audit *a)
 {
-    return member->user;
-}
-
-void audit_member_set_user(audit_member *member, void *user)
-{
-    member->user = user;
+    return a->member_count;
 }
 
 audit_member *audit_member_at(audit *a, uint32_t index)
 {
     TD_ASSERT(index < a->member_count);
     return a->members[index];
-}
-
-uint32_t audit_member_index(const audit_member *member)
-{
-    return member->index;
-}
-
-audit_part audit_member_part(const audit_member *member)
-{
-    return member->part;
-}
-
-uint32_t audit_member_count(const audit *a)
-{
-    return a->member_count;
 }
 
 /* ---- save, load ---- */
@@ -198,20 +181,6 @@ static void member_walk(audit_member *member, state_io *io)
 
 void audit_walk(audit *a, state_io *io)
 {
-    enum { MEMBER_BYTES = 16 };
-    uint32_t count = state_count(io, a->member_count, LIMIT_AUDIT_MEMBERS, MEMBER_BYTES);
-    for (uint32_t i = 0; i < count && !io->is_failed; i++) {
-        const topic_row *row = state_is_loading(io) ? NULL : a->members[i]->row;
-        uint32_t line = state_is_loading(io) ? 0 : a->members[i]->line;
-        state_row(io, &row);
-        state_u32(io, &line);
-        if (row == NULL || audit_part_of(row) == AUDIT_NONE) {
-            io->is_failed = 1;
-            return;
-        }
-        if (state_is_loading(io) && !io->is_failed)
-            TD_ASSERT(audit_join(a, row, line, NULL) != NULL);
-    }
     for (uint32_t i = 0; i < a->member_count; i++)
         member_walk(a->members[i], io);
     state_i64(io, &a->delay_ns_min);

@@ -54,7 +54,26 @@ uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS]);
 typedef struct audit audit;
 
 /* A topic of the symbol on one line, as a member of the audit. */
-typedef struct audit_member audit_member;
+typedef struct audit_member {
+    void *user; /* the caller's */
+    uint32_t index;
+    audit_part part;
+    const topic_row *row;
+    uint32_t line;
+    /* The rest is the audit's. */
+    audit *owner;
+    msg_member rule_member; /* of the rule */
+    rule_strength strength;
+    uint64_t connection; /* of the last frame; if has_connection */
+    uint32_t shard;
+    uint32_t conn;
+    uint8_t has_connection;
+    /* One of them, by part. */
+    struct book_memory *books;
+    struct best_memory *best;
+    struct trade_store *trades;
+    struct candle_chain *candles;
+} audit_member;
 
 /* An audit without members. */
 audit *audit_open(void);
@@ -70,18 +89,12 @@ size_t audit_bytes(const audit *a);
 /* The topic changed under its name, as track_set_row; a row of another part changes nothing. */
 void audit_member_set_row(audit_member *member, const topic_row *row);
 
-void *audit_member_user(const audit_member *member);
-void audit_member_set_user(audit_member *member, void *user);
-
-/* Save the audit without its statistics, or load it into an empty one: its members are there then,
- * in the order in which they joined, without users. */
+/* Save the audit without its statistics, or load it into one that the same members have joined, in
+ * the order of their indexes. */
 void audit_walk(audit *a, state_io *io);
 
-/* The index-th member, and the index of one. */
 audit_member *audit_member_at(audit *a, uint32_t index);
-uint32_t audit_member_index(const audit_member *member);
 uint32_t audit_member_count(const audit *a);
-audit_part audit_member_part(const audit_member *member);
 
 /* Where and when a frame came from. */
 typedef struct audit_frame {

@@ -4,6 +4,15 @@
 
 #include "base/assert.h"
 
+/* The number of a frame that a member's rule is about; 0 if it has none. */
+static int number_of(const msg_head *head, msg_member member, int64_t *out)
+{
+    *out = member == MEMBER_SEQ ? head->seq : member == MEMBER_U ? head->u : head->cross_seq;
+    return member == MEMBER_SEQ ? head->has_seq
+           : member == MEMBER_U ? head->has_u
+                                : head->has_cross_seq;
+}
+
 /* ---- depths ---- */
 
 /* How deep two books are compared: as deep as both show; 0 is all. */
@@ -273,7 +282,7 @@ void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, c
 {
     best_memory *best = member->best;
     int64_t seq;
-    if (!message_is_record(m) || !audit_number(&m->head, member->rule_member, &seq))
+    if (!message_is_record(m) || !number_of(&m->head, member->rule_member, &seq))
         return;
     if (m->head.kind == FRAME_SNAPSHOT)
         *best = (best_memory){0};
@@ -304,7 +313,7 @@ void audit_books_take(audit *a, audit_member *member, const audit_frame *frame, 
 {
     int64_t seq;
     TD_ASSERT(t != NULL);
-    if (!audit_number(&m->head, member->rule_member, &seq))
+    if (!number_of(&m->head, member->rule_member, &seq))
         return;
     if (track_is_broken(t)) {
         a->stats.books.skipped++;

@@ -5,7 +5,7 @@
 
 #include "base/limits.h"
 #include "book/audit.h"
-#include "book/audit_sums.h"
+#include "base/decimal.h"
 #include "book/state_io.h"
 
 /* Depths to which one book is compared with others: one for each other depth of the symbol. */
@@ -59,27 +59,65 @@ typedef struct best_memory {
     uint8_t has_price[2];
 } best_memory;
 
-typedef struct candle_chain candle_chain; /* audit_trades.c */
+__extension__ typedef __int128 sum128;
 
-struct audit_member {
-    audit *owner;
-    const topic_row *row;
-    void *user;
-    audit_part part;
-    uint32_t index;
-    uint32_t line;
-    msg_member rule_member; /* of the rule */
-    rule_strength strength;
-    uint64_t connection; /* of the last frame; if has_connection */
-    uint32_t shard;
-    uint32_t conn;
-    uint8_t has_connection;
-    /* One of them, by part. */
-    book_memory *books;
-    best_memory *best;
-    trade_store *trades;
-    candle_chain *candles;
-};
+/* In units of 10^-18: exact for every price and size on the wire. */
+typedef struct trade_sum {
+    sum128 volume;
+    sum128 turnover; /* price times size */
+} trade_sum;
+
+/* One trade, and what all trades up to it add up to. */
+typedef struct trade_mark {
+    trade_sum sum;
+    int64_t exchange_ns;
+} trade_mark;
+
+/* Trades of one symbol and line as running sums: what those between here and there add up to costs
+ * a subtraction. A position is the number of trades before it since the store was made. Grows by
+ * doubling up to LIMIT_AUDIT_TRADES. */
+typedef struct trade_store {
+    trade_mark *marks; /* of the trades from first on, in a row */
+    trade_sum before;  /* all trades before first */
+    uint64_t first;    /* position */
+    uint32_t count;
+    size_t capacity;
+    uint64_t since_ns; /* receive time from which on no trade is missing by design; 0: not known */
+} trade_store;
+
+enum { READINGS_MAX = 8 }; /* that wait for their trades; candles are read each second or so */
+
+/* A reading of a candle. */
+typedef struct reading {
+    int64_t start_ns; /* of the candle */
+    int64_t end_ns;   /* last moment of it; INT64_MAX: unknown */
+    int64_t made_ns;  /* exchange time of the reading; 0: unknown */
+    uint64_t recv_ns;
+    trade_sum sum;
+    uint8_t has_turnover;
+} reading;
+
+/* Where the last comparison ended, which the next one begins at. */
+typedef enum base_kind {
+    BASE_NONE,
+    BASE_START,   /* the candle's first trade */
+    BASE_READING, /* a reading: somewhere around its time */
+    BASE_KNOWN,   /* the end of the last comparison */
+} base_kind;
+
+typedef struct candle_chain {
+    base_kind kind;
+    reading base; /* start_ns also while kind is BASE_NONE, if has_base */
+    /* base.recv_ns as it was before the frame of the base: one frame ends a candle and begins the
+     * next, whose trades came before it. 0: none. */
+    uint64_t frame_before_ns;
+    uint64_t low; /* BASE_KNOWN: positions in the trades; nearly always one */
+    uint64_t high;
+    reading waiting[READINGS_MAX]; /* oldest first */
+    uint32_t count;
+    uint8_t has_base;
+    uint8_t had_reading; /* on this connection */
+} candle_chain;
 
 struct audit {
     audit_member *members[LIMIT_AUDIT_MEMBERS];
@@ -88,17 +126,22 @@ struct audit {
     audit_stats stats;
 };
 
-/* The number of a frame that a member's rule is about; 0 if it has none. */
-int audit_number(const msg_head *head, msg_member member, int64_t *out);
-
-/* A member and its last frame. */
-audit_party audit_party_of(const audit_member *member);
-
 /* Add an item about a member to a verdict; beyond AUDIT_ITEMS_MAX it is dropped (the statistics
  * have it). Returns the item, whose verdict's expected and found are to be written. */
-audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
-                       const audit_member *from, const audit_member *about, uint64_t from_ns,
-                       uint64_t to_ns);
+static inline audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
+                                     const audit_member *from, const audit_member *about,
+                                     uint64_t from_ns, uint64_t to_ns)
+{
+    /* The last place takes what does not fit; it is never read. */
+    uint32_t at = out->count < AUDIT_ITEMS_MAX ? out->count++ : AUDIT_ITEMS_MAX - 1;
+    out->items[at] = (audit_item){
+        .event = event,
+        .verdict = {.rule = rule, .strength = from->strength},
+        .about = {.member = about, .line = about->line, .shard = about->shard, .conn = about->conn},
+        .from_ns = from_ns,
+        .to_ns = to_ns};
+    return &out->items[at];
+}
 
 /* ---- audit_books.c ---- */
 
@@ -118,12 +161,9 @@ void best_memory_walk(best_memory *memory, state_io *io);
 /* ---- audit_trades.c ---- */
 
 /* The same; and after all members are loaded: 0 if a chain refers to trades that are not there. */
+void trade_store_walk(trade_store *store, state_io *io);
 void candle_chain_walk(candle_chain *chain, state_io *io);
 int audit_chains_fit(const audit *a);
-
-candle_chain *candle_chain_open(void);
-void candle_chain_close(candle_chain *chain);
-size_t candle_chain_bytes(void);
 
 /* 1 if the frame is the first of its connection. */
 typedef enum audit_connection { AUDIT_CONNECTION_SAME, AUDIT_CONNECTION_NEW } audit_connection;

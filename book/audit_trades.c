@@ -5,11 +5,11 @@
  * Sums are whole numbers of 10^-18: exact for every price and size on the wire. */
 #include "book/audit_impl.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-
-enum { READINGS_MAX = 8 }; /* that wait for their trades; candles are read each second or so */
 
 /* How much later than a reading its trades can have been matched, by the exchange's clocks; and how
  * much earlier a trade can be that a reading does not have yet. Measured: 0, and 65 ms (6.7). */
@@ -29,52 +29,216 @@ enum { READINGS_MAX = 8 }; /* that wait for their trades; candles are read each 
  * was ever ahead of the trades on its connection (22 of 22). */
 #define END_WAIT_NS (200 * TD_NS_PER_MS)
 
-/* A reading of a candle. */
-typedef struct reading {
-    int64_t start_ns; /* of the candle */
-    int64_t end_ns;   /* last moment of it; INT64_MAX: unknown */
-    int64_t made_ns;  /* exchange time of the reading; 0: unknown */
-    uint64_t recv_ns;
-    trade_sum sum;
-    uint8_t has_turnover;
-} reading;
+#define TRADE_STORE_NONE UINT64_MAX
 
-/* Where the last comparison ended, which the next one begins at. */
-typedef enum base_kind {
-    BASE_NONE,
-    BASE_START,   /* the candle's first trade */
-    BASE_READING, /* a reading: somewhere around its time */
-    BASE_KNOWN,   /* the end of the last comparison */
-} base_kind;
+__extension__ typedef unsigned __int128 usum128;
 
-struct candle_chain {
-    base_kind kind;
-    reading base; /* start_ns also while kind is BASE_NONE, if has_base */
-    /* base.recv_ns as it was before the frame of the base: one frame ends a candle and begins the
-     * next, whose trades came before it. 0: none. */
-    uint64_t frame_before_ns;
-    uint64_t low; /* BASE_KNOWN: positions in the trades; nearly always one */
-    uint64_t high;
-    reading waiting[READINGS_MAX]; /* oldest first */
-    uint32_t count;
-    uint8_t has_base;
-    uint8_t had_reading; /* on this connection */
-};
+static const int64_t E10 = INT64_C(10000000000);
 
-candle_chain *candle_chain_open(void)
+/* Forget all trades, and from when on they are complete. Positions continue. */
+static void trade_store_forget(trade_store *s)
 {
-    return td_alloc_zero(1, sizeof(candle_chain));
+    s->first += s->count;
+    s->count = 0;
+    s->before = (trade_sum){0};
+    s->since_ns = 0;
 }
 
-void candle_chain_close(candle_chain *chain)
+/* ---- save, load ---- */
+
+/* Sums stay within this, so that the difference of two of them fits. */
+static const sum128 SUM_MAX = (sum128)1 << 125;
+
+static int sum_fits(const trade_sum *sum)
 {
-    td_free(chain);
+    return sum->volume <= SUM_MAX && sum->volume >= -SUM_MAX && sum->turnover <= SUM_MAX &&
+           sum->turnover >= -SUM_MAX;
 }
 
-size_t candle_chain_bytes(void)
+static void sum128_walk(sum128 *value, state_io *io)
 {
-    return sizeof(candle_chain);
+    uint64_t low = (uint64_t)*value;
+    uint64_t high = (uint64_t)((usum128)*value >> 64);
+    state_u64(io, &low);
+    state_u64(io, &high);
+    *value = (sum128)((usum128)high << 64 | low);
 }
+
+static void trade_sum_walk(trade_sum *sum, state_io *io)
+{
+    sum128_walk(&sum->volume, io);
+    sum128_walk(&sum->turnover, io);
+    state_check(io, sum_fits(sum));
+}
+
+void trade_store_walk(trade_store *s, state_io *io)
+{
+    enum { MARK_BYTES = 40 };
+    uint32_t capacity = (uint32_t)s->capacity; /* when trades are dropped depends on it */
+    state_u32(io, &capacity);
+    state_check(io, capacity <= LIMIT_AUDIT_TRADES && (capacity & (capacity - 1)) == 0);
+    if (state_is_loading(io) && !io->is_failed && capacity > 0)
+        s->marks = td_array_reach(s->marks, &s->capacity, capacity - 1, sizeof *s->marks);
+    trade_sum_walk(&s->before, io);
+    state_u64(io, &s->first);
+    state_check(io, s->first < UINT64_MAX / 2);
+    state_u64(io, &s->since_ns);
+    s->count = state_count(io, s->count, s->capacity, MARK_BYTES);
+    for (uint32_t i = 0; i < s->count; i++) {
+        trade_sum_walk(&s->marks[i].sum, io);
+        state_i64(io, &s->marks[i].exchange_ns);
+        state_check(io, s->marks[i].exchange_ns >= 0);
+    }
+}
+
+/* ---- values ---- */
+
+/* A decimal in units of 10^-18; and a sum in units of 10^-8, as far as it fits. */
+static sum128 trade_sum_of(td_decimal value)
+{
+    td_decimal_wide wide = td_decimal_widen(value);
+    return (sum128)(((usum128)wide.high << 64) | wide.low);
+}
+
+static int64_t trade_sum_e8(sum128 value)
+{
+    sum128 e8 = value / E10;
+    return e8 > INT64_MAX ? INT64_MAX : e8 < INT64_MIN ? INT64_MIN : (int64_t)e8;
+}
+
+/* Price times size, exactly. 0 if that needs more than 18 places, or does not fit. */
+static int turnover_of(td_decimal price, td_decimal size, sum128 *out)
+{
+    if (price.scale + size.scale > TD_DECIMAL_SCALE_MAX) {
+        price = td_decimal_shortest(price);
+        size = td_decimal_shortest(size);
+    }
+    int places = price.scale + size.scale;
+    if (places > TD_DECIMAL_SCALE_MAX)
+        return 0;
+    sum128 value = (sum128)price.mantissa * size.mantissa;
+    for (; places < TD_DECIMAL_SCALE_MAX; places++) {
+        if (__builtin_mul_overflow(value, (sum128)10, &value))
+            return 0;
+    }
+    *out = value;
+    return 1;
+}
+
+/* ---- space ---- */
+
+static void drop_before(trade_store *s, uint64_t position)
+{
+    uint64_t gone = position > s->first ? position - s->first : 0;
+    if (gone > s->count)
+        gone = s->count;
+    if (gone == 0)
+        return;
+    s->before = s->marks[gone - 1].sum;
+    s->first += gone;
+    s->count -= (uint32_t)gone;
+    memmove(s->marks, s->marks + gone, s->count * sizeof *s->marks);
+}
+
+/* Make space, by dropping trades before a position and by growing. 0: half of LIMIT_AUDIT_TRADES is
+ * still needed. */
+static int trade_store_make_space(trade_store *s, uint64_t needed_from)
+{
+    drop_before(s, needed_from);
+    /* What stays was moved: half has to be free, or that would be done again too soon. */
+    if (s->count <= s->capacity / 2 && s->capacity > 0)
+        return 1;
+    if (s->capacity == LIMIT_AUDIT_TRADES)
+        return 0;
+    s->marks = td_array_reach(s->marks, &s->capacity, s->capacity, sizeof *s->marks);
+    return 1;
+}
+
+/* Exchange time of the last trade; 0 if absent. */
+static int64_t trade_store_last_ns(const trade_store *s)
+{
+    return s->count == 0 ? 0 : s->marks[s->count - 1].exchange_ns;
+}
+
+/* Append a trade; the store is not full. 0: its value does not fit. */
+static int trade_store_add(trade_store *s, const msg_trade *trade)
+{
+    TD_ASSERT(s->count < s->capacity);
+    trade_sum now = s->count == 0 ? s->before : s->marks[s->count - 1].sum;
+    sum128 turnover;
+    if (!turnover_of(trade->price, trade->size, &turnover) ||
+        __builtin_add_overflow(now.turnover, turnover, &now.turnover) ||
+        __builtin_add_overflow(now.volume, trade_sum_of(trade->size), &now.volume) ||
+        !sum_fits(&now))
+        return 0;
+    int64_t last = trade_store_last_ns(s);
+    int64_t at = trade->exchange_ns > INT64_MAX ? INT64_MAX : (int64_t)trade->exchange_ns;
+    /* Times that fall are another rule's; here they only have to be sorted. */
+    s->marks[s->count++] = (trade_mark){now, at < last ? last : at};
+    return 1;
+}
+
+/* ---- questions ---- */
+
+static uint64_t trade_store_end(const trade_store *s)
+{
+    return s->first + s->count;
+}
+
+/* The position of the first trade whose exchange time is at or after that. */
+static uint64_t trade_store_find(const trade_store *s, int64_t exchange_ns)
+{
+    uint32_t low = 0;
+    uint32_t high = s->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (s->marks[middle].exchange_ns < exchange_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return s->first + low;
+}
+
+static trade_sum sum_at(const trade_store *s, uint64_t position)
+{
+    TD_ASSERT(position >= s->first);
+    TD_ASSERT(position <= s->first + s->count);
+    return position == s->first ? s->before : s->marks[position - s->first - 1].sum;
+}
+
+static trade_sum trade_store_sum(const trade_store *s, uint64_t from, uint64_t to)
+{
+    trade_sum a = sum_at(s, from);
+    trade_sum b = sum_at(s, to < from ? from : to);
+    return (trade_sum){b.volume - a.volume, b.turnover - a.turnover};
+}
+
+/* The position to, from < to <= reach, at which the trades after from sum up to this; its turnover
+ * counts if has_turnover. TRADE_STORE_NONE if absent. */
+static uint64_t trade_store_match(const trade_store *s, uint64_t from, uint64_t reach,
+                                  const trade_sum *sum, int has_turnover)
+{
+    trade_sum base = sum_at(s, from);
+    sum128 wanted = base.volume + sum->volume;
+    uint64_t low = from + 1;
+    uint64_t high = reach + 1;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (sum_at(s, middle).volume < wanted)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low > reach)
+        return TRADE_STORE_NONE;
+    trade_sum found = sum_at(s, low);
+    int is_equal = found.volume == wanted &&
+                   (!has_turnover || found.turnover - base.turnover == sum->turnover);
+    return is_equal ? low : TRADE_STORE_NONE;
+}
+
+/* ---- candles: save, load ---- */
 
 static void reading_walk(reading *r, state_io *io)
 {
@@ -200,7 +364,7 @@ static void base_range(const candle_chain *chain, const trade_store *store, uint
         *low = chain->low;
         *high = chain->high;
     }
-    uint64_t first = trade_store_first(store);
+    uint64_t first = store->first;
     *low = *low < first ? first : *low;
     *high = *high < *low ? *low : *high;
 }
@@ -263,8 +427,8 @@ static answer compare(candle_chain *chain, const trade_store *store, const readi
  * only a trade shows that the recorder's clock is behind. */
 static int is_whole_candle(const audit *a, const trade_store *store, const reading *r)
 {
-    uint64_t since = trade_store_since(store);
-    int has_exchange_time = r->made_ns != 0 || trade_store_end(store) > trade_store_first(store);
+    uint64_t since = store->since_ns;
+    int has_exchange_time = r->made_ns != 0 || trade_store_end(store) > store->first;
     return since != 0 && has_exchange_time && r->start_ns >= exchange_time(a, since);
 }
 
@@ -282,7 +446,7 @@ static void set_base(candle_chain *chain, const reading *r)
 static int begin_candle(audit *a, audit_member *member, const trade_store *store, const reading *r)
 {
     candle_chain *chain = member->candles;
-    uint64_t since = trade_store_since(store);
+    uint64_t since = store->since_ns;
     int64_t since_made = exchange_time(a, since);
     if (is_whole_candle(a, store, r)) {
         uint64_t checked_ns =
@@ -490,14 +654,14 @@ static void add_trade(audit *a, audit_member *member, const msg_trade *trade)
 {
     trade_store *store = member->trades;
     int has_space =
-        !trade_store_is_full(store) || trade_store_make_space(store, needed_from(a, member));
+        !(store->count == store->capacity) || trade_store_make_space(store, needed_from(a, member));
     if (has_space && trade_store_add(store, trade))
         return;
-    uint64_t since = trade_store_since(store);
+    uint64_t since = store->since_ns;
     trade_store_forget(store);
     forget_chains(a, member);
     if (since != 0)
-        trade_store_begin(store, trade->exchange_ns > since ? trade->exchange_ns : since);
+        store->since_ns = trade->exchange_ns > since ? trade->exchange_ns : since;
 }
 
 void audit_trades_take(audit *a, audit_member *member, audit_connection connection,
@@ -508,9 +672,8 @@ void audit_trades_take(audit *a, audit_member *member, audit_connection connecti
         trade_store_forget(member->trades);
         forget_chains(a, member);
     }
-    if (trade_store_since(member->trades) == 0)
-        trade_store_begin(member->trades,
-                          frame->granted_ns != 0 ? frame->granted_ns : frame->recv_ns);
+    if (member->trades->since_ns == 0)
+        member->trades->since_ns = frame->granted_ns != 0 ? frame->granted_ns : frame->recv_ns;
     size_t count = message_item_count(m);
     for (size_t i = 0; i < count; i++) {
         msg_trade trade = message_trade(m, i);
@@ -532,11 +695,11 @@ void audit_trades_take(audit *a, audit_member *member, audit_connection connecti
 
 void audit_trades_skip(audit *a, audit_member *member, uint64_t recv_ns)
 {
-    uint64_t since = trade_store_since(member->trades);
+    uint64_t since = member->trades->since_ns;
     trade_store_forget(member->trades);
     forget_chains(a, member);
     if (since != 0)
-        trade_store_begin(member->trades, recv_ns);
+        member->trades->since_ns = recv_ns;
 }
 
 void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns, audit_verdict *out)

@@ -206,23 +206,15 @@ static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
 
 /* ---- scales ---- */
 
-/* Multiply count values; nothing is changed if one would not fit. */
-static int values_widen(int64_t *values, uint32_t count, int64_t factor)
+/* 1 if all values can be multiplied. */
+static int can_widen(const int64_t *values, uint32_t count, int64_t factor)
 {
     int64_t product;
     for (uint32_t i = 0; i < count; i++) {
         if (__builtin_mul_overflow(values[i], factor, &product))
             return 0;
     }
-    for (uint32_t i = 0; i < count; i++)
-        values[i] *= factor;
     return 1;
-}
-
-static void values_narrow(int64_t *values, uint32_t count, int64_t factor)
-{
-    for (uint32_t i = 0; i < count; i++)
-        values[i] /= factor;
 }
 
 /* A part of a level: each has its own scale. */
@@ -246,13 +238,13 @@ static int book_widen(book *b, level_part part, uint8_t scale)
     int64_t factor;
     if (td_decimal_rescale((td_decimal){1, 0}, (uint8_t)(scale - *old_scale), &factor) != TD_OK)
         return 0;
-    book_side *bids = &b->sides[SIDE_BUY];
-    book_side *asks = &b->sides[SIDE_SELL];
-    if (!values_widen(part_values(bids, part), bids->count, factor))
-        return 0;
-    if (!values_widen(part_values(asks, part), asks->count, factor)) {
-        values_narrow(part_values(bids, part), bids->count, factor);
-        return 0;
+    for (size_t at = 0; at < SIDES; at++) {
+        if (!can_widen(part_values(&b->sides[at], part), b->sides[at].count, factor))
+            return 0;
+    }
+    for (size_t at = 0; at < SIDES; at++) {
+        for (uint32_t i = 0; i < b->sides[at].count; i++)
+            part_values(&b->sides[at], part)[i] *= factor;
     }
     *old_scale = scale;
     return 1;

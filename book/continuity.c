@@ -31,7 +31,7 @@ static void add_rule(track *t, const rule_row *row)
     const rule_check *check = rule_check_find(row->rule);
     if (check->fn == NULL) /* across topics: book/audit.h judges it */
         return;
-    if (check->subject != SUBJECT_OUTCOME)
+    if (check->fn != check_outcome)
         t->others[t->other_count++] = (uint8_t)t->rule_count;
     t->rules[t->rule_count++] = (track_rule){.fn = check->fn,
                                              .rule = row->rule,

@@ -12,15 +12,6 @@
 #include "base/slot_table.h"
 #include "schema/canonical.h"
 
-enum {
-    IDS_MIN = 64,     /* ids to begin with; a power of two */
-    ID_TEXT_MAX = 40, /* bytes of an id that is compared as a number; the longest has 19 digits */
-};
-_Static_assert((LIMIT_TRACK_IDS & (LIMIT_TRACK_IDS - 1)) == 0, "tables double up to it");
-_Static_assert((LIMIT_TRACK_FRAMES & (LIMIT_TRACK_FRAMES - 1)) == 0 &&
-                   (int)LIMIT_TRACK_FRAMES >= (int)IDS_MIN,
-               "likewise");
-
 /* The last number of one symbol for one rule; of one position of a symbol, and of one category,
  * where entries say those. They are known by 64 bits of hash: two of 4,096 collide once in 10^12
  * tapes. */
@@ -29,13 +20,17 @@ typedef struct symbol_number {
     int64_t last;
 } symbol_number;
 
-/* Ids as hashes: a ring in order of coming, and a set of the same, open addressing. */
+/* Ids as hashes, each once: those that came last, and those before them. */
+typedef struct id_set {
+    uint64_t *keys;
+    size_t capacity;
+    slot_table by_key;
+} id_set;
+
+/* When the newer set is full it becomes the older one, which is forgotten. */
 typedef struct id_memory {
-    uint64_t *ring;
-    uint64_t *set; /* twice as many slots; 0: free */
-    uint32_t capacity;
-    uint32_t count;
-    uint32_t oldest; /* index into ring */
+    id_set sets[2];
+    uint32_t newer;
 } id_memory;
 
 struct track_entries {
@@ -49,8 +44,8 @@ struct track_entries {
     uint8_t has_candle;
     uint8_t has_closed;
     uint8_t unjudged;
-    uint8_t last_id_bytes;
-    char last_id[ID_TEXT_MAX];
+    uint8_t has_id;
+    uint64_t last_id; /* of RULE_ID_ASCENDING, if has_id */
 };
 
 track_entries *track_entries_open(void)
@@ -60,21 +55,56 @@ track_entries *track_entries_open(void)
 
 static void ids_fini(id_memory *ids)
 {
-    td_free(ids->ring);
-    td_free(ids->set);
+    for (size_t i = 0; i < 2; i++) {
+        td_free(ids->sets[i].keys);
+        slot_table_fini(&ids->sets[i].by_key);
+    }
 }
 
 static size_t ids_bytes(const id_memory *ids)
 {
-    return ids->capacity * (sizeof *ids->ring + 2 * sizeof *ids->set);
+    size_t bytes = 0;
+    for (size_t i = 0; i < 2; i++)
+        bytes += ids->sets[i].capacity * sizeof *ids->sets[i].keys +
+                 ids->sets[i].by_key.capacity * sizeof *ids->sets[i].by_key.slots;
+    return bytes;
 }
 
 static void ids_forget(id_memory *ids)
 {
-    if (ids->capacity > 0)
-        memset(ids->set, 0, 2 * (size_t)ids->capacity * sizeof *ids->set);
-    ids->count = 0;
-    ids->oldest = 0;
+    slot_table_clear(&ids->sets[0].by_key);
+    slot_table_clear(&ids->sets[1].by_key);
+}
+
+static int id_set_has(const id_set *set, uint64_t key)
+{
+    slot_probe at = slot_probe_of(key);
+    while (slot_table_next(&set->by_key, &at)) {
+        if (set->keys[at.row] == key)
+            return 1;
+    }
+    return 0;
+}
+
+static void id_set_add(id_set *set, uint64_t key)
+{
+    size_t count = set->by_key.count;
+    td_array_ensure((void **)&set->keys, &set->capacity, count, sizeof *set->keys);
+    slot_table_put(&set->by_key, key, count);
+    set->keys[count] = key;
+}
+
+/* Remember an id by its hash. 1 if it was there already: one of the last most is. */
+static int id_is_known(id_memory *ids, uint32_t most, uint64_t key)
+{
+    if (id_set_has(&ids->sets[ids->newer], key) || id_set_has(&ids->sets[ids->newer ^ 1], key))
+        return 1;
+    if (ids->sets[ids->newer].by_key.count == most) {
+        ids->newer ^= 1;
+        slot_table_clear(&ids->sets[ids->newer].by_key);
+    }
+    id_set_add(&ids->sets[ids->newer], key);
+    return 0;
 }
 
 void track_entries_close(track_entries *e)
@@ -95,8 +125,6 @@ size_t track_entries_bytes(const track_entries *e)
            ids_bytes(&e->frames);
 }
 
-static int id_is_known(id_memory *ids, uint32_t most, uint64_t key);
-
 /* Numbers in the order in which they were first seen. */
 static void numbers_walk(track_entries *e, state_io *io)
 {
@@ -110,17 +138,18 @@ static void numbers_walk(track_entries *e, state_io *io)
     }
 }
 
-/* Oldest first. */
+/* The older set first. */
 static void ids_walk(id_memory *ids, uint32_t most, state_io *io)
 {
-    uint32_t count = state_count(io, ids->count, most, sizeof *ids->ring);
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t key = 0;
-        if (!state_is_loading(io))
-            key = ids->ring[(ids->oldest + i) % ids->capacity];
-        state_u64(io, &key);
-        if (state_is_loading(io))
-            state_check(io, key != 0 && !id_is_known(ids, most, key));
+    for (uint32_t i = 1; i <= 2; i++) {
+        id_set *set = &ids->sets[(ids->newer + i) % 2];
+        uint32_t count = state_count(io, set->by_key.count, most, sizeof *set->keys);
+        for (uint32_t k = 0; k < count; k++) {
+            uint64_t key = state_is_loading(io) ? 0 : set->keys[k];
+            state_u64(io, &key);
+            if (state_is_loading(io))
+                id_set_add(set, key);
+        }
     }
 }
 
@@ -134,8 +163,8 @@ void track_entries_walk(track_entries *e, state_io *io)
     state_i64(io, &e->closed_start);
     state_flag(io, &e->has_candle);
     state_flag(io, &e->has_closed);
-    e->last_id_bytes = (uint8_t)state_count(io, e->last_id_bytes, ID_TEXT_MAX, 1);
-    state_raw(io, e->last_id, e->last_id_bytes);
+    state_flag(io, &e->has_id);
+    state_u64(io, &e->last_id);
 }
 
 void track_entries_forget(track_entries *e)
@@ -145,7 +174,7 @@ void track_entries_forget(track_entries *e)
     ids_forget(&e->frames);
     e->has_candle = 0;
     e->has_closed = 0;
-    e->last_id_bytes = 0;
+    e->has_id = 0;
 }
 
 int track_entries_take_unjudged(track_entries *e)
@@ -268,14 +297,23 @@ static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of
     return &e->numbers[count];
 }
 
-/* Entries of each symbol in their order: the first fall (or, if strict, the first that does not
- * rise) is the verdict; all are taken over. */
-static int check_numbers(const rule_view *v, msg_member member, int64_t least_step,
-                         verdict_item *item)
+/* entry_seq_strict, entry_seq_weak: numbers of entries rise, or do not fall, for each symbol. Where
+ * a frame mixes symbols (a coin's options, an account), the frame itself has no order. A symbol
+ * counts in each category by itself, and each of its positions has the number of its own last
+ * change. A seq of -1 means that the position never traded.
+ *
+ * entry_time_weak: the exchange's time of entries does not fall, for each symbol; the row may name
+ * another of their times.
+ *
+ * The first entry of a frame that breaks the rule is the verdict; all are taken over. */
+int check_entry_numbers(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;
     const message *m = v->facts->message;
     size_t count = message_item_count(m);
+    int is_time = v->rule->rule == RULE_ENTRY_TIME_WEAK && v->rule->member == MEMBER_NONE;
+    msg_member member = is_time ? MEMBER_EXCHANGE_TIME : v->rule->member;
+    int64_t least_step = v->rule->rule == RULE_ENTRY_SEQ_STRICT;
     int is_broken = 0;
     for (size_t i = 0; i < count; i++) {
         entry now = entry_at(m, i, member);
@@ -294,94 +332,7 @@ static int check_numbers(const rule_view *v, msg_member member, int64_t least_st
     return is_broken;
 }
 
-/* entry_seq_strict, entry_seq_weak: numbers of entries rise, or do not fall, for each symbol. Where
- * a frame mixes symbols (a coin's options, an account), the frame itself has no order. A symbol
- * counts in each category by itself, and each of its positions has the number of its own last
- * change. A seq of -1 means that the position never traded. */
-int check_entry_seq_strict(const rule_view *v, verdict_item *item)
-{
-    return check_numbers(v, v->rule->member, 1, item);
-}
-
-int check_entry_seq_weak(const rule_view *v, verdict_item *item)
-{
-    return check_numbers(v, v->rule->member, 0, item);
-}
-
-/* entry_time_weak: the exchange's time of entries does not fall, for each symbol; the row may name
- * another of their times. */
-int check_entry_time_weak(const rule_view *v, verdict_item *item)
-{
-    msg_member member = v->rule->member;
-    return check_numbers(v, member == MEMBER_NONE ? MEMBER_EXCHANGE_TIME : member, 0, item);
-}
-
 /* ---- ids ---- */
-
-/* Twice as many ids: rebuild the set from the ring. 0: at the bound. */
-static int ids_grow(id_memory *ids, uint32_t most)
-{
-    uint32_t capacity = ids->capacity == 0 ? IDS_MIN : ids->capacity * 2;
-    if (capacity > most)
-        return 0;
-    TD_ASSERT(ids->oldest == 0); /* the ring turns at its bound only */
-    uint64_t *set = td_alloc_zero(2 * (size_t)capacity, sizeof *set);
-    uint64_t *ring = td_realloc(ids->ring, capacity, sizeof *ring);
-    for (uint32_t i = 0; i < ids->count; i++) {
-        size_t at = (size_t)ring[i] & (2 * (size_t)capacity - 1);
-        while (set[at] != 0)
-            at = (at + 1) & (2 * (size_t)capacity - 1);
-        set[at] = ring[i];
-    }
-    td_free(ids->set);
-    ids->set = set;
-    ids->ring = ring;
-    ids->capacity = capacity;
-    return 1;
-}
-
-static size_t id_slot(const id_memory *ids, uint64_t key)
-{
-    size_t mask = 2 * (size_t)ids->capacity - 1;
-    size_t at = (size_t)key & mask;
-    while (ids->set[at] != 0 && ids->set[at] != key)
-        at = (at + 1) & mask;
-    return at;
-}
-
-/* Take an id out of the set; those after it move up, so that each stays within reach. */
-static void id_remove(id_memory *ids, uint64_t key)
-{
-    size_t mask = 2 * (size_t)ids->capacity - 1;
-    size_t hole = id_slot(ids, key);
-    TD_ASSERT(ids->set[hole] == key);
-    for (size_t at = (hole + 1) & mask; ids->set[at] != 0; at = (at + 1) & mask) {
-        size_t home = (size_t)ids->set[at] & mask;
-        if (((at - home) & mask) < ((at - hole) & mask))
-            continue;
-        ids->set[hole] = ids->set[at];
-        hole = at;
-    }
-    ids->set[hole] = 0;
-}
-
-/* Remember an id by its hash. 1 if it was there already. At the bound the oldest is forgotten. */
-static int id_is_known(id_memory *ids, uint32_t most, uint64_t key)
-{
-    key += key == 0;
-    if (ids->capacity > 0 && ids->set[id_slot(ids, key)] == key)
-        return 1;
-    if (ids->count == ids->capacity && !ids_grow(ids, most)) {
-        id_remove(ids, ids->ring[ids->oldest]);
-        ids->ring[ids->oldest] = key;
-        ids->oldest = (ids->oldest + 1) % ids->capacity;
-    } else {
-        ids->ring[ids->count++] = key;
-    }
-    TD_ASSERT(ids->count <= ids->capacity);
-    ids->set[id_slot(ids, key)] = key;
-    return 0;
-}
 
 /* id_unique: no entry has an id that came before on this connection: 0 repeats in 251 and 347
  * trades (6.2, 6.5). Finds frames that came twice where no number does. */
@@ -409,20 +360,20 @@ int check_frame_unique(const rule_view *v, verdict_item *item)
     return id_is_known(&e->frames, LIMIT_TRACK_FRAMES, key) ? rule_broken(item, 0, 0) : 0;
 }
 
-/* <0, 0, >0 of two decimal numbers without sign, of any length. */
-static int digits_compare(td_bytes a, td_bytes b)
+/* An id as a number; 0: it is none. The longest has 19 digits. */
+static int id_number(td_bytes id, uint64_t *out)
 {
-    while (a.size > 0 && a.data[0] == '0')
-        a = td_bytes_of(a.data + 1, a.size - 1);
-    while (b.size > 0 && b.data[0] == '0')
-        b = td_bytes_of(b.data + 1, b.size - 1);
-    if (a.size != b.size)
-        return a.size < b.size ? -1 : 1;
-    return a.size == 0 ? 0 : memcmp(a.data, b.data, a.size);
+    *out = 0;
+    for (size_t i = 0; i < id.size; i++) {
+        if (id.data[i] < '0' || id.data[i] > '9' || __builtin_mul_overflow(*out, 10, out) ||
+            __builtin_add_overflow(*out, (unsigned)(id.data[i] - '0'), out))
+            return 0;
+    }
+    return id.size > 0;
 }
 
 /* id_ascending: ids are numbers that rise from entry to entry. Spot trades: 60 real ones, with
- * holes (6.6); they need more than 53 bits, and it is not documented that 63 suffice. */
+ * holes (6.6); they need more than 53 bits. */
 int check_id_ascending(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;
@@ -430,14 +381,13 @@ int check_id_ascending(const rule_view *v, verdict_item *item)
     size_t count = message_item_count(m);
     int is_broken = 0;
     for (size_t i = 0; i < count; i++) {
-        td_bytes id = entry_at(m, i, v->rule->member).id;
-        if (id.size == 0 || id.size > ID_TEXT_MAX)
+        uint64_t id;
+        if (!id_number(entry_at(m, i, v->rule->member).id, &id))
             continue;
-        td_bytes before = td_bytes_of(e->last_id, e->last_id_bytes);
-        if (before.size > 0 && !is_broken && digits_compare(id, before) <= 0)
+        if (e->has_id && !is_broken && id <= e->last_id)
             is_broken = rule_broken(item, 0, (int64_t)i);
-        memcpy(e->last_id, id.data, id.size);
-        e->last_id_bytes = (uint8_t)id.size;
+        e->last_id = id;
+        e->has_id = 1;
     }
     return is_broken;
 }

@@ -76,9 +76,6 @@ typedef enum rule_scope {
     SCOPE_CONTENT, /* about the book's content: only while that can be trusted */
 } rule_scope;
 
-/* Most frames leave a clean outcome (all counts 0): rules about nothing else hold then. */
-typedef enum rule_subject { SUBJECT_ANY, SUBJECT_OUTCOME } rule_subject;
-
 /* What expected and found of a broken rule are. */
 typedef enum rule_numbers {
     NUMBERS_NONE,     /* nothing that a reader could use */
@@ -94,10 +91,13 @@ typedef enum rule_numbers {
 
 typedef struct rule_check {
     rule_fn *fn;
-    rule_scope scope;
-    rule_subject subject;
     rule_numbers numbers;
+    rule_scope scope;
 } rule_check;
+
+/* The function of all rules that are about the outcome alone. Most frames leave a clean one (all
+ * counts 0): they hold then. */
+rule_fn check_outcome;
 
 /* The function of a rule; its fn is NULL if the rule is not about one topic alone. */
 const rule_check *rule_check_find(rule_id rule);
@@ -134,8 +134,8 @@ int track_entries_take_unjudged(track_entries *entries);
 int rule_needs_entries(rule_id rule);
 
 /* The rules of continuity_entries.c. */
-rule_fn check_entry_seq_strict, check_entry_seq_weak, check_entry_time_weak, check_id_unique,
-    check_id_ascending, check_frame_unique, check_kline_start, check_kline_confirm;
+rule_fn check_entry_numbers, check_id_unique, check_id_ascending, check_frame_unique,
+    check_kline_start, check_kline_confirm;
 
 struct track {
     uint32_t magic;

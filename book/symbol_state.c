@@ -126,11 +126,6 @@ symbol_topic *symbol_state_topic_at(const symbol_state *s, size_t index)
     return s->topics[index];
 }
 
-const char *symbol_topic_name(const symbol_topic *t)
-{
-    return t->name;
-}
-
 uint32_t symbol_topic_line(const symbol_topic *t)
 {
     return t->line;
@@ -312,27 +307,6 @@ static void place_walk(topic_place *p, state_io *io)
     p->bytes = track_bytes(p->track);
 }
 
-/* Its part in the audit: 0: none yet, 1: refused, else the member's index and 2. */
-static void part_walk(symbol_topic *t, state_io *io)
-{
-    symbol_state *s = t->owner;
-    uint32_t member = t->is_refused ? 1 : t->member == NULL ? 0 : audit_member_index(t->member) + 2;
-    state_u32(io, &member);
-    if (!state_is_loading(io) || member == 0)
-        return;
-    t->is_refused = member == 1;
-    if (t->is_refused)
-        return;
-    uint32_t count = s->audit == NULL ? 0 : audit_member_count(s->audit);
-    state_check(io, member - 2 < count);
-    if (io->is_failed)
-        return;
-    t->member = audit_member_at(s->audit, member - 2);
-    state_check(io,
-                audit_member_user(t->member) == NULL && audit_member_part(t->member) == t->part);
-    audit_member_set_user(t->member, t);
-}
-
 static void topic_walk(symbol_topic *t, state_io *io)
 {
     uint8_t has_row = t->row != NULL;
@@ -352,7 +326,7 @@ static void topic_walk(symbol_topic *t, state_io *io)
         t->owner->useful = audit_useful_parts(t->owner->parts);
         set_row(t, row);
     }
-    part_walk(t, io);
+    state_flag(io, &t->is_refused);
     uint32_t count = state_count(io, t->place_count, LIMIT_FOLLOW_CONNECTIONS, 1);
     if (count > 0)
         (void)place_at(t, count - 1);
@@ -364,19 +338,40 @@ static void topic_walk(symbol_topic *t, state_io *io)
     state_u32(io, &t->followed);
 }
 
+/* The audit's members, each with its topic; then what they remember. */
+static void audit_state_walk(symbol_state *s, state_io *io)
+{
+    enum { MEMBER_BYTES = 16 };
+    uint32_t has = s->audit == NULL ? 0 : audit_member_count(s->audit);
+    uint32_t count = state_count(io, has, LIMIT_AUDIT_MEMBERS, MEMBER_BYTES);
+    if (count > 0 && s->audit == NULL)
+        s->audit = audit_open();
+    for (uint32_t i = 0; i < count; i++) {
+        const topic_row *row = state_is_loading(io) ? NULL : audit_member_at(s->audit, i)->row;
+        uint32_t index = 0;
+        while (!state_is_loading(io) && s->topics[index]->member != audit_member_at(s->audit, i))
+            index++;
+        state_u32(io, &index);
+        state_row(io, &row);
+        symbol_topic *t = index < s->topic_count ? s->topics[index] : NULL;
+        state_check(io, t != NULL && t->member == NULL && !t->is_refused && row != NULL &&
+                            t->part != AUDIT_NONE && audit_part_of(row) == t->part);
+        if (io->is_failed)
+            return;
+        if (state_is_loading(io))
+            t->member = audit_join(s->audit, row, t->line, t);
+    }
+    if (count > 0)
+        audit_walk(s->audit, io);
+}
+
 static void walk(symbol_state *s, state_io *io)
 {
     enum { TOPICS_MAX = 4096, TOPIC_BYTES = 9 };
     uint8_t version = STATE_VERSION;
-    uint8_t has_audit = s->audit != NULL;
     state_u8(io, &version);
     state_check(io, version == STATE_VERSION);
     state_flag(io, &s->is_joined);
-    state_flag(io, &has_audit);
-    if (has_audit && s->audit == NULL)
-        s->audit = audit_open();
-    if (has_audit)
-        audit_walk(s->audit, io);
     uint32_t count = state_count(io, s->topic_count, TOPICS_MAX, TOPIC_BYTES);
     for (uint32_t i = 0; i < count && !io->is_failed; i++) {
         char name[STATE_NAME_BYTES] = "";
@@ -392,17 +387,8 @@ static void walk(symbol_state *s, state_io *io)
         state_check(io, s->topic_count > i); /* no topic is there twice */
         topic_walk(t, io);
     }
-}
-
-/* Each member of the audit is a topic's: findings name it. */
-static int has_users(const symbol_state *s)
-{
-    uint32_t count = s->audit == NULL ? 0 : audit_member_count(s->audit);
-    for (uint32_t i = 0; i < count; i++) {
-        if (audit_member_user(audit_member_at(s->audit, i)) == NULL)
-            return 0;
-    }
-    return 1;
+    if (!io->is_failed)
+        audit_state_walk(s, io);
 }
 
 td_result symbol_state_save(symbol_state *s, td_buf *out, td_err *err)
@@ -421,7 +407,7 @@ td_result symbol_state_load(td_bytes bytes, symbol_audits audits, symbol_state *
     state_io io = {.in = bytes};
     symbol_state *made = symbol_state_open(audits);
     walk(made, &io);
-    if (io.is_failed || io.in.size > 0 || !has_users(made)) {
+    if (io.is_failed || io.in.size > 0) {
         symbol_state_close(made);
         return bytes.size > 0 && bytes.data[0] != STATE_VERSION
                    ? td_err_set(err, TD_E_UNSUPPORTED, "a state of version %u, not %u",

@@ -93,7 +93,6 @@ TD_MUST_USE td_result symbol_state_load(td_bytes bytes, symbol_audits audits, sy
 /* The topics, in the order in which they were added. */
 size_t symbol_state_topic_count(const symbol_state *state);
 symbol_topic *symbol_state_topic_at(const symbol_state *state, size_t index);
-const char *symbol_topic_name(const symbol_topic *topic);
 uint32_t symbol_topic_line(const symbol_topic *topic);
 
 #endif

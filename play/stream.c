@@ -166,7 +166,7 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_pla
     static const msg_head NO_NUMBERS;
     for (uint32_t i = 0; i < found->count; i++) {
         const audit_item *item = &found->items[i];
-        stream *about = symbol_topic_user(audit_member_user(item->about.member));
+        stream *about = symbol_topic_user(item->about.member->user);
         if (item->event != AUDIT_DIFFERS)
             continue;
         const verdict one = {.count = 1, .items = {item->verdict}};

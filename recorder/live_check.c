@@ -421,7 +421,7 @@ static void report_party(live_check *self, const audit_item *item, const audit_p
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
     TD_ASSERT(about->member != NULL);
-    const live_channel *channel = symbol_topic_user(audit_member_user(about->member));
+    const live_channel *channel = symbol_topic_user(about->member->user);
     channel_info info = channel->info;
     info.shard = about->shard; /* the connection that was followed then */
     const live_check_finding finding = {
