@@ -320,53 +320,36 @@ static void set_link(feed_link *link, const char *path, td_hash128 chain)
 
 /* Read the link from the segment's file, under either of its names. TD_EOF: nothing durable is in
  * it; TD_E_NOTFOUND and others: it cannot be read. */
-static td_result link_from_file(archive *a, const char *path, feed_link *out, uint64_t *start_ns,
-                                uint32_t *number)
+static td_result link_from_file(archive *a, const char *path, feed_link *out)
 {
     char open_path[LIMIT_PATH_BYTES];
     segment_index index;
+    td_hash128 chain;
     segment_open_path(path, open_path);
     td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, NULL);
     if (rc == TD_E_NOTFOUND)
         rc = archive_read_index(a, open_path, INDEX_SUMMARY, &index, NULL);
     if (rc != TD_OK)
         return rc;
-    td_hash128 chain;
-    if (index.chunk_count == 0 || !chain_value_parse(td_bytes_str(index.chain_hex), &chain)) {
+    if (index.chunk_count == 0 || !chain_value_parse(td_bytes_str(index.chain_hex), &chain))
         rc = TD_EOF;
-    } else {
+    else
         set_link(out, path, chain);
-        *start_ns = index.session_start_ns;
-        *number = index.number;
-    }
     segment_index_fini(&index);
     return rc;
 }
 
-/* The journal is lost or knows nothing of this feed: the latest by (session start, number). */
+/* The journal is lost or knows nothing of this feed: the latest by name. */
 static td_result link_from_listing(archive *a, const char *feed, feed_link *out, td_err *err)
 {
     archive_listing listing;
-    uint64_t best_start = 0;
-    uint32_t best_number = 0;
     td_result rc = archive_list(a, &listing, err);
-    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
-        const archive_segment *segment = &listing.segments[i];
-        if (strcmp(segment->name.feed, feed) != 0)
-            continue;
+    for (size_t i = listing.segment_count; i > 0 && rc == TD_OK; i--) {
+        const archive_segment *segment = &listing.segments[i - 1];
         char path[LIMIT_PATH_BYTES];
         segment_final_path(segment->path, path);
-        feed_link link;
-        uint64_t start = 0;
-        uint32_t number = 0;
-        if (link_from_file(a, path, &link, &start, &number) != TD_OK)
-            continue;
-        if (out->segment[0] != '\0' &&
-            (start < best_start || (start == best_start && number < best_number)))
-            continue;
-        *out = link;
-        best_start = start;
-        best_number = number;
+        if (strcmp(segment->name.feed, feed) == 0 && link_from_file(a, path, out) == TD_OK)
+            break;
     }
     archive_listing_fini(&listing);
     return rc;
@@ -381,10 +364,7 @@ td_result archive_past_link(archive *a, const archive_past *past, const char *fe
         const past_segment *segment = &past->segments[i - 1];
         if (strcmp(segment->feed, feed) != 0 || segment->stage == PAST_DISCARDED)
             continue;
-        uint64_t start = 0;
-        uint32_t number = 0;
-        td_result rc = link_from_file(a, segment->path, out, &start, &number);
-        if (rc == TD_OK)
+        if (link_from_file(a, segment->path, out) == TD_OK)
             return TD_OK;
         if (segment->stage == PAST_FINISHED || segment->stage == PAST_PRUNED) {
             /* The file is missing or damaged; verify reports it, unless it was pruned. */
