@@ -265,7 +265,7 @@ void gap_json_members(json_writer *json, const gap_row *row)
         const gap_member *member = &GAP_MEMBERS[i];
         /* null, never a number that stands for "absent": scripts would add it up. */
         if (gap_member_is_absent(row, member))
-            json_write_member_null(json, member->key);
+            json_write_member_text(json, member->key, NULL);
         else if (gap_member_is_text(member))
             json_write_member_text(json, member->key, gap_member_text(row, member));
         else

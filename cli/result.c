@@ -326,7 +326,7 @@ void result_list_end(result_writer *r)
 void result_count(result_writer *r, const char *name, uint64_t count)
 {
     if (r->json != NULL && count == UINT64_MAX)
-        json_write_member_null(r->json, name);
+        json_write_member_text(r->json, name, NULL);
     else if (r->json != NULL)
         json_write_member_u64(r->json, name, count);
     else
@@ -402,7 +402,7 @@ void result_fraction(result_writer *r, const char *name, uint64_t mantissa, uint
         return;
     }
     json_write_key(r->json, name);
-    json_write_number(r->json, value);
+    json_write_raw(r->json, td_bytes_str(text));
 }
 
 void result_text(result_writer *r, const char *name, const char *text)

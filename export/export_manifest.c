@@ -58,7 +58,7 @@ static void member_u64_or_null(json_writer *json, const char *key, int is_there,
     if (is_there)
         json_write_member_u64(json, key, value);
     else
-        json_write_member_null(json, key);
+        json_write_member_text(json, key, NULL);
 }
 
 /* Globs as they were given; times as they were resolved, so that "now-2h" can be repeated. */

@@ -110,7 +110,9 @@ int json_u64(json_value value, uint64_t *out);
 /* true = 1, false = 0. */
 int json_bool(json_value value, int *out);
 
-/* 1 if it is null. */
-int json_is_null(json_value value);
+static inline int json_is_null(json_value value)
+{
+    return json_type_of(value) == JSON_NULL;
+}
 
 #endif

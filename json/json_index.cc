@@ -55,17 +55,16 @@ void json_indexer_close(json_indexer *indexer)
     delete indexer;
 }
 
-json_index_result json_indexer_run(json_indexer *indexer, const uint8_t *bytes, size_t size,
-                                   json_index *out)
+int json_indexer_run(json_indexer *indexer, const uint8_t *bytes, size_t size, json_index *out)
 {
     if (size == 0)
-        return JSON_INDEX_REFUSED;
+        return 0;
     reserve(*indexer, size);
     if (indexer->stage->stage1(bytes, size, simdjson::stage1_mode::regular) != simdjson::SUCCESS)
-        return JSON_INDEX_REFUSED;
+        return 0;
     uint32_t *starts = indexer->stage->structural_indexes.get();
     uint32_t count = indexer->stage->n_structural_indexes;
     starts[count] = static_cast<uint32_t>(size); /* simdjson leaves space for sentinels */
     *out = json_index{bytes, starts, count, static_cast<uint32_t>(size)};
-    return JSON_INDEX_OK;
+    return 1;
 }

@@ -31,20 +31,15 @@ typedef struct json_index {
     uint32_t size; /* bytes of the text */
 } json_index;
 
-typedef enum json_index_result {
-    JSON_INDEX_OK,
-    JSON_INDEX_REFUSED, /* empty, no UTF-8, an open string, or a control character in one */
-} json_index_result;
-
 /* Memory of indexes: 4 bytes per byte of the longest text so far. One thread. */
 typedef struct json_indexer json_indexer;
 
 json_indexer *json_indexer_open(void);
 void json_indexer_close(json_indexer *indexer);
 
-/* Index size bytes, after which JSON_PADDING_BYTES are readable. *out is valid until the next
- * call. */
-json_index_result json_indexer_run(json_indexer *indexer, const uint8_t *bytes, size_t size,
-                                   json_index *out);
+/* Index size bytes, after which JSON_PADDING_BYTES are readable. 1, and *out is valid until the
+ * next call; 0 if they are empty, no UTF-8, or have an open string, or a control character in one.
+ */
+int json_indexer_run(json_indexer *indexer, const uint8_t *bytes, size_t size, json_index *out);
 
 #endif

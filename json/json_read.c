@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "json/json_tokens.h"
@@ -12,13 +13,9 @@ struct json_parser {
     json_indexer *indexer;
     json_index index;   /* of the text after its byte order mark */
     uint32_t bom_bytes; /* 3 if there was one, else 0 */
-    uint32_t *after;    /* of each token that opens a container: the token after its end */
-    size_t after_capacity;
-    uint8_t *copy; /* text with padding after it, of JSON_COPIED */
-    size_t copy_capacity;
-    uint8_t
-        *strings; /* strings with escapes, resolved: each at the offset that it has in the text */
-    size_t strings_capacity;
+    td_buf after;       /* of each token that opens a container: the token after its end */
+    td_buf copy;        /* text with padding after it, of JSON_COPIED */
+    td_buf strings; /* strings with escapes, resolved: each at the offset that it has in the text */
     size_t bytes_max;
     uint8_t has_escapes; /* the text has strings with escapes, and strings has space for it */
     json_error error;
@@ -29,6 +26,9 @@ json_parser *json_parser_open(size_t bytes_max)
     json_parser *parser = td_alloc_zero(1, sizeof *parser);
     parser->bytes_max = bytes_max == 0 ? LIMIT_FRAME_BYTES : bytes_max;
     TD_ASSERT(parser->bytes_max < UINT32_MAX / 2);
+    td_buf_init(&parser->after, SIZE_MAX);
+    td_buf_init(&parser->copy, SIZE_MAX);
+    td_buf_init(&parser->strings, SIZE_MAX);
     parser->indexer = json_indexer_open();
     return parser;
 }
@@ -38,55 +38,29 @@ void json_parser_close(json_parser *parser)
     if (parser == NULL)
         return;
     json_indexer_close(parser->indexer);
-    td_free(parser->after);
-    td_free(parser->copy);
-    td_free(parser->strings);
+    td_buf_fini(&parser->after);
+    td_buf_fini(&parser->copy);
+    td_buf_fini(&parser->strings);
     td_free(parser);
-}
-
-/* Note what is wrong with the text. */
-static td_result fail(json_parser *parser, td_result rc, size_t offset, const char *what)
-{
-    parser->error = (json_error){.offset = offset, .what = what};
-    return rc;
-}
-
-/* Make space for count elements; the old content is lost. */
-static void reserve(void **memory, size_t *capacity, size_t count, size_t size)
-{
-    if (count <= *capacity)
-        return;
-    size_t wanted = *capacity == 0 ? 1024 : *capacity;
-    while (wanted < count)
-        wanted *= 2;
-    td_free(*memory);
-    *memory = td_alloc(wanted * size);
-    *capacity = wanted;
 }
 
 /* Why and where the index refused a text. */
 static json_error explain_refusal(td_bytes text)
 {
-    size_t string_at = text.size;
     int in_string = 0;
-    for (size_t at = 0; at < text.size;) {
+    int is_escaped = 0;
+    size_t size = 0;
+    for (size_t at = 0; at < text.size; at += size) {
         uint8_t byte = text.data[at];
-        size_t size = td_utf8_bytes(text.data + at, text.size - at);
+        size = td_utf8_bytes(text.data + at, text.size - at);
         if (size == 0)
             return (json_error){at, "no UTF-8", 1};
         if (in_string && byte < 0x20)
             return (json_error){at, "control character in a string", 0};
-        if (byte == '\\' && in_string && at + 1 < text.size && text.data[at + 1] < 0x80)
-            size = 2;
-        if (byte == '"') {
-            in_string = !in_string;
-            string_at = at;
-        }
-        at += size;
+        in_string ^= byte == '"' && !is_escaped;
+        is_escaped = byte == '\\' && !is_escaped;
     }
-    if (in_string)
-        return (json_error){string_at, "expected the end of a string", 0};
-    return (json_error){text.size, "no value", 0};
+    return (json_error){text.size, "no value, or a string without an end", 0};
 }
 
 td_result json_parser_index(json_parser *parser, td_bytes text, json_padding padding)
@@ -94,25 +68,23 @@ td_result json_parser_index(json_parser *parser, td_bytes text, json_padding pad
     parser->error = (json_error){0};
     parser->has_escapes = 0;
     parser->index.count = 0;
-    if (text.size > parser->bytes_max)
-        return fail(parser, TD_E_LIMIT, parser->bytes_max, "text is too long");
+    if (text.size > parser->bytes_max) {
+        parser->error = (json_error){parser->bytes_max, "text is too long", 0};
+        return TD_E_LIMIT;
+    }
     if (padding == JSON_COPIED) {
-        size_t needed = text.size + JSON_PADDING_BYTES; /* bytes_max is far from overflow */
-        reserve((void **)&parser->copy, &parser->copy_capacity, needed, 1);
-        if (text.size > 0)
-            memcpy(parser->copy, text.data, text.size);
-        memset(parser->copy + text.size, 0, JSON_PADDING_BYTES);
-        text.data = parser->copy;
+        td_buf_clear(&parser->copy);
+        td_buf_add(&parser->copy, text.data, text.size);
+        td_buf_grow(&parser->copy, JSON_PADDING_BYTES);
+        memset(parser->copy.data + text.size, 0, JSON_PADDING_BYTES);
+        text.data = parser->copy.data;
     }
     parser->bom_bytes = text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     text = td_bytes_of(text.data + parser->bom_bytes, text.size - parser->bom_bytes);
-    json_index_result rc = json_indexer_run(parser->indexer, text.data, text.size, &parser->index);
-    if (rc == JSON_INDEX_OK)
+    if (json_indexer_run(parser->indexer, text.data, text.size, &parser->index))
         return TD_OK;
-    json_error error = explain_refusal(text);
-    (void)fail(parser, TD_E_INVALID, error.offset + parser->bom_bytes,
-               error.what); /* as returned */
-    parser->error.is_encoding = error.is_encoding;
+    parser->error = explain_refusal(text);
+    parser->error.offset += parser->bom_bytes;
     return TD_E_INVALID;
 }
 
@@ -127,7 +99,7 @@ const json_index *json_parser_tokens(const json_parser *parser)
 /* A walk over the tokens of one value. */
 typedef struct check {
     const json_index *index;
-    uint32_t *after; /* where the ends of containers are noted, or NULL */
+    uint32_t *after; /* where the ends of containers are noted */
     uint32_t token;
     uint32_t depth;
     uint32_t open[LIMIT_JSON_DEPTH]; /* tokens that opened the containers around token */
@@ -137,32 +109,25 @@ typedef struct check {
     json_error error;
 } check;
 
-static int refuse(check *c, size_t offset, const char *what)
-{
-    c->error = (json_error){.offset = offset, .what = what};
-    return 0;
-}
-
 static int refuse_token(check *c, const char *what)
 {
-    return refuse(c, c->index->starts[c->token], what);
+    c->error = (json_error){c->index->starts[c->token], what, 0};
+    return 0;
 }
 
 /* Four hexadecimal digits. */
 static int hex_digits(const uint8_t *p, size_t left, uint32_t *value)
 {
+    static const char DIGITS[] = "0123456789abcdefABCDEF";
     if (left < 4)
         return 0;
     *value = 0;
     for (size_t i = 0; i < 4; i++) {
-        uint8_t c = p[i];
-        uint32_t digit = c >= '0' && c <= '9'   ? c - (uint32_t)'0'
-                         : c >= 'a' && c <= 'f' ? c - (uint32_t)'a' + 10
-                         : c >= 'A' && c <= 'F' ? c - (uint32_t)'A' + 10
-                                                : 16;
-        if (digit > 15)
+        const char *found = p[i] == 0 ? NULL : strchr(DIGITS, p[i]);
+        if (found == NULL)
             return 0;
-        *value = *value * 16 + digit;
+        uint32_t digit = (uint32_t)(found - DIGITS);
+        *value = *value * 16 + (digit < 16 ? digit : digit - 6);
     }
     return 1;
 }
@@ -192,42 +157,42 @@ static int check_string(check *c, td_bytes text)
     const uint8_t *end = text.data + text.size;
     while (at < end && (at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
         size_t size = escape_bytes(at, (size_t)(end - at));
-        if (size == 0)
-            return refuse(c, (size_t)(at - c->index->bytes), "bad escape or lone surrogate");
+        if (size == 0) {
+            c->error.offset = (size_t)(at - c->index->bytes);
+            c->error.what = "bad escape or lone surrogate";
+            return 0;
+        }
         c->has_escapes = 1;
         at += size;
     }
     return 1;
 }
 
-/* Skip digits at text[at]; returns the offset after them. */
-static size_t skip_digits(td_bytes text, size_t at)
+/* Skip digits; 0 if there are none. */
+static int skip_digits(td_bytes text, size_t *at)
 {
-    while (at < text.size && text.data[at] >= '0' && text.data[at] <= '9')
-        at++;
-    return at;
+    size_t from = *at;
+    while (*at < text.size && text.data[*at] >= '0' && text.data[*at] <= '9')
+        (*at)++;
+    return *at > from;
 }
 
-/* 1 if the whole text is a number of RFC 8259, section 6. */
+/* 1 if the whole text, which is not empty, is a number of RFC 8259, section 6. */
 static int is_number(td_bytes text)
 {
-    size_t at = text.size > 0 && text.data[0] == '-';
-    size_t whole = at;
-    at = skip_digits(text, at);
-    if (at == whole || (text.data[whole] == '0' && at > whole + 1))
+    size_t whole = text.data[0] == '-';
+    size_t at = whole;
+    if (!skip_digits(text, &at) || (text.data[whole] == '0' && at > whole + 1))
         return 0;
     if (at < text.size && text.data[at] == '.') {
-        size_t fraction = ++at;
-        at = skip_digits(text, at);
-        if (at == fraction)
+        at++;
+        if (!skip_digits(text, &at))
             return 0;
     }
-    if (at < text.size && (text.data[at] == 'e' || text.data[at] == 'E')) {
+    if (at < text.size && (text.data[at] | 0x20) == 'e') {
         at++;
         at += at < text.size && (text.data[at] == '+' || text.data[at] == '-');
-        size_t exponent = at;
-        at = skip_digits(text, at);
-        if (at == exponent)
+        if (!skip_digits(text, &at))
             return 0;
     }
     return at == text.size;
@@ -245,11 +210,10 @@ static int check_scalar(check *c)
                                    : !c->has_backslash || check_string(c, inside);
     }
     case 't':
-        return td_bytes_is(text, "true") || refuse_token(c, "expected a value");
     case 'f':
-        return td_bytes_is(text, "false") || refuse_token(c, "expected a value");
     case 'n':
-        return td_bytes_is(text, "null") || refuse_token(c, "expected a value");
+        return td_bytes_is(text, "true") || td_bytes_is(text, "false") ||
+               td_bytes_is(text, "null") || refuse_token(c, "expected a value");
     default:
         return is_number(text) || refuse_token(c, "expected a value");
     }
@@ -260,8 +224,7 @@ static int check_key(check *c)
 {
     TD_ASSERT(c->depth > 0);
     if (json_char(c->index, c->token) != '"')
-        return c->token < c->index->count ? refuse_token(c, "expected a key")
-                                          : refuse(c, c->index->size, "ends inside an object");
+        return refuse_token(c, "expected a key");
     if (!check_scalar(c))
         return 0;
     c->token++;
@@ -288,8 +251,7 @@ static int check_after_value(check *c)
             return refuse_token(c, is_object ? "expected ',' or '}'" : "expected ',' or ']'");
         c->token++;
         c->depth--;
-        if (c->after != NULL)
-            c->after[open] = c->token;
+        c->after[open] = c->token;
     }
     return 0;
 }
@@ -313,7 +275,7 @@ static int check_value(check *c)
     while (has_value) {
         uint8_t here = json_char(c->index, c->token);
         if (c->token >= c->index->count)
-            return refuse(c, c->index->size, "ends too early");
+            return refuse_token(c, "ends too early");
         if (here == '{' || here == '[') {
             c->is_too_deep = c->depth == LIMIT_JSON_DEPTH;
             if (c->is_too_deep)
@@ -336,10 +298,12 @@ static int check_value(check *c)
 static td_result check_text(json_parser *parser)
 {
     const json_index *index = &parser->index;
-    check c = {.index = index, .after = parser->after};
-    c.has_backslash = (uint8_t)json_has_escape(td_bytes_of(index->bytes, index->size));
+    td_bytes text = td_bytes_of(index->bytes, index->size);
+    check c = {.index = index,
+               .after = (uint32_t *)parser->after.data,
+               .has_backslash = (uint8_t)json_has_escape(text)};
     int is_sound = check_value(&c);
-    if (is_sound && c.token < parser->index.count)
+    if (is_sound && c.token < index->count)
         is_sound = refuse_token(&c, "expected the end of the text");
     parser->has_escapes = c.has_escapes;
     if (is_sound)
@@ -353,7 +317,7 @@ uint32_t json_skip_value(const json_index *index, uint32_t token)
 {
     uint32_t depth = 0;
     for (; token < index->count; token++) {
-        uint8_t here = index->bytes[index->starts[token]];
+        uint8_t here = json_char(index, token);
         if (here == '{' || here == '[')
             depth++;
         else if ((here == '}' || here == ']') && depth > 0)
@@ -369,12 +333,11 @@ td_result json_parse(json_parser *parser, td_bytes text, json_padding padding, j
 {
     td_result rc = json_parser_index(parser, text, padding);
     if (rc == TD_OK) {
-        reserve((void **)&parser->after, &parser->after_capacity, (size_t)parser->index.count + 1,
-                sizeof *parser->after);
+        td_buf_grow(&parser->after, ((size_t)parser->index.count + 1) * sizeof(uint32_t));
         rc = check_text(parser);
     }
     if (rc == TD_OK && parser->has_escapes)
-        reserve((void **)&parser->strings, &parser->strings_capacity, parser->index.size, 1);
+        td_buf_grow(&parser->strings, parser->index.size);
     if (rc != TD_OK) {
         parser->has_escapes = 0; /* strings may have no space for them */
         return td_err_set(err, rc, "JSON at byte %zu: %s", parser->error.offset,
@@ -423,10 +386,16 @@ static int is_container(json_value value)
     return first == '{' || first == '[';
 }
 
+/* The token after a container. */
+static uint32_t after_container(json_value container)
+{
+    return ((const uint32_t *)container.parser->after.data)[container.token];
+}
+
 /* The token after a value. */
 static uint32_t token_after(json_value value)
 {
-    return is_container(value) ? value.parser->after[value.token] : value.token + 1;
+    return is_container(value) ? after_container(value) : value.token + 1;
 }
 
 td_bytes json_raw(json_value value)
@@ -447,7 +416,7 @@ json_iter json_iter_of(json_value container)
     if (!is_container(container))
         return it;
     it.is_object = json_type_of(container) == JSON_OBJECT;
-    if (container.parser->after[container.token] != container.token + 2)
+    if (after_container(container) != container.token + 2)
         it.token = container.token + 1;
     return it;
 }
@@ -480,15 +449,6 @@ size_t json_count(json_value container)
 
 /* ---- scalars: strings with their escapes resolved, numbers, words ---- */
 
-/* The value of four hexadecimal digits, which check_string() checked. */
-static uint32_t hex_value(const uint8_t *p)
-{
-    uint32_t value = 0;
-    int is_hex = hex_digits(p, 4, &value);
-    TD_ASSERT(is_hex);
-    return value;
-}
-
 /* Write a code point as UTF-8; the bytes written. */
 static size_t put_utf8(uint8_t *out, uint32_t code)
 {
@@ -520,12 +480,16 @@ static size_t resolve_escape(const uint8_t **from, uint8_t *out)
         *from += 2;
         return 1;
     }
-    uint32_t code = hex_value(p + 2);
+    uint32_t code = 0;
+    uint32_t second = 0;
+    int is_hex = hex_digits(p + 2, 4, &code); /* as check_string() found */
     *from += 6;
     if (code >= 0xd800 && code <= 0xdbff) {
-        code = 0x10000 + ((code - 0xd800) << 10) + (hex_value(p + 8) - 0xdc00);
+        is_hex &= hex_digits(p + 8, 4, &second);
+        code = 0x10000 + ((code - 0xd800) << 10) + (second - 0xdc00);
         *from += 6;
     }
+    TD_ASSERT(is_hex);
     return put_utf8(out, code);
 }
 
@@ -542,8 +506,8 @@ int json_text(json_value value, td_bytes *out)
         return 1;
     }
     /* The resolved form is never longer, so each string has its own place at its own offset. */
-    TD_ASSERT(parser->strings_capacity >= index->size);
-    uint8_t *begin = parser->strings + (text.data - index->bytes);
+    TD_ASSERT(parser->strings.capacity >= index->size);
+    uint8_t *begin = parser->strings.data + (text.data - index->bytes);
     uint8_t *to = begin;
     const uint8_t *end = text.data + text.size;
     for (const uint8_t *from = text.data; from < end;) {
@@ -586,16 +550,11 @@ int json_i64(json_value value, int64_t *out)
         return 0;
     td_bytes text = json_raw(value);
     uint64_t magnitude = 0;
-    if (text.data[0] != '-') {
-        if (!parse_digits(text, INT64_MAX, &magnitude))
-            return 0;
-        *out = (int64_t)magnitude;
-        return 1;
-    }
-    if (!parse_digits(td_bytes_of(text.data + 1, text.size - 1), (uint64_t)INT64_MAX + 1,
-                      &magnitude))
+    unsigned is_negative = text.data[0] == '-';
+    if (!parse_digits(td_bytes_of(text.data + is_negative, text.size - is_negative),
+                      (uint64_t)INT64_MAX + is_negative, &magnitude))
         return 0;
-    *out = magnitude > (uint64_t)INT64_MAX ? INT64_MIN : -(int64_t)magnitude;
+    *out = (int64_t)(is_negative ? 0 - magnitude : magnitude);
     return 1;
 }
 
@@ -607,21 +566,15 @@ int json_bool(json_value value, int *out)
     return 1;
 }
 
-int json_is_null(json_value value)
-{
-    return json_type_of(value) == JSON_NULL;
-}
-
 /* ---- members ---- */
 
 int json_find_key(json_value object, td_bytes key, json_value *out)
 {
-    json_value name = object;
+    json_value name;
     json_value element;
     td_bytes text;
-    if (json_type_of(object) != JSON_OBJECT)
-        return 0;
-    for (json_iter it = json_iter_of(object); json_next(&it, &name, &element);) {
+    json_iter it = json_iter_of(object);
+    while (it.is_object && json_next(&it, &name, &element)) {
         if (json_text(name, &text) && td_bytes_equal(text, key)) {
             *out = element;
             return 1;

@@ -42,11 +42,6 @@ static inline void put_char(json_writer *writer, char c)
     writer->out->size++;
 }
 
-static void put_text(json_writer *writer, const char *text)
-{
-    put(writer, text, strlen(text));
-}
-
 /* The escape of a control character, of '"' or of '\\'. */
 static void put_escape(json_writer *writer, uint32_t code)
 {
@@ -144,7 +139,7 @@ static void put_string(json_writer *writer, td_bytes text)
         }
         put(writer, text.data + done, at - done);
         if (size == 0)
-            put_text(writer, "\xef\xbf\xbd"); /* U+FFFD */
+            put(writer, "\xef\xbf\xbd", 3); /* U+FFFD */
         else
             put_escape(writer, td_utf8_code(p, size));
         at += size == 0 ? 1 : size;
@@ -297,16 +292,12 @@ static void write_hex(json_writer *writer, td_bytes bytes)
 {
     static const char DIGITS[] = "0123456789abcdef";
     value_begins(writer);
-    uint8_t *to = reserve(writer, 2 * bytes.size + 2);
-    if (to != NULL) {
-        writer->out->size += 2 * bytes.size + 2;
-        *to++ = '"';
-        for (size_t i = 0; i < bytes.size; i++) {
-            *to++ = (uint8_t)DIGITS[bytes.data[i] >> 4];
-            *to++ = (uint8_t)DIGITS[bytes.data[i] & 15];
-        }
-        *to = '"';
+    put_char(writer, '"');
+    for (size_t i = 0; i < bytes.size; i++) {
+        put_char(writer, DIGITS[bytes.data[i] >> 4]);
+        put_char(writer, DIGITS[bytes.data[i] & 15]);
     }
+    put_char(writer, '"');
     value_ends(writer);
 }
 
@@ -373,13 +364,6 @@ void json_write_decimal(json_writer *writer, td_decimal value)
         writer->out->size += size + 2;
     }
     value_ends(writer);
-}
-
-void json_write_number(json_writer *writer, td_decimal value)
-{
-    char text[TD_DECIMAL_TEXT_BYTES];
-    size_t size = td_decimal_format(value, text);
-    put_value(writer, text, size);
 }
 
 void json_write_bool(json_writer *writer, int value)

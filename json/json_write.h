@@ -7,8 +7,8 @@
  *
  * Text is compact, without white space. Strings may hold any bytes: what is no UTF-8 becomes
  * U+FFFD, one for each byte that belongs to no valid sequence; controls and direction marks, which
- * a terminal may act on, are escaped. Decimals are exact: strings in shortest form, or plain
- * numbers without exponent. The writer lives on the caller's stack; one thread. */
+ * a terminal may act on, are escaped. Decimals are exact strings in shortest form. The writer lives
+ * on the caller's stack; one thread. */
 #ifndef TD_JSON_WRITE_H
 #define TD_JSON_WRITE_H
 
@@ -60,9 +60,6 @@ void json_write_u64(json_writer *writer, uint64_t value);
 /* A decimal as a string in shortest form: "60591", "0.5". */
 void json_write_decimal(json_writer *writer, td_decimal value);
 
-/* A decimal as a plain JSON number in shortest form: elapsed_s, frames_per_s. */
-void json_write_number(json_writer *writer, td_decimal value);
-
 /* true for any value but 0. */
 void json_write_bool(json_writer *writer, int value);
 void json_write_null(json_writer *writer);
@@ -109,12 +106,6 @@ static inline void json_write_member_decimal(json_writer *writer, const char *ke
 {
     json_write_key(writer, key);
     json_write_decimal(writer, value);
-}
-
-static inline void json_write_member_null(json_writer *writer, const char *key)
-{
-    json_write_key(writer, key);
-    json_write_null(writer);
 }
 
 #endif

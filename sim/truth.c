@@ -155,7 +155,7 @@ void truth_put_fault(truth *t, const truth_subject *about, uint64_t n, const cha
     if (t == NULL)
         return;
     begin_line(t, &json, "fault", about->path);
-    json_write_member_null(&json, "conn"); /* a fault concerns all connections */
+    json_write_member_text(&json, "conn", NULL); /* a fault concerns all connections */
     json_write_member_u64(&json, "n", n);
     json_write_member_text(&json, "what", what);
     put_topic(&json, about);
