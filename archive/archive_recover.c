@@ -18,19 +18,16 @@
 #include "archive/reindex.h"
 #include "format/segment_reader.h"
 
-/* Steps for one segment, each durable before the next, so that a recovery that is killed is gone on
- * with by the next one:
- *   1. recover_segment: keep the tail, cut, finish, rename (recover.h)
- *   2. journal a `gap` for each slot, if a recorder wrote it
- *   3. journal `recovered` or `discarded`
- * and after them, for each session that has no end: gaps of feeds that had just finished a
- * segment, and `session_crashed`. Killed between 1 and 3, the segment is found by its entry:
- * opened, not finished, and yet there under its final name. A gap that is written twice has the
- * same key, and is one. */
+/* Steps, each durable before the next, so that the next recovery continues one that is killed:
+ *   1. journal the `crash` gaps that readers derive until then (crash_gaps.h)
+ *   2. for each segment: recover_segment keeps the tail, cuts, finishes, renames (recover.h); then
+ *      journal `recovered` or `discarded`
+ *   3. journal `session_crashed`
+ * Killed within 2, the segment is found by its entry: opened, not finished, and yet there under its
+ * final name, or in torn/. */
 
 typedef struct work {
     archive *archive;
-    const char *feed; /* NULL: all */
     recover_event_fn *progress;
     void *user;
     recover_report *report;
@@ -63,24 +60,46 @@ static int is_live(const work *w, const char *session)
 
 /* ---- what the journal gets ---- */
 
-/* The gaps after the last segment of its feed in a session, if that crashed (crash_gaps_after),
- * which the ledger does not have as they are. */
-static td_result open_gaps(const work *w, const char *path, const segment_name *name, td_err *err)
+static void mark_lost(void *user, past_segment *segment)
+{
+    (void)user;
+    segment->is_lost = 1;
+}
+
+/* 1 if a session crashed, or has left a segment open. The ledger grows with the archive, and is not
+ * read otherwise. */
+static int is_crash(const work *w)
+{
+    for (size_t i = 0; i < w->listing.segment_count; i++)
+        if (w->listing.segments[i].name.is_open && !is_live(w, w->listing.segments[i].name.session))
+            return 1;
+    for (size_t i = 0; i < w->past.session_count; i++)
+        if (w->past.sessions[i].state == SESSION_OPEN && !is_live(w, w->past.sessions[i].session))
+            return 1;
+    return 0;
+}
+
+/* Journal the gaps of crashed sessions. Of the past only marks change, until it is read again. */
+static td_result open_gaps(work *w, td_err *err)
 {
     gap_list known = {0};
     gap_list rows = {0};
-    uint64_t last_ns;
-    if (!crash_gaps_are_due(&w->past, name->session))
+    if (!is_crash(w))
         return TD_OK;
-    td_result rc = archive_feed_gaps(w->archive, name->feed, &known, err);
-    if (rc == TD_OK)
-        rc = crash_gaps_after(w->archive, &w->past, &known, path, "", &rows, &last_ns, err);
+    td_result rc = archive_written_gaps(w->archive, &known, err);
+    if (rc == TD_OK) {
+        gap_list_join(&rows, &known);
+        archive_each_missing(w->archive, &w->past, &w->listing, mark_lost, NULL);
+        crash_gaps_find(w->archive, &w->past, &w->listing, w->live, &rows);
+    }
     for (size_t i = 0; i < rows.count && rc == TD_OK; i++) {
-        const gap_row *listed = gap_list_find(&known, &rows.rows[i]);
-        if (listed != NULL && listed->to_ns >= rows.rows[i].to_ns)
+        gap_row row = rows.rows[i];
+        const gap_row *listed = gap_list_find(&known, &row);
+        if (listed != NULL && listed->to_ns >= row.to_ns)
             continue;
+        row.detail = ""; /* it says that recover is due */
         w->report->gaps_opened++;
-        rc = journal_append_gap(w->past.writer, &rows.rows[i], err);
+        rc = journal_append_gap(w->past.writer, &row, err);
     }
     gap_list_fini(&known);
     gap_list_fini(&rows);
@@ -101,31 +120,6 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
     gap.detail = row->path;
     w->report->gaps_opened++;
     return journal_append_gap(w->past.writer, &gap, err);
-}
-
-/* A recorder that was killed just after it had finished a segment left no open one, but lost what
- * came later. Open segments, and recovered ones, get their gaps elsewhere. feed NULL: all. */
-static td_result open_gaps_after_finished(const work *w, const char *session, const char *feed,
-                                          td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = w->past.segment_count; i > 0 && rc == TD_OK; i--) {
-        past_segment *row = &w->past.segments[i - 1];
-        segment_name name;
-        td_err cause;
-        td_err_clear(&cause);
-        if (row->stage != PAST_FINISHED || row->is_recovered ||
-            strcmp(row->session, session) != 0 || !crash_gaps_is_last(&w->past, row) ||
-            (feed != NULL && strcmp(row->feed, feed) != 0) ||
-            !segment_name_parse(segment_file_name(row->path), &name))
-            continue;
-        rc = open_gaps(w, row->path, &name, &cause);
-        if (rc == TD_E_IO || rc == TD_E_NOSPACE)
-            return td_err_set(err, rc, "%s: %s", row->path, cause.text);
-        row->is_lost = rc != TD_OK; /* readers report it; the one before it is the last then */
-        rc = TD_OK;
-    }
-    return rc;
 }
 
 /* ---- the end of a segment ---- */
@@ -152,27 +146,14 @@ static td_result recover_file(const work *w, const char *open_path, td_err *err)
     return rc;
 }
 
-/* Nothing of it can be a segment; but if its feed had finished one before in the same session, what
- * came since then is lost. Where the session has an end already, nothing else would show it. */
+/* Nothing of it can be a segment. */
 static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
 {
-    const session_row *session = archive_past_session(&w->past, name->session);
-    td_result rc = TD_OK;
     past_segment *row = archive_past_segment(&w->past, path);
-    if (row != NULL)
-        row->stage = PAST_DISCARDED;
-    if (session != NULL && session->state == SESSION_CRASHED)
-        rc = open_gaps_after_finished(w, name->session, name->feed, err);
-    if (rc == TD_OK && row != NULL && w->result->damaged_blocks > 0)
+    td_result rc = TD_OK;
+    if (row != NULL && w->result->damaged_blocks > 0)
         rc = open_lost_gap(w, row, name, err);
     return rc == TD_OK ? journal_act(w, JOURNAL_DISCARDED, path, name, NULL, err) : rc;
-}
-
-static td_result journal_end(work *w, const char *path, const segment_name *name,
-                             const segment_totals *totals, td_err *err)
-{
-    td_result rc = open_gaps(w, path, name, err);
-    return rc == TD_OK ? journal_act(w, JOURNAL_RECOVERED, path, name, totals, err) : rc;
 }
 
 /* 1 if it holds less than its writer announced before another program cut or replaced it. */
@@ -256,7 +237,7 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
         return leave_live(w, segment);
     }
     if (rc == TD_OK && result->has_segment)
-        rc = journal_end(w, path, &segment->name, &result->totals, err);
+        rc = journal_act(w, JOURNAL_RECOVERED, path, &segment->name, &result->totals, err);
     else if (rc == TD_OK)
         rc = close_discarded(w, path, &segment->name, err);
     if (rc != TD_OK)
@@ -281,7 +262,7 @@ static td_result recover_open_segments(work *w, td_err *err)
 {
     for (size_t i = 0; i < w->listing.segment_count; i++) {
         const archive_segment *segment = &w->listing.segments[i];
-        if (!segment->name.is_open || (w->feed != NULL && strcmp(w->feed, segment->name.feed) != 0))
+        if (!segment->name.is_open)
             continue;
         td_err cause;
         td_err_clear(&cause);
@@ -327,24 +308,15 @@ static td_result finish_put_away(work *w, const past_segment *row, const segment
     return rc == TD_OK ? close_discarded(w, row->path, name, err) : rc;
 }
 
-static int has_no_end(const work *w, const char *session)
-{
-    const session_row *row = archive_past_session(&w->past, session);
-    return row != NULL && row->state == SESSION_OPEN;
-}
-
-/* The entry that a finished segment lacks. end_session opens the gaps of a session without an end.
- */
+/* The entry that a finished segment lacks. */
 static td_result enter_finished(work *w, const char *path, const segment_index *index, td_err *err)
 {
-    segment_name name;
     const segment_totals totals = archive_segment_totals(index);
+    const journal_segment segment = {path, index->feed, index->session, &totals};
     td_result rc = sync_folder_of(w, path, err);
-    if (rc != TD_OK || !segment_name_parse(segment_file_name(path), &name))
-        return rc;
-    return has_no_end(w, index->session)
-               ? journal_act(w, JOURNAL_SEGMENT_FINISHED, path, &name, &totals, err)
-               : journal_end(w, path, &name, &totals, err);
+    return rc == TD_OK ? journal_append_segment(w->past.writer, JOURNAL_SEGMENT_FINISHED, &segment,
+                                                NULL, 0, err)
+                       : rc;
 }
 
 /* A segment that the journal has as opened, and that is not there under its open name. */
@@ -367,8 +339,7 @@ static td_result finish_interrupted_one(work *w, past_segment *row, td_err *err)
         rc = finish_put_away(w, row, &name, torn, err);
     else { /* it is missing, which readers derive from the journal */
         w->report->is_lossy = 1;
-        row->is_lost = 1;
-        rc = open_gaps_after_finished(w, row->session, row->feed, err);
+        rc = TD_OK;
     }
     segment_index_fini(&index);
     return rc;
@@ -405,7 +376,7 @@ static td_result put_copies_away(work *w, td_err *err)
         const unexpected_file *file = &w->listing.unexpected[i];
         segment_name name;
         if (file->is_copy && segment_name_parse(segment_file_name(file->path), &name) &&
-            !is_live(w, name.session) && (w->feed == NULL || strcmp(w->feed, name.feed) == 0))
+            !is_live(w, name.session))
             rc = put_copy_away(w, file, err);
     }
     return rc;
@@ -427,8 +398,7 @@ static td_result finish_interrupted(work *w, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
         past_segment *row = &w->past.segments[i];
-        if (row->stage == PAST_OPENED && !is_live(w, row->session) &&
-            !is_listed_open(w, row->path) && (w->feed == NULL || strcmp(w->feed, row->feed) == 0))
+        if (row->stage == PAST_OPENED && !is_live(w, row->session) && !is_listed_open(w, row->path))
             rc = finish_interrupted_one(w, row, err);
     }
     return rc;
@@ -451,15 +421,17 @@ static td_result enter_session(work *w, const segment_index *unlisted, td_err *e
 static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_err *err)
 {
     const segment_index *index = &unlisted->index;
-    const journal_segment segment = {index->path, index->feed, index->session, NULL};
+    char path[LIMIT_PATH_BYTES];
+    const journal_segment segment = {path, index->feed, index->session, NULL};
+    segment_final_path(index->path, path);
     td_result rc = enter_session(w, index, err);
-    if (rc != TD_OK || segment_has_open_name(index->path)) /* that one is recovered */
-        return rc;
-    rc = sync_folder_of(w, index->path, err);
+    if (rc == TD_OK)
+        rc = sync_folder_of(w, path, err);
     if (rc == TD_OK)
         rc = journal_append_segment(w->past.writer, JOURNAL_SEGMENT_OPENED, &segment, NULL, 0, err);
-    if (rc == TD_OK)
-        rc = enter_finished(w, index->path, index, err);
+    if (rc != TD_OK || segment_has_open_name(index->path)) /* that one is recovered */
+        return rc;
+    rc = enter_finished(w, path, index, err);
     if (rc != TD_OK)
         return rc;
     w->report->segments_entered++;
@@ -476,8 +448,7 @@ static td_result enter_unlisted_all(work *w, td_err *err)
         rc = unlisted_list_read(w->archive, &w->past, &w->listing, &w->unlisted, err);
     for (size_t i = 0; i < w->unlisted.count && rc == TD_OK; i++) {
         const unlisted_segment *unlisted = &w->unlisted.rows[i];
-        if (unlisted->is_linked && !is_live(w, unlisted->index.session) &&
-            (w->feed == NULL || strcmp(w->feed, unlisted->index.feed) == 0))
+        if (unlisted->is_linked && !is_live(w, unlisted->index.session))
             rc = enter_unlisted(w, unlisted, err);
     }
     return rc;
@@ -485,25 +456,17 @@ static td_result enter_unlisted_all(work *w, td_err *err)
 
 /* ---- the end of crashed sessions ---- */
 
-static td_result end_session(work *w, const session_row *session, td_err *err)
-{
-    const journal_field field = journal_text("session", session->session);
-    td_result rc = open_gaps_after_finished(w, session->session, NULL, err);
-    if (rc == TD_OK)
-        rc = journal_append(w->past.writer, JOURNAL_SESSION_CRASHED, &field, 1, err);
-    w->report->sessions_crashed++;
-    return rc;
-}
-
-/* What became of their segments stands in the journal by now. */
+/* What became of their segments is in the journal by now. */
 static td_result end_sessions(work *w, td_err *err)
 {
-    TD_ASSERT(w->past.writer != NULL);
-    td_result rc = archive_past_open(w->archive, &w->past, err);
+    td_result rc = TD_OK;
     for (size_t i = 0; i < w->past.session_count && rc == TD_OK; i++) {
         const session_row *session = &w->past.sessions[i];
-        if (session->state == SESSION_OPEN && !is_live(w, session->session))
-            rc = end_session(w, session, err);
+        const journal_field field = journal_text("session", session->session);
+        if (session->state != SESSION_OPEN || is_live(w, session->session))
+            continue;
+        rc = journal_append(w->past.writer, JOURNAL_SESSION_CRASHED, &field, 1, err);
+        w->report->sessions_crashed++;
     }
     return rc;
 }
@@ -524,6 +487,10 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK)
         rc = enter_unlisted_all(w, err);
     if (rc == TD_OK)
+        rc = archive_past_open(w->archive, &w->past, err);
+    if (rc == TD_OK)
+        rc = open_gaps(w, err);
+    if (rc == TD_OK)
         rc = recover_open_segments(w, err);
     if (rc == TD_OK)
         rc = end_sessions(w, err);
@@ -539,49 +506,30 @@ static td_result do_work(work *w, td_err *err)
     return rc;
 }
 
-static td_result recover_archive(work *w, td_err *err)
+td_result archive_recover(archive *a, recover_event_fn *progress, void *user,
+                          recover_report *report, td_err *err)
 {
-    archive *a = w->archive;
     TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
-    *w->report = (recover_report){0};
-    w->result = td_alloc_zero(1, sizeof(recover_result));
+    work w = {.archive = a, .progress = progress, .user = user, .report = report};
     td_lock *lock = NULL;
-    td_result rc = TD_OK;
-    if (rc == TD_OK)
-        rc = archive_lock_maintain(a, &lock, err);
+    *report = (recover_report){0};
+    td_result rc = archive_lock_maintain(a, &lock, err);
     if (rc == TD_E_BUSY && archive_get_mode(a) == ARCHIVE_APPEND) {
         td_log_emit(archive_log(a), TD_LOG_WARNING,
                     "crashed segments are left for a later recovery: a maintainer is running");
         td_err_clear(err);
-        rc = TD_OK;
-    } else if (rc == TD_OK) {
-        rc = do_work(w, err);
+        return TD_OK;
     }
-    unlisted_list_fini(&w->unlisted);
-    archive_listing_fini(&w->listing);
-    td_io_unlock(lock);
-    td_free(w->result);
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering archive '%s'", archive_path(a));
-}
-
-td_result archive_recover(archive *a, const char *feed, recover_event_fn *progress, void *user,
-                          recover_report *report, td_err *err)
-{
-    work w = {.archive = a, .feed = feed, .progress = progress, .user = user, .report = report};
-    td_result rc = recover_archive(&w, err);
+    if (rc == TD_OK) {
+        w.result = td_alloc_zero(1, sizeof(recover_result));
+        rc = do_work(&w, err);
+    }
+    unlisted_list_fini(&w.unlisted);
+    archive_listing_fini(&w.listing);
     archive_past_fini(&w.past);
-    return rc;
-}
-
-td_result archive_recover_past(archive *a, const char *feed, archive_past *past,
-                               recover_report *report, td_err *err)
-{
-    work w = {.archive = a, .feed = feed, .report = report, .past = *past};
-    td_result rc = recover_archive(&w, err);
-    if (report->is_lossy || report->segments_failed > 0) /* its rows have marks of that */
-        archive_past_fini(&w.past);
-    *past = w.past;
-    return rc;
+    td_io_unlock(lock);
+    td_free(w.result);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering archive '%s'", archive_path(a));
 }
 
 /* ---- a damaged journal ---- */

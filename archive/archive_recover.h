@@ -8,8 +8,6 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
-#include "archive/feed_past.h"
-#include "archive/gap.h"
 
 typedef struct recover_report {
     uint64_t segments_recovered; /* finished, or put away because nothing durable was in them */
@@ -37,20 +35,14 @@ typedef struct recover_event {
 } recover_event;
 typedef void recover_event_fn(void *user, const recover_event *event);
 
-/* Recover the crashed segments of a feed (NULL: of all). A maintainer, or an appender before it
- * connects (it then takes maintain.lock for the time; if a maintainer has it, the appender
- * continues without recovering, and logs a warning. Its chain is not broken). Gaps of reason crash
- * are opened in the journal, one per slot. The catalog is brought up to date without an appender;
- * an appender's archive_writer does that, in its own time. TD_E_BUSY, TD_E_IO, TD_E_NOSPACE.
- * progress may be NULL. */
-TD_MUST_USE td_result archive_recover(archive *archive, const char *feed,
-                                      recover_event_fn *progress, void *user,
+/* Recover what crashed sessions left. A maintainer, or an appender before it connects (it then
+ * takes maintain.lock for the time; if a maintainer has it, the appender continues without
+ * recovering, and logs a warning. Its chain is not broken). Gaps of reason crash are opened in the
+ * journal, one per slot. The catalog is brought up to date without an appender; an appender's
+ * archive_writer does that, in its own time. TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. progress may be
+ * NULL. */
+TD_MUST_USE td_result archive_recover(archive *archive, recover_event_fn *progress, void *user,
                                       recover_report *report, td_err *err);
-
-/* The same for an appender that opens the past itself, and gives it to its writer after this. *past
- * is {0} or was opened (archive_past_open), and stays the caller's, for archive_past_fini. */
-TD_MUST_USE td_result archive_recover_past(archive *archive, const char *feed, archive_past *past,
-                                           recover_report *report, td_err *err);
 
 /* Accept that entries of the journal are lost: the gaps that this may hide are written into it, and
  * it counts as sound from then on. A maintainer, after archive_recover. TD_E_IO, TD_E_NOSPACE. */

@@ -115,10 +115,6 @@ static td_result begin_listed(archive_writer *w, const archive_listing *listing,
 static td_result begin_session(archive_writer *w, td_err *err)
 {
     archive_listing listing = {0};
-    if (w->options.past != NULL) {
-        w->past = *w->options.past;
-        *w->options.past = (archive_past){0};
-    }
     td_result rc = archive_past_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = archive_list_names(w->archive, &listing, err);

@@ -26,7 +26,6 @@ typedef struct archive_writer archive_writer;
 typedef struct archive_writer_options {
     const char *version; /* of the program; goes into segments and the journal */
     uint64_t start_ns;   /* start of the session, wall clock */
-    archive_past *past;  /* opened already: the writer takes it and leaves {0}; may be NULL */
     /* The frames of this chunk are durable now. Called inside archive_writer_put. May be NULL. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);
     void *user;

@@ -34,9 +34,11 @@ uint64_t crash_gaps_end(archive *a, const archive_past *past, const past_segment
     for (const past_segment *later = row + 1; later < past->segments + past->segment_count;
          later++) {
         segment_index index;
+        char path[LIMIT_PATH_BYTES]; /* it may be open, too */
+        segment_open_path(later->path, path);
         if (later->stage == PAST_DISCARDED || strcmp(later->session, row->session) == 0 ||
             strcmp(later->feed, row->feed) != 0 ||
-            archive_read_index(a, later->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
+            archive_read_index(a, path, INDEX_SUMMARY, &index, NULL) != TD_OK)
             continue;
         uint64_t first_ns = index.first_ns;
         segment_index_fini(&index);

@@ -25,7 +25,6 @@ typedef struct import_search {
     past_import *rows;
     size_t count;
     int was_killed;
-    archive_past *past;
 } import_search;
 
 /* The entry stands before the end of its session: stop_ns is 0 until that is read. */
@@ -62,16 +61,16 @@ static td_result look(void *user, const journal_entry *entry, td_err *err)
         search->was_killed |= journal_get_u64(entry, "to_ns", GAP_OPEN) == GAP_OPEN &&
                               td_bytes_is(journal_get(entry, "cause"), CRASH_CAUSE_IMPORT);
     (void)err;
-    archive_past_take(search->past, entry);
     return TD_OK;
 }
 
 td_result imports_find(archive *from, const capture_content *content, past_import *rows,
-                       size_t count, int *was_killed, archive_past *past, td_err *err)
+                       size_t count, int *was_killed, td_err *err)
 {
-    import_search search = {.bytes = content->bytes, .rows = rows, .count = count, .past = past};
+    import_search search = {.bytes = content->bytes, .rows = rows, .count = count};
+    journal_state state;
     td_hash128_hex(content->hash, search.hash);
-    td_result rc = journal_open(from, look, &search, &past->journal, &past->writer, err);
+    td_result rc = journal_read(from, look, &search, &state, err);
     *was_killed = search.was_killed;
     return rc;
 }

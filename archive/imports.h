@@ -10,7 +10,6 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "archive/archive.h"
-#include "archive/feed_past.h"
 #include "archive/journal.h"
 
 /* The text of a capture, whatever compression it came in. */
@@ -34,10 +33,8 @@ typedef struct past_import {
 
 /* Look for the latest import of this content into each of the feeds, and set the other members of
  * its row. *was_killed: 1 if the journal has an open gap of an import that was killed (events of
- * segments may have ended it). *past is opened by it, in one reading (archive_past_open). TD_E_IO.
- */
+ * segments may have ended it). TD_E_IO. */
 TD_MUST_USE td_result imports_find(archive *archive, const capture_content *content,
-                                   past_import *rows, size_t count, int *was_killed,
-                                   archive_past *past, td_err *err);
+                                   past_import *rows, size_t count, int *was_killed, td_err *err);
 
 #endif

@@ -175,21 +175,20 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
     return rc;
 }
 
-td_result archive_feed_gaps(archive *a, const char *feed, gap_list *out, td_err *err)
+td_result archive_written_gaps(archive *a, gap_list *out, td_err *err)
 {
     archive_view *view = NULL;
     *out = (gap_list){0};
     td_result rc = open_view(a, &view, err);
-    for (size_t i = 0; rc == TD_OK && i < view->listing.segment_count; i++) {
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < view->listing.segment_count; i++) {
         segment_rows rows;
-        if (strcmp(view->listing.segments[i].name.feed, feed) != 0)
-            continue;
         read_rows(view, &view->listing.segments[i], &rows);
         gap_list_join(out, &rows.gaps);
         segment_rows_fini(&rows);
     }
-    if (rc == TD_OK)
-        gap_list_join(out, &view->journal_gaps);
+    gap_list_join(out, &view->journal_gaps);
     archive_view_close(view);
-    return rc;
+    return TD_OK;
 }

@@ -66,7 +66,6 @@ typedef struct import_job {
     archive_writer *writer;
     sealed_chunk *chunk;
     uint64_t start_ns; /* of the session */
-    archive_past past; /* until the writer has it */
     gap_list earlier;  /* the ledger before this session, if it may have a gap to close */
     session_feed feeds[LIMIT_FEEDS];
     uint64_t last_ns; /* receive time given out last */
@@ -346,8 +345,8 @@ static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
     const import_report *report = job->report;
     for (uint32_t i = 0; i < report->feed_count; i++)
         rows[i].feed = report->feeds[i].name;
-    td_result rc = imports_find(job->archive, &job->content, rows, report->feed_count, was_killed,
-                                &job->past, err);
+    td_result rc =
+        imports_find(job->archive, &job->content, rows, report->feed_count, was_killed, err);
     if (!job->options->is_again)
         for (uint32_t i = 0; i < report->feed_count && rc == TD_OK; i++)
             rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
@@ -360,16 +359,14 @@ static td_result look_back(import_job *job, td_err *err)
 {
     int was_killed = 0;
     td_result rc = look_at_imports(job, &was_killed, err);
-    for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++) {
-        const char *feed = job->report->feeds[i].name;
-        recover_report recovered;
-        rc = archive_recover_past(job->archive, feed, &job->past, &recovered, err);
-        if (rc == TD_OK && recovered.segments_recovered > 0)
-            td_log_emit(job->options->log, TD_LOG_WARNING,
-                        "%s: an earlier session was killed; kept of its last segment: %s", feed,
-                        format_counted(recovered.frames_kept, "frame").text);
-        was_killed |= recovered.gaps_opened > 0;
-    }
+    recover_report recovered = {0};
+    if (rc == TD_OK)
+        rc = archive_recover(job->archive, NULL, NULL, &recovered, err);
+    if (rc == TD_OK && recovered.segments_recovered > 0)
+        td_log_emit(job->options->log, TD_LOG_WARNING,
+                    "an earlier session was killed; kept of its last segments: %s",
+                    format_counted(recovered.frames_kept, "frame").text);
+    was_killed |= recovered.gaps_opened > 0;
     return rc == TD_OK && was_killed ? archive_gaps(job->archive, &job->earlier, err) : rc;
 }
 
@@ -425,8 +422,7 @@ static td_result open_archive(import_job *job, td_err *err)
     if (rc != TD_OK)
         return rc;
     job->start_ns = clock_wall_ns(options->clock);
-    const archive_writer_options writing = {
-        .version = options->version, .start_ns = job->start_ns, .past = &job->past};
+    const archive_writer_options writing = {.version = options->version, .start_ns = job->start_ns};
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
     for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++)
         rc = add_feed(job, i, err);
@@ -613,7 +609,6 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
         archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
                              clock_wall_ns(job->options->clock), rc == TD_OK ? err : NULL);
     gap_list_fini(&job->earlier);
-    archive_past_fini(&job->past);
     archive_close(job->archive);
     return rc == TD_OK ? closed : rc;
 }

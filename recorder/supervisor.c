@@ -249,25 +249,18 @@ static td_result open_session(supervisor *self, td_err *err)
 {
     TD_ASSERT(self->writer == NULL);
     const recorder_config *config = self->options.config;
-    archive_past past = {0};
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
-        recover_report report;
-        rc =
-            archive_recover_past(self->options.archive, config->feeds[i].name, &past, &report, err);
-        if (rc == TD_OK && report.segments_recovered > 0)
-            td_log_emit(
-                self->options.log, TD_LOG_WARNING,
-                "%s: the recorder was killed before; kept of its last segment: %s; torn: %s",
-                config->feeds[i].name, format_counted(report.frames_kept, "frame").text,
-                format_counted(report.torn_bytes, "byte").text);
-    }
+    recover_report report;
+    td_result rc = archive_recover(self->options.archive, NULL, NULL, &report, err);
+    if (rc == TD_OK && report.segments_recovered > 0)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "the recorder was killed before; kept of its last segments: %s; torn: %s",
+                    format_counted(report.frames_kept, "frame").text,
+                    format_counted(report.torn_bytes, "byte").text);
     gap_list ledger = {0};
     if (rc == TD_OK)
         rc = archive_gaps(self->options.archive, &ledger, err);
     archive_writer_options options = {.version = TAPEDECK_VERSION,
                                       .start_ns = clock_wall_ns(self->options.clock),
-                                      .past = &past,
                                       .durable = on_durable,
                                       .user = self,
                                       .file_bytes = &self->file_bytes};
@@ -285,7 +278,6 @@ static td_result open_session(supervisor *self, td_err *err)
     if (rc == TD_OK)
         rc = open_gaps_of_feeds(self, &ledger, options.start_ns, err);
     gap_list_fini(&ledger);
-    archive_past_fini(&past);
     return rc;
 }
 

@@ -1,24 +1,14 @@
 /* tapedeck recover: close what a crash left open. */
-#include <string.h>
-
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "archive/archive_recover.h"
-#include "tape/nothing.h"
 
 typedef struct recover_options {
-    const char *feed;
     uint8_t accepts_loss;
 } recover_options;
 
 static const option_row RECOVER_ROWS[] = {
-    {.long_name = "feed",
-     .type = OPTION_TEXT,
-     .offset = offsetof(recover_options, feed),
-     .metavar = "NAME",
-     .help = "only this feed's segments"},
     {.long_name = "accept-loss",
      .type = OPTION_FLAG,
      .offset = offsetof(recover_options, accepts_loss),
@@ -54,25 +44,6 @@ static int is_empty(const recover_report *report)
                report->copies_put_away + report->segments_entered + report->segments_missing +
                report->segments_cut + report->lacks_journal ==
            0;
-}
-
-/* There was nothing to do for the feed: is there such a feed at all? Its name is no glob. */
-static td_result check_feed(verb_run *verb, const char *feed)
-{
-    td_buf glob;
-    td_buf_init(&glob, 2 * LIMIT_NAME_BYTES + 1);
-    td_result rc = TD_OK;
-    for (const char *at = feed; rc == TD_OK && *at != '\0'; at++)
-        rc = td_buf_printf(&glob, &verb->err, strchr("*?[]\\", *at) != NULL ? "\\%c" : "%c", *at);
-    if (rc == TD_OK)
-        rc = td_buf_append(&glob, "", 1, &verb->err);
-    if (rc == TD_OK) {
-        const char *const globs[] = {(const char *)glob.data};
-        const selection wanted = {.feeds = {globs, 1}};
-        rc = selection_check_names(verb->archive, &wanted, &verb->err);
-    }
-    td_buf_fini(&glob);
-    return rc;
 }
 
 /* What was durable is lost, or may be. */
@@ -123,7 +94,7 @@ static void describe(result_writer *r, const archive *of, const recover_result *
                ? "nothing to recover\n"
                : "[segments recovered: {segments_recovered}, with {frames_kept frame};"
                  " torn off: {torn_bytes}\n]"
-                 "[older copies of finished segments, put away in torn/: {copies_put_away}\n]"
+                 "[copies of finished segments, moved to torn/: {copies_put_away}\n]"
                  "[segments newer than the journal, entered there: {segments_entered}\n]"
                  "[segments that the journal lists and the disk lacks: {segments_missing}\n]"
                  "[segments that are not what the journal lists: {segments_cut}\n]"
@@ -138,14 +109,11 @@ static td_result run_recover(verb_run *verb)
     const recover_options *options = verb->state;
     recover_result result = {.verb = verb};
     recover_report *report = &result.report;
-    td_result rc =
-        archive_recover(verb->archive, options->feed, take_event, &result, report, &verb->err);
+    td_result rc = archive_recover(verb->archive, take_event, &result, report, &verb->err);
     if (rc == TD_OK && options->accepts_loss && report->lacks_journal) {
         rc = archive_accept_loss(verb->archive, &verb->err);
         report->lacks_journal = rc != TD_OK;
     }
-    if (rc == TD_OK && options->feed != NULL && is_empty(report))
-        rc = check_feed(verb, options->feed);
     if (rc == TD_OK)
         describe(&verb->result, verb->archive, &result);
     if (is_lossy(report))

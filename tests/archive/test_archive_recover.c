@@ -25,23 +25,23 @@
 
 enum { SWEEP_CALLS_MAX = 400, CHUNK_FRAMES = 20 };
 
-static td_result try_recover(archive_place *place, archive_mode mode, const char *feed,
-                             recover_report *report, td_err *err)
+static td_result try_recover(archive_place *place, archive_mode mode, recover_report *report,
+                             td_err *err)
 {
     *report = (recover_report){0};
     archive *a = NULL;
     td_result rc = archive_place_try_open(place, mode, "recover", &a, err);
     if (rc != TD_OK)
         return rc;
-    rc = archive_recover(a, feed, NULL, NULL, report, err);
+    rc = archive_recover(a, NULL, NULL, report, err);
     archive_close(a);
     return rc;
 }
 
-static void recover(archive_place *place, const char *feed, recover_report *report)
+static void recover(archive_place *place, recover_report *report)
 {
     td_err err;
-    if (try_recover(place, ARCHIVE_MAINTAIN, feed, report, &err) != TD_OK)
+    if (try_recover(place, ARCHIVE_MAINTAIN, report, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
@@ -79,7 +79,7 @@ static void test_kill_is_one_crash_gap(void **state)
     archive_place_init_sim(&place);
     archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
     assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.sessions_crashed, 1);
     assert_int_equal(report.frames_kept, 2 * CHUNK_FRAMES * 9 / 10); /* one in ten is an event */
@@ -96,7 +96,7 @@ static void test_kill_is_one_crash_gap(void **state)
     assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
     gap_list_fini(&gaps);
     io_fault_log_start(place.disk);
-    recover(&place, NULL, &report); /* nothing is left to do */
+    recover(&place, &report); /* nothing is left to do */
     assert_int_equal(report.segments_recovered + report.gaps_opened + report.sessions_crashed, 0);
     check_nothing_changed(&place);
     archive_place_fini(&place);
@@ -111,7 +111,7 @@ static void test_crash_gap_begins_with_data(void **state)
     gap_list gaps;
     archive_place_init_sim(&place);
     archive_fixture_kill(&place, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
@@ -149,7 +149,7 @@ static void test_crash_behind_a_finished_segment(void **state)
     gap_list gaps;
     archive_place_init_sim(&place);
     record_and_fail(&place, IO_FAULT_OP_CREATE, 1);
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     assert_int_equal(report.segments_recovered, 0);
     assert_int_equal(report.sessions_crashed, 1);
     assert_int_equal(report.gaps_opened, 1);
@@ -159,7 +159,7 @@ static void test_crash_behind_a_finished_segment(void **state)
     assert_int_equal(gaps.rows[0].conn, 1);
     assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
     gap_list_fini(&gaps);
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     assert_int_equal(report.gaps_opened + report.sessions_crashed, 0);
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
     archive_place_fini(&place);
@@ -199,8 +199,7 @@ static void remove_segments(archive_place *place, int with_finished)
 }
 
 /* "The segment has a loss": what was durable in an open segment is lost with the file, from the
- * second in its name on; and what came after the last segment that is there, as after any crash.
- * Also where the session got its end by the recovery of another feed. */
+ * second in its name on; and what came after the last segment that is there, as after any crash. */
 static void test_open_segment_is_missing(void **state)
 {
     (void)state;
@@ -212,9 +211,7 @@ static void test_open_segment_is_missing(void **state)
         archive_place_init_sim(&place);
         record_two_and_kill(&place);
         remove_segments(&place, with_finished);
-        recover(&place, "another", &report);
-        assert_int_equal(report.sessions_crashed, 1);
-        recover(&place, FIXTURE_FEED, &report);
+        recover(&place, &report);
         assert_true(report.is_lossy);
         assert_int_equal(report.gaps_opened, with_finished ? 0 : 1); /* the other one is derived */
         archive_fixture_gaps(&place, &gaps);
@@ -230,7 +227,7 @@ static void test_open_segment_is_missing(void **state)
             assert_int_equal(gaps.rows[1].to_ns, GAP_OPEN);
         }
         gap_list_fini(&gaps);
-        recover(&place, NULL, &report); /* it stays lost, and the ledger has it already */
+        recover(&place, &report); /* it stays lost, and the ledger has it already */
         assert_true(report.is_lossy);
         assert_int_equal(report.gaps_opened, 0);
         assert_int_equal(verdict_of(&place), VERIFY_DAMAGED);
@@ -250,32 +247,13 @@ static void test_stillborn_segment(void **state)
     record_and_fail(&place, IO_FAULT_OP_APPEND, 5); /* end, 2 entries, head; the chunk */
     assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
     assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), CHUNK_FRAMES);
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_false(report.is_lossy);
     archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
     gap_list_fini(&gaps);
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    archive_place_fini(&place);
-}
-
-/* The same when its session got its end by the recovery of another feed: what is looked up of the
- * segment before it is not reported as kept. */
-static void test_stillborn_segment_of_an_ended_session(void **state)
-{
-    (void)state;
-    archive_place place;
-    recover_report report;
-    archive_place_init_sim(&place);
-    record_and_fail(&place, IO_FAULT_OP_APPEND, 5);
-    recover(&place, "another", &report);
-    assert_int_equal(report.sessions_crashed, 1);
-    recover(&place, NULL, &report);
-    assert_int_equal(report.segments_recovered, 1);
-    assert_int_equal(report.gaps_opened, 1);
-    assert_int_equal(report.frames_kept, 0);
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
     archive_place_fini(&place);
 }
@@ -295,9 +273,9 @@ static void test_killed_while_putting_away(void **state)
                                 .fail_at = 1, /* `discarded` */
                                 .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)};
     io_fault_set_plan(place.disk, plan);
-    assert_int_equal(try_recover(&place, ARCHIVE_MAINTAIN, NULL, &report, &err), TD_E_IO);
+    assert_int_equal(try_recover(&place, ARCHIVE_MAINTAIN, &report, &err), TD_E_IO);
     io_fault_set_plan(place.disk, (io_fault_plan){0});
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     assert_false(report.is_lossy);
     assert_int_equal(report.gaps_opened, 1);
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
@@ -313,7 +291,7 @@ static void test_killed_import_is_a_gap(void **state)
     gap_list gaps;
     archive_place_init_sim(&place);
     archive_fixture_kill(&place, "import", FIXTURE_FEED, 0, 2);
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.gaps_opened, 1);
     archive_fixture_gaps(&place, &gaps);
@@ -323,23 +301,6 @@ static void test_killed_import_is_a_gap(void **state)
     assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
     assert_string_equal(gaps.rows[0].cause, "import ended before its end");
     gap_list_fini(&gaps);
-    archive_place_fini(&place);
-}
-
-static void test_only_the_feed_that_is_asked_for(void **state)
-{
-    (void)state;
-    archive_place place;
-    recover_report report;
-    archive_place_init_sim(&place);
-    archive_fixture_kill(&place, "record", "one", 0, 1);
-    archive_fixture_kill(&place, "record", "two", 100, 1);
-    recover(&place, "two", &report);
-    assert_int_equal(report.segments_recovered, 1);
-    assert_int_equal(report.frames_kept, CHUNK_FRAMES * 9 / 10);
-    recover(&place, NULL, &report);
-    assert_int_equal(report.segments_recovered, 1);
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
     archive_place_fini(&place);
 }
 
@@ -371,7 +332,7 @@ static void test_torn_tail_is_no_loss(void **state)
     archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
     append_to_open_segment(&place, TAIL, sizeof TAIL);
     assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     assert_int_equal(report.torn_bytes, sizeof TAIL);
     assert_false(report.is_lossy);
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
@@ -408,14 +369,14 @@ static void test_live_session_is_left_alone(void **state)
     assert_int_equal(fixture_feed_open(&feed, writer, "other", 200, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
     io_fault_log_start(place.disk);
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(report.sessions_crashed, 1);
     check_untouched(&place, archive_session(a));
     /* A second time nothing at all is changed, the live one being there still. */
     io_fault_log_start(place.disk);
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     assert_int_equal(report.segments_live, 1);
     check_nothing_changed(&place);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
@@ -441,7 +402,7 @@ static void test_appender_recovers_before_it_writes(void **state)
     archive_place_init_sim(&place);
     for (unsigned kill = 0; kill < 4; kill++) {
         archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-        assert_int_equal(archive_recover(a, FIXTURE_FEED, NULL, NULL, &report, &err), TD_OK);
+        assert_int_equal(archive_recover(a, NULL, NULL, &report, &err), TD_OK);
         assert_int_equal(report.segments_recovered, kill == 0 ? 0 : 1);
         archive_writer *writer = archive_fixture_begin(a);
         assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, kill * 20ULL, 1, &err),
@@ -454,7 +415,7 @@ static void test_appender_recovers_before_it_writes(void **state)
         archive_place_swap_disk(&place, killed);
         clock_sim_advance(place.clock, 1000);
     }
-    recover(&place, NULL, &report);
+    recover(&place, &report);
     archive_fixture_gaps(&place, &gaps);
     /* No session ends the gap of the first kill, so it covers the others, too; frame 50 tells of a
      * disconnect. */
@@ -482,12 +443,12 @@ static void sweep(io_fault_kind kind, uint64_t seed)
         append_to_open_segment(&place, "torn", 4);
         const io_fault_plan plan = {.kind = kind, .mode = IO_FAULT_FOR_EVER, .fail_at = fail_at};
         io_fault_set_plan(place.disk, plan);
-        td_result rc = try_recover(&place, ARCHIVE_MAINTAIN, NULL, &report, &err);
+        td_result rc = try_recover(&place, ARCHIVE_MAINTAIN, &report, &err);
         int did_fire = io_fault_did_fire(place.disk);
         io_fault_set_plan(place.disk, (io_fault_plan){0});
         assert_int_equal(io_fault_open_count(place.disk), 0);
         archive_place_swap_disk(&place, io_fault_power_cut(place.disk, seed));
-        recover(&place, NULL, &report);
+        recover(&place, &report);
         assert_false(report.is_lossy);
         assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1),
                          2 * CHUNK_FRAMES);
@@ -523,10 +484,8 @@ int main(void)
         cmocka_unit_test(test_crash_behind_a_finished_segment),
         cmocka_unit_test(test_open_segment_is_missing),
         cmocka_unit_test(test_stillborn_segment),
-        cmocka_unit_test(test_stillborn_segment_of_an_ended_session),
         cmocka_unit_test(test_killed_while_putting_away),
         cmocka_unit_test(test_killed_import_is_a_gap),
-        cmocka_unit_test(test_only_the_feed_that_is_asked_for),
         cmocka_unit_test(test_torn_tail_is_no_loss),
         cmocka_unit_test(test_live_session_is_left_alone),
         cmocka_unit_test(test_appender_recovers_before_it_writes),

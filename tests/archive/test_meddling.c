@@ -142,7 +142,7 @@ static void test_without_its_lock_file(void **state)
     archive *second = archive_place_open(&s.place, ARCHIVE_APPEND, "import");
     assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_E_BUSY);
     assert_non_null(strstr(err.text, "replaced"));
-    assert_int_equal(archive_recover(second, FIXTURE_FEED, NULL, NULL, &report, &err), TD_OK);
+    assert_int_equal(archive_recover(second, NULL, NULL, &report, &err), TD_OK);
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(archive_fixture_try_begin(second, NULL, NULL, &writer, &err), TD_E_BUSY);
     (void)snprintf(pid, sizeof pid, "pid %ld", (long)getpid());

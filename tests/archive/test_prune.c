@@ -380,7 +380,7 @@ static void test_crashed_segment_waits_for_recover(void **state)
     prune(&place, everything);
     assert_string_equal(prune_removed(), "");
     a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
-    assert_int_equal(archive_recover(a, NULL, NULL, NULL, &recovered, &err), TD_OK);
+    assert_int_equal(archive_recover(a, NULL, NULL, &recovered, &err), TD_OK);
     archive_close(a);
     prune(&place, everything);
     assert_string_equal(prune_removed(), "size inverse 1\n");

@@ -49,7 +49,7 @@ test("every verb exits with 4 for a name that the archive lacks, and suggests si
         assert.equal(end.stdout, "", name);
       }
     }
-    for (const verb of [["recover"], ["prune", "--dry-run"], ["prune", "--older-than", "1d"]]) {
+    for (const verb of [["prune", "--dry-run"], ["prune", "--older-than", "1d"]]) {
       const end = await tapedeck(t, [...verb, "-a", archive, "--feed", "lineer"], { status: 4 });
       assert.match(end.stderr, NOTHING, verb[0]);
       assert.match(end.stderr, /no feed 'lineer': did you mean 'linear'\?/, verb[0]);
@@ -62,7 +62,7 @@ test("every verb exits with 4 for a name that the archive lacks, and suggests si
 
 test("a name that the archive has is no error, even if it has no frames to show", async (t) => {
   const archive = await archiveOf(t);
-  for (const verb of [["gaps"], ["recover"], ["prune", "--before", "2020-01-01"]]) await tapedeck(t, [...verb, "-a", archive, "--feed", "linear"]);
+  for (const verb of [["gaps"], ["prune", "--before", "2020-01-01"]]) await tapedeck(t, [...verb, "-a", archive, "--feed", "linear"]);
   for (const verb of [["ls"], ["cat"], ["gaps"]]) await tapedeck(t, [...verb, "-a", archive]);
   await tapedeck(t, ["cat", "-a", archive, "--feed", "linear", "--dir", "out"]);
   // A feed that was pruned is known.

@@ -62,7 +62,7 @@ static td_result act_recover(const fault_place *place, io_fault *disk, td_err *e
     td_result rc = fault_archive_open(place->recording, disk, place->catalog, ARCHIVE_MAINTAIN,
                                       "recover", &a, err);
     if (rc == TD_OK)
-        rc = archive_recover(a, NULL, NULL, NULL, &report, err);
+        rc = archive_recover(a, NULL, NULL, &report, err);
     archive_close(a);
     return rc;
 }

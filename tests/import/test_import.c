@@ -459,74 +459,6 @@ static void test_too_many_topics(void **state)
     archive_close(a);
 }
 
-/* What one import needs. */
-typedef struct import_cost {
-    uint64_t calls[IO_FAULT_OP_COUNT];
-    uint64_t journal_bytes; /* how long the journal was */
-    uint64_t read_bytes;    /* of the journal */
-} import_cost;
-
-/* Into an archive on a simulated disk that has a session of chunk_count chunks, a segment for every
- * three of them, in one folder. */
-static void count_cost(unsigned chunk_count, import_cost *cost)
-{
-    static const char TEXT[] = "1618677786.5: {\"topic\":\"trade.BTCUSD\",\"data\":[]}\n";
-    archive_place place;
-    td_file *file = NULL;
-    td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, chunk_count);
-    const import_options options = {.io = io_fault_io(place.disk),
-                                    .clock = clock_sim_clock(place.clock),
-                                    .archive_path = place.path,
-                                    .catalog_path = place.catalog_path,
-                                    .version = "test",
-                                    .format = IMPORT_CRYPTOFEED,
-                                    .family = family_find(td_bytes_str("inverse")),
-                                    .feed = FIXTURE_FEED,
-                                    .path = "text"};
-    import_report report;
-    assert_int_equal(td_io_open(options.io, options.path, TD_OPEN_CREATE, &file, &err), TD_OK);
-    assert_int_equal(td_io_append(file, TEXT, strlen(TEXT), &err), TD_OK);
-    td_io_close(file);
-    char journal_path[LIMIT_PATH_BYTES];
-    (void)snprintf(journal_path, sizeof journal_path, "%s/%s", place.path, JOURNAL_FILE);
-    assert_int_equal(td_io_open(options.io, journal_path, TD_OPEN_READ, &file, &err), TD_OK);
-    assert_int_equal(td_io_size(file, &cost->journal_bytes, &err), TD_OK);
-    td_io_close(file);
-    cost->read_bytes = io_fault_read_bytes(place.disk, journal_path);
-    for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++)
-        cost->calls[op] = io_fault_call_count(place.disk, op);
-    if (import_run(&options, &report, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++)
-        cost->calls[op] = io_fault_call_count(place.disk, op) - cost->calls[op];
-    cost->read_bytes = io_fault_read_bytes(place.disk, journal_path) - cost->read_bytes;
-    archive_fixture_check_catalog(&place, "");
-    archive_fixture_check_dump(&place);
-    archive_place_fini(&place);
-}
-
-/* Imports in a row: none of them looks at the segments of those before, and each reads the journal
- * once; the rest that it reads of it does not grow. */
-static void test_many_segments(void **state)
-{
-    import_cost few;
-    import_cost many;
-    (void)state;
-    count_cost(3, &few);
-    count_cost(90, &many);
-    for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++) {
-        print_message("  %s: %llu with 1 segment, %llu with 30\n", io_fault_op_name(op),
-                      (unsigned long long)few.calls[op], (unsigned long long)many.calls[op]);
-        assert_int_equal(few.calls[op], many.calls[op]);
-    }
-    print_message("  %llu bytes read of a journal of %llu, %llu of one of %llu\n",
-                  (unsigned long long)few.read_bytes, (unsigned long long)few.journal_bytes,
-                  (unsigned long long)many.read_bytes, (unsigned long long)many.journal_bytes);
-    assert_int_equal(many.read_bytes - few.read_bytes, many.journal_bytes - few.journal_bytes);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -541,7 +473,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_secret_too_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_topics, set_up, tear_down),
-        cmocka_unit_test(test_many_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -333,7 +333,7 @@ void archive_fixture_recover(archive_place *place, recover_report *report)
 {
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "recover");
-    if (archive_recover(a, NULL, NULL, NULL, report, &err) != TD_OK)
+    if (archive_recover(a, NULL, NULL, report, &err) != TD_OK)
         fail_msg("%s", err.text);
     archive_close(a);
 }

@@ -130,7 +130,7 @@ int fault_check_recover(fault_place *place, io_fault *disk, recover_report *repo
     td_err err;
     td_result rc = open_at(place, disk, ARCHIVE_MAINTAIN, &a, &err);
     if (rc == TD_OK)
-        rc = archive_recover(a, NULL, NULL, NULL, report, &err);
+        rc = archive_recover(a, NULL, NULL, report, &err);
     archive_close(a);
     if (rc != TD_OK)
         return wrong(place, "recover: %s", err.text);

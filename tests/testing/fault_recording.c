@@ -146,8 +146,8 @@ static td_result open_archive(session *s, td_err *err)
     recover_report report;
     td_result rc =
         fault_archive_open(r, r->disk, r->catalog, ARCHIVE_APPEND, "record", &s->into, err);
-    for (size_t i = 0; i < FAULT_FEEDS && rc == TD_OK; i++)
-        rc = archive_recover(s->into, FEED_NAMES[i], NULL, NULL, &report, err);
+    if (rc == TD_OK)
+        rc = archive_recover(s->into, NULL, NULL, &report, err);
     archive_writer_options options = {.version = "test",
                                       .start_ns = clock_wall_ns(clock_sim_clock(r->clock)),
                                       .durable = on_durable,

@@ -223,7 +223,7 @@ static td_result recover(const fuzz_archive *from, io_fault *disk, recover_repor
     td_result rc = fuzz_archive_open(from, disk, ARCHIVE_MAINTAIN, &a);
     if (rc != TD_OK)
         return rc;
-    rc = archive_recover(a, NULL, NULL, NULL, report, NULL);
+    rc = archive_recover(a, NULL, NULL, report, NULL);
     archive_close(a);
     return rc;
 }
