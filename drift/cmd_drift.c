@@ -16,7 +16,7 @@
 enum { EXAMPLE_SHOWN_BYTES = 120, EXAMPLE_BEFORE_BYTES = 60 };
 
 typedef struct drift_flags {
-    options_time since;
+    options_time since; /* 0 if it is not given */
     uint8_t coverage;
 } drift_flags;
 
@@ -97,18 +97,12 @@ static void describe_finding(result_writer *r, const drift_finding *f, int is_ne
     result_object_end(r, NULL);
 }
 
-/* --since; 0: not given. */
-static uint64_t since_of(const drift_command *command)
-{
-    return command->flags.since.is_given ? command->flags.since.at.ns : 0;
-}
-
 /* Findings, those before --since as JSON only; *count_new: the others. */
 static void describe_findings(const drift_command *command, result_writer *r, drift_table *table,
                               uint64_t *count_new, uint64_t *count_known)
 {
     size_t count = 0;
-    uint64_t since_ns = since_of(command);
+    uint64_t since_ns = command->flags.since.at.ns;
     const drift_finding *list = drift_table_list(table, &count);
     result_table_begin(r, "findings", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < count; i++) {
@@ -132,10 +126,10 @@ static void print_report(drift_command *command, const drift_run_result *result,
     result_writer r;
     uint64_t count_new = 0;
     uint64_t count_known = 0;
-    uint64_t left_out = drift_table_left_out(result->table, since_of(command));
+    uint64_t left_out = drift_table_left_out(result->table, command->flags.since.at.ns);
     result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
-    result_time_or_null(&r, "since_ns", since_of(command));
+    result_time_or_null(&r, "since_ns", command->flags.since.at.ns);
     describe_findings(command, &r, result->table, &count_new, &count_known);
     if (result->coverage != NULL)
         usage_describe(&r, result->coverage);

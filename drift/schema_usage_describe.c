@@ -9,17 +9,11 @@
 enum { NEVER_TEXT_BYTES = 100 };
 
 static const table_column COLUMNS[] = {
-    {"family", TABLE_LEFT, "{family}"},
-    {"topic", TABLE_LEFT, "{topic}"},
-    {"frames", TABLE_RIGHT, "{frames}"},
-    {"undecoded", TABLE_RIGHT, "{undecoded|-}"},
-    {"first", TABLE_SPARE_LEFT, "{first_ns}"},
-    {"last", TABLE_SPARE_LEFT, "{last_ns}"},
-    {"kinds", TABLE_SPARE_LEFT, "{kinds_seen|-}"},
-    {"entries", TABLE_RIGHT, "{paths_seen}"},
-    {"fields", TABLE_RIGHT, "{fields_seen}"},
-    {"values", TABLE_RIGHT, "{values_seen}"},
-    {"never", TABLE_LEFT, "{never|-}"},
+    {"family", TABLE_LEFT, "{family}"},        {"topic", TABLE_LEFT, "{topic}"},
+    {"frames", TABLE_RIGHT, "{frames}"},       {"undecoded", TABLE_RIGHT, "{undecoded|-}"},
+    {"first", TABLE_SPARE_LEFT, "{first_ns}"}, {"last", TABLE_SPARE_LEFT, "{last_ns}"},
+    {"entries", TABLE_RIGHT, "{paths_seen}"},  {"fields", TABLE_RIGHT, "{fields_seen}"},
+    {"values", TABLE_RIGHT, "{values_seen}"},  {"never", TABLE_LEFT, "{never|-}"},
 };
 
 static const char *const KIND_NAMES[FRAME_ANY] = {
@@ -71,25 +65,13 @@ static void tally_fields(summary *s, const usage_field *fields, size_t count)
     }
 }
 
-/* What entries are called in the report for people: their path, and the kind of their frames if
- * they are in frames of one kind only. */
-static void name_items(const items_row *items, char *out, size_t size)
-{
-    int is_one_kind = items->kind != FRAME_ANY;
-    (void)snprintf(out, size, "%s%s%s%s", items->path[0] == '\0' ? "frame" : items->path,
-                   is_one_kind ? "(" : "", is_one_kind ? KIND_NAMES[items->kind] : "",
-                   is_one_kind ? ")" : ""); /* paths of rows are short */
-}
-
 static void summarize(const usage_topic *topic, summary *s)
 {
     const topic_row *row = topic->row;
-    char name[NEVER_TEXT_BYTES];
     *s = (summary){.never_size = 0};
-    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
-        name_items(&row->items[i], name, sizeof name);
-        tally_one(s, &s->paths, topic->items[i], name, NULL);
-    }
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        tally_one(s, &s->paths, topic->items[i],
+                  row->items[i].path[0] == '\0' ? "frame" : row->items[i].path, NULL);
     tally_fields(s, topic->envelope, row->envelope_count);
     tally_fields(s, topic->fields, row->field_count);
     if (s->never_left_out > 0)
@@ -157,17 +139,6 @@ static void note_tally(result_writer *r, const char *name, const usage_topic *to
         result_note(r, name, "%u/%u", of.seen, of.all);
 }
 
-static void note_kinds(result_writer *r, const usage_topic *topic)
-{
-    char text[64] = "";
-    size_t size = 0;
-    for (size_t i = 0; i < FRAME_ANY; i++)
-        if (topic->kinds[i] > 0)
-            size += (size_t)snprintf(text + size, sizeof text - size, "%s%s", size == 0 ? "" : " ",
-                                     KIND_NAMES[i]);
-    result_note(r, "kinds_seen", "%s", text);
-}
-
 /* Two rows of one topic are distinguished by the date from which they hold. */
 static void add_name(result_writer *r, const topic_row *row)
 {
@@ -198,7 +169,6 @@ static void describe_topic(result_writer *r, const usage_topic *topic)
         write_fields(json, "frame_fields", topic->envelope, row->envelope_count);
         write_fields(json, "entry_fields", topic->fields, row->field_count);
     }
-    note_kinds(r, topic);
     note_tally(r, "paths_seen", topic, s.paths);
     note_tally(r, "fields_seen", topic, s.fields);
     note_tally(r, "values_seen", topic, s.values);
