@@ -2,31 +2,18 @@
  * user's debugger. */
 #include "regress/decoder_kind.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
-#include "base/clock.h"
 #include "base/version.h"
 #include "play/plugin_file.h"
 #include "regress/fault_note.h"
 #include "schema/message_build.h"
 
-enum {
-    TICK_MS = 20,
-};
-
 typedef struct library {
     plugin_file file;
     decoder_environment environment;
-    uint64_t ticks_max; /* a call may take */
-    pthread_t watcher;
-    pthread_mutex_t mutex;
-    struct library_instance *instances;
-    atomic_int is_closing;
 } library;
 
 typedef struct library_instance {
@@ -38,10 +25,6 @@ typedef struct library_instance {
     uint8_t has_failed; /* the decoder answered that it cannot */
     char failure[DECODER_WHAT_BYTES];
     char why[TD_ERR_TEXT_BYTES]; /* of host.fail */
-    pthread_t thread;
-    atomic_uint call;     /* odd: the decoder is called; grows by one at each end of a call */
-    unsigned seen, ticks; /* the watcher's: the call, and how long it takes */
-    struct library_instance *next;
 } library_instance;
 
 /* ---- what the decoder calls ---- */
@@ -156,9 +139,7 @@ static void call_decoder(library_instance *own, const frame_ref *frame)
 {
     const tapedeck_frame shown = frame_of(frame);
     fault_note_begin(frame, own->of->file.path);
-    atomic_fetch_add(&own->call, 1);
     own->of->file.table.decode(own->self, &shown, &own->to);
-    atomic_fetch_add(&own->call, 1);
     fault_note_end();
 }
 
@@ -187,34 +168,6 @@ static td_result library_decode(void *self, const frame_ref *frame, td_arena *ar
     return TD_OK;
 }
 
-/* ---- calls that take too long ---- */
-
-static void look_at(library *of, library_instance *own)
-{
-    unsigned call = atomic_load(&own->call);
-    own->ticks = call == own->seen && call % 2 == 1 ? own->ticks + 1 : 0;
-    own->seen = call;
-    if (own->ticks <= of->ticks_max)
-        return;
-    own->ticks = 0;
-    fault_note_hang(own->thread);
-}
-
-/* Ticks instead of a clock: while this process is stopped, no time passes. */
-static void *watch(void *user)
-{
-    library *of = user;
-    const td_clock clock = clock_real();
-    while (!atomic_load(&of->is_closing)) {
-        clock_sleep_until(clock, clock_mono_ns(clock) + TICK_MS * TD_NS_PER_MS);
-        pthread_mutex_lock(&of->mutex);
-        for (library_instance *at = of->instances; at != NULL; at = at->next)
-            look_at(of, at);
-        pthread_mutex_unlock(&of->mutex);
-    }
-    return NULL;
-}
-
 /* ---- instances ---- */
 
 static td_result library_begin(void *shared, void **self, td_err *err)
@@ -223,7 +176,6 @@ static td_result library_begin(void *shared, void **self, td_err *err)
     library_instance *own = td_alloc_zero(1, sizeof *own);
     own->to.calls = &CALLS;
     own->of = of;
-    own->thread = pthread_self();
     own->host = (tapedeck_host){.abi = TAPEDECK_PLUGIN_ABI,
                                 .size = sizeof own->host,
                                 .version = TAPEDECK_VERSION,
@@ -240,10 +192,6 @@ static td_result library_begin(void *shared, void **self, td_err *err)
         td_free(own);
         return rc;
     }
-    pthread_mutex_lock(&of->mutex);
-    own->next = of->instances;
-    of->instances = own;
-    pthread_mutex_unlock(&of->mutex);
     *self = own;
     return TD_OK;
 }
@@ -251,15 +199,8 @@ static td_result library_begin(void *shared, void **self, td_err *err)
 static void library_end(void *self)
 {
     library_instance *own = self;
-    library *of = own->of;
-    pthread_mutex_lock(&of->mutex);
-    library_instance **at = &of->instances;
-    while (*at != own)
-        at = &(*at)->next;
-    *at = own->next;
-    pthread_mutex_unlock(&of->mutex);
-    if (of->file.table.end != NULL)
-        (void)of->file.table.end(own->self, NULL); /* its answers are complete */
+    if (own->of->file.table.end != NULL)
+        (void)own->of->file.table.end(own->self, NULL); /* its answers are complete */
     message_builder_close(own->builder);
     td_free(own);
 }
@@ -267,10 +208,6 @@ static void library_end(void *self)
 static void library_close(void *shared)
 {
     library *of = shared;
-    TD_ASSERT(of->instances == NULL);
-    atomic_store(&of->is_closing, 1);
-    (void)pthread_join(of->watcher, NULL); /* it was started */
-    pthread_mutex_destroy(&of->mutex);
     plugin_file_close(&of->file);
     td_free(of);
 }
@@ -280,22 +217,12 @@ static td_result library_open(const char *name, const decoder_environment *envir
 {
     library *of = td_alloc_zero(1, sizeof *of);
     of->environment = *environment;
-    of->ticks_max = environment->timeout_ns / (TICK_MS * TD_NS_PER_MS) + 1;
     td_result rc = plugin_file_open(name, strlen(name), PLUGIN_DECODES, &of->file, err);
     if (rc != TD_OK) {
         td_free(of);
         return rc;
     }
-    fault_note_install();
-    pthread_mutex_init(&of->mutex, NULL);
-    int failed = pthread_create(&of->watcher, NULL, watch, of);
-    if (failed != 0) {
-        rc = td_err_set_os(err, failed, "cannot start a thread");
-        pthread_mutex_destroy(&of->mutex);
-        plugin_file_close(&of->file);
-        td_free(of);
-        return rc;
-    }
+    fault_note_install(environment->timeout_ns);
     *shared = of;
     return TD_OK;
 }

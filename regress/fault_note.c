@@ -5,24 +5,35 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "cli/exit_codes.h"
 
 #define CRASH_FILE "tapedeck-crash.frame"
 
-enum { STACK_BYTES = 64 << 10 }; /* of signal handlers */
+/* Not in the headers of all versions of the C library. */
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+enum {
+    STACK_BYTES = 64 << 10, /* of signal handlers */
+    HANG_TICKS = 8,         /* of a thread's timer, which a call may take */
+};
 
 /* What signal handlers read: of the thread that calls a decoder. Everything is prepared before the
  * call, because handlers may only write. */
 typedef struct frame_at_hand {
     const frame_ref *frame; /* NULL: no decoder is called */
     const char *decoder;
-    volatile sig_atomic_t is_hung;
+    volatile sig_atomic_t ticks; /* of the thread's timer since the call */
 } frame_at_hand;
 
 static _Thread_local frame_at_hand at_hand;
+static struct itimerspec tick; /* set before threads call decoders */
 
 static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof *SIGNALS };
@@ -39,20 +50,21 @@ static void write_all(int fd, const char *bytes, size_t size)
     }
 }
 
-static void write_text(const char *text)
+static void write_texts(const char *const *texts, size_t count)
 {
-    write_all(STDERR_FILENO, text, strlen(text));
+    for (size_t i = 0; i < count; i++)
+        write_all(STDERR_FILENO, texts[i], strlen(texts[i]));
 }
 
 /* printf is not for signal handlers. */
-static void write_number(uint64_t number)
+static const char *number_text(uint64_t number, char out[24])
 {
-    char digits[24];
-    size_t at = sizeof digits;
+    size_t at = 23;
+    out[at] = '\0';
     do
-        digits[--at] = (char)('0' + number % 10);
+        out[--at] = (char)('0' + number % 10);
     while ((number /= 10) > 0);
-    write_all(STDERR_FILENO, digits + at, sizeof digits - at);
+    return out + at;
 }
 
 /* Async-signal-safe. */
@@ -60,30 +72,36 @@ static void write_frame_at_hand(const char *what)
 {
     const frame_ref *frame = at_hand.frame;
     const channel_info *info = &frame->channel->info;
-    write_text("\ntapedeck regress: ");
-    write_text(at_hand.decoder);
-    write_text(what);
-    write_text("\n  feed ");
-    write_text(info->feed);
-    write_text(", topic ");
-    write_text(info->topic);
-    write_text(", symbol ");
-    write_text(info->symbol[0] == '\0' ? "-" : info->symbol);
-    write_text(", session ");
-    write_text(frame->conn->session_id[0] == '\0' ? "-" : frame->conn->session_id);
-    write_text(", frame ");
-    write_number(frame->ordinal);
-    write_text(" of its connection, received at ");
-    write_number(frame->recv_ns);
-    write_text(" ns\n");
+    char ordinal[24];
+    char recv_ns[24];
+    const char *const texts[] = {
+        "\ntapedeck regress: ",
+        at_hand.decoder,
+        what,
+        "\n  feed ",
+        info->feed,
+        ", topic ",
+        info->topic,
+        ", symbol ",
+        info->symbol[0] == '\0' ? "-" : info->symbol,
+        ", session ",
+        frame->conn->session_id[0] == '\0' ? "-" : frame->conn->session_id,
+        ", frame ",
+        number_text(frame->ordinal, ordinal),
+        " of its connection, received at ",
+        number_text(frame->recv_ns, recv_ns),
+        " ns\n",
+    };
+    write_texts(texts, sizeof texts / sizeof *texts);
     int fd = open(CRASH_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        write_text("  its bytes cannot be written to " CRASH_FILE "\n");
-        return;
+    if (fd >= 0) {
+        write_all(fd, (const char *)frame->bytes.data, frame->bytes.size);
+        (void)close(fd); /* what could be written is */
     }
-    write_all(fd, (const char *)frame->bytes.data, frame->bytes.size);
-    (void)close(fd); /* what could be written is */
-    write_text("  its bytes are in " CRASH_FILE "; no baseline or report is written\n");
+    const char *const end = fd < 0 ? "  its bytes cannot be written to " CRASH_FILE "\n"
+                                   : "  its bytes are in " CRASH_FILE
+                                     "; no baseline or report is written\n";
+    write_texts(&end, 1);
 }
 
 /* The handler before this one gets the fault again, so that a core shows where it is. */
@@ -94,8 +112,9 @@ static void on_fault(int number)
         if (SIGNALS[i] == number)
             (void)sigaction(number, &handlers_before[i], NULL); /* it was taken from there */
     if (at_hand.frame != NULL) {
-        write_frame_at_hand(at_hand.is_hung ? " did not answer within --timeout at this frame:"
-                                            : " crashed at this frame:");
+        write_frame_at_hand(at_hand.ticks > HANG_TICKS
+                                ? " did not answer within --timeout at this frame:"
+                                : " crashed at this frame:");
         at_hand.frame = NULL;
     }
     if (number == SIGABRT) /* it was sent, and does not happen again by itself */
@@ -103,12 +122,12 @@ static void on_fault(int number)
     errno = saved;
 }
 
-/* On the thread that hangs. */
-static void on_hang(int number)
+/* The thread's timer. It counts ticks instead of reading a clock: while this process is stopped, no
+ * time passes. */
+static void on_tick(int number)
 {
     (void)number;
-    at_hand.is_hung = 1;
-    if (at_hand.frame != NULL)
+    if (at_hand.frame != NULL && ++at_hand.ticks > HANG_TICKS)
         (void)raise(SIGABRT);
 }
 
@@ -121,17 +140,22 @@ static void on_exit_called(void)
     _exit(EXIT_CODE_FAILED);
 }
 
-void fault_note_install(void)
+void fault_note_install(uint64_t timeout_ns)
 {
     static int is_installed; /* by the first decoder; one thread opens decoders */
     if (is_installed)
         return;
     is_installed = 1;
+    const uint64_t tick_ns = timeout_ns / HANG_TICKS;
+    tick.it_value = (struct timespec){.tv_sec = (time_t)(tick_ns / TD_NS_PER_S),
+                                      .tv_nsec = (long)(tick_ns % TD_NS_PER_S)};
+    tick.it_interval = tick.it_value;
     struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
     (void)sigemptyset(&action.sa_mask); /* cannot fail */
     for (int i = 0; i < SIGNAL_COUNT; i++)
         (void)sigaction(SIGNALS[i], &action, &handlers_before[i]); /* these can be handled */
-    action.sa_handler = on_hang;
+    action.sa_handler = on_tick;
+    action.sa_flags |= SA_RESTART;
     (void)sigaction(SIGUSR2, &action, NULL);
 }
 
@@ -158,6 +182,16 @@ static void unblock_signals(void)
     (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
 }
 
+/* Ticks go to this thread alone. Without a timer no call hangs. */
+static void start_timer(void)
+{
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR2};
+    event.sigev_notify_thread_id = gettid();
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
+        (void)timer_settime(timer, 0, &tick, NULL); /* its times are valid */
+}
+
 static void prepare_thread(void)
 {
     static _Thread_local int is_prepared;
@@ -166,6 +200,7 @@ static void prepare_thread(void)
     is_prepared = 1;
     give_signal_stack();
     unblock_signals();
+    start_timer();
     /* Last, because what is registered later runs earlier: it would destroy what other threads use.
      */
     (void)atexit(on_exit_called); /* without memory for it an exit is not explained */
@@ -180,9 +215,4 @@ void fault_note_begin(const frame_ref *frame, const char *decoder_name)
 void fault_note_end(void)
 {
     at_hand.frame = NULL;
-}
-
-void fault_note_hang(pthread_t thread)
-{
-    (void)pthread_kill(thread, SIGUSR2); /* on_hang names the frame on that thread */
 }

@@ -5,18 +5,14 @@
 #ifndef TD_REGRESS_FAULT_NOTE_H
 #define TD_REGRESS_FAULT_NOTE_H
 
-#include <pthread.h>
-
 #include "tape/decoding.h"
 
-/* Handle those signals, and SIGUSR2, from now on. Once is enough; one thread. */
-void fault_note_install(void);
+/* Handle those signals, and SIGUSR2, from now on. A decoder hangs when a call takes so long, while
+ * this process runs. Once is enough; one thread. */
+void fault_note_install(uint64_t timeout_ns);
 
 /* The calling thread calls the decoder with this frame until fault_note_end. Both are borrowed. */
 void fault_note_begin(const frame_ref *frame, const char *decoder_name);
 void fault_note_end(void);
-
-/* A thread has been in the decoder for too long: abort the process there. Any thread. */
-void fault_note_hang(pthread_t thread);
 
 #endif
