@@ -229,17 +229,11 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * are made up, one with each frame, reach the limit. Streams whose first differing frame is
  * described, in the order of the archive, and bytes of such a frame. */
 #define LIMIT_REGRESS_STREAMS     (1u << 20)
-#define LIMIT_REGRESS_DIFFERENCES 100u
 #define LIMIT_REGRESS_FRAME_BYTES ((size_t)1 << 20)
 
-/* A report as JUnit XML: some hundred bytes for each topic and symbol, and
- * LIMIT_REGRESS_DIFFERENCES frames of some 10 KB. */
-#define LIMIT_JUNIT_BYTES ((size_t)64 << 20)
-
 /* A user's decoder. An answer of a program: a frame of the largest size as message JSON, four times
- * as long. Failures that are listed; all are counted. */
+ * as long. */
 #define LIMIT_DECODER_REPLY_BYTES ((size_t)64 << 20)
-#define LIMIT_DECODER_FAILURES    100u
 
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes

@@ -1,4 +1,4 @@
-#include "regress/cmd_check.h"
+#include "regress/cmd_regress.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -307,7 +307,7 @@ static td_result conclude(check_command *command, exit_code *status, td_err *err
     td_result rc = TD_OK;
     describe(command, &report);
     if (command->flags.junit_file != NULL)
-        rc = regress_report_junit(&report, io_posix(), command->flags.junit_file, err);
+        rc = regress_report_junit(&command->found, io_posix(), command->flags.junit_file, err);
     if (rc == TD_OK)
         rc = cut(command, err);
     if (command->totals.is_damaged)

@@ -1,12 +1,9 @@
 #include "regress/cmd_regress.h"
 
-#include "regress/cmd_check.h"
-#include "regress/cmd_save.h"
-
 static const verb_row VERBS[] = {
-    {"save", CMD_REGRESS_SAVE_SUMMARY, cmd_regress_save, NULL},
-    {"check", CMD_REGRESS_CHECK_SUMMARY, cmd_regress_check, NULL},
-    {"diff", CMD_REGRESS_DIFF_SUMMARY, cmd_regress_diff, NULL},
+    {"save", "save the decode of every frame as a baseline", cmd_regress_save, NULL},
+    {"check", "compare the decoded frames of an archive with a baseline", cmd_regress_check, NULL},
+    {"diff", "compare two decoders over an archive", cmd_regress_diff, NULL},
 };
 
 static const verb_table TABLE = {

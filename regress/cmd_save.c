@@ -1,4 +1,4 @@
-#include "regress/cmd_save.h"
+#include "regress/cmd_regress.h"
 
 #include <stddef.h>
 
@@ -57,8 +57,6 @@ static void describe(save_command *command)
     result_count(&r, "decoded", totals->decoded);
     result_count(&r, "undecoded", totals->undecoded);
     result_count(&r, "control", totals->control);
-    result_time(&r, "first_ns", totals->first_ns);
-    result_time(&r, "last_ns", totals->last_ns);
     result_size(&r, "file_bytes", command->file_bytes);
     user_decoder_describe(command->decoder, "decoder_findings", &r);
     result_object_end(&r, "{frames received frame} of {streams stream}: {decoded} decoded"

@@ -214,7 +214,6 @@ static const char FIRST_PATTERN[] =
 
 static void describe_streams(result_writer *r, const regress_comparison *found)
 {
-    size_t described = 0;
     if (result_json(r) == NULL)
         return;
     result_list_begin(r, "streams");
@@ -226,13 +225,6 @@ static void describe_streams(result_writer *r, const regress_comparison *found)
         result_name(r, "symbol", of->names.symbol);
         result_name(r, "exchange_topic", of->names.exchange_topic);
         describe_counts(r, &of->counts);
-        if (of->is_different && described++ < LIMIT_REGRESS_DIFFERENCES) {
-            result_object_begin(r, "first_difference");
-            describe_first(r, of);
-            result_object_end(r, NULL);
-        } else {
-            result_null(r, "first_difference");
-        }
         result_object_end(r, NULL);
     }
     result_list_end(r);

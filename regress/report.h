@@ -23,8 +23,8 @@ void regress_report_describe(const regress_report *report, result_writer *r);
 
 /* The same as JUnit XML: a suite for each feed, a case for each topic and symbol. TD_E_IO,
  * TD_E_NOSPACE. */
-TD_MUST_USE td_result regress_report_junit(const regress_report *report, td_io io, const char *path,
-                                           td_err *err);
+TD_MUST_USE td_result regress_report_junit(const regress_comparison *found, td_io io,
+                                           const char *path, td_err *err);
 
 /* 1 if something differs or a decoder failed at a frame. */
 int regress_report_differs(const regress_report *report);

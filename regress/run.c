@@ -25,7 +25,6 @@ enum { PROGRESS_FRAMES = 4096 };
 typedef struct run_stream {
     regress_stream result;
     uint64_t frames, decoded, control;
-    uint64_t first_ns, last_ns;
     /* Filling. */
     baseline_stream *into;
     baseline_block block;
@@ -152,12 +151,11 @@ static td_result find_unknown(run *r, observed_stream *own, const baseline_strea
         if (strcmp(names->exchange_topic, (*out)->result.names.exchange_topic) == 0)
             return TD_OK;
     }
-    size_t count = own->unknown_count;
     td_result rc = open_stream(r, names, out, err);
     if (rc != TD_OK)
         return rc;
-    own->unknown = td_array_grow(own->unknown, count, sizeof(run_stream *));
-    slot_table_put(&own->by_exchange_topic, hash, count);
+    own->unknown = td_array_grow(own->unknown, own->unknown_count, sizeof(run_stream *));
+    slot_table_put(&own->by_exchange_topic, hash, own->unknown_count);
     own->unknown[own->unknown_count++] = *out;
     return TD_OK;
 }
@@ -212,26 +210,25 @@ static uint64_t hash_book(const observed_frame *seen)
 
 static void count_frame(run_stream *s, const frame_ref *frame)
 {
-    if (s->frames++ == 0)
-        s->first_ns = frame->recv_ns;
-    s->last_ns = frame->recv_ns;
+    s->frames++;
     s->decoded += frame->content.message != NULL;
     s->control += frame->channel->role == ROLE_CONTROL;
 }
 
 static td_result put_block(run_stream *s, td_err *err)
 {
-    s->block.last_ns = s->last_ns;
-    td_result rc =
-        s->block.count == 0 ? TD_OK : baseline_add_block(s->run->into, s->into, &s->block, err);
+    if (s->block.count == 0)
+        return TD_OK;
+    td_result rc = baseline_add_block(s->run->into, s->into, &s->block, err);
     s->block.count = 0;
     return rc;
 }
 
-static td_result fill(run_stream *s, const baseline_row *row, td_err *err)
+static td_result fill(run_stream *s, const baseline_row *row, uint64_t recv_ns, td_err *err)
 {
     if (s->block.count == 0)
-        s->block.first_ns = s->last_ns;
+        s->block.first_ns = recv_ns;
+    s->block.last_ns = recv_ns;
     s->block.rows[s->block.count++] = *row;
     return s->block.count < BASELINE_BLOCK_ROWS ? TD_OK : put_block(s, err);
 }
@@ -252,7 +249,8 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
                                   hash_content(&seen->frame->content, seen->frame->channel->role),
                               .book = hash_book(seen)};
     count_frame(s, seen->frame);
-    return r->against == NULL ? fill(s, &row, err) : compare(s, seen, &row, err);
+    return r->against == NULL ? fill(s, &row, seen->frame->recv_ns, err)
+                              : compare(s, seen, &row, err);
 }
 
 /* ---- differences ---- */
@@ -518,10 +516,6 @@ static void sum_totals(run *r)
         r->totals.decoded += s->decoded;
         r->totals.control += s->control;
         r->totals.undecoded += s->frames - s->decoded - s->control;
-        if (r->totals.first_ns == 0 || s->first_ns < r->totals.first_ns)
-            r->totals.first_ns = s->first_ns;
-        if (s->last_ns > r->totals.last_ns)
-            r->totals.last_ns = s->last_ns;
     }
 }
 

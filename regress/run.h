@@ -40,7 +40,6 @@ TD_MUST_USE td_result regress_check_absent(const char *path, td_err *err);
 typedef struct regress_totals {
     uint64_t frames; /* covered */
     uint64_t decoded, undecoded, control;
-    uint64_t first_ns, last_ns;
     uint8_t is_damaged; /* chunks could not be read */
 } regress_totals;
 

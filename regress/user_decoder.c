@@ -12,8 +12,6 @@
 #include "schema/decode.h"
 #include "tape/content.h"
 
-enum { TEXT_ROWS = 20 }; /* failures that a text lists */
-
 static const option_row ROWS[] = {
     {.long_name = "decoder",
      .type = OPTION_LIST,
@@ -77,7 +75,7 @@ typedef struct instance {
     struct instance *next;
 } instance;
 
-/* A frame at which a decoder failed. */
+/* The first frame at which a decoder failed. */
 typedef struct decoder_failure {
     decode_reason reason; /* DECODE_CRASHED, _HUNG, _GARBAGE or _UNSTABLE */
     uint64_t recv_ns;
@@ -94,8 +92,7 @@ struct user_decoder {
     pthread_mutex_t mutex; /* of what follows */
     instance *instances;
     uint64_t counts[DECODE_REASON_COUNT]; /* of refusals and failures */
-    decoder_failure *list;
-    size_t list_count;
+    decoder_failure first;                /* recv_ns 0: none */
 };
 
 static instance *find_instance(user_decoder *self)
@@ -134,13 +131,13 @@ static void note(user_decoder *self, const frame_ref *frame, decode_reason reaso
     const channel_info *info = &frame->channel->info;
     pthread_mutex_lock(&self->mutex);
     self->counts[reason]++;
-    if (reason != DECODE_REFUSED && self->list_count < LIMIT_DECODER_FAILURES) {
-        decoder_failure *added = &self->list[self->list_count++];
-        added->reason = reason;
-        added->recv_ns = frame->recv_ns;
-        (void)snprintf(added->stream, sizeof added->stream, "%s/%s%s%s", info->feed, info->topic,
+    decoder_failure *first = &self->first;
+    if (reason != DECODE_REFUSED && (first->recv_ns == 0 || frame->recv_ns < first->recv_ns)) {
+        first->reason = reason;
+        first->recv_ns = frame->recv_ns;
+        (void)snprintf(first->stream, sizeof first->stream, "%s/%s%s%s", info->feed, info->topic,
                        info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits */
-        (void)snprintf(added->what, sizeof added->what, "%s", what);
+        (void)snprintf(first->what, sizeof first->what, "%s", what);
     }
     pthread_mutex_unlock(&self->mutex);
 }
@@ -208,7 +205,6 @@ td_result user_decoder_open(const decoder_options *options, size_t number, const
     user_decoder *made = td_alloc_zero(1, sizeof *made);
     instance *first;
     made->name = "built-in";
-    made->list = td_alloc_zero(LIMIT_DECODER_FAILURES, sizeof *made->list);
     made->decoding = (tape_decoding){read_frames, made};
     pthread_mutex_init(&made->mutex, NULL);
     if (number < libraries && strcmp(options->libraries.items[number], "builtin") != 0) {
@@ -243,7 +239,6 @@ void user_decoder_close(user_decoder *self)
     if (self->shared != NULL)
         self->kind->close(self->shared);
     pthread_mutex_destroy(&self->mutex);
-    td_free(self->list);
     td_free(self);
 }
 
@@ -267,40 +262,27 @@ uint64_t user_decoder_failures(const user_decoder *self)
     return sum;
 }
 
-static void describe_failures(const user_decoder *self, result_writer *r)
-{
-    result_list_begin(r, "frames");
-    for (size_t i = 0; i < self->list_count; i++) {
-        const decoder_failure *failure = &self->list[i];
-        if (result_json(r) == NULL && i >= TEXT_ROWS)
-            break;
-        result_object_begin(r, NULL);
-        result_text(r, "kind", decode_reason_name(failure->reason));
-        result_text(r, "stream", failure->stream);
-        result_instant(r, "recv_ns", failure->recv_ns);
-        result_name(r, "what", failure->what);
-        result_object_end(r, "  {kind} at {recv_ns}, {stream}[: {what}]\n");
-    }
-    result_list_end(r);
-}
-
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r)
 {
-    uint64_t failures = user_decoder_failures(self);
-    uint64_t listed = self->list_count < TEXT_ROWS ? self->list_count : TEXT_ROWS;
     if (self->kind == NULL) {
         result_null(r, name);
         return;
     }
+    const decoder_failure *first = &self->first;
     result_object_begin(r, name);
     result_text(r, "name", self->name);
     for (int reason = DECODE_REFUSED; reason <= DECODE_UNSTABLE; reason++)
         result_count(r, decode_reason_name((decode_reason)reason), self->counts[reason]);
-    describe_failures(self, r);
-    result_count(r, "failures", failures);
-    if (failures > listed)
-        result_note(r, "left", "  and %" PRIu64 " more\n", failures - listed);
-    else
-        result_note(r, "left", "%s", "");
-    result_object_end(r, "[{failures?}\n{name} failed at {failures frame}:\n{frames}{left}]");
+    result_count(r, "failures", user_decoder_failures(self));
+    if (first->recv_ns == 0) {
+        result_null(r, "first");
+    } else {
+        result_object_begin(r, "first");
+        result_text(r, "kind", decode_reason_name(first->reason));
+        result_text(r, "stream", first->stream);
+        result_instant(r, "recv_ns", first->recv_ns);
+        result_name(r, "what", first->what);
+        result_object_end(r, "{kind} at {recv_ns}, {stream}[: {what}]");
+    }
+    result_object_end(r, "[{failures?}\n{name} failed at {failures frame}; the first: {first}\n]");
 }

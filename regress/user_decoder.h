@@ -1,6 +1,6 @@
 /* A user's decoder in place of the built-in one: a shared object (decoder_library.h) or a program
  * (decoder_program.h). Each thread that decodes has an instance of its own, made when it first
- * decodes. What goes wrong at a frame is counted, and listed with the frame. */
+ * decodes. What goes wrong at a frame is counted; the report has the first such frame. */
 #ifndef TD_REGRESS_USER_DECODER_H
 #define TD_REGRESS_USER_DECODER_H
 
@@ -57,8 +57,7 @@ void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame);
 uint64_t user_decoder_failures(const user_decoder *self);
 
 /* Describe the findings into an object that is open, under name: counts by reason, and the first
- * LIMIT_DECODER_FINDINGS failures; null for the built-in decoder. As text: a paragraph, empty if
- * nothing failed. */
+ * failure; null for the built-in decoder. As text: a line, empty if nothing failed. */
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r);
 
 #endif

@@ -83,7 +83,7 @@ test("frames that are missing, twice, altered or in another order are counted ex
   assert.deepEqual([trades.missing, trades.new, trades.different], [3, 3, 0]);
   const count = tradeFrames("BTCUSD") - 3;
   assert.deepEqual([trades.compared, trades.same], [count, count]);
-  assert.deepEqual([trades.first_difference.kind, trades.first_difference.index_was], ["missing", 5]);
+  assert.deepEqual([report.first_difference.kind, report.first_difference.index_was], ["missing", 5]);
   assert.deepEqual([report.totals.compared, report.totals.same], [FRAMES - 3, FRAMES - 3]);
 
   const shown = await tapedeck(t, ["regress", "check", baseline, archive], { status: 1 });
