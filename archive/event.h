@@ -29,8 +29,8 @@ typedef enum event_kind {
     EVENT_SEGMENT,    /* a segment begins: session, number, slots */
     EVENT_CONNECT,    /* slot, conn, url (redacted), attempt; before its first frame */
     EVENT_TLS,        /* slot, conn, tls_version, cipher, verified */
-    EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "split": refused with others and asked
-                         again in halves, "unanswered"), detail; grants have the answers */
+    EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "unanswered"); grants have the
+                         answers */
     EVENT_GRANT,      /* slot, conn, topic (as the exchange writes it, or EVENT_GRANT_ALL), source,
                          from_ns: the exchange sends it since then. Before the frame that shows it;
                          a segment begins with one for each topic that is granted */

@@ -261,6 +261,14 @@ static void send_auth(connection *self)
     send_built(self, rc, &err);
 }
 
+static void emit_topics(connection *self, const char *state, const char *topics)
+{
+    event subscribe = new_event(self, EVENT_SUBSCRIBE);
+    subscribe.state = state;
+    subscribe.topics = topics;
+    emit(self, &subscribe);
+}
+
 /* Send all requests that may be sent now. */
 static void send_subscriptions(connection *self)
 {
@@ -273,10 +281,7 @@ static void send_subscriptions(connection *self)
             subscriber_next(self->subscriber, now_mono_ns(self), &self->out, &topics, &err);
         if (rc == TD_EOF)
             return;
-        event subscribe = new_event(self, EVENT_SUBSCRIBE);
-        subscribe.state = "sent";
-        subscribe.topics = topics;
-        emit(self, &subscribe);
+        emit_topics(self, "sent", topics);
         send_built(self, rc, &err);
     }
 }
@@ -395,17 +400,6 @@ static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
     out[length] = '\0';
 }
 
-static void emit_topics(connection *self, const char *state, const char *topics, const char *detail)
-{
-    if (topics[0] == '\0')
-        return;
-    event said = new_event(self, EVENT_SUBSCRIBE);
-    said.state = state;
-    said.topics = topics;
-    said.detail = detail;
-    emit(self, &said);
-}
-
 /* With --strict the recorder ends; without, refused topics are reported and retried. */
 static void on_topics_refused(connection *self, const char *topics, const char *answer)
 {
@@ -420,15 +414,14 @@ static void on_topics_refused(connection *self, const char *topics, const char *
 static void on_topics_answer(connection *self, const dialect_answer *answer, td_bytes frame,
                              uint64_t recv_ns)
 {
-    subscriber_outcome outcome;
+    const char *refused = "";
     char detail[ANSWER_TEXT_BYTES];
     self->answer_ns = recv_ns;
-    if (!subscriber_answered(self->subscriber, answer, now_mono_ns(self), &outcome))
+    if (!subscriber_answered(self->subscriber, answer, now_mono_ns(self), &refused))
         return;
     copy_answer(frame, detail);
-    emit_topics(self, "split", outcome.split, detail);
-    if (outcome.refused_count > 0)
-        on_topics_refused(self, outcome.refused, detail);
+    if (refused[0] != '\0')
+        on_topics_refused(self, refused, detail);
     send_subscriptions(self);
     look_whether_live(self);
 }
@@ -438,7 +431,7 @@ static void expire_requests(connection *self)
 {
     const char *topics;
     while ((topics = subscriber_expired(self->subscriber, now_mono_ns(self))) != NULL) {
-        emit_topics(self, "unanswered", topics, "");
+        emit_topics(self, "unanswered", topics);
         td_log_emit(self->options.env->log, TD_LOG_WARNING,
                     "%s: the exchange did not answer the request for %.900s", self->shown_name,
                     topics);

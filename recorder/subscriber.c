@@ -47,7 +47,7 @@ struct subscriber {
     open_request open[SUBSCRIBER_OPEN_MAX]; /* in the order of sending */
     size_t open_count;
     uint64_t serial; /* of the latest request */
-    td_buf granted, split, refused, asked;
+    td_buf refused, asked;
 };
 
 /* ---- states and texts ---- */
@@ -81,8 +81,6 @@ static const char *text_of(td_buf *list)
 
 static void clear_texts(subscriber *self)
 {
-    td_buf_clear(&self->granted);
-    td_buf_clear(&self->split);
     td_buf_clear(&self->refused);
     td_buf_clear(&self->asked);
 }
@@ -149,13 +147,12 @@ static void grant(subscriber *self, size_t topic)
 {
     self->rows[topic].refusals = 0;
     set_state(self, topic, TOPIC_GRANTED);
-    add_name(&self->granted, self->options.topics[topic]);
     if (self->options.granted != NULL)
         self->options.granted(self->options.user, topic);
 }
 
 static void refuse_one(subscriber *self, size_t topic, const dialect_answer *answer,
-                       uint64_t mono_ns, subscriber_outcome *out)
+                       uint64_t mono_ns)
 {
     if (answer->is_repeat) { /* an answer was lost, or two filters overlap */
         grant(self, topic);
@@ -163,23 +160,20 @@ static void refuse_one(subscriber *self, size_t topic, const dialect_answer *ans
     }
     wait_for_retry(self, topic, TOPIC_REFUSED, mono_ns);
     add_name(&self->refused, self->options.topics[topic]);
-    out->refused_count++;
 }
 
 /* Topics that were refused together: which one caused it is unknown yet. */
 static void refuse_range(subscriber *self, range topics, const dialect_answer *answer,
-                         uint64_t mono_ns, subscriber_outcome *out)
+                         uint64_t mono_ns)
 {
     TD_ASSERT(topics.count > 0);
     int is_by_name = self->options.dialect->answers_topics && answer->failed_count > 0;
     if (topics.count == 1 || is_by_name) {
         for (size_t i = 0; i < topics.count; i++)
-            refuse_one(self, topics.first + i, answer, mono_ns, out);
+            refuse_one(self, topics.first + i, answer, mono_ns);
         return;
     }
     size_t half = topics.count / 2;
-    for (size_t i = 0; i < topics.count; i++)
-        add_name(&self->split, self->options.topics[topics.first + i]);
     queue_push(self, (range){topics.first, half});
     queue_push(self, (range){topics.first + half, topics.count - half});
 }
@@ -211,7 +205,7 @@ static int speaks_of(const dialect_answer *answer, const char *name)
 
 /* Goes through the request's topics; runs of refused ones are refused together. */
 static void take_answer(subscriber *self, open_request *request, const dialect_answer *answer,
-                        uint64_t mono_ns, subscriber_outcome *out)
+                        uint64_t mono_ns)
 {
     range run = {0, 0};
     size_t end = request->topics.first + request->topics.count;
@@ -227,7 +221,7 @@ static void take_answer(subscriber *self, open_request *request, const dialect_a
         if (is_refused && run.count++ == 0)
             run.first = i;
         if (run.count > 0 && (!is_refused || i + 1 == end)) {
-            refuse_range(self, run, answer, mono_ns, out);
+            refuse_range(self, run, answer, mono_ns);
             run.count = 0;
         }
     }
@@ -248,8 +242,7 @@ static int withdraws(const dialect_answer *answer, const char *topic)
 }
 
 /* 1 if a topic was withdrawn. */
-static int withdraw(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
-                    subscriber_outcome *out)
+static int withdraw(subscriber *self, const dialect_answer *answer, uint64_t mono_ns)
 {
     if (answer->kind != ANSWER_TOPICS)
         return 0;
@@ -258,35 +251,32 @@ static int withdraw(subscriber *self, const dialect_answer *answer, uint64_t mon
             continue;
         wait_for_retry(self, i, TOPIC_REFUSED, mono_ns);
         add_name(&self->refused, self->options.topics[i]);
-        out->refused_count++;
         if (self->options.withdrawn != NULL)
             self->options.withdrawn(self->options.user, i);
     }
-    out->refused = text_of(&self->refused);
-    return out->refused_count > 0;
+    return self->refused.size > 0;
 }
 
 int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
-                        subscriber_outcome *out)
+                        const char **refused)
 {
     clear_texts(self);
-    *out = (subscriber_outcome){.granted = "", .split = "", .refused = ""};
     for (size_t i = 0; i < self->open_count; i++) {
         dialect_ask ask = ask_of(self, &self->open[i]);
         if (!dialect_answer_fits(answer, &ask))
             continue;
         open_request request = self->open[i];
-        take_answer(self, &request, answer, mono_ns, out);
+        take_answer(self, &request, answer, mono_ns);
         if (request.left == 0)
             close_request(self, i);
         else
             self->open[i] = request;
-        out->granted = text_of(&self->granted);
-        out->split = text_of(&self->split);
-        out->refused = text_of(&self->refused);
+        *refused = text_of(&self->refused);
         return 1;
     }
-    return withdraw(self, answer, mono_ns, out);
+    int is_withdrawal = withdraw(self, answer, mono_ns);
+    *refused = text_of(&self->refused);
+    return is_withdrawal;
 }
 
 /* Mark the request's topics without an answer; 1 if there were any: some may have been requested
@@ -388,8 +378,6 @@ subscriber *subscriber_open(const subscriber_options *options)
     subscriber *self = td_alloc_zero(1, sizeof *self);
     size_t count = options->topic_count;
     self->options = *options;
-    td_buf_init(&self->granted, TEXTS_BYTES_MAX);
-    td_buf_init(&self->split, TEXTS_BYTES_MAX);
     td_buf_init(&self->refused, TEXTS_BYTES_MAX);
     td_buf_init(&self->asked, TEXTS_BYTES_MAX);
     self->queue_capacity = count + 1;
@@ -403,8 +391,6 @@ void subscriber_close(subscriber *self)
 {
     if (self == NULL)
         return;
-    td_buf_fini(&self->granted);
-    td_buf_fini(&self->split);
     td_buf_fini(&self->refused);
     td_buf_fini(&self->asked);
     td_free(self->rows);

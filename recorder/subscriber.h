@@ -51,14 +51,6 @@ typedef struct subscriber_options {
     void *user;
 } subscriber_options;
 
-/* Changes by an answer. Topics joined by ",", "" if none; valid until the next call. */
-typedef struct subscriber_outcome {
-    const char *granted;
-    const char *split;   /* refused with others: requested again in halves */
-    const char *refused; /* refused alone, by name, or withdrawn: requested again after a wait */
-    size_t refused_count;
-} subscriber_outcome;
-
 subscriber *subscriber_open(const subscriber_options *options);
 void subscriber_close(subscriber *self);
 
@@ -70,10 +62,11 @@ void subscriber_restart(subscriber *self);
 TD_MUST_USE td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
                                       const char **topics, td_err *err);
 
-/* Take an answer. 1 and *out; 0 if it belongs to no open request, and withdraws nothing. Withdrawn
- * topics are among the refused ones. */
+/* Take an answer; 0 if it belongs to no open request, and withdraws nothing. *refused gets the
+ * topics that it refuses alone or by name, or withdraws, joined by ","; "" if none. Valid until the
+ * next call. */
 int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
-                        subscriber_outcome *out);
+                        const char **refused);
 
 /* The oldest request that was not answered in time: its topics, joined, valid until the next call;
  * they wait as refused ones do. NULL: none. */
