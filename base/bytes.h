@@ -49,53 +49,42 @@ static inline int td_bytes_compare(td_bytes a, td_bytes b)
 
 /* Little-endian numbers at p, which need not be aligned. Uses memcpy, because gcc 12 makes eight
  * byte stores of shifts (measured: a tenth of a replay). */
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define TD_LE_SWAP16(v) (v)
-#define TD_LE_SWAP32(v) (v)
-#define TD_LE_SWAP64(v) (v)
-#else
-#define TD_LE_SWAP16(v) __builtin_bswap16(v)
-#define TD_LE_SWAP32(v) __builtin_bswap32(v)
-#define TD_LE_SWAP64(v) __builtin_bswap64(v)
-#endif
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they are");
 
 static inline uint16_t td_le16(const uint8_t *p)
 {
     uint16_t v;
     memcpy(&v, p, sizeof v);
-    return TD_LE_SWAP16(v);
+    return v;
 }
 
 static inline uint32_t td_le32(const uint8_t *p)
 {
     uint32_t v;
     memcpy(&v, p, sizeof v);
-    return TD_LE_SWAP32(v);
+    return v;
 }
 
 static inline uint64_t td_le64(const uint8_t *p)
 {
     uint64_t v;
     memcpy(&v, p, sizeof v);
-    return TD_LE_SWAP64(v);
+    return v;
 }
 
 static inline void td_put_le16(uint8_t *p, uint16_t v)
 {
-    uint16_t little = TD_LE_SWAP16(v);
-    memcpy(p, &little, sizeof little);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void td_put_le32(uint8_t *p, uint32_t v)
 {
-    uint32_t little = TD_LE_SWAP32(v);
-    memcpy(p, &little, sizeof little);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void td_put_le64(uint8_t *p, uint64_t v)
 {
-    uint64_t little = TD_LE_SWAP64(v);
-    memcpy(p, &little, sizeof little);
+    memcpy(p, &v, sizeof v);
 }
 
 #endif

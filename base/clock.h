@@ -15,7 +15,7 @@
 typedef struct td_clock_ops {
     uint64_t (*wall_ns)(void *ctx);
     uint64_t (*mono_ns)(void *ctx);
-    uint64_t (*boot_ns)(void *ctx); /* NULL: the machine is never suspended */
+    uint64_t (*boot_ns)(void *ctx);
     void (*sleep_until)(void *ctx, uint64_t mono_ns);
 } td_clock_ops;
 
@@ -45,8 +45,7 @@ static inline uint64_t clock_mono_ns(td_clock clock)
 /* The same including the time that the machine was suspended. */
 static inline uint64_t clock_boot_ns(td_clock clock)
 {
-    return clock.ops->boot_ns == NULL ? clock.ops->mono_ns(clock.ctx)
-                                      : clock.ops->boot_ns(clock.ctx);
+    return clock.ops->boot_ns(clock.ctx);
 }
 
 /* Sleep until the monotonic clock reaches mono_ns. May return early when a signal arrives. */

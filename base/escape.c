@@ -46,25 +46,18 @@ td_bytes td_escape_next(td_bytes *text, char piece[TD_ESCAPE_BYTES])
 int td_escape(td_bytes text, char *out, size_t out_bytes)
 {
     size_t used = 0;
+    int fits = 1;
     TD_ASSERT(out_bytes > 0);
-    while (text.size > 0) {
+    while (fits && text.size > 0) {
         char piece[TD_ESCAPE_BYTES];
-        const void *from = text.data;
+        td_bytes next = td_escape_next(&text, piece);
         size_t space = out_bytes - 1 - used;
-        size_t taken = plain_bytes(text);
-        size_t size = taken < space ? taken : space; /* plain text may be cut anywhere */
-        if (taken == 0) {
-            size = next_piece(text, piece, &taken);
-            from = piece;
-        } else {
-            taken = size;
-        }
-        if (size > space || size == 0)
-            break;
-        memcpy(out + used, from, size);
-        used += size;
-        text = td_bytes_of(text.data + taken, text.size - taken);
+        fits = next.size <= space;
+        if (!fits) /* plain text may be cut anywhere, an escape nowhere */
+            next.size = next.data == (const uint8_t *)piece ? 0 : space;
+        memcpy(out + used, next.data, next.size);
+        used += next.size;
     }
     out[used] = '\0';
-    return text.size == 0;
+    return fits;
 }

@@ -290,8 +290,6 @@ td_result td_io_look_at_name(td_io io, const char *path, td_file *file, td_name_
 
 #define HOLDER_START "pid "
 
-enum { LOCK_OPEN_TRIES = 3 };
-
 struct td_lock {
     td_io io;
     td_file *file;
@@ -349,21 +347,6 @@ td_result td_io_look_at_lock(td_io io, const char *path, td_lock_view *out, td_e
     if (rc == TD_OK)
         rc = read_holder(file, out->holder, err);
     td_io_close(file);
-    return rc;
-}
-
-/* Another process may create or remove it between two attempts. */
-static td_result open_lock_file(td_io io, const char *path, td_file **out, td_err *err)
-{
-    td_result rc = TD_E_NOTFOUND;
-    for (unsigned i = 0; i < LOCK_OPEN_TRIES; i++) {
-        rc = td_io_open(io, path, TD_OPEN_APPEND, out, err);
-        if (rc != TD_E_NOTFOUND)
-            return rc;
-        rc = td_io_open(io, path, TD_OPEN_CREATE, out, err);
-        if (rc != TD_E_INVALID)
-            return rc;
-    }
     return rc;
 }
 
@@ -438,15 +421,13 @@ td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **o
     td_lock *lock = td_alloc_zero(1, sizeof *lock);
     lock->io = io;
     lock->path = td_strdup(path);
-    td_result rc = open_lock_file(io, path, &lock->file, err);
+    td_result rc = td_io_open(io, path, TD_OPEN_LOCK, &lock->file, err);
     if (rc == TD_OK)
         rc = lock_opened(lock, holder, err);
-    if (rc == TD_OK) {
+    if (rc == TD_OK)
         *out = lock;
-        td_err_clear(err); /* of looking for the file before it existed */
-    } else {
+    else
         free_lock(lock);
-    }
     return rc;
 }
 

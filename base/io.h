@@ -25,6 +25,7 @@ typedef enum td_open_mode {
     TD_OPEN_CREATE,         /* new file, reading and appending */
     TD_OPEN_APPEND,         /* existing file, reading and appending */
     TD_OPEN_CREATE_PRIVATE, /* as CREATE; only its owner may read or write it (0600) */
+    TD_OPEN_LOCK,           /* as APPEND, or as CREATE if it is missing: for td_io_lock */
 } td_open_mode;
 
 /* What a path leads to, compared with an open file. A symbolic link is another file. */

@@ -60,12 +60,13 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
         [TD_OPEN_CREATE] = O_RDWR | O_CREAT | O_EXCL,
         [TD_OPEN_CREATE_PRIVATE] = O_RDWR | O_CREAT | O_EXCL,
         [TD_OPEN_APPEND] = O_RDWR | O_NOFOLLOW,
+        [TD_OPEN_LOCK] = O_RDWR | O_NOFOLLOW | O_CREAT,
     };
     mode_t access = mode == TD_OPEN_CREATE_PRIVATE ? 0600 : 0644;
     int fd = open_again(path, FLAGS[mode] | O_NONBLOCK | O_NOCTTY, access);
     if (fd < 0 && errno == EEXIST)
         return td_err_set(err, TD_E_INVALID, "cannot create '%s': it exists already", path);
-    if (fd < 0 && errno == ELOOP && mode == TD_OPEN_APPEND) {
+    if (fd < 0 && errno == ELOOP && (FLAGS[mode] & O_NOFOLLOW) != 0) {
         td_result linked =
             td_err_set(err, TD_E_UNSUPPORTED, "cannot write to '%s': it is a symbolic link", path);
         td_err_hint(err, "put the file itself in its place");
@@ -79,7 +80,7 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
         rc = td_err_set_os(err, errno, "cannot look at '%s'", path);
     else if (!S_ISREG(info.st_mode)) {
         rc = td_err_set(err, TD_E_UNSUPPORTED, "cannot open '%s': not a regular file", path);
-        if (mode == TD_OPEN_APPEND)
+        if ((FLAGS[mode] & O_NOFOLLOW) != 0)
             td_err_hint(err, "move it out of the way");
     }
     if (rc != TD_OK) {

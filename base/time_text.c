@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -39,33 +40,13 @@ static uint64_t days_of_date(unsigned year, unsigned month, unsigned day)
     return era * 146097 + day_of_era - 719468;
 }
 
-static void date_of_days(uint64_t days, civil_time *out)
+static struct tm split_time(uint64_t ns)
 {
-    uint64_t shifted = days + 719468;
-    uint64_t era = shifted / 146097;
-    uint64_t doe = shifted % 146097;
-    uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    uint64_t shifted_month = (5 * doy + 2) / 153;
-    out->day = (unsigned)(doy - (153 * shifted_month + 2) / 5 + 1);
-    out->month = (unsigned)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
-    out->year = (unsigned)(yoe + era * 400 + (out->month <= 2));
-    TD_ASSERT(out->month >= 1);
-    TD_ASSERT(out->month <= 12);
-    TD_ASSERT(out->day >= 1);
-    TD_ASSERT(out->day <= 31);
-    TD_ASSERT_SLOW(days_of_date(out->year, out->month, out->day) == days);
-}
-
-static void split_time(uint64_t ns, civil_time *out)
-{
-    uint64_t seconds = ns / TD_NS_PER_S;
-    date_of_days(seconds / SECONDS_PER_DAY, out);
-    unsigned of_day = (unsigned)(seconds % SECONDS_PER_DAY);
-    out->hour = of_day / 3600;
-    out->minute = of_day / 60 % 60;
-    out->second = of_day % 60;
-    TD_ASSERT(out->hour < 24);
+    time_t seconds = (time_t)(ns / TD_NS_PER_S);
+    struct tm out;
+    struct tm *done = gmtime_r(&seconds, &out);
+    TD_ASSERT(done != NULL); /* until the year 2554 */
+    return out;
 }
 
 static unsigned days_in_month(unsigned year, unsigned month)
@@ -183,33 +164,23 @@ static td_result not_a_time(td_err *err, td_bytes text)
                       (const char *)text.data, TIME_FORMS);
 }
 
-/* Times of the exchange have seconds and a zone; on a command line a time may lack both. */
-typedef enum moment_form { MOMENT_WHOLE, MOMENT_SHORT } moment_form;
-
-static td_result parse_moment(td_bytes text, moment_form form, uint64_t *ns, td_err *err)
+/* On a command line seconds and zone may be missing; the exchange writes both. */
+td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
 {
     text_cursor at = {.p = text.data, .end = text.data + text.size};
     civil_time time = {0};
     uint64_t fraction_ns = 0;
     int64_t offset_s = 0;
     if (text.size == 0 || !read_date(&at, &time) || !read_char(&at, "Tt ") ||
-        !read_minute(&at, &time))
-        return not_a_time(err, text);
-    int has_second = form == MOMENT_WHOLE || (at.p != at.end && *at.p == ':');
-    if (has_second && (!read_second(&at, &time) || !read_fraction(&at, &fraction_ns)))
-        return not_a_time(err, text);
-    int has_zone = at.p != at.end || form == MOMENT_WHOLE;
-    if (has_zone && (!read_offset(&at, &offset_s) || at.p != at.end))
+        !read_minute(&at, &time) ||
+        (at.p != at.end && *at.p == ':' &&
+         (!read_second(&at, &time) || !read_fraction(&at, &fraction_ns))) ||
+        (at.p != at.end && !read_offset(&at, &offset_s)) || at.p != at.end)
         return not_a_time(err, text);
     uint64_t days = days_of_date(time.year, time.month, time.day);
     int64_t seconds = (int64_t)(days * SECONDS_PER_DAY) +
                       (int64_t)((time.hour * 60 + time.minute) * 60 + time.second) - offset_s;
     return time_to_ns(seconds, fraction_ns, ns) ? TD_OK : not_a_time(err, text);
-}
-
-td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
-{
-    return parse_moment(text, MOMENT_WHOLE, ns, err);
 }
 
 static td_result parse_date(td_bytes text, td_date_edge edge, uint64_t *ns, td_err *err)
@@ -240,21 +211,10 @@ static td_result parse_epoch(td_bytes text, uint64_t *ns, td_err *err)
             __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
             return not_a_time(err, text);
     }
-    static const struct {
-        uint64_t below;
-        uint64_t unit_ns;
-    } UNITS[] = {
-        {UINT64_C(100000000000), TD_NS_PER_S},
-        {UINT64_C(100000000000000), TD_NS_PER_MS},
-        {UINT64_C(100000000000000000), TD_NS_PER_US},
-        {UINT64_MAX, 1},
-    };
-    size_t unit = 0;
-    while (unit < sizeof UNITS / sizeof UNITS[0] - 1 && value >= UNITS[unit].below)
-        unit++;
-    if (__builtin_mul_overflow(value, UNITS[unit].unit_ns, ns))
-        return not_a_time(err, text);
-    return TD_OK;
+    uint64_t unit_ns = TD_NS_PER_S;
+    for (uint64_t below = UINT64_C(100000000000); unit_ns > 1 && value >= below; below *= 1000)
+        unit_ns /= 1000;
+    return __builtin_mul_overflow(value, unit_ns, ns) ? not_a_time(err, text) : TD_OK;
 }
 
 /* text begins with "now". */
@@ -298,7 +258,7 @@ td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge, td
     } else if (bytes.size == DATE_CHARS) {
         rc = parse_date(bytes, edge, &spec.ns, err);
     } else {
-        rc = parse_moment(bytes, MOMENT_SHORT, &spec.ns, err);
+        rc = td_time_parse_rfc3339(bytes, &spec.ns, err);
     }
     if (rc == TD_OK)
         *out = spec;
@@ -368,11 +328,10 @@ td_result td_duration_parse(const char *text, uint64_t *ns, td_err *err)
 
 void td_time_format(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
 {
-    civil_time t;
-    split_time(ns, &t);
-    int length = snprintf(out, TD_TIME_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ", t.year,
-                          t.month, t.day, t.hour, t.minute, t.second, (unsigned)(ns % TD_NS_PER_S));
-    TD_ASSERT(length == 30);
+    struct tm t = split_time(ns);
+    size_t length = strftime(out, TD_TIME_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &t);
+    (void)snprintf(out + length, TD_TIME_TEXT_BYTES - length, ".%09uZ",
+                   (unsigned)(ns % TD_NS_PER_S)); /* fits: 30 characters */
 }
 
 void td_time_format_ms(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
@@ -384,20 +343,16 @@ void td_time_format_ms(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
 
 void td_time_format_compact(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
 {
-    civil_time t;
-    split_time(ns, &t);
-    int length = snprintf(out, TD_TIME_TEXT_BYTES, "%04u%02u%02uT%02u%02u%02uZ", t.year, t.month,
-                          t.day, t.hour, t.minute, t.second);
-    TD_ASSERT(length == 16);
+    struct tm t = split_time(ns);
+    (void)strftime(out, TD_TIME_TEXT_BYTES, "%Y%m%dT%H%M%SZ", &t);
 }
 
 void td_time_date(uint64_t ns, unsigned *year, unsigned *month, unsigned *day)
 {
-    civil_time t;
-    split_time(ns, &t);
-    *year = t.year;
-    *month = t.month;
-    *day = t.day;
+    struct tm t = split_time(ns);
+    *year = (unsigned)t.tm_year + 1900;
+    *month = (unsigned)t.tm_mon + 1;
+    *day = (unsigned)t.tm_mday;
 }
 
 /* "12 s" or "12.3 s": tenths of the unit, rounded to the nearest. */

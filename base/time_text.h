@@ -33,7 +33,7 @@ typedef struct td_time_spec {
 TD_MUST_USE td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge,
                                     td_time_spec *out, td_err *err);
 
-/* Parse RFC 3339 as exchanges write it: 0 to 9 fractional digits, "Z" or an offset. */
+/* Parse RFC 3339: 0 to 9 fractional digits, "Z" or an offset; seconds and zone may be missing. */
 TD_MUST_USE td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err);
 
 /* Parse a DURATION: a number (fraction allowed) and ns, us, ms, s, m, h or d: "200ms", "1.5h". */

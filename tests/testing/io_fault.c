@@ -29,7 +29,8 @@ static td_result find_to_open(io_fault *disk, const char *path, td_open_mode mod
                               td_err *err)
 {
     *out = disk_find(disk, path);
-    if (mode == TD_OPEN_CREATE || mode == TD_OPEN_CREATE_PRIVATE) {
+    if (mode == TD_OPEN_CREATE || mode == TD_OPEN_CREATE_PRIVATE ||
+        (mode == TD_OPEN_LOCK && *out == NO_INODE)) {
         td_result rc = disk_begin(disk, IO_FAULT_OP_CREATE, "create", path, err);
         if (rc != TD_OK)
             return rc;
