@@ -151,7 +151,6 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
         rc = export_folder_publish(run->folder, err);
     *out = (export_result){.files = export_folder_file_count(run->folder),
                            .rows = run->manifest.rows,
-                           .left_out_frames = run->manifest.left_out_frames,
                            .verdict = report_verdict(&report)};
     if (out->verdict == REPLAY_COMPLETE && run->manifest.left_out_count > 0)
         out->verdict = REPLAY_INCOMPLETE;

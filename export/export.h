@@ -34,8 +34,7 @@ typedef struct export_options {
 typedef struct export_result {
     uint64_t files;
     uint64_t rows;
-    uint64_t left_out_frames; /* of books that were not trusted */
-    replay_verdict verdict;   /* of the selection: report_verdict */
+    replay_verdict verdict; /* of the selection: report_verdict */
 } export_result;
 
 /* Export. After a failure the folder holds nothing new. TD_E_NOTFOUND: nothing in the selection

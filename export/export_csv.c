@@ -15,7 +15,7 @@ enum { TRADES, BOOK_CHANGES };
 /* The book of a series; export_series.user. */
 typedef struct csv_book {
     export_gate gate;
-    export_reader *reader;
+    export_reader reader;
     uint32_t day; /* that the reader's file is of */
 } csv_book;
 
@@ -210,7 +210,7 @@ static csv_book *book_of(export_series *series, const topic_row *row)
     if (series->user != NULL)
         return series->user;
     csv_book *made = td_alloc_zero(1, sizeof *made);
-    made->reader = export_reader_open(row->book_depth);
+    made->reader.held = book_open(row->book_depth);
     series->user = made;
     return made;
 }
@@ -241,9 +241,10 @@ static td_result write_book(export_csv *csv, export_series *series, const frame_
     reader_rows rows;
     td_buf_clear(&csv->rows);
     if (own->day != csv->days.day)
-        export_reader_turn(own->reader); /* another file */
+        own->reader.last = LAST_NONE; /* another file, which its reader knows nothing of */
     own->day = csv->days.day;
-    td_result rc = export_reader_write(own->reader, &csv->rows, &cells, m, answer, now, &rows, err);
+    td_result rc =
+        export_reader_write(&own->reader, &csv->rows, &cells, m, answer, now, &rows, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(rows.synthesized <= rows.rows);
@@ -269,7 +270,7 @@ static td_result take_book(export_csv *csv, const observed_frame *seen, const cs
         return TD_OK;
     if (frame->is_lead_in) {
         if (answer.is_trusted)
-            export_reader_skip(own->reader, m, &answer, now);
+            export_reader_skip(&own->reader, m, &answer, now);
         return TD_OK;
     }
     to->series->choice = to->choice;
@@ -334,7 +335,7 @@ static void *open_csv(const export_job *job)
 {
     export_csv *made = td_alloc_zero(1, sizeof *made);
     made->job = *job;
-    export_days_init(&made->days, &made->job);
+    made->days = (export_days){.job = &made->job, .day = EXPORT_DAY_NONE};
     td_buf_init(&made->rows, LIMIT_FRAME_BYTES * 16);
     return made;
 }
@@ -344,7 +345,7 @@ static void close_book(csv_book *own)
     if (own == NULL)
         return;
     export_gate_fini(&own->gate);
-    export_reader_close(own->reader);
+    book_close(own->reader.held);
     td_free(own);
 }
 

@@ -4,11 +4,6 @@
 
 #include "base/assert.h"
 
-void export_days_init(export_days *days, const export_job *job)
-{
-    *days = (export_days){.job = job, .day = EXPORT_DAY_NONE};
-}
-
 void export_days_fini(export_days *days)
 {
     for (size_t i = 0; i < days->series.count; i++) {

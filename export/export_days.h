@@ -12,13 +12,10 @@
 #include "export/export_writer.h"
 
 typedef struct export_days {
-    const export_job *job;
+    const export_job *job; /* borrowed */
     export_series_table series;
     uint32_t day; /* EXPORT_DAY_NONE before the first frame */
 } export_days;
-
-/* job is borrowed. */
-void export_days_init(export_days *days, const export_job *job);
 
 /* Remove the files that were not finished, and free. */
 void export_days_fini(export_days *days);

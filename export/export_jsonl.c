@@ -83,17 +83,6 @@ static td_result end_line(export_jsonl *self, json_writer *json, td_err *err)
 
 /* ---- gaps ---- */
 
-static td_result write_gap(export_jsonl *self, const gap_row *gap, td_err *err)
-{
-    json_writer json;
-    td_result rc = begin_line(self, NULL, &json, err);
-    if (rc != TD_OK)
-        return rc;
-    json_write_member_text(&json, "type", "gap");
-    gap_json_members(&json, gap);
-    return end_line(self, &json, err);
-}
-
 /* Gaps that begin before this moment stand before its frame; one that began before the selection
  * stands at its start, one that begins after last_ns in the file of that day. */
 static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, uint64_t last_ns,
@@ -107,8 +96,14 @@ static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, uint64_
         const gap_row *gap = self->gaps[self->gap_next++];
         uint64_t at_ns = gap->from_ns < first_ns ? first_ns : gap->from_ns;
         rc = export_days_turn(&self->days, at_ns < last_ns ? at_ns : last_ns, err);
+        json_writer json;
         if (rc == TD_OK)
-            rc = write_gap(self, gap, err);
+            rc = begin_line(self, NULL, &json, err);
+        if (rc != TD_OK)
+            break;
+        json_write_member_text(&json, "type", "gap");
+        gap_json_members(&json, gap);
+        rc = end_line(self, &json, err);
     }
     return rc;
 }
@@ -218,7 +213,7 @@ static void *open_jsonl(const export_job *job)
 {
     export_jsonl *made = td_alloc_zero(1, sizeof *made);
     made->job = *job;
-    export_days_init(&made->days, &made->job);
+    made->days = (export_days){.job = &made->job, .day = EXPORT_DAY_NONE};
     const export_place everything = {.type = job->spec->types[0]};
     const char *refusal = NULL;
     td_result rc = export_series_of(&made->days.series, &everything, td_bytes_str(""),

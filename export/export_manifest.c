@@ -228,19 +228,14 @@ static void write_series(json_writer *json, const export_series *series, uint32_
     json_write_member_text(json, "date", date);
 }
 
-static int is_empty(const export_counts *counts)
-{
-    return counts->rows + counts->frames + counts->left_out_frames + counts->undecoded_frames +
-               counts->break_count + counts->ids_cut ==
-           0;
-}
-
 td_result export_manifest_add(export_manifest *manifest, export_series *series, uint32_t day,
                               const export_sums *sums, td_err *err)
 {
     const export_counts *counts = &series->counts;
     TD_ASSERT((sums != NULL) == (counts->rows > 0));
-    if (is_empty(counts))
+    if (counts->rows + counts->frames + counts->left_out_frames + counts->undecoded_frames +
+            counts->break_count + counts->ids_cut ==
+        0)
         return TD_OK;
     json_writer json;
     td_result rc = begin_element(manifest, manifest->entries++, &json, err);

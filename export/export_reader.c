@@ -1,35 +1,6 @@
 #include "export/export_reader.h"
 
-#include "base/alloc.h"
 #include "base/assert.h"
-
-/* What a file's last row was. */
-typedef enum last_rows { LAST_NONE, LAST_SNAPSHOT, LAST_CHANGE } last_rows;
-
-struct export_reader {
-    book *held; /* what a reader has: every frame that was written, and no other */
-    last_rows last;
-};
-
-export_reader *export_reader_open(uint32_t depth)
-{
-    export_reader *made = td_alloc_zero(1, sizeof *made);
-    made->held = book_open(depth);
-    return made;
-}
-
-void export_reader_close(export_reader *reader)
-{
-    if (reader == NULL)
-        return;
-    book_close(reader->held);
-    td_free(reader);
-}
-
-void export_reader_turn(export_reader *reader)
-{
-    reader->last = LAST_NONE;
-}
 
 /* As the gate's book took it: a frame may be a snapshot without being called one. */
 static void hold(export_reader *reader, const message *m, const gate_answer *answer,

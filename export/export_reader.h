@@ -16,20 +16,20 @@
 #include "export/export_rows.h"
 #include "schema/message.h"
 
-typedef struct export_reader export_reader;
+/* What a file's last row was. */
+typedef enum last_rows { LAST_NONE, LAST_SNAPSHOT, LAST_CHANGE } last_rows;
+
+/* A reader of nothing yet has an empty book, of the topic's depth, which is its own. */
+typedef struct export_reader {
+    book *held; /* what a reader has: every frame that was written, and no other */
+    last_rows last;
+} export_reader;
 
 /* Rows that one frame gave. */
 typedef struct reader_rows {
     uint64_t rows;
     uint64_t synthesized; /* of these: a whole book, deletes of what vanished */
 } reader_rows;
-
-/* A reader of nothing yet, for books of that depth. */
-export_reader *export_reader_open(uint32_t depth);
-void export_reader_close(export_reader *reader);
-
-/* A new file begins, which its reader knows nothing of. */
-void export_reader_turn(export_reader *reader);
 
 /* Append the rows of a frame that is trusted: m was applied to now, and answer is the gate's.
  * TD_E_LIMIT. */

@@ -132,35 +132,18 @@ static td_result explain_clash(const export_series *series, const char *feed, ui
 {
     char date[EXPORT_DATE_BYTES];
     export_date_format(series->day, date);
-    if (feed[0] == '\0')
-        td_err_set(err, TD_E_INVALID, "lines %u and %u would share the %s file of %s", series->line,
-                   line, series->type->name, date);
-    else if (strcmp(series->symbol, symbol) != 0)
+    if (strcmp(series->symbol, symbol) != 0)
         td_err_set(err, TD_E_INVALID, "symbols '%s' and '%s' would share a %s file of %s",
                    series->symbol, symbol, series->type->name, date);
     else if (strcmp(series->feed, feed) != 0)
         td_err_set(err, TD_E_INVALID, "feeds '%s' and '%s' would share the %s file of %s, %s",
                    series->feed, feed, series->type->name, symbol, date);
     else
-        td_err_set(err, TD_E_INVALID,
-                   "lines %u and %u of feed '%s' would share the %s file of %s, %s", series->line,
-                   line, feed, series->type->name, symbol, date);
+        td_err_set(err, TD_E_INVALID, "lines %u and %u would share the %s file of %s%s%s",
+                   series->line, line, series->type->name, symbol, symbol[0] == '\0' ? "" : ", ",
+                   date);
     td_err_hint(err, "export them into folders of their own: choose by --feed, --symbol, or time");
     return TD_E_INVALID;
-}
-
-/* Data of a file that had none on this day. */
-static td_result count_file(export_series_table *table, uint32_t day, td_err *err)
-{
-    TD_ASSERT(table->day_files == 0 || day >= table->day);
-    if (day != table->day)
-        table->day_files = 0;
-    table->day = day;
-    if (++table->day_files <= LIMIT_EXPORT_FILES)
-        return TD_OK;
-    td_err_set(err, TD_E_LIMIT, "more than %u files of one day", LIMIT_EXPORT_FILES);
-    td_err_hint(err, "narrow the selection by --symbol, or export one --type at a time");
-    return TD_E_LIMIT;
 }
 
 td_result export_series_note(export_series_table *table, export_series *series, uint32_t day,
@@ -181,7 +164,15 @@ td_result export_series_note(export_series_table *table, export_series *series, 
     }
     series->day = day;
     series->line = line;
-    return count_file(table, day, err);
+    TD_ASSERT(table->day_files == 0 || day >= table->day);
+    if (day != table->day)
+        table->day_files = 0;
+    table->day = day;
+    if (++table->day_files <= LIMIT_EXPORT_FILES)
+        return TD_OK;
+    td_err_set(err, TD_E_LIMIT, "more than %u files of one day", LIMIT_EXPORT_FILES);
+    td_err_hint(err, "narrow the selection by --symbol, or export one --type at a time");
+    return TD_E_LIMIT;
 }
 
 /* The order of a manifest's files within a day. */

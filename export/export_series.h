@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/slot_table.h"
-#include "export/export_choice.h"
+#include "export/export_survey.h"
 #include "export/export_folder.h"
 #include "export/export_gate.h"
 #include "export/export_table.h"

@@ -10,6 +10,13 @@
 
 /* ---- formats and types ---- */
 
+const export_format *const *export_format_table(size_t *count)
+{
+    static const export_format *const FORMATS[] = {&EXPORT_TARDIS_CSV, &EXPORT_JSONL};
+    *count = sizeof FORMATS / sizeof FORMATS[0];
+    return FORMATS;
+}
+
 size_t export_type_count(const export_format *format)
 {
     size_t count = 0;

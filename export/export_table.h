@@ -1,6 +1,6 @@
 /* What can be exported, as tables: formats with their types. docs/export.md describes the files. A
  * new format is a file with its row and its writer (export/export_writer.h), and two lines: its
- * declaration here, its place in the list of export_formats.c. A new type of a format is a row.
+ * declaration here, its place in export_format_table. A new type of a format is a row.
  *
  * Constant data and pure functions; any thread. */
 #ifndef TD_EXPORT_EXPORT_TABLE_H

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "archive/gap.h"
-#include "export/export_choice.h"
+#include "export/export_survey.h"
 #include "export/export_folder.h"
 #include "export/export_manifest.h"
 #include "tape/cursor.h"

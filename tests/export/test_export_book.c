@@ -191,7 +191,7 @@ typedef struct actors {
     export_gate gate;
     const gap_list *gaps;
     symbol_state *state;
-    export_reader *reader;
+    export_reader reader;
     const topic_row *row;
     frame_channel channel;
     td_buf rows;
@@ -207,7 +207,7 @@ static void take_step(actors *a, const script *s, const step *one)
     book_frame frame;
     char got[512];
     if (strcmp(one->what, "day") == 0) {
-        export_reader_turn(a->reader);
+        a->reader.last = LAST_NONE;
         return;
     }
     int is_decoded = one->what[0] != '!';
@@ -242,7 +242,7 @@ static void take_step(actors *a, const script *s, const step *one)
     const export_cells cells = {"bybit", "BTCUSD", 7000, a->at_ns};
     reader_rows counts;
     td_buf_clear(&a->rows);
-    assert_int_equal(export_reader_write(a->reader, &a->rows, &cells, &m, &answer,
+    assert_int_equal(export_reader_write(&a->reader, &a->rows, &cells, &m, &answer,
                                          track_book(found.track), &counts, &err),
                      TD_OK);
     shorten(&a->rows, got, sizeof got);
@@ -277,12 +277,12 @@ static void test_scripts(void **state)
         td_buf_init(&a.rows, 1 << 16);
         a.gaps = &gaps;
         a.state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
-        a.reader = export_reader_open(a.row->book_depth);
+        a.reader.held = book_open(a.row->book_depth);
         for (size_t k = 0; k < STEPS_MAX && SCRIPTS[i].steps[k].what != NULL; k++)
             take_step(&a, &SCRIPTS[i], &SCRIPTS[i].steps[k]);
         if (a.broke != SCRIPTS[i].broke)
             fail_msg("%s: broke by %s", SCRIPTS[i].name, export_break_cause_name(a.broke));
-        export_reader_close(a.reader);
+        book_close(a.reader.held);
         export_gate_fini(&a.gate);
         symbol_state_close(a.state);
         td_buf_fini(&a.rows);

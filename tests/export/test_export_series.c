@@ -170,7 +170,7 @@ static void test_clashes(void **state)
     assert_string_equal(err.text, "feeds 'one' and 'two' would share the trades file of A/B, "
                                   "1970-01-11");
     assert_int_equal(export_series_note(&table, series, 10, "one", 1, "A/B", &err), TD_E_INVALID);
-    assert_string_equal(err.text, "lines 0 and 1 of feed 'one' would share the trades file of A/B, "
+    assert_string_equal(err.text, "lines 0 and 1 would share the trades file of A/B, "
                                   "1970-01-11");
     assert_int_equal(export_series_note(&table, series, 10, "one", 0, "A-B", &err), TD_E_INVALID);
     assert_non_null(strstr(err.text, "symbols 'A/B' and 'A-B' would share"));
