@@ -237,12 +237,10 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes
- * at once; how long the end of the program waits for a reader that reads nothing, and for one that
- * reads slowly. */
+ * at once; how long the end of the program waits for a reader. */
 #define LIMIT_OUTPUT_QUEUE_BYTES ((size_t)1 << 20)
 #define LIMIT_OUTPUT_LINE_BYTES  4096u
-#define LIMIT_OUTPUT_STALL_NS    UINT64_C(2000000000)
-#define LIMIT_OUTPUT_END_NS      UINT64_C(10000000000)
+#define LIMIT_OUTPUT_END_NS      UINT64_C(3000000000)
 
 /* Plugins of one replay (--sink). Each is called for every frame; more than a few are a mistake. */
 #define LIMIT_PLUGINS 16u

@@ -41,8 +41,7 @@ static void offer_value(const option_row *row, const char *word, const char *val
 
 static void offer_operand(const options_spec *spec, const char *word)
 {
-    const option_group *group = NULL;
-    const option_row *row = options_operand_row(spec, &group);
+    const option_row *row = options_operand_row(spec);
     if (row != NULL)
         offer_value(row, word, word);
     else
@@ -88,9 +87,8 @@ static const option_row *read_word(const options_spec *spec, const char *word, c
     return row;
 }
 
-void completions_offer(void *line, const options_spec *spec)
+void completions_offer(const completion_line *of, const options_spec *spec)
 {
-    const completion_line *of = line;
     const char *word = of->words[of->count - 1];
     const char *value = NULL;
     const option_row *waiting = NULL; /* the option whose value is the next word */

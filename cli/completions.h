@@ -27,8 +27,7 @@ typedef struct completion_line {
     size_t count;       /* > 0 */
 } completion_line;
 
-/* Print candidates for a completion_line, by a verb's options and operands. A describe function of
- * verb_context. */
-void completions_offer(void *line, const options_spec *spec);
+/* Print candidates, by a verb's options and operands. */
+void completions_offer(const completion_line *line, const options_spec *spec);
 
 #endif

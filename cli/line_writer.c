@@ -22,14 +22,13 @@ struct line_writer {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards everything below */
     pthread_cond_t work;   /* there is a line, or the end */
-    pthread_cond_t moved;  /* something was written, or the thread has ended; monotonic clock */
+    pthread_cond_t ended;  /* the thread has ended; monotonic clock */
     char *waiting;         /* lines of the next write; space for one more */
     char *writing;         /* likewise: while the thread writes one, the other takes lines */
     size_t waiting_bytes;
     td_bytes left;       /* of writing, not written yet */
     uint64_t lost;       /* lines, in all */
     uint64_t unreported; /* lost ones that no written line reports; they follow those that wait */
-    uint64_t moves;      /* successful writes */
     uint8_t is_full;     /* 1: lines are dropped until the waiting ones are being written */
     uint8_t is_closing;
     uint8_t has_ended;
@@ -104,8 +103,6 @@ static void write_waiting(line_writer *self)
             fail(self, failure);
         else
             self->left = td_bytes_of(self->left.data + part, self->left.size - part);
-        self->moves += failure == 0;
-        pthread_cond_signal(&self->moved);
     }
     self->unreported -= reported;
 }
@@ -127,7 +124,7 @@ static void *run(void *arg)
         write_waiting(self);
     }
     self->has_ended = 1;
-    pthread_cond_signal(&self->moved);
+    pthread_cond_signal(&self->ended);
     pthread_mutex_unlock(&self->mutex);
     return NULL;
 }
@@ -136,7 +133,7 @@ static void *run(void *arg)
 
 static void free_writer(line_writer *self)
 {
-    pthread_cond_destroy(&self->moved);
+    pthread_cond_destroy(&self->ended);
     pthread_cond_destroy(&self->work);
     pthread_mutex_destroy(&self->mutex);
     td_free(self->waiting);
@@ -170,7 +167,7 @@ td_result line_writer_open(int fd, line_writer_format format_lost, void *user, l
     pthread_condattr_setclock(&by_monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&self->mutex, NULL);
     pthread_cond_init(&self->work, NULL);
-    pthread_cond_init(&self->moved, &by_monotonic);
+    pthread_cond_init(&self->ended, &by_monotonic);
     pthread_condattr_destroy(&by_monotonic);
     int failure = start_thread(self);
     if (failure != 0) {
@@ -225,27 +222,15 @@ td_result line_writer_failure(line_writer *self, td_err *err)
     return rc;
 }
 
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Under the mutex: wait until the thread has ended, or its reader is too slow. */
 static void wait_for_end(line_writer *self)
 {
-    uint64_t now_ns = clock_mono_ns(clock_real());
-    uint64_t end_ns = now_ns + LIMIT_OUTPUT_END_NS;
-    uint64_t until_ns = sooner(now_ns + LIMIT_OUTPUT_STALL_NS, end_ns);
-    uint64_t moves = self->moves;
-    while (!self->has_ended && now_ns < until_ns) {
-        struct timespec until = {.tv_sec = (time_t)(until_ns / TD_NS_PER_S),
-                                 .tv_nsec = (long)(until_ns % TD_NS_PER_S)};
-        (void)pthread_cond_timedwait(&self->moved, &self->mutex, &until); /* the loop checks */
-        now_ns = clock_mono_ns(clock_real());
-        if (self->moves != moves)
-            until_ns = sooner(now_ns + LIMIT_OUTPUT_STALL_NS, end_ns);
-        moves = self->moves;
-    }
+    uint64_t until_ns = clock_mono_ns(clock_real()) + LIMIT_OUTPUT_END_NS;
+    struct timespec until = {.tv_sec = (time_t)(until_ns / TD_NS_PER_S),
+                             .tv_nsec = (long)(until_ns % TD_NS_PER_S)};
+    int failure = 0;
+    while (!self->has_ended && failure == 0)
+        failure = pthread_cond_timedwait(&self->ended, &self->mutex, &until);
 }
 
 td_result line_writer_close(line_writer *self, td_err *err)

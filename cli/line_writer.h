@@ -40,8 +40,8 @@ uint64_t line_writer_lost(line_writer *writer);
 /* TD_OK, or the first write that failed: TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result line_writer_failure(line_writer *writer, td_err *err);
 
-/* Write the queued lines, end the thread, free; NULL is fine. Gives up once the reader has read
- * nothing for LIMIT_OUTPUT_STALL_NS, or after LIMIT_OUTPUT_END_NS in all. A thread that does not
+/* Write the queued lines, end the thread, free; NULL is fine. Gives up after
+ * LIMIT_OUTPUT_END_NS. A thread that does not
  * return from a write is left running until the process ends: the descriptor must stay open until
  * then. TD_OK: all lines since the last report of lost ones were written. TD_E_IO: it gave up, and
  * the error has the number of lines; or as line_writer_failure. */

@@ -131,27 +131,20 @@ static td_result take_word(walk *w)
     return word[1] == '-' ? take_long(w, word + 2) : take_short(w, word + 1);
 }
 
-const option_row *options_operand_row(const options_spec *spec, const option_group **group)
+const option_row *options_operand_row(const options_spec *spec)
 {
-    for (size_t g = 0; spec->operands == NULL && g < spec->group_count; g++) {
-        for (size_t r = 0; r < spec->groups[g].row_count; r++) {
-            *group = &spec->groups[g];
-            if ((*group)->rows[r].is_operand)
-                return &(*group)->rows[r];
-        }
-    }
-    return NULL;
+    const option_row *row = spec->group_count == 0 ? NULL : spec->groups[0].rows;
+    return spec->operands == NULL && row != NULL && row->is_operand ? row : NULL;
 }
 
 /* The first operand goes where such a row says, unless the option was given as well. */
 static td_result take_operand(const walk *w, options_operands *operands)
 {
-    const option_group *group = NULL;
-    const option_row *row = options_operand_row(w->spec, &group);
+    const option_row *row = options_operand_row(w->spec);
     if (row == NULL || operands->count == 0)
         return TD_OK;
     TD_ASSERT(row->type == OPTION_TEXT);
-    const char **target = (const char **)((char *)group->target + row->offset);
+    const char **target = (const char **)((char *)w->spec->groups[0].target + row->offset);
     if (*target != NULL) {
         td_err_set(w->err, TD_E_INVALID, "the %s is given twice: '%s', and --%s '%s'",
                    row->long_name, operands->items[0], row->long_name, *target);

@@ -60,7 +60,8 @@ typedef struct option_row {
     td_date_edge edge;   /* OPTION_TIME: what a bare date means */
     char short_name;     /* 0: none */
     uint8_t is_relative; /* OPTION_TIME: may count from the first frame of a selection */
-    uint8_t is_operand;  /* OPTION_TEXT: also the operand of a verb that has none of its own */
+    uint8_t is_operand;  /* OPTION_TEXT, a verb's first row: also its operand, if it has none of
+                          * its own */
 } option_row;
 
 typedef struct option_group {
@@ -119,8 +120,7 @@ extern const option_row OPTIONS_HELP_ROW;
 const option_row *options_find(const options_spec *spec, const char *name, size_t length,
                                const option_group **group);
 
-/* The row that takes the operand of a verb without operands of its own, and its group; NULL if
- * absent. */
-const option_row *options_operand_row(const options_spec *spec, const option_group **group);
+/* The row that takes the operand of a verb without operands of its own; NULL if absent. */
+const option_row *options_operand_row(const options_spec *spec);
 
 #endif

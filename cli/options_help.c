@@ -106,8 +106,7 @@ static void print_examples(const options_spec *spec, FILE *out)
 void options_print_help(const options_spec *spec, FILE *out)
 {
     char operands[HELP_NAME_BYTES] = "";
-    const option_group *group = NULL;
-    const option_row *row = options_operand_row(spec, &group);
+    const option_row *row = options_operand_row(spec);
     if (spec->operands != NULL)
         snprintf(operands, sizeof operands, " %s", spec->operands);
     else if (row != NULL)

@@ -24,42 +24,24 @@ static const char *parse_digits(const char *text, uint64_t *out)
     return end;
 }
 
-typedef struct size_unit {
-    const char *name;
-    uint64_t bytes;
-} size_unit;
-
-static const size_unit SIZE_UNITS[] = {
-    {"", 1},
-    {"B", 1},
-    {"K", UINT64_C(1) << 10},
-    {"KiB", UINT64_C(1) << 10},
-    {"kB", 1000},
-    {"M", UINT64_C(1) << 20},
-    {"MiB", UINT64_C(1) << 20},
-    {"MB", UINT64_C(1000000)},
-    {"G", UINT64_C(1) << 30},
-    {"GiB", UINT64_C(1) << 30},
-    {"GB", UINT64_C(1000000000)},
-    {"T", UINT64_C(1) << 40},
-    {"TiB", UINT64_C(1) << 40},
-    {"TB", UINT64_C(1000000000000)},
-};
-
+/* K, KiB, M ...: powers of 1,024; kB, MB ...: of 1,000. */
 static td_result parse_size(const char *text, uint64_t *bytes, td_err *err)
 {
-    uint64_t number = 0;
-    const char *unit = parse_digits(text, &number);
-    for (size_t i = 0; unit != NULL && i < sizeof SIZE_UNITS / sizeof SIZE_UNITS[0]; i++) {
-        if (strcmp(unit, SIZE_UNITS[i].name) != 0)
-            continue;
-        if (__builtin_mul_overflow(number, SIZE_UNITS[i].bytes, bytes))
-            break;
-        return TD_OK;
-    }
-    return td_err_set(err, TD_E_INVALID,
-                      "'%s' is not a size: give a whole number and K, M, G, T (or kB, MB, GB, TB)",
-                      text);
+    static const char LETTERS[] = "KMGT";
+    const char *unit = parse_digits(text, bytes);
+    int has_unit = unit != NULL && *unit != '\0';
+    const char *letter = has_unit ? strchr(LETTERS, *unit == 'k' ? 'K' : *unit) : NULL;
+    int is_decimal = letter != NULL && strcmp(unit + 1, "B") == 0;
+    int is_known = has_unit ? is_decimal || (letter != NULL &&
+                                             (unit[1] == '\0' || strcmp(unit + 1, "iB") == 0))
+                            : unit != NULL;
+    for (const char *at = LETTERS; letter != NULL && is_known && at <= letter; at++)
+        is_known = !__builtin_mul_overflow(*bytes, is_decimal ? 1000 : 1024, bytes);
+    return is_known ? TD_OK
+                    : td_err_set(err, TD_E_INVALID,
+                                 "'%s' is not a size: give a whole number and K, M, G, T (or kB, "
+                                 "MB, GB, TB)",
+                                 text);
 }
 
 /* The text of a row's bounds in its own unit. */

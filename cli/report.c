@@ -39,14 +39,8 @@ void report_name_verb(reporter *report, const char *verb)
 
 /* ---- the form of a line ---- */
 
-typedef enum line_kind {
-    LINE_END, /* the error that ends a program */
-    LINE_HINT,
-    LINE_ERROR,
-    LINE_WARNING,
-    LINE_INFO,
-    LINE_DEBUG
-} line_kind;
+/* Kinds of lines beside the levels. */
+enum { LINE_END = TD_LOG_DEBUG + 1 /* the error that ends a program */, LINE_HINT };
 
 /* How each kind looks: its level in a log, which is also its mark at a prompt. */
 static const struct {
@@ -54,19 +48,19 @@ static const struct {
     uint8_t is_marked;
     terminal_style style;
 } LOOKS[] = {
-    [LINE_END] = {"", 0, TERMINAL_BAD},        [LINE_HINT] = {"hint", 1, TERMINAL_HINT},
-    [LINE_ERROR] = {"error", 1, TERMINAL_BAD}, [LINE_WARNING] = {"warning", 1, TERMINAL_DOUBT},
-    [LINE_INFO] = {"info", 0, TERMINAL_HEAD},  [LINE_DEBUG] = {"debug", 0, TERMINAL_HEAD},
+    [TD_LOG_ERROR] = {"error", 1, TERMINAL_BAD}, [TD_LOG_WARNING] = {"warning", 1, TERMINAL_DOUBT},
+    [TD_LOG_INFO] = {"info", 0, TERMINAL_HEAD},  [TD_LOG_DEBUG] = {"debug", 0, TERMINAL_HEAD},
+    [LINE_END] = {"", 0, TERMINAL_BAD},          [LINE_HINT] = {"hint", 1, TERMINAL_HINT},
 };
 
 /* A line in the form of the report, without LF; returns its length. */
-static size_t format_line(const reporter *report, line_kind kind, const char *line, char *out,
+static size_t format_line(const reporter *report, unsigned kind, const char *line, char *out,
                           size_t out_bytes)
 {
     char shown[REPORT_LINE_BYTES];
     char time[TD_TIME_TEXT_BYTES];
     char before[TD_TIME_TEXT_BYTES + 16] = "";
-    int is_log = report->is_log && kind > LINE_HINT;
+    int is_log = report->is_log && kind < LINE_END;
     int is_marked = !is_log && LOOKS[kind].is_marked;
     (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
     td_time_format_ms(clock_wall_ns(clock_real()), time);
@@ -88,7 +82,7 @@ static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_byte
     (void)snprintf(what, sizeof what,
                    "standard error was not read: %" PRIu64 " line%s missing here", lines,
                    lines == 1 ? " is" : "s are"); /* fits */
-    size_t size = format_line(user, LINE_WARNING, what, out, out_bytes - 1);
+    size_t size = format_line(user, TD_LOG_WARNING, what, out, out_bytes - 1);
     out[size] = '\n';
     return size + 1;
 }
@@ -136,7 +130,7 @@ void report_begin_log(reporter *report, const talk_options *talk)
 static const char WIPE[] = "\r\033[K";
 
 /* Write a line in place of the status line, which is drawn again after it. */
-static void write_line(reporter *report, line_kind kind, const char *line)
+static void write_line(reporter *report, unsigned kind, const char *line)
 {
     char shown[REPORT_WRITE_BYTES - sizeof WIPE - 1];
     char text[REPORT_WRITE_BYTES];
@@ -150,15 +144,6 @@ static void write_line(reporter *report, line_kind kind, const char *line)
     if (has_status)
         write_text(report, report->status, strlen(report->status));
     pthread_mutex_unlock(&report->mutex);
-}
-
-static void write_news(reporter *report, td_log_level level, const char *line)
-{
-    static const line_kind KINDS[] = {[TD_LOG_ERROR] = LINE_ERROR,
-                                      [TD_LOG_WARNING] = LINE_WARNING,
-                                      [TD_LOG_INFO] = LINE_INFO,
-                                      [TD_LOG_DEBUG] = LINE_DEBUG};
-    write_line(report, KINDS[level], line);
 }
 
 /* ---- the status line ---- */
@@ -209,23 +194,21 @@ exit_code report_end(reporter *report, struct output_stream *output, td_result r
     return output_rc == TD_OK ? done : report_error(report, &output_err);
 }
 
+static void log_line(void *ctx, td_log_level level, const char *line)
+{
+    reporter *to = ctx;
+    if (level <= to->level_max)
+        write_line(to, level, line);
+}
+
 void report_line(reporter *report, td_log_level level, const char *format, ...)
 {
-    if (level > report->level_max)
-        return;
     char line[REPORT_LINE_BYTES];
     va_list values;
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
-    write_news(report, level, line);
-}
-
-static void log_line(void *ctx, td_log_level level, const char *line)
-{
-    reporter *to = ctx;
-    if (level <= to->level_max)
-        write_news(to, level, line);
+    log_line(report, level, line);
 }
 
 td_log report_log(reporter *report)

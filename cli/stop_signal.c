@@ -74,49 +74,32 @@ static int is_hangup_ignored(void)
     return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-static void stopping_signals(sigset_t *signals)
+static void stopping_signals(sigset_t *signals, int with_terminal)
 {
     sigemptyset(signals);
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGTERM);
     if (!is_hangup_ignored())
         sigaddset(signals, SIGHUP);
+    if (with_terminal) {
+        sigaddset(signals, SIGTSTP);
+        sigaddset(signals, SIGQUIT);
+    }
 }
 
-static void add_terminal_signals(sigset_t *signals)
+void stop_signal_block(int with_terminal)
 {
-    sigaddset(signals, SIGTSTP);
-    sigaddset(signals, SIGQUIT);
-}
-
-static void block(const sigset_t *signals)
-{
-    int failure = pthread_sigmask(SIG_BLOCK, signals, NULL);
+    sigset_t signals;
+    stopping_signals(&signals, with_terminal);
+    int failure = pthread_sigmask(SIG_BLOCK, &signals, NULL);
     TD_ASSERT(failure == 0);
-}
-
-void stop_signal_block(void)
-{
-    sigset_t signals;
-    stopping_signals(&signals);
-    block(&signals);
-}
-
-void stop_signal_block_with_terminal(void)
-{
-    sigset_t signals;
-    stopping_signals(&signals);
-    add_terminal_signals(&signals);
-    block(&signals);
 }
 
 td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out, td_err *err)
 {
     stop_signal *self = td_alloc_zero(1, sizeof *self);
     self->calls = *calls;
-    stopping_signals(&self->signals);
-    if (calls->release != NULL)
-        add_terminal_signals(&self->signals);
+    stopping_signals(&self->signals, calls->release != NULL);
     int failure = pthread_create(&self->thread, NULL, run, self);
     if (failure != 0) {
         td_free(self);

@@ -23,10 +23,9 @@ typedef struct stop_signal_calls {
     void *user;
 } stop_signal_calls;
 
-/* Hold these signals back from this thread and all that it starts; the second function also SIGTSTP
- * and SIGQUIT, for callers with a release function. */
-void stop_signal_block(void);
-void stop_signal_block_with_terminal(void);
+/* Hold these signals back from this thread and all that it starts; for callers with a release
+ * function also SIGTSTP and SIGQUIT. */
+void stop_signal_block(int with_terminal);
 
 /* Wait for the signals on a thread of its own. TD_E_IO. */
 TD_MUST_USE td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out,

@@ -12,7 +12,6 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "cli/completions.h"
 #include "base/suggest.h"
 #include "base/version.h"
 
@@ -94,10 +93,9 @@ static exit_code complete(const verb_table *table, const verb_context *context, 
     const verb_row *row = argc > 2 ? find_verb(table, argv[1]) : NULL;
     if (row != NULL) {
         completion_line line = {argv + 2, (size_t)(argc - 2)};
-        verb_context describing = *context;
-        describing.describe = completions_offer;
-        describing.describe_user = &line;
-        return run_verb(table, &describing, row, argc, argv);
+        verb_context inner = *context;
+        inner.completing = &line;
+        return run_verb(table, &inner, row, argc, argv);
     }
     printf("%s\t\tverb\n", argc == 2 ? "names" : "none");
     for (size_t i = 0; argc == 2 && i < table->row_count; i++)
@@ -109,7 +107,7 @@ exit_code verbs_below(const verb_table *table, const verb_context *context, int 
 {
     const char *word = argc > 1 ? argv[1] : NULL;
     const verb_row *row = word == NULL ? NULL : find_verb(table, word);
-    if (context->describe != NULL) /* argv[0] is --complete, argv[1] the verb itself */
+    if (context->completing != NULL) /* argv[0] is --complete, argv[1] the verb itself */
         return complete(table, context, argc - 1, argv + 1);
     if (row != NULL)
         return run_verb(table, context, row, argc - 1, argv + 1);
@@ -199,8 +197,8 @@ int verb_begin(const verb_context *context, const options_spec *spec, int argc, 
     td_err err;
     td_err_clear(&err);
     *status = EXIT_CODE_DONE;
-    if (context->describe != NULL) {
-        context->describe(context->describe_user, spec);
+    if (context->completing != NULL) {
+        completions_offer(context->completing, spec);
         return 0;
     }
     td_result rc = options_parse(spec, argc, argv, operands, &err);

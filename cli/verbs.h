@@ -4,16 +4,15 @@
 
 #include <stddef.h>
 
+#include "cli/completions.h"
 #include "cli/exit_codes.h"
 #include "cli/options.h"
 #include "cli/report.h"
 
 /* What a verb is given. */
 typedef struct verb_context {
-    reporter *report; /* the program's, for its own lines */
-    /* NULL, or takes a verb's command line: verb_begin calls it, and the verb does nothing else. */
-    void (*describe)(void *user, const options_spec *spec);
-    void *describe_user;
+    reporter *report;                  /* the program's, for its own lines */
+    const completion_line *completing; /* or NULL; verb_begin completes it and does nothing else */
 } verb_context;
 
 typedef struct verb_row {
@@ -42,7 +41,7 @@ int verbs_main(const verb_table *table, int argc, char **argv);
  * options_spec has the verb "VERB NAME". Help and completions work as for a program's verbs. */
 exit_code verbs_below(const verb_table *table, const verb_context *context, int argc, char **argv);
 
-/* Start of every verb: parse argv, or print help or the error, or describe the verb. Returns 1 to
+/* Start of every verb: parse argv, or print help, the error or completions. Returns 1 to
  * continue; 0: end with *status. */
 int verb_begin(const verb_context *context, const options_spec *spec, int argc, char **argv,
                options_operands *operands, exit_code *status);

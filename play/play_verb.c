@@ -18,10 +18,7 @@ int play_verb_begin(play_verb *verb, const verb_context *context, const options_
     progress_init(&verb->progress, verb->report);
     output_init(&verb->output, stdout);
     td_err_clear(&verb->err);
-    if (verb->calls.release == NULL)
-        stop_signal_block();
-    else
-        stop_signal_block_with_terminal();
+    stop_signal_block(verb->calls.release != NULL);
     td_result rc = stop_signal_open(&verb->calls, &verb->signals, &verb->err);
     if (rc == TD_OK)
         return 1;

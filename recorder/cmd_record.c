@@ -266,7 +266,7 @@ static td_result run(record_talk *talk, archive *into, const recorder_config *co
                                   .durable = on_durable,
                                   .status = on_status,
                                   .user = talk};
-    stop_signal_block();
+    stop_signal_block(0);
     td_result rc = supervisor_open(&options, &recorder, err);
     if (rc == TD_OK)
         rc = stop_signal_open(&(stop_signal_calls){.stop = ask_to_stop, .user = recorder}, &signals,

@@ -227,7 +227,7 @@ static td_result run(serve_command *command, td_err *err)
 static exit_code run_stoppable(serve_command *command)
 {
     td_err err;
-    stop_signal_block();
+    stop_signal_block(0);
     td_result rc = report_detach(command->report, &err);
     if (rc == TD_OK)
         rc = wire_loop_open(command->clock, &command->log, &command->loop, &err);

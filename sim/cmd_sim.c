@@ -244,7 +244,7 @@ static td_result serve(sim_command *command, td_err *err)
 static td_result run(sim_command *command, td_err *err)
 {
     td_result rc = TD_OK;
-    stop_signal_block();
+    stop_signal_block(0);
     if (command->listen.ready_file != NULL)
         rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK && command->flags.truth != NULL)

@@ -171,7 +171,7 @@ static td_result run_cat(cat_run *run, cursor_stats *stats)
     cursor *from = NULL;
     td_result rc = TD_OK;
     if (run->options.is_following) {
-        stop_signal_block();
+        stop_signal_block(0);
         rc = stop_signal_open(&(stop_signal_calls){0}, &run->signals, err);
     }
     if (rc == TD_OK)

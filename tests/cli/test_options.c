@@ -79,8 +79,8 @@ typedef struct fixture {
 static void fixture_init(fixture *f)
 {
     memset(f, 0, sizeof *f);
-    f->groups[0] = (option_group){"Own", OWN_ROWS, sizeof OWN_ROWS / sizeof OWN_ROWS[0], &f->own};
-    f->groups[1] = option_group_archive(&f->archive);
+    f->groups[0] = option_group_archive(&f->archive);
+    f->groups[1] = (option_group){"Own", OWN_ROWS, sizeof OWN_ROWS / sizeof OWN_ROWS[0], &f->own};
     f->groups[2] = option_group_selection(&f->selection);
     f->groups[3] = option_group_threads(&f->threads);
     f->groups[4] = option_group_json(&f->json);
@@ -357,7 +357,6 @@ static void test_sizes(void **state)
     (void)state;
     static const size_row ROWS[] = {{"0", 0},
                                     {"12", 12},
-                                    {"12B", 12},
                                     {"1K", 1024},
                                     {"1KiB", 1024},
                                     {"1kB", 1000},
