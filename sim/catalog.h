@@ -12,12 +12,12 @@
 
 /* What a stream shows, which decides when it has something to send. */
 typedef enum stream_kind {
-    STREAM_BOOK,        /* the best levels; lists bids, asks, rising, deleted, updated, inserted */
+    STREAM_BOOK,        /* the best levels; lists bids, asks, deleted, updated, inserted */
     STREAM_TRADE,       /* trades of a matching event, at once; list trades */
     STREAM_TRADE_EACH,  /* likewise, a frame for each */
     STREAM_TICKER,      /* the ticker, when one of its values changed */
     STREAM_CANDLE,      /* a candle, when it changed or closed; list candles */
-    STREAM_LIQUIDATION, /* a liquidated position */
+    STREAM_LIQUIDATION, /* a trade of a liquidated position */
     STREAM_NOTICE,      /* repeatedly, changed or not */
     /* Of the simulated account (sim/account.h). */
     STREAM_ORDER,
@@ -40,10 +40,10 @@ typedef enum stream_scope {
 
 enum {
     STREAM_NO_INITIAL = 1 << 0, /* a new subscriber gets no snapshot */
-    STREAM_NO_MARK = 1 << 3,    /* its content is not in the truth */
-    STREAM_MS = 1 << 4,         /* its times are whole milliseconds and rise strictly */
+    STREAM_NO_MARK = 1 << 1,    /* its content is not in the truth */
+    STREAM_MS = 1 << 2,         /* its times are whole milliseconds and rise strictly */
     /* Trades: a new subscriber gets the last trade, however old, or nothing if there was none. */
-    STREAM_LAST_FIRST = 1 << 6,
+    STREAM_LAST_FIRST = 1 << 3,
 };
 
 /* How often a stream is sent: every 1 to n events of its symbol, or every n milliseconds of

@@ -107,7 +107,7 @@ static void conn_close(sim_conn *conn, unsigned code)
     wire_peer_close(conn->wire, code);
 }
 
-/* Send a message and count its bytes; on failure close the connection. */
+/* Send a message; on failure close the connection. */
 static void conn_send(sim_conn *conn, td_bytes bytes)
 {
     td_err err;

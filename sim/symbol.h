@@ -1,4 +1,4 @@
-/* One traded symbol: its market, and what follows from the trades in it: ticker, index, the last
+/* One traded symbol: its market, and what follows from the trades in it: the ticker, the last
  * trade. The frames of every family show these; no frame is kept here.
  *
  * A matching event is one order or cancel in s->market, then symbol_end_event. One thread. */

@@ -1,7 +1,7 @@
 /* Templates: how a frame looks, as text. A template is the frame with named values in place of what
  * changes, so a topic is a row of a table and no code:
  *
- *   {'topic':'$topic','ts':$ts:ms,'data':{'b':[@bids(['$price','$size'])],'u':$u}}
+ *   {'topic':'$topic','ts':$ts:e3,'data':{'b':[@bids(['$price','$size'])],'u':$u}}
  *
  *   '              a quotation mark (frames have no apostrophes)
  *   $name          a value, with all its decimal places; a text as it is
@@ -12,7 +12,7 @@
  *   ~(...)         left out unless a value in it differs from what was shown last
  *
  * Values are those of sim/value.h. Compiled once, rendered often. A template that does not compile
- * is a fault of our own, asserted with its text. One thread a template set. */
+ * is a fault of the program: an assertion. One thread a template set. */
 #ifndef TD_SIM_TEMPLATE_H
 #define TD_SIM_TEMPLATE_H
 

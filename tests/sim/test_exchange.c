@@ -252,26 +252,6 @@ static void test_truth_fails(void **state)
     sim_client_close(&c);
     sim_scene_close(&s);
 }
-/* With the clock at a thousand times its pace, minutes close in a moment; exchange times of all
- * families are on one clock. */
-static void test_time_scale(void **state)
-{
-    (void)state; /* none */
-    sim_scene s;
-    sim_client c = {0};
-    exchange_options options = sim_scene_families((const char *const[]){"v5-linear", NULL}, 1000);
-    options.time_scale = 1000;
-    sim_scene_open(&s, &options);
-    sim_client_connect(&s, &c, "/v5/public/linear");
-    sim_client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"kline.1.BTCUSDT\"]}");
-    uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
-    while (sim_client_count(&c, "\"confirm\":true") < 3) {
-        assert_int_equal(wire_loop_run(s.loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
-        assert_true(clock_mono_ns(clock_real()) < end);
-    }
-    sim_client_close(&c);
-    sim_scene_close(&s);
-}
 
 int main(void)
 {
@@ -284,7 +264,6 @@ int main(void)
         cmocka_unit_test(test_two_clients),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_truth_fails),
-        cmocka_unit_test(test_time_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
