@@ -213,6 +213,8 @@ void feed_setup_close_all(feed_setup *feeds, size_t count)
     if (feeds == NULL)
         return;
     for (size_t i = 0; i < count; i++) {
+        open_gaps_close(feeds[i].gaps);
+        http_feed_close(feeds[i].http);
         subscription_fini(&feeds[i].subscription);
         redactor_fini(&feeds[i].redactor);
         if (feeds[i].owns_budget)

@@ -6,6 +6,8 @@
 #include "capture/redact.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
+#include "recorder/http_feed.h"
+#include "recorder/open_gaps.h"
 #include "recorder/subscription.h"
 
 typedef struct feed_setup {
@@ -14,6 +16,8 @@ typedef struct feed_setup {
     redactor redactor;
     connect_budget *budget; /* shared by the feeds of one host */
     uint8_t owns_budget;
+    open_gaps *gaps; /* both are the supervisor's, and closed with the rest */
+    http_feed *http;
 } feed_setup;
 
 /* One setup for each feed of a finished configuration, in its order. Reads secrets (the process

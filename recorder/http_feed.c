@@ -52,7 +52,7 @@ static void set_timer(http_feed *self)
     uint64_t due_ns = UINT64_MAX;
     wire_timer_cancel(self->timer);
     self->timer = NULL;
-    if (!self->is_running || self->asked != NOTHING_ASKED)
+    if (!self->is_running || self->asked != NOTHING_ASKED || self->options.feed->http_count == 0)
         return;
     for (size_t i = 0; i < self->options.feed->http_count; i++)
         due_ns = self->rows[i].due_mono_ns < due_ns ? self->rows[i].due_mono_ns : due_ns;
@@ -226,7 +226,6 @@ uint64_t http_feed_failures(const http_feed *self)
 
 http_feed *http_feed_open(const http_feed_options *options)
 {
-    TD_ASSERT(options->feed->http_count > 0);
     TD_ASSERT(options->feed->http_count <= LIMIT_FEED_HTTP);
     http_feed *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;

@@ -71,7 +71,7 @@ static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
     ended.to_ns = is_ahead ? ended.from_ns : to_ns;
     if (is_ahead)
         ended.detail = CLOCK_BEHIND;
-    self->options.emit(self->options.user, &ended);
+    self->options.emit(self->options.user, self->options.feed_index, &ended);
     drop_row(self, index);
 }
 
@@ -439,7 +439,7 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *to
         row.topic = topic->topic;
         row.symbol = symbol;
         row.to_ns = GAP_OPEN;
-        self->options.emit(self->options.user, &row);
+        self->options.emit(self->options.user, self->options.feed_index, &row);
         add_row(self, &row);
     }
 }
@@ -492,7 +492,7 @@ void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason r
     gap_row row = gap_row_of(reason, self->options.feed->name, from_ns, GAP_OPEN, cause);
     row.shard = shard;
     row.conn = conn;
-    self->options.emit(self->options.user, &row);
+    self->options.emit(self->options.user, self->options.feed_index, &row);
     wait_for(add_row(self, &row), shard);
 }
 

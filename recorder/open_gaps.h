@@ -32,7 +32,8 @@ typedef struct open_gaps_options {
     const feed_slots *past;     /* earlier recordings; only used by open_gaps_open */
     const gap_list *ledger;     /* likewise; of all feeds */
     uint64_t start_ns;          /* of the session, wall clock */
-    void (*emit)(void *user, const gap_row *row);
+    uint16_t feed_index;        /* passed to emit */
+    void (*emit)(void *user, uint16_t feed_index, const gap_row *row);
     void *user;
 } open_gaps_options;
 

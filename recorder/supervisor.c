@@ -34,12 +34,6 @@ enum { QUEUE_CHUNKS = 8 };
 enum { LIVE_CHECK_RING_BYTES = 32 << 20 };
 _Static_assert(LIVE_CHECK_RING_BYTES > LIMIT_FRAME_BYTES, "the largest frame can be checked");
 
-/* The user pointer of a feed's open_gaps. */
-typedef struct gap_user {
-    supervisor *self;
-    uint16_t feed_index;
-} gap_user;
-
 struct supervisor {
     supervisor_options options;
     wire_loop *loop;
@@ -51,16 +45,13 @@ struct supervisor {
     chunk_queue *queue;
     encoder *encoder;
     archive_writer *writer;
-    uint64_t file_bytes; /* of the session's segments, once writer is closed */
-    open_gaps **gaps;    /* one a feed */
-    gap_user *gap_users;
+    uint64_t file_bytes;   /* of the session's segments, once writer is closed */
     free_space free_space; /* before disk is opened; the disk thread reads it */
     lag *lag;
     disk *disk;
     dialect_parser *answers;
     connection_env env;
     feed_setup *feeds;
-    http_feed **http; /* one a feed; NULL: it has no HTTP requests */
     redactor **redactors;
     connection **connections;
     size_t connection_count;
@@ -163,8 +154,7 @@ static void on_live(void *user, uint16_t feed_index)
 {
     supervisor *self = user;
     TD_ASSERT(feed_index < self->options.config->feed_count);
-    if (self->http[feed_index] != NULL)
-        http_feed_live(self->http[feed_index]);
+    http_feed_live(self->feeds[feed_index].http);
 }
 
 static void pause_all(void *user)
@@ -195,11 +185,11 @@ static td_result open_feeds(supervisor *self, td_err *err)
 }
 
 /* A gap of a feed opens or ends, on the network thread. */
-static void on_gap(void *user, const gap_row *row)
+static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
 {
-    const gap_user *who = user;
+    supervisor *self = user;
     const event gap_event = {.kind = EVENT_GAP, .gap = *row};
-    intake_event(who->self->intake, who->feed_index, &gap_event);
+    intake_event(self->intake, feed_index, &gap_event);
 }
 
 /* Open the gaps of the feed's slots. They are durable before anything connects, so that a session
@@ -214,34 +204,22 @@ static td_result open_feed_gaps(supervisor *self, size_t index, const gap_list *
                                     .is_control_data = feed->api_key_env != NULL};
     feed_slots past = {0};
     td_result rc = archive_writer_feed_slots(self->writer, &query, &past, err);
-    self->gap_users[index] = (gap_user){self, (uint16_t)index};
     const open_gaps_options options = {.feed = feed,
                                        .wanted = &self->feeds[index].subscription,
                                        .past = &past,
                                        .ledger = ledger,
                                        .start_ns = start_ns,
+                                       .feed_index = (uint16_t)index,
                                        .emit = on_gap,
-                                       .user = &self->gap_users[index]};
+                                       .user = self};
     if (rc == TD_OK)
-        self->gaps[index] = open_gaps_open(&options);
+        self->feeds[index].gaps = open_gaps_open(&options);
     feed_slots_fini(&past);
     if (rc != TD_OK)
         return td_err_add(err, rc, "gaps of feed '%s'", feed->name);
     size_t count = 0;
-    const gap_row *begun = open_gaps_begun(self->gaps[index], &count);
+    const gap_row *begun = open_gaps_begun(self->feeds[index].gaps, &count);
     return archive_writer_put_gaps(self->writer, begun, count, err);
-}
-
-static td_result open_gaps_of_feeds(supervisor *self, const gap_list *ledger, uint64_t start_ns,
-                                    td_err *err)
-{
-    size_t count = self->options.config->feed_count;
-    self->gaps = td_alloc_zero(count, sizeof(open_gaps *));
-    self->gap_users = td_alloc_zero(count, sizeof *self->gap_users);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < count && rc == TD_OK; i++)
-        rc = open_feed_gaps(self, i, ledger, start_ns, err);
-    return rc;
 }
 
 /* Close what a crash left open, begin the session, and look up what is known of each feed. */
@@ -275,8 +253,8 @@ static td_result open_session(supervisor *self, td_err *err)
         if (rc == TD_OK && self->redactors[i] != NULL)
             archive_writer_make_private(self->writer, i);
     }
-    if (rc == TD_OK)
-        rc = open_gaps_of_feeds(self, &ledger, options.start_ns, err);
+    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
+        rc = open_feed_gaps(self, i, &ledger, options.start_ns, err);
     gap_list_fini(&ledger);
     return rc;
 }
@@ -362,7 +340,7 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
         .api_secret = feed->api_secret,
         .redactor = self->redactors[feed_index],
         .budget = feed->budget,
-        .gaps = self->gaps[feed_index],
+        .gaps = feed->gaps,
         .topic_first = feed->subscription.shards[shard],
         .shard_count = feed->subscription.shard_count,
     };
@@ -405,7 +383,6 @@ static td_result open_slots(supervisor *self, td_err *err)
 static void open_http(supervisor *self)
 {
     const recorder_config *config = self->options.config;
-    self->http = td_alloc_zero(config->feed_count, sizeof(http_feed *));
     for (size_t i = 0; i < config->feed_count; i++) {
         http_feed_options options = {.loop = self->loop,
                                      .intake = self->intake,
@@ -414,8 +391,7 @@ static void open_http(supervisor *self)
                                      .feed = &config->feeds[i],
                                      .feed_index = (uint16_t)i,
                                      .redactor = self->redactors[i]};
-        if (config->feeds[i].http_count > 0)
-            self->http[i] = http_feed_open(&options);
+        self->feeds[i].http = http_feed_open(&options);
     }
 }
 
@@ -482,7 +458,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     out->feeds = self->options.config->feed_count;
     out->live = out->feeds;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
-        out->http_failures += self->http[i] == NULL ? 0 : http_feed_failures(self->http[i]);
+        out->http_failures += http_feed_failures(self->feeds[i].http);
     uint16_t waiting_feed = UINT16_MAX; /* connections stand feed by feed */
     for (size_t i = 0; i < self->connection_count; i++) {
         out->established += (uint64_t)connection_was_open(self->connections[i]);
@@ -629,9 +605,9 @@ static int are_all_down(const supervisor *self)
 
 static void stop_http(supervisor *self)
 {
-    for (size_t i = 0; self->http != NULL && i < self->options.config->feed_count; i++)
-        if (self->http[i] != NULL)
-            http_feed_stop(self->http[i]);
+    for (size_t i = 0; self->feeds != NULL && i < self->options.config->feed_count; i++)
+        if (self->feeds[i].http != NULL)
+            http_feed_stop(self->feeds[i].http);
 }
 
 /* Close with the handshake; connections that do not answer in time end when the loop closes. */
@@ -670,8 +646,7 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     for (size_t i = 0; i < self->connection_count; i++)
         connection_start(self->connections[i]);
     for (size_t i = 0; i < self->options.config->feed_count; i++)
-        if (self->http[i] != NULL)
-            http_feed_start(self->http[i]);
+        http_feed_start(self->feeds[i].http);
     keep_first(self, serve_loop(self, &failure), &failure);
     close_connections(self);
     drain(self);
@@ -722,9 +697,6 @@ void supervisor_close(supervisor *self)
     for (size_t i = 0; i < self->connection_count; i++)
         connection_close(self->connections[i]);
     td_free(self->connections);
-    for (size_t i = 0; self->http != NULL && i < self->options.config->feed_count; i++)
-        http_feed_close(self->http[i]);
-    td_free(self->http);
     lag_close(self->lag);
     td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
     (void)abandoned; /* as above: after a good run the writer is closed already */
@@ -734,10 +706,6 @@ void supervisor_close(supervisor *self)
     td_ring_close(self->ring);
     decoder_close(self->decoder);
     dialect_parser_close(self->answers);
-    for (size_t i = 0; self->gaps != NULL && i < self->options.config->feed_count; i++)
-        open_gaps_close(self->gaps[i]);
-    td_free(self->gaps);
-    td_free(self->gap_users);
     feed_setup_close_all(self->feeds, self->options.config->feed_count);
     td_free(self->redactors);
     td_free(self);

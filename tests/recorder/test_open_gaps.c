@@ -29,9 +29,10 @@ typedef struct scene {
     char rows[1024]; /* "reason slot topic from-to;" of each row, in order */
 } scene;
 
-static void add_row(void *user, const gap_row *row)
+static void add_row(void *user, uint16_t feed_index, const gap_row *row)
 {
     scene *s = user;
+    assert_int_equal(feed_index, 7);
     size_t at = strlen(s->rows);
     char end[24] = "";
     if (row->to_ns != GAP_OPEN)
@@ -106,13 +107,14 @@ static void begin(scene *s)
                                        .past = &s->past,
                                        .ledger = &s->ledger,
                                        .start_ns = NOW,
+                                       .feed_index = 7,
                                        .emit = add_row,
                                        .user = s};
     s->gaps = open_gaps_open(&options);
     size_t count = 0;
     const gap_row *rows = open_gaps_begun(s->gaps, &count);
     for (size_t i = 0; i < count; i++)
-        add_row(s, &rows[i]);
+        add_row(s, 7, &rows[i]);
 }
 
 static void fini(scene *s)
