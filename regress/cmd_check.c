@@ -22,7 +22,6 @@ typedef struct check_flags {
     const char *cut_file;
     const char *junit_file;
     uint8_t is_part;
-    uint8_t is_forced;
 } check_flags;
 
 static const option_row REPORT_ROWS[] = {
@@ -36,10 +35,6 @@ static const option_row REPORT_ROWS[] = {
      .offset = offsetof(check_flags, junit_file),
      .metavar = "FILE",
      .help = "also write the result as JUnit XML"},
-    {.long_name = "force",
-     .type = OPTION_FLAG,
-     .offset = offsetof(check_flags, is_forced),
-     .help = "replace the file of --cut"},
 };
 
 static const option_row CHECK_ROWS[] = {
@@ -91,7 +86,7 @@ static td_result check_flags_of(const check_command *command, td_err *err)
     const char *suffix = cut_file == NULL ? NULL : strrchr(cut_file, '.');
     if (rc == TD_OK && cut_file != NULL && (suffix == NULL || strcmp(suffix, ".mcap") != 0))
         rc = td_err_set(err, TD_E_INVALID, "'%s': the name of a tape ends in .mcap", cut_file);
-    if (rc == TD_OK && cut_file != NULL && !command->flags.is_forced)
+    if (rc == TD_OK && cut_file != NULL)
         rc = regress_check_absent(cut_file, err);
     return rc;
 }

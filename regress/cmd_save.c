@@ -11,7 +11,6 @@
 
 typedef struct save_flags {
     const char *out;
-    uint8_t is_forced;
 } save_flags;
 
 static const option_row SAVE_ROWS[] = {
@@ -21,10 +20,6 @@ static const option_row SAVE_ROWS[] = {
      .offset = offsetof(save_flags, out),
      .metavar = "FILE",
      .help = "the baseline to make (.tdb)"},
-    {.long_name = "force",
-     .type = OPTION_FLAG,
-     .offset = offsetof(save_flags, is_forced),
-     .help = "replace a baseline"},
 };
 
 /* Everything of one run of the verb. */
@@ -76,7 +71,7 @@ static td_result check_flags(const save_command *command, td_err *err)
         return TD_E_INVALID;
     }
     td_result rc = decoder_options_check(&command->decoders, 1, err);
-    if (rc == TD_OK && !command->flags.is_forced)
+    if (rc == TD_OK)
         rc = regress_check_absent(command->flags.out, err);
     return rc;
 }

@@ -15,16 +15,16 @@ enum { DECODER_WHAT_BYTES = 512 };
 
 /* What decoders are opened in. */
 typedef struct decoder_environment {
+    const char *name;    /* a path, or a command */
     uint64_t timeout_ns; /* a frame may take */
     const td_log *log;
     const stop_signal *signals; /* end waits */
 } decoder_environment;
 
 typedef struct decoder_kind {
-    /* What instances share; name is a path, or a command. TD_E_*: it cannot be used. */
-    td_result (*open)(const char *name, const decoder_environment *environment, void **shared,
-                      td_err *err);
-    void (*close)(void *shared); /* all instances are closed */
+    /* What instances share; the environment is borrowed until close. TD_E_*: it cannot be used. */
+    td_result (*open)(const decoder_environment *environment, void **shared, td_err *err);
+    void (*close)(void *shared); /* all instances are closed; may be NULL */
     /* An instance, on the thread that uses it; closed on any. TD_E_*: the run ends. */
     td_result (*begin)(void *shared, void **self, td_err *err);
     void (*end)(void *self);

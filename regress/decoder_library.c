@@ -13,7 +13,7 @@
 
 typedef struct library {
     plugin_file file;
-    decoder_environment environment;
+    const decoder_environment *environment;
 } library;
 
 typedef struct library_instance {
@@ -108,7 +108,7 @@ static int host_fail(const tapedeck_host *host, const char *text)
 static void host_log(const tapedeck_host *host, const char *text)
 {
     const library_instance *own = host->own;
-    td_log_emit(own->of->environment.log, TD_LOG_INFO, "%s: %s", own->of->file.table.name, text);
+    td_log_emit(own->of->environment->log, TD_LOG_INFO, "%s: %s", own->of->file.table.name, text);
 }
 
 /* ---- decoding ---- */
@@ -212,11 +212,11 @@ static void library_close(void *shared)
     td_free(of);
 }
 
-static td_result library_open(const char *name, const decoder_environment *environment,
-                              void **shared, td_err *err)
+static td_result library_open(const decoder_environment *environment, void **shared, td_err *err)
 {
+    const char *name = environment->name;
     library *of = td_alloc_zero(1, sizeof *of);
-    of->environment = *environment;
+    of->environment = environment;
     td_result rc = plugin_file_open(name, strlen(name), PLUGIN_DECODES, &of->file, err);
     if (rc != TD_OK) {
         td_free(of);

@@ -35,13 +35,8 @@ enum {
 /* An interpreter that loads much, on a machine that is busy, answers the first line within this. */
 #define START_NS (30 * TD_NS_PER_S)
 
-typedef struct program {
-    const char *command;
-    decoder_environment environment;
-} program;
-
 typedef struct program_instance {
-    program *of;
+    const decoder_environment *of;
     pid_t pid; /* 0: none runs */
     int input, output;
     td_buf line; /* the frame, to be written */
@@ -52,14 +47,6 @@ typedef struct program_instance {
 } program_instance;
 
 /* ---- one line there, one line back ---- */
-
-typedef enum talk_end {
-    TALK_ANSWERED,
-    TALK_ENDED,   /* the process closed its output, or ended */
-    TALK_SILENT,  /* no answer in time */
-    TALK_LONG,    /* a line beyond LIMIT_DECODER_REPLY_BYTES */
-    TALK_STOPPED, /* is_stopping */
-} talk_end;
 
 /* Write what the pipe takes. 0: the process reads no more. */
 static int write_some(program_instance *own, size_t *written)
@@ -81,30 +68,31 @@ static int read_some(program_instance *own)
     return own->read.data[own->read.size - 1] == '\n';
 }
 
-static talk_end talk(program_instance *own, uint64_t timeout_ns)
+/* Write the line, and read one. What is wrong with the answer; DECODE_HUNG also after a signal. */
+static decode_reason talk(program_instance *own, uint64_t timeout_ns, char what[DECODER_WHAT_BYTES])
 {
     const td_clock clock = clock_real();
     uint64_t end_ns = clock_mono_ns(clock) + timeout_ns;
     size_t written = 0;
     int can_write = 1;
     td_buf_clear(&own->read);
-    while (clock_mono_ns(clock) < end_ns) {
+    while (clock_mono_ns(clock) < end_ns && !stop_signal_came(own->of->signals)) {
         struct pollfd ends[] = {
             {.fd = own->output, .events = POLLIN},
             {.fd = can_write && written < own->line.size ? own->input : -1, .events = POLLOUT}};
-        if (stop_signal_came(own->of->environment.signals))
-            return TALK_STOPPED;
         if (poll(ends, 2, LOOK_MS) <= 0)
             continue;
         if (ends[1].revents != 0)
             can_write = write_some(own, &written);
         int found = ends[0].revents != 0 ? read_some(own) : 0;
         if (found != 0)
-            return found > 0 ? TALK_ANSWERED : TALK_ENDED;
-        if (own->read.size > LIMIT_DECODER_REPLY_BYTES)
-            return TALK_LONG;
+            return found > 0 ? DECODE_OK : DECODE_CRASHED;
+        if (own->read.size > LIMIT_DECODER_REPLY_BYTES) {
+            (void)snprintf(what, DECODER_WHAT_BYTES, "an answer that is too long"); /* fits */
+            return DECODE_GARBAGE;
+        }
     }
-    return TALK_SILENT;
+    return DECODE_HUNG;
 }
 
 /* ---- processes ---- */
@@ -178,7 +166,7 @@ static int spawn(program_instance *own, const int theirs[2])
 {
     char shell[] = "sh";
     char option[] = "-c";
-    char *command = td_strdup(own->of->command);
+    char *command = td_strdup(own->of->name);
     char *const words[] = {shell, option, command, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -217,7 +205,7 @@ static td_result start_process(program_instance *own, td_err *err)
         return TD_OK;
     own->pid = 0;
     close_pipes(own);
-    return td_err_set_os(err, failed, "cannot start '%s'", own->of->command);
+    return td_err_set_os(err, failed, "cannot start '%s'", own->of->name);
 }
 
 static td_result stopped(td_err *err)
@@ -235,22 +223,9 @@ static void end_line(json_writer *w, td_buf *out)
     td_buf_add(out, "\n", 1);
 }
 
-static td_result bad_greeting(const program_instance *own, talk_end how, td_err *err)
-{
-    td_bytes line = td_buf_view(&own->read);
-    td_err_set(err, TD_E_UNSUPPORTED,
-               "decoder '%s' did not answer the first line with {\"tapedeck\":%d}: %s%.*s",
-               own->of->command, PROTOCOL_VERSION,
-               how == TALK_ENDED    ? "it ended"
-               : how == TALK_SILENT ? "no answer within 30 s"
-                                    : "",
-               line.size > 100 ? 100 : (int)line.size, (const char *)line.data);
-    td_err_hint(err, "docs/decoders.md has the protocol");
-    return TD_E_UNSUPPORTED;
-}
-
 static td_result greet(program_instance *own, td_err *err)
 {
+    char ignored[DECODER_WHAT_BYTES];
     json_writer w;
     json_value root;
     uint64_t version = 0;
@@ -261,18 +236,23 @@ static td_result greet(program_instance *own, td_err *err)
     json_write_member_u64(&w, "tapedeck", PROTOCOL_VERSION);
     json_write_member_text(&w, "version", TAPEDECK_VERSION);
     end_line(&w, &own->line);
-    talk_end how = talk(own, START_NS);
-    if (how == TALK_STOPPED)
+    decode_reason reason = talk(own, START_NS, ignored);
+    if (stop_signal_came(own->of->signals))
         return stopped(err);
-    if (how != TALK_ANSWERED ||
-        json_parse(own->parser, td_buf_view(&own->read), JSON_PADDED, &root, NULL) != TD_OK)
-        return bad_greeting(own, how, err);
-    if (json_find_text(root, "error", &text))
-        return td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s': %.*s", own->of->command,
+    td_bytes line = td_buf_view(&own->read);
+    int is_json =
+        reason == DECODE_OK && json_parse(own->parser, line, JSON_PADDED, &root, NULL) == TD_OK;
+    if (is_json && json_find_text(root, "error", &text))
+        return td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s': %.*s", own->of->name,
                           (int)text.size, (const char *)text.data);
-    if (!json_find_u64(root, "tapedeck", &version) || version != PROTOCOL_VERSION)
-        return bad_greeting(own, how, err);
-    return TD_OK;
+    if (is_json && json_find_u64(root, "tapedeck", &version) && version == PROTOCOL_VERSION)
+        return TD_OK;
+    td_err_set(err, TD_E_UNSUPPORTED,
+               "decoder '%s' did not answer the first line with {\"tapedeck\":%d}: %s%.*s",
+               own->of->name, PROTOCOL_VERSION, reason == DECODE_CRASHED ? "it ended" : "",
+               line.size > 100 ? 100 : (int)line.size, (const char *)line.data);
+    td_err_hint(err, "docs/decoders.md has the protocol");
+    return TD_E_UNSUPPORTED;
 }
 
 static td_result ensure_process(program_instance *own, td_err *err)
@@ -318,51 +298,38 @@ static void write_frame(program_instance *own, const frame_ref *frame)
     end_line(&w, &own->line);
 }
 
-static void garbage(frame_content *answer, char what[DECODER_WHAT_BYTES], const char *why)
-{
-    answer->why.reason = DECODE_GARBAGE;
-    (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", DECODER_WHAT_BYTES - 1, why);
-}
-
-/* Its next line may answer any frame: the next frame gets a new process. */
-static void lose_step(program_instance *own, frame_content *answer, char what[DECODER_WHAT_BYTES],
-                      const char *why)
-{
-    garbage(answer, what, why);
-    kill_process(own);
-}
-
-static void read_answer(program_instance *own, const frame_ref *frame, td_arena *arena,
-                        frame_content *answer, char what[DECODER_WHAT_BYTES])
+/* 1; 0: which frame the next line would answer is no longer certain. */
+static int read_answer(program_instance *own, const frame_ref *frame, td_arena *arena,
+                       frame_content *answer, char what[DECODER_WHAT_BYTES])
 {
     const channel_info *info = &frame->channel->info;
     const message_subject subject = {frame->row, td_bytes_str(info->topic),
                                      td_bytes_str(info->symbol)};
+    message *made = td_arena_alloc(arena, sizeof *made);
     json_value root;
     json_value error;
-    td_bytes text;
+    td_bytes text = td_bytes_str("");
     uint64_t n = 0;
     td_err why;
-    if (json_parse(own->parser, td_buf_view(&own->read), JSON_PADDED, &root, &why) != TD_OK) {
-        lose_step(own, answer, what, why.text);
-        return;
-    }
-    if (!json_find_u64(root, "n", &n) || n != own->n) {
-        lose_step(own, answer, what, "the answer has not the frame's \"n\"");
-        return;
-    }
-    if (json_find(root, "error", &error)) {
-        if (!json_text(error, &text))
-            text = td_bytes_str("");
+    td_result rc = json_parse(own->parser, td_buf_view(&own->read), JSON_PADDED, &root, &why);
+    int is_in_step = rc == TD_OK && json_find_u64(root, "n", &n) && n == own->n;
+    if (rc == TD_OK && !is_in_step)
+        rc = td_err_set(&why, TD_E_INVALID, "the answer has not the frame's \"n\"");
+    if (rc == TD_OK && json_find(root, "error", &error)) {
+        (void)json_text(error, &text); /* else it stays empty */
         answer->why.reason = decoder_reason_of(text);
         (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", (int)text.size, (const char *)text.data);
-        return;
+        return 1;
     }
-    message *made = td_arena_alloc(arena, sizeof *made);
-    if (message_read(own->builder, root, "n", &subject, arena, made, &why) == TD_OK)
+    if (rc == TD_OK)
+        rc = message_read(own->builder, root, "n", &subject, arena, made, &why);
+    if (rc == TD_OK) {
         answer->message = made;
-    else
-        garbage(answer, what, why.text);
+    } else {
+        answer->why.reason = DECODE_GARBAGE;
+        (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", DECODER_WHAT_BYTES - 1, why.text);
+    }
+    return is_in_step;
 }
 
 static td_result program_decode(void *self, const frame_ref *frame, td_arena *arena,
@@ -373,25 +340,15 @@ static td_result program_decode(void *self, const frame_ref *frame, td_arena *ar
     if (rc != TD_OK)
         return rc;
     write_frame(own, frame);
-    switch (talk(own, own->of->environment.timeout_ns)) {
-    case TALK_ANSWERED:
-        read_answer(own, frame, arena, answer, what);
-        return TD_OK;
-    case TALK_ENDED:
-        answer->why.reason = DECODE_CRASHED;
+    decode_reason reason = talk(own, own->of->timeout_ns, what);
+    if (stop_signal_came(own->of->signals))
+        return stopped(err);
+    answer->why.reason = reason;
+    if (reason == DECODE_CRASHED)
         end_process(own, what);
-        return TD_OK;
-    case TALK_SILENT:
-        answer->why.reason = DECODE_HUNG;
-        kill_process(own);
-        return TD_OK;
-    case TALK_LONG:
-        lose_step(own, answer, what, "an answer that is too long");
-        return TD_OK;
-    case TALK_STOPPED:
-        break;
-    }
-    return stopped(err);
+    else if (reason != DECODE_OK || !read_answer(own, frame, arena, answer, what))
+        kill_process(own); /* the next frame gets a new one */
+    return TD_OK;
 }
 
 /* ---- instances ---- */
@@ -427,24 +384,13 @@ static td_result program_begin(void *shared, void **self, td_err *err)
     return rc;
 }
 
-static td_result program_open(const char *name, const decoder_environment *environment,
-                              void **shared, td_err *err)
+static td_result program_open(const decoder_environment *environment, void **shared, td_err *err)
 {
-    program *of = td_alloc(sizeof *of);
     (void)err;
-    *of = (program){name, *environment};
     (void)signal(SIGPIPE, SIG_IGN); /* a process that has ended is no reason to end */
-    *shared = of;
+    *shared = (void *)environment;
     return TD_OK;
 }
 
-static void program_close(void *shared)
-{
-    td_free(shared);
-}
-
-const decoder_kind DECODER_PROGRAM = {.open = program_open,
-                                      .close = program_close,
-                                      .begin = program_begin,
-                                      .end = program_end,
-                                      .decode = program_decode};
+const decoder_kind DECODER_PROGRAM = {
+    .open = program_open, .begin = program_begin, .end = program_end, .decode = program_decode};

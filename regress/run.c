@@ -79,7 +79,7 @@ td_result regress_check_absent(const char *path, td_err *err)
     if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_E_NOTFOUND)
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
-    td_err_hint(err, "give --force to replace it, or another name");
+    td_err_hint(err, "remove it, or give another name");
     return TD_E_INVALID;
 }
 

@@ -86,7 +86,7 @@ typedef struct decoder_failure {
 
 struct user_decoder {
     const decoder_kind *kind; /* NULL: the built-in decoder */
-    const char *name;
+    decoder_environment environment;
     void *shared;
     tape_decoding decoding;
     pthread_mutex_t mutex; /* of what follows */
@@ -200,23 +200,22 @@ td_result user_decoder_ask(user_decoder *self, const frame_ref *frame, td_arena 
 td_result user_decoder_open(const decoder_options *options, size_t number, const td_log *log,
                             const stop_signal *signals, user_decoder **out, td_err *err)
 {
-    const decoder_environment environment = {options->timeout_ns, log, signals};
     size_t libraries = options->libraries.count;
     user_decoder *made = td_alloc_zero(1, sizeof *made);
     instance *first;
-    made->name = "built-in";
+    made->environment = (decoder_environment){"built-in", options->timeout_ns, log, signals};
     made->decoding = (tape_decoding){read_frames, made};
     pthread_mutex_init(&made->mutex, NULL);
     if (number < libraries && strcmp(options->libraries.items[number], "builtin") != 0) {
         made->kind = &DECODER_LIBRARY;
-        made->name = options->libraries.items[number];
+        made->environment.name = options->libraries.items[number];
     } else if (number >= libraries && number - libraries < options->commands.count) {
         made->kind = &DECODER_PROGRAM;
-        made->name = options->commands.items[number - libraries];
+        made->environment.name = options->commands.items[number - libraries];
     }
     td_result rc = TD_OK;
     if (made->kind != NULL)
-        rc = made->kind->open(made->name, &environment, &made->shared, err);
+        rc = made->kind->open(&made->environment, &made->shared, err);
     if (rc == TD_OK && made->kind != NULL)
         rc = get_instance(made, &first, err); /* one that cannot work is refused at once */
     if (rc == TD_OK)
@@ -236,7 +235,7 @@ void user_decoder_close(user_decoder *self)
         td_free(self->instances);
         self->instances = next;
     }
-    if (self->shared != NULL)
+    if (self->shared != NULL && self->kind->close != NULL)
         self->kind->close(self->shared);
     pthread_mutex_destroy(&self->mutex);
     td_free(self);
@@ -244,7 +243,7 @@ void user_decoder_close(user_decoder *self)
 
 const char *user_decoder_name(const user_decoder *self)
 {
-    return self->name;
+    return self->environment.name;
 }
 
 const tape_decoding *user_decoder_decoding(const user_decoder *self)
@@ -270,7 +269,7 @@ void user_decoder_describe(const user_decoder *self, const char *name, result_wr
     }
     const decoder_failure *first = &self->first;
     result_object_begin(r, name);
-    result_text(r, "name", self->name);
+    result_text(r, "name", self->environment.name);
     for (int reason = DECODE_REFUSED; reason <= DECODE_UNSTABLE; reason++)
         result_count(r, decode_reason_name((decode_reason)reason), self->counts[reason]);
     result_count(r, "failures", user_decoder_failures(self));

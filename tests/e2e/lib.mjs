@@ -171,7 +171,7 @@ export async function archiveVerbs(t) {
     prune: ["--dry-run", "--older-than", "1d"],
     replay: ["--messages"], // its report says how fast it was
     export: ["--format", "jsonl", "--out", path.join(temporary(t), "set"), "--force"],
-    "regress save": ["--out", path.join(temporary(t), "x.tdb"), "--force"],
+    "regress save": ["--out", path.join(temporary(t), "x.tdb")],
     "regress diff": ["--decoder", "builtin"],
   };
   const found = [];
