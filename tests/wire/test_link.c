@@ -173,39 +173,6 @@ static void test_server_closes(void **state)
     echo_close(&e);
 }
 
-/* Several servers in one loop, of which one is closed: each answers for itself, with its own
- * certificate, whatever the Host header and SNI say. */
-static void test_servers_of_one_loop(void **state)
-{
-    (void)state;
-    echo e, second;
-    wire_side side;
-    echo_open(&e, NULL);
-    second = e;
-    second.opened = second.closed = 0;
-    const wire_server_options options = {
-        .listen = "localhost:0", .ops = &ECHO_OPS, .user = &second};
-    td_err err;
-    assert_int_equal(wire_server_open(e.loop, &options, &second.server, &err), TD_OK);
-    for (int round = 0; round < 2; round++) {
-        (void)snprintf(second.pem, sizeof second.pem, "%s/second.pem", e.folder);
-        file_write_text(second.pem, wire_server_ca_pem(second.server));
-        echo_connect(&second, &side, "/realtime");
-        wire_run_until(e.loop, &side.opened, 1, "the second server");
-        assert_int_equal(second.opened, 1);
-        assert_int_equal(e.opened, 0);
-        wire_close(side.conn, 1000);
-        wire_run_until(e.loop, &second.closed, 1, "its end");
-        second.opened = second.closed = 0;
-        if (round == 0) { /* the same again with the first one closed */
-            wire_server_close(e.server);
-            e.server = NULL;
-        }
-    }
-    unlink(second.pem);
-    echo_close(&e);
-}
-
 /* No descriptor is left for a connection that waits: it is taken once there is one. */
 static void test_out_of_descriptors(void **state)
 {
@@ -323,15 +290,10 @@ static void test_close_inside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo),
-        cmocka_unit_test(test_statuses),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_client_sends),
-        cmocka_unit_test(test_server_closes),
-        cmocka_unit_test(test_servers_of_one_loop),
-        cmocka_unit_test(test_out_of_descriptors),
-        cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_pause_inside),
+        cmocka_unit_test(test_echo),          cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_client_sends),
+        cmocka_unit_test(test_server_closes), cmocka_unit_test(test_out_of_descriptors),
+        cmocka_unit_test(test_pause),         cmocka_unit_test(test_pause_inside),
         cmocka_unit_test(test_close_inside),
     };
     return cmocka_run_group_tests_name("wire/link", tests, NULL, NULL);
