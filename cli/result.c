@@ -470,16 +470,3 @@ void result_filled(result_writer *r, const char *name, const char *pattern)
     field->text_at = text_at;
     end_text(r, field);
 }
-
-void result_log(result_writer *r, reporter *log, td_log_level level, const char *pattern)
-{
-    td_buf *page = &r->page;
-    size_t text_at = page->size;
-    if (r->json != NULL)
-        return;
-    print_pattern(r, pattern);
-    if (page->size > text_at)
-        report_line(log, level, "%.*s", (int)(page->size - text_at),
-                    (const char *)page->data + text_at);
-    page->size = text_at;
-}

@@ -30,7 +30,6 @@
 #include "base/err.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
-#include "cli/report.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 
@@ -104,10 +103,6 @@ void result_duration(result_writer *r, const char *name, uint64_t ns);
 void result_styled(result_writer *r, const char *name, terminal_style style, const char *text);
 void result_filled(result_writer *r, const char *name,
                    const char *pattern); /* with the fields so far */
-
-/* A line of the log: the pattern with the fields so far, nothing if all of it is left out. Not as
- * JSON: a document has the fields. */
-void result_log(result_writer *r, reporter *log, td_log_level level, const char *pattern);
 
 /* The writer for what is for programs only; NULL if the form is text. */
 static inline json_writer *result_json(const result_writer *r)

@@ -192,19 +192,54 @@ static void on_status(void *user, const supervisor_status *status)
         format_counted(status->intake.frames_in, "frame").text, status->ring_percent);
 }
 
+static uint64_t count_frames(const supervisor_status *status)
+{
+    return status->intake.frames_in - status->intake.frames_dropped + status->intake.frames_out +
+           status->intake.http_replies;
+}
+
+static void warn_of(reporter *log, uint64_t count, const char *noun, const char *what)
+{
+    if (count > 0)
+        report_line(log, TD_LOG_WARNING, "%s %s", format_counted(count, noun).text, what);
+}
+
+static void log_summary(reporter *log, const char *path, const supervisor_status *status)
+{
+    char elapsed[TD_TIME_TEXT_BYTES];
+    char lag_max[TD_TIME_TEXT_BYTES];
+    char lag_mean[TD_TIME_TEXT_BYTES];
+    td_duration_format(status->elapsed_ns, elapsed);
+    td_duration_format(status->lag.max_ns, lag_max);
+    td_duration_format(status->lag.mean_ns, lag_mean);
+    report_line(log, TD_LOG_INFO, "recorded %s (%s received) in %s into %s: %s on disk",
+                format_counted(count_frames(status), "frame").text,
+                format_size(status->intake.bytes_in).text, elapsed, path,
+                format_size(status->file_bytes).text);
+    report_line(log, TD_LOG_INFO, "durable after at most %s, %s on average", lag_max, lag_mean);
+    warn_of(log, status->lag.late_chunks, "chunk", "became durable later than commit_interval");
+    warn_of(log, status->intake.frames_dropped, "frame", "discarded by overload");
+    warn_of(log, status->encoder.overflow_frames, "frame",
+            "recorded as _unknown: a segment has too many topics and symbols");
+    warn_of(log, status->live_check.unchecked_books, "book",
+            "unchecked: the live check's memory was used up");
+    warn_of(log, status->live_check.violations, "frame", "broke a continuity rule");
+}
+
 /* A session's result: a line of JSON, or lines of the log. */
 static void print_summary(record_talk *talk, const char *session, const char *path,
                           const supervisor_status *status)
 {
-    reporter *log = talk->progress.report;
     result_writer r;
+    if (!talk->form.is_json) {
+        log_summary(talk->progress.report, path, status);
+        return;
+    }
     result_begin(&r, &talk->output, &talk->form);
     result_object_begin(&r, NULL);
     result_object_begin(&r, "recorded");
     result_text(&r, "session", session);
-    result_count(&r, "frames",
-                 status->intake.frames_in - status->intake.frames_dropped +
-                     status->intake.frames_out + status->intake.http_replies);
+    result_count(&r, "frames", count_frames(status));
     result_count(&r, "in", status->intake.frames_in);
     result_count(&r, "out", status->intake.frames_out);
     result_size(&r, "bytes", status->intake.bytes_in);
@@ -225,24 +260,6 @@ static void print_summary(record_talk *talk, const char *session, const char *pa
     result_count(&r, "lines_lost", output_lines_lost(&talk->output));
     result_count(&r, "unchecked_books", status->live_check.unchecked_books);
     result_fraction(&r, "elapsed_s", status->elapsed_ns / TD_NS_PER_MS, 3);
-    result_duration(&r, "elapsed", status->elapsed_ns);
-    result_duration(&r, "lag_max", status->lag.max_ns);
-    result_duration(&r, "lag_mean", status->lag.mean_ns);
-    result_note(&r, "path", "%s", path);
-    result_note(&r, "channels", "%u", LIMIT_TOPIC_CHANNELS);
-    result_log(&r, log, TD_LOG_INFO,
-               "recorded {frames frame} ({bytes} received) in {elapsed} into {path}: {file_bytes} "
-               "on disk");
-    result_log(&r, log, TD_LOG_INFO, "durable after at most {lag_max}, {lag_mean} on average");
-    result_log(&r, log, TD_LOG_WARNING,
-               "[{late_chunks chunk} became durable later than commit_interval]");
-    result_log(&r, log, TD_LOG_WARNING, "[{dropped frame} discarded by overload]");
-    result_log(&r, log, TD_LOG_WARNING,
-               "[{overflow frame} recorded as _unknown: a segment holds at most {channels} topics "
-               "and symbols]");
-    result_log(&r, log, TD_LOG_WARNING,
-               "[{unchecked_books book} unchecked: the live check's memory was used up]");
-    result_log(&r, log, TD_LOG_WARNING, "[{violations frame} broke a continuity rule]");
     result_object_end(&r, NULL);
     result_object_end(&r, NULL);
     result_end(&r);

@@ -282,49 +282,13 @@ static void test_broken_lines(void **state)
                                                "end\n");
 }
 
-/* Lines of the log come from the same fields, and leave no trace in the text; JSON has none. */
-static void test_log(void **state)
-{
-    (void)state;
-    static const char *const TEXTS[] = {
-        [FORM_TEXT] = "p: 1,500 frames of x\\x0ay\np: warning: 1 book broken\n", [FORM_JSON] = ""};
-    for (uint8_t form = FORM_TEXT; form <= FORM_JSON; form++) {
-        char text[256];
-        reporter log;
-        output_stream output;
-        result_writer r;
-        FILE *out = tmpfile();
-        assert_non_null(out);
-        report_init(&log, "p", out);
-        open_output(&output, 0, 0);
-        result_begin(&r, &output, &(json_options){.is_json = form});
-        result_object_begin(&r, NULL);
-        result_count(&r, "frames", 1500);
-        result_text(&r, "name", "x\ny");
-        result_count(&r, "lost", 0);
-        result_count(&r, "broken", 1);
-        result_log(&r, &log, TD_LOG_INFO, "{frames frame} of {name}");
-        result_log(&r, &log, TD_LOG_WARNING, "[{lost frame} lost]");
-        result_log(&r, &log, TD_LOG_WARNING, "[{broken book} broken]");
-        result_object_end(&r, "{frames}");
-        result_end(&r);
-        rewind(out);
-        text[fread(text, 1, sizeof text - 1, out)] = '\0';
-        assert_string_equal(text, TEXTS[form]);
-        assert_string_equal(close_output(&output),
-                            form == FORM_TEXT ? "1,500"
-                                              : "{\"frames\":1500,\"name\":\"x\\ny\",\"lost\":0,"
-                                                "\"broken\":1}\n");
-        fclose(out);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds), cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_lists), cmocka_unit_test(test_broken_lines),
-        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_broken_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
