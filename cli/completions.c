@@ -1,30 +1,22 @@
 #include "cli/completions.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The first line; the prefix ends at end. A prefix that would not stay one field has no candidates.
- */
+/* The first line; the prefix ends at end. */
 static void print_kind(const char *kind, const char *word, const char *end, const char *what)
 {
-    int size = (int)(end - word);
-    int is_field = (int)strcspn(word, "\t\n") >= size;
-    printf("%s\t%.*s\t%s\n", is_field ? kind : "none", is_field ? size : 0, word, what);
+    printf("%s\t%.*s\t%s\n", kind, (int)(end - word), word, what);
 }
 
 /* The kind of a path by its metavar, or by an operand such as "[FILE]...". */
 static const char *path_kind(const char *metavar)
 {
-    static const char *const KINDS[][2] = {
-        {"DIR", "folders"}, {"ARCHIVE", "archives"}, {"FILE", "files"}, {"PEM", "files"}};
-    metavar += strspn(metavar, "[");
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
-        size_t size = strlen(KINDS[i][0]);
-        if (strncmp(metavar, KINDS[i][0], size) == 0 && !isupper((unsigned char)metavar[size]))
-            return KINDS[i][1];
-    }
-    return "none";
+    if (strstr(metavar, "FILE") != NULL || strstr(metavar, "PEM") != NULL)
+        return "files";
+    return strstr(metavar, "ARCHIVE") != NULL ? "archives"
+           : strstr(metavar, "DIR") != NULL   ? "folders"
+                                              : "none";
 }
 
 /* Candidates for an option's value, which begins within the word. */

@@ -6,7 +6,6 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
-#include "base/suggest.h"
 #include "base/time_text.h"
 #include "cli/options.h"
 
@@ -88,7 +87,6 @@ static td_result set_number(const option_row *row, const char *text, uint64_t *t
 
 static td_result set_choice(const option_row *row, const char *text, int *target, td_err *err)
 {
-    suggest_search search = {.written = td_bytes_str(text)};
     char allowed[512] = "";
     size_t used = 0;
     for (int i = 0; row->choices[i] != NULL; i++) {
@@ -96,18 +94,12 @@ static td_result set_choice(const option_row *row, const char *text, int *target
             *target = i;
             return TD_OK;
         }
-        suggest_offer(&search, row->choices[i]);
         int written = snprintf(allowed + used, sizeof allowed - used, "%s%s", i == 0 ? "" : ", ",
                                row->choices[i]);
         if (written > 0 && used + (size_t)written < sizeof allowed)
             used += (size_t)written;
     }
-    td_err_set(err, TD_E_INVALID, "'%s' is not one of %s", text, allowed);
-    char similar[128];
-    suggest_format(&search, similar, sizeof similar);
-    if (search.name != NULL)
-        td_err_hint(err, "%s", similar);
-    return TD_E_INVALID;
+    return td_err_set(err, TD_E_INVALID, "'%s' is not one of %s", text, allowed);
 }
 
 static td_result add_to_list(const char *text, options_list *list, td_err *err)

@@ -323,35 +323,41 @@ void result_list_end(result_writer *r)
 
 /* ---- fields ---- */
 
-void result_count(result_writer *r, const char *name, uint64_t count)
+/* A value that is a number or a word in JSON. */
+static void add_value(result_writer *r, const char *name, uint64_t value, const char *json,
+                      const char *text)
 {
-    if (r->json != NULL && count == UINT64_MAX)
-        json_write_member_text(r->json, name, NULL);
-    else if (r->json != NULL)
-        json_write_member_u64(r->json, name, count);
-    else
-        add_text(r, name, count, count == UINT64_MAX ? "?" : format_count(count).text);
+    if (r->json == NULL) {
+        add_text(r, name, value, text);
+        return;
+    }
+    json_write_key(r->json, name);
+    json_write_raw(r->json, td_bytes_str(json));
 }
 
-/* A number that is text in a form of its own. */
-static void add_number(result_writer *r, const char *name, uint64_t number, const char *text)
+static unit_text digits_of(uint64_t number)
 {
-    if (r->json != NULL)
-        json_write_member_u64(r->json, name, number);
+    unit_text out;
+    (void)snprintf(out.text, sizeof out.text, "%" PRIu64, number); /* fits */
+    return out;
+}
+
+void result_count(result_writer *r, const char *name, uint64_t count)
+{
+    if (count == UINT64_MAX)
+        add_value(r, name, count, "null", "?");
     else
-        add_text(r, name, number, text);
+        add_value(r, name, count, digits_of(count).text, format_count(count).text);
 }
 
 void result_number(result_writer *r, const char *name, uint64_t number)
 {
-    char text[24];
-    (void)snprintf(text, sizeof text, "%" PRIu64, number); /* fits */
-    add_number(r, name, number, text);
+    add_value(r, name, number, digits_of(number).text, digits_of(number).text);
 }
 
 void result_size(result_writer *r, const char *name, uint64_t bytes)
 {
-    add_number(r, name, bytes, format_size(bytes).text);
+    add_value(r, name, bytes, digits_of(bytes).text, format_size(bytes).text);
 }
 
 /* "2021-04-17T16:43:05.489609000Z": date, time, three digits of the fraction */
@@ -362,34 +368,28 @@ void result_time(result_writer *r, const char *name, uint64_t ns)
     td_time_format(ns, all);
     if (ns != 0)
         (void)snprintf(text, sizeof text, "%.10s %.12s", all, all + 11); /* fits */
-    add_number(r, name, ns, text);
+    add_value(r, name, ns, digits_of(ns).text, text);
 }
 
 void result_instant(result_writer *r, const char *name, uint64_t ns)
 {
     char text[TD_TIME_TEXT_BYTES];
     td_time_format(ns, text);
-    add_number(r, name, ns, text);
+    add_value(r, name, ns, digits_of(ns).text, text);
 }
 
 void result_signed(result_writer *r, const char *name, int64_t number)
 {
     char text[24];
     (void)snprintf(text, sizeof text, "%" PRId64, number); /* fits */
-    if (r->json != NULL)
-        json_write_member_i64(r->json, name, number);
-    else
-        add_text(r, name, 1, text);
+    add_value(r, name, 1, text, text);
 }
 
 void result_decimal(result_writer *r, const char *name, td_decimal value)
 {
     char text[TD_DECIMAL_TEXT_BYTES];
     (void)td_decimal_format(value, text); /* the length is not needed */
-    if (r->json != NULL)
-        json_write_member_decimal(r->json, name, value);
-    else
-        add_text(r, name, 1, text);
+    result_text(r, name, text);
 }
 
 void result_fraction(result_writer *r, const char *name, uint64_t mantissa, uint8_t places)
@@ -397,12 +397,7 @@ void result_fraction(result_writer *r, const char *name, uint64_t mantissa, uint
     td_decimal value = {mantissa > INT64_MAX ? INT64_MAX : (int64_t)mantissa, places};
     char text[TD_DECIMAL_TEXT_BYTES];
     (void)td_decimal_format(value, text); /* the length is not needed */
-    if (r->json == NULL) {
-        add_text(r, name, mantissa, text);
-        return;
-    }
-    json_write_key(r->json, name);
-    json_write_raw(r->json, td_bytes_str(text));
+    add_value(r, name, mantissa, text, text);
 }
 
 void result_text(result_writer *r, const char *name, const char *text)
@@ -415,10 +410,7 @@ void result_text(result_writer *r, const char *name, const char *text)
 
 void result_bool(result_writer *r, const char *name, int value)
 {
-    if (r->json != NULL)
-        json_write_member_bool(r->json, name, value);
-    else
-        add_text(r, name, value != 0, "");
+    add_value(r, name, value != 0, value ? "true" : "false", "");
 }
 
 void result_null(result_writer *r, const char *name)

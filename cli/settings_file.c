@@ -49,18 +49,16 @@ setting settings_entry(setting list, size_t index)
     return index < count ? value_of(list.file, start[index]) : (setting){list.file, NULL};
 }
 
-/* The value of a key as it is in the file; *line: of the key. */
-static setting find_key(setting mapping, const char *key, size_t *line)
+/* The value of a key as it is in the file. */
+static setting find_key(setting mapping, const char *key)
 {
     if (mapping.node == NULL || mapping.node->type != YAML_MAPPING_NODE)
         return (setting){mapping.file, NULL};
     for (const yaml_node_pair_t *pair = mapping.node->data.mapping.pairs.start;
          pair < mapping.node->data.mapping.pairs.top; pair++) {
         setting name = value_of(mapping.file, pair->key);
-        if (!is_text(name) || strcmp(text_of(name), key) != 0)
-            continue;
-        *line = name.node->start_mark.line + 1;
-        return value_of(mapping.file, pair->value);
+        if (is_text(name) && strcmp(text_of(name), key) == 0)
+            return value_of(mapping.file, pair->value);
     }
     return (setting){mapping.file, NULL};
 }
@@ -101,14 +99,13 @@ static const option_row *find_row(const settings_keys *keys, const char *key)
 setting settings_find(setting mapping, const settings_keys *keys, const char *name)
 {
     char key[KEY_BYTES];
-    size_t line;
     for (size_t i = 0; i < keys->row_count; i++) {
         if (strcmp(keys->rows[i].long_name, name) != 0)
             continue;
         key_of(keys, &keys->rows[i], key);
-        return find_key(mapping, key, &line);
+        return find_key(mapping, key);
     }
-    return find_key(mapping, name, &line);
+    return find_key(mapping, name);
 }
 
 static td_result unknown_key(const settings_keys *keys, const char *key, td_err *err)
@@ -186,19 +183,17 @@ td_result settings_read(setting mapping, const settings_keys *keys, void *target
     for (const yaml_node_pair_t *pair = mapping.node->data.mapping.pairs.start;
          rc == TD_OK && pair < mapping.node->data.mapping.pairs.top; pair++) {
         setting key = value_of(mapping.file, pair->key);
-        size_t first_line = 0;
         if (!is_text(key)) {
             rc = td_err_set(err, TD_E_INVALID, "a key is not plain text");
             return settings_blame(key, rc, err);
         }
         int is_nested = keys->nested != NULL && strcmp(text_of(key), keys->nested) == 0;
         const option_row *row = find_row(keys, text_of(key));
-        setting value = find_key(mapping, text_of(key), &first_line);
+        setting value = find_key(mapping, text_of(key));
         if (row == NULL && !is_nested)
             rc = unknown_key(keys, text_of(key), err);
         else if (value.node != value_of(mapping.file, pair->value).node)
-            rc = td_err_set(err, TD_E_INVALID, "'%s' is given twice (first in line %zu)",
-                            text_of(key), first_line);
+            rc = td_err_set(err, TD_E_INVALID, "'%s' is given twice", text_of(key));
         if (rc != TD_OK)
             return settings_blame(key, rc, err);
         if (!is_nested)

@@ -6,10 +6,7 @@
 #include "base/escape_format.h"
 #include "cli/terminal.h"
 
-enum {
-    COLUMN_WIDTH_MAX = 120, /* in a pipe: one long cell does not push all lines apart */
-    BETWEEN_COLUMNS = 2,
-};
+enum { BETWEEN_COLUMNS = 2 };
 
 /* Columns on a terminal: code points, which is right for everything but wide scripts. */
 static size_t text_width(const char *text)
@@ -91,7 +88,6 @@ void table_print(const text_table *table, size_t columns, int has_colour, td_buf
         for (size_t i = 0; i < table->column_count; i++) {
             const table_column *column = &table->columns[i];
             const char *cell = row == 0 ? column->title : text;
-            size_t width = table->widths[i];
             size_t own = text_width(cell);
             if (row > 0)
                 text += strlen(text) + 1;
@@ -100,9 +96,7 @@ void table_print(const text_table *table, size_t columns, int has_colour, td_buf
                     continue;
                 spare--;
             }
-            if (columns == 0 && width > COLUMN_WIDTH_MAX)
-                width = COLUMN_WIDTH_MAX;
-            size_t rest = own < width ? width - own : 0;
+            size_t rest = table->widths[i] - own;
             int is_right = column->align == TABLE_RIGHT || column->align == TABLE_SPARE_RIGHT;
             print_spaces(out, pad + (is_right ? rest : 0));
             td_buf_add(out, cell, strlen(cell));
