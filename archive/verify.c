@@ -92,14 +92,9 @@ static void keep_finding(void *user, const segment_finding *finding)
 /* An open file whose head is torn, or that is gone: a crash left it when it had just been made. */
 static int has_nothing_durable(const checked_segment *segment, const char *full)
 {
-    int has_durable = 0;
-    if (!segment->listed->name.is_open || segment->rc == TD_E_NOTFOUND)
+    if (segment->rc == TD_E_NOTFOUND)
         return segment->listed->name.is_open;
-    if (segment->rc != TD_E_TRUNCATED && segment->rc != TD_E_CORRUPT)
-        return 0;
-    return recover_has_durable(archive_io(segment->of->archive), full, &has_durable, NULL) ==
-               TD_OK &&
-           !has_durable;
+    return recover_is_empty(archive_io(segment->of->archive), full, segment->rc);
 }
 
 static void check_state(const checked_segment *segment)

@@ -456,6 +456,14 @@ td_result recover_has_durable(td_io io, const char *open_path, int *has_durable,
     return rc;
 }
 
+int recover_is_empty(td_io io, const char *open_path, td_result opened)
+{
+    int has_durable = 1;
+    return (opened == TD_E_TRUNCATED || opened == TD_E_CORRUPT) &&
+           segment_has_open_name(open_path) &&
+           recover_has_durable(io, open_path, &has_durable, NULL) == TD_OK && !has_durable;
+}
+
 typedef td_result recover_run(recovery *v, td_err *err);
 
 static td_result recover_file(td_io io, const char *open_path, const char *torn_dir,

@@ -62,4 +62,8 @@ TD_MUST_USE td_result recover_put_copy_away(td_io io, const char *open_path, con
 TD_MUST_USE td_result recover_has_durable(td_io io, const char *open_path, int *has_durable,
                                           td_err *err);
 
+/* 1 for an unfinished file whose head could not be read (opened: what that failed with) and that
+ * has nothing durable. */
+int recover_is_empty(td_io io, const char *open_path, td_result opened);
+
 #endif

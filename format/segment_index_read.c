@@ -120,15 +120,6 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
     return rc;
 }
 
-/* 1 if the file is open, and its head is torn with nothing durable after it. */
-static int has_nothing_durable(td_io io, const char *full, td_result rc)
-{
-    int has_durable = 0;
-    if ((rc != TD_E_TRUNCATED && rc != TD_E_CORRUPT) || !segment_has_open_name(full))
-        return 0;
-    return recover_has_durable(io, full, &has_durable, NULL) == TD_OK && !has_durable;
-}
-
 /* All that is known of an unreadable file. */
 static void fill_empty(const char *path, segment_index *out)
 {
@@ -157,7 +148,7 @@ td_result segment_index_read(td_io io, const char *full, const char *path, index
     segment_reader_close(reader);
     if (rc == TD_OK)
         return TD_OK;
-    if (has_nothing_durable(io, full, rc)) {
+    if (recover_is_empty(io, full, rc)) {
         td_err_clear(err);
         fill_empty(path, out);
         return TD_OK;

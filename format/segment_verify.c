@@ -565,16 +565,6 @@ static td_result walk(verify_state *v, td_err *err)
     return rc;
 }
 
-/* A power cut may leave any sectors of what a new file was made of: of its head, too. That is
- * damage only if something after it was durable. */
-static int has_nothing_durable(const verify_state *v, td_io io, const char *path)
-{
-    int has_durable = 1;
-    if (v->expects_end || v->limit > v->data_start)
-        return 0;
-    return recover_has_durable(io, path, &has_durable, NULL) == TD_OK && !has_durable;
-}
-
 /* What the reader found out decides how much of the file has to be there. */
 static void begin(verify_state *v, td_io io, const char *path)
 {
@@ -591,7 +581,10 @@ static void begin(verify_state *v, td_io io, const char *path)
         report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes after the last whole block",
                v->result->torn_bytes);
     }
-    if (session->session[0] == '\0' && !has_nothing_durable(v, io, path))
+    /* A power cut may leave any sectors of what a new file was made of: of its head, too. That is
+     * damage only if something after it was durable. */
+    if (session->session[0] == '\0' &&
+        (v->expects_end || v->limit > v->data_start || !recover_is_empty(io, path, TD_E_CORRUPT)))
         report(v, FINDING_STRUCTURE, v->data_start, "no session record");
     scanner_init(&v->walk, &v->source, &VISITOR, v);
     v->walk.conns = v->conns;

@@ -16,8 +16,6 @@ struct clock_sim {
 clock_sim *clock_sim_open(uint64_t wall_ns, uint64_t mono_ns)
 {
     clock_sim *sim = td_alloc_zero(1, sizeof *sim);
-    if (sim == NULL)
-        return NULL;
     pthread_mutex_init(&sim->mutex, NULL);
     sim->wall_ns = wall_ns;
     sim->mono_ns = mono_ns;

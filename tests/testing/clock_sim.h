@@ -12,7 +12,7 @@
 
 typedef struct clock_sim clock_sim;
 
-/* A clock that shows these times, in ns; NULL without memory. */
+/* A clock that shows these times, in ns. */
 TD_MUST_USE clock_sim *clock_sim_open(uint64_t wall_ns, uint64_t mono_ns);
 void clock_sim_close(clock_sim *sim);
 

@@ -45,17 +45,12 @@ struct fault_catalogs {
 fault_catalogs *fault_catalogs_open(const char *path)
 {
     fault_catalogs *c = td_alloc_zero(1, sizeof *c);
-    if (c == NULL)
-        return NULL;
     (void)snprintf(c->path, sizeof c->path, "%s", path);
     c->coder = codec_open();
     c->hasher = td_hasher_open();
     for (unsigned i = 0; i < PARTS; i++)
         td_buf_init(&c->content[i], FILE_BYTES_MAX);
-    if (c->coder != NULL && c->hasher != NULL)
-        return c;
-    fault_catalogs_close(c);
-    return NULL;
+    return c;
 }
 
 void fault_catalogs_close(fault_catalogs *c)
@@ -106,7 +101,6 @@ static void pack(fault_catalogs *c, const td_buf *content, version_part *out)
     size_t capacity = codec_bound(content->size);
     out->bytes = content->size;
     out->packed = td_alloc(capacity == 0 ? 1 : capacity);
-    TD_ASSERT(out->packed != NULL);
     out->packed_bytes = codec_compress(c->coder, 1, td_buf_view(content), out->packed, capacity);
 }
 
@@ -174,8 +168,7 @@ static int put_version(const version *from, const char *path)
         if (part->packed == NULL)
             continue;
         uint8_t *bytes = td_alloc(part->bytes + 1);
-        ok = bytes != NULL &&
-             ZSTD_decompress(bytes, part->bytes, part->packed, part->packed_bytes) == part->bytes;
+        ok = ZSTD_decompress(bytes, part->bytes, part->packed, part->packed_bytes) == part->bytes;
         (void)snprintf(name, sizeof name, "%s%s", path, SUFFIXES[i]);
         ok = ok && write_file(name, bytes, part->bytes);
         td_free(bytes);

@@ -20,7 +20,7 @@ typedef enum fault_catalog_kind {
     FAULT_CATALOG_KIND_COUNT,
 } fault_catalog_kind;
 
-/* Observe the catalog at path; NULL without memory. */
+/* Observe the catalog at path. */
 fault_catalogs *fault_catalogs_open(const char *path);
 void fault_catalogs_close(fault_catalogs *catalogs);
 

@@ -70,11 +70,3 @@ uint8_t *file_read(td_io io, const char *path, size_t *size)
     TD_ASSERT(td_io_read_file(io, path, SIZE_MAX, &bytes, size, NULL) == TD_OK);
     return bytes;
 }
-
-void file_copy(const char *from, const char *to)
-{
-    size_t size;
-    uint8_t *bytes = file_read(io_posix(), from, &size);
-    file_replace(io_posix(), to, bytes, size);
-    td_free(bytes);
-}

@@ -34,7 +34,4 @@ void file_write_text(const char *path, const char *text);
 /* The bytes of a file and a NUL after them, in memory of td_alloc. */
 uint8_t *file_read(td_io io, const char *path, size_t *size);
 
-/* Copy a file of the real disk over another one. */
-void file_copy(const char *from, const char *to);
-
 #endif

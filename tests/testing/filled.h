@@ -1,5 +1,5 @@
 /* Frames that tests make by hand, with what a tape fills in beside them: role and names of
- * channels, row, and content (all of it). Both fail the test without memory. */
+ * channels, row, and content (all of it). */
 #ifndef TD_TESTS_TESTING_FILLED_H
 #define TD_TESTS_TESTING_FILLED_H
 

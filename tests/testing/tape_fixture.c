@@ -210,11 +210,6 @@ void tape_segment_finish(tape_segment *segment)
     free_segment(segment);
 }
 
-void tape_segment_leave(tape_segment *segment)
-{
-    free_segment(segment);
-}
-
 const char *tape_segment_path(const tape_segment *segment)
 {
     return segment->path;

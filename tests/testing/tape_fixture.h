@@ -72,9 +72,8 @@ void tape_segment_connect(tape_segment *segment, uint32_t conn, uint64_t recv_ns
 /* End the chunk: it is written and synced. Returns where it lies. */
 segment_chunk tape_segment_seal(tape_segment *segment);
 
-/* Seal what is pending and finish the segment; or leave it as a crash would. */
+/* Seal what is pending and finish the segment. */
 void tape_segment_finish(tape_segment *segment);
-void tape_segment_leave(tape_segment *segment);
 
 /* Path of the file as it is now (with ".open" or without). */
 const char *tape_segment_path(const tape_segment *segment);
