@@ -117,11 +117,6 @@ td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err)
     return io.ops->size_at(io.ctx, path, out, err);
 }
 
-td_result td_io_is_private(td_file *file, int *out, td_err *err)
-{
-    return file->ops->is_private(file, out, err);
-}
-
 td_result td_io_make_private(td_io io, const char *path, td_err *err)
 {
     return io.ops->make_private(io.ctx, path, err);

@@ -51,7 +51,6 @@ typedef struct td_io_ops {
     void (*close)(td_file *file);
     td_result (*size)(td_file *file, uint64_t *out, td_err *err);
     td_result (*size_at)(void *ctx, const char *path, uint64_t *out, td_err *err);
-    td_result (*is_private)(td_file *file, int *out, td_err *err);
     td_result (*make_private)(void *ctx, const char *path, td_err *err);
     td_result (*read_at)(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
                          td_err *err);
@@ -98,9 +97,6 @@ TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
 /* Size of the file at path, without opening it. Fails as td_io_open for reading does, also for
  * an unreadable file and for anything but a regular file. */
 TD_MUST_USE td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err);
-
-/* *out: 1 if only its owner may read or write the file. TD_E_IO. */
-TD_MUST_USE td_result td_io_is_private(td_file *file, int *out, td_err *err);
 
 /* Restrict a folder to its owner (0700). TD_E_NOTFOUND; TD_E_IO, for instance if it belongs to
  * another user. */

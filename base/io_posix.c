@@ -127,15 +127,6 @@ static td_result posix_size_at(void *ctx, const char *path, uint64_t *out, td_er
     return TD_OK;
 }
 
-static td_result posix_is_private(td_file *base, int *out, td_err *err)
-{
-    struct stat info;
-    if (fstat(as_file(base)->fd, &info) != 0)
-        return td_err_set_os(err, errno, "cannot read its permissions");
-    *out = (info.st_mode & (S_IRWXG | S_IRWXO)) == 0;
-    return TD_OK;
-}
-
 static td_result posix_make_private(void *ctx, const char *path, td_err *err)
 {
     (void)ctx;
@@ -411,7 +402,6 @@ static const td_io_ops POSIX_OPS = {
     .close = posix_close,
     .size = posix_size,
     .size_at = posix_size_at,
-    .is_private = posix_is_private,
     .make_private = posix_make_private,
     .read_at = posix_read_at,
     .append = posix_append,

@@ -49,11 +49,6 @@ void td_secret_free(void *memory)
     TD_ASSERT(rc == 0);
 }
 
-char *td_secret_copy(const char *text, size_t size)
-{
-    return memcpy(td_secret_alloc(size + 1), text, size);
-}
-
 td_result td_secret_forbid_core_dumps(td_err *err)
 {
     struct rlimit none = {0};

@@ -14,9 +14,6 @@ TD_NEVER_NULL void *td_secret_alloc(size_t size);
 /* Overwrite and free; NULL is fine. */
 void td_secret_free(void *memory);
 
-/* A copy of size bytes with a NUL after them, for td_secret_free. */
-TD_NEVER_NULL char *td_secret_copy(const char *text, size_t size);
-
 /* Disable core dumps of this process (prctl PR_SET_DUMPABLE, and RLIMIT_CORE for kernels that
  * write files): copies of secrets are also in the environment, in requests and inside TLS. As a
  * consequence other processes of the same user cannot attach to it or read its /proc entries.

@@ -97,7 +97,6 @@ struct live_check {
     /* Relaxed: shown by a status line. */
     atomic_ullong frames, skipped, undecoded, violations, broken;
     atomic_ullong unchecked_books[LIMIT_FEEDS];
-    atomic_int skips_inflated; /* relaxed: only a flag */
 };
 
 /* In place of a channel: of topics without a row, which are recorded unchecked; and beyond the
@@ -471,9 +470,7 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
         note_skipped(self, record->recv_ns);
     if (record->segment != self->segments[channel->feed_index])
         begin_segment(self, channel->feed_index, record->segment);
-    int is_skipped = atomic_load_explicit(&self->skips_inflated, memory_order_relaxed) &&
-                     decoder_inflates(bytes);
-    if (is_skipped || !find_state(self, channel, record, &part)) {
+    if (!find_state(self, channel, record, &part)) {
         count(&self->skipped, 1);
         return;
     }
@@ -589,11 +586,6 @@ void live_check_close(live_check *self)
     td_ring_wake(self->ring);
     pthread_join(self->thread, NULL);
     free_all(self);
-}
-
-void live_check_skip_inflated(live_check *self)
-{
-    atomic_store_explicit(&self->skips_inflated, 1, memory_order_relaxed);
 }
 
 int live_check_is_idle(const live_check *self)

@@ -86,10 +86,6 @@ void live_check_put(live_check *self, const live_check_frame *frame);
 /* live_check_stats.unchecked_books of one feed. Any thread. */
 uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index);
 
-/* From here on compressed frames are skipped, and counted: the recorder stops, and they take long.
- * Any thread. */
-void live_check_skip_inflated(live_check *self);
-
 /* 1 if every record is checked. Any thread but its own. */
 int live_check_is_idle(const live_check *self);
 

@@ -229,6 +229,7 @@ static const char *last_session(const feed_slots *past)
 /* A slot that the last session did not have: its gap ended when its topics moved to other slots. */
 static int is_abandoned(const open_gaps *self, const past_slot *slot)
 {
+    TD_ASSERT(slot != NULL);
     return strcmp(slot->session, last_session(self->options.past)) != 0 &&
            last_end(self, slot) > slot->last_any_ns;
 }
@@ -247,6 +248,7 @@ static void read_past(open_gaps *self)
             topic = name_index_find(&index.by_name, td_bytes_of(name.data, from->topic_bytes));
         if (topic == NAME_INDEX_NONE)
             continue;
+        TD_ASSERT(from->slot < past->slot_count);
         const past_slot *slot = &past->slots[from->slot];
         int is_same = slot->line == 0 && slot->shard == self->topics[topic].shard;
         self->topics[topic].is_recorded = 1;

@@ -165,11 +165,6 @@ struct dialect {
     td_result (*build_topics)(td_buf *out, const dialect_ask *ask, td_err *err);
     /* NULL if the dialect has no credentials; likewise sign and check_auth. */
     td_result (*build_auth)(td_buf *out, const dialect_auth *auth, td_err *err);
-    /* Client: append "?api_key=..&expires=..&signature=.." to the URL in out ("&api_key" if it has
-     * a query already); NULL if the dialect has no such thing. */
-    td_result (*build_auth_query)(td_buf *out, const dialect_auth *auth, td_err *err);
-    /* The text that it appends after '?' or '&', with '*' for each value. */
-    const char *shown_auth_query;
 
     /* Server: append the answer to a request; nothing where the exchange does not answer. */
     td_result (*build_answer)(td_buf *out, const dialect_request *request,

@@ -1,10 +1,8 @@
 /* Dialect A: {"op":..,"args":[..]}, answered by {success, ret_msg, conn_id, request{op, args}}.
  * Spoken by inverse, linear, copy trading and USDC perpetuals (docs/wire.md 1). */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/url.h"
 #include "schema/bybit/dialects.h"
 
 /* ---- the client ---- */
@@ -13,36 +11,6 @@
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     return bybit_ask_op(out, NULL, ask, err);
-}
-
-static int is_unreserved(char c) /* RFC 3986, 2.3 */
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-/* A key may hold anything; the exchange's own are letters and digits. */
-static td_result append_escaped(td_buf *out, const char *text, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (const char *c = text; *c != '\0' && rc == TD_OK; c++)
-        rc = is_unreserved(*c) ? td_buf_append(out, c, 1, err)
-                               : td_buf_printf(out, err, "%%%02X", (unsigned char)*c);
-    return rc;
-}
-
-static td_result build_auth_query(td_buf *out, const dialect_auth *auth, td_err *err)
-{
-    char signature[DIALECT_SIGNATURE_BYTES];
-    bybit_sign(auth, signature);
-    int has_query = td_url_split(td_buf_view(out)).query.data != NULL;
-    td_result rc = td_buf_printf(out, err, "%capi_key=", has_query ? '&' : '?');
-    if (rc == TD_OK)
-        rc = append_escaped(out, auth->api_key, err);
-    if (rc == TD_OK)
-        rc = td_buf_printf(out, err, "&expires=%" PRIu64 "&signature=%s", auth->expires_ms,
-                           signature);
-    return rc;
 }
 
 /* ---- the server ---- */
@@ -147,8 +115,6 @@ const dialect BYBIT_OP = {
     .fit = bybit_fit_bytes,
     .build_topics = build_topics,
     .ping = BYBIT_PING,
-    .build_auth_query = build_auth_query,
-    .shown_auth_query = "api_key=*&expires=*&signature=*",
     .build_answer = build_answer,
     .covers = covers,
     .read_request = bybit_read_op,

@@ -61,27 +61,6 @@ static void test_requests(void **state)
     td_buf_fini(&out);
 }
 
-static void test_auth_query(void **state)
-{
-    (void)state;
-    const dialect *op = dialect_find(DIALECT_OP);
-    td_buf out;
-    td_buf_init(&out, 4096);
-    assert_int_equal(td_buf_printf(&out, NULL, "wss://h/realtime"), TD_OK);
-    assert_int_equal(op->build_auth_query(&out, &AUTH, NULL), TD_OK);
-    assert_text(
-        &out,
-        "wss://h/realtime?api_key=OZUDHROKUZZNVZWHKN&expires=1542434791000&signature=" SIGNATURE);
-    td_buf_clear(&out);
-    dialect_auth odd = AUTH;
-    odd.api_key = "a&b=c d";
-    assert_int_equal(td_buf_printf(&out, NULL, "wss://h/?x"), TD_OK);
-    assert_int_equal(op->build_auth_query(&out, &odd, NULL), TD_OK);
-    assert_text(&out,
-                "wss://h/?x&api_key=a%26b%3Dc%20d&expires=1542434791000&signature=" SIGNATURE);
-    td_buf_fini(&out);
-}
-
 static void test_sign(void **state)
 {
     (void)state;
@@ -368,17 +347,11 @@ static void test_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_auth_query),
-        cmocka_unit_test(test_sign),
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_requests_refused),
-        cmocka_unit_test(test_filter_covers),
-        cmocka_unit_test(test_covers_by_text),
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_filters_are_bounded),
-        cmocka_unit_test(test_filters_are_many),
-        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_requests),         cmocka_unit_test(test_sign),
+        cmocka_unit_test(test_answers),          cmocka_unit_test(test_requests_refused),
+        cmocka_unit_test(test_filter_covers),    cmocka_unit_test(test_covers_by_text),
+        cmocka_unit_test(test_filters),          cmocka_unit_test(test_filters_are_bounded),
+        cmocka_unit_test(test_filters_are_many), cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests_name("schema/dialect", tests, NULL, NULL);
 }

@@ -36,10 +36,7 @@ static td_result find_to_open(io_fault *disk, const char *path, td_open_mode mod
             return rc;
         if (*out != NO_INODE)
             return td_err_set(err, TD_E_INVALID, "cannot create '%s': it exists already", path);
-        rc = disk_create_entry(disk, path, TD_ENTRY_FILE, out, err);
-        if (rc == TD_OK)
-            disk_inode(disk, *out)->is_private = mode == TD_OPEN_CREATE_PRIVATE;
-        return rc;
+        return disk_create_entry(disk, path, TD_ENTRY_FILE, out, err);
     }
     td_result rc = disk_begin(disk, IO_FAULT_OP_OPEN, "open", path, err);
     if (rc != TD_OK)
@@ -118,25 +115,13 @@ static td_result fault_size_at(void *ctx, const char *path, uint64_t *out, td_er
     return rc;
 }
 
-/* Permissions do not affect durability, so these two calls are not counted and never fail. */
-static td_result fault_is_private(td_file *base, int *out, td_err *err)
-{
-    (void)err;
-    fault_file *file = as_file(base);
-    pthread_mutex_lock(&file->disk->mutex);
-    *out = disk_inode(file->disk, file->inode)->is_private;
-    pthread_mutex_unlock(&file->disk->mutex);
-    return TD_OK;
-}
-
+/* Permissions do not affect durability, so this call is not counted and never fails. */
 static td_result fault_make_private(void *ctx, const char *path, td_err *err)
 {
     io_fault *disk = ctx;
     pthread_mutex_lock(&disk->mutex);
     uint32_t number = disk_find(disk, path);
     td_result rc = number == NO_INODE ? disk_missing("keep others out of", path, err) : TD_OK;
-    if (rc == TD_OK)
-        disk_inode(disk, number)->is_private = 1;
     pthread_mutex_unlock(&disk->mutex);
     return rc;
 }
@@ -324,7 +309,6 @@ static const td_io_ops FAULT_OPS = {
     .close = fault_close,
     .size = fault_size,
     .size_at = fault_size_at,
-    .is_private = fault_is_private,
     .make_private = fault_make_private,
     .read_at = fault_read_at,
     .append = fault_append,

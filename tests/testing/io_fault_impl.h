@@ -40,7 +40,6 @@ typedef struct dir_names {
 typedef struct inode {
     td_entry_kind kind;
     uint64_t magic;
-    int is_private; /* as made, on this disk; a copy of the disk does not know */
     /* A file: content as read, and as on the platter. */
     td_buf cache;
     td_buf durable;
