@@ -57,18 +57,6 @@ static int is_repeat(td_bytes reason)
     return reason.size > 0 && memmem(reason.data, reason.size, WORDS, sizeof WORDS - 1) != NULL;
 }
 
-/* The request that an op names; pongs are handled before. */
-static request_kind op_kind(td_bytes op)
-{
-    static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE,
-                                         REQUEST_UNSUBSCRIBE_ALL, REQUEST_AUTH, REQUEST_PING};
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
-        if (td_bytes_is(op, bybit_op_name(KINDS[i])))
-            return KINDS[i];
-    }
-    return REQUEST_UNKNOWN;
-}
-
 /* ---- topics that an answer names ---- */
 
 /* Append the topics of a list; a value that is no list has none. */
@@ -136,7 +124,7 @@ static td_result read_op_answer(dialect_text *text, json_value root, td_bytes op
 {
     json_value request;
     size_t count = 0;
-    out->of = op_kind(op);
+    out->of = bybit_op_kind(op);
     if (!json_find(root, "request", &request))
         return TD_OK;
     td_result rc = dialect_text_reserve(text, list_size(request, "args"), err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/decimal.h"
 #include "base/hash.h"
 #include "base/url.h"
 #include "schema/bybit/dialects.h"
@@ -20,20 +21,6 @@ void bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES])
 
 /* ---- checking credentials ---- */
 
-/* A whole number of Unix ms; 0 if it is not one. */
-static int read_ms(td_bytes text, uint64_t *out)
-{
-    *out = 0;
-    if (text.size == 0 || text.size > 19) /* 19 digits fit in 64 bits */
-        return 0;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return 0;
-        *out = *out * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    return 1;
-}
-
 /* The key is not compared: a client that has the secret may use any key. Without a secret
  * not even the time matters, so that a recorded login can be played against a server years later.
  */
@@ -41,14 +28,16 @@ static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signat
                                  const char *secret, uint64_t now_ms)
 {
     char expected[DIALECT_SIGNATURE_BYTES];
-    uint64_t expires_ms;
-    if (key.size == 0 || !read_ms(expires, &expires_ms))
+    td_decimal expires_ms; /* a whole number of Unix ms */
+    if (key.size == 0 || td_decimal_parse(expires, &expires_ms, NULL) != TD_OK ||
+        expires_ms.scale > 0 || expires_ms.mantissa < 0)
         return REFUSAL_INVALID_ARGS;
     if (secret == NULL)
         return REFUSAL_NONE;
-    if (expires_ms < now_ms)
+    if ((uint64_t)expires_ms.mantissa < now_ms)
         return REFUSAL_EXPIRED;
-    const dialect_auth auth = {.api_key = "", .secret = secret, .expires_ms = expires_ms};
+    const dialect_auth auth = {
+        .api_key = "", .secret = secret, .expires_ms = (uint64_t)expires_ms.mantissa};
     /* Compared in constant time: a server may be reachable by others. */
     bybit_sign(&auth, expected);
     if (signature.size != DIALECT_SIGNATURE_BYTES - 1 ||

@@ -22,6 +22,15 @@ const char *bybit_op_name(request_kind kind)
     return OPS[kind];
 }
 
+request_kind bybit_op_kind(td_bytes op)
+{
+    request_kind kind = REQUEST_SUBSCRIBE;
+    while (kind < REQUEST_UNKNOWN &&
+           (kind == REQUEST_PONG || !td_bytes_is(op, bybit_op_name(kind))))
+        kind++;
+    return kind;
+}
+
 td_result bybit_ask_op(td_buf *out, const char *id_key, const dialect_ask *ask, td_err *err)
 {
     TD_ASSERT(ask->count > 0);
@@ -122,25 +131,15 @@ void bybit_read_id(json_value root, dialect_request *out)
         out->id = out->id_raw;
 }
 
-/* Not unSubAll: only dialect C has it, and reads it itself. */
-static request_kind kind_of(td_bytes op)
-{
-    static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE, REQUEST_AUTH,
-                                         REQUEST_PING};
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
-        if (td_bytes_is(op, bybit_op_name(KINDS[i])))
-            return KINDS[i];
-    }
-    return REQUEST_UNKNOWN;
-}
-
 td_result bybit_read_op(dialect_text *text, json_value root, dialect_request *out, td_err *err)
 {
     td_bytes op;
     json_value args;
     TD_ASSERT(out->kind == REQUEST_UNKNOWN);
     if (json_find_text(root, "op", &op))
-        out->kind = kind_of(op);
+        out->kind = bybit_op_kind(op);
+    if (out->kind == REQUEST_UNSUBSCRIBE_ALL) /* only dialect C has it, and reads it itself */
+        out->kind = REQUEST_UNKNOWN;
     bybit_read_id(root, out);
     /* Without args, or null: a ping has none, and what a subscription without any means is the
      * server's to say. */
