@@ -11,48 +11,8 @@
 
 #include "tests/testing/decode_bench.h"
 #include "tests/testing/message_compare.h"
-#include "tests/testing/row_faults.h"
 
 /* ---- what is accepted ---- */
-
-static void test_book_delta(void **state)
-{
-    message m;
-    decode_error why;
-    assert_true(decode_bench_text(
-        *state, "inverse", "orderBookL2_25.BTCUSD",
-        "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{"
-        "\"delete\":[{\"price\":\"3001.00\",\"symbol\":\"BTCUSD\",\"id\":30010000,\"side\":"
-        "\"Sell\"}],"
-        "\"update\":[{\"price\":\"2999.00\",\"symbol\":\"BTCUSD\",\"id\":29990000,\"side\":\"Buy\","
-        "\"size\":8}],"
-        "\"insert\":[{\"price\":\"2998.50\",\"symbol\":\"BTCUSD\",\"id\":29985000,\"side\":\"Buy\","
-        "\"size\":12836512}],\"transactTimeE6\":0},\"cross_seq\":11519,"
-        "\"timestamp_e6\":1555647221660586}",
-        &m, &why));
-    assert_false(message_is_record(&m));
-    assert_int_equal(m.head.type, MSG_BOOK_CHANGE);
-    assert_int_equal(m.head.kind, FRAME_DELTA);
-    assert_true(td_bytes_is(m.head.topic, "orderBookL2_25"));
-    assert_true(td_bytes_is(m.head.symbol, "BTCUSD"));
-    assert_int_equal(m.head.exchange_ns, UINT64_C(1555647221660586000));
-    assert_true(m.head.has_cross_seq);
-    assert_int_equal(m.head.cross_seq, 11519);
-    assert_false(m.head.has_u);
-    assert_int_equal(m.book.level_count, 3);
-    static const msg_level expected[] = {
-        {300100, 0, 2, 0, SIDE_SELL, ACTION_DELETE},
-        {299900, 8, 2, 0, SIDE_BUY, ACTION_UPDATE},
-        {299850, 12836512, 2, 0, SIDE_BUY, ACTION_INSERT},
-    };
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(m.book.levels[i].price, expected[i].price);
-        assert_int_equal(m.book.levels[i].price_scale, expected[i].price_scale);
-        assert_int_equal(m.book.levels[i].size, expected[i].size);
-        assert_int_equal(m.book.levels[i].side, expected[i].side);
-        assert_int_equal(m.book.levels[i].action, expected[i].action);
-    }
-}
 
 #define LEVEL(price, size)                                                                         \
     "{\"price\":" price ",\"symbol\":\"BTCUSDT\",\"side\":\"Buy\",\"size\":" size "}"
@@ -254,142 +214,12 @@ static void test_ticker_spellings(void **state)
     assert_int_equal(m.head.unknown_fields, 0);
 }
 
-static void test_ticker_delta_of_linear(void **state)
-{
-    message m;
-    decode_error why;
-    assert_true(decode_bench_text(
-        *state, "linear", "instrument_info.100ms.BTCUSDT",
-        "{\"topic\":\"instrument_info.100ms.BTCUSDT\",\"type\":\"delta\",\"data\":{"
-        "\"update\":[{\"id\":1,"
-        "\"symbol\":\"BTCUSDT\",\"total_turnover_e8\":\"6381040018862900000\","
-        "\"open_interest_e8\":\"3907121400000\",\"funding_rate_e6\":\"-43\",\"count_"
-        "down_hour\":\"7\","
-        "\"updated_at\":\"1970-01-01T00:00:00.000Z\"}]},\"cross_seq\":\"177025391\","
-        "\"timestamp_e6\":\"1590683462970284\"}",
-        &m, &why));
-    assert_int_equal(m.record.items[0].action, ACTION_UPDATE);
-    assert_decimal(value(&m, 0, MEMBER_TOTAL_TURNOVER), "63810400188.629");
-    assert_decimal(value(&m, 0, MEMBER_OPEN_INTEREST), "39071.214");
-    assert_decimal(value(&m, 0, MEMBER_FUNDING_RATE), "-0.000043");
-    assert_int_equal(value(&m, 0, MEMBER_COUNTDOWN_HOUR)->as.integer, 7);
-    assert_int_equal(value(&m, 0, MEMBER_UPDATED_AT)->as.time_ns, 0);
-    assert_int_equal(m.head.cross_seq, 177025391);
-    assert_int_equal(m.head.exchange_ns, UINT64_C(1590683462970284000));
-}
-
-/* ---- a new topic is a row ---- */
-
-static const field_row INSURANCE[] = {
-    {MEMBER_COIN, "currency", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},
-    {MEMBER_WALLET_BALANCE, "wallet_balance", FIELD_DECIMAL, UNIT_MONEY, 8, FIELD_REQUIRED},
-};
-static const topic_row INSURANCE_ROW = {
-    .name = "insurance",
-    .pattern = "insurance.{coin}",
-    .type = MSG_INSURANCE,
-    .title = "Insurance fund, once a day",
-    .time_member = MEMBER_EXCHANGE_TIME,
-    .items = {{"data", ACTION_SET, FRAME_ANY, 0}},
-    .fields = INSURANCE,
-    .field_count = 3,
-};
-
-/* Document 002's sample is decoded by a row that only this file knows; satoshi become coins. */
-static void test_insurance_is_one_row(void **state)
-{
-    decode_bench *b = *state;
-    topic_match topic;
-    message m;
-    decode_error why;
-    static const char frame[] =
-        "{\n    \"topic\": \"insurance.BTC\",\n    \"data\": [\n        {\n            "
-        "\"currency\": "
-        "\"BTC\",\n            \"timestamp\": \"2020-01-11T20:00:00Z\",\n            "
-        "\"wallet_balance\": 98786916569\n        }\n    ]\n}";
-    assert_null(topic_row_fault(&INSURANCE_ROW));
-    assert_true(
-        topic_match_text(&INSURANCE_ROW, 1, td_bytes_str("insurance.BTC"), TOPIC_NOW, &topic));
-    assert_true(decode_bench_frame(b, &topic, td_bytes_str(frame), &m, &why));
-    assert_int_equal(m.head.type, MSG_INSURANCE);
-    assert_true(td_bytes_is(m.head.topic, "insurance"));
-    assert_true(td_bytes_is(m.head.symbol, "BTC"));
-    assert_int_equal(m.head.exchange_ns, UINT64_C(1578772800000000000));
-    assert_int_equal(m.record.item_count, 1);
-    assert_decimal(value(&m, 0, MEMBER_WALLET_BALANCE), "987.86916569");
-    assert_true(td_bytes_is(value(&m, 0, MEMBER_COIN)->as.text, "BTC"));
-}
-
-/* So is a topic of another dialect: positional levels, the side in the path, size 0 deletes, nested
- * paths (docs/wire.md 3). */
-static const field_row V5_ENVELOPE[] = {
-    {MEMBER_EXCHANGE_TIME, "ts", FIELD_TIME, UNIT_MS, 0, 0},
-    {MEMBER_U, "data.u", FIELD_INTEGER, UNIT_NONE, 0, 0},
-    {MEMBER_SEQ, "data.seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
-};
-static const field_row V5_LEVEL[] = {
-    {MEMBER_PRICE, "0", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
-};
-static const topic_row V5_BOOK = {
-    .name = "orderbook",
-    .pattern = "orderbook.{depth}.{symbol}",
-    .type = MSG_BOOK_CHANGE,
-    .title = "Order book",
-    .sequence = SEQ_ENVELOPE,
-    .time_member = MEMBER_EXCHANGE_TIME,
-    .items = {{"data.b", ACTION_SET, FRAME_ANY, ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_ZERO_DELETES},
-              {"data.a", ACTION_SET, FRAME_ANY,
-               ITEMS_POSITIONAL | ITEMS_SELL | ITEMS_ZERO_DELETES}},
-    .envelope = V5_ENVELOPE,
-    .envelope_count = 3,
-    .fields = V5_LEVEL,
-    .field_count = 2,
-};
-
-static void test_positional_levels(void **state)
-{
-    decode_bench *b = *state;
-    topic_match topic;
-    message m;
-    decode_error why;
-    assert_true(
-        topic_match_text(&V5_BOOK, 1, td_bytes_str("orderbook.50.BTCUSDT"), TOPIC_NOW, &topic));
-    assert_true(decode_bench_frame(
-        b, &topic,
-        td_bytes_str("{\"topic\":\"orderbook.50.BTCUSDT\",\"ts\":1672304484481,"
-                     "\"type\":\"delta\",\"data\":{\"s\":\"BTCUSDT\",\"a\":[[\"16611.00\","
-                     "\"0.029\"]],\"b\":[[\"16578.50\",\"0\"]],\"u\":18521288,"
-                     "\"seq\":7961638724}}"),
-        &m, &why));
-    assert_true(td_bytes_is(m.head.topic, "orderbook.50"));
-    assert_int_equal(m.head.u, 18521288);
-    assert_int_equal(m.head.seq, 7961638724);
-    assert_int_equal(m.head.exchange_ns, UINT64_C(1672304484481000000));
-    assert_int_equal(m.book.level_count, 2);
-    assert_int_equal(m.book.levels[0].side, SIDE_BUY);
-    assert_int_equal(m.book.levels[0].action, ACTION_DELETE);
-    assert_int_equal(m.book.levels[0].price, 1657850);
-    assert_int_equal(m.book.levels[1].side, SIDE_SELL);
-    assert_int_equal(m.book.levels[1].action, ACTION_SET);
-    assert_int_equal(m.book.levels[1].size, 29);
-    assert_int_equal(m.book.levels[1].size_scale, 3);
-    assert_int_equal(m.head.unknown_fields, 1); /* "s", which this row does not name */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_book_delta),
-        cmocka_unit_test(test_same_meaning),
-        cmocka_unit_test(test_trade_of_2019),
-        cmocka_unit_test(test_trade_options),
-        cmocka_unit_test(test_other_sides),
+        cmocka_unit_test(test_same_meaning),     cmocka_unit_test(test_trade_of_2019),
+        cmocka_unit_test(test_trade_options),    cmocka_unit_test(test_other_sides),
         cmocka_unit_test(test_ticker_spellings),
-        cmocka_unit_test(test_ticker_delta_of_linear),
-        cmocka_unit_test(test_insurance_is_one_row),
-        cmocka_unit_test(test_positional_levels),
     };
     return cmocka_run_group_tests(tests, decode_bench_open, decode_bench_close);
 }
