@@ -5,7 +5,7 @@
 
 void candle_open(candle_pair *pair, uint32_t minutes, uint64_t ns, int64_t price)
 {
-    uint64_t length = minutes * 60 * TD_NS_PER_S;
+    uint64_t length = (uint64_t)minutes * 60 * TD_NS_PER_S;
     uint64_t start_ns = ns / length * length;
     *pair = (candle_pair){.now = {.start_ns = start_ns,
                                   .end_ns = start_ns + length,
