@@ -155,10 +155,8 @@ static td_result settle_limits(td_err *err)
     struct sigaction beyond = {.sa_handler = on_file_too_large, .sa_flags = SA_RESTART};
     sigaction(SIGXFSZ, &beyond, NULL);
     pthread_attr_t threads;
-    size_t bytes = 0;
     if (pthread_getattr_default_np(&threads) == 0) {
-        if (pthread_attr_getstacksize(&threads, &bytes) == 0 && bytes < LIMIT_STACK_BYTES &&
-            pthread_attr_setstacksize(&threads, LIMIT_STACK_BYTES) == 0)
+        if (pthread_attr_setstacksize(&threads, LIMIT_STACK_BYTES) == 0)
             pthread_setattr_default_np(&threads);
         pthread_attr_destroy(&threads);
     }

@@ -159,45 +159,11 @@ static void test_positions(void **state)
     end();
 }
 
-/* Counts of several streams, in any order of times, are added to the row's. */
-static void test_added(void **state)
-{
-    (void)state;
-    size_t topic_count = 0;
-    schema_usage *all = usage_open();
-    begin("inverse", BOOK);
-    const family *of = the_scene.of;
-    size_t index = (size_t)(the_scene.row - of->topics);
-    assert_false(usage_has_family(all, of));
-    count(BOOK, DELTA, RECV_NS + 5);
-    usage_add(all, the_scene.topic);
-    end();
-    begin("inverse", "orderBookL2_25.EOSUSD");
-    count(BOOK, SNAPSHOT, RECV_NS + 3);
-    count(BOOK, DELTA, RECV_NS + 4);
-    usage_add(all, the_scene.topic);
-    end();
-    assert_true(usage_has_family(all, of));
-    assert_false(usage_has_family(all, family_find(td_bytes_str("linear"))));
-    const usage_topic *t = usage_topics(all, of, &topic_count)[index];
-    assert_int_equal(topic_count, of->topic_count);
-    assert_int_equal(t->frames, 3);
-    assert_int_equal(t->first_ns, RECV_NS + 3);
-    assert_int_equal(t->last_ns, RECV_NS + 5);
-    assert_int_equal(t->kinds[FRAME_DELTA], 2);
-    assert_int_equal(find(t->fields, t->row->field_count, "price")->count, 4);
-    for (size_t i = 0; i < topic_count; i++)
-        if (i != index)
-            assert_int_equal(usage_topics(all, of, &topic_count)[i]->frames, 0);
-    usage_close(all);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_book),
         cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,12 +12,6 @@
 #include "base/limits.h"
 #include "json/json.h"
 
-static json_parser *open_parser(void)
-{
-    json_parser *parser = json_parser_open(0);
-    return parser;
-}
-
 static json_value parse(json_parser *parser, const char *text)
 {
     json_value root;
@@ -49,7 +43,7 @@ static void test_accepted(void **state)
         "{\"\":0}",
         "[[[[[[[[[[]]]]]]]]]]",
     };
-    json_parser *parser = open_parser();
+    json_parser *parser = json_parser_open(0);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         json_value root;
         td_err err;
@@ -111,7 +105,7 @@ static void test_refused(void **state)
         {"'a'", 0, 0},
         {"\xef\xbb\xbf{\"a\":tru}", 0, 8},
     };
-    json_parser *parser = open_parser();
+    json_parser *parser = json_parser_open(0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         json_value root;
         td_err err;
@@ -137,7 +131,7 @@ static void test_depth(void **state)
         td_result rc;
     } rows[] = {
         {LIMIT_JSON_DEPTH, TD_OK}, {LIMIT_JSON_DEPTH + 1, TD_E_LIMIT}, {100000, TD_E_LIMIT}};
-    json_parser *parser = open_parser();
+    json_parser *parser = json_parser_open(0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         size_t depth = rows[i].depth;
         char *text = td_alloc(2 * depth);
@@ -168,7 +162,7 @@ static void test_size_limit(void **state)
 static void test_walk(void **state)
 {
     (void)state;
-    json_parser *parser = open_parser();
+    json_parser *parser = json_parser_open(0);
     json_value root = parse(
         parser, " {\"a\" : [1, {\"x\":[]}, \"s\"], \"b\\u0062\":{\"k\":1}, \"a\":2, \"e\":{}}");
     json_value value;
@@ -221,7 +215,7 @@ static void test_numbers(void **state)
         {"\"1\"", 0, 0, 0, 0},
         {"null", 0, 0, 0, 0},
     };
-    json_parser *parser = open_parser();
+    json_parser *parser = json_parser_open(0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         json_value root = parse(parser, rows[i].text);
         int64_t i64 = 7;
@@ -238,7 +232,7 @@ static void test_numbers(void **state)
 static void test_strings(void **state)
 {
     (void)state;
-    json_parser *parser = open_parser();
+    json_parser *parser = json_parser_open(0);
     json_value root =
         parse(parser, "[\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\\"\\\\\\/\\b\\f\\n\\r\\t\","
                       "\"plain\",\"\\u0000\",true,5]");
@@ -268,7 +262,7 @@ static void test_strings(void **state)
 static void test_padded_and_reused(void **state)
 {
     (void)state;
-    json_parser *parser = open_parser();
+    json_parser *parser = json_parser_open(0);
     char text[256];
     json_value root;
     for (size_t size = 2; size < 128; size++) {
