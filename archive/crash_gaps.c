@@ -69,9 +69,11 @@ static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_n
     return 0;
 }
 
-td_result crash_gaps_after(archive *a, const archive_past *past, const gap_list *known,
-                           const char *path, const char *detail, gap_list *out, uint64_t *last_ns,
-                           td_err *err)
+/* Add the rows after the segment at path, the last one of its feed in its session: one for each
+ * slot, from its last frame on. *last_ns gets the segment's last message, 0 if it has none. Fails
+ * if the segment cannot be read, which others report. */
+static td_result add_after(archive *a, const archive_past *past, const char *path, gap_list *out,
+                           uint64_t *last_ns)
 {
     char final_path[LIMIT_PATH_BYTES];
     segment_name name;
@@ -80,7 +82,7 @@ td_result crash_gaps_after(archive *a, const archive_past *past, const gap_list 
     *last_ns = 0;
     if (!segment_name_parse(segment_file_name(path), &name))
         return TD_OK;
-    td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, err);
+    td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, NULL);
     if (rc != TD_OK)
         return rc;
     *last_ns = index.chunk_count > 0 ? index.last_ns : 0;
@@ -94,7 +96,7 @@ td_result crash_gaps_after(archive *a, const archive_past *past, const gap_list 
     const int is_import = session != NULL && session_is_import(session);
     const feed_slots_query query = {
         .feed = name.feed, .session = name.session, .before_ns = UINT64_MAX};
-    rc = feed_slots_read(a, past, &query, &slots, err);
+    rc = feed_slots_read(a, past, &query, &slots, NULL);
     for (size_t i = 0; i < slots.slot_count && rc == TD_OK; i++) {
         const past_slot *slot = &slots.slots[i];
         gap_row row = gap_row_of(GAP_CRASH, name.feed, past_slot_end_ns(slot), to_ns,
@@ -102,8 +104,8 @@ td_result crash_gaps_after(archive *a, const archive_past *past, const gap_list 
         row.line = slot->line;
         row.shard = slot->shard;
         row.conn = slot->conn;
-        row.detail = detail;
-        if (is_import || !is_covered(known, &row, *last_ns)) /* the next import ends half a one */
+        row.detail = DETAIL_UNRECOVERED;
+        if (is_import || !is_covered(out, &row, *last_ns)) /* the next import ends half a one */
             gap_list_add(out, &row);
     }
     feed_slots_fini(&slots);
@@ -111,13 +113,6 @@ td_result crash_gaps_after(archive *a, const archive_past *past, const gap_list 
 }
 
 /* ---- all of them ---- */
-
-/* What cannot be read is for others to report. */
-static td_result add_after(archive *a, const archive_past *past, const char *path, gap_list *out,
-                           uint64_t *last_ns)
-{
-    return crash_gaps_after(a, past, out, path, DETAIL_UNRECOVERED, out, last_ns, NULL);
-}
 
 static void add_of_open(archive *a, archive_past *past, const archive_segment *segment,
                         gap_list *out)

@@ -26,16 +26,8 @@ uint64_t crash_gaps_end(archive *archive, const archive_past *past, const past_s
 /* 1 if no later segment of the same session and feed holds anything. */
 int crash_gaps_is_last(const archive_past *past, const past_segment *row);
 
-/* Add the rows after the segment at path (below the archive, open or finished), the last one of its
- * feed in its session: one for each slot, from its last durable frame of data on. None if they are
- * not due, or nothing durable is in the segment; none for a slot whose time a row of known covers:
- * the ledger's, may be out itself. *last_ns gets the segment's last message, 0 if it has none.
- * detail: of the rows. TD_E_IO, or why the segment cannot be read. */
-TD_MUST_USE td_result crash_gaps_after(archive *archive, const archive_past *past,
-                                       const gap_list *known, const char *path, const char *detail,
-                                       gap_list *out, uint64_t *last_ns, td_err *err);
-
-/* Add the rows of all crashed sessions that recover has not ended yet: those that are not live and
+/* Add the rows of all crashed sessions that recover has not ended yet, one for each slot, from its
+ * last durable frame on, unless a row of the list covers its time: those that are not live and
  * have an unfinished segment, or no end in the journal. *out has the ledger's other rows. live:
  * archive_live_session, asked after the listing. A segment that cannot be read adds none. past: an
  * unfinished segment without anything durable becomes PAST_DISCARDED. */

@@ -179,22 +179,18 @@ static void take_segment(reading *r, const segment_index *index)
     segment_reader_close(reader);
 }
 
-static td_result read_segment(reading *r, const archive_segment *segment, td_err *err)
+static void read_segment(reading *r, const archive_segment *segment)
 {
     segment_index index;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = archive_read_index(r->archive, segment->path, INDEX_FULL, &index, &cause);
-    if (rc == TD_OK) {
-        take_segment(r, &index);
-        segment_index_fini(&index);
-        return TD_OK;
+    if (archive_read_index(r->archive, segment->path, INDEX_FULL, &index, &cause) != TD_OK) {
+        td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: skipped: %s", segment->path,
+                    cause.text);
+        return;
     }
-    if (rc == TD_E_IO && r->query->session != NULL)
-        return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
-    td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: skipped: %s", segment->path,
-                cause.text);
-    return TD_OK;
+    take_segment(r, &index);
+    segment_index_fini(&index);
 }
 
 /* ---- all of it ---- */
@@ -248,38 +244,6 @@ static size_t choose(const reading *r, const archive_listing *listing,
     return count;
 }
 
-static td_result read_all(reading *r, const archive_listing *listing, td_err *err)
-{
-    const archive_segment **chosen =
-        td_alloc_zero(listing->segment_count + 1, sizeof(const archive_segment *));
-    size_t count = choose(r, listing, chosen);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < count && rc == TD_OK; i++) {
-        if (i > 0 && is_enough(r, chosen[i]->name.first_s))
-            break;
-        if (i >= FEED_SLOTS_SEGMENTS_MAX && r->out->slot_count > 0)
-            break;
-        rc = read_segment(r, chosen[i], err);
-        r->oldest_s = chosen[i]->name.first_s;
-    }
-    td_free((void *)chosen);
-    return rc;
-}
-
-/* Of one session every segment counts: one that could not be looked at may hold its last frames. */
-static td_result check_listed(const feed_slots_query *query, const archive_listing *listing,
-                              td_err *err)
-{
-    for (size_t i = 0; i < listing->unexpected_count && query->session != NULL; i++) {
-        const unexpected_file *file = &listing->unexpected[i];
-        segment_name name;
-        if (file->is_unreadable && segment_name_parse(segment_file_name(file->path), &name) &&
-            strcmp(name.feed, query->feed) == 0 && strcmp(name.session, query->session) == 0)
-            return td_err_set(err, TD_E_IO, "%s: %s", file->path, file->what);
-    }
-    return TD_OK;
-}
-
 td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots_query *query,
                           feed_slots *out, td_err *err)
 {
@@ -288,10 +252,18 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
     reading r = {.archive = a, .past = past, .query = query, .out = out};
     archive_listing listing = {0};
     td_result rc = archive_list(a, &listing, err);
-    if (rc == TD_OK)
-        rc = check_listed(query, &listing, err);
-    if (rc == TD_OK)
-        rc = read_all(&r, &listing, err);
+    const archive_segment **chosen =
+        td_alloc_zero(listing.segment_count + 1, sizeof(const archive_segment *));
+    size_t count = rc == TD_OK ? choose(&r, &listing, chosen) : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && is_enough(&r, chosen[i]->name.first_s))
+            break;
+        if (i >= FEED_SLOTS_SEGMENTS_MAX && out->slot_count > 0)
+            break;
+        read_segment(&r, chosen[i]);
+        r.oldest_s = chosen[i]->name.first_s;
+    }
+    td_free((void *)chosen);
     archive_listing_fini(&listing);
     return rc;
 }
