@@ -90,7 +90,7 @@ static td_result open_gaps(work *w, td_err *err)
     if (rc == TD_OK) {
         gap_list_join(&rows, &known);
         archive_each_missing(w->archive, &w->past, &w->listing, mark_lost, NULL);
-        crash_gaps_find(w->archive, &w->past, &w->listing, w->live, &rows);
+        rc = crash_gaps_find(w->archive, &w->past, &w->listing, w->live, &rows, err);
     }
     for (size_t i = 0; i < rows.count && rc == TD_OK; i++) {
         gap_row row = rows.rows[i];

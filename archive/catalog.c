@@ -44,8 +44,7 @@ typedef enum statement {
 } statement;
 
 static const char *const STATEMENTS[STATEMENT_COUNT] = {
-    [STATEMENT_PUT] = "INSERT OR REPLACE INTO segments (path, file_bytes, chain, hash, rows, "
-                      "chunks) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STATEMENT_PUT] = "INSERT OR REPLACE INTO segments VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [STATEMENT_LOAD_ROWS] = "SELECT file_bytes, chain, hash, rows FROM segments WHERE path = ?1",
     [STATEMENT_LOAD_CHUNKS] = "SELECT chunks FROM segments WHERE path = ?1",
     [STATEMENT_LIST] = "SELECT path, file_bytes, chain FROM segments ORDER BY path",
@@ -217,31 +216,26 @@ static void put_text(td_buf *out, const char *text)
     td_buf_add(out, text, strlen(text) + 1);
 }
 
+static uint64_t number_of(const field *of, const void *at)
+{
+    if (of->type == FIELD_U16)
+        return *(const uint16_t *)at;
+    return of->type == FIELD_U32 ? *(const uint32_t *)at : *(const uint64_t *)at;
+}
+
 static void put_row(td_buf *out, const row_kind *kind, const void *row)
 {
     for (size_t i = 0; i < kind->field_count; i++) {
-        const void *at = (const char *)row + kind->fields[i].offset;
+        const field *of = &kind->fields[i];
+        const void *at = (const char *)row + of->offset;
         const td_bytes *bytes = at;
-        switch (kind->fields[i].type) {
-        case FIELD_U16:
-            put_number(out, *(const uint16_t *)at);
-            break;
-        case FIELD_U32:
-            put_number(out, *(const uint32_t *)at);
-            break;
-        case FIELD_U64:
-            put_number(out, *(const uint64_t *)at);
-            break;
-        case FIELD_TEXT:
-            put_text(out, *(const char *const *)at);
-            break;
-        case FIELD_CHARS:
-            put_text(out, at);
-            break;
-        case FIELD_BYTES:
+        if (of->type == FIELD_TEXT || of->type == FIELD_CHARS) {
+            put_text(out, of->type == FIELD_TEXT ? *(const char *const *)at : at);
+        } else if (of->type == FIELD_BYTES) {
             put_number(out, bytes->size);
             td_buf_add(out, bytes->data, bytes->size);
-            break;
+        } else {
+            put_number(out, number_of(of, at));
         }
     }
 }

@@ -73,7 +73,7 @@ static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_n
  * slot, from its last frame on. *last_ns gets the segment's last message, 0 if it has none. Fails
  * if the segment cannot be read, which others report. */
 static td_result add_after(archive *a, const archive_past *past, const char *path, gap_list *out,
-                           uint64_t *last_ns)
+                           uint64_t *last_ns, td_err *err)
 {
     char final_path[LIMIT_PATH_BYTES];
     segment_name name;
@@ -82,7 +82,7 @@ static td_result add_after(archive *a, const archive_past *past, const char *pat
     *last_ns = 0;
     if (!segment_name_parse(segment_file_name(path), &name))
         return TD_OK;
-    td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, NULL);
+    td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, err);
     if (rc != TD_OK)
         return rc;
     *last_ns = index.chunk_count > 0 ? index.last_ns : 0;
@@ -96,7 +96,7 @@ static td_result add_after(archive *a, const archive_past *past, const char *pat
     const int is_import = session != NULL && session_is_import(session);
     const feed_slots_query query = {
         .feed = name.feed, .session = name.session, .before_ns = UINT64_MAX};
-    rc = feed_slots_read(a, past, &query, &slots, NULL);
+    rc = feed_slots_read(a, past, &query, &slots, err);
     for (size_t i = 0; i < slots.slot_count && rc == TD_OK; i++) {
         const past_slot *slot = &slots.slots[i];
         gap_row row = gap_row_of(GAP_CRASH, name.feed, past_slot_end_ns(slot), to_ns,
@@ -114,41 +114,42 @@ static td_result add_after(archive *a, const archive_past *past, const char *pat
 
 /* ---- all of them ---- */
 
-static void add_of_open(archive *a, archive_past *past, const archive_segment *segment,
-                        gap_list *out)
+static td_result add_of_open(archive *a, archive_past *past, const archive_segment *segment,
+                             gap_list *out, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
     uint64_t last_ns = 0;
-    td_result rc = add_after(a, past, segment->path, out, &last_ns);
+    td_result rc = add_after(a, past, segment->path, out, &last_ns, err);
     segment_final_path(segment->path, path);
     past_segment *row = archive_past_segment(past, path);
     if (rc == TD_OK && last_ns == 0 && row != NULL)
         row->stage = PAST_DISCARDED;
+    return rc;
 }
 
-/* A recorder that was killed just after it had finished a segment left no open one, but lost what
- * came later. */
-static void add_of_finished(archive *a, const archive_past *past, const archive_listing *listing,
-                            const char *live, gap_list *out)
+/* 1 if it is the last one of a recorder that was killed just after it had finished the segment: it
+ * left no open one, but lost what came later. */
+static int is_finished_last(const archive_past *past, const past_segment *row)
 {
-    for (size_t i = 0; i < past->segment_count; i++) {
-        const past_segment *row = &past->segments[i];
-        const session_row *session = archive_past_session(past, row->session);
-        uint64_t last_ns;
-        if (row->stage == PAST_FINISHED && !row->is_recovered && session != NULL &&
-            session->state == SESSION_OPEN && crash_gaps_is_last(past, row) &&
-            !archive_session_is_live(listing, live, row->session))
-            (void)add_after(a, past, row->path, out, &last_ns);
-    }
+    const session_row *session = archive_past_session(past, row->session);
+    return row->stage == PAST_FINISHED && !row->is_recovered && session != NULL &&
+           session->state == SESSION_OPEN && crash_gaps_is_last(past, row);
 }
 
-void crash_gaps_find(archive *a, archive_past *past, const archive_listing *listing,
-                     const char *live, gap_list *out)
+td_result crash_gaps_find(archive *a, archive_past *past, const archive_listing *listing,
+                          const char *live, gap_list *out, td_err *err)
 {
-    for (size_t i = 0; i < listing->segment_count; i++) {
+    uint64_t last_ns;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < listing->segment_count && rc != TD_E_IO; i++) {
         const archive_segment *segment = &listing->segments[i];
         if (segment->name.is_open && !archive_session_is_live(listing, live, segment->name.session))
-            add_of_open(a, past, segment, out);
+            rc = add_of_open(a, past, segment, out, err);
     }
-    add_of_finished(a, past, listing, live, out);
+    for (size_t i = 0; i < past->segment_count && rc != TD_E_IO; i++) {
+        const past_segment *row = &past->segments[i];
+        if (is_finished_last(past, row) && !archive_session_is_live(listing, live, row->session))
+            rc = add_after(a, past, row->path, out, &last_ns, err);
+    }
+    return rc == TD_E_IO ? rc : TD_OK; /* damage is for others to report */
 }

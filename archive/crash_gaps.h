@@ -29,9 +29,9 @@ int crash_gaps_is_last(const archive_past *past, const past_segment *row);
 /* Add the rows of all crashed sessions that recover has not ended yet, one for each slot, from its
  * last durable frame on, unless a row of the list covers its time: those that are not live and
  * have an unfinished segment, or no end in the journal. *out has the ledger's other rows. live:
- * archive_live_session, asked after the listing. A segment that cannot be read adds none. past: an
- * unfinished segment without anything durable becomes PAST_DISCARDED. */
-void crash_gaps_find(archive *archive, archive_past *past, const archive_listing *listing,
-                     const char *live, gap_list *out);
+ * archive_live_session, asked after the listing. A damaged segment adds none. past: an
+ * unfinished segment without anything durable becomes PAST_DISCARDED. TD_E_IO. */
+td_result crash_gaps_find(archive *archive, archive_past *past, const archive_listing *listing,
+                          const char *live, gap_list *out, td_err *err);
 
 #endif

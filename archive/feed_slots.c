@@ -179,18 +179,23 @@ static void take_segment(reading *r, const segment_index *index)
     segment_reader_close(reader);
 }
 
-static void read_segment(reading *r, const archive_segment *segment)
+/* Of one session every segment counts: one that could not be read may hold its last frames. */
+static td_result read_segment(reading *r, const archive_segment *segment, td_err *err)
 {
     segment_index index;
     td_err cause;
     td_err_clear(&cause);
-    if (archive_read_index(r->archive, segment->path, INDEX_FULL, &index, &cause) != TD_OK) {
-        td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: skipped: %s", segment->path,
-                    cause.text);
-        return;
+    td_result rc = archive_read_index(r->archive, segment->path, INDEX_FULL, &index, &cause);
+    if (rc == TD_OK) {
+        take_segment(r, &index);
+        segment_index_fini(&index);
+        return TD_OK;
     }
-    take_segment(r, &index);
-    segment_index_fini(&index);
+    if (rc == TD_E_IO && r->query->session != NULL)
+        return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
+    td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: skipped: %s", segment->path,
+                cause.text);
+    return TD_OK;
 }
 
 /* ---- all of it ---- */
@@ -255,12 +260,12 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
     const archive_segment **chosen =
         td_alloc_zero(listing.segment_count + 1, sizeof(const archive_segment *));
     size_t count = rc == TD_OK ? choose(&r, &listing, chosen) : 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && rc == TD_OK; i++) {
         if (i > 0 && is_enough(&r, chosen[i]->name.first_s))
             break;
         if (i >= FEED_SLOTS_SEGMENTS_MAX && out->slot_count > 0)
             break;
-        read_segment(&r, chosen[i]);
+        rc = read_segment(&r, chosen[i], err);
         r.oldest_s = chosen[i]->name.first_s;
     }
     td_free((void *)chosen);

@@ -51,7 +51,8 @@ typedef struct feed_slots {
 
 /* Of all sessions, imports are left out: a capture does not prove that it has all of it. A segment
  * that cannot be read is passed over, with a warning in the archive's log. TD_E_IO: the archive
- * cannot be listed. *out is the caller's, for feed_slots_fini, also after a failure. */
+ * cannot be listed, or a segment of the one session cannot be read. *out is the caller's, for
+ * feed_slots_fini, also after a failure. */
 TD_MUST_USE td_result feed_slots_read(archive *archive, const archive_past *past,
                                       const feed_slots_query *query, feed_slots *out, td_err *err);
 void feed_slots_fini(feed_slots *slots);

@@ -139,7 +139,8 @@ static void add_lacking(archive_view *view, gap_list *list)
     for (size_t i = 0; i < view->past.segment_count; i++)
         if (view->past.segments[i].is_lost)
             add_missing(view, &view->past.segments[i], list);
-    crash_gaps_find(a, &view->past, &view->listing, view->live, list);
+    /* What cannot be read is a gap of its own. */
+    (void)crash_gaps_find(a, &view->past, &view->listing, view->live, list, NULL);
 }
 
 static void collect(archive_view *view, gap_list *rows)
