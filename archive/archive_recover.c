@@ -319,6 +319,22 @@ static td_result enter_finished(work *w, const char *path, const segment_index *
                        : rc;
 }
 
+/* An open segment that could not be read is not listed either, even where it can be read by now. */
+static td_result check_absent(const work *w, const past_segment *row, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    uint64_t size;
+    segment_open_path(row->path, path);
+    td_result rc = archive_file_size(w->archive, path, &size, err);
+    if (rc == TD_OK)
+        rc = td_err_set(err, TD_E_IO, "%s: could not be read a moment ago", path);
+    if (rc == TD_E_IO)
+        return rc;
+    td_err_clear(err);
+    w->report->is_lossy = 1;
+    return TD_OK;
+}
+
 /* A segment that the journal has as opened, and that is not there under its open name. */
 static td_result finish_interrupted_one(work *w, past_segment *row, td_err *err)
 {
@@ -337,10 +353,8 @@ static td_result finish_interrupted_one(work *w, past_segment *row, td_err *err)
         rc = td_err_set(err, rc, "%s: %s", row->path, cause.text);
     else if (archive_past_is_put_away(w->archive, row, torn))
         rc = finish_put_away(w, row, &name, torn, err);
-    else { /* it is missing, which readers derive from the journal */
-        w->report->is_lossy = 1;
-        rc = TD_OK;
-    }
+    else /* it is missing, which readers derive from the journal */
+        rc = check_absent(w, row, err);
     segment_index_fini(&index);
     return rc;
 }

@@ -249,6 +249,22 @@ static size_t choose(const reading *r, const archive_listing *listing,
     return count;
 }
 
+/* Of one session every segment counts: one that could not be listed may hold its last frames. */
+static td_result check_listed(const feed_slots_query *query, const archive_listing *listing,
+                              td_err *err)
+{
+    for (size_t i = 0; i < listing->unexpected_count && query->session != NULL; i++) {
+        const unexpected_file *file = &listing->unexpected[i];
+        segment_name name;
+        int is_other =
+            segment_name_parse(segment_file_name(file->path), &name) &&
+            (strcmp(name.feed, query->feed) != 0 || strcmp(name.session, query->session) != 0);
+        if (file->is_unreadable && !is_other)
+            return td_err_set(err, TD_E_IO, "%s: %s", file->path, file->what);
+    }
+    return TD_OK;
+}
+
 td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots_query *query,
                           feed_slots *out, td_err *err)
 {
@@ -257,6 +273,8 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
     reading r = {.archive = a, .past = past, .query = query, .out = out};
     archive_listing listing = {0};
     td_result rc = archive_list(a, &listing, err);
+    if (rc == TD_OK)
+        rc = check_listed(query, &listing, err);
     const archive_segment **chosen =
         td_alloc_zero(listing.segment_count + 1, sizeof(const archive_segment *));
     size_t count = rc == TD_OK ? choose(&r, &listing, chosen) : 0;
