@@ -21,7 +21,7 @@ static uint64_t newest_of(const segment_index *index, uint64_t until_ns)
 
 /* The latest segments first: one whose hour ends before what was found need not be read. Those that
  * cannot be read are passed over. */
-td_result archive_newest_ns(archive *a, const newest_query *query, uint64_t *newest_ns, td_err *err)
+td_result archive_newest_ns(archive *a, uint64_t until_ns, uint64_t *newest_ns, td_err *err)
 {
     archive_listing listing = {0};
     *newest_ns = 0;
@@ -31,11 +31,10 @@ td_result archive_newest_ns(archive *a, const newest_query *query, uint64_t *new
         uint64_t end_s = (segment->name.first_s / HOUR_S + 1) * HOUR_S;
         segment_index index;
         if (!segment->name.is_parsed || end_s <= *newest_ns / TD_NS_PER_S ||
-            segment->name.first_s > query->until_ns / TD_NS_PER_S ||
-            (query->wants_feed != NULL && !query->wants_feed(query->user, segment->name.feed)) ||
+            segment->name.first_s > until_ns / TD_NS_PER_S ||
             archive_read_index(a, segment->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
             continue;
-        uint64_t ns = newest_of(&index, query->until_ns);
+        uint64_t ns = newest_of(&index, until_ns);
         *newest_ns = ns > *newest_ns ? ns : *newest_ns;
         segment_index_fini(&index);
     }

@@ -8,19 +8,12 @@
 #include "base/err.h"
 #include "archive/archive.h"
 
-/* Which frames count. */
-typedef struct newest_query {
-    uint64_t until_ns; /* only what is not later; UINT64_MAX: no bound */
-    /* 1 if this feed counts. NULL: all do. */
-    int (*wants_feed)(void *user, const char *feed);
-    void *user;
-} newest_query;
-
-/* Receive time of the newest message (events included) that counts; 0: absent. Where a chunk
- * lies on both sides of until_ns it is the chunk's first time: at most a commit interval too early.
+/* Receive time of the newest message (events included) that is not later than until_ns; 0: absent.
+ * Where a chunk lies on both sides of until_ns it is the chunk's first time: at most a commit
+ * interval too early.
  * File names select the segments to read: mostly those of one hour. Unreadable files are skipped.
  * TD_E_IO. */
-TD_MUST_USE td_result archive_newest_ns(archive *archive, const newest_query *query,
-                                        uint64_t *newest_ns, td_err *err);
+TD_MUST_USE td_result archive_newest_ns(archive *archive, uint64_t until_ns, uint64_t *newest_ns,
+                                        td_err *err);
 
 #endif

@@ -37,7 +37,7 @@ typedef struct member_row {
 #define KIND(name) (UINT32_C(1) << EVENT_##name)
 #define KINDS_OF_CONNECTION                                                                        \
     (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(GRANT) | KIND(GRANT_END) | KIND(AUTH) |    \
-     KIND(DISCONNECT) | KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED))
+     KIND(DISCONNECT) | KIND(HEARTBEAT) | KIND(REDACTED))
 #define KINDS_BUT_GAP ((KIND(KIND_COUNT) - 1) & ~KIND(GAP))
 
 /* Every member of every kind, in the order in which it is written. */
@@ -64,13 +64,13 @@ static const member_row MEMBERS[] = {
     {"source", offsetof(event, source), MEMBER_TYPE_TEXT, KIND(GRANT)},
     {"what", offsetof(event, what), MEMBER_TYPE_TEXT,
      KIND(HEARTBEAT) | KIND(OVERLOAD) | KIND(REDACTED) | KIND(HTTP) | KIND(LIMIT)},
-    {"dir", offsetof(event, dir), MEMBER_TYPE_TEXT, KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED)},
+    {"dir", offsetof(event, dir), MEMBER_TYPE_TEXT, KIND(HEARTBEAT) | KIND(REDACTED)},
     {"in", offsetof(event, in), MEMBER_TYPE_U64, KIND(DISCONNECT)},
     {"out", offsetof(event, out), MEMBER_TYPE_U64, KIND(DISCONNECT)},
-    {"code", offsetof(event, code), MEMBER_TYPE_SET, KIND(DISCONNECT) | KIND(CLOSE) | KIND(HTTP)},
+    {"code", offsetof(event, code), MEMBER_TYPE_SET, KIND(DISCONNECT) | KIND(HTTP)},
     {"reason", offsetof(event, reason), MEMBER_TYPE_TEXT,
-     KIND(DISCONNECT) | KIND(CLOSE) | KIND(SESSION) | KIND(GRANT_END)},
-    {"by", offsetof(event, by), MEMBER_TYPE_TEXT, KIND(DISCONNECT) | KIND(CLOSE)},
+     KIND(DISCONNECT) | KIND(SESSION) | KIND(GRANT_END)},
+    {"by", offsetof(event, by), MEMBER_TYPE_TEXT, KIND(DISCONNECT)},
     {"from_ns", offsetof(event, from_ns), MEMBER_TYPE_SET,
      KIND(OVERLOAD) | KIND(CLOCK) | KIND(GRANT)},
     {"to_ns", offsetof(event, to_ns), MEMBER_TYPE_SET, KIND(OVERLOAD) | KIND(CLOCK)},
@@ -84,8 +84,6 @@ static const member_row MEMBERS[] = {
     {"step_ns", offsetof(event, step_ns), MEMBER_TYPE_I64, KIND(CLOCK)},
     {"offset_ns", offsetof(event, offset_ns), MEMBER_TYPE_I64, KIND(CLOCK)},
     {"wall_ns", offsetof(event, wall_ns), MEMBER_TYPE_SET, KIND(CLOCK)},
-    {"archive_end_ns", offsetof(event, archive_end_ns), MEMBER_TYPE_SET, KIND(CLOCK)},
-    {"count", offsetof(event, count), MEMBER_TYPE_SET, KIND(CLOCK)},
     {"cause", offsetof(event, cause), MEMBER_TYPE_TEXT,
      KIND(DISCONNECT) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(ROTATE) | KIND(HTTP)},
     {"detail", offsetof(event, detail), MEMBER_TYPE_TEXT, KINDS_BUT_GAP},
@@ -108,23 +106,14 @@ static const member_row MEMBERS[] = {
 _Static_assert(MEMBER_ROWS < EVENT_FIELDS_MAX, "texts need a NUL each: see event_decode");
 
 static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
-    [EVENT_SESSION] = "session",
-    [EVENT_SEGMENT] = "segment",
-    [EVENT_CONNECT] = "connect",
-    [EVENT_TLS] = "tls",
-    [EVENT_SUBSCRIBE] = "subscribe",
-    [EVENT_GRANT] = "grant",
-    [EVENT_GRANT_END] = "grant_end",
-    [EVENT_AUTH] = "auth",
-    [EVENT_DISCONNECT] = "disconnect",
-    [EVENT_GAP] = "gap",
-    [EVENT_CLOCK] = "clock",
-    [EVENT_OVERLOAD] = "overload",
-    [EVENT_ROTATE] = "rotate",
-    [EVENT_HEARTBEAT] = "heartbeat",
-    [EVENT_CLOSE] = "close",
-    [EVENT_REDACTED] = "redacted",
-    [EVENT_HTTP] = "http",
+    [EVENT_SESSION] = "session",       [EVENT_SEGMENT] = "segment",
+    [EVENT_CONNECT] = "connect",       [EVENT_TLS] = "tls",
+    [EVENT_SUBSCRIBE] = "subscribe",   [EVENT_GRANT] = "grant",
+    [EVENT_GRANT_END] = "grant_end",   [EVENT_AUTH] = "auth",
+    [EVENT_DISCONNECT] = "disconnect", [EVENT_GAP] = "gap",
+    [EVENT_CLOCK] = "clock",           [EVENT_OVERLOAD] = "overload",
+    [EVENT_ROTATE] = "rotate",         [EVENT_HEARTBEAT] = "heartbeat",
+    [EVENT_REDACTED] = "redacted",     [EVENT_HTTP] = "http",
     [EVENT_LIMIT] = "limit",
 };
 

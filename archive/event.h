@@ -41,7 +41,6 @@ typedef enum event_kind {
     EVENT_GAP,        /* gap, which has the slot (feed left out: it is the channel's) */
     EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
                          "held", "new_session": the wall clock stepped (recorder/session_clock.h);
-                         "before_archive_end", at the start, step_ns before archive_end_ns;
                          "paused": the recorder did not run, from_ns, to_ns, cause
                          ("not running", "suspended") */
     EVENT_OVERLOAD,   /* slot, what (absent: sockets were left unread, and receive times are late;
@@ -49,7 +48,6 @@ typedef enum event_kind {
                          frames, bytes, lag_ns, cause */
     EVENT_ROTATE,     /* number of the segment that ended, frames, bytes, cause */
     EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir: WebSocket control frames */
-    EVENT_CLOSE,      /* slot, conn, dir, code, reason: a WebSocket close frame */
     EVENT_REDACTED,   /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
                          compressed frame was "overwritten" as a whole */
     EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the
@@ -111,7 +109,7 @@ typedef struct event {
     uint64_t frames, bytes;
     uint64_t lag_ns;
     uint64_t ordinal, offset;
-    uint64_t wall_ns, archive_end_ns, count;
+    uint64_t wall_ns;
     int64_t step_ns, offset_ns;
     const event_slot *slots; /* EVENT_SEGMENT */
     size_t slot_count;       /* <= LIMIT_FEED_SLOTS */

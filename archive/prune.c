@@ -84,13 +84,13 @@ static void add_candidate(prune_work *w, const segment_index *segment)
 static td_result gather(prune_work *w, td_err *err)
 {
     const prune_options *o = w->options;
-    const newest_query until_now = {.until_ns = clock_wall_ns(archive_clock(w->archive))};
     const read_query query = {
         .to_ns = UINT64_MAX, .wants_feed = o->wants_feed, .user = o->user, .view = w->view};
     td_result rc = read_plan_open(w->archive, &query, &w->plan, err);
     if (rc == TD_OK && o->older_than_ns > 0) {
         uint64_t newest_ns = 0;
-        rc = archive_newest_ns(w->archive, &until_now, &newest_ns, err);
+        uint64_t now_ns = clock_wall_ns(archive_clock(w->archive));
+        rc = archive_newest_ns(w->archive, now_ns, &newest_ns, err);
         w->report->counted_from_ns = newest_ns;
         w->old_ns = newest_ns > o->older_than_ns ? newest_ns - o->older_than_ns : 0;
     }

@@ -337,8 +337,7 @@ static void emit_clock(intake *self, event *clock_event)
 {
     clock_event->kind = EVENT_CLOCK;
     clock_event->offset_ns = self->clock.offset_ns;
-    if (clock_event->wall_ns == 0)
-        clock_event->wall_ns = clock_wall_ns(self->options.clock);
+    clock_event->wall_ns = clock_wall_ns(self->options.clock);
     intake_event_all(self, clock_event);
 }
 
@@ -389,27 +388,6 @@ static void compare_clocks(intake *self)
     event clock_event = {.step_ns = step_ns, .state = session_clock_step_name(step)};
     emit_clock(self, &clock_event);
     warn_of_step(self, step, step_ns);
-}
-
-void intake_start(intake *self)
-{
-    uint64_t wall_ns = clock_wall_ns(self->options.clock);
-    uint64_t end_ns = self->options.archive_end_ns;
-    if (wall_ns >= end_ns)
-        return;
-    char end[TD_TIME_TEXT_BYTES];
-    char ahead[TD_TIME_TEXT_BYTES];
-    td_time_format(end_ns, end);
-    td_duration_format(end_ns - wall_ns, ahead);
-    event clock_event = {.step_ns = -(int64_t)(end_ns - wall_ns),
-                         .state = "before_archive_end",
-                         .wall_ns = wall_ns,
-                         .archive_end_ns = end_ns};
-    emit_clock(self, &clock_event);
-    td_log_emit(self->options.log, TD_LOG_WARNING,
-                "the archive ends at %s, %s after the wall clock's time: either the clock is wrong "
-                "now, or it was wrong then; frames get the wall clock's time",
-                end, ahead);
 }
 
 int intake_is_clock_wrong(const intake *self)

@@ -68,8 +68,6 @@ typedef struct intake_options {
     td_clock clock;
     const recorder_config *config; /* borrowed */
     const td_log *log;
-    uint64_t archive_end_ns; /* receive time of the newest frame that its feeds have; 0: none. It
-                              * does not affect receive times, see intake_start. */
     /* Stop and resume reading all sockets. */
     void (*pause)(void *user);
     void (*resume)(void *user);
@@ -87,11 +85,6 @@ typedef struct intake_stats {
 
 intake *intake_open(const intake_options *options);
 void intake_close(intake *self);
-
-/* Call once, before anything connects: if the wall clock is before the archive's end, one of the
- * two is wrong; emits an event for each feed and logs a warning. Receive times are the wall
- * clock's. */
-void intake_start(intake *self);
 
 /* Record a frame that was received, or passed to the socket, at mono_ns (monotonic clock). Counts
  * its ordinal; returns its receive time. slot stays where it is until the intake closes. */

@@ -296,34 +296,35 @@ static td_result open_threads(supervisor *self, td_err *err)
     return rc == TD_OK ? encoder_open(&encoding, &self->encoder, err) : rc;
 }
 
-static int records_feed(void *user, const char *feed)
+/* Receive times are the wall clock's, whatever the archive has. */
+static td_result warn_of_clock(supervisor *self, td_err *err)
 {
-    const supervisor *self = user;
-    for (size_t i = 0; i < self->options.config->feed_count; i++) {
-        if (strcmp(self->options.config->feeds[i].name, feed) == 0)
-            return 1;
-    }
-    return 0;
+    uint64_t end_ns;
+    uint64_t wall_ns = clock_wall_ns(self->options.clock);
+    td_result rc = archive_newest_ns(self->options.archive, UINT64_MAX, &end_ns, err);
+    if (rc != TD_OK || wall_ns >= end_ns)
+        return rc;
+    char end[TD_TIME_TEXT_BYTES];
+    char ahead[TD_TIME_TEXT_BYTES];
+    td_time_format(end_ns, end);
+    td_duration_format(end_ns - wall_ns, ahead);
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "the archive ends at %s, %s after the wall clock's time: either the clock is wrong "
+                "now, or it was wrong then; frames get the wall clock's time",
+                end, ahead);
+    return TD_OK;
 }
 
-/* Receive times are the wall clock's, whatever the archive has; the intake reports a clock that is
- * before the archive's end. */
-static td_result open_intake(supervisor *self, td_err *err)
+static void open_intake(supervisor *self)
 {
-    TD_ASSERT(self->ring != NULL);
-    TD_ASSERT(self->encoder != NULL);
-    const newest_query all = {.until_ns = UINT64_MAX, .wants_feed = records_feed, .user = self};
-    intake_options options = {.ring = self->ring,
-                              .clock = self->options.clock,
-                              .config = self->options.config,
-                              .log = self->options.log,
-                              .pause = pause_all,
-                              .resume = resume_all,
-                              .user = self};
-    td_result rc = archive_newest_ns(self->options.archive, &all, &options.archive_end_ns, err);
-    if (rc == TD_OK)
-        self->intake = intake_open(&options);
-    return rc;
+    const intake_options options = {.ring = self->ring,
+                                    .clock = self->options.clock,
+                                    .config = self->options.config,
+                                    .log = self->options.log,
+                                    .pause = pause_all,
+                                    .resume = resume_all,
+                                    .user = self};
+    self->intake = intake_open(&options);
 }
 
 static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, td_err *err)
@@ -418,8 +419,9 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     if (rc == TD_OK)
         rc = open_threads(self, err);
     if (rc == TD_OK)
-        rc = open_intake(self, err);
+        rc = warn_of_clock(self, err);
     if (rc == TD_OK) {
+        open_intake(self);
         open_http(self);
         rc = open_slots(self, err);
     }
@@ -642,7 +644,6 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     td_err failure;
     self->started_mono_ns = clock_mono_ns(self->options.clock);
     log_session(self, "starts");
-    intake_start(self->intake);
     for (size_t i = 0; i < self->connection_count; i++)
         connection_start(self->connections[i]);
     for (size_t i = 0; i < self->options.config->feed_count; i++)

@@ -115,11 +115,9 @@ static const event_row ROWS[] = {
       .from_ns = 5,
       .to_ns = 9,
       .wall_ns = 10,
-      .archive_end_ns = 11,
-      .count = 2,
       .cause = "suspended"},
      "{\"event\":\"clock\",\"state\":\"paused\",\"from_ns\":5,\"to_ns\":9,\"step_ns\":0,"
-     "\"offset_ns\":0,\"wall_ns\":10,\"archive_end_ns\":11,\"count\":2,\"cause\":\"suspended\"}"},
+     "\"offset_ns\":0,\"wall_ns\":10,\"cause\":\"suspended\"}"},
 };
 
 static void test_written(void **state)

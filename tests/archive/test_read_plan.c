@@ -34,13 +34,6 @@ static int wants_feed(void *user, const char *feed)
     return strcmp(feed, FIXTURE_FEED) == 0;
 }
 
-static int wants_no_feed(void *user, const char *feed)
-{
-    (void)user;
-    (void)feed;
-    return 0;
-}
-
 typedef struct plan_row {
     const char *name;
     uint64_t from_frame, to_frame; /* in time; UINT64_MAX: no end */
@@ -136,11 +129,10 @@ static void test_the_newest_is_by_time(void **state)
     archive_place place;
     archive_place_init_sim(&place);
     uint64_t newest_ns = 1;
-    newest_query query = {.until_ns = UINT64_MAX};
     td_err err;
     const uint64_t hour = UINT64_C(3600) * TD_NS_PER_S / FIXTURE_STEP_NS + 1; /* in frames */
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+    assert_int_equal(archive_newest_ns(a, UINT64_MAX, &newest_ns, &err), TD_OK);
     assert_int_equal(newest_ns, 0);
     archive_close(a);
     archive_fixture_record(&place, 50 * hour, 3);
@@ -158,15 +150,11 @@ static void test_the_newest_is_by_time(void **state)
                 {9 * hour, 59},
                 {0, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        query.until_ns = rows[i].until == UINT64_MAX ? UINT64_MAX : at(rows[i].until);
-        assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+        uint64_t until_ns = rows[i].until == UINT64_MAX ? UINT64_MAX : at(rows[i].until);
+        assert_int_equal(archive_newest_ns(a, until_ns, &newest_ns, &err), TD_OK);
         assert_int_equal(newest_ns, at(rows[i].newest));
     }
-    query = (newest_query){.until_ns = FIXTURE_START_NS - 1};
-    assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
-    assert_int_equal(newest_ns, 0);
-    query = (newest_query){.until_ns = UINT64_MAX, .wants_feed = wants_no_feed};
-    assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+    assert_int_equal(archive_newest_ns(a, FIXTURE_START_NS - 1, &newest_ns, &err), TD_OK);
     assert_int_equal(newest_ns, 0);
     archive_close(a);
     archive_place_fini(&place);

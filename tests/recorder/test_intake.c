@@ -49,7 +49,7 @@ static void fake_sleep(void *ctx, uint64_t mono_ns)
 }
 
 static const td_clock_ops FAKE_CLOCK = {
-    .wall_ns = fake_wall, .mono_ns = fake_mono, .sleep_until = fake_sleep};
+    .wall_ns = fake_wall, .mono_ns = fake_mono, .boot_ns = fake_mono, .sleep_until = fake_sleep};
 
 static void on_pause(void *user)
 {
@@ -61,7 +61,7 @@ static void on_resume(void *user)
     ((fixture *)user)->resumes++;
 }
 
-static void open_fixture_after(fixture *f, overload_mode mode, uint64_t archive_end_ns)
+static void open_fixture(fixture *f, overload_mode mode)
 {
     memset(f, 0, sizeof *f);
     f->config = td_alloc(sizeof *f->config);
@@ -80,17 +80,11 @@ static void open_fixture_after(fixture *f, overload_mode mode, uint64_t archive_
     intake_options options = {.ring = f->ring,
                               .clock = {.ops = &FAKE_CLOCK, .ctx = f},
                               .config = f->config,
-                              .archive_end_ns = archive_end_ns,
                               .pause = on_pause,
                               .resume = on_resume,
                               .user = f};
     f->intake = intake_open(&options);
     f->events = event_reader_open();
-}
-
-static void open_fixture(fixture *f, overload_mode mode)
-{
-    open_fixture_after(f, mode, 0);
 }
 
 static void close_fixture(fixture *f)
@@ -334,30 +328,6 @@ static void a_loop_that_stood_still_says_from_when_to_when(void **state)
     close_fixture(&f);
 }
 
-static void a_clock_before_the_archives_end_is_reported_and_used(void **state)
-{
-    (void)state;
-    const uint64_t wall_ns = UINT64_C(1600000001) * TD_NS_PER_S;
-    fixture f;
-    open_fixture_after(&f, OVERLOAD_PAUSE, wall_ns + 90 * TD_NS_PER_S);
-    intake_start(f.intake);
-    uint64_t at_ns =
-        intake_frame(f.intake, &f.slot, DIR_IN, OPCODE_TEXT, td_bytes_str("{}"), f.mono_ns);
-    assert_true(at_ns - wall_ns < TD_NS_PER_MS);
-    drain(&f, 1000);
-    assert_int_equal(f.event_count, 1);
-    assert_string_equal(f.states[0], "before_archive_end");
-    assert_int_equal(f.clock.wall_ns, wall_ns);
-    assert_int_equal(f.clock.archive_end_ns, wall_ns + 90 * TD_NS_PER_S);
-    assert_int_equal(f.clock.step_ns, -(int64_t)(90 * TD_NS_PER_S));
-    close_fixture(&f);
-    open_fixture_after(&f, OVERLOAD_PAUSE, wall_ns);
-    intake_start(f.intake);
-    drain(&f, 1000);
-    assert_int_equal(f.event_count, 0);
-    close_fixture(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,7 +337,6 @@ int main(void)
         cmocka_unit_test(what_is_dropped_is_counted_by_connection),
         cmocka_unit_test(a_pause_that_lasts_too_long_becomes_a_drop),
         cmocka_unit_test(a_loop_that_stood_still_says_from_when_to_when),
-        cmocka_unit_test(a_clock_before_the_archives_end_is_reported_and_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
