@@ -8,6 +8,7 @@ enum {
     NAME_MAX = 128, /* longer names are compared by their beginnings only */
     COMMON_MIN = 3, /* letters of a common beginning */
     COMMON_FAR = 500,
+    SUGGEST_FAR = 1000, /* not similar */
 };
 
 static unsigned least(unsigned a, unsigned b, unsigned c)
@@ -41,7 +42,8 @@ static unsigned edits(td_bytes a, td_bytes b)
     return rows[a.size % 3][b.size];
 }
 
-unsigned td_suggest_distance(td_bytes written, const char *name)
+/* 0: equal. */
+static unsigned distance_of(td_bytes written, const char *name)
 {
     td_bytes other = td_bytes_str(name);
     size_t longer = written.size > other.size ? written.size : other.size;
@@ -60,7 +62,7 @@ unsigned td_suggest_distance(td_bytes written, const char *name)
 
 void suggest_offer(suggest_search *search, const char *name)
 {
-    unsigned far = td_suggest_distance(search->written, name);
+    unsigned far = distance_of(search->written, name);
     if (far == SUGGEST_FAR || (search->name != NULL && far >= search->far))
         return;
     search->name = name;

@@ -6,14 +6,9 @@
 
 #include "base/bytes.h"
 
-/* Distance of a name from the written text: 0 is equal, SUGGEST_FAR is not similar. Similar names
- * differ by at most one letter in three (ignoring case), or share their first three letters; an
- * edit counts less than a shared beginning. */
-enum { SUGGEST_FAR = 1000 };
-unsigned td_suggest_distance(td_bytes written, const char *name);
-
-/* The nearest of the offered names, the first of those that are equally near. Zero-initialise
- * except for written; names are borrowed. */
+/* The nearest of the offered names, the first of those that are equally near. Similar names differ
+ * by at most one letter in three (ignoring case), or share their first three letters; an edit
+ * counts less than a shared beginning. Zero-initialise except for written; names are borrowed. */
 typedef struct suggest_search {
     td_bytes written;
     const char *name; /* NULL: none is similar */

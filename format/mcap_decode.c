@@ -227,13 +227,6 @@ td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err
     return finish(&c, MCAP_METADATA, err);
 }
 
-td_result mcap_decode_data_end(td_bytes content, mcap_data_end *out, td_err *err)
-{
-    cursor c = cursor_of(content);
-    out->data_section_crc = get_u32(&c, "data_section_crc");
-    return finish(&c, MCAP_DATA_END, err);
-}
-
 td_result mcap_next_record(td_bytes records, size_t *at, mcap_record *out, td_err *err)
 {
     TD_ASSERT(*at <= records.size);

@@ -27,7 +27,6 @@ TD_MUST_USE td_result mcap_decode_message_index(td_bytes content, mcap_message_i
 TD_MUST_USE td_result mcap_decode_chunk_index(td_bytes content, mcap_chunk_index *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err);
-TD_MUST_USE td_result mcap_decode_data_end(td_bytes content, mcap_data_end *out, td_err *err);
 
 /* The next record of a chunk or of another run of records in memory; *at is 0 at first. TD_OK;
  * TD_EOF at the end; TD_E_TRUNCATED if the rest is no whole record (*at stays). */
