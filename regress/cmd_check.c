@@ -60,8 +60,7 @@ typedef struct check_command {
     selection wanted; /* what is played, with absolute times */
     uint8_t is_part;  /* 1: less time than the baseline covers */
     baseline *was;
-    char was_path[LIMIT_PATH_BYTES]; /* of diff: a temporary file */
-    user_decoder *was_decoder;       /* of diff */
+    user_decoder *was_decoder; /* of diff */
     user_decoder *is_decoder;
     regress_totals totals;
     regress_comparison found;
@@ -158,60 +157,30 @@ static void begin_phase(check_command *command, const char *phase)
     command->verb.rate = &command->rate;
 }
 
-static regress_options options_of(check_command *command, user_decoder *with)
-{
-    return (regress_options){.archive = command->verb.source.archive,
-                             .wanted = &command->wanted,
-                             .decoder = with,
-                             .threads = threads_options_count(&command->verb.threads),
-                             .log = &command->verb.log,
-                             .progress = play_verb_progress,
-                             .user = &command->verb};
-}
-
-/* A name for the first decoder's results that no other run uses. */
-static td_result name_temporary(check_command *command, td_err *err)
-{
-    const char *folder = getenv("TMPDIR");
-    int size = snprintf(command->was_path, sizeof command->was_path, "%s/tapedeck-diff-%ld.tdb",
-                        folder == NULL || folder[0] == '\0' ? "/tmp" : folder, (long)getpid());
-    if (size >= (int)sizeof command->was_path) {
-        command->was_path[0] = '\0';
-        return td_err_set(err, TD_E_INVALID, "TMPDIR is too long");
-    }
-    return TD_OK;
-}
-
+/* The first decoder's results, in a temporary file whose name no other run uses. */
 static td_result save_first(check_command *command, td_err *err)
 {
-    const regress_options options = options_of(command, command->was_decoder);
-    const baseline_meta meta = {.version = TAPEDECK_VERSION,
-                                .decoder = user_decoder_name(command->was_decoder),
-                                .archive = archive_path(command->verb.source.archive),
-                                .covered = command->wanted};
-    uint64_t bytes;
-    td_result rc = name_temporary(command, err);
-    if (rc == TD_OK)
-        rc = baseline_create(command->was_path, &meta, &command->was, err);
-    if (rc != TD_OK) {
-        td_err_hint(err, "the first decoder's results are kept in TMPDIR while 'diff' runs");
-        return rc;
-    }
+    const regress_options options = {&command->verb, &command->wanted, command->was_decoder};
+    const char *folder = getenv("TMPDIR");
+    char path[LIMIT_PATH_BYTES];
+    int size = snprintf(path, sizeof path, "%s/tapedeck-diff-%ld.tdb",
+                        folder == NULL || folder[0] == '\0' ? "/tmp" : folder, (long)getpid());
+    if (size >= (int)sizeof path)
+        return td_err_set(err, TD_E_INVALID, "TMPDIR is too long");
     begin_phase(command, "before");
-    rc = regress_save(&options, command->was, &command->totals, err);
-    if (rc == TD_OK)
-        rc = baseline_finish(command->was, &bytes, err);
+    td_result rc = regress_save(&options, path, &command->was, &command->totals, err);
+    if (rc != TD_OK && command->was == NULL)
+        td_err_hint(err, "the first decoder's results are kept in TMPDIR while 'diff' runs");
     /* It is open, and needs no name any more: whatever ends this process removes it. */
-    return rc == TD_OK ? td_io_unlink(io_posix(), command->was_path, err) : rc;
+    return rc == TD_OK ? td_io_unlink(io_posix(), path, err) : rc;
 }
 
 static td_result compare(check_command *command, td_err *err)
 {
-    const regress_options options = options_of(command, command->is_decoder);
+    const regress_options options = {&command->verb, &command->wanted, command->is_decoder};
     const regress_against against = {
         .was = command->was,
         .extent = command->is_part || command->flags.is_part ? JOIN_PART : JOIN_WHOLE,
-        .covered = &command->wanted,
         .was_decoder = command->was_decoder};
     begin_phase(command, "now");
     td_result rc = regress_compare(&options, &against, &command->totals, &command->found, err);
@@ -225,12 +194,7 @@ static td_result compare(check_command *command, td_err *err)
 static td_result play(check_command *command, td_err *err)
 {
     td_result rc = is_diff(command) ? save_first(command, err) : TD_OK;
-    if (rc == TD_OK)
-        rc = compare(command, err);
-    progress_end(&command->verb.progress);
-    if (rc == TD_EOF || (rc != TD_OK && stop_signal_came(command->verb.signals)))
-        rc = td_err_set(err, TD_E_IO, "stopped before the end");
-    return rc;
+    return rc == TD_OK ? compare(command, err) : rc;
 }
 
 /* ---- the report ---- */

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "cli/option_groups.h"
 #include "cli/result.h"
-#include "base/version.h"
 #include "play/play_verb.h"
 #include "regress/run.h"
 
@@ -32,7 +31,6 @@ typedef struct save_command {
     selection wanted; /* with absolute times */
     baseline *made;
     regress_totals totals;
-    uint64_t file_bytes;
 } save_command;
 
 static void describe(save_command *command)
@@ -52,7 +50,7 @@ static void describe(save_command *command)
     result_count(&r, "decoded", totals->decoded);
     result_count(&r, "undecoded", totals->undecoded);
     result_count(&r, "control", totals->control);
-    result_size(&r, "file_bytes", command->file_bytes);
+    result_size(&r, "file_bytes", totals->file_bytes);
     user_decoder_describe(command->decoder, "decoder_findings", &r);
     result_object_end(&r, "{frames received frame} of {streams stream}: {decoded} decoded"
                           "[, {undecoded} not decoded][, {control} control]\n"
@@ -76,30 +74,6 @@ static td_result check_flags(const save_command *command, td_err *err)
     return rc;
 }
 
-static td_result save(save_command *command, td_err *err)
-{
-    const baseline_meta meta = {.version = TAPEDECK_VERSION,
-                                .decoder = user_decoder_name(command->decoder),
-                                .archive = archive_path(command->verb.source.archive),
-                                .covered = command->wanted};
-    const regress_options options = {.archive = command->verb.source.archive,
-                                     .wanted = &command->wanted,
-                                     .decoder = command->decoder,
-                                     .threads = threads_options_count(&command->verb.threads),
-                                     .log = &command->verb.log,
-                                     .progress = play_verb_progress,
-                                     .user = &command->verb};
-    td_result rc = baseline_create(command->flags.out, &meta, &command->made, err);
-    if (rc == TD_OK)
-        rc = regress_save(&options, command->made, &command->totals, err);
-    if (rc == TD_OK)
-        rc = baseline_finish(command->made, &command->file_bytes, err);
-    progress_end(&command->verb.progress);
-    if (rc == TD_EOF || (rc != TD_OK && stop_signal_came(command->verb.signals)))
-        rc = td_err_set(err, TD_E_IO, "stopped before the end: no baseline is written");
-    return rc;
-}
-
 static td_result run(save_command *command, exit_code *status, td_err *err)
 {
     td_result rc = check_flags(command, err);
@@ -111,8 +85,9 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
     if (rc == TD_OK)
         rc = user_decoder_open(&command->decoders, 0, &command->verb.log, command->verb.signals,
                                &command->decoder, err);
+    const regress_options options = {&command->verb, &command->wanted, command->decoder};
     if (rc == TD_OK)
-        rc = save(command, err);
+        rc = regress_save(&options, command->flags.out, &command->made, &command->totals, err);
     if (rc == TD_OK)
         describe(command);
     if (rc == TD_OK && command->totals.is_damaged)

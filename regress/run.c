@@ -11,14 +11,13 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "base/slot_table.h"
+#include "base/version.h"
 #include "json/json_write.h"
 #include "play/player.h"
 #include "schema/canonical.h"
 #include "schema/message_json.h"
 #include "tape/nothing.h"
 #include "tape/cursor.h"
-
-enum { PROGRESS_FRAMES = 4096 };
 
 /* A stream of the run: frames of a player's stream, or those of one unknown topic in it. One thread
  * at a time. */
@@ -461,48 +460,31 @@ static td_result nothing_found(const run *r, td_err *err)
         td_err_hint(err, "'tapedeck verify' reports where");
         return TD_E_CORRUPT;
     }
-    td_result rc = selection_nothing(r->options->archive, r->options->wanted, &own);
+    td_result rc = selection_nothing(r->options->verb->source.archive, r->options->wanted, &own);
     return td_err_pass(err, rc, &own);
 }
 
 static td_result open_play(run *r, td_err *err)
 {
     const regress_options *o = r->options;
-    const cursor_options reading = {.threads = o->threads,
-                                    .log = o->log,
+    const cursor_options reading = {.threads = threads_options_count(&o->verb->threads),
+                                    .log = &o->verb->log,
                                     .reads = TAPE_READS_MESSAGES,
                                     .with_lead_in = 1,
                                     .decoding = user_decoder_decoding(o->decoder)};
     static const observer_ops OBSERVE = {
         .name = "regress", .frame = observe, .close = close_observed};
-    td_result rc = cursor_open(o->archive, o->wanted, &reading, &r->tape, err);
+    td_result rc = cursor_open(o->verb->source.archive, o->wanted, &reading, &r->tape, err);
     if (rc != TD_OK)
         return rc;
     const player_options playing = {.workers = cursor_workers(r->tape),
                                     .observer = {&OBSERVE, r},
                                     .without_digests = 1,
-                                    .without_audits = 1};
+                                    .without_audits = 1,
+                                    .progress = play_verb_progress,
+                                    .user = o->verb};
     r->player = player_open(&playing);
     return TD_OK;
-}
-
-static td_result play_frames(run *r, td_err *err)
-{
-    const regress_options *o = r->options;
-    const frame_ref *frame;
-    uint64_t taken = 0;
-    td_result rc = TD_OK;
-    while (rc == TD_OK) {
-        rc = cursor_next(r->tape, &frame, err);
-        if (rc == TD_OK)
-            rc = player_take(r->player, frame, err);
-        if (rc == TD_OK && ++taken % PROGRESS_FRAMES == 0 && o->progress != NULL &&
-            o->progress(o->user, taken, frame->recv_ns))
-            return TD_EOF;
-    }
-    if (rc == TD_EOF)
-        rc = player_drain(r->player, err);
-    return rc;
 }
 
 static void sum_totals(run *r)
@@ -521,21 +503,25 @@ static void sum_totals(run *r)
 
 static td_result play(run *r, td_err *err)
 {
+    const stop_signal *signals = r->options->verb->signals;
     pthread_mutex_init(&r->mutex, NULL);
     r->texts = td_arena_open();
     td_result rc = open_play(r, err);
     if (rc == TD_OK)
-        rc = play_frames(r, err);
+        rc = player_play(r->player, r->tape, err);
+    if (rc == TD_OK)
+        rc = player_drain(r->player, err);
+    if (r->player != NULL &&
+        (player_is_stopped(r->player) || (rc != TD_OK && stop_signal_came(signals))))
+        rc = td_err_set(err, TD_E_IO, "stopped before the end");
+    progress_end(&r->options->verb->progress);
     if (rc != TD_OK) { /* workers may still have frames of the streams that the caller looks at */
         player_close(r->player);
         r->player = NULL;
+        return rc;
     }
-    if (rc == TD_OK) {
-        sum_totals(r);
-        if (r->totals.frames == 0)
-            rc = nothing_found(r, err);
-    }
-    return rc;
+    sum_totals(r);
+    return r->totals.frames == 0 ? nothing_found(r, err) : TD_OK;
 }
 
 static void close_stream(run_stream *s)
@@ -557,18 +543,27 @@ static void run_fini(run *r)
 
 /* ---- filling ---- */
 
-td_result regress_save(const regress_options *options, baseline *into, regress_totals *totals,
-                       td_err *err)
+td_result regress_save(const regress_options *options, const char *path, baseline **made,
+                       regress_totals *totals, td_err *err)
 {
-    run r = {.options = options, .into = into};
-    td_result rc = play(&r, err);
+    const baseline_meta meta = {.version = TAPEDECK_VERSION,
+                                .decoder = user_decoder_name(options->decoder),
+                                .archive = archive_path(options->verb->source.archive),
+                                .covered = *options->wanted};
+    td_result rc = baseline_create(path, &meta, made, err);
+    if (rc != TD_OK)
+        return rc;
+    run r = {.options = options, .into = *made};
+    rc = play(&r, err);
     for (size_t i = 0; i < r.stream_count; i++) {
         if (rc == TD_OK)
             rc = put_block(r.streams[i], err);
         close_stream(r.streams[i]);
     }
     if (r.totals.is_damaged)
-        baseline_set_damaged(into);
+        baseline_set_damaged(*made);
+    if (rc == TD_OK)
+        rc = baseline_finish(*made, &r.totals.file_bytes, err);
     *totals = r.totals;
     run_fini(&r);
     return rc;
@@ -585,8 +580,8 @@ static void add_missing_streams(run *r)
         const baseline_stream *at = baseline_stream_at(was, i);
         const char *topic = at->topic[0] == '\0' ? "_unknown" : at->topic;
         int is_present =
-            !selection_has_feed(r->against->covered, at->feed) ||
-            !selection_has_topic(r->against->covered, td_bytes_str(topic),
+            !selection_has_feed(r->options->wanted, at->feed) ||
+            !selection_has_topic(r->options->wanted, td_bytes_str(topic),
                                  td_bytes_str(at->exchange_topic), td_bytes_str(at->symbol));
         for (size_t n = 0; !is_present && n < present; n++)
             is_present = r->streams[n]->was == at;

@@ -10,7 +10,7 @@
 
 #include "archive/archive.h"
 #include "base/err.h"
-#include "base/log.h"
+#include "play/play_verb.h"
 #include "regress/baseline.h"
 #include "regress/join.h"
 #include "regress/user_decoder.h"
@@ -20,14 +20,9 @@
 #define REGRESS_CONTROL "_control"
 
 typedef struct regress_options {
-    archive *archive;
-    const selection *wanted;
+    play_verb *verb; /* that has begun: its archive, threads, log, status line and signals */
+    const selection *wanted; /* with absolute times */
     user_decoder *decoder;
-    unsigned threads;
-    const td_log *log;
-    /* Called every few thousand frames; 1 stops the run. May be NULL. */
-    int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
-    void *user;
 } regress_options;
 
 /* Make a selection's times absolute. TD_E_INVALID: globs that cannot be read, or no time. */
@@ -40,7 +35,8 @@ TD_MUST_USE td_result regress_check_absent(const char *path, td_err *err);
 typedef struct regress_totals {
     uint64_t frames; /* covered */
     uint64_t decoded, undecoded, control;
-    uint8_t is_damaged; /* chunks could not be read */
+    uint64_t file_bytes; /* of the baseline */
+    uint8_t is_damaged;  /* chunks could not be read */
 } regress_totals;
 
 /* How a frame of both sides differs. */
@@ -101,15 +97,14 @@ typedef struct regress_comparison {
     const regress_stream *first; /* the first of the archive that differs; NULL: none */
 } regress_comparison;
 
-/* Fill a baseline, which stays open for more. TD_EOF: progress stopped the run. TD_E_NOTFOUND:
- * nothing matches the selection; TD_E_CORRUPT: all that does is damaged. */
-TD_MUST_USE td_result regress_save(const regress_options *options, baseline *into,
-                                   regress_totals *totals, td_err *err);
+/* Write a baseline to path; *made is complete and open. TD_E_IO: a signal stopped the run, among
+ * others; TD_E_NOTFOUND: nothing matches the selection; TD_E_CORRUPT: all that does is damaged. */
+TD_MUST_USE td_result regress_save(const regress_options *options, const char *path,
+                                   baseline **made, regress_totals *totals, td_err *err);
 
 typedef struct regress_against {
     baseline *was;
     join_extent extent;
-    const selection *covered;  /* streams of the baseline that it does not have are not missing */
     user_decoder *was_decoder; /* decodes first differences as before; NULL: unknown */
 } regress_against;
 
