@@ -62,12 +62,9 @@ audit *audit_open(void)
 
 static void member_close(audit_member *member)
 {
-    td_free(member->books);
-    td_free(member->best);
-    if (member->trades != NULL)
+    if (member->part == AUDIT_TRADES)
         td_free(member->trades->marks);
-    td_free(member->trades);
-    td_free(member->candles);
+    td_free(member->memory);
     td_free(member);
 }
 
@@ -80,45 +77,22 @@ void audit_close(audit *a)
     td_free(a);
 }
 
+/* What a member remembers, by its part. */
+static const size_t MEMORY_BYTES[AUDIT_PARTS] = {[AUDIT_BOOK] = sizeof(book_memory),
+                                                 [AUDIT_BEST] = sizeof(best_memory),
+                                                 [AUDIT_TRADES] = sizeof(trade_store),
+                                                 [AUDIT_CANDLES] = sizeof(candle_chain)};
+
 size_t audit_bytes(const audit *a)
 {
     size_t bytes = sizeof *a;
     for (uint32_t i = 0; i < a->member_count; i++) {
         const audit_member *member = a->members[i];
-        bytes += sizeof *member;
-        if (member->books != NULL)
-            bytes += sizeof *member->books;
-        if (member->best != NULL)
-            bytes += sizeof *member->best;
-        if (member->trades != NULL)
-            bytes +=
-                sizeof *member->trades + member->trades->capacity * sizeof *member->trades->marks;
-        if (member->candles != NULL)
-            bytes += sizeof *member->candles;
+        bytes += sizeof *member + MEMORY_BYTES[member->part];
+        if (member->part == AUDIT_TRADES)
+            bytes += member->trades->capacity * sizeof *member->trades->marks;
     }
     return bytes;
-}
-
-/* Make a member's memory, by its part. */
-static void member_furnish(audit_member *member)
-{
-    switch (member->part) {
-    case AUDIT_BOOK:
-        member->books = td_alloc_zero(1, sizeof *member->books);
-        break;
-    case AUDIT_BEST:
-        member->best = td_alloc_zero(1, sizeof *member->best);
-        break;
-    case AUDIT_TRADES:
-        member->trades = td_alloc_zero(1, sizeof *member->trades);
-        break;
-    case AUDIT_CANDLES:
-        member->candles = td_alloc_zero(1, sizeof *member->candles);
-        break;
-    case AUDIT_NONE:
-    case AUDIT_PARTS:
-        break;
-    }
 }
 
 audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *user)
@@ -133,7 +107,7 @@ audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *us
     made->index = a->member_count;
     made->part = audit_part_of(row);
     audit_member_set_row(made, row);
-    member_furnish(made);
+    made->memory = td_alloc_zero(1, MEMORY_BYTES[made->part]);
     a->members[a->member_count++] = made;
     if (made->part == AUDIT_BOOK)
         audit_books_joined(a);
@@ -169,13 +143,13 @@ static void member_walk(audit_member *member, state_io *io)
     state_u64(io, &member->connection);
     state_u32(io, &member->shard);
     state_u32(io, &member->conn);
-    if (member->books != NULL)
+    if (member->part == AUDIT_BOOK)
         book_memory_walk(member->books, member->owner->member_count, member->index, io);
-    if (member->best != NULL)
+    if (member->part == AUDIT_BEST)
         best_memory_walk(member->best, io);
-    if (member->trades != NULL)
+    if (member->part == AUDIT_TRADES)
         trade_store_walk(member->trades, io);
-    if (member->candles != NULL)
+    if (member->part == AUDIT_CANDLES)
         candle_chain_walk(member->candles, io);
 }
 
@@ -190,21 +164,27 @@ void audit_walk(audit *a, state_io *io)
 
 /* ---- frames ---- */
 
-/* Frames of a topic whose numbers may restart. */
-static void member_connect(audit_member *member, const audit_frame *frame)
+/* Another connection: numbers may restart, and frames between are the ledger's concern. */
+static void member_connect(audit *a, audit_member *member)
 {
-    member->shard = frame->shard;
-    member->conn = frame->conn;
-    if (member->has_connection && member->connection == frame->connection)
-        return;
-    member->has_connection = 1;
-    member->connection = frame->connection;
-    if (member->books != NULL) {
+    switch (member->part) {
+    case AUDIT_BOOK:
         member->books->count = 0;
         member->books->since_ns = 0;
-    }
-    if (member->best != NULL)
+        break;
+    case AUDIT_BEST:
         *member->best = (best_memory){0};
+        break;
+    case AUDIT_TRADES:
+        audit_trades_connect(a, member);
+        break;
+    case AUDIT_CANDLES:
+        member->candles->had_reading = 0;
+        break;
+    case AUDIT_NONE:
+    case AUDIT_PARTS:
+        break;
+    }
 }
 
 void audit_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
@@ -212,27 +192,20 @@ void audit_take(audit *a, audit_member *member, const audit_frame *frame, const 
 {
     TD_ASSERT(member->owner == a);
     out->count = 0;
-    int is_new = !member->has_connection || member->connection != frame->connection;
-    member_connect(member, frame);
-    switch (member->part) {
-    case AUDIT_BOOK:
+    if (!member->has_connection || member->connection != frame->connection)
+        member_connect(a, member);
+    member->has_connection = 1;
+    member->connection = frame->connection;
+    member->shard = frame->shard;
+    member->conn = frame->conn;
+    if (member->part == AUDIT_BOOK)
         audit_books_take(a, member, frame, m, t, out);
-        break;
-    case AUDIT_BEST:
+    else if (member->part == AUDIT_BEST)
         audit_best_take(a, member, frame, m, out);
-        break;
-    case AUDIT_TRADES:
-        audit_trades_take(a, member, is_new ? AUDIT_CONNECTION_NEW : AUDIT_CONNECTION_SAME, frame,
-                          m, out);
-        break;
-    case AUDIT_CANDLES:
-        audit_candles_take(a, member, is_new ? AUDIT_CONNECTION_NEW : AUDIT_CONNECTION_SAME, frame,
-                           m, out);
-        break;
-    case AUDIT_NONE:
-    case AUDIT_PARTS:
-        TD_ASSERT(!"a member without a part");
-    }
+    else if (member->part == AUDIT_TRADES)
+        audit_trades_take(a, member, frame, m, out);
+    else
+        audit_candles_take(a, member, frame, m, out);
 }
 
 void audit_skip(audit *a, audit_member *member, uint64_t recv_ns)
@@ -251,11 +224,6 @@ void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
     }
 }
 
-void audit_get_stats(const audit *a, audit_stats *out)
-{
-    *out = a->stats;
-}
-
 static void count_add(audit_count *sum, const audit_count *more)
 {
     sum->compared += more->compared;
@@ -263,9 +231,9 @@ static void count_add(audit_count *sum, const audit_count *more)
     sum->skipped += more->skipped;
 }
 
-void audit_stats_add(audit_stats *sum, const audit_stats *more)
+void audit_add_stats(const audit *a, audit_stats *sum)
 {
-    count_add(&sum->books, &more->books);
-    count_add(&sum->best, &more->best);
-    count_add(&sum->trades, &more->trades);
+    count_add(&sum->books, &a->stats.books);
+    count_add(&sum->best, &a->stats.best);
+    count_add(&sum->trades, &a->stats.trades);
 }

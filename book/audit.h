@@ -68,11 +68,13 @@ typedef struct audit_member {
     uint32_t shard;
     uint32_t conn;
     uint8_t has_connection;
-    /* One of them, by part. */
-    struct book_memory *books;
-    struct best_memory *best;
-    struct trade_store *trades;
-    struct candle_chain *candles;
+    union { /* by part */
+        void *memory;
+        struct book_memory *books;
+        struct best_memory *best;
+        struct trade_store *trades;
+        struct candle_chain *candles;
+    };
 } audit_member;
 
 /* An audit without members. */
@@ -160,7 +162,6 @@ typedef struct audit_stats {
     audit_count trades;
 } audit_stats;
 
-void audit_get_stats(const audit *a, audit_stats *out);
-void audit_stats_add(audit_stats *sum, const audit_stats *more);
+void audit_add_stats(const audit *a, audit_stats *sum);
 
 #endif

@@ -44,12 +44,12 @@ void audit_books_joined(audit *a)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
         book_memory *memory = a->members[i]->books;
-        if (memory == NULL)
+        if (a->members[i]->part != AUDIT_BOOK)
             continue;
         memory->depth_count = 0;
         memory->count = 0; /* hashes are of other depths now */
         for (uint32_t k = 0; k < a->member_count; k++) {
-            if (k != i && a->members[k]->books != NULL)
+            if (k != i && a->members[k]->part == AUDIT_BOOK)
                 add_depth(memory, common_depth(a->members[i], a->members[k]));
         }
     }
@@ -62,16 +62,6 @@ static book_state *state_back(book_memory *memory, uint32_t back)
 {
     TD_ASSERT_SLOW(back < memory->count);
     return &memory->states[(memory->newest + LIMIT_AUDIT_STATES - back) % LIMIT_AUDIT_STATES];
-}
-
-static void note_best(book_state *state, const book *b)
-{
-    for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
-        book_level best;
-        state->has_best[at] = (uint8_t)book_level_at(b, (msg_side)at, 0, &best);
-        if (state->has_best[at])
-            state->best[at] = best.price;
-    }
 }
 
 /* Remember the current state of the book. A number that falls begins a new memory. */
@@ -89,7 +79,11 @@ static book_state *remember(book_memory *memory, int64_t seq, uint64_t recv_ns, 
     state->recv_ns = recv_ns;
     for (uint32_t i = 0; i < memory->depth_count; i++)
         state->hashes[i] = track_hash_best(t, memory->depths[i]);
-    note_best(state, track_book(t));
+    for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
+        book_level best;
+        int has_best = book_level_at(track_book(t), (msg_side)at, 0, &best);
+        state->best[at] = has_best ? best.price : (td_decimal){0, 0};
+    }
     return state;
 }
 
@@ -175,7 +169,8 @@ static void judge_books(audit *a, audit_member *member, const book_state *now, a
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
         audit_member *other = a->members[i];
-        if (other == member || other->books == NULL || other->rule_member != member->rule_member)
+        if (other == member || other->part != AUDIT_BOOK ||
+            other->rule_member != member->rule_member)
             continue;
         int too_old = 0;
         const book_state *then = find_state(other->books, now->seq, &too_old);
@@ -194,7 +189,7 @@ static audit_member *reference_book(audit *a, uint32_t line)
     audit_member *found = NULL;
     for (uint32_t i = 0; i < a->member_count; i++) {
         audit_member *member = a->members[i];
-        if (member->books == NULL || member->line != line)
+        if (member->part != AUDIT_BOOK || member->line != line)
             continue;
         if (found == NULL || common_depth(found, member) != found->row->book_depth)
             found = member;
@@ -220,7 +215,7 @@ static void find_around(book_memory *memory, int64_t seq, const book_state **bef
 
 static int is_best(const book_state *state, int side, td_decimal price)
 {
-    return state->has_best[side] && td_decimal_compare(state->best[side], price) == 0;
+    return td_decimal_compare(state->best[side], price) == 0;
 }
 
 /* One ticker with the book's states around it. At equal numbers its prices are the book's. Between
@@ -238,7 +233,7 @@ static void judge_best(audit *a, audit_member *member, const best_waiting *waiti
     }
     a->stats.best.compared++;
     for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
-        if (!waiting->has_price[at] || is_best(before, at, waiting->price[at]) ||
+        if (waiting->price[at].mantissa == 0 || is_best(before, at, waiting->price[at]) ||
             is_best(after, at, waiting->price[at]))
             continue;
         a->stats.best.differed++;
@@ -247,7 +242,7 @@ static void judge_best(audit *a, audit_member *member, const best_waiting *waiti
         if (before != after)
             item->verdict.strength = STRENGTH_STATISTIC;
         item->verdict.found = waiting->price[at].mantissa;
-        if (!before->has_best[at] || before->best[at].scale > waiting->price[at].scale ||
+        if (before->best[at].scale > waiting->price[at].scale ||
             td_decimal_rescale(before->best[at], waiting->price[at].scale,
                                &item->verdict.expected) != TD_OK)
             item->verdict.expected = 0;
@@ -273,8 +268,9 @@ static void merge_price(best_memory *best, msg_side side, const msg_item *item, 
     const msg_value *value = msg_value_find(item->values, item->value_count, member);
     if (value == NULL || value->type != VALUE_DECIMAL)
         return;
-    best->price[side] = value->as.decimal;
-    best->has_price[side] = value->as.decimal.mantissa > 0; /* 0 where a side is empty */
+    /* 0 where a side is empty */
+    int has_price = value->as.decimal.mantissa > 0;
+    best->price[side] = has_price ? value->as.decimal : (td_decimal){0, 0};
 }
 
 void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
@@ -297,12 +293,8 @@ void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, c
         a->stats.best.skipped++; /* the book is far back: the newest ticker is the most useful */
         best->count--;
     }
-    best_waiting *waiting = &best->waiting[best->count++];
-    *waiting = (best_waiting){.seq = seq, .recv_ns = frame->recv_ns};
-    for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
-        waiting->price[at] = best->price[at];
-        waiting->has_price[at] = best->has_price[at];
-    }
+    best->waiting[best->count++] = (best_waiting){
+        .seq = seq, .recv_ns = frame->recv_ns, .price = {best->price[0], best->price[1]}};
     judge_waiting(a, member, book_member->books, out);
 }
 
@@ -324,20 +316,13 @@ void audit_books_take(audit *a, audit_member *member, const audit_frame *frame, 
     judge_books(a, member, now, out);
     for (uint32_t i = 0; i < a->member_count; i++) {
         audit_member *ticker = a->members[i];
-        if (ticker->best != NULL && ticker->best->count > 0 &&
+        if (ticker->part == AUDIT_BEST && ticker->best->count > 0 &&
             reference_book(a, ticker->line) == member)
             judge_waiting(a, ticker, member->books, out);
     }
 }
 
 /* ---- save, load ---- */
-
-static void price_walk(td_decimal *price, uint8_t *has_price, state_io *io)
-{
-    state_flag(io, has_price);
-    if (*has_price)
-        state_decimal(io, price);
-}
 
 static void pair_walk(book_pair *pair, state_io *io)
 {
@@ -357,7 +342,7 @@ static void pair_walk(book_pair *pair, state_io *io)
 /* States, oldest first. */
 static void states_walk(book_memory *memory, state_io *io)
 {
-    enum { STATE_BYTES = 18 }; /* number, time, two flags */
+    enum { STATE_BYTES = 34 }; /* number, time, two prices */
     uint32_t count = state_count(io, memory->count, LIMIT_AUDIT_STATES, STATE_BYTES);
     if (state_is_loading(io)) {
         memory->count = count;
@@ -370,7 +355,7 @@ static void states_walk(book_memory *memory, state_io *io)
         for (uint32_t i = 0; i < memory->depth_count; i++)
             state_u64(io, &state->hashes[i]);
         for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-            price_walk(&state->best[at], &state->has_best[at], io);
+            state_decimal(io, &state->best[at]);
     }
 }
 
@@ -388,15 +373,15 @@ void book_memory_walk(book_memory *memory, size_t count, uint32_t own_index, sta
 
 void best_memory_walk(best_memory *memory, state_io *io)
 {
-    enum { WAITING_BYTES = 18 };
+    enum { WAITING_BYTES = 34 };
     memory->count = state_count(io, memory->count, AUDIT_TICKERS_MAX, WAITING_BYTES);
     for (uint32_t i = 0; i < memory->count; i++) {
         best_waiting *waiting = &memory->waiting[i];
         state_i64(io, &waiting->seq);
         state_u64(io, &waiting->recv_ns);
         for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-            price_walk(&waiting->price[at], &waiting->has_price[at], io);
+            state_decimal(io, &waiting->price[at]);
     }
     for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-        price_walk(&memory->price[at], &memory->has_price[at], io);
+        state_decimal(io, &memory->price[at]);
 }

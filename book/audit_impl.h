@@ -16,8 +16,7 @@ typedef struct book_state {
     int64_t seq;
     uint64_t recv_ns;
     uint64_t hashes[AUDIT_DEPTHS_MAX]; /* of its best levels, by the depths of its memory */
-    td_decimal best[2];                /* by msg_side; if has_best */
-    uint8_t has_best[2];
+    td_decimal best[2];                /* by msg_side; 0: the side is empty */
 } book_state;
 
 /* One book beside another. */
@@ -48,15 +47,13 @@ enum { AUDIT_TICKERS_MAX = 8 }; /* that wait for the next state of the book */
 typedef struct best_waiting {
     int64_t seq;
     uint64_t recv_ns;
-    td_decimal price[2];
-    uint8_t has_price[2];
+    td_decimal price[2]; /* by msg_side; 0: it has none */
 } best_waiting;
 
 typedef struct best_memory {
     best_waiting waiting[AUDIT_TICKERS_MAX]; /* oldest first */
     uint32_t count;
-    td_decimal price[2]; /* by msg_side, merged: a delta has what changed */
-    uint8_t has_price[2];
+    td_decimal price[2]; /* the same, merged: a delta has what changed */
 } best_memory;
 
 __extension__ typedef __int128 sum128;
@@ -165,13 +162,12 @@ void trade_store_walk(trade_store *store, state_io *io);
 void candle_chain_walk(candle_chain *chain, state_io *io);
 int audit_chains_fit(const audit *a);
 
-/* 1 if the frame is the first of its connection. */
-typedef enum audit_connection { AUDIT_CONNECTION_SAME, AUDIT_CONNECTION_NEW } audit_connection;
-
-void audit_trades_take(audit *a, audit_member *member, audit_connection connection,
-                       const audit_frame *frame, const message *m, audit_verdict *out);
-void audit_candles_take(audit *a, audit_member *member, audit_connection connection,
-                        const audit_frame *frame, const message *m, audit_verdict *out);
+/* The member's next frame is of another connection. */
+void audit_trades_connect(audit *a, const audit_member *member);
+void audit_trades_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                       audit_verdict *out);
+void audit_candles_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                        audit_verdict *out);
 void audit_trades_skip(audit *a, audit_member *member, uint64_t recv_ns);
 void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns, audit_verdict *out);
 

@@ -277,7 +277,7 @@ static audit_member *trades_of(const audit *a, const audit_member *candles)
     audit_member *any = NULL;
     for (uint32_t i = 0; i < a->member_count; i++) {
         audit_member *member = a->members[i];
-        if (member->trades == NULL)
+        if (member->part != AUDIT_TRADES)
             continue;
         if (member->line == candles->line)
             return member;
@@ -291,7 +291,7 @@ int audit_chains_fit(const audit *a)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
         const candle_chain *chain = a->members[i]->candles;
-        if (chain == NULL)
+        if (a->members[i]->part != AUDIT_CANDLES)
             continue;
         const audit_member *trades = trades_of(a, a->members[i]);
         if (trades == NULL && (chain->kind != BASE_NONE || chain->count > 0))
@@ -315,7 +315,7 @@ static void forget_chains(audit *a, const audit_member *trades)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
         audit_member *member = a->members[i];
-        if (member->candles == NULL || trades_of(a, member) != trades)
+        if (member->part != AUDIT_CANDLES || trades_of(a, member) != trades)
             continue;
         a->stats.trades.skipped += member->candles->count;
         member->candles->count = 0;
@@ -602,13 +602,11 @@ static void add_reading(audit *a, candle_chain *chain, const reading *r)
     chain->waiting[chain->count++] = *r;
 }
 
-void audit_candles_take(audit *a, audit_member *member, audit_connection connection,
-                        const audit_frame *frame, const message *m, audit_verdict *out)
+void audit_candles_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                        audit_verdict *out)
 {
     candle_chain *chain = member->candles;
-    TD_ASSERT(chain != NULL);
-    if (connection == AUDIT_CONNECTION_NEW)
-        chain->had_reading = 0;
+    TD_ASSERT(member->part == AUDIT_CANDLES);
     note_delay(a, frame->recv_ns, m->head.exchange_ns);
     audit_member *trades = trades_of(a, member);
     if (trades == NULL || !message_is_record(m))
@@ -637,7 +635,7 @@ static uint64_t needed_from(const audit *a, const audit_member *trades)
     uint64_t least = trade_store_find(store, trade_store_last_ns(store) - MADE_LAG_NS - WAIT_NS);
     for (uint32_t i = 0; i < a->member_count; i++) {
         const audit_member *member = a->members[i];
-        if (member->candles == NULL || trades_of(a, member) != trades ||
+        if (member->part != AUDIT_CANDLES || trades_of(a, member) != trades ||
             member->candles->kind == BASE_NONE)
             continue;
         uint64_t low;
@@ -664,14 +662,16 @@ static void add_trade(audit *a, audit_member *member, const msg_trade *trade)
         store->since_ns = trade->exchange_ns > since ? trade->exchange_ns : since;
 }
 
-void audit_trades_take(audit *a, audit_member *member, audit_connection connection,
-                       const audit_frame *frame, const message *m, audit_verdict *out)
+void audit_trades_connect(audit *a, const audit_member *member)
 {
-    TD_ASSERT(member->trades != NULL);
-    if (connection == AUDIT_CONNECTION_NEW) {
-        trade_store_forget(member->trades);
-        forget_chains(a, member);
-    }
+    trade_store_forget(member->trades);
+    forget_chains(a, member);
+}
+
+void audit_trades_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                       audit_verdict *out)
+{
+    TD_ASSERT(member->part == AUDIT_TRADES);
     if (member->trades->since_ns == 0)
         member->trades->since_ns = frame->granted_ns != 0 ? frame->granted_ns : frame->recv_ns;
     size_t count = message_item_count(m);
@@ -687,7 +687,7 @@ void audit_trades_take(audit *a, audit_member *member, audit_connection connecti
     }
     for (uint32_t i = 0; i < a->member_count; i++) {
         audit_member *candles = a->members[i];
-        if (candles->candles != NULL && candles->candles->count > 0 &&
+        if (candles->part == AUDIT_CANDLES && candles->candles->count > 0 &&
             trades_of(a, candles) == member)
             judge_waiting(a, candles, member, out);
     }

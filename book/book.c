@@ -10,9 +10,7 @@
 #include "base/limits.h"
 
 enum {
-    HALVES_MAX = 32,   /* up to here halving without a branch is fastest (measured at 25 levels) */
-    GALLOP_START = 8,  /* most changes of a deep book are within the best eight levels */
-    CAPACITY_MIN = 64, /* levels a side of a book whose depth is not known */
+    CAPACITY_MIN = 64,     /* levels a side of a book whose depth is not known */
     LEVEL_TEXT_BYTES = 64, /* "Sell ", two decimals, a space, LF */
     SIDES = 2,
 };
@@ -95,8 +93,8 @@ static void side_grow(book_side *side, uint32_t capacity)
     side->capacity = capacity;
 }
 
-/* Number of keys below key in a short side, without a branch that depends on the data. */
-static uint32_t rank_by_halves(const book_side *side, int64_t key)
+/* Number of keys below key, by halves, without a branch that depends on the data. */
+static uint32_t side_rank(const book_side *side, int64_t key)
 {
     const int64_t *at = side->keys;
     uint32_t left = side->count;
@@ -107,33 +105,7 @@ static uint32_t rank_by_halves(const book_side *side, int64_t key)
         at = __builtin_expect_with_probability(after[-1] < key, 1, 0.5) ? after : at;
         left -= half;
     }
-    return (uint32_t)(at - side->keys);
-}
-
-/* As above, for a deep side: strides that double from the best, then bisection of the last one. */
-static uint32_t rank_by_gallop(const book_side *side, int64_t key)
-{
-    uint32_t high = side->count; /* every key from here on is >= key */
-    uint32_t step = GALLOP_START;
-    while (step <= high && side->keys[high - step] >= key) {
-        high -= step;
-        step *= 2;
-    }
-    uint32_t low = step <= high ? high - step : 0; /* every key before here is < key */
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (side->keys[middle] < key)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static uint32_t side_rank(const book_side *side, int64_t key)
-{
-    uint32_t rank =
-        side->count <= HALVES_MAX ? rank_by_halves(side, key) : rank_by_gallop(side, key);
+    uint32_t rank = (uint32_t)(at - side->keys);
     TD_ASSERT_SLOW(rank == side->count || side->keys[rank] >= key);
     TD_ASSERT_SLOW(rank == 0 || side->keys[rank - 1] < key);
     return rank;

@@ -6,9 +6,8 @@
  * more places; equal values are equal whatever text they had. Side and price identify a
  * level, so a price may be on both sides at once (the book is crossed then).
  *
- * Cost: a side is two arrays sorted by price, best last. Up to 32 levels the place is found by
- * halving without a branch, beyond that by a search that starts at the best, because
- * that is where changes are. Nothing is allocated while levels fit the depth that was expected. */
+ * Cost: a side is two arrays sorted by price, best last. A price is found by halving without a
+ * branch. Nothing is allocated while levels fit the depth that was expected. */
 #ifndef TD_BOOK_BOOK_H
 #define TD_BOOK_BOOK_H
 

@@ -10,17 +10,6 @@
 
 /* ---- life ---- */
 
-static seq_number number_of(msg_member member)
-{
-    if (member == MEMBER_U)
-        return SEQ_NUMBER_U;
-    if (member == MEMBER_SEQ)
-        return SEQ_NUMBER_SEQ;
-    if (member == MEMBER_VERSION)
-        return SEQ_NUMBER_VERSION;
-    return SEQ_NUMBER_CROSS; /* also of rules that are about no number */
-}
-
 static void add_rule(track *t, const rule_row *row)
 {
     for (uint32_t i = 0; i < t->rule_count; i++) {
@@ -38,7 +27,7 @@ static void add_rule(track *t, const rule_row *row)
                                              .strength = row->strength,
                                              .scope = check->scope,
                                              .member = row->member,
-                                             .number = number_of(row->member)};
+                                             .number = seq_number_of(row->member)};
 }
 
 /* A topic whose frames have no type, and whose row knows neither deltas nor deletes, sends the
@@ -72,7 +61,7 @@ static void set_row(track *t, const topic_row *row)
         TD_ASSERT(rule->rule != RULE_DEPTH_MAX || row->book_depth > 0);
         t->needs_anchor |= rule->rule == RULE_ANCHORED;
         t->restarts |= rule->rule == RULE_SEQ_DENSE && rule->member == MEMBER_U;
-        needs_entries |= rule_needs_entries(rule->rule);
+        needs_entries |= rule_check_find(rule->rule)->scope == SCOPE_ENTRIES;
         add_rule(t, rule);
     }
     if (t->book != NULL)
@@ -183,6 +172,7 @@ static void remember(track *t, const frame_facts *f)
     for (size_t i = 0; i < SEQ_NUMBERS; i++) {
         if (f->seqs[i].is_known)
             t->seqs[i] = f->seqs[i];
+        t->seqs[i].was_seen |= f->seqs[i].is_known;
     }
     if (f->time.is_known)
         t->time = f->time;
@@ -193,16 +183,6 @@ static void remember(track *t, const frame_facts *f)
     }
     t->depth[SIDE_BUY] = f->depth[SIDE_BUY];
     t->depth[SIDE_SELL] = f->depth[SIDE_SELL];
-    const msg_head *head = &f->message->head;
-    if (head->has_cross_seq)
-        t->last.cross_seq = head->cross_seq;
-    if (head->has_u)
-        t->last.u = head->u;
-    if (head->has_seq)
-        t->last.seq = head->seq;
-    t->last.has_cross_seq |= head->has_cross_seq;
-    t->last.has_u |= head->has_u;
-    t->last.has_seq |= head->has_seq;
 }
 
 /* 1 if the frame replaces all that was before: by its type; because the topic sends nothing else;
@@ -306,6 +286,7 @@ void track_reset(track *t)
 static void seq_range_walk(seq_range *c, state_io *io)
 {
     state_flag(io, &c->is_known);
+    state_flag(io, &c->was_seen);
     state_flag(io, &c->has_hole);
     state_i64(io, &c->last);
 }
@@ -329,12 +310,6 @@ void track_walk(track *t, state_io *io)
     seq_range_walk(&t->time, io);
     depth_walk(&t->depth[SIDE_BUY], io);
     depth_walk(&t->depth[SIDE_SELL], io);
-    state_i64(io, &t->last.cross_seq);
-    state_i64(io, &t->last.u);
-    state_i64(io, &t->last.seq);
-    state_flag(io, &t->last.has_cross_seq);
-    state_flag(io, &t->last.has_u);
-    state_flag(io, &t->last.has_seq);
     t->version_bytes = state_count(io, t->version_bytes, VERSION_BYTES, 1);
     state_raw(io, t->version, t->version_bytes);
     uint8_t has_entries = t->entries != NULL; /* maybe of a row before this one */
@@ -394,5 +369,9 @@ int track_has_snapshot(const track *t)
 
 void track_last(const track *t, track_seqs *out)
 {
-    *out = t->last;
+    const seq_range *cross_seq = &t->seqs[SEQ_NUMBER_CROSS];
+    const seq_range *u = &t->seqs[SEQ_NUMBER_U];
+    const seq_range *seq = &t->seqs[SEQ_NUMBER_SEQ];
+    *out = (track_seqs){cross_seq->last,     u->last,     seq->last,
+                        cross_seq->was_seen, u->was_seen, seq->was_seen};
 }

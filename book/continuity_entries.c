@@ -184,23 +184,6 @@ int track_entries_take_unjudged(track_entries *e)
     return was;
 }
 
-int rule_needs_entries(rule_id rule)
-{
-    switch ((unsigned)rule) {
-    case RULE_ENTRY_SEQ_STRICT:
-    case RULE_ENTRY_SEQ_WEAK:
-    case RULE_ENTRY_TIME_WEAK:
-    case RULE_ID_UNIQUE:
-    case RULE_ID_ASCENDING:
-    case RULE_FRAME_UNIQUE:
-    case RULE_KLINE_START:
-    case RULE_KLINE_CONFIRM:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
 /* ---- content of an entry ---- */
 
 typedef struct entry {

@@ -69,18 +69,20 @@ static void facts_of_trades(const msg_trades *trades, seq_source source, frame_f
     }
 }
 
+seq_number seq_number_of(msg_member member)
+{
+    return member == MEMBER_U         ? SEQ_NUMBER_U
+           : member == MEMBER_SEQ     ? SEQ_NUMBER_SEQ
+           : member == MEMBER_VERSION ? SEQ_NUMBER_VERSION
+                                      : SEQ_NUMBER_CROSS;
+}
+
 static void facts_of_value(const msg_value *value, frame_facts *f)
 {
-    if (value->type != VALUE_INTEGER)
-        return;
-    if (value->member == MEMBER_CROSS_SEQ)
-        seq_range_add(&f->seqs[SEQ_NUMBER_CROSS], value->as.integer);
-    else if (value->member == MEMBER_U)
-        seq_range_add(&f->seqs[SEQ_NUMBER_U], value->as.integer);
-    else if (value->member == MEMBER_SEQ)
-        seq_range_add(&f->seqs[SEQ_NUMBER_SEQ], value->as.integer);
-    else if (value->member == MEMBER_VERSION)
-        seq_range_add(&f->seqs[SEQ_NUMBER_VERSION], value->as.integer);
+    seq_number number = seq_number_of(value->member);
+    if (value->type == VALUE_INTEGER &&
+        (number != SEQ_NUMBER_CROSS || value->member == MEMBER_CROSS_SEQ))
+        seq_range_add(&f->seqs[number], value->as.integer);
 }
 
 static void facts_of_items(const msg_record *record, frame_facts *f)

@@ -15,7 +15,8 @@ typedef enum depth_state {
 
 /* Range of a number over the entries of a frame; rules compare it with that of the frame before. */
 typedef struct seq_range {
-    uint8_t is_known;
+    uint8_t is_known; /* of a track: there is one to compare with */
+    uint8_t was_seen; /* of a track: last is the last number, whatever came between */
     uint8_t falls;    /* 1: an entry is below the one before it */
     uint8_t differs;  /* 1: not all entries have the same */
     uint8_t has_hole; /* 1: a frame after it could not be read */
@@ -31,6 +32,9 @@ typedef enum seq_number {
     SEQ_NUMBER_VERSION,
     SEQ_NUMBERS
 } seq_number;
+
+/* Of a member that is one, else SEQ_NUMBER_CROSS. */
+seq_number seq_number_of(msg_member member);
 
 /* Longest version: two or three numbers of at most 19 digits. */
 enum { VERSION_BYTES = 64 };
@@ -73,6 +77,7 @@ static inline int rule_broken(verdict_item *item, int64_t expected, int64_t foun
 
 typedef enum rule_scope {
     SCOPE_FRAME,   /* always checked */
+    SCOPE_ENTRIES, /* likewise, with what track_entries remembers */
     SCOPE_CONTENT, /* about the book's content: only while that can be trusted */
 } rule_scope;
 
@@ -130,9 +135,6 @@ void track_entries_forget(track_entries *entries);
 /* 1 if an entry since the last call was not judged, because a bound was reached. */
 int track_entries_take_unjudged(track_entries *entries);
 
-/* 1 if the rule is judged with what track_entries remembers. */
-int rule_needs_entries(rule_id rule);
-
 /* The rules of continuity_entries.c. */
 rule_fn check_entry_numbers, check_id_unique, check_id_ascending, check_frame_unique,
     check_kline_start, check_kline_confirm;
@@ -154,7 +156,6 @@ struct track {
     seq_range seqs[SEQ_NUMBERS]; /* of the frame before; is_known 0: nothing to compare with */
     seq_range time;
     depth_state depth[2];
-    track_seqs last;
     track_entries *entries; /* NULL if no rule needs them */
     uint32_t version_bytes; /* of the frame before; 0: none to compare with */
     char version[VERSION_BYTES];

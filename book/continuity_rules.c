@@ -223,8 +223,8 @@ static int check_symbol_matches(const rule_view *v, verdict_item *item)
 static int is_repeat(const rule_view *v)
 {
     const msg_head *head = &v->facts->message->head;
-    return v->facts->was_anchored && v->facts->is_snapshot && head->has_u && v->track->last.has_u &&
-           head->u == v->track->last.u;
+    return v->facts->was_anchored && v->facts->is_snapshot && head->has_u &&
+           v->track->seqs[SEQ_NUMBER_U].was_seen && head->u == v->track->seqs[SEQ_NUMBER_U].last;
 }
 
 /* snapshot_reset: a snapshot where one was already: a resubscription, or the exchange starting
@@ -238,7 +238,8 @@ static int check_snapshot_reset(const rule_view *v, verdict_item *item)
 /* snapshot_repeat: level 1 is sent again after 3 s without change, with the same u (6.5). */
 static int check_snapshot_repeat(const rule_view *v, verdict_item *item)
 {
-    return is_repeat(v) ? rule_broken(item, v->track->last.u, v->track->last.u) : 0;
+    int64_t u = v->facts->message->head.u;
+    return is_repeat(v) ? rule_broken(item, u, u) : 0;
 }
 
 static const rule_check RULES[RULE_COUNT] = {
@@ -248,15 +249,15 @@ static const rule_check RULES[RULE_COUNT] = {
     [RULE_SEQ_STEP] = {check_seq_step, NUMBERS_NEXT},
     [RULE_VERSION_DIFFERS] = {check_version_differs, NUMBERS_NONE},
     [RULE_VERSION_WEAK] = {check_version_weak, NUMBERS_AT_LEAST},
-    [RULE_ENTRY_SEQ_STRICT] = {check_entry_numbers, NUMBERS_ABOVE},
-    [RULE_ENTRY_SEQ_WEAK] = {check_entry_numbers, NUMBERS_AT_LEAST},
-    [RULE_ENTRY_TIME_WEAK] = {check_entry_numbers, NUMBERS_AT_LEAST},
-    [RULE_ID_UNIQUE] = {check_id_unique, NUMBERS_COUNT},
-    [RULE_ID_ASCENDING] = {check_id_ascending, NUMBERS_NONE},
-    [RULE_FRAME_UNIQUE] = {check_frame_unique, NUMBERS_NONE},
+    [RULE_ENTRY_SEQ_STRICT] = {check_entry_numbers, NUMBERS_ABOVE, SCOPE_ENTRIES},
+    [RULE_ENTRY_SEQ_WEAK] = {check_entry_numbers, NUMBERS_AT_LEAST, SCOPE_ENTRIES},
+    [RULE_ENTRY_TIME_WEAK] = {check_entry_numbers, NUMBERS_AT_LEAST, SCOPE_ENTRIES},
+    [RULE_ID_UNIQUE] = {check_id_unique, NUMBERS_COUNT, SCOPE_ENTRIES},
+    [RULE_ID_ASCENDING] = {check_id_ascending, NUMBERS_NONE, SCOPE_ENTRIES},
+    [RULE_FRAME_UNIQUE] = {check_frame_unique, NUMBERS_NONE, SCOPE_ENTRIES},
     [RULE_DELTA_NOT_EMPTY] = {check_delta_not_empty, NUMBERS_NONE},
-    [RULE_KLINE_START] = {check_kline_start, NUMBERS_AT_LEAST},
-    [RULE_KLINE_CONFIRM] = {check_kline_confirm, NUMBERS_NONE},
+    [RULE_KLINE_START] = {check_kline_start, NUMBERS_AT_LEAST, SCOPE_ENTRIES},
+    [RULE_KLINE_CONFIRM] = {check_kline_confirm, NUMBERS_NONE, SCOPE_ENTRIES},
     [RULE_SEQ_FRAME_EQUAL] = {check_seq_frame_equal, NUMBERS_EQUAL},
     [RULE_TIME_STRICT] = {check_time_strict, NUMBERS_ABOVE},
     [RULE_TIME_WEAK] = {check_time_weak, NUMBERS_AT_LEAST},
@@ -296,32 +297,30 @@ static int64_t frames_lost(const verdict_item *item)
 
 void verdict_item_text(const verdict_item *item, char out[VERDICT_TEXT_BYTES])
 {
-    static const char *const BOUNDS[] = {[NUMBERS_ABOVE] = "above ",
+    static const char *const BOUNDS[] = {[NUMBERS_NEXT] = "",
+                                         [NUMBERS_ABOVE] = "above ",
                                          [NUMBERS_AT_LEAST] = "at least ",
                                          [NUMBERS_EQUAL] = "",
                                          [NUMBERS_AT_MOST] = "at most "};
     char grew[TD_DECIMAL_TEXT_BYTES];
     char came[TD_DECIMAL_TEXT_BYTES];
-    int64_t lost;
     rule_numbers numbers = rule_check_find(item->rule)->numbers;
+    int64_t lost = numbers == NUMBERS_NEXT ? frames_lost(item) : 0;
+    int size;
     out[0] = '\0';
     switch (numbers) { /* all texts fit */
     case NUMBERS_NONE:
         break;
     case NUMBERS_NEXT:
-        lost = frames_lost(item);
-        (void)snprintf(out, VERDICT_TEXT_BYTES, "expected %" PRId64 ", found %" PRId64,
-                       item->expected, item->found);
-        if (lost > 0)
-            (void)snprintf(out + strlen(out), VERDICT_TEXT_BYTES - strlen(out),
-                           ": %" PRId64 " lost", lost);
-        break;
     case NUMBERS_ABOVE:
     case NUMBERS_AT_LEAST:
     case NUMBERS_EQUAL:
     case NUMBERS_AT_MOST:
-        (void)snprintf(out, VERDICT_TEXT_BYTES, "expected %s%" PRId64 ", found %" PRId64,
-                       BOUNDS[numbers], item->expected, item->found);
+        size = snprintf(out, VERDICT_TEXT_BYTES, "expected %s%" PRId64 ", found %" PRId64,
+                        BOUNDS[numbers], item->expected, item->found);
+        if (lost > 0)
+            (void)snprintf(out + size, VERDICT_TEXT_BYTES - (size_t)size, ": %" PRId64 " lost",
+                           lost);
         break;
     case NUMBERS_COUNT:
         (void)snprintf(out, VERDICT_TEXT_BYTES, "in %" PRId64 " %s", item->found,

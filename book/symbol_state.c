@@ -280,11 +280,8 @@ void symbol_state_finish(symbol_state *s, uint64_t end_ns, audit_verdict *out)
 
 void symbol_state_add_stats(const symbol_state *s, audit_stats *sum)
 {
-    audit_stats stats;
-    if (s->audit == NULL)
-        return;
-    audit_get_stats(s->audit, &stats);
-    audit_stats_add(sum, &stats);
+    if (s->audit != NULL)
+        audit_add_stats(s->audit, sum);
 }
 
 /* ---- save, load ---- */

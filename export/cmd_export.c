@@ -124,9 +124,7 @@ static td_result read_format(export_command *command, td_err *err)
         char names[256] = "";
         for (size_t i = 0; i < count; i++)
             add_text(names, sizeof names, "%s--format %s", i == 0 ? "" : " or ", formats[i]->name);
-        td_err_set(err, TD_E_INVALID, "no format is given");
-        td_err_hint(err, "give %s", names);
-        return TD_E_INVALID;
+        return td_err_set(err, TD_E_INVALID, "no format is given: %s is missing", names);
     }
     TD_ASSERT((size_t)command->flags.format < count);
     command->spec.format = formats[command->flags.format];
@@ -164,11 +162,9 @@ static td_result read_flags(export_command *command, td_err *err)
     td_result rc = read_format(command, err);
     if (rc == TD_OK)
         rc = read_types(command, err);
-    if (rc != TD_OK || command->flags.out != NULL)
-        return rc;
-    td_err_set(err, TD_E_INVALID, "no folder is given");
-    td_err_hint(err, "give --out DIR");
-    return TD_E_INVALID;
+    if (rc == TD_OK && command->flags.out == NULL)
+        rc = td_err_set(err, TD_E_INVALID, "no folder is given: --out DIR is missing");
+    return rc;
 }
 
 /* ---- the run ---- */
