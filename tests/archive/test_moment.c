@@ -83,11 +83,37 @@ static void sessions_and_covers(void **state)
     moment_fini(&g);
 }
 
+static void what_is_open(void **state)
+{
+    (void)state;
+    moment m = {0};
+    const event_slot slots[] = {{.shard = 1, .conn = 4, .since_ns = 70},
+                                {.shard = 2, .conn = 1, .since_ns = 80}};
+    const event begins = {.kind = EVENT_SEGMENT, .slots = slots, .slot_count = 2};
+    const event again = {.kind = EVENT_CONNECT, .shard = 1, .conn = 5};
+    const event ended = {.kind = EVENT_DISCONNECT, .shard = 2, .conn = 1};
+    const event granted = {.kind = EVENT_GRANT, .shard = 1, .conn = 4, .topic = BTC};
+    moment_add(&m, 1, &begins, 100);
+    assert_int_equal(m.count, 2);
+    assert_int_equal(m.conns[0].since_ns, 70);
+    moment_add(&m, 1, &granted, 101);
+    moment_add(&m, 2, &again, 110); /* of another session */
+    assert_int_equal(m.count, 3);
+    moment_add(&m, 1, &ended, 120);
+    assert_true(moment_has_topic(&m, td_bytes_str(BTC), NULL));
+    moment_add(&m, 1, &again, 130); /* its grants end with the connection */
+    assert_int_equal(m.count, 2);
+    assert_false(moment_has_topic(&m, td_bytes_str(BTC), NULL));
+    assert_int_equal(m.conns[0].since_ns + m.conns[1].since_ns, 110 + 130);
+    moment_fini(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_granted),
         cmocka_unit_test(sessions_and_covers),
+        cmocka_unit_test(what_is_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
