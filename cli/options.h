@@ -82,7 +82,7 @@ typedef struct options_spec {
     size_t operand_max;
     const option_group *groups;
     size_t group_count;
-    const char *examples; /* lines, each one a command that works */
+    const char *examples; /* lines of OPTIONS_HELP_COLUMNS less 2: commands that work */
     /* What each exit status means; NULL: the verb has no such status. EXIT_CODE_USAGE and
      * EXIT_CODE_FAULT mean the same for all. */
     const char *statuses[OPTIONS_STATUSES];

@@ -25,9 +25,8 @@ static size_t format_name(const option_row *row, char out[HELP_NAME_BYTES])
     return (size_t)width;
 }
 
-/* Print text from a column on, broken into lines of which the further ones begin at indent, too;
- * mark ends each line but the last. */
-static void print_broken(FILE *out, const char *text, size_t indent, const char *mark)
+/* Print text from a column on, broken into lines of which the further ones begin at indent. */
+static void print_broken(FILE *out, const char *text, size_t indent)
 {
     char line[HELP_TEXT_BYTES];
     size_t size = 0;
@@ -38,10 +37,10 @@ static void print_broken(FILE *out, const char *text, size_t indent, const char 
             line[size] = ' ';
     }
     for (size_t at = 0; at < size;) {
-        size_t width = OPTIONS_HELP_COLUMNS - indent - strlen(mark);
+        size_t width = OPTIONS_HELP_COLUMNS - indent;
         size_t bytes = terminal_line(line + at, size - at, width);
         if (at > 0)
-            fprintf(out, "%s\n%*s", mark, (int)indent, "");
+            fprintf(out, "\n%*s", (int)indent, "");
         fprintf(out, "%.*s", (int)bytes, line + at);
         at += bytes;
         while (at < size && line[at] == ' ')
@@ -60,7 +59,7 @@ static void print_row(FILE *out, const option_row *row)
         fprintf(out, "\n%*s", HELP_COLUMN, "");
     else
         fprintf(out, "%*s", (int)(HELP_COLUMN - width), "");
-    print_broken(out, row->help, HELP_COLUMN, "");
+    print_broken(out, row->help, HELP_COLUMN);
     for (size_t i = 0; row->type == OPTION_ENUM && row->choices[i] != NULL; i++) {
         size_t used = strlen(choices);
         snprintf(choices + used, sizeof choices - used, "%s%s", i == 0 ? "one of: " : ", ",
@@ -68,7 +67,7 @@ static void print_row(FILE *out, const option_row *row)
     }
     if (choices[0] != '\0') {
         fprintf(out, "%*s", HELP_COLUMN, "");
-        print_broken(out, choices, HELP_COLUMN, "");
+        print_broken(out, choices, HELP_COLUMN);
     }
 }
 
@@ -82,23 +81,18 @@ static void print_statuses(const options_spec *spec, FILE *out)
         if (text == NULL)
             continue;
         fprintf(out, "  %-4d", i);
-        print_broken(out, text, STATUS_COLUMN, "");
+        print_broken(out, text, STATUS_COLUMN);
     }
     fprintf(out, "  %-4dan error in the program: the message says where; please report it\n",
             EXIT_CODE_FAULT);
 }
 
-/* A command that is too long for a line is printed as a shell reads it over several. */
 static void print_examples(const options_spec *spec, FILE *out)
 {
-    fprintf(out, "\n%s\n", strchr(spec->examples, '\n') == NULL ? "Example" : "Examples");
+    fputs("\nExamples\n", out);
     for (const char *at = spec->examples; *at != '\0';) {
-        char line[HELP_TEXT_BYTES];
-        size_t length = strcspn(at, "\n");
-        (void)snprintf(line, sizeof line, "%.*s", (int)length, at); /* fits */
-        fputs("  ", out);
-        print_broken(out, line, strlen(line) + 2 > OPTIONS_HELP_COLUMNS ? 4 : 2,
-                     strlen(line) + 2 > OPTIONS_HELP_COLUMNS ? " \\" : "");
+        int length = (int)strcspn(at, "\n");
+        fprintf(out, "  %.*s\n", length, at);
         at += length + (at[length] == '\n');
     }
 }
@@ -112,7 +106,7 @@ void options_print_help(const options_spec *spec, FILE *out)
     else if (row != NULL)
         snprintf(operands, sizeof operands, " [%s]", row->metavar);
     fprintf(out, "usage: tapedeck %s [OPTION]...%s\n", spec->verb, operands);
-    print_broken(out, spec->summary, 0, "");
+    print_broken(out, spec->summary, 0);
     for (size_t g = 0; g < spec->group_count; g++) {
         fprintf(out, "\n%s\n", spec->groups[g].title);
         for (size_t r = 0; r < spec->groups[g].row_count; r++)

@@ -242,8 +242,8 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                          ("nothing matches the selection or fits the format, a file cannot be read "
                           "or written, or a signal stopped the export; nothing was left")},
         .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"
-                    "tapedeck export DIR --format tardis-csv --out DATASET --type trades --symbol "
-                    "BTCUSD --from 2021-04-17 --to 2021-04-18\n"
+                    "tapedeck export DIR --format tardis-csv --out DATASET --type trades \\\n"
+                    "  --symbol BTCUSD --from 2021-04-17 --to 2021-04-18\n"
                     "tapedeck export DIR --format jsonl --out DATASET --topic trade",
         .now_ns = clock_wall_ns(clock_real()),
     };

@@ -81,11 +81,10 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
                      [EXIT_CODE_USAGE] = "the command line or the configuration is wrong",
                      [EXIT_CODE_FAILED] = ("the archive cannot be written or is in use, every feed "
                                            "was refused, or no connection was ever established")},
-        .examples =
-            "tapedeck record -a tape --family v5-linear --topic publicTrade --symbol BTCUSDT\n"
-            "tapedeck record -a tape wss://stream.bybit.com/v5/public/linear --topic "
-            "orderbook.50.BTCUSDT\n"
-            "tapedeck record -a tape -c feeds.yaml --duration 1h",
+        .examples = "tapedeck record -a tape --family v5-linear --topic publicTrade.BTCUSDT\n"
+                    "tapedeck record -a tape wss://stream.bybit.com/v5/public/linear \\\n"
+                    "  --topic orderbook.50.BTCUSDT\n"
+                    "tapedeck record -a tape -c feeds.yaml --duration 1h",
         .now_ns = clock_wall_ns(clock_real()),
     };
     return verb_begin(context, &spec, argc, argv, &line->operands, status);

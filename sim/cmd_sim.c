@@ -275,8 +275,8 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DONE] = "ended by a signal, --frames or --duration",
                      [EXIT_CODE_FAILED] =
                          "the address is in use, or the truth file cannot be written"},
-        .examples = "tapedeck sim --listen 127.0.0.1:0 --ready-file sim.json --families "
-                    "inverse,linear --symbols 5 --rate 1000 --seed 7 --truth truth.jsonl",
+        .examples = "tapedeck sim --listen 127.0.0.1:0 --ready-file sim.json \\\n"
+                    "  --families inverse,linear --symbols 5 --rate 1000 --truth truth.jsonl",
         .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands operands;
