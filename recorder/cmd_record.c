@@ -57,16 +57,13 @@ typedef struct record_talk {
 static int parse_line(const verb_context *context, record_line *line, int argc, char **argv,
                       exit_code *status)
 {
-    size_t feed_rows, recorder_rows, run_rows;
-    const option_row *feed = config_feed_rows(&feed_rows);
-    const option_row *recorder = config_recorder_rows(&recorder_rows);
-    const option_row *run = config_run_rows(&run_rows);
     option_group groups[] = {
         option_group_archive(&line->archive),
         {"Which feeds", CHOICE_ROWS, sizeof CHOICE_ROWS / sizeof CHOICE_ROWS[0], &line->choice},
-        {"The feed, without --config", feed, feed_rows, &line->feed},
-        {"Recording", recorder, recorder_rows, &line->config},
-        {"When to stop (besides SIGINT, SIGTERM and SIGHUP)", run, run_rows, &line->config},
+        {"The feed, without --config", CONFIG_FEED_ROWS, CONFIG_FEED_ROW_COUNT, &line->feed},
+        {"Recording", CONFIG_RECORDER_ROWS, CONFIG_RECORDER_ROW_COUNT, &line->config},
+        {"When to stop (besides SIGINT, SIGTERM and SIGHUP)", CONFIG_RUN_ROWS, CONFIG_RUN_ROW_COUNT,
+         &line->config},
         option_group_json(&line->json),
         option_group_talk(&line->talk),
     };

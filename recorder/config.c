@@ -53,19 +53,21 @@ static const char FEEDS[] = "feeds";
 
 static settings_keys feed_keys(void)
 {
-    settings_keys keys = {.renamed = {"feed", "name", "http", "http"},
-                          .example = "family: inverse"};
-    keys.rows = config_feed_rows(&keys.row_count);
-    return keys;
+    return (settings_keys){.rows = CONFIG_FEED_ROWS,
+                           .row_count = CONFIG_FEED_ROW_COUNT,
+                           .renamed = {"feed", "name", "http", "http"},
+                           .example = "family: inverse"};
 }
 
 static td_result read_file(recorder_config *config, td_err *err)
 {
     const settings_keys each = feed_keys();
-    settings_keys keys = {.nested = FEEDS, .example = "feeds: [...]"};
+    const settings_keys keys = {.rows = CONFIG_RECORDER_ROWS,
+                                .row_count = CONFIG_RECORDER_ROW_COUNT,
+                                .nested = FEEDS,
+                                .example = "feeds: [...]"};
     setting root = settings_root(config->file);
     setting feed;
-    keys.rows = config_recorder_rows(&keys.row_count);
     td_result rc = settings_read(root, &keys, config, err);
     if (rc != TD_OK)
         return rc;

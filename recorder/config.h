@@ -73,9 +73,8 @@ typedef struct recorder_config {
 
 /* The keys of a feed and of the recorder, for the command line (offsets into feed_config and
  * recorder_config), and the options that only a command line has. */
-const option_row *config_feed_rows(size_t *count);
-const option_row *config_recorder_rows(size_t *count);
-const option_row *config_run_rows(size_t *count);
+extern const option_row CONFIG_FEED_ROWS[], CONFIG_RECORDER_ROWS[], CONFIG_RUN_ROWS[];
+extern const size_t CONFIG_FEED_ROW_COUNT, CONFIG_RECORDER_ROW_COUNT, CONFIG_RUN_ROW_COUNT;
 
 /* Names of a feed's net, by its number. */
 extern const char *const CONFIG_NET_NAMES[];

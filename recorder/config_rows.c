@@ -12,7 +12,7 @@ static const char *const OVERLOAD_NAMES[] = {"pause", "drop", NULL};
 
 /* Keys of one feed. In a file with '_' for '-'; there "topic" and "symbol" are lists named "topics"
  * and "symbols" (config.c). */
-static const option_row FEED_ROWS[] = {
+const option_row CONFIG_FEED_ROWS[] = {
     {.long_name = "feed",
      .type = OPTION_TEXT,
      .offset = offsetof(feed_config, name),
@@ -111,7 +111,7 @@ static const option_row FEED_ROWS[] = {
              "repeated)"},
 };
 
-static const option_row RECORDER_ROWS[] = {
+const option_row CONFIG_RECORDER_ROWS[] = {
     {.long_name = "commit-interval",
      .type = OPTION_DURATION,
      .offset = offsetof(recorder_config, commit_interval_ns),
@@ -148,7 +148,7 @@ static const option_row RECORDER_ROWS[] = {
              "(default: 1GiB, or 5 % of the disk if that is less; 0: never)"},
 };
 
-static const option_row RUN_ROWS[] = {
+const option_row CONFIG_RUN_ROWS[] = {
     {.long_name = "duration",
      .type = OPTION_DURATION,
      .offset = offsetof(recorder_config, duration_ns),
@@ -169,21 +169,6 @@ static const option_row RUN_ROWS[] = {
 };
 
 #define ROW_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
-
-const option_row *config_feed_rows(size_t *count)
-{
-    *count = ROW_COUNT(FEED_ROWS);
-    return FEED_ROWS;
-}
-
-const option_row *config_recorder_rows(size_t *count)
-{
-    *count = ROW_COUNT(RECORDER_ROWS);
-    return RECORDER_ROWS;
-}
-
-const option_row *config_run_rows(size_t *count)
-{
-    *count = ROW_COUNT(RUN_ROWS);
-    return RUN_ROWS;
-}
+const size_t CONFIG_FEED_ROW_COUNT = ROW_COUNT(CONFIG_FEED_ROWS);
+const size_t CONFIG_RECORDER_ROW_COUNT = ROW_COUNT(CONFIG_RECORDER_ROWS);
+const size_t CONFIG_RUN_ROW_COUNT = ROW_COUNT(CONFIG_RUN_ROWS);

@@ -50,25 +50,16 @@ static int compares_books(rule_id rule)
     return rule == RULE_BOOKS_AGREE || rule == RULE_LINES_AGREE;
 }
 
-/* What a finding is called in the log. */
 static void log_finding(const live_check_finding *finding, const char *detail, const td_log *log)
 {
     const channel_info *channel = finding->channel;
-    if (finding->reason == GAP_AGGREGATE)
-        td_log_emit(log, TD_LOG_WARNING, "%s %s: trades are missing (%s)", channel->feed,
-                    channel->exchange_topic, detail);
-    else if (finding->to_ns == GAP_OPEN && compares_books(finding->rule))
-        td_log_emit(log, TD_LOG_WARNING,
-                    "%s %s: the books of the symbol contradict each other (%s)", channel->feed,
-                    channel->exchange_topic, detail);
-    else if (finding->to_ns == GAP_OPEN)
-        td_log_emit(log, TD_LOG_WARNING, "%s %s: broken (%s)", channel->feed,
-                    channel->exchange_topic, detail);
-    else if (compares_books(finding->rule))
-        td_log_emit(log, TD_LOG_INFO, "%s %s: the books of the symbol agree again", channel->feed,
-                    channel->exchange_topic);
-    else
-        td_log_emit(log, TD_LOG_INFO, "%s %s: whole again", channel->feed, channel->exchange_topic);
+    int is_end = finding->reason != GAP_AGGREGATE && finding->to_ns != GAP_OPEN;
+    td_log_emit(log, is_end ? TD_LOG_INFO : TD_LOG_WARNING, "%s %s: %s (%s)", channel->feed,
+                channel->exchange_topic,
+                finding->reason == GAP_AGGREGATE ? "trades are missing"
+                : is_end                         ? "whole again"
+                                                 : "broken",
+                detail);
 }
 
 /* "seq_dense: expected 64755, found 64756: 1 lost"; trades that are missing have no rule of their

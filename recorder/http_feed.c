@@ -14,7 +14,7 @@
 #define HTTP_START_WAIT_NS (5 * TD_NS_PER_S)
 #define HTTP_RETRY_NS      (5 * TD_NS_PER_S)
 
-enum { NOTHING_ASKED = LIMIT_FEED_HTTP, RETRY_DOUBLINGS_MAX = 16, TEXT_BYTES = 1024 };
+enum { NOTHING_ASKED = LIMIT_FEED_HTTP, TEXT_BYTES = 1024 };
 
 /* One of the feed's requests. */
 typedef struct http_row {
@@ -78,9 +78,7 @@ static void set_due(http_feed *self, size_t index)
     http_row *row = &self->rows[index];
     uint64_t wait_ns = config_of(self, index)->every_ns;
     if (row->failures > 0) {
-        uint32_t doublings =
-            row->failures - 1 < RETRY_DOUBLINGS_MAX ? row->failures - 1 : RETRY_DOUBLINGS_MAX;
-        uint64_t retry_ns = HTTP_RETRY_NS << doublings;
+        uint64_t retry_ns = row->failures * HTTP_RETRY_NS;
         wait_ns = retry_ns < wait_ns ? retry_ns : wait_ns;
     }
     row->due_mono_ns = now_mono_ns(self) + wait_ns;

@@ -72,8 +72,8 @@ static void what_cannot_be_asked_is_no_lack(void **state)
 static void the_command_line_has_it(void **state)
 {
     (void)state;
-    size_t count;
-    const option_row *rows = config_recorder_rows(&count);
+    const option_row *rows = CONFIG_RECORDER_ROWS;
+    size_t count = CONFIG_RECORDER_ROW_COUNT;
     recorder_config *config = calloc(1, sizeof *config);
     assert_non_null(config);
     config_init(config);
