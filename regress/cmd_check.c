@@ -53,22 +53,18 @@ static option_group report_group(check_flags *target)
 /* Everything of one run of either verb. */
 typedef struct check_command {
     play_verb verb;
-    const char *baseline_path; /* NULL: diff */
     check_flags flags;
     decoder_options decoders;
     rate_window rate;
     selection wanted; /* what is played, with absolute times */
     uint8_t is_part;  /* 1: less time than the baseline covers */
     baseline *was;
-    user_decoder *was_decoder; /* of diff */
-    user_decoder *is_decoder;
-    regress_totals totals;
-    regress_comparison found;
+    regress_report report;
 } check_command;
 
 static int is_diff(const check_command *command)
 {
-    return command->baseline_path == NULL;
+    return command->report.baseline == NULL;
 }
 
 /* ---- before ---- */
@@ -98,10 +94,10 @@ static td_result open_decoders(check_command *command, td_err *err)
     td_result rc = TD_OK;
     if (is_diff(command))
         rc = user_decoder_open(&command->decoders, count == 2 ? 0 : count, &verb->log,
-                               verb->signals, &command->was_decoder, err);
+                               verb->signals, &command->report.was_decoder, err);
     if (rc == TD_OK)
         rc = user_decoder_open(&command->decoders, is_diff(command) && count == 2 ? 1 : 0,
-                               &verb->log, verb->signals, &command->is_decoder, err);
+                               &verb->log, verb->signals, &command->report.is_decoder, err);
     return rc;
 }
 
@@ -137,7 +133,7 @@ static td_result open_all(check_command *command, td_err *err)
 {
     td_result rc = check_flags_of(command, err);
     if (rc == TD_OK && !is_diff(command))
-        rc = baseline_open(command->baseline_path, &command->was, err);
+        rc = baseline_open(command->report.baseline, &command->was, err);
     if (rc == TD_OK)
         rc = play_source_open(&command->verb.source, &command->verb.log, err);
     command->wanted = command->verb.source.wanted;
@@ -160,7 +156,7 @@ static void begin_phase(check_command *command, const char *phase)
 /* The first decoder's results, in a temporary file whose name no other run uses. */
 static td_result save_first(check_command *command, td_err *err)
 {
-    const regress_options options = {&command->verb, &command->wanted, command->was_decoder};
+    const regress_options options = {&command->verb, &command->wanted, command->report.was_decoder};
     const char *folder = getenv("TMPDIR");
     char path[LIMIT_PATH_BYTES];
     int size = snprintf(path, sizeof path, "%s/tapedeck-diff-%ld.tdb",
@@ -168,7 +164,7 @@ static td_result save_first(check_command *command, td_err *err)
     if (size >= (int)sizeof path)
         return td_err_set(err, TD_E_INVALID, "TMPDIR is too long");
     begin_phase(command, "before");
-    td_result rc = regress_save(&options, path, &command->was, &command->totals, err);
+    td_result rc = regress_save(&options, path, &command->was, &command->report.totals, err);
     if (rc != TD_OK && command->was == NULL)
         td_err_hint(err, "the first decoder's results are kept in TMPDIR while 'diff' runs");
     /* It is open, and needs no name any more: whatever ends this process removes it. */
@@ -177,14 +173,15 @@ static td_result save_first(check_command *command, td_err *err)
 
 static td_result compare(check_command *command, td_err *err)
 {
-    const regress_options options = {&command->verb, &command->wanted, command->is_decoder};
+    const regress_options options = {&command->verb, &command->wanted, command->report.is_decoder};
     const regress_against against = {
         .was = command->was,
         .extent = command->is_part || command->flags.is_part ? JOIN_PART : JOIN_WHOLE,
-        .was_decoder = command->was_decoder};
+        .was_decoder = command->report.was_decoder};
     begin_phase(command, "now");
-    td_result rc = regress_compare(&options, &against, &command->totals, &command->found, err);
-    const regress_counts *counts = &command->found.totals;
+    td_result rc =
+        regress_compare(&options, &against, &command->report.totals, &command->report.found, err);
+    const regress_counts *counts = &command->report.found.totals;
     if (rc != TD_OK || counts->compared + counts->missing + counts->added > 0)
         return rc;
     return td_err_set(err, TD_E_NOTFOUND,
@@ -199,13 +196,13 @@ static td_result play(check_command *command, td_err *err)
 
 /* ---- the report ---- */
 
-static void describe(check_command *command, const regress_report *report)
+static void describe(check_command *command)
 {
-    int is_same = regress_differing(&command->found.totals) == 0;
+    int is_same = regress_differing(&command->report.found.totals) == 0;
     result_writer r;
     result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
-    regress_report_describe(report, &r);
+    regress_report_describe(&command->report, &r);
     result_styled(&r, "styled", is_same ? TERMINAL_GOOD : TERMINAL_BAD,
                   is_same ? "the same" : "DIFFERENT");
     result_object_end(&r, "before: {was}[, {baseline}]\nnow: {is}\narchive: {archive}\n"
@@ -219,7 +216,7 @@ static void describe(check_command *command, const regress_report *report)
 /* The tape of the first difference. */
 static td_result cut(check_command *command, td_err *err)
 {
-    const regress_stream *of = command->found.first;
+    const regress_stream *of = command->report.found.first;
     if (command->flags.cut_file == NULL)
         return TD_OK;
     if (of == NULL || !of->first.has_frame) {
@@ -227,60 +224,46 @@ static td_result cut(check_command *command, td_err *err)
                     command->flags.cut_file);
         return TD_OK;
     }
-    const regress_difference *first = &of->first;
-    const cut_frame frame = {.feed = of->names.feed,
-                             .topic = of->names.topic,
-                             .symbol = of->names.symbol,
-                             .has_book = first->has_book,
-                             .session_id = first->session_id,
-                             .line = first->line,
-                             .shard = first->shard,
-                             .conn = first->conn,
-                             .ordinal = first->ordinal,
-                             .recv_ns = first->recv_ns};
     const cut_options options = {.archive = command->verb.source.archive,
-                                 .decoding = user_decoder_decoding(command->is_decoder),
+                                 .decoding = user_decoder_decoding(command->report.is_decoder),
                                  .threads = threads_options_count(&command->verb.threads),
-                                 .path = command->flags.cut_file,
-                                 .version = TAPEDECK_VERSION};
+                                 .path = command->flags.cut_file};
     cut_result done;
-    td_result rc = cut_write(&options, &frame, &done, err);
+    td_result rc = cut_write(&options, of, &done, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--cut");
     report_line(command->verb.report, TD_LOG_INFO, "%s in '%s'%s",
                 format_counted(done.frames, "frame").text, command->flags.cut_file,
-                frame.has_book && !done.has_snapshot ? "; the archive has no snapshot before them"
-                                                     : "");
+                of->first.has_book && !done.has_snapshot
+                    ? "; the archive has no snapshot before them"
+                    : "");
     return TD_OK;
 }
 
 static td_result conclude(check_command *command, exit_code *status, td_err *err)
 {
-    const regress_report report = {.baseline = command->baseline_path,
-                                   .archive = archive_path(command->verb.source.archive),
-                                   .was = baseline_get_meta(command->was),
-                                   .was_decoder = command->was_decoder,
-                                   .is_decoder = command->is_decoder,
-                                   .found = &command->found,
-                                   .totals = &command->totals};
+    regress_report *report = &command->report;
+    report->archive = archive_path(command->verb.source.archive);
+    report->was = baseline_get_meta(command->was);
     td_result rc = TD_OK;
-    describe(command, &report);
+    describe(command);
     if (command->flags.junit_file != NULL)
-        rc = regress_report_junit(&command->found, io_posix(), command->flags.junit_file, err);
+        rc = regress_report_junit(&command->report.found, io_posix(), command->flags.junit_file,
+                                  err);
     if (rc == TD_OK)
         rc = cut(command, err);
-    if (command->totals.is_damaged)
+    if (command->report.totals.is_damaged)
         *status = EXIT_CODE_DAMAGE;
-    else if (regress_report_differs(&report))
+    else if (regress_report_differs(report))
         *status = EXIT_CODE_DIFFERS;
     return rc;
 }
 
 static void close_all(check_command *command)
 {
-    regress_comparison_close(&command->found);
-    user_decoder_close(command->was_decoder);
-    user_decoder_close(command->is_decoder);
+    regress_comparison_close(&command->report.found);
+    user_decoder_close(command->report.was_decoder);
+    user_decoder_close(command->report.is_decoder);
     baseline_close(command->was);
 }
 
@@ -338,7 +321,7 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
     exit_code status;
     if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
         return status;
-    command.baseline_path = operands.items[0];
+    command.report.baseline = operands.items[0];
     if (operands.count > 1)
         command.verb.source.choice.path = operands.items[1];
     return run_and_end(&command);

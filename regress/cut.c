@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/version.h"
 #include "archive/event.h"
 #include "book/symbol_state.h"
 #include "format/chunk_builder.h"
@@ -22,7 +23,7 @@ enum {
 
 typedef struct cut {
     const cut_options *options;
-    const cut_frame *frame;
+    const regress_stream *of;
     cut_result result;
     uint64_t start_ns; /* first frame to write */
     event_slot slot;   /* the connection, before that frame */
@@ -39,32 +40,32 @@ typedef struct cut {
 
 static int is_slot(const cut *c, uint32_t line, uint32_t shard)
 {
-    return line == c->frame->line && shard == c->frame->shard;
+    return line == c->of->first.line && shard == c->of->first.shard;
 }
 
 static int is_of_stream(const cut *c, const channel_info *info)
 {
-    return c->frame->has_book && strcmp(info->topic, c->frame->topic) == 0 &&
-           strcmp(info->symbol, c->frame->symbol) == 0;
+    return c->of->first.has_book && strcmp(info->topic, c->of->names.topic) == 0 &&
+           strcmp(info->symbol, c->of->names.symbol) == 0;
 }
 
 static int wants_channel(void *user, const channel_info *info)
 {
     const cut *c = user;
     return info->dir == CHANNEL_IN && is_slot(c, info->line, info->shard) &&
-           (!c->frame->has_book || channel_role(info) == ROLE_UNKNOWN || is_of_stream(c, info));
+           (!c->of->first.has_book || channel_role(info) == ROLE_UNKNOWN || is_of_stream(c, info));
 }
 
 static int is_of_session(const cut *c, const frame_ref *frame)
 {
-    return strcmp(frame->conn->session_id, c->frame->session_id) == 0;
+    return strcmp(frame->conn->session_id, c->of->first.session_id) == 0;
 }
 
 /* 1 for a frame that was received on the connection. */
 static int is_of_connection(const cut *c, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
-    return info->dir == CHANNEL_IN && frame->conn->number == c->frame->conn &&
+    return info->dir == CHANNEL_IN && frame->conn->number == c->of->first.conn &&
            is_slot(c, info->line, info->shard) && is_of_session(c, frame);
 }
 
@@ -72,9 +73,9 @@ static int is_of_connection(const cut *c, const frame_ref *frame)
 static td_result open_tape(cut *c, uint64_t from_ns, cursor_options options, cursor **out,
                            td_err *err)
 {
-    const selection window = {.feeds = {&c->frame->feed, 1},
+    const selection window = {.feeds = {&c->of->names.feed, 1},
                               .from = {TD_TIME_ABSOLUTE, from_ns},
-                              .to = {TD_TIME_ABSOLUTE, c->frame->recv_ns + 1},
+                              .to = {TD_TIME_ABSOLUTE, c->of->first.recv_ns + 1},
                               .has_from = 1,
                               .has_to = 1};
     options.threads = c->options->threads;
@@ -93,7 +94,7 @@ static td_result find_start(cut *c, td_err *err)
     symbol_topic *topic = symbol_state_topic(state, td_bytes_str(""), 0); /* the frame's */
     const cursor_options options = {
         .reads = TAPE_READS_MESSAGES, .decoding = c->options->decoding, .with_lead_in = 1};
-    td_result rc = open_tape(c, c->frame->recv_ns, options, &t, err);
+    td_result rc = open_tape(c, c->of->first.recv_ns, options, &t, err);
     c->start_ns = 0;
     while (rc == TD_OK) {
         symbol_verdict found;
@@ -133,7 +134,7 @@ static td_result append(cut *c, const channel_info *info, chunk_frame *own, td_e
         return td_err_set(err, TD_E_LIMIT,
                           "the last snapshot before frame %" PRIu64
                           " is more than a file may hold before it (%u chunks, %" PRIu64 " bytes)",
-                          c->frame->ordinal, LIMIT_SEGMENT_CHUNKS, LIMIT_SEGMENT_BYTES);
+                          c->of->first.ordinal, LIMIT_SEGMENT_CHUNKS, LIMIT_SEGMENT_BYTES);
     while (own->channel < c->channel_count &&
            channel_info_compare(c->channels[own->channel], info) != 0)
         own->channel++;
@@ -149,7 +150,7 @@ static td_result append(cut *c, const channel_info *info, chunk_frame *own, td_e
 static td_result append_segment_event(cut *c, uint64_t recv_ns, td_err *err)
 {
     const event begins = {.kind = EVENT_SEGMENT,
-                          .session = c->frame->session_id,
+                          .session = c->of->first.session_id,
                           .number = 1,
                           .slots = &c->slot,
                           .slot_count = 1};
@@ -170,13 +171,13 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
     const channel_info *info = &first->channel->info;
     td_io io = archive_io(c->options->archive);
     const chunk_builder_options building = {.spans_hours = 1};
-    const segment_session session = {.session = c->frame->session_id,
+    const segment_session session = {.session = c->of->first.session_id,
                                      .start_ns = c->start_ns,
                                      .feed = info->feed,
                                      .family = info->family,
                                      .previous_segment = "",
                                      .verb = "cut",
-                                     .version = c->options->version,
+                                     .version = TAPEDECK_VERSION,
                                      .is_private = 1};
     c->events = (channel_info){.feed = info->feed,
                                .family = info->family,
@@ -205,15 +206,15 @@ static int is_gap_wanted(const cut *c, const frame_ref *frame)
     const gap_row *gap = &noted->gap;
     if (gap->topic[0] == '\0')
         return is_slot(c, gap->line, gap->shard);
-    return strcmp(gap->topic, c->frame->topic) == 0 &&
-           (gap->symbol[0] == '\0' || strcmp(gap->symbol, c->frame->symbol) == 0);
+    return strcmp(gap->topic, c->of->names.topic) == 0 &&
+           (gap->symbol[0] == '\0' || strcmp(gap->symbol, c->of->names.symbol) == 0);
 }
 
 static int is_frame_wanted(const cut *c, const frame_ref *frame)
 {
     return is_of_connection(c, frame) && frame->ordinal > c->slot.in &&
-           (frame->ordinal == c->frame->ordinal ||
-            (frame->ordinal < c->frame->ordinal && is_of_stream(c, &frame->channel->info)));
+           (frame->ordinal == c->of->first.ordinal ||
+            (frame->ordinal < c->of->first.ordinal && is_of_stream(c, &frame->channel->info)));
 }
 
 static td_result put_if_wanted(cut *c, const frame_ref *frame, td_err *err)
@@ -230,7 +231,7 @@ static td_result put_if_wanted(cut *c, const frame_ref *frame, td_err *err)
     if (rc == TD_OK)
         rc = append(c, &frame->channel->info, &own, err);
     c->result.frames += !is_event;
-    c->has_frame |= !is_event && frame->ordinal == c->frame->ordinal;
+    c->has_frame |= !is_event && frame->ordinal == c->of->first.ordinal;
     return rc;
 }
 
@@ -249,7 +250,8 @@ static td_result write_file(cut *c, td_err *err)
     if (rc == TD_EOF && !c->has_frame)
         rc = td_err_set(err, TD_E_NOTFOUND,
                         "frame %" PRIu64 " of connection %u (session %s, feed %s) is not there",
-                        c->frame->ordinal, c->frame->conn, c->frame->session_id, c->frame->feed);
+                        c->of->first.ordinal, c->of->first.conn, c->of->first.session_id,
+                        c->of->names.feed);
     if (rc == TD_EOF)
         rc = seal(c, err);
     cursor_close(t); /* channels are its */
@@ -265,11 +267,12 @@ static void remove_file(const cut *c)
     (void)rc; /* the failure before it is returned */
 }
 
-td_result cut_write(const cut_options *options, const cut_frame *frame, cut_result *out,
+td_result cut_write(const cut_options *options, const regress_stream *of, cut_result *out,
                     td_err *err)
 {
+    const regress_difference *frame = &of->first;
     cut c = {.options = options,
-             .frame = frame,
+             .of = of,
              .start_ns = frame->recv_ns,
              .slot = {.line = frame->line,
                       .shard = frame->shard,

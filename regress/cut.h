@@ -16,25 +16,14 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
+#include "regress/run.h"
 #include "tape/decoding.h"
-
-/* A received frame, by where it came from. */
-typedef struct cut_frame {
-    const char *feed;
-    const char *topic, *symbol; /* of its stream */
-    uint8_t has_book;           /* 1: it changes a book */
-    const char *session_id;     /* as frame_conn has it */
-    uint32_t line, shard, conn;
-    uint64_t ordinal; /* on that connection */
-    uint64_t recv_ns;
-} cut_frame;
 
 typedef struct cut_options {
     archive *archive;
     const tape_decoding *decoding; /* says what a snapshot is; NULL: the built-in decoder */
     unsigned threads;              /* that read ahead; 0 or 1: none */
     const char *path;              /* of the file; its folder exists. An existing one is replaced */
-    const char *version;           /* of the program */
 } cut_options;
 
 typedef struct cut_result {
@@ -42,10 +31,11 @@ typedef struct cut_result {
     uint8_t has_snapshot; /* 1: a snapshot of the book is in the file */
 } cut_result;
 
-/* Write the file: under the name with ".open" at its end, renamed once it is whole and synced.
- * TD_E_NOTFOUND: the archive does not have the frame; TD_E_LIMIT: there is more than one file may
- * hold; TD_E_IO, TD_E_NOSPACE. After a failure nothing is left. */
-TD_MUST_USE td_result cut_write(const cut_options *options, const cut_frame *frame, cut_result *out,
-                                td_err *err);
+/* Write the file of a stream's first difference, which has a frame: under the name with ".open" at
+ * its end, renamed once it is whole and synced. TD_E_NOTFOUND: the archive does not have the frame;
+ * TD_E_LIMIT: there is more than one file may hold; TD_E_IO, TD_E_NOSPACE. After a failure nothing
+ * is left. */
+TD_MUST_USE td_result cut_write(const cut_options *options, const regress_stream *of,
+                                cut_result *out, td_err *err);
 
 #endif

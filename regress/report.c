@@ -44,7 +44,7 @@ const char *regress_kind_text(difference_kind kind)
 
 int regress_report_differs(const regress_report *report)
 {
-    return regress_differing(&report->found->totals) > 0 ||
+    return regress_differing(&report->found.totals) > 0 ||
            user_decoder_failures(report->is_decoder) > 0 ||
            (report->was_decoder != NULL && user_decoder_failures(report->was_decoder) > 0);
 }
@@ -243,11 +243,11 @@ static void describe_side(result_writer *r, const char *name, const char *decode
 
 void regress_report_describe(const regress_report *report, result_writer *r)
 {
-    const regress_comparison *found = report->found;
+    const regress_comparison *found = &report->found;
     result_text(r, "verdict", regress_differing(&found->totals) > 0 ? "different" : "same");
     result_text(r, "baseline", report->baseline);
     result_text(r, "archive", report->archive);
-    result_bool(r, "damaged", report->was->is_damaged || report->totals->is_damaged);
+    result_bool(r, "damaged", report->was->is_damaged || report->totals.is_damaged);
     describe_side(r, "was", report->was->decoder, report->was->version);
     describe_side(r, "is", user_decoder_name(report->is_decoder), TAPEDECK_VERSION);
     result_object_begin(r, "totals");

@@ -9,13 +9,13 @@
 #include "regress/run.h"
 
 typedef struct regress_report {
-    const char *baseline; /* path; NULL: two decoders were compared */
+    const char *baseline; /* path; NULL: diff, which compares two decoders */
     const char *archive;
     const baseline_meta *was;
-    const user_decoder *was_decoder; /* NULL: what the baseline was saved with */
-    const user_decoder *is_decoder;
-    const regress_comparison *found;
-    const regress_totals *totals;
+    user_decoder *was_decoder; /* of diff; NULL: what the baseline was saved with */
+    user_decoder *is_decoder;
+    regress_comparison found;
+    regress_totals totals;
 } regress_report;
 
 /* The document, into an object that is open. */

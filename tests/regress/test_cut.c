@@ -190,24 +190,23 @@ static void record(scene *s)
 /* ---- cuts ---- */
 
 /* All frames that tests cut are of books, but two. */
-static cut_frame frame_at(uint64_t ordinal, uint64_t second)
+static regress_stream frame_at(uint64_t ordinal, uint64_t second)
 {
     int has_book = ordinal != 1 && ordinal != 9;
-    return (cut_frame){.feed = "inverse",
-                       .topic = has_book ? "orderBookL2_25" : "trade",
-                       .symbol = ordinal < 14 ? "BTCUSD" : "EOSUSD",
-                       .has_book = (uint8_t)has_book,
-                       .session_id = SESSION,
-                       .conn = 1,
-                       .ordinal = ordinal,
-                       .recv_ns = TAPE_FIXTURE_NS + second * SECOND_NS};
+    return (regress_stream){.names = {.feed = "inverse",
+                                      .topic = has_book ? "orderBookL2_25" : "trade",
+                                      .symbol = ordinal < 14 ? "BTCUSD" : "EOSUSD"},
+                            .first = {.has_book = (uint8_t)has_book,
+                                      .session_id = SESSION,
+                                      .conn = 1,
+                                      .ordinal = ordinal,
+                                      .recv_ns = TAPE_FIXTURE_NS + second * SECOND_NS}};
 }
 
 static td_result try_cut(scene *s, uint64_t ordinal, uint64_t second, cut_result *out, td_err *err)
 {
-    const cut_options options = {
-        .archive = tape_fixture_archive(&s->fixture), .path = s->path, .version = "test"};
-    const cut_frame frame = frame_at(ordinal, second);
+    const cut_options options = {.archive = tape_fixture_archive(&s->fixture), .path = s->path};
+    const regress_stream frame = frame_at(ordinal, second);
     return cut_write(&options, &frame, out, err);
 }
 
@@ -483,8 +482,8 @@ static void test_cut_of_cut(void **state)
     dump(s.path, was);
     archive *a = open_archive(s.path);
     snprintf(path, sizeof path, "%s.2.mcap", s.fixture.folder);
-    const cut_options options = {.archive = a, .path = path, .version = "test"};
-    const cut_frame frame = frame_at(12, 2 * HOUR_S + 1);
+    const cut_options options = {.archive = a, .path = path};
+    const regress_stream frame = frame_at(12, 2 * HOUR_S + 1);
     cut_result result;
     td_err err;
     assert_int_equal(cut_write(&options, &frame, &result, &err), TD_OK);
