@@ -469,30 +469,6 @@ static void test_pruned_beginning(void **state)
     scene_fini(&s);
 }
 
-/* A cut is an archive like any other: what is cut from it is the same. */
-static void test_cut_of_cut(void **state)
-{
-    (void)state;
-    scene s;
-    char path[PATH_BYTES + 16];
-    static char was[DUMP_BYTES];
-    scene_init(&s);
-    record(&s);
-    cut(&s, 12, 2 * HOUR_S + 1);
-    dump(s.path, was);
-    archive *a = open_archive(s.path);
-    snprintf(path, sizeof path, "%s.2.mcap", s.fixture.folder);
-    const cut_options options = {.archive = a, .path = path};
-    const regress_stream frame = frame_at(12, 2 * HOUR_S + 1);
-    cut_result result;
-    td_err err;
-    assert_int_equal(cut_write(&options, &frame, &result, &err), TD_OK);
-    archive_close(a);
-    check_dump(path, was);
-    assert_int_equal(unlink(path), 0);
-    scene_fini(&s);
-}
-
 static void test_existing_file(void **state)
 {
     (void)state;
@@ -549,11 +525,11 @@ static void test_private(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_book),         cmocka_unit_test(test_snapshot),
-        cmocka_unit_test(test_without_book), cmocka_unit_test(test_control),
-        cmocka_unit_test(test_no_snapshot),  cmocka_unit_test(test_pruned_beginning),
-        cmocka_unit_test(test_cut_of_cut),   cmocka_unit_test(test_existing_file),
-        cmocka_unit_test(test_failures),     cmocka_unit_test(test_private),
+        cmocka_unit_test(test_book),          cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_without_book),  cmocka_unit_test(test_control),
+        cmocka_unit_test(test_no_snapshot),   cmocka_unit_test(test_pruned_beginning),
+        cmocka_unit_test(test_existing_file), cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_private),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,42 +217,6 @@ static void test_frames_of_contract_v3(void **state)
     assert_true(run_frames("contract-v3") >= 16);
 }
 
-/* Samples that are no JSON as they were published: refused with a place. */
-static void test_nonstrict(void **state)
-{
-    (void)state;
-    static const char *const folders[] = {"v5", "contract-v3"};
-    (void)capture_path_or_skip("frames");
-    decoder_pair d = decoder_pair_open();
-    for (size_t i = 0; i < 2; i++) {
-        char prefix[128];
-        char path[512];
-        size_t count = 0;
-        snprintf(prefix, sizeof prefix, "frames/%s/nonstrict", folders[i]);
-        char **names = capture_list(capture_path_or_skip(prefix), ".txt", &count);
-        assert_true(count >= 5);
-        for (size_t j = 0; j < count; j++) {
-            size_t size = 0;
-            classification what;
-            message m;
-            decode_error why = {.reason = DECODE_NOT_JSON};
-            snprintf(path, sizeof path, "%s/%s", prefix, names[j]);
-            uint8_t *bytes = capture_read_file(capture_path(path), &size);
-            td_bytes frame = td_bytes_of(bytes, size);
-            classify_at_own_time(&d, family_of(folders[i], names[j]), frame, &what);
-            if (decoder_decode(d.fast, &what.topic, frame, DECODE_PATH_FAST, &m, &why))
-                fail_msg("%s was decoded", names[j]);
-            if (why.reason != DECODE_NOT_JSON)
-                fail_msg("%s: %s", names[j], decode_reason_name(why.reason));
-            assert_true(why.offset <= size);
-            td_free(bytes);
-            td_free(names[j]);
-        }
-        td_free(names);
-    }
-    decoder_pair_close(&d);
-}
-
 /* ---- rows ---- */
 
 static const topic_row *row_at(const char *family_name, const char *topic, uint64_t at_ns)
@@ -429,15 +393,10 @@ static void test_a_family_is_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recording_of_2026),
-        cmocka_unit_test(test_recording_of_2025),
-        cmocka_unit_test(test_frames_of_v5),
-        cmocka_unit_test(test_frames_of_contract_v3),
-        cmocka_unit_test(test_nonstrict),
-        cmocka_unit_test(test_dated_rows),
-        cmocka_unit_test(test_names_that_begin_alike),
-        cmocka_unit_test(test_audits_exist),
-        cmocka_unit_test(test_a_family_is_data),
+        cmocka_unit_test(test_recording_of_2026), cmocka_unit_test(test_recording_of_2025),
+        cmocka_unit_test(test_frames_of_v5),      cmocka_unit_test(test_frames_of_contract_v3),
+        cmocka_unit_test(test_dated_rows),        cmocka_unit_test(test_names_that_begin_alike),
+        cmocka_unit_test(test_audits_exist),      cmocka_unit_test(test_a_family_is_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
