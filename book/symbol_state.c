@@ -355,6 +355,7 @@ static void audit_state_walk(symbol_state *s, state_io *io)
                             t->part != AUDIT_NONE && audit_part_of(row) == t->part);
         if (io->is_failed)
             return;
+        TD_ASSERT(t != NULL);
         if (state_is_loading(io))
             t->member = audit_join(s->audit, row, t->line, t);
     }

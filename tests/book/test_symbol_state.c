@@ -98,7 +98,7 @@ static void apply(bench *b, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
     size_t at = symbol_of(b, info->symbol);
-    symbol_verdict first;
+    symbol_verdict first = {0};
     symbol_verdict other;
     for (size_t i = 0; i < b->count; i++) {
         symbol_topic *t =
