@@ -98,10 +98,8 @@ typedef struct archive_listing {
 } archive_listing;
 
 /* List the capture segments, each once: of one that is there finished and open, the finished one;
- * the open one is an unexpected file. *out is the caller's, for
- * archive_listing_fini, also after a failure. A folder that cannot be read is an unexpected file;
- * TD_E_IO only if the archive itself cannot be listed.
- */
+ * the open one is an unexpected file. So is a folder that cannot be read. *out is the caller's, for
+ * archive_listing_fini, also after a failure: TD_E_NOTFOUND, TD_E_IO, of a single file only. */
 TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
 
 /* The same, but finished segments are listed by name and their files not looked at, so that the

@@ -24,19 +24,6 @@ typedef struct folder {
     size_t count;
 } folder;
 
-/* Everything that is ours at the top of an archive. */
-static const char *const TOP_NAMES[] = {
-    "catalog.sqlite",
-    "catalog.sqlite-wal",
-    "catalog.sqlite-shm",
-    "catalog.sqlite-journal",
-    "journal.mcap.open",
-    "lock",
-    "maintain.lock",
-    "capture",
-    "torn",
-};
-
 static void folder_fini(folder *f)
 {
     for (size_t i = 0; i < f->count; i++)
@@ -180,21 +167,6 @@ static void walk_level(walk *w, const char *relative,
     folder_fini(&names);
 }
 
-static td_result list_top_unexpected(walk *w, td_err *err)
-{
-    folder names = {0};
-    td_result rc = list_names(w, ".", &names, err);
-    for (size_t i = 0; i < names.count && rc == TD_OK; i++) {
-        int is_ours = 0;
-        for (size_t k = 0; k < sizeof TOP_NAMES / sizeof TOP_NAMES[0]; k++)
-            is_ours = is_ours || strcmp(names.entries[i].name, TOP_NAMES[k]) == 0;
-        if (!is_ours)
-            add_unexpected(w, names.entries[i].name, "not a part of an archive");
-    }
-    folder_fini(&names);
-    return rc;
-}
-
 static td_result list_single_file(walk *w, td_err *err)
 {
     const char *path = archive_path(w->archive);
@@ -242,16 +214,13 @@ static void set_doubles_apart(walk *w)
 
 static td_result list_with(walk *w, td_err *err)
 {
-    td_result rc = TD_OK;
     if (archive_is_single_file(w->archive)) {
-        rc = list_single_file(w, err);
-    } else {
-        rc = list_top_unexpected(w, err);
-        walk_level(w, "capture", 0);
-        set_doubles_apart(w);
+        td_result rc = list_single_file(w, err);
+        return rc == TD_OK ? TD_OK : td_err_add(err, rc, "listing '%s'", archive_path(w->archive));
     }
-    return rc == TD_OK ? TD_OK
-                       : td_err_add(err, rc, "listing archive '%s'", archive_path(w->archive));
+    walk_level(w, "capture", 0);
+    set_doubles_apart(w);
+    return TD_OK;
 }
 
 td_result archive_list(archive *a, archive_listing *out, td_err *err)

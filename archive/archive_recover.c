@@ -400,11 +400,7 @@ static int is_listed_open(const work *w, const char *path)
 {
     char open_path[LIMIT_PATH_BYTES];
     segment_open_path(path, open_path);
-    for (size_t i = 0; i < w->listing.segment_count; i++) {
-        if (strcmp(w->listing.segments[i].path, open_path) == 0)
-            return 1;
-    }
-    return 0;
+    return archive_listing_find(&w->listing, open_path) != NULL;
 }
 
 static td_result finish_interrupted(work *w, td_err *err)

@@ -272,10 +272,3 @@ void gap_json_members(json_writer *json, const gap_row *row)
             json_write_member_u64(json, member->key, gap_member_number(row, member));
     }
 }
-
-void gap_json_write(json_writer *json, const gap_row *row)
-{
-    json_write_object_begin(json);
-    gap_json_members(json, row);
-    json_write_object_end(json);
-}

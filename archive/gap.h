@@ -130,11 +130,8 @@ const gap_row *gap_list_find(const gap_list *list, const gap_row *key);
 
 void gap_list_fini(gap_list *list);
 
-/* Write a gap as an object with the keys of docs/archive.md, in its order; absent values are null:
- * the same in every report that lists gaps. */
-void gap_json_write(json_writer *json, const gap_row *row);
-
-/* The same members, into an object that the caller has open. */
+/* Write a gap's members, with the keys and in the order of docs/archive.md, into an object that the
+ * caller has open; absent values are null: the same in every report that lists gaps. */
 void gap_json_members(json_writer *json, const gap_row *row);
 
 #endif

@@ -292,7 +292,9 @@ static td_result write_gaps(export_manifest *manifest, const gap_list *gaps, td_
         rc = begin_element(manifest, i, &json, err);
         if (rc != TD_OK)
             break;
-        gap_json_write(&json, &gaps->rows[i]);
+        json_write_object_begin(&json);
+        gap_json_members(&json, &gaps->rows[i]);
+        json_write_object_end(&json);
         rc = end_value(manifest, &json, err);
     }
     return rc == TD_OK ? put(manifest, "],\n\"left_out_symbols\":[", err) : rc;
