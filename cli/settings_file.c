@@ -154,6 +154,8 @@ static td_result set_list(const option_row *row, setting list, void *out, td_err
 static td_result set_value(const option_row *row, setting key, setting value, void *target,
                            td_err *err)
 {
+    TD_ASSERT(row != NULL);
+    TD_ASSERT(value.node != NULL);
     uint8_t *out = (uint8_t *)target + row->offset;
     if (value.node->type == YAML_SEQUENCE_NODE && row->type == OPTION_LIST)
         return set_list(row, value, out, err);
