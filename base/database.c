@@ -220,14 +220,26 @@ static char *immutable_uri(const char *path)
     return uri;
 }
 
+/* An empty file counts as missing, as SQLite has it. */
 static int has_file(const char *path, const char *suffix)
 {
     char full[LIMIT_PATH_BYTES + 16];
+    struct stat info;
     (void)snprintf(full, sizeof full, "%s%s", path, suffix);
-    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
-    int is_there = 0;
-    int rc = vfs->xAccess(vfs, full, SQLITE_ACCESS_EXISTS, &is_there);
-    return rc == SQLITE_OK && is_there;
+    return stat(full, &info) == 0 && (!S_ISREG(info.st_mode) || info.st_size > 0);
+}
+
+/* SQLite would wait without end for a writer of a FIFO, and follow a link to write into whatever it
+ * leads to. (Its own flag against that refuses links in folders above, too, where they are fine.)
+ */
+static td_result refuse_other(const database *d, td_err *err)
+{
+    struct stat info;
+    if (d->mode == DATABASE_MEMORY ||
+        (d->mode == DATABASE_READ ? stat(d->path, &info) : lstat(d->path, &info)) != 0 ||
+        S_ISREG(info.st_mode))
+        return TD_OK;
+    return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file", d->kind->name, d->path);
 }
 
 /* Reading must make no file. A database that another process has open for writing, or that a crash
@@ -239,11 +251,6 @@ static td_result open_for_reading(database *d, td_err *err)
     TD_ASSERT(d->path != NULL);
     if (!has_file(d->path, ""))
         return td_err_set(err, TD_E_NOTFOUND, "%s '%s': not there", d->kind->name, d->path);
-    /* SQLite would wait without end for a writer of a FIFO. */
-    struct stat info;
-    if (stat(d->path, &info) == 0 && !S_ISREG(info.st_mode))
-        return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file", d->kind->name,
-                          d->path);
     d->is_immutable = !has_file(d->path, "-wal");
     char *uri = d->is_immutable ? immutable_uri(d->path) : NULL;
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | (uri == NULL ? 0 : SQLITE_OPEN_URI);
@@ -252,21 +259,8 @@ static td_result open_for_reading(database *d, td_err *err)
     return rc == SQLITE_OK ? TD_OK : fail(d, rc, "opening", err);
 }
 
-/* SQLite would follow it, and write into whatever it leads to. (Its own flag against that refuses
- * links in folders above, too, where they are fine.) */
-static td_result refuse_link(const database *d, td_err *err)
-{
-    struct stat info;
-    if (d->mode == DATABASE_MEMORY || lstat(d->path, &info) != 0 || S_ISREG(info.st_mode))
-        return TD_OK;
-    return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file", d->kind->name, d->path);
-}
-
 static td_result open_for_writing(database *d, td_err *err)
 {
-    td_result refused = refuse_link(d, err);
-    if (refused != TD_OK)
-        return refused;
     const char *name = d->mode == DATABASE_MEMORY ? ":memory:" : d->path;
     int rc = sqlite3_open_v2(
         name, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -335,7 +329,9 @@ static td_result set_write_modes(database *d, td_err *err)
 static td_result open_database(database *d, td_err *err)
 {
     uint64_t version = 0;
-    td_result rc = d->mode == DATABASE_READ ? open_for_reading(d, err) : open_for_writing(d, err);
+    td_result rc = refuse_other(d, err);
+    if (rc == TD_OK)
+        rc = d->mode == DATABASE_READ ? open_for_reading(d, err) : open_for_writing(d, err);
     if (rc == TD_OK)
         rc = harden(d, err);
     if (rc == TD_OK)

@@ -878,8 +878,10 @@ static td_result read_session_record(segment_reader *r, const mcap_place *place,
     td_result rc = mcap_source_content(&r->source, place, &content, err);
     if (rc == TD_OK)
         rc = mcap_decode_metadata(content, &metadata, err);
-    if (rc != TD_OK || !td_bytes_is(metadata.name, SEGMENT_SESSION_METADATA))
+    if (rc != TD_OK)
         return rc;
+    if (!td_bytes_is(metadata.name, SEGMENT_SESSION_METADATA))
+        return TD_OK;
     mcap_packed pairs = metadata.pairs;
     r->strings = td_alloc(content.size + SESSION_STRINGS);
     char *at = r->strings;
