@@ -311,8 +311,7 @@ static const char *const CHANGES[] = {
     "UPDATE segments SET rows = substr(rows, 1, 200)",
     "UPDATE segments SET rows = rows || x'00'",
     "UPDATE segments SET rows = CAST(replace(CAST(rows AS TEXT), 'XRPUSD', 'EOSUSD') AS BLOB)",
-    "UPDATE segments SET (rows, hash) = "
-    "(SELECT rows, hash FROM segments ORDER BY path DESC LIMIT 1)",
+    "UPDATE segments SET (rows, hash) = (SELECT max(rows), hash FROM segments)",
     "UPDATE segments SET path = path || 'x'",
     "DELETE FROM segments",
     "DELETE FROM segments WHERE path = (SELECT max(path) FROM segments)",
