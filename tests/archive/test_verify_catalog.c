@@ -180,8 +180,7 @@ static const char *const CHANGES[] = {
     "UPDATE segments SET rows = rows || x'00'",
     "UPDATE segments SET chunks = x''",
     "UPDATE segments SET chunks = substr(chunks, 1, length(chunks) - 1)",
-    "UPDATE segments SET (rows, hash) = (SELECT rows, hash FROM segments ORDER BY path DESC "
-    "LIMIT 1 OFFSET 1)",
+    "UPDATE segments SET (rows, hash) = (SELECT max(rows), hash FROM segments)",
 };
 
 /* A right catalog, and what readers answer with it. */
