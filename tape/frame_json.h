@@ -7,6 +7,12 @@
 #include "schema/frame.h"
 
 /* Write feed, conn, ordinal and recv_ns into an object that the caller has open. */
-void frame_json_place(json_writer *json, const frame_ref *frame);
+static inline void frame_json_place(json_writer *json, const frame_ref *frame)
+{
+    json_write_member_text(json, "feed", frame->channel->info.feed);
+    json_write_member_u64(json, "conn", frame->conn->number);
+    json_write_member_u64(json, "ordinal", frame->ordinal);
+    json_write_member_u64(json, "recv_ns", frame->recv_ns);
+}
 
 #endif
