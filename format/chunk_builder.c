@@ -17,10 +17,8 @@
 #define NONE UINT32_MAX
 
 enum {
-    /* Schema text of a channel; the largest topic's has some 4 KiB. */
-    SCHEMA_BYTES_MAX = 1 << 16,
-    /* Space for a new channel's schema and channel records, names at their limits included. */
-    CHUNK_SLACK_BYTES = SCHEMA_BYTES_MAX + (1 << 12),
+    /* Space for a new channel's record, names at their limits included. */
+    CHUNK_SLACK_BYTES = 1 << 12,
     /* A Chunk record before its records, compression "zstd". */
     CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + 4 + 8,
     BITMAP_BYTES = (UINT16_MAX + 1) / 8,
@@ -29,19 +27,10 @@ enum {
 static const uint64_t NS_PER_HOUR = 3600 * TD_NS_PER_S;
 enum { CODEC_NAME_BYTES = sizeof CODEC_NAME - 1 };
 
-/* A schema of the segment. Name and text are those of the first channel that has it. */
-typedef struct schema_state {
-    const char *name;
-    td_bytes text;
-    uint64_t chunk_number; /* of the last chunk that has its record */
-    uint16_t id;           /* 0: it has no record yet */
-} schema_state;
-
 typedef struct channel_state {
     channel_info info;       /* borrowed, as long as the segment lasts */
     uint32_t segment_number; /* of the segment that the rest is about */
     uint32_t segment_chunks; /* its chunks with messages of the channel, the pending one too */
-    uint32_t schema;         /* index of its schema_state, or NONE */
     uint32_t conn;           /* where in the connection table it last was: a guess */
     uint16_t id;
     uint8_t is_frame;    /* 1: messages are frames of a connection; 0: events, HTTP answers */
@@ -68,8 +57,6 @@ struct chunk_builder {
     codec *coder;
     channel_state *channels; /* by the caller's numbers */
     size_t channel_capacity;
-    schema_state *schemas; /* of the segment */
-    uint32_t schema_count;
     uint32_t ids_max[2]; /* ids of a segment, by channel_state.is_reserved */
     conn_table conns;
     chain_totals totals;
@@ -78,9 +65,8 @@ struct chunk_builder {
     size_t *cursors;            /* while sealing, by channel id: where its next index entry goes */
     uint32_t *pending_channels; /* numbers of channels with pending messages */
     uint32_t pending_channel_count;
-    uint32_t pending_new_count, pending_schema_count;
+    uint32_t pending_new_count;
     uint64_t pending_count, pending_frames;
-    uint64_t chunk_number; /* of the pending chunk, from 1 over the builder's life */
     uint64_t pending_first_ns;
     uint8_t pending_starts_segment;
     uint64_t last_ns, last_frame_ns; /* recv_ns of the last message, and of the last frame */
@@ -92,7 +78,7 @@ struct chunk_builder {
     uint64_t segment_index_entries; /* chunk index map entries: what the summary grows by */
     uint32_t segment_chunks;
     uint32_t ids_used[2]; /* by channel_state.is_reserved */
-    uint16_t next_channel_id, next_schema_id;
+    uint16_t next_channel_id;
     uint8_t is_end_asked;
 };
 
@@ -223,7 +209,6 @@ chunk_builder *chunk_builder_open(const chunk_builder_options *options)
     chunk_builder *b = td_alloc_zero(1, sizeof *b);
     b->options = with_defaults(options);
     check_options(&b->options);
-    b->chunk_number = 1;
     /* Smaller segments are divided as the largest one is. */
     uint32_t channels = b->options.segment_channels_max;
     b->ids_max[1] = channels / (LIMIT_SEGMENT_CHANNELS / LIMIT_OWN_CHANNELS);
@@ -245,7 +230,6 @@ void chunk_builder_close(chunk_builder *builder)
     td_free(builder->conns.conns);
     codec_close(builder->coder);
     td_free(builder->channels);
-    td_free(builder->schemas);
     td_free(builder->pending_channels);
     td_free(builder->cursors);
     td_buf_fini(&builder->raw);
@@ -295,7 +279,7 @@ void chunk_builder_end_segment(chunk_builder *builder)
     builder->is_end_asked = builder->segment_messages > 0;
 }
 
-/* Channels, schemas and their ids restart. */
+/* Channels and their ids restart. */
 static void begin_segment(chunk_builder *b, uint64_t recv_ns)
 {
     TD_ASSERT(recv_ns >= b->last_ns);
@@ -303,7 +287,6 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns)
     TD_ASSERT(b->raw.size == 0);
     if (b->segment_messages > 0 || b->segment_number == 0)
         b->segment_number++;
-    b->schema_count = 0;
     b->segment_first_ns = recv_ns;
     b->segment_messages = 0;
     b->segment_bytes = 0;
@@ -311,7 +294,6 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns)
     b->segment_index_entries = 0;
     b->next_channel_id = 1;
     memset(b->ids_used, 0, sizeof b->ids_used);
-    b->next_schema_id = 1;
     b->is_end_asked = 0;
     b->pending_starts_segment = 1;
 }
@@ -330,28 +312,6 @@ static int is_frame_channel(const channel_info *info)
     return info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT;
 }
 
-/* Index of the schema of info among the segment's, added if need be; NONE for a channel without. */
-static uint32_t find_schema(chunk_builder *b, const channel_info *info)
-{
-    if (info->schema_name[0] == '\0')
-        return NONE;
-    for (uint32_t i = 0; i < b->schema_count; i++) {
-        if (strcmp(b->schemas[i].name, info->schema_name) == 0 &&
-            td_bytes_equal(b->schemas[i].text, info->schema))
-            return i;
-    }
-    b->schemas = td_array_grow(b->schemas, b->schema_count, sizeof *b->schemas);
-    b->schemas[b->schema_count] = (schema_state){.name = info->schema_name, .text = info->schema};
-    return b->schema_count++;
-}
-
-/* After a failure: its texts may be gone when the next channel comes. */
-static void drop_unwritten_schema(chunk_builder *b)
-{
-    if (b->schema_count > 0 && b->schemas[b->schema_count - 1].id == 0)
-        b->schema_count--;
-}
-
 /* The frame's channel. One that is new in the segment gets its id with its first message. */
 static td_result find_channel(chunk_builder *b, const chunk_frame *frame, channel_state **out,
                               td_err *err)
@@ -367,13 +327,9 @@ static td_result find_channel(chunk_builder *b, const chunk_frame *frame, channe
     if (TD_LIKELY((*out)->segment_number == b->segment_number))
         return TD_OK;
     td_result rc = segment_channel_check(frame->info, err);
-    if (rc == TD_OK && frame->info->schema.size > SCHEMA_BYTES_MAX)
-        rc = td_err_set(err, TD_E_INVALID, "schema %s of %zu bytes: at most %d are allowed",
-                        frame->info->schema_name, frame->info->schema.size, SCHEMA_BYTES_MAX);
     if (rc != TD_OK)
         return rc;
     **out = (channel_state){.info = *frame->info,
-                            .schema = find_schema(b, frame->info),
                             .is_frame = (uint8_t)is_frame_channel(frame->info),
                             .is_reserved = (uint8_t)is_reserved_topic(frame->info->topic)};
     return TD_OK;
@@ -403,36 +359,15 @@ static void pack_metadata(chunk_builder *b, const channel_info *info)
         mcap_pack_pair(&b->pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
 }
 
-/* The schema record goes before the first channel that uses it in the chunk. */
-static void append_schema(chunk_builder *b, schema_state *schema)
-{
-    if (schema->id != 0 && schema->chunk_number == b->chunk_number)
-        return;
-    if (schema->id == 0) {
-        schema->id = b->next_schema_id++;
-        b->pending_schema_count++;
-    }
-    schema->chunk_number = b->chunk_number;
-    mcap_schema record = {.id = schema->id,
-                          .name = td_bytes_str(schema->name),
-                          .encoding = td_bytes_str("jsonschema"),
-                          .data = schema->text};
-    mcap_encode_schema(&b->raw, &record);
-}
-
-/* Append the records of a channel, and of its schema unless the chunk has that already. */
+/* Append the record of a channel. */
 static void append_definition(chunk_builder *b, const channel_state *channel)
 {
     char topic[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2];
     const channel_info *info = &channel->info;
-    schema_state *schema = channel->schema == NONE ? NULL : &b->schemas[channel->schema];
-    if (schema != NULL)
-        append_schema(b, schema);
     (void)snprintf(topic, sizeof topic, "%s/%s%s%s", info->feed, info->topic,
                    info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits: checked on adding */
     pack_metadata(b, info);
     mcap_channel record = {.id = channel->id,
-                           .schema_id = schema == NULL ? 0 : schema->id,
                            .topic = td_bytes_str(topic),
                            .message_encoding = td_bytes_str(info->message_encoding),
                            .metadata = {td_buf_view(&b->pack)}};
@@ -587,10 +522,8 @@ td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
         rc = check_ids(b, channel, err);
     if (TD_LIKELY(rc == TD_OK))
         rc = find_conn(b, channel, frame, &conn, err);
-    if (TD_UNLIKELY(rc != TD_OK)) {
-        drop_unwritten_schema(b);
+    if (TD_UNLIKELY(rc != TD_OK))
         return rc;
-    }
     if (TD_UNLIKELY(wants_definition(b, channel))) {
         if (channel->segment_number != b->segment_number)
             assign_id(b, channel);
@@ -648,7 +581,6 @@ sealed_chunk *sealed_chunk_open(void)
 {
     sealed_chunk *chunk = td_alloc_zero(1, sizeof *chunk);
     td_buf_init(&chunk->bytes, 2 * LIMIT_CHUNK_BYTES);
-    td_buf_init(&chunk->schema_records, LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->channel_records, LIMIT_CHUNK_BYTES);
     return chunk;
 }
@@ -666,7 +598,6 @@ void sealed_chunk_close(sealed_chunk *chunk)
         return;
     drop_new_channels(chunk);
     td_buf_fini(&chunk->bytes);
-    td_buf_fini(&chunk->schema_records);
     td_buf_fini(&chunk->channel_records);
     td_free(chunk->channels);
     td_free(chunk->new_channels);
@@ -712,11 +643,9 @@ static void reserve_all(const chunk_builder *b, sealed_chunk *out)
 static void clear(sealed_chunk *out)
 {
     td_buf_clear(&out->bytes);
-    td_buf_clear(&out->schema_records);
     td_buf_clear(&out->channel_records);
     drop_new_channels(out);
     out->channel_count = 0;
-    out->new_schema_count = 0;
     out->conn_count = 0;
 }
 
@@ -790,14 +719,13 @@ static void begin_indexes(const chunk_builder *b, sealed_chunk *out, size_t *cur
     TD_ASSERT(out->bytes.size <= out->bytes.capacity);
 }
 
-/* One pass over the records: index entries, and copies of schemas and channels that are new, not
+/* One pass over the records: index entries, and copies of channels that are new, not
  * repeated: their ids are the last ones given. */
 static void walk_records(const chunk_builder *b, sealed_chunk *out, size_t *cursors)
 {
     uint8_t *base = out->bytes.data + out->chunk_bytes;
     const uint8_t *raw = b->raw.data;
     uint32_t first_channel = b->next_channel_id - b->pending_new_count;
-    uint32_t first_schema = b->next_schema_id - b->pending_schema_count;
     for (size_t at = 0; at < b->raw.size;) {
         const uint8_t *record = raw + at;
         size_t bytes = MCAP_PREFIX_BYTES + (size_t)td_le64(record + 1);
@@ -806,11 +734,6 @@ static void walk_records(const chunk_builder *b, sealed_chunk *out, size_t *curs
             memcpy(base + *cursor, record + 15, 8); /* log_time, already little-endian */
             td_put_le64(base + *cursor + 8, at);
             *cursor += MCAP_INDEX_ENTRY_BYTES;
-        } else if (record[0] == MCAP_SCHEMA) {
-            if (td_le16(record + MCAP_PREFIX_BYTES) >= first_schema) {
-                td_buf_add(&out->schema_records, record, bytes);
-                out->new_schema_count++;
-            }
         } else {
             TD_ASSERT(record[0] == MCAP_CHANNEL);
             if (td_le16(record + MCAP_PREFIX_BYTES) >= first_channel)
@@ -883,12 +806,10 @@ static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
     td_buf_clear(&b->raw);
     b->pending_channel_count = 0;
     b->pending_new_count = 0;
-    b->pending_schema_count = 0;
     b->pending_count = 0;
     b->pending_frames = 0;
     b->pending_starts_segment = 0;
     b->segment_chunks++;
-    b->chunk_number++;
     b->segment_bytes += sealed->bytes.size + MCAP_PREFIX_BYTES + CHAIN_FIXED_BYTES +
                         (uint64_t)sealed->conn_count * CHAIN_CONN_BYTES + CHAIN_VALUE_BYTES;
     b->segment_index_entries += sealed->channel_count;
@@ -905,7 +826,6 @@ int chunk_builder_seal(chunk_builder *builder, sealed_chunk *out)
     fill_channels(b, out);
     begin_indexes(b, out, b->cursors);
     walk_records(b, out, b->cursors);
-    TD_ASSERT(out->new_schema_count == b->pending_schema_count);
     fill_new_channels(b, out);
     fill_rest(b, out);
     begin_next(b, out);

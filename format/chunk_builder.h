@@ -87,8 +87,6 @@ typedef struct sealed_chunk {
     /* Those that are in no chunk of the segment before this one, by rising id; without counts. */
     segment_channel *new_channels;
     uint32_t new_channel_count;
-    uint32_t new_schema_count;
-    td_buf schema_records;  /* new schemas as MCAP records, for the summary */
     td_buf channel_records; /* new channels as MCAP records, for the summary */
     chain_totals totals;    /* after this chunk */
     chain_conn *conns;      /* open connections, and those that had frames in this chunk */

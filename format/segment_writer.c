@@ -207,8 +207,6 @@ static void add_to_summary(segment_writer *w, const sealed_chunk *chunk, uint64_
                               .compressed_bytes = chunk->compressed_bytes,
                               .uncompressed_bytes = chunk->uncompressed_bytes};
     mcap_summary_add_chunk(&w->summary, &index);
-    mcap_summary_add_schemas(&w->summary, td_buf_view(&chunk->schema_records),
-                             chunk->new_schema_count);
     mcap_summary_add_channels(&w->summary, td_buf_view(&chunk->channel_records),
                               chunk->new_channel_count);
 }

@@ -164,7 +164,6 @@ static void test_channels_and_indexes(void **state)
         assert_non_null(trade);
         assert_string_equal(trade->info.topic, "trade");
         assert_string_equal(trade->info.family, "inverse");
-        assert_string_equal(trade->info.schema_name, "trade");
         check_mcap_topic(disk, files[f], 4, "inverse/trade/BTCUSD");
         check_mcap_topic(disk, files[f], 2, "inverse/_control");
         assert_null(segment_reader_channel_by_id(reader, 6));
