@@ -59,10 +59,9 @@ static td_result survey(export_run_state *run, td_err *err)
                                     .reads = options->spec->format->reads,
                                     .with_lead_in = 1};
     td_result rc = cursor_open(options->archive, options->wanted, &reading, &run->tape, err);
-    if (rc == TD_OK)
-        rc = export_survey_run(options->spec, options->archive, options->wanted,
-                               cursor_get_window(run->tape), &run->choices, err);
-    return rc;
+    return rc != TD_OK ? rc
+                       : export_survey_run(options->spec, options->archive, options->wanted,
+                                           cursor_get_window(run->tape), &run->choices, err);
 }
 
 /* ---- playing ---- */

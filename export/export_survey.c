@@ -161,10 +161,9 @@ static td_result note_segment(survey_run *run, size_t i, td_err *err)
     td_err_clear(&ignored);
     memset(run->bits, 0, sizeof run->bits);
     const planned_segment *segment = read_plan_segment(run->plan, i);
-    td_result rc = read_plan_load_chunks(run->plan, i, &ignored);
-    if (rc == TD_OK)
+    if (read_plan_load_chunks(run->plan, i, &ignored) == TD_OK)
         (void)add_chunks(run, segment, &ignored);
-    rc = TD_OK;
+    td_result rc = TD_OK;
     for (size_t k = 0; k < segment->index->channel_count && rc == TD_OK; k++) {
         const segment_channel *channel = &segment->index->channels[k];
         if (segment->is_wanted[k] && (run->bits[channel->id / 8] & 1U << (channel->id % 8)) != 0)
