@@ -41,13 +41,11 @@ static td_result view_read(archive_view *view, view_parts parts, td_err *err)
     td_result rc = archive_list(a, &view->listing, err);
     if (rc == TD_OK)
         rc = archive_live_session(a, view->live, err);
-    if (rc != TD_OK)
-        return rc;
-    td_err_clear(&view->past_error);
-    view->past_result = journal_read(a, take_entry, view, &view->past.journal, &view->past_error);
-    if (view->past_result == TD_OK)
+    if (rc == TD_OK)
+        rc = journal_read(a, take_entry, view, &view->past.journal, err);
+    if (rc == TD_OK)
         archive_past_check(&view->past, a, &view->listing);
-    return TD_OK;
+    return rc;
 }
 
 td_result archive_view_open(archive *a, view_parts parts, const td_log *log, archive_view **out,
@@ -61,7 +59,7 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
     td_result rc = view_read(view, parts, err);
     if (rc != TD_OK) {
         archive_view_close(view);
-        return td_err_add(err, rc, "planning what to read");
+        return rc;
     }
     *out = view;
     return TD_OK;
@@ -93,11 +91,6 @@ void archive_view_close(archive_view *view)
     archive_past_fini(&view->past);
     gap_list_fini(&view->journal_gaps);
     archive_view_release(view);
-}
-
-int archive_view_lacks_journal(const archive_view *view)
-{
-    return view->past_result != TD_OK || archive_past_is_damaged(&view->past);
 }
 
 int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,

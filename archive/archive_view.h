@@ -20,9 +20,7 @@ typedef struct archive_view {
     const td_log *log;           /* why it is not used; may be NULL */
     archive_past past;
     gap_list journal_gaps; /* as they were written */
-    td_result past_result; /* of reading the journal; without it these two are empty */
-    td_err past_error;
-    unsigned user_count; /* the opener, and who shares the catalog */
+    unsigned user_count;   /* the opener, and who shares the catalog */
 } archive_view;
 
 typedef enum view_parts {
@@ -37,9 +35,6 @@ TD_MUST_USE td_result archive_view_open(archive *archive, view_parts parts, cons
 
 /* For its opener: free all but the catalog, which goes with its last user. NULL is fine. */
 void archive_view_close(archive_view *view);
-
-/* 1 if entries of the journal are lost, or it cannot be read: what may be missing is not known. */
-int archive_view_lacks_journal(const archive_view *view);
 
 /* Become a user of its catalog, also after the view was closed; and end that (NULL is fine). */
 archive_view *archive_view_share(archive_view *view);

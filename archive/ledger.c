@@ -63,17 +63,6 @@ void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 
 /* ---- gaps ---- */
 
-static td_result open_view(archive *a, archive_view **out, td_err *err)
-{
-    td_result rc = archive_view_open(a, VIEW_ALL, NULL, out, err);
-    if (rc != TD_OK || (*out)->past_result == TD_OK)
-        return rc;
-    rc = td_err_pass(err, (*out)->past_result, &(*out)->past_error);
-    archive_view_close(*out);
-    *out = NULL;
-    return rc;
-}
-
 /* A segment that is in the catalog as it is need not be read itself. What cannot be read is left
  * out: it received nothing, for all that is known. */
 static void read_rows(archive_view *view, const archive_segment *segment, segment_rows *out)
@@ -169,7 +158,7 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
 {
     archive_view *view = NULL;
     *out = (gap_list){0};
-    td_result rc = open_view(a, &view, err);
+    td_result rc = archive_view_open(a, VIEW_ALL, NULL, &view, err);
     if (rc == TD_OK)
         collect(view, out);
     archive_view_close(view);
@@ -180,7 +169,7 @@ td_result archive_written_gaps(archive *a, gap_list *out, td_err *err)
 {
     archive_view *view = NULL;
     *out = (gap_list){0};
-    td_result rc = open_view(a, &view, err);
+    td_result rc = archive_view_open(a, VIEW_ALL, NULL, &view, err);
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < view->listing.segment_count; i++) {

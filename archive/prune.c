@@ -323,8 +323,6 @@ static td_result do_work(prune_work *w, td_err *err)
                        : journal_open(w->archive, NULL, NULL, NULL, &w->journal, err);
     if (rc == TD_OK)
         rc = archive_view_open(w->archive, VIEW_FILES, archive_log(w->archive), &w->view, err);
-    if (rc == TD_OK && w->view->past_result != TD_OK)
-        rc = td_err_pass(err, w->view->past_result, &w->view->past_error);
     if (rc == TD_OK)
         rc = gather(w, err);
     if (rc == TD_OK) {

@@ -283,15 +283,13 @@ static void log_missing(void *user, past_segment *segment)
 static void look_for_missing(read_plan *plan)
 {
     const archive_view *view = plan->view;
-    if (view->past_result == TD_OK)
-        archive_each_missing(plan->archive, &view->past, &view->listing, log_missing, plan);
-    if (!archive_view_lacks_journal(view))
+    archive_each_missing(plan->archive, &view->past, &view->listing, log_missing, plan);
+    if (!archive_past_is_damaged(&view->past))
         return;
-    td_log_emit(plan->log, TD_LOG_WARNING, "%s",
-                view->past_result == TD_OK
-                    ? "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what "
-                      "may be missing"
-                    : view->past_error.text);
+    td_log_emit(
+        plan->log, TD_LOG_WARNING,
+        "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what may be "
+        "missing");
     plan->unreadable_count++;
 }
 

@@ -435,8 +435,6 @@ td_result archive_verify(archive *a, const verify_options *options, verify_repor
     *report = (verify_report){.verdict = VERIFY_SOUND};
     verification v = {.archive = a, .options = options, .lock = PTHREAD_MUTEX_INITIALIZER};
     td_result rc = archive_view_open(a, VIEW_FILES, NULL, &v.view, err);
-    if (rc == TD_OK && v.view->past_result != TD_OK)
-        rc = td_err_pass(err, v.view->past_result, &v.view->past_error);
     if (rc == TD_OK) {
         check_journal(&v);
         note_unexpected(&v);
