@@ -360,7 +360,7 @@ static td_result read_range(const segment_reader *reader, uint64_t at, uint64_t 
         return td_err_set(err, TD_E_LIMIT, "%" PRIu64 " bytes at %" PRIu64 ": limit %zu", size, at,
                           LIMIT_RECORD_BYTES);
     td_result rc = td_buf_reserve(out, (size_t)size, err);
-    if (rc != TD_OK)
+    if (rc != TD_OK || size == 0)
         return rc;
     pthread_mutex_t *lock = (pthread_mutex_t *)&reader->file_lock;
     (void)pthread_mutex_lock(lock); /* cannot fail: initialised, not held by this thread */
