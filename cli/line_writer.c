@@ -31,6 +31,7 @@ struct line_writer {
     uint64_t unreported; /* lost ones that no written line reports; they follow those that wait */
     uint8_t is_full;     /* 1: lines are dropped until the waiting ones are being written */
     uint8_t is_closing;
+    uint8_t is_given_up;
     uint8_t has_ended;
     td_result rc; /* TD_OK, or the first failure */
     td_err err;
@@ -107,6 +108,16 @@ static void write_waiting(line_writer *self)
     self->unreported -= reported;
 }
 
+static void free_writer(line_writer *self)
+{
+    pthread_cond_destroy(&self->ended);
+    pthread_cond_destroy(&self->work);
+    pthread_mutex_destroy(&self->mutex);
+    td_free(self->waiting);
+    td_free(self->writing);
+    td_free(self);
+}
+
 static int has_work(const line_writer *self)
 {
     return self->rc == TD_OK && self->waiting_bytes + self->unreported > 0;
@@ -124,22 +135,15 @@ static void *run(void *arg)
         write_waiting(self);
     }
     self->has_ended = 1;
+    int is_given_up = self->is_given_up;
     pthread_cond_signal(&self->ended);
     pthread_mutex_unlock(&self->mutex);
+    if (is_given_up)
+        free_writer(self); /* line_writer_close left it to this thread */
     return NULL;
 }
 
 /* ---- opening and closing ---- */
-
-static void free_writer(line_writer *self)
-{
-    pthread_cond_destroy(&self->ended);
-    pthread_cond_destroy(&self->work);
-    pthread_mutex_destroy(&self->mutex);
-    td_free(self->waiting);
-    td_free(self->writing);
-    td_free(self);
-}
 
 /* Without signals: they are for the thread that waits for them (cli/stop_signal.h), and a reader
  * that went away is a failed write, not the end of the program (SIGPIPE). */
@@ -250,15 +254,17 @@ td_result line_writer_close(line_writer *self, td_err *err)
         rc = td_err_set(err, TD_E_IO,
                         "cannot write output: its reader has stopped; %llu line%s not written",
                         (unsigned long long)missing, missing == 1 ? " was" : "s were");
-    /* A write without a reader may never return and cannot be cancelled: the thread keeps the
-     * writer until the process ends. */
-    int has_ended = self->has_ended;
+    /* A write without a reader may never return and cannot be cancelled. The thread then owns the
+     * writer, and frees it if the write returns before the process ends. */
+    int is_given_up = !self->has_ended;
+    self->is_given_up = (uint8_t)is_given_up;
+    pthread_t thread = self->thread;
     pthread_mutex_unlock(&self->mutex);
-    if (!has_ended) {
-        pthread_detach(self->thread);
+    if (is_given_up) {
+        pthread_detach(thread);
         return rc;
     }
-    pthread_join(self->thread, NULL);
+    pthread_join(thread, NULL);
     free_writer(self);
     return rc;
 }
