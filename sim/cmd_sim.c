@@ -18,6 +18,7 @@ enum { FAULTS_MAX = 64, POLL_MS = 200, SETTLE_MS = 100 };
 
 typedef struct sim_flags {
     const char *families;
+    uint8_t list;
     uint64_t symbols;
     const char *truth;
     options_time epoch;
@@ -32,6 +33,10 @@ static const option_row SIM_ROWS[] = {
      .metavar = "LIST",
      .choices = FAMILY_NAMES,
      .help = "families to serve, separated by commas, or all (default: inverse)"},
+    {.long_name = "list",
+     .type = OPTION_FLAG,
+     .offset = offsetof(sim_flags, list),
+     .help = "list the families (default: all) with paths, topics and symbols, and exit"},
     {.long_name = "symbols",
      .type = OPTION_UINT,
      .offset = offsetof(sim_flags, symbols),
@@ -96,6 +101,7 @@ typedef struct sim_command {
     reporter *report;
     sim_flags flags;
     listen_options listen;
+    json_options json;
     talk_options talk;
     fault faults[FAULTS_MAX];
     td_log log;
@@ -135,7 +141,7 @@ static td_result read_families(sim_command *command, td_err *err)
     const char *at = command->flags.families;
     td_result rc = TD_OK;
     if (at == NULL)
-        at = "inverse";
+        at = command->flags.list ? "all" : "inverse";
     if (strcmp(at, "all") == 0)
         return add_all_families(command, err);
     while (rc == TD_OK) {
@@ -243,9 +249,9 @@ static td_result serve(sim_command *command, td_err *err)
 
 static td_result run(sim_command *command, td_err *err)
 {
-    td_result rc = TD_OK;
+    td_result rc = report_detach(command->report, err);
     stop_signal_block(0);
-    if (command->listen.ready_file != NULL)
+    if (rc == TD_OK && command->listen.ready_file != NULL)
         rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK && command->flags.truth != NULL)
         rc = truth_open(io_posix(), command->flags.truth, &command->flags.exchange.truth, err);
@@ -254,6 +260,14 @@ static td_result run(sim_command *command, td_err *err)
     if (rc == TD_OK)
         rc = serve(command, err);
     return rc;
+}
+
+static td_result list(const sim_command *command, td_err *err)
+{
+    output_stream output;
+    output_init(&output, stdout);
+    cmd_sim_list(&output, &command->json, &command->flags.exchange);
+    return output_finish(&output, err);
 }
 
 exit_code cmd_sim(const verb_context *context, int argc, char **argv)
@@ -265,6 +279,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     const option_group groups[] = {
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
         option_group_listen(&command.listen),
+        option_group_json(&command.json),
         option_group_talk(&command.talk),
     };
     const options_spec spec = {
@@ -288,9 +303,9 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     command.log = report_log(context->report);
     td_err_clear(&err);
     td_result rc = read_options(&command, &err);
-    if (rc == TD_OK)
-        rc = report_detach(context->report, &err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && command.flags.list)
+        rc = list(&command, &err);
+    else if (rc == TD_OK)
         rc = run(&command, &err);
     status = rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
     exchange_close(command.exchange);

@@ -180,6 +180,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("info", await json(t, ["info", archive, "--json"]));
   page.check("ls", await json(t, ["ls", archive, "--json"]));
   page.check("topics", await json(t, ["topics", "--json"]));
+  page.check("sim --list", await json(t, ["sim", "--list", "--json"]));
   page.check("gaps", await json(t, ["gaps", archive, "--json"], { status: 1 }));
   page.check("replay", await json(t, ["replay", archive, "--json"], { status: 1 }));
   page.check("replay", await json(t, ["replay", archive, "--speed", "100", "--to", "now", "--json"], { status: 1 }));

@@ -175,7 +175,7 @@ describe("descriptors that were closed", { concurrency: 2 }, () => {
     for (const [name, args] of [
       ["tapedeck", ["info", "-a", archive]], ["tapedeck", ["ls", "-a", archive, "--json"]], ["tapedeck", ["cat", "-a", archive]],
       ["tapedeck", ["replay", "-a", archive]], ["tapedeck", ["verify", "-a", archive]], ["tapedeck", ["topics"]],
-      ["tapedeck", ["--help"]], ["tapedeck", ["--version"]], ["tapedeck", ["cat", "--help"]],
+      ["tapedeck", ["--help"]], ["tapedeck", ["--version"]], ["tapedeck", ["cat", "--help"]], ["tapedeck-sim", ["sim", "--list"]],
     ]) {
       const end = await without(t, [1], name, args).ended;
       assert.equal(end.code, 4, `${name} ${args[0]}: ${end.stderr}`);

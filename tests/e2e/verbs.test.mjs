@@ -238,3 +238,15 @@ test("tapedeck runs the other programs' verbs, or reports that the program is mi
   const end = await run(t, "tapedeck", ["replay", "--help"], { status: null });
   assert.ok(end.code === 0 || (end.code === 4 && /cannot start tapedeck-replay/.test(end.stderr)));
 });
+
+test("sim --list obeys --families and --symbols; without them it lists all families", async (t) => {
+  const listed = async (...args) => (await json(t, ["sim", "--list", "--json", ...args])).rows;
+  const rows = await listed("--families", "v5-linear,v5-private", "--symbols", "2");
+  const names = (family, kind) => rows.filter((row) => row.family === family && row.kind === kind).map((row) => row.name);
+  assert.deepEqual([...new Set(rows.map((row) => row.family))], ["v5-linear", "v5-private"]);
+  assert.deepEqual(names("v5-linear", "path"), ["/v5/public/linear"]);
+  assert.deepEqual(names("v5-linear", "symbol"), ["BTCUSDT", "ETHUSDT"]);
+  assert.ok(names("v5-linear", "topic").includes("orderbook.50.SYMBOL"));
+  assert.ok(names("v5-private", "private").includes("execution.fast.linear"));
+  assert.equal(new Set((await listed()).map((row) => row.family)).size, (await json(t, ["topics", "--json"])).families.length);
+});
