@@ -137,7 +137,6 @@ static td_result fault_read_at(td_file *base, uint64_t at, void *buf, size_t siz
     const td_buf *content = &node->cache;
     if (rc == TD_OK && at < content->size) {
         *got = content->size - (size_t)at < size ? content->size - (size_t)at : size;
-        node->read_bytes += *got;
         TD_ASSERT(*got <= size);
         TD_ASSERT(at + *got <= content->size);
         memcpy(buf, content->data + at, *got);

@@ -126,9 +126,6 @@ void io_fault_observe(io_fault *disk, io_fault_observer *observer, void *user);
 /* Calls of one operation, or of all (IO_FAULT_OP_COUNT), since the disk was made. */
 uint64_t io_fault_call_count(io_fault *disk, io_fault_op op);
 
-/* Bytes that calls have read of a file that is there, since the disk was made. */
-uint64_t io_fault_read_bytes(io_fault *disk, const char *path);
-
 /* Space left: appends beyond it are written in part and fail with TD_E_NOSPACE. 1 TiB at first. */
 void io_fault_set_free_bytes(io_fault *disk, uint64_t free_bytes);
 

@@ -97,16 +97,6 @@ uint64_t io_fault_call_count(io_fault *disk, io_fault_op op)
     return count;
 }
 
-uint64_t io_fault_read_bytes(io_fault *disk, const char *path)
-{
-    pthread_mutex_lock(&disk->mutex);
-    uint32_t number = disk_find(disk, path);
-    TD_ASSERT(number != NO_INODE);
-    uint64_t bytes = disk_inode(disk, number)->read_bytes;
-    pthread_mutex_unlock(&disk->mutex);
-    return bytes;
-}
-
 void io_fault_set_free_bytes(io_fault *disk, uint64_t free_bytes)
 {
     pthread_mutex_lock(&disk->mutex);

@@ -50,7 +50,6 @@ typedef struct inode {
     dir_names names;
     dir_names durable_names;
     const void *locked_by; /* the open file that has it locked; NULL: none */
-    uint64_t read_bytes;   /* by all calls */
 } inode;
 
 /* "In folder dir, name stands for inode" (NO_INODE: for nothing). */
