@@ -125,6 +125,8 @@ static td_result unknown_key(const settings_keys *keys, const char *key, td_err 
     suggest_format(&search, similar, sizeof similar);
     if (search.name != NULL)
         td_err_hint(err, "%s", similar);
+    else
+        td_err_hint(err, "keys are the verb's options with '_' for '-': --help lists them");
     return TD_E_INVALID;
 }
 

@@ -15,7 +15,8 @@ const UNPRIVILEGED = process.getuid() === 0 ? ["setpriv", "--reuid=65534", "--re
 
 describe("configuration", { concurrency: 2 }, () => {
   const rows = [
-    ["an unknown key", "feeds:\n  - family: inverse\n    tpoics: [trade.*]\n", 3, ["tpoics", "topics", "stale_after"]],
+    ["an unknown key", "feeds:\n  - family: inverse\n    tpoics: [trade.*]\n", 3, ["tpoics", "topics"]],
+    ["a key like no other", "feeds:\n  - family: inverse\n    xyzzy: 1\n", 3, ["xyzzy", "--help"]],
     ["an unknown key of the recorder", "comit_interval: 1s\nfeeds:\n  - family: inverse\n    topics: [trade.*]\n", 1, ["comit_interval", "commit_interval"]],
     ["a duration that is none", "commit_interval: soon\nfeeds:\n  - family: inverse\n    topics: [trade.*]\n", 1, ["commit_interval", "soon", "200ms"]],
     ["a value out of bounds", "feeds:\n  - family: inverse\n    topics: [trade.*]\ncommit_interval: 1h\n", 4, ["commit_interval", "10 ms", "1 m"]],

@@ -181,13 +181,13 @@ describe("times of imports", { concurrency: 2 }, () => {
     const jsonl = path.join(dir, "a.jsonl");
     fs.writeFileSync(jsonl, lines.join("\n") + "\n");
     const report = await json(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", "--json", jsonl], { status: 1 });
-    assert.deepEqual([report.frames, report.malformed], [good.length, bad.length]);
+    assert.deepEqual([report.files[0].feeds[0].frames, report.files[0].malformed], [good.length, bad.length]);
     assert.deepEqual(report.files[0].malformed_lines.map((line) => line.line), bad.map((_, i) => good.length + i + 1));
     for (const line of report.files[0].malformed_lines.slice(0, -2)) assert.match(line.reason, /1990.*2100/);
     const cryptofeed = path.join(dir, "b.txt");
     fs.writeFileSync(cryptofeed, `9223372036.854775807: ${trade(20)}\n1618677790.5: ${trade(21)}\n4102444801.0: ${trade(22)}\n`);
     const second = await json(t, ["import", "-a", archive, "--family", "inverse", "--json", cryptofeed], { status: 1 });
-    assert.deepEqual([second.frames, second.malformed], [1, 2]);
+    assert.deepEqual([second.files[0].feeds[0].frames, second.files[0].malformed], [1, 2]);
     const rows = await jsonLines(t, ["cat", "-a", archive, "--dir", "in"]);
     assert.equal(rows.length, good.length + 1);
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
@@ -201,7 +201,7 @@ describe("times of imports", { concurrency: 2 }, () => {
     const at = seconds("2021-04-17T16:43:06Z");
     fs.writeFileSync(file, own.map((ms, i) => wrapper(at + BigInt(i), i + 1).replace("1618677786587", ms)).join("\n") + "\n");
     const report = await json(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", "--json", file]);
-    assert.equal(report.frames, own.length);
+    assert.equal(report.files[0].feeds[0].frames, own.length);
     assert.equal((await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).length, own.length);
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
     const { frames } = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: 1 })).stdout);
