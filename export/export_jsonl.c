@@ -15,6 +15,7 @@
 enum {
     FLAG_LAST_OF_FRAME = 1,
     FLAG_SNAPSHOT = 2,
+    FLAG_LATE = 4,
     FLAG_NOT_TRUSTED = 8,
 };
 
@@ -133,6 +134,7 @@ static td_result take_message(export_jsonl *self, const observed_frame *seen, td
     flags |= is_book ? judge(self, seen) : 0U;
     if (frame->is_lead_in)
         return TD_OK;
+    flags |= frame->is_late ? FLAG_LATE : 0;
     flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? FLAG_SNAPSHOT : 0;
     json_writer json;
     td_result rc = begin_line(self, &frame->channel->info, &json, err);

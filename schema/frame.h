@@ -66,6 +66,7 @@ typedef struct frame_ref {
     uint8_t is_copy; /* 1: its stream follows another connection */
     uint8_t is_interleaved; /* 1: the frame before was of another session of the recorder, which has
                                later frames, too: their clocks differ */
+    uint8_t is_late;        /* 1: recv_ns is late: an overload, or a clock that went back */
     uint8_t is_lead_in;     /* 1: before the selection */
     uint8_t is_read;        /* 1: content is set. Events and HTTP answers have none. */
 } frame_ref;

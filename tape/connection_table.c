@@ -99,6 +99,8 @@ void connection_table_rewind(connection_table *r)
         follow_fini(&r->streams[i]->follow);
     for (session_feed *feed = r->feeds; feed != NULL; feed = feed->next) {
         feed->end_ns = 0;
+        feed->is_overloaded = 0;
+        feed->is_clock_held = 0;
         for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
             slot->now = &slot->none;
             slot->is_open = 0;
@@ -314,6 +316,7 @@ static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
 void connection_table_follow(const session_slot *slot, frame_ref *frame)
 {
     const channel_node *node = (const channel_node *)frame->channel; /* its first member */
+    frame->is_late = slot->feed->is_overloaded | slot->feed->is_clock_held;
     if (node->stream == NULL)
         return;
     const follow_conn now = {.slot = slot,
@@ -350,9 +353,21 @@ static void restate(session_feed *feed, const event *said)
     }
 }
 
+/* Receive times are late while sockets are unread, and from a backward step of the clock on. */
+static void note_lateness(session_feed *feed, const event *said)
+{
+    int is_of_durability = said->what != NULL && said->what[0] != '\0';
+    if (said->kind == EVENT_OVERLOAD && !is_of_durability)
+        feed->is_overloaded = strcmp(said->state, "begins") == 0;
+    else if (said->kind == EVENT_CLOCK && strcmp(said->state, "held") == 0)
+        feed->is_clock_held = 1;
+}
+
 void connection_table_apply(session_feed *feed, const event *said, uint64_t recv_ns)
 {
     TD_ASSERT(said->kind < EVENT_KIND_COUNT);
+    if (said->state != NULL)
+        note_lateness(feed, said);
     if (said->kind == EVENT_SEGMENT)
         restate(feed, said);
     if (said->kind != EVENT_CONNECT && said->kind != EVENT_DISCONNECT && said->kind != EVENT_GRANT)

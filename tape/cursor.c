@@ -18,13 +18,17 @@
 _Static_assert((int)DECODE_PADDING_BYTES <= (int)SEGMENT_PADDING_BYTES,
                "frames are decoded in their chunk");
 
+enum { SOURCES_MAX = 1 };
+_Static_assert((int)SOURCES_MAX <= (int)MERGE_SOURCES_MAX, "the merge takes them all");
+
 struct cursor {
     archive *archive;
     selection wanted;
     cursor_options options;
     source_options reading; /* what is read at present */
     connection_table *connections;
-    source source; /* ops NULL: not open */
+    source sources[SOURCES_MAX];
+    size_t source_count;
     merge *merge;
     td_workers *workers;   /* NULL: one thread */
     content_pool *readers; /* of those that read chunks */
@@ -37,30 +41,32 @@ struct cursor {
     gap_list damage;
 };
 
-/* ---- its source ---- */
+/* ---- sources ---- */
 
-static void close_source(cursor *c)
+static void close_sources(cursor *c)
 {
     merge_close(c->merge);
     c->merge = NULL;
-    if (c->source.ops != NULL)
-        c->source.ops->close(c->source.self);
-    c->source = (source){0};
+    for (; c->source_count > 0; c->source_count--) {
+        source *of = &c->sources[c->source_count - 1];
+        of->ops->close(of->self);
+    }
 }
 
 /* Read this from now on. */
-static td_result open_source(cursor *c, archive_view *view, const source_options *reading,
-                             td_err *err)
+static td_result open_sources(cursor *c, archive_view *view, const source_options *reading,
+                              td_err *err)
 {
-    close_source(c);
+    close_sources(c);
     c->reading = *reading;
     td_workers *workers = reading->reads_ahead ? c->workers : NULL;
     /* One a thread, and one that waits. */
     unsigned ahead = workers == NULL ? 1 : td_workers_count(workers) + 2;
-    td_result rc = segments_open(view, &c->reading, &c->source, err);
+    td_result rc = segments_open(view, &c->reading, &c->sources[0], err);
     if (rc != TD_OK)
         return rc;
-    c->merge = merge_open(&c->source, &c->reading, workers, c->readers,
+    c->source_count = 1;
+    c->merge = merge_open(c->sources, c->source_count, &c->reading, workers, c->readers,
                           ahead > MERGE_AHEAD_MAX ? MERGE_AHEAD_MAX : ahead);
     return TD_OK;
 }
@@ -151,7 +157,7 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
     if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
         rc = find_lead_from(c, view, window.from_ns, &reading.lead_from_ns, err);
     c->due = reading.reads_ahead ? NULL : c->reader;
-    return rc == TD_OK ? open_source(c, view, &reading, err) : rc;
+    return rc == TD_OK ? open_sources(c, view, &reading, err) : rc;
 }
 
 static td_result open_first(cursor *c, archive_view *view, td_err *err)
@@ -198,7 +204,7 @@ td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
     archive_view *view = NULL;
     td_result rc = archive_view_open(c->archive, VIEW_ALL, archive_log(c->archive), &view, err);
     if (rc == TD_OK) {
-        close_source(c);
+        close_sources(c);
         connection_table_rewind(c->connections);
         rc = open_window(c, view, (selection_window){from_ns, c->reading.window.to_ns}, err);
     }
@@ -213,7 +219,7 @@ void cursor_close(cursor *c)
     td_log_emit(c->options.log, TD_LOG_DEBUG, "read %llu chunks (%llu bytes) of %llu segments",
                 (unsigned long long)c->stats.chunks_read, (unsigned long long)c->stats.bytes_read,
                 (unsigned long long)c->stats.segments);
-    close_source(c);
+    close_sources(c);
     td_workers_close(c->workers);
     content_pool_close(c->readers);
     content_reader_close(c->reader);
@@ -280,7 +286,14 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
 td_result cursor_poll(cursor *c, td_err *err)
 {
     TD_ASSERT(c->reading.is_following);
-    return c->source.ops->poll(c->source.self, err);
+    td_result found = TD_EOF;
+    for (size_t i = 0; i < c->source_count; i++) {
+        td_result rc = c->sources[i].ops->poll(c->sources[i].self, err);
+        if (rc != TD_OK && rc != TD_EOF)
+            return rc;
+        found = rc == TD_OK ? rc : found;
+    }
+    return found;
 }
 
 selection_window cursor_get_window(const cursor *c)

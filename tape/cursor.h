@@ -1,4 +1,4 @@
-/* A cursor: one ordered stream of frames out of an archive. Its source (tape/source.h) hands out
+/* A cursor: one ordered stream of frames out of an archive. Its sources (tape/source.h) hand out
  * the chunks of a selection, loaders make frames of them, the merge puts these in order.
  *
  * Order is total and the same for every reader: (recv_ns, session start, session id, feed, line,

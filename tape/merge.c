@@ -11,7 +11,10 @@
 #define MERGE_BYTES_MAX ((uint64_t)1 << 30)
 
 struct merge {
-    const source *from;
+    const source *sources;
+    size_t source_count;
+    /* The next chunk of each; file NULL: it is to be asked. */
+    source_chunk next[MERGE_SOURCES_MAX];
     const source_options *options;
     td_workers *workers;
     content_pool *readers;
@@ -31,14 +34,16 @@ struct merge {
     uint8_t is_given; /* 1: the next message of heap[0] was given by the last call */
 };
 
-merge *merge_open(const source *from, const source_options *options, td_workers *workers,
-                  content_pool *readers, unsigned ahead)
+merge *merge_open(const source *sources, size_t source_count, const source_options *options,
+                  td_workers *workers, content_pool *readers, unsigned ahead)
 {
+    TD_ASSERT(source_count <= MERGE_SOURCES_MAX);
     TD_ASSERT(ahead >= 1);
     TD_ASSERT(ahead <= MERGE_AHEAD_MAX);
     merge *m = td_alloc_zero(1, sizeof *m);
     m->pool = block_pool_open();
-    m->from = from;
+    m->sources = sources;
+    m->source_count = source_count;
     m->options = options;
     m->workers = workers;
     m->readers = readers;
@@ -65,6 +70,10 @@ void merge_close(merge *m)
     }
     for (size_t i = 0; i < m->heap_count; i++) {
         close_load(m->heap[i]);
+    }
+    for (size_t i = 0; i < m->source_count; i++) {
+        if (m->next[i].file != NULL)
+            m->sources[i].ops->done(m->sources[i].self, &m->next[i]);
     }
     for (size_t i = 0; i < m->spare_count; i++)
         chunk_load_close(m->spare[i]);
@@ -175,18 +184,40 @@ static void give_load(merge *m, chunk_load *load)
     m->spare[m->spare_count++] = load;
 }
 
+/* The next chunk by time of all sources. TD_EOF: none has more. */
+static td_result next_chunk(merge *m, const source **from, source_chunk *out, td_err *err)
+{
+    source_chunk *least = NULL;
+    for (size_t i = 0; i < m->source_count; i++) {
+        const source *of = &m->sources[i];
+        td_result rc = m->next[i].file != NULL ? TD_OK : of->ops->next(of->self, &m->next[i], err);
+        if (rc != TD_OK && rc != TD_EOF)
+            return rc;
+        if (rc == TD_OK && (least == NULL || m->next[i].first_ns < least->first_ns)) {
+            least = &m->next[i];
+            *from = of;
+        }
+    }
+    if (least == NULL)
+        return TD_EOF;
+    *out = *least;
+    least->file = NULL;
+    return TD_OK;
+}
+
 /* Start reading chunks until enough are ahead, or there are no more. */
 static td_result read_ahead(merge *m, td_err *err)
 {
     while (m->ahead_count < m->ahead_max) {
+        const source *from = NULL;
         source_chunk chunk;
-        td_result rc = m->from->ops->next(m->from->self, &chunk, err);
+        td_result rc = next_chunk(m, &from, &chunk, err);
         if (rc != TD_OK)
             return rc == TD_EOF ? TD_OK : rc;
         chunk_load *load = take_load(m);
         load->options = m->options;
         load->readers = m->readers;
-        load->from = m->from;
+        load->from = from;
         load->chunk = chunk;
         load->job = (td_job){.run = chunk_load_run, .arg = load};
         load->is_submitted = m->workers != NULL;

@@ -11,6 +11,8 @@
 
 typedef struct merge merge;
 
+enum { MERGE_SOURCES_MAX = 4 };
+
 /* Most chunks that are read ahead. The decoded content of a chunk is several times its size in
  * memory, and the thread that takes them in order keeps up with a few workers only. */
 enum { MERGE_AHEAD_MAX = 6 };
@@ -21,14 +23,15 @@ typedef struct merge_item {
     const source_channel *from;
 } merge_item;
 
-/* Merge the chunks of the source. All is borrowed until close; workers may be NULL: none. */
-TD_NEVER_NULL merge *merge_open(const source *from, const source_options *options,
-                                td_workers *workers, content_pool *readers, unsigned ahead);
+/* Merge the chunks of the sources. All is borrowed until close; workers may be NULL: none. */
+TD_NEVER_NULL merge *merge_open(const source *sources, size_t source_count,
+                                const source_options *options, td_workers *workers,
+                                content_pool *readers, unsigned ahead);
 
 /* Wait for reads that are under way, and free. */
 void merge_close(merge *m);
 
-/* TD_OK, TD_EOF (the source has no more: after poll it may), TD_E_IO,
+/* TD_OK, TD_EOF (the sources have no more: after poll they may), TD_E_IO,
  * TD_E_LIMIT. */
 TD_MUST_USE td_result merge_next(merge *m, merge_item *out, td_err *err);
 
