@@ -137,7 +137,7 @@ static void test_maintainer_beside_appender(void **state)
 
 static void make_file(const char *folder, const char *name, const char *text)
 {
-    char path[LIMIT_PATH_BYTES];
+    char path[2 * LIMIT_PATH_BYTES];
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     file_write_text(path, text);
 }
