@@ -176,7 +176,6 @@ static const field CHANNEL_FIELDS[] = {
     FIELD(segment_channel, TEXT, info.symbol),
     FIELD(segment_channel, U32, info.opcode),
     FIELD(segment_channel, TEXT, info.message_encoding),
-    FIELD(segment_channel, TEXT, info.schema_name),
 };
 
 static const field GAP_FIELDS[] = {

@@ -32,8 +32,6 @@ typedef struct channel_info {
     const char *symbol;         /* "" if none, "*" if a frame may hold several */
     channel_opcode opcode;
     const char *message_encoding; /* "json" or "raw" */
-    const char *schema_name;      /* "" = no schema */
-    td_bytes schema;              /* JSON Schema text */
 } channel_info;
 
 /* <0, 0, >0 by feed, line, shard, dir, topic, symbol, opcode: the fixed order of channels. */

@@ -20,7 +20,7 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 #define LIMIT_CHUNK_TARGET_BYTES ((size_t)1 << 20)
 
 /* Largest uncompressed chunk that is written or read: one frame of the largest size on top of a
- * chunk that was about to close, and its schema and channel records. */
+ * chunk that was about to close, and its channel records. */
 #define LIMIT_CHUNK_BYTES ((size_t)40 << 20)
 
 /* Largest MCAP record outside a chunk that a reader accepts (attachments are skipped unread). */

@@ -155,8 +155,7 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
                                 .shard = key->shard,
                                 .dir = key->dir,
                                 .opcode = key->opcode,
-                                .message_encoding = key->encoding,
-                                .schema_name = ""};
+                                .message_encoding = key->encoding};
     char *at = made->names;
     made->info.topic = copy_name(&at, &made->key.topic);
     made->info.exchange_topic = copy_name(&at, &made->key.exchange_topic);

@@ -69,13 +69,8 @@ typedef struct mcap_footer {
     uint32_t summary_crc;                         /* 0 = not available */
 } mcap_footer;
 
-typedef struct mcap_schema {
-    uint16_t id; /* never 0 */
-    td_bytes name, encoding, data;
-} mcap_schema;
-
 typedef struct mcap_channel {
-    uint16_t id, schema_id; /* schema 0 = none */
+    uint16_t id;
     td_bytes topic, message_encoding;
     mcap_packed metadata; /* string -> string */
 } mcap_channel;
@@ -111,7 +106,6 @@ typedef struct mcap_chunk_index {
 
 typedef struct mcap_statistics {
     uint64_t message_count;
-    uint16_t schema_count;
     uint32_t channel_count, attachment_count, metadata_count, chunk_count;
     uint64_t start_ns, end_ns;
     mcap_packed channel_counts; /* uint16 channel -> uint64 messages; empty = not available */

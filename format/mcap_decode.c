@@ -136,21 +136,11 @@ td_result mcap_decode_footer(td_bytes content, mcap_footer *out, td_err *err)
     return finish(&c, MCAP_FOOTER, err);
 }
 
-td_result mcap_decode_schema(td_bytes content, mcap_schema *out, td_err *err)
-{
-    cursor c = cursor_of(content);
-    out->id = get_u16(&c, "id");
-    out->name = get_counted(&c, "name");
-    out->encoding = get_counted(&c, "encoding");
-    out->data = get_counted(&c, "data");
-    return finish(&c, MCAP_SCHEMA, err);
-}
-
 td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err)
 {
     cursor c = cursor_of(content);
     out->id = get_u16(&c, "id");
-    out->schema_id = get_u16(&c, "schema_id");
+    (void)get_u16(&c, "schema_id");
     out->topic = get_counted(&c, "topic");
     out->message_encoding = get_counted(&c, "message_encoding");
     out->metadata = get_pairs(&c);
@@ -208,7 +198,7 @@ td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err 
 {
     cursor c = cursor_of(content);
     out->message_count = get_u64(&c, "message_count");
-    out->schema_count = get_u16(&c, "schema_count");
+    (void)get_u16(&c, "schema_count");
     out->channel_count = get_u32(&c, "channel_count");
     out->attachment_count = get_u32(&c, "attachment_count");
     out->metadata_count = get_u32(&c, "metadata_count");

@@ -18,7 +18,6 @@ TD_MUST_USE td_result mcap_check_magic(const uint8_t magic[MCAP_MAGIC_BYTES], td
 
 TD_MUST_USE td_result mcap_decode_header(td_bytes content, mcap_header *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_footer(td_bytes content, mcap_footer *out, td_err *err);
-TD_MUST_USE td_result mcap_decode_schema(td_bytes content, mcap_schema *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_message(td_bytes content, mcap_message *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_chunk(td_bytes content, mcap_chunk *out, td_err *err);

@@ -99,25 +99,13 @@ void mcap_encode_footer(td_buf *buf, const mcap_footer *in)
     end_record(&c);
 }
 
-void mcap_encode_schema(td_buf *buf, const mcap_schema *in)
-{
-    TD_ASSERT(in->id != 0);
-    size_t content = 2 + counted(in->name) + counted(in->encoding) + counted(in->data);
-    cursor c = begin_record(buf, MCAP_SCHEMA, content);
-    put_u16(&c, in->id);
-    put_counted(&c, in->name);
-    put_counted(&c, in->encoding);
-    put_counted(&c, in->data);
-    end_record(&c);
-}
-
 void mcap_encode_channel(td_buf *buf, const mcap_channel *in)
 {
     size_t content =
         2 + 2 + counted(in->topic) + counted(in->message_encoding) + counted(in->metadata.bytes);
     cursor c = begin_record(buf, MCAP_CHANNEL, content);
     put_u16(&c, in->id);
-    put_u16(&c, in->schema_id);
+    put_u16(&c, 0); /* no schema */
     put_counted(&c, in->topic);
     put_counted(&c, in->message_encoding);
     put_counted(&c, in->metadata.bytes);
@@ -148,7 +136,7 @@ void mcap_encode_statistics(td_buf *buf, const mcap_statistics *in)
     size_t content = 3 * U64_BYTES + 2 + 4 * sizeof(uint32_t) + counted(in->channel_counts.bytes);
     cursor c = begin_record(buf, MCAP_STATISTICS, content);
     put_u64(&c, in->message_count);
-    put_u16(&c, in->schema_count);
+    put_u16(&c, 0); /* schemas */
     put_u32(&c, in->channel_count);
     put_u32(&c, in->attachment_count);
     put_u32(&c, in->metadata_count);

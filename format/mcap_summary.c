@@ -10,7 +10,6 @@ enum { IDS = UINT16_MAX + 1 };
 void mcap_summary_init(mcap_summary *summary)
 {
     *summary = (mcap_summary){0};
-    td_buf_init(&summary->schemas, SIZE_MAX);
     td_buf_init(&summary->channels, SIZE_MAX);
     td_buf_init(&summary->chunks, SIZE_MAX);
     td_buf_init(&summary->metadata, SIZE_MAX);
@@ -20,18 +19,11 @@ void mcap_summary_init(mcap_summary *summary)
 
 void mcap_summary_fini(mcap_summary *summary)
 {
-    td_buf_fini(&summary->schemas);
     td_buf_fini(&summary->channels);
     td_buf_fini(&summary->chunks);
     td_buf_fini(&summary->metadata);
     td_buf_fini(&summary->counts);
     td_buf_fini(&summary->pack);
-}
-
-void mcap_summary_add_schemas(mcap_summary *summary, td_bytes records, uint32_t count)
-{
-    td_buf_add(&summary->schemas, records.data, records.size);
-    summary->schema_count += count;
 }
 
 void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t count)
@@ -42,33 +34,24 @@ void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t
 
 int mcap_summary_has_channel(const mcap_summary *summary, uint16_t id)
 {
-    return summary->known_channels[id / 8] >> (id % 8) & 1;
+    return summary->known[id / 8] >> (id % 8) & 1;
 }
 
-td_result mcap_summary_note_definition(mcap_summary *summary, const mcap_record *record,
-                                       td_err *err)
+td_result mcap_summary_note_channel(mcap_summary *summary, const mcap_record *record, td_err *err)
 {
-    int is_schema = record->opcode == MCAP_SCHEMA;
-    TD_ASSERT(is_schema || record->opcode == MCAP_CHANNEL);
+    TD_ASSERT(record->opcode == MCAP_CHANNEL);
     if (record->content.size < 2)
-        return td_err_set(err, TD_E_CORRUPT, "schema or channel without an id");
-    size_t used = summary->schemas.size + summary->channels.size + summary->chunks.size +
-                  summary->metadata.size;
+        return td_err_set(err, TD_E_CORRUPT, "channel without an id");
+    size_t used = summary->channels.size + summary->chunks.size + summary->metadata.size;
     td_bytes whole = td_bytes_of(record->content.data - MCAP_PREFIX_BYTES,
                                  MCAP_PREFIX_BYTES + record->content.size);
     if (whole.size > SUMMARY_BYTES_MAX || used > SUMMARY_BYTES_MAX - whole.size)
-        return td_err_set(err, TD_E_LIMIT, "schemas and channels of more than %zu bytes",
-                          SUMMARY_BYTES_MAX);
+        return td_err_set(err, TD_E_LIMIT, "channels of more than %zu bytes", SUMMARY_BYTES_MAX);
     uint16_t id = td_le16(record->content.data);
-    uint8_t *known = is_schema ? summary->known_schemas : summary->known_channels;
-    uint8_t bit = (uint8_t)(1u << (id % 8));
-    if (known[id / 8] & bit)
+    if (mcap_summary_has_channel(summary, id))
         return TD_OK;
-    known[id / 8] |= bit;
-    if (is_schema)
-        mcap_summary_add_schemas(summary, whole, 1);
-    else
-        mcap_summary_add_channels(summary, whole, 1);
+    summary->known[id / 8] |= (uint8_t)(1u << (id % 8));
+    mcap_summary_add_channels(summary, whole, 1);
     return TD_OK;
 }
 
@@ -140,7 +123,6 @@ static void append_statistics(mcap_summary *summary, td_buf *buf)
             mcap_pack_count(&summary->pack, (uint16_t)id, count);
     }
     mcap_statistics statistics = {.message_count = summary->message_count,
-                                  .schema_count = (uint16_t)summary->schema_count,
                                   .channel_count = summary->channel_count,
                                   .attachment_count = summary->attachment_count,
                                   .metadata_count = summary->metadata_count,
@@ -152,7 +134,7 @@ static void append_statistics(mcap_summary *summary, td_buf *buf)
 }
 
 /* The groups of the summary in their order; statistics must come after the channels. */
-enum { GROUPS = 5 };
+enum { GROUPS = 4 };
 typedef struct group_place {
     uint8_t opcode;
     uint64_t start, bytes; /* in the file */
@@ -167,7 +149,6 @@ static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
         uint8_t opcode;
         const td_buf *records;
     } groups[GROUPS] = {
-        {MCAP_SCHEMA, &summary->schemas},
         {MCAP_CHANNEL, &summary->channels},
         {MCAP_STATISTICS, NULL},
         {MCAP_CHUNK_INDEX, &summary->chunks},

@@ -1,7 +1,7 @@
-/* The end of an MCAP file, collected while its data section is written: schemas, channels, the
- * three kinds of index, statistics. The same content always gives the same bytes, so that a
- * half-written end is recognized. Memory grows with the file's chunks and
- * channels, up to SUMMARY_BYTES_MAX. Owned by one writer, one thread. */
+/* The end of an MCAP file, collected while its data section is written: channels, the
+ * indexes of chunks and metadata, statistics. The same content always gives the same bytes, so that
+ * a half-written end is recognized. Memory grows with the file's chunks and channels, up to
+ * SUMMARY_BYTES_MAX. Owned by one writer, one thread. */
 #ifndef TD_FORMAT_MCAP_SUMMARY_H
 #define TD_FORMAT_MCAP_SUMMARY_H
 
@@ -17,13 +17,12 @@
 #define SUMMARY_BYTES_MAX ((size_t)256 << 20)
 
 typedef struct mcap_summary {
-    td_buf schemas, channels, chunks, metadata; /* encoded records, by group */
+    td_buf channels, chunks, metadata; /* encoded records, by group */
     td_buf counts; /* uint64_t messages by channel id; read through mcap_summary_count */
     td_buf pack;   /* working memory */
-    /* ids that mcap_summary_note_definition has seen */
-    uint8_t known_schemas[(UINT16_MAX + 1) / 8], known_channels[(UINT16_MAX + 1) / 8];
+    uint8_t known[(UINT16_MAX + 1) / 8]; /* ids that mcap_summary_note_channel has seen */
     uint64_t message_count;
-    uint32_t schema_count, channel_count, attachment_count, metadata_count, chunk_count;
+    uint32_t channel_count, attachment_count, metadata_count, chunk_count;
     uint64_t start_ns, end_ns; /* of all messages; 0 without any */
 } mcap_summary;
 
@@ -31,16 +30,15 @@ typedef struct mcap_summary {
 void mcap_summary_init(mcap_summary *summary);
 void mcap_summary_fini(mcap_summary *summary);
 
-/* Take in a Schema or Channel record of the data section unless its id was there before; its opcode
- * and length stand before the content. TD_OK, TD_E_CORRUPT, TD_E_LIMIT: SUMMARY_BYTES_MAX. */
-TD_MUST_USE td_result mcap_summary_note_definition(mcap_summary *summary, const mcap_record *record,
-                                                   td_err *err);
+/* Take in a Channel record of the data section unless its id was there before; its opcode and
+ * length are before the content. TD_OK, TD_E_CORRUPT, TD_E_LIMIT: SUMMARY_BYTES_MAX. */
+TD_MUST_USE td_result mcap_summary_note_channel(mcap_summary *summary, const mcap_record *record,
+                                                td_err *err);
 
 /* 1 if it has taken in a channel of that id. */
 int mcap_summary_has_channel(const mcap_summary *summary, uint16_t id);
 
-/* Add copies of records of the data section: count whole Schema (Channel) records, each id once. */
-void mcap_summary_add_schemas(mcap_summary *summary, td_bytes records, uint32_t count);
+/* Add copies of records of the data section: count whole Channel records, each id once. */
 void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t count);
 
 /* Add an index record. */

@@ -147,7 +147,7 @@ static td_result walk_records(recovery *v, const scan_visitor *visitor, uint64_t
     return rc;
 }
 
-/* Take in the schemas and channels of a chunk. */
+/* Take in the channels of a chunk. */
 static void learn_records(recovery *v, td_bytes records)
 {
     TD_ASSERT(records.data != NULL || records.size == 0);
@@ -155,8 +155,8 @@ static void learn_records(recovery *v, td_bytes records)
     mcap_record record;
     while (mcap_next_record(records, &at, &record, NULL) == TD_OK) {
         td_result rc = TD_OK;
-        if (record.opcode == MCAP_SCHEMA || record.opcode == MCAP_CHANNEL)
-            rc = mcap_summary_note_definition(&v->summary, &record, NULL);
+        if (record.opcode == MCAP_CHANNEL)
+            rc = mcap_summary_note_channel(&v->summary, &record, NULL);
         (void)rc; /* what is broken is left out */
     }
 }

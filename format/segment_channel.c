@@ -15,8 +15,7 @@ td_result segment_channel_check(const channel_info *info, td_err *err)
                  {"topic", info->topic, LIMIT_TOPIC_BYTES},
                  {"exchange topic", info->exchange_topic, LIMIT_TOPIC_BYTES},
                  {"symbol", info->symbol, LIMIT_SYMBOL_BYTES},
-                 {"encoding", info->message_encoding, LIMIT_NAME_BYTES},
-                 {"schema name", info->schema_name, LIMIT_TOPIC_BYTES}};
+                 {"encoding", info->message_encoding, LIMIT_NAME_BYTES}};
     if (info->feed[0] == '\0' || info->topic[0] == '\0')
         return td_err_set(err, TD_E_INVALID, "channel without feed or topic");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -32,8 +31,7 @@ void segment_channel_own_strings(segment_channel *channel)
 {
     channel_info *info = &channel->info;
     const char **const strings[] = {&info->feed,           &info->family, &info->topic,
-                                    &info->exchange_topic, &info->symbol, &info->message_encoding,
-                                    &info->schema_name};
+                                    &info->exchange_topic, &info->symbol, &info->message_encoding};
     const size_t count = sizeof strings / sizeof strings[0];
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
@@ -48,7 +46,6 @@ void segment_channel_own_strings(segment_channel *channel)
         *strings[i] = at;
         at += size;
     }
-    info->schema = td_bytes_of(NULL, 0);
 }
 
 void segment_channel_free_strings(segment_channel *channel)

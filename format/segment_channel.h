@@ -19,8 +19,8 @@ typedef struct segment_channel {
  * topic are not empty. TD_E_INVALID. */
 TD_MUST_USE td_result segment_channel_check(const channel_info *info, td_err *err);
 
-/* Give the channel strings of its own, copies of those it has (NULL: ""), without the schema's
- * text; and free them. They are one allocation, which begins with the feed. */
+/* Give the channel strings of its own, copies of those it has (NULL: ""); and free them. They
+ * are one allocation, which begins with the feed. */
 void segment_channel_own_strings(segment_channel *channel);
 void segment_channel_free_strings(segment_channel *channel);
 

@@ -50,7 +50,7 @@ typedef struct segment_index {
     uint64_t file_bytes;        /* an open one: up to its last chain record */
     uint64_t message_count;     /* all channels */
     uint64_t first_ns, last_ns; /* over all messages; 0 if there are none */
-    /* By id, without schema text. INDEX_SUMMARY: each has the segment's times. */
+    /* By id. INDEX_SUMMARY: each has the segment's times. */
     segment_channel *channels;
     size_t channel_count;
     segment_chunk *chunks; /* in file order */

@@ -20,12 +20,6 @@ enum { MCAP_IDS = UINT16_MAX + 1, BITMAP_BYTES = MCAP_IDS / 8, SESSION_STRINGS =
 /* Bitmaps of all chunks of a file: many more than a segment's 4,096 chunks can need. */
 static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
 
-/* Channels point to its name. */
-typedef struct file_schema {
-    uint16_t id;
-    char *name;
-} file_schema;
-
 struct segment_scratch {
     td_buf bytes; /* compressed records */
     codec *coder;
@@ -45,9 +39,7 @@ struct segment_reader {
     td_buf bitmaps;
     segment_channel **channels; /* pointers stay when the array grows */
     uint32_t channel_count;
-    td_buf by_id; /* uint32_t index + 1 by channel id, 0 = unknown */
-    file_schema *schemas;
-    uint32_t schema_count;
+    td_buf by_id;             /* uint32_t index + 1 by channel id, 0 = unknown */
     segment_scratch *scratch; /* to look into chunks for channels */
     td_buf records;
     /* the walk over a file without summary */
@@ -55,35 +47,7 @@ struct segment_reader {
     td_hash128 scan_chain; /* value that block starts from */
 };
 
-/* ---- schemas and channels ---- */
-
-/* The schema of an id, or NULL; files have few of them. */
-static const file_schema *find_schema(const segment_reader *r, uint16_t id)
-{
-    for (uint32_t i = 0; i < r->schema_count; i++) {
-        if (r->schemas[i].id == id)
-            return &r->schemas[i];
-    }
-    return NULL;
-}
-
-/* A known id stays as it is. TD_E_CORRUPT. */
-static td_result add_schema(segment_reader *r, td_bytes content, td_err *err)
-{
-    mcap_schema schema;
-    td_result rc = mcap_decode_schema(content, &schema, err);
-    if (rc != TD_OK)
-        return rc;
-    if (schema.name.size >= LIMIT_TOPIC_BYTES)
-        return td_err_set(err, TD_E_CORRUPT, "schema name of %zu bytes", schema.name.size);
-    /* Id 0 is invalid and to be ignored by readers (specification, "Schema"). */
-    if (schema.id == 0 || find_schema(r, schema.id) != NULL)
-        return TD_OK;
-    r->schemas = td_array_grow(r->schemas, r->schema_count, sizeof *r->schemas);
-    r->schemas[r->schema_count++] = (file_schema){
-        .id = schema.id, .name = td_strndup((const char *)schema.name.data, schema.name.size)};
-    return TD_OK;
-}
+/* ---- channels ---- */
 
 /* Copy bytes to *at with a NUL, and move *at after it. What follows a NUL in bytes is not visible.
  */
@@ -118,8 +82,7 @@ static uint32_t parse_u32(td_bytes text)
 }
 
 /* From our metadata keys; a direction that is not one of ours counts as inbound. */
-static void fill_channel_info(channel_info *info, const mcap_channel *in, char *texts,
-                              const file_schema *schema)
+static void fill_channel_info(channel_info *info, const mcap_channel *in, char *texts)
 {
     channel_dir dir = CHANNEL_IN;
     mcap_packed metadata = in->metadata;
@@ -135,8 +98,7 @@ static void fill_channel_info(channel_info *info, const mcap_channel *in, char *
         .symbol = place_text(&texts, mcap_find_pair(metadata, "symbol")),
         .opcode = parse_u32(mcap_find_pair(metadata, "opcode")) == OPCODE_BINARY ? OPCODE_BINARY
                                                                                  : OPCODE_TEXT,
-        .message_encoding = place_text(&texts, in->message_encoding),
-        .schema_name = schema == NULL ? "" : schema->name};
+        .message_encoding = place_text(&texts, in->message_encoding)};
 }
 
 /* Put a channel into the list, which owns its strings then, and map its id to its index. */
@@ -170,7 +132,7 @@ static td_result add_channel(segment_reader *r, td_bytes content, td_err *err)
     /* Every string comes from the record, and gets a NUL. */
     char *texts = td_alloc(content.size + 8);
     segment_channel channel = {.id = in.id, .message_count = UINT64_MAX};
-    fill_channel_info(&channel.info, &in, texts, find_schema(r, in.schema_id));
+    fill_channel_info(&channel.info, &in, texts);
     rc = segment_channel_check(&channel.info, err);
     if (rc != TD_OK) {
         td_free(texts);
@@ -199,23 +161,18 @@ static void free_channels(segment_reader *reader)
         segment_channel_free_strings(reader->channels[i]);
         td_free(reader->channels[i]);
     }
-    for (uint32_t i = 0; i < reader->schema_count; i++)
-        td_free(reader->schemas[i].name);
     reader->channel_count = 0;
-    reader->schema_count = 0;
     td_buf_clear(&reader->by_id);
 }
 
-/* Add the schemas and channels among records. What is broken there is left out. */
+/* Add the channels among records. What is broken there is left out. */
 static void learn_channels(segment_reader *reader, td_bytes records)
 {
     size_t at = 0;
     mcap_record record;
     while (mcap_next_record(records, &at, &record, NULL) == TD_OK) {
         td_result rc = TD_OK;
-        if (record.opcode == MCAP_SCHEMA)
-            rc = add_schema(reader, record.content, NULL);
-        else if (record.opcode == MCAP_CHANNEL)
+        if (record.opcode == MCAP_CHANNEL)
             rc = add_channel(reader, record.content, NULL);
         (void)rc; /* what is broken is left out */
     }
@@ -614,9 +571,7 @@ static td_result read_records(segment_reader *r, summary_facts *facts, td_err *e
             rc = mcap_source_content(&r->source, &place, &content, err);
         if (rc != TD_OK)
             return rc;
-        if (place.opcode == MCAP_SCHEMA)
-            rc = add_schema(r, content, err);
-        else if (place.opcode == MCAP_CHANNEL)
+        if (place.opcode == MCAP_CHANNEL)
             rc = add_channel(r, content, err);
         else if (place.opcode == MCAP_CHUNK_INDEX)
             rc = add_listed_chunk(r, content, facts->start, err);
@@ -1004,7 +959,6 @@ void segment_reader_close(segment_reader *reader)
         return;
     free_channels(reader);
     td_free(reader->channels);
-    td_free(reader->schemas);
     td_free(reader->chunks);
     td_free(reader->strings);
     td_buf_fini(&reader->bitmaps);

@@ -94,8 +94,8 @@ int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
                              const segment_channel *channel);
 
 /* Channels known so far, index < segment_reader_channel_count; pointers are valid until close. They
- * are in order of first sight, which never changes. Their info is from our metadata keys,
- * without schema text. Their count is that of the statistics, UINT64_MAX without them; times are
+ * are in order of first sight, which never changes. Their info is from our metadata keys.
+ * Their count is that of the statistics, UINT64_MAX without them; times are
  * not known. */
 uint32_t segment_reader_channel_count(const segment_reader *reader);
 const segment_channel *segment_reader_channel(const segment_reader *reader, uint32_t index);

@@ -311,12 +311,12 @@ static td_result check_block(void *user, const scan_block *block, td_err *err)
 
 /* Chunks, their messages and indexes, and records outside of chunks. */
 
-/* A schema or channel, which the summary must repeat once. */
-static void take_definition(verify_state *v, const mcap_record *record, uint64_t offset)
+/* A channel, which the summary must repeat once. */
+static void take_channel(verify_state *v, const mcap_record *record, uint64_t offset)
 {
-    TD_ASSERT(record->opcode == MCAP_SCHEMA || record->opcode == MCAP_CHANNEL);
+    TD_ASSERT(record->opcode == MCAP_CHANNEL);
     td_err why;
-    if (mcap_summary_note_definition(&v->summary, record, &why) != TD_OK)
+    if (mcap_summary_note_channel(&v->summary, record, &why) != TD_OK)
         report(v, FINDING_STRUCTURE, offset, "%s", why.text);
 }
 
@@ -388,8 +388,8 @@ static void walk_records(verify_state *v, const mcap_chunk_index *chunk)
         if (record.opcode == MCAP_MESSAGE) {
             take_message(v, record.content, chunk_at, record.offset, &message);
             note_entry(v, &message, record.offset, &first_ns, &last_ns);
-        } else if (record.opcode == MCAP_SCHEMA || record.opcode == MCAP_CHANNEL) {
-            take_definition(v, &record, chunk_at);
+        } else if (record.opcode == MCAP_CHANNEL) {
+            take_channel(v, &record, chunk_at);
         } else if (record.opcode < MCAP_PRIVATE_FIRST) {
             report(v, FINDING_STRUCTURE, chunk_at, "%s record inside of a chunk",
                    mcap_opcode_name(record.opcode));

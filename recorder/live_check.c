@@ -24,7 +24,7 @@ typedef struct live_symbol live_symbol;
  * leaves all that changes to the live check's thread. */
 typedef struct live_channel {
     uint16_t feed_index;
-    channel_info info; /* names that findings need, in texts; no schema */
+    channel_info info; /* names that findings need, in texts */
     topic_match topic; /* has a row when it is made */
     live_symbol *symbol;
     struct live_channel *next; /* of the same symbol; both if is_met */
@@ -190,8 +190,7 @@ static live_channel *get_channel(live_check *self, const live_check_frame *frame
                                 .exchange_topic = made->texts + topic_bytes,
                                 .symbol = made->symbol->name,
                                 .opcode = info->opcode,
-                                .message_encoding = "",
-                                .schema_name = ""};
+                                .message_encoding = ""};
     made->conn = (frame_conn){.line = info->line, .shard = info->shard};
     self->channel_bytes += bytes;
     slot_table_put(&self->by_channel, hash, self->channel_count);

@@ -186,8 +186,7 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
                                .exchange_topic = "",
                                .symbol = "",
                                .opcode = OPCODE_TEXT,
-                               .message_encoding = "json",
-                               .schema_name = ""};
+                               .message_encoding = "json"};
     c->builder = chunk_builder_open(&building);
     c->sealed = sealed_chunk_open();
     segment_open_path(c->options->path, open_path);

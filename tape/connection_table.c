@@ -139,8 +139,7 @@ static const char *put_text(char **at, const char *text)
 static size_t texts_bytes(const channel_info *info)
 {
     return strlen(info->feed) + strlen(info->family) + strlen(info->topic) +
-           strlen(info->exchange_topic) + strlen(info->symbol) + strlen(info->message_encoding) +
-           strlen(info->schema_name) + 7;
+           strlen(info->exchange_topic) + strlen(info->symbol) + strlen(info->message_encoding) + 6;
 }
 
 static void copy_info(const channel_info *from, char *texts, channel_info *to)
@@ -153,8 +152,6 @@ static void copy_info(const channel_info *from, char *texts, channel_info *to)
     to->exchange_topic = put_text(&at, from->exchange_topic);
     to->symbol = put_text(&at, from->symbol);
     to->message_encoding = put_text(&at, from->message_encoding);
-    to->schema_name = put_text(&at, from->schema_name);
-    to->schema = td_bytes_of(NULL, 0);
     TD_ASSERT((size_t)(at - texts) == texts_bytes(from));
 }
 
@@ -223,7 +220,6 @@ td_result connection_table_channel(connection_table *r, const channel_info *info
                                    frame_channel **out, td_err *err)
 {
     TD_ASSERT(info->feed != NULL);
-    TD_ASSERT(info->schema_name != NULL);
     uint64_t hash = hash_info(info);
     *out = NULL;
     pthread_mutex_lock(&r->mutex);

@@ -62,8 +62,8 @@ void connection_table_close(connection_table *connections);
 /* Forget the state of slots and streams, for reading from another time on. Objects stay. */
 void connection_table_rewind(connection_table *connections);
 
-/* The channel with this identity (channel_info_compare), created if new; info is copied. The
- * schema text is left out. TD_E_LIMIT. */
+/* The channel with this identity (channel_info_compare), created if new; info is copied.
+ * TD_E_LIMIT. */
 TD_MUST_USE td_result connection_table_channel(connection_table *connections,
                                                const channel_info *info, frame_channel **out,
                                                td_err *err);

@@ -90,10 +90,10 @@ static void answer_segment(read_plan *plan, size_t i, td_buf *out)
     for (size_t k = 0; k < index->channel_count; k++) {
         const segment_channel *channel = &index->channels[k];
         const channel_info *info = &channel->info;
-        answer(out, " channel %u %u %s %s %u %u %d %s %s %s %d %s %s %" PRIu64 "\n", channel->id,
+        answer(out, " channel %u %u %s %s %u %u %d %s %s %s %d %s %" PRIu64 "\n", channel->id,
                segment->is_wanted[k], info->feed, info->family, info->line, info->shard,
                (int)info->dir, info->topic, info->exchange_topic, info->symbol, (int)info->opcode,
-               info->message_encoding, info->schema_name, channel->message_count);
+               info->message_encoding, channel->message_count);
     }
     if (read_plan_load_chunks(plan, i, &err) != TD_OK)
         fail_msg("%s", err.text);

@@ -56,8 +56,7 @@ static channel_info info_of(const char *topic, const char *symbol)
                           .exchange_topic = topic,
                           .symbol = symbol,
                           .opcode = OPCODE_TEXT,
-                          .message_encoding = "json",
-                          .schema_name = ""};
+                          .message_encoding = "json"};
 }
 
 /* A frame of the channel, of connection 1. */

@@ -38,17 +38,9 @@ static void put_footer(td_buf *buf)
     mcap_encode_footer(buf, &in);
 }
 
-static void put_schema(td_buf *buf)
-{
-    mcap_schema in = {
-        .id = 1, .name = BYTES("s"), .encoding = BYTES("x"), .data = BYTES("\x01\x00")};
-    mcap_encode_schema(buf, &in);
-}
-
 static void put_channel(td_buf *buf)
 {
     mcap_channel in = {.id = 2,
-                       .schema_id = 1,
                        .topic = BYTES("t"),
                        .message_encoding = BYTES("json"),
                        .metadata = {BYTES("\x01\0\0\0k\x01\0\0\0v")}};
@@ -72,7 +64,6 @@ static void put_chunk_index(td_buf *buf)
 static void put_statistics(td_buf *buf)
 {
     mcap_statistics in = {.message_count = 1,
-                          .schema_count = 2,
                           .channel_count = 3,
                           .attachment_count = 4,
                           .metadata_count = 5,
@@ -114,15 +105,14 @@ static const struct {
 } RECORDS[] = {
     {"Header", put_header, "01 0c00000000000000 01000000 70 03000000 6c6962"},
     {"Footer", put_footer, "02 1400000000000000 0100000000000000 0201000000000000 d0c0b0a0"},
-    {"Schema", put_schema, "03 1200000000000000 0100 01000000 73 01000000 78 02000000 0100"},
     {"Channel", put_channel,
-     "04 1f00000000000000 0200 0100 01000000 74 04000000 6a736f6e 0a000000 01000000 6b 01000000 "
+     "04 1f00000000000000 0200 0000 01000000 74 04000000 6a736f6e 0a000000 01000000 6b 01000000 "
      "76"},
     {"Chunk Index", put_chunk_index,
      "08 4a00000000000000 0100000000000000 0200000000000000 0300000000000000 0400000000000000 "
      "0a000000 0700 0500000000000000 0600000000000000 00000000 0800000000000000 0900000000000000"},
     {"Statistics", put_statistics,
-     "0b 3800000000000000 0100000000000000 0200 03000000 04000000 05000000 06000000 "
+     "0b 3800000000000000 0100000000000000 0000 03000000 04000000 05000000 06000000 "
      "0700000000000000 0800000000000000 0a000000 0100 0100000000000000"},
     {"Metadata", put_metadata, "0c 1200000000000000 01000000 6e 09000000 01000000 6b 00000000"},
     {"Metadata Index", put_metadata_index,
@@ -186,7 +176,6 @@ static td_result reencode(uint8_t opcode, td_bytes content, td_buf *buf)
     switch (opcode) {
         ROW(MCAP_HEADER, header)
         ROW(MCAP_FOOTER, footer)
-        ROW(MCAP_SCHEMA, schema)
         ROW(MCAP_CHANNEL, channel)
         ROW(MCAP_CHUNK_INDEX, chunk_index)
         ROW(MCAP_STATISTICS, statistics)

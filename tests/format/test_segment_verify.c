@@ -343,8 +343,7 @@ static void test_reconnect_between_chunks(void **state)
                                       .exchange_topic = "trade.BTCUSD",
                                       .symbol = "BTCUSD",
                                       .opcode = OPCODE_TEXT,
-                                      .message_encoding = "json",
-                                      .schema_name = ""};
+                                      .message_encoding = "json"};
     io_fault *disk = io_fault_open();
     fixture_spec spec = {.path = FINAL};
     segment_session session = fixture_session(&spec);

@@ -172,9 +172,7 @@ static void append_frame(fixture_feed *feed)
                                .exchange_topic = frame.topic[0] == '_' ? "" : frame.topic,
                                .symbol = frame.symbol,
                                .opcode = OPCODE_TEXT,
-                               .message_encoding = "json",
-                               .schema_name = "",
-                               .schema = td_bytes_of(NULL, 0)};
+                               .message_encoding = "json"};
     td_err err;
     int is_event = frame.dir == CHANNEL_EVENT;
     uint64_t *ordinal = &feed->ordinals[frame.dir == CHANNEL_OUT];

@@ -9,8 +9,7 @@ static int is_same(const channel_info *a, const channel_info *b)
 {
     return channel_info_compare(a, b) == 0 && strcmp(a->family, b->family) == 0 &&
            strcmp(a->exchange_topic, b->exchange_topic) == 0 &&
-           strcmp(a->message_encoding, b->message_encoding) == 0 &&
-           strcmp(a->schema_name, b->schema_name) == 0;
+           strcmp(a->message_encoding, b->message_encoding) == 0;
 }
 
 static const char *keep(const char *text)
@@ -33,7 +32,6 @@ static channel_info *add(channel_numbers *self, const channel_info *info)
     kept->exchange_topic = keep(info->exchange_topic);
     kept->symbol = keep(info->symbol);
     kept->message_encoding = keep(info->message_encoding);
-    kept->schema_name = keep(info->schema_name);
     self->infos = infos;
     self->infos[self->count++] = kept;
     return kept;
@@ -58,7 +56,6 @@ void channel_numbers_fini(channel_numbers *self)
         td_free((void *)info->exchange_topic);
         td_free((void *)info->symbol);
         td_free((void *)info->message_encoding);
-        td_free((void *)info->schema_name);
         td_free(info);
     }
     td_free(self->infos);

@@ -44,8 +44,7 @@ static void append(maker *m, channel_dir dir, const char *topic, const char *sym
                                .exchange_topic = dir == CHANNEL_EVENT ? "" : topic,
                                .symbol = symbol,
                                .opcode = OPCODE_TEXT,
-                               .message_encoding = "json",
-                               .schema_name = ""};
+                               .message_encoding = "json"};
     chunk_frame frame = {.conn = dir == CHANNEL_EVENT ? 0 : 1,
                          .ordinal = dir == CHANNEL_EVENT ? 0 : ++m->ordinal,
                          .recv_ns = START_NS + STEP_NS * m->count,

@@ -76,9 +76,7 @@ static const channel_info *info_of(const fixture_frame *frame)
                            .exchange_topic = frame->topic[0] == '_' ? "" : frame->topic,
                            .symbol = frame->symbol,
                            .opcode = OPCODE_TEXT,
-                           .message_encoding = "json",
-                           .schema_name = frame->topic[0] == '_' ? "" : frame->topic,
-                           .schema = td_bytes_str("{\"type\":\"object\"}")};
+                           .message_encoding = "json"};
     return info;
 }
 

@@ -151,8 +151,7 @@ void tape_segment_put(tape_segment *segment, const tape_put *put)
                          .exchange_topic = exchange_topic,
                          .symbol = put->symbol == NULL ? "" : put->symbol,
                          .opcode = put->opcode == 0 ? OPCODE_TEXT : put->opcode,
-                         .message_encoding = put->opcode == OPCODE_BINARY ? "raw" : "json",
-                         .schema_name = ""};
+                         .message_encoding = put->opcode == OPCODE_BINARY ? "raw" : "json"};
     td_err err;
     chunk_frame frame = {.conn = put->conn,
                          .ordinal = put->ordinal,
