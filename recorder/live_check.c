@@ -1,8 +1,10 @@
 #include "recorder/live_check.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -367,21 +369,65 @@ static int find_state(live_check *self, live_channel *channel, const live_check_
 
 /* ---- findings ---- */
 
-static void report(live_check *self, const live_channel *channel, uint64_t to_ns)
+static int compares_books(rule_id rule)
 {
-    TD_ASSERT(channel->broken_from_ns != 0);
-    TD_ASSERT(to_ns == 0 || to_ns >= channel->broken_from_ns);
-    live_check_finding finding = {.feed_index = channel->feed_index,
-                                  .channel = &channel->info,
-                                  .conn = channel->broken_conn,
-                                  .from_ns = channel->broken_from_ns,
-                                  .to_ns = to_ns,
-                                  .reason = GAP_SEQUENCE,
-                                  .rule = channel->broke.rule,
-                                  .expected = channel->broke.expected,
-                                  .found = channel->broke.found,
-                                  .frames_lost = channel->frames_lost};
-    self->options.found(self->options.user, &finding);
+    return rule == RULE_BOOKS_AGREE || rule == RULE_LINES_AGREE;
+}
+
+/* "seq_dense: expected 64755, found 64756: 1 lost"; trades that are missing have no rule of their
+ * topic. */
+static void format_detail(const gap_row *gap, const verdict_item *why, char *out, size_t size)
+{
+    char compared[VERDICT_TEXT_BYTES];
+    verdict_item_text(why, compared);
+    if (gap->reason == GAP_AGGREGATE)
+        (void)snprintf(out, size, "%s", compared);
+    else if (gap->to_ns != GAP_OPEN && compares_books(why->rule))
+        (void)snprintf(out, size, "%s: equal at %" PRId64 ", and again at %" PRId64,
+                       rule_name(why->rule), why->expected, why->found);
+    else
+        (void)snprintf(out, size, "%s%s%s", rule_name(why->rule), compared[0] == '\0' ? "" : ": ",
+                       compared);
+}
+
+static void log_gap(const live_check *self, const live_channel *channel, const gap_row *gap)
+{
+    int is_end = gap->reason != GAP_AGGREGATE && gap->to_ns != GAP_OPEN;
+    td_log_emit(self->options.log, is_end ? TD_LOG_INFO : TD_LOG_WARNING, "%s %s: %s (%s)",
+                channel->info.feed, channel->info.exchange_topic,
+                gap->reason == GAP_AGGREGATE ? "trades are missing"
+                : is_end                     ? "whole again"
+                                             : "broken",
+                gap->detail);
+}
+
+/* A gap of a channel, which begins or ends, with its slot's connection and its frames. */
+static void report(live_check *self, const live_channel *channel, gap_row *gap,
+                   const verdict_item *why)
+{
+    TD_ASSERT(gap->from_ns != 0);
+    TD_ASSERT(gap->to_ns == GAP_OPEN || gap->to_ns >= gap->from_ns);
+    char detail[160];
+    format_detail(gap, why, detail, sizeof detail);
+    gap->line = channel->info.line;
+    gap->topic = channel->info.topic;
+    gap->symbol = channel->info.symbol;
+    gap->detail = detail;
+    log_gap(self, channel, gap);
+    const event what = {.kind = EVENT_GAP, .gap = *gap};
+    self->options.found(self->options.user, channel->feed_index, &what);
+}
+
+static void report_book(live_check *self, const live_channel *channel, uint64_t to_ns)
+{
+    const verdict_item *why = &channel->broke;
+    gap_row gap = gap_row_of(GAP_SEQUENCE, channel->info.feed, channel->broken_from_ns, to_ns,
+                             rule_name(why->rule));
+    gap.shard = channel->info.shard;
+    gap.conn = channel->broken_conn;
+    if (channel->frames_lost > 0)
+        gap.frames_lost = (uint64_t)channel->frames_lost;
+    report(self, channel, &gap, why);
 }
 
 /* One finding when a book breaks and one when it is whole again, maybe by the same frame;
@@ -403,10 +449,10 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
         channel->broken_conn = record->conn;
         channel->broken_from_ns = channel->last_ns != 0 ? channel->last_ns : record->recv_ns;
         count(&self->broken, 1);
-        report(self, channel, 0);
+        report_book(self, channel, GAP_OPEN);
     }
     if (channel->broken_from_ns != 0 && !track_is_broken(judged->track)) {
-        report(self, channel, record->recv_ns);
+        report_book(self, channel, record->recv_ns);
         channel->broken_from_ns = 0;
         atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
     }
@@ -420,19 +466,13 @@ static void report_party(live_check *self, const audit_item *item, const audit_p
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
     TD_ASSERT(about->member != NULL);
     const live_channel *channel = symbol_topic_user(about->member->user);
-    channel_info info = channel->info;
-    info.shard = about->shard; /* the connection that was followed then */
-    const live_check_finding finding = {
-        .feed_index = channel->feed_index,
-        .channel = &info,
-        .conn = about->conn,
-        .from_ns = item->from_ns,
-        .to_ns = is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
-        .reason = is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE,
-        .rule = item->verdict.rule,
-        .expected = item->verdict.expected,
-        .found = item->verdict.found};
-    self->options.found(self->options.user, &finding);
+    gap_row gap =
+        gap_row_of(is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, channel->info.feed, item->from_ns,
+                   is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
+                   rule_name(item->verdict.rule));
+    gap.shard = about->shard; /* the connection that was followed then */
+    gap.conn = about->conn;
+    report(self, channel, &gap, &item->verdict);
 }
 
 /* Only errors are reported. If two books contradict each other, either may be wrong: both get a

@@ -22,32 +22,21 @@
 #include "base/channel.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "archive/gap.h"
+#include "archive/event.h"
 #include "recorder/config.h"
 #include "schema/topic.h"
 
 typedef struct live_check live_check;
-
-/* A gap that begins or ends. Strings are valid during the call. */
-typedef struct live_check_finding {
-    uint16_t feed_index;
-    const channel_info *channel;
-    uint32_t conn;
-    uint64_t from_ns;  /* the last frame without a violation, or the violating one */
-    uint64_t to_ns;    /* the snapshot that ended it; 0: still broken */
-    gap_reason reason; /* GAP_SEQUENCE; GAP_AGGREGATE: trades are missing, and it has both ends */
-    rule_id rule;      /* that was violated first */
-    int64_t expected, found;
-    int64_t frames_lost; /* by numbers that rise by one; 0 or less: unknown */
-} live_check_finding;
 
 typedef struct live_check_options {
     const recorder_config *config; /* borrowed */
     const td_log *log;
     size_t ring_bytes;
     size_t memory_bytes; /* of channels, books and audits; 0: LIMIT_LIVE_CHECK_BYTES */
-    /* Called on the live check's thread. */
-    void (*found)(void *user, const live_check_finding *finding);
+    /* Called on the live check's thread: an event of the feed, whose texts are valid during the
+     * call. EVENT_GAP: a gap begins or ends; its cause is the rule. A `sequence` gap begins at the
+     * last frame without a violation, or the violating one, and ends with a snapshot. */
+    void (*found)(void *user, uint16_t feed_index, const event *what);
     void *user;
 } live_check_options;
 

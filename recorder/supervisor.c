@@ -87,11 +87,11 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 }
 
 /* Continuity thread: kept until the loop writes it down, which alone may use the intake. */
-static void on_found(void *user, const live_check_finding *finding)
+static void on_found(void *user, uint16_t feed_index, const event *what)
 {
     supervisor *self = user;
-    TD_ASSERT(finding->feed_index < self->options.config->feed_count);
-    findings_put(self->findings, finding);
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    findings_put(self->findings, feed_index, what);
     wire_loop_wake(self->loop);
 }
 

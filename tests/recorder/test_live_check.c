@@ -13,53 +13,42 @@
 #include "recorder/live_check.h"
 #include "tests/testing/sim_feed.h"
 
-enum { FINDINGS_KEPT = 64, CHANNELS_KEPT = 16 };
+enum { FINDINGS_KEPT = 64 };
 
-/* A finding's channel, whose names are valid during the call only. */
-typedef struct kept_channel {
-    channel_info info;
+/* A gap with texts of its own. */
+typedef struct seen_gap {
+    gap_row row;
     char topic[LIMIT_TOPIC_BYTES];
     char symbol[LIMIT_SYMBOL_BYTES];
-} kept_channel;
+    char cause[64];
+    char detail[160];
+} seen_gap;
 
 typedef struct findings_seen {
-    live_check_finding items[FINDINGS_KEPT];
+    seen_gap items[FINDINGS_KEPT];
     size_t count;
-    kept_channel channels[CHANNELS_KEPT];
-    size_t channel_count;
 } findings_seen;
 
-static void copy_text(char *to, size_t space, const char *from)
+static const char *keep_text(char *to, size_t space, const char *from)
 {
     size_t size = strlen(from) + 1;
     assert_true(size <= space);
-    memcpy(to, from, size);
+    return memcpy(to, from, size);
 }
 
-/* The copy of a channel; one for each topic and symbol. */
-static const channel_info *keep_channel(findings_seen *seen, const channel_info *info)
-{
-    for (size_t i = 0; i < seen->channel_count; i++) {
-        kept_channel *kept = &seen->channels[i];
-        if (strcmp(kept->topic, info->topic) == 0 && strcmp(kept->symbol, info->symbol) == 0)
-            return &kept->info;
-    }
-    assert_true(seen->channel_count < CHANNELS_KEPT);
-    kept_channel *kept = &seen->channels[seen->channel_count++];
-    copy_text(kept->topic, sizeof kept->topic, info->topic);
-    copy_text(kept->symbol, sizeof kept->symbol, info->symbol);
-    kept->info = (channel_info){
-        .line = info->line, .shard = info->shard, .topic = kept->topic, .symbol = kept->symbol};
-    return &kept->info;
-}
-
-static void on_found(void *user, const live_check_finding *finding)
+static void on_found(void *user, uint16_t feed_index, const event *what)
 {
     findings_seen *seen = user;
+    assert_int_equal(feed_index, 0);
+    assert_int_equal(what->kind, EVENT_GAP);
     if (seen->count == FINDINGS_KEPT)
         return;
-    seen->items[seen->count] = *finding;
-    seen->items[seen->count++].channel = keep_channel(seen, finding->channel);
+    seen_gap *kept = &seen->items[seen->count++];
+    kept->row = what->gap;
+    kept->row.topic = keep_text(kept->topic, sizeof kept->topic, what->gap.topic);
+    kept->row.symbol = keep_text(kept->symbol, sizeof kept->symbol, what->gap.symbol);
+    kept->row.cause = keep_text(kept->cause, sizeof kept->cause, what->gap.cause);
+    kept->row.detail = keep_text(kept->detail, sizeof kept->detail, what->gap.detail);
 }
 
 /* Channel numbers restart in each segment: shift is added to their numbers. */
@@ -181,12 +170,12 @@ static void test_lost_trades(void **state)
     size_t lost = nth_of(&recorded, "publicTrade", 500);
     live_check_without(&recorded, "v5-linear", lost, &seen);
     assert_int_equal(seen.count, 1);
-    const live_check_finding *found = &seen.items[0];
+    const gap_row *found = &seen.items[0].row;
     const frame_ref *frame = &recorded.frames[lost];
     assert_int_equal(found->reason, GAP_AGGREGATE);
-    assert_int_equal(found->rule, RULE_TRADES_COMPLETE);
-    assert_string_equal(found->channel->topic, "publicTrade");
-    assert_string_equal(found->channel->symbol, frame->channel->info.symbol);
+    assert_string_equal(found->cause, rule_name(RULE_TRADES_COMPLETE));
+    assert_string_equal(found->topic, "publicTrade");
+    assert_string_equal(found->symbol, frame->channel->info.symbol);
     assert_int_equal(found->conn, 1);
     assert_true(found->from_ns < frame->recv_ns);
     assert_true(found->to_ns > frame->recv_ns);
@@ -213,13 +202,13 @@ static void test_mended_by_the_frame_that_shows_it(void **state)
         if (seen.count == 0)
             continue; /* a repetition was lost */
         assert_int_equal(seen.count, 2);
-        assert_int_equal(seen.items[0].rule, RULE_SEQ_STEP);
-        assert_int_equal(seen.items[0].from_ns, recorded.frames[lost - 1].recv_ns);
-        assert_int_equal(seen.items[0].to_ns, 0);
-        assert_int_equal(seen.items[1].from_ns, recorded.frames[lost - 1].recv_ns);
-        assert_int_equal(seen.items[1].to_ns, recorded.frames[lost + 1].recv_ns);
-        assert_int_equal(seen.items[0].frames_lost, 1);
-        assert_int_equal(seen.items[1].frames_lost, 1);
+        assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_STEP));
+        assert_int_equal(seen.items[0].row.from_ns, recorded.frames[lost - 1].recv_ns);
+        assert_int_equal(seen.items[0].row.to_ns, 0);
+        assert_int_equal(seen.items[1].row.from_ns, recorded.frames[lost - 1].recv_ns);
+        assert_int_equal(seen.items[1].row.to_ns, recorded.frames[lost + 1].recv_ns);
+        assert_int_equal(seen.items[0].row.frames_lost, 1);
+        assert_int_equal(seen.items[1].row.frames_lost, 1);
         shown++;
     }
     assert_true(shown > 10);
@@ -246,12 +235,12 @@ static void test_two_connections(void **state)
     how.lost = nth_of(&recorded, "publicTrade", 500);
     (void)live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_int_equal(seen.count, 1);
-    assert_int_equal(seen.items[0].channel->shard, 0);
+    assert_int_equal(seen.items[0].row.shard, 0);
     how.closed = nth_of(&recorded, "publicTrade", 300);
     (void)live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_int_equal(seen.count, 1);
-    assert_int_equal(seen.items[0].reason, GAP_AGGREGATE);
-    assert_int_equal(seen.items[0].channel->shard, 1);
+    assert_int_equal(seen.items[0].row.reason, GAP_AGGREGATE);
+    assert_int_equal(seen.items[0].row.shard, 1);
     capture_tape_fini(&recorded);
 }
 
@@ -273,20 +262,22 @@ static void test_lost_update(void **state)
     int was_found = 0;
     for (size_t n = 100; n < 160 && !was_found; n++) {
         live_check_without(&recorded, "inverse", nth_of(&recorded, "orderBookL2_25", n), &seen);
-        was_found = seen.count == 4 && seen.items[0].rule == RULE_BOOKS_AGREE;
+        was_found =
+            seen.count == 4 && strcmp(seen.items[0].row.cause, rule_name(RULE_BOOKS_AGREE)) == 0;
     }
     assert_true(was_found);
     /* either may be wrong: two rows of the ledger, each opened, and closed */
-    assert_string_not_equal(seen.items[0].channel->topic, seen.items[1].channel->topic);
+    assert_string_not_equal(seen.items[0].row.topic, seen.items[1].row.topic);
     for (size_t i = 0; i < 2; i++) {
-        const live_check_finding *opened = &seen.items[i];
-        const live_check_finding *closed = &seen.items[i + 2];
+        const gap_row *opened = &seen.items[i].row;
+        const gap_row *closed = &seen.items[i + 2].row;
         assert_int_equal(opened->reason, GAP_SEQUENCE);
         assert_int_equal(opened->to_ns, GAP_OPEN);
-        assert_int_equal(closed->rule, RULE_BOOKS_AGREE);
+        assert_string_equal(closed->cause, rule_name(RULE_BOOKS_AGREE));
         assert_int_equal(closed->from_ns, opened->from_ns);
         assert_int_equal(closed->conn, opened->conn);
-        assert_ptr_equal(closed->channel, opened->channel);
+        assert_string_equal(closed->topic, opened->topic);
+        assert_string_equal(closed->symbol, opened->symbol);
         assert_true(closed->to_ns > opened->from_ns);
     }
     capture_tape_fini(&recorded);
@@ -316,15 +307,17 @@ static void test_mended_by_the_next_connection(void **state)
     recorded.frames[again].bytes = recorded.frames[snapshot].bytes;
     live_check_broken(&recorded, "v5-linear", lost, again, &seen);
     assert_true(seen.count >= 2); /* what follows does not fit the old snapshot */
-    assert_int_equal(seen.items[0].rule, RULE_SEQ_DENSE);
-    assert_int_equal(seen.items[0].to_ns, GAP_OPEN);
-    assert_int_equal(seen.items[1].to_ns, recorded.frames[again].recv_ns);
-    assert_int_equal(seen.items[1].from_ns, seen.items[0].from_ns);
-    assert_ptr_equal(seen.items[1].channel, seen.items[0].channel);
-    assert_int_equal(seen.items[1].conn, seen.items[0].conn);
-    assert_int_equal(seen.items[0].frames_lost, 1);
-    assert_int_equal(seen.items[1].frames_lost, 2); /* all until the snapshot */
-    assert_int_equal(recorded.frames[again].conn->number, seen.items[0].conn);
+    assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_DENSE));
+    assert_int_equal(strncmp(seen.items[0].row.detail, "seq_dense: expected ", 20), 0);
+    assert_int_equal(seen.items[0].row.to_ns, GAP_OPEN);
+    assert_int_equal(seen.items[1].row.to_ns, recorded.frames[again].recv_ns);
+    assert_int_equal(seen.items[1].row.from_ns, seen.items[0].row.from_ns);
+    assert_string_equal(seen.items[1].row.topic, seen.items[0].row.topic);
+    assert_string_equal(seen.items[1].row.symbol, seen.items[0].row.symbol);
+    assert_int_equal(seen.items[1].row.conn, seen.items[0].row.conn);
+    assert_int_equal(seen.items[0].row.frames_lost, 1);
+    assert_int_equal(seen.items[1].row.frames_lost, 2); /* all until the snapshot */
+    assert_int_equal(recorded.frames[again].conn->number, seen.items[0].row.conn);
     capture_tape_fini(&recorded);
 }
 
@@ -350,7 +343,7 @@ static void test_text_and_binary_frames_of_a_topic(void **state)
     assert_int_equal(seen.count, 0);
     live_check_without(&recorded, "v5-linear", nth_of(&recorded, "orderbook.50", 51), &seen);
     assert_int_equal(seen.count, 1);
-    assert_int_equal(seen.items[0].rule, RULE_SEQ_DENSE);
+    assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_DENSE));
     capture_tape_fini(&recorded);
 }
 
@@ -376,7 +369,7 @@ static void test_segments(void **state)
     how.lost = nth_of(&recorded, "orderbook.50", 120);
     live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_true(seen.count > 0);
-    assert_int_equal(seen.items[0].rule, RULE_SEQ_DENSE);
+    assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_DENSE));
     capture_tape_fini(&recorded);
 }
 
