@@ -83,8 +83,8 @@ TD_MUST_USE td_result verb_run_window(verb_run *verb, const selection *wanted,
  * that (tape/nothing.h); TD_OK if the command line selects nothing in particular. */
 TD_MUST_USE td_result verb_run_nothing(verb_run *verb);
 
-/* Counts of which UINT64_MAX means unknown: files of other programs may lack them. A sum
- * with such a part is not known either. */
+/* Add counts of which UINT64_MAX means unknown: a finished segment with a damaged summary has none
+ * for its channels. A sum with an unknown part is unknown. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
 
 #endif
