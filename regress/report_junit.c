@@ -16,7 +16,7 @@ static void escape_name(const char *name, char out[NAME_BYTES])
         if (strchr("&<>\"'", *c) != NULL)
             out += snprintf(out, 6, "&#%d;", *c); /* fits: names are shorter than topics */
         else
-            *out++ = *c < ' ' || *c > '~' ? '?' : *c;
+            *out++ = (char)(*c < ' ' || *c > '~' ? '?' : *c);
     }
     *out = '\0';
 }

@@ -79,8 +79,7 @@ static void test_steps(void **state)
                                    .topic = "trade",
                                    .exchange_topic = "trade",
                                    .symbol = "",
-                                   .message_encoding = "json",
-                                   .schema_name = ""};
+                                   .message_encoding = "json"};
         assert_int_equal(connection_table_channel(table, &info, &channel, &err), TD_OK);
         frame_ref frame = {.channel = channel, .conn = &slot->now->conn};
         connection_table_follow(slot, &frame);
