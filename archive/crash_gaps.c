@@ -5,6 +5,8 @@
 #include "base/assert.h"
 #include "archive/archive_segment.h"
 #include "archive/feed_slots.h"
+#include "format/chain.h"
+#include "format/segment_reader.h"
 
 #define CAUSE_RECORDER     "recorder ended without a stop"
 #define DETAIL_UNRECOVERED "the recording crashed: run 'tapedeck recover'"
@@ -69,6 +71,37 @@ static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_n
     return 0;
 }
 
+/* Add a row from *like of a slot, unless another one covers it. */
+static void add_row(gap_list *out, const gap_row *like, uint64_t last_ns, int is_import)
+{
+    if (is_import || !is_covered(out, like, last_ns)) /* the next import ends half a one */
+        gap_list_add(out, like);
+}
+
+/* Add the rows of slots that were connected, and received nothing: the last chain record has them.
+ * They begin with the segment's last message. */
+static td_result add_silent(archive *a, const char *path, const feed_slots *slots, gap_row *row,
+                            int is_import, gap_list *out, td_err *err)
+{
+    chain_conn conns[CHAIN_CONNS_MAX];
+    chain_record chain = {0};
+    segment_reader *reader = NULL;
+    const uint64_t last_ns = row->from_ns;
+    td_result rc = archive_open_segment(a, path, &reader, err);
+    if (rc == TD_OK)
+        rc = segment_reader_last_chain(reader, conns, &chain, err);
+    for (uint32_t i = 0; rc == TD_OK && i < chain.conn_count; i++) {
+        if (feed_slots_find(slots, conns[i].line, conns[i].shard) != NULL)
+            continue;
+        row->line = conns[i].line;
+        row->shard = conns[i].shard;
+        row->conn = conns[i].conn;
+        add_row(out, row, last_ns, is_import);
+    }
+    segment_reader_close(reader);
+    return rc;
+}
+
 /* Add the rows after the segment at path, the last one of its feed in its session: one for each
  * slot, from its last frame on. *last_ns gets the segment's last message, 0 if it has none. Fails
  * if the segment cannot be read, which others report. */
@@ -96,17 +129,19 @@ static td_result add_after(archive *a, const archive_past *past, const char *pat
     const int is_import = session != NULL && session_is_import(session);
     const feed_slots_query query = {
         .feed = name.feed, .session = name.session, .before_ns = UINT64_MAX};
+    gap_row row = gap_row_of(GAP_CRASH, name.feed, *last_ns, to_ns,
+                             is_import ? CRASH_CAUSE_IMPORT : CAUSE_RECORDER);
+    row.detail = DETAIL_UNRECOVERED;
     rc = feed_slots_read(a, past, &query, &slots, err);
+    if (rc == TD_OK)
+        rc = add_silent(a, path, &slots, &row, is_import, out, err);
     for (size_t i = 0; i < slots.slot_count && rc == TD_OK; i++) {
         const past_slot *slot = &slots.slots[i];
-        gap_row row = gap_row_of(GAP_CRASH, name.feed, past_slot_end_ns(slot), to_ns,
-                                 is_import ? CRASH_CAUSE_IMPORT : CAUSE_RECORDER);
+        row.from_ns = past_slot_end_ns(slot);
         row.line = slot->line;
         row.shard = slot->shard;
         row.conn = slot->conn;
-        row.detail = DETAIL_UNRECOVERED;
-        if (is_import || !is_covered(out, &row, *last_ns)) /* the next import ends half a one */
-            gap_list_add(out, &row);
+        add_row(out, &row, *last_ns, is_import);
     }
     feed_slots_fini(&slots);
     return rc;

@@ -402,19 +402,19 @@ static void log_gap(const live_check *self, const live_channel *channel, const g
 }
 
 /* A gap of a channel, which begins or ends, with its slot's connection and its frames. */
-static void report(live_check *self, const live_channel *channel, gap_row *gap,
+static void report(live_check *self, const live_channel *channel, const gap_row *about,
                    const verdict_item *why)
 {
-    TD_ASSERT(gap->from_ns != 0);
-    TD_ASSERT(gap->to_ns == GAP_OPEN || gap->to_ns >= gap->from_ns);
+    TD_ASSERT(about->from_ns != 0);
+    TD_ASSERT(about->to_ns == GAP_OPEN || about->to_ns >= about->from_ns);
     char detail[160];
-    format_detail(gap, why, detail, sizeof detail);
-    gap->line = channel->info.line;
-    gap->topic = channel->info.topic;
-    gap->symbol = channel->info.symbol;
-    gap->detail = detail;
-    log_gap(self, channel, gap);
-    const event what = {.kind = EVENT_GAP, .gap = *gap};
+    format_detail(about, why, detail, sizeof detail);
+    event what = {.kind = EVENT_GAP, .gap = *about};
+    what.gap.line = channel->info.line;
+    what.gap.topic = channel->info.topic;
+    what.gap.symbol = channel->info.symbol;
+    what.gap.detail = detail;
+    log_gap(self, channel, &what.gap);
     self->options.found(self->options.user, channel->feed_index, &what);
 }
 

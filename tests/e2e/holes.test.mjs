@@ -1,12 +1,15 @@
 // Every frame that an exchange made and that is not in the archive lies within a row of the ledger, and rows reach no
 // further than the holes. The exchange numbers its frames, so the true holes are known.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import path from "node:path";
 import { describe } from "node:test";
 import { json, jsonList, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "./numbered.mjs";
-import { test } from "./npm.mjs";
+import { npm, test } from "./npm.mjs";
+
+const { WebSocketServer } = npm("ws");
 
 const FAST = ["--commit-interval", "100ms"];
 const BTC = "trade.BTCUSD";
@@ -101,6 +104,25 @@ describe("sessions without connections", { concurrency: 2 }, () => {
       const { rows } = await check(t, exchange, archive);
       assert.equal(rows.length, 1, JSON.stringify(rows));
     });
+
+  test("a recorder that is killed before its first frame: the outage begins all the same", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const silent = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+    await once(silent, "listening");
+    t.after(() => silent.close());
+    const exchange = await numberedExchange(t);
+    let recorder = record(t, archive, [`ws://127.0.0.1:${silent.address().port}/realtime`, ...exchange.args().slice(1)]);
+    await recorder.durableLine((said) => said.out >= 1);
+    await stop(recorder, "SIGKILL");
+    const isRow = (row) => [row.reason, row.line, row.shard, row.conn];
+    assert.deepEqual((await gapsOf(t, archive)).map(isRow), [["crash", 0, 0, 1]]);
+    recorder = record(t, archive, exchange.args());
+    await recordSome(recorder);
+    await stop(recorder);
+    const rows = await gapsOf(t, archive);
+    assert.deepEqual(rows.map(isRow), [["crash", 0, 0, 1]]);
+    assert.ok(isClosed(rows[0]));
+  });
 
   test("one shard of several that is down over sessions has a row of its own, seen at once", async (t) => {
     const archive = path.join(temporary(t), "tape");

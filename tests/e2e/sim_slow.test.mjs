@@ -8,7 +8,7 @@ import { npm, test } from "./npm.mjs";
 const { WebSocket } = npm("ws");
 // More than the sockets of both ends (a few MB each way) and the server's queue (8 MiB) take together.
 const FLOOD_BYTES = 32 << 20;
-const END_MS_MAX = 10_000; // a client that takes nothing is cut after 5 s; the rest is for a loaded machine
+const END_MS_MAX = 20_000; // a client that takes nothing is cut after 5 s; the rest is for a loaded machine
 
 const simulated = (t, ...options) => listening(t, ["sim", "--plain", "--rate", "1000000", "--symbols", "2", ...options], temporary(t));
 
