@@ -14,7 +14,7 @@ struct findings {
     event_reader *events; /* of who takes them */
 };
 
-enum { EVENT_BYTES_MAX = 64 << 10 };
+enum { EVENT_BYTES_MAX = FINDINGS_RING_BYTES / 2 };
 
 td_result findings_open(const td_log *log, findings **out, td_err *err)
 {

@@ -193,7 +193,8 @@ static live_channel *get_channel(live_check *self, const live_check_frame *frame
                                 .symbol = made->symbol->name,
                                 .opcode = info->opcode,
                                 .message_encoding = ""};
-    made->conn = (frame_conn){.line = info->line, .shard = info->shard};
+    made->conn =
+        (frame_conn){.line = info->line, .shard = info->shard, .session_id = self->options.session};
     self->channel_bytes += bytes;
     slot_table_put(&self->by_channel, hash, self->channel_count);
     self->channels = td_array_grow(self->channels, self->channel_count, sizeof(live_channel *));

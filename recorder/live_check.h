@@ -31,6 +31,7 @@ typedef struct live_check live_check;
 typedef struct live_check_options {
     const recorder_config *config; /* borrowed */
     const td_log *log;
+    const char *session; /* its id, so that states know their connections as those of a tape do */
     size_t ring_bytes;
     size_t memory_bytes; /* of channels, books and audits; 0: LIMIT_LIVE_CHECK_BYTES */
     /* Called on the live check's thread: an event of the feed, whose texts are valid during the

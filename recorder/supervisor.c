@@ -268,6 +268,7 @@ static td_result open_threads(supervisor *self, td_err *err)
     const recorder_config *config = self->options.config;
     live_check_options checking = {.config = config,
                                    .log = self->options.log,
+                                   .session = archive_session(self->options.archive),
                                    .ring_bytes = LIVE_CHECK_RING_BYTES,
                                    .found = on_found,
                                    .user = self};
