@@ -155,7 +155,7 @@ static void walk_level(walk *w, const char *relative,
         const entry *e = &names.entries[i];
         char below[LIMIT_PATH_BYTES];
         if (snprintf(below, sizeof below, "%s/%s", relative, e->name) >= (int)sizeof below)
-            continue; /* longer than any path of ours */
+            continue; /* longer than any path of an archive */
         if (level == LEVEL_SEGMENTS && e->kind == TD_ENTRY_FILE)
             take_file(w, below, e->name);
         else if (level < LEVEL_SEGMENTS && e->kind == TD_ENTRY_DIR &&

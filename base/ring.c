@@ -34,7 +34,7 @@
 
 enum { CACHE_LINE_BYTES = 64, RECORD_ALIGN_BYTES = 8 };
 
-static const uint64_t NOBODY_WAITS = UINT64_MAX;
+static const uint64_t NO_WAITER = UINT64_MAX;
 
 typedef struct record_header {
     uint64_t size; /* bytes of the record, without header and padding */
@@ -60,7 +60,7 @@ struct td_ring {
     uint64_t peeked; /* end of the peeked records: tail <= peeked <= head */
 
     /* Read by both, but written only around a sleep. */
-    _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t wake_at; /* NOBODY_WAITS, or a value of head */
+    _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t wake_at; /* NO_WAITER, or a value of head */
     _Atomic uint32_t is_waiting;                         /* futex word */
     _Atomic uint32_t is_woken;
 };
@@ -124,7 +124,7 @@ td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err *err)
     ring->mask = capacity - 1;
     TD_ASSERT((capacity & ring->mask) == 0);
     ring->control_bytes = control;
-    ring->wake_at = NOBODY_WAITS;
+    ring->wake_at = NO_WAITER;
     *out = ring;
     return TD_OK;
 }
@@ -239,7 +239,7 @@ void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns)
         (void)syscall(SYS_futex, &ring->is_waiting, FUTEX_WAIT_PRIVATE, 1, &timeout, NULL, 0);
     }
     /* relaxed: a producer that still sees the old values wakes once for nothing. */
-    atomic_store_explicit(&ring->wake_at, NOBODY_WAITS, memory_order_relaxed);
+    atomic_store_explicit(&ring->wake_at, NO_WAITER, memory_order_relaxed);
     atomic_store_explicit(&ring->is_waiting, 0, memory_order_relaxed);
     /* A wake counts for one wait. An exchange, so that what the waker did before is seen now. */
     (void)atomic_exchange_explicit(&ring->is_woken, 0, memory_order_seq_cst);

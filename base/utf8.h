@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-/* Length of the UTF-8 sequence at p (1 to 4), or 0 if the bytes there are none. Table 3-7 of the
+/* Length of the UTF-8 sequence at p (1 to 4), or 0 if there is no valid one. Table 3-7 of the
  * Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static inline size_t td_utf8_bytes(const uint8_t *p, size_t left)
 {

@@ -343,7 +343,7 @@ int check_frame_unique(const rule_view *v, verdict_item *item)
     return id_is_known(&e->frames, LIMIT_TRACK_FRAMES, key) ? rule_broken(item, 0, 0) : 0;
 }
 
-/* An id as a number; 0: it is none. The longest has 19 digits. */
+/* An id as a number; 0: it is no number. The longest has 19 digits. */
 static int id_number(td_bytes id, uint64_t *out)
 {
     *out = 0;

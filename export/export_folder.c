@@ -97,7 +97,7 @@ td_result export_folder_check(export_folder *folder, const char *name, td_err *e
 /* ---- the folder ---- */
 
 /* The manifest's partial file is what keeps two exports apart. */
-static td_result check_nobody_writes(export_folder *folder, td_err *err)
+static td_result check_no_writer(export_folder *folder, td_err *err)
 {
     int is_taken = 0;
     if (folder->overwrite == EXPORT_REPLACE)
@@ -120,7 +120,7 @@ static td_result begin(export_folder *folder, td_err *err)
     if (rc == TD_OK)
         rc = export_folder_check(folder, EXPORT_MANIFEST, err);
     if (rc == TD_OK)
-        rc = check_nobody_writes(folder, err);
+        rc = check_no_writer(folder, err);
     if (rc == TD_OK)
         rc = export_file_open(folder, EXPORT_MANIFEST, EXPORT_PLAIN, &folder->manifest, err);
     folder->owns_partials = rc == TD_OK;

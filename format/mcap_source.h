@@ -38,8 +38,8 @@ TD_MUST_USE td_result mcap_source_init(mcap_source *source, td_file *file, td_er
 void mcap_source_fini(mcap_source *source);
 
 /* keep_from: while what is viewed ends less than this after it, the window begins no later, so that
- * a block whose records were viewed can be hashed without reading it again. A block of ours has a
- * chunk of about 1 MiB. */
+ * a block whose records were viewed can be hashed without reading it again. A block of tapedeck has
+ * a chunk of about 1 MiB. */
 enum { MCAP_SOURCE_KEPT_BYTES = 4 << 20 };
 
 /* Look up the size again; the window is forgotten. */

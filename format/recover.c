@@ -39,7 +39,7 @@ typedef struct recovery {
     td_buf end;     /* from Data End to the closing magic */
 } recovery;
 
-/* Everything before the walk: is this a segment of ours at all? TD_E_CORRUPT, TD_E_TRUNCATED if
+/* Everything before the walk: is this a segment of tapedeck? TD_E_CORRUPT, TD_E_TRUNCATED if
  * not. */
 static td_result read_head(recovery *v, td_err *err)
 {

@@ -348,11 +348,11 @@ static td_result record(const verb_context *context, record_line *line, td_err *
     td_result rc = archive_choice_require(&line->archive, &path, err);
     if (rc == TD_OK && talk.form.is_json)
         rc = output_detach(&talk.output, err);
-    int goes_on = rc == TD_OK;
-    while (goes_on) {
+    int continues = rc == TD_OK;
+    while (continues) {
         rc = record_session(context, &talk, path, &line->config, &final, err);
         established += final.established;
-        goes_on = rc == TD_OK && final.is_clock_wrong && take_from_bounds(&line->config, &final);
+        continues = rc == TD_OK && final.is_clock_wrong && take_from_bounds(&line->config, &final);
         talk.clock_session_mono_ns = clock_mono_ns(talk.clock) + LIMIT_CLOCK_SESSION_NS;
     }
     if (rc == TD_OK && established == 0)
