@@ -153,7 +153,7 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DIFFERS] = "a frame was not decoded",
                      [EXIT_CODE_FAILED] = "the file cannot be read"},
         .examples = "tapedeck decode --family inverse < frames.jsonl\n"
-                    "jq -c . frame.json | tapedeck decode --family v5-linear\n"
+                    "tr -d '\\n' < frame.json | tapedeck decode --family v5-linear\n"
                     "tapedeck cat archive --feed linear | tapedeck decode --family linear",
         .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
         .own = {"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0], &run.options},
