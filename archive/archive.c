@@ -108,7 +108,7 @@ static void holder_line(const archive *a, char out[HOLDER_BYTES])
                    (long)getpid(), a->verb, since, has_session ? HOLDER_SESSION : "", a->session);
 }
 
-/* The session at the end of a holder's line; "?" if there is none. */
+/* The session at the end of a holder's line; "?" if it has no text. */
 static void read_session(const char *line, char out[SESSION_ID_BYTES])
 {
     size_t prefix = strlen(HOLDER_SESSION);

@@ -114,7 +114,7 @@ void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns
                 continue;
         }
         add_times(&rows.index, first_ns, last_ns);
-        if (*last_ns == 0 && !segment->name.is_parsed) { /* a foreign file without counts */
+        if (*last_ns == 0 && !segment->name.is_parsed) { /* another name, and no counts */
             *first_ns = rows.index.first_ns;
             *last_ns = rows.index.last_ns;
         }

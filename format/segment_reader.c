@@ -81,7 +81,7 @@ static uint32_t parse_u32(td_bytes text)
     return value > UINT32_MAX ? 0 : (uint32_t)value;
 }
 
-/* From our metadata keys; a direction that is not one of ours counts as inbound. */
+/* From our metadata keys; an unknown direction counts as inbound. */
 static void fill_channel_info(channel_info *info, const mcap_channel *in, char *texts)
 {
     channel_dir dir = CHANNEL_IN;

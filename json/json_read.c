@@ -168,7 +168,7 @@ static int check_string(check *c, td_bytes text)
     return 1;
 }
 
-/* Skip digits; 0 if there are none. */
+/* Skip digits; 0 if it begins with another byte. */
 static int skip_digits(td_bytes text, size_t *at)
 {
     size_t from = *at;

@@ -130,7 +130,7 @@ static void add_row(const search *s, absence_why why, const char *feed, const ch
     (void)snprintf(made->feed, sizeof made->feed, "%s", feed); /* feeds' names are as short */
 }
 
-/* The feed's own text for a topic, which foreign files lack, is granted, or that is unknown. */
+/* 1 if the feed's own text for a topic is granted, or that is unknown. */
 static int is_granted(const moment *grants, const channel_info *info)
 {
     const family *of = family_find(td_bytes_str(info->family));

@@ -99,7 +99,7 @@ static void pacer_advance(pacer *p, uint64_t recv_ns)
         return;
     }
     if (recv_ns <= p->recv_ns)
-        return; /* a foreign file may go back in time: due with the frame before */
+        return; /* a clock went back: due with the frame before */
     uint64_t gap_ns = recv_ns - p->recv_ns;
     uint64_t gap_ns_max = p->options.gap_ns_max;
     if (gap_ns_max != 0 && gap_ns > gap_ns_max)

@@ -91,7 +91,7 @@ TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char 
 
 /* Fill in defaults (family by URL, URL by family, names) and check the whole: unknown families, no
  * feeds, no topics, two feeds of one name, a private family without credentials, HTTP requests that
- * are none or too many. */
+ * are too few or too many. */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 
 /* Put the file and the line of a feed's key before an error; key NULL: the feed's line. The

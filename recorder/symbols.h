@@ -12,7 +12,7 @@
 typedef struct symbol_list {
     const char **items;
     size_t count; /* 0: topics are subscribed as they are written */
-    char *text;   /* the file's, which items point into; NULL: there is none */
+    char *text;   /* the file's, which items point into; NULL: no file */
 } symbol_list;
 
 /* TD_E_INVALID: a line that is no symbol, with file and line, or a file without one; TD_E_NOTFOUND,

@@ -94,7 +94,7 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count);
 /* "subscribe" for REQUEST_SUBSCRIBE, as requests and acks write it; "" for what has no op. */
 const char *bybit_op_name(request_kind kind);
 
-/* The request that an op names; a pong is none. */
+/* The request that an op names; a pong is no request. */
 request_kind bybit_op_kind(td_bytes op);
 /* "args":["MS"], as pongs of C have it. */
 void bybit_write_pong_args(json_writer *writer, uint64_t now_ms);

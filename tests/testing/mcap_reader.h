@@ -29,7 +29,7 @@ void mcap_reader_close(mcap_reader *reader);
 
 /* The next record after the header, or of a chunk in place of the chunk. Its content is valid until
  * the next call. TD_OK; TD_EOF after the closing magic; TD_E_CORRUPT for a CRC that is wrong or a
- * chunk that cannot be expanded: the next call goes on after it; TD_E_TRUNCATED, the last result,
+ * chunk that cannot be expanded: the next call continues after it; TD_E_TRUNCATED, the last result,
  * where the structure is broken or the file does not end just after the closing magic. */
 TD_MUST_USE td_result mcap_reader_next(mcap_reader *reader, mcap_record *out);
 
