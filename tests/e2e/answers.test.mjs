@@ -33,7 +33,7 @@ const b = (symbol) => [
 ];
 
 const FAMILIES = {
-  "v5-linear": { host: "/v5/public/linear", frames: [v5Frame("BTCUSDT")], requests: [...b("BTCUSDT"), ask("subscribe", "orderbook.500.BTCUSDT")], words: ["Invalid symbol :[publicTrade.NOSUCH]"] },
+  "v5-linear": { host: "/v5/public/linear", frames: [v5Frame("BTCUSDT")], requests: [ask("subscribe", "orderbook.500.BTCUSDT"), ...b("BTCUSDT")], words: ["Invalid symbol :[publicTrade.NOSUCH]"] },
   "v5-spot": { host: "/v5/public/spot", frames: [v5Frame("BTCUSDT")], requests: b("BTCUSDT"), words: ["Invalid symbol :[publicTrade.NOSUCH]", "args size >10"] },
   "contract-v3": { host: "/contract/usdt/public/v3", frames: [v5Frame("BTCUSDT")], requests: b("BTCUSDT"), words: ["error:handler not found,topic:publicTrade.NOSUCH"] },
   inverse: {
@@ -73,6 +73,7 @@ const isPong = (m) => m.pong !== undefined || m.op === "pong" || m.ret_msg === "
 async function answers(t, url, requests) {
   const ws = new WebSocket(url);
   t.after(() => ws.terminate());
+  assert.ok(requests.at(-1).includes("ping"), "the last request is a ping: its answer ends the others");
   const pings = requests.filter((request) => request.includes("ping")).length;
   const got = [];
   const over = new Promise((resolve) => {
