@@ -42,7 +42,7 @@ WRAP_verbs_few_threads := pthread_create
 SRC_truth := tests/truth/compare.c
 # Programs with one more, made-up exchange.
 SRC_venue := $(sort $(wildcard tests/venue/*.c))
-# Benchmarks of ours link our libraries; limits/ link only what they measure.
+# The benchmarks link our libraries; limits/ link only what they measure.
 SRC_bench := $(sort $(wildcard benchmarks/*.c))
 SRC_limits := $(sort $(wildcard benchmarks/limits/*.c benchmarks/limits/*.cc))
 SRC_all := $(SRC_core) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) \

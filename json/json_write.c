@@ -76,7 +76,7 @@ static inline int word_is_plain(uint64_t word)
     const uint64_t quote = word ^ (ones * '"');
     const uint64_t slash = word ^ (ones * '\\');
     const uint64_t del = word ^ (ones * 0x7f);
-    /* A borrow out of a byte that is none of them can show one too many, never one too few. */
+    /* A borrow out of another byte can show one too many, never one too few. */
     return ((word | (word - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones)) &
             high) == 0;
 }

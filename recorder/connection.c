@@ -720,7 +720,7 @@ static void after_stood(connection *self, const wire_end *end)
 }
 
 /* The attempt failed. */
-static void after_not_stood(connection *self, const wire_end *end)
+static void after_refused_end(connection *self, const wire_end *end)
 {
     TD_ASSERT(end->cause != WIRE_CAUSE_NONE);
     char url[LIMIT_URL_BYTES];
@@ -737,18 +737,18 @@ static void after_not_stood(connection *self, const wire_end *end)
 static void on_ended(void *user, const wire_end *end)
 {
     connection *self = user;
-    int stood = self->state >= STATE_AUTHENTICATING && self->state <= STATE_LIVE;
+    int was_open = self->state >= STATE_AUTHENTICATING && self->state <= STATE_LIVE;
     self->wire = NULL;
     wire_timer_cancel(self->timer);
     self->timer = NULL;
-    if (stood)
+    if (was_open)
         after_stood(self, end);
     if (self->is_stopping) {
         self->state = STATE_STOPPED;
         return;
     }
-    if (!stood)
-        after_not_stood(self, end);
+    if (!was_open)
+        after_refused_end(self, end);
     self->is_stale = 0;
     backoff_class why =
         self->is_auth_refused ? BACKOFF_REFUSED : backoff_classify(end->cause, end->http_status);

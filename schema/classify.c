@@ -425,7 +425,7 @@ static seen scan_in_entry(const uint8_t *p, const uint8_t *end, td_bytes key, td
 
 /* ---- the exchange's time ---- */
 
-/* A time as a row's field writes it, in canonical form. 0: it is none, and *ns is as it was. */
+/* A time as a row's field writes it, in canonical form. 0: it is no time, and *ns is as it was. */
 static int scan_field(const field_row *field, td_bytes json, uint64_t *ns)
 {
     uint64_t unit_ns = field_unit_ns(field->unit);

@@ -50,7 +50,7 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
 int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message *out,
                    frame_survey *survey, decode_error *why);
 
-/* The JSON of a frame that no row fits: root and text alone. 1, or 0 and *why: it is none. */
+/* The JSON of a frame that no row fits: root and text alone. 1, or 0 and *why: it is no JSON. */
 int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode_error *why);
 
 /* Classify a frame (schema/classify.h). of may be NULL: then no topic is matched. at_ns: the

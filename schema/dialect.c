@@ -96,7 +96,7 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
     TD_ASSERT(out->arg_count <= parser->text.arg_capacity);
     if (rc == TD_OK)
         return TD_OK;
-    out->args = NULL; /* half of a list is none */
+    out->args = NULL; /* half a list is no list */
     out->arg_count = 0;
     return td_err_add(err, rc, "request");
 }

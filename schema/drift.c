@@ -10,7 +10,7 @@
 #include "schema/decode_value.h"
 #include "schema/exchange.h"
 
-/* Times before 2010-01-01 and after 2100-01-01, UTC, are none of this exchange. */
+/* Times before 2010-01-01 and after 2100-01-01, UTC, are not this exchange's. */
 #define TIME_MIN_NS UINT64_C(1262304000000000000)
 #define TIME_MAX_NS UINT64_C(4102444800000000000)
 

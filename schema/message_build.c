@@ -139,7 +139,7 @@ static void fault_member(message_builder *b, int in_entry, td_bytes name, const 
         message_build_fault(b, "%.*s: %s", size, (const char *)name.data, what);
 }
 
-/* A value that is none of the type that it should be. */
+/* A value of another type than it should have. */
 static void fault_value(message_builder *b, int in_entry, td_bytes name, const written_value *value,
                         const char *wanted)
 {
@@ -193,7 +193,7 @@ static int read_json(message_builder *b, const written_value *value, msg_value *
     return 1;
 }
 
-/* Read a value as a field's type, texts as views. 1, or 0: it is none of that type. */
+/* Read a value as a field's type, texts as views. 1, or 0: it is of another type. */
 static int read_as(message_builder *b, field_type type, const written_value *value, msg_value *out)
 {
     decode_reason ignored;
@@ -341,7 +341,7 @@ static void head_name(message_builder *b, td_bytes name, const written_value *va
     keep_text(b, own);
 }
 
-/* The members that every message can have and that are none of its row. 1 if this is one. */
+/* The members that every message can have and that its row does not list. 1 if this is one. */
 static int head_common(message_builder *b, td_bytes name, const written_value *value)
 {
     int is_known = b->subject.row != NULL;

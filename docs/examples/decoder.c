@@ -34,7 +34,7 @@ static const char *skip_string(const char *p, const char *end)
     return p < end ? p + 1 : NULL;
 }
 
-/* The end of the value that begins at p; NULL: it is none. */
+/* The end of the value that begins at p; NULL: there is no value. */
 static const char *skip_value(const char *p, const char *end)
 {
     int depth = 0;

@@ -55,7 +55,7 @@ refusal bybit_check_auth(const dialect_request *request, const char *secret, uin
     return check_credentials(request->args[0], request->args[1], request->args[2], secret, now_ms);
 }
 
-/* Value of a member of a query, or an empty view. Values of ours need no escapes but the key's,
+/* Value of a member of a query, or an empty view. Our values need no escapes, except the key's,
  * which is not compared. */
 static td_bytes query_value(td_bytes query, const char *name)
 {

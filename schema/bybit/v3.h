@@ -13,7 +13,7 @@
 /* clang-format off: a constructor, a line */
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* Fields as these families write them: values are strings, times ms, "" is none. */
+/* Fields as these families write them: values are strings, times ms, "" is no value. */
 #define V3_FIELD(member, key, type, unit, flags)                                                   \
     {                                                                                              \
         member, key, type, unit, 0, flags                                                          \

@@ -28,7 +28,7 @@ static const field_row TRADE[] = {
 
 static const field_row TICKER_ENVELOPE[] = {FRAME_ID, V3_MS(MEMBER_EXCHANGE_TIME, "ts")};
 
-/* A quote that is none has price, size and volatility 0. */
+/* An absent quote has price, size and volatility 0. */
 static const field_row TICKER[] = {
     V3_SYMBOL,
     V3_PRICE(MEMBER_BID1_PRICE, "bidPrice"),

@@ -170,7 +170,7 @@ static void test_unexpected_files_are_listed_apart(void **state)
     archive_listing listing;
     td_err err;
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
-    assert_int_equal(listing.segment_count, 3); /* two of ours and one that only has the name */
+    assert_int_equal(listing.segment_count, 3); /* two real ones and one that only has the name */
     assert_int_equal(listing.unexpected_count, 3);
     assert_true(has_unexpected(&listing, "capture/2026/11/20/holiday.mcap"));
     assert_true(has_unexpected(&listing, "capture/2026/11/20/inner"));

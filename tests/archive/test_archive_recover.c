@@ -390,7 +390,7 @@ static void test_live_session_is_left_alone(void **state)
 }
 
 /* "Before connecting, crashed segments of its feeds are recovered": by the appender itself, whose
- * chain then goes on from the recovered segment. */
+ * chain then continues from the recovered segment. */
 static void test_appender_recovers_before_it_writes(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* The catalog as a database: versions, files that are none, locks, rights. Expected:
+/* The catalog as a database: versions, other files, locks, rights. Expected:
  * docs/design.md, "Catalog", and the contract in archive/catalog.h; databases are made here with
  * SQLite itself. */
 #include <setjmp.h>

@@ -75,7 +75,7 @@ static void test_entries_come_back(void **state)
     journal_state got;
     archive_place_init_sim(&place);
     write_journal(&place, 0, 3);
-    write_journal(&place, 3, 5); /* goes on where the first writer ended */
+    write_journal(&place, 3, 5); /* continues where the first writer ended */
     archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
     assert_int_equal(count_entries(a, &got), 5);
     assert_int_equal(got.sound_bytes, got.file_bytes);

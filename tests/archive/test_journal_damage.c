@@ -177,7 +177,7 @@ static void accept_loss(archive_place *place)
     archive_close(a);
 }
 
-/* Writing goes on, and neither that nor recovery makes the archive whole; accepting does, and the
+/* Writing continues, and neither that nor recovery makes the archive whole; accepting does, and the
  * gap stays. */
 static void check_until_accepted(archive_place *place, const gap_list *sound, const char *what)
 {

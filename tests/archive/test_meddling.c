@@ -149,7 +149,7 @@ static void test_without_its_lock_file(void **state)
     assert_non_null(strstr(err.text, pid));
     archive_close(second);
 
-    /* What the first one does is none the worse for it. */
+    /* The first one works as before. */
     assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_OK);
     end_session(&s, WRITER_STOP);
     assert_int_equal(archive_fixture_check_frames(&s.place, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);

@@ -193,7 +193,7 @@ static void test_looking_changes_nothing(void **state)
 
 /* ---- what stays provable ---- */
 
-/* A feed goes on after segments that are gone: the journal has the chain's value. */
+/* A feed continues after segments that are gone: the journal has the chain's value. */
 static void test_chain_goes_on(void **state)
 {
     (void)state;
@@ -352,7 +352,7 @@ static void test_open_segments_stay(void **state)
     assert_int_equal(report.segments_kept, 1);
     assert_int_equal(report.folders, 0);
     fixture_feed_rotate(&feed);
-    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK); /* the chain goes on */
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK); /* the chain continues */
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, AT(100), &err), TD_OK);
     archive_close(a);

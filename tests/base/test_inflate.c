@@ -116,7 +116,7 @@ static void test_bomb(void **state)
         assert_int_equal(out.size, more == 0 ? BYTES_MAX : 0);
     }
     free(zeros);
-    /* and the inflater goes on */
+    /* and the inflater continues */
     assert_int_equal(td_inflater_run(z, td_bytes_of(RAW_HELLO, sizeof RAW_HELLO), &out, NULL),
                      TD_OK);
     td_inflater_close(z);

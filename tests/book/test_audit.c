@@ -272,7 +272,7 @@ static void test_candles(void **state)
     }
 }
 
-/* More trades between two readings than are kept: skipped, not judged; and it goes on. */
+/* More trades between two readings than are kept: skipped, not judged; and it continues. */
 static void test_trades_bound(void **state)
 {
     (void)state;

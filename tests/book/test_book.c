@@ -298,10 +298,10 @@ static void assert_digests(book *b)
 {
     static const uint32_t DEPTHS[] = {0, 1, 40, 41, 1000};
     for (int from_best = 0; from_best <= 1; from_best++) {
-        book *anew = rebuilt(b, from_best);
+        book *again = rebuilt(b, from_best);
         for (size_t i = 0; i < sizeof DEPTHS / sizeof *DEPTHS; i++)
-            assert_int_equal(book_hash_best(b, DEPTHS[i]), book_hash_best(anew, DEPTHS[i]));
-        book_close(anew);
+            assert_int_equal(book_hash_best(b, DEPTHS[i]), book_hash_best(again, DEPTHS[i]));
+        book_close(again);
     }
 }
 

@@ -141,7 +141,7 @@ static const scenario SCENARIOS[] = {
       {"D =B99x3", 102, 0, 0, 7, "", 0},
       {"D =B99x2", 101, 0, 0, 6, "seq_strict time_strict", 1},
       {"D =B99x4", 103, 0, 0, 8, "?", 1}}},
-    {"broken content is judged once, order goes on being judged",
+    {"broken content is judged once, order is still judged",
      &BOOK_ROW,
      {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
       {"D -B97", 101, 0, 0, 6, "delete_exists", 1},
@@ -394,7 +394,7 @@ static void test_set_row(void **state)
     track_close(t);
 }
 
-/* What a verdict says about a violation, and that warnings and statistics are none. */
+/* What a verdict says about a violation, and that warnings and statistics are no violations. */
 static void test_violation(void **state)
 {
     (void)state;
