@@ -702,7 +702,7 @@ static const char *hide_words(const connection *self, const wire_end *end, char 
 }
 
 /* An open connection has ended. */
-static void after_stood(connection *self, const wire_end *end)
+static void after_open_end(connection *self, const wire_end *end)
 {
     TD_ASSERT(self->slot.conn > 0);
     emit_ended(self, end);
@@ -720,7 +720,7 @@ static void after_stood(connection *self, const wire_end *end)
 }
 
 /* The attempt failed. */
-static void after_refused_end(connection *self, const wire_end *end)
+static void after_failed_start(connection *self, const wire_end *end)
 {
     TD_ASSERT(end->cause != WIRE_CAUSE_NONE);
     char url[LIMIT_URL_BYTES];
@@ -742,13 +742,13 @@ static void on_ended(void *user, const wire_end *end)
     wire_timer_cancel(self->timer);
     self->timer = NULL;
     if (was_open)
-        after_stood(self, end);
+        after_open_end(self, end);
     if (self->is_stopping) {
         self->state = STATE_STOPPED;
         return;
     }
     if (!was_open)
-        after_refused_end(self, end);
+        after_failed_start(self, end);
     self->is_stale = 0;
     backoff_class why =
         self->is_auth_refused ? BACKOFF_REFUSED : backoff_classify(end->cause, end->http_status);
