@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { capture, captureLines, inboundFrames, parseLines, run, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
+import { capture, captureLines, chunksOf, flipIn, inboundFrames, parseLines, run, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const CAPTURES = [
@@ -385,30 +385,43 @@ test("families without a market are left out, and counted", async (t) => {
 
 // ---- damage -------------------------------------------------------------------------------------------------
 
+/** The v5 capture, with all frames of SOLUSDT two minutes later, so that no chunk has frames of it and of another symbol. */
+function withLaterSymbol(t) {
+  const isLater = (line) => /^\{"t":"recv".*\\"topic\\":\\"[\w.]+\.SOLUSDT\\"/.test(line);
+  const lines = captureLines(CAPTURES[2][0]);
+  const later = lines.filter(isLater).map((line) => line.replace(/"ts":(\d+)/, (_, s) => `"ts":${Number(s) + 120}`));
+  assert.ok(later.length > 100);
+  const file = path.join(temporary(t), "later.jsonl");
+  fs.writeFileSync(file, [...lines.filter((line) => line !== "" && !isLater(line)), ...later, ""].join("\n"));
+  return file;
+}
+
 test("damaged frames stop their books; the rest is exported, and the exit status reports it", { skip: withoutRecorded(CAPTURES[2][0]) }, async (t) => {
-  const [name, family] = CAPTURES[2];
-  const archive = await imported(t, capture(name), family);
+  const file = withLaterSymbol(t);
+  const family = CAPTURES[2][1];
+  const archive = await imported(t, file, family);
   const segment = path.join(archive, manifestSegments(await exportedManifest(t, archive))[0]);
-  const bytes = fs.readFileSync(segment);
-  bytes[Math.floor(bytes.length / 4)] ^= 0x10; // in the first of its chunks
-  fs.writeFileSync(segment, bytes);
+  flipIn(segment, chunksOf(segment)[0]);
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 3 });
   const manifest = manifestOf(out);
   assert.equal(manifest.totals.damaged_chunks, 1);
   assertManifest(out, manifest);
-  // Books whose snapshots were in that chunk have no rows; those that began after it are whole.
-  const whole = expected(t, capture(name), family);
+  // The books whose snapshots were in that chunk have no rows; the one that began after it is whole, as are its trades.
+  const whole = expected(t, file, family);
+  const isWhole = (f) => f.symbol === "SOLUSDT";
   const books = manifest.files.filter((f) => f.type === "incremental_book_L2");
-  for (const file of books.filter((f) => f.name !== null)) {
-    assert.equal(csv(out, file.name), whole[file.name.slice(0, -3)]);
-    assert.equal(file.left_out_frames, 0);
+  assert.deepEqual(books.map((f) => f.symbol).sort(), ["BTCUSDT", "DOGEUSDT", "ETHUSDT", "SOLUSDT"]);
+  for (const book of books) {
+    assert.equal(book.name !== null, isWhole(book), book.symbol);
+    assert.equal(book.left_out_frames === 0, isWhole(book), book.symbol);
   }
-  for (const file of books.filter((f) => f.name === null)) assert.ok(file.left_out_frames > 0, file.symbol);
-  assert.ok(books.some((f) => f.name === null)); // whether a book begins later depends on the chunk's size
-  for (const file of manifest.files.filter((f) => f.type === "trades" && f.name !== null)) {
-    const all = whole[file.name.slice(0, -3)].split("\n");
-    for (const row of csv(out, file.name).trimEnd().split("\n")) assert.ok(all.includes(row), row);
+  const kept = manifest.files.filter(isWhole);
+  assert.deepEqual(kept.map((f) => f.type).sort(), ["incremental_book_L2", "trades"]);
+  for (const { name } of kept) assertLines(csv(out, name), whole[name.slice(0, -3)], name);
+  for (const { name } of manifest.files.filter((f) => f.type === "trades" && f.name !== null)) {
+    const all = whole[name.slice(0, -3)].split("\n");
+    for (const row of csv(out, name).trimEnd().split("\n")) assert.ok(all.includes(row), row);
   }
 });
 
