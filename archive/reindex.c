@@ -15,15 +15,12 @@ static int is_listed(const archive_listing *listing, const char *path)
     return segment != NULL && !segment->name.is_open;
 }
 
-/* 1 if the entry describes the listed segment. */
-static int is_same(const archive_past *past, const archive_segment *segment,
-                   const catalog_entry *entry)
+/* 1 if the entry describes the segment, whose file has file_bytes. */
+static int is_same(const archive_past *past, uint64_t file_bytes, const catalog_entry *entry)
 {
-    segment_index index = {.file_bytes = entry == NULL ? 0 : entry->file_bytes};
-    if (entry == NULL)
-        return 0;
+    segment_index index = {.file_bytes = entry->file_bytes};
     memcpy(index.chain_hex, entry->chain_hex, sizeof index.chain_hex);
-    return archive_past_is_same(past, segment->path, segment->size_bytes, &index);
+    return archive_past_is_same(past, entry->path, file_bytes, &index);
 }
 
 static void compare(const archive_view *view, const catalog_entries *entries,
@@ -35,8 +32,9 @@ static void compare(const archive_view *view, const catalog_entries *entries,
                            "lists %.400s, which is not a readable segment", entries->rows[i].path);
     for (size_t i = 0; i < view->listing.segment_count && what[0] == '\0'; i++) {
         const archive_segment *segment = &view->listing.segments[i];
+        const catalog_entry *entry = catalog_entries_find(entries, segment->path);
         if (!segment->name.is_open &&
-            !is_same(&view->past, segment, catalog_entries_find(entries, segment->path)))
+            (entry == NULL || !is_same(&view->past, segment->size_bytes, entry)))
             (void)snprintf(what, CATALOG_WHAT_BYTES, "does not list %.400s as it is on disk",
                            segment->path);
     }
@@ -77,6 +75,8 @@ void archive_check_catalog(const archive_view *view, catalog_flaw_fn *fn, void *
 typedef struct rebuild {
     archive *archive;
     catalog *catalog;
+    int is_appender; /* which leaves a catalog in a time that does not grow with the archive: it
+                        looks at no file of a segment that the catalog has as the journal does */
     const reindex_options *options;
     reindex_report *report;
     catalog_entries entries;
@@ -87,8 +87,9 @@ typedef struct rebuild {
 static int is_kept(const rebuild *r, const archive_segment *segment)
 {
     segment_rows rows;
-    if (r->options->scope == REINDEX_ALL ||
-        !is_same(&r->past, segment, catalog_entries_find(&r->entries, segment->path)))
+    const catalog_entry *entry = catalog_entries_find(&r->entries, segment->path);
+    if (r->options->scope == REINDEX_ALL || entry == NULL ||
+        !is_same(&r->past, r->is_appender ? entry->file_bytes : segment->size_bytes, entry))
         return 0;
     if (archive_get_mode(r->archive) != ARCHIVE_MAINTAIN)
         return 1;
@@ -157,7 +158,7 @@ static void log_missing(void *user, past_segment *segment)
 static void log_all_missing(rebuild *r)
 {
     archive_each_missing(r->archive, &r->past, &r->listing, log_missing, r);
-    for (size_t i = 0; i < r->listing.segment_count; i++) {
+    for (size_t i = 0; i < r->listing.segment_count && !r->is_appender; i++) {
         const archive_segment *segment = &r->listing.segments[i];
         if (segment->name.is_open || !archive_past_is_cut(&r->past, segment, 0))
             continue;
@@ -171,11 +172,13 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
                                reindex_report *report, td_err *err)
 {
     TD_ASSERT(c != NULL);
-    reindex_report own = {0};
-    rebuild r = {
-        .archive = a, .catalog = c, .options = options, .report = report == NULL ? &own : report};
-    *r.report = (reindex_report){0};
-    td_result rc = archive_list(a, &r.listing, err);
+    rebuild r = {.archive = a,
+                 .catalog = c,
+                 .is_appender = archive_get_mode(a) == ARCHIVE_APPEND,
+                 .options = options,
+                 .report = report};
+    *report = (reindex_report){0};
+    td_result rc = (r.is_appender ? archive_list_names : archive_list)(a, &r.listing, err);
     if (rc == TD_OK)
         rc = archive_past_read(a, &r.past, err);
     if (rc == TD_OK) {

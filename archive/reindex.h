@@ -35,8 +35,9 @@ typedef struct reindex_options {
 } reindex_options;
 
 /* Bring the archive's catalog on disk up to date. One that cannot be used is removed first. A
- * maintainer, or an appender. A maintainer checks the rows of all segments, an appender only that
- * each segment has rows. TD_E_IO, TD_E_NOSPACE, TD_E_BUSY (the catalog is locked for good). */
+ * maintainer, or an appender. A maintainer checks the rows and files of all segments, an appender
+ * only that each segment has rows for what the journal lists. TD_E_IO, TD_E_NOSPACE, TD_E_BUSY (the
+ * catalog is locked for good). */
 TD_MUST_USE td_result archive_reindex(archive *archive, const reindex_options *options,
                                       reindex_report *report, td_err *err);
 
@@ -45,7 +46,7 @@ TD_MUST_USE td_result archive_reindex(archive *archive, const reindex_options *o
 void archive_update_catalog(archive *archive, reindex_report *report);
 
 /* The same into an open catalog (for instance CATALOG_MEMORY: reading only, also from a read-only
- * archive or a single file). report may be NULL. */
+ * archive or a single file). */
 TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
                                            const reindex_options *options, reindex_report *report,
                                            td_err *err);

@@ -459,6 +459,45 @@ static void test_too_many_topics(void **state)
     archive_close(a);
 }
 
+/* Opens of files by one import into an archive on a simulated disk that has a session of
+ * chunk_count chunks, a segment for every three of them, in one folder. */
+static uint64_t count_opens(unsigned chunk_count)
+{
+    static const char TEXT[] = "1618677786.5: {\"topic\":\"trade.BTCUSD\",\"data\":[]}\n";
+    archive_place place;
+    td_file *file = NULL;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, chunk_count);
+    const import_options options = {.io = io_fault_io(place.disk),
+                                    .clock = clock_sim_clock(place.clock),
+                                    .archive_path = place.path,
+                                    .catalog_path = place.catalog_path,
+                                    .version = "test",
+                                    .format = IMPORT_CRYPTOFEED,
+                                    .family = family_find(td_bytes_str("inverse")),
+                                    .feed = FIXTURE_FEED,
+                                    .path = "text"};
+    import_report report;
+    assert_int_equal(td_io_open(options.io, options.path, TD_OPEN_CREATE, &file, &err), TD_OK);
+    assert_int_equal(td_io_append(file, TEXT, strlen(TEXT), &err), TD_OK);
+    td_io_close(file);
+    uint64_t before = io_fault_call_count(place.disk, IO_FAULT_OP_OPEN);
+    if (import_run(&options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    uint64_t opens = io_fault_call_count(place.disk, IO_FAULT_OP_OPEN) - before;
+    import_report_fini(&report);
+    archive_place_fini(&place);
+    return opens;
+}
+
+/* Imports in a row: none of them looks at the segments of those before. */
+static void test_many_segments(void **state)
+{
+    (void)state;
+    assert_int_equal(count_opens(3), count_opens(90));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +512,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_secret_too_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_topics, set_up, tear_down),
+        cmocka_unit_test(test_many_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

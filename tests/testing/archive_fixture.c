@@ -309,8 +309,9 @@ char *archive_fixture_dump_rebuilt(archive_place *place)
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
     const reindex_options options = {.scope = REINDEX_ALL};
+    reindex_report report;
     if (catalog_open(NULL, CATALOG_MEMORY, &c, &err) != TD_OK ||
-        archive_reindex_into(a, c, &options, NULL, &err) != TD_OK)
+        archive_reindex_into(a, c, &options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
     char *text = dump(c);
     catalog_close(c);

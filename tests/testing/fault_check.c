@@ -214,12 +214,13 @@ char *fault_dump(fault_place *place)
 static char *dump_rebuilt(fault_place *place, archive *a)
 {
     const reindex_options options = {.scope = REINDEX_ALL};
+    reindex_report report;
     catalog *c = NULL;
     char *text = NULL;
     td_err err;
     td_err_clear(&err);
     if (catalog_open(NULL, CATALOG_MEMORY, &c, &err) != TD_OK ||
-        archive_reindex_into(a, c, &options, NULL, &err) != TD_OK)
+        archive_reindex_into(a, c, &options, &report, &err) != TD_OK)
         (void)wrong(place, "reindex: %s", err.text);
     else
         text = dump_of(place, c);
