@@ -4,12 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "cli/option_groups.h"
-#include "cli/result.h"
 #include "drift/schema_usage_describe.h"
 #include "drift/drift_run.h"
-#include "play/play_verb.h"
+#include "play/verb_run.h"
 
 /* Of an example, in the report for people; and how much of that is before the member in question.
  */
@@ -33,12 +30,6 @@ static const option_row DRIFT_ROWS[] = {
      .help = "also report which documented topics, kinds of frames, entries, fields and\n"
              "values occur, and which do not"},
 };
-
-/* Everything of one run of the verb. */
-typedef struct drift_command {
-    play_verb verb;
-    drift_flags flags;
-} drift_command;
 
 /* ---- the report ---- */
 
@@ -98,11 +89,11 @@ static void describe_finding(result_writer *r, const drift_finding *f, int is_ne
 }
 
 /* Findings, those before --since as JSON only; *count_new: the others. */
-static void describe_findings(const drift_command *command, result_writer *r, drift_table *table,
+static void describe_findings(verb_run *verb, uint64_t since_ns, drift_table *table,
                               uint64_t *count_new, uint64_t *count_known)
 {
+    result_writer *r = &verb->result;
     size_t count = 0;
-    uint64_t since_ns = command->flags.since.at.ns;
     const drift_finding *list = drift_table_list(table, &count);
     result_table_begin(r, "findings", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < count; i++) {
@@ -110,7 +101,7 @@ static void describe_findings(const drift_command *command, result_writer *r, dr
         int is_known = !is_new && !list[i].is_learnt;
         *count_new += (uint64_t)is_new;
         *count_known += (uint64_t)is_known;
-        if (is_new || (is_known && command->verb.json.is_json))
+        if (is_new || (is_known && verb->json.is_json))
             describe_finding(r, &list[i], is_new);
     }
     result_list_end(r);
@@ -121,77 +112,63 @@ static void describe_findings(const drift_command *command, result_writer *r, dr
     "[, {left_out} left out: too many][; {damaged_chunks damaged chunk}]"                          \
     "[; {unreadable_segments unreadable segment}]\n"
 
-static void print_report(drift_command *command, const drift_run_result *result, exit_code *status)
+static void print_report(verb_run *verb, uint64_t since_ns, const drift_run_result *result)
 {
-    result_writer r;
+    result_writer *r = &verb->result;
     uint64_t count_new = 0;
     uint64_t count_known = 0;
-    uint64_t left_out = drift_table_left_out(result->table, command->flags.since.at.ns);
-    result_begin(&r, &command->verb.output, &command->verb.json);
-    result_object_begin(&r, NULL);
-    result_time_or_null(&r, "since_ns", command->flags.since.at.ns);
-    describe_findings(command, &r, result->table, &count_new, &count_known);
+    uint64_t left_out = drift_table_left_out(result->table, since_ns);
+    result_object_begin(r, NULL);
+    result_time_or_null(r, "since_ns", since_ns);
+    describe_findings(verb, since_ns, result->table, &count_new, &count_known);
     if (result->coverage != NULL)
-        usage_describe(&r, result->coverage);
-    result_count(&r, "frames", result->frames);
-    result_count(&r, "new", count_new);
-    result_count(&r, "known", count_known);
-    result_count(&r, "left_out", left_out);
-    result_count(&r, "damaged_chunks", result->tape.damaged_chunks);
-    result_count(&r, "unreadable_segments", result->tape.segments_unreadable);
-    result_object_end(&r, result->coverage == NULL
-                              ? "{findings}[{findings?}\n]" REPORT_END
-                              : "{findings}[{findings?}\n]{coverage}[{coverage?}\n]" REPORT_END);
+        usage_describe(r, result->coverage);
+    result_count(r, "frames", result->frames);
+    result_count(r, "new", count_new);
+    result_count(r, "known", count_known);
+    result_count(r, "left_out", left_out);
+    result_count(r, "damaged_chunks", result->tape.damaged_chunks);
+    result_count(r, "unreadable_segments", result->tape.segments_unreadable);
+    result_object_end(r, result->coverage == NULL
+                             ? "{findings}[{findings?}\n]" REPORT_END
+                             : "{findings}[{findings?}\n]{coverage}[{coverage?}\n]" REPORT_END);
     if (count_new > 0 || left_out > 0) /* what is left out may be new */
-        *status = EXIT_CODE_DIFFERS;
+        verb->status = EXIT_CODE_DIFFERS;
     if (cursor_is_damaged(&result->tape))
-        *status = EXIT_CODE_DAMAGE;
-    result_end(&r);
+        verb->status = EXIT_CODE_DAMAGE;
 }
 
 /* ---- the run ---- */
 
-static td_result run(drift_command *command, exit_code *status, td_err *err)
+static td_result run(verb_run *verb)
 {
-    td_result rc = play_source_open(&command->verb.source, &command->verb.log, err);
-    if (rc != TD_OK)
-        return rc;
-    const drift_run_options options = {.archive = command->verb.source.archive,
-                                       .wanted = &command->verb.source.wanted,
-                                       .threads = threads_options_count(&command->verb.threads),
-                                       .with_coverage = command->flags.coverage,
-                                       .log = &command->verb.log,
-                                       .progress = play_verb_progress,
-                                       .user = &command->verb};
+    const drift_flags *flags = verb->state;
+    const drift_run_options options = {.archive = verb->archive,
+                                       .wanted = &verb->wanted,
+                                       .threads = threads_options_count(&verb->threads),
+                                       .with_coverage = flags->coverage,
+                                       .log = &verb->log,
+                                       .progress = verb_run_progress,
+                                       .user = verb};
     drift_run_result result;
-    rc = drift_run(&options, &result, err);
-    progress_end(&command->verb.progress);
+    td_result rc = drift_run(&options, &result, &verb->err);
+    progress_end(&verb->progress);
     if (rc == TD_EOF)
-        return td_err_set(err, TD_E_IO, "stopped before the end: nothing is reported");
+        return td_err_set(&verb->err, TD_E_IO, "stopped before the end: nothing is reported");
     if (rc == TD_OK)
-        print_report(command, &result, status);
+        print_report(verb, flags->since.at.ns, &result);
     drift_run_result_fini(&result);
     return rc;
 }
 
 exit_code cmd_drift(const verb_context *context, int argc, char **argv)
 {
-    drift_command command = {0};
-    const option_group groups[] = {
-        option_group_archive(&command.verb.source.choice),
-        {"Drift", DRIFT_ROWS, sizeof DRIFT_ROWS / sizeof *DRIFT_ROWS, &command.flags},
-        option_group_selection(&command.verb.source.selecting),
-        option_group_threads(&command.verb.threads),
-        option_group_json(&command.verb.json),
-        option_group_talk(&command.verb.talk),
-    };
-    const options_spec spec = {
-        .verb = "drift",
+    drift_flags flags = {0};
+    const verb_spec spec = {
+        .name = "drift",
         .summary =
             "Report content of the selected frames that the schema does not know: new topics\n"
             "and fields, fields that are gone, other types, values, scales and ranges.",
-        .groups = groups,
-        .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "no findings; with --since: no new ones",
                      [EXIT_CODE_DIFFERS] = "findings",
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were compared",
@@ -201,12 +178,9 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
                     "tapedeck drift DIR --from now-30d --since now-1d\n"
                     "tapedeck drift DIR --feed linear --topic 'tickers*' --json\n"
                     "tapedeck drift DIR --coverage",
-        .now_ns = clock_wall_ns(clock_real()),
-    };
-    options_operands operands;
-    exit_code status = EXIT_CODE_DONE;
-    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
-        return status;
-    td_result rc = run(&command, &status, &command.verb.err);
-    return play_verb_end(&command.verb, rc, status);
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .own = {{"Drift", DRIFT_ROWS, sizeof DRIFT_ROWS / sizeof *DRIFT_ROWS, &flags}},
+        .mode = ARCHIVE_READ,
+        .work = run};
+    return verb_run_all(&spec, &flags, context, argc, argv);
 }

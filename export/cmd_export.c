@@ -8,13 +8,11 @@
 
 #include "base/assert.h"
 #include "base/attr.h"
-#include "base/clock.h"
 #include "base/io_posix.h"
-#include "cli/option_groups.h"
 #include "cli/units.h"
 #include "archive/ledger.h"
 #include "export/export.h"
-#include "play/play_verb.h"
+#include "play/verb_run.h"
 
 typedef struct export_flags {
     int format; /* of export_format_table; NO_FORMAT: not given */
@@ -39,7 +37,6 @@ typedef struct export_rows {
 
 /* Everything of one run of the verb. */
 typedef struct export_command {
-    play_verb verb;
     export_flags flags;
     export_rows options;
     export_spec spec;
@@ -157,59 +154,58 @@ static td_result read_types(export_command *command, td_err *err)
 }
 
 /* What can be refused before an archive is opened is refused here. */
-static td_result read_flags(export_command *command, td_err *err)
+static td_result read_flags(verb_run *verb)
 {
-    td_result rc = read_format(command, err);
+    export_command *command = verb->state;
+    td_result rc = read_format(command, &verb->err);
     if (rc == TD_OK)
-        rc = read_types(command, err);
+        rc = read_types(command, &verb->err);
     if (rc == TD_OK && command->flags.out == NULL)
-        rc = td_err_set(err, TD_E_INVALID, "no folder is given: --out DIR is missing");
+        rc = td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
     return rc;
 }
 
 /* ---- the run ---- */
 
-/* The archive, its ledger, the export; *status as its findings say. */
-static td_result run(export_command *command, exit_code *status, td_err *err)
+/* The ledger, the export; the status as its findings say. */
+static td_result run(verb_run *verb)
 {
+    export_command *command = verb->state;
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
                                        [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
                                        [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
-    td_result rc = read_flags(command, err);
-    if (rc == TD_OK)
-        rc = play_source_open(&command->verb.source, &command->verb.log, err);
-    if (rc == TD_OK) /* all of it: a gap before the selection matters to books that are older */
-        rc = archive_gaps(command->verb.source.archive, &command->gaps, err);
+    /* All of it: a gap before the selection matters to books that are older. */
+    td_result rc = archive_gaps(verb->archive, &command->gaps, &verb->err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(command->flags.out != NULL);
     const export_options options = {.spec = &command->spec,
-                                    .archive = command->verb.source.archive,
-                                    .wanted = &command->verb.source.wanted,
+                                    .archive = verb->archive,
+                                    .wanted = &verb->wanted,
                                     .gaps = &command->gaps,
                                     .io = io_posix(),
                                     .folder = command->flags.out,
                                     .overwrite =
                                         command->flags.is_forced ? EXPORT_REPLACE : EXPORT_KEEP,
-                                    .threads = threads_options_count(&command->verb.threads),
-                                    .log = &command->verb.log,
-                                    .progress = play_verb_progress,
-                                    .user = &command->verb};
+                                    .threads = threads_options_count(&verb->threads),
+                                    .log = &verb->log,
+                                    .progress = verb_run_progress,
+                                    .user = verb};
     export_result result;
-    rc = export_run(&options, &result, err);
-    progress_end(&command->verb.progress);
+    rc = export_run(&options, &result, &verb->err);
+    progress_end(&verb->progress);
     if (rc == TD_EOF)
-        return td_err_set(err, TD_E_IO, "stopped before the end: nothing was exported");
+        return td_err_set(&verb->err, TD_E_IO, "stopped before the end: nothing was exported");
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(result.verdict <= REPLAY_DAMAGED);
-    *status = STATUS[result.verdict];
-    report_line(command->verb.report, TD_LOG_INFO, "%s, %s in '%s'%s",
+    verb->status = STATUS[result.verdict];
+    report_line(verb->report, TD_LOG_INFO, "%s, %s in '%s'%s",
                 format_counted(result.files, "file").text, format_counted(result.rows, "row").text,
                 command->flags.out,
-                *status == EXIT_CODE_DONE ? ""
-                                          : "; the selection is not complete: " EXPORT_MANIFEST
-                                            " says where");
+                verb->status == EXIT_CODE_DONE ? ""
+                                               : "; the selection is not complete: " EXPORT_MANIFEST
+                                                 " says where");
     return rc;
 }
 
@@ -217,19 +213,10 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
 {
     export_command command = {.flags = {.format = NO_FORMAT}};
     make_rows(&command.options);
-    const option_group groups[] = {
-        option_group_archive(&command.verb.source.choice),
-        {"Export", command.options.rows, ROW_COUNT, &command.flags},
-        option_group_selection(&command.verb.source.selecting),
-        option_group_threads(&command.verb.threads),
-        option_group_talk(&command.verb.talk),
-    };
-    const options_spec spec = {
-        .verb = "export",
+    const verb_spec spec = {
+        .name = "export",
         .summary = "Export a selection as a dataset. Files are renamed when all are complete,\n"
                    "MANIFEST.json last; it describes the input and lists the holes.",
-        .groups = groups,
-        .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "done",
                      [EXIT_CODE_DIFFERS] =
                          ("done, but a rule was broken, a frame was not decoded, "
@@ -245,13 +232,12 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                     "tapedeck export DIR --format tardis-csv --out DATASET --type trades \\\n"
                     "  --symbol BTCUSD --from 2021-04-17 --to 2021-04-18\n"
                     "tapedeck export DIR --format jsonl --out DATASET --topic trade",
-        .now_ns = clock_wall_ns(clock_real()),
-    };
-    options_operands operands;
-    exit_code status = EXIT_CODE_DONE;
-    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
-        return status;
-    td_result rc = run(&command, &status, &command.verb.err);
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_STOPS,
+        .own = {{"Export", command.options.rows, ROW_COUNT, &command.flags}},
+        .mode = ARCHIVE_READ,
+        .check = read_flags,
+        .work = run};
+    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
     gap_list_fini(&command.gaps);
-    return play_verb_end(&command.verb, rc, status);
+    return status;
 }

@@ -6,14 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "cli/option_groups.h"
-#include "cli/result.h"
 #include "cli/units.h"
 #include "base/version.h"
-#include "play/play_verb.h"
 #include "regress/cut.h"
 #include "regress/report.h"
 #include "regress/run.h"
@@ -52,28 +48,30 @@ static option_group report_group(check_flags *target)
 
 /* Everything of one run of either verb. */
 typedef struct check_command {
-    play_verb verb;
+    verb_run *verb;
     check_flags flags;
     decoder_options decoders;
-    rate_window rate;
     selection wanted; /* what is played, with absolute times */
+    uint8_t is_diff;  /* 0: check */
     uint8_t is_part;  /* 1: less time than the baseline covers */
     baseline *was;
     regress_report report;
 } check_command;
 
-static int is_diff(const check_command *command)
-{
-    return command->report.baseline == NULL;
-}
-
 /* ---- before ---- */
 
 /* What can be refused before the archive is opened is refused here. */
-static td_result check_flags_of(const check_command *command, td_err *err)
+static td_result check_flags_of(verb_run *verb)
 {
-    td_result rc = decoder_options_check(&command->decoders, is_diff(command) ? 2 : 1, err);
-    if (rc == TD_OK && is_diff(command) && decoder_options_count(&command->decoders) == 0) {
+    check_command *command = verb->state;
+    td_err *err = &verb->err;
+    command->verb = verb;
+    if (!command->is_diff)
+        command->report.baseline = verb->operands.items[0];
+    if (verb->operands.count > 1)
+        verb->choice.path = verb->operands.items[1];
+    td_result rc = decoder_options_check(&command->decoders, command->is_diff ? 2 : 1, err);
+    if (rc == TD_OK && command->is_diff && decoder_options_count(&command->decoders) == 0) {
         rc = td_err_set(err, TD_E_INVALID, "no decoder is given");
         td_err_hint(err, "give --decoder FILE.so or --decoder-cmd COMMAND, once or twice");
     }
@@ -89,14 +87,14 @@ static td_result check_flags_of(const check_command *command, td_err *err)
 /* diff compares the first decoder with the second one, or the built-in one with the only one. */
 static td_result open_decoders(check_command *command, td_err *err)
 {
-    const play_verb *verb = &command->verb;
+    const verb_run *verb = command->verb;
     size_t count = decoder_options_count(&command->decoders);
     td_result rc = TD_OK;
-    if (is_diff(command))
+    if (command->is_diff)
         rc = user_decoder_open(&command->decoders, count == 2 ? 0 : count, &verb->log,
                                verb->signals, &command->report.was_decoder, err);
     if (rc == TD_OK)
-        rc = user_decoder_open(&command->decoders, is_diff(command) && count == 2 ? 1 : 0,
+        rc = user_decoder_open(&command->decoders, command->is_diff && count == 2 ? 1 : 0,
                                &verb->log, verb->signals, &command->report.is_decoder, err);
     return rc;
 }
@@ -114,7 +112,7 @@ static td_result narrow(check_command *command, td_err *err)
         wanted->topics = covered->topics;
     if (wanted->symbols.count == 0)
         wanted->symbols = covered->symbols;
-    td_result rc = regress_fix_times(command->verb.source.archive, wanted, err);
+    td_result rc = regress_fix_times(command->verb->archive, wanted, err);
     if (rc != TD_OK)
         return rc;
     selection_window window = selection_resolve(wanted, 0);
@@ -131,16 +129,13 @@ static td_result narrow(check_command *command, td_err *err)
 
 static td_result open_all(check_command *command, td_err *err)
 {
-    td_result rc = check_flags_of(command, err);
-    if (rc == TD_OK && !is_diff(command))
+    td_result rc = TD_OK;
+    command->wanted = command->verb->wanted;
+    if (!command->is_diff)
         rc = baseline_open(command->report.baseline, &command->was, err);
     if (rc == TD_OK)
-        rc = play_source_open(&command->verb.source, &command->verb.log, err);
-    command->wanted = command->verb.source.wanted;
-    if (rc == TD_OK)
-        rc = is_diff(command)
-                 ? regress_fix_times(command->verb.source.archive, &command->wanted, err)
-                 : narrow(command, err);
+        rc = command->is_diff ? regress_fix_times(command->verb->archive, &command->wanted, err)
+                              : narrow(command, err);
     return rc == TD_OK ? open_decoders(command, err) : rc;
 }
 
@@ -148,15 +143,14 @@ static td_result open_all(check_command *command, td_err *err)
 
 static void begin_phase(check_command *command, const char *phase)
 {
-    command->verb.phase = phase;
-    command->rate = (rate_window){0};
-    command->verb.rate = &command->rate;
+    command->verb->phase = phase;
+    command->verb->rate = (rate_window){0};
 }
 
 /* The first decoder's results, in a temporary file whose name no other run uses. */
 static td_result save_first(check_command *command, td_err *err)
 {
-    const regress_options options = {&command->verb, &command->wanted, command->report.was_decoder};
+    const regress_options options = {command->verb, &command->wanted, command->report.was_decoder};
     const char *folder = getenv("TMPDIR");
     char path[LIMIT_PATH_BYTES];
     int size = snprintf(path, sizeof path, "%s/tapedeck-diff-%ld.tdb",
@@ -173,7 +167,7 @@ static td_result save_first(check_command *command, td_err *err)
 
 static td_result compare(check_command *command, td_err *err)
 {
-    const regress_options options = {&command->verb, &command->wanted, command->report.is_decoder};
+    const regress_options options = {command->verb, &command->wanted, command->report.is_decoder};
     const regress_against against = {
         .was = command->was,
         .extent = command->is_part || command->flags.is_part ? JOIN_PART : JOIN_WHOLE,
@@ -190,7 +184,7 @@ static td_result compare(check_command *command, td_err *err)
 
 static td_result play(check_command *command, td_err *err)
 {
-    td_result rc = is_diff(command) ? save_first(command, err) : TD_OK;
+    td_result rc = command->is_diff ? save_first(command, err) : TD_OK;
     return rc == TD_OK ? compare(command, err) : rc;
 }
 
@@ -199,18 +193,16 @@ static td_result play(check_command *command, td_err *err)
 static void describe(check_command *command)
 {
     int is_same = regress_differing(&command->report.found.totals) == 0;
-    result_writer r;
-    result_begin(&r, &command->verb.output, &command->verb.json);
-    result_object_begin(&r, NULL);
-    regress_report_describe(&command->report, &r);
-    result_styled(&r, "styled", is_same ? TERMINAL_GOOD : TERMINAL_BAD,
+    result_writer *r = &command->verb->result;
+    result_object_begin(r, NULL);
+    regress_report_describe(&command->report, r);
+    result_styled(r, "styled", is_same ? TERMINAL_GOOD : TERMINAL_BAD,
                   is_same ? "the same" : "DIFFERENT");
-    result_object_end(&r, "before: {was}[, {baseline}]\nnow: {is}\narchive: {archive}\n"
-                          "\n{topics}{first_difference}[{decoder_was}][{decoder_is}]"
-                          "[{damaged?}\nstored frames are damaged: 'tapedeck verify' reports "
-                          "where\n]"
-                          "\n{styled}: {totals}\n");
-    result_end(&r);
+    result_object_end(r, "before: {was}[, {baseline}]\nnow: {is}\narchive: {archive}\n"
+                         "\n{topics}{first_difference}[{decoder_was}][{decoder_is}]"
+                         "[{damaged?}\nstored frames are damaged: 'tapedeck verify' reports "
+                         "where\n]"
+                         "\n{styled}: {totals}\n");
 }
 
 /* The tape of the first difference. */
@@ -220,19 +212,19 @@ static td_result cut(check_command *command, td_err *err)
     if (command->flags.cut_file == NULL)
         return TD_OK;
     if (of == NULL || !of->first.has_frame) {
-        report_line(command->verb.report, TD_LOG_INFO, "no frame differs: '%s' is not written",
+        report_line(command->verb->report, TD_LOG_INFO, "no frame differs: '%s' is not written",
                     command->flags.cut_file);
         return TD_OK;
     }
-    const cut_options options = {.archive = command->verb.source.archive,
+    const cut_options options = {.archive = command->verb->archive,
                                  .decoding = user_decoder_decoding(command->report.is_decoder),
-                                 .threads = threads_options_count(&command->verb.threads),
+                                 .threads = threads_options_count(&command->verb->threads),
                                  .path = command->flags.cut_file};
     cut_result done;
     td_result rc = cut_write(&options, of, &done, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--cut");
-    report_line(command->verb.report, TD_LOG_INFO, "%s in '%s'%s",
+    report_line(command->verb->report, TD_LOG_INFO, "%s in '%s'%s",
                 format_counted(done.frames, "frame").text, command->flags.cut_file,
                 of->first.has_book && !done.has_snapshot
                     ? "; the archive has no snapshot before them"
@@ -240,10 +232,10 @@ static td_result cut(check_command *command, td_err *err)
     return TD_OK;
 }
 
-static td_result conclude(check_command *command, exit_code *status, td_err *err)
+static td_result conclude(check_command *command, td_err *err)
 {
     regress_report *report = &command->report;
-    report->archive = archive_path(command->verb.source.archive);
+    report->archive = archive_path(command->verb->archive);
     report->was = baseline_get_meta(command->was);
     td_result rc = TD_OK;
     describe(command);
@@ -253,9 +245,9 @@ static td_result conclude(check_command *command, exit_code *status, td_err *err
     if (rc == TD_OK)
         rc = cut(command, err);
     if (command->report.totals.is_damaged)
-        *status = EXIT_CODE_DAMAGE;
+        command->verb->status = EXIT_CODE_DAMAGE;
     else if (regress_report_differs(report))
-        *status = EXIT_CODE_DIFFERS;
+        command->verb->status = EXIT_CODE_DIFFERS;
     return rc;
 }
 
@@ -267,43 +259,30 @@ static void close_all(check_command *command)
     baseline_close(command->was);
 }
 
-/* What both verbs do once their command line is read. */
-static exit_code run_and_end(check_command *command)
+/* What both verbs do. */
+static td_result run(verb_run *verb)
 {
-    exit_code status = EXIT_CODE_DONE;
-    td_err *err = &command->verb.err;
-    td_result rc = open_all(command, err);
+    check_command *command = verb->state;
+    td_result rc = open_all(command, &verb->err);
     if (rc == TD_OK)
-        rc = play(command, err);
+        rc = play(command, &verb->err);
     if (rc == TD_OK)
-        rc = conclude(command, &status, err);
+        rc = conclude(command, &verb->err);
     close_all(command);
-    return play_verb_end(&command->verb, rc, status);
+    return rc;
 }
 
 /* ---- the verbs ---- */
 
 exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
 {
-    check_command command = {.was = NULL};
-    const option_group groups[] = {
-        option_group_archive(&command.verb.source.choice),
-        {"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command.flags},
-        report_group(&command.flags),
-        option_group_decoder(&command.decoders),
-        option_group_selection(&command.verb.source.selecting),
-        option_group_threads(&command.verb.threads),
-        option_group_json(&command.verb.json),
-        option_group_talk(&command.verb.talk),
-    };
-    const options_spec spec = {
-        .verb = "regress check",
+    check_command command = {.is_diff = 0};
+    const verb_spec spec = {
+        .name = "regress check",
         .summary = "Decode an archive and compare the result with a baseline, frame by frame.",
         .operands = "FILE [DIR]",
         .operand_min = 1,
         .operand_max = 2,
-        .groups = groups,
-        .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "the same",
                      [EXIT_CODE_DIFFERS] =
                          "frames differ, are missing or are new, or your decoder failed at one",
@@ -315,37 +294,24 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck regress check before.tdb DIR\n"
                     "tapedeck regress check before.tdb DIR --topic trade --junit report.xml\n"
                     "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
-        .now_ns = clock_wall_ns(clock_real()),
-    };
-    options_operands operands;
-    exit_code status;
-    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
-        return status;
-    command.report.baseline = operands.items[0];
-    if (operands.count > 1)
-        command.verb.source.choice.path = operands.items[1];
-    return run_and_end(&command);
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .own = {{"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command.flags},
+                report_group(&command.flags),
+                option_group_decoder(&command.decoders)},
+        .mode = ARCHIVE_READ,
+        .check = check_flags_of,
+        .work = run};
+    return verb_run_all(&spec, &command, context, argc, argv);
 }
 
 exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
 {
-    check_command command = {.was = NULL};
-    const option_group groups[] = {
-        option_group_archive(&command.verb.source.choice),
-        report_group(&command.flags),
-        option_group_decoder(&command.decoders),
-        option_group_selection(&command.verb.source.selecting),
-        option_group_threads(&command.verb.threads),
-        option_group_json(&command.verb.json),
-        option_group_talk(&command.verb.talk),
-    };
-    const options_spec spec = {
-        .verb = "regress diff",
+    check_command command = {.is_diff = 1};
+    const verb_spec spec = {
+        .name = "regress diff",
         .summary =
             "Decode an archive with two decoders and compare the results, frame by frame. A\n"
             "single decoder is compared with the built-in one.",
-        .groups = groups,
-        .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "the same",
                      [EXIT_CODE_DIFFERS] = "frames differ, or a decoder failed at one",
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged; the rest was compared",
@@ -354,11 +320,10 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck regress diff DIR --decoder ./mine.so\n"
                     "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
                     "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py'",
-        .now_ns = clock_wall_ns(clock_real()),
-    };
-    options_operands operands;
-    exit_code status;
-    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
-        return status;
-    return run_and_end(&command);
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .own = {report_group(&command.flags), option_group_decoder(&command.decoders)},
+        .mode = ARCHIVE_READ,
+        .check = check_flags_of,
+        .work = run};
+    return verb_run_all(&spec, &command, context, argc, argv);
 }

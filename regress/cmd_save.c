@@ -2,10 +2,6 @@
 
 #include <stddef.h>
 
-#include "base/clock.h"
-#include "cli/option_groups.h"
-#include "cli/result.h"
-#include "play/play_verb.h"
 #include "regress/run.h"
 
 typedef struct save_flags {
@@ -23,46 +19,42 @@ static const option_row SAVE_ROWS[] = {
 
 /* Everything of one run of the verb. */
 typedef struct save_command {
-    play_verb verb;
     save_flags flags;
     decoder_options decoders;
-    rate_window rate;
     user_decoder *decoder;
-    selection wanted; /* with absolute times */
     baseline *made;
     regress_totals totals;
 } save_command;
 
-static void describe(save_command *command)
+static void describe(const save_command *command, result_writer *r)
 {
     const baseline_meta *meta = baseline_get_meta(command->made);
     const regress_totals *totals = &command->totals;
-    result_writer r;
-    result_begin(&r, &command->verb.output, &command->verb.json);
-    result_object_begin(&r, NULL);
-    result_text(&r, "baseline", command->flags.out);
-    result_text(&r, "archive", meta->archive);
-    result_text(&r, "decoder", meta->decoder);
-    result_text(&r, "version", meta->version);
-    result_bool(&r, "damaged", totals->is_damaged);
-    result_count(&r, "streams", baseline_stream_count(command->made));
-    result_count(&r, "frames", totals->frames);
-    result_count(&r, "decoded", totals->decoded);
-    result_count(&r, "undecoded", totals->undecoded);
-    result_count(&r, "control", totals->control);
-    result_size(&r, "file_bytes", totals->file_bytes);
-    user_decoder_describe(command->decoder, "decoder_findings", &r);
-    result_object_end(&r, "{frames received frame} of {streams stream}: {decoded} decoded"
-                          "[, {undecoded} not decoded][, {control} control]\n"
-                          "{baseline}: {file_bytes}\n"
-                          "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
-                          "verify' reports where\n]"
-                          "[{decoder_findings}]");
-    result_end(&r);
+    result_object_begin(r, NULL);
+    result_text(r, "baseline", command->flags.out);
+    result_text(r, "archive", meta->archive);
+    result_text(r, "decoder", meta->decoder);
+    result_text(r, "version", meta->version);
+    result_bool(r, "damaged", totals->is_damaged);
+    result_count(r, "streams", baseline_stream_count(command->made));
+    result_count(r, "frames", totals->frames);
+    result_count(r, "decoded", totals->decoded);
+    result_count(r, "undecoded", totals->undecoded);
+    result_count(r, "control", totals->control);
+    result_size(r, "file_bytes", totals->file_bytes);
+    user_decoder_describe(command->decoder, "decoder_findings", r);
+    result_object_end(r, "{frames received frame} of {streams stream}: {decoded} decoded"
+                         "[, {undecoded} not decoded][, {control} control]\n"
+                         "{baseline}: {file_bytes}\n"
+                         "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
+                         "verify' reports where\n]"
+                         "[{decoder_findings}]");
 }
 
-static td_result check_flags(const save_command *command, td_err *err)
+static td_result check_flags(verb_run *verb)
 {
+    const save_command *command = verb->state;
+    td_err *err = &verb->err;
     if (command->flags.out == NULL) {
         td_err_set(err, TD_E_INVALID, "no baseline is given");
         td_err_hint(err, "give -o FILE");
@@ -74,26 +66,24 @@ static td_result check_flags(const save_command *command, td_err *err)
     return rc;
 }
 
-static td_result run(save_command *command, exit_code *status, td_err *err)
+static td_result run(verb_run *verb)
 {
-    td_result rc = check_flags(command, err);
+    save_command *command = verb->state;
+    td_err *err = &verb->err;
+    selection wanted = verb->wanted;
+    td_result rc = regress_fix_times(verb->archive, &wanted, err);
     if (rc == TD_OK)
-        rc = play_source_open(&command->verb.source, &command->verb.log, err);
-    command->wanted = command->verb.source.wanted;
-    if (rc == TD_OK)
-        rc = regress_fix_times(command->verb.source.archive, &command->wanted, err);
-    if (rc == TD_OK)
-        rc = user_decoder_open(&command->decoders, 0, &command->verb.log, command->verb.signals,
-                               &command->decoder, err);
-    const regress_options options = {&command->verb, &command->wanted, command->decoder};
+        rc = user_decoder_open(&command->decoders, 0, &verb->log, verb->signals, &command->decoder,
+                               err);
+    const regress_options options = {verb, &wanted, command->decoder};
     if (rc == TD_OK)
         rc = regress_save(&options, command->flags.out, &command->made, &command->totals, err);
     if (rc == TD_OK)
-        describe(command);
+        describe(command, &verb->result);
     if (rc == TD_OK && command->totals.is_damaged)
-        *status = EXIT_CODE_DAMAGE;
+        verb->status = EXIT_CODE_DAMAGE;
     else if (rc == TD_OK && user_decoder_failures(command->decoder) > 0)
-        *status = EXIT_CODE_DIFFERS;
+        verb->status = EXIT_CODE_DIFFERS;
     user_decoder_close(command->decoder);
     baseline_close(command->made);
     return rc;
@@ -101,22 +91,11 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
 
 exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
 {
-    save_command command = {.verb.rate = &command.rate};
-    const option_group groups[] = {
-        option_group_archive(&command.verb.source.choice),
-        {"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command.flags},
-        option_group_decoder(&command.decoders),
-        option_group_selection(&command.verb.source.selecting),
-        option_group_threads(&command.verb.threads),
-        option_group_json(&command.verb.json),
-        option_group_talk(&command.verb.talk),
-    };
-    const options_spec spec = {
-        .verb = "regress save",
+    save_command command = {0};
+    const verb_spec spec = {
+        .name = "regress save",
         .summary = "Decode a selection and save hashes of every frame, of its message, and of the\n"
                    "order book after it, for 'regress check'.",
-        .groups = groups,
-        .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "done",
                      [EXIT_CODE_DIFFERS] = "done, but your decoder failed at frames",
                      [EXIT_CODE_USAGE] = "the command line is wrong, or the file exists already",
@@ -126,12 +105,11 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
                           "written, or your decoder cannot be loaded or started")},
         .examples = "tapedeck regress save DIR -o before.tdb\n"
                     "tapedeck regress save DIR -o books.tdb --topic 'orderBook*' --from 2021-04-17",
-        .now_ns = clock_wall_ns(clock_real()),
-    };
-    options_operands operands;
-    exit_code status = EXIT_CODE_DONE;
-    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
-        return status;
-    td_result rc = run(&command, &status, &command.verb.err);
-    return play_verb_end(&command.verb, rc, status);
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .own = {{"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command.flags},
+                option_group_decoder(&command.decoders)},
+        .mode = ARCHIVE_READ,
+        .check = check_flags,
+        .work = run};
+    return verb_run_all(&spec, &command, context, argc, argv);
 }

@@ -460,7 +460,7 @@ static td_result nothing_found(const run *r, td_err *err)
         td_err_hint(err, "'tapedeck verify' reports where");
         return TD_E_CORRUPT;
     }
-    td_result rc = selection_nothing(r->options->verb->source.archive, r->options->wanted, &own);
+    td_result rc = selection_nothing(r->options->verb->archive, r->options->wanted, &own);
     return td_err_pass(err, rc, &own);
 }
 
@@ -474,14 +474,14 @@ static td_result open_play(run *r, td_err *err)
                                     .decoding = user_decoder_decoding(o->decoder)};
     static const observer_ops OBSERVE = {
         .name = "regress", .frame = observe, .close = close_observed};
-    td_result rc = cursor_open(o->verb->source.archive, o->wanted, &reading, &r->tape, err);
+    td_result rc = cursor_open(o->verb->archive, o->wanted, &reading, &r->tape, err);
     if (rc != TD_OK)
         return rc;
     const player_options playing = {.workers = cursor_workers(r->tape),
                                     .observer = {&OBSERVE, r},
                                     .without_digests = 1,
                                     .without_audits = 1,
-                                    .progress = play_verb_progress,
+                                    .progress = verb_run_progress,
                                     .user = o->verb};
     r->player = player_open(&playing);
     return TD_OK;
@@ -548,7 +548,7 @@ td_result regress_save(const regress_options *options, const char *path, baselin
 {
     const baseline_meta meta = {.version = TAPEDECK_VERSION,
                                 .decoder = user_decoder_name(options->decoder),
-                                .archive = archive_path(options->verb->source.archive),
+                                .archive = archive_path(options->verb->archive),
                                 .covered = *options->wanted};
     td_result rc = baseline_create(path, &meta, made, err);
     if (rc != TD_OK)

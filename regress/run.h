@@ -10,7 +10,7 @@
 
 #include "archive/archive.h"
 #include "base/err.h"
-#include "play/play_verb.h"
+#include "play/verb_run.h"
 #include "regress/baseline.h"
 #include "regress/join.h"
 #include "regress/user_decoder.h"
@@ -20,7 +20,7 @@
 #define REGRESS_CONTROL "_control"
 
 typedef struct regress_options {
-    play_verb *verb; /* that has begun: its archive, threads, log, status line and signals */
+    verb_run *verb;          /* its archive, threads, log, status line and signals */
     const selection *wanted; /* with absolute times */
     user_decoder *decoder;
 } regress_options;

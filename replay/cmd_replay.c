@@ -7,15 +7,14 @@
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/time_text.h"
-#include "cli/option_groups.h"
 #include "cli/units.h"
 #include "archive/reindex.h"
 #include "archive/ledger.h"
 #include "replay/keyboard.h"
 #include "play/pacer.h"
-#include "play/play_verb.h"
 #include "play/player.h"
 #include "play/report.h"
+#include "play/verb_run.h"
 #include "replay/sink_jsonl.h"
 #include "replay/sink_plugin.h"
 #include "tape/nothing.h"
@@ -61,16 +60,16 @@ static const option_row REPLAY_ROWS[] = {
 
 /* Everything of one run of the verb. */
 typedef struct replay_command {
-    play_verb verb;
+    verb_run *verb;
     replay_flags flags;
-    entry_options entries;
+    pacer_speed speed;
+    cursor *tape;
     sink_jsonl_lines lines; /* of --messages */
     uint8_t has_quit;       /* by a key */
     player *player;
     pacer pacer;
     keyboard *keyboard; /* NULL: no terminal */
-    rate_window rate;
-    uint64_t frames; /* of the last progress call */
+    uint64_t frames;    /* of the last progress call */
     uint64_t started_ns;
     sink_plugins *plugins; /* NULL: none */
 } replay_command;
@@ -91,13 +90,13 @@ static void take_terminal(void *user)
 
 static int is_stopped(const replay_command *command)
 {
-    return command->has_quit || stop_signal_came(command->verb.signals);
+    return command->has_quit || stop_signal_came(command->verb->signals);
 }
 
 /* On a terminal only, and at most a few times a second. */
 static void show_progress(replay_command *command, uint64_t now_ns)
 {
-    if (!progress_is_due(&command->verb.progress, now_ns))
+    if (!progress_is_due(&command->verb->progress, now_ns))
         return;
     char when[TD_TIME_TEXT_BYTES];
     char speed[TD_DECIMAL_TEXT_BYTES];
@@ -106,15 +105,15 @@ static void show_progress(replay_command *command, uint64_t now_ns)
     uint64_t wait_ns = pacer_wait_ns(&command->pacer);
     if (wait_ns >= LONG_WAIT_NS) {
         td_duration_format(wait_ns, elapsed);
-        progress_show(&command->verb.progress, now_ns, "waiting %s until %s%s", elapsed, when,
+        progress_show(&command->verb->progress, now_ns, "waiting %s until %s%s", elapsed, when,
                       command->keyboard == NULL ? "" : "; press f to skip");
         return;
     }
     pacer_speed_format(command->pacer.options.speed, speed);
     td_duration_format(now_ns - command->started_ns, elapsed);
-    uint64_t rate = rate_take(&command->rate, now_ns, command->frames);
-    const unit_text part = play_verb_part(&command->verb, now_ns, command->pacer.recv_ns);
-    progress_show(&command->verb.progress, now_ns, "%s%s%s  speed %s%s  %s/s  %s  %s%s", part.text,
+    uint64_t rate = rate_take(&command->verb->rate, now_ns, command->frames);
+    const unit_text part = verb_run_part(command->verb, now_ns, command->pacer.recv_ns);
+    progress_show(&command->verb->progress, now_ns, "%s%s%s  speed %s%s  %s/s  %s  %s%s", part.text,
                   part.text[0] == '\0' ? "" : "  ", when, speed,
                   command->pacer.is_paused ? "  paused" : "", format_counted(rate, "frame").text,
                   elapsed, format_counted(command->frames, "frame").text,
@@ -138,12 +137,12 @@ static pacer_answer idle_wait(void *ctx, uint64_t mono_ns)
     replay_command *command = ctx;
     if (is_stopped(command))
         return PACER_STOP;
-    uint64_t now_ns = clock_mono_ns(command->verb.clock);
+    uint64_t now_ns = clock_mono_ns(command->verb->clock);
     show_progress(command, now_ns);
     uint64_t end_ns = mono_ns < now_ns + IDLE_SLICE_NS ? mono_ns : now_ns + IDLE_SLICE_NS;
     if (command->keyboard != NULL && end_ns > now_ns)
         return read_keys(command, end_ns - now_ns);
-    clock_sleep_until(command->verb.clock, end_ns);
+    clock_sleep_until(command->verb->clock, end_ns);
     return PACER_GO;
 }
 
@@ -154,52 +153,59 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     command->frames = frames;
     if (is_stopped(command))
         return 1;
-    show_progress(command, clock_mono_ns(command->verb.clock));
+    show_progress(command, clock_mono_ns(command->verb->clock));
     return command->keyboard != NULL && read_keys(command, 0) == PACER_STOP;
 }
 
 /* ---- before ---- */
 
 /* What can be refused before an archive is opened is refused here. */
-static td_result check_flags(const replay_command *command, pacer_speed *speed, td_err *err)
+static td_result check_flags(verb_run *verb)
 {
-    if (command->verb.json.is_json && command->flags.with_messages)
+    replay_command *command = verb->state;
+    td_err *err = &verb->err;
+    command->verb = verb;
+    if (verb->json.is_json && command->flags.with_messages)
         return td_err_set(err, TD_E_INVALID,
                           "--json and --messages both print on standard output: give one of them");
-    if (entry_options_are_given(&command->entries) && !command->flags.with_messages)
+    if (entry_options_are_given(&verb->entries) && !command->flags.with_messages)
         return td_err_set(
             err, TD_E_INVALID,
             "--price and --size choose among the lines of --messages: give that, too");
-    td_result rc = pacer_speed_parse(command->flags.speed, speed, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "--speed");
+    td_result rc = pacer_speed_parse(command->flags.speed, &command->speed, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "--speed");
+    return command->flags.sinks.count == 0
+               ? TD_OK
+               : sink_plugins_load(&command->flags.sinks, &verb->log, &command->plugins, err);
 }
 
 /* Keys are read where a person is: a terminal on both sides, and something to steer. */
 static td_result open_keyboard(replay_command *command, td_err *err)
 {
-    if (command->pacer.options.speed.is_max || !command->verb.progress.is_shown ||
+    if (command->pacer.options.speed.is_max || !command->verb->progress.is_shown ||
         !isatty(STDIN_FILENO))
         return TD_OK;
     td_result rc = keyboard_open(STDIN_FILENO, &command->keyboard, err);
     return rc == TD_E_UNSUPPORTED ? TD_OK : rc;
 }
 
-static td_result open_player(replay_command *command, pacer_speed speed, td_err *err)
+static td_result open_player(replay_command *command, td_err *err)
 {
-    const pacer_options pacing = {.clock = command->verb.clock,
-                                  .speed = speed,
+    const pacer_options pacing = {.clock = command->verb->clock,
+                                  .speed = command->speed,
                                   .gap_ns_max = command->flags.gap_ns_max,
                                   .spin_ns = PACER_SPIN_NS,
                                   .idle = {idle_wait, command}};
     pacer_init(&command->pacer, &pacing);
-    player_options options = {.workers = cursor_workers(command->verb.source.tape),
+    player_options options = {.workers = cursor_workers(command->tape),
                               .pacer = &command->pacer,
                               .progress = on_progress,
                               .user = command,
                               .without_digests = command->flags.with_messages};
     td_result rc = TD_OK;
     if (command->flags.with_messages) {
-        command->lines = (sink_jsonl_lines){&command->verb.output, command->entries};
+        command->lines = (sink_jsonl_lines){&command->verb->output, command->verb->entries};
         options.sinks[options.sink_count++] = sink_jsonl(&command->lines);
     }
     if (command->plugins != NULL) {
@@ -220,22 +226,15 @@ static int reads_every_value(const replay_command *command)
 
 static td_result open_all(replay_command *command, td_err *err)
 {
-    pacer_speed speed;
-    td_result rc = check_flags(command, &speed, err);
-    if (rc == TD_OK && command->flags.sinks.count > 0)
-        rc = sink_plugins_load(&command->flags.sinks, &command->verb.log, &command->plugins, err);
-    if (rc == TD_OK)
-        rc = play_source_open(&command->verb.source, &command->verb.log, err);
-    if (rc != TD_OK)
-        return rc;
-    const cursor_options reading = {.threads = threads_options_count(&command->verb.threads),
-                                    .log = &command->verb.log,
+    const cursor_options reading = {.threads = threads_options_count(&command->verb->threads),
+                                    .log = &command->verb->log,
                                     .reads = reads_every_value(command) ? TAPE_READS_ALL
                                                                         : TAPE_READS_MESSAGES,
                                     .with_events = command->plugins != NULL,
                                     .with_lead_in = 1};
-    rc = play_source_open_tape(&command->verb.source, &reading, err);
-    return rc == TD_OK ? open_player(command, speed, err) : rc;
+    td_result rc =
+        cursor_open(command->verb->archive, &command->verb->wanted, &reading, &command->tape, err);
+    return rc == TD_OK ? open_player(command, err) : rc;
 }
 
 /* In the reverse order of opening, and good for what was not opened at all. */
@@ -243,7 +242,7 @@ static void close_all(replay_command *command)
 {
     keyboard_close(command->keyboard);
     player_close(command->player); /* its streams are known to the tape's channels */
-    sink_plugins_close(command->plugins);
+    cursor_close(command->tape);
 }
 
 /* ---- afterwards ---- */
@@ -251,13 +250,12 @@ static void close_all(replay_command *command)
 /* The ledger's rows that touch the selection, and what could not be read of it. */
 static td_result gather_gaps(const replay_command *command, replay_report *report, td_err *err)
 {
-    TD_ASSERT(command->verb.source.archive != NULL);
-    TD_ASSERT(command->verb.source.tape != NULL);
+    TD_ASSERT(command->verb->archive != NULL);
+    TD_ASSERT(command->tape != NULL);
     gap_list all = {0};
-    td_result rc = archive_gaps(command->verb.source.archive, &all, err);
-    gap_list_join(&all, cursor_get_damage(command->verb.source.tape));
-    report_add_gaps(report, &all, &command->verb.source.wanted,
-                    cursor_get_window(command->verb.source.tape));
+    td_result rc = archive_gaps(command->verb->archive, &all, err);
+    gap_list_join(&all, cursor_get_damage(command->tape));
+    report_add_gaps(report, &all, &command->verb->wanted, cursor_get_window(command->tape));
     gap_list_fini(&all);
     return rc;
 }
@@ -270,33 +268,30 @@ static td_result look_for_absences(const replay_command *command, replay_report 
     if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)
         return TD_OK;
     if (report->totals.first_recv_ns == 0)
-        return selection_nothing(command->verb.source.archive, &command->verb.source.wanted, err);
-    return absence_find(command->verb.source.archive, &command->verb.source.wanted,
-                        cursor_get_window(command->verb.source.tape),
-                        player_streams(command->player), &report->absences, err);
+        return selection_nothing(command->verb->archive, &command->verb->wanted, err);
+    return absence_find(command->verb->archive, &command->verb->wanted,
+                        cursor_get_window(command->tape), player_streams(command->player),
+                        &report->absences, err);
 }
 
 /* With --messages standard output belongs to them. */
 static void print_report(replay_command *command, replay_report *report)
 {
-    if (command->flags.with_messages && !command->verb.json.is_json)
+    if (command->flags.with_messages && !command->verb->json.is_json)
         return;
-    result_writer r;
     report_add_books(report, command->player);
-    result_begin(&r, &command->verb.output, &command->verb.json);
-    report_describe(report, command->verb.talk.is_verbose, &r);
-    result_end(&r);
+    report_describe(report, command->verb->talk.is_verbose, &command->verb->result);
 }
 
-/* Gather, print; *status follows from the findings. */
-static td_result conclude(replay_command *command, exit_code *status, td_err *err)
+/* Gather, print; the status follows from the findings. */
+static td_result conclude(replay_command *command, td_err *err)
 {
     TD_ASSERT(command->player != NULL);
-    TD_ASSERT(clock_mono_ns(command->verb.clock) >= command->started_ns);
+    TD_ASSERT(clock_mono_ns(command->verb->clock) >= command->started_ns);
     replay_report report;
     report_init_replay(&report, command->player, &command->pacer);
-    report.elapsed_ns = clock_mono_ns(command->verb.clock) - command->started_ns;
-    cursor_get_stats(command->verb.source.tape, &report.tape);
+    report.elapsed_ns = clock_mono_ns(command->verb->clock) - command->started_ns;
+    cursor_get_stats(command->tape, &report.tape);
     td_result rc = look_for_absences(command, &report, err);
     if (rc == TD_OK)
         rc = gather_gaps(command, &report, err);
@@ -307,45 +302,42 @@ static td_result conclude(replay_command *command, exit_code *status, td_err *er
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
                                        [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
                                        [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
-    *status = STATUS[report_verdict(&report)];
+    command->verb->status = STATUS[report_verdict(&report)];
     report_fini_replay(&report);
     return rc;
 }
 
-static td_result play(replay_command *command, exit_code *status, td_err *err)
+static td_result play(replay_command *command, td_err *err)
 {
-    command->started_ns = clock_mono_ns(command->verb.clock);
+    command->started_ns = clock_mono_ns(command->verb->clock);
     td_result rc = open_all(command, err);
     if (rc != TD_OK)
         return rc;
-    rc = player_play(command->player, command->verb.source.tape, err);
+    rc = player_play(command->player, command->tape, err);
     if (rc == TD_OK)
         rc = player_finish(command->player, err);
-    progress_end(&command->verb.progress);
-    return rc == TD_OK ? conclude(command, status, err) : rc;
+    progress_end(&command->verb->progress);
+    return rc == TD_OK ? conclude(command, err) : rc;
+}
+
+static td_result run(verb_run *verb)
+{
+    replay_command *command = verb->state;
+    td_result rc = play(command, &verb->err);
+    if (rc != TD_OK)
+        sink_plugins_abort(command->plugins, verb->err.text);
+    close_all(command);
+    return rc;
 }
 
 exit_code cmd_replay(const verb_context *context, int argc, char **argv)
 {
-    replay_command command = {
-        .verb.calls = {.release = release_terminal, .resume = take_terminal, .user = &command},
-        .flags = {.speed = "max"}};
-    const option_group groups[] = {
-        option_group_archive(&command.verb.source.choice),
-        option_group_selection(&command.verb.source.selecting),
-        {"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags},
-        option_group_entries(&command.entries),
-        option_group_threads(&command.verb.threads),
-        option_group_json(&command.verb.json),
-        option_group_talk(&command.verb.talk),
-    };
-    const options_spec spec = {
-        .verb = "replay",
+    replay_command command = {.flags = {.speed = "max"}};
+    const verb_spec spec = {
+        .name = "replay",
         .summary =
             "Run a recording through decoders and order books, check every frame, and report\n"
             "whether the recording is complete.",
-        .groups = groups,
-        .group_count = sizeof groups / sizeof *groups,
         .statuses =
             {[EXIT_CODE_DONE] = "complete",
              [EXIT_CODE_DIFFERS] =
@@ -359,15 +351,14 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"
                     "tapedeck replay DIR --messages --topic trade --price 60623.5\n"
                     "tapedeck replay DIR --sink plugin=./strategy.so,BTCUSD",
-        .now_ns = clock_wall_ns(clock_real()),
-    };
-    options_operands operands;
-    exit_code status = EXIT_CODE_DONE;
-    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
-        return status;
-    td_result rc = play(&command, &status, &command.verb.err);
-    if (rc != TD_OK)
-        sink_plugins_abort(command.plugins, command.verb.err.text);
-    close_all(&command);
-    return play_verb_end(&command.verb, rc, status);
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
+        .own = {{"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags}},
+        .mode = ARCHIVE_READ,
+        .calls = {.release = release_terminal, .resume = take_terminal, .user = &command},
+        .check = check_flags,
+        .work = run};
+    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    sink_plugins_close(command.plugins);
+    return status;
 }

@@ -10,7 +10,7 @@
 #include "cli/stop_signal.h"
 #include "cli/units.h"
 #include "serve/serve.h"
-#include "play/source.h"
+#include "play/verb_run.h"
 
 #define GOOD_BYE_NS (2 * TD_NS_PER_S)
 
@@ -70,7 +70,10 @@ static const option_row SERVE_ROWS[] = {
 /* State of one run of the verb. */
 typedef struct serve_command {
     reporter *report;
-    play_source source;
+    archive_choice choice;
+    selection_options selecting;
+    archive *archive;
+    selection wanted;
     listen_options listening;
     talk_options talk;
     serve_flags flags;
@@ -93,11 +96,17 @@ static void on_stop(void *user)
 
 static td_result open_source(serve_command *command, td_err *err)
 {
-    play_source *from = &command->source;
-    td_result rc = play_source_open(from, &command->log, err);
-    return rc == TD_OK
-               ? serve_feeds_open(from->archive, &from->wanted, &command->log, &command->feeds, err)
-               : rc;
+    const archive_options options = {
+        .io = io_posix(), .clock = command->clock, .log = &command->log, .verb = "serve"};
+    const char *path = NULL;
+    command->wanted = verb_run_selection(&command->selecting);
+    td_result rc = archive_choice_require(&command->choice, &path, err);
+    if (rc == TD_OK)
+        rc = archive_open(&options, path, ARCHIVE_READ, &command->archive, err);
+    if (rc == TD_OK)
+        rc = serve_feeds_open(command->archive, &command->wanted, &command->log, &command->feeds,
+                              err);
+    return rc;
 }
 
 static td_result open_server(serve_command *command, pacer_speed speed, td_err *err)
@@ -105,8 +114,8 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
     const listen_options *listening = &command->listening;
     serve_options options = {
         .loop = command->loop,
-        .archive = command->source.archive,
-        .wanted = &command->source.wanted,
+        .archive = command->archive,
+        .wanted = &command->wanted,
         .feeds = command->feeds,
         .server = {.listen = listening->address,
                    .tls_cert = listening->tls_cert,
@@ -240,7 +249,7 @@ static exit_code run_stoppable(serve_command *command)
     serve_close(command->server);
     wire_loop_close(command->loop);
     serve_feeds_close(command->feeds);
-    play_source_close(&command->source);
+    archive_close(command->archive);
     return rc == TD_OK ? EXIT_CODE_DONE : report_error(command->report, &err);
 }
 
@@ -253,8 +262,8 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
                                        .settle_ns = 200 * TD_NS_PER_MS,
                                        .client_count_max = SERVE_CLIENTS}};
     const option_group groups[] = {
-        option_group_archive(&command.source.choice),
-        option_group_selection(&command.source.selecting),
+        option_group_archive(&command.choice),
+        option_group_selection(&command.selecting),
         {"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
         option_group_listen(&command.listening),
         option_group_talk(&command.talk),

@@ -1,7 +1,7 @@
 /* tapedeck cat: frames, in the tape's order. */
 #include <string.h>
 
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -160,7 +160,7 @@ static td_result print_all(cat_run *run, cursor *from)
 static td_result run_cat(cat_run *run, cursor_stats *stats)
 {
     td_err *err = &run->verb->err;
-    selection wanted = verb_run_selection(run->verb);
+    selection wanted = run->verb->wanted;
     cursor_options how = {.threads = threads_options_count(&run->verb->threads),
                           .log = &run->verb->log,
                           .reads = entry_options_are_given(&run->verb->entries)
@@ -209,7 +209,7 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
                     "tapedeck cat archive --topic trade --price 60623.5 --size 1000..\n"
                     "tapedeck cat archive --follow --topic 'orderBook*'",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON,
-        .own = {"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options},
+        .own = {{"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options}},
         .mode = ARCHIVE_READ,
         .work = work};
     return verb_run_all(&spec, &run, context, argc, argv);

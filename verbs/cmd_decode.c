@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "verbs/cmds.h"
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "import/import_line.h"
 #include "import/import_source.h"
 #include "base/io_posix.h"
@@ -149,6 +149,7 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
         .name = "decode",
         .summary = "Decode frames, one per line, to one JSON object each.",
         .operands = "[FILE]",
+        .operand_max = 1,
         .statuses = {[EXIT_CODE_DONE] = "every frame was decoded",
                      [EXIT_CODE_DIFFERS] = "a frame was not decoded",
                      [EXIT_CODE_FAILED] = "the file cannot be read"},
@@ -156,7 +157,8 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
                     "tr -d '\\n' < frame.json | tapedeck decode --family v5-linear\n"
                     "tapedeck cat archive --feed linear | tapedeck decode --family linear",
         .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
-        .own = {"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0], &run.options},
+        .own = {{"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0],
+                 &run.options}},
         .work = work};
     return verb_run_all(&spec, &run, context, argc, argv);
 }

@@ -1,7 +1,7 @@
 /* tapedeck gaps: the ledger, and what cannot be read of the selection. */
 #include <stdlib.h>
 
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
 #include "archive/ledger.h"
@@ -100,7 +100,7 @@ static void sum_up(gaps_result *result)
 
 static td_result find(verb_run *verb, gaps_result *result)
 {
-    selection wanted = verb_run_selection(verb);
+    selection wanted = verb->wanted;
     gap_list ledger = {0};
     int is_known = 0; /* of what the archive does not know there is no gap either */
     td_result rc = archive_gaps(verb->archive, &ledger, &verb->err);

@@ -4,7 +4,7 @@
 
 #include "verbs/cmds.h"
 #include "verbs/pruned_feeds.h"
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"

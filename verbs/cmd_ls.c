@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "base/alloc.h"
 #include "archive/read_plan.h"
 
@@ -46,7 +46,7 @@ static td_result add_row(ls_result *result, read_plan *plan, size_t i, td_err *e
  * tape. */
 static td_result find(verb_run *verb, ls_result *result)
 {
-    selection wanted = verb_run_selection(verb);
+    selection wanted = verb->wanted;
     selection_window window;
     read_plan *plan = NULL;
     td_result rc = verb_run_window(verb, &wanted, &window);

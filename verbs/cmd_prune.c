@@ -3,7 +3,7 @@
 
 #include "verbs/cmds.h"
 #include "verbs/pruned_feeds.h"
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "base/alloc.h"
 #include "base/time_text.h"
 #include "base/limits.h"
@@ -219,7 +219,7 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
                          "done, except for a segment that cannot be read or is missing"},
         .examples = "tapedeck prune archive --older-than 90d --keep-bytes 500GiB --dry-run",
         .takes = VERB_TAKES_JSON,
-        .own = {"What to remove", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line},
+        .own = {{"What to remove", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line}},
         .mode = ARCHIVE_MAINTAIN,
         .only_looks = &line.is_dry_run,
         .work = run_prune};

@@ -1,5 +1,5 @@
 /* tapedeck recover: close what a crash left open. */
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
 #include "archive/archive_recover.h"
@@ -138,7 +138,7 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
                          "durable data is lost, or a segment could not be recovered"},
         .examples = "tapedeck recover archive",
         .takes = VERB_TAKES_JSON,
-        .own = {"Recovery", RECOVER_ROWS, sizeof RECOVER_ROWS / sizeof RECOVER_ROWS[0], &options},
+        .own = {{"Recovery", RECOVER_ROWS, sizeof RECOVER_ROWS / sizeof RECOVER_ROWS[0], &options}},
         .mode = ARCHIVE_MAINTAIN,
         .work = run_recover};
     return verb_run_all(&spec, &options, context, argc, argv);

@@ -1,5 +1,5 @@
 /* tapedeck reindex and dump-catalog: the catalog, rebuilt, and as text. */
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/clock.h"
 #include "cli/units.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/suggest.h"
@@ -122,7 +122,7 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck topics --family inverse\n"
                     "tapedeck topics --json",
         .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
-        .own = {"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &options},
+        .own = {{"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &options}},
         .work = run_topics};
     return verb_run_all(&spec, &options, context, argc, argv);
 }

@@ -1,7 +1,7 @@
 /* tapedeck verify: is what was recorded still there, bit for bit? */
 #include <string.h>
 
-#include "verbs/verb_run.h"
+#include "play/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
 #include "base/assert.h"

@@ -1,0 +1,116 @@
+/* What every verb that reads or maintains an archive has: its command line, the opened archive, the
+ * selection, a log, an output, a result in one of two forms, a status line, and its exit status. A
+ * verb describes itself in a verb_spec, whose work computes a plain struct and describes it
+ * (cli/result.h). One thread. */
+#ifndef TD_PLAY_VERB_RUN_H
+#define TD_PLAY_VERB_RUN_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/rate.h"
+#include "cli/result.h"
+#include "cli/stop_signal.h"
+#include "cli/verbs.h"
+#include "archive/archive.h"
+#include "tape/selection.h"
+
+/* A segment of the selection, for the part that is done. */
+typedef struct verb_stretch {
+    uint64_t from_ns, to_ns;
+    uint64_t bytes;
+} verb_stretch;
+
+typedef struct verb_run {
+    void *state; /* the verb's own, as given to verb_run_all */
+    archive_choice choice;
+    selection_options selecting;
+    entry_options entries;
+    threads_options threads;
+    json_options json;
+    talk_options talk;
+    options_operands operands;
+    reporter *report;
+    td_clock clock;
+    td_log log;
+    archive *archive;     /* NULL with VERB_HAS_NO_ARCHIVE, and before it is opened */
+    selection wanted;     /* of the command line; borrows selecting's texts */
+    stop_signal *signals; /* NULL without VERB_STOPS */
+    output_stream output; /* on stdout */
+    result_writer result; /* described for output, as --json says */
+    progress_line progress;
+    const char *phase;       /* begins the status line; NULL: the work has one phase */
+    rate_window rate;        /* of that phase */
+    verb_stretch *stretches; /* set once the part that is done is shown */
+    size_t stretch_count;
+    uint8_t has_stretches;
+    exit_code status; /* EXIT_CODE_DONE; set by the work */
+    td_err err;       /* why the work failed */
+} verb_run;
+
+/* Which of the common groups a verb takes; archive and talk always, but for VERB_HAS_NO_ARCHIVE. */
+enum {
+    VERB_TAKES_SELECTION = 1 << 0,
+    VERB_TAKES_THREADS = 1 << 1,
+    VERB_TAKES_JSON = 1 << 2,
+    VERB_TAKES_ENTRIES = 1 << 3,
+    VERB_HAS_NO_ARCHIVE = 1 << 4, /* and has -q alone of talk */
+    VERB_STOPS = 1 << 5,          /* the work ends after a signal; else a signal just ends it */
+};
+
+enum { VERB_OWN_GROUPS = 3 };
+
+/* A verb's description. */
+typedef struct verb_spec {
+    const char *name;
+    const char *summary;
+    const char *examples;
+    const char *statuses[OPTIONS_STATUSES]; /* as in options_spec; NULL: EXIT_CODE_DONE and _FAILED
+                                               mean what they do for most */
+    const char *operands;                   /* likewise */
+    size_t operand_min, operand_max;
+    unsigned takes;
+    option_group own[VERB_OWN_GROUPS]; /* the first without rows ends them */
+    archive_mode mode;
+    const uint8_t *only_looks; /* 1 once the line is parsed: open for reading all the same. May be
+                                  NULL */
+    stop_signal_calls calls;   /* with VERB_STOPS: what a signal does besides */
+    /* Refuse what can be refused before the archive is opened. May be NULL. */
+    td_result (*check)(verb_run *verb);
+    td_result (*work)(verb_run *verb);
+} verb_spec;
+
+/* Parse the command line, open the archive, do the work, print what it described. Returns the exit
+ * status: that of the work, or what stopped it. */
+exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *context, int argc,
+                       char **argv);
+
+/* The selection of the options; borrows their texts. */
+selection verb_run_selection(const selection_options *options);
+
+/* The window of a selection with relative times resolved, which may read the archive. */
+TD_MUST_USE td_result verb_run_window(verb_run *verb, const selection *wanted,
+                                      selection_window *out);
+
+/* The verb found nothing that its selection fits, though everything could be read: the error of
+ * that (tape/nothing.h); TD_OK if the command line selects nothing in particular. */
+TD_MUST_USE td_result verb_run_nothing(verb_run *verb);
+
+/* Add counts of which UINT64_MAX means unknown: a finished segment with a damaged summary has none
+ * for its channels. A sum with an unknown part is unknown. */
+uint64_t verb_run_add_count(uint64_t a, uint64_t b);
+
+/* The progress function of what is run, with the verb_run as its user: shows the status line. 1
+ * once a signal came. */
+int verb_run_progress(void *user, uint64_t frames, uint64_t recv_ns);
+
+/* "37 %  2 m 5 s left": how far the frame that was received then is in the selection, by the bytes
+ * of its segments. "" if that is not known. */
+unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns);
+
+#endif
