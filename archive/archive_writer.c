@@ -199,8 +199,7 @@ void archive_writer_make_private(archive_writer *w, size_t feed_index)
 
 /* ---- chunks ---- */
 
-td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk *chunk,
-                             const gap_row *gaps, size_t gap_count, td_err *err)
+td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk *chunk, td_err *err)
 {
     TD_ASSERT(feed_index < w->feed_count);
     writer_feed *feed = w->feeds[feed_index];
@@ -216,7 +215,7 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
         return rc;
     if (w->options.durable != NULL)
         w->options.durable(w->options.user, feed_index, chunk);
-    writer_feed_note(feed, chunk, gaps, gap_count);
+    writer_feed_note(feed, chunk);
     return TD_OK;
 }
 

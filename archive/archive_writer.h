@@ -66,14 +66,12 @@ TD_MUST_USE td_result archive_writer_put_import(archive_writer *writer, const ch
 void archive_writer_make_private(archive_writer *writer, size_t feed_index);
 
 /* Write a sealed chunk and make it durable; one that starts a segment finishes the one before it.
- * gaps: rows that events in this chunk open or close, for the catalog.
  * TD_OK; TD_E_NOSPACE: nothing of it is durable, the same chunk may be put again; anything else,
  * also that another program removed, replaced or changed the segment or the journal:
  * this feed's writer is dead (every later put is TD_E_IO), close the archive_writer and let recover
  * look. */
 TD_MUST_USE td_result archive_writer_put(archive_writer *writer, size_t feed_index,
-                                         sealed_chunk *chunk, const gap_row *gaps, size_t gap_count,
-                                         td_err *err);
+                                         sealed_chunk *chunk, td_err *err);
 
 /* Whether this session still keeps other appenders away; as archive_check_lock. After a failure
  * what was put stays, and the session should end. */

@@ -78,12 +78,28 @@ td_result segment_events(archive *a, const char *path, segment_event_fn *fn, voi
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
 }
 
-static void add_gap(void *user, const event *found, const segment_message *of)
+static void take_event(gap_list *into, const event *found, const char *feed)
 {
     gap_row row = found->gap;
-    row.feed = of->channel->info.feed;
+    row.feed = feed;
     if (found->kind == EVENT_GAP)
-        gap_list_add(user, &row);
+        gap_list_add(into, &row);
+}
+
+static void add_gap(void *user, const event *found, const segment_message *of)
+{
+    take_event(user, found, of->channel->info.feed);
+}
+
+void segment_rows_take_chunk(segment_rows *rows, event_reader *events, const sealed_chunk *chunk)
+{
+    size_t at = 0;
+    uint64_t recv_ns;
+    td_bytes text;
+    event found;
+    while (sealed_chunk_event(chunk, &at, &recv_ns, &text))
+        if (event_decode(events, text, &found, NULL) == TD_OK)
+            take_event(&rows->gaps, &found, rows->index.feed);
 }
 
 td_result segment_gaps(archive *a, const char *path, gap_list *into, td_err *err)

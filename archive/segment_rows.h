@@ -9,6 +9,7 @@
 #include "format/segment_index.h"
 
 struct event;
+struct event_reader;
 struct segment_message;
 
 typedef struct segment_rows {
@@ -21,6 +22,11 @@ typedef struct segment_rows {
 TD_MUST_USE td_result segment_rows_read(archive *archive, const char *path, segment_rows *out,
                                         td_err *err);
 void segment_rows_fini(segment_rows *rows);
+
+/* Add what the events of one more chunk tell, for the writer of the segment, whose rows have the
+ * feed. */
+void segment_rows_take_chunk(segment_rows *rows, struct event_reader *events,
+                             const sealed_chunk *chunk);
 
 /* Called with each event of a segment, in the order of the file; of: its message. Both are valid
  * during the call. */

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "archive/event.h"
 #include "format/segment_writer.h"
 
 typedef enum feed_stage {
@@ -30,7 +31,8 @@ struct writer_feed {
     uint64_t finished_bytes;      /* of all finished segments */
     segment_chunk last;           /* the last chunk */
     segment_rows rows;            /* of the current or just finished segment */
-    uint8_t is_private;           /* segments are their owner's alone */
+    event_reader *events;
+    uint8_t is_private; /* segments are their owner's alone */
 };
 
 void writer_feed_make_private(writer_feed *feed)
@@ -46,6 +48,7 @@ writer_feed *writer_feed_open(const writer_origin *origin, const char *feed, con
     made->link = *link;
     made->name = td_strdup(feed);
     made->family = td_strdup(family);
+    made->events = event_reader_open();
     return made;
 }
 
@@ -55,6 +58,7 @@ void writer_feed_close(writer_feed *f)
         return;
     segment_writer_close(f->writer);
     segment_rows_fini(&f->rows);
+    event_reader_close(f->events);
     td_free(f->name);
     td_free(f->family);
     td_free(f);
@@ -310,8 +314,7 @@ td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
     return TD_E_IO;
 }
 
-void writer_feed_note(writer_feed *f, const sealed_chunk *chunk, const gap_row *gaps,
-                      size_t gap_count)
+void writer_feed_note(writer_feed *f, const sealed_chunk *chunk)
 {
     segment_index *index = &f->rows.index;
     td_buf bitmap;
@@ -330,8 +333,7 @@ void writer_feed_note(writer_feed *f, const sealed_chunk *chunk, const gap_row *
     index->last_ns = totals.last_ns;
     td_hash128_hex(totals.chain, index->chain_hex);
     TD_ASSERT(totals.chunk_count == index->chunk_count);
-    for (size_t i = 0; i < gap_count; i++)
-        gap_list_add(&f->rows.gaps, &gaps[i]);
+    segment_rows_take_chunk(&f->rows, f->events, chunk);
 }
 
 const segment_rows *writer_feed_rows(const writer_feed *f)

@@ -45,9 +45,8 @@ uint64_t writer_feed_file_bytes(const writer_feed *feed);
 /* Write a chunk and make it durable, in a new segment if it starts one. As writer_feed_finish. */
 TD_MUST_USE td_result writer_feed_put(writer_feed *feed, sealed_chunk *chunk, td_err *err);
 
-/* Add a durable chunk, and the gaps of its events, to the segment's rows. */
-void writer_feed_note(writer_feed *feed, const sealed_chunk *chunk, const gap_row *gaps,
-                      size_t gap_count);
+/* Add a durable chunk to the segment's rows. */
+void writer_feed_note(writer_feed *feed, const sealed_chunk *chunk);
 
 /* The rows of the segment that was finished last, for the catalog; valid until the next put. */
 const segment_rows *writer_feed_rows(const writer_feed *feed);

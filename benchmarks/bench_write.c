@@ -72,10 +72,9 @@ static void load_corpus(corpus *out, const char *path)
 static td_result seal(void *user, td_err *err)
 {
     write_bench *b = user;
-    gap_list gaps = {0};
-    if (!feed_writer_seal(b->feed, CHUNK_LEVEL_DEFAULT, b->sealed, &gaps))
+    if (!feed_writer_seal(b->feed, CHUNK_LEVEL_DEFAULT, b->sealed))
         return TD_OK;
-    return archive_writer_put(b->writer, 0, b->sealed, NULL, 0, err);
+    return archive_writer_put(b->writer, 0, b->sealed, err);
 }
 
 static void write_frame(write_bench *b, uint64_t n, uint64_t recv_ns)

@@ -25,7 +25,6 @@ struct feed_writer {
     td_buf event_json;
     feed_slot slots[LIMIT_FEED_SLOTS];
     size_t slot_count;
-    gap_list gaps; /* of the pending events */
     uint64_t last_ns;
     uint32_t segment_number;
     uint8_t is_overflow_logged; /* once for all segments */
@@ -63,7 +62,6 @@ void feed_writer_close(feed_writer *self)
     grants_close(self->granted);
     frame_redactor_fini(&self->frames_hidden);
     td_buf_fini(&self->event_json);
-    gap_list_fini(&self->gaps);
     td_free(self);
 }
 
@@ -167,30 +165,18 @@ uint64_t feed_writer_pending_count(const feed_writer *self)
     return chunk_builder_pending_count(self->builder);
 }
 
-int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out, gap_list *gaps)
+int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out)
 {
-    TD_ASSERT(gaps->count == 0);
     chunk_builder_set_level(self->builder, level);
-    if (!chunk_builder_seal(self->builder, out))
-        return 0;
-    *gaps = self->gaps;
-    self->gaps = (gap_list){0};
-    return 1;
+    return chunk_builder_seal(self->builder, out);
 }
 
 /* ---- events ---- */
 
-/* The catalog gets a gap with the chunk of its event. */
 td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
 {
-    gap_row gap = what->gap;
-    gap.feed = self->options.name;
     td_result rc = make_ready(self, recv_ns, err);
-    if (rc == TD_OK)
-        rc = append_event(self, recv_ns, what, err);
-    if (rc == TD_OK && what->kind == EVENT_GAP)
-        gap_list_add(&self->gaps, &gap);
-    return rc;
+    return rc == TD_OK ? append_event(self, recv_ns, what, err) : rc;
 }
 
 /* ---- connections ---- */

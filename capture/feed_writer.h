@@ -25,7 +25,6 @@
 #include "capture/redact.h"
 #include "format/chunk_builder.h"
 #include "archive/event.h"
-#include "archive/gap.h"
 
 typedef struct feed_writer feed_writer;
 
@@ -76,8 +75,7 @@ void feed_writer_close(feed_writer *self);
 TD_MUST_USE td_result feed_writer_frame(feed_writer *self, const feed_frame *frame,
                                         feed_written *placed, td_err *err);
 
-/* Append an event; a gap is also handed over with the chunk (its feed is this one). TD_E_LIMIT,
- * what `full` gives. */
+/* Append an event. TD_E_LIMIT, what `full` gives. */
 TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,
                                         td_err *err);
 
@@ -102,9 +100,9 @@ uint64_t feed_writer_last_ns(const feed_writer *self);
 /* Messages in the pending chunk. */
 uint64_t feed_writer_pending_count(const feed_writer *self);
 
-/* Make a chunk of the pending messages, at this zstd level (chunk_builder.h), and move the gaps of
- * its events into gaps (empty before). 0: nothing is pending. */
-int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out, gap_list *gaps);
+/* Make a chunk of the pending messages, at this zstd level (chunk_builder.h). 0: nothing is
+ * pending. */
+int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out);
 
 /* Any thread; each number is right by itself. */
 feed_counts feed_writer_get_counts(const feed_writer *self);

@@ -61,6 +61,7 @@ struct chunk_builder {
     conn_table conns;
     chain_totals totals;
     td_buf raw;                 /* records of the pending chunk */
+    td_buf events;              /* of the pending chunk, as sealed_chunk has them */
     td_buf pack;                /* channel metadata while it is encoded */
     size_t *cursors;            /* while sealing, by channel id: where its next index entry goes */
     uint32_t *pending_channels; /* numbers of channels with pending messages */
@@ -215,6 +216,7 @@ chunk_builder *chunk_builder_open(const chunk_builder_options *options)
     b->ids_max[0] = channels - b->ids_max[1];
     td_buf_init(&b->raw, LIMIT_CHUNK_BYTES);
     td_buf_init(&b->pack, LIMIT_RECORD_BYTES);
+    td_buf_init(&b->events, 2 * LIMIT_CHUNK_BYTES);
     td_buf_grow(&b->raw, b->options.target_bytes + CHUNK_SLACK_BYTES);
     b->coder = codec_open();
     b->pending_channels = td_alloc(channels * sizeof *b->pending_channels);
@@ -234,6 +236,7 @@ void chunk_builder_close(chunk_builder *builder)
     td_free(builder->cursors);
     td_buf_fini(&builder->raw);
     td_buf_fini(&builder->pack);
+    td_buf_fini(&builder->events);
     td_free(builder);
 }
 
@@ -439,6 +442,14 @@ static void note_pending(chunk_builder *b, channel_state *channel, const chunk_f
     b->last_ns = frame->recv_ns;
 }
 
+/* Keep an event beside the records: what writes the chunk needs it again. */
+static void note_event(chunk_builder *b, const chunk_frame *frame)
+{
+    const uint64_t head[] = {frame->recv_ns, frame->bytes.size};
+    td_buf_add(&b->events, head, sizeof head);
+    td_buf_add(&b->events, frame->bytes.data, frame->bytes.size);
+}
+
 /* Totals of the chain record; a hole in the ordinals is frames that were dropped. */
 static void count_frame(chunk_builder *b, const channel_state *channel, conn_state *conn,
                         const chunk_frame *frame)
@@ -446,6 +457,8 @@ static void count_frame(chunk_builder *b, const channel_state *channel, conn_sta
     TD_ASSERT((conn != NULL) == channel->is_frame);
     if (conn == NULL) {
         b->totals.events_written++;
+        if (channel->info.dir == CHANNEL_EVENT)
+            note_event(b, frame);
         return;
     }
     int is_in = channel->info.dir == CHANNEL_IN;
@@ -582,6 +595,7 @@ sealed_chunk *sealed_chunk_open(void)
     sealed_chunk *chunk = td_alloc_zero(1, sizeof *chunk);
     td_buf_init(&chunk->bytes, 2 * LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->channel_records, LIMIT_CHUNK_BYTES);
+    td_buf_init(&chunk->events, 2 * LIMIT_CHUNK_BYTES);
     return chunk;
 }
 
@@ -599,6 +613,7 @@ void sealed_chunk_close(sealed_chunk *chunk)
     drop_new_channels(chunk);
     td_buf_fini(&chunk->bytes);
     td_buf_fini(&chunk->channel_records);
+    td_buf_fini(&chunk->events);
     td_free(chunk->channels);
     td_free(chunk->new_channels);
     td_free(chunk->conns);
@@ -616,6 +631,18 @@ void sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out)
     }
     TD_ASSERT(used <= sizeof bits);
     td_buf_add(out, bits, used);
+}
+
+int sealed_chunk_event(const sealed_chunk *chunk, size_t *at, uint64_t *recv_ns, td_bytes *text)
+{
+    uint64_t head[2];
+    if (*at == chunk->events.size)
+        return 0;
+    memcpy(head, chunk->events.data + *at, sizeof head);
+    *recv_ns = head[0];
+    *text = td_bytes_of(chunk->events.data + *at + sizeof head, (size_t)head[1]);
+    *at += sizeof head + text->size;
+    return 1;
 }
 
 /* Size of all message indexes, known from the counts alone. */
@@ -644,6 +671,7 @@ static void clear(sealed_chunk *out)
 {
     td_buf_clear(&out->bytes);
     td_buf_clear(&out->channel_records);
+    td_buf_clear(&out->events);
     drop_new_channels(out);
     out->channel_count = 0;
     out->conn_count = 0;
@@ -795,6 +823,7 @@ static void fill_rest(const chunk_builder *b, sealed_chunk *out)
         out->conns[i].late_ms = late_ms(b, &b->conns.conns[i]);
     }
     out->conn_count = b->conns.count;
+    td_buf_add(&out->events, b->events.data, b->events.size);
 }
 
 /* Begin an empty chunk of the same segment. */
@@ -804,6 +833,7 @@ static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
         b->channels[b->pending_channels[i]].pending_count = 0;
     conn_table_sweep(&b->conns);
     td_buf_clear(&b->raw);
+    td_buf_clear(&b->events);
     b->pending_channel_count = 0;
     b->pending_new_count = 0;
     b->pending_count = 0;

@@ -88,6 +88,7 @@ typedef struct sealed_chunk {
     segment_channel *new_channels;
     uint32_t new_channel_count;
     td_buf channel_records; /* new channels as MCAP records, for the summary */
+    td_buf events;          /* for sealed_chunk_event */
     chain_totals totals;    /* after this chunk */
     chain_conn *conns;      /* open connections, and those that had frames in this chunk */
     uint32_t conn_count;
@@ -102,6 +103,9 @@ void sealed_chunk_close(sealed_chunk *chunk);
 /* The chunk's channels as a bitmap, bit (id % 8) of byte (id / 8), no zero byte at the end: what
  * the catalog keeps. Appended to out. */
 void sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out);
+
+/* The chunk's next event, in their order; *at is 0 at first. 0: there are no more. */
+int sealed_chunk_event(const sealed_chunk *chunk, size_t *at, uint64_t *recv_ns, td_bytes *text);
 
 /* Open a builder; options NULL = all defaults. They may only lower the limits. */
 chunk_builder *chunk_builder_open(const chunk_builder_options *options);

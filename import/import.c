@@ -375,14 +375,11 @@ static td_result write_chunk(void *user, td_err *err)
 {
     const session_feed *feed = user;
     import_job *job = feed->job;
-    gap_list gaps = {0};
-    if (!feed_writer_seal(feed->writer, CHUNK_LEVEL_DEFAULT, job->chunk, &gaps))
+    if (!feed_writer_seal(feed->writer, CHUNK_LEVEL_DEFAULT, job->chunk))
         return TD_OK;
-    td_result rc =
-        archive_writer_put(job->writer, feed->index, job->chunk, gaps.rows, gaps.count, err);
+    td_result rc = archive_writer_put(job->writer, feed->index, job->chunk, err);
     if (rc == TD_OK)
         rc = archive_writer_check_lock(job->writer, err);
-    gap_list_fini(&gaps);
     return rc == TD_OK ? rc : td_err_add(err, rc, "feed %s", feed->report->name);
 }
 

@@ -43,10 +43,8 @@ void chunk_queue_close(chunk_queue *queue)
 {
     if (queue == NULL)
         return;
-    for (size_t i = 0; i < queue->count; i++) {
+    for (size_t i = 0; i < queue->count; i++)
         sealed_chunk_close(queue->items[i].chunk);
-        gap_list_fini(&queue->items[i].gaps);
-    }
     pthread_cond_destroy(&queue->changed);
     pthread_mutex_destroy(&queue->mutex);
     td_free(queue->items);
@@ -116,7 +114,6 @@ void chunk_queue_give(chunk_queue *queue, queued_chunk *item)
     /* Only what was taken here may come back. */
     TD_ASSERT(item >= queue->items);
     TD_ASSERT(item < queue->items + queue->count);
-    gap_list_fini(&item->gaps);
     pthread_mutex_lock(&queue->mutex);
     item->next = queue->free_first;
     queue->free_first = item;

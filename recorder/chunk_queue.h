@@ -9,12 +9,10 @@
 
 #include "base/err.h"
 #include "format/chunk_builder.h"
-#include "archive/gap.h"
 
-/* A chunk, and the gaps of its events for the catalog. */
+/* A chunk of a feed. */
 typedef struct queued_chunk {
     sealed_chunk *chunk;
-    gap_list gaps; /* rows that events in this chunk open or close */
     size_t feed_index;
     struct queued_chunk *next; /* the queue's own */
 } queued_chunk;
@@ -41,7 +39,7 @@ typedef enum chunk_queue_state {
 /* Consumer: the oldest filled chunk; waits for one, for about wait_ns. *out is NULL without one. */
 chunk_queue_state chunk_queue_pop(chunk_queue *queue, uint64_t wait_ns, queued_chunk **out);
 
-/* Consumer: return a chunk; its gaps are freed. */
+/* Consumer: return a chunk. */
 void chunk_queue_give(chunk_queue *queue, queued_chunk *item);
 
 /* Either side: writing or encoding has failed for good. Wakes the producer; filled chunks are

@@ -49,8 +49,8 @@ static void write_chunk(disk *self, queued_chunk *item)
     if (self->result != TD_OK)
         return;
     check_free_space(self);
-    self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
-                                      item->gaps.rows, item->gaps.count, &self->err);
+    self->result =
+        archive_writer_put(self->options.writer, item->feed_index, item->chunk, &self->err);
     check_lock(self);
     if (self->result != TD_OK)
         chunk_queue_fail(self->options.queue);

@@ -91,7 +91,7 @@ static td_result seal(feed_state *feed, td_err *err)
         self->has_failed = 1;
         return td_err_set(err, TD_E_IO, "the disk thread has failed");
     }
-    int is_sealed = feed_writer_seal(feed->writer, choose_level(self), item->chunk, &item->gaps);
+    int is_sealed = feed_writer_seal(feed->writer, choose_level(self), item->chunk);
     TD_ASSERT(is_sealed);
     item->feed_index = feed->index;
     count(&self->chunks, 1);

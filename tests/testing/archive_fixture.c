@@ -87,30 +87,6 @@ archive *archive_place_open(archive_place *place, archive_mode mode, const char 
     return a;
 }
 
-/* ---- gaps ---- */
-
-int archive_fixture_gap(const char *feed, uint64_t i, gap_row *out)
-{
-    uint64_t place = i % 100;
-    if (place != 50 && place != 60)
-        return 0;
-    uint64_t opened = place == 50 ? i : i - 10;
-    *out = (gap_row){
-        .reason = GAP_DISCONNECT,
-        .feed = feed,
-        .conn = 1,
-        .topic = "",
-        .symbol = "",
-        .from_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * opened,
-        .to_ns = place == 50 ? GAP_OPEN : FIXTURE_START_NS + FIXTURE_STEP_NS * i,
-        .frames_lost = GAP_FRAMES_UNKNOWN,
-        .covered_by = "",
-        .cause = "closed_by_peer",
-        .detail = place == 50 ? "" : "came back",
-    };
-    return 1;
-}
-
 /* ---- writing ---- */
 
 td_result archive_fixture_try_begin(archive *a,
@@ -188,12 +164,8 @@ static void append_frame(fixture_feed *feed)
 
 td_result fixture_feed_put(fixture_feed *feed, uint64_t count, td_err *err)
 {
-    feed->gap_count = 0;
     for (uint64_t i = 0; i < count; i++) {
         append_frame(feed);
-        if (feed->next % 10 == 0 && feed->gap_count < 64)
-            feed->gap_count +=
-                (size_t)archive_fixture_gap(feed->name, feed->next, &feed->gaps[feed->gap_count]);
         feed->next += feed->step;
     }
     assert_true(chunk_builder_seal(feed->builder, feed->chunk));
@@ -202,8 +174,7 @@ td_result fixture_feed_put(fixture_feed *feed, uint64_t count, td_err *err)
 
 td_result fixture_feed_put_again(fixture_feed *feed, td_err *err)
 {
-    return archive_writer_put(feed->writer, feed->index, feed->chunk, feed->gaps, feed->gap_count,
-                              err);
+    return archive_writer_put(feed->writer, feed->index, feed->chunk, err);
 }
 
 void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_count)

@@ -41,9 +41,6 @@ archive *archive_place_open(archive_place *place, archive_mode mode, const char 
 td_result archive_place_try_open(archive_place *place, archive_mode mode, const char *verb,
                                  archive **out, td_err *err);
 
-/* The gap row that event i tells (segment_fixture.h); 1 if there is one. feed as in the channel. */
-int archive_fixture_gap(const char *feed, uint64_t i, gap_row *out);
-
 /* One feed being written. */
 typedef struct fixture_feed {
     archive_writer *writer;
@@ -55,8 +52,6 @@ typedef struct fixture_feed {
     uint64_t next; /* frame */
     uint32_t step; /* frames go next, next + step, … so that feeds do not share receive times */
     uint64_t ordinals[2]; /* in, out */
-    gap_row gaps[64];     /* that the last chunk's events tell */
-    size_t gap_count;
 } fixture_feed;
 
 /* Begin a session, starting at frame first's receive time. */

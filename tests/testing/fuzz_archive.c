@@ -102,7 +102,7 @@ static void write_chunks(maker *m)
         for (int i = 0; i < FRAMES_PER_CHUNK; i++)
             append_frame(m);
         TD_ASSERT(chunk_builder_seal(m->builder, m->chunk));
-        fuzz_must(archive_writer_put(m->writer, m->feed, m->chunk, NULL, 0, NULL), NULL);
+        fuzz_must(archive_writer_put(m->writer, m->feed, m->chunk, NULL), NULL);
     }
 }
 
