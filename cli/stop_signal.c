@@ -35,7 +35,7 @@ static void release(const stop_signal *self)
 static void suspend(const stop_signal *self)
 {
     release(self);
-    (void)kill(getpid(), SIGSTOP); /* returns once it is continued */
+    (void)raise(SIGSTOP); /* of this thread, or another might take it and this one run on */
     self->calls.resume(self->calls.user);
 }
 

@@ -79,13 +79,13 @@ typedef struct replay_command {
 static void release_terminal(void *user)
 {
     replay_command *command = user;
-    keyboard_release(command->keyboard);
+    keyboard_release(command->keyboard, 1);
 }
 
 static void take_terminal(void *user)
 {
     replay_command *command = user;
-    keyboard_take(command->keyboard);
+    keyboard_release(command->keyboard, 0);
 }
 
 static int is_stopped(const replay_command *command)

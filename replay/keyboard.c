@@ -27,34 +27,36 @@ static int is_in_foreground(const keyboard *self)
     return tcgetpgrp(self->fd) == getpgrp();
 }
 
-static void set_raw(keyboard *self, int is_wanted)
+/* Under the mutex. In the background nothing is set: the shell has set its own mode, and the next
+ * wait in the foreground makes it raw. */
+static void set_mode(keyboard *self, int is_raw)
 {
-    pthread_mutex_lock(&self->mutex);
-    int is_due = is_wanted ? !self->is_raw && !self->is_released : self->is_raw;
-    if (is_due && is_in_foreground(self)) {
+    if (is_raw == self->is_raw)
+        return;
+    int is_foreground = is_in_foreground(self);
+    if (is_foreground) {
         /* where it fails, keys come a line at a time: no harm */
-        (void)tcsetattr(self->fd, TCSANOW, is_wanted ? &self->raw : &self->before);
+        (void)tcsetattr(self->fd, TCSANOW, is_raw ? &self->raw : &self->before);
     }
-    self->is_raw = is_due ? is_wanted : self->is_raw;
-    pthread_mutex_unlock(&self->mutex);
+    self->is_raw = is_raw && is_foreground;
 }
 
-void keyboard_release(keyboard *self)
+static void make_raw(keyboard *self)
 {
-    if (self == NULL)
-        return;
-    set_raw(self, 0);
     pthread_mutex_lock(&self->mutex);
-    self->is_released = 1;
+    if (!self->is_released)
+        set_mode(self, 1);
     pthread_mutex_unlock(&self->mutex);
 }
 
-void keyboard_take(keyboard *self)
+void keyboard_release(keyboard *self, int is_released)
 {
     if (self == NULL)
         return;
     pthread_mutex_lock(&self->mutex);
-    self->is_released = 0;
+    self->is_released = is_released; /* with the mode: a wait in between would make it raw again */
+    if (is_released)
+        set_mode(self, 0);
     pthread_mutex_unlock(&self->mutex);
 }
 
@@ -71,7 +73,7 @@ td_result keyboard_open(int fd, keyboard **out, td_err *err)
     now.c_cc[VMIN] = 0;
     now.c_cc[VTIME] = 0;
     made->raw = now;
-    set_raw(made, 1);
+    make_raw(made);
     *out = made;
     return TD_OK;
 }
@@ -80,7 +82,7 @@ void keyboard_close(keyboard *self)
 {
     if (self == NULL)
         return;
-    set_raw(self, 0);
+    keyboard_release(self, 1);
     pthread_mutex_destroy(&self->mutex);
     td_free(self);
 }
@@ -142,10 +144,8 @@ pacer_answer keyboard_apply(pacer *p, char key)
 
 pacer_answer keyboard_wait(keyboard *self, pacer *p, uint64_t wait_ns)
 {
-    int is_ours = is_in_foreground(self);
-    if (is_ours)
-        set_raw(self, 1);
-    struct pollfd ready = {.fd = is_ours ? self->fd : -1, .events = POLLIN};
+    make_raw(self);
+    struct pollfd ready = {.fd = is_in_foreground(self) ? self->fd : -1, .events = POLLIN};
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / TD_NS_PER_S),
                                .tv_nsec = (long)(wait_ns % TD_NS_PER_S)};
     if (ppoll(&ready, 1, &timeout, NULL) <= 0)

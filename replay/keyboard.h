@@ -1,8 +1,8 @@
 /* Keys that control a replay while it waits: space pauses and resumes, '.' plays one frame, '+' and
  * '-' double and halve the speed, '1' is the recorded pace, 'm' full speed, 'f' ten seconds
  * forward (and at least to the next frame), 'q' ends. The terminal is taken out of line mode while
- * keys are waited for in its foreground, and put back. One thread, except the two functions that
- * signals need. */
+ * keys are waited for in its foreground, and put back. One thread, except the function that signals
+ * need. */
 #ifndef TD_REPLAY_KEYBOARD_H
 #define TD_REPLAY_KEYBOARD_H
 
@@ -15,10 +15,9 @@ typedef struct keyboard keyboard;
 TD_MUST_USE td_result keyboard_open(int fd, keyboard **out, td_err *err);
 void keyboard_close(keyboard *self);
 
-/* Give the terminal back, because the process stops or ends at once; and take it again. For the
+/* 1: give the terminal back, because the process stops or ends at once. 0: it resumes. For the
  * thread that waits for signals (cli/stop_signal.h). NULL is fine. */
-void keyboard_release(keyboard *self);
-void keyboard_take(keyboard *self);
+void keyboard_release(keyboard *self, int is_released);
 
 /* Wait at most wait_ns for keys and apply them to the pacer; 0 only looks. */
 pacer_answer keyboard_wait(keyboard *self, pacer *pacer, uint64_t wait_ns);

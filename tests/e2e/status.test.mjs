@@ -116,6 +116,15 @@ describe("status lines", { concurrency: 2 }, () => {
     }
   });
 
+  test("replay: one that starts in the background reads keys once it is in the foreground", async (t) => {
+    const { replay } = await waiting(t, temporary(t), 80, { inBackground: true });
+    assert.equal(await replay.modes(), "line");
+    replay.command("continue");
+    while ((await replay.modes()) !== "raw");
+    replay.command("keys q");
+    assert.equal((await replay.end()).mode, "line");
+  });
+
   test("replay shows the part that is done and the time left, by the bytes of the segments", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");

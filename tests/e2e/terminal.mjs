@@ -8,10 +8,10 @@ import { Program } from "./lib.mjs";
 const SCRIPT = fileURLToPath(new URL("terminal.py", import.meta.url));
 
 export class Terminal extends Program {
-  /** Run a program. Its stdout is a file; everything else it writes is in this.screen. */
+  /** Run a program, with options.inBackground in the background. Its stdout is a file; everything else it writes is in this.screen. */
   constructor(t, dir, columns, name, args, options = {}) {
     const out = path.join(dir, `out-${Math.random().toString(36).slice(2)}`);
-    super(t, name, args, { ...options, stdin: true, under: ["python3", SCRIPT, String(columns), out] });
+    super(t, name, args, { ...options, stdin: true, under: ["python3", SCRIPT, String(columns), out, ...(options.inBackground ? ["&"] : [])] });
     this.out = out;
     this.screen = "";
     this.watching = [];

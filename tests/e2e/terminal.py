@@ -1,8 +1,9 @@
 """Runs a program as a shell runs it in the foreground of a terminal of its own.
 
-usage: terminal.py COLUMNS OUT PROGRAM [ARGUMENT]...
+usage: terminal.py COLUMNS OUT [&] PROGRAM [ARGUMENT]...
 
-The program's stdin and stderr are the terminal, its stdout is the file OUT. What it writes to the terminal comes out
+The program's stdin and stderr are the terminal, its stdout is the file OUT. With & it starts in the background, and
+"continue" brings it to the foreground. What it writes to the terminal comes out
 on stdout. Commands are lines on stdin: "size COLUMNS", "keys TEXT", "signal NUMBER", "continue", "modes". Reports are
 lines on stderr: "modes line|raw", "stopped line|raw", "ended STATUS line|raw" (STATUS is negative for a signal).
 """
@@ -13,27 +14,35 @@ def set_size(fd, columns):
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
 
-def run_program(out, argv):
+def run_program(out, argv, in_background):
     """The terminal's session leader: the job control of a shell with one job."""
     reports = os.fdopen(3, "w", buffering=1)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     job = os.fork()
     if job == 0:
         os.setpgid(0, 0)
-        os.tcsetpgrp(0, os.getpgrp())
+        if not in_background:
+            os.tcsetpgrp(0, os.getpgrp())
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
         os.close(3)
         os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), 1)
         os.execv(argv[0], argv)
     reports.write(f"job {job}\n")
+
+    def to_foreground():
+        os.read(4, 1)  # until it is continued
+        os.tcsetpgrp(0, job)
+        os.kill(job, signal.SIGCONT)
+
+    if in_background:
+        os.tcsetpgrp(0, os.getpgrp())
+        to_foreground()
     while True:
         _, status = os.waitpid(job, os.WUNTRACED)
         if os.WIFSTOPPED(status):
             os.tcsetpgrp(0, os.getpgrp())  # a shell is in the foreground now
             reports.write("stopped\n")
-            os.read(4, 1)  # until it is continued
-            os.tcsetpgrp(0, job)
-            os.kill(job, signal.SIGCONT)
+            to_foreground()
             continue
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
         reports.write(f"ended {code}\n")
@@ -41,6 +50,7 @@ def run_program(out, argv):
 
 
 columns, out, argv = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+in_background = argv[0] == "&"
 report_in, report_out = os.pipe()
 go_in, go_out = os.pipe()
 master, slave = pty.openpty()  # the slave stays open here: its modes can be read when the program has ended
@@ -51,7 +61,7 @@ if os.fork() == 0:
     for fd, place in (report_out, 30), (go_in, 31), (slave, 0), (slave, 1), (slave, 2), (30, 3), (31, 4):
         os.dup2(fd, place)
     os.closerange(5, 64)
-    run_program(out, argv)
+    run_program(out, argv[in_background:], in_background)
 
 
 def modes():
