@@ -41,84 +41,16 @@ void decoder_close(decoder *d)
 
 /* ---- from a record of a book or of trades to its plain struct ---- */
 
-static const msg_value *item_value(const msg_item *item, msg_member member)
-{
-    return msg_value_find(item->values, item->value_count, member);
-}
-
-/* Values are typed by the row that they were read with, so a member's type is known here. Absent
- * numbers are 0, absent texts empty. */
-static td_decimal decimal_of(const msg_value *value)
-{
-    return value != NULL && value->type == VALUE_DECIMAL ? value->as.decimal : (td_decimal){0, 0};
-}
-
-static td_bytes text_of(const msg_value *value)
-{
-    return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_of(NULL, 0);
-}
-
-static uint8_t side_of(const msg_item *item)
-{
-    const msg_value *side = item_value(item, MEMBER_SIDE);
-    return side == NULL ? (uint8_t)SIDE_NONE : side->as.side;
-}
-
-static msg_level level_of(const msg_item *item)
-{
-    td_decimal price = decimal_of(item_value(item, MEMBER_PRICE));
-    td_decimal size = decimal_of(item_value(item, MEMBER_SIZE));
-    const msg_value *rpi = item_value(item, MEMBER_RPI_SIZE);
-    if (item->action == ACTION_DELETE)
-        size = (td_decimal){0, 0};
-    else if (rpi != NULL && !msg_size_with_rpi(size, decimal_of(rpi), &size))
-        TD_ASSERT(!"a level whose sizes were not added up before");
-    return (msg_level){
-        .price = price.mantissa,
-        .price_scale = price.scale,
-        .size = size.mantissa,
-        .size_scale = size.scale,
-        .side = side_of(item),
-        .action = (uint8_t)item->action,
-    };
-}
-
-/* A trade names its symbol only where that is not the message's. */
-static msg_trade trade_of(const msg_item *item, td_bytes own)
-{
-    const msg_value *time = item_value(item, MEMBER_EXCHANGE_TIME);
-    const msg_value *cross_seq = item_value(item, MEMBER_CROSS_SEQ);
-    const msg_value *seq = item_value(item, MEMBER_SEQ);
-    const msg_value *block = item_value(item, MEMBER_IS_BLOCK_TRADE);
-    const msg_value *rpi = item_value(item, MEMBER_IS_RPI_TRADE);
-    td_bytes symbol = text_of(item_value(item, MEMBER_SYMBOL));
-    return (msg_trade){
-        .price = decimal_of(item_value(item, MEMBER_PRICE)),
-        .size = decimal_of(item_value(item, MEMBER_SIZE)),
-        .exchange_ns = time == NULL ? 0 : time->as.time_ns,
-        .cross_seq = cross_seq == NULL ? 0 : cross_seq->as.integer,
-        .has_cross_seq = cross_seq != NULL,
-        .seq = seq == NULL ? 0 : seq->as.integer,
-        .has_seq = seq != NULL,
-        .symbol = td_bytes_equal(symbol, own) ? td_bytes_of(NULL, 0) : symbol,
-        .trade_id = text_of(item_value(item, MEMBER_TRADE_ID)),
-        .tick_direction = text_of(item_value(item, MEMBER_TICK_DIRECTION)),
-        .side = side_of(item),
-        .is_block_trade = (int8_t)(block == NULL ? -1 : block->as.is_true),
-        .is_rpi_trade = (int8_t)(rpi == NULL ? -1 : rpi->as.is_true),
-    };
-}
-
 static void fill_levels(fast_decoder *fast, int has_rpi, message *m)
 {
     const msg_record record = m->record;
     for (size_t i = 0; i < record.item_count; i++) {
         td_array_ensure((void **)&fast->levels, &fast->level_capacity, i, sizeof *fast->levels);
-        fast->levels[i] = level_of(&record.items[i]);
+        fast->levels[i] = msg_level_of(&record.items[i]);
         if (!has_rpi)
             continue;
         td_array_ensure((void **)&fast->rpi_sizes, &fast->rpi_capacity, i, sizeof *fast->rpi_sizes);
-        fast->rpi_sizes[i] = decimal_of(item_value(&record.items[i], MEMBER_RPI_SIZE));
+        fast->rpi_sizes[i] = msg_rpi_of(&record.items[i]);
     }
     m->book =
         (msg_book){record.head, fast->levels, record.item_count, has_rpi ? fast->rpi_sizes : NULL};
@@ -129,7 +61,7 @@ static void fill_trades(fast_decoder *fast, message *m)
     const msg_record record = m->record;
     for (size_t i = 0; i < record.item_count; i++) {
         td_array_ensure((void **)&fast->trades, &fast->trade_capacity, i, sizeof *fast->trades);
-        fast->trades[i] = trade_of(&record.items[i], record.head.symbol);
+        fast->trades[i] = msg_trade_of(&record.items[i], record.head.symbol);
     }
     m->trades = (msg_trades){record.head, fast->trades, record.item_count};
 }

@@ -32,26 +32,21 @@ struct message_builder {
     uint8_t kind_seen;
     msg_value *head_values; /* of the envelope, besides what the head has */
     size_t head_value_count, head_value_capacity;
-    /* Entries: one of levels, trades and items by the type; of the first two, items has what their
-     * structs have no place for. */
+    /* Entries: one of levels, trades and items by the type. */
     msg_level *levels;
     td_decimal *rpi_sizes;
     msg_trade *trades;
     msg_item *items;
     size_t level_capacity, rpi_capacity, trade_capacity, item_capacity;
     size_t entry_count; /* complete ones */
-    msg_value *values;  /* of all entries, one after the other */
+    msg_value *values; /* of items, one after the other; of a level or trade until it is complete */
     size_t value_count, value_capacity;
     uint8_t has_rpi; /* 1: a level has a size of retail orders */
     /* The entry that is being built. */
     uint8_t in_entry;
-    uint8_t has_action, has_side, has_price, has_size;
-    uint32_t struct_seen; /* a bit for each member of the plain struct, by struct_bit() */
+    uint8_t has_action;
     size_t first_value;
     msg_action action;
-    td_decimal rpi;
-    msg_level level;
-    msg_trade trade;
     size_t place; /* of the next member in it */
     struct {
         td_bytes name;
@@ -428,52 +423,65 @@ static int is_struct(const message_builder *b)
     return b->head.type == MSG_BOOK_CHANGE || b->head.type == MSG_TRADE;
 }
 
-/* The level is complete: what books need is there, and its sizes are added up. */
-static int end_level(message_builder *b)
+/* The values of the entry so far. */
+static msg_item entry_of(const message_builder *b)
 {
-    msg_level *level = &b->level;
-    td_decimal size = {level->size, level->size_scale};
-    if (!b->has_action || b->action == ACTION_NONE)
+    return (msg_item){.action = b->action,
+                      .values = b->values == NULL ? NULL : b->values + b->first_value,
+                      .value_count = b->value_count - b->first_value};
+}
+
+static const msg_value *entry_value(const msg_item *entry, msg_member member)
+{
+    return msg_value_find(entry->values, entry->value_count, member);
+}
+
+/* The level is complete: what books need is there, and its sizes can be added up. */
+static int end_level(message_builder *b, const msg_item *entry)
+{
+    const msg_value *side = entry_value(entry, MEMBER_SIDE);
+    const msg_value *size = entry_value(entry, MEMBER_SIZE);
+    const msg_value *rpi = entry_value(entry, MEMBER_RPI_SIZE);
+    int has_size = entry->action != ACTION_DELETE;
+    td_decimal sum;
+    if (!b->has_action)
         fault_entry(b, "a level without action");
-    else if (!b->has_side || level->side == SIDE_NONE)
+    else if (side == NULL || side->as.side == SIDE_NONE)
         fault_entry(b, "a level without side");
-    else if (!b->has_price)
+    else if (entry_value(entry, MEMBER_PRICE) == NULL)
         fault_entry(b, "a level without price");
-    else if (!b->has_size && b->action != ACTION_DELETE)
+    else if (has_size && size == NULL)
         fault_entry(b, "a level without size");
-    else if (b->action == ACTION_DELETE)
-        size = b->rpi = (td_decimal){0, 0};
-    else if (!msg_size_with_rpi(size, b->rpi, &size))
+    else if (has_size && rpi != NULL && !msg_size_with_rpi(size->as.decimal, rpi->as.decimal, &sum))
         fault_entry(b, "the sum of the sizes is beyond 64 bits");
-    level->size = size.mantissa;
-    level->size_scale = size.scale;
-    level->action = (uint8_t)b->action;
     if (b->rc != TD_OK)
         return 0;
     td_array_ensure((void **)&b->levels, &b->level_capacity, b->entry_count, sizeof *b->levels);
     td_array_ensure((void **)&b->rpi_sizes, &b->rpi_capacity, b->entry_count, sizeof *b->rpi_sizes);
-    b->levels[b->entry_count] = *level;
-    b->rpi_sizes[b->entry_count] = b->rpi;
+    b->levels[b->entry_count] = msg_level_of(entry);
+    b->rpi_sizes[b->entry_count] = has_size ? msg_rpi_of(entry) : (td_decimal){0, 0};
+    b->has_rpi |= rpi != NULL;
     return 1;
 }
 
-static void end_trade(message_builder *b)
-{
-    td_array_ensure((void **)&b->trades, &b->trade_capacity, b->entry_count, sizeof *b->trades);
-    b->trades[b->entry_count] = b->trade;
-}
-
+/* Members that plain structs have no place for were checked, and are left out. */
 static void end_entry(message_builder *b)
 {
     if (!b->in_entry || b->rc != TD_OK)
         return;
-    if (b->head.type == MSG_BOOK_CHANGE && !end_level(b))
+    const msg_item entry = entry_of(b);
+    if (b->head.type == MSG_BOOK_CHANGE && !end_level(b, &entry))
         return;
-    if (b->head.type == MSG_TRADE)
-        end_trade(b);
-    td_array_ensure((void **)&b->items, &b->item_capacity, b->entry_count, sizeof *b->items);
-    b->items[b->entry_count++] = (msg_item){.action = is_struct(b) ? ACTION_NONE : b->action,
-                                            .value_count = b->value_count - b->first_value};
+    if (is_struct(b))
+        b->value_count = b->first_value;
+    if (b->head.type == MSG_TRADE) {
+        td_array_ensure((void **)&b->trades, &b->trade_capacity, b->entry_count, sizeof *b->trades);
+        b->trades[b->entry_count] = msg_trade_of(&entry, td_bytes_of(NULL, 0));
+    } else if (!is_struct(b)) {
+        td_array_ensure((void **)&b->items, &b->item_capacity, b->entry_count, sizeof *b->items);
+        b->items[b->entry_count] = entry;
+    }
+    b->entry_count++;
     b->in_entry = 0;
 }
 
@@ -491,13 +499,9 @@ void message_build_entry(message_builder *b)
         return;
     }
     b->in_entry = 1;
-    b->has_action = b->has_side = b->has_price = b->has_size = 0;
-    b->struct_seen = 0;
+    b->has_action = 0;
     b->first_value = b->value_count;
     b->action = ACTION_NONE;
-    b->rpi = (td_decimal){0, 0};
-    b->level = (msg_level){.side = SIDE_NONE};
-    b->trade = (msg_trade){.side = SIDE_NONE, .is_block_trade = -1, .is_rpi_trade = -1};
     b->place = 0;
 }
 
@@ -514,111 +518,43 @@ static void entry_action(message_builder *b, td_bytes name, const written_value 
     fault_value(b, 1, name, value, "an action");
 }
 
-/* Bits of struct_seen: places in the table below. */
-enum { STRUCT_SIDE, STRUCT_PRICE, STRUCT_SIZE };
-
-/* A member of plain structs and its type. The order is that of bits in struct_seen. */
-static const struct struct_member {
-    msg_member member;
-    field_type type;
-} STRUCT_MEMBERS[] = {
-    {MEMBER_SIDE, FIELD_ANY_SIDE},       {MEMBER_PRICE, FIELD_DECIMAL},
-    {MEMBER_SIZE, FIELD_DECIMAL},        {MEMBER_RPI_SIZE, FIELD_DECIMAL},
-    {MEMBER_EXCHANGE_TIME, FIELD_TIME},  {MEMBER_TRADE_ID, FIELD_TEXT},
-    {MEMBER_TICK_DIRECTION, FIELD_TEXT}, {MEMBER_CROSS_SEQ, FIELD_INTEGER},
-    {MEMBER_SEQ, FIELD_INTEGER},         {MEMBER_IS_BLOCK_TRADE, FIELD_BOOL},
-    {MEMBER_IS_RPI_TRADE, FIELD_BOOL},   {MEMBER_SYMBOL, FIELD_TEXT},
-};
-enum { STRUCT_MEMBER_COUNT = sizeof STRUCT_MEMBERS / sizeof STRUCT_MEMBERS[0] };
-
-/* The place of a member of the plain struct among these; STRUCT_MEMBER_COUNT: not found. */
-static size_t struct_member_index(const message_builder *b, msg_member member)
+/* The types of members of plain structs that are no decimals, whatever a row says. */
+static field_type struct_type(msg_member member)
 {
-    if (!is_struct(b) || !msg_struct_has(b->head.type, member))
-        return STRUCT_MEMBER_COUNT;
-    size_t at = 0;
-    while (at < STRUCT_MEMBER_COUNT && STRUCT_MEMBERS[at].member != member)
-        at++;
-    TD_ASSERT(at < STRUCT_MEMBER_COUNT);
-    return at;
+    static const struct {
+        msg_member member;
+        field_type type;
+    } TYPES[] = {
+        {MEMBER_SIDE, FIELD_ANY_SIDE},       {MEMBER_EXCHANGE_TIME, FIELD_TIME},
+        {MEMBER_TRADE_ID, FIELD_TEXT},       {MEMBER_TICK_DIRECTION, FIELD_TEXT},
+        {MEMBER_CROSS_SEQ, FIELD_INTEGER},   {MEMBER_SEQ, FIELD_INTEGER},
+        {MEMBER_IS_BLOCK_TRADE, FIELD_BOOL}, {MEMBER_IS_RPI_TRADE, FIELD_BOOL},
+        {MEMBER_SYMBOL, FIELD_TEXT},
+    };
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++)
+        if (TYPES[i].member == member)
+            return TYPES[i].type;
+    return FIELD_DECIMAL;
 }
 
-static void put_in_level(message_builder *b, const msg_value *value)
+/* Read a member that the plain struct has a place for; for decimals beyond 64 bits it has none. 0
+ * after a fault. */
+static int read_struct_member(message_builder *b, td_bytes name, const written_value *value,
+                              msg_value *out)
 {
-    if (value->member == MEMBER_SIDE) {
-        b->level.side = value->as.side;
-        b->has_side = 1;
-    } else if (value->member == MEMBER_PRICE) {
-        b->level.price = value->as.decimal.mantissa;
-        b->level.price_scale = value->as.decimal.scale;
-        b->has_price = 1;
-    } else if (value->member == MEMBER_SIZE) {
-        b->level.size = value->as.decimal.mantissa;
-        b->level.size_scale = value->as.decimal.scale;
-        b->has_size = 1;
-    } else {
-        TD_ASSERT(value->member == MEMBER_RPI_SIZE);
-        b->rpi = value->as.decimal;
-        b->has_rpi = 1;
+    field_type type = struct_type(out->member);
+    if (!read_as(b, type, value, out) || out->type == VALUE_BIG_DECIMAL) {
+        fault_value(b, 1, name, value, field_type_name(type));
+        return 0;
     }
-}
-
-static void put_in_trade(message_builder *b, const msg_value *value)
-{
-    msg_trade *t = &b->trade;
-    if (value->member == MEMBER_SIDE) {
-        t->side = value->as.side;
-    } else if (value->member == MEMBER_PRICE) {
-        t->price = value->as.decimal;
-    } else if (value->member == MEMBER_SIZE) {
-        t->size = value->as.decimal;
-    } else if (value->member == MEMBER_EXCHANGE_TIME) {
-        t->exchange_ns = value->as.time_ns;
-    } else if (value->member == MEMBER_TRADE_ID) {
-        t->trade_id = value->as.text;
-    } else if (value->member == MEMBER_TICK_DIRECTION) {
-        t->tick_direction = value->as.text;
-    } else if (value->member == MEMBER_CROSS_SEQ) {
-        t->cross_seq = value->as.integer;
-        t->has_cross_seq = 1;
-    } else if (value->member == MEMBER_SEQ) {
-        t->seq = value->as.integer;
-        t->has_seq = 1;
-    } else if (value->member == MEMBER_IS_BLOCK_TRADE) {
-        t->is_block_trade = (int8_t)value->as.is_true;
-    } else if (value->member == MEMBER_IS_RPI_TRADE) {
-        t->is_rpi_trade = (int8_t)value->as.is_true;
-    } else {
-        TD_ASSERT(value->member == MEMBER_SYMBOL);
-        t->symbol = value->as.text;
-    }
-}
-
-/* A member that the plain struct has a place for. Decimals beyond 64 bits have none there. */
-static void put_in_struct(message_builder *b, td_bytes name, size_t index,
-                          const written_value *value)
-{
-    const struct struct_member *of = &STRUCT_MEMBERS[index];
-    msg_value read = {.member = of->member};
-    if (b->struct_seen & (1u << index)) {
-        fault_member(b, 1, name, "twice");
-        return;
-    }
-    b->struct_seen |= 1u << index;
-    if (!read_as(b, of->type, value, &read) || read.type == VALUE_BIG_DECIMAL) {
-        fault_value(b, 1, name, value, field_type_name(of->type));
-        return;
-    }
-    keep_value(b, &read);
-    if (b->head.type == MSG_BOOK_CHANGE)
-        put_in_level(b, &read);
-    else
-        put_in_trade(b, &read);
+    keep_value(b, out);
+    return 1;
 }
 
 static void add_member(message_builder *b, td_bytes name, const written_value *value)
 {
     size_t place = b->place++;
+    const msg_item entry = entry_of(b);
     if (is_absent(value) || td_bytes_is(name, "assumed_scale"))
         return;
     if (td_bytes_is(name, "action") && b->head.type != MSG_TRADE) {
@@ -628,17 +564,14 @@ static void add_member(message_builder *b, td_bytes name, const written_value *v
     msg_value read = {.member = find_member(b, 1, name, place)};
     if (read.member == MEMBER_NONE)
         return;
-    size_t index = struct_member_index(b, read.member);
-    if (index < STRUCT_MEMBER_COUNT) {
-        put_in_struct(b, name, index, value);
-        return;
-    }
-    if (msg_value_find(b->values == NULL ? NULL : b->values + b->first_value,
-                       b->value_count - b->first_value, read.member) != NULL) {
+    if (entry_value(&entry, read.member) != NULL) {
         fault_member(b, 1, name, "twice");
         return;
     }
-    if (read_member(b, 1, name, value, &read))
+    int is_read = is_struct(b) && msg_struct_has(b->head.type, read.member)
+                      ? read_struct_member(b, name, value, &read)
+                      : read_member(b, 1, name, value, &read);
+    if (is_read)
         add_value(&b->values, &b->value_count, &b->value_capacity, &read);
 }
 
@@ -670,21 +603,19 @@ static int read_side(td_bytes text, uint8_t *out)
 static int put_plain_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
                            td_bytes size)
 {
-    td_decimal read_price;
-    td_decimal read_size = {0, 0};
+    msg_value values[] = {{.member = MEMBER_SIDE, .type = VALUE_SIDE},
+                          {.member = MEMBER_PRICE, .type = VALUE_DECIMAL},
+                          {.member = MEMBER_SIZE, .type = VALUE_DECIMAL}};
     msg_action read;
     if (b->head.type != MSG_BOOK_CHANGE || !read_action(action, &read) ||
-        !read_side(side, &b->level.side) || td_decimal_parse(price, &read_price, NULL) != TD_OK ||
-        (size.size > 0 && td_decimal_parse(size, &read_size, NULL) != TD_OK))
+        !read_side(side, &values[0].as.side) ||
+        td_decimal_parse(price, &values[1].as.decimal, NULL) != TD_OK ||
+        (size.size > 0 && td_decimal_parse(size, &values[2].as.decimal, NULL) != TD_OK))
         return 0;
-    b->level.price = read_price.mantissa;
-    b->level.price_scale = read_price.scale;
-    b->level.size = read_size.mantissa;
-    b->level.size_scale = read_size.scale;
     b->action = read;
-    b->has_action = b->has_side = b->has_price = 1;
-    b->has_size = size.size > 0;
-    b->struct_seen = 1u << STRUCT_SIDE | 1u << STRUCT_PRICE | (unsigned)b->has_size << STRUCT_SIZE;
+    b->has_action = 1;
+    for (size_t i = 0; i < (size.size > 0 ? 3 : 2); i++)
+        add_value(&b->values, &b->value_count, &b->value_capacity, &values[i]);
     return 1;
 }
 
@@ -736,7 +667,6 @@ static void keep_record(message_builder *b, msg_record *out)
     *out = (msg_record){b->head, head_values, b->head_value_count, items, count};
 }
 
-/* Members that plain structs have no place for were checked, and are left out. */
 static void keep_message(message_builder *b, message *out)
 {
     size_t count = b->entry_count;
