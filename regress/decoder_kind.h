@@ -22,11 +22,9 @@ typedef struct decoder_environment {
 } decoder_environment;
 
 typedef struct decoder_kind {
-    /* What instances share; the environment is borrowed until close. TD_E_*: it cannot be used. */
-    td_result (*open)(const decoder_environment *environment, void **shared, td_err *err);
-    void (*close)(void *shared); /* all instances are closed; may be NULL */
-    /* An instance, on the thread that uses it; closed on any. TD_E_*: the run ends. */
-    td_result (*begin)(void *shared, void **self, td_err *err);
+    /* An instance, on the thread that uses it; ended on any. The environment is borrowed until
+     * then. The first one is made before there are other threads. TD_E_*: the run ends. */
+    td_result (*begin)(const decoder_environment *environment, void **self, td_err *err);
     void (*end)(void *self);
     /* Decode a frame: *answer, which is zero, gets a message or why.reason, and what the text that
      * goes with a failure. Memory is of the arena. TD_E_*: the run ends. */

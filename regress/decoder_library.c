@@ -11,14 +11,10 @@
 #include "regress/fault_note.h"
 #include "schema/message_build.h"
 
-typedef struct library {
-    plugin_file file;
-    const decoder_environment *environment;
-} library;
-
 typedef struct library_instance {
     tapedeck_answer to; /* first: what the decoder gets */
-    library *of;
+    plugin_file file;
+    const decoder_environment *environment;
     tapedeck_host host;
     void *self;
     message_builder *builder;
@@ -108,7 +104,7 @@ static int host_fail(const tapedeck_host *host, const char *text)
 static void host_log(const tapedeck_host *host, const char *text)
 {
     const library_instance *own = host->own;
-    td_log_emit(own->of->environment->log, TD_LOG_INFO, "%s: %s", own->of->file.table.name, text);
+    td_log_emit(own->environment->log, TD_LOG_INFO, "%s: %s", own->file.table.name, text);
 }
 
 /* ---- decoding ---- */
@@ -138,8 +134,8 @@ static tapedeck_frame frame_of(const frame_ref *frame)
 static void call_decoder(library_instance *own, const frame_ref *frame)
 {
     const tapedeck_frame shown = frame_of(frame);
-    fault_note_begin(frame, own->of->file.path);
-    own->of->file.table.decode(own->self, &shown, &own->to);
+    fault_note_begin(frame, own->file.path);
+    own->file.table.decode(own->self, &shown, &own->to);
     fault_note_end();
 }
 
@@ -170,12 +166,19 @@ static td_result library_decode(void *self, const frame_ref *frame, td_arena *ar
 
 /* ---- instances ---- */
 
-static td_result library_begin(void *shared, void **self, td_err *err)
+static void free_instance(library_instance *own)
 {
-    library *of = shared;
+    plugin_file_close(&own->file);
+    message_builder_close(own->builder);
+    td_free(own);
+}
+
+static td_result library_begin(const decoder_environment *environment, void **self, td_err *err)
+{
+    const char *name = environment->name;
     library_instance *own = td_alloc_zero(1, sizeof *own);
     own->to.calls = &CALLS;
-    own->of = of;
+    own->environment = environment;
     own->host = (tapedeck_host){.abi = TAPEDECK_PLUGIN_ABI,
                                 .size = sizeof own->host,
                                 .version = TAPEDECK_VERSION,
@@ -183,15 +186,15 @@ static td_result library_begin(void *shared, void **self, td_err *err)
                                 .fail = host_fail,
                                 .log = host_log};
     own->builder = message_builder_open();
-    td_result rc = TD_OK;
-    if (of->file.table.begin != NULL)
+    td_result rc = plugin_file_open(name, strlen(name), PLUGIN_DECODES, &own->file, err);
+    if (rc == TD_OK && own->file.table.begin != NULL)
         rc = plugin_file_answer_once(
-            &of->file, "begin", of->file.table.begin(&own->host, "", &own->self), own->why, err);
+            &own->file, "begin", own->file.table.begin(&own->host, "", &own->self), own->why, err);
     if (rc != TD_OK) {
-        message_builder_close(own->builder);
-        td_free(own);
+        free_instance(own);
         return rc;
     }
+    fault_note_install(environment->timeout_ns);
     *self = own;
     return TD_OK;
 }
@@ -199,36 +202,10 @@ static td_result library_begin(void *shared, void **self, td_err *err)
 static void library_end(void *self)
 {
     library_instance *own = self;
-    if (own->of->file.table.end != NULL)
-        (void)own->of->file.table.end(own->self, NULL); /* its answers are complete */
-    message_builder_close(own->builder);
-    td_free(own);
+    if (own->file.table.end != NULL)
+        (void)own->file.table.end(own->self, NULL); /* its answers are complete */
+    free_instance(own);
 }
 
-static void library_close(void *shared)
-{
-    library *of = shared;
-    plugin_file_close(&of->file);
-    td_free(of);
-}
-
-static td_result library_open(const decoder_environment *environment, void **shared, td_err *err)
-{
-    const char *name = environment->name;
-    library *of = td_alloc_zero(1, sizeof *of);
-    of->environment = environment;
-    td_result rc = plugin_file_open(name, strlen(name), PLUGIN_DECODES, &of->file, err);
-    if (rc != TD_OK) {
-        td_free(of);
-        return rc;
-    }
-    fault_note_install(environment->timeout_ns);
-    *shared = of;
-    return TD_OK;
-}
-
-const decoder_kind DECODER_LIBRARY = {.open = library_open,
-                                      .close = library_close,
-                                      .begin = library_begin,
-                                      .end = library_end,
-                                      .decode = library_decode};
+const decoder_kind DECODER_LIBRARY = {
+    .begin = library_begin, .end = library_end, .decode = library_decode};

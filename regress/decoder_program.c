@@ -367,10 +367,11 @@ static void program_end(void *self)
     td_free(own);
 }
 
-static td_result program_begin(void *shared, void **self, td_err *err)
+static td_result program_begin(const decoder_environment *environment, void **self, td_err *err)
 {
+    (void)signal(SIGPIPE, SIG_IGN); /* a process that has ended is no reason to end */
     program_instance *own = td_alloc_zero(1, sizeof *own);
-    own->of = shared;
+    own->of = environment;
     own->input = own->output = -1;
     td_buf_init(&own->line, LIMIT_RECORD_BYTES * 8); /* every byte of a frame may be escaped */
     td_buf_init(&own->read, LIMIT_DECODER_REPLY_BYTES + (size_t)2 * READ_BYTES);
@@ -384,13 +385,5 @@ static td_result program_begin(void *shared, void **self, td_err *err)
     return rc;
 }
 
-static td_result program_open(const decoder_environment *environment, void **shared, td_err *err)
-{
-    (void)err;
-    (void)signal(SIGPIPE, SIG_IGN); /* a process that has ended is no reason to end */
-    *shared = (void *)environment;
-    return TD_OK;
-}
-
 const decoder_kind DECODER_PROGRAM = {
-    .open = program_open, .begin = program_begin, .end = program_end, .decode = program_decode};
+    .begin = program_begin, .end = program_end, .decode = program_decode};

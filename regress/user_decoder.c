@@ -87,7 +87,6 @@ typedef struct decoder_failure {
 struct user_decoder {
     const decoder_kind *kind; /* NULL: the built-in decoder */
     decoder_environment environment;
-    void *shared;
     tape_decoding decoding;
     pthread_mutex_t mutex; /* of what follows */
     instance *instances;
@@ -112,7 +111,7 @@ static td_result get_instance(user_decoder *self, instance **out, td_err *err)
     *out = find_instance(self);
     if (*out != NULL)
         return TD_OK;
-    td_result rc = self->kind->begin(self->shared, &made_self, err);
+    td_result rc = self->kind->begin(&self->environment, &made_self, err);
     if (rc != TD_OK)
         return rc;
     instance *made = td_alloc(sizeof *made);
@@ -215,8 +214,6 @@ td_result user_decoder_open(const decoder_options *options, size_t number, const
     }
     td_result rc = TD_OK;
     if (made->kind != NULL)
-        rc = made->kind->open(&made->environment, &made->shared, err);
-    if (rc == TD_OK && made->kind != NULL)
         rc = get_instance(made, &first, err); /* one that cannot work is refused at once */
     if (rc == TD_OK)
         *out = made;
@@ -235,8 +232,6 @@ void user_decoder_close(user_decoder *self)
         td_free(self->instances);
         self->instances = next;
     }
-    if (self->shared != NULL && self->kind->close != NULL)
-        self->kind->close(self->shared);
     pthread_mutex_destroy(&self->mutex);
     td_free(self);
 }
