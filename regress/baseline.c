@@ -33,6 +33,7 @@ typedef struct kept_stream {
     baseline_stream stream; /* first: what callers have */
     uint64_t *blocks;       /* their offsets */
     size_t block_count;
+    baseline_block filling; /* frames that are not written yet */
 } kept_stream;
 
 struct baseline {
@@ -75,8 +76,10 @@ void baseline_close(baseline *b)
         td_result rc = td_io_unlink(io_posix(), b->open_path, NULL);
         (void)rc; /* the next run replaces it */
     }
-    for (size_t i = 0; i < b->stream_count; i++)
+    for (size_t i = 0; i < b->stream_count; i++) {
         td_free(b->streams[i]->blocks);
+        td_free(b->streams[i]->filling.rows);
+    }
     td_free(b->streams);
     td_free(b->path);
     td_free(b->open_path);
@@ -213,12 +216,10 @@ static void add_offset(kept_stream *of, uint64_t at)
     of->blocks[of->block_count++] = at;
 }
 
-td_result baseline_add_block(baseline *b, baseline_stream *of, const baseline_block *block,
-                             td_err *err)
+/* Write what a stream has. */
+static td_result write_block(baseline *b, kept_stream *of, td_err *err)
 {
-    TD_ASSERT(b->open_path != NULL);
-    TD_ASSERT(block->count > 0 && block->count <= BASELINE_BLOCK_ROWS);
-    TD_ASSERT(of->rows % BASELINE_BLOCK_ROWS == 0);
+    baseline_block *block = &of->filling;
     size_t size = BLOCK_HEAD_BYTES + ROW_BYTES * block->count;
     pthread_mutex_lock(&b->mutex);
     td_put_le64(b->bytes + 8, block->first_ns);
@@ -230,12 +231,28 @@ td_result baseline_add_block(baseline *b, baseline_stream *of, const baseline_bl
         td_put_le64(row + 16, block->rows[i].book);
     }
     td_put_le64(b->bytes, td_xxh64(b->bytes + 8, size - 8));
-    add_offset((kept_stream *)of, b->end);
-    of->rows += block->count;
+    add_offset(of, b->end);
+    of->stream.rows += block->count;
+    block->count = 0;
     b->end += size;
     td_result rc = td_io_append(b->file, b->bytes, size, err);
     pthread_mutex_unlock(&b->mutex);
     return rc;
+}
+
+td_result baseline_add_row(baseline *b, baseline_stream *of, const baseline_row *row,
+                           uint64_t recv_ns, td_err *err)
+{
+    TD_ASSERT(b->open_path != NULL);
+    kept_stream *kept = (kept_stream *)of;
+    baseline_block *block = &kept->filling;
+    if (block->rows == NULL)
+        block->rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *block->rows);
+    if (block->count == 0)
+        block->first_ns = recv_ns;
+    block->last_ns = recv_ns;
+    block->rows[block->count++] = *row;
+    return block->count < BASELINE_BLOCK_ROWS ? TD_OK : write_block(b, kept, err);
 }
 
 td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t number,
@@ -330,7 +347,12 @@ td_result baseline_finish(baseline *b, uint64_t *file_bytes, td_err *err)
     uint8_t trailer[TRAILER_BYTES];
     td_buf index;
     td_buf_init(&index, INDEX_BYTES_MAX);
-    td_result rc = write_index(b, &index, err);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < b->stream_count && rc == TD_OK; i++)
+        if (b->streams[i]->filling.count > 0)
+            rc = write_block(b, b->streams[i], err);
+    if (rc == TD_OK)
+        rc = write_index(b, &index, err);
     td_put_le64(trailer, b->end);
     td_put_le64(trailer + 8, index.size);
     td_put_le64(trailer + 16, td_xxh64(index.data, index.size));

@@ -69,9 +69,9 @@ const baseline_meta *baseline_get_meta(const baseline *b);
 TD_MUST_USE td_result baseline_add_stream(baseline *b, const baseline_stream *names,
                                           baseline_stream **out, td_err *err);
 
-/* Add the next block of a stream. TD_E_IO, TD_E_NOSPACE. */
-TD_MUST_USE td_result baseline_add_block(baseline *b, baseline_stream *of,
-                                         const baseline_block *block, td_err *err);
+/* Add the next frame of a stream, one thread at a time. TD_E_IO, TD_E_NOSPACE. */
+TD_MUST_USE td_result baseline_add_row(baseline *b, baseline_stream *of, const baseline_row *row,
+                                       uint64_t recv_ns, td_err *err);
 
 /* Note that chunks of the archive could not be read. */
 void baseline_set_damaged(baseline *b);

@@ -10,8 +10,8 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "base/slot_table.h"
 #include "base/version.h"
+#include "archive/name_index.h"
 #include "json/json_write.h"
 #include "play/player.h"
 #include "schema/canonical.h"
@@ -26,7 +26,6 @@ typedef struct run_stream {
     uint64_t frames, decoded, control;
     /* Filling. */
     baseline_stream *into;
-    baseline_block block;
     /* Comparing. */
     join *join;
     const baseline_stream *was;
@@ -41,8 +40,7 @@ typedef struct run_stream {
 typedef struct observed_stream {
     run_stream *known;
     run_stream **unknown; /* one for each exchange topic */
-    size_t unknown_count;
-    slot_table by_exchange_topic;
+    name_index by_exchange_topic;
 } observed_stream;
 
 typedef struct run {
@@ -131,10 +129,8 @@ static td_result open_stream(run *r, const baseline_stream *names, run_stream **
 {
     run_stream *made = make_stream(r, names);
     *out = made;
-    if (r->against == NULL) {
-        made->block.rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *made->block.rows);
+    if (r->against == NULL)
         return baseline_add_stream(r->into, names, &made->into, err);
-    }
     made->was = baseline_find_stream(r->against->was, names);
     made->join = join_open(r->against->was, made->was, r->against->extent, found, made);
     return TD_OK;
@@ -143,19 +139,18 @@ static td_result open_stream(run *r, const baseline_stream *names, run_stream **
 static td_result find_unknown(run *r, observed_stream *own, const baseline_stream *names,
                               run_stream **out, td_err *err)
 {
-    uint64_t hash = td_xxh64(names->exchange_topic, strlen(names->exchange_topic));
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&own->by_exchange_topic, &at)) {
-        *out = own->unknown[at.row];
-        if (strcmp(names->exchange_topic, (*out)->result.names.exchange_topic) == 0)
-            return TD_OK;
+    name_index *known = &own->by_exchange_topic;
+    size_t row = name_index_find(known, td_bytes_str(names->exchange_topic));
+    if (row != NAME_INDEX_NONE) {
+        *out = own->unknown[row];
+        return TD_OK;
     }
     td_result rc = open_stream(r, names, out, err);
     if (rc != TD_OK)
         return rc;
-    own->unknown = td_array_grow(own->unknown, own->unknown_count, sizeof(run_stream *));
-    slot_table_put(&own->by_exchange_topic, hash, own->unknown_count);
-    own->unknown[own->unknown_count++] = *out;
+    own->unknown = td_array_grow(own->unknown, known->count, sizeof(run_stream *));
+    own->unknown[known->count] = *out;
+    name_index_put(known, td_bytes_str((*out)->result.names.exchange_topic), known->count);
     return TD_OK;
 }
 
@@ -181,7 +176,7 @@ static void close_observed(void *ctx, void *state)
 {
     observed_stream *own = state;
     (void)ctx;
-    slot_table_fini(&own->by_exchange_topic);
+    name_index_fini(&own->by_exchange_topic);
     td_free(own->unknown);
     td_free(own);
 }
@@ -214,24 +209,6 @@ static void count_frame(run_stream *s, const frame_ref *frame)
     s->control += frame->channel->role == ROLE_CONTROL;
 }
 
-static td_result put_block(run_stream *s, td_err *err)
-{
-    if (s->block.count == 0)
-        return TD_OK;
-    td_result rc = baseline_add_block(s->run->into, s->into, &s->block, err);
-    s->block.count = 0;
-    return rc;
-}
-
-static td_result fill(run_stream *s, const baseline_row *row, uint64_t recv_ns, td_err *err)
-{
-    if (s->block.count == 0)
-        s->block.first_ns = recv_ns;
-    s->block.last_ns = recv_ns;
-    s->block.rows[s->block.count++] = *row;
-    return s->block.count < BASELINE_BLOCK_ROWS ? TD_OK : put_block(s, err);
-}
-
 static td_result compare(run_stream *s, const observed_frame *seen, const baseline_row *row,
                          td_err *err);
 
@@ -248,7 +225,7 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
                                   hash_content(&seen->frame->content, seen->frame->channel->role),
                               .book = hash_book(seen)};
     count_frame(s, seen->frame);
-    return r->against == NULL ? fill(s, &row, seen->frame->recv_ns, err)
+    return r->against == NULL ? baseline_add_row(r->into, s->into, &row, seen->frame->recv_ns, err)
                               : compare(s, seen, &row, err);
 }
 
@@ -527,7 +504,6 @@ static td_result play(run *r, td_err *err)
 static void close_stream(run_stream *s)
 {
     join_close(s->join);
-    td_free(s->block.rows);
     drop_frame(&s->result.first);
     td_free(s);
 }
@@ -555,11 +531,8 @@ td_result regress_save(const regress_options *options, const char *path, baselin
         return rc;
     run r = {.options = options, .into = *made};
     rc = play(&r, err);
-    for (size_t i = 0; i < r.stream_count; i++) {
-        if (rc == TD_OK)
-            rc = put_block(r.streams[i], err);
+    for (size_t i = 0; i < r.stream_count; i++)
         close_stream(r.streams[i]);
-    }
     if (r.totals.is_damaged)
         baseline_set_damaged(*made);
     if (rc == TD_OK)

@@ -86,18 +86,10 @@ static void open_scene(scene *s, const uint64_t *was, const size_t *times, size_
     (void)snprintf(s->path, sizeof s->path, "%s/x.tdb", s->folder);
     assert_int_equal(baseline_create(s->path, &META, &s->was, NULL), TD_OK);
     assert_int_equal(baseline_add_stream(s->was, &stream, &made, NULL), TD_OK);
-    baseline_row *rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *rows);
-    for (size_t at = 0; at < count; at += BASELINE_BLOCK_ROWS) {
-        size_t size = count - at < BASELINE_BLOCK_ROWS ? count - at : BASELINE_BLOCK_ROWS;
-        for (size_t i = 0; i < size; i++)
-            rows[i] = (baseline_row){.bytes = was[at + i]};
-        const baseline_block block = {.first_ns = received(times, at),
-                                      .last_ns = received(times, at + size - 1),
-                                      .count = size,
-                                      .rows = rows};
-        assert_int_equal(baseline_add_block(s->was, made, &block, NULL), TD_OK);
+    for (size_t i = 0; i < count; i++) {
+        const baseline_row row = {.bytes = was[i]};
+        assert_int_equal(baseline_add_row(s->was, made, &row, received(times, i), NULL), TD_OK);
     }
-    td_free(rows);
     assert_int_equal(baseline_finish(s->was, &bytes, NULL), TD_OK);
 }
 
