@@ -7,8 +7,9 @@
 
 enum {
     CONTEXT = 3,
-    /* Lines of both texts, beyond what is equal at their ends, that are compared in full: a table
-     * of 4 MiB. Longer ones are shown as one change. */
+    LINES_SHOWN = 60,
+    /* Lines of both texts, beyond what is equal at their ends, that are compared: a table of 4 MiB.
+     * "..." stands for others. */
     TABLE_LINES = 1000,
 };
 
@@ -103,22 +104,26 @@ static uint32_t *measure(lines was, lines is)
 /* What lies between equal beginnings and ends. */
 static void compare_middle(lines *out, lines was, lines is)
 {
+    int is_cut = was.count > TABLE_LINES || is.count > TABLE_LINES;
+    was.count = was.count < TABLE_LINES ? was.count : TABLE_LINES;
+    is.count = is.count < TABLE_LINES ? is.count : TABLE_LINES;
     size_t width = is.count + 1;
-    int is_long = was.count > TABLE_LINES || is.count > TABLE_LINES;
-    uint32_t *common = is_long ? NULL : measure(was, is);
+    uint32_t *common = measure(was, is);
     size_t i = 0;
     size_t n = 0;
-    while (i < was.count || n < is.count) {
-        if (!is_long && i < was.count && n < is.count && is_same(&was.items[i], &is.items[n])) {
+    while (is_cut ? i < was.count && n < is.count : i < was.count || n < is.count) {
+        if (i < was.count && n < is.count && is_same(&was.items[i], &is.items[n])) {
             add_line(out, is.items[n++], BOTH);
             i++;
-        } else if (i < was.count && (is_long || n == is.count ||
-                                     common[(i + 1) * width + n] >= common[i * width + n + 1])) {
+        } else if (i < was.count &&
+                   (n == is.count || common[(i + 1) * width + n] >= common[i * width + n + 1])) {
             add_line(out, was.items[i++], WAS_ONLY);
         } else {
             add_line(out, is.items[n++], IS_ONLY);
         }
     }
+    if (is_cut)
+        add_line(out, (line){"..", 2, 0, 0}, '.');
     td_free(common);
 }
 
@@ -142,20 +147,16 @@ static lines compare(lines was, lines is)
 
 /* ---- printing ---- */
 
-/* What the buffer has no space for is left out: the report is for reading. */
-static void print(td_buf *out, const char *text, size_t size)
+static void print_line(result_writer *r, line of)
 {
-    td_result rc = td_buf_append(out, text, size, NULL);
-    (void)rc;
+    result_object_begin(r, NULL);
+    result_note(r, "line", "%c%*s%.*s", of.mark, (int)of.depth * 2, "", (int)of.size, of.text);
+    result_object_end(r, "  {line}\n");
 }
 
-static void print_line(td_buf *out, const line *of)
+static void print_text(result_writer *r, char mark, const char *text)
 {
-    print(out, &of->mark, 1);
-    for (size_t i = 0; i < of->depth; i++)
-        print(out, "  ", 2);
-    print(out, of->text, of->size);
-    print(out, "\n", 1);
+    print_line(r, (line){text, strlen(text), 0, mark});
 }
 
 /* 1 if a line within CONTEXT of the index changes. */
@@ -167,27 +168,43 @@ static int is_near_change(const lines *all, size_t index)
     return i < all->count && i <= index + CONTEXT;
 }
 
-void json_diff_append(td_buf *out, const char *was, const char *is)
+/* Returns 1 if there are more lines. */
+static int print_changes(result_writer *r, const lines *all)
 {
-    static const char HEAD[] = "--- before\n+++ now\n";
+    size_t shown = 2;
+    int is_skipping = 0;
+    print_text(r, WAS_ONLY, "-- before");
+    print_text(r, IS_ONLY, "++ now");
+    for (size_t i = 0; i < all->count; i++) {
+        int is_shown = is_near_change(all, i);
+        if (is_shown && shown++ >= LINES_SHOWN)
+            return 1;
+        if (is_shown && is_skipping)
+            print_text(r, '@', "@");
+        if (is_shown)
+            print_line(r, all->items[i]);
+        is_skipping = !is_shown;
+    }
+    return 0;
+}
+
+int json_diff_describe(result_writer *r, const char *was, const char *is)
+{
     lines was_lines = split(was);
     lines is_lines = split(is);
-    int is_one = was == NULL || is == NULL;
-    lines all = compare(was_lines, is_lines);
-    int is_skipping = 0;
-    if (!is_one)
-        print(out, HEAD, sizeof HEAD - 1);
-    for (size_t i = 0; i < all.count; i++) {
-        int is_shown = is_one || is_near_change(&all, i);
-        if (is_one)
-            all.items[i].mark = BOTH;
-        if (is_shown && is_skipping)
-            print(out, "@@\n", 3);
-        if (is_shown)
-            print_line(out, &all.items[i]);
-        is_skipping = !is_shown;
+    lines all = {NULL, 0};
+    int has_more;
+    if (was == NULL || is == NULL) {
+        const lines *only = was == NULL ? &is_lines : &was_lines;
+        has_more = only->count > LINES_SHOWN;
+        for (size_t i = 0; i < only->count && i < LINES_SHOWN; i++)
+            print_line(r, only->items[i]);
+    } else {
+        all = compare(was_lines, is_lines);
+        has_more = print_changes(r, &all);
     }
     td_free(all.items);
     td_free(was_lines.items);
     td_free(is_lines.items);
+    return has_more;
 }

@@ -2,11 +2,11 @@
 #ifndef TD_REGRESS_JSON_DIFF_H
 #define TD_REGRESS_JSON_DIFF_H
 
-#include "base/buf.h"
+#include "cli/result.h"
 
-/* Append the difference to out: "--- before", "+++ now", and the lines, with up to three equal ones
- * around each change. One of the texts may be NULL: then the other one is printed whole. Lines
- * that exceed the buffer's bound are left out. */
-void json_diff_append(td_buf *out, const char *was, const char *is);
+/* Add the difference to a list that is open, a row a line: "--- before", "+++ now", and the lines,
+ * with up to three equal ones around each change. One of the texts may be NULL: then the other one
+ * is printed whole. Returns 1 if there are more lines than are printed. */
+int json_diff_describe(result_writer *r, const char *was, const char *is);
 
 #endif

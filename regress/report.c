@@ -10,11 +10,7 @@
 #include "base/version.h"
 #include "regress/json_diff.h"
 
-enum {
-    FRAME_TEXT_BYTES = 320, /* of a frame as text; --json has all */
-    DIFF_BYTES = 64 << 10,
-    DIFF_LINES = 60, /* of a difference as text; --json has all */
-};
+enum { FRAME_TEXT_BYTES = 320 }; /* of a frame as text; --json has all */
 
 static const char *const KIND_NAMES[] = {
     [DIFFERENCE_DECODE] = "decode",
@@ -140,22 +136,9 @@ static void describe_decodes(result_writer *r, const regress_difference *first)
         return;
     }
     result_list_begin(r, "diff");
-    td_buf lines;
-    td_buf_init(&lines, DIFF_BYTES);
-    json_diff_append(&lines, first->decode_was, first->decode_is);
-    size_t shown = 0;
-    for (td_bytes left = td_buf_view(&lines); left.size > 0 && shown < DIFF_LINES; shown++) {
-        const uint8_t *end = memchr(left.data, '\n', left.size);
-        size_t size = end == NULL ? left.size : (size_t)(end - left.data);
-        result_object_begin(r, NULL);
-        result_note(r, "line", "%.*s", (int)size, (const char *)left.data);
-        result_object_end(r, "  {line}\n");
-        size += end != NULL;
-        left = td_bytes_of(left.data + size, left.size - size);
-    }
+    int has_more = json_diff_describe(r, first->decode_was, first->decode_is);
     result_list_end(r);
-    result_note(r, "diff_more", "%s", shown == DIFF_LINES ? "..." : "");
-    td_buf_fini(&lines);
+    result_note(r, "diff_more", "%s", has_more ? "..." : "");
 }
 
 static void describe_place(result_writer *r, const regress_difference *first)

@@ -12,14 +12,44 @@
 
 #include "regress/json_diff.h"
 
+/* What is printed of two texts, and whether there is more. */
+static int print_diff(const char *was, const char *is, char *out, size_t out_bytes)
+{
+    FILE *file = tmpfile();
+    output_stream output;
+    result_writer r;
+    assert_non_null(file);
+    output_init(&output, file);
+    result_begin(&r, &output, &(json_options){.is_json = 0});
+    result_object_begin(&r, NULL);
+    result_list_begin(&r, "diff");
+    int has_more = json_diff_describe(&r, was, is);
+    result_list_end(&r);
+    result_object_end(&r, "{diff}");
+    result_end(&r);
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
+    rewind(file);
+    out[fread(out, 1, out_bytes - 1, file)] = '\0';
+    fclose(file);
+    return has_more;
+}
+
+/* Lines of a report begin with two spaces. */
 static void assert_diff(const char *was, const char *is, const char *expected)
 {
-    td_buf out;
-    td_buf_init(&out, 1 << 20);
-    json_diff_append(&out, was, is);
-    assert_int_equal(td_buf_append(&out, "", 1, NULL), TD_OK);
-    assert_string_equal((const char *)out.data, expected);
-    td_buf_fini(&out);
+    char found[4096];
+    char plain[4096] = "";
+    assert_false(print_diff(was, is, found, sizeof found));
+    size_t size = 0;
+    for (const char *at = found; *at != '\0'; at += *at == '\n') {
+        assert_memory_equal(at, "  ", 2);
+        size_t line = strcspn(at, "\n") - 1; /* with its LF, without the spaces */
+        memcpy(plain + size, at + 2, line);
+        size += line;
+        at += line + 1;
+    }
+    plain[size] = '\0';
+    assert_string_equal(plain, expected);
 }
 
 static void test_members(void **state)
@@ -44,25 +74,46 @@ static void test_context(void **state)
         "--- before\n+++ now\n@@\n   2,\n   3,\n   4,\n-  5,\n+  0,\n   6,\n   7,\n   8,\n");
 }
 
-/* Long texts: what is equal at the ends is not compared, and the rest is one change. */
+static void write_list(char *out)
+{
+    *out++ = '[';
+    for (int i = 0; i < 3000; i++)
+        out += snprintf(out, 8, "%d%s", i, i < 2999 ? "," : "]");
+}
+
+/* Long texts: what is equal at the ends is not compared, and the rest is cut. */
 static void test_long(void **state)
 {
     static char was[40000];
     static char is[40000];
-    char text[64];
     (void)state;
-    was[0] = is[0] = '[';
-    was[1] = is[1] = '\0';
-    for (int i = 0; i < 3000; i++) {
-        (void)snprintf(text, sizeof text, "%d%s", i, i < 2999 ? "," : "]");
-        memcpy(was + strlen(was), text, strlen(text) + 1);
-        (void)snprintf(text, sizeof text, "%d%s", i == 1500 ? -1 : i, i < 2999 ? "," : "]");
-        memcpy(is + strlen(is), text, strlen(text) + 1);
-    }
-    assert_diff(
-        was, is,
-        "--- before\n+++ now\n@@\n   1497,\n   1498,\n   1499,\n-  1500,\n+  -1,\n   1501,\n"
-        "   1502,\n   1503,\n");
+    write_list(was);
+    write_list(is);
+    *strstr(is, "1500,") = '2';
+    assert_diff(was, is,
+                "--- before\n+++ now\n@@\n   1497,\n   1498,\n   1499,\n-  1500,\n+  2500,\n"
+                "   1501,\n   1502,\n   1503,\n");
+    *strstr(is, "2900,") = '3';
+    assert_diff(was, is,
+                "--- before\n+++ now\n@@\n   1497,\n   1498,\n   1499,\n-  1500,\n+  2500,\n"
+                "   1501,\n   1502,\n   1503,\n@@\n   2497,\n   2498,\n   2499,\n...\n"
+                "   2901,\n   2902,\n   2903,\n");
+}
+
+/* A report shows the first lines of a long difference. */
+static void test_more(void **state)
+{
+    char is[2048] = "[";
+    char found[4096];
+    size_t lines = 0;
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        (void)snprintf(is + strlen(is), sizeof is - strlen(is), "%d%s", i, i < 99 ? "," : "]");
+    assert_true(print_diff("[]", is, found, sizeof found));
+    for (const char *at = found; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 60);
+    assert_true(print_diff(NULL, is, found, sizeof found));
 }
 
 int main(void)
@@ -71,6 +122,7 @@ int main(void)
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_context),
         cmocka_unit_test(test_long),
+        cmocka_unit_test(test_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
