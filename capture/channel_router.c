@@ -7,18 +7,10 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/slot_table.h"
 #include "base/url.h"
 #include "format/segment_name.h"
 #include "schema/decode.h"
-
-enum {
-    /* Open addressing, at most a third full; 256 KiB. */
-    TABLE_PLACES = 1 << 16,
-    NO_CHANNEL = 0, /* a free place; others hold index + 1 */
-};
-
-_Static_assert((TABLE_PLACES & (TABLE_PLACES - 1)) == 0, "the table is indexed by a mask");
-_Static_assert(TABLE_PLACES > 3 * LIMIT_SEGMENT_CHANNELS, "probing stays short");
 
 /* What a channel is found by. Views are borrowed from the frame or from the channel's own strings.
  */
@@ -37,8 +29,7 @@ typedef struct routed_channel {
     channel_info info;
     frame_role role;
     route_key key; /* views into info's strings */
-    uint64_t hash;
-    char names[]; /* topic, exchange_topic, symbol, each with its NUL: what info points into */
+    char names[];  /* topic, exchange_topic, symbol, each with its NUL: what info points into */
 } routed_channel;
 
 struct channel_router {
@@ -48,7 +39,7 @@ struct channel_router {
     routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* they never move: callers keep pointers */
     uint32_t channel_count;
     uint32_t topic_channel_count; /* of these, channels of topics */
-    uint32_t table[TABLE_PLACES];
+    slot_table by_key;
 };
 
 static const char ENCODING_JSON[] = "json";
@@ -70,7 +61,7 @@ void channel_router_forget(channel_router *router)
     for (uint32_t i = 0; i < router->channel_count; i++)
         td_free(router->channels[i]);
     router->channel_count = router->topic_channel_count = 0;
-    memset(router->table, 0, sizeof router->table);
+    slot_table_clear(&router->by_key);
 }
 
 void channel_router_close(channel_router *router)
@@ -79,6 +70,7 @@ void channel_router_close(channel_router *router)
         return;
     channel_router_forget(router);
     decoder_close(router->decoder);
+    slot_table_fini(&router->by_key);
     td_free(router);
 }
 
@@ -106,17 +98,14 @@ static int keys_equal(const route_key *a, const route_key *b)
            td_bytes_equal(a->exchange_topic, b->exchange_topic);
 }
 
-/* The place in the table that holds the key's channel, or the free one where it belongs. */
-static uint32_t find_place(const channel_router *r, const route_key *key, uint64_t hash)
+/* Number of the key's channel; channel_count: it has none yet. */
+static uint32_t find_channel(const channel_router *r, const route_key *key, uint64_t hash)
 {
-    uint32_t place = (uint32_t)(hash ^ (hash >> 32)) & (TABLE_PLACES - 1);
-    while (r->table[place] != NO_CHANNEL) {
-        const routed_channel *channel = r->channels[r->table[place] - 1];
-        if (channel->hash == hash && keys_equal(&channel->key, key))
-            break;
-        place = (place + 1) & (TABLE_PLACES - 1);
-    }
-    return place;
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&r->by_key, &at))
+        if (keys_equal(&r->channels[at.row]->key, key))
+            return at.row;
+    return r->channel_count;
 }
 
 /* ---- making ---- */
@@ -140,15 +129,14 @@ static uint32_t is_counted(const route_key *key, const topic_row *row)
     return row != NULL || key->dir == CHANNEL_HTTP;
 }
 
-/* Make the key's channel, with strings of its own, and enter it at the free place. */
+/* Make the key's channel, with strings of its own. */
 static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
-                         const topic_row *row, uint32_t place)
+                         const topic_row *row)
 {
     TD_ASSERT(r->channel_count < LIMIT_SEGMENT_CHANNELS);
-    TD_ASSERT(r->table[place] == NO_CHANNEL);
     size_t names_bytes = key->topic.size + key->exchange_topic.size + key->symbol.size + 3;
     routed_channel *made = td_alloc(sizeof *made + names_bytes);
-    *made = (routed_channel){.key = *key, .hash = hash};
+    *made = (routed_channel){.key = *key};
     made->info = (channel_info){.feed = r->feed,
                                 .family = r->family->name,
                                 .line = key->line,
@@ -161,8 +149,8 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
     made->info.exchange_topic = copy_name(&at, &made->key.exchange_topic);
     made->info.symbol = copy_name(&at, &made->key.symbol);
     made->role = channel_role(&made->info);
-    r->channels[r->channel_count] = made;
-    r->table[place] = ++r->channel_count;
+    slot_table_put(&r->by_key, hash, r->channel_count);
+    r->channels[r->channel_count++] = made;
     r->topic_channel_count += is_counted(key, row);
 }
 
@@ -179,15 +167,14 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
                              channel_route *out)
 {
     uint64_t hash = hash_key(key);
-    uint32_t place = find_place(r, key, hash);
-    if (TD_UNLIKELY(r->table[place] == NO_CHANNEL)) {
+    out->index = find_channel(r, key, hash);
+    if (TD_UNLIKELY(out->index == r->channel_count)) {
         if (has_nul(key->topic) || has_nul(key->exchange_topic) || has_nul(key->symbol))
             return TD_E_INVALID;
         if (is_counted(key, row) && r->topic_channel_count == LIMIT_TOPIC_CHANNELS)
             return TD_E_LIMIT;
-        make_channel(r, key, hash, row, place);
+        make_channel(r, key, hash, row);
     }
-    out->index = r->table[place] - 1;
     const routed_channel *channel = r->channels[out->index];
     out->info = &channel->info;
     out->role = channel->role;

@@ -228,8 +228,9 @@ td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *
 
 void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64_t complete_ns)
 {
-    get_slot(self, line, shard)->is_open = 0;
-    grants_closed(self->granted, line, shard);
+    feed_slot *slot = get_slot(self, line, shard);
+    slot->is_open = 0;
+    grants_closed(self->granted, (uint32_t)(slot - self->slots));
     chunk_builder_note_closed(self->builder, line, shard, complete_ns);
 }
 
@@ -266,7 +267,8 @@ static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordin
 static td_result note_frame(feed_writer *self, const feed_frame *frame, td_bytes bytes,
                             const channel_route *route, td_err *err)
 {
-    const grant_frame shown = {.line = frame->line,
+    const grant_frame shown = {.slot = (uint32_t)find_slot(self, frame->line, frame->shard),
+                               .line = frame->line,
                                .shard = frame->shard,
                                .conn = frame->conn,
                                .recv_ns = frame->recv_ns,
@@ -365,7 +367,8 @@ td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_wri
     if (placed == NULL)
         return TD_OK;
     *placed = at;
-    placed->granted_ns = grants_from_ns(self->granted, frame->line, frame->shard);
+    placed->granted_ns =
+        slot == NULL ? 0 : grants_from_ns(self->granted, (uint32_t)(slot - self->slots));
     return TD_OK;
 }
 

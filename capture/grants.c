@@ -57,8 +57,7 @@ typedef struct grant_change {
 
 struct grants {
     const dialect *spoken;
-    grant_slot *slots;
-    size_t slot_count;
+    grant_slot slots[LIMIT_FEED_SLOTS];
     uint32_t *known; /* by channel: the epoch in which its topic was found granted */
     size_t known_capacity;
     uint32_t epoch;
@@ -92,32 +91,19 @@ void grants_close(grants *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->slot_count; i++) {
+    for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
         forget_topics(&self->slots[i]);
         slot_table_fini(&self->slots[i].by_name);
         td_free(self->slots[i].topics);
         td_free(self->slots[i].requests);
     }
     dialect_parser_close(self->parser);
-    td_free(self->slots);
     td_free(self->known);
     td_free(self->changes);
     td_free(self);
 }
 
 /* ---- connections ---- */
-
-static grant_slot *get_slot(grants *self, uint32_t line, uint32_t shard)
-{
-    for (size_t i = 0; i < self->slot_count; i++) {
-        if (self->slots[i].line == line && self->slots[i].shard == shard)
-            return &self->slots[i];
-    }
-    self->slots = td_array_grow(self->slots, self->slot_count, sizeof *self->slots);
-    grant_slot *made = &self->slots[self->slot_count++];
-    *made = (grant_slot){.line = line, .shard = shard};
-    return made;
-}
 
 /* The slot has this connection now; a new one has no topics yet. */
 static void enter(grants *self, grant_slot *slot, uint32_t conn)
@@ -129,18 +115,14 @@ static void enter(grants *self, grant_slot *slot, uint32_t conn)
     self->epoch++;
 }
 
-void grants_closed(grants *self, uint32_t line, uint32_t shard)
+void grants_closed(grants *self, uint32_t slot)
 {
-    enter(self, get_slot(self, line, shard), 0);
+    enter(self, &self->slots[slot], 0);
 }
 
-uint64_t grants_from_ns(const grants *self, uint32_t line, uint32_t shard)
+uint64_t grants_from_ns(const grants *self, uint32_t slot)
 {
-    for (size_t i = 0; i < self->slot_count; i++) {
-        if (self->slots[i].line == line && self->slots[i].shard == shard)
-            return self->slots[i].from_ns;
-    }
-    return 0;
+    return self->slots[slot].from_ns;
 }
 
 /* ---- events ---- */
@@ -181,7 +163,7 @@ size_t grants_restate(grants *self)
 {
     self->change_count = 0;
     self->epoch++;
-    for (size_t i = 0; i < self->slot_count; i++) {
+    for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
         const grant_slot *slot = &self->slots[i];
         for (size_t k = 0; k < slot->topic_count; k++) {
             if (slot->topics[k].state == TOPIC_GRANTED)
@@ -435,8 +417,11 @@ size_t grants_take(grants *self, const grant_frame *frame)
     if (grants_knows(self, frame->role, frame->channel))
         return 0;
     TD_ASSERT(frame->conn > 0);
-    grant_slot *slot = get_slot(self, frame->line, frame->shard);
+    TD_ASSERT(frame->slot < LIMIT_FEED_SLOTS);
+    grant_slot *slot = &self->slots[frame->slot];
     enter(self, slot, frame->conn);
+    slot->line = frame->line;
+    slot->shard = frame->shard;
     if (frame->role == ROLE_DATA)
         take_data(self, slot, frame);
     else if (frame->role == ROLE_OUT)

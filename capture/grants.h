@@ -26,6 +26,7 @@ typedef struct grants grants;
 
 /* A frame of a connection, with its channel. */
 typedef struct grant_frame {
+    uint32_t slot; /* the caller's number of it, below LIMIT_FEED_SLOTS */
     uint32_t line, shard, conn;
     uint64_t recv_ns;
     frame_role role;
@@ -39,13 +40,13 @@ TD_NEVER_NULL grants *grants_open(const dialect *spoken);
 void grants_close(grants *self); /* NULL is fine */
 
 /* The slot's connection is closed, and with it end its grants: without an event of each. */
-void grants_closed(grants *self, uint32_t line, uint32_t shard);
+void grants_closed(grants *self, uint32_t slot);
 
 /* 1 if frames of this channel change nothing: their topic is granted, or they have none. */
 int grants_knows(const grants *self, frame_role role, uint32_t channel);
 
 /* Since when the slot's connection has all topics that are granted to it so far; 0: none is. */
-uint64_t grants_from_ns(const grants *self, uint32_t line, uint32_t shard);
+uint64_t grants_from_ns(const grants *self, uint32_t slot);
 
 /* Take in a frame: a request, an answer, or one of a topic; all others change nothing. Returns how
  * many events there are to write, for grants_event. */

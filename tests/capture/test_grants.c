@@ -166,7 +166,7 @@ static void check_case(const grant_case *c)
         if (step->kind == 'c')
             conn++;
         else if (step->kind == 'd')
-            grants_closed(g, 0, 0);
+            grants_closed(g, 0);
         else if (step->kind == 's')
             count = grants_restate(g);
         else
@@ -175,10 +175,10 @@ static void check_case(const grant_case *c)
         for (size_t k = 0; k < count && step->kind != 's'; k++) {
             const event got = grants_event(g, k);
             if (got.kind == EVENT_GRANT)
-                assert_int_equal(grants_from_ns(g, 0, 0), got.from_ns);
+                assert_int_equal(grants_from_ns(g, 0), got.from_ns);
         }
         if (step->kind == 'd')
-            assert_int_equal(grants_from_ns(g, 0, 0), 0);
+            assert_int_equal(grants_from_ns(g, 0), 0);
     }
     grants_close(g);
 }
