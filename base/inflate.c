@@ -21,7 +21,6 @@ struct td_inflater {
     uint8_t *output;
     size_t capacity; /* of output, without the padding */
     size_t size;     /* size of the last output */
-    uint8_t surplus; /* takes the byte after a full output, if there is one */
 };
 
 /* td_alloc for zlib. */
@@ -58,40 +57,21 @@ static int has_head(td_bytes stream)
            ((first & 0x0f) == 8 && first >> 4 <= 7 && (first << 8 | second) % 31 == 0);
 }
 
-/* More space for output: the first, or twice as much. */
+/* More space for output: the first, or twice as much, up to one byte more than may come out. */
 static void grow(td_inflater *self)
 {
-    TD_ASSERT(self->capacity < self->bytes_max);
+    TD_ASSERT(self->capacity <= self->bytes_max);
     size_t wanted = self->capacity == 0 ? FIRST_OUTPUT_BYTES : self->capacity * 2;
-    if (wanted > self->bytes_max)
-        wanted = self->bytes_max;
+    if (wanted > self->bytes_max + 1)
+        wanted = self->bytes_max + 1;
     self->output = td_realloc(self->output, wanted + self->padding, 1);
     self->capacity = wanted;
-}
-
-/* 1 if a stream whose output is full would yield more. */
-static td_result at_bound(td_inflater *self, z_stream *z, td_err *err)
-{
-    z->next_out = &self->surplus;
-    z->avail_out = 1;
-    int rc = inflate(z, Z_NO_FLUSH);
-    if (z->avail_out == 0)
-        return td_err_set(err, TD_E_LIMIT, "a compressed message of more than %zu bytes",
-                          self->bytes_max);
-    if (rc == Z_STREAM_END)
-        return TD_EOF;
-    return td_err_set(err, rc == Z_BUF_ERROR || rc == Z_OK ? TD_E_TRUNCATED : TD_E_CORRUPT,
-                      "a compressed message that is broken at its end");
 }
 
 /* Inflate until the stream ends. *size: bytes of output. */
 static td_result run(td_inflater *self, z_stream *z, size_t *size, td_err *err)
 {
     for (*size = 0;;) {
-        if (*size == self->capacity && self->capacity == self->bytes_max) {
-            td_result rc = at_bound(self, z, err);
-            return rc == TD_EOF ? TD_OK : rc;
-        }
         if (*size == self->capacity)
             grow(self);
         z->next_out = self->output + *size;
@@ -99,6 +79,11 @@ static td_result run(td_inflater *self, z_stream *z, size_t *size, td_err *err)
         int rc = inflate(z, Z_NO_FLUSH);
         *size = self->capacity - z->avail_out;
         TD_ASSERT(*size <= self->capacity);
+        if (*size > self->bytes_max) {
+            *size = self->bytes_max;
+            return td_err_set(err, TD_E_LIMIT, "a compressed message of more than %zu bytes",
+                              self->bytes_max);
+        }
         if (rc == Z_STREAM_END)
             return TD_OK;
         if (rc != Z_OK && rc != Z_BUF_ERROR)
