@@ -379,13 +379,3 @@ void resolver_deliver(resolver *r)
         td_free(l);
     }
 }
-
-void resolver_get_stats(resolver *r, resolver_stats *out)
-{
-    pthread_mutex_lock(&r->lock);
-    *out = (resolver_stats){.threads = r->thread_count,
-                            .running = r->running_count,
-                            .slow = r->slow_count,
-                            .waiting = r->waiting_count};
-    pthread_mutex_unlock(&r->lock);
-}

@@ -65,13 +65,4 @@ void resolve_job_cancel(resolve_job *job);
  * look-ups that have become slow. */
 void resolver_deliver(resolver *resolver);
 
-/* Present counts; any thread. */
-typedef struct resolver_stats {
-    uint32_t threads;
-    uint32_t running; /* look-ups */
-    uint32_t slow;    /* of these, for longer than RESOLVE_SLOW_NS */
-    uint32_t waiting; /* names without a thread */
-} resolver_stats;
-void resolver_get_stats(resolver *resolver, resolver_stats *out);
-
 #endif
