@@ -144,7 +144,7 @@ static td_result read_segments(verification *v, td_err *err)
     uint64_t done = 0;
     uint64_t total = 0;
     v->segments = td_alloc_zero(count + 1, sizeof v->segments[0]);
-    td_result rc = td_workers_open(v->options->threads, &workers, err);
+    td_result rc = td_workers_open(v->options->threads - 1, &workers, err);
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < count; i++) {
@@ -157,7 +157,7 @@ static td_result read_segments(verification *v, td_err *err)
         td_workers_submit(workers, &segment->job);
     }
     for (size_t i = 0; i < count; i++) {
-        td_workers_wait(workers, &v->segments[i].job);
+        td_workers_help(workers, &v->segments[i].job);
         done += v->segments[i].listed->size_bytes;
         if (v->options->progress != NULL)
             v->options->progress(v->options->user, done, total);

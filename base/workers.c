@@ -91,9 +91,7 @@ static int start_threads(td_workers *pool, unsigned count)
 td_result td_workers_open(unsigned thread_count, td_workers **out, td_err *err)
 {
     *out = NULL;
-    if (thread_count < 1 || thread_count > LIMIT_THREADS)
-        return td_err_set(err, TD_E_INVALID, "%u threads: 1 to %u are allowed", thread_count,
-                          LIMIT_THREADS);
+    TD_ASSERT(thread_count <= LIMIT_THREADS);
     td_workers *pool = td_alloc_zero(1, sizeof *pool);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->has_work, NULL);
@@ -140,14 +138,6 @@ void td_workers_submit(td_workers *pool, td_job *job)
         pool->last->next = job;
     pool->last = job;
     pthread_cond_signal(&pool->has_work);
-    pthread_mutex_unlock(&pool->mutex);
-}
-
-void td_workers_wait(td_workers *pool, td_job *job)
-{
-    pthread_mutex_lock(&pool->mutex);
-    while (!job->is_done)
-        pthread_cond_wait(&pool->has_done, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
 }
 

@@ -15,10 +15,10 @@ typedef struct td_job {
     void (*run)(void *arg);
     void *arg;
     struct td_job *next; /* the pool's own */
-    int is_done;         /* the pool's own; ask td_workers_wait */
+    int is_done;         /* the pool's own; ask td_workers_help */
 } td_job;
 
-/* Start thread_count threads, 1 to LIMIT_THREADS. TD_E_IO. */
+/* Start thread_count threads, at most LIMIT_THREADS; with none, those that help do all. TD_E_IO. */
 TD_MUST_USE td_result td_workers_open(unsigned thread_count, td_workers **out, td_err *err);
 
 /* Finish all submitted jobs, then end the threads. NULL is fine. */
@@ -27,10 +27,7 @@ void td_workers_close(td_workers *workers);
 /* Queue a job; it runs once, on one of the threads. */
 void td_workers_submit(td_workers *workers, td_job *job);
 
-/* Block until the job has run. */
-void td_workers_wait(td_workers *workers, td_job *job);
-
-/* The same, but run queued jobs on the calling thread meanwhile: n threads and one that helps keep
+/* Run queued jobs on the calling thread until this one has run: n threads and one that helps keep
  * n + 1 cores busy, and no more. */
 void td_workers_help(td_workers *workers, td_job *job);
 
