@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/decimal.h"
 
 __extension__ typedef unsigned __int128 uint128;
 
@@ -13,7 +14,6 @@ enum {
     SECONDS_PER_DAY = 86400,
     DATE_CHARS = 10, /* 2021-04-17 */
     NANO_DIGITS = 9,
-    FRACTION_DIGITS = 18, /* of a duration: more cannot change a nanosecond of a day */
 };
 
 static const char TIME_FORMS[] =
@@ -280,21 +280,6 @@ static const struct {
 
 enum { UNIT_COUNT = sizeof UNITS / sizeof UNITS[0] };
 
-/* Digits as a number: at least one, at most 18. power gets 10^digits. */
-static int read_digits(text_cursor *at, uint64_t *value, uint64_t *power)
-{
-    const uint8_t *first = at->p;
-    *value = 0;
-    *power = 1;
-    while (at->p < at->end && is_digit(*at->p)) {
-        if (at->p - first == FRACTION_DIGITS)
-            return 0;
-        *value = *value * 10 + (uint64_t)(*at->p++ - '0');
-        *power *= 10;
-    }
-    return at->p > first;
-}
-
 static td_result not_a_duration(td_err *err, const char *text)
 {
     return td_err_set(err, TD_E_INVALID, "'%.40s' is not a duration: %s", text, DURATION_FORMS);
@@ -302,22 +287,16 @@ static td_result not_a_duration(td_err *err, const char *text)
 
 td_result td_duration_parse(const char *text, uint64_t *ns, td_err *err)
 {
-    td_bytes bytes = td_bytes_str(text);
-    text_cursor at = {.p = bytes.data, .end = bytes.data + bytes.size};
-    uint64_t whole = 0;
-    uint64_t part = 0;
-    uint64_t power = 1;
-    if (!read_digits(&at, &whole, &power))
+    size_t digits = strspn(text, "0123456789.");
+    td_decimal number;
+    if (td_decimal_parse(td_bytes_of(text, digits), &number, NULL) != TD_OK)
         return not_a_duration(err, text);
-    power = 1;
-    if (read_char(&at, ".") && !read_digits(&at, &part, &power))
-        return not_a_duration(err, text);
-    td_bytes unit = td_bytes_of(at.p, (size_t)(at.end - at.p));
     for (size_t i = 0; i < UNIT_COUNT; i++) {
-        if (!td_bytes_is(unit, UNITS[i].name))
+        if (strcmp(text + digits, UNITS[i].name) != 0)
             continue;
-        /* Below 2^60 * 2^47 and 2^60 * 2^47. */
-        uint128 total = (uint128)whole * UNITS[i].ns + (uint128)part * UNITS[i].ns / power;
+        uint128 total = (uint128)number.mantissa * UNITS[i].ns; /* below 2^63 * 2^47 */
+        for (uint8_t place = 0; place < number.scale; place++)
+            total /= 10;
         if (total > UINT64_MAX)
             return td_err_set(err, TD_E_INVALID, "'%.40s' is longer than 584 years", text);
         *ns = (uint64_t)total;
