@@ -1,15 +1,17 @@
 #include "capture/redact.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/secret.h"
 #include "schema/decode.h"
 
 enum { HEAD_BYTES = REDACT_SECRET_BYTES_MIN };
 
-/* In memory of base/secret.h. */
 struct redact_secret {
     uint32_t size;
     uint32_t next; /* 1 + the next secret whose beginning has this hash; 0: none */
@@ -67,16 +69,30 @@ _Static_assert(REDACT_HEADS == 1 << (32 - 22), "a hash is an index");
 
 /* ---- secrets ---- */
 
+td_result redactor_forbid_core_dumps(td_err *err)
+{
+    struct rlimit none = {0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return td_err_set_os(err, errno, "cannot forbid core dumps, which would hold secrets");
+    return TD_OK;
+}
+
 void redactor_init(redactor *self)
 {
     memset(self, 0, sizeof *self);
     pthread_mutex_init(&self->mutex, NULL);
 }
 
+static void free_secret(redact_secret *secret)
+{
+    explicit_bzero(secret, sizeof *secret + secret->size);
+    td_free(secret);
+}
+
 void redactor_fini(redactor *self)
 {
     for (uint32_t i = 0; i < self->count; i++)
-        td_secret_free(self->secrets[i]);
+        free_secret(self->secrets[i]);
     td_free(self->secrets);
     pthread_mutex_destroy(&self->mutex);
     memset(self, 0, sizeof *self);
@@ -100,13 +116,13 @@ static td_result put(redactor *self, uint32_t place, const char *value, td_err *
         return td_err_set(err, TD_E_INVALID,
                           "a secret of %zu bytes: only those of %d to %u can be hidden in frames",
                           size, REDACT_SECRET_BYTES_MIN, LIMIT_SECRET_BYTES);
-    redact_secret *made = td_secret_alloc(sizeof *made + size);
+    redact_secret *made = td_alloc_zero(1, sizeof *made + size);
     made->size = (uint32_t)size;
     for (size_t i = 0; i < size; i++)
         made->text[i] = (char)lower((uint8_t)value[i]);
     self->secrets = td_array_reach(self->secrets, &self->capacity, place, sizeof(redact_secret *));
     if (place < self->count)
-        td_secret_free(self->secrets[place]);
+        free_secret(self->secrets[place]);
     else
         self->count++;
     self->secrets[place] = made;
@@ -161,7 +177,7 @@ td_result redactor_add_signature(redactor *self, const char *secret, td_err *err
 
 td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how, td_err *err)
 {
-    char *text = td_secret_alloc(value.size + 1);
+    char *text = td_alloc_zero(1, value.size + 1);
     size_t size = 0;
     for (size_t at = 0; at < value.size; size++) {
         uint8_t c;
@@ -170,7 +186,8 @@ td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how
     }
     int is_text = strlen(text) == size && size >= REDACT_SECRET_BYTES_MIN;
     td_result rc = is_text ? redactor_add(self, text, err) : TD_OK;
-    td_secret_free(text);
+    explicit_bzero(text, size);
+    td_free(text);
     return rc;
 }
 

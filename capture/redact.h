@@ -39,6 +39,11 @@ typedef struct redactor {
     uint32_t heads[REDACT_HEADS]; /* by hash of a beginning: 1 + the first such secret; 0: none */
 } redactor;
 
+/* Disable core dumps of this process (prctl PR_SET_DUMPABLE, and RLIMIT_CORE for kernels that
+ * write files): secrets are in its environment and requests, too. As a consequence other processes
+ * of the same user cannot attach to it or read its /proc entries. TD_E_IO. */
+TD_MUST_USE td_result redactor_forbid_core_dumps(td_err *err);
+
 void redactor_init(redactor *self);
 void redactor_fini(redactor *self);
 

@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/secret.h"
 #include "base/suggest.h"
 #include "base/url.h"
 
@@ -54,7 +53,7 @@ static td_result read_credentials(const feed_config *from, feed_setup *feed, td_
 {
     if (from->api_key_env == NULL)
         return TD_OK;
-    td_result rc = td_secret_forbid_core_dumps(err);
+    td_result rc = redactor_forbid_core_dumps(err);
     if (rc == TD_OK)
         rc = read_secret(from->api_key_env, &feed->redactor, &feed->api_key, err);
     if (rc == TD_OK)

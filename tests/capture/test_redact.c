@@ -10,6 +10,8 @@
 #include <strings.h>
 
 #include <cmocka.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <zlib.h>
 
 #include "capture/redact.h"
@@ -381,6 +383,21 @@ static void frames_that_are_not_compressed(void **state)
     }
 }
 
+/* The kernel reports it: prctl(2), getrlimit(2). */
+static void no_core_dumps(void **state)
+{
+    struct rlimit limit;
+    (void)state;
+    assert_int_equal(prctl(PR_GET_DUMPABLE), 1);
+    for (int feed = 0; feed < 2; feed++) {
+        assert_int_equal(redactor_forbid_core_dumps(NULL), TD_OK);
+        assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+        assert_int_equal(getrlimit(RLIMIT_CORE, &limit), 0);
+        assert_int_equal(limit.rlim_cur, 0);
+        assert_int_equal(limit.rlim_max, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +409,7 @@ int main(void)
         cmocka_unit_test(other_text_is_left),
         cmocka_unit_test(found_values_are_spelt_or_exact),
         cmocka_unit_test(old_signatures_make_space_but_the_key_stays),
+        cmocka_unit_test(no_core_dumps),
         cmocka_unit_test_setup_teardown(compressed_frames_are_overwritten, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_streams_are_overwritten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_frame_without_secrets_is_not_touched, setup, teardown),
