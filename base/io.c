@@ -127,11 +127,6 @@ td_result td_io_unlink(td_io io, const char *path, td_err *err)
     return io.ops->unlink(io.ctx, path, err);
 }
 
-td_result td_io_mkdir(td_io io, const char *path, td_err *err)
-{
-    return io.ops->mkdir(io.ctx, path, err);
-}
-
 /* Make the folder path[0..length) and sync its parent. path is restored. */
 static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_err *err)
 {

@@ -139,10 +139,8 @@ TD_MUST_USE td_result td_io_rename(td_io io, const char *from, const char *to, t
  * if the folder is not empty. Durable after sync_dir of the parent folder. */
 TD_MUST_USE td_result td_io_unlink(td_io io, const char *path, td_err *err);
 
-/* Make a folder in an existing one; an existing folder is no error. */
-TD_MUST_USE td_result td_io_mkdir(td_io io, const char *path, td_err *err);
-
-/* Make a folder and every missing parent, syncing each parent that got a new entry. */
+/* Make a folder and every missing parent, syncing each parent that got a new entry. A folder that
+ * exists is no error. */
 TD_MUST_USE td_result td_io_mkdir_all(td_io io, const char *path, td_err *err);
 
 /* Make a folder and every missing one between root, which exists, and it; relative is its path

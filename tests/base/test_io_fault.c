@@ -142,8 +142,8 @@ static void test_cut_and_folders_of_others(void **state)
     io_fault *disk = *state;
     td_io io = io_fault_io(disk);
     assert_int_equal(td_io_mkdir_all(io, "r", NULL), TD_OK);
-    assert_int_equal(td_io_mkdir(io, "r/e", NULL), TD_OK);
-    assert_int_equal(td_io_mkdir(io, "r/e/f", NULL), TD_OK);
+    assert_int_equal(io.ops->mkdir(io.ctx, "r/e", NULL), TD_OK);
+    assert_int_equal(io.ops->mkdir(io.ctx, "r/e/f", NULL), TD_OK);
     assert_int_equal(td_io_mkdir_below(io, "r", "e/f/g", NULL), TD_OK);
     make_durable_file(disk, "r/e/f/g", "r/e/f/g/a", "1");
     assert_after_cut(disk, IO_FAULT_CUT_WORST, "r/e/f/g/a", "1");
@@ -158,10 +158,11 @@ static void test_cut_and_folders_of_others(void **state)
 static void test_cut_and_folders(void **state)
 {
     io_fault *disk = *state;
-    assert_int_equal(td_io_mkdir(io_fault_io(disk), "d", NULL), TD_OK);
+    td_io io = io_fault_io(disk);
+    assert_int_equal(io.ops->mkdir(io.ctx, "d", NULL), TD_OK);
     make_durable_file(disk, "d", "d/a", "x");
     assert_after_cut(disk, IO_FAULT_CUT_WORST, "d/a", NULL);
-    assert_int_equal(td_io_mkdir_all(io_fault_io(disk), "e/f/g", NULL), TD_OK);
+    assert_int_equal(td_io_mkdir_all(io, "e/f/g", NULL), TD_OK);
     make_durable_file(disk, "e/f/g", "e/f/g/a", "x");
     for (uint64_t seed = 0; seed < SEEDS; seed++)
         assert_after_cut(disk, seed, "e/f/g/a", "x");

@@ -128,7 +128,7 @@ static void test_recovered_segment(void **state)
     td_io_close(file);
     char torn[COMMAND_BYTES];
     snprintf(torn, sizeof torn, "%s/torn", folder);
-    assert_int_equal(td_io_mkdir(io, torn, NULL), TD_OK);
+    assert_int_equal(io.ops->mkdir(io.ctx, torn, NULL), TD_OK);
     recover_result *result = td_alloc(sizeof *result);
     assert_int_equal(recover_segment(io, in_folder("crashed.mcap.open"), torn, result, NULL),
                      TD_OK);

@@ -37,7 +37,7 @@ typedef struct expected {
 static io_fault *open_disk(void)
 {
     io_fault *disk = io_fault_open();
-    assert_int_equal(td_io_mkdir(io_fault_io(disk), TORN, NULL), TD_OK);
+    assert_int_equal(td_io_mkdir_all(io_fault_io(disk), TORN, NULL), TD_OK);
     assert_int_equal(td_io_sync_dir(io_fault_io(disk), ".", NULL), TD_OK);
     return disk;
 }

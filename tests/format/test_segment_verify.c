@@ -378,7 +378,7 @@ static void test_recovered(void **state)
     (void)state;
     io_fault *disk = disk_with(100, 30, FIXTURE_SYNCED);
     td_io io = io_fault_io(disk);
-    assert_int_equal(td_io_mkdir(io, "torn", NULL), TD_OK);
+    assert_int_equal(io.ops->mkdir(io.ctx, "torn", NULL), TD_OK);
     recover_result *recovered = td_alloc(sizeof *recovered);
     assert_int_equal(recover_segment(io, OPEN, "torn", recovered, NULL), TD_OK);
     segment_verify_result result;

@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)mcap_reader_compare(io, FILE_NAME); /* no comparison is due of a damaged one */
     run_verify(io, FILE_NAME, td_bytes_of(data, size));
     fuzz_must(td_io_unlink(io, FILE_NAME, NULL), NULL);
-    fuzz_must(td_io_mkdir(io, "torn", NULL), NULL);
+    fuzz_must(io.ops->mkdir(io.ctx, "torn", NULL), NULL);
     file_make(io, OPEN_NAME, data, size);
     run_segment_reader(io, OPEN_NAME);
     run_verify(io, OPEN_NAME, td_bytes_of(data, size));

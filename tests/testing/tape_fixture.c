@@ -57,7 +57,7 @@ void tape_fixture_init(tape_fixture *fixture)
     temp_folder_make(TEMP_ON_DISK, fixture->folder);
     char capture[sizeof fixture->folder + sizeof "/capture"];
     snprintf(capture, sizeof capture, "%s/capture", fixture->folder);
-    assert_int_equal(td_io_mkdir(io_posix(), capture, NULL), TD_OK);
+    assert_int_equal(td_io_mkdir_all(io_posix(), capture, NULL), TD_OK);
     make_journal(fixture);
 }
 
