@@ -13,7 +13,6 @@ struct decoder {
     plan_cache plans;
     fast_decoder fast;
     row_decoder rows;
-    msg_beside beside; /* of a plain struct, what message.beside points to */
     uint64_t slow_count;
     td_inflater *inflater; /* made at the first compressed frame */
 };
@@ -158,11 +157,12 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     decode_plan *p = plan_cache_get(&d->plans, topic->row);
     msg_type type = topic->row->type;
     int is_struct = type == MSG_BOOK_CHANGE || type == MSG_TRADE;
-    int needs_rows = path == DECODE_PATH_ROWS || (path == DECODE_PATH_WHOLE && !p->is_struct_whole);
+    int is_hot = is_struct && path != DECODE_PATH_ROWS;
+    d->fast.wants_whole = path == DECODE_PATH_WHOLE;
     /* The fast path does not say why it gave up: decode_rows() judges. */
-    if (is_struct && p->is_fast && !needs_rows && decode_fast(&d->fast, p, topic, frame, out))
+    if (is_hot && p->is_fast && decode_fast(&d->fast, p, topic, frame, out))
         return 1;
-    d->slow_count += is_struct && !needs_rows;
+    d->slow_count += (uint64_t)is_hot;
     if (!decode_rows(&d->rows, d->parser, p, topic, frame, out, why)) {
         TD_ASSERT(why->reason != DECODE_OK);
         return 0;
@@ -178,8 +178,8 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     if (path == DECODE_PATH_FAST)
         return 1;
     drop_struct_values(&record);
-    d->beside = (msg_beside){record.values, record.value_count, record.items};
-    out->beside = &d->beside;
+    d->fast.beside = (msg_beside){record.values, record.value_count, record.items};
+    out->beside = &d->fast.beside;
     return 1;
 }
 

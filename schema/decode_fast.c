@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "schema/decode_value.h"
 #include "schema/scan.h"
 
 /* ---- keys and values that only this path reads ---- */
@@ -148,7 +149,76 @@ typedef struct fast_frame {
     msg_head head;
     const key_word *symbol; /* the topic's, to compare each entry's with */
     size_t count;           /* entries so far */
+    uint64_t beside_fields; /* the plan's if the frame is read whole; else 0 */
+    uint64_t entry_seen;    /* those of the last of d->items: a bit for each */
+    size_t item_count;      /* in d->items */
+    size_t value_count;     /* in d->values */
+    uint32_t envelope_seen; /* fields of d->envelope: a bit for each */
 } fast_frame;
+
+/* ---- members beside the plain struct, of a frame that is read whole ---- */
+
+/* The value of a field that stands between p and after. NULL: leave the frame to decode_rows(). */
+static const uint8_t *read_beside(const field_row *field, const uint8_t *p, const uint8_t *after,
+                                  msg_value *out)
+{
+    decode_reason ignored;
+    size_t quotes = *p == '"';
+    if (after == NULL)
+        return NULL;
+    td_bytes text = td_bytes_of(p + quotes, (size_t)(after - p) - 2 * quotes);
+    out->member = field->member;
+    return !value_says_nothing(text) && decode_text(field, text, out, &ignored) ? after : NULL;
+}
+
+/* Entries that have no values, up to count of them. */
+static void reach_items(fast_frame *h, size_t count)
+{
+    fast_decoder *d = h->d;
+    for (; h->item_count < count; h->entry_seen = 0) {
+        td_array_ensure((void **)&d->items, &d->item_capacity, h->item_count, sizeof *d->items);
+        d->items[h->item_count++] = (msg_item){.value_count = 0};
+    }
+}
+
+/* An entry's values are in the order of the row: in any other, decode_rows() reads them. */
+static const uint8_t *add_beside(fast_frame *h, uint32_t field, const uint8_t *p,
+                                 const uint8_t *after)
+{
+    fast_decoder *d = h->d;
+    reach_items(h, h->count + 1);
+    if (h->entry_seen >> field != 0)
+        return NULL;
+    h->entry_seen |= UINT64_C(1) << field;
+    td_array_ensure((void **)&d->values, &d->value_capacity, h->value_count, sizeof *d->values);
+    d->items[h->count].value_count++;
+    return read_beside(&h->p->row->fields[field], p, after, &d->values[h->value_count++]);
+}
+
+/* After an entry's field, between p and after, that the struct has no place for. */
+static inline const uint8_t *pass_beside(fast_frame *h, uint32_t field, const uint8_t *p,
+                                         const uint8_t *after)
+{
+    return TD_LIKELY((h->beside_fields >> field & 1) == 0) ? after : add_beside(h, field, p, after);
+}
+
+/* The values move no more: let the message point to them. */
+static const msg_beside *publish_beside(fast_frame *h)
+{
+    fast_decoder *d = h->d;
+    const msg_value *values = d->values;
+    size_t envelope_count = 0;
+    if (h->value_count == 0 && h->envelope_seen == 0)
+        return NULL;
+    for (uint32_t i = 0; h->envelope_seen >> i != 0; i++)
+        if (h->envelope_seen >> i & 1)
+            d->envelope[envelope_count++] = d->envelope[i];
+    reach_items(h, h->count);
+    for (size_t i = 0; i < h->count; values += d->items[i++].value_count)
+        d->items[i].values = values;
+    d->beside = (msg_beside){d->envelope, envelope_count, d->items};
+    return &d->beside;
+}
 
 /* After a member of an object: 1 another one follows, 0 it was the last. *p moves past it, or is
  * NULL. */
@@ -164,7 +234,8 @@ static inline int fast_goes_on(const uint8_t **p, const uint8_t *end)
 }
 
 /* Read the value of an entry's field at p into the entry (a msg_level or msg_trade). */
-typedef const uint8_t *fast_value(fast_frame *h, fast_role role, const uint8_t *p, void *entry);
+typedef const uint8_t *fast_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p,
+                                  void *entry);
 
 /* fast_fields() from where the order of the row ends. p is at the object's brace, or at
  * the comma after the fields that were seen. */
@@ -188,7 +259,7 @@ fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entr
         if (*seen & (UINT64_C(1) << field))
             return NULL;
         *seen |= UINT64_C(1) << field;
-        p = value(h, (fast_role)h->p->role_of[field], p, entry);
+        p = value(h, field, (fast_role)h->p->role_of[field], p, entry);
     } while (fast_goes_on(&p, h->end));
     return p;
 }
@@ -205,7 +276,7 @@ fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uin
     uint32_t count = h->p->entry.count;
     uint32_t field = 0;
     while (field < count && plan_lead_is(&leads[field], p)) {
-        p = value(h, (fast_role)roles[field], p + leads[field].bytes, entry);
+        p = value(h, field, (fast_role)roles[field], p + leads[field].bytes, entry);
         if (TD_UNLIKELY(p == NULL || p >= end))
             return NULL;
         field++;
@@ -234,11 +305,11 @@ static inline const uint8_t *fast_symbol(fast_frame *h, const uint8_t *p, td_byt
 /* ---- levels: some five in each of a hundred frames a second and symbol ---- */
 
 /* The value of one of a level's fields. */
-static inline const uint8_t *read_level_value(fast_frame *h, fast_role role, const uint8_t *p,
-                                              void *entry)
+static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fast_role role,
+                                              const uint8_t *p, void *entry)
 {
     msg_level *level = entry;
-    td_bytes foreign; /* counted; a level has no place for it */
+    td_bytes foreign; /* counted */
     switch (role) {
     case ROLE_PRICE:
         return scan_decimal(p, &level->price, &level->price_scale);
@@ -247,7 +318,7 @@ static inline const uint8_t *read_level_value(fast_frame *h, fast_role role, con
     case ROLE_SIDE:
         return scan_side(p, &level->side);
     case ROLE_SYMBOL:
-        return fast_symbol(h, p, &foreign);
+        return pass_beside(h, field, p, fast_symbol(h, p, &foreign));
     case ROLE_UNREAD:
     case ROLE_TIME:
     case ROLE_CROSS_SEQ:
@@ -260,7 +331,7 @@ static inline const uint8_t *read_level_value(fast_frame *h, fast_role role, con
     case ROLE_COUNT:
         break;
     }
-    return scan_unread(p, h->end); /* a level has no place for it, but it has to be a value */
+    return pass_beside(h, field, p, scan_unread(p, h->end)); /* it has to be a value */
 }
 
 static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const items_row *items)
@@ -348,8 +419,8 @@ static const uint8_t *scan_is_buy(const uint8_t *p, uint8_t *side)
 }
 
 /* The value of one of a trade's fields. */
-static inline const uint8_t *read_trade_value(fast_frame *h, fast_role role, const uint8_t *p,
-                                              void *entry)
+static inline const uint8_t *read_trade_value(fast_frame *h, uint32_t field, fast_role role,
+                                              const uint8_t *p, void *entry)
 {
     msg_trade *trade = entry;
     switch (role) {
@@ -383,7 +454,7 @@ static inline const uint8_t *read_trade_value(fast_frame *h, fast_role role, con
     case ROLE_COUNT:
         break;
     }
-    return scan_unread(p, h->end); /* the time's other spelling */
+    return pass_beside(h, field, p, scan_unread(p, h->end)); /* such as the time's other spelling */
 }
 
 /* The frame's own time and sequence, where its entries have them, are the first one's. */
@@ -535,40 +606,48 @@ static const uint8_t *scan_kind(walk *w, const uint8_t *p)
     return p;
 }
 
-/* Text, which is a symbol or a version, or has no place. */
-static const uint8_t *scan_envelope_text(fast_frame *h, msg_member member, const uint8_t *p)
+/* A field of the envelope that plain structs have no place for: its type is checked, and its value
+ * kept if the frame is read whole. */
+static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const uint8_t *p)
 {
-    td_bytes text;
-    if (member == MEMBER_SYMBOL)
-        return h->p->has_symbol ? fast_symbol(h, p, &text) : NULL;
-    if (member == MEMBER_VERSION)
-        return scan_text(p, h->end, &h->head.version);
-    return scan_unread(p, h->end);
-}
-
-/* A field of the envelope that is neither time nor number. Plain structs have no place for most:
- * only their type is checked. */
-static const uint8_t *scan_envelope_other(fast_frame *h, const field_row *field, const uint8_t *p)
-{
+    const field_row *field = &h->p->row->envelope[index];
+    const uint8_t *after = NULL;
     int8_t is_true;
-    int64_t mantissa;
+    int64_t number;
+    uint64_t ns;
     uint8_t scale;
+    td_bytes symbol;
     switch (field->type) {
     case FIELD_TEXT:
-        return scan_envelope_text(h, field->member, p);
+        if (field->member == MEMBER_SYMBOL)
+            return h->p->has_symbol ? fast_symbol(h, p, &symbol) : NULL;
+        after = field->member == MEMBER_VERSION ? scan_text(p, h->end, &h->head.version)
+                                                : scan_unread(p, h->end);
+        break;
     case FIELD_BOOL:
-        return scan_bool(p, &is_true);
+        after = scan_bool(p, &is_true);
+        break;
     case FIELD_DECIMAL:
-        return field->scale_e10 == 0 ? scan_decimal(p, &mantissa, &scale) : NULL;
-    case FIELD_TIME: /* RFC 3339 */
+        after = field->scale_e10 == 0 ? scan_decimal(p, &number, &scale) : NULL;
+        break;
     case FIELD_INTEGER:
+        after = scan_integer(p, &number);
+        break;
+    case FIELD_TIME:
+        after = h->p->envelope_unit_ns[index] != 0
+                    ? scan_time(p, h->p->envelope_unit_ns[index], &ns)
+                    : NULL; /* RFC 3339 */
+        break;
     case FIELD_SIDE:
     case FIELD_ANY_SIDE:
     case FIELD_IS_BUY:
     case FIELD_JSON:
         break;
     }
-    return NULL;
+    if (TD_LIKELY(!h->d->wants_whole))
+        return after;
+    h->envelope_seen |= 1u << index;
+    return read_beside(field, p, after, &h->d->envelope[index]);
 }
 
 /* A field of the envelope, into the head where that has a place for it. */
@@ -576,16 +655,12 @@ static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
 {
     const decode_plan *own = w->h->p;
     msg_head *head = &w->h->head;
-    uint64_t other_ns = 0;
-    int64_t other = 0;
     w->envelope_seen |= 1u << index;
     switch ((head_place)own->envelope_role[index]) {
     case PLACE_EXCHANGE_TIME:
         return scan_time(p, own->envelope_unit_ns[index], &head->exchange_ns);
     case PLACE_MATCH_TIME:
         return scan_time(p, own->envelope_unit_ns[index], &head->match_ns);
-    case PLACE_OTHER_TIME:
-        return scan_time(p, own->envelope_unit_ns[index], &other_ns);
     case PLACE_CROSS_SEQ:
         head->has_cross_seq = 1;
         return scan_integer(p, &head->cross_seq);
@@ -595,12 +670,10 @@ static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
     case PLACE_SEQ:
         head->has_seq = 1;
         return scan_integer(p, &head->seq);
-    case PLACE_OTHER_INTEGER:
-        return scan_integer(p, &other);
     case PLACE_NONE:
         break;
     }
-    return scan_envelope_other(w->h, &own->row->envelope[index], p);
+    return scan_envelope_other(w->h, index, p);
 }
 
 /* A list of entries. */
@@ -753,6 +826,7 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
     if (frame.size == 0 || frame.size > LIMIT_FRAME_BYTES)
         return 0;
     fast_frame h = {.d = d, .p = p, .topic = topic, .end = frame.data + frame.size};
+    h.beside_fields = d->wants_whole ? p->beside_fields : 0;
     msg_head_init(&h.head, topic);
     h.head.kind = p->row->default_kind;
     key_word own_symbol;
@@ -773,12 +847,14 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
                                .rpi_sizes = p->has_rpi ? d->rpi_sizes : NULL};
     else
         out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
-    out->beside = NULL;
+    out->beside = d->wants_whole ? publish_beside(&h) : NULL;
     return 1;
 }
 
 void fast_decoder_fini(fast_decoder *d)
 {
+    td_free(d->values);
+    td_free(d->items);
     td_free(d->levels);
     td_free(d->rpi_sizes);
     td_free(d->trades);

@@ -23,6 +23,13 @@ typedef struct fast_decoder {
     size_t rpi_capacity;
     msg_trade *trades;
     size_t trade_capacity;
+    uint8_t wants_whole; /* 1: frames have message.beside, where the struct is not all */
+    msg_value envelope[TOPIC_ENVELOPE_MAX];
+    msg_value *values; /* of the entries */
+    size_t value_capacity;
+    msg_item *items;
+    size_t item_capacity;
+    msg_beside beside;
 } fast_decoder;
 
 void fast_decoder_fini(fast_decoder *d);

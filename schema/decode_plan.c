@@ -261,10 +261,11 @@ static role_fields find_roles(const topic_row *row)
     return roles;
 }
 
-/* 1 if every field is one that the fast path keeps, or text (such as a level's id) that needs no
- * reading to be accepted. */
-static int fields_are_fast(const topic_row *row, const role_fields *roles)
+/* 1 if every field is one that the struct keeps, or text (such as a level's id), which is its only
+ * spelling and needs no reading to be accepted. */
+static int fields_are_fast(const decode_plan *p, const role_fields *roles)
 {
+    const topic_row *row = p->row;
     for (size_t i = 0; i < row->field_count; i++) {
         int is_role = memchr(roles->of, (int)i, sizeof roles->of) != NULL;
         const field_row *field = &row->fields[i];
@@ -272,6 +273,8 @@ static int fields_are_fast(const topic_row *row, const role_fields *roles)
         if (!is_role && !is_twin && field->type != FIELD_TEXT)
             return 0;
         if (field->scale_e10 != 0 || (field->flags & FIELD_INHERITED))
+            return 0;
+        if (p->has_rival[i] && !msg_struct_has(row->type, field->member))
             return 0;
     }
     return 1;
@@ -301,7 +304,7 @@ static int objects_are_fast(const decode_plan *p, const role_fields *roles)
         return 0;
     if (time != KEY_NONE && field_unit_ns(row->fields[time].unit) == 0)
         return 0;
-    return fields_are_fast(row, roles);
+    return fields_are_fast(p, roles);
 }
 
 /* 1 if it can read levels that are arrays. Price, size and, if there is a third, the size of retail
@@ -360,8 +363,11 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
     TD_ASSERT(row->field_count <= FAST_FIELDS_MAX);
-    for (size_t i = 0; i < row->field_count; i++)
+    for (size_t i = 0; i < row->field_count; i++) {
         plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key);
+        if (!msg_struct_has(row->type, row->fields[i].member))
+            p->beside_fields |= UINT64_C(1) << i;
+    }
     for (size_t i = 0; i < ROLE_COUNT; i++)
         if (roles->of[i] != KEY_NONE)
             p->role_of[roles->of[i]] = (uint8_t)i;
@@ -380,25 +386,6 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
     p->time_unit_ns = field_unit_ns(row->fields[time].unit);
     if (row->type == MSG_TRADE) /* its other spelling is the row-driven decoder's */
         p->required_fields |= UINT64_C(1) << time;
-}
-
-/* 1 if the head, or the plain struct of the row's type, has a place for every field. */
-static int plan_struct_is_whole(const topic_row *row)
-{
-    if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
-        return 0;
-    for (uint32_t i = 0; i < row->field_count; i++)
-        if (!msg_struct_has(row->type, row->fields[i].member))
-            return 0;
-    for (uint32_t i = 0; i < row->envelope_count; i++) {
-        msg_member member = row->envelope[i].member;
-        int is_in_head = member == MEMBER_CROSS_SEQ || member == MEMBER_U || member == MEMBER_SEQ ||
-                         member == row->time_member || member == MEMBER_MATCH_TIME ||
-                         member == MEMBER_SYMBOL;
-        if (!is_in_head && !(member == MEMBER_VERSION && row->type == MSG_BOOK_CHANGE))
-            return 0;
-    }
-    return 1;
 }
 
 static void plan_kinds(decode_plan *p)
@@ -434,13 +421,13 @@ static head_place place_of(const topic_row *row, const field_row *field)
     if (field->type == FIELD_TIME && field_unit_ns(field->unit) != 0)
         return field->member == row->time_member    ? PLACE_EXCHANGE_TIME
                : field->member == MEMBER_MATCH_TIME ? PLACE_MATCH_TIME
-                                                    : PLACE_OTHER_TIME;
+                                                    : PLACE_NONE;
     if (field->type != FIELD_INTEGER)
         return PLACE_NONE;
     return field->member == MEMBER_CROSS_SEQ ? PLACE_CROSS_SEQ
            : field->member == MEMBER_U       ? PLACE_U
            : field->member == MEMBER_SEQ     ? PLACE_SEQ
-                                             : PLACE_OTHER_INTEGER;
+                                             : PLACE_NONE;
 }
 
 /* What the fast path requires of a whole frame. */
@@ -481,7 +468,6 @@ static void plan_fill(decode_plan *p)
     const role_fields roles = find_roles(row);
     p->has_rpi = field_of(row, MEMBER_RPI_SIZE) != KEY_NONE;
     p->is_fast = (uint8_t)plan_is_fast(p, &roles);
-    p->is_struct_whole = (uint8_t)plan_struct_is_whole(row);
     p->is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
     if (p->is_fast)
         plan_fast_fields(p, &roles);

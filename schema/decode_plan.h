@@ -145,14 +145,12 @@ typedef enum fast_role {
 
 /* Where the fast path puts a field of the envelope. */
 typedef enum head_place {
-    PLACE_NONE, /* plain structs have no place for it: only its type is checked */
+    PLACE_NONE, /* plain structs have no place for it */
     PLACE_EXCHANGE_TIME,
     PLACE_MATCH_TIME,
-    PLACE_OTHER_TIME,
     PLACE_CROSS_SEQ,
     PLACE_U,
     PLACE_SEQ,
-    PLACE_OTHER_INTEGER,
 } head_place;
 
 enum { FAST_FIELDS_MAX = 63 }; /* of an entry: a bit for each */
@@ -198,7 +196,7 @@ typedef struct decode_plan {
     uint8_t has_symbol;               /* the topic's pattern has one */
     uint8_t needs_kind;               /* which entries count depends on the frame's kind */
     uint8_t is_fast;                  /* the fast path of its type can read it */
-    uint8_t is_struct_whole; /* its type's plain struct has a place for all of its fields */
+    uint64_t beside_fields; /* of an entry: a bit for each that the plain struct has no place for */
 } decode_plan;
 
 /* Make a plan for a sound row (tests/testing/row_faults.h). */

@@ -29,6 +29,9 @@ int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *
  * none, or no view can be that form (leading zeros, an exponent). */
 int value_big_decimal(td_bytes text, td_bytes *out);
 
+/* 1 if a text stands for no value, as null does: "" and "None". */
+int value_says_nothing(td_bytes text);
+
 /* Read the text of a value that is not absent as the field's type, which is not FIELD_JSON; texts
  * are views of it. All of *out but the member is set. 1, or 0 and why. */
 int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason);
