@@ -510,9 +510,6 @@ td_result catalog_load(catalog *c, const char *path, catalog_part part, segment_
     td_result rc = load_rows(c, path, &row, out, err);
     if (rc == TD_OK && part == CATALOG_ROWS_AND_CHUNKS)
         rc = load_chunks(c, &row, &out->index, err);
-    if (rc == TD_OK && database_is_disturbed(c->db))
-        rc = td_err_set(err, TD_E_BUSY, "catalog '%s': a writer began to use it",
-                        database_path(c->db));
     if (rc != TD_OK)
         segment_rows_fini(out);
     return rc;

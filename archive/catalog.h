@@ -3,9 +3,8 @@
  * the file and the journal (archive_view.h), and one hash shows that the rows are those that were
  * written: else the segment itself is read.
  *
- * WAL mode, so readers work while a writer writes, in short IMMEDIATE transactions. On an
- * appender's connection automatic checkpoints are off (they would fsync inside a COMMIT); it
- * checkpoints when it is closed (base/database.h). One thread at a time per catalog. */
+ * Transactions are short, and nothing is synced (base/database.h). One thread at a time per
+ * catalog. */
 #ifndef TD_ARCHIVE_CATALOG_H
 #define TD_ARCHIVE_CATALOG_H
 
@@ -21,7 +20,7 @@ typedef struct catalog catalog;
 typedef enum catalog_mode {
     CATALOG_READ,   /* nothing is written; works on a read-only folder */
     CATALOG_WRITE,  /* made if missing; one that cannot be used is removed first */
-    CATALOG_APPEND, /* the same, without automatic checkpoints, and short waits for locks */
+    CATALOG_APPEND, /* the same, with short waits for locks */
     CATALOG_MEMORY, /* path is ignored; a private catalog */
 } catalog_mode;
 
@@ -29,10 +28,10 @@ typedef enum catalog_mode {
  * version, or damaged); TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result catalog_open(const char *path, catalog_mode mode, catalog **out, td_err *err);
 
-/* Close, with a checkpoint where it was written; NULL is fine. */
+/* Close; NULL is fine. */
 void catalog_close(catalog *catalog);
 
-/* Remove the catalog's files (database, WAL, shared memory); none there is fine. */
+/* Remove the catalog's files; none there is fine. */
 TD_MUST_USE td_result catalog_remove(const char *path, td_err *err);
 
 /* ---- writing: each call is a transaction ---- */

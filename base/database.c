@@ -16,15 +16,11 @@ enum {
     OTHERS_WAIT_MS = 5000,
 };
 
-/* 16 MiB: then a commit is followed by a checkpoint that waits for no reader. */
-#define WAL_PAGES_MAX "4096"
-
 struct database {
     const database_kind *kind;
     sqlite3 *db;
     database_mode mode;
-    char *path;           /* NULL in memory */
-    uint8_t is_immutable; /* 1: read without locks, because no process had it open for writing */
+    char *path; /* NULL in memory */
     uint8_t is_in_transaction;
     sqlite3_stmt *statements[];
 };
@@ -204,69 +200,38 @@ static td_result harden(database *d, td_err *err)
                    err);
 }
 
-/* "file:<path with everything odd escaped>?immutable=1" */
-static char *immutable_uri(const char *path)
-{
-    char *uri = td_alloc(strlen(path) * 3 + sizeof "file:?immutable=1");
-    memcpy(uri, "file:", sizeof "file:");
-    char *to = uri + strlen(uri);
-    for (const char *c = path; *c != '\0'; c++) {
-        if (strchr("%?#", *c) == NULL && (unsigned char)*c > ' ')
-            *to++ = *c;
-        else
-            to += snprintf(to, 4, "%%%02x", (unsigned)(unsigned char)*c);
-    }
-    memcpy(to, "?immutable=1", sizeof "?immutable=1");
-    return uri;
-}
-
-/* An empty file counts as missing, as SQLite has it. */
-static int has_file(const char *path, const char *suffix)
-{
-    char full[LIMIT_PATH_BYTES + 16];
-    struct stat info;
-    (void)snprintf(full, sizeof full, "%s%s", path, suffix);
-    return stat(full, &info) == 0 && (!S_ISREG(info.st_mode) || info.st_size > 0);
-}
-
 /* SQLite would wait without end for a writer of a FIFO, and follow a link to write into whatever it
  * leads to. (Its own flag against that refuses links in folders above, too, where they are fine.)
- */
-static td_result refuse_other(const database *d, td_err *err)
+ * An empty file counts as missing, as SQLite has it. */
+static td_result check_file(const database *d, td_err *err)
 {
     struct stat info;
-    if (d->mode == DATABASE_MEMORY ||
-        (d->mode == DATABASE_READ ? stat(d->path, &info) : lstat(d->path, &info)) != 0 ||
-        S_ISREG(info.st_mode))
+    int is_read = d->mode == DATABASE_READ;
+    if (d->mode == DATABASE_MEMORY)
         return TD_OK;
-    return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file", d->kind->name, d->path);
+    if ((is_read ? stat(d->path, &info) : lstat(d->path, &info)) != 0 ||
+        (S_ISREG(info.st_mode) && info.st_size == 0))
+        return is_read
+                   ? td_err_set(err, TD_E_NOTFOUND, "%s '%s': not there", d->kind->name, d->path)
+                   : TD_OK;
+    return S_ISREG(info.st_mode) ? TD_OK
+                                 : td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file",
+                                              d->kind->name, d->path);
 }
 
-/* Reading must make no file. A database that another process has open for writing, or that a crash
- * left, has a WAL: it is read through that. One without is read as a file that does not change, for
- * which SQLite needs neither locks nor shared memory; database_is_disturbed says whether that still
- * holds. */
-static td_result open_for_reading(database *d, td_err *err)
-{
-    TD_ASSERT(d->path != NULL);
-    if (!has_file(d->path, ""))
-        return td_err_set(err, TD_E_NOTFOUND, "%s '%s': not there", d->kind->name, d->path);
-    d->is_immutable = !has_file(d->path, "-wal");
-    char *uri = d->is_immutable ? immutable_uri(d->path) : NULL;
-    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | (uri == NULL ? 0 : SQLITE_OPEN_URI);
-    int rc = sqlite3_open_v2(uri == NULL ? d->path : uri, &d->db, flags, NULL);
-    td_free(uri);
-    return rc == SQLITE_OK ? TD_OK : fail(d, rc, "opening", err);
-}
-
-static td_result open_for_writing(database *d, td_err *err)
+/* Reading makes no file, and needs only the right to read: a transaction that a crash left
+ * unfinished is undone by the next writer, and a reader fails until then. */
+static td_result open_file(database *d, td_err *err)
 {
     const char *name = d->mode == DATABASE_MEMORY ? ":memory:" : d->path;
-    int rc = sqlite3_open_v2(
-        name, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc == SQLITE_OK && sqlite3_db_readonly(d->db, "main") == 1)
+    int how = d->mode == DATABASE_READ ? SQLITE_OPEN_READONLY
+                                       : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    int rc = sqlite3_open_v2(name, &d->db, how | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK)
+        return fail(d, rc, "opening", err);
+    if (d->mode != DATABASE_READ && sqlite3_db_readonly(d->db, "main") == 1)
         return td_err_set(err, TD_E_IO, "%s '%s': cannot be written", d->kind->name, d->path);
-    return rc == SQLITE_OK ? TD_OK : fail(d, rc, "opening", err);
+    return TD_OK;
 }
 
 /* Whose file it is and of which version: 0 for an empty one. */
@@ -314,24 +279,12 @@ static td_result make_tables(database *d, td_err *err)
     return rc;
 }
 
-static td_result set_write_modes(database *d, td_err *err)
-{
-    if (d->mode == DATABASE_MEMORY)
-        return TD_OK;
-    /* Losing the last transactions in a power cut leaves an older file, which is only out of date.
-     */
-    return run_sql(d,
-                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                   "PRAGMA wal_autocheckpoint = " WAL_PAGES_MAX ";",
-                   "turning on the write-ahead log", err);
-}
-
 static td_result open_database(database *d, td_err *err)
 {
     uint64_t version = 0;
-    td_result rc = refuse_other(d, err);
+    td_result rc = check_file(d, err);
     if (rc == TD_OK)
-        rc = d->mode == DATABASE_READ ? open_for_reading(d, err) : open_for_writing(d, err);
+        rc = open_file(d, err);
     if (rc == TD_OK)
         rc = harden(d, err);
     if (rc == TD_OK)
@@ -346,7 +299,8 @@ static td_result open_database(database *d, td_err *err)
     if (sqlite3_db_readonly(d->db, "main") == 1)
         return td_err_set(err, TD_E_CORRUPT, "%s '%s': its header forbids to write", d->kind->name,
                           d->path);
-    rc = set_write_modes(d, err);
+    /* A power cut may leave any state: what is read has hashes, and is derived. */
+    rc = run_sql(d, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF", "configuring", err);
     if (rc == TD_OK && version == 0)
         rc = make_tables(d, err);
     return rc;
@@ -379,8 +333,6 @@ void database_close(database *d)
     database_abort(d);
     for (size_t i = 0; i < d->kind->statement_count; i++)
         (void)sqlite3_finalize(d->statements[i]); /* repeats the result of its last step */
-    /* The last connection copies the WAL by itself when it closes. A failure leaves the WAL, which
-     * the next one to open the file reads. */
     (void)sqlite3_close_v2(d->db);
     td_free(d->path);
     td_free(d);
@@ -412,11 +364,6 @@ td_result database_remove(const database_kind *kind, const char *path, td_err *e
 const char *database_path(const database *d)
 {
     return d->path == NULL ? "(memory)" : d->path;
-}
-
-int database_is_disturbed(const database *d)
-{
-    return d->is_immutable && has_file(d->path, "-wal");
 }
 
 /* ---- transactions ---- */

@@ -50,10 +50,6 @@ TD_MUST_USE td_result database_remove(const database_kind *kind, const char *pat
 /* "(memory)" in memory. */
 const char *database_path(const database *db);
 
-/* 1 if a database that is read without locks has got a writer meanwhile: what was read may be torn.
- */
-int database_is_disturbed(const database *db);
-
 /* ---- transactions ---- */
 
 /* One at a time. After any failure: database_abort. TD_E_BUSY, TD_E_NOSPACE, TD_E_IO, TD_E_CORRUPT;

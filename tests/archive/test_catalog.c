@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -262,7 +263,7 @@ static void test_reading_makes_no_file(void **state)
     archive_place place;
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 4);
-    assert_int_equal(count_files(place.folder), 1); /* the last writer took WAL and -shm along */
+    assert_int_equal(count_files(place.folder), 1);
     archive_fixture_check_catalog(&place, "");
     catalog *c = NULL;
     td_err err;
@@ -270,6 +271,40 @@ static void test_reading_makes_no_file(void **state)
     assert_int_equal(count_files(place.folder), 1);
     catalog_close(c);
     assert_int_equal(count_files(place.folder), 1);
+    archive_place_fini(&place);
+}
+
+/* A writer was killed inside a transaction: its journal says how to undo what is in the file.
+ * Readers undo nothing and do without the catalog; the next writer undoes it. */
+static void test_killed_writer(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 4);
+    pid_t killed = fork();
+    assert_true(killed >= 0);
+    if (killed == 0) {
+        sqlite3 *db = NULL;
+        int is_left = sqlite3_open(place.catalog_path, &db) == SQLITE_OK &&
+                      sqlite3_exec(db, "BEGIN; UPDATE segments SET hash = hash + 1", NULL, NULL,
+                                   NULL) == SQLITE_OK &&
+                      sqlite3_db_cacheflush(db) == SQLITE_OK;
+        _exit(is_left ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(killed, &status, 0), killed);
+    assert_int_equal(status, 0);
+    assert_int_equal(count_files(place.folder), 2);
+    catalog *c = NULL;
+    td_err err;
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_READ, &c, &err), TD_E_IO);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
+    assert_int_equal(count_files(place.folder), 2);
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    catalog_close(c);
+    assert_int_equal(count_files(place.folder), 1);
+    archive_fixture_check_catalog(&place, "");
     archive_place_fini(&place);
 }
 
@@ -289,7 +324,7 @@ static void test_read_only_folder(void **state)
     archive_place_fini(&place);
 }
 
-/* A reader beside a writer sees whole transactions, and the writer never waits for it. */
+/* A reader beside a writer sees whole transactions. */
 static void test_reader_beside_writer(void **state)
 {
     (void)state;
@@ -355,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_locked_catalog_is_left_behind),
         cmocka_unit_test(test_removed_while_in_use),
         cmocka_unit_test(test_reading_makes_no_file),
+        cmocka_unit_test(test_killed_writer),
         cmocka_unit_test(test_read_only_folder),
         cmocka_unit_test(test_reader_beside_writer),
         cmocka_unit_test(test_odd_rows),

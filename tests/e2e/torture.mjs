@@ -73,7 +73,7 @@ async function settle(t, archive, feeds, truth, recorders) {
   return sum;
 }
 
-const catalogFiles = (archive) => fs.readdirSync(archive).filter((f) => f === "catalog.sqlite" || f === "catalog.sqlite-wal").map((f) => path.join(archive, f));
+const catalogFiles = (archive) => fs.readdirSync(archive).filter((f) => f === "catalog.sqlite").map((f) => path.join(archive, f));
 
 /** Overwrite what is there of the catalog with what no database is. */
 function garbageCatalog(archive, random) {

@@ -13,27 +13,20 @@
 #include "archive/catalog.h"
 #include "format/codec.h"
 
-enum { PARTS = 2, FILE_BYTES_MAX = 256 << 20, PATH_BYTES = 256, GARBAGE_BYTES = 30000 };
-
-/* The log belongs to the database; the shared memory file is rebuilt from both. */
-static const char *const SUFFIXES[PARTS] = {"", "-wal"};
-
-typedef struct version_part {
-    uint8_t *packed; /* NULL: the file was not there */
-    size_t packed_bytes;
-    size_t bytes;
-} version_part;
+enum { FILE_BYTES_MAX = 256 << 20, PATH_BYTES = 256, GARBAGE_BYTES = 30000 };
 
 typedef struct version {
     td_hash128 hash;
-    version_part parts[PARTS];
+    uint8_t *packed; /* NULL: the file was not there */
+    size_t packed_bytes;
+    size_t bytes;
 } version;
 
 struct fault_catalogs {
     char path[PATH_BYTES];
     codec *coder;
     td_hasher *hasher;
-    td_buf content[PARTS];
+    td_buf content;
     version *versions;
     size_t version_count;
     size_t version_capacity;
@@ -48,8 +41,7 @@ fault_catalogs *fault_catalogs_open(const char *path)
     (void)snprintf(c->path, sizeof c->path, "%s", path);
     c->coder = codec_open();
     c->hasher = td_hasher_open();
-    for (unsigned i = 0; i < PARTS; i++)
-        td_buf_init(&c->content[i], FILE_BYTES_MAX);
+    td_buf_init(&c->content, FILE_BYTES_MAX);
     return c;
 }
 
@@ -57,12 +49,9 @@ void fault_catalogs_close(fault_catalogs *c)
 {
     if (c == NULL)
         return;
-    for (size_t i = 0; i < c->version_count; i++) {
-        for (unsigned part = 0; part < PARTS; part++)
-            td_free(c->versions[i].parts[part].packed);
-    }
-    for (unsigned i = 0; i < PARTS; i++)
-        td_buf_fini(&c->content[i]);
+    for (size_t i = 0; i < c->version_count; i++)
+        td_free(c->versions[i].packed);
+    td_buf_fini(&c->content);
     td_free(c->versions);
     td_free(c->at);
     codec_close(c->coder);
@@ -96,7 +85,7 @@ static int read_file(const char *path, td_buf *out)
     return 1;
 }
 
-static void pack(fault_catalogs *c, const td_buf *content, version_part *out)
+static void pack(fault_catalogs *c, const td_buf *content, version *out)
 {
     size_t capacity = codec_bound(content->size);
     out->bytes = content->size;
@@ -107,25 +96,18 @@ static void pack(fault_catalogs *c, const td_buf *content, version_part *out)
 /* Keep the catalog as it is now, if it is not as it was last. */
 static void look(fault_catalogs *c)
 {
-    char path[PATH_BYTES + 8];
-    int is_there[PARTS];
+    int is_there = read_file(c->path, &c->content);
     td_hasher_reset(c->hasher);
-    for (unsigned i = 0; i < PARTS; i++) {
-        (void)snprintf(path, sizeof path, "%s%s", c->path, SUFFIXES[i]);
-        is_there[i] = read_file(path, &c->content[i]);
-        td_hasher_update(c->hasher, &is_there[i], sizeof is_there[i]);
-        td_hasher_update(c->hasher, c->content[i].data, c->content[i].size);
-    }
+    td_hasher_update(c->hasher, &is_there, sizeof is_there);
+    td_hasher_update(c->hasher, c->content.data, c->content.size);
     td_hash128 hash = td_hasher_digest(c->hasher);
     if (c->version_count > 0 && td_hash128_equal(c->versions[c->version_count - 1].hash, hash))
         return;
     c->versions = space(c->versions, c->version_count, &c->version_capacity, sizeof c->versions[0]);
     version *made = &c->versions[c->version_count++];
     *made = (version){.hash = hash};
-    for (unsigned i = 0; i < PARTS; i++) {
-        if (is_there[i])
-            pack(c, &c->content[i], &made->parts[i]);
-    }
+    if (is_there)
+        pack(c, &c->content, made);
 }
 
 void fault_catalogs_observe(void *user, io_fault_op op, uint64_t change_count)
@@ -161,18 +143,12 @@ static int write_file(const char *path, const void *bytes, size_t size)
 
 static int put_version(const version *from, const char *path)
 {
-    char name[PATH_BYTES + 8];
-    int ok = 1;
-    for (unsigned i = 0; ok && i < PARTS; i++) {
-        const version_part *part = &from->parts[i];
-        if (part->packed == NULL)
-            continue;
-        uint8_t *bytes = td_alloc(part->bytes + 1);
-        ok = ZSTD_decompress(bytes, part->bytes, part->packed, part->packed_bytes) == part->bytes;
-        (void)snprintf(name, sizeof name, "%s%s", path, SUFFIXES[i]);
-        ok = ok && write_file(name, bytes, part->bytes);
-        td_free(bytes);
-    }
+    if (from->packed == NULL)
+        return 1;
+    uint8_t *bytes = td_alloc(from->bytes + 1);
+    int ok = ZSTD_decompress(bytes, from->bytes, from->packed, from->packed_bytes) == from->bytes &&
+             write_file(path, bytes, from->bytes);
+    td_free(bytes);
     return ok;
 }
 
