@@ -31,6 +31,12 @@ static uint64_t real_boot_ns(void *ctx)
     return read_clock_ns(CLOCK_BOOTTIME);
 }
 
+static uint64_t real_thread_ns(void *ctx)
+{
+    (void)ctx;
+    return read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 static void real_sleep_until(void *ctx, uint64_t mono_ns)
 {
     (void)ctx;
@@ -48,6 +54,7 @@ td_clock clock_real(void)
         .wall_ns = real_wall_ns,
         .mono_ns = real_mono_ns,
         .boot_ns = real_boot_ns,
+        .thread_ns = real_thread_ns,
         .sleep_until = real_sleep_until,
     };
     return (td_clock){.ops = &OPS, .ctx = NULL};

@@ -16,6 +16,7 @@ typedef struct td_clock_ops {
     uint64_t (*wall_ns)(void *ctx);
     uint64_t (*mono_ns)(void *ctx);
     uint64_t (*boot_ns)(void *ctx);
+    uint64_t (*thread_ns)(void *ctx);
     void (*sleep_until)(void *ctx, uint64_t mono_ns);
 } td_clock_ops;
 
@@ -25,8 +26,8 @@ typedef struct td_clock {
     void *ctx;
 } td_clock;
 
-/* The machine's clocks: CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, clock_nanosleep to an
- * absolute time. */
+/* The machine's clocks: CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME,
+ * CLOCK_THREAD_CPUTIME_ID, clock_nanosleep to an absolute time. */
 td_clock clock_real(void);
 
 /* Nanoseconds since 1970-01-01 UTC; may step either way. */
@@ -46,6 +47,12 @@ static inline uint64_t clock_mono_ns(td_clock clock)
 static inline uint64_t clock_boot_ns(td_clock clock)
 {
     return clock.ops->boot_ns(clock.ctx);
+}
+
+/* CPU time of the calling thread. */
+static inline uint64_t clock_thread_ns(td_clock clock)
+{
+    return clock.ops->thread_ns(clock.ctx);
 }
 
 /* Sleep until the monotonic clock reaches mono_ns. May return early when a signal arrives. */

@@ -18,6 +18,15 @@
 /* Ring fill in percent: from here on the fast levels, and back to normal below the lower one. */
 enum { FAST_FROM_PERCENT = 50, FAST_UNTIL_PERCENT = 25 };
 
+/* Compressed frames of a connection that were discarded since its latest overload gap began. */
+typedef struct discard {
+    uint64_t from_ns; /* where that gap begins */
+    uint64_t last_ns; /* receive time of the last one */
+    uint64_t count;   /* 0: the gap has ended */
+    uint32_t conn;
+    uint32_t gaps; /* of the slot so far */
+} discard;
+
 /* State of one feed. */
 typedef struct feed_state {
     encoder *of;
@@ -27,6 +36,11 @@ typedef struct feed_state {
     uint64_t oldest_mono_ns;        /* receipt of that message */
     uint64_t unchecked_books;       /* dropped by the live check, at the last look */
     uint32_t unchecked_segment;     /* that has the event about them */
+    uint64_t credit_ns;             /* what compressed frames may cost, */
+    uint64_t credit_mono_ns;        /* at this time of receipt */
+    uint64_t discard_until_mono_ns; /* those received before it are discarded; 0: none */
+    uint8_t is_discard_logged;
+    discard discards[LIMIT_FEED_SLOTS]; /* by shard */
 } feed_state;
 
 struct encoder {
@@ -43,7 +57,7 @@ struct encoder {
     td_result result;
     td_err err;
     /* Relaxed: each is a number of its own that a status line shows. */
-    atomic_ullong chunks, compressed_bytes;
+    atomic_ullong chunks, compressed_bytes, discarded, discarded_gaps;
 };
 
 static void count(atomic_ullong *counter, uint64_t more)
@@ -167,12 +181,89 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
     return rc;
 }
 
+/* ---- compressed frames ---- */
+
+/* 1 if the redactor or the classifier may inflate it. */
+static int may_be_compressed(const feed_frame *frame, td_bytes bytes)
+{
+    return frame->dir == DIR_IN && bytes.size > 0 &&
+           (frame->opcode == OPCODE_BINARY || (*bytes.data != '{' && *bytes.data != '['));
+}
+
+/* Such a frame, received at mono_ns, took cost_ns. */
+static void charge(feed_state *feed, uint64_t mono_ns, uint64_t cost_ns)
+{
+    uint64_t since_ns = mono_ns > feed->credit_mono_ns ? mono_ns - feed->credit_mono_ns : 0;
+    uint64_t credit_ns = feed->credit_ns + since_ns / LIMIT_INFLATE_SHARE;
+    if (credit_ns > LIMIT_INFLATE_NS)
+        credit_ns = LIMIT_INFLATE_NS;
+    feed->credit_mono_ns = mono_ns;
+    feed->credit_ns = cost_ns < credit_ns ? credit_ns - cost_ns : 0;
+    if (cost_ns <= credit_ns)
+        return;
+    feed->discard_until_mono_ns = mono_ns + LIMIT_INFLATE_PAUSE_NS;
+    if (!feed->is_discard_logged)
+        td_log_emit(feed->of->options.log, TD_LOG_WARNING,
+                    "%s: overload: its compressed frames take more than a quarter of the time: "
+                    "they are counted and discarded for 10 s whenever they do",
+                    feed->of->options.config->feeds[feed->index].name);
+    feed->is_discard_logged = 1;
+}
+
+static td_result write_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, uint64_t to_ns,
+                           td_err *err)
+{
+    const discard *lost = &feed->discards[shard];
+    event gap = {.kind = EVENT_GAP,
+                 .gap = gap_row_of(GAP_OVERLOAD, feed->of->options.config->feeds[feed->index].name,
+                                   lost->from_ns, to_ns, "compressed frames took too long")};
+    gap.gap.shard = shard;
+    gap.gap.conn = lost->conn;
+    if (to_ns != GAP_OPEN)
+        gap.gap.frames_lost = lost->count;
+    return feed_writer_event(feed->writer, recv_ns, &gap, err);
+}
+
+/* Gaps that begin together are one in the ledger: each begins before all of the intake, and at
+ * another distance from the latest answer to a ping. */
+static td_result discard_frame(feed_state *feed, const intake_record *record, td_err *err)
+{
+    const feed_frame *frame = &record->frame;
+    discard *lost = &feed->discards[frame->shard];
+    TD_ASSERT(frame->line == 0);
+    lost->last_ns = frame->recv_ns;
+    count(&feed->of->discarded, 1);
+    if (lost->count++ > 0)
+        return TD_OK;
+    count(&feed->of->discarded_gaps, 1);
+    lost->conn = frame->conn;
+    lost->from_ns = frame->complete_ns - ++lost->gaps;
+    return write_gap(feed, frame->shard, frame->recv_ns, GAP_OPEN, err);
+}
+
+static td_result end_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, td_err *err)
+{
+    discard *lost = &feed->discards[shard];
+    td_result rc = lost->count == 0 ? TD_OK : write_gap(feed, shard, recv_ns, lost->last_ns, err);
+    lost->count = 0;
+    return rc;
+}
+
+/* Its compressed frames are kept again, or no more frames come. */
+static td_result end_discards(feed_state *feed, uint64_t recv_ns, td_err *err)
+{
+    td_result rc = TD_OK;
+    feed->discard_until_mono_ns = 0;
+    for (uint32_t shard = 0; shard < LIMIT_FEED_SLOTS && rc == TD_OK; shard++)
+        rc = end_gap(feed, shard, recv_ns, err);
+    return rc;
+}
+
 /* ---- records ---- */
 
-static td_result take_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
+static td_result write_frame(encoder *self, const intake_record *record, td_bytes bytes,
+                             td_err *err)
 {
-    TD_ASSERT(record->frame.conn > 0);
-    TD_ASSERT(record->frame.ordinal > 0);
     feed_frame frame = record->frame;
     feed_written placed;
     frame.bytes = bytes;
@@ -181,6 +272,21 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
         return rc;
     pass_to_live_check(self, record, &placed);
     return note_unchecked(self, record, err);
+}
+
+static td_result take_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
+{
+    TD_ASSERT(record->frame.conn > 0);
+    TD_ASSERT(record->frame.ordinal > 0);
+    if (TD_LIKELY(!may_be_compressed(&record->frame, bytes)))
+        return write_frame(self, record, bytes, err);
+    feed_state *feed = &self->feeds[record->feed_index];
+    if (feed->discard_until_mono_ns != 0)
+        return discard_frame(feed, record, err);
+    uint64_t begin_ns = clock_thread_ns(self->options.clock);
+    td_result rc = write_frame(self, record, bytes, err);
+    charge(feed, record->mono_ns, clock_thread_ns(self->options.clock) - begin_ns);
+    return rc;
 }
 
 /* A reply belongs to no connection: it has no ordinal, and nothing checks it. */
@@ -203,16 +309,34 @@ static td_result take_ordinals(encoder *self, const intake_record *record, td_er
     return feed_writer_ordinals(self->feeds[record->feed_index].writer, &at, err);
 }
 
-static void take_closed(encoder *self, const intake_record *record)
+static td_result take_closed(encoder *self, const intake_record *record, td_err *err)
 {
-    feed_writer_closed(self->feeds[record->feed_index].writer, record->frame.line,
-                       record->frame.shard, record->frame.complete_ns);
+    const feed_frame *last = &record->frame;
+    feed_state *feed = &self->feeds[record->feed_index];
+    td_result rc = end_gap(feed, last->shard, last->recv_ns, err);
+    feed_writer_closed(feed->writer, last->line, last->shard, last->complete_ns);
+    return rc;
+}
+
+static td_result take_stop(encoder *self, const intake_record *record, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < self->options.config->feed_count && rc == TD_OK; i++)
+        rc = end_discards(&self->feeds[i], record->frame.recv_ns, err);
+    return rc;
 }
 
 /* ---- the thread ---- */
 
 static td_result take(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
 {
+    feed_state *feed = &self->feeds[record->feed_index];
+    if (TD_UNLIKELY(feed->discard_until_mono_ns != 0 &&
+                    record->mono_ns >= feed->discard_until_mono_ns)) {
+        td_result ended = end_discards(feed, record->frame.recv_ns, err);
+        if (ended != TD_OK)
+            return ended;
+    }
     switch ((intake_kind)record->kind) {
     case INTAKE_FRAME:
         return take_frame(self, record, bytes, err);
@@ -228,10 +352,9 @@ static td_result take(encoder *self, const intake_record *record, td_bytes bytes
     case INTAKE_ORDINALS:
         return take_ordinals(self, record, err);
     case INTAKE_CLOSED:
-        take_closed(self, record);
-        return TD_OK;
+        return take_closed(self, record, err);
     case INTAKE_STOP:
-        break;
+        return take_stop(self, record, err);
     }
     return TD_OK;
 }
@@ -387,6 +510,8 @@ void encoder_get_stats(const encoder *self, encoder_stats *out)
     *out = (encoder_stats){
         .chunks = atomic_load_explicit(&self->chunks, memory_order_relaxed),
         .compressed_bytes = atomic_load_explicit(&self->compressed_bytes, memory_order_relaxed),
+        .discarded = atomic_load_explicit(&self->discarded, memory_order_relaxed),
+        .discarded_gaps = atomic_load_explicit(&self->discarded_gaps, memory_order_relaxed),
     };
     for (size_t i = 0; i < self->options.config->feed_count; i++) {
         const feed_counts feed = feed_writer_get_counts(self->feeds[i].writer);

@@ -2,6 +2,12 @@
  * builds chunks and passes them to the disk thread; and passes data frames to the continuity
  * thread.
  *
+ * A frame that is inflated may take a thousand times as long as its size suggests. A feed whose
+ * compressed frames take more than their share of the time (LIMIT_INFLATE_*, by their times of
+ * receipt, so that a backlog costs nothing) loses them for a while: they are counted and discarded,
+ * unsearched and unwritten. Each connection gets an overload gap for that: open from its first
+ * discarded frame on, because frames that are not compressed are still kept.
+ *
  * Nothing is allocated per frame. When the ring fills, chunks are compressed with zstd's fast
  * levels until it is nearly empty again. Frames of a feed end up in its own segment, in the ring's
  * order. */
@@ -43,6 +49,8 @@ typedef struct encoder_stats {
     uint64_t unknown_frames;  /* filed under _unknown */
     uint64_t overflow_frames; /* of these, because the segment had no channel left */
     uint64_t redactions;
+    uint64_t discarded;      /* compressed frames that cost too much */
+    uint64_t discarded_gaps; /* that they are in */
 } encoder_stats;
 
 /* Start the thread. TD_E_IO. */

@@ -455,6 +455,8 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     memset(out, 0, sizeof *out);
     intake_get_stats(self->intake, &out->intake);
     encoder_get_stats(self->encoder, &out->encoder);
+    out->intake.frames_dropped += out->encoder.discarded;
+    out->intake.gaps += out->encoder.discarded_gaps;
     live_check_get_stats(self->live_check, &out->live_check);
     lag_get_stats(self->lag, &out->lag);
     out->ring_percent = td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);

@@ -4,13 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "tests/testing/io_fault.h"
-#include "recorder/config.h"
 #include "recorder/free_space.h"
 
 #define MIB UINT64_C(1048576)
@@ -69,37 +67,12 @@ static void what_cannot_be_asked_is_no_lack(void **state)
     io_fault_close(disk);
 }
 
-static void the_command_line_has_it(void **state)
-{
-    (void)state;
-    const option_row *rows = CONFIG_RECORDER_ROWS;
-    size_t count = CONFIG_RECORDER_ROW_COUNT;
-    recorder_config *config = calloc(1, sizeof *config);
-    assert_non_null(config);
-    config_init(config);
-    assert_int_equal(config->min_free_bytes, FREE_SPACE_DEFAULT);
-    size_t i = 0;
-    while (i < count && strcmp(rows[i].long_name, "min-free") != 0)
-        i++;
-    assert_true(i < count);
-    void *target = (char *)config + rows[i].offset;
-    assert_int_equal(options_set_value(&rows[i], "250MiB", 0, target, NULL), TD_OK);
-    assert_int_equal(config->min_free_bytes, 250 * MIB);
-    assert_int_equal(options_set_value(&rows[i], "0", 0, target, NULL), TD_OK);
-    assert_int_equal(config->min_free_bytes, 0);
-    assert_int_equal(options_set_value(&rows[i], "5%", 0, target, NULL), TD_E_INVALID);
-    assert_int_equal(options_set_value(&rows[i], "2048TiB", 0, target, NULL), TD_E_INVALID);
-    config_fini(config);
-    free(config);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_default_is_the_smaller_of_two),
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(what_cannot_be_asked_is_no_lack),
-        cmocka_unit_test(the_command_line_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,41 +46,6 @@ static void nothing_is_announced_while_sync_is_held(void **state)
     pipeline_close(&f);
 }
 
-/* From when a frame came to when its sync has returned, and known before that. */
-static void a_slow_sync_is_a_stretch_of_lag(void **state)
-{
-    (void)state;
-    pipeline f;
-    lag_stretch slow;
-    lag_stats stats;
-    lag_change change;
-    pipeline_open(&f);
-    uint64_t began_ns = clock_mono_ns(f.clock);
-    io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_HELD);
-    pipeline_put_frames(&f);
-    io_fault_await_held(f.disk_model, 1);
-    while ((change = lag_take(f.lag, &slow)) == LAG_UNCHANGED)
-        sched_yield();
-    assert_int_equal(change, LAG_BEGINS);
-    assert_true(slow.worst_ns > f.config->commit_interval_ns);
-    assert_true(slow.worst_ns <= clock_mono_ns(f.clock) - began_ns);
-    assert_int_equal(slow.to_ns, 0);
-    assert_int_equal(slow.frames, 0);
-    io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_WORKS);
-    while (atomic_load(&f.durable_calls) == 0)
-        sched_yield();
-    change = lag_stop(f.lag, &slow);
-    assert_int_equal(change, LAG_ENDS);
-    assert_true(slow.to_ns >= slow.from_ns);
-    assert_true(slow.frames > 0);
-    lag_get_stats(f.lag, &stats);
-    assert_true(stats.max_ns >= slow.worst_ns);
-    assert_true(stats.late_chunks > 0);
-    assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
-    assert_int_equal(pipeline_read_back(&f), PIPELINE_FRAMES);
-    pipeline_close(&f);
-}
-
 static void nothing_is_ever_announced_when_sync_fails(void **state)
 {
     (void)state;
@@ -165,7 +130,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_written_and_announced),
         cmocka_unit_test(nothing_is_announced_while_sync_is_held),
-        cmocka_unit_test(a_slow_sync_is_a_stretch_of_lag),
         cmocka_unit_test(nothing_is_ever_announced_when_sync_fails),
         cmocka_unit_test(a_full_disk_ends_it_with_its_own_result),
         cmocka_unit_test(short_of_space_it_says_so_and_goes_on),

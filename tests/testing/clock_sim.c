@@ -75,6 +75,7 @@ td_clock clock_sim_clock(clock_sim *sim)
         .wall_ns = sim_wall_ns,
         .mono_ns = sim_mono_ns,
         .boot_ns = sim_boot_ns,
+        .thread_ns = sim_mono_ns,
         .sleep_until = sim_sleep_until,
     };
     return (td_clock){.ops = &OPS, .ctx = sim};

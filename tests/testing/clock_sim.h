@@ -1,7 +1,8 @@
 /* The simulated side of the clock table, for tests: it stands still until a test moves it.
  *
  * Sleeping moves it: sleep_until(t) sets the monotonic clock to t at once (and the wall clock on by
- * as much), so that what waits for an hour is done now. Any thread may use it. */
+ * as much), so that what waits for an hour is done now. All that passes is CPU time of each thread.
+ * Any thread may use it. */
 #ifndef TD_TESTS_TESTING_CLOCK_SIM_H
 #define TD_TESTS_TESTING_CLOCK_SIM_H
 

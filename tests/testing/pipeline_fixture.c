@@ -91,6 +91,22 @@ void pipeline_open_intake(pipeline *f)
     f->intake = intake_open(&taking);
 }
 
+/* The encoder's clock is the machine's, but for its CPU time. */
+static uint64_t encoder_mono_ns(void *ctx)
+{
+    (void)ctx;
+    return clock_mono_ns(clock_real());
+}
+
+static uint64_t encoder_thread_ns(void *ctx)
+{
+    pipeline *f = ctx;
+    return atomic_fetch_add(&f->thread_ns, atomic_load(&f->frame_ns));
+}
+
+static const td_clock_ops ENCODER_CLOCK = {.mono_ns = encoder_mono_ns,
+                                           .thread_ns = encoder_thread_ns};
+
 enum { QUEUE_CHUNKS = 4 };
 
 static void open_threads(pipeline *f)
@@ -109,7 +125,7 @@ static void open_threads(pipeline *f)
                                 .config = f->config,
                                 .redactors = f->redactors,
                                 .session = archive_session(f->into),
-                                .clock = clock_real()};
+                                .clock = {.ops = &ENCODER_CLOCK, .ctx = f}};
     assert_int_equal(encoder_open(&encoding, &f->encoder, NULL), TD_OK);
     pipeline_open_intake(f);
 }

@@ -20,7 +20,8 @@ enum { PIPELINE_FRAMES = 300 };
 
 typedef struct pipeline {
     io_fault *disk_model;
-    td_clock clock; /* the intake's */
+    td_clock clock;                    /* the intake's */
+    atomic_ullong thread_ns, frame_ns; /* of the encoder: CPU time, and what a frame takes of it */
     char catalog_folder[64];
     char catalog[96];
     recorder_config *config;

@@ -51,6 +51,12 @@ static uint64_t boot_ns(void *ctx)
     return clock_boot_ns(__real_clock_real());
 }
 
+static uint64_t thread_ns(void *ctx)
+{
+    (void)ctx;
+    return clock_thread_ns(__real_clock_real());
+}
+
 static void sleep_until(void *ctx, uint64_t until_ns)
 {
     (void)ctx;
@@ -59,8 +65,11 @@ static void sleep_until(void *ctx, uint64_t until_ns)
 
 td_clock __wrap_clock_real(void)
 {
-    static const td_clock_ops OPS = {
-        .wall_ns = wall_ns, .mono_ns = mono_ns, .boot_ns = boot_ns, .sleep_until = sleep_until};
+    static const td_clock_ops OPS = {.wall_ns = wall_ns,
+                                     .mono_ns = mono_ns,
+                                     .boot_ns = boot_ns,
+                                     .thread_ns = thread_ns,
+                                     .sleep_until = sleep_until};
     pthread_once(&opened, open_file);
     return (td_clock){.ops = &OPS};
 }
