@@ -14,8 +14,9 @@ enum {
     BATCH_BYTES_MAX = 1 << 20,
     QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this queued is slow */
     BOOK_MARK_EVERY = 100,       /* updates of a book between two marks in the truth */
-    TICK_US = 250, /* shortest time between two batches: above 4,000 frames a second, frames are
-                      sent in groups, which costs less than a wake-up for each */
+    TICK_US = 250,     /* shortest time between two batches: above 4,000 frames a second, frames are
+                          sent in groups, which costs less than a wake-up for each */
+    HELD_UP_US = 1000, /* how often a family looks whether its slow client has caught up */
     TS_STEP_MIN_NS = 1000, /* exchange times are whole microseconds and rise strictly */
 };
 
@@ -59,7 +60,6 @@ struct sim_family {
     uint64_t slot; /* moments of frames so far */
     uint64_t made; /* data frames so far: a slot can be empty */
     wire_timer *timer;
-    uint8_t is_held; /* by a slow client */
     uint8_t is_done;
 };
 
@@ -80,28 +80,12 @@ struct exchange {
 const char *const FAULT_NAMES[FAULT_KINDS] = {
     [FAULT_DISCONNECT] = "disconnect", [FAULT_CUT] = "cut", [FAULT_DROP] = "drop"};
 
-/* Stop because of err, and cut every connection: nothing may be sent that the truth may lack. */
-static void fail(exchange *x, td_result rc, const td_err *err)
-{
-    if (x->failure != TD_OK)
-        return; /* the first failure is reported */
-    x->failure = rc;
-    x->failure_err = *err;
-    x->is_stopped = 1;
-    for (uint32_t i = 0; i < x->options.family_count; i++) {
-        for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next) {
-            conn->is_closing = 1;
-            wire_peer_close(conn->wire, 0);
-        }
-    }
-}
-
 /* ---- connections ---- */
 
-/* Close a connection; nothing more is sent on it. code 0 cuts it. */
+/* Close a connection; nothing more is sent on it. code 0 cuts it, also one that is closing. */
 static void conn_close(sim_conn *conn, unsigned code)
 {
-    if (conn->is_closing)
+    if (conn->is_closing && code != 0)
         return;
     conn->is_closing = 1;
     wire_peer_close(conn->wire, code);
@@ -125,6 +109,14 @@ static void close_conns(sim_family *f, unsigned code)
 {
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
         conn_close(conn, code);
+}
+
+/* Make no more frames and close every client. */
+static void end(exchange *x, unsigned code)
+{
+    x->is_stopped = 1;
+    for (uint32_t i = 0; i < x->options.family_count; i++)
+        close_conns(&x->families[i], code);
 }
 
 /* ---- truth ---- */
@@ -173,13 +165,15 @@ static void note_fault(sim_family *f, fault_kind kind, const venue_frame *frame)
     truth_put_fault(f->exchange->options.truth, &about, f->made, FAULT_NAMES[kind]);
 }
 
-/* Called before the loop sends what was queued: nothing may be sent that the truth lacks. */
+/* Called before the loop sends what was queued: nothing may be sent that the truth lacks. After a
+ * failure, the first of which is reported, every connection is cut. */
 static void flush_truth(exchange *x)
 {
-    td_err err;
-    td_result rc = truth_flush(x->options.truth, &err);
-    if (rc != TD_OK)
-        fail(x, rc, &err);
+    if (x->failure != TD_OK)
+        return;
+    x->failure = truth_flush(x->options.truth, &x->failure_err);
+    if (x->failure != TD_OK)
+        end(x, 0);
 }
 
 /* ---- the clock ---- */
@@ -219,13 +213,6 @@ static int is_held_up(const sim_family *f)
         if (!conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
             return 1;
     return 0;
-}
-
-/* If the family was held up, check whether it still is. */
-static void resume(sim_family *f)
-{
-    if (f->is_held && f->timer == NULL && !f->exchange->is_stopped)
-        schedule(f, clock_mono_ns(f->exchange->options.clock));
 }
 
 /* ---- frames ---- */
@@ -318,26 +305,17 @@ static void tick(void *user)
     f->timer = NULL;
     if (x->is_stopped || f->is_done)
         return;
-    f->is_held = is_held_up(f) != 0;
-    if (f->is_held)
-        return; /* resume() continues */
     uint64_t now = clock_mono_ns(x->options.clock);
+    if (is_held_up(f)) {
+        schedule(f, now + HELD_UP_US * TD_NS_PER_US);
+        return;
+    }
     make_batch(f, now);
     if (x->is_stopped || f->is_done)
         return;
     uint64_t next = slot_mono_ns(f);
     uint64_t soonest = now + TICK_US * TD_NS_PER_US;
     schedule(f, next > soonest ? next : soonest);
-}
-
-/* ---- the end ---- */
-
-/* Make no more frames and close every client. */
-static void end(exchange *x, unsigned code)
-{
-    x->is_stopped = 1;
-    for (uint32_t i = 0; i < x->options.family_count; i++)
-        close_conns(&x->families[i], code);
 }
 
 /* ---- start and snapshots ---- */
@@ -659,9 +637,8 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
 {
     exchange *x = user;
     unsigned status = refuse_upgrade(x, path, query, why);
-    if (status != 101) {
+    if (status != 101)
         td_log_emit(x->options.log, TD_LOG_INFO, "a client was refused (%u): %s", status, why);
-    }
     return status;
 }
 
@@ -694,7 +671,6 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
 static void on_closed(void *user)
 {
     sim_conn *conn = user;
-    sim_family *f = conn->of;
     exchange *x = conn->exchange;
     unlink_conn(conn);
     TD_ASSERT(x->open_conns > 0);
@@ -703,7 +679,6 @@ static void on_closed(void *user)
                 (unsigned long long)conn->number);
     td_free(conn->streams);
     td_free(conn);
-    resume(f);
 }
 
 static void on_drained(void *user, wire_peer_conn *wire)
@@ -711,7 +686,6 @@ static void on_drained(void *user, wire_peer_conn *wire)
     sim_conn *conn = user;
     (void)wire; /* it is conn->wire */
     send_snapshots(conn);
-    resume(conn->of);
 }
 
 static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_bytes bytes)
