@@ -12,8 +12,8 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "json/json.h"
-#include "json/json_write.h"
+#include "book/state_io.h"
+#include "cli/options.h"
 #include "schema/canonical.h"
 
 #define OPEN_SUFFIX ".open"
@@ -27,6 +27,7 @@ enum {
     BLOCK_BYTES = BLOCK_HEAD_BYTES + ROW_BYTES * BASELINE_BLOCK_ROWS,
     TRAILER_BYTES = 32, /* the index: where it is, its size and checksum; MAGIC */
     INDEX_BYTES_MAX = 1 << 30,
+    TEXT_BYTES_MAX = 1 << 20,
 };
 
 typedef struct kept_stream {
@@ -128,10 +129,10 @@ baseline_stream baseline_keep_names(td_arena *in, const baseline_stream *names)
                              .exchange_topic = keep_text(in, names->exchange_topic)};
 }
 
-static kept_stream *keep_stream(baseline *b, const baseline_stream *names)
+static kept_stream *add_stream(baseline *b)
 {
     kept_stream *made = td_arena_alloc(b->texts, sizeof *made);
-    *made = (kept_stream){.stream = baseline_keep_names(b->texts, names)};
+    *made = (kept_stream){.block_count = 0};
     b->streams = td_array_grow(b->streams, b->stream_count, sizeof(kept_stream *));
     b->streams[b->stream_count++] = made;
     return made;
@@ -199,7 +200,8 @@ td_result baseline_add_stream(baseline *b, const baseline_stream *names, baselin
     pthread_mutex_lock(&b->mutex);
     td_result rc = TD_OK;
     if (b->stream_count < LIMIT_REGRESS_STREAMS) {
-        *out = &keep_stream(b, names)->stream;
+        *out = &add_stream(b)->stream;
+        **out = baseline_keep_names(b->texts, names);
     } else {
         rc = td_err_set(err, TD_E_LIMIT, "more than %u streams", LIMIT_REGRESS_STREAMS);
         td_err_hint(err, "select fewer feeds, topics or symbols");
@@ -289,56 +291,85 @@ void baseline_set_damaged(baseline *b)
     b->meta.is_damaged = 1;
 }
 
-static void write_globs(json_writer *json, const char *name, selection_globs globs)
+/* Write a text, or read it into the baseline's memory. */
+static void walk_text(baseline *b, state_io *io, const char **text)
 {
-    json_write_key(json, name);
-    json_write_array_begin(json);
-    for (size_t i = 0; i < globs.count; i++)
-        json_write_text(json, globs.items[i]);
-    json_write_array_end(json);
+    size_t size = state_is_loading(io) ? 0 : strlen(*text);
+    size = state_count(io, size, TEXT_BYTES_MAX, 1);
+    char *kept = td_arena_alloc(b->texts, size + 1);
+    if (!state_is_loading(io))
+        memcpy(kept, *text, size);
+    state_raw(io, kept, size);
+    kept[size] = '\0';
+    *text = kept;
 }
 
-static void write_stream(json_writer *json, const kept_stream *of)
+static void walk_globs(baseline *b, state_io *io, selection_globs *globs)
 {
-    json_write_object_begin(json);
-    json_write_member_text(json, "feed", of->stream.feed);
-    json_write_member_text(json, "topic", of->stream.topic);
-    json_write_member_text(json, "symbol", of->stream.symbol);
-    json_write_member_text(json, "exchange_topic", of->stream.exchange_topic);
-    json_write_member_u64(json, "frames", of->stream.rows);
-    json_write_key(json, "blocks");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < of->block_count; i++)
-        json_write_u64(json, of->blocks[i]);
-    json_write_array_end(json);
-    json_write_object_end(json);
+    size_t count = state_count(io, globs->count, OPTIONS_LIST_MAX, sizeof(uint32_t));
+    const char **items = td_arena_alloc(b->texts, count * sizeof *items);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = state_is_loading(io) ? NULL : globs->items[i];
+        walk_text(b, io, &items[i]);
+    }
+    *globs = (selection_globs){items, count};
 }
 
-static td_result write_index(const baseline *b, td_buf *out, td_err *err)
+/* What comes before the streams. */
+static void walk_meta(baseline *b, state_io *io, size_t *stream_count)
 {
-    const selection *covered = &b->meta.covered;
-    json_writer json;
-    json_write_begin(&json, out);
-    json_write_object_begin(&json);
-    json_write_member_u64(&json, "canonical", CANONICAL_VERSION);
-    json_write_member_bool(&json, "damaged", b->meta.is_damaged);
-    json_write_member_text(&json, "version", b->meta.version);
-    json_write_member_text(&json, "decoder", b->meta.decoder);
-    json_write_member_text(&json, "archive", b->meta.archive);
-    write_globs(&json, "feeds", covered->feeds);
-    write_globs(&json, "topics", covered->topics);
-    write_globs(&json, "symbols", covered->symbols);
-    if (covered->has_from)
-        json_write_member_u64(&json, "from_ns", covered->from.ns);
-    if (covered->has_to)
-        json_write_member_u64(&json, "to_ns", covered->to.ns);
-    json_write_key(&json, "streams");
-    json_write_array_begin(&json);
-    for (size_t i = 0; i < b->stream_count; i++)
-        write_stream(&json, b->streams[i]);
-    json_write_array_end(&json);
-    json_write_object_end(&json);
-    return json_write_end(&json, err);
+    baseline_meta *meta = &b->meta;
+    selection *covered = &meta->covered;
+    uint32_t canonical = CANONICAL_VERSION;
+    state_u32(io, &canonical);
+    state_flag(io, &meta->is_damaged);
+    walk_text(b, io, &meta->version);
+    walk_text(b, io, &meta->decoder);
+    walk_text(b, io, &meta->archive);
+    walk_globs(b, io, &covered->feeds);
+    walk_globs(b, io, &covered->topics);
+    walk_globs(b, io, &covered->symbols);
+    state_flag(io, &covered->has_from);
+    state_u64(io, &covered->from.ns);
+    state_flag(io, &covered->has_to);
+    state_u64(io, &covered->to.ns);
+    covered->from.kind = covered->to.kind = TD_TIME_ABSOLUTE;
+    *stream_count = state_count(io, *stream_count, LIMIT_REGRESS_STREAMS, 6 * sizeof(uint32_t));
+}
+
+static void walk_stream(baseline *b, state_io *io, kept_stream *of)
+{
+    walk_text(b, io, &of->stream.feed);
+    walk_text(b, io, &of->stream.topic);
+    walk_text(b, io, &of->stream.symbol);
+    walk_text(b, io, &of->stream.exchange_topic);
+    state_u64(io, &of->stream.rows);
+    size_t count = state_count(io, of->block_count, UINT32_MAX, sizeof *of->blocks);
+    if (state_is_loading(io))
+        of->blocks = td_alloc(count * sizeof *of->blocks);
+    of->block_count = count;
+    for (size_t i = 0; i < count; i++)
+        state_u64(io, &of->blocks[i]);
+    uint64_t rows = of->stream.rows;
+    state_check(io, count == rows / BASELINE_BLOCK_ROWS + (rows % BASELINE_BLOCK_ROWS > 0));
+}
+
+/* In pieces, because a state is bounded. */
+static td_result write_index(baseline *b, td_buf *out, td_err *err)
+{
+    td_buf piece;
+    td_buf_init(&piece, LIMIT_STATE_BYTES);
+    state_io io = {.out = &piece};
+    size_t count = b->stream_count;
+    walk_meta(b, &io, &count);
+    td_buf_add(out, piece.data, piece.size);
+    for (size_t i = 0; i < count; i++) {
+        td_buf_clear(&piece);
+        walk_stream(b, &io, b->streams[i]);
+        td_buf_add(out, piece.data, piece.size);
+    }
+    td_buf_fini(&piece);
+    return io.is_failed ? td_err_set(err, TD_E_LIMIT, "a stream has too many frames") : TD_OK;
 }
 
 td_result baseline_finish(baseline *b, uint64_t *file_bytes, td_err *err)
@@ -375,102 +406,21 @@ td_result baseline_finish(baseline *b, uint64_t *file_bytes, td_err *err)
     return TD_OK;
 }
 
-static const char *keep_bytes(baseline *b, td_bytes text)
+static td_result read_index(baseline *b, td_bytes bytes, td_err *err)
 {
-    char *kept = td_arena_alloc(b->texts, text.size + 1);
-    memcpy(kept, text.data, text.size);
-    kept[text.size] = '\0';
-    return kept;
-}
-
-/* 1 if the member is a text. */
-static int read_text(baseline *b, json_value object, const char *key, const char **out)
-{
-    td_bytes text;
-    int is_text = json_find_text(object, key, &text);
-    if (is_text)
-        *out = keep_bytes(b, text);
-    return is_text;
-}
-
-static int read_globs(baseline *b, json_value root, const char *key, selection_globs *out)
-{
-    json_value list;
-    json_value item;
-    td_bytes text;
-    if (!json_find(root, key, &list))
-        return 0;
-    const char **items = td_arena_alloc(b->texts, json_count(list) * sizeof *items);
-    *out = (selection_globs){items, 0};
-    for (json_iter it = json_iter_of(list); json_next(&it, NULL, &item);) {
-        if (!json_text(item, &text))
-            return 0;
-        items[out->count++] = keep_bytes(b, text);
-    }
-    return 1;
-}
-
-static int read_stream(baseline *b, json_value from)
-{
-    json_value blocks;
-    json_value block;
-    baseline_stream names;
-    uint64_t rows;
-    uint64_t at;
-    if (!read_text(b, from, "feed", &names.feed) || !read_text(b, from, "topic", &names.topic) ||
-        !read_text(b, from, "symbol", &names.symbol) ||
-        !read_text(b, from, "exchange_topic", &names.exchange_topic) ||
-        !json_find_u64(from, "frames", &rows) || !json_find(from, "blocks", &blocks))
-        return 0;
-    kept_stream *made = keep_stream(b, &names);
-    made->stream.rows = rows;
-    for (json_iter it = json_iter_of(blocks); json_next(&it, NULL, &block);) {
-        if (!json_u64(block, &at))
-            return 0;
-        add_offset(made, at);
-    }
-    return made->block_count == rows / BASELINE_BLOCK_ROWS + (rows % BASELINE_BLOCK_ROWS > 0);
-}
-
-static int read_meta(baseline *b, json_value root)
-{
-    baseline_meta *meta = &b->meta;
-    selection *covered = &meta->covered;
-    json_value value;
-    int is_damaged;
-    covered->has_from = (uint8_t)json_find_u64(root, "from_ns", &covered->from.ns);
-    covered->has_to = (uint8_t)json_find_u64(root, "to_ns", &covered->to.ns);
-    covered->from.kind = covered->to.kind = TD_TIME_ABSOLUTE;
-    if (!json_find(root, "damaged", &value) || !json_bool(value, &is_damaged) ||
-        !read_text(b, root, "version", &meta->version) ||
-        !read_text(b, root, "decoder", &meta->decoder) ||
-        !read_text(b, root, "archive", &meta->archive) ||
-        !read_globs(b, root, "feeds", &covered->feeds) ||
-        !read_globs(b, root, "topics", &covered->topics) ||
-        !read_globs(b, root, "symbols", &covered->symbols))
-        return 0;
-    meta->is_damaged = (uint8_t)is_damaged;
-    return 1;
-}
-
-static td_result read_index(baseline *b, json_value root, td_err *err)
-{
-    json_value streams;
-    json_value of;
-    uint64_t canonical = 0;
-    if (!json_find_u64(root, "canonical", &canonical) || !json_find(root, "streams", &streams))
-        return damaged(b, err, "its index lacks a member");
-    if (canonical != CANONICAL_VERSION) {
+    state_io io = {.in = bytes};
+    size_t count = 0;
+    if (bytes.size >= 4 && td_le32(bytes.data) != CANONICAL_VERSION) {
         td_err_set(err, TD_E_UNSUPPORTED,
-                   "baseline '%s' has hashes of version %" PRIu64 ", this program of %d", b->path,
-                   canonical, CANONICAL_VERSION);
+                   "baseline '%s' has hashes of version %u, this program of %d", b->path,
+                   td_le32(bytes.data), CANONICAL_VERSION);
         td_err_hint(err, "make it again with 'tapedeck regress save'");
         return TD_E_UNSUPPORTED;
     }
-    int is_sound = read_meta(b, root);
-    for (json_iter it = json_iter_of(streams); is_sound && json_next(&it, NULL, &of);)
-        is_sound = b->stream_count < LIMIT_REGRESS_STREAMS && read_stream(b, of);
-    return is_sound ? TD_OK : damaged(b, err, "its index lacks a member");
+    walk_meta(b, &io, &count);
+    for (size_t i = 0; i < count && !io.is_failed; i++)
+        walk_stream(b, &io, add_stream(b));
+    return io.is_failed || io.in.size > 0 ? damaged(b, err, "its index is malformed") : TD_OK;
 }
 
 static td_result read_file(baseline *b, td_err *err)
@@ -478,7 +428,6 @@ static td_result read_file(baseline *b, td_err *err)
     uint8_t trailer[TRAILER_BYTES];
     char head[sizeof MAGIC];
     uint64_t file_bytes = 0;
-    json_value root = {0};
     td_result rc = td_io_size(b->file, &file_bytes, err);
     if (rc != TD_OK)
         return rc;
@@ -498,15 +447,11 @@ static td_result read_file(baseline *b, td_err *err)
     if (size > INDEX_BYTES_MAX || at > file_bytes || size != file_bytes - TRAILER_BYTES - at)
         return damaged(b, err, "its index is not where it should be");
     uint8_t *bytes = td_alloc((size_t)size);
-    json_parser *parser = json_parser_open(INDEX_BYTES_MAX);
     rc = td_io_read_exact(b->file, at, bytes, (size_t)size, err);
-    if (rc == TD_OK &&
-        (td_xxh64(bytes, (size_t)size) != td_le64(trailer + 16) ||
-         json_parse(parser, td_bytes_of(bytes, (size_t)size), JSON_COPIED, &root, NULL) != TD_OK))
+    if (rc == TD_OK && td_xxh64(bytes, (size_t)size) != td_le64(trailer + 16))
         rc = damaged(b, err, "the checksum of its index fails");
     if (rc == TD_OK)
-        rc = read_index(b, root, err);
-    json_parser_close(parser);
+        rc = read_index(b, td_bytes_of(bytes, (size_t)size), err);
     td_free(bytes);
     return rc;
 }

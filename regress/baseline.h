@@ -1,5 +1,5 @@
 /* A baseline: for every frame of a selection, what it was decoded to, as hashes (docs/regress.md).
- * A file (.tdb) of blocks of rows, with a JSON index at its end.
+ * A file (.tdb) of blocks of rows, with an index at its end.
  *
  * Frames have no names: each stream has its rows in order. So a baseline stays valid when its
  * archive is imported again, merged or reindexed. Rows are in blocks, each with a checksum. A file
