@@ -143,18 +143,8 @@ static void print_report(verb_run *verb, uint64_t since_ns, const drift_run_resu
 static td_result run(verb_run *verb)
 {
     const drift_flags *flags = verb->state;
-    const drift_run_options options = {.archive = verb->archive,
-                                       .wanted = &verb->wanted,
-                                       .threads = threads_options_count(&verb->threads),
-                                       .with_coverage = flags->coverage,
-                                       .log = &verb->log,
-                                       .progress = verb_run_progress,
-                                       .user = verb};
     drift_run_result result;
-    td_result rc = drift_run(&options, &result, &verb->err);
-    progress_end(&verb->progress);
-    if (rc == TD_EOF)
-        return td_err_set(&verb->err, TD_E_IO, "stopped before the end: nothing is reported");
+    td_result rc = drift_run(verb, flags->coverage, &result);
     if (rc == TD_OK)
         print_report(verb, flags->since.at.ns, &result);
     drift_run_result_fini(&result);

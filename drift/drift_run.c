@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "play/player.h"
+#include "play/stream.h"
 #include "tape/nothing.h"
 
 /* A reader that is not in use. */
@@ -29,13 +29,6 @@ typedef struct observed_stream {
     const family *of;     /* NULL: none that this version knows */
     usage_topic *covered; /* counts of its row, until they are added to those of all */
 } observed_stream;
-
-typedef struct run {
-    const drift_run_options *options;
-    shared shared;
-    cursor *tape;
-    player *player;
-} run;
 
 /* ---- readers ---- */
 
@@ -105,9 +98,8 @@ static void count_covered(shared *s, observed_stream *own, const drift_frame *fr
 
 static void close_stream(void *ctx, void *state)
 {
-    run *r = ctx;
     observed_stream *own = state;
-    end_covered(&r->shared, own);
+    end_covered(ctx, own);
     drift_stream_close(own->drift);
     td_free(own);
 }
@@ -124,7 +116,7 @@ static td_result look_at(void *ctx, const struct stream *of, void **state,
                          const observed_frame *seen, td_err *err)
 {
     (void)err;
-    run *r = ctx;
+    shared *s = ctx;
     const frame_ref *from = seen->frame;
     frame_role role = from->channel->role;
     int is_inbound = role == ROLE_DATA || role == ROLE_UNKNOWN || role == ROLE_CONTROL;
@@ -141,10 +133,10 @@ static td_result look_at(void *ctx, const struct stream *of, void **state,
                                .order = from->position,
                                .bytes = from->bytes};
     drift_look look;
-    free_reader *reader = take_reader(&r->shared);
+    free_reader *reader = take_reader(s);
     drift_read(reader->reader, own->drift, &frame, &look);
-    count_covered(&r->shared, own, &frame, &look);
-    give_reader(&r->shared, reader, of, &frame, &look);
+    count_covered(s, own, &frame, &look);
+    give_reader(s, reader, of, &frame, &look);
     return TD_OK;
 }
 
@@ -152,67 +144,18 @@ static const observer_ops OBSERVER = {.name = "drift", .frame = look_at, .close 
 
 /* ---- the run ---- */
 
-static td_result open_all(run *r, td_err *err)
+td_result drift_run(verb_run *verb, int with_coverage, drift_run_result *out)
 {
-    const drift_run_options *options = r->options;
-    const cursor_options reading = {
-        .threads = options->threads, .log = options->log, .reads = TAPE_READS_MESSAGES};
-    r->shared.table = drift_table_open();
-    if (options->with_coverage)
-        r->shared.coverage = usage_open();
-    td_result rc = cursor_open(options->archive, options->wanted, &reading, &r->tape, err);
-    if (rc != TD_OK)
-        return rc;
-    const player_options playing = {.workers = cursor_workers(r->tape),
-                                    .observer = {&OBSERVER, r},
-                                    .without_digests = 1,
-                                    .progress = options->progress,
-                                    .user = options->user};
-    r->player = player_open(&playing);
-    return TD_OK;
-}
-
-static td_result play(run *r, td_err *err)
-{
-    td_result rc = player_play(r->player, r->tape, err);
-    if (rc == TD_OK)
-        rc = player_finish(r->player, err);
-    if (rc == TD_OK && player_is_stopped(r->player))
-        return TD_EOF;
-    if (rc != TD_OK)
-        return rc;
-    cursor_stats stats;
-    cursor_get_stats(r->tape, &stats);
-    if (r->shared.frames == 0 && !cursor_is_damaged(&stats))
-        return selection_nothing(r->options->archive, r->options->wanted, err);
-    return TD_OK;
-}
-
-td_result drift_run(const drift_run_options *options, drift_run_result *out, td_err *err)
-{
-    TD_ASSERT(options->threads >= 1);
-    run r = {.options = options};
-    *out = (drift_run_result){.table = NULL};
-    (void)pthread_mutex_init(&r.shared.mutex, NULL); /* cannot fail with default attributes */
-    td_result rc = open_all(&r, err);
-    if (rc == TD_OK)
-        rc = play(&r, err);
-    if (rc == TD_OK) {
-        cursor_get_stats(r.tape, &out->tape);
-        out->table = r.shared.table;
-        out->frames = r.shared.frames;
-        r.shared.table = NULL;
-    }
-    player_close(r.player); /* its threads use the rest; what its streams have is added to all */
-    if (rc == TD_OK) {
-        out->coverage = r.shared.coverage;
-        r.shared.coverage = NULL;
-    }
-    cursor_close(r.tape);
-    close_readers(&r.shared);
-    drift_table_close(r.shared.table);
-    usage_close(r.shared.coverage);
-    (void)pthread_mutex_destroy(&r.shared.mutex); /* it is not held */
+    shared s = {.table = drift_table_open(), .coverage = with_coverage ? usage_open() : NULL};
+    (void)pthread_mutex_init(&s.mutex, NULL); /* cannot fail with default attributes */
+    *out = (drift_run_result){.table = s.table, .coverage = s.coverage};
+    td_result rc = verb_run_observe(verb, &verb->wanted, (cursor_options){0},
+                                    (observer){&OBSERVER, &s}, &out->tape, &verb->err);
+    out->frames = s.frames;
+    if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
+        rc = selection_nothing(verb->archive, &verb->wanted, &verb->err);
+    close_readers(&s);
+    (void)pthread_mutex_destroy(&s.mutex); /* it is not held */
     return rc;
 }
 

@@ -8,8 +8,8 @@
 #include "base/time_text.h"
 #include "cli/units.h"
 #include "archive/read_plan.h"
+#include "play/player.h"
 #include "tape/nothing.h"
-#include "tape/cursor.h"
 
 /* ---- the command line ---- */
 
@@ -131,10 +131,14 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
 }
 
 /* The archive's own lines come when its frames are read. */
-td_result verb_run_window(verb_run *verb, const selection *wanted, selection_window *out)
+td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *out)
 {
     td_result rc = selection_check(wanted, &verb->err);
-    return rc == TD_OK ? cursor_find_window(verb->archive, wanted, NULL, out, &verb->err) : rc;
+    if (rc == TD_OK)
+        rc = cursor_find_window(verb->archive, wanted, NULL, out, &verb->err);
+    if (rc == TD_OK)
+        selection_set_window(wanted, *out);
+    return rc;
 }
 
 td_result verb_run_nothing(verb_run *verb)
@@ -150,6 +154,37 @@ td_result verb_run_nothing(verb_run *verb)
 uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* ---- playing ---- */
+
+td_result verb_run_observe(verb_run *verb, const selection *wanted, cursor_options reading,
+                           observer by, cursor_stats *stats, td_err *err)
+{
+    cursor *tape = NULL;
+    reading.threads = threads_options_count(&verb->threads);
+    reading.log = &verb->log;
+    reading.reads = TAPE_READS_MESSAGES;
+    td_result rc = cursor_open(verb->archive, wanted, &reading, &tape, err);
+    if (rc != TD_OK)
+        return rc;
+    const player_options playing = {.workers = cursor_workers(tape),
+                                    .observer = by,
+                                    .without_digests = 1,
+                                    .without_audits = 1,
+                                    .progress = verb_run_progress,
+                                    .user = verb};
+    player *of = player_open(&playing);
+    rc = player_play(of, tape, err);
+    if (rc == TD_OK)
+        rc = player_drain(of, err);
+    if (player_is_stopped(of) || (rc != TD_OK && stop_signal_came(verb->signals)))
+        rc = td_err_set(err, TD_E_IO, "stopped before the end");
+    progress_end(&verb->progress);
+    cursor_get_stats(tape, stats);
+    player_close(of);
+    cursor_close(tape);
+    return rc;
 }
 
 /* ---- the status line ---- */

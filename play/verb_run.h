@@ -18,6 +18,8 @@
 #include "cli/stop_signal.h"
 #include "cli/verbs.h"
 #include "archive/archive.h"
+#include "play/observer.h"
+#include "tape/cursor.h"
 #include "tape/selection.h"
 
 /* A segment of the selection, for the part that is done. */
@@ -93,9 +95,9 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
 /* The selection of the options; borrows their texts. */
 selection verb_run_selection(const selection_options *options);
 
-/* The window of a selection with relative times resolved, which may read the archive. */
-TD_MUST_USE td_result verb_run_window(verb_run *verb, const selection *wanted,
-                                      selection_window *out);
+/* Resolve a selection's relative times, which may read the archive: *out is its window, and its
+ * times are absolute. TD_E_INVALID: globs that cannot be read, or no time. */
+TD_MUST_USE td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *out);
 
 /* The verb found nothing that its selection fits, though everything could be read: the error of
  * that (tape/nothing.h); TD_OK if the command line selects nothing in particular. */
@@ -104,6 +106,12 @@ TD_MUST_USE td_result verb_run_nothing(verb_run *verb);
 /* Add counts of which UINT64_MAX means unknown: a finished segment with a damaged summary has none
  * for its channels. A sum with an unknown part is unknown. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
+
+/* Play a selection on all cores for an observer, with books, without digests and audits. What it
+ * keeps with streams is closed when this returns. TD_E_IO: a signal stopped it, among others. */
+TD_MUST_USE td_result verb_run_observe(verb_run *verb, const selection *wanted,
+                                       cursor_options reading, observer by, cursor_stats *stats,
+                                       td_err *err);
 
 /* The progress function of what is run, with the verb_run as its user: shows the status line. 1
  * once a signal came. */

@@ -112,10 +112,10 @@ static td_result narrow(check_command *command, td_err *err)
         wanted->topics = covered->topics;
     if (wanted->symbols.count == 0)
         wanted->symbols = covered->symbols;
-    td_result rc = regress_fix_times(command->verb->archive, wanted, err);
+    selection_window window;
+    td_result rc = verb_run_window(command->verb, wanted, &window);
     if (rc != TD_OK)
         return rc;
-    selection_window window = selection_resolve(wanted, 0);
     command->is_part = window.from_ns > all.from_ns || window.to_ns < all.to_ns;
     if (window.from_ns < all.from_ns)
         window.from_ns = all.from_ns;
@@ -129,13 +129,12 @@ static td_result narrow(check_command *command, td_err *err)
 
 static td_result open_all(check_command *command, td_err *err)
 {
-    td_result rc = TD_OK;
+    selection_window window;
     command->wanted = command->verb->wanted;
-    if (!command->is_diff)
-        rc = baseline_open(command->report.baseline, &command->was, err);
-    if (rc == TD_OK)
-        rc = command->is_diff ? regress_fix_times(command->verb->archive, &command->wanted, err)
-                              : narrow(command, err);
+    td_result rc = command->is_diff ? verb_run_window(command->verb, &command->wanted, &window)
+                                    : baseline_open(command->report.baseline, &command->was, err);
+    if (rc == TD_OK && !command->is_diff)
+        rc = narrow(command, err);
     return rc == TD_OK ? open_decoders(command, err) : rc;
 }
 

@@ -71,7 +71,8 @@ static td_result run(verb_run *verb)
     save_command *command = verb->state;
     td_err *err = &verb->err;
     selection wanted = verb->wanted;
-    td_result rc = regress_fix_times(verb->archive, &wanted, err);
+    selection_window window;
+    td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc == TD_OK)
         rc = user_decoder_open(&command->decoders, 0, &verb->log, verb->signals, &command->decoder,
                                err);

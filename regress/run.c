@@ -13,11 +13,10 @@
 #include "base/version.h"
 #include "archive/name_index.h"
 #include "json/json_write.h"
-#include "play/player.h"
+#include "play/stream.h"
 #include "schema/canonical.h"
 #include "schema/message_json.h"
 #include "tape/nothing.h"
-#include "tape/cursor.h"
 
 /* A stream of the run: frames of a player's stream, or those of one unknown topic in it. One thread
  * at a time. */
@@ -47,8 +46,6 @@ typedef struct run {
     const regress_options *options;
     baseline *into;                 /* NULL: comparing */
     const regress_against *against; /* NULL: filling */
-    cursor *tape;
-    player *player;
     regress_totals totals;
     pthread_mutex_t mutex; /* of the list, and of texts */
     td_arena *texts;       /* names of streams */
@@ -57,17 +54,6 @@ typedef struct run {
 } run;
 
 /* ---- before ---- */
-
-td_result regress_fix_times(archive *from, selection *wanted, td_err *err)
-{
-    selection_window window;
-    td_result rc = selection_check(wanted, err);
-    if (rc == TD_OK)
-        rc = cursor_find_window(from, wanted, NULL, &window, err);
-    if (rc == TD_OK)
-        selection_set_window(wanted, window);
-    return rc;
-}
 
 td_result regress_check_absent(const char *path, td_err *err)
 {
@@ -233,10 +219,7 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
 
 uint64_t regress_differing(const regress_counts *counts)
 {
-    uint64_t sum = counts->consequences + counts->missing + counts->added;
-    for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
-        sum += counts->by_kind[kind];
-    return sum;
+    return counts->compared - counts->same + counts->missing + counts->added;
 }
 
 /* The decode of a frame as one line of JSON, for td_free; NULL if it is too long to show. */
@@ -441,33 +424,19 @@ static td_result nothing_found(const run *r, td_err *err)
     return td_err_pass(err, rc, &own);
 }
 
-static td_result open_play(run *r, td_err *err)
+static td_result play(run *r, td_err *err)
 {
-    const regress_options *o = r->options;
-    const cursor_options reading = {.threads = threads_options_count(&o->verb->threads),
-                                    .log = &o->verb->log,
-                                    .reads = TAPE_READS_MESSAGES,
-                                    .with_lead_in = 1,
-                                    .decoding = user_decoder_decoding(o->decoder)};
     static const observer_ops OBSERVE = {
         .name = "regress", .frame = observe, .close = close_observed};
-    td_result rc = cursor_open(o->verb->archive, o->wanted, &reading, &r->tape, err);
+    const cursor_options reading = {.with_lead_in = 1,
+                                    .decoding = user_decoder_decoding(r->options->decoder)};
+    cursor_stats stats;
+    pthread_mutex_init(&r->mutex, NULL);
+    r->texts = td_arena_open();
+    td_result rc = verb_run_observe(r->options->verb, r->options->wanted, reading,
+                                    (observer){&OBSERVE, r}, &stats, err);
     if (rc != TD_OK)
         return rc;
-    const player_options playing = {.workers = cursor_workers(r->tape),
-                                    .observer = {&OBSERVE, r},
-                                    .without_digests = 1,
-                                    .without_audits = 1,
-                                    .progress = verb_run_progress,
-                                    .user = o->verb};
-    r->player = player_open(&playing);
-    return TD_OK;
-}
-
-static void sum_totals(run *r)
-{
-    cursor_stats stats;
-    cursor_get_stats(r->tape, &stats);
     r->totals.is_damaged = (uint8_t)cursor_is_damaged(&stats);
     for (size_t i = 0; i < r->stream_count; i++) {
         const run_stream *s = r->streams[i];
@@ -476,28 +445,6 @@ static void sum_totals(run *r)
         r->totals.control += s->control;
         r->totals.undecoded += s->frames - s->decoded - s->control;
     }
-}
-
-static td_result play(run *r, td_err *err)
-{
-    const stop_signal *signals = r->options->verb->signals;
-    pthread_mutex_init(&r->mutex, NULL);
-    r->texts = td_arena_open();
-    td_result rc = open_play(r, err);
-    if (rc == TD_OK)
-        rc = player_play(r->player, r->tape, err);
-    if (rc == TD_OK)
-        rc = player_drain(r->player, err);
-    if (r->player != NULL &&
-        (player_is_stopped(r->player) || (rc != TD_OK && stop_signal_came(signals))))
-        rc = td_err_set(err, TD_E_IO, "stopped before the end");
-    progress_end(&r->options->verb->progress);
-    if (rc != TD_OK) { /* workers may still have frames of the streams that the caller looks at */
-        player_close(r->player);
-        r->player = NULL;
-        return rc;
-    }
-    sum_totals(r);
     return r->totals.frames == 0 ? nothing_found(r, err) : TD_OK;
 }
 
@@ -510,8 +457,6 @@ static void close_stream(run_stream *s)
 
 static void run_fini(run *r)
 {
-    player_close(r->player);
-    cursor_close(r->tape);
     pthread_mutex_destroy(&r->mutex);
     td_free(r->streams);
     td_arena_close(r->texts);

@@ -25,9 +25,6 @@ typedef struct regress_options {
     user_decoder *decoder;
 } regress_options;
 
-/* Make a selection's times absolute. TD_E_INVALID: globs that cannot be read, or no time. */
-TD_MUST_USE td_result regress_fix_times(archive *from, selection *wanted, td_err *err);
-
 /* TD_E_INVALID if a file is there: for verbs that work for long before they write it. */
 TD_MUST_USE td_result regress_check_absent(const char *path, td_err *err);
 
@@ -115,7 +112,7 @@ TD_MUST_USE td_result regress_compare(const regress_options *options,
                                       regress_comparison *out, td_err *err);
 void regress_comparison_close(regress_comparison *comparison);
 
-/* The frames of by_kind, consequences and unpaired ones: 0 if all is the same. */
+/* Frames that differ, are missing or are new: 0 if all is the same. */
 uint64_t regress_differing(const regress_counts *counts);
 
 /* Add counts of a stream to a sum. */

@@ -29,13 +29,13 @@ typedef struct recover_result {
     size_t count;
 } recover_result;
 
-static void take_event(void *user, const recover_event *event)
+static void take_event(void *user, const recover_event *done)
 {
     recover_result *result = user;
-    report_line(result->verb->report, TD_LOG_INFO, "%s: %s", event->path, event->what);
+    report_line(result->verb->report, TD_LOG_INFO, "%s: %s", done->path, done->what);
     result->segments = td_array_grow(result->segments, result->count, sizeof *result->segments);
     result->segments[result->count++] =
-        (recovered_segment){*event, td_strdup(event->path), td_strdup(event->what)};
+        (recovered_segment){*done, td_strdup(done->path), td_strdup(done->what)};
 }
 
 static int is_empty(const recover_report *report)
