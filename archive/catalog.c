@@ -12,11 +12,8 @@
 #include "base/escape_format.h"
 #include "base/hash.h"
 
-/* "TDCI": marks our files among other databases. */
-#define APPLICATION_ID 0x54444349
-
 enum {
-    SCHEMA_VERSION = 1,
+    VERSION = 1, /* of rows: the first number of each segment's */
     /* Rows or chunks of one segment: 4,096 chunks with bitmaps of 64 KiB channels have 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
     LINE_BYTES_MAX = 1 << 20,
@@ -24,13 +21,13 @@ enum {
     BITMAP_BYTES_MAX = (1 << 16) / 8,
 };
 
-static const char SCHEMA[] = "CREATE TABLE segments ("
-                             "    path       TEXT NOT NULL PRIMARY KEY," /* below the archive */
-                             "    file_bytes INTEGER NOT NULL,"
-                             "    chain      TEXT NOT NULL,"    /* last value, 32 hex digits */
-                             "    hash       INTEGER NOT NULL," /* of rows */
-                             "    rows       BLOB NOT NULL,"
-                             "    chunks     BLOB NOT NULL)";
+static const char TABLE[] = "CREATE TABLE IF NOT EXISTS segments ("
+                            "    path       TEXT NOT NULL PRIMARY KEY," /* below the archive */
+                            "    file_bytes INTEGER NOT NULL,"
+                            "    chain      TEXT NOT NULL,"    /* last value, 32 hex digits */
+                            "    hash       INTEGER NOT NULL," /* of rows */
+                            "    rows       BLOB NOT NULL,"
+                            "    chunks     BLOB NOT NULL)";
 
 typedef enum statement {
     STATEMENT_PUT,
@@ -58,9 +55,7 @@ struct catalog {
 };
 
 static const database_kind KIND = {.name = "catalog",
-                                   .application_id = APPLICATION_ID,
-                                   .version = SCHEMA_VERSION,
-                                   .schema = SCHEMA,
+                                   .table = TABLE,
                                    .statements = STATEMENTS,
                                    .statement_count = STATEMENT_COUNT,
                                    .value_bytes_max = VALUE_BYTES_MAX};
@@ -69,8 +64,7 @@ td_result catalog_open(const char *path, catalog_mode mode, catalog **out, td_er
 {
     static const database_mode MODES[] = {[CATALOG_READ] = DATABASE_READ,
                                           [CATALOG_WRITE] = DATABASE_WRITE,
-                                          [CATALOG_APPEND] = DATABASE_APPEND,
-                                          [CATALOG_MEMORY] = DATABASE_MEMORY};
+                                          [CATALOG_APPEND] = DATABASE_APPEND};
     database *db = NULL;
     *out = NULL;
     td_result rc = database_open(&KIND, path, MODES[mode], &db, err);
@@ -321,6 +315,7 @@ static void put_lists(const segment_rows *rows, td_bytes chunks, td_buf *out)
                              .gap_count = rows->gaps.count,
                              .chunk_count = index->chunk_count,
                              .chunks_hash = td_xxh64(chunks.data, chunks.size)};
+    put_number(out, VERSION);
     put_row(out, &SEGMENT_ROW, &row);
     for (size_t i = 0; i < index->channel_count; i++)
         put_row(out, &CHANNEL_ROW, &index->channels[i]);
@@ -328,42 +323,33 @@ static void put_lists(const segment_rows *rows, td_bytes chunks, td_buf *out)
         put_row(out, &GAP_ROW, &rows->gaps.rows[i]);
 }
 
-/* Run a statement as a transaction. */
-static td_result change(catalog *c, database_query *query, td_err *err)
+static td_result put_segment(catalog *c, const segment_index *index, td_bytes rows, td_bytes chunks,
+                             td_err *err)
 {
-    td_result rc = database_begin(c->db, err);
-    if (rc == TD_OK)
-        rc = database_query_run(query, err);
-    if (rc == TD_OK)
-        rc = database_commit(c->db, err);
-    if (rc != TD_OK)
-        database_abort(c->db);
-    return rc;
-}
-
-td_result catalog_put(catalog *c, const segment_rows *rows, td_err *err)
-{
-    const segment_index *index = &rows->index;
-    td_buf bytes;
-    td_buf chunks;
-    TD_ASSERT(!index->is_open);
-    TD_ASSERT(index->depth == INDEX_FULL);
-    td_buf_init(&bytes, SIZE_MAX);
-    td_buf_init(&chunks, SIZE_MAX);
-    put_chunks(index, &chunks);
-    put_lists(rows, td_buf_view(&chunks), &bytes);
+    if (rows.size > VALUE_BYTES_MAX || chunks.size > VALUE_BYTES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "catalog: segment %s: its rows have over %d MiB",
+                          index->path, VALUE_BYTES_MAX >> 20);
     database_query query = database_query_begin(c->db, STATEMENT_PUT);
     database_bind_text(&query, index->path);
     database_bind_u64(&query, index->file_bytes);
     database_bind_text(&query, index->chain_hex);
-    database_bind_i64(&query, (int64_t)td_xxh64(bytes.data, bytes.size));
-    database_bind_blob(&query, bytes.data, bytes.size);
+    database_bind_i64(&query, (int64_t)td_xxh64(rows.data, rows.size));
+    database_bind_blob(&query, rows.data, rows.size);
     database_bind_blob(&query, chunks.data, chunks.size);
-    td_result rc =
-        bytes.size > VALUE_BYTES_MAX || chunks.size > VALUE_BYTES_MAX
-            ? td_err_set(err, TD_E_LIMIT, "catalog: segment %s: its rows have over %d MiB",
-                         index->path, VALUE_BYTES_MAX >> 20)
-            : change(c, &query, err);
+    return database_query_run(&query, err);
+}
+
+td_result catalog_put(catalog *c, const segment_rows *rows, td_err *err)
+{
+    td_buf bytes;
+    td_buf chunks;
+    TD_ASSERT(!rows->index.is_open);
+    TD_ASSERT(rows->index.depth == INDEX_FULL);
+    td_buf_init(&bytes, SIZE_MAX);
+    td_buf_init(&chunks, SIZE_MAX);
+    put_chunks(&rows->index, &chunks);
+    put_lists(rows, td_buf_view(&chunks), &bytes);
+    td_result rc = put_segment(c, &rows->index, td_buf_view(&bytes), td_buf_view(&chunks), err);
     td_buf_fini(&bytes);
     td_buf_fini(&chunks);
     return rc;
@@ -373,13 +359,13 @@ td_result catalog_drop(catalog *c, const char *path, td_err *err)
 {
     database_query query = database_query_begin(c->db, STATEMENT_DROP);
     database_bind_text(&query, path);
-    return change(c, &query, err);
+    return database_query_run(&query, err);
 }
 
 td_result catalog_clear(catalog *c, td_err *err)
 {
     database_query query = database_query_begin(c->db, STATEMENT_CLEAR);
-    return change(c, &query, err);
+    return database_query_run(&query, err);
 }
 
 /* ---- reading ---- */
@@ -473,8 +459,10 @@ static td_result load_rows(catalog *c, const char *path, segment_row *row, segme
         rc = td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", path);
     if (rc != TD_OK)
         return database_query_end(&query, rc);
+    uint64_t version = 0;
     td_bytes bytes = database_column_blob(&query, 3);
     if ((uint64_t)database_column_i64(&query, 2) != td_xxh64(bytes.data, bytes.size) ||
+        !take_number(&bytes, &version) || version != VERSION ||
         !take_row(&bytes, &SEGMENT_ROW, row) || strcmp(row->index.path, path) != 0 ||
         row->index.file_bytes != database_column_u64(&query, 0) ||
         strcmp(row->index.chain_hex, database_column_text(&query, 1)) != 0)

@@ -21,11 +21,10 @@ typedef enum catalog_mode {
     CATALOG_READ,   /* nothing is written; works on a read-only folder */
     CATALOG_WRITE,  /* made if missing; one that cannot be used is removed first */
     CATALOG_APPEND, /* the same, with short waits for locks */
-    CATALOG_MEMORY, /* path is ignored; a private catalog */
 } catalog_mode;
 
-/* Open. TD_E_NOTFOUND (reading); TD_E_CORRUPT, TD_E_UNSUPPORTED (reading: not a catalog of this
- * version, or damaged); TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. */
+/* Open. TD_E_NOTFOUND (reading); TD_E_CORRUPT, TD_E_UNSUPPORTED (reading: not a catalog, or
+ * damaged); TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result catalog_open(const char *path, catalog_mode mode, catalog **out, td_err *err);
 
 /* Close; NULL is fine. */

@@ -45,8 +45,7 @@ TD_MUST_USE td_result archive_reindex(archive *archive, const reindex_options *o
  * report may be NULL. */
 void archive_update_catalog(archive *archive, reindex_report *report);
 
-/* The same into an open catalog (for instance CATALOG_MEMORY: reading only, also from a read-only
- * archive or a single file). */
+/* The same into an open catalog, also from a read-only archive. */
 TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
                                            const reindex_options *options, reindex_report *report,
                                            td_err *err);

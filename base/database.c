@@ -20,8 +20,7 @@ struct database {
     const database_kind *kind;
     sqlite3 *db;
     database_mode mode;
-    char *path; /* NULL in memory */
-    uint8_t is_in_transaction;
+    char *path;
     sqlite3_stmt *statements[];
 };
 
@@ -40,7 +39,7 @@ static td_result fail(database *d, int sqlite_rc, const char *doing, td_err *err
         {SQLITE_ERROR, TD_E_CORRUPT},    {SQLITE_SCHEMA, TD_E_CORRUPT},
         {SQLITE_MISMATCH, TD_E_CORRUPT}, {SQLITE_CONSTRAINT, TD_E_CORRUPT},
         {SQLITE_TOOBIG, TD_E_CORRUPT},   {SQLITE_FORMAT, TD_E_CORRUPT},
-        {SQLITE_AUTH, TD_E_CORRUPT},
+        {SQLITE_AUTH, TD_E_CORRUPT},     {SQLITE_READONLY, TD_E_CORRUPT},
     };
     if ((sqlite_rc & 0xff) == SQLITE_NOMEM)
         td_out_of_memory(0);
@@ -49,32 +48,28 @@ static td_result fail(database *d, int sqlite_rc, const char *doing, td_err *err
         if (CODES[i].sqlite_rc == (sqlite_rc & 0xff))
             code = CODES[i].code;
     }
-    return td_err_set(err, code, "%s '%s': %s: %s", d->kind->name, database_path(d), doing,
+    return td_err_set(err, code, "%s '%s': %s: %s", d->kind->name, d->path, doing,
                       d->db == NULL ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(d->db));
 }
 
 database_query database_query_begin(database *d, size_t which)
 {
     TD_ASSERT(which < d->kind->statement_count);
-    database_query query = {.db = d, .next = 1, .rc = SQLITE_OK};
-    if (d->statements[which] == NULL)
-        query.rc = sqlite3_prepare_v3(d->db, d->kind->statements[which], -1,
-                                      SQLITE_PREPARE_PERSISTENT, &d->statements[which], NULL);
-    query.stmt = d->statements[which];
-    return query;
+    return (database_query){.db = d, .stmt = d->statements[which], .next = 1};
 }
 
-static void keep_failure(database_query *query, int rc)
+/* Statements have the parameters that are bound, and their values are not too long. */
+static void check_bound(database_query *query, int rc)
 {
-    if (query->rc == SQLITE_OK)
-        query->rc = rc;
+    if (rc == SQLITE_NOMEM)
+        td_out_of_memory(0);
+    TD_ASSERT(rc == SQLITE_OK);
     query->next++;
 }
 
 void database_bind_i64(database_query *query, int64_t value)
 {
-    if (query->stmt != NULL)
-        keep_failure(query, sqlite3_bind_int64(query->stmt, query->next, value));
+    check_bound(query, sqlite3_bind_int64(query->stmt, query->next, value));
 }
 
 void database_bind_u64(database_query *query, uint64_t value)
@@ -85,41 +80,43 @@ void database_bind_u64(database_query *query, uint64_t value)
 void database_bind_text(database_query *query, const char *text)
 {
     TD_ASSERT(text != NULL);
-    if (query->stmt != NULL)
-        keep_failure(query, sqlite3_bind_text(query->stmt, query->next, text, -1, SQLITE_STATIC));
+    check_bound(query, sqlite3_bind_text(query->stmt, query->next, text, -1, SQLITE_STATIC));
 }
 
 void database_bind_blob(database_query *query, const void *bytes, size_t size)
 {
     /* A NULL pointer would bind NULL, an empty blob is meant. */
-    if (query->stmt != NULL)
-        keep_failure(query, sqlite3_bind_blob64(query->stmt, query->next, size == 0 ? "" : bytes,
-                                                size, SQLITE_STATIC));
+    check_bound(query, sqlite3_bind_blob64(query->stmt, query->next, size == 0 ? "" : bytes, size,
+                                           SQLITE_STATIC));
 }
 
 td_result database_query_end(database_query *query, td_result rc)
 {
     /* Resetting repeats the failure of the last step, which was reported. */
-    if (query->stmt != NULL) {
-        (void)sqlite3_reset(query->stmt);
-        (void)sqlite3_clear_bindings(query->stmt);
-    }
+    (void)sqlite3_reset(query->stmt);
+    (void)sqlite3_clear_bindings(query->stmt);
     return rc == TD_EOF ? TD_OK : rc;
 }
 
 td_result database_query_next(database_query *query, td_err *err)
 {
-    int rc = query->rc == SQLITE_OK ? sqlite3_step(query->stmt) : query->rc;
+    int rc = sqlite3_step(query->stmt);
     if (rc == SQLITE_ROW)
         return TD_OK;
-    if (rc == SQLITE_DONE)
-        return TD_EOF;
-    return fail(query->db, rc, query->stmt == NULL ? "preparing" : "reading or writing", err);
+    return rc == SQLITE_DONE ? TD_EOF : fail(query->db, rc, "reading or writing", err);
 }
 
 td_result database_query_run(database_query *query, td_err *err)
 {
-    return database_query_end(query, database_query_next(query, err));
+    const database *d = query->db;
+    int has_moved = 0;
+    td_result rc = TD_OK;
+    TD_ASSERT(d->mode != DATABASE_READ);
+    if (sqlite3_file_control(d->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) == SQLITE_OK &&
+        has_moved)
+        rc = td_err_set(err, TD_E_NOTFOUND, "%s '%s': removed or replaced while in use",
+                        d->kind->name, d->path);
+    return database_query_end(query, rc == TD_OK ? database_query_next(query, err) : rc);
 }
 
 uint64_t database_column_u64(const database_query *query, int column)
@@ -165,18 +162,6 @@ static td_result run_sql(database *d, const char *sql, const char *doing, td_err
     return rc == SQLITE_OK ? TD_OK : fail(d, rc, doing, err);
 }
 
-/* The one number that a statement gives. */
-static td_result read_number(database *d, const char *sql, uint64_t *out, td_err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int rc = sqlite3_prepare_v2(d->db, sql, -1, &statement, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(statement);
-    *out = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    (void)sqlite3_finalize(statement); /* repeats the result of the step */
-    return rc == SQLITE_ROW ? TD_OK : fail(d, rc, sql, err);
-}
-
 /* Nothing that a file could bring along is run: no triggers, no views, no functions of its schema.
  */
 static td_result harden(database *d, td_err *err)
@@ -207,8 +192,6 @@ static td_result check_file(const database *d, td_err *err)
 {
     struct stat info;
     int is_read = d->mode == DATABASE_READ;
-    if (d->mode == DATABASE_MEMORY)
-        return TD_OK;
     if ((is_read ? stat(d->path, &info) : lstat(d->path, &info)) != 0 ||
         (S_ISREG(info.st_mode) && info.st_size == 0))
         return is_read
@@ -223,10 +206,9 @@ static td_result check_file(const database *d, td_err *err)
  * unfinished is undone by the next writer, and a reader fails until then. */
 static td_result open_file(database *d, td_err *err)
 {
-    const char *name = d->mode == DATABASE_MEMORY ? ":memory:" : d->path;
     int how = d->mode == DATABASE_READ ? SQLITE_OPEN_READONLY
                                        : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    int rc = sqlite3_open_v2(name, &d->db, how | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(d->path, &d->db, how | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
         return fail(d, rc, "opening", err);
     if (d->mode != DATABASE_READ && sqlite3_db_readonly(d->db, "main") == 1)
@@ -234,89 +216,51 @@ static td_result open_file(database *d, td_err *err)
     return TD_OK;
 }
 
-/* Whose file it is and of which version: 0 for an empty one. */
-static td_result read_version(database *d, uint64_t *version, td_err *err)
+/* The table, unless it is there. A transaction that writes shows whether that is possible at all: a
+ * header may ask for a later SQLite. A power cut may leave any state of the file: what is read of
+ * it has hashes, and is derived. */
+static td_result make_table(database *d, td_err *err)
 {
-    uint64_t application = 0;
-    uint64_t objects = 0;
-    td_result rc = read_number(d, "PRAGMA application_id", &application, err);
+    td_result rc = run_sql(d,
+                           "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF;"
+                           "BEGIN IMMEDIATE",
+                           "beginning to write", err);
     if (rc == TD_OK)
-        rc = read_number(d, "PRAGMA user_version", version, err);
-    if (rc == TD_OK)
-        rc = read_number(d, "SELECT count(*) FROM sqlite_schema", &objects, err);
-    if (rc != TD_OK)
-        return rc;
-    if (application == 0 && objects == 0 && *version == 0)
-        return TD_OK;
-    if (application != d->kind->application_id || *version == 0)
-        return td_err_set(err, TD_E_CORRUPT, "%s '%s': not a %s of tapedeck", d->kind->name,
-                          database_path(d), d->kind->name);
-    if (*version != d->kind->version)
-        return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': schema version %llu, not %u",
-                          d->kind->name, database_path(d), (unsigned long long)*version,
-                          d->kind->version);
-    return TD_OK;
+        rc = run_sql(d, d->kind->table, "making its table", err);
+    return rc == TD_OK ? run_sql(d, "COMMIT", "making its table", err) : rc;
 }
 
-/* Make the tables, unless another process was faster. */
-static td_result make_tables(database *d, td_err *err)
+/* A file of another kind or version has no such table. */
+static td_result prepare_all(database *d, td_err *err)
 {
-    uint64_t version = 0;
-    char pragmas[96];
-    (void)snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %u; PRAGMA user_version = %u",
-                   d->kind->application_id, d->kind->version);
-    td_result rc = database_begin(d, err);
-    if (rc == TD_OK)
-        rc = read_version(d, &version, err);
-    if (rc == TD_OK && version == 0)
-        rc = run_sql(d, d->kind->schema, "making tables", err);
-    if (rc == TD_OK && version == 0)
-        rc = run_sql(d, pragmas, "making tables", err);
-    if (rc == TD_OK)
-        rc = database_commit(d, err);
-    if (rc != TD_OK)
-        database_abort(d);
-    return rc;
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < d->kind->statement_count; i++)
+        rc = sqlite3_prepare_v3(d->db, d->kind->statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                &d->statements[i], NULL);
+    return rc == SQLITE_OK ? TD_OK : fail(d, rc, "preparing", err);
 }
 
 static td_result open_database(database *d, td_err *err)
 {
-    uint64_t version = 0;
     td_result rc = check_file(d, err);
     if (rc == TD_OK)
         rc = open_file(d, err);
     if (rc == TD_OK)
         rc = harden(d, err);
-    if (rc == TD_OK)
-        rc = read_version(d, &version, err);
-    if (rc != TD_OK)
-        return rc;
-    if (d->mode == DATABASE_READ)
-        return version > 0 ? TD_OK
-                           : td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': it is empty",
-                                        d->kind->name, d->path);
-    /* The file could be opened for writing, but its header asks for a later SQLite to write it. */
-    if (sqlite3_db_readonly(d->db, "main") == 1)
-        return td_err_set(err, TD_E_CORRUPT, "%s '%s': its header forbids to write", d->kind->name,
-                          d->path);
-    /* A power cut may leave any state: what is read has hashes, and is derived. */
-    rc = run_sql(d, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF", "configuring", err);
-    if (rc == TD_OK && version == 0)
-        rc = make_tables(d, err);
-    return rc;
+    if (rc == TD_OK && d->mode != DATABASE_READ)
+        rc = make_table(d, err);
+    return rc == TD_OK ? prepare_all(d, err) : rc;
 }
 
 td_result database_open(const database_kind *kind, const char *path, database_mode mode,
                         database **out, td_err *err)
 {
-    TD_ASSERT(path != NULL || mode == DATABASE_MEMORY);
     *out = NULL;
     database *made =
         td_alloc_zero(1, sizeof *made + kind->statement_count * sizeof(sqlite3_stmt *));
     made->kind = kind;
     made->mode = mode;
-    if (mode != DATABASE_MEMORY)
-        made->path = td_strdup(path);
+    made->path = td_strdup(path);
     td_result rc = open_database(made, err);
     if (rc != TD_OK) {
         database_close(made);
@@ -330,7 +274,6 @@ void database_close(database *d)
 {
     if (d == NULL)
         return;
-    database_abort(d);
     for (size_t i = 0; i < d->kind->statement_count; i++)
         (void)sqlite3_finalize(d->statements[i]); /* repeats the result of its last step */
     (void)sqlite3_close_v2(d->db);
@@ -359,52 +302,4 @@ td_result database_remove(const database_kind *kind, const char *path, td_err *e
                                 sqlite3_errstr(rc));
     }
     return result;
-}
-
-const char *database_path(const database *d)
-{
-    return d->path == NULL ? "(memory)" : d->path;
-}
-
-/* ---- transactions ---- */
-
-static td_result check_not_moved(database *d, td_err *err)
-{
-    int has_moved = 0;
-    if (d->mode == DATABASE_MEMORY ||
-        sqlite3_file_control(d->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) != SQLITE_OK ||
-        !has_moved)
-        return TD_OK;
-    return td_err_set(err, TD_E_NOTFOUND, "%s '%s': removed or replaced while in use",
-                      d->kind->name, d->path);
-}
-
-td_result database_begin(database *d, td_err *err)
-{
-    TD_ASSERT(d->mode != DATABASE_READ);
-    TD_ASSERT(!d->is_in_transaction);
-    td_result rc = check_not_moved(d, err);
-    if (rc == TD_OK)
-        rc = run_sql(d, "BEGIN IMMEDIATE", "reading or writing", err);
-    d->is_in_transaction = rc == TD_OK;
-    return rc;
-}
-
-td_result database_commit(database *d, td_err *err)
-{
-    TD_ASSERT(d->is_in_transaction);
-    td_result rc = run_sql(d, "COMMIT", "reading or writing", err);
-    if (rc != TD_OK)
-        return rc;
-    d->is_in_transaction = 0;
-    return TD_OK;
-}
-
-void database_abort(database *d)
-{
-    if (!d->is_in_transaction)
-        return;
-    d->is_in_transaction = 0;
-    /* Fails if SQLite rolled back by itself, which is as good. */
-    (void)sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
 }

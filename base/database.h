@@ -17,10 +17,8 @@ struct sqlite3_stmt;
 
 /* A kind of database files. */
 typedef struct database_kind {
-    const char *name; /* in messages: "catalog" */
-    uint32_t application_id;
-    uint32_t version; /* of the schema, from 1; another one is refused */
-    const char *schema;
+    const char *name;  /* in messages: "catalog" */
+    const char *table; /* CREATE TABLE IF NOT EXISTS ... */
     const char *const *statements;
     size_t statement_count;
     uint32_t value_bytes_max; /* largest text or blob that is taken from a file */
@@ -30,43 +28,28 @@ typedef enum database_mode {
     DATABASE_READ,   /* nothing is written; works on a read-only folder */
     DATABASE_WRITE,  /* made if missing */
     DATABASE_APPEND, /* as DATABASE_WRITE, but locks are waited for a tenth of a second only */
-    DATABASE_MEMORY, /* path is ignored; a private database */
 } database_mode;
 
 typedef struct database database;
 
-/* Open. TD_E_NOTFOUND (reading), TD_E_CORRUPT (not of this kind, or damaged), TD_E_UNSUPPORTED
- * (of another version; empty and opened for reading; not a regular file),
- * TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. The kind is borrowed until close. */
+/* Open. TD_E_NOTFOUND (reading), TD_E_CORRUPT (not of this kind, or damaged), TD_E_UNSUPPORTED (not
+ * a regular file), TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. The kind is borrowed until close. */
 TD_MUST_USE td_result database_open(const database_kind *kind, const char *path, database_mode mode,
                                     database **out, td_err *err);
 
-/* Close; a transaction that is open is undone. NULL is fine. */
+/* Close; NULL is fine. */
 void database_close(database *db);
 
 /* Remove the database and SQLite's files beside it; none there is fine. */
 TD_MUST_USE td_result database_remove(const database_kind *kind, const char *path, td_err *err);
 
-/* "(memory)" in memory. */
-const char *database_path(const database *db);
-
-/* ---- transactions ---- */
-
-/* One at a time. After any failure: database_abort. TD_E_BUSY, TD_E_NOSPACE, TD_E_IO, TD_E_CORRUPT;
- * TD_E_NOTFOUND if the file was removed or replaced under us. */
-TD_MUST_USE td_result database_begin(database *db, td_err *err);
-TD_MUST_USE td_result database_commit(database *db, td_err *err);
-void database_abort(database *db);
-
 /* ---- statements ---- */
 
-/* A statement with its values being bound, in order. The first failure, of preparing it too, is
- * kept for the call that runs it. */
+/* A statement with its values being bound, in order. */
 typedef struct database_query {
     database *db;
-    struct sqlite3_stmt *stmt; /* NULL: it could not be prepared */
-    int next;                  /* number of the next parameter */
-    int rc;                    /* SQLite's */
+    struct sqlite3_stmt *stmt;
+    int next; /* number of the next parameter */
 } database_query;
 
 /* The kind's statement of this index, ready for binding. */
@@ -79,14 +62,15 @@ void database_bind_i64(database_query *query, int64_t value);
 void database_bind_text(database_query *query, const char *text);
 void database_bind_blob(database_query *query, const void *bytes, size_t size);
 
-/* The next row: TD_OK, TD_EOF, TD_E_*; TD_E_CORRUPT if the statement does not fit this database. */
+/* The next row: TD_OK, TD_EOF, TD_E_*. */
 TD_MUST_USE td_result database_query_next(database_query *query, td_err *err);
 
 /* End a statement after its last row, or before; rc is what reading its rows came to, and is
  * returned: TD_EOF as TD_OK. */
 td_result database_query_end(database_query *query, td_result rc);
 
-/* Run a statement that gives no rows. */
+/* Run a statement that gives no rows: a transaction of its own. TD_E_BUSY, TD_E_NOSPACE, TD_E_IO,
+ * TD_E_CORRUPT; TD_E_NOTFOUND if the file was removed or replaced under us. */
 TD_MUST_USE td_result database_query_run(database_query *query, td_err *err);
 
 /* Column as a number >= 0 (anything else reads as 0), as any number, as text ("" for anything else)

@@ -278,14 +278,17 @@ char *archive_fixture_dump_rebuilt(archive_place *place)
 {
     catalog *c = NULL;
     td_err err;
+    char path[300];
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
-    if (catalog_open(NULL, CATALOG_MEMORY, &c, &err) != TD_OK ||
+    (void)snprintf(path, sizeof path, "%s.rebuilt", place->catalog_path);
+    if (catalog_open(path, CATALOG_WRITE, &c, &err) != TD_OK ||
         archive_reindex_into(a, c, &options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
     char *text = dump(c);
     catalog_close(c);
+    assert_int_equal(catalog_remove(path, &err), TD_OK);
     archive_close(a);
     return text;
 }

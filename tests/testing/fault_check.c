@@ -217,14 +217,18 @@ static char *dump_rebuilt(fault_place *place, archive *a)
     reindex_report report;
     catalog *c = NULL;
     char *text = NULL;
+    char path[300];
     td_err err;
     td_err_clear(&err);
-    if (catalog_open(NULL, CATALOG_MEMORY, &c, &err) != TD_OK ||
+    (void)snprintf(path, sizeof path, "%s.rebuilt", place->catalog);
+    if (catalog_open(path, CATALOG_WRITE, &c, &err) != TD_OK ||
         archive_reindex_into(a, c, &options, &report, &err) != TD_OK)
         (void)wrong(place, "reindex: %s", err.text);
     else
         text = dump_of(place, c);
     catalog_close(c);
+    if (catalog_remove(path, &err) != TD_OK)
+        (void)wrong(place, "removing: %s", err.text);
     return text;
 }
 
