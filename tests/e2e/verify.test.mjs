@@ -5,7 +5,8 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, filesBelow, run, tapedeck, temporary } from "./lib.mjs";
+import { BIN, filesBelow, json, jsonList, run, tapedeck, temporary } from "./lib.mjs";
+import { deleteCatalog } from "./live.mjs";
 
 const HOURS = 12;
 const withoutTerminal = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0 ? false : "needs script(1) for a terminal";
@@ -42,7 +43,7 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   const sound = await verify(0);
   assert.deepEqual([sound.verdict, sound.segments, sound.frames, sound.findings.length], ["sound", HOURS, HOURS * 20, 0]);
   assert.equal(sound.bytes, segments.reduce((sum, file) => sum + fs.statSync(file).size, 0));
-  for (const f of fs.readdirSync(archive).filter((f) => f.startsWith("catalog."))) fs.rmSync(path.join(archive, f));
+  deleteCatalog(archive);
   const recoverable = await verify(1);
   assert.equal(recoverable.verdict, "recoverable");
   assert.match(recoverable.people, /: recoverable\n.*\n {2}Run 'tapedeck recover', then 'tapedeck reindex'/);
@@ -61,6 +62,44 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   assert.equal(damaged.frames_lost, 3 * 20);
   assert.match(damaged.people, /\nLost:\nfeed +from +to +frames[^]*\nat least 60 frames in all\n/);
   assert.match(damaged.people, /DAMAGED.*\n[^]*Restore the damaged files/);
+});
+
+test("a segment with a damaged summary is read whole; counts that only the summary has are null, and '?' in text", async (t) => {
+  const { archive, segments } = await archiveOf(t);
+  const cat = async () => (await tapedeck(t, ["cat", "-a", archive])).stdout;
+  const frames = await cat();
+  const damaged = segments[5];
+  const size = fs.statSync(damaged).size;
+  const summaryAt = Number(fs.readFileSync(damaged).readBigUInt64LE(size - 28)); // the footer's first field
+  flip(damaged, Math.floor((summaryAt + size - 37) / 2));
+  const whole = HOURS * 20;
+  const name = path.relative(archive, damaged);
+  const check = async (unknown) => {
+    const info = await json(t, ["info", "-a", archive, "--json"]);
+    const [topic] = info.topics;
+    const rest = [info.feeds[0].frames, topic.frames, topic.symbols[0].frames];
+    assert.deepEqual([info.frames, info.events === null, ...rest], unknown ? [null, true, null, null, null] : [whole, false, whole, whole, whole]);
+    const rows = await jsonList(t, ["ls", "-a", archive, "--json"]);
+    assert.deepEqual(rows.map((row) => row.frames), segments.map((file) => (unknown && file === damaged ? null : 20)));
+    const text = await tapedeck(t, ["info", "-a", archive]);
+    assert.match(text.stdout, unknown ? /^\? frames, /m : /^240 frames, /m);
+    assert.match(text.stdout, unknown ? /^inverse +inverse +\? /m : /^inverse +inverse +240 /m);
+    const list = await tapedeck(t, ["ls", "-a", archive]);
+    assert.equal(list.stdout.match(/ finished +\? /g)?.length ?? 0, unknown ? 1 : 0);
+    // The chunks are whole: readers walk them, and verify names the summary.
+    assert.equal(await cat(), frames);
+    const verified = await json(t, ["verify", "-a", archive, "--json"], { status: 3 });
+    assert.deepEqual([verified.frames, verified.damaged, verified.lost, verified.frames_lost], [whole, 1, [], unknown ? null : 0]);
+    const [finding] = verified.findings.filter((f) => f.severity === "damaged");
+    assert.equal(finding.segment, name);
+    assert.match(finding.what, /^summary: /);
+    assert.match((await tapedeck(t, ["gaps", "-a", archive])).stdout, /in 240 frames/);
+  };
+  await check(false); // the catalog has the counts
+  deleteCatalog(archive);
+  await check(true);
+  await tapedeck(t, ["reindex", "-a", archive]); // counts the messages
+  await check(false);
 });
 
 test("verify shows its progress on a terminal", { skip: withoutTerminal }, async (t) => {

@@ -334,23 +334,6 @@ static void test_damage_in_the_middle(void **state)
     }
 }
 
-/* A finished file whose summary was damaged is read by walking it. */
-static void test_damaged_summary(void **state)
-{
-    (void)state;
-    io_fault *disk = io_fault_open();
-    fixture_spec spec = {
-        .path = PATH, .frame_count = 100, .frames_per_chunk = 20, .end = FIXTURE_FINISHED};
-    segment_totals totals = fixture_write(io_fault_io(disk), &spec);
-    assert_int_equal(io_fault_damage(disk, PATH, totals.file_bytes - 300, 1, NULL), TD_OK);
-    segment_reader *reader = open_reader(disk, PATH);
-    const segment_info *info = segment_reader_info(reader);
-    assert_int_equal(info->state, SEGMENT_FINISHED);
-    check_all(reader, 100);
-    segment_reader_close(reader);
-    io_fault_close(disk);
-}
-
 static void test_bad_files(void **state)
 {
     (void)state;
@@ -489,7 +472,6 @@ int main(void)
         cmocka_unit_test(test_follow),
         cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_damage_in_the_middle),
-        cmocka_unit_test(test_damaged_summary),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_dead_after_failed_sync),

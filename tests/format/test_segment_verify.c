@@ -12,8 +12,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "tests/testing/files.h"
 #include "tests/testing/io_fault.h"
+#include "format/codec.h"
+#include "format/mcap_decode.h"
 #include "format/recover.h"
 #include "format/segment_verify.h"
 #include "tests/testing/mcap_reader.h"
@@ -161,8 +164,42 @@ typedef enum forgery {
     FORGE_INDEX_OFFSET,
     FORGE_CHUNK_TIME,
     FORGE_ZERO_CRC,
+    FORGE_SCHEMA,
     FORGE_LESS, /* both chunks */
 } forgery;
+
+/* Make a Schema record of the chunk's first one, which defines a channel for the second time. */
+static void forge_schema(sealed_chunk *sealed)
+{
+    enum { FIELDS_BYTES = 53, CAPACITY = 1 << 16 };
+    mcap_chunk chunk;
+    td_buf records;
+    codec *coder = codec_open();
+    const td_bytes all = td_buf_view(&sealed->bytes);
+    const td_bytes old =
+        td_bytes_of(all.data + MCAP_PREFIX_BYTES, sealed->chunk_bytes - MCAP_PREFIX_BYTES);
+    const td_bytes indexes = td_bytes_of(all.data + sealed->chunk_bytes, sealed->index_bytes);
+    td_buf_init(&records, CAPACITY);
+    assert_int_equal(mcap_decode_chunk(old, &chunk, NULL), TD_OK);
+    assert_int_equal(codec_unpack(coder, &chunk, 0, &records, NULL), TD_OK);
+    assert_int_equal(records.data[0], MCAP_CHANNEL);
+    records.data[0] = MCAP_SCHEMA;
+    uint8_t *made = td_alloc(FIELDS_BYTES + codec_bound(records.size) + indexes.size);
+    size_t size = codec_compress(coder, 1, td_buf_view(&records), made + FIELDS_BYTES,
+                                 codec_bound(records.size));
+    memcpy(made, all.data, FIELDS_BYTES);
+    td_put_le64(made + 1, FIELDS_BYTES - MCAP_PREFIX_BYTES + size);
+    td_put_le32(made + 33, td_crc32(0, records.data, records.size));
+    td_put_le64(made + 45, size);
+    memcpy(made + FIELDS_BYTES + size, indexes.data, indexes.size);
+    td_buf_clear(&sealed->bytes);
+    td_buf_add(&sealed->bytes, made, FIELDS_BYTES + size + indexes.size);
+    sealed->compressed_bytes = size;
+    sealed->chunk_bytes = FIELDS_BYTES + size;
+    td_free(made);
+    td_buf_fini(&records);
+    codec_close(coder);
+}
 
 static void forge(sealed_chunk *sealed, forgery how)
 {
@@ -205,6 +242,9 @@ static void forge(sealed_chunk *sealed, forgery how)
     case FORGE_ZERO_CRC:
         memset(sealed->bytes.data + 33, 0, 4);
         break;
+    case FORGE_SCHEMA:
+        forge_schema(sealed);
+        break;
     case FORGE_LESS:
         sealed->totals.frames_written--;
         sealed->totals.frames_in--;
@@ -212,29 +252,48 @@ static void forge(sealed_chunk *sealed, forgery how)
     }
 }
 
-/* Two chunks; the second one is forged. hole: frames left out between them. */
-static void write_forged(td_io io, forgery how, uint64_t hole)
+/* A segment that is written chunk by chunk. */
+typedef struct making {
+    segment_writer *writer;
+    chunk_builder *builder;
+    sealed_chunk *sealed;
+} making;
+
+static making begin_making(td_io io)
 {
     fixture_spec spec = {.path = FINAL};
     segment_session session = fixture_session(&spec);
-    segment_writer *writer;
-    chunk_builder *builder;
-    sealed_chunk *sealed = sealed_chunk_open();
-    builder = chunk_builder_open(NULL);
-    assert_int_equal(segment_writer_open(io, FINAL, &session, &writer, NULL), TD_OK);
-    fixture_append(builder, 0, 20);
-    assert_true(chunk_builder_seal(builder, sealed));
-    if (how == FORGE_LESS)
-        forge(sealed, how);
-    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
-    fixture_append(builder, 20 + hole, 40);
-    assert_true(chunk_builder_seal(builder, sealed));
-    forge(sealed, how);
-    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
-    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
-    segment_writer_close(writer);
-    sealed_chunk_close(sealed);
-    chunk_builder_close(builder);
+    making m = {.builder = chunk_builder_open(NULL), .sealed = sealed_chunk_open()};
+    assert_int_equal(segment_writer_open(io, FINAL, &session, &m.writer, NULL), TD_OK);
+    return m;
+}
+
+/* Write what was appended to the builder, forged. */
+static void make_chunk(making *m, forgery how)
+{
+    assert_true(chunk_builder_seal(m->builder, m->sealed));
+    m->sealed->starts_segment = segment_writer_totals(m->writer).chunk_count == 0;
+    forge(m->sealed, how);
+    assert_int_equal(segment_writer_append(m->writer, m->sealed, NULL, NULL), TD_OK);
+}
+
+static void end_making(making *m)
+{
+    assert_int_equal(segment_writer_finish(m->writer, NULL, NULL), TD_OK);
+    segment_writer_close(m->writer);
+    sealed_chunk_close(m->sealed);
+    chunk_builder_close(m->builder);
+}
+
+/* Two chunks; the second one is forged. hole: frames left out between them. */
+static void write_forged(td_io io, forgery how, uint64_t hole)
+{
+    making m = begin_making(io);
+    fixture_append(m.builder, 0, 20);
+    make_chunk(&m, how == FORGE_LESS ? FORGE_LESS : FORGE_NOTHING);
+    fixture_append(m.builder, 20 + hole, 40);
+    make_chunk(&m, how);
+    end_making(&m);
 }
 
 static void test_forged(void **state)
@@ -260,6 +319,7 @@ static void test_forged(void **state)
         {"offset in an index", FORGE_INDEX_OFFSET, 0, FINDING_INDEX},
         {"time of a chunk", FORGE_CHUNK_TIME, 0, FINDING_TIME},
         {"zero CRC", FORGE_ZERO_CRC, 0, FINDING_CHUNK_CRC},
+        {"a Schema record", FORGE_SCHEMA, 0, FINDING_STRUCTURE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         io_fault *disk = io_fault_open();
@@ -280,24 +340,14 @@ static void test_forged(void **state)
  * second on, 20 of each. */
 static void write_out_of_order(td_io io, uint64_t first, uint64_t second)
 {
-    fixture_spec spec = {.path = FINAL};
-    const uint64_t from[] = {first, second};
-    segment_session session = fixture_session(&spec);
-    segment_writer *writer;
-    assert_int_equal(segment_writer_open(io, FINAL, &session, &writer, NULL), TD_OK);
-    for (size_t i = 0; i < 2; i++) {
-        chunk_builder *builder;
-        sealed_chunk *sealed = sealed_chunk_open();
-        builder = chunk_builder_open(NULL);
-        fixture_append(builder, from[i], from[i] + 20);
-        assert_true(chunk_builder_seal(builder, sealed));
-        sealed->starts_segment = i == 0;
-        assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
-        sealed_chunk_close(sealed);
-        chunk_builder_close(builder);
-    }
-    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
-    segment_writer_close(writer);
+    making m = begin_making(io);
+    fixture_append(m.builder, first, first + 20);
+    make_chunk(&m, FORGE_NOTHING);
+    chunk_builder_close(m.builder);
+    m.builder = chunk_builder_open(NULL);
+    fixture_append(m.builder, second, second + 20);
+    make_chunk(&m, FORGE_NOTHING);
+    end_making(&m);
 }
 
 /* P3: receive times strictly rise; ordinals go on; totals go on from one chunk to the next. */
@@ -318,7 +368,6 @@ static void test_chunks_out_of_order(void **state)
     }
 }
 
-/* A recovered segment is as sound as one that its writer finished. */
 static void append_in(chunk_builder *builder, const channel_info *info, uint32_t conn,
                       uint64_t ordinal, uint64_t recv_ns)
 {
@@ -345,27 +394,16 @@ static void test_reconnect_between_chunks(void **state)
                                       .opcode = OPCODE_TEXT,
                                       .message_encoding = "json"};
     io_fault *disk = io_fault_open();
-    fixture_spec spec = {.path = FINAL};
-    segment_session session = fixture_session(&spec);
-    segment_writer *writer;
-    chunk_builder *builder;
-    sealed_chunk *sealed = sealed_chunk_open();
-    builder = chunk_builder_open(NULL);
-    assert_int_equal(segment_writer_open(io_fault_io(disk), FINAL, &session, &writer, NULL), TD_OK);
+    making m = begin_making(io_fault_io(disk));
     for (uint64_t i = 1; i <= 3; i++)
-        append_in(builder, &INFO, 1, i, FIXTURE_START_NS + i);
-    chunk_builder_note_closed(builder, 0, 0, 0);
-    assert_int_equal(chunk_builder_note_ordinals(builder, 0, 0, 2, 0, 0, NULL), TD_OK);
-    assert_true(chunk_builder_seal(builder, sealed));
-    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+        append_in(m.builder, &INFO, 1, i, FIXTURE_START_NS + i);
+    chunk_builder_note_closed(m.builder, 0, 0, 0);
+    assert_int_equal(chunk_builder_note_ordinals(m.builder, 0, 0, 2, 0, 0, NULL), TD_OK);
+    make_chunk(&m, FORGE_NOTHING);
     for (uint64_t i = 1; i <= 2; i++)
-        append_in(builder, &INFO, 2, i, FIXTURE_START_NS + 10 + i);
-    assert_true(chunk_builder_seal(builder, sealed));
-    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
-    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
-    segment_writer_close(writer);
-    sealed_chunk_close(sealed);
-    chunk_builder_close(builder);
+        append_in(m.builder, &INFO, 2, i, FIXTURE_START_NS + 10 + i);
+    make_chunk(&m, FORGE_NOTHING);
+    end_making(&m);
     segment_verify_result result;
     seen s = verify(disk, FINAL, &result);
     assert_string_equal(s.first, "");
@@ -373,18 +411,36 @@ static void test_reconnect_between_chunks(void **state)
     io_fault_close(disk);
 }
 
+/* A Schema record, which channels do not use, is no more than reported: readers and recovery skip
+ * it, and recovery finishes the segment as its writer did. */
 static void test_recovered(void **state)
 {
     (void)state;
-    io_fault *disk = disk_with(100, 30, FIXTURE_SYNCED);
+    enum { FRAMES = 40, DATA_END_BYTES = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES };
+    io_fault *disk = io_fault_open();
     td_io io = io_fault_io(disk);
+    write_forged(io, FORGE_SCHEMA, 0);
+    assert_int_equal(mcap_reader_compare(io, FINAL), FRAMES);
+    size_t size;
+    size_t recovered_size;
+    uint8_t *whole = file_read(io, FINAL, &size);
+    uint64_t summary_at = td_le64(whole + size - MCAP_MAGIC_BYTES - MCAP_FOOTER_CONTENT_BYTES);
+    assert_int_equal(td_io_unlink(io, FINAL, NULL), TD_OK);
     assert_int_equal(io.ops->mkdir(io.ctx, "torn", NULL), TD_OK);
+    file_make(io, OPEN, whole, summary_at - DATA_END_BYTES);
     recover_result *recovered = td_alloc(sizeof *recovered);
     assert_int_equal(recover_segment(io, OPEN, "torn", recovered, NULL), TD_OK);
+    uint8_t *found = file_read(io, FINAL, &recovered_size);
+    assert_int_equal(recovered_size, size);
+    assert_memory_equal(found, whole, size);
     segment_verify_result result;
     seen s = verify(disk, FINAL, &result);
-    assert_string_equal(s.first, "");
+    assert_int_equal(result.damage_count, 1);
+    assert_int_equal(s.counts[FINDING_STRUCTURE], 1);
+    assert_int_equal(result.totals.message_count, FRAMES);
     assert_true(td_hash128_equal(result.totals.chain, recovered->totals.chain));
+    td_free(found);
+    td_free(whole);
     td_free(recovered);
     io_fault_close(disk);
 }
