@@ -45,11 +45,9 @@ static void fill_levels(fast_decoder *fast, int has_rpi, message *m)
     const msg_record record = m->record;
     for (size_t i = 0; i < record.item_count; i++) {
         td_array_ensure((void **)&fast->levels, &fast->level_capacity, i, sizeof *fast->levels);
-        fast->levels[i] = msg_level_of(&record.items[i]);
-        if (!has_rpi)
-            continue;
         td_array_ensure((void **)&fast->rpi_sizes, &fast->rpi_capacity, i, sizeof *fast->rpi_sizes);
-        fast->rpi_sizes[i] = msg_rpi_of(&record.items[i]);
+        int is_whole = msg_level_of(&record.items[i], &fast->levels[i], &fast->rpi_sizes[i]);
+        TD_ASSERT(is_whole); /* the sizes were added up before */
     }
     m->book =
         (msg_book){record.head, fast->levels, record.item_count, has_rpi ? fast->rpi_sizes : NULL};

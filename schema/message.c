@@ -203,33 +203,40 @@ static td_bytes text_of(const msg_value *value)
     return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_of(NULL, 0);
 }
 
-static uint8_t side_of(const msg_item *item)
+int msg_level_of(const msg_item *item, msg_level *out, td_decimal *rpi)
 {
-    const msg_value *side = item_value(item, MEMBER_SIDE);
-    return side == NULL ? (uint8_t)SIDE_NONE : side->as.side;
-}
-
-msg_level msg_level_of(const msg_item *item)
-{
-    td_decimal price = decimal_of(item_value(item, MEMBER_PRICE));
-    td_decimal size = decimal_of(item_value(item, MEMBER_SIZE));
-    const msg_value *rpi = item_value(item, MEMBER_RPI_SIZE);
+    td_decimal price = {0, 0};
+    td_decimal size = {0, 0};
+    int has_rpi = 0;
+    *rpi = (td_decimal){0, 0};
+    *out = (msg_level){.side = SIDE_NONE, .action = (uint8_t)item->action};
+    for (size_t i = 0; i < item->value_count; i++) {
+        const msg_value *value = &item->values[i];
+        if (value->member == MEMBER_PRICE) {
+            price = decimal_of(value);
+        } else if (value->member == MEMBER_SIZE) {
+            size = decimal_of(value);
+        } else if (value->member == MEMBER_SIDE) {
+            out->side = value->as.side;
+        } else if (value->member == MEMBER_RPI_SIZE) {
+            *rpi = decimal_of(value);
+            has_rpi = 1;
+        }
+    }
     if (item->action == ACTION_DELETE)
         size = (td_decimal){0, 0};
-    else if (rpi != NULL && !msg_size_with_rpi(size, decimal_of(rpi), &size))
-        TD_ASSERT(!"a level whose sizes were not added up before");
-    return (msg_level){
-        .price = price.mantissa,
-        .price_scale = price.scale,
-        .size = size.mantissa,
-        .size_scale = size.scale,
-        .side = side_of(item),
-        .action = (uint8_t)item->action,
-    };
+    else if (has_rpi && !msg_size_with_rpi(size, *rpi, &size))
+        return 0;
+    out->price = price.mantissa;
+    out->price_scale = price.scale;
+    out->size = size.mantissa;
+    out->size_scale = size.scale;
+    return 1;
 }
 
 msg_trade msg_trade_of(const msg_item *item, td_bytes own)
 {
+    const msg_value *side = item_value(item, MEMBER_SIDE);
     const msg_value *time = item_value(item, MEMBER_EXCHANGE_TIME);
     const msg_value *cross_seq = item_value(item, MEMBER_CROSS_SEQ);
     const msg_value *seq = item_value(item, MEMBER_SEQ);
@@ -247,15 +254,10 @@ msg_trade msg_trade_of(const msg_item *item, td_bytes own)
         .symbol = td_bytes_equal(symbol, own) ? td_bytes_of(NULL, 0) : symbol,
         .trade_id = text_of(item_value(item, MEMBER_TRADE_ID)),
         .tick_direction = text_of(item_value(item, MEMBER_TICK_DIRECTION)),
-        .side = side_of(item),
+        .side = side == NULL ? (uint8_t)SIDE_NONE : side->as.side,
         .is_block_trade = (int8_t)(block == NULL ? -1 : block->as.is_true),
         .is_rpi_trade = (int8_t)(rpi == NULL ? -1 : rpi->as.is_true),
     };
-}
-
-td_decimal msg_rpi_of(const msg_item *item)
-{
-    return decimal_of(item_value(item, MEMBER_RPI_SIZE));
 }
 
 msg_level message_level(const message *m, size_t index)

@@ -215,13 +215,11 @@ int message_has_entry(const message *m, const td_decimal_range *price,
  * sum is beyond 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
 
-/* The plain struct of an entry from its values, which are of the types that a row gives them; sizes
- * that are added up have a sum. A trade names its symbol only where that is not own. */
-msg_level msg_level_of(const msg_item *item);
+/* The plain struct of an entry from its values, which are of the types that a row gives them. Of a
+ * level 1 and the size of its retail orders, 0 if it names none; or 0: its sizes have no sum. A
+ * trade names its symbol only where that is not own. */
+int msg_level_of(const msg_item *item, msg_level *out, td_decimal *rpi);
 msg_trade msg_trade_of(const msg_item *item, td_bytes own);
-
-/* The size of its retail orders; 0 if it names none. */
-td_decimal msg_rpi_of(const msg_item *item);
 
 /* The size of the retail orders at a level, where the topic separates them; else 0. Then the size
  * without them is the level's less this. */

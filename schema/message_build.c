@@ -436,32 +436,27 @@ static const msg_value *entry_value(const msg_item *entry, msg_member member)
     return msg_value_find(entry->values, entry->value_count, member);
 }
 
-/* The level is complete: what books need is there, and its sizes can be added up. */
+/* The level is complete: what books need is there, and its sizes are added up. */
 static int end_level(message_builder *b, const msg_item *entry)
 {
-    const msg_value *side = entry_value(entry, MEMBER_SIDE);
-    const msg_value *size = entry_value(entry, MEMBER_SIZE);
-    const msg_value *rpi = entry_value(entry, MEMBER_RPI_SIZE);
-    int has_size = entry->action != ACTION_DELETE;
-    td_decimal sum;
+    size_t at = b->entry_count;
+    td_array_ensure((void **)&b->levels, &b->level_capacity, at, sizeof *b->levels);
+    td_array_ensure((void **)&b->rpi_sizes, &b->rpi_capacity, at, sizeof *b->rpi_sizes);
+    int is_whole = msg_level_of(entry, &b->levels[at], &b->rpi_sizes[at]);
     if (!b->has_action)
         fault_entry(b, "a level without action");
-    else if (side == NULL || side->as.side == SIDE_NONE)
+    else if (b->levels[at].side == SIDE_NONE)
         fault_entry(b, "a level without side");
     else if (entry_value(entry, MEMBER_PRICE) == NULL)
         fault_entry(b, "a level without price");
-    else if (has_size && size == NULL)
+    else if (entry->action == ACTION_DELETE)
+        b->rpi_sizes[at] = (td_decimal){0, 0};
+    else if (entry_value(entry, MEMBER_SIZE) == NULL)
         fault_entry(b, "a level without size");
-    else if (has_size && rpi != NULL && !msg_size_with_rpi(size->as.decimal, rpi->as.decimal, &sum))
+    else if (!is_whole)
         fault_entry(b, "the sum of the sizes is beyond 64 bits");
-    if (b->rc != TD_OK)
-        return 0;
-    td_array_ensure((void **)&b->levels, &b->level_capacity, b->entry_count, sizeof *b->levels);
-    td_array_ensure((void **)&b->rpi_sizes, &b->rpi_capacity, b->entry_count, sizeof *b->rpi_sizes);
-    b->levels[b->entry_count] = msg_level_of(entry);
-    b->rpi_sizes[b->entry_count] = has_size ? msg_rpi_of(entry) : (td_decimal){0, 0};
-    b->has_rpi |= rpi != NULL;
-    return 1;
+    b->has_rpi |= entry_value(entry, MEMBER_RPI_SIZE) != NULL;
+    return b->rc == TD_OK;
 }
 
 /* Members that plain structs have no place for were checked, and are left out. */
@@ -599,23 +594,22 @@ static int read_side(td_bytes text, uint8_t *out)
     return *out == SIDE_BUY || td_bytes_is(text, "Sell");
 }
 
-/* 0: something is wrong, or written in another way; nothing was changed. */
+/* 0: something is wrong, or written in another way; no member was added. */
 static int put_plain_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
                            td_bytes size)
 {
-    msg_value values[] = {{.member = MEMBER_SIDE, .type = VALUE_SIDE},
-                          {.member = MEMBER_PRICE, .type = VALUE_DECIMAL},
-                          {.member = MEMBER_SIZE, .type = VALUE_DECIMAL}};
-    msg_action read;
-    if (b->head.type != MSG_BOOK_CHANGE || !read_action(action, &read) ||
+    td_array_ensure((void **)&b->values, &b->value_capacity, b->value_count + 2, sizeof *b->values);
+    msg_value *values = b->values + b->value_count;
+    values[0] = (msg_value){.member = MEMBER_SIDE, .type = VALUE_SIDE};
+    values[1] = (msg_value){.member = MEMBER_PRICE, .type = VALUE_DECIMAL};
+    values[2] = (msg_value){.member = MEMBER_SIZE, .type = VALUE_DECIMAL};
+    if (b->head.type != MSG_BOOK_CHANGE || !read_action(action, &b->action) ||
         !read_side(side, &values[0].as.side) ||
         td_decimal_parse(price, &values[1].as.decimal, NULL) != TD_OK ||
         (size.size > 0 && td_decimal_parse(size, &values[2].as.decimal, NULL) != TD_OK))
         return 0;
-    b->action = read;
     b->has_action = 1;
-    for (size_t i = 0; i < (size.size > 0 ? 3 : 2); i++)
-        add_value(&b->values, &b->value_count, &b->value_capacity, &values[i]);
+    b->value_count += size.size > 0 ? 3 : 2;
     return 1;
 }
 
