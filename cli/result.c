@@ -29,8 +29,6 @@ void result_begin(result_writer *r, output_stream *output, const json_options *f
 void result_end(result_writer *r)
 {
     TD_ASSERT(r->json == NULL || r->json->depth == 0);
-    if (r->table_of != NO_FIELD)
-        table_fini(&r->table);
     td_free(r->fields);
     td_buf_fini(&r->page);
 }
@@ -199,14 +197,12 @@ void result_object_begin(result_writer *r, const char *name)
     json_write_object_begin(r->json);
 }
 
-/* The cells of a row, each put together at the page's end. */
+/* The cells of a row, which are its text until the table ends. */
 static void add_cells(result_writer *r)
 {
-    for (size_t i = 0; i < r->table.column_count; i++) {
-        size_t at = r->page.size;
-        print_pattern(r, r->table.columns[i].pattern);
-        table_cell(&r->table, td_bytes_of((const char *)r->page.data + at, r->page.size - at));
-        r->page.size = at;
+    for (size_t i = 0; i < r->column_count; i++) {
+        print_pattern(r, r->columns[i].pattern);
+        td_buf_add(&r->page, "", 1);
     }
 }
 
@@ -301,7 +297,8 @@ void result_table_begin(result_writer *r, const char *name, const table_column *
         return;
     TD_ASSERT(r->table_of == NO_FIELD);
     r->table_of = r->scope;
-    table_init(&r->table, columns, count);
+    r->columns = columns;
+    r->column_count = count;
 }
 
 void result_list_end(result_writer *r)
@@ -313,8 +310,14 @@ void result_list_end(result_writer *r)
     TD_ASSERT(r->scope != NO_FIELD);
     result_field *list = &r->fields[r->scope];
     if (r->scope == r->table_of) {
-        table_print(&r->table, r->output->columns, r->output->has_colour, &r->page);
-        table_fini(&r->table);
+        size_t size = r->page.size - list->text_at;
+        char *cells = td_alloc(size);
+        if (size > 0)
+            memcpy(cells, r->page.data + list->text_at, size);
+        r->page.size = list->text_at;
+        table_print(r->columns, r->column_count, td_bytes_of(cells, size), r->output->columns,
+                    r->output->has_colour, &r->page);
+        td_free(cells);
         r->table_of = NO_FIELD;
     }
     r->scope = list->parent;

@@ -42,9 +42,10 @@ typedef struct result_writer {
     td_buf page;          /* the texts of all fields, and of what ended */
     result_field *fields; /* of the open objects and lists, and of what ended in them */
     size_t field_count;
-    size_t scope; /* field of the innermost open object or list */
-    text_table table;
-    size_t table_of; /* field of the list whose rows it has */
+    size_t scope;                /* field of the innermost open object or list */
+    const table_column *columns; /* of the table that is described */
+    size_t column_count;
+    size_t table_of; /* field of the list with its rows */
 } result_writer;
 
 /* Describe results for output, which is borrowed, in the given form. */

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/escape_format.h"
 #include "cli/terminal.h"
 
 enum { BETWEEN_COLUMNS = 2 };
@@ -17,31 +16,25 @@ static size_t text_width(const char *text)
     return width;
 }
 
-void table_init(text_table *table, const table_column *columns, size_t column_count)
-{
-    TD_ASSERT(column_count > 0);
-    TD_ASSERT(column_count <= TABLE_COLUMNS_MAX);
-    *table = (text_table){.columns = columns, .column_count = column_count};
-    td_buf_init(&table->cells, SIZE_MAX);
-    for (size_t i = 0; i < column_count; i++)
-        table->widths[i] = text_width(columns[i].title);
-}
+typedef struct text_table {
+    const table_column *columns;
+    size_t column_count;
+    size_t widths[TABLE_COLUMNS_MAX];
+} text_table;
 
-void table_fini(text_table *table)
+static void measure(text_table *table, td_bytes cells)
 {
-    td_buf_fini(&table->cells);
-}
-
-void table_cell(text_table *table, td_bytes text)
-{
-    size_t begin = table->cells.size;
-    size_t *width = &table->widths[table->cell_count++ % table->column_count];
-    td_result rc = td_escape_append(&table->cells, text, NULL);
-    TD_ASSERT(rc == TD_OK); /* it has no limit */
-    td_buf_add(&table->cells, "", 1);
-    size_t own = text_width((const char *)table->cells.data + begin);
-    if (own > *width)
-        *width = own;
+    for (size_t i = 0; i < table->column_count; i++)
+        table->widths[i] = text_width(table->columns[i].title);
+    const char *end = (const char *)cells.data + cells.size;
+    size_t i = 0;
+    for (const char *cell = (const char *)cells.data; cell < end; cell += strlen(cell) + 1) {
+        size_t own = text_width(cell);
+        size_t *width = &table->widths[i++ % table->column_count];
+        if (own > *width)
+            *width = own;
+    }
+    TD_ASSERT(i % table->column_count == 0);
 }
 
 static int is_spare(const table_column *column)
@@ -74,36 +67,46 @@ static void print_spaces(td_buf *out, size_t count)
         td_buf_add(out, " ", 1);
 }
 
-void table_print(const text_table *table, size_t columns, int has_colour, td_buf *out)
+/* A row's cells, or the head. Returns what follows the cells. */
+static const char *print_row(const text_table *table, const char *cells, size_t spare, td_buf *out)
 {
-    const char *text = (const char *)table->cells.data;
-    size_t spare_count = count_spare(table, columns);
-    TD_ASSERT(table->cell_count % table->column_count == 0);
-    for (size_t row = 0; table->cell_count > 0 && row <= table->cell_count / table->column_count;
-         row++) {
-        const char *style = row == 0 && has_colour ? terminal_style_begin(TERMINAL_HEAD) : "";
-        size_t spare = spare_count;
-        size_t pad = 0; /* not printed yet: lines have no spaces at their end */
-        td_buf_add(out, style, strlen(style));
-        for (size_t i = 0; i < table->column_count; i++) {
-            const table_column *column = &table->columns[i];
-            const char *cell = row == 0 ? column->title : text;
-            size_t own = text_width(cell);
-            if (row > 0)
-                text += strlen(text) + 1;
-            if (is_spare(column)) {
-                if (spare == 0)
-                    continue;
-                spare--;
-            }
-            size_t rest = table->widths[i] - own;
-            int is_right = column->align == TABLE_RIGHT || column->align == TABLE_SPARE_RIGHT;
-            print_spaces(out, pad + (is_right ? rest : 0));
-            td_buf_add(out, cell, strlen(cell));
-            pad = BETWEEN_COLUMNS + (is_right ? 0 : rest);
-        }
-        if (style[0] != '\0')
-            td_buf_add(out, TERMINAL_STYLE_END, strlen(TERMINAL_STYLE_END));
+    size_t pad = 0; /* not printed yet: lines have no spaces at their end */
+    for (size_t i = 0; i < table->column_count; i++) {
+        const table_column *column = &table->columns[i];
+        const char *cell = cells == NULL ? column->title : cells;
+        if (cells != NULL)
+            cells += strlen(cells) + 1;
+        if (is_spare(column) && spare == 0)
+            continue;
+        spare -= (size_t)is_spare(column);
+        size_t rest = table->widths[i] - text_width(cell);
+        int is_right = column->align == TABLE_RIGHT || column->align == TABLE_SPARE_RIGHT;
+        print_spaces(out, pad + (is_right ? rest : 0));
+        td_buf_add(out, cell, strlen(cell));
+        pad = BETWEEN_COLUMNS + (is_right ? 0 : rest);
+    }
+    return cells;
+}
+
+void table_print(const table_column *columns, size_t column_count, td_bytes cells, size_t width,
+                 int has_colour, td_buf *out)
+{
+    text_table table = {.columns = columns, .column_count = column_count};
+    TD_ASSERT(column_count > 0);
+    TD_ASSERT(column_count <= TABLE_COLUMNS_MAX);
+    if (cells.size == 0)
+        return;
+    measure(&table, cells);
+    size_t spare = count_spare(&table, width);
+    const char *begin = has_colour ? terminal_style_begin(TERMINAL_HEAD) : "";
+    const char *end = has_colour ? TERMINAL_STYLE_END : "";
+    td_buf_add(out, begin, strlen(begin));
+    (void)print_row(&table, NULL, spare, out);
+    td_buf_add(out, end, strlen(end));
+    td_buf_add(out, "\n", 1);
+    const char *last = (const char *)cells.data + cells.size;
+    for (const char *at = (const char *)cells.data; at < last;) {
+        at = print_row(&table, at, spare, out);
         td_buf_add(out, "\n", 1);
     }
 }

@@ -1,12 +1,10 @@
-/* Tables for people: columns as wide as their widest cell, numbers to the right. Cells are copied,
- * and escaped (base/escape.h). For a terminal columns that the table can do without are left out,
- * the last one first, until it fits. No cell is ever cut. A file or a pipe gets all columns. One
- * thread. */
+/* Tables for people: columns as wide as their widest cell, numbers to the right. For a terminal
+ * columns that the table can do without are left out, the last one first, until it fits. No cell is
+ * ever cut. A file or a pipe gets all columns. */
 #ifndef TD_CLI_TABLE_H
 #define TD_CLI_TABLE_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -26,23 +24,9 @@ typedef struct table_column {
     const char *pattern; /* of its cells in a table of cli/result.h; else NULL */
 } table_column;
 
-typedef struct text_table {
-    const table_column *columns;
-    size_t column_count;
-    td_buf cells; /* texts in order of rows, each with its NUL */
-    size_t cell_count;
-    size_t widths[TABLE_COLUMNS_MAX];
-} text_table;
-
-/* An empty table; the columns are borrowed. */
-void table_init(text_table *table, const table_column *columns, size_t column_count);
-void table_fini(text_table *table);
-
-/* Add the next cell, from left to right, row by row. */
-void table_cell(text_table *table, td_bytes text);
-
-/* Append head and rows, for a terminal of so many columns (0: no terminal); nothing at all if there
- * are no rows. */
-void table_print(const text_table *table, size_t columns, int has_colour, td_buf *out);
+/* Append head and rows, for a terminal of that width (0: no terminal); nothing at all if there are
+ * no rows. cells: their texts in order of rows, each with its NUL. */
+void table_print(const table_column *columns, size_t column_count, td_bytes cells, size_t width,
+                 int has_colour, td_buf *out);
 
 #endif

@@ -13,9 +13,9 @@
 #include "base/version.h"
 #include "archive/name_index.h"
 #include "json/json_write.h"
+#include "play/message_line.h"
 #include "play/stream.h"
 #include "schema/canonical.h"
-#include "schema/message_json.h"
 #include "tape/nothing.h"
 
 /* A stream of the run: frames of a player's stream, or those of one unknown topic in it. One thread
@@ -222,24 +222,18 @@ uint64_t regress_differing(const regress_counts *counts)
     return counts->compared - counts->same + counts->missing + counts->added;
 }
 
-/* The decode of a frame as one line of JSON, for td_free; NULL if it is too long to show. */
-static char *write_decode(const run_stream *s, const frame_ref *frame, const frame_content *content)
+/* A decode of a frame as one line of JSON, for td_free; NULL if it is too long to show. */
+static char *write_decode(const frame_ref *frame, const frame_content *content)
 {
-    const topic_match topic = {.row = frame->row,
-                               .topic = td_bytes_str(s->result.names.topic),
-                               .symbol = td_bytes_str(s->result.names.symbol)};
+    frame_ref shown = *frame;
     td_buf out;
     json_writer json;
+    shown.content.message = content->message;
+    shown.content.why = content->why;
     td_buf_init(&out, LIMIT_REGRESS_FRAME_BYTES * 4);
     json_write_begin(&json, &out);
     json_write_object_begin(&json);
-    if (content->message != NULL)
-        message_json_members(&json, content->message);
-    else if (frame->channel->role == ROLE_CONTROL)
-        message_json_control(&json, content->what, frame->bytes);
-    else
-        message_json_raw(&json, &topic, td_bytes_str(s->result.names.exchange_topic),
-                         &content->why);
+    message_line(&json, &shown);
     json_write_object_end(&json);
     td_result rc = json_write_end(&json, NULL);
     char *text = rc == TD_OK ? td_strndup((const char *)out.data, out.size) : NULL;
@@ -266,7 +260,7 @@ static char *decode_as_before(run_stream *s)
     td_arena *arena = td_arena_open();
     s->rc = ask(s, before, arena, &content, &s->err);
     if (s->rc == TD_OK)
-        text = write_decode(s, frame, &content);
+        text = write_decode(frame, &content);
     td_arena_close(arena);
     return text;
 }
@@ -290,7 +284,7 @@ static void keep_frame(run_stream *s, regress_difference *out)
         out->frame = td_strndup((const char *)frame->bytes.data, frame->bytes.size);
         out->frame_bytes = frame->bytes.size;
     }
-    out->decode_is = write_decode(s, frame, &frame->content);
+    out->decode_is = write_decode(frame, &frame->content);
     out->decode_was = decode_as_before(s);
 }
 

@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/result.h"
 #include "cli/table.h"
 #include "cli/units.h"
 #include "cli/verbs.h"
@@ -142,20 +143,17 @@ static void test_table(void **state)
         {12, "feed  name             frames\n"
              "a     zw\xc3\xb6lf letters  12345678\n"},
     };
-    static const char *const CELLS[] = {"a", "zw\xc3\xb6lf letters", "12345678", "7", "x y"};
+    static const char CELLS[] = "a\0zw\xc3\xb6lf letters\0"
+                                "12345678\0"
+                                "7\0x y";
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         td_buf out;
-        text_table table;
         td_buf_init(&out, 4096);
-        table_init(&table, COLUMNS, 5);
-        table_print(&table, ROWS[i].columns, 0, &out); /* no rows: nothing at all */
+        table_print(COLUMNS, 5, td_bytes_str(""), ROWS[i].columns, 0, &out); /* no rows: nothing */
         assert_int_equal(out.size, 0);
-        for (size_t c = 0; c < 5; c++)
-            table_cell(&table, td_bytes_str(CELLS[c]));
-        table_print(&table, ROWS[i].columns, 0, &out);
+        table_print(COLUMNS, 5, td_bytes_of(CELLS, sizeof CELLS), ROWS[i].columns, 0, &out);
         td_buf_add(&out, "", 1);
         assert_string_equal((char *)out.data, ROWS[i].text);
-        table_fini(&table);
         td_buf_fini(&out);
     }
 }
@@ -164,23 +162,24 @@ static void test_table(void **state)
 static void test_text_from_outside(void **state)
 {
     (void)state;
-    static const table_column COLUMNS[] = {{"symbol", TABLE_LEFT, NULL},
-                                           {"frames", TABLE_RIGHT, NULL}};
+    static const table_column COLUMNS[] = {{"symbol", TABLE_LEFT, "{symbol}"},
+                                           {"frames", TABLE_RIGHT, "{frames}"}};
     static const char EVIL[] = "A\033[31m\nB";
     sink_file sink;
     sink_open(&sink);
     output_stream output;
     output_init(&output, sink.file);
-    text_table table;
-    td_buf shown;
-    td_buf_init(&shown, 4096);
-    table_init(&table, COLUMNS, 2);
-    table_cell(&table, td_bytes_str(EVIL));
-    table_cell(&table, td_bytes_str("7"));
-    table_print(&table, 0, 0, &shown);
-    output_bytes(&output, td_buf_view(&shown));
-    table_fini(&table);
-    td_buf_fini(&shown);
+    result_writer r;
+    result_begin(&r, &output, &(json_options){.is_json = 0});
+    result_object_begin(&r, NULL);
+    result_table_begin(&r, "rows", COLUMNS, 2);
+    result_object_begin(&r, NULL);
+    result_text(&r, "symbol", EVIL);
+    result_count(&r, "frames", 7);
+    result_object_end(&r, NULL);
+    result_list_end(&r);
+    result_object_end(&r, "{rows}");
+    result_end(&r);
     output_printf(&output, "  topic %s\n", EVIL);
     assert_int_equal(output_finish(&output, NULL), TD_OK);
     reporter report;
