@@ -82,24 +82,18 @@ static topic_match match_of(const bench *b)
     return match;
 }
 
-/* Decode on both paths: the reason, and the key that it is about. Whatever it is, a frame can be
+/* Decode on all paths: the reason, and the key that it is about. Whatever it is, a frame can be
  * classified. */
 static decode_error refuse(bench *b, td_bytes text)
 {
     message m;
-    decode_error hot = {.reason = DECODE_OK};
-    decode_error rows = {.reason = DECODE_OK};
+    decode_error why = {.reason = DECODE_OK};
     classification what;
     const topic_match match = match_of(b);
-    (void)decoder_decode(b->decoders.fast, &match, text, DECODE_PATH_FAST, &m, &hot);
-    (void)decoder_decode(b->decoders.rows, &match, text, DECODE_PATH_ROWS, &m, &rows);
+    (void)decoder_pair_decode(&b->decoders, &match, text, &m, NULL, &why);
     decoder_classify(b->decoders.rows, b->of, text, DIR_IN, row_frame_moment(b->row), &what);
-    if (hot.reason != rows.reason || hot.offset != rows.offset)
-        fail_msg("%s %s: %s at %zu and %s at %zu: %.*s", b->of->name, b->row->name,
-                 decode_reason_name(hot.reason), hot.offset, decode_reason_name(rows.reason),
-                 rows.offset, (int)text.size, (const char *)text.data);
-    b->refused[rows.reason]++;
-    return rows;
+    b->refused[why.reason]++;
+    return why;
 }
 
 static void expect(bench *b, td_bytes text, const char *what, decode_reason reason, const char *key)
