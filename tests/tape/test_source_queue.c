@@ -36,14 +36,8 @@ static uint64_t chunk_ns(unsigned segment, unsigned chunk)
 
 static void put(tape_segment *segment, const char *symbol, uint64_t ordinal, uint64_t recv_ns)
 {
-    char text[64];
-    (void)snprintf(text, sizeof text, "{\"n\":%" PRIu64 "}", ordinal);
-    tape_segment_put(segment, &(tape_put){.topic = "trade",
-                                          .symbol = symbol,
-                                          .conn = 3,
-                                          .ordinal = ordinal,
-                                          .recv_ns = recv_ns,
-                                          .text = text});
+    tape_segment_put(
+        segment, &(tape_put){.symbol = symbol, .conn = 3, .ordinal = ordinal, .recv_ns = recv_ns});
 }
 
 /* Each chunk has BTCUSD; one chunk of one segment has XRPUSD, too. The first chunk of a segment has

@@ -35,14 +35,9 @@ static void expect_frames(cursor *t, unsigned from, unsigned to)
 
 static void put_number(tape_segment *segment, unsigned n)
 {
-    char text[32];
-    snprintf(text, sizeof text, "%u", n);
-    tape_segment_put(segment, &(tape_put){.topic = "trade",
-                                          .symbol = n % 2 == 0 ? "BTCUSD" : "EOSUSD",
-                                          .conn = 1,
-                                          .ordinal = n + 1,
-                                          .recv_ns = 1000 + n,
-                                          .text = text});
+    const char *symbol = n % 2 == 0 ? "BTCUSD" : "EOSUSD";
+    tape_segment_put(
+        segment, &(tape_put){.symbol = symbol, .conn = 1, .ordinal = n + 1, .recv_ns = 1000 + n});
 }
 
 /* ---- a segment that is being written ---- */

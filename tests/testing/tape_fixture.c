@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +127,7 @@ tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment
                                .feed = segment->feed,
                                .family = segment->family,
                                .previous_segment = "",
-                               .verb = "record",
+                               .verb = fixture->verb == NULL ? "record" : fixture->verb,
                                .version = "test"};
     expect_ok(segment_writer_open(io_posix(), segment->path, &session, &segment->writer, &err),
               &err);
@@ -138,18 +139,23 @@ tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment
 
 void tape_segment_put(tape_segment *segment, const tape_put *put)
 {
+    char number[32];
+    snprintf(number, sizeof number, "%" PRIu64, put->ordinal - 1);
+    const char *topic = put->topic == NULL ? "trade" : put->topic;
+    const char *symbol = put->symbol != NULL ? put->symbol : put->topic == NULL ? "BTCUSD" : "";
     char exchange_topic[LIMIT_TOPIC_BYTES] = "";
     if (put->exchange_topic != NULL)
         snprintf(exchange_topic, sizeof exchange_topic, "%s", put->exchange_topic);
-    else if (put->topic[0] != '_')
-        snprintf(exchange_topic, sizeof exchange_topic, "%s.%s", put->topic, put->symbol);
+    else if (topic[0] != '_')
+        snprintf(exchange_topic, sizeof exchange_topic, "%s.%s", topic, symbol);
     channel_info info = {.feed = segment->feed,
                          .family = segment->family,
                          .line = put->line,
+                         .shard = put->shard,
                          .dir = put->dir,
-                         .topic = put->topic,
+                         .topic = topic,
                          .exchange_topic = exchange_topic,
-                         .symbol = put->symbol == NULL ? "" : put->symbol,
+                         .symbol = symbol,
                          .opcode = put->opcode == 0 ? OPCODE_TEXT : put->opcode,
                          .message_encoding = put->opcode == OPCODE_BINARY ? "raw" : "json"};
     td_err err;
@@ -157,7 +163,7 @@ void tape_segment_put(tape_segment *segment, const tape_put *put)
                          .ordinal = put->ordinal,
                          .recv_ns = TAPE_FIXTURE_NS + put->recv_ns,
                          .publish_ns = TAPE_FIXTURE_NS + put->recv_ns,
-                         .bytes = td_bytes_str(put->text)};
+                         .bytes = td_bytes_str(put->text == NULL ? number : put->text)};
     channel_numbers_set(&segment->channels, &info, &frame);
     expect_ok(chunk_builder_append(segment->builder, &frame, &err), &err);
 }

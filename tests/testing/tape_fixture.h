@@ -17,6 +17,7 @@
 
 typedef struct tape_fixture {
     char folder[64];
+    const char *verb; /* of the segments to open; NULL: record */
     archive *archive; /* opened for reading by tape_fixture_archive */
 } tape_fixture;
 
@@ -45,9 +46,11 @@ typedef struct tape_segment_spec {
     uint32_t number;
 } tape_segment_spec;
 
-/* A frame. Topics with a leading "_" have no exchange's text. */
+/* A frame. Without a topic it is a trade of BTCUSD, or of the symbol; without a text, that is the
+ * number of the frames before it on its connection. Topics with a leading "_" have no exchange's
+ * text. */
 typedef struct tape_put {
-    uint32_t line;
+    uint32_t line, shard;
     channel_dir dir;
     const char *topic;
     const char *symbol;
