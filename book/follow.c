@@ -18,28 +18,35 @@ uint64_t follow_session(const char *id)
     return id == NULL ? 0 : td_xxh64(id, strlen(id));
 }
 
+/* 1 if it is this connection, by its object. A live slot's object is renumbered. */
+static int is_at(const follow_conn *conn, const frame_conn *now)
+{
+    return conn->at == now && conn->number == now->number;
+}
+
+static follow_conn conn_of(const frame_conn *now)
+{
+    return (follow_conn){.at = now,
+                         .session = follow_session(now->session_id),
+                         .shard = now->shard,
+                         .number = now->number,
+                         .is_recorded = now->is_recorded};
+}
+
 static int is_same_slot(const follow_conn *a, const follow_conn *b)
 {
     return a->session == b->session && a->shard == b->shard;
 }
 
-/* The connection's own place, or that of the connection before it in its slot; count: none. */
-static uint32_t find_place(const follow *stream, const follow_conn *now)
+static int is_same(const follow_conn *a, const follow_conn *b)
 {
-    uint32_t at = 0;
-    while (at < stream->count && !is_same_slot(&stream->conns[at], now))
-        at++;
-    return at;
+    return is_same_slot(a, b) && a->number == b->number;
 }
 
-/* The place of a connection that has ended; count: none. */
-static uint32_t find_ended(const follow *stream, const follow_conn *now, follow_ended_fn *has_ended,
-                           void *user)
+/* 1 if both are of sessions of the recorder, and not of the same. */
+static int is_other_recording(const follow_conn *a, const follow_conn *b)
 {
-    uint32_t at = 0;
-    while (at < stream->count && !has_ended(user, &stream->conns[at], now->last_ns))
-        at++;
-    return at;
+    return a->is_recorded && b->is_recorded && a->session != b->session;
 }
 
 /* At the bound: the one that has been silent for longest, except the one that is followed. */
@@ -53,72 +60,131 @@ static uint32_t find_silent(const follow *stream)
     return found;
 }
 
-static uint32_t add_place(follow *stream)
+/* The connection's own place, or that of the connection before it in its slot; else that of one
+ * that has ended, or a new one. */
+static uint32_t find_place(const follow *stream, const follow_conn *now, uint64_t recv_ns,
+                           follow_ended_fn *has_ended, void *user)
 {
-    if (stream->count == LIMIT_FOLLOW_CONNECTIONS)
-        return find_silent(stream);
-    stream->conns = td_array_grow(stream->conns, stream->count, sizeof *stream->conns);
-    stream->conns[stream->count] = (follow_conn){0};
-    return stream->count++;
+    for (uint32_t at = 0; at < stream->count; at++) {
+        if (is_same_slot(&stream->conns[at], now))
+            return at;
+    }
+    for (uint32_t at = 0; at < stream->count; at++) {
+        if (has_ended(user, &stream->conns[at], recv_ns))
+            return at;
+    }
+    return stream->count == LIMIT_FOLLOW_CONNECTIONS ? find_silent(stream) : stream->count;
 }
 
 /* Grants from before the stream followed the connection hold since it does. */
-static uint64_t granted_ns_of(const follow *stream, const follow_conn *now)
+static uint64_t later_grant(const follow_conn *known, uint64_t granted_ns, uint64_t since_ns)
 {
-    int is_before = now->granted_ns != 0 && now->granted_ns < stream->since_ns;
-    return is_before ? stream->since_ns : now->granted_ns;
+    uint64_t last_ns = granted_ns > known->granted_ns ? granted_ns : known->granted_ns;
+    return last_ns != 0 && last_ns < since_ns ? since_ns : last_ns;
 }
 
-/* 1 if both are of sessions of the recorder, and not of the same. */
-static int is_other_recording(const follow_conn *a, const follow_conn *b)
+/* Of a frame that did not come over the connection that is followed. */
+static void judge_other(const follow *stream, frame_ref *frame, follow_ended_fn *has_ended,
+                        void *user)
 {
-    return a->is_recorded && b->is_recorded && a->session != b->session;
-}
-
-/* 1 if the stream must leave the connection that it follows for the one at this place. */
-static int must_leave(const follow *stream, const follow_conn *now, uint32_t place,
-                      follow_ended_fn *has_ended, void *user)
-{
-    const follow_conn *followed = &stream->conns[stream->followed];
-    if (place == stream->followed)
-        return 0;
-    return is_other_recording(followed, now) || has_ended(user, followed, now->last_ns) ||
-           (now->last_ns > followed->last_ns &&
-            now->last_ns - followed->last_ns > FOLLOW_SILENCE_NS);
-}
-
-follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_fn *has_ended,
-                          void *user)
-{
-    TD_ASSERT(now->slot != NULL);
-    if (TD_LIKELY(stream->count > 0)) {
-        follow_conn *followed = &stream->conns[stream->followed];
-        if (TD_LIKELY(followed->slot == now->slot && followed->conn == now->conn)) {
-            followed->last_ns = now->last_ns;
-            return (follow_answer){.place = stream->followed,
-                                   .granted_ns = granted_ns_of(stream, now)};
-        }
+    const follow_conn now = conn_of(frame->conn);
+    uint64_t recv_ns = frame->recv_ns;
+    uint32_t place = find_place(stream, &now, recv_ns, has_ended, user);
+    uint64_t since_ns = stream->since_ns;
+    frame->place = place;
+    frame->is_copy = 0;
+    frame->is_interleaved = 0;
+    if (stream->count > 0 && place != stream->followed) {
+        const follow_conn *followed = &stream->conns[stream->followed];
+        int is_over = has_ended(user, followed, recv_ns);
+        int is_other = is_other_recording(followed, &now);
+        int is_silent =
+            recv_ns > followed->last_ns && recv_ns - followed->last_ns > FOLLOW_SILENCE_NS;
+        frame->is_interleaved = (uint8_t)(is_other && !is_over);
+        frame->is_copy = (uint8_t)(!is_other && !is_over && !is_silent);
+        since_ns = frame->is_copy ? 0 : recv_ns;
     }
-    uint32_t place = find_place(stream, now);
-    if (place == stream->count)
-        place = find_ended(stream, now, has_ended, user);
-    int is_first = stream->count == 0;
-    if (place == stream->count)
-        place = add_place(stream);
-    int is_known =
-        is_same_slot(&stream->conns[place], now) && stream->conns[place].conn == now->conn;
-    follow_conn *followed = &stream->conns[stream->followed];
-    int is_interleaved = !is_first && place != stream->followed &&
-                         is_other_recording(followed, now) &&
-                         !has_ended(user, followed, now->last_ns);
-    if (is_first || must_leave(stream, now, place, has_ended, user))
-        stream->followed = place;
-    int is_copy = place != stream->followed;
-    if (!is_copy)
-        stream->since_ns = is_known ? now->last_ns : 0;
-    stream->conns[place] = *now;
-    return (follow_answer){.place = place,
-                           .is_copy = (uint8_t)is_copy,
-                           .is_interleaved = (uint8_t)is_interleaved,
-                           .granted_ns = is_copy ? 0 : granted_ns_of(stream, now)};
+    if (place < stream->count && is_same(&stream->conns[place], &now))
+        frame->granted_ns = later_grant(&stream->conns[place], frame->granted_ns, since_ns);
+}
+
+void follow_judge(const follow *stream, frame_ref *frame, follow_ended_fn *has_ended, void *user)
+{
+    const follow_conn *followed = stream->count == 0 ? NULL : &stream->conns[stream->followed];
+    if (TD_UNLIKELY(followed == NULL || !is_at(followed, frame->conn))) {
+        judge_other(stream, frame, has_ended, user);
+        return;
+    }
+    frame->place = stream->followed;
+    frame->is_copy = 0;
+    frame->is_interleaved = 0;
+    frame->granted_ns = later_grant(followed, frame->granted_ns, stream->since_ns);
+}
+
+/* The place's connection is the one of this frame. 1: it was. */
+static int set_conn(follow *stream, const frame_ref *frame)
+{
+    const follow_conn now = conn_of(frame->conn);
+    int is_known = frame->place < stream->count && is_same(&stream->conns[frame->place], &now);
+    for (; stream->count <= frame->place; stream->count++) {
+        stream->conns = td_array_grow(stream->conns, stream->count, sizeof *stream->conns);
+        stream->conns[stream->count] = (follow_conn){0};
+    }
+    if (!is_known)
+        stream->conns[frame->place] = now;
+    stream->conns[frame->place].at = frame->conn;
+    return is_known;
+}
+
+int follow_note(follow *stream, const frame_ref *frame)
+{
+    TD_ASSERT(frame->place < LIMIT_FOLLOW_CONNECTIONS);
+    int is_known = frame->place < stream->count && is_at(&stream->conns[frame->place], frame->conn);
+    if (TD_UNLIKELY(!is_known))
+        is_known = set_conn(stream, frame);
+    follow_conn *conn = &stream->conns[frame->place];
+    conn->last_ns = frame->recv_ns;
+    if (frame->granted_ns > conn->granted_ns)
+        conn->granted_ns = frame->granted_ns;
+    if (TD_UNLIKELY(!frame->is_copy && (frame->place != stream->followed || !is_known))) {
+        stream->followed = frame->place;
+        stream->since_ns = is_known ? frame->recv_ns : 0;
+    }
+    return is_known;
+}
+
+void follow_copy(follow *to, const follow *from)
+{
+    follow_conn *conns = NULL;
+    for (uint32_t i = 0; i < from->count; i++) {
+        conns = td_array_grow(conns, i, sizeof *conns);
+        conns[i] = from->conns[i];
+        conns[i].at = NULL;
+    }
+    follow_fini(to);
+    *to = *from;
+    to->conns = conns;
+}
+
+void follow_walk(follow *stream, state_io *io)
+{
+    enum { CONN_BYTES = 33 };
+    uint32_t count = state_count(io, stream->count, LIMIT_FOLLOW_CONNECTIONS, CONN_BYTES);
+    for (uint32_t i = 0; i < count; i++) {
+        if (state_is_loading(io)) {
+            stream->conns = td_array_grow(stream->conns, i, sizeof *stream->conns);
+            stream->conns[i] = (follow_conn){0};
+            stream->count = i + 1;
+        }
+        follow_conn *conn = &stream->conns[i];
+        state_u64(io, &conn->session);
+        state_u32(io, &conn->shard);
+        state_u32(io, &conn->number);
+        state_u64(io, &conn->last_ns);
+        state_u64(io, &conn->granted_ns);
+        state_flag(io, &conn->is_recorded);
+    }
+    state_u32(io, &stream->followed);
+    state_u64(io, &stream->since_ns);
+    state_check(io, stream->followed < count || stream->followed == 0);
 }

@@ -15,26 +15,33 @@
  *
  * Each connection of a stream has a place, a small number: state that belongs to one connection (a
  * book) is kept by place. A connection that follows another one in its slot has the place of that
- * one; so may any that begins after it ended. One thread. */
+ * one; so may any that begins after it ended.
+ *
+ * Whoever puts frames in order judges each, and notes it; whoever only receives them (the state of
+ * a symbol, book/symbol_state.h) notes what they say, and so knows the same of the stream. One
+ * thread. */
 #ifndef TD_BOOK_FOLLOW_H
 #define TD_BOOK_FOLLOW_H
 
 #include <stdint.h>
+
+#include "book/state_io.h"
+#include "schema/frame.h"
 
 /* Two connections bring the same frame within a second or so, else one of them is closed as stale.
  * This is the longest stretch of a stream that is lost to its readers if a topic moves from one
  * open connection to another; books and trades of a symbol that trades have frames every second. */
 #define FOLLOW_SILENCE_NS (UINT64_C(5) * UINT64_C(1000000000))
 
-/* A connection: its slot, and its number there. */
+/* A connection of a stream. */
 typedef struct follow_conn {
-    const void *slot; /* the caller's, one address a slot */
-    uint64_t session; /* follow_session of the one that recorded it; with shard: the slot */
+    const frame_conn *at; /* NULL: the stream was loaded, and no frame came over it since */
+    uint64_t session;     /* follow_session of its session; with shard: the slot */
     uint32_t shard;
-    uint32_t conn;
+    uint32_t number;
     uint64_t last_ns;    /* receive time of its last frame of the stream */
     uint64_t granted_ns; /* of its last grant; 0: unknown */
-    uint8_t is_recorded; /* 1: the session is a recorder's */
+    uint8_t is_recorded; /* as in frame_conn */
 } follow_conn;
 
 /* The number of a session, by its id (NULL: there is one only). */
@@ -49,21 +56,21 @@ typedef struct follow {
                           had none */
 } follow;
 
-/* What a frame is to its stream. */
-typedef struct follow_answer {
-    uint32_t place;
-    uint8_t is_copy;
-    uint8_t is_interleaved; /* the frame before was of another session of the recorder, which has
-                               later frames, too: their clocks differ */
-    uint64_t granted_ns;    /* the stream has every frame of its topic since then; 0: unknown */
-} follow_answer;
-
 /* 1 if the connection has ended by the time recv_ns. */
 typedef int follow_ended_fn(void *user, const follow_conn *conn, uint64_t recv_ns);
 
-/* Take the next frame of a stream: it came over this connection (last_ns: when). */
-follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_fn *has_ended,
-                          void *user);
+/* Set what the next frame is to its stream: place, is_copy, is_interleaved, and granted_ns, which
+ * is the time of its connection's last grant before (0: unknown). */
+void follow_judge(const follow *stream, frame_ref *frame, follow_ended_fn *has_ended, void *user);
+
+/* Note a frame that was judged. 1: the one before at its place came over the same connection. */
+int follow_note(follow *stream, const frame_ref *frame);
+
+/* Make a stream, which may have frames, the same as another, without its connections' objects. */
+void follow_copy(follow *to, const follow *from);
+
+/* Save or load it (book/state_io.h). */
+void follow_walk(follow *stream, state_io *io);
 void follow_fini(follow *stream);
 
 #endif

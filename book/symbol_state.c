@@ -9,36 +9,12 @@
 
 enum { STATE_VERSION = 1 };
 
-/* A connection, as a saved state can name it. */
-typedef struct conn_key {
-    uint64_t session; /* follow_session */
-    uint32_t shard;
-    uint32_t number;
-} conn_key;
-
 /* What came over one connection of a topic at a time. */
 typedef struct topic_place {
     track *track; /* NULL before the first frame */
     const topic_row *row;
-    const frame_conn *conn; /* of the last frame, only compared; NULL after loading */
-    conn_key key;           /* the same */
-    size_t bytes;           /* of the track, as counted */
+    size_t bytes; /* of the track, as counted */
 } topic_place;
-
-struct symbol_topic {
-    symbol_state *owner;
-    char *name;
-    uint32_t line;
-    void *user;
-    const topic_row *row; /* of the last frame */
-    audit_part part;      /* of the first row */
-    uint8_t is_compared;  /* 1: row has that part */
-    uint8_t is_refused;   /* 1: the audit was full */
-    audit_member *member; /* NULL: none yet */
-    topic_place *places;
-    size_t place_count;
-    uint32_t followed; /* place of the last frame that was no copy */
-};
 
 struct symbol_state {
     symbol_topic **topics;
@@ -71,6 +47,7 @@ void symbol_state_close(symbol_state *s)
         for (size_t k = 0; k < t->place_count; k++)
             track_close(t->places[k].track);
         td_free(t->places);
+        follow_fini(&t->follow);
         td_free(t->name);
         td_free(t);
     }
@@ -105,30 +82,9 @@ symbol_topic *symbol_state_topic(symbol_state *s, td_bytes name, uint32_t line)
     return made;
 }
 
-void *symbol_topic_user(const symbol_topic *t)
-{
-    return t->user;
-}
-
-void symbol_topic_set_user(symbol_topic *t, void *user)
-{
-    t->user = user;
-}
-
-size_t symbol_state_topic_count(const symbol_state *s)
-{
-    return s->topic_count;
-}
-
 symbol_topic *symbol_state_topic_at(const symbol_state *s, size_t index)
 {
-    TD_ASSERT(index < s->topic_count);
-    return s->topics[index];
-}
-
-uint32_t symbol_topic_line(const symbol_topic *t)
-{
-    return t->line;
+    return index < s->topic_count ? s->topics[index] : NULL;
 }
 
 /* ---- one frame ---- */
@@ -150,29 +106,18 @@ static void set_row(symbol_topic *t, const topic_row *row)
 
 static topic_place *place_at(symbol_topic *t, uint32_t place)
 {
-    TD_ASSERT(place < LIMIT_FOLLOW_CONNECTIONS);
+    const size_t place_bytes = sizeof *t->places + sizeof *t->follow.conns;
     if (TD_UNLIKELY(place >= t->place_count)) {
-        t->owner->bytes -= t->place_count * sizeof *t->places;
+        t->owner->bytes -= t->place_count * place_bytes;
         t->places = td_array_reach(t->places, &t->place_count, place, sizeof *t->places);
-        t->owner->bytes += t->place_count * sizeof *t->places;
+        t->owner->bytes += t->place_count * place_bytes;
     }
     return &t->places[place];
 }
 
-static conn_key key_of(const frame_conn *conn)
-{
-    return (conn_key){follow_session(conn->session_id), conn->shard, conn->number};
-}
-
 /* The frame's connection or row is another one than before. */
-static symbol_step turn(const symbol_state *s, topic_place *p, const frame_ref *frame)
+static symbol_step turn(const symbol_state *s, topic_place *p, const topic_row *row, int is_same)
 {
-    const topic_row *row = frame->row;
-    conn_key key = key_of(frame->conn);
-    int is_same =
-        key.session == p->key.session && key.shard == p->key.shard && key.number == p->key.number;
-    p->conn = frame->conn;
-    p->key = key;
     if (p->track == NULL || strcmp(p->row->pattern, row->pattern) != 0) {
         symbol_step step = p->track == NULL ? SYMBOL_BEGINS : SYMBOL_NEW_TOPIC;
         track_close(p->track);
@@ -192,10 +137,10 @@ static symbol_step turn(const symbol_state *s, topic_place *p, const frame_ref *
 
 /* Let the symbol's other topics be compared with the frame. The topic joins the audit at its first
  * frame. */
-static void compare(symbol_topic *t, const topic_place *p, const frame_ref *frame,
-                    symbol_verdict *out)
+static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_verdict *out)
 {
     symbol_state *s = t->owner;
+    const follow_conn *conn = &t->follow.conns[frame->place];
     if (s->audit == NULL)
         s->audit = audit_open();
     if (t->member == NULL && !t->is_refused) {
@@ -210,26 +155,26 @@ static void compare(symbol_topic *t, const topic_place *p, const frame_ref *fram
         return;
     }
     /* An odd factor keeps the numbers of a session apart. */
-    uint64_t slot = (uint64_t)p->key.number * LIMIT_FEED_SLOTS + p->key.shard;
+    uint64_t slot = (uint64_t)conn->number * LIMIT_FEED_SLOTS + conn->shard;
     const audit_frame from = {.recv_ns = frame->recv_ns,
-                              .connection = p->key.session + slot * UINT64_C(0x9e3779b97f4a7c15),
-                              .shard = p->key.shard,
-                              .conn = p->key.number,
+                              .connection = conn->session + slot * UINT64_C(0x9e3779b97f4a7c15),
+                              .shard = conn->shard,
+                              .conn = conn->number,
                               .granted_ns = frame->granted_ns};
     audit_member_set_row(t->member, frame->row);
-    audit_take(s->audit, t->member, &from, frame->content.message, p->track, &out->audit);
+    audit_take(s->audit, t->member, &from, frame->content.message, of, &out->audit);
     s->audit_bytes = audit_bytes(s->audit);
 }
 
 void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict *out)
 {
     TD_ASSERT_SLOW(frame->row != NULL);
+    int is_same = follow_note(&t->follow, frame);
     topic_place *p = place_at(t, frame->place);
     if (TD_UNLIKELY(frame->row != t->row))
         set_row(t, frame->row);
-    int is_same = p->row == frame->row && p->conn == frame->conn &&
-                  p->key.number == frame->conn->number; /* a live slot's object is renumbered */
-    out->step = TD_LIKELY(is_same) ? SYMBOL_CONTINUES : turn(t->owner, p, frame);
+    out->step = TD_LIKELY(is_same && p->row == frame->row) ? SYMBOL_CONTINUES
+                                                           : turn(t->owner, p, frame->row, is_same);
     out->track = p->track;
     out->is_unaudited = 0;
     out->audit.count = 0;
@@ -242,11 +187,8 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
     size_t bytes = track_bytes(p->track);
     t->owner->bytes += bytes - p->bytes; /* modulo 2^64: it may have shrunk */
     p->bytes = bytes;
-    if (frame->is_copy)
-        return;
-    t->followed = frame->place;
-    if (t->is_compared && (t->owner->useful >> t->part & 1))
-        compare(t, p, frame, out);
+    if (!frame->is_copy && t->is_compared && (t->owner->useful >> t->part & 1))
+        compare(t, p->track, frame, out);
 }
 
 void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
@@ -261,14 +203,9 @@ void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
 
 /* ---- questions ---- */
 
-track *symbol_topic_track_at(const symbol_topic *t, uint32_t place)
-{
-    return place < t->place_count ? t->places[place].track : NULL;
-}
-
 track *symbol_topic_track(const symbol_topic *t)
 {
-    return symbol_topic_track_at(t, t->followed);
+    return t->follow.followed < t->place_count ? t->places[t->follow.followed].track : NULL;
 }
 
 void symbol_state_finish(symbol_state *s, uint64_t end_ns, audit_verdict *out)
@@ -297,9 +234,6 @@ static void place_walk(topic_place *p, state_io *io)
         return;
     if (state_is_loading(io))
         p->track = track_open(p->row);
-    state_u64(io, &p->key.session);
-    state_u32(io, &p->key.shard);
-    state_u32(io, &p->key.number);
     track_walk(p->track, io);
     p->bytes = track_bytes(p->track);
 }
@@ -324,15 +258,13 @@ static void topic_walk(symbol_topic *t, state_io *io)
         set_row(t, row);
     }
     state_flag(io, &t->is_refused);
-    uint32_t count = state_count(io, t->place_count, LIMIT_FOLLOW_CONNECTIONS, 1);
-    if (count > 0)
-        (void)place_at(t, count - 1);
-    for (uint32_t i = 0; i < count; i++) {
-        place_walk(&t->places[i], io);
+    follow_walk(&t->follow, io);
+    for (uint32_t i = 0; i < t->follow.count; i++) {
+        topic_place *p = place_at(t, i);
+        place_walk(p, io);
         if (state_is_loading(io))
-            t->owner->bytes += t->places[i].bytes;
+            t->owner->bytes += p->bytes;
     }
-    state_u32(io, &t->followed);
 }
 
 /* The audit's members, each with its topic; then what they remember. */

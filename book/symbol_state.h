@@ -4,10 +4,10 @@
  * books, regress. It can be saved and loaded: a loaded one judges what follows as the saved one
  * would have.
  *
- * Several connections may bring a topic at a time: each has a place (book/follow.h, which a reader
- * asks before it applies a frame) with a track of its own, and frames of those that are not
- * followed are copies, which take no part in audits. A track restarts with each connection, and
- * continues under another row of its topic.
+ * Several connections may bring a topic at a time: each has a place with a track of its own, and
+ * frames of those that are not followed are copies, which take no part in audits. Whoever puts the
+ * frames in order judges them so (follow_judge); the state notes which connection each topic
+ * follows. A track restarts with each connection, and continues under another row of its topic.
  *
  * One thread; no I/O. */
 #ifndef TD_BOOK_SYMBOL_STATE_H
@@ -25,8 +25,22 @@
 
 typedef struct symbol_state symbol_state;
 
-/* One topic of the symbol, on one line. It lives as long as the state. */
-typedef struct symbol_topic symbol_topic;
+/* One topic of the symbol, on one line. It lives as long as the state. Callers may set user and
+ * read line, name and follow; the rest belongs to the module. */
+typedef struct symbol_topic {
+    symbol_state *owner;
+    void *user; /* the caller's; NULL at first */
+    char *name;
+    uint32_t line;
+    follow follow;        /* its connections, and which of them it follows, after its last frame */
+    const topic_row *row; /* of the last frame */
+    audit_part part;      /* of the first row */
+    uint8_t is_compared;  /* 1: row has that part */
+    uint8_t is_refused;   /* 1: the audit was full */
+    audit_member *member; /* NULL: none yet */
+    struct topic_place *places;
+    size_t place_count;
+} symbol_topic;
 
 typedef enum symbol_audits { SYMBOL_WITH_AUDITS, SYMBOL_WITHOUT_AUDITS } symbol_audits;
 
@@ -42,10 +56,6 @@ symbol_topic *symbol_state_topic(symbol_state *state, td_bytes name, uint32_t li
 /* From now on topics begin in the middle of a connection: a snapshot may have come before
  * (track_join). */
 void symbol_state_join(symbol_state *state);
-
-/* The caller's pointer, NULL at first. */
-void *symbol_topic_user(const symbol_topic *topic);
-void symbol_topic_set_user(symbol_topic *topic, void *user);
 
 /* A frame's relation to the one before, at its place. */
 typedef enum symbol_step {
@@ -71,9 +81,8 @@ void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, symbol_verd
 /* Frames of the topic are missing before this moment. */
 void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);
 
-/* The track of the last frame that was no copy, or of a place; NULL: absent. */
+/* The track of the connection that is followed; NULL: absent. */
 track *symbol_topic_track(const symbol_topic *topic);
-track *symbol_topic_track_at(const symbol_topic *topic, uint32_t place);
 
 /* The end: as audit_finish. */
 void symbol_state_finish(symbol_state *state, uint64_t end_ns, audit_verdict *out);
@@ -90,9 +99,7 @@ TD_MUST_USE td_result symbol_state_save(symbol_state *state, td_buf *out, td_err
 TD_MUST_USE td_result symbol_state_load(td_bytes bytes, symbol_audits audits, symbol_state **out,
                                         td_err *err);
 
-/* The topics, in the order in which they were added. */
-size_t symbol_state_topic_count(const symbol_state *state);
+/* The topics, in the order in which they were added; NULL: no more. */
 symbol_topic *symbol_state_topic_at(const symbol_state *state, size_t index);
-uint32_t symbol_topic_line(const symbol_topic *topic);
 
 #endif

@@ -65,9 +65,9 @@ int stream_compare(const stream *a, const stream *b)
 static symbol_topic *topic_of(stream *s, const frame_ref *frame)
 {
     uint32_t line = frame->channel->info.line;
-    if (TD_UNLIKELY(s->on_line == NULL || symbol_topic_line(s->on_line) != line)) {
+    if (TD_UNLIKELY(s->on_line == NULL || s->on_line->line != line)) {
         s->on_line = symbol_state_topic(s->of_symbol, td_bytes_str(s->topic), line);
-        symbol_topic_set_user(s->on_line, s);
+        s->on_line->user = s;
     }
     return s->on_line;
 }
@@ -166,7 +166,8 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_pla
     static const msg_head NO_NUMBERS;
     for (uint32_t i = 0; i < found->count; i++) {
         const audit_item *item = &found->items[i];
-        stream *about = symbol_topic_user(item->about.member->user);
+        const symbol_topic *topic = item->about.member->user;
+        stream *about = topic->user;
         if (item->event != AUDIT_DIFFERS)
             continue;
         const verdict one = {.count = 1, .items = {item->verdict}};

@@ -14,7 +14,6 @@
 #include "base/limits.h"
 #include "base/ring.h"
 #include "base/slot_table.h"
-#include "book/follow.h"
 #include "book/symbol_state.h"
 #include "schema/decode.h"
 
@@ -33,7 +32,6 @@ typedef struct live_channel {
     uint8_t is_met;
     frame_conn conn;     /* of the last frame */
     symbol_topic *state; /* NULL without a state of the symbol */
-    follow follow;       /* of the topic and its line, if this is the first channel of them */
     uint64_t row_day;    /* days since 1970: the row was looked up for it, if it has dates */
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
@@ -193,8 +191,10 @@ static live_channel *get_channel(live_check *self, const live_check_frame *frame
                                 .symbol = made->symbol->name,
                                 .opcode = info->opcode,
                                 .message_encoding = ""};
-    made->conn =
-        (frame_conn){.line = info->line, .shard = info->shard, .session_id = self->options.session};
+    made->conn = (frame_conn){.line = info->line,
+                              .shard = info->shard,
+                              .session_id = self->options.session,
+                              .is_recorded = 1};
     self->channel_bytes += bytes;
     slot_table_put(&self->by_channel, hash, self->channel_count);
     self->channels = td_array_grow(self->channels, self->channel_count, sizeof(live_channel *));
@@ -264,7 +264,6 @@ static void close_state(live_check *self, live_symbol *symbol)
     symbol->state_bytes = 0;
     for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
         at->state = NULL;
-        follow_fini(&at->follow);
         if (at->broken_from_ns != 0)
             atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
         at->broken_from_ns = 0;
@@ -313,12 +312,12 @@ static void note_skipped(live_check *self, uint64_t recv_ns)
     }
 }
 
-static int channel_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
+/* Its channel has had frames of a later connection. */
+static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
 {
     (void)user;
     (void)recv_ns;
-    const live_channel *channel = conn->slot;
-    return channel->conn.number != conn->conn;
+    return conn->at->number != conn->number;
 }
 
 static void meet(live_check *self, live_channel *channel)
@@ -336,10 +335,8 @@ static void meet(live_check *self, live_channel *channel)
     }
 }
 
-/* The state that a frame of the channel is applied to, and what the frame is to its stream. 0: the
- * symbol is dropped. */
-static int find_state(live_check *self, live_channel *channel, const live_check_record *record,
-                      follow_answer *out)
+/* Find the state that a frame of the channel is applied to. 0: the symbol is dropped. */
+static int find_state(live_check *self, live_channel *channel, const live_check_record *record)
 {
     live_symbol *symbol = channel->symbol;
     if (TD_UNLIKELY(!channel->is_met))
@@ -354,17 +351,10 @@ static int find_state(live_check *self, live_channel *channel, const live_check_
     if (channel->state == NULL) {
         td_bytes topic = td_bytes_str(channel->info.topic);
         channel->state = symbol_state_topic(symbol->state, topic, channel->info.line);
-        if (symbol_topic_user(channel->state) == NULL)
-            symbol_topic_set_user(channel->state, channel);
+        if (channel->state->user == NULL)
+            channel->state->user = channel;
     }
     channel->conn.number = record->conn;
-    const follow_conn now = {.slot = channel,
-                             .shard = channel->info.shard,
-                             .conn = record->conn,
-                             .last_ns = record->recv_ns,
-                             .granted_ns = record->granted_ns};
-    live_channel *first = symbol_topic_user(channel->state);
-    *out = follow_take(&first->follow, &now, channel_has_ended, NULL);
     return 1;
 }
 
@@ -466,7 +456,8 @@ static void report_party(live_check *self, const audit_item *item, const audit_p
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
     TD_ASSERT(about->member != NULL);
-    const live_channel *channel = symbol_topic_user(about->member->user);
+    const symbol_topic *topic = about->member->user;
+    const live_channel *channel = topic->user;
     gap_row gap =
         gap_row_of(is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, channel->info.feed, item->from_ns,
                    is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
@@ -505,12 +496,11 @@ static void renew_row(const live_check *self, live_channel *channel, uint64_t re
 static void check(live_check *self, const live_check_record *record, td_bytes bytes)
 {
     live_channel *channel = record->channel;
-    follow_answer part;
     if (record->skipped > 0)
         note_skipped(self, record->recv_ns);
     if (record->segment != self->segments[channel->feed_index])
         begin_segment(self, channel->feed_index, record->segment);
-    if (!find_state(self, channel, record, &part)) {
+    if (!find_state(self, channel, record)) {
         count(&self->skipped, 1);
         return;
     }
@@ -524,14 +514,13 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
     int is_decoded =
         decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_FAST, &decoded, &why);
     count(&self->undecoded, !is_decoded);
-    const frame_ref frame = {.recv_ns = record->recv_ns,
-                             .conn = &channel->conn,
-                             .row = channel->topic.row,
-                             .content = {.message = is_decoded ? &decoded : NULL},
-                             .granted_ns = part.granted_ns,
-                             .place = part.place,
-                             .is_copy = part.is_copy};
+    frame_ref frame = {.recv_ns = record->recv_ns,
+                       .conn = &channel->conn,
+                       .row = channel->topic.row,
+                       .content = {.message = is_decoded ? &decoded : NULL},
+                       .granted_ns = record->granted_ns};
     symbol_verdict found;
+    follow_judge(&channel->state->follow, &frame, conn_has_ended, NULL);
     symbol_topic_apply(channel->state, &frame, &found);
     if (is_decoded)
         judge(self, channel, record, &found);
@@ -574,10 +563,8 @@ static void free_all(live_check *self)
 {
     for (size_t f = 0; f < LIMIT_FEEDS; f++)
         td_free(self->numbers[f].channels);
-    for (size_t i = 0; i < self->channel_count; i++) {
-        follow_fini(&self->channels[i]->follow);
+    for (size_t i = 0; i < self->channel_count; i++)
         td_free(self->channels[i]);
-    }
     for (size_t i = 0; i < self->symbol_count; i++) {
         symbol_state_close(self->symbols[i]->state);
         td_free(self->symbols[i]);

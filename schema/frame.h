@@ -36,6 +36,7 @@ typedef struct frame_conn {
     uint32_t number; /* of its slot and session, from 1; 0: unknown, or the frame is of none */
     const char *session_id; /* as the archive calls it: 8 hex digits, or the file's name */
     uint64_t since_ns;      /* when it began; 0: unknown */
+    uint8_t is_recorded;    /* 1: the session is a recorder's */
 } frame_conn;
 
 /* The content of a frame. It depends on the frame's bytes, its channel and its time alone. */
@@ -61,7 +62,8 @@ typedef struct frame_ref {
     uint64_t publish_ns;       /* exchange time; recv_ns where the frame has none */
     const struct event *event; /* of an events channel; NULL: it cannot be read */
     struct tape_block *block; /* keeps the frame and all of its memory; NULL: something else does */
-    uint64_t granted_ns;      /* the stream has every frame of its topic since then; 0: unknown */
+    uint64_t granted_ns;      /* the stream (of a copy: its connection) has every frame of its topic
+                                 since then; 0: unknown */
     uint32_t place;  /* of the connection among those of its stream and line (book/follow.h) */
     uint8_t is_copy; /* 1: its stream follows another connection */
     uint8_t is_interleaved; /* 1: the frame before was of another session of the recorder, which has

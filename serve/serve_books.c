@@ -171,7 +171,7 @@ td_result serve_book_make(serve_book *b, snapshot_maker *maker, td_buf *out, td_
     const snapshot_source from = {.row = b->row,
                                   .model = td_buf_view(&b->model),
                                   .last = td_buf_view(&b->last),
-                                  .levels = track_book(symbol_topic_track_at(b->topic, 0)),
+                                  .levels = track_book(symbol_topic_track(b->topic)),
                                   .retail = b->retail};
     b->is_current = 1;
     return snapshot_make(maker, &from, out, err);

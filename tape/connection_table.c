@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/slot_table.h"
+#include "book/symbol_state.h"
 #include "schema/family.h"
 
 enum {
@@ -20,23 +22,24 @@ enum {
 typedef struct stream_node {
     follow follow;
     const channel_info *info;
+    connection_table *table;
 } stream_node;
 
-/* A channel and the strings of its info, in one piece of memory. */
 typedef struct channel_node {
     frame_channel channel;
     stream_node *stream; /* NULL: of none */
-    char texts[];
 } channel_node;
 
 struct connection_table {
-    pthread_mutex_t mutex;   /* of channels and streams */
+    pthread_mutex_t mutex; /* of channels and streams */
+    td_arena *channel_memory;
     channel_node **channels; /* by index */
     size_t channel_count;
     slot_table by_info;
     stream_node **streams; /* by number */
     size_t stream_count;
     slot_table by_stream;
+    td_arena *memory; /* of sessions, feeds, slots, connections */
     tape_session **sessions;
     size_t session_count;
     session_feed *feeds;
@@ -46,44 +49,19 @@ connection_table *connection_table_open(void)
 {
     connection_table *made = td_alloc_zero(1, sizeof *made);
     (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
+    made->channel_memory = td_arena_open();
+    made->memory = td_arena_open();
     return made;
-}
-
-static void free_feed(session_feed *feed)
-{
-    while (feed->slots != NULL) {
-        session_slot *slot = feed->slots;
-        feed->slots = slot->next;
-        while (slot->conns != NULL) {
-            session_conn *before = slot->conns->before;
-            td_free(slot->conns);
-            slot->conns = before;
-        }
-        td_free(slot);
-    }
-    td_free(feed->name);
-    td_free(feed);
 }
 
 void connection_table_close(connection_table *r)
 {
     if (r == NULL)
         return;
-    for (size_t i = 0; i < r->channel_count; i++)
-        td_free(r->channels[i]);
-    for (size_t i = 0; i < r->stream_count; i++) {
+    for (size_t i = 0; i < r->stream_count; i++)
         follow_fini(&r->streams[i]->follow);
-        td_free(r->streams[i]);
-    }
-    while (r->feeds != NULL) {
-        session_feed *next = r->feeds->next;
-        free_feed(r->feeds);
-        r->feeds = next;
-    }
-    for (size_t i = 0; i < r->session_count; i++) {
-        td_free(r->sessions[i]->id);
-        td_free(r->sessions[i]);
-    }
+    td_arena_close(r->channel_memory);
+    td_arena_close(r->memory);
     (void)pthread_mutex_destroy(&r->mutex); /* it is not held */
     td_free(r->sessions);
     td_free(r->channels);
@@ -126,33 +104,21 @@ static uint64_t hash_info(const channel_info *info)
     return stream_hash(info) + info->shard * UINT64_C(5) + (unsigned)info->dir;
 }
 
-/* Copy a text after the others and move on. */
-static const char *put_text(char **at, const char *text)
+static const char *keep_text(connection_table *r, const char *text)
 {
-    size_t bytes = strlen(text) + 1;
-    memcpy(*at, text, bytes);
-    const char *put = *at;
-    *at += bytes;
-    return put;
+    return td_arena_copy(r->channel_memory, text, strlen(text) + 1);
 }
 
-static size_t texts_bytes(const channel_info *info)
+static channel_info keep_info(connection_table *r, const channel_info *from)
 {
-    return strlen(info->feed) + strlen(info->family) + strlen(info->topic) +
-           strlen(info->exchange_topic) + strlen(info->symbol) + strlen(info->message_encoding) + 6;
-}
-
-static void copy_info(const channel_info *from, char *texts, channel_info *to)
-{
-    char *at = texts;
-    *to = *from;
-    to->feed = put_text(&at, from->feed);
-    to->family = put_text(&at, from->family);
-    to->topic = put_text(&at, from->topic);
-    to->exchange_topic = put_text(&at, from->exchange_topic);
-    to->symbol = put_text(&at, from->symbol);
-    to->message_encoding = put_text(&at, from->message_encoding);
-    TD_ASSERT((size_t)(at - texts) == texts_bytes(from));
+    channel_info kept = *from;
+    kept.feed = keep_text(r, from->feed);
+    kept.family = keep_text(r, from->family);
+    kept.topic = keep_text(r, from->topic);
+    kept.exchange_topic = keep_text(r, from->exchange_topic);
+    kept.symbol = keep_text(r, from->symbol);
+    kept.message_encoding = keep_text(r, from->message_encoding);
+    return kept;
 }
 
 /* Find the row of the channel's frames. */
@@ -186,8 +152,8 @@ static uint32_t get_stream(connection_table *r, const channel_info *info)
         if (is_same_stream(r->streams[at.row]->info, info))
             return at.row;
     }
-    stream_node *made = td_alloc_zero(1, sizeof *made);
-    made->info = info;
+    stream_node *made = td_arena_alloc(r->channel_memory, sizeof *made);
+    *made = (stream_node){.info = info, .table = r};
     slot_table_put(&r->by_stream, hash, r->stream_count);
     r->streams = td_array_grow(r->streams, r->stream_count, sizeof(stream_node *));
     r->streams[r->stream_count] = made;
@@ -199,9 +165,9 @@ static td_result add_channel(connection_table *r, const channel_info *info, uint
 {
     if (r->channel_count == CHANNELS_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d channels", CHANNELS_MAX);
-    channel_node *node = td_alloc(sizeof *node + texts_bytes(info));
-    *node = (channel_node){.channel = {.index = (uint32_t)r->channel_count}};
-    copy_info(info, node->texts, &node->channel.info);
+    channel_node *node = td_arena_alloc(r->channel_memory, sizeof *node);
+    *node = (channel_node){
+        .channel = {.index = (uint32_t)r->channel_count, .info = keep_info(r, info)}};
     match_topic(&node->channel);
     /* Frames of topics make streams; answers, events and unknown ones do not. */
     node->channel.stream = FRAME_NO_STREAM;
@@ -243,12 +209,11 @@ static tape_session *get_session(connection_table *r, const char *id, uint64_t s
             return session;
     }
     r->sessions = td_array_grow(r->sessions, r->session_count, sizeof(tape_session *));
-    tape_session *made = td_alloc_zero(1, sizeof *made);
-    made->id = td_strdup(id);
-    made->follow_session = follow_session(id);
-    made->start_ns = start_ns;
+    tape_session *made = td_arena_alloc(r->memory, sizeof *made);
     r->sessions[r->session_count++] = made;
-    made->number = (uint32_t)r->session_count;
+    *made = (tape_session){.number = (uint32_t)r->session_count,
+                           .start_ns = start_ns,
+                           .id = td_arena_copy(r->memory, id, strlen(id) + 1)};
     return made;
 }
 
@@ -260,8 +225,11 @@ session_feed *connection_table_get_feed(connection_table *r, const char *session
         if (f->session == of && strcmp(f->name, feed) == 0)
             return f;
     }
-    session_feed *made = td_alloc_zero(1, sizeof *made);
-    *made = (session_feed){.session = of, .name = td_strdup(feed), .next = r->feeds};
+    session_feed *made = td_arena_alloc(r->memory, sizeof *made);
+    *made = (session_feed){.memory = r->memory,
+                           .session = of,
+                           .name = td_arena_copy(r->memory, feed, strlen(feed) + 1),
+                           .next = r->feeds};
     r->feeds = made;
     return made;
 }
@@ -272,14 +240,16 @@ session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint3
         if (slot->none.conn.line == line && slot->none.conn.shard == shard)
             return slot;
     }
-    session_slot *made = td_alloc_zero(1, sizeof *made);
-    made->none.conn = (frame_conn){.session = feed->session->number,
-                                   .session_id = feed->session->id,
-                                   .line = line,
-                                   .shard = shard};
-    made->now = &made->none;
-    made->feed = feed;
-    made->next = feed->slots;
+    session_slot *made = td_arena_alloc(feed->memory, sizeof *made);
+    *made = (session_slot){.none = {.slot = made,
+                                    .conn = {.session = feed->session->number,
+                                             .session_id = feed->session->id,
+                                             .line = line,
+                                             .shard = shard,
+                                             .is_recorded = feed->is_recording}},
+                           .now = &made->none,
+                           .feed = feed,
+                           .next = feed->slots};
     feed->slots = made;
     return made;
 }
@@ -289,22 +259,39 @@ static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
 {
     if (slot->now->conn.number == number)
         return;
-    session_conn *made = td_alloc(sizeof *made);
-    *made = (session_conn){slot->none.conn, slot->conns};
+    session_conn *made = td_arena_copy(slot->feed->memory, &slot->none, sizeof *made);
     made->conn.number = number;
     made->conn.since_ns = since_ns;
-    slot->conns = made;
     slot->now = made;
     slot->granted_ns = 0;
+}
+
+/* ---- streams ---- */
+
+/* The slot of a stream's connection. NULL: a reader of earlier frames knew it, and nothing is read
+ * of its session. */
+static const session_slot *slot_of(const stream_node *of, const follow_conn *conn)
+{
+    if (conn->at != NULL)
+        return ((const session_conn *)conn->at)->slot; /* its first member */
+    session_feed *feed = of->table->feeds;
+    while (feed != NULL && (follow_session(feed->session->id) != conn->session ||
+                            strcmp(feed->name, of->info->feed) != 0))
+        feed = feed->next;
+    if (feed == NULL || feed->end_ns == 0)
+        return NULL;
+    feed->is_recording |= conn->is_recorded; /* no segment of it may be open yet */
+    return connection_table_get_slot(feed, of->info->line, conn->shard);
 }
 
 /* A connection has ended by its events, or when its session has no more frames. */
 static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
 {
-    const session_slot *slot = conn->slot;
+    const session_slot *slot = slot_of(user, conn);
+    if (slot == NULL)
+        return 1;
     uint32_t now = slot->now->conn.number;
-    (void)user;
-    if (now > 0 && (now != conn->conn || !slot->is_open))
+    if (now > 0 && (now != conn->number || !slot->is_open))
         return 1;
     return slot->feed->end_ns != 0 && recv_ns > slot->feed->end_ns;
 }
@@ -315,23 +302,33 @@ void connection_table_follow(const session_slot *slot, frame_ref *frame)
     frame->is_late = slot->feed->is_overloaded | slot->feed->is_clock_held;
     if (node->stream == NULL)
         return;
-    const follow_conn now = {.slot = slot,
-                             .session = slot->feed->session->follow_session,
-                             .shard = slot->now->conn.shard,
-                             .conn = slot->now->conn.number,
-                             .last_ns = frame->recv_ns,
-                             .granted_ns = slot->granted_ns,
-                             .is_recorded = slot->feed->is_recording};
-    const follow_answer found = follow_take(&node->stream->follow, &now, conn_has_ended, NULL);
-    frame->place = found.place;
-    frame->is_copy = found.is_copy;
-    frame->is_interleaved = found.is_interleaved;
-    frame->granted_ns = found.granted_ns;
+    frame->granted_ns = slot->granted_ns;
+    follow_judge(&node->stream->follow, frame, conn_has_ended, node->stream);
+    (void)follow_note(&node->stream->follow, frame);
 }
 
-const session_feed *connection_table_feeds(const connection_table *r)
+td_result connection_table_resume(connection_table *r, const char *feed, const char *symbol,
+                                  const symbol_state *state, td_err *err)
 {
-    return r->feeds;
+    const symbol_topic *topic;
+    for (size_t i = 0; (topic = symbol_state_topic_at(state, i)) != NULL; i++) {
+        const channel_info info = {.feed = feed,
+                                   .family = "",
+                                   .line = topic->line,
+                                   .dir = CHANNEL_IN,
+                                   .topic = topic->name,
+                                   .exchange_topic = "",
+                                   .symbol = symbol,
+                                   .message_encoding = ""};
+        frame_channel *channel = NULL;
+        td_result rc = connection_table_channel(r, &info, &channel, err);
+        if (rc != TD_OK)
+            return rc;
+        const channel_node *node = (const channel_node *)channel;
+        if (node->stream != NULL)
+            follow_copy(&node->stream->follow, &topic->follow);
+    }
+    return TD_OK;
 }
 
 /* A segment begins: what it restates is so, and nothing else is open. */

@@ -10,14 +10,12 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "archive/event.h"
-#include "book/follow.h"
 #include "schema/frame.h"
 
 /* A session: one run of a recorder, one import; a file without session metadata is one of its own.
  */
 typedef struct tape_session {
-    uint32_t number;         /* 1, 2 … in order of first sight */
-    uint64_t follow_session; /* of its id */
+    uint32_t number; /* 1, 2 … in order of first sight */
     uint64_t start_ns;
     char *id; /* 8 hex digits, or the file's name */
 } tape_session;
@@ -25,14 +23,13 @@ typedef struct tape_session {
 /* A connection of a slot. */
 typedef struct session_conn {
     frame_conn conn;
-    struct session_conn *before;
+    struct session_slot *slot;
 } session_conn;
 
 /* One slot of a feed in a session: its state after the events read so far. */
 typedef struct session_slot {
-    session_conn none;   /* number 0: no connection, or an unknown one. It does not change. */
-    session_conn *now;   /* its connection, or none */
-    session_conn *conns; /* all that it had */
+    session_conn none; /* number 0: no connection, or an unknown one. It does not change. */
+    session_conn *now; /* its connection, or none */
     uint8_t is_open;
     uint64_t in, out;    /* ordinals of the last frames, 64 bit */
     uint64_t granted_ns; /* of its connection's last grant; 0: none yet */
@@ -42,9 +39,10 @@ typedef struct session_slot {
 
 /* A feed in a session. */
 typedef struct session_feed {
+    struct td_arena *memory; /* the table's */
     tape_session *session;
     char *name;
-    uint8_t is_recording;  /* 1: made by a recorder, by its segments' metadata */
+    uint8_t is_recording;  /* 1: made by a recorder, by its segments' metadata; before slots */
     uint8_t is_overloaded; /* 1: sockets were left unread, so receive times are late */
     uint8_t is_clock_held; /* 1: the wall clock went back; times are late until the session ends */
     /* Of its last frame, by its segments; UINT64_MAX: one may grow; 0: unknown. */
@@ -54,6 +52,7 @@ typedef struct session_feed {
 } session_feed;
 
 typedef struct connection_table connection_table;
+struct symbol_state; /* book/symbol_state.h */
 
 /* Empty. */
 TD_NEVER_NULL connection_table *connection_table_open(void);
@@ -82,8 +81,10 @@ void connection_table_apply(session_feed *feed, const event *said, uint64_t recv
  * stream. */
 void connection_table_follow(const session_slot *slot, frame_ref *frame);
 
-/* Feeds of all sessions, linked by next; NULL if there are none. */
-const session_feed *connection_table_feeds(const connection_table *connections);
+/* As cursor_resume. */
+TD_MUST_USE td_result connection_table_resume(connection_table *connections, const char *feed,
+                                              const char *symbol, const struct symbol_state *state,
+                                              td_err *err);
 
 /* The 64-bit ordinal whose low half is sequence, next to the last one of its direction. */
 static inline uint64_t session_slot_ordinal(uint64_t last, uint32_t sequence)

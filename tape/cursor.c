@@ -212,6 +212,12 @@ td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
     return rc;
 }
 
+td_result cursor_resume(cursor *c, const char *feed, const char *symbol,
+                        const struct symbol_state *state, td_err *err)
+{
+    return connection_table_resume(c->connections, feed, symbol, state, err);
+}
+
 void cursor_close(cursor *c)
 {
     if (c == NULL)

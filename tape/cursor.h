@@ -59,6 +59,7 @@ typedef struct cursor_stats {
 } cursor_stats;
 
 typedef struct cursor cursor;
+struct symbol_state; /* book/symbol_state.h */
 
 /* Open the frames of a selection. The archive is borrowed until close. TD_E_*. */
 TD_MUST_USE td_result cursor_open(archive *archive, const selection *selection,
@@ -82,6 +83,12 @@ TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
  * and connections stay the same objects; what was read so far stays counted. TD_E_* as cursor_open.
  */
 TD_MUST_USE td_result cursor_seek(cursor *cursor, uint64_t from_ns, td_err *err);
+
+/* Continue the streams of a feed's symbol as a state that was saved at the cursor's position has
+ * them, so that its frames get the places, copies and grants that a cursor from the beginning gives
+ * them. Before the first frame, also after a seek; the state is only read. TD_E_LIMIT. */
+TD_MUST_USE td_result cursor_resume(cursor *cursor, const char *feed, const char *symbol,
+                                    const struct symbol_state *state, td_err *err);
 
 /* The selection's window, relative times resolved; from_ns 0: no lower bound. */
 selection_window cursor_get_window(const cursor *cursor);

@@ -144,8 +144,8 @@ static td_result map_channel(segment *of, const source_options *options,
         return rc;
     to->feed =
         connection_table_get_feed(connections, of->session, of->session_start_ns, from->info.feed);
-    to->slot = connection_table_get_slot(to->feed, from->info.line, from->info.shard);
     to->feed->is_recording |= is_recording(of->reader);
+    to->slot = connection_table_get_slot(to->feed, from->info.line, from->info.shard);
     to->has_lead_in = to->use == SOURCE_FRAME && from->info.dir == CHANNEL_IN &&
                       has_state(to->channel->topic.row);
     uint8_t bit = (uint8_t)(1u << (from->id % 8));

@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_must(symbol_state_load(td_buf_view(&first), SYMBOL_WITH_AUDITS, &again, &err), &err);
     fuzz_must(symbol_state_save(again, &second, &err), &err);
     TD_ASSERT(td_bytes_equal(td_buf_view(&first), td_buf_view(&second)));
-    for (size_t i = 0; i < symbol_state_topic_count(s); i++)
+    for (size_t i = 0; symbol_state_topic_at(s, i) != NULL; i++)
         reconnect(symbol_state_topic_at(s, i));
     symbol_state_finish(s, UINT64_MAX, &found);
     symbol_state_close(s);
