@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "regress/join.h"
 #include "tests/testing/files.h"
 
