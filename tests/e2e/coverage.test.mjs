@@ -12,6 +12,7 @@ import { test } from "node:test";
 
 const GOLDEN = path.resolve("tests/golden");
 const OUT = process.env.TAPEDECK_COVERAGE ?? path.resolve("build/coverage.md");
+const PATIENCE = { deadlineMs: 600_000 };
 const COLUMNS = ["decoded", "book", "continuity", "simulated", "served"];
 
 /** Why a cell may be empty: [family, pattern of the topic, columns, reason]. */
@@ -42,17 +43,25 @@ function goldens(family) {
 // Of several rows of one pattern the one of that day.
 const holds = (row, day) => (day === null ? until(row) === null : (row.valid_from ?? "") <= day && day < (until(row) ?? "9999"));
 
+/** Wait until every feed is subscribed, and until each has so many frames after that: the slowest have 25 a second. */
+async function everyFeed(recorder, frames) {
+  const names = Object.keys(SESSION);
+  for (const name of names) await recorder.says(new RegExp(` ${name}: (subscribed to|authenticated;)`));
+  const counts = () => Object.fromEntries([...recorder.durable].map(([key, { in: count }]) => [key.split("|")[0], count]));
+  const before = counts();
+  while (!names.every((name) => counts()[name] >= (before[name] ?? 0) + frames)) await recorder.durableLine();
+}
+
 /** A session of all families, recorded; served from there and recorded again. Both replay reports. */
 async function sessions(t) {
   const dir = temporary(t);
-  const server = await simulator(t, dir, [
-    "--families", FAMILIES.join(","), "--symbols", "3", "--rate", "150", "--seed", "5", "--time-scale", "30", "--frames", "1200",
-  ]);
+  const server = await simulator(t, dir, ["--families", FAMILIES.join(","), "--symbols", "3", "--rate", "150", "--seed", "5", "--time-scale", "30"], PATIENCE);
   const first = path.join(dir, "first");
   const again = path.join(dir, "again");
-  const recorder = new Recorder(t, first, ["-c", sessionConfig(dir, server)], { env: CREDENTIALS });
-  assert.equal((await server.program.ended).code, 0, server.program.stderr);
+  const recorder = new Recorder(t, first, ["-c", sessionConfig(dir, server)], { env: CREDENTIALS, ...PATIENCE });
+  await everyFeed(recorder, 200);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
   const report = await json(t, ["replay", "-a", first, "--json"], { status: null });
   const served = [];
   for (const feed of Object.keys(SESSION)) {

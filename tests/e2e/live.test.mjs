@@ -66,10 +66,10 @@ describe("live", { concurrency: 3 }, () => {
     const dir = temporary(t);
     const families = ["inverse", "linear"];
     const archive = path.join(dir, "tape");
-    const sim = await simulator(t, dir, ["--families", families.join(), "--symbols", "3", "--rate", "500", "--seed", "7"]);
+    const sim = await simulator(t, dir, ["--families", families.join(), "--symbols", "3", "--rate", "500", "--seed", "7", "--frames", "2000"]);
     const config = configFile(dir, sim, families);
-    await tapedeck(t, ["record", "-a", archive, "-c", config, "--duration", "4s"]);
-    await sim.program.kill("SIGTERM");
+    const { stderr } = await tapedeck(t, ["record", "-a", archive, "-c", config, "--until-close"]);
+    assert.equal((await sim.program.ended).code, 0, sim.program.stderr);
     const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"]);
     assert.equal(report.continuity.violations, 0, JSON.stringify(report.continuity));
     assert.equal(report.undecoded, 0);
@@ -78,13 +78,18 @@ describe("live", { concurrency: 3 }, () => {
     for (const feed of families)
       for (const topic of ["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms"])
         assert.ok(feeds.has(`${feed} ${topic}`), `${feed} ${topic}`);
+    let closed = 0;
     for (const feed of families) {
       const [conn, ...more] = await compareWithTruth(t, archive, feed, sim.truth);
       assert.deepEqual(more, []);
-      // All that was sent is there, but what was on its way when the recorder closed.
       const sent = [...sentFrames(sim.truth).get(PATHS[feed]).values()][0].size;
-      assert.ok(conn.data > 1000 && conn.data <= sent && sent - conn.data < 200, `${feed}: ${conn.data} of ${sent}`);
+      assert.ok(conn.data > 100, `${feed}: ${conn.data} of ${sent}`);
+      // The recorder ends once the exchange closes a connection: of the other ones what was on its way may be missing.
+      if (!new RegExp(` ${feed}: \\S+ closed the connection`).test(stderr)) continue;
+      assert.ok(conn.data === sent && sent > 1900, `${feed}: ${conn.data} of ${sent}`);
+      closed++;
     }
+    assert.ok(closed > 0, stderr);
     await tapedeck(t, ["verify", "-a", archive]);
   });
 

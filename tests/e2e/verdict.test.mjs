@@ -157,7 +157,7 @@ test("verdicts", { concurrency: 3 }, async (t) => {
 
   tests.push(t.test("a damaged chunk is a row over its time", async (t) => {
     const archive = copyOf(t, made.one);
-    const chunk = chunksOf(fileOf(archive))[3];
+    const chunk = chunksOf(fileOf(archive)).at(-2); // the first ones may have only events
     flipIn(fileOf(archive), chunk);
     await checkRow(t, "chunk damaged", archive);
     const expected = [["corrupt", FEED, 0, 0, null, chunk.firstNs, chunk.lastNs + 1n]];
@@ -188,7 +188,7 @@ test("verdicts", { concurrency: 3 }, async (t) => {
 
   tests.push(t.test("a segment without its end", async (t) => {
     const archive = copyOf(t, made.two);
-    const chunk = chunksOf(fileOf(archive, 1))[2];
+    const chunk = chunksOf(fileOf(archive, 1)).at(-1);
     fs.truncateSync(fileOf(archive, 1), chunk.from + 10);
     const ends = await checkRow(t, "finished one cut", archive);
     assert.match(ends.ls.stdout, / truncated /);
@@ -198,7 +198,7 @@ test("verdicts", { concurrency: 3 }, async (t) => {
 
   tests.push(t.test("an unfinished segment that was cut: recover claims no more than it can know", async (t) => {
     const archive = copyOf(t, made.crashed);
-    fs.truncateSync(fileOf(archive), chunksOf(fileOf(archive))[3].from + 100);
+    fs.truncateSync(fileOf(archive), chunksOf(fileOf(archive)).at(-1).from + 100);
     const ends = await checkRow(t, "open one cut", archive);
     assert.match(ends.recover.stdout, /^every complete chunk was kept$/m);
     assert.equal((await json(t, ["recover", archive, "--json"])).torn_bytes, 100);
