@@ -314,7 +314,6 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
     TD_ASSERT(feed_index < self->options.config->feed_count);
     const feed_config *feed = &self->options.config->feeds[feed_index];
     TD_ASSERT(http < feed->http_count);
-    TD_ASSERT(intake_has_space(self, body.size));
     intake_record *place = reserve(self, body.size);
     TD_ASSERT(place != NULL);
     *place = (intake_record){.kind = INTAKE_HTTP,

@@ -98,7 +98,7 @@ uint64_t intake_now_ns(const intake *self);
 int intake_has_space(const intake *self, size_t bytes);
 
 /* Record the reply to request number http of a feed, after its `http` event; the caller has checked
- * the space. */
+ * the space before that event. */
 void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
                  uint64_t recv_mono_ns);
 

@@ -292,6 +292,30 @@ static void a_pause_that_lasts_too_long_becomes_a_drop(void **state)
     close_fixture(&f);
 }
 
+/* A reply that just fits still does after its event. */
+static void a_reply_fills_what_frames_leave(void **state)
+{
+    (void)state;
+    fixture f;
+    size_t size = 2 * BIG_FRAME_BYTES;
+    uint8_t *reply = td_alloc_zero(1, size);
+    intake_stats stats;
+    const event kept = {.kind = EVENT_HTTP, .what = "x", .url = "https://x", .state = "kept"};
+    open_fixture(&f, OVERLOAD_PAUSE);
+    f.config->feeds[0].http_count = 1;
+    while (intake_has_space(f.intake, size))
+        put_big(&f);
+    while (!intake_has_space(f.intake, size) && size > 0)
+        size--;
+    intake_event(f.intake, 0, &kept);
+    intake_http(f.intake, 0, 0, td_bytes_of(reply, size), f.mono_ns);
+    intake_get_stats(f.intake, &stats);
+    assert_int_equal(stats.http_replies, 1);
+    assert_int_equal(f.pauses, 0);
+    td_free(reply);
+    close_fixture(&f);
+}
+
 /* 10 ms apart, for so long. */
 static void tick_for(fixture *f, uint64_t ns)
 {
@@ -336,6 +360,7 @@ int main(void)
         cmocka_unit_test(what_is_dropped_is_missing_since_the_connection_was_complete),
         cmocka_unit_test(what_is_dropped_is_counted_by_connection),
         cmocka_unit_test(a_pause_that_lasts_too_long_becomes_a_drop),
+        cmocka_unit_test(a_reply_fills_what_frames_leave),
         cmocka_unit_test(a_loop_that_stood_still_says_from_when_to_when),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
