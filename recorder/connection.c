@@ -731,7 +731,7 @@ static void after_failed_start(connection *self, const wire_end *end)
     if (self->was_open || !backoff_is_final(end->cause, end->http_status))
         return;
     self->is_refused = 1;
-    self->options.env->refused(self->options.env->user, self, words);
+    self->options.env->refused(self->options.env->user, words);
 }
 
 static void on_ended(void *user, const wire_end *end)
@@ -800,7 +800,7 @@ static void connect_now(void *user)
                 err.text);
     if (rc == TD_E_INVALID) {
         self->is_refused = 1;
-        self->options.env->refused(self->options.env->user, self, err.text);
+        self->options.env->refused(self->options.env->user, err.text);
     }
     schedule_connect(self, backoff_next_ns(&self->backoff, BACKOFF_REFUSED, now_mono_ns(self)));
 }

@@ -36,7 +36,7 @@ typedef struct connection_env {
     void (*closed_by_peer)(void *user);
     /* An attempt was refused for good (backoff_is_final), and no connection of this slot was ever
      * open. */
-    void (*refused)(void *user, const connection *who, const char *why);
+    void (*refused)(void *user, const char *why);
     /* A subscription was refused and the feed is strict. */
     void (*strict)(void *user, const char *why);
     void *user;

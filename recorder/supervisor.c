@@ -133,10 +133,9 @@ static void on_closed_by_peer(void *user)
 }
 
 /* A refused feed does not end the others; the recording ends when no feed is left. */
-static void on_refused(void *user, const connection *who, const char *why)
+static void on_refused(void *user, const char *why)
 {
     supervisor *self = user;
-    (void)who;
     for (size_t i = 0; i < self->connection_count; i++) {
         if (!connection_is_refused(self->connections[i]))
             return;

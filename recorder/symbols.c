@@ -30,8 +30,11 @@ static td_result read_file(const feed_config *feed, td_io io, symbol_list *out, 
     td_result rc = td_io_read_file(io, path, LIMIT_SYMBOL_FILE_BYTES, &bytes, &size, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "cannot read the symbols in '%s'", path);
+    int is_text = strnlen((const char *)bytes, size) == size;
     out->text = td_strndup((const char *)bytes, size);
     td_free(bytes);
+    if (!is_text)
+        return td_err_set(err, TD_E_INVALID, "the file '%s' has a zero byte", path);
     char *rest = out->text;
     for (size_t number = 1; rest != NULL; number++) {
         char *line = strsep(&rest, "\n");

@@ -32,6 +32,7 @@ test("verbs, options, values, families and topics that are mistyped are refused 
 
 test("an error in a configuration has its file, its line and its key, also where a file or a variable is missing", async (t) => {
   const dir = temporary(t), config = path.join(dir, "feeds.yaml");
+  fs.writeFileSync(path.join(dir, "zeros"), "ETHUSDT\n\0SOLUSDT\n");
   const feed = "feeds:\n  - family: v5-linear\n    topics: [publicTrade]\n    symbols: [BTCUSDT]\n";
   for (const [text, line, error, hint = ""] of [
     ["fedes: []\n", 1, "unknown key 'fedes'", "did you mean 'feeds'?"],
@@ -40,6 +41,7 @@ test("an error in a configuration has its file, its line and its key, also where
     [`${feed}    max_topics_per_connection: -1\n`, 5, "'-1' is not a whole number"],
     [`${feed}    strict: maybe\n`, 5, "strict: 'maybe' is neither true nor false"],
     [`${feed}    symbols_file: ${dir}/nowhere\n`, 5, "No such file or directory"],
+    [`${feed}    symbols_file: ${dir}/zeros\n`, 5, "zeros' has a zero byte"],
     [`${feed}    ca_file: ${dir}/nowhere.pem\n`, 5, "No such file or directory"],
     [`${feed}    api_key_env: TD_NO_SUCH_KEY\n    api_secret_env: TD_NO_SUCH_SECRET\n`, 2, "TD_NO_SUCH_KEY is not set"],
     ["feeds:\n  - family: v5-linear\n    symbols: [BTCUSDT]\n    topics: [publicTrades]\n", 4, "has no topic 'publicTrades.BTCUSDT'", "did you mean 'publicTrade'?"],
