@@ -138,46 +138,42 @@ static int is_name_char(uint8_t c)
     return isalnum(c) || c == '-' || c == '.' || c == '_';
 }
 
-/* Copies the host; *rest is what follows it, and its brackets, in the authority. */
-static td_result read_host(const td_url *url, char host[TD_HOST_BYTES], td_bytes *rest, td_err *err)
+static td_result read_port(td_bytes text, uint16_t *port, td_err *err)
 {
-    const uint8_t *end = url->authority.data + url->authority.size;
-    int has_brackets = url->host.data > url->authority.data;
-    size_t size = 0;
-    if (has_brackets && url->host.data + url->host.size == end)
-        return td_err_set(err, TD_E_INVALID, "'[' without ']'");
-    while (size < url->host.size && (has_brackets || is_name_char(url->host.data[size])))
-        size++;
-    if (size < url->host.size)
-        return td_err_set(err, TD_E_INVALID, "'%c' cannot be in a host name", url->host.data[size]);
-    if (size == 0)
-        return td_err_set(err, TD_E_INVALID, "the host is missing");
-    if (size >= TD_HOST_BYTES)
-        return td_err_set(err, TD_E_INVALID, "a host of %zu characters: at most %d are allowed",
-                          size, TD_HOST_BYTES - 1);
-    memcpy(host, url->host.data, size);
-    host[size] = '\0';
-    *rest = between(url->host.data + size + has_brackets, end);
-    if (has_brackets && td_address_version(host) != 6)
-        return td_err_set(err, TD_E_INVALID, "'%s' in brackets is not an IPv6 address", host);
-    return TD_OK;
-}
-
-/* Take ":PORT" from the front of the text after a host. */
-static td_result read_port(td_bytes *rest, uint16_t *port, td_err *err)
-{
-    TD_ASSERT(rest->size > 0 && rest->data[0] == ':');
-    td_bytes text = between(rest->data + 1, rest->data + rest->size);
     unsigned value = 0;
-    size_t size = 0;
-    for (; size < text.size && isdigit(text.data[size]) && size <= PORT_DIGITS_MAX; size++)
-        value = value * 10 + (unsigned)(text.data[size] - '0');
-    if (size == 0 || size > PORT_DIGITS_MAX || value > PORT_MAX)
+    for (size_t i = 0; i < text.size && i < PORT_DIGITS_MAX; i++)
+        value = value * 10 + (unsigned)(text.data[i] - '0');
+    if (!is_port(text) || text.size > PORT_DIGITS_MAX || value > PORT_MAX)
         return td_err_set(err, TD_E_INVALID, "'%.*s' is not a port (0 to %d)", (int)text.size,
                           (const char *)text.data, PORT_MAX);
     *port = (uint16_t)value;
-    *rest = between(text.data + size, text.data + text.size);
     return TD_OK;
+}
+
+/* Copies the host, and reads the port if there is one. */
+static td_result read_authority(const td_url *url, char host[TD_HOST_BYTES], uint16_t *port,
+                                td_err *err)
+{
+    td_bytes name = url->host;
+    size_t has_brackets = name.data > url->authority.data;
+    size_t port_bytes = url->port.data == NULL ? 0 : 1 + url->port.size;
+    if (has_brackets && name.size + 1 == url->authority.size)
+        return td_err_set(err, TD_E_INVALID, "'[' without ']'");
+    for (size_t i = 0; i < name.size && !has_brackets; i++)
+        if (!is_name_char(name.data[i]))
+            return td_err_set(err, TD_E_INVALID, "'%c' cannot be in a host name", name.data[i]);
+    if (name.size == 0)
+        return td_err_set(err, TD_E_INVALID, "the host is missing");
+    if (name.size >= TD_HOST_BYTES)
+        return td_err_set(err, TD_E_INVALID, "a host of %zu characters: at most %d are allowed",
+                          name.size, TD_HOST_BYTES - 1);
+    memcpy(host, name.data, name.size);
+    host[name.size] = '\0';
+    if (has_brackets && td_address_version(host) != 6)
+        return td_err_set(err, TD_E_INVALID, "'%s' in brackets is not an IPv6 address", host);
+    if (name.size + 2 * has_brackets + port_bytes < url->authority.size)
+        return td_err_set(err, TD_E_INVALID, "only a port can follow an address in brackets");
+    return port_bytes == 0 ? TD_OK : read_port(url->port, port, err);
 }
 
 static td_result read_target(const td_url *url, td_server_url *out, td_err *err)
@@ -225,7 +221,6 @@ static td_result parse_parts(const char *text, const url_schemes *schemes, td_se
                              td_err *err)
 {
     td_url url = td_url_split(td_bytes_str(text));
-    td_bytes rest;
     out->is_tls = td_bytes_is(url.scheme, schemes->tls) != 0;
     out->port = out->is_tls ? PORT_TLS : PORT_PLAIN;
     if (!out->is_tls && !td_bytes_is(url.scheme, schemes->plain))
@@ -233,16 +228,11 @@ static td_result parse_parts(const char *text, const url_schemes *schemes, td_se
                           schemes->plain, schemes->tls);
     if (url.user.size > 0)
         return td_err_set(err, TD_E_INVALID, "a user name has no place in it");
-    td_result rc = read_host(&url, out->host, &rest, err);
-    if (rc == TD_OK && rest.size > 0 && rest.data[0] == ':')
-        rc = read_port(&rest, &out->port, err);
+    td_result rc = read_authority(&url, out->host, &out->port, err);
     if (rc != TD_OK)
         return rc;
     if (out->port == 0)
         return td_err_set(err, TD_E_INVALID, "port 0 cannot be connected to");
-    if (rest.size > 0)
-        return td_err_set(err, TD_E_INVALID, "'%.*s' cannot follow a host", (int)rest.size,
-                          (const char *)rest.data);
     unsigned version = td_address_version(out->host);
     out->is_numeric = version != 0;
     out->is_ipv6 = version == 6;
@@ -278,15 +268,10 @@ td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_
                              td_err *err)
 {
     td_url place = {.authority = td_bytes_str(text)};
-    td_bytes rest = {0};
     split_authority(&place);
-    td_result rc = read_host(&place, host, &rest, err);
-    if (rc == TD_OK && (rest.size == 0 || rest.data[0] != ':'))
+    td_result rc = read_authority(&place, host, port, err);
+    if (rc == TD_OK && place.port.data == NULL)
         rc = td_err_set(err, TD_E_INVALID, "':PORT' is missing");
-    if (rc == TD_OK)
-        rc = read_port(&rest, port, err);
-    if (rc == TD_OK && rest.size > 0)
-        rc = td_err_set(err, TD_E_INVALID, "'%s' cannot follow a port", (const char *)rest.data);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "'%s' is not HOST:PORT", text);
 }
 

@@ -142,7 +142,8 @@ static void test_url_refused(void **state)
         {"wss://h:65536/", "not a port"},
         {"wss://h:123456/", "not a port"},
         {"wss://h:0/", "port 0"},
-        {"wss://h:1x/", "cannot follow a host"},
+        {"wss://h:1x/", "not a port"},
+        {"wss://[::1]x/", "only a port can follow"},
         {"wss://h h/", "' ' cannot be in a host name"},
         {"wss://h/a b", "space or control"},
         {"wss://h/\r\nX: y", "space or control"},
@@ -195,6 +196,7 @@ static void test_host_port(void **state)
         {"h:80x", "", -1},
         {"::1:80", "", -1},
         {"h:-1", "", -1},
+        {"[::1]x:1", "", -1},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         char host[TD_HOST_BYTES];
