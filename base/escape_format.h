@@ -11,9 +11,8 @@
 /* Append escaped text. As td_buf_reserve. */
 TD_MUST_USE td_result td_escape_append(td_buf *out, td_bytes text, td_err *err);
 
-/* Append formatted text: the format's own characters unchanged, the values of %s escaped, their
- * line breaks too. Conversions: %s %c %d %u %x with l, ll, z, j, width, precision (of %s), '-' and
- * '0'; another is an assertion. As td_buf_reserve. */
+/* Append formatted text: the format's own characters unchanged, the values escaped, their line
+ * breaks too. Conversions: %s %*s %.*s %c %u %zu; another is an assertion. As td_buf_reserve. */
 TD_MUST_USE td_result td_escape_vprintf(td_buf *out, td_err *err, const char *format,
                                         va_list values) TD_PRINTF(3, 0);
 

@@ -56,7 +56,7 @@ static void test_json_lines(void **state)
         json_write_object_end(json);
         output_json_end(&output);
     }
-    output_printf(&output, "%s %d\n", "text", 3);
+    output_printf(&output, "%s %u\n", "text", 3U);
     assert_int_equal(output_finish(&output, NULL), TD_OK);
     assert_string_equal(sink_text(&sink), "{\"n\":0}\n{\"n\":1}\ntext 3\n");
     fclose(sink.file);

@@ -74,7 +74,7 @@ static void describe_kinds(result_writer *r)
     result_name(r, "name", "");
     result_bool(r, "bool", 1);
     result_null(r, "null");
-    result_note(r, "note", "%s %d", "x\033", 3);
+    result_note(r, "note", "%s %u", "x\033", 3U);
     result_duration(r, "lasts", UINT64_C(250000000));
     result_styled(r, "verdict", TERMINAL_BAD, "LOST");
     result_object_end(r, "{count} {unknown} {number} {size}\n{time} {never} {instant}\n"
