@@ -71,8 +71,6 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
     TD_ASSERT(feed_index < self->options.config->feed_count);
     TD_ASSERT(chunk->conn_count <= LIMIT_FEED_SLOTS);
     uint64_t lag_ns = lag_durable(self->lag);
-    if (self->options.durable == NULL)
-        return;
     for (uint32_t i = 0; i < chunk->conn_count; i++) {
         const chain_conn *conn = &chunk->conns[i];
         durable_count count = {.feed = self->options.config->feeds[feed_index].name,
@@ -557,7 +555,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     end_without_peer(self);
     record_findings(self);
     report_lag(self, lag_take(self->lag, &slow), &slow);
-    if (self->options.status != NULL && mono_ns >= *status_at_ns) {
+    if (mono_ns >= *status_at_ns) {
         supervisor_status status;
         fill_status(self, &status);
         self->options.status(self->options.user, &status);
