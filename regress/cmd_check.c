@@ -14,21 +14,28 @@
 #include "regress/report.h"
 #include "regress/run.h"
 
-typedef struct check_flags {
+/* Everything of one run of either verb. */
+typedef struct check_command {
+    verb_run *verb;
     const char *cut_file;
     const char *junit_file;
-    uint8_t is_part;
-} check_flags;
+    decoder_options decoders;
+    selection wanted; /* what is played, with absolute times */
+    uint8_t is_diff;  /* 0: check */
+    uint8_t is_part;  /* 1: less time than the baseline covers, or --part */
+    baseline *was;
+    regress_report report;
+} check_command;
 
 static const option_row REPORT_ROWS[] = {
     {.long_name = "cut",
      .type = OPTION_TEXT,
-     .offset = offsetof(check_flags, cut_file),
+     .offset = offsetof(check_command, cut_file),
      .metavar = "FILE",
      .help = "write the shortest tape that shows the first difference (.mcap)"},
     {.long_name = "junit",
      .type = OPTION_TEXT,
-     .offset = offsetof(check_flags, junit_file),
+     .offset = offsetof(check_command, junit_file),
      .metavar = "FILE",
      .help = "also write the result as JUnit XML"},
 };
@@ -36,27 +43,15 @@ static const option_row REPORT_ROWS[] = {
 static const option_row CHECK_ROWS[] = {
     {.long_name = "part",
      .type = OPTION_FLAG,
-     .offset = offsetof(check_flags, is_part),
+     .offset = offsetof(check_command, is_part),
      .help = "the archive has a part of the baseline's time only: earlier and later frames\n"
              "are not missing (implied by --from and --to)"},
 };
 
-static option_group report_group(check_flags *target)
+static option_group report_group(check_command *target)
 {
     return (option_group){"Report", REPORT_ROWS, sizeof REPORT_ROWS / sizeof *REPORT_ROWS, target};
 }
-
-/* Everything of one run of either verb. */
-typedef struct check_command {
-    verb_run *verb;
-    check_flags flags;
-    decoder_options decoders;
-    selection wanted; /* what is played, with absolute times */
-    uint8_t is_diff;  /* 0: check */
-    uint8_t is_part;  /* 1: less time than the baseline covers */
-    baseline *was;
-    regress_report report;
-} check_command;
 
 /* ---- before ---- */
 
@@ -75,7 +70,7 @@ static td_result check_flags_of(verb_run *verb)
         rc = td_err_set(err, TD_E_INVALID, "no decoder is given");
         td_err_hint(err, "give --decoder FILE.so or --decoder-cmd COMMAND, once or twice");
     }
-    const char *cut_file = command->flags.cut_file;
+    const char *cut_file = command->cut_file;
     const char *suffix = cut_file == NULL ? NULL : strrchr(cut_file, '.');
     if (rc == TD_OK && cut_file != NULL && (suffix == NULL || strcmp(suffix, ".mcap") != 0))
         rc = td_err_set(err, TD_E_INVALID, "'%s': the name of a tape ends in .mcap", cut_file);
@@ -116,7 +111,7 @@ static td_result narrow(check_command *command, td_err *err)
     td_result rc = verb_run_window(command->verb, wanted, &window);
     if (rc != TD_OK)
         return rc;
-    command->is_part = window.from_ns > all.from_ns || window.to_ns < all.to_ns;
+    command->is_part |= window.from_ns > all.from_ns || window.to_ns < all.to_ns;
     if (window.from_ns < all.from_ns)
         window.from_ns = all.from_ns;
     if (window.to_ns > all.to_ns)
@@ -167,10 +162,9 @@ static td_result save_first(check_command *command, td_err *err)
 static td_result compare(check_command *command, td_err *err)
 {
     const regress_options options = {command->verb, &command->wanted, command->report.is_decoder};
-    const regress_against against = {
-        .was = command->was,
-        .extent = command->is_part || command->flags.is_part ? JOIN_PART : JOIN_WHOLE,
-        .was_decoder = command->report.was_decoder};
+    const regress_against against = {.was = command->was,
+                                     .extent = command->is_part ? JOIN_PART : JOIN_WHOLE,
+                                     .was_decoder = command->report.was_decoder};
     begin_phase(command, "now");
     td_result rc =
         regress_compare(&options, &against, &command->report.totals, &command->report.found, err);
@@ -208,23 +202,23 @@ static void describe(check_command *command)
 static td_result cut(check_command *command, td_err *err)
 {
     const regress_stream *of = command->report.found.first;
-    if (command->flags.cut_file == NULL)
+    if (command->cut_file == NULL)
         return TD_OK;
     if (of == NULL || !of->first.has_frame) {
         report_line(command->verb->report, TD_LOG_INFO, "no frame differs: '%s' is not written",
-                    command->flags.cut_file);
+                    command->cut_file);
         return TD_OK;
     }
     const cut_options options = {.archive = command->verb->archive,
                                  .decoding = user_decoder_decoding(command->report.is_decoder),
                                  .threads = threads_options_count(&command->verb->threads),
-                                 .path = command->flags.cut_file};
+                                 .path = command->cut_file};
     cut_result done;
     td_result rc = cut_write(&options, of, &done, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--cut");
     report_line(command->verb->report, TD_LOG_INFO, "%s in '%s'%s",
-                format_counted(done.frames, "frame").text, command->flags.cut_file,
+                format_counted(done.frames, "frame").text, command->cut_file,
                 of->first.has_book && !done.has_snapshot
                     ? "; the archive has no snapshot before them"
                     : "");
@@ -238,9 +232,8 @@ static td_result conclude(check_command *command, td_err *err)
     report->was = baseline_get_meta(command->was);
     td_result rc = TD_OK;
     describe(command);
-    if (command->flags.junit_file != NULL)
-        rc = regress_report_junit(&command->report.found, io_posix(), command->flags.junit_file,
-                                  err);
+    if (command->junit_file != NULL)
+        rc = regress_report_junit(&command->report.found, io_posix(), command->junit_file, err);
     if (rc == TD_OK)
         rc = cut(command, err);
     if (command->report.totals.is_damaged)
@@ -294,8 +287,8 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
                     "tapedeck regress check before.tdb DIR --topic trade --junit report.xml\n"
                     "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
-        .own = {{"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command.flags},
-                report_group(&command.flags),
+        .own = {{"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command},
+                report_group(&command),
                 option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,
         .check = check_flags_of,
@@ -320,7 +313,7 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
                     "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
                     "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py'",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
-        .own = {report_group(&command.flags), option_group_decoder(&command.decoders)},
+        .own = {report_group(&command), option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,
         .check = check_flags_of,
         .work = run};

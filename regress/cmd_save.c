@@ -4,34 +4,30 @@
 
 #include "regress/run.h"
 
-typedef struct save_flags {
-    const char *out;
-} save_flags;
-
-static const option_row SAVE_ROWS[] = {
-    {.long_name = "out",
-     .short_name = 'o',
-     .type = OPTION_TEXT,
-     .offset = offsetof(save_flags, out),
-     .metavar = "FILE",
-     .help = "the baseline to make (.tdb)"},
-};
-
 /* Everything of one run of the verb. */
 typedef struct save_command {
-    save_flags flags;
+    const char *out;
     decoder_options decoders;
     user_decoder *decoder;
     baseline *made;
     regress_totals totals;
 } save_command;
 
+static const option_row SAVE_ROWS[] = {
+    {.long_name = "out",
+     .short_name = 'o',
+     .type = OPTION_TEXT,
+     .offset = offsetof(save_command, out),
+     .metavar = "FILE",
+     .help = "the baseline to make (.tdb)"},
+};
+
 static void describe(const save_command *command, result_writer *r)
 {
     const baseline_meta *meta = baseline_get_meta(command->made);
     const regress_totals *totals = &command->totals;
     result_object_begin(r, NULL);
-    result_text(r, "baseline", command->flags.out);
+    result_text(r, "baseline", command->out);
     result_text(r, "archive", meta->archive);
     result_text(r, "decoder", meta->decoder);
     result_text(r, "version", meta->version);
@@ -55,14 +51,14 @@ static td_result check_flags(verb_run *verb)
 {
     const save_command *command = verb->state;
     td_err *err = &verb->err;
-    if (command->flags.out == NULL) {
+    if (command->out == NULL) {
         td_err_set(err, TD_E_INVALID, "no baseline is given");
         td_err_hint(err, "give -o FILE");
         return TD_E_INVALID;
     }
     td_result rc = decoder_options_check(&command->decoders, 1, err);
     if (rc == TD_OK)
-        rc = regress_check_absent(command->flags.out, err);
+        rc = regress_check_absent(command->out, err);
     return rc;
 }
 
@@ -78,7 +74,7 @@ static td_result run(verb_run *verb)
                                err);
     const regress_options options = {verb, &wanted, command->decoder};
     if (rc == TD_OK)
-        rc = regress_save(&options, command->flags.out, &command->made, &command->totals, err);
+        rc = regress_save(&options, command->out, &command->made, &command->totals, err);
     if (rc == TD_OK)
         describe(command, &verb->result);
     if (rc == TD_OK && command->totals.is_damaged)
@@ -107,7 +103,7 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck regress save DIR -o before.tdb\n"
                     "tapedeck regress save DIR -o books.tdb --topic 'orderBook*' --from 2021-04-17",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
-        .own = {{"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command.flags},
+        .own = {{"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command},
                 option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,
         .check = check_flags,

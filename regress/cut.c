@@ -164,12 +164,19 @@ static td_result append_segment_event(cut *c, uint64_t recv_ns, td_err *err)
     return rc;
 }
 
+/* Remove what is not whole, or what one left that was killed. */
+static td_result remove_file(const cut *c, td_err *err)
+{
+    char open_path[LIMIT_PATH_BYTES];
+    segment_open_path(c->options->path, open_path);
+    td_result rc = td_io_unlink(archive_io(c->options->archive), open_path, err);
+    return rc == TD_E_NOTFOUND ? TD_OK : rc;
+}
+
 /* Create the file, whose first frame is of this channel. */
 static td_result open_file(cut *c, const frame_ref *first, td_err *err)
 {
-    char open_path[LIMIT_PATH_BYTES];
     const channel_info *info = &first->channel->info;
-    td_io io = archive_io(c->options->archive);
     const chunk_builder_options building = {.spans_hours = 1};
     const segment_session session = {.session = c->of->first.session_id,
                                      .start_ns = c->start_ns,
@@ -189,10 +196,10 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
                                .message_encoding = "json"};
     c->builder = chunk_builder_open(&building);
     c->sealed = sealed_chunk_open();
-    segment_open_path(c->options->path, open_path);
-    td_result rc = td_io_unlink(io, open_path, err); /* what one left that was killed */
-    if (rc == TD_OK || rc == TD_E_NOTFOUND)
-        rc = segment_writer_open(io, c->options->path, &session, &c->writer, err);
+    td_result rc = remove_file(c, err);
+    if (rc == TD_OK)
+        rc = segment_writer_open(archive_io(c->options->archive), c->options->path, &session,
+                                 &c->writer, err);
     return rc == TD_OK ? append_segment_event(c, first->recv_ns, err) : rc;
 }
 
@@ -257,15 +264,6 @@ static td_result write_file(cut *c, td_err *err)
     return rc == TD_OK ? segment_writer_finish(c->writer, NULL, err) : rc;
 }
 
-/* Remove what did not become whole. */
-static void remove_file(const cut *c)
-{
-    char open_path[LIMIT_PATH_BYTES];
-    segment_open_path(c->options->path, open_path);
-    td_result rc = td_io_unlink(archive_io(c->options->archive), open_path, NULL);
-    (void)rc; /* the failure before it is returned */
-}
-
 td_result cut_write(const cut_options *options, const regress_stream *of, cut_result *out,
                     td_err *err)
 {
@@ -283,7 +281,7 @@ td_result cut_write(const cut_options *options, const regress_stream *of, cut_re
         rc = write_file(&c, err);
     segment_writer_close(c.writer);
     if (c.writer != NULL && rc != TD_OK)
-        remove_file(&c);
+        (void)remove_file(&c, NULL); /* the failure before it is returned */
     chunk_builder_close(c.builder);
     sealed_chunk_close(c.sealed);
     *out = c.result;

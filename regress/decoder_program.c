@@ -97,12 +97,16 @@ static decode_reason talk(program_instance *own, uint64_t timeout_ns, char what[
 
 /* ---- processes ---- */
 
+static void close_end(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 static void close_pipes(program_instance *own)
 {
-    if (own->input >= 0)
-        (void)close(own->input);
-    if (own->output >= 0)
-        (void)close(own->output);
+    close_end(own->input);
+    close_end(own->output);
     own->input = own->output = -1;
 }
 
@@ -138,26 +142,19 @@ static void kill_process(program_instance *own)
     end_process(own, ignored);
 }
 
-/* Our ends of the two pipes in *own, its ends in theirs. */
+/* Our ends of the two pipes in *own, its ends in theirs; -1: not open. */
 static int open_pipes(program_instance *own, int theirs[2])
 {
-    int to[2];
-    int from[2];
-    if (pipe2(to, O_CLOEXEC) != 0)
-        return errno;
-    if (pipe2(from, O_CLOEXEC) != 0) {
-        int why = errno;
-        (void)close(to[0]);
-        (void)close(to[1]);
-        return why;
-    }
+    int to[2] = {-1, -1};
+    int from[2] = {-1, -1};
+    int failed = pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0 ? errno : 0;
     own->input = to[1];
     own->output = from[0];
     theirs[0] = to[0];
     theirs[1] = from[1];
     (void)fcntl(own->input, F_SETFL, O_NONBLOCK); /* pipes can */
     (void)fcntl(own->output, F_SETFL, O_NONBLOCK);
-    return 0;
+    return failed;
 }
 
 /* A group of its own, so that all that it starts ends with it; signals as a shell starts programs
@@ -194,13 +191,12 @@ static int spawn(program_instance *own, const int theirs[2])
 
 static td_result start_process(program_instance *own, td_err *err)
 {
-    int theirs[2] = {-1, -1};
+    int theirs[2];
     int failed = open_pipes(own, theirs);
-    if (failed != 0)
-        return td_err_set_os(err, failed, "pipe of a decoder");
-    failed = spawn(own, theirs);
-    (void)close(theirs[0]);
-    (void)close(theirs[1]);
+    if (failed == 0)
+        failed = spawn(own, theirs);
+    close_end(theirs[0]);
+    close_end(theirs[1]);
     if (failed == 0)
         return TD_OK;
     own->pid = 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/time_text.h"
@@ -69,12 +70,6 @@ decode_reason decoder_reason_of(td_bytes text)
 
 /* ---- instances ---- */
 
-typedef struct instance {
-    pthread_t thread;
-    void *self;
-    struct instance *next;
-} instance;
-
 /* The first frame at which a decoder failed. */
 typedef struct decoder_failure {
     decode_reason reason; /* DECODE_CRASHED, _HUNG, _GARBAGE or _UNSTABLE */
@@ -88,38 +83,29 @@ struct user_decoder {
     const decoder_kind *kind; /* NULL: the built-in decoder */
     decoder_environment environment;
     tape_decoding decoding;
+    pthread_key_t own;     /* a thread's instance */
     pthread_mutex_t mutex; /* of what follows */
-    instance *instances;
+    void **instances;
+    size_t instance_count;
     uint64_t counts[DECODE_REASON_COUNT]; /* of refusals and failures */
     decoder_failure first;                /* recv_ns 0: none */
 };
 
-static instance *find_instance(user_decoder *self)
-{
-    pthread_mutex_lock(&self->mutex);
-    instance *at = self->instances;
-    while (at != NULL && !pthread_equal(at->thread, pthread_self()))
-        at = at->next;
-    pthread_mutex_unlock(&self->mutex);
-    return at;
-}
-
 /* The calling thread's instance. */
-static td_result get_instance(user_decoder *self, instance **out, td_err *err)
+static td_result get_instance(user_decoder *self, void **out, td_err *err)
 {
-    void *made_self = NULL;
-    *out = find_instance(self);
+    *out = pthread_getspecific(self->own);
     if (*out != NULL)
         return TD_OK;
-    td_result rc = self->kind->begin(&self->environment, &made_self, err);
+    td_result rc = self->kind->begin(&self->environment, out, err);
     if (rc != TD_OK)
         return rc;
-    instance *made = td_alloc(sizeof *made);
+    if (pthread_setspecific(self->own, *out) != 0)
+        td_out_of_memory(0);
     pthread_mutex_lock(&self->mutex);
-    *made = (instance){pthread_self(), made_self, self->instances};
-    self->instances = made;
+    self->instances = td_array_grow(self->instances, self->instance_count, sizeof(void *));
+    self->instances[self->instance_count++] = *out;
     pthread_mutex_unlock(&self->mutex);
-    *out = made;
     return TD_OK;
 }
 
@@ -150,12 +136,12 @@ static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, 
                              td_err *err)
 {
     user_decoder *self = ctx;
-    instance *own;
+    void *own;
     td_result rc = get_instance(self, &own, err);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         frame_ref *frame = frames[i];
         char what[DECODER_WHAT_BYTES] = "";
-        rc = self->kind->decode(own->self, frame, arena, &frame->content, what, err);
+        rc = self->kind->decode(own, frame, arena, &frame->content, what, err);
         decode_reason reason = frame->content.why.reason;
         if (rc == TD_OK && !frame->is_lead_in && reason >= DECODE_REFUSED &&
             !(reason == DECODE_REFUSED && frame->row == NULL))
@@ -181,14 +167,14 @@ td_result user_decoder_ask(user_decoder *self, const frame_ref *frame, td_arena 
                            frame_content *out, td_err *err)
 {
     char what[DECODER_WHAT_BYTES];
-    instance *own;
+    void *own;
     if (self->kind == NULL) {
         ask_built_in(frame, arena, out);
         return TD_OK;
     }
     td_result rc = get_instance(self, &own, err);
     if (rc == TD_OK)
-        rc = self->kind->decode(own->self, frame, arena, out, what, err);
+        rc = self->kind->decode(own, frame, arena, out, what, err);
     if (rc == TD_OK && out->why.reason == DECODE_REFUSED && frame->row == NULL)
         ask_built_in(frame, arena, out);
     return rc;
@@ -201,10 +187,12 @@ td_result user_decoder_open(const decoder_options *options, size_t number, const
 {
     size_t libraries = options->libraries.count;
     user_decoder *made = td_alloc_zero(1, sizeof *made);
-    instance *first;
+    void *first;
     made->environment = (decoder_environment){"built-in", options->timeout_ns, log, signals};
     made->decoding = (tape_decoding){read_frames, made};
     pthread_mutex_init(&made->mutex, NULL);
+    int failed = pthread_key_create(&made->own, NULL);
+    TD_ASSERT(failed == 0); /* there are two decoders at most */
     if (number < libraries && strcmp(options->libraries.items[number], "builtin") != 0) {
         made->kind = &DECODER_LIBRARY;
         made->environment.name = options->libraries.items[number];
@@ -226,12 +214,10 @@ void user_decoder_close(user_decoder *self)
 {
     if (self == NULL)
         return;
-    while (self->instances != NULL) {
-        instance *next = self->instances->next;
-        self->kind->end(self->instances->self);
-        td_free(self->instances);
-        self->instances = next;
-    }
+    for (size_t i = 0; i < self->instance_count; i++)
+        self->kind->end(self->instances[i]);
+    td_free(self->instances);
+    (void)pthread_key_delete(self->own); /* it was created */
     pthread_mutex_destroy(&self->mutex);
     td_free(self);
 }
