@@ -79,19 +79,22 @@ static int is_crash(const work *w)
     return 0;
 }
 
-/* Journal the gaps of crashed sessions. Of the past only marks change, until it is read again. */
+/* Journal the gaps of crashed sessions. */
 static td_result open_gaps(work *w, td_err *err)
 {
+    archive_view *view = NULL;
     gap_list known = {0};
     gap_list rows = {0};
     if (!is_crash(w))
         return TD_OK;
-    td_result rc = archive_written_gaps(w->archive, &known, err);
+    td_result rc = archive_view_open(w->archive, VIEW_ALL, NULL, &view, err);
     if (rc == TD_OK) {
+        archive_written_gaps(view, &known);
         gap_list_join(&rows, &known);
-        archive_each_missing(w->archive, &w->past, &w->listing, mark_lost, NULL);
-        rc = crash_gaps_find(w->archive, &w->past, &w->listing, w->live, &rows, err);
+        archive_each_missing(w->archive, &view->past, &view->listing, mark_lost, NULL);
+        rc = crash_gaps_find(view, &rows, err);
     }
+    archive_view_close(view);
     for (size_t i = 0; i < rows.count && rc == TD_OK; i++) {
         gap_row row = rows.rows[i];
         const gap_row *listed = gap_list_find(&known, &row);
@@ -112,8 +115,7 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
                                td_err *err)
 {
     uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
-    const session_row *session = archive_past_session(&w->past, name->session);
-    int is_import = session != NULL && session_is_import(session);
+    int is_import = archive_past_is_import(&w->past, name->session);
     gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
                              crash_gaps_end(w->archive, &w->past, row, from_ns),
                              is_import ? CRASH_CAUSE_IMPORT : "segment cannot be read");
@@ -418,12 +420,9 @@ static td_result finish_interrupted(work *w, td_err *err)
 
 static td_result enter_session(work *w, const segment_index *unlisted, td_err *err)
 {
-    session_row row = {.start_ns = unlisted->session_start_ns};
+    const session_row row = archive_past_session_of(unlisted);
     if (archive_past_session(&w->past, unlisted->session) != NULL)
         return TD_OK;
-    memcpy(row.session, unlisted->session, sizeof row.session);
-    memcpy(row.verb, unlisted->verb, sizeof row.verb);
-    memcpy(row.version, unlisted->version, sizeof row.version);
     td_result rc = journal_append_session(w->past.writer, &row, err);
     return rc == TD_OK ? archive_past_open(w->archive, &w->past, err) : rc;
 }

@@ -4,7 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "archive/journal.h"
+
+enum { HOUR_S = 3600 };
 
 static void close_catalog(archive_view *view, const char *why)
 {
@@ -72,25 +75,18 @@ archive_view *archive_view_share(archive_view *view)
     return view;
 }
 
-void archive_view_release(archive_view *view)
+void archive_view_close(archive_view *view)
 {
     if (view == NULL)
         return;
     TD_ASSERT(view->user_count > 0);
     if (--view->user_count > 0)
         return;
-    catalog_close(view->catalog);
-    td_free(view);
-}
-
-void archive_view_close(archive_view *view)
-{
-    if (view == NULL)
-        return;
     archive_listing_fini(&view->listing);
     archive_past_fini(&view->past);
     gap_list_fini(&view->journal_gaps);
-    archive_view_release(view);
+    catalog_close(view->catalog);
+    td_free(view);
 }
 
 int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,
@@ -110,4 +106,45 @@ int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes,
     else if (rc != TD_E_NOTFOUND)
         close_catalog(view, cause.text);
     return 0;
+}
+
+td_result archive_view_read(archive_view *view, const char *path, uint64_t file_bytes,
+                            catalog_part part, segment_rows *out, td_err *err)
+{
+    return archive_view_load(view, path, file_bytes, part, out)
+               ? TD_OK
+               : segment_rows_read(view->archive, path, out, err);
+}
+
+/* The newest time of a segment that is not later than until_ns, or 0. */
+static uint64_t newest_of(const segment_index *index, uint64_t until_ns)
+{
+    uint64_t newest_ns = 0;
+    for (size_t i = 0; i < index->chunk_count; i++) {
+        const segment_chunk *chunk = &index->chunks[i];
+        uint64_t ns = chunk->last_ns <= until_ns ? chunk->last_ns : chunk->first_ns;
+        if (ns <= until_ns && ns > newest_ns)
+            newest_ns = ns;
+    }
+    return newest_ns;
+}
+
+/* The latest segments first: one whose hour ends before what was found need not be read. */
+uint64_t archive_view_newest_ns(archive_view *view, uint64_t until_ns)
+{
+    uint64_t newest_ns = 0;
+    for (size_t i = view->listing.segment_count; i > 0; i--) {
+        const archive_segment *segment = &view->listing.segments[i - 1];
+        uint64_t end_s = (segment->name.first_s / HOUR_S + 1) * HOUR_S;
+        segment_rows rows;
+        if (!segment->name.is_parsed || end_s <= newest_ns / TD_NS_PER_S ||
+            segment->name.first_s > until_ns / TD_NS_PER_S)
+            continue;
+        td_result rc = archive_view_read(view, segment->path, segment->size_bytes,
+                                         CATALOG_ROWS_AND_CHUNKS, &rows, NULL);
+        uint64_t ns = rc == TD_OK ? newest_of(&rows.index, until_ns) : 0;
+        newest_ns = ns > newest_ns ? ns : newest_ns;
+        segment_rows_fini(&rows);
+    }
+    return newest_ns;
 }

@@ -1,7 +1,7 @@
 /* What is in an archive at a moment, read once for several plans: the segments on the disk, the
  * journal, and the catalog. A view does not change; what follows a growing archive reads a new one.
- * It is for the time in which plans are made; these keep the catalog open for as long as they load
- * chunks from it. One thread at a time per archive. */
+ * A plan keeps its view for as long as it loads chunks from the catalog. One thread at a time per
+ * archive. */
 #ifndef TD_ARCHIVE_ARCHIVE_VIEW_H
 #define TD_ARCHIVE_ARCHIVE_VIEW_H
 
@@ -20,7 +20,7 @@ typedef struct archive_view {
     const td_log *log;           /* why it is not used; may be NULL */
     archive_past past;
     gap_list journal_gaps; /* as they were written */
-    unsigned user_count;   /* the opener, and who shares the catalog */
+    unsigned user_count;   /* the opener, and those who share it */
 } archive_view;
 
 typedef enum view_parts {
@@ -33,12 +33,10 @@ typedef enum view_parts {
 TD_MUST_USE td_result archive_view_open(archive *archive, view_parts parts, const td_log *log,
                                         archive_view **out, td_err *err);
 
-/* For its opener: free all but the catalog, which goes with its last user. NULL is fine. */
-void archive_view_close(archive_view *view);
-
-/* Become a user of its catalog, also after the view was closed; and end that (NULL is fine). */
+/* Become one more of its users; and end that, for its opener too: the last one frees it. NULL is
+ * fine. */
 archive_view *archive_view_share(archive_view *view);
-void archive_view_release(archive_view *view);
+void archive_view_close(archive_view *view);
 
 /* Load the rows of a listed segment from the catalog, if they describe the file: it has file_bytes
  * bytes, the journal has the same size and chain, and the rows are those that were written. 0: the
@@ -46,5 +44,16 @@ void archive_view_release(archive_view *view);
  * segment_rows_fini. */
 int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,
                       segment_rows *out);
+
+/* Receive time of the newest message (events included) that is not later than until_ns; 0: absent.
+ * It may be in any segment, not only in the one that was written last: a clock may have been wrong,
+ * and an import adds old data. Where a chunk lies on both sides of until_ns it is the chunk's first
+ * time. Unreadable files are skipped. */
+uint64_t archive_view_newest_ns(archive_view *view, uint64_t until_ns);
+
+/* The rows of a listed segment, this part of them at least: from the catalog, or as
+ * segment_rows_read. */
+TD_MUST_USE td_result archive_view_read(archive_view *view, const char *path, uint64_t file_bytes,
+                                        catalog_part part, segment_rows *out, td_err *err);
 
 #endif

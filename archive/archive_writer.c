@@ -171,12 +171,6 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
     return TD_OK;
 }
 
-td_result archive_writer_feed_slots(archive_writer *w, const feed_slots_query *query,
-                                    feed_slots *out, td_err *err)
-{
-    return feed_slots_read(w->archive, &w->past, query, out, err);
-}
-
 td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t count, td_err *err)
 {
     td_result rc = TD_OK;

@@ -17,7 +17,6 @@
 #include "archive/archive.h"
 #include "format/chunk_builder.h"
 #include "archive/feed_past.h"
-#include "archive/feed_slots.h"
 #include "archive/gap.h"
 #include "archive/imports.h"
 
@@ -44,11 +43,6 @@ TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer
  * TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */
 TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
                                               const char *family, size_t *index, td_err *err);
-
-/* The feed's slots in earlier sessions (feed_slots.h). */
-TD_MUST_USE td_result archive_writer_feed_slots(archive_writer *writer,
-                                                const feed_slots_query *query, feed_slots *out,
-                                                td_err *err);
 
 /* Write rows into the journal, durably: gaps that the session's start opens or ends. TD_E_IO,
  * TD_E_NOSPACE. */

@@ -13,7 +13,7 @@
 #include "base/hash.h"
 
 enum {
-    VERSION = 1, /* of rows: the first number of each segment's */
+    VERSION = 2, /* of rows: the first number of each segment's */
     /* Rows or chunks of one segment: 4,096 chunks with bitmaps of 64 KiB channels have 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
     LINE_BYTES_MAX = 1 << 20,
@@ -120,9 +120,18 @@ typedef struct row_kind {
 /* What a segment has once; its lists follow. */
 typedef struct segment_row {
     segment_index index; /* without lists */
-    uint64_t channel_count, gap_count, chunk_count;
+    uint64_t channel_count, gap_count, conn_count, grant_count, chunk_count;
+    uint64_t unknown_ns;
     uint64_t chunks_hash; /* of the chunks' bytes, which are loaded apart */
 } segment_row;
+
+/* A row of one of them, but the chunks. */
+typedef union list_row {
+    segment_channel channel;
+    gap_row gap;
+    conn_row conn;
+    grant_row grant;
+} list_row;
 
 typedef struct chunk_row {
     segment_chunk chunk;
@@ -151,6 +160,9 @@ static const field SEGMENT_FIELDS[] = {
     FIELD(segment_row, U64, index.last_ns),
     FIELD(segment_row, U64, channel_count),
     FIELD(segment_row, U64, gap_count),
+    FIELD(segment_row, U64, conn_count),
+    FIELD(segment_row, U64, grant_count),
+    FIELD(segment_row, U64, unknown_ns),
     FIELD(segment_row, U64, chunk_count),
     FIELD(segment_row, U64, chunks_hash),
 };
@@ -180,6 +192,19 @@ static const field GAP_FIELDS[] = {
     FIELD(gap_row, TEXT, detail),
 };
 
+static const field CONN_FIELDS[] = {
+    FIELD(conn_row, U32, line),        FIELD(conn_row, U32, shard), FIELD(conn_row, U32, conn),
+    FIELD(conn_row, U64, since_ns),    FIELD(conn_row, U64, to_ns), FIELD(conn_row, U64, frames_in),
+    FIELD(conn_row, U64, complete_ns),
+};
+
+static const field GRANT_FIELDS[] = {
+    FIELD(grant_row, U64, conn),
+    FIELD(grant_row, TEXT, topic),
+    FIELD(grant_row, U64, from_ns),
+    FIELD(grant_row, U64, to_ns),
+};
+
 static const field CHUNK_FIELDS[] = {
     FIELD(chunk_row, U64, chunk.offset),        FIELD(chunk_row, U64, chunk.chunk_bytes),
     FIELD(chunk_row, U64, chunk.index_bytes),   FIELD(chunk_row, U64, chunk.uncompressed_bytes),
@@ -195,6 +220,8 @@ static const field CHUNK_FIELDS[] = {
 static const row_kind SEGMENT_ROW = ROW_KIND(SEGMENT_FIELDS);
 static const row_kind CHANNEL_ROW = ROW_KIND(CHANNEL_FIELDS);
 static const row_kind GAP_ROW = ROW_KIND(GAP_FIELDS);
+static const row_kind CONN_ROW = ROW_KIND(CONN_FIELDS);
+static const row_kind GRANT_ROW = ROW_KIND(GRANT_FIELDS);
 static const row_kind CHUNK_ROW = ROW_KIND(CHUNK_FIELDS);
 
 static void put_number(td_buf *out, uint64_t number)
@@ -313,6 +340,9 @@ static void put_lists(const segment_rows *rows, td_bytes chunks, td_buf *out)
     const segment_row row = {.index = *index,
                              .channel_count = index->channel_count,
                              .gap_count = rows->gaps.count,
+                             .conn_count = rows->conn_count,
+                             .grant_count = rows->grant_count,
+                             .unknown_ns = rows->unknown_ns,
                              .chunk_count = index->chunk_count,
                              .chunks_hash = td_xxh64(chunks.data, chunks.size)};
     put_number(out, VERSION);
@@ -321,6 +351,10 @@ static void put_lists(const segment_rows *rows, td_bytes chunks, td_buf *out)
         put_row(out, &CHANNEL_ROW, &index->channels[i]);
     for (size_t i = 0; i < rows->gaps.count; i++)
         put_row(out, &GAP_ROW, &rows->gaps.rows[i]);
+    for (size_t i = 0; i < rows->conn_count; i++)
+        put_row(out, &CONN_ROW, &rows->conns[i]);
+    for (size_t i = 0; i < rows->grant_count; i++)
+        put_row(out, &GRANT_ROW, &rows->grants[i]);
 }
 
 static td_result put_segment(catalog *c, const segment_index *index, td_bytes rows, td_bytes chunks,
@@ -407,28 +441,34 @@ const catalog_entry *catalog_entries_find(const catalog_entries *entries, const 
     return bsearch(path, entries->rows, entries->count, sizeof entries->rows[0], compare_entry);
 }
 
-/* A value that the hash does not cover may be any. */
-static int take_channels(td_bytes *from, uint64_t count, segment_index *out)
+/* Add a row to its list; 0: it cannot be of a segment. A value that the hash does not cover may be
+ * any. */
+static int add_row(segment_rows *out, const row_kind *kind, const list_row *row)
 {
-    for (uint64_t i = 0; i < count; i++) {
-        segment_channel row = {0};
-        if (!take_row(from, &CHANNEL_ROW, &row) || row.info.dir > CHANNEL_EVENT ||
-            (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id))
-            return 0;
-        segment_index_add_channel(out, &row);
-    }
+    const segment_index *index = &out->index;
+    if (kind == &CONN_ROW)
+        return segment_rows_add_conn(out, &row->conn);
+    if (kind == &GRANT_ROW)
+        return row->grant.conn < out->conn_count && segment_rows_add_grant(out, &row->grant);
+    if (kind == &GAP_ROW && row->gap.reason < GAP_REASON_COUNT)
+        gap_list_add(&out->gaps, &row->gap);
+    else if (kind == &CHANNEL_ROW && row->channel.info.dir <= CHANNEL_EVENT &&
+             (index->channel_count == 0 ||
+              index->channels[index->channel_count - 1].id < row->channel.id))
+        segment_index_add_channel(&out->index, &row->channel);
+    else
+        return 0;
     return 1;
 }
 
-static int take_gaps(td_bytes *from, uint64_t count, gap_list *out)
+static int take_list(td_bytes *from, const row_kind *kind, uint64_t count, segment_rows *out)
 {
     for (uint64_t i = 0; i < count; i++) {
-        gap_row row = {0};
-        if (!take_row(from, &GAP_ROW, &row) || row.reason >= GAP_REASON_COUNT)
+        list_row row = {0};
+        if (!take_row(from, kind, &row) || !add_row(out, kind, &row))
             return 0;
-        gap_list_add(out, &row);
     }
-    return from->size == 0;
+    return 1;
 }
 
 static int take_chunks(td_bytes from, uint64_t count, segment_index *out)
@@ -471,9 +511,12 @@ static td_result load_rows(catalog *c, const char *path, segment_row *row, segme
     out->index.depth = INDEX_FULL;
     out->index.path = td_strdup(row->index.path);
     out->index.previous_segment = td_strdup(row->index.previous_segment);
+    out->unknown_ns = row->unknown_ns;
     row->index = (segment_index){0};
-    if (!take_channels(&bytes, row->channel_count, &out->index) ||
-        !take_gaps(&bytes, row->gap_count, &out->gaps))
+    if (!take_list(&bytes, &CHANNEL_ROW, row->channel_count, out) ||
+        !take_list(&bytes, &GAP_ROW, row->gap_count, out) ||
+        !take_list(&bytes, &CONN_ROW, row->conn_count, out) ||
+        !take_list(&bytes, &GRANT_ROW, row->grant_count, out) || bytes.size > 0)
         rc = wrong_rows(path, "rows", err);
     return database_query_end(&query, rc);
 }

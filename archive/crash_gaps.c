@@ -5,17 +5,9 @@
 #include "base/assert.h"
 #include "archive/archive_segment.h"
 #include "archive/feed_slots.h"
-#include "format/chain.h"
-#include "format/segment_reader.h"
 
 #define CAUSE_RECORDER     "recorder ended without a stop"
 #define DETAIL_UNRECOVERED "the recording crashed: run 'tapedeck recover'"
-
-int crash_gaps_are_due(const archive_past *past, const char *session)
-{
-    const session_row *row = archive_past_session(past, session);
-    return row == NULL || row->state != SESSION_STOPPED;
-}
 
 int crash_gaps_is_last(const archive_past *past, const past_segment *row)
 {
@@ -71,92 +63,76 @@ static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_n
     return 0;
 }
 
-/* Add a row from *like of a slot, unless another one covers it. */
-static void add_row(gap_list *out, const gap_row *like, uint64_t last_ns, int is_import)
+/* Add a row of a connection, unless another one covers it. */
+static void add_row(gap_list *out, gap_row row, uint32_t line, uint32_t shard, uint32_t conn,
+                    uint64_t last_ns)
 {
-    if (is_import || !is_covered(out, like, last_ns)) /* the next import ends half a one */
-        gap_list_add(out, like);
-}
-
-/* Add the rows of slots that were connected, and received nothing: the last chain record has them.
- * They begin with the segment's last message. */
-static td_result add_silent(archive *a, const char *path, const feed_slots *slots, gap_row *row,
-                            int is_import, gap_list *out, td_err *err)
-{
-    chain_conn conns[CHAIN_CONNS_MAX];
-    chain_record chain = {0};
-    segment_reader *reader = NULL;
-    const uint64_t last_ns = row->from_ns;
-    td_result rc = archive_open_segment(a, path, &reader, err);
-    if (rc == TD_OK)
-        rc = segment_reader_last_chain(reader, conns, &chain, err);
-    for (uint32_t i = 0; rc == TD_OK && i < chain.conn_count; i++) {
-        if (feed_slots_find(slots, conns[i].line, conns[i].shard) != NULL)
-            continue;
-        row->line = conns[i].line;
-        row->shard = conns[i].shard;
-        row->conn = conns[i].conn;
-        add_row(out, row, last_ns, is_import);
-    }
-    segment_reader_close(reader);
-    return rc;
+    row.line = line;
+    row.shard = shard;
+    row.conn = conn;
+    /* The next import ends half a one. */
+    if (strcmp(row.cause, CRASH_CAUSE_IMPORT) == 0 || !is_covered(out, &row, last_ns))
+        gap_list_add(out, &row);
 }
 
 /* Add the rows after the segment at path, the last one of its feed in its session: one for each
- * slot, from its last frame on. *last_ns gets the segment's last message, 0 if it has none. Fails
- * if the segment cannot be read, which others report. */
-static td_result add_after(archive *a, const archive_past *past, const char *path, gap_list *out,
-                           uint64_t *last_ns, td_err *err)
+ * slot, from its last frame on; of one that was connected and received nothing, from the segment's
+ * last message on. *last_ns gets that message, 0 if it has none. Fails if the segment cannot be
+ * read, which others report. */
+static td_result add_after(archive_view *view, const char *path, gap_list *out, uint64_t *last_ns,
+                           td_err *err)
 {
     char final_path[LIMIT_PATH_BYTES];
     segment_name name;
-    segment_index index;
+    segment_rows rows;
     feed_slots slots = {0};
+    const archive_segment *listed = archive_listing_find(&view->listing, path);
     *last_ns = 0;
     if (!segment_name_parse(segment_file_name(path), &name))
         return TD_OK;
-    td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, err);
-    if (rc != TD_OK)
+    td_result rc = archive_view_read(view, path, listed == NULL ? 0 : listed->size_bytes,
+                                     CATALOG_ROWS, &rows, err);
+    *last_ns = rc == TD_OK ? rows.index.last_ns : 0;
+    if (*last_ns == 0 || !archive_past_is_crashed(&view->past, name.session)) {
+        segment_rows_fini(&rows);
         return rc;
-    *last_ns = index.chunk_count > 0 ? index.last_ns : 0;
-    segment_index_fini(&index);
-    if (*last_ns == 0 || !crash_gaps_are_due(past, name.session))
-        return TD_OK;
+    }
     segment_final_path(path, final_path);
-    const past_segment *of = archive_past_segment(past, final_path);
-    const uint64_t to_ns = of == NULL ? GAP_OPEN : crash_gaps_end(a, past, of, *last_ns);
-    const session_row *session = archive_past_session(past, name.session);
-    const int is_import = session != NULL && session_is_import(session);
+    const past_segment *of = archive_past_segment(&view->past, final_path);
+    const uint64_t to_ns =
+        of == NULL ? GAP_OPEN : crash_gaps_end(view->archive, &view->past, of, *last_ns);
+    const int is_import = archive_past_is_import(&view->past, name.session);
     const feed_slots_query query = {
         .feed = name.feed, .session = name.session, .before_ns = UINT64_MAX};
     gap_row row = gap_row_of(GAP_CRASH, name.feed, *last_ns, to_ns,
                              is_import ? CRASH_CAUSE_IMPORT : CAUSE_RECORDER);
     row.detail = DETAIL_UNRECOVERED;
-    rc = feed_slots_read(a, past, &query, &slots, err);
-    if (rc == TD_OK)
-        rc = add_silent(a, path, &slots, &row, is_import, out, err);
+    rc = feed_slots_read(view, &query, &slots, err);
+    for (size_t i = 0; i < rows.conn_count && rc == TD_OK; i++) {
+        const conn_row *conn = &rows.conns[i];
+        if (conn->to_ns == 0 && feed_slots_find(&slots, conn->line, conn->shard) == NULL)
+            add_row(out, row, conn->line, conn->shard, conn->conn, *last_ns);
+    }
     for (size_t i = 0; i < slots.slot_count && rc == TD_OK; i++) {
         const past_slot *slot = &slots.slots[i];
         row.from_ns = past_slot_end_ns(slot);
-        row.line = slot->line;
-        row.shard = slot->shard;
-        row.conn = slot->conn;
-        add_row(out, &row, *last_ns, is_import);
+        add_row(out, row, slot->line, slot->shard, slot->conn, *last_ns);
     }
     feed_slots_fini(&slots);
+    segment_rows_fini(&rows);
     return rc;
 }
 
 /* ---- all of them ---- */
 
-static td_result add_of_open(archive *a, archive_past *past, const archive_segment *segment,
-                             gap_list *out, td_err *err)
+static td_result add_of_open(archive_view *view, const archive_segment *segment, gap_list *out,
+                             td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
     uint64_t last_ns = 0;
-    td_result rc = add_after(a, past, segment->path, out, &last_ns, err);
+    td_result rc = add_after(view, segment->path, out, &last_ns, err);
     segment_final_path(segment->path, path);
-    past_segment *row = archive_past_segment(past, path);
+    past_segment *row = archive_past_segment(&view->past, path);
     if (rc == TD_OK && last_ns == 0 && row != NULL)
         row->stage = PAST_DISCARDED;
     return rc;
@@ -171,20 +147,21 @@ static int is_finished_last(const archive_past *past, const past_segment *row)
            session->state == SESSION_OPEN && crash_gaps_is_last(past, row);
 }
 
-td_result crash_gaps_find(archive *a, archive_past *past, const archive_listing *listing,
-                          const char *live, gap_list *out, td_err *err)
+td_result crash_gaps_find(archive_view *view, gap_list *out, td_err *err)
 {
     uint64_t last_ns;
     td_result rc = TD_OK;
-    for (size_t i = 0; i < listing->segment_count && rc != TD_E_IO; i++) {
-        const archive_segment *segment = &listing->segments[i];
-        if (segment->name.is_open && !archive_session_is_live(listing, live, segment->name.session))
-            rc = add_of_open(a, past, segment, out, err);
+    for (size_t i = 0; i < view->listing.segment_count && rc != TD_E_IO; i++) {
+        const archive_segment *segment = &view->listing.segments[i];
+        if (segment->name.is_open &&
+            !archive_session_is_live(&view->listing, view->live, segment->name.session))
+            rc = add_of_open(view, segment, out, err);
     }
-    for (size_t i = 0; i < past->segment_count && rc != TD_E_IO; i++) {
-        const past_segment *row = &past->segments[i];
-        if (is_finished_last(past, row) && !archive_session_is_live(listing, live, row->session))
-            rc = add_after(a, past, row->path, out, &last_ns, err);
+    for (size_t i = 0; i < view->past.segment_count && rc != TD_E_IO; i++) {
+        const past_segment *row = &view->past.segments[i];
+        if (is_finished_last(&view->past, row) &&
+            !archive_session_is_live(&view->listing, view->live, row->session))
+            rc = add_after(view, row->path, out, &last_ns, err);
     }
     return rc == TD_E_IO ? rc : TD_OK; /* damage is for others to report */
 }

@@ -8,15 +8,12 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/archive_view.h"
 #include "archive/feed_past.h"
 #include "archive/gap.h"
 
 /* The cause of a crash gap after half an import; that of a recorder's has another. */
 #define CRASH_CAUSE_IMPORT "import ended before its end"
-
-/* 1 if the session ended without a stop, or the journal does not know it: then something is missing
- * after its last durable message. For sessions that are not live. */
-int crash_gaps_are_due(const archive_past *past, const char *session);
 
 /* The first message of the feed's next segment of another session, if it is later than from_ns: the
  * end of what row's session lacks. Else GAP_OPEN. */
@@ -28,10 +25,9 @@ int crash_gaps_is_last(const archive_past *past, const past_segment *row);
 
 /* Add the rows of all crashed sessions that recover has not ended yet, one for each slot, from its
  * last durable frame on, unless a row of the list covers its time: those that are not live and
- * have an unfinished segment, or no end in the journal. *out has the ledger's other rows. live:
- * archive_live_session, asked after the listing. A damaged segment adds none. past: an
- * unfinished segment without anything durable becomes PAST_DISCARDED. TD_E_IO. */
-td_result crash_gaps_find(archive *archive, archive_past *past, const archive_listing *listing,
-                          const char *live, gap_list *out, td_err *err);
+ * have an unfinished segment, or no end in the journal. *out has the ledger's other rows. A damaged
+ * segment adds none. The view's past: an unfinished segment without anything durable becomes
+ * PAST_DISCARDED. TD_E_IO. */
+td_result crash_gaps_find(archive_view *view, gap_list *out, td_err *err);
 
 #endif

@@ -13,6 +13,15 @@
 
 /* ---- the journal ---- */
 
+session_row archive_past_session_of(const segment_index *index)
+{
+    session_row row = {.state = SESSION_OPEN, .start_ns = index->session_start_ns};
+    memcpy(row.session, index->session, sizeof row.session);
+    memcpy(row.verb, index->verb, sizeof row.verb);
+    memcpy(row.version, index->version, sizeof row.version);
+    return row;
+}
+
 session_row *archive_past_session(const archive_past *past, const char *session)
 {
     for (size_t i = past->session_count; i > 0; i--) { /* mostly the latest is searched */
@@ -22,9 +31,16 @@ session_row *archive_past_session(const archive_past *past, const char *session)
     return NULL;
 }
 
-int session_is_import(const session_row *session)
+int archive_past_is_crashed(const archive_past *past, const char *session)
 {
-    return strcmp(session->verb, "import") == 0;
+    const session_row *row = archive_past_session(past, session);
+    return row == NULL || row->state != SESSION_STOPPED;
+}
+
+int archive_past_is_import(const archive_past *past, const char *session)
+{
+    const session_row *row = archive_past_session(past, session);
+    return row != NULL && strcmp(row->verb, "import") == 0;
 }
 
 void archive_past_add_session(archive_past *past, const session_row *row)
@@ -229,7 +245,7 @@ static int has_own_gaps(const archive_past *past, const past_damage *damage,
 {
     for (size_t i = damage->session_count; i < past->session_count; i++)
         if (strcmp(past->sessions[i].session, segment->session) == 0)
-            return past->sessions[i].pid != 0 && !session_is_import(&past->sessions[i]);
+            return past->sessions[i].pid != 0 && !archive_past_is_import(past, segment->session);
     for (size_t i = damage->segment_count; i > 0; i--) {
         const past_segment *before = &past->segments[i - 1];
         if (strcmp(before->feed, segment->feed) == 0)

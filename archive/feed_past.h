@@ -93,14 +93,19 @@ int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t 
 /* The segment of that path (without ".open"), or NULL. */
 past_segment *archive_past_segment(const archive_past *past, const char *path);
 
-/* Add a session that the journal does not know. */
+/* Add a session that the journal does not know; and its row, from a segment of it. */
 void archive_past_add_session(archive_past *past, const session_row *row);
+session_row archive_past_session_of(const segment_index *index);
 
 /* The session of that id, or NULL. */
 session_row *archive_past_session(const archive_past *past, const char *session);
 
-/* 1 if it took captures of other tools. */
-int session_is_import(const session_row *session);
+/* 1 if the session ended without a stop, or the journal does not know it: then something is missing
+ * after its last durable message. For sessions that are not live. */
+int archive_past_is_crashed(const archive_past *past, const char *session);
+
+/* 1 if the session took captures of other tools. */
+int archive_past_is_import(const archive_past *past, const char *session);
 
 /* Called for each segment that the journal knows, neither as pruned nor as discarded, and that is
  * not listed nor on the disk after all (it may have been renamed meanwhile), under neither of its

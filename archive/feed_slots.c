@@ -7,19 +7,13 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "archive/archive_segment.h"
-#include "format/segment_reader.h"
 
 /* A connection that stands is pinged more often than this: a slot that is in no segment of the last
  * minute was not connected then. */
 enum { LOOK_BACK_S = 60, HOUR_S = 3600 };
 
-/* What ends a session comes at once: it is in so many chunks at most. */
-enum { END_CHUNKS = 8 };
-
 typedef struct reading {
-    archive *archive;
-    const archive_past *past;
+    archive_view *view;
     const feed_slots_query *query;
     feed_slots *out;
     uint64_t oldest_s;
@@ -51,19 +45,25 @@ static size_t get_slot(feed_slots *out, const channel_info *info)
 
 /* ---- topics ---- */
 
-/* Segments come newest first, so the first slot of a topic is its last one. */
-static void note_topic(feed_slots *out, const channel_info *info, size_t slot)
+static void note_topic(feed_slots *out, const channel_info *info, size_t slot, uint64_t last_ns)
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     if (strlen(info->topic) >= LIMIT_TOPIC_BYTES || strlen(info->symbol) >= LIMIT_SYMBOL_BYTES)
         return; /* another tool's; no feed can ask for it */
     (void)snprintf(name, sizeof name, "%s.%s", info->topic, info->symbol);
-    if (name_index_find(&out->by_name, td_bytes_str(name)) != NAME_INDEX_NONE)
+    size_t known = name_index_find(&out->by_name, td_bytes_str(name));
+    if (known != NAME_INDEX_NONE) {
+        past_topic *topic = out->topics[known];
+        topic->slot = last_ns > topic->last_ns ? slot : topic->slot;
+        topic->last_ns = last_ns > topic->last_ns ? last_ns : topic->last_ns;
         return;
+    }
     out->topics = td_array_grow(out->topics, out->topic_count, sizeof(past_topic *));
     past_topic *made = td_alloc(sizeof *made);
-    *made =
-        (past_topic){.name = td_strdup(name), .topic_bytes = strlen(info->topic) + 1, .slot = slot};
+    *made = (past_topic){.name = td_strdup(name),
+                         .topic_bytes = strlen(info->topic) + 1,
+                         .slot = slot,
+                         .last_ns = last_ns};
     out->topics[out->topic_count] = made;
     name_index_put(&out->by_name, td_bytes_str(made->name), out->topic_count++);
 }
@@ -79,13 +79,6 @@ static uint64_t last_of(const reading *r, const segment_channel *channel)
     return channel->first_ns <= r->query->before_ns ? channel->first_ns : 0;
 }
 
-static int compare_latest_first(const void *a, const void *b)
-{
-    const segment_channel *left = *(const segment_channel *const *)a;
-    const segment_channel *right = *(const segment_channel *const *)b;
-    return left->last_ns > right->last_ns ? -1 : left->last_ns < right->last_ns;
-}
-
 /* A slot that the channel moves on is of the segment's session now. */
 static void take_channel(reading *r, const segment_index *index, const segment_channel *channel)
 {
@@ -96,11 +89,10 @@ static void take_channel(reading *r, const segment_index *index, const segment_c
     past_slot *slot = &r->out->slots[at];
     int is_data = channel_role(&channel->info) != ROLE_CONTROL;
     if (channel_role(&channel->info) == ROLE_DATA)
-        note_topic(r->out, &channel->info, at);
+        note_topic(r->out, &channel->info, at, ns);
     if (ns > slot->last_any_ns) {
-        const session_row *session = archive_past_session(r->past, index->session);
         slot->last_any_ns = ns;
-        slot->is_crashed = session == NULL || session->state != SESSION_STOPPED;
+        slot->is_crashed = archive_past_is_crashed(&r->view->past, index->session) != 0;
         slot->conn = 0;
         slot->complete_ns = 0;
         memcpy(slot->session, index->session, sizeof slot->session);
@@ -109,93 +101,49 @@ static void take_channel(reading *r, const segment_index *index, const segment_c
         slot->last_ns = ns;
 }
 
-/* The last chunk with frames of the slot that count, from 1; 0: none. */
-static uint32_t last_chunk(const reading *r, const segment_reader *reader, const past_slot *slot)
+/* The slot's connection that received its last frame, and what was complete of it; if that lies in
+ * the future, it is not known. */
+static void note_connection(const reading *r, const segment_rows *rows, past_slot *slot)
 {
-    uint32_t chunk = segment_reader_chunk_count(reader);
-    for (; chunk > 0; chunk--) {
-        if (segment_reader_chunk(reader, chunk - 1)->first_ns > r->query->before_ns)
+    for (size_t i = 0; i < rows->conn_count; i++) {
+        const conn_row *row = &rows->conns[i];
+        if (row->line != slot->line || row->shard != slot->shard || row->frames_in == 0 ||
+            row->since_ns > r->query->before_ns || row->conn < slot->conn)
             continue;
-        for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
-            const segment_channel *channel = segment_reader_channel(reader, i);
-            if (channel->info.dir == CHANNEL_IN && channel->info.line == slot->line &&
-                channel->info.shard == slot->shard &&
-                segment_reader_chunk_has(reader, chunk - 1, channel))
-                return chunk;
-        }
-    }
-    return 0;
-}
-
-/* The slot's connection as of the chunk with its last frame, and what was complete at its end; if
- * that lies in the future, it is not known. A connection that was closed in order was complete
- * until later: one of the segment's last chunks lists it with its end. */
-static void note_connection(const reading *r, segment_reader *reader, past_slot *slot)
-{
-    chain_conn conns[CHAIN_CONNS_MAX];
-    chain_record chain = {0};
-    const uint32_t count = segment_reader_chunk_count(reader);
-    const uint32_t last = last_chunk(r, reader, slot);
-    for (uint32_t chunk = last; chunk > 0 && chunk <= count; chunk++) {
-        if (chunk > last && chunk + END_CHUNKS <= count)
-            continue;
-        if (segment_reader_chain(reader, chunk - 1, conns, &chain, NULL) != TD_OK)
-            return;
-        uint64_t end_ns = segment_reader_chunk(reader, chunk - 1)->last_ns;
-        for (uint32_t i = 0; i < chain.conn_count; i++) {
-            uint64_t late_ns = conns[i].late_ms * TD_NS_PER_MS;
-            if (conns[i].line != slot->line || conns[i].shard != slot->shard)
-                continue;
-            if (chunk == last && conns[i].conn > slot->conn) {
-                slot->conn = conns[i].conn;
-                slot->complete_ns = 0;
-            }
-            if (conns[i].conn == slot->conn && late_ns > 0 && late_ns < end_ns &&
-                end_ns <= r->query->before_ns && end_ns - late_ns > slot->complete_ns)
-                slot->complete_ns = end_ns - late_ns;
-        }
-        if (slot->complete_ns == 0)
-            return;
+        slot->conn = row->conn;
+        slot->complete_ns = row->complete_ns <= r->query->before_ns ? row->complete_ns : 0;
     }
 }
 
-static void take_segment(reading *r, const segment_index *index)
+static void take_segment(reading *r, const segment_rows *rows)
 {
-    const segment_channel **channels = td_alloc_zero(index->channel_count + 1, sizeof(void *));
-    segment_reader *reader = NULL;
+    const segment_index *index = &rows->index;
     for (size_t i = 0; i < index->channel_count; i++)
-        channels[i] = &index->channels[i];
-    qsort((void *)channels, index->channel_count, sizeof(void *), compare_latest_first);
-    for (size_t i = 0; i < index->channel_count; i++)
-        take_channel(r, index, channels[i]);
-    td_free((void *)channels);
-    if (archive_open_segment(r->archive, index->path, &reader, NULL) != TD_OK)
-        return; /* what it lacks is reported with its index */
+        take_channel(r, index, &index->channels[i]);
     for (size_t i = 0; i < r->out->slot_count; i++) {
         past_slot *slot = &r->out->slots[i];
         if (slot->conn == 0 && strcmp(slot->session, index->session) == 0)
-            note_connection(r, reader, slot);
+            note_connection(r, rows, slot);
     }
-    segment_reader_close(reader);
 }
 
 /* Of one session every segment counts: one that could not be read may hold its last frames. */
 static td_result read_segment(reading *r, const archive_segment *segment, td_err *err)
 {
-    segment_index index;
+    segment_rows rows;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = archive_read_index(r->archive, segment->path, INDEX_FULL, &index, &cause);
-    if (rc == TD_OK) {
-        take_segment(r, &index);
-        segment_index_fini(&index);
-        return TD_OK;
-    }
-    if (rc == TD_E_IO && r->query->session != NULL)
-        return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
-    td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: skipped: %s", segment->path,
-                cause.text);
-    return TD_OK;
+    td_result rc =
+        archive_view_read(r->view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows, &cause);
+    if (rc == TD_OK)
+        take_segment(r, &rows);
+    else if (rc != TD_E_IO || r->query->session == NULL)
+        td_log_emit(archive_log(r->view->archive), TD_LOG_WARNING, "%s: skipped: %s", segment->path,
+                    cause.text);
+    segment_rows_fini(&rows);
+    return rc == TD_E_IO && r->query->session != NULL
+               ? td_err_set(err, rc, "%s: %s", segment->path, cause.text)
+               : TD_OK;
 }
 
 /* ---- all of it ---- */
@@ -226,12 +174,6 @@ static int compare_newest_first(const void *a, const void *b)
     return -strcmp(left->path, right->path);
 }
 
-static int is_of_import(const reading *r, const char *session)
-{
-    const session_row *row = archive_past_session(r->past, session);
-    return row != NULL && session_is_import(row);
-}
-
 static size_t choose(const reading *r, const archive_listing *listing,
                      const archive_segment **chosen)
 {
@@ -241,7 +183,7 @@ static size_t choose(const reading *r, const archive_listing *listing,
         if (!name->is_parsed || strcmp(name->feed, r->query->feed) != 0 ||
             name->first_s > r->query->before_ns / TD_NS_PER_S ||
             (r->query->session != NULL ? strcmp(name->session, r->query->session) != 0
-                                       : is_of_import(r, name->session)))
+                                       : archive_past_is_import(&r->view->past, name->session)))
             continue;
         chosen[count++] = &listing->segments[i];
     }
@@ -265,19 +207,16 @@ static td_result check_listed(const feed_slots_query *query, const archive_listi
     return TD_OK;
 }
 
-td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots_query *query,
-                          feed_slots *out, td_err *err)
+td_result feed_slots_read(archive_view *view, const feed_slots_query *query, feed_slots *out,
+                          td_err *err)
 {
     TD_ASSERT(query->feed != NULL);
     *out = (feed_slots){0};
-    reading r = {.archive = a, .past = past, .query = query, .out = out};
-    archive_listing listing = {0};
-    td_result rc = archive_list(a, &listing, err);
-    if (rc == TD_OK)
-        rc = check_listed(query, &listing, err);
+    reading r = {.view = view, .query = query, .out = out};
+    td_result rc = check_listed(query, &view->listing, err);
     const archive_segment **chosen =
-        td_alloc_zero(listing.segment_count + 1, sizeof(const archive_segment *));
-    size_t count = rc == TD_OK ? choose(&r, &listing, chosen) : 0;
+        td_alloc_zero(view->listing.segment_count + 1, sizeof(const archive_segment *));
+    size_t count = rc == TD_OK ? choose(&r, &view->listing, chosen) : 0;
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         if (i > 0 && is_enough(&r, chosen[i]->name.first_s))
             break;
@@ -287,7 +226,6 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
         r.oldest_s = chosen[i]->name.first_s;
     }
     td_free((void *)chosen);
-    archive_listing_fini(&listing);
     return rc;
 }
 

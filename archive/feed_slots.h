@@ -1,5 +1,5 @@
 /* The last frame of each slot of a feed, and the slot's topics. New sessions and recoveries begin
- * gaps there. Read from the segments, newest first. */
+ * gaps there. From the rows of segments, newest first. */
 #ifndef TD_ARCHIVE_FEED_SLOTS_H
 #define TD_ARCHIVE_FEED_SLOTS_H
 
@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "archive/archive.h"
-#include "archive/feed_past.h"
+#include "archive/archive_view.h"
 #include "archive/name_index.h"
 
 /* Segments to search for a slot: at one an hour, two days. If nothing at all was found, the search
@@ -30,8 +29,7 @@ typedef struct past_slot {
     uint8_t is_crashed;   /* 1: that session has no end in the journal, nor has an unknown one */
     uint64_t last_ns;     /* of its last frame of data; 0: none was found */
     uint64_t last_any_ns; /* of its last frame that was received */
-    uint64_t complete_ns; /* all that its last connection had sent before was received then (chain
-                           * records); 0: not known */
+    uint64_t complete_ns; /* as conn_row has it, of its last connection */
 } past_slot;
 
 /* A topic and symbol as channels have them, and the slot on which it came last. */
@@ -39,6 +37,7 @@ typedef struct past_topic {
     char *name;         /* "TOPIC.SYMBOL" */
     size_t topic_bytes; /* of these "TOPIC." */
     size_t slot;
+    uint64_t last_ns;
 } past_topic;
 
 typedef struct feed_slots {
@@ -50,11 +49,11 @@ typedef struct feed_slots {
 } feed_slots;
 
 /* Of all sessions, imports are left out: a capture does not prove that it has all of it. A segment
- * that cannot be read is passed over, with a warning in the archive's log. TD_E_IO: the archive
- * cannot be listed, or a segment of the one session cannot be read. *out is the caller's, for
- * feed_slots_fini, also after a failure. */
-TD_MUST_USE td_result feed_slots_read(archive *archive, const archive_past *past,
-                                      const feed_slots_query *query, feed_slots *out, td_err *err);
+ * that cannot be read is passed over, with a warning in the archive's log. TD_E_IO: a segment of
+ * the one session cannot be read. *out is the caller's, for feed_slots_fini, also after a failure.
+ */
+TD_MUST_USE td_result feed_slots_read(archive_view *view, const feed_slots_query *query,
+                                      feed_slots *out, td_err *err);
 void feed_slots_fini(feed_slots *slots);
 
 /* Where a gap after the slot's last frame begins: with that frame, of data if there was any; but

@@ -508,7 +508,7 @@ static td_result check_name(const journal *j, td_err *err)
 }
 
 /* The file's size now: never below what is chained, which tapedeck never cuts. */
-static td_result check_size(const journal *j, uint64_t *size, td_err *err)
+td_result journal_size(const journal *j, uint64_t *size, td_err *err)
 {
     td_result rc = td_io_size(j->file, size, err);
     if (rc != TD_OK || *size >= j->cursor.sound_bytes)
@@ -522,7 +522,7 @@ td_result journal_check_place(journal *j, td_err *err)
 {
     uint64_t size = 0;
     td_result rc = check_name(j, err);
-    return rc == TD_OK ? check_size(j, &size, err) : rc;
+    return rc == TD_OK ? journal_size(j, &size, err) : rc;
 }
 
 /* Held for one entry only; a holder that stays is stuck, and then so are we, for 5 s. */
@@ -550,7 +550,7 @@ static td_result lock_journal(const journal *j, td_err *err)
 static td_result catch_up(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
-    td_result rc = check_size(j, &c->file_bytes, err);
+    td_result rc = journal_size(j, &c->file_bytes, err);
     if (rc != TD_OK)
         return rc;
     td_buf_clear(&c->window); /* what was read before may have been a tail that is gone */
@@ -874,9 +874,4 @@ td_result journal_append_gap(journal *j, const gap_row *row, td_err *err)
                 : journal_u64(member->key, gap_member_number(row, member), numbers[i]);
     }
     return journal_append(j, JOURNAL_GAP, fields, count, err);
-}
-
-td_result journal_size(const journal *j, uint64_t *bytes, td_err *err)
-{
-    return check_size(j, bytes, err);
 }

@@ -9,7 +9,6 @@
 #include "archive/archive_view.h"
 #include "archive/crash_gaps.h"
 #include "archive/feed_past.h"
-#include "format/segment_reader.h"
 #include "archive/segment_rows.h"
 #include "archive/session_spans.h"
 
@@ -20,19 +19,15 @@ static void add_from_segments(archive *a, const archive_listing *listing, archiv
 {
     for (size_t i = 0; i < listing->segment_count; i++) {
         const archive_segment *segment = &listing->segments[i];
-        segment_reader *reader = NULL;
+        segment_index index;
         if (segment->name.is_parsed && archive_past_session(past, segment->name.session) != NULL)
             continue;
-        if (archive_open_segment(a, segment->path, &reader, NULL) != TD_OK)
+        if (archive_read_index(a, segment->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
             continue; /* verify reports it */
-        const segment_session *session = &segment_reader_info(reader)->session;
-        session_row row = {.state = SESSION_OPEN, .start_ns = session->start_ns};
-        (void)snprintf(row.session, sizeof row.session, "%s", session->session);
-        (void)snprintf(row.verb, sizeof row.verb, "%s", session->verb);
-        (void)snprintf(row.version, sizeof row.version, "%s", session->version);
+        session_row row = archive_past_session_of(&index);
         if (row.session[0] != '\0' && archive_past_session(past, row.session) == NULL)
             archive_past_add_session(past, &row);
-        segment_reader_close(reader);
+        segment_index_fini(&index);
     }
 }
 
@@ -63,19 +58,14 @@ void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 
 /* ---- gaps ---- */
 
-/* A segment that is in the catalog as it is need not be read itself. What cannot be read is left
- * out: it received nothing, for all that is known. */
+/* What cannot be read is left out: it received nothing, for all that is known. */
 static void read_rows(archive_view *view, const archive_segment *segment, segment_rows *out)
 {
     td_err cause;
     td_err_clear(&cause);
-    if (archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, out))
-        return;
-    *out = (segment_rows){0};
-    if (segment_gaps(view->archive, segment->path, &out->gaps, &cause) != TD_OK)
+    if (archive_view_read(view, segment->path, segment->size_bytes, CATALOG_ROWS, out, &cause) !=
+        TD_OK)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
-    if (archive_read_index(view->archive, segment->path, INDEX_FULL, &out->index, NULL) != TD_OK)
-        out->index = (segment_index){0};
 }
 
 /* Drop gaps of the journal that lie inside pruned ranges. Gaps of a segment went with it. */
@@ -113,7 +103,7 @@ static void add_missing(const archive_view *view, const past_segment *segment, g
     if (!segment_name_parse(segment_file_name(segment->path), &name) || segment->is_corrupt)
         return;
     archive_segment_time(&view->listing, &name, &from_ns, &to_ns);
-    if (crash_gaps_are_due(&view->past, segment->session) &&
+    if (archive_past_is_crashed(&view->past, segment->session) &&
         crash_gaps_is_last(&view->past, segment))
         to_ns = crash_gaps_end(view->archive, &view->past, segment, from_ns);
     gap_row row = gap_row_of(GAP_CORRUPT, name.feed, from_ns, to_ns, "segment is missing");
@@ -129,7 +119,7 @@ static void add_lacking(archive_view *view, gap_list *list)
         if (view->past.segments[i].is_lost)
             add_missing(view, &view->past.segments[i], list);
     /* What cannot be read is a gap of its own. */
-    (void)crash_gaps_find(a, &view->past, &view->listing, view->live, list, NULL);
+    (void)crash_gaps_find(view, list, NULL);
 }
 
 static void collect(archive_view *view, gap_list *rows)
@@ -165,13 +155,8 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
     return rc;
 }
 
-td_result archive_written_gaps(archive *a, gap_list *out, td_err *err)
+void archive_written_gaps(archive_view *view, gap_list *out)
 {
-    archive_view *view = NULL;
-    *out = (gap_list){0};
-    td_result rc = archive_view_open(a, VIEW_ALL, NULL, &view, err);
-    if (rc != TD_OK)
-        return rc;
     for (size_t i = 0; i < view->listing.segment_count; i++) {
         segment_rows rows;
         read_rows(view, &view->listing.segments[i], &rows);
@@ -179,6 +164,4 @@ td_result archive_written_gaps(archive *a, gap_list *out, td_err *err)
         segment_rows_fini(&rows);
     }
     gap_list_join(out, &view->journal_gaps);
-    archive_view_close(view);
-    return TD_OK;
 }

@@ -19,8 +19,8 @@
  * gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
 
-/* The gaps that the journal and the segments have: nothing is derived, or left out. */
-TD_MUST_USE td_result archive_written_gaps(archive *archive, gap_list *out, td_err *err);
+/* Add the gaps that the journal and the segments have: nothing is derived, or left out. */
+void archive_written_gaps(archive_view *view, gap_list *out);
 
 /* Every session of the archive, by start: from the journal, and from segments whose session it does
  * not know. The view keeps them; one that is open there and not live is crashed. */

@@ -12,7 +12,6 @@
 #include "base/time_text.h"
 #include "format/segment_index.h"
 #include "archive/archive.h"
-#include "archive/archive_newest.h"
 #include "archive/archive_segment.h"
 #include "archive/archive_view.h"
 #include "archive/read_plan.h"
@@ -88,9 +87,8 @@ static td_result gather(prune_work *w, td_err *err)
         .to_ns = UINT64_MAX, .wants_feed = o->wants_feed, .user = o->user, .view = w->view};
     td_result rc = read_plan_open(w->archive, &query, &w->plan, err);
     if (rc == TD_OK && o->older_than_ns > 0) {
-        uint64_t newest_ns = 0;
-        uint64_t now_ns = clock_wall_ns(archive_clock(w->archive));
-        rc = archive_newest_ns(w->archive, now_ns, &newest_ns, err);
+        uint64_t newest_ns =
+            archive_view_newest_ns(w->view, clock_wall_ns(archive_clock(w->archive)));
         w->report->counted_from_ns = newest_ns;
         w->old_ns = newest_ns > o->older_than_ns ? newest_ns - o->older_than_ns : 0;
     }
@@ -232,9 +230,14 @@ static td_result keep_gaps(prune_work *w, td_err *err)
 {
     gap_list leaving = {0};
     td_result rc = TD_OK;
-    for (size_t i = 0; i < w->count && rc == TD_OK; i++)
+    for (size_t i = 0; i < w->count && rc == TD_OK; i++) {
+        segment_rows rows = {0};
         if (w->candidates[i].goes)
-            rc = segment_gaps(w->archive, w->candidates[i].segment->path, &leaving, err);
+            rc = segment_rows_read(w->archive, w->candidates[i].segment->path, &rows, err);
+        rc = rc == TD_E_IO ? rc : TD_OK; /* a damaged one may go */
+        gap_list_join(&leaving, &rows.gaps);
+        segment_rows_fini(&rows);
+    }
     for (size_t i = 0; i < leaving.count && rc == TD_OK; i++) {
         const gap_row *row = &leaving.rows[i];
         const gap_row *listed = gap_list_find(&w->view->journal_gaps, row);

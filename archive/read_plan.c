@@ -16,14 +16,14 @@ typedef struct planned {
     uint8_t *others; /* bit per id of the channels that are not wanted */
     size_t others_bytes;
     char *full_path;
-    uint8_t has_chunks; /* 0: the catalog has them, for read_plan_load_chunks */
+    uint8_t lacks_chunks; /* 1: the catalog has them, for read_plan_load_chunks */
 } planned;
 
 struct read_plan {
     archive *archive;
     const td_log *log; /* NULL: quiet */
     read_query query;
-    archive_view *view; /* of which only the catalog is used once the plan is made */
+    archive_view *view;
     planned **segments;
     size_t count;
     size_t unreadable_count;
@@ -127,19 +127,18 @@ static void keep_planned(read_plan *plan, planned *p)
     plan->segments[plan->count++] = p;
 }
 
-/* From the catalog without its chunks: these are loaded when they are needed. */
-static td_result load_segment(read_plan *plan, const archive_segment *segment, planned *p,
-                              td_err *err)
+/* A segment's index, from the catalog if that has it; *is_known is 1 then. */
+static td_result load_index(read_plan *plan, const char *path, uint64_t file_bytes,
+                            catalog_part part, segment_index *out, uint8_t *is_known, td_err *err)
 {
     segment_rows rows;
-    if (archive_view_load(plan->view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows)) {
-        p->index = rows.index;
-        rows.index = (segment_index){0};
-        segment_rows_fini(&rows);
-        return TD_OK;
-    }
-    p->has_chunks = 1;
-    return load_from_file(plan, segment->path, &p->index, err);
+    *is_known = archive_view_load(plan->view, path, file_bytes, part, &rows) != 0;
+    if (!*is_known)
+        return load_from_file(plan, path, out, err);
+    *out = rows.index;
+    rows.index = (segment_index){0};
+    segment_rows_fini(&rows);
+    return TD_OK;
 }
 
 /* ---- what cannot be read ---- */
@@ -194,7 +193,8 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
     td_err cause;
     td_err_clear(&cause);
     planned *p = td_alloc_zero(1, sizeof *p);
-    td_result rc = load_segment(plan, segment, p, &cause);
+    td_result rc = load_index(plan, segment->path, segment->size_bytes, CATALOG_ROWS, &p->index,
+                              &p->lacks_chunks, &cause);
     if (rc != TD_OK) {
         planned_close(p);
         add_damage(plan, segment, 0, cause.text);
@@ -343,7 +343,7 @@ void read_plan_close(read_plan *plan)
         return;
     for (size_t i = 0; i < plan->count; i++)
         planned_close(plan->segments[i]);
-    archive_view_release(plan->view);
+    archive_view_close(plan->view);
     gap_list_fini(&plan->damage);
     td_free(plan->segments);
     td_free(plan);
@@ -376,24 +376,16 @@ td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *err)
 {
     TD_ASSERT(i < plan->count);
     planned *p = plan->segments[i];
-    segment_rows rows;
     segment_index index;
-    td_result rc = TD_OK;
-    if (p->has_chunks)
+    uint8_t is_known;
+    if (!p->lacks_chunks)
         return TD_OK;
-    int is_known = archive_view_load(plan->view, p->index.path, p->index.file_bytes,
-                                     CATALOG_ROWS_AND_CHUNKS, &rows);
-    if (is_known) {
-        index = rows.index;
-        rows.index = (segment_index){0};
-        segment_rows_fini(&rows);
-    } else {
-        rc = load_from_file(plan, p->index.path, &index, err);
-    }
+    td_result rc = load_index(plan, p->index.path, p->index.file_bytes, CATALOG_ROWS_AND_CHUNKS,
+                              &index, &is_known, err);
     if (rc != TD_OK)
         return rc;
     segment_index_take_chunks(&p->index, &index);
-    p->has_chunks = 1;
+    p->lacks_chunks = 0;
     return TD_OK;
 }
 

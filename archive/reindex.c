@@ -108,6 +108,7 @@ static td_result enter_segment(rebuild *r, const archive_segment *segment, td_er
     if (segment_rows_read(r->archive, segment->path, &rows, &cause) != TD_OK) {
         td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
         r->report->segments_unreadable++;
+        segment_rows_fini(&rows);
         return catalog_drop(r->catalog, segment->path, err);
     }
     r->report->segments_read++;

@@ -1,10 +1,176 @@
 #include "archive/segment_rows.h"
 
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "archive/archive_segment.h"
 #include "archive/event.h"
 #include "format/segment_reader.h"
+
+void segment_rows_fini(segment_rows *rows)
+{
+    for (size_t i = 0; i < rows->grant_count; i++)
+        td_free((void *)rows->grants[i].topic);
+    td_free(rows->grants);
+    td_free(rows->conns);
+    segment_index_fini(&rows->index);
+    gap_list_fini(&rows->gaps);
+    *rows = (segment_rows){0};
+}
+
+int segment_rows_add_conn(segment_rows *rows, const conn_row *row)
+{
+    if (rows->conn_count == SEGMENT_ROWS_MAX)
+        return 0;
+    rows->conns = td_array_grow(rows->conns, rows->conn_count, sizeof *rows->conns);
+    rows->conns[rows->conn_count++] = *row;
+    return 1;
+}
+
+int segment_rows_add_grant(segment_rows *rows, const grant_row *row)
+{
+    if (rows->grant_count == SEGMENT_ROWS_MAX)
+        return 0;
+    rows->grants = td_array_grow(rows->grants, rows->grant_count, sizeof *rows->grants);
+    rows->grants[rows->grant_count] = *row;
+    rows->grants[rows->grant_count++].topic = td_strdup(row->topic);
+    return 1;
+}
+
+/* ---- connections ---- */
+
+static void lacks_rows(segment_rows *rows, uint64_t from_ns)
+{
+    if (rows->unknown_ns == 0 || from_ns < rows->unknown_ns)
+        rows->unknown_ns = from_ns;
+}
+
+/* The row of a connection, made if it is new; NULL: the list is full. */
+static conn_row *get_conn(segment_rows *rows, uint32_t line, uint32_t shard, uint32_t conn)
+{
+    for (size_t i = rows->conn_count; i > 0; i--) {
+        conn_row *row = &rows->conns[i - 1];
+        if (row->line == line && row->shard == shard && row->conn == conn)
+            return row;
+    }
+    const conn_row made = {.line = line, .shard = shard, .conn = conn};
+    return segment_rows_add_conn(rows, &made) ? &rows->conns[rows->conn_count - 1] : NULL;
+}
+
+/* The slot's connection that is open, as far as events show it, or NULL. */
+static conn_row *find_open(segment_rows *rows, uint32_t line, uint32_t shard)
+{
+    for (size_t i = rows->conn_count; i > 0; i--) {
+        conn_row *row = &rows->conns[i - 1];
+        if (row->line == line && row->shard == shard && row->since_ns != 0)
+            return row->to_ns == 0 ? row : NULL;
+    }
+    return NULL;
+}
+
+/* The slot's connection begins, at this moment or at an earlier one that is restated. */
+static conn_row *open_conn(segment_rows *rows, const event_slot *slot, uint64_t recv_ns)
+{
+    conn_row *before = find_open(rows, slot->line, slot->shard);
+    if (before != NULL)
+        before->to_ns = recv_ns;
+    conn_row *row = get_conn(rows, slot->line, slot->shard, slot->conn);
+    if (row == NULL) {
+        lacks_rows(rows, recv_ns);
+        return NULL;
+    }
+    row->since_ns = slot->since_ns == 0 ? 1 : slot->since_ns;
+    row->to_ns = 0;
+    return row;
+}
+
+static void close_all(segment_rows *rows, uint64_t recv_ns)
+{
+    for (size_t i = 0; i < rows->conn_count; i++)
+        if (rows->conns[i].since_ns != 0 && rows->conns[i].to_ns == 0)
+            rows->conns[i].to_ns = recv_ns;
+}
+
+/* What a chunk's chain record lists; end_ns: of the chunk's last message. */
+static void take_chain(segment_rows *rows, uint64_t end_ns, const chain_conn *conns, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        conn_row *row = get_conn(rows, conns[i].line, conns[i].shard, conns[i].conn);
+        uint64_t late_ns = conns[i].late_ms * TD_NS_PER_MS;
+        if (row == NULL)
+            continue;
+        row->frames_in = conns[i].in;
+        if (late_ns > 0 && late_ns < end_ns && end_ns - late_ns > row->complete_ns)
+            row->complete_ns = end_ns - late_ns;
+    }
+}
+
+/* ---- events ---- */
+
+/* A topic is granted, or its grants end: one that has none was refused. */
+static void take_grant(segment_rows *rows, const event *found, uint64_t conn, uint64_t recv_ns)
+{
+    const grant_row made = {.conn = conn, .topic = found->topic, .from_ns = found->from_ns};
+    if (found->kind == EVENT_GRANT && !segment_rows_add_grant(rows, &made))
+        lacks_rows(rows, recv_ns);
+    for (size_t i = 0; i < rows->grant_count && found->kind == EVENT_GRANT_END; i++) {
+        grant_row *row = &rows->grants[i];
+        if (row->conn == conn && row->to_ns == 0 && strcmp(row->topic, found->topic) == 0)
+            row->to_ns = recv_ns;
+    }
+}
+
+/* What an event shows of its slot's connection. */
+static void take_conn(segment_rows *rows, const event *found, uint64_t recv_ns)
+{
+    const event_slot slot = {
+        .line = found->line, .shard = found->shard, .conn = found->conn, .since_ns = recv_ns};
+    conn_row *conn = find_open(rows, slot.line, slot.shard);
+    if (found->kind == EVENT_CONNECT || (found->kind == EVENT_GRANT && conn == NULL))
+        conn = open_conn(rows, &slot, recv_ns);
+    if (found->kind == EVENT_DISCONNECT && conn != NULL)
+        conn->to_ns = recv_ns;
+    else if (found->topic != NULL && conn != NULL)
+        take_grant(rows, found, (uint64_t)(conn - rows->conns), recv_ns);
+}
+
+static void take_event(segment_rows *rows, event_reader *events, td_bytes text, const char *feed,
+                       uint64_t recv_ns)
+{
+    event found;
+    if (event_decode(events, text, &found, NULL) != TD_OK) {
+        lacks_rows(rows, 1);
+        return;
+    }
+    found.gap.feed = feed;
+    if (found.kind == EVENT_GAP)
+        gap_list_add(&rows->gaps, &found.gap);
+    if (found.kind == EVENT_SESSION || found.kind == EVENT_SEGMENT)
+        close_all(rows, recv_ns);
+    for (size_t i = 0; i < found.slot_count; i++)
+        open_conn(rows, &found.slots[i], recv_ns);
+    if (found.kind == EVENT_LIMIT && found.what != NULL &&
+        strcmp(found.what, EVENT_LIMIT_GRANTS) == 0)
+        lacks_rows(rows, recv_ns);
+    if (found.kind == EVENT_CONNECT || found.kind == EVENT_DISCONNECT ||
+        found.kind == EVENT_GRANT || found.kind == EVENT_GRANT_END)
+        take_conn(rows, &found, recv_ns);
+}
+
+void segment_rows_take_chunk(segment_rows *rows, event_reader *events, const sealed_chunk *chunk)
+{
+    size_t at = 0;
+    uint64_t recv_ns;
+    td_bytes text;
+    while (sealed_chunk_event(chunk, &at, &recv_ns, &text))
+        take_event(rows, events, text, rows->index.feed, recv_ns);
+    take_chain(rows, chunk->last_ns, chunk->conns, chunk->conn_count);
+}
+
+/* ---- from the file ---- */
 
 static int has_events(const segment_reader *reader, uint32_t chunk)
 {
@@ -17,109 +183,70 @@ static int has_events(const segment_reader *reader, uint32_t chunk)
     return 0;
 }
 
-/* Who reads events. */
-typedef struct event_user {
-    segment_event_fn *fn;
-    void *user;
-    event_reader *events;
-    int is_damaged;
-} event_user;
-
 /* A damaged chunk has other events that still count. */
-static void read_chunk(const segment_reader *reader, td_bytes records, event_user *to)
+static void take_records(segment_rows *rows, event_reader *events, const segment_reader *reader,
+                         td_bytes records)
 {
     size_t at = 0;
     segment_message message;
-    event found;
     td_result rc;
-    while ((rc = segment_reader_message(reader, records, &at, &message, NULL)) == TD_OK) {
-        if (message.channel->info.dir != CHANNEL_EVENT)
-            continue;
-        if (event_decode(to->events, message.data, &found, NULL) == TD_OK)
-            to->fn(to->user, &found, &message);
-        else
-            to->is_damaged = 1;
-    }
-    to->is_damaged |= rc != TD_EOF;
+    while ((rc = segment_reader_message(reader, records, &at, &message, NULL)) == TD_OK)
+        if (message.channel->info.dir == CHANNEL_EVENT)
+            take_event(rows, events, message.data, message.channel->info.feed, message.log_ns);
+    if (rc != TD_EOF)
+        lacks_rows(rows, 1);
 }
 
-static td_result read_chunks(const segment_reader *reader, event_user *to, td_err *err)
+static td_result read_chain(segment_rows *rows, segment_reader *reader, uint32_t chunk, td_err *err)
+{
+    chain_conn conns[CHAIN_CONNS_MAX];
+    chain_record chain;
+    td_result rc = segment_reader_chain(reader, chunk, conns, &chain, err);
+    if (rc == TD_OK)
+        take_chain(rows, segment_reader_chunk(reader, chunk)->last_ns, conns, chain.conn_count);
+    return rc == TD_E_IO ? rc : TD_OK;
+}
+
+static td_result read_chunks(segment_rows *rows, event_reader *events, segment_reader *reader,
+                             td_err *err)
 {
     td_buf records;
     td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
     segment_scratch *scratch = segment_scratch_open();
     td_result rc = TD_OK;
     for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc != TD_E_IO; i++) {
-        if (!has_events(reader, i))
-            continue;
-        rc = segment_reader_read(reader, i, scratch, &records, err);
+        rc =
+            has_events(reader, i) ? segment_reader_read(reader, i, scratch, &records, err) : TD_EOF;
         if (rc == TD_OK)
-            read_chunk(reader, td_buf_view(&records), to);
-        else
-            to->is_damaged = 1;
+            take_records(rows, events, reader, td_buf_view(&records));
+        else if (rc != TD_EOF)
+            lacks_rows(rows, 1);
+        if (rc != TD_E_IO)
+            rc = read_chain(rows, reader, i, err);
     }
     segment_scratch_close(scratch);
     td_buf_fini(&records);
     return rc == TD_E_IO ? rc : TD_OK;
 }
 
-td_result segment_events(archive *a, const char *path, segment_event_fn *fn, void *user,
-                         int *is_damaged, td_err *err)
+static td_result read_events(archive *a, const char *path, segment_rows *out, td_err *err)
 {
     segment_reader *reader = NULL;
-    event_user to = {.fn = fn, .user = user, .events = event_reader_open()};
+    event_reader *events = event_reader_open();
     td_result rc = archive_open_segment(a, path, &reader, err);
     if (rc == TD_OK)
-        rc = read_chunks(reader, &to, err);
-    event_reader_close(to.events);
+        rc = read_chunks(out, events, reader, err);
+    event_reader_close(events);
     segment_reader_close(reader);
-    if (is_damaged != NULL)
-        *is_damaged = to.is_damaged;
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
-}
-
-static void take_event(gap_list *into, const event *found, const char *feed)
-{
-    gap_row row = found->gap;
-    row.feed = feed;
-    if (found->kind == EVENT_GAP)
-        gap_list_add(into, &row);
-}
-
-static void add_gap(void *user, const event *found, const segment_message *of)
-{
-    take_event(user, found, of->channel->info.feed);
-}
-
-void segment_rows_take_chunk(segment_rows *rows, event_reader *events, const sealed_chunk *chunk)
-{
-    size_t at = 0;
-    uint64_t recv_ns;
-    td_bytes text;
-    event found;
-    while (sealed_chunk_event(chunk, &at, &recv_ns, &text))
-        if (event_decode(events, text, &found, NULL) == TD_OK)
-            take_event(&rows->gaps, &found, rows->index.feed);
-}
-
-td_result segment_gaps(archive *a, const char *path, gap_list *into, td_err *err)
-{
-    return segment_events(a, path, add_gap, into, NULL, err);
 }
 
 td_result segment_rows_read(archive *a, const char *path, segment_rows *out, td_err *err)
 {
     *out = (segment_rows){0};
     td_result rc = archive_read_index(a, path, INDEX_FULL, &out->index, err);
-    if (rc == TD_OK && out->index.chunk_count > 0)
-        rc = segment_gaps(a, path, &out->gaps, err);
-    if (rc != TD_OK)
-        segment_rows_fini(out);
-    return rc;
-}
-
-void segment_rows_fini(segment_rows *rows)
-{
-    segment_index_fini(&rows->index);
-    gap_list_fini(&rows->gaps);
+    if (rc == TD_OK && out->index.chunk_count == 0)
+        return TD_OK;
+    td_result events = read_events(a, path, out, rc == TD_OK ? err : NULL);
+    return rc == TD_OK ? events : rc;
 }

@@ -1,46 +1,65 @@
-/* What a finished segment holds, without its frames: its index, and the gaps that its events open
- * or close. The catalog keeps these rows; if it lacks them, they are read from the file. */
+/* What a finished segment holds, without its frames: its index, and what its events and chain
+ * records say of gaps, connections and the topics that these were granted. The catalog keeps these
+ * rows; if it lacks them, they are read from the file. */
 #ifndef TD_ARCHIVE_SEGMENT_ROWS_H
 #define TD_ARCHIVE_SEGMENT_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "archive/archive.h"
 #include "archive/gap.h"
 #include "format/segment_index.h"
 
-struct event;
 struct event_reader;
-struct segment_message;
+
+/* A connection of a slot. */
+typedef struct conn_row {
+    uint32_t line, shard, conn;
+    uint64_t since_ns;    /* recv_ns of its connect event; 0: no event shows that it was open */
+    uint64_t to_ns;       /* of its end; 0: it was open at the segment's end */
+    uint64_t frames_in;   /* received since it began, as the chain records count them */
+    uint64_t complete_ns; /* all that the peer had sent before was received then; 0: not known */
+} conn_row;
+
+/* A topic that a connection was granted. */
+typedef struct grant_row {
+    uint64_t conn;     /* its place in the segment's list */
+    const char *topic; /* as the exchange writes it, or EVENT_GRANT_ALL */
+    uint64_t from_ns;
+    uint64_t to_ns; /* 0: granted until its connection's end, or the segment's */
+} grant_row;
+
+/* Rows of one list: an hour in which a slot connects each second has 3,600 connections. */
+enum { SEGMENT_ROWS_MAX = 1 << 16 };
 
 typedef struct segment_rows {
     segment_index index;
     gap_list gaps;
+    conn_row *conns; /* in the order in which the segment shows them */
+    size_t conn_count;
+    grant_row *grants; /* likewise */
+    size_t grant_count;
+    /* From then on connections and grants may lack rows: topics that are not followed
+     * (EVENT_LIMIT_GRANTS), lists that are full, events that cannot be read (then 1: all of the
+     * segment). 0: they lack none. */
+    uint64_t unknown_ns;
 } segment_rows;
 
-/* Read all rows from the segment at path, below the archive. Fails as archive_read_index does. On
- * success *out is the caller's, for segment_rows_fini. */
+/* Read all rows from the segment at path, below the archive. Fails as archive_read_index does;
+ * events that cannot be read are no failure: verify reports them. *out is the caller's, for
+ * segment_rows_fini, also after a failure: what could be read. */
 TD_MUST_USE td_result segment_rows_read(archive *archive, const char *path, segment_rows *out,
                                         td_err *err);
 void segment_rows_fini(segment_rows *rows);
 
-/* Add what the events of one more chunk tell, for the writer of the segment, whose rows have the
- * feed. */
+/* Add what one more chunk shows to the lists that are not the index, for the segment's writer. */
 void segment_rows_take_chunk(segment_rows *rows, struct event_reader *events,
                              const sealed_chunk *chunk);
 
-/* Called with each event of a segment, in the order of the file; of: its message. Both are valid
- * during the call. */
-typedef void segment_event_fn(void *user, const struct event *found,
-                              const struct segment_message *of);
-
-/* Read the events of the segment at path. What cannot be read of them is left out, for verify
- * reports it, and *is_damaged is 1 then (NULL: not asked). TD_E_IO, or why the segment cannot be
- * opened. */
-TD_MUST_USE td_result segment_events(archive *archive, const char *path, segment_event_fn *fn,
-                                     void *user, int *is_damaged, td_err *err);
-
-/* Add the gaps that the events of one segment open or close to a list, also after a failure those
- * that were found. As segment_events. */
-TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, gap_list *into, td_err *err);
+/* Append a row; its text is copied. 0: its list is full. */
+int segment_rows_add_conn(segment_rows *rows, const conn_row *row);
+int segment_rows_add_grant(segment_rows *rows, const grant_row *row);
 
 #endif

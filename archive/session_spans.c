@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/archive_segment.h"
 
 /* ---- what was received, segment by segment ---- */
 
@@ -107,17 +106,9 @@ void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns
         segment_rows rows;
         if (segment->name.is_parsed && strcmp(segment->name.feed, feed) != 0)
             continue;
-        if (!archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows)) {
-            rows = (segment_rows){0};
-            if (archive_read_index(view->archive, segment->path, INDEX_FULL, &rows.index, NULL) !=
-                TD_OK)
-                continue;
-        }
-        add_times(&rows.index, first_ns, last_ns);
-        if (*last_ns == 0 && !segment->name.is_parsed) { /* another name, and no counts */
-            *first_ns = rows.index.first_ns;
-            *last_ns = rows.index.last_ns;
-        }
+        if (archive_view_read(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows,
+                              NULL) == TD_OK)
+            add_times(&rows.index, first_ns, last_ns);
         segment_rows_fini(&rows);
     }
 }

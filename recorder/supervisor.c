@@ -9,7 +9,6 @@
 #include "base/random.h"
 #include "cli/units.h"
 #include "base/version.h"
-#include "archive/archive_newest.h"
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"
 #include "archive/ledger.h"
@@ -191,8 +190,8 @@ static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
 
 /* Open the gaps of the feed's slots. They are durable before anything connects, so that a session
  * that never connects leaves them open. */
-static td_result open_feed_gaps(supervisor *self, size_t index, const gap_list *ledger,
-                                uint64_t start_ns, td_err *err)
+static td_result open_feed_gaps(supervisor *self, archive_view *view, size_t index,
+                                const gap_list *ledger, uint64_t start_ns, td_err *err)
 {
     const feed_config *feed = &self->options.config->feeds[index];
     const feed_slots_query query = {.feed = feed->name,
@@ -200,7 +199,7 @@ static td_result open_feed_gaps(supervisor *self, size_t index, const gap_list *
                                     .shard_count = self->feeds[index].subscription.shard_count,
                                     .is_control_data = feed->api_key_env != NULL};
     feed_slots past = {0};
-    td_result rc = archive_writer_feed_slots(self->writer, &query, &past, err);
+    td_result rc = feed_slots_read(view, &query, &past, err);
     const open_gaps_options options = {.feed = feed,
                                        .wanted = &self->feeds[index].subscription,
                                        .past = &past,
@@ -217,6 +216,23 @@ static td_result open_feed_gaps(supervisor *self, size_t index, const gap_list *
     size_t count = 0;
     const gap_row *begun = open_gaps_begun(self->feeds[index].gaps, &count);
     return archive_writer_put_gaps(self->writer, begun, count, err);
+}
+
+/* Receive times are the wall clock's, whatever the archive has. */
+static void warn_of_clock(const supervisor *self, archive_view *view)
+{
+    uint64_t end_ns = archive_view_newest_ns(view, UINT64_MAX);
+    uint64_t wall_ns = clock_wall_ns(self->options.clock);
+    if (wall_ns >= end_ns)
+        return;
+    char end[TD_TIME_TEXT_BYTES];
+    char ahead[TD_TIME_TEXT_BYTES];
+    td_time_format(end_ns, end);
+    td_duration_format(end_ns - wall_ns, ahead);
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "the archive ends at %s, %s after the wall clock's time: either the clock is wrong "
+                "now, or it was wrong then; frames get the wall clock's time",
+                end, ahead);
 }
 
 /* Close what a crash left open, begin the session, and look up what is known of each feed. */
@@ -250,8 +266,14 @@ static td_result open_session(supervisor *self, td_err *err)
         if (rc == TD_OK && self->redactors[i] != NULL)
             archive_writer_make_private(self->writer, i);
     }
+    archive_view *view = NULL;
+    if (rc == TD_OK)
+        rc = archive_view_open(self->options.archive, VIEW_ALL, NULL, &view, err);
     for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
-        rc = open_feed_gaps(self, i, &ledger, options.start_ns, err);
+        rc = open_feed_gaps(self, view, i, &ledger, options.start_ns, err);
+    if (rc == TD_OK)
+        warn_of_clock(self, view);
+    archive_view_close(view);
     gap_list_fini(&ledger);
     return rc;
 }
@@ -292,25 +314,6 @@ static td_result open_threads(supervisor *self, td_err *err)
                                 .clock = self->options.clock,
                                 .log = self->options.log};
     return rc == TD_OK ? encoder_open(&encoding, &self->encoder, err) : rc;
-}
-
-/* Receive times are the wall clock's, whatever the archive has. */
-static td_result warn_of_clock(supervisor *self, td_err *err)
-{
-    uint64_t end_ns;
-    uint64_t wall_ns = clock_wall_ns(self->options.clock);
-    td_result rc = archive_newest_ns(self->options.archive, UINT64_MAX, &end_ns, err);
-    if (rc != TD_OK || wall_ns >= end_ns)
-        return rc;
-    char end[TD_TIME_TEXT_BYTES];
-    char ahead[TD_TIME_TEXT_BYTES];
-    td_time_format(end_ns, end);
-    td_duration_format(end_ns - wall_ns, ahead);
-    td_log_emit(self->options.log, TD_LOG_WARNING,
-                "the archive ends at %s, %s after the wall clock's time: either the clock is wrong "
-                "now, or it was wrong then; frames get the wall clock's time",
-                end, ahead);
-    return TD_OK;
 }
 
 static void open_intake(supervisor *self)
@@ -416,8 +419,6 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
         rc = open_session(self, err);
     if (rc == TD_OK)
         rc = open_threads(self, err);
-    if (rc == TD_OK)
-        rc = warn_of_clock(self, err);
     if (rc == TD_OK) {
         open_intake(self);
         open_http(self);

@@ -126,9 +126,8 @@ static td_result find_lead_from(cursor *c, archive_view *view, uint64_t from_ns,
     moment open;
     *lead_from_ns = from_ns;
     td_result rc = moment_read(view, wants_feed, &c->wanted, from_ns + 1, &open, err);
-    for (size_t i = 0; i < open.count; i++)
-        if (open.conns[i].since_ns < *lead_from_ns)
-            *lead_from_ns = open.conns[i].since_ns;
+    if (rc == TD_OK && moment_oldest_ns(&open) < from_ns)
+        *lead_from_ns = moment_oldest_ns(&open);
     moment_fini(&open);
     return rc;
 }

@@ -23,11 +23,11 @@ static uint64_t ns_of(uint64_t frame)
 static void read_slots(archive_place *place, const feed_slots_query *query, feed_slots *out)
 {
     td_err err;
-    archive_past past;
+    archive_view *view = NULL;
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    assert_int_equal(archive_past_read(a, &past, &err), TD_OK);
-    assert_int_equal(feed_slots_read(a, &past, query, out, &err), TD_OK);
-    archive_past_fini(&past);
+    assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
+    assert_int_equal(feed_slots_read(view, query, out, &err), TD_OK);
+    archive_view_close(view);
     archive_close(a);
 }
 

@@ -1,6 +1,5 @@
-/* What connections are open and granted, from events. Expected: docs/design.md ("Events"). */
-#include "archive/moment.h"
-
+/* What connections are open and granted, from the events of a segment. Expected: docs/design.md
+ * ("Events"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,55 +8,85 @@
 
 #include <cmocka.h>
 
-enum { STEPS_MAX = 6 };
+#include "archive/event.h"
+#include "archive/moment.h"
+
+enum { EVENTS_MAX = 6, FIRST_NS = 100 };
+
+#define BTC         "trade.BTCUSD"
+#define SLOT(n)     "\"line\":0,\"shard\":" #n ","
+#define OF(topic)   "\"conn\":1,\"topic\":\"" topic "\","
+#define GRANT(t)    "{\"event\":\"grant\"," SLOT(0) OF(t) "\"source\":\"seen\",\"from_ns\":100}"
+#define END(t)      "{\"event\":\"grant_end\"," SLOT(0) OF(t) "\"reason\":\"refused\"}"
+#define CONNECT(n)  "{\"event\":\"connect\"," SLOT(0) "\"conn\":" #n "}"
+#define CLOSE(n)    "{\"event\":\"disconnect\"," SLOT(n) "\"conn\":1,\"in\":1,\"out\":1}"
+#define STOP        "{\"event\":\"session\",\"session\":\"3f2a9c01\",\"state\":\"stop\"}"
+#define LIMIT(what) "{\"event\":\"limit\",\"what\":\"" what "\",\"number\":1,\"frames\":0}"
 
 typedef struct moment_case {
     const char *what;
-    event steps[STEPS_MAX]; /* until one of kind EVENT_KIND_COUNT */
+    const char *events[EVENTS_MAX];
     int has_btc;
 } moment_case;
 
-#define BTC "trade.BTCUSD"
-#define GRANT                                                                                      \
-    {                                                                                              \
-        .kind = EVENT_GRANT, .conn = 1, .topic = BTC                                               \
-    }
-#define END                                                                                        \
-    {                                                                                              \
-        .kind = EVENT_KIND_COUNT                                                                   \
-    }
-
 static const moment_case CASES[] = {
-    {"nothing", {END}, 0},
-    {"granted", {GRANT, END}, 1},
-    {"another topic", {{.kind = EVENT_GRANT, .conn = 1, .topic = "trade.ETHUSD"}, END}, 0},
-    {"unsubscribed", {GRANT, {.kind = EVENT_GRANT_END, .conn = 1, .topic = BTC}, END}, 0},
-    {"and granted again", {GRANT, {.kind = EVENT_GRANT_END, .topic = BTC}, GRANT, END}, 1},
-    {"another was refused", {GRANT, {.kind = EVENT_GRANT_END, .topic = "trade.XRPUSD"}, END}, 1},
-    {"the connection ended", {GRANT, {.kind = EVENT_DISCONNECT, .conn = 1}, END}, 0},
-    {"another connection ended", {GRANT, {.kind = EVENT_DISCONNECT, .shard = 1}, END}, 1},
-    {"the next connection began", {GRANT, {.kind = EVENT_CONNECT, .conn = 2}, END}, 0},
-    {"the session stopped", {GRANT, {.kind = EVENT_SESSION, .state = "stop"}, END}, 0},
-    {"a segment restates it", {GRANT, {.kind = EVENT_SEGMENT}, GRANT, END}, 1},
-    {"a segment does not restate it", {GRANT, {.kind = EVENT_SEGMENT}, END}, 0},
-    {"there are more than events say", {{.kind = EVENT_LIMIT, .what = EVENT_LIMIT_GRANTS}, END}, 1},
-    {"there were more",
-     {{.kind = EVENT_LIMIT, .what = EVENT_LIMIT_GRANTS}, {.kind = EVENT_SEGMENT}, END},
-     0},
-    {"another bound", {{.kind = EVENT_LIMIT, .what = "books"}, END}, 0},
+    {"nothing", {NULL}, 0},
+    {"granted", {GRANT(BTC)}, 1},
+    {"another topic", {GRANT("trade.ETHUSD")}, 0},
+    {"unsubscribed", {GRANT(BTC), END(BTC)}, 0},
+    {"and granted again", {GRANT(BTC), END(BTC), GRANT(BTC)}, 1},
+    {"another was refused", {GRANT(BTC), END("trade.XRPUSD")}, 1},
+    {"refused", {CONNECT(1), END(BTC)}, 0},
+    {"the connection ended", {GRANT(BTC), CLOSE(0)}, 0},
+    {"another connection ended", {GRANT(BTC), CLOSE(1)}, 1},
+    {"the next connection began", {GRANT(BTC), CONNECT(2)}, 0},
+    {"the session stopped", {GRANT(BTC), STOP}, 0},
+    {"there are more than events say", {LIMIT("grants")}, 1},
+    {"another bound", {LIMIT("books")}, 0},
+    {"an event that cannot be read", {"{"}, 1},
 };
 
+/* The rows of a segment with these events, from FIRST_NS on. */
+static segment_rows rows_of(const char *const events[EVENTS_MAX])
+{
+    segment_rows rows = {0};
+    sealed_chunk *chunk = sealed_chunk_open();
+    chunk_builder *builder = chunk_builder_open(NULL);
+    event_reader *reader = event_reader_open();
+    const channel_info info = {.feed = "inverse",
+                               .family = "inverse",
+                               .dir = CHANNEL_EVENT,
+                               .exchange_topic = "",
+                               .symbol = "",
+                               .topic = "_events",
+                               .opcode = OPCODE_TEXT,
+                               .message_encoding = "json"};
+    for (uint64_t i = 0; i < EVENTS_MAX && events[i] != NULL; i++) {
+        const chunk_frame frame = {
+            .info = &info, .recv_ns = FIRST_NS + i, .bytes = td_bytes_str(events[i])};
+        assert_int_equal(chunk_builder_append(builder, &frame, NULL), TD_OK);
+    }
+    if (chunk_builder_seal(builder, chunk))
+        segment_rows_take_chunk(&rows, reader, chunk);
+    event_reader_close(reader);
+    chunk_builder_close(builder);
+    sealed_chunk_close(chunk);
+    return rows;
+}
+
+/* Events of the moment itself are later. */
 static void what_is_granted(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        const moment_case *c = &CASES[i];
-        moment g = {0};
-        for (size_t k = 0; c->steps[k].kind != EVENT_KIND_COUNT; k++)
-            moment_add(&g, 1, &c->steps[k], 0);
-        if (moment_has_topic(&g, td_bytes_str(BTC), NULL) != c->has_btc)
-            fail_msg("%s: granted is %d", c->what, !c->has_btc);
-        moment_fini(&g);
+        segment_rows rows = rows_of(CASES[i].events);
+        const moment at_end = {.at_ns = FIRST_NS + EVENTS_MAX, .sessions = &rows, .count = 1};
+        const moment at_first = {
+            .at_ns = FIRST_NS, .sessions = &rows, .count = rows.unknown_ns != 1};
+        if (moment_has_topic(&at_end, td_bytes_str(BTC), NULL) != CASES[i].has_btc ||
+            moment_has_topic(&at_first, td_bytes_str(BTC), NULL))
+            fail_msg("%s: granted is not %d", CASES[i].what, CASES[i].has_btc);
+        segment_rows_fini(&rows);
     }
 }
 
@@ -71,41 +100,36 @@ static int covers_all(td_bytes subscription, td_bytes topic)
 static void sessions_and_covers(void **state)
 {
     (void)state;
-    const event all = {.kind = EVENT_GRANT, .conn = 1, .topic = EVENT_GRANT_ALL};
-    const event stopped = {.kind = EVENT_SESSION, .state = "stop"};
-    moment g = {0};
-    moment_add(&g, 1, &all, 0);
-    moment_add(&g, 2, &stopped, 0);
-    assert_true(moment_has_topic(&g, td_bytes_str(BTC), covers_all));
-    assert_false(moment_has_topic(&g, td_bytes_str(BTC), NULL));
-    moment_add(&g, 1, &stopped, 0);
-    assert_false(moment_has_topic(&g, td_bytes_str(BTC), covers_all));
-    moment_fini(&g);
+    static const char *const ALL[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL)};
+    static const char *const STOPPED[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL), STOP};
+    segment_rows rows[] = {rows_of(STOPPED), rows_of(ALL)};
+    moment both = {.at_ns = FIRST_NS + 5, .sessions = rows, .count = 2};
+    assert_true(moment_has_topic(&both, td_bytes_str(BTC), covers_all));
+    assert_false(moment_has_topic(&both, td_bytes_str(BTC), NULL));
+    both.count = 1;
+    assert_false(moment_has_topic(&both, td_bytes_str(BTC), covers_all));
+    both.at_ns = FIRST_NS + 1; /* it stopped then */
+    assert_true(moment_has_topic(&both, td_bytes_str(BTC), covers_all));
+    segment_rows_fini(&rows[0]);
+    segment_rows_fini(&rows[1]);
 }
 
+/* A segment restates what is open: an older one is not needed. */
 static void what_is_open(void **state)
 {
     (void)state;
-    moment m = {0};
-    const event_slot slots[] = {{.shard = 1, .conn = 4, .since_ns = 70},
-                                {.shard = 2, .conn = 1, .since_ns = 80}};
-    const event begins = {.kind = EVENT_SEGMENT, .slots = slots, .slot_count = 2};
-    const event again = {.kind = EVENT_CONNECT, .shard = 1, .conn = 5};
-    const event ended = {.kind = EVENT_DISCONNECT, .shard = 2, .conn = 1};
-    const event granted = {.kind = EVENT_GRANT, .shard = 1, .conn = 4, .topic = BTC};
-    moment_add(&m, 1, &begins, 100);
-    assert_int_equal(m.count, 2);
-    assert_int_equal(m.conns[0].since_ns, 70);
-    moment_add(&m, 1, &granted, 101);
-    moment_add(&m, 2, &again, 110); /* of another session */
-    assert_int_equal(m.count, 3);
-    moment_add(&m, 1, &ended, 120);
-    assert_true(moment_has_topic(&m, td_bytes_str(BTC), NULL));
-    moment_add(&m, 1, &again, 130); /* its grants end with the connection */
-    assert_int_equal(m.count, 2);
-    assert_false(moment_has_topic(&m, td_bytes_str(BTC), NULL));
-    assert_int_equal(m.conns[0].since_ns + m.conns[1].since_ns, 110 + 130);
-    moment_fini(&m);
+    static const char *const EVENTS[EVENTS_MAX] = {
+        "{\"event\":\"segment\",\"session\":\"3f2a9c01\",\"number\":2,\"slots\":["
+        "{\"line\":0,\"shard\":0,\"conn\":1,\"in\":9,\"out\":1,\"since_ns\":70},"
+        "{\"line\":0,\"shard\":2,\"conn\":1,\"in\":9,\"out\":1,\"since_ns\":80}]}",
+        GRANT(BTC), CONNECT(2), CLOSE(2)};
+    static const uint64_t OLDEST_NS[] = {70, 70, 80, 102};
+    segment_rows rows = rows_of(EVENTS);
+    for (size_t i = 0; i < sizeof OLDEST_NS / sizeof OLDEST_NS[0]; i++) {
+        const moment m = {.at_ns = FIRST_NS + 1 + i, .sessions = &rows, .count = 1};
+        assert_int_equal(moment_oldest_ns(&m), OLDEST_NS[i]);
+    }
+    segment_rows_fini(&rows);
 }
 
 int main(void)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "archive/archive_newest.h"
+#include "archive/archive_view.h"
 #include "archive/read_plan.h"
 #include "archive/catalog.h"
 #include "tests/testing/archive_fixture.h"
@@ -122,23 +122,35 @@ static void test_times_near_the_end_of_numbers(void **state)
     archive_place_fini(&place);
 }
 
+/* With the catalog, and from the files. */
+static uint64_t newest_ns(archive_place *place, uint64_t until_ns)
+{
+    uint64_t found_ns[2];
+    for (int i = 0; i < 2; i++) {
+        archive_view *view = NULL;
+        archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+        td_err err;
+        assert_int_equal(archive_view_open(a, i == 0 ? VIEW_ALL : VIEW_FILES, NULL, &view, &err),
+                         TD_OK);
+        found_ns[i] = archive_view_newest_ns(view, until_ns);
+        archive_view_close(view);
+        archive_close(a);
+    }
+    assert_int_equal(found_ns[0], found_ns[1]);
+    return found_ns[0];
+}
+
 /* The newest frame is that of the latest time, whatever was written last. */
 static void test_the_newest_is_by_time(void **state)
 {
     (void)state;
     archive_place place;
     archive_place_init_sim(&place);
-    uint64_t newest_ns = 1;
-    td_err err;
     const uint64_t hour = UINT64_C(3600) * TD_NS_PER_S / FIXTURE_STEP_NS + 1; /* in frames */
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    assert_int_equal(archive_newest_ns(a, UINT64_MAX, &newest_ns, &err), TD_OK);
-    assert_int_equal(newest_ns, 0);
-    archive_close(a);
+    assert_int_equal(newest_ns(&place, UINT64_MAX), 0);
     archive_fixture_record(&place, 50 * hour, 3);
     archive_fixture_record(&place, 0, 3);
     archive_fixture_record(&place, 10 * hour, 5);
-    a = archive_place_open(&place, ARCHIVE_READ, NULL);
     /* Of 60, 60 and 100 frames; a bound within a chunk of 20 gives that chunk's first. */
     const struct {
         uint64_t until, newest;
@@ -151,12 +163,9 @@ static void test_the_newest_is_by_time(void **state)
                 {0, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint64_t until_ns = rows[i].until == UINT64_MAX ? UINT64_MAX : at(rows[i].until);
-        assert_int_equal(archive_newest_ns(a, until_ns, &newest_ns, &err), TD_OK);
-        assert_int_equal(newest_ns, at(rows[i].newest));
+        assert_int_equal(newest_ns(&place, until_ns), at(rows[i].newest));
     }
-    assert_int_equal(archive_newest_ns(a, FIXTURE_START_NS - 1, &newest_ns, &err), TD_OK);
-    assert_int_equal(newest_ns, 0);
-    archive_close(a);
+    assert_int_equal(newest_ns(&place, FIXTURE_START_NS - 1), 0);
     archive_place_fini(&place);
 }
 

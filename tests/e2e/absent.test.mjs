@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { json, jsonLines, jsonList, run, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, json, jsonLines, jsonList, run, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange } from "./numbered.mjs";
 import { test } from "./npm.mjs";
@@ -77,6 +77,24 @@ describe("imported", { concurrency: 2 }, () => {
       // Topics that are not selected are not missing.
       await replay(t, archive, 0, "--symbol", "BTCUSD", ...between(20, 30));
     }
+  });
+
+  test("no file is opened for grants and connections that the catalog has", async (t) => {
+    const archive = await archiveOf(t, [[3700, trade(3700, "ETHUSD")], ...busy(1, 60), ...busy(3700, 3710)]);
+    const other = path.join(temporary(t), "other.jsonl");
+    fs.writeFileSync(other, Array.from({ length: 60 }, (_, i) => trade(i, "ETHUSD")).join(""));
+    await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", "--feed", "other", other]);
+    const selected = ["--symbol", "ETHUSD", ...between(20, 30)];
+    const report = await replay(t, archive, 1, ...selected);
+    assert.deepEqual(names(report), [ETH]);
+    const files = filesBelow(archive).filter((file) => /inverse-.*\.mcap$/.test(file)).map((file) => path.join(archive, file));
+    assert.equal(files.length, 2);
+    for (const file of files) fs.writeFileSync(file, Buffer.alloc(fs.statSync(file).size));
+    const again = await replay(t, archive, 1, ...selected);
+    for (const of of ["frames", "absent", "complete", "gaps", "digest"]) assert.deepEqual(again[of], report[of], of);
+    assert.equal(report.frames, 10);
+    fs.rmSync(path.join(archive, "catalog.sqlite"));
+    await replay(t, archive, 3, ...selected);
   });
 
   test("a topic of another session of the feed", async (t) => {

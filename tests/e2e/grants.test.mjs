@@ -22,6 +22,14 @@ async function eventsOf(t, archive, ...kinds) {
   return events;
 }
 
+/** The catalog that was written with the segments equals one that is made from them. */
+async function sameFromFiles(t, archive) {
+  const written = (await tapedeck(t, ["dump-catalog", "-a", archive])).stdout;
+  for (const name of fs.readdirSync(archive).filter((file) => file.startsWith("catalog"))) fs.rmSync(path.join(archive, name));
+  await tapedeck(t, ["reindex", "-a", archive]);
+  assert.equal((await tapedeck(t, ["dump-catalog", "-a", archive])).stdout, written);
+}
+
 const short = (event) => [event.event, event.conn, event.topic, event.source ?? event.reason];
 
 test("recorded: granted, refused, and again on the next connection", async (t) => {
@@ -41,6 +49,7 @@ test("recorded: granted, refused, and again on the next connection", async (t) =
   assert.deepEqual(refused, ["BTCUSD", "ETHUSD", "ETHUSD"].map((symbol) => ["grant_end", 1, `trade.${symbol}`, "refused"]));
   const first = events.find((event) => event.event === "grant");
   assert.deepEqual([first.from_ns, first.frames], [first.at, 0]);
+  await sameFromFiles(t, archive);
 });
 
 test("imported: seen, unsubscribed, and restated by each segment", async (t) => {
@@ -71,4 +80,5 @@ test("imported: seen, unsubscribed, and restated by each segment", async (t) => 
     return event.from_ns === undefined ? common : [...common, seconds(event.from_ns)];
   });
   assert.deepEqual(got, expected);
+  await sameFromFiles(t, archive);
 });
