@@ -294,11 +294,11 @@ void baseline_set_damaged(baseline *b)
 /* Write a text, or read it into the baseline's memory. */
 static void walk_text(baseline *b, state_io *io, const char **text)
 {
-    size_t size = state_is_loading(io) ? 0 : strlen(*text);
-    size = state_count(io, size, TEXT_BYTES_MAX, 1);
+    const char *from = *text == NULL ? "" : *text; /* NULL: it is read */
+    size_t size = state_count(io, strlen(from), TEXT_BYTES_MAX, 1);
     char *kept = td_arena_alloc(b->texts, size + 1);
     if (!state_is_loading(io))
-        memcpy(kept, *text, size);
+        memcpy(kept, from, size);
     state_raw(io, kept, size);
     kept[size] = '\0';
     *text = kept;
