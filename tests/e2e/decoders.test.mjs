@@ -186,7 +186,7 @@ for (const [name, make, what, kind, text] of FAILURES)
   test(`${name}: ${kind}, at that frame and no other`, { skip }, async (t) => {
     const archive = await archiveOf(t, V5);
     const { frame, mark, total } = marked(11);
-    const timeout = kind === "hung" ? ["--timeout", "2s"] : [];
+    const timeout = kind === "hung" ? ["--timeout", "5s"] : [];
     const report = await diff(t, archive, [...make(t, mark, what), ...timeout, "-j", "2"], { status: 1 });
     assert.deepEqual([report.totals.compared, report.totals.same, report.totals.different], [total, total - 1, 1]);
     const [row] = (await jsonLines(t, ["cat", archive, "--topic", "publicTrade"])).filter((line) => line.data === frame);
@@ -239,7 +239,7 @@ for (const [name, what, text, { code = null, signal = null }] of FATAL)
     const [row] = (await jsonLines(t, ["cat", archive, "--topic", "publicTrade"])).filter((line) => line.data === frame);
     const decoder = badLibrary(t, mark, what);
     for (const threads of ["1", "3"]) {
-      const args = ["regress", "save", archive, "-o", path.join(dir, "own.tdb"), ...decoder, "-j", threads, "--timeout", "1s"];
+      const args = ["regress", "save", archive, "-o", path.join(dir, "own.tdb"), ...decoder, "-j", threads, "--timeout", "3s"];
       const end = await new Program(t, path.resolve(BIN, "tapedeck"), args, { under: ["env", "-C", dir], env: PLAIN_SIGNALS }).ended;
       assert.deepEqual([end.code, end.signal], [code, signal], end.stderr);
       assert.ok(end.stderr.includes(`${decoder[1]}${text}:\n  feed v5-linear, topic publicTrade, symbol ${row.symbol}, session `), end.stderr);

@@ -287,7 +287,7 @@ describe("signals", { concurrency: 3 }, () => {
     const asking = setInterval(() => recorder.child.kill("SIGTERM"), 150);
     const end = await recorder.ended;
     clearInterval(asking);
-    assert.ok(Date.now() - started < 1500, `${Date.now() - started} ms`);
+    assert.ok(Date.now() - started < 10_000, `${Date.now() - started} ms`);
     assert.equal(end.code, 128 + 15, end.stderr);
     await tapedeck(t, ["recover", "-a", archive]);
     await tapedeck(t, ["verify", "-a", archive]);
@@ -302,7 +302,7 @@ describe("signals", { concurrency: 3 }, () => {
     assert.equal(recorder.summary().in, 100);
     const other = new Recorder(t, path.join(dir, "b"), [...feedArgs(sim, "inverse"), "--duration", "3s"]); // long enough to connect on a busy machine
     assert.equal((await other.ended).code, 0, other.stderr);
-    assert.ok(other.summary().elapsed_s >= 3 && other.summary().elapsed_s < 8);
+    assert.ok(other.summary().elapsed_s >= 3 && other.summary().elapsed_s < 30);
   });
 
   test("a reader that goes away ends cat, not with a fault", async (t) => {

@@ -96,8 +96,8 @@ describe("live", { concurrency: 3 }, () => {
   test("a recording is what the exchange's own account says", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const sim = await simulator(t, dir, ["--families", "inverse,linear", "--symbols", "3", "--rate", "500", "--seed", "8"]);
-    await tapedeck(t, ["record", "-a", archive, "-c", configFile(dir, sim, ["inverse", "linear"]), "--duration", "3s"]);
+    const sim = await simulator(t, dir, ["--families", "inverse,linear", "--symbols", "3", "--rate", "500", "--seed", "8", "--frames", "2000"]);
+    await tapedeck(t, ["record", "-a", archive, "-c", configFile(dir, sim, ["inverse", "linear"]), "--until-close"]);
     await sim.program.kill("SIGTERM");
     const found = await compareTruth(t, archive, sim.truth);
     assert.equal(found.equal, true, JSON.stringify(found));

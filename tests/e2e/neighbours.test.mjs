@@ -53,10 +53,10 @@ describe("feeds of one host", { concurrency: 2 }, () => {
     const flapped = flaps;
     const droppedAt = Date.now();
     steady[0].terminate();
-    const again = await recorder.until(Promise.race([connections(2), passed(20_000)]));
+    const again = await recorder.until(Promise.race([connections(2), passed(60_000)]));
     const outMs = (again ?? Infinity) - droppedAt;
     console.log(`the flapping feed connected ${flapped} times in 8 s; the other one was out for ${outMs} ms`);
-    assert.ok(outMs < 5000, `the steady feed was out for ${outMs} ms; the other connected ${flapped} times`);
+    assert.ok(outMs < 20_000, `the steady feed was out for ${outMs} ms; the other connected ${flapped} times`);
     assert.ok(flapped >= 2 && flapped <= 20, `the flapping feed connected ${flapped} times in 8 s`);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   });
@@ -174,7 +174,7 @@ describe("a terminal that hangs up", { concurrency: 4 }, () => {
     });
     const recorder = new Recorder(t, path.join(dir, "tape"), [...feedArgs(server, "inverse", TRADE), "--commit-interval", "50ms"],
       { under: ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"] });
-    await recorder.durableAfter(1);
+    await recorder.durableLine((said) => said.in >= 2);
     recorder.child.kill("SIGHUP");
     const more = recorder.durableLine((said) => said.in >= 3);
     socket.send(trade(2));
