@@ -12,9 +12,10 @@ __extension__ typedef unsigned __int128 uint128;
 
 enum {
     SECONDS_PER_DAY = 86400,
-    DATE_CHARS = 10, /* 2021-04-17 */
     NANO_DIGITS = 9,
 };
+
+static const uint64_t DAY_NS = SECONDS_PER_DAY * TD_NS_PER_S;
 
 static const char TIME_FORMS[] =
     "expected a time (2021-04-17T16:43 or 2021-04-17T16:43:05.5Z; UTC without a zone), a date "
@@ -164,18 +165,20 @@ static td_result not_a_time(td_err *err, td_bytes text)
                       (const char *)text.data, TIME_FORMS);
 }
 
-/* On a command line seconds and zone may be missing; the exchange writes both. */
-td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
+/* "2021-04-17", or with a time of that day, of which seconds and zone may be missing. */
+static td_result parse_civil(td_bytes text, int *is_date, uint64_t *ns, td_err *err)
 {
     text_cursor at = {.p = text.data, .end = text.data + text.size};
     civil_time time = {0};
     uint64_t fraction_ns = 0;
     int64_t offset_s = 0;
-    if (text.size == 0 || !read_date(&at, &time) || !read_char(&at, "Tt ") ||
-        !read_minute(&at, &time) ||
-        (at.p != at.end && *at.p == ':' &&
-         (!read_second(&at, &time) || !read_fraction(&at, &fraction_ns))) ||
-        (at.p != at.end && !read_offset(&at, &offset_s)) || at.p != at.end)
+    if (text.size == 0 || !read_date(&at, &time))
+        return not_a_time(err, text);
+    *is_date = at.p == at.end;
+    if (!*is_date && (!read_char(&at, "Tt ") || !read_minute(&at, &time) ||
+                      (at.p != at.end && *at.p == ':' &&
+                       (!read_second(&at, &time) || !read_fraction(&at, &fraction_ns))) ||
+                      (at.p != at.end && !read_offset(&at, &offset_s)) || at.p != at.end))
         return not_a_time(err, text);
     uint64_t days = days_of_date(time.year, time.month, time.day);
     int64_t seconds = (int64_t)(days * SECONDS_PER_DAY) +
@@ -183,22 +186,11 @@ td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
     return time_to_ns(seconds, fraction_ns, ns) ? TD_OK : not_a_time(err, text);
 }
 
-static td_result parse_date(td_bytes text, td_date_edge edge, uint64_t *ns, td_err *err)
+td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
 {
-    text_cursor at = {.p = text.data, .end = text.data + text.size};
-    civil_time date = {0};
-    if (!read_date(&at, &date))
-        return not_a_time(err, text);
-    uint64_t days = days_of_date(date.year, date.month, date.day) + (edge == TD_DATE_ENDS ? 1 : 0);
-    return time_to_ns((int64_t)(days * SECONDS_PER_DAY), 0, ns) ? TD_OK : not_a_time(err, text);
-}
-
-/* The first moment of a day before the day of now, or of the day after that one. */
-static uint64_t edge_of_day(uint64_t now_ns, uint64_t days_ago, td_date_edge edge)
-{
-    static const uint64_t DAY_NS = SECONDS_PER_DAY * TD_NS_PER_S;
-    uint64_t days = now_ns / DAY_NS + (edge == TD_DATE_ENDS ? 1 : 0);
-    return (days > days_ago ? days - days_ago : 0) * DAY_NS;
+    int is_date = 0;
+    td_result rc = parse_civil(text, &is_date, ns, err);
+    return rc == TD_OK && is_date ? not_a_time(err, text) : rc;
 }
 
 /* The magnitude determines the unit: below 10^11 seconds (until the year 5138), below 10^14
@@ -240,10 +232,9 @@ td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge, td
 {
     td_bytes bytes = td_bytes_str(text);
     td_time_spec spec = {.kind = TD_TIME_ABSOLUTE};
-    td_result rc;
-    if (bytes.size == 0) {
-        rc = not_a_time(err, bytes);
-    } else if (text[0] == '+') {
+    int is_date = 0;
+    td_result rc = TD_OK;
+    if (text[0] == '+') {
         spec.kind = TD_TIME_SINCE_FIRST;
         rc = td_duration_parse(text + 1, &spec.ns, err);
         if (rc != TD_OK)
@@ -251,15 +242,16 @@ td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge, td
     } else if (strncmp(text, "now", 3) == 0) {
         rc = parse_before_now(text, now_ns, &spec.ns, err);
     } else if (strcmp(text, "today") == 0 || strcmp(text, "yesterday") == 0) {
-        spec.ns = edge_of_day(now_ns, text[0] == 'y' ? 1 : 0, edge);
-        rc = TD_OK;
-    } else if (strspn(text, "0123456789") == bytes.size) {
+        is_date = 1;
+        spec.ns = now_ns - now_ns % DAY_NS;
+        spec.ns -= text[0] == 'y' && spec.ns > 0 ? DAY_NS : 0;
+    } else if (bytes.size > 0 && strspn(text, "0123456789") == bytes.size) {
         rc = parse_epoch(bytes, &spec.ns, err);
-    } else if (bytes.size == DATE_CHARS) {
-        rc = parse_date(bytes, edge, &spec.ns, err);
     } else {
-        rc = td_time_parse_rfc3339(bytes, &spec.ns, err);
+        rc = parse_civil(bytes, &is_date, &spec.ns, err);
     }
+    if (is_date && edge == TD_DATE_ENDS && __builtin_add_overflow(spec.ns, DAY_NS, &spec.ns))
+        rc = not_a_time(err, bytes);
     if (rc == TD_OK)
         *out = spec;
     return rc;
