@@ -259,7 +259,7 @@ void frame_redactor_init(frame_redactor *self)
 
 void frame_redactor_fini(frame_redactor *self)
 {
-    td_inflater_close(self->inflater);
+    inflater_close(self->inflater);
     td_buf_fini(&self->copy);
 }
 
@@ -276,12 +276,12 @@ static int may_be_compressed(td_bytes frame, int is_binary)
 static uint32_t count_inside(frame_redactor *self, redactor *secrets, td_bytes frame)
 {
     if (self->inflater == NULL)
-        self->inflater = td_inflater_open(LIMIT_FRAME_BYTES, 0);
+        self->inflater = inflater_open(LIMIT_FRAME_BYTES, 0);
     td_bytes ignored;
     size_t size = 0;
-    td_result rc = td_inflater_run(self->inflater, frame, &ignored, NULL);
+    td_result rc = inflater_run(self->inflater, frame, &ignored, NULL);
     (void)rc; /* what came out of a broken stream is searched, too */
-    uint8_t *text = td_inflater_output(self->inflater, &size);
+    uint8_t *text = inflater_output(self->inflater, &size);
     return redactor_apply(secrets, text, size).count;
 }
 

@@ -18,8 +18,8 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
-#include "base/inflate.h"
 #include "base/limits.h"
+#include "schema/inflate.h"
 
 enum {
     REDACT_SIGNATURES_MAX = 16, /* of the latest connects: an echo may come late */
@@ -81,8 +81,8 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size);
 /* Searches frames, compressed ones (gzip, zlib, raw deflate; docs/wire.md 5.1) as far as they
  * inflate. */
 typedef struct frame_redactor {
-    td_inflater *inflater; /* made at the first frame that may be compressed */
-    td_buf copy;           /* of the last frame */
+    inflater *inflater; /* made at the first frame that may be compressed */
+    td_buf copy;        /* of the last frame */
 } frame_redactor;
 
 void frame_redactor_init(frame_redactor *self);

@@ -2,10 +2,10 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/inflate.h"
 #include "base/limits.h"
 #include "schema/decode_fast.h"
 #include "schema/decode_rows.h"
+#include "schema/inflate.h"
 
 struct decoder {
     json_parser *parser;
@@ -14,7 +14,7 @@ struct decoder {
     fast_decoder fast;
     row_decoder rows;
     uint64_t slow_count;
-    td_inflater *inflater; /* made at the first compressed frame */
+    inflater *inflater; /* made at the first compressed frame */
 };
 
 decoder *decoder_open(void)
@@ -34,7 +34,7 @@ void decoder_close(decoder *d)
     classifier_close(d->classifier);
     fast_decoder_fini(&d->fast);
     row_decoder_fini(&d->rows);
-    td_inflater_close(d->inflater);
+    inflater_close(d->inflater);
     td_free(d);
 }
 
@@ -119,15 +119,15 @@ int decoder_inflates(td_bytes frame)
 }
 
 /* The bytes to read a frame by: its own, or what it inflates to (with padding; valid until the next
- * frame that is compressed). TD_OK, or what td_inflater_run() says. */
+ * frame that is compressed). TD_OK, or what inflater_run() says. */
 static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
 {
     *out = frame;
     if (TD_LIKELY(!decoder_inflates(frame)))
         return TD_OK;
     if (d->inflater == NULL)
-        d->inflater = td_inflater_open(LIMIT_FRAME_BYTES, DECODE_PADDING_BYTES);
-    return td_inflater_run(d->inflater, frame, out, NULL);
+        d->inflater = inflater_open(LIMIT_FRAME_BYTES, DECODE_PADDING_BYTES);
+    return inflater_run(d->inflater, frame, out, NULL);
 }
 
 /* Text is no JSON, rather than not compressed. */

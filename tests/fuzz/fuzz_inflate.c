@@ -4,16 +4,15 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/inflate.h"
+#include "schema/inflate.h"
 #include "tests/testing/fuzz_input.h"
 
 enum { PADDING_BYTES = 64 };
 
-static td_result inflate_once(td_inflater *inflater, size_t bytes_max, td_bytes stream,
-                              uint64_t *sum)
+static td_result inflate_once(inflater *inflater, size_t bytes_max, td_bytes stream, uint64_t *sum)
 {
     td_bytes out;
-    td_result rc = td_inflater_run(inflater, stream, &out, NULL);
+    td_result rc = inflater_run(inflater, stream, &out, NULL);
     *sum = (uint64_t)rc;
     if (rc != TD_OK) {
         TD_ASSERT(rc == TD_E_CORRUPT || rc == TD_E_TRUNCATED || rc == TD_E_LIMIT);
@@ -32,13 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const size_t BOUNDS[] = {1, 63, 4096, 64 << 10, 1 << 20};
     enum { BOUND_COUNT = sizeof BOUNDS / sizeof BOUNDS[0] };
-    static td_inflater *inflaters[BOUND_COUNT];
+    static inflater *inflaters[BOUND_COUNT];
     uint64_t first, second;
     if (size == 0)
         return 0;
     size_t which = data[0] % BOUND_COUNT;
     if (inflaters[which] == NULL)
-        inflaters[which] = td_inflater_open(BOUNDS[which], PADDING_BYTES);
+        inflaters[which] = inflater_open(BOUNDS[which], PADDING_BYTES);
     td_bytes stream = td_bytes_of(data + 1, size - 1);
     td_result rc = inflate_once(inflaters[which], BOUNDS[which], stream, &first);
     TD_ASSERT(inflate_once(inflaters[which], BOUNDS[which], stream, &second) == rc);

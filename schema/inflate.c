@@ -1,4 +1,4 @@
-#include "base/inflate.h"
+#include "schema/inflate.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -15,7 +15,7 @@ enum {
     WINDOW_RAW = -15,
 };
 
-struct td_inflater {
+struct inflater {
     size_t bytes_max;
     size_t padding;
     uint8_t *output;
@@ -29,21 +29,21 @@ static void *allocate(void *opaque, unsigned count, unsigned size)
     return td_alloc_lent(opaque, (size_t)count * size);
 }
 
-td_inflater *td_inflater_open(size_t bytes_max, size_t padding)
+inflater *inflater_open(size_t bytes_max, size_t padding)
 {
     TD_ASSERT(bytes_max > 0);
-    td_inflater *made = td_alloc_zero(1, sizeof *made);
+    inflater *made = td_alloc_zero(1, sizeof *made);
     made->bytes_max = bytes_max;
     made->padding = padding;
     return made;
 }
 
-void td_inflater_close(td_inflater *inflater)
+void inflater_close(inflater *self)
 {
-    if (inflater == NULL)
+    if (self == NULL)
         return;
-    td_free(inflater->output);
-    td_free(inflater);
+    td_free(self->output);
+    td_free(self);
 }
 
 /* Gzip begins 1f 8b; zlib with its method (8: deflate), a window, and a check over both. */
@@ -58,7 +58,7 @@ static int has_head(td_bytes stream)
 }
 
 /* More space for output: the first, or twice as much, up to one byte more than may come out. */
-static void grow(td_inflater *self)
+static void grow(inflater *self)
 {
     TD_ASSERT(self->capacity <= self->bytes_max);
     size_t wanted = self->capacity == 0 ? FIRST_OUTPUT_BYTES : self->capacity * 2;
@@ -69,7 +69,7 @@ static void grow(td_inflater *self)
 }
 
 /* Inflate until the stream ends. *size: bytes of output. */
-static td_result run(td_inflater *self, z_stream *z, size_t *size, td_err *err)
+static td_result run(inflater *self, z_stream *z, size_t *size, td_err *err)
 {
     for (*size = 0;;) {
         if (*size == self->capacity)
@@ -94,10 +94,10 @@ static td_result run(td_inflater *self, z_stream *z, size_t *size, td_err *err)
     }
 }
 
-td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out, td_err *err)
+td_result inflater_run(inflater *self, td_bytes stream, td_bytes *out, td_err *err)
 {
     *out = td_bytes_of(NULL, 0);
-    inflater->size = 0;
+    self->size = 0;
     if (stream.size == 0)
         return td_err_set(err, TD_E_TRUNCATED, "a compressed message of no bytes");
     if (stream.size > UINT32_MAX)
@@ -109,23 +109,23 @@ td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
     int is_ready = inflateInit2(&z, has_head(stream) ? WINDOW_ANY : WINDOW_RAW);
     TD_ASSERT(is_ready == Z_OK);
     size_t size = 0;
-    td_result rc = run(inflater, &z, &size, err);
-    inflater->size = size;
+    td_result rc = run(self, &z, &size, err);
+    self->size = size;
     if (rc == TD_OK && z.avail_in != 0)
         rc = td_err_set(err, TD_E_CORRUPT, "%u bytes after the end of a compressed message",
                         z.avail_in);
     inflateEnd(&z);
     if (rc != TD_OK)
         return rc;
-    if (inflater->capacity == 0) /* an empty stream still has its padding */
-        grow(inflater);
-    memset(inflater->output + size, 0, inflater->padding);
-    *out = td_bytes_of(inflater->output, size);
+    if (self->capacity == 0) /* an empty stream still has its padding */
+        grow(self);
+    memset(self->output + size, 0, self->padding);
+    *out = td_bytes_of(self->output, size);
     return TD_OK;
 }
 
-uint8_t *td_inflater_output(td_inflater *inflater, size_t *size)
+uint8_t *inflater_output(inflater *self, size_t *size)
 {
-    *size = inflater->size;
-    return inflater->output;
+    *size = self->size;
+    return self->output;
 }

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "base/inflate.h"
+#include "schema/inflate.h"
 #include "base/random.h"
 
 enum { PADDING = 64, BYTES_MAX = 1 << 20 };
@@ -26,9 +26,9 @@ static const uint8_t ZLIB_HELLO[] = {
 static const uint8_t RAW_HELLO[] = {
     0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00,
 };
-static td_inflater *open_one(void)
+static inflater *open_one(void)
 {
-    td_inflater *made = td_inflater_open(BYTES_MAX, PADDING);
+    inflater *made = inflater_open(BYTES_MAX, PADDING);
     return made;
 }
 
@@ -44,44 +44,44 @@ static void test_wrappings(void **state)
         {"zlib", ZLIB_HELLO, sizeof ZLIB_HELLO},
         {"raw", RAW_HELLO, sizeof RAW_HELLO},
     };
-    td_inflater *z = open_one();
+    inflater *z = open_one();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         td_bytes out;
         print_message("%s\n", rows[i].name);
-        assert_int_equal(td_inflater_run(z, td_bytes_of(rows[i].bytes, rows[i].size), &out, NULL),
+        assert_int_equal(inflater_run(z, td_bytes_of(rows[i].bytes, rows[i].size), &out, NULL),
                          TD_OK);
         assert_int_equal(out.size, 5);
         assert_memory_equal(out.data, "hello", 5);
         for (size_t at = 0; at < PADDING; at++)
             assert_int_equal(out.data[5 + at], 0);
     }
-    td_inflater_close(z);
+    inflater_close(z);
 }
 
 /* Every beginning of a stream is one that ends too early; none is taken for whole. */
 static void test_truncated(void **state)
 {
     (void)state;
-    td_inflater *z = open_one();
+    inflater *z = open_one();
     for (size_t size = 0; size < sizeof GZIP_HELLO; size++) {
         td_bytes out;
-        td_result rc = td_inflater_run(z, td_bytes_of(GZIP_HELLO, size), &out, NULL);
+        td_result rc = inflater_run(z, td_bytes_of(GZIP_HELLO, size), &out, NULL);
         assert_true(rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT);
         assert_int_equal(out.size, 0);
     }
     for (size_t size = 2; size < sizeof ZLIB_HELLO; size++) {
         td_bytes out;
-        assert_int_equal(td_inflater_run(z, td_bytes_of(ZLIB_HELLO, size), &out, NULL),
+        assert_int_equal(inflater_run(z, td_bytes_of(ZLIB_HELLO, size), &out, NULL),
                          TD_E_TRUNCATED);
     }
-    td_inflater_close(z);
+    inflater_close(z);
 }
 
 /* One flipped byte after the head is found by the check at the end, or before it. */
 static void test_flipped(void **state)
 {
     (void)state;
-    td_inflater *z = open_one();
+    inflater *z = open_one();
     for (size_t at = 10; at < sizeof GZIP_HELLO; at++) {
         if (at == 16) /* the bits after the last symbol have no meaning */
             continue;
@@ -89,21 +89,20 @@ static void test_flipped(void **state)
         td_bytes out;
         memcpy(bytes, GZIP_HELLO, sizeof bytes);
         bytes[at] ^= 0x10;
-        assert_int_not_equal(td_inflater_run(z, td_bytes_of(bytes, sizeof bytes), &out, NULL),
-                             TD_OK);
+        assert_int_not_equal(inflater_run(z, td_bytes_of(bytes, sizeof bytes), &out, NULL), TD_OK);
     }
     uint8_t more[sizeof GZIP_HELLO + 1] = {0};
     td_bytes out;
     memcpy(more, GZIP_HELLO, sizeof GZIP_HELLO);
-    assert_int_equal(td_inflater_run(z, td_bytes_of(more, sizeof more), &out, NULL), TD_E_CORRUPT);
-    td_inflater_close(z);
+    assert_int_equal(inflater_run(z, td_bytes_of(more, sizeof more), &out, NULL), TD_E_CORRUPT);
+    inflater_close(z);
 }
 
 /* A thousand bytes that become a megabyte: fine; a megabyte and one: refused. */
 static void test_bomb(void **state)
 {
     (void)state;
-    td_inflater *z = open_one();
+    inflater *z = open_one();
     uint8_t *zeros = calloc(1, BYTES_MAX + 1);
     assert_non_null(zeros);
     td_bytes out;
@@ -111,22 +110,21 @@ static void test_bomb(void **state)
         uint8_t bomb[4096];
         uLongf size = sizeof bomb;
         assert_int_equal(compress2(bomb, &size, zeros, BYTES_MAX + more, 9), Z_OK);
-        assert_int_equal(td_inflater_run(z, td_bytes_of(bomb, size), &out, NULL),
+        assert_int_equal(inflater_run(z, td_bytes_of(bomb, size), &out, NULL),
                          more == 0 ? TD_OK : TD_E_LIMIT);
         assert_int_equal(out.size, more == 0 ? BYTES_MAX : 0);
     }
     free(zeros);
     /* and the inflater continues */
-    assert_int_equal(td_inflater_run(z, td_bytes_of(RAW_HELLO, sizeof RAW_HELLO), &out, NULL),
-                     TD_OK);
-    td_inflater_close(z);
+    assert_int_equal(inflater_run(z, td_bytes_of(RAW_HELLO, sizeof RAW_HELLO), &out, NULL), TD_OK);
+    inflater_close(z);
 }
 
 /* Noise is refused or inflates to something within bounds; nothing else happens. */
 static void test_noise(void **state)
 {
     (void)state;
-    td_inflater *z = open_one();
+    inflater *z = open_one();
     td_random random;
     td_random_init(&random, 11);
     for (int i = 0; i < 2000; i++) {
@@ -134,11 +132,11 @@ static void test_noise(void **state)
         td_bytes out;
         for (size_t at = 0; at < sizeof bytes; at++)
             bytes[at] = (uint8_t)td_random_next(&random);
-        td_result rc = td_inflater_run(z, td_bytes_of(bytes, sizeof bytes), &out, NULL);
+        td_result rc = inflater_run(z, td_bytes_of(bytes, sizeof bytes), &out, NULL);
         assert_true(rc == TD_OK || rc == TD_E_CORRUPT || rc == TD_E_TRUNCATED);
         assert_true(out.size <= BYTES_MAX);
     }
-    td_inflater_close(z);
+    inflater_close(z);
 }
 
 int main(void)
