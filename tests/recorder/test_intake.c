@@ -297,7 +297,7 @@ static void a_reply_fills_what_frames_leave(void **state)
 {
     (void)state;
     fixture f;
-    size_t size = 2 * BIG_FRAME_BYTES;
+    size_t size = (size_t)2 * BIG_FRAME_BYTES;
     uint8_t *reply = td_alloc_zero(1, size);
     intake_stats stats;
     const event kept = {.kind = EVENT_HTTP, .what = "x", .url = "https://x", .state = "kept"};
