@@ -18,12 +18,6 @@ uint64_t follow_session(const char *id)
     return id == NULL ? 0 : td_xxh64(id, strlen(id));
 }
 
-/* 1 if it is this connection, by its object. A live slot's object is renumbered. */
-static int is_at(const follow_conn *conn, const frame_conn *now)
-{
-    return conn->at == now && conn->number == now->number;
-}
-
 static follow_conn conn_of(const frame_conn *now)
 {
     return (follow_conn){.at = now,
@@ -41,12 +35,6 @@ static int is_same_slot(const follow_conn *a, const follow_conn *b)
 static int is_same(const follow_conn *a, const follow_conn *b)
 {
     return is_same_slot(a, b) && a->number == b->number;
-}
-
-/* 1 if both are of sessions of the recorder, and not of the same. */
-static int is_other_recording(const follow_conn *a, const follow_conn *b)
-{
-    return a->is_recorded && b->is_recorded && a->session != b->session;
 }
 
 /* At the bound: the one that has been silent for longest, except the one that is followed. */
@@ -97,11 +85,12 @@ static void judge_other(const follow *stream, frame_ref *frame, follow_ended_fn 
     if (stream->count > 0 && place != stream->followed) {
         const follow_conn *followed = &stream->conns[stream->followed];
         int is_over = has_ended(user, followed, recv_ns);
-        int is_other = is_other_recording(followed, &now);
+        int is_other_recording =
+            followed->is_recorded && now.is_recorded && followed->session != now.session;
         int is_silent =
             recv_ns > followed->last_ns && recv_ns - followed->last_ns > FOLLOW_SILENCE_NS;
-        frame->is_interleaved = (uint8_t)(is_other && !is_over);
-        frame->is_copy = (uint8_t)(!is_other && !is_over && !is_silent);
+        frame->is_interleaved = (uint8_t)(is_other_recording && !is_over);
+        frame->is_copy = (uint8_t)(!is_other_recording && !is_over && !is_silent);
         since_ns = frame->is_copy ? 0 : recv_ns;
     }
     if (place < stream->count && is_same(&stream->conns[place], &now))
@@ -111,7 +100,7 @@ static void judge_other(const follow *stream, frame_ref *frame, follow_ended_fn 
 void follow_judge(const follow *stream, frame_ref *frame, follow_ended_fn *has_ended, void *user)
 {
     const follow_conn *followed = stream->count == 0 ? NULL : &stream->conns[stream->followed];
-    if (TD_UNLIKELY(followed == NULL || !is_at(followed, frame->conn))) {
+    if (TD_UNLIKELY(followed == NULL || !follow_is_at(followed, frame->conn))) {
         judge_other(stream, frame, has_ended, user);
         return;
     }
@@ -121,9 +110,9 @@ void follow_judge(const follow *stream, frame_ref *frame, follow_ended_fn *has_e
     frame->granted_ns = later_grant(followed, frame->granted_ns, stream->since_ns);
 }
 
-/* The place's connection is the one of this frame. 1: it was. */
-static int set_conn(follow *stream, const frame_ref *frame)
+int follow_move(follow *stream, const frame_ref *frame)
 {
+    TD_ASSERT(frame->place < LIMIT_FOLLOW_CONNECTIONS);
     const follow_conn now = conn_of(frame->conn);
     int is_known = frame->place < stream->count && is_same(&stream->conns[frame->place], &now);
     for (; stream->count <= frame->place; stream->count++) {
@@ -133,20 +122,7 @@ static int set_conn(follow *stream, const frame_ref *frame)
     if (!is_known)
         stream->conns[frame->place] = now;
     stream->conns[frame->place].at = frame->conn;
-    return is_known;
-}
-
-int follow_note(follow *stream, const frame_ref *frame)
-{
-    TD_ASSERT(frame->place < LIMIT_FOLLOW_CONNECTIONS);
-    int is_known = frame->place < stream->count && is_at(&stream->conns[frame->place], frame->conn);
-    if (TD_UNLIKELY(!is_known))
-        is_known = set_conn(stream, frame);
-    follow_conn *conn = &stream->conns[frame->place];
-    conn->last_ns = frame->recv_ns;
-    if (frame->granted_ns > conn->granted_ns)
-        conn->granted_ns = frame->granted_ns;
-    if (TD_UNLIKELY(!frame->is_copy && (frame->place != stream->followed || !is_known))) {
+    if (!frame->is_copy && (frame->place != stream->followed || !is_known)) {
         stream->followed = frame->place;
         stream->since_ns = is_known ? frame->recv_ns : 0;
     }

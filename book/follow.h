@@ -25,6 +25,7 @@
 
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "book/state_io.h"
 #include "schema/frame.h"
 
@@ -63,8 +64,29 @@ typedef int follow_ended_fn(void *user, const follow_conn *conn, uint64_t recv_n
  * is the time of its connection's last grant before (0: unknown). */
 void follow_judge(const follow *stream, frame_ref *frame, follow_ended_fn *has_ended, void *user);
 
+/* 1 if it is this connection, by its object. A live slot's object is renumbered. */
+static inline int follow_is_at(const follow_conn *conn, const frame_conn *now)
+{
+    return conn->at == now && conn->number == now->number;
+}
+
+/* The slow path of follow_note: another connection, or the frame before was at another place. */
+int follow_move(follow *stream, const frame_ref *frame);
+
 /* Note a frame that was judged. 1: the one before at its place came over the same connection. */
-int follow_note(follow *stream, const frame_ref *frame);
+static inline int follow_note(follow *stream, const frame_ref *frame)
+{
+    int is_known = 1;
+    if (TD_UNLIKELY((!frame->is_copy && frame->place != stream->followed) ||
+                    frame->place >= stream->count ||
+                    !follow_is_at(&stream->conns[frame->place], frame->conn)))
+        is_known = follow_move(stream, frame);
+    follow_conn *conn = &stream->conns[frame->place];
+    conn->last_ns = frame->recv_ns;
+    if (frame->granted_ns > conn->granted_ns)
+        conn->granted_ns = frame->granted_ns;
+    return is_known;
+}
 
 /* Make a stream, which may have frames, the same as another, without its connections' objects. */
 void follow_copy(follow *to, const follow *from);
