@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { compareTruth, json, listening, Program, tapedeck, temporary, wrapped } from "./lib.mjs";
+import { compareTruth, json, listening, tapedeck, temporary, wrapped } from "./lib.mjs";
+import { Recorder } from "./live.mjs";
 
 const TOPICS = ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*"];
 const BROKEN = wrapped("truth_broken_book");
@@ -73,12 +74,14 @@ test("the truth distinguishes two feeds with the same subscriptions", async (t) 
   const archive = path.join(dir, "tape");
   const truth = path.join(dir, "truth.jsonl");
   const sim = await listening(
-    t, ["sim", "--families", "inverse", "--symbols", "2", "--rate", "1000", "--seed", "11", "--truth", truth, "--fault", "cut@700", "--frames", "2000"], dir);
+    t, ["sim", "--families", "inverse", "--symbols", "2", "--rate", "1000", "--seed", "11", "--truth", truth, "--fault", "cut@700"], dir);
   const config = path.join(dir, "feeds.yaml");
   const feed = (name) => `  - name: ${name}\n    family: inverse\n    url: ${sim.url}/realtime\n    ca_file: ${sim.ca}\n    topics: [${TOPICS.map((topic) => JSON.stringify(topic)).join()}]\n`;
   fs.writeFileSync(config, `feeds:\n${["one", "two", "three"].map(feed).join("")}`);
-  const recorder = new Program(t, "tapedeck-record", ["record", "-a", archive, "-c", config]);
-  assert.equal((await sim.program.ended).code, 0);
+  const recorder = new Recorder(t, archive, ["-c", config]);
+  const isThere = (name) => recorder.durable.get(`${name}|2|0|0`)?.in >= 1200;
+  while (!["one", "two", "three"].every(isThere)) await recorder.durableLine();
+  assert.equal((await sim.program.kill("SIGTERM")).code, 0);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const found = await compareTruth(t, archive, truth);
   assert.equal(found.equal, true, JSON.stringify(found));
