@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "archive/archive_segment.h"
-#include "archive/catalog.h"
+#include "archive/archive_view.h"
 #include "archive/crash_gaps.h"
 #include "archive/feed_past.h"
 #include "archive/feed_unlisted.h"
@@ -16,7 +16,7 @@
 #include "archive/ledger.h"
 #include "format/recover.h"
 #include "archive/reindex.h"
-#include "format/segment_reader.h"
+#include "format/chain.h"
 
 /* Steps, each durable before the next, so that the next recovery continues one that is killed:
  *   1. journal the `crash` gaps that readers derive until then (crash_gaps.h)

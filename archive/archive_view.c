@@ -111,9 +111,9 @@ int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes,
 td_result archive_view_read(archive_view *view, const char *path, uint64_t file_bytes,
                             catalog_part part, segment_rows *out, td_err *err)
 {
-    return archive_view_load(view, path, file_bytes, part, out)
-               ? TD_OK
-               : segment_rows_read(view->archive, path, out, err);
+    if (archive_view_load(view, path, file_bytes, part, out))
+        return TD_OK;
+    return segment_rows_read(view->archive, path, out, err);
 }
 
 /* The newest time of a segment that is not later than until_ns, or 0. */

@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/hash.h"
 #include "archive/writer_feed.h"
 #include "archive/catalog.h"
 #include "archive/feed_past.h"

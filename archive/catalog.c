@@ -199,10 +199,8 @@ static const field CONN_FIELDS[] = {
 };
 
 static const field GRANT_FIELDS[] = {
-    FIELD(grant_row, U64, conn),
-    FIELD(grant_row, TEXT, topic),
-    FIELD(grant_row, U64, from_ns),
-    FIELD(grant_row, U64, to_ns),
+    FIELD(grant_row, U64, conn),  FIELD(grant_row, TEXT, topic),  FIELD(grant_row, U64, from_ns),
+    FIELD(grant_row, U64, to_ns), FIELD(grant_row, TEXT, source), FIELD(grant_row, TEXT, reason),
 };
 
 static const field CHUNK_FIELDS[] = {

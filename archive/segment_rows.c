@@ -12,8 +12,11 @@
 
 void segment_rows_fini(segment_rows *rows)
 {
-    for (size_t i = 0; i < rows->grant_count; i++)
+    for (size_t i = 0; i < rows->grant_count; i++) {
         td_free((void *)rows->grants[i].topic);
+        td_free((void *)rows->grants[i].source);
+        td_free((void *)rows->grants[i].reason);
+    }
     td_free(rows->grants);
     td_free(rows->conns);
     segment_index_fini(&rows->index);
@@ -35,8 +38,11 @@ int segment_rows_add_grant(segment_rows *rows, const grant_row *row)
     if (rows->grant_count == SEGMENT_ROWS_MAX)
         return 0;
     rows->grants = td_array_grow(rows->grants, rows->grant_count, sizeof *rows->grants);
-    rows->grants[rows->grant_count] = *row;
-    rows->grants[rows->grant_count++].topic = td_strdup(row->topic);
+    grant_row *made = &rows->grants[rows->grant_count++];
+    *made = *row;
+    made->topic = td_strdup(row->topic);
+    made->source = td_strdup(row->source == NULL ? "" : row->source);
+    made->reason = td_strdup(row->reason == NULL ? "" : row->reason);
     return 1;
 }
 
@@ -110,17 +116,28 @@ static void take_chain(segment_rows *rows, uint64_t end_ns, const chain_conn *co
 
 /* ---- events ---- */
 
-/* A topic is granted, or its grants end: one that has none was refused. */
+/* A topic is granted, or its grants end. One that has none was refused. */
 static void take_grant(segment_rows *rows, const event *found, uint64_t conn, uint64_t recv_ns)
 {
-    const grant_row made = {.conn = conn, .topic = found->topic, .from_ns = found->from_ns};
-    if (found->kind == EVENT_GRANT && !segment_rows_add_grant(rows, &made))
-        lacks_rows(rows, recv_ns);
-    for (size_t i = 0; i < rows->grant_count && found->kind == EVENT_GRANT_END; i++) {
+    const int is_end = found->kind == EVENT_GRANT_END;
+    const grant_row made = {.conn = conn,
+                            .topic = found->topic,
+                            .from_ns = is_end ? recv_ns : found->from_ns,
+                            .to_ns = is_end ? recv_ns : 0,
+                            .source = found->source,
+                            .reason = found->reason};
+    int is_known = 0;
+    for (size_t i = 0; i < rows->grant_count && is_end; i++) {
         grant_row *row = &rows->grants[i];
-        if (row->conn == conn && row->to_ns == 0 && strcmp(row->topic, found->topic) == 0)
-            row->to_ns = recv_ns;
+        if (row->conn != conn || row->to_ns != 0 || strcmp(row->topic, found->topic) != 0)
+            continue;
+        td_free((void *)row->reason);
+        row->reason = td_strdup(found->reason == NULL ? "" : found->reason);
+        row->to_ns = recv_ns;
+        is_known = 1;
     }
+    if (!is_known && !segment_rows_add_grant(rows, &made))
+        lacks_rows(rows, recv_ns);
 }
 
 /* What an event shows of its slot's connection. */

@@ -23,12 +23,14 @@ typedef struct conn_row {
     uint64_t complete_ns; /* all that the peer had sent before was received then; 0: not known */
 } conn_row;
 
-/* A topic that a connection was granted. */
+/* A topic that a connection was granted, or refused: then it ends when it begins. */
 typedef struct grant_row {
     uint64_t conn;     /* its place in the segment's list */
     const char *topic; /* as the exchange writes it, or EVENT_GRANT_ALL */
     uint64_t from_ns;
-    uint64_t to_ns; /* 0: granted until its connection's end, or the segment's */
+    uint64_t to_ns;     /* 0: granted until its connection's end, or the segment's */
+    const char *source; /* EVENT_GRANT_ANSWERED, EVENT_GRANT_SEEN; "": refused */
+    const char *reason; /* of the grant_end event; "" without one */
 } grant_row;
 
 /* Rows of one list: an hour in which a slot connects each second has 3,600 connections. */
@@ -58,7 +60,7 @@ void segment_rows_fini(segment_rows *rows);
 void segment_rows_take_chunk(segment_rows *rows, struct event_reader *events,
                              const sealed_chunk *chunk);
 
-/* Append a row; its text is copied. 0: its list is full. */
+/* Append a row; its texts are copied, NULL as "". 0: its list is full. */
 int segment_rows_add_conn(segment_rows *rows, const conn_row *row);
 int segment_rows_add_grant(segment_rows *rows, const grant_row *row);
 

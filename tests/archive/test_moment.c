@@ -129,6 +129,8 @@ static void what_is_open(void **state)
         const moment m = {.at_ns = FIRST_NS + 1 + i, .sessions = &rows, .count = 1};
         assert_int_equal(moment_oldest_ns(&m), OLDEST_NS[i]);
     }
+    assert_int_equal(rows.grant_count, 1);
+    assert_string_equal(rows.grants[0].source, EVENT_GRANT_SEEN);
     segment_rows_fini(&rows);
 }
 
