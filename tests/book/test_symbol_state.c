@@ -56,7 +56,7 @@ static size_t symbol_of(bench *b, const char *name)
 static void same_party(const audit_party *a, const audit_party *b)
 {
     assert_int_equal(a->member == NULL, b->member == NULL);
-    if (a->member != NULL)
+    if (a->member != NULL && b->member != NULL)
         assert_ptr_equal(a->member->row, b->member->row);
     assert_int_equal(a->line, b->line);
     assert_int_equal(a->shard, b->shard);
@@ -255,7 +255,7 @@ static void bring(writer *w, bringer *by, const frame_ref *frame, unsigned perce
         open_segment(w, by->session, 1, at_ns);
     if (conn != by->conn)
         set_conn(w, by, conn, at_ns);
-    size_t n = frame->position + by->shard * 13 + by->session * 7;
+    size_t n = frame->position + (size_t)by->shard * 13 + (size_t)by->session * 7;
     if (conn == 0 || (percent >= by->silent_from && percent < by->silent_to) || n % 97 == 90)
         return;
     for (unsigned time = 0; time < (n % 131 == 100 ? 2 : 1); time++)
