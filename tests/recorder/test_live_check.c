@@ -153,18 +153,25 @@ static size_t nth_of(const capture_tape *from, const char *topic, size_t n)
     return 0;
 }
 
+/* The first frames of a simulated feed whose exchange's time goes on by step_ms a frame. */
+static void record(const char *family_name, const char *const *topics, uint32_t symbol_count,
+                   uint64_t seed, uint64_t step_ms, size_t frame_count, capture_tape *out)
+{
+    const sim_feed_options options = {.family = family_name,
+                                      .topics = topics,
+                                      .symbol_count = symbol_count,
+                                      .seed = seed,
+                                      .step_ns = step_ms * TD_NS_PER_MS};
+    sim_feed_record(&options, frame_count, out);
+}
+
 static void test_lost_trades(void **state)
 {
     (void)state;
     static const char *const TOPICS[] = {"publicTrade", "kline.1", NULL};
     capture_tape recorded;
     findings_seen seen;
-    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
-                                        .topics = TOPICS,
-                                        .symbol_count = 2,
-                                        .seed = 9,
-                                        .step_ns = 200 * TD_NS_PER_MS},
-                    1500, &recorded);
+    record("v5-linear", TOPICS, 2, 9, 200, 1500, &recorded);
     live_check_without(&recorded, "v5-linear", SIZE_MAX, &seen);
     assert_int_equal(seen.count, 0);
     size_t lost = nth_of(&recorded, "publicTrade", 500);
@@ -190,12 +197,7 @@ static void test_mended_by_the_frame_that_shows_it(void **state)
     static const char *const TOPICS[] = {"orderbook.1", NULL};
     capture_tape recorded;
     findings_seen seen;
-    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
-                                        .topics = TOPICS,
-                                        .symbol_count = 1,
-                                        .seed = 9,
-                                        .step_ns = 20 * TD_NS_PER_MS},
-                    400, &recorded);
+    record("v5-linear", TOPICS, 1, 9, 20, 400, &recorded);
     size_t shown = 0;
     for (size_t lost = 10; lost < 300; lost++) {
         live_check_without(&recorded, "v5-linear", lost, &seen);
@@ -223,12 +225,7 @@ static void test_two_connections(void **state)
     static const char *const TOPICS[] = {"publicTrade", "kline.1", NULL};
     capture_tape recorded;
     findings_seen seen;
-    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
-                                        .topics = TOPICS,
-                                        .symbol_count = 2,
-                                        .seed = 9,
-                                        .step_ns = 200 * TD_NS_PER_MS},
-                    1500, &recorded);
+    record("v5-linear", TOPICS, 2, 9, 200, 1500, &recorded);
     live_check_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .is_twice = 1};
     (void)live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_int_equal(seen.count, 0);
@@ -251,12 +248,7 @@ static void test_lost_update(void **state)
     static const char *const TOPICS[] = {"orderBookL2_25", "orderBook_200.100ms", NULL};
     capture_tape recorded;
     findings_seen seen;
-    sim_feed_record(&(sim_feed_options){.family = "inverse",
-                                        .topics = TOPICS,
-                                        .symbol_count = 1,
-                                        .seed = 3,
-                                        .step_ns = 20 * TD_NS_PER_MS},
-                    1500, &recorded);
+    record("inverse", TOPICS, 1, 3, 20, 1500, &recorded);
     live_check_without(&recorded, "inverse", SIZE_MAX, &seen);
     assert_int_equal(seen.count, 0);
     int was_found = 0;
@@ -291,12 +283,7 @@ static void test_mended_by_the_next_connection(void **state)
     static const char *const TOPICS[] = {"orderbook.50", "orderbook.1", NULL};
     capture_tape recorded;
     findings_seen seen;
-    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
-                                        .topics = TOPICS,
-                                        .symbol_count = 1,
-                                        .seed = 3,
-                                        .step_ns = 20 * TD_NS_PER_MS},
-                    300, &recorded);
+    record("v5-linear", TOPICS, 1, 3, 20, 300, &recorded);
     size_t snapshot = nth_of(&recorded, "orderbook.50", 0);
     size_t lost = nth_of(&recorded, "orderbook.50", 50);
     size_t lost_too = nth_of(&recorded, "orderbook.50", 60);
@@ -328,12 +315,7 @@ static void test_text_and_binary_frames_of_a_topic(void **state)
     static const char *const TOPICS[] = {"orderbook.50", NULL};
     capture_tape recorded;
     findings_seen seen;
-    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
-                                        .topics = TOPICS,
-                                        .symbol_count = 1,
-                                        .seed = 3,
-                                        .step_ns = 20 * TD_NS_PER_MS},
-                    200, &recorded);
+    record("v5-linear", TOPICS, 1, 3, 20, 200, &recorded);
     frame_channel binary = *recorded.frames[nth_of(&recorded, "orderbook.50", 0)].channel;
     binary.info.opcode = OPCODE_BINARY;
     binary.index += 100;
@@ -355,12 +337,7 @@ static void test_segments(void **state)
     static const char *const TOPICS[] = {"orderbook.50", "orderbook.1", "publicTrade", NULL};
     capture_tape recorded;
     findings_seen seen;
-    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
-                                        .topics = TOPICS,
-                                        .symbol_count = 3,
-                                        .seed = 5,
-                                        .step_ns = 20 * TD_NS_PER_MS},
-                    900, &recorded);
+    record("v5-linear", TOPICS, 3, 5, 20, 900, &recorded);
     live_check_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .segment_frames = 100};
     live_check_stats stats = live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_int_equal(seen.count, 0);
@@ -383,12 +360,7 @@ static void test_memory_budget(void **state)
     static const size_t BUDGETS[] = {1, 1000, 5000, 20000, 40000, 60000, 100000};
     capture_tape recorded;
     findings_seen seen;
-    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
-                                        .topics = TOPICS,
-                                        .symbol_count = 4,
-                                        .seed = 6,
-                                        .step_ns = 20 * TD_NS_PER_MS},
-                    900, &recorded);
+    record("v5-linear", TOPICS, 4, 6, 20, 900, &recorded);
     uint64_t checked = 0, data_frames = 0;
     for (size_t i = 0; i < recorded.frame_count; i++)
         data_frames += recorded.frames[i].channel->info.topic[0] != '_';
