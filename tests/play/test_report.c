@@ -35,65 +35,27 @@
     "{\"delete\":[{\"price\":\"103.00\",\"symbol\":\"BTCUSD\",\"id\":1030000,\"side\":\"Sell\"}]," \
     "\"update\":[],\"insert\":[],\"transactTimeE6\":0}"
 
+/* A frame of a connection, received at_ms after the tape's begin. */
+#define FRAME(direction, conn_number, at, at_ms, topic_name, symbol_name, text_of)                 \
+    {                                                                                              \
+        .dir = direction, .topic = topic_name, .symbol = symbol_name, .conn = conn_number,         \
+        .ordinal = at, .recv_ns = at_ms * MS, .text = text_of                                      \
+    }
+#define CONTROL(direction, ordinal, at_ms, text)                                                   \
+    FRAME(direction, 1, ordinal, at_ms, "_control", "", text)
+#define BOOK_FRAME(conn, ordinal, at_ms, text)                                                     \
+    FRAME(CHANNEL_IN, conn, ordinal, at_ms, "orderBookL2_25", "BTCUSD", text)
+
 static const tape_put FRAMES[] = {
-    {.dir = CHANNEL_OUT,
-     .topic = "_control",
-     .symbol = "",
-     .conn = 1,
-     .ordinal = 1,
-     .recv_ns = 10 * MS,
-     .text = "{\"op\":\"subscribe\",\"args\":[\"trade\"]}"},
-    {.dir = CHANNEL_IN,
-     .topic = "_control",
-     .symbol = "",
-     .conn = 1,
-     .ordinal = 1,
-     .recv_ns = 11 * MS,
-     .text = "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"x\"}"},
-    {.dir = CHANNEL_IN,
-     .topic = "orderBookL2_25",
-     .symbol = "BTCUSD",
-     .conn = 1,
-     .ordinal = 2,
-     .recv_ns = 12 * MS,
-     .text = BOOK("snapshot", SNAPSHOT, "10", "1795154400000100")},
-    {.dir = CHANNEL_IN,
-     .topic = "orderBookL2_25",
-     .symbol = "BTCUSD",
-     .conn = 1,
-     .ordinal = 3,
-     .recv_ns = 13 * MS,
-     .text = BOOK("delta", UPDATE("6"), "12", "1795154400000200")},
-    {.dir = CHANNEL_IN,
-     .topic = "trade",
-     .symbol = "BTCUSD",
-     .conn = 1,
-     .ordinal = 4,
-     .recv_ns = 14 * MS,
-     .text = "{\"topic\":\"trade.BTCUSD\",\"data\":["},
-    /* a second connection: numbers start over, and a frame is missing before the last but one
-     */
-    {.dir = CHANNEL_IN,
-     .topic = "orderBookL2_25",
-     .symbol = "BTCUSD",
-     .conn = 2,
-     .ordinal = 1,
-     .recv_ns = 1012 * MS,
-     .text = BOOK("snapshot", SNAPSHOT, "4", "1795154400000050")},
-    {.dir = CHANNEL_IN,
-     .topic = "orderBookL2_25",
-     .symbol = "BTCUSD",
-     .conn = 2,
-     .ordinal = 2,
-     .recv_ns = 1013 * MS,
-     .text = BOOK("delta", DELETE_OTHER, "7", "1795154400000060")},
-    {.dir = CHANNEL_IN,
-     .topic = "orderBookL2_25",
-     .symbol = "BTCUSD",
-     .conn = 2,
-     .ordinal = 3,
-     .recv_ns = 1014 * MS,
-     .text = BOOK("delta", UPDATE("8"), "9", "1795154400000070")},
+    CONTROL(CHANNEL_OUT, 1, 10, "{\"op\":\"subscribe\",\"args\":[\"trade\"]}"),
+    CONTROL(CHANNEL_IN, 1, 11, "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"x\"}"),
+    BOOK_FRAME(1, 2, 12, BOOK("snapshot", SNAPSHOT, "10", "1795154400000100")),
+    BOOK_FRAME(1, 3, 13, BOOK("delta", UPDATE("6"), "12", "1795154400000200")),
+    FRAME(CHANNEL_IN, 1, 4, 14, "trade", "BTCUSD", "{\"topic\":\"trade.BTCUSD\",\"data\":["),
+    /* a second connection: numbers start over, and a frame is missing before the last but one */
+    BOOK_FRAME(2, 1, 1012, BOOK("snapshot", SNAPSHOT, "4", "1795154400000050")),
+    BOOK_FRAME(2, 2, 1013, BOOK("delta", DELETE_OTHER, "7", "1795154400000060")),
+    BOOK_FRAME(2, 3, 1014, BOOK("delta", UPDATE("8"), "9", "1795154400000070")),
 };
 enum { FRAME_COUNT = sizeof FRAMES / sizeof *FRAMES, FIRST_OF_CONN_2 = 5 };
 
@@ -139,12 +101,19 @@ static td_result leave(void *ctx, const frame_ref *frame, uint64_t deadline_ns, 
 
 static const sink_ops LEAVING = {.name = "leaving", .frame = leave};
 
-static void write_archive(tape_fixture *fixture)
+/* A new archive's only segment, with the first connection. */
+static tape_segment *begin_archive(tape_fixture *fixture)
 {
     tape_fixture_init(fixture);
     tape_segment *segment = tape_segment_open(
         fixture, &(tape_segment_spec){.feed = "inverse", .session = "0000000a", .number = 1});
     tape_segment_connect(segment, 1, 1 * MS);
+    return segment;
+}
+
+static void write_archive(tape_fixture *fixture)
+{
+    tape_segment *segment = begin_archive(fixture);
     for (size_t i = 0; i < FRAME_COUNT; i++) {
         if (i == FIRST_OF_CONN_2) {
             tape_segment_event(segment, &(event){.kind = EVENT_DISCONNECT, .conn = 1}, 15 * MS);
@@ -185,10 +154,11 @@ static void add_gaps(replayed *r)
     gap_list_fini(&all);
 }
 
-/* Replay the archive that r->fixture and r->archive are. */
+/* Replay the archive that r->fixture is. */
 static void replay(replayed *r, int with_messages)
 {
     td_err err;
+    r->archive = tape_fixture_archive(&r->fixture);
     open_replay(r, with_messages);
     assert_int_equal(player_play(r->player, r->tape, &err), TD_OK);
     assert_int_equal(player_finish(r->player, &err), TD_OK);
@@ -202,7 +172,6 @@ static void setup_replay(replayed *r, selection wanted, int with_messages)
 {
     *r = (replayed){.wanted = wanted};
     write_archive(&r->fixture);
-    r->archive = tape_fixture_archive(&r->fixture);
     replay(r, with_messages);
 }
 
@@ -424,7 +393,6 @@ static void test_stopped(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         replayed r = {.leaves_before = CASES[i].leaves_before};
         write_archive(&r.fixture);
-        r.archive = tape_fixture_archive(&r.fixture);
         replay(&r, 0);
         if (r.report.is_stopped != CASES[i].is_stopped || r.report.totals.frames != CASES[i].frames)
             fail_msg("%s: stopped %d after %d frames", CASES[i].name, r.report.is_stopped,
@@ -519,10 +487,7 @@ static void test_damage(void **state)
 {
     (void)state;
     replayed r = {0};
-    tape_fixture_init(&r.fixture);
-    tape_segment *segment = tape_segment_open(
-        &r.fixture, &(tape_segment_spec){.feed = "inverse", .session = "0000000a", .number = 1});
-    tape_segment_connect(segment, 1, 1 * MS);
+    tape_segment *segment = begin_archive(&r.fixture);
     tape_segment_put(segment, &FRAMES[2]);
     segment_chunk place = tape_segment_seal(segment);
     tape_segment_put(segment, &FRAMES[3]);
@@ -530,7 +495,6 @@ static void test_damage(void **state)
     (void)snprintf(path, sizeof path, "%s", tape_segment_path(segment)); /* fits */
     tape_segment_finish(segment);
     tape_fixture_damage(path, place.offset + 80);
-    r.archive = tape_fixture_archive(&r.fixture);
     replay(&r, 0);
     finish_output(&r);
     assert_int_equal(r.report.tape.damaged_chunks, 1);
@@ -548,10 +512,7 @@ static void test_left_out(void **state)
 {
     (void)state;
     replayed r = {0};
-    tape_fixture_init(&r.fixture);
-    tape_segment *segment = tape_segment_open(
-        &r.fixture, &(tape_segment_spec){.feed = "inverse", .session = "0000000a", .number = 1});
-    tape_segment_connect(segment, 1, 1 * MS);
+    tape_segment *segment = begin_archive(&r.fixture);
     for (uint32_t line = 0; line < LINES; line++) {
         tape_put put = FRAMES[2];
         put.line = line;
@@ -559,7 +520,6 @@ static void test_left_out(void **state)
         tape_segment_put(segment, &put);
     }
     tape_segment_finish(segment);
-    r.archive = tape_fixture_archive(&r.fixture);
     replay(&r, 0);
     assert_int_equal(r.report.totals.unaudited, LINES - 1 - LIMIT_AUDIT_MEMBERS);
     print_report(&r, 0);
