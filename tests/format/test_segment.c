@@ -34,6 +34,14 @@ static segment_reader *open_reader(io_fault *disk, const char *path)
     return reader;
 }
 
+static segment_totals write_fixture(io_fault *disk, uint64_t frame_count, uint64_t frames_per_chunk,
+                                    fixture_end end)
+{
+    const fixture_spec spec = {
+        .path = PATH, .frame_count = frame_count, .frames_per_chunk = frames_per_chunk, .end = end};
+    return fixture_write(io_fault_io(disk), &spec);
+}
+
 /* What another program calls the channel. */
 static void check_mcap_topic(io_fault *disk, const char *path, uint16_t id, const char *topic)
 {
@@ -120,11 +128,7 @@ static void test_states(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         print_message("%s\n", rows[i].name);
         io_fault *disk = io_fault_open();
-        fixture_spec spec = {.path = PATH,
-                             .frame_count = rows[i].frames,
-                             .frames_per_chunk = rows[i].per_chunk,
-                             .end = rows[i].end};
-        segment_totals totals = fixture_write(io_fault_io(disk), &spec);
+        segment_totals totals = write_fixture(disk, rows[i].frames, rows[i].per_chunk, rows[i].end);
         segment_reader *reader =
             open_reader(disk, rows[i].end == FIXTURE_FINISHED ? PATH : OPEN_PATH);
         const segment_info *info = segment_reader_info(reader);
@@ -153,11 +157,7 @@ static void test_channels_and_indexes(void **state)
     static const char *const files[] = {PATH, OPEN_PATH};
     for (size_t f = 0; f < 2; f++) {
         io_fault *disk = io_fault_open();
-        fixture_spec spec = {.path = PATH,
-                             .frame_count = 1000,
-                             .frames_per_chunk = 100,
-                             .end = f == 0 ? FIXTURE_FINISHED : FIXTURE_SYNCED};
-        fixture_write(io_fault_io(disk), &spec);
+        write_fixture(disk, 1000, 100, f == 0 ? FIXTURE_FINISHED : FIXTURE_SYNCED);
         segment_reader *reader = open_reader(disk, files[f]);
         /* event, out, pong, trade, book */
         assert_int_equal(segment_reader_channel_count(reader), 5);
@@ -198,9 +198,7 @@ static void test_last_chain(void **state)
 {
     (void)state;
     io_fault *disk = io_fault_open();
-    fixture_spec spec = {
-        .path = PATH, .frame_count = 1000, .frames_per_chunk = 100, .end = FIXTURE_FINISHED};
-    segment_totals totals = fixture_write(io_fault_io(disk), &spec);
+    segment_totals totals = write_fixture(disk, 1000, 100, FIXTURE_FINISHED);
     segment_reader *reader = open_reader(disk, PATH);
     chain_conn *conns = td_alloc_zero(CHAIN_CONNS_MAX, sizeof *conns);
     chain_record record;
@@ -221,43 +219,67 @@ static void test_last_chain(void **state)
     io_fault_close(disk);
 }
 
+/* A segment that a test writes itself. */
+typedef struct writing {
+    io_fault *disk;
+    segment_writer *writer;
+    chunk_builder *builder;
+    sealed_chunk *sealed;
+} writing;
+
+static void begin_writing(writing *w)
+{
+    segment_session session = fixture_session(&(fixture_spec){.path = PATH});
+    *w = (writing){.disk = io_fault_open(),
+                   .builder = chunk_builder_open(NULL),
+                   .sealed = sealed_chunk_open()};
+    assert_int_equal(segment_writer_open(io_fault_io(w->disk), PATH, &session, &w->writer, NULL),
+                     TD_OK);
+}
+
+static void seal_frames(writing *w, uint64_t from, uint64_t to)
+{
+    fixture_append(w->builder, from, to);
+    assert_true(chunk_builder_seal(w->builder, w->sealed));
+}
+
+static void end_writing(writing *w)
+{
+    segment_writer_close(w->writer);
+    sealed_chunk_close(w->sealed);
+    chunk_builder_close(w->builder);
+    io_fault_close(w->disk);
+}
+
+/* What a reader that refreshes sees besides. */
+static void check_added(segment_reader *reader, uint32_t expected)
+{
+    uint32_t added;
+    assert_int_equal(segment_reader_refresh(reader, &added, NULL), TD_OK);
+    assert_int_equal(added, expected);
+}
+
 /* A reader that follows a writer, over the rename at the end. */
 static void test_follow(void **state)
 {
     (void)state;
-    io_fault *disk = io_fault_open();
-    td_io io = io_fault_io(disk);
-    fixture_spec spec = {.path = PATH};
-    segment_session session = fixture_session(&spec);
-    segment_writer *writer;
-    chunk_builder *builder;
-    sealed_chunk *sealed = sealed_chunk_open();
-    builder = chunk_builder_open(NULL);
-    assert_int_equal(segment_writer_open(io, PATH, &session, &writer, NULL), TD_OK);
-    segment_reader *reader = open_reader(disk, OPEN_PATH);
+    writing w;
+    begin_writing(&w);
+    segment_reader *reader = open_reader(w.disk, OPEN_PATH);
     uint64_t next = 0;
     for (uint32_t chunk = 0; chunk < 5; chunk++) {
-        fixture_append(builder, chunk * 20, chunk * 20 + 20);
-        assert_true(chunk_builder_seal(builder, sealed));
-        assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
-        uint32_t added;
-        assert_int_equal(segment_reader_refresh(reader, &added, NULL), TD_OK);
-        assert_int_equal(added, 1);
+        seal_frames(&w, chunk * 20, chunk * 20 + 20);
+        assert_int_equal(segment_writer_append(w.writer, w.sealed, NULL, NULL), TD_OK);
+        check_added(reader, 1);
         check_chunks(reader, chunk, chunk + 1, &next);
-        assert_int_equal(segment_reader_refresh(reader, &added, NULL), TD_OK);
-        assert_int_equal(added, 0);
+        check_added(reader, 0);
     }
-    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
-    uint32_t added;
-    assert_int_equal(segment_reader_refresh(reader, &added, NULL), TD_OK);
-    assert_int_equal(added, 0);
+    assert_int_equal(segment_writer_finish(w.writer, NULL, NULL), TD_OK);
+    check_added(reader, 0);
     assert_int_equal(segment_reader_info(reader)->state, SEGMENT_FINISHED);
     assert_int_equal(next, 100);
     segment_reader_close(reader);
-    segment_writer_close(writer);
-    sealed_chunk_close(sealed);
-    chunk_builder_close(builder);
-    io_fault_close(disk);
+    end_writing(&w);
 }
 
 /* Cut anywhere, an open segment gives exactly the chunks whose chain records are whole. */
@@ -266,9 +288,7 @@ static void test_cut_anywhere(void **state)
     (void)state;
     io_fault *disk = io_fault_open();
     td_io io = io_fault_io(disk);
-    fixture_spec spec = {
-        .path = PATH, .frame_count = 60, .frames_per_chunk = 20, .end = FIXTURE_SYNCED};
-    fixture_write(io, &spec);
+    write_fixture(disk, 60, 20, FIXTURE_SYNCED);
     segment_reader *whole = open_reader(disk, OPEN_PATH);
     uint64_t ends[3];
     for (uint32_t i = 0; i < 3; i++)
@@ -312,9 +332,7 @@ static void test_damage_in_the_middle(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         print_message("%s\n", rows[i].name);
         io_fault *disk = io_fault_open();
-        fixture_spec spec = {
-            .path = PATH, .frame_count = 100, .frames_per_chunk = 20, .end = FIXTURE_SYNCED};
-        fixture_write(io_fault_io(disk), &spec);
+        write_fixture(disk, 100, 20, FIXTURE_SYNCED);
         segment_reader *reader = open_reader(disk, OPEN_PATH);
         uint64_t at = segment_reader_chunk(reader, 2)->offset + rows[i].offset_in_chunk;
         segment_reader_close(reader);
@@ -373,57 +391,36 @@ static void test_bad_files(void **state)
 static void test_full_disk(void **state)
 {
     (void)state;
-    io_fault *disk = io_fault_open();
-    td_io io = io_fault_io(disk);
-    fixture_spec spec = {.path = PATH};
-    segment_session session = fixture_session(&spec);
-    segment_writer *writer;
-    chunk_builder *builder;
-    sealed_chunk *sealed = sealed_chunk_open();
-    builder = chunk_builder_open(NULL);
-    assert_int_equal(segment_writer_open(io, PATH, &session, &writer, NULL), TD_OK);
-    fixture_append(builder, 0, 50);
-    assert_true(chunk_builder_seal(builder, sealed));
-    io_fault_set_plan(disk, (io_fault_plan){.kind = IO_FAULT_SHORT, .fail_at = 1});
-    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_E_NOSPACE);
-    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
-    io_fault_set_plan(disk, (io_fault_plan){.kind = IO_FAULT_SHORT, .fail_at = 1});
-    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_E_NOSPACE);
-    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
-    segment_writer_close(writer);
-    segment_reader *reader = open_reader(disk, PATH);
+    writing w;
+    begin_writing(&w);
+    seal_frames(&w, 0, 50);
+    io_fault_set_plan(w.disk, (io_fault_plan){.kind = IO_FAULT_SHORT, .fail_at = 1});
+    assert_int_equal(segment_writer_append(w.writer, w.sealed, NULL, NULL), TD_E_NOSPACE);
+    assert_int_equal(segment_writer_append(w.writer, w.sealed, NULL, NULL), TD_OK);
+    io_fault_set_plan(w.disk, (io_fault_plan){.kind = IO_FAULT_SHORT, .fail_at = 1});
+    assert_int_equal(segment_writer_finish(w.writer, NULL, NULL), TD_E_NOSPACE);
+    assert_int_equal(segment_writer_finish(w.writer, NULL, NULL), TD_OK);
+    segment_reader *reader = open_reader(w.disk, PATH);
     check_all(reader, 50);
     segment_reader_close(reader);
-    sealed_chunk_close(sealed);
-    chunk_builder_close(builder);
-    io_fault_close(disk);
+    end_writing(&w);
 }
 
 /* After a sync that failed, the writer never says OK again. */
 static void test_dead_after_failed_sync(void **state)
 {
     (void)state;
-    io_fault *disk = io_fault_open();
-    fixture_spec spec = {.path = PATH};
-    segment_session session = fixture_session(&spec);
-    segment_writer *writer;
-    chunk_builder *builder;
-    sealed_chunk *sealed = sealed_chunk_open();
-    builder = chunk_builder_open(NULL);
-    assert_int_equal(segment_writer_open(io_fault_io(disk), PATH, &session, &writer, NULL), TD_OK);
-    fixture_append(builder, 0, 50);
-    assert_true(chunk_builder_seal(builder, sealed));
-    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
-    io_fault_set_sync(disk, IO_FAULT_SYNC_FAILS);
-    assert_int_equal(segment_writer_sync(writer, NULL), TD_E_IO);
-    io_fault_set_sync(disk, IO_FAULT_SYNC_WORKS);
-    assert_int_equal(segment_writer_sync(writer, NULL), TD_E_IO);
-    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_E_IO);
-    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_E_IO);
-    segment_writer_close(writer);
-    sealed_chunk_close(sealed);
-    chunk_builder_close(builder);
-    io_fault_close(disk);
+    writing w;
+    begin_writing(&w);
+    seal_frames(&w, 0, 50);
+    assert_int_equal(segment_writer_append(w.writer, w.sealed, NULL, NULL), TD_OK);
+    io_fault_set_sync(w.disk, IO_FAULT_SYNC_FAILS);
+    assert_int_equal(segment_writer_sync(w.writer, NULL), TD_E_IO);
+    io_fault_set_sync(w.disk, IO_FAULT_SYNC_WORKS);
+    assert_int_equal(segment_writer_sync(w.writer, NULL), TD_E_IO);
+    assert_int_equal(segment_writer_finish(w.writer, NULL, NULL), TD_E_IO);
+    assert_int_equal(segment_writer_append(w.writer, w.sealed, NULL, NULL), TD_E_IO);
+    end_writing(&w);
 }
 
 /* What fuzzing found, each once a failed assertion: a file is refused or read, and nothing else. */
