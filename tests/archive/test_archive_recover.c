@@ -69,13 +69,27 @@ static void check_nothing_changed(archive_place *place)
     }
 }
 
+/* The ledger has one gap, an open one after a crash: it begins with the data of this frame. */
+static void check_crash_gap(archive_place *place, uint64_t last_frame, const char *cause)
+{
+    gap_list gaps;
+    archive_fixture_gaps(place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
+    assert_string_equal(gaps.rows[0].feed, FIXTURE_FEED);
+    assert_int_equal(gaps.rows[0].conn, 1);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + last_frame * FIXTURE_STEP_NS);
+    assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
+    assert_string_equal(gaps.rows[0].cause, cause);
+    gap_list_fini(&gaps);
+}
+
 /* "recover alone opens a crash gap (to_ns null) in the journal", from the last durable data on. */
 static void test_kill_is_one_crash_gap(void **state)
 {
     (void)state;
     archive_place place;
     recover_report report;
-    gap_list gaps;
     archive_place_init_sim(&place);
     archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
     assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
@@ -87,14 +101,7 @@ static void test_kill_is_one_crash_gap(void **state)
     assert_int_equal(report.gaps_opened, 1);
     assert_false(report.is_lossy);
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    archive_fixture_gaps(&place, &gaps);
-    assert_int_equal(gaps.count, 1);
-    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
-    assert_string_equal(gaps.rows[0].feed, FIXTURE_FEED);
-    assert_int_equal(gaps.rows[0].conn, 1);
-    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
-    assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
-    gap_list_fini(&gaps);
+    check_crash_gap(&place, 39, "recorder ended without a stop");
     io_fault_log_start(place.disk);
     recover(&place, &report); /* nothing is left to do */
     assert_int_equal(report.segments_recovered + report.gaps_opened + report.sessions_crashed, 0);
@@ -108,34 +115,54 @@ static void test_crash_gap_begins_with_data(void **state)
     (void)state;
     archive_place place;
     recover_report report;
-    gap_list gaps;
     archive_place_init_sim(&place);
     archive_fixture_kill(&place, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
     recover(&place, &report);
-    archive_fixture_gaps(&place, &gaps);
-    assert_int_equal(gaps.count, 1);
-    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
-    gap_list_fini(&gaps);
+    check_crash_gap(&place, 39, "recorder ended without a stop");
     archive_place_fini(&place);
+}
+
+/* A recorder of one feed at work. */
+typedef struct recording {
+    archive *archive;
+    archive_writer *writer;
+    fixture_feed feed;
+} recording;
+
+/* Begin one in an archive that is open for appending, and put a chunk. */
+static void begin_recording(recording *r, archive *a, const char *feed, uint64_t first)
+{
+    r->archive = a;
+    r->writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&r->feed, r->writer, feed, first, 1, NULL), TD_OK);
+    assert_int_equal(fixture_feed_put(&r->feed, CHUNK_FRAMES, NULL), TD_OK);
+}
+
+static void end_recording(recording *r, writer_end how, uint64_t at_ns)
+{
+    fixture_feed_close(&r->feed);
+    assert_int_equal(archive_writer_close(r->writer, how, at_ns, NULL), TD_OK);
+    archive_close(r->archive);
+}
+
+static void kill_recording(recording *r, archive_place *place)
+{
+    io_fault *killed = io_fault_kill(place->disk);
+    end_recording(r, WRITER_ABANDON, 0);
+    archive_place_swap_disk(place, killed);
 }
 
 /* One chunk in a finished segment; then an I/O error at the given call of the next one's making,
  * and the power is cut with nothing but what was synced surviving. */
 static void record_and_fail(archive_place *place, io_fault_op op, uint64_t fail_at)
 {
-    fixture_feed feed;
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
-    archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
-    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    fixture_feed_rotate(&feed);
+    recording r;
+    begin_recording(&r, archive_place_open(place, ARCHIVE_APPEND, "record"), FIXTURE_FEED, 0);
+    fixture_feed_rotate(&r.feed);
     const io_fault_plan plan = {.kind = IO_FAULT_EIO, .fail_at = fail_at, .ops = IO_FAULT_BIT(op)};
     io_fault_set_plan(place->disk, plan);
-    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
-    fixture_feed_close(&feed);
-    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
-    archive_close(a);
+    assert_int_equal(fixture_feed_put(&r.feed, CHUNK_FRAMES, NULL), TD_E_IO);
+    end_recording(&r, WRITER_ABANDON, 0);
     archive_place_swap_disk(place, io_fault_power_cut(place->disk, IO_FAULT_CUT_WORST));
 }
 
@@ -146,19 +173,13 @@ static void test_crash_behind_a_finished_segment(void **state)
     (void)state;
     archive_place place;
     recover_report report;
-    gap_list gaps;
     archive_place_init_sim(&place);
     record_and_fail(&place, IO_FAULT_OP_CREATE, 1);
     recover(&place, &report);
     assert_int_equal(report.segments_recovered, 0);
     assert_int_equal(report.sessions_crashed, 1);
     assert_int_equal(report.gaps_opened, 1);
-    archive_fixture_gaps(&place, &gaps);
-    assert_int_equal(gaps.count, 1);
-    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
-    assert_int_equal(gaps.rows[0].conn, 1);
-    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
-    gap_list_fini(&gaps);
+    check_crash_gap(&place, 19, "recorder ended without a stop");
     recover(&place, &report);
     assert_int_equal(report.gaps_opened + report.sessions_crashed, 0);
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
@@ -168,19 +189,11 @@ static void test_crash_behind_a_finished_segment(void **state)
 /* A finished segment and an open one of frames 20 to 39; then killed. */
 static void record_two_and_kill(archive_place *place)
 {
-    fixture_feed feed;
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
-    archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
-    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    fixture_feed_rotate(&feed);
-    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    io_fault *killed = io_fault_kill(place->disk);
-    fixture_feed_close(&feed);
-    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
-    archive_close(a);
-    archive_place_swap_disk(place, killed);
+    recording r;
+    begin_recording(&r, archive_place_open(place, ARCHIVE_APPEND, "record"), FIXTURE_FEED, 0);
+    fixture_feed_rotate(&r.feed);
+    assert_int_equal(fixture_feed_put(&r.feed, CHUNK_FRAMES, NULL), TD_OK);
+    kill_recording(&r, place);
 }
 
 static void remove_segments(archive_place *place, int with_finished)
@@ -242,7 +255,6 @@ static void test_stillborn_segment(void **state)
     (void)state;
     archive_place place;
     recover_report report;
-    gap_list gaps;
     archive_place_init_sim(&place);
     record_and_fail(&place, IO_FAULT_OP_APPEND, 5); /* end, 2 entries, head; the chunk */
     assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
@@ -250,10 +262,7 @@ static void test_stillborn_segment(void **state)
     recover(&place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_false(report.is_lossy);
-    archive_fixture_gaps(&place, &gaps);
-    assert_int_equal(gaps.count, 1);
-    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
-    gap_list_fini(&gaps);
+    check_crash_gap(&place, 19, "recorder ended without a stop");
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
     archive_place_fini(&place);
 }
@@ -288,19 +297,12 @@ static void test_killed_import_is_a_gap(void **state)
     (void)state;
     archive_place place;
     recover_report report;
-    gap_list gaps;
     archive_place_init_sim(&place);
     archive_fixture_kill(&place, "import", FIXTURE_FEED, 0, 2);
     recover(&place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.gaps_opened, 1);
-    archive_fixture_gaps(&place, &gaps);
-    assert_int_equal(gaps.count, 1);
-    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
-    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
-    assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
-    assert_string_equal(gaps.rows[0].cause, "import ended before its end");
-    gap_list_fini(&gaps);
+    check_crash_gap(&place, 39, "import ended before its end");
     archive_place_fini(&place);
 }
 
@@ -359,30 +361,24 @@ static void test_live_session_is_left_alone(void **state)
     (void)state;
     archive_place place;
     recover_report report;
-    fixture_feed feed;
-    td_err err;
+    recording live;
     archive_place_init_sim(&place);
     archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
     clock_sim_advance(place.clock, 1000);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, "other", 200, 1, &err), TD_OK);
-    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    begin_recording(&live, archive_place_open(&place, ARCHIVE_APPEND, "record"), "other", 200);
     io_fault_log_start(place.disk);
     recover(&place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(report.sessions_crashed, 1);
-    check_untouched(&place, archive_session(a));
+    check_untouched(&place, archive_session(live.archive));
     /* A second time nothing at all is changed, the live one being there still. */
     io_fault_log_start(place.disk);
     recover(&place, &report);
     assert_int_equal(report.segments_live, 1);
     check_nothing_changed(&place);
-    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    fixture_feed_close(&feed);
-    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 5, &err), TD_OK);
-    archive_close(a);
+    assert_int_equal(fixture_feed_put(&live.feed, CHUNK_FRAMES, NULL), TD_OK);
+    end_recording(&live, WRITER_STOP, 5);
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
     assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
     assert_int_equal(archive_fixture_check_frames(&place, "other", 200, 1), 2 * CHUNK_FRAMES);
@@ -396,7 +392,7 @@ static void test_appender_recovers_before_it_writes(void **state)
     (void)state;
     archive_place place;
     recover_report report;
-    fixture_feed feed;
+    recording r;
     gap_list gaps;
     td_err err;
     archive_place_init_sim(&place);
@@ -404,15 +400,8 @@ static void test_appender_recovers_before_it_writes(void **state)
         archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
         assert_int_equal(archive_recover(a, NULL, NULL, &report, &err), TD_OK);
         assert_int_equal(report.segments_recovered, kill == 0 ? 0 : 1);
-        archive_writer *writer = archive_fixture_begin(a);
-        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, kill * 20ULL, 1, &err),
-                         TD_OK);
-        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-        io_fault *killed = io_fault_kill(place.disk);
-        fixture_feed_close(&feed);
-        assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
-        archive_close(a);
-        archive_place_swap_disk(&place, killed);
+        begin_recording(&r, a, FIXTURE_FEED, kill * 20ULL);
+        kill_recording(&r, &place);
         clock_sim_advance(place.clock, 1000);
     }
     recover(&place, &report);
