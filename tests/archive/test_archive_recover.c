@@ -87,39 +87,33 @@ static void check_crash_gap(archive_place *place, uint64_t last_frame, const cha
 /* "recover alone opens a crash gap (to_ns null) in the journal", from the last durable data on. */
 static void test_kill_is_one_crash_gap(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     recover_report report;
-    archive_place_init_sim(&place);
-    archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
-    assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
-    recover(&place, &report);
+    archive_fixture_kill(place, "record", FIXTURE_FEED, 0, 2);
+    assert_int_equal(verdict_of(place), VERIFY_RECOVERABLE);
+    recover(place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.sessions_crashed, 1);
     assert_int_equal(report.frames_kept, 2 * CHUNK_FRAMES * 9 / 10); /* one in ten is an event */
     assert_int_equal(report.torn_bytes, 0);
     assert_int_equal(report.gaps_opened, 1);
     assert_false(report.is_lossy);
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    check_crash_gap(&place, 39, "recorder ended without a stop");
-    io_fault_log_start(place.disk);
-    recover(&place, &report); /* nothing is left to do */
+    assert_int_equal(verdict_of(place), VERIFY_SOUND);
+    check_crash_gap(place, 39, "recorder ended without a stop");
+    io_fault_log_start(place->disk);
+    recover(place, &report); /* nothing is left to do */
     assert_int_equal(report.segments_recovered + report.gaps_opened + report.sessions_crashed, 0);
-    check_nothing_changed(&place);
-    archive_place_fini(&place);
+    check_nothing_changed(place);
 }
 
 /* After the last data come an event, a request and a pong: they do not count. */
 static void test_crash_gap_begins_with_data(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     recover_report report;
-    archive_place_init_sim(&place);
-    archive_fixture_kill(&place, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
-    recover(&place, &report);
-    check_crash_gap(&place, 39, "recorder ended without a stop");
-    archive_place_fini(&place);
+    archive_fixture_kill(place, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
+    recover(place, &report);
+    check_crash_gap(place, 39, "recorder ended without a stop");
 }
 
 /* A recorder of one feed at work. */
@@ -170,20 +164,17 @@ static void record_and_fail(archive_place *place, io_fault_op op, uint64_t fail_
  * message of the feed on": also where no segment was left open that would tell. */
 static void test_crash_behind_a_finished_segment(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     recover_report report;
-    archive_place_init_sim(&place);
-    record_and_fail(&place, IO_FAULT_OP_CREATE, 1);
-    recover(&place, &report);
+    record_and_fail(place, IO_FAULT_OP_CREATE, 1);
+    recover(place, &report);
     assert_int_equal(report.segments_recovered, 0);
     assert_int_equal(report.sessions_crashed, 1);
     assert_int_equal(report.gaps_opened, 1);
-    check_crash_gap(&place, 19, "recorder ended without a stop");
-    recover(&place, &report);
+    check_crash_gap(place, 19, "recorder ended without a stop");
+    recover(place, &report);
     assert_int_equal(report.gaps_opened + report.sessions_crashed, 0);
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    archive_place_fini(&place);
+    assert_int_equal(verdict_of(place), VERIFY_SOUND);
 }
 
 /* A finished segment and an open one of frames 20 to 39; then killed. */
@@ -252,58 +243,49 @@ static void test_open_segment_is_missing(void **state)
  * the gap begins with the segment before. */
 static void test_stillborn_segment(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     recover_report report;
-    archive_place_init_sim(&place);
-    record_and_fail(&place, IO_FAULT_OP_APPEND, 5); /* end, 2 entries, head; the chunk */
-    assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), CHUNK_FRAMES);
-    recover(&place, &report);
+    record_and_fail(place, IO_FAULT_OP_APPEND, 5); /* end, 2 entries, head; the chunk */
+    assert_int_equal(verdict_of(place), VERIFY_RECOVERABLE);
+    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), CHUNK_FRAMES);
+    recover(place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_false(report.is_lossy);
-    check_crash_gap(&place, 19, "recorder ended without a stop");
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    archive_place_fini(&place);
+    check_crash_gap(place, 19, "recorder ended without a stop");
+    assert_int_equal(verdict_of(place), VERIFY_SOUND);
 }
 
 /* Killed when such a segment was in torn/, and the journal did not say so yet: the next recovery
  * does, or it would be reported as missing at every later check. */
 static void test_killed_while_putting_away(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     recover_report report;
     td_err err;
-    archive_place_init_sim(&place);
-    record_and_fail(&place, IO_FAULT_OP_APPEND, 5);
+    record_and_fail(place, IO_FAULT_OP_APPEND, 5);
     const io_fault_plan plan = {.kind = IO_FAULT_EIO,
                                 .mode = IO_FAULT_FOR_EVER,
                                 .fail_at = 1, /* `discarded` */
                                 .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)};
-    io_fault_set_plan(place.disk, plan);
-    assert_int_equal(try_recover(&place, ARCHIVE_MAINTAIN, &report, &err), TD_E_IO);
-    io_fault_set_plan(place.disk, (io_fault_plan){0});
-    recover(&place, &report);
+    io_fault_set_plan(place->disk, plan);
+    assert_int_equal(try_recover(place, ARCHIVE_MAINTAIN, &report, &err), TD_E_IO);
+    io_fault_set_plan(place->disk, (io_fault_plan){0});
+    recover(place, &report);
     assert_false(report.is_lossy);
     assert_int_equal(report.gaps_opened, 1);
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    archive_place_fini(&place);
+    assert_int_equal(verdict_of(place), VERIFY_SOUND);
 }
 
 /* What the rest of the capture has is missing: half an import must not look like a whole one. */
 static void test_killed_import_is_a_gap(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     recover_report report;
-    archive_place_init_sim(&place);
-    archive_fixture_kill(&place, "import", FIXTURE_FEED, 0, 2);
-    recover(&place, &report);
+    archive_fixture_kill(place, "import", FIXTURE_FEED, 0, 2);
+    recover(place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.gaps_opened, 1);
-    check_crash_gap(&place, 39, "import ended before its end");
-    archive_place_fini(&place);
+    check_crash_gap(place, 39, "import ended before its end");
 }
 
 static void append_to_open_segment(archive_place *place, const void *bytes, size_t size)
@@ -326,20 +308,17 @@ static void append_to_open_segment(archive_place *place, const void *bytes, size
 /* "recover 0 nothing durable lost (also when a torn tail was cut off)". */
 static void test_torn_tail_is_no_loss(void **state)
 {
-    (void)state;
     static const char TAIL[] = "\x06half of a chunk";
-    archive_place place;
+    archive_place *place = *state;
     recover_report report;
-    archive_place_init_sim(&place);
-    archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
-    append_to_open_segment(&place, TAIL, sizeof TAIL);
-    assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
-    recover(&place, &report);
+    archive_fixture_kill(place, "record", FIXTURE_FEED, 0, 2);
+    append_to_open_segment(place, TAIL, sizeof TAIL);
+    assert_int_equal(verdict_of(place), VERIFY_RECOVERABLE);
+    recover(place, &report);
     assert_int_equal(report.torn_bytes, sizeof TAIL);
     assert_false(report.is_lossy);
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
-    archive_place_fini(&place);
+    assert_int_equal(verdict_of(place), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
 }
 
 /* No change of the disk was of a file of that session. */
@@ -358,54 +337,49 @@ static void check_untouched(archive_place *place, const char *session)
 /* "A maintainer never touches a live session's .open files." */
 static void test_live_session_is_left_alone(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     recover_report report;
     recording live;
-    archive_place_init_sim(&place);
-    archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
-    clock_sim_advance(place.clock, 1000);
-    begin_recording(&live, archive_place_open(&place, ARCHIVE_APPEND, "record"), "other", 200);
-    io_fault_log_start(place.disk);
-    recover(&place, &report);
+    archive_fixture_kill(place, "record", FIXTURE_FEED, 0, 2);
+    clock_sim_advance(place->clock, 1000);
+    begin_recording(&live, archive_place_open(place, ARCHIVE_APPEND, "record"), "other", 200);
+    io_fault_log_start(place->disk);
+    recover(place, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(report.sessions_crashed, 1);
-    check_untouched(&place, archive_session(live.archive));
+    check_untouched(place, archive_session(live.archive));
     /* A second time nothing at all is changed, the live one being there still. */
-    io_fault_log_start(place.disk);
-    recover(&place, &report);
+    io_fault_log_start(place->disk);
+    recover(place, &report);
     assert_int_equal(report.segments_live, 1);
-    check_nothing_changed(&place);
+    check_nothing_changed(place);
     assert_int_equal(fixture_feed_put(&live.feed, CHUNK_FRAMES, NULL), TD_OK);
     end_recording(&live, WRITER_STOP, 5);
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
-    assert_int_equal(archive_fixture_check_frames(&place, "other", 200, 1), 2 * CHUNK_FRAMES);
-    archive_place_fini(&place);
+    assert_int_equal(verdict_of(place), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
+    assert_int_equal(archive_fixture_check_frames(place, "other", 200, 1), 2 * CHUNK_FRAMES);
 }
 
 /* "Before connecting, crashed segments of its feeds are recovered": by the appender itself, whose
  * chain then continues from the recovered segment. */
 static void test_appender_recovers_before_it_writes(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     recover_report report;
     recording r;
     gap_list gaps;
     td_err err;
-    archive_place_init_sim(&place);
     for (unsigned kill = 0; kill < 4; kill++) {
-        archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+        archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
         assert_int_equal(archive_recover(a, NULL, NULL, &report, &err), TD_OK);
         assert_int_equal(report.segments_recovered, kill == 0 ? 0 : 1);
         begin_recording(&r, a, FIXTURE_FEED, kill * 20ULL);
-        kill_recording(&r, &place);
-        clock_sim_advance(place.clock, 1000);
+        kill_recording(&r, place);
+        clock_sim_advance(place->clock, 1000);
     }
-    recover(&place, &report);
-    archive_fixture_gaps(&place, &gaps);
+    recover(place, &report);
+    archive_fixture_gaps(place, &gaps);
     /* No session ends the gap of the first kill, so it covers the others, too; frame 50 tells of a
      * disconnect. */
     assert_int_equal(gaps.count, 1 + 1);
@@ -414,9 +388,8 @@ static void test_appender_recovers_before_it_writes(void **state)
         crashes += gaps.rows[i].reason == GAP_CRASH;
     assert_int_equal(crashes, 1);
     gap_list_fini(&gaps);
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 4 * CHUNK_FRAMES);
-    archive_place_fini(&place);
+    assert_int_equal(verdict_of(place), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 4 * CHUNK_FRAMES);
 }
 
 /* Fail each call of a recovery, cut the power, recover again: as if it had gone through at once. */
@@ -468,16 +441,16 @@ static void test_interrupted_recovery_is_gone_on_with(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kill_is_one_crash_gap),
-        cmocka_unit_test(test_crash_gap_begins_with_data),
-        cmocka_unit_test(test_crash_behind_a_finished_segment),
+        archive_place_test(test_kill_is_one_crash_gap),
+        archive_place_test(test_crash_gap_begins_with_data),
+        archive_place_test(test_crash_behind_a_finished_segment),
         cmocka_unit_test(test_open_segment_is_missing),
-        cmocka_unit_test(test_stillborn_segment),
-        cmocka_unit_test(test_killed_while_putting_away),
-        cmocka_unit_test(test_killed_import_is_a_gap),
-        cmocka_unit_test(test_torn_tail_is_no_loss),
-        cmocka_unit_test(test_live_session_is_left_alone),
-        cmocka_unit_test(test_appender_recovers_before_it_writes),
+        archive_place_test(test_stillborn_segment),
+        archive_place_test(test_killed_while_putting_away),
+        archive_place_test(test_killed_import_is_a_gap),
+        archive_place_test(test_torn_tail_is_no_loss),
+        archive_place_test(test_live_session_is_left_alone),
+        archive_place_test(test_appender_recovers_before_it_writes),
         cmocka_unit_test(test_interrupted_recovery_is_gone_on_with),
     };
     return cmocka_run_group_tests_name("archive_recover", tests, NULL, NULL);

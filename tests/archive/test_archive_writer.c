@@ -56,14 +56,12 @@ static totals count_rows(const archive_place *place)
 /* P5: "delete it, reindex, and dump-catalog prints the same". */
 static void test_catalog_is_derived(void **state)
 {
-    (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 10); /* frames 0 … 199: four segments */
-    clock_sim_advance(place.clock, 1000);
-    archive_fixture_record(&place, 200, 4);
-    char *before = archive_fixture_dump(&place);
-    totals all = count_rows(&place);
+    archive_place *place = *state;
+    archive_fixture_record(place, 0, 10); /* frames 0 … 199: four segments */
+    clock_sim_advance(place->clock, 1000);
+    archive_fixture_record(place, 200, 4);
+    char *before = archive_fixture_dump(place);
+    totals all = count_rows(place);
     assert_int_equal(all.segments, 4 + 2);
     assert_int_equal(all.chunks, 14);
     /* events, control in, control out, trade, book */
@@ -73,47 +71,40 @@ static void test_catalog_is_derived(void **state)
     assert_int_equal(all.gaps, 5);
 
     td_err err;
-    assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
-    archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "reindex");
+    assert_int_equal(catalog_remove(place->catalog_path, &err), TD_OK);
+    archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "reindex");
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
     assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
     assert_int_equal(report.segments_read, 6);
     archive_close(a);
-    char *after = archive_fixture_dump(&place);
+    char *after = archive_fixture_dump(place);
     assert_string_equal(before, after);
     td_free(before);
     td_free(after);
-    archive_fixture_check_catalog(&place, "");
-    archive_place_fini(&place);
+    archive_fixture_check_catalog(place, "");
 }
 
 static void test_frames_come_back(void **state)
 {
-    (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 10);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 200);
-    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 200);
-    archive_place_fini(&place);
+    archive_place *place = *state;
+    archive_fixture_record(place, 0, 10);
+    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 200);
+    assert_int_equal(catalog_remove(place->catalog_path, NULL), TD_OK);
+    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 200);
 }
 
 static void test_names_of_feeds(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     fixture_feed feed;
     td_err err;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, "no/feed", 0, 1, &err), TD_E_INVALID);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 99, &err), TD_OK);
     archive_close(a);
-    archive_place_fini(&place);
 }
 
 /* ---- sync ---- */
@@ -156,15 +147,13 @@ static void run_put(void *arg)
 /* "With sync held back in the test I/O table no durable line and no higher count appear". */
 static void test_held_sync_announces_nothing(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     archive_writer *writer = NULL;
     fixture_feed feed;
     td_workers *workers = NULL;
     td_err err;
     announced counts = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     assert_int_equal(archive_fixture_try_begin(a, count_durable, &counts, &writer, &err), TD_OK);
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
@@ -172,67 +161,60 @@ static void test_held_sync_announces_nothing(void **state)
 
     put_job put = {.feed = &feed};
     td_job job = {.run = run_put, .arg = &put};
-    io_fault_set_sync(place.disk, IO_FAULT_SYNC_HELD);
+    io_fault_set_sync(place->disk, IO_FAULT_SYNC_HELD);
     assert_int_equal(td_workers_open(1, &workers, &err), TD_OK);
     td_workers_submit(workers, &job);
-    io_fault_await_held(place.disk, 1);
+    io_fault_await_held(place->disk, 1);
     assert_int_equal(announced_chunks(&counts), 1);
-    io_fault_set_sync(place.disk, IO_FAULT_SYNC_WORKS);
+    io_fault_set_sync(place->disk, IO_FAULT_SYNC_WORKS);
     td_workers_close(workers);
     assert_int_equal(put.rc, TD_OK);
     assert_int_equal(announced_chunks(&counts), 2);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
     archive_close(a);
-    archive_place_fini(&place);
 }
 
 /* "with sync failing, never": not even once it works again, for the pages may be gone. */
 static void test_failing_sync_announces_nothing_ever(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     archive_writer *writer = NULL;
     fixture_feed feed;
     td_err err;
     announced counts = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     assert_int_equal(archive_fixture_try_begin(a, count_durable, &counts, &writer, &err), TD_OK);
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    io_fault_set_sync(place.disk, IO_FAULT_SYNC_FAILS);
+    io_fault_set_sync(place->disk, IO_FAULT_SYNC_FAILS);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
-    io_fault_set_sync(place.disk, IO_FAULT_SYNC_WORKS);
+    io_fault_set_sync(place->disk, IO_FAULT_SYNC_WORKS);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
     assert_int_equal(announced_chunks(&counts), 1);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_E_IO);
     archive_close(a);
-    archive_place_fini(&place);
 }
 
 /* The catalog of the crash itself has every chunk that was announced: no reader needs more. */
 static void test_catalog_keeps_up_while_recording(void **state)
 {
-    (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 4);
-    archive_fixture_check_catalog(&place, "");
-    archive_fixture_check_dump(&place);
-    archive_place_fini(&place);
+    archive_place *place = *state;
+    archive_fixture_kill(place, "record", FIXTURE_FEED, 0, 4);
+    archive_fixture_check_catalog(place, "");
+    archive_fixture_check_dump(place);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_catalog_is_derived),
-        cmocka_unit_test(test_frames_come_back),
-        cmocka_unit_test(test_names_of_feeds),
-        cmocka_unit_test(test_held_sync_announces_nothing),
-        cmocka_unit_test(test_failing_sync_announces_nothing_ever),
-        cmocka_unit_test(test_catalog_keeps_up_while_recording),
+        archive_place_test(test_catalog_is_derived),
+        archive_place_test(test_frames_come_back),
+        archive_place_test(test_names_of_feeds),
+        archive_place_test(test_held_sync_announces_nothing),
+        archive_place_test(test_failing_sync_announces_nothing_ever),
+        archive_place_test(test_catalog_keeps_up_while_recording),
     };
     return cmocka_run_group_tests_name("archive_writer", tests, NULL, NULL);
 }

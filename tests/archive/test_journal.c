@@ -56,6 +56,16 @@ static uint64_t count_entries(archive *a, journal_state *state)
     return next;
 }
 
+/* A reader finds entries 0 … count - 1. */
+static journal_state check_entries(archive_place *place, uint64_t count)
+{
+    journal_state got;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(count_entries(a, &got), count);
+    archive_close(a);
+    return got;
+}
+
 static void write_journal(archive_place *place, uint64_t from, uint64_t to)
 {
     archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
@@ -70,46 +80,34 @@ static void write_journal(archive_place *place, uint64_t from, uint64_t to)
 
 static void test_entries_come_back(void **state)
 {
-    (void)state;
-    archive_place place;
-    journal_state got;
-    archive_place_init_sim(&place);
-    write_journal(&place, 0, 3);
-    write_journal(&place, 3, 5); /* continues where the first writer ended */
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(count_entries(a, &got), 5);
+    archive_place *place = *state;
+    write_journal(place, 0, 3);
+    write_journal(place, 3, 5); /* continues where the first writer ended */
+    journal_state got = check_entries(place, 5);
     assert_int_equal(got.sound_bytes, got.file_bytes);
     assert_true(got.is_present);
-    archive_close(a);
     size_t size = 0;
-    uint8_t *bytes = file_read(io_fault_io(place.disk), JOURNAL_PATH, &size);
+    uint8_t *bytes = file_read(io_fault_io(place->disk), JOURNAL_PATH, &size);
     assert_memory_equal(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES); /* it is an MCAP file */
     td_free(bytes);
-    archive_place_fini(&place);
 }
 
 static void test_each_entry_is_durable_at_once(void **state)
 {
-    (void)state;
-    archive_place place;
-    journal_state got;
+    archive_place *place = *state;
     journal *j = NULL;
     td_err err;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
     for (uint64_t i = 0; i < 4; i++) {
         assert_int_equal(append_entries(j, i, i + 1, &err), TD_OK);
-        archive_place after = place;
-        after.disk = io_fault_power_cut(place.disk, IO_FAULT_CUT_WORST);
-        archive *reader = archive_place_open(&after, ARCHIVE_READ, NULL);
-        assert_int_equal(count_entries(reader, &got), i + 1);
-        archive_close(reader);
+        archive_place after = *place;
+        after.disk = io_fault_power_cut(place->disk, IO_FAULT_CUT_WORST);
+        (void)check_entries(&after, i + 1);
         io_fault_close(after.disk);
     }
     journal_close(j);
     archive_close(a);
-    archive_place_fini(&place);
 }
 
 static void append_bytes(io_fault *disk, const char *path, const void *bytes, size_t size)
@@ -122,31 +120,23 @@ static void append_bytes(io_fault *disk, const char *path, const void *bytes, si
 
 static void test_torn_tail_is_kept_and_cut(void **state)
 {
-    (void)state;
     static const char TAIL[] = "\x0c\x40\0\0\0\0\0\0\0half an ent";
-    archive_place place;
-    journal_state got;
-    archive_place_init_sim(&place);
-    write_journal(&place, 0, 2);
-    append_bytes(place.disk, JOURNAL_PATH, TAIL, sizeof TAIL);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(count_entries(a, &got), 2);
+    archive_place *place = *state;
+    write_journal(place, 0, 2);
+    append_bytes(place->disk, JOURNAL_PATH, TAIL, sizeof TAIL);
+    journal_state got = check_entries(place, 2);
     assert_int_equal(got.file_bytes - got.sound_bytes, sizeof TAIL);
     char torn[128];
     (void)snprintf(torn, sizeof torn, ARCHIVE_FIXTURE_PATH "/torn/journal.mcap.open.%llu.tail",
                    (unsigned long long)got.sound_bytes);
-    archive_close(a);
-    write_journal(&place, 2, 3);
-    a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(count_entries(a, &got), 3);
+    write_journal(place, 2, 3);
+    got = check_entries(place, 3);
     assert_int_equal(got.file_bytes, got.sound_bytes);
-    archive_close(a);
     size_t size = 0;
-    uint8_t *bytes = file_read(io_fault_io(place.disk), torn, &size);
+    uint8_t *bytes = file_read(io_fault_io(place->disk), torn, &size);
     assert_int_equal(size, sizeof TAIL);
     assert_memory_equal(bytes, TAIL, sizeof TAIL);
     td_free(bytes);
-    archive_place_fini(&place);
 }
 
 /* What reading a damaged journal gave. */
@@ -185,19 +175,14 @@ static damaged_read read_damaged(archive_place *place)
 /* Every bit of every byte: one entry is lost, the others are read, and entries can follow. */
 static void test_flipped_bits_lose_one_entry(void **state)
 {
-    (void)state;
     enum { ENTRIES = 4, ALL = (1 << ENTRIES) - 1 };
-    archive_place place;
-    journal_state whole;
-    archive_place_init_sim(&place);
-    write_journal(&place, 0, ENTRIES);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(count_entries(a, &whole), ENTRIES);
-    archive_close(a);
+    archive_place *place = *state;
+    write_journal(place, 0, ENTRIES);
+    const journal_state whole = check_entries(place, ENTRIES);
     for (uint64_t bit = 0; bit < 8 * whole.file_bytes; bit++) {
-        archive_place copy = place;
+        archive_place copy = *place;
         uint64_t entry_bytes = whole.file_bytes / ENTRIES; /* the first one has the header, too */
-        copy.disk = io_fault_kill(place.disk);
+        copy.disk = io_fault_kill(place->disk);
         uint8_t mask = (uint8_t)(1U << (bit % 8));
         assert_int_equal(io_fault_damage(copy.disk, JOURNAL_PATH, bit / 8, mask, NULL), TD_OK);
         damaged_read read = read_damaged(&copy);
@@ -215,37 +200,30 @@ static void test_flipped_bits_lose_one_entry(void **state)
         }
         io_fault_close(copy.disk);
     }
-    archive_place_fini(&place);
 }
 
 /* "less than two chain records after the last complete entry are a torn tail": an entry cut at any
  * byte, and one of whose sectors zeros stand instead, were never durable. */
 static void test_cut_entries_are_no_damage(void **state)
 {
-    (void)state;
-    archive_place place;
-    journal_state whole;
-    archive_place_init_sim(&place);
-    write_journal(&place, 0, 2);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(count_entries(a, &whole), 2);
-    archive_close(a);
-    write_journal(&place, 2, 3);
+    archive_place *place = *state;
+    write_journal(place, 0, 2);
+    const journal_state whole = check_entries(place, 2);
+    write_journal(place, 2, 3);
     size_t size = 0;
-    uint8_t *bytes = file_read(io_fault_io(place.disk), JOURNAL_PATH, &size);
+    uint8_t *bytes = file_read(io_fault_io(place->disk), JOURNAL_PATH, &size);
     for (uint64_t end = whole.file_bytes; end < size; end++) {
-        file_replace(io_fault_io(place.disk), JOURNAL_PATH, bytes, end);
-        damaged_read read = read_damaged(&place);
+        file_replace(io_fault_io(place->disk), JOURNAL_PATH, bytes, end);
+        damaged_read read = read_damaged(place);
         if (read.damages > 0 || read.numbers != 3)
             fail_msg("cut at %llu: taken for damage", (unsigned long long)end);
     }
     memset(bytes + whole.file_bytes, 0, size - whole.file_bytes);
-    file_replace(io_fault_io(place.disk), JOURNAL_PATH, bytes, size);
-    assert_int_equal(read_damaged(&place).damages, 0);
-    write_journal(&place, 2, 3);
-    assert_int_equal(read_damaged(&place).numbers, 7);
+    file_replace(io_fault_io(place->disk), JOURNAL_PATH, bytes, size);
+    assert_int_equal(read_damaged(place).damages, 0);
+    write_journal(place, 2, 3);
+    assert_int_equal(read_damaged(place).numbers, 7);
     td_free(bytes);
-    archive_place_fini(&place);
 }
 
 static void test_two_writers_take_turns(void **state)
@@ -276,20 +254,17 @@ static void test_two_writers_take_turns(void **state)
 /* What is there may have been a journal: it stays, and entries follow it. */
 static void test_garbage_stays(void **state)
 {
-    (void)state;
     static const char GARBAGE[] = "something else entirely";
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_place *place = *state;
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     archive_close(a);
-    file_make(io_fault_io(place.disk), JOURNAL_PATH, GARBAGE, sizeof GARBAGE);
-    write_journal(&place, 0, 1);
-    write_journal(&place, 1, 2);
-    damaged_read read = read_damaged(&place);
+    file_make(io_fault_io(place->disk), JOURNAL_PATH, GARBAGE, sizeof GARBAGE);
+    write_journal(place, 0, 1);
+    write_journal(place, 1, 2);
+    damaged_read read = read_damaged(place);
     assert_int_equal(read.numbers, 3);
     assert_int_equal(read.damages, 1);
     assert_int_equal(read.bytes, sizeof GARBAGE);
-    archive_place_fini(&place);
 }
 
 /* Fail I/O call 1, 2, 3, … : every entry whose append returned TD_OK is there after a power cut,
@@ -349,40 +324,37 @@ static void test_failing_calls(void **state)
 /* Its maker was killed before the folder was synced: the next writer does it, before its entry. */
 static void test_file_of_a_killed_writer(void **state)
 {
-    (void)state;
-    archive_place place;
+    archive_place *place = *state;
     journal_state got;
     journal *j = NULL;
     td_err err;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     const io_fault_plan plan = {
         .kind = IO_FAULT_EIO, .fail_at = 1, .ops = IO_FAULT_BIT(IO_FAULT_OP_SYNC_DIR)};
-    io_fault_set_plan(place.disk, plan);
+    io_fault_set_plan(place->disk, plan);
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_E_IO);
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
     assert_int_equal(append_entries(j, 0, 1, &err), TD_OK);
     journal_close(j);
     archive_close(a);
-    archive_place_swap_disk(&place, io_fault_power_cut(place.disk, IO_FAULT_CUT_WORST));
-    a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_place_swap_disk(place, io_fault_power_cut(place->disk, IO_FAULT_CUT_WORST));
+    a = archive_place_open(place, ARCHIVE_APPEND, "record");
     assert_int_equal(count_entries(a, &got), 1);
     archive_close(a);
-    archive_place_fini(&place);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries_come_back),
-        cmocka_unit_test(test_each_entry_is_durable_at_once),
-        cmocka_unit_test(test_torn_tail_is_kept_and_cut),
-        cmocka_unit_test(test_flipped_bits_lose_one_entry),
-        cmocka_unit_test(test_cut_entries_are_no_damage),
+        archive_place_test(test_entries_come_back),
+        archive_place_test(test_each_entry_is_durable_at_once),
+        archive_place_test(test_torn_tail_is_kept_and_cut),
+        archive_place_test(test_flipped_bits_lose_one_entry),
+        archive_place_test(test_cut_entries_are_no_damage),
         cmocka_unit_test(test_two_writers_take_turns),
-        cmocka_unit_test(test_garbage_stays),
+        archive_place_test(test_garbage_stays),
         cmocka_unit_test(test_failing_calls),
-        cmocka_unit_test(test_file_of_a_killed_writer),
+        archive_place_test(test_file_of_a_killed_writer),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

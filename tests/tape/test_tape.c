@@ -19,6 +19,25 @@
 #include "tape/cursor.h"
 #include "tests/testing/tape_fixture.h"
 
+static const frame_ref *next_frame(cursor *t)
+{
+    const frame_ref *frame = NULL;
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+    return frame;
+}
+
+static void expect_end(cursor *t)
+{
+    const frame_ref *frame;
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+}
+
+/* The only segment of a session that starts at 1. */
+static tape_segment *open_only(tape_fixture *f, uint64_t first_ns)
+{
+    return tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, first_ns, 1});
+}
+
 /* ---- total order ---- */
 
 /* One frame as it was made: the text is its number. */
@@ -110,22 +129,19 @@ static void make_overlapping(tape_fixture *f, made *frames)
 /* P6: threads change nothing that comes out. */
 static void test_total_order(void **state)
 {
-    (void)state;
     static const unsigned THREADS[] = {1, 2, 3, 8};
-    tape_fixture f;
-    tape_fixture_init(&f);
+    tape_fixture *f = *state;
     made *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
-    make_overlapping(&f, frames);
+    make_overlapping(f, frames);
     qsort(frames, ORDER_FRAMES, sizeof *frames, compare_made);
     unsigned equal_times = 0;
     for (unsigned n = 1; n < ORDER_FRAMES; n++)
         equal_times += frames[n].recv_ns == frames[n - 1].recv_ns;
     assert_true(equal_times > 100); /* else this test shows little */
     for (size_t i = 0; i < sizeof THREADS / sizeof THREADS[0]; i++) {
-        cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = THREADS[i]});
-        const frame_ref *frame;
+        cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.threads = THREADS[i]});
         for (unsigned n = 0; n < ORDER_FRAMES; n++) {
-            assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+            const frame_ref *frame = next_frame(t);
             assert_int_equal(tape_frame_number(frame), frames[n].number);
             assert_int_equal(frame->ordinal, frames[n].ordinal);
             assert_int_equal(frame->recv_ns, TAPE_FIXTURE_NS + frames[n].recv_ns);
@@ -136,8 +152,8 @@ static void test_total_order(void **state)
             assert_string_equal(frame->conn->session_id, frames[n].session);
             assert_string_equal(frame->channel->info.feed, frames[n].feed);
         }
-        assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
-        assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+        expect_end(t);
+        expect_end(t);
         cursor_stats stats;
         cursor_get_stats(t, &stats);
         assert_int_equal(stats.segments, ORDER_SEGMENTS);
@@ -145,7 +161,6 @@ static void test_total_order(void **state)
         cursor_close(t);
     }
     td_free(frames);
-    tape_fixture_fini(&f);
 }
 
 /* ---- threads ---- */
@@ -185,8 +200,7 @@ enum { BIG_FRAME_BYTES = 60000, BIG_FRAMES = 160, BIG_PER_CHUNK = 16 };
 /* Chunks so large that reading one takes longer than handing out the next. */
 static void make_big(tape_fixture *f)
 {
-    tape_segment *segment =
-        tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
+    tape_segment *segment = open_only(f, 1000);
     char *text = td_alloc(BIG_FRAME_BYTES);
     td_random random;
     td_random_init(&random, 11);
@@ -207,17 +221,14 @@ static void make_big(tape_fixture *f)
  * schedule them so in one run; in fifty it does. */
 static void test_two_workers_are_busy(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    make_big(&f);
+    tape_fixture *f = *state;
+    make_big(f);
     cursor_stats stats = {0};
     for (unsigned run = 0; run < 50 && stats.workers_busy_max < 2; run++)
-        read_all(&f, 2, &stats);
+        read_all(f, 2, &stats);
     assert_int_equal(stats.workers_busy_max, 2);
-    read_all(&f, 1, &stats);
+    read_all(f, 1, &stats);
     assert_int_equal(stats.workers_busy_max, 0);
-    tape_fixture_fini(&f);
 }
 
 /* ---- selection and window ---- */
@@ -231,8 +242,7 @@ static void make_plain(tape_fixture *f)
                   {"orderBookL2_25", "BTCUSD"},
                   {"trade", "EOSUSD"},
                   {"trade", "BTCUSD"}};
-    tape_segment *segment =
-        tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 500, 1});
+    tape_segment *segment = open_only(f, 500);
     event said = {.kind = EVENT_SEGMENT, .session = "aaaaaaaa", .number = 1};
     tape_segment_event(segment, &said, 499);
     tape_segment_connect(segment, 3, 500);
@@ -292,13 +302,11 @@ static const pick_row PICKS[] = {
 
 static void test_selections(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    make_plain(&f);
+    tape_fixture *f = *state;
+    make_plain(f);
     for (size_t i = 0; i < sizeof PICKS / sizeof PICKS[0]; i++) {
         const pick_row *row = &PICKS[i];
-        cursor *t = tape_fixture_tape(&f, &row->wanted, &(cursor_options){.threads = 1});
+        cursor *t = tape_fixture_tape(f, &row->wanted, &(cursor_options){.threads = 1});
         const frame_ref *frame;
         for (unsigned n = row->first; n < row->first + row->count; n++) {
             if (cursor_next(t, &frame, NULL) != TD_OK || tape_frame_number(frame) != n)
@@ -308,33 +316,27 @@ static void test_selections(void **state)
                 3) /* known by the events, though these lie before the window */
                 fail_msg("%s: frame %u came over connection %u", row->name, n, frame->conn->number);
         }
-        assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+        expect_end(t);
         cursor_stats stats;
         cursor_get_stats(t, &stats);
         if (stats.chunks_read != row->chunks_read)
             fail_msg("%s: %u chunks read", row->name, (unsigned)stats.chunks_read);
         cursor_close(t);
     }
-    tape_fixture_fini(&f);
 }
 
 static void test_events_are_returned_on_demand(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    make_plain(&f);
-    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.with_events = 1});
-    const frame_ref *frame;
-    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+    tape_fixture *f = *state;
+    make_plain(f);
+    cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.with_events = 1});
+    const frame_ref *frame = next_frame(t);
     assert_string_equal(frame->channel->info.topic, CHANNEL_TOPIC_EVENTS);
     assert_int_equal(frame->ordinal, 0);
-    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+    frame = next_frame(t);
     assert_non_null(strstr((const char *)frame->bytes.data, "\"event\":\"connect\""));
-    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
-    assert_int_equal(tape_frame_number(frame), 0);
+    assert_int_equal(tape_frame_number(next_frame(t)), 0);
     cursor_close(t);
-    tape_fixture_fini(&f);
 }
 
 /* Starting inside a tape: book frames since the connection began come first, marked; a connection
@@ -360,8 +362,7 @@ static void check_lead_in(lead_in_turn turn, uint64_t from_ns)
 {
     tape_fixture f;
     tape_fixture_init(&f);
-    tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
+    tape_segment *segment = open_only(&f, 100);
     static const struct {
         uint64_t recv_ns;
         const char *topic; /* NULL: a new connection */
@@ -396,16 +397,15 @@ static void check_lead_in(lead_in_turn turn, uint64_t from_ns)
     tape_segment_finish(segment);
     selection wanted = {.has_from = 1, .from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + from_ns}};
     cursor *t = tape_fixture_tape(&f, &wanted, &(cursor_options){.with_lead_in = 1});
-    const frame_ref *frame;
     for (unsigned n = 0; n < sizeof STEPS / sizeof STEPS[0]; n++) {
         if (STEPS[n].expected == 0)
             continue;
-        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+        const frame_ref *frame = next_frame(t);
         assert_int_equal(tape_frame_number(frame), n);
         assert_int_equal(frame->is_lead_in, STEPS[n].expected == 1);
         assert_int_equal(frame->conn->number, 2);
     }
-    assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+    expect_end(t);
     cursor_close(t);
     tape_fixture_fini(&f);
 }
@@ -427,17 +427,14 @@ static void test_lead_in_between_segments(void **state)
 /* A frame says since when its connection has the topics that were granted to it. */
 static void test_grants(void **state)
 {
-    (void)state;
     static const struct {
         uint32_t conn;
         uint64_t from_ns; /* of a grant before the frame; 0: none */
         uint64_t granted_ns;
     } STEPS[] = {{1, 0, 0}, {1, 120, 120}, {1, 0, 120}, {1, 130, 130}, {2, 0, 0}, {2, 250, 250}};
     enum { COUNT = sizeof STEPS / sizeof STEPS[0] };
-    tape_fixture f;
-    tape_fixture_init(&f);
-    tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
+    tape_fixture *f = *state;
+    tape_segment *segment = open_only(f, 100);
     uint32_t conn = 0;
     for (uint64_t n = 0; n < COUNT; n++) {
         if (STEPS[n].conn != conn)
@@ -450,24 +447,20 @@ static void test_grants(void **state)
                          &(tape_put){.conn = conn, .ordinal = n + 1, .recv_ns = 130 + 100 * n});
     }
     tape_segment_finish(segment);
-    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
+    cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){0});
     for (size_t n = 0; n < COUNT; n++) {
-        const frame_ref *frame;
-        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+        const frame_ref *frame = next_frame(t);
         assert_int_equal(frame->granted_ns, STEPS[n].granted_ns);
     }
     cursor_close(t);
-    tape_fixture_fini(&f);
 }
 
 /* A segment restates its connections: 64-bit ordinals go on over the 32 bits of a message. */
 static void test_long_connections(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
+    tape_fixture *f = *state;
     tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 4});
+        tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 4});
     static const uint64_t FIRST = UINT64_C(0xfffffffe);
     event_slot slot = {.conn = 9, .in = FIRST - 1, .out = 7, .since_ns = TAPE_FIXTURE_NS};
     event said = {.kind = EVENT_SEGMENT, .number = 4, .slots = &slot, .slot_count = 1};
@@ -475,15 +468,13 @@ static void test_long_connections(void **state)
     for (uint64_t n = 0; n < 5; n++)
         tape_segment_put(segment, &(tape_put){.conn = 9, .ordinal = FIRST + n, .recv_ns = 200 + n});
     tape_segment_finish(segment);
-    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
+    cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){0});
     for (uint64_t n = 0; n < 5; n++) {
-        const frame_ref *frame;
-        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+        const frame_ref *frame = next_frame(t);
         assert_int_equal(frame->conn->number, 9);
         assert_true(frame->ordinal == FIRST + n);
     }
     cursor_close(t);
-    tape_fixture_fini(&f);
 }
 
 /* ---- damage ---- */
@@ -491,11 +482,8 @@ static void test_long_connections(void **state)
 /* One chunk of four cannot be read: it is counted, and the others come out. */
 static void test_damage_is_passed_over(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
+    tape_fixture *f = *state;
+    tape_segment *segment = open_only(f, 1000);
     char path[LIMIT_PATH_BYTES];
     snprintf(path, sizeof path, "%s", tape_segment_path(segment));
     segment_chunk second = {0};
@@ -511,19 +499,17 @@ static void test_damage_is_passed_over(void **state)
     tape_fixture_damage(path, second.offset + second.chunk_bytes - 5);
     static const unsigned COUNTS[] = {1, 2};
     for (size_t i = 0; i < 2; i++) {
-        cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = COUNTS[i]});
-        const frame_ref *frame;
+        cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.threads = COUNTS[i]});
         for (unsigned n = 0; n < 30; n++) {
-            assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+            const frame_ref *frame = next_frame(t);
             assert_int_equal(tape_frame_number(frame), n < 10 ? n : n + 10);
         }
-        assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+        expect_end(t);
         cursor_stats stats;
         cursor_get_stats(t, &stats);
         assert_int_equal(stats.damaged_chunks, 1);
         cursor_close(t);
     }
-    tape_fixture_fini(&f);
 }
 
 /* ---- seeking ---- */
@@ -531,25 +517,22 @@ static void test_damage_is_passed_over(void **state)
 /* From wherever it is, forwards and back, a cursor reads on as one that is opened there. */
 static void test_seek(void **state)
 {
-    (void)state;
     static const uint64_t TIMES[] = {1000, 1900, 1001, 1500, 5, 1200};
-    tape_fixture f;
-    tape_fixture_init(&f);
+    tape_fixture *f = *state;
     made *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
-    make_overlapping(&f, frames);
+    make_overlapping(f, frames);
     td_free(frames);
     for (unsigned threads = 1; threads <= 3; threads += 2) {
         const cursor_options options = {.threads = threads, .with_lead_in = 1};
-        cursor *t = tape_fixture_tape(&f, NULL, &options);
-        const frame_ref *frame;
+        cursor *t = tape_fixture_tape(f, NULL, &options);
         for (unsigned n = 0; n < ORDER_FRAMES / 2; n++) /* so that all channels have an index */
-            assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+            (void)next_frame(t);
         for (size_t i = 0; i < sizeof TIMES / sizeof TIMES[0]; i++) {
             uint64_t from_ns = TAPE_FIXTURE_NS + TIMES[i];
             const selection wanted = {.has_from = 1, .from = {TD_TIME_ABSOLUTE, from_ns}};
             assert_int_equal(cursor_seek(t, from_ns, NULL), TD_OK);
             assert_int_equal(cursor_get_window(t).from_ns, from_ns);
-            cursor *opened = tape_fixture_tape(&f, &wanted, &options);
+            cursor *opened = tape_fixture_tape(f, &wanted, &options);
             td_hash128 expected = hash_rest(opened);
             td_hash128 found = hash_rest(t);
             assert_memory_equal(&found, &expected, sizeof found);
@@ -557,7 +540,6 @@ static void test_seek(void **state)
         }
         cursor_close(t);
     }
-    tape_fixture_fini(&f);
 }
 
 /* ---- threads at work ---- */
@@ -576,20 +558,16 @@ static int count_tasks(void)
 /* The caller's thread is one of them. */
 static void test_as_many_threads_as_given(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    make_plain(&f);
+    tape_fixture *f = *state;
+    make_plain(f);
     int before = count_tasks();
     for (unsigned threads = 1; threads <= 4; threads++) {
-        cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = threads});
-        const frame_ref *frame;
-        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+        cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.threads = threads});
+        (void)next_frame(t);
         assert_int_equal(count_tasks(), before + (int)threads - 1);
         assert_int_equal(td_workers_count(cursor_workers(t)), threads - 1);
         cursor_close(t);
     }
-    tape_fixture_fini(&f);
 }
 
 /* ---- memory ---- */
@@ -597,13 +575,10 @@ static void test_as_many_threads_as_given(void **state)
 /* A block that is acquired outlives the next frames, and the tape. */
 static void test_held_blocks(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    make_plain(&f);
-    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = 2});
-    const frame_ref *first;
-    assert_int_equal(cursor_next(t, &first, NULL), TD_OK);
+    tape_fixture *f = *state;
+    make_plain(f);
+    cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.threads = 2});
+    const frame_ref *first = next_frame(t);
     tape_block_acquire(first->block);
     const frame_ref *frame;
     while (cursor_next(t, &frame, NULL) == TD_OK)
@@ -611,42 +586,37 @@ static void test_held_blocks(void **state)
     cursor_close(t);
     assert_int_equal(tape_frame_number(first), 0);
     tape_block_release(first->block);
-    tape_fixture_fini(&f);
 }
 
 /* A tape may be closed anywhere, with chunks still being read. */
 static void test_closed_early(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    make_plain(&f);
+    tape_fixture *f = *state;
+    make_plain(f);
     for (unsigned stop = 0; stop < 40; stop += 7) {
-        cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = 3});
-        const frame_ref *frame;
+        cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.threads = 3});
         for (unsigned n = 0; n < stop; n++)
-            assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+            (void)next_frame(t);
         cursor_close(t);
     }
-    tape_fixture_fini(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_total_order),
-        cmocka_unit_test(test_two_workers_are_busy),
-        cmocka_unit_test(test_selections),
-        cmocka_unit_test(test_events_are_returned_on_demand),
+        tape_fixture_test(test_total_order),
+        tape_fixture_test(test_two_workers_are_busy),
+        tape_fixture_test(test_selections),
+        tape_fixture_test(test_events_are_returned_on_demand),
         cmocka_unit_test(test_lead_in),
         cmocka_unit_test(test_lead_in_between_segments),
-        cmocka_unit_test(test_grants),
-        cmocka_unit_test(test_long_connections),
-        cmocka_unit_test(test_damage_is_passed_over),
-        cmocka_unit_test(test_seek),
-        cmocka_unit_test(test_as_many_threads_as_given),
-        cmocka_unit_test(test_held_blocks),
-        cmocka_unit_test(test_closed_early),
+        tape_fixture_test(test_grants),
+        tape_fixture_test(test_long_connections),
+        tape_fixture_test(test_damage_is_passed_over),
+        tape_fixture_test(test_seek),
+        tape_fixture_test(test_as_many_threads_as_given),
+        tape_fixture_test(test_held_blocks),
+        tape_fixture_test(test_closed_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

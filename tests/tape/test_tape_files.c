@@ -20,6 +20,12 @@
 #include "tests/testing/segment_fixture.h"
 #include "tests/testing/tape_fixture.h"
 
+/* The n-th segment of the only session. */
+static tape_segment *open_segment(tape_fixture *f, uint32_t number)
+{
+    return tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, number});
+}
+
 /* Frames [from, to) come next, then there is nothing more for now. */
 static void expect_frames(cursor *t, unsigned from, unsigned to)
 {
@@ -46,15 +52,12 @@ static void put_number(tape_segment *segment, unsigned n)
  * the segment, and the segment after it. */
 static void test_follow(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
+    tape_fixture *f = *state;
+    tape_segment *segment = open_segment(f, 1);
     put_number(segment, 0);
     tape_segment_seal(segment);
     cursor_options options = {.is_following = 1, .threads = 2};
-    cursor *t = tape_fixture_tape(&f, NULL, &options);
+    cursor *t = tape_fixture_tape(f, NULL, &options);
     expect_frames(t, 0, 1);
     assert_int_equal(cursor_poll(t, NULL), TD_EOF);
     put_number(segment, 1); /* pending, not on disk */
@@ -70,7 +73,7 @@ static void test_follow(void **state)
     assert_int_equal(cursor_poll(t, NULL), TD_OK);
     expect_frames(t, 2, 6);
     assert_int_equal(cursor_poll(t, NULL), TD_EOF);
-    segment = tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 2});
+    segment = open_segment(f, 2);
     put_number(segment, 6);
     tape_segment_seal(segment);
     assert_int_equal(cursor_poll(t, NULL), TD_OK);
@@ -81,57 +84,45 @@ static void test_follow(void **state)
     expect_frames(t, 7, 8);
     assert_int_equal(cursor_poll(t, NULL), TD_EOF);
     cursor_close(t);
-    tape_fixture_fini(&f);
 }
 
 /* An empty archive can be followed: a recorder may be started later. */
 static void test_follow_from_nothing(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
+    tape_fixture *f = *state;
     cursor_options options = {.is_following = 1};
-    cursor *t = tape_fixture_tape(&f, NULL, &options);
+    cursor *t = tape_fixture_tape(f, NULL, &options);
     expect_frames(t, 0, 0);
     assert_int_equal(cursor_poll(t, NULL), TD_EOF);
-    tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
+    tape_segment *segment = open_segment(f, 1);
     put_number(segment, 0);
     tape_segment_finish(segment);
     assert_int_equal(cursor_poll(t, NULL), TD_OK);
     expect_frames(t, 0, 1);
     cursor_close(t);
-    tape_fixture_fini(&f);
 }
 
 /* A tape that does not follow reads what is there when it is opened, and the file may be finished
  * and renamed before the tape comes to it. */
 static void test_finished_meanwhile(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
+    tape_fixture *f = *state;
+    tape_segment *segment = open_segment(f, 1);
     put_number(segment, 0);
     tape_segment_seal(segment);
     cursor_options options = {.threads = 1};
-    cursor *t = tape_fixture_tape(&f, NULL, &options);
+    cursor *t = tape_fixture_tape(f, NULL, &options);
     tape_segment_finish(segment);
     expect_frames(t, 0, 1);
     cursor_close(t);
-    tape_fixture_fini(&f);
 }
 
 /* A finished segment of ours, named alone, is an archive for reading; and what is no MCAP is left
  * out of one, and counted. */
 static void test_single_and_unreadable_files(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
+    tape_fixture *f = *state;
+    tape_segment *segment = open_segment(f, 1);
     char path[LIMIT_PATH_BYTES];
     snprintf(path, sizeof path, "%s", tape_segment_path(segment));
     for (unsigned n = 0; n < 5; n++)
@@ -152,13 +143,12 @@ static void test_single_and_unreadable_files(void **state)
     char garbage[LIMIT_PATH_BYTES + 64];
     snprintf(garbage, sizeof garbage, "%s/alpha-20261120T060000Z-aaaaaaaa-000002.mcap", path);
     file_make(io_posix(), garbage, "no segment at all", 17);
-    t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
+    t = tape_fixture_tape(f, NULL, &(cursor_options){0});
     expect_frames(t, 0, 5);
     cursor_stats stats;
     cursor_get_stats(t, &stats);
     assert_int_equal(stats.segments_unreadable, 1);
     cursor_close(t);
-    tape_fixture_fini(&f);
 }
 
 /* ---- what was unknown ---- */
@@ -175,11 +165,9 @@ static const char *const TRADES[] = {"trade"};
 
 static void test_unknown_is_classified_again(void **state)
 {
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
+    tape_fixture *f = *state;
     tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
+        tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
     const char *texts[] = {TRADE_FRAME, "{\"topic\":\"nobody.knows\",\"data\":[]}"};
     for (uint64_t n = 0; n < 2; n++)
         tape_segment_put(segment, &(tape_put){.topic = CHANNEL_TOPIC_UNKNOWN,
@@ -189,7 +177,7 @@ static void test_unknown_is_classified_again(void **state)
                                               .text = texts[n]});
     tape_segment_finish(segment);
     selection trades = {.topics = {TRADES, 1}};
-    cursor *t = tape_fixture_tape(&f, &trades, &(cursor_options){0});
+    cursor *t = tape_fixture_tape(f, &trades, &(cursor_options){0});
     const frame_ref *frame;
     assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
     assert_string_equal(frame->channel->info.topic, "trade");
@@ -197,23 +185,22 @@ static void test_unknown_is_classified_again(void **state)
     assert_non_null(frame->channel->topic.row);
     assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
     cursor_close(t);
-    t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
+    t = tape_fixture_tape(f, NULL, &(cursor_options){0});
     assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
     assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
     assert_string_equal(frame->channel->info.topic, CHANNEL_TOPIC_UNKNOWN);
     assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
     cursor_close(t);
-    tape_fixture_fini(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_follow),
-        cmocka_unit_test(test_follow_from_nothing),
-        cmocka_unit_test(test_finished_meanwhile),
-        cmocka_unit_test(test_single_and_unreadable_files),
-        cmocka_unit_test(test_unknown_is_classified_again),
+        tape_fixture_test(test_follow),
+        tape_fixture_test(test_follow_from_nothing),
+        tape_fixture_test(test_finished_meanwhile),
+        tape_fixture_test(test_single_and_unreadable_files),
+        tape_fixture_test(test_unknown_is_classified_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,6 +60,21 @@ void archive_place_fini(archive_place *place)
     temp_folder_remove(place->folder);
 }
 
+int archive_place_set_up(void **state)
+{
+    archive_place *place = td_alloc_zero(1, sizeof *place);
+    archive_place_init_sim(place);
+    *state = place;
+    return 0;
+}
+
+int archive_place_tear_down(void **state)
+{
+    archive_place_fini(*state);
+    td_free(*state);
+    return 0;
+}
+
 void archive_place_swap_disk(archive_place *place, io_fault *disk)
 {
     io_fault_close(place->disk);

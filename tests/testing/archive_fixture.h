@@ -33,6 +33,12 @@ void archive_place_init_sim(archive_place *place);
 void archive_place_init_real(archive_place *place);
 void archive_place_fini(archive_place *place);
 
+/* A place on a simulated disk for a test, in *state; and cmocka's row of such a test. */
+int archive_place_set_up(void **state);
+int archive_place_tear_down(void **state);
+#define archive_place_test(function)                                                               \
+    cmocka_unit_test_setup_teardown(function, archive_place_set_up, archive_place_tear_down)
+
 /* Go on with another disk (after a kill or a power cut); the one before is closed. */
 void archive_place_swap_disk(archive_place *place, io_fault *disk);
 

@@ -69,6 +69,21 @@ void tape_fixture_fini(tape_fixture *fixture)
     temp_folder_remove(fixture->folder);
 }
 
+int tape_fixture_set_up(void **state)
+{
+    tape_fixture *fixture = td_alloc_zero(1, sizeof *fixture);
+    tape_fixture_init(fixture);
+    *state = fixture;
+    return 0;
+}
+
+int tape_fixture_tear_down(void **state)
+{
+    tape_fixture_fini(*state);
+    td_free(*state);
+    return 0;
+}
+
 archive *tape_fixture_archive(tape_fixture *fixture)
 {
     if (fixture->archive != NULL)

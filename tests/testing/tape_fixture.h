@@ -25,6 +25,12 @@ typedef struct tape_fixture {
 void tape_fixture_init(tape_fixture *fixture);
 void tape_fixture_fini(tape_fixture *fixture);
 
+/* One for a test, in *state; and cmocka's row of such a test. */
+int tape_fixture_set_up(void **state);
+int tape_fixture_tear_down(void **state);
+#define tape_fixture_test(function)                                                                \
+    cmocka_unit_test_setup_teardown(function, tape_fixture_set_up, tape_fixture_tear_down)
+
 /* The archive, opened for reading. */
 archive *tape_fixture_archive(tape_fixture *fixture);
 
