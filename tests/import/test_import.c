@@ -78,6 +78,20 @@ static void import_text(scene *s, const import_options *options, const char *tex
         fail_msg("%s", err.text);
 }
 
+/* The capture is refused before an archive is made. */
+static void expect_refused(scene *s, const import_options *options, td_err *err)
+{
+    assert_int_equal(import_run(options, &s->report, err), TD_E_INVALID);
+    assert_int_not_equal(access(s->place.path, F_OK), 0);
+}
+
+/* A capture in cryptofeed's format. */
+static void import_lines(scene *s, const char *text)
+{
+    const import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    import_text(s, &options, text);
+}
+
 static const char *class_of(const frame_ref *frame)
 {
     return frame->channel->info.dir == CHANNEL_EVENT ? "event" : "frame";
@@ -104,16 +118,22 @@ static void expect_row(const frame_ref *frame, const expected_row *row)
     assert_true(td_bytes_is(frame->bytes, row->text));
 }
 
-/* The archive holds these messages, in this order. */
-static void expect_archive(scene *s, const expected_row *rows)
+static cursor *open_tape(archive *a)
 {
     static const selection EVERYTHING = {.has_from = 0};
     const cursor_options reading = {.with_events = 1};
-    archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
     cursor *t = NULL;
+    assert_int_equal(cursor_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
+    return t;
+}
+
+/* The archive holds these messages, in this order. */
+static void expect_archive(scene *s, const expected_row *rows)
+{
+    archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
+    cursor *t = open_tape(a);
     const frame_ref *frame;
     size_t at = 0;
-    assert_int_equal(cursor_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
     while (cursor_next(t, &frame, NULL) == TD_OK)
         expect_row(frame, &rows[at++]);
     assert_null(rows[at].feed);
@@ -125,6 +145,9 @@ static void expect_archive(scene *s, const expected_row *rows)
     {                                                                                              \
         feed, CHANNEL_EVENT, "", "", 0, 0, 0, ns, text                                             \
     }
+/* The first events of a session. */
+#define SESSION_EVENTS(feed, ns)                                                                   \
+    EVENT(feed, ns, "\"event\":\"segment\""), EVENT(feed, ns, "\"event\":\"session\"")
 #define TRADE "{\"topic\":\"trade.BTCUSD\",\"data\":[]}"
 #define URL   "wss://stream.bybit.com/realtime"
 
@@ -132,8 +155,7 @@ static void expect_archive(scene *s, const expected_row *rows)
 static void test_line_format(void **state)
 {
     static const expected_row ROWS[] = {
-        EVENT("inverse", 1618675210000000000, "\"event\":\"segment\""),
-        EVENT("inverse", 1618675210000000000, "\"event\":\"session\""),
+        SESSION_EVENTS("inverse", 1618675210000000000),
         EVENT("inverse", 1618675210000000000, "\"url\":\"" URL "\""),
         {"inverse", CHANNEL_OUT, "_control", "", 0, 1, 1, 1618675211000000000, "{\"op\":\"ping\"}"},
         EVENT("inverse", 1618675212000000000, "\"event\":\"grant\""),
@@ -146,20 +168,18 @@ static void test_line_format(void **state)
         EVENT("inverse", 1618675221000000000, "\"event\":\"grant\""),
         {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 2, 1, 1618675221000000000, TRADE},
         EVENT("inverse", 1618675221000000000, "\"state\":\"stop\""),
-        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+        {.feed = NULL},
     };
     scene *s = *state;
-    import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    import_text(s, &options,
-                "configuration: {}\n"
-                "wss://stream.bybit.com/realtime?api_key=k&signature=s <-> 1618675210\n" URL
-                " <- 1618675211.0: {\"op\":\"ping\"}\n"
-                "1618675212: " TRADE "\n"
-                "rubbish\n"
-                "1618675212.000000000: {\"success\":true}\n"
-                "1618675211.5: hello: you\n"
-                "\n" URL " <-> 1618675220\n"
-                "1618675221: " TRADE "\n\n\n");
+    import_lines(s, "configuration: {}\n"
+                    "wss://stream.bybit.com/realtime?api_key=k&signature=s <-> 1618675210\n" URL
+                    " <- 1618675211.0: {\"op\":\"ping\"}\n"
+                    "1618675212: " TRADE "\n"
+                    "rubbish\n"
+                    "1618675212.000000000: {\"success\":true}\n"
+                    "1618675211.5: hello: you\n"
+                    "\n" URL " <-> 1618675220\n"
+                    "1618675221: " TRADE "\n\n\n");
     expect_archive(s, ROWS);
     assert_int_equal(s->report.lines, 12);
     assert_int_equal(s->report.malformed, 1);
@@ -198,12 +218,10 @@ static const char TWO_FAMILIES[] = "{\"t\":\"header\",\"format\":2}\n" LINE2(
                     DATA2("{\\\"success\\\":true}");
 
 static const expected_row TWO_FAMILIES_ROWS[] = {
-    EVENT("inverse", 1618675201500000000, "\"event\":\"segment\""),
-    EVENT("inverse", 1618675201500000000, "\"event\":\"session\""),
+    SESSION_EVENTS("inverse", 1618675201500000000),
     {"inverse", CHANNEL_HTTP, "http.symbols", "", 0, 0, 0, 1618675201500000000, "plain"},
     EVENT("inverse", 1618675202000000000, "\"event\":\"connect\""),
-    EVENT("linear", 1618675203000000000, "\"event\":\"segment\""),
-    EVENT("linear", 1618675203000000000, "\"event\":\"session\""),
+    SESSION_EVENTS("linear", 1618675203000000000),
     EVENT("linear", 1618675203000000000, "\"event\":\"connect\""),
     {"linear", CHANNEL_OUT, "_control", "", 0, 1, 1, 1618675204000000000, "{\"op\":1}"},
     {"inverse", CHANNEL_IN, "_control", "", 0, 1, 1, 1618675205000000000, "{\"success\":true}"},
@@ -211,14 +229,13 @@ static const expected_row TWO_FAMILIES_ROWS[] = {
     EVENT("linear", 1618675205000000001, "\"state\":\"stop\""),
     {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 1618675209000000000, "{\"pong\":1}"},
     EVENT("inverse", 1618675209000000000, "\"state\":\"stop\""),
-    {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+    {.feed = NULL},
 };
 
 static void test_format2_sorted(void **state)
 {
     scene *s = *state;
-    import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    import_text(s, &options, TWO_FAMILIES);
+    import_lines(s, TWO_FAMILIES);
     expect_archive(s, TWO_FAMILIES_ROWS);
     assert_int_equal(s->report.malformed, 0);
     assert_int_equal(s->report.adjusted, 1);
@@ -234,8 +251,7 @@ static void test_jsonl(void **state)
     "\"2021-04-17T16:43:06.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":77,\"price\":"   \
     "60622,\"tick_direction\":\"PlusTick\",\"trade_id\":\"x\",\"cross_seq\":1}]}"
     static const expected_row ROWS[] = {
-        EVENT("mine", 1618677786587000000, "\"event\":\"segment\""),
-        EVENT("mine", 1618677786587000000, "\"event\":\"session\""),
+        SESSION_EVENTS("mine", 1618677786587000000),
         EVENT("mine", 1618677786587000000, "\"event\":\"connect\""),
         {"mine", CHANNEL_IN, "_control", "", 0, 1, 1, 1618677786587000000, "{\"success\":true}"},
         EVENT("mine", 1618677786587000001, "\"event\":\"grant\""),
@@ -243,7 +259,7 @@ static void test_jsonl(void **state)
         {"mine", CHANNEL_IN, "_control", "", 0, 1, 3, 1618677786587000002, "{\"pong\":1}"},
         {"mine", CHANNEL_OUT, "_control", "", 0, 1, 1, 1618677787000000000, "{\"op\": 1}"},
         EVENT("mine", 1618677787000000000, "\"state\":\"stop\""),
-        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+        {.feed = NULL},
     };
     scene *s = *state;
     import_options options = options_of(s, IMPORT_JSONL);
@@ -281,10 +297,9 @@ static void test_refused(void **state)
         import_options options = options_of(s, IMPORT_CRYPTOFEED);
         options.feed = ROWS[i].feed;
         file_write_text(s->capture, ROWS[i].text);
-        assert_int_equal(import_run(&options, &s->report, &err), TD_E_INVALID);
+        expect_refused(s, &options, &err);
         assert_non_null(strstr(err.text, ROWS[i].words));
         assert_null(strstr(err.text, "secret"));
-        assert_int_not_equal(access(s->place.path, F_OK), 0); /* no archive was made */
     }
 }
 
@@ -303,19 +318,17 @@ static void test_too_late(void **state)
     (void)fprintf(file,
                   "wss://stream.bybit.com/realtime_public <-> 1618675210.5\n1618675211: {}\n");
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(import_run(&options, &s->report, &err), TD_E_INVALID);
+    expect_refused(s, &options, &err);
     assert_string_equal(err.text,
                         "line 68 is 2.5 s older than a line more than 64.0 MiB before it");
     assert_non_null(strstr(err.hint, "sort the capture by time"));
-    assert_int_not_equal(access(s->place.path, F_OK), 0);
 }
 
 /* Nothing but lines that hold no frame: no session. */
 static void test_nothing(void **state)
 {
     scene *s = *state;
-    import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    import_text(s, &options, "\n\nconfiguration: {}\nbad\n");
+    import_lines(s, "\n\nconfiguration: {}\nbad\n");
     assert_int_equal(s->report.is_written, 0);
     assert_int_equal(s->report.malformed, 1);
     assert_int_not_equal(access(s->place.path, F_OK), 0);
@@ -326,18 +339,15 @@ static void test_twice(void **state)
 {
     scene *s = *state;
     char first[sizeof s->report.session];
-    import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    import_text(s, &options, URL " <-> 1618675210\n1618675211: " TRADE "\n");
+    import_lines(s, URL " <-> 1618675210\n1618675211: " TRADE "\n");
     memcpy(first, s->report.session, sizeof first);
     clock_sim_advance(s->place.clock, 1000000000);
-    import_text(s, &options, URL " <-> 1618675210.5\n1618675210.75: " TRADE "\n");
+    import_lines(s, URL " <-> 1618675210.5\n1618675210.75: " TRADE "\n");
     assert_string_not_equal(first, s->report.session);
     static const expected_row ROWS[] = {
-        EVENT("inverse", 1618675210000000000, "\"event\":\"segment\""),
-        EVENT("inverse", 1618675210000000000, "\"event\":\"session\""),
+        SESSION_EVENTS("inverse", 1618675210000000000),
         EVENT("inverse", 1618675210000000000, "\"event\":\"connect\""),
-        EVENT("inverse", 1618675210500000000, "\"event\":\"segment\""),
-        EVENT("inverse", 1618675210500000000, "\"event\":\"session\""),
+        SESSION_EVENTS("inverse", 1618675210500000000),
         EVENT("inverse", 1618675210500000000, "\"event\":\"connect\""),
         EVENT("inverse", 1618675210750000000, "\"event\":\"grant\""),
         {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 1618675210750000000, TRADE},
@@ -345,7 +355,7 @@ static void test_twice(void **state)
         EVENT("inverse", 1618675211000000000, "\"event\":\"grant\""),
         {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 1618675211000000000, TRADE},
         EVENT("inverse", 1618675211000000000, "\"state\":\"stop\""),
-        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+        {.feed = NULL},
     };
     expect_archive(s, ROWS);
 }
@@ -355,8 +365,7 @@ static void test_twice(void **state)
 static void test_secrets(void **state)
 {
     static const expected_row ROWS[] = {
-        EVENT("inverse", 1618675210000000000, "\"event\":\"segment\""),
-        EVENT("inverse", 1618675210000000000, "\"event\":\"session\""),
+        SESSION_EVENTS("inverse", 1618675210000000000),
         EVENT("inverse", 1618675210000000000, "\"url\":\"" URL "\""),
         EVENT("inverse", 1618675211000000000,
               "\"dir\":\"in\",\"ordinal\":1,\"offset\":2,\"bytes\":12"),
@@ -372,18 +381,16 @@ static void test_secrets(void **state)
         {"inverse", CHANNEL_HTTP, "http.symbols", "", 0, 0, 0, 1618675214000000000,
          "{\"k\":\"******\"}"},
         EVENT("inverse", 1618675214000000000, "\"state\":\"stop\""),
-        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+        {.feed = NULL},
     };
     scene *s = *state;
-    import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    import_text(
-        s, &options,
-        "wss://stream.bybit.com/realtime?api_key=key123&expires=1&signature=urlsign <-> "
-        "1618675210\n"
-        "1618675211: a key123 b key123 c\n" URL
-        " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1535975085152,\"opsigned\"]}\n"
-        "1618675213: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n"
-        "https://api.bybit.com/v2/public/symbols -> 1618675214: {\"k\":\"key123\"}\n");
+    import_lines(
+        s, "wss://stream.bybit.com/realtime?api_key=key123&expires=1&signature=urlsign <-> "
+           "1618675210\n"
+           "1618675211: a key123 b key123 c\n" URL
+           " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1535975085152,\"opsigned\"]}\n"
+           "1618675213: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n"
+           "https://api.bybit.com/v2/public/symbols -> 1618675214: {\"k\":\"key123\"}\n");
     expect_archive(s, ROWS);
     assert_int_equal(s->report.feeds[0].counts.frames.redacted, 6);
 }
@@ -400,9 +407,8 @@ static void test_secret_too_long(void **state)
                  " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1,\"%05000d\"]}\n",
              7);
     file_write_text(s->capture, text);
-    assert_int_equal(import_run(&options, &s->report, &err), TD_E_INVALID);
+    expect_refused(s, &options, &err);
     assert_non_null(strstr(err.text, "a secret of 5000 bytes"));
-    assert_int_not_equal(access(s->place.path, F_OK), 0); /* no archive was made */
 }
 
 /* Frames on either side of a full hour: two segments, the second one restates the connection. */
@@ -418,12 +424,10 @@ static void test_hours(void **state)
         EVENT("inverse", 1618678800000000000, "\"event\":\"grant\""),
         {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 2, 1618678800000000000, TRADE},
         EVENT("inverse", 1618678800000000000, "\"state\":\"stop\""),
-        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+        {.feed = NULL},
     };
     scene *s = *state;
-    import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    import_text(s, &options,
-                URL " <-> 1618678799\n1618678799.5: " TRADE "\n1618678800: " TRADE "\n");
+    import_lines(s, URL " <-> 1618678799\n1618678799.5: " TRADE "\n1618678800: " TRADE "\n");
     expect_archive(s, ROWS);
 }
 
@@ -431,10 +435,7 @@ static void test_hours(void **state)
 static void test_too_many_topics(void **state)
 {
     enum { TOPICS = LIMIT_TOPIC_CHANNELS + 1 };
-    static const selection EVERYTHING = {.has_from = 0};
-    const cursor_options reading = {.with_events = 1};
     scene *s = *state;
-    const import_options options = options_of(s, IMPORT_CRYPTOFEED);
     td_buf text;
     td_buf_init(&text, SIZE_MAX);
     assert_int_equal(td_buf_printf(&text, NULL, "%s", URL " <-> 1618675210\n"), TD_OK);
@@ -444,14 +445,13 @@ static void test_too_many_topics(void **state)
                                        n, n),
                          TD_OK);
     assert_int_equal(td_buf_append(&text, "", 1, NULL), TD_OK);
-    import_text(s, &options, (const char *)text.data);
+    import_lines(s, (const char *)text.data);
     td_buf_fini(&text);
     assert_int_equal(s->report.feeds[0].counts.frames.overflow, 1);
     archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
-    cursor *t = NULL;
+    cursor *t = open_tape(a);
     const frame_ref *frame;
     uint64_t frames = 0;
-    assert_int_equal(cursor_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
     while (cursor_next(t, &frame, NULL) == TD_OK)
         frames += frame->channel->info.dir == CHANNEL_IN;
     assert_int_equal(frames, TOPICS);

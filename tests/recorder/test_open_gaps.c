@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "recorder/open_gaps.h"
 #include "archive/feed_past.h"
 
@@ -117,253 +118,238 @@ static void begin(scene *s)
         add_row(s, 7, &rows[i]);
 }
 
-static void fini(scene *s)
+/* The n-th topic is granted, and the n-th shard expects no further grants. */
+static void grant_and_settle(scene *s, uint32_t n, uint64_t now_ns)
 {
+    open_gaps_granted(s->gaps, n, now_ns);
+    open_gaps_settle(s->gaps, n, now_ns);
+}
+
+static int set_up(void **state)
+{
+    *state = td_alloc_zero(1, sizeof(scene));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    scene *s = *state;
     open_gaps_close(s->gaps);
     gap_list_fini(&s->ledger);
+    td_free(s);
+    return 0;
 }
 
 #define TOPICS(...) ((const char *const[]){__VA_ARGS__, NULL, NULL})
 
 static void a_first_session_has_no_row(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A", "trade.B"));
-    begin(&s);
-    open_gaps_connected(s.gaps, 0);
-    open_gaps_granted(s.gaps, 0, 1010);
-    open_gaps_settle(s.gaps, 0, 1010);
-    assert_rows(&s, "");
-    fini(&s);
+    scene *s = *state;
+    init(s, TOPICS("trade.A", "trade.B"));
+    begin(s);
+    open_gaps_connected(s->gaps, 0);
+    grant_and_settle(s, 0, 1010);
+    assert_rows(s, "");
 }
 
 static void a_reconnect_is_one_row(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A", "trade.B"));
-    begin(&s);
+    scene *s = *state;
+    init(s, TOPICS("trade.A", "trade.B"));
+    begin(s);
     for (size_t topic = 0; topic < 2; topic++)
-        open_gaps_granted(s.gaps, topic, 1010);
-    open_gaps_lost(s.gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
-    assert_rows(&s, "disconnect 0  1020-;");
-    open_gaps_lost(s.gaps, 0, 2, GAP_DISCONNECT, 1025, "reset"); /* it never came back */
-    assert_rows(&s, "");
-    open_gaps_connected(s.gaps, 0);
-    open_gaps_granted(s.gaps, 1, 1030);
-    open_gaps_granted(s.gaps, 0, 1031);
-    assert_rows(&s, "");
-    open_gaps_settle(s.gaps, 0, 1031);
-    assert_rows(&s, "disconnect 0  1020-1031;");
-    assert_false(open_gaps_wait_for(s.gaps, 0));
-    fini(&s);
+        open_gaps_granted(s->gaps, topic, 1010);
+    open_gaps_lost(s->gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
+    assert_rows(s, "disconnect 0  1020-;");
+    open_gaps_lost(s->gaps, 0, 2, GAP_DISCONNECT, 1025, "reset"); /* it never came back */
+    assert_rows(s, "");
+    open_gaps_connected(s->gaps, 0);
+    open_gaps_granted(s->gaps, 1, 1030);
+    open_gaps_granted(s->gaps, 0, 1031);
+    assert_rows(s, "");
+    open_gaps_settle(s->gaps, 0, 1031);
+    assert_rows(s, "disconnect 0  1020-1031;");
+    assert_false(open_gaps_wait_for(s->gaps, 0));
 }
 
 /* The one that stays out has a row from where the others had theirs; it has one only, and a topic
  * that was never recorded none. */
 static void a_topic_that_stays_out(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A", "trade.B|C", "trade.D"));
-    begin(&s);
-    open_gaps_granted(s.gaps, 0, 1010);
-    open_gaps_granted(s.gaps, 1, 1010);
-    open_gaps_lost(s.gaps, 0, 1, GAP_STALE, 1020, "silent");
-    open_gaps_connected(s.gaps, 0);
-    open_gaps_granted(s.gaps, 0, 1030);
-    open_gaps_settle(s.gaps, 0, 1030);
-    assert_rows(&s,
+    scene *s = *state;
+    init(s, TOPICS("trade.A", "trade.B|C", "trade.D"));
+    begin(s);
+    open_gaps_granted(s->gaps, 0, 1010);
+    open_gaps_granted(s->gaps, 1, 1010);
+    open_gaps_lost(s->gaps, 0, 1, GAP_STALE, 1020, "silent");
+    open_gaps_connected(s->gaps, 0);
+    grant_and_settle(s, 0, 1030);
+    assert_rows(s,
                 "stale 0  1020-;stale 0 trade.B 1020-;stale 0 trade.C 1020-;stale 0  1020-1030;");
-    open_gaps_lost(s.gaps, 0, 2, GAP_DISCONNECT, 1040, "reset");
-    open_gaps_connected(s.gaps, 0);
-    open_gaps_granted(s.gaps, 0, 1050);
-    open_gaps_settle(s.gaps, 0, 1050);
-    assert_rows(&s, "disconnect 0  1040-;disconnect 0  1040-1050;");
-    open_gaps_granted(s.gaps, 1, 1060);
-    assert_rows(&s, "stale 0 trade.B 1020-1060;stale 0 trade.C 1020-1060;");
-    fini(&s);
+    open_gaps_lost(s->gaps, 0, 2, GAP_DISCONNECT, 1040, "reset");
+    open_gaps_connected(s->gaps, 0);
+    grant_and_settle(s, 0, 1050);
+    assert_rows(s, "disconnect 0  1040-;disconnect 0  1040-1050;");
+    open_gaps_granted(s->gaps, 1, 1060);
+    assert_rows(s, "stale 0 trade.B 1020-1060;stale 0 trade.C 1020-1060;");
 }
 
 /* A topic that was withdrawn has a row until it is granted again, and another one the next time;
  * while the slot has one, the topic's begins with that. */
 static void a_topic_that_is_withdrawn(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A", "trade.B"));
-    begin(&s);
+    scene *s = *state;
+    init(s, TOPICS("trade.A", "trade.B"));
+    begin(s);
     for (size_t topic = 0; topic < 2; topic++)
-        open_gaps_granted(s.gaps, topic, 1010);
+        open_gaps_granted(s->gaps, topic, 1010);
     for (int times = 0; times < 2; times++) {
-        open_gaps_withdrawn(s.gaps, 1, 1, 1020);
-        open_gaps_granted(s.gaps, 1, 1030);
+        open_gaps_withdrawn(s->gaps, 1, 1, 1020);
+        open_gaps_granted(s->gaps, 1, 1030);
     }
-    assert_rows(&s, "disconnect 0 trade.B 1020-;disconnect 0 trade.B 1020-1030;"
-                    "disconnect 0 trade.B 1021-;disconnect 0 trade.B 1021-1030;");
-    open_gaps_lost(s.gaps, 0, 1, GAP_DISCONNECT, 1040, "reset");
-    open_gaps_connected(s.gaps, 0);
+    assert_rows(s, "disconnect 0 trade.B 1020-;disconnect 0 trade.B 1020-1030;"
+                   "disconnect 0 trade.B 1021-;disconnect 0 trade.B 1021-1030;");
+    open_gaps_lost(s->gaps, 0, 1, GAP_DISCONNECT, 1040, "reset");
+    open_gaps_connected(s->gaps, 0);
     for (size_t topic = 0; topic < 2; topic++)
-        open_gaps_granted(s.gaps, topic, 1050);
-    open_gaps_withdrawn(s.gaps, 1, 2, 1050);
-    open_gaps_settle(s.gaps, 0, 1050);
-    assert_rows(&s, "disconnect 0  1040-;disconnect 0 trade.B 1040-;disconnect 0  1040-1050;");
-    fini(&s);
+        open_gaps_granted(s->gaps, topic, 1050);
+    open_gaps_withdrawn(s->gaps, 1, 2, 1050);
+    open_gaps_settle(s->gaps, 0, 1050);
+    assert_rows(s, "disconnect 0  1040-;disconnect 0 trade.B 1040-;disconnect 0  1040-1050;");
 }
 
 /* Each slot of the last session has a row before anything connects; a slot with an open row keeps
  * it, and it is written again. */
 static void a_session_begins(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A", NULL, "trade.B"));
-    put_slot(&s, 0, 900, 905, "2");
-    put_slot(&s, 1, 500, 505, "1");
-    put_travel(&s, "trade.A", 6, 0);
-    put_travel(&s, "trade.B", 6, 1);
-    put_row(&s, GAP_RESTART, 1, "", "", 500, GAP_OPEN);
-    begin(&s);
-    assert_rows(&s, "restart 1  500-;restart 0  900-;");
-    open_gaps_granted(s.gaps, 0, 1010);
-    open_gaps_settle(s.gaps, 0, 1010);
-    assert_rows(&s, "restart 0  900-1010;");
-    open_gaps_granted(s.gaps, 1, 1020);
-    open_gaps_settle(s.gaps, 1, 1020);
-    assert_rows(&s, "restart 1  500-1020;");
-    fini(&s);
+    scene *s = *state;
+    init(s, TOPICS("trade.A", NULL, "trade.B"));
+    put_slot(s, 0, 900, 905, "2");
+    put_slot(s, 1, 500, 505, "1");
+    put_travel(s, "trade.A", 6, 0);
+    put_travel(s, "trade.B", 6, 1);
+    put_row(s, GAP_RESTART, 1, "", "", 500, GAP_OPEN);
+    begin(s);
+    assert_rows(s, "restart 1  500-;restart 0  900-;");
+    grant_and_settle(s, 0, 1010);
+    assert_rows(s, "restart 0  900-1010;");
+    grant_and_settle(s, 1, 1020);
+    assert_rows(s, "restart 1  500-1020;");
 }
 
 /* If topics are on other shards now, the gap of each slot waits for all shards. */
 static void topics_move(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.B", NULL, "trade.A"));
-    put_slot(&s, 0, 900, 905, "1");
-    put_slot(&s, 1, 910, 915, "1");
-    put_slot(&s, 2, 920, 925, "1");
-    put_travel(&s, "trade.A", 6, 0);
-    put_travel(&s, "trade.B", 6, 1);
-    put_travel(&s, "trade.C", 6, 2); /* no longer subscribed: ends with all others */
-    begin(&s);
-    assert_rows(&s, "restart 0  900-;restart 1  910-;restart 2  920-;");
-    open_gaps_granted(s.gaps, 0, 1010);
-    open_gaps_settle(s.gaps, 0, 1010);
-    assert_rows(&s, "");
-    open_gaps_granted(s.gaps, 1, 1020);
-    open_gaps_settle(s.gaps, 1, 1020);
-    assert_rows(&s, "restart 2  920-1020;restart 1  910-1020;restart 0  900-1020;");
-    fini(&s);
+    scene *s = *state;
+    init(s, TOPICS("trade.B", NULL, "trade.A"));
+    put_slot(s, 0, 900, 905, "1");
+    put_slot(s, 1, 910, 915, "1");
+    put_slot(s, 2, 920, 925, "1");
+    put_travel(s, "trade.A", 6, 0);
+    put_travel(s, "trade.B", 6, 1);
+    put_travel(s, "trade.C", 6, 2); /* no longer subscribed: ends with all others */
+    begin(s);
+    assert_rows(s, "restart 0  900-;restart 1  910-;restart 2  920-;");
+    grant_and_settle(s, 0, 1010);
+    assert_rows(s, "");
+    grant_and_settle(s, 1, 1020);
+    assert_rows(s, "restart 2  920-1020;restart 1  910-1020;restart 0  900-1020;");
 }
 
 /* A slot that the last session did not have any more is no gap of this one. */
 static void a_slot_that_was_given_up(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A", "trade.B"));
-    put_slot(&s, 0, 900, 905, "2");
-    put_slot(&s, 1, 500, 505, "1");
-    put_travel(&s, "trade.A", 6, 0);
-    put_travel(&s, "trade.B", 6, 0);
-    put_row(&s, GAP_RESTART, 1, "", "", 500, 600);
-    begin(&s);
-    assert_rows(&s, "restart 0  900-;");
-    fini(&s);
+    scene *s = *state;
+    init(s, TOPICS("trade.A", "trade.B"));
+    put_slot(s, 0, 900, 905, "2");
+    put_slot(s, 1, 500, 505, "1");
+    put_travel(s, "trade.A", 6, 0);
+    put_travel(s, "trade.B", 6, 0);
+    put_row(s, GAP_RESTART, 1, "", "", 500, 600);
+    begin(s);
+    assert_rows(s, "restart 0  900-;");
 }
 
 /* Without data since the last gap ended, the connection stood from there on; and a row never has
  * the key of one that has ended. */
 static void a_quiet_slot(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A"));
-    put_slot(&s, 0, 500, 905, "2");
-    put_travel(&s, "trade.A", 6, 0);
-    put_row(&s, GAP_RESTART, 0, "", "", 500, 600);
-    put_row(&s, GAP_RESTART, 0, "", "", 600, 600);
-    begin(&s);
-    assert_rows(&s, "restart 0  601-;");
-    fini(&s);
+    scene *s = *state;
+    init(s, TOPICS("trade.A"));
+    put_slot(s, 0, 500, 905, "2");
+    put_travel(s, "trade.A", 6, 0);
+    put_row(s, GAP_RESTART, 0, "", "", 500, 600);
+    put_row(s, GAP_RESTART, 0, "", "", 600, 600);
+    begin(s);
+    assert_rows(s, "restart 0  601-;");
 }
 
 /* The row of a damaged journal ends where a session begins: it writes all rows that are open. */
 static void a_row_of_a_damaged_journal(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A"));
-    put_slot(&s, 0, 900, 905, "2");
-    put_travel(&s, "trade.A", 6, 0);
+    scene *s = *state;
+    init(s, TOPICS("trade.A"));
+    put_slot(s, 0, 900, 905, "2");
+    put_travel(s, "trade.A", 6, 0);
     gap_row row = gap_row_of(GAP_CORRUPT, "x", 300, GAP_OPEN, PAST_CAUSE_JOURNAL);
-    gap_list_add(&s.ledger, &row);
-    begin(&s);
-    assert_rows(&s, "corrupt 0  300-1000;restart 0  900-;");
-    open_gaps_granted(s.gaps, 0, 1010);
-    open_gaps_settle(s.gaps, 0, 1010);
-    assert_rows(&s, "restart 0  900-1010;");
-    fini(&s);
+    gap_list_add(&s->ledger, &row);
+    begin(s);
+    assert_rows(s, "corrupt 0  300-1000;restart 0  900-;");
+    grant_and_settle(s, 0, 1010);
+    assert_rows(s, "restart 0  900-1010;");
 }
 
 /* A row of a topic: open until it is granted, also in a later session; it ends at the start of one
  * that does not ask for the topic. One of all symbols waits for all of them. */
 static void rows_of_topics_from_earlier_sessions(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A", "instrument_info.100ms.A", "instrument_info.100ms.B"));
-    put_row(&s, GAP_DISCONNECT, 0, "trade", "A", 500, GAP_OPEN);
-    put_row(&s, GAP_DISCONNECT, 0, "trade", "B", 500, GAP_OPEN);
-    put_row(&s, GAP_DISCONNECT, 0, "instrument_info.100ms", "", 510, GAP_OPEN);
-    begin(&s);
-    assert_rows(&s, "disconnect 0 trade.A 500-;"
-                    "disconnect 0 trade.B 500-1000 no longer subscribed;"
-                    "disconnect 0 instrument_info.100ms 510-;");
-    open_gaps_granted(s.gaps, 1, 1010);
-    assert_rows(&s, "");
-    open_gaps_granted(s.gaps, 2, 1020);
-    assert_rows(&s, "disconnect 0 instrument_info.100ms 510-1020;");
-    open_gaps_granted(s.gaps, 0, 1030);
-    assert_rows(&s, "disconnect 0 trade.A 500-1030;");
-    fini(&s);
+    scene *s = *state;
+    init(s, TOPICS("trade.A", "instrument_info.100ms.A", "instrument_info.100ms.B"));
+    put_row(s, GAP_DISCONNECT, 0, "trade", "A", 500, GAP_OPEN);
+    put_row(s, GAP_DISCONNECT, 0, "trade", "B", 500, GAP_OPEN);
+    put_row(s, GAP_DISCONNECT, 0, "instrument_info.100ms", "", 510, GAP_OPEN);
+    begin(s);
+    assert_rows(s, "disconnect 0 trade.A 500-;"
+                   "disconnect 0 trade.B 500-1000 no longer subscribed;"
+                   "disconnect 0 instrument_info.100ms 510-;");
+    open_gaps_granted(s->gaps, 1, 1010);
+    assert_rows(s, "");
+    open_gaps_granted(s->gaps, 2, 1020);
+    assert_rows(s, "disconnect 0 instrument_info.100ms 510-1020;");
+    open_gaps_granted(s->gaps, 0, 1030);
+    assert_rows(s, "disconnect 0 trade.A 500-1030;");
 }
 
 /* The clock was ahead when an earlier session recorded: its row ends where it begins, and what is
  * missing now has one of its own. */
 static void a_row_from_the_future(void **state)
 {
-    (void)state;
-    scene s;
-    init(&s, TOPICS("trade.A"));
-    put_slot(&s, 0, 400, 400, "1");
-    put_travel(&s, "trade.A", 6, 0);
-    put_row(&s, GAP_CRASH, 0, "", "", 5000, GAP_OPEN);
-    begin(&s);
-    assert_rows(&s, "restart 0  400-;crash 0  5000-;");
-    open_gaps_granted(s.gaps, 0, 1010);
-    open_gaps_settle(s.gaps, 0, 1010);
-    assert_rows(&s, "restart 0  400-1010;"
-                    "crash 0  5000-5000 the next session's clock was earlier than this moment;");
-    fini(&s);
+    scene *s = *state;
+    init(s, TOPICS("trade.A"));
+    put_slot(s, 0, 400, 400, "1");
+    put_travel(s, "trade.A", 6, 0);
+    put_row(s, GAP_CRASH, 0, "", "", 5000, GAP_OPEN);
+    begin(s);
+    assert_rows(s, "restart 0  400-;crash 0  5000-;");
+    grant_and_settle(s, 0, 1010);
+    assert_rows(s, "restart 0  400-1010;"
+                   "crash 0  5000-5000 the next session's clock was earlier than this moment;");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_first_session_has_no_row),
-        cmocka_unit_test(a_reconnect_is_one_row),
-        cmocka_unit_test(a_topic_that_stays_out),
-        cmocka_unit_test(a_topic_that_is_withdrawn),
-        cmocka_unit_test(a_session_begins),
-        cmocka_unit_test(topics_move),
-        cmocka_unit_test(a_slot_that_was_given_up),
-        cmocka_unit_test(a_quiet_slot),
-        cmocka_unit_test(a_row_of_a_damaged_journal),
-        cmocka_unit_test(rows_of_topics_from_earlier_sessions),
-        cmocka_unit_test(a_row_from_the_future),
+        cmocka_unit_test_setup_teardown(a_first_session_has_no_row, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_reconnect_is_one_row, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_topic_that_stays_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_topic_that_is_withdrawn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_session_begins, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(topics_move, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slot_that_was_given_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_quiet_slot, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_row_of_a_damaged_journal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(rows_of_topics_from_earlier_sessions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_row_from_the_future, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("open_gaps", tests, NULL, NULL);
 }
