@@ -268,7 +268,7 @@ static void test_follow(void **state)
     segment_reader *reader = open_reader(w.disk, OPEN_PATH);
     uint64_t next = 0;
     for (uint32_t chunk = 0; chunk < 5; chunk++) {
-        seal_frames(&w, chunk * 20, chunk * 20 + 20);
+        seal_frames(&w, UINT64_C(20) * chunk, UINT64_C(20) * chunk + 20);
         assert_int_equal(segment_writer_append(w.writer, w.sealed, NULL, NULL), TD_OK);
         check_added(reader, 1);
         check_chunks(reader, chunk, chunk + 1, &next);

@@ -38,8 +38,8 @@
 /* A frame of a connection, received at_ms after the tape's begin. */
 #define FRAME(direction, conn_number, at, at_ms, topic_name, symbol_name, text_of)                 \
     {                                                                                              \
-        .dir = direction, .topic = topic_name, .symbol = symbol_name, .conn = conn_number,         \
-        .ordinal = at, .recv_ns = at_ms * MS, .text = text_of                                      \
+        .dir = (direction), .topic = (topic_name), .symbol = (symbol_name), .conn = (conn_number), \
+        .ordinal = (at), .recv_ns = (at_ms)*MS, .text = (text_of)                                  \
     }
 #define CONTROL(direction, ordinal, at_ms, text)                                                   \
     FRAME(direction, 1, ordinal, at_ms, "_control", "", text)
