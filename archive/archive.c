@@ -162,7 +162,7 @@ td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *e
     }
     td_result rc = archive_join(a, LOCK_FILE, path, &cause);
     if (rc == TD_OK)
-        rc = td_io_look_at_lock(a->io, path, &view, &cause);
+        rc = td_io_check_lock(a->io, path, &view, &cause);
     if (rc == TD_OK && view.is_held)
         read_session(view.holder, out);
     /* For a reader only messages depend on it. */
@@ -210,7 +210,7 @@ static td_result note_entry(void *user, const char *name, td_entry_kind kind, td
 }
 
 /* A file is for reading only: what maintainers do is about a folder and its journal. */
-static td_result take_single_file(archive *a, td_err *err)
+static td_result allow_single_file(archive *a, td_err *err)
 {
     td_err_clear(err);
     if (a->mode == ARCHIVE_READ) {
@@ -244,7 +244,7 @@ static td_result look_at_path(archive *a, td_err *err)
         return rc;
     }
     if (td_io_size_at(a->io, a->path, &size, NULL) == TD_OK)
-        return take_single_file(a, err);
+        return allow_single_file(a, err);
     return td_err_add(err, rc, "cannot open archive '%s'", a->path);
 }
 

@@ -70,7 +70,7 @@ static int is_locked(const walk *w, const char *relative)
     char path[LIMIT_PATH_BYTES];
     td_lock_view view = {0};
     return archive_join(w->archive, relative, path, NULL) == TD_OK &&
-           td_io_look_at_lock(archive_io(w->archive), path, &view, NULL) == TD_OK && view.is_held;
+           td_io_check_lock(archive_io(w->archive), path, &view, NULL) == TD_OK && view.is_held;
 }
 
 static void add_segment(walk *w, const char *path, const segment_name *name, uint64_t size)
@@ -85,7 +85,7 @@ static void add_segment(walk *w, const char *path, const segment_name *name, uin
 }
 
 /* A file in a day's folder: a segment that can be read, or an unexpected file. */
-static void take_file(walk *w, const char *relative, const char *file_name)
+static void add_file(walk *w, const char *relative, const char *file_name)
 {
     segment_name name;
     uint64_t size = 0;
@@ -157,7 +157,7 @@ static void walk_level(walk *w, const char *relative,
         if (snprintf(below, sizeof below, "%s/%s", relative, e->name) >= (int)sizeof below)
             continue; /* longer than any path of an archive */
         if (level == LEVEL_SEGMENTS && e->kind == TD_ENTRY_FILE)
-            take_file(w, below, e->name);
+            add_file(w, below, e->name);
         else if (level < LEVEL_SEGMENTS && e->kind == TD_ENTRY_DIR &&
                  is_number_of(e->name, level == 0 ? 4 : 2))
             walk_level(w, below, level + 1);

@@ -10,7 +10,7 @@
 #include "archive/archive_segment.h"
 #include "archive/archive_view.h"
 #include "archive/crash_gaps.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/feed_unlisted.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
@@ -31,7 +31,7 @@ typedef struct work {
     recover_event_fn *progress;
     void *user;
     recover_report *report;
-    archive_past past;
+    archive_history past;
     archive_listing listing;
     unlisted_list unlisted; /* what the journal came too early for */
     char live[SESSION_ID_BYTES];
@@ -115,7 +115,7 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
                                td_err *err)
 {
     uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
-    int is_import = archive_past_is_import(&w->past, name->session);
+    int is_import = archive_history_is_import(&w->past, name->session);
     gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
                              crash_gaps_end(w->archive, &w->past, row, from_ns),
                              is_import ? CRASH_CAUSE_IMPORT : "segment cannot be read");
@@ -151,7 +151,7 @@ static td_result recover_file(const work *w, const char *open_path, td_err *err)
 /* Nothing of it can be a segment. */
 static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
 {
-    past_segment *row = archive_past_segment(&w->past, path);
+    past_segment *row = archive_history_segment(&w->past, path);
     td_result rc = TD_OK;
     if (row != NULL && w->result->damaged_blocks > 0)
         rc = open_lost_gap(w, row, name, err);
@@ -161,7 +161,7 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
 /* 1 if it holds less than its writer announced before another program cut or replaced it. */
 static int lacks_announced(const work *w, const char *path)
 {
-    const past_segment *row = archive_past_segment(&w->past, path);
+    const past_segment *row = archive_history_segment(&w->past, path);
     uint64_t chunks = w->result->has_segment ? w->result->totals.chunk_count : 0;
     if (row == NULL || chunks >= row->announced_chunks)
         return 0;
@@ -175,7 +175,7 @@ static int lacks_announced(const work *w, const char *path)
  * continues it. *by is where it was found. 0: it is unknown. */
 static int find_end(const work *w, const char *path, td_hash128 *chain, const char **by)
 {
-    const past_segment *row = archive_past_segment(&w->past, path);
+    const past_segment *row = archive_history_segment(&w->past, path);
     if (row != NULL && (row->stage == PAST_FINISHED || row->stage == PAST_PRUNED)) {
         *chain = row->chain;
         *by = "the journal";
@@ -295,8 +295,8 @@ static td_result sync_folder_of(const work *w, const char *path, td_err *err)
 
 /* The entries that are missing of a file that was put away. Its move must be durable before it is
  * recorded there. */
-static td_result finish_put_away(work *w, const past_segment *row, const segment_name *name,
-                                 const char *torn, td_err *err)
+static td_result finish_quarantine(work *w, const past_segment *row, const segment_name *name,
+                                   const char *torn, td_err *err)
 {
     int has_durable = 0;
     *w->result = (recover_result){0};
@@ -353,8 +353,8 @@ static td_result finish_interrupted_one(work *w, past_segment *row, td_err *err)
         rc = enter_finished(w, row->path, &index, err);
     else if (rc == TD_E_IO)
         rc = td_err_set(err, rc, "%s: %s", row->path, cause.text);
-    else if (archive_past_is_put_away(w->archive, row, torn))
-        rc = finish_put_away(w, row, &name, torn, err);
+    else if (archive_history_is_quarantined(w->archive, row, torn))
+        rc = finish_quarantine(w, row, &name, torn, err);
     else /* it is missing, which readers derive from the journal */
         rc = check_absent(w, row, err);
     segment_index_fini(&index);
@@ -363,7 +363,7 @@ static td_result finish_interrupted_one(work *w, past_segment *row, td_err *err)
 
 /* ---- copies of finished segments ---- */
 
-static td_result put_copy_away(work *w, const unexpected_file *copy, td_err *err)
+static td_result quarantine_copy(work *w, const unexpected_file *copy, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
     char torn[LIMIT_PATH_BYTES];
@@ -372,14 +372,14 @@ static td_result put_copy_away(work *w, const unexpected_file *copy, td_err *err
     if (rc == TD_OK)
         rc = archive_make_torn(w->archive, torn, err);
     if (rc == TD_OK)
-        rc = recover_put_copy_away(io, full, torn, w->result, err);
+        rc = recover_quarantine_copy(io, full, torn, w->result, err);
     if (rc == TD_E_BUSY) { /* the process that has locked it handles it */
         td_err_clear(err);
         return TD_OK;
     }
     if (rc != TD_OK)
         return rc;
-    w->report->copies_put_away++;
+    w->report->copies_quarantined++;
     report_progress(w, copy->path, NULL, 0, "moved to torn/: the finished segment counts");
     return TD_OK;
 }
@@ -393,7 +393,7 @@ static td_result put_copies_away(work *w, td_err *err)
         segment_name name;
         if (file->is_copy && segment_name_parse(segment_file_name(file->path), &name) &&
             !is_live(w, name.session))
-            rc = put_copy_away(w, file, err);
+            rc = quarantine_copy(w, file, err);
     }
     return rc;
 }
@@ -420,11 +420,11 @@ static td_result finish_interrupted(work *w, td_err *err)
 
 static td_result enter_session(work *w, const segment_index *unlisted, td_err *err)
 {
-    const session_row row = archive_past_session_of(unlisted);
-    if (archive_past_session(&w->past, unlisted->session) != NULL)
+    const session_row row = archive_history_session_of(unlisted);
+    if (archive_history_session(&w->past, unlisted->session) != NULL)
         return TD_OK;
     td_result rc = journal_append_session(w->past.writer, &row, err);
-    return rc == TD_OK ? archive_past_open(w->archive, &w->past, err) : rc;
+    return rc == TD_OK ? archive_history_open(w->archive, &w->past, err) : rc;
 }
 
 static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_err *err)
@@ -452,7 +452,7 @@ static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_er
  * journal's last one is skipped: it may be from another archive. */
 static td_result enter_unlisted_all(work *w, td_err *err)
 {
-    td_result rc = archive_past_open(w->archive, &w->past, err);
+    td_result rc = archive_history_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = unlisted_list_read(w->archive, &w->past, &w->listing, &w->unlisted, err);
     for (size_t i = 0; i < w->unlisted.count && rc == TD_OK; i++) {
@@ -488,7 +488,7 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK) /* after listing: a session that begins now has none of these */
         rc = archive_live_session(w->archive, w->live, err);
     if (rc == TD_OK)
-        rc = archive_past_open(w->archive, &w->past, err);
+        rc = archive_history_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = put_copies_away(w, err);
     if (rc == TD_OK) /* before the segments after them, as they were written */
@@ -496,14 +496,14 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK)
         rc = enter_unlisted_all(w, err);
     if (rc == TD_OK)
-        rc = archive_past_open(w->archive, &w->past, err);
+        rc = archive_history_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = open_gaps(w, err);
     if (rc == TD_OK)
         rc = recover_open_segments(w, err);
     if (rc == TD_OK)
         rc = end_sessions(w, err);
-    w->report->lacks_journal = archive_past_is_damaged(&w->past) != 0;
+    w->report->lacks_journal = archive_history_is_damaged(&w->past) != 0;
     /* An appender's writer does this, so that connecting does not wait until segments are read. */
     if (rc == TD_OK && archive_get_mode(w->archive) == ARCHIVE_MAINTAIN) {
         reindex_report report = {0};
@@ -535,7 +535,7 @@ td_result archive_recover(archive *a, recover_event_fn *progress, void *user,
     }
     unlisted_list_fini(&w.unlisted);
     archive_listing_fini(&w.listing);
-    archive_past_fini(&w.past);
+    archive_history_fini(&w.past);
     td_io_unlock(lock);
     td_free(w.result);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering archive '%s'", archive_path(a));
@@ -555,20 +555,20 @@ static td_result write_acceptance(journal *j, const gap_list *rows, td_err *err)
 td_result archive_accept_loss(archive *a, td_err *err)
 {
     TD_ASSERT(archive_get_mode(a) == ARCHIVE_MAINTAIN);
-    archive_past past = {0};
+    archive_history past = {0};
     archive_listing listing = {0};
     gap_list rows = {0};
-    td_result rc = archive_past_open(a, &past, err);
+    td_result rc = archive_history_open(a, &past, err);
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
-        archive_past_damage_gaps(&past, &listing, &rows);
+        archive_history_damage_gaps(&past, &listing, &rows);
     if (rc == TD_OK)
         rc = write_acceptance(past.writer, &rows, err);
     if (rc == TD_OK)
         archive_update_catalog(a, NULL);
     gap_list_fini(&rows);
-    archive_past_fini(&past);
+    archive_history_fini(&past);
     archive_listing_fini(&listing);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "accepting what the journal has lost");
 }

@@ -13,7 +13,7 @@ typedef struct recover_report {
     uint64_t segments_recovered; /* finished, or put away because nothing durable was in them */
     uint64_t segments_live;      /* left alone */
     uint64_t segments_failed;    /* could not be recovered: logged, left as they are */
-    uint64_t copies_put_away;    /* older copies of finished segments: in torn/ now */
+    uint64_t copies_quarantined; /* older copies of finished segments: in torn/ now */
     uint64_t segments_entered;   /* finished ones, newer than the journal */
     uint64_t segments_missing;   /* in the journal, not on the disk; the log lists them */
     uint64_t segments_cut;       /* finished, and not what the journal lists; likewise */

@@ -1,7 +1,7 @@
 #include "archive/archive_segment.h"
 
 /* After an open segment was not found: cut the path to its final name, and return 1. */
-static int take_final_name(td_result rc, char path[LIMIT_PATH_BYTES])
+static int try_final_name(td_result rc, char path[LIMIT_PATH_BYTES])
 {
     if (rc != TD_E_NOTFOUND || !segment_has_open_name(path))
         return 0;
@@ -17,7 +17,7 @@ td_result archive_open_segment(archive *a, const char *path, segment_reader **ou
     if (rc != TD_OK)
         return rc;
     rc = segment_reader_open(archive_io(a), full, out, err);
-    if (!take_final_name(rc, full))
+    if (!try_final_name(rc, full))
         return rc;
     td_err_clear(err);
     return segment_reader_open(archive_io(a), full, out, err);
@@ -33,7 +33,7 @@ td_result archive_read_index(archive *a, const char *path, index_depth depth, se
     if (rc != TD_OK)
         return td_err_add(err, rc, "segment %s", path);
     rc = segment_index_read(archive_io(a), full, path, depth, out, err);
-    if (!take_final_name(rc, full))
+    if (!try_final_name(rc, full))
         return rc;
     td_err_clear(err);
     segment_final_path(path, final);

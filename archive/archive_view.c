@@ -16,14 +16,14 @@ static void close_catalog(archive_view *view, const char *why)
     view->catalog = NULL;
 }
 
-static td_result take_entry(void *user, const journal_entry *entry, td_err *err)
+static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
 {
     archive_view *view = user;
     char texts[GAP_TEXTS_BYTES];
     gap_row row;
     (void)err;
     if (!td_bytes_is(entry->act, JOURNAL_GAP))
-        archive_past_take(&view->past, entry);
+        archive_history_apply(&view->past, entry);
     else if (journal_get_gap(entry, texts, &row))
         gap_list_add(&view->journal_gaps, &row);
     return TD_OK;
@@ -45,9 +45,9 @@ static td_result view_read(archive_view *view, view_parts parts, td_err *err)
     if (rc == TD_OK)
         rc = archive_live_session(a, view->live, err);
     if (rc == TD_OK)
-        rc = journal_read(a, take_entry, view, &view->past.journal, err);
+        rc = journal_read(a, add_entry, view, &view->past.journal, err);
     if (rc == TD_OK)
-        archive_past_check(&view->past, a, &view->listing);
+        archive_history_check(&view->past, a, &view->listing);
     return rc;
 }
 
@@ -83,7 +83,7 @@ void archive_view_close(archive_view *view)
     if (--view->user_count > 0)
         return;
     archive_listing_fini(&view->listing);
-    archive_past_fini(&view->past);
+    archive_history_fini(&view->past);
     gap_list_fini(&view->journal_gaps);
     catalog_close(view->catalog);
     td_free(view);
@@ -97,7 +97,7 @@ int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes,
     if (view->catalog == NULL || segment_has_open_name(path))
         return 0;
     td_result rc = catalog_load(view->catalog, path, part, out, &cause);
-    if (rc == TD_OK && archive_past_is_same(&view->past, path, file_bytes, &out->index))
+    if (rc == TD_OK && archive_history_is_same(&view->past, path, file_bytes, &out->index))
         return 1;
     if (rc == TD_OK)
         segment_rows_fini(out);

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "archive/archive.h"
 #include "archive/catalog.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/gap.h"
 
 typedef struct archive_view {
@@ -18,7 +18,7 @@ typedef struct archive_view {
     char live[SESSION_ID_BYTES]; /* archive_live_session, asked after listing */
     catalog *catalog;            /* NULL: none that can be used */
     const td_log *log;           /* why it is not used; may be NULL */
-    archive_past past;
+    archive_history past;
     gap_list journal_gaps; /* as they were written */
     unsigned user_count;   /* the opener, and those who share it */
 } archive_view;

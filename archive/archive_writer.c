@@ -6,9 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/writer_feed.h"
+#include "archive/feed_segments.h"
 #include "archive/catalog.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/journal.h"
 #include "archive/reindex.h"
 
@@ -16,9 +16,9 @@ struct archive_writer {
     archive *archive;
     archive_writer_options options;
     char *version;
-    archive_past past; /* before this session */
-    catalog *catalog;  /* NULL: it cannot be written */
-    writer_feed *feeds[LIMIT_FEEDS];
+    archive_history past; /* before this session */
+    catalog *catalog;     /* NULL: it cannot be written */
+    feed_segments *feeds[LIMIT_FEEDS];
     size_t feed_count;
 };
 
@@ -33,11 +33,11 @@ static void leave_behind(archive_writer *w, const char *why)
 }
 
 /* Enter the segment that the feed has finished. */
-static void enter(archive_writer *w, const writer_feed *feed)
+static void enter(archive_writer *w, const feed_segments *feed)
 {
     td_err cause;
     td_err_clear(&cause);
-    const segment_rows *rows = writer_feed_rows(feed);
+    const segment_rows *rows = feed_segments_rows(feed);
     if (w->catalog != NULL && rows->index.chunk_count > 0 && !rows->index.is_open &&
         catalog_put(w->catalog, rows, &cause) != TD_OK)
         leave_behind(w, cause.text);
@@ -68,7 +68,7 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
 /* Removing a lock file manually lets a second appender in; the first one still has its segments. */
 static td_result refuse_second(const archive_writer *w, const archive_segment *segment, td_err *err)
 {
-    const session_row *session = archive_past_session(&w->past, segment->name.session);
+    const session_row *session = archive_history_session(&w->past, segment->name.session);
     td_result rc = TD_OK;
     if (session == NULL || session->pid == 0)
         rc = td_err_set(err, TD_E_BUSY, "it is in use: %s is being written", segment->path);
@@ -93,12 +93,12 @@ static td_result check_alone(const archive_writer *w, const archive_listing *lis
 static td_result begin_listed(archive_writer *w, const archive_listing *listing, td_err *err)
 {
     td_result rc = check_alone(w, listing, err);
-    if (rc == TD_OK && archive_past_session(&w->past, archive_session(w->archive)) != NULL)
+    if (rc == TD_OK && archive_history_session(&w->past, archive_session(w->archive)) != NULL)
         rc = td_err_set(err, TD_E_BUSY, "session id %s was drawn a second time; start again",
                         archive_session(w->archive));
     if (rc != TD_OK)
         return rc;
-    if (archive_past_is_damaged(&w->past))
+    if (archive_history_is_damaged(&w->past))
         td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
                     "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what "
                     "may be missing");
@@ -114,7 +114,7 @@ static td_result begin_listed(archive_writer *w, const archive_listing *listing,
 static td_result begin_session(archive_writer *w, td_err *err)
 {
     archive_listing listing = {0};
-    td_result rc = archive_past_open(w->archive, &w->past, err);
+    td_result rc = archive_history_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = archive_list_names(w->archive, &listing, err);
     if (rc == TD_OK)
@@ -156,7 +156,7 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
                           feed, LIMIT_NAME_BYTES - 1);
     if (w->feed_count == LIMIT_FEEDS)
         return td_err_set(err, TD_E_LIMIT, "more than %u feeds", LIMIT_FEEDS);
-    td_result rc = archive_past_link(w->archive, &w->past, feed, &link, err);
+    td_result rc = archive_history_link(w->archive, &w->past, feed, &link, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "feed '%s'", feed);
     const writer_origin origin = {
@@ -165,7 +165,7 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
         .start_ns = w->options.start_ns,
         .version = w->version,
     };
-    w->feeds[w->feed_count] = writer_feed_open(&origin, feed, family, &link);
+    w->feeds[w->feed_count] = feed_segments_open(&origin, feed, family, &link);
     *index = w->feed_count++;
     return TD_OK;
 }
@@ -187,7 +187,7 @@ td_result archive_writer_put_import(archive_writer *w, const char *feed,
 void archive_writer_make_private(archive_writer *w, size_t feed_index)
 {
     TD_ASSERT(feed_index < w->feed_count);
-    writer_feed_make_private(w->feeds[feed_index]);
+    feed_segments_make_private(w->feeds[feed_index]);
 }
 
 /* ---- chunks ---- */
@@ -195,20 +195,20 @@ void archive_writer_make_private(archive_writer *w, size_t feed_index)
 td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk *chunk, td_err *err)
 {
     TD_ASSERT(feed_index < w->feed_count);
-    writer_feed *feed = w->feeds[feed_index];
+    feed_segments *feed = w->feeds[feed_index];
     td_result rc = TD_OK;
-    if (writer_feed_ends_before(feed, chunk)) {
-        rc = writer_feed_finish(feed, err);
+    if (feed_segments_ends_before(feed, chunk)) {
+        rc = feed_segments_finish(feed, err);
         if (rc == TD_OK)
             enter(w, feed);
     }
     if (rc == TD_OK)
-        rc = writer_feed_put(feed, chunk, err);
+        rc = feed_segments_put(feed, chunk, err);
     if (rc != TD_OK)
         return rc;
     if (w->options.durable != NULL)
         w->options.durable(w->options.user, feed_index, chunk);
-    writer_feed_note(feed, chunk);
+    feed_segments_note(feed, chunk);
     return TD_OK;
 }
 
@@ -231,7 +231,7 @@ static td_result finish_feeds(archive_writer *w, td_err *err)
     for (size_t i = 0; i < w->feed_count; i++) {
         td_err cause;
         td_err_clear(&cause);
-        td_result rc = writer_feed_finish(w->feeds[i], &cause);
+        td_result rc = feed_segments_finish(w->feeds[i], &cause);
         keep_first(&first, err, rc, &cause);
         if (rc == TD_OK)
             enter(w, w->feeds[i]);
@@ -251,15 +251,15 @@ td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_
     }
     uint64_t file_bytes = 0;
     for (size_t i = 0; i < w->feed_count; i++) {
-        file_bytes += writer_feed_file_bytes(w->feeds[i]);
-        writer_feed_close(w->feeds[i]);
+        file_bytes += feed_segments_file_bytes(w->feeds[i]);
+        feed_segments_close(w->feeds[i]);
     }
     if (w->options.file_bytes != NULL)
         *w->options.file_bytes = file_bytes;
     catalog_close(w->catalog);
     if (end == WRITER_STOP && rc == TD_OK)
         archive_update_catalog(w->archive, NULL);
-    archive_past_fini(&w->past);
+    archive_history_fini(&w->past);
     td_free(w->version);
     td_free(w);
     return rc;

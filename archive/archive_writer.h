@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "archive/archive.h"
 #include "format/chunk_builder.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/gap.h"
 #include "archive/imports.h"
 

@@ -258,8 +258,8 @@ static void put_row(td_buf *out, const row_kind *kind, const void *row)
     }
 }
 
-/* Take that many bytes from the front; 0: there are fewer. */
-static int take_bytes(td_bytes *from, uint64_t size, td_bytes *out)
+/* Read that many bytes from the front; 0: there are fewer. */
+static int read_bytes(td_bytes *from, uint64_t size, td_bytes *out)
 {
     if (size > from->size)
         return 0;
@@ -268,28 +268,28 @@ static int take_bytes(td_bytes *from, uint64_t size, td_bytes *out)
     return 1;
 }
 
-static int take_number(td_bytes *from, uint64_t *out)
+static int read_number(td_bytes *from, uint64_t *out)
 {
     td_bytes bytes;
-    if (!take_bytes(from, sizeof *out, &bytes))
+    if (!read_bytes(from, sizeof *out, &bytes))
         return 0;
     *out = td_le64(bytes.data);
     return 1;
 }
 
-static int take_text(td_bytes *from, size_t size_max, td_bytes *out)
+static int read_text(td_bytes *from, size_t size_max, td_bytes *out)
 {
     const uint8_t *end = from->size == 0 ? NULL : memchr(from->data, '\0', from->size);
     return end != NULL && (size_t)(end - from->data) < size_max &&
-           take_bytes(from, (uint64_t)(end - from->data) + 1, out);
+           read_bytes(from, (uint64_t)(end - from->data) + 1, out);
 }
 
-static int take_field(td_bytes *from, const field *of, void *at)
+static int read_field(td_bytes *from, const field *of, void *at)
 {
     uint64_t number = 0;
     td_bytes bytes;
     if (of->type == FIELD_TEXT || of->type == FIELD_CHARS) {
-        if (!take_text(from, of->type == FIELD_CHARS ? of->size : SIZE_MAX, &bytes))
+        if (!read_text(from, of->type == FIELD_CHARS ? of->size : SIZE_MAX, &bytes))
             return 0;
         if (of->type == FIELD_CHARS)
             memcpy(at, bytes.data, bytes.size);
@@ -297,10 +297,10 @@ static int take_field(td_bytes *from, const field *of, void *at)
             *(const char **)at = (const char *)bytes.data;
         return 1;
     }
-    if (!take_number(from, &number))
+    if (!read_number(from, &number))
         return 0;
     if (of->type == FIELD_BYTES)
-        return take_bytes(from, number, at);
+        return read_bytes(from, number, at);
     if (of->type == FIELD_U16)
         *(uint16_t *)at = (uint16_t)number;
     else if (of->type == FIELD_U32)
@@ -311,10 +311,10 @@ static int take_field(td_bytes *from, const field *of, void *at)
 }
 
 /* The inverse of put_row: moves on. Texts and bytes are views. 0: they are not of such a row. */
-static int take_row(td_bytes *from, const row_kind *kind, void *row)
+static int read_row(td_bytes *from, const row_kind *kind, void *row)
 {
     for (size_t i = 0; i < kind->field_count; i++)
-        if (!take_field(from, &kind->fields[i], (char *)row + kind->fields[i].offset))
+        if (!read_field(from, &kind->fields[i], (char *)row + kind->fields[i].offset))
             return 0;
     return 1;
 }
@@ -459,21 +459,21 @@ static int add_row(segment_rows *out, const row_kind *kind, const list_row *row)
     return 1;
 }
 
-static int take_list(td_bytes *from, const row_kind *kind, uint64_t count, segment_rows *out)
+static int read_list(td_bytes *from, const row_kind *kind, uint64_t count, segment_rows *out)
 {
     for (uint64_t i = 0; i < count; i++) {
         list_row row = {0};
-        if (!take_row(from, kind, &row) || !add_row(out, kind, &row))
+        if (!read_row(from, kind, &row) || !add_row(out, kind, &row))
             return 0;
     }
     return 1;
 }
 
-static int take_chunks(td_bytes from, uint64_t count, segment_index *out)
+static int read_chunks(td_bytes from, uint64_t count, segment_index *out)
 {
     for (uint64_t i = 0; i < count; i++) {
         chunk_row row = {0};
-        if (!take_row(&from, &CHUNK_ROW, &row) || row.bitmap.size > BITMAP_BYTES_MAX ||
+        if (!read_row(&from, &CHUNK_ROW, &row) || row.bitmap.size > BITMAP_BYTES_MAX ||
             segment_index_add_chunk(out, &row.chunk, row.bitmap, NULL) != TD_OK)
             return 0;
     }
@@ -500,8 +500,8 @@ static td_result load_rows(catalog *c, const char *path, segment_row *row, segme
     uint64_t version = 0;
     td_bytes bytes = database_column_blob(&query, 3);
     if ((uint64_t)database_column_i64(&query, 2) != td_xxh64(bytes.data, bytes.size) ||
-        !take_number(&bytes, &version) || version != VERSION ||
-        !take_row(&bytes, &SEGMENT_ROW, row) || strcmp(row->index.path, path) != 0 ||
+        !read_number(&bytes, &version) || version != VERSION ||
+        !read_row(&bytes, &SEGMENT_ROW, row) || strcmp(row->index.path, path) != 0 ||
         row->index.file_bytes != database_column_u64(&query, 0) ||
         strcmp(row->index.chain_hex, database_column_text(&query, 1)) != 0)
         return database_query_end(&query, wrong_rows(path, "rows", err));
@@ -511,10 +511,10 @@ static td_result load_rows(catalog *c, const char *path, segment_row *row, segme
     out->index.previous_segment = td_strdup(row->index.previous_segment);
     out->unknown_ns = row->unknown_ns;
     row->index = (segment_index){0};
-    if (!take_list(&bytes, &CHANNEL_ROW, row->channel_count, out) ||
-        !take_list(&bytes, &GAP_ROW, row->gap_count, out) ||
-        !take_list(&bytes, &CONN_ROW, row->conn_count, out) ||
-        !take_list(&bytes, &GRANT_ROW, row->grant_count, out) || bytes.size > 0)
+    if (!read_list(&bytes, &CHANNEL_ROW, row->channel_count, out) ||
+        !read_list(&bytes, &GAP_ROW, row->gap_count, out) ||
+        !read_list(&bytes, &CONN_ROW, row->conn_count, out) ||
+        !read_list(&bytes, &GRANT_ROW, row->grant_count, out) || bytes.size > 0)
         rc = wrong_rows(path, "rows", err);
     return database_query_end(&query, rc);
 }
@@ -526,7 +526,7 @@ static td_result load_chunks(catalog *c, const segment_row *row, segment_index *
     td_result rc = database_query_next(&query, err);
     td_bytes bytes = rc == TD_OK ? database_column_blob(&query, 0) : td_bytes_of(NULL, 0);
     if (rc == TD_EOF || (rc == TD_OK && (td_xxh64(bytes.data, bytes.size) != row->chunks_hash ||
-                                         !take_chunks(bytes, row->chunk_count, out))))
+                                         !read_chunks(bytes, row->chunk_count, out))))
         rc = wrong_rows(out->path, "chunks", err);
     return database_query_end(&query, rc);
 }

@@ -9,7 +9,7 @@
 #define CAUSE_RECORDER     "recorder ended without a stop"
 #define DETAIL_UNRECOVERED "the recording crashed: run 'tapedeck recover'"
 
-int crash_gaps_is_last(const archive_past *past, const past_segment *row)
+int crash_gaps_is_last(const archive_history *past, const past_segment *row)
 {
     TD_ASSERT(row >= past->segments && row < past->segments + past->segment_count);
     for (const past_segment *later = row + 1; later < past->segments + past->segment_count;
@@ -21,7 +21,7 @@ int crash_gaps_is_last(const archive_past *past, const past_segment *row)
     return 1;
 }
 
-uint64_t crash_gaps_end(archive *a, const archive_past *past, const past_segment *row,
+uint64_t crash_gaps_end(archive *a, const archive_history *past, const past_segment *row,
                         uint64_t from_ns)
 {
     TD_ASSERT(row >= past->segments && row < past->segments + past->segment_count);
@@ -93,15 +93,15 @@ static td_result add_after(archive_view *view, const char *path, gap_list *out, 
     td_result rc = archive_view_read(view, path, listed == NULL ? 0 : listed->size_bytes,
                                      CATALOG_ROWS, &rows, err);
     *last_ns = rc == TD_OK ? rows.index.last_ns : 0;
-    if (*last_ns == 0 || !archive_past_is_crashed(&view->past, name.session)) {
+    if (*last_ns == 0 || !archive_history_is_crashed(&view->past, name.session)) {
         segment_rows_fini(&rows);
         return rc;
     }
     segment_final_path(path, final_path);
-    const past_segment *of = archive_past_segment(&view->past, final_path);
+    const past_segment *of = archive_history_segment(&view->past, final_path);
     const uint64_t to_ns =
         of == NULL ? GAP_OPEN : crash_gaps_end(view->archive, &view->past, of, *last_ns);
-    const int is_import = archive_past_is_import(&view->past, name.session);
+    const int is_import = archive_history_is_import(&view->past, name.session);
     const feed_slots_query query = {
         .feed = name.feed, .session = name.session, .before_ns = UINT64_MAX};
     gap_row row = gap_row_of(GAP_CRASH, name.feed, *last_ns, to_ns,
@@ -132,7 +132,7 @@ static td_result add_of_open(archive_view *view, const archive_segment *segment,
     uint64_t last_ns = 0;
     td_result rc = add_after(view, segment->path, out, &last_ns, err);
     segment_final_path(segment->path, path);
-    past_segment *row = archive_past_segment(&view->past, path);
+    past_segment *row = archive_history_segment(&view->past, path);
     if (rc == TD_OK && last_ns == 0 && row != NULL)
         row->stage = PAST_DISCARDED;
     return rc;
@@ -140,9 +140,9 @@ static td_result add_of_open(archive_view *view, const archive_segment *segment,
 
 /* 1 if it is the last one of a recorder that was killed just after it had finished the segment: it
  * left no open one, but lost what came later. */
-static int is_finished_last(const archive_past *past, const past_segment *row)
+static int is_finished_last(const archive_history *past, const past_segment *row)
 {
-    const session_row *session = archive_past_session(past, row->session);
+    const session_row *session = archive_history_session(past, row->session);
     return row->stage == PAST_FINISHED && !row->is_recovered && session != NULL &&
            session->state == SESSION_OPEN && crash_gaps_is_last(past, row);
 }

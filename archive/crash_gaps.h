@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "archive/archive.h"
 #include "archive/archive_view.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/gap.h"
 
 /* The cause of a crash gap after half an import; that of a recorder's has another. */
@@ -17,11 +17,11 @@
 
 /* The first message of the feed's next segment of another session, if it is later than from_ns: the
  * end of what row's session lacks. Else GAP_OPEN. */
-uint64_t crash_gaps_end(archive *archive, const archive_past *past, const past_segment *row,
+uint64_t crash_gaps_end(archive *archive, const archive_history *past, const past_segment *row,
                         uint64_t from_ns);
 
 /* 1 if no later segment of the same session and feed holds anything. */
-int crash_gaps_is_last(const archive_past *past, const past_segment *row);
+int crash_gaps_is_last(const archive_history *past, const past_segment *row);
 
 /* Add the rows of all crashed sessions that recover has not ended yet, one for each slot, from its
  * last durable frame on, unless a row of the list covers its time: those that are not live and

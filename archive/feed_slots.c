@@ -80,7 +80,7 @@ static uint64_t last_of(const reading *r, const segment_channel *channel)
 }
 
 /* A slot that the channel moves on is of the segment's session now. */
-static void take_channel(reading *r, const segment_index *index, const segment_channel *channel)
+static void add_channel(reading *r, const segment_index *index, const segment_channel *channel)
 {
     uint64_t ns = last_of(r, channel);
     if (channel->info.dir != CHANNEL_IN || ns == 0)
@@ -92,7 +92,7 @@ static void take_channel(reading *r, const segment_index *index, const segment_c
         note_topic(r->out, &channel->info, at, ns);
     if (ns > slot->last_any_ns) {
         slot->last_any_ns = ns;
-        slot->is_crashed = archive_past_is_crashed(&r->view->past, index->session) != 0;
+        slot->is_crashed = archive_history_is_crashed(&r->view->past, index->session) != 0;
         slot->conn = 0;
         slot->complete_ns = 0;
         memcpy(slot->session, index->session, sizeof slot->session);
@@ -115,11 +115,11 @@ static void note_connection(const reading *r, const segment_rows *rows, past_slo
     }
 }
 
-static void take_segment(reading *r, const segment_rows *rows)
+static void add_segment(reading *r, const segment_rows *rows)
 {
     const segment_index *index = &rows->index;
     for (size_t i = 0; i < index->channel_count; i++)
-        take_channel(r, index, &index->channels[i]);
+        add_channel(r, index, &index->channels[i]);
     for (size_t i = 0; i < r->out->slot_count; i++) {
         past_slot *slot = &r->out->slots[i];
         if (slot->conn == 0 && strcmp(slot->session, index->session) == 0)
@@ -136,7 +136,7 @@ static td_result read_segment(reading *r, const archive_segment *segment, td_err
     td_result rc =
         archive_view_read(r->view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows, &cause);
     if (rc == TD_OK)
-        take_segment(r, &rows);
+        add_segment(r, &rows);
     else if (rc != TD_E_IO || r->query->session == NULL)
         td_log_emit(archive_log(r->view->archive), TD_LOG_WARNING, "%s: skipped: %s", segment->path,
                     cause.text);
@@ -183,7 +183,7 @@ static size_t choose(const reading *r, const archive_listing *listing,
         if (!name->is_parsed || strcmp(name->feed, r->query->feed) != 0 ||
             name->first_s > r->query->before_ns / TD_NS_PER_S ||
             (r->query->session != NULL ? strcmp(name->session, r->query->session) != 0
-                                       : archive_past_is_import(&r->view->past, name->session)))
+                                       : archive_history_is_import(&r->view->past, name->session)))
             continue;
         chosen[count++] = &listing->segments[i];
     }

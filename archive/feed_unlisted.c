@@ -27,7 +27,7 @@ static td_result read_unlisted(archive *a, const archive_segment *segment, unlis
     return TD_OK;
 }
 
-static td_result read_all(archive *a, const archive_past *past, const archive_listing *listing,
+static td_result read_all(archive *a, const archive_history *past, const archive_listing *listing,
                           unlisted_list *out, td_err *err)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {
@@ -48,7 +48,7 @@ static td_result read_all(archive *a, const archive_past *past, const archive_li
 
 /* ---- linking ---- */
 
-static int knows_feed(const archive_past *past, const char *feed)
+static int knows_feed(const archive_history *past, const char *feed)
 {
     for (size_t i = past->segment_count; i > 0; i--) {
         const past_segment *segment = &past->segments[i - 1];
@@ -60,7 +60,7 @@ static int knows_feed(const archive_past *past, const char *feed)
 
 /* The end of a feed's chain: its last segment that is linked by now (linked of the rows are), or
  * that the journal knows. */
-static td_result find_end(archive *a, const archive_past *past, const unlisted_list *list,
+static td_result find_end(archive *a, const archive_history *past, const unlisted_list *list,
                           size_t linked, const char *feed, feed_link *out, td_err *err)
 {
     *out = (feed_link){0};
@@ -72,11 +72,11 @@ static td_result find_end(archive *a, const archive_past *past, const unlisted_l
         out->chain = row->totals.chain;
         return TD_OK;
     }
-    return knows_feed(past, feed) ? archive_past_link(a, past, feed, out, err) : TD_OK;
+    return knows_feed(past, feed) ? archive_history_link(a, past, feed, out, err) : TD_OK;
 }
 
 /* Move those that can be linked to the front, until there is no more. */
-static td_result link_all(archive *a, const archive_past *past, unlisted_list *list, td_err *err)
+static td_result link_all(archive *a, const archive_history *past, unlisted_list *list, td_err *err)
 {
     size_t linked = 0;
     for (size_t i = 0; i < list->count; i++) {
@@ -96,8 +96,8 @@ static td_result link_all(archive *a, const archive_past *past, unlisted_list *l
     return TD_OK;
 }
 
-td_result unlisted_list_read(archive *a, const archive_past *past, const archive_listing *listing,
-                             unlisted_list *out, td_err *err)
+td_result unlisted_list_read(archive *a, const archive_history *past,
+                             const archive_listing *listing, unlisted_list *out, td_err *err)
 {
     *out = (unlisted_list){0};
     td_result rc = read_all(a, past, listing, out, err);

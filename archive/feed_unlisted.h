@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "format/segment_index.h"
 #include "format/segment_writer.h"
 
@@ -27,7 +27,7 @@ typedef struct unlisted_list {
 /* Read the heads and last chain values of the segments that past does not have; those that cannot
  * be read, or are not ours, are left out. *out is the caller's, for unlisted_list_fini, also after
  * a failure. TD_E_IO. */
-TD_MUST_USE td_result unlisted_list_read(archive *archive, const archive_past *past,
+TD_MUST_USE td_result unlisted_list_read(archive *archive, const archive_history *past,
                                          const archive_listing *listing, unlisted_list *out,
                                          td_err *err);
 void unlisted_list_fini(unlisted_list *list);

@@ -100,7 +100,7 @@ void journal_get_session(const journal_entry *entry, session_row *out)
 
 /* ---- reading ---- */
 
-/* What follows the last sound entry. */
+/* What follows the last valid entry. */
 typedef enum tail_state {
     TAIL_NONE,
     TAIL_TORN,    /* an entry that a crash cut short: it was never durable */
@@ -111,7 +111,7 @@ typedef enum tail_state {
 typedef struct cursor {
     td_file *file;
     uint64_t file_bytes;
-    uint64_t sound_bytes; /* end of the last chained entry; before the first: 0 */
+    uint64_t valid_bytes; /* end of the last chained entry; before the first: 0 */
     uint64_t last_start;  /* beginning of that entry */
     uint64_t entry_count;
     td_hash128 value;
@@ -277,7 +277,7 @@ static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err
  * of that entry. TD_EOF: no further entry. */
 static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, td_err *err)
 {
-    const uint64_t lost_from = c->sound_bytes;
+    const uint64_t lost_from = c->valid_bytes;
     uint64_t magic = 0;
     td_result rc = TD_OK;
     for (uint64_t at = lost_from; (rc = find_magic(c, at, &magic, err)) == TD_OK; at = magic + 1) {
@@ -300,7 +300,7 @@ static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, 
             rc = prove(c, &place, before, &value, err);
         }
         if (rc == TD_OK) {
-            c->sound_bytes = from;
+            c->valid_bytes = from;
             c->value = before;
             return TD_OK;
         }
@@ -328,9 +328,9 @@ static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
     entry_place place;
     td_hash128 value = {0};
     const uint8_t *bytes = NULL;
-    if (c->sound_bytes == c->file_bytes)
+    if (c->valid_bytes == c->file_bytes)
         return TD_EOF;
-    const uint64_t from = c->sound_bytes;
+    const uint64_t from = c->valid_bytes;
     td_result rc = find_entry(c, from, &place, err);
     if (rc == TD_OK)
         rc = prove(c, &place, c->value, &value, err);
@@ -341,7 +341,7 @@ static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
     if (rc == TD_OK) {
         c->value = value;
         c->last_start = from;
-        c->sound_bytes += place.size;
+        c->valid_bytes += place.size;
         c->entry_count++;
         return TD_OK;
     }
@@ -349,16 +349,16 @@ static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
         return rc;
     rc = find_sound(c, place.size == 0 ? 0 : from + place.size, value, err);
     if (rc == TD_OK)
-        *entry = damaged_entry(from, c->sound_bytes, fields, number);
+        *entry = damaged_entry(from, c->valid_bytes, fields, number);
     return rc == TD_EOF ? TD_E_TRUNCATED : rc;
 }
 
-/* ---- what follows the last sound entry ---- */
+/* ---- what follows the last valid entry ---- */
 
 /* 1 if a sector's share of the tail is all zeros: the file has grown, and that was not written. */
 static td_result has_unwritten_sector(cursor *c, int *out, td_err *err)
 {
-    uint64_t at = c->sound_bytes;
+    uint64_t at = c->valid_bytes;
     *out = 0;
     while (at < c->file_bytes && !*out) {
         uint64_t end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
@@ -384,14 +384,14 @@ static td_result find_chains(cursor *c, tail_chains *out, td_err *err)
     const uint8_t *bytes = NULL;
     uint64_t magic = 0;
     *out = (tail_chains){0};
-    td_result rc = find_magic(c, c->sound_bytes, &magic, err);
+    td_result rc = find_magic(c, c->valid_bytes, &magic, err);
     if (rc != TD_OK)
         return rc == TD_EOF ? TD_OK : rc;
     out->has_whole = c->file_bytes - magic >= CHAIN_BYTES - MCAP_PREFIX_BYTES;
     rc = look(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
     /* Of one that two sectors share, the second may not have been written. */
     if (rc == TD_OK && magic / SECTOR_BYTES == (magic + CHAIN_MAGIC_BYTES + 7) / SECTOR_BYTES)
-        out->has_more = td_le64(bytes + CHAIN_MAGIC_BYTES) != c->sound_bytes;
+        out->has_more = td_le64(bytes + CHAIN_MAGIC_BYTES) != c->valid_bytes;
     if (rc == TD_OK)
         rc = find_magic(c, magic + 1, &magic, err);
     out->has_more |= rc == TD_OK;
@@ -406,7 +406,7 @@ static td_result judge_tail(cursor *c, td_err *err)
     entry_place place;
     tail_chains chains = {0};
     int is_unwritten = 0;
-    td_result rc = find_entry(c, c->sound_bytes, &place, err);
+    td_result rc = find_entry(c, c->valid_bytes, &place, err);
     int is_short = rc == TD_EOF;
     if (rc != TD_OK && rc != TD_EOF && rc != TD_E_CORRUPT)
         return rc;
@@ -437,7 +437,7 @@ static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err
     if (rc == TD_E_TRUNCATED)
         rc = judge_tail(c, err);
     if (rc == TD_OK && c->tail == TAIL_DAMAGED) {
-        entry = damaged_entry(c->sound_bytes, c->file_bytes, fields, number);
+        entry = damaged_entry(c->valid_bytes, c->file_bytes, fields, number);
         rc = fn == NULL ? TD_OK : fn(user, &entry, err);
     }
     return rc == TD_EOF ? TD_OK : rc;
@@ -447,7 +447,7 @@ static journal_state cursor_state(const cursor *c)
 {
     return (journal_state){.is_present = 1,
                            .file_bytes = c->file_bytes,
-                           .sound_bytes = c->sound_bytes,
+                           .valid_bytes = c->valid_bytes,
                            .entry_count = c->entry_count};
 }
 
@@ -491,14 +491,14 @@ struct journal {
     td_file *file;
     cursor cursor; /* stands at the end, as far as this writer knows */
     td_buf out;
-    uint64_t durable_bytes; /* sound_bytes when this writer last knew all of it to be durable */
+    uint64_t durable_bytes; /* valid_bytes when this writer last knew all of it to be durable */
     uint8_t is_dead;        /* 1: a sync failed, so nothing may be promised any more */
 };
 
 static td_result check_name(const journal *j, td_err *err)
 {
     td_name_state state = TD_NAME_GONE;
-    td_result rc = td_io_look_at_name(archive_io(j->archive), j->path, j->file, &state, err);
+    td_result rc = td_io_check_name(archive_io(j->archive), j->path, j->file, &state, err);
     if (rc != TD_OK || state == TD_NAME_SAME)
         return rc;
     rc = td_err_set(err, TD_E_NOTFOUND, "journal '%s' was %s while it was in use", j->path,
@@ -511,7 +511,7 @@ static td_result check_name(const journal *j, td_err *err)
 td_result journal_size(const journal *j, uint64_t *size, td_err *err)
 {
     td_result rc = td_io_size(j->file, size, err);
-    if (rc != TD_OK || *size >= j->cursor.sound_bytes)
+    if (rc != TD_OK || *size >= j->cursor.valid_bytes)
         return rc;
     rc = td_err_set(err, TD_E_NOTFOUND, "journal '%s' got shorter while it was in use", j->path);
     td_err_hint(err, "another program cut it: restore it from a backup, or run 'tapedeck verify'");
@@ -565,11 +565,11 @@ static td_result pass_damage(journal *j, td_err *err)
     td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                 "journal: %llu bytes at its end are damaged; they stay, and 'tapedeck gaps' lists "
                 "the time that they may cover",
-                (unsigned long long)(c->file_bytes - c->sound_bytes));
+                (unsigned long long)(c->file_bytes - c->valid_bytes));
     td_result rc = value_before(c, c->file_bytes, &c->value, err);
     if (rc != TD_OK)
         return rc;
-    c->sound_bytes = c->last_start = c->file_bytes;
+    c->valid_bytes = c->last_start = c->file_bytes;
     j->durable_bytes = c->file_bytes; /* nothing to renew: the entry before is not chained to */
     c->tail = TAIL_NONE;
     return TD_OK;
@@ -581,27 +581,27 @@ static td_result cut_tail(journal *j, td_err *err)
     cursor *c = &j->cursor;
     if (c->tail == TAIL_DAMAGED)
         return pass_damage(j, err);
-    if (c->sound_bytes == c->file_bytes)
+    if (c->valid_bytes == c->file_bytes)
         return TD_OK;
     char name[LIMIT_NAME_BYTES];
     char torn[LIMIT_PATH_BYTES];
     char kept[LIMIT_PATH_BYTES];
     (void)snprintf(name, sizeof name, JOURNAL_FILE ".%llu.tail",
-                   (unsigned long long)c->sound_bytes);
+                   (unsigned long long)c->valid_bytes);
     td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                 "journal: %llu bytes at its end are incomplete; kept as torn/%s and cut off",
-                (unsigned long long)(c->file_bytes - c->sound_bytes), name);
+                (unsigned long long)(c->file_bytes - c->valid_bytes), name);
     td_result rc = archive_make_torn(j->archive, torn, err);
     if (rc == TD_OK)
-        rc = torn_keep(archive_io(j->archive), torn, name, j->file, c->sound_bytes, kept, err);
+        rc = torn_keep(archive_io(j->archive), torn, name, j->file, c->valid_bytes, kept, err);
     if (rc != TD_OK)
         rc = td_err_add(err, rc, "keeping the tail of '%s' in torn/", j->path);
     if (rc == TD_OK)
-        rc = td_io_truncate(j->file, c->sound_bytes, err);
+        rc = td_io_truncate(j->file, c->valid_bytes, err);
     if (rc == TD_OK)
         rc = td_io_sync(j->file, err);
     if (rc == TD_OK) {
-        c->file_bytes = c->sound_bytes;
+        c->file_bytes = c->valid_bytes;
         c->tail = TAIL_NONE;
         td_buf_clear(&c->window);
     }
@@ -622,7 +622,7 @@ static td_result open_file(journal *j, td_err *err)
  * before that, so the writer that finds no entry in it syncs the folder. */
 static td_result sync_entry(journal *j, td_err *err)
 {
-    if (j->cursor.sound_bytes > 0)
+    if (j->cursor.valid_bytes > 0)
         return TD_OK;
     return td_io_sync_dir(archive_io(j->archive), archive_path(j->archive), err);
 }
@@ -645,7 +645,7 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
 {
     cursor *c = &j->cursor;
     td_buf_clear(&j->out);
-    if (c->sound_bytes == 0) {
+    if (c->valid_bytes == 0) {
         mcap_header header = {.profile = td_bytes_str(JOURNAL_PROFILE),
                               .library = td_bytes_str(JOURNAL_LIBRARY)};
         mcap_encode_magic(&j->out);
@@ -653,7 +653,7 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
         TD_ASSERT(j->out.size == PREFACE_BYTES);
     }
     encode_metadata(j, act, fields, field_count);
-    chain_record chain = {.covers_from = c->sound_bytes};
+    chain_record chain = {.covers_from = c->valid_bytes};
     chain_append_fields(&j->out, &chain);
     if (j->out.size + CHAIN_VALUE_BYTES > ENTRY_BYTES_MAX)
         return td_err_set(err, TD_E_LIMIT, "entry of %zu bytes", j->out.size);
@@ -669,13 +669,13 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
 static td_result renew_last(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
-    if (j->durable_bytes == c->sound_bytes)
+    if (j->durable_bytes == c->valid_bytes)
         return TD_OK;
-    td_result rc = td_io_renew(j->file, c->last_start, c->sound_bytes - c->last_start, err);
+    td_result rc = td_io_rewrite(j->file, c->last_start, c->valid_bytes - c->last_start, err);
     if (rc == TD_OK)
         rc = td_io_sync(j->file, err);
     if (rc == TD_OK)
-        j->durable_bytes = c->sound_bytes;
+        j->durable_bytes = c->valid_bytes;
     return rc;
 }
 
@@ -697,7 +697,7 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
     if (rc != TD_OK) {
         /* Part of it may be there. If cutting fails too, the next entry does it before it is
          * written. */
-        if (td_io_truncate(j->file, c->sound_bytes, NULL) != TD_OK)
+        if (td_io_truncate(j->file, c->valid_bytes, NULL) != TD_OK)
             td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                         "journal: part of an entry remains at its end");
         return rc;
@@ -707,10 +707,10 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
         j->is_dead = 1;
         return rc;
     }
-    c->last_start = c->sound_bytes;
-    c->sound_bytes += j->out.size;
-    c->file_bytes = c->sound_bytes;
-    j->durable_bytes = c->sound_bytes;
+    c->last_start = c->valid_bytes;
+    c->valid_bytes += j->out.size;
+    c->file_bytes = c->valid_bytes;
+    j->durable_bytes = c->valid_bytes;
     c->entry_count++;
     c->value = value;
     return TD_OK;
@@ -750,7 +750,7 @@ static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_sta
         rc = sync_entry(j, err);
     if (rc == TD_OK)
         rc = cut_tail(j, err);
-    if (rc == TD_OK && j->cursor.sound_bytes == 0)
+    if (rc == TD_OK && j->cursor.valid_bytes == 0)
         rc = enter_loss(j, err);
     td_io_unlock_file(j->file);
     return rc;

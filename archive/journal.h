@@ -74,13 +74,13 @@ typedef td_result journal_fn(void *user, const journal_entry *entry, td_err *err
 /* What reading found. */
 typedef struct journal_state {
     uint64_t file_bytes;  /* as found */
-    uint64_t sound_bytes; /* up to the end of the last sound entry */
+    uint64_t valid_bytes; /* up to the end of the last valid entry */
     uint64_t entry_count; /* sound ones */
     uint8_t is_present;
 } journal_state;
 
 /* Read the journal of an archive, oldest entry first. None there: TD_OK and is_present 0. Damage,
- * and what is after the last sound entry, is reported in state, not an error. fn may be NULL. */
+ * and what is after the last valid entry, is reported in state, not an error. fn may be NULL. */
 TD_MUST_USE td_result journal_read(archive *archive, journal_fn *fn, void *user,
                                    journal_state *state, td_err *err);
 

@@ -8,25 +8,25 @@
 #include "archive/archive_segment.h"
 #include "archive/archive_view.h"
 #include "archive/crash_gaps.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/segment_rows.h"
 #include "archive/session_spans.h"
 
 /* ---- sessions ---- */
 
 /* Sessions that only a segment knows: the journal was lost, or the archive is a single file. */
-static void add_from_segments(archive *a, const archive_listing *listing, archive_past *past)
+static void add_from_segments(archive *a, const archive_listing *listing, archive_history *past)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {
         const archive_segment *segment = &listing->segments[i];
         segment_index index;
-        if (segment->name.is_parsed && archive_past_session(past, segment->name.session) != NULL)
+        if (segment->name.is_parsed && archive_history_session(past, segment->name.session) != NULL)
             continue;
         if (archive_read_index(a, segment->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
             continue; /* verify reports it */
-        session_row row = archive_past_session_of(&index);
-        if (row.session[0] != '\0' && archive_past_session(past, row.session) == NULL)
-            archive_past_add_session(past, &row);
+        session_row row = archive_history_session_of(&index);
+        if (row.session[0] != '\0' && archive_history_session(past, row.session) == NULL)
+            archive_history_add_session(past, &row);
         segment_index_fini(&index);
     }
 }
@@ -42,7 +42,7 @@ static int compare_sessions(const void *a, const void *b)
 
 void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 {
-    archive_past *past = &view->past;
+    archive_history *past = &view->past;
     /* Without an end, and no process is at work: it crashed, though recover has not written that.
      */
     for (size_t i = 0; i < past->session_count; i++)
@@ -69,10 +69,10 @@ static void read_rows(archive_view *view, const archive_segment *segment, segmen
 }
 
 /* Drop gaps of the journal that lie inside pruned ranges. Gaps of a segment went with it. */
-static int is_pruned_away(const archive_past *past, const gap_row *row)
+static int is_pruned_away(const archive_history *past, const gap_row *row)
 {
-    return row->to_ns != GAP_OPEN && archive_past_is_pruned(past, row->feed, row->from_ns) &&
-           archive_past_is_pruned(past, row->feed, row->to_ns);
+    return row->to_ns != GAP_OPEN && archive_history_is_pruned(past, row->feed, row->from_ns) &&
+           archive_history_is_pruned(past, row->feed, row->to_ns);
 }
 
 static void join_journal(const archive_view *view, gap_list *list)
@@ -103,7 +103,7 @@ static void add_missing(const archive_view *view, const past_segment *segment, g
     if (!segment_name_parse(segment_file_name(segment->path), &name) || segment->is_corrupt)
         return;
     archive_segment_time(&view->listing, &name, &from_ns, &to_ns);
-    if (archive_past_is_crashed(&view->past, segment->session) &&
+    if (archive_history_is_crashed(&view->past, segment->session) &&
         crash_gaps_is_last(&view->past, segment))
         to_ns = crash_gaps_end(view->archive, &view->past, segment, from_ns);
     gap_row row = gap_row_of(GAP_CORRUPT, name.feed, from_ns, to_ns, "segment is missing");
@@ -134,7 +134,7 @@ static void collect(archive_view *view, gap_list *rows)
             session_spans_add(&spans, &segment->name, &found.index);
         segment_rows_fini(&found);
     }
-    archive_past_damage_gaps(&view->past, &view->listing, &view->journal_gaps);
+    archive_history_damage_gaps(&view->past, &view->listing, &view->journal_gaps);
     join_journal(view, rows);
     add_lacking(view, rows);
     if (spans.is_full)

@@ -16,7 +16,7 @@
 #include "archive/archive_view.h"
 #include "archive/read_plan.h"
 #include "archive/segment_rows.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/journal.h"
 #include "archive/reindex.h"
 
@@ -24,7 +24,7 @@
 typedef struct prune_candidate {
     const segment_index *segment; /* the plan's */
     uint64_t until_ns;            /* first frame of the feed after it, or last_ns */
-    prune_why why;                /* if it goes */
+    prune_reason reason;          /* if it goes */
     uint8_t may_go;               /* 1: finished, also in the journal */
     uint8_t was_pruned;           /* 1: the journal has it as pruned already */
     uint8_t goes;
@@ -42,14 +42,14 @@ typedef struct prune_work {
     size_t count;
 } prune_work;
 
-const char *prune_why_name(prune_why why)
+const char *prune_reason_name(prune_reason reason)
 {
     static const char *const NAMES[] = {[PRUNE_OLD] = "age",
                                         [PRUNE_TOO_LARGE] = "size",
                                         [PRUNE_FEED] = "feed",
                                         [PRUNE_LEFTOVER] = "leftover"};
-    TD_ASSERT(why <= PRUNE_LEFTOVER);
-    return NAMES[why];
+    TD_ASSERT(reason <= PRUNE_LEFTOVER);
+    return NAMES[reason];
 }
 
 /* ---- which segments go ---- */
@@ -70,7 +70,7 @@ static int compare_candidates(const void *a, const void *b)
  * segment that the journal does not know (it was lost) may go. */
 static void add_candidate(prune_work *w, const segment_index *segment)
 {
-    const past_segment *past = archive_past_segment(&w->view->past, segment->path);
+    const past_segment *past = archive_history_segment(&w->view->past, segment->path);
     int was_pruned = past != NULL && past->stage == PAST_PRUNED;
     int has_end = past == NULL || past->stage == PAST_FINISHED || was_pruned;
     w->candidates[w->count++] = (prune_candidate){.segment = segment,
@@ -136,13 +136,13 @@ static void choose(prune_work *w)
             continue;
         c->goes = 1;
         if (c->was_pruned)
-            c->why = PRUNE_LEFTOVER;
+            c->reason = PRUNE_LEFTOVER;
         else if (!has_bound)
-            c->why = PRUNE_FEED;
+            c->reason = PRUNE_FEED;
         else if (c->segment->last_ns < before_ns)
-            c->why = PRUNE_OLD;
+            c->reason = PRUNE_OLD;
         else if (bytes > o->keep_bytes)
-            c->why = PRUNE_TOO_LARGE;
+            c->reason = PRUNE_TOO_LARGE;
         else
             c->goes = 0;
         if (c->goes && !c->was_pruned)
@@ -175,7 +175,7 @@ static td_result check_bound(const prune_work *w, td_err *err)
     char age[TD_TIME_TEXT_BYTES];
     for (size_t i = 0; i < w->count; i++) {
         const prune_candidate *c = &w->candidates[i];
-        if (c->goes && c->why == PRUNE_OLD && c->segment->last_ns >= o->before_ns)
+        if (c->goes && c->reason == PRUNE_OLD && c->segment->last_ns >= o->before_ns)
             last_ns = c->segment->last_ns;
     }
     for (size_t i = 0; i < w->view->listing.segment_count; i++) {
@@ -263,7 +263,7 @@ static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err 
         journal_u64("first_ns", c->segment->first_ns, numbers[0]),
         journal_u64("last_ns", c->segment->last_ns, numbers[1]),
         journal_u64("until_ns", c->until_ns, numbers[2]),
-        journal_text("why", prune_why_name(c->why)),
+        journal_text("why", prune_reason_name(c->reason)),
     };
     return journal_append_segment(w->journal, JOURNAL_PRUNED, &segment, more,
                                   sizeof more / sizeof more[0], err);
@@ -308,7 +308,7 @@ static td_result remove_all(prune_work *w, td_err *err)
         if (rc == TD_OK && w->journal != NULL)
             rc = remove_file(w, c, err);
         if (rc == TD_OK && w->options->removing != NULL)
-            w->options->removing(w->options->user, c->segment, c->why);
+            w->options->removing(w->options->user, c->segment, c->reason);
         if (rc != TD_OK)
             rc = td_err_add(err, rc, "pruning %s", c->segment->path);
         else if (w->journal != NULL)

@@ -26,15 +26,15 @@
 #include "format/segment_index.h"
 
 /* Why a segment goes: the first of these that holds. */
-typedef enum prune_why {
+typedef enum prune_reason {
     PRUNE_OLD,       /* all of its frames are older than the bounds by date and age */
     PRUNE_TOO_LARGE, /* the wanted feeds have more than keep_bytes, and it is among the oldest */
     PRUNE_FEED,      /* neither bound was given: all of the wanted feeds goes */
     PRUNE_LEFTOVER,  /* it was pruned before, and its file is still there */
-} prune_why;
+} prune_reason;
 
 /* Stable name: "age", "size", "feed", "leftover". */
-const char *prune_why_name(prune_why why);
+const char *prune_reason_name(prune_reason reason);
 
 typedef struct prune_options {
     uint8_t is_dry_run; /* 1: report what would be removed, write nothing; else a maintainer */
@@ -48,7 +48,7 @@ typedef struct prune_options {
     /* 1 if segments of this feed may go. NULL: all may. */
     int (*wants_feed)(void *user, const char *feed);
     /* Called with each segment that was, or would be, removed, oldest first. May be NULL. */
-    void (*removing)(void *user, const segment_index *segment, prune_why why);
+    void (*removing)(void *user, const segment_index *segment, prune_reason reason);
     void *user;
 } prune_options;
 

@@ -159,7 +159,7 @@ static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t
     plan->unreadable_count++;
     td_log_emit(plan->log, TD_LOG_WARNING, "skipped: %s", what);
     segment_final_path(segment->path, path);
-    const past_segment *past = archive_past_segment(&plan->view->past, path);
+    const past_segment *past = archive_history_segment(&plan->view->past, path);
     if (!segment->name.is_parsed || (past != NULL && past->is_corrupt)) /* the ledger has its row */
         return;
     gap_row row =
@@ -174,7 +174,7 @@ static int is_cut(const read_plan *plan, const archive_segment *segment, const s
 {
     int has_lost_end = index->is_open && !segment_has_open_name(segment->path);
     int is_known_longer =
-        archive_past_is_cut(&plan->view->past, segment, index->is_open ? index->chunk_count : 0);
+        archive_history_is_cut(&plan->view->past, segment, index->is_open ? index->chunk_count : 0);
     (void)snprintf(what, TD_ERR_TEXT_BYTES, "%.900s: %s", segment->path,
                    has_lost_end ? "its end is missing" : "it is not what the journal lists");
     return has_lost_end || is_known_longer;
@@ -284,7 +284,7 @@ static void look_for_missing(read_plan *plan)
 {
     const archive_view *view = plan->view;
     archive_each_missing(plan->archive, &view->past, &view->listing, log_missing, plan);
-    if (!archive_past_is_damaged(&view->past))
+    if (!archive_history_is_damaged(&view->past))
         return;
     td_log_emit(
         plan->log, TD_LOG_WARNING,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/segment_rows.h"
 
 /* ---- is the catalog current? ---- */
@@ -16,11 +16,11 @@ static int is_listed(const archive_listing *listing, const char *path)
 }
 
 /* 1 if the entry describes the segment, whose file has file_bytes. */
-static int is_same(const archive_past *past, uint64_t file_bytes, const catalog_entry *entry)
+static int is_same(const archive_history *past, uint64_t file_bytes, const catalog_entry *entry)
 {
     segment_index index = {.file_bytes = entry->file_bytes};
     memcpy(index.chain_hex, entry->chain_hex, sizeof index.chain_hex);
-    return archive_past_is_same(past, entry->path, file_bytes, &index);
+    return archive_history_is_same(past, entry->path, file_bytes, &index);
 }
 
 static void compare(const archive_view *view, const catalog_entries *entries,
@@ -80,7 +80,7 @@ typedef struct rebuild {
     const reindex_options *options;
     reindex_report *report;
     catalog_entries entries;
-    archive_past past;
+    archive_history past;
     archive_listing listing;
 } rebuild;
 
@@ -161,7 +161,7 @@ static void log_all_missing(rebuild *r)
     archive_each_missing(r->archive, &r->past, &r->listing, log_missing, r);
     for (size_t i = 0; i < r->listing.segment_count && !r->is_appender; i++) {
         const archive_segment *segment = &r->listing.segments[i];
-        if (segment->name.is_open || !archive_past_is_cut(&r->past, segment, 0))
+        if (segment->name.is_open || !archive_history_is_cut(&r->past, segment, 0))
             continue;
         r->report->segments_cut++;
         td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: it is not what the journal lists",
@@ -181,7 +181,7 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
     *report = (reindex_report){0};
     td_result rc = (r.is_appender ? archive_list_names : archive_list)(a, &r.listing, err);
     if (rc == TD_OK)
-        rc = archive_past_read(a, &r.past, err);
+        rc = archive_history_read(a, &r.past, err);
     if (rc == TD_OK) {
         log_all_missing(&r);
         rc = catalog_list(c, &r.entries, err);
@@ -192,7 +192,7 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
         rc = enter_segments(&r, err);
     r.report->unexpected = r.listing.unexpected_count;
     archive_listing_fini(&r.listing);
-    archive_past_fini(&r.past);
+    archive_history_fini(&r.past);
     catalog_entries_fini(&r.entries);
     return rc;
 }

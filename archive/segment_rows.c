@@ -101,7 +101,7 @@ static void close_all(segment_rows *rows, uint64_t recv_ns)
 }
 
 /* What a chunk's chain record lists; end_ns: of the chunk's last message. */
-static void take_chain(segment_rows *rows, uint64_t end_ns, const chain_conn *conns, uint32_t count)
+static void add_chain(segment_rows *rows, uint64_t end_ns, const chain_conn *conns, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         conn_row *row = get_conn(rows, conns[i].line, conns[i].shard, conns[i].conn);
@@ -117,7 +117,7 @@ static void take_chain(segment_rows *rows, uint64_t end_ns, const chain_conn *co
 /* ---- events ---- */
 
 /* A topic is granted, or its grants end. One that has none was refused. */
-static void take_grant(segment_rows *rows, const event *found, uint64_t conn, uint64_t recv_ns)
+static void apply_grant(segment_rows *rows, const event *found, uint64_t conn, uint64_t recv_ns)
 {
     const int is_end = found->kind == EVENT_GRANT_END;
     const grant_row made = {.conn = conn,
@@ -141,7 +141,7 @@ static void take_grant(segment_rows *rows, const event *found, uint64_t conn, ui
 }
 
 /* What an event shows of its slot's connection. */
-static void take_conn(segment_rows *rows, const event *found, uint64_t recv_ns)
+static void apply_conn(segment_rows *rows, const event *found, uint64_t recv_ns)
 {
     const event_slot slot = {
         .line = found->line, .shard = found->shard, .conn = found->conn, .since_ns = recv_ns};
@@ -151,11 +151,11 @@ static void take_conn(segment_rows *rows, const event *found, uint64_t recv_ns)
     if (found->kind == EVENT_DISCONNECT && conn != NULL)
         conn->to_ns = recv_ns;
     else if (found->topic != NULL && conn != NULL)
-        take_grant(rows, found, (uint64_t)(conn - rows->conns), recv_ns);
+        apply_grant(rows, found, (uint64_t)(conn - rows->conns), recv_ns);
 }
 
-static void take_event(segment_rows *rows, event_reader *events, td_bytes text, const char *feed,
-                       uint64_t recv_ns)
+static void add_event(segment_rows *rows, event_reader *events, td_bytes text, const char *feed,
+                      uint64_t recv_ns)
 {
     event found;
     if (event_decode(events, text, &found, NULL) != TD_OK) {
@@ -174,17 +174,17 @@ static void take_event(segment_rows *rows, event_reader *events, td_bytes text, 
         lacks_rows(rows, recv_ns);
     if (found.kind == EVENT_CONNECT || found.kind == EVENT_DISCONNECT ||
         found.kind == EVENT_GRANT || found.kind == EVENT_GRANT_END)
-        take_conn(rows, &found, recv_ns);
+        apply_conn(rows, &found, recv_ns);
 }
 
-void segment_rows_take_chunk(segment_rows *rows, event_reader *events, const sealed_chunk *chunk)
+void segment_rows_add_chunk(segment_rows *rows, event_reader *events, const sealed_chunk *chunk)
 {
     size_t at = 0;
     uint64_t recv_ns;
     td_bytes text;
     while (sealed_chunk_event(chunk, &at, &recv_ns, &text))
-        take_event(rows, events, text, rows->index.feed, recv_ns);
-    take_chain(rows, chunk->last_ns, chunk->conns, chunk->conn_count);
+        add_event(rows, events, text, rows->index.feed, recv_ns);
+    add_chain(rows, chunk->last_ns, chunk->conns, chunk->conn_count);
 }
 
 /* ---- from the file ---- */
@@ -201,15 +201,15 @@ static int has_events(const segment_reader *reader, uint32_t chunk)
 }
 
 /* A damaged chunk has other events that still count. */
-static void take_records(segment_rows *rows, event_reader *events, const segment_reader *reader,
-                         td_bytes records)
+static void add_records(segment_rows *rows, event_reader *events, const segment_reader *reader,
+                        td_bytes records)
 {
     size_t at = 0;
     segment_message message;
     td_result rc;
     while ((rc = segment_reader_message(reader, records, &at, &message, NULL)) == TD_OK)
         if (message.channel->info.dir == CHANNEL_EVENT)
-            take_event(rows, events, message.data, message.channel->info.feed, message.log_ns);
+            add_event(rows, events, message.data, message.channel->info.feed, message.log_ns);
     if (rc != TD_EOF)
         lacks_rows(rows, 1);
 }
@@ -220,7 +220,7 @@ static td_result read_chain(segment_rows *rows, segment_reader *reader, uint32_t
     chain_record chain;
     td_result rc = segment_reader_chain(reader, chunk, conns, &chain, err);
     if (rc == TD_OK)
-        take_chain(rows, segment_reader_chunk(reader, chunk)->last_ns, conns, chain.conn_count);
+        add_chain(rows, segment_reader_chunk(reader, chunk)->last_ns, conns, chain.conn_count);
     return rc == TD_E_IO ? rc : TD_OK;
 }
 
@@ -235,7 +235,7 @@ static td_result read_chunks(segment_rows *rows, event_reader *events, segment_r
         rc =
             has_events(reader, i) ? segment_reader_read(reader, i, scratch, &records, err) : TD_EOF;
         if (rc == TD_OK)
-            take_records(rows, events, reader, td_buf_view(&records));
+            add_records(rows, events, reader, td_buf_view(&records));
         else if (rc != TD_EOF)
             lacks_rows(rows, 1);
         if (rc != TD_E_IO)

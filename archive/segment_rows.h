@@ -57,8 +57,8 @@ TD_MUST_USE td_result segment_rows_read(archive *archive, const char *path, segm
 void segment_rows_fini(segment_rows *rows);
 
 /* Add what one more chunk shows to the lists that are not the index, for the segment's writer. */
-void segment_rows_take_chunk(segment_rows *rows, struct event_reader *events,
-                             const sealed_chunk *chunk);
+void segment_rows_add_chunk(segment_rows *rows, struct event_reader *events,
+                            const sealed_chunk *chunk);
 
 /* Append a row; its texts are copied, NULL as "". 0: its list is full. */
 int segment_rows_add_conn(segment_rows *rows, const conn_row *row);

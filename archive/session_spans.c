@@ -230,7 +230,7 @@ static void add_span(stretch_list *list, const session_span *span)
 }
 
 /* Add pruned segments and gaps, and sort. */
-static void add_others(stretch_list *out, const archive_past *past, const gap_list *ledger,
+static void add_others(stretch_list *out, const archive_history *past, const gap_list *ledger,
                        const sought *what)
 {
     for (size_t i = 0; i < past->segment_count; i++) {
@@ -275,7 +275,7 @@ static void add_between(const sought *what, const stretch_list *list, uint64_t f
 /* State of the computation. */
 typedef struct between {
     const session_spans *spans;
-    const archive_past *past;
+    const archive_history *past;
     const gap_list *ledger;
     stretch_list list; /* scratch, large enough for any feed or topic */
     gap_list *found;
@@ -351,7 +351,7 @@ typedef void add_fn(between *b, size_t from, size_t to);
 
 /* Call it for each feed that has more than one span. Rows of whole feeds go into the ledger first:
  * what they cover is not looked for in topics. */
-static void add_all(const session_spans *spans, const archive_past *past, add_fn *add,
+static void add_all(const session_spans *spans, const archive_history *past, add_fn *add,
                     gap_list *ledger)
 {
     gap_list found = {0};
@@ -371,7 +371,7 @@ static void add_all(const session_spans *spans, const archive_past *past, add_fn
     td_free(b.list.rows);
 }
 
-void session_spans_add_gaps(session_spans *spans, const archive_past *past, gap_list *ledger)
+void session_spans_add_gaps(session_spans *spans, const archive_history *past, gap_list *ledger)
 {
     join_segments(spans);
     if (spans->count < 2)

@@ -9,7 +9,7 @@
 
 #include "archive/archive.h"
 #include "archive/archive_view.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/gap.h"
 #include "archive/name_index.h"
 #include "format/segment_index.h"
@@ -68,7 +68,7 @@ void session_spans_fini(session_spans *spans);
  * some capture of the feed gets rows of its own, between the sessions that have it. A recorded
  * session that began after these counts as having the topic: its configuration left the topic out.
  */
-void session_spans_add_gaps(session_spans *spans, const archive_past *past, gap_list *ledger);
+void session_spans_add_gaps(session_spans *spans, const archive_history *past, gap_list *ledger);
 
 /* Receive times of a feed's first and last received frame, in the segments that can be read; 0 and
  * 0: no segment of the feed can be read. */

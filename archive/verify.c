@@ -18,7 +18,7 @@
 #include "archive/archive.h"
 #include "archive/archive_segment.h"
 #include "archive/archive_view.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/feed_unlisted.h"
 #include "archive/journal.h"
 #include "archive/reindex.h"
@@ -192,7 +192,7 @@ static void check_link(verification *v, const checked_segment *segment)
         segment_name_format(name.feed, name.session, name.first_s * TD_NS_PER_S, name.number,
                             previous);
     const checked_segment *before = find_segment(v, previous);
-    const past_segment *past = archive_past_segment(&v->view->past, previous);
+    const past_segment *past = archive_history_segment(&v->view->past, previous);
     if (before != NULL && before->rc != TD_OK)
         return; /* that has been reported */
     if (before != NULL)
@@ -237,7 +237,7 @@ static void check_known(verification *v, const past_segment *known)
     char torn[LIMIT_PATH_BYTES];
     check_announced(v, known, segment);
     if (segment == NULL) {
-        if (known->stage != PAST_PRUNED && archive_past_is_put_away(v->archive, known, torn))
+        if (known->stage != PAST_PRUNED && archive_history_is_quarantined(v->archive, known, torn))
             add(v, VERIFY_RECOVERABLE, known->path, 0,
                 "an unfinished recovery left the only copy in torn/");
         return;
@@ -311,7 +311,7 @@ static td_result check_links(verification *v, td_err *err)
 /* ---- the catalog ---- */
 
 /* The catalog is derived, so nothing in it is ever damage: reindex rebuilds it. */
-static void take_flaw(void *user, const char *what)
+static void on_flaw(void *user, const char *what)
 {
     verification *v = user;
     add(v, VERIFY_RECOVERABLE, "catalog.sqlite", 0, "%s", what);
@@ -322,7 +322,7 @@ static void check_catalog(verification *v)
 {
     char what[CATALOG_WHAT_BYTES];
     int is_live = v->view->live[0] != '\0';
-    archive_check_catalog(v->view, is_live ? NULL : take_flaw, v, what);
+    archive_check_catalog(v->view, is_live ? NULL : on_flaw, v, what);
     if (what[0] != '\0')
         add(v, is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE, "catalog.sqlite", 0,
             "is out of date: %s", what);
@@ -359,11 +359,11 @@ static void pass_findings(verification *v, verify_report *report)
 
 /* ---- the archive as a whole ---- */
 
-static int is_tail_damaged(const archive_past *past)
+static int is_tail_damaged(const archive_history *past)
 {
     const past_damage *last =
         past->damage_count == 0 ? NULL : &past->damages[past->damage_count - 1];
-    return last != NULL && last->bytes > 0 && last->offset == past->journal.sound_bytes;
+    return last != NULL && last->bytes > 0 && last->offset == past->journal.valid_bytes;
 }
 
 static void check_journal(verification *v)
@@ -383,12 +383,12 @@ static void check_journal(verification *v)
                 "%llu bytes cannot be read: entries are lost%s", (unsigned long long)damage->bytes,
                 accepted);
     }
-    unsigned long long torn = state.file_bytes - state.sound_bytes;
+    unsigned long long torn = state.file_bytes - state.valid_bytes;
     if (!state.is_present)
         add(v, v->view->listing.segment_count == 0 ? VERIFY_SOUND : VERIFY_DAMAGED, "", 0,
             "there is no journal");
     else if (torn > 0 && !is_tail_damaged(&v->view->past) && v->view->live[0] == '\0')
-        add(v, VERIFY_RECOVERABLE, JOURNAL_FILE, state.sound_bytes,
+        add(v, VERIFY_RECOVERABLE, JOURNAL_FILE, state.valid_bytes,
             "%llu bytes at the end are an incomplete entry", torn);
 }
 

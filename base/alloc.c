@@ -101,13 +101,13 @@ void td_free(void *memory)
     free(memory);
 }
 
-void *td_alloc_lent(void *opaque, size_t bytes)
+void *td_alloc_hook(void *opaque, size_t bytes)
 {
     (void)opaque;
     return td_alloc(bytes);
 }
 
-void td_free_lent(void *opaque, void *memory)
+void td_free_hook(void *opaque, void *memory)
 {
     (void)opaque;
     td_free(memory);

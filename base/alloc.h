@@ -43,8 +43,8 @@ void td_free(void *memory);
 
 /* td_alloc and td_free for libraries that take an allocator, with the signatures of zstd; opaque is
  * ignored. */
-TD_NEVER_NULL void *td_alloc_lent(void *opaque, size_t bytes);
-void td_free_lent(void *opaque, void *memory);
+TD_NEVER_NULL void *td_alloc_hook(void *opaque, size_t bytes);
+void td_free_hook(void *opaque, void *memory);
 
 /* End the program because bytes (0: how many is not known) could not be allocated, for libraries
  * that report it as a result. Calls the handler, or else prints a line on standard error; then

@@ -81,7 +81,7 @@ td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *er
 
 enum { RENEW_BYTES = 256 << 10 };
 
-td_result td_io_renew(td_file *file, uint64_t at, uint64_t size, td_err *err)
+td_result td_io_rewrite(td_file *file, uint64_t at, uint64_t size, td_err *err)
 {
     uint8_t *block = td_alloc(RENEW_BYTES);
     td_result rc = TD_OK;
@@ -269,11 +269,11 @@ td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err)
     return io.ops->space(io.ctx, path, out, err);
 }
 
-td_result td_io_look_at_name(td_io io, const char *path, td_file *file, td_name_state *out,
-                             td_err *err)
+td_result td_io_check_name(td_io io, const char *path, td_file *file, td_name_state *out,
+                           td_err *err)
 {
     TD_ASSERT(file->ops == io.ops);
-    return io.ops->look_at_name(io.ctx, path, file, out, err);
+    return io.ops->check_name(io.ctx, path, file, out, err);
 }
 
 /* ---- locks ---- */
@@ -317,11 +317,11 @@ static td_result read_holder(td_file *file, char out[TD_HOLDER_BYTES], td_err *e
 static td_result check_lock_name(td_io io, const char *path, td_file *file, td_err *err)
 {
     td_name_state state = TD_NAME_GONE;
-    td_result rc = td_io_look_at_name(io, path, file, &state, err);
+    td_result rc = td_io_check_name(io, path, file, &state, err);
     return rc == TD_OK && state != TD_NAME_SAME ? refuse_link(path, err) : rc;
 }
 
-td_result td_io_look_at_lock(td_io io, const char *path, td_lock_view *out, td_err *err)
+td_result td_io_check_lock(td_io io, const char *path, td_lock_view *out, td_err *err)
 {
     td_file *file = NULL;
     *out = (td_lock_view){0};
@@ -423,7 +423,7 @@ td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **o
 
 td_result td_io_lock_name(td_lock *lock, td_name_state *out, td_err *err)
 {
-    return td_io_look_at_name(lock->io, lock->path, lock->file, out, err);
+    return td_io_check_name(lock->io, lock->path, lock->file, out, err);
 }
 
 void td_io_unlock(td_lock *lock)

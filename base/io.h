@@ -64,8 +64,8 @@ typedef struct td_io_ops {
     td_result (*list)(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err);
     td_result (*sync_dir)(void *ctx, const char *path, td_err *err);
     td_result (*space)(void *ctx, const char *path, td_space *out, td_err *err);
-    td_result (*look_at_name)(void *ctx, const char *path, td_file *file, td_name_state *out,
-                              td_err *err);
+    td_result (*check_name)(void *ctx, const char *path, td_file *file, td_name_state *out,
+                            td_err *err);
     td_result (*lock)(td_file *file, td_err *err);
     void (*unlock)(td_file *file);
     td_result (*is_locked)(td_file *file, int *out, td_err *err);
@@ -123,7 +123,7 @@ TD_MUST_USE td_result td_io_append(td_file *file, const void *bytes, size_t size
 /* Read size bytes at offset at and write them again, so that the next sync makes them durable
  * even if an earlier sync, maybe of another process, failed and left them in the cache alone.
  * Durable bytes stay durable. TD_E_TRUNCATED if the file ends before; TD_E_NOSPACE, TD_E_IO. */
-TD_MUST_USE td_result td_io_renew(td_file *file, uint64_t at, uint64_t size, td_err *err);
+TD_MUST_USE td_result td_io_rewrite(td_file *file, uint64_t at, uint64_t size, td_err *err);
 
 /* Cut the file to size bytes. */
 TD_MUST_USE td_result td_io_truncate(td_file *file, uint64_t size, td_err *err);
@@ -178,8 +178,8 @@ TD_MUST_USE td_result td_io_space(td_io io, const char *path, td_space *out, td_
 
 /* Compare the file at path now with a file that was opened by it: the name may have been
  * removed, or given to another file. TD_E_IO. */
-TD_MUST_USE td_result td_io_look_at_name(td_io io, const char *path, td_file *file,
-                                         td_name_state *out, td_err *err);
+TD_MUST_USE td_result td_io_check_name(td_io io, const char *path, td_file *file,
+                                       td_name_state *out, td_err *err);
 
 /* ---- locks ----
  *
@@ -204,8 +204,7 @@ typedef struct td_lock_view {
 
 /* Check whether the file at path is locked. Writes nothing; needs only the right to read. A
  * missing file is not locked. TD_E_UNSUPPORTED for a symbolic link, and as above; TD_E_IO. */
-TD_MUST_USE td_result td_io_look_at_lock(td_io io, const char *path, td_lock_view *out,
-                                         td_err *err);
+TD_MUST_USE td_result td_io_check_lock(td_io io, const char *path, td_lock_view *out, td_err *err);
 
 /* Take the lock of the lock file at path (made if missing), without waiting, and write holder into
  * it: one line that begins with "pid ". TD_E_BUSY, with the present holder's line in the error, if

@@ -337,8 +337,8 @@ static td_result posix_space(void *ctx, const char *path, td_space *out, td_err 
     return TD_OK;
 }
 
-static td_result posix_look_at_name(void *ctx, const char *path, td_file *base, td_name_state *out,
-                                    td_err *err)
+static td_result posix_check_name(void *ctx, const char *path, td_file *base, td_name_state *out,
+                                  td_err *err)
 {
     (void)ctx;
     struct stat named;
@@ -414,7 +414,7 @@ static const td_io_ops POSIX_OPS = {
     .list = posix_list,
     .sync_dir = posix_sync_dir,
     .space = posix_space,
-    .look_at_name = posix_look_at_name,
+    .check_name = posix_check_name,
     .lock = posix_lock,
     .unlock = posix_unlock,
     .is_locked = posix_is_locked,

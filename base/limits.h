@@ -60,7 +60,7 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 
 /* Connections tracked for one topic and symbol: all of a feed's own, and as many of sessions that
  * overlap it. At the limit, the connection that was silent for longest is dropped. */
-#define LIMIT_FOLLOW_CONNECTIONS 512u
+#define LIMIT_CHOICE_CONNECTIONS 512u
 _Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
                "every connection's own channels fit");
 

@@ -251,7 +251,7 @@ static td_result parse_url(const char *text, const url_schemes *schemes, td_serv
     if (rc == TD_OK)
         return TD_OK;
     char shown[LIMIT_URL_BYTES];
-    return td_err_add(err, rc, "URL '%s'", td_url_shown_plain(text, shown, sizeof shown));
+    return td_err_add(err, rc, "URL '%s'", td_url_redacted_plain(text, shown, sizeof shown));
 }
 
 td_result td_url_parse(const char *text, td_server_url *out, td_err *err)
@@ -320,7 +320,7 @@ int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
     return 0;
 }
 
-void td_url_hide(char *url)
+void td_url_redact(char *url)
 {
     td_bytes text = td_bytes_str(url);
     td_bytes found = td_url_split(text).user;
@@ -331,7 +331,7 @@ void td_url_hide(char *url)
         memset(url + (found.data - text.data), '*', found.size);
 }
 
-const char *td_url_shown(const char *url, char *out, size_t out_bytes)
+const char *td_url_redacted(const char *url, char *out, size_t out_bytes)
 {
     size_t size = strlen(url);
     if (size >= out_bytes) {
@@ -339,13 +339,13 @@ const char *td_url_shown(const char *url, char *out, size_t out_bytes)
         return out;
     }
     memcpy(out, url, size + 1);
-    td_url_hide(out);
+    td_url_redact(out);
     return out;
 }
 
-const char *td_url_shown_plain(const char *url, char *out, size_t out_bytes)
+const char *td_url_redacted_plain(const char *url, char *out, size_t out_bytes)
 {
-    (void)td_url_shown(url, out, out_bytes);
+    (void)td_url_redacted(url, out, out_bytes);
     out[td_url_without_query(td_bytes_str(out)).size] = '\0';
     return out;
 }

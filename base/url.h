@@ -72,13 +72,13 @@ int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out);
 /* Overwrite with '*', in place and in the same length, what must neither be shown nor recorded:
  * the user-info, and the values of such members of the query. Everything that shows or records a
  * URL or a proxy uses this; any text is allowed. */
-void td_url_hide(char *url);
+void td_url_redact(char *url);
 
-/* Copy url (or any text) to out, of out_bytes, hidden as by td_url_hide; a text that does not
+/* Copy url (or any text) to out, of out_bytes, hidden as by td_url_redact; a text that does not
  * fit is replaced by its size, because a secret may lie across the cut. Returns out. */
-const char *td_url_shown(const char *url, char *out, size_t out_bytes);
+const char *td_url_redacted(const char *url, char *out, size_t out_bytes);
 
 /* The same without query and fragment, for errors and events. Returns out. */
-const char *td_url_shown_plain(const char *url, char *out, size_t out_bytes);
+const char *td_url_redacted_plain(const char *url, char *out, size_t out_bytes);
 
 #endif

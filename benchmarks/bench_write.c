@@ -88,8 +88,8 @@ static void write_frame(write_bench *b, uint64_t n, uint64_t recv_ns)
         .ordinal = n + 1,
         .recv_ns = recv_ns,
         .bytes = td_bytes_of(b->frames.bytes + b->frames.offsets[i], b->frames.sizes[i])};
-    feed_written placed;
-    must(feed_writer_frame(b->feed, &frame, &placed, &err), &err);
+    feed_written written;
+    must(feed_writer_frame(b->feed, &frame, &written, &err), &err);
 }
 
 static void open_bench(write_bench *b, const char *corpus_path, const char *folder)

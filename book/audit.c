@@ -64,7 +64,7 @@ static void member_close(audit_member *member)
 {
     if (member->part == AUDIT_TRADES)
         td_free(member->trades->marks);
-    td_free(member->memory);
+    td_free(member->past);
     td_free(member);
 }
 
@@ -78,17 +78,17 @@ void audit_close(audit *a)
 }
 
 /* What a member remembers, by its part. */
-static const size_t MEMORY_BYTES[AUDIT_PARTS] = {[AUDIT_BOOK] = sizeof(book_memory),
-                                                 [AUDIT_BEST] = sizeof(best_memory),
-                                                 [AUDIT_TRADES] = sizeof(trade_store),
-                                                 [AUDIT_CANDLES] = sizeof(candle_chain)};
+static const size_t HISTORY_BYTES[AUDIT_PARTS] = {[AUDIT_BOOK] = sizeof(book_history),
+                                                  [AUDIT_BEST] = sizeof(best_history),
+                                                  [AUDIT_TRADES] = sizeof(trade_store),
+                                                  [AUDIT_CANDLES] = sizeof(candle_chain)};
 
 size_t audit_bytes(const audit *a)
 {
     size_t bytes = sizeof *a;
     for (uint32_t i = 0; i < a->member_count; i++) {
         const audit_member *member = a->members[i];
-        bytes += sizeof *member + MEMORY_BYTES[member->part];
+        bytes += sizeof *member + HISTORY_BYTES[member->part];
         if (member->part == AUDIT_TRADES)
             bytes += member->trades->capacity * sizeof *member->trades->marks;
     }
@@ -107,7 +107,7 @@ audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *us
     made->index = a->member_count;
     made->part = audit_part_of(row);
     audit_member_set_row(made, row);
-    made->memory = td_alloc_zero(1, MEMORY_BYTES[made->part]);
+    made->past = td_alloc_zero(1, HISTORY_BYTES[made->part]);
     a->members[a->member_count++] = made;
     if (made->part == AUDIT_BOOK)
         audit_books_joined(a);
@@ -137,26 +137,26 @@ audit_member *audit_member_at(audit *a, uint32_t index)
 
 /* ---- save, load ---- */
 
-static void member_walk(audit_member *member, state_io *io)
+static void member_serialize(audit_member *member, state_io *io)
 {
     state_flag(io, &member->has_connection);
     state_u64(io, &member->connection);
     state_u32(io, &member->shard);
     state_u32(io, &member->conn);
     if (member->part == AUDIT_BOOK)
-        book_memory_walk(member->books, member->owner->member_count, member->index, io);
+        book_history_serialize(member->books, member->owner->member_count, member->index, io);
     if (member->part == AUDIT_BEST)
-        best_memory_walk(member->best, io);
+        best_history_serialize(member->best, io);
     if (member->part == AUDIT_TRADES)
-        trade_store_walk(member->trades, io);
+        trade_store_serialize(member->trades, io);
     if (member->part == AUDIT_CANDLES)
-        candle_chain_walk(member->candles, io);
+        candle_chain_serialize(member->candles, io);
 }
 
-void audit_walk(audit *a, state_io *io)
+void audit_serialize(audit *a, state_io *io)
 {
     for (uint32_t i = 0; i < a->member_count; i++)
-        member_walk(a->members[i], io);
+        member_serialize(a->members[i], io);
     state_i64(io, &a->delay_ns_min);
     state_check(io, a->delay_ns_min >= -(INT64_MAX / 2));
     state_check(io, audit_chains_fit(a));
@@ -173,7 +173,7 @@ static void member_connect(audit *a, audit_member *member)
         member->books->since_ns = 0;
         break;
     case AUDIT_BEST:
-        *member->best = (best_memory){0};
+        *member->best = (best_history){0};
         break;
     case AUDIT_TRADES:
         audit_trades_connect(a, member);
@@ -187,8 +187,8 @@ static void member_connect(audit *a, audit_member *member)
     }
 }
 
-void audit_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                track *t, audit_verdict *out)
+void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                 track *t, audit_verdict *out)
 {
     TD_ASSERT(member->owner == a);
     out->count = 0;
@@ -199,13 +199,13 @@ void audit_take(audit *a, audit_member *member, const audit_frame *frame, const 
     member->shard = frame->shard;
     member->conn = frame->conn;
     if (member->part == AUDIT_BOOK)
-        audit_books_take(a, member, frame, m, t, out);
+        audit_books_apply(a, member, frame, m, t, out);
     else if (member->part == AUDIT_BEST)
-        audit_best_take(a, member, frame, m, out);
+        audit_best_apply(a, member, frame, m, out);
     else if (member->part == AUDIT_TRADES)
-        audit_trades_take(a, member, frame, m, out);
+        audit_trades_apply(a, member, frame, m, out);
     else
-        audit_candles_take(a, member, frame, m, out);
+        audit_candles_apply(a, member, frame, m, out);
 }
 
 void audit_skip(audit *a, audit_member *member, uint64_t recv_ns)

@@ -69,9 +69,9 @@ typedef struct audit_member {
     uint32_t conn;
     uint8_t has_connection;
     union { /* by part */
-        void *memory;
-        struct book_memory *books;
-        struct best_memory *best;
+        void *past;
+        struct book_history *books;
+        struct best_history *best;
         struct trade_store *trades;
         struct candle_chain *candles;
     };
@@ -93,7 +93,7 @@ void audit_member_set_row(audit_member *member, const topic_row *row);
 
 /* Save the audit without its statistics, or load it into one that the same members have joined, in
  * the order of their indexes. */
-void audit_walk(audit *a, state_io *io);
+void audit_serialize(audit *a, state_io *io);
 
 audit_member *audit_member_at(audit *a, uint32_t index);
 uint32_t audit_member_count(const audit *a);
@@ -138,9 +138,9 @@ typedef struct audit_verdict {
     audit_item items[AUDIT_ITEMS_MAX]; /* more than that are only counted */
 } audit_verdict;
 
-/* Take a frame of a member, decoded; t is its track, which has taken it. Fills out. */
-void audit_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                track *t, audit_verdict *out);
+/* Apply a frame of a member, decoded; t is its track, which has applied it. Fills out. */
+void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                 track *t, audit_verdict *out);
 
 /* A frame of the member could not be decoded: its content is unknown. */
 void audit_skip(audit *a, audit_member *member, uint64_t recv_ns);

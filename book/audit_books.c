@@ -25,32 +25,32 @@ static uint32_t common_depth(const audit_member *a, const audit_member *b)
     return one < other ? one : other;
 }
 
-static uint32_t depth_index(const book_memory *memory, uint32_t depth)
+static uint32_t depth_index(const book_history *past, uint32_t depth)
 {
     uint32_t at = 0;
-    while (at < memory->depth_count && memory->depths[at] != depth)
+    while (at < past->depth_count && past->depths[at] != depth)
         at++;
     return at;
 }
 
-static void add_depth(book_memory *memory, uint32_t depth)
+static void add_depth(book_history *past, uint32_t depth)
 {
-    if (depth_index(memory, depth) < memory->depth_count || memory->depth_count == AUDIT_DEPTHS_MAX)
+    if (depth_index(past, depth) < past->depth_count || past->depth_count == AUDIT_DEPTHS_MAX)
         return;
-    memory->depths[memory->depth_count++] = depth;
+    past->depths[past->depth_count++] = depth;
 }
 
 void audit_books_joined(audit *a)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
-        book_memory *memory = a->members[i]->books;
+        book_history *past = a->members[i]->books;
         if (a->members[i]->part != AUDIT_BOOK)
             continue;
-        memory->depth_count = 0;
-        memory->count = 0; /* hashes are of other depths now */
+        past->depth_count = 0;
+        past->count = 0; /* hashes are of other depths now */
         for (uint32_t k = 0; k < a->member_count; k++) {
             if (k != i && a->members[k]->part == AUDIT_BOOK)
-                add_depth(memory, common_depth(a->members[i], a->members[k]));
+                add_depth(past, common_depth(a->members[i], a->members[k]));
         }
     }
 }
@@ -58,27 +58,27 @@ void audit_books_joined(audit *a)
 /* ---- states ---- */
 
 /* The state that is back steps before the newest. */
-static book_state *state_back(book_memory *memory, uint32_t back)
+static book_state *state_back(book_history *past, uint32_t back)
 {
-    TD_ASSERT_SLOW(back < memory->count);
-    return &memory->states[(memory->newest + LIMIT_AUDIT_STATES - back) % LIMIT_AUDIT_STATES];
+    TD_ASSERT_SLOW(back < past->count);
+    return &past->states[(past->newest + LIMIT_AUDIT_STATES - back) % LIMIT_AUDIT_STATES];
 }
 
 /* Remember the current state of the book. A number that falls begins a new memory. */
-static book_state *remember(book_memory *memory, int64_t seq, uint64_t recv_ns, track *t)
+static book_state *remember(book_history *past, int64_t seq, uint64_t recv_ns, track *t)
 {
-    if (memory->count > 0 && seq < state_back(memory, 0)->seq)
-        memory->count = 0;
-    if (memory->since_ns == 0)
-        memory->since_ns = recv_ns;
-    memory->newest = memory->count == 0 ? 0 : (memory->newest + 1) % LIMIT_AUDIT_STATES;
-    if (memory->count < LIMIT_AUDIT_STATES)
-        memory->count++;
-    book_state *state = &memory->states[memory->newest];
+    if (past->count > 0 && seq < state_back(past, 0)->seq)
+        past->count = 0;
+    if (past->since_ns == 0)
+        past->since_ns = recv_ns;
+    past->newest = past->count == 0 ? 0 : (past->newest + 1) % LIMIT_AUDIT_STATES;
+    if (past->count < LIMIT_AUDIT_STATES)
+        past->count++;
+    book_state *state = &past->states[past->newest];
     state->seq = seq;
     state->recv_ns = recv_ns;
-    for (uint32_t i = 0; i < memory->depth_count; i++)
-        state->hashes[i] = track_hash_best(t, memory->depths[i]);
+    for (uint32_t i = 0; i < past->depth_count; i++)
+        state->hashes[i] = track_hash_best(t, past->depths[i]);
     for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
         book_level best;
         int has_best = book_level_at(track_book(t), (msg_side)at, 0, &best);
@@ -88,16 +88,16 @@ static book_state *remember(book_memory *memory, int64_t seq, uint64_t recv_ns, 
 }
 
 /* The state of exactly that number; NULL if absent, *too_old 1 if there might have been. */
-static const book_state *find_state(book_memory *memory, int64_t seq, int *too_old)
+static const book_state *find_state(book_history *past, int64_t seq, int *too_old)
 {
-    for (uint32_t back = 0; back < memory->count; back++) {
-        const book_state *state = state_back(memory, back);
+    for (uint32_t back = 0; back < past->count; back++) {
+        const book_state *state = state_back(past, back);
         if (state->seq == seq)
             return state;
         if (state->seq < seq)
             return NULL;
     }
-    *too_old = memory->count == LIMIT_AUDIT_STATES;
+    *too_old = past->count == LIMIT_AUDIT_STATES;
     return NULL;
 }
 
@@ -199,13 +199,13 @@ static audit_member *reference_book(audit *a, uint32_t line)
 
 /* The states around a number: the last one at or before it, the first one at or after it. Either
  * may be NULL. */
-static void find_around(book_memory *memory, int64_t seq, const book_state **before,
+static void find_around(book_history *past, int64_t seq, const book_state **before,
                         const book_state **after)
 {
     *before = NULL;
     *after = NULL;
-    for (uint32_t back = 0; back < memory->count && *before == NULL; back++) {
-        const book_state *state = state_back(memory, back);
+    for (uint32_t back = 0; back < past->count && *before == NULL; back++) {
+        const book_state *state = state_back(past, back);
         if (state->seq >= seq)
             *after = state;
         if (state->seq <= seq)
@@ -222,11 +222,11 @@ static int is_best(const book_state *state, int side, td_decimal price)
  * two states they are nearly always those of one of the two (275 of 275 recorded tickers, 6.7), but
  * the price may have been elsewhere in between: that is counted, and proves nothing. */
 static void judge_best(audit *a, audit_member *member, const best_waiting *waiting,
-                       book_memory *memory, audit_verdict *out)
+                       book_history *past, audit_verdict *out)
 {
     const book_state *before;
     const book_state *after;
-    find_around(memory, waiting->seq, &before, &after);
+    find_around(past, waiting->seq, &before, &after);
     if (before == NULL || after == NULL) {
         a->stats.best.skipped++;
         return;
@@ -251,19 +251,19 @@ static void judge_best(audit *a, audit_member *member, const best_waiting *waiti
 }
 
 /* Judge tickers whose number the book has reached. */
-static void judge_waiting(audit *a, audit_member *member, book_memory *memory, audit_verdict *out)
+static void judge_waiting(audit *a, audit_member *member, book_history *past, audit_verdict *out)
 {
-    best_memory *best = member->best;
-    int64_t reached = memory->count == 0 ? INT64_MIN : state_back(memory, 0)->seq;
+    best_history *best = member->best;
+    int64_t reached = past->count == 0 ? INT64_MIN : state_back(past, 0)->seq;
     uint32_t done = 0;
     while (done < best->count && best->waiting[done].seq <= reached)
-        judge_best(a, member, &best->waiting[done++], memory, out);
+        judge_best(a, member, &best->waiting[done++], past, out);
     for (uint32_t i = done; i < best->count; i++)
         best->waiting[i - done] = best->waiting[i];
     best->count -= done;
 }
 
-static void merge_price(best_memory *best, msg_side side, const msg_item *item, msg_member member)
+static void merge_price(best_history *best, msg_side side, const msg_item *item, msg_member member)
 {
     const msg_value *value = msg_value_find(item->values, item->value_count, member);
     if (value == NULL || value->type != VALUE_DECIMAL)
@@ -273,15 +273,15 @@ static void merge_price(best_memory *best, msg_side side, const msg_item *item, 
     best->price[side] = has_price ? value->as.decimal : (td_decimal){0, 0};
 }
 
-void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                     audit_verdict *out)
+void audit_best_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                      audit_verdict *out)
 {
-    best_memory *best = member->best;
+    best_history *best = member->best;
     int64_t seq;
     if (!message_is_record(m) || !number_of(&m->head, member->rule_member, &seq))
         return;
     if (m->head.kind == FRAME_SNAPSHOT)
-        *best = (best_memory){0};
+        *best = (best_history){0};
     for (size_t i = 0; i < m->record.item_count; i++) {
         merge_price(best, SIDE_BUY, &m->record.items[i], MEMBER_BID1_PRICE);
         merge_price(best, SIDE_SELL, &m->record.items[i], MEMBER_ASK1_PRICE);
@@ -300,8 +300,8 @@ void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, c
 
 /* ---- a frame of a book ---- */
 
-void audit_books_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                      track *t, audit_verdict *out)
+void audit_books_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                       track *t, audit_verdict *out)
 {
     int64_t seq;
     TD_ASSERT(t != NULL);
@@ -324,7 +324,7 @@ void audit_books_take(audit *a, audit_member *member, const audit_frame *frame, 
 
 /* ---- save, load ---- */
 
-static void pair_walk(book_pair *pair, state_io *io)
+static void pair_serialize(book_pair *pair, state_io *io)
 {
     state_i64(io, &pair->equal_seq);
     state_u64(io, &pair->equal_ns);
@@ -340,48 +340,48 @@ static void pair_walk(book_pair *pair, state_io *io)
 }
 
 /* States, oldest first. */
-static void states_walk(book_memory *memory, state_io *io)
+static void states_serialize(book_history *past, state_io *io)
 {
     enum { STATE_BYTES = 34 }; /* number, time, two prices */
-    uint32_t count = state_count(io, memory->count, LIMIT_AUDIT_STATES, STATE_BYTES);
+    uint32_t count = state_count(io, past->count, LIMIT_AUDIT_STATES, STATE_BYTES);
     if (state_is_loading(io)) {
-        memory->count = count;
-        memory->newest = count == 0 ? 0 : count - 1;
+        past->count = count;
+        past->newest = count == 0 ? 0 : count - 1;
     }
     for (uint32_t back = count; back-- > 0;) {
-        book_state *state = state_back(memory, back);
+        book_state *state = state_back(past, back);
         state_i64(io, &state->seq);
         state_u64(io, &state->recv_ns);
-        for (uint32_t i = 0; i < memory->depth_count; i++)
+        for (uint32_t i = 0; i < past->depth_count; i++)
             state_u64(io, &state->hashes[i]);
         for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
             state_decimal(io, &state->best[at]);
     }
 }
 
-void book_memory_walk(book_memory *memory, size_t count, uint32_t own_index, state_io *io)
+void book_history_serialize(book_history *past, size_t count, uint32_t own_index, state_io *io)
 {
-    memory->depth_count = state_count(io, memory->depth_count, AUDIT_DEPTHS_MAX, sizeof(uint32_t));
-    for (uint32_t i = 0; i < memory->depth_count; i++)
-        state_u32(io, &memory->depths[i]);
-    states_walk(memory, io);
+    past->depth_count = state_count(io, past->depth_count, AUDIT_DEPTHS_MAX, sizeof(uint32_t));
+    for (uint32_t i = 0; i < past->depth_count; i++)
+        state_u32(io, &past->depths[i]);
+    states_serialize(past, io);
     for (size_t i = own_index + 1; i < count; i++)
-        pair_walk(&memory->with[i], io);
-    state_u64(io, &memory->since_ns);
-    state_check(io, memory->since_ns != 0 || memory->count == 0);
+        pair_serialize(&past->with[i], io);
+    state_u64(io, &past->since_ns);
+    state_check(io, past->since_ns != 0 || past->count == 0);
 }
 
-void best_memory_walk(best_memory *memory, state_io *io)
+void best_history_serialize(best_history *past, state_io *io)
 {
     enum { WAITING_BYTES = 34 };
-    memory->count = state_count(io, memory->count, AUDIT_TICKERS_MAX, WAITING_BYTES);
-    for (uint32_t i = 0; i < memory->count; i++) {
-        best_waiting *waiting = &memory->waiting[i];
+    past->count = state_count(io, past->count, AUDIT_TICKERS_MAX, WAITING_BYTES);
+    for (uint32_t i = 0; i < past->count; i++) {
+        best_waiting *waiting = &past->waiting[i];
         state_i64(io, &waiting->seq);
         state_u64(io, &waiting->recv_ns);
         for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
             state_decimal(io, &waiting->price[at]);
     }
     for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-        state_decimal(io, &memory->price[at]);
+        state_decimal(io, &past->price[at]);
 }

@@ -31,7 +31,7 @@ typedef struct book_pair {
 } book_pair;
 
 /* What is remembered of one book: its last states, oldest overwritten, numbers rising. */
-typedef struct book_memory {
+typedef struct book_history {
     book_state states[LIMIT_AUDIT_STATES];
     uint32_t count;                    /* states held */
     uint32_t newest;                   /* index of the last one, if count > 0 */
@@ -39,7 +39,7 @@ typedef struct book_memory {
     uint32_t depth_count;
     book_pair with[LIMIT_AUDIT_MEMBERS]; /* by the index of the other, which joined later */
     uint64_t since_ns;                   /* first state since this memory began */
-} book_memory;
+} book_history;
 
 enum { AUDIT_TICKERS_MAX = 8 }; /* that wait for the next state of the book */
 
@@ -50,11 +50,11 @@ typedef struct best_waiting {
     td_decimal price[2]; /* by msg_side; 0: it has none */
 } best_waiting;
 
-typedef struct best_memory {
+typedef struct best_history {
     best_waiting waiting[AUDIT_TICKERS_MAX]; /* oldest first */
     uint32_t count;
     td_decimal price[2]; /* the same, merged: a delta has what changed */
-} best_memory;
+} best_history;
 
 __extension__ typedef __int128 sum128;
 
@@ -146,28 +146,28 @@ static inline audit_item *audit_emit(audit_verdict *out, audit_event event, rule
 void audit_books_joined(audit *a);
 
 /* A frame of a book, of a ticker. */
-void audit_books_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                      track *t, audit_verdict *out);
-void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                     audit_verdict *out);
+void audit_books_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                       track *t, audit_verdict *out);
+void audit_best_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                      audit_verdict *out);
 
 /* Save the memory of a member, or load it; count: members of the audit. */
-void book_memory_walk(book_memory *memory, size_t count, uint32_t own_index, state_io *io);
-void best_memory_walk(best_memory *memory, state_io *io);
+void book_history_serialize(book_history *past, size_t count, uint32_t own_index, state_io *io);
+void best_history_serialize(best_history *past, state_io *io);
 
 /* ---- audit_trades.c ---- */
 
 /* The same; and after all members are loaded: 0 if a chain refers to trades that are not there. */
-void trade_store_walk(trade_store *store, state_io *io);
-void candle_chain_walk(candle_chain *chain, state_io *io);
+void trade_store_serialize(trade_store *store, state_io *io);
+void candle_chain_serialize(candle_chain *chain, state_io *io);
 int audit_chains_fit(const audit *a);
 
 /* The member's next frame is of another connection. */
 void audit_trades_connect(audit *a, const audit_member *member);
-void audit_trades_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                       audit_verdict *out);
-void audit_candles_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+void audit_trades_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
                         audit_verdict *out);
+void audit_candles_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                         audit_verdict *out);
 void audit_trades_skip(audit *a, audit_member *member, uint64_t recv_ns);
 void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns, audit_verdict *out);
 

@@ -55,7 +55,7 @@ static int sum_fits(const trade_sum *sum)
            sum->turnover >= -SUM_MAX;
 }
 
-static void sum128_walk(sum128 *value, state_io *io)
+static void sum128_serialize(sum128 *value, state_io *io)
 {
     uint64_t low = (uint64_t)*value;
     uint64_t high = (uint64_t)((usum128)*value >> 64);
@@ -64,14 +64,14 @@ static void sum128_walk(sum128 *value, state_io *io)
     *value = (sum128)((usum128)high << 64 | low);
 }
 
-static void trade_sum_walk(trade_sum *sum, state_io *io)
+static void trade_sum_serialize(trade_sum *sum, state_io *io)
 {
-    sum128_walk(&sum->volume, io);
-    sum128_walk(&sum->turnover, io);
+    sum128_serialize(&sum->volume, io);
+    sum128_serialize(&sum->turnover, io);
     state_check(io, sum_fits(sum));
 }
 
-void trade_store_walk(trade_store *s, state_io *io)
+void trade_store_serialize(trade_store *s, state_io *io)
 {
     enum { MARK_BYTES = 40 };
     uint32_t capacity = (uint32_t)s->capacity; /* when trades are dropped depends on it */
@@ -79,13 +79,13 @@ void trade_store_walk(trade_store *s, state_io *io)
     state_check(io, capacity <= LIMIT_AUDIT_TRADES && (capacity & (capacity - 1)) == 0);
     if (state_is_loading(io) && !io->is_failed && capacity > 0)
         s->marks = td_array_reach(s->marks, &s->capacity, capacity - 1, sizeof *s->marks);
-    trade_sum_walk(&s->before, io);
+    trade_sum_serialize(&s->before, io);
     state_u64(io, &s->first);
     state_check(io, s->first < UINT64_MAX / 2);
     state_u64(io, &s->since_ns);
     s->count = state_count(io, s->count, s->capacity, MARK_BYTES);
     for (uint32_t i = 0; i < s->count; i++) {
-        trade_sum_walk(&s->marks[i].sum, io);
+        trade_sum_serialize(&s->marks[i].sum, io);
         state_i64(io, &s->marks[i].exchange_ns);
         state_check(io, s->marks[i].exchange_ns >= 0);
     }
@@ -240,31 +240,31 @@ static uint64_t trade_store_match(const trade_store *s, uint64_t from, uint64_t 
 
 /* ---- candles: save, load ---- */
 
-static void reading_walk(reading *r, state_io *io)
+static void reading_serialize(reading *r, state_io *io)
 {
     state_i64(io, &r->start_ns);
     state_i64(io, &r->end_ns);
     state_i64(io, &r->made_ns);
     state_check(io, r->made_ns >= 0 && r->made_ns <= MADE_NS_MAX);
     state_u64(io, &r->recv_ns);
-    trade_sum_walk(&r->sum, io);
+    trade_sum_serialize(&r->sum, io);
     state_flag(io, &r->has_turnover);
 }
 
-void candle_chain_walk(candle_chain *chain, state_io *io)
+void candle_chain_serialize(candle_chain *chain, state_io *io)
 {
     enum { READING_BYTES = 65 };
     uint8_t kind = (uint8_t)chain->kind;
     state_u8(io, &kind);
     state_check(io, kind <= BASE_KNOWN);
     chain->kind = io->is_failed ? BASE_NONE : (base_kind)kind;
-    reading_walk(&chain->base, io);
+    reading_serialize(&chain->base, io);
     state_u64(io, &chain->frame_before_ns);
     state_u64(io, &chain->low);
     state_u64(io, &chain->high);
     chain->count = state_count(io, chain->count, READINGS_MAX, READING_BYTES);
     for (uint32_t i = 0; i < chain->count; i++)
-        reading_walk(&chain->waiting[i], io);
+        reading_serialize(&chain->waiting[i], io);
     state_flag(io, &chain->has_base);
     state_flag(io, &chain->had_reading);
 }
@@ -602,8 +602,8 @@ static void add_reading(audit *a, candle_chain *chain, const reading *r)
     chain->waiting[chain->count++] = *r;
 }
 
-void audit_candles_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                        audit_verdict *out)
+void audit_candles_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                         audit_verdict *out)
 {
     candle_chain *chain = member->candles;
     TD_ASSERT(member->part == AUDIT_CANDLES);
@@ -668,8 +668,8 @@ void audit_trades_connect(audit *a, const audit_member *member)
     forget_chains(a, member);
 }
 
-void audit_trades_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                       audit_verdict *out)
+void audit_trades_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                        audit_verdict *out)
 {
     TD_ASSERT(member->part == AUDIT_TRADES);
     if (member->trades->since_ns == 0)

@@ -424,7 +424,7 @@ void book_copy(book *b, const book *from)
         hash_all(b);
 }
 
-static void side_walk(book_side *side, state_io *io)
+static void side_serialize(book_side *side, state_io *io)
 {
     side->count = state_count(io, side->count, LIMIT_BOOK_LEVELS, 2 * sizeof(int64_t));
     if (side->count > side->capacity)
@@ -437,7 +437,7 @@ static void side_walk(book_side *side, state_io *io)
     }
 }
 
-void book_walk(book *b, state_io *io)
+void book_serialize(book *b, state_io *io)
 {
     TD_ASSERT(!state_is_loading(io) || !b->is_hashing); /* sums are made again from the levels */
     state_u8(io, &b->price_scale);
@@ -445,7 +445,7 @@ void book_walk(book *b, state_io *io)
     state_check(io, b->price_scale <= TD_DECIMAL_SCALE_MAX);
     state_check(io, b->size_scale <= TD_DECIMAL_SCALE_MAX);
     for (size_t at = 0; at < SIDES; at++)
-        side_walk(&b->sides[at], io);
+        side_serialize(&b->sides[at], io);
 }
 
 size_t book_level_count(const book *b, msg_side at)

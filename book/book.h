@@ -64,7 +64,7 @@ void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 void book_copy(book *to, const book *from);
 
 /* Save the levels, or load them into an empty book. */
-void book_walk(book *book, state_io *io);
+void book_serialize(book *book, state_io *io);
 
 /* Levels of one side now. */
 size_t book_level_count(const book *book, msg_side side);

@@ -125,7 +125,7 @@ static int is_restart(const track *t, const msg_head *head)
 
 /* A snapshot starts everything over; where none is needed (every frame of the topic is a full
  * picture) it only mends the book, unless the service itself restarted. */
-static void take_snapshot(track *t, const msg_head *head)
+static void apply_snapshot(track *t, const msg_head *head)
 {
     t->is_broken = 0;
     t->is_anchored = 1;
@@ -224,7 +224,7 @@ void track_apply(track *t, const message *m, verdict *out)
                          .was_anchored = t->is_anchored};
     facts.is_delta = m->head.kind == FRAME_DELTA && !facts.is_snapshot;
     if (facts.is_snapshot)
-        take_snapshot(t, &m->head);
+        apply_snapshot(t, &m->head);
     else if (is_stateless(t))
         t->is_broken = 0;
     facts.judges_content = t->is_anchored && !t->is_broken;
@@ -283,7 +283,7 @@ void track_reset(track *t)
 /* ---- save, load ---- */
 
 /* What rules read of the frame before. */
-static void seq_range_walk(seq_range *c, state_io *io)
+static void seq_range_serialize(seq_range *c, state_io *io)
 {
     state_flag(io, &c->is_known);
     state_flag(io, &c->was_seen);
@@ -291,7 +291,7 @@ static void seq_range_walk(seq_range *c, state_io *io)
     state_i64(io, &c->last);
 }
 
-static void depth_walk(depth_state *depth, state_io *io)
+static void depth_serialize(depth_state *depth, state_io *io)
 {
     uint8_t is = (uint8_t)*depth;
     state_u8(io, &is);
@@ -299,17 +299,17 @@ static void depth_walk(depth_state *depth, state_io *io)
     *depth = (depth_state)(is % (DEPTH_OVER + 1));
 }
 
-void track_walk(track *t, state_io *io)
+void track_serialize(track *t, state_io *io)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
     state_flag(io, &t->is_anchored);
     state_flag(io, &t->is_broken);
     state_flag(io, &t->has_snapshot);
     for (size_t i = 0; i < SEQ_NUMBERS; i++)
-        seq_range_walk(&t->seqs[i], io);
-    seq_range_walk(&t->time, io);
-    depth_walk(&t->depth[SIDE_BUY], io);
-    depth_walk(&t->depth[SIDE_SELL], io);
+        seq_range_serialize(&t->seqs[i], io);
+    seq_range_serialize(&t->time, io);
+    depth_serialize(&t->depth[SIDE_BUY], io);
+    depth_serialize(&t->depth[SIDE_SELL], io);
     t->version_bytes = state_count(io, t->version_bytes, VERSION_BYTES, 1);
     state_raw(io, t->version, t->version_bytes);
     uint8_t has_entries = t->entries != NULL; /* maybe of a row before this one */
@@ -318,9 +318,9 @@ void track_walk(track *t, state_io *io)
         t->entries = track_entries_open();
     state_check(io, has_entries || t->entries == NULL);
     if (has_entries)
-        track_entries_walk(t->entries, io);
+        track_entries_serialize(t->entries, io);
     if (t->book != NULL)
-        book_walk(t->book, io);
+        book_serialize(t->book, io);
 }
 
 /* ---- questions ---- */

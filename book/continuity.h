@@ -85,7 +85,7 @@ void track_join(track *track);
 
 /* Save what the track remembers, its book included, or load it into one that was just opened with
  * the same row. */
-void track_walk(track *track, state_io *io);
+void track_serialize(track *track, state_io *io);
 
 /* Bytes of memory that the track holds, its book included. */
 size_t track_bytes(const track *track);

@@ -28,17 +28,17 @@ typedef struct id_set {
 } id_set;
 
 /* When the newer set is full it becomes the older one, which is forgotten. */
-typedef struct id_memory {
+typedef struct id_history {
     id_set sets[2];
     uint32_t newer;
-} id_memory;
+} id_history;
 
 struct track_entries {
     symbol_number *numbers;
     size_t number_capacity;
     slot_table by_key; /* of numbers */
-    id_memory ids;
-    id_memory frames;     /* canonical hashes of messages */
+    id_history ids;
+    id_history frames;    /* canonical hashes of messages */
     int64_t candle_start; /* ns; if has_candle */
     int64_t closed_start; /* of the last candle that was closed; if has_closed */
     uint8_t has_candle;
@@ -53,7 +53,7 @@ track_entries *track_entries_open(void)
     return td_alloc_zero(1, sizeof(track_entries));
 }
 
-static void ids_fini(id_memory *ids)
+static void ids_fini(id_history *ids)
 {
     for (size_t i = 0; i < 2; i++) {
         td_free(ids->sets[i].keys);
@@ -61,7 +61,7 @@ static void ids_fini(id_memory *ids)
     }
 }
 
-static size_t ids_bytes(const id_memory *ids)
+static size_t ids_bytes(const id_history *ids)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < 2; i++)
@@ -70,7 +70,7 @@ static size_t ids_bytes(const id_memory *ids)
     return bytes;
 }
 
-static void ids_forget(id_memory *ids)
+static void ids_forget(id_history *ids)
 {
     slot_table_clear(&ids->sets[0].by_key);
     slot_table_clear(&ids->sets[1].by_key);
@@ -95,7 +95,7 @@ static void id_set_add(id_set *set, uint64_t key)
 }
 
 /* Remember an id by its hash. 1 if it was there already: one of the last most is. */
-static int id_is_known(id_memory *ids, uint32_t most, uint64_t key)
+static int id_is_known(id_history *ids, uint32_t most, uint64_t key)
 {
     if (id_set_has(&ids->sets[ids->newer], key) || id_set_has(&ids->sets[ids->newer ^ 1], key))
         return 1;
@@ -126,7 +126,7 @@ size_t track_entries_bytes(const track_entries *e)
 }
 
 /* Numbers in the order in which they were first seen. */
-static void numbers_walk(track_entries *e, state_io *io)
+static void numbers_serialize(track_entries *e, state_io *io)
 {
     uint32_t count = state_count(io, e->by_key.count, LIMIT_TRACK_SYMBOLS, sizeof e->numbers[0]);
     for (uint32_t i = 0; i < count; i++) {
@@ -139,7 +139,7 @@ static void numbers_walk(track_entries *e, state_io *io)
 }
 
 /* The older set first. */
-static void ids_walk(id_memory *ids, uint32_t most, state_io *io)
+static void ids_serialize(id_history *ids, uint32_t most, state_io *io)
 {
     for (uint32_t i = 1; i <= 2; i++) {
         id_set *set = &ids->sets[(ids->newer + i) % 2];
@@ -153,12 +153,12 @@ static void ids_walk(id_memory *ids, uint32_t most, state_io *io)
     }
 }
 
-void track_entries_walk(track_entries *e, state_io *io)
+void track_entries_serialize(track_entries *e, state_io *io)
 {
     TD_ASSERT(!e->unjudged); /* which lasts for one frame */
-    numbers_walk(e, io);
-    ids_walk(&e->ids, LIMIT_TRACK_IDS, io);
-    ids_walk(&e->frames, LIMIT_TRACK_FRAMES, io);
+    numbers_serialize(e, io);
+    ids_serialize(&e->ids, LIMIT_TRACK_IDS, io);
+    ids_serialize(&e->frames, LIMIT_TRACK_FRAMES, io);
     state_i64(io, &e->candle_start);
     state_i64(io, &e->closed_start);
     state_flag(io, &e->has_candle);

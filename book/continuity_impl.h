@@ -127,7 +127,7 @@ void track_entries_close(track_entries *entries);
 size_t track_entries_bytes(const track_entries *entries);
 
 /* Save what is remembered, or load it into what was just opened. */
-void track_entries_walk(track_entries *entries, state_io *io);
+void track_entries_serialize(track_entries *entries, state_io *io);
 
 /* A new connection: what came before binds nothing. */
 void track_entries_forget(track_entries *entries);

@@ -10,11 +10,11 @@
 enum { STATE_VERSION = 1 };
 
 /* What came over one connection of a topic at a time. */
-typedef struct topic_place {
+typedef struct topic_conn {
     track *track; /* NULL before the first frame */
     const topic_row *row;
     size_t bytes; /* of the track, as counted */
-} topic_place;
+} topic_conn;
 
 struct symbol_state {
     symbol_topic **topics;
@@ -44,10 +44,10 @@ void symbol_state_close(symbol_state *s)
         return;
     for (size_t i = 0; i < s->topic_count; i++) {
         symbol_topic *t = s->topics[i];
-        for (size_t k = 0; k < t->place_count; k++)
-            track_close(t->places[k].track);
-        td_free(t->places);
-        follow_fini(&t->follow);
+        for (size_t k = 0; k < t->conn_count; k++)
+            track_close(t->conns[k].track);
+        td_free(t->conns);
+        conn_choice_fini(&t->choice);
         td_free(t->name);
         td_free(t);
     }
@@ -104,19 +104,19 @@ static void set_row(symbol_topic *t, const topic_row *row)
     t->is_compared = s->audits == SYMBOL_WITH_AUDITS && part == t->part && part != AUDIT_NONE;
 }
 
-static topic_place *place_at(symbol_topic *t, uint32_t place)
+static topic_conn *conn_at(symbol_topic *t, uint32_t conn_index)
 {
-    const size_t place_bytes = sizeof *t->places + sizeof *t->follow.conns;
-    if (TD_UNLIKELY(place >= t->place_count)) {
-        t->owner->bytes -= t->place_count * place_bytes;
-        t->places = td_array_reach(t->places, &t->place_count, place, sizeof *t->places);
-        t->owner->bytes += t->place_count * place_bytes;
+    const size_t conn_bytes = sizeof *t->conns + sizeof *t->choice.conns;
+    if (TD_UNLIKELY(conn_index >= t->conn_count)) {
+        t->owner->bytes -= t->conn_count * conn_bytes;
+        t->conns = td_array_reach(t->conns, &t->conn_count, conn_index, sizeof *t->conns);
+        t->owner->bytes += t->conn_count * conn_bytes;
     }
-    return &t->places[place];
+    return &t->conns[conn_index];
 }
 
 /* The frame's connection or row is another one than before. */
-static symbol_step turn(const symbol_state *s, topic_place *p, const topic_row *row, int is_same)
+static symbol_step turn(const symbol_state *s, topic_conn *p, const topic_row *row, int is_same)
 {
     if (p->track == NULL || strcmp(p->row->pattern, row->pattern) != 0) {
         symbol_step step = p->track == NULL ? SYMBOL_BEGINS : SYMBOL_NEW_TOPIC;
@@ -140,7 +140,7 @@ static symbol_step turn(const symbol_state *s, topic_place *p, const topic_row *
 static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_verdict *out)
 {
     symbol_state *s = t->owner;
-    const follow_conn *conn = &t->follow.conns[frame->place];
+    const choice_conn *conn = &t->choice.conns[frame->conn_index];
     if (s->audit == NULL)
         s->audit = audit_open();
     if (t->member == NULL && !t->is_refused) {
@@ -162,15 +162,15 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
                               .conn = conn->number,
                               .granted_ns = frame->granted_ns};
     audit_member_set_row(t->member, frame->row);
-    audit_take(s->audit, t->member, &from, frame->content.message, of, &out->audit);
+    audit_apply(s->audit, t->member, &from, frame->content.message, of, &out->audit);
     s->audit_bytes = audit_bytes(s->audit);
 }
 
 void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict *out)
 {
     TD_ASSERT_SLOW(frame->row != NULL);
-    int is_same = follow_note(&t->follow, frame);
-    topic_place *p = place_at(t, frame->place);
+    int is_same = conn_choice_note(&t->choice, frame);
+    topic_conn *p = conn_at(t, frame->conn_index);
     if (TD_UNLIKELY(frame->row != t->row))
         set_row(t, frame->row);
     out->step = TD_LIKELY(is_same && p->row == frame->row) ? SYMBOL_CONTINUES
@@ -193,9 +193,9 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
 
 void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
 {
-    for (size_t i = 0; i < t->place_count; i++) {
-        if (t->places[i].track != NULL)
-            track_skip(t->places[i].track);
+    for (size_t i = 0; i < t->conn_count; i++) {
+        if (t->conns[i].track != NULL)
+            track_skip(t->conns[i].track);
     }
     if (t->member != NULL)
         audit_skip(t->owner->audit, t->member, recv_ns);
@@ -205,7 +205,7 @@ void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
 
 track *symbol_topic_track(const symbol_topic *t)
 {
-    return t->follow.followed < t->place_count ? t->places[t->follow.followed].track : NULL;
+    return t->choice.followed < t->conn_count ? t->conns[t->choice.followed].track : NULL;
 }
 
 void symbol_state_finish(symbol_state *s, uint64_t end_ns, audit_verdict *out)
@@ -223,7 +223,7 @@ void symbol_state_add_stats(const symbol_state *s, audit_stats *sum)
 
 /* ---- save, load ---- */
 
-static void place_walk(topic_place *p, state_io *io)
+static void conn_serialize(topic_conn *p, state_io *io)
 {
     uint8_t has_track = p->track != NULL;
     state_flag(io, &has_track);
@@ -234,11 +234,11 @@ static void place_walk(topic_place *p, state_io *io)
         return;
     if (state_is_loading(io))
         p->track = track_open(p->row);
-    track_walk(p->track, io);
+    track_serialize(p->track, io);
     p->bytes = track_bytes(p->track);
 }
 
-static void topic_walk(symbol_topic *t, state_io *io)
+static void topic_serialize(symbol_topic *t, state_io *io)
 {
     uint8_t has_row = t->row != NULL;
     uint8_t part = (uint8_t)t->part;
@@ -258,17 +258,17 @@ static void topic_walk(symbol_topic *t, state_io *io)
         set_row(t, row);
     }
     state_flag(io, &t->is_refused);
-    follow_walk(&t->follow, io);
-    for (uint32_t i = 0; i < t->follow.count; i++) {
-        topic_place *p = place_at(t, i);
-        place_walk(p, io);
+    conn_choice_serialize(&t->choice, io);
+    for (uint32_t i = 0; i < t->choice.count; i++) {
+        topic_conn *p = conn_at(t, i);
+        conn_serialize(p, io);
         if (state_is_loading(io))
             t->owner->bytes += p->bytes;
     }
 }
 
 /* The audit's members, each with its topic; then what they remember. */
-static void audit_state_walk(symbol_state *s, state_io *io)
+static void audit_state_serialize(symbol_state *s, state_io *io)
 {
     enum { MEMBER_BYTES = 16 };
     uint32_t has = s->audit == NULL ? 0 : audit_member_count(s->audit);
@@ -292,10 +292,10 @@ static void audit_state_walk(symbol_state *s, state_io *io)
             t->member = audit_join(s->audit, row, t->line, t);
     }
     if (count > 0)
-        audit_walk(s->audit, io);
+        audit_serialize(s->audit, io);
 }
 
-static void walk(symbol_state *s, state_io *io)
+static void serialize(symbol_state *s, state_io *io)
 {
     enum { TOPICS_MAX = 4096, TOPIC_BYTES = 9 };
     uint8_t version = STATE_VERSION;
@@ -315,17 +315,17 @@ static void walk(symbol_state *s, state_io *io)
         symbol_topic *t =
             state_is_loading(io) ? symbol_state_topic(s, td_bytes_str(name), line) : s->topics[i];
         state_check(io, s->topic_count > i); /* no topic is there twice */
-        topic_walk(t, io);
+        topic_serialize(t, io);
     }
     if (!io->is_failed)
-        audit_state_walk(s, io);
+        audit_state_serialize(s, io);
 }
 
 td_result symbol_state_save(symbol_state *s, td_buf *out, td_err *err)
 {
     state_io io = {.out = out};
     td_buf_clear(out);
-    walk(s, &io);
+    serialize(s, &io);
     if (!io.is_failed)
         return TD_OK;
     return td_err_set(err, TD_E_LIMIT, "the state of a symbol needs more than %zu bytes",
@@ -336,7 +336,7 @@ td_result symbol_state_load(td_bytes bytes, symbol_audits audits, symbol_state *
 {
     state_io io = {.in = bytes};
     symbol_state *made = symbol_state_open(audits);
-    walk(made, &io);
+    serialize(made, &io);
     if (io.is_failed || io.in.size > 0) {
         symbol_state_close(made);
         return bytes.size > 0 && bytes.data[0] != STATE_VERSION

@@ -4,9 +4,9 @@
  * books, regress. It can be saved and loaded: a loaded one judges what follows as the saved one
  * would have.
  *
- * Several connections may bring a topic at a time: each has a place with a track of its own, and
+ * Several connections may bring a topic at a time: each has an index with a track of its own, and
  * frames of those that are not followed are copies, which take no part in audits. Whoever puts the
- * frames in order judges them so (follow_judge); the state notes which connection each topic
+ * frames in order judges them so (conn_choice_judge); the state notes which connection each topic
  * follows. A track restarts with each connection, and continues under another row of its topic.
  *
  * One thread; no I/O. */
@@ -19,27 +19,27 @@
 #include "base/err.h"
 #include "book/audit.h"
 #include "book/continuity.h"
-#include "book/follow.h"
+#include "book/conn_choice.h"
 #include "schema/frame.h"
 #include "schema/message.h"
 
 typedef struct symbol_state symbol_state;
 
 /* One topic of the symbol, on one line. It lives as long as the state. Callers may set user and
- * read line, name and follow; the rest belongs to the module. */
+ * read line, name and choice; the rest belongs to the module. */
 typedef struct symbol_topic {
     symbol_state *owner;
     void *user; /* the caller's; NULL at first */
     char *name;
     uint32_t line;
-    follow follow;        /* its connections, and which of them it follows, after its last frame */
+    conn_choice choice;   /* its connections, and which of them it follows, after its last frame */
     const topic_row *row; /* of the last frame */
     audit_part part;      /* of the first row */
     uint8_t is_compared;  /* 1: row has that part */
     uint8_t is_refused;   /* 1: the audit was full */
     audit_member *member; /* NULL: none yet */
-    struct topic_place *places;
-    size_t place_count;
+    struct topic_conn *conns;
+    size_t conn_count;
 } symbol_topic;
 
 typedef enum symbol_audits { SYMBOL_WITH_AUDITS, SYMBOL_WITHOUT_AUDITS } symbol_audits;
@@ -57,7 +57,7 @@ symbol_topic *symbol_state_topic(symbol_state *state, td_bytes name, uint32_t li
  * (track_join). */
 void symbol_state_join(symbol_state *state);
 
-/* A frame's relation to the one before, at its place. */
+/* A frame's relation to the one before, at its index. */
 typedef enum symbol_step {
     SYMBOL_BEGINS,     /* there was none */
     SYMBOL_CONTINUES,  /* same connection and topic */

@@ -277,7 +277,7 @@ static td_result note_frame(feed_writer *self, const feed_frame *frame, td_bytes
                                .exchange_topic = route->info->exchange_topic,
                                .bytes = bytes};
     td_result rc = TD_OK;
-    size_t change_count = grants_take(self->granted, &shown);
+    size_t change_count = grants_apply(self->granted, &shown);
     uint32_t segment_number = self->segment_number;
     for (size_t i = 0; i < change_count && rc == TD_OK; i++) {
         const event change = grants_event(self->granted, i);
@@ -335,7 +335,7 @@ static void count_frame(feed_writer *self, const feed_frame *frame, const channe
         count(&counts->unknown, 1);
 }
 
-td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_written *placed,
+td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_written *written,
                             td_err *err)
 {
     TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
@@ -364,10 +364,10 @@ td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_wri
         slot->last_ns = frame->recv_ns;
     }
     count_frame(self, frame, &at.route);
-    if (placed == NULL)
+    if (written == NULL)
         return TD_OK;
-    *placed = at;
-    placed->granted_ns =
+    *written = at;
+    written->granted_ns =
         slot == NULL ? 0 : grants_from_ns(self->granted, (uint32_t)(slot - self->slots));
     return TD_OK;
 }

@@ -73,7 +73,7 @@ void feed_writer_close(feed_writer *self);
 /* Append a frame. placed may be NULL. TD_E_INVALID: a time or an ordinal falls, or the slot
  * has a later connection; what `full` gives. */
 TD_MUST_USE td_result feed_writer_frame(feed_writer *self, const feed_frame *frame,
-                                        feed_written *placed, td_err *err);
+                                        feed_written *written, td_err *err);
 
 /* Append an event. TD_E_LIMIT, what `full` gives. */
 TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,

@@ -15,7 +15,7 @@ enum {
 };
 
 typedef enum topic_state {
-    TOPIC_ASKED,
+    TOPIC_REQUESTED,
     TOPIC_GRANTED,
     TOPIC_LEAVING, /* unsubscribed, not answered yet: frames of it may still come */
     TOPIC_LEFT,    /* refused, or unsubscribed */
@@ -56,7 +56,7 @@ typedef struct grant_change {
 } grant_change;
 
 struct grants {
-    const dialect *spoken;
+    const dialect *dialect;
     grant_slot slots[LIMIT_FEED_SLOTS];
     uint32_t *known; /* by channel: the epoch in which its topic was found granted */
     size_t known_capacity;
@@ -70,7 +70,7 @@ grants *grants_open(const dialect *spoken)
 {
     TD_ASSERT(spoken != NULL);
     grants *self = td_alloc_zero(1, sizeof *self);
-    self->spoken = spoken;
+    self->dialect = spoken;
     self->epoch = 1;
     self->parser = dialect_parser_open();
     return self;
@@ -201,8 +201,8 @@ static grant_topic *get_topic(grants *self, grant_slot *slot, td_bytes name)
         return NULL;
     }
     slot->topics = td_array_grow(slot->topics, at, sizeof *slot->topics);
-    slot->topics[at] =
-        (grant_topic){.name = td_strndup((const char *)name.data, name.size), .state = TOPIC_ASKED};
+    slot->topics[at] = (grant_topic){.name = td_strndup((const char *)name.data, name.size),
+                                     .state = TOPIC_REQUESTED};
     slot_table_put(&slot->by_name, td_xxh64(name.data, name.size), at);
     slot->topic_count++;
     return &slot->topics[at];
@@ -243,7 +243,7 @@ static void ask(grants *self, grant_slot *slot, td_bytes name)
         return;
     topic->request = slot->request_number;
     if (topic->state != TOPIC_GRANTED)
-        topic->state = TOPIC_ASKED;
+        topic->state = TOPIC_REQUESTED;
 }
 
 static void leave(grants *self, grant_slot *slot, size_t at)
@@ -255,11 +255,11 @@ static void leave(grants *self, grant_slot *slot, size_t at)
     topic->request = slot->request_number;
 }
 
-static void take_request(grants *self, grant_slot *slot, const grant_frame *frame)
+static void on_request(grants *self, grant_slot *slot, const grant_frame *frame)
 {
     dialect_request request;
     td_err why;
-    if (request_parse(self->parser, self->spoken, frame->bytes, &request, &why) != TD_OK)
+    if (request_parse(self->parser, self->dialect, frame->bytes, &request, &why) != TD_OK)
         return;
     if (request.kind != REQUEST_SUBSCRIBE && request.kind != REQUEST_UNSUBSCRIBE &&
         request.kind != REQUEST_UNSUBSCRIBE_ALL)
@@ -312,7 +312,7 @@ static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
 }
 
 /* A topic that waited for this answer. Unsubscribed or not: frames of it will tell. */
-static void settle_topic(grants *self, grant_slot *slot, grant_topic *topic,
+static void answer_topic(grants *self, grant_slot *slot, grant_topic *topic,
                          const dialect_answer *answer, uint64_t recv_ns)
 {
     if (topic->state == TOPIC_LEAVING) {
@@ -326,13 +326,13 @@ static void settle_topic(grants *self, grant_slot *slot, grant_topic *topic,
 }
 
 /* An answer may name some of the request's topics only: then more are to come. */
-static void settle(grants *self, grant_slot *slot, size_t at, const dialect_answer *answer,
-                   uint64_t recv_ns)
+static void answer_request(grants *self, grant_slot *slot, size_t at, const dialect_answer *answer,
+                           uint64_t recv_ns)
 {
     TD_ASSERT(at < slot->request_count);
     TD_ASSERT(slot->requests != NULL);
     const open_request *request = &slot->requests[at];
-    topic_state waiting = request->is_leaving ? TOPIC_LEAVING : TOPIC_ASKED;
+    topic_state waiting = request->is_leaving ? TOPIC_LEAVING : TOPIC_REQUESTED;
     int names_any = answer->granted_count + answer->failed_count > 0;
     size_t left = 0;
     for (size_t i = 0; i < slot->topic_count; i++) {
@@ -342,7 +342,7 @@ static void settle(grants *self, grant_slot *slot, size_t at, const dialect_answ
         if (names_any && !dialect_answer_names(answer, topic->name))
             left++;
         else
-            settle_topic(self, slot, topic, answer, recv_ns);
+            answer_topic(self, slot, topic, answer, recv_ns);
     }
     if (left > 0)
         return;
@@ -351,13 +351,13 @@ static void settle(grants *self, grant_slot *slot, size_t at, const dialect_answ
             (slot->request_count - at) * sizeof slot->requests[0]);
 }
 
-static void take_answer(grants *self, grant_slot *slot, const grant_frame *frame)
+static void on_answer(grants *self, grant_slot *slot, const grant_frame *frame)
 {
     dialect_answer answer;
     td_err why;
-    if (answer_parse(self->parser, self->spoken, frame->bytes, &answer, &why) != TD_OK)
+    if (answer_parse(self->parser, self->dialect, frame->bytes, &answer, &why) != TD_OK)
         return;
-    if (answer.kind == ANSWER_AUTH && answer.success == 1 && self->spoken->subscribes_with_auth) {
+    if (answer.kind == ANSWER_AUTH && answer.success == 1 && self->dialect->subscribes_with_auth) {
         grant_topic *all = get_topic(self, slot, td_bytes_str(EVENT_GRANT_ALL));
         if (all != NULL && all->state != TOPIC_GRANTED)
             grant(self, slot, all, 1, frame->recv_ns);
@@ -366,7 +366,7 @@ static void take_answer(grants *self, grant_slot *slot, const grant_frame *frame
         return;
     size_t at = find_request(slot, &answer);
     if (at < slot->request_count)
-        settle(self, slot, at, &answer, frame->recv_ns);
+        answer_request(self, slot, at, &answer, frame->recv_ns);
 }
 
 /* ---- frames ---- */
@@ -375,17 +375,17 @@ static void take_answer(grants *self, grant_slot *slot, const grant_frame *frame
  */
 static int is_covered(const grants *self, const grant_slot *slot, td_bytes name)
 {
-    if (self->spoken->covers == dialect_covers_same)
+    if (self->dialect->covers == dialect_covers_same)
         return 0;
     for (size_t i = 0; i < slot->topic_count; i++) {
         const grant_topic *topic = &slot->topics[i];
-        if (topic->state == TOPIC_GRANTED && self->spoken->covers(td_bytes_str(topic->name), name))
+        if (topic->state == TOPIC_GRANTED && self->dialect->covers(td_bytes_str(topic->name), name))
             return 1;
     }
     return 0;
 }
 
-static void take_data(grants *self, grant_slot *slot, const grant_frame *frame)
+static void on_data(grants *self, grant_slot *slot, const grant_frame *frame)
 {
     td_bytes name = td_bytes_str(frame->exchange_topic);
     size_t at = find_topic(slot, name);
@@ -411,7 +411,7 @@ int grants_knows(const grants *self, frame_role role, uint32_t channel)
     return role != ROLE_CONTROL && role != ROLE_OUT;
 }
 
-size_t grants_take(grants *self, const grant_frame *frame)
+size_t grants_apply(grants *self, const grant_frame *frame)
 {
     self->change_count = 0;
     if (grants_knows(self, frame->role, frame->channel))
@@ -423,10 +423,10 @@ size_t grants_take(grants *self, const grant_frame *frame)
     slot->line = frame->line;
     slot->shard = frame->shard;
     if (frame->role == ROLE_DATA)
-        take_data(self, slot, frame);
+        on_data(self, slot, frame);
     else if (frame->role == ROLE_OUT)
-        take_request(self, slot, frame);
+        on_request(self, slot, frame);
     else
-        take_answer(self, slot, frame);
+        on_answer(self, slot, frame);
     return self->change_count;
 }

@@ -48,15 +48,15 @@ int grants_knows(const grants *self, frame_role role, uint32_t channel);
 /* Since when the slot's connection has all topics that are granted to it so far; 0: none is. */
 uint64_t grants_from_ns(const grants *self, uint32_t slot);
 
-/* Take in a frame: a request, an answer, or one of a topic; all others change nothing. Returns how
+/* Apply a frame: a request, an answer, or one of a topic; all others change nothing. Returns how
  * many events there are to write, for grants_event. */
-size_t grants_take(grants *self, const grant_frame *frame);
+size_t grants_apply(grants *self, const grant_frame *frame);
 
 /* A segment begins, and with it the numbers of channels. Returns how many events restate what is
  * granted, for grants_event. */
 size_t grants_restate(grants *self);
 
-/* One of the events of the last grants_take or grants_restate. Its texts are valid until the next
+/* One of the events of the last grants_apply or grants_restate. Its texts are valid until the next
  * call of either. */
 event grants_event(const grants *self, size_t i);
 

@@ -141,21 +141,21 @@ static const option_row TALK_ROWS[] = {
     {.short_name = 'q',
      .long_name = "quiet",
      .type = OPTION_FLAG,
-     .offset = offsetof(talk_options, is_quiet),
+     .offset = offsetof(verbosity_options, is_quiet),
      .help = "print errors only"},
     {.short_name = 'v',
      .long_name = "verbose",
      .type = OPTION_FLAG,
-     .offset = offsetof(talk_options, is_verbose),
+     .offset = offsetof(verbosity_options, is_verbose),
      .help = "print more messages"},
 };
 
-option_group option_group_quiet(talk_options *target)
+option_group option_group_quiet(verbosity_options *target)
 {
     return (option_group){"Messages (stderr)", TALK_ROWS, 1, target};
 }
 
-option_group option_group_talk(talk_options *target)
+option_group option_group_verbosity(verbosity_options *target)
 {
     return (option_group){"Messages (stderr)", TALK_ROWS, ROW_COUNT(TALK_ROWS), target};
 }

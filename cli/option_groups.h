@@ -51,12 +51,12 @@ typedef struct json_options {
 option_group option_group_json(json_options *target);
 
 /* What is printed on stderr: -q; -q and -v. */
-typedef struct talk_options {
+typedef struct verbosity_options {
     uint8_t is_quiet;
     uint8_t is_verbose;
-} talk_options;
-option_group option_group_quiet(talk_options *target);
-option_group option_group_talk(talk_options *target);
+} verbosity_options;
+option_group option_group_quiet(verbosity_options *target);
+option_group option_group_verbosity(verbosity_options *target);
 
 /* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key: programs that listen */
 typedef struct listen_options {

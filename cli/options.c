@@ -58,8 +58,8 @@ static td_result refuse_unknown(const walk *w, const char *name, size_t length)
 }
 
 /* Set a row's target from its value, which is given, or the next word of the command line. */
-static td_result take_value(walk *w, const option_group *group, const option_row *row,
-                            const char *value)
+static td_result parse_value(walk *w, const option_group *group, const option_row *row,
+                             const char *value)
 {
     void *target = (char *)group->target + row->offset;
     if (row->type == OPTION_FLAG) {
@@ -81,7 +81,7 @@ static td_result take_value(walk *w, const option_group *group, const option_row
     return rc == TD_OK ? rc : td_err_add(w->err, rc, "--%s", row->long_name);
 }
 
-static td_result take_long(walk *w, const char *word)
+static td_result parse_long(walk *w, const char *word)
 {
     const char *equals = strchr(word, '=');
     size_t length = equals == NULL ? strlen(word) : (size_t)(equals - word);
@@ -91,11 +91,11 @@ static td_result take_long(walk *w, const char *word)
     const option_row *row = length == 0 ? NULL : options_find(w->spec, word, length, &group);
     if (row == NULL)
         return refuse_unknown(w, word, length);
-    return take_value(w, group, row, equals == NULL ? NULL : equals + 1);
+    return parse_value(w, group, row, equals == NULL ? NULL : equals + 1);
 }
 
 /* A word such as "-qv" or "-j4": flags, of which the last may be an option with its value. */
-static td_result take_short(walk *w, const char *word)
+static td_result parse_short(walk *w, const char *word)
 {
     for (const char *c = word; *c != '\0'; c++) {
         if (*c == 'h')
@@ -108,15 +108,15 @@ static td_result take_short(walk *w, const char *word)
             return TD_E_INVALID;
         }
         if (row->type != OPTION_FLAG)
-            return take_value(w, group, row, c[1] == '\0' ? NULL : c + 1);
-        td_result rc = take_value(w, group, row, NULL);
+            return parse_value(w, group, row, c[1] == '\0' ? NULL : c + 1);
+        td_result rc = parse_value(w, group, row, NULL);
         if (rc != TD_OK)
             return rc;
     }
     return TD_OK;
 }
 
-static td_result take_word(walk *w)
+static td_result parse_word(walk *w)
 {
     char *word = w->argv[w->at++];
     if (word[0] != '-' || word[1] == '\0') {
@@ -128,7 +128,7 @@ static td_result take_word(walk *w)
             w->argv[w->operand_count++] = w->argv[w->at++];
         return TD_OK;
     }
-    return word[1] == '-' ? take_long(w, word + 2) : take_short(w, word + 1);
+    return word[1] == '-' ? parse_long(w, word + 2) : parse_short(w, word + 1);
 }
 
 const option_row *options_operand_row(const options_spec *spec)
@@ -138,7 +138,7 @@ const option_row *options_operand_row(const options_spec *spec)
 }
 
 /* The first operand goes where such a row says, unless the option was given as well. */
-static td_result take_operand(const walk *w, options_operands *operands)
+static td_result apply_operand(const walk *w, options_operands *operands)
 {
     const option_row *row = options_operand_row(w->spec);
     if (row == NULL || operands->count == 0)
@@ -179,12 +179,12 @@ td_result options_parse(const options_spec *spec, int argc, char **argv, options
     TD_ASSERT(spec->operand_max == 0 || spec->operands != NULL);
     walk w = {.spec = spec, .argv = argv, .argc = argc, .at = 1, .err = err};
     while (w.at < w.argc) {
-        td_result rc = take_word(&w);
+        td_result rc = parse_word(&w);
         if (rc != TD_OK)
             return rc;
     }
     TD_ASSERT(w.operand_count < argc || argc == 0);
     *operands = (options_operands){(const char *const *)argv, (size_t)w.operand_count};
-    td_result rc = take_operand(&w, operands);
+    td_result rc = apply_operand(&w, operands);
     return rc == TD_OK ? check_operand_count(&w, operands) : rc;
 }

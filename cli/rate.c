@@ -4,7 +4,7 @@
 
 __extension__ typedef unsigned __int128 wide;
 
-uint64_t rate_take(rate_window *rate, uint64_t mono_ns, uint64_t total)
+uint64_t rate_update(rate_window *rate, uint64_t mono_ns, uint64_t total)
 {
     rate_mark now = {mono_ns, total};
     if (rate->recent.mono_ns == 0)

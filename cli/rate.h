@@ -20,9 +20,9 @@ typedef struct rate_window {
     rate_mark before, recent;
 } rate_window;
 
-/* Take the total at this moment (neither falls from call to call) and return how much it grew a
+/* Add the total at this moment (neither falls from call to call) and return how much it grew a
  * second over the last five to ten seconds, or since the first call if that is later. 0 at first.
  */
-uint64_t rate_take(rate_window *rate, uint64_t mono_ns, uint64_t total);
+uint64_t rate_update(rate_window *rate, uint64_t mono_ns, uint64_t total);
 
 #endif

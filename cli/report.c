@@ -48,7 +48,7 @@ static const struct {
     uint8_t is_marked;
     terminal_style style;
 } LOOKS[] = {
-    [TD_LOG_ERROR] = {"error", 1, TERMINAL_BAD}, [TD_LOG_WARNING] = {"warning", 1, TERMINAL_DOUBT},
+    [TD_LOG_ERROR] = {"error", 1, TERMINAL_BAD}, [TD_LOG_WARNING] = {"warning", 1, TERMINAL_WARN},
     [TD_LOG_INFO] = {"info", 0, TERMINAL_HEAD},  [TD_LOG_DEBUG] = {"debug", 0, TERMINAL_HEAD},
     [LINE_END] = {"", 0, TERMINAL_BAD},          [LINE_HINT] = {"hint", 1, TERMINAL_HINT},
 };
@@ -113,17 +113,17 @@ static void write_text(reporter *report, const char *text, size_t size)
     fflush(report->out);
 }
 
-void report_apply(reporter *report, const talk_options *talk)
+void report_apply(reporter *report, const verbosity_options *verbosity)
 {
-    if (talk->is_quiet)
+    if (verbosity->is_quiet)
         report->level_max = TD_LOG_ERROR;
-    else if (talk->is_verbose)
+    else if (verbosity->is_verbose)
         report->level_max = TD_LOG_DEBUG;
 }
 
-void report_begin_log(reporter *report, const talk_options *talk)
+void report_begin_log(reporter *report, const verbosity_options *verbosity)
 {
-    report_apply(report, talk);
+    report_apply(report, verbosity);
     report->is_log = 1;
 }
 

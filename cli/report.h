@@ -61,10 +61,10 @@ TD_MUST_USE td_result report_detach(reporter *report, td_err *err);
 void report_fini(reporter *report);
 
 /* As -q and -v say: quiet shows errors only, -v shows debug lines too. */
-void report_apply(reporter *report, const talk_options *talk);
+void report_apply(reporter *report, const verbosity_options *verbosity);
 
 /* The same, and keep a log from here on. Before other threads report. */
-void report_begin_log(reporter *report, const talk_options *talk);
+void report_begin_log(reporter *report, const verbosity_options *verbosity);
 
 /* Print an error and its hint; returns the exit status that fits its code. */
 exit_code report_error(reporter *report, const td_err *err);

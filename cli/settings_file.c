@@ -63,7 +63,7 @@ static setting find_key(setting mapping, const char *key)
     return (setting){mapping.file, NULL};
 }
 
-td_result settings_blame(setting value, td_result code, td_err *err)
+td_result settings_err_add(setting value, td_result code, td_err *err)
 {
     if (value.node == NULL)
         return td_err_add(err, code, "%s", value.file->path);
@@ -148,7 +148,7 @@ static td_result set_list(const option_row *row, setting list, void *out, td_err
                                       : td_err_set(err, TD_E_INVALID,
                                                    "an entry of the list is not plain text");
         if (rc != TD_OK)
-            return settings_blame(entry, rc, err);
+            return settings_err_add(entry, rc, err);
     }
     return TD_OK;
 }
@@ -173,7 +173,7 @@ static td_result set_value(const option_row *row, setting key, setting value, vo
     if (rc == TD_OK)
         return TD_OK;
     rc = td_err_add(err, rc, "%s", text_of(key));
-    return settings_blame(value, rc, err);
+    return settings_err_add(value, rc, err);
 }
 
 td_result settings_read(setting mapping, const settings_keys *keys, void *target, td_err *err)
@@ -182,14 +182,14 @@ td_result settings_read(setting mapping, const settings_keys *keys, void *target
     if (mapping.node == NULL || mapping.node->type != YAML_MAPPING_NODE) {
         rc = td_err_set(err, TD_E_INVALID, "keys with values are expected, such as %s",
                         keys->example);
-        return settings_blame(mapping, rc, err);
+        return settings_err_add(mapping, rc, err);
     }
     for (const yaml_node_pair_t *pair = mapping.node->data.mapping.pairs.start;
          rc == TD_OK && pair < mapping.node->data.mapping.pairs.top; pair++) {
         setting key = value_of(mapping.file, pair->key);
         if (!is_text(key)) {
             rc = td_err_set(err, TD_E_INVALID, "a key is not plain text");
-            return settings_blame(key, rc, err);
+            return settings_err_add(key, rc, err);
         }
         int is_nested = keys->nested != NULL && strcmp(text_of(key), keys->nested) == 0;
         const option_row *row = find_row(keys, text_of(key));
@@ -199,7 +199,7 @@ td_result settings_read(setting mapping, const settings_keys *keys, void *target
         else if (value.node != value_of(mapping.file, pair->value).node)
             rc = td_err_set(err, TD_E_INVALID, "'%s' is given twice", text_of(key));
         if (rc != TD_OK)
-            return settings_blame(key, rc, err);
+            return settings_err_add(key, rc, err);
         if (!is_nested)
             rc = set_value(row, key, value, target, err);
     }

@@ -50,6 +50,6 @@ TD_MUST_USE td_result settings_read(setting mapping, const settings_keys *keys, 
                                     td_err *err);
 
 /* Put file and line of a value before an error; of an absent one the file alone. Returns code. */
-td_result settings_blame(setting value, td_result code, td_err *err);
+td_result settings_err_add(setting value, td_result code, td_err *err);
 
 #endif

@@ -60,7 +60,7 @@ int terminal_has_colour(int fd)
 const char *terminal_style_begin(terminal_style style)
 {
     static const char *const BEGIN[TERMINAL_STYLES] = {
-        [TERMINAL_HEAD] = "\033[1m",   [TERMINAL_GOOD] = "\033[32m", [TERMINAL_DOUBT] = "\033[33m",
+        [TERMINAL_HEAD] = "\033[1m",   [TERMINAL_GOOD] = "\033[32m", [TERMINAL_WARN] = "\033[33m",
         [TERMINAL_BAD] = "\033[1;31m", [TERMINAL_HINT] = "\033[36m",
     };
     TD_ASSERT(style < TERMINAL_STYLES);

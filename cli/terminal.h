@@ -28,11 +28,11 @@ int terminal_has_colour(int fd);
 
 /* Highlighting of a piece of text. */
 typedef enum terminal_style {
-    TERMINAL_HEAD,  /* bold: heads of tables, a program's name */
-    TERMINAL_GOOD,  /* green: a verdict that all is well */
-    TERMINAL_DOUBT, /* yellow: warnings, what can be mended */
-    TERMINAL_BAD,   /* red: errors, losses */
-    TERMINAL_HINT,  /* cyan: what to do */
+    TERMINAL_HEAD, /* bold: heads of tables, a program's name */
+    TERMINAL_GOOD, /* green: a verdict that all is well */
+    TERMINAL_WARN, /* yellow: warnings, what can be mended */
+    TERMINAL_BAD,  /* red: errors, losses */
+    TERMINAL_HINT, /* cyan: what to do */
     TERMINAL_STYLES,
 } terminal_style;
 

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "play/stream.h"
-#include "tape/nothing.h"
+#include "tape/empty_selection.h"
 
 /* A reader that is not in use. */
 typedef struct free_reader {
@@ -26,8 +26,8 @@ typedef struct shared {
 /* The observer's state of a stream. */
 typedef struct observed_stream {
     drift_stream *drift;
-    const family *of;     /* NULL: none that this version knows */
-    usage_topic *covered; /* counts of its row, until they are added to those of all */
+    const family *of;   /* NULL: none that this version knows */
+    usage_topic *usage; /* counts of its row, until they are added to those of all */
 } observed_stream;
 
 /* ---- readers ---- */
@@ -74,13 +74,13 @@ static void close_readers(shared *s)
 /* Add what was counted of the stream's row to the counts of all. */
 static void end_covered(shared *s, observed_stream *own)
 {
-    if (own->covered == NULL)
+    if (own->usage == NULL)
         return;
     pthread_mutex_lock(&s->mutex);
-    usage_add(s->coverage, own->covered);
+    usage_add(s->coverage, own->usage);
     pthread_mutex_unlock(&s->mutex);
-    usage_topic_close(own->covered);
-    own->covered = NULL;
+    usage_topic_close(own->usage);
+    own->usage = NULL;
 }
 
 /* Count what of its topic's row a frame has. */
@@ -89,11 +89,11 @@ static void count_covered(shared *s, observed_stream *own, const drift_frame *fr
 {
     if (s->coverage == NULL || own->of == NULL || look->row == NULL)
         return;
-    if (own->covered == NULL || own->covered->row != look->row) {
+    if (own->usage == NULL || own->usage->row != look->row) {
         end_covered(s, own);
-        own->covered = usage_topic_open(own->of, look->row);
+        own->usage = usage_topic_open(own->of, look->row);
     }
-    usage_topic_count(own->covered, frame->recv_ns, look);
+    usage_topic_count(own->usage, frame->recv_ns, look);
 }
 
 static void close_stream(void *ctx, void *state)
@@ -153,7 +153,7 @@ td_result drift_run(verb_run *verb, int with_coverage, drift_run_result *out)
                                     (observer){&OBSERVER, &s}, &out->tape, &verb->err);
     out->frames = s.frames;
     if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
-        rc = selection_nothing(verb->archive, &verb->wanted, &verb->err);
+        rc = selection_why_empty(verb->archive, &verb->wanted, &verb->err);
     close_readers(&s);
     (void)pthread_mutex_destroy(&s.mutex); /* it is not held */
     return rc;

@@ -120,7 +120,7 @@ static tapedeck_book *topic_of(tapedeck_reader *r, const classification *what)
 }
 
 /* A frame of a topic with a row. */
-static void take_data(tapedeck_reader *r, const classification *what, td_bytes frame)
+static void on_data(tapedeck_reader *r, const classification *what, td_bytes frame)
 {
     tapedeck_frame *out = &r->view.frame;
     tapedeck_book *topic = topic_of(r, what);
@@ -176,7 +176,7 @@ const tapedeck_frame *tapedeck_reader_decode(tapedeck_reader *r, const void *byt
         out->content = TAPEDECK_CONTROL;
         out->type = msg_type_name(MSG_CONTROL);
     } else if (what.topic.row != NULL) {
-        take_data(r, &what, frame);
+        on_data(r, &what, frame);
     } else {
         out->exchange_topic =
             (tapedeck_text){(const char *)what.exchange_topic.data, what.exchange_topic.size};

@@ -7,10 +7,10 @@
 #include "base/assert.h"
 #include "cli/units.h"
 #include "export/export_manifest.h"
-#include "export/export_survey.h"
+#include "export/export_scan.h"
 #include "export/export_writer.h"
 #include "play/player.h"
-#include "tape/nothing.h"
+#include "tape/empty_selection.h"
 #include "tape/cursor.h"
 
 typedef struct export_run_state {
@@ -29,11 +29,11 @@ typedef struct export_run_state {
 /* ---- before the first row ---- */
 
 /* The error of a selection that no file can be made of. */
-static td_result nothing(const export_run_state *run, td_err *err)
+static td_result refuse_empty(const export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
     if (run->frames == 0)
-        return selection_nothing(options->archive, options->wanted, err);
+        return selection_why_empty(options->archive, options->wanted, err);
     td_err_set(err, TD_E_NOTFOUND, "the selection has nothing to export as %s",
                options->spec->format->name);
     td_err_hint(err, "`tapedeck info` lists what was recorded");
@@ -51,7 +51,7 @@ static td_result no_depth(const export_run_state *run, td_err *err)
 }
 
 /* The tape is opened first: it resolves the selection's times. */
-static td_result survey(export_run_state *run, td_err *err)
+static td_result scan(export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
     const cursor_options reading = {.threads = options->threads,
@@ -60,8 +60,8 @@ static td_result survey(export_run_state *run, td_err *err)
                                     .with_lead_in = 1};
     td_result rc = cursor_open(options->archive, options->wanted, &reading, &run->tape, err);
     return rc != TD_OK ? rc
-                       : export_survey_run(options->spec, options->archive, options->wanted,
-                                           cursor_get_window(run->tape), &run->choices, err);
+                       : export_scan_run(options->spec, options->archive, options->wanted,
+                                         cursor_get_window(run->tape), &run->choices, err);
 }
 
 /* ---- playing ---- */
@@ -72,7 +72,7 @@ static td_result on_frame(void *ctx, const struct stream *of, void **state,
     const export_run_state *run = ctx;
     (void)of;
     (void)state;
-    return run->options->spec->format->take(run->writer, seen, err);
+    return run->options->spec->format->frame(run->writer, seen, err);
 }
 
 /* The player calls this every few thousand frames. */
@@ -122,7 +122,7 @@ static td_result play(export_run_state *run, td_err *err)
             break;
         if (rc == TD_OK) {
             count_frame(run, frame);
-            rc = player_take(run->player, frame, err);
+            rc = player_on_frame(run->player, frame, err);
         }
         if (rc != TD_OK)
             return rc;
@@ -224,7 +224,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     td_result rc =
         export_folder_open(options->io, options->folder, options->overwrite, &run.folder, err);
     if (rc == TD_OK)
-        rc = survey(&run, err);
+        rc = scan(&run, err);
     if (rc == TD_OK) {
         log_choices(&run);
         open_player(&run);
@@ -238,7 +238,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     if (rc == TD_OK && run.frames > 0 && options->spec->depth != 0 && run.choices.count == 0)
         rc = no_depth(&run, err);
     if (rc == TD_OK && run.useful_frames == 0)
-        rc = nothing(&run, err);
+        rc = refuse_empty(&run, err);
     if (rc == TD_OK) {
         log_rest(&run);
         rc = conclude(&run, out, err);

@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "export/export_days.h"
-#include "export/export_gate.h"
+#include "export/book_trust.h"
 #include "export/export_reader.h"
 #include "export/export_rows.h"
 #include "export/export_writer.h"
@@ -14,7 +14,7 @@ enum { TRADES, BOOK_CHANGES };
 
 /* The book of a series; export_series.user. */
 typedef struct csv_book {
-    export_gate gate;
+    book_trust trust;
     export_reader reader;
     uint32_t day; /* that the reader's file is of */
 } csv_book;
@@ -50,7 +50,7 @@ static td_result put_rows(export_csv *csv, export_series *series, const frame_re
     if (rc == TD_OK)
         rc = td_buf_append(out, csv->rows.data, csv->rows.size, err);
     series->counts.rows += rows;
-    return rc == TD_OK ? export_file_settle(series->file, err) : rc;
+    return rc == TD_OK ? export_file_flush(series->file, err) : rc;
 }
 
 /* ---- routes ---- */
@@ -75,7 +75,7 @@ static export_place place(const export_spec *spec, const frame_channel *channel)
 }
 
 /* Books come from the topic that was chosen for the symbol, others give no rows. One that damage
- * hid from the survey is chosen now, if no topic is; what only the lead-in has is not. */
+ * hid from the scan is chosen now, if no topic is; what only the lead-in has is not. */
 static td_result choose_book(export_csv *csv, const frame_ref *frame, csv_route *to, td_err *err)
 {
     const frame_channel *channel = frame->channel;
@@ -157,8 +157,8 @@ static td_result write_trade(export_csv *csv, export_series *series, const frame
 }
 
 /* Trades of one symbol. */
-static td_result take_trades(export_csv *csv, const frame_ref *frame, export_series *series,
-                             td_err *err)
+static td_result on_trades(export_csv *csv, const frame_ref *frame, export_series *series,
+                           td_err *err)
 {
     const message *m = frame->content.message;
     td_result rc = TD_OK;
@@ -172,8 +172,8 @@ static td_result take_trades(export_csv *csv, const frame_ref *frame, export_ser
 
 /* Trades of many symbols: a topic about a coin. Counted as a frame of each file that it gave rows
  * to. */
-static td_result take_entries(export_csv *csv, const frame_ref *frame, const export_place *to,
-                              td_err *err)
+static td_result on_entries(export_csv *csv, const frame_ref *frame, const export_place *to,
+                            td_err *err)
 {
     const message *m = frame->content.message;
     const export_series *counted = NULL;
@@ -216,7 +216,7 @@ static csv_book *book_of(export_series *series, const topic_row *row)
 }
 
 /* What a frame of a book that is not trusted costs. */
-static void leave_out(export_counts *counts, const message *m, const gate_answer *answer)
+static void leave_out(export_counts *counts, const message *m, const trust_answer *answer)
 {
     TD_ASSERT(m != NULL || !answer->is_trusted);
     if (m == NULL) {
@@ -231,7 +231,7 @@ static void leave_out(export_counts *counts, const message *m, const gate_answer
 
 /* Rows are made in a buffer first: an empty frame must not make a file. */
 static td_result write_book(export_csv *csv, export_series *series, const frame_ref *frame,
-                            const book *now, const gate_answer *answer, td_err *err)
+                            const book *now, const trust_answer *answer, td_err *err)
 {
     const message *m = frame->content.message;
     TD_ASSERT(m != NULL);
@@ -256,16 +256,16 @@ static td_result write_book(export_csv *csv, export_series *series, const frame_
 }
 
 /* A frame before the selection only brings the reader's book up to date. */
-static td_result take_book(export_csv *csv, const observed_frame *seen, const csv_route *to,
-                           td_err *err)
+static td_result on_book(export_csv *csv, const observed_frame *seen, const csv_route *to,
+                         td_err *err)
 {
     TD_ASSERT(to->choice != NULL);
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     const book *now = track_book(seen->found->track);
     csv_book *own = book_of(to->series, frame->row);
-    const gate_answer answer = export_gate_take(&own->gate, GATE_WITH_COPIES, csv->job.gaps, seen,
-                                                cursor_damaged_until_ns(csv->job.tape));
+    const trust_answer answer = book_trust_apply(&own->trust, TRUST_WITH_COPIES, csv->job.gaps,
+                                                 seen, cursor_damaged_until_ns(csv->job.tape));
     if (frame->is_copy)
         return TD_OK;
     if (frame->is_lead_in) {
@@ -289,7 +289,7 @@ static void count_frame(export_csv *csv, const frame_ref *frame, const csv_route
             ->frames++;
 }
 
-static td_result take_data(export_csv *csv, const observed_frame *seen, td_err *err)
+static td_result on_data(export_csv *csv, const observed_frame *seen, td_err *err)
 {
     const frame_ref *frame = seen->frame;
     int is_selected = !frame->is_lead_in && !frame->is_copy;
@@ -300,15 +300,15 @@ static td_result take_data(export_csv *csv, const observed_frame *seen, td_err *
     if (is_selected)
         count_frame(csv, frame, to);
     if (to->series != NULL && to->choice != NULL)
-        return seen->found != NULL ? take_book(csv, seen, to, err) : TD_OK;
+        return seen->found != NULL ? on_book(csv, seen, to, err) : TD_OK;
     if (!is_selected || frame->row == NULL || to->place.type == NULL)
         return TD_OK; /* nothing but a book has a state that continues */
     if (to->place.use == EXPORT_USE_BY_FRAME)
-        return take_entries(csv, frame, &to->place, err);
-    return to->series != NULL ? take_trades(csv, frame, to->series, err) : TD_OK;
+        return on_entries(csv, frame, &to->place, err);
+    return to->series != NULL ? on_trades(csv, frame, to->series, err) : TD_OK;
 }
 
-static td_result take_frame(void *ctx, const observed_frame *seen, td_err *err)
+static td_result on_frame(void *ctx, const observed_frame *seen, td_err *err)
 {
     export_csv *csv = ctx;
     const frame_ref *frame = seen->frame;
@@ -316,7 +316,7 @@ static td_result take_frame(void *ctx, const observed_frame *seen, td_err *err)
         return TD_OK;
     td_result rc = frame->is_lead_in ? TD_OK : export_days_turn(&csv->days, frame->recv_ns, err);
     if (rc == TD_OK)
-        rc = take_data(csv, seen, err);
+        rc = on_data(csv, seen, err);
     if (rc == TD_OK)
         return rc;
     return td_err_add(err, rc, "feed %s, %s", frame->channel->info.feed,
@@ -344,7 +344,7 @@ static void close_book(csv_book *own)
 {
     if (own == NULL)
         return;
-    export_gate_fini(&own->gate);
+    book_trust_fini(&own->trust);
     book_close(own->reader.held);
     td_free(own);
 }
@@ -376,7 +376,7 @@ const export_format EXPORT_TARDIS_CSV = {
                                 COLUMNS_START "is_snapshot,side,price,amount\n", 1}},
     .place = place,
     .open = open_csv,
-    .take = take_frame,
+    .frame = on_frame,
     .finish = finish,
     .close = close_csv,
 };

@@ -26,7 +26,7 @@ TD_MUST_USE td_result export_days_turn(export_days *days, uint64_t recv_ns, td_e
 
 /* Where rows of a series go: the buffer of its file of the day, made with its first row.
  * from: the channel that they come from, NULL if they are not of one. Append whole rows, count them
- * in series->counts, then call export_file_settle. Errors as export_series_note, and of the folder.
+ * in series->counts, then call export_file_flush. Errors as export_series_note, and of the folder.
  */
 TD_MUST_USE td_result export_days_rows(export_days *days, export_series *series,
                                        const channel_info *from, td_buf **out, td_err *err);

@@ -258,14 +258,14 @@ void export_folder_close(export_folder *folder)
 /* ---- compression ---- */
 
 /* zlib's memory comes from td_alloc, which does not fail. */
-static void *take_memory(void *opaque, uInt count, uInt size)
+static void *alloc_memory(void *opaque, uInt count, uInt size)
 {
     (void)opaque;
     return td_alloc_zero(count, size);
 }
 
-/* The other half of take_memory. */
-static void give_memory(void *opaque, void *memory)
+/* The other half of alloc_memory. */
+static void free_memory(void *opaque, void *memory)
 {
     (void)opaque;
     td_free(memory);
@@ -274,7 +274,7 @@ static void give_memory(void *opaque, void *memory)
 static void begin_gzip(export_file *file)
 {
     file->is_gzip = 1;
-    file->stream = (z_stream){.zalloc = take_memory, .zfree = give_memory};
+    file->stream = (z_stream){.zalloc = alloc_memory, .zfree = free_memory};
     /* zlib writes a header without name and with time 0 of its own accord. */
     int rc = deflateInit2(&file->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
                           MAX_WBITS + WINDOW_BITS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
@@ -402,7 +402,7 @@ static td_result write_out(export_file *file, file_end end, td_err *err)
     return rc;
 }
 
-td_result export_file_settle(export_file *file, td_err *err)
+td_result export_file_flush(export_file *file, td_err *err)
 {
     if (file->text.size < TEXT_BYTES)
         return TD_OK;

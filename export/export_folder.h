@@ -58,11 +58,11 @@ typedef struct export_sums {
 TD_MUST_USE td_result export_file_open(export_folder *folder, const char *name,
                                        export_packing packing, export_file **out, td_err *err);
 
-/* Where text for the file is put: append, and call export_file_settle. Never NULL. */
+/* Where text for the file is put: append, and call export_file_flush. Never NULL. */
 td_buf *export_file_buf(export_file *file);
 
 /* Pass on what was put, once there is enough of it. TD_E_NOSPACE, TD_E_IO. */
-TD_MUST_USE td_result export_file_settle(export_file *file, td_err *err);
+TD_MUST_USE td_result export_file_flush(export_file *file, td_err *err);
 
 /* The file is complete: write all of it, durably; it waits for export_folder_publish. The file is
  * freed, also after a failure. */

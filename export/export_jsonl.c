@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "export/export_days.h"
-#include "export/export_gate.h"
+#include "export/book_trust.h"
 #include "export/export_writer.h"
 #include "play/message_line.h"
 #include "json/json_write.h"
@@ -23,8 +23,8 @@ typedef struct export_jsonl {
     export_job job;
     export_days days;
     export_series *series; /* the only one */
-    export_gate *gates;    /* of books, by stream */
-    size_t gate_count;
+    book_trust *trusts;    /* of books, by stream */
+    size_t trust_count;
     const gap_row **gaps; /* those of the selection, by the moment at which they begin */
     size_t gap_count;
     size_t gap_next;
@@ -79,7 +79,7 @@ static td_result end_line(export_jsonl *self, json_writer *json, td_err *err)
     if (rc == TD_OK)
         rc = td_buf_append(export_file_buf(self->series->file), "\n", 1, err);
     self->series->counts.rows++;
-    return rc == TD_OK ? export_file_settle(self->series->file, err) : rc;
+    return rc == TD_OK ? export_file_flush(self->series->file, err) : rc;
 }
 
 /* ---- gaps ---- */
@@ -111,21 +111,21 @@ static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, uint64_
 
 /* ---- messages ---- */
 
-/* A frame of a book goes through the book's gate: its flags. */
+/* A frame of a book is judged by its book_trust: its flags. */
 static unsigned judge(export_jsonl *self, const observed_frame *seen)
 {
     uint32_t at = seen->frame->channel->stream;
     TD_ASSERT(at != FRAME_NO_STREAM);
-    self->gates = td_array_reach(self->gates, &self->gate_count, at, sizeof *self->gates);
-    const gate_answer answer =
-        export_gate_take(&self->gates[at], GATE_WITHOUT_COPIES, self->job.gaps, seen,
+    self->trusts = td_array_reach(self->trusts, &self->trust_count, at, sizeof *self->trusts);
+    const trust_answer answer =
+        book_trust_apply(&self->trusts[at], TRUST_WITHOUT_COPIES, self->job.gaps, seen,
                          cursor_damaged_until_ns(self->job.tape));
     return (answer.is_trusted ? 0U : FLAG_NOT_TRUSTED) | (answer.is_snapshot ? FLAG_SNAPSHOT : 0U);
 }
 
 /* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
  * well: a stream without it would seem whole. */
-static td_result take_message(export_jsonl *self, const observed_frame *seen, td_err *err)
+static td_result on_message(export_jsonl *self, const observed_frame *seen, td_err *err)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
@@ -151,7 +151,7 @@ static td_result take_message(export_jsonl *self, const observed_frame *seen, td
 
 /* ---- frames ---- */
 
-static td_result take_frame(void *ctx, const observed_frame *seen, td_err *err)
+static td_result on_frame(void *ctx, const observed_frame *seen, td_err *err)
 {
     export_jsonl *self = ctx;
     const frame_ref *frame = seen->frame;
@@ -172,7 +172,7 @@ static td_result take_frame(void *ctx, const observed_frame *seen, td_err *err)
             rc = export_days_turn(&self->days, frame->recv_ns, err);
     }
     if (rc == TD_OK)
-        rc = take_message(self, seen, err);
+        rc = on_message(self, seen, err);
     if (rc == TD_OK)
         return rc;
     return td_err_add(err, rc, "feed %s, %s", frame->channel->info.feed,
@@ -197,9 +197,9 @@ static void close_jsonl(void *writer)
     export_jsonl *self = writer;
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->gate_count; i++)
-        export_gate_fini(&self->gates[i]);
-    td_free(self->gates);
+    for (size_t i = 0; i < self->trust_count; i++)
+        book_trust_fini(&self->trusts[i]);
+    td_free(self->trusts);
     td_free(self->gaps);
     export_days_fini(&self->days);
     td_free(self);
@@ -234,7 +234,7 @@ const export_format EXPORT_JSONL = {
     .types = {{"messages", "", 0}},
     .place = place,
     .open = open_jsonl,
-    .take = take_frame,
+    .frame = on_frame,
     .finish = finish,
     .close = close_jsonl,
 };

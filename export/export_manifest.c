@@ -29,7 +29,7 @@ static void begin_value(export_manifest *manifest, json_writer *json)
 static td_result end_value(export_manifest *manifest, json_writer *json, td_err *err)
 {
     td_result rc = json_write_end(json, err);
-    return rc == TD_OK ? export_file_settle(manifest->file, err) : rc;
+    return rc == TD_OK ? export_file_flush(manifest->file, err) : rc;
 }
 
 /* Elements of an array stand on lines of their own. */

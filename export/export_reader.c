@@ -2,12 +2,12 @@
 
 #include "base/assert.h"
 
-/* As the gate's book took it: a frame may be a snapshot without being called one. */
-static void hold(export_reader *reader, const message *m, const gate_answer *answer,
+/* As the trusted book took it: a frame may be a snapshot without being called one. */
+static void hold(export_reader *reader, const message *m, const trust_answer *answer,
                  const book *now)
 {
     TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
-    book_outcome ignored; /* the gate's book has judged the same frame */
+    book_outcome ignored; /* the trusted book has judged the same frame */
     if (answer->is_taken_over)
         book_copy(reader->held, now);
     else if (answer->is_snapshot)
@@ -16,7 +16,7 @@ static void hold(export_reader *reader, const message *m, const gate_answer *ans
         book_apply(reader->held, &m->book, &ignored);
 }
 
-void export_reader_skip(export_reader *reader, const message *m, const gate_answer *answer,
+void export_reader_skip(export_reader *reader, const message *m, const trust_answer *answer,
                         const book *now)
 {
     TD_ASSERT(reader->last == LAST_NONE);
@@ -25,7 +25,7 @@ void export_reader_skip(export_reader *reader, const message *m, const gate_answ
 
 /* A file begins with a snapshot: if the book is older than the file, with the whole of it. */
 static td_result begin_file(export_reader *reader, td_buf *out, const export_cells *cells,
-                            const gate_answer *answer, reader_rows *rows, td_err *err)
+                            const trust_answer *answer, reader_rows *rows, td_err *err)
 {
     TD_ASSERT(reader->last == LAST_NONE);
     if (!answer->was_alive) {
@@ -41,7 +41,7 @@ static td_result begin_file(export_reader *reader, td_buf *out, const export_cel
 /* Deletes first, if the reader needs them. A book that was taken over is no frame's: all of it is
  * written as one. */
 static td_result write_snapshot(export_reader *reader, td_buf *out, const export_cells *cells,
-                                const message *m, const gate_answer *answer, const book *now,
+                                const message *m, const trust_answer *answer, const book *now,
                                 reader_rows *rows, td_err *err)
 {
     td_result rc = TD_OK;
@@ -87,7 +87,7 @@ static td_result write_change(export_reader *reader, td_buf *out, const export_c
 }
 
 td_result export_reader_write(export_reader *reader, td_buf *out, const export_cells *cells,
-                              const message *m, const gate_answer *answer, const book *now,
+                              const message *m, const trust_answer *answer, const book *now,
                               reader_rows *rows, td_err *err)
 {
     TD_ASSERT(answer->is_trusted);

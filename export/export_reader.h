@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "book/book.h"
-#include "export/export_gate.h"
+#include "export/book_trust.h"
 #include "export/export_rows.h"
 #include "schema/message.h"
 
@@ -31,15 +31,15 @@ typedef struct reader_rows {
     uint64_t synthesized; /* of these: a whole book, deletes of what vanished */
 } reader_rows;
 
-/* Append the rows of a frame that is trusted: m was applied to now, and answer is the gate's.
+/* Append the rows of a frame that is trusted: m was applied to now, and answer is book_trust's.
  * TD_E_LIMIT. */
 TD_MUST_USE td_result export_reader_write(export_reader *reader, td_buf *out,
                                           const export_cells *cells, const message *m,
-                                          const gate_answer *answer, const book *now,
+                                          const trust_answer *answer, const book *now,
                                           reader_rows *rows, td_err *err);
 
 /* As export_reader_write, without rows: a trusted frame before the selection. */
-void export_reader_skip(export_reader *reader, const message *m, const gate_answer *answer,
+void export_reader_skip(export_reader *reader, const message *m, const trust_answer *answer,
                         const book *now);
 
 #endif

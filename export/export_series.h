@@ -10,9 +10,9 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/slot_table.h"
-#include "export/export_survey.h"
+#include "export/export_scan.h"
 #include "export/export_folder.h"
-#include "export/export_gate.h"
+#include "export/book_trust.h"
 #include "export/export_table.h"
 
 #define EXPORT_DAY_NONE UINT32_MAX

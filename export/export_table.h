@@ -60,8 +60,8 @@ typedef struct export_format {
     export_place (*place)(const struct export_spec *spec, const frame_channel *channel);
     /* A writer for a job (export/export_writer.h). */
     void *(*open)(const struct export_job *job);
-    /* Take the next frame of the tape, which its stream has applied; lead-in and copies, too. */
-    td_result (*take)(void *writer, const observed_frame *seen, td_err *err);
+    /* The next frame of the tape, which its stream has applied; lead-in and copies, too. */
+    td_result (*frame)(void *writer, const observed_frame *seen, td_err *err);
     /* The tape has ended: finish all files and enter them in the manifest. */
     td_result (*finish)(void *writer, td_err *err);
     /* Free it; files that were not finished are removed. NULL is fine. */

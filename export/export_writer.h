@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "archive/gap.h"
-#include "export/export_survey.h"
+#include "export/export_scan.h"
 #include "export/export_folder.h"
 #include "export/export_manifest.h"
 #include "tape/cursor.h"
@@ -16,7 +16,7 @@ typedef struct export_job {
     const export_spec *spec;
     export_folder *folder;
     export_manifest *manifest;
-    export_choices *choices; /* the survey's */
+    export_choices *choices; /* the scan's */
     const gap_list *gaps;    /* the whole ledger */
     const selection *wanted;
     selection_window window;

@@ -11,7 +11,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-static const ZSTD_customMem MEMORY = {.customAlloc = td_alloc_lent, .customFree = td_free_lent};
+static const ZSTD_customMem MEMORY = {.customAlloc = td_alloc_hook, .customFree = td_free_hook};
 
 struct codec {
     ZSTD_CCtx *compressor;
@@ -47,8 +47,8 @@ size_t codec_compress(codec *coder, int level, td_bytes in, uint8_t *out, size_t
     return got;
 }
 
-td_result codec_unpack(codec *coder, const mcap_chunk *chunk, size_t padding_bytes, td_buf *out,
-                       td_err *err)
+td_result codec_decompress(codec *coder, const mcap_chunk *chunk, size_t padding_bytes, td_buf *out,
+                           td_err *err)
 {
     td_bytes in = chunk->records;
     td_buf_clear(out);

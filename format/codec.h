@@ -31,7 +31,7 @@ size_t codec_compress(codec *coder, int level, td_bytes in, uint8_t *out, size_t
  * after them; compared with the chunk's CRC. Fuzzing also needs stored
  * records, with an empty compression. TD_OK; TD_E_CORRUPT, also for a chunk without CRC or
  * of another compression; TD_E_LIMIT: more than LIMIT_CHUNK_BYTES. */
-TD_MUST_USE td_result codec_unpack(codec *coder, const mcap_chunk *chunk, size_t padding_bytes,
-                                   td_buf *out, td_err *err);
+TD_MUST_USE td_result codec_decompress(codec *coder, const mcap_chunk *chunk, size_t padding_bytes,
+                                       td_buf *out, td_err *err);
 
 #endif

@@ -19,7 +19,7 @@ static cursor cursor_of(td_bytes content)
 }
 
 /* The next bytes of the content, or NULL once something did not fit. */
-static const uint8_t *take(cursor *c, uint64_t bytes, const char *field)
+static const uint8_t *read_bytes(cursor *c, uint64_t bytes, const char *field)
 {
     TD_ASSERT(field != NULL);
     if (c->bad_field != NULL || bytes > c->left) {
@@ -37,26 +37,26 @@ static const uint8_t *take(cursor *c, uint64_t bytes, const char *field)
 
 static uint16_t get_u16(cursor *c, const char *field)
 {
-    const uint8_t *p = take(c, 2, field);
+    const uint8_t *p = read_bytes(c, 2, field);
     return p == NULL ? 0 : td_le16(p);
 }
 
 static uint32_t get_u32(cursor *c, const char *field)
 {
-    const uint8_t *p = take(c, 4, field);
+    const uint8_t *p = read_bytes(c, 4, field);
     return p == NULL ? 0 : td_le32(p);
 }
 
 static uint64_t get_u64(cursor *c, const char *field)
 {
-    const uint8_t *p = take(c, 8, field);
+    const uint8_t *p = read_bytes(c, 8, field);
     return p == NULL ? 0 : td_le64(p);
 }
 
 /* A view on the next bytes; empty once something did not fit. */
 static td_bytes get_bytes(cursor *c, uint64_t size, const char *field)
 {
-    const uint8_t *p = take(c, size, field);
+    const uint8_t *p = read_bytes(c, size, field);
     return td_bytes_of(p, p == NULL ? 0 : (size_t)size);
 }
 

@@ -28,7 +28,7 @@ typedef struct recovery {
     /* first walk */
     uint64_t data_start;    /* after the header */
     td_hash128 first_chain; /* the chain value that the session record follows */
-    uint64_t sound_bytes;   /* end of the last block that proves itself; 0 = none */
+    uint64_t valid_bytes;   /* end of the last block that proves itself; 0 = none */
     uint64_t last_start;    /* beginning of that block */
     uint64_t held_damage, held_from, held_to; /* damaged blocks since then */
     chain_conn conns[CHAIN_CONNS_MAX];
@@ -77,7 +77,7 @@ static void note_damage(recovery *v, uint64_t from, uint64_t to)
 static td_result judge_block(void *user, const scan_block *block, td_err *err)
 {
     recovery *v = user;
-    TD_ASSERT(v->sound_bytes <= block->offset);
+    TD_ASSERT(v->valid_bytes <= block->offset);
     (void)err;
     if (!block->is_sound) {
         if (v->held_damage++ == 0)
@@ -91,7 +91,7 @@ static td_result judge_block(void *user, const scan_block *block, td_err *err)
         v->result->damaged_blocks += v->held_damage - 1;
     }
     v->held_damage = 0;
-    v->sound_bytes = block->end;
+    v->valid_bytes = block->end;
     v->last_start = block->start;
     v->result->totals.chain = block->record.value;
     v->result->chain_totals = block->record.totals;
@@ -179,7 +179,7 @@ static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *er
     if (rc == TD_OK)
         rc = mcap_decode_chunk(content, &record, err);
     if (rc == TD_OK)
-        rc = codec_unpack(v->coder, &record, 0, &v->records, err);
+        rc = codec_decompress(v->coder, &record, 0, &v->records, err);
     if (rc == TD_OK)
         learn_records(v, td_buf_view(&v->records));
     return scan_is_fatal(rc) ? rc : TD_OK;
@@ -231,14 +231,14 @@ static const scan_visitor COLLECT = {
 /* 1 if the tail is the beginning of the end that we are going to write (or all of it). */
 static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
 {
-    TD_ASSERT(v->source.size >= v->sound_bytes);
+    TD_ASSERT(v->source.size >= v->valid_bytes);
     TD_ASSERT(v->end.size > MCAP_FOOTER_BYTES);
-    uint64_t tail = v->source.size - v->sound_bytes;
+    uint64_t tail = v->source.size - v->valid_bytes;
     *is_ours = 0;
     if (tail > v->end.size)
         return TD_OK;
     td_bytes expected = td_bytes_of(v->end.data, (size_t)tail);
-    return mcap_source_compare(&v->source, v->sound_bytes, expected, is_ours, err);
+    return mcap_source_compare(&v->source, v->valid_bytes, expected, is_ours, err);
 }
 
 /* Name of the file's bytes from an offset on, in torn/. */
@@ -253,10 +253,10 @@ static void torn_name(const recovery *v, uint64_t from, const char *kind,
 static td_result save_tail(recovery *v, td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
-    TD_ASSERT(v->source.size > v->sound_bytes);
-    TD_ASSERT(v->sound_bytes > 0);
-    torn_name(v, v->sound_bytes, "tail", name);
-    return torn_keep(v->io, v->torn_dir, name, v->file, v->sound_bytes, v->result->torn_path, err);
+    TD_ASSERT(v->source.size > v->valid_bytes);
+    TD_ASSERT(v->valid_bytes > 0);
+    torn_name(v, v->valid_bytes, "tail", name);
+    return torn_keep(v->io, v->torn_dir, name, v->file, v->valid_bytes, v->result->torn_path, err);
 }
 
 /* Steps 2 to 4: afterwards the file is complete and durable under its open name. What is read here
@@ -265,19 +265,19 @@ static td_result save_tail(recovery *v, td_err *err)
  * these are written again. */
 static td_result write_end(recovery *v, td_err *err)
 {
-    TD_ASSERT(v->sound_bytes > 0);
+    TD_ASSERT(v->valid_bytes > 0);
     TD_ASSERT(v->end.size > 0);
     int is_ours;
     td_result rc = compare_tail(v, &is_ours, err);
     if (rc != TD_OK)
         return rc;
-    v->result->torn_bytes = is_ours ? 0 : v->source.size - v->sound_bytes;
+    v->result->torn_bytes = is_ours ? 0 : v->source.size - v->valid_bytes;
     if (v->result->torn_bytes > 0)
         rc = save_tail(v, err);
     if (rc == TD_OK)
-        rc = td_io_truncate(v->file, v->sound_bytes, err);
+        rc = td_io_truncate(v->file, v->valid_bytes, err);
     if (rc == TD_OK)
-        rc = td_io_renew(v->file, v->last_start, v->sound_bytes - v->last_start, err);
+        rc = td_io_rewrite(v->file, v->last_start, v->valid_bytes - v->last_start, err);
     if (rc == TD_OK)
         rc = td_io_sync(v->file, err);
     if (rc == TD_OK)
@@ -290,7 +290,7 @@ static td_result write_end(recovery *v, td_err *err)
 /* The file goes to torn/ as it is. */
 static td_result put_away(recovery *v, const char *kind, td_err *err)
 {
-    TD_ASSERT(v->sound_bytes == 0);
+    TD_ASSERT(v->valid_bytes == 0);
     v->result->has_segment = 0;
     v->result->torn_bytes = v->source.size;
     int is_kept;
@@ -332,38 +332,38 @@ static uint64_t count_frames(const mcap_summary *summary)
 /* Steps 1 to 5, once there is something to finish. */
 static td_result finish_segment(recovery *v, td_err *err)
 {
-    TD_ASSERT(v->sound_bytes > v->data_start);
-    TD_ASSERT(v->sound_bytes <= v->source.size);
+    TD_ASSERT(v->valid_bytes > v->data_start);
+    TD_ASSERT(v->valid_bytes <= v->source.size);
     TD_ASSERT(v->end.size == 0);
     uint32_t crc = 0;
-    mcap_source_crc_begin(&v->source, v->sound_bytes);
-    td_result rc = walk_records(v, &COLLECT, v->sound_bytes, err);
+    mcap_source_crc_begin(&v->source, v->valid_bytes);
+    td_result rc = walk_records(v, &COLLECT, v->valid_bytes, err);
     if (rc == TD_OK)
         rc = mcap_source_crc_end(&v->source, &crc, err);
     if (rc != TD_OK)
         return rc;
-    mcap_summary_append_end(&v->summary, &v->end, v->sound_bytes, crc);
+    mcap_summary_append_end(&v->summary, &v->end, v->valid_bytes, crc);
     rc = write_end(v, err);
     if (rc == TD_OK)
         rc = td_io_publish(v->io, v->open_path, v->result->path, err);
     if (rc != TD_OK)
         return rc;
     v->result->totals =
-        segment_totals_of(&v->summary, v->sound_bytes + v->end.size, v->result->totals.chain);
+        segment_totals_of(&v->summary, v->valid_bytes + v->end.size, v->result->totals.chain);
     v->result->frame_count = count_frames(&v->summary);
     v->result->has_segment = 1;
     return TD_OK;
 }
 
 /* A writer keeps its file locked, and finishes it under that lock: then it has another name. */
-static td_result take_file(recovery *v, td_err *err)
+static td_result lock_file(recovery *v, td_err *err)
 {
     td_name_state state = TD_NAME_GONE;
     td_result rc = td_io_open(v->io, v->open_path, TD_OPEN_APPEND, &v->file, err);
     if (rc == TD_OK)
         rc = td_io_lock_file(v->file, err);
     if (rc == TD_OK)
-        rc = td_io_look_at_name(v->io, v->open_path, v->file, &state, err);
+        rc = td_io_check_name(v->io, v->open_path, v->file, &state, err);
     if (rc == TD_OK && state != TD_NAME_SAME)
         rc = td_err_set(err, TD_E_BUSY, "it was renamed or replaced a moment ago");
     return rc;
@@ -380,7 +380,7 @@ static td_result run(recovery *v, td_err *err)
     if (rc != TD_E_NOTFOUND)
         return rc;
     td_err_clear(err);
-    rc = take_file(v, err);
+    rc = lock_file(v, err);
     if (rc == TD_OK)
         rc = mcap_source_init(&v->source, v->file, err);
     if (rc != TD_OK)
@@ -390,17 +390,17 @@ static td_result run(recovery *v, td_err *err)
         rc = walk_records(v, &JUDGE, v->source.size, err);
     if (scan_is_fatal(rc))
         return rc;
-    if (rc == TD_OK && v->sound_bytes > 0)
+    if (rc == TD_OK && v->valid_bytes > 0)
         return finish_segment(v, err);
     rc = look_for_blocks(v, err);
-    v->sound_bytes = 0;
+    v->valid_bytes = 0;
     return rc == TD_OK ? put_away(v, "open", err) : rc;
 }
 
 /* All that is in it is in the finished segment. */
 static td_result run_copy(recovery *v, td_err *err)
 {
-    td_result rc = take_file(v, err);
+    td_result rc = lock_file(v, err);
     if (rc == TD_OK)
         rc = mcap_source_init(&v->source, v->file, err);
     return rc == TD_OK ? put_away(v, "copy", err) : rc;
@@ -484,8 +484,8 @@ td_result recover_segment(td_io io, const char *open_path, const char *torn_dir,
     return recover_file(io, open_path, torn_dir, run, out, err);
 }
 
-td_result recover_put_copy_away(td_io io, const char *open_path, const char *torn_dir,
-                                recover_result *out, td_err *err)
+td_result recover_quarantine_copy(td_io io, const char *open_path, const char *torn_dir,
+                                  recover_result *out, td_err *err)
 {
     return recover_file(io, open_path, torn_dir, run_copy, out, err);
 }

@@ -53,8 +53,8 @@ TD_MUST_USE td_result recover_segment(td_io io, const char *open_path, const cha
 
 /* Move the file of an open segment that is finished beside it to torn/NAME.0.copy,
  * durably. Parameters and results as recover_segment; path and torn_path are set. */
-TD_MUST_USE td_result recover_put_copy_away(td_io io, const char *open_path, const char *torn_dir,
-                                            recover_result *out, td_err *err);
+TD_MUST_USE td_result recover_quarantine_copy(td_io io, const char *open_path, const char *torn_dir,
+                                              recover_result *out, td_err *err);
 
 /* An unfinished file whose head cannot be read: *has_durable is 1 if durable data stands in it all
  * the same. 0: a crash left it before anything in it was, and nothing is lost with it. TD_OK,

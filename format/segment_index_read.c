@@ -106,7 +106,7 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
 {
     const segment_info *info = segment_reader_info(reader);
     out->is_open = info->state == SEGMENT_OPEN;
-    out->file_bytes = out->is_open ? info->sound_bytes : info->file_bytes;
+    out->file_bytes = out->is_open ? info->valid_bytes : info->file_bytes;
     out->message_count = info->message_count;
     out->first_ns = info->first_ns;
     out->last_ns = info->last_ns;

@@ -346,7 +346,7 @@ static td_result read_chunk(const segment_reader *reader, const segment_chunk *c
     rc = mcap_decode_chunk(
         td_bytes_of(p + MCAP_PREFIX_BYTES, scratch->bytes.size - MCAP_PREFIX_BYTES), &record, err);
     if (rc == TD_OK)
-        rc = codec_unpack(scratch->coder, &record, SEGMENT_PADDING_BYTES, out, err);
+        rc = codec_decompress(scratch->coder, &record, SEGMENT_PADDING_BYTES, out, err);
     return rc;
 }
 
@@ -626,7 +626,7 @@ static td_result load_summary(segment_reader *r, td_err *err)
     if (rc == TD_OK && !is_complete(r, &facts))
         rc = td_err_set(err, TD_E_CORRUPT, "it contradicts itself");
     if (rc == TD_OK)
-        r->info.sound_bytes = r->source.size;
+        r->info.valid_bytes = r->source.size;
     return rc;
 }
 
@@ -712,14 +712,14 @@ static td_result walk_file(segment_reader *r, td_err *err)
     if (rc != TD_OK)
         return rc;
     if (r->info.state == SEGMENT_FINISHED) {
-        r->info.sound_bytes = r->source.size;
+        r->info.valid_bytes = r->source.size;
         return TD_OK;
     }
     /* In an unfinished file, what no sound block proved does not count. */
     TD_ASSERT(w.proven_chunks <= r->chunk_count);
     r->chunk_count = w.proven_chunks;
     r->bitmaps.size = w.proven_bitmaps;
-    r->info.sound_bytes = r->scan_at;
+    r->info.valid_bytes = r->scan_at;
     return TD_OK;
 }
 
@@ -801,7 +801,7 @@ static void fill_known_info(segment_reader *r, const segment_index *index)
         .start_ns = index->session_start_ns,
     };
     r->info.state = SEGMENT_FINISHED;
-    r->info.sound_bytes = r->source.size;
+    r->info.valid_bytes = r->source.size;
 }
 
 /* Fill info and lists from an index. TD_E_CORRUPT if it does not describe the file; TD_E_TRUNCATED,
@@ -867,7 +867,7 @@ static td_result read_session(segment_reader *r, td_err *err)
 /* Totals over the chunks. */
 static void sum_up(segment_reader *r)
 {
-    TD_ASSERT(r->info.sound_bytes <= r->source.size);
+    TD_ASSERT(r->info.valid_bytes <= r->source.size);
     segment_info *info = &r->info;
     info->file_bytes = r->source.size;
     info->message_count = 0;

@@ -38,8 +38,8 @@ typedef struct segment_info {
     segment_state state;
     segment_session session; /* strings as in the file, "" where missing */
     uint64_t file_bytes;     /* at open or the last refresh */
-    uint64_t sound_bytes;    /* up to here the records are complete (`.open`: the last chain
-                                record); file_bytes - sound_bytes = torn tail */
+    uint64_t valid_bytes;    /* up to here the records are complete (`.open`: the last chain
+                                record); file_bytes - valid_bytes = torn tail */
     uint64_t message_count;  /* by its message indexes */
     uint64_t first_ns, last_ns;
 } segment_info;

@@ -312,7 +312,7 @@ static td_result check_block(void *user, const scan_block *block, td_err *err)
 /* Chunks, their messages and indexes, and records outside of chunks. */
 
 /* A channel, which the summary must repeat once. */
-static void take_channel(verify_state *v, const mcap_record *record, uint64_t offset)
+static void on_channel(verify_state *v, const mcap_record *record, uint64_t offset)
 {
     TD_ASSERT(record->opcode == MCAP_CHANNEL);
     td_err why;
@@ -321,8 +321,8 @@ static void take_channel(verify_state *v, const mcap_record *record, uint64_t of
 }
 
 /* A message: its channel must have been defined, its time lie in the chunk's range. */
-static void take_message(verify_state *v, td_bytes content, uint64_t chunk_offset, uint64_t offset,
-                         mcap_message *out)
+static void on_message(verify_state *v, td_bytes content, uint64_t chunk_offset, uint64_t offset,
+                       mcap_message *out)
 {
     td_err why;
     if (mcap_decode_message(content, out, &why) != TD_OK) {
@@ -386,10 +386,10 @@ static void walk_records(verify_state *v, const mcap_chunk_index *chunk)
     while ((rc = mcap_next_record(records, &at, &record, &why)) == TD_OK) {
         mcap_message message = {0};
         if (record.opcode == MCAP_MESSAGE) {
-            take_message(v, record.content, chunk_at, record.offset, &message);
+            on_message(v, record.content, chunk_at, record.offset, &message);
             note_entry(v, &message, record.offset, &first_ns, &last_ns);
         } else if (record.opcode == MCAP_CHANNEL) {
-            take_channel(v, &record, chunk_at);
+            on_channel(v, &record, chunk_at);
         } else if (record.opcode < MCAP_PRIVATE_FIRST) {
             report(v, FINDING_STRUCTURE, chunk_at, "%s record inside of a chunk",
                    mcap_opcode_name(record.opcode));
@@ -407,7 +407,7 @@ static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
 {
     verify_state *v = user;
     td_err why;
-    td_result rc = codec_unpack(v->coder, &chunk->record, 0, &v->records, &why);
+    td_result rc = codec_decompress(v->coder, &chunk->record, 0, &v->records, &why);
     v->is_chunk_read = rc == TD_OK;
     if (rc != TD_OK) {
         v->is_block_read = 0;
@@ -572,7 +572,7 @@ static void begin(verify_state *v, td_io io, const char *path)
     const segment_session *session = &info->session;
     v->is_block_read = 1;
     v->expects_end = info->state == SEGMENT_FINISHED || !segment_has_open_name(path);
-    v->limit = v->expects_end ? info->file_bytes : info->sound_bytes;
+    v->limit = v->expects_end ? info->file_bytes : info->valid_bytes;
     *v->result = (segment_verify_result){.state = info->state,
                                          .previous_chain = session->previous_chain,
                                          .totals.chain = session->previous_chain};

@@ -246,7 +246,7 @@ static td_result check_place(const segment_writer *w, td_err *err)
 {
     td_name_state state = TD_NAME_GONE;
     uint64_t size = 0;
-    td_result rc = td_io_look_at_name(w->io, w->open_path, w->file, &state, err);
+    td_result rc = td_io_check_name(w->io, w->open_path, w->file, &state, err);
     if (rc == TD_OK)
         rc = td_io_size(w->file, &size, err);
     if (rc != TD_OK || (state == TD_NAME_SAME && size == w->size))

@@ -54,7 +54,7 @@ typedef struct import_command {
     archive_choice archive;
     import_flags flags;
     json_options json;
-    talk_options talk;
+    verbosity_options verbosity;
     import_report *reports; /* of each file so far */
     uint64_t malformed;
 } import_command;
@@ -213,7 +213,7 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
         option_group_archive(&command.archive),
         {"Import", IMPORT_ROWS, sizeof IMPORT_ROWS / sizeof IMPORT_ROWS[0], &command.flags},
         option_group_json(&command.json),
-        option_group_talk(&command.talk),
+        option_group_verbosity(&command.verbosity),
     };
     const options_spec spec = {
         .verb = "import",
@@ -237,6 +237,6 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
     exit_code status;
     if (!verb_begin(context, &spec, argc, argv, &files, &status))
         return status;
-    report_apply(context->report, &command.talk);
+    report_apply(context->report, &command.verbosity);
     return import_files(&command, &files);
 }

@@ -205,7 +205,7 @@ static td_result next_record(import_job *job, import_record *record, import_plac
             return rc;
         job->is_read = rc == TD_EOF;
     }
-    return import_order_take(job->order, record, place) ? TD_OK : TD_EOF;
+    return import_order_next(job->order, record, place) ? TD_OK : TD_EOF;
 }
 
 static td_result open_reader(import_job *job, td_err *err)
@@ -267,7 +267,7 @@ static td_result refuse_family(const import_slot *slot, td_err *err)
     char shown[LIMIT_URL_BYTES];
     if (slot->url != NULL)
         td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'", URL_SHOWN_BYTES,
-                   td_url_shown_plain(slot->url, shown, sizeof shown));
+                   td_url_redacted_plain(slot->url, shown, sizeof shown));
     else
         td_err_set(err, TD_E_INVALID, "connection '%.*s' has no URL, so its family is unknown",
                    NAME_SHOWN_BYTES, slot->name);
@@ -476,7 +476,7 @@ static td_result begin_connection(session_feed *f, uint32_t shard, const import_
         .kind = EVENT_CONNECT,
         .shard = shard,
         .conn = place->conn,
-        .url = td_url_shown_plain(url == NULL ? "" : url, plain_url, sizeof plain_url),
+        .url = td_url_redacted_plain(url == NULL ? "" : url, plain_url, sizeof plain_url),
         .attempt = 1};
     const event_slot at = {.shard = shard, .conn = place->conn, .since_ns = recv_ns};
     td_result rc = slot != NULL ? end_connection(f, slot, recv_ns, err) : TD_OK;

@@ -54,7 +54,7 @@ void import_order_close(import_order *order)
     import_place place;
     if (order == NULL)
         return;
-    while (import_order_take(order, &record, &place))
+    while (import_order_next(order, &record, &place))
         ;
     for (uint32_t i = 0; i < order->count; i++) {
         td_free((void *)order->slots[i].name);
@@ -224,7 +224,7 @@ static int is_before(const kept_record *a, const kept_record *b)
     return a->line < b->line;
 }
 
-int import_order_take(import_order *order, import_record *record, import_place *place)
+int import_order_next(import_order *order, import_record *record, import_place *place)
 {
     td_free(order->taken);
     order->taken = NULL;

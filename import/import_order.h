@@ -67,7 +67,7 @@ int import_order_is_full(const import_order *order);
 TD_MUST_USE td_result import_order_put(import_order *order, const import_record *record,
                                        const import_place *place, uint64_t line, td_err *err);
 
-/* Take the earliest record; its views are valid until the next call. 0 if none is left. */
-int import_order_take(import_order *order, import_record *record, import_place *place);
+/* Return the earliest record; its views are valid until the next call. 0 if none is left. */
+int import_order_next(import_order *order, import_record *record, import_place *place);
 
 #endif

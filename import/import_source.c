@@ -149,20 +149,20 @@ static coding coding_of(const uint8_t *raw, size_t size)
 
 static voidpf zlib_alloc(voidpf opaque, uInt items, uInt size)
 {
-    return td_alloc_lent(opaque, (size_t)items * size);
+    return td_alloc_hook(opaque, (size_t)items * size);
 }
 
 static void open_inflater(import_source *s)
 {
     if (s->coding == CODING_GZIP) {
         s->inflater.zalloc = zlib_alloc;
-        s->inflater.zfree = td_free_lent;
+        s->inflater.zfree = td_free_hook;
         int z = inflateInit2(&s->inflater, GZIP_WINDOW_BITS);
         TD_ASSERT(z == Z_OK);
         s->has_inflater = 1;
     }
     if (s->coding == CODING_ZSTD) {
-        s->zstd = ZSTD_createDCtx_advanced((ZSTD_customMem){td_alloc_lent, td_free_lent, NULL});
+        s->zstd = ZSTD_createDCtx_advanced((ZSTD_customMem){td_alloc_hook, td_free_hook, NULL});
         TD_ASSERT(s->zstd != NULL);
     }
 }
@@ -270,7 +270,7 @@ static td_result fill_text(import_source *s, td_err *err)
 }
 
 /* Return text[text_at..end) as a line; reading continues at next. */
-static td_result take_line(import_source *s, size_t end, size_t next, import_text_line *out,
+static td_result read_line(import_source *s, size_t end, size_t next, import_text_line *out,
                            td_err *err)
 {
     size_t size = end - s->text_at;
@@ -296,7 +296,7 @@ td_result import_source_next(import_source *source, import_text_line *out, td_er
                                                                  s->text.size - s->searched);
         size_t end = lf == NULL ? s->text.size : (size_t)(lf - s->text.data);
         if (lf != NULL || end - s->text_at > LIMIT_IMPORT_LINE_BYTES + 1)
-            return take_line(s, end, lf == NULL ? end : end + 1, out, err);
+            return read_line(s, end, lf == NULL ? end : end + 1, out, err);
         s->searched = end;
         if (s->is_text_ended)
             break;
@@ -308,5 +308,5 @@ td_result import_source_next(import_source *source, import_text_line *out, td_er
         out->number = s->line_number + 1;
         return s->damage == TD_EOF ? TD_EOF : report_damage(s, err);
     }
-    return s->text_at == s->text.size ? TD_EOF : take_line(s, s->text.size, s->text.size, out, err);
+    return s->text_at == s->text.size ? TD_EOF : read_line(s, s->text.size, s->text.size, out, err);
 }

@@ -12,15 +12,15 @@
 #include "schema/dialect.h"
 #include "schema/family.h"
 
-const char *absence_why_name(absence_why why)
+const char *absence_reason_name(absence_reason reason)
 {
-    static const char *const NAMES[ABSENCE_WHY_COUNT] = {
+    static const char *const NAMES[ABSENCE_REASON_COUNT] = {
         [ABSENCE_BEFORE] = "before_first_frame",
         [ABSENCE_AFTER] = "after_last_frame",
         [ABSENCE_TOPIC] = "not_subscribed",
     };
-    TD_ASSERT(why < ABSENCE_WHY_COUNT);
-    return NAMES[why];
+    TD_ASSERT(reason < ABSENCE_REASON_COUNT);
+    return NAMES[reason];
 }
 
 void absence_list_fini(absence_list *list)
@@ -115,14 +115,14 @@ typedef struct search {
     absence_list *out;
 } search;
 
-static void add_row(const search *s, absence_why why, const char *feed, const char *topic,
+static void add_row(const search *s, absence_reason reason, const char *feed, const char *topic,
                     const char *symbol, uint64_t from_ns, uint64_t to_ns)
 {
     absence_list *list = s->out;
     TD_ASSERT(from_ns <= to_ns);
     list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
     absence *made = &list->rows[list->count++];
-    *made = (absence){.why = why,
+    *made = (absence){.reason = reason,
                       .topic = td_strdup(topic),
                       .symbol = td_strdup(symbol),
                       .from_ns = from_ns,

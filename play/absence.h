@@ -13,18 +13,18 @@
 #include "play/stream_table.h"
 #include "tape/selection.h"
 
-typedef enum absence_why {
+typedef enum absence_reason {
     ABSENCE_BEFORE, /* the selection begins before the feed's first frame */
     ABSENCE_AFTER,  /* it ends after the feed's last frame */
     ABSENCE_TOPIC,  /* the topic has no frame in it, and nothing shows that it was subscribed */
-    ABSENCE_WHY_COUNT,
-} absence_why;
+    ABSENCE_REASON_COUNT,
+} absence_reason;
 
 /* Stable name ("before_first_frame"). */
-const char *absence_why_name(absence_why why);
+const char *absence_reason_name(absence_reason reason);
 
 typedef struct absence {
-    absence_why why;
+    absence_reason reason;
     char feed[LIMIT_NAME_BYTES];
     char *topic; /* "": all of the feed */
     char *symbol;

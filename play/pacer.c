@@ -141,7 +141,7 @@ static pacer_answer pacer_hold(pacer *p)
     return PACER_GO;
 }
 
-pacer_answer pacer_take(pacer *p, uint64_t recv_ns, uint64_t *deadline_ns)
+pacer_answer pacer_wait(pacer *p, uint64_t recv_ns, uint64_t *deadline_ns)
 {
     pacer_advance(p, recv_ns);
     *deadline_ns = 0;

@@ -54,7 +54,7 @@ typedef struct pacer {
     uint8_t has_started;
     uint8_t is_paused;
     uint32_t step_count;     /* frames to let go although the tape is paused */
-    uint64_t recv_ns;        /* of the last frame of pacer_take or pacer_due */
+    uint64_t recv_ns;        /* of the last frame of pacer_wait or pacer_due */
     uint64_t position_ns;    /* its tape time since the first frame, without what was cut */
     uint64_t anchor_tape_ns; /* position on the tape and time on the clock that belong together */
     uint64_t anchor_mono_ns;
@@ -66,11 +66,11 @@ void pacer_init(pacer *pacer, const pacer_options *options);
 
 /* Wait until a frame is due and count how late it became; one whose time fell is due with the one
  * before. *deadline_ns: when it was due on the clock; 0 at full speed. */
-pacer_answer pacer_take(pacer *pacer, uint64_t recv_ns, uint64_t *deadline_ns);
+pacer_answer pacer_wait(pacer *pacer, uint64_t recv_ns, uint64_t *deadline_ns);
 
 /* For event loops, which do not wait inside a call: when a frame is due on the clock; 0: at once.
  * May be called again for the same frame. recv_ns does not fall from call to call, and this is not
- * mixed with pacer_take. */
+ * mixed with pacer_wait. */
 uint64_t pacer_due(pacer *pacer, uint64_t recv_ns);
 
 /* For people at a keyboard, called from inside wait or between frames. Each continues from where

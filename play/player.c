@@ -110,7 +110,7 @@ static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *dea
 {
     *deadline_ns = 0;
     if (p->options.pacer != NULL &&
-        pacer_take(p->options.pacer, frame->recv_ns, deadline_ns) == PACER_STOP)
+        pacer_wait(p->options.pacer, frame->recv_ns, deadline_ns) == PACER_STOP)
         return TD_EOF;
     return TD_OK;
 }
@@ -121,7 +121,7 @@ static td_result pass_on(player *p, const frame_ref *frame, td_err *err)
     return work_queues_add(p->queues, find_stream(p, frame), frame, err);
 }
 
-td_result player_take(player *p, const frame_ref *frame, td_err *err)
+td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(!p->is_finished);
     frame_role role = frame->channel->role;
@@ -153,7 +153,7 @@ td_result player_play(player *p, cursor *from, td_err *err)
         const frame_ref *frame;
         td_result rc = cursor_next(from, &frame, err);
         if (rc == TD_OK) {
-            rc = player_take(p, frame, err);
+            rc = player_on_frame(p, frame, err);
             p->is_stopped = rc == TD_EOF;
         }
         if (rc != TD_OK)

@@ -47,7 +47,7 @@ typedef struct player_totals {
     uint64_t http;
     uint64_t lead_in;
     uint64_t violations;
-    uint64_t copies; /* of decoded + undecoded: what no stream follows (book/follow.h) */
+    uint64_t copies; /* of decoded + undecoded: what no stream follows (book/conn_choice.h) */
     uint64_t unchecked;
     uint64_t unaudited;
     uint64_t unknown_fields;
@@ -62,12 +62,12 @@ typedef struct player player;
 TD_NEVER_NULL player *player_open(const player_options *options);
 void player_close(player *player);
 
-/* Take one frame: wait until it is due, show it to the sinks, pass it on. A frame of the lead-in
+/* Play one frame: wait until it is due, show it to the sinks, pass it on. A frame of the lead-in
  * brings its book up to date and nothing else. TD_OK; TD_EOF: a sink, the observer, the idle
  * function or progress ends the replay; a sink's or the observer's error. */
-TD_MUST_USE td_result player_take(player *player, const frame_ref *frame, td_err *err);
+TD_MUST_USE td_result player_on_frame(player *player, const frame_ref *frame, td_err *err);
 
-/* Everything on a tape, up to its end or TD_EOF of player_take. */
+/* Everything on a tape, up to its end or TD_EOF of player_on_frame. */
 TD_MUST_USE td_result player_play(player *player, cursor *tape, td_err *err);
 
 /* Wait until every frame that was taken has been worked on by its stream and seen by the observer.

@@ -201,7 +201,7 @@ static void count_found(stream *s, const frame_ref *frame, const symbol_verdict 
 }
 
 /* Apply, judge. */
-static void take_data(stream *s, const frame_ref *frame, frame_result *out)
+static void apply_data(stream *s, const frame_ref *frame, frame_result *out)
 {
     const message *m = frame->content.message;
     if (!frame->is_lead_in && m == NULL)
@@ -241,14 +241,14 @@ static td_result show_to_observer(stream *s, const frame_ref *frame, const frame
     return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
 
-td_result stream_take(stream *s, const frame_ref *frame, td_err *err)
+td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(s->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
     frame_result result;
     result.is_applied = 0;
     if (frame_role_is_of_topic(s->role))
-        take_data(s, frame, &result);
+        apply_data(s, frame, &result);
     if (frame->is_lead_in) {
         s->counts.lead_in++;
     } else {

@@ -1,10 +1,9 @@
 /* A stream: all frames of one (feed, topic, symbol, direction), over all slots and connections. It
  * applies them to the state of its symbol (book/symbol_state.h), counts what that finds, and
- * digests. Copies (book/follow.h) are judged by the books of their own connections; of the digests
- * they are in that of frames alone. An observer (play/observer.h)
- * sees each frame once all of that is done. Streams share nothing, so each may be worked on by
- * another thread; a stream itself belongs to one thread at a time, and gets its frames in the
- * tape's order. */
+ * digests. Copies (book/conn_choice.h) are judged by the books of their own connections; of the
+ * digests they are in that of frames alone. An observer (play/observer.h) sees each frame once all
+ * of that is done. Streams share nothing, so each may be worked on by another thread; a stream
+ * itself belongs to one thread at a time, and gets its frames in the tape's order. */
 #ifndef TD_PLAY_STREAM_H
 #define TD_PLAY_STREAM_H
 
@@ -127,12 +126,12 @@ void stream_close(stream *stream);
 /* <0, 0, >0 by feed, topic, symbol, direction: the order of reports and digests. */
 int stream_compare(const stream *a, const stream *b);
 
-/* Take the next frame. Whatever is in it, this succeeds; only the observer can fail. */
-TD_MUST_USE td_result stream_take(stream *stream, const frame_ref *frame, td_err *err);
+/* Apply the next frame. Whatever is in it, this succeeds; only the observer can fail. */
+TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_err *err);
 
 /* Take over what an audit found at a place of a stream (NULL: at the end of the tape): verdicts go
  * to that stream, gaps to the one that lacks something, whose topic the item's member is.
- * stream_take does it for each frame. */
+ * stream_apply does it for each frame. */
 void stream_note_audit(stream *own, const audit_verdict *found, const stream_place *at);
 
 /* The track that saw the stream's last frame that was no copy, or NULL. */

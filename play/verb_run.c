@@ -9,7 +9,7 @@
 #include "cli/units.h"
 #include "archive/read_plan.h"
 #include "play/player.h"
-#include "tape/nothing.h"
+#include "tape/empty_selection.h"
 
 /* ---- the command line ---- */
 
@@ -45,8 +45,8 @@ static size_t list_groups(verb_run *verb, const verb_spec *spec,
     if ((spec->takes & VERB_TAKES_JSON) != 0)
         groups[count++] = option_group_json(&verb->json);
     TD_ASSERT(count < OPTIONS_GROUPS_MAX);
-    groups[count++] =
-        has_archive ? option_group_talk(&verb->talk) : option_group_quiet(&verb->talk);
+    groups[count++] = has_archive ? option_group_verbosity(&verb->verbosity)
+                                  : option_group_quiet(&verb->verbosity);
     return count;
 }
 
@@ -108,7 +108,7 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
     verb_run verb = {.state = state, .report = context->report, .clock = clock_real()};
     if (!parse(&verb, spec, context, argc, argv))
         return verb.status;
-    report_apply(verb.report, &verb.talk);
+    report_apply(verb.report, &verb.verbosity);
     verb.log = report_log(verb.report);
     verb.wanted = verb_run_selection(&verb.selecting);
     progress_init(&verb.progress, verb.report);
@@ -141,12 +141,12 @@ td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *o
     return rc;
 }
 
-td_result verb_run_nothing(verb_run *verb)
+td_result verb_run_why_empty(verb_run *verb)
 {
     const selection *wanted = &verb->wanted;
     size_t globs = wanted->feeds.count + wanted->topics.count + wanted->symbols.count;
     return globs > 0 || wanted->has_from || wanted->has_to
-               ? selection_nothing(verb->archive, wanted, &verb->err)
+               ? selection_why_empty(verb->archive, wanted, &verb->err)
                : TD_OK;
 }
 
@@ -237,7 +237,7 @@ unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns)
 static void show_frames(verb_run *verb, uint64_t now_ns, uint64_t frames, uint64_t recv_ns)
 {
     char when[TD_TIME_TEXT_BYTES] = "";
-    uint64_t now = rate_take(&verb->rate, now_ns, frames);
+    uint64_t now = rate_update(&verb->rate, now_ns, frames);
     if (recv_ns != 0)
         td_time_format_ms(recv_ns, when);
     const unit_text part = verb_run_part(verb, now_ns, recv_ns);

@@ -35,7 +35,7 @@ typedef struct verb_run {
     entry_options entries;
     threads_options threads;
     json_options json;
-    talk_options talk;
+    verbosity_options verbosity;
     options_operands operands;
     reporter *report;
     td_clock clock;
@@ -100,8 +100,8 @@ selection verb_run_selection(const selection_options *options);
 TD_MUST_USE td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *out);
 
 /* The verb found nothing that its selection fits, though everything could be read: the error of
- * that (tape/nothing.h); TD_OK if the command line selects nothing in particular. */
-TD_MUST_USE td_result verb_run_nothing(verb_run *verb);
+ * that (tape/empty_selection.h); TD_OK if the command line selects nothing in particular. */
+TD_MUST_USE td_result verb_run_why_empty(verb_run *verb);
 
 /* Add counts of which UINT64_MAX means unknown: a finished segment with a damaged summary has none
  * for its channels. A sum with an unknown part is unknown. */

@@ -80,7 +80,7 @@ static void batch_run(void *arg)
     TD_ASSERT(b->is_submitted);
     TD_ASSERT(b->count <= BATCH_FRAMES);
     for (size_t i = 0; i < b->count && b->rc == TD_OK; i++)
-        b->rc = stream_take(b->items[i].stream, b->items[i].frame, &b->err);
+        b->rc = stream_apply(b->items[i].stream, b->items[i].frame, &b->err);
 }
 
 /* Wait for a batch that was handed over; afterwards it is empty. */
@@ -154,7 +154,7 @@ td_result work_queues_add(work_queues *all, stream *to, const frame_ref *frame, 
     TD_ASSERT(to->queue < all->count);
     work_queue *queue = &all->items[to->queue];
     if (all->workers == NULL)
-        return stream_take(to, frame, err);
+        return stream_apply(to, frame, err);
     batch *b = &queue->batches[queue->filling];
     TD_ASSERT(!b->is_submitted);
     TD_ASSERT(b->count < BATCH_FRAMES);

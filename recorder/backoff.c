@@ -16,7 +16,7 @@ enum { FAILURES_MAX = 8 };
 static const backoff_row ROWS[BACKOFF_CLASS_COUNT] = {
     [BACKOFF_NETWORK] = {TD_NS_PER_S / 2, 30 * TD_NS_PER_S},
     [BACKOFF_REFUSED] = {5 * TD_NS_PER_S, 300 * TD_NS_PER_S},
-    [BACKOFF_UNWELL] = {TD_NS_PER_S, 60 * TD_NS_PER_S},
+    [BACKOFF_SERVER] = {TD_NS_PER_S, 60 * TD_NS_PER_S},
 };
 
 void backoff_init(backoff *state, uint64_t seed)
@@ -36,7 +36,7 @@ backoff_class backoff_classify(wire_cause cause, unsigned http_status)
 {
     switch (cause) {
     case WIRE_CAUSE_REFUSED:
-        return http_status >= 500 || is_passing(http_status) ? BACKOFF_UNWELL : BACKOFF_REFUSED;
+        return http_status >= 500 || is_passing(http_status) ? BACKOFF_SERVER : BACKOFF_REFUSED;
     case WIRE_CAUSE_TLS_UNTRUSTED:
     case WIRE_CAUSE_TLS_WRONG_HOST:
     case WIRE_CAUSE_TLS_OTHER:
@@ -44,7 +44,7 @@ backoff_class backoff_classify(wire_cause cause, unsigned http_status)
     case WIRE_CAUSE_PROTOCOL:
         return BACKOFF_REFUSED;
     case WIRE_CAUSE_TIMEOUT:
-        return BACKOFF_UNWELL;
+        return BACKOFF_SERVER;
     case WIRE_CAUSE_NONE:
     case WIRE_CAUSE_RESOLVE:
     case WIRE_CAUSE_CONNECT:
@@ -77,8 +77,8 @@ static void forgive(backoff *state, uint64_t mono_ns)
     if (state->live_since_ns == 0)
         return;
     TD_ASSERT(mono_ns >= state->live_since_ns);
-    uint64_t forgiven = (mono_ns - state->live_since_ns) / BACKOFF_FORGIVE_NS;
-    state->failures -= forgiven < state->failures ? (uint32_t)forgiven : state->failures;
+    uint64_t decayed = (mono_ns - state->live_since_ns) / BACKOFF_DECAY_NS;
+    state->failures -= decayed < state->failures ? (uint32_t)decayed : state->failures;
     state->live_since_ns = 0;
 }
 
@@ -109,7 +109,7 @@ void connect_budget_init(connect_budget *budget, connect_limit limit)
     budget->limit = limit;
 }
 
-uint64_t connect_budget_take(connect_budget *budget, uint64_t mono_ns)
+uint64_t connect_budget_spend(connect_budget *budget, uint64_t mono_ns)
 {
     while (budget->count > 0 &&
            budget->at_mono_ns[budget->first] + budget->limit.window_ns <= mono_ns) {

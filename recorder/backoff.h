@@ -17,13 +17,13 @@
 /* Live time of a connection that cancels one earlier failure. A peer that acknowledges and then
  * closes gets the same growing waits as one that never answers; a connection that is lost
  * occasionally is restored at once. Reconnecting every 5 s is 60 connections in five minutes. */
-#define BACKOFF_FORGIVE_NS (UINT64_C(5) * TD_NS_PER_S)
+#define BACKOFF_DECAY_NS (UINT64_C(5) * TD_NS_PER_S)
 
 /* Class of a failure; it determines the wait. */
 typedef enum backoff_class {
     BACKOFF_NETWORK, /* lost, unreachable: at once, then from 0.5 s up to 30 s */
     BACKOFF_REFUSED, /* the exchange refuses (HTTP 4xx, TLS): from 5 s up to 5 min */
-    BACKOFF_UNWELL,  /* HTTP 5xx, 408 and 425, never answers: from 1 s up to 60 s */
+    BACKOFF_SERVER,  /* HTTP 5xx, 408 and 425, never answers: from 1 s up to 60 s */
     BACKOFF_CLASS_COUNT,
 } backoff_class;
 
@@ -62,6 +62,6 @@ typedef struct connect_budget {
 void connect_budget_init(connect_budget *budget, connect_limit limit);
 
 /* Count a connect at mono_ns if it is allowed: 0. Else returns the ns to wait. */
-uint64_t connect_budget_take(connect_budget *budget, uint64_t mono_ns);
+uint64_t connect_budget_spend(connect_budget *budget, uint64_t mono_ns);
 
 #endif

@@ -37,12 +37,12 @@ typedef struct record_line {
     feed_config feed;
     recorder_config config;
     json_options json;
-    talk_options talk;
+    verbosity_options verbosity;
     options_operands operands;
 } record_line;
 
 /* What the supervisor's callbacks write to. */
-typedef struct record_talk {
+typedef struct record_ui {
     output_stream output; /* JSON lines; the disk thread's while recording */
     pthread_mutex_t mutex;
     progress_line progress;
@@ -52,7 +52,7 @@ typedef struct record_talk {
     uint64_t clock_session_mono_ns; /* no further session because of the clock before this moment */
     json_options form;
     uint8_t is_warned; /* the failed output was reported */
-} record_talk;
+} record_ui;
 
 static int parse_line(const verb_context *context, record_line *line, int argc, char **argv,
                       exit_code *status)
@@ -65,7 +65,7 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
         {"When to stop (besides SIGINT, SIGTERM and SIGHUP)", CONFIG_RUN_ROWS, CONFIG_RUN_ROW_COUNT,
          &line->config},
         option_group_json(&line->json),
-        option_group_talk(&line->talk),
+        option_group_verbosity(&line->verbosity),
     };
     options_spec spec = {
         .verb = "record",
@@ -101,11 +101,11 @@ static td_result two_urls(const char *operand, const char *option, td_err *err)
 {
     char shown[2][LIMIT_URL_BYTES];
     return td_err_set(err, TD_E_INVALID, "two URLs are given: '%s' and --url '%s'",
-                      td_url_shown(operand, shown[0], sizeof shown[0]),
-                      td_url_shown(option, shown[1], sizeof shown[1]));
+                      td_url_redacted(operand, shown[0], sizeof shown[0]),
+                      td_url_redacted(option, shown[1], sizeof shown[1]));
 }
 
-static td_result settle(record_line *line, td_err *err)
+static td_result resolve_config(record_line *line, td_err *err)
 {
     if (line->choice.config_file != NULL) {
         if (line->operands.count > 0 || has_feed_option(line)) {
@@ -128,22 +128,22 @@ static td_result settle(record_line *line, td_err *err)
 }
 
 /* Recording continues without its reader; the exit status at the end is 4. */
-static void warn_of_unread(record_talk *talk)
+static void warn_of_unread(record_ui *ui)
 {
-    if (talk->is_warned || !output_is_broken(&talk->output))
+    if (ui->is_warned || !output_is_broken(&ui->output))
         return;
-    talk->is_warned = 1;
-    report_line(talk->progress.report, TD_LOG_WARNING, "%s; recording continues",
-                talk->output.err.text);
+    ui->is_warned = 1;
+    report_line(ui->progress.report, TD_LOG_WARNING, "%s; recording continues",
+                ui->output.err.text);
 }
 
 static void on_durable(void *user, const durable_count *count)
 {
-    record_talk *talk = user;
-    if (!talk->form.is_json)
+    record_ui *ui = user;
+    if (!ui->form.is_json)
         return;
-    pthread_mutex_lock(&talk->mutex);
-    json_writer *json = output_json_begin(&talk->output);
+    pthread_mutex_lock(&ui->mutex);
+    json_writer *json = output_json_begin(&ui->output);
     json_write_object_begin(json);
     json_write_key(json, "durable");
     json_write_object_begin(json);
@@ -153,21 +153,21 @@ static void on_durable(void *user, const durable_count *count)
     json_write_member_u64(json, "conn", count->conn);
     json_write_member_u64(json, "in", count->in);
     json_write_member_u64(json, "out", count->out);
-    json_write_member_text(json, "session", talk->session);
+    json_write_member_text(json, "session", ui->session);
     json_write_member_u64(json, "lag_ns", count->lag_ns);
     json_write_object_end(json);
     json_write_object_end(json);
-    output_json_end(&talk->output);
-    output_flush(&talk->output);
-    warn_of_unread(talk);
-    pthread_mutex_unlock(&talk->mutex);
+    output_json_end(&ui->output);
+    output_flush(&ui->output);
+    warn_of_unread(ui);
+    pthread_mutex_unlock(&ui->mutex);
 }
 
 static void on_status(void *user, const supervisor_status *status)
 {
-    record_talk *talk = user;
-    uint64_t mono_ns = clock_mono_ns(talk->clock);
-    if (!progress_is_due(&talk->progress, mono_ns))
+    record_ui *ui = user;
+    uint64_t mono_ns = clock_mono_ns(ui->clock);
+    if (!progress_is_due(&ui->progress, mono_ns))
         return;
     char elapsed[TD_TIME_TEXT_BYTES];
     char lag_text[TD_TIME_TEXT_BYTES];
@@ -178,10 +178,10 @@ static void on_status(void *user, const supervisor_status *status)
         (void)snprintf(trouble, sizeof trouble, "  %s dropped  %s broken", /* fits */
                        format_counted(status->intake.frames_dropped, "frame").text,
                        format_counted(status->live_check.broken, "book").text);
-    uint64_t frames = rate_take(&talk->frame_rate, mono_ns, status->intake.frames_in);
-    uint64_t bytes = rate_take(&talk->byte_rate, mono_ns, status->intake.bytes_in);
+    uint64_t frames = rate_update(&ui->frame_rate, mono_ns, status->intake.frames_in);
+    uint64_t bytes = rate_update(&ui->byte_rate, mono_ns, status->intake.bytes_in);
     progress_show(
-        &talk->progress, mono_ns,
+        &ui->progress, mono_ns,
         "%" PRIu64 "/%" PRIu64 " feeds live%s  %s/s  %s/s  %s  %s  lag %s  %s  ring %" PRIu64 " %%",
         status->live, status->feeds, trouble, format_counted(frames, "frame").text,
         format_size(bytes).text, elapsed, format_counted(status->intake.gaps, "gap").text, lag_text,
@@ -223,15 +223,15 @@ static void log_summary(reporter *log, const char *path, const supervisor_status
 }
 
 /* A session's result: a line of JSON, or lines of the log. */
-static void print_summary(record_talk *talk, const char *session, const char *path,
+static void print_summary(record_ui *ui, const char *session, const char *path,
                           const supervisor_status *status)
 {
     result_writer r;
-    if (!talk->form.is_json) {
-        log_summary(talk->progress.report, path, status);
+    if (!ui->form.is_json) {
+        log_summary(ui->progress.report, path, status);
         return;
     }
-    result_begin(&r, &talk->output, &talk->form);
+    result_begin(&r, &ui->output, &ui->form);
     result_object_begin(&r, NULL);
     result_object_begin(&r, "recorded");
     result_text(&r, "session", session);
@@ -253,7 +253,7 @@ static void print_summary(record_talk *talk, const char *session, const char *pa
     result_number(&r, "lag_ns_max", status->lag.max_ns);
     result_number(&r, "lag_ns_mean", status->lag.mean_ns);
     result_count(&r, "late_chunks", status->lag.late_chunks);
-    result_count(&r, "lines_lost", output_lines_lost(&talk->output));
+    result_count(&r, "lines_lost", output_lines_lost(&ui->output));
     result_count(&r, "unchecked_books", status->live_check.unchecked_books);
     result_fraction(&r, "elapsed_s", status->elapsed_ns / TD_NS_PER_MS, 3);
     result_object_end(&r, NULL);
@@ -266,19 +266,19 @@ static void ask_to_stop(void *user)
     supervisor_stop(user);
 }
 
-static td_result run(record_talk *talk, archive *into, const recorder_config *config,
-                     const td_log *log, supervisor_status *final, td_err *err)
+static td_result run(record_ui *ui, archive *into, const recorder_config *config, const td_log *log,
+                     supervisor_status *final, td_err *err)
 {
     supervisor *recorder = NULL;
     stop_signal *signals = NULL;
     supervisor_options options = {.archive = into,
                                   .config = config,
-                                  .clock = talk->clock,
+                                  .clock = ui->clock,
                                   .log = log,
-                                  .clock_session_mono_ns = talk->clock_session_mono_ns,
+                                  .clock_session_mono_ns = ui->clock_session_mono_ns,
                                   .durable = on_durable,
                                   .status = on_status,
-                                  .user = talk};
+                                  .user = ui};
     stop_signal_block(0);
     td_result rc = supervisor_open(&options, &recorder, err);
     if (rc == TD_OK)
@@ -292,28 +292,27 @@ static td_result run(record_talk *talk, archive *into, const recorder_config *co
 }
 
 /* One session, from the archive's lock to its summary. */
-static td_result record_session(const verb_context *context, record_talk *talk, const char *path,
+static td_result record_session(const verb_context *context, record_ui *ui, const char *path,
                                 const recorder_config *config, supervisor_status *final,
                                 td_err *err)
 {
     archive *into = NULL;
     td_log log = report_log(context->report);
-    archive_options options = {
-        .io = io_posix(), .clock = talk->clock, .log = &log, .verb = "record"};
+    archive_options options = {.io = io_posix(), .clock = ui->clock, .log = &log, .verb = "record"};
     td_result rc = archive_open(&options, path, ARCHIVE_APPEND, &into, err);
     if (rc == TD_OK) {
-        talk->session = archive_session(into);
-        rc = run(talk, into, config, &log, final, err);
+        ui->session = archive_session(into);
+        rc = run(ui, into, config, &log, final, err);
     }
-    progress_end(&talk->progress);
+    progress_end(&ui->progress);
     if (rc == TD_OK)
-        print_summary(talk, archive_session(into), path, final);
+        print_summary(ui, archive_session(into), path, final);
     archive_close(into);
     return rc;
 }
 
 /* What is left of the bounds after a session. 0: nothing, they are met. */
-static int take_from_bounds(recorder_config *config, const supervisor_status *done)
+static int reduce_bounds(recorder_config *config, const supervisor_status *done)
 {
     if ((config->duration_ns != 0 && done->elapsed_ns >= config->duration_ns) ||
         (config->max_frames != 0 && done->intake.frames_in >= config->max_frames))
@@ -341,32 +340,32 @@ static td_result record(const verb_context *context, record_line *line, td_err *
     supervisor_status final = {0};
     uint64_t established = 0;
     td_err late;
-    record_talk talk = {.clock = clock_real(), .form = line->json};
-    pthread_mutex_init(&talk.mutex, NULL);
-    output_init(&talk.output, stdout);
-    progress_init(&talk.progress, context->report);
+    record_ui ui = {.clock = clock_real(), .form = line->json};
+    pthread_mutex_init(&ui.mutex, NULL);
+    output_init(&ui.output, stdout);
+    progress_init(&ui.progress, context->report);
     td_result rc = archive_choice_require(&line->archive, &path, err);
-    if (rc == TD_OK && talk.form.is_json)
-        rc = output_detach(&talk.output, err);
+    if (rc == TD_OK && ui.form.is_json)
+        rc = output_detach(&ui.output, err);
     int continues = rc == TD_OK;
     while (continues) {
-        rc = record_session(context, &talk, path, &line->config, &final, err);
+        rc = record_session(context, &ui, path, &line->config, &final, err);
         established += final.established;
-        continues = rc == TD_OK && final.is_clock_wrong && take_from_bounds(&line->config, &final);
-        talk.clock_session_mono_ns = clock_mono_ns(talk.clock) + LIMIT_CLOCK_SESSION_NS;
+        continues = rc == TD_OK && final.is_clock_wrong && reduce_bounds(&line->config, &final);
+        ui.clock_session_mono_ns = clock_mono_ns(ui.clock) + LIMIT_CLOCK_SESSION_NS;
     }
     if (rc == TD_OK && established == 0)
         rc = never_connected(err);
-    td_result written = output_finish(&talk.output, rc == TD_OK ? err : &late);
-    pthread_mutex_destroy(&talk.mutex);
+    td_result written = output_finish(&ui.output, rc == TD_OK ? err : &late);
+    pthread_mutex_destroy(&ui.mutex);
     return rc == TD_OK ? written : rc;
 }
 
 static exit_code run_line(const verb_context *context, record_line *line)
 {
     td_err err;
-    report_begin_log(context->report, &line->talk);
-    td_result rc = settle(line, &err);
+    report_begin_log(context->report, &line->verbosity);
+    td_result rc = resolve_config(line, &err);
     if (rc == TD_OK)
         rc = report_detach(context->report, &err);
     if (rc == TD_OK)

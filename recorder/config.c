@@ -74,7 +74,7 @@ static td_result read_file(recorder_config *config, td_err *err)
     const setting list = settings_find(root, &keys, FEEDS);
     for (size_t i = 0; rc == TD_OK && (feed = settings_entry(list, i)).node != NULL; i++) {
         if (i == LIMIT_FEEDS)
-            return settings_blame(
+            return settings_err_add(
                 list, td_err_set(err, TD_E_LIMIT, "more than %d feeds", LIMIT_FEEDS), err);
         config_feed_init(&config->feeds[i]);
         rc = settings_read(feed, &each, &config->feeds[i], err);
@@ -90,8 +90,8 @@ td_result config_load(recorder_config *config, td_io io, const char *path, td_er
     return rc == TD_OK ? read_file(config, err) : rc;
 }
 
-td_result config_blame(const recorder_config *config, size_t feed_index, const char *key,
-                       td_result code, td_err *err)
+td_result config_err_add(const recorder_config *config, size_t feed_index, const char *key,
+                         td_result code, td_err *err)
 {
     if (config->file == NULL)
         return code;
@@ -100,7 +100,7 @@ td_result config_blame(const recorder_config *config, size_t feed_index, const c
     if (feed_index != NO_FEED)
         at = settings_entry(settings_find(at, &keys, FEEDS), feed_index);
     setting value = key == NULL ? at : settings_find(at, &keys, key);
-    return settings_blame(value.node != NULL ? value : at, code, err);
+    return settings_err_add(value.node != NULL ? value : at, code, err);
 }
 
 /* ---- HTTP requests ---- */
@@ -188,7 +188,7 @@ static td_result resolve_family(feed_config *feed, td_err *err)
         return TD_OK;
     char shown[LIMIT_URL_BYTES];
     td_err_set(err, TD_E_INVALID, "the URL '%s' is of no known family",
-               td_url_shown_plain(feed->url, shown, sizeof shown));
+               td_url_redacted_plain(feed->url, shown, sizeof shown));
     td_err_hint(err, "name the family with --family (in a file: family), one of: %s",
                 family_names());
     return TD_E_INVALID;
@@ -240,7 +240,7 @@ static td_result resolve_url(feed_config *feed, td_err *err)
     if (!td_bytes_is(scheme, "wss") && !td_bytes_is(scheme, "ws")) {
         char shown[LIMIT_URL_BYTES];
         return td_err_set(err, TD_E_INVALID, "the URL '%s' begins with neither wss:// nor ws://",
-                          td_url_shown_plain(feed->url, shown, sizeof shown));
+                          td_url_redacted_plain(feed->url, shown, sizeof shown));
     }
     if (strlen(feed->url) >= LIMIT_URL_BYTES)
         return td_err_set(err, TD_E_INVALID, "a URL of %zu characters: at most %u are allowed",
@@ -331,20 +331,20 @@ td_result config_finish(recorder_config *config, td_err *err)
 {
     TD_ASSERT(config->feed_count <= LIMIT_FEEDS);
     if (config->feed_count == 0)
-        return config_blame(config, NO_FEED, "feeds", td_err_set(err, TD_E_INVALID, "no feeds"),
-                            err);
+        return config_err_add(config, NO_FEED, "feeds", td_err_set(err, TD_E_INVALID, "no feeds"),
+                              err);
     for (size_t i = 0; i < config->feed_count; i++) {
         const char *key = NULL;
         td_result rc = finish_feed(&config->feeds[i], &key, err);
         if (rc != TD_OK)
-            return config_blame(config, i, key, rc, err);
+            return config_err_add(config, i, key, rc, err);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(config->feeds[i].name, config->feeds[k].name) != 0)
                 continue;
             rc = td_err_set(err, TD_E_INVALID,
                             "two feeds are called '%s': give one of them another name",
                             config->feeds[i].name);
-            return config_blame(config, i, "feed", rc, err);
+            return config_err_add(config, i, "feed", rc, err);
         }
     }
     return TD_OK;

@@ -96,7 +96,7 @@ TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 
 /* Put the file and the line of a feed's key before an error; key NULL: the feed's line. The
  * error is unchanged where the feed is from the command line. Returns code. */
-td_result config_blame(const recorder_config *config, size_t feed_index, const char *key,
-                       td_result code, td_err *err);
+td_result config_err_add(const recorder_config *config, size_t feed_index, const char *key,
+                         td_result code, td_err *err);
 
 #endif

@@ -46,7 +46,7 @@ struct connection {
     uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
     uint64_t answer_ns;         /* recv time of the present answer */
     uint64_t granted_ns;        /* recv time of the latest answer that granted a topic; 0: none */
-    uint64_t settle_mono_ns;    /* topics that are not granted by then get gaps of their own */
+    uint64_t answers_mono_ns;   /* topics that are not granted by then get gaps of their own */
     uint64_t ping_mono_ns; /* of the latest ping; before the first, when the connection opened */
     uint64_t next_ping_mono_ns;
     open_pings pings;
@@ -72,7 +72,7 @@ enum { AUTH_EXPIRES_MS = 10000 };
 
 /* How long after the first granted topic the others may take before they get gaps of their own.
  * Answers to one burst of requests come within it, so an ordinary reconnect is one row. */
-#define SETTLE_NS (500 * TD_NS_PER_MS)
+#define ANSWERS_NS (500 * TD_NS_PER_MS)
 
 /* Longest quoted answer. Its secrets are hidden already (look_closer), so the cut cannot leave half
  * of one. */
@@ -118,7 +118,7 @@ static const char *hide_secrets(const connection *self, char *text)
 static const char *shown_url(const connection *self, char out[LIMIT_URL_BYTES])
 {
     TD_ASSERT(strlen(self->options.feed->url) < LIMIT_URL_BYTES);
-    (void)td_url_shown(self->options.feed->url, out, LIMIT_URL_BYTES);
+    (void)td_url_redacted(self->options.feed->url, out, LIMIT_URL_BYTES);
     return hide_secrets(self, out);
 }
 
@@ -142,10 +142,10 @@ static void open_gap(connection *self, gap_reason reason, const char *cause)
 }
 
 /* End the slot's gap: topics that are not granted yet get gaps of their own. */
-static void settle(connection *self)
+static void on_answered(connection *self)
 {
-    self->settle_mono_ns = UINT64_MAX;
-    open_gaps_settle(self->options.gaps, self->slot.shard, self->granted_ns);
+    self->answers_mono_ns = UINT64_MAX;
+    open_gaps_answered(self->options.gaps, self->slot.shard, self->granted_ns);
 }
 
 static void emit_connect(connection *self)
@@ -153,7 +153,7 @@ static void emit_connect(connection *self)
     TD_ASSERT(self->slot.conn > 0);
     char url[LIMIT_URL_BYTES];
     (void)snprintf(url, sizeof url, "%s", self->options.feed->url); /* fits */
-    td_url_hide(url);
+    td_url_redact(url);
     event connect = new_event(self, EVENT_CONNECT);
     connect.url = hide_secrets(self, url);
     connect.attempt = self->attempt;
@@ -212,7 +212,7 @@ static uint64_t stale_at_mono_ns(const connection *self)
 static uint64_t talk_due_ns(const connection *self)
 {
     uint64_t due_ns = subscriber_due_ns(self->subscriber);
-    due_ns = self->settle_mono_ns < due_ns ? self->settle_mono_ns : due_ns;
+    due_ns = self->answers_mono_ns < due_ns ? self->answers_mono_ns : due_ns;
     if (self->state == STATE_AUTHENTICATING)
         due_ns = self->auth_due_mono_ns;
     return due_ns < self->next_ping_mono_ns ? due_ns : self->next_ping_mono_ns;
@@ -369,16 +369,16 @@ static void check_all_answered(connection *self)
     if (self->granted_ns == 0 || self->is_silent ||
         !open_gaps_wait_for(self->options.gaps, self->slot.shard))
         return;
-    if (subscriber_is_settled(self->subscriber))
-        settle(self);
-    else if (self->settle_mono_ns == UINT64_MAX)
-        self->settle_mono_ns = now_mono_ns(self) + SETTLE_NS;
+    if (subscriber_is_answered(self->subscriber))
+        on_answered(self);
+    else if (self->answers_mono_ns == UINT64_MAX)
+        self->answers_mono_ns = now_mono_ns(self) + ANSWERS_NS;
 }
 
 static void look_whether_live(connection *self)
 {
     check_all_answered(self);
-    if (self->state == STATE_SUBSCRIBING && subscriber_is_settled(self->subscriber))
+    if (self->state == STATE_SUBSCRIBING && subscriber_is_answered(self->subscriber))
         on_subscribed(self);
 }
 
@@ -503,7 +503,7 @@ static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 }
 
 /* Data came: ping soon, so that it is known whether it came late. */
-static void take_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
+static void on_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     if (self->is_stopping)
         return;
@@ -554,7 +554,7 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
     enum { CONTROL_BYTES_MAX = 32 << 10 };
     uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
     if (frame.size > CONTROL_BYTES_MAX || decoder_inflates(frame)) {
-        take_data(self, recv_ns, recv_mono_ns);
+        on_data(self, recv_ns, recv_mono_ns);
         return;
     }
     memcpy(padded, frame.data, frame.size);
@@ -568,16 +568,16 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
     if (frame_class_is_control(found.frame_class))
         on_answer(self, shown, recv_ns, recv_mono_ns);
     else
-        take_data(self, recv_ns, recv_mono_ns);
+        on_data(self, recv_ns, recv_mono_ns);
 }
 
 /* This thread only classifies frames that do not begin like data; the encoder classifies all.
  * Binary frames count as data: no compressed answer has been observed. */
-static void take_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
-                       uint64_t recv_mono_ns)
+static void on_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
+                     uint64_t recv_mono_ns)
 {
     if (opcode == OPCODE_BINARY || frame_begins_as_data(self->options.feed->family, frame))
-        take_data(self, recv_ns, recv_mono_ns);
+        on_data(self, recv_ns, recv_mono_ns);
     else
         look_closer(self, frame, recv_ns, recv_mono_ns);
 }
@@ -598,8 +598,8 @@ static void talk_tick(connection *self, uint64_t mono_ns)
     if (self->state != STATE_AUTHENTICATING) {
         expire_requests(self);
         send_subscriptions(self);
-        if (mono_ns >= self->settle_mono_ns)
-            settle(self);
+        if (mono_ns >= self->answers_mono_ns)
+            on_answered(self);
         look_whether_live(self);
     }
 }
@@ -646,7 +646,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->was_open = 1;
     self->is_refused = 0;
     self->last_data_ns = self->granted_ns = 0;
-    self->settle_mono_ns = UINT64_MAX;
+    self->answers_mono_ns = UINT64_MAX;
     self->last_data_mono_ns = now_mono_ns(self);
     intake_opened(self->options.env->intake, &self->slot);
     open_gaps_connected(self->options.gaps, self->slot.shard);
@@ -670,7 +670,7 @@ static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes by
     uint64_t recv_ns =
         intake_frame(self->options.env->intake, &self->slot, DIR_IN, opcode, bytes, recv_mono_ns);
     if (!self->is_stale)
-        take_frame(self, opcode, bytes, recv_ns, recv_mono_ns);
+        on_frame(self, opcode, bytes, recv_ns, recv_mono_ns);
     self->options.env->frame(self->options.env->user);
 }
 
@@ -773,7 +773,7 @@ static void connect_now(void *user)
     TD_ASSERT(!self->is_stopping);
     td_err err;
     self->timer = NULL;
-    uint64_t wait_ns = connect_budget_take(self->options.budget, now_mono_ns(self));
+    uint64_t wait_ns = connect_budget_spend(self->options.budget, now_mono_ns(self));
     if (wait_ns > 0) {
         const connect_limit *limit = &self->options.budget->limit;
         char window[TD_TIME_TEXT_BYTES];

@@ -142,19 +142,19 @@ static void note_pending(encoder *self, feed_state *feed)
 
 /* Pass on data. */
 static void pass_to_live_check(encoder *self, const intake_record *record,
-                               const feed_written *placed)
+                               const feed_written *written)
 {
-    if (placed->route.frame_class != CLASS_DATA)
+    if (written->route.frame_class != CLASS_DATA)
         return;
     const feed_writer *writer = self->feeds[record->feed_index].writer;
     const live_check_frame frame = {.feed_index = record->feed_index,
                                     .segment = feed_writer_segment(writer),
-                                    .channel_index = placed->route.index,
-                                    .info = placed->route.info,
+                                    .channel_index = written->route.index,
+                                    .info = written->route.info,
                                     .conn = record->frame.conn,
                                     .recv_ns = record->frame.recv_ns,
-                                    .granted_ns = placed->granted_ns,
-                                    .bytes = placed->bytes};
+                                    .granted_ns = written->granted_ns,
+                                    .bytes = written->bytes};
     live_check_put(self->options.live_check, &frame);
 }
 
@@ -265,16 +265,16 @@ static td_result write_frame(encoder *self, const intake_record *record, td_byte
                              td_err *err)
 {
     feed_frame frame = record->frame;
-    feed_written placed;
+    feed_written written;
     frame.bytes = bytes;
-    td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &placed, err);
+    td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &written, err);
     if (rc != TD_OK || self->options.live_check == NULL)
         return rc;
-    pass_to_live_check(self, record, &placed);
+    pass_to_live_check(self, record, &written);
     return note_unchecked(self, record, err);
 }
 
-static td_result take_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
+static td_result on_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
 {
     TD_ASSERT(record->frame.conn > 0);
     TD_ASSERT(record->frame.ordinal > 0);
@@ -290,7 +290,7 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
 }
 
 /* A reply belongs to no connection: it has no ordinal, and nothing checks it. */
-static td_result take_http(encoder *self, const intake_record *record, td_bytes body, td_err *err)
+static td_result on_http(encoder *self, const intake_record *record, td_bytes body, td_err *err)
 {
     feed_frame reply = record->frame;
     reply.bytes = body;
@@ -298,7 +298,7 @@ static td_result take_http(encoder *self, const intake_record *record, td_bytes 
 }
 
 /* Ordinals of a connection, for the chain record even if no frame of it follows. */
-static td_result take_ordinals(encoder *self, const intake_record *record, td_err *err)
+static td_result on_ordinals(encoder *self, const intake_record *record, td_err *err)
 {
     const event_slot at = {.line = record->frame.line,
                            .shard = record->frame.shard,
@@ -309,7 +309,7 @@ static td_result take_ordinals(encoder *self, const intake_record *record, td_er
     return feed_writer_ordinals(self->feeds[record->feed_index].writer, &at, err);
 }
 
-static td_result take_closed(encoder *self, const intake_record *record, td_err *err)
+static td_result on_closed(encoder *self, const intake_record *record, td_err *err)
 {
     const feed_frame *last = &record->frame;
     feed_state *feed = &self->feeds[record->feed_index];
@@ -318,7 +318,7 @@ static td_result take_closed(encoder *self, const intake_record *record, td_err 
     return rc;
 }
 
-static td_result take_stop(encoder *self, const intake_record *record, td_err *err)
+static td_result on_stop(encoder *self, const intake_record *record, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < self->options.config->feed_count && rc == TD_OK; i++)
@@ -328,7 +328,7 @@ static td_result take_stop(encoder *self, const intake_record *record, td_err *e
 
 /* ---- the thread ---- */
 
-static td_result take(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
+static td_result apply(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
 {
     feed_state *feed = &self->feeds[record->feed_index];
     if (TD_UNLIKELY(feed->discard_until_mono_ns != 0 &&
@@ -339,9 +339,9 @@ static td_result take(encoder *self, const intake_record *record, td_bytes bytes
     }
     switch ((intake_kind)record->kind) {
     case INTAKE_FRAME:
-        return take_frame(self, record, bytes, err);
+        return on_frame(self, record, bytes, err);
     case INTAKE_HTTP:
-        return take_http(self, record, bytes, err);
+        return on_http(self, record, bytes, err);
     case INTAKE_EVENT: {
         event what;
         td_result rc = event_decode(self->events, bytes, &what, err);
@@ -350,24 +350,24 @@ static td_result take(encoder *self, const intake_record *record, td_bytes bytes
                                  &what, err);
     }
     case INTAKE_ORDINALS:
-        return take_ordinals(self, record, err);
+        return on_ordinals(self, record, err);
     case INTAKE_CLOSED:
-        return take_closed(self, record, err);
+        return on_closed(self, record, err);
     case INTAKE_STOP:
-        return take_stop(self, record, err);
+        return on_stop(self, record, err);
     }
     return TD_OK;
 }
 
 /* After a failure, records are taken and discarded. */
-static void take_record(encoder *self, const intake_record *record, td_bytes bytes)
+static void on_record(encoder *self, const intake_record *record, td_bytes bytes)
 {
     TD_ASSERT(record->feed_index < self->options.config->feed_count);
     TD_ASSERT(record->size <= LIMIT_RING_BYTES);
     if (self->has_failed)
         return;
     self->record_mono_ns = record->mono_ns;
-    td_result rc = take(self, record, bytes, &self->err);
+    td_result rc = apply(self, record, bytes, &self->err);
     if (rc == TD_OK)
         note_pending(self, &self->feeds[record->feed_index]);
     else if (!self->has_failed)
@@ -402,7 +402,7 @@ enum { BATCH_BYTES = 256 << 10 };
 #define BATCH_NS (10 * TD_NS_PER_MS)
 
 /* Up to BATCH_RECORDS; returns how many. */
-static int take_batch(encoder *self, int *is_stopped)
+static int read_batch(encoder *self, int *is_stopped)
 {
     intake_record record;
     td_bytes view;
@@ -413,7 +413,7 @@ static int take_batch(encoder *self, int *is_stopped)
         memcpy(&record, view.data, sizeof record);
         TD_ASSERT(record.size <= view.size - sizeof record);
         *is_stopped = record.kind == INTAKE_STOP;
-        take_record(self, &record, td_bytes_of(view.data + sizeof record, record.size));
+        on_record(self, &record, td_bytes_of(view.data + sizeof record, record.size));
         td_ring_release(self->options.ring);
         taken++;
     }
@@ -426,7 +426,7 @@ static void *run(void *arg)
     int is_stopped = 0;
     while (!is_stopped && !atomic_load_explicit(&self->is_given_up, memory_order_acquire)) {
         uint64_t wait_ns = seal_due(self);
-        if (take_batch(self, &is_stopped) == 0)
+        if (read_batch(self, &is_stopped) == 0)
             td_ring_wait_bytes(self->options.ring, BATCH_BYTES,
                                wait_ns < BATCH_NS ? wait_ns : BATCH_NS);
     }

@@ -182,7 +182,7 @@ static td_result open_one(const recorder_config *config, td_io io, const td_log 
         rc = check_topics(from, &feed->subscription, log, err);
     symbols_fini(&symbols);
     if (rc != TD_OK)
-        return config_blame(config, index, key, rc, err);
+        return config_err_add(config, index, key, rc, err);
     open_budget(config, feeds, index);
     return TD_OK;
 }

@@ -61,7 +61,7 @@ void findings_put(findings *self, uint16_t feed_index, const event *what)
     td_ring_commit(self->ring, sizeof feed_index + self->text.size);
 }
 
-int findings_take(findings *self, uint16_t *feed_index, event *out)
+int findings_next(findings *self, uint16_t *feed_index, event *out)
 {
     td_ring_release(self->ring);
     td_bytes record = td_ring_peek(self->ring);

@@ -18,7 +18,7 @@ void findings_close(findings *self);
 /* Live check's thread: put an event of a feed. */
 void findings_put(findings *self, uint16_t feed_index, const event *what);
 
-/* Network thread: take the oldest event; 0 if absent. Its texts are valid until the next call. */
-int findings_take(findings *self, uint16_t *feed_index, event *out);
+/* Network thread: remove the oldest event; 0 if absent. Its texts are valid until the next call. */
+int findings_next(findings *self, uint16_t *feed_index, event *out);
 
 #endif

@@ -66,7 +66,7 @@ static void set_timer(http_feed *self)
 static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_BYTES])
 {
     const http_config *asked = config_of(self, index);
-    (void)td_url_shown(asked->url, url, LIMIT_URL_BYTES);
+    (void)td_url_redacted(asked->url, url, LIMIT_URL_BYTES);
     if (self->options.redactor != NULL)
         redactor_apply(self->options.redactor, (uint8_t *)url, strlen(url));
     return (event){.kind = EVENT_HTTP, .what = asked->name, .url = url};

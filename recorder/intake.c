@@ -166,9 +166,9 @@ void intake_closed(intake *self, intake_slot *slot)
 static void log_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
                          const char *cause)
 {
-    event said = {
+    event what = {
         .kind = EVENT_OVERLOAD, .state = state, .from_ns = from_ns, .to_ns = to_ns, .cause = cause};
-    intake_event_all(self, &said);
+    intake_event_all(self, &what);
 }
 
 /* TCP pushes back: the exchange waits or disconnects; nothing is lost silently. */
@@ -404,7 +404,7 @@ void intake_rest(intake *self)
 static void look_for_pause(intake *self)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
-    uint64_t suspended_ns = session_clock_take_suspension(&self->clock);
+    uint64_t suspended_ns = session_clock_add_suspension(&self->clock);
     uint64_t paused_ns = suspended_ns;
     if (self->tick_mono_ns != 0)
         paused_ns += mono_ns - self->tick_mono_ns;

@@ -118,7 +118,7 @@ void lag_get_stats(lag *self, lag_stats *out)
     pthread_mutex_unlock(&self->mutex);
 }
 
-lag_change lag_take(lag *self, lag_stretch *out)
+lag_change lag_check(lag *self, lag_stretch *out)
 {
     uint64_t mono_ns = clock_mono_ns(self->clock);
     lag_change change = LAG_UNCHANGED;

@@ -54,7 +54,7 @@ typedef struct lag_stretch {
 } lag_stretch;
 
 /* Network thread, at each tick: whether a stretch began or ended. */
-lag_change lag_take(lag *self, lag_stretch *out);
+lag_change lag_check(lag *self, lag_stretch *out);
 
 /* Network thread, when recording stops: LAG_ENDS if a stretch is open. */
 lag_change lag_stop(lag *self, lag_stretch *out);

@@ -313,7 +313,7 @@ static void note_skipped(live_check *self, uint64_t recv_ns)
 }
 
 /* Its channel has had frames of a later connection. */
-static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
+static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 {
     (void)user;
     (void)recv_ns;
@@ -520,7 +520,7 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
                        .content = {.message = is_decoded ? &decoded : NULL},
                        .granted_ns = record->granted_ns};
     symbol_verdict found;
-    follow_judge(&channel->state->follow, &frame, conn_has_ended, NULL);
+    conn_choice_judge(&channel->state->choice, &frame, conn_has_ended, NULL);
     symbol_topic_apply(channel->state, &frame, &found);
     if (is_decoded)
         judge(self, channel, record, &found);

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "schema/topic.h"
 
 static const char CLOCK_BEHIND[] = "the next session's clock was earlier than this moment";
@@ -29,8 +29,8 @@ typedef struct asked {
 /* An open row; a copy (gap_row_copy). */
 typedef struct open_row {
     gap_row row;
-    uint64_t shards[SHARD_WORDS]; /* of a whole slot: those that have not settled yet */
-    uint64_t settled_ns;          /* the latest that has */
+    uint64_t shards[SHARD_WORDS]; /* of a whole slot: those that are not answered yet */
+    uint64_t answered_ns;         /* the latest that has */
 } open_row;
 
 struct open_gaps {
@@ -302,7 +302,7 @@ static int is_asked(const open_gaps *self, const gap_row *row)
 
 /* Rows that stay open are written again: so a session's start has all that are, whatever becomes of
  * earlier entries of the journal. What such entries may have listed ends where that is known. */
-static void take_earlier(open_gaps *self, const gap_row *row)
+static void add_earlier(open_gaps *self, const gap_row *row)
 {
     int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
     if (!is_lost && (is_whole(row) || is_asked(self, row))) {
@@ -320,12 +320,12 @@ static void take_earlier(open_gaps *self, const gap_row *row)
     gap_list_add(&self->begun, &ended);
 }
 
-static void take_ledger(open_gaps *self)
+static void add_ledger(open_gaps *self)
 {
     const gap_list *ledger = self->options.ledger;
     for (size_t i = 0; i < ledger->count; i++)
         if (ledger->rows[i].to_ns == GAP_OPEN && is_ours(self, &ledger->rows[i]))
-            take_earlier(self, &ledger->rows[i]);
+            add_earlier(self, &ledger->rows[i]);
 }
 
 /* ---- rows that this session opens ---- */
@@ -446,7 +446,7 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *to
     }
 }
 
-/* Until the shard's gap ends, that one covers the topic, and open_gaps_settle opens the topic's.
+/* Until the shard's gap ends, that one covers the topic, and open_gaps_answered opens the topic's.
  * Two gaps of one beginning would be one in the ledger. */
 void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns)
 {
@@ -465,7 +465,7 @@ void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t 
     open_for_topic(self, &row, withdrawn);
 }
 
-void open_gaps_settle(open_gaps *self, uint32_t shard, uint64_t recv_ns)
+void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns)
 {
     for (size_t i = self->row_count; i > 0; i--) {
         if (!waits_for(&self->rows[i - 1], shard))
@@ -478,9 +478,9 @@ void open_gaps_settle(open_gaps *self, uint32_t shard, uint64_t recv_ns)
         }
         open_row *row = &self->rows[i - 1];
         row->shards[shard / 64] &= ~(UINT64_C(1) << (shard % 64));
-        row->settled_ns = recv_ns > row->settled_ns ? recv_ns : row->settled_ns;
+        row->answered_ns = recv_ns > row->answered_ns ? recv_ns : row->answered_ns;
         if (waits_for_none(row))
-            end_row(self, i - 1, row->settled_ns);
+            end_row(self, i - 1, row->answered_ns);
     }
 }
 
@@ -513,7 +513,7 @@ open_gaps *open_gaps_open(const open_gaps_options *options)
     self->options = *options;
     parse_topics(self);
     read_past(self);
-    take_ledger(self);
+    add_ledger(self);
     open_for_slots(self);
     self->options.past = NULL;
     self->options.ledger = NULL;

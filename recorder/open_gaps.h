@@ -1,11 +1,11 @@
 /* The open gaps of one feed: which topics may lack frames since when, and when that ends.
  *
  * Topics lose data; a slot is only the connection over which they came. A gap of a whole slot
- * waits until the shard with its number has settled, that is, until it is known which of its topics
- * are granted. If topics were on other shards in an earlier session, its gaps wait for all shards.
- * Topics that were recorded before and are not granted then get rows of their own, which begin
- * where the slot's gap did and end when they are granted. So granted topics do not wait for the
- * others.
+ * waits until all requests of the shard with its number are answered, that is, until it is known
+ * which of its topics are granted. If topics were on other shards in an earlier session, its gaps
+ * wait for all shards. Topics that were recorded before and are not granted then get rows of their
+ * own, which begin where the slot's gap did and end when they are granted. So granted topics do not
+ * wait for the others.
  *
  * When a session starts, each slot in the archive gets a row that begins with its last data frame,
  * unless an earlier session left one open. Rows of topics that are no longer subscribed end there,
@@ -56,9 +56,9 @@ void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t 
 
 /* Each recorded topic that is not granted on the shard's connection gets a gap of its own; granted
  * ones are recorded from recv_ns on. */
-void open_gaps_settle(open_gaps *self, uint32_t shard, uint64_t recv_ns);
+void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns);
 
-/* 1 if a gap waits for this shard to settle. */
+/* 1 if a gap waits for this shard's answers. */
 int open_gaps_wait_for(const open_gaps *self, uint32_t shard);
 
 /* A shard's connection was lost: opens a gap at from_ns unless one is open already. */

@@ -119,7 +119,7 @@ session_clock_step session_clock_check(session_clock *self, int64_t *step_ns)
     return check_large(self, ahead_ns, mono_ns);
 }
 
-uint64_t session_clock_take_suspension(session_clock *self)
+uint64_t session_clock_add_suspension(session_clock *self)
 {
     uint64_t suspended_ns = read_suspended_ns(self->clock);
     if (suspended_ns <= self->suspended_ns + SESSION_CLOCK_STEP_MIN_NS)

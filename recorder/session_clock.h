@@ -68,6 +68,6 @@ uint64_t session_clock_stamp(session_clock *self, uint64_t mono_ns);
 session_clock_step session_clock_check(session_clock *self, int64_t *step_ns);
 
 /* How long the machine was suspended since the last call, in ns; the offset includes it. */
-uint64_t session_clock_take_suspension(session_clock *self);
+uint64_t session_clock_add_suspension(session_clock *self);
 
 #endif

@@ -9,7 +9,7 @@
 
 typedef enum topic_state {
     TOPIC_QUEUED,
-    TOPIC_ASKED,
+    TOPIC_REQUESTED,
     TOPIC_GRANTED,
     TOPIC_REFUSED,    /* waits for its next try */
     TOPIC_UNANSWERED, /* likewise; its frames may come all the same */
@@ -98,7 +98,7 @@ static void queue_push(subscriber *self, range topics)
 }
 
 /* Takes as many topics off the first range as fit in one request. */
-static range queue_take(subscriber *self)
+static range queue_pop(subscriber *self)
 {
     TD_ASSERT(self->queue_count > 0);
     range *first = &self->queue[self->queue_first];
@@ -204,14 +204,14 @@ static int speaks_of(const dialect_answer *answer, const char *name)
 }
 
 /* Goes through the request's topics; runs of refused ones are refused together. */
-static void take_answer(subscriber *self, open_request *request, const dialect_answer *answer,
-                        uint64_t mono_ns)
+static void apply_answer(subscriber *self, open_request *request, const dialect_answer *answer,
+                         uint64_t mono_ns)
 {
     range run = {0, 0};
     size_t end = request->topics.first + request->topics.count;
     for (size_t i = request->topics.first; i < end; i++) {
         int is_meant =
-            self->rows[i].state == TOPIC_ASKED && speaks_of(answer, self->options.topics[i]);
+            self->rows[i].state == TOPIC_REQUESTED && speaks_of(answer, self->options.topics[i]);
         int is_refused = is_meant && !dialect_answer_grants(answer, self->options.topics[i]);
         TD_ASSERT(!is_meant || request->left > 0);
         if (is_meant)
@@ -266,7 +266,7 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
         if (!dialect_answer_fits(answer, &ask))
             continue;
         open_request request = self->open[i];
-        take_answer(self, &request, answer, mono_ns);
+        apply_answer(self, &request, answer, mono_ns);
         if (request.left == 0)
             close_request(self, i);
         else
@@ -284,7 +284,7 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
 static int expire(subscriber *self, range topics, uint64_t mono_ns)
 {
     for (size_t i = topics.first; i < topics.first + topics.count; i++) {
-        if (self->rows[i].state != TOPIC_ASKED)
+        if (self->rows[i].state != TOPIC_REQUESTED)
             continue;
         wait_for_retry(self, i, TOPIC_UNANSWERED, mono_ns);
         add_name(&self->refused, self->options.topics[i]);
@@ -315,11 +315,11 @@ td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out, const
     if (self->queue_count == 0 || self->open_count == SUBSCRIBER_OPEN_MAX)
         return TD_EOF;
     open_request *request = &self->open[self->open_count++];
-    *request = (open_request){.topics = queue_take(self), .sent_mono_ns = mono_ns};
+    *request = (open_request){.topics = queue_pop(self), .sent_mono_ns = mono_ns};
     request->left = request->topics.count;
     (void)snprintf(request->id, sizeof request->id, "sub-%" PRIu64, ++self->serial); /* fits */
     for (size_t i = 0; i < request->topics.count; i++) {
-        set_state(self, request->topics.first + i, TOPIC_ASKED);
+        set_state(self, request->topics.first + i, TOPIC_REQUESTED);
         add_name(&self->asked, self->options.topics[request->topics.first + i]);
     }
     *topics = text_of(&self->asked);
@@ -340,10 +340,10 @@ uint64_t subscriber_due_ns(const subscriber *self)
     return due_ns;
 }
 
-int subscriber_is_settled(const subscriber *self)
+int subscriber_is_answered(const subscriber *self)
 {
     TD_ASSERT(self->counts[TOPIC_GRANTED] <= self->options.topic_count);
-    return self->counts[TOPIC_QUEUED] + self->counts[TOPIC_ASKED] == 0;
+    return self->counts[TOPIC_QUEUED] + self->counts[TOPIC_REQUESTED] == 0;
 }
 
 size_t subscriber_granted_count(const subscriber *self)

@@ -78,7 +78,7 @@ uint64_t subscriber_due_ns(const subscriber *self);
 
 /* 1 while every topic is granted on this connection, or waits for its retry after a refusal or no
  * answer; 0 while one is queued or its request is open. */
-int subscriber_is_settled(const subscriber *self);
+int subscriber_is_answered(const subscriber *self);
 
 /* Topics that are granted on this connection. */
 size_t subscriber_granted_count(const subscriber *self);

@@ -478,7 +478,7 @@ static void record_findings(supervisor *self)
 {
     uint16_t feed_index;
     event gap;
-    while (findings_take(self->findings, &feed_index, &gap))
+    while (findings_next(self->findings, &feed_index, &gap))
         (void)intake_event(self->intake, feed_index, &gap); /* its time is not needed */
 }
 
@@ -555,7 +555,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     end_for_clock(self);
     end_without_peer(self);
     record_findings(self);
-    report_lag(self, lag_take(self->lag, &slow), &slow);
+    report_lag(self, lag_check(self->lag, &slow), &slow);
     if (mono_ns >= *status_at_ns) {
         supervisor_status status;
         fill_status(self, &status);

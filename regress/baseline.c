@@ -319,21 +319,21 @@ static void walk_globs(baseline *b, state_io *io, selection_globs *globs)
 static void walk_meta(baseline *b, state_io *io, size_t *stream_count)
 {
     baseline_meta *meta = &b->meta;
-    selection *covered = &meta->covered;
+    selection *scope = &meta->scope;
     uint32_t canonical = CANONICAL_VERSION;
     state_u32(io, &canonical);
     state_flag(io, &meta->is_damaged);
     walk_text(b, io, &meta->version);
     walk_text(b, io, &meta->decoder);
     walk_text(b, io, &meta->archive);
-    walk_globs(b, io, &covered->feeds);
-    walk_globs(b, io, &covered->topics);
-    walk_globs(b, io, &covered->symbols);
-    state_flag(io, &covered->has_from);
-    state_u64(io, &covered->from.ns);
-    state_flag(io, &covered->has_to);
-    state_u64(io, &covered->to.ns);
-    covered->from.kind = covered->to.kind = TD_TIME_ABSOLUTE;
+    walk_globs(b, io, &scope->feeds);
+    walk_globs(b, io, &scope->topics);
+    walk_globs(b, io, &scope->symbols);
+    state_flag(io, &scope->has_from);
+    state_u64(io, &scope->from.ns);
+    state_flag(io, &scope->has_to);
+    state_u64(io, &scope->to.ns);
+    scope->from.kind = scope->to.kind = TD_TIME_ABSOLUTE;
     *stream_count = state_count(io, *stream_count, LIMIT_REGRESS_STREAMS, 6 * sizeof(uint32_t));
 }
 

@@ -43,7 +43,7 @@ typedef struct baseline_meta {
     const char *version; /* of tapedeck */
     const char *decoder; /* "built-in", or as on the command line */
     const char *archive; /* path */
-    selection covered;   /* with absolute times */
+    selection scope;     /* with absolute times */
 } baseline_meta;
 
 typedef struct baseline baseline;

@@ -98,15 +98,15 @@ static td_result open_decoders(check_command *command, td_err *err)
  * line gives none of that kind, and no time outside of the baseline's. */
 static td_result narrow(check_command *command, td_err *err)
 {
-    const selection *covered = &baseline_get_meta(command->was)->covered;
-    const selection_window all = selection_resolve(covered, 0);
+    const selection *scope = &baseline_get_meta(command->was)->scope;
+    const selection_window all = selection_resolve(scope, 0);
     selection *wanted = &command->wanted;
     if (wanted->feeds.count == 0)
-        wanted->feeds = covered->feeds;
+        wanted->feeds = scope->feeds;
     if (wanted->topics.count == 0)
-        wanted->topics = covered->topics;
+        wanted->topics = scope->topics;
     if (wanted->symbols.count == 0)
-        wanted->symbols = covered->symbols;
+        wanted->symbols = scope->symbols;
     selection_window window;
     td_result rc = verb_run_window(command->verb, wanted, &window);
     if (rc != TD_OK)

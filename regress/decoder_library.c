@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/version.h"
 #include "play/plugin_file.h"
-#include "regress/fault_note.h"
+#include "regress/crash_note.h"
 #include "schema/message_build.h"
 
 typedef struct library_instance {
@@ -134,9 +134,9 @@ static tapedeck_frame frame_of(const frame_ref *frame)
 static void call_decoder(library_instance *own, const frame_ref *frame)
 {
     const tapedeck_frame shown = frame_of(frame);
-    fault_note_begin(frame, own->file.path);
+    crash_note_begin(frame, own->file.path);
     own->file.table.decode(own->self, &shown, &own->to);
-    fault_note_end();
+    crash_note_end();
 }
 
 static td_result library_decode(void *self, const frame_ref *frame, td_arena *arena,
@@ -194,7 +194,7 @@ static td_result library_begin(const decoder_environment *environment, void **se
         free_instance(own);
         return rc;
     }
-    fault_note_install(environment->timeout_ns);
+    crash_note_install(environment->timeout_ns);
     *self = own;
     return TD_OK;
 }

@@ -16,7 +16,7 @@
 #include "play/message_line.h"
 #include "play/stream.h"
 #include "schema/canonical.h"
-#include "tape/nothing.h"
+#include "tape/empty_selection.h"
 
 /* A stream of the run: frames of a player's stream, or those of one unknown topic in it. One thread
  * at a time. */
@@ -246,7 +246,7 @@ static td_result ask(run_stream *s, user_decoder *with, td_arena *arena, frame_c
                      td_err *err)
 {
     *out = (frame_content){0};
-    return user_decoder_ask(with, s->at_hand->frame, arena, out, err);
+    return user_decoder_decode(with, s->at_hand->frame, arena, out, err);
 }
 
 static char *decode_as_before(run_stream *s)
@@ -414,7 +414,7 @@ static td_result nothing_found(const run *r, td_err *err)
         td_err_hint(err, "'tapedeck verify' reports where");
         return TD_E_CORRUPT;
     }
-    td_result rc = selection_nothing(r->options->verb->archive, r->options->wanted, &own);
+    td_result rc = selection_why_empty(r->options->verb->archive, r->options->wanted, &own);
     return td_err_pass(err, rc, &own);
 }
 
@@ -464,7 +464,7 @@ td_result regress_save(const regress_options *options, const char *path, baselin
     const baseline_meta meta = {.version = TAPEDECK_VERSION,
                                 .decoder = user_decoder_name(options->decoder),
                                 .archive = archive_path(options->verb->archive),
-                                .covered = *options->wanted};
+                                .scope = *options->wanted};
     td_result rc = baseline_create(path, &meta, made, err);
     if (rc != TD_OK)
         return rc;

@@ -163,8 +163,8 @@ static void ask_built_in(const frame_ref *frame, td_arena *arena, frame_content 
     *out = again.content;
 }
 
-td_result user_decoder_ask(user_decoder *self, const frame_ref *frame, td_arena *arena,
-                           frame_content *out, td_err *err)
+td_result user_decoder_decode(user_decoder *self, const frame_ref *frame, td_arena *arena,
+                              frame_content *out, td_err *err)
 {
     char what[DECODER_WHAT_BYTES];
     void *own;

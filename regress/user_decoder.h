@@ -47,8 +47,8 @@ const tape_decoding *user_decoder_decoding(const user_decoder *self);
 
 /* Decode one frame, on whatever thread. *out is zero before; its memory is of the arena. Nothing is
  * counted. TD_E_*: the decoder cannot be used. */
-TD_MUST_USE td_result user_decoder_ask(user_decoder *self, const frame_ref *frame, td_arena *arena,
-                                       frame_content *out, td_err *err);
+TD_MUST_USE td_result user_decoder_decode(user_decoder *self, const frame_ref *frame,
+                                          td_arena *arena, frame_content *out, td_err *err);
 
 /* Count a frame whose two answers differ. Any thread. */
 void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame);

@@ -17,7 +17,7 @@
 #include "play/verb_run.h"
 #include "replay/sink_jsonl.h"
 #include "replay/sink_plugin.h"
-#include "tape/nothing.h"
+#include "tape/empty_selection.h"
 #include "tape/cursor.h"
 
 #define IDLE_SLICE_NS (200 * TD_NS_PER_MS)
@@ -82,7 +82,7 @@ static void release_terminal(void *user)
     keyboard_release(command->keyboard, 1);
 }
 
-static void take_terminal(void *user)
+static void resume_terminal(void *user)
 {
     replay_command *command = user;
     keyboard_release(command->keyboard, 0);
@@ -111,7 +111,7 @@ static void show_progress(replay_command *command, uint64_t now_ns)
     }
     pacer_speed_format(command->pacer.options.speed, speed);
     td_duration_format(now_ns - command->started_ns, elapsed);
-    uint64_t rate = rate_take(&command->verb->rate, now_ns, command->frames);
+    uint64_t rate = rate_update(&command->verb->rate, now_ns, command->frames);
     const unit_text part = verb_run_part(command->verb, now_ns, command->pacer.recv_ns);
     progress_show(&command->verb->progress, now_ns, "%s%s%s  speed %s%s  %s/s  %s  %s%s", part.text,
                   part.text[0] == '\0' ? "" : "  ", when, speed,
@@ -268,7 +268,7 @@ static td_result look_for_absences(const replay_command *command, replay_report 
     if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)
         return TD_OK;
     if (report->totals.first_recv_ns == 0)
-        return selection_nothing(command->verb->archive, &command->verb->wanted, err);
+        return selection_why_empty(command->verb->archive, &command->verb->wanted, err);
     return absence_find(command->verb->archive, &command->verb->wanted,
                         cursor_get_window(command->tape), player_streams(command->player),
                         &report->absences, err);
@@ -280,7 +280,7 @@ static void print_report(replay_command *command, replay_report *report)
     if (command->flags.with_messages && !command->verb->json.is_json)
         return;
     report_add_books(report, command->player);
-    report_describe(report, command->verb->talk.is_verbose, &command->verb->result);
+    report_describe(report, command->verb->verbosity.is_verbose, &command->verb->result);
 }
 
 /* Gather, print; the status follows from the findings. */
@@ -355,7 +355,7 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                  VERB_STOPS,
         .own = {{"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags}},
         .mode = ARCHIVE_READ,
-        .calls = {.release = release_terminal, .resume = take_terminal, .user = &command},
+        .calls = {.release = release_terminal, .resume = resume_terminal, .user = &command},
         .check = check_flags,
         .work = run};
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);

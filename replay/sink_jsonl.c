@@ -3,7 +3,7 @@
 #include "play/message_line.h"
 #include "tape/frame_json.h"
 
-static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
+static td_result on_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     const sink_jsonl_lines *lines = ctx;
     output_stream *output = lines->output;
@@ -29,6 +29,6 @@ static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline
 
 sink sink_jsonl(sink_jsonl_lines *lines)
 {
-    static const sink_ops OPS = {.name = "messages", .frame = take_frame};
+    static const sink_ops OPS = {.name = "messages", .frame = on_frame};
     return (sink){&OPS, lines};
 }

@@ -162,7 +162,7 @@ static td_result show_event(sink_plugins *self, const frame_ref *frame, td_err *
     return result;
 }
 
-static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
+static td_result on_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     sink_plugins *self = ctx;
     (void)deadline_ns;
@@ -171,7 +171,7 @@ static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline
 
 sink sink_plugins_sink(sink_plugins *self)
 {
-    static const sink_ops OPS = {.name = "plugins", .frame = take_frame, .wants_events = 1};
+    static const sink_ops OPS = {.name = "plugins", .frame = on_frame, .wants_events = 1};
     return (sink){&OPS, self};
 }
 

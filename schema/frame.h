@@ -23,7 +23,7 @@ typedef struct frame_channel {
     frame_role role;             /* of its frames */
     const struct family *family; /* NULL if this version does not know it */
     topic_match topic;           /* row NULL for control, events, unknown */
-    /* Of data: 0, 1, 2 … for each stream (book/follow.h); channels differ in shard, direction,
+    /* Of data: 0, 1, 2 … for each stream (book/conn_choice.h); channels differ in shard, direction,
      * opcode or family besides. FRAME_NO_STREAM: the channel is of no stream. */
     uint32_t stream;
     void *user; /* for the reader of the tape; NULL at first */
@@ -64,8 +64,8 @@ typedef struct frame_ref {
     struct tape_block *block; /* keeps the frame and all of its memory; NULL: something else does */
     uint64_t granted_ns;      /* the stream (of a copy: its connection) has every frame of its topic
                                  since then; 0: unknown */
-    uint32_t place;  /* of the connection among those of its stream and line (book/follow.h) */
-    uint8_t is_copy; /* 1: its stream follows another connection */
+    uint32_t conn_index;      /* of its connection in its stream and line (book/conn_choice.h) */
+    uint8_t is_copy;          /* 1: its stream follows another connection */
     uint8_t is_interleaved; /* 1: the frame before was of another session of the recorder, which has
                                later frames, too: their clocks differ */
     uint8_t is_late;        /* 1: recv_ns is late: an overload, or a clock that went back */

@@ -26,7 +26,7 @@ struct inflater {
 /* td_alloc for zlib. */
 static void *allocate(void *opaque, unsigned count, unsigned size)
 {
-    return td_alloc_lent(opaque, (size_t)count * size);
+    return td_alloc_hook(opaque, (size_t)count * size);
 }
 
 inflater *inflater_open(size_t bytes_max, size_t padding)
@@ -102,7 +102,7 @@ td_result inflater_run(inflater *self, td_bytes stream, td_bytes *out, td_err *e
         return td_err_set(err, TD_E_TRUNCATED, "a compressed message of no bytes");
     if (stream.size > UINT32_MAX)
         return td_err_set(err, TD_E_LIMIT, "a compressed message of %zu bytes", stream.size);
-    z_stream z = {.zalloc = allocate, .zfree = td_free_lent};
+    z_stream z = {.zalloc = allocate, .zfree = td_free_hook};
     /* zlib's interface is older than const: it does not write there. */
     memcpy(&z.next_in, &stream.data, sizeof z.next_in);
     z.avail_in = (uInt)stream.size;

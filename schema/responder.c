@@ -37,7 +37,7 @@ void responder_close(responder *r)
 
 static refusal judge_topic(const responder_client *client, request_kind kind, td_bytes topic)
 {
-    const dialect *spoken = client->spoken;
+    const dialect *spoken = client->dialect;
     topic_standing standing = client->ops->look(client->user, topic);
     if (!standing.is_known)
         return standing.is_symbol_unknown && spoken->names_symbols ? REFUSAL_UNKNOWN_SYMBOL
@@ -75,7 +75,7 @@ static td_result judge_each(responder *r, const responder_client *client,
 static td_result judge_topics(responder *r, const responder_client *client,
                               const dialect_request *request, dialect_reply *reply, td_err *err)
 {
-    size_t most = client->spoken->request_topics_max;
+    size_t most = client->dialect->request_topics_max;
     if (request->arg_count == 0) {
         reply->refused = REFUSAL_INVALID_ARGS;
         return TD_OK;
@@ -84,7 +84,7 @@ static td_result judge_topics(responder *r, const responder_client *client,
         client->ops->prepare(client->user, request);
     if (most > 0 && request->arg_count > most)
         reply->refused = REFUSAL_TOO_MANY;
-    else if (client->spoken->answers_topics)
+    else if (client->dialect->answers_topics)
         return judge_each(r, client, request, reply, err);
     else
         judge_whole(client, request, reply);
@@ -104,7 +104,7 @@ static td_result judge(responder *r, const responder_client *client, const diale
     else if (request->kind == REQUEST_SUBSCRIBE || request->kind == REQUEST_UNSUBSCRIBE)
         return judge_topics(r, client, request, reply, err);
     else if (request->kind == REQUEST_AUTH)
-        reply->refused = client->spoken->check_auth(request, r->secret, reply->now_ms);
+        reply->refused = client->dialect->check_auth(request, r->secret, reply->now_ms);
     return TD_OK;
 }
 
@@ -162,7 +162,7 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
 {
     dialect_request request;
     dialect_reply reply = {.conn_id = client->conn_id, .now_ms = now_ms};
-    td_result rc = request_parse(r->parser, client->spoken, frame, &request, err);
+    td_result rc = request_parse(r->parser, client->dialect, frame, &request, err);
     if (rc == TD_OK || rc == TD_E_INVALID)
         rc = judge(r, client, &request, rc, &reply, err);
     if (rc != TD_OK)
@@ -170,7 +170,7 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
     if (reply.refused == REFUSAL_NONE)
         perform(r, client, &request, &reply);
     td_buf_clear(&r->answer);
-    rc = client->spoken->build_answer(&r->answer, &request, &reply, err);
+    rc = client->dialect->build_answer(&r->answer, &request, &reply, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "answer");
     if (r->answer.size > 0) /* else the exchange does not answer it */

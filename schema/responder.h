@@ -34,7 +34,7 @@ typedef struct responder_ops {
 typedef struct responder_client {
     const responder_ops *ops;
     void *user; /* the client that ops take */
-    const dialect *spoken;
+    const dialect *dialect;
     const char *conn_id; /* as in dialect_reply */
 } responder_client;
 

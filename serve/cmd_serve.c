@@ -75,7 +75,7 @@ typedef struct serve_command {
     archive *archive;
     selection wanted;
     listen_options listening;
-    talk_options talk;
+    verbosity_options verbosity;
     serve_flags flags;
 
     td_clock clock;
@@ -266,7 +266,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
         option_group_selection(&command.selecting),
         {"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
         option_group_listen(&command.listening),
-        option_group_talk(&command.talk),
+        option_group_verbosity(&command.verbosity),
     };
     const options_spec spec = {
         .verb = "serve",
@@ -288,7 +288,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
     exit_code status;
     if (!verb_begin(context, &spec, argc, argv, &operands, &status))
         return status;
-    report_begin_log(context->report, &command.talk);
+    report_begin_log(context->report, &command.verbosity);
     command.log = report_log(context->report);
     return run_stoppable(&command);
 }

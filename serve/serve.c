@@ -107,7 +107,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
         return;
     const responder_client from = {.ops = &RESPONDER_OPS,
                                    .user = client,
-                                   .spoken = client->dialect,
+                                   .dialect = client->dialect,
                                    .conn_id = client->conn_id};
     td_result rc = responder_answer(server->responder, &from, bytes, wall_ms(server), &err);
     if (rc != TD_OK) {

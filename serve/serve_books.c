@@ -79,7 +79,7 @@ static serve_book *book_of(serve_books *books, const frame_ref *frame)
 }
 
 /* Keep the same levels with the sizes of retail orders in a second book. */
-static void take_retail(serve_book *b, const message *m, int is_snapshot)
+static void apply_retail(serve_book *b, const message *m, int is_snapshot)
 {
     if (b->retail == NULL)
         b->retail = book_open(b->row->book_depth);
@@ -114,7 +114,7 @@ static td_result apply(serve_book *b, content_reader *reader, const frame_ref *f
     frame_ref read = *frame; /* the tape reads no content: most frames of it are of no book */
     content_read(reader, &read);
     const message *m = read.content.message;
-    read.place = 0; /* one connection of the slot at a time */
+    read.conn_index = 0; /* one connection of the slot at a time */
     b->row = frame->row;
     symbol_topic_apply(b->topic, &read, &found);
     if (found.step == SYMBOL_RECONNECTS)
@@ -123,7 +123,7 @@ static td_result apply(serve_book *b, content_reader *reader, const frame_ref *f
     if (m == NULL)
         return TD_OK;
     if (m->book.rpi_sizes != NULL)
-        take_retail(b, m, *is_snapshot);
+        apply_retail(b, m, *is_snapshot);
     td_result rc = *is_snapshot ? keep(&b->model, frame->bytes, err) : TD_OK;
     if (rc == TD_OK)
         rc = keep(&b->last, frame->bytes, err);
@@ -131,8 +131,8 @@ static td_result apply(serve_book *b, content_reader *reader, const frame_ref *f
     return rc;
 }
 
-td_result serve_books_take(serve_books *books, content_reader *reader, const frame_ref *frame,
-                           book_delivery delivery, td_err *err)
+td_result serve_books_apply(serve_books *books, content_reader *reader, const frame_ref *frame,
+                            book_delivery delivery, td_err *err)
 {
     serve_book *b = book_of(books, frame);
     int is_snapshot = 0;

@@ -30,8 +30,9 @@ typedef enum book_delivery { BOOK_NOT_SENT, BOOK_SENT } book_delivery;
 
 /* Follow a data frame of the tape, which the client got or not. Frames of other topics are
  * ignored. The channel's user pointer belongs to this module. */
-TD_MUST_USE td_result serve_books_take(serve_books *books, content_reader *reader,
-                                       const frame_ref *frame, book_delivery delivery, td_err *err);
+TD_MUST_USE td_result serve_books_apply(serve_books *books, content_reader *reader,
+                                        const frame_ref *frame, book_delivery delivery,
+                                        td_err *err);
 
 /* The client gave topics up: books that its filters no longer cover are not current. */
 void serve_books_unsubscribed(serve_books *books, const topic_filters *filters);

@@ -140,7 +140,7 @@ static td_result follow_books(serve_client *client, const frame_ref *frame, book
 {
     serve *server = client->owner;
     uint64_t before = client->books.unfollowed;
-    td_result rc = serve_books_take(&client->books, server->reader, frame, delivery, err);
+    td_result rc = serve_books_apply(&client->books, server->reader, frame, delivery, err);
     server->counts.unfollowed += client->books.unfollowed - before;
     if (before == 0 && client->books.unfollowed > 0)
         td_log_emit(server->options.log, TD_LOG_WARNING,

@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "archive/read_plan.h"
-#include "tape/nothing.h"
+#include "tape/empty_selection.h"
 #include "schema/dialect.h"
 
 /* ---- gathering ---- */

@@ -3,8 +3,8 @@
  * triggered at once and becomes a market order. Its balance pays a fee for each fill, and knows no
  * profits.
  *
- * A venue calls account_act in place of a step of the flow, and after the event takes the account's
- * events, each with the state after it, for private streams. One thread. */
+ * A family calls account_act in place of a step of the flow, and after the event takes the
+ * account's events, each with the state after it, for private streams. One thread. */
 #ifndef TD_SIM_ACCOUNT_H
 #define TD_SIM_ACCOUNT_H
 
@@ -17,7 +17,7 @@
 typedef struct account account;
 
 enum {
-    ACCOUNT_SYMBOLS_MAX = 2 * CATALOG_PRODUCTS_MAX, /* it trades in the first symbols of a venue */
+    ACCOUNT_SYMBOLS_MAX = 2 * CATALOG_PRODUCTS_MAX, /* it trades in the first symbols of a family */
     ACCOUNT_MONEY_PLACES = 8,                       /* of all amounts of money in this header */
 };
 

@@ -102,7 +102,7 @@ typedef struct sim_command {
     sim_flags flags;
     listen_options listen;
     json_options json;
-    talk_options talk;
+    verbosity_options verbosity;
     fault faults[FAULTS_MAX];
     td_log log;
     wire_loop *loop;
@@ -280,7 +280,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
         option_group_listen(&command.listen),
         option_group_json(&command.json),
-        option_group_talk(&command.talk),
+        option_group_verbosity(&command.verbosity),
     };
     const options_spec spec = {
         .verb = "sim",
@@ -299,7 +299,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     td_err err;
     if (!verb_begin(context, &spec, argc, argv, &operands, &status))
         return status;
-    report_begin_log(context->report, &command.talk);
+    report_begin_log(context->report, &command.verbosity);
     command.log = report_log(context->report);
     td_err_clear(&err);
     td_result rc = read_options(&command, &err);

@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "schema/responder.h"
-#include "sim/venue.h"
+#include "sim/sim_family.h"
 
 enum {
     BATCH_FRAMES_MAX = 512,
@@ -27,11 +27,11 @@ typedef enum subscription {
     SUBSCRIPTION_LIVE,
 } subscription;
 
-typedef struct sim_family sim_family;
+typedef struct served_family served_family;
 
 typedef struct sim_conn {
     exchange *exchange;
-    sim_family *of;
+    served_family *of;
     wire_peer_conn *wire;
     const char *path;
     uint64_t number; /* from 1, over the server's life */
@@ -46,14 +46,14 @@ typedef struct sim_conn {
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
 } sim_conn;
 
-/* A served family: its venue with a clock, and the clients on its paths. */
-struct sim_family {
+/* A served family: its markets with a clock, and the clients on its paths. */
+struct served_family {
     exchange *exchange;
     const family *family;
     const catalog_row *row;
     const char *path; /* its first path, which names it in the truth */
     sim_conn *first_conn;
-    venue *venue;           /* NULL before the first subscription */
+    sim_family *sim;        /* NULL before the first subscription */
     uint64_t start_mono_ns; /* monotonic time of slot 0 */
     uint64_t start_ns;      /* its exchange time */
     uint64_t last_ts_ns;
@@ -68,7 +68,7 @@ struct exchange {
     wire_loop *loop;
     wire_server *server;
     responder *responder;
-    sim_family *families;
+    served_family *families;
     uint32_t open_conns;
     uint8_t is_stopped;
     wire_timer *end_timer;
@@ -105,7 +105,7 @@ static void conn_send(sim_conn *conn, td_bytes bytes)
     conn_close(conn, rc == TD_E_LIMIT ? 1008 : 1011);
 }
 
-static void close_conns(sim_family *f, unsigned code)
+static void close_conns(served_family *f, unsigned code)
 {
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
         conn_close(conn, code);
@@ -121,15 +121,15 @@ static void end(exchange *x, unsigned code)
 
 /* ---- truth ---- */
 
-static truth_subject subject_of(const sim_family *f, const venue_frame *frame)
+static truth_subject subject_of(const served_family *f, const sim_frame *frame)
 {
-    venue_stream stream = venue_stream_at(f->venue, frame->stream);
+    sim_stream stream = sim_family_stream_at(f->sim, frame->stream);
     return (truth_subject){
         .path = f->path, .topic = stream.topic, .symbol = stream.symbol, .frame = frame->bytes};
 }
 
 /* Record one sending of a frame, before it is sent. */
-static void note_frame(sim_conn *conn, const venue_frame *frame)
+static void note_frame(sim_conn *conn, const sim_frame *frame)
 {
     truth_subject sent = subject_of(conn->of, frame);
     TD_ASSERT(frame->bytes.size > 0);
@@ -140,24 +140,24 @@ static void note_frame(sim_conn *conn, const venue_frame *frame)
 }
 
 /* Record the content of a frame that was sent at least once, from the engine. */
-static void note_content(sim_family *f, const venue_frame *frame)
+static void note_content(served_family *f, const sim_frame *frame)
 {
     truth *t = f->exchange->options.truth;
-    const stream_row *row = venue_stream_at(f->venue, frame->stream).row;
-    const book_window *book = venue_book(f->venue, frame->stream);
+    const stream_row *row = sim_family_stream_at(f->sim, frame->stream).row;
+    const book_window *book = sim_family_book(f->sim, frame->stream);
     const sim_value *values;
     if (t == NULL || (row->flags & STREAM_NO_MARK) != 0)
         return;
     truth_subject about = subject_of(f, frame);
     if (book != NULL && frame->u % BOOK_MARK_EVERY == 0)
-        truth_put_book(t, &about, frame->seq, frame->u, venue_instrument(f->venue, frame->stream),
-                       book);
-    for (size_t i = 0; (values = venue_item(f->venue, i)) != NULL; i++)
+        truth_put_book(t, &about, frame->seq, frame->u,
+                       sim_family_instrument(f->sim, frame->stream), book);
+    for (size_t i = 0; (values = sim_family_item(f->sim, i)) != NULL; i++)
         truth_put_entry(t, &about, row->kind, i, values);
 }
 
 /* Record a fault; frame: what was dropped, or NULL. */
-static void note_fault(sim_family *f, fault_kind kind, const venue_frame *frame)
+static void note_fault(served_family *f, fault_kind kind, const sim_frame *frame)
 {
     truth_subject about = {.path = f->path};
     if (frame != NULL)
@@ -180,20 +180,20 @@ static void flush_truth(exchange *x)
 
 static void tick(void *user);
 
-static void schedule(sim_family *f, uint64_t mono_ns)
+static void schedule(served_family *f, uint64_t mono_ns)
 {
     TD_ASSERT(f->timer == NULL);
     f->timer = wire_timer_at(f->exchange->loop, mono_ns, tick, f);
 }
 
 /* Time from the start to the next slot. */
-static uint64_t since_start_ns(const sim_family *f)
+static uint64_t since_start_ns(const served_family *f)
 {
     uint64_t rate = f->exchange->options.rate;
     return f->slot / rate * TD_NS_PER_S + f->slot % rate * TD_NS_PER_S / rate;
 }
 
-static uint64_t slot_mono_ns(const sim_family *f)
+static uint64_t slot_mono_ns(const served_family *f)
 {
     return f->start_mono_ns + since_start_ns(f);
 }
@@ -207,7 +207,7 @@ static int is_listening(const sim_conn *conn, uint32_t stream)
 }
 
 /* 1 if the family waits for a client that has not taken what was sent. */
-static int is_held_up(const sim_family *f)
+static int is_held_up(const served_family *f)
 {
     for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
         if (!conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
@@ -219,7 +219,7 @@ static int is_held_up(const sim_family *f)
 
 /* Queue a frame for its subscribers, and record that in the truth. The truth is flushed before
  * the loop writes to sockets. */
-static void send_frame(sim_family *f, const venue_frame *frame)
+static void send_frame(served_family *f, const sim_frame *frame)
 {
     int is_seen = 0;
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
@@ -234,7 +234,7 @@ static void send_frame(sim_family *f, const venue_frame *frame)
 }
 
 /* 1 if a fault of this kind is due at the last frame. */
-static int is_due(const sim_family *f, fault_kind kind)
+static int is_due(const served_family *f, fault_kind kind)
 {
     const exchange_options *options = &f->exchange->options;
     for (size_t i = 0; i < options->fault_count; i++)
@@ -244,7 +244,7 @@ static int is_due(const sim_family *f, fault_kind kind)
 }
 
 /* Count a frame and send it, with the faults that are due. */
-static void take_frame(sim_family *f, const venue_frame *frame)
+static void on_frame(served_family *f, const sim_frame *frame)
 {
     f->made++;
     if (is_due(f, FAULT_DROP))
@@ -260,9 +260,9 @@ static void take_frame(sim_family *f, const venue_frame *frame)
 }
 
 /* Fill the next slot with one frame or none. Returns the bytes of the frame. */
-static size_t fill_slot(sim_family *f)
+static size_t fill_slot(served_family *f)
 {
-    venue_frame frame;
+    sim_frame frame;
     uint64_t ts_ns = f->start_ns + since_start_ns(f) * f->exchange->options.time_scale;
     if (ts_ns < f->last_ts_ns + TS_STEP_MIN_NS)
         ts_ns = f->last_ts_ns + TS_STEP_MIN_NS;
@@ -270,20 +270,20 @@ static size_t fill_slot(sim_family *f)
     TD_ASSERT(ts_ns > f->last_ts_ns);
     f->last_ts_ns = ts_ns;
     f->slot++;
-    if (!venue_next(f->venue, ts_ns, &frame))
+    if (!sim_family_next(f->sim, ts_ns, &frame))
         return 0;
-    take_frame(f, &frame);
+    on_frame(f, &frame);
     return frame.bytes.size;
 }
 
-static int is_full(const sim_family *f)
+static int is_full(const served_family *f)
 {
     uint64_t frames_max = f->exchange->options.frames_max;
     return frames_max > 0 && f->made >= frames_max;
 }
 
 /* Make and send the frames that are due at mono_ns, at most one batch. */
-static void make_batch(sim_family *f, uint64_t mono_ns)
+static void make_batch(served_family *f, uint64_t mono_ns)
 {
     exchange *x = f->exchange;
     size_t bytes = 0;
@@ -300,7 +300,7 @@ static void make_batch(sim_family *f, uint64_t mono_ns)
 
 static void tick(void *user)
 {
-    sim_family *f = user;
+    served_family *f = user;
     exchange *x = f->exchange;
     f->timer = NULL;
     if (x->is_stopped || f->is_done)
@@ -327,22 +327,22 @@ static void end_of_duration(void *user)
     end(x, 1000);
 }
 
-/* Open the family's venue and start its clock, at its first request. */
-static void start(sim_family *f)
+/* Open the family's markets and start its clock, at its first request. */
+static void start(served_family *f)
 {
     exchange *x = f->exchange;
     const exchange_options *options = &x->options;
     uint64_t now = clock_mono_ns(options->clock);
-    if (f->venue != NULL)
+    if (f->sim != NULL)
         return;
     uint64_t ns = options->epoch_ns > 0 ? options->epoch_ns : clock_wall_ns(options->clock);
     /* The family's name is mixed into the seed, so that families have different markets. */
-    venue_options opening = {.row = f->row,
-                             .symbol_count = catalog_symbol_count(f->row, options->symbol_count),
-                             .seed =
-                                 options->seed ^ td_xxh64(f->row->family, strlen(f->row->family)),
-                             .start_ns = ns - ns % TS_STEP_MIN_NS};
-    f->venue = venue_open(&opening);
+    sim_family_options opening = {
+        .row = f->row,
+        .symbol_count = catalog_symbol_count(f->row, options->symbol_count),
+        .seed = options->seed ^ td_xxh64(f->row->family, strlen(f->row->family)),
+        .start_ns = ns - ns % TS_STEP_MIN_NS};
+    f->sim = sim_family_open(&opening);
     f->start_ns = opening.start_ns + options->settle_ns * options->time_scale;
     f->last_ts_ns = opening.start_ns;
     f->start_mono_ns = now + options->settle_ns;
@@ -354,12 +354,12 @@ static void start(sim_family *f)
 /* Send a stream's state, the first frame of a subscriber. */
 static void send_snapshot(sim_conn *conn, uint32_t index)
 {
-    venue_frame frame;
+    sim_frame frame;
     TD_ASSERT(conn->waiting > 0);
     TD_ASSERT(conn->streams[index] == SUBSCRIPTION_WAITS);
     conn->streams[index] = SUBSCRIPTION_LIVE;
     conn->waiting--;
-    if (!venue_snapshot(conn->of->venue, index, &frame))
+    if (!sim_family_snapshot(conn->of->sim, index, &frame))
         return;
     note_frame(conn, &frame);
     conn_send(conn, frame.bytes);
@@ -369,7 +369,7 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
 static void send_snapshots(sim_conn *conn)
 {
     for (uint32_t i = 0; conn->waiting > 0; i++) {
-        TD_ASSERT(i < venue_stream_count(conn->of->venue)); /* a stream still waits */
+        TD_ASSERT(i < sim_family_stream_count(conn->of->sim)); /* a stream still waits */
         if (conn->streams[i] != SUBSCRIPTION_WAITS)
             continue;
         if (conn->is_closing || wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
@@ -382,7 +382,7 @@ static void send_snapshots(sim_conn *conn)
 /* ---- paths ---- */
 
 /* The first family with this path, or NULL. */
-static sim_family *find_path(exchange *x, td_bytes path)
+static served_family *find_path(exchange *x, td_bytes path)
 {
     unsigned access = 0;
     for (uint32_t i = 0; i < x->options.family_count; i++)
@@ -393,7 +393,7 @@ static sim_family *find_path(exchange *x, td_bytes path)
 
 /* ---- a family's list of connections ---- */
 
-static void link_conn(sim_conn *conn, sim_family *f, td_bytes path)
+static void link_conn(sim_conn *conn, served_family *f, td_bytes path)
 {
     conn->path = family_find_path(f->family, path, &conn->access); /* in the family's table */
     TD_ASSERT(conn->path != NULL);
@@ -415,7 +415,7 @@ static void unlink_conn(const sim_conn *conn)
 /* 1 if the connection's path has the stream, authentication aside. */
 static int has_access(const sim_conn *conn, uint32_t stream)
 {
-    int is_private = venue_stream_at(conn->of->venue, stream).is_private;
+    int is_private = sim_family_stream_at(conn->of->sim, stream).is_private;
     return (conn->access & 1u << (is_private ? ACCESS_PRIVATE : ACCESS_PUBLIC)) != 0;
 }
 
@@ -425,17 +425,17 @@ typedef void stream_use(sim_conn *conn, uint32_t stream);
 
 static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
 {
-    const sim_family *f = conn->of;
+    const served_family *f = conn->of;
     size_t found = 0;
-    uint32_t first = venue_find(f->venue, topic);
-    uint32_t count = venue_stream_count(f->venue);
+    uint32_t first = sim_family_find(f->sim, topic);
+    uint32_t count = sim_family_stream_count(f->sim);
     if (first < count && has_access(conn, first)) {
         if (use != NULL)
             use(conn, first);
         return 1;
     }
     for (uint32_t i = 0; f->family->dialect->has_lists && i < count; i++) {
-        td_bytes name = td_bytes_str(venue_stream_at(f->venue, i).exchange_topic);
+        td_bytes name = td_bytes_str(sim_family_stream_at(f->sim, i).exchange_topic);
         if (!f->family->dialect->covers(topic, name) || !has_access(conn, i))
             continue;
         if (use != NULL)
@@ -455,7 +455,7 @@ static void use_subscribe(sim_conn *conn, uint32_t stream)
     *held = SUBSCRIPTION_WAITS;
     conn->waiting++;
     conn->has_subscribed = 1;
-    venue_want(conn->of->venue, stream);
+    sim_family_subscribe(conn->of->sim, stream);
 }
 
 static void use_unsubscribe(sim_conn *conn, uint32_t stream)
@@ -483,10 +483,10 @@ static topic_standing on_look(void *user, td_bytes topic)
     topic_standing found = {.is_known = each_stream(conn, topic, NULL) > 0};
     if (!found.is_known)
         found.is_symbol_unknown = is_of_symbol(conn->of->family, topic) != 0;
-    const venue *v = conn->of->venue;
-    uint32_t stream = venue_find(v, topic);
-    if (stream < venue_stream_count(v) && has_access(conn, stream)) {
-        found.needs_auth = venue_stream_at(v, stream).is_private && !conn->is_authed;
+    const sim_family *v = conn->of->sim;
+    uint32_t stream = sim_family_find(v, topic);
+    if (stream < sim_family_stream_count(v) && has_access(conn, stream)) {
+        found.needs_auth = sim_family_stream_at(v, stream).is_private && !conn->is_authed;
         found.is_held = conn->streams[stream] != SUBSCRIPTION_NONE;
     }
     return found;
@@ -504,7 +504,7 @@ static void prepare(sim_conn *conn)
 {
     start(conn->of);
     if (conn->streams == NULL)
-        conn->streams = td_alloc_zero(venue_stream_count(conn->of->venue), 1);
+        conn->streams = td_alloc_zero(sim_family_stream_count(conn->of->sim), 1);
 }
 
 /* Several families can share a path: the first topic of a client selects one. */
@@ -515,7 +515,7 @@ static void find_family(sim_conn *conn, const dialect_request *request)
     topic_match match;
     unsigned access = 0;
     for (uint32_t i = 0; i < x->options.family_count && request->arg_count > 0; i++) {
-        sim_family *f = &x->families[i];
+        served_family *f = &x->families[i];
         if (family_find_path(f->family, path, &access) == NULL ||
             !topic_match_text(f->family->topics, f->family->topic_count, request->args[0],
                               TOPIC_ANY_TIME, &match))
@@ -528,7 +528,7 @@ static void find_family(sim_conn *conn, const dialect_request *request)
     }
 }
 
-/* The venue knows which topics exist, so the markets start with the first request for a topic. */
+/* The family knows which topics exist, so the markets start with the first request for a topic. */
 static void on_prepare(void *user, const dialect_request *request)
 {
     sim_conn *conn = user;
@@ -552,7 +552,7 @@ static void on_unsubscribe_all(void *user)
 {
     sim_conn *conn = user;
     if (conn->streams != NULL)
-        memset(conn->streams, SUBSCRIPTION_NONE, venue_stream_count(conn->of->venue));
+        memset(conn->streams, SUBSCRIPTION_NONE, sim_family_stream_count(conn->of->sim));
     conn->waiting = 0;
 }
 
@@ -579,7 +579,7 @@ static void on_authenticated(void *user)
     if (!conn->of->family->dialect->subscribes_with_auth)
         return;
     prepare(conn);
-    for (uint32_t i = 0; i < venue_stream_count(conn->of->venue); i++)
+    for (uint32_t i = 0; i < sim_family_stream_count(conn->of->sim); i++)
         if (has_access(conn, i))
             use_subscribe(conn, i);
     send_snapshots(conn);
@@ -596,13 +596,13 @@ static const responder_ops RESPONDER_OPS = {
     .authenticated = on_authenticated,
 };
 
-static void take_request(sim_conn *conn, td_bytes bytes)
+static void on_request(sim_conn *conn, td_bytes bytes)
 {
     exchange *x = conn->exchange;
     td_err err;
     const responder_client client = {.ops = &RESPONDER_OPS,
                                      .user = conn,
-                                     .spoken = conn->of->family->dialect,
+                                     .dialect = conn->of->family->dialect,
                                      .conn_id = conn->id};
     td_result rc = responder_answer(x->responder, &client, bytes, wall_ms(x), &err);
     if (rc != TD_OK)
@@ -615,7 +615,7 @@ static void take_request(sim_conn *conn, td_bytes bytes)
 static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
                                char why[WIRE_ANSWER_BYTES])
 {
-    const sim_family *f = find_path(x, path);
+    const served_family *f = find_path(x, path);
     int has_key = 0;
     if (f == NULL) {
         for (uint32_t i = 0; i < x->options.family_count; i++)
@@ -645,7 +645,7 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
 static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes query)
 {
     exchange *x = user;
-    sim_family *f = find_path(x, path);
+    served_family *f = find_path(x, path);
     int has_key = 0;
     TD_ASSERT(f != NULL);
     sim_conn *conn = td_alloc_zero(1, sizeof *conn);
@@ -694,7 +694,7 @@ static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_byt
     (void)wire;   /* it is conn->wire */
     (void)opcode; /* the exchange reads both kinds */
     if (!conn->is_closing)
-        take_request(conn, bytes);
+        on_request(conn, bytes);
 }
 
 /* ---- opening ---- */
@@ -712,7 +712,7 @@ static void open_families(exchange *x)
     x->families = td_alloc_zero(x->options.family_count, sizeof *x->families);
     for (uint32_t i = 0; i < x->options.family_count; i++) {
         const family *of = x->options.families[i];
-        sim_family *f = &x->families[i];
+        served_family *f = &x->families[i];
         f->exchange = x;
         f->family = of;
         f->row = catalog_find(of->name);
@@ -756,9 +756,9 @@ void exchange_close(exchange *x)
     wire_server_close(x->server);
     wire_timer_cancel(x->end_timer);
     for (uint32_t i = 0; x->families != NULL && i < x->options.family_count; i++) {
-        sim_family *f = &x->families[i];
+        served_family *f = &x->families[i];
         wire_timer_cancel(f->timer);
-        venue_close(f->venue);
+        sim_family_close(f->sim);
     }
     responder_close(x->responder);
     td_free(x->families);
@@ -782,9 +782,9 @@ int exchange_is_done(const exchange *x)
     if (x->open_conns > 0)
         return 0;
     for (uint32_t i = 0; i < x->options.family_count; i++) {
-        const sim_family *f = &x->families[i];
+        const served_family *f = &x->families[i];
         done += f->is_done;
-        running += f->venue != NULL && !f->is_done;
+        running += f->sim != NULL && !f->is_done;
     }
     return x->is_stopped || (done > 0 && running == 0);
 }

@@ -1,5 +1,5 @@
-/* The simulated exchange: connects WebSocket clients with venues. Requests are answered by
- * schema/responder.
+/* The simulated exchange: connects WebSocket clients with the markets of families. Requests are
+ * answered by schema/responder.
  *
  * The markets of a family start settle_ns after its first subscription and run at a fixed rate from
  * then on, with or without clients: slot k has exchange time start + k / rate, and its frame is

@@ -40,7 +40,7 @@ void symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uin
 void symbol_close(sim_symbol *s);
 
 /* Turn the event's executions into trades and totals, and update the ticker. ns: its exchange time,
- * not before that of the last one. next_number is the venue's last trade number. */
+ * not before that of the last one. next_number is the family's last trade number. */
 void symbol_end_event(sim_symbol *s, uint64_t ns, td_random *random, int64_t *next_number);
 
 /* Set the values of a trade, except its id. */

@@ -36,7 +36,7 @@ static const char *const LIST_NAMES[] = {SIM_LISTS(VALUE_NAME)};
 
 /* ---- compiling ---- */
 
-static void take_mark(const char **at, char mark)
+static void skip_mark(const char **at, char mark)
 {
     TD_ASSERT(**at == mark);
     (*at)++;
@@ -56,7 +56,7 @@ static int is_word(const char *name, const char *at, size_t size)
 }
 
 /* Index of the name at *at; advances *at past it. */
-static uint8_t take_name(const char **at, const char *const *names, size_t count)
+static uint8_t read_name(const char **at, const char *const *names, size_t count)
 {
     size_t size = word_size(*at);
     size_t i = 0;
@@ -69,7 +69,7 @@ static uint8_t take_name(const char **at, const char *const *names, size_t count
 
 /* A format after a value's name: s, b, or e or i with a digit. A colon without a format belongs to
  * the frame. */
-static void take_format(const char **at, uint8_t code[CODE_BYTES])
+static void read_format(const char **at, uint8_t code[CODE_BYTES])
 {
     const char *word = *at;
     if (word[0] != ':' || word[1] == '\0' || strchr("sbei", word[1]) == NULL)
@@ -86,8 +86,8 @@ static void compile_value(template *t, const char **at)
     uint8_t *code = &t->code[t->size];
     (*at)++;
     code[0] = CODE_VALUE;
-    code[1] = take_name(at, VALUE_NAMES, SIM_COUNT);
-    take_format(at, code);
+    code[1] = read_name(at, VALUE_NAMES, SIM_COUNT);
+    read_format(at, code);
     t->size += CODE_BYTES;
 }
 
@@ -102,13 +102,13 @@ static void compile_part(template *t, const char **at, unsigned depth)
         } else if (**at == '@' || **at == '~') {
             code[0] = *(*at)++ == '@' ? CODE_LIST : CODE_OPTIONAL;
             if (code[0] == CODE_LIST)
-                code[1] = take_name(at, LIST_NAMES, SIM_LIST_COUNT);
+                code[1] = read_name(at, LIST_NAMES, SIM_LIST_COUNT);
             t->has_optional |= code[0] == CODE_OPTIONAL;
-            take_mark(at, '(');
+            skip_mark(at, '(');
             t->size += CODE_BYTES;
             size_t start = t->size;
             compile_part(t, at, depth + 1);
-            take_mark(at, ')');
+            skip_mark(at, ')');
             TD_ASSERT(t->size - start <= UINT16_MAX);
             code[2] = (uint8_t)((t->size - start) >> 8);
             code[3] = (uint8_t)(t->size - start);

@@ -12,7 +12,7 @@ typedef struct sim_value {
     uint8_t places;
 } sim_value;
 
-/* Enumerator and name. Meanings are explained where the values are set: sim/venue.c,
+/* Enumerator and name. Meanings are explained where the values are set: sim/sim_family.c,
  * sim/symbol.c, sim/account.c. */
 #define SIM_VALUES_FRAME(X)                                                                        \
     X(TOPIC, "topic")       /* canonical, with the symbol */                                       \

@@ -20,7 +20,7 @@ void window_copy(book_window *to, const book_window *from)
     memcpy(to, from, sizeof *to + 2 * (size_t)to->depth * sizeof to->levels[0]);
 }
 
-static void take_side(book_window *window, const instrument *traded, const market *m,
+static void fill_side(book_window *window, const instrument *traded, const market *m,
                       market_side side)
 {
     window_level *levels = window->levels + (side == MARKET_BUY ? 0 : window->depth);
@@ -34,10 +34,10 @@ static void take_side(book_window *window, const instrument *traded, const marke
     window->counts[side] = count;
 }
 
-void window_take(book_window *window, const instrument *traded, const market *m)
+void window_fill(book_window *window, const instrument *traded, const market *m)
 {
-    take_side(window, traded, m, MARKET_BUY);
-    take_side(window, traded, m, MARKET_SELL);
+    fill_side(window, traded, m, MARKET_BUY);
+    fill_side(window, traded, m, MARKET_SELL);
 }
 
 /* ---- differences ---- */

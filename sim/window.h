@@ -34,8 +34,8 @@ static inline const window_level *window_side(const book_window *window, market_
     return window->levels + (side == MARKET_BUY ? 0 : window->depth);
 }
 
-/* Take the market's best levels. */
-void window_take(book_window *window, const instrument *traded, const market *m);
+/* Fill it with the market's best levels. */
+void window_fill(book_window *window, const instrument *traded, const market *m);
 
 void window_copy(book_window *to, const book_window *from);
 

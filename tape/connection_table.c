@@ -20,7 +20,7 @@ enum {
 
 /* A stream; its names are those of its first channel. */
 typedef struct stream_node {
-    follow follow;
+    conn_choice choice;
     const channel_info *info;
     connection_table *table;
 } stream_node;
@@ -59,7 +59,7 @@ void connection_table_close(connection_table *r)
     if (r == NULL)
         return;
     for (size_t i = 0; i < r->stream_count; i++)
-        follow_fini(&r->streams[i]->follow);
+        conn_choice_fini(&r->streams[i]->choice);
     td_arena_close(r->channel_memory);
     td_arena_close(r->memory);
     (void)pthread_mutex_destroy(&r->mutex); /* it is not held */
@@ -74,7 +74,7 @@ void connection_table_close(connection_table *r)
 void connection_table_rewind(connection_table *r)
 {
     for (size_t i = 0; i < r->stream_count; i++)
-        follow_fini(&r->streams[i]->follow);
+        conn_choice_fini(&r->streams[i]->choice);
     for (session_feed *feed = r->feeds; feed != NULL; feed = feed->next) {
         feed->end_ns = 0;
         feed->is_overloaded = 0;
@@ -270,12 +270,12 @@ static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
 
 /* The slot of a stream's connection. NULL: a reader of earlier frames knew it, and nothing is read
  * of its session. */
-static const session_slot *slot_of(const stream_node *of, const follow_conn *conn)
+static const session_slot *slot_of(const stream_node *of, const choice_conn *conn)
 {
     if (conn->at != NULL)
         return ((const session_conn *)conn->at)->slot; /* its first member */
     session_feed *feed = of->table->feeds;
-    while (feed != NULL && (follow_session(feed->session->id) != conn->session ||
+    while (feed != NULL && (choice_session(feed->session->id) != conn->session ||
                             strcmp(feed->name, of->info->feed) != 0))
         feed = feed->next;
     if (feed == NULL || feed->end_ns == 0)
@@ -285,7 +285,7 @@ static const session_slot *slot_of(const stream_node *of, const follow_conn *con
 }
 
 /* A connection has ended by its events, or when its session has no more frames. */
-static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
+static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 {
     const session_slot *slot = slot_of(user, conn);
     if (slot == NULL)
@@ -303,8 +303,8 @@ void connection_table_follow(const session_slot *slot, frame_ref *frame)
     if (node->stream == NULL)
         return;
     frame->granted_ns = slot->granted_ns;
-    follow_judge(&node->stream->follow, frame, conn_has_ended, node->stream);
-    (void)follow_note(&node->stream->follow, frame);
+    conn_choice_judge(&node->stream->choice, frame, conn_has_ended, node->stream);
+    (void)conn_choice_note(&node->stream->choice, frame);
 }
 
 td_result connection_table_resume(connection_table *r, const char *feed, const char *symbol,
@@ -326,18 +326,18 @@ td_result connection_table_resume(connection_table *r, const char *feed, const c
             return rc;
         const channel_node *node = (const channel_node *)channel;
         if (node->stream != NULL)
-            follow_copy(&node->stream->follow, &topic->follow);
+            conn_choice_copy(&node->stream->choice, &topic->choice);
     }
     return TD_OK;
 }
 
 /* A segment begins: what it restates is so, and nothing else is open. */
-static void restate(session_feed *feed, const event *said)
+static void restate(session_feed *feed, const event *ev)
 {
     for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
         slot->is_open = 0;
-    for (size_t i = 0; i < said->slot_count; i++) {
-        const event_slot *from = &said->slots[i];
+    for (size_t i = 0; i < ev->slot_count; i++) {
+        const event_slot *from = &ev->slots[i];
         session_slot *slot = connection_table_get_slot(feed, from->line, from->shard);
         set_conn(slot, from->conn, from->since_ns);
         slot->in = from->in;
@@ -347,34 +347,34 @@ static void restate(session_feed *feed, const event *said)
 }
 
 /* Receive times are late while sockets are unread, and from a backward step of the clock on. */
-static void note_lateness(session_feed *feed, const event *said)
+static void note_lateness(session_feed *feed, const event *ev)
 {
-    int is_of_durability = said->what != NULL && said->what[0] != '\0';
-    if (said->kind == EVENT_OVERLOAD && !is_of_durability)
-        feed->is_overloaded = strcmp(said->state, "begins") == 0;
-    else if (said->kind == EVENT_CLOCK && strcmp(said->state, "held") == 0)
+    int is_of_durability = ev->what != NULL && ev->what[0] != '\0';
+    if (ev->kind == EVENT_OVERLOAD && !is_of_durability)
+        feed->is_overloaded = strcmp(ev->state, "begins") == 0;
+    else if (ev->kind == EVENT_CLOCK && strcmp(ev->state, "held") == 0)
         feed->is_clock_held = 1;
 }
 
-void connection_table_apply(session_feed *feed, const event *said, uint64_t recv_ns)
+void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns)
 {
-    TD_ASSERT(said->kind < EVENT_KIND_COUNT);
-    if (said->state != NULL)
-        note_lateness(feed, said);
-    if (said->kind == EVENT_SEGMENT)
-        restate(feed, said);
-    if (said->kind != EVENT_CONNECT && said->kind != EVENT_DISCONNECT && said->kind != EVENT_GRANT)
+    TD_ASSERT(ev->kind < EVENT_KIND_COUNT);
+    if (ev->state != NULL)
+        note_lateness(feed, ev);
+    if (ev->kind == EVENT_SEGMENT)
+        restate(feed, ev);
+    if (ev->kind != EVENT_CONNECT && ev->kind != EVENT_DISCONNECT && ev->kind != EVENT_GRANT)
         return;
-    session_slot *slot = connection_table_get_slot(feed, said->line, said->shard);
-    if (said->kind == EVENT_GRANT) {
-        if (said->conn == slot->now->conn.number && said->from_ns > slot->granted_ns)
-            slot->granted_ns = said->from_ns;
+    session_slot *slot = connection_table_get_slot(feed, ev->line, ev->shard);
+    if (ev->kind == EVENT_GRANT) {
+        if (ev->conn == slot->now->conn.number && ev->from_ns > slot->granted_ns)
+            slot->granted_ns = ev->from_ns;
         return;
     }
-    slot->is_open = said->kind == EVENT_CONNECT;
-    if (said->kind == EVENT_DISCONNECT)
+    slot->is_open = ev->kind == EVENT_CONNECT;
+    if (ev->kind == EVENT_DISCONNECT)
         return;
-    set_conn(slot, said->conn, recv_ns);
+    set_conn(slot, ev->conn, recv_ns);
     slot->in = 0;
     slot->out = 0;
 }

@@ -75,7 +75,7 @@ session_feed *connection_table_get_feed(connection_table *connections, const cha
 session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard);
 
 /* Update the feed's slots from one of its events. */
-void connection_table_apply(session_feed *feed, const event *said, uint64_t recv_ns);
+void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns);
 
 /* Say of a frame, received over the slot's current connection, how it relates to its channel's
  * stream. */

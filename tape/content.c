@@ -271,7 +271,7 @@ void content_keep(frame_ref *frame, td_arena *arena)
 
 /* ---- another decoder ---- */
 
-int content_is_asked(const content_reader *reader, const frame_channel *channel)
+int content_has_decoder(const content_reader *reader, const frame_channel *channel)
 {
     return reader->reads != TAPE_READS_FRAMES && frame_role_is_of_topic(channel->role);
 }
@@ -298,8 +298,8 @@ static void complete(content_reader *reader, frame_ref *frame, td_arena *arena)
     content->what = keep_what(&k, content_classify(reader, channel, frame->recv_ns, frame->bytes));
 }
 
-td_result content_ask(content_reader *reader, const tape_decoding *decoding,
-                      frame_ref *const *frames, size_t count, td_arena *arena, td_err *err)
+td_result content_decode(content_reader *reader, const tape_decoding *decoding,
+                         frame_ref *const *frames, size_t count, td_arena *arena, td_err *err)
 {
     for (size_t i = 0; i < count; i++)
         frames[i]->content = (frame_content){0};

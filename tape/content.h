@@ -40,14 +40,14 @@ const classification *content_classify(content_reader *reader, const frame_chann
                                        uint64_t recv_ns, td_bytes bytes);
 
 /* 1 if a decoder in place of the built-in one is asked about frames of the channel. */
-int content_is_asked(const content_reader *reader, const frame_channel *channel);
+int content_has_decoder(const content_reader *reader, const frame_channel *channel);
 
 /* Ask decoding for the contents of frames of such channels, as long as the arena and the frames'
  * bytes are there. What is no message is classified by the reader where content_read() does so.
  * Returns what decoding returns. */
-TD_MUST_USE td_result content_ask(content_reader *reader, const tape_decoding *decoding,
-                                  frame_ref *const *frames, size_t count, td_arena *arena,
-                                  td_err *err);
+TD_MUST_USE td_result content_decode(content_reader *reader, const tape_decoding *decoding,
+                                     frame_ref *const *frames, size_t count, td_arena *arena,
+                                     td_err *err);
 
 /* How many frames this reader has read so far. */
 uint64_t content_count(const content_reader *reader);

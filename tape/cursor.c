@@ -238,7 +238,7 @@ void cursor_close(cursor *c)
 
 /* An event changes the state of its feed's connections. One that cannot be read is logged and
  * changes nothing. */
-static void take_event(cursor *c, const source_channel *from, frame_ref *frame)
+static void apply_event(cursor *c, const source_channel *from, frame_ref *frame)
 {
     td_err why;
     if (event_decode(c->events, frame->bytes, &c->event, &why) == TD_OK) {
@@ -251,7 +251,7 @@ static void take_event(cursor *c, const source_channel *from, frame_ref *frame)
 }
 
 /* The frame's connection, and its number on it. */
-static void take_conn(session_slot *slot, frame_ref *frame)
+static void set_conn(session_slot *slot, frame_ref *frame)
 {
     channel_dir dir = frame->channel->info.dir;
     if (dir != CHANNEL_IN && dir != CHANNEL_OUT) {
@@ -273,9 +273,9 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
         if (rc != TD_OK)
             return rc;
         frame_ref *frame = item.frame;
-        take_conn(item.from->slot, frame);
+        set_conn(item.from->slot, frame);
         if (TD_UNLIKELY(item.from->use == SOURCE_EVENT)) {
-            take_event(c, item.from, frame);
+            apply_event(c, item.from, frame);
             if (!c->reading.with_events || frame->is_lead_in)
                 continue;
         }

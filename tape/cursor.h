@@ -85,8 +85,8 @@ TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
 TD_MUST_USE td_result cursor_seek(cursor *cursor, uint64_t from_ns, td_err *err);
 
 /* Continue the streams of a feed's symbol as a state that was saved at the cursor's position has
- * them, so that its frames get the places, copies and grants that a cursor from the beginning gives
- * them. Before the first frame, also after a seek; the state is only read. TD_E_LIMIT. */
+ * them, so that its frames get the indexes, copies and grants that a cursor from the beginning
+ * gives them. Before the first frame, also after a seek; the state is only read. TD_E_LIMIT. */
 TD_MUST_USE td_result cursor_resume(cursor *cursor, const char *feed, const char *symbol,
                                     const struct symbol_state *state, td_err *err);
 

@@ -197,7 +197,7 @@ static td_result read_contents(chunk_load *load, content_reader *reader)
         decoding == NULL ? NULL : td_arena_alloc(arena, load->count * sizeof(frame_ref *));
     for (size_t i = 0; i < load->count && rc == TD_OK; i++) {
         frame_ref *frame = &load->frames[i];
-        if (decoding != NULL && content_is_asked(reader, frame->channel)) {
+        if (decoding != NULL && content_has_decoder(reader, frame->channel)) {
             to_ask[asked++] = frame;
             continue;
         }
@@ -207,7 +207,7 @@ static td_result read_contents(chunk_load *load, content_reader *reader)
         rc = check_content_bytes(load);
     }
     if (rc == TD_OK && asked > 0)
-        rc = content_ask(reader, decoding, to_ask, asked, arena, &load->err);
+        rc = content_decode(reader, decoding, to_ask, asked, arena, &load->err);
     return rc == TD_OK ? check_content_bytes(load) : rc;
 }
 

@@ -104,7 +104,7 @@ static void segment_free(segment *of)
 
 static source_use use_of(const source_options *options, const channel_info *info)
 {
-    selection_answer answer = source_options_ask(options, info);
+    selection_answer answer = source_options_match(options, info);
     if (answer == SELECTION_EVENTS)
         return SOURCE_EVENT;
     if (answer == SELECTION_NO)
@@ -371,7 +371,7 @@ static segment *pop_waiting(segments *all)
 static int wants_channel(void *user, const channel_info *info)
 {
     const source_options *options = user;
-    selection_answer answer = source_options_ask(options, info);
+    selection_answer answer = source_options_match(options, info);
     /* Every other channel shows as well that the segment overlaps the window. */
     if (answer == SELECTION_EVENTS)
         return options->with_events;

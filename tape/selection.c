@@ -200,7 +200,7 @@ int selection_wants_gap(const selection *wanted, selection_window window, const 
     return selection_has_gap(wanted, gap);
 }
 
-selection_answer selection_ask(const selection *wanted, const channel_info *channel)
+selection_answer selection_match(const selection *wanted, const channel_info *channel)
 {
     TD_ASSERT(channel->feed != NULL);
     TD_ASSERT(channel->topic != NULL);
@@ -219,7 +219,7 @@ selection_answer selection_ask(const selection *wanted, const channel_info *chan
 
 static int wants_channel(void *user, const channel_info *info)
 {
-    selection_answer answer = selection_ask(user, info);
+    selection_answer answer = selection_match(user, info);
     return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
 }
 

@@ -84,7 +84,7 @@ int selection_has_gap(const selection *wanted, const gap_row *gap);
 int selection_wants_gap(const selection *wanted, selection_window window, const gap_row *gap);
 
 /* Whether the selection has the frames of a channel, at whatever time. */
-selection_answer selection_ask(const selection *wanted, const channel_info *channel);
+selection_answer selection_match(const selection *wanted, const channel_info *channel);
 
 /* Everything. */
 #define SELECTION_ALL_TIME ((selection_window){0, UINT64_MAX})

@@ -1,8 +1,8 @@
 #include "tape/source.h"
 
-selection_answer source_options_ask(const source_options *options, const channel_info *info)
+selection_answer source_options_match(const source_options *options, const channel_info *info)
 {
-    selection_answer answer = selection_ask(options->wanted, info);
+    selection_answer answer = selection_match(options->wanted, info);
     if (answer == SELECTION_EVENTS || answer == SELECTION_NO || options->wants_channel == NULL)
         return answer;
     return options->wants_channel(options->user, info) ? answer : SELECTION_NO;

@@ -94,7 +94,7 @@ typedef struct source {
 } source;
 
 /* What the options say about a channel: the selection's answer, narrowed by wants_channel. */
-selection_answer source_options_ask(const source_options *options, const channel_info *info);
+selection_answer source_options_match(const source_options *options, const channel_info *info);
 
 /* Note that [from_ns, to_ns] of a file could not be read, all or in part: a gap of reason corrupt.
  */

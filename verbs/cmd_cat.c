@@ -182,7 +182,7 @@ static td_result run_cat(cat_run *run, cursor_stats *stats)
     }
     cursor_close(from);
     if (rc == TD_OK && !run->has_frames && !run->options.is_following && !cursor_is_damaged(stats))
-        rc = verb_run_nothing(run->verb);
+        rc = verb_run_why_empty(run->verb);
     stop_signal_close(run->signals);
     return rc;
 }

@@ -7,7 +7,7 @@
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
 #include "play/report.h"
-#include "tape/nothing.h"
+#include "tape/empty_selection.h"
 #include "tape/cursor.h"
 
 /* The gaps of the selection, and what reading it showed. */
@@ -68,7 +68,7 @@ static td_result check_recorded(verb_run *verb, const selection *wanted, selecti
     td_result rc = read_plan_open(verb->archive, &query, &plan, &verb->err);
     int is_recorded = rc == TD_OK && read_plan_count(plan) > 0;
     read_plan_close(plan);
-    return rc != TD_OK || is_recorded ? rc : verb_run_nothing(verb);
+    return rc != TD_OK || is_recorded ? rc : verb_run_why_empty(verb);
 }
 
 static int compare_from(const void *a, const void *b)

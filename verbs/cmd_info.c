@@ -336,7 +336,7 @@ static void describe(result_writer *r, const info_result *info, int by_symbol)
         const char *name, *text;
     } HEALTH[] = {
         [INFO_GOOD] = {TERMINAL_GOOD, "good", "good"},
-        [INFO_RECOVERABLE] = {TERMINAL_DOUBT, "recoverable", "needs recovery"},
+        [INFO_RECOVERABLE] = {TERMINAL_WARN, "recoverable", "needs recovery"},
         [INFO_DAMAGED] = {TERMINAL_BAD, "damaged", "DAMAGED"},
     };
     result_object_begin(r, NULL);
@@ -387,7 +387,7 @@ static td_result run_info(verb_run *verb)
     info_result info = {0};
     td_result rc = find(verb, &info);
     if (rc == TD_OK)
-        describe(&verb->result, &info, verb->talk.is_verbose && !verb->json.is_json);
+        describe(&verb->result, &info, verb->verbosity.is_verbose && !verb->json.is_json);
     if (info.unreadable > 0)
         verb->status = EXIT_CODE_DAMAGE;
     free_info(&info);

@@ -60,7 +60,7 @@ static td_result find(verb_run *verb, ls_result *result)
     for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++)
         rc = add_row(result, plan, i, &verb->err);
     read_plan_close(plan);
-    return rc == TD_OK && result->count + result->unreadable == 0 ? verb_run_nothing(verb) : rc;
+    return rc == TD_OK && result->count + result->unreadable == 0 ? verb_run_why_empty(verb) : rc;
 }
 
 /* The path is its folder, which follows from the day in its name, and its name. */

@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "cli/units.h"
 #include "archive/prune.h"
-#include "tape/nothing.h"
+#include "tape/empty_selection.h"
 
 typedef struct prune_line {
     options_list feeds;
@@ -61,7 +61,7 @@ static const option_row PRUNE_ROWS[] = {
 typedef struct pruned_segment {
     segment_index index; /* its texts, but for the path, and lists are not to be used */
     char *path;
-    prune_why why;
+    prune_reason reason;
 } pruned_segment;
 
 typedef struct pruning {
@@ -79,11 +79,11 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(&p->feeds, feed);
 }
 
-static void take_segment(void *user, const segment_index *going, prune_why why)
+static void on_segment(void *user, const segment_index *going, prune_reason reason)
 {
     pruning *p = user;
     p->segments = td_array_grow(p->segments, p->count, sizeof *p->segments);
-    p->segments[p->count++] = (pruned_segment){*going, td_strdup(going->path), why};
+    p->segments[p->count++] = (pruned_segment){*going, td_strdup(going->path), reason};
 }
 
 static void describe(result_writer *r, const pruning *p)
@@ -110,7 +110,7 @@ static void describe(result_writer *r, const pruning *p)
         result_object_begin(r, NULL);
         result_text(r, "segment", segment->path);
         result_text(r, "feed", segment->index.feed);
-        result_text(r, "why", prune_why_name(segment->why));
+        result_text(r, "why", prune_reason_name(segment->reason));
         result_time(r, "first_ns", segment->index.first_ns);
         result_time(r, "last_ns", segment->index.last_ns);
         result_count(r, "frames", segment->index.message_count);
@@ -177,7 +177,7 @@ static td_result prune(pruning *p)
                              .before_ns = p->line->before.at.ns,
                              .keep_bytes = p->line->keep_bytes,
                              .wants_feed = wants_feed,
-                             .removing = take_segment,
+                             .removing = on_segment,
                              .user = p};
     td_result rc = check_line(p->line, &verb->err);
     if (rc == TD_OK && archive_is_single_file(verb->archive))

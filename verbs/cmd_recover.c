@@ -29,7 +29,7 @@ typedef struct recover_result {
     size_t count;
 } recover_result;
 
-static void take_event(void *user, const recover_event *done)
+static void on_event(void *user, const recover_event *done)
 {
     recover_result *result = user;
     report_line(result->verb->report, TD_LOG_INFO, "%s: %s", done->path, done->what);
@@ -41,7 +41,7 @@ static void take_event(void *user, const recover_event *done)
 static int is_empty(const recover_report *report)
 {
     return report->segments_recovered + report->segments_failed + report->segments_live +
-               report->copies_put_away + report->segments_entered + report->segments_missing +
+               report->copies_quarantined + report->segments_entered + report->segments_missing +
                report->segments_cut + report->lacks_journal ==
            0;
 }
@@ -60,7 +60,7 @@ static void describe(result_writer *r, const archive *of, const recover_result *
     result_count(r, "segments_recovered", report->segments_recovered);
     result_count(r, "segments_live", report->segments_live);
     result_count(r, "segments_failed", report->segments_failed);
-    result_count(r, "copies_put_away", report->copies_put_away);
+    result_count(r, "copies_put_away", report->copies_quarantined);
     result_count(r, "segments_entered", report->segments_entered);
     result_count(r, "segments_missing", report->segments_missing);
     result_count(r, "segments_cut", report->segments_cut);
@@ -109,7 +109,7 @@ static td_result run_recover(verb_run *verb)
     const recover_options *options = verb->state;
     recover_result result = {.verb = verb};
     recover_report *report = &result.report;
-    td_result rc = archive_recover(verb->archive, take_event, &result, report, &verb->err);
+    td_result rc = archive_recover(verb->archive, on_event, &result, report, &verb->err);
     if (rc == TD_OK && options->accepts_loss && report->lacks_journal) {
         rc = archive_accept_loss(verb->archive, &verb->err);
         report->lacks_journal = rc != TD_OK;

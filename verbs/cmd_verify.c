@@ -34,7 +34,7 @@ static const struct {
     const char *text, *to_do;
 } VERDICTS[] = {
     [VERIFY_SOUND] = {TERMINAL_GOOD, EXIT_CODE_DONE, "sound", ""},
-    [VERIFY_RECOVERABLE] = {TERMINAL_DOUBT, EXIT_CODE_DIFFERS, "recoverable",
+    [VERIFY_RECOVERABLE] = {TERMINAL_WARN, EXIT_CODE_DIFFERS, "recoverable",
                             "Run 'tapedeck recover', then 'tapedeck reindex'."},
     [VERIFY_DAMAGED] = {TERMINAL_BAD, EXIT_CODE_DAMAGE,
                         "DAMAGED: something that was recorded is lost or changed",
@@ -42,7 +42,7 @@ static const struct {
 };
 
 /* Threads of verify call it one at a time. */
-static void take_finding(void *user, const verify_finding *finding)
+static void on_finding(void *user, const verify_finding *finding)
 {
     verify_result *result = user;
     if (result->count++ >= FINDINGS_KEPT_MAX)
@@ -109,7 +109,7 @@ static td_result find_lost(verify_result *result)
 
 static void describe_findings(result_writer *r, const verify_result *result)
 {
-    int is_verbose = result->verb->talk.is_verbose;
+    int is_verbose = result->verb->verbosity.is_verbose;
     result_list_begin(r, "findings");
     for (size_t i = 0; i < result->kept; i++) {
         const verify_finding *finding = &result->findings[i];
@@ -180,7 +180,7 @@ static td_result run_verify(verb_run *verb)
 {
     verify_result result = {.verb = verb};
     verify_options options = {.threads = threads_options_count(&verb->threads),
-                              .finding = take_finding,
+                              .finding = on_finding,
                               .progress = show_progress,
                               .user = &result};
     td_err gaps_err;

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 
 /* An archive has few feeds: looked up one by one. */
 static pruned_feed *row_of(pruned_feeds *pruned, const char *feed)
@@ -40,13 +40,13 @@ static int compare_rows(const void *a, const void *b)
 
 td_result pruned_feeds_read(archive *a, pruned_feeds *out, td_err *err)
 {
-    archive_past past = {0};
+    archive_history past = {0};
     *out = (pruned_feeds){0};
-    td_result rc = archive_is_single_file(a) ? TD_OK : archive_past_read(a, &past, err);
+    td_result rc = archive_is_single_file(a) ? TD_OK : archive_history_read(a, &past, err);
     for (size_t i = 0; i < past.segment_count; i++)
         if (past.segments[i].stage == PAST_PRUNED)
             add(out, &past.segments[i]);
-    archive_past_fini(&past);
+    archive_history_fini(&past);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof out->rows[0], compare_rows);
     return rc;

@@ -18,8 +18,8 @@ void assembly_fini(wire_assembly *assembly)
     td_buf_fini(&assembly->pieces);
 }
 
-assembly_state assembly_take(wire_assembly *assembly, struct lws *wsi, td_bytes piece,
-                             uint64_t now_ns, td_bytes *message)
+assembly_state assembly_add(wire_assembly *assembly, struct lws *wsi, td_bytes piece,
+                            uint64_t now_ns, td_bytes *message)
 {
     td_buf *pieces = &assembly->pieces;
     if (!assembly->is_open) {

@@ -26,9 +26,9 @@ typedef enum assembly_state {
 void assembly_init(wire_assembly *assembly, size_t message_bytes_max);
 void assembly_fini(wire_assembly *assembly);
 
-/* Take what libwebsockets read of wsi's present frame. */
-assembly_state assembly_take(wire_assembly *assembly, struct lws *wsi, td_bytes piece,
-                             uint64_t now_ns, td_bytes *message);
+/* Add what libwebsockets read of wsi's present frame. */
+assembly_state assembly_add(wire_assembly *assembly, struct lws *wsi, td_bytes piece,
+                            uint64_t now_ns, td_bytes *message);
 /* The message has been handled. */
 void assembly_done(wire_assembly *assembly);
 

@@ -276,7 +276,7 @@ static td_result route_find(wire_loop *loop, const char *ca_file, wire_route **o
 
 /* ---- from a URL to libwebsockets ---- */
 
-/* A socket of our own that libwebsockets can connect to at once, as it wants to: conn_take_tunnel
+/* A socket of our own that libwebsockets can connect to at once, as it wants to: conn_use_tunnel
  * then puts the proxy's connection in the place of that one. out: its name for libwebsockets. */
 static td_result listen_here(int *fd, char out[UNIX_NAME_BYTES], td_err *err)
 {
@@ -299,7 +299,7 @@ static td_result listen_here(int *fd, char out[UNIX_NAME_BYTES], td_err *err)
 
 /* libwebsockets has a socket: give it the one that goes through the proxy instead, if there is one.
  * 0, or -1 to end the attempt. */
-static int conn_take_tunnel(wire_conn *conn, struct lws *wsi)
+static int conn_use_tunnel(wire_conn *conn, struct lws *wsi)
 {
     if (conn->tunnel_fd < 0)
         return 0;
@@ -387,7 +387,7 @@ static void on_tunnel(void *user, const tunnel_result *result)
 }
 
 /* The next address; through a proxy it is one of the proxy's, and what comes after it. */
-static td_result take_step(wire_conn *conn, td_err *err)
+static td_result try_address(wire_conn *conn, td_err *err)
 {
     if (conn->tunnel_fd >= 0)
         return connect_through(conn, err);
@@ -409,7 +409,7 @@ static void conn_next(void *user)
     TD_ASSERT(conn->wsi == NULL);
     TD_ASSERT(conn->end.cause == WIRE_CAUSE_NONE);
     td_err err;
-    td_result rc = take_step(conn, &err);
+    td_result rc = try_address(conn, &err);
     if (rc != TD_OK) {
         /* A CA file that cannot be read: there is nothing to trust, and no other try will mend it.
          */
@@ -874,7 +874,7 @@ static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
     TD_ASSERT(conn->stage == CONN_OPEN);
     td_bytes whole;
     assembly_state state =
-        assembly_take(&conn->assembly, wsi, piece, loop_now_ns(conn->loop), &whole);
+        assembly_add(&conn->assembly, wsi, piece, loop_now_ns(conn->loop), &whole);
     if (state == ASSEMBLY_MORE)
         return;
     TD_ASSERT(whole.size <= LIMIT_FRAME_BYTES || state != ASSEMBLY_WHOLE);
@@ -906,7 +906,7 @@ static int verify(struct lws *wsi, struct x509_store_ctx_st *store, int is_good)
     wire_conn *conn = lws_get_opaque_user_data(wsi);
     if (conn == NULL)
         return 1; /* the connection was cancelled */
-    tls_verdict verdict = tls_judge(store, is_good, &conn->url, conn->ca_file, &conn->finding);
+    tls_verdict verdict = tls_verify(store, is_good, &conn->url, conn->ca_file, &conn->finding);
     TD_ASSERT(is_good || verdict != TLS_TRUSTED);
     return verdict != TLS_TRUSTED;
 }
@@ -949,7 +949,7 @@ static int conn_on_handshake(wire_conn *conn, struct lws *wsi, enum lws_callback
     switch ((int)reason) { /* the others are of what comes after */
     case LWS_CALLBACK_WSI_CREATE:
         conn->stage = conn->url.is_tls ? CONN_SECURING : CONN_UPGRADING;
-        return conn_take_tunnel(conn, wsi);
+        return conn_use_tunnel(conn, wsi);
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
         conn->stage = CONN_UPGRADING;
         return on_user_agent(wsi, in, size);
@@ -1069,7 +1069,7 @@ void wire_http_cancel(wire_http *http)
 
 /* Everything that was read is a piece of the body: chunks are undone by libwebsockets. 0, or -1 to
  * end the connection. */
-static int take_piece(wire_conn *conn, td_bytes piece)
+static int add_piece(wire_conn *conn, td_bytes piece)
 {
     wire_http *http = conn->user;
     if (conn->end.cause != WIRE_CAUSE_NONE)
@@ -1166,7 +1166,7 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
     case LWS_CALLBACK_RECEIVE_CLIENT_HTTP:
         return read_some(wsi);
     case LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ:
-        return take_piece(conn, td_bytes_of(in, size));
+        return add_piece(conn, td_bytes_of(in, size));
     case LWS_CALLBACK_COMPLETED_CLIENT_HTTP:
         return on_completed(conn);
     case LWS_CALLBACK_CLOSED_CLIENT_HTTP:

@@ -112,7 +112,7 @@ static td_result decode_part(td_bytes text, char out[WIRE_PROXY_USER_BYTES], con
     return TD_OK;
 }
 
-static td_result take_user(td_bytes text, wire_proxy *out, td_err *err)
+static td_result parse_user(td_bytes text, wire_proxy *out, td_err *err)
 {
     if (text.size == 0)
         return TD_OK;
@@ -129,7 +129,7 @@ static td_result take_user(td_bytes text, wire_proxy *out, td_err *err)
 }
 
 /* HOST[:PORT][/…]; anything else that follows is refused with the port. */
-static td_result take_place(const td_url *url, wire_proxy *out, td_err *err)
+static td_result parse_host(const td_url *url, wire_proxy *out, td_err *err)
 {
     char place[TD_HOST_BYTES + 16];
     const char *text = url->authority.data == NULL ? "" : (const char *)url->authority.data;
@@ -160,11 +160,11 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
     td_url url = td_url_split(td_bytes_str(text));
     td_result rc = check_kind(url.scheme, err);
     if (rc == TD_OK)
-        rc = take_user(url.user, out, err);
+        rc = parse_user(url.user, out, err);
     if (rc == TD_OK)
-        rc = take_place(&url, out, err);
+        rc = parse_host(&url, out, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "proxy '%s'", td_url_shown(text, shown, sizeof shown));
+        return td_err_add(err, rc, "proxy '%s'", td_url_redacted(text, shown, sizeof shown));
     TD_ASSERT(out->host[0] != '\0');
     out->is_used = 1;
     return TD_OK;

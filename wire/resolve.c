@@ -54,7 +54,7 @@ struct resolver {
 
 /* ---- the system's way ---- */
 
-static void take_address(resolve_answer *answer, const struct addrinfo *info)
+static void add_address(resolve_answer *answer, const struct addrinfo *info)
 {
     char *text = answer->addresses[answer->count];
     if (getnameinfo(info->ai_addr, info->ai_addrlen, text, RESOLVE_ADDRESS_BYTES, NULL, 0,
@@ -73,7 +73,7 @@ static void ask_system(void *user, const char *name, resolve_answer *answer)
         return;
     for (struct addrinfo *i = found; i != NULL && answer->count < RESOLVE_ADDRESSES_MAX;
          i = i->ai_next)
-        take_address(answer, i);
+        add_address(answer, i);
     freeaddrinfo(found);
 }
 

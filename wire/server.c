@@ -511,7 +511,7 @@ static void on_receive(wire_peer_conn *peer, td_bytes piece)
     if (peer->user == NULL || peer->close_code != 0 || peer->is_cut)
         return;
     td_bytes whole;
-    switch (assembly_take(&peer->assembly, peer->wsi, piece, 0, &whole)) {
+    switch (assembly_add(&peer->assembly, peer->wsi, piece, 0, &whole)) {
     case ASSEMBLY_MORE:
         break;
     case ASSEMBLY_WHOLE:

@@ -66,8 +66,8 @@ typedef struct tls_finding {
 /* Look at one certificate of the peer's chain, as OpenSSL's verify callback gets it: is_good is its
  * verdict so far. Fills *finding if this one cannot be accepted. ca_file is only named in the text.
  */
-tls_verdict tls_judge(struct x509_store_ctx_st *store, int is_good, const td_server_url *url,
-                      const char *ca_file, tls_finding *finding);
+tls_verdict tls_verify(struct x509_store_ctx_st *store, int is_good, const td_server_url *url,
+                       const char *ca_file, tls_finding *finding);
 
 /* The negotiated version and cipher (static strings), and the peer's subject. */
 typedef struct tls_agreed {

@@ -196,8 +196,8 @@ void apply_trades(object &frame, const char *price, const char *size, Totals &to
 
 using Books = std::unordered_map<std::string, Book>;
 
-void take_frame(parser &json, Books &books, const char *bytes, size_t size, size_t space,
-                Totals &totals)
+void on_frame(parser &json, Books &books, const char *bytes, size_t size, size_t space,
+              Totals &totals)
 {
     totals.frames++;
     totals.bytes += size;
@@ -232,8 +232,8 @@ void walk(parser &json, Books &books, const std::vector<uint8_t> &chunk, size_t 
         uint8_t opcode = chunk[at];
         size_t length = size_t(le(chunk.data() + at + 1, 8));
         if (opcode == 0x05 && length > 22)
-            take_frame(json, books, reinterpret_cast<const char *>(chunk.data() + at + 31),
-                       length - 22, chunk.size() - at - 31, totals);
+            on_frame(json, books, reinterpret_cast<const char *>(chunk.data() + at + 31),
+                     length - 22, chunk.size() - at - 31, totals);
         at += 9 + length;
     }
 }

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "archive/reindex.h"

@@ -117,7 +117,7 @@ static void must_put_away(bench *b, size_t segment, size_t size)
     assert_non_null(strstr(b->text, "a copy of"));
     must_have_all_frames(b);
     archive_fixture_recover(&b->place, &report);
-    assert_int_equal(report.copies_put_away, 1);
+    assert_int_equal(report.copies_quarantined, 1);
     assert_int_equal(report.segments_recovered + report.segments_failed, 0);
     assert_false(report.is_lossy);
     assert_false(is_there(b, path));
@@ -146,7 +146,7 @@ static void must_leave(bench *b, const char *path)
     assert_non_null(strstr(b->text, path + strlen(ARCHIVE_FIXTURE_PATH "/")));
     archive_fixture_recover(&b->place, &report);
     assert_int_equal(report.segments_failed, 1);
-    assert_int_equal(report.copies_put_away + report.segments_recovered, 0);
+    assert_int_equal(report.copies_quarantined + report.segments_recovered, 0);
     assert_true(is_there(b, path));
 }
 
@@ -193,7 +193,7 @@ static void test_short_before_the_next(void **state)
     file_make(io_of(b), b->paths[0], b->bytes[0], b->sizes[0]); /* copied again */
     recover_report report;
     archive_fixture_recover(&b->place, &report);
-    assert_int_equal(report.copies_put_away, 1);
+    assert_int_equal(report.copies_quarantined, 1);
     assert_false(report.is_lossy);
     must_have_all_frames(b);
     bench_close(b, "a segment that was copied too early");

@@ -84,7 +84,7 @@ static void test_entries_come_back(void **state)
     write_journal(place, 0, 3);
     write_journal(place, 3, 5); /* continues where the first writer ended */
     journal_state got = check_entries(place, 5);
-    assert_int_equal(got.sound_bytes, got.file_bytes);
+    assert_int_equal(got.valid_bytes, got.file_bytes);
     assert_true(got.is_present);
     size_t size = 0;
     uint8_t *bytes = file_read(io_fault_io(place->disk), JOURNAL_PATH, &size);
@@ -125,13 +125,13 @@ static void test_torn_tail_is_kept_and_cut(void **state)
     write_journal(place, 0, 2);
     append_bytes(place->disk, JOURNAL_PATH, TAIL, sizeof TAIL);
     journal_state got = check_entries(place, 2);
-    assert_int_equal(got.file_bytes - got.sound_bytes, sizeof TAIL);
+    assert_int_equal(got.file_bytes - got.valid_bytes, sizeof TAIL);
     char torn[128];
     (void)snprintf(torn, sizeof torn, ARCHIVE_FIXTURE_PATH "/torn/journal.mcap.open.%llu.tail",
-                   (unsigned long long)got.sound_bytes);
+                   (unsigned long long)got.valid_bytes);
     write_journal(place, 2, 3);
     got = check_entries(place, 3);
-    assert_int_equal(got.file_bytes, got.sound_bytes);
+    assert_int_equal(got.file_bytes, got.valid_bytes);
     size_t size = 0;
     uint8_t *bytes = file_read(io_fault_io(place->disk), torn, &size);
     assert_int_equal(size, sizeof TAIL);
@@ -243,7 +243,7 @@ static void test_two_writers_take_turns(void **state)
     for (uint64_t i = 1; i < 9; i++)
         assert_int_equal(append_entries(i % 2 == 0 ? first : second, i, i + 1, &err), TD_OK);
     assert_int_equal(count_entries(maintainer, &got), 9);
-    assert_int_equal(got.file_bytes, got.sound_bytes);
+    assert_int_equal(got.file_bytes, got.valid_bytes);
     journal_close(first);
     journal_close(second);
     archive_close(maintainer);

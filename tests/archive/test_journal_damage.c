@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "archive/archive_recover.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"

@@ -67,7 +67,7 @@ static segment_rows rows_of(const char *const events[EVENTS_MAX])
         assert_int_equal(chunk_builder_append(builder, &frame, NULL), TD_OK);
     }
     if (chunk_builder_seal(builder, chunk))
-        segment_rows_take_chunk(&rows, reader, chunk);
+        segment_rows_add_chunk(&rows, reader, chunk);
     event_reader_close(reader);
     chunk_builder_close(builder);
     sealed_chunk_close(chunk);

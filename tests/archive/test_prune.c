@@ -15,7 +15,7 @@
 #include "archive/archive_recover.h"
 #include "archive/archive_segment.h"
 #include "archive/catalog.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 #include "archive/ledger.h"
 #include "archive/reindex.h"
 #include "format/segment_index.h"
@@ -265,7 +265,7 @@ static void test_deleted_is_not_pruned(void **state)
         char path[LIMIT_PATH_BYTES];
         read_plan *plan = NULL;
         archive_listing listing;
-        archive_past past;
+        archive_history past;
         unsigned missing = 0;
         if (round == 1) { /* with a catalog that has it, then with one that was made without it */
             first_segment(&place, path);
@@ -282,9 +282,9 @@ static void test_deleted_is_not_pruned(void **state)
         assert_int_equal(read_plan_unreadable_count(plan), round > 0);
         read_plan_close(plan);
         assert_int_equal(archive_list(a, &listing, &err), TD_OK);
-        assert_int_equal(archive_past_read(a, &past, &err), TD_OK);
+        assert_int_equal(archive_history_read(a, &past, &err), TD_OK);
         archive_each_missing(a, &past, &listing, note_entry, &missing);
-        archive_past_fini(&past);
+        archive_history_fini(&past);
         assert_int_equal(missing, round > 0);
         archive_listing_fini(&listing);
         archive_close(a);

@@ -144,11 +144,11 @@ static const td_bytes TRADE = TOPICS("trade\0BTCUSD");
 
 static void add_gaps(archive *a, session_spans *spans, gap_list *ledger)
 {
-    archive_past past;
+    archive_history past;
     td_err err;
-    assert_int_equal(archive_past_read(a, &past, &err), TD_OK);
+    assert_int_equal(archive_history_read(a, &past, &err), TD_OK);
     session_spans_add_gaps(spans, &past, ledger);
-    archive_past_fini(&past);
+    archive_history_fini(&past);
 }
 
 static gap_row told_row(uint64_t from_ns, uint64_t to_ns, const char *topic)

@@ -123,10 +123,10 @@ static int wants_events(void *user, const channel_info *info)
     return info->dir == CHANNEL_EVENT;
 }
 
-static void answer_removal(void *user, const segment_index *segment, prune_why why)
+static void answer_removal(void *user, const segment_index *segment, prune_reason why)
 {
     answer(user, "prune %s %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", segment->path,
-           segment->feed, prune_why_name(why), segment->first_ns, segment->last_ns,
+           segment->feed, prune_reason_name(why), segment->first_ns, segment->last_ns,
            segment->file_bytes, segment->message_count);
 }
 

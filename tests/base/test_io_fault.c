@@ -363,7 +363,7 @@ static void test_renewed_after_a_failed_sync(void **state)
     io_fault_set_sync(disk, IO_FAULT_SYNC_WORKS);
     assert_int_equal(td_io_sync(file, NULL), TD_OK);
     assert_after_cut(disk, IO_FAULT_CUT_WORST, "a", "12");
-    assert_int_equal(td_io_renew(file, 1, 3, NULL), TD_OK);
+    assert_int_equal(td_io_rewrite(file, 1, 3, NULL), TD_OK);
     assert_content(disk, "a", "1234");
     for (uint64_t seed = 0; seed < 50; seed++) {
         char text[8];
@@ -374,7 +374,7 @@ static void test_renewed_after_a_failed_sync(void **state)
     }
     assert_int_equal(td_io_sync(file, NULL), TD_OK);
     assert_after_cut(disk, IO_FAULT_CUT_WORST, "a", "1234");
-    assert_int_equal(td_io_renew(file, 3, 2, NULL), TD_E_TRUNCATED);
+    assert_int_equal(td_io_rewrite(file, 3, 2, NULL), TD_E_TRUNCATED);
     td_io_close(file);
 }
 

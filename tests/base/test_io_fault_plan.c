@@ -71,7 +71,7 @@ static td_result scenario(td_io io, td_err *err)
     if (rc == TD_OK)
         rc = td_io_lock_file(file, err);
     if (rc == TD_OK)
-        rc = td_io_look_at_name(io, "d/x.open", file, &state, err);
+        rc = td_io_check_name(io, "d/x.open", file, &state, err);
     if (rc == TD_OK)
         rc = td_io_append(file, "abcd", 4, err);
     if (rc == TD_OK)

@@ -94,12 +94,12 @@ static void test_write_and_read(void **state)
     assert_int_equal(td_io_read_exact(file, 0, buf, 7, &err), TD_OK);
     assert_memory_equal(buf, "hello!?", 7);
     /* Written again in place, and what is appended next still goes to the end. */
-    assert_int_equal(td_io_renew(file, 2, 3, &err), TD_OK);
+    assert_int_equal(td_io_rewrite(file, 2, 3, &err), TD_OK);
     assert_int_equal(td_io_append(file, "+", 1, &err), TD_OK);
     assert_int_equal(td_io_read_at(file, 0, buf, sizeof buf, &got, &err), TD_OK);
     assert_int_equal(got, 8);
     assert_memory_equal(buf, "hello!?+", 8);
-    assert_int_equal(td_io_renew(file, 7, 2, &err), TD_E_TRUNCATED);
+    assert_int_equal(td_io_rewrite(file, 7, 2, &err), TD_E_TRUNCATED);
     td_io_close(file);
 
     assert_int_equal(td_io_open(io, "a", TD_OPEN_READ, &file, &err), TD_OK);
@@ -359,13 +359,13 @@ static void test_lock_of_a_file(void **state)
     assert_int_equal(td_io_lock_file(file, &err), TD_OK); /* it is its own */
     assert_int_equal(td_io_open(io, "a.open", TD_OPEN_APPEND, &second, &err), TD_OK);
     assert_int_equal(td_io_lock_file(second, &err), TD_E_BUSY);
-    assert_int_equal(td_io_look_at_lock(io, "a.open", &view, &err), TD_OK);
+    assert_int_equal(td_io_check_lock(io, "a.open", &view, &err), TD_OK);
     assert_true(view.is_held);
     assert_string_equal(view.holder, "text");
     assert_int_equal(td_io_rename(io, "a.open", "a", &err), TD_OK);
-    assert_int_equal(td_io_look_at_lock(io, "a.open", &view, &err), TD_OK);
+    assert_int_equal(td_io_check_lock(io, "a.open", &view, &err), TD_OK);
     assert_false(view.is_held);
-    assert_int_equal(td_io_look_at_lock(io, "a", &view, &err), TD_OK);
+    assert_int_equal(td_io_check_lock(io, "a", &view, &err), TD_OK);
     assert_true(view.is_held);
     pid_t child = disk == NULL ? fork() : -1;
     if (child == 0) {
@@ -385,7 +385,7 @@ static void test_lock_of_a_file(void **state)
     td_io_close(second);
     assert_int_equal(td_io_lock_file(file, &err), TD_OK);
     td_io_close(file);
-    assert_int_equal(td_io_look_at_lock(io, "a", &view, &err), TD_OK);
+    assert_int_equal(td_io_check_lock(io, "a", &view, &err), TD_OK);
     assert_false(view.is_held);
     assert_int_equal(td_io_open(io, "a", TD_OPEN_READ, &reader, &err), TD_OK);
     assert_int_equal(td_io_lock_file(reader, &err), TD_E_IO);
@@ -395,7 +395,7 @@ static void test_lock_of_a_file(void **state)
 static td_name_state name_state(const char *path, td_file *file)
 {
     td_name_state state = TD_NAME_GONE;
-    assert_int_equal(td_io_look_at_name(io, path, file, &state, NULL), TD_OK);
+    assert_int_equal(td_io_check_name(io, path, file, &state, NULL), TD_OK);
     return state;
 }
 
@@ -483,8 +483,8 @@ static void test_nothing_is_written_through_links(void **state)
     assert_int_equal(td_io_lock(io, "dangling", "pid 7", &lock, &err), TD_E_UNSUPPORTED);
     assert_int_equal(access("none", F_OK), -1);
     assert_int_equal(td_io_lock(io, "fifo", "pid 7", &lock, &err), TD_E_UNSUPPORTED);
-    assert_int_equal(td_io_look_at_lock(io, "lock", &view, &err), TD_E_UNSUPPORTED);
-    assert_int_equal(td_io_look_at_lock(io, "none", &view, &err), TD_OK);
+    assert_int_equal(td_io_check_lock(io, "lock", &view, &err), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_check_lock(io, "none", &view, &err), TD_OK);
     assert_false(view.is_held);
     assert_int_equal(td_io_open(io, "lock", TD_OPEN_APPEND, &file, &err), TD_E_UNSUPPORTED);
     assert_int_equal(td_io_open(io, "lock", TD_OPEN_CREATE, &file, &err), TD_E_INVALID);
@@ -510,7 +510,7 @@ static void test_lock_that_lost_its_name(void **state)
     assert_int_equal(named, TD_NAME_OTHER);
     td_io_unlock(first);
     td_lock_view view;
-    assert_int_equal(td_io_look_at_lock(io, "lock", &view, NULL), TD_OK);
+    assert_int_equal(td_io_check_lock(io, "lock", &view, NULL), TD_OK);
     assert_true(view.is_held);
     assert_string_equal(view.holder, "pid 8");
     td_io_unlock(second);

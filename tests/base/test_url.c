@@ -282,13 +282,14 @@ static void test_hidden_parts(void **state)
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         char shown[128];
-        assert_string_equal(td_url_shown(ROWS[i].url, shown, sizeof shown), ROWS[i].shown);
+        assert_string_equal(td_url_redacted(ROWS[i].url, shown, sizeof shown), ROWS[i].shown);
     }
     char plain[128];
-    assert_string_equal(td_url_shown_plain("wss://u:p@h/?token=k#f", plain, sizeof plain),
+    assert_string_equal(td_url_redacted_plain("wss://u:p@h/?token=k#f", plain, sizeof plain),
                         "wss://***@h/");
     char small[12];
-    assert_string_equal(td_url_shown("wss://user:hunter2@h/", small, sizeof small), "(21 bytes)");
+    assert_string_equal(td_url_redacted("wss://user:hunter2@h/", small, sizeof small),
+                        "(21 bytes)");
 }
 
 /* Errors quote what is wrong, and never a password or what stands in a query. */

@@ -210,7 +210,7 @@ static message candle_message(const tick *t, msg_value values[4], msg_item *item
                                 .item_count = 1}};
 }
 
-static uint32_t take_tick(candle_bench *b, const candle_case *c, const tick *t)
+static uint32_t apply_tick(candle_bench *b, const candle_case *c, const tick *t)
 {
     msg_trade trade;
     msg_value values[4];
@@ -235,7 +235,7 @@ static uint32_t take_tick(candle_bench *b, const candle_case *c, const tick *t)
                                .conn = (uint32_t)b->connection,
                                .granted_ns = b->connection > 1 ? 0 : c->granted_s * S};
     message m = is_candle ? candle_message(t, values, &item) : trade_message(t, &trade);
-    audit_take(b->a, is_candle ? b->candles : b->trades, &frame, &m, NULL, &found);
+    audit_apply(b->a, is_candle ? b->candles : b->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {
         assert_int_equal(found.items[i].verdict.rule, RULE_TRADES_COMPLETE);
         assert_ptr_equal(found.items[i].about.member, b->trades);
@@ -255,7 +255,7 @@ static void test_candles(void **state)
         b.trades = audit_join(b.a, &TRADES, 0, NULL);
         b.candles = audit_join(b.a, &CANDLES, 0, NULL);
         for (size_t k = 0; c->ticks[k].kind != 0; k++) {
-            uint32_t found = take_tick(&b, c, &c->ticks[k]);
+            uint32_t found = apply_tick(&b, c, &c->ticks[k]);
             if (found != c->ticks[k].missing)
                 fail_msg("%s: tick %zu: %u found", c->name, k, found);
             last = c->ticks[k].kind == '<' ? 0 : c->ticks[k].at;
@@ -281,13 +281,13 @@ static void test_trades_bound(void **state)
     b.a = audit_open();
     b.trades = audit_join(b.a, &TRADES, 0, NULL);
     b.candles = audit_join(b.a, &CANDLES, 0, NULL);
-    assert_int_equal(take_tick(&b, &c, &(tick){'T', 61, 0, 1, 0}), 0);
-    assert_int_equal(take_tick(&b, &c, &(tick){'K', 62, 60, 1, 0}), 0);
+    assert_int_equal(apply_tick(&b, &c, &(tick){'T', 61, 0, 1, 0}), 0);
+    assert_int_equal(apply_tick(&b, &c, &(tick){'K', 62, 60, 1, 0}), 0);
     for (uint32_t i = 0; i < LIMIT_AUDIT_TRADES + 100; i++)
-        assert_int_equal(take_tick(&b, &c, &(tick){'T', 63, 0, 1, 0}), 0);
-    assert_int_equal(take_tick(&b, &c, &(tick){'K', 64, 60, 77, 0}), 0);
-    assert_int_equal(take_tick(&b, &c, &(tick){'T', 121, 0, 2, 0}), 0);
-    assert_int_equal(take_tick(&b, &c, &(tick){'K', 122, 120, 2, 0}), 0);
+        assert_int_equal(apply_tick(&b, &c, &(tick){'T', 63, 0, 1, 0}), 0);
+    assert_int_equal(apply_tick(&b, &c, &(tick){'K', 64, 60, 77, 0}), 0);
+    assert_int_equal(apply_tick(&b, &c, &(tick){'T', 121, 0, 2, 0}), 0);
+    assert_int_equal(apply_tick(&b, &c, &(tick){'K', 122, 120, 2, 0}), 0);
     audit_stats stats = {0};
     audit_add_stats(b.a, &stats);
     assert_int_equal(stats.trades.compared, 2);
@@ -356,7 +356,7 @@ static void test_books(void **state)
             message m = {.record = {.head = {.type = MSG_TICKER, .seq = s->seq, .has_seq = 1},
                                     .items = &item,
                                     .item_count = 1}};
-            audit_take(a, members[3], &frame, &m, NULL, &found);
+            audit_apply(a, members[3], &frame, &m, NULL, &found);
         } else {
             book_frame text;
             book_frame_parse(s->frame, &text);
@@ -364,7 +364,7 @@ static void test_books(void **state)
             text.message.head.has_seq = 1;
             message m = {.book = text.message};
             track_apply(tracks[s->member], &m, &own);
-            audit_take(a, members[s->member], &frame, &m, tracks[s->member], &found);
+            audit_apply(a, members[s->member], &frame, &m, tracks[s->member], &found);
         }
         int differs = 0;
         for (uint32_t k = 0; k < found.count; k++) {

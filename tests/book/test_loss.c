@@ -103,7 +103,7 @@ static void decode(decoder *d, const frame_ref *frame, message *out)
 }
 
 /* Take one frame; the first error, or RULE_NONE. */
-static rule_id take(track *t, decoder *d, const frame_ref *frame)
+static rule_id apply(track *t, decoder *d, const frame_ref *frame)
 {
     message m;
     decode(d, frame, &m);
@@ -137,7 +137,7 @@ static rule_id trial(const recorded_book *b, decoder *d, size_t at, change how)
         size_t index = changed_index(i, at, b->count, how);
         if (index == SIZE_MAX)
             break;
-        found = take(t, d, b->frames[index]);
+        found = apply(t, d, b->frames[index]);
     }
     track_close(t);
     return found;

@@ -35,7 +35,7 @@ typedef struct bench {
     td_buf saved, same;
 } bench;
 
-/* Over all tapes: what was found, frames that are copies or interleaved, moves to another place. */
+/* Over all tapes: what was found, frames that are copies or interleaved, moves to another index. */
 static size_t found_sum, copies_sum, interleaved_sum, moves_sum;
 
 static size_t symbol_of(bench *b, const char *name)
@@ -105,14 +105,14 @@ static void apply(bench *b, const frame_ref *frame, const frame_ref *again)
     size_t at = symbol_of(b, info->symbol);
     td_bytes topic = td_bytes_str(info->topic);
     symbol_topic *t = symbol_state_topic(b->whole.of[at], topic, info->line);
-    uint32_t followed = t->follow.followed;
+    uint32_t followed = t->choice.followed;
     symbol_verdict first;
     symbol_verdict other;
     symbol_topic_apply(t, frame, &first);
     symbol_topic_apply(symbol_state_topic(b->again.of[at], topic, info->line), again, &other);
     same_verdict(&first, &other);
     found_sum += first.rules.count + first.audit.count;
-    moves_sum += t->follow.followed != followed;
+    moves_sum += t->choice.followed != followed;
 }
 
 /* The second reader's states go through bytes. */
@@ -318,7 +318,7 @@ static void same_frame(const frame_ref *a, const frame_ref *b)
     assert_string_equal(a->conn->session_id, b->conn->session_id);
     assert_int_equal(a->conn->shard, b->conn->shard);
     assert_int_equal(a->conn->number, b->conn->number);
-    assert_int_equal(a->place, b->place);
+    assert_int_equal(a->conn_index, b->conn_index);
     assert_int_equal(a->is_copy, b->is_copy);
     assert_int_equal(a->is_interleaved, b->is_interleaved);
     assert_int_equal(a->granted_ns, b->granted_ns);

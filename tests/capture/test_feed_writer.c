@@ -119,7 +119,7 @@ static void connect_slot(scene *s, uint32_t shard, uint32_t conn)
 }
 
 static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordinal, td_bytes bytes,
-                         feed_written *placed)
+                         feed_written *written)
 {
     memcpy(s->padded, bytes.data, bytes.size);
     const feed_slot *slot = feed_writer_slot(s->writer, 0, shard);
@@ -131,14 +131,14 @@ static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordin
                               .recv_ns = ++s->now_ns,
                               .bytes = td_bytes_of(s->padded, bytes.size),
                               .http_name = "reply"};
-    return feed_writer_frame(s->writer, &frame, placed, NULL);
+    return feed_writer_frame(s->writer, &frame, written, NULL);
 }
 
 static void put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordinal, const char *text)
 {
-    feed_written placed;
-    assert_int_equal(try_put(s, shard, dir, ordinal, td_bytes_str(text), &placed), TD_OK);
-    assert_int_equal(placed.bytes.size, strlen(text));
+    feed_written written;
+    assert_int_equal(try_put(s, shard, dir, ordinal, td_bytes_str(text), &written), TD_OK);
+    assert_int_equal(written.bytes.size, strlen(text));
 }
 
 static void put_topic(scene *s, unsigned n)
@@ -298,7 +298,7 @@ static void a_segment_restates_open_connections(void **state)
         {CHANNEL_IN, 0, 1, 2, TRADE},
     };
     scene *s = *state;
-    feed_written placed;
+    feed_written written;
     for (uint32_t shard = 0; shard < 3; shard++) {
         connect_slot(s, shard, 1);
         put(s, shard, DIR_IN, 0, TRADE);
@@ -308,13 +308,13 @@ static void a_segment_restates_open_connections(void **state)
     assert_int_equal(feed_writer_segment(s->writer), 1);
     assert_int_equal(s->seals, 0);
     s->now_ns = START_NS + HOUR_NS;
-    assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_str(TRADE), &placed), TD_OK);
+    assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_str(TRADE), &written), TD_OK);
     assert_int_equal(feed_writer_segment(s->writer), 2);
     assert_int_equal(s->seals, 1);
     assert_int_equal(feed_writer_pending_count(s->writer), 4);
     /* Channels are the new segment's: the events' came first in it. */
-    assert_int_equal(placed.route.index, 1);
-    assert_string_equal(placed.route.info->topic, "trade");
+    assert_int_equal(written.route.index, 1);
+    assert_string_equal(written.route.info->topic, "trade");
     EXPECT_ARCHIVE(s, ROWS);
 }
 
@@ -332,11 +332,11 @@ static void secrets_are_hidden_and_an_event_comes_first(void **state)
         {CHANNEL_HTTP, 0, 0, 0, "[\"*************\"]"},
     };
     scene *s = *state;
-    feed_written placed;
+    feed_written written;
     connect_slot(s, 0, 1);
-    assert_int_equal(try_put(s, 0, DIR_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}"), &placed),
+    assert_int_equal(try_put(s, 0, DIR_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}"), &written),
                      TD_OK);
-    assert_true(td_bytes_is(placed.bytes, "{\"key\":\"*************\"}"));
+    assert_true(td_bytes_is(written.bytes, "{\"key\":\"*************\"}"));
     put(s, 0, DIR_IN, 3, SECRET " " SECRET);
     put(s, 0, DIR_HTTP, 0, "[\"" SECRET "\"]");
     assert_int_equal(feed_writer_get_counts(s->writer).redacted, 4);

@@ -123,7 +123,7 @@ static const grant_case CASES[] = {
       {'s', "", {"grant * answered 1"}}}},
 };
 
-static size_t take_frame(grants *g, const grant_step *step, uint32_t conn, uint64_t recv_ns)
+static size_t apply_frame(grants *g, const grant_step *step, uint32_t conn, uint64_t recv_ns)
 {
     char padded[512 + DECODE_PADDING_BYTES] = {0};
     (void)snprintf(padded, sizeof padded, "%s", step->text);
@@ -137,7 +137,7 @@ static size_t take_frame(grants *g, const grant_step *step, uint32_t conn, uint6
                                .bytes = td_bytes_of(padded, strlen(step->text))};
     if (grants_knows(g, frame.role, frame.channel))
         return 0;
-    return grants_take(g, &frame);
+    return grants_apply(g, &frame);
 }
 
 static void expect_events(const grants *g, const grant_step *step, size_t count, const char *what)
@@ -170,7 +170,7 @@ static void check_case(const grant_case *c)
         else if (step->kind == 's')
             count = grants_restate(g);
         else
-            count = take_frame(g, step, conn, i + 1);
+            count = apply_frame(g, step, conn, i + 1);
         expect_events(g, step, count, c->what);
         for (size_t k = 0; k < count && step->kind != 's'; k++) {
             const event got = grants_event(g, k);
@@ -200,7 +200,7 @@ static void topics_beyond_the_bound(void **state)
         (void)snprintf(topic, sizeof topic, "trade.S%u", n);
         const grant_frame frame = {
             .conn = 1, .recv_ns = n + 1, .role = ROLE_DATA, .channel = n, .exchange_topic = topic};
-        size_t count = grants_take(g, &frame);
+        size_t count = grants_apply(g, &frame);
         assert_int_equal(count, n <= DIALECT_ARGS_MAX);
         if (count > 0)
             assert_int_equal(grants_event(g, 0).kind,

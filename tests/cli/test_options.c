@@ -68,7 +68,7 @@ typedef struct fixture {
     selection_options selection;
     threads_options threads;
     json_options json;
-    talk_options talk;
+    verbosity_options verbosity;
     entry_options entries;
     option_group groups[7];
     options_spec spec;
@@ -84,7 +84,7 @@ static void fixture_init(fixture *f)
     f->groups[2] = option_group_selection(&f->selection);
     f->groups[3] = option_group_threads(&f->threads);
     f->groups[4] = option_group_json(&f->json);
-    f->groups[5] = option_group_talk(&f->talk);
+    f->groups[5] = option_group_verbosity(&f->verbosity);
     f->groups[6] = option_group_entries(&f->entries);
     /* now: 2026-11-20T06:00:00Z, so that relative times can be checked */
     f->spec = (options_spec){.verb = "cat",
@@ -134,8 +134,8 @@ static void test_values(void **state)
     assert_int_equal(f.own.is_dry, 1);
     assert_int_equal(f.entries.price.low.mantissa, 150);
     assert_true(entry_options_are_given(&f.entries));
-    assert_int_equal(f.talk.is_quiet, 1);
-    assert_int_equal(f.talk.is_verbose, 1);
+    assert_int_equal(f.verbosity.is_quiet, 1);
+    assert_int_equal(f.verbosity.is_verbose, 1);
     assert_string_equal(f.archive.path, "/x");
     assert_int_equal(threads_options_count(&f.threads), 4);
     assert_int_equal(f.selection.topics.count, 2);

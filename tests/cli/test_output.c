@@ -107,15 +107,15 @@ static void test_detached(void **state)
     assert_int_equal(output_finish(&output, NULL), TD_OK);
     assert_string_equal(sink_text(&sink), "{\"n\":0}\n{\"output\":{\"lines_lost\":1}}\n");
     reporter report;
-    sink_file talk;
-    sink_open(&talk);
-    report_init(&report, "p", talk.file);
+    sink_file verbosity;
+    sink_open(&verbosity);
+    report_init(&report, "p", verbosity.file);
     assert_int_equal(report_detach(&report, NULL), TD_OK);
     report_line(&report, TD_LOG_WARNING, "slow");
     report_fini(&report);
     report_line(&report, TD_LOG_INFO, "direct again");
-    assert_string_equal(sink_text(&talk), "p: warning: slow\np: direct again\n");
-    fclose(talk.file);
+    assert_string_equal(sink_text(&verbosity), "p: warning: slow\np: direct again\n");
+    fclose(verbosity.file);
     fclose(sink.file);
 }
 
@@ -244,7 +244,7 @@ static void test_errors(void **state)
     assert_int_equal(report_error(&report, &err), 4);
     report_line(&report, TD_LOG_WARNING, "odd %d", 1);
     report_line(&report, TD_LOG_DEBUG, "not shown");
-    report_apply(&report, &(talk_options){.is_quiet = 1});
+    report_apply(&report, &(verbosity_options){.is_quiet = 1});
     report_line(&report, TD_LOG_WARNING, "quiet");
     td_log log = report_log(&report);
     log.fn(log.ctx, TD_LOG_ERROR, "from a library");
@@ -280,7 +280,7 @@ static void test_log_lines(void **state)
     reporter report;
     report_init(&report, "tapedeck-record", sink.file);
     report_name_verb(&report, "record");
-    report_begin_log(&report, &(talk_options){0});
+    report_begin_log(&report, &(verbosity_options){0});
     report_line(&report, TD_LOG_WARNING, "odd \"%d\"\n", 1);
     (void)report_error(&report, &err);
     assert_string_equal(behind_time(sink_text(&sink), ""),
@@ -336,7 +336,7 @@ static void test_lost_lines(void **state)
         report_init(&report, "p", stderr);
         report.has_colour = 0;
         if (is_log)
-            report_begin_log(&report, &(talk_options){0});
+            report_begin_log(&report, &(verbosity_options){0});
         write_too_many(&report, ends[1]);
         late_reader reader = {.fd = ends[0], .text = malloc(LATE_TEXT_BYTES + 1)};
         assert_non_null(reader.text);

@@ -15,17 +15,17 @@ static void test_rate(void **state)
 {
     (void)state;
     rate_window rate = {0};
-    assert_int_equal(rate_take(&rate, 7 * TD_NS_PER_S, 1000),
+    assert_int_equal(rate_update(&rate, 7 * TD_NS_PER_S, 1000),
                      0); /* what was before is not counted */
-    assert_int_equal(rate_take(&rate, 7 * TD_NS_PER_S + TD_NS_PER_S / 10, 1010), 100);
+    assert_int_equal(rate_update(&rate, 7 * TD_NS_PER_S + TD_NS_PER_S / 10, 1010), 100);
     for (uint64_t s = 8; s <= 20; s++)
-        assert_int_equal(rate_take(&rate, s * TD_NS_PER_S, 1000 + (s - 7) * 50), 50);
+        assert_int_equal(rate_update(&rate, s * TD_NS_PER_S, 1000 + (s - 7) * 50), 50);
     /* it stops: after ten seconds nothing of it is left */
     for (uint64_t s = 21; s < 30; s++)
-        assert_true(rate_take(&rate, s * TD_NS_PER_S, 1650) < 50);
-    assert_int_equal(rate_take(&rate, 31 * TD_NS_PER_S, 1650), 0);
+        assert_true(rate_update(&rate, s * TD_NS_PER_S, 1650) < 50);
+    assert_int_equal(rate_update(&rate, 31 * TD_NS_PER_S, 1650), 0);
     /* asked again after a long time: the average of the pause */
-    assert_int_equal(rate_take(&rate, 131 * TD_NS_PER_S, 1650 + 300), 2);
+    assert_int_equal(rate_update(&rate, 131 * TD_NS_PER_S, 1650 + 300), 2);
 }
 
 typedef struct fit_row {

@@ -1,4 +1,4 @@
-// Two connections of one feed with the same topic: every consumer follows the same one (book/follow.h, docs/design.md).
+// Two connections of one feed with the same topic: every consumer follows the same one (book/conn_choice.h, docs/design.md).
 // The captures are made up here, so what one connection alone would give is known without the programs.
 import assert from "node:assert/strict";
 import fs from "node:fs";

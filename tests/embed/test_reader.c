@@ -28,7 +28,7 @@
          "{\"delete\":[],\"update\":[{\"price\":\"100.00\",\"symbol\":\"BTCUSD\",\"id\":1000000,"  \
          "\"side\":\"Buy\",\"size\":9}],\"insert\":[],\"transactTimeE6\":0}")
 
-static const tapedeck_frame *take(tapedeck_reader *reader, const char *text)
+static const tapedeck_frame *decode(tapedeck_reader *reader, const char *text)
 {
     return tapedeck_reader_decode(reader, text, strlen(text), 1618677785000000000u);
 }
@@ -45,7 +45,7 @@ static void a_book_follows_its_frames(void **state)
 {
     (void)state;
     tapedeck_reader *reader = tapedeck_reader_open("inverse", 0);
-    const tapedeck_frame *frame = take(reader, SNAPSHOT);
+    const tapedeck_frame *frame = decode(reader, SNAPSHOT);
     const tapedeck_book *of = frame->book;
     assert_string_equal(frame->topic, "orderBookL2_25");
     assert_string_equal(frame->symbol, "BTCUSD");
@@ -55,19 +55,19 @@ static void a_book_follows_its_frames(void **state)
     assert_int_equal(frame->verdict, TAPEDECK_OK);
     assert_int_equal(frame->is_book_broken, 0);
     assert_int_equal(best_bid_size(reader, of), 7);
-    frame = take(reader, DELTA);
+    frame = decode(reader, DELTA);
     assert_ptr_equal(frame->book, of);
     assert_int_equal(frame->ordinal, 2);
     assert_int_equal(best_bid_size(reader, of), 9);
     /* A frame that cannot be read: what it would have changed is unknown. */
-    frame = take(reader, BOOK("delta", "7", "7"));
+    frame = decode(reader, BOOK("delta", "7", "7"));
     assert_int_equal(frame->content, TAPEDECK_UNDECODED);
     assert_true(frame->reason[0] != '\0');
     assert_int_equal(frame->is_book_broken, 1);
-    assert_int_equal(take(reader, SNAPSHOT)->is_book_broken, 0);
+    assert_int_equal(decode(reader, SNAPSHOT)->is_book_broken, 0);
     /* On a new connection a book waits for its snapshot. */
     tapedeck_reader_reconnect(reader);
-    frame = take(reader, DELTA);
+    frame = decode(reader, DELTA);
     assert_int_equal(frame->ordinal, 1);
     assert_int_equal(frame->is_book_broken, 1);
     tapedeck_reader_close(reader);
@@ -90,7 +90,7 @@ static void frames_without_a_topic_have_a_reason_or_a_type(void **state)
     };
     tapedeck_reader *reader = tapedeck_reader_open("inverse", 0);
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        const tapedeck_frame *frame = take(reader, ROWS[i].text);
+        const tapedeck_frame *frame = decode(reader, ROWS[i].text);
         assert_int_equal(frame->content, ROWS[i].content);
         assert_string_equal(frame->type, ROWS[i].type);
         assert_string_equal(frame->reason, ROWS[i].reason);

@@ -1,5 +1,6 @@
-/* Books on their way into files: what a gate trusts, and the rows that tell a reader of it. Each
- * case is a script of frames with the rows that docs/export.md asks for, written down by hand. */
+/* Books on their way into files: which frames are trusted, and the rows that tell a reader of it.
+ * Each case is a script of frames with the rows that docs/export.md asks for, written down by hand.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "export/export_gate.h"
+#include "export/book_trust.h"
 #include "export/export_reader.h"
 #include "schema/family.h"
 #include "tests/testing/book_text.h"
@@ -22,8 +23,8 @@ typedef struct step {
     const char *what;
     const char *rows;
     uint64_t at_ns;
-    uint32_t conn;  /* 0: the same as before */
-    uint32_t place; /* of the connection; 0: the first one */
+    uint32_t conn;       /* 0: the same as before */
+    uint32_t conn_index; /* of the connection; 0: the first one */
     uint8_t is_copy;
     uint64_t damaged_until_ns; /* 0: the same as before */
 } step;
@@ -118,23 +119,23 @@ static const script SCRIPTS[] = {
      BREAK_DAMAGE},
     {"copies give no rows, and another connection that is followed all of its book",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
-      {.what = "S B100x1 A101x1", .place = 1, .is_copy = 1},
+      {.what = "S B100x1 A101x1", .conn_index = 1, .is_copy = 1},
       {.what = "D =B100x2", .rows = "f b100x2"},
-      {.what = "D =B100x2", .place = 1, .is_copy = 1},
-      {.what = "D +B99x1", .rows = "t a101x1;t b100x2;t b99x1", .place = 1},
-      {.what = "D =B99x7", .rows = "f b99x7", .place = 1}},
+      {.what = "D =B100x2", .conn_index = 1, .is_copy = 1},
+      {.what = "D +B99x1", .rows = "t a101x1;t b100x2;t b99x1", .conn_index = 1},
+      {.what = "D =B99x7", .rows = "f b99x7", .conn_index = 1}},
      BREAK_CONNECTION},
     {"after a snapshot the levels that the other connection has not are deleted",
-     {{.what = "S B100x1 A101x1", .place = 1, .is_copy = 1},
+     {{.what = "S B100x1 A101x1", .conn_index = 1, .is_copy = 1},
       {.what = "S B100x1 B98x1 A101x1", .rows = "t a101x1;t b100x1;t b98x1"},
-      {.what = "D =B100x2", .rows = "f b98x0;t a101x1;t b100x2", .place = 1}},
+      {.what = "D =B100x2", .rows = "f b98x0;t a101x1;t b100x2", .conn_index = 1}},
      BREAK_CONNECTION},
     {"a connection whose book broke while it was a copy waits for its snapshot",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
-      {.what = "S B100x1 A101x1", .place = 1, .is_copy = 1},
-      {.what = "D -B95", .place = 1, .is_copy = 1},
-      {.what = "D =B100x2", .rows = NULL, .place = 1},
-      {.what = "S B90x1", .rows = "f a101x0;f b100x0;t b90x1", .place = 1}},
+      {.what = "S B100x1 A101x1", .conn_index = 1, .is_copy = 1},
+      {.what = "D -B95", .conn_index = 1, .is_copy = 1},
+      {.what = "D =B100x2", .rows = NULL, .conn_index = 1},
+      {.what = "S B90x1", .rows = "f a101x0;f b100x0;t b90x1", .conn_index = 1}},
      BREAK_CONNECTION},
 };
 
@@ -188,7 +189,7 @@ static void shorten(const td_buf *rows, char *out, size_t out_bytes)
 }
 
 typedef struct actors {
-    export_gate gate;
+    book_trust trust;
     const gap_list *gaps;
     symbol_state *state;
     export_reader reader;
@@ -201,7 +202,7 @@ typedef struct actors {
     export_break_cause broke;
 } actors;
 
-static void take_step(actors *a, const script *s, const step *one)
+static void apply_step(actors *a, const script *s, const step *one)
 {
     td_err err;
     book_frame frame;
@@ -223,14 +224,14 @@ static void take_step(actors *a, const script *s, const step *one)
                              .row = a->row,
                              .recv_ns = a->at_ns,
                              .conn = &conn,
-                             .place = one->place,
+                             .conn_index = one->conn_index,
                              .is_copy = one->is_copy,
                              .content = {.message = is_decoded ? &m : NULL}};
     symbol_verdict found;
     symbol_topic_apply(symbol_state_topic(a->state, td_bytes_str("book"), 0), &shown, &found);
     const observed_frame seen = {&shown, &found};
-    const gate_answer answer =
-        export_gate_take(&a->gate, GATE_WITH_COPIES, a->gaps, &seen, a->damaged_until_ns);
+    const trust_answer answer =
+        book_trust_apply(&a->trust, TRUST_WITH_COPIES, a->gaps, &seen, a->damaged_until_ns);
     if (one->is_copy)
         return;
     if (a->broke == BREAK_NONE)
@@ -279,11 +280,11 @@ static void test_scripts(void **state)
         a.state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
         a.reader.held = book_open(a.row->book_depth);
         for (size_t k = 0; k < STEPS_MAX && SCRIPTS[i].steps[k].what != NULL; k++)
-            take_step(&a, &SCRIPTS[i], &SCRIPTS[i].steps[k]);
+            apply_step(&a, &SCRIPTS[i], &SCRIPTS[i].steps[k]);
         if (a.broke != SCRIPTS[i].broke)
             fail_msg("%s: broke by %s", SCRIPTS[i].name, export_break_cause_name(a.broke));
         book_close(a.reader.held);
-        export_gate_fini(&a.gate);
+        book_trust_fini(&a.trust);
         symbol_state_close(a.state);
         td_buf_fini(&a.rows);
     }

@@ -29,7 +29,7 @@ static td_result write_lines(export_folder *folder, const char *name, export_pac
     for (unsigned i = 0; rc == TD_OK && i < LINES; i++) {
         rc = td_buf_printf(export_file_buf(file), err, "%s,%u,%u\n", name, i, i * 2654435761u);
         if (rc == TD_OK)
-            rc = export_file_settle(file, err);
+            rc = export_file_flush(file, err);
     }
     if (rc != TD_OK) {
         export_file_abandon(file);

@@ -339,24 +339,24 @@ static void test_codec(void **state)
                             .uncompressed_bytes = sizeof in,
                             .uncompressed_crc = td_crc32(0, in, sizeof in),
                             .records = td_bytes_of(packed, size)};
-        assert_int_equal(codec_unpack(coder, &chunk, 8, &out, NULL), TD_OK);
+        assert_int_equal(codec_decompress(coder, &chunk, 8, &out, NULL), TD_OK);
         assert_int_equal(out.size, sizeof in);
         assert_memory_equal(in, out.data, sizeof in);
         mcap_chunk wrong = chunk;
         wrong.uncompressed_bytes--;
-        assert_int_equal(codec_unpack(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
+        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
         wrong = chunk;
         wrong.records.size--;
-        assert_int_equal(codec_unpack(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
+        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
         wrong = chunk;
         wrong.uncompressed_crc ^= 1;
-        assert_int_equal(codec_unpack(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
+        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
         wrong = chunk;
         wrong.compression = BYTES("lz4");
-        assert_int_equal(codec_unpack(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
+        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
         wrong = chunk;
         wrong.uncompressed_bytes = LIMIT_CHUNK_BYTES + 1;
-        assert_int_equal(codec_unpack(coder, &wrong, 8, &out, NULL), TD_E_LIMIT);
+        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_LIMIT);
     }
     td_buf_fini(&out);
     codec_close(coder);

@@ -143,7 +143,7 @@ static void test_states(void **state)
             assert_int_equal(info->first_ns, FIXTURE_START_NS);
             assert_int_equal(info->last_ns,
                              FIXTURE_START_NS + (rows[i].frames - 1) * FIXTURE_STEP_NS);
-            assert_int_equal(info->sound_bytes, info->file_bytes);
+            assert_int_equal(info->valid_bytes, info->file_bytes);
         }
         check_all(reader, rows[i].frames);
         segment_reader_close(reader);
@@ -306,7 +306,7 @@ static void test_cut_anywhere(void **state)
         while (expected < 3 && cut >= ends[expected])
             expected++;
         assert_int_equal(segment_reader_chunk_count(reader), expected);
-        assert_int_equal(segment_reader_info(reader)->sound_bytes,
+        assert_int_equal(segment_reader_info(reader)->valid_bytes,
                          expected == 0 ? 0 : ends[expected - 1]);
         check_all(reader, (uint64_t)expected * 20);
         segment_reader_close(reader);
@@ -339,7 +339,7 @@ static void test_damage_in_the_middle(void **state)
         assert_int_equal(io_fault_damage(disk, OPEN_PATH, at, 0x10, NULL), TD_OK);
         reader = open_reader(disk, OPEN_PATH);
         const segment_info *info = segment_reader_info(reader);
-        assert_int_equal(info->sound_bytes, info->file_bytes);
+        assert_int_equal(info->valid_bytes, info->file_bytes);
         assert_true(segment_reader_chunk_count(reader) >= 4);
         uint64_t next = 0;
         check_chunks(reader, 0, 2, &next);

@@ -20,7 +20,7 @@ enum { CHANGES = 8 };
 static const char *corpus;
 
 /* In memory of its own size, so that a sanitizer sees the first byte read after it. */
-static void take(const uint8_t *bytes, size_t size)
+static void run_input(const uint8_t *bytes, size_t size)
 {
     uint8_t *exact = malloc(size == 0 ? 1 : size);
     assert_non_null(exact);
@@ -30,15 +30,15 @@ static void take(const uint8_t *bytes, size_t size)
     free(exact);
 }
 
-static void take_changed(td_random *random, uint8_t *bytes, size_t size)
+static void run_changed(td_random *random, uint8_t *bytes, size_t size)
 {
-    take(bytes, size);
+    run_input(bytes, size);
     for (int i = 0; i < CHANGES && size > 1; i++) {
         size_t at = 1 + (size_t)td_random_below(random, size - 1);
         uint8_t before = bytes[at];
-        take(bytes, at);
+        run_input(bytes, at);
         bytes[at] = (uint8_t)td_random_next(random);
-        take(bytes, size);
+        run_input(bytes, size);
         bytes[at] = before;
     }
 }
@@ -57,7 +57,7 @@ static void every_input_of_the_corpus_is_taken(void **state)
         (void)snprintf(path, sizeof path, "%s/%s", corpus, names[i]);
         if (names[i][0] != '.') { /* folders */
             uint8_t *bytes = capture_read_file(path, &size);
-            take_changed(&random, bytes, size);
+            run_changed(&random, bytes, size);
             td_free(bytes);
             tried++;
         }

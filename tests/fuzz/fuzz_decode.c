@@ -119,7 +119,7 @@ static void audit_frame_of(bench *b, followed *f, const message *m)
         audit_skip(b->audit, f->member, place.recv_ns);
         return;
     }
-    audit_take(b->audit, f->member, &place, m, f->track, &found);
+    audit_apply(b->audit, f->member, &place, m, f->track, &found);
     TD_ASSERT(found.count <= AUDIT_ITEMS_MAX);
 }
 
@@ -238,7 +238,7 @@ static void check_same(const outcome *a, const outcome *b)
     TD_ASSERT(a->foreign_symbols == b->foreign_symbols);
 }
 
-static void take_frame(bench *b, const uint8_t *data, size_t size)
+static void on_frame(bench *b, const uint8_t *data, size_t size)
 {
     uint8_t *memory = malloc(size + DECODE_PADDING_BYTES);
     TD_ASSERT(memory != NULL);
@@ -260,12 +260,12 @@ static void take_frame(bench *b, const uint8_t *data, size_t size)
     free(memory);
 }
 
-static void take_lines(bench *b, const uint8_t *data, size_t size)
+static void on_lines(bench *b, const uint8_t *data, size_t size)
 {
     for (unsigned i = 0; i < FRAMES_MAX && size > 0; i++) {
         const uint8_t *end = memchr(data, '\n', size);
         size_t length = end == NULL ? size : (size_t)(end - data);
-        take_frame(b, data, length);
+        on_frame(b, data, length);
         if (end == NULL)
             return;
         data += length + 1;
@@ -292,9 +292,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     b.audit = audit_open();
     b.findings = drift_table_open();
     if ((data[0] & FLAG_WHOLE) != 0)
-        take_frame(&b, data + 1, size - 1);
+        on_frame(&b, data + 1, size - 1);
     else
-        take_lines(&b, data + 1, size - 1);
+        on_lines(&b, data + 1, size - 1);
     forget(&b);
     return 0;
 }

@@ -23,7 +23,7 @@
 enum { INPUT_BYTES_MAX = 32 << 10 }; /* fits in a pipe: written before it is read */
 
 /* Everything that a record says, looked at; and where it belongs. */
-static uint64_t take_record(import_order *order, const import_record *record)
+static uint64_t read_record(import_order *order, const import_record *record)
 {
     import_place place = {0};
     uint64_t sum = 0;
@@ -61,7 +61,7 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
         TD_ASSERT(line.number == ++number);
         TD_ASSERT(damages == 0);
         if (import_line_read(reader, line.text, &record, &reason) && record.kind != IMPORT_NOTHING)
-            sum = sum * 33 + take_record(order, &record);
+            sum = sum * 33 + read_record(order, &record);
     }
     import_source_close(source);
     import_line_reader_close(reader);

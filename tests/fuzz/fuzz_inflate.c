@@ -9,10 +9,10 @@
 
 enum { PADDING_BYTES = 64 };
 
-static td_result inflate_once(inflater *inflater, size_t bytes_max, td_bytes stream, uint64_t *sum)
+static td_result inflate_once(inflater *self, size_t bytes_max, td_bytes stream, uint64_t *sum)
 {
     td_bytes out;
-    td_result rc = inflater_run(inflater, stream, &out, NULL);
+    td_result rc = inflater_run(self, stream, &out, NULL);
     *sum = (uint64_t)rc;
     if (rc != TD_OK) {
         TD_ASSERT(rc == TD_E_CORRUPT || rc == TD_E_TRUNCATED || rc == TD_E_LIMIT);

@@ -33,7 +33,7 @@ static void check_secrets(const char *text, char *shown, size_t size)
 {
     size_t at = 0;
     td_bytes found;
-    TD_ASSERT(td_url_shown(text, shown, size + 1) == shown);
+    TD_ASSERT(td_url_redacted(text, shown, size + 1) == shown);
     TD_ASSERT(strlen(shown) == size);
     while (td_url_next_secret(td_bytes_str(text), &at, &found)) {
         TD_ASSERT(at <= size);

@@ -200,7 +200,7 @@ static void test_window(void **state)
                 assert_int_equal(put(order, name, all[next].ns, bytes, next, NULL), TD_OK);
             }
             const kept *expected = &sorted[i];
-            assert_true(import_order_take(order, &record, &place));
+            assert_true(import_order_next(order, &record, &place));
             assert_int_equal(place.slot, expected->slot);
             assert_int_equal(record.time_ns, expected->ns);
             if (reading == 0)
@@ -212,8 +212,8 @@ static void test_window(void **state)
             assert_int_equal(record.data.data[record.data.size - 1] == 'd', expected->size > 4);
             assert_int_equal(record.url.size, serial % 7 == 0 ? 7 : 0);
         }
-        assert_false(import_order_take(order, &record, &place));
-        assert_false(import_order_take(order, &record, &place));
+        assert_false(import_order_next(order, &record, &place));
+        assert_false(import_order_next(order, &record, &place));
     }
     import_order_close(order);
     import_order_close(survey);
@@ -236,7 +236,7 @@ static void test_window_in_order(void **state)
     for (uint64_t line = 1; line < 10; line++) {
         assert_int_equal(put(order, "a", line, td_bytes_str("{}"), line, NULL), TD_OK);
         assert_true(import_order_is_full(order));
-        assert_true(import_order_take(order, &record, &place));
+        assert_true(import_order_next(order, &record, &place));
         assert_int_equal(record.time_ns, line);
         assert_true(td_bytes_is(record.data, "{}"));
     }
@@ -263,15 +263,15 @@ static void test_window_full(void **state)
         assert_int_equal(put(order, "a", line * 1000000000, bytes, line, NULL), TD_OK);
     }
     assert_int_equal(line, LIMIT_IMPORT_WINDOW_BYTES / RECORD_BYTES);
-    assert_true(import_order_take(order, &record, &place));
-    assert_true(import_order_take(order, &record, &place));
+    assert_true(import_order_next(order, &record, &place));
+    assert_true(import_order_next(order, &record, &place));
     assert_int_equal(place.effective_ns, 2000000000);
     td_bytes bytes = td_bytes_str("late");
     assert_int_equal(put(order, "b", 500000000, bytes, 99, &err), TD_E_INVALID);
     assert_string_equal(err.text,
                         "line 99 is 1.5 s older than a line more than 64.0 MiB before it");
     assert_int_equal(put(order, "c", 2000000000, bytes, 100, NULL), TD_OK);
-    assert_true(import_order_take(order, &record, &place));
+    assert_true(import_order_next(order, &record, &place));
     assert_int_equal(place.slot, 2);
     import_order_close(order);
     free(data);

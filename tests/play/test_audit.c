@@ -33,7 +33,7 @@ static player *played_without(capture_tape *from, size_t lost, unsigned threads)
     player *p = played_open(threads);
     for (size_t i = 0; i < from->frame_count; i++) {
         if (i != lost)
-            assert_int_equal(played_take(p, &from->frames[i], NULL), TD_OK);
+            assert_int_equal(played_on_frame(p, &from->frames[i], NULL), TD_OK);
     }
     assert_int_equal(player_finish(p, NULL), TD_OK);
     return p;
@@ -227,7 +227,7 @@ static void test_dated_rows(void **state)
                            .ordinal = i + 1,
                            .conn = frame_conn_of(1, 1),
                            .bytes = td_bytes_of(bytes[i], size)};
-        assert_int_equal(played_take(p, &frame, NULL), TD_OK);
+        assert_int_equal(played_on_frame(p, &frame, NULL), TD_OK);
     }
     assert_int_equal(player_finish(p, NULL), TD_OK);
     const stream *s = played_stream(p, "orderbook.1", "X");

@@ -60,7 +60,7 @@ static void test_an_hour(void **state)
             sim_feed_next(feed, &frame);
             first_ns = first_ns == 0 ? frame.recv_ns : first_ns;
             fill_frame(&frame);
-            assert_int_equal(player_take(p, &frame, NULL), TD_OK);
+            assert_int_equal(player_on_frame(p, &frame, NULL), TD_OK);
         } while (frame.recv_ns < first_ns + HOUR_NS);
         assert_int_equal(player_finish(p, NULL), TD_OK);
         player_totals totals;

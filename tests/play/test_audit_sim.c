@@ -19,7 +19,7 @@ static player *played_without(capture_tape *from, size_t lost)
     player *p = played_open(1);
     for (size_t i = 0; i < from->frame_count; i++) {
         if (i != lost)
-            assert_int_equal(played_take(p, &from->frames[i], NULL), TD_OK);
+            assert_int_equal(played_on_frame(p, &from->frames[i], NULL), TD_OK);
     }
     assert_int_equal(player_finish(p, NULL), TD_OK);
     return p;

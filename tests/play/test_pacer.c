@@ -82,7 +82,7 @@ static void test_deadlines(void **state)
         open_pacer(&p, sim, c->speed, c->gap_ns_max);
         for (size_t k = 0; k < FRAMES_MAX && (k == 0 || c->tape_ns[k] != 0); k++) {
             uint64_t deadline_ns;
-            assert_int_equal(pacer_take(&p, TAPE_NS + c->tape_ns[k], &deadline_ns), PACER_GO);
+            assert_int_equal(pacer_wait(&p, TAPE_NS + c->tape_ns[k], &deadline_ns), PACER_GO);
             if (deadline_ns != START_NS + c->deadline_ns[k])
                 fail_msg("%s: frame %zu due at %llu", c->name, k,
                          (unsigned long long)(deadline_ns - START_NS));
@@ -102,7 +102,7 @@ static void test_no_drift(void **state)
     open_pacer(&p, sim, "1", 0);
     uint64_t deadline_ns;
     for (uint64_t i = 0; i < 1000; i++) {
-        assert_int_equal(pacer_take(&p, TAPE_NS + i * 1000, &deadline_ns), PACER_GO);
+        assert_int_equal(pacer_wait(&p, TAPE_NS + i * 1000, &deadline_ns), PACER_GO);
         assert_int_equal(deadline_ns, START_NS + i * 1000);
         clock_sim_advance(sim, i % 10 == 0 ? 2500 : 1); /* work that takes its time */
     }
@@ -118,8 +118,8 @@ static void test_full_speed(void **state)
     pacer p;
     open_pacer(&p, sim, "max", 0);
     uint64_t deadline_ns = 1;
-    assert_int_equal(pacer_take(&p, TAPE_NS, &deadline_ns), PACER_GO);
-    assert_int_equal(pacer_take(&p, TAPE_NS + 3600 * TD_NS_PER_S, &deadline_ns), PACER_GO);
+    assert_int_equal(pacer_wait(&p, TAPE_NS, &deadline_ns), PACER_GO);
+    assert_int_equal(pacer_wait(&p, TAPE_NS + 3600 * TD_NS_PER_S, &deadline_ns), PACER_GO);
     assert_int_equal(deadline_ns, 0);
     assert_int_equal(clock_sim_sleep_count(sim), 0);
     assert_int_equal(p.late.count, 0);
@@ -175,9 +175,9 @@ static void test_keys(void **state)
             .clock = clock_sim_clock(sim), .speed = {.value = {1, 0}}, .idle = {hand_wait, &h}};
         pacer_init(&p, &options);
         uint64_t deadline_ns;
-        assert_int_equal(pacer_take(&p, TAPE_NS, &deadline_ns), PACER_GO);
+        assert_int_equal(pacer_wait(&p, TAPE_NS, &deadline_ns), PACER_GO);
         for (size_t k = 0; k < 2; k++) {
-            assert_int_equal(pacer_take(&p, TAPE_NS + 1000 + k * 500, &deadline_ns), PACER_GO);
+            assert_int_equal(pacer_wait(&p, TAPE_NS + 1000 + k * 500, &deadline_ns), PACER_GO);
             uint64_t now_ns = clock_mono_ns(clock_sim_clock(sim)) - START_NS;
             if (now_ns != KEYS[i].arrives_ns[k])
                 fail_msg("%s: frame %zu went at %llu, expected %llu", KEYS[i].name, k,
@@ -197,8 +197,8 @@ static void test_quit(void **state)
         .clock = clock_sim_clock(sim), .speed = {.value = {1, 0}}, .idle = {hand_wait, &h}};
     pacer_init(&p, &options);
     uint64_t deadline_ns;
-    assert_int_equal(pacer_take(&p, TAPE_NS, &deadline_ns), PACER_GO);
-    assert_int_equal(pacer_take(&p, TAPE_NS + 1000, &deadline_ns), PACER_STOP);
+    assert_int_equal(pacer_wait(&p, TAPE_NS, &deadline_ns), PACER_GO);
+    assert_int_equal(pacer_wait(&p, TAPE_NS + 1000, &deadline_ns), PACER_STOP);
     clock_sim_close(sim);
 }
 

@@ -228,7 +228,7 @@ static void push_without(player *p, capture_tape *from, const cut_case *c)
         nth += (size_t)is_book;
         if (is_book && at >= c->first && at < c->first + c->count)
             continue;
-        assert_int_equal(played_take(p, frame, &err), TD_OK);
+        assert_int_equal(played_on_frame(p, frame, &err), TD_OK);
     }
 }
 
@@ -378,7 +378,7 @@ static td_result push_until(player *p, capture_tape *from, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < from->frame_count && rc == TD_OK; i++)
-        rc = played_take(p, &from->frames[i], err);
+        rc = played_on_frame(p, &from->frames[i], err);
     return rc;
 }
 
@@ -567,7 +567,7 @@ static void test_drain(void **state)
     player *p = watched_open(&w, 4);
     td_err err;
     for (size_t i = 0; i < from.frame_count; i++) {
-        assert_int_equal(played_take(p, &from.frames[i], &err), TD_OK);
+        assert_int_equal(played_on_frame(p, &from.frames[i], &err), TD_OK);
         if (i % EVERY != 0)
             continue;
         assert_int_equal(player_drain(p, &err), TD_OK);

@@ -35,8 +35,8 @@ static void only_live_time_makes_up_for_failures(void **state)
     } ROWS[] = {
         {"closed at once", 0, 0},
         {"live for a second", TD_NS_PER_S, 0},
-        {"live for nearly 5 s", BACKOFF_FORGIVE_NS - 1, 0},
-        {"live for 5 s", BACKOFF_FORGIVE_NS, 1},
+        {"live for nearly 5 s", BACKOFF_DECAY_NS - 1, 0},
+        {"live for 5 s", BACKOFF_DECAY_NS, 1},
         {"live for an hour", 3600 * TD_NS_PER_S, 1},
     };
     (void)state;
@@ -91,7 +91,7 @@ static void waits_grow_and_are_capped(void **state)
     } ROWS[] = {
         {"network", BACKOFF_NETWORK, 30 * TD_NS_PER_S},
         {"refused", BACKOFF_REFUSED, 300 * TD_NS_PER_S},
-        {"unwell", BACKOFF_UNWELL, 60 * TD_NS_PER_S},
+        {"unwell", BACKOFF_SERVER, 60 * TD_NS_PER_S},
     };
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
@@ -126,11 +126,11 @@ static void causes_have_their_class(void **state)
         {WIRE_CAUSE_CONNECT, 0, BACKOFF_NETWORK, 0},
         {WIRE_CAUSE_CLOSED_BY_PEER, 0, BACKOFF_NETWORK, 0},
         {WIRE_CAUSE_RESET, 0, BACKOFF_NETWORK, 0},
-        {WIRE_CAUSE_TIMEOUT, 0, BACKOFF_UNWELL, 0},
-        {WIRE_CAUSE_REFUSED, 502, BACKOFF_UNWELL, 0},
-        {WIRE_CAUSE_REFUSED, 503, BACKOFF_UNWELL, 0},
-        {WIRE_CAUSE_REFUSED, 408, BACKOFF_UNWELL, 0},
-        {WIRE_CAUSE_REFUSED, 425, BACKOFF_UNWELL, 0},
+        {WIRE_CAUSE_TIMEOUT, 0, BACKOFF_SERVER, 0},
+        {WIRE_CAUSE_REFUSED, 502, BACKOFF_SERVER, 0},
+        {WIRE_CAUSE_REFUSED, 503, BACKOFF_SERVER, 0},
+        {WIRE_CAUSE_REFUSED, 408, BACKOFF_SERVER, 0},
+        {WIRE_CAUSE_REFUSED, 425, BACKOFF_SERVER, 0},
         {WIRE_CAUSE_REFUSED, 403, BACKOFF_REFUSED, 0},
         {WIRE_CAUSE_REFUSED, 429, BACKOFF_REFUSED, 0},
         {WIRE_CAUSE_REFUSED, 302, BACKOFF_REFUSED, 0},
@@ -155,11 +155,11 @@ static void no_more_than_500_connects_in_five_minutes(void **state)
     connect_budget_init(&budget, family_find(td_bytes_str("inverse"))->exchange->connects);
     uint64_t now_ns = 7 * TD_NS_PER_S;
     for (int i = 0; i < 500; i++)
-        assert_int_equal(connect_budget_take(&budget, now_ns + (uint64_t)i), 0);
-    uint64_t wait_ns = connect_budget_take(&budget, now_ns + 500);
+        assert_int_equal(connect_budget_spend(&budget, now_ns + (uint64_t)i), 0);
+    uint64_t wait_ns = connect_budget_spend(&budget, now_ns + 500);
     assert_int_equal(wait_ns, 300 * TD_NS_PER_S - 500);
-    assert_int_equal(connect_budget_take(&budget, now_ns + 500 + wait_ns), 0);
-    assert_int_not_equal(connect_budget_take(&budget, now_ns + 500 + wait_ns), 0);
+    assert_int_equal(connect_budget_spend(&budget, now_ns + 500 + wait_ns), 0);
+    assert_int_not_equal(connect_budget_spend(&budget, now_ns + 500 + wait_ns), 0);
 }
 
 /* Never more than 500 in any five minutes. */
@@ -175,7 +175,7 @@ static void the_window_slides(void **state)
     uint64_t now_ns = TD_NS_PER_S;
     for (int n = 0; n < CONNECTS;) {
         now_ns += td_random_below(&random, TD_NS_PER_S);
-        if (connect_budget_take(&budget, now_ns) != 0)
+        if (connect_budget_spend(&budget, now_ns) != 0)
             continue;
         taken_ns[n] = now_ns;
         if (n >= (int)LIMIT.count)

@@ -49,7 +49,7 @@ static void findings_come_out_in_order(void **state)
         for (uint64_t n = 1; n <= 1000; n++)
             put(between, n);
         for (uint64_t n = 1; n <= 1000; n++) {
-            assert_true(findings_take(between, &feed_index, &out));
+            assert_true(findings_next(between, &feed_index, &out));
             assert_int_equal(feed_index, 3);
             assert_int_equal(out.kind, EVENT_GAP);
             assert_int_equal(out.gap.from_ns, n);
@@ -60,7 +60,7 @@ static void findings_come_out_in_order(void **state)
             assert_string_equal(out.gap.symbol, "X");
             assert_string_equal(out.gap.detail, "seq_dense: expected 5, found 8: 3 lost");
         }
-        assert_false(findings_take(between, &feed_index, &out));
+        assert_false(findings_next(between, &feed_index, &out));
     }
     findings_close(between);
 }
@@ -76,7 +76,7 @@ static void what_does_not_fit_is_logged(void **state)
     unsigned before = warnings;
     for (uint64_t n = 1; n <= PUT; n++)
         put(between, n);
-    while (findings_take(between, &feed_index, &out))
+    while (findings_next(between, &feed_index, &out))
         assert_int_equal(out.gap.from_ns, ++taken);
     assert_true(taken > 1000 && taken < PUT);
     assert_int_equal(warnings - before, PUT - taken);

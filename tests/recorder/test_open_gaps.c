@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 #include "recorder/open_gaps.h"
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 
 enum { NOW = 1000, ROWS_MAX = 16 };
 
@@ -122,7 +122,7 @@ static void begin(scene *s)
 static void grant_and_settle(scene *s, uint32_t n, uint64_t now_ns)
 {
     open_gaps_granted(s->gaps, n, now_ns);
-    open_gaps_settle(s->gaps, n, now_ns);
+    open_gaps_answered(s->gaps, n, now_ns);
 }
 
 static int set_up(void **state)
@@ -167,7 +167,7 @@ static void a_reconnect_is_one_row(void **state)
     open_gaps_granted(s->gaps, 1, 1030);
     open_gaps_granted(s->gaps, 0, 1031);
     assert_rows(s, "");
-    open_gaps_settle(s->gaps, 0, 1031);
+    open_gaps_answered(s->gaps, 0, 1031);
     assert_rows(s, "disconnect 0  1020-1031;");
     assert_false(open_gaps_wait_for(s->gaps, 0));
 }
@@ -214,7 +214,7 @@ static void a_topic_that_is_withdrawn(void **state)
     for (size_t topic = 0; topic < 2; topic++)
         open_gaps_granted(s->gaps, topic, 1050);
     open_gaps_withdrawn(s->gaps, 1, 2, 1050);
-    open_gaps_settle(s->gaps, 0, 1050);
+    open_gaps_answered(s->gaps, 0, 1050);
     assert_rows(s, "disconnect 0  1040-;disconnect 0 trade.B 1040-;disconnect 0  1040-1050;");
 }
 

@@ -35,7 +35,7 @@ typedef struct account {
     unsigned begun, ended; /* overload gaps */
 } account;
 
-static void take_overload(const gap_row *gap, account *out)
+static void add_overload(const gap_row *gap, account *out)
 {
     out->begun += gap->to_ns == GAP_OPEN;
     if (gap->to_ns == GAP_OPEN)
@@ -45,7 +45,7 @@ static void take_overload(const gap_row *gap, account *out)
     assert_true(gap->from_ns < gap->to_ns);
 }
 
-static void take_account(const frame_ref *frame, event_reader *events, account *out)
+static void add_frame(const frame_ref *frame, event_reader *events, account *out)
 {
     event event_read;
     if (frame->channel->info.dir != CHANNEL_EVENT) {
@@ -56,7 +56,7 @@ static void take_account(const frame_ref *frame, event_reader *events, account *
     }
     assert_int_equal(event_decode(events, frame->bytes, &event_read, NULL), TD_OK);
     if (event_read.kind == EVENT_GAP && event_read.gap.reason == GAP_OVERLOAD)
-        take_overload(&event_read.gap, out);
+        add_overload(&event_read.gap, out);
     if (event_read.kind == EVENT_CLOCK) {
         out->adopted += strcmp(event_read.state, "adopted") == 0;
         out->seen += strcmp(event_read.state, "seen") == 0;
@@ -84,7 +84,7 @@ static account verified_account(pipeline *f)
     events = event_reader_open();
     assert_int_equal(cursor_open(from, &everything, &reading, &frames, &err), TD_OK);
     while (cursor_next(frames, &frame, &err) == TD_OK)
-        take_account(frame, events, &found);
+        add_frame(frame, events, &found);
     cursor_close(frames);
     event_reader_close(events);
     archive_close(from);

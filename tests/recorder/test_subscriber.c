@@ -17,7 +17,7 @@ enum { REQUESTS_MAX = 512, TEXT_BYTES = 1 << 16 };
 
 /* One connection's side of the exchange, and what it was asked. */
 typedef struct scene {
-    const dialect *spoken;
+    const dialect *dialect;
     subscriber *asks;
     dialect_parser *answers;
     td_buf out;
@@ -44,9 +44,9 @@ static scene *open_scene(dialect_id spoken, const char *const *topics, size_t co
 {
     static scene s;
     memset(&s, 0, sizeof s);
-    s.spoken = dialect_find(spoken);
+    s.dialect = dialect_find(spoken);
     s.topics = topics;
-    subscriber_options options = {.dialect = s.spoken,
+    subscriber_options options = {.dialect = s.dialect,
                                   .topics = topics,
                                   .topic_count = count,
                                   .granted = on_granted,
@@ -90,7 +90,7 @@ static unsigned count_topics(const char *joined)
 }
 
 /* Take every request that may go out now. */
-static unsigned take_requests(scene *s)
+static unsigned send_requests(scene *s)
 {
     unsigned taken = 0;
     const char *topics;
@@ -119,7 +119,7 @@ static int answer(scene *s, const char *text)
     size_t size = strlen(text);
     assert_true(size + 64 < sizeof padded);
     memcpy(padded, text, size + 1);
-    assert_int_equal(answer_parse(s->answers, s->spoken, td_bytes_of(padded, size), &read, NULL),
+    assert_int_equal(answer_parse(s->answers, s->dialect, td_bytes_of(padded, size), &read, NULL),
                      TD_OK);
     s->granted[0] = '\0';
     int is_taken = subscriber_answered(s->asks, &read, s->now_ns, &refused);
@@ -167,7 +167,7 @@ static void answer_all(scene *s)
     do {
         while (s->open_count > 0)
             answer_first(s);
-    } while (take_requests(s) > 0);
+    } while (send_requests(s) > 0);
 }
 
 /* ---- tests ---- */
@@ -217,7 +217,7 @@ static void what_was_granted_may_be_withdrawn(void **state)
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         scene *s = open_scene(DIALECT_V3, TEN, 10);
-        take_requests(s);
+        send_requests(s);
         answer_all(s);
         assert_int_equal(subscriber_granted_count(s->asks), 10);
         s->refused[0] = '\0';
@@ -225,9 +225,9 @@ static void what_was_granted_may_be_withdrawn(void **state)
             count_topics(s->refused) != ROWS[i].count)
             fail_msg("%s: withdrawn: %s", ROWS[i].answer, s->refused);
         assert_int_equal(subscriber_granted_count(s->asks), 10 - ROWS[i].count);
-        assert_int_equal(take_requests(s), 0);
+        assert_int_equal(send_requests(s), 0);
         s->now_ns += SUBSCRIBER_RETRY_NS;
-        assert_int_equal(take_requests(s), ROWS[i].count); /* each alone */
+        assert_int_equal(send_requests(s), ROWS[i].count); /* each alone */
         answer_all(s);
         assert_int_equal(subscriber_granted_count(s->asks), 10);
         close_scene(s);
@@ -239,15 +239,15 @@ static void requests_are_cut_and_held_back(void **state)
 {
     (void)state; /* none */
     scene *s = open_scene(DIALECT_V3, many_topics(1000), 1000);
-    assert_int_equal(take_requests(s), SUBSCRIBER_OPEN_MAX);
+    assert_int_equal(send_requests(s), SUBSCRIBER_OPEN_MAX);
     assert_int_equal(s->topics_asked, 10 * SUBSCRIBER_OPEN_MAX);
-    assert_false(subscriber_is_settled(s->asks));
+    assert_false(subscriber_is_answered(s->asks));
     answer_first(s);
     assert_int_equal(count_topics(s->granted), 10);
-    assert_int_equal(take_requests(s), 1);
+    assert_int_equal(send_requests(s), 1);
     answer_all(s);
     assert_int_equal(s->requests, 100);
-    assert_true(subscriber_is_settled(s->asks));
+    assert_true(subscriber_is_answered(s->asks));
     assert_int_equal(subscriber_granted_count(s->asks), 1000);
     assert_int_equal(subscriber_due_ns(s->asks), UINT64_MAX);
     close_scene(s);
@@ -257,7 +257,7 @@ static void answers_are_matched_by_id(void **state)
 {
     (void)state; /* none */
     scene *s = open_scene(DIALECT_V3, many_topics(20), 20);
-    assert_int_equal(take_requests(s), 2);
+    assert_int_equal(send_requests(s), 2);
     assert_string_not_equal(s->ids[0], s->ids[1]);
     char text[256];
     (void)snprintf(text, sizeof text,
@@ -272,7 +272,7 @@ static void answers_are_matched_by_id(void **state)
     /* Without an id: the oldest. */
     assert_int_equal(answer(s, "{\"success\":true,\"ret_msg\":\"\",\"op\":\"subscribe\"}"), 1);
     assert_string_equal(s->granted, s->open[0]);
-    assert_true(subscriber_is_settled(s->asks));
+    assert_true(subscriber_is_answered(s->asks));
     close_scene(s);
 }
 
@@ -281,7 +281,7 @@ static void answers_are_matched_by_echo(void **state)
 {
     (void)state; /* none */
     scene *s = open_scene(DIALECT_OP, many_topics(1500), 1500);
-    unsigned requests = take_requests(s);
+    unsigned requests = send_requests(s);
     assert_true(requests >= 2); /* 42,000 bytes of topics, 16 KiB a request */
     char text[TEXT_BYTES];
     size_t used = (size_t)snprintf(text, sizeof text,
@@ -307,14 +307,14 @@ static void the_bad_topic_ends_up_alone(void **state)
     for (size_t bad = 0; bad < 10; bad++) {
         scene *s = open_scene(DIALECT_V3, TEN, 10);
         s->bad[0] = TEN[bad];
-        take_requests(s);
+        send_requests(s);
         answer_first(s);
         assert_string_equal(s->refused, "");
-        assert_false(subscriber_is_settled(s->asks));
-        assert_int_equal(take_requests(s), 2);
+        assert_false(subscriber_is_answered(s->asks));
+        assert_int_equal(send_requests(s), 2);
         answer_all(s);
         assert_true(s->requests <= 1 + 2 * 4);
-        assert_true(subscriber_is_settled(s->asks));
+        assert_true(subscriber_is_answered(s->asks));
         assert_int_equal(subscriber_granted_count(s->asks), 9);
         assert_int_equal(subscriber_due_ns(s->asks), s->now_ns + SUBSCRIBER_RETRY_NS);
         close_scene(s);
@@ -327,16 +327,16 @@ static void it_is_tried_again_slowly(void **state)
     scene *s = open_scene(DIALECT_V3, TEN, 10);
     s->bad[0] = "t.3";
     s->bad[1] = "t.7";
-    take_requests(s);
+    send_requests(s);
     answer_all(s);
     assert_int_equal(subscriber_granted_count(s->asks), 8);
     uint64_t wait_ns = SUBSCRIBER_RETRY_NS;
     for (int round = 0; round < 12; round++) {
         assert_int_equal(subscriber_due_ns(s->asks), s->now_ns + wait_ns);
         s->now_ns += wait_ns - 1;
-        assert_int_equal(take_requests(s), 0);
+        assert_int_equal(send_requests(s), 0);
         s->now_ns += 1;
-        assert_int_equal(take_requests(s), 2); /* each alone */
+        assert_int_equal(send_requests(s), 2); /* each alone */
         assert_string_equal(s->open[0], "t.3");
         assert_string_equal(s->open[1], "t.7");
         answer_first(s);
@@ -348,7 +348,7 @@ static void it_is_tried_again_slowly(void **state)
     s->bad[0] = "t.7"; /* the exchange has it now */
     s->bad[1] = NULL;
     s->now_ns += wait_ns;
-    take_requests(s);
+    send_requests(s);
     answer_first(s);
     assert_string_equal(s->granted, "t.3");
     answer_first(s);
@@ -362,16 +362,16 @@ static void a_new_connection_begins_with_the_good_ones(void **state)
     (void)state; /* none */
     scene *s = open_scene(DIALECT_V3, TEN, 10);
     s->bad[0] = "t.0";
-    take_requests(s);
+    send_requests(s);
     answer_all(s);
     subscriber_restart(s->asks);
     assert_int_equal(subscriber_granted_count(s->asks), 0);
-    assert_int_equal(take_requests(s), 1);
+    assert_int_equal(send_requests(s), 1);
     assert_string_equal(s->open[0], "t.1,t.2,t.3,t.4,t.5,t.6,t.7,t.8,t.9");
     answer_first(s);
-    assert_true(subscriber_is_settled(s->asks));
+    assert_true(subscriber_is_answered(s->asks));
     s->now_ns += SUBSCRIBER_RETRY_NS;
-    assert_int_equal(take_requests(s), 1);
+    assert_int_equal(send_requests(s), 1);
     assert_string_equal(s->open[0], "t.0");
     subscriber_restart(s->asks); /* in the middle of it */
     s->open_count = 0;
@@ -387,7 +387,7 @@ static void failures_by_name(void **state)
     (void)state; /* none */
     static const char *topics[] = {"a.1", "a.2", "a.3"};
     scene *s = open_scene(DIALECT_USDC, topics, 3);
-    assert_int_equal(take_requests(s), 1);
+    assert_int_equal(send_requests(s), 1);
     char text[256];
     (void)snprintf(text, sizeof text,
                    "{\"id\":\"%s\",\"success\":true,\"conn_id\":\"c\",\"data\":{\"successTopics\":["
@@ -396,7 +396,7 @@ static void failures_by_name(void **state)
     assert_int_equal(answer(s, text), 1);
     assert_string_equal(s->granted, "a.1,a.3");
     assert_string_equal(s->refused, "a.2");
-    assert_true(subscriber_is_settled(s->asks));
+    assert_true(subscriber_is_answered(s->asks));
     close_scene(s);
 }
 
@@ -407,7 +407,7 @@ static void spot_requests(void **state)
     static const char *topics[] = {"trade.BTCUSDT", "trade.ETHUSDT", "kline.1m.BTCUSDT",
                                    "kline.1m.ETHUSDT", "depth.BTCUSDT"};
     scene *s = open_scene(DIALECT_SPOT, topics, 5);
-    assert_int_equal(take_requests(s), 3);
+    assert_int_equal(send_requests(s), 3);
     assert_string_equal(s->open[0], "trade.BTCUSDT,trade.ETHUSDT");
     assert_int_equal(answer(s, "{\"topic\":\"kline_1m\",\"event\":\"sub\",\"symbol\":\"BTCUSDT,"
                                "ETHUSDT\",\"params\":{\"binary\":\"false\"},\"code\":\"0\","
@@ -417,7 +417,7 @@ static void spot_requests(void **state)
     assert_int_equal(answer(s, "{\"code\":\"-100010\",\"desc\":\"Invalid Symbols!\"}"), 1);
     close_scene(s);
     s = open_scene(DIALECT_SPOT_V2, topics, 5);
-    assert_int_equal(take_requests(s), 5);
+    assert_int_equal(send_requests(s), 5);
     assert_int_equal(answer(s, "{\"topic\":\"depth\",\"event\":\"sub\",\"params\":{\"symbol\":"
                                "\"BTCUSDT\",\"binary\":\"false\",\"symbolName\":\"BTCUSDT\"},"
                                "\"code\":\"0\",\"msg\":\"Success\"}"),
@@ -430,7 +430,7 @@ static void what_is_not_answered_is_asked_again(void **state)
 {
     (void)state; /* none */
     scene *s = open_scene(DIALECT_V3, TEN, 10);
-    take_requests(s);
+    send_requests(s);
     assert_int_equal(subscriber_due_ns(s->asks), s->now_ns + SUBSCRIBER_ANSWER_NS);
     s->now_ns += SUBSCRIBER_ANSWER_NS - 1;
     assert_null(subscriber_expired(s->asks, s->now_ns));
@@ -440,16 +440,16 @@ static void what_is_not_answered_is_asked_again(void **state)
     assert_int_equal(count_topics(topics), 10);
     assert_null(subscriber_expired(s->asks, s->now_ns));
     assert_int_equal(subscriber_granted_count(s->asks), 0);
-    assert_true(subscriber_is_settled(s->asks)); /* they wait for their next try */
+    assert_true(subscriber_is_answered(s->asks)); /* they wait for their next try */
     s->now_ns += SUBSCRIBER_RETRY_NS;
-    assert_int_equal(take_requests(s), 10);
+    assert_int_equal(send_requests(s), 10);
     /* They had been taken: it was the answer that got lost (docs/wire.md 1.5). */
     for (int i = 0; i < 10; i++)
         assert_int_equal(answer(s, "{\"success\":false,\"ret_msg\":\"error:already "
                                    "subscribed,topic:x\",\"op\":\"subscribe\"}"),
                          1);
     assert_int_equal(subscriber_granted_count(s->asks), 10);
-    assert_true(subscriber_is_settled(s->asks));
+    assert_true(subscriber_is_answered(s->asks));
     close_scene(s);
 }
 
@@ -461,11 +461,11 @@ static void what_was_not_answered_is_asked_alone_on_a_new_connection(void **stat
     static const char REFUSED[] =
         "{\"success\":false,\"ret_msg\":\"error:handler not found\",\"op\":\"subscribe\"}";
     scene *s = open_scene(DIALECT_V3, TEN, 10);
-    take_requests(s);
+    send_requests(s);
     s->now_ns += SUBSCRIBER_ANSWER_NS;
     assert_int_equal(count_topics(subscriber_expired(s->asks, s->now_ns)), 10);
     s->now_ns += SUBSCRIBER_RETRY_NS;
-    assert_int_equal(take_requests(s),
+    assert_int_equal(send_requests(s),
                      10); /* alone: 8 are granted, the 9th refused, the 10th ignored */
     for (int i = 0; i < 8; i++)
         assert_int_equal(answer(s, GRANTED), 1);
@@ -474,7 +474,7 @@ static void what_was_not_answered_is_asked_alone_on_a_new_connection(void **stat
     assert_string_equal(subscriber_expired(s->asks, s->now_ns), TEN[9]);
     s->open_count = 0;
     subscriber_restart(s->asks);
-    assert_int_equal(take_requests(s), 3);
+    assert_int_equal(send_requests(s), 3);
     assert_int_equal(count_topics(s->open[0]), 8);
     assert_string_equal(s->open[1], TEN[9]); /* at once, though its waiting time is not over */
     assert_string_equal(s->open[2], TEN[8]); /* its 10 s are over */
@@ -483,14 +483,14 @@ static void what_was_not_answered_is_asked_alone_on_a_new_connection(void **stat
     assert_int_equal(answer(s, GRANTED), 1);
     assert_int_equal(answer(s, refused), 1);
     assert_int_equal(subscriber_granted_count(s->asks), 8);
-    assert_false(subscriber_is_settled(s->asks));
+    assert_false(subscriber_is_answered(s->asks));
     s->now_ns += SUBSCRIBER_ANSWER_NS;
     assert_string_equal(subscriber_expired(s->asks, s->now_ns), TEN[9]);
     s->now_ns += 4 * SUBSCRIBER_RETRY_NS; /* both wait for the third time */
-    assert_int_equal(take_requests(s), 2);
+    assert_int_equal(send_requests(s), 2);
     assert_int_equal(answer(s, REFUSED), 1);
     assert_int_equal(answer(s, GRANTED), 1);
-    assert_true(subscriber_is_settled(s->asks));
+    assert_true(subscriber_is_answered(s->asks));
     close_scene(s);
 }
 
@@ -498,8 +498,8 @@ static void nothing_to_ask_for(void **state)
 {
     (void)state; /* none */
     scene *s = open_scene(DIALECT_SPOT_PRIVATE, NULL, 0);
-    assert_true(subscriber_is_settled(s->asks));
-    assert_int_equal(take_requests(s), 0);
+    assert_true(subscriber_is_answered(s->asks));
+    assert_int_equal(send_requests(s), 0);
     assert_int_equal(subscriber_due_ns(s->asks), UINT64_MAX);
     assert_int_equal(answer(s, "{\"success\":true,\"ret_msg\":\"\",\"op\":\"subscribe\"}"), 0);
     close_scene(s);

@@ -349,7 +349,7 @@ static book_watch watch(const char *path, uint64_t ordinal, uint64_t skipped)
     while (cursor_next(t, &frame, &err) == TD_OK) {
         int is_skipped = skipped != 0 && frame->ordinal == skipped;
         if (wants_session(frame) && !is_skipped)
-            assert_int_equal(player_take(p, frame, &err), TD_OK);
+            assert_int_equal(player_on_frame(p, frame, &err), TD_OK);
     }
     assert_int_equal(player_finish(p, &err), TD_OK);
     player_close(p);

@@ -231,7 +231,7 @@ static void random_topic(td_random *random, const dialect *spoken, unsigned numb
 
 /* One request there and its answer back. */
 typedef struct trip {
-    const dialect *spoken;
+    const dialect *dialect;
     dialect_parser *requests;
     dialect_parser *answers;
     decoder *decoder;
@@ -270,21 +270,21 @@ static void go_round(trip *t, const dialect_ask *ask, const dialect_ask *other)
     uint8_t failed[TOPICS];
     td_buf_clear(&t->request);
     td_buf_clear(&t->answer);
-    assert_int_equal(t->spoken->build_topics(&t->request, ask, NULL), TD_OK);
-    assert_int_equal(request_parse(t->requests, t->spoken, td_buf_view(&t->request), &read, NULL),
+    assert_int_equal(t->dialect->build_topics(&t->request, ask, NULL), TD_OK);
+    assert_int_equal(request_parse(t->requests, t->dialect, td_buf_view(&t->request), &read, NULL),
                      TD_OK);
     assert_same_topics(&read, ask);
     for (size_t i = 0; i < ask->count; i++)
-        failed[i] = t->spoken->answers_topics && td_random_below(&t->random, 3) == 0;
-    int is_refused = !t->spoken->answers_topics && td_random_below(&t->random, 4) == 0;
+        failed[i] = t->dialect->answers_topics && td_random_below(&t->random, 3) == 0;
+    int is_refused = !t->dialect->answers_topics && td_random_below(&t->random, 4) == 0;
     const dialect_reply reply = {.conn_id = "c",
                                  .now_ms = 1,
                                  .refused = is_refused ? REFUSAL_UNKNOWN_TOPIC : REFUSAL_NONE,
                                  .topic = read.args[0],
                                  .is_failed = failed};
-    assert_int_equal(t->spoken->build_answer(&t->answer, &read, &reply, NULL), TD_OK);
+    assert_int_equal(t->dialect->build_answer(&t->answer, &read, &reply, NULL), TD_OK);
     assert_classified(t, !is_refused);
-    assert_int_equal(answer_parse(t->answers, t->spoken, td_buf_view(&t->answer), &answer, NULL),
+    assert_int_equal(answer_parse(t->answers, t->dialect, td_buf_view(&t->answer), &answer, NULL),
                      TD_OK);
     assert_true(dialect_answer_fits(&answer, ask));
     for (size_t i = 0; i < ask->count; i++)
@@ -299,17 +299,17 @@ static void go_round_all(trip *t, request_kind kind)
     char text[2 * TOPICS][TOPIC_BYTES];
     const char *topics[2 * TOPICS];
     for (unsigned i = 0; i < 2 * TOPICS; i++) {
-        random_topic(&t->random, t->spoken, i, text[i]);
+        random_topic(&t->random, t->dialect, i, text[i]);
         topics[i] = text[i];
     }
     const dialect_ask other = {.kind = kind,
                                .topics = topics + TOPICS,
-                               .count = t->spoken->fit(topics + TOPICS, TOPICS),
+                               .count = t->dialect->fit(topics + TOPICS, TOPICS),
                                .id = "other"};
     for (size_t at = 0; at < TOPICS;) {
         const dialect_ask ask = {.kind = kind,
                                  .topics = topics + at,
-                                 .count = t->spoken->fit(topics + at, TOPICS - at),
+                                 .count = t->dialect->fit(topics + at, TOPICS - at),
                                  .id = "mine"};
         assert_in_range(ask.count, 1, TOPICS - at);
         go_round(t, &ask, &other);
@@ -328,8 +328,8 @@ static void test_round_trips(void **state)
     t.answers = dialect_parser_open();
     t.decoder = decoder_open();
     for (int id = 0; id < DIALECT_COUNT; id++) {
-        t.spoken = dialect_find((dialect_id)id);
-        for (int i = 0; i < 200 && !t.spoken->subscribes_with_auth; i++)
+        t.dialect = dialect_find((dialect_id)id);
+        for (int i = 0; i < 200 && !t.dialect->subscribes_with_auth; i++)
             go_round_all(&t, i % 2 == 0 ? REQUEST_SUBSCRIBE : REQUEST_UNSUBSCRIBE);
     }
     decoder_close(t.decoder);

@@ -164,7 +164,7 @@ static const refusal_case CASES[] = {
     {DIALECT_V5, "{\"op\":\"auth\",\"args\":[]}", REFUSAL_INVALID_ARGS, NULL, NULL, 0, ">"},
 };
 
-static td_result take(responder *r, dialect_id id, const char *request, fake_client *client)
+static td_result respond(responder *r, dialect_id id, const char *request, fake_client *client)
 {
     dialect spoken = *dialect_find(id);
     spoken.build_answer = build;
@@ -180,7 +180,7 @@ static void test_order(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         const refusal_case *c = &CASES[i];
         fake_client client = {0};
-        assert_int_equal(take(r, c->dialect, c->request, &client), TD_OK);
+        assert_int_equal(respond(r, c->dialect, c->request, &client), TD_OK);
         if (client.refused != c->refused || client.looks != c->looks)
             fail_msg("%s: refused %d after %u looks", c->request, (int)client.refused,
                      client.looks);
@@ -200,8 +200,9 @@ static void test_secret(void **state)
     responder *r = NULL;
     fake_client client = {0};
     r = responder_open("secret");
-    assert_int_equal(take(r, DIALECT_V5,
-                          "{\"op\":\"auth\",\"args\":[\"key\",99999999999999,\"wrong\"]}", &client),
+    assert_int_equal(respond(r, DIALECT_V5,
+                             "{\"op\":\"auth\",\"args\":[\"key\",99999999999999,\"wrong\"]}",
+                             &client),
                      TD_OK);
     assert_int_equal(client.refused, REFUSAL_BAD_KEY);
     assert_string_equal(client.calls, ">");
@@ -220,7 +221,7 @@ static void test_too_large(void **state)
     for (size_t i = 0; i < 3 << 20; i++)
         assert_int_equal(td_buf_append(&large, "x", 1, NULL), TD_OK);
     assert_int_equal(td_buf_append(&large, "\"}", 3, NULL), TD_OK); /* with its NUL */
-    assert_int_equal(take(r, DIALECT_V5, (const char *)large.data, &client), TD_E_LIMIT);
+    assert_int_equal(respond(r, DIALECT_V5, (const char *)large.data, &client), TD_E_LIMIT);
     assert_string_equal(client.calls, "");
     td_buf_fini(&large);
     responder_close(r);

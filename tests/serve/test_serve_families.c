@@ -284,7 +284,7 @@ static void on_ended(void *user, const wire_end *end)
 static const wire_client_ops GATHER_OPS = {
     .opened = on_opened, .message = on_message, .ended = on_ended};
 
-static void take_step(setup *s, gathered *g, const step *now)
+static void run_step(setup *s, gathered *g, const step *now)
 {
     unsigned before = g->control_count;
     assert_int_equal(wire_send(g->side.conn, td_bytes_str(now->request), NULL), TD_OK);
@@ -310,7 +310,7 @@ static void play(const family_case *of)
     if (wire_connect(s.loop, &options, &g.side.conn, &err) != TD_OK)
         fail_msg("%s: %s", of->family, err.text);
     for (size_t i = 0; i < STEPS_MAX && of->steps[i].request != NULL; i++)
-        take_step(&s, &g, &of->steps[i]);
+        run_step(&s, &g, &of->steps[i]);
     wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
     if (!td_bytes_is(td_buf_view(&g.data), of->expected))
         fail_msg("%s: got %.*s", of->family, (int)g.data.size, (const char *)g.data.data);

@@ -59,7 +59,7 @@ static const snapshot_case CASES[] = {
      NULL},
 };
 
-static void take(decoder *d, const topic_match *match, const char *frame, book *into)
+static void apply(decoder *d, const topic_match *match, const char *frame, book *into)
 {
     uint8_t padded[2048 + DECODE_PADDING_BYTES] = {0};
     message m;
@@ -83,8 +83,8 @@ static void run_case(const snapshot_case *c, decoder *d, snapshot_maker *maker)
     assert_true(
         topic_match_text(of->topics, of->topic_count, td_bytes_str(c->topic), TOPIC_NOW, &match));
     b = book_open(match.row->book_depth);
-    take(d, &match, c->model, b);
-    take(d, &match, c->delta, b);
+    apply(d, &match, c->model, b);
+    apply(d, &match, c->delta, b);
     td_buf_init(&out, LIMIT_FRAME_BYTES);
     const snapshot_source from = {.row = match.row,
                                   .model = td_bytes_str(c->model),

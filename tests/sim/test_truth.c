@@ -43,7 +43,7 @@ static book_window *small_window(uint32_t depth)
     market_limit(m, MARKET_SELL, 121235, 1);
     market_limit(m, MARKET_SELL, 121236, 20);
     window = window_open(depth);
-    window_take(window, &BTCUSD, m);
+    window_fill(window, &BTCUSD, m);
     market_close(m);
     return window;
 }
@@ -64,7 +64,7 @@ static void test_levels_sha1(void **state)
     assert_string_equal(sha1, "da39a3ee5e6b4b0d3255bfef95601890afd80709"); /* of no bytes */
     market_limit(m, MARKET_BUY, 31253, 7);
     market_limit(m, MARKET_SELL, 31260, 150);
-    window_take(window, &LTCUSDT, m);
+    window_fill(window, &LTCUSDT, m);
     /* Buy 312.53 0.07 | Sell 312.6 1.5 */
     truth_levels_sha1(&LTCUSDT, window, sha1);
     assert_string_equal(sha1, "08a0a4afb66b0afcbef142f61ae3d093582233eb");

@@ -160,11 +160,11 @@ static td_result counting_list(void *ctx, const char *path, td_list_fn *fn, void
     return td_io_list(io_posix(), path, fn, user, err);
 }
 
-static td_result counting_look_at_name(void *ctx, const char *path, td_file *file,
-                                       td_name_state *out, td_err *err)
+static td_result counting_check_name(void *ctx, const char *path, td_file *file, td_name_state *out,
+                                     td_err *err)
 {
     (void)ctx;
-    return td_io_look_at_name(io_posix(), path, ((counted_file *)file)->file, out, err);
+    return td_io_check_name(io_posix(), path, ((counted_file *)file)->file, out, err);
 }
 
 static td_result counting_is_locked(td_file *base, int *out, td_err *err)
@@ -180,7 +180,7 @@ static const td_io_ops COUNTING_OPS = {
     .size_at = counting_size_at,
     .read_at = counting_read_at,
     .list = counting_list,
-    .look_at_name = counting_look_at_name,
+    .check_name = counting_check_name,
     .is_locked = counting_is_locked,
 };
 

@@ -175,7 +175,7 @@ static td_hash128 hash_rest(cursor *t)
         const channel_info *info = &frame->channel->info;
         uint64_t numbers[] = {frame->recv_ns,      frame->publish_ns,    frame->ordinal,
                               frame->conn->number, frame->conn->session, info->line,
-                              (uint64_t)info->dir, frame->place,         frame->is_copy,
+                              (uint64_t)info->dir, frame->conn_index,    frame->is_copy,
                               frame->is_lead_in};
         td_hasher_update(hasher, info->feed, strlen(info->feed));
         td_hasher_update(hasher, numbers, sizeof numbers);

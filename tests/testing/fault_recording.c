@@ -226,7 +226,7 @@ static void connect_slot(session *s, size_t feed)
 }
 
 /* One in ten is sent. */
-static void take_feed_frame(session *s, size_t feed)
+static void add_feed_frame(session *s, size_t feed)
 {
     fault_feed *to = &s->recording->feeds[feed];
     char text[FRAME_BYTES_MAX];
@@ -271,7 +271,7 @@ static void feed_round(session *s, const fault_size *size)
 {
     for (unsigned n = 0; n < size->frames_per_round; n++) {
         for (size_t feed = 0; feed < FAULT_FEEDS; feed++)
-            take_feed_frame(s, feed);
+            add_feed_frame(s, feed);
     }
     await(s, encoded_count);
     clock_sim_advance(s->recording->clock, s->config->commit_interval_ns);

@@ -252,8 +252,8 @@ static td_result fault_sync(td_file *base, td_err *err)
 
 /* ---- names and locks ---- */
 
-static td_result fault_look_at_name(void *ctx, const char *path, td_file *base, td_name_state *out,
-                                    td_err *err)
+static td_result fault_check_name(void *ctx, const char *path, td_file *base, td_name_state *out,
+                                  td_err *err)
 {
     const fault_file *file = as_file(base);
     io_fault *disk = ctx;
@@ -320,7 +320,7 @@ static const td_io_ops FAULT_OPS = {
     .list = disk_list,
     .sync_dir = disk_sync_dir,
     .space = disk_space,
-    .look_at_name = fault_look_at_name,
+    .check_name = fault_check_name,
     .lock = fault_lock,
     .unlock = fault_unlock,
     .is_locked = fault_is_locked,

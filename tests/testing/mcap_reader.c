@@ -32,7 +32,7 @@ typedef struct fields {
     uint8_t is_short; /* 1: a field did not fit */
 } fields;
 
-static td_bytes take(fields *f, uint64_t size)
+static td_bytes read_bytes(fields *f, uint64_t size)
 {
     if (f->is_short || size > f->left.size) {
         f->is_short = 1;
@@ -43,9 +43,9 @@ static td_bytes take(fields *f, uint64_t size)
     return taken;
 }
 
-static uint64_t take_number(fields *f, size_t size)
+static uint64_t read_number(fields *f, size_t size)
 {
-    td_bytes bytes = take(f, size);
+    td_bytes bytes = read_bytes(f, size);
     uint64_t number = 0;
     for (size_t i = bytes.size; i > 0; i--)
         number = number << 8 | bytes.data[i - 1];
@@ -53,9 +53,9 @@ static uint64_t take_number(fields *f, size_t size)
 }
 
 /* Bytes after their length, which has length_bytes. */
-static td_bytes take_sized(fields *f, size_t length_bytes)
+static td_bytes read_sized(fields *f, size_t length_bytes)
 {
-    return take(f, take_number(f, length_bytes));
+    return read_bytes(f, read_number(f, length_bytes));
 }
 
 /* The record at *at of bytes. TD_OK, TD_EOF, TD_E_TRUNCATED. */
@@ -66,8 +66,8 @@ static td_result split(td_bytes bytes, size_t *at, mcap_record *out)
         return TD_EOF;
     fields f = {.left = td_bytes_of(bytes.data + *at, bytes.size - *at)};
     *out = (mcap_record){.offset = *at};
-    out->opcode = (uint8_t)take_number(&f, 1);
-    out->content = take_sized(&f, 8);
+    out->opcode = (uint8_t)read_number(&f, 1);
+    out->content = read_sized(&f, 8);
     if (f.is_short || out->opcode == 0)
         return TD_E_TRUNCATED;
     *at = (size_t)(f.left.data - bytes.data);
@@ -84,8 +84,8 @@ td_result mcap_reader_open(td_bytes file, mcap_reader **out)
     if (split(file, &at, &header) != TD_OK || header.opcode != MCAP_HEADER)
         return TD_E_CORRUPT;
     fields f = {.left = header.content};
-    (void)take_sized(&f, 4); /* profile */
-    (void)take_sized(&f, 4); /* library */
+    (void)read_sized(&f, 4); /* profile */
+    (void)read_sized(&f, 4); /* library */
     if (f.is_short)
         return TD_E_CORRUPT;
     mcap_reader *r = calloc(1, sizeof *r);
@@ -125,11 +125,11 @@ static td_result enter_chunk(mcap_reader *r, td_bytes content)
 {
     TD_ASSERT(r->records == NULL);
     fields f = {.left = content};
-    (void)take(&f, 16); /* first and last time */
-    uint64_t size = take_number(&f, 8);
-    uint64_t crc = take_number(&f, 4);
-    td_bytes compression = take_sized(&f, 4);
-    td_bytes compressed = take_sized(&f, 8);
+    (void)read_bytes(&f, 16); /* first and last time */
+    uint64_t size = read_number(&f, 8);
+    uint64_t crc = read_number(&f, 4);
+    td_bytes compression = read_sized(&f, 4);
+    td_bytes compressed = read_sized(&f, 8);
     if (f.is_short || size > LIMIT_CHUNK_BYTES)
         return TD_E_CORRUPT;
     uint8_t *records = malloc(size == 0 ? 1 : (size_t)size);
@@ -152,7 +152,7 @@ static td_result enter_chunk(mcap_reader *r, td_bytes content)
 static td_result check_data_end(mcap_reader *r, const mcap_record *record)
 {
     fields f = {.left = record->content};
-    uint64_t crc = take_number(&f, 4);
+    uint64_t crc = read_number(&f, 4);
     r->summary_at = r->at;
     return f.is_short ? TD_E_CORRUPT : check_crc(r, range(r, 0, (size_t)record->offset), crc);
 }
@@ -162,10 +162,10 @@ static td_result check_data_end(mcap_reader *r, const mcap_record *record)
 static td_result check_footer(mcap_reader *r, const mcap_record *record)
 {
     fields f = {.left = record->content};
-    uint64_t summary_at = take_number(&f, 8);
-    (void)take_number(&f, 8); /* summary offsets */
+    uint64_t summary_at = read_number(&f, 8);
+    (void)read_number(&f, 8); /* summary offsets */
     size_t covered = (size_t)(f.left.data - r->file.data);
-    uint64_t crc = take_number(&f, 4);
+    uint64_t crc = read_number(&f, 4);
     r->is_done = 1;
     if (f.is_short || f.left.size != 0 || !td_bytes_is(range(r, r->at, r->file.size), MCAP_MAGIC))
         return TD_E_TRUNCATED;
@@ -178,10 +178,10 @@ static td_result check_footer(mcap_reader *r, const mcap_record *record)
 int mcap_reader_message(const mcap_record *record, mcap_message *out)
 {
     fields f = {.left = record->content};
-    out->channel_id = (uint16_t)take_number(&f, 2);
-    out->sequence = (uint32_t)take_number(&f, 4);
-    out->log_ns = take_number(&f, 8);
-    out->publish_ns = take_number(&f, 8);
+    out->channel_id = (uint16_t)read_number(&f, 2);
+    out->sequence = (uint32_t)read_number(&f, 4);
+    out->log_ns = read_number(&f, 8);
+    out->publish_ns = read_number(&f, 8);
     out->data = f.left;
     return !f.is_short;
 }
@@ -246,7 +246,7 @@ td_result mcap_reader_next(mcap_reader *reader, mcap_record *out)
 static td_result check_channel(channel_set *seen, const mcap_record *record)
 {
     fields f = {.left = record->content};
-    uint16_t id = (uint16_t)take_number(&f, 2);
+    uint16_t id = (uint16_t)read_number(&f, 2);
     uint8_t bit = (uint8_t)(1u << (id % 8));
     mcap_message message;
     if (record->opcode == MCAP_CHANNEL && !f.is_short)

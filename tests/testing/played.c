@@ -34,18 +34,18 @@ player *played_open(unsigned threads)
     return player_open(&(player_options){.workers = played_workers(threads)});
 }
 
-td_result played_take(player *p, frame_ref *frame, td_err *err)
+td_result played_on_frame(player *p, frame_ref *frame, td_err *err)
 {
     if (!frame->is_read)
         fill_frame_to_keep(frame);
-    return player_take(p, frame, err);
+    return player_on_frame(p, frame, err);
 }
 
 void played_push(player *p, capture_tape *from)
 {
     td_err err;
     for (size_t i = 0; i < from->frame_count; i++)
-        assert_int_equal(played_take(p, &from->frames[i], &err), TD_OK);
+        assert_int_equal(played_on_frame(p, &from->frames[i], &err), TD_OK);
 }
 
 player *played(capture_tape *from, unsigned threads)

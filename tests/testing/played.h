@@ -15,9 +15,10 @@ td_workers *played_workers(unsigned threads);
 /* A player without sinks and pacer. */
 player *played_open(unsigned threads);
 
-/* player_take of a frame that a test made: what a tape fills in is filled in at first, and stays.
+/* player_on_frame of a frame that a test made: what a tape fills in is filled in at first, and
+ * stays.
  */
-TD_MUST_USE td_result played_take(player *player, frame_ref *frame, td_err *err);
+TD_MUST_USE td_result played_on_frame(player *player, frame_ref *frame, td_err *err);
 
 /* Give the player every frame. */
 void played_push(player *player, capture_tape *from);

@@ -14,13 +14,13 @@
 
 static char removed[PRUNE_TEXT_BYTES]; /* "why number\n" of each segment, in order; one thread */
 
-static void note_removal(void *user, const segment_index *going, prune_why why)
+static void note_removal(void *user, const segment_index *going, prune_reason reason)
 {
     (void)user;
     segment_name name;
     size_t size = strlen(removed);
     assert_true(segment_name_parse(strrchr(going->path, '/') + 1, &name));
-    (void)snprintf(removed + size, sizeof removed - size, "%s %s %u\n", prune_why_name(why),
+    (void)snprintf(removed + size, sizeof removed - size, "%s %s %u\n", prune_reason_name(reason),
                    going->feed, name.number);
 }
 

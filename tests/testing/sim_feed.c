@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "schema/decode.h"
-#include "sim/venue.h"
+#include "sim/sim_family.h"
 #include "tests/testing/filled.h"
 
 enum { STREAMS_MAX = 512, BYTES_MAX = 96 << 20 };
@@ -18,19 +18,19 @@ static const uint64_t START_NS = 1795174069000000000u;
 
 struct sim_feed {
     sim_feed_options options;
-    venue *market;
+    sim_family *market;
     const family *family;
     frame_channel channels[STREAMS_MAX];
     uint8_t is_wanted[STREAMS_MAX];
     frame_channel control[2]; /* out, in */
-    uint8_t bytes[VENUE_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
+    uint8_t bytes[SIM_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
     uint64_t step;
     uint64_t recv_ns;
     uint64_t in;
     uint32_t greeted; /* control frames, then streams whose first frame came */
 };
 
-static int is_wanted(const sim_feed *feed, venue_stream stream)
+static int is_wanted(const sim_feed *feed, sim_stream stream)
 {
     if (feed->options.topics == NULL || stream.is_private)
         return !stream.is_private;
@@ -43,11 +43,11 @@ static int is_wanted(const sim_feed *feed, venue_stream stream)
 
 static void open_channel(sim_feed *feed, uint32_t stream)
 {
-    venue_stream of = venue_stream_at(feed->market, stream);
+    sim_stream of = sim_family_stream_at(feed->market, stream);
     frame_channel *channel = &feed->channels[stream];
     feed->is_wanted[stream] = (uint8_t)is_wanted(feed, of);
     if (feed->is_wanted[stream])
-        venue_want(feed->market, stream);
+        sim_family_subscribe(feed->market, stream);
     *channel = (frame_channel){.index = stream,
                                .family = feed->family,
                                .info = {.feed = feed->family->name,
@@ -74,13 +74,13 @@ sim_feed *sim_feed_open(const sim_feed_options *options)
     feed->family = family_find(td_bytes_str(options->family));
     const catalog_row *row = catalog_find(options->family);
     assert_true(feed->family != NULL && row != NULL && row->streams != NULL);
-    const venue_options venue_is = {.row = row,
-                                    .symbol_count = options->symbol_count,
-                                    .seed = options->seed,
-                                    .start_ns = START_NS};
-    feed->market = venue_open(&venue_is);
-    assert_true(venue_stream_count(feed->market) <= STREAMS_MAX);
-    for (uint32_t i = 0; i < venue_stream_count(feed->market); i++)
+    const sim_family_options family_is = {.row = row,
+                                          .symbol_count = options->symbol_count,
+                                          .seed = options->seed,
+                                          .start_ns = START_NS};
+    feed->market = sim_family_open(&family_is);
+    assert_true(sim_family_stream_count(feed->market) <= STREAMS_MAX);
+    for (uint32_t i = 0; i < sim_family_stream_count(feed->market); i++)
         open_channel(feed, i);
     for (int i = 0; i < 2; i++)
         feed->control[i] = (frame_channel){.family = feed->family,
@@ -96,14 +96,14 @@ sim_feed *sim_feed_open(const sim_feed_options *options)
 
 void sim_feed_close(sim_feed *feed)
 {
-    venue_close(feed->market);
+    sim_family_close(feed->market);
     td_free(feed);
 }
 
 static void make_frame(sim_feed *feed, frame_channel *channel, uint64_t made_ns, td_bytes bytes,
                        frame_ref *out)
 {
-    assert_true(bytes.size <= VENUE_FRAME_BYTES_MAX);
+    assert_true(bytes.size <= SIM_FRAME_BYTES_MAX);
     memcpy(feed->bytes, bytes.data, bytes.size);
     memset(feed->bytes + bytes.size, 0, DECODE_PADDING_BYTES);
     uint64_t recv_ns = made_ns + DELAY_NS;
@@ -132,10 +132,10 @@ static int greet(sim_feed *feed, frame_ref *out)
         feed->greeted++;
         return 1;
     }
-    while (feed->greeted - 2 < venue_stream_count(feed->market)) {
+    while (feed->greeted - 2 < sim_family_stream_count(feed->market)) {
         uint32_t stream = feed->greeted++ - 2;
-        venue_frame frame;
-        if (!feed->is_wanted[stream] || !venue_snapshot(feed->market, stream, &frame))
+        sim_frame frame;
+        if (!feed->is_wanted[stream] || !sim_family_snapshot(feed->market, stream, &frame))
             continue;
         make_frame(feed, &feed->channels[stream], START_NS, frame.bytes, out);
         return 1;
@@ -148,9 +148,9 @@ void sim_feed_next(sim_feed *feed, frame_ref *out)
     if (greet(feed, out))
         return;
     for (;;) {
-        venue_frame frame;
+        sim_frame frame;
         uint64_t made_ns = START_NS + ++feed->step * feed->options.step_ns;
-        if (!venue_next(feed->market, made_ns, &frame) || !feed->is_wanted[frame.stream])
+        if (!sim_family_next(feed->market, made_ns, &frame) || !feed->is_wanted[frame.stream])
             continue;
         make_frame(feed, &feed->channels[frame.stream], made_ns, frame.bytes, out);
         return;
@@ -178,7 +178,7 @@ static void keep_channel(const frame_channel *from, frame_channel *to)
 void sim_feed_record(const sim_feed_options *options, size_t frame_count, capture_tape *out)
 {
     sim_feed *feed = sim_feed_open(options);
-    uint32_t streams = venue_stream_count(feed->market);
+    uint32_t streams = sim_family_stream_count(feed->market);
     *out = (capture_tape){.channels = td_alloc_zero(streams + 2, sizeof *out->channels),
                           .channel_count = streams + 2,
                           .bytes = td_alloc_zero(BYTES_MAX, 1),

@@ -455,7 +455,7 @@ static void compare_entries(comparison *c, const frame_ref *frame, const recorde
 
 /* ---- all of it ---- */
 
-static void take_frame(comparison *c, const frame_ref *frame)
+static void add_recorded(comparison *c, const frame_ref *frame)
 {
     /* Topics that this version has no row for were sent all the same. */
     if (!frame_role_is_of_topic(frame->channel->role))
@@ -488,7 +488,7 @@ static void read_archive(comparison *c, const char *path)
     must(cursor_open(from, &EVERYTHING, &reading, &t, &err), &err);
     td_result rc;
     while ((rc = cursor_next(t, &frame, &err)) == TD_OK)
-        take_frame(c, frame);
+        add_recorded(c, frame);
     must(rc == TD_EOF ? TD_OK : rc, &err);
     cursor_get_stats(t, &stats);
     if (cursor_is_damaged(&stats))

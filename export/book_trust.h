@@ -2,9 +2,10 @@
  * (play/observer.h), and what that cannot know: gaps of the ledger, and damage of the archive. Once
  * a book is not trusted, nothing of it counts until its next snapshot.
  *
- * One gate per stream (book/follow.h), with a book for each of its connections. One thread. */
-#ifndef TD_EXPORT_EXPORT_GATE_H
-#define TD_EXPORT_EXPORT_GATE_H
+ * One book_trust per stream (book/conn_choice.h), with a book for each of its connections. One
+ * thread. */
+#ifndef TD_EXPORT_BOOK_TRUST_H
+#define TD_EXPORT_BOOK_TRUST_H
 
 #include <stdint.h>
 
@@ -35,36 +36,36 @@ typedef struct export_break {
     uint64_t to_ns;    /* of the snapshot with which it begins again; 0: not yet */
 } export_break;
 
-/* The verdict of a gate on a frame. */
-typedef struct gate_answer {
+/* The verdict on a frame. */
+typedef struct trust_answer {
     uint8_t is_trusted; /* 1: the book is right with this frame */
     uint8_t was_alive;  /* 1: it was right before, too */
     uint8_t is_snapshot;
     uint8_t is_taken_over; /* 1: the book is right, and another connection's than before: a reader
                               of the frames before needs all of it */
     export_break broke;    /* cause BREAK_NONE: did not break at this frame */
-} gate_answer;
+} trust_answer;
 
 /* Without copies the book of a connection that is followed again waits for its snapshot: those who
  * read the frames that are no copies do not have it. */
-typedef enum gate_copies { GATE_WITH_COPIES, GATE_WITHOUT_COPIES } gate_copies;
+typedef enum trust_copies { TRUST_WITH_COPIES, TRUST_WITHOUT_COPIES } trust_copies;
 
-struct gate_slot;
+struct trust_slot;
 
 /* Zero-initialise. */
-typedef struct export_gate {
-    struct gate_slot *slots; /* of the connections */
+typedef struct book_trust {
+    struct trust_slot *slots; /* of the connections */
     size_t slot_count;
     size_t followed; /* slot of the last frame that was no copy; only if has_followed */
     uint8_t has_followed;
-} export_gate;
+} book_trust;
 
-void export_gate_fini(export_gate *gate);
+void book_trust_fini(book_trust *trust);
 
-/* Take the next frame with a row, of whatever connection, with what was found (not NULL). gaps: the
- * whole ledger, in its order, the same each time. damaged_until_ns as cursor_damaged_until_ns has
- * it now. The answer to a copy is about the book of its own connection. */
-gate_answer export_gate_take(export_gate *gate, gate_copies copies, const gap_list *gaps,
-                             const observed_frame *seen, uint64_t damaged_until_ns);
+/* Apply the next frame with a row, of whatever connection, with what was found (not NULL). gaps:
+ * the whole ledger, in its order, the same each time. damaged_until_ns as cursor_damaged_until_ns
+ * has it now. The answer to a copy is about the book of its own connection. */
+trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_list *gaps,
+                              const observed_frame *seen, uint64_t damaged_until_ns);
 
 #endif

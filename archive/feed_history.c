@@ -1,4 +1,4 @@
-#include "archive/feed_past.h"
+#include "archive/feed_history.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 /* ---- the journal ---- */
 
-session_row archive_past_session_of(const segment_index *index)
+session_row archive_history_session_of(const segment_index *index)
 {
     session_row row = {.state = SESSION_OPEN, .start_ns = index->session_start_ns};
     memcpy(row.session, index->session, sizeof row.session);
@@ -22,7 +22,7 @@ session_row archive_past_session_of(const segment_index *index)
     return row;
 }
 
-session_row *archive_past_session(const archive_past *past, const char *session)
+session_row *archive_history_session(const archive_history *past, const char *session)
 {
     for (size_t i = past->session_count; i > 0; i--) { /* mostly the latest is searched */
         if (strcmp(past->sessions[i - 1].session, session) == 0)
@@ -31,37 +31,38 @@ session_row *archive_past_session(const archive_past *past, const char *session)
     return NULL;
 }
 
-int archive_past_is_crashed(const archive_past *past, const char *session)
+int archive_history_is_crashed(const archive_history *past, const char *session)
 {
-    const session_row *row = archive_past_session(past, session);
+    const session_row *row = archive_history_session(past, session);
     return row == NULL || row->state != SESSION_STOPPED;
 }
 
-int archive_past_is_import(const archive_past *past, const char *session)
+int archive_history_is_import(const archive_history *past, const char *session)
 {
-    const session_row *row = archive_past_session(past, session);
+    const session_row *row = archive_history_session(past, session);
     return row != NULL && strcmp(row->verb, "import") == 0;
 }
 
-void archive_past_add_session(archive_past *past, const session_row *row)
+void archive_history_add_session(archive_history *past, const session_row *row)
 {
     past->sessions = td_array_grow(past->sessions, past->session_count, sizeof past->sessions[0]);
     past->sessions[past->session_count++] = *row;
 }
 
-past_segment *archive_past_segment(const archive_past *past, const char *path)
+past_segment *archive_history_segment(const archive_history *past, const char *path)
 {
     size_t row = name_index_find(&past->by_path, td_bytes_str(path));
     TD_ASSERT(row == NAME_INDEX_NONE || row < past->segment_count);
     return row == NAME_INDEX_NONE ? NULL : &past->segments[row];
 }
 
-static past_segment *open_segment(archive_past *past, const journal_entry *entry, const char *path)
+static past_segment *open_segment(archive_history *past, const journal_entry *entry,
+                                  const char *path)
 {
     past_segment made = {.path = td_strdup(path), .stage = PAST_OPENED};
     journal_get_text(entry, "feed", made.feed, sizeof made.feed);
     journal_get_text(entry, "session", made.session, sizeof made.session);
-    TD_ASSERT_SLOW(archive_past_segment(past, path) == NULL);
+    TD_ASSERT_SLOW(archive_history_segment(past, path) == NULL);
     past->segments = td_array_grow(past->segments, past->segment_count, sizeof past->segments[0]);
     past->segments[past->segment_count] = made;
     name_index_put(&past->by_path, td_bytes_str(made.path), past->segment_count);
@@ -88,12 +89,12 @@ static void prune_segment(past_segment *segment, const journal_entry *entry)
     segment->until_ns = journal_get_u64(entry, "until_ns", segment->last_ns);
 }
 
-static void note_segment(archive_past *past, const journal_entry *entry)
+static void note_segment(archive_history *past, const journal_entry *entry)
 {
     char path[LIMIT_PATH_BYTES];
     journal_get_text(entry, "segment", path, sizeof path);
     int is_pruned = td_bytes_is(entry->act, JOURNAL_PRUNED);
-    past_segment *segment = archive_past_segment(past, path);
+    past_segment *segment = archive_history_segment(past, path);
     int is_end = td_bytes_is(entry->act, JOURNAL_SEGMENT_FINISHED) ||
                  td_bytes_is(entry->act, JOURNAL_RECOVERED);
     int is_begin = td_bytes_is(entry->act, JOURNAL_SEGMENT_OPENED);
@@ -112,7 +113,7 @@ static void note_segment(archive_past *past, const journal_entry *entry)
     }
 }
 
-static void add_damage(archive_past *past, uint64_t offset, uint64_t bytes)
+static void add_damage(archive_history *past, uint64_t offset, uint64_t bytes)
 {
     past->damages = td_array_grow(past->damages, past->damage_count, sizeof past->damages[0]);
     past->damages[past->damage_count++] = (past_damage){.offset = offset,
@@ -121,13 +122,13 @@ static void add_damage(archive_past *past, uint64_t offset, uint64_t bytes)
                                                         .session_count = past->session_count};
 }
 
-static void accept_damages(archive_past *past)
+static void accept_damages(archive_history *past)
 {
     for (size_t i = 0; i < past->damage_count; i++)
         past->damages[i].is_accepted = 1;
 }
 
-void archive_past_take(archive_past *past, const journal_entry *entry)
+void archive_history_apply(archive_history *past, const journal_entry *entry)
 {
     char id[SESSION_ID_BYTES];
     int is_stop = td_bytes_is(entry->act, JOURNAL_SESSION_STOP);
@@ -138,10 +139,10 @@ void archive_past_take(archive_past *past, const journal_entry *entry)
     } else if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
         session_row row;
         journal_get_session(entry, &row);
-        archive_past_add_session(past, &row);
+        archive_history_add_session(past, &row);
     } else if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
         journal_get_text(entry, "session", id, sizeof id);
-        session_row *session = archive_past_session(past, id);
+        session_row *session = archive_history_session(past, id);
         if (session != NULL) {
             session->state = is_stop ? SESSION_STOPPED : SESSION_CRASHED;
             session->stop_ns = is_stop ? journal_get_u64(entry, "stop_ns", 0) : 0;
@@ -151,38 +152,38 @@ void archive_past_take(archive_past *past, const journal_entry *entry)
     }
 }
 
-static td_result take(void *past, const journal_entry *entry, td_err *err)
+static td_result apply_entry(void *past, const journal_entry *entry, td_err *err)
 {
     (void)err;
-    archive_past_take(past, entry);
+    archive_history_apply(past, entry);
     return TD_OK;
 }
 
-td_result archive_past_read(archive *a, archive_past *out, td_err *err)
+td_result archive_history_read(archive *a, archive_history *out, td_err *err)
 {
-    *out = (archive_past){0};
-    return journal_read(a, take, out, &out->journal, err);
+    *out = (archive_history){0};
+    return journal_read(a, apply_entry, out, &out->journal, err);
 }
 
-td_result archive_past_open(archive *a, archive_past *past, td_err *err)
+td_result archive_history_open(archive *a, archive_history *past, td_err *err)
 {
     uint64_t bytes = 0;
     td_result rc = TD_OK;
     if (past->writer == NULL)
-        rc = journal_open(a, take, past, &past->journal, &past->writer, err);
+        rc = journal_open(a, apply_entry, past, &past->journal, &past->writer, err);
     if (rc == TD_OK)
         rc = journal_size(past->writer, &bytes, err);
-    if (rc != TD_OK || bytes == past->journal.sound_bytes)
+    if (rc != TD_OK || bytes == past->journal.valid_bytes)
         return rc;
     journal *writer = past->writer;
     past->writer = NULL;
-    archive_past_fini(past);
-    rc = archive_past_read(a, past, err);
+    archive_history_fini(past);
+    rc = archive_history_read(a, past, err);
     past->writer = writer;
     return rc;
 }
 
-void archive_past_fini(archive_past *past)
+void archive_history_fini(archive_history *past)
 {
     journal_close(past->writer);
     for (size_t i = 0; i < past->segment_count; i++)
@@ -191,12 +192,12 @@ void archive_past_fini(archive_past *past)
     td_free(past->segments);
     td_free(past->sessions);
     td_free(past->damages);
-    *past = (archive_past){0};
+    *past = (archive_history){0};
 }
 
 /* ---- damage of the journal ---- */
 
-void archive_past_check(archive_past *past, const archive *a, const archive_listing *listing)
+void archive_history_check(archive_history *past, const archive *a, const archive_listing *listing)
 {
     int is_lost = !archive_is_single_file(a) && listing->segment_count > 0 &&
                   past->journal.entry_count == 0 && past->damage_count == 0;
@@ -204,7 +205,7 @@ void archive_past_check(archive_past *past, const archive *a, const archive_list
         add_damage(past, 0, 0);
 }
 
-int archive_past_is_damaged(const archive_past *past)
+int archive_history_is_damaged(const archive_history *past)
 {
     for (size_t i = 0; i < past->damage_count; i++)
         if (!past->damages[i].is_accepted)
@@ -240,12 +241,12 @@ static lost_time *find_time(lost_times *times, const char *feed)
 
 /* 1 if the session of a segment after the damage wrote its gaps where they can be read: a
  * recorder's that began after the damage, or one that the feed had a segment of before. */
-static int has_own_gaps(const archive_past *past, const past_damage *damage,
+static int has_own_gaps(const archive_history *past, const past_damage *damage,
                         const past_segment *segment)
 {
     for (size_t i = damage->session_count; i < past->session_count; i++)
         if (strcmp(past->sessions[i].session, segment->session) == 0)
-            return past->sessions[i].pid != 0 && !archive_past_is_import(past, segment->session);
+            return past->sessions[i].pid != 0 && !archive_history_is_import(past, segment->session);
     for (size_t i = damage->segment_count; i > 0; i--) {
         const past_segment *before = &past->segments[i - 1];
         if (strcmp(before->feed, segment->feed) == 0)
@@ -254,7 +255,7 @@ static int has_own_gaps(const archive_past *past, const past_damage *damage,
     return 0;
 }
 
-static void find_times(const archive_past *past, const past_damage *damage,
+static void find_times(const archive_history *past, const past_damage *damage,
                        const archive_listing *listing, lost_times *out)
 {
     segment_name name;
@@ -301,8 +302,8 @@ static void add_time(const lost_time *time, size_t number, gap_list *into)
     gap_list_add(into, &row);
 }
 
-void archive_past_damage_gaps(const archive_past *past, const archive_listing *listing,
-                              gap_list *into)
+void archive_history_damage_gaps(const archive_history *past, const archive_listing *listing,
+                                 gap_list *into)
 {
     for (size_t i = 0; i < past->damage_count; i++) {
         lost_times times = {0};
@@ -315,7 +316,7 @@ void archive_past_damage_gaps(const archive_past *past, const archive_listing *l
     }
 }
 
-int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns)
+int archive_history_is_pruned(const archive_history *past, const char *feed, uint64_t ns)
 {
     for (size_t i = 0; i < past->segment_count; i++) {
         const past_segment *segment = &past->segments[i];
@@ -371,8 +372,8 @@ static td_result link_from_listing(archive *a, const char *feed, feed_link *out,
     return rc;
 }
 
-td_result archive_past_link(archive *a, const archive_past *past, const char *feed, feed_link *out,
-                            td_err *err)
+td_result archive_history_link(archive *a, const archive_history *past, const char *feed,
+                               feed_link *out, td_err *err)
 {
     TD_ASSERT(feed != NULL);
     *out = (feed_link){0};
@@ -391,7 +392,8 @@ td_result archive_past_link(archive *a, const archive_past *past, const char *fe
     return link_from_listing(a, feed, out, err);
 }
 
-int archive_past_is_put_away(archive *a, const past_segment *segment, char torn[LIMIT_PATH_BYTES])
+int archive_history_is_quarantined(archive *a, const past_segment *segment,
+                                   char torn[LIMIT_PATH_BYTES])
 {
     char relative[LIMIT_PATH_BYTES];
     uint64_t size;
@@ -407,12 +409,12 @@ int archive_past_is_put_away(archive *a, const past_segment *segment, char torn[
 
 /* ---- segments that the journal knows and the disk lacks ---- */
 
-int archive_past_is_cut(const archive_past *past, const archive_segment *segment,
-                        uint64_t chunk_count)
+int archive_history_is_cut(const archive_history *past, const archive_segment *segment,
+                           uint64_t chunk_count)
 {
     char path[LIMIT_PATH_BYTES];
     segment_final_path(segment->path, path);
-    const past_segment *row = archive_past_segment(past, path);
+    const past_segment *row = archive_history_segment(past, path);
     if (row == NULL)
         return 0;
     if (segment->name.is_open)
@@ -422,10 +424,10 @@ int archive_past_is_cut(const archive_past *past, const archive_segment *segment
            (row->file_bytes != segment->size_bytes || row->chunk_count < row->announced_chunks);
 }
 
-int archive_past_is_same(const archive_past *past, const char *path, uint64_t file_bytes,
-                         const segment_index *index)
+int archive_history_is_same(const archive_history *past, const char *path, uint64_t file_bytes,
+                            const segment_index *index)
 {
-    const past_segment *row = archive_past_segment(past, path);
+    const past_segment *row = archive_history_segment(past, path);
     char chain_hex[TD_HASH128_HEX_BYTES];
     if (index->file_bytes != file_bytes)
         return 0;
@@ -448,10 +450,10 @@ static int is_unfinished_gone(archive *a, const past_segment *segment)
     char path[LIMIT_PATH_BYTES];
     segment_open_path(segment->path, path);
     return is_gone(a, path) && is_gone(a, segment->path) &&
-           !archive_past_is_put_away(a, segment, path);
+           !archive_history_is_quarantined(a, segment, path);
 }
 
-void archive_each_missing(archive *a, const archive_past *past, const archive_listing *listing,
+void archive_each_missing(archive *a, const archive_history *past, const archive_listing *listing,
                           missing_fn *fn, void *user)
 {
     for (size_t i = 0; i < past->segment_count; i++) {

@@ -1,11 +1,11 @@
 /* Which topic an export takes the books of a feed's symbol from: one for each feed, market and
- * symbol. The survey before the export offers what the selection has; the writer looks it up.
+ * symbol. The scan before the export offers what the selection has; the writer looks it up.
  *
- * The survey reads no frames: the read plan knows the channels of each chunk, and of chunks at the
+ * The scan reads no frames: the read plan knows the channels of each chunk, and of chunks at the
  * edge of the selection the message indexes do. What cannot be read is passed over: the tape
  * reports it. One thread. */
-#ifndef TD_EXPORT_EXPORT_SURVEY_H
-#define TD_EXPORT_EXPORT_SURVEY_H
+#ifndef TD_EXPORT_EXPORT_SCAN_H
+#define TD_EXPORT_EXPORT_SCAN_H
 
 #include <stddef.h>
 
@@ -46,8 +46,8 @@ TD_MUST_USE td_result export_choice_offer(export_choices *table, const char *fee
 
 /* Offer the topics with books of a selection, which begins and ends with window, to out.
  * TD_E_LIMIT: too many books; the errors of reading. */
-TD_MUST_USE td_result export_survey_run(const export_spec *spec, archive *from,
-                                        const selection *wanted, selection_window window,
-                                        export_choices *out, td_err *err);
+TD_MUST_USE td_result export_scan_run(const export_spec *spec, archive *from,
+                                      const selection *wanted, selection_window window,
+                                      export_choices *out, td_err *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "regress/fault_note.h"
+#include "regress/crash_note.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -140,7 +140,7 @@ static void on_exit_called(void)
     _exit(EXIT_CODE_FAILED);
 }
 
-void fault_note_install(uint64_t timeout_ns)
+void crash_note_install(uint64_t timeout_ns)
 {
     static int is_installed; /* by the first decoder; one thread opens decoders */
     if (is_installed)
@@ -206,13 +206,13 @@ static void prepare_thread(void)
     (void)atexit(on_exit_called); /* without memory for it an exit is not explained */
 }
 
-void fault_note_begin(const frame_ref *frame, const char *decoder_name)
+void crash_note_begin(const frame_ref *frame, const char *decoder_name)
 {
     prepare_thread();
     at_hand = (frame_at_hand){.frame = frame, .decoder = decoder_name};
 }
 
-void fault_note_end(void)
+void crash_note_end(void)
 {
     at_hand.frame = NULL;
 }

@@ -1,12 +1,12 @@
-/* Which connection a stream follows, as book/follow.h says: each case is a script of frames with
- * the place and the part that each of them has. */
+/* Which connection a stream follows, as book/conn_choice.h says: each case is a script of frames
+ * with the index and the part that each of them has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "book/follow.h"
+#include "book/conn_choice.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -21,9 +21,9 @@ static test_slot slot_of(uint32_t shard, uint32_t number)
     return (test_slot){.conn = {.shard = shard, .number = number}};
 }
 
-static test_slot *slots_seen[LIMIT_FOLLOW_CONNECTIONS + 1]; /* by shard */
+static test_slot *slots_seen[LIMIT_CHOICE_CONNECTIONS + 1]; /* by shard */
 
-static int has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
+static int has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 {
     (void)user;
     (void)recv_ns;
@@ -32,121 +32,122 @@ static int has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
 }
 
 /* The same as the stream, through bytes. */
-static follow reload(follow *stream)
+static conn_choice reload(conn_choice *stream)
 {
     td_buf bytes;
-    follow again = {0};
+    conn_choice again = {0};
     td_buf_init(&bytes, LIMIT_STATE_BYTES);
     state_io saving = {.out = &bytes};
-    follow_walk(stream, &saving);
+    conn_choice_serialize(stream, &saving);
     state_io loading = {.in = td_buf_view(&bytes)};
-    follow_walk(&again, &loading);
+    conn_choice_serialize(&again, &loading);
     assert_int_equal(saving.is_failed + loading.is_failed, 0);
     td_buf_fini(&bytes);
     return again;
 }
 
 /* Judge and note a frame. The stream that was saved and loaded before judges it the same. */
-static frame_ref take_granted(follow *stream, test_slot *slot, uint64_t at_ns, uint64_t granted_ns)
+static frame_ref apply_granted(conn_choice *stream, test_slot *slot, uint64_t at_ns,
+                               uint64_t granted_ns)
 {
     frame_ref frame = {.recv_ns = at_ns, .conn = &slot->conn, .granted_ns = granted_ns};
     frame_ref same = frame;
-    follow again = reload(stream);
+    conn_choice again = reload(stream);
     slots_seen[slot->conn.shard] = slot;
-    follow_judge(stream, &frame, has_ended, NULL);
-    follow_judge(&again, &same, has_ended, NULL);
+    conn_choice_judge(stream, &frame, has_ended, NULL);
+    conn_choice_judge(&again, &same, has_ended, NULL);
     assert_memory_equal(&frame, &same, sizeof frame);
-    follow_fini(&again);
-    (void)follow_note(stream, &frame);
+    conn_choice_fini(&again);
+    (void)conn_choice_note(stream, &frame);
     return frame;
 }
 
-static frame_ref take(follow *stream, test_slot *slot, uint64_t at_ns)
+static frame_ref apply(conn_choice *stream, test_slot *slot, uint64_t at_ns)
 {
-    return take_granted(stream, slot, at_ns, 0);
+    return apply_granted(stream, slot, at_ns, 0);
 }
 
-static void expect(frame_ref got, uint32_t place, int is_copy)
+static void expect(frame_ref got, uint32_t conn_index, int is_copy)
 {
-    assert_int_equal(got.place, place);
+    assert_int_equal(got.conn_index, conn_index);
     assert_int_equal(got.is_copy, is_copy);
 }
 
 static void test_the_first_one_is_followed(void **state)
 {
     (void)state;
-    follow stream = {0};
+    conn_choice stream = {0};
     test_slot a = slot_of(0, 1), b = slot_of(1, 1);
-    expect(take(&stream, &a, 1 * SECOND), 0, 0);
+    expect(apply(&stream, &a, 1 * SECOND), 0, 0);
     for (uint64_t s = 1; s < 100; s++) {
-        expect(take(&stream, &b, s * SECOND + 1), 1, 1);
-        expect(take(&stream, &a, s * SECOND + 2), 0, 0);
+        expect(apply(&stream, &b, s * SECOND + 1), 1, 1);
+        expect(apply(&stream, &a, s * SECOND + 2), 0, 0);
     }
-    follow_fini(&stream);
+    conn_choice_fini(&stream);
 }
 
 static void test_until_it_ends(void **state)
 {
     (void)state;
-    follow stream = {0};
+    conn_choice stream = {0};
     test_slot a = slot_of(0, 1), b = slot_of(1, 1), c = slot_of(2, 1);
-    expect(take(&stream, &a, 1), 0, 0);
-    expect(take(&stream, &b, 2), 1, 1);
+    expect(apply(&stream, &a, 1), 0, 0);
+    expect(apply(&stream, &b, 2), 1, 1);
     a.has_ended = 1;
     /* Its frames before were copies: the stream is complete since this one. */
-    expect(take(&stream, &b, 3), 1, 0);
-    assert_int_equal(take_granted(&stream, &b, 4, 2).granted_ns, 3);
-    assert_int_equal(take_granted(&stream, &b, 5, 4).granted_ns, 4);
-    assert_int_equal(take(&stream, &b, 5).granted_ns, 4);
+    expect(apply(&stream, &b, 3), 1, 0);
+    assert_int_equal(apply_granted(&stream, &b, 4, 2).granted_ns, 3);
+    assert_int_equal(apply_granted(&stream, &b, 5, 4).granted_ns, 4);
+    assert_int_equal(apply(&stream, &b, 5).granted_ns, 4);
     /* It comes back, and is one among others. */
     a = slot_of(0, 2);
-    expect(take(&stream, &a, 4), 0, 1);
-    expect(take(&stream, &b, 5), 1, 0);
-    /* A new slot gets the place of a connection that ended. */
+    expect(apply(&stream, &a, 4), 0, 1);
+    expect(apply(&stream, &b, 5), 1, 0);
+    /* A new slot gets the index of a connection that ended. */
     a.has_ended = 1;
-    expect(take(&stream, &c, 6), 0, 1);
-    follow_fini(&stream);
+    expect(apply(&stream, &c, 6), 0, 1);
+    conn_choice_fini(&stream);
 }
 
 static void test_a_reconnect_keeps_its_place(void **state)
 {
     (void)state;
-    follow stream = {0};
+    conn_choice stream = {0};
     test_slot a = slot_of(0, 1), b = slot_of(1, 1);
-    expect(take(&stream, &a, 1), 0, 0);
+    expect(apply(&stream, &a, 1), 0, 0);
     a.conn.number = 2;
-    expect(take(&stream, &a, 2), 0, 0);
-    assert_int_equal(take_granted(&stream, &a, 2, 1).granted_ns, 1);
+    expect(apply(&stream, &a, 2), 0, 0);
+    assert_int_equal(apply_granted(&stream, &a, 2, 1).granted_ns, 1);
     /* Where another connection was faster, that one is followed. */
-    expect(take(&stream, &b, 3), 1, 1);
+    expect(apply(&stream, &b, 3), 1, 1);
     a.conn.number = 3;
-    expect(take(&stream, &b, 4), 1, 0);
-    expect(take(&stream, &a, 5), 0, 1);
-    follow_fini(&stream);
+    expect(apply(&stream, &b, 4), 1, 0);
+    expect(apply(&stream, &a, 5), 0, 1);
+    conn_choice_fini(&stream);
 }
 
 static void test_until_it_is_silent(void **state)
 {
     (void)state;
-    follow stream = {0};
+    conn_choice stream = {0};
     test_slot a = slot_of(0, 1), b = slot_of(1, 1);
-    expect(take(&stream, &a, 10 * SECOND), 0, 0);
-    expect(take(&stream, &b, 10 * SECOND + FOLLOW_SILENCE_NS), 1, 1);
-    expect(take(&stream, &b, 10 * SECOND + FOLLOW_SILENCE_NS + 1), 1, 0);
-    expect(take(&stream, &a, 10 * SECOND + FOLLOW_SILENCE_NS + 2), 0, 1);
+    expect(apply(&stream, &a, 10 * SECOND), 0, 0);
+    expect(apply(&stream, &b, 10 * SECOND + CONN_CHOICE_SILENCE_NS), 1, 1);
+    expect(apply(&stream, &b, 10 * SECOND + CONN_CHOICE_SILENCE_NS + 1), 1, 0);
+    expect(apply(&stream, &a, 10 * SECOND + CONN_CHOICE_SILENCE_NS + 2), 0, 1);
     /* Alone, it may be silent for as long as it likes. */
-    expect(take(&stream, &b, 1000 * SECOND), 1, 0);
-    expect(take(&stream, &a, 1001 * SECOND), 0, 1);
+    expect(apply(&stream, &b, 1000 * SECOND), 1, 0);
+    expect(apply(&stream, &a, 1001 * SECOND), 0, 1);
     /* A clock that went back is no silence. */
-    expect(take(&stream, &a, 1 * SECOND), 0, 1);
-    follow_fini(&stream);
+    expect(apply(&stream, &a, 1 * SECOND), 0, 1);
+    conn_choice_fini(&stream);
 }
 
 /* A recorder records one session at a time: no frame of one is a copy of another's. */
 static void test_sessions_of_a_recorder(void **state)
 {
     (void)state;
-    follow stream = {0};
+    conn_choice stream = {0};
     test_slot a = {.conn = {.number = 1, .session_id = "a", .is_recorded = 1}};
     test_slot b = {.conn = {.shard = 1, .number = 1, .session_id = "b", .is_recorded = 1}};
     test_slot capture = {.conn = {.shard = 2, .number = 1, .session_id = "capture"}};
@@ -156,32 +157,32 @@ static void test_sessions_of_a_recorder(void **state)
     } steps[] = {{0, 0, 0}, {1, 0, 1}, {2, 1, 0}, {0, 0, 1}, {0, 0, 0}, {2, 1, 0}, {1, 0, 1}};
     test_slot *const slots[] = {&a, &b, &capture};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        const frame_ref answer = take(&stream, slots[steps[i].slot], i + 1);
+        const frame_ref answer = apply(&stream, slots[steps[i].slot], i + 1);
         assert_int_equal(answer.is_copy, steps[i].is_copy);
         assert_int_equal(answer.is_interleaved, steps[i].is_interleaved);
     }
     /* One that has ended leaves the stream to the next. */
     b.has_ended = 1;
-    const frame_ref answer = take(&stream, &a, 99);
+    const frame_ref answer = apply(&stream, &a, 99);
     assert_int_equal(answer.is_copy, 0);
     assert_int_equal(answer.is_interleaved, 0);
-    follow_fini(&stream);
+    conn_choice_fini(&stream);
 }
 
 static void test_places_are_bounded(void **state)
 {
     (void)state;
-    follow stream = {0};
-    static test_slot slots[LIMIT_FOLLOW_CONNECTIONS + 1];
-    for (uint32_t i = 0; i <= LIMIT_FOLLOW_CONNECTIONS; i++) {
+    conn_choice stream = {0};
+    static test_slot slots[LIMIT_CHOICE_CONNECTIONS + 1];
+    for (uint32_t i = 0; i <= LIMIT_CHOICE_CONNECTIONS; i++) {
         slots[i] = slot_of(i, 1);
-        /* The last one gets the place of the one that was silent for longest, which is not
+        /* The last one gets the index of the one that was silent for longest, which is not
          * followed. */
-        expect(take(&stream, &slots[i], i + 1), i < LIMIT_FOLLOW_CONNECTIONS ? i : 1, i > 0);
+        expect(apply(&stream, &slots[i], i + 1), i < LIMIT_CHOICE_CONNECTIONS ? i : 1, i > 0);
     }
-    expect(take(&stream, &slots[0], 9999), 0, 0);
-    assert_int_equal(stream.count, LIMIT_FOLLOW_CONNECTIONS);
-    follow_fini(&stream);
+    expect(apply(&stream, &slots[0], 9999), 0, 0);
+    assert_int_equal(stream.count, LIMIT_CHOICE_CONNECTIONS);
+    conn_choice_fini(&stream);
 }
 
 int main(void)

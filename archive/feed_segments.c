@@ -1,4 +1,4 @@
-#include "archive/writer_feed.h"
+#include "archive/feed_segments.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@ typedef enum feed_stage {
     STAGE_DEAD,
 } feed_stage;
 
-struct writer_feed {
+struct feed_segments {
     writer_origin origin;
     char *name;
     char *family;
@@ -35,15 +35,15 @@ struct writer_feed {
     uint8_t is_private; /* segments are their owner's alone */
 };
 
-void writer_feed_make_private(writer_feed *feed)
+void feed_segments_make_private(feed_segments *feed)
 {
     feed->is_private = 1;
 }
 
-writer_feed *writer_feed_open(const writer_origin *origin, const char *feed, const char *family,
-                              const feed_link *link)
+feed_segments *feed_segments_open(const writer_origin *origin, const char *feed, const char *family,
+                                  const feed_link *link)
 {
-    writer_feed *made = td_alloc_zero(1, sizeof *made);
+    feed_segments *made = td_alloc_zero(1, sizeof *made);
     made->origin = *origin;
     made->link = *link;
     made->name = td_strdup(feed);
@@ -52,7 +52,7 @@ writer_feed *writer_feed_open(const writer_origin *origin, const char *feed, con
     return made;
 }
 
-void writer_feed_close(writer_feed *f)
+void feed_segments_close(feed_segments *f)
 {
     if (f == NULL)
         return;
@@ -66,14 +66,14 @@ void writer_feed_close(writer_feed *f)
 
 /* A full disk leaves everything as it was. After any other failure the state of the
  * file is unknown. */
-static td_result judge(writer_feed *f, td_result rc)
+static td_result judge(feed_segments *f, td_result rc)
 {
     if (rc != TD_OK && rc != TD_E_NOSPACE)
         f->stage = STAGE_DEAD;
     return rc;
 }
 
-static td_result check_alive(const writer_feed *f, td_err *err)
+static td_result check_alive(const feed_segments *f, td_err *err)
 {
     if (f->stage != STAGE_DEAD)
         return TD_OK;
@@ -83,14 +83,14 @@ static td_result check_alive(const writer_feed *f, td_err *err)
 /* ---- segments that another program took away ---- */
 
 /* An entry about the segment; totals: of a finished one, or NULL. */
-static td_result journal_act(const writer_feed *f, const char *act, const segment_totals *totals,
+static td_result journal_act(const feed_segments *f, const char *act, const segment_totals *totals,
                              td_err *err)
 {
     const journal_segment segment = {f->path, f->name, archive_session(f->origin.archive), totals};
     return journal_append_segment(f->origin.journal, act, &segment, NULL, 0, err);
 }
 
-static td_result journal_corrupt(const writer_feed *f, uint64_t chunks)
+static td_result journal_corrupt(const feed_segments *f, uint64_t chunks)
 {
     char number[24];
     const journal_segment segment = {f->path, f->name, archive_session(f->origin.archive), NULL};
@@ -99,7 +99,7 @@ static td_result journal_corrupt(const writer_feed *f, uint64_t chunks)
 }
 
 /* A row of the ledger from the segment's first frame on; the next session ends it. */
-static td_result open_gap(const writer_feed *f, const chain_conn *conn, uint64_t from_ns)
+static td_result open_gap(const feed_segments *f, const chain_conn *conn, uint64_t from_ns)
 {
     gap_row row = gap_row_of(GAP_CORRUPT, f->name, from_ns, GAP_OPEN,
                              "segment removed or changed by another program");
@@ -113,7 +113,7 @@ static td_result open_gap(const writer_feed *f, const chain_conn *conn, uint64_t
 /* Another program removed or changed the segment, so frames that were announced may be lost. Write
  * that into the journal, and a gap into the ledger for each slot of the chunk, which is not
  * announced. */
-static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
+static void journal_lost(const feed_segments *f, const sealed_chunk *chunk)
 {
     segment_totals totals = segment_writer_totals(f->writer);
     const chain_conn no_slot = {0};
@@ -131,7 +131,7 @@ static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
 /* ---- the end of a segment ---- */
 
 /* What the next segment is linked to, and what the catalog gets to know. */
-static void take_totals(writer_feed *f)
+static void apply_totals(feed_segments *f)
 {
     f->link = (feed_link){.chain = f->totals.chain};
     (void)snprintf(f->link.segment, sizeof f->link.segment, "%s", segment_file_name(f->path));
@@ -142,14 +142,14 @@ static void take_totals(writer_feed *f)
     td_hash128_hex(f->totals.chain, f->rows.index.chain_hex);
 }
 
-uint64_t writer_feed_file_bytes(const writer_feed *feed)
+uint64_t feed_segments_file_bytes(const feed_segments *feed)
 {
     uint64_t open_bytes = feed->writer == NULL ? 0 : segment_writer_totals(feed->writer).file_bytes;
     return feed->finished_bytes + open_bytes;
 }
 
 /* No chunk came into it and the journal does not know it: as if it had never been. */
-static td_result take_back_file(writer_feed *f, td_err *err)
+static td_result discard_file(feed_segments *f, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
     segment_writer_close(f->writer);
@@ -160,13 +160,13 @@ static td_result take_back_file(writer_feed *f, td_err *err)
     return rc == TD_OK ? td_io_unlink(archive_io(f->origin.archive), full, err) : rc;
 }
 
-td_result writer_feed_finish(writer_feed *f, td_err *err)
+td_result feed_segments_finish(feed_segments *f, td_err *err)
 {
     td_result rc = check_alive(f, err);
     if (rc != TD_OK || f->stage == STAGE_NONE)
         return rc;
     if (f->stage == STAGE_MADE)
-        return take_back_file(f, err);
+        return discard_file(f, err);
     if (f->stage == STAGE_WRITING) {
         rc = segment_writer_finish(f->writer, &f->totals, err);
         if (rc != TD_OK)
@@ -174,7 +174,7 @@ td_result writer_feed_finish(writer_feed *f, td_err *err)
         segment_writer_close(f->writer);
         f->writer = NULL;
         f->stage = STAGE_FINISHED;
-        take_totals(f);
+        apply_totals(f);
     }
     TD_ASSERT(f->stage == STAGE_FINISHED);
     rc = judge(f, journal_act(f, JOURNAL_SEGMENT_FINISHED, &f->totals, err));
@@ -183,7 +183,7 @@ td_result writer_feed_finish(writer_feed *f, td_err *err)
     return rc;
 }
 
-int writer_feed_ends_before(const writer_feed *f, const sealed_chunk *chunk)
+int feed_segments_ends_before(const feed_segments *f, const sealed_chunk *chunk)
 {
     int has_one = f->stage == STAGE_WRITING || f->stage == STAGE_FINISHED;
     return has_one && f->number != chunk->segment_number;
@@ -191,7 +191,7 @@ int writer_feed_ends_before(const writer_feed *f, const sealed_chunk *chunk)
 
 /* ---- the beginning of a segment ---- */
 
-static void begin_index(writer_feed *f)
+static void begin_index(feed_segments *f)
 {
     segment_rows_fini(&f->rows);
     f->rows.index = (segment_index){
@@ -225,7 +225,7 @@ static void keep_others_out(archive *a, const char *folder)
 
 enum { FOLDER_TRIES_MAX = 10 };
 
-static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *err)
+static td_result make_file(feed_segments *f, const sealed_chunk *chunk, td_err *err)
 {
     archive *a = f->origin.archive;
     char full[LIMIT_PATH_BYTES];
@@ -266,7 +266,7 @@ static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *er
 
 /* The file is on disk before the journal knows it, so that one which the journal knows and the disk
  * lacks is always a loss. */
-static td_result begin_segment(writer_feed *f, const sealed_chunk *chunk, td_err *err)
+static td_result begin_segment(feed_segments *f, const sealed_chunk *chunk, td_err *err)
 {
     td_result rc = TD_OK;
     if (f->stage == STAGE_NONE) {
@@ -287,7 +287,7 @@ static td_result begin_segment(writer_feed *f, const sealed_chunk *chunk, td_err
 
 /* ---- chunks ---- */
 
-td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
+td_result feed_segments_put(feed_segments *f, sealed_chunk *chunk, td_err *err)
 {
     td_result rc = check_alive(f, err);
     if (rc == TD_OK && f->stage != STAGE_WRITING)
@@ -314,7 +314,7 @@ td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
     return TD_E_IO;
 }
 
-void writer_feed_note(writer_feed *f, const sealed_chunk *chunk)
+void feed_segments_note(feed_segments *f, const sealed_chunk *chunk)
 {
     segment_index *index = &f->rows.index;
     td_buf bitmap;
@@ -333,10 +333,10 @@ void writer_feed_note(writer_feed *f, const sealed_chunk *chunk)
     index->last_ns = totals.last_ns;
     td_hash128_hex(totals.chain, index->chain_hex);
     TD_ASSERT(totals.chunk_count == index->chunk_count);
-    segment_rows_take_chunk(&f->rows, f->events, chunk);
+    segment_rows_add_chunk(&f->rows, f->events, chunk);
 }
 
-const segment_rows *writer_feed_rows(const writer_feed *f)
+const segment_rows *feed_segments_rows(const feed_segments *f)
 {
     return &f->rows;
 }

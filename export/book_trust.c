@@ -1,4 +1,4 @@
-#include "export/export_gate.h"
+#include "export/book_trust.h"
 
 #include <string.h>
 
@@ -6,14 +6,14 @@
 #include "base/assert.h"
 
 /* The book of one connection at a time. */
-typedef struct gate_slot {
+typedef struct trust_slot {
     const char *feed; /* the first channel's, which lives as long as the tape */
-    uint32_t line, place;
+    uint32_t line, conn_index;
     size_t gap_next;          /* the first that was not looked at */
     const channel_info *info; /* of the last frame */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
     uint8_t is_alive;
-} gate_slot;
+} trust_slot;
 
 const char *export_break_cause_name(export_break_cause cause)
 {
@@ -25,31 +25,31 @@ const char *export_break_cause_name(export_break_cause cause)
     return NAMES[cause];
 }
 
-void export_gate_fini(export_gate *gate)
+void book_trust_fini(book_trust *trust)
 {
-    td_free(gate->slots);
-    *gate = (export_gate){0};
+    td_free(trust->slots);
+    *trust = (book_trust){0};
 }
 
 /* ---- the book of one connection ---- */
 
-static size_t slot_of(export_gate *gate, const frame_ref *frame)
+static size_t slot_of(book_trust *trust, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
-    for (size_t i = 0; i < gate->slot_count; i++) {
-        const gate_slot *slot = &gate->slots[i];
-        if (slot->place == frame->place && slot->line == info->line &&
+    for (size_t i = 0; i < trust->slot_count; i++) {
+        const trust_slot *slot = &trust->slots[i];
+        if (slot->conn_index == frame->conn_index && slot->line == info->line &&
             strcmp(slot->feed, info->feed) == 0)
             return i;
     }
-    gate->slots = td_array_grow(gate->slots, gate->slot_count, sizeof *gate->slots);
-    gate->slots[gate->slot_count] =
-        (gate_slot){.feed = info->feed, .line = info->line, .place = frame->place, .info = info};
-    return gate->slot_count++;
+    trust->slots = td_array_grow(trust->slots, trust->slot_count, sizeof *trust->slots);
+    trust->slots[trust->slot_count] = (trust_slot){
+        .feed = info->feed, .line = info->line, .conn_index = frame->conn_index, .info = info};
+    return trust->slot_count++;
 }
 
 /* The first cause at a frame counts; a book that was not alive cannot break. */
-static void break_off(gate_slot *slot, gate_answer *out, export_break_cause cause)
+static void break_off(trust_slot *slot, trust_answer *out, export_break_cause cause)
 {
     TD_ASSERT(cause != BREAK_NONE);
     if (slot->is_alive)
@@ -65,7 +65,7 @@ static int is_of_slot(const gap_row *gap, const channel_info *info)
 
 /* The last gap that was not applied yet and began before this moment, or NULL. Rows of a feed stand
  * together, by from_ns. */
-static const gap_row *gap_before(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns)
+static const gap_row *gap_before(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns)
 {
     const gap_row *found = NULL;
     for (; slot->gap_next < gaps->count; slot->gap_next++) {
@@ -80,7 +80,7 @@ static const gap_row *gap_before(const gap_list *gaps, gate_slot *slot, uint64_t
 }
 
 /* What happened between the frame before and this moment. */
-static void look_back(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns, gate_answer *out)
+static void look_back(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns, trust_answer *out)
 {
     const gap_row *gap = gap_before(gaps, slot, recv_ns);
     if (gap == NULL)
@@ -93,8 +93,8 @@ static void look_back(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns, g
 }
 
 /* What the frame, applied to its connection's book, says of it. */
-static void judge(gate_slot *slot, const frame_ref *frame, const symbol_verdict *found,
-                  uint64_t damaged_until_ns, gate_answer *out)
+static void judge(trust_slot *slot, const frame_ref *frame, const symbol_verdict *found,
+                  uint64_t damaged_until_ns, trust_answer *out)
 {
     uint64_t recv_ns = frame->recv_ns;
     if (recv_ns <= damaged_until_ns)
@@ -127,29 +127,29 @@ static void judge(gate_slot *slot, const frame_ref *frame, const symbol_verdict 
 
 /* The stream follows another connection than it did, whose book is as far as its copies brought it.
  */
-static void change_over(export_gate *gate, const gap_list *gaps, size_t to, uint64_t recv_ns,
-                        gate_answer *own)
+static void change_over(book_trust *trust, const gap_list *gaps, size_t to, uint64_t recv_ns,
+                        trust_answer *own)
 {
-    gate_slot *before = &gate->slots[gate->followed];
-    gate_answer left = {0};
+    trust_slot *before = &trust->slots[trust->followed];
+    trust_answer left = {0};
     look_back(gaps, before, recv_ns, &left);
     break_off(before, &left, BREAK_CONNECTION);
     own->broke = left.broke;
     own->was_alive = 0;
     own->is_taken_over = own->is_trusted && !own->is_snapshot;
-    gate->followed = to;
+    trust->followed = to;
 }
 
-gate_answer export_gate_take(export_gate *gate, gate_copies copies, const gap_list *gaps,
-                             const observed_frame *seen, uint64_t damaged_until_ns)
+trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_list *gaps,
+                              const observed_frame *seen, uint64_t damaged_until_ns)
 {
     const frame_ref *frame = seen->frame;
     const symbol_verdict *found = seen->found;
-    gate_answer out = {0};
-    size_t at = slot_of(gate, frame);
-    gate_slot *slot = &gate->slots[at];
-    int is_other = !frame->is_copy && gate->has_followed && gate->followed != at;
-    if (is_other && (copies == GATE_WITHOUT_COPIES || frame->is_interleaved))
+    trust_answer out = {0};
+    size_t at = slot_of(trust, frame);
+    trust_slot *slot = &trust->slots[at];
+    int is_other = !frame->is_copy && trust->has_followed && trust->followed != at;
+    if (is_other && (copies == TRUST_WITHOUT_COPIES || frame->is_interleaved))
         slot->is_alive = 0; /* what came over it meanwhile is not here, or not in order */
     if (found->step == SYMBOL_RECONNECTS || found->step == SYMBOL_NEW_TOPIC)
         break_off(slot, &out, BREAK_CONNECTION);
@@ -158,11 +158,11 @@ gate_answer export_gate_take(export_gate *gate, gate_copies copies, const gap_li
     judge(slot, frame, found, damaged_until_ns, &out);
     if (frame->is_copy)
         return out;
-    if (!gate->has_followed)
-        gate->followed = at;
-    gate->has_followed = 1;
+    if (!trust->has_followed)
+        trust->followed = at;
+    trust->has_followed = 1;
     if (is_other)
-        change_over(gate, gaps, at, frame->recv_ns, &out);
+        change_over(trust, gaps, at, frame->recv_ns, &out);
     TD_ASSERT(out.is_trusted || !out.is_taken_over);
     return out;
 }

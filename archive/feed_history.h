@@ -1,7 +1,7 @@
 /* Each feed's past, from the journal and the segments: the segment that its chain continues, and
  * how the session that wrote it ended. Read once when a writer or a recovery begins. */
-#ifndef TD_ARCHIVE_FEED_PAST_H
-#define TD_ARCHIVE_FEED_PAST_H
+#ifndef TD_ARCHIVE_FEED_HISTORY_H
+#define TD_ARCHIVE_FEED_HISTORY_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +48,7 @@ typedef struct past_damage {
     uint8_t is_accepted; /* 1: by a user; what may be lost is in the ledger as a gap */
 } past_damage;
 
-typedef struct archive_past {
+typedef struct archive_history {
     past_segment *segments; /* in the order in which they were opened */
     size_t segment_count;
     session_row *sessions; /* in the order in which they began */
@@ -57,73 +57,74 @@ typedef struct archive_past {
     past_damage *damages; /* of the journal, in its order */
     size_t damage_count;
     journal_state journal;  /* as it was read */
-    struct journal *writer; /* NULL unless archive_past_open */
-} archive_past;
+    struct journal *writer; /* NULL unless archive_history_open */
+} archive_history;
 
-/* Read the journal. *out is the caller's, for archive_past_fini, also after a failure. */
-TD_MUST_USE td_result archive_past_read(archive *archive, archive_past *out, td_err *err);
-void archive_past_fini(archive_past *past);
+/* Read the journal. *out is the caller's, for archive_history_fini, also after a failure. */
+TD_MUST_USE td_result archive_history_read(archive *archive, archive_history *out, td_err *err);
+void archive_history_fini(archive_history *past);
 
 /* The same, and open the journal for writing, in one reading: past->writer, until
- * archive_past_fini. A past that is open is read again if the journal has grown since; another one
- * is {0}. */
-TD_MUST_USE td_result archive_past_open(archive *archive, archive_past *past, td_err *err);
+ * archive_history_fini. A past that is open is read again if the journal has grown since; another
+ * one is {0}. */
+TD_MUST_USE td_result archive_history_open(archive *archive, archive_history *past, td_err *err);
 
 /* Add one entry of the journal, for callers that read it for something else, too. */
-void archive_past_take(archive_past *past, const journal_entry *entry);
+void archive_history_apply(archive_history *past, const journal_entry *entry);
 
-/* After archive_past_read: an archive that has segments and no entry in its journal has lost it,
+/* After archive_history_read: an archive that has segments and no entry in its journal has lost it,
  * and that is a damage. */
-void archive_past_check(archive_past *past, const archive *archive, const archive_listing *listing);
+void archive_history_check(archive_history *past, const archive *archive,
+                           const archive_listing *listing);
 
 /* 1 if the journal is damaged, and no user has accepted that. */
-int archive_past_is_damaged(const archive_past *past);
+int archive_history_is_damaged(const archive_history *past);
 
 /* Add a gap of reason corrupt and this cause for each feed and each damage that is not accepted:
  * the time that lost entries may have been about. It begins with the feed's last segment before
  * the damage, and ends with the first one after it whose session wrote its open gaps after the
  * damage, or had done so before; open if absent. */
 #define PAST_CAUSE_JOURNAL "entries of the journal are lost"
-void archive_past_damage_gaps(const archive_past *past, const archive_listing *listing,
-                              gap_list *into);
+void archive_history_damage_gaps(const archive_history *past, const archive_listing *listing,
+                                 gap_list *into);
 
 /* 1 if what the feed had at that moment was pruned. */
-int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns);
+int archive_history_is_pruned(const archive_history *past, const char *feed, uint64_t ns);
 
 /* The segment of that path (without ".open"), or NULL. */
-past_segment *archive_past_segment(const archive_past *past, const char *path);
+past_segment *archive_history_segment(const archive_history *past, const char *path);
 
 /* Add a session that the journal does not know; and its row, from a segment of it. */
-void archive_past_add_session(archive_past *past, const session_row *row);
-session_row archive_past_session_of(const segment_index *index);
+void archive_history_add_session(archive_history *past, const session_row *row);
+session_row archive_history_session_of(const segment_index *index);
 
 /* The session of that id, or NULL. */
-session_row *archive_past_session(const archive_past *past, const char *session);
+session_row *archive_history_session(const archive_history *past, const char *session);
 
 /* 1 if the session ended without a stop, or the journal does not know it: then something is missing
  * after its last durable message. For sessions that are not live. */
-int archive_past_is_crashed(const archive_past *past, const char *session);
+int archive_history_is_crashed(const archive_history *past, const char *session);
 
 /* 1 if the session took captures of other tools. */
-int archive_past_is_import(const archive_past *past, const char *session);
+int archive_history_is_import(const archive_history *past, const char *session);
 
 /* Called for each segment that the journal knows, neither as pruned nor as discarded, and that is
  * not listed nor on the disk after all (it may have been renamed meanwhile), under neither of its
  * names, nor in torn/; valid during the call. One that the journal knows as finished is missing
  * where only its unfinished file is left. */
 typedef void missing_fn(void *user, past_segment *segment);
-void archive_each_missing(archive *archive, const archive_past *past,
+void archive_each_missing(archive *archive, const archive_history *past,
                           const archive_listing *listing, missing_fn *fn, void *user);
 
 /* 1 if a segment has another size than its writer, or recovery, finished it with, or fewer chunks
  * than its writer announced. chunk_count: of an unfinished one. */
-int archive_past_is_cut(const archive_past *past, const archive_segment *segment,
-                        uint64_t chunk_count);
+int archive_history_is_cut(const archive_history *past, const archive_segment *segment,
+                           uint64_t chunk_count);
 
 /* 1 if rows of the catalog describe the segment of that path (without ".open"): its file has
  * file_bytes, and so have they; and they have the chain that its writer, or recovery, journaled. */
-int archive_past_is_same(const archive_past *past, const char *path, uint64_t file_bytes,
-                         const segment_index *index);
+int archive_history_is_same(const archive_history *past, const char *path, uint64_t file_bytes,
+                            const segment_index *index);
 
 /* The segment that a feed's chain continues. */
 typedef struct feed_link {
@@ -134,12 +135,12 @@ typedef struct feed_link {
 
 /* The last segment of a feed in order of writing that has anything durable. If the journal knows
  * none, the segments themselves are read. */
-TD_MUST_USE td_result archive_past_link(archive *archive, const archive_past *past,
-                                        const char *feed, feed_link *out, td_err *err);
+TD_MUST_USE td_result archive_history_link(archive *archive, const archive_history *past,
+                                           const char *feed, feed_link *out, td_err *err);
 
 /* 1 if an unfinished recovery left the only copy of the segment in torn/: the journal lacks just
  * `discarded`. torn gets its path. */
-int archive_past_is_put_away(archive *archive, const past_segment *segment,
-                             char torn[LIMIT_PATH_BYTES]);
+int archive_history_is_quarantined(archive *archive, const past_segment *segment,
+                                   char torn[LIMIT_PATH_BYTES]);
 
 #endif

@@ -1,7 +1,7 @@
 /* Why a selection has no frame, in the same words for every verb: a name that the archive does not
  * have, with those that are like it, or a time in which nothing was recorded. One thread. */
-#ifndef TD_TAPE_NOTHING_H
-#define TD_TAPE_NOTHING_H
+#ifndef TD_TAPE_EMPTY_SELECTION_H
+#define TD_TAPE_EMPTY_SELECTION_H
 
 #include "base/err.h"
 #include "archive/archive.h"
@@ -9,10 +9,10 @@
 
 /* The error of a selection that no frame matches: TD_E_NOTFOUND with a hint, or why the archive
  * could not be read. Never TD_OK. */
-TD_MUST_USE td_result selection_nothing(archive *archive, const selection *wanted, td_err *err);
+TD_MUST_USE td_result selection_why_empty(archive *archive, const selection *wanted, td_err *err);
 
 /* TD_OK if the archive has, at any time, the selection's feeds, and frames of its topics and
- * symbols in them; else as selection_nothing. A selection without names: TD_OK. */
+ * symbols in them; else as selection_why_empty. A selection without names: TD_OK. */
 TD_MUST_USE td_result selection_check_names(archive *archive, const selection *wanted, td_err *err);
 
 #endif

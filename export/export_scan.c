@@ -1,4 +1,4 @@
-#include "export/export_survey.h"
+#include "export/export_scan.h"
 
 #include <string.h>
 
@@ -69,11 +69,11 @@ td_result export_choice_offer(export_choices *table, const char *feed, td_bytes 
     return TD_OK;
 }
 
-/* ---- the survey ---- */
+/* ---- the scan ---- */
 
 enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
 
-typedef struct survey_run {
+typedef struct scan_run {
     const export_spec *spec;
     archive *from;
     selection_window window;
@@ -83,12 +83,12 @@ typedef struct survey_run {
     segment_scratch *scratch;
     td_buf sealed;              /* array of sealed_channel */
     uint8_t bits[BITMAP_BYTES]; /* channels that a segment has in the selection, by id */
-} survey_run;
+} scan_run;
 
 /* ---- channels ---- */
 
 /* The channel has frames in the selection. */
-static td_result note_channel(survey_run *run, const channel_info *info, td_err *err)
+static td_result note_channel(scan_run *run, const channel_info *info, td_err *err)
 {
     frame_channel *channel = NULL;
     td_result rc = connection_table_channel(run->channels, info, &channel, err);
@@ -111,8 +111,7 @@ static int is_in(const selection_window *window, uint64_t first_ns, uint64_t las
 
 /* A chunk at the edge of the selection: its message indexes have the times of each channel. A
  * channel with frames on both sides counts. */
-static td_result add_edge(survey_run *run, const segment_reader *reader, uint32_t chunk,
-                          td_err *err)
+static td_result add_edge(scan_run *run, const segment_reader *reader, uint32_t chunk, td_err *err)
 {
     td_result rc = segment_reader_chunk_channels(reader, chunk, run->scratch, &run->sealed, err);
     if (rc != TD_OK)
@@ -126,7 +125,7 @@ static td_result add_edge(survey_run *run, const segment_reader *reader, uint32_
 
 /* The channels of a segment's chunks in the selection. The segment is opened for the edges alone.
  */
-static td_result add_chunks(survey_run *run, const planned_segment *segment, td_err *err)
+static td_result add_chunks(scan_run *run, const planned_segment *segment, td_err *err)
 {
     const segment_index *index = segment->index;
     const selection_window *window = &run->window;
@@ -155,7 +154,7 @@ static td_result add_chunks(survey_run *run, const planned_segment *segment, td_
 }
 
 /* The selected channels of a segment. What cannot be read is reported when it is played. */
-static td_result note_segment(survey_run *run, size_t i, td_err *err)
+static td_result note_segment(scan_run *run, size_t i, td_err *err)
 {
     td_err ignored;
     td_err_clear(&ignored);
@@ -173,10 +172,10 @@ static td_result note_segment(survey_run *run, size_t i, td_err *err)
     return rc;
 }
 
-td_result export_survey_run(const export_spec *spec, archive *from, const selection *wanted,
-                            selection_window window, export_choices *out, td_err *err)
+td_result export_scan_run(const export_spec *spec, archive *from, const selection *wanted,
+                          selection_window window, export_choices *out, td_err *err)
 {
-    survey_run *run = td_alloc_zero(1, sizeof *run);
+    scan_run *run = td_alloc_zero(1, sizeof *run);
     run->spec = spec;
     run->from = from;
     run->window = window;

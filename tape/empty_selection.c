@@ -1,4 +1,4 @@
-#include "tape/nothing.h"
+#include "tape/empty_selection.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 enum { HINT_NAMES_BYTES = 180 };
 
-static const char NOTHING[] = "no frame in the archive matches the selection";
+static const char EMPTY[] = "no frame in the archive matches the selection";
 
 /* ---- names that are like a glob ---- */
 
@@ -54,9 +54,9 @@ static int find_name(const read_plan *plan, const selection *wanted, name_kind k
         }
         for (size_t k = 0; k < index->channel_count; k++) {
             const channel_info *info = &index->channels[k].info;
-            if (selection_ask(&with, info) == SELECTION_YES)
+            if (selection_match(&with, info) == SELECTION_YES)
                 return 1;
-            if (selection_ask(&before, info) != SELECTION_YES)
+            if (selection_match(&before, info) != SELECTION_YES)
                 continue;
             suggest_offer(nearest, kind == NAME_SYMBOL ? info->symbol : info->topic);
             if (kind == NAME_TOPIC)
@@ -75,7 +75,7 @@ static td_result check_names(const read_plan *plan, const selection *wanted, td_
     for (name_kind kind = NAME_FEED; kind < NAME_KINDS; kind++) {
         if (globs_of(wanted, kind)->count == 0 || find_name(plan, wanted, kind, &nearest))
             continue;
-        td_err_set(err, TD_E_NOTFOUND, "%s: it has no such feed, topic or symbol", NOTHING);
+        td_err_set(err, TD_E_NOTFOUND, "%s: it has no such feed, topic or symbol", EMPTY);
         suggest_format(&nearest, names, sizeof names);
         td_err_hint(err, "no %s '%s': %s%s'tapedeck info' lists feeds, topics and symbols",
                     KINDS[kind], globs_of(wanted, kind)->items[0], names,
@@ -108,13 +108,13 @@ static td_result explain_time(archive_view *from, const read_plan *plan, const s
     if (feed != NULL)
         archive_feed_range(from, feed, &first_ns, &last_ns);
     if (last_ns == 0 || !(wanted->has_from || wanted->has_to)) {
-        td_err_set(err, TD_E_NOTFOUND, "%s: it has no such feed, topic or symbol", NOTHING);
+        td_err_set(err, TD_E_NOTFOUND, "%s: it has no such feed, topic or symbol", EMPTY);
         td_err_hint(err, "'tapedeck info' lists feeds, topics and symbols");
         return TD_E_NOTFOUND;
     }
     td_time_format(first_ns, first);
     td_time_format(last_ns, last);
-    td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", NOTHING);
+    td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", EMPTY);
     td_err_hint(err, "feed %s has frames from %s to %s%s", feed, first, last,
                 is_only ? "" : "; 'tapedeck info' lists the others");
     return TD_E_NOTFOUND;
@@ -139,7 +139,7 @@ static td_result explain(archive *from, const selection *wanted, int with_time, 
     return rc;
 }
 
-td_result selection_nothing(archive *from, const selection *wanted, td_err *err)
+td_result selection_why_empty(archive *from, const selection *wanted, td_err *err)
 {
     return explain(from, wanted, 1, err);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "export/export_survey.h"
+#include "export/export_scan.h"
 #include "tests/testing/tape_fixture.h"
 
 /* The midnight after TAPE_FIXTURE_NS, as tests count times. */
@@ -45,13 +45,13 @@ static int tear_down(void **state)
 }
 
 /* Survey from_ns <= time < to_ns. */
-static td_result survey(fixture *f, uint64_t from_ns, uint64_t to_ns)
+static td_result scan(fixture *f, uint64_t from_ns, uint64_t to_ns)
 {
     const selection all = {0};
     const selection_window window = {TAPE_FIXTURE_NS + from_ns, TAPE_FIXTURE_NS + to_ns};
     export_choices_fini(&f->found);
-    return export_survey_run(&f->spec, tape_fixture_archive(&f->tape), &all, window, &f->found,
-                             &f->err);
+    return export_scan_run(&f->spec, tape_fixture_archive(&f->tape), &all, window, &f->found,
+                           &f->err);
 }
 
 static tape_segment *open_feed(fixture *f, const char *feed, uint64_t first_ns)
@@ -95,7 +95,7 @@ static void test_cut_chunks(void **state)
     put_trade(one, "B", 4, 500);
     tape_segment_finish(one);
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        assert_int_equal(survey(f, CASES[i].from_ns, CASES[i].to_ns), TD_OK);
+        assert_int_equal(scan(f, CASES[i].from_ns, CASES[i].to_ns), TD_OK);
         assert_int_equal(f->found.count, CASES[i].topic != NULL);
         if (CASES[i].topic != NULL)
             assert_string_equal(f->found.items[0].row->name, CASES[i].topic);
@@ -116,10 +116,10 @@ static void test_frames_are_not_read(void **state)
     (void)snprintf(path, sizeof path, "%s.open", tape_segment_path(one));
     tape_fixture_damage(path, chunk.offset + chunk.chunk_bytes / 2);
     tape_segment_finish(one);
-    assert_int_equal(survey(f, 0, MIDNIGHT), TD_OK);
+    assert_int_equal(scan(f, 0, MIDNIGHT), TD_OK);
     assert_int_equal(f->found.count, 1);
     assert_string_equal(f->found.items[0].row->name, "orderBookL2_25");
-    assert_int_equal(survey(f, 0, 200), TD_OK);
+    assert_int_equal(scan(f, 0, 200), TD_OK);
     assert_int_equal(f->found.count, 0);
 }
 

@@ -16,7 +16,7 @@
 enum { NAMES_SHOWN_MAX = 6, WORDS_BYTES = 200 };
 
 /* Reads what was written to memory into out, one line. */
-static void take_words(BIO *memory, char out[WORDS_BYTES])
+static void read_words(BIO *memory, char out[WORDS_BYTES])
 {
     int size = memory == NULL ? 0 : BIO_read(memory, out, WORDS_BYTES - 1);
     out[size > 0 ? size : 0] = '\0';
@@ -28,7 +28,7 @@ static void name_words(const X509_NAME *name, char out[WORDS_BYTES])
     BIO *memory = BIO_new(BIO_s_mem());
     if (memory != NULL)
         (void)X509_NAME_print_ex(memory, name, 0, XN_FLAG_ONELINE); /* else the text lacks it */
-    take_words(memory, out);
+    read_words(memory, out);
 }
 
 static void time_words(const ASN1_TIME *time, char out[WORDS_BYTES])
@@ -36,7 +36,7 @@ static void time_words(const ASN1_TIME *time, char out[WORDS_BYTES])
     BIO *memory = BIO_new(BIO_s_mem());
     if (memory != NULL)
         (void)ASN1_TIME_print(memory, time); /* else the text lacks it */
-    take_words(memory, out);
+    read_words(memory, out);
 }
 
 /* Appends one name of a certificate; names of other kinds are passed over. */
@@ -158,8 +158,8 @@ static int is_for_host(X509 *cert, const td_server_url *url)
     return X509_check_host(cert, url->host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
 }
 
-tls_verdict tls_judge(X509_STORE_CTX *store, int is_good, const td_server_url *url,
-                      const char *ca_file, tls_finding *finding)
+tls_verdict tls_verify(X509_STORE_CTX *store, int is_good, const td_server_url *url,
+                       const char *ca_file, tls_finding *finding)
 {
     if (!is_good) {
         explain_refused(store, url, ca_file, finding);

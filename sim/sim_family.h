@@ -7,8 +7,8 @@
  * every few events or milliseconds, in their state at that time; and the account's events. So
  * sequences rise strictly in each topic, and no frame is ahead of the trades before it. One
  * thread. */
-#ifndef TD_SIM_VENUE_H
-#define TD_SIM_VENUE_H
+#ifndef TD_SIM_SIM_FAMILY_H
+#define TD_SIM_SIM_FAMILY_H
 
 #include <stdint.h>
 
@@ -18,68 +18,68 @@
 #include "sim/value.h"
 #include "sim/window.h"
 
-typedef struct venue venue;
+typedef struct sim_family sim_family;
 
 enum {
-    VENUE_SYMBOL_STREAMS_MAX = 64, /* streams that show one symbol's events */
-    VENUE_FRAME_BYTES_MAX = 1 << 20,
+    SIM_SYMBOL_STREAMS_MAX = 64, /* streams that show one symbol's events */
+    SIM_FRAME_BYTES_MAX = 1 << 20,
 };
 
-typedef struct venue_options {
+typedef struct sim_family_options {
     const catalog_row *row; /* the family */
     uint32_t symbol_count;  /* 1 to INSTRUMENTS_MAX */
     uint64_t seed;
     uint64_t start_ns; /* exchange time of the first books */
-} venue_options;
+} sim_family_options;
 
 /* One topic of one symbol, coin or family. Texts are valid until close. */
-typedef struct venue_stream {
+typedef struct sim_stream {
     const char *exchange_topic; /* "orderBookL2_25.BTCUSD" */
     const char *topic;          /* "orderBookL2_25" */
     const char *symbol;         /* or coin; empty if the topic has neither */
     const stream_row *row;
     uint8_t is_private; /* it is one of the account's */
-} venue_stream;
+} sim_stream;
 
 /* A data frame. bytes are valid until the next call. */
-typedef struct venue_frame {
+typedef struct sim_frame {
     uint32_t stream;
     int64_t seq; /* the matching event that the frame shows */
     int64_t u;   /* update number of the stream */
     uint64_t ts_ns;
     td_bytes bytes;
-} venue_frame;
+} sim_frame;
 
-venue *venue_open(const venue_options *options);
-void venue_close(venue *v);
+sim_family *sim_family_open(const sim_family_options *options);
+void sim_family_close(sim_family *v);
 
 /* Show a stream from now on: it was subscribed to. Before, it takes no frames. */
-void venue_want(venue *v, uint32_t stream);
+void sim_family_subscribe(sim_family *v, uint32_t stream);
 
 /* Advance the markets to the next frame, at exchange time ts_ns: at least 1,000 above that of
  * the frame before. Returns 0 if some events passed and none of them is shown. */
-int venue_next(venue *v, uint64_t ts_ns, venue_frame *out);
+int sim_family_next(sim_family *v, uint64_t ts_ns, sim_frame *out);
 
 /* The first frame of a new subscriber of a stream: the state that the next delta follows.
  * Returns 0 if the topic has no such frame. */
-int venue_snapshot(venue *v, uint32_t stream, venue_frame *out);
+int sim_family_snapshot(sim_family *v, uint32_t stream, sim_frame *out);
 
-uint32_t venue_stream_count(const venue *v);
-venue_stream venue_stream_at(const venue *v, uint32_t stream);
+uint32_t sim_family_stream_count(const sim_family *v);
+sim_stream sim_family_stream_at(const sim_family *v, uint32_t stream);
 
-/* The stream of an exchange topic, or venue_stream_count. */
-uint32_t venue_find(const venue *v, td_bytes exchange_topic);
+/* The stream of an exchange topic, or sim_family_stream_count. */
+uint32_t sim_family_find(const sim_family *v, td_bytes exchange_topic);
 
 /* ---- for the truth ---- */
 
 /* The levels of a book stream as last shown; NULL if it is no book. */
-const book_window *venue_book(const venue *v, uint32_t stream);
+const book_window *sim_family_book(const sim_family *v, uint32_t stream);
 
 /* The instrument of a stream. */
-const instrument *venue_instrument(const venue *v, uint32_t stream);
+const instrument *sim_family_instrument(const sim_family *v, uint32_t stream);
 
-/* The values of the index-th trade or candle of the last frame of venue_next;
+/* The values of the index-th trade or candle of the last frame of sim_family_next;
  * NULL: no more. Valid until the next call. */
-const sim_value *venue_item(venue *v, size_t index);
+const sim_value *sim_family_item(sim_family *v, size_t index);
 
 #endif

@@ -1,8 +1,8 @@
-/* sim/venue: what comes out of a running market is what the exchange would send, for every family
- * and topic of its tables. Checked with the schema's decoders and with book/ and its continuity
- * rules, which share no code with sim/: every frame decodes, no rule is broken, and the books that
- * are built from the frames have the SHA-1 that the engine says. */
-#include "sim/venue.h"
+/* sim/sim_family: what comes out of a running market is what the exchange would send, for every
+ * family and topic of its tables. Checked with the schema's decoders and with book/ and its
+ * continuity rules, which share no code with sim/: every frame decodes, no rule is broken, and the
+ * books that are built from the frames have the SHA-1 that the engine says. */
+#include "sim/sim_family.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 #include "sim/flow.h"
 #include "sim/truth.h"
 
-enum { SLOTS = 20000, SYMBOLS = 7, STREAMS_MAX = SYMBOLS * VENUE_SYMBOL_STREAMS_MAX };
+enum { SLOTS = 20000, SYMBOLS = 7, STREAMS_MAX = SYMBOLS * SIM_SYMBOL_STREAMS_MAX };
 
 static const uint64_t START_NS = 1795174069000000000u;
 
@@ -52,14 +52,14 @@ static void reader_fini(reader *r)
 }
 
 /* Decode a frame and let its stream's track judge it. */
-static void read_frame(reader *r, const venue *v, const venue_frame *frame)
+static void read_frame(reader *r, const sim_family *v, const sim_frame *frame)
 {
     classification what;
     message decoded;
     decode_error why;
     verdict found;
-    venue_stream stream = venue_stream_at(v, frame->stream);
-    static uint8_t padded[VENUE_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
+    sim_stream stream = sim_family_stream_at(v, frame->stream);
+    static uint8_t padded[SIM_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
     r->frames[frame->stream]++;
     memcpy(padded, frame->bytes.data, frame->bytes.size);
     td_bytes bytes = td_bytes_of(padded, frame->bytes.size);
@@ -89,66 +89,67 @@ static void read_frame(reader *r, const venue *v, const venue_frame *frame)
 }
 
 /* The book after a frame is the engine's. */
-static void check_book(reader *r, const venue *v, const venue_frame *frame)
+static void check_book(reader *r, const sim_family *v, const sim_frame *frame)
 {
     char engine[TD_SHA1_HEX_BYTES];
     char book_text[TD_SHA1_HEX_BYTES];
-    const book_window *shown = venue_book(v, frame->stream);
+    const book_window *shown = sim_family_book(v, frame->stream);
     if (shown == NULL || r->tracks[frame->stream] == NULL ||
         track_book(r->tracks[frame->stream]) == NULL || r->frames[frame->stream] % 20 != 0 ||
-        (venue_stream_at(v, frame->stream).row->flags & STREAM_NO_MARK) != 0)
+        (sim_family_stream_at(v, frame->stream).row->flags & STREAM_NO_MARK) != 0)
         return;
     const book *built = track_book(r->tracks[frame->stream]);
-    truth_levels_sha1(venue_instrument(v, frame->stream), shown, engine);
+    truth_levels_sha1(sim_family_instrument(v, frame->stream), shown, engine);
     book_levels_sha1(built, book_text);
     if (strcmp(engine, book_text) != 0)
-        fail_msg("%s: not the engine's book", venue_stream_at(v, frame->stream).exchange_topic);
+        fail_msg("%s: not the engine's book",
+                 sim_family_stream_at(v, frame->stream).exchange_topic);
     r->marks++;
 }
 
-static void read_snapshots(reader *r, venue *v)
+static void read_snapshots(reader *r, sim_family *v)
 {
-    venue_frame frame;
-    for (uint32_t i = 0; i < venue_stream_count(v); i++)
-        if (venue_snapshot(v, i, &frame))
+    sim_frame frame;
+    for (uint32_t i = 0; i < sim_family_stream_count(v); i++)
+        if (sim_family_snapshot(v, i, &frame))
             read_frame(r, v, &frame);
 }
 
-static venue *open_venue(const catalog_row *row, uint64_t seed)
+static sim_family *open_family(const catalog_row *row, uint64_t seed)
 {
-    venue *v = NULL;
-    const venue_options options = {.row = row,
-                                   .symbol_count = catalog_symbol_count(row, SYMBOLS),
-                                   .seed = seed,
-                                   .start_ns = START_NS};
-    v = venue_open(&options);
-    assert_true(venue_stream_count(v) <= STREAMS_MAX);
+    sim_family *v = NULL;
+    const sim_family_options options = {.row = row,
+                                        .symbol_count = catalog_symbol_count(row, SYMBOLS),
+                                        .seed = seed,
+                                        .start_ns = START_NS};
+    v = sim_family_open(&options);
+    assert_true(sim_family_stream_count(v) <= STREAMS_MAX);
     return v;
 }
 
-static void want_all(venue *v)
+static void want_all(sim_family *v)
 {
-    for (uint32_t i = 0; i < venue_stream_count(v); i++)
-        venue_want(v, i);
+    for (uint32_t i = 0; i < sim_family_stream_count(v); i++)
+        sim_family_subscribe(v, i);
 }
 
-static void run_slots(reader *r, venue *v, uint64_t from, uint64_t to)
+static void run_slots(reader *r, sim_family *v, uint64_t from, uint64_t to)
 {
-    venue_frame frame;
+    sim_frame frame;
     for (uint64_t i = from; i < to; i++) {
-        if (!venue_next(v, START_NS + i * SLOT_NS, &frame))
+        if (!sim_family_next(v, START_NS + i * SLOT_NS, &frame))
             continue;
         read_frame(r, v, &frame);
         check_book(r, v, &frame);
     }
 }
 
-static uint64_t frames_of_row(const reader *r, const venue *v, const stream_row *row)
+static uint64_t frames_of_row(const reader *r, const sim_family *v, const stream_row *row)
 {
     uint64_t count = 0;
     uint32_t streams = 0;
-    for (uint32_t i = 0; i < venue_stream_count(v); i++) {
-        if (venue_stream_at(v, i).row != row)
+    for (uint32_t i = 0; i < sim_family_stream_count(v); i++) {
+        if (sim_family_stream_at(v, i).row != row)
             continue;
         streams++;
         count += r->frames[i];
@@ -159,7 +160,7 @@ static uint64_t frames_of_row(const reader *r, const venue *v, const stream_row 
 static void check_family(const catalog_row *row)
 {
     static reader r;
-    venue *v = open_venue(row, 42);
+    sim_family *v = open_family(row, 42);
     want_all(v);
     reader_init(&r, row->family);
     read_snapshots(&r, v);
@@ -167,15 +168,15 @@ static void check_family(const catalog_row *row)
     for (size_t i = 0; row->streams != NULL && i < row->streams->count; i++)
         if (frames_of_row(&r, v, &row->streams->rows[i]) == 0)
             fail_msg("%s: nothing came of %s", row->family, row->streams->rows[i].topic);
-    for (uint32_t i = 0; i < venue_stream_count(v); i++) {
-        venue_stream of = venue_stream_at(v, i);
+    for (uint32_t i = 0; i < sim_family_stream_count(v); i++) {
+        sim_stream of = sim_family_stream_at(v, i);
         if (of.is_private && r.frames[i] == 0)
             fail_msg("%s: %s", row->family, of.exchange_topic);
     }
-    print_message("  %s: %u streams, %llu book marks\n", row->family, venue_stream_count(v),
+    print_message("  %s: %u streams, %llu book marks\n", row->family, sim_family_stream_count(v),
                   (unsigned long long)r.marks);
     reader_fini(&r);
-    venue_close(v);
+    sim_family_close(v);
 }
 
 static void test_families(void **state)
@@ -195,30 +196,30 @@ static void test_late_subscriber(void **state)
     static const char *const FAMILIES[] = {"inverse", "v5-linear", "v5-spot", "spot-v1"};
     for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++) {
         static reader r;
-        venue_frame frame;
-        venue *v = open_venue(catalog_find(FAMILIES[i]), 5);
+        sim_frame frame;
+        sim_family *v = open_family(catalog_find(FAMILIES[i]), 5);
         want_all(v);
         reader_init(&r, FAMILIES[i]);
         for (uint64_t k = 1; k <= 5000; k++)
-            (void)venue_next(v, START_NS + k * SLOT_NS, &frame);
+            (void)sim_family_next(v, START_NS + k * SLOT_NS, &frame);
         read_snapshots(&r, v);
         run_slots(&r, v, 5001, 10000);
         reader_fini(&r);
-        venue_close(v);
+        sim_family_close(v);
     }
 }
 
 /* Frames of a seed, public and private, as one number. */
 static uint64_t digest_of(const catalog_row *row, uint64_t seed)
 {
-    venue_frame frame;
-    venue *v = open_venue(row, seed);
+    sim_frame frame;
+    sim_family *v = open_family(row, seed);
     uint64_t digest = 0;
     want_all(v);
     for (uint64_t i = 1; i <= 2000; i++)
-        if (venue_next(v, START_NS + i * SLOT_NS, &frame))
+        if (sim_family_next(v, START_NS + i * SLOT_NS, &frame))
             digest = digest * 31 + td_xxh64(frame.bytes.data, frame.bytes.size);
-    venue_close(v);
+    sim_family_close(v);
     return digest;
 }
 
@@ -239,31 +240,31 @@ static void test_seed(void **state)
 static void test_wanted(void **state)
 {
     (void)state; /* none */
-    venue *v = open_venue(catalog_find("v5-linear"), 9);
-    venue_frame frame;
+    sim_family *v = open_family(catalog_find("v5-linear"), 9);
+    sim_frame frame;
     static reader r;
-    assert_int_equal(venue_next(v, START_NS + SLOT_NS, &frame), 0);
-    uint32_t trades = venue_find(v, td_bytes_str("publicTrade.BTCUSDT"));
-    assert_true(trades < venue_stream_count(v));
-    assert_int_equal(venue_find(v, td_bytes_str("publicTrade")), venue_stream_count(v));
-    venue_want(v, trades);
+    assert_int_equal(sim_family_next(v, START_NS + SLOT_NS, &frame), 0);
+    uint32_t trades = sim_family_find(v, td_bytes_str("publicTrade.BTCUSDT"));
+    assert_true(trades < sim_family_stream_count(v));
+    assert_int_equal(sim_family_find(v, td_bytes_str("publicTrade")), sim_family_stream_count(v));
+    sim_family_subscribe(v, trades);
     for (uint64_t i = 2; i < 4000; i++)
-        if (venue_next(v, START_NS + i * SLOT_NS, &frame))
+        if (sim_family_next(v, START_NS + i * SLOT_NS, &frame))
             assert_int_equal(frame.stream, trades);
     reader_init(&r, "v5-linear");
-    uint32_t minute = venue_find(v, td_bytes_str("kline.1.BTCUSDT"));
-    uint32_t shown = venue_find(v, td_bytes_str("orderbook.50.BTCUSDT"));
-    venue_want(v, minute);
-    venue_want(v, shown);
-    assert_int_equal(venue_snapshot(v, minute, &frame), 1);
+    uint32_t minute = sim_family_find(v, td_bytes_str("kline.1.BTCUSDT"));
+    uint32_t shown = sim_family_find(v, td_bytes_str("orderbook.50.BTCUSDT"));
+    sim_family_subscribe(v, minute);
+    sim_family_subscribe(v, shown);
+    assert_int_equal(sim_family_snapshot(v, minute, &frame), 1);
     read_frame(&r, v, &frame);
-    assert_int_equal(venue_snapshot(v, shown, &frame), 1);
+    assert_int_equal(sim_family_snapshot(v, shown, &frame), 1);
     read_frame(&r, v, &frame);
     run_slots(&r, v, 4000, 8000);
     assert_true(r.frames[minute] > 10);
     assert_true(r.marks > 10);
     reader_fini(&r);
-    venue_close(v);
+    sim_family_close(v);
 }
 
 /* The id of the last trade in a frame. */
@@ -286,25 +287,25 @@ static void test_old_first_trade(void **state)
         int has_first;
     } ROWS[] = {{"linear", "trade.BTCUSDT", 1}, {"inverse", "trade.BTCUSD", 0}};
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        venue *v = open_venue(catalog_find(ROWS[i].family), 9);
-        venue_frame frame;
+        sim_family *v = open_family(catalog_find(ROWS[i].family), 9);
+        sim_frame frame;
         char first[64];
         char next[64];
-        uint32_t trades = venue_find(v, td_bytes_str(ROWS[i].topic));
+        uint32_t trades = sim_family_find(v, td_bytes_str(ROWS[i].topic));
         for (uint64_t n = 1; n < 2000; n++)
-            (void)venue_next(v, START_NS + n * SLOT_NS, &frame);
-        venue_want(v, trades);
-        assert_int_equal(venue_snapshot(v, trades, &frame), ROWS[i].has_first);
+            (void)sim_family_next(v, START_NS + n * SLOT_NS, &frame);
+        sim_family_subscribe(v, trades);
+        assert_int_equal(sim_family_snapshot(v, trades, &frame), ROWS[i].has_first);
         if (ROWS[i].has_first) {
             last_trade_id(frame.bytes, first);
             assert_int_equal(strlen(first), 36);
             uint64_t slot = 2000;
-            while (!venue_next(v, START_NS + slot * SLOT_NS, &frame))
+            while (!sim_family_next(v, START_NS + slot * SLOT_NS, &frame))
                 slot++;
             last_trade_id(frame.bytes, next);
             assert_string_not_equal(next, first); /* it is not sent again */
         }
-        venue_close(v);
+        sim_family_close(v);
     }
 }
 

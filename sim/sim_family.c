@@ -1,4 +1,4 @@
-#include "sim/venue.h"
+#include "sim/sim_family.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,33 +49,33 @@ typedef struct stream {
     uint8_t is_wanted;   /* a client has subscribed */
 } stream;
 
-typedef struct venue_member {
+typedef struct family_member {
     sim_symbol symbol;
-    uint32_t streams[VENUE_SYMBOL_STREAMS_MAX];
+    uint32_t streams[SIM_SYMBOL_STREAMS_MAX];
     uint32_t stream_count;
-} venue_member;
+} family_member;
 
 /* The source of a frame's list items. */
 typedef struct list_source {
     const stream *of;
     const sim_symbol *symbol;
-    size_t at; /* next of the venue's changes to examine */
+    size_t at; /* next of the family's changes to examine */
     const candle *candle;
     const sim_trade *trades;
     size_t trade_count;
     char id[SYMBOL_ID_BYTES];
 } list_source;
 
-struct venue {
-    venue_options options;
+struct sim_family {
+    sim_family_options options;
     td_random random; /* draws symbols, times and ids */
-    venue_member *members;
+    family_member *members;
     stream *streams;
     uint32_t stream_count;
     slot_table by_name; /* of streams */
     compiled_row *rows; /* the public ones, then the account's */
     size_t row_count;
-    venue_member *present;  /* the member whose event is being shown */
+    family_member *present; /* the member whose event is being shown */
     uint64_t to_show;       /* bits of the positions in present->streams */
     int64_t next_number;    /* of trades */
     size_t next_trade;      /* of the event: the next trade of a stream with a frame for each */
@@ -108,7 +108,7 @@ static int is_listed(const window_change *change, sim_list_id which)
                                                         : CHANGE_INSERT);
 }
 
-static int next_level(venue *v, sim_list_id which, sim_value *values)
+static int next_level(sim_family *v, sim_list_id which, sim_value *values)
 {
     const instrument *traded = &v->items.symbol->traded;
     while (v->items.at < v->changes.count) {
@@ -157,7 +157,7 @@ static int next_candle(const list_source *list, size_t index, sim_value *values)
 
 static int next_item(void *user, sim_list_id which, size_t index, sim_value *values)
 {
-    venue *v = user;
+    sim_family *v = user;
     if (index == 0)
         v->items.at = 0;
     if (which == SIM_LIST_TRADES)
@@ -170,7 +170,7 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
 /* ---- frames ---- */
 
 /* Set the values of the whole frame. */
-static void set_frame(venue *v, const stream *of, const sim_symbol *s, const char *type)
+static void set_frame(sim_family *v, const stream *of, const sim_symbol *s, const char *type)
 {
     sim_value *values = v->values;
     symbol_set_names(s, values);
@@ -188,12 +188,12 @@ static void set_frame(venue *v, const stream *of, const sim_symbol *s, const cha
     values[SIM_UUID] = sim_text(v->frame_id);
 }
 
-static void set_items(venue *v, const stream *of, const sim_symbol *s)
+static void set_items(sim_family *v, const stream *of, const sim_symbol *s)
 {
     v->items = (list_source){.of = of, .symbol = s};
 }
 
-static int render(venue *v, const template *text, const sim_value *shown)
+static int render(sim_family *v, const template *text, const sim_value *shown)
 {
     const template_source source = {
         .values = v->values, .shown = shown, .next_item = next_item, .user = v};
@@ -202,7 +202,7 @@ static int render(venue *v, const template *text, const sim_value *shown)
 }
 
 /* Render the stream's next frame: its delta, if the row has one. */
-static int put_frame(venue *v, const stream *of, const sim_symbol *s)
+static int put_frame(sim_family *v, const stream *of, const sim_symbol *s)
 {
     int is_delta = of->text->delta != NULL;
     set_frame(v, of, s, is_delta ? "delta" : "snapshot");
@@ -210,17 +210,17 @@ static int put_frame(venue *v, const stream *of, const sim_symbol *s)
 }
 
 /* Make all levels of a book the changes: its snapshot. */
-static void list_window(venue *v, const stream *of)
+static void list_window(sim_family *v, const stream *of)
 {
     v->scratch->depth = of->window->depth;
     v->scratch->counts[MARKET_BUY] = v->scratch->counts[MARKET_SELL] = 0;
     window_compare(v->scratch, of->window, &v->changes);
 }
 
-static void take_window(const stream *of, const sim_symbol *s, book_window *window)
+static void fill_window(const stream *of, const sim_symbol *s, book_window *window)
 {
     window->depth = of->row->depth;
-    window_take(window, &s->traded, s->market);
+    window_fill(window, &s->traded, s->market);
 }
 
 /* Set the event and times of the stream's next frame. */
@@ -231,11 +231,11 @@ static void advance(stream *of, const sim_symbol *s, uint64_t ts_ns)
     of->cts_ns = s->event_ns;
 }
 
-static int show_book(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_book(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     if ((of->row->flags & STREAM_MS) != 0 && ts_ns / TD_NS_PER_MS == of->ts_ns / TD_NS_PER_MS)
         return 0; /* wait for the next due event */
-    take_window(of, s, v->scratch);
+    fill_window(of, s, v->scratch);
     window_compare(of->window, v->scratch, &v->changes);
     if (v->changes.count == 0)
         return 0;
@@ -249,7 +249,7 @@ static int show_book(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
     return 1;
 }
 
-static int show_trades(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_trades(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     int is_each = of->row->kind == STREAM_TRADE_EACH;
     size_t first = is_each ? v->next_trade - 1 : 0;
@@ -264,7 +264,7 @@ static int show_trades(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns
 }
 
 /* Show a ticker if any of its values changed; a delta has only the changed ones. */
-static int show_ticker(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_ticker(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     int i = SIM_TICKER_FIRST;
     while (i <= SIM_TICKER_LAST && of->shown[i].n == s->values[i].n)
@@ -280,7 +280,7 @@ static int show_ticker(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns
 }
 
 /* The final state of the candle that was shown last, then the current one. */
-static int show_candle(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_candle(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     const candle_pair *pair = &of->candles;
     int is_over = of->candle.start_ns == pair->closed.start_ns && !of->candle.is_closed;
@@ -296,7 +296,7 @@ static int show_candle(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns
 }
 
 /* Make the frame of a due stream about the present event. */
-static int show(venue *v, stream *of, uint64_t ts_ns)
+static int show(sim_family *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->present->symbol;
     stream_kind kind = of->row->kind;
@@ -319,7 +319,7 @@ static int show(venue *v, stream *of, uint64_t ts_ns)
 
 /* Make the frame of an account's stream about v->event. Returns 0 if the stream does not show
  * it. */
-static int show_account(venue *v, stream *of, uint64_t ts_ns)
+static int show_account(sim_family *v, stream *of, uint64_t ts_ns)
 {
     const account_event *event = v->event;
     const sim_symbol *s = &v->members[event->symbol].symbol;
@@ -336,7 +336,7 @@ static int show_account(venue *v, stream *of, uint64_t ts_ns)
 
 /* ---- first frames of subscribers ---- */
 
-static int show_state(venue *v, const stream *of)
+static int show_state(sim_family *v, const stream *of)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
     set_items(v, of, s);
@@ -355,20 +355,20 @@ static int show_state(venue *v, const stream *of)
 }
 
 /* Treat the present state as shown: the state before the first frame. */
-static void set_shown(venue *v, stream *of, uint64_t ts_ns)
+static void set_shown(sim_family *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
     advance(of, s, ts_ns);
     of->u = of->text->is_private ? 1 : 1000 + market_seq(s->market) % 100000;
     if (of->window != NULL)
-        take_window(of, s, of->window);
+        fill_window(of, s, of->window);
     if (of->shown != NULL)
         memcpy(of->shown, s->values, SIM_COUNT * sizeof *of->shown);
     of->candle = of->candles.now;
     of->last = s->last; /* a trade of the present event is not shown any more */
 }
 
-void venue_want(venue *v, uint32_t index)
+void sim_family_subscribe(sim_family *v, uint32_t index)
 {
     TD_ASSERT(index < v->stream_count);
     stream *of = &v->streams[index];
@@ -378,16 +378,16 @@ void venue_want(venue *v, uint32_t index)
     set_shown(v, of, v->members[of->first].symbol.event_ns);
 }
 
-static void fill_frame(const venue *v, const stream *of, venue_frame *out)
+static void fill_frame(const sim_family *v, const stream *of, sim_frame *out)
 {
-    *out = (venue_frame){.stream = (uint32_t)(of - v->streams),
-                         .seq = of->seq,
-                         .u = of->u,
-                         .ts_ns = of->ts_ns,
-                         .bytes = td_buf_view(&v->text)};
+    *out = (sim_frame){.stream = (uint32_t)(of - v->streams),
+                       .seq = of->seq,
+                       .u = of->u,
+                       .ts_ns = of->ts_ns,
+                       .bytes = td_buf_view(&v->text)};
 }
 
-int venue_snapshot(venue *v, uint32_t index, venue_frame *out)
+int sim_family_snapshot(sim_family *v, uint32_t index, sim_frame *out)
 {
     TD_ASSERT(index < v->stream_count);
     const stream *of = &v->streams[index];
@@ -400,7 +400,7 @@ int venue_snapshot(venue *v, uint32_t index, venue_frame *out)
 /* ---- events ---- */
 
 /* 1 if a stream is due after this event. */
-static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int is_due(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     /* Long candles are sent rarely, a finished one at once. */
     enum { MINUTE_EVERY_MS = 1000, LONGER_EVERY_MS = 30000 };
@@ -438,12 +438,12 @@ static void update_candle(stream *of, const sim_symbol *s)
 }
 
 /* Make one event in one market, and mark the streams that show it. */
-static void step(venue *v, uint64_t ts_ns)
+static void step(sim_family *v, uint64_t ts_ns)
 {
     uint64_t first = td_random_below(&v->random, v->options.symbol_count);
     uint64_t second = td_random_below(&v->random, v->options.symbol_count);
     uint32_t index = (uint32_t)(first < second ? first : second); /* the first symbols trade most */
-    venue_member *member = &v->members[index];
+    family_member *member = &v->members[index];
     sim_symbol *s = &member->symbol;
     if (index >= v->account_symbols || !account_act(v->account, index, s))
         flow_step(&s->flow, s->market);
@@ -462,7 +462,7 @@ static void step(venue *v, uint64_t ts_ns)
 }
 
 /* The next frame about the present event. Returns 0 if absent. */
-static int next_public(venue *v, uint64_t ts_ns, venue_frame *out)
+static int next_public(sim_family *v, uint64_t ts_ns, sim_frame *out)
 {
     while (v->to_show != 0) {
         TD_ASSERT(v->present != NULL);
@@ -480,7 +480,7 @@ static int next_public(venue *v, uint64_t ts_ns, venue_frame *out)
 }
 
 /* The next frame about the account's events. Returns 0 if absent. */
-static int next_private(venue *v, uint64_t ts_ns, venue_frame *out)
+static int next_private(sim_family *v, uint64_t ts_ns, sim_frame *out)
 {
     if (v->account == NULL)
         return 0;
@@ -498,7 +498,7 @@ static int next_private(venue *v, uint64_t ts_ns, venue_frame *out)
     return 0;
 }
 
-int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
+int sim_family_next(sim_family *v, uint64_t ts_ns, sim_frame *out)
 {
     for (unsigned events = 0;; events++) {
         if (next_public(v, ts_ns, out) || next_private(v, ts_ns, out))
@@ -535,7 +535,7 @@ static int format_name(const stream_row *row, const instrument *traded, char out
 }
 
 /* Allocate what a stream shows, and set it to the symbol's present state. */
-static void open_shown(venue *v, stream *made, const sim_symbol *s)
+static void open_shown(sim_family *v, stream *made, const sim_symbol *s)
 {
     const stream_row *row = made->row;
     if (row->kind == STREAM_BOOK)
@@ -548,15 +548,15 @@ static void open_shown(venue *v, stream *made, const sim_symbol *s)
 }
 
 /* Add the stream of a row for a symbol, unless it exists. */
-static void add_stream(venue *v, const compiled_row *text, uint32_t member)
+static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
 {
     char name[STREAM_NAME_BYTES];
-    venue_member *of = &v->members[member];
+    family_member *of = &v->members[member];
     int n = format_name(text->row, &of->symbol.traded, name);
     TD_ASSERT(n > 0);
     TD_ASSERT(n < STREAM_NAME_BYTES);
-    uint32_t at = venue_find(v, td_bytes_of(name, (size_t)n));
-    TD_ASSERT(of->stream_count < VENUE_SYMBOL_STREAMS_MAX);
+    uint32_t at = sim_family_find(v, td_bytes_of(name, (size_t)n));
+    TD_ASSERT(of->stream_count < SIM_SYMBOL_STREAMS_MAX);
     of->streams[of->stream_count++] = at;
     if (at < v->stream_count)
         return;
@@ -570,7 +570,7 @@ static void add_stream(venue *v, const compiled_row *text, uint32_t member)
     open_shown(v, made, &of->symbol);
 }
 
-static void open_member(venue *v, uint32_t index)
+static void open_member(sim_family *v, uint32_t index)
 {
     sim_symbol *s = &v->members[index].symbol;
     instrument traded = catalog_instrument(v->options.row, index);
@@ -580,7 +580,7 @@ static void open_member(venue *v, uint32_t index)
             add_stream(v, &v->rows[i], index);
 }
 
-static void add_rows(venue *v, const stream_table *table, int is_private)
+static void add_rows(sim_family *v, const stream_table *table, int is_private)
 {
     for (size_t i = 0; table != NULL && i < table->count; i++) {
         const stream_row *row = &table->rows[i];
@@ -593,19 +593,19 @@ static void add_rows(venue *v, const stream_table *table, int is_private)
     }
 }
 
-venue *venue_open(const venue_options *options)
+sim_family *sim_family_open(const sim_family_options *options)
 {
     const catalog_row *row = options->row;
     uint32_t symbols = options->symbol_count;
     TD_ASSERT(symbols > 0);
     TD_ASSERT(symbols <= INSTRUMENTS_MAX);
-    venue *v = td_alloc_zero(1, sizeof *v);
+    sim_family *v = td_alloc_zero(1, sizeof *v);
     v->options = *options;
     v->next_number = 2290000000000000000 + (int64_t)(options->start_ns / TD_NS_PER_S % 1000000007);
     td_random_init(&v->random, options->seed);
     v->members = td_alloc_zero(symbols, sizeof *v->members);
-    v->streams = td_alloc_zero((size_t)symbols * VENUE_SYMBOL_STREAMS_MAX, sizeof *v->streams);
-    td_buf_init(&v->text, VENUE_FRAME_BYTES_MAX);
+    v->streams = td_alloc_zero((size_t)symbols * SIM_SYMBOL_STREAMS_MAX, sizeof *v->streams);
+    td_buf_init(&v->text, SIM_FRAME_BYTES_MAX);
     v->scratch = window_open(WINDOW_DEPTH_MAX);
     add_rows(v, row->streams, 0);
     add_rows(v, row->account, 1);
@@ -619,7 +619,7 @@ venue *venue_open(const venue_options *options)
     return v;
 }
 
-void venue_close(venue *v)
+void sim_family_close(sim_family *v)
 {
     if (v == NULL)
         return;
@@ -645,25 +645,25 @@ void venue_close(venue *v)
 
 /* ---- reading ---- */
 
-uint32_t venue_stream_count(const venue *v)
+uint32_t sim_family_stream_count(const sim_family *v)
 {
     return v->stream_count;
 }
 
-venue_stream venue_stream_at(const venue *v, uint32_t index)
+sim_stream sim_family_stream_at(const sim_family *v, uint32_t index)
 {
     TD_ASSERT(index < v->stream_count);
     const stream *of = &v->streams[index];
     size_t size = strlen(of->row->topic);
     int is_whole = of->row->scope == SCOPE_COIN_EXPIRY || of->row->scope == SCOPE_SYMBOL_MINUTE;
-    return (venue_stream){.exchange_topic = of->name,
-                          .topic = is_whole ? of->name : of->row->topic,
-                          .symbol = is_whole ? "" : of->name + size + (of->name[size] == '.'),
-                          .row = of->row,
-                          .is_private = of->text->is_private};
+    return (sim_stream){.exchange_topic = of->name,
+                        .topic = is_whole ? of->name : of->row->topic,
+                        .symbol = is_whole ? "" : of->name + size + (of->name[size] == '.'),
+                        .row = of->row,
+                        .is_private = of->text->is_private};
 }
 
-uint32_t venue_find(const venue *v, td_bytes exchange_topic)
+uint32_t sim_family_find(const sim_family *v, td_bytes exchange_topic)
 {
     slot_probe at = slot_probe_of(td_xxh64(exchange_topic.data, exchange_topic.size));
     while (slot_table_next(&v->by_name, &at))
@@ -672,19 +672,19 @@ uint32_t venue_find(const venue *v, td_bytes exchange_topic)
     return v->stream_count;
 }
 
-const book_window *venue_book(const venue *v, uint32_t index)
+const book_window *sim_family_book(const sim_family *v, uint32_t index)
 {
     TD_ASSERT(index < v->stream_count);
     return v->streams[index].window;
 }
 
-const instrument *venue_instrument(const venue *v, uint32_t index)
+const instrument *sim_family_instrument(const sim_family *v, uint32_t index)
 {
     TD_ASSERT(index < v->stream_count);
     return &v->members[v->streams[index].first].symbol.traded;
 }
 
-const sim_value *venue_item(venue *v, size_t index)
+const sim_value *sim_family_item(sim_family *v, size_t index)
 {
     stream_kind kind = v->items.of->row->kind;
     int is_there = 0;
