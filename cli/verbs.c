@@ -29,7 +29,16 @@ static void print_verbs(const verb_table *table, FILE *out)
     fprintf(out, "usage: %s VERB [OPTION]...\n%s\n\nVerbs\n", table->program, table->summary);
     for (size_t i = 0; i < table->row_count; i++)
         fprintf(out, "  %-14s%s\n", table->rows[i].name, table->rows[i].summary);
-    fprintf(out, "\n'%s VERB --help' shows a verb's options and an example.\n", table->program);
+    fprintf(out,
+            "\nExit status\n"
+            "  0   done\n"
+            "  1   done, but something differs or is incomplete\n"
+            "  2   the command line or a configuration is wrong\n"
+            "  3   recorded data is damaged or lost\n"
+            "  4   it could not be done: a file, the network, a full disk, a stop\n"
+            "  %d  an error in the program: the message says where; please report it\n"
+            "\n'%s VERB --help' shows a verb's options and what its statuses mean.\n",
+            EXIT_CODE_FAULT, table->program);
 }
 
 static exit_code refuse_verb(const verb_table *table, const verb_context *context, const char *name)
