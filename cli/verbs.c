@@ -37,7 +37,7 @@ static void print_verbs(const verb_table *table, FILE *out)
             "  3   recorded data is damaged or lost\n"
             "  4   it could not be done: a file, the network, a full disk, a stop\n"
             "  %d  an error in the program: the message says where; please report it\n"
-            "\n'%s VERB --help' shows a verb's options and what its statuses mean.\n",
+            "\n'%s VERB --help' shows the options and statuses of a verb.\n",
             EXIT_CODE_FAULT, table->program);
 }
 

@@ -140,11 +140,14 @@ export async function compareTruth(t, archive, truth, { compare = path.resolve(f
   return JSON.parse((await run(t, compare, ["--json", archive, truth], options)).stdout);
 }
 
-/** The verbs that --help lists, each with its summary. */
-export async function verbs(t) {
-  const { stdout } = await tapedeck(t, ["--help"]);
-  return new Map(stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => /^  (\S+) +(.*)$/.exec(l).slice(1)));
+/** The verbs that a help lists, each with its summary; none if it has options. */
+function listedVerbs(help) {
+  const list = /^Verbs\n((?:  \S.*\n)+)/m.exec(help)?.[1] ?? "";
+  return new Map([...list.matchAll(/^  (\S+) +(.*)$/gm)].map(([, name, summary]) => [name, summary]));
 }
+
+/** The verbs, each with its summary. */
+export const verbs = async (t) => listedVerbs((await tapedeck(t, ["--help"])).stdout);
 
 /** The commands: verbs, and in place of a verb with verbs of its own those ("regress save"), each with its summary. */
 export async function commands(t) {
@@ -157,12 +160,8 @@ export async function commands(t) {
   return found;
 }
 
-/** The verbs of a verb's own, each with its summary; none if it has options. */
-export async function verbsBelow(t, verb) {
-  const { stdout } = await tapedeck(t, [verb, "--help"]);
-  const list = /^Verbs\n((?:  \S.*\n)+)/m.exec(stdout)?.[1] ?? "";
-  return new Map([...list.matchAll(/^  (\S+) +(.*)$/gm)].map(([, name, summary]) => [name, summary]));
-}
+/** The verbs of a verb's own. */
+export const verbsBelow = async (t, verb) => listedVerbs((await tapedeck(t, [verb, "--help"])).stdout);
 
 /** The commands that need only an archive and end by themselves, each with what it needs besides: [words, arguments]. */
 export async function archiveVerbs(t) {
