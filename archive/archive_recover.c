@@ -79,7 +79,16 @@ static int is_crash(const work *w)
     return 0;
 }
 
-/* Journal the gaps of crashed sessions. */
+static size_t unreadable_count(const archive_listing *listing)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < listing->unexpected_count; i++)
+        count += listing->unexpected[i].is_unreadable;
+    return count;
+}
+
+/* Journal the gaps of crashed sessions. A segment that cannot be listed now would have none, and
+ * would be finished all the same. */
 static td_result open_gaps(work *w, td_err *err)
 {
     archive_view *view = NULL;
@@ -88,6 +97,8 @@ static td_result open_gaps(work *w, td_err *err)
     if (!is_crash(w))
         return TD_OK;
     td_result rc = archive_view_open(w->archive, VIEW_ALL, NULL, &view, err);
+    if (rc == TD_OK && unreadable_count(&view->listing) > unreadable_count(&w->listing))
+        rc = td_err_set(err, TD_E_IO, "a folder that was listed cannot be listed again");
     if (rc == TD_OK) {
         archive_written_gaps(view, &known);
         gap_list_join(&rows, &known);
