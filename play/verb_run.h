@@ -55,13 +55,14 @@ typedef struct verb_run {
     td_err err;       /* why the work failed */
 } verb_run;
 
-/* Which of the common groups a verb takes; archive and talk always, but for VERB_HAS_NO_ARCHIVE. */
+/* Which of the common groups a verb takes; archive and messages always, except VERB_HAS_NO_ARCHIVE.
+ */
 enum {
     VERB_TAKES_SELECTION = 1 << 0,
     VERB_TAKES_THREADS = 1 << 1,
     VERB_TAKES_JSON = 1 << 2,
     VERB_TAKES_ENTRIES = 1 << 3,
-    VERB_HAS_NO_ARCHIVE = 1 << 4, /* and has -q alone of talk */
+    VERB_HAS_NO_ARCHIVE = 1 << 4, /* and of the messages -q only */
     VERB_STOPS = 1 << 5,          /* the work ends after a signal; else a signal just ends it */
 };
 

@@ -146,7 +146,7 @@ describe("one archive, several programs", { concurrency: 2 }, () => {
       const at = Date.parse(`${since[0].replace(" ", "T")}Z`);
       assert.ok(Math.abs(at - started) < 60_000, `${since[0]} is when the first began`);
     }
-    // The first goes on, unharmed; a maintainer leaves its open segment alone.
+    // The first continues, unharmed; a maintainer leaves its open segment alone.
     await first.durableLine();
     await tapedeck(t, ["recover", "-a", archive]);
     await tapedeck(t, ["reindex", "-a", archive]);

@@ -89,7 +89,7 @@ describe("files", { concurrency: 2 }, () => {
     fs.rmSync(path.join(archive, "catalog.sqlite"));
     await tapedeck(t, ["reindex", "-a", archive]);
     assert.deepEqual((await json(t, ["replay", "-a", archive, "--json"])).digest, before);
-    // Recording into it goes on.
+    // Recording into it continues.
     const next = await simulator(t, path.dirname(archive), ["--families", "inverse", "--symbols", "2", "--rate", "2000"]);
     await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(next, "inverse"), "--max-frames", "100"]);
     assert.ok(fs.existsSync(path.join(day, "holiday.jpg")) && fs.existsSync(path.join(archive, "notes.txt")));
@@ -208,7 +208,7 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     assert.ok(announced > 100, `${announced} frames were announced`);
   });
 
-  test("below min_free it stops in order with 4, does not start, and goes on when there is space", async (t) => {
+  test("below min_free it stops in order with 4, does not start, and continues when there is space", async (t) => {
     const disk = await crowded(t, 48, 39);
     const sim = await simulator(t, disk.dir, ["--families", "inverse", "--symbols", "5", "--rate", "20000"]);
     const args = [...feedArgs(sim, "inverse"), "--commit-interval", "50ms", "--min-free", "8MiB"];

@@ -229,7 +229,7 @@ describe("the connection", { concurrency: 3 }, () => {
       const announced = recorder.durableLine((said) => said.in >= id + 1);
       send(id);
       await announced;
-      // At this moment, while the recorder goes on, a reader finds it.
+      // At this moment, while the recorder continues, a reader finds it.
       const rows = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", "trade"]);
       assert.ok(rows.length >= id, `${rows.length} of ${id}`);
     }

@@ -1,4 +1,4 @@
-// A journal with one flipped bit, or none at all: no verb calls the archive whole, recording goes on, and the gap that the
+// A journal with one flipped bit, or none at all: no verb calls the archive whole, recording continues, and the gap that the
 // damage may hide stays in the ledger. Expected: docs/archive.md ("When the journal is damaged"), docs/design.md ("Exit status").
 import assert from "node:assert/strict";
 import fs from "node:fs";

@@ -189,7 +189,7 @@ describe("faults of the exchange", { concurrency: 2 }, () => {
     const { report, gaps } = await withFault(t, Array.from({ length: 40 }, (_, i) => `drop@${900 + i}`));
     assert.ok(report.continuity.violations > 0, JSON.stringify(report.continuity));
     assert.match(report.continuity.first.topic, /^orderBook/);
-    // The exchange's book goes on without us.
+    // The exchange's book continues without us.
     assert.equal(report.truth.equal, false);
     assert.equal(report.truth.missing, 0);
     assert.ok(report.truth.marks_equal < report.truth.marks, JSON.stringify(report.truth));

@@ -1,5 +1,5 @@
 // A frame that the exchange never sent, though its connection stood: `audit: true` subscribes to what shows it, so the
-// recorder's ledger has it while recording goes on, and replay finds the same. Expected values: the truth file of the
+// recorder's ledger has it while recording continues, and replay finds the same. Expected values: the truth file of the
 // simulated exchange, which says what it dropped and between which two frames that would have been.
 import assert from "node:assert/strict";
 import fs from "node:fs";

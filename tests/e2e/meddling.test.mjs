@@ -255,7 +255,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
       const end = await run(t, verb === "record" ? "tapedeck-record" : "tapedeck", args(archive, dir), { status: 4 });
       assert.match(end.stderr, /lock'.*symbolic link/, verb);
     }
-    // Reading goes on.
+    // Reading continues.
     await tapedeck(t, ["verify", "-a", archive]);
     assert.ok((await jsonLines(t, ["cat", "-a", archive])).length > 0);
   });

@@ -80,7 +80,7 @@ async function recordOn(t, dir, archive) {
 }
 
 describe("missing segments", { concurrency: 2 }, () => {
-  test("after prune every verb goes on with what is left, and so does a recorder", async (t) => {
+  test("after prune every verb continues with what is left, and so does a recorder", async (t) => {
     const { dir, archive } = await archiveOf(t);
     const [first, second] = segments(archive);
     const bytes = [first, second].reduce((sum, f) => sum + fs.statSync(path.join(archive, f)).size, 0);
@@ -137,7 +137,7 @@ describe("missing segments", { concurrency: 2 }, () => {
       await verify("reindexed");
       assert.doesNotMatch((await tapedeck(t, ["dump-catalog", "-a", archive])).stdout, new RegExp(gone));
       await readAll(t, dir, archive, left, { status: 3, missing, gaps });
-      // A recorder goes on from the journal's last chain value: nothing more is wrong than was.
+      // A recorder continues from the journal's last chain value: nothing more is wrong than was.
       const before = await verify("before recording");
       await recordOn(t, dir, archive);
       const after = await verify("recorded on");

@@ -162,7 +162,7 @@ describe("a terminal that hangs up", { concurrency: 4 }, () => {
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   });
 
-  test("nohup is respected: a recorder whose SIGHUP is ignored goes on", async (t) => {
+  test("nohup is respected: a recorder whose SIGHUP is ignored continues", async (t) => {
     const dir = temporary(t);
     let socket;
     const server = await hostile(t, dir, {

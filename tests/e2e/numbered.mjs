@@ -114,7 +114,7 @@ export class NumberedExchange {
     socket.setNoDelay(true);
     ws.granted = new Set();
     ws.on("error", () => {});
-    // Without its listener the close frame is read and never answered; data goes on.
+    // Without its listener the close frame is read and never answered; data continues.
     if (this.onClose === "ignore") ws._receiver.removeAllListeners("conclude");
     ws.on("message", (data) => {
       const request = JSON.parse(data.toString());

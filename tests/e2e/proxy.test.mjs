@@ -123,7 +123,7 @@ async function records(t, dir, server, proxy, host) {
   return end;
 }
 
-/** What the recorder says of a proxy that does not connect. It goes on trying. */
+/** What the recorder says of a proxy that does not connect. It continues to try. */
 async function refusal(t, proxy, pattern) {
   const dir = temporary(t);
   const args = ["record", "-a", path.join(dir, "tape"), `wss://${NAME}:1/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"];

@@ -73,7 +73,7 @@ class Scene {
     return jsonList(this.t, ["gaps", "-a", this.archive, "--feed", feed, "--json"], { status: null, ...DAY });
   }
 
-  /** A row of this topic stands open in the ledger while the recorder goes on. */
+  /** A row of this topic stands open in the ledger while the recorder continues. */
   openRow(feed, topic) {
     const is = (row) => row.to_ns === null && (row.topic === null || `${row.topic}.${row.symbol}` === topic);
     return until(`an open row of ${feed} ${topic}`, async () => (await this.rows(feed)).some(is));

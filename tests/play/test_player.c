@@ -556,7 +556,7 @@ static void test_observer(void **state)
     capture_tape_fini(&from);
 }
 
-/* After each drain the observer has seen all that was taken, and the play goes on. */
+/* After each drain the observer has seen all that was taken, and the play continues. */
 static void test_drain(void **state)
 {
     (void)state;

@@ -132,7 +132,7 @@ static void a_sync_that_hangs_begins_a_stretch(void **state)
     assert_int_equal(lag_check(f.lag, &s), LAG_BEGINS);
     assert_stretch(&s, 1000, 0, MS(1100), 0);
     clock_sim_advance(f.sim, 3 * LAG_CALM_NS);
-    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED); /* it goes on */
+    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED); /* it continues */
     lag_get_stats(f.lag, &stats);
     assert_int_equal(stats.last_ns, MS(1100) + 3 * LAG_CALM_NS);
     assert_int_equal(stats.max_ns, MS(1100) + 3 * LAG_CALM_NS);

@@ -153,7 +153,7 @@ static size_t nth_of(const capture_tape *from, const char *topic, size_t n)
     return 0;
 }
 
-/* The first frames of a simulated feed whose exchange's time goes on by step_ms a frame. */
+/* The first frames of a simulated feed whose exchange's time continues by step_ms a frame. */
 static void record(const char *family_name, const char *const *topics, uint32_t symbol_count,
                    uint64_t seed, uint64_t step_ms, size_t frame_count, capture_tape *out)
 {

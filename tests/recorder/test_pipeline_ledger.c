@@ -91,7 +91,7 @@ static account verified_account(pipeline *f)
     return found;
 }
 
-/* The disk stands still until frames are discarded, both ways; then it goes on. */
+/* The disk stands still until frames are discarded, both ways; then it continues. */
 static void what_was_received_is_written_or_in_the_ledger(void **state)
 {
     (void)state;

@@ -165,7 +165,7 @@ static void test_requests_refused(void **state)
     assert_int_equal(td_buf_append(&many, "]}", 2, NULL), TD_OK);
     assert_int_equal(request_parse(parser, op, td_buf_view(&many), &request, NULL), TD_E_LIMIT);
     td_buf_fini(&many);
-    /* The parser goes on. */
+    /* The parser continues. */
     assert_int_equal(request_parse(parser, op, td_bytes_str("{\"op\":\"ping\",\"req_id\":\"r\"}"),
                                    &request, NULL),
                      TD_OK);

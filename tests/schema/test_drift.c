@@ -709,7 +709,7 @@ static void test_any_order(void **state)
         size_t count = 0;
         drift_table *table = drift_table_open();
         add_all(table, ORDERS[i], 6);
-        drift_table_list(table, &count); /* and goes on */
+        drift_table_list(table, &count); /* and continues */
         add_all(table, ORDERS[i] + 6, 6);
         const drift_finding *list = drift_table_list(table, &count);
         assert_int_equal(count, 4);

@@ -301,7 +301,7 @@ static void test_reasons(void **state)
     }
 }
 
-/* Numbers of a million digits and nesting without end: a reason, and the decoder goes on. */
+/* Numbers of a million digits and nesting without end: a reason, and the decoder continues. */
 static void test_monsters(void **state)
 {
     enum { DIGITS = 1000000 };

@@ -1,7 +1,7 @@
 /* The simulated exchange's frames as frames of a tape, without a socket in between: one feed, one
  * connection, a subscription request and its answer first, then the first frame of each topic, then
- * what happens. Exchange time goes on by a fixed step a frame; each is received 100 ms after it was
- * made. For tests of code that reads a tape. All functions fail the test if something fails. */
+ * what happens. Exchange time continues by a fixed step a frame; each is received 100 ms after it
+ * was made. For tests of code that reads a tape. All functions fail the test if something fails. */
 #ifndef TD_TESTS_TESTING_SIM_FEED_H
 #define TD_TESTS_TESTING_SIM_FEED_H
 

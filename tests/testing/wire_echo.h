@@ -21,7 +21,7 @@ typedef struct echo {
     wire_peer_conn *peers[PEERS_MAX];
     char path[256], query[256];
     int is_silent;       /* 1: does not echo */
-    uint64_t flood_left; /* messages that drained goes on sending to the first peer */
+    uint64_t flood_left; /* messages that drained continues to send to the first peer */
     td_bytes flood;
 } echo;
 

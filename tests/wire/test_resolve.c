@@ -211,7 +211,8 @@ static void test_hung_names_leave_their_places(void **state)
     close_scene(&s);
 }
 
-/* However many names hang for however long, threads are bounded; when they return, all goes on. */
+/* However many names hang for however long, threads are bounded; when they return, all continues.
+ */
 static void test_threads_are_bounded(void **state)
 {
     (void)state;
