@@ -76,7 +76,7 @@ CXXFLAGS_ALL := -std=c++17 $(WARNINGS_CXX) $(VARIANT_FLAGS) -pthread $(WERROR) $
 LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LDFLAGS)
 
 LIBS_core := -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
-LIBS_wire := -lwebsockets -lssl -lcrypto
+LIBS_wire := -lssl -lcrypto
 LIBS_cli := -lyaml
 # Plugins of replay; a library of its own before glibc 2.34.
 LIBS_replay := -ldl
@@ -174,7 +174,7 @@ $(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/$$(MAIN_$$*)/main.o $(B)/obj
 
 BENCH_BINS := $(patsubst benchmarks/%,$(B)/bench/%,$(basename $(SRC_bench) $(SRC_limits)))
 $(B)/bench/limits/%: $(B)/obj/benchmarks/limits/%.o
-	$(LINK) -o $@ $^ $(LIBS)
+	$(LINK) -o $@ $^ -Wl,--as-needed -lwebsockets $(LIBS)
 $(B)/bench/%: $(B)/obj/benchmarks/%.o $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
 

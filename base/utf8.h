@@ -28,16 +28,61 @@ static inline size_t td_utf8_bytes(const uint8_t *p, size_t left)
     return size;
 }
 
+/* Text that comes in pieces: what its next byte may be. All zero at the beginning, and wherever a
+ * character ends. */
+typedef struct utf8_check {
+    uint8_t left; /* bytes of the character that are still to come */
+    uint8_t min, max;
+} utf8_check;
+
+/* The bytes from p on up to the first one that is not ASCII, or less: whole words. */
+static inline const uint8_t *td_utf8_skip_ascii(const uint8_t *p, const uint8_t *end)
+{
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    while (end - p >= 32 &&
+           ((td_le64(p) | td_le64(p + 8) | td_le64(p + 16) | td_le64(p + 24)) & high_bits) == 0)
+        p += 32;
+    while (end - p >= 8 && (td_le64(p) & high_bits) == 0)
+        p += 8;
+    return p;
+}
+
+/* The next piece. 0: it is not UTF-8 (td_utf8_bytes), whatever may follow. */
+static inline int utf8_check_add(utf8_check *check, td_bytes piece)
+{
+    const uint8_t *end = piece.data + piece.size;
+    for (const uint8_t *p = piece.data; p < end; p++) {
+        if (check->left > 0) {
+            if (*p < check->min || *p > check->max)
+                return 0;
+            *check = (utf8_check){(uint8_t)(check->left - 1), 0x80, 0xbf};
+            continue;
+        }
+        p = td_utf8_skip_ascii(p, end);
+        if (p == end)
+            break;
+        if (*p < 0x80)
+            continue;
+        if (*p < 0xc2 || *p > 0xf4)
+            return 0;
+        check->left = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
+        check->min = *p == 0xe0 ? 0xa0 : *p == 0xf0 ? 0x90 : 0x80;
+        check->max = *p == 0xed ? 0x9f : *p == 0xf4 ? 0x8f : 0xbf;
+    }
+    return 1;
+}
+
+/* 1 if the text may end here: not within a character. */
+static inline int utf8_check_is_whole(const utf8_check *check)
+{
+    return check->left == 0;
+}
+
 /* 1 if all bytes are UTF-8. */
 static inline int td_utf8_is_text(td_bytes text)
 {
-    for (size_t at = 0; at < text.size;) {
-        size_t size = td_utf8_bytes(text.data + at, text.size - at);
-        if (size == 0)
-            return 0;
-        at += size;
-    }
-    return 1;
+    utf8_check check = {0};
+    return text.size == 0 || (utf8_check_add(&check, text) && utf8_check_is_whole(&check));
 }
 
 /* Copy a text with a NUL into capacity (at least 1) bytes; what does not fit is cut, between

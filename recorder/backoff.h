@@ -12,7 +12,7 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "schema/exchange.h"
-#include "wire/client.h"
+#include "wire/cause.h"
 
 /* Live time of a connection that cancels one earlier failure. A peer that acknowledges and then
  * closes gets the same growing waits as one that never answers; a connection that is lost

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/url.h"
 #include "archive/event.h"
-#include "wire/client.h"
+#include "wire/http.h"
 
 #define HTTP_TIMEOUT_NS    (10 * TD_NS_PER_S)
 #define HTTP_START_WAIT_NS (5 * TD_NS_PER_S)

@@ -16,7 +16,7 @@
 #include "capture/redact.h"
 #include "recorder/config.h"
 #include "recorder/intake.h"
-#include "wire/client.h"
+#include "wire/http.h"
 
 typedef struct http_feed http_feed;
 

@@ -6,12 +6,9 @@
  * up on threads of their own (wire/resolve.h), so a slow resolver does not delay other connections.
  * Redirects are not followed. HTTPS_PROXY, ALL_PROXY and NO_PROXY are read here (see wire/proxy.h).
  *
- * This module implements the header with libwebsockets 4.1.6, which appears nowhere else. It does
- * not report the payload of a peer's ping. A ping is reported once its pong has been sent; pings
- * that arrive before that count as one (and get one pong), and one that arrives while an outgoing
- * message waits is answered and not reported. The close codes 1012 to 1014 arrive as 1002 (their
- * reason text is right). Memory: 128 KiB a connection, and up to LIMIT_FRAME_BYTES while a message
- * in pieces is put together. */
+ * The protocol is strict (wire/websocket.h): what RFC 6455 forbids ends the connection. Every ping
+ * and pong is reported with its payload; of the pings of one read the last one is answered. Memory:
+ * what waits to be sent, and up to LIMIT_FRAME_BYTES while a message in pieces is put together. */
 #ifndef TD_WIRE_CLIENT_H
 #define TD_WIRE_CLIENT_H
 
@@ -20,27 +17,10 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "wire/cause.h"
 #include "wire/loop.h"
 
 typedef struct wire_conn wire_conn;
-
-/* Why a connection ended or could not be made. Stable names by wire_cause_name. */
-typedef enum wire_cause {
-    WIRE_CAUSE_NONE,
-    WIRE_CAUSE_RESOLVE,        /* the name has no address */
-    WIRE_CAUSE_CONNECT,        /* refused or unreachable */
-    WIRE_CAUSE_TIMEOUT,        /* no answer to connect, TLS or upgrade within connect_timeout */
-    WIRE_CAUSE_TLS_UNTRUSTED,  /* certificate of an unknown CA, expired, …; not a CA file */
-    WIRE_CAUSE_TLS_WRONG_HOST, /* a good certificate of another host */
-    WIRE_CAUSE_TLS_OTHER,
-    WIRE_CAUSE_REFUSED,        /* the upgrade was answered with an HTTP status other than 101 */
-    WIRE_CAUSE_PROTOCOL,       /* the peer broke RFC 6455 */
-    WIRE_CAUSE_TOO_LARGE,      /* a message over LIMIT_FRAME_BYTES */
-    WIRE_CAUSE_CLOSED_BY_PEER, /* close frame, or the end of the stream */
-    WIRE_CAUSE_CLOSED_BY_US,
-    WIRE_CAUSE_RESET, /* connection reset, network error */
-    WIRE_CAUSE_COUNT,
-} wire_cause;
 
 /* How a connection ended. Valid during the callback. */
 typedef struct wire_end {
@@ -72,7 +52,7 @@ typedef struct wire_client_ops {
     /* A message was handed to the socket. */
     void (*sent)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
                  uint64_t sent_mono_ns);
-    /* A WebSocket pong (10) or ping (9, without its bytes; see above) from the peer. */
+    /* A WebSocket ping (9) or pong (10) from the peer, with its payload. */
     void (*heartbeat)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes);
     /* The last call for this connection: conn is gone when it returns. */
     void (*ended)(void *user, const wire_end *end);
@@ -107,48 +87,5 @@ void wire_resume(wire_conn *conn);
  * WIRE_CAUSE_CLOSED_BY_US, once the peer has closed too, after 2 s at the latest. What the peer
  * sends until then is handed over like everything before. */
 void wire_close(wire_conn *conn, unsigned code);
-
-/* Stable name of a cause ("tls_wrong_host"). */
-const char *wire_cause_name(wire_cause cause);
-
-/* ---- one HTTP request ---- */
-
-/* One HTTP GET: the reply's status and body, or why it failed. It connects as a WebSocket
- * connection does: look-up on another thread, every address in turn, proxies, certificates verified
- * and explained. Redirects are not followed: a reply from another address than the requested one
- * would be recorded under the wrong URL. Nothing is requested in
- * compressed form, so the body is what the server has.
- *
- * Bounds: time for the whole of it, and bytes of the body. One connection per request, closed
- * after the reply: requests are minutes apart. Loop's thread only. */
-typedef struct wire_http wire_http;
-
-/* How a request ended. Valid during the callback. */
-typedef struct wire_http_end {
-    wire_cause cause; /* NONE: a whole reply came, whatever its status; TOO_LARGE, TIMEOUT, … */
-    unsigned status;  /* of the reply, as far as it came; 0: none */
-    td_bytes body;    /* whole if cause is NONE; without DECODE_PADDING_BYTES after it */
-    uint64_t recv_mono_ns; /* when the last of it had been read */
-    const char *text;      /* of a failure: one line; else "" */
-} wire_http_end;
-
-typedef struct wire_http_options {
-    const char *url;        /* http:// or https:// */
-    const char *ca_file;    /* as wire_client_options */
-    uint64_t timeout_ns;    /* for the whole request, at most 60 s; 0: 10 s */
-    size_t reply_bytes_max; /* of the body; at most LIMIT_FRAME_BYTES; 0: that */
-    /* The last call for this request: it is gone when this returns. */
-    void (*done)(void *user, const wire_http_end *end);
-    void *user;
-} wire_http_options;
-
-/* Send a request; done is called once, never before this returns.
- * TD_E_INVALID for an invalid URL or proxy, TD_E_NETWORK while the loop closes: then done is not
- * called. options is borrowed for the call. */
-TD_MUST_USE td_result wire_http_get(wire_loop *loop, const wire_http_options *options,
-                                    wire_http **out, td_err *err);
-
-/* Cancel a request: done will not be called. Not from inside done. NULL is fine. */
-void wire_http_cancel(wire_http *http);
 
 #endif

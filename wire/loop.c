@@ -1,71 +1,253 @@
 #include "wire/loop_impl.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
+#include "wire/tls.h"
+
+enum { EVENTS_A_TURN = 64 };
+
+#define WIRE_LOOP_MAGIC 0x77697265u /* "wire" */
 
 struct wire_timer {
     wire_loop *loop;
-    wire_timer *next;
     uint64_t at_ns;
-    uint64_t serial; /* order of creation; identifies timers made while others fire */
+    uint64_t serial; /* order of creation */
+    size_t place;    /* in the heap; TIMER_DUE: taken out, to be fired */
     void (*fn)(void *user);
     void *user;
+    wire_timer *next; /* of those that are due, or free */
 };
 
-/* libwebsockets pings and hangs up by itself after 300 s without traffic unless disabled;
- * whether a feed is stale is the recorder's judgement, and heartbeats are the dialect's. */
-static const lws_retry_bo_t NO_KEEPALIVE = {.secs_since_valid_ping = 0};
+#define TIMER_DUE SIZE_MAX
 
-/* ---- timers ---- */
+struct wire_loop {
+    uint32_t magic;
+    uint8_t is_closing;
+    td_clock clock;
+    const td_log *log;
+    int epoll_fd;
+    loop_fd timer, wake; /* timerfd, eventfd */
+    resolver *resolver;
+    loop_member *members;
+    wire_timer **heap; /* timers, the first one at 0 */
+    size_t timer_count;
+    wire_timer *timers_free;
+    uint64_t timer_serial;
+    uint64_t armed_ns;                       /* when the timerfd becomes readable; 0: it does not */
+    struct epoll_event ready[EVENTS_A_TURN]; /* of the present turn */
+    int ready_count;
+    loop_fd *again, **again_end; /* to be called again, in the order in which they asked */
+    size_t again_count;
+    void **garbage;
+    size_t garbage_count;
+    uint8_t *read_buffer;
+    struct ssl_ctx_st *system_trust; /* NULL: not needed yet */
+};
 
-static void arm_descriptor(wire_loop *loop, uint64_t at_ns, uint64_t now_ns)
+/* ---- what others share ---- */
+
+uint64_t loop_now_ns(const wire_loop *loop)
 {
-    uint64_t wait_ns = at_ns > now_ns ? at_ns - now_ns : 1; /* 0 would disarm */
-    struct itimerspec spec = {.it_value = {.tv_sec = (time_t)(wait_ns / TD_NS_PER_S),
-                                           .tv_nsec = (long)(wait_ns % TD_NS_PER_S)}};
-    int rc = timerfd_settime(loop->timer_fd, 0, &spec, NULL);
-    TD_ASSERT(rc == 0); /* only wrong arguments could make it fail */
-    loop->armed_ns = at_ns;
+    return clock_mono_ns(loop->clock);
 }
 
-/* Make the loop wake at the first timer, and at limit_ns at the latest. An earlier wake
- * that is armed already stays: that saves a system call for each turn of the loop. */
-static void arm(wire_loop *loop, uint64_t limit_ns, uint64_t now_ns)
+td_clock loop_clock(const wire_loop *loop)
 {
-    uint64_t at_ns = limit_ns;
-    if (loop->timers != NULL && loop->timers->at_ns < at_ns)
-        at_ns = loop->timers->at_ns;
-    if (at_ns == UINT64_MAX || (loop->armed_ns != 0 && loop->armed_ns <= at_ns))
+    return loop->clock;
+}
+
+const td_log *loop_log(const wire_loop *loop)
+{
+    return loop->log;
+}
+
+resolver *loop_resolver(const wire_loop *loop)
+{
+    return loop->resolver;
+}
+
+int loop_is_closing(const wire_loop *loop)
+{
+    return loop->is_closing;
+}
+
+uint8_t *loop_read_buffer(wire_loop *loop)
+{
+    return loop->read_buffer;
+}
+
+td_result loop_system_trust(wire_loop *loop, struct ssl_ctx_st **out, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (loop->system_trust == NULL)
+        rc = tls_client_context_open(NULL, &loop->system_trust, err);
+    *out = loop->system_trust;
+    return rc;
+}
+
+void loop_add_member(wire_loop *loop, loop_member *member)
+{
+    member->prev = NULL;
+    member->next = loop->members;
+    if (member->next != NULL)
+        member->next->prev = member;
+    loop->members = member;
+}
+
+void loop_remove_member(wire_loop *loop, loop_member *member)
+{
+    *(member->prev == NULL ? &loop->members : &member->prev->next) = member->next;
+    if (member->next != NULL)
+        member->next->prev = member->prev;
+}
+
+void loop_free_later(wire_loop *loop, void *memory)
+{
+    loop->garbage = td_array_grow(loop->garbage, loop->garbage_count, sizeof(void *));
+    loop->garbage[loop->garbage_count++] = memory;
+}
+
+static void free_garbage(wire_loop *loop)
+{
+    for (size_t i = 0; i < loop->garbage_count; i++)
+        td_free(loop->garbage[i]);
+    loop->garbage_count = 0;
+}
+
+/* ---- descriptors ---- */
+
+td_result loop_fd_open(wire_loop *loop, loop_fd *self, int fd, uint32_t events, td_err *err)
+{
+    struct epoll_event event = {.events = events, .data = {.ptr = self}};
+    TD_ASSERT(!self->is_served);
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+        return td_err_set_os(err, errno, "cannot wait for a descriptor");
+    self->fd = fd;
+    self->events = events;
+    self->is_served = 1;
+    return TD_OK;
+}
+
+void loop_fd_want(wire_loop *loop, loop_fd *self, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data = {.ptr = self}};
+    if (self->events == events)
         return;
-    arm_descriptor(loop, at_ns, now_ns);
+    int rc = epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, self->fd, &event);
+    TD_ASSERT(rc == 0); /* it is there, and its memory, too */
+    self->events = events;
 }
 
-static wire_timer *take_free_timer(wire_loop *loop)
+void loop_fd_call_again(wire_loop *loop, loop_fd *self)
 {
-    wire_timer *timer = loop->timers_free;
-    if (timer == NULL)
-        return td_alloc_zero(1, sizeof *timer);
-    loop->timers_free = timer->next;
-    return timer;
+    if (self->is_again)
+        return;
+    self->is_again = 1;
+    self->next_again = NULL;
+    *loop->again_end = self;
+    loop->again_end = &self->next_again;
+    loop->again_count++;
+}
+
+static void remove_again(wire_loop *loop, loop_fd **at)
+{
+    loop_fd *self = *at;
+    *at = self->next_again;
+    if (loop->again_end == &self->next_again)
+        loop->again_end = at;
+    loop->again_count--;
+    self->is_again = 0;
+}
+
+void loop_fd_close(wire_loop *loop, loop_fd *self)
+{
+    if (!self->is_served)
+        return;
+    loop_fd **at = &loop->again;
+    while (self->is_again && *at != self)
+        at = &(*at)->next_again;
+    if (self->is_again)
+        remove_again(loop, at);
+    for (int i = 0; i < loop->ready_count; i++)
+        if (loop->ready[i].data.ptr == self)
+            loop->ready[i].data.ptr = NULL;
+    close(self->fd); /* epoll forgets it */
+    self->is_served = 0;
+}
+
+/* Who asks meanwhile waits for the next turn. */
+static void call_again(wire_loop *loop)
+{
+    for (size_t left = loop->again_count; left > 0 && loop->again != NULL; left--) {
+        loop_fd *at = loop->again;
+        remove_again(loop, &loop->again);
+        at->ready(at->user, 0);
+    }
+}
+
+/* ---- timers: a heap by time and order ---- */
+
+static int is_before(const wire_timer *a, const wire_timer *b)
+{
+    return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->serial < b->serial;
+}
+
+static void put_at(wire_loop *loop, size_t place, wire_timer *timer)
+{
+    loop->heap[place] = timer;
+    timer->place = place;
+}
+
+/* Put a timer where a free place is, or as far up or down as it belongs. */
+static void settle(wire_loop *loop, size_t place, wire_timer *timer)
+{
+    while (place > 0 && is_before(timer, loop->heap[(place - 1) / 2])) {
+        put_at(loop, place, loop->heap[(place - 1) / 2]);
+        place = (place - 1) / 2;
+    }
+    for (size_t child; (child = 2 * place + 1) < loop->timer_count; place = child) {
+        if (child + 1 < loop->timer_count && is_before(loop->heap[child + 1], loop->heap[child]))
+            child++;
+        if (is_before(timer, loop->heap[child]))
+            break;
+        put_at(loop, place, loop->heap[child]);
+    }
+    put_at(loop, place, timer);
+}
+
+static void remove_timer(wire_loop *loop, const wire_timer *timer)
+{
+    wire_timer *last = loop->heap[--loop->timer_count];
+    if (last != timer)
+        settle(loop, timer->place, last);
+}
+
+static void free_timer(wire_loop *loop, wire_timer *timer)
+{
+    timer->next = loop->timers_free;
+    loop->timers_free = timer;
 }
 
 wire_timer *wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user), void *user)
 {
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
-    wire_timer *timer = take_free_timer(loop);
+    wire_timer *timer = loop->timers_free;
+    if (timer != NULL)
+        loop->timers_free = timer->next;
+    else
+        timer = td_alloc_zero(1, sizeof *timer);
     *timer = (wire_timer){
         .loop = loop, .at_ns = mono_ns, .serial = ++loop->timer_serial, .fn = fn, .user = user};
-    wire_timer **at = &loop->timers;
-    while (*at != NULL && (*at)->at_ns <= mono_ns)
-        at = &(*at)->next;
-    timer->next = *at;
-    *at = timer;
+    loop->heap = td_array_grow(loop->heap, loop->timer_count, sizeof(wire_timer *));
+    settle(loop, loop->timer_count++, timer);
     return timer;
 }
 
@@ -73,164 +255,98 @@ void wire_timer_cancel(wire_timer *timer)
 {
     if (timer == NULL)
         return;
-    wire_loop *loop = timer->loop;
-    wire_timer **at = &loop->timers;
-    while (*at != NULL && *at != timer)
-        at = &(*at)->next;
-    TD_ASSERT(*at == timer); /* cancelled after it fired */
-    *at = timer->next;
-    timer->next = loop->timers_free;
-    loop->timers_free = timer;
+    TD_ASSERT(timer->fn != NULL); /* cancelled after it fired */
+    timer->fn = NULL;
+    if (timer->place == TIMER_DUE)
+        return;
+    remove_timer(timer->loop, timer);
+    free_timer(timer->loop, timer);
 }
 
 /* Fires what is due; what is made meanwhile waits for the next turn, so that this ends. */
 static void fire_timers(wire_loop *loop)
 {
     uint64_t now_ns = loop_now_ns(loop);
-    uint64_t serial_max = loop->timer_serial;
-    wire_timer **at = &loop->timers;
-    while (*at != NULL && (*at)->at_ns <= now_ns) {
-        wire_timer *timer = *at;
-        if (timer->serial > serial_max) {
-            at = &timer->next;
-            continue;
-        }
-        *at = timer->next;
+    wire_timer *due = NULL;
+    wire_timer **end = &due;
+    while (loop->timer_count > 0 && loop->heap[0]->at_ns <= now_ns) {
+        wire_timer *timer = loop->heap[0];
+        remove_timer(loop, timer);
+        timer->place = TIMER_DUE;
+        timer->next = NULL;
+        *end = timer;
+        end = &timer->next;
+    }
+    while (due != NULL) {
+        wire_timer *timer = due;
         void (*fn)(void *user) = timer->fn;
         void *user = timer->user;
-        timer->next = loop->timers_free;
-        loop->timers_free = timer;
-        fn(user);
-        at = &loop->timers; /* fn may have changed the list */
+        due = timer->next;
+        timer->fn = NULL;
+        free_timer(loop, timer);
+        if (fn != NULL)
+            fn(user);
     }
 }
 
-static void free_timers(wire_timer *timer)
+/* Make the loop wake at the first timer, and at limit_ns at the latest. An earlier wake that is
+ * armed already stays: that saves a system call for each turn of the loop. */
+static void arm(wire_loop *loop, uint64_t limit_ns, uint64_t now_ns)
 {
-    while (timer != NULL) {
-        wire_timer *next = timer->next;
-        td_free(timer);
-        timer = next;
-    }
-}
-
-static void drain_descriptor(wire_loop *loop)
-{
-    uint64_t count = 0;
-    ssize_t got = read(loop->timer_fd, &count, sizeof count);
-    TD_ASSERT(got == (ssize_t)sizeof count || errno == EAGAIN);
-    loop->armed_ns = 0;
-}
-
-static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                         size_t size)
-{
-    (void)in;
-    if (reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION) {
-        const wire_loop *loop = lws_context_user(lws_get_context(wsi));
-        return loop->client_end->verify(wsi, user, (int)size);
-    }
-    if (reason == LWS_CALLBACK_RAW_RX_FILE)
-        drain_descriptor(lws_context_user(lws_get_context(wsi)));
-    return 0;
-}
-
-static int fd_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                       size_t size)
-{
-    (void)user;
-    (void)in;
-    (void)size;
-    const loop_fd *use = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
-    int is_ready = reason == LWS_CALLBACK_RAW_WRITEABLE_FILE || reason == LWS_CALLBACK_RAW_RX_FILE;
-    if (use == NULL)
-        return is_ready ? -1 : 0; /* it belongs to no connection any more */
-    if (is_ready || reason == LWS_CALLBACK_RAW_CLOSE_FILE)
-        return use->callback(use->user, reason);
-    return 0;
-}
-
-#define FD_PROTOCOL "wire-fd"
-static const struct lws_protocols LOOP_PROTOCOLS[] = {
-    {.name = "wire-loop", .callback = loop_callback},
-    {.name = FD_PROTOCOL, .callback = fd_callback},
-    {0},
-};
-
-td_result loop_fd_serve(wire_loop *loop, int fd, loop_fd *use, struct lws **out, td_err *err)
-{
-    lws_sock_file_fd_type served = {.filefd = fd};
-    *out =
-        lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, served, FD_PROTOCOL, NULL);
-    if (*out == NULL)
-        return td_err_set(err, TD_E_IO, "libwebsockets rejected a descriptor");
-    lws_set_opaque_user_data(*out, use);
-    return TD_OK;
+    uint64_t at_ns = limit_ns;
+    if (loop->timer_count > 0 && loop->heap[0]->at_ns < at_ns)
+        at_ns = loop->heap[0]->at_ns;
+    if (at_ns == UINT64_MAX || (loop->armed_ns != 0 && loop->armed_ns <= at_ns))
+        return;
+    uint64_t wait_ns = at_ns > now_ns ? at_ns - now_ns : 1; /* 0 would disarm */
+    struct itimerspec spec = {.it_value = {.tv_sec = (time_t)(wait_ns / TD_NS_PER_S),
+                                           .tv_nsec = (long)(wait_ns % TD_NS_PER_S)}};
+    int rc = timerfd_settime(loop->timer.fd, 0, &spec, NULL);
+    TD_ASSERT(rc == 0); /* only wrong arguments could make it fail */
+    loop->armed_ns = at_ns;
 }
 
 /* ---- life ---- */
 
-struct lws_context_creation_info loop_vhost_info(const char *name,
-                                                 const struct lws_protocols *protocols)
+/* Empty a timerfd or an eventfd. */
+static void drain(const loop_fd *counter)
 {
-    return (struct lws_context_creation_info){
-        .port = CONTEXT_PORT_NO_LISTEN,
-        .vhost_name = name,
-        .protocols = protocols,
-        .http_proxy_address = "", /* NULL would make libwebsockets read $http_proxy */
-        .timeout_secs = WIRE_LWS_TIMEOUT_S,
-        .connect_timeout_secs = WIRE_LWS_TIMEOUT_S,
-        .retry_and_idle_policy = &NO_KEEPALIVE,
-    };
+    uint64_t count = 0;
+    ssize_t got = read(counter->fd, &count, sizeof count);
+    TD_ASSERT(got == (ssize_t)sizeof count || errno == EAGAIN);
 }
 
-static td_result open_context(wire_loop *loop, td_err *err)
+static void on_timer(void *user, uint32_t events)
 {
-    struct lws_context_creation_info info = loop_vhost_info("wire-loop", LOOP_PROTOCOLS);
-    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-    info.user = loop;
-    info.pt_serv_buf_size = WIRE_READ_BYTES;
-    info.max_http_header_data = 8192;
-    info.max_http_header_pool = 1024;
-    info.fd_limit_per_thread = 4096; /* the limit of the process may be a million: 24 bytes each */
-    TD_ASSERT(info.pt_serv_buf_size >= WIRE_READ_BYTES_MIN); /* else lws 4.1.6 spins: see there */
-    loop->context = lws_create_context(&info);
-    if (loop->context == NULL)
-        return td_err_set(err, TD_E_IO, "cannot make a libwebsockets context");
-    info.options = 0;
-    loop->vhost = lws_create_vhost(loop->context, &info);
-    if (loop->vhost == NULL)
-        return td_err_set(err, TD_E_IO, "cannot make a libwebsockets vhost");
-    return TD_OK;
+    wire_loop *loop = user;
+    (void)events;
+    drain(&loop->timer);
+    loop->armed_ns = 0;
 }
 
-static td_result open_timer(wire_loop *loop, td_err *err)
+static void on_wake(void *user, uint32_t events)
 {
-    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (loop->timer_fd < 0)
-        return td_err_set_os(err, errno, "timerfd_create");
-    lws_sock_file_fd_type fd = {.filefd = loop->timer_fd};
-    if (lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, fd, "wire-loop", NULL) ==
-        NULL) {
-        close(loop->timer_fd);
-        return td_err_set(err, TD_E_IO, "libwebsockets rejected the timer");
-    }
-    return TD_OK; /* the context closes it */
+    const wire_loop *loop = user;
+    (void)events;
+    drain(&loop->wake);
 }
 
-static void wake(void *user)
+static td_result open_counter(wire_loop *loop, loop_fd *counter, int fd,
+                              void (*ready)(void *, uint32_t), td_err *err)
+{
+    if (fd < 0)
+        return td_err_set_os(err, errno, "cannot open a descriptor for the network loop");
+    counter->ready = ready;
+    counter->user = loop;
+    td_result rc = loop_fd_open(loop, counter, fd, EPOLLIN, err);
+    if (rc != TD_OK)
+        close(fd);
+    return rc;
+}
+
+static void notify(void *user)
 {
     wire_loop_wake(user);
-}
-
-/* td_alloc for libwebsockets. */
-static void *allocate(void *old, size_t bytes, const char *reason)
-{
-    (void)reason;
-    if (bytes > 0)
-        return td_realloc(old, bytes, 1);
-    td_free(old);
-    return NULL;
 }
 
 td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out, td_err *err)
@@ -240,12 +356,17 @@ td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out, td_
     loop->magic = WIRE_LOOP_MAGIC;
     loop->clock = clock;
     loop->log = log;
-    lws_set_log_level(0, NULL); /* its lines name no connection; ours do */
-    lws_set_allocator(allocate);
-    td_result rc = open_context(loop, err);
+    loop->read_buffer = td_alloc(LOOP_READ_BYTES);
+    loop->again_end = &loop->again;
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    td_result rc = loop->epoll_fd < 0 ? td_err_set_os(err, errno, "epoll_create1") : TD_OK;
     if (rc == TD_OK)
-        rc = open_timer(loop, err);
-    const resolver_options names = {.notify = wake, .user = loop, .clock = clock, .log = log};
+        rc = open_counter(loop, &loop->timer,
+                          timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), on_timer,
+                          err);
+    if (rc == TD_OK)
+        rc = open_counter(loop, &loop->wake, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), on_wake, err);
+    const resolver_options names = {.notify = notify, .user = loop, .clock = clock, .log = log};
     loop->resolver = resolver_open(&names);
     if (rc != TD_OK) {
         wire_loop_close(loop);
@@ -260,47 +381,68 @@ void wire_loop_close(wire_loop *loop)
     if (loop == NULL)
         return;
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
-    if (loop->server_end != NULL)
-        loop->server_end->close(loop);
     loop->is_closing = 1;
-    if (loop->client_end != NULL)
-        loop->client_end->close(loop); /* gives its look-ups up, which the resolver must know */
+    while (loop->members != NULL)
+        loop->members->end(loop->members->user);
     resolver_close(loop->resolver);
-    loop->resolver = NULL;
-    if (loop->context != NULL)
-        lws_context_destroy(loop->context);
-    if (loop->client_end != NULL)
-        loop->client_end->free(loop);
-    if (loop->server_end != NULL)
-        loop->server_end->free(loop);
-    free_timers(loop->timers);
-    free_timers(loop->timers_free);
+    loop_fd_close(loop, &loop->timer);
+    loop_fd_close(loop, &loop->wake);
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
+    while (loop->timer_count > 0)
+        td_free(loop->heap[--loop->timer_count]);
+    while (loop->timers_free != NULL) {
+        wire_timer *next = loop->timers_free->next;
+        td_free(loop->timers_free);
+        loop->timers_free = next;
+    }
+    free_garbage(loop);
+    td_free(loop->garbage);
+    td_free(loop->heap);
+    tls_context_close(loop->system_trust);
+    td_free(loop->read_buffer);
     loop->magic = 0;
     td_free(loop);
+}
+
+/* Wait for events, or only look for them. */
+static td_result collect(wire_loop *loop, int timeout_ms, td_err *err)
+{
+    loop->ready_count = epoll_wait(loop->epoll_fd, loop->ready, EVENTS_A_TURN, timeout_ms);
+    if (loop->ready_count >= 0)
+        return TD_OK;
+    loop->ready_count = 0;
+    return errno == EINTR ? TD_OK : td_err_set_os(err, errno, "cannot wait for sockets");
 }
 
 td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err)
 {
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
-    if (loop->has_failed)
-        return td_err_set(err, TD_E_NETWORK, "the network loop has failed before");
     uint64_t now_ns = loop_now_ns(loop);
-    int is_due = loop->timers != NULL && loop->timers->at_ns <= now_ns;
-    int must_wait = timeout_ns > 0 && !is_due;
+    int is_due = loop->timer_count > 0 && loop->heap[0]->at_ns <= now_ns;
+    int must_wait = timeout_ns > 0 && !is_due && loop->again == NULL;
     if (must_wait)
         arm(loop, timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns, now_ns);
-    if (lws_service(loop->context, must_wait ? 0 : -1) < 0) {
-        loop->has_failed = 1;
-        return td_err_set(err, TD_E_NETWORK, "libwebsockets cannot serve its sockets: %s",
-                          strerror(errno));
+    td_result rc = collect(loop, must_wait ? -1 : 0, err);
+    if (rc != TD_OK)
+        return td_err_add(err, TD_E_NETWORK, "the network loop");
+    for (int i = 0; i < loop->ready_count; i++) {
+        loop_fd *at = loop->ready[i].data.ptr;
+        if (at != NULL)
+            at->ready(at->user, loop->ready[i].events);
     }
+    loop->ready_count = 0;
+    call_again(loop);
     resolver_deliver(loop->resolver);
     fire_timers(loop);
+    free_garbage(loop);
     return TD_OK;
 }
 
 void wire_loop_wake(wire_loop *loop)
 {
     /* One write to an eventfd: safe in a signal handler, and remembered if no thread waits yet. */
-    lws_cancel_service(loop->context);
+    const uint64_t one = 1;
+    ssize_t put = write(loop->wake.fd, &one, sizeof one);
+    (void)put; /* it can only fail if it is awake already */
 }

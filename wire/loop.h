@@ -12,8 +12,7 @@
 typedef struct wire_loop wire_loop;
 
 /* A loop. The clock stamps messages and timers; log (may be NULL) is borrowed. A process may have
- * several, each for one thread; make them all before any connects (libwebsockets 4.1.6 renews an
- * index that all share, and a TLS handshake under way then fails). TD_E_IO. */
+ * several, each for one thread. TD_E_IO. */
 TD_MUST_USE td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out,
                                      td_err *err);
 /* Ends every connection (with its ended callback), closes what servers are left, and frees the loop

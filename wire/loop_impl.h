@@ -1,87 +1,65 @@
-/* State of the loop that client and server ends share; private to wire/. Loop's thread only. */
+/* Descriptors in a loop, and what its connections and servers share. For wire/ only; loop's
+ * thread. */
 #ifndef TD_WIRE_LOOP_IMPL_H
 #define TD_WIRE_LOOP_IMPL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#include <libwebsockets.h>
-
-#include "base/assert.h"
-#include "base/buf.h"
-#include "base/bytes.h"
 #include "base/clock.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "wire/loop.h"
 #include "wire/resolve.h"
 
-struct x509_store_ctx_st;
-
-enum {
-    /* One read. Below that libwebsockets splits frames, and at 4 KiB it spins without end inside
-     * lws_service when reading is stopped while TLS has bytes left (4.1.6). */
-    WIRE_READ_BYTES = 128 << 10,
-    WIRE_READ_BYTES_MIN = 64 << 10,
-    /* Time limit of the closing handshake. */
-    WIRE_CLOSE_GRACE_S = 2,
-    /* Bound on libwebsockets' own waits, above any of tapedeck's. */
-    WIRE_LWS_TIMEOUT_S = 90,
-};
-
-#define WIRE_LOOP_MAGIC 0x77697265u /* "wire" */
-
-/* Calls into an end (client or server) by its loop. */
-typedef struct loop_end {
-    void (*close)(wire_loop *loop); /* end what is open; the resolver and the context are there */
-    void (*free)(wire_loop *loop);  /* free what libwebsockets might still have pointed at */
-    /* OpenSSL looked at a certificate of wsi's peer: 0 accepts, 1 refuses. (libwebsockets asks the
-     * first vhost's protocol, whichever vhost the connection is of: that is the loop's.) NULL: this
-     * end has no peers with certificates. */
-    int (*verify)(struct lws *wsi, struct x509_store_ctx_st *store, int is_good);
-} loop_end;
-
-struct wire_loop {
-    uint32_t magic;
-    uint8_t has_failed;
-    uint8_t is_closing; /* no new connections */
-    td_clock clock;
-    const td_log *log;
-    struct lws_context *context;
-    struct lws_vhost *vhost; /* owns the timer; never connects or listens */
-    resolver *resolver;
-    const loop_end *client_end; /* NULL: no client was opened */
-    struct wire_conn *conns;    /* every client connection that has not ended */
-    struct wire_route *routes;  /* vhosts of client connections, by how they connect */
-    const loop_end *server_end; /* NULL: no server was opened */
-    struct wire_server *servers;
-    struct wire_server *servers_closed; /* libwebsockets may still point at their vhosts */
-    wire_timer *timers;                 /* by time */
-    wire_timer *timers_free;
-    uint64_t timer_serial;
-    uint64_t armed_ns; /* when the timer's descriptor becomes readable; 0: it does not */
-    int timer_fd;
-};
-
-static inline uint64_t loop_now_ns(const wire_loop *loop)
-{
-    TD_ASSERT_SLOW(loop->magic == WIRE_LOOP_MAGIC);
-    return clock_mono_ns(loop->clock);
-}
-
-/* An info with what all our vhosts share: no proxy, no keep-alive pings of libwebsockets' own. */
-struct lws_context_creation_info loop_vhost_info(const char *name,
-                                                 const struct lws_protocols *protocols);
-
-/* Calls of a descriptor in the loop, by libwebsockets' LWS_CALLBACK_RAW_*_FILE. -1 closes it. */
-typedef struct loop_fd {
-    int (*callback)(void *user, enum lws_callback_reasons reason);
+/* A descriptor that is served. Zero-initialise; its memory is the owner's. */
+typedef struct loop_fd loop_fd;
+struct loop_fd {
+    int fd;
+    uint8_t is_served;
+    uint8_t is_again;                           /* in the list of those to call again */
+    uint32_t events;                            /* EPOLLIN, EPOLLOUT that are waited for */
+    void (*ready)(void *user, uint32_t events); /* events of epoll(7); 0: asked for again */
     void *user;
-} loop_fd;
+    loop_fd *next_again;
+};
 
-/* Serve a descriptor; use stays until it is closed, or taken away
- * (lws_set_opaque_user_data(wsi, NULL)). On success the loop closes fd. TD_E_IO: fd is still the
- * caller's. */
-TD_MUST_USE td_result loop_fd_serve(wire_loop *loop, int fd, loop_fd *use, struct lws **out,
-                                    td_err *err);
+/* Serve fd, which self->ready and user are set for. It is closed by loop_fd_close. TD_E_IO: fd is
+ * still the caller's. */
+TD_MUST_USE td_result loop_fd_open(wire_loop *loop, loop_fd *self, int fd, uint32_t events,
+                                   td_err *err);
+/* Wait for these events from now on. */
+void loop_fd_want(wire_loop *loop, loop_fd *self, uint32_t events);
+/* Call ready with 0 events on the loop's next turn, which does not wait. */
+void loop_fd_call_again(wire_loop *loop, loop_fd *self);
+/* Close the descriptor; ready is not called any more. Nothing if it is not served. */
+void loop_fd_close(wire_loop *loop, loop_fd *self);
+
+/* Free memory when the present turn is over: callers up the stack may still look at it. */
+void loop_free_later(wire_loop *loop, void *memory);
+
+/* Something that ends with the loop. */
+typedef struct loop_member loop_member;
+struct loop_member {
+    loop_member *next, *prev;
+    void (*end)(void *user); /* must remove it */
+    void *user;
+};
+void loop_add_member(wire_loop *loop, loop_member *member);
+void loop_remove_member(wire_loop *loop, loop_member *member);
+
+/* One read of any connection: what is not used of it is copied. */
+enum { LOOP_READ_BYTES = 128 << 10 };
+uint8_t *loop_read_buffer(wire_loop *loop);
+
+/* The TLS context of clients that trust the system's CAs: opened once, because that takes 30 ms;
+ * the loop's. TD_E_INVALID, TD_E_IO. */
+struct ssl_ctx_st;
+TD_MUST_USE td_result loop_system_trust(wire_loop *loop, struct ssl_ctx_st **out, td_err *err);
+
+uint64_t loop_now_ns(const wire_loop *loop);
+td_clock loop_clock(const wire_loop *loop);
+const td_log *loop_log(const wire_loop *loop);
+resolver *loop_resolver(const wire_loop *loop);
+int loop_is_closing(const wire_loop *loop);
 
 #endif

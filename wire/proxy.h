@@ -1,5 +1,4 @@
-/* Selects the proxy of a connection. This module reads the environment itself, because
- * libwebsockets knows one variable only, ignores NO_PROXY, and would also proxy loopback.
+/* Selects the proxy of a connection. From the environment:
  *
  *   wss://   HTTPS_PROXY, https_proxy, ALL_PROXY, all_proxy: the first that is set and not empty
  *   ws://    ALL_PROXY, all_proxy

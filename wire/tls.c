@@ -213,66 +213,99 @@ const char *tls_identity_pem(const tls_identity *identity)
     return identity->pem;
 }
 
-td_result tls_identity_use(const tls_identity *identity, SSL_CTX *context, td_err *err)
-{
-    TD_ASSERT(identity->cert_count > 0);
-    int is_used = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
-                  SSL_CTX_use_certificate(context, identity->certs[0]) == 1 &&
-                  SSL_CTX_use_PrivateKey(context, identity->key) == 1;
-    for (size_t i = 1; i < identity->cert_count && is_used; i++)
-        is_used = SSL_CTX_add1_chain_cert(context, identity->certs[i]) == 1;
-    return is_used ? TD_OK : openssl_failed(TD_E_INVALID, err, "certificate cannot be used");
-}
+/* ---- contexts and sessions ---- */
 
-/* ---- the client's context ---- */
+/* ALPN (RFC 7301): the length before the name. */
+static const unsigned char HTTP_1_1[] = "\x08http/1.1";
 
-/* libwebsockets sets SNI from the Host header, whatever that is, cut at its first colon:
- * "127.0.0.1", or "[" for an IPv6 address. Neither may be sent. */
-static void drop_numeric_sni(const SSL *ssl, int where, int unused)
-{
-    (void)unused;
-    if ((where & SSL_CB_HANDSHAKE_START) == 0)
-        return;
-    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (name != NULL && (name[0] == '[' || td_address_version(name) != 0))
-        /* The callback's argument is const by history only. */
-        (void)SSL_set_tlsext_host_name((SSL *)ssl, NULL); /* clearing cannot fail */
-}
-
-td_result tls_client_context_open(SSL_CTX **out, td_err *err)
-{
-    *out = NULL;
-    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-    if (context == NULL || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
-        SSL_CTX_free(context);
-        return openssl_failed(TD_E_IO, err, "no TLS context");
-    }
-    SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_info_callback(context, drop_numeric_sni);
-    *out = context;
-    return TD_OK;
-}
-
-void tls_client_context_close(SSL_CTX *context)
+void tls_context_close(SSL_CTX *context)
 {
     SSL_CTX_free(context);
 }
 
-td_result tls_client_trust(SSL_CTX *context, const char *ca_file, td_err *err)
+static SSL_CTX *open_context(const SSL_METHOD *method)
 {
-    X509_STORE *store = X509_STORE_new();
-    TD_ASSERT(store != NULL);
-    int is_loaded = ca_file == NULL ? X509_STORE_set_default_paths(store)
-                                    : X509_STORE_load_file(store, ca_file);
-    if (is_loaded != 1) {
-        X509_STORE_free(store);
-        td_result rc = openssl_failed(TD_E_INVALID, err, "no certificate can be read from it");
-        return td_err_add(err, rc, "CA file '%s'", ca_file == NULL ? "of the system" : ca_file);
-    }
-    SSL_CTX_set_cert_store(context, store); /* takes store, frees the one before */
-    return TD_OK;
+    SSL_CTX *context = SSL_CTX_new(method);
+    TD_ASSERT(context != NULL);
+    int is_set = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1;
+    TD_ASSERT(is_set);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    return context;
+}
+
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
+                           const unsigned char *offered, unsigned offered_bytes, void *unused)
+{
+    (void)ssl;
+    (void)unused;
+    unsigned char *chosen = NULL;
+    int rc = SSL_select_next_proto(&chosen, out_bytes, HTTP_1_1, sizeof HTTP_1_1 - 1, offered,
+                                   offered_bytes);
+    *out = chosen;
+    return rc == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+td_result tls_server_context_open(const tls_identity *identity, SSL_CTX **out, td_err *err)
+{
+    TD_ASSERT(identity->cert_count > 0);
+    SSL_CTX *context = open_context(TLS_server_method());
+    int is_used = SSL_CTX_use_certificate(context, identity->certs[0]) == 1 &&
+                  SSL_CTX_use_PrivateKey(context, identity->key) == 1;
+    for (size_t i = 1; i < identity->cert_count && is_used; i++)
+        is_used = SSL_CTX_add1_chain_cert(context, identity->certs[i]) == 1;
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+    *out = is_used ? context : NULL;
+    if (is_used)
+        return TD_OK;
+    SSL_CTX_free(context);
+    return openssl_failed(TD_E_INVALID, err, "certificate cannot be used");
+}
+
+static SSL *open_session(SSL_CTX *context)
+{
+    SSL *ssl = SSL_new(context);
+    TD_ASSERT(ssl != NULL);
+    return ssl;
+}
+
+SSL *tls_server_session(SSL_CTX *context)
+{
+    SSL *ssl = open_session(context);
+    SSL_set_accept_state(ssl);
+    return ssl;
+}
+
+static int verify(int is_good, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    return tls_verify(store, is_good, SSL_get_app_data(ssl)) == TLS_TRUSTED;
+}
+
+td_result tls_client_context_open(const char *ca_file, SSL_CTX **out, td_err *err)
+{
+    SSL_CTX *context = open_context(TLS_client_method());
+    int is_loaded = ca_file == NULL ? SSL_CTX_set_default_verify_paths(context)
+                                    : SSL_CTX_load_verify_file(context, ca_file);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, verify);
+    *out = is_loaded == 1 ? context : NULL;
+    if (is_loaded == 1)
+        return TD_OK;
+    SSL_CTX_free(context);
+    td_result rc = openssl_failed(TD_E_INVALID, err, "no certificate can be read from it");
+    return td_err_add(err, rc, "CA file '%s'", ca_file == NULL ? "of the system" : ca_file);
+}
+
+SSL *tls_client_session(SSL_CTX *context, tls_check *check)
+{
+    SSL *ssl = open_session(context);
+    SSL_set_connect_state(ssl);
+    SSL_set_app_data(ssl, check);
+    int rc = SSL_set_alpn_protos(ssl, HTTP_1_1, sizeof HTTP_1_1 - 1);
+    TD_ASSERT(rc == 0);
+    if (!check->url->is_numeric)
+        rc = SSL_set_tlsext_host_name(ssl, check->url->host) != 1;
+    TD_ASSERT(rc == 0); /* a URL's host is short enough */
+    return ssl;
 }
 
 void tls_describe(SSL *ssl, tls_agreed *out)

@@ -35,21 +35,22 @@ void tls_identity_close(tls_identity *identity);
  * chain does not hold it. Valid until close. */
 const char *tls_identity_pem(const tls_identity *identity);
 
-/* Put certificate and key into a server's context. TD_E_INVALID. */
-TD_MUST_USE td_result tls_identity_use(const tls_identity *identity, struct ssl_ctx_st *context,
-                                       td_err *err);
+/* A context for a server with this certificate: TLS 1.2 or newer, ALPN http/1.1. TD_E_INVALID.
+ * Freed by tls_context_close. */
+TD_MUST_USE td_result tls_server_context_open(const tls_identity *identity, struct ssl_ctx_st **out,
+                                              td_err *err);
+void tls_context_close(struct ssl_ctx_st *context);
+
+/* A session for an accepted connection (wire/link.h owns it). */
+struct ssl_st *tls_server_session(struct ssl_ctx_st *context);
 
 /* ---- the client's side ---- */
 
-/* A context for clients: TLS 1.2 or newer; no SNI for numeric addresses (RFC 6066, 3). TD_E_IO.
- * Freed by tls_client_context_close. */
-TD_MUST_USE td_result tls_client_context_open(struct ssl_ctx_st **out, td_err *err);
-void tls_client_context_close(struct ssl_ctx_st *context);
-
-/* Trust what ca_file holds now, and nothing else; NULL: the system's CAs. TD_E_INVALID: the file
- * cannot be read, or holds no certificate. */
-TD_MUST_USE td_result tls_client_trust(struct ssl_ctx_st *context, const char *ca_file,
-                                       td_err *err);
+/* A context for clients: TLS 1.2 or newer. It trusts what ca_file holds now, and nothing else;
+ * NULL: the system's CAs. TD_E_INVALID: the file cannot be read, or holds no certificate. TD_E_IO.
+ * Freed by tls_context_close. */
+TD_MUST_USE td_result tls_client_context_open(const char *ca_file, struct ssl_ctx_st **out,
+                                              td_err *err);
 
 typedef enum tls_verdict {
     TLS_TRUSTED,
@@ -63,11 +64,20 @@ typedef struct tls_finding {
     char text[512]; /* one sentence; empty while trusted */
 } tls_finding;
 
+/* What a session's certificates are compared with, and what was found. */
+typedef struct tls_check {
+    const td_server_url *url;
+    const char *ca_file; /* is only named in the text */
+    tls_finding finding;
+} tls_check;
+
+/* A session with the server of check->url: SNI (names only: RFC 6066, 3), ALPN http/1.1, and its
+ * certificate judged; check is borrowed for its life. */
+struct ssl_st *tls_client_session(struct ssl_ctx_st *context, tls_check *check);
+
 /* Look at one certificate of the peer's chain, as OpenSSL's verify callback gets it: is_good is its
- * verdict so far. Fills *finding if this one cannot be accepted. ca_file is only named in the text.
- */
-tls_verdict tls_verify(struct x509_store_ctx_st *store, int is_good, const td_server_url *url,
-                       const char *ca_file, tls_finding *finding);
+ * verdict so far. Fills the finding if this one cannot be accepted. */
+tls_verdict tls_verify(struct x509_store_ctx_st *store, int is_good, tls_check *check);
 
 /* The negotiated version and cipher (static strings), and the peer's subject. */
 typedef struct tls_agreed {

@@ -158,11 +158,12 @@ static int is_for_host(X509 *cert, const td_server_url *url)
     return X509_check_host(cert, url->host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
 }
 
-tls_verdict tls_verify(X509_STORE_CTX *store, int is_good, const td_server_url *url,
-                       const char *ca_file, tls_finding *finding)
+tls_verdict tls_verify(X509_STORE_CTX *store, int is_good, tls_check *check)
 {
+    const td_server_url *url = check->url;
+    tls_finding *finding = &check->finding;
     if (!is_good) {
-        explain_refused(store, url, ca_file, finding);
+        explain_refused(store, url, check->ca_file, finding);
     } else if (X509_STORE_CTX_get_error_depth(store) == 0) {
         X509 *cert = X509_STORE_CTX_get_current_cert(store);
         TD_ASSERT(cert != NULL);

@@ -1,31 +1,22 @@
-/* A TCP connection through an HTTP proxy (CONNECT: RFC 9110, 9.3.6), up to the first byte of the
- * destination server. libwebsockets' own proxy support is not used: it needs the proxy's whole
- * answer in one TCP segment, and reports all refusals alike. It gets the connected socket instead.
- * Loop's thread. */
+/* HTTP proxies: what asks one for a connection to a server (CONNECT: RFC 9110, 9.3.6), and what it
+ * answers. Pure; any thread. */
 #ifndef TD_WIRE_TUNNEL_H
 #define TD_WIRE_TUNNEL_H
 
+#include "base/buf.h"
 #include "base/url.h"
-#include "wire/loop.h"
 #include "wire/proxy.h"
 
-typedef struct tunnel tunnel;
+enum { TUNNEL_TEXT_BYTES = 512, TUNNEL_REPLY_BYTES_MAX = 16 << 10 };
 
-typedef struct tunnel_result {
-    int fd;                 /* connected, non-blocking; the callee's. -1: failed */
-    const char *text;       /* why it failed; valid during the call. NULL: success */
-    uint8_t is_unreachable; /* the proxy itself: another of its addresses may do */
-} tunnel_result;
+/* Append the request. It may hold the password. */
+void tunnel_put_request(const wire_proxy *proxy, const td_server_url *target, td_buf *out);
 
-/* Connect to target's host and port through the proxy at its numeric address. done follows once,
- * never before this returns, unless the tunnel is cancelled; the tunnel is gone then. proxy and
- * target are borrowed until then. TD_E_IO: no socket. */
-TD_MUST_USE td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, const char *address,
-                                  const td_server_url *target,
-                                  void (*done)(void *user, const tunnel_result *result), void *user,
-                                  tunnel **out, td_err *err);
+typedef enum tunnel_state { TUNNEL_MORE, TUNNEL_CONNECTED, TUNNEL_REFUSED } tunnel_state;
 
-/* Cancel; NULL is fine. */
-void tunnel_cancel(tunnel *self);
+/* Read the answer as far as it has come. TUNNEL_CONNECTED: *used bytes are its head, what follows
+ * is the server's. TUNNEL_REFUSED: text says why. */
+tunnel_state tunnel_read_reply(const wire_proxy *proxy, const td_server_url *target,
+                               td_bytes received, size_t *used, char text[TUNNEL_TEXT_BYTES]);
 
 #endif

@@ -77,7 +77,7 @@ for (const [name, open] of Object.entries(SERVERS))
 
     test("subprotocols that are no list of names: 400, and why", async (t) => {
       const { url } = await open(t);
-      const got = await ask(t, url, "/v5/public/linear", ...UPGRADE, `Sec-WebSocket-Protocol: ${"x".repeat(300)}`);
+      const got = await ask(t, url, "/v5/public/linear", ...UPGRADE, "Sec-WebSocket-Protocol: a b, c");
       assert.equal(got.status, "HTTP/1.1 400 Bad Request");
       assert.match(got.body, /Sec-WebSocket-Protocol/);
     });

@@ -1,6 +1,5 @@
-/* WebSocket peers that misbehave on purpose, over plain blocking sockets on a thread of their own:
- * what a test needs and libwebsockets would not do. They serve one connection each, on 127.0.0.1.
- */
+/* WebSocket peers that misbehave on purpose, over plain blocking sockets on a thread of their own.
+ * They serve one connection each, on 127.0.0.1. */
 #ifndef TD_TESTS_RAW_PEER_H
 #define TD_TESTS_RAW_PEER_H
 

@@ -298,7 +298,7 @@ static void test_limit(void **state)
     }
 }
 
-/* A frame that announces 4 GiB is refused as soon as libwebsockets' buffer shows its begin. */
+/* A frame that announces 4 GiB is refused once its head has come. */
 static void test_announced_too_large(void **state)
 {
     (void)state;

@@ -13,7 +13,7 @@
 #include "base/limits.h"
 #include "tests/testing/raw_peer.h"
 #include "tests/testing/wire_side.h"
-#include "wire/client.h"
+#include "wire/http.h"
 
 /* What came of a request. */
 typedef struct http_side {

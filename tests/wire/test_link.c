@@ -199,8 +199,8 @@ static void test_out_of_descriptors(void **state)
 }
 
 /* One connection stops reading while the server floods it: TCP holds the server back, its queue
- * stays bounded, the other connection continues, and after resuming everything arrives, in order.
- * libwebsockets 4.1.6 spins inside lws_service here if its buffer is smaller than a TLS record. */
+ * stays bounded, the other connection continues, and after resuming everything arrives, in
+ * order. */
 static void test_pause(void **state)
 {
     (void)state;

@@ -1,0 +1,545 @@
+#include "wire/handshake.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/evp.h>
+
+#include "base/assert.h"
+
+/* Appended to a key before it is hashed (4.2.2). */
+static const char GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+enum { SHA1_BYTES = 20, ACCEPT_BYTES = 29 };
+
+size_t handshake_head_bytes(td_bytes received)
+{
+    const uint8_t *end =
+        received.size == 0 ? NULL : memmem(received.data, received.size, "\r\n\r\n", 4);
+    return end == NULL ? 0 : (size_t)(end - received.data) + 4;
+}
+
+/* ---- text ---- */
+
+static int is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Without spaces at both ends. */
+static td_bytes trim(td_bytes text)
+{
+    while (text.size > 0 && is_space(text.data[0]))
+        text = td_bytes_of(text.data + 1, text.size - 1);
+    while (text.size > 0 && is_space(text.data[text.size - 1]))
+        text.size--;
+    return text;
+}
+
+static int is_word(td_bytes text, const char *word)
+{
+    return text.size == strlen(word) && strncasecmp((const char *)text.data, word, text.size) == 0;
+}
+
+/* RFC 9110, 5.6.2. */
+static int is_token(td_bytes text)
+{
+    static const char OTHERS[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        int is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+        if (!is_letter && (c < '0' || c > '9') && (c == 0 || strchr(OTHERS, c) == NULL))
+            return 0;
+    }
+    return text.size > 0;
+}
+
+/* Cut the text up to the first separator from the front, and the separator. */
+static td_bytes cut(td_bytes *text, char separator)
+{
+    const uint8_t *at = text->size == 0 ? NULL : memchr(text->data, separator, text->size);
+    size_t size = at == NULL ? text->size : (size_t)(at - text->data);
+    td_bytes part = td_bytes_of(text->data, size);
+    size += at != NULL;
+    *text = td_bytes_of(text->data + size, text->size - size);
+    return part;
+}
+
+/* 1 if a comma-separated list has the word. */
+static int has_word(td_bytes list, const char *word)
+{
+    while (list.size > 0)
+        if (is_word(trim(cut(&list, ',')), word))
+            return 1;
+    return 0;
+}
+
+/* A decimal number of at most nine digits; -1: it is none. */
+static int64_t number_of(td_bytes text)
+{
+    int64_t number = 0;
+    if (text.size == 0 || text.size > 9)
+        return -1;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return -1;
+        number = number * 10 + (text.data[i] - '0');
+    }
+    return number;
+}
+
+/* ---- heads ---- */
+
+/* The fields that handshakes use. */
+typedef enum field_kind {
+    FIELD_HOST,
+    FIELD_UPGRADE,
+    FIELD_CONNECTION,
+    FIELD_KEY,
+    FIELD_VERSION,
+    FIELD_ACCEPT,
+    FIELD_PROTOCOL,
+    FIELD_EXTENSIONS,
+    FIELD_RETRY_AFTER,
+    FIELD_CONTENT_LENGTH,
+    FIELD_TRANSFER_ENCODING,
+    FIELD_COUNT,
+} field_kind;
+
+typedef enum field_repeat { FIELD_ONCE, FIELD_LIST } field_repeat;
+
+typedef struct field_row {
+    const char *name;
+    field_repeat repeat;
+} field_row;
+
+static const field_row FIELDS[FIELD_COUNT] = {
+    [FIELD_HOST] = {"host", FIELD_ONCE},
+    [FIELD_UPGRADE] = {"upgrade", FIELD_LIST},
+    [FIELD_CONNECTION] = {"connection", FIELD_LIST},
+    [FIELD_KEY] = {"sec-websocket-key", FIELD_ONCE},
+    [FIELD_VERSION] = {"sec-websocket-version", FIELD_ONCE},
+    [FIELD_ACCEPT] = {"sec-websocket-accept", FIELD_ONCE},
+    [FIELD_PROTOCOL] = {"sec-websocket-protocol", FIELD_LIST},
+    [FIELD_EXTENSIONS] = {"sec-websocket-extensions", FIELD_LIST},
+    [FIELD_RETRY_AFTER] = {"retry-after", FIELD_LIST},
+    [FIELD_CONTENT_LENGTH] = {"content-length", FIELD_ONCE},
+    [FIELD_TRANSFER_ENCODING] = {"transfer-encoding", FIELD_LIST},
+};
+
+/* A head's first line, and the fields. Of a list in several lines every line counts. */
+enum { FIELD_LINES_MAX = 8 };
+typedef struct head {
+    td_bytes first;
+    td_bytes values[FIELD_COUNT][FIELD_LINES_MAX];
+    size_t counts[FIELD_COUNT];
+} head;
+
+static const char *read_field(td_bytes line, head *out)
+{
+    td_bytes value = line;
+    td_bytes name = cut(&value, ':');
+    if (name.size == line.size || !is_token(name))
+        return "a header line is malformed";
+    for (size_t i = 0; i < value.size; i++)
+        if ((value.data[i] < 0x20 && value.data[i] != '\t') || value.data[i] == 0x7f)
+            return "a header line has a control character";
+    for (field_kind kind = 0; kind < FIELD_COUNT; kind++) {
+        size_t *count = &out->counts[kind];
+        if (!is_word(name, FIELDS[kind].name))
+            continue;
+        if (*count == (FIELDS[kind].repeat == FIELD_ONCE ? 1 : FIELD_LINES_MAX))
+            return "a header comes too often";
+        out->values[kind][(*count)++] = trim(value);
+    }
+    return NULL;
+}
+
+/* Split a head into lines. What is wrong with it, or NULL; *is_large: it has too many. */
+static const char *read_head(td_bytes bytes, head *out, int *is_large)
+{
+    *out = (head){0};
+    *is_large = bytes.size > HANDSHAKE_BYTES_MAX;
+    for (size_t line_count = 0; !*is_large; line_count++) {
+        td_bytes line = cut(&bytes, '\n');
+        const char *why = NULL;
+        if (line.size == 0 || line.data[line.size - 1] != '\r')
+            return "a line does not end with CR LF";
+        line.size--;
+        if (line.size == 0)
+            return line_count == 0 ? "the first line is empty" : NULL;
+        *is_large = line_count > HANDSHAKE_LINES_MAX;
+        if (line_count == 0)
+            out->first = line;
+        else
+            why = read_field(line, out);
+        if (why != NULL)
+            return why;
+    }
+    return "the head is too large";
+}
+
+static int has_field(const head *from, field_kind kind)
+{
+    return from->counts[kind] > 0;
+}
+
+static int field_has_word(const head *from, field_kind kind, const char *word)
+{
+    for (size_t i = 0; i < from->counts[kind]; i++)
+        if (has_word(from->values[kind][i], word))
+            return 1;
+    return 0;
+}
+
+/* ---- the key ---- */
+
+static void make_key(const uint8_t nonce[HANDSHAKE_NONCE_BYTES], char out[HANDSHAKE_KEY_BYTES])
+{
+    int size = EVP_EncodeBlock((uint8_t *)out, nonce, HANDSHAKE_NONCE_BYTES);
+    TD_ASSERT(size == HANDSHAKE_KEY_BYTES - 1);
+}
+
+/* 1 if it is base64 of 16 bytes. */
+static int is_key(td_bytes key)
+{
+    uint8_t decoded[18];
+    return key.size == HANDSHAKE_KEY_BYTES - 1 && key.data[22] == '=' && key.data[23] == '=' &&
+           memchr(key.data, '=', 22) == NULL &&
+           EVP_DecodeBlock(decoded, key.data, (int)key.size) == (int)sizeof decoded;
+}
+
+/* What proves that a server read the key (4.2.2). */
+static void make_accept(td_bytes key, char out[ACCEPT_BYTES])
+{
+    uint8_t text[HANDSHAKE_KEY_BYTES - 1 + sizeof GUID - 1];
+    uint8_t hash[SHA1_BYTES];
+    unsigned size = 0;
+    TD_ASSERT(key.size == HANDSHAKE_KEY_BYTES - 1);
+    memcpy(text, key.data, key.size);
+    memcpy(text + key.size, GUID, sizeof GUID - 1);
+    int is_done = EVP_Digest(text, sizeof text, hash, &size, EVP_sha1(), NULL);
+    TD_ASSERT(is_done == 1);
+    TD_ASSERT(size == SHA1_BYTES);
+    int length = EVP_EncodeBlock((uint8_t *)out, hash, SHA1_BYTES);
+    TD_ASSERT(length == ACCEPT_BYTES - 1);
+}
+
+/* ---- permessage-deflate ---- */
+
+/* Parameters of one offer or answer (RFC 7692, 7.1). */
+typedef struct deflate_parameters {
+    int server_bits, client_bits;       /* 0: absent; -1: without a value */
+    uint8_t server_alone, client_alone; /* no context takeover */
+} deflate_parameters;
+
+/* A window's bits: 8 to 15, without leading zeros; 0: they are wrong. A value may be quoted. */
+static int read_bits(td_bytes value)
+{
+    if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
+        value = td_bytes_of(value.data + 1, value.size - 2);
+    int64_t bits = value.size > 0 && value.data[0] != '0' ? number_of(value) : 0;
+    return bits >= 8 && bits <= DEFLATE_BITS_MAX ? (int)bits : 0;
+}
+
+static int read_parameter(td_bytes text, deflate_parameters *out)
+{
+    td_bytes value = text;
+    td_bytes name = trim(cut(&value, '='));
+    int has_value = memchr(text.data, '=', text.size) != NULL;
+    int bits = has_value ? read_bits(trim(value)) : -1;
+    uint8_t *alone = is_word(name, "server_no_context_takeover")   ? &out->server_alone
+                     : is_word(name, "client_no_context_takeover") ? &out->client_alone
+                                                                   : NULL;
+    int *window = is_word(name, "server_max_window_bits")   ? &out->server_bits
+                  : is_word(name, "client_max_window_bits") ? &out->client_bits
+                                                            : NULL;
+    if (alone != NULL) {
+        int is_first = *alone == 0;
+        *alone = 1;
+        return is_first && !has_value;
+    }
+    if (window == NULL || *window != 0 || bits == 0)
+        return 0;
+    *window = bits;
+    return 1;
+}
+
+/* "permessage-deflate; a; b=9". 0: another extension, or parameters that it does not have. */
+static int read_deflate(td_bytes text, deflate_parameters *out)
+{
+    *out = (deflate_parameters){0};
+    if (!is_word(trim(cut(&text, ';')), "permessage-deflate"))
+        return 0;
+    while (text.size > 0) {
+        td_bytes parameter = trim(cut(&text, ';'));
+        if (parameter.size == 0 || !read_parameter(parameter, out))
+            return 0;
+    }
+    return 1;
+}
+
+/* The window for the first offer that can be accepted; 0: none can be. */
+static int choose_offer(const head *from)
+{
+    for (size_t i = 0; i < from->counts[FIELD_EXTENSIONS]; i++) {
+        td_bytes list = from->values[FIELD_EXTENSIONS][i];
+        while (list.size > 0) {
+            deflate_parameters offer;
+            if (!read_deflate(trim(cut(&list, ',')), &offer) || offer.server_bits == -1)
+                continue;
+            if (offer.server_bits == 0 || offer.server_bits >= DEFLATE_BITS_MIN)
+                return offer.server_bits == 0 ? DEFLATE_BITS_MAX : offer.server_bits;
+        }
+    }
+    return 0;
+}
+
+/* ---- the server's side ---- */
+
+static void refuse(handshake_request *out, unsigned status, const char *why)
+{
+    out->status = status;
+    out->why = why;
+}
+
+/* "GET /path?query HTTP/1.1"; targets of other forms are for proxies. */
+static void read_request_line(td_bytes line, handshake_request *out)
+{
+    td_bytes rest = line;
+    td_bytes method = cut(&rest, ' ');
+    td_bytes target = cut(&rest, ' ');
+    if (!is_token(method) || target.size == 0 || rest.size != 8 ||
+        memcmp(rest.data, "HTTP/", 5) != 0)
+        refuse(out, 400, "the request line is malformed");
+    else if (!td_bytes_is(rest, "HTTP/1.1"))
+        refuse(out, 400, "the request is not HTTP/1.1");
+    else if (!td_bytes_is(method, "GET"))
+        refuse(out, 405, "the method is not GET");
+    else if (target.data[0] != '/')
+        refuse(out, 400, "the target is not a path");
+    for (size_t i = 0; i < target.size; i++)
+        if (target.data[i] <= 0x20 || target.data[i] >= 0x7f)
+            refuse(out, 400, "the target has characters that URLs do not have");
+    out->query = target;
+    out->path = cut(&out->query, '?');
+}
+
+/* 1 if every line of a field is a list of tokens. */
+static int is_token_list(const head *from, field_kind kind)
+{
+    for (size_t i = 0; i < from->counts[kind]; i++) {
+        td_bytes list = from->values[kind][i];
+        while (list.size > 0)
+            if (!is_token(trim(cut(&list, ','))))
+                return 0;
+    }
+    return 1;
+}
+
+/* What an upgrade needs besides (4.2.1). */
+static void read_upgrade(const head *from, handshake_request *out)
+{
+    out->status = 101;
+    if (!field_has_word(from, FIELD_CONNECTION, "upgrade"))
+        refuse(out, 400, "the header Connection lacks 'Upgrade'");
+    else if (!field_has_word(from, FIELD_UPGRADE, "websocket"))
+        refuse(out, 400, "the header Upgrade lacks 'websocket'");
+    else if (!has_field(from, FIELD_VERSION) || !td_bytes_is(from->values[FIELD_VERSION][0], "13"))
+        refuse(out, 426, "the header Sec-WebSocket-Version is not 13");
+    else if (!has_field(from, FIELD_KEY) || !is_key(from->values[FIELD_KEY][0]))
+        refuse(out, 400, "the header Sec-WebSocket-Key is not base64 of 16 bytes");
+    else if (!is_token_list(from, FIELD_PROTOCOL))
+        refuse(out, 400, "the header Sec-WebSocket-Protocol is not a list of names");
+    else
+        out->key = from->values[FIELD_KEY][0];
+    out->deflate_bits = choose_offer(from);
+}
+
+void handshake_read_request(td_bytes bytes, handshake_request *out)
+{
+    head from;
+    int is_large = 0;
+    const char *why = read_head(bytes, &from, &is_large);
+    *out = (handshake_request){.status = 200};
+    if (why != NULL) {
+        refuse(out, is_large ? 431 : 400, why);
+        return;
+    }
+    read_request_line(from.first, out);
+    if (out->why != NULL)
+        return;
+    int has_body = has_field(&from, FIELD_TRANSFER_ENCODING) ||
+                   (has_field(&from, FIELD_CONTENT_LENGTH) &&
+                    number_of(from.values[FIELD_CONTENT_LENGTH][0]) != 0);
+    if (!has_field(&from, FIELD_HOST))
+        refuse(out, 400, "the header Host is missing");
+    else if (has_body)
+        refuse(out, 400, "the request has a body");
+    else if (has_field(&from, FIELD_UPGRADE) || has_field(&from, FIELD_KEY))
+        read_upgrade(&from, out);
+}
+
+static void put(td_buf *out, const char *text)
+{
+    td_buf_add(out, text, strlen(text));
+}
+
+void handshake_accept(const handshake_request *request, td_buf *out)
+{
+    char accept[ACCEPT_BYTES];
+    char line[128];
+    make_accept(request->key, accept);
+    put(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+             "Sec-WebSocket-Accept: ");
+    put(out, accept);
+    put(out, "\r\n");
+    if (request->deflate_bits > 0) {
+        put(out, "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+                 "client_no_context_takeover");
+        if (request->deflate_bits < DEFLATE_BITS_MAX) {
+            snprintf(line, sizeof line, "; server_max_window_bits=%d", request->deflate_bits);
+            put(out, line);
+        }
+        put(out, "\r\n");
+    }
+    put(out, "\r\n");
+}
+
+/* RFC 9110, 15. */
+static const char *phrase_of(unsigned status)
+{
+    static const struct {
+        unsigned status;
+        const char *phrase;
+    } PHRASES[] = {{200, "OK"},
+                   {400, "Bad Request"},
+                   {401, "Unauthorized"},
+                   {403, "Forbidden"},
+                   {404, "Not Found"},
+                   {405, "Method Not Allowed"},
+                   {426, "Upgrade Required"},
+                   {429, "Too Many Requests"},
+                   {431, "Request Header Fields Too Large"},
+                   {500, "Internal Server Error"},
+                   {501, "Not Implemented"},
+                   {502, "Bad Gateway"},
+                   {503, "Service Unavailable"}};
+    for (size_t i = 0; i < sizeof PHRASES / sizeof *PHRASES; i++)
+        if (PHRASES[i].status == status)
+            return PHRASES[i].phrase;
+    return "Status";
+}
+
+void handshake_answer(unsigned status, const char *text, td_buf *out)
+{
+    char line[256];
+    size_t size = strlen(text);
+    snprintf(line, sizeof line,
+             "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
+             "Connection: close\r\n",
+             status, phrase_of(status), size + 1);
+    put(out, line);
+    if (status == 405)
+        put(out, "Allow: GET\r\n");
+    if (status == 426)
+        put(out, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+    put(out, "\r\n");
+    put(out, text);
+    put(out, "\n");
+}
+
+/* ---- the client's side ---- */
+
+void handshake_put_request(const handshake_ask *ask, td_buf *out)
+{
+    char key[HANDSHAKE_KEY_BYTES];
+    make_key(ask->nonce, key);
+    const char *const parts[] = {
+        "GET ",
+        ask->target,
+        " HTTP/1.1\r\nHost: ",
+        ask->host,
+        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nUser-Agent: tapedeck\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
+        key,
+        "\r\n",
+        ask->with_deflate ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "",
+        "\r\n",
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        put(out, parts[i]);
+}
+
+/* "HTTP/1.1 101 Switching Protocols". */
+static int read_status_line(td_bytes line, handshake_reply *out)
+{
+    td_bytes rest = line;
+    td_bytes version = cut(&rest, ' ');
+    td_bytes status = cut(&rest, ' ');
+    if (version.size != 8 || memcmp(version.data, "HTTP/1.", 7) != 0 || status.size != 3 ||
+        number_of(status) < 100)
+        return 0;
+    out->status = (unsigned)number_of(status);
+    out->phrase = rest;
+    return td_bytes_is(version, "HTTP/1.1") || out->status != 101;
+}
+
+/* Only what was offered may be agreed on (RFC 6455, 9.1; RFC 7692, 7.1). */
+static const char *read_agreed(const handshake_ask *ask, const head *from, handshake_reply *out)
+{
+    deflate_parameters agreed;
+    if (!has_field(from, FIELD_EXTENSIONS))
+        return NULL;
+    if (!ask->with_deflate || from->counts[FIELD_EXTENSIONS] > 1 ||
+        !read_deflate(from->values[FIELD_EXTENSIONS][0], &agreed) || agreed.server_bits == -1 ||
+        agreed.client_bits != 0)
+        return "it agreed to an extension that was not offered";
+    out->is_deflated = 1;
+    out->context = agreed.server_alone ? DEFLATE_NO_TAKEOVER : DEFLATE_TAKEOVER;
+    return NULL;
+}
+
+/* 4.1: what a client must check of an answer 101. */
+static const char *check_reply(const handshake_ask *ask, const head *from, handshake_reply *out)
+{
+    char key[HANDSHAKE_KEY_BYTES];
+    char accept[ACCEPT_BYTES];
+    make_key(ask->nonce, key);
+    make_accept(td_bytes_str(key), accept);
+    if (!field_has_word(from, FIELD_UPGRADE, "websocket"))
+        return "the header Upgrade lacks 'websocket'";
+    if (!field_has_word(from, FIELD_CONNECTION, "upgrade"))
+        return "the header Connection lacks 'Upgrade'";
+    if (!has_field(from, FIELD_ACCEPT) || !td_bytes_is(from->values[FIELD_ACCEPT][0], accept))
+        return "the header Sec-WebSocket-Accept does not fit the key";
+    if (has_field(from, FIELD_PROTOCOL))
+        return "it chose a subprotocol, and none was offered";
+    return read_agreed(ask, from, out);
+}
+
+void handshake_read_reply(const handshake_ask *ask, td_bytes bytes, handshake_reply *out)
+{
+    head from;
+    int is_large = 0;
+    const char *why = read_head(bytes, &from, &is_large);
+    *out = (handshake_reply){.content_bytes = -1};
+    if (why == NULL && !read_status_line(from.first, out))
+        why = "its first line is not of HTTP/1.1";
+    if (why == NULL && has_field(&from, FIELD_RETRY_AFTER)) {
+        int64_t wait_s = number_of(from.values[FIELD_RETRY_AFTER][0]);
+        out->retry_after_s = wait_s < 0 ? 0 : (uint64_t)wait_s;
+    }
+    if (why == NULL && has_field(&from, FIELD_CONTENT_LENGTH)) {
+        out->content_bytes = number_of(from.values[FIELD_CONTENT_LENGTH][0]);
+        if (out->content_bytes < 0)
+            why = "its Content-Length is no number";
+    }
+    out->is_chunked = (uint8_t)(why == NULL && has_field(&from, FIELD_TRANSFER_ENCODING));
+    if (out->is_chunked && !field_has_word(&from, FIELD_TRANSFER_ENCODING, "chunked"))
+        why = "its Transfer-Encoding is unknown";
+    if (why == NULL && out->status == 101 && ask != NULL)
+        why = check_reply(ask, &from, out);
+    out->why = why;
+}

@@ -1,0 +1,73 @@
+/* The opening handshake of the WebSocket protocol (RFC 6455, section 4), both sides: heads of
+ * HTTP/1.1 requests and answers (RFC 9112), strictly. Pure functions from bytes to facts and back;
+ * any thread. permessage-deflate (RFC 7692) is the only extension; subprotocols are ignored by the
+ * server and not asked for by the client. */
+#ifndef TD_WIRE_HANDSHAKE_H
+#define TD_WIRE_HANDSHAKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "wire/deflate.h"
+
+/* A head, and its lines: more are refused (431). */
+enum { HANDSHAKE_BYTES_MAX = 8 << 10, HANDSHAKE_LINES_MAX = 100 };
+
+/* A key in base64, with the NUL (4.1). */
+enum { HANDSHAKE_KEY_BYTES = 25, HANDSHAKE_NONCE_BYTES = 16 };
+
+/* The bytes of a head, up to the empty line's end; 0: more must come. */
+size_t handshake_head_bytes(td_bytes received);
+
+/* ---- the server's side ---- */
+
+typedef struct handshake_request {
+    unsigned status;  /* 101: a request for an upgrade. 200: another one, of the method GET. Else to
+                         be refused with this status: 400, 405, 426, 431 */
+    const char *why;  /* of a refusal */
+    td_bytes path;    /* of the target, from its '/' on; views of the head */
+    td_bytes query;   /* what follows '?'; may be empty */
+    td_bytes key;     /* of an upgrade */
+    int deflate_bits; /* window to send permessage-deflate with; 0: it was not offered, or only with
+                         parameters that are not supported */
+} handshake_request;
+
+/* Read a whole head. */
+void handshake_read_request(td_bytes head, handshake_request *out);
+
+/* Append the answer that accepts an upgrade. With deflate_bits messages of neither side refer to
+ * others (no context takeover). */
+void handshake_accept(const handshake_request *request, td_buf *out);
+
+/* Append an answer with a text as its body, after which the connection closes. */
+void handshake_answer(unsigned status, const char *text, td_buf *out);
+
+/* ---- the client's side ---- */
+
+typedef struct handshake_ask {
+    const char *host;                     /* with the port if it is not the scheme's own */
+    const char *target;                   /* path and query */
+    uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
+    uint8_t with_deflate;                 /* offer permessage-deflate */
+} handshake_ask;
+
+/* Append the request. */
+void handshake_put_request(const handshake_ask *ask, td_buf *out);
+
+typedef struct handshake_reply {
+    unsigned status;        /* of the answer; 0: it is no HTTP */
+    const char *why;        /* of an answer 101 that is wrong, and of status 0; NULL: it is right */
+    uint64_t retry_after_s; /* 0: absent, or a date */
+    td_bytes phrase;        /* after the status */
+    uint8_t is_deflated;    /* permessage-deflate was agreed on, */
+    deflate_context context; /* and what the server's messages refer to */
+    int64_t content_bytes;   /* of the body that follows; -1: not known */
+    uint8_t is_chunked;      /* the body comes in chunks */
+} handshake_reply;
+
+/* Read the whole head of the answer to a request; ask NULL: to one that was no upgrade. */
+void handshake_read_reply(const handshake_ask *ask, td_bytes head, handshake_reply *out);
+
+#endif

@@ -1,0 +1,493 @@
+#include "wire/link.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+enum {
+    /* Reads of one turn: then others have theirs. */
+    READS_A_TURN = 16,
+    /* What may wait unused: a head, or what was read before a pause. */
+    HELD_BYTES_MAX = 2 * LOOP_READ_BYTES,
+    CONTROL_BYTES = CMSG_SPACE(sizeof(struct timespec)),
+};
+
+void link_init(wire_link *self, wire_loop *loop, const link_ops *ops, void *user,
+               size_t out_bytes_max)
+{
+    *self = (wire_link){.loop = loop, .ops = ops, .user = user};
+    td_buf_init(&self->out, out_bytes_max);
+    td_buf_init(&self->held, HELD_BYTES_MAX);
+}
+
+void link_close(wire_link *self)
+{
+    self->state = LINK_CLOSED;
+    loop_fd_close(self->loop, &self->socket);
+    SSL_free(self->ssl);
+    BIO_meth_free(self->method);
+    self->ssl = NULL;
+    self->method = NULL;
+    td_buf_fini(&self->out);
+    td_buf_fini(&self->held);
+}
+
+static void end(wire_link *self, link_end how, const char *text)
+{
+    if (self->state == LINK_CLOSED)
+        return;
+    loop_fd_want(self->loop, &self->socket, 0);
+    self->ops->ended(self->user, how, text);
+}
+
+/* By errno of what failed. */
+static void end_by_errno(wire_link *self)
+{
+    int is_connecting = self->state == LINK_CONNECTING;
+    end(self, is_connecting ? LINK_UNREACHABLE : LINK_RESET, strerror(self->os_error));
+}
+
+/* ---- the socket ---- */
+
+static void wait_for_events(wire_link *self)
+{
+    /* A paused one is told of a hang-up once, not each turn. */
+    uint32_t events = self->is_paused ? EPOLLET : EPOLLIN;
+    if (self->is_blocked || self->state == LINK_CONNECTING)
+        events |= EPOLLOUT;
+    if (self->state != LINK_CLOSED)
+        loop_fd_want(self->loop, &self->socket, events);
+}
+
+/* The kernel's receive time, if the message has one. */
+static uint64_t time_of(struct msghdr *message)
+{
+    for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at != NULL; at = CMSG_NXTHDR(message, at)) {
+        struct timespec when;
+        if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        memcpy(&when, CMSG_DATA(at), sizeof when);
+        return (uint64_t)when.tv_sec * TD_NS_PER_S + (uint64_t)when.tv_nsec;
+    }
+    return 0;
+}
+
+/* As recv(2); 0 at the end, -1 with os_error. */
+static ssize_t receive(wire_link *self, void *bytes, size_t size)
+{
+    union {
+        char bytes[CONTROL_BYTES];
+        struct cmsghdr align;
+    } control;
+    struct iovec to = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &to,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    ssize_t got;
+    if (self->is_drained) {
+        self->os_error = EAGAIN;
+        return -1;
+    }
+    do
+        got = recvmsg(self->socket.fd, &message, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    self->os_error = errno;
+    self->is_drained = got < 0 || (size_t)got < size;
+    if (got > 0)
+        self->kernel_ns = time_of(&message);
+    return got;
+}
+
+static ssize_t transmit(wire_link *self, const void *bytes, size_t size)
+{
+    ssize_t put;
+    do
+        put = send(self->socket.fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (put < 0 && errno == EINTR);
+    self->os_error = errno;
+    return put;
+}
+
+/* ---- OpenSSL's way to the socket ---- */
+
+static int bio_read(BIO *bio, char *out, int size)
+{
+    wire_link *self = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    ssize_t got = receive(self, out, (size_t)size);
+    if (got < 0 && self->os_error == EAGAIN)
+        BIO_set_retry_read(bio);
+    return (int)got;
+}
+
+static int bio_write(BIO *bio, const char *bytes, int size)
+{
+    wire_link *self = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    ssize_t put = transmit(self, bytes, (size_t)size);
+    if (put < 0 && self->os_error == EAGAIN)
+        BIO_set_retry_write(bio);
+    return (int)put;
+}
+
+static long bio_control(BIO *bio, int what, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return what == BIO_CTRL_FLUSH;
+}
+
+static BIO *make_bio(wire_link *self)
+{
+    self->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "wire link");
+    TD_ASSERT(self->method != NULL);
+    BIO_meth_set_read(self->method, bio_read);
+    BIO_meth_set_write(self->method, bio_write);
+    BIO_meth_set_ctrl(self->method, bio_control);
+    BIO *bio = BIO_new(self->method);
+    TD_ASSERT(bio != NULL);
+    BIO_set_data(bio, self);
+    BIO_set_init(bio, 1);
+    return bio;
+}
+
+/* What an OpenSSL call came to: > 0 bytes, 0: try later, -1: the link ended. */
+static int judge_tls(wire_link *self, int rc)
+{
+    int error = SSL_get_error(self->ssl, rc);
+    unsigned long reason = ERR_peek_error();
+    const char *text = reason == 0 ? "" : ERR_reason_error_string(reason);
+    ERR_clear_error();
+    if (rc > 0)
+        return rc;
+    self->is_blocked = error == SSL_ERROR_WANT_WRITE;
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+        return 0;
+    if (error == SSL_ERROR_ZERO_RETURN)
+        end(self, LINK_ENDED, "");
+    else if (error == SSL_ERROR_SYSCALL && self->os_error != 0)
+        end_by_errno(self);
+    else if (error == SSL_ERROR_SYSCALL)
+        end(self, LINK_ENDED, "");
+    else
+        end(self, LINK_TLS_FAILED, text == NULL ? "" : text);
+    return -1;
+}
+
+static void shake_hands(wire_link *self)
+{
+    ERR_clear_error();
+    self->os_error = 0;
+    int rc = judge_tls(self, SSL_do_handshake(self->ssl));
+    if (rc > 0) {
+        self->state = LINK_OPEN;
+        self->is_blocked = 0;
+        self->ops->secured(self->user);
+    }
+}
+
+void link_secure(wire_link *self, SSL *ssl)
+{
+    TD_ASSERT(self->state == LINK_OPEN);
+    TD_ASSERT(self->ssl == NULL);
+    BIO *bio = make_bio(self);
+    SSL_set_bio(ssl, bio, bio);
+    SSL_set_read_ahead(ssl, 1);
+    SSL_set_default_read_buffer_len(ssl, LOOP_READ_BYTES);
+    SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                          SSL_MODE_RELEASE_BUFFERS);
+    SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    self->ssl = ssl;
+    self->state = LINK_SECURING;
+    loop_fd_call_again(self->loop, &self->socket);
+}
+
+/* ---- reading ---- */
+
+/* More bytes of the stream: > 0, 0: none now, -1: the link ended. */
+static int read_some(wire_link *self, uint8_t *to, size_t size)
+{
+    if (self->ssl != NULL) {
+        ERR_clear_error();
+        self->os_error = 0;
+        return judge_tls(self, SSL_read(self->ssl, to, (int)size));
+    }
+    ssize_t got = receive(self, to, size);
+    if (got > 0)
+        return (int)got;
+    if (got < 0 && self->os_error == EAGAIN)
+        return 0;
+    if (got == 0)
+        end(self, LINK_ENDED, "");
+    else
+        end_by_errno(self);
+    return -1;
+}
+
+/* Hand bytes out; the rest is held. */
+static void deliver(wire_link *self, uint8_t *bytes, size_t size, uint64_t read_ns)
+{
+    size_t used = self->ops->received(self->user, bytes, size, read_ns);
+    if (self->state == LINK_CLOSED)
+        return;
+    TD_ASSERT(used <= size);
+    td_buf *held = &self->held;
+    if (bytes == held->data) {
+        memmove(held->data, held->data + used, size - used);
+        held->size = size - used;
+    } else if (used < size) {
+        td_buf_add(held, bytes + used, size - used);
+    }
+}
+
+/* What is held comes first, with what was read behind it. */
+static void deliver_all(wire_link *self, uint8_t *bytes, size_t size, uint64_t read_ns)
+{
+    if (TD_LIKELY(self->held.size == 0)) {
+        deliver(self, bytes, size, read_ns);
+        return;
+    }
+    if (size > self->held.size_max - self->held.size) {
+        end(self, LINK_TLS_FAILED, "too much was sent at once");
+        return;
+    }
+    td_buf_add(&self->held, bytes, size);
+    deliver(self, self->held.data, self->held.size, read_ns);
+}
+
+static void read_all(wire_link *self)
+{
+    uint8_t *buffer = loop_read_buffer(self->loop);
+    for (int i = 0; i < READS_A_TURN; i++) {
+        if (self->state != LINK_OPEN || self->is_paused)
+            return;
+        int size = read_some(self, buffer, LOOP_READ_BYTES);
+        if (size <= 0)
+            return;
+        deliver_all(self, buffer, (size_t)size, loop_now_ns(self->loop));
+    }
+    loop_fd_call_again(self->loop, &self->socket);
+}
+
+void link_pause(wire_link *self)
+{
+    self->is_paused = 1;
+    wait_for_events(self);
+}
+
+void link_resume(wire_link *self)
+{
+    if (!self->is_paused)
+        return;
+    self->is_paused = 0;
+    wait_for_events(self);
+    loop_fd_call_again(self->loop, &self->socket); /* what is held, or inside OpenSSL */
+}
+
+/* ---- writing ---- */
+
+td_buf *link_output(wire_link *self)
+{
+    size_t left = self->out.size - self->out_at;
+    if (self->out_at > 0 && left <= self->out_at) { /* cheap now */
+        memmove(self->out.data, self->out.data + self->out_at, left);
+        self->out.size = left;
+        self->out_at = 0;
+    }
+    return &self->out;
+}
+
+size_t link_waiting_bytes(const wire_link *self)
+{
+    return self->out.size - self->out_at;
+}
+
+void link_drop_output(wire_link *self)
+{
+    size_t size_max = self->out.size_max;
+    td_buf_fini(&self->out);
+    td_buf_init(&self->out, size_max);
+    self->out_at = 0;
+}
+
+/* > 0 bytes, 0: the socket is full, -1: the link ended. */
+static int write_some(wire_link *self, const uint8_t *bytes, size_t size)
+{
+    size = size < INT32_MAX ? size : INT32_MAX;
+    if (self->ssl != NULL) {
+        ERR_clear_error();
+        self->os_error = 0;
+        return judge_tls(self, SSL_write(self->ssl, bytes, (int)size));
+    }
+    ssize_t put = transmit(self, bytes, size);
+    self->is_blocked = put < 0 && self->os_error == EAGAIN;
+    if (put < 0 && !self->is_blocked)
+        end_by_errno(self);
+    return put > 0 ? (int)put : self->is_blocked ? 0 : -1;
+}
+
+/* The end of our stream. */
+static void shut(wire_link *self)
+{
+    if (self->is_shut || link_waiting_bytes(self) > 0)
+        return;
+    self->is_shut = 1;
+    if (self->ssl != NULL) {
+        ERR_clear_error();
+        (void)SSL_shutdown(self->ssl); /* the socket's end says the same */
+        ERR_clear_error();
+    }
+    (void)shutdown(self->socket.fd, SHUT_WR); /* it may be reset already */
+}
+
+static void flush(wire_link *self)
+{
+    int had_some = link_waiting_bytes(self) > 0;
+    if (self->state != LINK_OPEN)
+        return;
+    while (link_waiting_bytes(self) > 0) {
+        int put = write_some(self, self->out.data + self->out_at, link_waiting_bytes(self));
+        if (put < 0)
+            return;
+        if (put == 0)
+            break;
+        self->out_at += (size_t)put;
+    }
+    wait_for_events(self);
+    if (link_waiting_bytes(self) > 0)
+        return;
+    td_buf_clear(&self->out);
+    self->out_at = 0;
+    if (self->is_finished)
+        shut(self);
+    else if (had_some && self->ops->drained != NULL)
+        self->ops->drained(self->user);
+}
+
+void link_flush_later(wire_link *self)
+{
+    if (!self->is_blocked)
+        loop_fd_call_again(self->loop, &self->socket);
+}
+
+void link_finish(wire_link *self)
+{
+    self->is_finished = 1;
+    link_flush_later(self);
+}
+
+/* ---- the loop's calls ---- */
+
+static void on_connected(wire_link *self)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(self->socket.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+    self->os_error = error;
+    if (error != 0) {
+        end_by_errno(self);
+        return;
+    }
+    self->state = LINK_OPEN;
+    wait_for_events(self);
+    self->ops->connected(self->user);
+}
+
+static void on_ready(void *user, uint32_t events)
+{
+    wire_link *self = user;
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+        self->is_drained = 0;
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
+        self->is_blocked = 0;
+    if (self->state == LINK_CONNECTING) {
+        if (events != 0)
+            on_connected(self);
+        return;
+    }
+    if (self->state == LINK_SECURING)
+        shake_hands(self);
+    if (self->state == LINK_OPEN && !self->is_paused && self->held.size > 0)
+        deliver(self, self->held.data, self->held.size, loop_now_ns(self->loop));
+    if (self->state == LINK_OPEN && !self->is_paused)
+        read_all(self);
+    if (self->state == LINK_OPEN && !self->is_blocked)
+        flush(self);
+    wait_for_events(self);
+}
+
+/* ---- beginning ---- */
+
+td_result link_adopt(wire_link *self, int fd, td_err *err)
+{
+    const int on = 1;
+    self->socket = (loop_fd){.ready = on_ready, .user = self};
+    td_result rc = loop_fd_open(self->loop, &self->socket, fd, EPOLLIN, err);
+    if (rc != TD_OK)
+        return rc;
+    self->state = LINK_OPEN;
+    /* Without these it is slower, or has no kernel times; no worse. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    return TD_OK;
+}
+
+td_result link_connect(wire_link *self, const char *address, uint16_t port, td_err *err)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int is_v6 = inet_pton(AF_INET6, address, &v6.sin6_addr) == 1;
+    if (!is_v6 && inet_pton(AF_INET, address, &v4.sin_addr) != 1)
+        return td_err_set(err, TD_E_INVALID, "'%s' is not an address", address);
+    int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return td_err_set_os(err, errno, "cannot open a socket");
+    int rc = is_v6 ? connect(fd, (const struct sockaddr *)&v6, sizeof v6)
+                   : connect(fd, (const struct sockaddr *)&v4, sizeof v4);
+    if (rc != 0 && errno != EINPROGRESS) {
+        td_result result = td_err_set_os(err, errno, "cannot connect");
+        close(fd);
+        return result;
+    }
+    td_result result = link_adopt(self, fd, err);
+    if (result != TD_OK) {
+        close(fd);
+        return result;
+    }
+    self->state = LINK_CONNECTING;
+    wait_for_events(self);
+    return TD_OK;
+}
+
+void link_peer_address(const wire_link *self, char out[LINK_ADDRESS_BYTES])
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } place;
+    socklen_t size = sizeof place;
+    out[0] = '\0';
+    if (getpeername(self->socket.fd, &place.any, &size) != 0)
+        return;
+    const void *address = place.any.sa_family == AF_INET6 ? (const void *)&place.v6.sin6_addr
+                                                          : (const void *)&place.v4.sin_addr;
+    if (inet_ntop(place.any.sa_family, address, out, LINK_ADDRESS_BYTES) == NULL)
+        out[0] = '\0';
+}
