@@ -93,6 +93,12 @@ static void upgrade(peer *client)
     send_all(client, answer, (size_t)length);
 }
 
+/* Frames as a server sends them, one after the other. */
+typedef struct corpus {
+    unsigned char *encoded;
+    uint64_t frames;
+} corpus;
+
 static char *read_file(const char *path, size_t *size)
 {
     FILE *in = fopen(path, "rb");
@@ -127,43 +133,58 @@ static size_t put_head(unsigned char *out, size_t size)
     return 10;
 }
 
-/* The corpus as WebSocket frames, ready to be sent. */
-static unsigned char *encode(const char *corpus, size_t size, size_t *encoded_bytes,
-                             uint64_t *frames)
+/* The lines of a file as frames. */
+static corpus encode(const char *text, size_t size)
 {
+    corpus out = {0};
     size_t lines = 0;
     for (size_t i = 0; i < size; i++)
-        lines += corpus[i] == '\n';
-    unsigned char *out = malloc(size + lines * FRAME_HEAD_BYTES);
-    if (out == NULL)
+        lines += text[i] == '\n';
+    out.encoded = malloc(size + lines * FRAME_HEAD_BYTES);
+    if (out.encoded == NULL)
         die("no memory");
     size_t used = 0;
-    *frames = 0;
-    for (const char *at = corpus, *end = corpus + size; at < end;) {
+    for (const char *at = text, *end = text + size; at < end;) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         if (newline == NULL)
             break;
         size_t length = (size_t)(newline - at);
-        used += put_head(out + used, length);
-        memcpy(out + used, at, length);
+        used += put_head(out.encoded + used, length);
+        memcpy(out.encoded + used, at, length);
         used += length;
-        (*frames)++;
+        out.frames++;
         at = newline + 1;
     }
-    if (*frames == 0)
+    if (out.frames == 0)
         die("the corpus holds no frame");
-    *encoded_bytes = used;
     return out;
 }
 
-static void blast(peer *client, const unsigned char *encoded, size_t encoded_bytes, uint64_t rounds)
+/* The bytes of an encoded frame, head included. */
+static size_t frame_bytes(const unsigned char *head)
+{
+    size_t size = 0;
+    if (head[1] < 126)
+        return 2 + (size_t)head[1];
+    if (head[1] == 126)
+        return 4 + ((size_t)head[2] << 8 | head[3]);
+    for (int i = 0; i < 8; i++)
+        size = size << 8 | head[2 + i];
+    return 10 + size;
+}
+
+static void blast(peer *client, const corpus *from, uint64_t wanted)
 {
     static const unsigned char CLOSE[] = {0x88, 2, 0x03, 0xe8};
-    for (uint64_t round = 0; round < rounds; round++) {
-        for (size_t at = 0; at < encoded_bytes; at += WRITE_BYTES) {
-            size_t left = encoded_bytes - at;
-            send_all(client, encoded + at, left < WRITE_BYTES ? left : WRITE_BYTES);
-        }
+    while (wanted > 0) {
+        uint64_t frames = wanted < from->frames ? wanted : from->frames;
+        size_t bytes = 0;
+        for (uint64_t i = 0; i < frames; i++)
+            bytes += frame_bytes(from->encoded + bytes);
+        for (size_t at = 0; at < bytes; at += WRITE_BYTES)
+            send_all(client, from->encoded + at,
+                     bytes - at < WRITE_BYTES ? bytes - at : WRITE_BYTES);
+        wanted -= frames;
     }
     send_all(client, CLOSE, sizeof CLOSE);
     shutdown(client->fd, SHUT_WR);
@@ -214,10 +235,9 @@ int main(int argc, char **argv)
     if (corpus_path == NULL)
         die("usage: blaster CORPUS --frames N [--cert PEM --key PEM]");
     signal(SIGPIPE, SIG_IGN);
-    size_t corpus_bytes, encoded_bytes;
-    uint64_t frames;
-    char *corpus = read_file(corpus_path, &corpus_bytes);
-    unsigned char *encoded = encode(corpus, corpus_bytes, &encoded_bytes, &frames);
+    size_t bytes;
+    char *text = read_file(corpus_path, &bytes);
+    corpus frames = encode(text, bytes);
     int listener = listen_anywhere();
     peer client = {.fd = accept(listener, NULL, NULL)};
     if (client.fd < 0)
@@ -227,6 +247,6 @@ int main(int argc, char **argv)
     if (cert != NULL)
         client.tls = start_tls(client.fd, cert, key);
     upgrade(&client);
-    blast(&client, encoded, encoded_bytes, (wanted + frames - 1) / frames);
+    blast(&client, &frames, wanted);
     return 0;
 }
