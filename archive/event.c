@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/utf8.h"
 #include "json/json.h"
 #include "json/json_write.h"
 
@@ -70,6 +71,8 @@ static const member_row MEMBERS[] = {
     {"code", offsetof(event, code), MEMBER_TYPE_SET, KIND(DISCONNECT) | KIND(HTTP)},
     {"reason", offsetof(event, reason), MEMBER_TYPE_TEXT,
      KIND(DISCONNECT) | KIND(SESSION) | KIND(GRANT_END)},
+    {"reason_hex", offsetof(event, reason_hex), MEMBER_TYPE_TEXT, KIND(DISCONNECT)},
+    {"sent_code", offsetof(event, sent_code), MEMBER_TYPE_SET, KIND(DISCONNECT)},
     {"by", offsetof(event, by), MEMBER_TYPE_TEXT, KIND(DISCONNECT)},
     {"from_ns", offsetof(event, from_ns), MEMBER_TYPE_SET,
      KIND(OVERLOAD) | KIND(CLOCK) | KIND(GRANT)},
@@ -78,6 +81,9 @@ static const member_row MEMBERS[] = {
     {"offset", offsetof(event, offset), MEMBER_TYPE_U64, KIND(REDACTED)},
     {"frames", offsetof(event, frames), MEMBER_TYPE_U64,
      KIND(OVERLOAD) | KIND(ROTATE) | KIND(LIMIT)},
+    {"frames", offsetof(event, frames), MEMBER_TYPE_SET, KIND(HEARTBEAT)},
+    {"payload", offsetof(event, payload), MEMBER_TYPE_TEXT, KIND(HEARTBEAT)},
+    {"payload_hex", offsetof(event, payload_hex), MEMBER_TYPE_TEXT, KIND(HEARTBEAT)},
     {"bytes", offsetof(event, bytes), MEMBER_TYPE_U64,
      KIND(OVERLOAD) | KIND(ROTATE) | KIND(REDACTED) | KIND(HTTP)},
     {"lag_ns", offsetof(event, lag_ns), MEMBER_TYPE_SET, KIND(OVERLOAD)},
@@ -187,6 +193,35 @@ static void write_slots(json_writer *json, const event *from)
         json_write_object_end(json);
     }
     json_write_array_end(json);
+}
+
+/* 1 if all bytes are UTF-8 without controls. */
+static int is_visible(td_bytes bytes)
+{
+    size_t at = 0;
+    while (at < bytes.size) {
+        size_t size = td_utf8_bytes(bytes.data + at, bytes.size - at);
+        if (size == 0 || td_utf8_is_control(td_utf8_code(bytes.data + at, size)))
+            return 0;
+        at += size;
+    }
+    return 1;
+}
+
+void event_put_bytes(td_bytes bytes, char out[EVENT_CONTROL_TEXT_BYTES], const char **text,
+                     const char **hex)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    TD_ASSERT(bytes.size <= EVENT_CONTROL_BYTES_MAX);
+    int is_text = is_visible(bytes);
+    char *at = out;
+    for (size_t i = 0; i < bytes.size; i++) {
+        if (!is_text)
+            *at++ = DIGITS[bytes.data[i] >> 4];
+        *at++ = is_text ? (char)bytes.data[i] : DIGITS[bytes.data[i] & 15];
+    }
+    *at = '\0';
+    *(is_text ? text : hex) = out;
 }
 
 td_result event_encode(const event *from, td_buf *out, td_err *err)

@@ -37,7 +37,8 @@ typedef enum event_kind {
     EVENT_GRANT_END,  /* slot, conn, topic, reason ("refused", "unsubscribed"). The end of a
                          connection ends all of its grants */
     EVENT_AUTH,       /* slot, conn, state ("sent", "accepted", "refused", "unanswered"), detail */
-    EVENT_DISCONNECT, /* slot, conn, in, out, code, reason, by, cause */
+    EVENT_DISCONNECT, /* slot, conn, in, out, code and reason (or reason_hex) of the peer's close
+                         frame, sent_code of ours, by (who closed first), cause */
     EVENT_GAP,        /* gap, which has the slot (feed left out: it is the channel's) */
     EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
                          "held", "new_session": the wall clock stepped (recorder/session_clock.h);
@@ -47,7 +48,8 @@ typedef enum event_kind {
                          EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,
                          frames, bytes, lag_ns, cause */
     EVENT_ROTATE,     /* number of the segment that ended, frames, bytes, cause */
-    EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir: WebSocket control frames */
+    EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir, payload (or payload_hex): a
+                         WebSocket control frame; or frames, how many are only counted */
     EVENT_REDACTED,   /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
                          compressed frame was "overwritten" as a whole */
     EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the
@@ -97,14 +99,15 @@ typedef struct event {
     const char *what;
     const char *dir; /* "in" or "out" */
     const char *by;  /* "peer" or "us" */
-    const char *reason;
+    const char *reason, *reason_hex;
+    const char *payload, *payload_hex;
     const char *cause;
     const char *detail;
     uint64_t start_ns;
     uint64_t number;
     uint64_t attempt;
     uint64_t in, out;
-    uint64_t code;
+    uint64_t code, sent_code;
     uint64_t from_ns, to_ns;
     uint64_t frames, bytes;
     uint64_t lag_ns;
@@ -118,6 +121,12 @@ typedef struct event {
 
 /* Stable name ("connect"). */
 const char *event_kind_name(event_kind kind);
+
+/* Bytes of a control frame as a member: *text if they are UTF-8 that shows on a screen, else *hex;
+ * empty bytes are neither. Both point into out. */
+enum { EVENT_CONTROL_BYTES_MAX = 125, EVENT_CONTROL_TEXT_BYTES = 2 * EVENT_CONTROL_BYTES_MAX + 1 };
+void event_put_bytes(td_bytes bytes, char out[EVENT_CONTROL_TEXT_BYTES], const char **text,
+                     const char **hex);
 
 /* Append the JSON of an event to out. TD_E_LIMIT. Any thread. */
 TD_MUST_USE td_result event_encode(const event *from, td_buf *out, td_err *err);

@@ -31,6 +31,17 @@ typedef struct open_pings {
     size_t further;
 } open_pings;
 
+/* WebSocket pings and pongs. In each second the first ones are events of their own; the rest, of a
+ * peer that floods, are only counted. */
+typedef enum heartbeat_kind { PING_IN, PONG_IN, PONG_OUT, HEARTBEAT_KINDS } heartbeat_kind;
+enum { HEARTBEATS_A_SECOND = 10 };
+typedef struct heartbeats {
+    uint64_t since_mono_ns; /* the present second */
+    uint32_t written;
+    uint64_t further[HEARTBEAT_KINDS];
+    uint8_t is_flood_logged;
+} heartbeats;
+
 struct connection {
     connection_options options;
     const dialect *dialect;
@@ -58,7 +69,8 @@ struct connection {
     uint8_t was_open;      /* open once in this session */
     uint8_t is_refused;
     uint8_t is_auth_refused; /* the credentials were refused: it is closing */
-    td_buf out;              /* request being built */
+    heartbeats heartbeats;
+    td_buf out; /* request being built */
     char shown_name[LIMIT_NAME_BYTES + 32];
 };
 
@@ -171,21 +183,80 @@ static void emit_tls(connection *self, const wire_peer *peer)
     emit(self, &tls);
 }
 
+/* A control frame's bytes without secrets, in copy. */
+static td_bytes hide_in_control(const connection *self, td_bytes bytes,
+                                uint8_t copy[EVENT_CONTROL_BYTES_MAX])
+{
+    TD_ASSERT(bytes.size <= EVENT_CONTROL_BYTES_MAX);
+    if (bytes.size > 0)
+        memcpy(copy, bytes.data, bytes.size);
+    if (self->options.redactor != NULL)
+        redactor_apply(self->options.redactor, copy, bytes.size);
+    return td_bytes_of(copy, bytes.size);
+}
+
+/* An event of one, with its bytes, or (frames > 0) of several. */
+static void emit_heartbeat(connection *self, heartbeat_kind kind, td_bytes bytes, uint64_t frames)
+{
+    uint8_t payload[EVENT_CONTROL_BYTES_MAX];
+    char text[EVENT_CONTROL_TEXT_BYTES];
+    event heartbeat = new_event(self, EVENT_HEARTBEAT);
+    heartbeat.what = kind == PING_IN ? "ping" : "pong";
+    heartbeat.dir = kind == PONG_OUT ? "out" : "in";
+    heartbeat.frames = frames;
+    event_put_bytes(hide_in_control(self, bytes, payload), text, &heartbeat.payload,
+                    &heartbeat.payload_hex);
+    emit(self, &heartbeat);
+}
+
+/* The second is over: events of those that were only counted. */
+static void end_heartbeats(connection *self, uint64_t mono_ns)
+{
+    heartbeats *beats = &self->heartbeats;
+    for (int kind = 0; kind < HEARTBEAT_KINDS; kind++) {
+        if (beats->further[kind] > 0)
+            emit_heartbeat(self, (heartbeat_kind)kind, (td_bytes){0}, beats->further[kind]);
+        beats->further[kind] = 0;
+    }
+    beats->since_mono_ns = mono_ns;
+    beats->written = 0;
+}
+
+static void note_heartbeat(connection *self, heartbeat_kind kind, td_bytes bytes)
+{
+    heartbeats *beats = &self->heartbeats;
+    uint64_t mono_ns = now_mono_ns(self);
+    if (mono_ns - beats->since_mono_ns >= TD_NS_PER_S)
+        end_heartbeats(self, mono_ns);
+    if (beats->written < HEARTBEATS_A_SECOND) {
+        beats->written++;
+        emit_heartbeat(self, kind, bytes, 0);
+        return;
+    }
+    beats->further[kind]++;
+    if (!beats->is_flood_logged)
+        td_log_emit(self->options.env->log, TD_LOG_WARNING,
+                    "%s: more than %d WebSocket pings and pongs in a second: further ones are only "
+                    "counted",
+                    self->shown_name, HEARTBEATS_A_SECOND);
+    beats->is_flood_logged = 1;
+}
+
 /* The final ordinals show whether the tail of the connection is recorded. */
 static void emit_ended(connection *self, const wire_end *end)
 {
-    char reason[256];
-    size_t length =
-        end->close_reason.size < sizeof reason - 1 ? end->close_reason.size : sizeof reason - 1;
-    if (length > 0)
-        memcpy(reason, end->close_reason.data, length);
-    reason[length] = '\0';
+    uint8_t reason[EVENT_CONTROL_BYTES_MAX];
+    char text[EVENT_CONTROL_TEXT_BYTES];
+    int is_by_us = end->cause == WIRE_CAUSE_CLOSED_BY_US || end->cause == WIRE_CAUSE_PROTOCOL ||
+                   end->cause == WIRE_CAUSE_TOO_LARGE;
     event disconnect = new_event(self, EVENT_DISCONNECT);
     disconnect.in = self->slot.in;
     disconnect.out = self->slot.out;
     disconnect.code = end->close_code;
-    disconnect.reason = hide_secrets(self, reason);
-    disconnect.by = end->cause == WIRE_CAUSE_CLOSED_BY_US ? "us" : "peer";
+    disconnect.sent_code = end->sent_code;
+    event_put_bytes(hide_in_control(self, end->close_reason, reason), text, &disconnect.reason,
+                    &disconnect.reason_hex);
+    disconnect.by = is_by_us ? "us" : "peer";
     disconnect.cause = self->is_stale ? "stale" : wire_cause_name(end->cause);
     emit(self, &disconnect);
 }
@@ -610,6 +681,8 @@ static void tick(void *user)
     connection *self = user;
     uint64_t mono_ns = now_mono_ns(self);
     self->timer = NULL;
+    if (mono_ns - self->heartbeats.since_mono_ns >= TD_NS_PER_S)
+        end_heartbeats(self, mono_ns);
     if (self->is_auth_refused)
         return; /* closing */
     if (mono_ns >= stale_at_mono_ns(self)) {
@@ -685,13 +758,15 @@ static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes
 
 static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes)
 {
-    connection *self = user;
+    enum { WS_OPCODE_PONG = 10 };
     (void)conn;
-    (void)bytes;
-    event heartbeat = new_event(self, EVENT_HEARTBEAT);
-    heartbeat.what = opcode == 9 ? "ping" : "pong";
-    heartbeat.dir = "in";
-    emit(self, &heartbeat);
+    note_heartbeat(user, opcode == WS_OPCODE_PONG ? PONG_IN : PING_IN, bytes);
+}
+
+static void on_pong_sent(void *user, wire_conn *conn, td_bytes bytes)
+{
+    (void)conn;
+    note_heartbeat(user, PONG_OUT, bytes);
 }
 
 /* The text of an end quotes the peer's close reason, which may quote a key. */
@@ -705,6 +780,7 @@ static const char *hide_words(const connection *self, const wire_end *end, char 
 static void after_open_end(connection *self, const wire_end *end)
 {
     TD_ASSERT(self->slot.conn > 0);
+    end_heartbeats(self, now_mono_ns(self));
     emit_ended(self, end);
     intake_closed(self->options.env->intake, &self->slot);
     if (self->is_stopping)
@@ -762,6 +838,7 @@ static const wire_client_ops CLIENT_OPS = {
     .message = on_message,
     .sent = on_sent,
     .heartbeat = on_heartbeat,
+    .pong_sent = on_pong_sent,
     .ended = on_ended,
 };
 

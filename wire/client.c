@@ -190,10 +190,12 @@ static void start_close(wire_conn *self, unsigned code)
     TD_ASSERT(self->end.cause != WIRE_CAUSE_NONE);
     self->state = CONN_CLOSING;
     set_timer(self, CLOSE_GRACE_S * TD_NS_PER_S);
-    if (put_frame(self, WS_CLOSE, td_bytes_of(payload, size)) != 0)
+    if (put_frame(self, WS_CLOSE, td_bytes_of(payload, size)) != 0) {
         finish_later(self); /* without a close frame */
-    else
-        link_resume(&self->dial.link); /* the peer's own close frame must be read */
+        return;
+    }
+    self->end.sent_code = code == WS_CODE_ABSENT ? 0 : code;
+    link_resume(&self->dial.link); /* the peer's own close frame must be read */
 }
 
 /* Both sides have said that it is over: the peer ends the stream. */
@@ -235,14 +237,13 @@ static void on_close_frame(wire_conn *self, const ws_event *event)
 {
     const char *where = self->dial.url.authority;
     int is_answer = self->state == CONN_CLOSING;
-    if (self->end.cause == WIRE_CAUSE_NONE) { /* the first cause counts */
+    if (event->bytes.size > 0)
         memcpy(self->end_reason, event->bytes.data, event->bytes.size);
-        self->end.close_code = event->code == WS_CODE_ABSENT ? 0 : event->code;
-        self->end.close_reason = td_bytes_of(self->end_reason, event->bytes.size);
-        remember(self, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection (code %u%s%.*s)", where,
-                 self->end.close_code, event->bytes.size > 0 ? ": " : "", (int)event->bytes.size,
-                 self->end_reason);
-    }
+    self->end.close_code = event->code == WS_CODE_ABSENT ? 0 : event->code;
+    self->end.close_reason = td_bytes_of(self->end_reason, event->bytes.size);
+    remember(self, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection (code %u%s%.*s)", where,
+             self->end.close_code, event->bytes.size > 0 ? ": " : "", (int)event->bytes.size,
+             self->end_reason);
     if (!is_answer)
         start_close(self, event->code);
     if (self->state == CONN_CLOSING)
@@ -285,8 +286,11 @@ static void send_pong(wire_conn *self)
         link_waiting_bytes(&self->dial.link) > PONG_BACKLOG_BYTES)
         return;
     self->is_pong_due = 0;
-    if (put_frame(self, WS_PONG, td_bytes_of(self->pong, self->pong_size)) != 0)
+    const td_bytes pong = td_bytes_of(self->pong, self->pong_size);
+    if (put_frame(self, WS_PONG, pong) != 0)
         wire_close(self, WS_CODE_FAILED);
+    else if (self->ops->pong_sent != NULL)
+        self->ops->pong_sent(self->user, self, pong);
 }
 
 static void on_event(wire_conn *self, const ws_event *event)

@@ -29,9 +29,10 @@ typedef struct wire_end {
     uint64_t retry_after_ns; /* of WIRE_CAUSE_REFUSED: the time in its Retry-After header, in
                                 seconds there (a date is passed over), at most
                                 LIMIT_RETRY_AFTER_NS; else 0 */
-    unsigned close_code;     /* RFC 6455 7.4 of a close frame, else 0 */
-    td_bytes close_reason;
-    const char *text; /* one line: what failed and how to fix it */
+    unsigned close_code;     /* of the peer's close frame (RFC 6455, 7.4), whoever closed first */
+    td_bytes close_reason;   /* of the same; both 0 if absent */
+    unsigned sent_code;      /* of our close frame; 0: none was sent, or it had none */
+    const char *text;        /* one line: what failed and how to fix it */
 } wire_end;
 
 /* The peer, and the negotiated TLS. Valid during the callback. */
@@ -54,6 +55,8 @@ typedef struct wire_client_ops {
                  uint64_t sent_mono_ns);
     /* A WebSocket ping (9) or pong (10) from the peer, with its payload. */
     void (*heartbeat)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes);
+    /* A ping was answered: the payload of our pong. */
+    void (*pong_sent)(void *user, wire_conn *conn, td_bytes bytes);
     /* The last call for this connection: conn is gone when it returns. */
     void (*ended)(void *user, const wire_end *end);
 } wire_client_ops;

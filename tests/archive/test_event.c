@@ -45,11 +45,24 @@ static const event_row ROWS[] = {
       .conn = 1,
       .in = 10,
       .out = 2,
-      .code = 1006,
-      .reason = "gone \"x\""},
+      .code = 1013,
+      .reason = "gone \"x\"",
+      .sent_code = 1000,
+      .by = "us"},
      "{\"event\":\"disconnect\",\"line\":0,\"shard\":0,\"conn\":1,\"in\":10,\"out\":2,\"code\":"
-     "1006,"
-     "\"reason\":\"gone \\\"x\\\"\"}"},
+     "1013,\"reason\":\"gone \\\"x\\\"\",\"sent_code\":1000,\"by\":\"us\"}"},
+    {{.kind = EVENT_DISCONNECT, .conn = 1, .code = 4999, .reason_hex = "00"},
+     "{\"event\":\"disconnect\",\"line\":0,\"shard\":0,\"conn\":1,\"in\":0,\"out\":0,\"code\":"
+     "4999,\"reason_hex\":\"00\"}"},
+    {{.kind = EVENT_HEARTBEAT, .conn = 1, .what = "ping", .dir = "in", .payload = "17"},
+     "{\"event\":\"heartbeat\",\"line\":0,\"shard\":0,\"conn\":1,\"what\":\"ping\",\"dir\":\"in\","
+     "\"payload\":\"17\"}"},
+    {{.kind = EVENT_HEARTBEAT, .conn = 1, .what = "pong", .dir = "out", .payload_hex = "00ff"},
+     "{\"event\":\"heartbeat\",\"line\":0,\"shard\":0,\"conn\":1,\"what\":\"pong\",\"dir\":\"out\","
+     "\"payload_hex\":\"00ff\"}"},
+    {{.kind = EVENT_HEARTBEAT, .conn = 1, .what = "ping", .dir = "in", .frames = 70000},
+     "{\"event\":\"heartbeat\",\"line\":0,\"shard\":0,\"conn\":1,\"what\":\"ping\",\"dir\":\"in\","
+     "\"frames\":70000}"},
     {{.kind = EVENT_CLOCK, .state = "held", .step_ns = -5000000, .offset_ns = 12},
      "{\"event\":\"clock\",\"state\":\"held\",\"step_ns\":-5000000,\"offset_ns\":12}"},
     {{.kind = EVENT_GAP,
@@ -163,6 +176,41 @@ static void test_segment_slots(void **state)
     assert_int_equal(got.slots[1].since_ns, 2000);
 }
 
+/* Text if it shows on a screen, else hex. */
+static void test_control_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *text, *hex;
+    } CASES[] = {
+        {"", 0, "", NULL},
+        {"a \"b\"", 5, "a \"b\"", NULL},
+        {"\xc3\xa9\xf0\x9f\x98\x80", 6, "\xc3\xa9\xf0\x9f\x98\x80", NULL},
+        {"\xc3", 1, NULL, "c3"},
+        {"a\0b", 3, NULL, "610062"},
+        {"\n", 1, NULL, "0a"},
+        {"\xe2\x80\xae", 3, NULL, "e280ae"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char out[EVENT_CONTROL_TEXT_BYTES];
+        const char *text = NULL;
+        const char *hex = NULL;
+        event_put_bytes(td_bytes_of(CASES[i].bytes, CASES[i].size), out, &text, &hex);
+        assert_true((text == NULL) == (CASES[i].text == NULL));
+        assert_true((hex == NULL) == (CASES[i].hex == NULL));
+        assert_string_equal(out, text == NULL ? CASES[i].hex : CASES[i].text);
+    }
+    uint8_t longest[EVENT_CONTROL_BYTES_MAX];
+    char out[EVENT_CONTROL_TEXT_BYTES];
+    const char *text = NULL;
+    const char *hex = NULL;
+    memset(longest, 0xfe, sizeof longest);
+    event_put_bytes(td_bytes_of(longest, sizeof longest), out, &text, &hex);
+    assert_int_equal(strlen(hex), 250);
+}
+
 /* Members of later versions are passed over, in any order of keys. */
 static void test_unknown_members(void **state)
 {
@@ -206,7 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written),       cmocka_unit_test(test_read_back),
         cmocka_unit_test(test_segment_slots), cmocka_unit_test(test_unknown_members),
-        cmocka_unit_test(test_bad_events),
+        cmocka_unit_test(test_bad_events),    cmocka_unit_test(test_control_bytes),
     };
     return cmocka_run_group_tests(tests, open_reader, close_reader);
 }

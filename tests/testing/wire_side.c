@@ -55,6 +55,25 @@ static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes
     copy(side->last_sent, sizeof side->last_sent, bytes);
 }
 
+static void add_heartbeat(wire_side *side, const char *kind, td_bytes bytes)
+{
+    size_t at = strlen(side->heartbeats);
+    (void)snprintf(side->heartbeats + at, sizeof side->heartbeats - at, "%s:%.*s ", kind,
+                   (int)bytes.size, (const char *)bytes.data); /* cut if too long */
+}
+
+static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes)
+{
+    (void)conn;
+    add_heartbeat(user, opcode == 9 ? "ping" : "pong", bytes);
+}
+
+static void on_pong_sent(void *user, wire_conn *conn, td_bytes bytes)
+{
+    (void)conn;
+    add_heartbeat(user, "out", bytes);
+}
+
 static void on_ended(void *user, const wire_end *end)
 {
     wire_side *side = user;
@@ -63,12 +82,19 @@ static void on_ended(void *user, const wire_end *end)
     side->cause = end->cause;
     side->http_status = end->http_status;
     side->close_code = end->close_code;
+    side->sent_code = end->sent_code;
     copy(side->text, sizeof side->text, td_bytes_str(end->text));
     copy(side->reason, sizeof side->reason, end->close_reason);
 }
 
 const wire_client_ops WIRE_SIDE_OPS = {
-    .opened = on_opened, .message = on_message, .sent = on_sent, .ended = on_ended};
+    .opened = on_opened,
+    .message = on_message,
+    .sent = on_sent,
+    .heartbeat = on_heartbeat,
+    .pong_sent = on_pong_sent,
+    .ended = on_ended,
+};
 
 void wire_side_connect(wire_side *side, wire_loop *loop, const char *url,
                        const wire_client_options *options)

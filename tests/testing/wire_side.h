@@ -18,9 +18,10 @@ typedef struct wire_side {
     size_t last_size;
     uint64_t last_hash; /* XXH64 of the last message */
     char last_sent[512];
+    char heartbeats[512]; /* "ping:hi out:hi " */
     char tls_version[16], tls_subject[256], address[64];
     wire_cause cause;
-    unsigned http_status, close_code;
+    unsigned http_status, close_code, sent_code;
     char text[1024], reason[128];
     /* Called in the message callback, if set. */
     void (*on_message)(struct wire_side *side);

@@ -37,7 +37,7 @@ typedef struct end_case {
     const char *scheme;
     wire_cause cause;
     const char *words;
-    unsigned http_status, close_code, messages;
+    unsigned http_status, close_code, sent_code, messages;
 } end_case;
 
 #define BYTES(text)                                                                                \
@@ -95,6 +95,7 @@ static const end_case END_CASES[] = {
      .cause = WIRE_CAUSE_CLOSED_BY_PEER,
      .words = "code 1001: away",
      .close_code = 1001,
+     .sent_code = 1001,
      .messages = 1},
     {.name = "close frame without a code",
      .script = {.after = BYTES("\x88\x00"), .end = RAW_END_HOLD},
@@ -116,12 +117,14 @@ static const end_case END_CASES[] = {
      .script = {.after = BYTES("\x81\x02hi\x83\x00"), .end = RAW_END_HOLD},
      .scheme = "ws",
      .cause = WIRE_CAUSE_PROTOCOL,
+     .sent_code = 1002,
      .words = "broke the WebSocket protocol",
      .messages = 1},
     {.name = "continuation of nothing",
      .script = {.after = BYTES("\x80\x02hi"), .end = RAW_END_HOLD},
      .scheme = "ws",
      .cause = WIRE_CAUSE_PROTOCOL,
+     .sent_code = 1002,
      .words = "broke the WebSocket protocol"},
 };
 
@@ -135,6 +138,7 @@ static void run_end_case(const end_case *c)
     wire_side_expect_end(&side, c->cause, c->words);
     assert_int_equal(side.http_status, c->http_status);
     assert_int_equal(side.close_code, c->close_code);
+    assert_int_equal(side.sent_code, c->sent_code);
     assert_int_equal(side.messages, c->messages);
     wire_loop_close(loop);
     raw_peer_stop(peer, NULL, 0);
@@ -236,6 +240,7 @@ static void test_fragments(void **state)
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_PEER, "without a close frame");
     assert_int_equal(side.messages, 3);
     assert_int_equal(side.message_bytes, 7 + 0 + 3);
+    assert_string_equal(side.heartbeats, "ping:hi pong: out:hi ");
     assert_int_equal(side.last_opcode, 2);
     assert_string_equal(side.last, "\x1f\x8b\x08");
     wire_loop_close(loop);

@@ -142,6 +142,8 @@ static void test_client_sends(void **state)
     assert_int_equal(wire_send(side.conn, td_bytes_of(text, 10), NULL), TD_E_NETWORK);
     wire_run_until(e.loop, &side.ended, 1, "end");
     wire_run_until(e.loop, &e.messages, 506, "the rest at the server");
+    assert_int_equal(side.close_code, 3000); /* the peer's, in answer to ours */
+    assert_int_equal(side.sent_code, 3000);
     assert_int_equal(side.messages, 506); /* what came before the peer had closed, too */
     echo_close(&e);
 }
@@ -159,6 +161,7 @@ static void test_server_closes(void **state)
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
     assert_string_equal(side.last, "last");
     assert_int_equal(side.close_code, 1000);
+    assert_int_equal(side.sent_code, 1000);
     echo_join(&e, &side);
     wire_peer_close(e.peers[1], 0);
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_PEER, "without a close frame");
