@@ -39,8 +39,10 @@ void link_close(wire_link *self)
     loop_fd_close(self->loop, &self->socket);
     SSL_free(self->ssl);
     BIO_meth_free(self->method);
+    td_free(self->records);
     self->ssl = NULL;
     self->method = NULL;
+    self->records = NULL;
     td_buf_fini(&self->out);
     td_buf_fini(&self->held);
 }
@@ -107,8 +109,10 @@ static ssize_t receive(wire_link *self, void *bytes, size_t size)
     while (got < 0 && errno == EINTR);
     self->os_error = errno;
     self->is_drained = got < 0 || (size_t)got < size;
-    if (got > 0)
+    if (got > 0) {
+        self->read_ns = loop_now_ns(self->loop);
         self->kernel_ns = time_of(&message);
+    }
     return got;
 }
 
@@ -124,14 +128,26 @@ static ssize_t transmit(wire_link *self, const void *bytes, size_t size)
 
 /* ---- OpenSSL's way to the socket ---- */
 
+/* It asks for a record's head, then for the rest. Reading ahead by itself, it would move all that
+ * follows a record to the front of its buffer, once a record. */
 static int bio_read(BIO *bio, char *out, int size)
 {
     wire_link *self = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    ssize_t got = receive(self, out, (size_t)size);
-    if (got < 0 && self->os_error == EAGAIN)
-        BIO_set_retry_read(bio);
-    return (int)got;
+    if (self->records_left == 0) {
+        ssize_t got = receive(self, self->records, LOOP_READ_BYTES);
+        if (got < 0 && self->os_error == EAGAIN)
+            BIO_set_retry_read(bio);
+        if (got <= 0)
+            return (int)got;
+        self->records_at = 0;
+        self->records_left = (size_t)got;
+    }
+    size_t piece = (size_t)size < self->records_left ? (size_t)size : self->records_left;
+    memcpy(out, self->records + self->records_at, piece);
+    self->records_at += piece;
+    self->records_left -= piece;
+    return (int)piece;
 }
 
 static int bio_write(BIO *bio, const char *bytes, int size)
@@ -206,9 +222,8 @@ void link_secure(wire_link *self, SSL *ssl)
     TD_ASSERT(self->state == LINK_OPEN);
     TD_ASSERT(self->ssl == NULL);
     BIO *bio = make_bio(self);
+    self->records = td_alloc(LOOP_READ_BYTES);
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_read_ahead(ssl, 1);
-    SSL_set_default_read_buffer_len(ssl, LOOP_READ_BYTES);
     SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                           SSL_MODE_RELEASE_BUFFERS);
     SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -274,12 +289,13 @@ static void read_all(wire_link *self)
 {
     uint8_t *buffer = loop_read_buffer(self->loop);
     for (int i = 0; i < READS_A_TURN; i++) {
-        if (self->state != LINK_OPEN || self->is_paused)
+        int is_empty = self->is_drained && self->records_left == 0;
+        if (self->state != LINK_OPEN || self->is_paused || is_empty)
             return;
         int size = read_some(self, buffer, LOOP_READ_BYTES);
         if (size <= 0)
             return;
-        deliver_all(self, buffer, (size_t)size, loop_now_ns(self->loop));
+        deliver_all(self, buffer, (size_t)size, self->read_ns);
     }
     loop_fd_call_again(self->loop, &self->socket);
 }

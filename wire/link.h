@@ -45,9 +45,12 @@ typedef struct wire_link {
     loop_fd socket;
     struct ssl_st *ssl;           /* NULL: plain */
     struct bio_method_st *method; /* how it gets to the socket */
-    td_buf out;                   /* what the socket has not taken yet begins at out_at */
+    uint8_t *records;             /* what OpenSSL has not taken yet begins at records_at */
+    size_t records_at, records_left;
+    td_buf out; /* what the socket has not taken yet begins at out_at */
     size_t out_at;
     td_buf held;        /* received, and not used yet */
+    uint64_t read_ns;   /* time of the last read */
     uint64_t kernel_ns; /* receive time of the last read by the kernel (1970); 0: unknown */
     int os_error;       /* errno of what failed last */
     uint8_t is_paused;
