@@ -57,6 +57,7 @@ static const member_row MEMBERS[] = {
     {"conn", offsetof(event, conn), MEMBER_TYPE_U32, KINDS_OF_CONNECTION | KIND(OVERLOAD)},
     {"url", offsetof(event, url), MEMBER_TYPE_TEXT, KIND(CONNECT) | KIND(HTTP)},
     {"attempt", offsetof(event, attempt), MEMBER_TYPE_SET, KIND(CONNECT)},
+    {"extensions", offsetof(event, extensions), MEMBER_TYPE_TEXT, KIND(CONNECT)},
     {"tls_version", offsetof(event, tls_version), MEMBER_TYPE_TEXT, KIND(TLS)},
     {"cipher", offsetof(event, cipher), MEMBER_TYPE_TEXT, KIND(TLS)},
     {"verified", offsetof(event, verified), MEMBER_TYPE_TEXT, KIND(TLS)},

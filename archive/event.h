@@ -27,7 +27,8 @@
 typedef enum event_kind {
     EVENT_SESSION,    /* recording starts or stops: state, session, start_ns, verb, version */
     EVENT_SEGMENT,    /* a segment begins: session, number, slots */
-    EVENT_CONNECT,    /* slot, conn, url (redacted), attempt; before its first frame */
+    EVENT_CONNECT,    /* slot, conn, url (redacted), attempt, extensions (that the
+                         server agreed to, as it wrote them); before its first frame */
     EVENT_TLS,        /* slot, conn, tls_version, cipher, verified */
     EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "unanswered"); grants have the
                          answers */
@@ -90,6 +91,7 @@ typedef struct event {
     const char *verb;
     const char *version;
     const char *url;
+    const char *extensions;
     const char *tls_version;
     const char *cipher;
     const char *verified;

@@ -42,6 +42,7 @@ typedef struct feed_config {
     uint8_t is_audited;     /* also subscribe to topics that reveal lost frames (topic_row.audit) */
     uint8_t allows_unknown; /* topics without a row: recorded, not decoded */
     uint8_t is_binary;      /* request compressed frames, where the dialect has them */
+    uint8_t with_deflate;   /* offer permessage-deflate */
     const char *ca_file;
     uint64_t stale_after_ns; /* reconnect after this long without a data frame; 0: never. With
                                 credentials: without any frame, because private streams may have no

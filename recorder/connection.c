@@ -160,7 +160,7 @@ static void on_answered(connection *self)
     open_gaps_answered(self->options.gaps, self->slot.shard, self->granted_ns);
 }
 
-static void emit_connect(connection *self)
+static void emit_connect(connection *self, const wire_peer *peer)
 {
     TD_ASSERT(self->slot.conn > 0);
     char url[LIMIT_URL_BYTES];
@@ -169,6 +169,7 @@ static void emit_connect(connection *self)
     event connect = new_event(self, EVENT_CONNECT);
     connect.url = hide_secrets(self, url);
     connect.attempt = self->attempt;
+    connect.extensions = peer->extensions;
     self->connected_ns = self->slot.complete_ns = emit(self, &connect);
 }
 
@@ -723,7 +724,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->last_data_mono_ns = now_mono_ns(self);
     intake_opened(self->options.env->intake, &self->slot);
     open_gaps_connected(self->options.gaps, self->slot.shard);
-    emit_connect(self);
+    emit_connect(self, peer);
     emit_tls(self, peer);
     char url[LIMIT_URL_BYTES];
     td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
@@ -868,6 +869,7 @@ static void connect_now(void *user)
                                          .ca_file = self->options.feed->ca_file,
                                          .connect_timeout_ns =
                                              self->options.feed->connect_timeout_ns,
+                                         .with_deflate = self->options.feed->with_deflate,
                                          .ops = &CLIENT_OPS,
                                          .user = self};
     td_result rc = wire_connect(self->options.env->loop, &options, &self->wire, &err);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/time_share.h"
 #include "capture/feed_writer.h"
 #include "archive/event.h"
 #include "recorder/intake.h"
@@ -36,8 +37,7 @@ typedef struct feed_state {
     uint64_t oldest_mono_ns;        /* receipt of that message */
     uint64_t unchecked_books;       /* dropped by the live check, at the last look */
     uint32_t unchecked_segment;     /* that has the event about them */
-    uint64_t credit_ns;             /* what compressed frames may cost, */
-    uint64_t credit_mono_ns;        /* at this time of receipt */
+    time_share inflating;           /* of compressed frames, by their times of receipt */
     uint64_t discard_until_mono_ns; /* those received before it are discarded; 0: none */
     uint8_t is_discard_logged;
     discard discards[LIMIT_FEED_SLOTS]; /* by shard */
@@ -193,13 +193,7 @@ static int may_be_compressed(const feed_frame *frame, td_bytes bytes)
 /* Such a frame, received at mono_ns, took cost_ns. */
 static void charge(feed_state *feed, uint64_t mono_ns, uint64_t cost_ns)
 {
-    uint64_t since_ns = mono_ns > feed->credit_mono_ns ? mono_ns - feed->credit_mono_ns : 0;
-    uint64_t credit_ns = feed->credit_ns + since_ns / LIMIT_INFLATE_SHARE;
-    if (credit_ns > LIMIT_INFLATE_NS)
-        credit_ns = LIMIT_INFLATE_NS;
-    feed->credit_mono_ns = mono_ns;
-    feed->credit_ns = cost_ns < credit_ns ? credit_ns - cost_ns : 0;
-    if (cost_ns <= credit_ns)
+    if (time_share_spend(&feed->inflating, mono_ns, cost_ns))
         return;
     feed->discard_until_mono_ns = mono_ns + LIMIT_INFLATE_PAUSE_NS;
     if (!feed->is_discard_logged)

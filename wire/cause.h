@@ -12,7 +12,7 @@ typedef enum wire_cause {
     WIRE_CAUSE_TLS_OTHER,
     WIRE_CAUSE_REFUSED,        /* the upgrade was answered with an HTTP status other than 101 */
     WIRE_CAUSE_PROTOCOL,       /* the peer broke RFC 6455 */
-    WIRE_CAUSE_TOO_LARGE,      /* a message over LIMIT_FRAME_BYTES */
+    WIRE_CAUSE_TOO_LARGE,      /* a message over LIMIT_FRAME_BYTES, or too much to inflate */
     WIRE_CAUSE_CLOSED_BY_PEER, /* close frame, or the end of the stream */
     WIRE_CAUSE_CLOSED_BY_US,
     WIRE_CAUSE_RESET, /* connection reset, network error */

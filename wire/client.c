@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "base/time_share.h"
 #include "wire/dial.h"
 #include "wire/handshake.h"
 #include "wire/websocket.h"
@@ -41,6 +42,7 @@ struct wire_conn {
     handshake_ask ask;
     ws_reader reader;
     deflate_receiver *inflater;
+    time_share inflating;
     td_buf queue;      /* queued_send and text, one after the other */
     wire_timer *timer; /* the next step, or the end of closing */
     uint8_t is_paused; /* by wire_pause: from the moment it is open */
@@ -309,13 +311,32 @@ static int is_reading(const wire_conn *self)
     return (self->state == CONN_OPEN || self->state == CONN_CLOSING) && !self->dial.link.is_paused;
 }
 
+/* ws_read, with what inflating costs. */
+static ws_result read_compressed(wire_conn *self, ws_event *out)
+{
+    wire_loop *loop = self->dial.loop;
+    uint64_t begun_ns = clock_thread_ns(loop_clock(loop));
+    ws_result rc = ws_read(&self->reader, out);
+    if (rc != WS_EVENT || !out->is_compressed)
+        return rc;
+    uint64_t cost_ns = clock_thread_ns(loop_clock(loop)) - begun_ns;
+    if (time_share_spend(&self->inflating, loop_now_ns(loop), cost_ns))
+        return rc;
+    remember(self, WIRE_CAUSE_TOO_LARGE,
+             "%s sent messages that take more than a quarter of the time to inflate",
+             self->dial.url.authority);
+    *out = (ws_event){.code = WS_CODE_TOO_LARGE};
+    return WS_FAILURE;
+}
+
 static size_t read_frames(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     ws_result rc = WS_EVENT;
     ws_give(&self->reader, bytes, size, read_ns);
     while (rc == WS_EVENT && is_reading(self)) {
         ws_event event;
-        rc = ws_read(&self->reader, &event);
+        rc =
+            self->inflater == NULL ? ws_read(&self->reader, &event) : read_compressed(self, &event);
         if (rc == WS_EVENT)
             on_event(self, &event);
         else if (rc == WS_FAILURE)
@@ -346,6 +367,7 @@ static void on_ready(void *user)
 static void on_open(wire_conn *self, const handshake_reply *reply)
 {
     char address[LINK_ADDRESS_BYTES];
+    char extensions[HANDSHAKE_EXTENSIONS_BYTES];
     tls_agreed agreed = {0};
     struct ssl_st *ssl = self->dial.link.ssl;
     self->state = CONN_OPEN;
@@ -354,12 +376,14 @@ static void on_open(wire_conn *self, const handshake_reply *reply)
         self->inflater = deflate_receiver_open(reply->context);
     ws_reader_init(&self->reader, WS_FROM_SERVER, self->inflater, LIMIT_FRAME_BYTES);
     link_peer_address(&self->dial.link, address);
+    td_utf8_copy(extensions, sizeof extensions, reply->extensions);
     if (ssl != NULL)
         tls_describe(ssl, &agreed);
     const wire_peer peer = {.address = address,
                             .tls_version = agreed.version,
                             .tls_cipher = agreed.cipher,
-                            .tls_subject = ssl == NULL ? NULL : agreed.subject};
+                            .tls_subject = ssl == NULL ? NULL : agreed.subject,
+                            .extensions = extensions};
     if (self->ops->opened != NULL)
         self->ops->opened(self->user, self, &peer);
     send_queue(self);
@@ -438,6 +462,7 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
     wire_conn *self = td_alloc_zero(1, sizeof *self);
     self->ops = options->ops;
     self->user = options->user;
+    self->ask.with_deflate = options->with_deflate;
     self->dial.loop = loop;
     self->dial.link.loop = loop;
     self->dial.doing = "upgrade to WebSocket";

@@ -8,7 +8,11 @@
  *
  * The protocol is strict (wire/websocket.h): what RFC 6455 forbids ends the connection. Every ping
  * and pong is reported with its payload; of the pings of one read the last one is answered. Memory:
- * what waits to be sent, and up to LIMIT_FRAME_BYTES while a message in pieces is put together. */
+ * what waits to be sent, and up to LIMIT_FRAME_BYTES while a message in pieces is put together.
+ *
+ * With permessage-deflate messages are inflated here, up to LIMIT_FRAME_BYTES each, and those sent
+ * are not compressed. A peer whose messages take more than LIMIT_INFLATE_SHARE of the time to
+ * inflate is closed (WIRE_CAUSE_TOO_LARGE): other connections wait meanwhile. */
 #ifndef TD_WIRE_CLIENT_H
 #define TD_WIRE_CLIENT_H
 
@@ -41,6 +45,7 @@ typedef struct wire_peer {
     const char *tls_version; /* "TLSv1.3"; NULL without TLS */
     const char *tls_cipher;
     const char *tls_subject; /* of the peer's certificate */
+    const char *extensions;  /* as it agreed to them; "": none */
 } wire_peer;
 
 /* Called on the loop's thread. user is the connection's. frame bytes are valid during the call;
@@ -66,6 +71,7 @@ typedef struct wire_client_options {
     const char *ca_file; /* PEM to trust, and nothing else; NULL: the system's CAs. Read for each
                             connection. */
     uint64_t connect_timeout_ns; /* for everything up to the upgrade, at most 60 s; 0: 10 s */
+    uint8_t with_deflate;        /* 1: offer permessage-deflate (RFC 7692) */
     const wire_client_ops *ops;
     void *user;
 } wire_client_options;

@@ -465,7 +465,9 @@ void handshake_put_request(const handshake_ask *ask, td_buf *out)
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
         key,
         "\r\n",
-        ask->with_deflate ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "",
+        ask->with_deflate ? "Sec-WebSocket-Extensions: permessage-deflate; "
+                            "client_max_window_bits\r\n"
+                          : "",
         "\r\n",
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -486,7 +488,8 @@ static int read_status_line(td_bytes line, handshake_reply *out)
     return td_bytes_is(version, "HTTP/1.1") || out->status != 101;
 }
 
-/* Only what was offered may be agreed on (RFC 6455, 9.1; RFC 7692, 7.1). */
+/* Only what was offered may be agreed on (RFC 6455, 9.1; RFC 7692, 7.1). What a client's messages
+ * may refer to does not matter: they are not compressed. */
 static const char *read_agreed(const handshake_ask *ask, const head *from, handshake_reply *out)
 {
     deflate_parameters agreed;
@@ -494,8 +497,9 @@ static const char *read_agreed(const handshake_ask *ask, const head *from, hands
         return NULL;
     if (!ask->with_deflate || from->counts[FIELD_EXTENSIONS] > 1 ||
         !read_deflate(from->values[FIELD_EXTENSIONS][0], &agreed) || agreed.server_bits == -1 ||
-        agreed.client_bits != 0)
+        agreed.client_bits == -1)
         return "it agreed to an extension that was not offered";
+    out->extensions = trim(from->values[FIELD_EXTENSIONS][0]);
     out->is_deflated = 1;
     out->context = agreed.server_alone ? DEFLATE_NO_TAKEOVER : DEFLATE_TAKEOVER;
     return NULL;

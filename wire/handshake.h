@@ -15,6 +15,10 @@
 /* A head, and its lines: more are refused (431). */
 enum { HANDSHAKE_BYTES_MAX = 8 << 10, HANDSHAKE_LINES_MAX = 100 };
 
+/* Extensions that were agreed on, as text with the NUL: permessage-deflate with its parameters,
+ * each once. Spaces may make it longer: then it is cut. */
+enum { HANDSHAKE_EXTENSIONS_BYTES = 192 };
+
 /* A key in base64, with the NUL (4.1). */
 enum { HANDSHAKE_KEY_BYTES = 25, HANDSHAKE_NONCE_BYTES = 16 };
 
@@ -50,7 +54,7 @@ typedef struct handshake_ask {
     const char *host;                     /* with the port if it is not the scheme's own */
     const char *target;                   /* path and query */
     uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
-    uint8_t with_deflate;                 /* offer permessage-deflate */
+    uint8_t with_deflate;                 /* offer permessage-deflate, with any windows */
 } handshake_ask;
 
 /* Append the request. */
@@ -61,7 +65,8 @@ typedef struct handshake_reply {
     const char *why;        /* of an answer 101 that is wrong, and of status 0; NULL: it is right */
     uint64_t retry_after_s; /* 0: absent, or a date */
     td_bytes phrase;        /* after the status */
-    uint8_t is_deflated;    /* permessage-deflate was agreed on, */
+    td_bytes extensions;    /* as the server agreed to them; a view of the head */
+    uint8_t is_deflated;    /* permessage-deflate is among them, */
     deflate_context context; /* and what the server's messages refer to */
     int64_t content_bytes;   /* of the body that follows; -1: not known */
     uint8_t is_chunked;      /* the body comes in chunks */

@@ -34,9 +34,15 @@ typedef struct event_row {
 static const event_slot SLOTS[] = {{0, 1, 7, UINT64_C(4294967296), 3, 1000}, {1, 0, 2, 5, 0, 2000}};
 
 static const event_row ROWS[] = {
-    {{.kind = EVENT_CONNECT, .line = 1, .shard = 2, .conn = 3, .url = "wss://h/p", .attempt = 4},
+    {{.kind = EVENT_CONNECT,
+      .line = 1,
+      .shard = 2,
+      .conn = 3,
+      .url = "wss://h/p",
+      .attempt = 4,
+      .extensions = "permessage-deflate"},
      "{\"event\":\"connect\",\"line\":1,\"shard\":2,\"conn\":3,\"url\":\"wss://h/"
-     "p\",\"attempt\":4}"},
+     "p\",\"attempt\":4,\"extensions\":\"permessage-deflate\"}"},
     {{.kind = EVENT_SEGMENT, .session = "3f2a9c01", .number = 9, .slots = SLOTS, .slot_count = 2},
      "{\"event\":\"segment\",\"session\":\"3f2a9c01\",\"number\":9,\"slots\":["
      "{\"line\":0,\"shard\":1,\"conn\":7,\"in\":4294967296,\"out\":3,\"since_ns\":1000},"

@@ -78,8 +78,8 @@ static int answer_upgrade(raw_peer *peer, int fd)
     accept_key(peer->request, key);
     int size = snprintf(text, sizeof text,
                         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                        "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                        key);
+                        "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
+                        key, peer->script->lines == NULL ? "" : peer->script->lines);
     return send_all(fd, text, (size_t)size);
 }
 

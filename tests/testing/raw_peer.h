@@ -15,6 +15,7 @@ typedef enum raw_end {
 
 typedef struct raw_script {
     const char *answer; /* to the upgrade; "": none; NULL: a correct 101 */
+    const char *lines;  /* further lines of a correct 101; NULL: none */
     td_bytes after;     /* then these bytes */
     raw_end end;
     uint8_t is_hasty; /* 1: answers the first bytes, whatever they are */

@@ -27,6 +27,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     copy(side->address, sizeof side->address, td_bytes_str(peer->address));
     copy(side->tls_version, sizeof side->tls_version, td_bytes_str(peer->tls_version));
     copy(side->tls_subject, sizeof side->tls_subject, td_bytes_str(peer->tls_subject));
+    copy(side->extensions, sizeof side->extensions, td_bytes_str(peer->extensions));
 }
 
 static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,

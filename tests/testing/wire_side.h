@@ -19,7 +19,7 @@ typedef struct wire_side {
     uint64_t last_hash; /* XXH64 of the last message */
     char last_sent[512];
     char heartbeats[512]; /* "ping:hi out:hi " */
-    char tls_version[16], tls_subject[256], address[64];
+    char tls_version[16], tls_subject[256], address[64], extensions[128];
     wire_cause cause;
     unsigned http_status, close_code, sent_code;
     char text[1024], reason[128];

@@ -322,6 +322,41 @@ static void test_announced_too_large(void **state)
     free(bytes);
 }
 
+/* A clock on which a thread's work takes a million times as long. */
+static uint64_t slow_thread_ns(void *ctx)
+{
+    (void)ctx;
+    return clock_thread_ns(clock_real()) * 1000000;
+}
+
+/* A peer whose messages take too long to inflate is closed; on the machine's clock it is not. */
+static void test_costly_to_inflate(void **state)
+{
+    (void)state;
+    static const raw_script SCRIPT = {
+        .lines = "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+        .after = BYTES("\x81\x02hi\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00\x81\x02hi"),
+        .end = RAW_END_CLOSE};
+    td_clock_ops slow = *clock_real().ops;
+    slow.thread_ns = slow_thread_ns;
+    for (int is_slow = 0; is_slow < 2; is_slow++) {
+        raw_peer *peer = raw_peer_start(&SCRIPT);
+        wire_loop *loop = NULL;
+        wire_side side;
+        td_clock clock = {.ops = is_slow ? &slow : clock_real().ops};
+        assert_int_equal(wire_loop_open(clock, NULL, &loop, NULL), TD_OK);
+        const wire_client_options options = {.with_deflate = 1};
+        wire_side_connect(&side, loop, url_of(peer, "ws"), &options);
+        wire_side_expect_end(&side, is_slow ? WIRE_CAUSE_TOO_LARGE : WIRE_CAUSE_CLOSED_BY_PEER,
+                             is_slow ? "more than a quarter of the time to inflate"
+                                     : "without a close frame");
+        assert_int_equal(side.messages, is_slow ? 1 : 3);
+        assert_string_equal(side.extensions, "permessage-deflate");
+        wire_loop_close(loop);
+        raw_peer_stop(peer, NULL, 0);
+    }
+}
+
 /* What a connection asks for: path and query as given, Host with its port, no subprotocol. */
 static void test_request(void **state)
 {
@@ -358,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_whole_text_of_fragments),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_announced_too_large),
+        cmocka_unit_test(test_costly_to_inflate),
         cmocka_unit_test(test_request),
     };
     return cmocka_run_group_tests_name("wire/client", tests, NULL, NULL);

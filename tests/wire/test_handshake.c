@@ -219,6 +219,9 @@ static void test_client_request(void **state)
     assert_true(td_bytes_is(read.key, KEY));
     assert_int_equal(read.deflate_bits, 15);
     assert_int_equal(handshake_head_bytes(td_buf_view(&out)), out.size);
+    td_buf_add(&out, "", 1);
+    assert_non_null(
+        strstr((const char *)out.data, "permessage-deflate; client_max_window_bits\r\n"));
     td_buf_fini(&out);
 }
 
@@ -261,7 +264,14 @@ static void test_replies(void **state)
         {ANSWER UPGRADE RIGHT AGREED
          "; server_no_context_takeover; server_max_window_bits=12\r\n" END,
          1, 101, NULL, 1},
-        {ANSWER UPGRADE RIGHT AGREED "; client_max_window_bits=12\r\n" END, 1, 101,
+        {ANSWER UPGRADE RIGHT AGREED
+         "; client_no_context_takeover; client_max_window_bits=8\r\n" END,
+         1, 101, NULL, 1},
+        {ANSWER UPGRADE RIGHT AGREED "; client_max_window_bits\r\n" END, 1, 101,
+         "it agreed to an extension that was not offered", 0},
+        {ANSWER UPGRADE RIGHT AGREED "; server_max_window_bits=16\r\n" END, 1, 101,
+         "it agreed to an extension that was not offered", 0},
+        {ANSWER UPGRADE RIGHT AGREED ", permessage-deflate\r\n" END, 1, 101,
          "it agreed to an extension that was not offered", 0},
         {ANSWER UPGRADE RIGHT "Sec-WebSocket-Extensions: x\r\n" END, 1, 101,
          "it agreed to an extension that was not offered", 0},
@@ -273,11 +283,18 @@ static void test_replies(void **state)
         handshake_read_reply(&ask, td_bytes_str(ROWS[i].head), &got);
         if (got.status != ROWS[i].status || (got.why == NULL) != (ROWS[i].why == NULL) ||
             (got.why != NULL && strcmp(got.why, ROWS[i].why) != 0) ||
-            got.is_deflated != ROWS[i].is_deflated)
+            got.is_deflated != ROWS[i].is_deflated ||
+            (got.extensions.size > 0) != ROWS[i].is_deflated)
             fail_msg("%s  %u %s %d", ROWS[i].head, got.status, got.why == NULL ? "" : got.why,
                      got.is_deflated);
     }
     handshake_reply got;
+    const handshake_ask ask = {.host = "", .target = "", .nonce = "the sample nonce", 1};
+    handshake_read_reply(
+        &ask, td_bytes_str(ANSWER UPGRADE RIGHT AGREED ";  server_no_context_takeover \r\n" END),
+        &got);
+    assert_int_equal(got.context, DEFLATE_NO_TAKEOVER);
+    assert_true(td_bytes_is(got.extensions, "permessage-deflate;  server_no_context_takeover"));
     handshake_read_reply(&ASK, td_bytes_str("HTTP/1.1 429 Slow down\r\nRetry-After: 30\r\n\r\n"),
                          &got);
     assert_int_equal(got.retry_after_s, 30);
