@@ -34,30 +34,34 @@ static const char *skip_string(const char *p, const char *end)
     return p < end ? p + 1 : NULL;
 }
 
-/* The end of the value that begins at p; NULL: there is no value. */
-static const char *skip_value(const char *p, const char *end)
+/* The end of the object or array that begins at p; NULL: it has none. */
+static const char *skip_container(const char *p, const char *end)
 {
     int depth = 0;
-    do {
-        p = skip_space(p, end);
-        if (p >= end)
-            return NULL;
+    while (p != NULL && p < end) {
         if (*p == '"') {
             p = skip_string(p, end);
-        } else if (*p == '{' || *p == '[') {
-            depth++;
-            p++;
-        } else if (*p == '}' || *p == ']') {
-            depth--;
-            p++;
-        } else if (*p == ',' || *p == ':') {
-            p++;
-        } else {
-            while (p < end && strchr(",:]} \n\t\r", *p) == NULL)
-                p++;
+            continue;
         }
-    } while (p != NULL && depth > 0);
-    return p;
+        depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
+        p++;
+        if (depth == 0)
+            return p;
+    }
+    return NULL;
+}
+
+/* The end of the value that begins at p; NULL: it has none. */
+static const char *skip_value(const char *p, const char *end)
+{
+    if (p < end && *p == '"')
+        return skip_string(p, end);
+    if (p < end && (*p == '{' || *p == '['))
+        return skip_container(p, end);
+    const char *begin = p;
+    while (p<end && * p> ' ' && *p != ',' && *p != ']' && *p != '}')
+        p++;
+    return p > begin ? p : NULL;
 }
 
 /* The next member of an object or element of an array: its key (of members) and value. *at is where
@@ -114,8 +118,9 @@ static void read_object(json text, object *out)
 /* A member of an object by its key; NOTHING if there is none. */
 static json find(const object *of, const char *wanted)
 {
+    size_t size = strlen(wanted);
     for (size_t i = 0; i < of->count; i++)
-        if (is(of->keys[i], wanted))
+        if (of->keys[i].size == size && memcmp(of->keys[i].data, wanted, size) == 0)
             return of->values[i];
     return NOTHING;
 }
@@ -266,14 +271,16 @@ static int is_zero(json size)
 
 static void v5_levels(const answer *a, const char *side, json list)
 {
-    json key = NOTHING;
-    json level;
-    for (const char *at = NULL; next_of(list, &at, &key, &level);) {
+    const char *end = list.data + list.size;
+    const char *at = list.data + 1;
+    while (at != NULL && (at = memchr(at, '[', (size_t)(end - at))) != NULL) {
+        const json level = {at, (size_t)(end - at)};
+        json key = NOTHING;
         json price = NOTHING;
         json size = NOTHING;
-        const char *part = NULL;
-        if (next_of(level, &part, &key, &price))
-            (void)next_of(level, &part, &key, &size);
+        at = NULL;
+        if (next_of(level, &at, &key, &price))
+            (void)next_of(level, &at, &key, &size);
         const char *action = is_zero(scalar(size)) ? "delete" : "set";
         a->call->level(a->to, tapedeck_text_of(action), tapedeck_text_of(side), scalar(price),
                        scalar(size));
