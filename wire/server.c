@@ -65,10 +65,12 @@ struct wire_peer_conn {
     void *user; /* NULL unless opened took it */
     ws_reader reader;
     deflate_receiver *inflater;
-    int deflate_bits;    /* 0: messages are not compressed */
-    uint16_t close_code; /* 0: wire_peer_close was not called */
-    wire_timer *timer;   /* the request's time limit, then that of closing */
-    size_t timed_bytes;  /* that waited when it was set */
+    int deflate_bits;   /* 0: messages are not compressed */
+    wire_timer *timer;  /* the request's time limit, then that of closing */
+    size_t timed_bytes; /* that waited when it was set */
+    uint8_t is_pong_due;
+    size_t pong_size;
+    uint8_t pong[WS_CONTROL_BYTES_MAX];
 };
 
 /* ---- a peer: its end ---- */
@@ -219,6 +221,25 @@ static void on_close_frame(wire_peer_conn *peer, unsigned code)
     finish_peer(peer);
 }
 
+/* A peer that pings and does not read gets what fits into its queue, and an answer to its latest
+ * ping later: no other one needs any (5.5.3). */
+static void send_pong(wire_peer_conn *peer)
+{
+    if (!peer->is_pong_due || peer->state != PEER_OPEN ||
+        wire_peer_queued_bytes(peer) + peer->pong_size > WIRE_PEER_QUEUE_BYTES_MAX)
+        return;
+    peer->is_pong_due = 0;
+    put_frame(peer, WS_PONG, WS_FINAL, td_bytes_of(peer->pong, peer->pong_size));
+}
+
+static void on_ping(wire_peer_conn *peer, td_bytes payload)
+{
+    memcpy(peer->pong, payload.data, payload.size);
+    peer->pong_size = payload.size;
+    peer->is_pong_due = 1;
+    send_pong(peer);
+}
+
 static void on_event(wire_peer_conn *peer, const ws_event *event)
 {
     if (event->opcode == WS_CLOSE)
@@ -226,7 +247,7 @@ static void on_event(wire_peer_conn *peer, const ws_event *event)
     else if (peer->state != PEER_OPEN)
         return; /* it is closing: what still comes does not count */
     else if (event->opcode == WS_PING)
-        put_frame(peer, WS_PONG, WS_FINAL, event->bytes);
+        on_ping(peer, event->bytes);
     else if (event->opcode != WS_PONG)
         peer->server->ops->message(peer->user, peer, event->opcode, event->bytes);
 }
@@ -309,6 +330,7 @@ static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read
 static void on_drained(void *user)
 {
     wire_peer_conn *peer = user;
+    send_pong(peer);
     if (peer->state == PEER_OPEN && peer->server->ops->drained != NULL)
         peer->server->ops->drained(peer->user, peer);
 }
