@@ -80,15 +80,25 @@ export const exportArgs = (archive, format, into = "exported") => ["export", "-a
 export const messagesArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--messages"];
 export const replayArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--json"];
 
-/** Both clients take the same frames from the same server, over TLS. */
-export async function received(c, lines, frames, client) {
-  const server = spawn(bench("limits/blaster"), [lines, "--frames", String(frames), "--cert", c.cert, "--key", c.key],
-    { stdio: ["ignore", "pipe", "inherit"] });
-  const port = await new Promise((resolve) => server.stdout.once("data", (d) => resolve(Number(d))));
-  return client(`wss://localhost:${port}/realtime`);
+/** A server that prints its port. A certificate c.cert: over TLS. */
+export const tlsArgs = (c) => (c.cert === undefined ? [] : ["--cert", c.cert, "--key", c.key]);
+export async function serve(command, args) {
+  const server = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let printed = "";
+  server.stdout.on("data", (text) => (printed += text));
+  const rest = new Promise((resolve) => server.stdout.once("end", () => resolve(printed.slice(printed.indexOf("\n") + 1))));
+  await new Promise((resolve) => server.stdout.once("data", resolve));
+  return { port: Number(printed.split("\n")[0]), rest };
 }
-export const limitArgs = (c, url) => [url, "--ca-file", c.cert];
-export const recordArgs = (c, url, folder) => ["record", "-q", "--json", "-a", folder, url, "--family", "inverse", "--ca-file", c.cert,
+
+/** Both clients take the same frames from the same server. */
+export async function received(c, lines, frames, client) {
+  const { port } = await serve(bench("limits/blaster"), [lines, "--frames", String(frames), ...tlsArgs(c)]);
+  return client(`${c.cert === undefined ? "ws" : "wss"}://localhost:${port}/realtime`);
+}
+const trustArgs = (c) => (c.cert === undefined ? [] : ["--ca-file", c.cert]);
+export const limitArgs = (c, url) => [url, ...trustArgs(c)];
+export const recordArgs = (c, url, folder) => ["record", "-q", "--json", "-a", folder, url, "--family", "inverse", ...trustArgs(c),
   "--topic", "trade.*", "--until-close"];
 
 // ---- instructions: reproducible, whatever else runs on the machine ------------------------------------

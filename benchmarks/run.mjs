@@ -14,7 +14,7 @@ import os from "node:os";
 import path from "node:path";
 import {
   appears, bench, bin, digest, exportArgs, FEEDS, fresh, instructions, limitArgs, makeCertificate, makeCorpus, messagesArgs, rawFrames,
-  received, recordArgs, replayArgs, run, SYMBOLS, symbolsOf, work,
+  received, recordArgs, replayArgs, run, serve, SYMBOLS, symbolsOf, tlsArgs, work,
 } from "./corpus.mjs";
 
 const outDir = process.argv[3];
@@ -119,17 +119,29 @@ function scriptAlone(c) {
 }
 const wholeReplay = (c, threads) => processed(c, replayArgs(c.archive, threads));
 
-const limitReceive = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
-  const { out, cpu_s } = timed(bench("limits/limit_receive"), limitArgs(c, url));
-  return measured({ ...parse(out), cpu_s });
-});
+/** By a client that prints what it counted: between the end of its handshake and the close. */
+const receivedBy = (client) => (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => measured(parse(run(bench(client), limitArgs(c, url)))));
+const limitReceive = receivedBy("limits/limit_receive");
+const oursReceive = receivedBy("bench_receive");
 /** From before the recorder connects until its last chunk is synced. */
+const unchecked = { frames: 0, most: 0 };
 const oursRecord = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
   const { out, cpu_s } = timed(bin("tapedeck-record"), recordArgs(c, url, fresh("record")));
   const { recorded } = parse(out);
   if (recorded.dropped !== 0 || recorded.in !== c.lineCount * ROUNDS) throw new Error(`the recorder lost frames: ${JSON.stringify(recorded)}`);
+  unchecked.frames = recorded.in;
+  unchecked.most = Math.max(unchecked.most, recorded.unchecked);
   return measured({ frames: recorded.in, wall_s: recorded.elapsed_s, cpu_s });
 });
+
+/** By a server that prints what it took, to a client that only reads. */
+const sentBy = (server) => async (c) => {
+  const { port, rest } = await serve(bench(server), [c.lines, "--frames", String(c.lineCount * ROUNDS), ...tlsArgs(c)]);
+  run(bench("limits/drain"), [String(port), ...(c.cert === undefined ? [] : ["--tls"])]);
+  return measured(parse(await rest));
+};
+const limitSend = sentBy("limits/limit_send");
+const oursSend = sentBy("bench_send");
 
 // ---- instructions: reproducible, whatever else runs on the machine ------------------------------------
 
@@ -214,7 +226,7 @@ function row(name, ours, limit, unit, better, target, sha, runs = RUNS) {
 
 /** Run both sides in turn, RUNS times. Frames a second are those of the round with the median ratio: its two sides met the
  *  same neighbours. CPU is the best of each side, since noise only ever adds to it. */
-async function beside(name, ours, limit, target, sha) {
+async function beside(name, ours, limit, target, sha, cpuTarget = null) {
   const rounds = [];
   for (let i = 0; i < RUNS; i++) {
     const theirs = await limit(), mine = await ours();
@@ -224,7 +236,7 @@ async function beside(name, ours, limit, target, sha) {
   const middle = rounds[(RUNS - 1) >> 1];
   const leastCpu = (side) => Math.round(Math.min(...rounds.map((round) => round[side].cpuNs)));
   row(name, Math.round(middle.mine.perSecond), Math.round(middle.theirs.perSecond), "frames/s", "higher", target, sha);
-  row(`${name}: CPU`, leastCpu("mine"), leastCpu("theirs"), "ns/frame", "lower", null, sha);
+  row(`${name}: CPU`, leastCpu("mine"), leastCpu("theirs"), "ns/frame", "lower", cpuTarget, sha);
   say(`${name}: ratios of the rounds ${rounds.map((round) => round.ratio.toFixed(2)).join(" ")}`);
 }
 
@@ -260,7 +272,14 @@ await beside("regress check -j 2 (limit: replay -j 2)", () => oursCheck(c, 2), (
 await beside("regress check v5 -j 1 (limit: replay v5 -j 1)", () => oursCheck(v5, 1), () => wholeReplay(v5, 1), 0.9, v5.sha);
 await beside("regress check v5 --decoder .so -j 1 (limit: built-in)", () => oursLibrary(v5, 1), () => oursCheck(v5, 1), null, v5.sha);
 await beside("regress check v5 --decoder-cmd python3 -j 1 (limit: the script from a file)", () => oursScript(v5, 1), () => scriptAlone(v5), null, v5.sha);
-await beside("record over TLS to disk", () => oursRecord(c), () => limitReceive(c), 0.7, c.sha);
+const plain = { ...c, cert: undefined };
+await beside("record over TLS to disk", () => oursRecord(c), () => limitReceive(c), 1.5, c.sha, 1.05);
+await beside("record without TLS to disk", () => oursRecord(plain), () => limitReceive(plain), 1.6, c.sha);
+row("record: frames that the live check skipped (limit: all)", unchecked.most, unchecked.frames, "frames", "lower", 0, c.sha, 2 * RUNS);
+await beside("socket to ring, TLS", () => oursReceive(c), () => limitReceive(c), 4, c.sha);
+await beside("socket to ring, plain", () => oursReceive(plain), () => limitReceive(plain), null, c.sha);
+await beside("server to one client, TLS", () => oursSend(c), () => limitSend(c), 1.5, c.sha);
+await beside("server to one client, plain", () => oursSend(plain), () => limitSend(plain), 1.5, c.sha);
 memoryRows(c);
 if (hasStrace) await selectionRows(v5.sha);
 else say("no strace: no rows of opens");

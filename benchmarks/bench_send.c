@@ -1,0 +1,153 @@
+/* How many frames a second does the server's end of wire/ send to one client that only reads?
+ *
+ *   bench_send CORPUS --frames N [--cert PEM --key PEM]
+ *
+ * prints its port, then {"frames","wall_s","cpu_s"} of sending them to the first client. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/io_posix.h"
+#include "wire/server.h"
+
+/* What waits at most: more would only leave the caches. */
+enum { QUEUED_BYTES = 256 << 10 };
+
+typedef struct sender {
+    td_bytes corpus;
+    size_t at; /* of the next line */
+    uint64_t sent, wanted;
+    double started_s, ended_s, cpu_started_s, cpu_ended_s;
+    int is_done;
+} sender;
+
+static void must(td_result rc, const td_err *err)
+{
+    if (rc == TD_OK)
+        return;
+    fprintf(stderr, "bench_send: %s\n", err->text);
+    exit(4);
+}
+
+static double seconds(clockid_t id)
+{
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static td_bytes load(const char *path)
+{
+    td_err err;
+    td_file *file;
+    uint64_t size;
+    must(td_io_open(io_posix(), path, TD_OPEN_READ, &file, &err), &err);
+    must(td_io_size(file, &size, &err), &err);
+    uint8_t *bytes = td_alloc((size_t)size);
+    must(td_io_read_exact(file, 0, bytes, (size_t)size, &err), &err);
+    td_io_close(file);
+    return td_bytes_of(bytes, (size_t)size);
+}
+
+static td_bytes next_line(sender *self)
+{
+    const uint8_t *from = self->corpus.data + self->at;
+    const uint8_t *newline = memchr(from, '\n', self->corpus.size - self->at);
+    size_t size = newline == NULL ? self->corpus.size - self->at : (size_t)(newline - from);
+    self->at += size + 1;
+    if (self->at >= self->corpus.size)
+        self->at = 0;
+    return td_bytes_of(from, size);
+}
+
+static void send_some(void *user, wire_peer_conn *conn)
+{
+    sender *self = user;
+    td_err err;
+    while (self->sent < self->wanted && wire_peer_queued_bytes(conn) < QUEUED_BYTES) {
+        must(wire_peer_send(conn, 1, next_line(self), &err), &err);
+        self->sent++;
+    }
+    if (self->sent < self->wanted || wire_peer_queued_bytes(conn) > 0)
+        return;
+    self->ended_s = seconds(CLOCK_MONOTONIC);
+    self->cpu_ended_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    wire_peer_close(conn, 1000);
+}
+
+static unsigned on_accept(void *user, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES])
+{
+    (void)user;
+    (void)path;
+    (void)query;
+    (void)text;
+    return 101;
+}
+
+static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
+{
+    sender *self = user;
+    (void)path;
+    (void)query;
+    self->started_s = seconds(CLOCK_MONOTONIC);
+    self->cpu_started_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    send_some(self, conn);
+    return self;
+}
+
+static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+{
+    (void)user;
+    (void)conn;
+    (void)opcode;
+    (void)bytes;
+}
+
+static void on_closed(void *user)
+{
+    sender *self = user;
+    self->is_done = 1;
+}
+
+int main(int argc, char **argv)
+{
+    static const wire_server_ops OPS = {.accept = on_accept,
+                                        .opened = on_opened,
+                                        .message = on_message,
+                                        .drained = send_some,
+                                        .closed = on_closed};
+    td_err err;
+    sender self = {0};
+    wire_loop *loop;
+    wire_server *server;
+    wire_server_options options = {
+        .listen = "127.0.0.1:0", .is_plain = 1, .ops = &OPS, .user = &self};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--frames") == 0 && i + 1 < argc)
+            self.wanted = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--cert") == 0 && i + 1 < argc)
+            options.tls_cert = argv[++i];
+        else if (strcmp(argv[i], "--key") == 0 && i + 1 < argc)
+            options.tls_key = argv[++i];
+        else
+            self.corpus = load(argv[i]);
+    }
+    if (self.corpus.size == 0) {
+        fprintf(stderr, "usage: bench_send CORPUS --frames N [--cert PEM --key PEM]\n");
+        return 2;
+    }
+    options.is_plain = options.tls_cert == NULL;
+    must(wire_loop_open(clock_real(), NULL, &loop, &err), &err);
+    must(wire_server_open(loop, &options, &server, &err), &err);
+    printf("%s\n", strrchr(wire_server_url(server), ':') + 1);
+    fflush(stdout);
+    while (!self.is_done)
+        must(wire_loop_run(loop, TD_NS_PER_S, &err), &err);
+    wire_server_close(server);
+    wire_loop_close(loop);
+    printf("{\"frames\":%llu,\"wall_s\":%.6f,\"cpu_s\":%.6f}\n", (unsigned long long)self.sent,
+           self.ended_s - self.started_s, self.cpu_ended_s - self.cpu_started_s);
+    return 0;
+}
