@@ -12,6 +12,7 @@
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"
 #include "archive/ledger.h"
+#include "format/chain.h"
 #include "recorder/chunk_queue.h"
 #include "recorder/connection.h"
 #include "recorder/disk.h"
@@ -68,7 +69,7 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 {
     supervisor *self = user;
     TD_ASSERT(feed_index < self->options.config->feed_count);
-    TD_ASSERT(chunk->conn_count <= LIMIT_FEED_SLOTS);
+    TD_ASSERT(chunk->conn_count <= CHAIN_CONNS_MAX);
     uint64_t lag_ns = lag_durable(self->lag);
     for (uint32_t i = 0; i < chunk->conn_count; i++) {
         const chain_conn *conn = &chunk->conns[i];
