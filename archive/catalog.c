@@ -13,7 +13,7 @@
 #include "base/hash.h"
 
 enum {
-    VERSION = 2, /* of rows: the first number of each segment's */
+    VERSION = 3, /* of rows: the first number of each segment's */
     /* Rows or chunks of one segment: 4,096 chunks with bitmaps of 64 KiB channels have 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
     LINE_BYTES_MAX = 1 << 20,
@@ -181,6 +181,7 @@ static const field CHANNEL_FIELDS[] = {
     FIELD(segment_channel, TEXT, info.exchange_topic),
     FIELD(segment_channel, TEXT, info.symbol),
     FIELD(segment_channel, U32, info.opcode),
+    FIELD(segment_channel, U32, info.form),
     FIELD(segment_channel, TEXT, info.message_encoding),
 };
 

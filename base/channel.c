@@ -32,7 +32,9 @@ int channel_info_compare(const channel_info *a, const channel_info *b)
         order = strcmp(a->topic, b->topic);
     if (order == 0)
         order = strcmp(a->symbol, b->symbol);
-    return order != 0 ? order : compare_u32(a->opcode, b->opcode);
+    if (order == 0)
+        order = compare_u32(a->opcode, b->opcode);
+    return order != 0 ? order : compare_u32(a->form, b->form);
 }
 
 frame_role channel_role(const channel_info *info)

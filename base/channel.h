@@ -1,5 +1,5 @@
 /* Channels: what is known about a stream of frames. One per (feed, slot, direction, topic, symbol,
- * opcode); a segment keeps it as the metadata of an MCAP channel. Plain data; any thread. */
+ * opcode, form); a segment keeps it as the metadata of an MCAP channel. Plain data; any thread. */
 #ifndef TD_BASE_CHANNEL_H
 #define TD_BASE_CHANNEL_H
 
@@ -12,6 +12,12 @@ typedef enum channel_dir { CHANNEL_IN, CHANNEL_OUT, CHANNEL_HTTP, CHANNEL_EVENT 
 
 /* WebSocket opcodes that a frame can have (RFC 6455, 5.2). */
 typedef enum channel_opcode { OPCODE_TEXT = 1, OPCODE_BINARY = 2 } channel_opcode;
+
+/* How messages travelled, if not as one frame of their own bytes: bits of channel_info.form. */
+enum {
+    FORM_COMPRESSED = 1, /* permessage-deflate (RFC 7692) */
+    FORM_FRAGMENTED = 2, /* in several frames (RFC 6455, 5.4) */
+};
 
 /* Topics that no exchange has: where frames without a topic, unclassified ones and our own events
  * go. */
@@ -31,10 +37,11 @@ typedef struct channel_info {
     const char *exchange_topic; /* as in the frames; "" for CHANNEL_TOPIC_* */
     const char *symbol;         /* "" if none, "*" if a frame may hold several */
     channel_opcode opcode;
+    uint32_t form;                /* FORM_* */
     const char *message_encoding; /* "json" or "raw" */
 } channel_info;
 
-/* <0, 0, >0 by feed, line, shard, dir, topic, symbol, opcode: the fixed order of channels. */
+/* <0, 0, >0 by feed, line, shard, dir, topic, symbol, opcode, form: the fixed order of channels. */
 int channel_info_compare(const channel_info *a, const channel_info *b);
 
 /* What the frames of a channel are. */

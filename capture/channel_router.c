@@ -19,6 +19,7 @@ typedef struct route_key {
     uint32_t shard;
     channel_dir dir;
     channel_opcode opcode;
+    uint32_t form;
     const char *encoding; /* one of two constants: compared as pointers */
     td_bytes topic;
     td_bytes exchange_topic;
@@ -38,7 +39,8 @@ struct channel_router {
     decoder *decoder;
     routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* they never move: callers keep pointers */
     uint32_t channel_count;
-    uint32_t topic_channel_count; /* of these, channels of topics */
+    uint32_t topic_channel_count; /* of these, channels of topics, */
+    uint32_t own_form_count;      /* and the feed's own that have a form */
     slot_table by_key;
 };
 
@@ -60,7 +62,7 @@ void channel_router_forget(channel_router *router)
 {
     for (uint32_t i = 0; i < router->channel_count; i++)
         td_free(router->channels[i]);
-    router->channel_count = router->topic_channel_count = 0;
+    router->channel_count = router->topic_channel_count = router->own_form_count = 0;
     slot_table_clear(&router->by_key);
 }
 
@@ -82,7 +84,8 @@ void channel_router_close(channel_router *router)
 static uint64_t hash_key(const route_key *key)
 {
     uint64_t mix = (uint64_t)key->line << 40 | (uint64_t)key->shard << 24 |
-                   (uint64_t)key->dir << 20 | (uint64_t)key->opcode << 16 | key->topic.size;
+                   (uint64_t)key->dir << 20 | (uint64_t)key->form << 18 |
+                   (uint64_t)key->opcode << 16 | key->topic.size;
     if (key->encoding == ENCODING_RAW)
         mix |= UINT64_C(1) << 63;
     mix = mix * UINT64_C(0x9e3779b97f4a7c15) + key->symbol.size;
@@ -93,7 +96,7 @@ static uint64_t hash_key(const route_key *key)
 static int keys_equal(const route_key *a, const route_key *b)
 {
     return a->line == b->line && a->shard == b->shard && a->dir == b->dir &&
-           a->opcode == b->opcode && a->encoding == b->encoding &&
+           a->opcode == b->opcode && a->form == b->form && a->encoding == b->encoding &&
            td_bytes_equal(a->topic, b->topic) && td_bytes_equal(a->symbol, b->symbol) &&
            td_bytes_equal(a->exchange_topic, b->exchange_topic);
 }
@@ -143,6 +146,7 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
                                 .shard = key->shard,
                                 .dir = key->dir,
                                 .opcode = key->opcode,
+                                .form = key->form,
                                 .message_encoding = key->encoding};
     char *at = made->names;
     made->info.topic = copy_name(&at, &made->key.topic);
@@ -152,6 +156,7 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
     slot_table_put(&r->by_key, hash, r->channel_count);
     r->channels[r->channel_count++] = made;
     r->topic_channel_count += is_counted(key, row);
+    r->own_form_count += !is_counted(key, row) && key->form != 0;
 }
 
 /* A NUL from the wire cannot be kept in a C string. No channel has such a name, so only new ones
@@ -161,8 +166,15 @@ static int has_nul(td_bytes name)
     return name.size > 0 && memchr(name.data, '\0', name.size) != NULL;
 }
 
-/* TD_E_LIMIT if a topic's channel would be one too many, TD_E_INVALID if a name cannot be a
- * channel's. */
+/* 1 if the key's channel would be one too many. */
+static int is_full(const channel_router *r, const route_key *key, const topic_row *row)
+{
+    if (is_counted(key, row))
+        return r->topic_channel_count == LIMIT_TOPIC_CHANNELS;
+    return key->form != 0 && r->own_form_count == LIMIT_OWN_FORMS;
+}
+
+/* TD_E_LIMIT if the channel would be one too many, TD_E_INVALID if a name cannot be a channel's. */
 static td_result get_channel(channel_router *r, const route_key *key, const topic_row *row,
                              channel_route *out)
 {
@@ -171,7 +183,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
     if (TD_UNLIKELY(out->index == r->channel_count)) {
         if (has_nul(key->topic) || has_nul(key->exchange_topic) || has_nul(key->symbol))
             return TD_E_INVALID;
-        if (is_counted(key, row) && r->topic_channel_count == LIMIT_TOPIC_CHANNELS)
+        if (is_full(r, key, row))
             return TD_E_LIMIT;
         make_channel(r, key, hash, row);
     }
@@ -218,6 +230,7 @@ static route_key key_of(const feed_frame *frame)
                        .shard = frame->shard,
                        .dir = channel_dir_of(frame->dir),
                        .opcode = frame->opcode,
+                       .form = frame->form,
                        .encoding = encoding_of(frame->bytes)};
 }
 
@@ -279,6 +292,11 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
         frame->dir == DIR_OUT || (!out->is_overflow && frame_class_is_control(what.frame_class));
     key.topic = td_bytes_str(is_control ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
     rc = get_channel(router, &key, NULL, out);
+    if (rc == TD_E_LIMIT) {
+        out->is_overflow = 1;
+        key.form = 0;
+        rc = get_channel(router, &key, NULL, out);
+    }
     TD_ASSERT(rc == TD_OK);
 }
 

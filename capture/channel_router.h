@@ -12,7 +12,7 @@
  * called where a segment begins: ids are a segment's. There are at most LIMIT_TOPIC_CHANNELS
  * channels of topics and HTTP replies; a frame that would need one more goes to _unknown, and
  * its route says so. The feed's own channels are at most LIMIT_OWN_CHANNELS, so that all of them
- * fit into one segment.
+ * fit into one segment. Of these, LIMIT_OWN_FORMS have a form; further ones go without.
  *
  * One thread per router. */
 #ifndef TD_CAPTURE_CHANNEL_ROUTER_H
@@ -35,6 +35,7 @@ typedef struct feed_frame {
     uint32_t conn;        /* the slot's connection, from 1; 0: of none (DIR_HTTP) */
     frame_dir dir;
     channel_opcode opcode;
+    uint32_t form;    /* FORM_* */
     uint64_t ordinal; /* on its connection and direction; 0: the next one */
     uint64_t recv_ns;
     uint64_t complete_ns;  /* as chunk_frame has it */
@@ -51,7 +52,8 @@ typedef struct channel_route {
     enum frame_class frame_class;
     uint64_t publish_ns; /* the exchange's time, recv_ns where the frame has none */
     int8_t success;      /* of an ack or an answer to auth: 1, 0, -1 = absent */
-    uint8_t is_overflow; /* 1: on _unknown because the feed had no channel left */
+    uint8_t
+        is_overflow; /* 1: on _unknown, or without its form, because the feed had no channel left */
 } channel_route;
 
 /* A router for a feed (its name is copied, and valid) of a family. */

@@ -61,7 +61,8 @@ typedef struct feed_counts {
     uint64_t bytes;    /* payload of all three */
     uint64_t control;  /* of in: frames of no topic */
     uint64_t unknown;  /* of in: frames on _unknown */
-    uint64_t overflow; /* frames on _unknown because their segment had no channel left */
+    uint64_t overflow; /* frames on _unknown, or without their form, because their segment had no
+                          channel left */
     uint64_t redacted; /* places in frames where a secret was overwritten */
 } feed_counts;
 

@@ -360,6 +360,10 @@ static void pack_metadata(chunk_builder *b, const channel_info *info)
     td_buf_clear(&b->pack);
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         mcap_pack_pair(&b->pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
+    if ((info->form & FORM_COMPRESSED) != 0)
+        mcap_pack_pair(&b->pack, td_bytes_str("compressed"), td_bytes_str("1"));
+    if ((info->form & FORM_FRAGMENTED) != 0)
+        mcap_pack_pair(&b->pack, td_bytes_str("fragmented"), td_bytes_str("1"));
 }
 
 /* Append the record of a channel. */

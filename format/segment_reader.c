@@ -87,6 +87,11 @@ static void fill_channel_info(channel_info *info, const mcap_channel *in, char *
     channel_dir dir = CHANNEL_IN;
     mcap_packed metadata = in->metadata;
     (void)channel_dir_parse(mcap_find_pair(metadata, "dir"), &dir);
+    unsigned form = 0;
+    if (parse_u32(mcap_find_pair(metadata, "compressed")) == 1)
+        form |= FORM_COMPRESSED;
+    if (parse_u32(mcap_find_pair(metadata, "fragmented")) == 1)
+        form |= FORM_FRAGMENTED;
     *info = (channel_info){
         .feed = place_text(&texts, mcap_find_pair(metadata, "feed")),
         .family = place_text(&texts, mcap_find_pair(metadata, "family")),
@@ -98,6 +103,7 @@ static void fill_channel_info(channel_info *info, const mcap_channel *in, char *
         .symbol = place_text(&texts, mcap_find_pair(metadata, "symbol")),
         .opcode = parse_u32(mcap_find_pair(metadata, "opcode")) == OPCODE_BINARY ? OPCODE_BINARY
                                                                                  : OPCODE_TEXT,
+        .form = form,
         .message_encoding = place_text(&texts, in->message_encoding)};
 }
 

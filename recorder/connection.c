@@ -645,13 +645,13 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
 
 /* This thread only classifies frames that do not begin like data; the encoder classifies all.
  * Binary frames count as data: no compressed answer has been observed. */
-static void on_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
-                     uint64_t recv_mono_ns)
+static void on_frame(connection *self, const wire_message *received, uint64_t recv_ns)
 {
-    if (opcode == OPCODE_BINARY || frame_begins_as_data(self->options.feed->family, frame))
-        on_data(self, recv_ns, recv_mono_ns);
+    if (received->opcode == OPCODE_BINARY ||
+        frame_begins_as_data(self->options.feed->family, received->bytes))
+        on_data(self, recv_ns, received->recv_mono_ns);
     else
-        look_closer(self, frame, recv_ns, recv_mono_ns);
+        look_closer(self, received->bytes, recv_ns, received->recv_mono_ns);
 }
 
 /* ---- time ---- */
@@ -733,18 +733,22 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     set_tick(self);
 }
 
-static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                       uint64_t recv_mono_ns)
+static void on_message(void *user, wire_conn *conn, const wire_message *received)
 {
     connection *self = user;
     TD_ASSERT(conn == self->wire);
     TD_ASSERT(self->slot.conn > 0);
     if (self->is_discarding)
         return;
-    uint64_t recv_ns =
-        intake_frame(self->options.env->intake, &self->slot, DIR_IN, opcode, bytes, recv_mono_ns);
+    const intake_message frame = {.dir = DIR_IN,
+                                  .opcode = (channel_opcode)received->opcode,
+                                  .form = (received->is_compressed ? FORM_COMPRESSED : 0u) |
+                                          (received->is_fragmented ? FORM_FRAGMENTED : 0u),
+                                  .bytes = received->bytes,
+                                  .mono_ns = received->recv_mono_ns};
+    uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, &frame);
     if (!self->is_stale)
-        on_frame(self, opcode, bytes, recv_ns, recv_mono_ns);
+        on_frame(self, received, recv_ns);
     self->options.env->frame(self->options.env->user);
 }
 
@@ -754,7 +758,9 @@ static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes
 {
     connection *self = user;
     (void)conn;
-    intake_frame(self->options.env->intake, &self->slot, DIR_OUT, opcode, bytes, sent_mono_ns);
+    const intake_message sent = {
+        .dir = DIR_OUT, .opcode = (channel_opcode)opcode, .bytes = bytes, .mono_ns = sent_mono_ns};
+    intake_frame(self->options.env->intake, &self->slot, &sent);
 }
 
 static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes)

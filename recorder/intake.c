@@ -248,43 +248,44 @@ static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
 }
 
 /* Copy the frame into the ring; 0 if there is no space. */
-static int put_frame(const intake *self, const intake_slot *slot, frame_dir dir, unsigned opcode,
-                     td_bytes bytes, uint64_t recv_ns, uint64_t mono_ns)
+static int put_frame(const intake *self, const intake_slot *slot, const intake_message *in,
+                     uint64_t recv_ns)
 {
-    intake_record *place = reserve(self, bytes.size);
+    size_t size = in->bytes.size;
+    intake_record *place = reserve(self, size);
     if (place == NULL)
         return 0;
     *place = slot_record(slot, INTAKE_FRAME, recv_ns);
-    place->mono_ns = mono_ns;
-    place->frame.ordinal = dir == DIR_IN ? slot->in : slot->out;
-    place->frame.dir = dir;
-    place->frame.opcode = (channel_opcode)opcode;
-    place->size = (uint32_t)bytes.size;
-    memcpy(place + 1, bytes.data, bytes.size);
-    commit(self, bytes.size);
+    place->mono_ns = in->mono_ns;
+    place->frame.ordinal = in->dir == DIR_IN ? slot->in : slot->out;
+    place->frame.dir = in->dir;
+    place->frame.opcode = in->opcode;
+    place->frame.form = in->form;
+    place->size = (uint32_t)size;
+    memcpy(place + 1, in->bytes.data, size);
+    commit(self, size);
     return 1;
 }
 
-uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned opcode,
-                      td_bytes bytes, uint64_t mono_ns)
+uint64_t intake_frame(intake *self, intake_slot *slot, const intake_message *in)
 {
+    size_t size = in->bytes.size;
     TD_ASSERT(slot->conn > 0);
-    TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
+    TD_ASSERT(size <= LIMIT_FRAME_BYTES);
     /* Before this frame is stamped, because the gaps precede it. */
     if (self->state == STATE_DROPPING && is_half_empty(self))
         end_drop(self);
-    uint64_t recv_ns = session_clock_stamp(&self->clock, mono_ns);
-    if (dir == DIR_IN) {
+    uint64_t recv_ns = session_clock_stamp(&self->clock, in->mono_ns);
+    if (in->dir == DIR_IN) {
         slot->in++;
         self->stats.frames_in++;
-        self->stats.bytes_in += bytes.size;
+        self->stats.bytes_in += size;
     } else {
         slot->out++;
         self->stats.frames_out++;
     }
-    if (self->state != STATE_DROPPING &&
-        put_frame(self, slot, dir, opcode, bytes, recv_ns, mono_ns)) {
-        int is_overload = self->state == STATE_FLOWING && is_nearly_full(self, bytes.size);
+    if (self->state != STATE_DROPPING && put_frame(self, slot, in, recv_ns)) {
+        int is_overload = self->state == STATE_FLOWING && is_nearly_full(self, size);
         if (is_overload && self->options.config->overload == OVERLOAD_DROP)
             begin_drop(self);
         else if (is_overload)

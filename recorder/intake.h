@@ -86,10 +86,18 @@ typedef struct intake_stats {
 intake *intake_open(const intake_options *options);
 void intake_close(intake *self);
 
-/* Record a frame that was received, or passed to the socket, at mono_ns (monotonic clock). Counts
- * its ordinal; returns its receive time. slot stays where it is until the intake closes. */
-uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned opcode,
-                      td_bytes bytes, uint64_t mono_ns);
+/* A frame that was received, or passed to the socket, at mono_ns (monotonic clock). */
+typedef struct intake_message {
+    frame_dir dir;
+    channel_opcode opcode;
+    uint32_t form; /* FORM_* */
+    td_bytes bytes;
+    uint64_t mono_ns;
+} intake_message;
+
+/* Record a frame. Counts its ordinal; returns its receive time. slot stays where it is until the
+ * intake closes. */
+uint64_t intake_frame(intake *self, intake_slot *slot, const intake_message *in);
 
 /* The receive time of a frame that came now. */
 uint64_t intake_now_ns(const intake *self);

@@ -15,9 +15,9 @@
 #include "tape/cursor.h"
 
 enum {
-    /* Channels of a cut: _events, and those of one stream on one connection, which differ by opcode
-     * and by family. */
-    CUT_CHANNELS_MAX = 16,
+    /* Channels of a cut: _events, and those of one stream on one connection, which differ by
+     * opcode, form and family. */
+    CUT_CHANNELS_MAX = 32,
     CUT_EVENT_BYTES_MAX = 1 << 20,
 };
 

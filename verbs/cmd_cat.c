@@ -78,6 +78,10 @@ static void write_frame(output_stream *output, const frame_ref *frame)
     json_write_member_u64(json, "shard", info->shard);
     json_write_member_text(json, "session", frame->conn->session_id);
     frame_json_place(json, frame);
+    if ((info->form & FORM_COMPRESSED) != 0)
+        json_write_member_bool(json, "compressed", 1);
+    if ((info->form & FORM_FRAGMENTED) != 0)
+        json_write_member_bool(json, "fragmented", 1);
     json_write_member_text_or_hex(json, "data", "data_hex", frame->bytes);
     json_write_object_end(json);
     output_json_end(output);

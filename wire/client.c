@@ -295,12 +295,22 @@ static void send_pong(wire_conn *self)
         self->ops->pong_sent(self->user, self, pong);
 }
 
+static void on_message(wire_conn *self, const ws_event *event)
+{
+    const wire_message message = {.opcode = event->opcode,
+                                  .bytes = event->bytes,
+                                  .recv_mono_ns = event->begin_ns,
+                                  .is_compressed = event->is_compressed,
+                                  .is_fragmented = event->is_fragmented};
+    self->ops->message(self->user, self, &message);
+}
+
 static void on_event(wire_conn *self, const ws_event *event)
 {
     if (event->opcode == WS_CLOSE)
         on_close_frame(self, event);
     else if (event->opcode == WS_TEXT || event->opcode == WS_BINARY)
-        self->ops->message(self->user, self, event->opcode, event->bytes, event->begin_ns);
+        on_message(self, event);
     else
         on_heartbeat(self, event);
 }

@@ -48,13 +48,19 @@ typedef struct wire_peer {
     const char *extensions;  /* as it agreed to them; "": none */
 } wire_peer;
 
-/* Called on the loop's thread. user is the connection's. frame bytes are valid during the call;
- * messages come whole: fragments are reassembled. opcode is 1 (text) or 2 (binary). */
+/* A message, whole: fragments are reassembled, compressed ones inflated. */
+typedef struct wire_message {
+    unsigned opcode; /* 1: text, 2: binary */
+    td_bytes bytes;
+    uint64_t recv_mono_ns; /* its first bytes have been read (monotonic clock) */
+    uint8_t is_compressed; /* it came so (RFC 7692) */
+    uint8_t is_fragmented; /* it came in several frames */
+} wire_message;
+
+/* Called on the loop's thread. user is the connection's. Bytes are valid during the call. */
 typedef struct wire_client_ops {
     void (*opened)(void *user, wire_conn *conn, const wire_peer *peer);
-    /* The first bytes of a message have been read at recv_mono_ns (monotonic clock). */
-    void (*message)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                    uint64_t recv_mono_ns);
+    void (*message)(void *user, wire_conn *conn, const wire_message *message);
     /* A message was handed to the socket. */
     void (*sent)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
                  uint64_t sent_mono_ns);

@@ -71,8 +71,8 @@ static channel_router *open_router(void)
     return channel_router_open("feed one", inverse);
 }
 
-static void route_text(channel_router *r, uint32_t shard, frame_dir dir, channel_opcode opcode,
-                       const char *text, channel_route *out)
+static void route_form(channel_router *r, uint32_t shard, frame_dir dir, channel_opcode opcode,
+                       uint32_t form, const char *text, channel_route *out)
 {
     static char padded[512 + DECODE_PADDING_BYTES];
     size_t size = strlen(text);
@@ -81,10 +81,17 @@ static void route_text(channel_router *r, uint32_t shard, frame_dir dir, channel
     const feed_frame frame = {.shard = shard,
                               .dir = dir,
                               .opcode = opcode,
+                              .form = form,
                               .recv_ns = RECV_NS,
                               .bytes = td_bytes_of(padded, size),
                               .http_name = "reply"};
     channel_router_route(r, &frame, out);
+}
+
+static void route_text(channel_router *r, uint32_t shard, frame_dir dir, channel_opcode opcode,
+                       const char *text, channel_route *out)
+{
+    route_form(r, shard, dir, opcode, 0, text, out);
 }
 
 static void test_rows(void **state)
@@ -187,7 +194,7 @@ static void test_http_names(void **state)
     channel_router_close(r);
 }
 
-/* Numbers go up by first sight, one per (slot, dir, opcode, encoding, topic), and stay. */
+/* Numbers go up by first sight, one per (slot, dir, opcode, form, encoding, topic), and stay. */
 static void test_numbers(void **state)
 {
     (void)state; /* none */
@@ -257,6 +264,37 @@ static void test_overflow(void **state)
     channel_router_close(r);
 }
 
+/* Each form has a channel of its own. Beyond the bound the feed's own channels lose it, counted. */
+static void test_forms(void **state)
+{
+    (void)state; /* none */
+    static const char TRADE[] = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
+    channel_router *r = open_router();
+    channel_route route;
+    for (uint32_t form = 0; form < 4; form++) {
+        route_form(r, 0, DIR_IN, OPCODE_TEXT, form, TRADE, &route);
+        assert_int_equal(route.index, 2 * form);
+        assert_int_equal(route.info->form, form);
+        assert_string_equal(route.info->topic, "trade");
+        route_form(r, 0, DIR_IN, OPCODE_TEXT, form, "{\"success\":true}", &route);
+        assert_int_equal(route.index, 2 * form + 1);
+        assert_int_equal(route.info->form, form);
+        assert_string_equal(route.info->topic, CHANNEL_TOPIC_CONTROL);
+    }
+    uint32_t lost = 0;
+    for (uint32_t n = 0; n < 6 * LIMIT_FEED_SLOTS; n++) {
+        uint32_t form = 1 + n % 3;
+        const char *text = n / 3 % 2 == 0 ? "{\"success\":true}" : "{\"topic\":\"no.such\"}";
+        route_form(r, n / 6, DIR_IN, OPCODE_TEXT, form, text, &route);
+        assert_int_equal(route.info->form, route.is_overflow ? 0 : form);
+        assert_string_equal(route.info->topic,
+                            n / 3 % 2 == 0 ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
+        lost += route.is_overflow;
+    }
+    assert_int_equal(lost, 6 * LIMIT_FEED_SLOTS - LIMIT_OWN_FORMS);
+    channel_router_close(r);
+}
+
 /* With every topic's place taken, each slot of a feed gets all channels of its own, and a segment
  * has an id for each of what the router gave. */
 static void test_own_channels_fit(void **state)
@@ -270,15 +308,16 @@ static void test_own_channels_fit(void **state)
     uint64_t recv_ns = RECV_NS, ordinals[LIMIT_FEED_SLOTS][2] = {{0}};
     static const char *const TEXTS[] = {"{\"topic\":\"no.such\"}", "{\"success\":true}",
                                         "not JSON"};
-    for (uint32_t n = 0; n < LIMIT_TOPIC_CHANNELS + 12 * LIMIT_FEED_SLOTS; n++) {
-        uint32_t own = n - LIMIT_TOPIC_CHANNELS;
+    for (uint32_t n = 0; n < LIMIT_TOPIC_CHANNELS + 4 * 12 * LIMIT_FEED_SLOTS; n++) {
         int is_topic = n < LIMIT_TOPIC_CHANNELS;
+        uint32_t own = (n - LIMIT_TOPIC_CHANNELS) / 4;
+        uint32_t form = is_topic ? 0 : n % 4;
         uint32_t shard = is_topic ? 0 : own / 12;
         frame_dir dir = !is_topic && own % 2 == 1 ? DIR_OUT : DIR_IN;
         channel_opcode opcode = !is_topic && own / 2 % 2 == 1 ? OPCODE_BINARY : OPCODE_TEXT;
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", n);
         const char *frame = is_topic ? text : TEXTS[own % 12 / 4];
-        route_text(r, shard, dir, opcode, frame, &route);
+        route_form(r, shard, dir, opcode, form, frame, &route);
         assert_int_equal(strcmp(route.info->topic, "trade") == 0, is_topic);
         chunk_frame queued = {.channel = route.index,
                               .info = route.info,
@@ -304,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_rows),       cmocka_unit_test(test_dated_rows),
         cmocka_unit_test(test_http_names), cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_overflow),   cmocka_unit_test(test_own_channels_fit),
+        cmocka_unit_test(test_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

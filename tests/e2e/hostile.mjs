@@ -29,7 +29,7 @@ export function certificate(dir, { name = "good", names = ["IP:127.0.0.1", "DNS:
 export async function hostile(t, dir, { refuse, opened, message, ...options } = {}) {
   const files = options.certificate ?? certificate(dir);
   const server = https.createServer({ cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) });
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 26, perMessageDeflate: false });
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 26, perMessageDeflate: options.perMessageDeflate ?? false });
   const seen = { upgrades: 0, requests: [], urls: [] };
   server.on("upgrade", (request, socket, head) => {
     const n = ++seen.upgrades;

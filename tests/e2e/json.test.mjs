@@ -11,6 +11,8 @@ import { json, jsonLines, listening, parseLines, Program, run, segments, tapedec
 /** Members that other tests provoke. */
 const ELSEWHERE = [
   "record output.lines_lost", // output.test.mjs
+  "cat compressed", // forms.test.mjs
+  "cat fragmented",
 ];
 
 const TYPES = {

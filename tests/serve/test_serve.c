@@ -108,13 +108,12 @@ static int tear_down(void **state)
 
 /* ---- a client ---- */
 
-static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                       uint64_t recv_ns)
+static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     gathered *g = user;
+    const td_bytes bytes = got->bytes;
     (void)conn;
-    (void)recv_ns;
-    assert_int_equal(opcode, 1);
+    assert_int_equal(got->opcode, 1);
     int is_data = memmem(bytes.data, bytes.size, "{\"topic\":", 9) == bytes.data;
     td_buf *to = is_data ? &g->frames : &g->control;
     *(is_data ? &g->data_count : &g->control_count) += 1;

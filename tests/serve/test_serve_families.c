@@ -256,13 +256,12 @@ static int is_of_tape(const family_case *of, unsigned opcode, td_bytes bytes)
     return 0;
 }
 
-static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                       uint64_t recv_ns)
+static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     gathered *g = user;
+    const td_bytes bytes = got->bytes;
     (void)conn;
-    (void)recv_ns;
-    int is_data = is_of_tape(g->of, opcode, bytes);
+    int is_data = is_of_tape(g->of, got->opcode, bytes);
     td_buf *to = is_data ? &g->data : &g->control;
     if (!is_data)
         td_buf_clear(to);

@@ -22,13 +22,12 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     c->opened++;
 }
 
-static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                       uint64_t recv_mono_ns)
+static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     sim_client *c = user;
+    const td_bytes bytes = got->bytes;
     (void)conn;
-    (void)recv_mono_ns;
-    assert_int_equal(opcode, 1);
+    assert_int_equal(got->opcode, 1);
     c->messages++;
     if (bytes.size > 8 && memcmp(bytes.data, "{\"topic\"", 8) == 0)
         c->digest = c->digest * 31 + td_xxh64(bytes.data, bytes.size);

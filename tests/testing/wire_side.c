@@ -30,15 +30,16 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     copy(side->extensions, sizeof side->extensions, td_bytes_str(peer->extensions));
 }
 
-static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                       uint64_t recv_ns)
+static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     wire_side *side = user;
+    const td_bytes bytes = got->bytes;
     assert_ptr_equal(side->conn, conn);
     side->messages++;
     side->message_bytes += bytes.size;
-    side->last_opcode = opcode;
-    side->last_recv_ns = recv_ns;
+    side->last_opcode = got->opcode;
+    side->last_recv_ns = got->recv_mono_ns;
+    side->is_last_fragmented = got->is_fragmented;
     side->last_size = bytes.size;
     side->last_hash = td_xxh64(bytes.data, bytes.size);
     copy(side->last, sizeof side->last, bytes);

@@ -14,6 +14,7 @@ typedef struct wire_side {
     uint64_t message_bytes;
     unsigned last_opcode;
     uint64_t last_recv_ns;
+    unsigned is_last_fragmented;
     char last[512]; /* begin of the last message, NUL-terminated */
     size_t last_size;
     uint64_t last_hash; /* XXH64 of the last message */

@@ -243,6 +243,7 @@ static void test_fragments(void **state)
     assert_string_equal(side.heartbeats, "ping:hi pong: out:hi ");
     assert_int_equal(side.last_opcode, 2);
     assert_string_equal(side.last, "\x1f\x8b\x08");
+    assert_false(side.is_last_fragmented);
     wire_loop_close(loop);
     raw_peer_stop(peer, NULL, 0);
 }
@@ -260,6 +261,7 @@ static void test_whole_text_of_fragments(void **state)
     wire_run_until(loop, &side.messages, 1, "the message");
     assert_string_equal(side.last, "{\"a\":1}");
     assert_int_equal(side.last_opcode, 1);
+    assert_true(side.is_last_fragmented);
     assert_true(side.last_recv_ns > 0);
     wire_close(side.conn, 1000);
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
