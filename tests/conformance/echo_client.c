@@ -24,16 +24,15 @@ typedef struct side {
     unsigned number;
 } side;
 
-static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                       uint64_t recv_ns)
+static void on_message(void *user, wire_conn *conn, const wire_message *message)
 {
+    const td_bytes bytes = message->bytes;
     char hash[TD_SHA256_HEX_BYTES];
     char text[TD_SHA256_HEX_BYTES + 32];
     td_err err;
     (void)user;
-    (void)recv_ns;
     td_hmac_sha256_hex("conformance", 11, bytes.data, bytes.size, hash);
-    (void)snprintf(text, sizeof text, "%u %zu %s", opcode, bytes.size, hash);
+    (void)snprintf(text, sizeof text, "%u %zu %s", message->opcode, bytes.size, hash);
     if (wire_send(conn, td_bytes_str(text), &err) != TD_OK)
         (void)fprintf(stderr, "echo_client: %s\n", err.text);
 }
