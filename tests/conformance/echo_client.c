@@ -64,7 +64,8 @@ static void begin_next(session *all)
     *self = (side){.session = all, .number = all->begun++};
     (void)snprintf(url, sizeof url, "%s/%u", all->url, self->number);
     const wire_client_options options = {
-        .url = url, .ca_file = all->ca_file, .ops = &OPS, .user = self};
+
+        .url = url, .ca_file = all->ca_file, .with_deflate = 1, .ops = &OPS, .user = self};
     if (wire_connect(all->loop, &options, &conn, &err) == TD_OK)
         return;
     (void)fprintf(stderr, "echo_client: %s\n", err.text);

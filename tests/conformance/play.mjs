@@ -160,8 +160,9 @@ export async function listen(t, serve, files) {
 export async function upgrade(peer, { fields }, deflate) {
   const lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept(fields["sec-websocket-key"])}`];
   if (deflate !== undefined) {
-    lines.push(`Sec-WebSocket-Extensions: ${deflate}`);
-    peer.agree(agreement(parameters(deflate)));
+    const answer = deflate.replace(/client_max_window_bits(?!=)/, "$&=15"); // only an offer may leave the number out
+    lines.push(`Sec-WebSocket-Extensions: ${answer}`);
+    peer.agree(agreement(parameters(answer)));
   }
   await peer.write(Buffer.from(lines.join("\r\n") + "\r\n\r\n"));
 }
