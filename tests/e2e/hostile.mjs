@@ -67,13 +67,10 @@ export async function hostile(t, dir, { refuse, opened, message, ...options } = 
 }
 
 /** The exchange's answer to a request, as in the captures. */
-export function acknowledge(ws, request, more = {}) {
-  const answer =
-    request.op === "ping"
-      ? { success: true, ret_msg: "pong", conn_id: "5ae2a1fb-0000-4000-8000-000000000001", request }
-      : { success: true, ret_msg: "", conn_id: "5ae2a1fb-0000-4000-8000-000000000001", request };
-  ws.send(JSON.stringify({ ...answer, ...more }));
-}
+export const acknowledgement = (request, more = {}) =>
+  JSON.stringify({ success: true, ret_msg: request.op === "ping" ? "pong" : "", conn_id: "5ae2a1fb-0000-4000-8000-000000000001", request, ...more });
+
+export const acknowledge = (ws, request, more) => ws.send(acknowledgement(request, more));
 
 /** A trade frame of BTCUSD, as in the captures; pad makes it larger. */
 export function trade(id, pad = 0) {

@@ -1,10 +1,12 @@
 // WebSocket as bytes: frames by hand (RFC 6455, 5.2), and sockets with or without TLS whose reads are awaited. Shares no
 // code with wire/, and checks nothing: both ends of it may break any rule.
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
 import tls from "node:tls";
+import { BIN } from "./lib.mjs";
 
 export const TEXT = 1, CLOSE = 8, PING = 9, PONG = 10;
 
@@ -166,5 +168,11 @@ export async function rawServer(t, serve, files) {
   return { url: `${files === undefined ? "ws" : "wss"}://127.0.0.1:${server.address().port}`, port: server.address().port, ca: files?.ca };
 }
 
-/** The most memory that a process has had, in bytes. */
-export const peakBytes = (program) => 1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]);
+const SANITIZED = /asan|tsan/.test(BIN); // memory is mostly the sanitizer's then
+
+/** The most memory that a program has had, in MiB; fails if it is more than this. */
+export function peakMiB(program, most) {
+  const peak = Number(/^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]) / 1024;
+  assert.ok(peak < most || SANITIZED, `${peak} MiB`);
+  return Math.round(peak);
+}
