@@ -304,12 +304,24 @@ static void refuse(handshake_request *out, unsigned status, const char *why)
     out->why = why;
 }
 
-/* "GET /path?query HTTP/1.1"; targets of other forms are for proxies. */
+/* What follows the host of an absolute target, which 4.2.1 allows, too. */
+static td_bytes cut_origin(td_bytes target)
+{
+    td_bytes rest = target;
+    td_bytes scheme = cut(&rest, ':');
+    if ((!is_word(scheme, "http") && !is_word(scheme, "https")) || rest.size < 2 ||
+        memcmp(rest.data, "//", 2) != 0)
+        return target;
+    const uint8_t *path = memchr(rest.data + 2, '/', rest.size - 2);
+    return path == NULL ? target : td_bytes_of(path, (size_t)(rest.data + rest.size - path));
+}
+
+/* "GET /path?query HTTP/1.1". */
 static void read_request_line(td_bytes line, handshake_request *out)
 {
     td_bytes rest = line;
     td_bytes method = cut(&rest, ' ');
-    td_bytes target = cut(&rest, ' ');
+    td_bytes target = cut_origin(cut(&rest, ' '));
     if (!is_token(method) || target.size == 0 || rest.size != 8 ||
         memcmp(rest.data, "HTTP/", 5) != 0)
         refuse(out, 400, "the request line is malformed");
