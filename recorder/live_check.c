@@ -94,7 +94,7 @@ struct live_check {
                           had its snapshot before */
     atomic_ullong put,
         done; /* records; release/acquire: done == put means their findings are out */
-    /* Relaxed: shown by a status line. */
+    /* Shown by a status line. */
     atomic_ullong frames, skipped, undecoded, violations, broken;
     atomic_ullong unchecked_books[LIMIT_FEEDS];
 };
@@ -103,7 +103,15 @@ struct live_check {
  * bound. */
 static live_channel NO_ROW, NO_SPACE;
 
+/* Of a number with one writer: no locked instruction per frame. */
 static void count(atomic_ullong *counter, uint64_t more)
+{
+    uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, now + more, memory_order_release);
+}
+
+/* Of one that both threads change. */
+static void count_shared(atomic_ullong *counter, uint64_t more)
 {
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
@@ -214,7 +222,7 @@ static live_channel *channel_of(live_check *self, const live_check_frame *frame)
     live_channel **at = &numbers->channels[frame->channel_index];
     if (*at == NULL) {
         *at = get_channel(self, frame);
-        count(&self->unchecked_books[frame->feed_index], *at == &NO_SPACE);
+        count_shared(&self->unchecked_books[frame->feed_index], *at == &NO_SPACE);
     }
     return *at;
 }
@@ -228,14 +236,14 @@ void live_check_put(live_check *self, const live_check_frame *frame)
     if (channel == &NO_ROW)
         return;
     if (channel == &NO_SPACE) {
-        count(&self->skipped, 1);
+        count_shared(&self->skipped, 1);
         return;
     }
     size_t bytes = sizeof(live_check_record) + frame->bytes.size + DECODE_PADDING_BYTES;
     live_check_record *place = td_ring_reserve(self->ring, bytes);
     if (place == NULL) {
         self->skipped_pending++;
-        count(&self->skipped, 1);
+        count_shared(&self->skipped, 1);
         return;
     }
     *place = (live_check_record){.recv_ns = frame->recv_ns,
@@ -247,7 +255,7 @@ void live_check_put(live_check *self, const live_check_frame *frame)
                                  .skipped = self->skipped_pending};
     memcpy(place + 1, frame->bytes.data, frame->bytes.size);
     self->skipped_pending = 0;
-    atomic_fetch_add_explicit(&self->put, 1, memory_order_release);
+    count(&self->put, 1);
     td_ring_commit(self->ring, bytes);
 }
 
@@ -281,7 +289,7 @@ static void charge(live_check *self, live_symbol *symbol)
     close_state(self, symbol);
     symbol->is_dropped = 1;
     for (live_channel *at = symbol->channels; at != NULL; at = at->next)
-        count(&self->unchecked_books[symbol->feed_index], 1);
+        count_shared(&self->unchecked_books[symbol->feed_index], 1);
 }
 
 /* A segment of the feed begins. While more than half of the memory is used, symbols without a frame
@@ -501,7 +509,7 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
     if (record->segment != self->segments[channel->feed_index])
         begin_segment(self, channel->feed_index, record->segment);
     if (!find_state(self, channel, record)) {
-        count(&self->skipped, 1);
+        count_shared(&self->skipped, 1);
         return;
     }
     if (channel->topic.row != NULL && topic_row_is_dated(channel->topic.row))
@@ -554,7 +562,7 @@ static void *run(void *arg)
             break;
         check(self, &record, td_bytes_of(view.data + sizeof record, record.size));
         td_ring_release(self->ring);
-        atomic_fetch_add_explicit(&self->done, 1, memory_order_release);
+        count(&self->done, 1);
     }
     return NULL;
 }
