@@ -43,17 +43,28 @@ typedef struct sim_conn {
     unsigned access;  /* bits of what its path has */
     uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
+    struct sim_conn *next_slow; /* of the family's slow ones, while is_slow */
+    uint8_t is_slow;
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
 } sim_conn;
 
-/* A served family: its markets with a clock, and the clients on its paths. */
+/* Connections that get a stream's frames. */
+typedef struct listeners {
+    sim_conn **conns;
+    size_t count;
+} listeners;
+
+/* A served family: its markets with a clock, and the clients on its paths. A frame costs its
+ * listeners, and a tick the slow clients, not all that are connected. */
 struct served_family {
     exchange *exchange;
     const family *family;
     const catalog_row *row;
     const char *path; /* its first path, which names it in the truth */
     sim_conn *first_conn;
+    sim_conn *first_slow;   /* clients that had more than QUEUED_BYTES_HELD queued */
     sim_family *sim;        /* NULL before the first subscription */
+    listeners *streams;     /* of each stream of sim */
     uint64_t start_mono_ns; /* monotonic time of slot 0 */
     uint64_t start_ns;      /* its exchange time */
     uint64_t last_ts_ns;
@@ -91,13 +102,24 @@ static void conn_close(sim_conn *conn, unsigned code)
     wire_peer_close(conn->wire, code);
 }
 
+/* A client of which more than QUEUED_BYTES_HELD wait stops its family's market. */
+static void note_slow(sim_conn *conn)
+{
+    if (conn->is_slow || wire_peer_queued_bytes(conn->wire) <= QUEUED_BYTES_HELD)
+        return;
+    conn->is_slow = 1;
+    conn->next_slow = conn->of->first_slow;
+    conn->of->first_slow = conn;
+}
+
 /* Send a message; on failure close the connection. */
-static void conn_send(sim_conn *conn, td_bytes bytes)
+static void conn_send(sim_conn *conn, wire_peer_message *what)
 {
     td_err err;
     if (conn->is_closing)
         return;
-    td_result rc = wire_peer_send(conn->wire, 1, bytes, &err);
+    td_result rc = wire_peer_send_message(conn->wire, what, &err);
+    note_slow(conn);
     if (rc == TD_OK)
         return;
     td_log_emit(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
@@ -200,18 +222,46 @@ static uint64_t slot_mono_ns(const served_family *f)
 
 /* ---- subscribers ---- */
 
-/* 1 if the connection gets frames of the stream now. */
-static int is_listening(const sim_conn *conn, uint32_t stream)
+static void begin_listening(sim_conn *conn, uint32_t stream)
 {
-    return !conn->is_closing && conn->streams != NULL && conn->streams[stream] == SUBSCRIPTION_LIVE;
+    listeners *of = &conn->of->streams[stream];
+    conn->streams[stream] = SUBSCRIPTION_LIVE;
+    of->conns = td_array_grow(of->conns, of->count, sizeof *of->conns);
+    of->conns[of->count++] = conn;
+}
+
+/* Give up a stream, whatever its state. */
+static void end_subscription(sim_conn *conn, uint32_t stream)
+{
+    listeners *of = &conn->of->streams[stream];
+    size_t at = 0;
+    uint8_t held = conn->streams[stream];
+    conn->streams[stream] = SUBSCRIPTION_NONE;
+    TD_ASSERT(held != SUBSCRIPTION_WAITS || conn->waiting > 0);
+    conn->waiting -= held == SUBSCRIPTION_WAITS;
+    if (held != SUBSCRIPTION_LIVE)
+        return;
+    while (of->conns[at] != conn)
+        at++;
+    of->conns[at] = of->conns[--of->count];
+}
+
+static void end_subscriptions(sim_conn *conn)
+{
+    for (uint32_t i = 0; conn->streams != NULL && i < sim_family_stream_count(conn->of->sim); i++)
+        end_subscription(conn, i);
 }
 
 /* 1 if the family waits for a client that has not taken what was sent. */
-static int is_held_up(const served_family *f)
+static int is_held_up(served_family *f)
 {
-    for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
+    while (f->first_slow != NULL) {
+        sim_conn *conn = f->first_slow;
         if (!conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
             return 1;
+        conn->is_slow = 0;
+        f->first_slow = conn->next_slow;
+    }
     return 0;
 }
 
@@ -221,12 +271,14 @@ static int is_held_up(const served_family *f)
  * the loop writes to sockets. */
 static void send_frame(served_family *f, const sim_frame *frame)
 {
+    const listeners *to = &f->streams[frame->stream];
+    wire_peer_message sent = {.opcode = 1, .bytes = frame->bytes};
     int is_seen = 0;
-    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
-        if (!is_listening(conn, frame->stream))
+    for (size_t i = 0; i < to->count; i++) {
+        if (to->conns[i]->is_closing)
             continue;
-        note_frame(conn, frame);
-        conn_send(conn, frame->bytes);
+        note_frame(to->conns[i], frame);
+        conn_send(to->conns[i], &sent);
         is_seen = 1;
     }
     if (is_seen)
@@ -343,6 +395,7 @@ static void start(served_family *f)
         .seed = options->seed ^ td_xxh64(f->row->family, strlen(f->row->family)),
         .start_ns = ns - ns % TS_STEP_MIN_NS};
     f->sim = sim_family_open(&opening);
+    f->streams = td_alloc_zero(sim_family_stream_count(f->sim), sizeof *f->streams);
     f->start_ns = opening.start_ns + options->settle_ns * options->time_scale;
     f->last_ts_ns = opening.start_ns;
     f->start_mono_ns = now + options->settle_ns;
@@ -357,12 +410,12 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     sim_frame frame;
     TD_ASSERT(conn->waiting > 0);
     TD_ASSERT(conn->streams[index] == SUBSCRIPTION_WAITS);
-    conn->streams[index] = SUBSCRIPTION_LIVE;
+    begin_listening(conn, index);
     conn->waiting--;
     if (!sim_family_snapshot(conn->of->sim, index, &frame))
         return;
     note_frame(conn, &frame);
-    conn_send(conn, frame.bytes);
+    conn_send(conn, &(wire_peer_message){.opcode = 1, .bytes = frame.bytes});
 }
 
 /* Send the snapshots that a connection waits for, while its queue has space. */
@@ -402,12 +455,19 @@ static void link_conn(sim_conn *conn, served_family *f, td_bytes path)
     f->first_conn = conn;
 }
 
-static void unlink_conn(const sim_conn *conn)
+static void unlink_conn(sim_conn *conn)
 {
     sim_conn **at = &conn->of->first_conn;
+    end_subscriptions(conn);
     while (*at != conn)
         at = &(*at)->next;
     *at = conn->next;
+    at = &conn->of->first_slow;
+    while (conn->is_slow && *at != conn)
+        at = &(*at)->next_slow;
+    if (conn->is_slow)
+        *at = conn->next_slow;
+    conn->is_slow = 0;
 }
 
 /* ---- streams of a topic ---- */
@@ -456,15 +516,6 @@ static void use_subscribe(sim_conn *conn, uint32_t stream)
     conn->waiting++;
     conn->has_subscribed = 1;
     sim_family_subscribe(conn->of->sim, stream);
-}
-
-static void use_unsubscribe(sim_conn *conn, uint32_t stream)
-{
-    TD_ASSERT(conn->streams != NULL);
-    uint8_t *held = &conn->streams[stream];
-    TD_ASSERT(*held != SUBSCRIPTION_WAITS || conn->waiting > 0);
-    conn->waiting -= *held == SUBSCRIPTION_WAITS;
-    *held = SUBSCRIPTION_NONE;
 }
 
 /* ---- standing of topics ---- */
@@ -520,9 +571,9 @@ static void find_family(sim_conn *conn, const dialect_request *request)
             !topic_match_text(f->family->topics, f->family->topic_count, request->args[0],
                               TOPIC_ANY_TIME, &match))
             continue;
+        unlink_conn(conn);
         td_free(conn->streams);
         conn->streams = NULL;
-        unlink_conn(conn);
         link_conn(conn, f, path);
         return;
     }
@@ -545,15 +596,12 @@ static int on_subscribe(void *user, td_bytes topic)
 
 static void on_unsubscribe(void *user, td_bytes topic)
 {
-    (void)each_stream(user, topic, use_unsubscribe);
+    (void)each_stream(user, topic, end_subscription);
 }
 
 static void on_unsubscribe_all(void *user)
 {
-    sim_conn *conn = user;
-    if (conn->streams != NULL)
-        memset(conn->streams, SUBSCRIPTION_NONE, sim_family_stream_count(conn->of->sim));
-    conn->waiting = 0;
+    end_subscriptions(user);
 }
 
 static void on_changed(void *user, request_kind kind)
@@ -568,7 +616,7 @@ static void on_answer(void *user, td_bytes answer)
 {
     sim_conn *conn = user;
     conn->sent++;
-    conn_send(conn, answer);
+    conn_send(conn, &(wire_peer_message){.opcode = 1, .bytes = answer});
 }
 
 /* Where there are no requests for topics, authentication subscribes to every private stream. */
@@ -758,6 +806,9 @@ void exchange_close(exchange *x)
     for (uint32_t i = 0; x->families != NULL && i < x->options.family_count; i++) {
         served_family *f = &x->families[i];
         wire_timer_cancel(f->timer);
+        for (uint32_t k = 0; f->sim != NULL && k < sim_family_stream_count(f->sim); k++)
+            td_free(f->streams[k].conns);
+        td_free(f->streams);
         sim_family_close(f->sim);
     }
     responder_close(x->responder);

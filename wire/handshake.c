@@ -280,8 +280,8 @@ static int read_deflate(td_bytes text, deflate_parameters *out)
     return 1;
 }
 
-/* The window for the first offer that can be accepted; 0: none can be. */
-static int choose_offer(const head *from)
+/* Accept the first offer that can be accepted. */
+static void choose_offer(const head *from, handshake_request *out)
 {
     for (size_t i = 0; i < from->counts[FIELD_EXTENSIONS]; i++) {
         td_bytes list = from->values[FIELD_EXTENSIONS][i];
@@ -289,11 +289,13 @@ static int choose_offer(const head *from)
             deflate_parameters offer;
             if (!read_deflate(trim(cut(&list, ',')), &offer) || offer.server_bits == -1)
                 continue;
-            if (offer.server_bits == 0 || offer.server_bits >= DEFLATE_BITS_MIN)
-                return offer.server_bits == 0 ? DEFLATE_BITS_MAX : offer.server_bits;
+            if (offer.server_bits != 0 && offer.server_bits < DEFLATE_BITS_MIN)
+                continue;
+            out->is_window_asked = offer.server_bits != 0;
+            out->deflate_bits = out->is_window_asked ? offer.server_bits : DEFLATE_BITS_MAX;
+            return;
         }
     }
-    return 0;
 }
 
 /* ---- the server's side ---- */
@@ -366,7 +368,7 @@ static void read_upgrade(const head *from, handshake_request *out)
         refuse(out, 400, "the header Sec-WebSocket-Protocol is not a list of names");
     else
         out->key = from->values[FIELD_KEY][0];
-    out->deflate_bits = choose_offer(from);
+    choose_offer(from, out);
 }
 
 void handshake_read_request(td_bytes bytes, handshake_request *out)
@@ -410,7 +412,7 @@ void handshake_accept(const handshake_request *request, td_buf *out)
     if (request->deflate_bits > 0) {
         put(out, "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
                  "client_no_context_takeover");
-        if (request->deflate_bits < DEFLATE_BITS_MAX) {
+        if (request->is_window_asked) {
             snprintf(line, sizeof line, "; server_max_window_bits=%d", request->deflate_bits);
             put(out, line);
         }
@@ -432,10 +434,7 @@ static const char *phrase_of(unsigned status)
                    {404, "Not Found"},
                    {405, "Method Not Allowed"},
                    {426, "Upgrade Required"},
-                   {429, "Too Many Requests"},
                    {431, "Request Header Fields Too Large"},
-                   {500, "Internal Server Error"},
-                   {501, "Not Implemented"},
                    {502, "Bad Gateway"},
                    {503, "Service Unavailable"}};
     for (size_t i = 0; i < sizeof PHRASES / sizeof *PHRASES; i++)

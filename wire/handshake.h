@@ -36,6 +36,7 @@ typedef struct handshake_request {
     td_bytes key;     /* of an upgrade */
     int deflate_bits; /* window to send permessage-deflate with; 0: it was not offered, or only with
                          parameters that are not supported */
+    uint8_t is_window_asked; /* the client asked for that window: the answer must have it */
 } handshake_request;
 
 /* Read a whole head. */

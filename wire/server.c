@@ -25,7 +25,8 @@ enum {
     ACCEPT_PAUSE_MS = 50,
     /* Largest message of a client: requests have kilobytes. */
     MESSAGE_BYTES_MAX = 1 << 20,
-    FRAGMENT_BYTES = 1 << 20, /* larger messages go out in fragments of this size */
+    FRAGMENT_BYTES = 1 << 20,        /* larger messages go out in fragments of this size */
+    COMPRESSED_BYTES_KEPT = 1 << 20, /* a buffer that grew beyond this is given back */
     OUT_BYTES_MAX = WIRE_PEER_QUEUE_BYTES_MAX + (int)LIMIT_FRAME_BYTES + (1 << 20),
     /* TLS and the request must be there by then; a close frame must be answered. */
     REQUEST_S = 10,
@@ -36,6 +37,13 @@ enum {
  * its peer does not read, and would never get the close frame. */
 #define CLOSE_PATIENCE_NS (5 * TD_NS_PER_S)
 
+/* The latest message that was compressed for a window. */
+typedef struct compressor {
+    deflate_sender *sender; /* NULL: not needed yet */
+    uint64_t number;        /* of the message */
+    td_buf payload;
+} compressor;
+
 struct wire_server {
     wire_loop *loop;
     loop_member member;
@@ -43,7 +51,8 @@ struct wire_server {
     void *user;
     tls_identity *identity; /* NULL: plain */
     struct ssl_ctx_st *tls;
-    deflate_sender *deflaters[DEFLATE_BITS_MAX + 1]; /* by window; NULL: not needed yet */
+    compressor compressors[DEFLATE_BITS_MAX + 1]; /* by window */
+    uint64_t message_count;
     loop_fd listener;
     wire_timer *accept_timer; /* set while it does not accept, for want of descriptors */
     wire_peer_conn *peers;
@@ -152,21 +161,30 @@ static void put_message(wire_peer_conn *peer, unsigned opcode, unsigned flags, t
     } while (bytes.size > 0);
 }
 
-static void put_compressed(wire_peer_conn *peer, unsigned opcode, td_bytes bytes)
+/* The message's payload for a window, as long as no other message is sent. */
+static td_bytes compress(wire_server *server, int window_bits, wire_peer_message *message)
 {
-    deflate_sender **sender = &peer->server->deflaters[peer->deflate_bits];
-    td_buf payload;
-    if (*sender == NULL)
-        *sender = deflate_sender_open(peer->deflate_bits);
-    td_buf_init(&payload, SIZE_MAX);
-    deflate_send(*sender, bytes, &payload);
-    put_message(peer, opcode, WS_COMPRESSED, td_buf_view(&payload));
-    td_buf_fini(&payload);
+    compressor *c = &server->compressors[window_bits];
+    if (message->number == 0)
+        message->number = ++server->message_count;
+    if (c->number == message->number)
+        return td_buf_view(&c->payload);
+    if (c->sender == NULL) {
+        c->sender = deflate_sender_open(window_bits);
+        td_buf_init(&c->payload, SIZE_MAX);
+    }
+    if (c->payload.capacity > COMPRESSED_BYTES_KEPT)
+        td_buf_fini(&c->payload);
+    td_buf_clear(&c->payload);
+    deflate_send(c->sender, message->bytes, &c->payload);
+    c->number = message->number;
+    return td_buf_view(&c->payload);
 }
 
-td_result wire_peer_send(wire_peer_conn *peer, unsigned opcode, td_bytes bytes, td_err *err)
+td_result wire_peer_send_message(wire_peer_conn *peer, wire_peer_message *message, td_err *err)
 {
-    TD_ASSERT(opcode == WS_TEXT || opcode == WS_BINARY);
+    td_bytes bytes = message->bytes;
+    TD_ASSERT(message->opcode == WS_TEXT || message->opcode == WS_BINARY);
     if (peer->state != PEER_OPEN)
         return td_err_set(err, TD_E_NETWORK, "the connection is closing");
     size_t queued = wire_peer_queued_bytes(peer);
@@ -175,10 +193,17 @@ td_result wire_peer_send(wire_peer_conn *peer, unsigned opcode, td_bytes bytes, 
         return td_err_set(err, TD_E_LIMIT, "%zu bytes queued and %zu more: %d are allowed", queued,
                           bytes.size, WIRE_PEER_QUEUE_BYTES_MAX);
     if (peer->deflate_bits > 0)
-        put_compressed(peer, opcode, bytes);
+        put_message(peer, message->opcode, WS_COMPRESSED,
+                    compress(peer->server, peer->deflate_bits, message));
     else
-        put_message(peer, opcode, 0, bytes);
+        put_message(peer, message->opcode, 0, bytes);
     return TD_OK;
+}
+
+td_result wire_peer_send(wire_peer_conn *peer, unsigned opcode, td_bytes bytes, td_err *err)
+{
+    wire_peer_message message = {.opcode = opcode, .bytes = bytes};
+    return wire_peer_send_message(peer, &message, err);
 }
 
 static void put_close(wire_peer_conn *peer, unsigned code)
@@ -188,23 +213,14 @@ static void put_close(wire_peer_conn *peer, unsigned code)
     put_frame(peer, WS_CLOSE, WS_FINAL, td_bytes_of(payload, size));
 }
 
-static void cut(void *user)
-{
-    wire_peer_conn *peer = user;
-    peer->timer = NULL;
-    end_peer(peer);
-}
-
 void wire_peer_close(wire_peer_conn *peer, unsigned code)
 {
-    wire_loop *loop = peer->server->loop;
     TD_ASSERT(code == 0 || (code >= 1000 && code < 5000));
     if (code == 0) {
         link_drop_output(&peer->link);
         link_pause(&peer->link);
         peer->state = PEER_ENDING;
-        wire_timer_cancel(peer->timer);
-        peer->timer = wire_timer_at(loop, loop_now_ns(loop), cut, peer);
+        set_timer(peer, 0);
     } else if (peer->state == PEER_OPEN) {
         peer->state = PEER_CLOSING;
         put_close(peer, code);
@@ -517,8 +533,10 @@ static void free_server(wire_server *server)
     loop_fd_close(server->loop, &server->listener);
     tls_identity_close(server->identity);
     tls_context_close(server->tls);
-    for (int i = 0; i <= DEFLATE_BITS_MAX; i++)
-        deflate_sender_close(server->deflaters[i]);
+    for (int i = 0; i <= DEFLATE_BITS_MAX; i++) {
+        deflate_sender_close(server->compressors[i].sender);
+        td_buf_fini(&server->compressors[i].payload);
+    }
     loop_free_later(server->loop, server);
 }
 

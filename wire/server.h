@@ -3,8 +3,10 @@
  * are ignored, as the exchange does. Runs in a wire_loop beside client connections; callbacks
  * on the loop's thread.
  *
- * Messages to a peer are framed once into a queue and go out in batches of about 64 KiB, because a
- * system call per message costs more than the message. permessage-deflate is not offered. */
+ * Messages to a peer are framed into its queue and go out at the end of the loop's turn, because a
+ * system call per message costs more than the message. permessage-deflate (RFC 7692) is agreed to
+ * if a client offers it, without context takeover: then a compressed message serves all peers whose
+ * windows are of the same size, and is made once for them. */
 #ifndef TD_WIRE_SERVER_H
 #define TD_WIRE_SERVER_H
 
@@ -73,9 +75,20 @@ TD_MUST_USE td_result wire_remove_ready(td_io io, const char *path, td_err *err)
 TD_MUST_USE td_result wire_server_write_ready(const wire_server *server, td_io io, const char *path,
                                               td_err *err);
 
-/* Queue a message (opcode 1 text, 2 binary). The bytes are copied. TD_E_LIMIT if something is
- * queued and this would make it more than WIRE_PEER_QUEUE_BYTES_MAX: wait for drained. An empty
- * queue takes any message up to LIMIT_FRAME_BYTES. Above 1 MiB it goes out in fragments. */
+/* A message to any number of peers of a server, one after the other. */
+typedef struct wire_peer_message {
+    unsigned opcode; /* 1 text, 2 binary */
+    td_bytes bytes;
+    uint64_t number; /* the server's; 0 before the first peer */
+} wire_peer_message;
+
+/* Queue a message. The bytes are copied. TD_E_LIMIT if something is queued and this would make it
+ * more than WIRE_PEER_QUEUE_BYTES_MAX: wait for drained. An empty queue takes any message up to
+ * LIMIT_FRAME_BYTES. Above 1 MiB it goes out in fragments. */
+TD_MUST_USE td_result wire_peer_send_message(wire_peer_conn *conn, wire_peer_message *message,
+                                             td_err *err);
+
+/* The same with a message to one peer. */
 TD_MUST_USE td_result wire_peer_send(wire_peer_conn *conn, unsigned opcode, td_bytes bytes,
                                      td_err *err);
 

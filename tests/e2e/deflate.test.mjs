@@ -1,16 +1,18 @@
 // permessage-deflate (RFC 7692) between our ends and other people's: what is recorded and what clients get are the messages'
 // own bytes, and an event has what was agreed on.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
-import { eventsOf, jsonList, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, importFrames, jsonList, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, trade } from "./hostile.mjs";
-import { Recorder } from "./live.mjs";
+import { compareWithTruth, feedArgs, Recorder, sentFrames, simulator } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
+import { xxh64 } from "./xxh64.mjs";
 
-const { WebSocketServer } = npm("ws");
+const { WebSocket, WebSocketServer } = npm("ws");
 
 /** A server of ws's: one for each name, at its path, which opens a connection for each upgrade and notes what it agreed to. */
 async function servers(t, rows, opened) {
@@ -113,3 +115,98 @@ test("record --deflate: a message that inflates over the limit ends its connecti
   const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
   assert.deepEqual([...new Set(gaps.filter((gap) => gap.cause === "too_large").map((gap) => gap.feed))], ["bomb"]);
 });
+
+// What clients offer: nothing, browsers' offer, and every window that the server can be asked for.
+const OFFERS = [false, {}, { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 0 }, ...WINDOWS.map((serverMaxWindowBits) => ({ serverMaxWindowBits }))];
+
+/** A client of ws's: its messages as text, and ended(), which resolves to the close code. */
+async function client(server, url, perMessageDeflate) {
+  const ws = new WebSocket(server.url + url, { ca: fs.readFileSync(server.ca), perMessageDeflate });
+  const texts = [];
+  ws.on("message", (data) => texts.push(data.toString()));
+  await once(ws, "open");
+  assert.equal(ws.extensions !== "", perMessageDeflate !== false);
+  return { ws, texts, ended: once(ws, "close").then(([code]) => code) };
+}
+
+const SUBSCRIBE = '{"op":"subscribe","args":["trade.*","orderBookL2_25.*","orderBook_200.100ms.*"]}';
+
+test("sim: each client gets what the truth says, whatever it offered, while others leave", async (t) => {
+  const dir = temporary(t);
+  const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "2000", "--frames", "1500", "--seed", "5"]);
+  const clients = [];
+  for (const offer of [...OFFERS, false, {}]) clients.push(await client(sim, "/realtime", offer));
+  const [changing, leaving] = clients.slice(-2);
+  changing.ws.on("message", () => {
+    if (changing.texts.length === 100) changing.ws.send('{"op":"unsubscribe","args":["orderBookL2_25.*"]}');
+    if (changing.texts.length === 200) changing.ws.send(SUBSCRIBE);
+  });
+  leaving.ws.on("message", () => leaving.texts.length === 150 && leaving.ws.terminate());
+  for (const { ws } of clients) ws.send(SUBSCRIBE);
+  const codes = await Promise.all(clients.map((one) => one.ended));
+  assert.deepEqual(codes, [...clients.slice(1).map(() => 1000), 1006]);
+  await sim.program.kill("SIGTERM");
+  const sent = sentFrames(sim.truth).get("/realtime");
+  const hash = (text) => xxh64(Buffer.from(text));
+  for (const [i, { texts }] of clients.entries()) {
+    const truth = sent.get(i + 1);
+    const data = texts.map((text, n) => [n + 1, text]).filter(([, text]) => JSON.parse(text).topic !== undefined);
+    for (const [n, text] of data) assert.equal(hash(text), truth.get(n), `client ${i + 1}, message ${n}`);
+    if (i + 1 < clients.length) assert.equal(data.length, truth.size, `client ${i + 1}`);
+  }
+  assert.ok(changing.texts.filter((text) => text.includes('"op":"unsubscribe"')).length === 1);
+});
+
+test("serve: clients that offer compression get the tape's bytes; so do Python's websockets and record --deflate", async (t) => {
+  const dir = temporary(t);
+  const frames = [...Array(400).keys()].map((i) => trade(i, i === 200 ? 3 << 20 : i % 9 === 0 ? 5000 : 0));
+  const source = await importFrames(t, dir, { family: "inverse", host: "/realtime", frames });
+  const server = await listening(t, ["serve", "-a", source, "--speed", "max"], dir);
+  const clients = await Promise.all(OFFERS.map((offer) => client(server, "/realtime", offer)));
+  for (const { ws } of clients) ws.send(SUBSCRIBE);
+  for (const { ended, texts } of clients) {
+    assert.equal(await ended, 1000);
+    assert.deepEqual(texts.slice(1), frames);
+  }
+  const archive = path.join(dir, "tape");
+  await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(server, "inverse", ["trade.*"]), "--deflate", "--until-close"]);
+  assert.deepEqual(await messagesOf(t, archive, "inverse"), frames);
+  const [connect] = await eventsOf(t, archive, "connect");
+  assert.equal(connect.extensions, "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+  const python = pythonWithWebsockets();
+  if (python === undefined) return t.diagnostic("without Python's websockets (Debian: python3-websockets)");
+  const file = path.join(dir, "client.py");
+  fs.writeFileSync(file, PYTHON);
+  for (const offer of ["None", "9", "15"]) {
+    const { stdout } = await run(t, python, [file, `${server.url}/realtime`, server.ca, offer, SUBSCRIBE]);
+    assert.deepEqual(stdout.split("\n").slice(1, -1), frames, offer);
+  }
+});
+
+test("record --deflate from sim: what was sent is recorded", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const sim = await simulator(t, dir, ["--families", "inverse", "--rate", "2000", "--frames", "3000", "--seed", "6"]);
+  await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, "inverse"), "--deflate", "--until-close"]);
+  await sim.program.kill("SIGTERM");
+  await compareWithTruth(t, archive, "inverse", sim.truth);
+});
+
+const PYTHON = `
+import asyncio, ssl, sys, websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+url, ca, bits, request = sys.argv[1:]
+offer = [] if bits == "None" else [ClientPerMessageDeflateFactory(server_max_window_bits=int(bits), client_max_window_bits=True)]
+async def main():
+    context = ssl.create_default_context(cafile=ca)
+    async with websockets.connect(url, ssl=context, compression=None, extensions=offer, max_size=None) as socket:
+        await socket.send(request)
+        async for text in socket:
+            print(text)
+asyncio.run(main())
+`;
+
+function pythonWithWebsockets() {
+  return ["python3", "/usr/bin/python3"].map((name) => spawnSync(name, ["-c", "import sys, websockets; print(sys.executable)"], { encoding: "utf8" }))
+    .find(({ status }) => status === 0)?.stdout.trim();
+}

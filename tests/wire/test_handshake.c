@@ -136,24 +136,26 @@ static void test_offers(void **state)
     static const struct {
         const char *offer;
         int bits;
+        int is_asked;
     } ROWS[] = {
-        {"permessage-deflate", 15},
-        {"permessage-deflate; client_max_window_bits", 15},
-        {"permessage-deflate; client_max_window_bits=10; server_max_window_bits=10", 10},
-        {"permessage-deflate; server_max_window_bits=\"9\"", 9},
-        {"permessage-deflate;server_no_context_takeover ;client_no_context_takeover", 15},
-        {"x-webkit-deflate-frame, permessage-deflate", 15},
-        {"permessage-deflate; server_max_window_bits=8, permessage-deflate", 15},
-        {"permessage-deflate; server_max_window_bits=8", 0}, /* zlib cannot send it */
-        {"permessage-deflate; server_max_window_bits", 0},
-        {"permessage-deflate; server_max_window_bits=16", 0},
-        {"permessage-deflate; server_max_window_bits=010", 0},
-        {"permessage-deflate; server_max_window_bits=10; server_max_window_bits=10", 0},
-        {"permessage-deflate; server_no_context_takeover=1", 0},
-        {"permessage-deflate; unknown", 0},
-        {"permessage-deflate; ;", 0},
-        {"permessage-bzip2", 0},
-        {"", 0},
+        {"permessage-deflate", 15, 0},
+        {"permessage-deflate; client_max_window_bits", 15, 0},
+        {"permessage-deflate; client_max_window_bits=10; server_max_window_bits=10", 10, 1},
+        {"permessage-deflate; server_max_window_bits=15", 15, 1},
+        {"permessage-deflate; server_max_window_bits=\"9\"", 9, 1},
+        {"permessage-deflate;server_no_context_takeover ;client_no_context_takeover", 15, 0},
+        {"x-webkit-deflate-frame, permessage-deflate", 15, 0},
+        {"permessage-deflate; server_max_window_bits=8, permessage-deflate", 15, 0},
+        {"permessage-deflate; server_max_window_bits=8", 0, 0}, /* zlib cannot send it */
+        {"permessage-deflate; server_max_window_bits", 0, 0},
+        {"permessage-deflate; server_max_window_bits=16", 0, 0},
+        {"permessage-deflate; server_max_window_bits=010", 0, 0},
+        {"permessage-deflate; server_max_window_bits=10; server_max_window_bits=10", 0, 0},
+        {"permessage-deflate; server_no_context_takeover=1", 0, 0},
+        {"permessage-deflate; unknown", 0, 0},
+        {"permessage-deflate; ;", 0, 0},
+        {"permessage-bzip2", 0, 0},
+        {"", 0, 0},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         char head[512];
@@ -163,7 +165,7 @@ static void test_offers(void **state)
                  ROWS[i].offer);
         handshake_read_request(td_bytes_str(head), &got);
         assert_int_equal(got.status, 101);
-        if (got.deflate_bits != ROWS[i].bits)
+        if (got.deflate_bits != ROWS[i].bits || got.is_window_asked != ROWS[i].is_asked)
             fail_msg("%s: %d", ROWS[i].offer, got.deflate_bits);
     }
 }
@@ -186,6 +188,7 @@ static void test_server_answers(void **state)
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n");
     request.deflate_bits = 10;
+    request.is_window_asked = 1;
     handshake_accept(&request, &out);
     expect_text(&out,
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
