@@ -44,11 +44,13 @@ SRC_truth := tests/truth/compare.c
 SRC_venue := $(sort $(wildcard tests/venue/*.c))
 # Both ends of the wire as programs that echo, for tests/conformance/play.mjs.
 SRC_conformance := $(sort $(wildcard tests/conformance/*.c))
+# Programs of other libraries, which link nothing of ours.
+SRC_interop := $(sort $(wildcard tests/interop/*.c))
 # The benchmarks link our libraries; limits/ link only what they measure.
 SRC_bench := $(sort $(wildcard benchmarks/*.c))
 SRC_limits := $(sort $(wildcard benchmarks/limits/*.c benchmarks/limits/*.cc))
 SRC_all := $(SRC_core) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) \
-           $(SRC_wrapped) $(SRC_truth) $(SRC_venue) $(SRC_conformance) $(SRC_bench) $(SRC_limits)
+           $(SRC_wrapped) $(SRC_truth) $(SRC_venue) $(SRC_conformance) $(SRC_interop) $(SRC_bench) $(SRC_limits)
 
 # ---- compiler -------------------------------------------------------------------------------------
 
@@ -178,6 +180,10 @@ CONFORMANCE_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_conformance))
 $(CONFORMANCE_BINS): $(B)/tests/%: $(B)/obj/tests/%.o $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
 
+INTEROP_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_interop))
+$(INTEROP_BINS): $(B)/tests/%: $(B)/obj/tests/%.o
+	$(LINK) -o $@ $^ -lwebsockets
+
 BENCH_BINS := $(patsubst benchmarks/%,$(B)/bench/%,$(basename $(SRC_bench) $(SRC_limits)))
 $(B)/bench/limits/%: $(B)/obj/benchmarks/limits/%.o
 	$(LINK) -o $@ $^ -Wl,--as-needed -lwebsockets $(LIBS)
@@ -197,7 +203,7 @@ build/captures/simulated: tests/simulate-captures $(wildcard sim/*.c)
 	@echo "captures: simulating some"
 	@$< build/release/bin $(@D)
 
-tests-build: $(TEST_BINS) $(WRAPPED_BINS) $(VENUE_BINS) $(CONFORMANCE_BINS)
+tests-build: $(TEST_BINS) $(WRAPPED_BINS) $(VENUE_BINS) $(CONFORMANCE_BINS) $(INTEROP_BINS)
 fuzz-build: $(FUZZ_BINS)
 bench-build: $(BENCH_BINS)
 

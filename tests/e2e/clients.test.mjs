@@ -2,14 +2,14 @@
 // keep alive, authenticate. The books that bybit-api keeps are those that replay keeps. The programs of docs/clients.md
 // run; the large ones (ccxt, a browser) with TAPEDECK_ALL_CLIENTS=1 only, which `make soak` sets.
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { createHash, webcrypto } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { json, listening, Program, run, temporary } from "./lib.mjs";
 import { feedArgs } from "./live.mjs";
-import { npm, test, withoutPackages } from "./npm.mjs";
+import { npm, python, test, withoutPackages } from "./npm.mjs";
 
 globalThis.crypto ??= webcrypto; // Node.js 18 has no such global; bybit-api signs with it
 const { WebsocketClient } = npm("bybit-api");
@@ -141,12 +141,6 @@ function command(dir, server, { language, text }, installed, name) {
   fs.mkdirSync(path.join(folder, "node_modules"));
   fs.symlinkSync(path.join(LARGE[installed] ? LARGE_MODULES : SMALL_MODULES, installed), path.join(folder, "node_modules", name));
   return [process.execPath, [file]];
-}
-
-/** A Python that has websockets, or undefined: the distribution's package is not in every Python. */
-function python() {
-  return ["python3", "/usr/bin/python3"].map((name) => spawnSync(name, ["-c", "import sys, websockets; print(sys.executable)"], { encoding: "utf8" }))
-    .find(({ status }) => status === 0)?.stdout.trim();
 }
 
 /** Wait until a program's output has all of that. */

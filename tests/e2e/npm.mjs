@@ -1,5 +1,6 @@
 // The npm packages of tests/npm. Where they could not be installed (tests/npm/install), a test that reaches for one is
 // skipped: such files take test() from here.
+import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import fs from "node:fs";
 import path from "node:path";
@@ -29,6 +30,12 @@ export function npm(name) {
 export async function readMcap(t, how, file) {
   if (!isInstalled) throw new MissingPackage(withoutPackages);
   return (await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, file])).stdout.split("\n");
+}
+
+/** A Python that has websockets, or undefined: the distribution's package is not in every Python. */
+export function python() {
+  return ["python3", "/usr/bin/python3"].map((name) => spawnSync(name, ["-c", "import sys, websockets; print(sys.executable)"], { encoding: "utf8" }))
+    .find(({ status }) => status === 0)?.stdout.trim();
 }
 
 /** test() of node:test. */
