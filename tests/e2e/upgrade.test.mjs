@@ -40,11 +40,11 @@ function ask(t, url, target, ...headers) {
 const UPGRADE = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
 
 const SERVERS = {
-  sim: async (t) => listening(t, ["sim", "--plain", "--families", "v5-linear,spot-private", "--secret", "right"], temporary(t)),
-  serve: async (t) => {
+  sim: async (t, options = ["--plain"]) => listening(t, ["sim", ...options, "--families", "v5-linear,spot-private", "--secret", "right"], temporary(t)),
+  serve: async (t, options = ["--plain", "--max-clients", "2"]) => {
     const dir = temporary(t);
     const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames: [FRAME] });
-    return listening(t, ["serve", "-a", archive, "--plain", "--secret", "right", "--max-clients", "2"], dir);
+    return listening(t, ["serve", "-a", archive, ...options, "--secret", "right"], dir);
   },
 };
 
@@ -199,20 +199,21 @@ async function answerTo(url, ca, bytes, pieces) {
   return { status: Number(head.split(" ")[1]), fields: fieldsOf(head) };
 }
 
-for (const options of [["--plain"], []])
-  test(`sim answers ${REQUESTS.length} requests, ${options[0] ?? "--tls"}`, async (t) => {
-    const { url, ca } = await listening(t, ["sim", "--families", "v5-linear", ...options], temporary(t));
-    const rows = REQUESTS.map(([name, bytes, status, fields]) => ({ name, bytes, status, fields }));
-    const failures = await each(rows, 16, async ({ bytes, status, fields }) => {
-      for (const pieces of bytes.length < 1000 ? [undefined, 1] : [undefined]) {
-        const got = await answerTo(url, ca, bytes, pieces);
-        assert.equal(got.status, status);
-        for (const [name, value] of Object.entries(fields ?? {}))
-          value instanceof RegExp ? assert.match(got.fields[name] ?? "", value) : assert.equal(got.fields[name], value);
-      }
+for (const [server, open] of Object.entries(SERVERS))
+  for (const options of [["--plain"], []])
+    test(`${server} answers ${REQUESTS.length} requests, ${options.length > 0 ? "plain" : "tls"}`, async (t) => {
+      const { url, ca } = await open(t, options);
+      const rows = REQUESTS.map(([name, bytes, status, fields]) => ({ name, bytes, status, fields }));
+      const failures = await each(rows, 16, async ({ bytes, status, fields }) => {
+        for (const pieces of bytes.length < 1000 ? [undefined, 1] : [undefined]) {
+          const got = await answerTo(url, ca, bytes, pieces);
+          assert.equal(got.status, status);
+          for (const [name, value] of Object.entries(fields ?? {}))
+            value instanceof RegExp ? assert.match(got.fields[name] ?? "", value) : assert.equal(got.fields[name], value);
+        }
+      });
+      assert.deepEqual(failures, []);
     });
-    assert.deepEqual(failures, []);
-  });
 
 // ---- and answers that clients read ----
 
