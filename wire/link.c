@@ -182,15 +182,24 @@ static BIO *make_bio(wire_link *self)
     return bio;
 }
 
+/* Before an OpenSSL call, so that judge_tls sees its errors only. Clearing takes as long as
+ * decrypting a frame. */
+static void forget_errors(wire_link *self)
+{
+    self->os_error = 0;
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 /* What an OpenSSL call came to: > 0 bytes, 0: try later, -1: the link ended. */
 static int judge_tls(wire_link *self, int rc)
 {
+    if (TD_LIKELY(rc > 0))
+        return rc;
     int error = SSL_get_error(self->ssl, rc);
     unsigned long reason = ERR_peek_error();
     const char *text = reason == 0 ? "" : ERR_reason_error_string(reason);
     ERR_clear_error();
-    if (rc > 0)
-        return rc;
     self->is_blocked = error == SSL_ERROR_WANT_WRITE;
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
         return 0;
@@ -207,8 +216,7 @@ static int judge_tls(wire_link *self, int rc)
 
 static void shake_hands(wire_link *self)
 {
-    ERR_clear_error();
-    self->os_error = 0;
+    forget_errors(self);
     int rc = judge_tls(self, SSL_do_handshake(self->ssl));
     if (rc > 0) {
         self->state = LINK_OPEN;
@@ -224,8 +232,7 @@ void link_secure(wire_link *self, SSL *ssl)
     BIO *bio = make_bio(self);
     self->records = td_alloc(LOOP_READ_BYTES);
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                          SSL_MODE_RELEASE_BUFFERS);
+    SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
     self->ssl = ssl;
     self->state = LINK_SECURING;
@@ -238,8 +245,7 @@ void link_secure(wire_link *self, SSL *ssl)
 static int read_some(wire_link *self, uint8_t *to, size_t size)
 {
     if (self->ssl != NULL) {
-        ERR_clear_error();
-        self->os_error = 0;
+        forget_errors(self);
         return judge_tls(self, SSL_read(self->ssl, to, (int)size));
     }
     ssize_t got = receive(self, to, size);
@@ -346,8 +352,7 @@ static int write_some(wire_link *self, const uint8_t *bytes, size_t size)
 {
     size = size < INT32_MAX ? size : INT32_MAX;
     if (self->ssl != NULL) {
-        ERR_clear_error();
-        self->os_error = 0;
+        forget_errors(self);
         return judge_tls(self, SSL_write(self->ssl, bytes, (int)size));
     }
     ssize_t put = transmit(self, bytes, size);
