@@ -321,37 +321,36 @@ static int is_reading(const wire_conn *self)
     return (self->state == CONN_OPEN || self->state == CONN_CLOSING) && !self->dial.link.is_paused;
 }
 
-/* ws_read, with what inflating costs. */
-static ws_result read_compressed(wire_conn *self, ws_event *out)
+/* Messages that came since begun_ns (of the thread's CPU time) may have been inflated: others had
+ * to wait meanwhile. */
+static void charge_inflating(wire_conn *self, uint64_t begun_ns)
 {
     wire_loop *loop = self->dial.loop;
-    uint64_t begun_ns = clock_thread_ns(loop_clock(loop));
-    ws_result rc = ws_read(&self->reader, out);
-    if (rc != WS_EVENT || !out->is_compressed)
-        return rc;
     uint64_t cost_ns = clock_thread_ns(loop_clock(loop)) - begun_ns;
     if (time_share_spend(&self->inflating, loop_now_ns(loop), cost_ns))
-        return rc;
+        return;
     remember(self, WIRE_CAUSE_TOO_LARGE,
-             "%s sent messages that take more than a quarter of the time to inflate",
+             "%s sent compressed messages that take more than a quarter of the time",
              self->dial.url.authority);
-    *out = (ws_event){.code = WS_CODE_TOO_LARGE};
-    return WS_FAILURE;
+    on_failure(self, &(ws_event){.code = WS_CODE_TOO_LARGE});
 }
 
 static size_t read_frames(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     ws_result rc = WS_EVENT;
+    int is_inflating = self->inflater != NULL;
+    uint64_t begun_ns = is_inflating ? clock_thread_ns(loop_clock(self->dial.loop)) : 0;
     ws_give(&self->reader, bytes, size, read_ns);
     while (rc == WS_EVENT && is_reading(self)) {
         ws_event event;
-        rc =
-            self->inflater == NULL ? ws_read(&self->reader, &event) : read_compressed(self, &event);
+        rc = ws_read(&self->reader, &event);
         if (rc == WS_EVENT)
             on_event(self, &event);
         else if (rc == WS_FAILURE)
             on_failure(self, &event);
     }
+    if (is_inflating && self->state == CONN_OPEN)
+        charge_inflating(self, begun_ns);
     size_t left = ws_take_back(&self->reader);
     send_pong(self);
     return self->state == CONN_CLOSED ? size : size - left;
