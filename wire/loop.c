@@ -148,7 +148,7 @@ void loop_fd_want(wire_loop *loop, loop_fd *self, uint32_t events)
 
 void loop_fd_call_again(wire_loop *loop, loop_fd *self)
 {
-    if (self->is_again)
+    if (self->is_again || !self->is_served) /* closed: its memory goes with this turn */
         return;
     self->is_again = 1;
     self->next_again = NULL;
