@@ -29,7 +29,7 @@ TD_MUST_USE td_result loop_fd_open(wire_loop *loop, loop_fd *self, int fd, uint3
                                    td_err *err);
 /* Wait for these events from now on. */
 void loop_fd_want(wire_loop *loop, loop_fd *self, uint32_t events);
-/* Call ready with 0 events on the loop's next turn, which does not wait. Nothing if it is closed. */
+/* Call ready with 0 events on the loop's next turn, which does not wait, unless it is closed. */
 void loop_fd_call_again(wire_loop *loop, loop_fd *self);
 /* Close the descriptor; ready is not called any more. Nothing if it is not served. */
 void loop_fd_close(wire_loop *loop, loop_fd *self);

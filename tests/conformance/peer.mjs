@@ -42,6 +42,7 @@ export class Peer {
     this.size = 0;
     this.isEnded = false;
     this.wake = () => {};
+    this.receivedMasks = [];
     this.deflate = undefined; // parameters that were agreed on
     socket.setNoDelay(true);
     socket.on("data", (bytes) => {
@@ -114,6 +115,7 @@ export class Peer {
     assert.ok(await this.wait(length), "the end came within a frame");
     const payload = Buffer.from(this.take(length));
     const mask = head.subarray(2 + form);
+    if (maskBytes > 0) this.receivedMasks.push(mask.readUInt32BE(0));
     if (maskBytes > 0) for (let i = 0; i < length; i++) payload[i] ^= mask[i & 3];
     return { opcode: first & 0x0f, fin: (first & 0x80) !== 0, rsv: (first >> 4) & 7, payload };
   }

@@ -22,15 +22,17 @@ for (const how of HOWS)
   test(`a client that reports what it gets, ${how}: ${CASES.length} cases`, async (t) => {
     const files = how === "tls" ? certificate(temporary(t)) : undefined;
     const rows = CASES.map((row) => outcomeAt(row, BYTES_MAX));
-    const failures = [];
+    const failures = [], masks = [];
     const url = await listen(t, async (peer, request) => {
       const row = rows[Number(request.path.slice(1))];
       await upgrade(peer, request, row.deflate);
       await play(peer, row, { bytesMax: BYTES_MAX, expect, got: ({ payload }) => payload.toString() }).catch((error) => failures.push(`${row.name}: ${error.message}`));
+      masks.push(...peer.receivedMasks);
     }, files);
     const { stdout } = await run(t, program("echo_client"), [url, String(rows.length), ...(files ? [files.ca] : [])]);
     assert.deepEqual(failures, []);
     const ends = new Map(stdout.trim().split("\n").map((line) => [Number(line.split(" ")[0]), line]));
+    assert.ok(new Set(masks).size > 0.99 * masks.length, "masks cannot be foreseen (10.3)");
     rows.forEach((row, i) => assert.match(ends.get(i) ?? "", expectEnd(row), row.name));
   });
 
