@@ -226,7 +226,7 @@ static void begin_listening(sim_conn *conn, uint32_t stream)
 {
     listeners *of = &conn->of->streams[stream];
     conn->streams[stream] = SUBSCRIPTION_LIVE;
-    of->conns = td_array_grow(of->conns, of->count, sizeof *of->conns);
+    of->conns = td_array_grow(of->conns, of->count, sizeof(sim_conn *));
     of->conns[of->count++] = conn;
 }
 

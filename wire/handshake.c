@@ -465,6 +465,8 @@ void handshake_answer(unsigned status, const char *text, td_buf *out)
 
 void handshake_put_request(const handshake_ask *ask, td_buf *out)
 {
+    static const char OFFER[] =
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
     char key[HANDSHAKE_KEY_BYTES];
     make_key(ask->nonce, key);
     const char *const parts[] = {
@@ -476,9 +478,7 @@ void handshake_put_request(const handshake_ask *ask, td_buf *out)
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
         key,
         "\r\n",
-        ask->with_deflate ? "Sec-WebSocket-Extensions: permessage-deflate; "
-                            "client_max_window_bits\r\n"
-                          : "",
+        ask->with_deflate ? OFFER : "",
         "\r\n",
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -310,8 +310,9 @@ static void test_announced_too_large(void **state)
 {
     (void)state;
     enum { SENT = 256 << 10 };
+    static const uint8_t HEAD[] = {0x82, 0x7f, 0, 0, 0, 1, 0, 0, 0, 0};
     uint8_t *bytes = calloc(1, SENT);
-    memcpy(bytes, "\x82\x7f\x00\x00\x00\x01\x00\x00\x00\x00", 10);
+    memcpy(bytes, HEAD, sizeof HEAD);
     raw_script script = {.after = td_bytes_of(bytes, SENT), .end = RAW_END_HOLD};
     raw_peer *peer = raw_peer_start(&script);
     wire_loop *loop = open_loop();
