@@ -92,8 +92,8 @@ export async function serve(command, args) {
 }
 
 /** Both clients take the same frames from the same server. */
-export async function received(c, lines, frames, client) {
-  const { port } = await serve(bench("limits/blaster"), [lines, "--frames", String(frames), ...tlsArgs(c)]);
+export async function received(c, lines, frames, client, paced = []) {
+  const { port } = await serve(bench("limits/blaster"), [lines, "--frames", String(frames), ...paced, ...tlsArgs(c)]);
   return client(`${c.cert === undefined ? "ws" : "wss"}://localhost:${port}/realtime`);
 }
 const trustArgs = (c) => (c.cert === undefined ? [] : ["--ca-file", c.cert]);

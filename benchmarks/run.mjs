@@ -178,6 +178,33 @@ async function instructionRows(c, v5) {
     await perFrame(counted(bench("limits/limit_receive"), (url) => limitArgs(c, url))), "instructions/frame", "lower", null, c.sha, 1);
 }
 
+// ---- delays ------------------------------------------------------------------------------------------------
+
+const PACE = 10_000, PACED_FRAMES = 30_000; // a second, and in all
+const DELAY_US_MAX = 200;
+
+/** How long after its time each paced frame was stamped, in us, ascending. */
+const delays = (c) => received(c, c.lines, PACED_FRAMES, (url) => {
+  const archive = fresh("paced");
+  run(bin("tapedeck-record"), recordArgs(c, url, archive));
+  const frames = run(bin("tapedeck"), ["cat", "-a", archive, "--topic", "_unknown"]);
+  return [...frames.matchAll(/"recv_ns":(\d+),"data":"{\\"sent\\":(\d+)/g)].map(([, recv, sent]) => Number(BigInt(recv) - BigInt(sent)) / 1000)
+    .sort((a, b) => a - b);
+}, ["--rate", String(PACE)]);
+
+/** Of the round with the least p99: other load only adds to it. */
+async function delayRows(c) {
+  const rounds = [];
+  for (let i = 0; i < RUNS; i++) rounds.push(await delays(c));
+  const at = (round, part) => round[Math.floor(round.length * part)];
+  rounds.sort((a, b) => at(a, 0.99) - at(b, 0.99));
+  if (rounds[0].length !== PACED_FRAMES) throw new Error(`${rounds[0].length} paced frames were recorded`);
+  const name = (part) => `record ${number(PACE)} single frames/s: ${part} from sent to stamped (limit: ${DELAY_US_MAX} us)`;
+  row(name("p50"), at(rounds[0], 0.5), DELAY_US_MAX, "us", "lower", null, c.sha);
+  row(name("p99"), at(rounds[0], 0.99), DELAY_US_MAX, "us", "lower", 1, c.sha);
+  say(`p99 from sent to stamped: rounds ${rounds.map((round) => Math.round(at(round, 0.99))).join(" ")} us`);
+}
+
 // ---- memory, and what is read for a small selection --------------------------------------------------------
 
 function memoryRows(c) {
@@ -276,6 +303,7 @@ const plain = { ...c, cert: undefined };
 await beside("record over TLS to disk", () => oursRecord(c), () => limitReceive(c), 1.5, c.sha, 1.05);
 await beside("record without TLS to disk", () => oursRecord(plain), () => limitReceive(plain), 1.6, c.sha);
 row("record: frames that the live check skipped (limit: all)", unchecked.most, unchecked.frames, "frames", "lower", 0, c.sha, 2 * RUNS);
+await delayRows(c);
 await beside("socket to ring, TLS", () => oursReceive(c), () => limitReceive(c), 4, c.sha);
 await beside("socket to ring, plain", () => oursReceive(plain), () => limitReceive(plain), null, c.sha);
 await beside("server to one client, TLS", () => oursSend(c), () => limitSend(c), 1.5, c.sha);

@@ -2,7 +2,10 @@
  * the socket takes them, then closes with 1000 and ends. What it serves is a file of frames, one a
  * line, over and over until --frames of them are sent.
  *
- *   blaster CORPUS --frames N [--cert PEM --key PEM]      prints its port, then serves one client
+ *   blaster CORPUS --frames N [--rate R] [--cert PEM --key PEM]
+ *
+ * prints its port, then serves one client. With a rate it sends so many frames a second, each by
+ * itself, with the time (ns since 1970) in place of their first bytes: {"sent":TIME,
  *
  * It reads the upgrade request and, after it, nothing: whatever the client sends stays unread. */
 #include <arpa/inet.h>
@@ -15,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
@@ -173,9 +177,39 @@ static size_t frame_bytes(const unsigned char *head)
     return 10 + size;
 }
 
+static void stamp(unsigned char *frame, size_t bytes)
+{
+    char text[40];
+    struct timespec now;
+    size_t head = frame[1] < 126 ? 2 : frame[1] == 126 ? 4 : 10;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int size =
+        snprintf(text, sizeof text, "{\"sent\":%lld%09ld,", (long long)now.tv_sec, now.tv_nsec);
+    if (bytes < head + (size_t)size)
+        die("a frame has no space for its time");
+    memcpy(frame + head, text, (size_t)size);
+}
+
+static void send_at_rate(peer *client, const corpus *from, uint64_t wanted, uint64_t rate)
+{
+    struct timespec next;
+    size_t at = 0;
+    clock_gettime(CLOCK_MONOTONIC, &next);
+    for (uint64_t i = 0; i < wanted; i++) {
+        at = i % from->frames == 0 ? 0 : at;
+        size_t bytes = frame_bytes(from->encoded + at);
+        stamp(from->encoded + at, bytes);
+        send_all(client, from->encoded + at, bytes);
+        at += bytes;
+        next.tv_nsec += (long)(1000000000 / rate);
+        next.tv_sec += next.tv_nsec / 1000000000;
+        next.tv_nsec %= 1000000000;
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+    }
+}
+
 static void blast(peer *client, const corpus *from, uint64_t wanted)
 {
-    static const unsigned char CLOSE[] = {0x88, 2, 0x03, 0xe8};
     while (wanted > 0) {
         uint64_t frames = wanted < from->frames ? wanted : from->frames;
         size_t bytes = 0;
@@ -186,6 +220,11 @@ static void blast(peer *client, const corpus *from, uint64_t wanted)
                      bytes - at < WRITE_BYTES ? bytes - at : WRITE_BYTES);
         wanted -= frames;
     }
+}
+
+static void finish(peer *client)
+{
+    static const unsigned char CLOSE[] = {0x88, 2, 0x03, 0xe8};
     send_all(client, CLOSE, sizeof CLOSE);
     shutdown(client->fd, SHUT_WR);
     char rest[4096];
@@ -221,10 +260,12 @@ static SSL *start_tls(int fd, const char *cert, const char *key)
 int main(int argc, char **argv)
 {
     const char *corpus_path = NULL, *cert = NULL, *key = NULL;
-    uint64_t wanted = 0;
+    uint64_t wanted = 0, rate = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--frames") == 0 && i + 1 < argc)
             wanted = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--rate") == 0 && i + 1 < argc)
+            rate = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--cert") == 0 && i + 1 < argc)
             cert = argv[++i];
         else if (strcmp(argv[i], "--key") == 0 && i + 1 < argc)
@@ -233,7 +274,7 @@ int main(int argc, char **argv)
             corpus_path = argv[i];
     }
     if (corpus_path == NULL)
-        die("usage: blaster CORPUS --frames N [--cert PEM --key PEM]");
+        die("usage: blaster CORPUS --frames N [--rate R] [--cert PEM --key PEM]");
     signal(SIGPIPE, SIG_IGN);
     size_t bytes;
     char *text = read_file(corpus_path, &bytes);
@@ -247,6 +288,10 @@ int main(int argc, char **argv)
     if (cert != NULL)
         client.tls = start_tls(client.fd, cert, key);
     upgrade(&client);
-    blast(&client, &frames, wanted);
+    if (rate > 0)
+        send_at_rate(&client, &frames, wanted, rate);
+    else
+        blast(&client, &frames, wanted);
+    finish(&client);
     return 0;
 }
