@@ -474,7 +474,7 @@ void handshake_put_request(const handshake_ask *ask, td_buf *out)
         ask->target,
         " HTTP/1.1\r\nHost: ",
         ask->host,
-        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nUser-Agent: tapedeck\r\n"
+        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nUser-Agent: tapedeck\r\n",
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
         key,
         "\r\n",

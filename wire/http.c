@@ -254,10 +254,12 @@ static void on_ready(void *user)
 {
     wire_http *self = user;
     td_buf *out = link_output(&self->dial.link);
-    const char *const parts[] = {"GET ", self->dial.url.target,
-                                 " HTTP/1.1\r\nHost: ", self->dial.url.authority,
-                                 "\r\nUser-Agent: tapedeck\r\nAccept: */*\r\nConnection: close"
-                                 "\r\n\r\n"};
+    const char *const parts[] = {"GET ",
+                                 self->dial.url.target,
+                                 " HTTP/1.1\r\nHost: ",
+                                 self->dial.url.authority,
+                                 "\r\nUser-Agent: tapedeck\r\nAccept: */*\r\n",
+                                 "Connection: close\r\n\r\n"};
     self->dial.doing = "reply to the request";
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         td_buf_add(out, parts[i], strlen(parts[i]));

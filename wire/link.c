@@ -203,11 +203,9 @@ static int judge_tls(wire_link *self, int rc)
     self->is_blocked = error == SSL_ERROR_WANT_WRITE;
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
         return 0;
-    if (error == SSL_ERROR_ZERO_RETURN)
-        end(self, LINK_ENDED, "");
-    else if (error == SSL_ERROR_SYSCALL && self->os_error != 0)
+    if (error == SSL_ERROR_SYSCALL && self->os_error != 0)
         end_by_errno(self);
-    else if (error == SSL_ERROR_SYSCALL)
+    else if (error == SSL_ERROR_ZERO_RETURN || error == SSL_ERROR_SYSCALL)
         end(self, LINK_ENDED, "");
     else
         end(self, LINK_TLS_FAILED, text == NULL ? "" : text);
@@ -502,7 +500,7 @@ void link_peer_address(const wire_link *self, char out[LINK_ADDRESS_BYTES])
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } place;
+    } place = {.v6 = {0}};
     socklen_t size = sizeof place;
     out[0] = '\0';
     if (getpeername(self->socket.fd, &place.any, &size) != 0)

@@ -365,7 +365,7 @@ size_t ws_put_close(uint8_t out[WS_CONTROL_BYTES_MAX], unsigned code, td_bytes r
     if (code == WS_CODE_ABSENT)
         return 0;
     td_utf8_copy(text, sizeof text, reason);
-    size_t size = strlen(text);
+    size_t size = strnlen(text, sizeof text);
     out[0] = (uint8_t)(code >> 8);
     out[1] = (uint8_t)code;
     memcpy(out + 2, text, size);

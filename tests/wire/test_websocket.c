@@ -388,12 +388,13 @@ static void test_put_close(void **state)
 {
     (void)state;
     uint8_t out[WS_CONTROL_BYTES_MAX];
+    static const uint8_t LETTER[] = {0xc3, 0xa4};
     char reason[200];
     assert_int_equal(ws_put_close(out, WS_CODE_ABSENT, td_bytes_str("x")), 0);
     assert_int_equal(ws_put_close(out, 1000, td_bytes_str("ok")), 4);
     assert_memory_equal(out, "\x03\xe8ok", 4);
     for (size_t i = 0; i + 1 < sizeof reason; i += 2)
-        memcpy(reason + i, "\xc3\xa4", 2);
+        memcpy(reason + i, LETTER, sizeof LETTER);
     assert_int_equal(ws_put_close(out, 1001, td_bytes_of(reason, sizeof reason)), 2 + 122);
     assert_true(td_utf8_is_text(td_bytes_of(out + 2, 122)));
 }
