@@ -117,15 +117,15 @@ deflate_result deflate_receive(deflate_receiver *self, td_bytes payload, size_t 
         td_buf_init(&self->output, SIZE_MAX);
     }
     td_buf_clear(&self->output);
+    if (self->context == DEFLATE_NO_TAKEOVER) {
+        int reset = inflateReset(&self->z);
+        TD_ASSERT(reset == Z_OK);
+    }
     deflate_result rc = inflate_bytes(self, payload, bytes_max);
     if (rc == DEFLATE_OK)
         rc = inflate_bytes(self, td_bytes_of(TAIL, sizeof TAIL), bytes_max);
     if (rc == DEFLATE_OK && (self->z.data_type & AT_BLOCK) == 0)
         rc = DEFLATE_BROKEN;
-    if (rc == DEFLATE_OK && self->context == DEFLATE_NO_TAKEOVER) {
-        int reset = inflateReset(&self->z);
-        TD_ASSERT(reset == Z_OK);
-    }
     *out = td_buf_view(&self->output);
     return rc;
 }

@@ -26,8 +26,8 @@ typedef struct deflate_receiver deflate_receiver;
 TD_NEVER_NULL deflate_receiver *deflate_receiver_open(deflate_context context);
 void deflate_receiver_close(deflate_receiver *receiver);
 
-/* Inflate a message's payload. *out is valid until the next call. After a failure the stream is
- * broken for good. */
+/* Inflate a message's payload. *out is valid until the next call. With takeover the stream is
+ * broken for good after a failure; without it a receiver can serve many peers. */
 deflate_result deflate_receive(deflate_receiver *receiver, td_bytes payload, size_t bytes_max,
                                td_bytes *out);
 

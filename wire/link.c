@@ -219,7 +219,8 @@ static void shake_hands(wire_link *self)
     if (rc > 0) {
         self->state = LINK_OPEN;
         self->is_blocked = 0;
-        self->ops->secured(self->user);
+        if (self->ops->secured != NULL)
+            self->ops->secured(self->user);
     }
 }
 

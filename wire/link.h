@@ -22,7 +22,7 @@ typedef enum link_end {
 } link_end;
 
 typedef struct link_ops {
-    /* TCP is connected (not of adopted ones), and later TLS agreed on. */
+    /* TCP is connected (not of adopted ones), and later TLS agreed on (may be NULL). */
     void (*connected)(void *user);
     void (*secured)(void *user);
     /* Bytes, read at read_ns; the user may change them. Returns how many are used. The rest comes

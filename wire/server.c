@@ -51,6 +51,7 @@ struct wire_server {
     void *user;
     tls_identity *identity; /* NULL: plain */
     struct ssl_ctx_st *tls;
+    deflate_receiver *inflater;                   /* of all peers; NULL: not needed yet */
     compressor compressors[DEFLATE_BITS_MAX + 1]; /* by window */
     uint64_t message_count;
     loop_fd listener;
@@ -73,7 +74,6 @@ struct wire_peer_conn {
     peer_state state;
     void *user; /* NULL unless opened took it */
     ws_reader reader;
-    deflate_receiver *inflater;
     int deflate_bits;   /* 0: messages are not compressed */
     wire_timer *timer;  /* the request's time limit, then that of closing */
     size_t timed_bytes; /* that waited when it was set */
@@ -95,7 +95,6 @@ static void end_peer(wire_peer_conn *peer)
     wire_timer_cancel(peer->timer);
     link_close(&peer->link);
     ws_reader_fini(&peer->reader);
-    deflate_receiver_close(peer->inflater);
     loop_free_later(server->loop, peer);
     if (user != NULL && server->ops->closed != NULL)
         server->ops->closed(user);
@@ -298,9 +297,10 @@ static void open_peer(wire_peer_conn *peer, const handshake_request *request)
     handshake_accept(request, link_output(&peer->link));
     link_flush_later(&peer->link);
     peer->deflate_bits = request->deflate_bits;
-    if (peer->deflate_bits > 0)
-        peer->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER);
-    ws_reader_init(&peer->reader, WS_FROM_CLIENT, peer->inflater, MESSAGE_BYTES_MAX);
+    if (peer->deflate_bits > 0 && server->inflater == NULL)
+        server->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER);
+    ws_reader_init(&peer->reader, WS_FROM_CLIENT, peer->deflate_bits > 0 ? server->inflater : NULL,
+                   MESSAGE_BYTES_MAX);
     peer->state = PEER_OPEN;
     wire_timer_cancel(peer->timer);
     peer->timer = NULL;
@@ -358,13 +358,8 @@ static void on_link_ended(void *user, link_end how, const char *text)
     end_peer(user);
 }
 
-static void on_secured(void *user)
-{
-    (void)user; /* its request follows */
-}
-
 static const link_ops LINK_OPS = {
-    .secured = on_secured, .received = on_received, .drained = on_drained, .ended = on_link_ended};
+    .received = on_received, .drained = on_drained, .ended = on_link_ended};
 
 static void add_peer(wire_server *server, int fd)
 {
@@ -533,6 +528,7 @@ static void free_server(wire_server *server)
     loop_fd_close(server->loop, &server->listener);
     tls_identity_close(server->identity);
     tls_context_close(server->tls);
+    deflate_receiver_close(server->inflater);
     for (int i = 0; i <= DEFLATE_BITS_MAX; i++) {
         deflate_sender_close(server->compressors[i].sender);
         td_buf_fini(&server->compressors[i].payload);
