@@ -28,11 +28,6 @@ typedef enum conn_state {
     CONN_CLOSED,  /* the peer's close frame has come: nothing counts any more */
 } conn_state;
 
-/* One wire_send, queued until the connection is open: header and text lie one after the other. */
-typedef struct queued_send {
-    size_t size;
-} queued_send;
-
 struct wire_conn {
     dial dial;
     loop_member member;
@@ -43,7 +38,7 @@ struct wire_conn {
     ws_reader reader;
     deflate_receiver *inflater;
     time_share inflating;
-    td_buf queue;      /* queued_send and text, one after the other */
+    td_buf queue;      /* what was sent before it was open: each text behind its size */
     wire_timer *timer; /* the next step, or the end of closing */
     uint8_t is_paused; /* by wire_pause: from the moment it is open */
     uint8_t is_pong_due;
@@ -154,11 +149,11 @@ static void send_text(wire_conn *self, td_bytes text)
 static void send_queue(wire_conn *self)
 {
     for (size_t at = 0; at < self->queue.size && self->state == CONN_OPEN;) {
-        queued_send header;
-        memcpy(&header, self->queue.data + at, sizeof header);
-        at += sizeof header;
-        send_text(self, td_bytes_of(self->queue.data + at, header.size));
-        at += header.size;
+        size_t size;
+        memcpy(&size, self->queue.data + at, sizeof size);
+        at += sizeof size;
+        send_text(self, td_bytes_of(self->queue.data + at, size));
+        at += size;
     }
     td_buf_clear(&self->queue);
 }
@@ -167,17 +162,16 @@ td_result wire_send(wire_conn *self, td_bytes text, td_err *err)
 {
     if (self->state > CONN_OPEN || self->end.cause != WIRE_CAUSE_NONE)
         return td_err_set(err, TD_E_NETWORK, "the connection is closing");
-    const queued_send header = {.size = text.size};
     size_t waiting = self->queue.size + link_waiting_bytes(&self->dial.link);
     if (text.size > WIRE_SEND_BYTES_MAX ||
-        waiting + sizeof header + text.size > WIRE_SEND_BYTES_MAX)
+        waiting + sizeof text.size + text.size > WIRE_SEND_BYTES_MAX)
         return td_err_set(err, TD_E_LIMIT, "%zu bytes are queued already, %d may be", waiting,
                           WIRE_SEND_BYTES_MAX);
     if (self->state == CONN_OPEN) {
         send_text(self, text);
         return TD_OK;
     }
-    td_buf_add(&self->queue, &header, sizeof header);
+    td_buf_add(&self->queue, &text.size, sizeof text.size);
     td_buf_add(&self->queue, text.data, text.size);
     return TD_OK;
 }

@@ -22,6 +22,9 @@ enum {
     READS_A_TURN = 16,
     /* What may wait unused: a head, or what was read before a pause. */
     HELD_BYTES_MAX = 2 * LOOP_READ_BYTES,
+    /* What one call of OpenSSL may read: the largest record. A peer may ask for new keys, again and
+     * again, and send no data. */
+    TLS_BYTES_A_CALL = 20 << 10,
     CONTROL_BYTES = CMSG_SPACE(sizeof(struct timespec)),
 };
 
@@ -67,7 +70,7 @@ static void end_by_errno(wire_link *self)
 static void wait_for_events(wire_link *self)
 {
     /* A paused one is told of a hang-up once, not each turn. */
-    uint32_t events = self->is_paused ? EPOLLET : EPOLLIN;
+    uint32_t events = self->is_paused ? EPOLLET : self->is_stuck ? 0 : EPOLLIN;
     if (self->is_blocked || self->state == LINK_CONNECTING)
         events |= EPOLLOUT;
     if (self->state != LINK_CLOSED)
@@ -134,6 +137,10 @@ static int bio_read(BIO *bio, char *out, int size)
 {
     wire_link *self = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
+    if (self->tls_bytes >= TLS_BYTES_A_CALL && self->state == LINK_OPEN) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
     if (self->records_left == 0) {
         ssize_t got = receive(self, self->records, LOOP_READ_BYTES);
         if (got < 0 && self->os_error == EAGAIN)
@@ -147,6 +154,7 @@ static int bio_read(BIO *bio, char *out, int size)
     memcpy(out, self->records + self->records_at, piece);
     self->records_at += piece;
     self->records_left -= piece;
+    self->tls_bytes += piece;
     return (int)piece;
 }
 
@@ -240,13 +248,22 @@ void link_secure(wire_link *self, SSL *ssl)
 
 /* ---- reading ---- */
 
+static int read_tls(wire_link *self, uint8_t *to, size_t size)
+{
+    forget_errors(self);
+    self->tls_bytes = 0;
+    int got = judge_tls(self, SSL_read(self->ssl, to, (int)size));
+    self->is_stuck = got == 0 && self->is_blocked;
+    if (got == 0 && self->tls_bytes >= TLS_BYTES_A_CALL)
+        end(self, LINK_TLS_FAILED, "records without data");
+    return got;
+}
+
 /* More bytes of the stream: > 0, 0: none now, -1: the link ended. */
 static int read_some(wire_link *self, uint8_t *to, size_t size)
 {
-    if (self->ssl != NULL) {
-        forget_errors(self);
-        return judge_tls(self, SSL_read(self->ssl, to, (int)size));
-    }
+    if (self->ssl != NULL)
+        return read_tls(self, to, size);
     ssize_t got = receive(self, to, size);
     if (got > 0)
         return (int)got;
@@ -280,10 +297,6 @@ static void deliver_all(wire_link *self, uint8_t *bytes, size_t size, uint64_t r
 {
     if (TD_LIKELY(self->held.size == 0)) {
         deliver(self, bytes, size, read_ns);
-        return;
-    }
-    if (size > self->held.size_max - self->held.size) {
-        end(self, LINK_TLS_FAILED, "too much was sent at once");
         return;
     }
     td_buf_add(&self->held, bytes, size);
@@ -340,10 +353,7 @@ size_t link_waiting_bytes(const wire_link *self)
 
 void link_drop_output(wire_link *self)
 {
-    size_t size_max = self->out.size_max;
-    td_buf_fini(&self->out);
-    td_buf_init(&self->out, size_max);
-    self->out_at = 0;
+    self->out_at = self->out.size;
 }
 
 /* > 0 bytes, 0: the socket is full, -1: the link ended. */

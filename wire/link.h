@@ -47,7 +47,8 @@ typedef struct wire_link {
     struct bio_method_st *method; /* how it gets to the socket */
     uint8_t *records;             /* what OpenSSL has not taken yet begins at records_at */
     size_t records_at, records_left;
-    td_buf out; /* what the socket has not taken yet begins at out_at */
+    size_t tls_bytes; /* of them that OpenSSL took in its present call */
+    td_buf out;       /* what the socket has not taken yet begins at out_at */
     size_t out_at;
     td_buf held;        /* received, and not used yet */
     uint64_t read_ns;   /* time of the last read */
@@ -55,6 +56,7 @@ typedef struct wire_link {
     int os_error;       /* errno of what failed last */
     uint8_t is_paused;
     uint8_t is_blocked;  /* the socket takes no more for now */
+    uint8_t is_stuck;    /* OpenSSL reads nothing before that changes */
     uint8_t is_drained;  /* the last read took all that the socket had */
     uint8_t is_finished; /* link_finish: nothing more is put in */
     uint8_t is_shut;     /* and its end was sent */
@@ -81,6 +83,7 @@ td_buf *link_output(wire_link *link);
 void link_flush_later(wire_link *link);
 /* Bytes that wait. */
 size_t link_waiting_bytes(const wire_link *link);
+
 /* Forget them. */
 void link_drop_output(wire_link *link);
 

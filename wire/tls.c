@@ -230,6 +230,7 @@ static SSL_CTX *open_context(const SSL_METHOD *method)
     int is_set = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1;
     TD_ASSERT(is_set);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION); /* a peer could ask for it without end */
     return context;
 }
 

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -20,15 +21,18 @@ struct raw_peer {
     pthread_t thread;
     int listen_fd;
     uint16_t port;
+    int fd;   /* of the client */
+    SSL *ssl; /* NULL: plain */
     const raw_script *script;
     char request[8192];
 };
 
-static int send_all(int fd, const void *bytes, size_t size)
+static int send_all(raw_peer *peer, const void *bytes, size_t size)
 {
     const char *at = bytes;
     while (size > 0) {
-        ssize_t sent = send(fd, at, size, MSG_NOSIGNAL);
+        ssize_t sent = peer->ssl != NULL ? SSL_write(peer->ssl, at, (int)size)
+                                         : send(peer->fd, at, size, MSG_NOSIGNAL);
         if (sent <= 0)
             return 0;
         at += sent;
@@ -37,13 +41,21 @@ static int send_all(int fd, const void *bytes, size_t size)
     return 1;
 }
 
-/* Reads up to the empty line, or the first bytes. 0 if the client went away before. */
-static int read_head(int fd, int is_hasty, char *out, size_t out_bytes)
+static ssize_t receive(raw_peer *peer, void *bytes, size_t size)
 {
+    return peer->ssl != NULL ? SSL_read(peer->ssl, bytes, (int)size)
+                             : recv(peer->fd, bytes, size, 0);
+}
+
+/* Reads up to the empty line, or the first bytes. 0 if the client went away before. */
+static int read_head(raw_peer *peer)
+{
+    char *out = peer->request;
     size_t size = 0;
     out[0] = '\0';
-    while (strstr(out, "\r\n\r\n") == NULL && size + 1 < out_bytes && !(is_hasty && size > 0)) {
-        ssize_t got = recv(fd, out + size, out_bytes - size - 1, 0);
+    while (strstr(out, "\r\n\r\n") == NULL && size + 1 < sizeof peer->request &&
+           !(peer->script->is_hasty && size > 0)) {
+        ssize_t got = receive(peer, out + size, sizeof peer->request - size - 1);
         if (got <= 0)
             return 0;
         size += (size_t)got;
@@ -69,10 +81,10 @@ static void accept_key(const char *request, char out[64])
     EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
 }
 
-static int answer_upgrade(raw_peer *peer, int fd)
+static int answer_upgrade(raw_peer *peer)
 {
     if (peer->script->answer != NULL)
-        return send_all(fd, peer->script->answer, strlen(peer->script->answer));
+        return send_all(peer, peer->script->answer, strlen(peer->script->answer));
     char key[64];
     char text[512];
     accept_key(peer->request, key);
@@ -80,40 +92,79 @@ static int answer_upgrade(raw_peer *peer, int fd)
                         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                         "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
                         key, peer->script->lines == NULL ? "" : peer->script->lines);
-    return send_all(fd, text, (size_t)size);
+    return send_all(peer, text, (size_t)size);
 }
 
-static void wait_for_end(int fd)
+/* An own BIO would be needed to send without a signal where the client is gone: the test ignores
+ * it. */
+static int begin_tls(raw_peer *peer)
+{
+    struct ssl_ctx_st *context = NULL;
+    if (peer->script->identity == NULL)
+        return 1;
+    assert_int_equal(tls_server_context_open(peer->script->identity, &context, NULL), TD_OK);
+    if (peer->script->tls_version != 0)
+        assert_int_equal(SSL_CTX_set_max_proto_version(context, peer->script->tls_version), 1);
+    peer->ssl = tls_server_session(context);
+    tls_context_close(context); /* the session keeps it */
+    SSL_clear_options(peer->ssl, SSL_OP_NO_RENEGOTIATION);
+    assert_int_equal(SSL_set_fd(peer->ssl, peer->fd), 1);
+    return SSL_accept(peer->ssl) == 1;
+}
+
+/* 0 if the client went away. */
+static int ask_for_handshakes(raw_peer *peer)
+{
+    for (size_t i = 0; i < peer->script->handshakes; i++) {
+        if (SSL_version(peer->ssl) == TLS1_3_VERSION)
+            (void)SSL_key_update(peer->ssl, SSL_KEY_UPDATE_REQUESTED);
+        else
+            (void)SSL_renegotiate(peer->ssl);
+        if (SSL_do_handshake(peer->ssl) != 1)
+            return 0;
+    }
+    return 1;
+}
+
+static void wait_for_end(raw_peer *peer)
 {
     char bytes[4096];
-    while (recv(fd, bytes, sizeof bytes, 0) > 0)
+    while (receive(peer, bytes, sizeof bytes) > 0)
         continue;
 }
 
-static void end_connection(int fd, raw_end end)
+static void end_connection(raw_peer *peer)
 {
+    int fd = peer->fd;
+    raw_end end = peer->script->end;
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     if (end == RAW_END_HOLD)
-        wait_for_end(fd);
+        wait_for_end(peer);
     else if (end == RAW_END_RESET)
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     else
         (void)shutdown(fd, SHUT_WR);
     if (end == RAW_END_CLOSE)
-        wait_for_end(fd); /* closing with unread bytes would be a reset */
+        wait_for_end(peer); /* closing with unread bytes would be a reset */
+    SSL_free(peer->ssl);
     close(fd);
 }
 
 static void *serve_script(void *argument)
 {
     raw_peer *peer = argument;
-    int fd = accept(peer->listen_fd, NULL, NULL);
-    if (fd < 0)
+    const raw_script *script = peer->script;
+    const int few = 4096;
+    if (script->handshakes > 0) /* so that what is not read soon waits at the other end */
+        assert_int_equal(setsockopt(peer->listen_fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few), 0);
+    peer->fd = accept(peer->listen_fd, NULL, NULL);
+    if (peer->fd < 0)
         return NULL;
-    if (read_head(fd, peer->script->is_hasty, peer->request, sizeof peer->request) &&
-        answer_upgrade(peer, fd) && peer->script->after.size > 0)
-        (void)send_all(fd, peer->script->after.data, peer->script->after.size);
-    end_connection(fd, peer->script->end);
+    int is_there = begin_tls(peer) && read_head(peer) && answer_upgrade(peer);
+    for (size_t i = 0; is_there && i <= script->repeats; i++)
+        is_there =
+            ask_for_handshakes(peer) && send_all(peer, script->after.data, script->after.size);
+    end_connection(peer);
     return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "wire/tls.h"
 
 typedef enum raw_end {
     RAW_END_CLOSE, /* close the TCP connection in order */
@@ -14,9 +15,15 @@ typedef enum raw_end {
 } raw_end;
 
 typedef struct raw_script {
-    const char *answer; /* to the upgrade; "": none; NULL: a correct 101 */
-    const char *lines;  /* further lines of a correct 101; NULL: none */
-    td_bytes after;     /* then these bytes */
+    const tls_identity *identity; /* NULL: plain */
+    int tls_version;              /* the newest that is agreed to; 0: any */
+    const char *answer;           /* to the upgrade; "": none; NULL: a correct 101 */
+    const char *lines;            /* further lines of a correct 101; NULL: none */
+    /* Then so many requests of TLS for new keys (1.3), or handshakes (1.2); what comes is not
+     * read. */
+    size_t handshakes;
+    td_bytes after; /* then these bytes */
+    size_t repeats; /* of both */
     raw_end end;
     uint8_t is_hasty; /* 1: answers the first bytes, whatever they are */
 } raw_script;
