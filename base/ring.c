@@ -20,17 +20,18 @@
  * tail, each on a cache line of its own beside the writer's private copy of the other one, so
  * that a line travels between cores only when a side believes the ring full or empty.
  *
- *   producer: fills the record, then stores head.  The store is (at least) release, and the
- *             consumer's load of head acquire: a consumer that sees the new head sees the record.
+ *   producer: fills the record, then stores head with release; the consumer's load of head is
+ *             acquire: a consumer that sees the new head sees the record.
  *   consumer: reads the record, then stores tail with release; the producer's load of tail is
  *             acquire: a producer that sees the space sees that reading it has ended.
  *
  * Sleeping. The consumer stores in wake_at the head that it waits for, then looks at head once
- * more, then sleeps. The producer stores head, then looks at wake_at. One of the two must see the
- * other's store, which needs all four to be sequentially consistent: an exchange of head instead of
- * a plain store, some 5 ns beside the 45 to 70 ns that copying a frame takes. Only when head has
- * got to wake_at there is a system call; it costs more than a frame, so a consumer that keeps up
- * should wait for more than one. */
+ * more, then sleeps. The producer stores head, then looks at wake_at. Each may miss the other's
+ * store, and then the consumer sleeps until the next record or its timeout. To exclude that, the
+ * producer would have to wait after each record until all its stores have left the core, a frame's
+ * copy into memory that is in no cache among them: 60 ns a frame. Only when head has got to wake_at
+ * there is a system call; it costs more than a frame, so a consumer that keeps up should wait for
+ * more than one. */
 
 enum { CACHE_LINE_BYTES = 64, RECORD_ALIGN_BYTES = 8 };
 
@@ -173,9 +174,8 @@ void td_ring_commit(td_ring *ring, size_t size)
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     record_header *header = (record_header *)(void *)(ring->data + (head & ring->mask));
     header->size = size;
-    /* seq_cst exchange: release for the record, and ordered before the look at wake_at. */
-    atomic_exchange_explicit(&ring->head, head + used, memory_order_seq_cst);
-    uint64_t wake_at = atomic_load_explicit(&ring->wake_at, memory_order_seq_cst);
+    atomic_store_explicit(&ring->head, head + used, memory_order_release);
+    uint64_t wake_at = atomic_load_explicit(&ring->wake_at, memory_order_relaxed);
     if (TD_UNLIKELY(head + used >= wake_at))
         wake_sleeper(ring);
 }
@@ -225,7 +225,7 @@ void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns)
     TD_ASSERT(bytes > 0);
     TD_ASSERT(bytes <= ring->capacity);
     uint64_t wake_at = ring->peeked + bytes;
-    /* seq_cst on both sides, see the top: these stores, then the looks at head and is_woken. */
+    /* seq_cst, as in td_ring_wake: these stores, then the looks at head and is_woken. */
     atomic_store_explicit(&ring->is_waiting, 1, memory_order_seq_cst);
     atomic_store_explicit(&ring->wake_at, wake_at, memory_order_seq_cst);
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_seq_cst);

@@ -40,8 +40,9 @@ size_t td_ring_capacity_bytes(const td_ring *ring);
 
 /* Block the consumer until there are at least bytes of records that were not peeked, headers and
  * padding of 8 to 15 bytes each included, the ring was woken, or timeout_ns has passed; may return
- * early. 0 < bytes <= capacity. The producer wakes the consumer once for all of them, which costs
- * it a system call (a microsecond, more than a record itself). */
+ * early, and late if that record came just as the consumer fell asleep: with the next one, or after
+ * the timeout. 0 < bytes <= capacity. The producer wakes the consumer once for all of them, which
+ * costs it a system call (a microsecond, more than a record itself). */
 void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns);
 
 /* Wake a waiting consumer without a record. Any thread. */
