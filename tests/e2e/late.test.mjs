@@ -17,14 +17,19 @@ describe("frames that came late", { concurrency: 4 }, () => {
   // One end of each kind; all of them with the long tests.
   for (const [i, how] of Object.keys(ENDS).entries()) {
     const skip = i > 0 && tooLong;
+    test(`a network that stalls, a late tail, then ${how}, over TLS: every missing frame lies within a row`, { skip }, async (t) =>
+      check(await late(t, temporary(t), { kind: "stall", how, ms: 1500, isTls: true })));
+    test(`a recorder that does not run, and meanwhile ${how}, over TLS: every missing frame lies within a row`, { skip }, async (t) =>
+      check(await late(t, temporary(t), { kind: "pause", how, ms: 1500, isTls: true })));
     test(`a network that stalls, a late tail, then ${how}: every missing frame lies within a row`, { skip }, async (t) =>
       check(await late(t, temporary(t), { kind: "stall", how, ms: 1500 })));
     test(`a recorder that does not run, and meanwhile ${how}: every missing frame lies within a row`, { skip }, async (t) =>
       check(await late(t, temporary(t), { kind: "pause", how, ms: 1500 })));
   }
   for (const how of [...Object.keys(ENDS), ...STOPS])
-    test(`a slow link, then ${how}: every missing frame lies within a row`, { skip: how !== STOPS[0] && tooLong }, async (t) =>
-      check(await late(t, temporary(t), { kind: "slow", how, ms: 1500 })));
+    for (const isTls of [false, true])
+      test(`a slow link, then ${how}${isTls ? ", over TLS" : ""}: every missing frame lies within a row`, { skip: how !== STOPS[0] && tooLong }, async (t) =>
+        check(await late(t, temporary(t), { kind: "slow", how, ms: 1500, isTls })));
 });
 
 describe("a disk that hangs", { concurrency: 2, skip: noSlowDisk() }, () => {

@@ -3,7 +3,9 @@
 // so a frame that is not in the archive is a hole, and the hole must lie within a row of the ledger. Shares no code
 // with the programs: it reads archives through `tapedeck cat` and `tapedeck gaps` only.
 import { once } from "node:events";
+import fs from "node:fs";
 import http from "node:http";
+import https from "node:https";
 import net from "node:net";
 import { performance } from "node:perf_hooks";
 import { jsonLines, jsonList } from "./lib.mjs";
@@ -31,10 +33,11 @@ const NUMBER = /"topic":"(trade\.[^"]+)".*"trade_id":"00000000-0000-4000-8000-(\
 const CONN = "5ae2a1fb-0000-4000-8000-000000000001";
 const answer = (request, refused) => JSON.stringify({ success: refused === undefined, ret_msg: refused ?? "", conn_id: CONN, request });
 
-/** A server of the inverse dialect over plain TCP. `rate`: frames per second of each topic; `pad`: bytes to lengthen
- * each by. */
+/** A server of the inverse dialect. `rate`: frames per second of each topic; `pad`: bytes to lengthen each by; `files`: over
+ * TLS, with this certificate (hostile.mjs). */
 export class NumberedExchange {
-  constructor({ symbols = ["BTCUSD"], rate = 400, pad = 0 } = {}) {
+  constructor({ symbols = ["BTCUSD"], rate = 400, pad = 0, files } = {}) {
+    this.files = files;
     this.topics = new Map(symbols.map((symbol) => [`trade.${symbol}`, { symbol, made: [] }])); // made[n]: when, ns
     this.rate = rate;
     this.padding = "x".repeat(pad);
@@ -58,12 +61,22 @@ export class NumberedExchange {
   }
 
   get url() {
-    return `ws://127.0.0.1:${this.port}`;
+    return this.urlOf(this.port);
+  }
+
+  /** Its URL behind a proxy at a port. */
+  urlOf(port) {
+    return `${this.files === undefined ? "ws" : "wss"}://127.0.0.1:${port}`;
+  }
+
+  /** Arguments of a recorder that trusts it. */
+  get trust() {
+    return this.files === undefined ? [] : ["--ca-file", this.files.ca];
   }
 
   /** Arguments of a recorder of all topics, or of those given. */
   args(topics = [...this.topics.keys()]) {
-    return [`${this.url}/realtime`, "--family", "inverse", ...topics.flatMap((topic) => ["--topic", topic])];
+    return [`${this.url}/realtime`, "--family", "inverse", ...this.trust, ...topics.flatMap((topic) => ["--topic", topic])];
   }
 
   /** Frames that are due are made, and sent to the subscribers. */
@@ -81,7 +94,8 @@ export class NumberedExchange {
 
   /** Listen, on the same port as before. */
   async up() {
-    this.server = http.createServer();
+    const { files } = this;
+    this.server = files === undefined ? http.createServer() : https.createServer({ cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) });
     this.sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
     this.server.on("upgrade", (request, socket, head) => {
       this.upgrades++;
@@ -90,7 +104,7 @@ export class NumberedExchange {
         socket.end(`HTTP/1.1 ${this.status} No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
         return;
       }
-      this.sockets.handleUpgrade(request, socket, head, (ws) => this.accept(ws, socket));
+      this.sockets.handleUpgrade(request, socket, head, (ws) => this.accept(ws, socket, request.url));
     });
     this.server.listen(this.port, "127.0.0.1");
     await once(this.server, "listening");
@@ -109,8 +123,9 @@ export class NumberedExchange {
     for (const ws of this.sockets.clients) ws.terminate();
   }
 
-  accept(ws, socket) {
+  accept(ws, socket, url) {
     this.connections++;
+    ws.path = url;
     socket.setNoDelay(true);
     ws.granted = new Set();
     ws.on("error", () => {});
@@ -186,9 +201,9 @@ export async function numberedExchange(t, options) {
   return exchange;
 }
 
-/** A TCP proxy for a port that delays every byte of both directions by ms. {port, url}; closed when the test
+/** A TCP proxy for an exchange that delays every byte of both directions by ms. {url}; closed when the test
  * ends. */
-export async function delayProxy(t, port, ms) {
+export async function delayProxy(t, exchange, ms) {
   const held = new Set();
   const relay = (from, to) => {
     from.on("data", (bytes) => setTimeout(() => to.writable && to.write(bytes), ms));
@@ -197,7 +212,7 @@ export async function delayProxy(t, port, ms) {
     from.on("close", () => setTimeout(() => to.destroy(), ms));
   };
   const server = net.createServer({ allowHalfOpen: true }, (client) => {
-    const upstream = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    const upstream = net.connect({ port: exchange.port, host: "127.0.0.1", allowHalfOpen: true });
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
       held.add(socket);
@@ -212,7 +227,7 @@ export async function delayProxy(t, port, ms) {
     for (const socket of held) socket.destroy();
     server.close();
   });
-  return { port: server.address().port, url: `ws://127.0.0.1:${server.address().port}` };
+  return { url: exchange.urlOf(server.address().port) };
 }
 
 /** How a Link ends its connections. */
@@ -227,9 +242,10 @@ const TURN_MS = 10;
 /** A TCP proxy for a port that may hold back or slow down what the server sends: what the client gets is late, in
  * order. */
 export class Link {
-  constructor(port) {
+  constructor(exchange) {
+    this.exchange = exchange;
     this.pairs = new Set();
-    this.server = net.createServer({ allowHalfOpen: true }, (client) => this.relay(client, net.connect({ port, host: "127.0.0.1" })));
+    this.server = net.createServer({ allowHalfOpen: true }, (client) => this.relay(client, net.connect({ port: exchange.port, host: "127.0.0.1" })));
     this.timer = setInterval(() => this.turn(), TURN_MS);
   }
 
@@ -240,7 +256,7 @@ export class Link {
   }
 
   get url() {
-    return `ws://127.0.0.1:${this.server.address().port}`;
+    return this.exchange.urlOf(this.server.address().port);
   }
 
   relay(client, upstream) {
@@ -303,7 +319,7 @@ export class Link {
 
 /** A link to an exchange, closed when the test ends. */
 export async function linkTo(t, exchange) {
-  const link = await new Link(exchange.port).open();
+  const link = await new Link(exchange).open();
   t.after(() => link.close());
   return link;
 }

@@ -19,6 +19,7 @@ const say = (line) => console.log(line);
 const noMount = canMount();
 const PARTS = [
   [ledger, { rounds, say }],
+  [ledger, { rounds: some, say, isTls: true }],
   [lates, { say }],
   [kills, { rounds, say }],
   [paused, { rounds: 2, seconds: 10 }],

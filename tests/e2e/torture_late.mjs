@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { certificate } from "./hostile.mjs";
 import { passed, wrapped } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, ENDS, linkTo, numberedExchange } from "./numbered.mjs";
@@ -65,15 +66,15 @@ const KINDS = {
   },
 };
 
-/** One kind, with its delay in ms and how it ends. */
-export async function late(t, dir, { kind, how, ms }) {
+/** One kind, with its delay in ms and how it ends; plain or over TLS. */
+export async function late(t, dir, { kind, how, ms, isTls = false }) {
   const archive = path.join(dir, "tape");
   const isDisk = kind === "disk";
-  const exchange = await numberedExchange(t, isDisk ? { rate: 200, pad: 60_000 } : {});
+  const exchange = await numberedExchange(t, { ...(isDisk ? { rate: 200, pad: 60_000 } : {}), files: isTls ? certificate(dir) : undefined });
   const link = await linkTo(t, exchange);
   const sync = path.join(dir, "sync");
   setSync(sync, 0);
-  const args = [`${link.url}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD", "--commit-interval", "50ms"];
+  const args = [`${link.url}/realtime`, "--family", "inverse", ...exchange.trust, "--topic", "trade.BTCUSD", "--commit-interval", "50ms"];
   const more = isDisk ? ["--ring", "34MiB", "--overload-max", `${ms}ms`] : [];
   const options = isDisk ? { program: SLOW_DISK, env: { TAPEDECK_TEST_SYNC: sync }, ...DAY } : DAY;
   const recorder = new Recorder(t, archive, [...args, ...more], options);
@@ -99,8 +100,8 @@ export async function lates(t, dir, { ms = 10_000, say = () => {} }) {
   const sum = { fault: "frames that come late", tried: 0, announced: "-", lost: 0, kept: 0 };
   let missing = 0;
   for (const [kind, hows] of Object.entries(kinds))
-    for (const how of hows) {
-      const found = await late(t, fs.mkdtempSync(path.join(dir, `${kind}-`)), { kind, how, ms: kind === "disk" ? ms / 2 : ms });
+    for (const [i, how] of hows.entries()) {
+      const found = await late(t, fs.mkdtempSync(path.join(dir, `${kind}-`)), { kind, how, ms: kind === "disk" ? ms / 2 : ms, isTls: i % 2 === 1 });
       assert.equal(found.uncovered, 0, `${kind}, ${how}: ${found.worst.join("\n")}`);
       sum.tried++;
       sum.kept += found.recorded;

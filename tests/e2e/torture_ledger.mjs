@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { certificate } from "./hostile.mjs";
 import { filesBelow, json, jsonLines, jsonList, passed, tapedeck } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "./numbered.mjs";
@@ -21,10 +22,10 @@ async function until(what, test) {
 }
 
 /** A feed of one connection, and one with a connection for each topic; `more` are further feeds. */
-function configOf(dir, url, more = "") {
+function configOf(dir, url, { files }, more = "") {
   const file = path.join(dir, "feeds.yaml");
   const feed = (name, shards) =>
-    `  - {name: ${name}, family: inverse, url: ${url}/realtime, topics: [${TOPICS.join(", ")}], stale_after: ${STALE_S}s` +
+    `  - {name: ${name}, family: inverse, url: ${url}/realtime, topics: [${TOPICS.join(", ")}], stale_after: ${STALE_S}s${files === undefined ? "" : `, ca_file: ${files.ca}`}` +
     `${shards ? ", max_topics_per_connection: 1" : ""}}\n`;
   fs.writeFileSync(file, `commit_interval: 50ms\nfeeds:\n${feed("single", false)}${feed("sharded", true)}${more}`);
   return ["-c", file];
@@ -46,7 +47,7 @@ class Scene {
 
   start(url = this.exchange.url, { more, ...options } = {}) {
     this.before = this.sessionIds();
-    const recorder = new Recorder(this.t, this.archive, configOf(this.dir, url, more), { ...DAY, ...options });
+    const recorder = new Recorder(this.t, this.archive, configOf(this.dir, url, this.exchange, more), { ...DAY, ...options });
     this.recorders.push(recorder);
     return recorder;
   }
@@ -249,10 +250,12 @@ async function announcedLost(scene) {
 /** Kinds that can be tried here. */
 export const kindsHere = () => Object.keys(KINDS).filter((kind) => kind !== CLOCK || fs.existsSync(MOVED_CLOCK));
 
-/** So many sessions, each with one of these kinds of trouble, in one archive; then a good one, and the comparison. */
-export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say = () => {} }) {
-  const exchange = await numberedExchange(t, { symbols: TOPICS.map((topic) => topic.slice(6)), rate: 100 });
-  const scene = new Scene(t, dir, exchange, await delayProxy(t, exchange.port, 75), random);
+/** So many sessions, each with one of these kinds of trouble, in one archive; then a good one, and the comparison; plain or over
+ * TLS. */
+export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say = () => {}, isTls = false }) {
+  const files = isTls ? certificate(dir) : undefined;
+  const exchange = await numberedExchange(t, { symbols: TOPICS.map((topic) => topic.slice(6)), rate: 100, files });
+  const scene = new Scene(t, dir, exchange, await delayProxy(t, exchange, 75), random);
   await scene.ended(await scene.recording(), "SIGTERM");
   const tried = {};
   for (let round = 0; round < rounds; round++) {
@@ -280,5 +283,5 @@ export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say 
   }
   const note = `true holes: ${holes.missing} frames in ${holes.rows} rows, ${holes.uncovered} uncovered, rows at most ${holes.excess_ms} ms beyond their holes; ` +
     Object.entries(tried).map(([kind, n]) => `${kind} ${n}`).join(", ");
-  return { fault: "the ledger against the truth", tried: rounds, ...sum, note, holes };
+  return { fault: `the ledger against the truth${isTls ? ", over TLS" : ""}`, tried: rounds, ...sum, note, holes };
 }
