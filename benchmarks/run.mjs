@@ -119,8 +119,11 @@ function scriptAlone(c) {
 }
 const wholeReplay = (c, threads) => processed(c, replayArgs(c.archive, threads));
 
-/** By a client that prints what it counted: between the end of its handshake and the close. */
-const receivedBy = (client) => (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => measured(parse(run(bench(client), limitArgs(c, url)))));
+/** By a client that prints what it counted, between the end of its handshake and the close. */
+const receivedBy = (client) => (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
+  const { out, cpu_s } = timed(bench(client), limitArgs(c, url));
+  return measured({ ...parse(out), cpu_s });
+});
 const limitReceive = receivedBy("limits/limit_receive");
 const oursReceive = receivedBy("bench_receive");
 /** From before the recorder connects until its last chunk is synced. */
