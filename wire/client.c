@@ -38,7 +38,6 @@ struct wire_conn {
     ws_reader reader;
     deflate_receiver *inflater;
     time_share inflating;
-    td_buf queue;      /* what was sent before it was open: each text behind its size */
     wire_timer *timer; /* the next step, or the end of closing */
     uint8_t is_paused; /* by wire_pause: from the moment it is open */
     uint8_t is_pong_due;
@@ -72,7 +71,6 @@ static void free_conn(wire_conn *self)
     dial_close(&self->dial);
     ws_reader_fini(&self->reader);
     deflate_receiver_close(self->inflater);
-    td_buf_fini(&self->queue);
     loop_free_later(loop, self);
 }
 
@@ -145,34 +143,15 @@ static void send_text(wire_conn *self, td_bytes text)
     }
 }
 
-/* Send what was queued before the connection was open. */
-static void send_queue(wire_conn *self)
-{
-    for (size_t at = 0; at < self->queue.size && self->state == CONN_OPEN;) {
-        size_t size;
-        memcpy(&size, self->queue.data + at, sizeof size);
-        at += sizeof size;
-        send_text(self, td_bytes_of(self->queue.data + at, size));
-        at += size;
-    }
-    td_buf_clear(&self->queue);
-}
-
 td_result wire_send(wire_conn *self, td_bytes text, td_err *err)
 {
-    if (self->state > CONN_OPEN || self->end.cause != WIRE_CAUSE_NONE)
-        return td_err_set(err, TD_E_NETWORK, "the connection is closing");
-    size_t waiting = self->queue.size + link_waiting_bytes(&self->dial.link);
-    if (text.size > WIRE_SEND_BYTES_MAX ||
-        waiting + sizeof text.size + text.size > WIRE_SEND_BYTES_MAX)
+    size_t waiting = link_waiting_bytes(&self->dial.link);
+    if (self->state != CONN_OPEN || self->end.cause != WIRE_CAUSE_NONE)
+        return td_err_set(err, TD_E_NETWORK, "the connection is not open");
+    if (text.size > WIRE_SEND_BYTES_MAX || waiting + text.size > WIRE_SEND_BYTES_MAX)
         return td_err_set(err, TD_E_LIMIT, "%zu bytes are queued already, %d may be", waiting,
                           WIRE_SEND_BYTES_MAX);
-    if (self->state == CONN_OPEN) {
-        send_text(self, text);
-        return TD_OK;
-    }
-    td_buf_add(&self->queue, &text.size, sizeof text.size);
-    td_buf_add(&self->queue, text.data, text.size);
+    send_text(self, text);
     return TD_OK;
 }
 
@@ -389,7 +368,6 @@ static void on_open(wire_conn *self, const handshake_reply *reply)
                             .extensions = extensions};
     if (self->ops->opened != NULL)
         self->ops->opened(self->user, self, &peer);
-    send_queue(self);
     if (self->is_paused && self->state == CONN_OPEN)
         link_pause(&self->dial.link);
 }
@@ -469,7 +447,6 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
     self->dial.loop = loop;
     self->dial.link.loop = loop;
     self->dial.doing = "upgrade to WebSocket";
-    td_buf_init(&self->queue, (size_t)2 * WIRE_SEND_BYTES_MAX);
     td_result rc = td_url_parse(options->url, &self->dial.url, err);
     if (rc == TD_OK)
         rc = dial_begin(&self->dial, loop, options->ca_file, options->connect_timeout_ns, &DIAL_OPS,

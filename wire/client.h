@@ -89,8 +89,8 @@ typedef struct wire_client_options {
 TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *options,
                                    wire_conn **out, td_err *err);
 
-/* Queue a text message, copied; before opened too. TD_E_LIMIT if more than WIRE_SEND_BYTES_MAX
- * would be queued. */
+/* Send a text message, copied. TD_E_NETWORK: not between opened and the end, or it is closing.
+ * TD_E_LIMIT: more than WIRE_SEND_BYTES_MAX would wait to be sent. */
 enum { WIRE_SEND_BYTES_MAX = 1 << 20 };
 TD_MUST_USE td_result wire_send(wire_conn *conn, td_bytes text, td_err *err);
 

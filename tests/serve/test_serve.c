@@ -152,6 +152,7 @@ static void gather_begin(setup *s, gathered *g, const char *path)
 
 static void gather_send(gathered *g, const char *request)
 {
+    wire_run_until(g->side.loop, &g->side.opened, 1, "opened");
     assert_int_equal(wire_send(g->side.conn, td_bytes_str(request), NULL), TD_OK);
 }
 

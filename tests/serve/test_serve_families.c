@@ -286,6 +286,7 @@ static const wire_client_ops GATHER_OPS = {
 static void run_step(setup *s, gathered *g, const step *now)
 {
     unsigned before = g->control_count;
+    wire_run_until(s->loop, &g->side.opened, 1, "opened");
     assert_int_equal(wire_send(g->side.conn, td_bytes_str(now->request), NULL), TD_OK);
     if (now->answer == NULL)
         return;

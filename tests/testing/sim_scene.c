@@ -102,6 +102,7 @@ void sim_scene_close(sim_scene *s)
 void sim_client_connect(sim_scene *s, sim_client *c, const char *path)
 {
     td_err err;
+    c->loop = s->loop;
     td_buf_init(&c->lines, LINES_BYTES_MAX);
     (void)snprintf(s->url, sizeof s->url, "%s%s", wire_server_url(exchange_server(s->exchange)),
                    path);
@@ -115,13 +116,18 @@ void sim_client_close(sim_client *c)
     td_buf_fini(&c->lines);
 }
 
-void sim_scene_run(sim_scene *s, const unsigned *counter, unsigned wanted)
+static void run_until(wire_loop *loop, const unsigned *counter, unsigned wanted)
 {
     uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
     while (*counter < wanted) {
-        assert_int_equal(wire_loop_run(s->loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
+        assert_int_equal(wire_loop_run(loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
         assert_true(clock_mono_ns(clock_real()) < end);
     }
+}
+
+void sim_scene_run(sim_scene *s, const unsigned *counter, unsigned wanted)
+{
+    run_until(s->loop, counter, wanted);
 }
 
 void sim_scene_run_message(sim_scene *s, sim_client *c, const char *part)
@@ -138,6 +144,7 @@ void sim_scene_run_message(sim_scene *s, sim_client *c, const char *part)
 
 void sim_client_send(sim_client *c, const char *text)
 {
+    run_until(c->loop, &c->opened, 1);
     assert_int_equal(wire_send(c->conn, td_bytes_str(text), NULL), TD_OK);
 }
 

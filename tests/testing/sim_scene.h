@@ -13,6 +13,7 @@
 
 /* One client, which keeps every message as a line. */
 typedef struct sim_client {
+    wire_loop *loop;
     wire_conn *conn;
     td_buf lines;
     uint64_t messages;
@@ -39,6 +40,7 @@ void sim_scene_close(sim_scene *s);
 
 void sim_client_connect(sim_scene *s, sim_client *c, const char *path);
 void sim_client_close(sim_client *c);
+/* Send once it is open. */
 void sim_client_send(sim_client *c, const char *text);
 
 /* Run the loop until *counter reaches wanted, or a message with part has come; 30 s at most. */

@@ -41,6 +41,8 @@ static void test_echo(void **state)
         echo_open(&e, &options);
         print_message("%s\n", wire_server_url(e.server));
         echo_connect(&e, &side, "/realtime?api_key=a%26b&x=y");
+        assert_int_equal(wire_send(side.conn, td_bytes_str("x"), NULL), TD_E_NETWORK);
+        wire_run_until(e.loop, &side.opened, 1, "opened");
         assert_int_equal(wire_send(side.conn, td_bytes_str("{\"op\":\"ping\"}"), NULL), TD_OK);
         wire_run_until(e.loop, &side.messages, 1, "echo");
         assert_string_equal(side.last, "{\"op\":\"ping\"}");
