@@ -194,7 +194,7 @@ static int has_events(const segment_reader *reader, uint32_t chunk)
     TD_ASSERT(chunk < segment_reader_chunk_count(reader));
     for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
         const segment_channel *channel = segment_reader_channel(reader, i);
-        if (channel->info.dir == CHANNEL_EVENT && segment_reader_chunk_has(reader, chunk, channel))
+        if (channel_has_events(&channel->info) && segment_reader_chunk_has(reader, chunk, channel))
             return 1;
     }
     return 0;
@@ -208,7 +208,7 @@ static void add_records(segment_rows *rows, event_reader *events, const segment_
     segment_message message;
     td_result rc;
     while ((rc = segment_reader_message(reader, records, &at, &message, NULL)) == TD_OK)
-        if (message.channel->info.dir == CHANNEL_EVENT)
+        if (channel_has_events(&message.channel->info))
             add_event(rows, events, message.data, message.channel->info.feed, message.log_ns);
     if (rc != TD_EOF)
         lacks_rows(rows, 1);

@@ -41,12 +41,12 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 
 /* Of these, a quarter is kept for the feed's own channels, so that they always have a place however
  * many topics a server sends: for each connection _control in both directions and _unknown, each
- * as text and binary, JSON and not; _unknown of HTTP replies; _events. What is left of it is for
- * those of compressed or fragmented messages: three for each connection, of which a server that
- * compresses uses two. The rest are topics' (with their symbols) and HTTP replies'; frames of
- * further ones go to _unknown, counted, until the segment ends. */
+ * as text and binary, JSON and not; _unknown of HTTP replies; _events, _arrivals. What is left of
+ * it is for those of compressed or fragmented messages: three for each connection, of which a
+ * server that compresses uses two. The rest are topics' (with their symbols) and HTTP replies';
+ * frames of further ones go to _unknown, counted, until the segment ends. */
 #define LIMIT_OWN_CHANNELS   (LIMIT_SEGMENT_CHANNELS / 4)
-#define LIMIT_OWN_FORMS      (LIMIT_OWN_CHANNELS - 12 * LIMIT_FEED_SLOTS - 4 - 1)
+#define LIMIT_OWN_FORMS      (LIMIT_OWN_CHANNELS - 12 * LIMIT_FEED_SLOTS - 4 - 2)
 #define LIMIT_TOPIC_CHANNELS (LIMIT_SEGMENT_CHANNELS - LIMIT_OWN_CHANNELS)
 
 /* Rotation of a capture segment, besides the UTC hour: bytes; chunks; and entries of its chunk

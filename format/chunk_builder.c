@@ -307,7 +307,7 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns)
 static int is_reserved_topic(const char *topic)
 {
     return strcmp(topic, CHANNEL_TOPIC_CONTROL) == 0 || strcmp(topic, CHANNEL_TOPIC_UNKNOWN) == 0 ||
-           strcmp(topic, CHANNEL_TOPIC_EVENTS) == 0;
+           strcmp(topic, CHANNEL_TOPIC_EVENTS) == 0 || strcmp(topic, CHANNEL_TOPIC_ARRIVALS) == 0;
 }
 
 static int is_frame_channel(const channel_info *info)
@@ -461,7 +461,7 @@ static void count_frame(chunk_builder *b, const channel_state *channel, conn_sta
     TD_ASSERT((conn != NULL) == channel->is_frame);
     if (conn == NULL) {
         b->totals.events_written++;
-        if (channel->info.dir == CHANNEL_EVENT)
+        if (channel_has_events(&channel->info))
             note_event(b, frame);
         return;
     }
@@ -530,7 +530,8 @@ td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
             return td_err_set(err, TD_E_LIMIT, "the segment is over: seal the chunk first");
         begin_segment(b, frame->recv_ns);
     }
-    if (TD_UNLIKELY(b->raw.size >= b->options.target_bytes))
+    /* An event may follow: some are about the chunk that is full. */
+    if (TD_UNLIKELY(b->raw.size >= b->options.target_bytes) && frame->info->dir != CHANNEL_EVENT)
         return td_err_set(err, TD_E_LIMIT, "the chunk has %zu bytes: seal it first", b->raw.size);
     channel_state *channel = NULL;
     conn_state *conn = NULL;

@@ -261,6 +261,8 @@ static int put_frame(const intake *self, const intake_slot *slot, const intake_m
     place->frame.dir = in->dir;
     place->frame.opcode = in->opcode;
     place->frame.form = in->form;
+    place->frame.delay_us = in->delay_us;
+    place->frame.span_us = in->span_us;
     place->size = (uint32_t)size;
     memcpy(place + 1, in->bytes.data, size);
     commit(self, size);

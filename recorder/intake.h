@@ -90,7 +90,8 @@ void intake_close(intake *self);
 typedef struct intake_message {
     frame_dir dir;
     channel_opcode opcode;
-    uint32_t form; /* FORM_* */
+    uint32_t form;              /* FORM_* */
+    uint32_t delay_us, span_us; /* as feed_frame has them */
     td_bytes bytes;
     uint64_t mono_ns;
 } intake_message;

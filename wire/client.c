@@ -36,6 +36,8 @@ struct wire_conn {
     conn_state state;
     handshake_ask ask;
     ws_reader reader;
+    uint64_t read_ns;         /* of the present read */
+    uint64_t begun_kernel_ns; /* kernel_ns of the read in which the message that comes next began */
     deflate_receiver *inflater;
     time_share inflating;
     wire_timer *timer; /* the next step, or the end of closing */
@@ -273,6 +275,10 @@ static void on_message(wire_conn *self, const ws_event *event)
     const wire_message message = {.opcode = event->opcode,
                                   .bytes = event->bytes,
                                   .recv_mono_ns = event->begin_ns,
+                                  .kernel_mono_ns = event->begin_ns == self->read_ns
+                                                        ? self->dial.link.kernel_ns
+                                                        : self->begun_kernel_ns,
+                                  .end_mono_ns = self->read_ns,
                                   .is_compressed = event->is_compressed,
                                   .is_fragmented = event->is_fragmented};
     self->ops->message(self->user, self, &message);
@@ -313,6 +319,7 @@ static size_t read_frames(wire_conn *self, uint8_t *bytes, size_t size, uint64_t
     ws_result rc = WS_EVENT;
     int is_inflating = self->inflater != NULL;
     uint64_t begun_ns = is_inflating ? clock_thread_ns(loop_clock(self->dial.loop)) : 0;
+    self->read_ns = read_ns;
     ws_give(&self->reader, bytes, size, read_ns);
     while (rc == WS_EVENT && is_reading(self)) {
         ws_event event;
@@ -325,6 +332,8 @@ static size_t read_frames(wire_conn *self, uint8_t *bytes, size_t size, uint64_t
     if (is_inflating && self->state == CONN_OPEN)
         charge_inflating(self, begun_ns);
     size_t left = ws_take_back(&self->reader);
+    if (ws_reader_begin_ns(&self->reader) == read_ns)
+        self->begun_kernel_ns = self->dial.link.kernel_ns;
     send_pong(self);
     return self->state == CONN_CLOSED ? size : size - left;
 }

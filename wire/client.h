@@ -53,9 +53,11 @@ typedef struct wire_peer {
 typedef struct wire_message {
     unsigned opcode; /* 1: text, 2: binary */
     td_bytes bytes;
-    uint64_t recv_mono_ns; /* its first bytes have been read (monotonic clock) */
-    uint8_t is_compressed; /* it came so (RFC 7692) */
-    uint8_t is_fragmented; /* it came in several frames */
+    uint64_t recv_mono_ns;   /* its first bytes have been read (monotonic clock) */
+    uint64_t kernel_mono_ns; /* the kernel had received what was read then; 0: unknown */
+    uint64_t end_mono_ns;    /* its last bytes have been read */
+    uint8_t is_compressed;   /* it came so (RFC 7692) */
+    uint8_t is_fragmented;   /* it came in several frames */
 } wire_message;
 
 /* Called on the loop's thread. user is the connection's. Bytes are valid during the call. */

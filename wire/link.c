@@ -77,17 +77,18 @@ static void wait_for_events(wire_link *self)
         loop_fd_want(self->loop, &self->socket, events);
 }
 
-/* The kernel's receive time, if the message has one. */
-static uint64_t time_of(struct msghdr *message)
+/* When the kernel had received what was read at read_ns, by the monotonic clock; 0: unknown, or so
+ * long ago that the wall clock must have been set. */
+static uint64_t find_kernel_ns(const wire_link *self, struct msghdr *message)
 {
-    for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at != NULL; at = CMSG_NXTHDR(message, at)) {
-        struct timespec when;
-        if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_TIMESTAMPNS)
-            continue;
-        memcpy(&when, CMSG_DATA(at), sizeof when);
-        return (uint64_t)when.tv_sec * TD_NS_PER_S + (uint64_t)when.tv_nsec;
-    }
-    return 0;
+    const struct cmsghdr *first = CMSG_FIRSTHDR(message);
+    struct timespec when;
+    if (first == NULL || first->cmsg_level != SOL_SOCKET || first->cmsg_type != SCM_TIMESTAMPNS)
+        return 0;
+    memcpy(&when, CMSG_DATA(first), sizeof when);
+    uint64_t kernel_ns = (uint64_t)when.tv_sec * TD_NS_PER_S + (uint64_t)when.tv_nsec;
+    uint64_t delay_ns = clock_wall_ns(loop_clock(self->loop)) - kernel_ns;
+    return delay_ns <= 60 * TD_NS_PER_S && delay_ns < self->read_ns ? self->read_ns - delay_ns : 0;
 }
 
 /* As recv(2); 0 at the end, -1 with os_error. */
@@ -114,7 +115,7 @@ static ssize_t receive(wire_link *self, void *bytes, size_t size)
     self->is_drained = got < 0 || (size_t)got < size;
     if (got > 0) {
         self->read_ns = loop_now_ns(self->loop);
-        self->kernel_ns = time_of(&message);
+        self->kernel_ns = find_kernel_ns(self, &message);
     }
     return got;
 }

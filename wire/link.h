@@ -50,10 +50,11 @@ typedef struct wire_link {
     size_t tls_bytes; /* of them that OpenSSL took in its present call */
     td_buf out;       /* what the socket has not taken yet begins at out_at */
     size_t out_at;
-    td_buf held;        /* received, and not used yet */
-    uint64_t read_ns;   /* time of the last read */
-    uint64_t kernel_ns; /* receive time of the last read by the kernel (1970); 0: unknown */
-    int os_error;       /* errno of what failed last */
+    td_buf held;      /* received, and not used yet */
+    uint64_t read_ns; /* time of the last read */
+    uint64_t
+        kernel_ns; /* when the kernel had received the end of it, by the same clock; 0: unknown */
+    int os_error;  /* errno of what failed last */
     uint8_t is_paused;
     uint8_t is_blocked;  /* the socket takes no more for now */
     uint8_t is_stuck;    /* OpenSSL reads nothing before that changes */

@@ -110,6 +110,12 @@ static inline int ws_reader_is_within(const ws_reader *reader)
     return reader->opcode != 0;
 }
 
+/* read_ns of the first byte of the message that comes next. */
+static inline uint64_t ws_reader_begin_ns(const ws_reader *reader)
+{
+    return reader->begin_ns;
+}
+
 /* Write a frame's head: opcode, final fragment, size of its payload. is compressed: RSV1. mask is
  * what the payload is masked with (ws_mask), NULL for a server's. Returns the bytes written. */
 typedef enum ws_head_flags { WS_FINAL = 1, WS_COMPRESSED = 2 } ws_head_flags;

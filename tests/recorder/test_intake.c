@@ -100,13 +100,17 @@ static void close_fixture(fixture *f)
 static void put(fixture *f, td_bytes frame)
 {
     f->mono_ns += TD_NS_PER_MS;
-    intake_frame(f->intake, &f->slot, &(intake_message){DIR_IN, OPCODE_TEXT, 0, frame, f->mono_ns});
+    intake_frame(f->intake, &f->slot,
+                 &(intake_message){
+                     .dir = DIR_IN, .opcode = OPCODE_TEXT, .bytes = frame, .mono_ns = f->mono_ns});
 }
 
 static uint64_t put_at(fixture *f, intake_slot *slot, frame_dir dir, uint64_t mono_ns)
 {
-    return intake_frame(f->intake, slot,
-                        &(intake_message){dir, OPCODE_TEXT, 0, td_bytes_str("{}"), mono_ns});
+    return intake_frame(
+        f->intake, slot,
+        &(intake_message){
+            .dir = dir, .opcode = OPCODE_TEXT, .bytes = td_bytes_str("{}"), .mono_ns = mono_ns});
 }
 
 static void put_big(fixture *f)

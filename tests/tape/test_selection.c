@@ -106,6 +106,24 @@ static void test_channels(void **state)
     }
 }
 
+/* They are in every chunk: reading them for what they do not describe would cost a selection. */
+static void test_arrivals_by_name(void **state)
+{
+    (void)state;
+    static const char *const ARRIVALS[] = {CHANNEL_TOPIC_ARRIVALS};
+    const channel_info info = {.feed = "f",
+                               .dir = CHANNEL_EVENT,
+                               .topic = CHANNEL_TOPIC_ARRIVALS,
+                               .exchange_topic = "",
+                               .symbol = ""};
+    const selection all = {.has_from = 0};
+    const selection trades = {.topics = {TRADE, 1}};
+    const selection named = {.topics = {ARRIVALS, 1}};
+    assert_int_equal(selection_match(&all, &info), SELECTION_NO);
+    assert_int_equal(selection_match(&trades, &info), SELECTION_NO);
+    assert_int_equal(selection_match(&named, &info), SELECTION_EVENTS);
+}
+
 static void test_windows(void **state)
 {
     (void)state;
@@ -283,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_globs),
         cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_arrivals_by_name),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_gaps_of_one_topic),
