@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { describe, test } from "node:test";
-import { importFrames, listening, temporary } from "./lib.mjs";
-import { CLOSE, closeFrame, frame, head, peakMiB, PING, PONG, rawConnect, TEXT } from "./raw.mjs";
+import { importFrames, listening, passed, temporary } from "./lib.mjs";
+import { CLOSE, closeFrame, deflated, frame, head, peakMiB, PING, PONG, rawConnect, TEXT } from "./raw.mjs";
 
 const FRAME = JSON.stringify({ topic: "publicTrade.AUSDT", type: "snapshot", ts: 1, data: [] });
 const PATH = "/v5/public/linear";
 const MASK = { mask: true };
 const REQUEST = [`GET ${PATH} HTTP/1.1`, "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", ""].join("\r\n");
-const MOST_MIB = 100;
+const MOST_MIB = 150;
 const FLOOD_BYTES = 48 << 20; // more than both ends' sockets and the server's queue take together
 
 const SERVERS = {
@@ -24,12 +24,14 @@ const SERVERS = {
 
 const request = (id) => JSON.stringify({ req_id: id, op: "ping" });
 
-async function upgraded(t, server) {
+async function upgraded(t, server, lines = "") {
   const raw = await rawConnect(t, server);
-  await raw.write(REQUEST);
+  await raw.write(REQUEST.replace("Upgrade: ", `${lines}Upgrade: `));
   assert.match(await raw.head(), /^HTTP\/1\.1 101 /);
   return raw;
 }
+
+const withDeflate = (t, server) => upgraded(t, server, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
 
 /** The server answers this client. */
 async function answers(raw, id) {
@@ -104,6 +106,17 @@ const ATTACKS = {
   },
   async "requests, and nothing is read"(t, server) {
     const raw = await flood(t, server, frame(TEXT, request("x".repeat(100)), MASK));
+    raw.reset();
+  },
+  async "a message that inflates over the limit"(t, server) {
+    const raw = await withDeflate(t, server);
+    await raw.write(deflated(TEXT, "x".repeat(64 << 20), MASK));
+    await closes(raw, 1009);
+  },
+  async "messages that inflate to the limit"(t, server) {
+    const raw = await withDeflate(t, server);
+    const bomb = deflated(TEXT, request("x".repeat(1 << 19)), MASK);
+    for (let i = 0; i < 2000 && (await raw.write(bomb)); i++);
     raw.reset();
   },
   async "a connection that says nothing"(t, server) {
@@ -188,15 +201,26 @@ describe("clients that misbehave", { concurrency: 4 }, () => {
         const server = await open(t, temporary(t), form === "plain" ? ["--plain"] : []);
         const good = await upgraded(t, server);
         const attacks = Object.entries({ ...ATTACKS, ...(form === "TLS" ? OF_TLS : {}) });
+        let latest = 0;
+        let isOver = false;
+        const talk = (async () => {
+          for (let i = 0; !isOver; i++) {
+            const from = performance.now();
+            await good.write(frame(TEXT, request(`while ${i} is asked`), MASK));
+            await answers(good, `while ${i} is asked`);
+            latest = Math.max(latest, performance.now() - from);
+            await passed(20);
+          }
+        })();
         await Promise.all(attacks.map(([what, attack]) => attack(t, server).catch((error) => {
           error.message = `${what}: ${error.message}`;
           throw error;
         })));
-        await good.write(frame(TEXT, request("still served"), MASK));
-        await answers(good, "still served");
+        isOver = true;
+        await talk;
         good.reset();
         const peak = peakMiB(server.program, MOST_MIB);
-        t.diagnostic(`${attacks.length} attacks, ${peak} MiB at most`);
+        t.diagnostic(`${attacks.length} attacks, ${peak} MiB at most, another client waited up to ${latest.toFixed(0)} ms`);
         assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
       });
 });

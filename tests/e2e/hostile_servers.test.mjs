@@ -10,15 +10,17 @@ import { describe, test } from "node:test";
 import { jsonLines, jsonList, passed, temporary } from "./lib.mjs";
 import { acknowledgement, certificate, trade } from "./hostile.mjs";
 import { Recorder } from "./live.mjs";
-import { accepted, closeFrame, frame, head, peakMiB, PING, rawServer, TEXT } from "./raw.mjs";
+import { accepted, closeFrame, deflated, frame, head, peakMiB, PING, rawServer, TEXT } from "./raw.mjs";
 
-const MOST_MIB = 100;
+const MOST_MIB = 200; // its ring is 64 MiB, and bombs below the limit are recorded
 const data = (id) => frame(TEXT, trade(id));
 const numberOf = (text) => Number(/"trade_id":"00000000-0000-4000-8000-(\d+)"/.exec(text)?.[1]);
 
 /** Answer the upgrade and the subscription, and send the trades 1 to 3 of a connection. */
 async function begin(raw, n, write = (bytes) => raw.write(bytes)) {
-  await write(Buffer.from(accepted(await raw.head())));
+  const request = await raw.head();
+  const more = /permessage-deflate/.test(request) ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "";
+  await write(Buffer.from(accepted(request).replace("Upgrade: ", `${more}Upgrade: `)));
   const { payload } = await raw.frameOf(TEXT);
   await write(Buffer.concat([frame(TEXT, acknowledgement(JSON.parse(payload))), ...[1, 2, 3].map((i) => data(100 * n + i))]));
 }
@@ -43,6 +45,14 @@ async function slowly(raw, bytes, ms) {
 const OPEN = {
   "length-2-63": { attack: (raw) => raw.write(head(TEXT, 2n ** 63n)), cause: "protocol" },
   "length-2-63-1": { attack: (raw) => raw.write(head(TEXT, 2n ** 63n - 1n)), cause: "too_large" },
+  "a-bomb": { attack: (raw) => raw.write(deflated(TEXT, "x".repeat(64 << 20))), cause: "too_large", more: "deflate: true" },
+  "bombs": {
+    attack: async (raw) => {
+      const bomb = deflated(TEXT, `{"x":"${"x".repeat(4 << 20)}"}`);
+      while (await raw.write(bomb)) await passed(1);
+    },
+    cause: "too_large", more: "deflate: true",
+  },
   "close-and-stay": { attack: (raw) => raw.write(closeFrame(1012)), cause: "closed_by_peer", code: 1012 },
   "data-after-close": { attack: (raw) => raw.write(Buffer.concat([closeFrame(4000), data(66), frame(PING, "late")])), cause: "closed_by_peer", code: 4000 },
   "end-in-a-frame": { attack: (raw) => raw.socket.end(data(66).subarray(0, 50)), cause: "closed_by_peer" },
@@ -61,8 +71,8 @@ const OPENING = {
   "wrong-key": { attack: async (raw) => raw.write(accepted((await raw.head()).replace(/Key: ./, "Key: +"))), says: /does not fit the key/ },
   "head-without-end": { attack: async (raw) => raw.write(`${accepted(await raw.head()).slice(0, -2)}X: ${"x".repeat(9000)}`), says: /head is too large/ },
   "header-lines": { attack: async (raw) => raw.write(`${accepted(await raw.head()).slice(0, -2)}${"a: b\r\n".repeat(100_000)}\r\n`), says: /head is too large/ },
-  "slow-head": { attack: async (raw) => slowly(raw, accepted(await raw.head()), 100), says: /did not answer in time \(upgrade/, more: "connect_timeout: 1s" },
-  "silent": { attack: () => {}, says: /did not answer in time \(upgrade/, more: "connect_timeout: 1s" },
+  "slow-head": { attack: async (raw) => slowly(raw, accepted(await raw.head()), 100), says: /did not answer in time \(upgrade/, more: "connect_timeout: 3s" },
+  "silent": { attack: () => {}, says: /did not answer in time \(upgrade/, more: "connect_timeout: 3s" },
   "reset-at-once": { attack: (raw) => raw.reset(), says: /cannot connect/ },
   "reset-after-request": { attack: async (raw) => (await raw.head(), raw.reset()), says: /cannot connect/ },
   "reset-in-the-answer": { attack: async (raw) => (await raw.write(accepted(await raw.head()).slice(0, 60)), raw.reset()), says: /cannot connect/ },
@@ -71,8 +81,8 @@ const OPENING = {
 // Over TLS, by a proxy in front of the server that lets so many bytes of the second connection through; -1: those that are
 // no TLS.
 const OPENING_TLS = {
-  "no-server-hello": { bytes: 0, says: /did not answer in time \(TLS/, more: "connect_timeout: 1s" },
-  "half-a-server-hello": { bytes: 100, says: /did not answer in time \(TLS/, more: "connect_timeout: 1s" },
+  "no-server-hello": { bytes: 0, says: /did not answer in time \(TLS/, more: "connect_timeout: 3s" },
+  "half-a-server-hello": { bytes: 100, says: /did not answer in time \(TLS/, more: "connect_timeout: 3s" },
   "no-tls": { bytes: -1, says: /does not speak TLS/ },
 };
 

@@ -6,13 +6,14 @@ import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
 import tls from "node:tls";
+import zlib from "node:zlib";
 import { BIN } from "./lib.mjs";
 
 export const TEXT = 1, CLOSE = 8, PING = 9, PONG = 10;
 
-/** A frame's head; mask: as a client's, with a mask of zeros, so that payloads stay as they are. */
-export function head(opcode, size, { fin = true, mask = false } = {}) {
-  const first = (fin ? 0x80 : 0) | opcode;
+/** A frame's head; mask: as a client's, with a mask of zeros, so that payloads stay as they are; rsv1: compressed. */
+export function head(opcode, size, { fin = true, mask = false, rsv1 = false } = {}) {
+  const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode;
   const masked = mask ? 0x80 : 0;
   const bytes = size < 126 ? Buffer.alloc(2) : Buffer.alloc(size < 65536 ? 4 : 10);
   bytes[0] = first;
@@ -23,6 +24,12 @@ export function head(opcode, size, { fin = true, mask = false } = {}) {
 }
 
 export const frame = (opcode, payload, options) => Buffer.concat([head(opcode, Buffer.byteLength(payload), options), Buffer.from(payload)]);
+
+/** A compressed message (RFC 7692, 7.2.1). */
+export function deflated(opcode, payload, options) {
+  const packed = zlib.deflateRawSync(payload, { level: 9, finishFlush: zlib.constants.Z_SYNC_FLUSH });
+  return frame(opcode, packed.subarray(0, -4), { ...options, rsv1: true });
+}
 
 export function closeFrame(code, reason = "", options) {
   const payload = Buffer.from("\0\0" + reason);
