@@ -101,6 +101,10 @@ static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read
         tunnel_read_reply(&self->proxy, &self->url, td_bytes_of(bytes, size), &used, text);
     if (state == TUNNEL_REFUSED)
         fail(self, WIRE_CAUSE_CONNECT, "%s", text);
+    else if (state == TUNNEL_CONNECTED && self->url.is_tls && used < size)
+        /* A server waits for TLS. Kept, these bytes would be read as if TLS had protected them. */
+        fail(self, WIRE_CAUSE_CONNECT, "the proxy %s:%u sent more than its answer",
+             self->proxy.host, self->proxy.port);
     else if (state == TUNNEL_CONNECTED)
         secure(self);
     return used;

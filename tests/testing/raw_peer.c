@@ -81,6 +81,13 @@ static void accept_key(const char *request, char out[64])
     EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
 }
 
+/* As a proxy that is the server, too. */
+static int answer_connect(raw_peer *peer)
+{
+    const char *tunnel = peer->script->tunnel;
+    return tunnel == NULL || (read_head(peer) && send_all(peer, tunnel, strlen(tunnel)));
+}
+
 static int answer_upgrade(raw_peer *peer)
 {
     if (peer->script->answer != NULL)
@@ -160,7 +167,8 @@ static void *serve_script(void *argument)
     peer->fd = accept(peer->listen_fd, NULL, NULL);
     if (peer->fd < 0)
         return NULL;
-    int is_there = begin_tls(peer) && read_head(peer) && answer_upgrade(peer);
+    int is_there =
+        answer_connect(peer) && begin_tls(peer) && read_head(peer) && answer_upgrade(peer);
     for (size_t i = 0; is_there && i <= script->repeats; i++)
         is_there =
             ask_for_handshakes(peer) && send_all(peer, script->after.data, script->after.size);

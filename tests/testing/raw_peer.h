@@ -15,6 +15,7 @@ typedef enum raw_end {
 } raw_end;
 
 typedef struct raw_script {
+    const char *tunnel;           /* to a CONNECT before that; NULL: none is read */
     const tls_identity *identity; /* NULL: plain */
     int tls_version;              /* the newest that is agreed to; 0: any */
     const char *answer;           /* to the upgrade; "": none; NULL: a correct 101 */

@@ -2,15 +2,18 @@
  * chunks, 6.3 a body that ends with the connection); causes and words are what wire/client.h
  * promises. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "tests/testing/files.h"
 #include "tests/testing/raw_peer.h"
 #include "tests/testing/wire_side.h"
 #include "wire/http.h"
@@ -259,12 +262,58 @@ static void given_up(void **state)
     assert_int_equal(side.done, 1);
 }
 
+/* Through a proxy that answers this, and then is the server: with TLS, in front of a reply "ok". */
+static void get_through_proxy(const char *tunnel, http_side *side)
+{
+    char folder[TEMP_FOLDER_BYTES];
+    char ca[128];
+    char proxy[64];
+    raw_script script = {.tunnel = tunnel, .answer = OK_HEAD "Content-Length: 2\r\n\r\nok"};
+    tls_identity *identity = NULL;
+    assert_int_equal(tls_identity_make(clock_wall_ns(clock_real()), &identity, NULL), TD_OK);
+    script.identity = identity;
+    temp_folder_make(TEMP_IN_MEMORY, folder);
+    (void)snprintf(ca, sizeof ca, "%s/ca", folder);
+    file_write_text(ca, tls_identity_pem(identity));
+    raw_peer *peer = raw_peer_start(&script);
+    (void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_peer_port(peer));
+    assert_int_equal(setenv("HTTPS_PROXY", proxy, 1), 0);
+    wire_loop *loop = open_loop();
+    /* Another spelling of ::1, which no proxy serves. */
+    wire_http_options options = {
+        .url = "https://[0:0:0:0:0:0:0:1]/", .ca_file = ca, .done = on_done, .user = side};
+    wire_http *http = NULL;
+    *side = (http_side){0};
+    assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
+    wire_run_until(loop, &side->done, 1, "reply");
+    wire_loop_close(loop);
+    assert_int_equal(unsetenv("HTTPS_PROXY"), 0);
+    raw_peer_stop(peer, NULL, 0);
+    temp_folder_remove(folder);
+    tls_identity_close(identity);
+}
+
+/* What a proxy sends behind its answer did not come through TLS: it is no reply. */
+static void a_proxy_cannot_reply_for_the_server(void **state)
+{
+    (void)state; /* none */
+    http_side side;
+    get_through_proxy("HTTP/1.1 200 OK\r\n\r\n", &side);
+    assert_string_equal(side.text, "");
+    assert_string_equal(side.body, "ok");
+    get_through_proxy("HTTP/1.1 200 OK\r\n\r\n" OK_HEAD "Content-Length: 4\r\n\r\nfake", &side);
+    assert_int_equal(side.cause, WIRE_CAUSE_CONNECT);
+    assert_non_null(strstr(side.text, "sent more than its answer"));
+    assert_string_equal(side.body, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies),        cmocka_unit_test(a_large_reply_comes_whole),
         cmocka_unit_test(nobody_listens), cmocka_unit_test(wrong_urls_are_refused_at_once),
-        cmocka_unit_test(given_up),
+        cmocka_unit_test(given_up),       cmocka_unit_test(a_proxy_cannot_reply_for_the_server),
     };
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL's own way to a socket has no flag against it */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
