@@ -215,7 +215,7 @@ static int judge_tls(wire_link *self, int rc)
     if (error == SSL_ERROR_SYSCALL && self->os_error != 0)
         end_by_errno(self);
     else if (error == SSL_ERROR_ZERO_RETURN || error == SSL_ERROR_SYSCALL)
-        end(self, LINK_ENDED, "");
+        end(self, LINK_ENDED, ""); /* with close_notify or without */
     else
         end(self, LINK_TLS_FAILED, text == NULL ? "" : text);
     return -1;
@@ -241,7 +241,6 @@ void link_secure(wire_link *self, SSL *ssl)
     self->records = td_alloc(LOOP_READ_BYTES);
     SSL_set_bio(ssl, bio, bio);
     SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
     self->ssl = ssl;
     self->state = LINK_SECURING;
     loop_fd_call_again(self->loop, &self->socket);
@@ -308,7 +307,7 @@ static void read_all(wire_link *self)
 {
     uint8_t *buffer = loop_read_buffer(self->loop);
     for (int i = 0; i < READS_A_TURN; i++) {
-        int is_empty = self->is_drained && self->records_left == 0;
+        int is_empty = self->is_drained && self->records_left == 0 && !self->is_stuck;
         if (self->state != LINK_OPEN || self->is_paused || is_empty)
             return;
         int size = read_some(self, buffer, LOOP_READ_BYTES);
