@@ -58,7 +58,7 @@ export async function restarts(t, dir, { rounds, random }) {
   assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
   const wrong_of = new Map(recorders.map((recorder) => [recorder.firstSession, recorder.wrong_ns]));
   const { made } = exchange.topics.get("trade.BTCUSD");
-  const session_of = new Map((await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).map((row) => [/8000-(\d{12})"/.exec(row.data)?.[1], row.session]));
+  const session_of = new Map((await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).map((row) => [/"trade_id":"[^"]*-(\d{12})"/.exec(row.data)?.[1], row.session]));
   const numbers = (await recordedNumbers(t, archive)).get("trade.BTCUSD");
   for (const [n, recv_ns] of numbers) {
     const off = recv_ns - made[n] - wrong_of.get(session_of.get(String(n).padStart(12, "0")));
