@@ -240,15 +240,19 @@ void event_put_bytes(td_bytes bytes, char out[EVENT_CONTROL_TEXT_BYTES], const c
 {
     static const char DIGITS[] = "0123456789abcdef";
     TD_ASSERT(bytes.size <= EVENT_CONTROL_BYTES_MAX);
-    int is_text = is_visible(bytes);
-    char *at = out;
-    for (size_t i = 0; i < bytes.size; i++) {
-        if (!is_text)
-            *at++ = DIGITS[bytes.data[i] >> 4];
-        *at++ = is_text ? (char)bytes.data[i] : DIGITS[bytes.data[i] & 15];
+    if (is_visible(bytes)) {
+        if (bytes.size > 0)
+            memcpy(out, bytes.data, bytes.size);
+        out[bytes.size] = '\0';
+        *text = out;
+        return;
     }
-    *at = '\0';
-    *(is_text ? text : hex) = out;
+    for (size_t i = 0; i < bytes.size; i++) {
+        out[2 * i] = DIGITS[bytes.data[i] >> 4];
+        out[2 * i + 1] = DIGITS[bytes.data[i] & 15];
+    }
+    out[2 * bytes.size] = '\0';
+    *hex = out;
 }
 
 td_result event_encode(const event *from, td_buf *out, td_err *err)

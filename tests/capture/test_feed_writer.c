@@ -451,7 +451,7 @@ static void chunks_end_with_arrivals(void **state)
     char *large = calloc(1, LIMIT_CHUNK_TARGET_BYTES);
     assert_non_null(large);
     memset(large, ' ', LIMIT_CHUNK_TARGET_BYTES - 1);
-    memcpy(large, TRADE, strlen(TRADE));
+    memcpy(large, TRADE, sizeof TRADE - 1);
     connect_slot(s, 0, 1);
     s->delay_us = 5;
     put(s, 0, DIR_IN, 0, TRADE);

@@ -269,6 +269,44 @@ static void test_whole_text_of_fragments(void **state)
     raw_peer_stop(peer, NULL, 0);
 }
 
+static int64_t wall_shift_ns;
+
+static uint64_t shifted_wall_ns(void *ctx)
+{
+    (void)ctx;
+    return clock_wall_ns(clock_real()) + (uint64_t)wall_shift_ns;
+}
+
+/* The kernel's receive time is unknown if the wall clock seems to have been set since. */
+static void test_kernel_times(void **state)
+{
+    (void)state;
+    static const int64_t SHIFTS_S[] = {0, -3600, 3600};
+    for (size_t i = 0; i < sizeof SHIFTS_S / sizeof *SHIFTS_S; i++) {
+        static const raw_script SCRIPT = {.after = BYTES("\x81\x02hi"), .end = RAW_END_CLOSE};
+        td_clock real = clock_real();
+        td_clock_ops ops = *real.ops;
+        ops.wall_ns = shifted_wall_ns;
+        wall_shift_ns = SHIFTS_S[i] * (int64_t)TD_NS_PER_S;
+        raw_peer *peer = raw_peer_start(&SCRIPT);
+        wire_loop *loop = NULL;
+        wire_side side;
+        assert_int_equal(
+            wire_loop_open((td_clock){.ops = &ops, .ctx = real.ctx}, NULL, &loop, NULL), TD_OK);
+        wire_side_connect(&side, loop, url_of(peer, "ws"), NULL);
+        wire_run_until(loop, &side.messages, 1, "the message");
+        assert_true(side.last_end_ns == side.last_recv_ns);
+        if (SHIFTS_S[i] == 0)
+            assert_in_range(side.last_kernel_ns, side.last_recv_ns - 60 * TD_NS_PER_S,
+                            side.last_recv_ns);
+        else
+            assert_int_equal(side.last_kernel_ns, 0);
+        wire_run_until(loop, &side.ended, 1, "the end");
+        wire_loop_close(loop);
+        raw_peer_stop(peer, NULL, 0);
+    }
+}
+
 /* A frame of exactly the limit is taken, one byte more is not; in one frame and in fragments. */
 static void test_limit(void **state)
 {
@@ -395,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_arguments_refused),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_whole_text_of_fragments),
+        cmocka_unit_test(test_kernel_times),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_announced_too_large),
         cmocka_unit_test(test_costly_to_inflate),
