@@ -485,18 +485,14 @@ void handshake_put_request(const handshake_ask *ask, td_buf *out)
         put(out, parts[i]);
 }
 
-/* "HTTP/1.1 101 Switching Protocols". */
-static int read_status_line(td_bytes line, handshake_reply *out)
+unsigned handshake_status(td_bytes line)
 {
-    td_bytes rest = line;
-    td_bytes version = cut(&rest, ' ');
-    td_bytes status = cut(&rest, ' ');
+    td_bytes version = cut(&line, ' ');
+    td_bytes status = cut(&line, ' ');
     if (version.size != 8 || memcmp(version.data, "HTTP/1.", 7) != 0 || status.size != 3 ||
         number_of(status) < 100)
         return 0;
-    out->status = (unsigned)number_of(status);
-    out->phrase = rest;
-    return td_bytes_is(version, "HTTP/1.1") || out->status != 101;
+    return (unsigned)number_of(status);
 }
 
 /* Only what was offered may be agreed on (RFC 6455, 9.1; RFC 7692, 7.1). What a client's messages
@@ -540,7 +536,9 @@ void handshake_read_reply(const handshake_ask *ask, td_bytes bytes, handshake_re
     int is_large = 0;
     const char *why = read_head(bytes, &from, &is_large);
     *out = (handshake_reply){.content_bytes = -1};
-    if (why == NULL && !read_status_line(from.first, out))
+    if (why == NULL)
+        out->status = handshake_status(from.first);
+    if (why == NULL && (out->status == 0 || (out->status == 101 && from.first.data[7] != '1')))
         why = "its first line is not of HTTP/1.1";
     if (why == NULL && has_field(&from, FIELD_RETRY_AFTER)) {
         int64_t wait_s = number_of(from.values[FIELD_RETRY_AFTER][0]);

@@ -61,11 +61,13 @@ typedef struct handshake_ask {
 /* Append the request. */
 void handshake_put_request(const handshake_ask *ask, td_buf *out);
 
+/* Of an answer's first line, "HTTP/1.1 101 Switching Protocols"; 0: it is not of HTTP/1. */
+unsigned handshake_status(td_bytes line);
+
 typedef struct handshake_reply {
     unsigned status;        /* of the answer; 0: it is no HTTP */
     const char *why;        /* of an answer 101 that is wrong, and of status 0; NULL: it is right */
     uint64_t retry_after_s; /* 0: absent, or a date */
-    td_bytes phrase;        /* after the status */
     td_bytes extensions;    /* as the server agreed to them; a view of the head */
     uint8_t is_deflated;    /* permessage-deflate is among them, */
     deflate_context context; /* and what the server's messages refer to */

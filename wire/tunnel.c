@@ -69,20 +69,6 @@ static void explain_refusal(const wire_proxy *proxy, const td_server_url *target
         (void)snprintf(to, size, "did not connect to %s (%s)", host, line);
 }
 
-/* Of "HTTP/1.1 200 …" (RFC 9112, 4); 0 if the line is none such. */
-static unsigned status_of(const char *line)
-{
-    unsigned status = 0;
-    if (strncmp(line, "HTTP/1.", 7) != 0 || line[7] < '0' || line[7] > '9' || line[8] != ' ')
-        return 0;
-    for (int i = 9; i < 12; i++) {
-        if (line[i] < '0' || line[i] > '9')
-            return 0;
-        status = status * 10 + (unsigned)(line[i] - '0');
-    }
-    return line[12] == ' ' || line[12] == '\0' ? status : 0;
-}
-
 tunnel_state tunnel_read_reply(const wire_proxy *proxy, const td_server_url *target,
                                td_bytes received, size_t *used, char text[TUNNEL_TEXT_BYTES])
 {
@@ -95,7 +81,7 @@ tunnel_state tunnel_read_reply(const wire_proxy *proxy, const td_server_url *tar
          i++)
         line[i] =
             (char)(received.data[i] >= 0x20 && received.data[i] < 0x7f ? received.data[i] : '?');
-    unsigned status = status_of(line);
+    unsigned status = handshake_status(td_bytes_str(line));
     if (*used > 0 && status >= 200 && status < 300)
         return TUNNEL_CONNECTED;
     if (*used == 0)

@@ -302,7 +302,6 @@ static void test_replies(void **state)
     handshake_read_reply(&ASK, td_bytes_str("HTTP/1.1 429 Slow down\r\nRetry-After: 30\r\n\r\n"),
                          &got);
     assert_int_equal(got.retry_after_s, 30);
-    assert_true(td_bytes_is(got.phrase, "Slow down"));
     handshake_read_reply(
         &ASK, td_bytes_str("HTTP/1.1 429 x\r\nRetry-After: Fri, 31 Dec 1999\r\n\r\n"), &got);
     assert_int_equal(got.retry_after_s, 0);
