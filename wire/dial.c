@@ -34,15 +34,14 @@ static void attempt(void *user);
 
 static void attempt_later(dial *self)
 {
-    TD_ASSERT(self->step == NULL);
+    wire_timer_cancel(self->step);
     self->step = wire_timer_at(self->loop, loop_now_ns(self->loop), attempt, self);
 }
 
-/* This address does not answer: the next one may. */
+/* This address refuses: the next one may accept. */
 static void try_next(dial *self, const char *why)
 {
     if (self->address_next < self->addresses.count) {
-        link_close(&self->link);
         attempt_later(self);
     } else if (self->proxy.is_used) {
         fail(self, WIRE_CAUSE_CONNECT, "the proxy %s:%u does not answer: %s", self->proxy.host,
@@ -75,6 +74,8 @@ static void secure(dial *self)
 static void on_connected(void *user)
 {
     dial *self = user;
+    wire_timer_cancel(self->step);
+    self->step = NULL;
     if (!self->proxy.is_used) {
         secure(self);
         return;
@@ -180,16 +181,21 @@ static void attempt(void *user)
     td_err err;
     td_err_clear(&err);
     self->step = NULL;
+    link_close(&self->link);               /* to the address before this one */
     if (open_trust(self, &err) != TD_OK) { /* no other try will mend it */
         fail(self, WIRE_CAUSE_TLS_UNTRUSTED, "%s", err.text);
         return;
     }
     self->stage = DIAL_CONNECTING;
+    uint64_t now_ns = loop_now_ns(self->loop);
+    uint64_t share_ns = (self->deadline_ns - now_ns) / (self->addresses.count - self->address_next);
     const char *address = self->addresses.addresses[self->address_next++];
     uint16_t port = self->proxy.is_used ? self->proxy.port : self->url.port;
     link_init(&self->link, self->loop, &LINK_OPS, self, DIAL_OUT_BYTES_MAX);
     if (link_connect(&self->link, address, port, &err) != TD_OK)
         try_next(self, err.text);
+    else if (self->address_next < self->addresses.count) /* it may be silent */
+        self->step = wire_timer_at(self->loop, now_ns + share_ns, attempt, self);
 }
 
 static void on_resolved(void *user, const resolve_answer *answer)
@@ -255,7 +261,8 @@ td_result dial_begin(dial *self, wire_loop *loop, const char *ca_file, uint64_t 
         timeout_ns = TIMEOUT_S * TD_NS_PER_S;
     if (timeout_ns > TIMEOUT_S_MAX * TD_NS_PER_S)
         return td_err_set(err, TD_E_INVALID, "connect timeout over %d s", TIMEOUT_S_MAX);
-    self->deadline = wire_timer_at(loop, loop_now_ns(loop) + timeout_ns, on_deadline, self);
+    self->deadline_ns = loop_now_ns(loop) + timeout_ns;
+    self->deadline = wire_timer_at(loop, self->deadline_ns, on_deadline, self);
     return resolve(self, err);
 }
 

@@ -44,7 +44,8 @@ typedef struct dial {
     const char *doing; /* of the user, while the deadline runs: "upgrade to WebSocket" */
     wire_link link;
     wire_timer *deadline;
-    wire_timer *step; /* the next attempt */
+    uint64_t deadline_ns;
+    wire_timer *step; /* the next attempt, also while a silent address has its share of the time */
     resolve_job *job;
     resolve_answer addresses;
     size_t address_next;
