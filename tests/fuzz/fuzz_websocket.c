@@ -100,6 +100,28 @@ static void check_answers(const handshake_request *request)
     td_buf_fini(&out);
 }
 
+/* A client and a server of ours come together, whatever the key. */
+static void check_opening(td_bytes nonce)
+{
+    handshake_ask ask = {.host = "localhost", .target = "/a?b", .with_deflate = 1};
+    handshake_request request;
+    handshake_reply reply;
+    td_buf asked;
+    td_buf answered;
+    memcpy(ask.nonce, nonce.data, nonce.size < sizeof ask.nonce ? nonce.size : sizeof ask.nonce);
+    td_buf_init(&asked, HANDSHAKE_BYTES_MAX);
+    td_buf_init(&answered, HANDSHAKE_BYTES_MAX);
+    handshake_put_request(&ask, &asked);
+    handshake_read_request(td_buf_view(&asked), &request);
+    TD_ASSERT(request.status == 101);
+    handshake_accept(&request, &answered);
+    handshake_read_reply(&ask, td_buf_view(&answered), &reply);
+    TD_ASSERT(reply.why == NULL);
+    TD_ASSERT(reply.is_deflated);
+    td_buf_fini(&asked);
+    td_buf_fini(&answered);
+}
+
 static void read_heads(td_bytes stream)
 {
     static const handshake_ask ASK = {"localhost", "/", "the sample nonce", 1};
@@ -203,6 +225,17 @@ static void put_messages(td_bytes rest, unsigned how, td_buf *out, summary *sum)
     deflate_sender_close(sender);
 }
 
+/* With as much of the reason as fits. */
+static void put_close(td_bytes reason, unsigned how, td_buf *out, summary *sum)
+{
+    uint8_t payload[WS_CONTROL_BYTES_MAX];
+    size_t size = ws_put_close(payload, 1000, reason);
+    const ws_event event = {
+        .opcode = WS_CLOSE, .code = 1000, .bytes = td_bytes_of(payload + 2, size - 2)};
+    put_frame(out, how, WS_CLOSE, WS_FINAL, td_bytes_of(payload, size));
+    note(sum, &event);
+}
+
 static void check_round_trip(td_bytes rest, unsigned how)
 {
     summary written = {0};
@@ -211,6 +244,7 @@ static void check_round_trip(td_bytes rest, unsigned how)
     td_buf stream;
     td_buf_init(&stream, SIZE_MAX);
     put_messages(rest, how, &stream, &written);
+    put_close(rest, how, &stream, &written);
     const cuts CUTS[] = {{SIZE_MAX, NULL}, {1 + (how >> 2 & 3) * 100, &random}};
     for (size_t i = 0; i < 2; i++) {
         summary back = read_frames(td_buf_view(&stream), how, CUTS[i]);
@@ -229,6 +263,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((data[0] & ROUND_TRIP) != 0) {
         check_round_trip(rest, data[0]);
     } else {
+        check_opening(rest);
         read_heads(rest);
         read_stream(rest, data[0]);
     }
