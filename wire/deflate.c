@@ -15,7 +15,8 @@ enum {
     OUTPUT_FIRST_BYTES = 64 << 10,
     OUTPUT_KEPT_BYTES = 1 << 20, /* a buffer that grew beyond this is given back */
     WINDOW_BYTES = 1 << DEFLATE_BITS_MAX,
-    LEVEL = 1, /* feeds are sent once and read once: speed counts */
+    STREAMS_MAX = 1000, /* of one message: each takes 1 us, and 2 bytes suffice for one */
+    LEVEL = 1,          /* feeds are sent once and read once: speed counts */
     MEMORY_LEVEL = 8,
     AT_BLOCK = 128, /* of data_type: the stream is where a block may begin (zlib.h, inflate) */
 };
@@ -23,6 +24,7 @@ enum {
 struct deflate_receiver {
     z_stream z;
     deflate_context context;
+    unsigned stream_count; /* that the present message has ended */
     td_buf output;
 };
 
@@ -101,7 +103,7 @@ static deflate_result inflate_bytes(deflate_receiver *self, td_bytes bytes, size
         output->size += offered - z->avail_out;
         if (output->size > bytes_max)
             return DEFLATE_TOO_LARGE;
-        if (rc == Z_STREAM_END)
+        if (rc == Z_STREAM_END && ++self->stream_count <= STREAMS_MAX)
             begin_next_stream(self);
         else if (rc != Z_OK && rc != Z_BUF_ERROR)
             return DEFLATE_BROKEN;
@@ -117,6 +119,7 @@ deflate_result deflate_receive(deflate_receiver *self, td_bytes payload, size_t 
         td_buf_init(&self->output, SIZE_MAX);
     }
     td_buf_clear(&self->output);
+    self->stream_count = 0;
     if (self->context == DEFLATE_NO_TAKEOVER) {
         int reset = inflateReset(&self->z);
         TD_ASSERT(reset == Z_OK);

@@ -12,7 +12,7 @@
 
 typedef enum deflate_result {
     DEFLATE_OK,
-    DEFLATE_BROKEN,    /* no deflate stream, or one that does not end where the message ends */
+    DEFLATE_BROKEN,    /* no deflate stream, one that ends elsewhere, or too many of them */
     DEFLATE_TOO_LARGE, /* more than the bound would come out */
 } deflate_result;
 

@@ -50,8 +50,8 @@ typedef struct wire_server_options {
     void *user;
 } wire_server_options;
 
-/* Listen. TD_E_INVALID (address, certificate), TD_E_NETWORK (port taken, no such address), TD_E_IO,
- * TD_E_IO. options is borrowed for the call, ops for the server's life. */
+/* Listen. TD_E_INVALID (address, certificate), TD_E_NETWORK (port taken, no such address), TD_E_IO.
+ * options is borrowed for the call, ops for the server's life. */
 TD_MUST_USE td_result wire_server_open(wire_loop *loop, const wire_server_options *options,
                                        wire_server **out, td_err *err);
 /* Ends all its connections, with their closed callbacks. Not from inside a callback. NULL is fine.

@@ -382,6 +382,24 @@ static void test_deflate_round_trip(void **state)
     }
 }
 
+/* One message that ends many streams would keep a thread busy for seconds. */
+static void test_many_streams(void **state)
+{
+    (void)state;
+    uint8_t bytes[2 * 1001 + 1];
+    td_bytes out;
+    deflate_receiver *receiver = deflate_receiver_open(DEFLATE_NO_TAKEOVER);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = i % 2 == 0 ? 3 : 0; /* RFC 1951: an empty block, the last one of its stream */
+    bytes[sizeof bytes - 1] = 0;
+    const td_bytes most = td_bytes_of(bytes + 2, sizeof bytes - 2);
+    assert_int_equal(deflate_receive(receiver, most, 1, &out), DEFLATE_OK);
+    assert_int_equal(deflate_receive(receiver, td_bytes_of(bytes, sizeof bytes), 1, &out),
+                     DEFLATE_BROKEN);
+    assert_int_equal(deflate_receive(receiver, most, 1, &out), DEFLATE_OK);
+    deflate_receiver_close(receiver);
+}
+
 /* ---- writing ---- */
 
 static void test_put_close(void **state)
@@ -409,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_deflate),
         cmocka_unit_test(test_deflate_round_trip),
+        cmocka_unit_test(test_many_streams),
         cmocka_unit_test(test_put_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
