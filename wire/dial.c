@@ -47,8 +47,7 @@ static void try_next(dial *self, const char *why)
         fail(self, WIRE_CAUSE_CONNECT, "the proxy %s:%u does not answer: %s", self->proxy.host,
              self->proxy.port, why);
     } else {
-        fail(self, WIRE_CAUSE_CONNECT, "no answer at %s: refused or unreachable",
-             self->url.authority);
+        fail(self, WIRE_CAUSE_CONNECT, "no answer at %s: %s", self->url.authority, why);
     }
 }
 

@@ -182,6 +182,7 @@ static void test_nobody_listens(void **state)
     wire_side side;
     wire_side_connect(&side, loop, url, NULL);
     wire_side_expect_end(&side, WIRE_CAUSE_CONNECT, "no answer at 127.0.0.1:");
+    assert_non_null(strstr(side.text, ": Connection refused"));
     wire_loop_close(loop);
 }
 
