@@ -331,7 +331,7 @@ static size_t read_frames(wire_conn *self, uint8_t *bytes, size_t size, uint64_t
     }
     if (is_inflating && self->state == CONN_OPEN)
         charge_inflating(self, begun_ns);
-    size_t left = ws_take_back(&self->reader);
+    size_t left = ws_forget_rest(&self->reader);
     if (ws_reader_begin_ns(&self->reader) == read_ns)
         self->begun_kernel_ns = self->dial.link.kernel_ns;
     send_pong(self);

@@ -87,7 +87,7 @@ static void fail(wire_http *self, const char *what)
 
 /* ---- the body ---- */
 
-/* Take bytes of the body; 0: it becomes too large. */
+/* Append to the body; 0: it becomes too large. */
 static int add_body(wire_http *self, const uint8_t *bytes, size_t size)
 {
     if (size <= self->body.size_max - self->body.size) {

@@ -279,7 +279,7 @@ static size_t read_frames(wire_peer_conn *peer, uint8_t *bytes, size_t size, uin
         else if (rc == WS_FAILURE)
             on_close_frame(peer, event.code);
     }
-    (void)ws_take_back(&peer->reader); /* after its end nothing counts */
+    (void)ws_forget_rest(&peer->reader); /* after its end nothing counts */
     return size;
 }
 

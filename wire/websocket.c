@@ -35,7 +35,7 @@ void ws_give(ws_reader *r, uint8_t *bytes, size_t size, uint64_t read_ns)
     r->read_ns = read_ns;
 }
 
-size_t ws_take_back(ws_reader *r)
+size_t ws_forget_rest(ws_reader *r)
 {
     size_t left = r->left;
     r->left = 0;
@@ -207,7 +207,7 @@ static ws_result read_head(ws_reader *r, ws_event *out)
 /* ---- payloads ---- */
 
 /* The next bytes of the payload, unmasked where they lie. */
-static td_bytes take_payload(ws_reader *r)
+static td_bytes next_payload(ws_reader *r)
 {
     size_t size = r->payload_left < r->left ? (size_t)r->payload_left : r->left;
     td_bytes piece = td_bytes_of(r->at, size);
@@ -249,7 +249,7 @@ static ws_result end_close(ws_reader *r, td_bytes payload, ws_event *out)
 
 static ws_result read_control(ws_reader *r, ws_event *out)
 {
-    td_bytes piece = take_payload(r);
+    td_bytes piece = next_payload(r);
     if (r->control_size > 0 || r->payload_left > 0) {
         memcpy(r->control + r->control_size, piece.data, piece.size);
         r->control_size += piece.size;
@@ -290,7 +290,7 @@ static ws_result end_message(ws_reader *r, td_bytes bytes, ws_event *out)
 
 static ws_result read_data(ws_reader *r, ws_event *out)
 {
-    td_bytes piece = take_payload(r);
+    td_bytes piece = next_payload(r);
     int is_frame_over = r->payload_left == 0;
     int is_whole = is_frame_over && is_final(r);
     if (r->opcode == WS_TEXT && !r->is_compressed && !utf8_check_add(&r->text, piece))

@@ -98,8 +98,8 @@ void ws_reader_fini(ws_reader *reader);
  * until ws_read returned WS_MORE; payloads of clients are unmasked there. Only after WS_MORE. */
 void ws_give(ws_reader *reader, uint8_t *bytes, size_t size, uint64_t read_ns);
 
-/* Take back the bytes at the end of those given that are not used; returns how many they are. */
-size_t ws_take_back(ws_reader *reader);
+/* Forget the bytes at the end of those given that are not used yet; returns how many they are. */
+size_t ws_forget_rest(ws_reader *reader);
 
 /* The next event. A message that lies whole in the given bytes is handed out where it lies. */
 ws_result ws_read(ws_reader *reader, ws_event *out);
