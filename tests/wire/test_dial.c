@@ -18,21 +18,13 @@ static void on_ready(void *user)
     *(unsigned *)user = 1;
 }
 
-static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read_ns)
-{
-    (void)user;
-    (void)bytes;
-    (void)read_ns;
-    return size;
-}
-
 static void on_ended(void *user, wire_cause cause, const char *text)
 {
     (void)user;
     fail_msg("%s: %s", wire_cause_name(cause), text);
 }
 
-static const dial_ops OPS = {.ready = on_ready, .received = on_received, .ended = on_ended};
+static const dial_ops OPS = {.ready = on_ready, .ended = on_ended};
 
 /* port 0: the kernel chooses. */
 static int listen_at(const char *address, int backlog, struct sockaddr_in *place)
