@@ -234,11 +234,18 @@ typedef struct deflate_parameters {
     uint8_t server_alone, client_alone; /* no context takeover */
 } deflate_parameters;
 
-/* A window's bits: 8 to 15, without leading zeros; 0: they are wrong. A value may be quoted. */
-static int read_bits(td_bytes value)
+/* A value, which may be quoted. */
+static td_bytes unquote(td_bytes value)
 {
     if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
-        value = td_bytes_of(value.data + 1, value.size - 2);
+        return td_bytes_of(value.data + 1, value.size - 2);
+    return value;
+}
+
+/* A window's bits: 8 to 15, without leading zeros; 0: they are wrong. */
+static int read_bits(td_bytes value)
+{
+    value = unquote(value);
     int64_t bits = value.size > 0 && value.data[0] != '0' ? number_of(value) : 0;
     return bits >= 8 && bits <= DEFLATE_BITS_MAX ? (int)bits : 0;
 }
@@ -352,6 +359,31 @@ static int is_token_list(const head *from, field_kind kind)
     return 1;
 }
 
+/* "a; b; c=1; d="2"" (9.1): names, and perhaps their values. */
+static int is_extension(td_bytes text)
+{
+    while (text.size > 0) {
+        td_bytes part = trim(cut(&text, ';'));
+        td_bytes value = part;
+        td_bytes name = cut(&value, '=');
+        int has_value = name.size < part.size;
+        if (!is_token(trim(name)) || (has_value && !is_token(unquote(trim(value)))))
+            return 0;
+    }
+    return 1;
+}
+
+static int has_extension_lists(const head *from)
+{
+    for (size_t i = 0; i < from->counts[FIELD_EXTENSIONS]; i++) {
+        td_bytes list = from->values[FIELD_EXTENSIONS][i];
+        while (list.size > 0)
+            if (!is_extension(cut(&list, ',')))
+                return 0;
+    }
+    return 1;
+}
+
 /* What an upgrade needs besides (4.2.1). */
 static void read_upgrade(const head *from, handshake_request *out)
 {
@@ -366,6 +398,8 @@ static void read_upgrade(const head *from, handshake_request *out)
         refuse(out, 400, "the header Sec-WebSocket-Key is not base64 of 16 bytes");
     else if (!is_token_list(from, FIELD_PROTOCOL))
         refuse(out, 400, "the header Sec-WebSocket-Protocol is not a list of names");
+    else if (!has_extension_lists(from))
+        refuse(out, 400, "the header Sec-WebSocket-Extensions is not a list of extensions");
     else
         out->key = from->values[FIELD_KEY][0];
     choose_offer(from, out);

@@ -178,6 +178,8 @@ const REQUESTS = [
   ["a first line without an end", `GET /${"x".repeat(9000)}`, 431],
   ["TLS, or anything else that is no text", "\x16\x03\x01\x02\x00\r\n\r\n", 400],
   ["an empty first line", lines("", ...request().trimEnd().split("\r\n")), 400],
+  ["extensions without names", offer("permessage-deflate; ;"), 400],
+  ["an extension whose parameter lacks its value", offer("x; y="), 400],
   ["an unknown extension", offer("x-webkit-deflate-frame"), 101, { "sec-websocket-extensions": undefined }],
   ["compression", offer(DEFLATE), 101, { "sec-websocket-extensions": AGREED }],
   ["compression with a window", offer(`${DEFLATE}; server_max_window_bits=10`), 101, { "sec-websocket-extensions": /; server_max_window_bits=10$/ }],

@@ -153,7 +153,6 @@ static void test_offers(void **state)
         {"permessage-deflate; server_max_window_bits=10; server_max_window_bits=10", 0, 0},
         {"permessage-deflate; server_no_context_takeover=1", 0, 0},
         {"permessage-deflate; unknown", 0, 0},
-        {"permessage-deflate; ;", 0, 0},
         {"permessage-bzip2", 0, 0},
         {"", 0, 0},
     };
@@ -167,6 +166,28 @@ static void test_offers(void **state)
         assert_int_equal(got.status, 101);
         if (got.deflate_bits != ROWS[i].bits || got.is_window_asked != ROWS[i].is_asked)
             fail_msg("%s: %d", ROWS[i].offer, got.deflate_bits);
+    }
+}
+
+/* RFC 6455, 9.1: what is not of its grammar fails the connection. */
+static void test_offers_out_of_grammar(void **state)
+{
+    (void)state;
+    static const char *const OFFERS[] = {
+        "permessage-deflate; ;", "; a",  "a b", "a=1;=2", "a; b=", "a; b=\"1",
+        "a; b=\"1 2\"",          "a, /",
+    };
+    for (size_t i = 0; i < sizeof OFFERS / sizeof *OFFERS; i++) {
+        char head[512];
+        handshake_request got;
+        snprintf(head, sizeof head,
+                 GET HOST UPGRADE VERSION WITHKEY "Sec-WebSocket-Extensions: %s\r\n" END,
+                 OFFERS[i]);
+        handshake_read_request(td_bytes_str(head), &got);
+        if (got.status != 400)
+            fail_msg("%s: %u", OFFERS[i], got.status);
+        assert_string_equal(got.why,
+                            "the header Sec-WebSocket-Extensions is not a list of extensions");
     }
 }
 
@@ -311,8 +332,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),       cmocka_unit_test(test_large_heads),
-        cmocka_unit_test(test_offers),         cmocka_unit_test(test_server_answers),
-        cmocka_unit_test(test_client_request), cmocka_unit_test(test_replies),
+        cmocka_unit_test(test_offers),         cmocka_unit_test(test_offers_out_of_grammar),
+        cmocka_unit_test(test_server_answers), cmocka_unit_test(test_client_request),
+        cmocka_unit_test(test_replies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
