@@ -300,12 +300,12 @@ static void set_tick(connection *self)
 /* ---- sending ---- */
 
 /* A request that cannot be sent is only logged: without its answer the connection never counts as
- * live. */
+ * live. One that is closing says so itself when it ends. */
 static void send_built(connection *self, td_result rc, td_err *err)
 {
     if (rc == TD_OK)
         rc = wire_send(self->wire, td_buf_view(&self->out), err);
-    if (rc != TD_OK)
+    if (rc != TD_OK && rc != TD_E_NETWORK)
         td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
                     self->shown_name, err->text);
 }
