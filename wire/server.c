@@ -84,11 +84,20 @@ struct wire_peer_conn {
 
 /* ---- a peer: its end ---- */
 
+/* Its user has no connection any more. */
+static void notify_closed(wire_peer_conn *peer)
+{
+    const wire_server_ops *ops = peer->server->ops;
+    void *user = peer->user;
+    peer->user = NULL;
+    if (user != NULL && ops->closed != NULL)
+        ops->closed(user);
+}
+
 /* Take it off the server; its memory lives until the end of the turn. */
 static void end_peer(wire_peer_conn *peer)
 {
     wire_server *server = peer->server;
-    void *user = peer->user;
     *(peer->prev == NULL ? &server->peers : &peer->prev->next) = peer->next;
     if (peer->next != NULL)
         peer->next->prev = peer->prev;
@@ -96,8 +105,7 @@ static void end_peer(wire_peer_conn *peer)
     link_close(&peer->link);
     ws_reader_fini(&peer->reader);
     loop_free_later(server->loop, peer);
-    if (user != NULL && server->ops->closed != NULL)
-        server->ops->closed(user);
+    notify_closed(peer);
 }
 
 static void on_late(void *user);
@@ -129,6 +137,7 @@ static void finish_peer(wire_peer_conn *peer)
     link_finish(&peer->link);
     set_timer(peer, link_waiting_bytes(&peer->link) > 0 ? CLOSE_PATIENCE_NS
                                                         : CLOSE_GRACE_S * TD_NS_PER_S);
+    notify_closed(peer);
 }
 
 /* ---- a peer: frames to it ---- */

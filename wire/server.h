@@ -37,7 +37,8 @@ typedef struct wire_server_ops {
     void (*message)(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
     /* The queue is empty: everything was handed to the socket. May be NULL. */
     void (*drained)(void *user, wire_peer_conn *conn);
-    /* The last call for a connection that opened accepted: conn is gone. */
+    /* The last call for a connection that opened accepted, when the peer's close frame has come or
+     * the connection has ended: conn is gone. */
     void (*closed)(void *user);
 } wire_server_ops;
 

@@ -387,7 +387,7 @@ static void test_slow_reader(void **state)
 static void test_client_leaves(void **state)
 {
     setup *s = *state;
-    open_serve(s, "100", TD_NS_PER_MS);
+    open_serve(s, "4", TD_NS_PER_MS); /* 7 s */
     gathered g;
     gather_begin(s, &g, "/realtime");
     gather_send(&g, ALL_TOPICS);
