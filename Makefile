@@ -44,7 +44,7 @@ SRC_truth := tests/truth/compare.c
 SRC_venue := $(sort $(wildcard tests/venue/*.c))
 # Both ends of the wire as programs that echo, for tests/conformance/play.mjs.
 SRC_conformance := $(sort $(wildcard tests/conformance/*.c))
-# Programs of other libraries, which link nothing of ours.
+# Programs of other libraries, which link none of the tree.
 SRC_interop := $(sort $(wildcard tests/interop/*.c))
 # The benchmarks link our libraries; limits/ link only what they measure.
 SRC_bench := $(sort $(wildcard benchmarks/*.c))

@@ -39,7 +39,7 @@ typedef enum event_kind {
                          connection ends all of its grants */
     EVENT_AUTH,       /* slot, conn, state ("sent", "accepted", "refused", "unanswered"), detail */
     EVENT_DISCONNECT, /* slot, conn, in, out, code and reason (or reason_hex) of the peer's close
-                         frame, sent_code of ours, by (who closed first), cause */
+                         frame, sent_code of our frame, by (who closed first), cause */
     EVENT_GAP,        /* gap, which has the slot (feed left out: it is the channel's) */
     EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
                          "held", "new_session": the wall clock stepped (recorder/session_clock.h);

@@ -395,7 +395,7 @@ static void on_refused(wire_conn *self, const handshake_reply *reply)
     finish_later(self);
 }
 
-/* The answer's head; frames may come behind it. */
+/* The answer's head; frames may follow it. */
 static size_t read_answer(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     handshake_reply reply;

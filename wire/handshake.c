@@ -75,7 +75,7 @@ static int has_word(td_bytes list, const char *word)
     return 0;
 }
 
-/* A decimal number of at most nine digits; -1: it is none. */
+/* A decimal number of at most nine digits; -1: other text. */
 static int64_t number_of(td_bytes text)
 {
     int64_t number = 0;

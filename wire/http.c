@@ -110,7 +110,7 @@ static size_t add_sized(wire_http *self, const uint8_t *bytes, size_t size)
     return used;
 }
 
-/* The line of a chunk's size, hexadecimal, without its extensions. 0: it is none. */
+/* The line of a chunk's size, hexadecimal, without its extensions. 0: malformed. */
 static int read_chunk_size(td_bytes line, uint64_t *out)
 {
     size_t digits = 0;

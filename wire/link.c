@@ -69,7 +69,7 @@ static void end_by_errno(wire_link *self)
 
 static void wait_for_events(wire_link *self)
 {
-    /* A paused one is told of a hang-up once, not each turn. */
+    /* A paused one gets the event of a hang-up once, not each turn. */
     uint32_t events = self->is_paused ? EPOLLET : self->is_stuck ? 0 : EPOLLIN;
     if (self->is_blocked || self->state == LINK_CONNECTING)
         events |= EPOLLOUT;
@@ -292,7 +292,7 @@ static void deliver(wire_link *self, uint8_t *bytes, size_t size, uint64_t read_
     }
 }
 
-/* What is held comes first, with what was read behind it. */
+/* What is held comes first, then what was read. */
 static void deliver_all(wire_link *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     if (TD_LIKELY(self->held.size == 0)) {

@@ -100,7 +100,7 @@ static void check_answers(const handshake_request *request)
     td_buf_fini(&out);
 }
 
-/* A client and a server of ours come together, whatever the key. */
+/* Our client and our server agree, whatever the key. */
 static void check_opening(td_bytes nonce)
 {
     handshake_ask ask = {.host = "localhost", .target = "/a?b", .with_deflate = 1};

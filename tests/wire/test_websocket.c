@@ -95,6 +95,20 @@ static void expect_stream(const char *name, ws_peer peer, td_bytes stream, const
     }
 }
 
+/* A stream of bytes, and what must come of it. */
+typedef struct stream_row {
+    const char *name, *bytes;
+    size_t size;
+    const char *expected;
+} stream_row;
+
+static void expect_streams(ws_peer peer, const stream_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        expect_stream(rows[i].name, peer, td_bytes_of(rows[i].bytes, rows[i].size),
+                      rows[i].expected);
+}
+
 /* ---- what a server sends ---- */
 
 #define ROW(name, bytes, expected)                                                                 \
@@ -105,11 +119,7 @@ static void expect_stream(const char *name, ws_peer peer, td_bytes stream, const
 static void test_server_frames(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name, *bytes;
-        size_t size;
-        const char *expected;
-    } ROWS[] = {
+    static const stream_row ROWS[] = {
         ROW("5.7: text", "\x81\x05Hello", "text(Hello) "),
         ROW("5.7: fragments", "\x01\x03Hel\x80\x02lo", "text+(Hello) "),
         ROW("5.7: ping and pong", "\x89\x05Hello\x8a\x05Hello", "ping(Hello) pong(Hello) "),
@@ -197,9 +207,7 @@ static void test_server_frames(void **state)
             "FAIL 1007: it sent text that is not UTF-8"),
         ROW("binary may be anything", "\x82\x01\xff", "binary(\xff) "),
     };
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
-        expect_stream(ROWS[i].name, WS_FROM_SERVER, td_bytes_of(ROWS[i].bytes, ROWS[i].size),
-                      ROWS[i].expected);
+    expect_streams(WS_FROM_SERVER, ROWS, sizeof ROWS / sizeof *ROWS);
 }
 
 /* 7.4.1, 7.4.2 and IANA's registry of 2026. */
@@ -224,11 +232,7 @@ static void test_close_codes(void **state)
 static void test_client_frames(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name, *bytes;
-        size_t size;
-        const char *expected;
-    } ROWS[] = {
+    static const stream_row ROWS[] = {
         ROW("5.7: masked text", "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", "text(Hello) "),
         ROW("without a mask", "\x81\x05Hello",
             "FAIL 1002: it sent a frame without a mask, which clients must not"),
@@ -239,9 +243,7 @@ static void test_client_frames(void **state)
             "text() "),
         ROW("masks differ", "\x01\x81\0\0\0\0a\x80\x81\xff\xff\xff\xff\x9d", "text+(ab) "),
     };
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
-        expect_stream(ROWS[i].name, WS_FROM_CLIENT, td_bytes_of(ROWS[i].bytes, ROWS[i].size),
-                      ROWS[i].expected);
+    expect_streams(WS_FROM_CLIENT, ROWS, sizeof ROWS / sizeof *ROWS);
 }
 
 /* ---- both directions ---- */
@@ -308,11 +310,7 @@ static void test_times(void **state)
 static void test_deflate(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name, *bytes;
-        size_t size;
-        const char *expected;
-    } ROWS[] = {
+    static const stream_row ROWS[] = {
         ROW("7.2.3.1", "\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", "text*(Hello) "),
         ROW("7.2.3.1: fragments", "\x41\x03\xf2\x48\xcd\x80\x04\xc9\xc9\x07\x00", "text+*(Hello) "),
         ROW("7.2.3.2: the window is shared",
