@@ -39,10 +39,15 @@ async function checkReaders(t, archive, { rows, damaged, starts, lost }) {
 
 test("a flipped byte in one chunk of a crashed segment hides no other chunk, before and after recover", async (t) => {
   const dir = temporary(t);
-  const tape = path.join(dir, "tape");
+  const segments = () => filesBelow(tape).filter((f) => f.startsWith("capture"));
+  let tape = path.join(dir, "tape");
   const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "3", "--rate", "500", "--seed", "11"]);
   const args = [...feedArgs(sim, "inverse"), "--commit-interval", "100ms"];
-  const recorder = await recordAndKill(t, tape, args, { random: randomNumbers(3), lines: 12 });
+  let recorder = await recordAndKill(t, tape, args, { random: randomNumbers(3), lines: 12 });
+  if (segments().length > 1) { // an hour has ended: only the last segment is left by the crash
+    tape = path.join(dir, "tape-of-one-hour");
+    recorder = await recordAndKill(t, tape, args, { random: randomNumbers(3), lines: 12 });
+  }
   assert.ok(recorder.durableLines >= 12);
   await sim.program.kill("SIGTERM");
   const rows = await framesOf(t, tape);
