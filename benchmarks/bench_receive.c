@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/limits.h"
-#include "recorder/intake.h"
+#include "pipeline/intake.h"
 #include "wire/client.h"
 
 typedef struct receiver {
@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 {
     static const wire_client_ops OPS = {
         .opened = on_opened, .message = on_message, .ended = on_ended};
-    static const recorder_config CONFIG;
+    static const pipeline_config CONFIG;
     td_err err;
     wire_loop *loop;
     wire_conn *conn;

@@ -11,7 +11,6 @@
 #include "base/time_text.h"
 #include "base/url.h"
 #include "format/segment_name.h"
-#include "recorder/free_space.h"
 #include "schema/dialect.h"
 
 /* Between two requests of one URL. */
@@ -26,11 +25,7 @@ enum { CONFIG_FILE_BYTES_MAX = 1 << 20 };
 void config_init(recorder_config *config)
 {
     memset(config, 0, sizeof *config);
-    config->commit_interval_ns = TD_NS_PER_S;
-    config->overload = OVERLOAD_PAUSE;
-    config->overload_max_ns = 5 * TD_NS_PER_S;
-    config->ring_bytes = LIMIT_RING_BYTES;
-    config->min_free_bytes = FREE_SPACE_DEFAULT;
+    pipeline_config_init(&config->pipeline);
 }
 
 void config_feed_init(feed_config *feed)
@@ -346,6 +341,9 @@ td_result config_finish(recorder_config *config, td_err *err)
                             config->feeds[i].name);
             return config_err_add(config, i, "feed", rc, err);
         }
+        config->pipeline.feeds[i] =
+            (pipeline_feed){.name = config->feeds[i].name, .family = config->feeds[i].family};
     }
+    config->pipeline.feed_count = config->feed_count;
     return TD_OK;
 }

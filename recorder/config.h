@@ -15,13 +15,8 @@
 #include "base/limits.h"
 #include "cli/options.h"
 #include "cli/settings_file.h"
+#include "pipeline/pipeline_config.h"
 #include "schema/family.h"
-
-/* Reaction when the encoder or the disk cannot keep up. */
-typedef enum overload_mode {
-    OVERLOAD_PAUSE, /* hold the peer back for up to overload_max, then count and discard */
-    OVERLOAD_DROP,  /* count and discard at once */
-} overload_mode;
 
 /* An HTTP request that is repeated beside a feed's frames. */
 typedef struct http_config {
@@ -61,15 +56,11 @@ typedef struct feed_config {
 typedef struct recorder_config {
     feed_config feeds[LIMIT_FEEDS];
     size_t feed_count;
-    uint64_t commit_interval_ns; /* a frame is durable at most this long after its receipt */
-    int overload;                /* overload_mode */
-    uint64_t overload_max_ns;
-    uint64_t ring_bytes;
-    uint64_t min_free_bytes; /* stop before less than this is free; free_space.h */
-    uint64_t duration_ns;    /* stop after; 0: never. Command line only, like the rest */
-    uint64_t max_frames;     /* stop after this many inbound frames; 0: never */
-    uint8_t until_close;     /* stop at the first close by a peer */
-    settings_file *file;     /* the file that the texts above are from; NULL: the command line */
+    pipeline_config pipeline; /* its feeds are those above, once config_finish is done */
+    uint64_t duration_ns;     /* stop after; 0: never. Command line only, like the rest */
+    uint64_t max_frames;      /* stop after this many inbound frames; 0: never */
+    uint8_t until_close;      /* stop at the first close by a peer */
+    settings_file *file;      /* the file that the texts above are from; NULL: the command line */
 } recorder_config;
 
 /* The keys of a feed and of the recorder, for the command line (offsets into feed_config and

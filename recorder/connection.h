@@ -12,7 +12,7 @@
 #include "capture/redact.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
-#include "recorder/intake.h"
+#include "pipeline/intake.h"
 #include "recorder/open_gaps.h"
 #include "schema/decode.h"
 #include "wire/client.h"

@@ -112,8 +112,8 @@ static void keep(http_feed *self, size_t index, const wire_http_end *end)
     kept.code = end->status;
     kept.bytes = end->body.size;
     intake_event(self->options.intake, self->options.feed_index, &kept);
-    intake_http(self->options.intake, self->options.feed_index, index, end->body,
-                end->recv_mono_ns);
+    intake_http(self->options.intake, self->options.feed_index, config_of(self, index)->name,
+                end->body, end->recv_mono_ns);
     self->rows[index].failures = 0;
     set_due(self, index);
 }

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "capture/redact.h"
 #include "recorder/config.h"
-#include "recorder/intake.h"
+#include "pipeline/intake.h"
 #include "wire/http.h"
 
 typedef struct http_feed http_feed;

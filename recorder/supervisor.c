@@ -13,14 +13,14 @@
 #include "archive/archive_writer.h"
 #include "archive/ledger.h"
 #include "format/chain.h"
-#include "recorder/chunk_queue.h"
+#include "pipeline/chunk_queue.h"
 #include "recorder/connection.h"
-#include "recorder/disk.h"
+#include "pipeline/disk.h"
 #include "recorder/feed_setup.h"
-#include "recorder/findings.h"
+#include "pipeline/findings.h"
 #include "recorder/http_feed.h"
-#include "recorder/lag.h"
-#include "recorder/free_space.h"
+#include "pipeline/lag.h"
+#include "pipeline/free_space.h"
 
 #define TICK_NS      (10 * TD_NS_PER_MS)
 #define STATUS_NS    (100 * TD_NS_PER_MS)
@@ -286,15 +286,15 @@ static td_result open_threads(supervisor *self, td_err *err)
     TD_ASSERT(self->writer != NULL);
     TD_ASSERT(self->encoder == NULL);
     const recorder_config *config = self->options.config;
-    live_check_options checking = {.config = config,
+    live_check_options checking = {.config = &config->pipeline,
                                    .log = self->options.log,
                                    .session = archive_session(self->options.archive),
                                    .ring_bytes = LIVE_CHECK_RING_BYTES,
                                    .found = on_found,
                                    .user = self};
-    td_result rc = td_ring_open(config->ring_bytes, &self->ring, err);
+    td_result rc = td_ring_open(config->pipeline.ring_bytes, &self->ring, err);
     self->queue = chunk_queue_open(QUEUE_CHUNKS);
-    self->lag = lag_open(self->options.clock, config->commit_interval_ns, QUEUE_CHUNKS);
+    self->lag = lag_open(self->options.clock, config->pipeline.commit_interval_ns, QUEUE_CHUNKS);
     if (rc == TD_OK)
         rc = findings_open(self->options.log, &self->findings, err);
     if (rc == TD_OK)
@@ -309,7 +309,7 @@ static td_result open_threads(supervisor *self, td_err *err)
                                 .queue = self->queue,
                                 .live_check = self->live_check,
                                 .lag = self->lag,
-                                .config = config,
+                                .config = &config->pipeline,
                                 .redactors = self->redactors,
                                 .session = archive_session(self->options.archive),
                                 .clock = self->options.clock,
@@ -321,7 +321,7 @@ static void open_intake(supervisor *self)
 {
     const intake_options options = {.ring = self->ring,
                                     .clock = self->options.clock,
-                                    .config = self->options.config,
+                                    .config = &self->options.config->pipeline,
                                     .log = self->options.log,
                                     .pause = pause_all,
                                     .resume = resume_all,
@@ -407,7 +407,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     self->options = *options;
     self->free_space = (free_space){.io = archive_io(options->archive),
                                     .path = archive_path(options->archive),
-                                    .min_bytes = options->config->min_free_bytes};
+                                    .min_bytes = options->config->pipeline.min_free_bytes};
     /* Before anything is written, recovery included. */
     td_result rc = free_space_check(&self->free_space, err);
     if (rc == TD_OK)
@@ -541,7 +541,7 @@ static void report_lag(supervisor *self, lag_change change, const lag_stretch *s
         td_log_emit(self->options.log, TD_LOG_WARNING,
                     "frames are not durable after %.3f s; commit_interval is %.3f s",
                     (double)stretch->worst_ns / 1e9,
-                    (double)self->options.config->commit_interval_ns / 1e9);
+                    (double)self->options.config->pipeline.commit_interval_ns / 1e9);
     else
         td_log_emit(self->options.log, TD_LOG_INFO,
                     "frames are durable in time again; they became so up to %.3f s after receipt",

@@ -19,10 +19,10 @@
 #include "base/log.h"
 #include "archive/archive.h"
 #include "recorder/config.h"
-#include "recorder/encoder.h"
-#include "recorder/intake.h"
-#include "recorder/lag.h"
-#include "recorder/live_check.h"
+#include "pipeline/encoder.h"
+#include "pipeline/intake.h"
+#include "pipeline/lag.h"
+#include "pipeline/live_check.h"
 
 typedef struct supervisor supervisor;
 

@@ -31,7 +31,7 @@ static void check_settled(const recorder_config *config)
 {
     TD_ASSERT(config->feed_count > 0);
     TD_ASSERT(config->feed_count <= LIMIT_FEEDS);
-    TD_ASSERT(config->commit_interval_ns > 0);
+    TD_ASSERT(config->pipeline.commit_interval_ns > 0);
     for (size_t i = 0; i < config->feed_count; i++)
         check_feed(config, i);
 }

@@ -61,9 +61,9 @@ static void a_whole_file_is_read(void **state)
     recorder_config *config = td_alloc(sizeof *config);
     if (load(config, TEXT, &err) != TD_OK)
         fail_msg("%s", err.text);
-    assert_int_equal(config->commit_interval_ns, 500 * TD_NS_PER_MS);
-    assert_int_equal(config->overload, OVERLOAD_DROP);
-    assert_int_equal(config->ring_bytes, 128 << 20);
+    assert_int_equal(config->pipeline.commit_interval_ns, 500 * TD_NS_PER_MS);
+    assert_int_equal(config->pipeline.overload, OVERLOAD_DROP);
+    assert_int_equal(config->pipeline.ring_bytes, 128 << 20);
     assert_int_equal(config->feed_count, 2);
     const feed_config *first = &config->feeds[0];
     assert_string_equal(first->name, "inverse");

@@ -12,9 +12,9 @@
 #include "base/random.h"
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"
-#include "recorder/disk.h"
-#include "recorder/encoder.h"
-#include "recorder/intake.h"
+#include "pipeline/disk.h"
+#include "pipeline/encoder.h"
+#include "pipeline/intake.h"
 #include "tests/testing/files.h"
 
 /* 2026-11-20T06:00:00Z */
@@ -77,7 +77,7 @@ static void keep_frame(fault_feed *feed, const intake_slot *slot, frame_dir dir,
 
 typedef struct session {
     fault_recording *recording;
-    recorder_config *config;
+    pipeline_config *config;
     redactor *redactors[FAULT_FEEDS];
     archive *into;
     archive_writer *writer;
@@ -127,11 +127,10 @@ static void on_call(void *user, io_fault_op op, uint64_t change_count)
 static void configure(session *s)
 {
     s->config = td_alloc(sizeof *s->config);
-    config_init(s->config);
+    pipeline_config_init(s->config);
     s->config->feed_count = FAULT_FEEDS;
     s->config->commit_interval_ns = 20 * TD_NS_PER_MS;
     for (size_t i = 0; i < FAULT_FEEDS; i++) {
-        config_feed_init(&s->config->feeds[i]);
         s->config->feeds[i].name = FEED_NAMES[i];
         s->config->feeds[i].family = family_find(td_bytes_str(FEED_FAMILIES[i]));
         TD_ASSERT(s->config->feeds[i].family != NULL);
@@ -322,8 +321,6 @@ static void close_session(session *s, fault_end *end)
     chunk_queue_close(s->queue);
     td_ring_close(s->ring);
     archive_close(s->into);
-    if (s->config != NULL)
-        config_fini(s->config);
     td_free(s->config);
 }
 

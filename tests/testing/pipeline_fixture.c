@@ -140,8 +140,7 @@ void pipeline_open_with_free_space(pipeline *f, uint64_t min_free_bytes)
         f->free_space = (free_space){
             .io = io_fault_io(f->disk_model), .path = "tape", .min_bytes = min_free_bytes};
     f->config = td_alloc(sizeof *f->config);
-    config_init(f->config);
-    config_feed_init(&f->config->feeds[0]);
+    pipeline_config_init(f->config);
     f->config->feeds[0].name = "inverse";
     f->config->feeds[0].family = family_find(td_bytes_str("inverse"));
     f->config->feed_count = 1;
@@ -213,7 +212,6 @@ void pipeline_close(pipeline *f)
     assert_int_equal(io_fault_open_count(f->disk_model), 0);
     io_fault_close(f->disk_model);
     redactor_fini(&f->secrets);
-    config_fini(f->config);
     td_free(f->config);
     temp_folder_remove(f->catalog_folder);
 }

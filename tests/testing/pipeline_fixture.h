@@ -9,9 +9,9 @@
 
 #include "tests/testing/io_fault.h"
 #include "archive/archive_writer.h"
-#include "recorder/disk.h"
-#include "recorder/encoder.h"
-#include "recorder/intake.h"
+#include "pipeline/disk.h"
+#include "pipeline/encoder.h"
+#include "pipeline/intake.h"
 
 /* Stands in some of the frames, and must not in the archive. */
 #define PIPELINE_SECRET "VERYSECRETKEY"
@@ -24,7 +24,7 @@ typedef struct pipeline {
     atomic_ullong thread_ns, frame_ns; /* of the encoder: CPU time, and what a frame takes of it */
     char catalog_folder[64];
     char catalog[96];
-    recorder_config *config;
+    pipeline_config *config;
     redactor secrets;
     redactor *redactors[1];
     archive *into;

@@ -1,4 +1,4 @@
-#include "recorder/intake.h"
+#include "pipeline/intake.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -311,19 +311,17 @@ int intake_has_space(const intake *self, size_t bytes)
     return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);
 }
 
-void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
+void intake_http(intake *self, uint16_t feed_index, const char *name, td_bytes body,
                  uint64_t recv_mono_ns)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
-    const feed_config *feed = &self->options.config->feeds[feed_index];
-    TD_ASSERT(http < feed->http_count);
     intake_record *place = reserve(self, body.size);
     TD_ASSERT(place != NULL);
     *place = (intake_record){.kind = INTAKE_HTTP,
                              .frame = {.dir = DIR_HTTP,
                                        .opcode = OPCODE_TEXT,
                                        .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
-                                       .http_name = feed->http[http].name},
+                                       .http_name = name},
                              .mono_ns = recv_mono_ns,
                              .size = (uint32_t)body.size,
                              .feed_index = feed_index};

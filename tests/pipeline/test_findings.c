@@ -1,4 +1,4 @@
-/* Expected values: the contract in recorder/findings.h: events in order, bounded, what does not fit
+/* Expected values: the contract in pipeline/findings.h: events in order, bounded, what does not fit
  * logged. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "recorder/findings.h"
+#include "pipeline/findings.h"
 
 static unsigned warnings;
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/testing/io_fault.h"
-#include "recorder/free_space.h"
+#include "pipeline/free_space.h"
 
 #define MIB UINT64_C(1048576)
 #define GIB UINT64_C(1073741824)

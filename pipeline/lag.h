@@ -7,8 +7,8 @@
  * for LAG_CALM_NS (or two commit_intervals, if these are longer), so that a disk at its limit gives
  * one stretch instead of many. The encoder reports sealed chunks, the disk thread durable ones, in
  * the same order; the network thread asks for changes. */
-#ifndef TD_RECORDER_LAG_H
-#define TD_RECORDER_LAG_H
+#ifndef TD_PIPELINE_LAG_H
+#define TD_PIPELINE_LAG_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -13,8 +13,8 @@
  * not come are an `aggregate` gap between two of its readings (book/audit.h). All are reported to
  * the network thread through `found`.
  */
-#ifndef TD_RECORDER_LIVE_CHECK_H
-#define TD_RECORDER_LIVE_CHECK_H
+#ifndef TD_PIPELINE_LIVE_CHECK_H
+#define TD_PIPELINE_LIVE_CHECK_H
 
 #include <stdint.h>
 
@@ -23,13 +23,13 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "archive/event.h"
-#include "recorder/config.h"
+#include "pipeline/pipeline_config.h"
 #include "schema/topic.h"
 
 typedef struct live_check live_check;
 
 typedef struct live_check_options {
-    const recorder_config *config; /* borrowed */
+    const pipeline_config *config; /* borrowed */
     const td_log *log;
     const char *session; /* its id, so that states know their connections as those of a tape do */
     size_t ring_bytes;

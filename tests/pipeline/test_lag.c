@@ -1,4 +1,4 @@
-/* Stretches in which durability lags. Expected values: the contract in recorder/lag.h; the clock is
+/* Stretches in which durability lags. Expected values: the contract in pipeline/lag.h; the clock is
  * the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/testing/clock_sim.h"
-#include "recorder/lag.h"
+#include "pipeline/lag.h"
 
 #define LIMIT_NS TD_NS_PER_S
 enum { CHUNK_COUNT = 3 }; /* that are not durable, at most */

@@ -1,4 +1,4 @@
-#include "recorder/findings.h"
+#include "pipeline/findings.h"
 
 #include <string.h>
 

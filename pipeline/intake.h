@@ -9,8 +9,8 @@
  * complete (intake_slot), and ends with the last discarded frame.
  *
  * Network thread only. */
-#ifndef TD_RECORDER_INTAKE_H
-#define TD_RECORDER_INTAKE_H
+#ifndef TD_PIPELINE_INTAKE_H
+#define TD_PIPELINE_INTAKE_H
 
 #include <stdint.h>
 
@@ -20,8 +20,8 @@
 #include "base/log.h"
 #include "base/ring.h"
 #include "capture/feed_writer.h"
-#include "recorder/config.h"
-#include "recorder/session_clock.h"
+#include "pipeline/pipeline_config.h"
+#include "pipeline/session_clock.h"
 #include "schema/classify.h"
 #include "archive/event.h"
 
@@ -66,7 +66,7 @@ typedef struct intake intake;
 typedef struct intake_options {
     td_ring *ring; /* borrowed */
     td_clock clock;
-    const recorder_config *config; /* borrowed */
+    const pipeline_config *config; /* borrowed */
     const td_log *log;
     /* Stop and resume reading all sockets. */
     void (*pause)(void *user);
@@ -106,9 +106,9 @@ uint64_t intake_now_ns(const intake *self);
 /* 1 if there is space for an HTTP reply of this size; frames have priority. */
 int intake_has_space(const intake *self, size_t bytes);
 
-/* Record the reply to request number http of a feed, after its `http` event; the caller has checked
- * the space before that event. */
-void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
+/* Record the reply to a feed's request of this name (which lives as long as the pipeline), after
+ * its `http` event; the caller has checked the space before that event. */
+void intake_http(intake *self, uint16_t feed_index, const char *name, td_bytes body,
                  uint64_t recv_mono_ns);
 
 /* The slot has a new connection (with its new conn, its ordinals are 0), or lost it. */

@@ -1,4 +1,4 @@
-#include "recorder/chunk_queue.h"
+#include "pipeline/chunk_queue.h"
 
 #include <pthread.h>
 #include <time.h>

@@ -1,7 +1,7 @@
 /* Passes events of the live check from its thread to the network thread, which writes them.
  * Bounded: what does not fit is logged. */
-#ifndef TD_RECORDER_FINDINGS_H
-#define TD_RECORDER_FINDINGS_H
+#ifndef TD_PIPELINE_FINDINGS_H
+#define TD_PIPELINE_FINDINGS_H
 
 #include "base/err.h"
 #include "base/log.h"

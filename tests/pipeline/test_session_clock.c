@@ -1,4 +1,4 @@
-/* Expected values: promise P3: times strictly increase within a session; recorder/session_clock.h
+/* Expected values: promise P3: times strictly increase within a session; pipeline/session_clock.h
  * says what becomes of each kind of step; bounds are those of base/limits.h. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/testing/clock_sim.h"
-#include "recorder/session_clock.h"
+#include "pipeline/session_clock.h"
 
 #define START_WALL_NS (UINT64_C(1700000000) * TD_NS_PER_S)
 #define START_MONO_NS (UINT64_C(5) * TD_NS_PER_S)

@@ -1,4 +1,4 @@
-#include "recorder/session_clock.h"
+#include "pipeline/session_clock.h"
 
 #include "base/assert.h"
 

@@ -1,4 +1,4 @@
-#include "recorder/live_check.h"
+#include "pipeline/live_check.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -168,7 +168,7 @@ static live_channel *find_channel(const live_check *self, const live_check_frame
 /* The channel of a frame, made if it is new. */
 static live_channel *get_channel(live_check *self, const live_check_frame *frame)
 {
-    const feed_config *feed = &self->options.config->feeds[frame->feed_index];
+    const pipeline_feed *feed = &self->options.config->feeds[frame->feed_index];
     const channel_info *info = frame->info;
     uint64_t hash = hash_of(info->exchange_topic, frame->feed_index) + hash_of(info->symbol, 1);
     live_channel *known = find_channel(self, frame, hash);

@@ -1,4 +1,4 @@
-#include "recorder/encoder.h"
+#include "pipeline/encoder.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,7 +9,7 @@
 #include "base/time_share.h"
 #include "capture/feed_writer.h"
 #include "archive/event.h"
-#include "recorder/intake.h"
+#include "pipeline/intake.h"
 
 /* Chunks close after this part of the commit interval, which leaves the rest to compress and sync.
  */
@@ -432,7 +432,7 @@ static void *run(void *arg)
 
 static void open_feed(encoder *self, size_t index)
 {
-    const feed_config *config = &self->options.config->feeds[index];
+    const pipeline_feed *config = &self->options.config->feeds[index];
     feed_state *feed = &self->feeds[index];
     *feed = (feed_state){.of = self, .index = index};
     const feed_writer_options options = {.name = config->name,

@@ -11,13 +11,13 @@
  *
  * After each chunk, and at intervals, it checks that the archive's lock is still held; if not, the
  * recording must end as well. */
-#ifndef TD_RECORDER_DISK_H
-#define TD_RECORDER_DISK_H
+#ifndef TD_PIPELINE_DISK_H
+#define TD_PIPELINE_DISK_H
 
 #include "base/err.h"
 #include "archive/archive_writer.h"
-#include "recorder/chunk_queue.h"
-#include "recorder/free_space.h"
+#include "pipeline/chunk_queue.h"
+#include "pipeline/free_space.h"
 
 typedef struct disk disk;
 

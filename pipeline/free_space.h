@@ -1,7 +1,7 @@
 /* Disk space that must stay free on the archive's file system (min_free): a recorder that stops
  * before the disk is full can finish its segments, and other programs can continue to write. */
-#ifndef TD_RECORDER_FREE_SPACE_H
-#define TD_RECORDER_FREE_SPACE_H
+#ifndef TD_PIPELINE_FREE_SPACE_H
+#define TD_PIPELINE_FREE_SPACE_H
 
 #include <stdint.h>
 

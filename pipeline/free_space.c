@@ -1,4 +1,4 @@
-#include "recorder/free_space.h"
+#include "pipeline/free_space.h"
 
 #include "base/assert.h"
 #include "cli/units.h"

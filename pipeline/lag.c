@@ -1,4 +1,4 @@
-#include "recorder/lag.h"
+#include "pipeline/lag.h"
 
 #include <pthread.h>
 

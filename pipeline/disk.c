@@ -1,4 +1,4 @@
-#include "recorder/disk.h"
+#include "pipeline/disk.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

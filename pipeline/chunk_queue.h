@@ -1,8 +1,8 @@
 /* Passes sealed chunks from the encoder to the disk thread, and empty ones back. The number of
  * chunks is fixed at open, so memory is bounded: a slow disk stops the encoder, and the ring fills,
  * where overload is detected. One producer, one consumer. */
-#ifndef TD_RECORDER_CHUNK_QUEUE_H
-#define TD_RECORDER_CHUNK_QUEUE_H
+#ifndef TD_PIPELINE_CHUNK_QUEUE_H
+#define TD_PIPELINE_CHUNK_QUEUE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -10,13 +10,13 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "recorder/intake.h"
+#include "pipeline/intake.h"
 
 enum { BIG_FRAME_BYTES = 1 << 20, EVENTS_MAX = 64 };
 
 typedef struct fixture {
     td_ring *ring;
-    recorder_config *config;
+    pipeline_config *config;
     intake *intake;
     intake_slot slot;
     char *big; /* a data frame of BIG_FRAME_BYTES */
@@ -65,8 +65,7 @@ static void open_fixture(fixture *f, overload_mode mode)
 {
     memset(f, 0, sizeof *f);
     f->config = td_alloc(sizeof *f->config);
-    config_init(f->config);
-    config_feed_init(&f->config->feeds[0]);
+    pipeline_config_init(f->config);
     f->config->feeds[0].name = "inverse";
     f->config->feeds[0].family = family_find(td_bytes_str("inverse"));
     f->config->feed_count = 1;
@@ -93,7 +92,6 @@ static void close_fixture(fixture *f)
     event_reader_close(f->events);
     td_ring_close(f->ring);
     td_free(f->big);
-    config_fini(f->config);
     td_free(f->config);
 }
 
@@ -311,13 +309,12 @@ static void a_reply_fills_what_frames_leave(void **state)
     intake_stats stats;
     const event kept = {.kind = EVENT_HTTP, .what = "x", .url = "https://x", .state = "kept"};
     open_fixture(&f, OVERLOAD_PAUSE);
-    f.config->feeds[0].http_count = 1;
     while (intake_has_space(f.intake, size))
         put_big(&f);
     while (!intake_has_space(f.intake, size) && size > 0)
         size--;
     intake_event(f.intake, 0, &kept);
-    intake_http(f.intake, 0, 0, td_bytes_of(reply, size), f.mono_ns);
+    intake_http(f.intake, 0, "x", td_bytes_of(reply, size), f.mono_ns);
     intake_get_stats(f.intake, &stats);
     assert_int_equal(stats.http_replies, 1);
     assert_int_equal(f.pauses, 0);

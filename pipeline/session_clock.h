@@ -14,8 +14,8 @@
  *
  * A suspension of the machine is not a step: the boot-time clock measures it, and it is added to
  * the offset at once. Network thread only. */
-#ifndef TD_RECORDER_SESSION_CLOCK_H
-#define TD_RECORDER_SESSION_CLOCK_H
+#ifndef TD_PIPELINE_SESSION_CLOCK_H
+#define TD_PIPELINE_SESSION_CLOCK_H
 
 #include <stdint.h>
 

@@ -11,8 +11,8 @@
  * Nothing is allocated per frame. When the ring fills, chunks are compressed with zstd's fast
  * levels until it is nearly empty again. Frames of a feed end up in its own segment, in the ring's
  * order. */
-#ifndef TD_RECORDER_ENCODER_H
-#define TD_RECORDER_ENCODER_H
+#ifndef TD_PIPELINE_ENCODER_H
+#define TD_PIPELINE_ENCODER_H
 
 #include <stdint.h>
 
@@ -21,10 +21,10 @@
 #include "base/log.h"
 #include "base/ring.h"
 #include "capture/redact.h"
-#include "recorder/chunk_queue.h"
-#include "recorder/config.h"
-#include "recorder/lag.h"
-#include "recorder/live_check.h"
+#include "pipeline/chunk_queue.h"
+#include "pipeline/pipeline_config.h"
+#include "pipeline/lag.h"
+#include "pipeline/live_check.h"
 
 typedef struct encoder encoder;
 
@@ -34,7 +34,7 @@ typedef struct encoder_options {
                                fails: from then on records are taken and lost */
     live_check *live_check; /* continuity; NULL: none */
     lag *lag;               /* how late frames become durable; NULL: not measured */
-    const recorder_config *config;
+    const pipeline_config *config;
     redactor *const *redactors; /* one per feed; NULL entries: nothing to hide */
     const char *session;        /* id, for `segment` events */
     td_clock clock;

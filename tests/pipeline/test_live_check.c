@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "recorder/live_check.h"
+#include "pipeline/live_check.h"
 #include "tests/testing/sim_feed.h"
 
 enum { FINDINGS_KEPT = 64 };
@@ -94,8 +94,8 @@ static void put_copy(live_check *w, const frame_ref *frame, uint32_t conn, uint3
 static live_check_stats live_check_case_run(const capture_tape *from, const char *family_name,
                                             const live_check_case *how, findings_seen *seen)
 {
-    static recorder_config config;
-    config = (recorder_config){.feed_count = 1};
+    static pipeline_config config;
+    config = (pipeline_config){.feed_count = 1};
     config.feeds[0].family = family_find(td_bytes_str(family_name));
     const live_check_options options = {.config = &config,
                                         .ring_bytes = 64 << 20,

@@ -1,0 +1,35 @@
+/* What the pipeline knows of its feeds, and its sizes and times. Read only once its threads run. */
+#ifndef TD_PIPELINE_PIPELINE_CONFIG_H
+#define TD_PIPELINE_PIPELINE_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "schema/family.h"
+
+/* Reaction when the encoder or the disk cannot keep up. */
+typedef enum overload_mode {
+    OVERLOAD_PAUSE, /* hold the peer back for up to overload_max, then count and discard */
+    OVERLOAD_DROP,  /* count and discard at once */
+} overload_mode;
+
+typedef struct pipeline_feed {
+    const char *name; /* as the archive calls it */
+    const family *family;
+} pipeline_feed;
+
+typedef struct pipeline_config {
+    pipeline_feed feeds[LIMIT_FEEDS];
+    size_t feed_count;
+    uint64_t commit_interval_ns; /* a frame is durable at most this long after its receipt */
+    int overload;                /* overload_mode */
+    uint64_t overload_max_ns;
+    uint64_t ring_bytes;
+    uint64_t min_free_bytes; /* stop before less than this is free; free_space.h */
+} pipeline_config;
+
+/* Defaults, no feeds. */
+void pipeline_config_init(pipeline_config *config);
+
+#endif
