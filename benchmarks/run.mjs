@@ -20,7 +20,9 @@ import {
 const outDir = process.argv[3];
 const RUNS = Number(process.env.BENCH_RUNS ?? 5);
 const CORPUS_FRAMES = Number(process.env.BENCH_CORPUS_FRAMES ?? 250_000);
-const ROUNDS = 2; // how often the corpus is written and received in one measurement
+/** How often the corpus is written, sent and received in one measurement: what starting costs, and touching memory for the
+ *  first time, are then as little as beside an hour of recording. */
+const ROUNDS = 6;
 
 /** Run a command; its output, and the CPU that it took, start and end included. */
 function timed(command, args) {

@@ -27,7 +27,12 @@
 #include <openssl/ssl.h>
 
 /* Bytes per write: the largest TLS record is 16 KiB, so four of them. */
-enum { WRITE_BYTES = 64 << 10, REQUEST_BYTES = 16 << 10, FRAME_HEAD_BYTES = 10 };
+enum {
+    WRITE_BYTES = 64 << 10,
+    TLS_SEND_BYTES = 256 << 10,
+    REQUEST_BYTES = 16 << 10,
+    FRAME_HEAD_BYTES = 10
+};
 
 typedef struct peer {
     int fd;
@@ -51,6 +56,13 @@ static void send_all(peer *to, const void *bytes, size_t size)
         at += sent;
         size -= (size_t)sent;
     }
+}
+
+/* What TLS has made of it, onto the socket. */
+static void flush(peer *to)
+{
+    if (to->tls != NULL && BIO_flush(SSL_get_wbio(to->tls)) != 1)
+        die("the client went away");
 }
 
 static size_t receive(peer *from, char *out, size_t space)
@@ -95,11 +107,13 @@ static void upgrade(peer *client)
                           "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
                           accepted);
     send_all(client, answer, (size_t)length);
+    flush(client);
 }
 
 /* Frames as a server sends them, one after the other. */
 typedef struct corpus {
     unsigned char *encoded;
+    size_t bytes;
     uint64_t frames;
 } corpus;
 
@@ -161,6 +175,7 @@ static corpus encode(const char *text, size_t size)
     }
     if (out.frames == 0)
         die("the corpus holds no frame");
+    out.bytes = used;
     return out;
 }
 
@@ -200,6 +215,7 @@ static void send_at_rate(peer *client, const corpus *from, uint64_t wanted, uint
         size_t bytes = frame_bytes(from->encoded + at);
         stamp(from->encoded + at, bytes);
         send_all(client, from->encoded + at, bytes);
+        flush(client);
         at += bytes;
         next.tv_nsec += (long)(1000000000 / rate);
         next.tv_sec += next.tv_nsec / 1000000000;
@@ -212,8 +228,8 @@ static void blast(peer *client, const corpus *from, uint64_t wanted)
 {
     while (wanted > 0) {
         uint64_t frames = wanted < from->frames ? wanted : from->frames;
-        size_t bytes = 0;
-        for (uint64_t i = 0; i < frames; i++)
+        size_t bytes = frames < from->frames ? 0 : from->bytes;
+        for (uint64_t i = 0; i < frames && frames < from->frames; i++)
             bytes += frame_bytes(from->encoded + bytes);
         for (size_t at = 0; at < bytes; at += WRITE_BYTES)
             send_all(client, from->encoded + at,
@@ -226,6 +242,7 @@ static void finish(peer *client)
 {
     static const unsigned char CLOSE[] = {0x88, 2, 0x03, 0xe8};
     send_all(client, CLOSE, sizeof CLOSE);
+    flush(client);
     shutdown(client->fd, SHUT_WR);
     char rest[4096];
     while (recv(client->fd, rest, sizeof rest, 0) > 0)
@@ -252,7 +269,13 @@ static SSL *start_tls(int fd, const char *cert, const char *key)
         SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
         die("the certificate or key cannot be used");
     SSL *tls = SSL_new(context);
-    if (tls == NULL || SSL_set_fd(tls, fd) != 1 || SSL_accept(tls) != 1)
+    BIO *buffer = BIO_new(BIO_f_buffer()), *socket = BIO_new_socket(fd, BIO_NOCLOSE);
+    if (tls == NULL || buffer == NULL || socket == NULL ||
+        BIO_set_write_buffer_size(buffer, TLS_SEND_BYTES) != 1)
+        die("TLS cannot begin");
+    BIO_push(buffer, socket);
+    SSL_set_bio(tls, buffer, buffer);
+    if (SSL_accept(tls) != 1)
         die("TLS failed");
     return tls;
 }
