@@ -181,26 +181,24 @@ static ws_result begin_frame(ws_reader *r, ws_event *out)
 /* Collect the next frame's head. WS_EVENT: it is whole. */
 static ws_result read_head(ws_reader *r, ws_event *out)
 {
+    if (r->left == 0)
+        return WS_MORE;
+    size_t space = sizeof r->head - r->head_size;
+    size_t size = space < r->left ? space : r->left;
+    size_t held = r->head_size + size;
     if (r->head_size == 0 && r->opcode == 0)
         r->begin_ns = r->read_ns;
-    if (r->head_size == 0)
-        r->head_wanted = 2;
-    while (r->head_size < r->head_wanted) {
-        if (r->left == 0)
-            return WS_MORE;
-        size_t size = r->head_wanted - r->head_size;
-        size = size < r->left ? size : r->left;
-        memcpy(r->head + r->head_size, r->at, size);
-        r->head_size += size;
-        r->at += size;
-        r->left -= size;
-        if (r->head_size != 2)
-            continue;
-        const char *why = find_flaw(r);
-        if (why != NULL)
-            return break_protocol(r, out, why);
-        r->head_wanted = head_bytes(r->head);
-    }
+    memcpy(r->head + r->head_size, r->at, size); /* of what follows the head, too */
+    const char *why = held >= 2 ? find_flaw(r) : NULL;
+    if (why != NULL)
+        return break_protocol(r, out, why);
+    r->head_wanted = held >= 2 ? head_bytes(r->head) : 2;
+    size_t used = held < r->head_wanted ? size : r->head_wanted - r->head_size;
+    r->head_size += used;
+    r->at += used;
+    r->left -= used;
+    if (held < r->head_wanted)
+        return WS_MORE;
     return begin_frame(r, out) == WS_MORE ? WS_EVENT : WS_FAILURE;
 }
 
