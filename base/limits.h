@@ -41,12 +41,10 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 
 /* Of these, a quarter is kept for the feed's own channels, so that they always have a place however
  * many topics a server sends: for each connection _control in both directions and _unknown, each
- * as text and binary, JSON and not; _unknown of HTTP replies; _events, _arrivals. What is left of
- * it is for those of compressed or fragmented messages: three for each connection, of which a
- * server that compresses uses two. The rest are topics' (with their symbols) and HTTP replies';
- * frames of further ones go to _unknown, counted, until the segment ends. */
+ * as text and binary, JSON and not; _unknown of HTTP replies; _events, _arrivals. The rest are
+ * topics' (with their symbols), HTTP replies', and those of compressed or fragmented messages;
+ * frames of further ones go to _unknown or lose their form, counted, until the segment ends. */
 #define LIMIT_OWN_CHANNELS   (LIMIT_SEGMENT_CHANNELS / 4)
-#define LIMIT_OWN_FORMS      (LIMIT_OWN_CHANNELS - 12 * LIMIT_FEED_SLOTS - 4 - 2)
 #define LIMIT_TOPIC_CHANNELS (LIMIT_SEGMENT_CHANNELS - LIMIT_OWN_CHANNELS)
 
 /* Rotation of a capture segment, besides the UTC hour: bytes; chunks; and entries of its chunk
@@ -64,7 +62,8 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Connections tracked for one topic and symbol: all of a feed's own, and as many of sessions that
  * overlap it. At the limit, the connection that was silent for longest is dropped. */
 #define LIMIT_CHOICE_CONNECTIONS 512u
-_Static_assert(LIMIT_OWN_FORMS >= 3 * LIMIT_FEED_SLOTS, "every connection's own channels fit");
+_Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 2,
+               "every connection's own channels fit");
 
 /* Connections to one host that are remembered, to keep the exchange's limit on them: one that is
  * known allows 500 in five minutes. */

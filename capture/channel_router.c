@@ -39,8 +39,7 @@ struct channel_router {
     decoder *decoder;
     routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* they never move: callers keep pointers */
     uint32_t channel_count;
-    uint32_t topic_channel_count; /* of these, channels of topics, */
-    uint32_t own_form_count;      /* and the feed's own that have a form */
+    uint32_t topic_channel_count; /* of these, those that are counted (is_counted) */
     slot_table by_key;
 };
 
@@ -62,7 +61,7 @@ void channel_router_forget(channel_router *router)
 {
     for (uint32_t i = 0; i < router->channel_count; i++)
         td_free(router->channels[i]);
-    router->channel_count = router->topic_channel_count = router->own_form_count = 0;
+    router->channel_count = router->topic_channel_count = 0;
     slot_table_clear(&router->by_key);
 }
 
@@ -125,11 +124,11 @@ static const char *copy_name(char **at, td_bytes *view)
     return copy;
 }
 
-/* Topics and names of HTTP replies are as many as the wire or a capture says; the feed's own
- * channels are few. */
+/* Topics, names of HTTP replies and forms are as many as the wire or a capture says; the feed's own
+ * plain channels are few. */
 static uint32_t is_counted(const route_key *key, const topic_row *row)
 {
-    return row != NULL || key->dir == CHANNEL_HTTP;
+    return row != NULL || key->dir == CHANNEL_HTTP || key->form != 0;
 }
 
 /* Make the key's channel, with strings of its own. */
@@ -156,7 +155,6 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
     slot_table_put(&r->by_key, hash, r->channel_count);
     r->channels[r->channel_count++] = made;
     r->topic_channel_count += is_counted(key, row);
-    r->own_form_count += !is_counted(key, row) && key->form != 0;
 }
 
 /* A NUL from the wire cannot be kept in a C string. No channel has such a name, so only new ones
@@ -164,14 +162,6 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
 static int has_nul(td_bytes name)
 {
     return name.size > 0 && memchr(name.data, '\0', name.size) != NULL;
-}
-
-/* 1 if the key's channel would be one too many. */
-static int is_full(const channel_router *r, const route_key *key, const topic_row *row)
-{
-    if (is_counted(key, row))
-        return r->topic_channel_count == LIMIT_TOPIC_CHANNELS;
-    return key->form != 0 && r->own_form_count == LIMIT_OWN_FORMS;
 }
 
 /* TD_E_LIMIT if the channel would be one too many, TD_E_INVALID if a name cannot be a channel's. */
@@ -183,7 +173,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
     if (TD_UNLIKELY(out->index == r->channel_count)) {
         if (has_nul(key->topic) || has_nul(key->exchange_topic) || has_nul(key->symbol))
             return TD_E_INVALID;
-        if (is_full(r, key, row))
+        if (is_counted(key, row) && r->topic_channel_count == LIMIT_TOPIC_CHANNELS)
             return TD_E_LIMIT;
         make_channel(r, key, hash, row);
     }
@@ -284,8 +274,8 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
         rc = get_channel(router, &key, what.topic.row, out);
     if (TD_LIKELY(rc == TD_OK))
         return;
-    /* The feed's own channels, of which there is always one more. Outbound frames are always
-     * control. */
+    /* The feed's own channels, of which there is always a plain one more. Outbound frames are
+     * always control. */
     key = key_of(frame);
     out->is_overflow = rc == TD_E_LIMIT;
     int is_control =

@@ -10,9 +10,9 @@
  * no allocation per frame of a known channel. Channels are numbered 0, 1, 2 … in order of first
  * sight, and neither number nor channel_info moves until channel_router_forget or close, which is
  * called where a segment begins: ids are a segment's. There are at most LIMIT_TOPIC_CHANNELS
- * channels of topics and HTTP replies; a frame that would need one more goes to _unknown, and
- * its route says so. The feed's own channels are at most LIMIT_OWN_CHANNELS, so that all of them
- * fit into one segment. Of these, LIMIT_OWN_FORMS have a form; further ones go without.
+ * channels of topics, of HTTP replies and with a form. Further topics go to _unknown, further
+ * forms are left out, and the route says so. The feed's own channels without a form are at most
+ * LIMIT_OWN_CHANNELS, so that all of them fit into one segment.
  *
  * One thread per router. */
 #ifndef TD_CAPTURE_CHANNEL_ROUTER_H

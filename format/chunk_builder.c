@@ -34,7 +34,7 @@ typedef struct channel_state {
     uint32_t conn;           /* where in the connection table it last was: a guess */
     uint16_t id;
     uint8_t is_frame;    /* 1: messages are frames of a connection; 0: events, HTTP answers */
-    uint8_t is_reserved; /* 1: one of CHANNEL_TOPIC_*, which have ids of their own */
+    uint8_t is_reserved; /* 1: one of CHANNEL_TOPIC_* without a form: they have ids of their own */
     /* of the pending chunk */
     uint32_t pending_count;
     uint64_t pending_first_ns, pending_last_ns;
@@ -334,7 +334,8 @@ static td_result find_channel(chunk_builder *b, const chunk_frame *frame, channe
         return rc;
     **out = (channel_state){.info = *frame->info,
                             .is_frame = (uint8_t)is_frame_channel(frame->info),
-                            .is_reserved = (uint8_t)is_reserved_topic(frame->info->topic)};
+                            .is_reserved =
+                                frame->info->form == 0 && is_reserved_topic(frame->info->topic)};
     return TD_OK;
 }
 
