@@ -331,15 +331,18 @@ static td_result route_frame(feed_writer *self, const feed_frame *frame, td_byte
     return rc;
 }
 
-/* Make space for a message in its slot's list. */
+/* Make space for a message in its slot's list. The list goes into the chunk, and so the segment,
+ * of its messages: a chunk that is full gets it as it is sealed. */
 static td_result make_arrival_space(feed_writer *self, size_t slot, const feed_frame *frame,
                                     uint64_t ordinal, td_err *err)
 {
     event arrived;
-    if (TD_LIKELY(!arrivals_is_full(self->arrived, slot, frame, ordinal)) ||
-        !arrivals_take(self->arrived, slot, &arrived))
+    if (TD_LIKELY(!arrivals_is_full(self->arrived, slot, frame, ordinal)))
         return TD_OK;
-    return feed_writer_event(self, self->last_ns, &arrived, err);
+    td_result rc = make_space(self, frame->recv_ns, err);
+    if (rc != TD_OK || !arrivals_take(self->arrived, slot, &arrived))
+        return rc;
+    return append_event(self, self->last_ns, &arrived, err);
 }
 
 static void count_frame(feed_writer *self, const feed_frame *frame, const channel_route *route)

@@ -430,6 +430,16 @@ static void an_event_may_fill_the_chunk(void **state)
     assert_int_equal(feed_writer_pending_count(s->writer), 1);
 }
 
+/* As large as a chunk. */
+static char *make_large_trade(void)
+{
+    char *large = calloc(1, LIMIT_CHUNK_TARGET_BYTES);
+    assert_non_null(large);
+    memset(large, ' ', LIMIT_CHUNK_TARGET_BYTES - 1);
+    memcpy(large, TRADE, sizeof TRADE - 1);
+    return large;
+}
+
 /* Each chunk ends with how its messages arrived, even if it is full; a list that is full comes
  * before. Only a selection that names their channel has them. */
 static void chunks_end_with_arrivals(void **state)
@@ -448,10 +458,7 @@ static void chunks_end_with_arrivals(void **state)
     static const char *const NAMES[] = {CHANNEL_TOPIC_ARRIVALS};
     const selection arrived = {.topics = {.items = NAMES, .count = 1}};
     scene *s = *state;
-    char *large = calloc(1, LIMIT_CHUNK_TARGET_BYTES);
-    assert_non_null(large);
-    memset(large, ' ', LIMIT_CHUNK_TARGET_BYTES - 1);
-    memcpy(large, TRADE, sizeof TRADE - 1);
+    char *large = make_large_trade();
     connect_slot(s, 0, 1);
     s->delay_us = 5;
     put(s, 0, DIR_IN, 0, TRADE);
@@ -464,6 +471,33 @@ static void chunks_end_with_arrivals(void **state)
     put(s, 0, DIR_IN, 9, TRADE);
     s->delay_us = 0;
     put(s, 0, DIR_IN, 0, TRADE);
+    free(large);
+    expect_rows(s, finish_and_read_what(s, &arrived), ROWS, sizeof ROWS / sizeof ROWS[0]);
+}
+
+/* A list that ends where the chunk is full, and the segment over, is still that chunk's. */
+static void a_full_chunk_has_its_arrivals(void **state)
+{
+    static const expected_row ROWS[] = {
+        EVENT("\"number\":1"),
+        EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
+        EVENT("\"ordinal\":1,\"delays_us\":[5],\"delay_frames\":[2],\"spans_us\":[]"),
+        EVENT("\"number\":2"),
+        EVENT("\"event\":\"grant\""),
+        EVENT("\"ordinal\":9,\"delays_us\":[5],\"delay_frames\":[1],\"spans_us\":[]"),
+    };
+    static const char *const NAMES[] = {CHANNEL_TOPIC_ARRIVALS};
+    const selection arrived = {.topics = {.items = NAMES, .count = 1}};
+    scene *s = *state;
+    char *large = make_large_trade();
+    connect_slot(s, 0, 1);
+    s->delay_us = 5;
+    put(s, 0, DIR_IN, 0, TRADE);
+    put(s, 0, DIR_IN, 0, large);
+    s->now_ns = START_NS + HOUR_NS;
+    put(s, 0, DIR_IN, 9, TRADE);
+    assert_int_equal(s->seals, 1);
     free(large);
     expect_rows(s, finish_and_read_what(s, &arrived), ROWS, sizeof ROWS / sizeof ROWS[0]);
 }
@@ -508,6 +542,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_event_may_fill_the_chunk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(topics_beyond_the_channels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(chunks_end_with_arrivals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_chunk_has_its_arrivals, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
