@@ -29,6 +29,7 @@ struct intake {
     size_t lossy_count;
     uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
     td_buf event_text;
+    uint8_t has_begun[LIMIT_FEEDS]; /* it had an event */
     intake_stats stats;
 };
 
@@ -94,6 +95,7 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     TD_ASSERT(feed_index < self->options.config->feed_count);
     uint64_t recv_ns = session_clock_stamp(&self->clock, clock_mono_ns(self->options.clock));
     td_err err;
+    self->has_begun[feed_index] = 1;
     td_buf_clear(&self->event_text);
     if (event_encode(what, &self->event_text, &err) != TD_OK) {
         td_log_emit(self->options.log, TD_LOG_ERROR, "a %s event could not be kept: %s",
@@ -111,7 +113,8 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
 void intake_event_all(intake *self, const event *what)
 {
     for (size_t i = 0; i < self->options.config->feed_count; i++)
-        intake_event(self, (uint16_t)i, what);
+        if (self->has_begun[i])
+            intake_event(self, (uint16_t)i, what);
 }
 
 static intake_record slot_record(const intake_slot *slot, intake_kind kind, uint64_t recv_ns)

@@ -118,7 +118,7 @@ void intake_closed(intake *self, intake_slot *slot);
 /* Record an event of a feed, stamped with the current time, which is returned. An event that cannot
  * be kept (no memory) is logged. */
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what);
-/* As intake_event, for every feed. */
+/* As intake_event, for every feed that has had one. */
 void intake_event_all(intake *self, const event *what);
 
 /* Call at least every 10 ms: ends pauses and drops, compares clocks, and measures how long it was

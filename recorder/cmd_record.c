@@ -173,25 +173,26 @@ static void on_status(void *user, const supervisor_status *status)
     char lag_text[TD_TIME_TEXT_BYTES];
     char trouble[2 * UNIT_TEXT_BYTES + 32] = "";
     td_duration_format(status->elapsed_ns, elapsed);
-    td_duration_format(status->lag.last_ns, lag_text);
-    if (status->intake.frames_dropped + status->live_check.broken > 0)
+    td_duration_format(status->recording.lag.last_ns, lag_text);
+    if (status->recording.intake.frames_dropped + status->recording.live_check.broken > 0)
         (void)snprintf(trouble, sizeof trouble, "  %s dropped  %s broken", /* fits */
-                       format_counted(status->intake.frames_dropped, "frame").text,
-                       format_counted(status->live_check.broken, "book").text);
-    uint64_t frames = rate_update(&ui->frame_rate, mono_ns, status->intake.frames_in);
-    uint64_t bytes = rate_update(&ui->byte_rate, mono_ns, status->intake.bytes_in);
+                       format_counted(status->recording.intake.frames_dropped, "frame").text,
+                       format_counted(status->recording.live_check.broken, "book").text);
+    uint64_t frames = rate_update(&ui->frame_rate, mono_ns, status->recording.intake.frames_in);
+    uint64_t bytes = rate_update(&ui->byte_rate, mono_ns, status->recording.intake.bytes_in);
     progress_show(
         &ui->progress, mono_ns,
         "%" PRIu64 "/%" PRIu64 " feeds live%s  %s/s  %s/s  %s  %s  lag %s  %s  ring %" PRIu64 " %%",
         status->live, status->feeds, trouble, format_counted(frames, "frame").text,
-        format_size(bytes).text, elapsed, format_counted(status->intake.gaps, "gap").text, lag_text,
-        format_counted(status->intake.frames_in, "frame").text, status->ring_percent);
+        format_size(bytes).text, elapsed, format_counted(status->recording.intake.gaps, "gap").text,
+        lag_text, format_counted(status->recording.intake.frames_in, "frame").text,
+        status->recording.ring_percent);
 }
 
 static uint64_t count_frames(const supervisor_status *status)
 {
-    return status->intake.frames_in - status->intake.frames_dropped + status->intake.frames_out +
-           status->intake.http_replies;
+    return status->recording.intake.frames_in - status->recording.intake.frames_dropped +
+           status->recording.intake.frames_out + status->recording.intake.http_replies;
 }
 
 static void warn_of(reporter *log, uint64_t count, const char *noun, const char *what)
@@ -206,20 +207,21 @@ static void log_summary(reporter *log, const char *path, const supervisor_status
     char lag_max[TD_TIME_TEXT_BYTES];
     char lag_mean[TD_TIME_TEXT_BYTES];
     td_duration_format(status->elapsed_ns, elapsed);
-    td_duration_format(status->lag.max_ns, lag_max);
-    td_duration_format(status->lag.mean_ns, lag_mean);
+    td_duration_format(status->recording.lag.max_ns, lag_max);
+    td_duration_format(status->recording.lag.mean_ns, lag_mean);
     report_line(log, TD_LOG_INFO, "recorded %s (%s received) in %s into %s: %s on disk",
                 format_counted(count_frames(status), "frame").text,
-                format_size(status->intake.bytes_in).text, elapsed, path,
-                format_size(status->file_bytes).text);
+                format_size(status->recording.intake.bytes_in).text, elapsed, path,
+                format_size(status->recording.file_bytes).text);
     report_line(log, TD_LOG_INFO, "durable after at most %s, %s on average", lag_max, lag_mean);
-    warn_of(log, status->lag.late_chunks, "chunk", "became durable later than commit_interval");
-    warn_of(log, status->intake.frames_dropped, "frame", "discarded by overload");
-    warn_of(log, status->encoder.overflow_frames, "frame",
+    warn_of(log, status->recording.lag.late_chunks, "chunk",
+            "became durable later than commit_interval");
+    warn_of(log, status->recording.intake.frames_dropped, "frame", "discarded by overload");
+    warn_of(log, status->recording.encoder.overflow_frames, "frame",
             "recorded as _unknown: a segment has too many topics and symbols");
-    warn_of(log, status->live_check.unchecked_books, "book",
+    warn_of(log, status->recording.live_check.unchecked_books, "book",
             "unchecked: the live check's memory was used up");
-    warn_of(log, status->live_check.violations, "frame", "broke a continuity rule");
+    warn_of(log, status->recording.live_check.violations, "frame", "broke a continuity rule");
 }
 
 /* A session's result: a line of JSON, or lines of the log. */
@@ -236,25 +238,25 @@ static void print_summary(record_ui *ui, const char *session, const char *path,
     result_object_begin(&r, "recorded");
     result_text(&r, "session", session);
     result_count(&r, "frames", count_frames(status));
-    result_count(&r, "in", status->intake.frames_in);
-    result_count(&r, "out", status->intake.frames_out);
-    result_size(&r, "bytes", status->intake.bytes_in);
-    result_count(&r, "dropped", status->intake.frames_dropped);
-    result_count(&r, "unknown", status->encoder.unknown_frames);
-    result_count(&r, "overflow", status->encoder.overflow_frames);
-    result_count(&r, "chunks", status->encoder.chunks);
-    result_size(&r, "compressed_bytes", status->encoder.compressed_bytes);
-    result_size(&r, "file_bytes", status->file_bytes);
-    result_count(&r, "redactions", status->encoder.redactions);
-    result_count(&r, "http_replies", status->intake.http_replies);
+    result_count(&r, "in", status->recording.intake.frames_in);
+    result_count(&r, "out", status->recording.intake.frames_out);
+    result_size(&r, "bytes", status->recording.intake.bytes_in);
+    result_count(&r, "dropped", status->recording.intake.frames_dropped);
+    result_count(&r, "unknown", status->recording.encoder.unknown_frames);
+    result_count(&r, "overflow", status->recording.encoder.overflow_frames);
+    result_count(&r, "chunks", status->recording.encoder.chunks);
+    result_size(&r, "compressed_bytes", status->recording.encoder.compressed_bytes);
+    result_size(&r, "file_bytes", status->recording.file_bytes);
+    result_count(&r, "redactions", status->recording.encoder.redactions);
+    result_count(&r, "http_replies", status->recording.intake.http_replies);
     result_count(&r, "http_failures", status->http_failures);
-    result_count(&r, "violations", status->live_check.violations);
-    result_count(&r, "unchecked", status->live_check.skipped);
-    result_number(&r, "lag_ns_max", status->lag.max_ns);
-    result_number(&r, "lag_ns_mean", status->lag.mean_ns);
-    result_count(&r, "late_chunks", status->lag.late_chunks);
+    result_count(&r, "violations", status->recording.live_check.violations);
+    result_count(&r, "unchecked", status->recording.live_check.skipped);
+    result_number(&r, "lag_ns_max", status->recording.lag.max_ns);
+    result_number(&r, "lag_ns_mean", status->recording.lag.mean_ns);
+    result_count(&r, "late_chunks", status->recording.lag.late_chunks);
     result_count(&r, "lines_lost", output_lines_lost(&ui->output));
-    result_count(&r, "unchecked_books", status->live_check.unchecked_books);
+    result_count(&r, "unchecked_books", status->recording.live_check.unchecked_books);
     result_fraction(&r, "elapsed_s", status->elapsed_ns / TD_NS_PER_MS, 3);
     result_object_end(&r, NULL);
     result_object_end(&r, NULL);
@@ -315,12 +317,12 @@ static td_result record_session(const verb_context *context, record_ui *ui, cons
 static int reduce_bounds(recorder_config *config, const supervisor_status *done)
 {
     if ((config->duration_ns != 0 && done->elapsed_ns >= config->duration_ns) ||
-        (config->max_frames != 0 && done->intake.frames_in >= config->max_frames))
+        (config->max_frames != 0 && done->recording.intake.frames_in >= config->max_frames))
         return 0;
     if (config->duration_ns != 0)
         config->duration_ns -= done->elapsed_ns;
     if (config->max_frames != 0)
-        config->max_frames -= done->intake.frames_in;
+        config->max_frames -= done->recording.intake.frames_in;
     return 1;
 }
 

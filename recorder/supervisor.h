@@ -1,14 +1,6 @@
-/* Runs a recorder: recovers after a crash, opens the session, starts the threads, runs the
- * connections, and stops in an order that loses nothing.
- *
- *   network thread (the caller's)  connections, timers, intake
- *        | ring
- *   encoder thread                 classify, chunk, compress
- *        | chunk queue                  | ring
- *   disk thread                    continuity thread
- *
- * Stopping: connections are closed; the rings are drained; the encoder seals what is left; the disk
- * thread makes it durable; the session's end goes into the journal. */
+/* Runs a recorder: opens the session, runs the connections and their recording
+ * (pipeline/recording.h), and stops in an order that loses nothing: connections are closed first.
+ */
 #ifndef TD_RECORDER_SUPERVISOR_H
 #define TD_RECORDER_SUPERVISOR_H
 
@@ -19,10 +11,7 @@
 #include "base/log.h"
 #include "archive/archive.h"
 #include "recorder/config.h"
-#include "pipeline/encoder.h"
-#include "pipeline/intake.h"
-#include "pipeline/lag.h"
-#include "pipeline/live_check.h"
+#include "pipeline/recording.h"
 
 typedef struct supervisor supervisor;
 
@@ -37,16 +26,11 @@ typedef struct durable_count {
 
 /* Current totals, for the status line and the final report. */
 typedef struct supervisor_status {
-    intake_stats intake;
-    encoder_stats encoder;
-    live_check_stats live_check;
-    lag_stats lag;
-    uint64_t ring_percent;
+    recording_stats recording;
     uint64_t feeds, live; /* live: all subscriptions are answered */
     uint64_t established; /* slots that had a connection, ever */
     uint64_t http_failures;
     uint64_t elapsed_ns;
-    uint64_t file_bytes;    /* in the final status: size of the session's segment files */
     uint8_t is_clock_wrong; /* 1: it ended because the wall clock went back; open a new session */
 } supervisor_status;
 

@@ -61,6 +61,15 @@ static void on_resume(void *user)
     ((fixture *)user)->resumes++;
 }
 
+/* Events of all feeds go to those that have begun. */
+static void begin_feed(fixture *f)
+{
+    const event begins = {.kind = EVENT_SESSION, .state = "starts"};
+    intake_event(f->intake, 0, &begins);
+    assert_non_null(td_ring_peek(f->ring).data);
+    td_ring_release(f->ring);
+}
+
 static void open_fixture(fixture *f, overload_mode mode)
 {
     memset(f, 0, sizeof *f);
@@ -84,6 +93,7 @@ static void open_fixture(fixture *f, overload_mode mode)
                               .user = f};
     f->intake = intake_open(&options);
     f->events = event_reader_open();
+    begin_feed(f);
 }
 
 static void close_fixture(fixture *f)

@@ -141,6 +141,7 @@ static void times_rise_while_the_clock_steps(void **state)
     f.clock = clock_sim_clock(sim);
     intake_close(f.intake);
     pipeline_open_intake(&f);
+    intake_event(f.intake, 0, &(event){.kind = EVENT_SESSION, .state = "starts"});
     intake_opened(f.intake, &f.slot);
     for (int step = 0; step < STEP_COUNT; step++) {
         clock_sim_set_wall(sim, clock_wall_ns(f.clock) + (uint64_t)STEPS_S[step] * TD_NS_PER_S);
