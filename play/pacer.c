@@ -94,6 +94,7 @@ static void pacer_advance(pacer *p, uint64_t recv_ns)
 {
     if (!p->has_started) {
         p->has_started = 1;
+        p->first_ns = recv_ns;
         p->recv_ns = recv_ns;
         p->anchor_mono_ns = clock_mono_ns(p->options.clock);
         return;
@@ -125,10 +126,25 @@ static pacer_answer pacer_sleep(pacer *p, uint64_t now_ns, uint64_t until_ns)
     return PACER_GO;
 }
 
+/* 1 if the frame that is waited for lies before the target of a seek. At the target time is counted
+ * from now. */
+static int pacer_seeks(pacer *p)
+{
+    if (!p->is_seeking)
+        return 0;
+    p->anchor_tape_ns = p->position_ns;
+    if (p->frames < p->target_frames || p->recv_ns < p->target_ns)
+        return 1;
+    p->is_seeking = 0;
+    p->is_returning = 0;
+    p->anchor_mono_ns = clock_mono_ns(p->options.clock);
+    return 0;
+}
+
 /* Hold while paused; a frame that goes as a step leaves the tape paused where it is. */
 static pacer_answer pacer_hold(pacer *p)
 {
-    while (p->is_paused) {
+    while (p->is_paused && !p->wants_rewind && !pacer_seeks(p)) {
         if (p->step_count > 0) {
             p->step_count--;
             p->anchor_tape_ns = p->position_ns;
@@ -138,18 +154,15 @@ static pacer_answer pacer_hold(pacer *p)
         if (pacer_sleep(p, now_ns, now_ns + SLEEP_NS_MAX) == PACER_STOP)
             return PACER_STOP;
     }
-    return PACER_GO;
+    return p->wants_rewind ? PACER_REWIND : PACER_GO;
 }
 
-pacer_answer pacer_wait(pacer *p, uint64_t recv_ns, uint64_t *deadline_ns)
+static pacer_answer pacer_wait_until_due(pacer *p, uint64_t *deadline_ns)
 {
-    pacer_advance(p, recv_ns);
-    *deadline_ns = 0;
     for (;;) {
-        if (pacer_hold(p) == PACER_STOP)
-            return PACER_STOP;
-        if (p->options.speed.is_max || p->is_paused)
-            return PACER_GO;
+        pacer_answer answer = pacer_hold(p);
+        if (answer != PACER_GO || pacer_seeks(p) || p->options.speed.is_max || p->is_paused)
+            return answer;
         uint64_t due_ns = pacer_deadline(p);
         uint64_t now_ns = clock_mono_ns(p->options.clock);
         if (now_ns >= due_ns) {
@@ -162,6 +175,47 @@ pacer_answer pacer_wait(pacer *p, uint64_t recv_ns, uint64_t *deadline_ns)
             pacer_sleep(p, now_ns, due_ns - p->options.spin_ns) == PACER_STOP)
             return PACER_STOP;
     }
+}
+
+pacer_answer pacer_wait(pacer *p, uint64_t recv_ns, uint64_t *deadline_ns)
+{
+    pacer_advance(p, recv_ns);
+    *deadline_ns = 0;
+    pacer_answer answer = pacer_wait_until_due(p, deadline_ns);
+    if (answer == PACER_GO) {
+        p->frames++;
+        p->played_ns = recv_ns;
+    }
+    return answer;
+}
+
+pacer_answer pacer_end(pacer *p)
+{
+    p->is_at_end = 1;
+    while (!p->wants_rewind) {
+        uint64_t now_ns = clock_mono_ns(p->options.clock);
+        p->is_seeking = 0; /* no frame is left */
+        p->is_returning = 0;
+        p->step_count = 0;
+        if (!p->is_paused)
+            return PACER_GO;
+        if (pacer_sleep(p, now_ns, now_ns + SLEEP_NS_MAX) == PACER_STOP)
+            return PACER_STOP;
+    }
+    return PACER_REWIND;
+}
+
+void pacer_rewind(pacer *p)
+{
+    p->is_returning = p->wants_rewind;
+    p->wants_rewind = 0;
+    p->is_at_end = 0;
+    p->has_started = 0;
+    p->frames = 0;
+    p->played_ns = 0;
+    p->recv_ns = 0;
+    p->position_ns = 0;
+    p->anchor_tape_ns = 0;
 }
 
 uint64_t pacer_due(pacer *p, uint64_t recv_ns)
@@ -200,12 +254,38 @@ void pacer_step(pacer *p)
         p->step_count++;
 }
 
+static int pacer_seek(pacer *p, uint64_t frames, uint64_t recv_ns, int is_behind)
+{
+    if (is_behind && p->options.is_one_way)
+        return 0;
+    p->target_frames = frames;
+    p->target_ns = recv_ns;
+    p->is_seeking = 1;
+    p->wants_rewind = is_behind ? 1 : 0;
+    p->step_count = 0;
+    return 1;
+}
+
+int pacer_seek_frame(pacer *p, uint64_t frames)
+{
+    return pacer_seek(p, frames, 0, frames < p->frames);
+}
+
+int pacer_seek_time(pacer *p, uint64_t recv_ns)
+{
+    return pacer_seek(p, 0, recv_ns, p->frames > 0 && recv_ns <= p->played_ns);
+}
+
+int pacer_back(pacer *p)
+{
+    uint64_t frames = p->is_seeking && p->target_frames > 0 ? p->target_frames : p->frames;
+    return frames == 0 || pacer_seek_frame(p, frames - 1);
+}
+
 void pacer_skip(pacer *p, uint64_t tape_ns)
 {
-    pacer_anchor(p);
-    uint64_t wait_tape_ns =
-        p->position_ns > p->anchor_tape_ns ? p->position_ns - p->anchor_tape_ns : 0;
-    p->anchor_tape_ns += wait_tape_ns > tape_ns ? wait_tape_ns : tape_ns;
+    uint64_t target_ns = (p->frames > 0 ? p->played_ns : p->recv_ns) + tape_ns;
+    (void)pacer_seek(p, 0, target_ns > p->recv_ns ? target_ns : p->recv_ns + 1, 0);
 }
 
 uint64_t pacer_wait_ns(const pacer *p)

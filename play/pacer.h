@@ -28,8 +28,9 @@ TD_MUST_USE td_result pacer_speed_parse(const char *text, pacer_speed *out, td_e
 void pacer_speed_format(pacer_speed speed, char out[TD_DECIMAL_TEXT_BYTES]);
 
 typedef enum pacer_answer {
-    PACER_GO,   /* the frame is due */
-    PACER_STOP, /* end the replay */
+    PACER_GO,     /* the frame is due */
+    PACER_STOP,   /* end the replay */
+    PACER_REWIND, /* play the tape from its beginning: it is to go back (pacer_rewind) */
 } pacer_answer;
 
 /* Something to do while waiting. */
@@ -45,6 +46,7 @@ typedef struct pacer_options {
     td_clock clock;
     pacer_speed speed;
     uint64_t gap_ns_max; /* longer stretches of tape without a frame are cut to this; 0: none is */
+    uint8_t is_one_way;  /* 1: the tape cannot be rewound: nothing goes back */
     uint64_t spin_ns;    /* of each wait, PACER_SPIN_NS; 0 for clocks that only move in sleep */
     pacer_idle idle;     /* wait NULL: sleep on the clock */
 } pacer_options;
@@ -53,7 +55,16 @@ typedef struct pacer {
     pacer_options options;
     uint8_t has_started;
     uint8_t is_paused;
+    uint8_t is_at_end;       /* pacer_end was called */
+    uint8_t wants_rewind;    /* the target of the seek is before the present position */
+    uint8_t is_seeking;      /* frames before the target go at once, paused or not */
+    uint8_t is_returning;    /* of these: the tape was rewound, so they were played before */
     uint32_t step_count;     /* frames to let go although the tape is paused */
+    uint64_t target_frames;  /* of a seek: frames to let go */
+    uint64_t target_ns;      /* and those that were received before this */
+    uint64_t frames;         /* that pacer_wait let go, since the tape's beginning */
+    uint64_t first_ns;       /* receive time of the tape's first frame */
+    uint64_t played_ns;      /* of the last one that pacer_wait let go */
     uint64_t recv_ns;        /* of the last frame of pacer_wait or pacer_due */
     uint64_t position_ns;    /* its tape time since the first frame, without what was cut */
     uint64_t anchor_tape_ns; /* position on the tape and time on the clock that belong together */
@@ -80,9 +91,22 @@ void pacer_pause(pacer *pacer);
 void pacer_resume(pacer *pacer);
 /* Let one frame go while paused. */
 void pacer_step(pacer *pacer);
+/* Move to where so many frames were let go, or to the first frame that was received at recv_ns or
+ * later. What lies between is due at once; the frame at the target is due then, or when the tape is
+ * paused held. A target that was passed needs a rewind: 0 if the tape is one-way. */
+int pacer_seek_frame(pacer *pacer, uint64_t frames);
+int pacer_seek_time(pacer *pacer, uint64_t recv_ns);
+/* Go one frame back, of a seek's target if there is one. As pacer_seek_frame. */
+int pacer_back(pacer *pacer);
 /* Everything on the next tape_ns of tape is due at once, and at least the frame that is waited for.
  */
 void pacer_skip(pacer *pacer, uint64_t tape_ns);
+
+/* The tape ended: hold while paused. PACER_GO: nothing is left to do. */
+pacer_answer pacer_end(pacer *pacer);
+
+/* The tape begins again. A seek continues, now from there. */
+void pacer_rewind(pacer *pacer);
 
 /* How long it is, on the clock, until the frame that is being waited for; 0 while paused. */
 uint64_t pacer_wait_ns(const pacer *pacer);

@@ -110,7 +110,7 @@ static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *dea
 {
     *deadline_ns = 0;
     if (p->options.pacer != NULL &&
-        pacer_wait(p->options.pacer, frame->recv_ns, deadline_ns) == PACER_STOP)
+        pacer_wait(p->options.pacer, frame->recv_ns, deadline_ns) != PACER_GO)
         return TD_EOF;
     return TD_OK;
 }

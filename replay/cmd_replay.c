@@ -10,7 +10,9 @@
 #include "cli/units.h"
 #include "archive/reindex.h"
 #include "archive/ledger.h"
+#include "replay/control.h"
 #include "replay/keyboard.h"
+#include "replay/last_frame.h"
 #include "play/pacer.h"
 #include "play/player.h"
 #include "play/report.h"
@@ -28,6 +30,9 @@
 typedef struct replay_flags {
     const char *speed;
     uint64_t gap_ns_max;
+    uint8_t is_paused;
+    uint8_t is_looping;
+    uint8_t with_control;
     uint8_t with_messages;
     options_list sinks;
 } replay_flags;
@@ -45,6 +50,19 @@ static const option_row REPLAY_ROWS[] = {
      .metavar = "DURATION",
      .help = "shorten stretches without a frame to this length",
      .min = 1},
+    {.long_name = "start-paused",
+     .type = OPTION_FLAG,
+     .offset = offsetof(replay_flags, is_paused),
+     .help = "pause before the first frame; needs --control or a terminal"},
+    {.long_name = "loop",
+     .type = OPTION_FLAG,
+     .offset = offsetof(replay_flags, is_looping),
+     .help = "begin again at the end, until a key or a signal ends it"},
+    {.long_name = "control",
+     .type = OPTION_FLAG,
+     .offset = offsetof(replay_flags, with_control),
+     .help = "read commands from standard input, one per line: pause, resume, step, back,\n"
+             "seek TIME, speed N, status, quit; print the position as JSON after each"},
     {.long_name = "messages",
      .type = OPTION_FLAG,
      .offset = offsetof(replay_flags, with_messages),
@@ -69,6 +87,8 @@ typedef struct replay_command {
     player *player;
     pacer pacer;
     keyboard *keyboard; /* NULL: no terminal */
+    control *control;   /* NULL: without --control */
+    last_frame last;    /* of a replay with one of these */
     uint64_t frames;    /* of the last progress call */
     uint64_t started_ns;
     sink_plugins *plugins; /* NULL: none */
@@ -118,15 +138,24 @@ static void show_progress(replay_command *command, uint64_t now_ns)
                   command->pacer.is_paused ? "  paused" : "", format_counted(rate, "frame").text,
                   elapsed, format_counted(command->frames, "frame").text,
                   command->keyboard == NULL ? ""
-                                            : "  [space . + - 1 m f q: pause, step, faster, "
-                                              "slower, as recorded, max, 10 s on, end]");
+                                            : "  [space . , + - 1 m f b q: pause, step, back, "
+                                              "faster, slower, as recorded, max, 10 s on, 10 s "
+                                              "back, end]");
+}
+
+/* Something can pause the tape, and resume it. */
+static int is_controlled(const replay_command *command)
+{
+    return command->keyboard != NULL || control_is_open(command->control);
 }
 
 /* The key for the end is the same as a signal. */
-static pacer_answer read_keys(replay_command *command, uint64_t wait_ns)
+static pacer_answer read_commands(replay_command *command, uint64_t wait_ns)
 {
-    TD_ASSERT(command->keyboard != NULL);
-    pacer_answer answer = keyboard_wait(command->keyboard, &command->pacer, wait_ns);
+    TD_ASSERT(is_controlled(command));
+    pacer_answer answer = command->keyboard != NULL
+                              ? keyboard_wait(command->keyboard, &command->pacer, wait_ns)
+                              : control_wait(command->control, wait_ns);
     command->has_quit |= answer == PACER_STOP;
     return answer;
 }
@@ -140,8 +169,8 @@ static pacer_answer idle_wait(void *ctx, uint64_t mono_ns)
     uint64_t now_ns = clock_mono_ns(command->verb->clock);
     show_progress(command, now_ns);
     uint64_t end_ns = mono_ns < now_ns + IDLE_SLICE_NS ? mono_ns : now_ns + IDLE_SLICE_NS;
-    if (command->keyboard != NULL && end_ns > now_ns)
-        return read_keys(command, end_ns - now_ns);
+    if (is_controlled(command) && end_ns > now_ns)
+        return read_commands(command, end_ns - now_ns);
     clock_sleep_until(command->verb->clock, end_ns);
     return PACER_GO;
 }
@@ -154,10 +183,16 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     if (is_stopped(command))
         return 1;
     show_progress(command, clock_mono_ns(command->verb->clock));
-    return command->keyboard != NULL && read_keys(command, 0) == PACER_STOP;
+    return is_controlled(command) && read_commands(command, 0) == PACER_STOP;
 }
 
 /* ---- before ---- */
+
+/* Keys are read where a person is: a terminal on both sides. */
+static int has_terminal(const replay_command *command)
+{
+    return command->verb->progress.is_shown && isatty(STDIN_FILENO);
+}
 
 /* What can be refused before an archive is opened is refused here. */
 static td_result check_flags(verb_run *verb)
@@ -172,6 +207,13 @@ static td_result check_flags(verb_run *verb)
         return td_err_set(
             err, TD_E_INVALID,
             "--price and --size choose among the lines of --messages: give that, too");
+    if (command->flags.is_paused && !command->flags.with_control && !has_terminal(command))
+        return td_err_set(
+            err, TD_E_INVALID,
+            "--start-paused: nothing could resume: give --control, or use a terminal");
+    if (command->flags.is_looping && command->flags.sinks.count > 0)
+        return td_err_set(err, TD_E_INVALID,
+                          "--loop and --sink: a plugin gets a tape once: give one of them");
     td_result rc = pacer_speed_parse(command->flags.speed, &command->speed, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--speed");
@@ -180,42 +222,64 @@ static td_result check_flags(verb_run *verb)
                : sink_plugins_load(&command->flags.sinks, &verb->log, &command->plugins, err);
 }
 
-/* Keys are read where a person is: a terminal on both sides, and something to steer. */
+/* Only where something can be steered. */
 static td_result open_keyboard(replay_command *command, td_err *err)
 {
-    if (command->pacer.options.speed.is_max || !command->verb->progress.is_shown ||
-        !isatty(STDIN_FILENO))
+    if ((command->speed.is_max && !command->flags.is_paused) || !has_terminal(command))
         return TD_OK;
     td_result rc = keyboard_open(STDIN_FILENO, &command->keyboard, err);
     return rc == TD_E_UNSUPPORTED ? TD_OK : rc;
 }
 
-static td_result open_player(replay_command *command, td_err *err)
+/* The pacer, and what controls it. */
+static td_result open_controls(replay_command *command, td_err *err)
 {
     const pacer_options pacing = {.clock = command->verb->clock,
                                   .speed = command->speed,
                                   .gap_ns_max = command->flags.gap_ns_max,
+                                  .is_one_way = command->plugins != NULL,
                                   .spin_ns = PACER_SPIN_NS,
                                   .idle = {idle_wait, command}};
     pacer_init(&command->pacer, &pacing);
+    if (command->flags.is_paused)
+        pacer_pause(&command->pacer);
+    if (command->flags.with_control) {
+        const control_target target = {&command->pacer, &command->last, &command->verb->output,
+                                       command->verb->clock};
+        command->control = control_open(STDIN_FILENO, &target);
+        return TD_OK;
+    }
+    td_result rc = open_keyboard(command, err);
+    if (rc == TD_OK && command->flags.is_paused && command->keyboard == NULL)
+        return td_err_set(
+            err, TD_E_INVALID,
+            "--start-paused: nothing could resume: give --control, or use a terminal");
+    return rc;
+}
+
+static void open_player(replay_command *command)
+{
     player_options options = {.workers = cursor_workers(command->tape),
                               .pacer = &command->pacer,
                               .progress = on_progress,
                               .user = command,
                               .without_digests = command->flags.with_messages};
-    td_result rc = TD_OK;
     if (command->flags.with_messages) {
-        command->lines = (sink_jsonl_lines){&command->verb->output, command->verb->entries};
+        command->lines =
+            (sink_jsonl_lines){&command->verb->output, command->verb->entries, &command->pacer};
         options.sinks[options.sink_count++] = sink_jsonl(&command->lines);
     }
     if (command->plugins != NULL) {
         options.workers = NULL; /* plugins get frames in total order */
         options.sinks[options.sink_count++] = sink_plugins_sink(command->plugins);
         options.observer = sink_plugins_observer(command->plugins);
-        rc = sink_plugins_open(command->plugins, err);
+    }
+    if (is_controlled(command)) {
+        options.workers = NULL; /* the last frame is that of the tape */
+        command->last.next = options.observer;
+        options.observer = last_frame_observer(&command->last);
     }
     command->player = player_open(&options);
-    return rc == TD_OK ? open_keyboard(command, err) : rc;
 }
 
 static int reads_every_value(const replay_command *command)
@@ -224,7 +288,8 @@ static int reads_every_value(const replay_command *command)
            (command->plugins != NULL && sink_plugins_want_every_value(command->plugins));
 }
 
-static td_result open_all(replay_command *command, td_err *err)
+/* The tape from its beginning, and a player for it. */
+static td_result open_tape(replay_command *command, td_err *err)
 {
     const cursor_options reading = {.threads = threads_options_count(&command->verb->threads),
                                     .log = &command->verb->log,
@@ -234,15 +299,38 @@ static td_result open_all(replay_command *command, td_err *err)
                                     .with_lead_in = 1};
     td_result rc =
         cursor_open(command->verb->archive, &command->verb->wanted, &reading, &command->tape, err);
-    return rc == TD_OK ? open_player(command, err) : rc;
+    if (rc == TD_OK)
+        open_player(command);
+    return rc;
+}
+
+static void close_tape(replay_command *command)
+{
+    last_frame_clear(&command->last);
+    player_close(command->player); /* its streams are known to the tape's channels */
+    cursor_close(command->tape);
+    command->player = NULL;
+    command->tape = NULL;
+}
+
+static td_result open_all(replay_command *command, td_err *err)
+{
+    last_frame_init(&command->last);
+    td_result rc = open_controls(command, err);
+    if (rc == TD_OK)
+        rc = open_tape(command, err);
+    if (rc == TD_OK && command->plugins != NULL)
+        rc = sink_plugins_open(command->plugins, err);
+    return rc;
 }
 
 /* In the reverse order of opening, and good for what was not opened at all. */
 static void close_all(replay_command *command)
 {
+    close_tape(command);
     keyboard_close(command->keyboard);
-    player_close(command->player); /* its streams are known to the tape's channels */
-    cursor_close(command->tape);
+    control_close(command->control);
+    last_frame_fini(&command->last);
 }
 
 /* ---- afterwards ---- */
@@ -307,13 +395,42 @@ static td_result conclude(replay_command *command, td_err *err)
     return rc;
 }
 
+/* What to do after a run over the tape. At its end control commands may still go back. */
+static pacer_answer next_run(replay_command *command)
+{
+    pacer *p = &command->pacer;
+    if (player_is_stopped(command->player))
+        return p->wants_rewind && !is_stopped(command) ? PACER_REWIND : PACER_STOP;
+    if (control_is_open(command->control) && !command->flags.is_looping)
+        pacer_pause(p);
+    pacer_answer answer = pacer_end(p);
+    int is_again = command->flags.is_looping && p->frames > 0 && !is_stopped(command);
+    return answer == PACER_GO && is_again ? PACER_REWIND : answer;
+}
+
+/* Going back is playing the tape again from its beginning, at full speed as far as needed: books,
+ * verdicts and digests are those of a replay that never went further. */
+static td_result play_tape(replay_command *command, td_err *err)
+{
+    for (;;) {
+        td_result rc = player_play(command->player, command->tape, err);
+        if (rc != TD_OK || next_run(command) != PACER_REWIND)
+            return rc;
+        close_tape(command);
+        pacer_rewind(&command->pacer);
+        rc = open_tape(command, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+}
+
 static td_result play(replay_command *command, td_err *err)
 {
     command->started_ns = clock_mono_ns(command->verb->clock);
     td_result rc = open_all(command, err);
     if (rc != TD_OK)
         return rc;
-    rc = player_play(command->player, command->tape, err);
+    rc = play_tape(command, err);
     if (rc == TD_OK)
         rc = player_finish(command->player, err);
     progress_end(&command->verb->progress);
@@ -350,6 +467,7 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                     "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"
                     "tapedeck replay DIR --messages --topic trade --price 60623.5\n"
+                    "tapedeck replay DIR --speed 1 --loop --messages\n"
                     "tapedeck replay DIR --sink plugin=./strategy.so,BTCUSD",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON |
                  VERB_STOPS,

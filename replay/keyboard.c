@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#define FORWARD_NS (10 * TD_NS_PER_S)
+#define JUMP_NS (10 * TD_NS_PER_S)
 
 enum { SPEED_STEPS_MAX = 20 }; /* a million times, and its inverse at six places */
 
@@ -18,6 +18,7 @@ struct keyboard {
     pthread_mutex_t mutex; /* over the terminal's mode */
     int is_raw;
     int is_released; /* the process is about to stop */
+    int escape;      /* bytes of an arrow's "ESC [ C" that were read */
 };
 
 /* In the background the terminal belongs to others: to read from it, or to change it, would stop
@@ -119,6 +120,10 @@ pacer_answer keyboard_apply(pacer *p, char key)
     case '.':
         pacer_step(p);
         break;
+    case ',':
+        pacer_pause(p);
+        (void)pacer_back(p); /* 0: it stays where it is */
+        break;
     case '+':
         change_speed(p, 2, 1);
         break;
@@ -132,7 +137,10 @@ pacer_answer keyboard_apply(pacer *p, char key)
         pacer_set_speed(p, (pacer_speed){.is_max = 1});
         break;
     case 'f':
-        pacer_skip(p, FORWARD_NS);
+        pacer_skip(p, JUMP_NS);
+        break;
+    case 'b':
+        (void)pacer_seek_time(p, p->played_ns < JUMP_NS ? 0 : p->played_ns - JUMP_NS);
         break;
     case 'q':
         return PACER_STOP;
@@ -140,6 +148,21 @@ pacer_answer keyboard_apply(pacer *p, char key)
         break;
     }
     return PACER_GO;
+}
+
+/* A byte that the terminal sends, as a key; '\0': an arrow's first bytes. */
+static char key_of(keyboard *self, char byte)
+{
+    static const char ARROWS[] = {['A'] = '+', ['B'] = '-', ['C'] = '.', ['D'] = ','};
+    if (byte == '\x1b' || (self->escape == 1 && (byte == '[' || byte == 'O'))) {
+        self->escape = byte == '\x1b' ? 1 : 2;
+        return '\0';
+    }
+    int is_arrow = self->escape == 2;
+    self->escape = 0;
+    if (!is_arrow)
+        return byte;
+    return byte >= 'A' && byte <= 'D' ? ARROWS[(unsigned char)byte] : '\0';
 }
 
 pacer_answer keyboard_wait(keyboard *self, pacer *p, uint64_t wait_ns)
@@ -153,7 +176,7 @@ pacer_answer keyboard_wait(keyboard *self, pacer *p, uint64_t wait_ns)
     char keys[16];
     ssize_t count = read(self->fd, keys, sizeof keys);
     for (ssize_t i = 0; i < count; i++) {
-        if (keyboard_apply(p, keys[i]) == PACER_STOP)
+        if (keyboard_apply(p, key_of(self, keys[i])) == PACER_STOP)
             return PACER_STOP;
     }
     return count == 0 ? PACER_STOP : PACER_GO; /* the terminal went away */

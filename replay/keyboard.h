@@ -1,8 +1,9 @@
-/* Keys that control a replay while it waits: space pauses and resumes, '.' plays one frame, '+' and
- * '-' double and halve the speed, '1' is the recorded pace, 'm' full speed, 'f' ten seconds
- * forward (and at least to the next frame), 'q' ends. The terminal is taken out of line mode while
- * keys are waited for in its foreground, and put back. One thread, except the function that signals
- * need. */
+/* Keys that control a replay while it waits: space pauses and resumes, '.' plays one frame, ','
+ * pauses and goes one frame back, '+' and '-' double and halve the speed, '1' is the recorded pace,
+ * 'm' full speed, 'f' ten seconds forward (and at least to the next frame), 'b' ten seconds back,
+ * 'q' ends. The arrows right, left, up and down are '.', ',', '+' and '-'. The terminal is taken
+ * out of line mode while keys are waited for in its foreground, and put back. One thread, except
+ * the function that signals need. */
 #ifndef TD_REPLAY_KEYBOARD_H
 #define TD_REPLAY_KEYBOARD_H
 
@@ -22,7 +23,8 @@ void keyboard_release(keyboard *self, int is_released);
 /* Wait at most wait_ns for keys and apply them to the pacer; 0 only looks. */
 pacer_answer keyboard_wait(keyboard *self, pacer *pacer, uint64_t wait_ns);
 
-/* What a key does to the pacer; apart from the terminal, for tests. */
+/* What a key does to the pacer, an arrow being the key that it is named with; apart from the
+ * terminal, for tests. */
 pacer_answer keyboard_apply(pacer *pacer, char key);
 
 #endif

@@ -8,7 +8,7 @@ static td_result on_frame(void *ctx, const frame_ref *frame, uint64_t deadline_n
     const sink_jsonl_lines *lines = ctx;
     output_stream *output = lines->output;
     (void)err;
-    if (frame->channel->role == ROLE_HTTP)
+    if (frame->channel->role == ROLE_HTTP || lines->pacer->is_returning)
         return TD_OK;
     if (entry_options_are_given(&lines->entries) &&
         (frame->content.message == NULL ||

@@ -6,11 +6,13 @@
 
 #include "cli/option_groups.h"
 #include "cli/output.h"
+#include "play/pacer.h"
 #include "play/sink.h"
 
 typedef struct sink_jsonl_lines {
     output_stream *output; /* borrowed */
     entry_options entries; /* if given: only frames that have such an entry */
+    const pacer *pacer;    /* borrowed; frames that it returns over are printed already */
 } sink_jsonl_lines;
 
 /* lines is borrowed. The tape reads all (TAPE_READS_ALL). */

@@ -184,6 +184,8 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("topics", await json(t, ["topics", "--json"]));
   page.check("sim --list", await json(t, ["sim", "--list", "--json"]));
   page.check("gaps", await json(t, ["gaps", archive, "--json"], { status: 1 }));
+  const controlled = await tapedeck(t, ["replay", archive, "--start-paused", "--control", "--json"], { stdin: "status\nfly\nseek +1s\n", status: 1 });
+  for (const line of parseLines(controlled.stdout).slice(0, -1)) page.check("replay --control", line);
   page.check("replay", await json(t, ["replay", archive, "--json"], { status: 1 }));
   page.check("replay", await json(t, ["replay", archive, "--speed", "100", "--to", "now", "--json"], { status: 1 }));
   page.check("replay", await json(t, ["replay", other, "--from", "2021-04-01", "--json"], { status: 1 }));

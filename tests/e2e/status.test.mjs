@@ -138,6 +138,24 @@ describe("status lines", { concurrency: 2 }, () => {
     assert.equal((await replay.end()).mode, "line");
   });
 
+  test("replay: keys and arrows step, go back and play on; the report is that of an undisturbed replay", async (t) => {
+    const dir = temporary(t);
+    const archive = await longGap(t, dir);
+    const replay = new Terminal(t, dir, 120, "tapedeck-replay", ["replay", "-a", archive, "--start-paused", "--json"]);
+    await replay.shows(/speed max {2}paused/);
+    assert.equal(await replay.modes(), "raw");
+    for (const keys of ["\x1b[C.", "\x1b[D,", "bf", "\x1bOB\x1b[A"]) { // two on, two back, both again, slower and faster: full speed stays
+      const at = replay.screen.length;
+      replay.command(`keys ${keys}`);
+      await replay.shows(/speed max {2}paused/, at);
+    }
+    replay.command("keys  ");
+    const end = await replay.end();
+    const plain = await json(t, ["replay", "-a", archive, "--json"], { status: null });
+    const controlled = JSON.parse(end.stdout);
+    assert.deepEqual([controlled.digest, controlled.totals, controlled.stopped], [plain.digest, plain.totals, false]);
+  });
+
   test("replay at full speed reads no keys", async (t) => {
     const dir = temporary(t);
     const archive = await longGap(t, dir);

@@ -187,6 +187,73 @@ static void test_keys(void **state)
     }
 }
 
+/* Frames of a tape that are let go while a user holds the keys; the tape begins again as often as
+ * they ask for it. */
+typedef struct seek_case {
+    const char *name;
+    const char *keys; /* one per 100 ns of waiting */
+    const char *goes; /* the frames, 'a' to 'f', 1 s apart; 'A' to 'F' on a return over them */
+} seek_case;
+
+static const seek_case SEEKS[] = {
+    {"stepped, and on", "... ", "abcdef"},
+    {"back to where it was", ".., ", "abAbcdef"},
+    {"two back", "...,, ", "abcABAbcdef"},
+    {"back before the first", ".,, ", "aabcdef"},
+    {"back, and a step", "..,. ", "abAbcdef"},
+    {"ten seconds on, back ten: all of it again", ".fb ", "abcdefabcdef"},
+    {"two at the end, one of which is undone", "f, ", "abcdefABCDEf"},
+};
+
+static void test_seeks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof SEEKS / sizeof *SEEKS; i++) {
+        clock_sim *sim = clock_sim_open(0, START_NS);
+        pacer p;
+        hand h = {.sim = sim, .pacer = &p, .pass_ns = 100, .keys = SEEKS[i].keys};
+        pacer_options options = {
+            .clock = clock_sim_clock(sim), .speed = {.is_max = 1}, .idle = {hand_wait, &h}};
+        char goes[64];
+        size_t count = 0;
+        pacer_init(&p, &options);
+        pacer_pause(&p);
+        for (pacer_answer answer = PACER_REWIND; answer == PACER_REWIND;) {
+            uint64_t deadline_ns;
+            pacer_rewind(&p);
+            answer = PACER_GO;
+            for (uint64_t k = 0; k < FRAMES_MAX && answer == PACER_GO; k++) {
+                answer = pacer_wait(&p, TAPE_NS + k * TD_NS_PER_S, &deadline_ns);
+                if (answer == PACER_GO)
+                    goes[count++] = (char)((p.is_returning ? 'A' : 'a') + (int)k);
+            }
+            if (answer == PACER_GO)
+                answer = pacer_end(&p);
+        }
+        goes[count] = '\0';
+        if (strcmp(goes, SEEKS[i].goes) != 0)
+            fail_msg("%s: %s, expected %s", SEEKS[i].name, goes, SEEKS[i].goes);
+        clock_sim_close(sim);
+    }
+}
+
+/* What only plays forward does not go back. */
+static void test_one_way(void **state)
+{
+    (void)state;
+    clock_sim *sim = clock_sim_open(0, START_NS);
+    pacer p;
+    pacer_init(&p, &(pacer_options){
+                       .clock = clock_sim_clock(sim), .speed = {.is_max = 1}, .is_one_way = 1});
+    uint64_t deadline_ns;
+    assert_int_equal(pacer_wait(&p, TAPE_NS, &deadline_ns), PACER_GO);
+    assert_false(pacer_back(&p));
+    assert_false(pacer_seek_time(&p, TAPE_NS));
+    assert_true(pacer_seek_time(&p, TAPE_NS + 1));
+    assert_int_equal(pacer_wait(&p, TAPE_NS + 1, &deadline_ns), PACER_GO);
+    clock_sim_close(sim);
+}
+
 static void test_quit(void **state)
 {
     (void)state;
@@ -262,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_speed_parse),    cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_no_drift),       cmocka_unit_test(test_full_speed),
         cmocka_unit_test(test_keys),           cmocka_unit_test(test_quit),
+        cmocka_unit_test(test_seeks),          cmocka_unit_test(test_one_way),
         cmocka_unit_test(test_speed_bounds),   cmocka_unit_test(test_lateness),
         cmocka_unit_test(test_lateness_edges),
     };

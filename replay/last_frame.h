@@ -1,0 +1,40 @@
+/* What a replay played last: a copy of the frame that lasts until the next one is played, its
+ * verdict, and the track that took it. It is an observer of a player with one thread, and passes
+ * each frame on to another observer. One thread. */
+#ifndef TD_REPLAY_LAST_FRAME_H
+#define TD_REPLAY_LAST_FRAME_H
+
+#include "base/buf.h"
+#include "cli/output.h"
+#include "play/observer.h"
+#include "play/pacer.h"
+#include "play/stream.h"
+
+typedef struct last_frame {
+    observer next; /* ops NULL: none */
+    uint8_t is_set;
+    uint8_t is_copy;
+    uint64_t recv_ns;
+    uint64_t ordinal;
+    uint32_t connection;
+    const channel_info *channel; /* the tape's */
+    const char *undecoded;       /* the reason; NULL: decoded, or not to be decoded */
+    verdict rules;               /* empty: not judged */
+    const track *track;          /* of the player; NULL: none */
+    td_buf bytes;
+    td_buf levels; /* of a book change: msg_levels */
+} last_frame;
+
+void last_frame_init(last_frame *self);
+void last_frame_fini(last_frame *self);
+
+/* Nothing was played: before the tape and the player close. */
+void last_frame_clear(last_frame *self);
+
+/* The observer. */
+observer last_frame_observer(last_frame *self);
+
+/* Write the frame's place, rule and book as the members of an object that the caller has open. */
+void last_frame_json(const last_frame *self, json_writer *json);
+
+#endif
