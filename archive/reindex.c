@@ -209,6 +209,11 @@ static td_result reindex_once(archive *a, const reindex_options *options, reinde
         rc = catalog_clear(c, err);
     if (rc == TD_OK)
         rc = archive_reindex_into(a, c, options, report, err);
+    /* A page that is damaged may take rows and be malformed only then. */
+    catalog_entries written = {0};
+    if (rc == TD_OK)
+        rc = catalog_list(c, &written, err);
+    catalog_entries_fini(&written);
     catalog_close(c);
     return rc;
 }
