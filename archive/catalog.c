@@ -13,7 +13,7 @@
 #include "base/hash.h"
 
 enum {
-    VERSION = 3, /* of rows: the first number of each segment's */
+    VERSION = 4, /* of rows: the first number of each segment's */
     /* Rows or chunks of one segment: 4,096 chunks with bitmaps of 64 KiB channels have 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
     LINE_BYTES_MAX = 1 << 20,
@@ -120,7 +120,7 @@ typedef struct row_kind {
 /* What a segment has once; its lists follow. */
 typedef struct segment_row {
     segment_index index; /* without lists */
-    uint64_t channel_count, gap_count, conn_count, grant_count, chunk_count;
+    uint64_t channel_count, gap_count, conn_count, grant_count, checkpoint_count, chunk_count;
     uint64_t unknown_ns;
     uint64_t chunks_hash; /* of the chunks' bytes, which are loaded apart */
 } segment_row;
@@ -131,6 +131,7 @@ typedef union list_row {
     gap_row gap;
     conn_row conn;
     grant_row grant;
+    segment_checkpoint checkpoint;
 } list_row;
 
 typedef struct chunk_row {
@@ -162,6 +163,7 @@ static const field SEGMENT_FIELDS[] = {
     FIELD(segment_row, U64, gap_count),
     FIELD(segment_row, U64, conn_count),
     FIELD(segment_row, U64, grant_count),
+    FIELD(segment_row, U64, checkpoint_count),
     FIELD(segment_row, U64, unknown_ns),
     FIELD(segment_row, U64, chunk_count),
     FIELD(segment_row, U64, chunks_hash),
@@ -204,6 +206,12 @@ static const field GRANT_FIELDS[] = {
     FIELD(grant_row, U64, to_ns), FIELD(grant_row, TEXT, source), FIELD(grant_row, TEXT, reason),
 };
 
+static const field CHECKPOINT_FIELDS[] = {
+    FIELD(segment_checkpoint, U64, at_ns),
+    FIELD(segment_checkpoint, U64, offset),
+    FIELD(segment_checkpoint, U64, bytes),
+};
+
 static const field CHUNK_FIELDS[] = {
     FIELD(chunk_row, U64, chunk.offset),        FIELD(chunk_row, U64, chunk.chunk_bytes),
     FIELD(chunk_row, U64, chunk.index_bytes),   FIELD(chunk_row, U64, chunk.uncompressed_bytes),
@@ -221,6 +229,7 @@ static const row_kind CHANNEL_ROW = ROW_KIND(CHANNEL_FIELDS);
 static const row_kind GAP_ROW = ROW_KIND(GAP_FIELDS);
 static const row_kind CONN_ROW = ROW_KIND(CONN_FIELDS);
 static const row_kind GRANT_ROW = ROW_KIND(GRANT_FIELDS);
+static const row_kind CHECKPOINT_ROW = ROW_KIND(CHECKPOINT_FIELDS);
 static const row_kind CHUNK_ROW = ROW_KIND(CHUNK_FIELDS);
 
 static void put_number(td_buf *out, uint64_t number)
@@ -341,6 +350,7 @@ static void put_lists(const segment_rows *rows, td_bytes chunks, td_buf *out)
                              .gap_count = rows->gaps.count,
                              .conn_count = rows->conn_count,
                              .grant_count = rows->grant_count,
+                             .checkpoint_count = index->checkpoint_count,
                              .unknown_ns = rows->unknown_ns,
                              .chunk_count = index->chunk_count,
                              .chunks_hash = td_xxh64(chunks.data, chunks.size)};
@@ -354,6 +364,8 @@ static void put_lists(const segment_rows *rows, td_bytes chunks, td_buf *out)
         put_row(out, &CONN_ROW, &rows->conns[i]);
     for (size_t i = 0; i < rows->grant_count; i++)
         put_row(out, &GRANT_ROW, &rows->grants[i]);
+    for (size_t i = 0; i < index->checkpoint_count; i++)
+        put_row(out, &CHECKPOINT_ROW, &index->checkpoints[i]);
 }
 
 static td_result put_segment(catalog *c, const segment_index *index, td_bytes rows, td_bytes chunks,
@@ -449,7 +461,9 @@ static int add_row(segment_rows *out, const row_kind *kind, const list_row *row)
         return segment_rows_add_conn(out, &row->conn);
     if (kind == &GRANT_ROW)
         return row->grant.conn < out->conn_count && segment_rows_add_grant(out, &row->grant);
-    if (kind == &GAP_ROW && row->gap.reason < GAP_REASON_COUNT)
+    if (kind == &CHECKPOINT_ROW)
+        segment_index_add_checkpoint(&out->index, &row->checkpoint);
+    else if (kind == &GAP_ROW && row->gap.reason < GAP_REASON_COUNT)
         gap_list_add(&out->gaps, &row->gap);
     else if (kind == &CHANNEL_ROW && row->channel.info.dir <= CHANNEL_EVENT &&
              (index->channel_count == 0 ||
@@ -515,7 +529,8 @@ static td_result load_rows(catalog *c, const char *path, segment_row *row, segme
     if (!read_list(&bytes, &CHANNEL_ROW, row->channel_count, out) ||
         !read_list(&bytes, &GAP_ROW, row->gap_count, out) ||
         !read_list(&bytes, &CONN_ROW, row->conn_count, out) ||
-        !read_list(&bytes, &GRANT_ROW, row->grant_count, out) || bytes.size > 0)
+        !read_list(&bytes, &GRANT_ROW, row->grant_count, out) ||
+        !read_list(&bytes, &CHECKPOINT_ROW, row->checkpoint_count, out) || bytes.size > 0)
         rc = wrong_rows(path, "rows", err);
     return database_query_end(&query, rc);
 }

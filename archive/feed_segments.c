@@ -29,7 +29,7 @@ struct feed_segments {
     feed_link link;               /* the segment before */
     segment_totals totals;        /* of the finished segment */
     uint64_t finished_bytes;      /* of all finished segments */
-    segment_chunk last;           /* the last chunk */
+    segment_written last;         /* the last chunk */
     segment_rows rows;            /* of the current or just finished segment */
     event_reader *events;
     uint8_t is_private; /* segments are their owner's alone */
@@ -323,8 +323,10 @@ void feed_segments_note(feed_segments *f, const sealed_chunk *chunk)
     for (uint32_t i = 0; i < chunk->new_channel_count; i++)
         segment_index_add_channel(index, &chunk->new_channels[i]);
     segment_index_count(index, chunk->channels, chunk->channel_count);
-    td_result rc = segment_index_add_chunk(index, &f->last, td_buf_view(&bitmap), NULL);
+    td_result rc = segment_index_add_chunk(index, &f->last.chunk, td_buf_view(&bitmap), NULL);
     TD_ASSERT(rc == TD_OK); /* a segment's chunks and channels are bounded */
+    if (f->last.checkpoint.bytes > 0)
+        segment_index_add_checkpoint(index, &f->last.checkpoint);
     td_buf_fini(&bitmap);
     segment_totals totals = segment_writer_totals(f->writer);
     index->file_bytes = totals.file_bytes;

@@ -55,6 +55,10 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 #define LIMIT_SEGMENT_CHUNKS        4096u
 #define LIMIT_SEGMENT_INDEX_ENTRIES ((uint64_t)4 << 20)
 
+/* A checkpoint's table, and its states as they are stored: those of 5,000 options take some 5 MB.
+ * Further states are left out and counted. */
+#define LIMIT_CHECKPOINT_BYTES ((size_t)16 << 20)
+
 /* Connections (slots) that one feed may hold at once, and feeds of one configuration. */
 #define LIMIT_FEED_SLOTS 256u
 #define LIMIT_FEEDS      64u

@@ -602,6 +602,7 @@ sealed_chunk *sealed_chunk_open(void)
     td_buf_init(&chunk->bytes, 2 * LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->channel_records, LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->events, 2 * LIMIT_CHUNK_BYTES);
+    td_buf_init(&chunk->checkpoint, LIMIT_RECORD_BYTES);
     return chunk;
 }
 
@@ -620,6 +621,7 @@ void sealed_chunk_close(sealed_chunk *chunk)
     td_buf_fini(&chunk->bytes);
     td_buf_fini(&chunk->channel_records);
     td_buf_fini(&chunk->events);
+    td_buf_fini(&chunk->checkpoint);
     td_free(chunk->channels);
     td_free(chunk->new_channels);
     td_free(chunk->conns);
@@ -678,6 +680,7 @@ static void clear(sealed_chunk *out)
     td_buf_clear(&out->bytes);
     td_buf_clear(&out->channel_records);
     td_buf_clear(&out->events);
+    td_buf_clear(&out->checkpoint);
     drop_new_channels(out);
     out->channel_count = 0;
     out->conn_count = 0;

@@ -89,6 +89,7 @@ typedef struct sealed_chunk {
     uint32_t new_channel_count;
     td_buf channel_records; /* new channels as MCAP records, for the summary */
     td_buf events;          /* for sealed_chunk_event */
+    td_buf checkpoint;      /* a record to write before the chunk, set after sealing; empty: none */
     chain_totals totals;    /* after this chunk */
     chain_conn *conns;      /* open connections, and those that had frames in this chunk */
     uint32_t conn_count;

@@ -13,6 +13,7 @@ void mcap_summary_init(mcap_summary *summary)
     td_buf_init(&summary->channels, SIZE_MAX);
     td_buf_init(&summary->chunks, SIZE_MAX);
     td_buf_init(&summary->metadata, SIZE_MAX);
+    td_buf_init(&summary->checkpoints, SIZE_MAX);
     td_buf_init(&summary->counts, IDS * sizeof(uint64_t));
     td_buf_init(&summary->pack, SIZE_MAX);
 }
@@ -22,6 +23,7 @@ void mcap_summary_fini(mcap_summary *summary)
     td_buf_fini(&summary->channels);
     td_buf_fini(&summary->chunks);
     td_buf_fini(&summary->metadata);
+    td_buf_fini(&summary->checkpoints);
     td_buf_fini(&summary->counts);
     td_buf_fini(&summary->pack);
 }
@@ -83,6 +85,24 @@ void mcap_summary_add_metadata(mcap_summary *summary, const mcap_metadata_index 
     summary->metadata_count++;
 }
 
+void mcap_summary_add_checkpoint(mcap_summary *summary, const segment_checkpoint *checkpoint)
+{
+    checkpoint_index_encode(&summary->checkpoints, checkpoint);
+}
+
+td_result mcap_summary_note_checkpoint(mcap_summary *summary, mcap_source *source,
+                                       const mcap_place *place, td_err *err)
+{
+    td_bytes content;
+    segment_checkpoint found = {.offset = place->offset, .bytes = place->end - place->offset};
+    td_result rc = mcap_source_content(source, place, &content, err);
+    if (rc == TD_OK)
+        rc = checkpoint_at_ns(content, &found.at_ns, err);
+    if (rc == TD_OK)
+        mcap_summary_add_checkpoint(summary, &found);
+    return rc;
+}
+
 uint64_t mcap_summary_count(const mcap_summary *summary, uint16_t id)
 {
     uint64_t count = 0;
@@ -134,7 +154,7 @@ static void append_statistics(mcap_summary *summary, td_buf *buf)
 }
 
 /* The groups of the summary in their order; statistics must come after the channels. */
-enum { GROUPS = 4 };
+enum { GROUPS = 5 };
 typedef struct group_place {
     uint8_t opcode;
     uint64_t start, bytes; /* in the file */
@@ -153,6 +173,7 @@ static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
         {MCAP_STATISTICS, NULL},
         {MCAP_CHUNK_INDEX, &summary->chunks},
         {MCAP_METADATA_INDEX, &summary->metadata},
+        {CHECKPOINT_INDEX_OPCODE, &summary->checkpoints},
     };
     for (int i = 0; i < GROUPS; i++) {
         size_t before = buf->size;

@@ -1,7 +1,7 @@
 /* The end of an MCAP file, collected while its data section is written: channels, the
- * indexes of chunks and metadata, statistics. The same content always gives the same bytes, so that
- * a half-written end is recognized. Memory grows with the file's chunks and channels, up to
- * SUMMARY_BYTES_MAX. Owned by one writer, one thread. */
+ * indexes of chunks, metadata and checkpoints, statistics. The same content always gives the same
+ * bytes, so that a half-written end is recognized. Memory grows with the file's chunks and
+ * channels, up to SUMMARY_BYTES_MAX. Owned by one writer, one thread. */
 #ifndef TD_FORMAT_MCAP_SUMMARY_H
 #define TD_FORMAT_MCAP_SUMMARY_H
 
@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "format/checkpoint.h"
 #include "format/mcap.h"
 #include "format/mcap_source.h"
 
@@ -17,7 +18,7 @@
 #define SUMMARY_BYTES_MAX ((size_t)256 << 20)
 
 typedef struct mcap_summary {
-    td_buf channels, chunks, metadata; /* encoded records, by group */
+    td_buf channels, chunks, metadata, checkpoints; /* encoded records, by group */
     td_buf counts; /* uint64_t messages by channel id; read through mcap_summary_count */
     td_buf pack;   /* working memory */
     uint8_t known[(UINT16_MAX + 1) / 8]; /* ids that mcap_summary_note_channel has seen */
@@ -48,6 +49,12 @@ void mcap_summary_add_metadata(mcap_summary *summary, const mcap_metadata_index 
 /* Read a Metadata record, and add its index. TD_OK, TD_E_CORRUPT, TD_E_LIMIT, TD_E_IO. */
 TD_MUST_USE td_result mcap_summary_note_metadata(mcap_summary *summary, mcap_source *source,
                                                  const mcap_place *place, td_err *err);
+
+/* Add a checkpoint's index; and that of a Checkpoint record of the data section. TD_OK,
+ * TD_E_CORRUPT, TD_E_LIMIT, TD_E_IO. */
+void mcap_summary_add_checkpoint(mcap_summary *summary, const segment_checkpoint *checkpoint);
+TD_MUST_USE td_result mcap_summary_note_checkpoint(mcap_summary *summary, mcap_source *source,
+                                                   const mcap_place *place, td_err *err);
 
 /* Count messages of a channel. */
 void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t count,

@@ -214,10 +214,12 @@ static td_result add_chunk(void *user, const scan_chunk *chunk, td_err *err)
     return rc;
 }
 
-/* The session record, as a rule; its place goes into the summary. */
-static td_result add_metadata(void *user, const mcap_place *place, td_err *err)
+/* The session record, as a rule, and checkpoints; their places go into the summary. */
+static td_result add_record(void *user, const mcap_place *place, td_err *err)
 {
     recovery *v = user;
+    if (place->opcode == CHECKPOINT_OPCODE)
+        return mcap_summary_note_checkpoint(&v->summary, &v->source, place, err);
     if (place->opcode != MCAP_METADATA)
         return TD_OK;
     return mcap_summary_note_metadata(&v->summary, &v->source, place, err);
@@ -226,7 +228,7 @@ static td_result add_metadata(void *user, const mcap_place *place, td_err *err)
 /* The content of the summary, from the records up to the sound end. A bad record of a damaged block
  * is left out of it. */
 static const scan_visitor COLLECT = {
-    .message_index = count_messages, .chunk_end = add_chunk, .record = add_metadata};
+    .message_index = count_messages, .chunk_end = add_chunk, .record = add_record};
 
 /* 1 if the tail is the beginning of the end that we are going to write (or all of it). */
 static td_result compare_tail(recovery *v, int *is_ours, td_err *err)

@@ -40,6 +40,13 @@ td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chu
     return TD_OK;
 }
 
+void segment_index_add_checkpoint(segment_index *index, const segment_checkpoint *checkpoint)
+{
+    index->checkpoints =
+        td_array_grow(index->checkpoints, index->checkpoint_count, sizeof *index->checkpoints);
+    index->checkpoints[index->checkpoint_count++] = *checkpoint;
+}
+
 static void drop_chunks(segment_index *index)
 {
     td_free(index->chunks);
@@ -72,6 +79,9 @@ void segment_index_drop_lists(segment_index *index)
     td_free(index->channels);
     index->channels = NULL;
     index->channel_count = 0;
+    td_free(index->checkpoints);
+    index->checkpoints = NULL;
+    index->checkpoint_count = 0;
     drop_chunks(index);
 }
 

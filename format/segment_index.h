@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "format/checkpoint.h"
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 
@@ -57,6 +58,8 @@ typedef struct segment_index {
     size_t chunk_count;
     uint8_t *bitmaps;
     size_t bitmap_bytes, bitmap_capacity;
+    segment_checkpoint *checkpoints; /* in file order */
+    size_t checkpoint_count;
 } segment_index;
 
 /* To build an index: add a channel (ids rising; its strings are copied) or a chunk with its
@@ -65,10 +68,12 @@ void segment_index_add_channel(segment_index *index, const segment_channel *chan
 TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chunk,
                                               td_bytes bitmap, td_err *err);
 
+void segment_index_add_checkpoint(segment_index *index, const segment_checkpoint *checkpoint);
+
 /* Add a chunk's counts and times to its channels (INDEX_FULL). */
 void segment_index_count(segment_index *index, const sealed_channel *channels, size_t count);
 
-/* Free channels and chunks; the rest stays. */
+/* Free channels, chunks and checkpoints; the rest stays. */
 void segment_index_drop_lists(segment_index *index);
 
 /* Free what the index owns; it is empty then. */

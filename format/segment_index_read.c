@@ -115,6 +115,8 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
     read_channels(reader, out);
     if (rc == TD_OK)
         rc = read_chunks(reader, out, err);
+    for (uint32_t i = 0; i < segment_reader_checkpoint_count(reader); i++)
+        segment_index_add_checkpoint(out, segment_reader_checkpoint(reader, i));
     if (rc == TD_OK && out->depth == INDEX_FULL)
         rc = read_counts(reader, out, err);
     return rc;

@@ -37,6 +37,8 @@ struct segment_reader {
     segment_chunk *chunks;
     uint32_t chunk_count;
     td_buf bitmaps;
+    segment_checkpoint *checkpoints;
+    uint32_t checkpoint_count;
     segment_channel **channels; /* pointers stay when the array grows */
     uint32_t channel_count;
     td_buf by_id;             /* uint32_t index + 1 by channel id, 0 = unknown */
@@ -294,6 +296,28 @@ int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
     return bitmap.data[byte] >> (channel->id % 8) & 1;
 }
 
+/* ---- checkpoints ---- */
+
+/* A writer makes one a chunk at most; of a hostile file further ones are not listed. */
+static void keep_checkpoint(segment_reader *r, const segment_checkpoint *found)
+{
+    if (r->checkpoint_count == LIMIT_SEGMENT_CHUNKS)
+        return;
+    r->checkpoints = td_array_grow(r->checkpoints, r->checkpoint_count, sizeof *r->checkpoints);
+    r->checkpoints[r->checkpoint_count++] = *found;
+}
+
+uint32_t segment_reader_checkpoint_count(const segment_reader *reader)
+{
+    return reader->checkpoint_count;
+}
+
+const segment_checkpoint *segment_reader_checkpoint(const segment_reader *reader, uint32_t index)
+{
+    TD_ASSERT(index < reader->checkpoint_count);
+    return &reader->checkpoints[index];
+}
+
 /* ---- records and message indexes of a chunk ---- */
 
 segment_scratch *segment_scratch_open(void)
@@ -541,6 +565,21 @@ static td_result add_listed_chunk(segment_reader *r, td_bytes content, uint64_t 
     return add_chunk(r, &chunk, td_bytes_of(bits, sizeof bits), err);
 }
 
+static td_result add_listed_checkpoint(segment_reader *r, td_bytes content, uint64_t data_end,
+                                       td_err *err)
+{
+    segment_checkpoint found;
+    td_result rc = checkpoint_index_decode(content, &found, err);
+    if (rc != TD_OK)
+        return rc;
+    if (found.offset < r->data_start || found.offset > data_end ||
+        found.bytes > data_end - found.offset)
+        return td_err_set(err, TD_E_CORRUPT, "a checkpoint at %" PRIu64 " that does not fit there",
+                          found.offset);
+    keep_checkpoint(r, &found);
+    return TD_OK;
+}
+
 static td_result read_statistics(segment_reader *r, td_bytes content, summary_facts *facts,
                                  td_err *err)
 {
@@ -583,6 +622,8 @@ static td_result read_records(segment_reader *r, summary_facts *facts, td_err *e
             rc = add_listed_chunk(r, content, facts->start, err);
         else if (place.opcode == MCAP_STATISTICS)
             rc = read_statistics(r, content, facts, err);
+        else if (place.opcode == CHECKPOINT_INDEX_OPCODE)
+            rc = add_listed_checkpoint(r, content, facts->start, err);
         if (rc != TD_OK)
             return rc;
         at = place.end;
@@ -643,6 +684,7 @@ typedef struct walk {
     scanner scanner;
     /* What a later sound block proves too. */
     uint32_t proven_chunks;
+    uint32_t proven_checkpoints;
     size_t proven_bitmaps;
 } walk;
 
@@ -650,6 +692,7 @@ typedef struct walk {
 static void prove(walk *w)
 {
     w->proven_chunks = w->reader->chunk_count;
+    w->proven_checkpoints = w->reader->checkpoint_count;
     w->proven_bitmaps = w->reader->bitmaps.size;
 }
 
@@ -673,6 +716,21 @@ static td_result list_chunk(void *user, const scan_chunk *found, td_err *err)
     for (uint32_t i = 0; !has_channels && i < r->channel_count; i++)
         bits[r->channels[i]->id / 8] |= (uint8_t)(1u << (r->channels[i]->id % 8));
     return add_chunk(r, &chunk, td_bytes_of(bits, sizeof bits), err);
+}
+
+static td_result list_record(void *user, const mcap_place *place, td_err *err)
+{
+    walk *w = user;
+    td_bytes content;
+    segment_checkpoint found = {.offset = place->offset, .bytes = place->end - place->offset};
+    if (place->opcode != CHECKPOINT_OPCODE)
+        return TD_OK;
+    td_result rc = mcap_source_content(&w->reader->source, place, &content, err);
+    if (rc == TD_OK)
+        rc = checkpoint_at_ns(content, &found.at_ns, err);
+    if (rc == TD_OK)
+        keep_checkpoint(w->reader, &found);
+    return rc;
 }
 
 /* Everything up to a sound block's end is proven. */
@@ -704,12 +762,14 @@ static td_result end_walk(void *user, const mcap_place *place, td_err *err)
     return rc;
 }
 
-static const scan_visitor WALK = {.chunk_end = list_chunk, .block = list_block, .end = end_walk};
+static const scan_visitor WALK = {
+    .chunk_end = list_chunk, .record = list_record, .block = list_block, .end = end_walk};
 
 /* Fill the lists by walking on from the last sound block. Damage is passed over. TD_OK, TD_E_IO. */
 static td_result walk_file(segment_reader *r, td_err *err)
 {
-    walk w = {.reader = r, .proven_chunks = r->chunk_count, .proven_bitmaps = r->bitmaps.size};
+    walk w = {.reader = r};
+    prove(&w);
     scanner_init(&w.scanner, &r->source, &WALK, &w);
     scanner_begin(&w.scanner, r->scan_at, r->scan_at == 0 ? r->data_start : r->scan_at,
                   r->scan_chain);
@@ -724,6 +784,7 @@ static td_result walk_file(segment_reader *r, td_err *err)
     /* In an unfinished file, what no sound block proved does not count. */
     TD_ASSERT(w.proven_chunks <= r->chunk_count);
     r->chunk_count = w.proven_chunks;
+    r->checkpoint_count = w.proven_checkpoints;
     r->bitmaps.size = w.proven_bitmaps;
     r->info.valid_bytes = r->scan_at;
     return TD_OK;
@@ -826,6 +887,8 @@ static td_result load_index(segment_reader *reader, const segment_index *index, 
         td_bytes bitmap = td_bytes_of(index->bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes);
         rc = add_chunk(reader, chunk, bitmap, err);
     }
+    for (size_t i = 0; i < index->checkpoint_count && rc == TD_OK; i++)
+        keep_checkpoint(reader, &index->checkpoints[i]);
     return rc;
 }
 
@@ -900,6 +963,7 @@ static td_result read_lists(segment_reader *r, td_err *err)
     td_err_clear(err);
     free_channels(r);
     r->chunk_count = 0;
+    r->checkpoint_count = 0;
     td_buf_clear(&r->bitmaps);
     /* A power cut may leave the end of a file in parts, in any order. */
     r->is_end_torn = r->has_open_name;
@@ -966,6 +1030,7 @@ void segment_reader_close(segment_reader *reader)
     free_channels(reader);
     td_free(reader->channels);
     td_free(reader->chunks);
+    td_free(reader->checkpoints);
     td_free(reader->strings);
     td_buf_fini(&reader->bitmaps);
     td_buf_fini(&reader->by_id);

@@ -82,6 +82,10 @@ td_file *segment_reader_file(const segment_reader *reader);
 uint32_t segment_reader_chunk_count(const segment_reader *reader);
 const segment_chunk *segment_reader_chunk(const segment_reader *reader, uint32_t index);
 
+/* Checkpoints in file order, as chunks. */
+uint32_t segment_reader_checkpoint_count(const segment_reader *reader);
+const segment_checkpoint *segment_reader_checkpoint(const segment_reader *reader, uint32_t index);
+
 /* Channel ids of a chunk, bit (id % 8) of byte (id / 8), no zero byte at the end. As
  * sealed_chunk_bitmap. */
 td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index);

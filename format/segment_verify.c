@@ -65,11 +65,17 @@ typedef struct verify_state {
 const char *segment_finding_name(segment_finding_kind kind)
 {
     static const char *const NAMES[] = {
-        [FINDING_STRUCTURE] = "structure", [FINDING_CHUNK_CRC] = "chunk-crc",
-        [FINDING_DATA_CRC] = "data-crc",   [FINDING_CHAIN] = "chain",
-        [FINDING_TOTALS] = "totals",       [FINDING_ORDINAL] = "ordinal",
-        [FINDING_TIME] = "time",           [FINDING_INDEX] = "index",
-        [FINDING_SUMMARY] = "summary",     [FINDING_TORN] = "torn",
+        [FINDING_STRUCTURE] = "structure",
+        [FINDING_CHUNK_CRC] = "chunk-crc",
+        [FINDING_DATA_CRC] = "data-crc",
+        [FINDING_CHAIN] = "chain",
+        [FINDING_TOTALS] = "totals",
+        [FINDING_ORDINAL] = "ordinal",
+        [FINDING_TIME] = "time",
+        [FINDING_INDEX] = "index",
+        [FINDING_CHECKPOINT] = "checkpoint",
+        [FINDING_SUMMARY] = "summary",
+        [FINDING_TORN] = "torn",
     };
     TD_ASSERT((size_t)kind < sizeof NAMES / sizeof NAMES[0]);
     return NAMES[kind];
@@ -475,7 +481,21 @@ static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *er
     return TD_OK;
 }
 
-/* Neither a chunk nor a chain record: the session's metadata alone has a place there. */
+/* A checkpoint's CRCs, beside the chain that covers it: readers go by them alone. */
+static td_result check_checkpoint(verify_state *v, const mcap_place *place, td_err *err)
+{
+    static const checkpoint_visitor ALL = {.wants = NULL};
+    segment_checkpoint at = {.offset = place->offset, .bytes = place->end - place->offset};
+    td_bytes content;
+    td_result rc = mcap_summary_note_checkpoint(&v->summary, &v->source, place, err);
+    if (rc == TD_OK)
+        rc = mcap_source_content(&v->source, place, &content, err);
+    if (rc == TD_OK)
+        rc = checkpoint_at_ns(content, &at.at_ns, err);
+    return rc == TD_OK ? checkpoint_read(segment_reader_file(v->reader), &at, &ALL, err) : rc;
+}
+
+/* Neither a chunk nor a chain record: the session's metadata and checkpoints have a place there. */
 static td_result check_record(void *user, const mcap_place *place, td_err *err)
 {
     verify_state *v = user;
@@ -483,6 +503,10 @@ static td_result check_record(void *user, const mcap_place *place, td_err *err)
     if (place->opcode == MCAP_METADATA) {
         td_result rc = mcap_summary_note_metadata(&v->summary, &v->source, place, &why);
         return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
+    }
+    if (place->opcode == CHECKPOINT_OPCODE) {
+        td_result rc = check_checkpoint(v, place, &why);
+        return report_failure(v, FINDING_CHECKPOINT, place->offset, rc, &why, err);
     }
     report(v, FINDING_STRUCTURE, place->offset, "%s record (0x%02x) in the data section",
            mcap_opcode_name(place->opcode), place->opcode);

@@ -18,15 +18,16 @@
 
 /* Kinds of findings; segment_finding_name gives a short fixed name such as "chunk-crc". */
 typedef enum segment_finding_kind {
-    FINDING_STRUCTURE, /* a record that cannot be there, or does not fit */
-    FINDING_CHUNK_CRC, /* a chunk's records differ from their CRC, or cannot be decompressed */
-    FINDING_DATA_CRC,  /* the data section differs from its CRC */
-    FINDING_CHAIN,     /* the bytes of a block differ from its chain value */
-    FINDING_TOTALS,    /* a chain record's counts differ from the messages */
-    FINDING_ORDINAL,   /* a frame's ordinal has a hole or repeats */
-    FINDING_TIME,      /* a receive time fell, or lies outside of its chunk's range */
-    FINDING_INDEX,     /* a message index differs from its chunk */
-    FINDING_SUMMARY,   /* the summary differs from the data section */
+    FINDING_STRUCTURE,  /* a record that cannot be there, or does not fit */
+    FINDING_CHUNK_CRC,  /* a chunk's records differ from their CRC, or cannot be decompressed */
+    FINDING_DATA_CRC,   /* the data section differs from its CRC */
+    FINDING_CHAIN,      /* the bytes of a block differ from its chain value */
+    FINDING_TOTALS,     /* a chain record's counts differ from the messages */
+    FINDING_ORDINAL,    /* a frame's ordinal has a hole or repeats */
+    FINDING_TIME,       /* a receive time fell, or lies outside of its chunk's range */
+    FINDING_INDEX,      /* a message index differs from its chunk */
+    FINDING_CHECKPOINT, /* a checkpoint differs from its CRCs */
+    FINDING_SUMMARY,    /* the summary differs from the data section */
     FINDING_TORN, /* unfinished file: bytes after the last chain record (recover cuts them off) */
 } segment_finding_kind;
 

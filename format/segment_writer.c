@@ -16,8 +16,9 @@ struct segment_writer {
     td_file *file;
     char path[LIMIT_PATH_BYTES];      /* final */
     char open_path[LIMIT_PATH_BYTES]; /* while it grows */
-    td_buf head; /* magic, header, session: covered by the first chain record */
-    td_buf pack; /* maps while they are encoded; the end of the file */
+    td_buf head;  /* magic, header, session: covered by the first chain record */
+    td_buf pack;  /* maps while they are encoded; the end of the file */
+    td_buf block; /* with a checkpoint */
     mcap_summary summary;
     td_hasher *hasher;
     td_hash128 chain;
@@ -114,6 +115,7 @@ td_result segment_writer_open(td_io io, const char *path, const segment_session 
     w->chain = session->previous_chain;
     td_buf_init(&w->head, SIZE_MAX);
     td_buf_init(&w->pack, SIZE_MAX);
+    td_buf_init(&w->block, SIZE_MAX);
     mcap_summary_init(&w->summary);
     w->hasher = td_hasher_open();
     encode_head(w, session);
@@ -137,6 +139,7 @@ void segment_writer_close(segment_writer *writer)
     mcap_summary_fini(&writer->summary);
     td_buf_fini(&writer->head);
     td_buf_fini(&writer->pack);
+    td_buf_fini(&writer->block);
     td_free(writer);
 }
 
@@ -167,8 +170,8 @@ static td_result append_whole(segment_writer *w, const uint8_t *bytes, size_t si
     return rc;
 }
 
-/* Put the chain record after the chunk's bytes. */
-static td_hash128 append_chain(segment_writer *w, sealed_chunk *chunk)
+/* Put the chain record after the chunk's bytes, which are in block. */
+static td_hash128 append_chain(segment_writer *w, const sealed_chunk *chunk, td_buf *block)
 {
     int is_first = w->summary.chunk_count == 0;
     chain_record record = {.covers_from = is_first ? 0 : w->size,
@@ -176,12 +179,12 @@ static td_hash128 append_chain(segment_writer *w, sealed_chunk *chunk)
                            .totals = chunk->totals,
                            .conns = chunk->conns,
                            .conn_count = chunk->conn_count};
-    chain_append_fields(&chunk->bytes, &record);
+    chain_append_fields(block, &record);
     chain_start(w->hasher, w->chain);
     if (is_first)
         td_hasher_update(w->hasher, w->head.data, w->head.size);
-    td_hasher_update(w->hasher, chunk->bytes.data, chunk->bytes.size);
-    return chain_append_value(&chunk->bytes, w->hasher);
+    td_hasher_update(w->hasher, block->data, block->size);
+    return chain_append_value(block, w->hasher);
 }
 
 /* Enter the chunk that was written at offset into the summary. */
@@ -211,8 +214,19 @@ static void add_to_summary(segment_writer *w, const sealed_chunk *chunk, uint64_
                               chunk->new_channel_count);
 }
 
-td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, segment_chunk *written,
-                                td_err *err)
+/* The checkpoint comes first, so that a chunk's chain record follows its message indexes. */
+static td_buf *begin_block(segment_writer *w, sealed_chunk *chunk)
+{
+    if (chunk->checkpoint.size == 0)
+        return &chunk->bytes;
+    td_buf_clear(&w->block);
+    td_buf_add(&w->block, chunk->checkpoint.data, chunk->checkpoint.size);
+    td_buf_add(&w->block, chunk->bytes.data, chunk->bytes.size);
+    return &w->block;
+}
+
+td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk,
+                                segment_written *written, td_err *err)
 {
     segment_writer *w = writer;
     size_t sealed_bytes = (size_t)(chunk->chunk_bytes + chunk->index_bytes);
@@ -221,22 +235,29 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, seg
     td_result rc = refuse_dead(w, err);
     if (rc != TD_OK)
         return rc;
-    uint64_t offset = w->size;
-    td_hash128 value = append_chain(w, chunk);
-    rc = append_whole(w, chunk->bytes.data, chunk->bytes.size, err);
+    segment_checkpoint checkpoint = {.offset = w->size, .bytes = chunk->checkpoint.size};
+    uint64_t offset = w->size + checkpoint.bytes;
+    td_buf *block = begin_block(w, chunk);
+    td_hash128 value = append_chain(w, chunk, block);
+    rc = append_whole(w, block->data, block->size, err);
     chunk->bytes.size = sealed_bytes;
     if (rc != TD_OK)
         return td_err_add(err, rc, "segment %s: chunk at %" PRIu64, w->path, offset);
     add_to_summary(w, chunk, offset);
     w->chain = value;
+    if (checkpoint.bytes > 0) {
+        checkpoint.at_ns = td_le64(chunk->checkpoint.data + MCAP_PREFIX_BYTES);
+        mcap_summary_add_checkpoint(&w->summary, &checkpoint);
+    }
     if (written != NULL)
-        *written = (segment_chunk){.offset = offset,
-                                   .chunk_bytes = chunk->chunk_bytes,
-                                   .index_bytes = chunk->index_bytes,
-                                   .uncompressed_bytes = chunk->uncompressed_bytes,
-                                   .first_ns = chunk->first_ns,
-                                   .last_ns = chunk->last_ns,
-                                   .message_count = chunk->message_count};
+        *written = (segment_written){.chunk = {.offset = offset,
+                                               .chunk_bytes = chunk->chunk_bytes,
+                                               .index_bytes = chunk->index_bytes,
+                                               .uncompressed_bytes = chunk->uncompressed_bytes,
+                                               .first_ns = chunk->first_ns,
+                                               .last_ns = chunk->last_ns,
+                                               .message_count = chunk->message_count},
+                                     .checkpoint = checkpoint};
     return TD_OK;
 }
 

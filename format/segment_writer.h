@@ -1,7 +1,8 @@
 /* One capture segment on its way to disk: NAME.mcap.open while it grows, NAME.mcap once finished.
  *
- * Layout: magic, header (profile `tapedeck`), metadata `tapedeck.session`, then per chunk the Chunk
- * record, its Message Index records and a chain record (chain.h); finish adds Data End, summary,
+ * Layout: magic, header (profile `tapedeck`), metadata `tapedeck.session`, then per chunk its
+ * checkpoint, if it has one, the Chunk record, its Message Index records and a chain record
+ * (chain.h); finish adds Data End, summary,
  * summary offsets, footer, magic. Order of durability: create, sync the folder | append, fdatasync
  * | … | append the end, fdatasync, rename, sync the folder. What segment_writer_sync returned TD_OK
  * for is durable; nothing else may be announced.
@@ -62,11 +63,16 @@ TD_MUST_USE td_result segment_writer_open(td_io io, const char *path,
 /* Close without finishing (after finish: just free). NULL is fine. */
 void segment_writer_close(segment_writer *writer);
 
-/* Write a sealed chunk and its chain record; written (may be NULL) gets what an index says of it,
- * the bitmap excepted. Chunks must come in the order they were sealed, the segment's first one
- * first. TD_OK, TD_E_NOSPACE, TD_E_IO. */
+/* What an index says of a chunk that was written, the bitmap excepted. */
+typedef struct segment_written {
+    segment_chunk chunk;
+    segment_checkpoint checkpoint; /* bytes 0: it has none */
+} segment_written;
+
+/* Write a sealed chunk and its chain record; written may be NULL. Chunks must come in the order
+ * they were sealed, the segment's first one first. TD_OK, TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk,
-                                            segment_chunk *written, td_err *err);
+                                            segment_written *written, td_err *err);
 
 /* fdatasync: on TD_OK every chunk appended so far is durable, in a file that is where readers look
  * for it and has just what was written. TD_E_NOTFOUND if another program removed, renamed, replaced

@@ -290,10 +290,9 @@ static void test_cut_anywhere(void **state)
     td_io io = io_fault_io(disk);
     write_fixture(disk, 60, 20, FIXTURE_SYNCED);
     segment_reader *whole = open_reader(disk, OPEN_PATH);
-    uint64_t ends[3];
-    for (uint32_t i = 0; i < 3; i++)
-        ends[i] = i < 2 ? segment_reader_chunk(whole, i + 1)->offset
-                        : segment_reader_info(whole)->file_bytes;
+    const uint64_t ends[] = {segment_reader_checkpoint(whole, 0)->offset,
+                             segment_reader_chunk(whole, 2)->offset,
+                             segment_reader_info(whole)->file_bytes};
     uint64_t head = segment_reader_chunk(whole, 0)->offset;
     segment_reader_close(whole);
     size_t size;

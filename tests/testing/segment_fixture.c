@@ -111,6 +111,18 @@ segment_session fixture_session(const fixture_spec *spec)
                              .version = "0.1"};
 }
 
+/* The states of two symbols; the third was left out. */
+static void add_checkpoint(sealed_chunk *sealed)
+{
+    checkpoint_builder building;
+    checkpoint_builder_init(&building);
+    checkpoint_builder_add(&building, td_bytes_str("BTCUSD"), td_bytes_str("one"));
+    checkpoint_builder_add(&building, td_bytes_str("ETHUSD"), td_bytes_of(NULL, 0));
+    checkpoint_builder_add(&building, td_bytes_str("EOSUSD"), td_bytes_str("another"));
+    checkpoint_builder_finish(&building, sealed->first_ns, &sealed->checkpoint);
+    checkpoint_builder_fini(&building);
+}
+
 static void write_chunks(segment_writer *writer, const fixture_spec *spec)
 {
     chunk_builder *builder;
@@ -122,6 +134,8 @@ static void write_chunks(segment_writer *writer, const fixture_spec *spec)
         fixture_append(builder, from, to < spec->frame_count ? to : spec->frame_count);
         td_err err;
         assert_true(chunk_builder_seal(builder, sealed));
+        if (from / spec->frames_per_chunk % 3 == 1)
+            add_checkpoint(sealed);
         if (segment_writer_append(writer, sealed, NULL, &err) != TD_OK)
             fail_msg("%s", err.text);
         if (spec->end != FIXTURE_WRITTEN)

@@ -4,7 +4,7 @@
  * Of every 10 frames: 0 is an event, 1 an outbound request, 2 a pong on _control, the others go
  * alternately to trade/BTCUSD and book/EOSUSD; in and out ordinals count each for itself. The event
  * of frame i with i % 100 == 50 opens a gap at its receive time, that with i % 100 == 60 closes the
- * one of 10 frames before. */
+ * one of 10 frames before. Every third chunk, from the second on, has a checkpoint. */
 #ifndef TD_TESTS_TESTING_SEGMENT_FIXTURE_H
 #define TD_TESTS_TESTING_SEGMENT_FIXTURE_H
 

@@ -29,7 +29,7 @@ struct tape_segment {
     channel_numbers channels;
     sealed_chunk *sealed;
     segment_writer *writer;
-    segment_chunk last;
+    segment_written last;
 };
 
 static void expect_ok(td_result rc, const td_err *err)
@@ -209,7 +209,7 @@ segment_chunk tape_segment_seal(tape_segment *segment)
     assert_true(chunk_builder_seal(segment->builder, segment->sealed));
     expect_ok(segment_writer_append(segment->writer, segment->sealed, &segment->last, &err), &err);
     expect_ok(segment_writer_sync(segment->writer, &err), &err);
-    return segment->last;
+    return segment->last.chunk;
 }
 
 static void free_segment(tape_segment *segment)
