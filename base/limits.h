@@ -91,11 +91,10 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * wrong header must not stop a feed for a day. */
 #define LIMIT_RETRY_AFTER_NS UINT64_C(900000000000)
 
-/* Look-ups of names: threads that wait for a name server, those that it has let wait for 5 s left
- * out; all threads; and names at once, which is every host that a configuration can name. */
-#define LIMIT_RESOLVE_THREADS     4u
-#define LIMIT_RESOLVE_THREADS_MAX 16u
-#define LIMIT_RESOLVE_NAMES       (LIMIT_FEEDS * (1 + LIMIT_FEED_HTTP))
+/* Look-ups of names: threads, of which one whose name server does not answer takes one; and names
+ * at once, which is every host that a configuration can name. */
+#define LIMIT_RESOLVE_THREADS 64u
+#define LIMIT_RESOLVE_NAMES   (LIMIT_FEEDS * (1 + LIMIT_FEED_HTTP))
 
 /* Symbols of one feed, and the file that lists them: twice what the largest family has. */
 #define LIMIT_FEED_TOPICS       16384u

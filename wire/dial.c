@@ -188,7 +188,7 @@ static void attempt(void *user)
     self->stage = DIAL_CONNECTING;
     uint64_t now_ns = loop_now_ns(self->loop);
     uint64_t share_ns = (self->deadline_ns - now_ns) / (self->addresses.count - self->address_next);
-    const char *address = self->addresses.addresses[self->address_next++];
+    const wire_address *address = &self->addresses.addresses[self->address_next++];
     uint16_t port = self->proxy.is_used ? self->proxy.port : self->url.port;
     link_init(&self->link, self->loop, &LINK_OPS, self, DIAL_OUT_BYTES_MAX);
     if (link_connect(&self->link, address, port, &err) != TD_OK)
@@ -214,14 +214,7 @@ static td_result resolve(dial *self, td_err *err)
 {
     const char *name = self->proxy.is_used ? self->proxy.host : self->url.host;
     self->stage = DIAL_RESOLVING;
-    if (td_address_version(name) == 0)
-        return resolver_start(loop_resolver(self->loop), name, on_resolved, self, &self->job, err);
-    if (strlen(name) >= RESOLVE_ADDRESS_BYTES)
-        return td_err_set(err, TD_E_INVALID, "address '%s' is too long", name);
-    memcpy(self->addresses.addresses[0], name, strlen(name) + 1);
-    self->addresses.count = 1;
-    attempt_later(self);
-    return TD_OK;
+    return resolver_start(loop_resolver(self->loop), name, on_resolved, self, &self->job, err);
 }
 
 static void on_deadline(void *user)

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/bio.h>
@@ -478,24 +478,18 @@ td_result link_adopt(wire_link *self, int fd, td_err *err)
     return TD_OK;
 }
 
-td_result link_connect(wire_link *self, const char *address, uint16_t port, td_err *err)
+td_result link_connect(wire_link *self, const wire_address *address, uint16_t port, td_err *err)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    int is_v6 = inet_pton(AF_INET6, address, &v6.sin6_addr) == 1;
-    if (!is_v6 && inet_pton(AF_INET, address, &v4.sin_addr) != 1)
-        return td_err_set(err, TD_E_INVALID, "'%s' is not an address", address);
-    int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    wire_address to = *address;
+    int is_v6 = to.any.sa_family == AF_INET6;
+    *(is_v6 ? &to.v6.sin6_port : &to.v4.sin_port) = htons(port);
+    int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return td_err_set_os(err, errno, "cannot open a socket");
-    int rc = is_v6 ? connect(fd, (const struct sockaddr *)&v6, sizeof v6)
-                   : connect(fd, (const struct sockaddr *)&v4, sizeof v4);
-    if (rc != 0 && errno != EINPROGRESS) {
-        td_result result = td_err_set_os(err, errno, "cannot connect");
-        close(fd);
-        return result;
-    }
-    td_result result = link_adopt(self, fd, err);
+    int rc = connect(fd, &to.any, is_v6 ? sizeof to.v6 : sizeof to.v4);
+    td_result result = rc == 0 || errno == EINPROGRESS
+                           ? link_adopt(self, fd, err)
+                           : td_err_set_os(err, errno, "cannot connect");
     if (result != TD_OK) {
         close(fd);
         return result;
@@ -507,17 +501,9 @@ td_result link_connect(wire_link *self, const char *address, uint16_t port, td_e
 
 void link_peer_address(const wire_link *self, char out[LINK_ADDRESS_BYTES])
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } place = {.v6 = {0}};
-    socklen_t size = sizeof place;
-    out[0] = '\0';
-    if (getpeername(self->socket.fd, &place.any, &size) != 0)
-        return;
-    const void *address = place.any.sa_family == AF_INET6 ? (const void *)&place.v6.sin6_addr
-                                                          : (const void *)&place.v4.sin_addr;
-    if (inet_ntop(place.any.sa_family, address, out, LINK_ADDRESS_BYTES) == NULL)
+    wire_address peer;
+    socklen_t size = sizeof peer;
+    if (getpeername(self->socket.fd, &peer.any, &size) != 0 ||
+        getnameinfo(&peer.any, size, out, LINK_ADDRESS_BYTES, NULL, 0, NI_NUMERICHOST) != 0)
         out[0] = '\0';
 }

@@ -69,8 +69,8 @@ void link_init(wire_link *link, wire_loop *loop, const link_ops *ops, void *user
 /* Close at once. Nothing is called any more; received and ended may be under way. */
 void link_close(wire_link *link);
 
-/* Connect to a numeric address. TD_E_INVALID, TD_E_IO. */
-TD_MUST_USE td_result link_connect(wire_link *link, const char *address, uint16_t port,
+/* Connect to a port of an address. TD_E_IO. */
+TD_MUST_USE td_result link_connect(wire_link *link, const wire_address *address, uint16_t port,
                                    td_err *err);
 /* Take over a connected socket. TD_E_IO: it is still the caller's. */
 TD_MUST_USE td_result link_adopt(wire_link *link, int fd, td_err *err);

@@ -10,8 +10,6 @@
 #include "base/assert.h"
 #include "base/url.h"
 
-enum { SLOW_NAMES_MAX = 64 }; /* remembered; a recorder's hosts are fewer */
-
 typedef enum lookup_state {
     LOOKUP_WAITING,
     LOOKUP_RUNNING,
@@ -22,10 +20,9 @@ typedef enum lookup_state {
 typedef struct lookup {
     struct lookup *next; /* in order of coming */
     lookup_state state;
-    uint8_t was_slow;  /* the last time */
-    uint8_t is_slow;   /* it does not count as one of the threads any more */
+    uint8_t is_slow;   /* and logged */
     resolve_job *jobs; /* loop's thread only */
-    uint64_t started_ns;
+    uint64_t added_ns;
     resolve_answer answer;
     char name[TD_HOST_BYTES];
 } lookup;
@@ -40,27 +37,13 @@ struct resolve_job {
 
 struct resolver {
     resolver_options options;
-    pthread_mutex_t lock;   /* guards all of the following */
-    pthread_cond_t changed; /* a name waits, a thread ends, it closes */
+    pthread_mutex_t lock; /* guards all of the following */
     lookup *lookups;
-    uint32_t lookup_count, waiting_count, running_count, slow_count;
-    uint32_t running_again_count; /* running, not slow yet, of names that were slow */
-    uint32_t thread_count, idle_count;
-    char slow_names[SLOW_NAMES_MAX][TD_HOST_BYTES]; /* "": free */
-    uint32_t slow_next;                             /* the place to use if none is free */
-    int is_closed;
-    int is_left; /* closed while look-ups were running: the last of them frees it */
+    uint32_t lookup_count, thread_count;
+    int is_closed; /* the last thread frees it */
 };
 
 /* ---- the system's way ---- */
-
-static void add_address(resolve_answer *answer, const struct addrinfo *info)
-{
-    char *text = answer->addresses[answer->count];
-    if (getnameinfo(info->ai_addr, info->ai_addrlen, text, RESOLVE_ADDRESS_BYTES, NULL, 0,
-                    NI_NUMERICHOST) == 0)
-        answer->count++;
-}
 
 static void ask_system(void *user, const char *name, resolve_answer *answer)
 {
@@ -73,7 +56,8 @@ static void ask_system(void *user, const char *name, resolve_answer *answer)
         return;
     for (struct addrinfo *i = found; i != NULL && answer->count < RESOLVE_ADDRESSES_MAX;
          i = i->ai_next)
-        add_address(answer, i);
+        if (i->ai_addrlen <= sizeof(wire_address))
+            memcpy(&answer->addresses[answer->count++], i->ai_addr, i->ai_addrlen);
     freeaddrinfo(found);
 }
 
@@ -83,25 +67,26 @@ resolver *resolver_open(const resolver_options *options)
 {
     resolver *r = td_alloc_zero(1, sizeof *r);
     int rc = pthread_mutex_init(&r->lock, NULL);
-    TD_ASSERT(rc == 0); /* neither can fail on Linux */
-    rc = pthread_cond_init(&r->changed, NULL);
-    TD_ASSERT(rc == 0);
+    TD_ASSERT(rc == 0); /* it cannot fail on Linux */
     r->options = *options;
     if (r->options.look_up == NULL)
         r->options.look_up = ask_system;
     return r;
 }
 
-static void resolver_free(resolver *r)
+/* Unlocks. Nothing is left that uses it. */
+static void end_if_unused(resolver *r)
 {
-    TD_ASSERT(r->thread_count == 0);
+    int is_unused = r->is_closed && r->thread_count == 0;
+    pthread_mutex_unlock(&r->lock);
+    if (!is_unused)
+        return;
     while (r->lookups != NULL) {
         lookup *l = r->lookups;
         TD_ASSERT(l->jobs == NULL);
         r->lookups = l->next;
         td_free(l);
     }
-    pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->lock);
     td_free(r);
 }
@@ -113,147 +98,36 @@ void resolver_close(resolver *r)
     pthread_mutex_lock(&r->lock);
     TD_ASSERT(!r->is_closed);
     r->is_closed = 1;
-    pthread_cond_broadcast(&r->changed);
-    while (r->thread_count > r->running_count)
-        pthread_cond_wait(&r->changed, &r->lock);
-    r->is_left = r->thread_count > 0;
-    int is_left = r->is_left;
-    pthread_mutex_unlock(&r->lock);
-    if (!is_left)
-        resolver_free(r);
+    end_if_unused(r);
 }
 
-/* ---- names that were slow ---- */
-
-static uint32_t slow_place(const resolver *r, const char *name)
+/* The oldest one in this state; NULL: absent. */
+static lookup *find_state(const resolver *r, lookup_state state)
 {
-    uint32_t at = 0;
-    while (at < SLOW_NAMES_MAX && strcmp(r->slow_names[at], name) != 0)
-        at++;
-    return at;
+    lookup *l = r->lookups;
+    while (l != NULL && l->state != state)
+        l = l->next;
+    return l;
 }
 
-static void note_pace(resolver *r, const lookup *l)
-{
-    uint32_t at = slow_place(r, l->name);
-    int is_slow = clock_mono_ns(r->options.clock) - l->started_ns >= RESOLVE_SLOW_NS;
-    if (at < SLOW_NAMES_MAX && !is_slow)
-        r->slow_names[at][0] = '\0';
-    if (at < SLOW_NAMES_MAX || !is_slow)
-        return;
-    at = slow_place(r, "");
-    if (at == SLOW_NAMES_MAX) {
-        at = r->slow_next;
-        r->slow_next = (r->slow_next + 1) % SLOW_NAMES_MAX;
-    }
-    memcpy(r->slow_names[at], l->name, sizeof l->name);
-}
-
-/* ---- the threads ---- */
-
-/* The next name to ask for; NULL: none now. */
-static lookup *pick(const resolver *r)
-{
-    int may_be_slow = r->running_again_count < LIMIT_RESOLVE_THREADS / 2;
-    for (lookup *l = r->lookups; l != NULL; l = l->next) {
-        if (l->state == LOOKUP_WAITING && (!l->was_slow || may_be_slow))
-            return l;
-    }
-    return NULL;
-}
-
-static void begin(resolver *r, lookup *l)
-{
-    TD_ASSERT(l->state == LOOKUP_WAITING);
-    l->state = LOOKUP_RUNNING;
-    l->started_ns = clock_mono_ns(r->options.clock);
-    r->waiting_count--;
-    r->running_count++;
-    r->running_again_count += l->was_slow;
-}
-
-static void end(resolver *r, lookup *l)
-{
-    TD_ASSERT(l->state == LOOKUP_RUNNING);
-    l->state = LOOKUP_DONE;
-    if (!r->is_closed) /* then the clock may be gone */
-        note_pace(r, l);
-    r->running_count--;
-    r->slow_count -= l->is_slow;
-    r->running_again_count -= l->was_slow && !l->is_slow;
-}
-
-/* A thread that was replaced when its look-up became slow is one too many. */
-static int is_needed(const resolver *r)
-{
-    return !r->is_closed && r->thread_count - r->slow_count <= LIMIT_RESOLVE_THREADS;
-}
-
+/* A thread: looks up a name, and what waits then. */
 static void *run(void *argument)
 {
     resolver *r = argument;
+    lookup *l;
     pthread_mutex_lock(&r->lock);
-    while (is_needed(r)) {
-        lookup *l = pick(r);
-        if (l == NULL) {
-            r->idle_count++;
-            pthread_cond_wait(&r->changed, &r->lock);
-            r->idle_count--;
-            continue;
-        }
-        begin(r, l);
+    while (!r->is_closed && (l = find_state(r, LOOKUP_WAITING)) != NULL) {
+        l->state = LOOKUP_RUNNING;
         pthread_mutex_unlock(&r->lock);
         r->options.look_up(r->options.user, l->name, &l->answer);
         pthread_mutex_lock(&r->lock);
-        end(r, l);
+        l->state = LOOKUP_DONE;
         if (!r->is_closed)
             r->options.notify(r->options.user); /* under the lock: close cannot return before */
-        pthread_cond_broadcast(&r->changed);
     }
     r->thread_count--;
-    int must_free = r->is_left && r->thread_count == 0;
-    pthread_cond_broadcast(&r->changed);
-    pthread_mutex_unlock(&r->lock);
-    if (must_free)
-        resolver_free(r);
+    end_if_unused(r);
     return NULL;
-}
-
-/* Look-ups that have become slow leave their places to others. */
-static void give_places(resolver *r)
-{
-    uint64_t now_ns = clock_mono_ns(r->options.clock);
-    for (lookup *l = r->lookups; l != NULL; l = l->next) {
-        if (l->state != LOOKUP_RUNNING || l->is_slow || now_ns - l->started_ns < RESOLVE_SLOW_NS)
-            continue;
-        l->is_slow = 1;
-        r->slow_count++;
-        r->running_again_count -= l->was_slow;
-        td_log_emit(r->options.log, TD_LOG_WARNING,
-                    "looking up '%s' takes more than %d s: it is not looked up again before that "
-                    "ends; is its name server reachable?",
-                    l->name, (int)(RESOLVE_SLOW_NS / TD_NS_PER_S));
-    }
-}
-
-/* A thread for a name that waits, if no thread is free and one more is allowed. 0, or errno. */
-static int ensure_thread(resolver *r)
-{
-    give_places(r);
-    if (r->waiting_count == 0)
-        return 0;
-    pthread_cond_signal(&r->changed);
-    if (r->idle_count >= r->waiting_count ||
-        r->thread_count - r->slow_count >= LIMIT_RESOLVE_THREADS ||
-        r->thread_count == LIMIT_RESOLVE_THREADS_MAX)
-        return 0;
-    pthread_t thread;
-    int failure = pthread_create(&thread, NULL, run, r);
-    if (failure != 0)
-        return failure;
-    r->thread_count++;
-    pthread_detach(thread);
-    return 0;
 }
 
 /* ---- the loop's thread ---- */
@@ -266,16 +140,27 @@ static lookup *find(const resolver *r, const char *name)
     return l;
 }
 
-/* Take it off the list and free it. */
-static void drop(resolver *r, lookup *l)
+static void take_off(resolver *r, const lookup *l)
 {
     lookup **link = &r->lookups;
     while (*link != l)
         link = &(*link)->next;
     *link = l->next;
     r->lookup_count--;
-    r->waiting_count -= l->state == LOOKUP_WAITING;
-    td_free(l);
+}
+
+/* 0, or errno if no thread will look the name up. */
+static int start_thread(resolver *r)
+{
+    pthread_t thread;
+    if (r->thread_count == LIMIT_RESOLVE_THREADS)
+        return 0;
+    int failure = pthread_create(&thread, NULL, run, r);
+    if (failure != 0)
+        return r->thread_count == 0 ? failure : 0;
+    r->thread_count++;
+    pthread_detach(thread);
+    return 0;
 }
 
 static td_result add(resolver *r, const char *name, lookup **out, td_err *err)
@@ -285,16 +170,16 @@ static td_result add(resolver *r, const char *name, lookup **out, td_err *err)
                           LIMIT_RESOLVE_NAMES, name);
     lookup *l = td_alloc_zero(1, sizeof *l);
     memcpy(l->name, name, strlen(name));
-    l->was_slow = slow_place(r, name) < SLOW_NAMES_MAX;
+    l->added_ns = clock_mono_ns(r->options.clock);
     lookup **last = &r->lookups;
     while (*last != NULL)
         last = &(*last)->next;
     *last = l;
     r->lookup_count++;
-    r->waiting_count++;
-    int failure = ensure_thread(r);
-    if (failure != 0 && r->thread_count == 0) {
-        drop(r, l);
+    int failure = start_thread(r);
+    if (failure != 0) {
+        take_off(r, l);
+        td_free(l);
         return td_err_set_os(err, failure, "cannot start a thread to look up '%s'", name);
     }
     *out = l;
@@ -328,9 +213,12 @@ td_result resolver_start(resolver *r, const char *name,
 static void forget(resolver *r, lookup *l)
 {
     pthread_mutex_lock(&r->lock);
-    if (l->state == LOOKUP_WAITING)
-        drop(r, l);
+    int is_waiting = l->state == LOOKUP_WAITING;
+    if (is_waiting)
+        take_off(r, l);
     pthread_mutex_unlock(&r->lock);
+    if (is_waiting)
+        td_free(l);
 }
 
 void resolve_job_cancel(resolve_job *job)
@@ -348,20 +236,29 @@ void resolve_job_cancel(resolve_job *job)
         forget(r, l);
 }
 
+static void log_slow(resolver *r)
+{
+    uint64_t now_ns = r->lookups == NULL ? 0 : clock_mono_ns(r->options.clock);
+    for (lookup *l = r->lookups; l != NULL; l = l->next) {
+        if (l->is_slow || now_ns - l->added_ns < RESOLVE_SLOW_NS)
+            continue;
+        l->is_slow = 1;
+        td_log_emit(r->options.log, TD_LOG_WARNING,
+                    "looking up '%s' takes more than %d s: it is not looked up again before that "
+                    "ends; is its name server reachable?",
+                    l->name, (int)(RESOLVE_SLOW_NS / TD_NS_PER_S));
+    }
+}
+
 /* The oldest answer, off the list; NULL: absent. */
 static lookup *take_done(resolver *r)
 {
     pthread_mutex_lock(&r->lock);
-    lookup **link = &r->lookups;
-    while (*link != NULL && (*link)->state != LOOKUP_DONE)
-        link = &(*link)->next;
-    lookup *l = *link;
-    if (l != NULL) {
-        *link = l->next;
-        r->lookup_count--;
-    } else if (r->waiting_count > 0 || r->running_count > 0) {
-        (void)ensure_thread(r); /* without one it is tried again at the next turn */
-    }
+    lookup *l = find_state(r, LOOKUP_DONE);
+    if (l != NULL)
+        take_off(r, l);
+    else
+        log_slow(r);
     pthread_mutex_unlock(&r->lock);
     return l;
 }

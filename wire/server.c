@@ -431,11 +431,7 @@ static td_result listen_at(const char *host, uint16_t port, int *out, td_err *er
 
 static uint16_t port_of(int fd)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } place = {.v6 = {0}};
+    wire_address place;
     socklen_t size = sizeof place;
     int rc = getsockname(fd, &place.any, &size);
     TD_ASSERT(rc == 0);
