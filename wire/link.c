@@ -25,6 +25,11 @@ enum {
     /* What one call of OpenSSL may read: the largest record. A peer may ask for new keys, again and
      * again, and send no data. */
     TLS_BYTES_A_CALL = 20 << 10,
+    /* Of what waits so much is encrypted at a time: three records. */
+    SEAL_BYTES = 48 << 10,
+    /* Records that may wait for the socket: those, and some 3,000 answers to requests for new keys.
+     * Only a peer that asks and does not read gets there. */
+    SEALED_BYTES_MAX = 128 << 10,
     CONTROL_BYTES = CMSG_SPACE(sizeof(struct timespec)),
 };
 
@@ -32,6 +37,7 @@ void link_init(wire_link *self, wire_loop *loop, const link_ops *ops, void *user
                size_t out_bytes_max)
 {
     *self = (wire_link){.loop = loop, .ops = ops, .user = user};
+    td_buf_init(&self->sealed, SIZE_MAX); /* flush and read_tls bound it */
     td_buf_init(&self->out, out_bytes_max);
     td_buf_init(&self->held, HELD_BYTES_MAX);
 }
@@ -46,6 +52,7 @@ void link_close(wire_link *self)
     self->ssl = NULL;
     self->method = NULL;
     self->records = NULL;
+    td_buf_fini(&self->sealed);
     td_buf_fini(&self->out);
     td_buf_fini(&self->held);
 }
@@ -70,7 +77,7 @@ static void end_by_errno(wire_link *self)
 static void wait_for_events(wire_link *self)
 {
     /* A paused one gets the event of a hang-up once, not each turn. */
-    uint32_t events = self->is_paused ? EPOLLET : self->is_stuck ? 0 : EPOLLIN;
+    uint32_t events = self->is_paused ? EPOLLET : EPOLLIN;
     if (self->is_blocked || self->state == LINK_CONNECTING)
         events |= EPOLLOUT;
     if (self->state != LINK_CLOSED)
@@ -159,14 +166,14 @@ static int bio_read(BIO *bio, char *out, int size)
     return (int)piece;
 }
 
+/* It never waits for the socket: in the middle of a record it could neither read nor answer a
+ * request for new keys. */
 static int bio_write(BIO *bio, const char *bytes, int size)
 {
     wire_link *self = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    ssize_t put = transmit(self, bytes, (size_t)size);
-    if (put < 0 && self->os_error == EAGAIN)
-        BIO_set_retry_write(bio);
-    return (int)put;
+    td_buf_add(&self->sealed, bytes, (size_t)size);
+    return size;
 }
 
 static long bio_control(BIO *bio, int what, long number, void *pointer)
@@ -209,15 +216,17 @@ static int judge_tls(wire_link *self, int rc)
     unsigned long reason = ERR_peek_error();
     const char *text = reason == 0 ? "" : ERR_reason_error_string(reason);
     ERR_clear_error();
-    self->is_blocked = error == SSL_ERROR_WANT_WRITE;
-    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+    if (error == SSL_ERROR_WANT_READ)
         return 0;
-    if (error == SSL_ERROR_SYSCALL && self->os_error != 0)
+    if (error == SSL_ERROR_SYSCALL && self->os_error != 0) {
         end_by_errno(self);
-    else if (error == SSL_ERROR_ZERO_RETURN || error == SSL_ERROR_SYSCALL)
+    } else if (error == SSL_ERROR_ZERO_RETURN || error == SSL_ERROR_SYSCALL) {
         end(self, LINK_ENDED, ""); /* with close_notify or without */
-    else
+    } else {
+        (void)transmit(self, self->sealed.data,
+                       self->sealed.size); /* an alert, if it goes out now */
         end(self, LINK_TLS_FAILED, text == NULL ? "" : text);
+    }
     return -1;
 }
 
@@ -227,7 +236,6 @@ static void shake_hands(wire_link *self)
     int rc = judge_tls(self, SSL_do_handshake(self->ssl));
     if (rc > 0) {
         self->state = LINK_OPEN;
-        self->is_blocked = 0;
         if (self->ops->secured != NULL)
             self->ops->secured(self->user);
     }
@@ -240,7 +248,6 @@ void link_secure(wire_link *self, SSL *ssl)
     BIO *bio = make_bio(self);
     self->records = td_alloc(LOOP_READ_BYTES);
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     self->ssl = ssl;
     self->state = LINK_SECURING;
     loop_fd_call_again(self->loop, &self->socket);
@@ -253,9 +260,14 @@ static int read_tls(wire_link *self, uint8_t *to, size_t size)
     forget_errors(self);
     self->tls_bytes = 0;
     int got = judge_tls(self, SSL_read(self->ssl, to, (int)size));
-    self->is_stuck = got == 0 && self->is_blocked;
-    if (got == 0 && self->tls_bytes >= TLS_BYTES_A_CALL)
+    if (got == 0 && self->tls_bytes >= TLS_BYTES_A_CALL) {
         end(self, LINK_TLS_FAILED, "records without data");
+        return -1;
+    }
+    if (got >= 0 && self->sealed.size > SEALED_BYTES_MAX) {
+        end(self, LINK_TLS_FAILED, "it asks for new keys and reads no answers");
+        return -1;
+    }
     return got;
 }
 
@@ -307,7 +319,7 @@ static void read_all(wire_link *self)
 {
     uint8_t *buffer = loop_read_buffer(self->loop);
     for (int i = 0; i < READS_A_TURN; i++) {
-        int is_empty = self->is_drained && self->records_left == 0 && !self->is_stuck;
+        int is_empty = self->is_drained && self->records_left == 0;
         if (self->state != LINK_OPEN || self->is_paused || is_empty)
             return;
         int size = read_some(self, buffer, LOOP_READ_BYTES);
@@ -348,39 +360,64 @@ td_buf *link_output(wire_link *self)
 
 size_t link_waiting_bytes(const wire_link *self)
 {
-    return self->out.size - self->out_at;
+    return self->out.size - self->out_at + self->sealed.size;
 }
 
 void link_drop_output(wire_link *self)
 {
     self->out_at = self->out.size;
+    td_buf_clear(&self->sealed);
 }
 
-/* > 0 bytes, 0: the socket is full, -1: the link ended. */
-static int write_some(wire_link *self, const uint8_t *bytes, size_t size)
+/* Encrypt some of what waits. As judge_tls. */
+static int seal(wire_link *self)
 {
-    size = size < INT32_MAX ? size : INT32_MAX;
+    size_t size = self->out.size - self->out_at;
+    if (size == 0 || self->state != LINK_OPEN)
+        return 0;
+    size = size < SEAL_BYTES ? size : SEAL_BYTES;
+    forget_errors(self);
+    int put = judge_tls(self, SSL_write(self->ssl, self->out.data + self->out_at, (int)size));
+    self->out_at += put > 0 ? (size_t)put : 0;
+    return put;
+}
+
+/* Hand the socket what waits: > 0 bytes, 0: later, -1: the link ended. */
+static int send_some(wire_link *self)
+{
+    td_bytes bytes = td_bytes_of(self->out.data + self->out_at, self->out.size - self->out_at);
     if (self->ssl != NULL) {
-        forget_errors(self);
-        return judge_tls(self, SSL_write(self->ssl, bytes, (int)size));
+        int rc = self->sealed.size == 0 ? seal(self) : 1;
+        if (rc <= 0)
+            return rc;
+        bytes = td_buf_view(&self->sealed);
     }
-    ssize_t put = transmit(self, bytes, size);
-    self->is_blocked = put < 0 && self->os_error == EAGAIN;
-    if (put < 0 && !self->is_blocked)
+    ssize_t put = transmit(self, bytes.data, bytes.size);
+    self->is_blocked = put < (ssize_t)bytes.size;
+    if (put < 0 && self->os_error != EAGAIN) {
         end_by_errno(self);
-    return put > 0 ? (int)put : self->is_blocked ? 0 : -1;
+        return -1;
+    }
+    size_t taken = put > 0 ? (size_t)put : 0;
+    if (self->ssl == NULL) {
+        self->out_at += taken;
+    } else {
+        self->sealed.size -= taken;
+        memmove(self->sealed.data, self->sealed.data + taken, self->sealed.size);
+    }
+    return (int)taken;
 }
 
 /* The end of our stream. */
 static void shut(wire_link *self)
 {
-    if (self->is_shut || link_waiting_bytes(self) > 0)
-        return;
     self->is_shut = 1;
     if (self->ssl != NULL) {
         ERR_clear_error();
         (void)SSL_shutdown(self->ssl); /* the socket's end says the same */
         ERR_clear_error();
+        (void)transmit(self, self->sealed.data, self->sealed.size);
+        td_buf_clear(&self->sealed);
     }
     (void)shutdown(self->socket.fd, SHUT_WR); /* it may be reset already */
 }
@@ -388,22 +425,14 @@ static void shut(wire_link *self)
 static void flush(wire_link *self)
 {
     int had_some = link_waiting_bytes(self) > 0;
-    if (self->state != LINK_OPEN)
-        return;
-    while (link_waiting_bytes(self) > 0) {
-        int put = write_some(self, self->out.data + self->out_at, link_waiting_bytes(self));
-        if (put < 0)
-            return;
-        if (put == 0)
-            break;
-        self->out_at += (size_t)put;
-    }
-    wait_for_events(self);
-    if (link_waiting_bytes(self) > 0)
+    int rc = 1;
+    while (rc > 0 && !self->is_blocked && link_waiting_bytes(self) > 0)
+        rc = send_some(self);
+    if (rc < 0 || self->state != LINK_OPEN || link_waiting_bytes(self) > 0)
         return;
     td_buf_clear(&self->out);
     self->out_at = 0;
-    if (self->is_finished)
+    if (self->is_finished && !self->is_shut)
         shut(self);
     else if (had_some && self->ops->drained != NULL)
         self->ops->drained(self->user);
@@ -457,7 +486,7 @@ static void on_ready(void *user, uint32_t events)
         deliver(self, self->held.data, self->held.size, loop_now_ns(self->loop));
     if (self->state == LINK_OPEN && !self->is_paused)
         read_all(self);
-    if (self->state == LINK_OPEN && !self->is_blocked)
+    if (self->state >= LINK_SECURING && !self->is_blocked)
         flush(self);
     wait_for_events(self);
 }

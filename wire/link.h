@@ -48,7 +48,8 @@ typedef struct wire_link {
     uint8_t *records;             /* what OpenSSL has not taken yet begins at records_at */
     size_t records_at, records_left;
     size_t tls_bytes; /* of them that OpenSSL took in its present call */
-    td_buf out;       /* what the socket has not taken yet begins at out_at */
+    td_buf sealed;    /* records of OpenSSL that the socket has not taken yet */
+    td_buf out;       /* what neither OpenSSL nor the socket has taken yet begins at out_at */
     size_t out_at;
     td_buf held;      /* received, and not used yet */
     uint64_t read_ns; /* time of the last read */
@@ -57,7 +58,6 @@ typedef struct wire_link {
     int os_error;  /* errno of what failed last */
     uint8_t is_paused;
     uint8_t is_blocked;  /* the socket takes no more for now */
-    uint8_t is_stuck;    /* OpenSSL reads nothing before that changes */
     uint8_t is_drained;  /* the last read took all that the socket had */
     uint8_t is_finished; /* link_finish: nothing more is put in */
     uint8_t is_shut;     /* and its end was sent */
@@ -85,7 +85,7 @@ void link_flush_later(wire_link *link);
 /* Bytes that wait. */
 size_t link_waiting_bytes(const wire_link *link);
 
-/* Forget them. */
+/* Forget them: the link is to be closed. */
 void link_drop_output(wire_link *link);
 
 /* Send what waits, then the stream's end. Reading continues. */

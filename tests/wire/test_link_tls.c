@@ -1,9 +1,12 @@
-/* A link with TLS over a pair of sockets; the test drives OpenSSL at the other end. */
+/* A link with TLS over a pair of sockets, where the test drives OpenSSL at the other end. And peers
+ * that ask for new keys, or for handshakes, without end, and read no answer: such a connection
+ * ends, and meanwhile others of the loop are served. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,10 +15,15 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
+#include "tests/testing/files.h"
+#include "tests/testing/raw_peer.h"
+#include "tests/testing/wire_echo.h"
 #include "wire/link.h"
 #include "wire/tls.h"
 
-enum { TURNS_MAX = 10000 };
+enum { TURNS_MAX = 10000, TURN_MS_MAX = 2000, OUT_BYTES = 1 << 20 };
+
+/* ---- a pair ---- */
 
 typedef struct pair {
     wire_loop *loop;
@@ -66,7 +74,7 @@ static void open_pair(pair *p)
     assert_int_equal(tls_identity_make(clock_wall_ns(clock_real()), &p->identity, NULL), TD_OK);
     assert_int_equal(wire_loop_open(clock_real(), NULL, &p->loop, NULL), TD_OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    link_init(&p->link, p->loop, &OPS, p, 0);
+    link_init(&p->link, p->loop, &OPS, p, OUT_BYTES);
     assert_int_equal(link_adopt(&p->link, fds[0], NULL), TD_OK);
     assert_int_equal(tls_server_context_open(p->identity, &context, NULL), TD_OK);
     link_secure(&p->link, tls_server_session(context));
@@ -101,25 +109,57 @@ static void send_hi(pair *p)
     assert_int_equal(p->received, 2);
 }
 
-/* The peer asks for new keys, and reads no answer until they fill the socket: then OpenSSL waits to
- * send one, and nothing is left to be read. Once the peer reads, both directions continue. */
+static void ask_for_keys(pair *p)
+{
+    assert_int_equal(SSL_key_update(p->peer, SSL_KEY_UPDATE_REQUESTED), 1);
+    assert_int_equal(SSL_do_handshake(p->peer), 1);
+    run(p);
+}
+
+/* The peer asks for new keys, and reads no answer until they fill the socket. Once the peer reads,
+ * both directions continue. */
 static void test_keys_while_full(void **state)
 {
     (void)state;
     pair p;
     char bytes[64];
     open_pair(&p);
-    for (unsigned i = 0; i < TURNS_MAX && !p.link.is_stuck; i++) {
-        assert_int_equal(SSL_key_update(p.peer, SSL_KEY_UPDATE_REQUESTED), 1);
-        assert_int_equal(SSL_do_handshake(p.peer), 1);
-        run(&p);
-    }
-    assert_true(p.link.is_stuck);
+    for (unsigned i = 0; i < TURNS_MAX && link_waiting_bytes(&p.link) == 0; i++)
+        ask_for_keys(&p);
+    assert_true(link_waiting_bytes(&p.link) > 0);
     for (unsigned i = 0; i < 10; i++) {
         assert_int_equal(SSL_read(p.peer, bytes, sizeof bytes), -1); /* keys only */
         run(&p);
     }
     assert_int_equal(p.ended, 0);
+    send_hi(&p);
+    close_pair(&p);
+}
+
+/* It asks while the socket is full in the middle of a record: what it reads then is whole. */
+static void test_keys_amid_a_record(void **state)
+{
+    (void)state;
+    pair p;
+    static uint8_t sent[OUT_BYTES], got[OUT_BYTES];
+    size_t size = 0;
+    for (size_t i = 0; i < OUT_BYTES; i++)
+        sent[i] = (uint8_t)(i * 7 + i / 251);
+    open_pair(&p);
+    td_buf_add(link_output(&p.link), sent, OUT_BYTES);
+    link_flush_later(&p.link);
+    for (unsigned i = 0; i < 100; i++)
+        ask_for_keys(&p);
+    assert_true(link_waiting_bytes(&p.link) > OUT_BYTES / 4);
+    for (unsigned i = 0; i < TURNS_MAX && size < OUT_BYTES; i++) {
+        int some = SSL_read(p.peer, got + size, (int)(OUT_BYTES - size));
+        size += some > 0 ? (size_t)some : 0;
+        ask_for_keys(&p);
+        assert_int_equal(p.ended, 0);
+    }
+    assert_int_equal(size, OUT_BYTES);
+    assert_memory_equal(got, sent, OUT_BYTES);
+    assert_int_equal(link_waiting_bytes(&p.link), 0);
     send_hi(&p);
     close_pair(&p);
 }
@@ -139,11 +179,105 @@ static void test_end_without_notify(void **state)
     close_pair(&p);
 }
 
+/* ---- floods ---- */
+
+/* A flooded connection, and a good one in the same loop. */
+typedef struct flood {
+    tls_identity *identity;
+    raw_peer *peer;
+    echo echo;
+    wire_side good, flooded;
+    uint64_t turn_ns_max;
+} flood;
+
+static uint64_t now_ns(void)
+{
+    return clock_mono_ns(clock_real());
+}
+
+static void begin_flood(flood *f, raw_script *script)
+{
+    td_err err;
+    char url[64];
+    char ca[128];
+    *f = (flood){0};
+    assert_int_equal(tls_identity_make(clock_wall_ns(clock_real()), &f->identity, &err), TD_OK);
+    script->identity = f->identity;
+    f->peer = raw_peer_start(script);
+    echo_open(&f->echo, NULL);
+    echo_join(&f->echo, &f->good);
+    (void)snprintf(ca, sizeof ca, "%s/ca", f->echo.folder);
+    file_write_text(ca, tls_identity_pem(f->identity));
+    (void)snprintf(url, sizeof url, "wss://127.0.0.1:%u/", raw_peer_port(f->peer));
+    const wire_client_options options = {.ca_file = ca};
+    wire_side_connect(&f->flooded, f->echo.loop, url, &options);
+    wire_run_until(f->echo.loop, &f->flooded.opened, 1, "the flooded connection");
+    assert_int_equal(unlink(ca), 0);
+}
+
+/* One message there and back on the good connection. */
+static void exchange(flood *f)
+{
+    td_err err;
+    unsigned before = f->good.messages;
+    assert_int_equal(wire_send(f->good.conn, td_bytes_str("x"), &err), TD_OK);
+    while (f->good.messages == before) {
+        uint64_t begin_ns = now_ns();
+        assert_int_equal(wire_loop_run(f->echo.loop, TD_NS_PER_S, &err), TD_OK);
+        uint64_t turn_ns = now_ns() - begin_ns;
+        f->turn_ns_max = turn_ns > f->turn_ns_max ? turn_ns : f->turn_ns_max;
+    }
+}
+
+static void end_flood(flood *f)
+{
+    print_message("a turn took up to %llu ms\n",
+                  (unsigned long long)(f->turn_ns_max / TD_NS_PER_MS));
+    assert_true(f->turn_ns_max < TURN_MS_MAX * TD_NS_PER_MS);
+    echo_close(&f->echo);
+    raw_peer_stop(f->peer, NULL, 0);
+    tls_identity_close(f->identity);
+}
+
+static void test_no_data(void **state)
+{
+    (void)state;
+    static const int VERSIONS[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (size_t i = 0; i < 2; i++) {
+        flood f;
+        raw_script script = {
+            .tls_version = VERSIONS[i], .handshakes = 1 << 20, .end = RAW_END_HOLD};
+        begin_flood(&f, &script);
+        while (f.flooded.ended == 0)
+            exchange(&f);
+        wire_side_expect_end(&f.flooded, WIRE_CAUSE_TLS_OTHER, "records without data");
+        end_flood(&f);
+    }
+}
+
+/* Between data: until more answers wait than the link keeps. */
+static void test_between_data(void **state)
+{
+    (void)state;
+    flood f;
+    raw_script script = {.handshakes = 16,
+                         .after = td_bytes_str("\x81\x02hi"),
+                         .repeats = 1 << 20,
+                         .end = RAW_END_HOLD};
+    begin_flood(&f, &script);
+    while (f.flooded.ended == 0)
+        exchange(&f);
+    assert_true(f.flooded.messages > 0);
+    wire_side_expect_end(&f.flooded, WIRE_CAUSE_TLS_OTHER, "new keys and reads no answers");
+    end_flood(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys_while_full),
-        cmocka_unit_test(test_end_without_notify),
+        cmocka_unit_test(test_keys_while_full),    cmocka_unit_test(test_keys_amid_a_record),
+        cmocka_unit_test(test_end_without_notify), cmocka_unit_test(test_no_data),
+        cmocka_unit_test(test_between_data),
     };
     signal(SIGPIPE, SIG_IGN); /* OpenSSL's own way to a socket has no flag against it */
     return cmocka_run_group_tests_name("wire/link_tls", tests, NULL, NULL);
