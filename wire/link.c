@@ -30,6 +30,7 @@ enum {
     /* Records that may wait for the socket: those, and some 3,000 answers to requests for new keys.
      * Only a peer that asks and does not read gets there. */
     SEALED_BYTES_MAX = 128 << 10,
+    OUT_BYTES_KEPT = 64 << 10, /* a buffer that grew beyond this is given back once it is empty */
     CONTROL_BYTES = CMSG_SPACE(sizeof(struct timespec)),
 };
 
@@ -430,6 +431,8 @@ static void flush(wire_link *self)
         rc = send_some(self);
     if (rc < 0 || self->state != LINK_OPEN || link_waiting_bytes(self) > 0)
         return;
+    if (self->out.capacity > OUT_BYTES_KEPT)
+        td_buf_fini(&self->out);
     td_buf_clear(&self->out);
     self->out_at = 0;
     if (self->is_finished && !self->is_shut)

@@ -160,6 +160,7 @@ static void test_keys_amid_a_record(void **state)
     assert_int_equal(size, OUT_BYTES);
     assert_memory_equal(got, sent, OUT_BYTES);
     assert_int_equal(link_waiting_bytes(&p.link), 0);
+    assert_true(link_output(&p.link)->capacity <= 64 << 10); /* the memory is given back */
     send_hi(&p);
     close_pair(&p);
 }
