@@ -265,7 +265,7 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
     *out = (channel_route){.frame_class = what.frame_class,
                            .publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns,
                            .success = what.success};
-    if (TD_LIKELY(frame->dir == DIR_IN && has_topic_channel(&what))) {
+    if (TD_LIKELY(has_topic_channel(&what))) {
         key.topic = what.topic.topic;
         key.exchange_topic = what.exchange_topic;
         key.symbol = what.topic.symbol;
@@ -274,8 +274,8 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
         rc = get_channel(router, &key, what.topic.row, out);
     if (TD_LIKELY(rc == TD_OK))
         return;
-    /* The feed's own channels, of which there is always a plain one more. Outbound frames are
-     * always control. */
+    /* The feed's own channels, of which there is always a plain one more. Outbound frames without a
+     * topic are always control. */
     key = key_of(frame);
     out->is_overflow = rc == TD_E_LIMIT;
     int is_control =

@@ -191,6 +191,47 @@ td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how
     return rc;
 }
 
+/* ---- secrets of requests ---- */
+
+static td_result add_args(redactor *self, const auth_form *form, json_value root, td_err *err)
+{
+    json_value args;
+    json_value arg;
+    td_bytes text;
+    td_result rc = TD_OK;
+    if (!json_find_text(root, form->op_key, &text) || !td_bytes_is(text, form->op) ||
+        !json_find(root, form->args_key, &args))
+        return TD_OK;
+    json_iter it = json_iter_of(args);
+    for (uint32_t secrets = form->secrets; rc == TD_OK && json_next(&it, NULL, &arg); secrets >>= 1)
+        if ((secrets & 1) && json_text(arg, &text))
+            rc = redactor_add_found(self, text, REDACT_EXACT, err);
+    return rc;
+}
+
+static td_result add_headers(redactor *self, const auth_form *form, json_value root, td_err *err)
+{
+    json_value headers;
+    td_bytes text;
+    td_result rc = TD_OK;
+    if (!json_find(root, form->headers_key, &headers))
+        return TD_OK;
+    for (size_t i = 0; rc == TD_OK && form->secret_headers[i] != NULL; i++)
+        if (json_find_text(headers, form->secret_headers[i], &text))
+            rc = redactor_add_found(self, text, REDACT_EXACT, err);
+    return rc;
+}
+
+td_result redactor_add_request(redactor *self, json_parser *parser, const auth_form *form,
+                               td_bytes frame, td_err *err)
+{
+    json_value root;
+    if (form->op_key == NULL || json_parse(parser, frame, JSON_PADDED, &root, NULL) != TD_OK)
+        return TD_OK;
+    td_result rc = add_args(self, form, root, err);
+    return rc == TD_OK && form->headers_key != NULL ? add_headers(self, form, root, err) : rc;
+}
+
 /* ---- searching ---- */
 
 /* The bytes that the longest secret takes that is at a place; 0: none is there. */

@@ -19,6 +19,8 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "json/json.h"
+#include "schema/exchange.h"
 #include "schema/inflate.h"
 
 enum {
@@ -66,6 +68,11 @@ typedef enum redact_spelling {
  * REDACT_SECRET_BYTES_MIN or has a zero byte is left, with TD_OK. */
 TD_MUST_USE td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how,
                                          td_err *err);
+
+/* Hide the secrets of a client's request, each as redactor_add_found: those of one that
+ * authenticates, and those of its headers. The frame has JSON_PADDED's bytes after it. */
+TD_MUST_USE td_result redactor_add_request(redactor *self, json_parser *parser,
+                                           const auth_form *form, td_bytes frame, td_err *err);
 
 /* Result of one search. */
 typedef struct redaction {

@@ -60,7 +60,7 @@ typedef struct import_job {
     uint64_t frame_count;
     capture_content content;
     redactor secrets;         /* that the capture has */
-    json_parser *auth_parser; /* of requests that authenticate */
+    json_parser *auth_parser; /* of requests that may have some */
     slot_target targets[LIMIT_FEED_SLOTS];
     archive *archive;
     archive_writer *writer;
@@ -76,12 +76,6 @@ typedef struct import_job {
  * API keys and signatures in auth requests, and those in URLs (base/url.h), are learnt in the first
  * reading and hidden everywhere (docs/design.md, P2: acks echo them). */
 
-static td_result add_secret(import_job *job, td_bytes value, redact_spelling how, td_err *err)
-{
-    td_result rc = redactor_add_found(&job->secrets, value, how, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
-}
-
 /* "wss://user:password@…?api_key=…&expires=…&signature=…" */
 static td_result learn_url(import_job *job, td_bytes url, td_err *err)
 {
@@ -89,28 +83,7 @@ static td_result learn_url(import_job *job, td_bytes url, td_err *err)
     td_bytes value;
     td_result rc = TD_OK;
     while (rc == TD_OK && td_url_next_secret(url, &at, &value))
-        rc = add_secret(job, value, REDACT_SPELT, err);
-    return rc;
-}
-
-/* The secrets of a request that authenticates. */
-static td_result learn_auth(import_job *job, const auth_form *form, td_bytes frame, td_err *err)
-{
-    json_value root;
-    json_value args;
-    json_value arg;
-    td_bytes text;
-    if (form->op_key == NULL ||
-        memmem(frame.data, frame.size, form->op, strlen(form->op)) == NULL ||
-        json_parse(job->auth_parser, frame, JSON_PADDED, &root, NULL) != TD_OK ||
-        !json_find_text(root, form->op_key, &text) || !td_bytes_is(text, form->op) ||
-        !json_find(root, form->args_key, &args))
-        return TD_OK;
-    json_iter it = json_iter_of(args);
-    td_result rc = TD_OK;
-    for (uint32_t secrets = form->secrets; rc == TD_OK && json_next(&it, NULL, &arg); secrets >>= 1)
-        if ((secrets & 1) && json_text(arg, &text))
-            rc = add_secret(job, text, REDACT_EXACT, err);
+        rc = redactor_add_found(&job->secrets, value, REDACT_SPELT, err);
     return rc;
 }
 
@@ -118,9 +91,10 @@ static td_result learn_secrets(import_job *job, const import_record *record, td_
 {
     td_result rc = learn_url(job, record->url, err);
     if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT)
-        rc =
-            learn_auth(job, &exchange_of(family_find_by_url(record->url))->auth, record->data, err);
-    return rc;
+        rc = redactor_add_request(&job->secrets, job->auth_parser,
+                                  &exchange_of(family_find_by_url(record->url))->auth, record->data,
+                                  err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
 }
 
 /* ---- reading ---- */

@@ -697,6 +697,17 @@ static void classify_data(const job *j, const members *m, uint8_t topic_key)
     (void)fill_data(j, &all, topic); /* what is still missing is absent */
 }
 
+/* Order entry: a request or an answer whose op is a topic. 0: the op is none, and *out is as it
+ * was. */
+static int classify_entry(const job *j, const members *m)
+{
+    topic_match match;
+    if (!match_topic(j, text_at(m, m->known[j->keys->op]), &match))
+        return 0;
+    classify_data(j, m, j->keys->op);
+    return 1;
+}
+
 /* A data frame by its keys; a second time if the parts of the topic that stand beside it (spot's
  * symbol), or their keys, may have escapes, which have to be resolved first. */
 static void classify_topic(const job *j, members *m)
@@ -787,9 +798,15 @@ static void classify_indexed(const job *j)
     if (first != '{')
         return;
     members m;
-    read_frame(&m, j->keys, j->parser);
+    int may_be_entry = j->of != NULL && j->of->op_is_topic;
+    if (may_be_entry) /* the op may stand between containers */
+        read_object(&m, j->keys, j->parser, 0);
+    else
+        read_frame(&m, j->keys, j->parser);
     if (m.has_escapes || has_escaped_words(&m))
         resolve_escapes(&m);
+    if (may_be_entry && classify_entry(j, &m))
+        return;
     frame_class control = classify_control(&m, j->out);
     if (control != CLASS_UNKNOWN)
         j->out->frame_class = control;

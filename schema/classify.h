@@ -35,7 +35,8 @@ typedef struct classifier classifier;
 TD_NEVER_NULL classifier *classifier_open(void);
 void classifier_close(classifier *c);
 
-/* Classify an inbound frame that is not compressed; as decoder_classify(). */
+/* Classify an inbound frame that is not compressed, or a request of order entry; as
+ * decoder_classify(). */
 void classify_inbound(classifier *c, json_parser *parser, const family *of, td_bytes frame,
                       uint64_t at_ns, classification *out);
 

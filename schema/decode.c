@@ -234,6 +234,11 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir di
         classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
         return;
     }
+    if (dir == DIR_OUT && of != NULL && of->op_is_topic) {
+        classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
+        if (out->frame_class == CLASS_DATA)
+            return;
+    }
     *out = (classification){.frame_class = dir == DIR_OUT ? CLASS_REQUEST : CLASS_UNKNOWN,
                             .success = -1};
 }

@@ -126,7 +126,9 @@ typedef struct auth_form {
         *op_key;    /* the member that names the request; NULL: the exchange has no credentials */
     const char *op; /* its text */
     const char *args_key;
-    uint32_t secrets; /* a bit for each of the args that no archive may hold */
+    uint32_t secrets;                  /* a bit for each of the args that no archive may hold */
+    const char *headers_key;           /* of a request's headers; NULL: requests have none */
+    const char *const *secret_headers; /* those that no archive may hold; ends with NULL */
 } auth_form;
 
 /* The texts that a member can have by the exchange's documents, such as an order's states. */

@@ -40,6 +40,7 @@ typedef struct family {
     family_market market;
     size_t topic_count;        /* 0: no rows, every frame is raw */
     uint8_t has_signed_prices; /* 1: prices may be below 0 (combinations of instruments) */
+    uint8_t op_is_topic; /* 1: its topics are requests and their answers, whose op is the topic */
 } family;
 
 /* All families, in the order of docs/design.md ("Words"); *count of them. */

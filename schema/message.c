@@ -20,6 +20,7 @@ const char *msg_type_name(msg_type type)
         [MSG_GREEKS] = "greeks",
         [MSG_INDEX] = "index",
         [MSG_NOTICE] = "notice",
+        [MSG_ORDER_ENTRY] = "order_entry",
         [MSG_CONTROL] = "control",
         [MSG_REQUEST] = "request",
     };

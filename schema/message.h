@@ -32,8 +32,9 @@ typedef enum msg_type {
     MSG_GREEKS,
     MSG_INDEX,
     MSG_NOTICE,
-    MSG_CONTROL, /* acks, pongs, errors of the connection itself */
-    MSG_REQUEST, /* a client's own frame */
+    MSG_ORDER_ENTRY, /* a client's request about orders, or its answer */
+    MSG_CONTROL,     /* acks, pongs, errors of the connection itself */
+    MSG_REQUEST,     /* a client's own frame */
     MSG_TYPE_COUNT,
 } msg_type;
 

@@ -34,6 +34,8 @@
     X(BASKET, "basket")                                                                            \
     X(BASKET_LOAN, "basket_loan")                                                                  \
     X(BASKET_POSITION, "basket_position")                                                          \
+    X(BBO_LEVEL, "bbo_level")                                                                      \
+    X(BBO_SIDE_TYPE, "bbo_side_type")                                                              \
     X(BID1_IV, "bid1_iv")                                                                          \
     X(BID1_PRICE, "bid1_price")                                                                    \
     X(BID1_SIZE, "bid1_size")                                                                      \
@@ -58,8 +60,10 @@
     X(CLOSE, "close")                                                                              \
     X(CLOSED_PNL, "closed_pnl")                                                                    \
     X(CLOSED_SIZE, "closed_size")                                                                  \
+    X(CODE, "code")                                                                                \
     X(COIN, "coin")                                                                                \
     X(COLLATERAL_RESTRICTION, "collateral_restriction")                                            \
+    X(CONN_ID, "conn_id")                                                                          \
     X(CONTRACT_STATUS, "contract_status")                                                          \
     X(CONTRACT_TYPE, "contract_type")                                                              \
     X(COUNTDOWN_HOUR, "countdown_hours")                                                           \
@@ -94,6 +98,7 @@
     X(EXECUTED_DURATION, "executed_duration_s")                                                    \
     X(EXPECT_PRICE, "expect_price")                                                                \
     X(EXTRA_FEES, "extra_fees")                                                                    \
+    X(EXTRA_INFO, "extra_info")                                                                    \
     X(FAIR_BASIS, "fair_basis")                                                                    \
     X(FAIR_BASIS_RATE, "fair_basis_rate")                                                          \
     X(FEE_COIN, "fee_coin")                                                                        \
@@ -127,6 +132,7 @@
     X(IS_LEVERAGE, "is_leverage")                                                                  \
     X(IS_LIMIT_MAKER, "is_limit_maker")                                                            \
     X(IS_MAKER, "is_maker")                                                                        \
+    X(IS_MMP, "is_mmp")                                                                            \
     X(IS_NORMAL, "is_normal")                                                                      \
     X(IS_POST_ONLY, "is_post_only")                                                                \
     X(IS_RANDOM, "is_random")                                                                      \
@@ -175,6 +181,7 @@
     X(OPEN_TIME, "open_ns")                                                                        \
     X(OPEN_VALUE, "open_value")                                                                    \
     X(OPERATION_TYPE, "operation_type")                                                            \
+    X(ORDER_FILTER, "order_filter")                                                                \
     X(ORDER_ID, "order_id")                                                                        \
     X(ORDER_IM, "order_im")                                                                        \
     X(ORDER_INTERVAL, "order_interval_s")                                                          \
@@ -220,8 +227,14 @@
     X(PUSH_ID, "push_id")                                                                          \
     X(QUOTE_COIN, "quote_coin")                                                                    \
     X(QUOTE_SYMBOL, "quote_symbol")                                                                \
+    X(RATE_LIMIT, "rate_limit")                                                                    \
+    X(RATE_LIMIT_LEFT, "rate_limit_left")                                                          \
+    X(RATE_LIMIT_RESET, "rate_limit_reset_ns")                                                     \
     X(REALISED_PNL, "realised_pnl")                                                                \
     X(REALTIME_INTERVAL, "realtime_interval")                                                      \
+    X(REASON, "reason")                                                                            \
+    X(RECV_WINDOW, "recv_window_ms")                                                               \
+    X(REFERER, "referer")                                                                          \
     X(REJECT_REASON, "reject_reason")                                                              \
     X(REQUEST_ID, "request_id")                                                                    \
     X(RESERVED, "reserved")                                                                        \
@@ -249,6 +262,7 @@
     X(SL_FREE_SIZE, "sl_free_size")                                                                \
     X(SL_LIMIT_PRICE, "sl_limit_price")                                                            \
     X(SL_ORDER_COUNT, "sl_order_count")                                                            \
+    X(SL_ORDER_TYPE, "sl_order_type")                                                              \
     X(SL_TRIGGER_BY, "sl_trigger_by")                                                              \
     X(SLIPPAGE, "slippage")                                                                        \
     X(SLIPPAGE_TYPE, "slippage_type")                                                              \
@@ -300,8 +314,10 @@
     X(TP_FREE_SIZE, "tp_free_size")                                                                \
     X(TP_LIMIT_PRICE, "tp_limit_price")                                                            \
     X(TP_ORDER_COUNT, "tp_order_count")                                                            \
+    X(TP_ORDER_TYPE, "tp_order_type")                                                              \
     X(TP_SL_MODE, "tp_sl_mode")                                                                    \
     X(TP_TRIGGER_BY, "tp_trigger_by")                                                              \
+    X(TRACE_ID, "trace_id")                                                                        \
     X(TRADE_ID, "trade_id")                                                                        \
     X(TRADE_MODE, "trade_mode")                                                                    \
     X(TRADING_COUNT, "trading_count")                                                              \

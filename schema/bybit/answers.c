@@ -200,7 +200,8 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
     frame_words words;
     read_words(root, &words);
     frame_class is = control_find(&BYBIT.frames, &words, &out->success);
-    (void)dialect_text_scalar(root, "ret_msg", &out->reason); /* what is missing stays empty */
+    if (!dialect_text_scalar(root, "ret_msg", &out->reason))
+        (void)dialect_text_scalar(root, "retMsg", &out->reason); /* what is missing stays empty */
     if (!dialect_text_scalar(root, "req_id", &out->id))
         (void)dialect_text_scalar(root, "id", &out->id);
     out->blamed = find_blamed(out->reason);

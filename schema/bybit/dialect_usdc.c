@@ -57,13 +57,13 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     return bybit_read_op(text, root, out, err);
 }
 
-void bybit_write_pong_args(json_writer *writer, uint64_t now_ms)
+void bybit_write_pong_time(json_writer *writer, const char *key, uint64_t now_ms)
 {
     char text[24];
     int length = snprintf(text, sizeof text, "%" PRIu64, now_ms);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < sizeof text);
-    json_write_key(writer, "args");
+    json_write_key(writer, key);
     json_write_array_begin(writer);
     json_write_text(writer, text);
     json_write_array_end(writer);
@@ -173,7 +173,7 @@ static void write_auth(json_writer *writer, const dialect_request *request,
 static void write_pong(json_writer *writer, const dialect_reply *reply)
 {
     json_write_member_text(writer, "op", "pong");
-    bybit_write_pong_args(writer, reply->now_ms);
+    bybit_write_pong_time(writer, "args", reply->now_ms);
 }
 
 static td_result build_answer(td_buf *out, const dialect_request *request,
@@ -203,7 +203,7 @@ td_result bybit_build_option_answer(td_buf *out, const dialect_request *request,
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);
     if (request->kind == REQUEST_PING) {
-        bybit_write_pong_args(&writer, reply->now_ms);
+        bybit_write_pong_time(&writer, "args", reply->now_ms);
         json_write_member_text(&writer, "op", "pong");
     } else if (request->kind == REQUEST_AUTH) {
         write_auth(&writer, request, reply); /* public connections have none: as C would */

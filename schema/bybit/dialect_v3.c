@@ -149,7 +149,7 @@ static td_result build_private_pong(td_buf *out, const dialect_request *request,
     if (request->has_id)
         write_id(&writer, request);
     json_write_member_text(&writer, "op", "pong");
-    bybit_write_pong_args(&writer, reply->now_ms);
+    bybit_write_pong_time(&writer, "args", reply->now_ms);
     json_write_member_text(&writer, "conn_id", reply->conn_id);
     json_write_object_end(&writer);
     return json_write_end(&writer, err);

@@ -15,6 +15,7 @@ extern const dialect BYBIT_V5_SPOT; /* as V3; acks say "subscribe", and no req_i
                                      */
 extern const dialect BYBIT_V5_OPTION;    /* requests as V3, answers as USDC: options and spreads */
 extern const dialect BYBIT_V5_PRIVATE;   /* as V3; acks without req_id, pong with args */
+extern const dialect BYBIT_V5_TRADE;     /* order entry: answers with reqId, retCode, retMsg, op */
 extern const dialect BYBIT_USDC;         /* COMMAND_RESP acks, pong with args */
 extern const dialect BYBIT_SPOT;         /* {"topic","event":"sub","symbol","params"}: v1 */
 extern const dialect BYBIT_SPOT_V2;      /* the same with the symbol in params */
@@ -96,8 +97,8 @@ const char *bybit_op_name(request_kind kind);
 
 /* The request that an op names; a pong is no request. */
 request_kind bybit_op_kind(td_bytes op);
-/* "args":["MS"], as pongs of C have it. */
-void bybit_write_pong_args(json_writer *writer, uint64_t now_ms);
+/* "args":["MS"], as pongs of C have it; order entry has another key. */
+void bybit_write_pong_time(json_writer *writer, const char *key, uint64_t now_ms);
 /* What options and spreads of v5 answer. */
 TD_MUST_USE td_result bybit_build_option_answer(td_buf *out, const dialect_request *request,
                                                 const dialect_reply *reply, td_err *err);

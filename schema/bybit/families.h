@@ -25,6 +25,7 @@ extern const exchange_row BYBIT;
     X(V5_SPOT, "v5-spot")                                                                          \
     X(V5_OPTION, "v5-option")                                                                      \
     X(V5_PRIVATE, "v5-private")                                                                    \
+    X(V5_TRADE, "v5-trade")                                                                        \
     X(V5_SPREAD, "v5-spread")                                                                      \
     X(V5_MISC, "v5-misc")                                                                          \
     /* end */

@@ -10,7 +10,7 @@ import { BIN, commands, tapedeck, temporary } from "./lib.mjs";
 
 const PROGRAMS = ["tapedeck", "tapedeck-record", "tapedeck-replay", "tapedeck-sim"];
 const FAMILIES = "inverse linear copytrade usdc-perp usdc-option usdc-private spot-v1 spot-v2 spot-private contract-v3 v5-linear " +
-  "v5-inverse v5-spot v5-option v5-private v5-spread v5-misc";
+  "v5-inverse v5-spot v5-option v5-private v5-trade v5-spread v5-misc";
 
 /** Run a shell; nothing may come on stderr. */
 function shellOut(command, args, options) {

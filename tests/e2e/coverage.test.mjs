@@ -19,6 +19,8 @@ const COLUMNS = ["decoded", "book", "continuity", "simulated", "served"];
 const REASONS = [
   ["dated", ".*", ["book", "simulated", "served"], "an older form of the topic, gone today"],
   [".*", ".*[wW]allet.*", ["continuity"], "nothing in it rises: each frame stands alone"],
+  ["v5-trade", ".*", ["continuity"], "answers have no order"],
+  ["v5-trade", ".*", ["simulated", "served"], "a recorder sends no orders"],
   ["inverse|copytrade", "position|copyTradePosition", ["continuity"], "has a rule for its number, which is 0 in all frames known"],
 ];
 
@@ -134,7 +136,7 @@ test("each topic is decoded, kept as a book, checked, simulated and served, or a
   const lines = [`| family | topic | ${COLUMNS.join(" | ")} |`, `|---|---|${COLUMNS.map(() => "---").join("|")}|`];
   const empty = [];
   const used = new Set();
-  const byFamily = new Map(FAMILIES.map((family) => [family, goldens(family)]));
+  const byFamily = new Map(fs.readdirSync(GOLDEN).map((family) => [family, goldens(family)]));
   for (const row of rows) {
     const frames = (byFamily.get(row.family) ?? []).filter(({ message, day }) => message.type !== "raw" && holds(row, day) && fits(row, message));
     const cells = cellsOf(row, results, frames);

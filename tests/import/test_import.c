@@ -395,6 +395,34 @@ static void test_secrets(void **state)
     assert_int_equal(s->report.feeds[0].counts.frames.redacted, 6);
 }
 
+/* Requests of order entry have a channel of their topic; secrets in their headers are hidden. */
+static void test_requests(void **state)
+{
+#define TRADE_URL "wss://stream.bybit.com/v5/trade"
+    static const expected_row ROWS[] = {
+        SESSION_EVENTS("v5-trade", 1618675210000000000),
+        EVENT("v5-trade", 1618675210000000000, "\"url\":\"" TRADE_URL "\""),
+        EVENT("v5-trade", 1618675211000000000, "\"event\":\"redacted\""),
+        {"v5-trade", CHANNEL_OUT, "order.create", "*", 0, 1, 1, 1618675211000000000,
+         "{\"header\":{\"X-BAPI-SIGN\":\"*******\"},\"op\":\"order.create\",\"args\":[]}"},
+        {"v5-trade", CHANNEL_OUT, "_control", "", 0, 1, 2, 1618675212000000000,
+         "{\"op\":\"ping\"}"},
+        EVENT("v5-trade", 1618675213000000000, "\"event\":\"grant\""),
+        {"v5-trade", CHANNEL_IN, "order.create", "*", 0, 1, 1, 1618675213000000000,
+         "{\"retCode\":0,\"op\":\"order.create\",\"data\":{}}"},
+        EVENT("v5-trade", 1618675213000000000, "\"state\":\"stop\""),
+        {.feed = NULL},
+    };
+    scene *s = *state;
+    import_lines(
+        s, TRADE_URL
+        " <-> 1618675210\n" TRADE_URL " <- 1618675211: "
+        "{\"header\":{\"X-BAPI-SIGN\":\"thesign\"},\"op\":\"order.create\",\"args\":[]}\n" TRADE_URL
+        " <- 1618675212: {\"op\":\"ping\"}\n"
+        "1618675213: {\"retCode\":0,\"op\":\"order.create\",\"data\":{}}\n");
+    expect_archive(s, ROWS);
+}
+
 /* A secret that cannot be hidden is not imported with a part of it. */
 static void test_secret_too_long(void **state)
 {
@@ -509,6 +537,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secret_too_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_topics, set_up, tear_down),

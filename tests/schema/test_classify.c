@@ -122,6 +122,23 @@ static const row ROWS[] = {
     {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", CLASS_DATA, -1, "trade", "BTCUSD", 0},
     {"inverse", "\xef\xbb\xbf{\"topic\":\"trade.BTCUSD\",\"data\":[]}", CLASS_DATA, -1, "trade",
      "BTCUSD", 0},
+    /* order entry: a known op is a topic, whatever the answer's code, wherever it stands */
+    {"v5-trade",
+     "{\"reqId\":\"1\",\"retCode\":170131,\"retMsg\":\"Insufficient balance.\",\"op\":"
+     "\"order.create\",\"data\":{},\"header\":{\"Timenow\":\"1714236608946\"},\"connId\":\"c\"}",
+     CLASS_DATA, -1, "order.create", "*", 1714236608946000000},
+    {"v5-trade", "{\"header\":{},\"op\":\"order\\u002ecancel\",\"data\":{},\"retCode\":0}",
+     CLASS_DATA, -1, "order.cancel", "*", 0},
+    {"v5-trade", "{\"retCode\":0,\"retMsg\":\"OK\",\"op\":\"auth\",\"connId\":\"c\"}", CLASS_AUTH,
+     1, NULL, NULL, 0},
+    {"v5-trade", "{\"retCode\":10004,\"retMsg\":\"Invalid sign\",\"op\":\"auth\"}", CLASS_AUTH, 0,
+     NULL, NULL, 0},
+    {"v5-trade", "{\"retCode\":0,\"retMsg\":\"OK\",\"op\":\"pong\",\"data\":[\"1\"]}", CLASS_PONG,
+     -1, NULL, NULL, 0},
+    {"v5-trade", "{\"retCode\":10404,\"retMsg\":\"op type is not found\",\"op\":\"order.x\"}",
+     CLASS_ERROR, 0, NULL, NULL, 0},
+    {"v5-private", "{\"retCode\":0,\"op\":\"order.create\",\"data\":{}}", CLASS_ACK, 1, NULL, NULL,
+     0},
     /* topics that have no row */
     {"inverse", "{\"topic\":\"purse\",\"data\":[]}", CLASS_DATA, -1, "purse", "", 0},
     {"v5-misc", "{\"topic\":\"rfq.open.public.trades\",\"creationTime\":1,\"data\":[]}", CLASS_DATA,

@@ -85,6 +85,18 @@ static const answer_row ANSWERS[] = {
      "{\"success\":true,\"ret_msg\":\"\",\"op\":\"subscribe\",\"conn_id\":\"" CONN "\"}"},
     {DIALECT_V5_PRIVATE, "{\"req_id\":\"p\",\"op\":\"ping\"}", REFUSAL_NONE, "", NULL,
      "{\"req_id\":\"p\",\"op\":\"pong\",\"args\":[\"1700000000123\"],\"conn_id\":\"" CONN "\"}"},
+    {DIALECT_V5_TRADE, "{\"reqId\":\"1\",\"op\":\"auth\",\"args\":[\"k\",1,\"s\"]}", REFUSAL_NONE,
+     "", NULL,
+     "{\"reqId\":\"1\",\"retCode\":0,\"retMsg\":\"OK\",\"op\":\"auth\",\"connId\":\"" CONN "\"}"},
+    {DIALECT_V5_TRADE, "{\"req_id\":\"1\",\"op\":\"auth\",\"args\":[\"k\",1,\"s\"]}",
+     REFUSAL_BAD_KEY, "", NULL,
+     "{\"retCode\":10004,\"retMsg\":\"Invalid sign\",\"op\":\"auth\",\"connId\":\"" CONN "\"}"},
+    {DIALECT_V5_TRADE, "{\"op\":\"ping\"}", REFUSAL_NONE, "", NULL,
+     "{\"retCode\":0,\"retMsg\":\"OK\",\"op\":\"pong\",\"data\":[\"1700000000123\"],\"connId\":"
+     "\"" CONN "\"}"},
+    {DIALECT_V5_TRADE, "{\"op\":\"subscribe\",\"args\":[\"order\"]}", REFUSAL_INVALID_OP, "", NULL,
+     "{\"retCode\":10404,\"retMsg\":\"op type is not "
+     "found\",\"op\":\"subscribe\",\"connId\":\"" CONN "\"}"},
     {DIALECT_V5_OPTION, "{\"req_id\":\"1\",\"op\":\"subscribe\",\"args\":[\"a\",\"b\"]}",
      REFUSAL_NONE, "", "01",
      "{\"success\":false,\"conn_id\":\"" CONN

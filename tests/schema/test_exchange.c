@@ -22,7 +22,9 @@ static void check_topic_keys(const family *of)
     const frame_keys *keys = &exchange_of(of)->frames;
     for (size_t i = 0; i < of->topic_count; i++) {
         const topic_row *row = &of->topics[i];
-        td_bytes key = keys->names[row->is_event ? keys->event : keys->topic];
+        td_bytes key = keys->names[row->is_event     ? keys->event
+                                   : of->op_is_topic ? keys->op
+                                                     : keys->topic];
         if (!td_bytes_is(key, topic_row_topic_key(row)))
             fail_msg("%s %s: %s", of->name, row->name, topic_row_topic_key(row));
     }

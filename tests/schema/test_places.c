@@ -26,6 +26,7 @@ enum {
     ABSENT_FINE = 1 << HARM_REMOVED,
     EMPTY_FINE = 1 << HARM_EMPTIED,
     OBJECT_FINE = 1 << HARM_OBJECT,
+    ALL_FINE = NULL_FINE | ABSENT_FINE | EMPTY_FINE | OBJECT_FINE,
 };
 
 /* Places that may be without entries. All others are in every frame of their kind. */
@@ -72,6 +73,15 @@ static const allowance ALLOWED[] = {
     {"usdc-private", "user.openapi.greeks", "data.result", EMPTY_FINE},
     /* an account without coins; its coin is an object of optional fields */
     {"v5-private", "wallet", "data.coin", EMPTY_FINE | OBJECT_FINE},
+    /* docs/wire.md 3.8: a request has args, an answer data, of fields that are all optional */
+    {"v5-trade", "order.create-batch", "args", ALL_FINE},
+    {"v5-trade", "order.amend-batch", "args", ALL_FINE},
+    {"v5-trade", "order.cancel-batch", "args", ALL_FINE},
+    {"v5-trade", "order.create-batch", "data", ALL_FINE},
+    {"v5-trade", "order.", "args", NULL_FINE | ABSENT_FINE | OBJECT_FINE},
+    {"v5-trade", "order.", "data", NULL_FINE | ABSENT_FINE | OBJECT_FINE},
+    {"v5-trade", "order.", "args.request", NULL_FINE | ABSENT_FINE | OBJECT_FINE},
+    {"v5-trade", "order.", "data.list", NULL_FINE | ABSENT_FINE | OBJECT_FINE},
 };
 
 typedef struct places {
@@ -252,7 +262,7 @@ static void check_items(places *p, const topic_match *topic, const message *m, t
         int is_last = items->path[size] == '\0';
         if (!find_path(text, path, size, &at))
             return;
-        unsigned fine = is_last ? allowed(p, name, path) : 0;
+        unsigned fine = allowed(p, name, path);
         for (harm how = HARM_NULL; how < HARM_COUNT; how++) {
             uint8_t *memory = NULL;
             td_bytes frame = harmed(text, &at, how, &memory);

@@ -46,6 +46,7 @@ static void test_families(void **state)
         {"v5-spot", DIALECT_V5_SPOT, "wss://stream.bybit.com/v5/public/spot", NULL, NULL},
         {"v5-option", DIALECT_V5_OPTION, "wss://stream.bybit.com/v5/public/option", NULL, NULL},
         {"v5-private", DIALECT_V5_PRIVATE, NULL, "wss://stream.bybit.com/v5/private", NULL},
+        {"v5-trade", DIALECT_V5_TRADE, NULL, "wss://stream.bybit.com/v5/trade", NULL},
         {"v5-spread", DIALECT_V5_OPTION, "wss://stream.bybit.com/v5/public/spread", NULL, NULL},
         {"v5-misc", DIALECT_V5, "wss://stream.bybit.com/v5/public/misc/status", NULL, NULL},
     };
@@ -97,6 +98,7 @@ static void test_find_by_url(void **state)
         {"wss://stream.bybit.tr/v5/public/spot", "v5-spot"},
         {"wss://stream.bybit.com/v5/private?max_active_time=30s", "v5-private"},
         {"wss://stream-demo.bybit.com/v5/private", "v5-private"},
+        {"wss://stream.bybit.com/v5/trade", "v5-trade"},
         {"wss://stream.bybit.com/contract/inverse/public/v3", "contract-v3"},
         {"wss://stream.bybit.com/v5/public/rfq", "v5-misc"},
         {"wss://stream.bybit.com/realtime_", NULL},

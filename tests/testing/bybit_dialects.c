@@ -15,6 +15,7 @@ const dialect *dialect_find(dialect_id id)
         [DIALECT_SPOT] = &BYBIT_SPOT,
         [DIALECT_SPOT_V2] = &BYBIT_SPOT_V2,
         [DIALECT_SPOT_PRIVATE] = &BYBIT_SPOT_PRIVATE,
+        [DIALECT_V5_TRADE] = &BYBIT_V5_TRADE,
     };
     return (unsigned)id < DIALECT_COUNT ? TABLES[id] : NULL;
 }

@@ -16,6 +16,7 @@ typedef enum dialect_id {
     DIALECT_SPOT,
     DIALECT_SPOT_V2,
     DIALECT_SPOT_PRIVATE,
+    DIALECT_V5_TRADE,
     DIALECT_COUNT,
 } dialect_id;
 
