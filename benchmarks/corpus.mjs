@@ -39,10 +39,10 @@ export const SYMBOLS = COINS.length;
 export const symbolsOf = (family) => COINS.map((coin) => coin + (family === "inverse" ? "USD" : "USDT"));
 
 /** Record frames of the simulated exchange: ten symbols' books and trades. */
-export async function makeCorpus(name, frames, family = "inverse") {
+export async function makeCorpus(name, frames, family = "inverse", rate = 50000) {
   const archive = path.join(work, name), readyFile = path.join(work, `${name}.json`);
   const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", family,
-    "--symbols", String(SYMBOLS), "--rate", "50000", "--seed", "7", "--epoch", "2026-01-01T00:00:00Z"], { stdio: "ignore" });
+    "--symbols", String(SYMBOLS), "--rate", String(rate), "--seed", "7", "--epoch", "2026-01-01T00:00:00Z"], { stdio: "ignore" });
   try {
     const { url, ca_file } = await appears(readyFile);
     const { path: where, topics, namesSymbols } = FEEDS[family];

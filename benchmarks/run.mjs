@@ -226,6 +226,72 @@ function memoryRows(c) {
   }
 }
 
+// ---- many clients of serve ------------------------------------------------------------------------------------
+
+const CROWD = 500, JOINERS = 200, CROWD_S = 5, DELAY_MS_MAX = 50, CLIENT_KIB_MAX = 512;
+const CROWD_ASKS = JSON.stringify({ op: "subscribe", args: ["orderbook.50", "publicTrade"].flatMap((topic) => symbolsOf("v5-linear").map((symbol) => `${topic}.${symbol}`)) });
+
+/** A process's CPU so far, in s, and its memory in KiB. */
+const cpuOf = (pid) => fs.readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1].split(" ").slice(11, 13).reduce((a, b) => a + Number(b), 0) / 100;
+const memoryOf = (pid) => Number(/VmRSS:\s*(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))[1]);
+
+/** Clients of a server for some seconds: what they counted, and what it took of the server. */
+async function crowd(server, port, clients, join = "0") {
+  const before = cpuOf(server.pid);
+  const out = spawn(bench("limits/crowd"), [String(port), FEEDS["v5-linear"].path, CROWD_ASKS, String(clients), String(CROWD_S), join, path.join(work, "crowd.times")],
+    { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "", memory = 0;
+  out.stdout.on("data", (bytes) => (text += bytes));
+  const timer = setInterval(() => (memory = Math.max(memory, memoryOf(server.pid))), 100);
+  const status = await new Promise((resolve) => out.on("close", resolve));
+  clearInterval(timer);
+  if (status !== 0) throw new Error(`crowd: status ${status}`);
+  return { ...JSON.parse(text), cpu: cpuOf(server.pid) - before, memory };
+}
+async function ofServe(archive, clients, join) {
+  const readyFile = path.join(work, "crowd.json");
+  const server = spawn(bin("tapedeck-replay"), ["serve", archive, "--plain", "--ready-file", readyFile, "--max-clients", "4096"], { stdio: "ignore" });
+  try {
+    const { url } = await appears(readyFile);
+    return await crowd(server, new URL(url).port, clients, join);
+  } finally {
+    server.kill("SIGKILL");
+    fs.rmSync(readyFile);
+  }
+}
+async function ofLimit(clients) {
+  const server = spawn(bench("limits/limit_crowd"), [path.join(work, "crowd.lines"), path.join(work, "crowd.times")], { stdio: ["ignore", "pipe", "inherit"] });
+  const port = Number(await new Promise((resolve) => server.stdout.once("data", resolve)));
+  const found = await crowd(server, port, clients);
+  server.kill("SIGKILL");
+  return found;
+}
+
+/** Clients of a tape with 200 frames a second, at its own speed. */
+async function crowdRows() {
+  const { archive } = await makeCorpus("crowd", 300 * CROWD_S, "v5-linear", 200);
+  const lines = rawFrames(archive, "v5-linear");
+  fs.writeFileSync(path.join(work, "crowd.lines"), lines);
+  const stamps = run(bin("tapedeck"), ["cat", "-a", archive, "--dir", "in", "--topic", "orderbook.50", "--topic", "publicTrade"]);
+  fs.writeFileSync(path.join(work, "crowd.times"), [...stamps.matchAll(/"recv_ns":(\d+)/g)].map(([, ns]) => ns + "\n").join(""));
+  const sha = digest(lines);
+  const rounds = [];
+  for (let i = 0; i < Math.min(RUNS, 3); i++) {
+    const limit = await ofLimit(CROWD), ours = await ofServe(archive, CROWD);
+    rounds.push({ limit: limit.cpu, ours: ours.cpu, memory: ours.memory });
+  }
+  rounds.sort((a, b) => a.ours / a.limit - b.ours / b.limit);
+  const middle = rounds[(rounds.length - 1) >> 1];
+  row(`serve to ${CROWD} clients: CPU`, middle.ours / CROWD_S * 100, middle.limit / CROWD_S * 100, "% of a core", "lower", 2, sha, rounds.length);
+  const joined = [];
+  for (let i = 0; i < 3; i++) joined.push((await ofServe(archive, JOINERS + 1, "2000")).delay_us / 1000);
+  row(`serve: ${JOINERS} join at once: delay of one client (limit: ${DELAY_MS_MAX} ms)`, Math.min(...joined), DELAY_MS_MAX, "ms", "lower", 1, sha, 3);
+  const one = (await ofServe(archive, 1)).memory;
+  const memory = (many) => Math.round((many.memory - one) / (many.clients - 1));
+  row(`serve: memory of one of ${CROWD} clients (limit: ${CLIENT_KIB_MAX} KiB)`, memory({ clients: CROWD, memory: middle.memory }), CLIENT_KIB_MAX, "KiB", "lower", 1, sha, 1);
+  row(`serve: memory of a client with a tape of its own (limit: ${CLIENT_KIB_MAX} KiB)`, memory({ clients: 50, ...(await ofServe(archive, 50, "/60")) }), CLIENT_KIB_MAX, "KiB", "lower", null, sha, 1);
+}
+
 const SPREAD_SEGMENTS = 20;
 
 /** Twenty segments of three symbols, and a fourth symbol in one of them: what selecting that one opens and reads. */
@@ -314,6 +380,7 @@ await beside("socket to ring, plain", () => oursReceive(plain), () => limitRecei
 await beside("server to one client, TLS", () => oursSend(c), () => limitSend(c), 1.5, c.sha);
 await beside("server to one client, plain", () => oursSend(plain), () => limitSend(plain), 1.5, c.sha);
 memoryRows(c);
+await crowdRows();
 if (hasStrace) await selectionRows(v5.sha);
 else say("no strace: no rows of opens");
 if (hasValgrind) await instructionRows(c, v5);

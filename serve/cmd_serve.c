@@ -21,8 +21,13 @@ typedef struct serve_flags {
     const char *secret;
     uint8_t is_once;
     uint8_t is_held;
+    uint8_t has_shared_clock;
+    int slow_client;
     uint64_t client_count_max;
 } serve_flags;
+
+enum { SLOW_CLIENT_CLOSE, SLOW_CLIENT_WAIT };
+static const char *const SLOW_CLIENTS[] = {"close", "wait", NULL};
 
 static const option_row SERVE_ROWS[] = {
     {.long_name = "speed",
@@ -54,6 +59,18 @@ static const option_row SERVE_ROWS[] = {
      .help = "clients at a time; further ones get HTTP 503 (default: 64)",
      .min = 1,
      .max = 4096},
+    {.long_name = "shared-clock",
+     .type = OPTION_FLAG,
+     .offset = offsetof(serve_flags, has_shared_clock),
+     .help = "one tape for all clients: later ones join at its position\n"
+             "(default: each gets the tape from its beginning)"},
+    {.long_name = "slow-client",
+     .type = OPTION_ENUM,
+     .offset = offsetof(serve_flags, slow_client),
+     .metavar = "WHAT",
+     .help = "close a client for which 8 MiB are queued, or let its tape wait for it, as\n"
+             "always at full speed (default: close)",
+     .choices = SLOW_CLIENTS},
     {.long_name = "hold",
      .type = OPTION_FLAG,
      .offset = offsetof(serve_flags, is_held),
@@ -127,6 +144,8 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
         .gap_ns_max = command->flags.gap_ns_max,
         .settle_ns = command->flags.settle_ns,
         .is_held = command->flags.is_held,
+        .has_shared_clock = command->flags.has_shared_clock,
+        .waits_for_slow = command->flags.slow_client == SLOW_CLIENT_WAIT,
         .client_count_max = (size_t)command->flags.client_count_max,
         .secret = command->flags.secret,
     };
@@ -190,6 +209,9 @@ static void log_counts(const serve_command *command)
         format_counted(counts.frames, "frame").text, format_size(counts.bytes).text,
         format_counted(counts.made, "snapshot").text,
         format_counted(counts.held_back, "time").text);
+    if (counts.slow > 0)
+        report_line(command->report, TD_LOG_WARNING, "%s closed because they read too slowly",
+                    format_counted(counts.slow, "client").text);
     if (counts.unfollowed > 0)
         report_line(command->report, TD_LOG_WARNING, "%s of books that were not followed",
                     format_counted(counts.unfollowed, "frame").text);

@@ -44,10 +44,9 @@ static void on_unsubscribe_all(void *user)
 static void on_changed(void *user, request_kind kind)
 {
     serve_client *client = user;
-    if (kind != REQUEST_SUBSCRIBE)
-        serve_client_unsubscribed(client);
-    else if (client->filters.count > 0)
-        serve_client_subscribed(client);
+    serve_client_filters_changed(client);
+    if (kind == REQUEST_SUBSCRIBE && client->filters.count > 0)
+        serve_tape_subscribed(client);
 }
 
 static void on_answer(void *user, td_bytes bytes)
@@ -74,7 +73,7 @@ static void on_authenticated(void *user)
     if (!client->dialect->subscribes_with_auth)
         return;
     if (topic_filters_add(&client->filters, td_bytes_str("*"), &err) == TD_OK) {
-        serve_client_subscribed(client);
+        on_changed(client, REQUEST_SUBSCRIBE);
         return;
     }
     td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
@@ -115,7 +114,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
         serve_client_end(client, rc == TD_E_LIMIT ? 1009 : 1011);
         return;
     }
-    serve_client_answered(client);
+    serve_tape_answered(client);
 }
 
 /* ---- connections ---- */
@@ -187,11 +186,12 @@ static void on_drained(void *user, wire_peer_conn *conn)
 {
     serve_client *client = user;
     TD_ASSERT(client->conn == conn);
-    serve_client_pump(client);
+    serve_tape_drained(client);
 }
 
 static void on_closed(void *user)
 {
+    serve_tape_leave(user);
     serve_client_close(user);
 }
 
@@ -230,8 +230,10 @@ void serve_close(serve *server)
 {
     if (server == NULL)
         return;
+    server->is_stopping = 1;
     wire_server_close(server->server);
     TD_ASSERT(server->clients == NULL); /* on_closed was called for each */
+    serve_tapes_close(server);
     snapshot_maker_close(server->maker);
     content_reader_close(server->reader);
     responder_close(server->responder);

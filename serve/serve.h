@@ -1,16 +1,22 @@
 /* A recording as a live server: a selection replayed over WebSocket in the exchange's own dialect,
  * so that a client made for the exchange connects to it unchanged.
  *
- * Each client has its own tape. It starts `settle` after the client's last subscription request, so
- * that every topic subscribed by then starts with its first frame; topics subscribed later start at
- * the tape's position. The server sends the recorded data frames, byte for byte, of the topics that
- * the client subscribed to. It does not send recorded acks, pongs and errors, because it answers
- * requests itself. A book that starts in the middle, because it was subscribed late or its snapshot
- * lies before the selection, starts with a snapshot made from the book (serve/snapshot.h). After
- * the last frame the server closes with 1000, unless connections are held open.
+ * A client's tape starts `settle` after its last subscription request, so that every topic
+ * subscribed by then starts with its first frame; topics subscribed later start at the tape's
+ * position. Clients that are ready in the same 50 ms share a tape: it is read once, and a frame is
+ * compressed once for all. The server sends the recorded data frames, byte for byte, of the topics
+ * that the client subscribed to. It does not send recorded acks, pongs and errors, because it
+ * answers requests itself. A book that starts in the middle, because it was subscribed late or its
+ * snapshot lies before the selection, starts with a snapshot made from the book (serve/snapshot.h).
+ * After the last frame the server closes with 1000, unless connections are held open.
  *
- * A client that reads too slowly delays only its own tape (at most SERVE_QUEUE_BYTES are
- * queued); such delays are counted. One thread: the loop's. */
+ * With has_shared_clock there is one tape, of all feeds. It starts with the first client and does
+ * not stop before its end; later clients join at its position, with snapshots of their books.
+ *
+ * A tape never waits for a client: one for which more than WIRE_PEER_QUEUE_BYTES_MAX are queued is
+ * closed. With waits_for_slow, and at full speed, each client has its own tape (unless the clock is
+ * shared), which waits while more than SERVE_QUEUE_BYTES are queued; such delays are counted. One
+ * thread: the loop's. */
 #ifndef TD_SERVE_SERVE_H
 #define TD_SERVE_SERVE_H
 
@@ -39,9 +45,11 @@ typedef struct serve_options {
     td_clock clock;
     const td_log *log;
     pacer_speed speed;
-    uint64_t gap_ns_max;     /* 0: long pauses are not shortened */
-    size_t client_count_max; /* at a time; 0: SERVE_CLIENTS */
-    uint8_t is_held;         /* 1: connections stay open at the end of the tape */
+    uint64_t gap_ns_max;      /* 0: long pauses are not shortened */
+    size_t client_count_max;  /* at a time; 0: SERVE_CLIENTS */
+    uint8_t is_held;          /* 1: connections stay open at the end of the tape */
+    uint8_t has_shared_clock; /* 1: one tape for all clients, which later ones join */
+    uint8_t waits_for_slow;   /* 1: a slow client delays its tape; 0: it is closed */
     uint64_t settle_ns;
     uint64_t seed;      /* of connection ids */
     const char *secret; /* checks signatures, and makes private topics need them; NULL: any key is
@@ -50,14 +58,16 @@ typedef struct serve_options {
 
 typedef struct serve_counts {
     uint64_t clients;
+    uint64_t tapes;     /* started */
     uint64_t refused;   /* refused upgrades: no such path, wrong credentials, or too many clients */
     uint64_t frames;    /* sent */
     uint64_t bytes;     /* of the sent frames */
     uint64_t made;      /* snapshots made from books and sent; not counted as frames */
     uint64_t held_back; /* times that a slow client delayed its tape */
     uint64_t complete;  /* clients that received their whole tape and are gone */
+    uint64_t slow;      /* clients that were closed because they read too slowly */
     uint64_t failed;    /* tapes that could not be read to their end */
-    uint64_t unfollowed; /* frames of books beyond LIMIT_SERVE_BOOKS, over all clients */
+    uint64_t unfollowed; /* frames of books beyond LIMIT_SERVE_BOOKS, over all tapes */
 } serve_counts;
 
 typedef struct serve serve;

@@ -5,19 +5,6 @@
 #include "base/limits.h"
 #include "book/symbol_state.h"
 
-struct serve_book {
-    serve_book *next;
-    const frame_channel *channel;
-    symbol_state *state; /* of this topic alone */
-    symbol_topic *topic;
-    const topic_row *row; /* of the last frame */
-    book *retail;         /* NULL: the topic has no retail orders */
-    td_buf model;         /* the last recorded snapshot */
-    td_buf last;          /* the last frame */
-    uint8_t has_snapshot; /* a snapshot came on this connection */
-    uint8_t is_current;
-};
-
 static void book_free(serve_book *b)
 {
     symbol_state_close(b->state);
@@ -32,6 +19,7 @@ void serve_books_fini(serve_books *books)
     while (books->first != NULL) {
         serve_book *b = books->first;
         books->first = b->next;
+        b->channel->user = NULL;
         book_free(b);
     }
     *books = (serve_books){0};
@@ -60,7 +48,7 @@ static serve_book *book_new(serve_books *books, const frame_ref *frame)
     b->topic = symbol_state_topic(b->state, td_bytes_str(frame->channel->info.topic), 0);
     *(books->first == NULL ? &books->first : books->end) = b;
     books->end = &b->next;
-    books->count++;
+    b->number = books->count++;
     frame->channel->user = b;
     return b;
 }
@@ -108,7 +96,7 @@ static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
 
 /* A frame that cannot be decoded leaves the book unchanged, as it does at a client. */
 static td_result apply(serve_book *b, content_reader *reader, const frame_ref *frame,
-                       int *is_snapshot, td_err *err)
+                       uint8_t *is_snapshot, td_err *err)
 {
     symbol_verdict found;
     frame_ref read = *frame; /* the tape reads no content: most frames of it are of no book */
@@ -132,40 +120,14 @@ static td_result apply(serve_book *b, content_reader *reader, const frame_ref *f
 }
 
 td_result serve_books_apply(serve_books *books, content_reader *reader, const frame_ref *frame,
-                            book_delivery delivery, td_err *err)
+                            serve_book **out, uint8_t *is_snapshot, td_err *err)
 {
-    serve_book *b = book_of(books, frame);
-    int is_snapshot = 0;
-    if (b == NULL)
-        return TD_OK;
-    td_result rc = apply(b, reader, frame, &is_snapshot, err);
-    b->is_current = delivery == BOOK_SENT && (b->is_current || is_snapshot);
-    return rc;
+    *is_snapshot = 0;
+    *out = book_of(books, frame);
+    return *out == NULL ? TD_OK : apply(*out, reader, frame, is_snapshot, err);
 }
 
-/* ---- late subscriptions ---- */
-
-static int is_covered(const serve_book *b, const topic_filters *filters)
-{
-    return topic_filters_cover(filters, td_bytes_str(b->channel->info.exchange_topic));
-}
-
-void serve_books_unsubscribed(serve_books *books, const topic_filters *filters)
-{
-    for (serve_book *b = books->first; b != NULL; b = b->next)
-        b->is_current = b->is_current && is_covered(b, filters);
-}
-
-serve_book *serve_books_next_stale(const serve_books *books, const serve_book *after,
-                                   const topic_filters *filters)
-{
-    serve_book *b = after == NULL ? books->first : after->next;
-    while (b != NULL && (b->is_current || !b->has_snapshot || !is_covered(b, filters)))
-        b = b->next;
-    return b;
-}
-
-td_result serve_book_make(serve_book *b, snapshot_maker *maker, td_buf *out, td_err *err)
+td_result serve_book_make(const serve_book *b, snapshot_maker *maker, td_buf *out, td_err *err)
 {
     TD_ASSERT(b->has_snapshot);
     const snapshot_source from = {.row = b->row,
@@ -173,11 +135,5 @@ td_result serve_book_make(serve_book *b, snapshot_maker *maker, td_buf *out, td_
                                   .last = td_buf_view(&b->last),
                                   .levels = track_book(symbol_topic_track(b->topic)),
                                   .retail = b->retail};
-    b->is_current = 1;
     return snapshot_make(maker, &from, out, err);
-}
-
-const char *serve_book_topic(const serve_book *b)
-{
-    return b->channel->info.exchange_topic;
 }

@@ -1,11 +1,9 @@
-/* The books of one client's tape. A book that the client subscribes to late, or whose snapshot lies
- * before the selection, starts with a snapshot made from them: the exchange sends a snapshot with
- * each subscription.
+/* The books of a tape. A book that a client subscribes to late, or whose snapshot lies before the
+ * selection, starts with a snapshot made from them: the exchange sends a snapshot with each
+ * subscription.
  *
  * Topics kept by deltas on a snapshot (RULE_ANCHORED) are followed, each channel of the tape
- * separately, at most LIMIT_SERVE_BOOKS. A book is current for a client that received its
- * snapshot, recorded or made, and every frame since; only then can the client apply deltas. One
- * thread. */
+ * separately, at most LIMIT_SERVE_BOOKS. One thread. */
 #ifndef TD_SERVE_SERVE_BOOKS_H
 #define TD_SERVE_SERVE_BOOKS_H
 
@@ -15,7 +13,18 @@
 #include "tape/cursor.h"
 #include "schema/filters.h"
 
-typedef struct serve_book serve_book;
+typedef struct serve_book {
+    struct serve_book *next;
+    size_t number; /* 0, 1, 2 … of its tape */
+    frame_channel *channel;
+    struct symbol_state *state; /* of this topic alone */
+    struct symbol_topic *topic;
+    const topic_row *row; /* of the last frame */
+    book *retail;         /* NULL: the topic has no retail orders */
+    td_buf model;         /* the last recorded snapshot */
+    td_buf last;          /* the last frame */
+    uint8_t has_snapshot; /* a snapshot came on this connection */
+} serve_book;
 
 typedef struct serve_books {
     serve_book *first, **end; /* in the order of their first frames; zero-initialise */
@@ -23,32 +32,17 @@ typedef struct serve_books {
     uint64_t unfollowed; /* frames of books beyond the limit */
 } serve_books;
 
-/* Free all books; before or after the tape closes. */
+/* Free all books; before the tape closes. */
 void serve_books_fini(serve_books *books);
 
-typedef enum book_delivery { BOOK_NOT_SENT, BOOK_SENT } book_delivery;
-
-/* Follow a data frame of the tape, which the client got or not. Frames of other topics are
- * ignored. The channel's user pointer belongs to this module. */
+/* Follow a data frame of the tape. *out: its book, NULL for other topics; *is_snapshot: the frame
+ * is one. The channel's user pointer belongs to this module. */
 TD_MUST_USE td_result serve_books_apply(serve_books *books, content_reader *reader,
-                                        const frame_ref *frame, book_delivery delivery,
-                                        td_err *err);
+                                        const frame_ref *frame, serve_book **out,
+                                        uint8_t *is_snapshot, td_err *err);
 
-/* The client gave topics up: books that its filters no longer cover are not current. */
-void serve_books_unsubscribed(serve_books *books, const topic_filters *filters);
-
-/* The next book after `after` (NULL: the first) that the filters cover, that is not current,
- * and that has a snapshot; NULL: none. */
-serve_book *serve_books_next_stale(const serve_books *books, const serve_book *after,
-                                   const topic_filters *filters);
-
-/* Append a snapshot of the book's present state. The book counts as current from then on, even
- * if none could be made (TD_E_UNSUPPORTED), because another attempt would fail too. Results as
- * snapshot_make. */
-TD_MUST_USE td_result serve_book_make(serve_book *book, snapshot_maker *maker, td_buf *out,
+/* Append a snapshot of the book's present state; it has one. Results as snapshot_make. */
+TD_MUST_USE td_result serve_book_make(const serve_book *book, snapshot_maker *maker, td_buf *out,
                                       td_err *err);
-
-/* Its exchange topic; valid while the tape is open. */
-const char *serve_book_topic(const serve_book *book);
 
 #endif

@@ -1,4 +1,4 @@
-/* The tape of one client: when it starts, and which of its frames the client gets, and when. */
+/* One client: which frames it wants, and which books it has. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -6,214 +6,136 @@
 #include "cli/units.h"
 #include "serve/serve_impl.h"
 
-/* Most frames of one turn, so that a tape without wanted frames does not delay other clients. */
-enum { PUMP_FRAMES_MAX = 4096 };
-
 /* ---- wanted frames ---- */
 
-/* 1 if the exchange sent the frame as data, on the connection that the topic's stream follows.
- * Acks, pongs and errors are not sent again. */
-static int is_data(const frame_ref *frame)
+static int has_feed(const serve_client *client, const char *feed)
 {
-    const frame_channel *channel = frame->channel;
-    return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy;
+    for (size_t i = 0; i < client->feed_count; i++) {
+        if (strcmp(client->feed_names[i], feed) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int wants_channel(serve_client *client, const frame_channel *channel)
+{
+    client->verdicts = td_array_reach(client->verdicts, &client->verdict_count, channel->index,
+                                      sizeof *client->verdicts);
+    uint32_t *verdict = &client->verdicts[channel->index];
+    if (*verdict >> 1 != client->filters_version) {
+        int depends_on_frame =
+            channel->role == ROLE_UNKNOWN || client->dialect->covers_frame != NULL;
+        int is_wanted =
+            has_feed(client, channel->info.feed) &&
+            (depends_on_frame ||
+             topic_filters_cover(&client->filters, td_bytes_str(channel->info.exchange_topic)));
+        *verdict = client->filters_version << 1 | (is_wanted ? 1U : 0U);
+    }
+    return (int)(*verdict & 1);
 }
 
 /* A frame of an unknown topic is wanted by the topic in it. A frame without a topic goes to
  * every client, as the exchange sent it. */
-static int wants_unknown(serve_client *client, const frame_ref *frame)
+static int wants(serve_client *client, const served_frame *served)
 {
-    td_bytes topic =
-        content_classify(client->owner->reader, frame->channel, frame->recv_ns, frame->bytes)
-            ->exchange_topic;
-    return topic.size == 0 || topic_filters_cover_frame(&client->filters, topic, frame->bytes);
+    const frame_channel *channel = served->frame->channel;
+    td_bytes bytes = served->frame->bytes;
+    if (!wants_channel(client, channel))
+        return 0;
+    if (channel->role == ROLE_UNKNOWN)
+        return served->topic.size == 0 ||
+               topic_filters_cover_frame(&client->filters, served->topic, bytes);
+    return client->dialect->covers_frame == NULL ||
+           topic_filters_cover_frame(&client->filters, td_bytes_str(channel->info.exchange_topic),
+                                     bytes);
 }
 
-static int is_wanted(serve_client *client, const frame_ref *frame)
+/* ---- books ---- */
+
+static uint8_t *is_current(serve_client *client, const serve_book *b)
 {
-    const channel_info *info = &frame->channel->info;
-    if (frame->channel->role == ROLE_UNKNOWN)
-        return wants_unknown(client, frame);
-    td_bytes topic = td_bytes_str(info->exchange_topic);
-    if (client->dialect->covers_frame != NULL)
-        return topic_filters_cover_frame(&client->filters, topic, frame->bytes);
-    client->verdicts = td_array_reach(client->verdicts, &client->verdict_count,
-                                      frame->channel->index, sizeof *client->verdicts);
-    uint32_t *verdict = &client->verdicts[frame->channel->index];
-    if (*verdict >> 1 != client->filters_version)
-        *verdict =
-            client->filters_version << 1 | (topic_filters_cover(&client->filters, topic) ? 1U : 0U);
-    return (int)(*verdict & 1);
+    client->is_current =
+        td_array_reach(client->is_current, &client->is_current_count, b->number, 1);
+    return &client->is_current[b->number];
 }
 
-/* ---- time ---- */
-
-static void on_timer(void *user)
+static int covers(const serve_client *client, const serve_book *b)
 {
-    serve_client *client = user;
-    client->timer = NULL;
-    serve_client_pump(client);
+    const channel_info *info = &b->channel->info;
+    return has_feed(client, info->feed) &&
+           topic_filters_cover(&client->filters, td_bytes_str(info->exchange_topic));
 }
 
-static void wait_until(serve_client *client, uint64_t mono_ns, void (*fn)(void *user))
+int serve_client_needs(serve_client *client, const serve_book *b)
 {
-    TD_ASSERT(client->timer == NULL);
-    TD_ASSERT(client->state != CLIENT_CLOSING);
-    client->timer = wire_timer_at(client->owner->options.loop, mono_ns, fn, client);
+    return client->is_catching_up && b->has_snapshot && !*is_current(client, b) &&
+           covers(client, b);
 }
 
-static void fail(serve_client *client, const td_err *err)
-{
-    client->owner->counts.failed++;
-    td_log_emit(client->owner->options.log, TD_LOG_ERROR, "a client's tape: %s", err->text);
-    serve_client_end(client, 1011);
-}
-
-/* ---- the tape ---- */
-
-static td_result open_tape(serve_client *client, td_err *err)
-{
-    const serve_options *options = &client->owner->options;
-    selection mine = *options->wanted;
-    mine.feeds = (selection_globs){client->feed_names, client->feed_count};
-    const pacer_options pacing = {
-        .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
-    pacer_init(&client->pacer, &pacing);
-    const cursor_options reading = {.threads = 1, .log = options->log, .with_lead_in = 1};
-    return cursor_open(options->archive, &mine, &reading, &client->tape, err);
-}
-
-/* May be called while catching up: books that became current stay so. */
-static void begin_to_catch_up(serve_client *client)
+void serve_client_catch_up(serve_client *client)
 {
     client->is_catching_up = 1;
-    client->caught_up = NULL;
     client->made = 0;
 }
 
-static void on_settled(void *user)
+void serve_client_filters_changed(serve_client *client)
 {
-    serve_client *client = user;
-    client->timer = NULL;
+    client->filters_version++;
+    const serve_book *first = client->tape == NULL ? NULL : client->tape->books.first;
+    for (const serve_book *b = first; b != NULL; b = b->next) {
+        uint8_t *current = is_current(client, b);
+        *current = *current && covers(client, b);
+    }
+}
+
+/* ---- sending ---- */
+
+static void put(serve_client *client, wire_peer_message *out)
+{
     td_err err;
-    if (open_tape(client, &err) != TD_OK) {
-        fail(client, &err);
+    td_result rc = wire_peer_send_message(client->conn, out, &err);
+    if (rc == TD_OK)
         return;
+    client->owner->counts.slow += rc == TD_E_LIMIT;
+    td_log_emit(client->owner->options.log, TD_LOG_WARNING,
+                "a client is closed: it reads too slowly: %s", err.text);
+    serve_client_end(client, 1008);
+}
+
+void serve_client_send(serve_client *client, served_frame *served)
+{
+    serve_book *b = served->book;
+    int is_wanted = client->state == CLIENT_PLAYING && wants(client, served);
+    /* A delta of a book that still needs its snapshot: the snapshot will include it. */
+    if (is_wanted && b != NULL && !served->is_snapshot && serve_client_needs(client, b))
+        is_wanted = 0;
+    if (b != NULL) {
+        uint8_t *current = is_current(client, b);
+        *current = is_wanted && (*current || served->is_snapshot);
     }
-    client->state = CLIENT_PLAYING;
-    begin_to_catch_up(client); /* for books whose snapshots lie before the selection */
-    serve_client_pump(client);
-}
-
-void serve_client_subscribed(serve_client *client)
-{
-    client->filters_version++;
-    if (client->state > CLIENT_SETTLE_DELAY) {
-        begin_to_catch_up(client);
+    if (!is_wanted)
         return;
-    }
-    client->state = CLIENT_SETTLE_DELAY;
-    wire_timer_cancel(client->timer);
-    client->timer = NULL;
-    const serve_options *options = &client->owner->options;
-    wait_until(client, clock_mono_ns(options->clock) + options->settle_ns, on_settled);
-}
-
-void serve_client_unsubscribed(serve_client *client)
-{
-    client->filters_version++;
-    serve_books_unsubscribed(&client->books, &client->filters);
-}
-
-void serve_client_answered(serve_client *client)
-{
-    if (!client->is_catching_up || client->state <= CLIENT_SETTLE_DELAY)
-        return;
-    wire_timer_cancel(client->timer); /* the pump sets the timer again */
-    client->timer = NULL;
-    serve_client_pump(client);
-}
-
-/* Let the books follow the client's last frame, and report that they cannot follow them all. */
-static td_result follow_books(serve_client *client, const frame_ref *frame, book_delivery delivery,
-                              td_err *err)
-{
-    serve *server = client->owner;
-    uint64_t before = client->books.unfollowed;
-    td_result rc = serve_books_apply(&client->books, server->reader, frame, delivery, err);
-    server->counts.unfollowed += client->books.unfollowed - before;
-    if (before == 0 && client->books.unfollowed > 0)
-        td_log_emit(server->options.log, TD_LOG_WARNING,
-                    "%s: a client's tape has more than %u books; this and further ones are not "
-                    "followed, and have no snapshot for a late subscription",
-                    frame->channel->info.exchange_topic, LIMIT_SERVE_BOOKS);
-    return rc;
-}
-
-/* Read the next data frame, wanted or not, because the pace is that of all frames. One before the
- * selection is for books only: client->frame is NULL then. */
-static td_result next_frame(serve_client *client, td_err *err)
-{
-    const frame_ref *frame;
-    do {
-        td_result rc = cursor_next(client->tape, &frame, err);
-        if (rc != TD_OK)
-            return rc;
-    } while (!is_data(frame));
-    if (frame->is_lead_in)
-        return follow_books(client, frame, BOOK_NOT_SENT, err);
-    client->frame = frame;
-    return TD_OK;
-}
-
-static td_result send_frame(serve_client *client, td_err *err)
-{
-    const frame_ref *frame = client->frame;
-    client->frame = NULL;
-    int is_sent = is_wanted(client, frame);
-    td_result rc = follow_books(client, frame, is_sent ? BOOK_SENT : BOOK_NOT_SENT, err);
-    if (rc != TD_OK || !is_sent)
-        return rc;
-    TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
-    TD_ASSERT(client->state == CLIENT_PLAYING);
     serve_counts *counts = &client->owner->counts;
     counts->frames++;
-    counts->bytes += frame->bytes.size;
-    return wire_peer_send(client->conn, (unsigned)frame->channel->info.opcode, frame->bytes, err);
+    counts->bytes += served->message.bytes.size;
+    put(client, &served->message);
 }
 
-/* Send the snapshot of one book that is new to the client. TD_OK; TD_EOF: none is left. */
-static td_result catch_up_one(serve_client *client, td_err *err)
+void serve_client_send_made(serve_client *client, const serve_book *b, wire_peer_message *out)
 {
-    serve *server = client->owner;
-    serve_book *next = serve_books_next_stale(&client->books, client->caught_up, &client->filters);
-    if (next == NULL) {
-        client->is_catching_up = 0;
-        if (client->made > 0)
-            td_log_emit(server->options.log, TD_LOG_INFO,
-                        "%s without a snapshot in what a client gets: made from the book",
-                        format_counted(client->made, "book").text);
-        return TD_EOF;
-    }
-    client->caught_up = next;
-    td_buf_clear(&server->made);
-    td_result rc = serve_book_make(next, server->maker, &server->made, err);
-    if (rc == TD_E_UNSUPPORTED) {
-        td_log_emit(server->options.log, TD_LOG_WARNING,
-                    "%s: no snapshot can be made for a client that subscribed late: %s",
-                    serve_book_topic(next), err->text);
-        return TD_OK;
-    }
-    if (rc != TD_OK)
-        return rc;
+    *is_current(client, b) = 1;
+    if (out == NULL)
+        return;
     client->made++;
-    server->counts.made++;
-    return wire_peer_send(client->conn, 1, td_buf_view(&server->made), err);
+    client->owner->counts.made++;
+    put(client, out);
 }
 
-static void end_of_tape(serve_client *client)
+void serve_client_finish(serve_client *client)
 {
     const serve *server = client->owner;
+    if (client->state != CLIENT_PLAYING && client->state != CLIENT_DRAINING)
+        return;
     client->state = CLIENT_DRAINING;
     if (wire_peer_queued_bytes(client->conn) > 0)
         return; /* on_drained continues */
@@ -227,52 +149,12 @@ static void end_of_tape(serve_client *client)
                 "a client's tape has ended; its connection stays open");
 }
 
-/* Send one frame, or wait for its time. TD_OK: continue; TD_EOF: not now. */
-static td_result pump_one(serve_client *client, td_err *err)
+void serve_client_end(serve_client *client, unsigned code)
 {
-    if (wire_peer_queued_bytes(client->conn) >= SERVE_QUEUE_BYTES) {
-        client->owner->counts.held_back++;
-        return TD_EOF; /* on_drained continues */
-    }
-    if (client->frame == NULL && !client->is_at_end) {
-        td_result rc = next_frame(client, err);
-        client->is_at_end = rc == TD_EOF;
-        if ((rc != TD_OK && rc != TD_EOF) || (rc == TD_OK && client->frame == NULL))
-            return rc;
-    }
-    if (client->is_catching_up) {
-        td_result rc = catch_up_one(client, err);
-        if (rc != TD_EOF)
-            return rc;
-    }
-    if (client->is_at_end) {
-        if (client->state == CLIENT_PLAYING)
-            end_of_tape(client);
-        return TD_EOF;
-    }
-    uint64_t due_ns = pacer_due(&client->pacer, client->frame->recv_ns);
-    if (due_ns > clock_mono_ns(client->owner->options.clock)) {
-        wait_until(client, due_ns, on_timer);
-        return TD_EOF;
-    }
-    return send_frame(client, err);
-}
-
-void serve_client_pump(serve_client *client)
-{
-    if (client->state == CLIENT_DRAINING)
-        end_of_tape(client);
-    int is_playing = client->state == CLIENT_PLAYING || client->state == CLIENT_HOLDING;
-    if (!is_playing || client->timer != NULL)
+    if (client->state == CLIENT_CLOSING)
         return;
-    td_err err;
-    td_result rc = TD_OK;
-    for (unsigned i = 0; i < PUMP_FRAMES_MAX && rc == TD_OK; i++)
-        rc = pump_one(client, &err);
-    if (rc == TD_OK)
-        wait_until(client, clock_mono_ns(client->owner->options.clock), on_timer);
-    else if (rc != TD_EOF)
-        fail(client, &err);
+    client->state = CLIENT_CLOSING;
+    wire_peer_close(client->conn, code);
 }
 
 /* ---- life ---- */
@@ -319,27 +201,16 @@ td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path, s
 void serve_client_close(serve_client *client)
 {
     serve *owner = client->owner;
+    TD_ASSERT(client->tape == NULL);
     *(client->prev == NULL ? &owner->clients : &client->prev->next) = client->next;
     if (client->next != NULL)
         client->next->prev = client->prev;
     TD_ASSERT(owner->client_count > 0);
     owner->client_count--;
     owner->counts.complete += client->is_complete;
-    wire_timer_cancel(client->timer);
-    serve_books_fini(&client->books);
-    cursor_close(client->tape);
     topic_filters_fini(&client->filters);
+    td_free(client->is_current);
     td_free(client->verdicts);
     td_free(client->feed_names);
     td_free(client);
-}
-
-void serve_client_end(serve_client *client, unsigned code)
-{
-    if (client->state == CLIENT_CLOSING)
-        return;
-    client->state = CLIENT_CLOSING;
-    wire_timer_cancel(client->timer);
-    client->timer = NULL;
-    wire_peer_close(client->conn, code);
 }

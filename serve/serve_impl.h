@@ -1,5 +1,5 @@
-/* Private to the replay server: serve.c (server and requests) and serve_client.c (the tape of
- * one client). */
+/* Private to the replay server: serve.c (server and requests), serve_tape.c (frames, and when they
+ * are sent), which calls serve_client.c (what one client wants and has). */
 #ifndef TD_SERVE_SERVE_IMPL_H
 #define TD_SERVE_SERVE_IMPL_H
 
@@ -12,12 +12,14 @@
 #include "schema/responder.h"
 
 typedef struct serve_client serve_client;
+typedef struct serve_tape serve_tape;
 
 struct serve {
     serve_options options;
     wire_server *server;
     serve_client *clients;
     size_t client_count;
+    serve_tape *tapes;
     uint8_t is_stopping;
     responder *responder;
     content_reader *reader; /* reads frames of unknown topics, and of books */
@@ -27,9 +29,11 @@ struct serve {
     serve_counts counts;
 };
 
+/* ---- a client ---- */
+
 typedef enum client_state {
     CLIENT_WAITING,      /* no subscription yet */
-    CLIENT_SETTLE_DELAY, /* a timer starts the tape */
+    CLIENT_SETTLE_DELAY, /* its tape has a time to start */
     CLIENT_PLAYING,
     CLIENT_DRAINING, /* the tape has ended; its last frames are still queued */
     CLIENT_HOLDING,  /* the tape has ended; the connection stays open */
@@ -41,7 +45,7 @@ struct serve_client {
     serve_client *next, *prev;
     wire_peer_conn *conn;
     const dialect *dialect;
-    const char **feed_names; /* feeds at its path, which its tape selects */
+    const char **feed_names; /* feeds at its path */
     size_t feed_count;
     char path[LIMIT_URL_BYTES];
     char conn_id[DIALECT_CONN_ID_BYTES];
@@ -50,44 +54,90 @@ struct serve_client {
     uint8_t is_complete; /* the last frame was sent */
     topic_filters filters;
     uint32_t filters_version; /* incremented with every change of filters */
-    wire_timer *timer;        /* of settle, or of the next frame */
-    pacer pacer;
-    cursor *tape;
-    const frame_ref *frame; /* read, not yet sent; NULL: none */
-    uint8_t is_at_end;      /* the tape has no more frames */
-    serve_books books;      /* books of its tape, up to the last due frame */
-    /* Books that the client subscribed to and that are not current still need snapshots: those
-     * after caught_up (NULL: all). */
+    serve_tape *tape;         /* NULL: none yet */
+    serve_client *tape_next, *tape_prev;
+    /* Books that the client subscribed to and that are not current still need snapshots. */
     uint8_t is_catching_up;
-    const serve_book *caught_up;
     uint64_t made; /* snapshots made since it began to catch up */
+    /* By the numbers of its tape's books: 1 if the client received the book's snapshot and every
+     * frame since, so that it can apply deltas. */
+    uint8_t *is_current;
+    size_t is_current_count;
     /* By channel index, results of the filters: filters_version, shifted, and the result in bit 0.
      */
     uint32_t *verdicts;
     size_t verdict_count;
 };
 
+/* A frame for the clients of a tape. */
+typedef struct served_frame {
+    const frame_ref *frame;
+    td_bytes topic;   /* in a frame of an unknown topic; empty: it has none */
+    serve_book *book; /* NULL: it is of no book that is followed */
+    uint8_t is_snapshot;
+    wire_peer_message message;
+} served_frame;
+
 /* Open a client at a path. TD_E_LIMIT. */
 TD_MUST_USE td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path,
                                         serve_client **out, td_err *err);
 
-/* Free a client whose connection is gone. */
+/* Free a client whose connection is gone, and which has no tape. */
 void serve_client_close(serve_client *client);
 
-/* The client has more subscriptions: restart its settle delay, or, while the tape runs, let the
- * next pump start with the snapshots of new books. */
-void serve_client_subscribed(serve_client *client);
+/* Snapshots are needed for its books that are not current. */
+void serve_client_catch_up(serve_client *client);
 
-/* The client has fewer subscriptions. */
-void serve_client_unsubscribed(serve_client *client);
+/* Its filters have changed: books that they no longer cover are not current. */
+void serve_client_filters_changed(serve_client *client);
 
-/* A request was answered: send the snapshots that it brought. */
-void serve_client_answered(serve_client *client);
+/* 1 if the client needs a snapshot of a book. */
+int serve_client_needs(serve_client *client, const serve_book *b);
 
-/* Send the due frames, and set a timer for the next one. */
-void serve_client_pump(serve_client *client);
+/* Send a frame, if the client wants it. A client that reads too slowly for that is closed. */
+void serve_client_send(serve_client *client, served_frame *served);
+
+/* Send the snapshot that was made of a book. */
+void serve_client_send_made(serve_client *client, const serve_book *b, wire_peer_message *out);
+
+/* Its tape has ended: close the connection once everything was sent, or hold it. */
+void serve_client_finish(serve_client *client);
 
 /* Close the connection with this code; no more frames are sent. */
 void serve_client_end(serve_client *client, unsigned code);
+
+/* ---- tapes ---- */
+
+struct serve_tape {
+    serve *owner;
+    serve_tape *next, *prev;
+    serve_client *clients;
+    const char **feed_names; /* feeds that it selects */
+    size_t feed_count;
+    uint64_t start_ns;  /* on the clock: it begins to play */
+    uint8_t is_at_end;  /* it has no more frames */
+    uint8_t is_waiting; /* for a client that reads slowly */
+    wire_timer *timer;  /* of its start, or of the next frame */
+    pacer pacer;
+    cursor *cursor;         /* NULL until it starts */
+    const frame_ref *frame; /* read, not yet sent; NULL: none */
+    serve_books books;      /* up to the last due frame */
+};
+
+/* The client has more subscriptions: restart its settle delay, or, while its tape plays, let the
+ * books of new ones start with snapshots. */
+void serve_tape_subscribed(serve_client *client);
+
+/* A request was answered: send the snapshots that it brought. */
+void serve_tape_answered(serve_client *client);
+
+/* The client's queue is empty. */
+void serve_tape_drained(serve_client *client);
+
+/* The client is gone. */
+void serve_tape_leave(serve_client *client);
+
+/* Free all tapes; they have no clients. */
+void serve_tapes_close(serve *server);
 
 #endif

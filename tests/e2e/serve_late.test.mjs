@@ -183,6 +183,26 @@ describe("a book that is subscribed late", { concurrency: 2 }, () => {
     }
   });
 
+  test("--shared-clock: a second client joins at the position of the first one, and a tape without clients plays on", async (t) => {
+    const shape = SHAPES[0];
+    const { program, url } = await serveHeld(t, shape, "--shared-clock", "--speed", "0.5"); // 1.6 s
+    const [first, second] = [new Client(t, `${url}${shape.host}`, shape), new Client(t, `${url}${shape.host}`, shape)];
+    await once(first.ws, "open");
+    first.ask("sub", shape.symbols[0]);
+    await first.hasReached(shape.symbols[0], 6);
+    for (const symbol of shape.symbols) second.ask("sub", symbol);
+    await second.until(() => shape.symbols.every((symbol) => second.books.has(symbol)));
+    for (const symbol of shape.symbols) {
+      assert.ok(second.books.get(symbol).number >= 6, `${symbol} begins where the tape is`);
+      assert.equal(second.books.get(symbol).snapshots, 1);
+    }
+    first.ws.terminate();
+    for (const symbol of shape.symbols) await second.hasReached(symbol, COUNT + 1);
+    for (const symbol of shape.symbols) assert.deepEqual(new Map([...second.books.get(symbol).levels].sort()), new Map([...bookAfter(COUNT)].sort()), symbol);
+    const end = await program.kill("SIGTERM");
+    assert.match(end.stderr, /2 clients.* 2 snapshots made/);
+  });
+
   test("what is made is logged and counted; what the tape begins with is not made", async (t) => {
     const shape = SHAPES[0];
     const { program, url } = await serveHeld(t, shape);
@@ -206,8 +226,8 @@ test("serve names the books beyond the 4,096 that it follows, and counts their f
   await once(client, "close");
   const end = await program.ended;
   assert.equal(end.code, 0, end.stderr);
-  assert.match(end.stderr, /orderbook\.50\.S4096USDT: a client's tape has more than 4096 books/);
-  assert.doesNotMatch(end.stderr, /S4097USDT: a client's tape/);
+  assert.match(end.stderr, /orderbook\.50\.S4096USDT: a tape has more than 4096 books/);
+  assert.doesNotMatch(end.stderr, /S4097USDT: a tape/);
   assert.match(end.stderr, /4 frames of books that were not followed/);
 });
 

@@ -60,21 +60,25 @@ static void import_capture(setup *s, const char *feed)
         fail_msg("%s", err.text);
 }
 
-static void open_serve(setup *s, const char *speed, uint64_t settle_ns)
+static void open_with(setup *s, const char *speed, serve_options options)
 {
     td_err err;
-    serve_options options = {.loop = s->loop,
-                             .archive = s->archive,
-                             .wanted = &s->wanted,
-                             .feeds = s->feeds,
-                             .server = {.listen = "127.0.0.1:0"},
-                             .clock = clock_real(),
-                             .settle_ns = settle_ns,
-                             .seed = 1};
+    options.loop = s->loop;
+    options.archive = s->archive;
+    options.wanted = &s->wanted;
+    options.feeds = s->feeds;
+    options.server.listen = "127.0.0.1:0";
+    options.clock = clock_real();
+    options.seed = 1;
     assert_int_equal(pacer_speed_parse(speed, &options.speed, NULL), TD_OK);
     if (serve_open(&options, &s->server, &err) != TD_OK)
         fail_msg("%s", err.text);
     file_write_text(s->pem, wire_server_ca_pem(serve_server(s->server)));
+}
+
+static void open_serve(setup *s, const char *speed, uint64_t settle_ns)
+{
+    open_with(s, speed, (serve_options){.settle_ns = settle_ns});
 }
 
 static int set_up(void **state)
@@ -141,7 +145,7 @@ static void gather_begin(setup *s, gathered *g, const char *path)
     char url[128];
     td_err err;
     *g = (gathered){.side = {.loop = s->loop}};
-    td_buf_init(&g->frames, 16 << 20);
+    td_buf_init(&g->frames, 64 << 20);
     td_buf_init(&g->control, 1 << 20);
     (void)snprintf(url, sizeof url, "%s%s", wire_server_url(serve_server(s->server)), path);
     const wire_client_options options = {
@@ -342,43 +346,109 @@ static void test_paths(void **state)
     assert_int_equal(counts.refused, sizeof PATHS / sizeof *PATHS);
 }
 
-/* A client that stops reading holds its tape back, and another one gets all of its own meanwhile.
- * The capture alone (0.4 MB) fits into the sockets' buffers, so there are many feeds of it. */
-static void test_slow_reader(void **state)
+/* Clients that subscribe at once get the same frames from one tape, each those of its topics. */
+static void test_a_tape_for_several(void **state)
 {
-    enum { FEEDS = 24 };
+    enum { CLIENTS = 4 };
     setup *s = *state;
-    for (int i = 1; i < FEEDS; i++) {
+    /* Late enough for all of them, however slow the machine is. */
+    open_serve(s, "1000", TD_NS_PER_S);
+    gathered g[CLIENTS];
+    for (size_t i = 0; i < CLIENTS; i++) {
+        gather_begin(s, &g[i], "/realtime");
+        wire_run_until(s->loop, &g[i].side.opened, 1, "opened");
+    }
+    for (size_t i = 0; i < CLIENTS; i++)
+        gather_send(&g[i],
+                    i == 0 ? "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}" : ALL_TOPICS);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        wire_side_expect_end(&g[i].side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+        assert_frames(&g[i], i == 0 ? "trade.EOSUSD\"" : "trade.",
+                      i == 0 ? "trade.EOSUSD\"" : "orderBookL2_25.");
+        gather_end(&g[i]);
+    }
+    serve_counts counts;
+    serve_get_counts(s->server, &counts);
+    assert_in_range(counts.tapes, 1, 2); /* two: the requests came in two periods */
+}
+
+/* A reader that is slow, and one that is not. The capture alone (0.4 MB) fits into the sockets'
+ * buffers, so there are many feeds of it. */
+static void begin_slow(setup *s, gathered *slow, gathered *fast, unsigned feeds)
+{
+    gather_begin(s, slow, "/realtime");
+    gather_send(slow, ALL_TOPICS);
+    wire_pause(slow->side.conn);
+    gather_begin(s, fast, "/realtime");
+    gather_send(fast, ALL_TOPICS);
+    wire_side_expect_end(&fast->side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+    assert_int_equal(fast->data_count, feeds * 1094);
+    assert_int_equal(slow->data_count, 0);
+}
+
+static void import_feeds(setup *s, unsigned feeds)
+{
+    for (unsigned i = 1; i < feeds; i++) {
         char feed[24];
-        (void)snprintf(feed, sizeof feed, "inverse%d", i);
+        (void)snprintf(feed, sizeof feed, "inverse%u", i);
         import_capture(s, feed);
     }
     serve_feeds_close(s->feeds);
     assert_int_equal(serve_feeds_open(s->archive, &s->wanted, NULL, &s->feeds, NULL), TD_OK);
-    assert_int_equal(s->feeds->count, FEEDS);
-    open_serve(s, "max", TD_NS_PER_MS);
+    assert_int_equal(s->feeds->count, feeds);
+}
+
+/* At full speed, or if that is wanted, a client that stops reading holds its tape back, and another
+ * one gets all of its own meanwhile. */
+static void test_slow_reader_waits(void **state)
+{
+    enum { FEEDS = 24 };
+    setup *s = *state;
+    import_feeds(s, FEEDS);
+    for (int is_paced = 0; is_paced < 2; is_paced++) {
+        gathered slow, fast;
+        open_with(s, is_paced ? "1000" : "max",
+                  (serve_options){.settle_ns = TD_NS_PER_MS, .waits_for_slow = (uint8_t)is_paced});
+        begin_slow(s, &slow, &fast, FEEDS);
+        while (serve_client_count(s->server) > 1)
+            assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
+        serve_counts counts;
+        serve_get_counts(s->server, &counts);
+        assert_true(counts.held_back > 0);
+        assert_int_equal(counts.complete, 1);
+        assert_true(counts.frames < (uint64_t)2 * FEEDS * 1094);
+        assert_int_equal(slow.side.ended, 0);
+        wire_resume(slow.side.conn);
+        wire_side_expect_end(&slow.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+        assert_int_equal(slow.data_count, FEEDS * 1094);
+        assert_int_equal(slow.frames.size, fast.frames.size);
+        assert_memory_equal(slow.frames.data, fast.frames.data, fast.frames.size);
+        gather_end(&slow);
+        gather_end(&fast);
+        serve_close(s->server);
+        s->server = NULL;
+    }
+}
+
+/* At any other speed it is closed, and a client that shares its tape gets everything. */
+static void test_slow_reader_is_closed(void **state)
+{
+    enum { FEEDS = 48 };
+    setup *s = *state;
     gathered slow, fast;
-    gather_begin(s, &slow, "/realtime");
-    gather_send(&slow, ALL_TOPICS);
-    wire_pause(slow.side.conn);
-    gather_begin(s, &fast, "/realtime");
-    gather_send(&fast, ALL_TOPICS);
-    wire_side_expect_end(&fast.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-    while (serve_client_count(s->server) > 1)
-        assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
+    import_feeds(s, FEEDS);
+    open_serve(s, "20", 100 * TD_NS_PER_MS);
+    begin_slow(s, &slow, &fast, FEEDS);
     serve_counts counts;
-    serve_get_counts(s->server, &counts);
-    assert_true(counts.held_back > 0);
-    assert_int_equal(counts.complete, 1);
-    assert_true(counts.frames < (uint64_t)2 * FEEDS * 1094);
-    assert_int_equal(fast.data_count, FEEDS * 1094);
-    assert_int_equal(slow.data_count, 0);
-    assert_int_equal(slow.side.ended, 0);
+    do {
+        assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
+        serve_get_counts(s->server, &counts);
+    } while (counts.slow == 0);
+    assert_int_equal(counts.slow, 1);
+    assert_int_equal(counts.held_back, 0);
     wire_resume(slow.side.conn);
-    wire_side_expect_end(&slow.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-    assert_int_equal(slow.data_count, FEEDS * 1094);
-    assert_int_equal(slow.frames.size, fast.frames.size);
-    assert_memory_equal(slow.frames.data, fast.frames.data, fast.frames.size);
+    wire_run_until(s->loop, &slow.side.ended, 1, "ended");
+    assert_true(slow.data_count < FEEDS * 1094);
     gather_end(&slow);
     gather_end(&fast);
 }
@@ -435,7 +505,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_changes_on_the_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_paths, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_tape_for_several, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_slow_reader_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_slow_reader_is_closed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_client_leaves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_to_serve, set_up, tear_down),
     };

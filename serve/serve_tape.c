@@ -1,0 +1,418 @@
+/* Tapes: when they start, and when each of their frames is sent to which clients. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "cli/units.h"
+#include "serve/serve_impl.h"
+
+enum {
+    /* Most frames of one turn, so that a tape without wanted frames does not delay others. */
+    TURN_FRAMES_MAX = 4096,
+    /* And bytes for all clients: queues go to their sockets after the turn. */
+    TURN_BYTES_MAX = 4 << 20,
+};
+
+/* Clients that are ready in the same period share a tape. */
+#define START_PERIOD_NS (50 * TD_NS_PER_MS)
+
+/* ---- life ---- */
+
+/* A tape of a client's feeds; of all with a shared clock. */
+static serve_tape *tape_new(const serve_client *client, uint64_t start_ns)
+{
+    serve *owner = client->owner;
+    serve_tape *tape = td_alloc_zero(1, sizeof *tape);
+    tape->owner = owner;
+    tape->start_ns = start_ns;
+    if (!owner->options.has_shared_clock) {
+        size_t bytes = client->feed_count * sizeof *tape->feed_names;
+        tape->feed_count = client->feed_count;
+        tape->feed_names = td_alloc(bytes);
+        memcpy(tape->feed_names, client->feed_names, bytes);
+    }
+    tape->next = owner->tapes;
+    if (tape->next != NULL)
+        tape->next->prev = tape;
+    owner->tapes = tape;
+    return tape;
+}
+
+static void tape_free(serve_tape *tape)
+{
+    serve *owner = tape->owner;
+    TD_ASSERT(tape->clients == NULL);
+    *(tape->prev == NULL ? &owner->tapes : &tape->prev->next) = tape->next;
+    if (tape->next != NULL)
+        tape->next->prev = tape->prev;
+    wire_timer_cancel(tape->timer);
+    serve_books_fini(&tape->books); /* before its channels */
+    cursor_close(tape->cursor);
+    td_free(tape->feed_names);
+    td_free(tape);
+}
+
+void serve_tapes_close(serve *server)
+{
+    while (server->tapes != NULL)
+        tape_free(server->tapes);
+}
+
+/* 1 if a tape keeps no pace of its own: it waits for the slowest of its clients. */
+static int waits_for_clients(const serve *server)
+{
+    return server->options.waits_for_slow || server->options.speed.is_max;
+}
+
+static td_result open_cursor(serve_tape *tape, td_err *err)
+{
+    const serve_options *options = &tape->owner->options;
+    selection mine = *options->wanted;
+    if (tape->feed_names != NULL)
+        mine.feeds = (selection_globs){tape->feed_names, tape->feed_count};
+    const pacer_options pacing = {
+        .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
+    pacer_init(&tape->pacer, &pacing);
+    tape->owner->counts.tapes++;
+    const cursor_options reading = {.threads = 1, .log = options->log, .with_lead_in = 1};
+    return cursor_open(options->archive, &mine, &reading, &tape->cursor, err);
+}
+
+/* ---- reading ---- */
+
+/* 1 if the exchange sent the frame as data, on the connection that the topic's stream follows.
+ * Acks, pongs and errors are not sent again. */
+static int is_data(const frame_ref *frame)
+{
+    const frame_channel *channel = frame->channel;
+    return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy;
+}
+
+/* Let the books follow a frame, and report that they cannot follow them all. */
+static td_result follow_books(serve_tape *tape, served_frame *served, td_err *err)
+{
+    serve *server = tape->owner;
+    uint64_t before = tape->books.unfollowed;
+    td_result rc = serve_books_apply(&tape->books, server->reader, served->frame, &served->book,
+                                     &served->is_snapshot, err);
+    server->counts.unfollowed += tape->books.unfollowed - before;
+    if (before == 0 && tape->books.unfollowed > 0)
+        td_log_emit(server->options.log, TD_LOG_WARNING,
+                    "%s: a tape has more than %u books; this and further ones are not "
+                    "followed, and have no snapshot for a late subscription",
+                    served->frame->channel->info.exchange_topic, LIMIT_SERVE_BOOKS);
+    return rc;
+}
+
+/* Read the next data frame, wanted or not, because the pace is that of all frames. One before the
+ * selection is for books only: tape->frame is NULL then. */
+static td_result next_frame(serve_tape *tape, td_err *err)
+{
+    const frame_ref *frame;
+    do {
+        td_result rc = cursor_next(tape->cursor, &frame, err);
+        if (rc != TD_OK)
+            return rc;
+    } while (!is_data(frame));
+    served_frame before = {.frame = frame};
+    if (frame->is_lead_in)
+        return follow_books(tape, &before, err);
+    tape->frame = frame;
+    return TD_OK;
+}
+
+/* ---- sending ---- */
+
+static td_bytes topic_in(const serve *server, const frame_ref *frame)
+{
+    if (frame->channel->role != ROLE_UNKNOWN)
+        return td_bytes_of(NULL, 0);
+    return content_classify(server->reader, frame->channel, frame->recv_ns, frame->bytes)
+        ->exchange_topic;
+}
+
+static td_result send_frame(serve_tape *tape, td_err *err)
+{
+    const frame_ref *frame = tape->frame;
+    served_frame served = {
+        .frame = frame,
+        .message = {.opcode = (unsigned)frame->channel->info.opcode, .bytes = frame->bytes}};
+    TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
+    tape->frame = NULL;
+    td_result rc = follow_books(tape, &served, err);
+    served.topic = topic_in(tape->owner, frame);
+    for (serve_client *c = tape->clients; rc == TD_OK && c != NULL; c = c->tape_next)
+        serve_client_send(c, &served);
+    return rc;
+}
+
+static int has_space(const serve_client *client)
+{
+    return wire_peer_queued_bytes(client->conn) < SERVE_QUEUE_BYTES;
+}
+
+/* Send the snapshot of a book to the clients that need it and can take it, made once for all. */
+static td_result catch_up_book(serve_tape *tape, const serve_book *b, td_err *err)
+{
+    serve *server = tape->owner;
+    wire_peer_message out = {.opcode = 1};
+    td_result made = TD_EOF;
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (!has_space(c) || !serve_client_needs(c, b))
+            continue;
+        if (made == TD_EOF) {
+            td_buf_clear(&server->made);
+            made = serve_book_make(b, server->maker, &server->made, err);
+            out.bytes = td_buf_view(&server->made);
+        }
+        if (made != TD_OK && made != TD_E_UNSUPPORTED)
+            return made;
+        /* Another attempt would fail, too: the book's deltas are sent without a snapshot. */
+        serve_client_send_made(c, b, made == TD_OK ? &out : NULL);
+    }
+    if (made == TD_E_UNSUPPORTED)
+        td_log_emit(server->options.log, TD_LOG_WARNING,
+                    "%s: no snapshot can be made for a client that subscribed late: %s",
+                    b->channel->info.exchange_topic, err->text);
+    return TD_OK;
+}
+
+static void end_catching_up(serve_client *client)
+{
+    client->is_catching_up = 0;
+    if (client->made > 0)
+        td_log_emit(client->owner->options.log, TD_LOG_INFO,
+                    "%s without a snapshot in what a client gets: made from the book",
+                    format_counted(client->made, "book").text);
+}
+
+static int is_catching_up(const serve_tape *tape)
+{
+    const serve_client *c = tape->clients;
+    while (c != NULL && !c->is_catching_up)
+        c = c->tape_next;
+    return c != NULL;
+}
+
+/* Send the snapshots that clients need. One without space continues once its queue is empty. */
+static td_result catch_up(serve_tape *tape, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (!is_catching_up(tape))
+        return TD_OK;
+    for (const serve_book *b = tape->books.first; rc == TD_OK && b != NULL; b = b->next)
+        rc = catch_up_book(tape, b, err);
+    for (serve_client *c = tape->clients; rc == TD_OK && c != NULL; c = c->tape_next) {
+        if (c->is_catching_up && has_space(c))
+            end_catching_up(c);
+    }
+    return rc;
+}
+
+/* 1 if the tape has to wait for a client. */
+static int is_held_back(const serve_tape *tape)
+{
+    const serve_client *c = tape->clients;
+    if (!waits_for_clients(tape->owner))
+        return 0;
+    while (c != NULL && (c->state != CLIENT_PLAYING || has_space(c)))
+        c = c->tape_next;
+    return c != NULL;
+}
+
+static void pump(serve_tape *tape);
+
+static void on_time(void *user)
+{
+    serve_tape *tape = user;
+    tape->timer = NULL;
+    pump(tape);
+}
+
+/* Send one frame, or wait for its time. TD_OK: continue; TD_EOF: not now. */
+static td_result pump_one(serve_tape *tape, td_err *err)
+{
+    td_result rc = TD_OK;
+    tape->is_waiting = (uint8_t)is_held_back(tape);
+    if (tape->is_waiting) {
+        tape->owner->counts.held_back++;
+        return TD_EOF; /* serve_tape_drained continues */
+    }
+    if (tape->frame == NULL && !tape->is_at_end) {
+        rc = next_frame(tape, err);
+        tape->is_at_end = rc == TD_EOF;
+        if ((rc != TD_OK && rc != TD_EOF) || (rc == TD_OK && tape->frame == NULL))
+            return rc;
+    }
+    rc = catch_up(tape, err);
+    if (rc != TD_OK)
+        return rc;
+    if (tape->is_at_end) {
+        if (tape->clients == NULL) {
+            tape_free(tape);
+            return TD_EOF;
+        }
+        for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+            if (!c->is_catching_up)
+                serve_client_finish(c);
+        }
+        return TD_EOF;
+    }
+    uint64_t due_ns = pacer_due(&tape->pacer, tape->frame->recv_ns);
+    const serve_options *options = &tape->owner->options;
+    if (due_ns <= clock_mono_ns(options->clock))
+        return send_frame(tape, err);
+    tape->timer = wire_timer_at(options->loop, due_ns, on_time, tape);
+    return TD_EOF;
+}
+
+static void fail(serve_tape *tape, const td_err *err)
+{
+    tape->owner->counts.failed++;
+    tape->is_at_end = 1;
+    td_log_emit(tape->owner->options.log, TD_LOG_ERROR, "a tape: %s", err->text);
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
+        serve_client_end(c, 1011);
+    if (tape->clients == NULL)
+        tape_free(tape);
+}
+
+static void pump(serve_tape *tape)
+{
+    const serve_options *options = &tape->owner->options;
+    const uint64_t *bytes = &tape->owner->counts.bytes;
+    uint64_t bytes_max = *bytes + TURN_BYTES_MAX;
+    td_err err;
+    td_result rc = TD_OK;
+    wire_timer_cancel(tape->timer);
+    tape->timer = NULL;
+    for (unsigned i = 0; i < TURN_FRAMES_MAX && *bytes < bytes_max && rc == TD_OK; i++)
+        rc = pump_one(tape, &err);
+    if (rc == TD_OK)
+        tape->timer = wire_timer_at(options->loop, clock_mono_ns(options->clock), on_time, tape);
+    else if (rc != TD_EOF)
+        fail(tape, &err);
+}
+
+/* ---- clients ---- */
+
+static void attach(serve_client *client, serve_tape *tape)
+{
+    client->tape = tape;
+    client->tape_prev = NULL;
+    client->tape_next = tape->clients;
+    if (client->tape_next != NULL)
+        client->tape_next->tape_prev = client;
+    tape->clients = client;
+}
+
+static void detach(serve_client *client)
+{
+    *(client->tape_prev == NULL ? &client->tape->clients : &client->tape_prev->tape_next) =
+        client->tape_next;
+    if (client->tape_next != NULL)
+        client->tape_next->tape_prev = client->tape_prev;
+    client->tape = NULL;
+}
+
+/* The tape that clients with a shared clock join; NULL: none plays. */
+static serve_tape *shared_tape(const serve *server)
+{
+    serve_tape *tape = server->options.has_shared_clock ? server->tapes : NULL;
+    while (tape != NULL && (tape->cursor == NULL || tape->is_at_end))
+        tape = tape->next;
+    return tape;
+}
+
+/* Play, or let the clients join the tape that plays. */
+static void start(void *user)
+{
+    serve_tape *batch = user;
+    serve_tape *tape = shared_tape(batch->owner);
+    td_err err;
+    batch->timer = NULL;
+    if (tape == NULL) {
+        tape = batch;
+        if (open_cursor(tape, &err) != TD_OK) {
+            fail(tape, &err);
+            return;
+        }
+    }
+    while (tape != batch && batch->clients != NULL) {
+        serve_client *c = batch->clients;
+        detach(c);
+        attach(c, tape);
+    }
+    if (tape != batch)
+        tape_free(batch);
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (c->state != CLIENT_SETTLE_DELAY)
+            continue;
+        c->state = CLIENT_PLAYING;
+        serve_client_catch_up(c); /* of books that are not at their beginning */
+    }
+    pump(tape);
+}
+
+/* 1 if the client can share a tape that has not started. */
+static int fits(const serve_tape *tape, const serve_client *client, uint64_t start_ns)
+{
+    if (tape->start_ns != start_ns || tape->cursor != NULL || tape->is_at_end)
+        return 0;
+    return tape->feed_names == NULL ||
+           (tape->feed_count == client->feed_count &&
+            memcmp(tape->feed_names, client->feed_names,
+                   client->feed_count * sizeof *client->feed_names) == 0);
+}
+
+void serve_tape_subscribed(serve_client *client)
+{
+    serve *server = client->owner;
+    const serve_options *options = &server->options;
+    int is_alone = waits_for_clients(server) && !options->has_shared_clock;
+    if (client->state > CLIENT_SETTLE_DELAY) {
+        serve_client_catch_up(client);
+        return;
+    }
+    serve_tape_leave(client);
+    client->state = CLIENT_SETTLE_DELAY;
+    uint64_t start_ns = clock_mono_ns(options->clock) + options->settle_ns;
+    if (!is_alone)
+        start_ns = (start_ns / START_PERIOD_NS + 1) * START_PERIOD_NS;
+    serve_tape *tape = is_alone ? NULL : server->tapes;
+    while (tape != NULL && !fits(tape, client, start_ns))
+        tape = tape->next;
+    if (tape == NULL) {
+        tape = tape_new(client, start_ns);
+        tape->timer = wire_timer_at(options->loop, start_ns, start, tape);
+    }
+    attach(client, tape);
+}
+
+/* A shared clock runs on without clients, until its tape ends. */
+void serve_tape_leave(serve_client *client)
+{
+    serve_tape *tape = client->tape;
+    if (tape == NULL)
+        return;
+    detach(client);
+    const serve *server = tape->owner;
+    if (tape->clients == NULL && tape != shared_tape(server))
+        tape_free(tape);
+    else if (tape->is_waiting && !server->is_stopping)
+        pump(tape);
+}
+
+void serve_tape_answered(serve_client *client)
+{
+    if (client->is_catching_up && client->tape->cursor != NULL)
+        pump(client->tape);
+}
+
+void serve_tape_drained(serve_client *client)
+{
+    if (client->state == CLIENT_DRAINING)
+        serve_client_finish(client);
+    else if (client->tape != NULL && (client->tape->is_waiting || client->is_catching_up))
+        pump(client->tape);
+}
