@@ -146,14 +146,21 @@ static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t lef
     return used;
 }
 
-td_result redactor_add(redactor *self, const char *secret, td_err *err)
+static int has(const redactor *self, const char *secret)
 {
-    TD_ASSERT(self->fixed == self->count);
     size_t size = strlen(secret);
     for (uint32_t i = 0; i < self->count; i++)
         if (self->secrets[i]->size == size &&
             size_at(self->secrets[i], (const uint8_t *)secret, size, REDACT_EXACT) == size)
-            return TD_OK;
+            return 1;
+    return 0;
+}
+
+td_result redactor_add(redactor *self, const char *secret, td_err *err)
+{
+    TD_ASSERT(self->fixed == self->count);
+    if (has(self, secret))
+        return TD_OK;
     if (self->count == LIMIT_SECRETS)
         return td_err_set(err, TD_E_LIMIT, "more than %u secrets", LIMIT_SECRETS);
     td_result rc = put(self, self->count, secret, err);
@@ -164,18 +171,24 @@ td_result redactor_add(redactor *self, const char *secret, td_err *err)
 /* Signatures are many in a long session: only the newest ones can still be echoed. */
 td_result redactor_add_signature(redactor *self, const char *secret, td_err *err)
 {
+    td_result rc = TD_OK;
     pthread_mutex_lock(&self->mutex);
-    uint32_t place = self->count;
-    if (place == self->fixed + REDACT_SIGNATURES_MAX) {
-        place = self->fixed + self->next_signature % REDACT_SIGNATURES_MAX;
-        self->next_signature++;
+    if (!has(self, secret)) {
+        uint32_t place = self->count;
+        if (place == self->fixed + REDACT_SIGNATURES_MAX) {
+            place = self->fixed + self->next_signature % REDACT_SIGNATURES_MAX;
+            self->next_signature++;
+        }
+        rc = put(self, place, secret, err);
     }
-    td_result rc = put(self, place, secret, err);
     pthread_mutex_unlock(&self->mutex);
     return rc;
 }
 
-td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how, td_err *err)
+typedef td_result add_fn(redactor *self, const char *secret, td_err *err);
+
+static td_result add_text(redactor *self, td_bytes value, redact_spelling how, add_fn *add,
+                          td_err *err)
 {
     char *text = td_alloc_zero(1, value.size + 1);
     size_t size = 0;
@@ -185,15 +198,21 @@ td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how
         text[size] = (char)c;
     }
     int is_text = strlen(text) == size && size >= REDACT_SECRET_BYTES_MIN;
-    td_result rc = is_text ? redactor_add(self, text, err) : TD_OK;
+    td_result rc = is_text ? add(self, text, err) : TD_OK;
     explicit_bzero(text, size);
     td_free(text);
     return rc;
 }
 
+td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how, td_err *err)
+{
+    return add_text(self, value, how, redactor_add, err);
+}
+
 /* ---- secrets of requests ---- */
 
-static td_result add_args(redactor *self, const auth_form *form, json_value root, td_err *err)
+static td_result add_args(redactor *self, add_fn *add, const auth_form *form, json_value root,
+                          td_err *err)
 {
     json_value args;
     json_value arg;
@@ -205,11 +224,12 @@ static td_result add_args(redactor *self, const auth_form *form, json_value root
     json_iter it = json_iter_of(args);
     for (uint32_t secrets = form->secrets; rc == TD_OK && json_next(&it, NULL, &arg); secrets >>= 1)
         if ((secrets & 1) && json_text(arg, &text))
-            rc = redactor_add_found(self, text, REDACT_EXACT, err);
+            rc = add_text(self, text, REDACT_EXACT, add, err);
     return rc;
 }
 
-static td_result add_headers(redactor *self, const auth_form *form, json_value root, td_err *err)
+static td_result add_headers(redactor *self, add_fn *add, const auth_form *form, json_value root,
+                             td_err *err)
 {
     json_value headers;
     td_bytes text;
@@ -218,18 +238,30 @@ static td_result add_headers(redactor *self, const auth_form *form, json_value r
         return TD_OK;
     for (size_t i = 0; rc == TD_OK && form->secret_headers[i] != NULL; i++)
         if (json_find_text(headers, form->secret_headers[i], &text))
-            rc = redactor_add_found(self, text, REDACT_EXACT, err);
+            rc = add_text(self, text, REDACT_EXACT, add, err);
     return rc;
+}
+
+static td_result add_request(redactor *self, add_fn *add, json_parser *parser,
+                             const auth_form *form, td_bytes frame, td_err *err)
+{
+    json_value root;
+    if (form->op_key == NULL || json_parse(parser, frame, JSON_PADDED, &root, NULL) != TD_OK)
+        return TD_OK;
+    td_result rc = add_args(self, add, form, root, err);
+    return rc == TD_OK && form->headers_key != NULL ? add_headers(self, add, form, root, err) : rc;
 }
 
 td_result redactor_add_request(redactor *self, json_parser *parser, const auth_form *form,
                                td_bytes frame, td_err *err)
 {
-    json_value root;
-    if (form->op_key == NULL || json_parse(parser, frame, JSON_PADDED, &root, NULL) != TD_OK)
-        return TD_OK;
-    td_result rc = add_args(self, form, root, err);
-    return rc == TD_OK && form->headers_key != NULL ? add_headers(self, form, root, err) : rc;
+    return add_request(self, redactor_add, parser, form, frame, err);
+}
+
+td_result redactor_meet_request(redactor *self, json_parser *parser, const auth_form *form,
+                                td_bytes frame, td_err *err)
+{
+    return add_request(self, redactor_add_signature, parser, form, frame, err);
 }
 
 /* ---- searching ---- */

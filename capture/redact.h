@@ -24,7 +24,7 @@
 #include "schema/inflate.h"
 
 enum {
-    REDACT_SIGNATURES_MAX = 16, /* of the latest connects: an echo may come late */
+    REDACT_SIGNATURES_MAX = 512, /* of the latest connects of all slots: an echo may come late */
     REDACT_SECRET_BYTES_MIN = 4,
     REDACT_HEADS = 1 << 10,
 };
@@ -73,6 +73,10 @@ TD_MUST_USE td_result redactor_add_found(redactor *self, td_bytes value, redact_
  * authenticates, and those of its headers. The frame has JSON_PADDED's bytes after it. */
 TD_MUST_USE td_result redactor_add_request(redactor *self, json_parser *parser,
                                            const auth_form *form, td_bytes frame, td_err *err);
+/* The same while frames are searched, any number of requests: each secret as
+ * redactor_add_signature. */
+TD_MUST_USE td_result redactor_meet_request(redactor *self, json_parser *parser,
+                                            const auth_form *form, td_bytes frame, td_err *err);
 
 /* Result of one search. */
 typedef struct redaction {

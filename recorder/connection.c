@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/url.h"
+#include "pipeline/heartbeats.h"
 #include "recorder/subscriber.h"
 
 typedef enum connection_state {
@@ -30,17 +31,6 @@ typedef struct open_pings {
     size_t count;
     size_t further;
 } open_pings;
-
-/* WebSocket pings and pongs. In each second the first ones are events of their own; the rest, of a
- * peer that floods, are only counted. */
-typedef enum heartbeat_kind { PING_IN, PONG_IN, PONG_OUT, HEARTBEAT_KINDS } heartbeat_kind;
-enum { HEARTBEATS_A_SECOND = 10 };
-typedef struct heartbeats {
-    uint64_t since_mono_ns; /* the present second */
-    uint32_t written;
-    uint64_t further[HEARTBEAT_KINDS];
-    uint8_t is_flood_logged;
-} heartbeats;
 
 struct connection {
     connection_options options;
@@ -184,63 +174,22 @@ static void emit_tls(connection *self, const wire_peer *peer)
     emit(self, &tls);
 }
 
-/* A control frame's bytes without secrets, in copy. */
-static td_bytes hide_in_control(const connection *self, td_bytes bytes,
-                                uint8_t copy[EVENT_CONTROL_BYTES_MAX])
+static heartbeat_target heartbeats_to(const connection *self)
 {
-    TD_ASSERT(bytes.size <= EVENT_CONTROL_BYTES_MAX);
-    if (bytes.size > 0)
-        memcpy(copy, bytes.data, bytes.size);
-    if (self->options.redactor != NULL)
-        redactor_apply(self->options.redactor, copy, bytes.size);
-    return td_bytes_of(copy, bytes.size);
-}
-
-/* An event of one, with its bytes, or (frames > 0) of several. */
-static void emit_heartbeat(connection *self, heartbeat_kind kind, td_bytes bytes, uint64_t frames)
-{
-    uint8_t payload[EVENT_CONTROL_BYTES_MAX];
-    char text[EVENT_CONTROL_TEXT_BYTES];
-    event heartbeat = new_event(self, EVENT_HEARTBEAT);
-    heartbeat.what = kind == PING_IN ? "ping" : "pong";
-    heartbeat.dir = kind == PONG_OUT ? "out" : "in";
-    heartbeat.frames = frames;
-    event_put_bytes(hide_in_control(self, bytes, payload), text, &heartbeat.payload,
-                    &heartbeat.payload_hex);
-    emit(self, &heartbeat);
-}
-
-/* The second is over: events of those that were only counted. */
-static void end_heartbeats(connection *self, uint64_t mono_ns)
-{
-    heartbeats *beats = &self->heartbeats;
-    for (int kind = 0; kind < HEARTBEAT_KINDS; kind++) {
-        if (beats->further[kind] > 0)
-            emit_heartbeat(self, (heartbeat_kind)kind, (td_bytes){0}, beats->further[kind]);
-        beats->further[kind] = 0;
-    }
-    beats->since_mono_ns = mono_ns;
-    beats->written = 0;
+    return (heartbeat_target){.intake = self->options.env->intake,
+                              .slot = &self->slot,
+                              .redactor = self->options.redactor,
+                              .mono_ns = now_mono_ns(self)};
 }
 
 static void note_heartbeat(connection *self, heartbeat_kind kind, td_bytes bytes)
 {
-    heartbeats *beats = &self->heartbeats;
-    uint64_t mono_ns = now_mono_ns(self);
-    if (mono_ns - beats->since_mono_ns >= TD_NS_PER_S)
-        end_heartbeats(self, mono_ns);
-    if (beats->written < HEARTBEATS_A_SECOND) {
-        beats->written++;
-        emit_heartbeat(self, kind, bytes, 0);
-        return;
-    }
-    beats->further[kind]++;
-    if (!beats->is_flood_logged)
+    const heartbeat_target to = heartbeats_to(self);
+    if (heartbeats_note(&self->heartbeats, &to, kind, bytes))
         td_log_emit(self->options.env->log, TD_LOG_WARNING,
                     "%s: more than %d WebSocket pings and pongs in a second: further ones are only "
                     "counted",
                     self->shown_name, HEARTBEATS_A_SECOND);
-    beats->is_flood_logged = 1;
 }
 
 /* The final ordinals show whether the tail of the connection is recorded. */
@@ -255,8 +204,8 @@ static void emit_ended(connection *self, const wire_end *end)
     disconnect.out = self->slot.out;
     disconnect.code = end->close_code;
     disconnect.sent_code = end->sent_code;
-    event_put_bytes(hide_in_control(self, end->close_reason, reason), text, &disconnect.reason,
-                    &disconnect.reason_hex);
+    event_put_bytes(heartbeats_hide(self->options.redactor, end->close_reason, reason), text,
+                    &disconnect.reason, &disconnect.reason_hex);
     disconnect.by = is_by_us ? "us" : "peer";
     disconnect.cause = self->is_stale ? "stale" : wire_cause_name(end->cause);
     emit(self, &disconnect);
@@ -682,8 +631,8 @@ static void tick(void *user)
     connection *self = user;
     uint64_t mono_ns = now_mono_ns(self);
     self->timer = NULL;
-    if (mono_ns - self->heartbeats.since_mono_ns >= TD_NS_PER_S)
-        end_heartbeats(self, mono_ns);
+    const heartbeat_target to = heartbeats_to(self);
+    heartbeats_tick(&self->heartbeats, &to);
     if (self->is_auth_refused)
         return; /* closing */
     if (mono_ns >= stale_at_mono_ns(self)) {
@@ -805,7 +754,8 @@ static const char *hide_words(const connection *self, const wire_end *end, char 
 static void after_open_end(connection *self, const wire_end *end)
 {
     TD_ASSERT(self->slot.conn > 0);
-    end_heartbeats(self, now_mono_ns(self));
+    const heartbeat_target to = heartbeats_to(self);
+    heartbeats_end(&self->heartbeats, &to);
     emit_ended(self, end);
     intake_closed(self->options.env->intake, &self->slot);
     if (self->is_stopping)
