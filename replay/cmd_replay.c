@@ -10,6 +10,7 @@
 #include "cli/units.h"
 #include "archive/reindex.h"
 #include "archive/ledger.h"
+#include "replay/condition.h"
 #include "replay/control.h"
 #include "replay/keyboard.h"
 #include "replay/last_frame.h"
@@ -33,6 +34,7 @@ typedef struct replay_flags {
     uint8_t is_paused;
     uint8_t is_looping;
     uint8_t with_control;
+    options_list breaks;
     uint8_t with_messages;
     options_list sinks;
 } replay_flags;
@@ -63,6 +65,14 @@ static const option_row REPLAY_ROWS[] = {
      .offset = offsetof(replay_flags, with_control),
      .help = "read commands from standard input, one per line: pause, resume, step, back,\n"
              "seek TIME, speed N, status, quit; print the position as JSON after each"},
+    {.long_name = "break",
+     .type = OPTION_LIST,
+     .offset = offsetof(replay_flags, breaks),
+     .metavar = "CONDITION",
+     .help =
+         "pause after a frame that meets this: 'rule=crossed', gap, 'topic=trade price>=60000',\n"
+         "'symbol=BTCUSD spread>5', 'time>=2026-11-22T03:12' (may be repeated). Without a\n"
+         "terminal and --control the replay ends there"},
     {.long_name = "messages",
      .type = OPTION_FLAG,
      .offset = offsetof(replay_flags, with_messages),
@@ -88,8 +98,9 @@ typedef struct replay_command {
     pacer pacer;
     keyboard *keyboard; /* NULL: no terminal */
     control *control;   /* NULL: without --control */
-    last_frame last;    /* of a replay with one of these */
-    uint64_t frames;    /* of the last progress call */
+    conditions breaks;
+    last_frame last; /* of a replay with one of these */
+    uint64_t frames; /* of the last progress call */
     uint64_t started_ns;
     sink_plugins *plugins; /* NULL: none */
 } replay_command;
@@ -211,6 +222,12 @@ static td_result check_flags(verb_run *verb)
         return td_err_set(
             err, TD_E_INVALID,
             "--start-paused: nothing could resume: give --control, or use a terminal");
+    for (size_t i = 0; i < command->flags.breaks.count; i++) {
+        td_result rc = conditions_add(&command->breaks, command->flags.breaks.items[i],
+                                      clock_wall_ns(verb->clock), err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "--break");
+    }
     if (command->flags.is_looping && command->flags.sinks.count > 0)
         return td_err_set(err, TD_E_INVALID,
                           "--loop and --sink: a plugin gets a tape once: give one of them");
@@ -225,7 +242,9 @@ static td_result check_flags(verb_run *verb)
 /* Only where something can be steered. */
 static td_result open_keyboard(replay_command *command, td_err *err)
 {
-    if ((command->speed.is_max && !command->flags.is_paused) || !has_terminal(command))
+    int is_steered =
+        !command->speed.is_max || command->flags.is_paused || command->breaks.count > 0;
+    if (!is_steered || !has_terminal(command))
         return TD_OK;
     td_result rc = keyboard_open(STDIN_FILENO, &command->keyboard, err);
     return rc == TD_E_UNSUPPORTED ? TD_OK : rc;
@@ -257,6 +276,24 @@ static td_result open_controls(replay_command *command, td_err *err)
     return rc;
 }
 
+/* A seek passes breaks. */
+static td_result on_break(void *user)
+{
+    replay_command *command = user;
+    const last_frame *last = &command->last;
+    if (command->pacer.is_seeking)
+        return TD_OK;
+    if (is_controlled(command)) {
+        pacer_pause(&command->pacer);
+        return TD_OK;
+    }
+    td_log_emit(&command->verb->log, TD_LOG_INFO,
+                "'%s' at frame %llu of connection %u of %s, %s %s", last->condition,
+                (unsigned long long)last->ordinal, (unsigned)last->connection, last->channel->feed,
+                last->channel->topic, last->channel->symbol);
+    return TD_EOF;
+}
+
 static void open_player(replay_command *command)
 {
     player_options options = {.workers = cursor_workers(command->tape),
@@ -274,7 +311,7 @@ static void open_player(replay_command *command)
         options.sinks[options.sink_count++] = sink_plugins_sink(command->plugins);
         options.observer = sink_plugins_observer(command->plugins);
     }
-    if (is_controlled(command)) {
+    if (is_controlled(command) || command->breaks.count > 0) {
         options.workers = NULL; /* the last frame is that of the tape */
         command->last.next = options.observer;
         options.observer = last_frame_observer(&command->last);
@@ -316,9 +353,15 @@ static void close_tape(replay_command *command)
 static td_result open_all(replay_command *command, td_err *err)
 {
     last_frame_init(&command->last);
+    command->last.conditions = &command->breaks;
+    command->last.is_met = on_break;
+    command->last.user = command;
     td_result rc = open_controls(command, err);
     if (rc == TD_OK)
         rc = open_tape(command, err);
+    if (rc == TD_OK)
+        rc = conditions_load(&command->breaks, command->verb->archive, &command->verb->wanted,
+                             cursor_get_window(command->tape), err);
     if (rc == TD_OK && command->plugins != NULL)
         rc = sink_plugins_open(command->plugins, err);
     return rc;
@@ -468,6 +511,7 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"
                     "tapedeck replay DIR --messages --topic trade --price 60623.5\n"
                     "tapedeck replay DIR --speed 1 --loop --messages\n"
+                    "tapedeck replay DIR --break 'rule=crossed'\n"
                     "tapedeck replay DIR --sink plugin=./strategy.so,BTCUSD",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON |
                  VERB_STOPS,
@@ -478,5 +522,6 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         .work = run};
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);
     sink_plugins_close(command.plugins);
+    conditions_fini(&command.breaks);
     return status;
 }

@@ -47,22 +47,19 @@ static void print_position(control *self)
 {
     const pacer *p = self->on.pacer;
     char speed[TD_DECIMAL_TEXT_BYTES];
+    result_writer r;
+    result_begin(&r, self->on.output, &(json_options){1});
     pacer_speed_format(p->options.speed, speed);
-    json_writer *json = output_json_begin(self->on.output);
-    json_write_object_begin(json);
-    json_write_member_text(json, "state", position_name(p));
-    json_write_member_u64(json, "frames", p->frames);
-    json_write_member_text(json, "speed", speed);
-    json_write_key(json, "frame");
-    if (self->on.last->is_set) {
-        json_write_object_begin(json);
-        last_frame_json(self->on.last, json);
-        json_write_object_end(json);
-    } else {
-        json_write_null(json);
-    }
-    json_write_object_end(json);
-    output_json_end(self->on.output);
+    result_object_begin(&r, NULL);
+    result_text(&r, "state", position_name(p));
+    result_number(&r, "frames", p->frames);
+    result_text(&r, "speed", speed);
+    if (self->on.last->is_set)
+        last_frame_describe(self->on.last, &r, "frame");
+    else
+        result_null(&r, "frame");
+    result_object_end(&r, NULL);
+    result_end(&r);
     output_flush(self->on.output);
     self->owes_answer = 0;
     self->was_paused = p->is_paused;
@@ -70,11 +67,12 @@ static void print_position(control *self)
 
 static void print_error(control *self, const td_err *err)
 {
-    json_writer *json = output_json_begin(self->on.output);
-    json_write_object_begin(json);
-    json_write_member_text(json, "error", err->text);
-    json_write_object_end(json);
-    output_json_end(self->on.output);
+    result_writer r;
+    result_begin(&r, self->on.output, &(json_options){1});
+    result_object_begin(&r, NULL);
+    result_text(&r, "error", err->text);
+    result_object_end(&r, NULL);
+    result_end(&r);
     output_flush(self->on.output);
 }
 

@@ -1,6 +1,7 @@
 #include "replay/last_frame.h"
 
 #include "base/limits.h"
+#include "replay/condition.h"
 
 void last_frame_init(last_frame *self)
 {
@@ -19,6 +20,9 @@ void last_frame_clear(last_frame *self)
 {
     self->is_set = 0;
     self->track = NULL;
+    self->condition = NULL;
+    if (self->conditions != NULL)
+        conditions_rewind(self->conditions);
 }
 
 static void note(last_frame *self, const observed_frame *seen)
@@ -53,8 +57,11 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
     last_frame *self = ctx;
     if (!seen->frame->is_lead_in)
         note(self, seen);
-    return self->next.ops == NULL ? TD_OK
-                                  : self->next.ops->frame(self->next.ctx, of, state, seen, err);
+    self->condition = self->conditions == NULL ? NULL : conditions_met(self->conditions, seen);
+    td_result rc = self->next.ops == NULL
+                       ? TD_OK
+                       : self->next.ops->frame(self->next.ctx, of, state, seen, err);
+    return rc == TD_OK && self->condition != NULL ? self->is_met(self->user) : rc;
 }
 
 static void close_state(void *ctx, void *state)
@@ -69,43 +76,51 @@ observer last_frame_observer(last_frame *self)
     return (observer){&OPS, self};
 }
 
-static void write_best(json_writer *json, const char *key, const book *b, msg_side side)
+static void describe_best(result_writer *r, const char *price, const char *size, const book *b,
+                          msg_side side)
 {
     book_level best;
-    json_write_key(json, key);
-    if (!book_level_at(b, side, 0, &best)) {
-        json_write_null(json);
-        return;
+    if (book_level_at(b, side, 0, &best)) {
+        result_decimal(r, price, best.price);
+        result_decimal(r, size, best.size);
+    } else {
+        result_null(r, price);
+        result_null(r, size);
     }
-    json_write_array_begin(json);
-    json_write_decimal(json, best.price);
-    json_write_decimal(json, best.size);
-    json_write_array_end(json);
 }
 
-void last_frame_json(const last_frame *self, json_writer *json)
+static void describe_book(const last_frame *self, result_writer *r)
 {
-    const verdict_item *broken = verdict_violation(&self->rules);
     const book *b = self->track == NULL ? NULL : track_book(self->track);
-    json_write_member_text(json, "feed", self->channel->feed);
-    json_write_member_text(json, "topic", self->channel->topic);
-    json_write_member_text(json, "symbol", self->channel->symbol);
-    json_write_member_u64(json, "conn", self->connection);
-    json_write_member_u64(json, "ordinal", self->ordinal);
-    json_write_member_u64(json, "recv_ns", self->recv_ns);
-    json_write_member_text(json, "undecoded", self->undecoded);
-    json_write_member_text(json, "rule", broken == NULL ? NULL : rule_name(broken->rule));
-    json_write_key(json, "book");
     if (b == NULL) {
-        json_write_null(json);
+        result_null(r, "book");
         return;
     }
     char sha1[TD_SHA1_HEX_BYTES];
     book_levels_sha1(b, sha1);
-    json_write_object_begin(json);
-    write_best(json, "bid", b, SIDE_BUY);
-    write_best(json, "ask", b, SIDE_SELL);
-    json_write_member_bool(json, "broken", track_is_broken(self->track));
-    json_write_member_text(json, "levels_sha1", sha1);
-    json_write_object_end(json);
+    result_object_begin(r, "book");
+    describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
+    describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
+    result_bool(r, "broken", track_is_broken(self->track));
+    result_text(r, "levels_sha1", sha1);
+    result_object_end(r, "  book: bid {best_bid|-}[ x {best_bid_size}], ask {best_ask|-}"
+                         "[ x {best_ask_size}][{broken?}, broken]\n");
+}
+
+void last_frame_describe(const last_frame *self, result_writer *r, const char *name)
+{
+    const verdict_item *broken = verdict_violation(&self->rules);
+    result_object_begin(r, name);
+    result_instant(r, "recv_ns", self->recv_ns);
+    result_text(r, "feed", self->channel->feed);
+    result_text(r, "topic", self->channel->topic);
+    result_name(r, "symbol", self->channel->symbol);
+    result_number(r, "conn", self->connection);
+    result_number(r, "ordinal", self->ordinal);
+    result_text(r, "undecoded", self->undecoded);
+    result_text(r, "rule", broken == NULL ? NULL : rule_name(broken->rule));
+    result_text(r, "condition", self->condition);
+    describe_book(self, r);
+    result_object_end(r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of connection "
+                         "{conn}[, not decoded: {undecoded}][, broke {rule}]\n{book}");
 }

@@ -5,7 +5,7 @@
 #define TD_REPLAY_LAST_FRAME_H
 
 #include "base/buf.h"
-#include "cli/output.h"
+#include "cli/result.h"
 #include "play/observer.h"
 #include "play/pacer.h"
 #include "play/stream.h"
@@ -23,6 +23,12 @@ typedef struct last_frame {
     const track *track;          /* of the player; NULL: none */
     td_buf bytes;
     td_buf levels; /* of a book change: msg_levels */
+    /* What it is compared with; NULL: nothing. If it meets a condition, that function is called,
+     * whose TD_EOF ends the play, as an observer's. */
+    struct conditions *conditions;
+    td_result (*is_met)(void *user);
+    void *user;
+    const char *condition; /* that it met; NULL: none */
 } last_frame;
 
 void last_frame_init(last_frame *self);
@@ -34,7 +40,7 @@ void last_frame_clear(last_frame *self);
 /* The observer. */
 observer last_frame_observer(last_frame *self);
 
-/* Write the frame's place, rule and book as the members of an object that the caller has open. */
-void last_frame_json(const last_frame *self, json_writer *json);
+/* Describe the frame's place, verdict and book: an object, as text two lines. */
+void last_frame_describe(const last_frame *self, result_writer *r, const char *name);
 
 #endif

@@ -8,6 +8,7 @@
 #include "regress/cmd_regress.h"
 #include "recorder/cmd_record.h"
 #include "replay/cmd_replay.h"
+#include "replay/cmd_when.h"
 #include "serve/cmd_serve.h"
 #include "sim/cmd_sim.h"
 
@@ -15,6 +16,7 @@ static const verb_row VERBS[] = {
     {"record", CMD_RECORD_SUMMARY, NULL, "tapedeck-record"},
     {"import", "import captures of other tools into an archive", cmd_import, NULL},
     {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
+    {"when", CMD_WHEN_SUMMARY, NULL, "tapedeck-replay"},
     {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
     {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
     {"regress", CMD_REGRESS_SUMMARY, NULL, "tapedeck-replay"},

@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { bookTape } from "./book_tape.mjs";
 import { json, jsonLines, listening, parseLines, Program, run, segments, tapedeck, temporary } from "./lib.mjs";
 
 /** Members that other tests provoke. */
@@ -25,7 +26,7 @@ const TYPES = {
 for (const whole of ["count", "bytes", "time", "ns", "integer"]) TYPES[whole] = (v) => Number.isInteger(v);
 
 /** Objects that have a section of their own. */
-const SECTIONS = { gap: "gap", failures: "failures of a decoder", message: "messages" };
+const SECTIONS = { gap: "gap", frame: "frame", failures: "failures of a decoder", message: "messages" };
 
 /** "{a,b}.c" as ["a.c", "b.c"]. */
 function expand(text) {
@@ -184,6 +185,9 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("topics", await json(t, ["topics", "--json"]));
   page.check("sim --list", await json(t, ["sim", "--list", "--json"]));
   page.check("gaps", await json(t, ["gaps", archive, "--json"], { status: 1 }));
+  const tapeOfBook = await bookTape(t);
+  page.check("when", await json(t, ["when", "-a", tapeOfBook, "rule=crossed", "--json"]));
+  page.check("when", await json(t, ["when", "-a", tapeOfBook, "undecoded", "--json"]));
   const controlled = await tapedeck(t, ["replay", archive, "--start-paused", "--control", "--json"], { stdin: "status\nfly\nseek +1s\n", status: 1 });
   for (const line of parseLines(controlled.stdout).slice(0, -1)) page.check("replay --control", line);
   page.check("replay", await json(t, ["replay", archive, "--json"], { status: 1 }));

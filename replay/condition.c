@@ -1,0 +1,359 @@
+#include "replay/condition.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/time_text.h"
+#include "archive/ledger.h"
+#include "book/symbol_state.h"
+
+typedef enum field_kind {
+    FIELD_NAME,    /* a glob */
+    FIELD_FLAG,    /* no value */
+    FIELD_ENTRY,   /* a range of an entry's price or size */
+    FIELD_NUMBER,  /* of the frame */
+    FIELD_OF_BOOK, /* likewise, of its book */
+} field_kind;
+
+typedef struct condition_field {
+    const char *name;
+    field_kind kind;
+} condition_field;
+
+enum { TOPIC, SYMBOL, RULE, UNDECODED, GAP, PRICE, SIZE, SEQ, TIME, BID, ASK, SPREAD };
+
+static const condition_field FIELDS[] = {
+    [TOPIC] = {"topic", FIELD_NAME}, [SYMBOL] = {"symbol", FIELD_NAME},
+    [RULE] = {"rule", FIELD_NAME},   [UNDECODED] = {"undecoded", FIELD_FLAG},
+    [GAP] = {"gap", FIELD_FLAG},     [PRICE] = {"price", FIELD_ENTRY},
+    [SIZE] = {"size", FIELD_ENTRY},  [SEQ] = {"seq", FIELD_NUMBER},
+    [TIME] = {"time", FIELD_NUMBER}, [BID] = {"bid", FIELD_OF_BOOK},
+    [ASK] = {"ask", FIELD_OF_BOOK},  [SPREAD] = {"spread", FIELD_OF_BOOK},
+};
+
+enum { FIELD_COUNT = sizeof FIELDS / sizeof *FIELDS };
+
+/* Operators, as bits of what a comparison may give. */
+enum { BELOW = 1, EQUAL = 2, ABOVE = 4 };
+
+static const struct {
+    const char *text;
+    uint8_t op;
+} OPERATORS[] = {{"=", EQUAL},          {"!=", BELOW | ABOVE}, {"<=", BELOW | EQUAL},
+                 {">=", ABOVE | EQUAL}, {"<", BELOW},          {">", ABOVE}};
+
+/* ---- parsing ---- */
+
+static td_result find_field(td_bytes name, const condition_field **out, td_err *err)
+{
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        if (td_bytes_is(name, FIELDS[i].name)) {
+            *out = &FIELDS[i];
+            return TD_OK;
+        }
+    }
+    return td_err_set(err, TD_E_INVALID,
+                      "'%.*s': expected topic, symbol, rule, undecoded, gap, price, size, seq, "
+                      "time, bid, ask or spread",
+                      (int)name.size, (const char *)name.data);
+}
+
+static td_result parse_operator(td_bytes text, const condition_field *field, uint8_t *out,
+                                td_err *err)
+{
+    for (size_t i = 0; i < sizeof OPERATORS / sizeof *OPERATORS; i++)
+        if (td_bytes_is(text, OPERATORS[i].text))
+            *out = OPERATORS[i].op;
+    if (*out == 0 || (field->kind == FIELD_NAME && *out != EQUAL) ||
+        (field->kind == FIELD_ENTRY && (*out & EQUAL) == 0))
+        return td_err_set(err, TD_E_INVALID, "%s: expected %s", field->name,
+                          field->kind == FIELD_NAME    ? "="
+                          : field->kind == FIELD_ENTRY ? "=, >= or <="
+                                                       : "=, !=, <, <=, > or >=");
+    return TD_OK;
+}
+
+/* A rule's name fits whole, or without its "not_": rule=crossed. */
+static int rule_fits(const char *glob, rule_id rule)
+{
+    const char *name = rule_name(rule);
+    return selection_glob_fits(glob, td_bytes_str(name)) ||
+           (strncmp(name, "not_", 4) == 0 && selection_glob_fits(glob, td_bytes_str(name + 4)));
+}
+
+static td_result check_rule(const char *glob, td_err *err)
+{
+    for (int rule = RULE_NONE + 1; rule < RULE_COUNT; rule++)
+        if (rule_fits(glob, (rule_id)rule))
+            return TD_OK;
+    return td_err_set(err, TD_E_INVALID, "'%s': there is no such rule", glob);
+}
+
+static td_result parse_value(condition_term *term, td_bytes value, uint64_t now_ns, td_err *err)
+{
+    const condition_field *field = term->field;
+    term->text = td_strndup((const char *)value.data, value.size);
+    if (field->kind == FIELD_NAME)
+        return field == &FIELDS[RULE] ? check_rule(term->text, err) : TD_OK;
+    if (field != &FIELDS[TIME])
+        return td_decimal_parse(value, &term->value, err);
+    td_time_spec at = {.kind = TD_TIME_ABSOLUTE};
+    td_result rc = td_time_parse(term->text, now_ns, TD_DATE_BEGINS, &at, err);
+    if (rc == TD_OK && at.kind != TD_TIME_ABSOLUTE)
+        rc = td_err_set(err, TD_E_INVALID, "'%s': expected an absolute time", term->text);
+    term->value = (td_decimal){(int64_t)at.ns, 0};
+    return rc;
+}
+
+static void add_entry_bound(condition *c, const condition_term *term)
+{
+    td_decimal_range *range = term->field == &FIELDS[PRICE] ? &c->price : &c->size;
+    c->has_entry = 1;
+    if ((term->op & BELOW) == 0) {
+        range->low = term->value;
+        range->has_low = 1;
+    }
+    if ((term->op & ABOVE) == 0) {
+        range->high = term->value;
+        range->has_high = 1;
+    }
+}
+
+/* The bytes of *at that are among these, or that are not; *at moves past them, and spaces. */
+static td_bytes cut(const char **at, const char *bytes, int are_wanted)
+{
+    size_t size = are_wanted ? strspn(*at, bytes) : strcspn(*at, bytes);
+    td_bytes found = td_bytes_of(*at, size);
+    *at += size;
+    *at += strspn(*at, " ");
+    return found;
+}
+
+/* One term; *at moves to the next. */
+static td_result parse_term(condition *c, const char **at, uint64_t now_ns, td_err *err)
+{
+    static const char OPERATOR_BYTES[] = "=!<>";
+    if (c->count == CONDITION_TERMS_MAX)
+        return td_err_set(err, TD_E_INVALID, "more than %d terms", CONDITION_TERMS_MAX);
+    condition_term *term = &c->terms[c->count++];
+    td_result rc = find_field(cut(at, " =!<>", 0), &term->field, err);
+    if (rc != TD_OK)
+        return rc;
+    c->is_gap |= term->field == &FIELDS[GAP];
+    if (term->field->kind == FIELD_FLAG)
+        return TD_OK;
+    rc = parse_operator(cut(at, OPERATOR_BYTES, 1), term->field, &term->op, err);
+    if (rc == TD_OK)
+        rc = parse_value(term, cut(at, " ", 0), now_ns, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "%s", term->field->name);
+    if (term->field->kind == FIELD_ENTRY)
+        add_entry_bound(c, term);
+    return TD_OK;
+}
+
+/* A frame that breaks a rule, or has an entry, is an event; a number stays as it is. */
+static int begins_to_hold(const condition *c)
+{
+    int has_number = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const condition_field *field = c->terms[i].field;
+        if (field == &FIELDS[RULE] || field->kind == FIELD_FLAG || field->kind == FIELD_ENTRY)
+            return 0;
+        has_number |= field->kind != FIELD_NAME;
+    }
+    return has_number;
+}
+
+td_result conditions_add(conditions *self, const char *text, uint64_t now_ns, td_err *err)
+{
+    if (self->count == CONDITIONS_MAX)
+        return td_err_set(err, TD_E_INVALID, "more than %d conditions", CONDITIONS_MAX);
+    condition *c = &self->items[self->count++];
+    const char *at = text + strspn(text, " ");
+    td_result rc = TD_OK;
+    c->text = text;
+    while (rc == TD_OK && (*at != '\0' || c->count == 0))
+        rc = parse_term(c, &at, now_ns, err);
+    if (rc == TD_OK && c->is_gap && c->count > 1)
+        rc = td_err_set(err, TD_E_INVALID, "gap: no other terms; choose by --feed and --symbol");
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "condition '%s'", text);
+    c->begins = begins_to_hold(c) != 0;
+    return TD_OK;
+}
+
+void conditions_fini(conditions *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        for (size_t k = 0; k < self->items[i].count; k++)
+            td_free(self->items[i].terms[k].text);
+        td_free(self->items[i].held);
+    }
+    gap_list_fini(&self->gaps);
+}
+
+void conditions_rewind(conditions *self)
+{
+    self->last_ns = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        td_free(self->items[i].held);
+        self->items[i].held = NULL;
+        self->items[i].held_count = 0;
+    }
+}
+
+td_result conditions_load(conditions *self, archive *from, const selection *wanted,
+                          selection_window window, td_err *err)
+{
+    int is_needed = 0;
+    for (size_t i = 0; i < self->count; i++)
+        is_needed |= self->items[i].is_gap;
+    if (!is_needed)
+        return TD_OK;
+    gap_list all = {0};
+    td_result rc = archive_gaps(from, &all, err);
+    for (size_t i = 0; i < all.count && rc == TD_OK; i++)
+        if (selection_wants_gap(wanted, window, &all.rows[i]))
+            gap_list_add(&self->gaps, &all.rows[i]);
+    gap_list_fini(&all);
+    return rc;
+}
+
+/* ---- evaluation ---- */
+
+static int is_broken_by(const observed_frame *seen, const char *glob)
+{
+    const symbol_verdict *found = seen->found;
+    if (found == NULL)
+        return 0;
+    for (uint32_t i = 0; i < found->rules.count; i++)
+        if (found->rules.items[i].strength == STRENGTH_ERROR &&
+            rule_fits(glob, found->rules.items[i].rule))
+            return 1;
+    for (uint32_t i = 0; i < found->audit.count; i++)
+        if (found->audit.items[i].event == AUDIT_DIFFERS &&
+            found->audit.items[i].verdict.strength == STRENGTH_ERROR &&
+            rule_fits(glob, found->audit.items[i].verdict.rule))
+            return 1;
+    return 0;
+}
+
+static int name_fits(const condition_term *term, const observed_frame *seen)
+{
+    const frame_channel *channel = seen->frame->channel;
+    if (term->field == &FIELDS[RULE])
+        return is_broken_by(seen, term->text);
+    if (term->field == &FIELDS[SYMBOL])
+        return selection_glob_fits(term->text, channel->topic.symbol);
+    return selection_glob_fits(term->text, channel->topic.topic) ||
+           selection_glob_fits(term->text, td_bytes_str(channel->info.exchange_topic));
+}
+
+/* 1, or 0: the book has no such value, or is not to be trusted. */
+static int number_of_book(const condition_field *field, const observed_frame *seen, td_decimal *out)
+{
+    const track *t = seen->found == NULL ? NULL : seen->found->track;
+    const book *b = t == NULL || track_is_broken(t) ? NULL : track_book(t);
+    book_level bid;
+    book_level ask;
+    if (b == NULL || !book_level_at(b, SIDE_BUY, 0, &bid) || !book_level_at(b, SIDE_SELL, 0, &ask))
+        return 0;
+    *out = field == &FIELDS[BID] ? bid.price : ask.price;
+    if (field != &FIELDS[SPREAD])
+        return 1;
+    uint8_t scale = bid.price.scale > ask.price.scale ? bid.price.scale : ask.price.scale;
+    int64_t low;
+    if (td_decimal_rescale(bid.price, scale, &low) != TD_OK ||
+        td_decimal_rescale(ask.price, scale, &out->mantissa) != TD_OK)
+        return 0;
+    out->scale = scale;
+    return !__builtin_sub_overflow(out->mantissa, low, &out->mantissa);
+}
+
+/* 1, or 0: the frame has no such number. */
+static int number_of(const condition_field *field, const observed_frame *seen, td_decimal *out)
+{
+    const message *m = seen->frame->content.message;
+    if (field->kind == FIELD_OF_BOOK)
+        return number_of_book(field, seen, out);
+    *out = (td_decimal){(int64_t)seen->frame->recv_ns, 0};
+    return field == &FIELDS[TIME] || (m != NULL && msg_head_number(&m->head, &out->mantissa));
+}
+
+typedef enum answer { NO, YES, NOT_ABOUT_IT } answer;
+
+/* Whether the condition holds for the frame; or it has nothing to do with it. */
+static answer holds(const condition *c, const observed_frame *seen)
+{
+    const frame_ref *frame = seen->frame;
+    const message *m = frame->content.message;
+    answer found = YES;
+    if (c->has_entry && (m == NULL || !message_has_entry(m, &c->price, &c->size)))
+        return NOT_ABOUT_IT;
+    for (size_t i = 0; i < c->count; i++) {
+        const condition_term *term = &c->terms[i];
+        td_decimal value;
+        if (term->field->kind == FIELD_NAME) {
+            if (!name_fits(term, seen))
+                return NOT_ABOUT_IT;
+        } else if (term->field == &FIELDS[UNDECODED]) {
+            if (m != NULL || !frame_role_is_of_topic(frame->channel->role))
+                return NOT_ABOUT_IT;
+        } else if (term->field->kind >= FIELD_NUMBER) {
+            if (!number_of(term->field, seen, &value))
+                return NOT_ABOUT_IT;
+            int order = td_decimal_compare(value, term->value);
+            uint8_t is = order < 0 ? BELOW : order > 0 ? ABOVE : EQUAL;
+            if ((is & term->op) == 0)
+                found = NO;
+        }
+    }
+    return found;
+}
+
+static int gap_began(const conditions *self, uint64_t recv_ns)
+{
+    for (size_t i = 0; i < self->gaps.count && self->last_ns != 0; i++)
+        if (self->last_ns <= self->gaps.rows[i].from_ns && self->gaps.rows[i].from_ns < recv_ns)
+            return 1;
+    return 0;
+}
+
+/* Time passes for all streams alike; what else a condition is about is of one. */
+static size_t slot_of(const condition *c, const observed_frame *seen)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->terms[i].field != &FIELDS[TIME])
+            return seen->frame->channel->index;
+    return 0;
+}
+
+static int is_met(conditions *self, condition *c, const observed_frame *seen)
+{
+    if (c->is_gap)
+        return gap_began(self, seen->frame->recv_ns);
+    answer now = holds(c, seen);
+    if (!c->begins || now == NOT_ABOUT_IT)
+        return now == YES;
+    size_t slot = slot_of(c, seen);
+    while (slot >= c->held_count) {
+        c->held = td_array_grow(c->held, c->held_count, 1);
+        c->held[c->held_count++] = 0;
+    }
+    int is_new = now == YES && !c->held[slot];
+    c->held[slot] = now == YES;
+    return is_new;
+}
+
+const char *conditions_met(conditions *self, const observed_frame *seen)
+{
+    const char *met = NULL;
+    if (seen->frame->is_lead_in || seen->frame->is_copy)
+        return NULL;
+    for (size_t i = 0; i < self->count; i++)
+        if (is_met(self, &self->items[i], seen) && met == NULL)
+            met = self->items[i].text;
+    self->last_ns = seen->frame->recv_ns;
+    return met;
+}

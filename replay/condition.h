@@ -1,0 +1,72 @@
+/* Conditions on frames, in which a replay stops (`--break`), or which `when` looks for: one or more
+ * terms, separated by spaces, that must all hold.
+ *
+ *   topic=GLOB symbol=GLOB              the frame's own
+ *   rule=GLOB                           it broke such a rule of strength error ("crossed" is
+ *                                       not_crossed)
+ *   undecoded                           it could not be decoded
+ *   price>=N size<=N                    one entry (trade, level, order) has both; =, >= or <=
+ *   seq>=N time>=TIME                   its number (as reports have it), its receive time
+ *   bid>=N ask>=N spread>=N             best prices of its book after it, unless that is broken
+ *   gap                                 the first frame after the beginning of a gap; alone
+ *
+ * Numbers compare by = != < <= > >=. A condition on numbers, times and books alone is met when it
+ * begins to hold: by the first frame of its stream for which it does, and again after one for which
+ * it does not. One thread; frames come in the order of the tape. */
+#ifndef TD_REPLAY_CONDITION_H
+#define TD_REPLAY_CONDITION_H
+
+#include "base/decimal.h"
+#include "base/err.h"
+#include "archive/archive.h"
+#include "archive/gap.h"
+#include "cli/options.h"
+#include "play/observer.h"
+#include "tape/selection.h"
+
+enum { CONDITION_TERMS_MAX = 8, CONDITIONS_MAX = 16 };
+
+typedef struct condition_term {
+    const struct condition_field *field;
+    uint8_t op;
+    char *text;       /* a glob */
+    td_decimal value; /* else; of times: ns */
+} condition_term;
+
+typedef struct condition {
+    const char *text; /* as it was given; borrowed */
+    condition_term terms[CONDITION_TERMS_MAX];
+    size_t count;
+    td_decimal_range price, size;
+    uint8_t has_entry;
+    uint8_t is_gap;
+    uint8_t begins; /* 1: met when it begins to hold */
+    uint8_t *held;  /* whether it held at the last frame of a channel, by its index */
+    size_t held_count;
+} condition;
+
+typedef struct conditions {
+    condition items[CONDITIONS_MAX];
+    size_t count;
+    gap_list gaps;    /* of the selection, if a condition needs them */
+    uint64_t last_ns; /* receive time of the frame before; 0: none was */
+} conditions;
+
+/* Parse and add a condition. now_ns is for times. TD_E_INVALID. self begins zeroed, and
+ * is the caller's for conditions_fini also after a failure. */
+TD_MUST_USE td_result conditions_add(conditions *self, const char *text, uint64_t now_ns,
+                                     td_err *err);
+void conditions_fini(conditions *self);
+
+/* Load what conditions need besides frames. */
+TD_MUST_USE td_result conditions_load(conditions *self, archive *from, const selection *wanted,
+                                      selection_window window, td_err *err);
+
+/* The first condition that the frame meets, as text; NULL: none. Frames of the lead-in and copies
+ * meet none. */
+const char *conditions_met(conditions *self, const observed_frame *seen);
+
+/* The tape begins again. */
+void conditions_rewind(conditions *self);
+
+#endif
