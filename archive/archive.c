@@ -248,14 +248,12 @@ static td_result look_at_path(archive *a, td_err *err)
     return td_err_add(err, rc, "cannot open archive '%s'", a->path);
 }
 
-static td_result draw_session(archive *a, td_err *err)
+static void draw_session(archive *a)
 {
     uint8_t random[4];
-    td_result rc = td_random_system(random, sizeof random, err);
-    if (rc == TD_OK)
-        (void)snprintf(a->session, sizeof a->session, "%02x%02x%02x%02x", random[0], random[1],
-                       random[2], random[3]);
-    return rc;
+    td_random_system(random, sizeof random);
+    (void)snprintf(a->session, sizeof a->session, "%02x%02x%02x%02x", random[0], random[1],
+                   random[2], random[3]);
 }
 
 static td_result open_by_mode(archive *a, td_err *err)
@@ -267,7 +265,7 @@ static td_result open_by_mode(archive *a, td_err *err)
         rc = td_io_mkdir_all(a->io, a->path, err);
         if (rc != TD_OK)
             return td_err_add(err, rc, "cannot make archive '%s'", a->path);
-        rc = draw_session(a, err);
+        draw_session(a);
     }
     if (rc == TD_OK)
         rc = lock_for_mode(a, err);

@@ -55,17 +55,15 @@ uint64_t td_random_below(td_random *random, uint64_t bound)
     return value % bound;
 }
 
-td_result td_random_system(void *bytes, size_t size, td_err *err)
+void td_random_system(void *bytes, size_t size)
 {
     size_t done = 0;
     while (done < size) {
         ssize_t n = getrandom((char *)bytes + done, size - done, 0);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return td_err_set_os(err, errno, "getrandom");
+        TD_ASSERT(n >= 0);
         done += (size_t)n;
         TD_ASSERT(done <= size);
     }
-    return TD_OK;
 }

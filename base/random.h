@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
-
 typedef struct td_random {
     uint64_t state[4]; /* xoshiro256**; never all zero */
 } td_random;
@@ -21,7 +19,8 @@ uint64_t td_random_next(td_random *random);
 /* Uniform in [0, bound), bound > 0, without bias. */
 uint64_t td_random_below(td_random *random, uint64_t bound);
 
-/* Random bytes from the operating system, for values that must differ between processes. */
-TD_MUST_USE td_result td_random_system(void *bytes, size_t size, td_err *err);
+/* Random bytes from the operating system, for values that must differ between processes. A system
+ * without them has no TLS either: the program aborts. */
+void td_random_system(void *bytes, size_t size);
 
 #endif

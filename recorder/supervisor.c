@@ -226,7 +226,7 @@ static td_result open_session(supervisor *self, td_err *err)
     return rc == TD_OK ? recording_start(self->recording, err) : rc;
 }
 
-static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, td_err *err)
+static void open_slot(supervisor *self, size_t feed_index, uint32_t shard)
 {
     TD_ASSERT(shard < self->feeds[feed_index].subscription.shard_count);
     TD_ASSERT(self->feeds[feed_index].budget != NULL);
@@ -245,13 +245,11 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
         .shard_count = feed->subscription.shard_count,
     };
     options.topics = subscription_shard(&feed->subscription, shard, &options.topic_count);
-    td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
-    if (rc == TD_OK)
-        self->connections[self->connection_count++] = connection_open(&options);
-    return rc;
+    td_random_system(&options.seed, sizeof options.seed);
+    self->connections[self->connection_count++] = connection_open(&options);
 }
 
-static td_result open_slots(supervisor *self, td_err *err)
+static void open_slots(supervisor *self)
 {
     size_t count = 0;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
@@ -269,15 +267,10 @@ static td_result open_slots(supervisor *self, td_err *err)
                                  .refused = on_refused,
                                  .strict = on_strict,
                                  .user = self};
-    for (size_t i = 0; i < self->options.config->feed_count; i++) {
-        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++) {
-            td_result rc = open_slot(self, i, shard, err);
-            if (rc != TD_OK)
-                return rc;
-        }
-    }
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
+            open_slot(self, i, shard);
     TD_ASSERT(self->connection_count == count);
-    return TD_OK;
 }
 
 static void open_http(supervisor *self)
@@ -311,7 +304,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
         rc = open_session(self, err);
     if (rc == TD_OK) {
         open_http(self);
-        rc = open_slots(self, err);
+        open_slots(self);
     }
     if (rc != TD_OK) {
         supervisor_close(self);

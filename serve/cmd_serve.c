@@ -149,9 +149,8 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
         .client_count_max = (size_t)command->flags.client_count_max,
         .secret = command->flags.secret,
     };
-    td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
-    if (rc == TD_OK)
-        rc = serve_open(&options, &command->server, err);
+    td_random_system(&options.seed, sizeof options.seed);
+    td_result rc = serve_open(&options, &command->server, err);
     if (rc == TD_OK && listening->ready_file != NULL)
         rc = wire_server_write_ready(serve_server(command->server), io_posix(),
                                      listening->ready_file, err);

@@ -118,31 +118,17 @@ static void end_with_loop(void *user)
 
 /* ---- sending ---- */
 
-/* Append a frame, masked as a client's must be. 0, or -1: there is no randomness. */
-static int put_frame(wire_conn *self, unsigned opcode, td_bytes payload)
+/* Append a frame, masked as a client's must be. */
+static void put_frame(wire_conn *self, unsigned opcode, td_bytes payload)
 {
     uint8_t head[WS_HEAD_BYTES_MAX];
     uint8_t mask[4];
-    if (td_random_system(mask, sizeof mask, NULL) != TD_OK)
-        return -1;
+    td_random_system(mask, sizeof mask);
     td_buf *out = link_output(&self->dial.link);
     td_buf_add(out, head, ws_put_head(head, opcode, WS_FINAL, payload.size, mask));
     td_buf_add(out, payload.data, payload.size);
     ws_mask(out->data + out->size - payload.size, payload.size, mask, 0);
     link_flush_later(&self->dial.link);
-    return 0;
-}
-
-/* Send a message now. */
-static void send_text(wire_conn *self, td_bytes text)
-{
-    uint64_t now_ns = loop_now_ns(self->dial.loop);
-    if (put_frame(self, WS_TEXT, text) != 0) {
-        remember(self, WIRE_CAUSE_RESET, "the system has no random numbers");
-        finish_later(self);
-    } else if (self->ops->sent != NULL) {
-        self->ops->sent(self->user, self, WS_TEXT, text, now_ns);
-    }
 }
 
 td_result wire_send(wire_conn *self, td_bytes text, td_err *err)
@@ -153,7 +139,9 @@ td_result wire_send(wire_conn *self, td_bytes text, td_err *err)
     if (text.size > WIRE_SEND_BYTES_MAX || waiting + text.size > WIRE_SEND_BYTES_MAX)
         return td_err_set(err, TD_E_LIMIT, "%zu bytes are queued already, %d may be", waiting,
                           WIRE_SEND_BYTES_MAX);
-    send_text(self, text);
+    put_frame(self, WS_TEXT, text);
+    if (self->ops->sent != NULL)
+        self->ops->sent(self->user, self, WS_TEXT, text, loop_now_ns(self->dial.loop));
     return TD_OK;
 }
 
@@ -167,10 +155,7 @@ static void start_close(wire_conn *self, unsigned code)
     TD_ASSERT(self->end.cause != WIRE_CAUSE_NONE);
     self->state = CONN_CLOSING;
     set_timer(self, CLOSE_GRACE_S * TD_NS_PER_S);
-    if (put_frame(self, WS_CLOSE, td_bytes_of(payload, size)) != 0) {
-        finish_later(self); /* without a close frame */
-        return;
-    }
+    put_frame(self, WS_CLOSE, td_bytes_of(payload, size));
     self->end.sent_code = code == WS_CODE_ABSENT ? 0 : code;
     link_resume(&self->dial.link); /* the peer's own close frame must be read */
 }
@@ -213,7 +198,6 @@ void wire_resume(wire_conn *self)
 static void on_close_frame(wire_conn *self, const ws_event *event)
 {
     const char *where = self->dial.url.authority;
-    int is_answer = self->state == CONN_CLOSING;
     if (event->bytes.size > 0)
         memcpy(self->end_reason, event->bytes.data, event->bytes.size);
     self->end.close_code = event->code == WS_CODE_ABSENT ? 0 : event->code;
@@ -221,10 +205,9 @@ static void on_close_frame(wire_conn *self, const ws_event *event)
     remember(self, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection (code %u%s%.*s)", where,
              self->end.close_code, event->bytes.size > 0 ? ": " : "", (int)event->bytes.size,
              self->end_reason);
-    if (!is_answer)
+    if (self->state == CONN_OPEN)
         start_close(self, event->code);
-    if (self->state == CONN_CLOSING)
-        wait_for_end(self);
+    wait_for_end(self);
 }
 
 static void on_failure(wire_conn *self, const ws_event *event)
@@ -241,8 +224,7 @@ static void on_failure(wire_conn *self, const ws_event *event)
         remember(self, WIRE_CAUSE_PROTOCOL, "%s broke the WebSocket protocol (RFC 6455): %s", where,
                  event->why);
     start_close(self, event->code);
-    if (self->state == CONN_CLOSING)
-        wait_for_end(self);
+    wait_for_end(self);
 }
 
 static void on_heartbeat(wire_conn *self, const ws_event *event)
@@ -264,9 +246,8 @@ static void send_pong(wire_conn *self)
         return;
     self->is_pong_due = 0;
     const td_bytes pong = td_bytes_of(self->pong, self->pong_size);
-    if (put_frame(self, WS_PONG, pong) != 0)
-        wire_close(self, WS_CODE_FAILED);
-    else if (self->ops->pong_sent != NULL)
+    put_frame(self, WS_PONG, pong);
+    if (self->ops->pong_sent != NULL)
         self->ops->pong_sent(self->user, self, pong);
 }
 
@@ -346,11 +327,7 @@ static void on_ready(void *user)
     self->state = CONN_UPGRADING;
     self->ask.host = self->dial.url.authority;
     self->ask.target = self->dial.url.target;
-    if (td_random_system(self->ask.nonce, sizeof self->ask.nonce, NULL) != TD_OK) {
-        remember(self, WIRE_CAUSE_RESET, "the system has no random numbers");
-        finish_later(self);
-        return;
-    }
+    td_random_system(self->ask.nonce, sizeof self->ask.nonce);
     handshake_put_request(&self->ask, link_output(&self->dial.link));
     link_flush_later(&self->dial.link);
 }

@@ -65,10 +65,10 @@ static void test_system(void **state)
     (void)state;
     uint8_t a[300] = {0};
     uint8_t b[300] = {0};
-    assert_int_equal(td_random_system(a, sizeof a, NULL), TD_OK);
-    assert_int_equal(td_random_system(b, sizeof b, NULL), TD_OK);
+    td_random_system(a, sizeof a);
+    td_random_system(b, sizeof b);
     assert_memory_not_equal(a, b, sizeof a);
-    assert_int_equal(td_random_system(NULL, 0, NULL), TD_OK);
+    td_random_system(NULL, 0);
 }
 
 int main(void)
