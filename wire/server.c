@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <netdb.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -25,7 +24,6 @@ enum {
     ACCEPT_PAUSE_MS = 50,
     /* Largest message of a client: requests have kilobytes. */
     MESSAGE_BYTES_MAX = 1 << 20,
-    FRAGMENT_BYTES = 1 << 20,        /* larger messages go out in fragments of this size */
     COMPRESSED_BYTES_KEPT = 1 << 20, /* a buffer that grew beyond this is given back */
     OUT_BYTES_MAX = WIRE_PEER_QUEUE_BYTES_MAX + (int)LIMIT_FRAME_BYTES + (1 << 20),
     /* TLS and the request must be there by then; a close frame must be answered. */
@@ -156,19 +154,6 @@ size_t wire_peer_queued_bytes(const wire_peer_conn *peer)
     return link_waiting_bytes(&peer->link);
 }
 
-/* In fragments, so that pongs come in between. */
-static void put_message(wire_peer_conn *peer, unsigned opcode, unsigned flags, td_bytes bytes)
-{
-    do {
-        size_t size = bytes.size < FRAGMENT_BYTES ? bytes.size : FRAGMENT_BYTES;
-        put_frame(peer, opcode, flags | (size == bytes.size ? WS_FINAL : 0),
-                  td_bytes_of(bytes.data, size));
-        bytes = td_bytes_of(bytes.data + size, bytes.size - size);
-        opcode = WS_CONTINUATION;
-        flags = 0;
-    } while (bytes.size > 0);
-}
-
 /* The message's payload for a window, as long as no other message is sent. */
 static td_bytes compress(wire_server *server, int window_bits, wire_peer_message *message)
 {
@@ -201,10 +186,10 @@ td_result wire_peer_send_message(wire_peer_conn *peer, wire_peer_message *messag
         return td_err_set(err, TD_E_LIMIT, "%zu bytes queued and %zu more: %d are allowed", queued,
                           bytes.size, WIRE_PEER_QUEUE_BYTES_MAX);
     if (peer->deflate_bits > 0)
-        put_message(peer, message->opcode, WS_COMPRESSED,
-                    compress(peer->server, peer->deflate_bits, message));
+        put_frame(peer, message->opcode, WS_FINAL | WS_COMPRESSED,
+                  compress(peer->server, peer->deflate_bits, message));
     else
-        put_message(peer, message->opcode, 0, bytes);
+        put_frame(peer, message->opcode, WS_FINAL, bytes);
     return TD_OK;
 }
 
@@ -394,22 +379,9 @@ static void add_peer(wire_server *server, int fd)
 
 /* ---- listening ---- */
 
-static td_result bind_and_listen(int fd, const struct addrinfo *place, td_err *err)
-{
-    int on = 1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
-        return td_err_set_os(err, errno, "SO_REUSEADDR");
-    if (bind(fd, place->ai_addr, place->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
-        return TD_OK;
-    int os_errno = errno;
-    td_err_set_os(err, os_errno, "cannot listen");
-    if (os_errno == EADDRINUSE)
-        td_err_hint(err, "Another program has this port; port 0 lets the kernel choose one.");
-    return TD_E_NETWORK;
-}
-
 static td_result listen_at(const char *host, uint16_t port, int *out, td_err *err)
 {
+    const int on = 1;
     char service[8];
     (void)snprintf(service, sizeof service, "%u", port); /* at most 5 digits */
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
@@ -420,32 +392,38 @@ static td_result listen_at(const char *host, uint16_t port, int *out, td_err *er
     if (rc != 0)
         return td_err_set(err, TD_E_INVALID, "no such address: %s", gai_strerror(rc));
     int fd = socket(place->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    td_result result =
-        fd < 0 ? td_err_set_os(err, errno, "socket") : bind_and_listen(fd, place, err);
+    int is_listening = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                       bind(fd, place->ai_addr, place->ai_addrlen) == 0 &&
+                       listen(fd, LISTEN_BACKLOG) == 0;
+    int os_errno = errno;
     freeaddrinfo(place);
-    if (result != TD_OK && fd >= 0)
+    *out = fd;
+    if (is_listening)
+        return TD_OK;
+    if (fd >= 0)
         close(fd);
-    *out = result == TD_OK ? fd : -1;
-    return result;
+    td_err_set_os(err, os_errno, "cannot listen");
+    if (os_errno == EADDRINUSE)
+        td_err_hint(err, "Another program has this port; port 0 lets the kernel choose one.");
+    return TD_E_NETWORK;
 }
 
-static uint16_t port_of(int fd)
+/* Clients connect to this host, and to the port that the kernel may have chosen. */
+static void set_url(wire_server *server, const char *host, int fd)
 {
     wire_address place;
     socklen_t size = sizeof place;
+    char port[8];
     int rc = getsockname(fd, &place.any, &size);
     TD_ASSERT(rc == 0);
-    return ntohs(place.any.sa_family == AF_INET6 ? place.v6.sin6_port : place.v4.sin_port);
-}
-
-static void set_url(wire_server *server, const char *host, uint16_t port)
-{
+    rc = getnameinfo(&place.any, size, NULL, 0, port, sizeof port, NI_NUMERICSERV);
+    TD_ASSERT(rc == 0);
     if (strcmp(host, "0.0.0.0") == 0)
         host = "127.0.0.1";
     else if (strcmp(host, "::") == 0)
         host = "::1";
     int is_ipv6 = td_address_version(host) == 6;
-    int length = snprintf(server->url, sizeof server->url, "%s://%s%s%s:%u",
+    int length = snprintf(server->url, sizeof server->url, "%s://%s%s%s:%s",
                           server->identity == NULL ? "ws" : "wss", is_ipv6 ? "[" : "", host,
                           is_ipv6 ? "]" : "", port);
     TD_ASSERT(length > 0);
@@ -520,7 +498,7 @@ static td_result open_listener(wire_server *server, const char *place, td_err *e
     rc = listen_at(host, port, &fd, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s", place);
-    set_url(server, host, port_of(fd));
+    set_url(server, host, fd);
     server->listener = (loop_fd){.ready = on_listener, .user = server};
     rc = loop_fd_open(server->loop, &server->listener, fd, EPOLLIN, err);
     if (rc != TD_OK)

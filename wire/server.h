@@ -85,7 +85,7 @@ typedef struct wire_peer_message {
 
 /* Queue a message. The bytes are copied. TD_E_LIMIT if something is queued and this would make it
  * more than WIRE_PEER_QUEUE_BYTES_MAX: wait for drained. An empty queue takes any message up to
- * LIMIT_FRAME_BYTES. Above 1 MiB it goes out in fragments. */
+ * LIMIT_FRAME_BYTES. */
 TD_MUST_USE td_result wire_peer_send_message(wire_peer_conn *conn, wire_peer_message *message,
                                              td_err *err);
 
