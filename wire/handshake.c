@@ -107,29 +107,27 @@ typedef enum field_kind {
     FIELD_COUNT,
 } field_kind;
 
-typedef enum field_repeat { FIELD_ONCE, FIELD_LIST } field_repeat;
+/* Lines that a field may have. Of a list in several lines every line counts. */
+enum { FIELD_LINES_MAX = 8 };
 
-typedef struct field_row {
+static const struct {
     const char *name;
-    field_repeat repeat;
-} field_row;
-
-static const field_row FIELDS[FIELD_COUNT] = {
-    [FIELD_HOST] = {"host", FIELD_ONCE},
-    [FIELD_UPGRADE] = {"upgrade", FIELD_LIST},
-    [FIELD_CONNECTION] = {"connection", FIELD_LIST},
-    [FIELD_KEY] = {"sec-websocket-key", FIELD_ONCE},
-    [FIELD_VERSION] = {"sec-websocket-version", FIELD_ONCE},
-    [FIELD_ACCEPT] = {"sec-websocket-accept", FIELD_ONCE},
-    [FIELD_PROTOCOL] = {"sec-websocket-protocol", FIELD_LIST},
-    [FIELD_EXTENSIONS] = {"sec-websocket-extensions", FIELD_LIST},
-    [FIELD_RETRY_AFTER] = {"retry-after", FIELD_LIST},
-    [FIELD_CONTENT_LENGTH] = {"content-length", FIELD_ONCE},
-    [FIELD_TRANSFER_ENCODING] = {"transfer-encoding", FIELD_LIST},
+    size_t lines_max;
+} FIELDS[FIELD_COUNT] = {
+    [FIELD_HOST] = {"host", 1},
+    [FIELD_UPGRADE] = {"upgrade", FIELD_LINES_MAX},
+    [FIELD_CONNECTION] = {"connection", FIELD_LINES_MAX},
+    [FIELD_KEY] = {"sec-websocket-key", 1},
+    [FIELD_VERSION] = {"sec-websocket-version", 1},
+    [FIELD_ACCEPT] = {"sec-websocket-accept", 1},
+    [FIELD_PROTOCOL] = {"sec-websocket-protocol", FIELD_LINES_MAX},
+    [FIELD_EXTENSIONS] = {"sec-websocket-extensions", FIELD_LINES_MAX},
+    [FIELD_RETRY_AFTER] = {"retry-after", FIELD_LINES_MAX},
+    [FIELD_CONTENT_LENGTH] = {"content-length", 1},
+    [FIELD_TRANSFER_ENCODING] = {"transfer-encoding", FIELD_LINES_MAX},
 };
 
-/* A head's first line, and the fields. Of a list in several lines every line counts. */
-enum { FIELD_LINES_MAX = 8 };
+/* A head's first line, and the fields. */
 typedef struct head {
     td_bytes first;
     td_bytes values[FIELD_COUNT][FIELD_LINES_MAX];
@@ -149,19 +147,22 @@ static const char *read_field(td_bytes line, head *out)
         size_t *count = &out->counts[kind];
         if (!is_word(name, FIELDS[kind].name))
             continue;
-        if (*count == (FIELDS[kind].repeat == FIELD_ONCE ? 1 : FIELD_LINES_MAX))
+        if (*count == FIELDS[kind].lines_max)
             return "a header comes too often";
         out->values[kind][(*count)++] = trim(value);
     }
     return NULL;
 }
 
-/* Split a head into lines. What is wrong with it, or NULL; *is_large: it has too many. */
-static const char *read_head(td_bytes bytes, head *out, int *is_large)
+static const char TOO_LARGE[] = "the head is too large";
+
+/* Split a head into lines. What is wrong with it, or NULL. */
+static const char *read_head(td_bytes bytes, head *out)
 {
     *out = (head){0};
-    *is_large = bytes.size > HANDSHAKE_BYTES_MAX;
-    for (size_t line_count = 0; !*is_large; line_count++) {
+    if (bytes.size > HANDSHAKE_BYTES_MAX)
+        return TOO_LARGE;
+    for (size_t line_count = 0; line_count <= HANDSHAKE_LINES_MAX + 1; line_count++) {
         td_bytes line = cut(&bytes, '\n');
         const char *why = NULL;
         if (line.size == 0 || line.data[line.size - 1] != '\r')
@@ -169,7 +170,6 @@ static const char *read_head(td_bytes bytes, head *out, int *is_large)
         line.size--;
         if (line.size == 0)
             return line_count == 0 ? "the first line is empty" : NULL;
-        *is_large = line_count > HANDSHAKE_LINES_MAX;
         if (line_count == 0)
             out->first = line;
         else
@@ -177,7 +177,7 @@ static const char *read_head(td_bytes bytes, head *out, int *is_large)
         if (why != NULL)
             return why;
     }
-    return "the head is too large";
+    return TOO_LARGE;
 }
 
 static int has_field(const head *from, field_kind kind)
@@ -288,21 +288,14 @@ static int read_deflate(td_bytes text, deflate_parameters *out)
 }
 
 /* Accept the first offer that can be accepted. */
-static void choose_offer(const head *from, handshake_request *out)
+static void consider_offer(td_bytes text, handshake_request *out)
 {
-    for (size_t i = 0; i < from->counts[FIELD_EXTENSIONS]; i++) {
-        td_bytes list = from->values[FIELD_EXTENSIONS][i];
-        while (list.size > 0) {
-            deflate_parameters offer;
-            if (!read_deflate(trim(cut(&list, ',')), &offer) || offer.server_bits == -1)
-                continue;
-            if (offer.server_bits != 0 && offer.server_bits < DEFLATE_BITS_MIN)
-                continue;
-            out->is_window_asked = offer.server_bits != 0;
-            out->deflate_bits = out->is_window_asked ? offer.server_bits : DEFLATE_BITS_MAX;
-            return;
-        }
-    }
+    deflate_parameters offer;
+    if (out->deflate_bits != 0 || !read_deflate(text, &offer) || offer.server_bits == -1 ||
+        (offer.server_bits != 0 && offer.server_bits < DEFLATE_BITS_MIN))
+        return;
+    out->is_window_asked = offer.server_bits != 0;
+    out->deflate_bits = out->is_window_asked ? offer.server_bits : DEFLATE_BITS_MAX;
 }
 
 /* ---- the server's side ---- */
@@ -347,18 +340,6 @@ static void read_request_line(td_bytes line, handshake_request *out)
     out->path = cut(&out->query, '?');
 }
 
-/* 1 if every line of a field is a list of tokens. */
-static int is_token_list(const head *from, field_kind kind)
-{
-    for (size_t i = 0; i < from->counts[kind]; i++) {
-        td_bytes list = from->values[kind][i];
-        while (list.size > 0)
-            if (!is_token(trim(cut(&list, ','))))
-                return 0;
-    }
-    return 1;
-}
-
 /* "a; b; c=1; d="2"" (9.1): names, and perhaps their values. */
 static int is_extension(td_bytes text)
 {
@@ -373,13 +354,18 @@ static int is_extension(td_bytes text)
     return 1;
 }
 
-static int has_extension_lists(const head *from)
+/* Read every line of a field as a list of such names. 0: one is malformed. */
+static int read_list(const head *from, field_kind kind, handshake_request *out)
 {
-    for (size_t i = 0; i < from->counts[FIELD_EXTENSIONS]; i++) {
-        td_bytes list = from->values[FIELD_EXTENSIONS][i];
-        while (list.size > 0)
-            if (!is_extension(cut(&list, ',')))
+    for (size_t i = 0; i < from->counts[kind]; i++) {
+        td_bytes list = from->values[kind][i];
+        while (list.size > 0) {
+            td_bytes text = trim(cut(&list, ','));
+            if (!is_extension(text))
                 return 0;
+            if (kind == FIELD_EXTENSIONS)
+                consider_offer(text, out);
+        }
     }
     return 1;
 }
@@ -396,23 +382,21 @@ static void read_upgrade(const head *from, handshake_request *out)
         refuse(out, 426, "the header Sec-WebSocket-Version is not 13");
     else if (!has_field(from, FIELD_KEY) || !is_key(from->values[FIELD_KEY][0]))
         refuse(out, 400, "the header Sec-WebSocket-Key is not base64 of 16 bytes");
-    else if (!is_token_list(from, FIELD_PROTOCOL))
+    else if (!read_list(from, FIELD_PROTOCOL, out))
         refuse(out, 400, "the header Sec-WebSocket-Protocol is not a list of names");
-    else if (!has_extension_lists(from))
+    else if (!read_list(from, FIELD_EXTENSIONS, out))
         refuse(out, 400, "the header Sec-WebSocket-Extensions is not a list of extensions");
     else
         out->key = from->values[FIELD_KEY][0];
-    choose_offer(from, out);
 }
 
 void handshake_read_request(td_bytes bytes, handshake_request *out)
 {
     head from;
-    int is_large = 0;
-    const char *why = read_head(bytes, &from, &is_large);
+    const char *why = read_head(bytes, &from);
     *out = (handshake_request){.status = 200};
     if (why != NULL) {
-        refuse(out, is_large ? 431 : 400, why);
+        refuse(out, why == TOO_LARGE ? 431 : 400, why);
         return;
     }
     read_request_line(from.first, out);
@@ -564,29 +548,32 @@ static const char *check_reply(const handshake_ask *ask, const head *from, hands
     return read_agreed(ask, from, out);
 }
 
-void handshake_read_reply(const handshake_ask *ask, td_bytes bytes, handshake_reply *out)
+static const char *read_reply(const handshake_ask *ask, td_bytes bytes, handshake_reply *out)
 {
     head from;
-    int is_large = 0;
-    const char *why = read_head(bytes, &from, &is_large);
-    *out = (handshake_reply){.content_bytes = -1};
-    if (why == NULL)
-        out->status = handshake_status(from.first);
-    if (why == NULL && (out->status == 0 || (out->status == 101 && from.first.data[7] != '1')))
-        why = "its first line is not of HTTP/1.1";
-    if (why == NULL && has_field(&from, FIELD_RETRY_AFTER)) {
+    const char *why = read_head(bytes, &from);
+    if (why != NULL)
+        return why;
+    out->status = handshake_status(from.first);
+    if (out->status == 0 || (out->status == 101 && from.first.data[7] != '1'))
+        return "its first line is not of HTTP/1.1";
+    if (has_field(&from, FIELD_RETRY_AFTER)) {
         int64_t wait_s = number_of(from.values[FIELD_RETRY_AFTER][0]);
         out->retry_after_s = wait_s < 0 ? 0 : (uint64_t)wait_s;
     }
-    if (why == NULL && has_field(&from, FIELD_CONTENT_LENGTH)) {
+    if (has_field(&from, FIELD_CONTENT_LENGTH)) {
         out->content_bytes = number_of(from.values[FIELD_CONTENT_LENGTH][0]);
         if (out->content_bytes < 0)
-            why = "its Content-Length is no number";
+            return "its Content-Length is no number";
     }
-    out->is_chunked = (uint8_t)(why == NULL && has_field(&from, FIELD_TRANSFER_ENCODING));
+    out->is_chunked = (uint8_t)has_field(&from, FIELD_TRANSFER_ENCODING);
     if (out->is_chunked && !field_has_word(&from, FIELD_TRANSFER_ENCODING, "chunked"))
-        why = "its Transfer-Encoding is unknown";
-    if (why == NULL && out->status == 101 && ask != NULL)
-        why = check_reply(ask, &from, out);
-    out->why = why;
+        return "its Transfer-Encoding is unknown";
+    return out->status == 101 && ask != NULL ? check_reply(ask, &from, out) : NULL;
+}
+
+void handshake_read_reply(const handshake_ask *ask, td_bytes bytes, handshake_reply *out)
+{
+    *out = (handshake_reply){.content_bytes = -1};
+    out->why = read_reply(ask, bytes, out);
 }
