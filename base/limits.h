@@ -15,13 +15,12 @@
 #define LIMIT_RING_BYTES ((size_t)64 << 20)
 _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
 
-/* What a feed's compressed frames may cost the recorder's encoder, and compressed messages of a
- * connection its network thread: a quarter of the time, and what they did not use of the last
- * second. One of 4 KiB takes 0.04 ms, one of 16 KiB that inflates to LIMIT_FRAME_BYTES 50 ms.
- * Beyond that frames are discarded for so long, which bounds the rows in the ledger, and such a
- * connection is closed. */
+/* What a feed's compressed frames may cost the recorder's encoder, and inflating the messages of a
+ * connection, or of all clients of a server, their network thread: a quarter of the time, and what
+ * they did not use of the last second. One of 4 KiB takes 0.04 ms, one of 16 KiB that inflates to
+ * LIMIT_FRAME_BYTES 50 ms. Beyond that frames are discarded for so long, which bounds the rows in
+ * the ledger; such a connection is closed; such a client waits. */
 #define LIMIT_INFLATE_SHARE    4u
-#define LIMIT_INFLATE_NS       (UINT64_C(1000000000) / LIMIT_INFLATE_SHARE)
 #define LIMIT_INFLATE_PAUSE_NS UINT64_C(10000000000)
 
 /* A chunk closes once it holds this many uncompressed bytes: larger ones compress less than 1 %

@@ -193,7 +193,7 @@ static int may_be_compressed(const feed_frame *frame, td_bytes bytes)
 /* Such a frame, received at mono_ns, took cost_ns. */
 static void charge(feed_state *feed, uint64_t mono_ns, uint64_t cost_ns)
 {
-    if (time_share_spend(&feed->inflating, mono_ns, cost_ns))
+    if (time_share_spend(&feed->inflating, mono_ns, cost_ns) == 0)
         return;
     feed->discard_until_mono_ns = mono_ns + LIMIT_INFLATE_PAUSE_NS;
     if (!feed->is_discard_logged)

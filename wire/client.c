@@ -8,7 +8,6 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/random.h"
-#include "base/time_share.h"
 #include "wire/dial.h"
 #include "wire/handshake.h"
 #include "wire/websocket.h"
@@ -39,7 +38,6 @@ struct wire_conn {
     uint64_t read_ns;         /* of the present read */
     uint64_t begun_kernel_ns; /* kernel_ns of the read in which the message that comes next began */
     deflate_receiver *inflater;
-    time_share inflating;
     wire_timer *timer; /* the next step, or the end of closing */
     uint8_t is_paused; /* by wire_pause: from the moment it is open */
     uint8_t is_pong_due;
@@ -251,6 +249,17 @@ static void send_pong(wire_conn *self)
         self->ops->pong_sent(self->user, self, pong);
 }
 
+/* Messages are inflated while other connections wait. */
+static void check_inflating(wire_conn *self)
+{
+    if (self->state != CONN_OPEN || deflate_receiver_wait_ns(self->inflater) == 0)
+        return;
+    remember(self, WIRE_CAUSE_TOO_LARGE,
+             "%s sent compressed messages that take more than a quarter of the time",
+             self->dial.url.authority);
+    on_failure(self, &(ws_event){.code = WS_CODE_TOO_LARGE});
+}
+
 static void on_message(wire_conn *self, const ws_event *event)
 {
     const wire_message message = {.opcode = event->opcode,
@@ -263,6 +272,8 @@ static void on_message(wire_conn *self, const ws_event *event)
                                   .is_compressed = event->is_compressed,
                                   .is_fragmented = event->is_fragmented};
     self->ops->message(self->user, self, &message);
+    if (event->is_compressed)
+        check_inflating(self);
 }
 
 static void on_event(wire_conn *self, const ws_event *event)
@@ -281,25 +292,9 @@ static int is_reading(const wire_conn *self)
     return (self->state == CONN_OPEN || self->state == CONN_CLOSING) && !self->dial.link.is_paused;
 }
 
-/* Messages that came since begun_ns (of the thread's CPU time) may have been inflated: others had
- * to wait meanwhile. */
-static void charge_inflating(wire_conn *self, uint64_t begun_ns)
-{
-    wire_loop *loop = self->dial.loop;
-    uint64_t cost_ns = clock_thread_ns(loop_clock(loop)) - begun_ns;
-    if (time_share_spend(&self->inflating, loop_now_ns(loop), cost_ns))
-        return;
-    remember(self, WIRE_CAUSE_TOO_LARGE,
-             "%s sent compressed messages that take more than a quarter of the time",
-             self->dial.url.authority);
-    on_failure(self, &(ws_event){.code = WS_CODE_TOO_LARGE});
-}
-
 static size_t read_frames(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     ws_result rc = WS_EVENT;
-    int is_inflating = self->inflater != NULL;
-    uint64_t begun_ns = is_inflating ? clock_thread_ns(loop_clock(self->dial.loop)) : 0;
     self->read_ns = read_ns;
     ws_give(&self->reader, bytes, size, read_ns);
     while (rc == WS_EVENT && is_reading(self)) {
@@ -310,8 +305,6 @@ static size_t read_frames(wire_conn *self, uint8_t *bytes, size_t size, uint64_t
         else if (rc == WS_FAILURE)
             on_failure(self, &event);
     }
-    if (is_inflating && self->state == CONN_OPEN)
-        charge_inflating(self, begun_ns);
     size_t left = ws_forget_rest(&self->reader);
     if (ws_reader_begin_ns(&self->reader) == read_ns)
         self->begun_kernel_ns = self->dial.link.kernel_ns;
@@ -341,7 +334,7 @@ static void on_open(wire_conn *self, const handshake_reply *reply)
     self->state = CONN_OPEN;
     dial_end_deadline(&self->dial);
     if (reply->is_deflated)
-        self->inflater = deflate_receiver_open(reply->context);
+        self->inflater = deflate_receiver_open(reply->context, loop_clock(self->dial.loop));
     ws_reader_init(&self->reader, WS_FROM_SERVER, self->inflater, LIMIT_FRAME_BYTES);
     link_peer_address(&self->dial.link, address);
     td_utf8_copy(extensions, sizeof extensions, reply->extensions);

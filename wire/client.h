@@ -11,9 +11,9 @@
  * what waits to be sent, and up to LIMIT_FRAME_BYTES while a message in pieces is put together.
  *
  * With permessage-deflate messages are inflated here, up to LIMIT_FRAME_BYTES each, and those sent
- * are not compressed. A peer whose messages take more than LIMIT_INFLATE_SHARE of the time is
- * closed (WIRE_CAUSE_TOO_LARGE), because other connections wait meanwhile: for a read of bombs at
- * most 0.4 s, for one message of 16 MiB of empty blocks 1.2 s. */
+ * are not compressed. Other connections wait meanwhile, for a message of 16 MiB of empty blocks
+ * 1.2 s. A peer whose messages take more than LIMIT_INFLATE_SHARE of the time to inflate is closed
+ * (WIRE_CAUSE_TOO_LARGE). */
 #ifndef TD_WIRE_CLIENT_H
 #define TD_WIRE_CLIENT_H
 

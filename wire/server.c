@@ -72,9 +72,10 @@ struct wire_peer_conn {
     peer_state state;
     void *user; /* NULL unless opened took it */
     ws_reader reader;
-    int deflate_bits;   /* 0: messages are not compressed */
-    wire_timer *timer;  /* the request's time limit, then that of closing */
-    size_t timed_bytes; /* that waited when it was set */
+    int deflate_bits;            /* 0: messages are not compressed */
+    wire_timer *timer;           /* the request's time limit, then that of closing */
+    wire_timer *inflating_timer; /* set while it is not read, because inflating took too long */
+    size_t timed_bytes;          /* that waited when it was set */
     uint8_t is_pong_due;
     size_t pong_size;
     uint8_t pong[WS_CONTROL_BYTES_MAX];
@@ -100,6 +101,7 @@ static void end_peer(wire_peer_conn *peer)
     if (peer->next != NULL)
         peer->next->prev = peer->prev;
     wire_timer_cancel(peer->timer);
+    wire_timer_cancel(peer->inflating_timer);
     link_close(&peer->link);
     ws_reader_fini(&peer->reader);
     loop_free_later(server->loop, peer);
@@ -261,20 +263,47 @@ static void on_event(wire_peer_conn *peer, const ws_event *event)
         peer->server->ops->message(peer->user, peer, event->opcode, event->bytes);
 }
 
+static void read_again(void *user)
+{
+    wire_peer_conn *peer = user;
+    peer->inflating_timer = NULL;
+    link_resume(&peer->link);
+}
+
+/* The peers' messages are inflated while other peers wait. When that takes more than its share of
+ * the time, the peer is not read for so long that on average it does not. */
+static void check_inflating(wire_peer_conn *peer)
+{
+    wire_loop *loop = peer->server->loop;
+    uint64_t wait_ns = deflate_receiver_wait_ns(peer->server->inflater);
+    if (wait_ns == 0)
+        return;
+    link_pause(&peer->link);
+    peer->inflating_timer = wire_timer_at(loop, loop_now_ns(loop) + wait_ns, read_again, peer);
+}
+
+/* 1 while frames are to be handed out. */
+static int is_reading(const wire_peer_conn *peer)
+{
+    return (peer->state == PEER_OPEN || peer->state == PEER_CLOSING) && !peer->link.is_paused;
+}
+
 static size_t read_frames(wire_peer_conn *peer, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     ws_result rc = WS_EVENT;
     ws_give(&peer->reader, bytes, size, read_ns);
-    while (rc == WS_EVENT && (peer->state == PEER_OPEN || peer->state == PEER_CLOSING)) {
+    while (rc == WS_EVENT && is_reading(peer)) {
         ws_event event;
         rc = ws_read(&peer->reader, &event);
         if (rc == WS_EVENT)
             on_event(peer, &event);
         else if (rc == WS_FAILURE)
             on_close_frame(peer, event.code);
+        if (rc == WS_EVENT && event.is_compressed)
+            check_inflating(peer);
     }
-    (void)ws_forget_rest(&peer->reader); /* after its end nothing counts */
-    return size;
+    size_t left = ws_forget_rest(&peer->reader);
+    return peer->link.is_paused ? size - left : size; /* after its end nothing counts */
 }
 
 /* ---- a peer: its request ---- */
@@ -292,7 +321,7 @@ static void open_peer(wire_peer_conn *peer, const handshake_request *request)
     link_flush_later(&peer->link);
     peer->deflate_bits = request->deflate_bits;
     if (peer->deflate_bits > 0 && server->inflater == NULL)
-        server->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER);
+        server->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER, loop_clock(server->loop));
     ws_reader_init(&peer->reader, WS_FROM_CLIENT, peer->deflate_bits > 0 ? server->inflater : NULL,
                    MESSAGE_BYTES_MAX);
     peer->state = PEER_OPEN;

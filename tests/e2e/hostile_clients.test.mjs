@@ -197,6 +197,35 @@ const OF_TLS = {
   },
 };
 
+// Inflating them all takes seconds. A pong shows that the server has read the one before its ping.
+const BOMBS = 4000;
+const bomb = Buffer.concat([deflated(TEXT, " ".repeat(1 << 20), MASK), frame(PING, "", MASK)]);
+
+describe("a client whose messages inflate a thousandfold", () => {
+  for (const [name, open] of Object.entries(SERVERS))
+    test(`${name} answers another client 20 times before it has read them`, async (t) => {
+      const server = await open(t, temporary(t), ["--plain"]);
+      const good = await upgraded(t, server);
+      const bad = await withDeflate(t, server);
+      bad.socket.write(Buffer.concat(Array(BOMBS).fill(bomb)));
+      await bad.frameOf(PONG);
+      let read = 1;
+      const count = (async () => {
+        while ((await bad.frameOf(PONG)) !== undefined) read++;
+      })();
+      for (let i = 0; i < 20; i++) {
+        await good.write(frame(TEXT, request(`beside ${i}`), MASK));
+        await answers(good, `beside ${i}`);
+      }
+      assert.ok(read < BOMBS, `${read} were read`);
+      t.diagnostic(`${read} of ${BOMBS} were read meanwhile`);
+      bad.reset();
+      good.reset();
+      await count;
+      assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
+    });
+});
+
 describe("clients that misbehave", { concurrency: 4 }, () => {
   for (const [name, open] of Object.entries(SERVERS))
     for (const form of ["plain", "TLS"])

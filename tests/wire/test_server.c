@@ -1,12 +1,16 @@
 /* One message to many peers: with and without permessage-deflate, in any order. Expected values are
- * what was put in. */
+ * what was put in. And a peer whose messages take long to inflate, beside another one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <sys/socket.h>
 
 #include "base/hash.h"
 #include "base/limits.h"
@@ -117,12 +121,73 @@ static void test_full_queue(void **state)
     free(bytes);
 }
 
+/* A clock on which a thread's work takes a million times as long. */
+static uint64_t slow_thread_ns(void *ctx)
+{
+    (void)ctx;
+    return clock_thread_ns(clock_real()) * 1000000;
+}
+
+/* Connect to the server as a client that compresses, and send "Hello" three times at once. */
+static int send_compressed(const wire_server *server)
+{
+    static const char REQUEST[] =
+        "GET /realtime HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    static const char HELLO[] = "\xc1\x87\0\0\0\0\xf2\x48\xcd\xc9\xc9\x07\x00";
+    const char *port = strrchr(wire_server_url(server), ':') + 1;
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char bytes[sizeof REQUEST + 3 * sizeof HELLO];
+    size_t size = sizeof REQUEST - 1;
+    memcpy(bytes, REQUEST, size);
+    for (int i = 0; i < 3; i++, size += sizeof HELLO - 1)
+        memcpy(bytes + size, HELLO, sizeof HELLO - 1);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), size);
+    return fd;
+}
+
+/* Where inflating takes longer than its share, the rest waits, and others are served. */
+static void test_costly_to_inflate(void **state)
+{
+    (void)state;
+    td_clock_ops slow = *clock_real().ops;
+    slow.thread_ns = slow_thread_ns;
+    for (int is_slow = 0; is_slow < 2; is_slow++) {
+        const td_clock clock = {.ops = is_slow ? &slow : clock_real().ops};
+        static echo e;
+        e = (echo){0};
+        const wire_server_options listening = {
+            .listen = "127.0.0.1:0", .is_plain = 1, .ops = &ECHO_OPS, .user = &e};
+        const wire_client_options options = {0};
+        wire_side good;
+        assert_int_equal(wire_loop_open(clock, NULL, &e.loop, NULL), TD_OK);
+        assert_int_equal(wire_server_open(e.loop, &listening, &e.server, NULL), TD_OK);
+        int fd = send_compressed(e.server);
+        wire_run_until(e.loop, &e.messages, is_slow ? 1 : 3, "compressed messages");
+        wire_side_connect(&good, e.loop, echo_url(&e, "/realtime"), &options);
+        wire_run_until(e.loop, &good.opened, 1, "opened");
+        assert_int_equal(wire_send(good.conn, td_bytes_str("good"), NULL), TD_OK);
+        wire_run_until(e.loop, &good.messages, 1, "an answer");
+        assert_int_equal(e.messages, is_slow ? 2 : 4);
+        wire_loop_close(e.loop);
+        assert_int_equal(e.closed, 2);
+        close(fd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_to_all),
         cmocka_unit_test(test_by_turns),
         cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_costly_to_inflate),
     };
     return cmocka_run_group_tests_name("wire/server", tests, NULL, NULL);
 }
