@@ -52,6 +52,7 @@ struct connection {
     uint64_t next_ping_mono_ns;
     open_pings pings;
     uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: time limit of the answer */
+    uint8_t is_paused;         /* sockets are left unread, a later one too */
     uint8_t is_stopping;
     uint8_t is_discarding; /* stopping at once: frames are not recorded */
     uint8_t is_stale;      /* closing because no data came */
@@ -847,6 +848,8 @@ static void connect_now(void *user)
                                          .ops = &CLIENT_OPS,
                                          .user = self};
     td_result rc = wire_connect(self->options.env->loop, &options, &self->wire, &err);
+    if (rc == TD_OK && self->is_paused)
+        wire_pause(self->wire);
     if (rc == TD_OK)
         return;
     td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s", self->shown_name,
@@ -933,12 +936,14 @@ void connection_close(connection *self)
 
 void connection_pause(connection *self)
 {
+    self->is_paused = 1;
     if (self->wire != NULL)
         wire_pause(self->wire);
 }
 
 void connection_resume(connection *self)
 {
+    self->is_paused = 0;
     if (self->wire != NULL)
         wire_resume(self->wire);
 }

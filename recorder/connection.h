@@ -79,7 +79,7 @@ int connection_is_down(const connection *self);
 /* Free; the wire connection must be down, or its loop closed. NULL is fine. */
 void connection_close(connection *self);
 
-/* Stop and resume reading the socket, if there is one. */
+/* Stop and resume reading the socket, and those of later attempts. */
 void connection_pause(connection *self);
 void connection_resume(connection *self);
 

@@ -2,10 +2,11 @@
 // syncs take as long as the test says (tests/e2e/slow_disk.c). Expected values: docs/design.md (P1, "Overload") and what
 // the test told the disk.
 import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
-import { eventsOf, jsonLines, jsonList, tapedeck, temporary, tooLong, wrapped } from "./lib.mjs";
+import { eventsOf, jsonLines, jsonList, passed, tapedeck, temporary, tooLong, wrapped } from "./lib.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 import { test } from "./npm.mjs";
 
@@ -106,4 +107,37 @@ test("a recorder that is stopped while its disk is slow writes the closing event
   assert.ok((await stretches(t, archive)).length > 0);
   assert.ok(recorder.summary().lag_ns_max >= 1_500_000_000);
   await tapedeck(t, ["verify", "-a", archive]);
+});
+
+test("a connection that begins while sockets are left unread is not read either", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const disk = slowDisk(dir);
+  const PAD = 64 << 10, FRAMES = 640; // 40 MiB, over what the ring keeps free
+  let isFull = false, written = 0;
+  const late = new EventEmitter();
+  const server = await hostile(t, dir, {
+    refuse: (n, request) => (request.url === "/late" && !isFull ? 503 : undefined),
+    message: (ws, request, n) => {
+      const isLate = isFull;
+      acknowledge(ws, request);
+      if (!isLate) disk.set(HANGS_NS);
+      for (let id = 1; id <= (isLate ? FRAMES : 4 * FRAMES); id++) ws.send(trade(id, PAD), () => { written += isLate; });
+      if (isLate) late.emit("begun");
+    },
+  });
+  const feed = (name) => `  - {name: ${name}, family: inverse, url: "${server.url}/${name}", ca_file: ${server.ca}, topics: [trade.BTCUSD]}\n`;
+  const file = path.join(dir, "feeds.yaml");
+  fs.writeFileSync(file, `ring: 33MiB\noverload_max: 60s\nfeeds:\n${feed("first")}${feed("late")}`);
+  const recorder = new Recorder(t, archive, ["-c", file], disk.options);
+  await recorder.says(/overload: the disk cannot keep up/);
+  isFull = true;
+  await recorder.until(once(late, "begun"));
+  await recorder.until(passed(1000)); // reading everything takes less
+  assert.ok(written < FRAMES, `${written} frames were read`);
+  disk.set(0);
+  await recorder.durableLine((said) => said.feed === "late" && said.in > FRAMES);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  assert.doesNotMatch(recorder.stderr, /discarded/);
+  assert.equal(recorder.summary().dropped, 0);
 });
