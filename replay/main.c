@@ -8,11 +8,13 @@
 #include "regress/cmd_regress.h"
 #include "replay/cmd_replay.h"
 #include "replay/cmd_when.h"
+#include "replay/cmd_why.h"
 #include "serve/cmd_serve.h"
 
 static const verb_row VERBS[] = {
     {"replay", CMD_REPLAY_SUMMARY, cmd_replay, NULL},
     {"when", CMD_WHEN_SUMMARY, cmd_when, NULL},
+    {"why", CMD_WHY_SUMMARY, cmd_why, NULL},
     {"serve", CMD_SERVE_SUMMARY, cmd_serve, NULL},
     {"export", CMD_EXPORT_SUMMARY, cmd_export, NULL},
     {"regress", CMD_REGRESS_SUMMARY, cmd_regress, NULL},

@@ -9,6 +9,7 @@
 #include "recorder/cmd_record.h"
 #include "replay/cmd_replay.h"
 #include "replay/cmd_when.h"
+#include "replay/cmd_why.h"
 #include "serve/cmd_serve.h"
 #include "sim/cmd_sim.h"
 
@@ -17,6 +18,7 @@ static const verb_row VERBS[] = {
     {"import", "import captures of other tools into an archive", cmd_import, NULL},
     {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
     {"when", CMD_WHEN_SUMMARY, NULL, "tapedeck-replay"},
+    {"why", CMD_WHY_SUMMARY, NULL, "tapedeck-replay"},
     {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
     {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
     {"regress", CMD_REGRESS_SUMMARY, NULL, "tapedeck-replay"},

@@ -26,7 +26,7 @@ const TYPES = {
 for (const whole of ["count", "bytes", "time", "ns", "integer"]) TYPES[whole] = (v) => Number.isInteger(v);
 
 /** Objects that have a section of their own. */
-const SECTIONS = { gap: "gap", frame: "frame", failures: "failures of a decoder", message: "messages" };
+const SECTIONS = { gap: "gap", frame: "frame", change: "change", failures: "failures of a decoder", message: "messages" };
 
 /** "{a,b}.c" as ["a.c", "b.c"]. */
 function expand(text) {
@@ -188,6 +188,8 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   const tapeOfBook = await bookTape(t);
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "rule=crossed", "--json"]));
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "undecoded", "--json"]));
+  for (const status of [0, 1])
+    page.check("why", await json(t, ["why", "-a", tapeOfBook, "BTCUSDT", "--at", status ? "+62ms" : "+55ms", "--side", "bid", "--price", "100", "--json"], { status }));
   const controlled = await tapedeck(t, ["replay", archive, "--start-paused", "--control", "--json"], { stdin: "status\nfly\nseek +1s\n", status: 1 });
   for (const line of parseLines(controlled.stdout).slice(0, -1)) page.check("replay --control", line);
   page.check("replay", await json(t, ["replay", archive, "--json"], { status: 1 }));
