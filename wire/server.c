@@ -47,8 +47,8 @@ struct wire_server {
     loop_member member;
     const wire_server_ops *ops;
     void *user;
-    tls_identity *identity; /* NULL: plain */
-    struct ssl_ctx_st *tls;
+    struct ssl_ctx_st *tls;                       /* NULL: plain */
+    char *ca_pem;                                 /* NULL: plain, or not known */
     deflate_receiver *inflater;                   /* of all peers; NULL: not needed yet */
     compressor compressors[DEFLATE_BITS_MAX + 1]; /* by window */
     uint64_t message_count;
@@ -453,7 +453,7 @@ static void set_url(wire_server *server, const char *host, int fd)
         host = "::1";
     int is_ipv6 = td_address_version(host) == 6;
     int length = snprintf(server->url, sizeof server->url, "%s://%s%s%s:%s",
-                          server->identity == NULL ? "ws" : "wss", is_ipv6 ? "[" : "", host,
+                          server->tls == NULL ? "ws" : "wss", is_ipv6 ? "[" : "", host,
                           is_ipv6 ? "]" : "", port);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < sizeof server->url);
@@ -497,21 +497,26 @@ static void on_listener(void *user, uint32_t events)
 
 /* ---- a server: its life ---- */
 
-static td_result open_identity(wire_server *server, const wire_server_options *options, td_err *err)
+static td_result open_tls(wire_server *server, const wire_server_options *options, td_err *err)
 {
+    td_result rc;
     if (options->is_plain)
         return TD_OK;
-    if (options->tls_cert == NULL && options->tls_key == NULL)
-        return tls_identity_make(clock_wall_ns(loop_clock(server->loop)), &server->identity, err);
-    if (options->tls_cert == NULL || options->tls_key == NULL)
+    if ((options->tls_cert == NULL) != (options->tls_key == NULL))
         return td_err_set(err, TD_E_INVALID, "a certificate needs its key, and the reverse");
-    td_result rc = tls_identity_load(options->tls_cert, options->tls_key, &server->identity, err);
-    if (rc == TD_OK && wire_server_ca_pem(server) == NULL)
+    if (options->tls_cert == NULL)
+        rc = tls_server_context_make(clock_wall_ns(loop_clock(server->loop)), &server->tls, err);
+    else
+        rc = tls_server_context_load(options->tls_cert, options->tls_key, &server->tls, err);
+    if (rc != TD_OK)
+        return rc;
+    server->ca_pem = tls_server_root_pem(server->tls);
+    if (server->ca_pem == NULL)
         td_log_emit(
             loop_log(server->loop), TD_LOG_INFO,
             "%s does not hold the certificate of its issuer: the ready file gets no ca_file",
             options->tls_cert);
-    return rc;
+    return TD_OK;
 }
 
 static td_result open_listener(wire_server *server, const char *place, td_err *err)
@@ -538,8 +543,8 @@ static td_result open_listener(wire_server *server, const char *place, td_err *e
 static void free_server(wire_server *server)
 {
     loop_fd_close(server->loop, &server->listener);
-    tls_identity_close(server->identity);
     tls_context_close(server->tls);
+    td_free(server->ca_pem);
     deflate_receiver_close(server->inflater);
     for (int i = 0; i <= DEFLATE_BITS_MAX; i++) {
         deflate_sender_close(server->compressors[i].sender);
@@ -572,9 +577,7 @@ td_result wire_server_open(wire_loop *loop, const wire_server_options *options, 
     server->loop = loop;
     server->ops = options->ops;
     server->user = options->user;
-    td_result rc = open_identity(server, options, err);
-    if (rc == TD_OK && server->identity != NULL)
-        rc = tls_server_context_open(server->identity, &server->tls, err);
+    td_result rc = open_tls(server, options, err);
     if (rc == TD_OK)
         rc = open_listener(server, options->listen, err);
     if (rc != TD_OK) {
@@ -594,5 +597,5 @@ const char *wire_server_url(const wire_server *server)
 
 const char *wire_server_ca_pem(const wire_server *server)
 {
-    return server->identity == NULL ? NULL : tls_identity_pem(server->identity);
+    return server->ca_pem;
 }

@@ -15,22 +15,19 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-enum { MADE_VALID_BEFORE_S = 3600, MADE_VALID_DAYS = 365, SERIAL_BYTES = 16, CHAIN_MAX = 16 };
+enum { MADE_VALID_BEFORE_S = 3600, MADE_VALID_DAYS = 365, SERIAL_BYTES = 16 };
 
-struct tls_identity {
-    X509 *certs[CHAIN_MAX]; /* the server's own first */
-    size_t cert_count;
-    EVP_PKEY *key;
-    char *pem;
-};
+/* ALPN (RFC 7301): the length before the name. */
+static const unsigned char HTTP_1_1[] = "\x08http/1.1";
 
-/* The newest of OpenSSL's own errors as text, and its queue emptied. */
-static td_result openssl_failed(td_result code, td_err *err, const char *what)
+/* OpenSSL's first error, which is the cause of the others, as text; its queue is emptied. */
+static const char *take_reason(void)
 {
-    unsigned long error = ERR_peek_last_error();
-    const char *reason = ERR_reason_error_string(error);
+    unsigned long error = ERR_get_error();
+    const char *reason =
+        ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
     ERR_clear_error();
-    return td_err_set(err, code, "%s: %s", what, reason == NULL ? "failed" : reason);
+    return reason == NULL ? "failed" : reason;
 }
 
 /* ---- making a certificate ---- */
@@ -87,136 +84,7 @@ static int fill_certificate(X509 *cert, EVP_PKEY *key, uint64_t wall_ns)
            X509_sign(cert, key, EVP_sha256()) > 0;
 }
 
-/* Clients trust an issuer, and a certificate that is its own; not one that another has signed. */
-static td_result write_pem(tls_identity *identity, td_err *err)
-{
-    BIO *memory = BIO_new(BIO_s_mem());
-    int is_written = memory != NULL;
-    X509 *root = NULL;
-    for (size_t i = 0; i < identity->cert_count; i++) {
-        if (X509_self_signed(identity->certs[i], 0) == 1)
-            root = identity->certs[i];
-    }
-    ERR_clear_error();
-    if (root == NULL) {
-        BIO_free(memory);
-        return TD_OK;
-    }
-    is_written = is_written && PEM_write_bio_X509(memory, root) == 1;
-    char *text = NULL;
-    long size = is_written ? BIO_get_mem_data(memory, &text) : 0;
-    if (size > 0)
-        identity->pem = td_strndup(text, (size_t)size);
-    BIO_free(memory);
-    return identity->pem == NULL ? openssl_failed(TD_E_IO, err, "cannot write a certificate")
-                                 : TD_OK;
-}
-
-td_result tls_identity_make(uint64_t wall_ns, tls_identity **out, td_err *err)
-{
-    *out = NULL;
-    td_result rc = TD_OK;
-    tls_identity *identity = td_alloc_zero(1, sizeof *identity);
-    identity->key = EVP_EC_gen("P-256");
-    identity->certs[0] = X509_new();
-    identity->cert_count = identity->certs[0] != NULL;
-    if (identity->key == NULL || identity->certs[0] == NULL ||
-        !fill_certificate(identity->certs[0], identity->key, wall_ns))
-        rc = openssl_failed(TD_E_IO, err, "cannot make a certificate");
-    if (rc == TD_OK)
-        rc = write_pem(identity, err);
-    if (rc != TD_OK) {
-        tls_identity_close(identity);
-        return rc;
-    }
-    TD_ASSERT(identity->cert_count == 1);
-    *out = identity;
-    return TD_OK;
-}
-
-/* ---- loading one ---- */
-
-static td_result load_certificates(tls_identity *identity, const char *path, td_err *err)
-{
-    BIO *file = BIO_new_file(path, "r");
-    if (file == NULL)
-        return openssl_failed(TD_E_INVALID, err, "cannot open it");
-    X509 *cert = NULL;
-    while (identity->cert_count < CHAIN_MAX &&
-           (cert = PEM_read_bio_X509(file, NULL, NULL, NULL)) != NULL)
-        identity->certs[identity->cert_count++] = cert;
-    BIO_free(file);
-    if (identity->cert_count == 0)
-        return openssl_failed(TD_E_INVALID, err, "it holds no PEM certificate");
-    ERR_clear_error(); /* the end of the file is an error to PEM_read */
-    return TD_OK;
-}
-
-static td_result load_key(tls_identity *identity, const char *path, td_err *err)
-{
-    BIO *file = BIO_new_file(path, "r");
-    if (file == NULL)
-        return openssl_failed(TD_E_INVALID, err, "cannot open it");
-    identity->key = PEM_read_bio_PrivateKey(file, NULL, NULL, NULL);
-    BIO_free(file);
-    if (identity->key == NULL)
-        return openssl_failed(TD_E_INVALID, err, "it holds no PEM key");
-    return TD_OK;
-}
-
-td_result tls_identity_load(const char *cert_path, const char *key_path, tls_identity **out,
-                            td_err *err)
-{
-    *out = NULL;
-    tls_identity *identity = td_alloc_zero(1, sizeof *identity);
-    td_result rc = load_certificates(identity, cert_path, err);
-    if (rc != TD_OK) {
-        td_err_add(err, rc, "certificate file '%s'", cert_path);
-        goto done;
-    }
-    rc = load_key(identity, key_path, err);
-    if (rc != TD_OK) {
-        td_err_add(err, rc, "key file '%s'", key_path);
-        goto done;
-    }
-    if (X509_check_private_key(identity->certs[0], identity->key) != 1) {
-        ERR_clear_error();
-        rc = td_err_set(err, TD_E_INVALID,
-                        "the key in '%s' does not belong to the certificate"
-                        " in '%s'",
-                        key_path, cert_path);
-        goto done;
-    }
-    rc = write_pem(identity, err);
-done:
-    if (rc != TD_OK) {
-        tls_identity_close(identity);
-        return rc;
-    }
-    *out = identity;
-    return TD_OK;
-}
-
-void tls_identity_close(tls_identity *identity)
-{
-    if (identity == NULL)
-        return;
-    for (size_t i = 0; i < identity->cert_count; i++)
-        X509_free(identity->certs[i]);
-    EVP_PKEY_free(identity->key);
-    td_free(identity->pem);
-    td_free(identity);
-}
-
-const char *tls_identity_pem(const tls_identity *identity)
-{
-    return identity->pem;
-}
-
 /* ---- contexts and sessions ---- */
-
-/* ALPN (RFC 7301): the length before the name. */
-static const unsigned char HTTP_1_1[] = "\x08http/1.1";
 
 void tls_context_close(SSL_CTX *context)
 {
@@ -246,32 +114,73 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return rc == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
-td_result tls_server_context_open(const tls_identity *identity, SSL_CTX **out, td_err *err)
+static SSL_CTX *open_server_context(void)
 {
-    TD_ASSERT(identity->cert_count > 0);
     SSL_CTX *context = open_context(TLS_server_method());
-    int is_used = SSL_CTX_use_certificate(context, identity->certs[0]) == 1 &&
-                  SSL_CTX_use_PrivateKey(context, identity->key) == 1;
-    for (size_t i = 1; i < identity->cert_count && is_used; i++)
-        is_used = SSL_CTX_add1_chain_cert(context, identity->certs[i]) == 1;
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
-    *out = is_used ? context : NULL;
-    if (is_used)
-        return TD_OK;
-    SSL_CTX_free(context);
-    return openssl_failed(TD_E_INVALID, err, "certificate cannot be used");
+    return context;
 }
 
-static SSL *open_session(SSL_CTX *context)
+td_result tls_server_context_make(uint64_t wall_ns, SSL_CTX **out, td_err *err)
 {
-    SSL *ssl = SSL_new(context);
-    TD_ASSERT(ssl != NULL);
-    return ssl;
+    SSL_CTX *context = open_server_context();
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    int is_made = key != NULL && cert != NULL && fill_certificate(cert, key, wall_ns) &&
+                  SSL_CTX_use_certificate(context, cert) == 1 &&
+                  SSL_CTX_use_PrivateKey(context, key) == 1;
+    EVP_PKEY_free(key);
+    X509_free(cert);
+    *out = is_made ? context : NULL;
+    if (is_made)
+        return TD_OK;
+    SSL_CTX_free(context);
+    return td_err_set(err, TD_E_IO, "cannot make a certificate: %s", take_reason());
+}
+
+td_result tls_server_context_load(const char *cert_path, const char *key_path, SSL_CTX **out,
+                                  td_err *err)
+{
+    SSL_CTX *context = open_server_context();
+    td_result rc = TD_OK;
+    ERR_clear_error();
+    if (SSL_CTX_use_certificate_chain_file(context, cert_path) != 1)
+        rc = td_err_set(err, TD_E_INVALID, "certificate file '%s': %s", cert_path, take_reason());
+    else if (SSL_CTX_use_PrivateKey_file(context, key_path, SSL_FILETYPE_PEM) != 1)
+        rc = td_err_set(err, TD_E_INVALID,
+                        "key file '%s' does not hold the key of the certificate in '%s': %s",
+                        key_path, cert_path, take_reason());
+    *out = rc == TD_OK ? context : NULL;
+    if (rc != TD_OK)
+        SSL_CTX_free(context);
+    return rc;
+}
+
+char *tls_server_root_pem(SSL_CTX *context)
+{
+    STACK_OF(X509) *chain = NULL;
+    X509 *cert = SSL_CTX_get0_certificate(context);
+    X509 *root = NULL;
+    (void)SSL_CTX_get0_chain_certs(context, &chain);
+    for (int i = 0; cert != NULL; cert = sk_X509_value(chain, i++))
+        root = X509_self_signed(cert, 0) == 1 ? cert : root;
+    ERR_clear_error();
+    if (root == NULL)
+        return NULL;
+    BIO *memory = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    int is_written = memory != NULL && PEM_write_bio_X509(memory, root) == 1;
+    TD_ASSERT(is_written);
+    long size = BIO_get_mem_data(memory, &text);
+    char *pem = td_strndup(text, (size_t)size);
+    BIO_free(memory);
+    return pem;
 }
 
 SSL *tls_server_session(SSL_CTX *context)
 {
-    SSL *ssl = open_session(context);
+    SSL *ssl = SSL_new(context);
+    TD_ASSERT(ssl != NULL);
     SSL_set_accept_state(ssl);
     return ssl;
 }
@@ -285,6 +194,7 @@ static int verify(int is_good, X509_STORE_CTX *store)
 td_result tls_client_context_open(const char *ca_file, SSL_CTX **out, td_err *err)
 {
     SSL_CTX *context = open_context(TLS_client_method());
+    ERR_clear_error();
     int is_loaded = ca_file == NULL ? SSL_CTX_set_default_verify_paths(context)
                                     : SSL_CTX_load_verify_file(context, ca_file);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, verify);
@@ -292,13 +202,14 @@ td_result tls_client_context_open(const char *ca_file, SSL_CTX **out, td_err *er
     if (is_loaded == 1)
         return TD_OK;
     SSL_CTX_free(context);
-    td_result rc = openssl_failed(TD_E_INVALID, err, "no certificate can be read from it");
-    return td_err_add(err, rc, "CA file '%s'", ca_file == NULL ? "of the system" : ca_file);
+    return td_err_set(err, TD_E_INVALID, "CA file '%s': no certificate can be read from it: %s",
+                      ca_file == NULL ? "of the system" : ca_file, take_reason());
 }
 
 SSL *tls_client_session(SSL_CTX *context, tls_check *check)
 {
-    SSL *ssl = open_session(context);
+    SSL *ssl = SSL_new(context);
+    TD_ASSERT(ssl != NULL);
     SSL_set_connect_state(ssl);
     SSL_set_app_data(ssl, check);
     int rc = SSL_set_alpn_protos(ssl, HTTP_1_1, sizeof HTTP_1_1 - 1);
@@ -307,22 +218,4 @@ SSL *tls_client_session(SSL_CTX *context, tls_check *check)
         rc = SSL_set_tlsext_host_name(ssl, check->url->host) != 1;
     TD_ASSERT(rc == 0); /* a URL's host is short enough */
     return ssl;
-}
-
-void tls_describe(SSL *ssl, tls_agreed *out)
-{
-    memset(out, 0, sizeof *out);
-    out->version = SSL_get_version(ssl);
-    out->cipher = SSL_get_cipher_name(ssl);
-    X509 *cert = SSL_get1_peer_certificate(ssl);
-    if (cert == NULL)
-        return;
-    BIO *memory = BIO_new(BIO_s_mem());
-    if (memory != NULL &&
-        X509_NAME_print_ex(memory, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE) >= 0) {
-        int size = BIO_read(memory, out->subject, sizeof out->subject - 1);
-        out->subject[size > 0 ? size : 0] = '\0';
-    }
-    BIO_free(memory);
-    X509_free(cert);
 }

@@ -1,5 +1,5 @@
-/* TLS: a server's identity (certificate and key), a client's trust, and explanations of rejected
- * certificates. Implemented with OpenSSL.
+/* TLS contexts and sessions of both ends, and explanations of rejected certificates. Implemented
+ * with OpenSSL.
  *
  * The key of a certificate that is made here never leaves memory. Any thread, one at a time per
  * object. */
@@ -8,7 +8,6 @@
 
 #include <stdint.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
 #include "base/url.h"
 
@@ -17,29 +16,25 @@ struct ssl_ctx_st;
 struct ssl_st;
 struct x509_store_ctx_st;
 
+/* Free a context; sessions keep it. NULL is fine. */
+void tls_context_close(struct ssl_ctx_st *context);
+
 /* ---- the server's side ---- */
 
-typedef struct tls_identity tls_identity;
-
-/* Make a key (EC, P-256) and a certificate for localhost, 127.0.0.1 and ::1, signed by itself, good
- * from an hour before wall_ns for a year. TD_E_IO (no randomness). */
-TD_MUST_USE td_result tls_identity_make(uint64_t wall_ns, tls_identity **out, td_err *err);
-
-/* Read them from PEM files; the certificate's may hold a chain. TD_E_INVALID: not readable, not
- * PEM, or they do not belong together. */
-TD_MUST_USE td_result tls_identity_load(const char *cert_path, const char *key_path,
-                                        tls_identity **out, td_err *err);
-void tls_identity_close(tls_identity *identity);
-
-/* The certificate of the chain that signed itself, as PEM, which clients may trust; NULL if the
- * chain does not hold it. Valid until close. */
-const char *tls_identity_pem(const tls_identity *identity);
-
-/* A context for a server with this certificate: TLS 1.2 or newer, ALPN http/1.1. TD_E_INVALID.
- * Freed by tls_context_close. */
-TD_MUST_USE td_result tls_server_context_open(const tls_identity *identity, struct ssl_ctx_st **out,
+/* A context for a server: TLS 1.2 or newer, ALPN http/1.1. It has a key (EC, P-256) and a
+ * certificate that are made for localhost, 127.0.0.1 and ::1, signed by itself, good from an hour
+ * before wall_ns for a year. TD_E_IO (no randomness). */
+TD_MUST_USE td_result tls_server_context_make(uint64_t wall_ns, struct ssl_ctx_st **out,
                                               td_err *err);
-void tls_context_close(struct ssl_ctx_st *context);
+
+/* Likewise, with those of PEM files; the certificate's may hold a chain, its own one first.
+ * TD_E_INVALID: not readable, not PEM, or they do not belong together. */
+TD_MUST_USE td_result tls_server_context_load(const char *cert_path, const char *key_path,
+                                              struct ssl_ctx_st **out, td_err *err);
+
+/* The certificate of a server's chain that signed itself, as PEM, which clients may trust; NULL if
+ * the chain does not hold it. Free it with td_free. */
+char *tls_server_root_pem(struct ssl_ctx_st *context);
 
 /* A session for an accepted connection (wire/link.h owns it). */
 struct ssl_st *tls_server_session(struct ssl_ctx_st *context);
@@ -47,8 +42,7 @@ struct ssl_st *tls_server_session(struct ssl_ctx_st *context);
 /* ---- the client's side ---- */
 
 /* A context for clients: TLS 1.2 or newer. It trusts what ca_file holds now, and nothing else;
- * NULL: the system's CAs. TD_E_INVALID: the file cannot be read, or holds no certificate. TD_E_IO.
- * Freed by tls_context_close. */
+ * NULL: the system's CAs. TD_E_INVALID: the file cannot be read, or holds no certificate. */
 TD_MUST_USE td_result tls_client_context_open(const char *ca_file, struct ssl_ctx_st **out,
                                               td_err *err);
 
@@ -80,10 +74,11 @@ struct ssl_st *tls_client_session(struct ssl_ctx_st *context, tls_check *check);
 tls_verdict tls_verify(struct x509_store_ctx_st *store, int is_good, tls_check *check);
 
 /* The negotiated version and cipher (static strings), and the peer's subject. */
+enum { TLS_WORDS_BYTES = 256 };
 typedef struct tls_agreed {
     const char *version;
     const char *cipher;
-    char subject[256];
+    char subject[TLS_WORDS_BYTES];
 } tls_agreed;
 void tls_describe(struct ssl_st *ssl, tls_agreed *out);
 

@@ -1,9 +1,8 @@
-/* Why a peer's certificate is rejected, with what a user can do about it. */
+/* What a peer's certificate holds, and why it is rejected, with what a user can do about it. */
 #include "wire/tls.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
@@ -11,116 +10,95 @@
 #include <openssl/x509v3.h>
 
 #include "base/assert.h"
-#include "base/buf.h"
 
-enum { NAMES_SHOWN_MAX = 6, WORDS_BYTES = 200 };
+enum { NAMES_SHOWN_MAX = 6 };
 
-/* Reads what was written to memory into out, one line. */
-static void read_words(BIO *memory, char out[WORDS_BYTES])
+static BIO *open_words(void)
 {
-    int size = memory == NULL ? 0 : BIO_read(memory, out, WORDS_BYTES - 1);
+    BIO *words = BIO_new(BIO_s_mem());
+    TD_ASSERT(words != NULL);
+    return words;
+}
+
+/* As one line; what finds no space is left out. */
+static void close_words(BIO *words, char out[TLS_WORDS_BYTES])
+{
+    int size = BIO_read(words, out, TLS_WORDS_BYTES - 1);
     out[size > 0 ? size : 0] = '\0';
-    BIO_free(memory);
+    BIO_free(words);
 }
 
-static void name_words(const X509_NAME *name, char out[WORDS_BYTES])
+static void name_words(const X509_NAME *name, char out[TLS_WORDS_BYTES])
 {
-    BIO *memory = BIO_new(BIO_s_mem());
-    if (memory != NULL)
-        (void)X509_NAME_print_ex(memory, name, 0, XN_FLAG_ONELINE); /* else the text lacks it */
-    read_words(memory, out);
+    BIO *words = open_words();
+    (void)X509_NAME_print_ex(words, name, 0, XN_FLAG_ONELINE); /* else the text lacks it */
+    close_words(words, out);
 }
 
-static void time_words(const ASN1_TIME *time, char out[WORDS_BYTES])
+static void time_words(const ASN1_TIME *time, char out[TLS_WORDS_BYTES])
 {
-    BIO *memory = BIO_new(BIO_s_mem());
-    if (memory != NULL)
-        (void)ASN1_TIME_print(memory, time); /* else the text lacks it */
-    read_words(memory, out);
+    BIO *words = open_words();
+    (void)ASN1_TIME_print(words, time); /* else the text lacks it */
+    close_words(words, out);
 }
 
-/* Appends one name of a certificate; names of other kinds are passed over. */
-static td_result append_name(td_buf *out, const GENERAL_NAME *name)
+/* Names of other kinds are passed over. */
+static void print_name(BIO *words, const GENERAL_NAME *name)
 {
+    char address[INET6_ADDRSTRLEN];
     int kind = 0;
     const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &kind);
-    const char *separator = out->size == 0 ? "" : ", ";
+    const unsigned char *bytes = ASN1_STRING_get0_data(value);
+    int size = ASN1_STRING_length(value);
+    const char *separator = BIO_pending(words) == 0 ? "" : ", ";
     if (kind == GEN_DNS)
-        return td_buf_printf(out, NULL, "%s%.*s", separator, ASN1_STRING_length(value),
-                             (const char *)ASN1_STRING_get0_data(value));
-    if (kind != GEN_IPADD)
-        return TD_OK;
-    char address[INET6_ADDRSTRLEN];
-    int family = ASN1_STRING_length(value) == 4 ? AF_INET : AF_INET6;
-    if (inet_ntop(family, ASN1_STRING_get0_data(value), address, sizeof address) == NULL)
-        return TD_OK;
-    return td_buf_printf(out, NULL, "%s%s", separator, address);
+        BIO_printf(words, "%s%.*s", separator, size, (const char *)bytes);
+    else if (kind == GEN_IPADD && (size == 4 || size == 16) &&
+             inet_ntop(size == 4 ? AF_INET : AF_INET6, bytes, address, sizeof address) != NULL)
+        BIO_printf(words, "%s%s", separator, address);
 }
 
-static td_result append_names(td_buf *out, const GENERAL_NAMES *names)
+/* The hosts that a certificate is for: "localhost, 127.0.0.1". */
+static void host_words(const X509 *cert, char out[TLS_WORDS_BYTES])
 {
-    int count = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
-    td_result rc = TD_OK;
-    for (int i = 0; i < count && i < NAMES_SHOWN_MAX && rc == TD_OK; i++)
-        rc = append_name(out, sk_GENERAL_NAME_value(names, i));
-    if (count > NAMES_SHOWN_MAX && rc == TD_OK)
-        rc = td_buf_printf(out, NULL, " and %d more", count - NAMES_SHOWN_MAX);
-    return rc;
-}
-
-/* The hosts that a certificate is for: "localhost, 127.0.0.1". What finds no space is left out. */
-static void host_words(const X509 *cert, char out[WORDS_BYTES])
-{
-    td_buf words;
-    td_buf_init(&words, WORDS_BYTES - 1);
+    BIO *words = open_words();
     GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-    td_result rc = append_names(&words, names);
-    TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
+    int count = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
+    for (int i = 0; i < count && i < NAMES_SHOWN_MAX; i++)
+        print_name(words, sk_GENERAL_NAME_value(names, i));
+    if (count > NAMES_SHOWN_MAX)
+        BIO_printf(words, " and %d more", count - NAMES_SHOWN_MAX);
+    if (BIO_pending(words) == 0)
+        (void)X509_NAME_print_ex(words, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE);
     GENERAL_NAMES_free(names);
-    if (words.size == 0) {
-        name_words(X509_get_subject_name(cert), out);
-    } else {
-        memcpy(out, words.data, words.size);
-        out[words.size] = '\0';
-    }
-    td_buf_fini(&words);
+    close_words(words, out);
 }
 
-static void say(tls_finding *finding, tls_verdict verdict, const char *format, ...) TD_PRINTF(3, 4);
-static void say(tls_finding *finding, tls_verdict verdict, const char *format, ...)
+void tls_describe(SSL *ssl, tls_agreed *out)
 {
-    TD_ASSERT(verdict != TLS_TRUSTED);
-    if (finding->verdict != TLS_TRUSTED)
-        return; /* the first finding is the one to mend first */
-    finding->verdict = verdict;
+    const X509 *cert = SSL_get0_peer_certificate(ssl);
+    *out = (tls_agreed){.version = SSL_get_version(ssl), .cipher = SSL_get_cipher_name(ssl)};
+    if (cert != NULL)
+        name_words(X509_get_subject_name(cert), out->subject);
+}
+
+/* What is cut does not fit. */
+TD_PRINTF(3, 4)
+static void reject(tls_finding *finding, tls_verdict verdict, const char *format, ...)
+{
     va_list values;
     va_start(values, format);
-    (void)vsnprintf(finding->text, sizeof finding->text, format, values); /* cut if too long */
+    finding->verdict = verdict;
+    (void)vsnprintf(finding->text, sizeof finding->text, format, values);
     va_end(values);
 }
 
-static void explain_untrusted(X509 *cert, const td_server_url *url, const char *ca_file,
-                              tls_finding *finding)
-{
-    char issuer[WORDS_BYTES];
-    name_words(X509_get_issuer_name(cert), issuer);
-    if (ca_file == NULL)
-        say(finding, TLS_UNTRUSTED,
-            "the certificate of %s is signed by '%s', which is not a CA that this system trusts;"
-            " if it should be trusted, give that CA with --ca-file",
-            url->host, issuer);
-    else
-        say(finding, TLS_UNTRUSTED,
-            "the certificate of %s is signed by '%s', which is not in the CA file '%s'", url->host,
-            issuer, ca_file);
-}
-
-static void explain_refused(X509_STORE_CTX *store, const td_server_url *url, const char *ca_file,
-                            tls_finding *finding)
+static void explain_untrusted(X509_STORE_CTX *store, tls_check *check)
 {
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
+    const char *host = check->url->host;
     int error = X509_STORE_CTX_get_error(store);
-    char when[WORDS_BYTES];
+    char words[TLS_WORDS_BYTES];
     switch (error) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
@@ -128,25 +106,34 @@ static void explain_refused(X509_STORE_CTX *store, const td_server_url *url, con
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-        explain_untrusted(cert, url, ca_file, finding);
+        name_words(X509_get_issuer_name(cert), words);
+        if (check->ca_file == NULL)
+            reject(&check->finding, TLS_UNTRUSTED,
+                   "the certificate of %s is signed by '%s', which is not a CA that this system"
+                   " trusts; if it should be trusted, give that CA with --ca-file",
+                   host, words);
+        else
+            reject(&check->finding, TLS_UNTRUSTED,
+                   "the certificate of %s is signed by '%s', which is not in the CA file '%s'",
+                   host, words, check->ca_file);
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        time_words(X509_get0_notAfter(cert), when);
-        say(finding, TLS_UNTRUSTED,
-            "the certificate of %s expired on %s; if that is in the future, this machine's clock"
-            " is wrong",
-            url->host, when);
+        time_words(X509_get0_notAfter(cert), words);
+        reject(&check->finding, TLS_UNTRUSTED,
+               "the certificate of %s expired on %s; if that is in the future, this machine's"
+               " clock is wrong",
+               host, words);
         break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
-        time_words(X509_get0_notBefore(cert), when);
-        say(finding, TLS_UNTRUSTED,
-            "the certificate of %s is valid from %s only; if that is past, this machine's clock"
-            " is wrong",
-            url->host, when);
+        time_words(X509_get0_notBefore(cert), words);
+        reject(&check->finding, TLS_UNTRUSTED,
+               "the certificate of %s is valid from %s only; if that is past, this machine's clock"
+               " is wrong",
+               host, words);
         break;
     default:
-        say(finding, TLS_UNTRUSTED, "the certificate of %s cannot be accepted: %s", url->host,
-            X509_verify_cert_error_string(error));
+        reject(&check->finding, TLS_UNTRUSTED, "the certificate of %s cannot be accepted: %s", host,
+               X509_verify_cert_error_string(error));
         break;
     }
 }
@@ -161,22 +148,23 @@ static int is_for_host(X509 *cert, const td_server_url *url)
 tls_verdict tls_verify(X509_STORE_CTX *store, int is_good, tls_check *check)
 {
     const td_server_url *url = check->url;
-    tls_finding *finding = &check->finding;
+    if (check->finding.verdict != TLS_TRUSTED)
+        return check->finding.verdict; /* the first problem is the one to solve first */
     if (!is_good) {
-        explain_refused(store, url, check->ca_file, finding);
+        explain_untrusted(store, check);
     } else if (X509_STORE_CTX_get_error_depth(store) == 0) {
         X509 *cert = X509_STORE_CTX_get_current_cert(store);
         TD_ASSERT(cert != NULL);
         if (!is_for_host(cert, url)) {
-            char hosts[WORDS_BYTES];
+            char hosts[TLS_WORDS_BYTES];
             host_words(cert, hosts);
             X509_STORE_CTX_set_error(store, url->is_numeric ? X509_V_ERR_IP_ADDRESS_MISMATCH
                                                             : X509_V_ERR_HOSTNAME_MISMATCH);
-            say(finding, TLS_WRONG_HOST,
-                "the certificate is good, but not for %s: it is for %s; connect to one of these, or"
-                " find out which server answers in its place",
-                url->host, hosts);
+            reject(&check->finding, TLS_WRONG_HOST,
+                   "the certificate is good, but not for %s: it is for %s; connect to one of these,"
+                   " or find out which server answers in its place",
+                   url->host, hosts);
         }
     }
-    return finding->verdict;
+    return check->finding.verdict;
 }

@@ -17,6 +17,10 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "tests/testing/files.h"
+
 struct raw_peer {
     pthread_t thread;
     int listen_fd;
@@ -106,14 +110,10 @@ static int answer_upgrade(raw_peer *peer)
  * it. */
 static int begin_tls(raw_peer *peer)
 {
-    struct ssl_ctx_st *context = NULL;
-    if (peer->script->identity == NULL)
+    if (peer->script->tls == NULL)
         return 1;
-    assert_int_equal(tls_server_context_open(peer->script->identity, &context, NULL), TD_OK);
-    if (peer->script->tls_version != 0)
-        assert_int_equal(SSL_CTX_set_max_proto_version(context, peer->script->tls_version), 1);
-    peer->ssl = tls_server_session(context);
-    tls_context_close(context); /* the session keeps it */
+    peer->ssl = tls_server_session(peer->script->tls);
+    assert_int_equal(SSL_set_max_proto_version(peer->ssl, peer->script->tls_version), 1);
     SSL_clear_options(peer->ssl, SSL_OP_NO_RENEGOTIATION);
     assert_int_equal(SSL_set_fd(peer->ssl, peer->fd), 1);
     return SSL_accept(peer->ssl) == 1;
@@ -174,6 +174,16 @@ static void *serve_script(void *argument)
             ask_for_handshakes(peer) && send_all(peer, script->after.data, script->after.size);
     end_connection(peer);
     return NULL;
+}
+
+struct ssl_ctx_st *raw_peer_make_tls(const char *ca_path)
+{
+    struct ssl_ctx_st *tls = NULL;
+    assert_int_equal(tls_server_context_make(clock_wall_ns(clock_real()), &tls, NULL), TD_OK);
+    char *pem = tls_server_root_pem(tls);
+    file_write_text(ca_path, pem);
+    td_free(pem);
+    return tls;
 }
 
 raw_peer *raw_peer_start(const raw_script *script)

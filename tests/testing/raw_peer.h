@@ -15,11 +15,11 @@ typedef enum raw_end {
 } raw_end;
 
 typedef struct raw_script {
-    const char *tunnel;           /* to a CONNECT before that; NULL: none is read */
-    const tls_identity *identity; /* NULL: plain */
-    int tls_version;              /* the newest that is agreed to; 0: any */
-    const char *answer;           /* to the upgrade; "": none; NULL: a correct 101 */
-    const char *lines;            /* further lines of a correct 101; NULL: none */
+    const char *tunnel;     /* to a CONNECT before that; NULL: none is read */
+    struct ssl_ctx_st *tls; /* NULL: plain */
+    int tls_version;        /* the newest that is agreed to; 0: any */
+    const char *answer;     /* to the upgrade; "": none; NULL: a correct 101 */
+    const char *lines;      /* further lines of a correct 101; NULL: none */
     /* Then so many requests of TLS for new keys (1.3), or handshakes (1.2); what comes is not
      * read. */
     size_t handshakes;
@@ -28,6 +28,9 @@ typedef struct raw_script {
     raw_end end;
     uint8_t is_hasty; /* 1: answers the first bytes, whatever they are */
 } raw_script;
+
+/* A context with a certificate, which is written to ca_path; freed by tls_context_close. */
+struct ssl_ctx_st *raw_peer_make_tls(const char *ca_path);
 
 typedef struct raw_peer raw_peer;
 

@@ -269,12 +269,9 @@ static void get_through_proxy(const char *tunnel, http_side *side)
     char ca[128];
     char proxy[64];
     raw_script script = {.tunnel = tunnel, .answer = OK_HEAD "Content-Length: 2\r\n\r\nok"};
-    tls_identity *identity = NULL;
-    assert_int_equal(tls_identity_make(clock_wall_ns(clock_real()), &identity, NULL), TD_OK);
-    script.identity = identity;
     temp_folder_make(TEMP_IN_MEMORY, folder);
     (void)snprintf(ca, sizeof ca, "%s/ca", folder);
-    file_write_text(ca, tls_identity_pem(identity));
+    script.tls = raw_peer_make_tls(ca);
     raw_peer *peer = raw_peer_start(&script);
     (void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_peer_port(peer));
     assert_int_equal(setenv("HTTPS_PROXY", proxy, 1), 0);
@@ -290,7 +287,7 @@ static void get_through_proxy(const char *tunnel, http_side *side)
     assert_int_equal(unsetenv("HTTPS_PROXY"), 0);
     raw_peer_stop(peer, NULL, 0);
     temp_folder_remove(folder);
-    tls_identity_close(identity);
+    tls_context_close(script.tls);
 }
 
 /* What a proxy sends behind its answer did not come through TLS: it is no reply. */

@@ -15,7 +15,6 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
-#include "tests/testing/files.h"
 #include "tests/testing/raw_peer.h"
 #include "tests/testing/wire_echo.h"
 #include "wire/link.h"
@@ -28,7 +27,6 @@ enum { TURNS_MAX = 10000, TURN_MS_MAX = 2000, OUT_BYTES = 1 << 20 };
 typedef struct pair {
     wire_loop *loop;
     wire_link link;
-    tls_identity *identity;
     SSL *peer;
     int peer_fd;
     unsigned secured, ended;
@@ -71,12 +69,11 @@ static void open_pair(pair *p)
     struct ssl_ctx_st *context = NULL;
     int fds[2];
     *p = (pair){0};
-    assert_int_equal(tls_identity_make(clock_wall_ns(clock_real()), &p->identity, NULL), TD_OK);
+    assert_int_equal(tls_server_context_make(clock_wall_ns(clock_real()), &context, NULL), TD_OK);
     assert_int_equal(wire_loop_open(clock_real(), NULL, &p->loop, NULL), TD_OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     link_init(&p->link, p->loop, &OPS, p, OUT_BYTES);
     assert_int_equal(link_adopt(&p->link, fds[0], NULL), TD_OK);
-    assert_int_equal(tls_server_context_open(p->identity, &context, NULL), TD_OK);
     link_secure(&p->link, tls_server_session(context));
     tls_context_close(context); /* sessions keep it */
     context = SSL_CTX_new(TLS_client_method());
@@ -98,7 +95,6 @@ static void close_pair(pair *p)
     wire_loop_close(p->loop);
     SSL_free(p->peer);
     close(p->peer_fd);
-    tls_identity_close(p->identity);
 }
 
 static void send_hi(pair *p)
@@ -184,7 +180,7 @@ static void test_end_without_notify(void **state)
 
 /* A flooded connection, and a good one in the same loop. */
 typedef struct flood {
-    tls_identity *identity;
+    struct ssl_ctx_st *tls;
     raw_peer *peer;
     echo echo;
     wire_side good, flooded;
@@ -198,17 +194,14 @@ static uint64_t now_ns(void)
 
 static void begin_flood(flood *f, raw_script *script)
 {
-    td_err err;
     char url[64];
     char ca[128];
     *f = (flood){0};
-    assert_int_equal(tls_identity_make(clock_wall_ns(clock_real()), &f->identity, &err), TD_OK);
-    script->identity = f->identity;
-    f->peer = raw_peer_start(script);
     echo_open(&f->echo, NULL);
     echo_join(&f->echo, &f->good);
     (void)snprintf(ca, sizeof ca, "%s/ca", f->echo.folder);
-    file_write_text(ca, tls_identity_pem(f->identity));
+    script->tls = f->tls = raw_peer_make_tls(ca);
+    f->peer = raw_peer_start(script);
     (void)snprintf(url, sizeof url, "wss://127.0.0.1:%u/", raw_peer_port(f->peer));
     const wire_client_options options = {.ca_file = ca};
     wire_side_connect(&f->flooded, f->echo.loop, url, &options);
@@ -237,7 +230,7 @@ static void end_flood(flood *f)
     assert_true(f->turn_ns_max < TURN_MS_MAX * TD_NS_PER_MS);
     echo_close(&f->echo);
     raw_peer_stop(f->peer, NULL, 0);
-    tls_identity_close(f->identity);
+    tls_context_close(f->tls);
 }
 
 static void test_no_data(void **state)

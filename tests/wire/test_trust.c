@@ -153,20 +153,27 @@ static void test_server_refused(void **state)
     file_write_text(junk, "no certificate\n");
     echo e;
     echo_open(&e, NULL);
-    const wire_server_options rows[] = {
-        {.listen = "127.0.0.1"},
-        {.listen = "tapedeck.invalid:0"},
-        {.listen = "127.0.0.1:0", .tls_cert = junk},
-        {.listen = "127.0.0.1:0", .tls_cert = junk, .tls_key = junk},
-        {.listen = "127.0.0.1:0", .tls_cert = "/no/such/file", .tls_key = junk},
+    const struct {
+        wire_server_options options;
+        const char *words;
+    } rows[] = {
+        {{.listen = "127.0.0.1"}, "PORT"},
+        {{.listen = "tapedeck.invalid:0"}, "no such address"},
+        {{.listen = "127.0.0.1:0", .tls_cert = junk}, "needs its key"},
+        {{.listen = "127.0.0.1:0", .tls_cert = junk, .tls_key = junk}, "no start line"},
+        {{.listen = "127.0.0.1:0", .tls_cert = "/no/such/file", .tls_key = junk},
+         "'/no/such/file': No such file"},
+        {{.listen = "127.0.0.1:0", .tls_cert = e.pem, .tls_key = junk}, "junk.pem"},
     };
     td_err err;
     wire_server *server = NULL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        wire_server_options options = rows[i];
+        wire_server_options options = rows[i].options;
         options.ops = &ECHO_OPS;
         assert_int_equal(wire_server_open(e.loop, &options, &server, &err), TD_E_INVALID);
         assert_null(server);
+        print_message("%s\n", err.text);
+        assert_non_null(strstr(err.text, rows[i].words));
     }
     wire_server_options taken = {.listen = strstr(wire_server_url(e.server), "127"),
                                  .ops = &ECHO_OPS};
