@@ -10,7 +10,13 @@
 #include "capture/arrivals.h"
 #include "capture/grants.h"
 
-enum { EVENT_BYTES_MAX = 4 << 20 };
+enum {
+    EVENT_BYTES_MAX = 4 << 20,
+    /* Checkpoints within a segment take at most this part of its chunks; the first one comes after
+     * so many bytes. */
+    CHECKPOINT_SHARE = 64,
+    CHECKPOINT_FIRST_BYTES = 1 << 20,
+};
 
 /* Written by one thread and read by any: relaxed, each is a number of its own. */
 typedef struct live_counts {
@@ -29,7 +35,10 @@ struct feed_writer {
     size_t slot_count;
     uint64_t last_ns;
     uint32_t segment_number;
-    uint8_t is_overflow_logged; /* once for all segments */
+    uint8_t is_overflow_logged;    /* once for all segments */
+    td_buf checkpoint;             /* for the next chunk */
+    uint32_t checkpoint_segment;   /* in which the last one was due */
+    uint64_t checkpoint_due_bytes; /* of chunks, until the next one is */
     live_counts counts;
 };
 
@@ -48,6 +57,9 @@ feed_writer *feed_writer_open(const feed_writer_options *options)
     self->options = *options;
     frame_redactor_init(&self->frames_hidden);
     td_buf_init(&self->event_json, EVENT_BYTES_MAX);
+    td_buf_init(&self->checkpoint, LIMIT_RECORD_BYTES);
+    self->checkpoint_segment = 1;
+    self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES;
     const chunk_builder_options building = {.interval_ns = options->interval_ns};
     self->router = channel_router_open(options->name, options->family);
     self->builder = chunk_builder_open(&building);
@@ -66,6 +78,7 @@ void feed_writer_close(feed_writer *self)
     arrivals_close(self->arrived);
     frame_redactor_fini(&self->frames_hidden);
     td_buf_fini(&self->event_json);
+    td_buf_fini(&self->checkpoint);
     td_free(self);
 }
 
@@ -141,6 +154,7 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
                          .slots = slots,
                          .slot_count = slot_count};
     channel_router_forget(self->router);
+    td_buf_clear(&self->checkpoint);
     td_result rc = append_event(self, recv_ns, &begun, err);
     return rc == TD_OK ? restate_grants(self, recv_ns, err) : rc;
 }
@@ -171,6 +185,13 @@ uint64_t feed_writer_pending_count(const feed_writer *self)
     return chunk_builder_pending_count(self->builder);
 }
 
+static void swap(td_buf *a, td_buf *b)
+{
+    td_buf kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 /* The chunk has what is known of its messages. */
 static void end_arrivals(feed_writer *self)
 {
@@ -187,7 +208,34 @@ int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out)
 {
     end_arrivals(self);
     chunk_builder_set_level(self->builder, level);
-    return chunk_builder_seal(self->builder, out);
+    if (!chunk_builder_seal(self->builder, out))
+        return 0;
+    uint64_t due_bytes = self->checkpoint_due_bytes;
+    self->checkpoint_due_bytes = due_bytes > out->chunk_bytes ? due_bytes - out->chunk_bytes : 0;
+    swap(&self->checkpoint, &out->checkpoint);
+    return 1;
+}
+
+/* ---- checkpoints ---- */
+
+/* Frames that no reader finds on their channel are in no state. */
+static uint8_t wants_checkpoint(feed_writer *self, const channel_route *route)
+{
+    int is_due =
+        self->checkpoint_due_bytes == 0 || self->checkpoint_segment != self->segment_number;
+    if (TD_LIKELY(!is_due) || route->frame_class != CLASS_DATA || self->is_overflow_logged)
+        return 0;
+    self->checkpoint_segment = self->segment_number;
+    self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES; /* until its size is known */
+    return 1;
+}
+
+void feed_writer_put_checkpoint(feed_writer *self, uint32_t segment, td_buf *record)
+{
+    if (segment != self->segment_number)
+        return;
+    self->checkpoint_due_bytes = record->size * CHECKPOINT_SHARE;
+    swap(&self->checkpoint, record);
 }
 
 /* ---- events ---- */
@@ -405,6 +453,7 @@ td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_wri
     if (written == NULL)
         return TD_OK;
     *written = at;
+    written->wants_checkpoint = wants_checkpoint(self, &at.route);
     written->granted_ns =
         slot == NULL ? 0 : grants_from_ns(self->granted, (uint32_t)(slot - self->slots));
     return TD_OK;

@@ -8,6 +8,9 @@
  * which a secret was overwritten), and `arrivals` (capture/arrivals.h, at the end of each chunk).
  * All others are the caller's.
  *
+ * A checkpoint is due at the first data frame of each segment but the first one, and whenever so
+ * much was written since the last one that they take no more than a part of the archive.
+ *
  * No file is touched: `full` is called when the pending chunk must be sealed before anything can
  * be appended; a caller that also seals by the clock does so between two calls. Receive times rise
  * from frame to frame; an event may repeat the time before it. Nothing is allocated per frame.
@@ -47,6 +50,8 @@ typedef struct feed_written {
     channel_route route;
     td_bytes bytes;      /* without secrets; padded as the frame's were */
     uint64_t granted_ns; /* as grants_from_ns */
+    /* 1: a checkpoint of the states before this frame is due (feed_writer_put_checkpoint). */
+    uint8_t wants_checkpoint;
 } feed_written;
 
 /* A slot and its latest connection. */
@@ -105,6 +110,11 @@ uint64_t feed_writer_pending_count(const feed_writer *self);
 /* Make a chunk of the pending messages, at this zstd level (chunk_builder.h). 0: nothing is
  * pending. */
 int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out);
+
+/* Write a checkpoint (format/checkpoint.h), which a frame of that segment was to be preceded by,
+ * with the next chunk; record has anything afterwards. One of a segment that has ended is dropped.
+ */
+void feed_writer_put_checkpoint(feed_writer *self, uint32_t segment, td_buf *record);
 
 /* Any thread; each number is right by itself. */
 feed_counts feed_writer_get_counts(const feed_writer *self);

@@ -18,6 +18,7 @@
 #include "archive/imports.h"
 #include "archive/ledger.h"
 #include "cli/units.h"
+#include "pipeline/live_check.h"
 #include "json/json.h"
 #include "schema/decode.h"
 #include "schema/exchange.h"
@@ -68,7 +69,9 @@ typedef struct import_job {
     uint64_t start_ns; /* of the session */
     gap_list earlier;  /* the ledger before this session, if it may have a gap to close */
     session_feed feeds[LIMIT_FEEDS];
-    uint64_t last_ns; /* receive time given out last */
+    pipeline_config checking; /* the live check's feeds, which are those above */
+    live_check *live_check;   /* for checkpoints */
+    uint64_t last_ns;         /* receive time given out last */
 } import_job;
 
 /* ---- secrets ----
@@ -349,12 +352,21 @@ static td_result write_chunk(void *user, td_err *err)
 {
     const session_feed *feed = user;
     import_job *job = feed->job;
+    live_check_write_checkpoint(job->live_check, (uint16_t)(feed - job->feeds), feed->writer);
     if (!feed_writer_seal(feed->writer, CHUNK_LEVEL_DEFAULT, job->chunk))
         return TD_OK;
     td_result rc = archive_writer_put(job->writer, feed->index, job->chunk, err);
     if (rc == TD_OK)
         rc = archive_writer_check_lock(job->writer, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "feed %s", feed->report->name);
+}
+
+/* What is wrong with a capture is for replay to find. */
+static void drop_finding(void *user, uint16_t feed_index, const event *what)
+{
+    (void)user;
+    (void)feed_index;
+    (void)what;
 }
 
 static td_result add_feed(import_job *job, uint32_t number, td_err *err)
@@ -374,6 +386,8 @@ static td_result add_feed(import_job *job, uint32_t number, td_err *err)
         archive_writer_add_feed(job->writer, writing.name, writing.family->name, &feed->index, err);
     if (rc == TD_OK)
         feed->writer = feed_writer_open(&writing);
+    job->checking.feeds[job->checking.feed_count++] =
+        (pipeline_feed){.name = writing.name, .family = writing.family};
     return rc;
 }
 
@@ -397,7 +411,9 @@ static td_result open_archive(import_job *job, td_err *err)
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
     for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++)
         rc = add_feed(job, i, err);
-    return rc;
+    const live_check_options checking = {
+        .config = &job->checking, .session = archive_session(job->archive), .found = drop_finding};
+    return rc == TD_OK ? live_check_open(&checking, &job->live_check, err) : rc;
 }
 
 /* The session begins with the feed's first message, and ends with its last. */
@@ -520,8 +536,14 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     import_feed_counts *counts = &f->report->counts;
     counts->first_ns = counts->first_ns == 0 ? recv_ns : counts->first_ns;
     counts->last_ns = recv_ns;
+    feed_written written;
     td_result rc = close_earlier(f, recv_ns, err);
-    return rc == TD_OK ? feed_writer_frame(f->writer, &frame, NULL, err) : rc;
+    if (rc == TD_OK)
+        rc = feed_writer_frame(f->writer, &frame, &written, err);
+    if (rc == TD_OK)
+        live_check_put_written(f->job->live_check, (uint16_t)(f - f->job->feeds), f->writer, &frame,
+                               &written);
+    return rc;
 }
 
 /* A connect line keeps its time: an event may have the time of the frame before it. */
@@ -575,6 +597,7 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
     }
     for (uint32_t i = 0; i < report->feed_count; i++)
         feed_writer_close(job->feeds[i].writer);
+    live_check_close(job->live_check);
     sealed_chunk_close(job->chunk);
     td_result closed =
         archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,

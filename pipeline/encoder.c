@@ -105,6 +105,8 @@ static td_result seal(feed_state *feed, td_err *err)
         self->has_failed = 1;
         return td_err_set(err, TD_E_IO, "the disk thread has failed");
     }
+    if (self->options.live_check != NULL)
+        live_check_write_checkpoint(self->options.live_check, (uint16_t)feed->index, feed->writer);
     int is_sealed = feed_writer_seal(feed->writer, choose_level(self), item->chunk);
     TD_ASSERT(is_sealed);
     item->feed_index = feed->index;
@@ -139,24 +141,6 @@ static void note_pending(encoder *self, feed_state *feed)
 }
 
 /* ---- the live check ---- */
-
-/* Pass on data. */
-static void pass_to_live_check(encoder *self, const intake_record *record,
-                               const feed_written *written)
-{
-    if (written->route.frame_class != CLASS_DATA)
-        return;
-    const feed_writer *writer = self->feeds[record->feed_index].writer;
-    const live_check_frame frame = {.feed_index = record->feed_index,
-                                    .segment = feed_writer_segment(writer),
-                                    .channel_index = written->route.index,
-                                    .info = written->route.info,
-                                    .conn = record->frame.conn,
-                                    .recv_ns = record->frame.recv_ns,
-                                    .granted_ns = written->granted_ns,
-                                    .bytes = written->bytes};
-    live_check_put(self->options.live_check, &frame);
-}
 
 /* The live check has dropped books of the feed: writes an event once in each segment, and logs a
  * warning once. */
@@ -264,7 +248,8 @@ static td_result write_frame(encoder *self, const intake_record *record, td_byte
     td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &written, err);
     if (rc != TD_OK || self->options.live_check == NULL)
         return rc;
-    pass_to_live_check(self, record, &written);
+    live_check_put_written(self->options.live_check, record->feed_index,
+                           self->feeds[record->feed_index].writer, &frame, &written);
     return note_unchecked(self, record, err);
 }
 

@@ -15,6 +15,7 @@
 #include "base/ring.h"
 #include "base/slot_table.h"
 #include "book/symbol_state.h"
+#include "format/checkpoint.h"
 #include "schema/decode.h"
 
 #define DAY_NS (86400 * TD_NS_PER_S)
@@ -62,7 +63,14 @@ typedef struct live_check_record {
     uint32_t conn;
     uint32_t size;
     uint32_t skipped; /* frames of any channel that were skipped before this one */
+    uint8_t wants_checkpoint;
 } live_check_record;
+
+/* A checkpoint on its way to who writes it. */
+typedef struct made_checkpoint {
+    uint32_t segment;
+    td_buf record;
+} made_checkpoint;
 
 /* The channels of a feed's segment, by their numbers there. NULL: not seen. */
 typedef struct numbered_channels {
@@ -85,11 +93,16 @@ struct live_check {
     slot_table by_symbol;
     size_t channel_bytes;
     uint32_t skipped_pending; /* for the next record */
+    uint8_t wants_checkpoint[LIMIT_FEEDS];
     /* The live check's thread's. */
     decoder *decoder;
     live_symbol *met; /* symbols with frames */
     size_t state_bytes;
     uint32_t segments[LIMIT_FEEDS];
+    uint64_t last_ns[LIMIT_FEEDS]; /* of the feed's last frame */
+    checkpoint_builder checkpoint;
+    td_buf state;
+    uint8_t is_left_out_logged;
     uint8_t has_holes; /* frames were skipped, or a state was dropped: a topic that begins may have
                           had its snapshot before */
     atomic_ullong put,
@@ -97,6 +110,8 @@ struct live_check {
     /* Shown by a status line. */
     atomic_ullong frames, skipped, undecoded, violations, broken;
     atomic_ullong unchecked_books[LIMIT_FEEDS];
+    atomic_ullong states_left_out;
+    _Atomic(made_checkpoint *) made[LIMIT_FEEDS]; /* acquire/release; NULL: none to take */
 };
 
 /* In place of a channel: of topics without a row, which are recorded unchecked; and beyond the
@@ -202,7 +217,7 @@ static live_channel *get_channel(live_check *self, const live_check_frame *frame
     made->conn = (frame_conn){.line = info->line,
                               .shard = info->shard,
                               .session_id = self->options.session,
-                              .is_recorded = 1};
+                              .is_recorded = self->options.is_recorder};
     self->channel_bytes += bytes;
     slot_table_put(&self->by_channel, hash, self->channel_count);
     self->channels = td_array_grow(self->channels, self->channel_count, sizeof(live_channel *));
@@ -225,38 +240,6 @@ static live_channel *channel_of(live_check *self, const live_check_frame *frame)
         count_shared(&self->unchecked_books[frame->feed_index], *at == &NO_SPACE);
     }
     return *at;
-}
-
-/* A full ring skips the frame, and the books know that they missed one. Never waits. */
-void live_check_put(live_check *self, const live_check_frame *frame)
-{
-    TD_ASSERT(frame->feed_index < self->options.config->feed_count);
-    TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
-    live_channel *channel = channel_of(self, frame);
-    if (channel == &NO_ROW)
-        return;
-    if (channel == &NO_SPACE) {
-        count_shared(&self->skipped, 1);
-        return;
-    }
-    size_t bytes = sizeof(live_check_record) + frame->bytes.size + DECODE_PADDING_BYTES;
-    live_check_record *place = td_ring_reserve(self->ring, bytes);
-    if (place == NULL) {
-        self->skipped_pending++;
-        count_shared(&self->skipped, 1);
-        return;
-    }
-    *place = (live_check_record){.recv_ns = frame->recv_ns,
-                                 .granted_ns = frame->granted_ns,
-                                 .channel = channel,
-                                 .segment = frame->segment,
-                                 .conn = frame->conn,
-                                 .size = (uint32_t)frame->bytes.size,
-                                 .skipped = self->skipped_pending};
-    memcpy(place + 1, frame->bytes.data, frame->bytes.size);
-    self->skipped_pending = 0;
-    count(&self->put, 1);
-    td_ring_commit(self->ring, bytes);
 }
 
 /* ---- the states of symbols ---- */
@@ -291,6 +274,71 @@ static void charge(live_check *self, live_symbol *symbol)
     for (live_channel *at = symbol->channels; at != NULL; at = at->next)
         count_shared(&self->unchecked_books[symbol->feed_index], 1);
 }
+
+/* ---- checkpoints ---- */
+
+/* Which connection a topic follows is judged here by fewer facts than a reader has: states of
+ * several at a time might differ from a reader's. */
+static int is_of_one_connection(const symbol_state *state)
+{
+    const symbol_topic *topic;
+    for (size_t i = 0; (topic = symbol_state_topic_at(state, i)) != NULL; i++)
+        if (topic->choice.count > 1)
+            return 0;
+    return 1;
+}
+
+static void save_state(live_check *self, const live_symbol *symbol)
+{
+    int is_saved = is_of_one_connection(symbol->state) &&
+                   symbol_state_save(symbol->state, &self->state, NULL) == TD_OK;
+    checkpoint_builder_add(&self->checkpoint, td_bytes_str(symbol->name),
+                           is_saved ? td_buf_view(&self->state) : td_bytes_of(NULL, 0));
+}
+
+static void free_made(made_checkpoint *made)
+{
+    if (made == NULL)
+        return;
+    td_buf_fini(&made->record);
+    td_free(made);
+}
+
+static void report_left_out(live_check *self, uint16_t feed_index)
+{
+    const checkpoint_builder *of = &self->checkpoint;
+    if (of->left_out == 0)
+        return;
+    count(&self->states_left_out, of->left_out);
+    if (!self->is_left_out_logged)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: the states of %u of %u symbols are not in a checkpoint: they are too "
+                    "large, or their topics come over several connections; reading these symbols "
+                    "from the middle of the recording takes longer",
+                    self->options.config->feeds[feed_index].name, of->left_out, of->count);
+    self->is_left_out_logged = 1;
+}
+
+/* Save the states of the feed's symbols, after its last frame. One that was not taken is replaced.
+ */
+static void make_checkpoint(live_check *self, uint16_t feed_index, uint32_t segment)
+{
+    uint64_t unchecked =
+        atomic_load_explicit(&self->unchecked_books[feed_index], memory_order_relaxed);
+    if (self->has_holes || unchecked > 0 || self->last_ns[feed_index] == 0)
+        return;
+    for (const live_symbol *at = self->met; at != NULL; at = at->next)
+        if (at->feed_index == feed_index)
+            save_state(self, at);
+    report_left_out(self, feed_index);
+    made_checkpoint *made = td_alloc_zero(1, sizeof *made);
+    made->segment = segment;
+    td_buf_init(&made->record, LIMIT_RECORD_BYTES);
+    checkpoint_builder_finish(&self->checkpoint, self->last_ns[feed_index] + 1, &made->record);
+    free_made(atomic_exchange_explicit(&self->made[feed_index], made, memory_order_acq_rel));
+}
+
+/* ---- segments ---- */
 
 /* A segment of the feed begins. While more than half of the memory is used, symbols without a frame
  * in the segment before lose their state; then dropped ones are checked again. */
@@ -508,6 +556,9 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
         note_skipped(self, record->recv_ns);
     if (record->segment != self->segments[channel->feed_index])
         begin_segment(self, channel->feed_index, record->segment);
+    if (record->wants_checkpoint)
+        make_checkpoint(self, channel->feed_index, record->segment);
+    self->last_ns[channel->feed_index] = record->recv_ns;
     if (!find_state(self, channel, record)) {
         count_shared(&self->skipped, 1);
         return;
@@ -536,6 +587,80 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
         report_item(self, &found.audit.items[i]);
     channel->last_ns = record->recv_ns;
     charge(self, channel->symbol);
+}
+
+/* ---- taking frames, on the encoder thread ---- */
+
+/* Pass a record to the thread. A full ring skips the frame, and the books know that they missed
+ * one. Never waits. */
+static int put_into_ring(live_check *self, const live_check_record *record, td_bytes frame)
+{
+    size_t bytes = sizeof *record + frame.size + DECODE_PADDING_BYTES;
+    live_check_record *place = td_ring_reserve(self->ring, bytes);
+    if (place == NULL) {
+        self->skipped_pending++;
+        count_shared(&self->skipped, 1);
+        return 0;
+    }
+    *place = *record;
+    memcpy(place + 1, frame.data, frame.size);
+    self->skipped_pending = 0;
+    count(&self->put, 1);
+    td_ring_commit(self->ring, bytes);
+    return 1;
+}
+
+void live_check_put(live_check *self, const live_check_frame *frame)
+{
+    TD_ASSERT(frame->feed_index < self->options.config->feed_count);
+    TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
+    live_channel *channel = channel_of(self, frame);
+    uint8_t *wants_checkpoint = &self->wants_checkpoint[frame->feed_index];
+    *wants_checkpoint |= frame->wants_checkpoint;
+    if (channel == &NO_ROW)
+        return;
+    if (channel == &NO_SPACE) {
+        count_shared(&self->skipped, 1);
+        return;
+    }
+    const live_check_record record = {.recv_ns = frame->recv_ns,
+                                      .granted_ns = frame->granted_ns,
+                                      .channel = channel,
+                                      .segment = frame->segment,
+                                      .conn = frame->conn,
+                                      .size = (uint32_t)frame->bytes.size,
+                                      .skipped = self->skipped_pending,
+                                      .wants_checkpoint = *wants_checkpoint};
+    if (self->ring == NULL)
+        check(self, &record, frame->bytes);
+    else if (!put_into_ring(self, &record, frame->bytes))
+        return;
+    *wants_checkpoint = 0;
+}
+
+void live_check_put_written(live_check *self, uint16_t feed_index, const feed_writer *writer,
+                            const feed_frame *frame, const feed_written *written)
+{
+    const live_check_frame passed = {.feed_index = feed_index,
+                                     .segment = feed_writer_segment(writer),
+                                     .channel_index = written->route.index,
+                                     .info = written->route.info,
+                                     .conn = frame->conn,
+                                     .recv_ns = frame->recv_ns,
+                                     .granted_ns = written->granted_ns,
+                                     .bytes = written->bytes,
+                                     .wants_checkpoint = written->wants_checkpoint};
+    if (written->route.frame_class == CLASS_DATA)
+        live_check_put(self, &passed);
+}
+
+void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer)
+{
+    made_checkpoint *made =
+        atomic_exchange_explicit(&self->made[feed_index], NULL, memory_order_acq_rel);
+    if (made != NULL)
+        feed_writer_put_checkpoint(writer, made->segment, &made->record);
+    free_made(made);
 }
 
 /* ---- the thread ---- */
@@ -583,6 +708,10 @@ static void free_all(live_check *self)
     slot_table_fini(&self->by_symbol);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
+    for (size_t f = 0; f < LIMIT_FEEDS; f++)
+        free_made(atomic_load_explicit(&self->made[f], memory_order_acquire));
+    checkpoint_builder_fini(&self->checkpoint);
+    td_buf_fini(&self->state);
     td_free(self);
 }
 
@@ -594,9 +723,13 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     self->options = *options;
     if (self->options.memory_bytes == 0)
         self->options.memory_bytes = LIMIT_LIVE_CHECK_BYTES;
-    td_result rc = td_ring_open(options->ring_bytes, &self->ring, err);
     self->decoder = decoder_open();
-    if (rc == TD_OK) {
+    checkpoint_builder_init(&self->checkpoint);
+    td_buf_init(&self->state, LIMIT_STATE_BYTES);
+    td_result rc = TD_OK;
+    if (options->ring_bytes > 0)
+        rc = td_ring_open(options->ring_bytes, &self->ring, err);
+    if (rc == TD_OK && self->ring != NULL) {
         int failure = pthread_create(&self->thread, NULL, run, self);
         if (failure != 0)
             rc = td_err_set_os(err, failure, "cannot start the continuity thread");
@@ -609,10 +742,8 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     return TD_OK;
 }
 
-void live_check_close(live_check *self)
+static void end_thread(live_check *self)
 {
-    if (self == NULL)
-        return;
     live_check_record *place;
     while ((place = td_ring_reserve(self->ring, sizeof *place)) == NULL)
         sched_yield();
@@ -620,6 +751,14 @@ void live_check_close(live_check *self)
     td_ring_commit(self->ring, sizeof *place);
     td_ring_wake(self->ring);
     pthread_join(self->thread, NULL);
+}
+
+void live_check_close(live_check *self)
+{
+    if (self == NULL)
+        return;
+    if (self->ring != NULL)
+        end_thread(self);
     free_all(self);
 }
 
@@ -646,5 +785,6 @@ void live_check_get_stats(const live_check *self, live_check_stats *out)
         .violations = atomic_load_explicit(&self->violations, memory_order_relaxed),
         .broken = atomic_load_explicit(&self->broken, memory_order_relaxed),
         .unchecked_books = unchecked,
+        .states_left_out = atomic_load_explicit(&self->states_left_out, memory_order_relaxed),
     };
 }

@@ -12,6 +12,10 @@
  * another one of its symbol contradicts, until they agree. Trades that a candle has and that did
  * not come are an `aggregate` gap between two of its readings (book/audit.h). All are reported to
  * the network thread through `found`.
+ *
+ * It saves its states as checkpoints, from which readers begin in the middle of a recording. There
+ * are none once frames were skipped or a state was dropped: those that remain differ from a
+ * reader's.
  */
 #ifndef TD_PIPELINE_LIVE_CHECK_H
 #define TD_PIPELINE_LIVE_CHECK_H
@@ -23,6 +27,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "archive/event.h"
+#include "capture/feed_writer.h"
 #include "pipeline/pipeline_config.h"
 #include "schema/topic.h"
 
@@ -32,7 +37,8 @@ typedef struct live_check_options {
     const pipeline_config *config; /* borrowed */
     const td_log *log;
     const char *session; /* its id, so that states know their connections as those of a tape do */
-    size_t ring_bytes;
+    uint8_t is_recorder; /* 1: the session is a recorder's (book/conn_choice.h) */
+    size_t ring_bytes; /* 0: no thread, live_check_put checks; its frames are padded for decoding */
     size_t memory_bytes; /* of channels, books and audits; 0: LIMIT_LIVE_CHECK_BYTES */
     /* Called on the live check's thread: an event of the feed, whose texts are valid during the
      * call. EVENT_GAP: a gap begins or ends; its cause is the rule. A `sequence` gap begins at the
@@ -49,6 +55,7 @@ typedef struct live_check_stats {
     uint64_t violations;      /* frames that broke a rule of strength error */
     uint64_t broken;          /* books that are broken now */
     uint64_t unchecked_books; /* topics, dropped for lack of memory; ever */
+    uint64_t states_left_out; /* of checkpoints: too large, or of several connections at a time */
 } live_check_stats;
 
 /* Start the thread. TD_E_IO. */
@@ -68,10 +75,17 @@ typedef struct live_check_frame {
     uint64_t recv_ns;
     uint64_t granted_ns; /* of the connection's last grant (capture/grants.h); 0: unknown */
     td_bytes bytes;
+    uint8_t wants_checkpoint; /* 1: make one of the feed's states before the frame */
 } live_check_frame;
 
 /* Encoder thread: pass on a frame. info and bytes are copied, or skipped and counted. */
 void live_check_put(live_check *self, const live_check_frame *frame);
+
+/* Encoder thread: pass on a frame that a feed's writer has written, if it is data; and give the
+ * writer the feed's checkpoint if one was made since. */
+void live_check_put_written(live_check *self, uint16_t feed_index, const feed_writer *writer,
+                            const feed_frame *frame, const feed_written *written);
+void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer);
 
 /* live_check_stats.unchecked_books of one feed. Any thread. */
 uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index);

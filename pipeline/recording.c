@@ -134,6 +134,8 @@ td_result recording_start(recording *self, td_err *err)
     live_check_options checking = {.config = config,
                                    .log = self->options.log,
                                    .session = archive_session(self->options.archive),
+                                   .is_recorder =
+                                       strcmp(archive_verb(self->options.archive), "record") == 0,
                                    .ring_bytes = LIVE_CHECK_RING_BYTES,
                                    .found = on_found,
                                    .user = self};

@@ -257,6 +257,7 @@ static void print_summary(record_ui *ui, const char *session, const char *path,
     result_count(&r, "late_chunks", status->recording.lag.late_chunks);
     result_count(&r, "lines_lost", output_lines_lost(&ui->output));
     result_count(&r, "unchecked_books", status->recording.live_check.unchecked_books);
+    result_count(&r, "states_left_out", status->recording.live_check.states_left_out);
     result_fraction(&r, "elapsed_s", status->elapsed_ns / TD_NS_PER_MS, 3);
     result_object_end(&r, NULL);
     result_object_end(&r, NULL);
