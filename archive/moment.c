@@ -10,8 +10,10 @@
 
 void moment_fini(moment *self)
 {
-    for (size_t i = 0; i < self->count; i++)
-        segment_rows_fini(&self->sessions[i]);
+    for (size_t i = 0; i < self->count; i++) {
+        segment_rows_fini(&self->sessions[i].rows);
+        td_free(self->sessions[i].checkpoint_path);
+    }
     td_free(self->sessions);
     *self = (moment){0};
 }
@@ -28,14 +30,22 @@ static int is_conn_open(const moment *self, const conn_row *conn)
     return conn->since_ns != 0 && is_open(self, conn->since_ns, conn->to_ns);
 }
 
+uint64_t moment_session_oldest_ns(const moment *self, const moment_session *session)
+{
+    uint64_t oldest_ns = self->at_ns;
+    const segment_rows *rows = &session->rows;
+    for (size_t k = 0; k < rows->conn_count; k++)
+        if (is_conn_open(self, &rows->conns[k]) && rows->conns[k].since_ns < oldest_ns)
+            oldest_ns = rows->conns[k].since_ns;
+    return oldest_ns;
+}
+
 uint64_t moment_oldest_ns(const moment *self)
 {
     uint64_t oldest_ns = self->at_ns;
     for (size_t i = 0; i < self->count; i++) {
-        const segment_rows *rows = &self->sessions[i];
-        for (size_t k = 0; k < rows->conn_count; k++)
-            if (is_conn_open(self, &rows->conns[k]) && rows->conns[k].since_ns < oldest_ns)
-                oldest_ns = rows->conns[k].since_ns;
+        uint64_t ns = moment_session_oldest_ns(self, &self->sessions[i]);
+        oldest_ns = ns < oldest_ns ? ns : oldest_ns;
     }
     return oldest_ns;
 }
@@ -43,7 +53,7 @@ uint64_t moment_oldest_ns(const moment *self)
 int moment_has_topic(const moment *self, td_bytes topic, int (*covers)(td_bytes, td_bytes))
 {
     for (size_t i = 0; i < self->count; i++) {
-        const segment_rows *rows = &self->sessions[i];
+        const segment_rows *rows = &self->sessions[i].rows;
         if (rows->unknown_ns != 0 && rows->unknown_ns < self->at_ns)
             return 1;
         for (size_t k = 0; k < rows->grant_count; k++) {
@@ -77,6 +87,54 @@ static int is_written_at(const read_plan *plan, const segment_index *index, uint
     return continues && index->first_ns < at_ns;
 }
 
+static int is_of_feed(const segment_index *a, const segment_index *b)
+{
+    return strcmp(a->feed, b->feed) == 0;
+}
+
+static int is_of_session(const segment_index *a, const segment_index *b)
+{
+    return is_of_feed(a, b) && strcmp(a->session, b->session) == 0;
+}
+
+/* 1 if frames of another session of the feed lie between the beginning of this one and at_ns. */
+static int is_overlapped(const read_plan *plan, const segment_index *index, uint64_t at_ns)
+{
+    uint64_t first_ns = index->first_ns;
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const segment_index *other = read_plan_segment(plan, i)->index;
+        if (is_of_session(other, index) && other->first_ns < first_ns)
+            first_ns = other->first_ns;
+    }
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const segment_index *other = read_plan_segment(plan, i)->index;
+        if (is_of_feed(other, index) && !is_of_session(other, index) &&
+            other->last_ns >= first_ns && other->first_ns < at_ns)
+            return 1;
+    }
+    return 0;
+}
+
+/* A segment's first checkpoint may be of a moment before its first frame. */
+static void find_checkpoint(const read_plan *plan, const segment_index *index, uint64_t at_ns,
+                            moment_session *out)
+{
+    const char *path = NULL;
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const planned_segment *planned = read_plan_segment(plan, i);
+        for (size_t k = 0; k < planned->index->checkpoint_count; k++) {
+            const segment_checkpoint *at = &planned->index->checkpoints[k];
+            if (!is_of_session(planned->index, index) || at->at_ns >= at_ns ||
+                at->at_ns < out->checkpoint.at_ns)
+                continue;
+            out->checkpoint = *at;
+            path = planned->path;
+        }
+    }
+    if (path != NULL && !is_overlapped(plan, index, at_ns))
+        out->checkpoint_path = td_strdup(path);
+}
+
 td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *), void *user,
                       uint64_t at_ns, moment *out, td_err *err)
 {
@@ -96,8 +154,11 @@ td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *
         if (!is_written_at(plan, index, at_ns))
             continue;
         out->sessions = td_array_grow(out->sessions, out->count, sizeof *out->sessions);
-        rc = archive_view_read(view, index->path, index->file_bytes, CATALOG_ROWS,
-                               &out->sessions[out->count++], err);
+        moment_session *session = &out->sessions[out->count++];
+        *session = (moment_session){0};
+        rc = archive_view_read(view, index->path, index->file_bytes, CATALOG_ROWS, &session->rows,
+                               err);
+        find_checkpoint(plan, index, at_ns, session);
         out->is_unknown |= rc != TD_OK;
         rc = rc == TD_E_IO ? rc : TD_OK;
     }

@@ -10,10 +10,20 @@
 #include "base/err.h"
 #include "archive/archive_view.h"
 
-/* The rows of the segment that each session was writing then. All zero: nothing was recorded. */
+/* A session that continues then. */
+typedef struct moment_session {
+    segment_rows rows; /* of the segment that it was writing */
+    /* Its last checkpoint whose states are those of the moment or of an earlier one; and the file,
+     * as it is on disk. NULL: it has none, or sessions of the feed overlap, so that its states are
+     * not the feed's. */
+    segment_checkpoint checkpoint;
+    char *checkpoint_path;
+} moment_session;
+
+/* All zero: nothing was recorded. */
 typedef struct moment {
     uint64_t at_ns;
-    segment_rows *sessions;
+    moment_session *sessions;
     size_t count;
     uint8_t is_unknown; /* 1: there are segments that cannot be read */
 } moment;
@@ -25,7 +35,9 @@ TD_MUST_USE td_result moment_read(archive_view *view, int (*wants_feed)(void *, 
                                   void *user, uint64_t at_ns, moment *out, td_err *err);
 void moment_fini(moment *self);
 
-/* When the oldest of the connections that were open began; at_ns if none was. */
+/* When the oldest of the connections that were open began, of one session or of all; at_ns if none
+ * was. */
+uint64_t moment_session_oldest_ns(const moment *self, const moment_session *session);
 uint64_t moment_oldest_ns(const moment *self);
 
 /* 1 if a connection was granted the topic, or one that covers it (covers as in schema/dialect.h,

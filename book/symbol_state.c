@@ -38,19 +38,22 @@ symbol_state *symbol_state_open(symbol_audits audits)
     return made;
 }
 
+static void close_topic(symbol_topic *t)
+{
+    for (size_t k = 0; k < t->conn_count; k++)
+        track_close(t->conns[k].track);
+    td_free(t->conns);
+    conn_choice_fini(&t->choice);
+    td_free(t->name);
+    td_free(t);
+}
+
 void symbol_state_close(symbol_state *s)
 {
     if (s == NULL)
         return;
-    for (size_t i = 0; i < s->topic_count; i++) {
-        symbol_topic *t = s->topics[i];
-        for (size_t k = 0; k < t->conn_count; k++)
-            track_close(t->conns[k].track);
-        td_free(t->conns);
-        conn_choice_fini(&t->choice);
-        td_free(t->name);
-        td_free(t);
-    }
+    for (size_t i = 0; i < s->topic_count; i++)
+        close_topic(s->topics[i]);
     audit_close(s->audit);
     td_free(s->topics);
     td_free(s);
@@ -85,6 +88,50 @@ symbol_topic *symbol_state_topic(symbol_state *s, td_bytes name, uint32_t line)
 symbol_topic *symbol_state_topic_at(const symbol_state *s, size_t index)
 {
     return index < s->topic_count ? s->topics[index] : NULL;
+}
+
+/* What symbol_state_topic and its frames added. */
+static size_t topic_bytes(const symbol_topic *t)
+{
+    const size_t conn_bytes = sizeof *t->conns + sizeof *t->choice.conns;
+    size_t bytes = sizeof *t + sizeof(symbol_topic *) + strlen(t->name) + 1;
+    for (size_t i = 0; i < t->conn_count; i++)
+        bytes += conn_bytes + t->conns[i].bytes;
+    return bytes;
+}
+
+static void forget_audit(symbol_state *s)
+{
+    audit_close(s->audit);
+    s->audit = NULL;
+    s->audit_bytes = 0;
+    for (size_t i = 0; i < s->topic_count; i++) {
+        s->topics[i]->member = NULL;
+        s->topics[i]->is_refused = 0;
+    }
+}
+
+void symbol_state_keep(symbol_state *s, int (*keep)(void *user, const symbol_topic *topic),
+                       void *user)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->topic_count; i++) {
+        symbol_topic *t = s->topics[i];
+        if (keep(user, t)) {
+            s->topics[kept++] = t;
+            continue;
+        }
+        if (t->row != NULL)
+            s->parts[t->part]--;
+        s->bytes -= topic_bytes(t);
+        close_topic(t);
+    }
+    const int is_all = kept == s->topic_count;
+    s->topic_count = kept;
+    if (is_all)
+        return;
+    s->useful = audit_useful_parts(s->parts);
+    forget_audit(s);
 }
 
 /* ---- one frame ---- */

@@ -99,6 +99,11 @@ TD_MUST_USE td_result symbol_state_save(symbol_state *state, td_buf *out, td_err
 TD_MUST_USE td_result symbol_state_load(td_bytes bytes, symbol_audits audits, symbol_state **out,
                                         td_err *err);
 
+/* Forget the topics that keep does not answer 1 for. Topics that were compared with one of those
+ * are compared from their next frames on. */
+void symbol_state_keep(symbol_state *state, int (*keep)(void *user, const symbol_topic *topic),
+                       void *user);
+
 /* The topics, in the order in which they were added; NULL: no more. */
 symbol_topic *symbol_state_topic_at(const symbol_state *state, size_t index);
 

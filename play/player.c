@@ -1,5 +1,7 @@
 #include "play/player.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "play/work_queues.h"
@@ -12,6 +14,8 @@ struct player {
     stream_table streams;
     symbol_state **symbols; /* of each feed's symbol */
     size_t symbol_count;
+    cursor_state *saved; /* for symbols without a frame so far */
+    size_t saved_count;
     uint32_t next_queue;
     uint64_t frames; /* of streams so far */
     uint64_t first_recv_ns;
@@ -42,11 +46,28 @@ void player_close(player *p)
     stream_table_fini(&p->streams);
     for (size_t i = 0; i < p->symbol_count; i++)
         symbol_state_close(p->symbols[i]);
+    for (size_t i = 0; i < p->saved_count; i++)
+        symbol_state_close(p->saved[i].state);
+    td_free(p->saved);
     td_free(p->symbols);
     td_free(p);
 }
 
 /* ---- which stream ---- */
+
+/* The state that the tape begins with, or an empty one. */
+static symbol_state *first_state(player *p, const stream *of)
+{
+    for (size_t i = 0; i < p->saved_count; i++) {
+        const cursor_state at = p->saved[i];
+        if (strcmp(at.symbol, of->symbol) != 0 || strcmp(at.feed, of->feed) != 0)
+            continue;
+        p->saved[i] = p->saved[--p->saved_count];
+        return at.state;
+    }
+    return symbol_state_open(p->options.without_audits ? SYMBOL_WITHOUT_AUDITS
+                                                       : SYMBOL_WITH_AUDITS);
+}
 
 /* All topics of one feed's symbol share a work queue and a symbol state; queues are assigned in
  * turn. */
@@ -58,8 +79,7 @@ static void place_stream(player *p, stream *made)
         made->of_symbol = sibling->of_symbol;
         return;
     }
-    made->of_symbol =
-        symbol_state_open(p->options.without_audits ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS);
+    made->of_symbol = first_state(p, made);
     p->symbols = td_array_grow(p->symbols, p->symbol_count, sizeof(symbol_state *));
     p->symbols[p->symbol_count++] = made->of_symbol;
     made->queue = p->next_queue++ % work_queues_count(p->queues);
@@ -147,8 +167,18 @@ td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)
     return rc;
 }
 
+void player_take_states(player *p, cursor *from)
+{
+    cursor_state state;
+    while (cursor_next_state(from, &state)) {
+        p->saved = td_array_grow(p->saved, p->saved_count, sizeof *p->saved);
+        p->saved[p->saved_count++] = state;
+    }
+}
+
 td_result player_play(player *p, cursor *from, td_err *err)
 {
+    player_take_states(p, from);
     for (;;) {
         const frame_ref *frame;
         td_result rc = cursor_next(from, &frame, err);

@@ -67,7 +67,11 @@ void player_close(player *player);
  * function or progress ends the replay; a sink's or the observer's error. */
 TD_MUST_USE td_result player_on_frame(player *player, const frame_ref *frame, td_err *err);
 
-/* Everything on a tape, up to its end or TD_EOF of player_on_frame. */
+/* Before the first frame: the states that the tape begins with (cursor_next_state); it lives as
+ * long as the player. */
+void player_take_states(player *player, cursor *tape);
+
+/* Everything on a tape, from its states up to its end or TD_EOF of player_on_frame. */
 TD_MUST_USE td_result player_play(player *player, cursor *tape, td_err *err);
 
 /* Wait until every frame that was taken has been worked on by its stream and seen by the observer.

@@ -167,9 +167,9 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_pla
     for (uint32_t i = 0; i < found->count; i++) {
         const audit_item *item = &found->items[i];
         const symbol_topic *topic = item->about.member->user;
-        stream *about = topic->user;
-        if (item->event != AUDIT_DIFFERS)
-            continue;
+        stream *about = topic->user == NULL ? own : topic->user;
+        if (item->event != AUDIT_DIFFERS || about == NULL)
+            continue; /* a topic of a loaded state, without a frame since, has no stream */
         const verdict one = {.count = 1, .items = {item->verdict}};
         count_verdict(own != NULL ? own : about, at, &NO_NUMBERS, &one);
         if (item->verdict.strength == STRENGTH_ERROR && item->verdict.rule == RULE_TRADES_COMPLETE)

@@ -165,6 +165,8 @@ td_result verb_run_observe(verb_run *verb, const selection *wanted, cursor_optio
     reading.threads = threads_options_count(&verb->threads);
     reading.log = &verb->log;
     reading.reads = TAPE_READS_MESSAGES;
+    reading.with_states = reading.with_lead_in;
+    reading.without_audits = 1;
     td_result rc = cursor_open(verb->archive, wanted, &reading, &tape, err);
     if (rc != TD_OK)
         return rc;

@@ -333,7 +333,8 @@ static td_result open_tape(replay_command *command, td_err *err)
                                     .reads = reads_every_value(command) ? TAPE_READS_ALL
                                                                         : TAPE_READS_MESSAGES,
                                     .with_events = command->plugins != NULL,
-                                    .with_lead_in = 1};
+                                    .with_lead_in = 1,
+                                    .with_states = command->plugins == NULL};
     td_result rc =
         cursor_open(command->verb->archive, &command->verb->wanted, &reading, &command->tape, err);
     if (rc == TD_OK)

@@ -66,7 +66,8 @@ static td_result run(verb_run *verb)
     const cursor_options reading = {.threads = threads_options_count(&verb->threads),
                                     .log = &verb->log,
                                     .reads = TAPE_READS_MESSAGES,
-                                    .with_lead_in = 1};
+                                    .with_lead_in = 1,
+                                    .with_states = 1};
     cursor *tape = NULL;
     player *of = NULL;
     last_frame_init(&command->last);

@@ -77,6 +77,7 @@ void connection_table_rewind(connection_table *r)
         conn_choice_fini(&r->streams[i]->choice);
     for (session_feed *feed = r->feeds; feed != NULL; feed = feed->next) {
         feed->end_ns = 0;
+        feed->resumed_ns = 0;
         feed->is_overloaded = 0;
         feed->is_clock_held = 0;
         for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {

@@ -14,6 +14,7 @@
 #include "tape/content.h"
 #include "tape/merge.h"
 #include "tape/segments.h"
+#include "tape/states.h"
 
 _Static_assert((int)DECODE_PADDING_BYTES <= (int)SEGMENT_PADDING_BYTES,
                "frames are decoded in their chunk");
@@ -35,6 +36,7 @@ struct cursor {
     content_reader *reader;
     content_reader *due; /* reads frames when they are due; NULL: nothing does */
     uint64_t position;   /* of the next frame */
+    saved_states states;
     event_reader *events;
     event event; /* the last that was read */
     cursor_stats stats;
@@ -118,16 +120,44 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
     return rc;
 }
 
-/* The moment from which frames are needed to know the books at from_ns: when the oldest of the
- * connections that were open then began. An exchange sends a snapshot at the start of each. */
-static td_result find_lead_from(cursor *c, archive_view *view, uint64_t from_ns,
-                                uint64_t *lead_from_ns, td_err *err)
+/* 1 if the session's checkpoint has all states that are wanted: its frames are given from there on.
+ */
+static int load_states(cursor *c, const moment_session *from, const source_options *reading)
+{
+    td_err why;
+    const segment_index *index = &from->rows.index;
+    const symbol_audits audits =
+        c->options.without_audits ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS;
+    /* A decoder of the user's may give other messages than those that the states are made of. */
+    if (!c->options.with_states || from->checkpoint_path == NULL || c->options.decoding != NULL)
+        return 0;
+    if (saved_states_load(&c->states, c->archive, from, reading, audits, &why) != TD_OK) {
+        td_log_emit(c->options.log, TD_LOG_DEBUG, "feed %s: a checkpoint is not used: %s",
+                    index->feed, why.text);
+        return 0;
+    }
+    session_feed *feed = connection_table_get_feed(c->connections, index->session,
+                                                   index->session_start_ns, index->feed);
+    feed->resumed_ns = from->checkpoint.at_ns;
+    return 1;
+}
+
+/* The moment from which frames are needed to know the books at the window's beginning: that of a
+ * feed's checkpoint, or when the oldest of the connections that were open then began. An exchange
+ * sends a snapshot at the start of each. */
+static td_result find_lead_from(cursor *c, archive_view *view, source_options *reading, td_err *err)
 {
     moment open;
-    *lead_from_ns = from_ns;
-    td_result rc = moment_read(view, wants_feed, &c->wanted, from_ns + 1, &open, err);
-    if (rc == TD_OK && moment_oldest_ns(&open) < from_ns)
-        *lead_from_ns = moment_oldest_ns(&open);
+    td_result rc =
+        moment_read(view, wants_feed, &c->wanted, reading->window.from_ns + 1, &open, err);
+    for (size_t i = 0; rc == TD_OK && i < open.count; i++) {
+        const moment_session *session = &open.sessions[i];
+        uint64_t from_ns = load_states(c, session, reading)
+                               ? session->checkpoint.at_ns
+                               : moment_session_oldest_ns(&open, session);
+        if (from_ns < reading->lead_from_ns)
+            reading->lead_from_ns = from_ns;
+    }
     moment_fini(&open);
     return rc;
 }
@@ -154,7 +184,7 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
         .damage = &c->damage};
     td_result rc = TD_OK;
     if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
-        rc = find_lead_from(c, view, window.from_ns, &reading.lead_from_ns, err);
+        rc = find_lead_from(c, view, &reading, err);
     c->due = reading.reads_ahead ? NULL : c->reader;
     return rc == TD_OK ? open_sources(c, view, &reading, err) : rc;
 }
@@ -205,6 +235,7 @@ td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
     if (rc == TD_OK) {
         close_sources(c);
         connection_table_rewind(c->connections);
+        saved_states_fini(&c->states);
         rc = open_window(c, view, (selection_window){from_ns, c->reading.window.to_ns}, err);
     }
     archive_view_close(view);
@@ -225,6 +256,7 @@ void cursor_close(cursor *c)
                 (unsigned long long)c->stats.chunks_read, (unsigned long long)c->stats.bytes_read,
                 (unsigned long long)c->stats.segments);
     close_sources(c);
+    saved_states_fini(&c->states);
     td_workers_close(c->workers);
     content_pool_close(c->readers);
     content_reader_close(c->reader);
@@ -279,6 +311,8 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
             if (!c->reading.with_events || frame->is_lead_in)
                 continue;
         }
+        if (TD_UNLIKELY(frame->is_lead_in) && frame->recv_ns < item.from->feed->resumed_ns)
+            continue; /* the states have it */
         frame->position = c->position++;
         connection_table_follow(item.from->slot, frame);
         if (c->due != NULL)
@@ -286,6 +320,16 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
         *out = frame;
         return TD_OK;
     }
+}
+
+int cursor_next_state(cursor *c, cursor_state *out)
+{
+    if (c->states.next == c->states.count)
+        return 0;
+    cursor_state *from = &c->states.items[c->states.next++];
+    *out = *from;
+    from->state = NULL;
+    return 1;
 }
 
 td_result cursor_poll(cursor *c, td_err *err)

@@ -38,7 +38,10 @@ typedef struct cursor_options {
     uint8_t with_lead_in; /* 1: frames before the selection's from that books need are returned,
                              is_lead_in set: those of topics with snapshots, from the moment when
                              the connections began that were open at from */
-    uint8_t is_following; /* 1: cursor_poll may be called; segments stay open */
+    uint8_t with_states;  /* 1: with_lead_in is shorter where a checkpoint has the states of a feed
+                             before it: cursor_next_state gives them, and all topics' frames since */
+    uint8_t without_audits; /* 1: these states are without audits (SYMBOL_WITHOUT_AUDITS) */
+    uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */
     /* Narrows the selection: 1 if frames of this channel are wanted. NULL: all that it has. */
     int (*wants_channel)(void *user, const channel_info *info);
     void *user;
@@ -83,6 +86,17 @@ TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
  * and connections stay the same objects; what was read so far stays counted. TD_E_* as cursor_open.
  */
 TD_MUST_USE td_result cursor_seek(cursor *cursor, uint64_t from_ns, td_err *err);
+
+/* The state of a symbol before the tape's first frame. */
+typedef struct cursor_state {
+    char *feed;
+    char *symbol;
+    struct symbol_state *state; /* whoever takes it closes it */
+} cursor_state;
+
+/* Take the next state of a cursor with_states, in any order; texts are valid until close or seek.
+ * 0: there are no more; a symbol without one begins with its first frame. */
+int cursor_next_state(cursor *cursor, cursor_state *out);
 
 /* Continue the streams of a feed's symbol as a state that was saved at the cursor's position has
  * them, so that its frames get the indexes, copies and grants that a cursor from the beginning

@@ -147,7 +147,7 @@ static td_result map_channel(segment *of, const source_options *options,
     to->feed->is_recording |= is_recording(of->reader);
     to->slot = connection_table_get_slot(to->feed, from->info.line, from->info.shard);
     to->has_lead_in = to->use == SOURCE_FRAME && from->info.dir == CHANNEL_IN &&
-                      has_state(to->channel->topic.row);
+                      (to->feed->resumed_ns > 0 || has_state(to->channel->topic.row));
     uint8_t bit = (uint8_t)(1u << (from->id % 8));
     of->wanted_bits[from->id / 8] |= bit;
     if (to->use == SOURCE_EVENT)

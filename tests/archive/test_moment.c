@@ -79,14 +79,14 @@ static void what_is_granted(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        segment_rows rows = rows_of(CASES[i].events);
-        const moment at_end = {.at_ns = FIRST_NS + EVENTS_MAX, .sessions = &rows, .count = 1};
+        moment_session session = {.rows = rows_of(CASES[i].events)};
+        const moment at_end = {.at_ns = FIRST_NS + EVENTS_MAX, .sessions = &session, .count = 1};
         const moment at_first = {
-            .at_ns = FIRST_NS, .sessions = &rows, .count = rows.unknown_ns != 1};
+            .at_ns = FIRST_NS, .sessions = &session, .count = session.rows.unknown_ns != 1};
         if (moment_has_topic(&at_end, td_bytes_str(BTC), NULL) != CASES[i].has_btc ||
             moment_has_topic(&at_first, td_bytes_str(BTC), NULL))
             fail_msg("%s: granted is not %d", CASES[i].what, CASES[i].has_btc);
-        segment_rows_fini(&rows);
+        segment_rows_fini(&session.rows);
     }
 }
 
@@ -102,16 +102,16 @@ static void sessions_and_covers(void **state)
     (void)state;
     static const char *const ALL[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL)};
     static const char *const STOPPED[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL), STOP};
-    segment_rows rows[] = {rows_of(STOPPED), rows_of(ALL)};
-    moment both = {.at_ns = FIRST_NS + 5, .sessions = rows, .count = 2};
+    moment_session sessions[] = {{.rows = rows_of(STOPPED)}, {.rows = rows_of(ALL)}};
+    moment both = {.at_ns = FIRST_NS + 5, .sessions = sessions, .count = 2};
     assert_true(moment_has_topic(&both, td_bytes_str(BTC), covers_all));
     assert_false(moment_has_topic(&both, td_bytes_str(BTC), NULL));
     both.count = 1;
     assert_false(moment_has_topic(&both, td_bytes_str(BTC), covers_all));
     both.at_ns = FIRST_NS + 1; /* it stopped then */
     assert_true(moment_has_topic(&both, td_bytes_str(BTC), covers_all));
-    segment_rows_fini(&rows[0]);
-    segment_rows_fini(&rows[1]);
+    segment_rows_fini(&sessions[0].rows);
+    segment_rows_fini(&sessions[1].rows);
 }
 
 /* A segment restates what is open: an older one is not needed. */
@@ -124,14 +124,14 @@ static void what_is_open(void **state)
         "{\"line\":0,\"shard\":2,\"conn\":1,\"in\":9,\"out\":1,\"since_ns\":80}]}",
         GRANT(BTC), CONNECT(2), CLOSE(2)};
     static const uint64_t OLDEST_NS[] = {70, 70, 80, 102};
-    segment_rows rows = rows_of(EVENTS);
+    moment_session session = {.rows = rows_of(EVENTS)};
     for (size_t i = 0; i < sizeof OLDEST_NS / sizeof OLDEST_NS[0]; i++) {
-        const moment m = {.at_ns = FIRST_NS + 1 + i, .sessions = &rows, .count = 1};
+        const moment m = {.at_ns = FIRST_NS + 1 + i, .sessions = &session, .count = 1};
         assert_int_equal(moment_oldest_ns(&m), OLDEST_NS[i]);
     }
-    assert_int_equal(rows.grant_count, 1);
-    assert_string_equal(rows.grants[0].source, EVENT_GRANT_SEEN);
-    segment_rows_fini(&rows);
+    assert_int_equal(session.rows.grant_count, 1);
+    assert_string_equal(session.rows.grants[0].source, EVENT_GRANT_SEEN);
+    segment_rows_fini(&session.rows);
 }
 
 int main(void)
