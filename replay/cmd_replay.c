@@ -18,12 +18,14 @@
 #include "play/player.h"
 #include "play/report.h"
 #include "play/verb_run.h"
+#include "replay/screen.h"
 #include "replay/sink_jsonl.h"
 #include "replay/sink_plugin.h"
 #include "tape/empty_selection.h"
 #include "tape/cursor.h"
 
 #define IDLE_SLICE_NS (200 * TD_NS_PER_MS)
+#define DRAW_EVERY_NS (100 * TD_NS_PER_MS)
 
 /* A wait for the next frame that is worth a word. */
 #define LONG_WAIT_NS (5 * TD_NS_PER_S)
@@ -100,7 +102,9 @@ typedef struct replay_command {
     control *control;   /* NULL: without --control */
     conditions breaks;
     last_frame last; /* of a replay with one of these */
-    uint64_t frames; /* of the last progress call */
+    uint8_t has_screen;
+    uint64_t drawn_frames; /* when the screen was drawn */
+    uint64_t frames;       /* of the last progress call */
     uint64_t started_ns;
     sink_plugins *plugins; /* NULL: none */
 } replay_command;
@@ -124,9 +128,31 @@ static int is_stopped(const replay_command *command)
     return command->has_quit || stop_signal_came(command->verb->signals);
 }
 
+/* At most a few times a second, but each step at once. */
+static void draw_screen(replay_command *command, uint64_t now_ns)
+{
+    const pacer *p = &command->pacer;
+    verb_run *verb = command->verb;
+    screen_view view = {p, &command->last, &command->breaks.gaps, p->first_ns, p->first_ns};
+    int is_step = p->is_paused && p->frames != command->drawn_frames;
+    if (!is_step && !progress_is_due(&verb->progress, now_ns))
+        return;
+    (void)verb_run_part(verb, now_ns, p->recv_ns); /* it finds the stretches */
+    for (size_t i = 0; i < verb->stretch_count; i++)
+        if (verb->stretches[i].to_ns > view.to_ns)
+            view.to_ns = verb->stretches[i].to_ns;
+    screen_draw(&verb->output, &view);
+    command->drawn_frames = p->frames;
+    verb->progress.next_mono_ns = now_ns + DRAW_EVERY_NS;
+}
+
 /* On a terminal only, and at most a few times a second. */
 static void show_progress(replay_command *command, uint64_t now_ns)
 {
+    if (command->has_screen) {
+        draw_screen(command, now_ns);
+        return;
+    }
     if (!progress_is_due(&command->verb->progress, now_ns))
         return;
     char when[TD_TIME_TEXT_BYTES];
@@ -360,7 +386,9 @@ static td_result open_all(replay_command *command, td_err *err)
     td_result rc = open_controls(command, err);
     if (rc == TD_OK)
         rc = open_tape(command, err);
-    if (rc == TD_OK)
+    command->has_screen = command->keyboard != NULL && command->verb->output.columns > 0 &&
+                          !command->flags.with_messages && !command->verb->json.is_json;
+    if (rc == TD_OK && (command->has_screen || command->breaks.count > 0))
         rc = conditions_load(&command->breaks, command->verb->archive, &command->verb->wanted,
                              cursor_get_window(command->tape), err);
     if (rc == TD_OK && command->plugins != NULL)
@@ -478,6 +506,8 @@ static td_result play(replay_command *command, td_err *err)
     if (rc == TD_OK)
         rc = player_finish(command->player, err);
     progress_end(&command->verb->progress);
+    if (command->has_screen)
+        screen_end(&command->verb->output);
     return rc == TD_OK ? conclude(command, err) : rc;
 }
 

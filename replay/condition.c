@@ -206,11 +206,6 @@ void conditions_rewind(conditions *self)
 td_result conditions_load(conditions *self, archive *from, const selection *wanted,
                           selection_window window, td_err *err)
 {
-    int is_needed = 0;
-    for (size_t i = 0; i < self->count; i++)
-        is_needed |= self->items[i].is_gap;
-    if (!is_needed)
-        return TD_OK;
     gap_list all = {0};
     td_result rc = archive_gaps(from, &all, err);
     for (size_t i = 0; i < all.count && rc == TD_OK; i++)

@@ -48,7 +48,7 @@ typedef struct condition {
 typedef struct conditions {
     condition items[CONDITIONS_MAX];
     size_t count;
-    gap_list gaps;    /* of the selection, if a condition needs them */
+    gap_list gaps;    /* of the selection */
     uint64_t last_ns; /* receive time of the frame before; 0: none was */
 } conditions;
 
@@ -58,7 +58,7 @@ TD_MUST_USE td_result conditions_add(conditions *self, const char *text, uint64_
                                      td_err *err);
 void conditions_fini(conditions *self);
 
-/* Load what conditions need besides frames. */
+/* Load what conditions need besides frames: the gaps of the selection. */
 TD_MUST_USE td_result conditions_load(conditions *self, archive *from, const selection *wanted,
                                       selection_window window, td_err *err);
 

@@ -43,9 +43,9 @@ async function archiveOf(t, dir) {
   return archive;
 }
 
-/** No byte that a terminal acts on, except line ends and the status line's own "to the start, clear". */
+/** No byte that a terminal acts on, except line ends and "to the start, clear" of the status line and of replay's screen. */
 function nothingActs(shown, what, between = "\0") {
-  const text = shown.replaceAll("\x1b[K", "").replaceAll(between, " ");
+  const text = shown.replaceAll(/\x1b\[[KHJ]/g, "").replaceAll(between, " ");
   assert.ok(!text.includes("\ufffd"), `${what}: bytes that are no UTF-8`);
   const found = /[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/.exec(text);
   const near = found && JSON.stringify(text.slice(Math.max(0, found.index - 40), found.index + 40));

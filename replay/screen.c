@@ -1,0 +1,238 @@
+#include "replay/screen.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/time_text.h"
+#include "cli/terminal.h"
+
+enum {
+    FRAME_ROWS = 9,
+    BOOK_ROWS = 7,
+    BAR_COLUMNS = 50,
+    LINE_BYTES = 512, /* of a wider terminal the rest stays empty */
+    NESTING = 2,      /* of JSON that is broken into lines */
+};
+
+#define LONG_WAIT_NS (5 * TD_NS_PER_S)
+
+static void print(output_stream *output, const char *text)
+{
+    output_bytes(output, td_bytes_str(text));
+}
+
+/* A row: text that is cut to the terminal's width, and what clears the rest. */
+static void row(output_stream *output, const char *format, ...) TD_PRINTF(2, 3);
+static void row(output_stream *output, const char *format, ...)
+{
+    char text[LINE_BYTES];
+    char shown[LINE_BYTES];
+    size_t columns = terminal_columns(STDOUT_FILENO);
+    va_list values;
+    va_start(values, format);
+    (void)vsnprintf(text, sizeof text, format, values); /* cut */
+    va_end(values);
+    (void)td_escape(td_bytes_str(text), shown, columns < sizeof shown ? columns : sizeof shown);
+    print(output, shown);
+    print(output, "\x1b[K\n");
+}
+
+/* ---- the position ---- */
+
+static void draw_position(output_stream *output, const screen_view *view)
+{
+    const pacer *p = view->pacer;
+    char when[TD_TIME_TEXT_BYTES];
+    char speed[TD_DECIMAL_TEXT_BYTES];
+    char wait[TD_TIME_TEXT_BYTES] = "";
+    uint64_t wait_ns = pacer_wait_ns(p);
+    td_time_format(p->frames > 0 ? p->played_ns : p->recv_ns, when);
+    pacer_speed_format(p->options.speed, speed);
+    if (wait_ns >= LONG_WAIT_NS)
+        td_duration_format(wait_ns, wait);
+    row(output, "%s  frame %llu  %s  speed %s%s%s%s%s", when, (unsigned long long)p->frames,
+        p->is_at_end    ? "end of the tape"
+        : p->is_seeking ? "seeking"
+        : p->is_paused  ? "paused"
+                        : "playing",
+        speed, wait[0] == '\0' ? "" : "  f skips ", wait,
+        view->last->condition == NULL ? "" : "  met: ",
+        view->last->condition == NULL ? "" : view->last->condition);
+}
+
+static size_t column_of(const screen_view *view, uint64_t at_ns)
+{
+    if (at_ns <= view->from_ns || view->to_ns <= view->from_ns)
+        return 0;
+    double part = (double)(at_ns - view->from_ns) / (double)(view->to_ns - view->from_ns);
+    return part >= 1 ? BAR_COLUMNS - 1 : (size_t)(part * BAR_COLUMNS);
+}
+
+static void draw_bar(output_stream *output, const screen_view *view)
+{
+    char bar[BAR_COLUMNS + 1];
+    char from[TD_TIME_TEXT_BYTES];
+    char lasts[TD_TIME_TEXT_BYTES];
+    memset(bar, '-', BAR_COLUMNS);
+    bar[BAR_COLUMNS] = '\0';
+    for (size_t i = 0; i < view->gaps->count; i++) {
+        const gap_row *gap = &view->gaps->rows[i];
+        size_t end = column_of(view, gap->to_ns == GAP_OPEN ? view->to_ns : gap->to_ns);
+        for (size_t k = column_of(view, gap->from_ns); k <= end; k++)
+            bar[k] = '!';
+    }
+    if (view->pacer->frames > 0)
+        bar[column_of(view, view->pacer->played_ns)] = '#';
+    td_time_format_ms(view->from_ns, from);
+    td_duration_format(view->to_ns - view->from_ns, lasts);
+    row(output, "%.19s [%s] %s", from, bar, lasts);
+}
+
+/* ---- the frame ---- */
+
+/* JSON on as many rows as there are, broken at its outer values; other bytes on one. */
+static void draw_bytes(output_stream *output, td_bytes bytes)
+{
+    char line[LINE_BYTES];
+    size_t size = 0;
+    size_t rows = 0;
+    int depth = 0;
+    int indent = 0;
+    int is_text = 0;
+    for (size_t i = 0; i < bytes.size && rows < FRAME_ROWS; i++) {
+        char c = (char)bytes.data[i];
+        int is_open = !is_text && (c == '{' || c == '[');
+        int is_close = !is_text && (c == '}' || c == ']');
+        depth += is_open - is_close;
+        if (is_close && depth < NESTING) {
+            row(output, "%*s%.*s", 2 * indent, "", (int)size, line);
+            rows++;
+            size = 0;
+            indent = depth;
+        }
+        if (size < sizeof line && (is_text || c > ' '))
+            line[size++] = c;
+        if (c == '"' && (i == 0 || bytes.data[i - 1] != '\\'))
+            is_text = !is_text;
+        if ((is_open && depth <= NESTING) || (!is_text && c == ',' && depth <= NESTING)) {
+            if (rows < FRAME_ROWS)
+                row(output, "%*s%.*s", 2 * indent, "", (int)size, line);
+            rows++;
+            size = 0;
+            indent = depth;
+        }
+    }
+    if (rows < FRAME_ROWS) {
+        row(output, "%*s%.*s", 2 * indent, "", (int)size, line);
+        rows++;
+    }
+    for (; rows < FRAME_ROWS; rows++)
+        row(output, "%s", "");
+}
+
+static void draw_verdict(output_stream *output, const last_frame *last)
+{
+    const verdict_item *broken = verdict_violation(&last->rules);
+    char detail[VERDICT_TEXT_BYTES] = "";
+    if (broken != NULL)
+        verdict_item_text(broken, detail);
+    if (last->undecoded != NULL)
+        row(output, "verdict: not decoded: %s", last->undecoded);
+    else if (broken != NULL)
+        row(output, "verdict: broke %s%s%s", rule_name(broken->rule), detail[0] == '\0' ? "" : ": ",
+            detail);
+    else
+        row(output, "verdict: ok%s%s", last->is_copy ? ", a copy" : "",
+            last->rules.unchecked ? ", on a broken book" : "");
+}
+
+/* ---- the book ---- */
+
+/* What the frame did to a level: '*' set or updated, '+' inserted; a snapshot did nothing new. */
+static char mark_of(const last_frame *last, msg_side side, td_decimal price)
+{
+    const msg_level *levels = (const msg_level *)(const void *)last->levels.data;
+    char mark = ' ';
+    for (size_t i = 0; i < last->levels.size / sizeof *levels && !last->rules.is_snapshot; i++)
+        if (levels[i].side == side &&
+            td_decimal_compare((td_decimal){levels[i].price, levels[i].price_scale}, price) == 0)
+            mark = levels[i].action == ACTION_INSERT ? '+' : '*';
+    return mark;
+}
+
+static void format_level(const last_frame *last, const book *b, msg_side side, size_t index,
+                         char *out, size_t out_bytes)
+{
+    char price[TD_DECIMAL_TEXT_BYTES];
+    char size[TD_DECIMAL_TEXT_BYTES];
+    book_level level;
+    out[0] = '\0';
+    if (!book_level_at(b, side, index, &level))
+        return;
+    (void)td_decimal_format(level.price, price); /* lengths are not needed */
+    (void)td_decimal_format(level.size, size);
+    (void)snprintf(out, out_bytes, "%c %14s x %-16s", mark_of(last, side, level.price), price,
+                   size);
+}
+
+/* The prices that the frame removed, on one row. */
+static void draw_removed(output_stream *output, const last_frame *last)
+{
+    const msg_level *levels = (const msg_level *)(const void *)last->levels.data;
+    char text[LINE_BYTES] = "";
+    char price[TD_DECIMAL_TEXT_BYTES];
+    size_t size = 0;
+    for (size_t i = 0; i < last->levels.size / sizeof *levels; i++) {
+        if (levels[i].action != ACTION_DELETE || size + TD_DECIMAL_TEXT_BYTES + 8 > sizeof text)
+            continue;
+        (void)td_decimal_format((td_decimal){levels[i].price, levels[i].price_scale}, price);
+        size += (size_t)snprintf(text + size, sizeof text - size, " %s %s",
+                                 levels[i].side == SIDE_BUY ? "bid" : "ask", price);
+    }
+    row(output, "%s%s", size == 0 ? "" : "removed:", text);
+}
+
+static void draw_book(output_stream *output, const last_frame *last)
+{
+    const book *b = last->track == NULL ? NULL : track_book(last->track);
+    if (b == NULL) {
+        row(output, "no book");
+        return;
+    }
+    row(output, "%-38s%s%s", "  bids", "asks", track_is_broken(last->track) ? " (broken)" : "");
+    for (size_t i = 0; i < BOOK_ROWS; i++) {
+        char bid[64];
+        char ask[64];
+        format_level(last, b, SIDE_BUY, i, bid, sizeof bid);
+        format_level(last, b, SIDE_SELL, i, ask, sizeof ask);
+        row(output, "%-36s%s", bid, ask);
+    }
+    draw_removed(output, last);
+}
+
+void screen_draw(output_stream *output, const screen_view *view)
+{
+    const last_frame *last = view->last;
+    print(output, "\x1b[H");
+    draw_position(output, view);
+    draw_bar(output, view);
+    if (last->is_set) {
+        row(output, "%s %s %s  frame %llu of connection %u, %zu bytes", last->channel->feed,
+            last->channel->topic, last->channel->symbol, (unsigned long long)last->ordinal,
+            (unsigned)last->connection, last->bytes.size);
+        draw_verdict(output, last);
+        draw_bytes(output, td_buf_view(&last->bytes));
+        draw_book(output, last);
+    }
+    print(output,
+          "space: pause  right, left: one frame  up, down: speed  f, b: 10 s  q: quit\x1b[J\r");
+    output_flush(output);
+}
+
+void screen_end(output_stream *output)
+{
+    print(output, "\x1b[K\n");
+}

@@ -1,0 +1,81 @@
+// The screen of a replay, in a terminal of 80 columns and 24 rows (tmux) with keys as a person types them.
+// Expected: docs/replay.md ("Control"); the tape is bookTape's, whose books were worked out by hand.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { bookTape } from "./book_tape.mjs";
+import { BIN, capture, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+
+const skip = spawnSync("tmux", ["-V"]).status === 0 ? false : "needs tmux";
+const DEADLINE_MS = 30_000;
+
+/** A run of tapedeck in a terminal. */
+class Tmux {
+  constructor(t, args) {
+    this.socket = path.join(temporary(t), "tmux");
+    t.after(() => this.run("kill-server"));
+    const quoted = [path.resolve(BIN, "tapedeck"), ...args].map((word) => `'${word}'`).join(" ");
+    this.run("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", `${quoted}; echo "status $?"; cat`);
+  }
+
+  run(...args) {
+    return spawnSync("tmux", ["-S", this.socket, ...args], { encoding: "utf8", env: { ...process.env, LC_ALL: "C.UTF-8" } }).stdout;
+  }
+
+  keys(...keys) {
+    this.run("send-keys", ...keys);
+  }
+
+  /** Wait until the terminal shows this; returns its rows. */
+  shows(pattern) {
+    const until = Date.now() + DEADLINE_MS;
+    for (;;) {
+      const screen = this.run("capture-pane", "-p");
+      if (pattern.test(screen)) return screen.split("\n");
+      assert.ok(Date.now() < until, `${pattern} is not on\n${screen}`);
+    }
+  }
+}
+
+describe("the screen", { concurrency: 2 }, () => {
+  test("steps, a step back, the book with what changed, the verdict, gaps; the report below it", { skip }, async (t) => {
+    const terminal = new Tmux(t, ["replay", await bookTape(t), "--speed", "1", "--start-paused"]);
+    terminal.shows(/frame 0 {2}paused {2}speed 1/);
+    terminal.keys("Right", ".", "Right", "Right", "Right", "Right", "Right");
+    let rows = terminal.shows(/frame 7 {2}paused/);
+    assert.match(rows[0], /^2026-11-20T06:00:00\.070000000Z {2}frame 7 {2}paused {2}speed 1$/);
+    assert.match(rows[1], /^2026-11-20T06:00:00 \[-#!{48}\] 3 s$/);
+    assert.equal(rows[2], "v5-linear orderbook.50 BTCUSDT  frame 7 of connection 1, 149 bytes");
+    assert.equal(rows[3], "verdict: ok");
+    assert.deepEqual(rows.slice(4, 7), ["{", '  "topic":"orderbook.50.BTCUSDT",', '  "type":"delta",']);
+    assert.match(rows.join("\n"), /^ {2}bids +asks\n +99 x 2 +102 x 5\n\n[^]*^removed: bid 100$/m);
+    terminal.keys("Left");
+    rows = terminal.shows(/frame 6 {2}paused/);
+    assert.ok(rows.includes("no book"), rows.join("\n"));
+    terminal.keys(",");
+    assert.match(terminal.shows(/frame 5 {2}paused/).join("\n"), /^ +100 x 2 +102 x 5\n +99 x 2$/m); // the book went back
+    terminal.keys("Right", "Right", "Right", "Right");
+    rows = terminal.shows(/verdict: broke not_crossed$/m);
+    assert.match(rows.join("\n"), /^ {2}bids +asks \(broken\)\n\* +102\.5 x 1 +102 x 5$/m);
+    terminal.keys("Up", "Up", "Down", "m", "Right");
+    terminal.shows(/frame 10 {2}paused {2}speed max\n[^]*verdict: not decoded: missing_field/);
+    terminal.keys("b");
+    terminal.shows(/frame 0 {2}paused/);
+    terminal.keys(" ");
+    assert.ok(terminal.shows(/status 1/).join("\n").includes("Complete: no, 1 frame broke a rule, 1 frame not decoded, 1 gap not covered."));
+  });
+
+  test("a break pauses; a wait is shown, and skipped; q ends", { skip: skip || withoutCapture("linear-2021-04-17.jsonl.gz") }, async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--family", "linear", capture("linear-2021-04-17.jsonl.gz")]);
+    const terminal = new Tmux(t, ["replay", archive, "--break", "topic=orderBook*", "--symbol", "BTC*", "--symbol", "ETH*"]);
+    const rows = terminal.shows(/frame \d+ {2}paused {2}speed max {2}met: topic=order/);
+    assert.match(rows[2], /^linear orderBookL2_25 (BTC|ETH)USDT {2}frame \d+ of connection 1, \d+ bytes$/);
+    terminal.keys("-"); // full speed has no half
+    terminal.keys("1", "f");
+    terminal.shows(/end of the tape|paused {2}speed 1/);
+    terminal.keys("q");
+    terminal.shows(/status [01]/);
+  });
+});
