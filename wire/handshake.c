@@ -413,30 +413,22 @@ void handshake_read_request(td_bytes bytes, handshake_request *out)
         read_upgrade(&from, out);
 }
 
-static void put(td_buf *out, const char *text)
-{
-    td_buf_add(out, text, strlen(text));
-}
-
 void handshake_accept(const handshake_request *request, td_buf *out)
 {
     char accept[ACCEPT_BYTES];
-    char line[128];
+    char window[40] = "";
+    const char *deflate = "";
     make_accept(request->key, accept);
-    put(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-             "Sec-WebSocket-Accept: ");
-    put(out, accept);
-    put(out, "\r\n");
-    if (request->deflate_bits > 0) {
-        put(out, "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
-                 "client_no_context_takeover");
-        if (request->is_window_asked) {
-            snprintf(line, sizeof line, "; server_max_window_bits=%d", request->deflate_bits);
-            put(out, line);
-        }
-        put(out, "\r\n");
-    }
-    put(out, "\r\n");
+    if (request->deflate_bits > 0)
+        deflate = "\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+                  "client_no_context_takeover";
+    if (request->is_window_asked)
+        (void)snprintf(window, sizeof window, "; server_max_window_bits=%d", request->deflate_bits);
+    td_result rc = td_buf_printf(out, NULL,
+                                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                                 "Connection: Upgrade\r\nSec-WebSocket-Accept: %s%s%s\r\n\r\n",
+                                 accept, deflate, window);
+    TD_ASSERT(rc == TD_OK);
 }
 
 /* RFC 9110, 15. */
@@ -463,20 +455,14 @@ static const char *phrase_of(unsigned status)
 
 void handshake_answer(unsigned status, const char *text, td_buf *out)
 {
-    char line[256];
-    size_t size = strlen(text);
-    snprintf(line, sizeof line,
-             "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
-             "Connection: close\r\n",
-             status, phrase_of(status), size + 1);
-    put(out, line);
-    if (status == 405)
-        put(out, "Allow: GET\r\n");
-    if (status == 426)
-        put(out, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
-    put(out, "\r\n");
-    put(out, text);
-    put(out, "\n");
+    const char *more = status == 405   ? "Allow: GET\r\n"
+                       : status == 426 ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                                       : "";
+    td_result rc = td_buf_printf(out, NULL,
+                                 "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                                 "Content-Length: %zu\r\nConnection: close\r\n%s\r\n%s\n",
+                                 status, phrase_of(status), strlen(text) + 1, more, text);
+    TD_ASSERT(rc == TD_OK);
 }
 
 /* ---- the client's side ---- */
@@ -487,20 +473,13 @@ void handshake_put_request(const handshake_ask *ask, td_buf *out)
         "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
     char key[HANDSHAKE_KEY_BYTES];
     make_key(ask->nonce, key);
-    const char *const parts[] = {
-        "GET ",
-        ask->target,
-        " HTTP/1.1\r\nHost: ",
-        ask->host,
-        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nUser-Agent: tapedeck\r\n",
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
-        key,
-        "\r\n",
-        ask->with_deflate ? OFFER : "",
-        "\r\n",
-    };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        put(out, parts[i]);
+    td_result rc =
+        td_buf_printf(out, NULL,
+                      "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                      "User-Agent: tapedeck\r\nSec-WebSocket-Version: 13\r\n"
+                      "Sec-WebSocket-Key: %s\r\n%s\r\n",
+                      ask->target, ask->host, key, ask->with_deflate ? OFFER : "");
+    TD_ASSERT(rc == TD_OK);
 }
 
 unsigned handshake_status(td_bytes line)

@@ -32,7 +32,7 @@ typedef struct wire_http_options {
     const char *url;        /* http:// or https:// */
     const char *ca_file;    /* as wire_client_options */
     uint64_t timeout_ns;    /* for the whole request, at most 60 s; 0: 10 s */
-    size_t reply_bytes_max; /* of the body; at most LIMIT_FRAME_BYTES; 0: that */
+    size_t reply_bytes_max; /* of the body; at most LIMIT_FRAME_BYTES */
     /* The last call for this request: it is gone when this returns. */
     void (*done)(void *user, const wire_http_end *end);
     void *user;

@@ -104,12 +104,6 @@ size_t ws_forget_rest(ws_reader *reader);
 /* The next event. A message that lies whole in the given bytes is handed out where it lies. */
 ws_result ws_read(ws_reader *reader, ws_event *out);
 
-/* 1 while a message has begun and is not whole. */
-static inline int ws_reader_is_within(const ws_reader *reader)
-{
-    return reader->opcode != 0;
-}
-
 /* read_ns of the first byte of the message that comes next. */
 static inline uint64_t ws_reader_begin_ns(const ws_reader *reader)
 {

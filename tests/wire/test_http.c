@@ -84,6 +84,23 @@ static const http_case CASES[] = {
      .script = {.answer = OK_HEAD "Connection: close\r\n\r\n{\"ok\":true}"},
      .status = 200,
      .body = "{\"ok\":true}"},
+    {.name = "chunks with extensions and trailers, and another head before",
+     .script = {.answer =
+                    "HTTP/1.1 100 Continue\r\n\r\n" OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"
+                    "3;a=b\r\n{\"o\r\n0A \r\nk\":true}\r\n\r\n0\r\nA: b\r\n\r\n",
+                .end = RAW_END_HOLD},
+     .status = 200,
+     .body = "{\"ok\":true}\r\n"},
+    {.name = "a chunk that is longer than its size",
+     .script = {.answer = OK_HEAD "Transfer-Encoding: chunked\r\n\r\n1\r\n{}\r\n0\r\n\r\n",
+                .end = RAW_END_HOLD},
+     .cause = WIRE_CAUSE_PROTOCOL,
+     .words = "chunks that are malformed"},
+    {.name = "chunks over the bound",
+     .script = {.answer = OK_HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n3f\r\n",
+                .end = RAW_END_HOLD},
+     .cause = WIRE_CAUSE_TOO_LARGE,
+     .words = "more than 64 bytes"},
     {.name = "an empty body",
      .script = {.answer = OK_HEAD "Content-Length: 0\r\n\r\n", .end = RAW_END_HOLD},
      .status = 200,
@@ -190,7 +207,8 @@ static void a_large_reply_comes_whole(void **state)
     char url[64];
     http_side side = {0};
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", raw_peer_port(peer));
-    wire_http_options options = {.url = url, .done = on_done, .user = &side};
+    wire_http_options options = {
+        .url = url, .reply_bytes_max = LIMIT_FRAME_BYTES, .done = on_done, .user = &side};
     wire_http *http = NULL;
     assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
     wire_run_until(loop, &side.done, 1, "reply");
@@ -241,7 +259,8 @@ static void given_up(void **state)
     char url[64];
     http_side side = {0};
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", raw_peer_port(peer));
-    wire_http_options options = {.url = url, .done = on_done, .user = &side};
+    wire_http_options options = {
+        .url = url, .reply_bytes_max = LIMIT_FRAME_BYTES, .done = on_done, .user = &side};
     wire_http *http = NULL;
     assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
     wire_http_cancel(http);
@@ -277,8 +296,11 @@ static void get_through_proxy(const char *tunnel, http_side *side)
     assert_int_equal(setenv("HTTPS_PROXY", proxy, 1), 0);
     wire_loop *loop = open_loop();
     /* Another spelling of ::1, which no proxy serves. */
-    wire_http_options options = {
-        .url = "https://[0:0:0:0:0:0:0:1]/", .ca_file = ca, .done = on_done, .user = side};
+    wire_http_options options = {.url = "https://[0:0:0:0:0:0:0:1]/",
+                                 .ca_file = ca,
+                                 .reply_bytes_max = 64,
+                                 .done = on_done,
+                                 .user = side};
     wire_http *http = NULL;
     *side = (http_side){0};
     assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
