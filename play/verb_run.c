@@ -150,6 +150,17 @@ td_result verb_run_why_empty(verb_run *verb)
                : TD_OK;
 }
 
+td_result verb_run_check_absent(const char *path, td_err *err)
+{
+    uint64_t bytes;
+    td_err cause;
+    if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_E_NOTFOUND)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
+    td_err_hint(err, "remove it, or give another name");
+    return TD_E_INVALID;
+}
+
 /* UINT64_MAX means unknown and stays so in a sum. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 {

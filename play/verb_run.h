@@ -104,6 +104,9 @@ TD_MUST_USE td_result verb_run_window(verb_run *verb, selection *wanted, selecti
  * that (tape/empty_selection.h); TD_OK if the command line selects nothing in particular. */
 TD_MUST_USE td_result verb_run_why_empty(verb_run *verb);
 
+/* TD_E_INVALID if a file is there: for verbs that work for long before they write it. */
+TD_MUST_USE td_result verb_run_check_absent(const char *path, td_err *err);
+
 /* Add counts of which UINT64_MAX means unknown: a finished segment with a damaged summary has none
  * for its channels. A sum with an unknown part is unknown. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);

@@ -70,12 +70,8 @@ static td_result check_flags_of(verb_run *verb)
         rc = td_err_set(err, TD_E_INVALID, "no decoder is given");
         td_err_hint(err, "give --decoder FILE.so or --decoder-cmd COMMAND, once or twice");
     }
-    const char *cut_file = command->cut_file;
-    const char *suffix = cut_file == NULL ? NULL : strrchr(cut_file, '.');
-    if (rc == TD_OK && cut_file != NULL && (suffix == NULL || strcmp(suffix, ".mcap") != 0))
-        rc = td_err_set(err, TD_E_INVALID, "'%s': the name of a tape ends in .mcap", cut_file);
-    if (rc == TD_OK && cut_file != NULL)
-        rc = regress_check_absent(cut_file, err);
+    if (rc == TD_OK && command->cut_file != NULL)
+        rc = cut_check_path(command->cut_file, err);
     return rc;
 }
 
@@ -214,14 +210,12 @@ static td_result cut(check_command *command, td_err *err)
                                  .threads = threads_options_count(&command->verb->threads),
                                  .path = command->cut_file};
     cut_result done;
-    td_result rc = cut_write(&options, of, &done, err);
+    td_result rc = regress_cut(options, of, &done, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--cut");
     report_line(command->verb->report, TD_LOG_INFO, "%s in '%s'%s",
-                format_counted(done.frames, "frame").text, command->cut_file,
-                of->first.has_book && !done.has_snapshot
-                    ? "; the archive has no snapshot before them"
-                    : "");
+                format_counted(done.frames + done.state_frames, "frame").text, command->cut_file,
+                done.without_snapshot > 0 ? "; the archive has no snapshot before them" : "");
     return TD_OK;
 }
 

@@ -58,7 +58,7 @@ static td_result check_flags(verb_run *verb)
     }
     td_result rc = decoder_options_check(&command->decoders, 1, err);
     if (rc == TD_OK)
-        rc = regress_check_absent(command->out, err);
+        rc = verb_run_check_absent(command->out, err);
     return rc;
 }
 

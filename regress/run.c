@@ -55,17 +55,6 @@ typedef struct run {
 
 /* ---- before ---- */
 
-td_result regress_check_absent(const char *path, td_err *err)
-{
-    uint64_t bytes;
-    td_err cause;
-    if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_E_NOTFOUND)
-        return TD_OK;
-    td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
-    td_err_hint(err, "remove it, or give another name");
-    return TD_E_INVALID;
-}
-
 /* ---- which frames ---- */
 
 /* The names of the frame's stream; 0: it is not covered. A row may hold for a part of the time

@@ -25,9 +25,6 @@ typedef struct regress_options {
     user_decoder *decoder;
 } regress_options;
 
-/* TD_E_INVALID if a file is there: for verbs that work for long before they write it. */
-TD_MUST_USE td_result regress_check_absent(const char *path, td_err *err);
-
 /* What a run read. */
 typedef struct regress_totals {
     uint64_t frames; /* covered */

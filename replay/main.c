@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/verbs.h"
+#include "cut/cmd_cut.h"
 #include "drift/cmd_drift.h"
 #include "export/cmd_export.h"
 #include "regress/cmd_regress.h"
@@ -17,6 +18,7 @@ static const verb_row VERBS[] = {
     {"why", CMD_WHY_SUMMARY, cmd_why, NULL},
     {"serve", CMD_SERVE_SUMMARY, cmd_serve, NULL},
     {"export", CMD_EXPORT_SUMMARY, cmd_export, NULL},
+    {"cut", CMD_CUT_SUMMARY, cmd_cut, NULL},
     {"regress", CMD_REGRESS_SUMMARY, cmd_regress, NULL},
     {"drift", CMD_DRIFT_SUMMARY, cmd_drift, NULL},
 };

@@ -46,6 +46,19 @@ int topic_row_has_coin(const topic_row *row)
     return strstr(row->pattern, "{coin}") != NULL;
 }
 
+int topic_row_has_state(const topic_row *row)
+{
+    if (row == NULL)
+        return 0;
+    if (row->type == MSG_BOOK_CHANGE)
+        return 1;
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        if (row->rules[i].rule == RULE_ANCHORED)
+            return 1;
+    }
+    return 0;
+}
+
 /* 1 if entries of the row name a symbol, in a field of their own or inherited. */
 static int topic_row_names_symbols(const topic_row *row)
 {

@@ -287,6 +287,9 @@ int topic_row_has_symbol(const topic_row *row);
 /* 1 if that is a coin, so that entries name symbols of their own. */
 int topic_row_has_coin(const topic_row *row);
 
+/* 1 if a frame stands on those before it, back to a snapshot. NULL: 0. */
+int topic_row_has_state(const topic_row *row);
+
 /* Names of types and units as topic listings print them ("decimal", "us"). */
 const char *field_type_name(field_type type);
 const char *field_unit_name(field_unit unit);

@@ -112,20 +112,6 @@ static source_use use_of(const source_options *options, const channel_info *info
     return channel_role(info) == ROLE_UNKNOWN ? SOURCE_UNKNOWN : SOURCE_FRAME;
 }
 
-/* 1 if what came before a moment is needed to understand the topic's frames after it. */
-static int has_state(const topic_row *row)
-{
-    if (row == NULL)
-        return 0;
-    if (row->type == MSG_BOOK_CHANGE)
-        return 1;
-    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
-        if (row->rules[i].rule == RULE_ANCHORED)
-            return 1;
-    }
-    return 0;
-}
-
 static uint8_t is_recording(const segment_reader *reader)
 {
     const segment_info *info = segment_reader_info(reader);
@@ -147,7 +133,7 @@ static td_result map_channel(segment *of, const source_options *options,
     to->feed->is_recording |= is_recording(of->reader);
     to->slot = connection_table_get_slot(to->feed, from->info.line, from->info.shard);
     to->has_lead_in = to->use == SOURCE_FRAME && from->info.dir == CHANNEL_IN &&
-                      (to->feed->resumed_ns > 0 || has_state(to->channel->topic.row));
+                      (to->feed->resumed_ns > 0 || topic_row_has_state(to->channel->topic.row));
     uint8_t bit = (uint8_t)(1u << (from->id % 8));
     of->wanted_bits[from->id / 8] |= bit;
     if (to->use == SOURCE_EVENT)

@@ -3,6 +3,7 @@
 #include "import/cmd_import.h"
 #include "verbs/cmds.h"
 #include "cli/verbs.h"
+#include "cut/cmd_cut.h"
 #include "drift/cmd_drift.h"
 #include "export/cmd_export.h"
 #include "regress/cmd_regress.h"
@@ -21,6 +22,7 @@ static const verb_row VERBS[] = {
     {"why", CMD_WHY_SUMMARY, NULL, "tapedeck-replay"},
     {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
     {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
+    {"cut", CMD_CUT_SUMMARY, NULL, "tapedeck-replay"},
     {"regress", CMD_REGRESS_SUMMARY, NULL, "tapedeck-replay"},
     {"drift", CMD_DRIFT_SUMMARY, NULL, "tapedeck-replay"},
     {"info", "summarize an archive", cmd_info, NULL},

@@ -22,7 +22,7 @@ test("every verb that needs only an archive accepts it as an argument, an option
   for (const [verb, rest] of await archiveVerbs(t)) {
     const outcome = async (args, env = {}) => {
       const { code, stdout } = await tapedeck(t, [...verb, ...args], { env, status: null });
-      for (const baseline of rest.filter((word) => word.endsWith(".tdb"))) fs.rmSync(baseline); // none is replaced
+      for (const made of rest.filter((word) => /\.(tdb|mcap)$/.test(word))) fs.rmSync(made); // none is replaced
       return { code, stdout };
     };
     const expected = await outcome(["-a", archive, ...rest]);

@@ -201,6 +201,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
     for (const line of await jsonLines(t, ["replay", "--messages", from], { status: 1 }))
       page.check(["control", "request"].includes(line.type) ? "control frames" : "messages", line);
   page.check("drift", await json(t, ["drift", other, "--coverage", "--since", "2021-04-17", "--json"], { status: 1 }));
+  page.check("cut", await json(t, ["cut", archive, "-o", path.join(dir, "cut.mcap"), "--json"]));
   await regress(t, page, archive, dir);
 
   const damaged = copyOf(archive, "damaged");

@@ -170,6 +170,7 @@ export async function archiveVerbs(t) {
     prune: ["--dry-run", "--older-than", "1d"],
     replay: ["--messages"], // its report says how fast it was
     export: ["--format", "jsonl", "--out", path.join(temporary(t), "set"), "--force"],
+    cut: ["--out", path.join(temporary(t), "cut.mcap")],
     "regress save": ["--out", path.join(temporary(t), "x.tdb")],
     "regress diff": ["--decoder", "builtin"],
   };

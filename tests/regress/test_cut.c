@@ -192,10 +192,15 @@ static void record(scene *s)
 /* All frames that tests cut are of books, but two. */
 static regress_stream frame_at(uint64_t ordinal, uint64_t second)
 {
-    int has_book = ordinal != 1 && ordinal != 9;
+    int is_control = ordinal == 1;
+    int has_book = !is_control && ordinal != 9;
     return (regress_stream){.names = {.feed = "inverse",
-                                      .topic = has_book ? "orderBookL2_25" : "trade",
-                                      .symbol = ordinal < 14 ? "BTCUSD" : "EOSUSD"},
+                                      .topic = is_control ? REGRESS_CONTROL
+                                               : has_book ? "orderBookL2_25"
+                                                          : "trade",
+                                      .symbol = is_control     ? ""
+                                                : ordinal < 14 ? "BTCUSD"
+                                                               : "EOSUSD"},
                             .first = {.has_book = (uint8_t)has_book,
                                       .session_id = SESSION,
                                       .conn = 1,
@@ -207,7 +212,7 @@ static td_result try_cut(scene *s, uint64_t ordinal, uint64_t second, cut_result
 {
     const cut_options options = {.archive = tape_fixture_archive(&s->fixture), .path = s->path};
     const regress_stream frame = frame_at(ordinal, second);
-    return cut_write(&options, &frame, out, err);
+    return regress_cut(options, &frame, out, err);
 }
 
 static cut_result cut(scene *s, uint64_t ordinal, uint64_t second)
@@ -368,9 +373,9 @@ static void test_book(void **state)
     scene_init(&s);
     record(&s);
     cut_result result = cut(&s, 12, 2 * HOUR_S + 1);
-    assert_int_equal(result.frames, 4);
-    assert_true(result.has_snapshot);
-    check_dump(s.path, "3601 segment conn 1 since 3601 in 6\n"
+    assert_int_equal(result.frames + result.state_frames, 4);
+    assert_int_equal(result.without_snapshot, 0);
+    check_dump(s.path, "3601 segment conn 1 since 3 in 6\n"
                        "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n"
                        "3602 " SESSION " 1:8 orderBookL2_25/BTCUSD\n"
                        "3603 gap orderBookL2_25/BTCUSD\n"
@@ -395,8 +400,8 @@ static void test_snapshot(void **state)
     scene_init(&s);
     record(&s);
     cut_result result = cut(&s, 7, HOUR_S + 1);
-    assert_int_equal(result.frames, 1);
-    check_dump(s.path, "3601 segment conn 1 since 3601 in 6\n"
+    assert_int_equal(result.frames + result.state_frames, 1);
+    check_dump(s.path, "3601 segment conn 1 since 3 in 6\n"
                        "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n");
     check_sound(s.path);
     scene_fini(&s);
@@ -409,8 +414,8 @@ static void test_without_book(void **state)
     scene_init(&s);
     record(&s);
     cut_result result = cut(&s, 9, HOUR_S + 3);
-    assert_int_equal(result.frames, 1);
-    check_dump(s.path, "3603 segment conn 1 since 3603 in 8\n"
+    assert_int_equal(result.frames + result.state_frames, 1);
+    check_dump(s.path, "3603 segment conn 1 since 3 in 8\n"
                        "3603 " SESSION " 1:9 trade/BTCUSD\n");
     check_sound(s.path);
     scene_fini(&s);
@@ -423,7 +428,7 @@ static void test_control(void **state)
     scene_init(&s);
     record(&s);
     assert_int_equal(cut(&s, 1, 5).frames, 1);
-    check_dump(s.path, "5 segment conn 1 since 5 in 0\n"
+    check_dump(s.path, "5 segment conn 1 since 3 in 0\n"
                        "5 " SESSION " 1:1 _control/\n");
     check_sound(s.path);
     scene_fini(&s);
@@ -437,9 +442,9 @@ static void test_no_snapshot(void **state)
     scene_init(&s);
     record(&s);
     cut_result result = cut(&s, 15, 2 * HOUR_S + 4);
-    assert_int_equal(result.frames, 2);
-    assert_false(result.has_snapshot);
-    check_dump(s.path, "7203 segment conn 1 since 7203 in 13\n"
+    assert_int_equal(result.frames + result.state_frames, 2);
+    assert_int_equal(result.without_snapshot, 1);
+    check_dump(s.path, "7203 segment conn 1 since 3 in 13\n"
                        "7203 " SESSION " 1:14 orderBookL2_25/EOSUSD\n"
                        "7204 " SESSION " 1:15 orderBookL2_25/EOSUSD\n");
     check_sound(s.path);
@@ -458,8 +463,8 @@ static void test_pruned_beginning(void **state)
     segment_name_format("inverse", SESSION, TAPE_FIXTURE_NS + 2 * SECOND_NS, 1, first);
     snprintf(path, sizeof path, "%s/%s", s.fixture.folder, first);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(cut(&s, 12, 2 * HOUR_S + 1).frames, 4);
-    check_dump(s.path, "3601 segment conn 1 since 3601 in 6\n"
+    assert_int_equal(cut(&s, 12, 2 * HOUR_S + 1).state_frames, 4);
+    check_dump(s.path, "3601 segment conn 1 since 3 in 6\n"
                        "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n"
                        "3602 " SESSION " 1:8 orderBookL2_25/BTCUSD\n"
                        "3603 gap orderBookL2_25/BTCUSD\n"
@@ -483,7 +488,7 @@ static void test_existing_file(void **state)
     snprintf(left, sizeof left, "%s.open", s.path);
     file_write_text(left, "torn");
     assert_int_equal(try_cut(&s, 12, 2 * HOUR_S + 1, &result, &err), TD_OK);
-    assert_int_equal(result.frames, 4);
+    assert_int_equal(result.frames + result.state_frames, 4);
     assert_int_equal(access(left, F_OK), -1);
     check_sound(s.path);
     scene_fini(&s);

@@ -1,0 +1,65 @@
+/* Writes a cut: a selection of one session's feed as a single file that stands alone.
+ *
+ * The file has the selected frames, byte for byte, with their times, ordinals and channels; before
+ * them the state at the selection's beginning, as frames; the session's events of that time; and
+ * the rows of the ledger that touch it. It begins with a `segment` event that restates the
+ * connections that were open, and with their grants, which count from the selection's beginning:
+ * the frames before are not in the file.
+ *
+ * The state of a topic that stands on snapshots is its last snapshot and every frame since, or
+ * with CUT_MADE a single snapshot in place of the last of these frames, on a channel that says so
+ * (FORM_MADE), where one can be made. That of other topics is their last frame. So every frame of
+ * the selection gets the verdict of its topic, and the book, that it has in the archive. What
+ * topics show of each other is compared from the selection's beginning on.
+ *
+ * The archive is read twice from the state's beginning on. Memory depends on the number of streams.
+ * One thread. */
+#ifndef TD_CUT_CUT_H
+#define TD_CUT_CUT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "schema/frame.h"
+#include "tape/decoding.h"
+#include "tape/selection.h"
+
+typedef enum cut_snapshots { CUT_RECORDED, CUT_MADE } cut_snapshots;
+
+typedef struct cut_options {
+    archive *archive;
+    const selection *wanted;       /* with absolute times */
+    const tape_decoding *decoding; /* says what a snapshot is; NULL: the built-in decoder */
+    unsigned threads;              /* that read ahead; 0 or 1: none */
+    const td_log *log;             /* may be NULL */
+    cut_snapshots snapshots;
+    /* Narrow the selection: 1 if a channel, or a frame of it, is wanted. NULL: all. Frames are
+     * shown in the order of the tape, those of the state twice. */
+    int (*wants_channel)(void *user, const channel_info *info);
+    int (*wants_frame)(void *user, const frame_ref *frame);
+    void *user;
+    const char *path; /* of the file, ends in .mcap; its folder exists. An existing one is replaced
+                       */
+} cut_options;
+
+typedef struct cut_result {
+    uint64_t frames;            /* of the selection */
+    uint64_t state_frames;      /* before them */
+    uint64_t made;              /* of these, made snapshots */
+    uint64_t first_ns, last_ns; /* of both; 0: none */
+    uint64_t file_bytes;
+    uint32_t without_snapshot; /* topics that stand on a snapshot that the archive lacks */
+    uint8_t is_damaged;        /* 1: something of the selection could not be read */
+} cut_result;
+
+/* TD_E_INVALID if the path does not end in .mcap, or is there already. */
+TD_MUST_USE td_result cut_check_path(const char *path, td_err *err);
+
+/* Write the file: under the name with ".open" at its end, renamed once it is whole and synced; only
+ * its owner may read it. TD_E_NOTFOUND: nothing is selected; TD_E_INVALID: frames of two feeds or
+ * sessions are; TD_E_LIMIT: more than one file may hold; TD_E_IO, TD_E_NOSPACE. After a failure
+ * nothing is left. */
+TD_MUST_USE td_result cut_write(const cut_options *options, cut_result *out, td_err *err);
+
+#endif

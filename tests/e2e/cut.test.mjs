@@ -1,0 +1,72 @@
+// `tapedeck cut`: a selection as one file. Expected: the frames that `cat` prints of the archive, and what replay says of
+// the same time of it; an MCAP reader that shares no code with us.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { capture, json, jsonLines, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { readMcap, test } from "./npm.mjs";
+
+const LINEAR = "linear-2021-04-17.jsonl.gz";
+const INVERSE = "inverse-2021-04-17.jsonl.gz";
+const skip = withoutCapture(LINEAR) || withoutCapture(INVERSE);
+
+/** An archive of two feeds, and the times of the linear feed's frames at a third and two thirds. */
+async function imported(t) {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, capture(LINEAR), capture(INVERSE)]);
+  const text = (await tapedeck(t, ["cat", archive, "--feed", "linear", "--dir", "in"])).stdout;
+  const times = [...text.matchAll(/"recv_ns":(\d+)/g)].map(([, ns]) => ns); // too large for a number
+  const at = (part) => times[Math.floor(times.length * part)];
+  return { dir, archive, window: ["--feed", "linear", "--from", at(1 / 3), "--to", at(2 / 3)], from: at(1 / 3) };
+}
+
+const frames = async (t, file, ...more) => (await tapedeck(t, ["cat", file, ...more])).stdout.split("\n").map((line) => line.replace(/"position":\d+,?/, ""));
+
+test("a cut from the middle has the archive's frames, verdicts and books, and any reader opens it", { skip }, async (t) => {
+  const { dir, archive, window, from } = await imported(t);
+  const file = path.join(dir, "bug.mcap");
+  const made = await json(t, ["cut", archive, "-o", file, ...window, "--json"]);
+  assert.equal(made.file_bytes, fs.statSync(file).size);
+  assert.ok(made.frames > 200 && made.state_frames > 100, JSON.stringify(made));
+  assert.deepEqual(await frames(t, file, "--from", from), await frames(t, archive, ...window));
+  assert.equal((await frames(t, file)).length - 1, made.frames + made.state_frames);
+
+  const replay = async (name, ...more) => json(t, ["replay", name, ...more, "--json"], { status: null });
+  const whole = await replay(archive, ...window);
+  const part = await replay(file, ...window);
+  assert.deepEqual(part.digests, whole.digests);
+  assert.deepEqual(part.continuity, whole.continuity);
+  assert.deepEqual(part.books, whole.books);
+  assert.equal((await replay(file)).continuity.ok, true);
+
+  for (const args of [["verify"], ["info"], ["ls"], ["gaps"], ["drift"], ["export", "--format", "jsonl", "--out", path.join(dir, "set")]])
+    await tapedeck(t, [args[0], file, ...args.slice(1)], { status: args[0] === "drift" ? null : 0 });
+  const again = path.join(dir, "again.mcap"); // a cut of the cut is the same
+  await tapedeck(t, ["cut", file, "-o", again, ...window]);
+  assert.deepEqual(await frames(t, again), await frames(t, file));
+
+  for (const how of ["stream", "indexed"]) {
+    const theirs = (await readMcap(t, how, file)).map((line) => line.split(" ")).filter((row) => row.length === 5 && !row[0].endsWith("/_events"));
+    const ours = await jsonLines(t, ["cat", file]);
+    assert.deepEqual(theirs.map((row) => Buffer.from(row[4], "hex").toString()), ours.map((frame) => frame.data));
+  }
+});
+
+test("what a cut cannot have is refused, and leaves no file", { skip }, async (t) => {
+  const { dir, archive, window } = await imported(t);
+  const file = path.join(dir, "bug.mcap");
+  const refused = async (status, pattern, ...args) => {
+    const end = await tapedeck(t, ["cut", archive, ...args], { status });
+    assert.match(end.stderr, pattern);
+    assert.deepEqual(fs.readdirSync(dir).filter((name) => name.startsWith("bug")), []);
+  };
+  await refused(2, /two feeds, 'linear' and 'inverse'/, "-o", file);
+  await refused(2, /no file is given/);
+  await refused(2, /ends in \.mcap/, "-o", path.join(dir, "bug.txt"));
+  await refused(4, /no symbol 'NONE'/, "-o", file, "--symbol", "NONE");
+  await refused(4, /No such file/, "-o", path.join(dir, "missing/bug.mcap"), ...window);
+  fs.writeFileSync(file, "mine");
+  assert.match((await tapedeck(t, ["cut", archive, "-o", file, ...window], { status: 2 })).stderr, /exists already/);
+  assert.equal(fs.readFileSync(file, "utf8"), "mine");
+});
