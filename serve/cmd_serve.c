@@ -22,11 +22,15 @@ typedef struct serve_flags {
     uint8_t is_once;
     uint8_t is_held;
     uint8_t has_shared_clock;
+    uint8_t loops;
+    int disconnects;
     int slow_client;
     uint64_t client_count_max;
 } serve_flags;
 
 enum { SLOW_CLIENT_CLOSE, SLOW_CLIENT_WAIT };
+enum { DISCONNECTS_REPLAY, DISCONNECTS_SKIP };
+static const char *const DISCONNECTS[] = {"replay", "skip", NULL};
 static const char *const SLOW_CLIENTS[] = {"close", "wait", NULL};
 
 static const option_row SERVE_ROWS[] = {
@@ -59,6 +63,17 @@ static const option_row SERVE_ROWS[] = {
      .help = "clients at a time; further ones get HTTP 503 (default: 64)",
      .min = 1,
      .max = 4096},
+    {.long_name = "loop",
+     .type = OPTION_FLAG,
+     .offset = offsetof(serve_flags, loops),
+     .help = "begin again after the end of the tape; connections stay open"},
+    {.long_name = "disconnects",
+     .type = OPTION_ENUM,
+     .offset = offsetof(serve_flags, disconnects),
+     .metavar = "HOW",
+     .help = "end connections where recorded ones ended, with the same code, or not\n"
+             "(default: replay)",
+     .choices = DISCONNECTS},
     {.long_name = "shared-clock",
      .type = OPTION_FLAG,
      .offset = offsetof(serve_flags, has_shared_clock),
@@ -144,6 +159,8 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
         .gap_ns_max = command->flags.gap_ns_max,
         .settle_ns = command->flags.settle_ns,
         .is_held = command->flags.is_held,
+        .loops = command->flags.loops,
+        .skips_disconnects = command->flags.disconnects == DISCONNECTS_SKIP,
         .has_shared_clock = command->flags.has_shared_clock,
         .waits_for_slow = command->flags.slow_client == SLOW_CLIENT_WAIT,
         .client_count_max = (size_t)command->flags.client_count_max,
@@ -208,6 +225,9 @@ static void log_counts(const serve_command *command)
         format_counted(counts.frames, "frame").text, format_size(counts.bytes).text,
         format_counted(counts.made, "snapshot").text,
         format_counted(counts.held_back, "time").text);
+    if (counts.disconnected > 0)
+        report_line(command->report, TD_LOG_INFO, "%s as recorded",
+                    format_counted(counts.disconnected, "disconnect").text);
     if (counts.slow > 0)
         report_line(command->report, TD_LOG_WARNING, "%s closed because they read too slowly",
                     format_counted(counts.slow, "client").text);
@@ -222,7 +242,7 @@ static td_result verdict(const serve_command *command, td_err *err)
     serve_counts counts;
     serve_get_counts(command->server, &counts);
     if (command->flags.is_once && counts.complete == 0 && counts.failed > 0)
-        return td_err_set(err, TD_E_IO, "the client's tape could not be read to its end");
+        return td_err_set(err, TD_E_IO, "the client's tape could not be served to its end");
     return TD_OK;
 }
 
@@ -232,8 +252,8 @@ static td_result run(serve_command *command, td_err *err)
     td_result rc = pacer_speed_parse(command->flags.speed, &speed, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--speed");
-    if (command->flags.is_held && command->flags.is_once)
-        return td_err_set(err, TD_E_INVALID, "--hold and --once exclude each other");
+    if (command->flags.is_held + command->flags.is_once + command->flags.loops > 1)
+        return td_err_set(err, TD_E_INVALID, "--hold, --loop and --once exclude each other");
     const char *ready_file = command->listening.ready_file;
     if (ready_file != NULL)
         rc = wire_remove_ready(io_posix(), ready_file, err);

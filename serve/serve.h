@@ -10,6 +10,9 @@
  * snapshot lies before the selection, starts with a snapshot made from the book (serve/snapshot.h).
  * After the last frame the server closes with 1000, unless connections are held open.
  *
+ * A recorded connection that ended ends that of the tape's clients, with the same code; the tape
+ * waits for one of them to return, and continues.
+ *
  * With has_shared_clock there is one tape, of all feeds. It starts with the first client and does
  * not stop before its end; later clients join at its position, with snapshots of their books.
  *
@@ -45,11 +48,13 @@ typedef struct serve_options {
     td_clock clock;
     const td_log *log;
     pacer_speed speed;
-    uint64_t gap_ns_max;      /* 0: long pauses are not shortened */
-    size_t client_count_max;  /* at a time; 0: SERVE_CLIENTS */
-    uint8_t is_held;          /* 1: connections stay open at the end of the tape */
-    uint8_t has_shared_clock; /* 1: one tape for all clients, which later ones join */
-    uint8_t waits_for_slow;   /* 1: a slow client delays its tape; 0: it is closed */
+    uint64_t gap_ns_max;       /* 0: long pauses are not shortened */
+    size_t client_count_max;   /* at a time; 0: SERVE_CLIENTS */
+    uint8_t is_held;           /* 1: connections stay open at the end of the tape */
+    uint8_t loops;             /* 1: a tape begins again after its last frame */
+    uint8_t skips_disconnects; /* 1: recorded disconnects do not happen again */
+    uint8_t has_shared_clock;  /* 1: one tape for all clients, which later ones join */
+    uint8_t waits_for_slow;    /* 1: a slow client delays its tape; 0: it is closed */
     uint64_t settle_ns;
     uint64_t seed;      /* of connection ids */
     const char *secret; /* checks signatures, and makes private topics need them; NULL: any key is
@@ -65,9 +70,10 @@ typedef struct serve_counts {
     uint64_t made;      /* snapshots made from books and sent; not counted as frames */
     uint64_t held_back; /* times that a slow client delayed its tape */
     uint64_t complete;  /* clients that received their whole tape and are gone */
-    uint64_t slow;      /* clients that were closed because they read too slowly */
-    uint64_t failed;    /* tapes that could not be read to their end */
-    uint64_t unfollowed; /* frames of books beyond LIMIT_SERVE_BOOKS, over all tapes */
+    uint64_t disconnected; /* clients that were closed because a recorded connection ended */
+    uint64_t slow;         /* clients that were closed because they read too slowly */
+    uint64_t failed;       /* tapes that could not be read to their end */
+    uint64_t unfollowed;   /* frames of books beyond LIMIT_SERVE_BOOKS, over all tapes */
 } serve_counts;
 
 typedef struct serve serve;

@@ -88,6 +88,50 @@ void serve_client_filters_changed(serve_client *client)
     }
 }
 
+/* ---- connections of the recording ---- */
+
+static void add_slot(serve_client *client, const channel_info *from)
+{
+    for (size_t i = client->slot_count; i-- > 0;) {
+        const client_slot *slot = &client->slots[i];
+        if (slot->shard == from->shard && slot->feed == from->feed)
+            return;
+    }
+    client->slots = td_array_grow(client->slots, client->slot_count, sizeof *client->slots);
+    client->slots[client->slot_count++] = (client_slot){from->feed, from->shard};
+}
+
+int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t shard)
+{
+    int has_others = 0;
+    for (size_t i = 0; i < client->slot_count; i++) {
+        if (strcmp(client->slots[i].feed, feed) != 0)
+            continue;
+        if (client->slots[i].shard == shard)
+            return 1;
+        has_others = 1;
+    }
+    return !has_others && client->filters.count > 0 && has_feed(client, feed);
+}
+
+void serve_client_disconnect(serve_client *client, unsigned code)
+{
+    int is_sendable = code >= 1000 && code != 1005 && code != 1006 && code != 1015;
+    if (is_sendable || wire_peer_queued_bytes(client->conn) == 0)
+        serve_client_end(client, is_sendable ? code : 0);
+    else
+        client->state = CLIENT_CUTTING;
+}
+
+void serve_client_restart(serve_client *client)
+{
+    if (client->is_current_count > 0)
+        memset(client->is_current, 0, client->is_current_count);
+    if (client->state == CLIENT_DRAINING || client->state == CLIENT_HOLDING)
+        client->state = CLIENT_PLAYING;
+    serve_client_catch_up(client);
+}
+
 /* ---- sending ---- */
 
 static void put(serve_client *client, wire_peer_message *out)
@@ -118,6 +162,7 @@ void serve_client_send(serve_client *client, served_frame *served)
     serve_counts *counts = &client->owner->counts;
     counts->frames++;
     counts->bytes += served->message.bytes.size;
+    add_slot(client, &served->frame->channel->info);
     put(client, &served->message);
 }
 
@@ -147,6 +192,14 @@ void serve_client_finish(serve_client *client)
     client->state = CLIENT_HOLDING;
     td_log_emit(server->options.log, TD_LOG_INFO,
                 "a client's tape has ended; its connection stays open");
+}
+
+void serve_client_drained(serve_client *client)
+{
+    if (client->state == CLIENT_DRAINING)
+        serve_client_finish(client);
+    else if (client->state == CLIENT_CUTTING)
+        serve_client_end(client, 0);
 }
 
 void serve_client_end(serve_client *client, unsigned code)
@@ -209,6 +262,7 @@ void serve_client_close(serve_client *client)
     owner->client_count--;
     owner->counts.complete += client->is_complete;
     topic_filters_fini(&client->filters);
+    td_free(client->slots);
     td_free(client->is_current);
     td_free(client->verdicts);
     td_free(client->feed_names);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "archive/archive_view.h"
 #include "archive/read_plan.h"
 #include "tape/empty_selection.h"
 #include "schema/dialect.h"
@@ -64,9 +65,40 @@ static served_feed *feed_of(serve_feeds *feeds, const segment_index *segment, co
     return NULL;
 }
 
-static void gather_segment(serve_feeds *feeds, const planned_segment *segment, const td_log *log)
+static void remove_name(char **names, size_t *count, const char *name)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(names[i], name) != 0)
+            continue;
+        td_free(names[i]);
+        names[i] = names[--*count];
+        return;
+    }
+}
+
+/* Of each topic the last answer counts. A segment whose rows cannot be read has none. */
+static void add_refused(served_feed *feed, archive_view *view, const segment_index *segment)
+{
+    segment_rows rows = {0};
+    if (archive_view_read(view, segment->path, segment->file_bytes, CATALOG_ROWS, &rows, NULL) !=
+        TD_OK)
+        rows.grant_count = 0;
+    for (size_t i = 0; i < rows.grant_count; i++) {
+        const grant_row *row = &rows.grants[i];
+        if (row->source[0] != '\0')
+            remove_name(feed->refused, &feed->refused_count, row->topic);
+        else if (strcmp(row->reason, "refused") == 0)
+            add_name(&feed->refused, &feed->refused_count, row->topic);
+    }
+    segment_rows_fini(&rows);
+}
+
+static void gather_segment(serve_feeds *feeds, archive_view *view, const planned_segment *segment,
+                           const td_log *log)
 {
     served_feed *feed = feed_of(feeds, segment->index, log);
+    if (feed != NULL)
+        add_refused(feed, view, segment->index);
     for (size_t i = 0; i < segment->index->channel_count && feed != NULL; i++) {
         if (segment->is_wanted[i])
             add_channel(feed, &segment->index->channels[i].info);
@@ -78,16 +110,21 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
                         const td_log *log, td_err *err)
 {
     selection copy = *wanted;
-    const read_query query = selection_query(&copy, SELECTION_ALL_TIME);
+    read_query query = selection_query(&copy, SELECTION_ALL_TIME);
     read_plan *plan = NULL;
+    archive_view *view = NULL;
     td_result rc = selection_check(wanted, err);
     if (rc == TD_OK)
+        rc = archive_view_open(from, VIEW_ALL, log, &view, err);
+    query.view = view;
+    if (rc == TD_OK)
         rc = read_plan_open(from, &query, &plan, err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
+        gather_segment(feeds, view, read_plan_segment(plan, i), log);
+    read_plan_close(plan);
+    archive_view_close(view);
     if (rc != TD_OK)
         return rc;
-    for (size_t i = 0; i < read_plan_count(plan); i++)
-        gather_segment(feeds, read_plan_segment(plan, i), log);
-    read_plan_close(plan);
     if (feeds->count == 0)
         rc = selection_check_names(from, wanted, err);
     if (rc == TD_OK && feeds->count == 0) {
@@ -123,6 +160,9 @@ void serve_feeds_close(serve_feeds *feeds)
         for (size_t k = 0; k < feed->symbol_count; k++)
             td_free(feed->symbols[k]);
         td_free(feed->symbols);
+        for (size_t k = 0; k < feed->refused_count; k++)
+            td_free(feed->refused[k]);
+        td_free(feed->refused);
         td_free(feed->name);
     }
     td_free(feeds->items);
@@ -196,21 +236,21 @@ static int row_fits_bare(const family *of, td_bytes topic)
     return find_row(of, td_bytes_of(text, topic.size + 2), &match);
 }
 
-static int has_symbol(const served_feed *feed, td_bytes symbol)
-{
-    for (size_t i = 0; i < feed->symbol_count; i++) {
-        if (td_bytes_is(symbol, feed->symbols[i]))
-            return 1;
-    }
-    return 0;
-}
-
 /* 1 if the subscription covers a row without a symbol ("order.linear" and "order"). */
 static int row_is_covered(const family *of, const dialect *spoken, td_bytes subscription)
 {
     for (size_t i = 0; i < of->topic_count; i++) {
         const topic_row *row = &of->topics[i];
         if (!topic_row_has_symbol(row) && spoken->covers(subscription, td_bytes_str(row->pattern)))
+            return 1;
+    }
+    return 0;
+}
+
+static int has_text(char *const *texts, size_t count, td_bytes text)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (td_bytes_is(text, texts[i]))
             return 1;
     }
     return 0;
@@ -224,13 +264,17 @@ static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
     const family *of = feed->family;
     topic_match match;
     TD_ASSERT(of != NULL); /* feeds of an unknown family are left out */
+    if (has_text(feed->refused, feed->refused_count, subscription) &&
+        !has_text(feed->topics, feed->topic_count, subscription))
+        return (topic_standing){0};
     const dialect *spoken = of->dialect;
     if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
         (spoken->has_lists && row_fits_bare(of, subscription)))
         return known;
     int fits = find_row(of, subscription, &match);
     if (fits && (!topic_row_has_symbol(match.row) || topic_row_has_coin(match.row) ||
-                 td_bytes_is(match.symbol, "*") || has_symbol(feed, match.symbol)))
+                 td_bytes_is(match.symbol, "*") ||
+                 has_text(feed->symbols, feed->symbol_count, match.symbol)))
         return known;
     for (size_t i = 0; i < feed->topic_count; i++) {
         if (spoken->covers(subscription, td_bytes_str(feed->topics[i])))

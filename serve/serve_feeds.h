@@ -22,6 +22,8 @@ typedef struct served_feed {
     size_t topic_count;
     char **symbols; /* on the tape */
     size_t symbol_count;
+    char **refused; /* topics that the exchange refused */
+    size_t refused_count;
     uint8_t has_unknown; /* the tape has frames of unknown topics */
 } served_feed;
 
@@ -50,7 +52,8 @@ void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WI
 size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out);
 
 /* The standing of a subscription at this path. Known is a topic on the tape, or a topic of the
- * family of a symbol on the tape, which stays silent. is_held and needs_auth are not set. */
+ * family of a symbol on the tape, which stays silent; not one that the exchange refused when it was
+ * recorded, and of which the tape has no frame. is_held and needs_auth are not set. */
 topic_standing serve_feeds_look(const serve_feeds *feeds, td_bytes path, td_bytes subscription);
 
 /* 1 if the topic needs authentication: the path is private, or is for both accesses and the

@@ -36,9 +36,16 @@ typedef enum client_state {
     CLIENT_SETTLE_DELAY, /* its tape has a time to start */
     CLIENT_PLAYING,
     CLIENT_DRAINING, /* the tape has ended; its last frames are still queued */
+    CLIENT_CUTTING,  /* likewise its connection, as recorded: without a close frame */
     CLIENT_HOLDING,  /* the tape has ended; the connection stays open */
     CLIENT_CLOSING,
 } client_state;
+
+/* A slot of the recording, whose frames a client got. */
+typedef struct client_slot {
+    const char *feed; /* as in a frame's channel */
+    uint32_t shard;
+} client_slot;
 
 struct serve_client {
     serve *owner;
@@ -63,6 +70,8 @@ struct serve_client {
      * frame since, so that it can apply deltas. */
     uint8_t *is_current;
     size_t is_current_count;
+    client_slot *slots;
+    size_t slot_count;
     /* By channel index, results of the filters: filters_version, shifted, and the result in bit 0.
      */
     uint32_t *verdicts;
@@ -100,6 +109,20 @@ void serve_client_send(serve_client *client, served_frame *served);
 /* Send the snapshot that was made of a book. */
 void serve_client_send_made(serve_client *client, const serve_book *b, wire_peer_message *out);
 
+/* 1 if the end of a recorded connection is one of the client's: it has subscribed at a path of the
+ * feed, and did not get all of the feed's frames from other slots. */
+int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t shard);
+
+/* Close its connection as the recorded one was, after what is queued; code 0: without a close
+ * frame. */
+void serve_client_disconnect(serve_client *client, unsigned code);
+
+/* Its queue is empty. */
+void serve_client_drained(serve_client *client);
+
+/* Nothing that it received counts any more: its tape moves. */
+void serve_client_restart(serve_client *client);
+
 /* Its tape has ended: close the connection once everything was sent, or hold it. */
 void serve_client_finish(serve_client *client);
 
@@ -117,7 +140,10 @@ struct serve_tape {
     uint64_t start_ns;  /* on the clock: it begins to play */
     uint8_t is_at_end;  /* it has no more frames */
     uint8_t is_waiting; /* for a client that reads slowly */
-    wire_timer *timer;  /* of its start, or of the next frame */
+    size_t away;        /* clients that a recorded disconnect closed, and that are not back */
+    uint8_t is_alone;   /* nobody is back yet: the tape stops */
+    uint8_t has_frames; /* it had some since it began, or began again */
+    wire_timer *timer;  /* of its start, of the next frame, or of the wait for clients */
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
     const frame_ref *frame; /* read, not yet sent; NULL: none */

@@ -13,6 +13,9 @@ enum {
     TURN_BYTES_MAX = 4 << 20,
 };
 
+/* A tape waits so long for clients that a recorded disconnect closed. */
+#define AWAY_NS_MAX (30 * TD_NS_PER_S)
+
 /* Clients that are ready in the same period share a tape. */
 #define START_PERIOD_NS (50 * TD_NS_PER_MS)
 
@@ -74,7 +77,8 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
         .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
     pacer_init(&tape->pacer, &pacing);
     tape->owner->counts.tapes++;
-    const cursor_options reading = {.threads = 1, .log = options->log, .with_lead_in = 1};
+    const cursor_options reading = {
+        .threads = 1, .log = options->log, .with_lead_in = 1, .with_events = 1};
     return cursor_open(options->archive, &mine, &reading, &tape->cursor, err);
 }
 
@@ -86,6 +90,15 @@ static int is_data(const frame_ref *frame)
 {
     const frame_channel *channel = frame->channel;
     return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy;
+}
+
+/* 1 for the end of a connection that is to happen again. The recorder's own stop is none. */
+static int is_disconnect(const serve_tape *tape, const frame_ref *frame)
+{
+    const event *ev = frame->event;
+    return ev != NULL && ev->kind == EVENT_DISCONNECT && ev->line == 0 &&
+           !tape->owner->options.skips_disconnects &&
+           (ev->cause == NULL || strcmp(ev->cause, "closed_by_us") != 0);
 }
 
 /* Let the books follow a frame, and report that they cannot follow them all. */
@@ -104,20 +117,19 @@ static td_result follow_books(serve_tape *tape, served_frame *served, td_err *er
     return rc;
 }
 
-/* Read the next data frame, wanted or not, because the pace is that of all frames. One before the
- * selection is for books only: tape->frame is NULL then. */
+/* Read on to the next data frame, wanted or not, because the pace is that of all frames. Others are
+ * done at once: tape->frame is NULL then. */
 static td_result next_frame(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame;
-    do {
-        td_result rc = cursor_next(tape->cursor, &frame, err);
-        if (rc != TD_OK)
-            return rc;
-    } while (!is_data(frame));
+    td_result rc = cursor_next(tape->cursor, &frame, err);
+    if (rc != TD_OK)
+        return rc;
     served_frame before = {.frame = frame};
-    if (frame->is_lead_in)
+    if (frame->is_lead_in && is_data(frame))
         return follow_books(tape, &before, err);
-    tape->frame = frame;
+    if (is_data(frame) || is_disconnect(tape, frame))
+        tape->frame = frame;
     return TD_OK;
 }
 
@@ -131,14 +143,49 @@ static td_bytes topic_in(const serve *server, const frame_ref *frame)
         ->exchange_topic;
 }
 
+static void on_away(void *user);
+
+/* End the clients' connections as the recorded one ended. Unless the clock is shared, the tape
+ * stops until one of them is back, so that each gets what was recorded after it. The books of the
+ * connection are over: its successor begins them. */
+static void disconnect(serve_tape *tape, const frame_ref *frame)
+{
+    const serve_options *options = &tape->owner->options;
+    const char *feed = frame->channel->info.feed;
+    uint32_t shard = frame->event->shard;
+    size_t closed = 0;
+    for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
+        if (b->channel->info.shard == shard && strcmp(b->channel->info.feed, feed) == 0)
+            b->has_snapshot = 0;
+    }
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (c->state != CLIENT_PLAYING || !serve_client_has_slot(c, feed, shard))
+            continue;
+        closed++;
+        serve_client_disconnect(c, (unsigned)frame->event->code);
+    }
+    tape->owner->counts.disconnected += closed;
+    if (closed == 0 || options->has_shared_clock)
+        return;
+    tape->away += closed;
+    tape->is_alone = 1;
+    tape->timer =
+        wire_timer_at(options->loop, clock_mono_ns(options->clock) + AWAY_NS_MAX, on_away, tape);
+}
+
 static td_result send_frame(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame = tape->frame;
     served_frame served = {
         .frame = frame,
         .message = {.opcode = (unsigned)frame->channel->info.opcode, .bytes = frame->bytes}};
-    TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
     tape->frame = NULL;
+    if (frame->event != NULL) {
+        disconnect(tape, frame);
+        return TD_OK;
+    }
+    TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
+    tape->has_frames = 1;
     td_result rc = follow_books(tape, &served, err);
     served.topic = topic_in(tape->owner, frame);
     for (serve_client *c = tape->clients; rc == TD_OK && c != NULL; c = c->tape_next)
@@ -220,6 +267,19 @@ static int is_held_back(const serve_tape *tape)
     return c != NULL;
 }
 
+/* Play from another time on. */
+static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
+{
+    serve_books_fini(&tape->books);
+    tape->frame = NULL;
+    tape->is_at_end = 0;
+    tape->has_frames = 0;
+    pacer_rewind(&tape->pacer);
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
+        serve_client_restart(c);
+    return cursor_seek(tape->cursor, from_ns, err);
+}
+
 static void pump(serve_tape *tape);
 
 static void on_time(void *user)
@@ -238,8 +298,12 @@ static td_result pump_one(serve_tape *tape, td_err *err)
         tape->owner->counts.held_back++;
         return TD_EOF; /* serve_tape_drained continues */
     }
+    if (tape->is_alone)
+        return TD_EOF;
     if (tape->frame == NULL && !tape->is_at_end) {
         rc = next_frame(tape, err);
+        if (rc == TD_EOF && tape->owner->options.loops && tape->has_frames)
+            return rewind_tape(tape, cursor_get_window(tape->cursor).from_ns, err);
         tape->is_at_end = rc == TD_EOF;
         if ((rc != TD_OK && rc != TD_EOF) || (rc == TD_OK && tape->frame == NULL))
             return rc;
@@ -277,8 +341,26 @@ static void fail(serve_tape *tape, const td_err *err)
         tape_free(tape);
 }
 
+/* Those that were closed did not come back. */
+static void on_away(void *user)
+{
+    serve_tape *tape = user;
+    td_err err;
+    tape->timer = NULL;
+    tape->is_alone = 0;
+    tape->away = 0;
+    if (tape->clients != NULL) {
+        pump(tape);
+        return;
+    }
+    td_err_set(&err, TD_E_NETWORK, "its clients did not reconnect within 30 s of a disconnect");
+    fail(tape, &err);
+}
+
 static void pump(serve_tape *tape)
 {
+    if (tape->is_alone)
+        return;
     const serve_options *options = &tape->owner->options;
     const uint64_t *bytes = &tape->owner->counts.bytes;
     uint64_t bytes_max = *bytes + TURN_BYTES_MAX;
@@ -288,9 +370,9 @@ static void pump(serve_tape *tape)
     tape->timer = NULL;
     for (unsigned i = 0; i < TURN_FRAMES_MAX && *bytes < bytes_max && rc == TD_OK; i++)
         rc = pump_one(tape, &err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && !tape->is_alone)
         tape->timer = wire_timer_at(options->loop, clock_mono_ns(options->clock), on_time, tape);
-    else if (rc != TD_EOF)
+    else if (rc != TD_OK && rc != TD_EOF)
         fail(tape, &err);
 }
 
@@ -315,6 +397,13 @@ static void detach(serve_client *client)
     client->tape = NULL;
 }
 
+static int has_same_feeds(const serve_tape *tape, const serve_tape *other)
+{
+    return tape->feed_names == NULL || (tape->feed_count == other->feed_count &&
+                                        memcmp(tape->feed_names, other->feed_names,
+                                               tape->feed_count * sizeof *tape->feed_names) == 0);
+}
+
 /* The tape that clients with a shared clock join; NULL: none plays. */
 static serve_tape *shared_tape(const serve *server)
 {
@@ -324,27 +413,50 @@ static serve_tape *shared_tape(const serve *server)
     return tape;
 }
 
+/* The tape that the clients of a new one join: the shared one, or the one that lost clients to a
+ * recorded disconnect; NULL: none. */
+static serve_tape *joined_tape(const serve_tape *batch)
+{
+    serve_tape *tape = shared_tape(batch->owner);
+    serve_tape *found = NULL;
+    if (tape != NULL)
+        return tape;
+    for (tape = batch->owner->tapes; tape != NULL; tape = tape->next) {
+        if (tape->away > 0 && has_same_feeds(tape, batch))
+            found = tape; /* the oldest is the last one */
+    }
+    return found;
+}
+
+static void join(serve_tape *tape, serve_tape *batch)
+{
+    while (batch->clients != NULL) {
+        serve_client *c = batch->clients;
+        detach(c);
+        attach(c, tape);
+        tape->away -= tape->away > 0;
+    }
+    tape_free(batch);
+    if (!tape->is_alone)
+        return;
+    tape->is_alone = 0;
+    pacer_set_speed(&tape->pacer, tape->pacer.options.speed); /* the time until now is no delay */
+}
+
 /* Play, or let the clients join the tape that plays. */
 static void start(void *user)
 {
     serve_tape *batch = user;
-    serve_tape *tape = shared_tape(batch->owner);
+    serve_tape *tape = joined_tape(batch);
     td_err err;
     batch->timer = NULL;
-    if (tape == NULL) {
+    if (tape != NULL)
+        join(tape, batch);
+    else if (open_cursor(batch, &err) != TD_OK) {
+        fail(batch, &err);
+        return;
+    } else
         tape = batch;
-        if (open_cursor(tape, &err) != TD_OK) {
-            fail(tape, &err);
-            return;
-        }
-    }
-    while (tape != batch && batch->clients != NULL) {
-        serve_client *c = batch->clients;
-        detach(c);
-        attach(c, tape);
-    }
-    if (tape != batch)
-        tape_free(batch);
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
         if (c->state != CLIENT_SETTLE_DELAY)
             continue;
@@ -397,7 +509,8 @@ void serve_tape_leave(serve_client *client)
         return;
     detach(client);
     const serve *server = tape->owner;
-    if (tape->clients == NULL && tape != shared_tape(server))
+    if (tape->clients == NULL && tape != shared_tape(server) &&
+        (!tape->is_alone || server->is_stopping))
         tape_free(tape);
     else if (tape->is_waiting && !server->is_stopping)
         pump(tape);
@@ -411,8 +524,7 @@ void serve_tape_answered(serve_client *client)
 
 void serve_tape_drained(serve_client *client)
 {
-    if (client->state == CLIENT_DRAINING)
-        serve_client_finish(client);
-    else if (client->tape != NULL && (client->tape->is_waiting || client->is_catching_up))
+    serve_client_drained(client);
+    if (client->tape != NULL && (client->tape->is_waiting || client->is_catching_up))
         pump(client->tape);
 }

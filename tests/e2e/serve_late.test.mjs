@@ -235,5 +235,5 @@ test("--hold and --once exclude each other", async (t) => {
   const dir = temporary(t);
   const archive = await importFrames(t, dir, { ...SHAPES[0], frames: tapeOf(SHAPES[0]) });
   const end = await tapedeck(t, ["serve", "-a", archive, "--hold", "--once"], { status: 2 });
-  assert.match(end.stderr, /--hold and --once/);
+  assert.match(end.stderr, /--hold, --loop and --once/);
 });
