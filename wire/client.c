@@ -334,7 +334,7 @@ static void on_open(wire_conn *self, const handshake_reply *reply)
     self->state = CONN_OPEN;
     dial_end_deadline(&self->dial);
     if (reply->is_deflated)
-        self->inflater = deflate_receiver_open(reply->context, loop_clock(self->dial.loop));
+        self->inflater = deflate_receiver_open(reply->context, self->dial.loop->clock);
     ws_reader_init(&self->reader, WS_FROM_SERVER, self->inflater, LIMIT_FRAME_BYTES);
     link_peer_address(&self->dial.link, address);
     td_utf8_copy(extensions, sizeof extensions, reply->extensions);

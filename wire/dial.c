@@ -53,8 +53,9 @@ static void try_next(dial *self, const char *why)
 
 /* ---- the link's calls ---- */
 
-static void on_ready(dial *self)
+static void on_ready(void *user)
 {
+    dial *self = user;
     self->stage = DIAL_READY;
     self->ops->ready(self->user);
 }
@@ -82,11 +83,6 @@ static void on_connected(void *user)
     self->stage = DIAL_TUNNELING;
     tunnel_put_request(&self->proxy, &self->url, link_output(&self->link));
     link_flush_later(&self->link);
-}
-
-static void on_secured(void *user)
-{
-    on_ready(user);
 }
 
 static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read_ns)
@@ -140,15 +136,12 @@ static void on_ended(void *user, link_end how, const char *text)
         try_next(self, text);
     } else if (how == LINK_TLS_FAILED) {
         on_tls_failed(self, text);
+    } else if (self->stage == DIAL_SECURING && how == LINK_ENDED) {
+        on_tls_failed(self, "it closed the connection");
     } else if (self->stage == DIAL_TUNNELING) {
         fail(self, WIRE_CAUSE_CONNECT,
              "the proxy %s:%u closed the connection before it answered%s%s", self->proxy.host,
              self->proxy.port, text[0] == '\0' ? "" : ": ", text);
-    } else if (self->stage == DIAL_SECURING && how == LINK_ENDED) {
-        fail(self, WIRE_CAUSE_TLS_OTHER,
-             "%s does not speak TLS with us (it closed the connection); is it ws:// rather than "
-             "wss://?",
-             where);
     } else if (how == LINK_RESET) {
         fail(self, WIRE_CAUSE_RESET, "%s reset the connection%s", where,
              self->stage == DIAL_SECURING ? " during the TLS handshake" : "");
@@ -158,7 +151,7 @@ static void on_ended(void *user, link_end how, const char *text)
 }
 
 static const link_ops LINK_OPS = {.connected = on_connected,
-                                  .secured = on_secured,
+                                  .secured = on_ready,
                                   .received = on_received,
                                   .drained = on_drained,
                                   .ended = on_ended};
@@ -210,13 +203,6 @@ static void on_resolved(void *user, const resolve_answer *answer)
     attempt_later(self);
 }
 
-static td_result resolve(dial *self, td_err *err)
-{
-    const char *name = self->proxy.is_used ? self->proxy.host : self->url.host;
-    self->stage = DIAL_RESOLVING;
-    return resolver_start(loop_resolver(self->loop), name, on_resolved, self, &self->job, err);
-}
-
 static void on_deadline(void *user)
 {
     dial *self = user;
@@ -243,7 +229,7 @@ td_result dial_begin(dial *self, wire_loop *loop, const char *ca_file, uint64_t 
     self->ops = ops;
     self->user = user;
     self->link.loop = loop;
-    if (loop_is_closing(loop))
+    if (loop->is_closing)
         return td_err_set(err, TD_E_NETWORK, "the network loop is closing");
     td_result rc = wire_proxy_of_environment(&self->url, &self->proxy, err);
     if (rc != TD_OK)
@@ -255,7 +241,8 @@ td_result dial_begin(dial *self, wire_loop *loop, const char *ca_file, uint64_t 
         return td_err_set(err, TD_E_INVALID, "connect timeout over %d s", TIMEOUT_S_MAX);
     self->deadline_ns = loop_now_ns(loop) + timeout_ns;
     self->deadline = wire_timer_at(loop, self->deadline_ns, on_deadline, self);
-    return resolve(self, err);
+    return resolver_start(loop->resolver, self->proxy.is_used ? self->proxy.host : self->url.host,
+                          on_resolved, self, &self->job, err);
 }
 
 void dial_end_deadline(dial *self)

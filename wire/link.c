@@ -95,7 +95,7 @@ static uint64_t find_kernel_ns(const wire_link *self, struct msghdr *message)
         return 0;
     memcpy(&when, CMSG_DATA(first), sizeof when);
     uint64_t kernel_ns = (uint64_t)when.tv_sec * TD_NS_PER_S + (uint64_t)when.tv_nsec;
-    uint64_t delay_ns = clock_wall_ns(loop_clock(self->loop)) - kernel_ns;
+    uint64_t delay_ns = clock_wall_ns(self->loop->clock) - kernel_ns;
     return delay_ns <= 60 * TD_NS_PER_S && delay_ns < self->read_ns ? self->read_ns - delay_ns : 0;
 }
 
@@ -289,36 +289,30 @@ static int read_some(wire_link *self, uint8_t *to, size_t size)
     return -1;
 }
 
-/* Hand bytes out; the rest is held. */
+/* Hand bytes out, after what is held; the rest is held. */
 static void deliver(wire_link *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
+    td_buf *held = &self->held;
+    if (held->size > 0) {
+        td_buf_add(held, bytes, size);
+        bytes = held->data;
+        size = held->size;
+    }
     size_t used = self->ops->received(self->user, bytes, size, read_ns);
     if (self->state == LINK_CLOSED)
         return;
     TD_ASSERT(used <= size);
-    td_buf *held = &self->held;
     if (bytes == held->data) {
         memmove(held->data, held->data + used, size - used);
         held->size = size - used;
-    } else if (used < size) {
+    } else {
         td_buf_add(held, bytes + used, size - used);
     }
 }
 
-/* What is held comes first, then what was read. */
-static void deliver_all(wire_link *self, uint8_t *bytes, size_t size, uint64_t read_ns)
-{
-    if (TD_LIKELY(self->held.size == 0)) {
-        deliver(self, bytes, size, read_ns);
-        return;
-    }
-    td_buf_add(&self->held, bytes, size);
-    deliver(self, self->held.data, self->held.size, read_ns);
-}
-
 static void read_all(wire_link *self)
 {
-    uint8_t *buffer = loop_read_buffer(self->loop);
+    uint8_t *buffer = self->loop->read_buffer;
     for (int i = 0; i < READS_A_TURN; i++) {
         int is_empty = self->is_drained && self->records_left == 0;
         if (self->state != LINK_OPEN || self->is_paused || is_empty)
@@ -326,7 +320,7 @@ static void read_all(wire_link *self)
         int size = read_some(self, buffer, LOOP_READ_BYTES);
         if (size <= 0)
             return;
-        deliver_all(self, buffer, (size_t)size, self->read_ns);
+        deliver(self, buffer, (size_t)size, self->read_ns);
     }
     loop_fd_call_again(self->loop, &self->socket);
 }
@@ -486,7 +480,7 @@ static void on_ready(void *user, uint32_t events)
     if (self->state == LINK_SECURING)
         shake_hands(self);
     if (self->state == LINK_OPEN && !self->is_paused && self->held.size > 0)
-        deliver(self, self->held.data, self->held.size, loop_now_ns(self->loop));
+        deliver(self, NULL, 0, loop_now_ns(self->loop));
     if (self->state == LINK_OPEN && !self->is_paused)
         read_all(self);
     if (self->state >= LINK_SECURING && !self->is_blocked)

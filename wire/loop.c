@@ -12,8 +12,6 @@
 #include "base/assert.h"
 #include "wire/tls.h"
 
-enum { EVENTS_A_TURN = 64 };
-
 #define WIRE_LOOP_MAGIC 0x77697265u /* "wire" */
 
 struct wire_timer {
@@ -23,65 +21,16 @@ struct wire_timer {
     size_t place;    /* in the heap; TIMER_DUE: taken out, to be fired */
     void (*fn)(void *user);
     void *user;
-    wire_timer *next; /* of those that are due, or free */
+    wire_timer *next; /* of those that are due */
 };
 
 #define TIMER_DUE SIZE_MAX
-
-struct wire_loop {
-    uint32_t magic;
-    uint8_t is_closing;
-    td_clock clock;
-    const td_log *log;
-    int epoll_fd;
-    loop_fd timer, wake; /* timerfd, eventfd */
-    resolver *resolver;
-    loop_member *members;
-    wire_timer **heap; /* timers, the first one at 0 */
-    size_t timer_count;
-    wire_timer *timers_free;
-    uint64_t timer_serial;
-    uint64_t armed_ns;                       /* when the timerfd becomes readable; 0: it does not */
-    struct epoll_event ready[EVENTS_A_TURN]; /* of the present turn */
-    int ready_count;
-    loop_fd *again, **again_end; /* to be called again, in the order in which they asked */
-    size_t again_count;
-    void **garbage;
-    size_t garbage_count;
-    uint8_t *read_buffer;
-    struct ssl_ctx_st *system_trust; /* NULL: not needed yet */
-};
 
 /* ---- what others share ---- */
 
 uint64_t loop_now_ns(const wire_loop *loop)
 {
     return clock_mono_ns(loop->clock);
-}
-
-td_clock loop_clock(const wire_loop *loop)
-{
-    return loop->clock;
-}
-
-const td_log *loop_log(const wire_loop *loop)
-{
-    return loop->log;
-}
-
-resolver *loop_resolver(const wire_loop *loop)
-{
-    return loop->resolver;
-}
-
-int loop_is_closing(const wire_loop *loop)
-{
-    return loop->is_closing;
-}
-
-uint8_t *loop_read_buffer(wire_loop *loop)
-{
-    return loop->read_buffer;
 }
 
 td_result loop_system_trust(wire_loop *loop, struct ssl_ctx_st **out, td_err *err)
@@ -151,31 +100,17 @@ void loop_fd_call_again(wire_loop *loop, loop_fd *self)
     if (self->is_again || !self->is_served) /* closed: its memory goes with this turn */
         return;
     self->is_again = 1;
-    self->next_again = NULL;
-    *loop->again_end = self;
-    loop->again_end = &self->next_again;
-    loop->again_count++;
-}
-
-static void remove_again(wire_loop *loop, loop_fd **at)
-{
-    loop_fd *self = *at;
-    *at = self->next_again;
-    if (loop->again_end == &self->next_again)
-        loop->again_end = at;
-    loop->again_count--;
-    self->is_again = 0;
+    loop->again = td_array_grow(loop->again, loop->again_count, sizeof(loop_fd *));
+    loop->again[loop->again_count++] = self;
 }
 
 void loop_fd_close(wire_loop *loop, loop_fd *self)
 {
     if (!self->is_served)
         return;
-    loop_fd **at = &loop->again;
-    while (self->is_again && *at != self)
-        at = &(*at)->next_again;
-    if (self->is_again)
-        remove_again(loop, at);
+    for (size_t i = 0; i < loop->again_count; i++)
+        if (loop->again[i] == self)
+            loop->again[i] = NULL;
     for (int i = 0; i < loop->ready_count; i++)
         if (loop->ready[i].data.ptr == self)
             loop->ready[i].data.ptr = NULL;
@@ -183,14 +118,22 @@ void loop_fd_close(wire_loop *loop, loop_fd *self)
     self->is_served = 0;
 }
 
-/* Who asks meanwhile waits for the next turn. */
+/* What is added meanwhile waits for the next turn. */
 static void call_again(wire_loop *loop)
 {
-    for (size_t left = loop->again_count; left > 0 && loop->again != NULL; left--) {
-        loop_fd *at = loop->again;
-        remove_again(loop, &loop->again);
+    size_t count = loop->again_count;
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        loop_fd *at = loop->again[i];
+        if (at == NULL)
+            continue;
+        loop->again[i] = NULL;
+        at->is_again = 0;
         at->ready(at->user, 0);
     }
+    loop->again_count -= count;
+    memmove(loop->again, loop->again + count, loop->again_count * sizeof(loop_fd *));
 }
 
 /* ---- timers: a heap by time and order ---- */
@@ -230,20 +173,10 @@ static void remove_timer(wire_loop *loop, const wire_timer *timer)
         settle(loop, timer->place, last);
 }
 
-static void free_timer(wire_loop *loop, wire_timer *timer)
-{
-    timer->next = loop->timers_free;
-    loop->timers_free = timer;
-}
-
 wire_timer *wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user), void *user)
 {
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
-    wire_timer *timer = loop->timers_free;
-    if (timer != NULL)
-        loop->timers_free = timer->next;
-    else
-        timer = td_alloc_zero(1, sizeof *timer);
+    wire_timer *timer = td_alloc(sizeof *timer);
     *timer = (wire_timer){
         .loop = loop, .at_ns = mono_ns, .serial = ++loop->timer_serial, .fn = fn, .user = user};
     loop->heap = td_array_grow(loop->heap, loop->timer_count, sizeof(wire_timer *));
@@ -260,7 +193,7 @@ void wire_timer_cancel(wire_timer *timer)
     if (timer->place == TIMER_DUE)
         return;
     remove_timer(timer->loop, timer);
-    free_timer(timer->loop, timer);
+    td_free(timer);
 }
 
 /* Fires what is due; what is made meanwhile waits for the next turn, so that this ends. */
@@ -283,7 +216,7 @@ static void fire_timers(wire_loop *loop)
         void *user = timer->user;
         due = timer->next;
         timer->fn = NULL;
-        free_timer(loop, timer);
+        td_free(timer);
         if (fn != NULL)
             fn(user);
     }
@@ -357,7 +290,6 @@ td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out, td_
     loop->clock = clock;
     loop->log = log;
     loop->read_buffer = td_alloc(LOOP_READ_BYTES);
-    loop->again_end = &loop->again;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     td_result rc = loop->epoll_fd < 0 ? td_err_set_os(err, errno, "epoll_create1") : TD_OK;
     if (rc == TD_OK)
@@ -391,13 +323,9 @@ void wire_loop_close(wire_loop *loop)
         close(loop->epoll_fd);
     while (loop->timer_count > 0)
         td_free(loop->heap[--loop->timer_count]);
-    while (loop->timers_free != NULL) {
-        wire_timer *next = loop->timers_free->next;
-        td_free(loop->timers_free);
-        loop->timers_free = next;
-    }
     free_garbage(loop);
     td_free(loop->garbage);
+    td_free(loop->again);
     td_free(loop->heap);
     tls_context_close(loop->system_trust);
     td_free(loop->read_buffer);
@@ -408,7 +336,7 @@ void wire_loop_close(wire_loop *loop)
 /* Wait for events, or only look for them. */
 static td_result collect(wire_loop *loop, int timeout_ms, td_err *err)
 {
-    loop->ready_count = epoll_wait(loop->epoll_fd, loop->ready, EVENTS_A_TURN, timeout_ms);
+    loop->ready_count = epoll_wait(loop->epoll_fd, loop->ready, LOOP_EVENTS_A_TURN, timeout_ms);
     if (loop->ready_count >= 0)
         return TD_OK;
     loop->ready_count = 0;
@@ -420,7 +348,7 @@ td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err)
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
     uint64_t now_ns = loop_now_ns(loop);
     int is_due = loop->timer_count > 0 && loop->heap[0]->at_ns <= now_ns;
-    int must_wait = timeout_ns > 0 && !is_due && loop->again == NULL;
+    int must_wait = timeout_ns > 0 && !is_due && loop->again_count == 0;
     if (must_wait)
         arm(loop, timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns, now_ns);
     td_result rc = collect(loop, must_wait ? -1 : 0, err);

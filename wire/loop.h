@@ -28,8 +28,7 @@ void wire_loop_wake(wire_loop *loop);
 
 /* Call fn on the loop's thread once the monotonic clock is at mono_ns (late by tens of microseconds
  * at most while the thread is idle). One shot; the result is good for a cancel until fn is called,
- * no longer. Timers of one moment fire in the order they were made. In a steady state
- * this allocates nothing. Cancelling NULL is fine. */
+ * no longer. Timers of one moment fire in the order they were made. Cancelling NULL is fine. */
 typedef struct wire_timer wire_timer;
 wire_timer *wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user), void *user);
 void wire_timer_cancel(wire_timer *timer);

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sys/epoll.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "wire/loop.h"
@@ -20,7 +22,6 @@ struct loop_fd {
     uint32_t events;                            /* EPOLLIN, EPOLLOUT that are waited for */
     void (*ready)(void *user, uint32_t events); /* events of epoll(7); 0: asked for again */
     void *user;
-    loop_fd *next_again;
 };
 
 /* Serve fd, which self->ready and user are set for. It is closed by loop_fd_close. TD_E_IO: fd is
@@ -47,9 +48,34 @@ struct loop_member {
 void loop_add_member(wire_loop *loop, loop_member *member);
 void loop_remove_member(wire_loop *loop, loop_member *member);
 
-/* One read of any connection: what is not used of it is copied. */
-enum { LOOP_READ_BYTES = 128 << 10 };
-uint8_t *loop_read_buffer(wire_loop *loop);
+enum {
+    LOOP_READ_BYTES = 128 << 10, /* one read of any connection: what is not used of it is copied */
+    LOOP_EVENTS_A_TURN = 64,
+};
+
+/* Others read clock, log, resolver and is_closing, and use read_buffer. */
+struct wire_loop {
+    uint32_t magic;
+    uint8_t is_closing;
+    td_clock clock;
+    const td_log *log;
+    int epoll_fd;
+    loop_fd timer, wake; /* timerfd, eventfd */
+    resolver *resolver;
+    loop_member *members;
+    wire_timer **heap; /* timers, the first one at 0 */
+    size_t timer_count;
+    uint64_t timer_serial;
+    uint64_t armed_ns; /* when the timerfd becomes readable; 0: it does not */
+    struct epoll_event ready[LOOP_EVENTS_A_TURN]; /* of the present turn */
+    int ready_count;
+    loop_fd **again; /* to be called again, in the order in which they asked; NULL: closed since */
+    size_t again_count;
+    void **garbage;
+    size_t garbage_count;
+    uint8_t *read_buffer;
+    struct ssl_ctx_st *system_trust; /* NULL: not needed yet */
+};
 
 /* The TLS context of clients that trust the system's CAs: opened once, because that takes 30 ms;
  * the loop's. TD_E_INVALID, TD_E_IO. */
@@ -57,9 +83,5 @@ struct ssl_ctx_st;
 TD_MUST_USE td_result loop_system_trust(wire_loop *loop, struct ssl_ctx_st **out, td_err *err);
 
 uint64_t loop_now_ns(const wire_loop *loop);
-td_clock loop_clock(const wire_loop *loop);
-const td_log *loop_log(const wire_loop *loop);
-resolver *loop_resolver(const wire_loop *loop);
-int loop_is_closing(const wire_loop *loop);
 
 #endif

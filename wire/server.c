@@ -321,7 +321,7 @@ static void open_peer(wire_peer_conn *peer, const handshake_request *request)
     link_flush_later(&peer->link);
     peer->deflate_bits = request->deflate_bits;
     if (peer->deflate_bits > 0 && server->inflater == NULL)
-        server->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER, loop_clock(server->loop));
+        server->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER, server->loop->clock);
     ws_reader_init(&peer->reader, WS_FROM_CLIENT, peer->deflate_bits > 0 ? server->inflater : NULL,
                    MESSAGE_BYTES_MAX);
     peer->state = PEER_OPEN;
@@ -391,8 +391,7 @@ static void add_peer(wire_server *server, int fd)
     peer->server = server;
     link_init(&peer->link, server->loop, &LINK_OPS, peer, OUT_BYTES_MAX);
     if (link_adopt(&peer->link, fd, &err) != TD_OK) {
-        td_log_emit(loop_log(server->loop), TD_LOG_WARNING, "cannot serve a connection: %s",
-                    err.text);
+        td_log_emit(server->loop->log, TD_LOG_WARNING, "cannot serve a connection: %s", err.text);
         close(fd);
         td_free(peer);
         return;
@@ -474,7 +473,7 @@ static void accept_later(wire_server *server)
 {
     wire_loop *loop = server->loop;
     uint64_t at_ns = loop_now_ns(loop) + ACCEPT_PAUSE_MS * TD_NS_PER_MS;
-    td_log_emit(loop_log(loop), TD_LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
+    td_log_emit(loop->log, TD_LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
     if (server->accept_timer != NULL)
         return;
     server->accept_timer = wire_timer_at(loop, at_ns, accept_again, server);
@@ -505,7 +504,7 @@ static td_result open_tls(wire_server *server, const wire_server_options *option
     if ((options->tls_cert == NULL) != (options->tls_key == NULL))
         return td_err_set(err, TD_E_INVALID, "a certificate needs its key, and the reverse");
     if (options->tls_cert == NULL)
-        rc = tls_server_context_make(clock_wall_ns(loop_clock(server->loop)), &server->tls, err);
+        rc = tls_server_context_make(clock_wall_ns(server->loop->clock), &server->tls, err);
     else
         rc = tls_server_context_load(options->tls_cert, options->tls_key, &server->tls, err);
     if (rc != TD_OK)
@@ -513,7 +512,7 @@ static td_result open_tls(wire_server *server, const wire_server_options *option
     server->ca_pem = tls_server_root_pem(server->tls);
     if (server->ca_pem == NULL)
         td_log_emit(
-            loop_log(server->loop), TD_LOG_INFO,
+            server->loop->log, TD_LOG_INFO,
             "%s does not hold the certificate of its issuer: the ready file gets no ca_file",
             options->tls_cert);
     return TD_OK;
