@@ -259,7 +259,7 @@ void dial_close(dial *self)
     resolve_job_cancel(self->job);
     self->job = NULL;
     link_close(&self->link);
-    OPENSSL_cleanse(self->proxy.password, sizeof self->proxy.password);
+    OPENSSL_cleanse(self->proxy.credentials, sizeof self->proxy.credentials);
     if (self->ca_file != NULL)
         tls_context_close(self->tls); /* else it is the loop's */
     td_free(self->ca_file);

@@ -8,21 +8,19 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 
-static const char *const VARIABLES_TLS[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"};
-static const char *const VARIABLES_PLAIN[] = {"ALL_PROXY", "all_proxy"};
-static const char *const VARIABLES_NOT[] = {"NO_PROXY", "no_proxy"};
-
 enum { SHOWN_BYTES = 512 };
 
-/* The first variable that is set and not empty; *name is its name. */
-static const char *first_set(const char *const *names, size_t count, const char **name)
+/* In order; the first two are for TLS only. */
+static const char *const PROXIES[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", NULL};
+static const char *const EXCEPTIONS[] = {"NO_PROXY", "no_proxy", NULL};
+
+/* The first variable that is set and not empty; NULL: absent. */
+static const char *first_set(const char *const *names)
 {
-    for (size_t i = 0; i < count; i++) {
-        const char *value = getenv(names[i]);
-        if (value != NULL && *value != '\0') {
-            *name = names[i];
-            return value;
-        }
+    for (; *names != NULL; names++) {
+        const char *value = getenv(*names);
+        if (value != NULL && *value != '\0')
+            return *names;
     }
     return NULL;
 }
@@ -87,45 +85,35 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* RFC 3986, 2.1. */
-static td_result decode_part(td_bytes text, char out[WIRE_PROXY_USER_BYTES], const char *what,
-                             td_err *err)
+/* User and password (RFC 3986, 2.1), as basic authentication has them. */
+static td_result decode_credentials(td_bytes text, wire_proxy *out, td_err *err)
 {
     size_t size = 0;
+    int has_password = 0;
     for (size_t i = 0; i < text.size; i++) {
         char c = (char)text.data[i];
-        if (c == '%') {
+        int is_coded = c == '%';
+        if (is_coded) {
             int high = i + 2 < text.size ? hex_value((char)text.data[i + 1]) : -1;
             int low = i + 2 < text.size ? hex_value((char)text.data[i + 2]) : -1;
             if (high < 0 || low < 0 || high + low == 0)
-                return td_err_set(err, TD_E_INVALID, "'%%' in the %s begins no %%XX: write %%25",
-                                  what);
+                return td_err_set(err, TD_E_INVALID,
+                                  "'%%' in user or password begins no %%XX: write %%25");
             c = (char)(high * 16 + low);
             i += 2;
         }
-        if (size + 1 >= WIRE_PROXY_USER_BYTES)
-            return td_err_set(err, TD_E_INVALID, "the %s has more than %d bytes", what,
-                              WIRE_PROXY_USER_BYTES - 1);
-        out[size++] = c;
+        /* RFC 7617, 2: a server would take the rest of such a user for the password. */
+        if (c == ':' && is_coded && !has_password)
+            return td_err_set(err, TD_E_INVALID, "an HTTP proxy's user name cannot contain ':'");
+        has_password |= c == ':';
+        if (size + 2 >= sizeof out->credentials)
+            return td_err_set(err, TD_E_INVALID, "user and password have more than %zu bytes",
+                              sizeof out->credentials - 2);
+        out->credentials[size++] = c;
     }
-    out[size] = '\0';
+    if (size > 0 && !has_password)
+        out->credentials[size] = ':';
     return TD_OK;
-}
-
-static td_result parse_user(td_bytes text, wire_proxy *out, td_err *err)
-{
-    if (text.size == 0)
-        return TD_OK;
-    const uint8_t *colon = memchr(text.data, ':', text.size);
-    size_t user_size = colon == NULL ? text.size : (size_t)(colon - text.data);
-    td_result rc = decode_part(td_bytes_of(text.data, user_size), out->user, "user", err);
-    if (rc == TD_OK && colon != NULL)
-        rc = decode_part(td_bytes_of(colon + 1, text.size - user_size - 1), out->password,
-                         "password", err);
-    /* RFC 7617, 2: a server would take the rest of such a user for the password. */
-    if (rc == TD_OK && strchr(out->user, ':') != NULL)
-        rc = td_err_set(err, TD_E_INVALID, "an HTTP proxy's user name cannot contain ':'");
-    return rc;
 }
 
 /* HOST[:PORT][/…]; anything else that follows is refused with the port. */
@@ -160,7 +148,7 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
     td_url url = td_url_split(td_bytes_str(text));
     td_result rc = check_kind(url.scheme, err);
     if (rc == TD_OK)
-        rc = parse_user(url.user, out, err);
+        rc = decode_credentials(url.user, out, err);
     if (rc == TD_OK)
         rc = parse_host(&url, out, err);
     if (rc != TD_OK)
@@ -173,15 +161,11 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
 td_result wire_proxy_of_environment(const td_server_url *url, wire_proxy *out, td_err *err)
 {
     memset(out, 0, sizeof *out);
-    const char *name = NULL;
-    const char *value =
-        url->is_tls ? first_set(VARIABLES_TLS, 4, &name) : first_set(VARIABLES_PLAIN, 2, &name);
-    if (value == NULL || is_loopback(url))
+    const char *name = first_set(url->is_tls ? PROXIES : PROXIES + 2);
+    const char *exceptions = first_set(EXCEPTIONS);
+    if (name == NULL || is_loopback(url) ||
+        (exceptions != NULL && wire_no_proxy_covers(getenv(exceptions), url)))
         return TD_OK;
-    const char *not_name = NULL;
-    const char *list = first_set(VARIABLES_NOT, 2, &not_name);
-    if (list != NULL && wire_no_proxy_covers(list, url))
-        return TD_OK;
-    td_result rc = wire_proxy_parse(value, out, err);
+    td_result rc = wire_proxy_parse(getenv(name), out, err);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "environment variable %s", name);
 }

@@ -16,14 +16,13 @@
 #include "base/err.h"
 #include "base/url.h"
 
-enum { WIRE_PROXY_USER_BYTES = 256 };
+enum { WIRE_PROXY_CREDENTIALS_BYTES = 512 };
 
 typedef struct wire_proxy {
     uint8_t is_used;
     uint16_t port;
     char host[TD_HOST_BYTES];
-    char user[WIRE_PROXY_USER_BYTES]; /* decoded; empty, like the password, if none */
-    char password[WIRE_PROXY_USER_BYTES];
+    char credentials[WIRE_PROXY_CREDENTIALS_BYTES]; /* "user:password", decoded; "": none */
 } wire_proxy;
 
 /* Parse "[http://][user[:password]@]host[:port]", where %XX in user and password stand for

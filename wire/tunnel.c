@@ -6,15 +6,9 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "base/assert.h"
 #include "wire/handshake.h"
 
 enum { LINE_BYTES = 128 };
-
-static int has_user(const wire_proxy *proxy)
-{
-    return proxy->user[0] != '\0' || proxy->password[0] != '\0';
-}
 
 static void put(td_buf *out, const char *text)
 {
@@ -30,15 +24,12 @@ void tunnel_put_request(const wire_proxy *proxy, const td_server_url *target, td
     put(out, place);
     put(out, " HTTP/1.1\r\nHost: ");
     put(out, place);
-    if (has_user(proxy)) {
-        char both[2 * WIRE_PROXY_USER_BYTES];
-        unsigned char coded[4 * (sizeof both / 3 + 1) + 1];
-        int size = snprintf(both, sizeof both, "%s:%s", proxy->user, proxy->password);
-        TD_ASSERT((size_t)size < sizeof both);
-        EVP_EncodeBlock(coded, (const unsigned char *)both, size);
+    if (proxy->credentials[0] != '\0') {
+        unsigned char coded[4 * (WIRE_PROXY_CREDENTIALS_BYTES / 3 + 1) + 1];
+        EVP_EncodeBlock(coded, (const unsigned char *)proxy->credentials,
+                        (int)strlen(proxy->credentials));
         put(out, "\r\nProxy-Authorization: Basic ");
         put(out, (const char *)coded);
-        OPENSSL_cleanse(both, sizeof both);
         OPENSSL_cleanse(coded, sizeof coded);
     }
     put(out, "\r\n\r\n");
@@ -52,7 +43,7 @@ static void explain_refusal(const wire_proxy *proxy, const td_server_url *target
     int at = snprintf(text, TUNNEL_TEXT_BYTES, "the proxy %s:%u ", proxy->host, proxy->port);
     size_t size = TUNNEL_TEXT_BYTES - (size_t)at;
     char *to = text + at;
-    if (status == 407 && has_user(proxy))
+    if (status == 407 && proxy->credentials[0] != '\0')
         (void)snprintf(to, size, "does not accept this user and password (%s)", line);
     else if (status == 407)
         (void)snprintf(to, size,
