@@ -77,15 +77,6 @@ static void send_some(void *user, wire_peer_conn *conn)
     wire_peer_close(conn, 1000);
 }
 
-static unsigned on_accept(void *user, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES])
-{
-    (void)user;
-    (void)path;
-    (void)query;
-    (void)text;
-    return 101;
-}
-
 static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
 {
     sender *self = user;
@@ -113,11 +104,8 @@ static void on_closed(void *user)
 
 int main(int argc, char **argv)
 {
-    static const wire_server_ops OPS = {.accept = on_accept,
-                                        .opened = on_opened,
-                                        .message = on_message,
-                                        .drained = send_some,
-                                        .closed = on_closed};
+    static const wire_server_ops OPS = {
+        .opened = on_opened, .message = on_message, .drained = send_some, .closed = on_closed};
     td_err err;
     sender self = {0};
     wire_loop *loop;

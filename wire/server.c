@@ -344,7 +344,7 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
     unsigned status = request.status;
     if (request.why != NULL)
         (void)snprintf(text, sizeof text, "%s", request.why);
-    else
+    else if (server->ops->accept != NULL)
         status = server->ops->accept(server->user, request.path, request.query, text);
     if (status == 101 && request.status != 101) {
         status = 426;

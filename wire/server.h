@@ -28,7 +28,7 @@ typedef struct wire_server_ops {
     /* A client asks for path with query (text after "?", may be empty). Returns the HTTP status to
      * answer: 101 accepts an upgrade (a request for none gets 426), others answer the request: 404,
      * 401, 403, 502 …, 200 for a page; then text, which is "" at first, can get the answer without
-     * its last end of line. */
+     * its last end of line. NULL: every upgrade is accepted. */
     unsigned (*accept)(void *server_user, td_bytes path, td_bytes query,
                        char text[WIRE_ANSWER_BYTES]);
     /* The upgrade is done. The result becomes the connection's user pointer; NULL refuses (1011).
@@ -38,7 +38,7 @@ typedef struct wire_server_ops {
     /* The queue is empty: everything was handed to the socket. May be NULL. */
     void (*drained)(void *user, wire_peer_conn *conn);
     /* The last call for a connection that opened accepted, when the peer's close frame has come or
-     * the connection has ended: conn is gone. */
+     * the connection has ended: conn is gone. May be NULL. */
     void (*closed)(void *user);
 } wire_server_ops;
 

@@ -7,15 +7,6 @@
 #include "base/io_posix.h"
 #include "wire/server.h"
 
-static unsigned on_accept(void *user, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES])
-{
-    (void)user;
-    (void)path;
-    (void)query;
-    (void)text;
-    return 101;
-}
-
 static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
 {
     (void)conn;
@@ -32,13 +23,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
         wire_peer_close(conn, 0);
 }
 
-static void on_closed(void *user)
-{
-    (void)user;
-}
-
-static const wire_server_ops OPS = {
-    .accept = on_accept, .opened = on_opened, .message = on_message, .closed = on_closed};
+static const wire_server_ops OPS = {.opened = on_opened, .message = on_message};
 
 static td_result serve(const char *listen, const char *ready, int is_plain, td_err *err)
 {
