@@ -1,20 +1,32 @@
 #include "sim/account.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 
 enum {
     ACT_ONE_IN = 30, /* one event in so many of its symbols is the account's */
     FEE_RATE = 6,    /* 10^-4, as the frames state it */
+    OWN_HEADS = 3,   /* of the seeded trader: the stop order, twice, and the order */
 };
 
-#define FIRST_WALLET 100000000000000 /* 1,000,000 */
+#define FIRST_WALLET 100000000000000     /* 1,000,000 */
+#define FIRST_NUMBER 1162336018989827371 /* of orders in spot, before their serial */
 
 struct account {
     td_random random;
+    td_random client_random; /* ids of clients' orders: the seeded trader's do not depend on them */
     account_holding held[ACCOUNT_SYMBOLS_MAX];
+    uint8_t is_clients[ACCOUNT_SYMBOLS_MAX];  /* clients have traded in the symbol */
+    account_order orders[ACCOUNT_ORDERS_MAX]; /* open ones of clients, by serial */
+    size_t order_count;
+    uint32_t serial;          /* of the last order */
     const sim_symbol *symbol; /* of the present order; NULL: all its events were taken */
     size_t step;              /* events taken of it */
+    size_t heads;             /* its events before the first fill */
+    uint8_t ends;             /* it is cancelled after its fills */
     account_event event;      /* the last one */
 };
 
@@ -22,6 +34,7 @@ account *account_open(uint64_t seed)
 {
     account *a = td_alloc_zero(1, sizeof *a);
     td_random_init(&a->random, seed);
+    td_random_init(&a->client_random, seed + 1);
     a->event.wallet = FIRST_WALLET;
     return a;
 }
@@ -31,35 +44,10 @@ void account_close(account *a)
     td_free(a);
 }
 
-/* An order that closes the position, or opens one. Spot coins and options must be bought before
- * they can be sold. */
-int account_act(account *a, uint32_t index, const sim_symbol *s)
+void account_format_id(const sim_symbol *s, const account_order *order, char out[SYMBOL_ID_BYTES])
 {
-    TD_ASSERT(index < ACCOUNT_SYMBOLS_MAX);
-    TD_ASSERT(a->symbol == NULL);
-    if (td_random_below(&a->random, ACT_ONE_IN) != 0)
-        return 0;
-    int64_t lots = a->held[index].lots;
-    uint64_t most = (uint64_t)s->traded.lots_typical;
-    int is_buyer = s->traded.product == PRODUCT_SPOT || s->traded.product == PRODUCT_OPTION;
-    market_side side = td_random_below(&a->random, 2) == 0 ? MARKET_BUY : MARKET_SELL;
-    if (lots != 0 || is_buyer)
-        side = lots > 0 ? MARKET_SELL : MARKET_BUY;
-    int64_t size = lots < 0 ? -lots : lots;
-    a->event.order = (account_order){
-        .id = {td_random_next(&a->random), td_random_next(&a->random)},
-        .serial = a->event.order.serial + 1,
-        .side = side,
-        .size = size > 0 ? size : 1 + (int64_t)td_random_below(&a->random, most),
-    };
-    a->event.symbol = index;
-    a->symbol = s;
-    a->step = 0;
-    market_take(s->market, side, a->event.order.size);
-    return 1;
+    symbol_format_id(s, order->id, FIRST_NUMBER + order->serial, out);
 }
-
-/* ---- results ---- */
 
 /* The value of a trade. */
 static int64_t value_of(const instrument *traded, int64_t price, int64_t lots)
@@ -68,13 +56,239 @@ static int64_t value_of(const instrument *traded, int64_t price, int64_t lots)
     return money * sim_power10(ACCOUNT_MONEY_PLACES - instrument_money_places(traded));
 }
 
-/* A fill opens, increases or reduces a position. It never reverses one, because closing orders
- * are at most as large as the position. */
+/* ---- orders of clients ---- */
+
+static market_side other_side(market_side side)
+{
+    return side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
+}
+
+/* The best price of the other side, in the engine's ticks. */
+static int64_t best_price(const sim_symbol *s, market_side side)
+{
+    return market_level_at(s->market, other_side(side), 0).price;
+}
+
+/* What clients may take from the other side: its worst level stays, for a market has two sides. */
+static int64_t takeable(const sim_symbol *s, market_side side)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i + 1 < market_level_count(s->market, other_side(side)); i++)
+        sum += market_level_at(s->market, other_side(side), i).size;
+    return sum;
+}
+
+/* 1 if an order would trade at once. */
+static int crosses(const sim_symbol *s, const account_terms *of)
+{
+    int64_t best = best_price(s, of->side);
+    return of->side == MARKET_BUY ? best <= of->limit : best >= of->limit;
+}
+
+static int is_market(const account_terms *of)
+{
+    return of->limit == market_any_price(of->side);
+}
+
+/* Coins must be bought before they are sold; all else must be worth at most the balance. */
+static int can_afford(const account *a, const sim_symbol *s, const account_terms *of)
+{
+    if (s->traded.product == PRODUCT_SPOT && of->side == MARKET_SELL)
+        return a->held[of->symbol].lots >= of->size;
+    int64_t ticks = is_market(of) ? best_price(s, of->side) : of->limit;
+    int64_t money = value_of(&s->traded, instrument_price(&s->traded, ticks), of->size);
+    return money <= a->event.wallet;
+}
+
+account_order *account_find(account *a, const sim_symbol *s, uint32_t index, td_bytes id,
+                            td_bytes link)
+{
+    char own[SYMBOL_ID_BYTES];
+    for (size_t i = 0; i < a->order_count; i++) {
+        account_order *order = &a->orders[i];
+        if (order->of.symbol != index || order->is_by_user)
+            continue;
+        account_format_id(s, order, own);
+        if (id.size > 0 ? td_bytes_is(id, own) : link.size > 0 && td_bytes_is(link, order->of.link))
+            return order;
+    }
+    return NULL;
+}
+
+account_refusal account_place(account *a, const sim_symbol *s, const account_terms *terms,
+                              const account_order **made)
+{
+    TD_ASSERT(terms->symbol < ACCOUNT_SYMBOLS_MAX);
+    if (account_find(a, s, terms->symbol, td_bytes_str(""), td_bytes_str(terms->link)) != NULL)
+        return ACCOUNT_LINK_IN_USE;
+    if (a->order_count == ACCOUNT_ORDERS_MAX)
+        return ACCOUNT_TOO_MANY;
+    if (!can_afford(a, s, terms))
+        return ACCOUNT_NO_MONEY;
+    a->is_clients[terms->symbol] = 1;
+    account_order *order = &a->orders[a->order_count++];
+    *order = (account_order){
+        .of = *terms,
+        .id = {td_random_next(&a->client_random), td_random_next(&a->client_random)},
+        .serial = ++a->serial,
+        .status = ACCOUNT_NEW,
+        .is_due = 1,
+    };
+    *made = order;
+    return ACCOUNT_GRANTED;
+}
+
+/* Begin the next change of an order, unless an event is due before it. */
+static void begin_next(account_order *order)
+{
+    if (order->is_due)
+        return;
+    if (order->has_next)
+        order->of = order->next;
+    else if (order->is_by_user)
+        order->status = ACCOUNT_CANCELLED;
+    if (order->of.size < order->filled) /* filled since the change was accepted */
+        order->of.size = order->filled;
+    order->is_due = order->has_next || order->is_by_user;
+    order->has_next = 0;
+}
+
+account_refusal account_amend(account *a, const sim_symbol *s, account_order *order, int64_t size,
+                              int64_t limit)
+{
+    account_terms changed = order->has_next ? order->next : order->of;
+    if (size > 0)
+        changed.size = size;
+    if (limit > 0)
+        changed.limit = limit;
+    if (changed.size <= order->filled)
+        return ACCOUNT_FILLED_ABOVE;
+    if (!can_afford(a, s, &changed))
+        return ACCOUNT_NO_MONEY;
+    order->next = changed;
+    order->has_next = 1;
+    begin_next(order);
+    return ACCOUNT_GRANTED;
+}
+
+void account_cancel(account_order *order)
+{
+    order->is_by_user = 1;
+    begin_next(order);
+}
+
+uint32_t account_due(const account *a)
+{
+    for (size_t i = 0; i < a->order_count; i++)
+        if (a->orders[i].is_due)
+            return a->orders[i].of.symbol;
+    return ACCOUNT_SYMBOLS_MAX;
+}
+
+static void remove_order(account *a, account_order *order)
+{
+    size_t at = (size_t)(order - a->orders);
+    a->order_count--;
+    memmove(order, order + 1, (a->order_count - at) * sizeof *order);
+}
+
+/* The client's order that acts in this event of the symbol: one that is due, or one that waits and
+ * whose price the market has reached. */
+static account_order *next_order(account *a, uint32_t index, const sim_symbol *s)
+{
+    account_order *waiting = NULL;
+    for (size_t i = 0; i < a->order_count; i++) {
+        account_order *order = &a->orders[i];
+        if (order->of.symbol != index)
+            continue;
+        if (order->is_due)
+            return order;
+        if (waiting == NULL && crosses(s, &order->of) && takeable(s, order->of.side) > 0)
+            waiting = order;
+    }
+    return waiting;
+}
+
+/* Match a client's order, or end it; its events follow from the market's trades. */
+static void act_for_client(account *a, account_order *order, const sim_symbol *s)
+{
+    const account_terms *of = &order->of;
+    int is_cancelled = order->status == ACCOUNT_CANCELLED;
+    int is_refused = of->duration == DURATION_POST_ONLY && order->is_due && crosses(s, of);
+    size_t count = 0;
+    order->is_maker = !order->is_due;
+    a->heads = order->is_due && !is_cancelled && !is_market(of);
+    order->is_due = 0;
+    a->event.order = *order;
+    int64_t most = takeable(s, of->side);
+    int64_t size = of->size - order->filled < most ? of->size - order->filled : most;
+    market_take_to(s->market, of->side, of->limit, is_cancelled || is_refused ? 0 : size);
+    const market_trade *trades = market_trades(s->market, &count);
+    for (size_t i = 0; i < count; i++)
+        order->filled += trades[i].size;
+    int is_done = order->filled == of->size;
+    int never_waits = is_market(of) || of->duration == DURATION_IOC;
+    a->ends = (uint8_t)(!is_done && (is_cancelled || is_refused || never_waits));
+    if (is_done || a->ends)
+        remove_order(a, order);
+    else
+        begin_next(order);
+}
+
+/* ---- the seeded trader ---- */
+
+/* An order that closes the position, or opens one. Spot coins and options must be bought before
+ * they can be sold. */
+static void act_by_itself(account *a, uint32_t index, const sim_symbol *s)
+{
+    int64_t lots = a->held[index].lots;
+    uint64_t most = (uint64_t)s->traded.lots_typical;
+    int is_buyer = s->traded.product == PRODUCT_SPOT || s->traded.product == PRODUCT_OPTION;
+    market_side side = td_random_below(&a->random, 2) == 0 ? MARKET_BUY : MARKET_SELL;
+    if (lots != 0 || is_buyer)
+        side = lots > 0 ? MARKET_SELL : MARKET_BUY;
+    int64_t size = lots < 0 ? -lots : lots;
+    account_order *order = &a->event.order;
+    *order = (account_order){
+        .of = {.symbol = index, .side = side, .limit = market_any_price(side)},
+        .id = {td_random_next(&a->random), td_random_next(&a->random)},
+        .serial = ++a->serial,
+        .is_planned = 1,
+    };
+    order->of.size = size > 0 ? size : 1 + (int64_t)td_random_below(&a->random, most);
+    order->of.duration = DURATION_IOC;
+    (void)snprintf(order->of.link, sizeof order->of.link, "plan-%u", order->serial); /* it fits */
+    a->heads = OWN_HEADS;
+    a->ends = 0;
+    market_take(s->market, side, order->of.size);
+}
+
+int account_act(account *a, uint32_t index, const sim_symbol *s)
+{
+    TD_ASSERT(index < ACCOUNT_SYMBOLS_MAX);
+    TD_ASSERT(a->symbol == NULL);
+    account_order *order = next_order(a, index, s);
+    if (order != NULL)
+        act_for_client(a, order, s);
+    else if (a->is_clients[index] || td_random_below(&a->random, ACT_ONE_IN) != 0)
+        return 0;
+    else
+        act_by_itself(a, index, s);
+    a->event.symbol = index;
+    a->symbol = s;
+    a->step = 0;
+    return 1;
+}
+
+/* ---- results ---- */
+
+/* A fill opens, increases, reduces or reverses a position. */
 static void fill(account *a, const sim_trade *trade)
 {
     account_order *order = &a->event.order;
     account_holding *held = &a->held[a->event.symbol];
     int64_t size = trade->done.size;
+    int64_t change = order->of.side == MARKET_BUY ? size : -size;
     int64_t money = value_of(&a->symbol->traded, trade->price, size);
     order->filled += size;
     order->money += money;
@@ -82,38 +296,74 @@ static void fill(account *a, const sim_trade *trade)
     order->last_fee = ((money < 0 ? -money : money) * FEE_RATE + 5000) / 10000;
     order->fee += order->last_fee;
     a->event.wallet -= order->last_fee;
-    if (held->lots == 0)
+    if (held->lots == 0 || (held->lots < 0) != (held->lots + change < 0))
         held->entry = trade->price;
-    held->lots += order->side == MARKET_BUY ? size : -size;
+    held->lots += change;
 }
 
-/* An order's events: its stop order, the order, each fill and the order after it, the position, the
- * wallet. */
+/* All events of the present order were taken: its fills count from now on. */
+static void end_order(account *a)
+{
+    const account_order *order = &a->event.order;
+    for (size_t i = 0; i < a->order_count; i++) {
+        if (a->orders[i].serial != order->serial)
+            continue;
+        a->orders[i].money = order->money;
+        a->orders[i].fee = order->fee;
+    }
+    a->symbol = NULL;
+}
+
+static account_status cancelled_status(const account *a)
+{
+    int is_partly = a->event.order.filled > 0 && a->symbol->traded.product == PRODUCT_SPOT;
+    return is_partly ? ACCOUNT_PARTLY_CANCELLED : ACCOUNT_CANCELLED;
+}
+
+static account_status open_status(const account_order *order)
+{
+    return order->filled == 0               ? ACCOUNT_NEW
+           : order->filled < order->of.size ? ACCOUNT_PARTLY_FILLED
+                                            : ACCOUNT_FILLED;
+}
+
+/* An order's events: before its fills, of the seeded trader its stop order and the order, of a
+ * client's the order; each fill and the order after it; its end, if it is cancelled; the position
+ * and the wallet, if there were fills. */
 const account_event *account_next_event(account *a)
 {
-    enum { FIRST_FILL = 3 };
     account_event *event = &a->event;
     account_order *order = &event->order;
     const sim_symbol *s = a->symbol;
     if (s == NULL)
         return NULL;
     size_t step = a->step++;
-    size_t fills_end = FIRST_FILL + 2 * s->trade_count;
-    event->kind = step < 2 ? STREAM_STOP_ORDER : STREAM_ORDER;
-    if (step < FIRST_FILL) {
+    size_t fills_end = a->heads + 2 * s->trade_count;
+    size_t ends_end = fills_end + a->ends;
+    event->kind = STREAM_ORDER;
+    if (step < a->heads && order->is_planned) {
+        event->kind = step < 2 ? STREAM_STOP_ORDER : STREAM_ORDER;
         order->status = (account_status)step;
-    } else if (step < fills_end && step % 2 == FIRST_FILL % 2) {
-        fill(a, &s->trades[(step - FIRST_FILL) / 2]);
+    } else if (step < a->heads) {
+        order->status = open_status(order);
+    } else if (step < fills_end && (step - a->heads) % 2 == 0) {
+        fill(a, &s->trades[(step - a->heads) / 2]);
         event->kind = STREAM_EXECUTION;
     } else if (step < fills_end) {
-        order->status = order->filled < order->size ? ACCOUNT_PARTLY_FILLED : ACCOUNT_FILLED;
+        order->status = open_status(order);
+    } else if (step < ends_end) {
+        order->status = cancelled_status(a);
+    } else if (s->trade_count == 0 && !order->is_planned) {
+        end_order(a);
+        return NULL;
     } else {
-        event->kind = step == fills_end ? STREAM_POSITION : STREAM_WALLET;
-        a->symbol = step == fills_end ? s : NULL;
+        event->kind = step == ends_end ? STREAM_POSITION : STREAM_WALLET;
     }
     event->held = a->held[event->symbol];
-    symbol_format_id(s, order->id, 1162336018989827371 + order->serial, event->order_id);
+    account_format_id(s, order, event->order_id);
     symbol_format_id(s, order->last.id, order->last.number, event->exec_id);
+    if (event->kind == STREAM_WALLET)
+        end_order(a);
     return event;
 }
 
@@ -128,7 +378,21 @@ static const struct {
     [ACCOUNT_NEW] = {"New", "NEW", "Open"},
     [ACCOUNT_PARTLY_FILLED] = {"PartiallyFilled", "PARTIALLY_FILLED", "OpenOrderPartiallyFilled"},
     [ACCOUNT_FILLED] = {"Filled", "FILLED", "OpenOrderFilled"},
+    [ACCOUNT_CANCELLED] = {"Cancelled", "CANCELED", "Cancelled"},
+    [ACCOUNT_PARTLY_CANCELLED] = {"PartiallyFilledCanceled", "CANCELED", "Cancelled"},
 };
+
+/* Why the rest of an order was cancelled by the exchange. */
+static const char *reject_reason(const account_order *order)
+{
+    if (order->status < ACCOUNT_CANCELLED || order->is_by_user)
+        return "EC_NoError";
+    return order->of.duration == DURATION_POST_ONLY ? "EC_PostOnlyWillTakeLiquidity"
+                                                    : "EC_NoImmediateQtyToFill";
+}
+
+static const char *const DURATIONS[] = {
+    [DURATION_GTC] = "GTC", [DURATION_IOC] = "IOC", [DURATION_POST_ONLY] = "PostOnly"};
 
 static sim_value money_value(int64_t amount)
 {
@@ -142,7 +406,8 @@ void account_set_event(const account_event *event, const sim_symbol *s, sim_valu
     const account_holding *held = &event->held;
     const uint8_t lots = traded->size_places;
     const uint8_t price = traded->price_places;
-    int is_buy = order->side == MARKET_BUY;
+    const account_terms *of = &order->of;
+    int is_buy = of->side == MARKET_BUY;
     int64_t size = held->lots < 0 ? -held->lots : held->lots;
     const char *side = held->lots > 0 ? "Buy" : held->lots < 0 ? "Sell" : "";
     v[SIM_CATEGORY] = sim_text(traded->product == PRODUCT_SPOT     ? "spot"
@@ -152,12 +417,21 @@ void account_set_event(const account_event *event, const sim_symbol *s, sim_valu
     v[SIM_SIDE] = sim_text(is_buy ? "Buy" : "Sell");
     v[SIM_SPOT_SIDE] = sim_text(is_buy ? "BUY" : "SELL");
     v[SIM_ORDER_ID] = sim_text(event->order_id);
-    v[SIM_ORDER_SERIAL] = sim_number(order->serial, 0);
     v[SIM_ORDER_STATUS] = sim_text(STATUSES[order->status].plain);
     v[SIM_SPOT_STATUS] = sim_text(STATUSES[order->status].spot);
     v[SIM_COPY_STATUS] = sim_text(STATUSES[order->status].copy_trading);
-    v[SIM_ORDER_QTY] = sim_number(order->size, lots);
-    v[SIM_ORDER_LEAVES] = sim_number(order->size - order->filled, lots);
+    v[SIM_ORDER_LINK] = sim_text(of->link);
+    v[SIM_ORDER_TYPE] = sim_text(is_market(of) ? "Market" : "Limit");
+    v[SIM_ORDER_PRICE] =
+        is_market(of) ? sim_number(0, 0) : sim_number(instrument_price(traded, of->limit), price);
+    v[SIM_ORDER_DURATION] = sim_text(DURATIONS[of->duration]);
+    v[SIM_TRIGGER] = order->is_planned ? v[SIM_LAST] : sim_text("");
+    v[SIM_CANCEL_TYPE] = sim_text(
+        order->status >= ACCOUNT_CANCELLED && order->is_by_user ? "CancelByUser" : "UNKNOWN");
+    v[SIM_REJECT_REASON] = sim_text(reject_reason(order));
+    v[SIM_IS_MAKER] = sim_number(order->is_maker, 0);
+    v[SIM_ORDER_QTY] = sim_number(of->size, lots);
+    v[SIM_ORDER_LEAVES] = sim_number(of->size - order->filled, lots);
     v[SIM_ORDER_CUM_QTY] = sim_number(order->filled, lots);
     v[SIM_ORDER_CUM_VALUE] = money_value(order->money);
     v[SIM_ORDER_CUM_FEE] = money_value(order->fee);

@@ -28,7 +28,7 @@ static const catalog_row CATALOG[] = {
     {"v5-spot", OF(PRODUCT_SPOT), ACK_FIRST, &ROWS_V5_SPOT, NULL},
     {"v5-option", OF(PRODUCT_OPTION), ACK_FIRST, &ROWS_V5_OPTION, NULL},
     {"v5-private", OF(V5_PRODUCTS), ACK_FIRST, NULL, &ACCOUNT_V5},
-    {"v5-trade", OF(PRODUCT_NONE), ACK_FIRST, NULL, NULL},
+    {"v5-trade", OF(PRODUCT_NONE), CATALOG_ORDERS, NULL, NULL},
     {"v5-spread", OF(PRODUCT_SPREAD), ACK_FIRST, &ROWS_V5_SPREAD, NULL},
     {"v5-misc", OF(PRODUCT_NONE), 0, &ROWS_V5_MISC, NULL},
 };

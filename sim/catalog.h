@@ -102,7 +102,10 @@ enum { CATALOG_PRODUCTS_MAX = 5 };
 
 enum {
     CATALOG_ACK_FIRST = 1 << 0, /* the ack is sent before the first data */
+    CATALOG_ORDERS = 1 << 1,    /* order entry, for the account of CATALOG_ORDERS_OF */
 };
+
+#define CATALOG_ORDERS_OF "v5-private"
 
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {

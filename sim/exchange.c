@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "schema/responder.h"
+#include "sim/order_entry.h"
 #include "sim/sim_family.h"
 
 enum {
@@ -34,8 +35,9 @@ typedef struct sim_conn {
     served_family *of;
     wire_peer_conn *wire;
     const char *path;
-    uint64_t number; /* from 1, over the server's life */
-    uint64_t sent;   /* frames of any kind */
+    uint64_t number;   /* from 1, over the server's life */
+    uint64_t sent;     /* frames of any kind */
+    uint64_t received; /* messages */
     char id[DIALECT_CONN_ID_BYTES];
     uint8_t is_closing; /* nothing more is sent on it */
     uint8_t is_authed;
@@ -60,7 +62,8 @@ struct served_family {
     exchange *exchange;
     const family *family;
     const catalog_row *row;
-    const char *path; /* its first path, which names it in the truth */
+    const char *path;         /* its first path, which names it in the truth */
+    served_family *orders_of; /* order entry: the family whose account it is for; NULL: none */
     sim_conn *first_conn;
     sim_conn *first_slow;   /* clients that had more than QUEUED_BYTES_HELD queued */
     sim_family *sim;        /* NULL before the first subscription */
@@ -79,6 +82,7 @@ struct exchange {
     wire_loop *loop;
     wire_server *server;
     responder *responder;
+    order_entry *orders;
     served_family *families;
     uint32_t open_conns;
     uint8_t is_stopped;
@@ -346,7 +350,9 @@ static void make_batch(served_family *f, uint64_t mono_ns)
     flush_truth(x);
     if (is_full(f)) {
         f->is_done = 1;
-        close_conns(f, 1000);
+        for (uint32_t i = 0; i < x->options.family_count; i++)
+            if (&x->families[i] == f || x->families[i].orders_of == f)
+                close_conns(&x->families[i], 1000);
     }
 }
 
@@ -624,8 +630,8 @@ static void on_authenticated(void *user)
 {
     sim_conn *conn = user;
     conn->is_authed = 1;
-    if (!conn->of->family->dialect->subscribes_with_auth)
-        return;
+    if (!conn->of->family->dialect->subscribes_with_auth || conn->of->orders_of != NULL)
+        return; /* order entry has no streams */
     prepare(conn);
     for (uint32_t i = 0; i < sim_family_stream_count(conn->of->sim); i++)
         if (has_access(conn, i))
@@ -644,10 +650,48 @@ static const responder_ops RESPONDER_OPS = {
     .authenticated = on_authenticated,
 };
 
+/* The exchange time of now, of a family that has started. */
+static uint64_t exchange_ns(const served_family *f)
+{
+    uint64_t now = clock_mono_ns(f->exchange->options.clock);
+    if (now < f->start_mono_ns)
+        return f->start_ns;
+    return f->start_ns + (now - f->start_mono_ns) * f->exchange->options.time_scale;
+}
+
+/* Answer a request about an order. 0: it is none. */
+static int answer_order(sim_conn *conn, td_bytes bytes)
+{
+    exchange *x = conn->exchange;
+    served_family *with = conn->of->orders_of;
+    td_bytes op;
+    td_bytes answer;
+    char topic[32];
+    start(with);
+    uint64_t now_ns = exchange_ns(with);
+    const order_entry_client client = {.conn_id = conn->id,
+                                       .now_ms = now_ns / TD_NS_PER_MS,
+                                       .is_authed = conn->is_authed,
+                                       .checks_time = x->options.secret != NULL};
+    if (!order_entry_answer(x->orders, with->sim, &client, bytes, &op, &answer))
+        return 0;
+    (void)snprintf(topic, sizeof topic, "%.*s", (int)op.size, (const char *)op.data);
+    truth_subject about = {.path = conn->path, .topic = topic, .symbol = "", .frame = bytes};
+    truth_put_request(x->options.truth, &about, conn->number, conn->received, now_ns);
+    about.frame = answer;
+    truth_put_frame(x->options.truth, &about, conn->number, ++conn->sent, now_ns);
+    conn_send(conn, &(wire_peer_message){.opcode = 1, .bytes = answer});
+    flush_truth(x);
+    return 1;
+}
+
 static void on_request(sim_conn *conn, td_bytes bytes)
 {
     exchange *x = conn->exchange;
     td_err err;
+    conn->received++;
+    if (conn->of->orders_of != NULL && answer_order(conn, bytes))
+        return;
     const responder_client client = {.ops = &RESPONDER_OPS,
                                      .user = conn,
                                      .dialect = conn->of->family->dialect,
@@ -755,8 +799,24 @@ static const wire_server_ops SERVER_OPS = {
     .closed = on_closed,
 };
 
+/* Order entry brings the family with it whose account it is for. */
+static void add_account(exchange *x)
+{
+    exchange_options *options = &x->options;
+    int has_orders = 0;
+    for (uint32_t i = 0; i < options->family_count; i++)
+        has_orders |= (catalog_find(options->families[i]->name)->flags & CATALOG_ORDERS) != 0;
+    for (uint32_t i = 0; i < options->family_count; i++)
+        has_orders &= strcmp(options->families[i]->name, CATALOG_ORDERS_OF) != 0;
+    if (!has_orders)
+        return;
+    TD_ASSERT(options->family_count < EXCHANGE_FAMILIES_MAX);
+    options->families[options->family_count++] = family_find(td_bytes_str(CATALOG_ORDERS_OF));
+}
+
 static void open_families(exchange *x)
 {
+    add_account(x);
     x->families = td_alloc_zero(x->options.family_count, sizeof *x->families);
     for (uint32_t i = 0; i < x->options.family_count; i++) {
         const family *of = x->options.families[i];
@@ -766,6 +826,10 @@ static void open_families(exchange *x)
         f->row = catalog_find(of->name);
         f->path = family_url_path(of->endpoints[0].url);
         TD_ASSERT(f->row != NULL);
+        for (uint32_t k = 0; (f->row->flags & CATALOG_ORDERS) != 0 && k < x->options.family_count;
+             k++)
+            if (strcmp(x->options.families[k]->name, CATALOG_ORDERS_OF) == 0)
+                f->orders_of = &x->families[k];
     }
 }
 
@@ -787,6 +851,7 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
                                          .user = x};
     open_families(x);
     x->responder = responder_open(options->secret);
+    x->orders = order_entry_open();
     td_result rc = wire_server_open(loop, &serving, &x->server, err);
     if (rc != TD_OK) {
         exchange_close(x);
@@ -812,6 +877,7 @@ void exchange_close(exchange *x)
         sim_family_close(f->sim);
     }
     responder_close(x->responder);
+    order_entry_close(x->orders);
     td_free(x->families);
     td_free(x);
 }

@@ -120,8 +120,14 @@ void market_limit(market *m, market_side side, int64_t price, int64_t size)
 void market_take(market *m, market_side side, int64_t size)
 {
     TD_ASSERT(size > 0);
+    market_take_to(m, side, market_any_price(side), size);
+}
+
+void market_take_to(market *m, market_side side, int64_t limit, int64_t size)
+{
+    TD_ASSERT(size >= 0);
     begin_event(m);
-    (void)match(m, side, side == MARKET_BUY ? INT64_MAX : 0, size); /* the rest is dropped */
+    (void)match(m, side, limit, size); /* the rest is dropped */
 }
 
 void market_cancel(market *m, market_side side, size_t index, int64_t size)

@@ -44,6 +44,15 @@ void market_limit(market *m, market_side side, int64_t price, int64_t size);
 /* Place a market order: matched against the other side; the unmatched rest is dropped. */
 void market_take(market *m, market_side side, int64_t size);
 
+/* The same down to a limit: a limit order that never rests. size 0: an event without executions. */
+void market_take_to(market *m, market_side side, int64_t limit, int64_t size);
+
+/* The limit of an order that takes any price. */
+static inline int64_t market_any_price(market_side side)
+{
+    return side == MARKET_BUY ? INT64_MAX : 0;
+}
+
 /* Remove size lots, at most all, from the index-th best level of a side. */
 void market_cancel(market *m, market_side side, size_t index, int64_t size);
 

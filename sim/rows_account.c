@@ -11,7 +11,7 @@
 /* ---- inverse and linear: money is text (quote is "'") in inverse, and numbers in linear ---- */
 
 #define ORDER_OP(head, quote)                                                                      \
-    head ":'$order_id','order_link_id':'plan-$order_serial','symbol':'$symbol','side':'$side'"     \
+    head ":'$order_id','order_link_id':'$order_link','symbol':'$symbol','side':'$side'"            \
          ",'order_type':'Market','price':" quote "0" quote                                         \
          ",'qty':$order_qty:s,'time_in_force':'ImmediateOrCancel','order_status':'$order_status'"
 #define FILLED_OP(head, quote)                                                                     \
@@ -22,7 +22,7 @@
 #define TIMES_LINEAR ",'create_time':'$cts:i9','update_time':'$cts:i9'}]}"
 #define EXECUTION_OP(quote, time)                                                                  \
     "{'topic':'execution','data':[{'symbol':'$symbol','side':'$side','order_id':'$order_id'"       \
-    ",'exec_id':'$exec_id','order_link_id':'plan-$order_serial','exec_type':'Trade'"               \
+    ",'exec_id':'$exec_id','order_link_id':'$order_link','exec_type':'Trade'"                      \
     ",'price':" quote "$exec_price:s" quote ",'exec_fee':" quote "$exec_fee:s" quote               \
     ",'order_qty':$order_qty:s,'exec_qty':$exec_qty:s,'leaves_qty':$order_leaves:s"                \
     ",'is_maker':false,'trade_time':'" time "'}]}"
@@ -66,13 +66,13 @@ static const stream_row LINEAR[] = {
 /* ---- members of the later generations: all numbers are text ---- */
 
 #define ORDER                                                                                      \
-    "'orderId':'$order_id','orderLinkId':'plan-$order_serial','symbol':'$symbol','side':'$side'"   \
-    ",'orderType':'Market','price':'0','qty':'$order_qty:s'"                                       \
+    "'orderId':'$order_id','orderLinkId':'$order_link','symbol':'$symbol','side':'$side'"          \
+    ",'orderType':'$order_type','price':'$order_price:s','qty':'$order_qty:s'"                     \
     ",'cumExecQty':'$order_cum_qty:s','cumExecValue':'$order_cum_value:s'"                         \
     ",'cumExecFee':'$order_cum_fee:s'"
 #define STATUS ",'orderStatus':'$order_status','leavesQty':'$order_leaves:s'"
 #define FILL                                                                                       \
-    "'orderId':'$order_id','orderLinkId':'plan-$order_serial','symbol':'$symbol','side':'$side'"   \
+    "'orderId':'$order_id','orderLinkId':'$order_link','symbol':'$symbol','side':'$side'"          \
     ",'execQty':'$exec_qty:s'"
 #define POSITION                                                                                   \
     "'symbol':'$symbol','size':'$position:s','entryPrice':'$entry_price:s'"                        \
@@ -137,7 +137,7 @@ static const stream_row USDC[] = {
                        ",'side':'$side','orderPrice':'0'"
                        ",'orderAllSize':'$order_qty:s','orderFilledSize':'$order_cum_qty:s'"
                        ",'orderType':'Market','createTimeStamp':'$cts:e3'"
-                       ",'updateTimeStamp':'$cts:e3','orderLinkId':'plan-$order_serial'"
+                       ",'updateTimeStamp':'$cts:e3','orderLinkId':'$order_link'"
                        ",'version':'$u'}}"),
      ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.openapi.greeks", STREAM_POSITION,
@@ -157,7 +157,7 @@ static const stream_row USDC[] = {
 
 #define EVENT_SPOT(name) "[{'e':'" name "','E':'$ts:e3',"
 #define ORDER_SPOT                                                                                 \
-    "'s':'$symbol','c':'plan-$order_serial','S':'$spot_side','o':'MARKET_OF_BASE','f':'IOC'"       \
+    "'s':'$symbol','c':'$order_link','S':'$spot_side','o':'MARKET_OF_BASE','f':'IOC'"              \
     ",'q':'$order_qty:s','p':'0','X':'$spot_status','i':'$order_id'"
 
 static const stream_row SPOT[] = {
@@ -171,7 +171,7 @@ static const stream_row SPOT[] = {
     {PRIVATE("ticketInfo", STREAM_EXECUTION,
              EVENT_SPOT("ticketInfo") "'s':'$symbol','q':'$exec_qty:s','t':'$cts:e3'"
                                       ",'p':'$exec_price:s','T':'$exec_id','o':'$order_id','c':'"
-                                      "plan-$order_serial'"
+                                      "$order_link'"
                                       ",'m':false}]")},
     {PRIVATE("outboundAccountInfo", STREAM_WALLET,
              EVENT_SPOT("outboundAccountInfo") "'B':[{'a':'USDT','f':'$wallet:s','l':'0'}"
@@ -181,7 +181,7 @@ static const stream_row SPOT[] = {
 /* ---- contract v3 and v5 ---- */
 
 #define TIMES_V3          ",'createdTime':'$cts:e3','updatedTime':'$cts:e3'"
-#define TRIGGER_V3        ",'triggerPrice':'$last:s'"
+#define TRIGGER_V3        ",'triggerPrice':'$trigger:s'"
 #define POSITION_TIMES_V3 ",'createdTime':'$cts:e3','updatedTime':'$cts:e3'"
 #define POSITION_V3                                                                                \
     POSITION ",'leverage':'1','positionBalance':'$position_value:s','markPrice':'$mark:"           \
@@ -189,8 +189,8 @@ static const stream_row SPOT[] = {
 #define FILL_V3 FILL ",'execId':'$exec_id','execPrice':'$exec_price:s','execTime':'$cts:e3'"
 #define EXECUTION_V3                                                                               \
     FILL_V3 ",'execFee':'$exec_fee:s','execType':'Trade','feeRate':'0.0006'"                       \
-            ",'leavesQty':'$order_leaves:s','orderPrice':'0'"                                      \
-            ",'orderQty':'$order_qty:s','orderType':'Market'"
+            ",'leavesQty':'$order_leaves:s','orderPrice':'$order_price:s'"                         \
+            ",'orderQty':'$order_qty:s','orderType':'$order_type'"
 
 static const stream_row CONTRACT_V3[] = {
     {PRIVATE("user.order.contractAccount", STREAM_ORDER,
@@ -207,16 +207,19 @@ static const stream_row CONTRACT_V3[] = {
 };
 
 #define HEAD_V5     "{'id':'4437450-$uuid','topic':'$topic','creationTime':$ts:e3,'data':[{"
+#define REASON_V5   ",'rejectReason':'$reject_reason'"
 #define CATEGORY_V5 ",'category':'$category'"
 #define ORDER_V5                                                                                   \
     HEAD_V5 ORDER STATUS TRIGGER_V3                                                                \
-        ",'timeInForce':'IOC'" TIMES_V3 CATEGORY_V5                                                \
+        ",'timeInForce':'$order_duration','cancelType':'$cancel_type'" REASON_V5 TIMES_V3          \
+            CATEGORY_V5                                                                            \
         ",'feeCurrency':'$settle','cumFeeDetail':{'$settle':'$order_cum_fee:s'}}]}"
 #define EXECUTION_V5                                                                               \
-    HEAD_V5 EXECUTION_V3 CATEGORY_V5 ",'isMaker':false,'seq':$seq,'feeCurrency':'$settle'}]}"
+    HEAD_V5 EXECUTION_V3 CATEGORY_V5 ",'isMaker':$is_maker:b,'seq':$seq,'feeCurrency':'$settle'}]" \
+                                     "}"
 #define FAST_V5                                                                                    \
     "{'topic':'$topic','creationTime':$ts:e3,'data':[{" FILL_V3 CATEGORY_V5                        \
-    ",'isMaker':false,'seq':$seq}]}"
+    ",'isMaker':$is_maker:b,'seq':$seq}]}"
 #define POSITION_V5                                                                                \
     HEAD_V5 POSITION_V3 ",'side':'$position_side_short'" CATEGORY_V5 ",'seq':$seq}]}"
 
@@ -253,9 +256,10 @@ static const stream_row V5_ROWS[] = {
     V5("greeks", STREAM_POSITION, OPTION_BIT,
        HEAD_V5 "'baseCoin':'$coin','totalDelta':'1.29646902'}]}"),
     V5("spread.order", STREAM_ORDER, SPREAD_BIT,
-       HEAD_V5 ORDER STATUS ",'timeInForce':'IOC'" TIMES_V3 ",'category':'combination'}]}"),
+       HEAD_V5 ORDER STATUS ",'timeInForce':'$order_duration'" TIMES_V3
+                            ",'category':'combination'}]}"),
     V5("spread.execution", STREAM_EXECUTION, SPREAD_BIT,
-       HEAD_V5 EXECUTION_V3 ",'category':'combination','isMaker':false,'seq':$seq}]}"),
+       HEAD_V5 EXECUTION_V3 ",'category':'combination','isMaker':$is_maker:b,'seq':$seq}]}"),
     {PRIVATE("strategy", STREAM_NOTICE,
              HEAD_V5 "'strategyId':'$uuid','strategyType':'iceberg','category':'UTA_USDT'"
                      ",'symbol':'$symbol','size':'0.36','side':'Buy','status':3"

@@ -443,6 +443,9 @@ static void step(sim_family *v, uint64_t ts_ns)
     uint64_t first = td_random_below(&v->random, v->options.symbol_count);
     uint64_t second = td_random_below(&v->random, v->options.symbol_count);
     uint32_t index = (uint32_t)(first < second ? first : second); /* the first symbols trade most */
+    uint32_t due = v->account == NULL ? ACCOUNT_SYMBOLS_MAX : account_due(v->account);
+    if (due != ACCOUNT_SYMBOLS_MAX)
+        index = due;
     family_member *member = &v->members[index];
     sim_symbol *s = &member->symbol;
     if (index >= v->account_symbols || !account_act(v->account, index, s))
@@ -670,6 +673,16 @@ uint32_t sim_family_find(const sim_family *v, td_bytes exchange_topic)
         if (td_bytes_is(exchange_topic, v->streams[at.row].name))
             return at.row;
     return v->stream_count;
+}
+
+account *sim_family_account(sim_family *v)
+{
+    return v->account;
+}
+
+const sim_symbol *sim_family_traded(const sim_family *v, uint32_t index)
+{
+    return index < v->account_symbols ? &v->members[index].symbol : NULL;
 }
 
 const book_window *sim_family_book(const sim_family *v, uint32_t index)

@@ -70,6 +70,14 @@ sim_stream sim_family_stream_at(const sim_family *v, uint32_t stream);
 /* The stream of an exchange topic, or sim_family_stream_count. */
 uint32_t sim_family_find(const sim_family *v, td_bytes exchange_topic);
 
+/* ---- for order entry ---- */
+
+/* The account; NULL: the family has none. */
+struct account *sim_family_account(sim_family *v);
+
+/* The index-th symbol that the account trades in; NULL: there are no more. */
+const struct sim_symbol *sim_family_traded(const sim_family *v, uint32_t index);
+
 /* ---- for the truth ---- */
 
 /* The levels of a book stream as last shown; NULL if it is no book. */

@@ -7,6 +7,8 @@
  * book: the book after that frame (xxh64: of its bytes)
  *   {"t":"trade"|"candle","path","topic","symbol","xxh64","item","values"}   what
  * the item-th entry of a frame has, by the names that messages have
+ *   {"t":"request","path","conn","n","topic","symbol","bytes","xxh64","ts_ns"}   a request of order
+ * entry: n is its ordinal among what the client sent
  *   {"t":"fault","path","conn","n","what","topic","symbol"}
  *                                            each injected fault; conn null if it is about all
  *
@@ -45,6 +47,10 @@ typedef struct truth_subject {
  * A data frame is about to be sent, as the n-th frame of connection conn. Both count from 1. */
 void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_t n,
                      uint64_t ts_ns);
+
+/* The same of a request about an order, the n-th message that connection conn sent. */
+void truth_put_request(truth *t, const truth_subject *received, uint64_t conn, uint64_t n,
+                       uint64_t ts_ns);
 
 /* The book after a frame that is about to be sent, from the engine; u is the update number of
  * the stream. */

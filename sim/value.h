@@ -62,8 +62,15 @@ typedef struct sim_value {
 /* Private frames: the order, the fill, the position, the balances. */
 #define SIM_VALUES_PRIVATE(X)                                                                      \
     X(CATEGORY, "category")                                                                        \
-    X(ORDER_ID, "order_id") /* a UUID; in spot 19 digits */                                        \
-    X(ORDER_SERIAL, "order_serial")                                                                \
+    X(ORDER_ID, "order_id")             /* a UUID; in spot 19 digits */                            \
+    X(ORDER_LINK, "order_link")         /* the client's own id of it */                            \
+    X(ORDER_TYPE, "order_type")         /* Market, Limit */                                        \
+    X(ORDER_PRICE, "order_price")       /* of a market order 0 */                                  \
+    X(ORDER_DURATION, "order_duration") /* IOC, GTC, PostOnly */                                   \
+    X(TRIGGER, "trigger")               /* price of a stop order; "" */                            \
+    X(CANCEL_TYPE, "cancel_type")                                                                  \
+    X(REJECT_REASON, "reject_reason")                                                              \
+    X(IS_MAKER, "is_maker")                                                                        \
     X(ORDER_STATUS, "order_status") /* New, PartiallyFilled, Filled … */                         \
     X(SPOT_STATUS, "spot_status")                                                                  \
     X(COPY_STATUS, "copy_status")                                                                  \

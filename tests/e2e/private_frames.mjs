@@ -106,6 +106,8 @@ const ORDER = `
   leavesQty leaves_size decimal
   triggerPrice trigger_price decimal
   timeInForce time_in_force
+  cancelType cancel_type
+  rejectReason reject_reason
   category category
   feeCurrency fee_coin
   cumFeeDetail cum_fee_detail json

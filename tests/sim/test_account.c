@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,12 +34,12 @@ static void check_fill(ledger *l, const account_event *event, const sim_symbol *
         at++;
     assert_true(at < s->trade_count);
     const sim_trade *trade = &s->trades[at];
-    assert_int_equal(trade->done.taker, order->side);
+    assert_int_equal(trade->done.taker, order->of.side);
     int64_t size = trade->done.size;
-    l->lots[event->symbol] += order->side == MARKET_BUY ? size : -size;
+    l->lots[event->symbol] += order->of.side == MARKET_BUY ? size : -size;
     l->wallet -= order->last_fee;
     assert_int_equal(event->held.lots, l->lots[event->symbol]);
-    assert_true(order->filled <= order->size);
+    assert_true(order->filled <= order->of.size);
 }
 
 static void check_event(ledger *l, const account_event *event, const sim_symbol *s)
@@ -49,9 +50,9 @@ static void check_event(ledger *l, const account_event *event, const sim_symbol 
     if (event->kind == STREAM_EXECUTION)
         check_fill(l, event, s);
     if (event->kind == STREAM_ORDER)
-        assert_int_equal(order->status, order->filled == 0            ? ACCOUNT_NEW
-                                        : order->filled < order->size ? ACCOUNT_PARTLY_FILLED
-                                                                      : ACCOUNT_FILLED);
+        assert_int_equal(order->status, order->filled == 0               ? ACCOUNT_NEW
+                                        : order->filled < order->of.size ? ACCOUNT_PARTLY_FILLED
+                                                                         : ACCOUNT_FILLED);
     if (event->kind != STREAM_WALLET)
         return;
     assert_true(s->traded.product != PRODUCT_SPOT || event->held.lots >= 0);
@@ -115,12 +116,145 @@ static void test_spot(void **state)
     run(PRODUCT_SPOT, 1);
 }
 
+/* ---- orders of clients ---- */
+
+/* A symbol, and an account in which a client trades. */
+typedef struct scene {
+    sim_symbol traded;
+    account *a;
+    td_random random;
+    int64_t number;
+    uint64_t ns;
+    int64_t lots;       /* of fills, from events */
+    uint64_t events[4]; /* by status: new, partly filled, filled, cancelled */
+    uint64_t fills_of_makers;
+} scene;
+
+static void open_scene(scene *s)
+{
+    memset(s, 0, sizeof *s);
+    td_random_init(&s->random, 11);
+    s->ns = 1795174069u * TD_NS_PER_S;
+    instrument made = instrument_make(PRODUCT_LINEAR, 0);
+    symbol_open(&s->traded, &made, &s->random, s->ns);
+    s->a = account_open(9);
+}
+
+/* One event of the market, and what it means for the account. */
+static void step(scene *s)
+{
+    const account_event *event;
+    if (!account_act(s->a, 0, &s->traded))
+        flow_step(&s->traded.flow, s->traded.market);
+    symbol_end_event(&s->traded, s->ns += TD_NS_PER_MS, &s->random, &s->number);
+    while ((event = account_next_event(s->a)) != NULL) {
+        const account_order *order = &event->order;
+        assert_true(order->filled <= order->of.size);
+        if (event->kind == STREAM_EXECUTION) {
+            int64_t size = order->last.done.size;
+            int is_buy = order->of.side == MARKET_BUY;
+            s->lots += is_buy ? size : -size;
+            s->fills_of_makers += order->is_maker;
+            int64_t limit = instrument_price(&s->traded.traded, order->of.limit);
+            if (order->of.limit != market_any_price(order->of.side))
+                assert_true(is_buy ? order->last.price <= limit : order->last.price >= limit);
+        }
+        if (event->kind == STREAM_ORDER)
+            s->events[order->status == ACCOUNT_NEW             ? 0
+                      : order->status == ACCOUNT_PARTLY_FILLED ? 1
+                      : order->status == ACCOUNT_FILLED        ? 2
+                                                               : 3]++;
+        assert_int_equal(event->held.lots, s->lots);
+    }
+}
+
+/* A random order near the market. */
+static account_terms draw_terms(scene *s)
+{
+    market_side side = td_random_below(&s->random, 2) == 0 ? MARKET_BUY : MARKET_SELL;
+    int64_t best = market_level_at(s->traded.market, MARKET_BUY, 0).price;
+    account_terms terms = {
+        .side = side,
+        .size = 1 + (int64_t)td_random_below(&s->random, 300),
+        .limit = best - 20 + (int64_t)td_random_below(&s->random, 40),
+        .duration = (account_duration)td_random_below(&s->random, 3),
+    };
+    if (td_random_below(&s->random, 4) == 0) {
+        terms.limit = market_any_price(side);
+        terms.duration = DURATION_IOC;
+    }
+    return terms;
+}
+
+/* Orders that are placed, changed and cancelled at any moment keep to their limits, and the
+ * position is what their fills add. */
+static void test_client(void **state)
+{
+    (void)state; /* none */
+    static scene s;
+    open_scene(&s);
+    char links[8][ACCOUNT_LINK_BYTES] = {{0}};
+    for (uint64_t i = 0; i < 40000; i++) {
+        char *link = links[td_random_below(&s.random, 8)];
+        account_order *open = account_find(s.a, &s.traded, 0, td_bytes_str(""), td_bytes_str(link));
+        account_terms terms = draw_terms(&s);
+        const account_order *made;
+        if (open == NULL) {
+            snprintf(link, ACCOUNT_LINK_BYTES, "l-%u", (unsigned)i);
+            memcpy(terms.link, link, sizeof terms.link);
+            assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_GRANTED);
+            assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_LINK_IN_USE);
+        } else if (td_random_below(&s.random, 3) == 0) {
+            account_cancel(open);
+            assert_null(account_find(s.a, &s.traded, 0, td_bytes_str(""), td_bytes_str(link)));
+        } else if (open->of.limit != market_any_price(open->of.side)) {
+            account_refusal why = account_amend(s.a, &s.traded, open, terms.size, 0);
+            assert_true(why == ACCOUNT_GRANTED || why == ACCOUNT_FILLED_ABOVE);
+        }
+        for (uint64_t k = td_random_below(&s.random, 12); k > 0; k--)
+            step(&s);
+    }
+    for (int i = 0; i < 4; i++)
+        assert_true(s.events[i] > 1000);
+    assert_true(s.fills_of_makers > 100);
+    account_close(s.a);
+    symbol_close(&s.traded);
+}
+
+/* Open orders are bounded, and must be worth at most the balance. */
+static void test_client_limits(void **state)
+{
+    (void)state; /* none */
+    static scene s;
+    open_scene(&s);
+    const account_order *made;
+    account_terms terms = {.size = 1, .limit = 1};
+    for (int i = 0; i < ACCOUNT_ORDERS_MAX; i++)
+        assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_GRANTED);
+    assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_TOO_MANY);
+    char id[SYMBOL_ID_BYTES];
+    account_format_id(&s.traded, made, id);
+    account_order *last = account_find(s.a, &s.traded, 0, td_bytes_str(id), td_bytes_str(""));
+    assert_ptr_equal(last, made);
+    account_cancel(last);
+    assert_int_equal(account_due(s.a), 0);
+    for (int i = 0; i < ACCOUNT_ORDERS_MAX + 1; i++)
+        step(&s);
+    assert_int_equal(account_due(s.a), ACCOUNT_SYMBOLS_MAX);
+    assert_int_equal(s.events[3], 1);
+    terms.size = 1000 * s.traded.traded.lots_typical;
+    terms.limit = s.traded.traded.first_price;
+    assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_NO_MONEY);
+    account_close(s.a);
+    symbol_close(&s.traded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_inverse),
-        cmocka_unit_test(test_spot),
+        cmocka_unit_test(test_linear),        cmocka_unit_test(test_inverse),
+        cmocka_unit_test(test_spot),          cmocka_unit_test(test_client),
+        cmocka_unit_test(test_client_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,385 @@
+#include "sim/order_entry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/decimal.h"
+#include "base/hash.h"
+#include "json/json_write.h"
+#include "schema/dialect.h"
+#include "sim/account.h"
+
+enum {
+    ANSWER_BYTES_MAX = 4096,
+    ID_BYTES_MAX = 36, /* of a request; a larger one is refused */
+    OP_BYTES_MAX = 32,
+    LOTS_MAX = 1000,       /* of an order, in typical ones: its value fits 64 bits */
+    TIMES_PRICE_MAX = 100, /* the highest limit, in first prices */
+    WINDOW_MS = 5000,      /* of a request without one */
+    AHEAD_MS = 1000,       /* that a client's clock may be ahead */
+};
+
+struct order_entry {
+    json_parser *json;
+    td_buf answer;
+};
+
+order_entry *order_entry_open(void)
+{
+    order_entry *e = td_alloc_zero(1, sizeof *e);
+    e->json = json_parser_open(0);
+    td_buf_init(&e->answer, ANSWER_BYTES_MAX);
+    return e;
+}
+
+void order_entry_close(order_entry *e)
+{
+    if (e == NULL)
+        return;
+    json_parser_close(e->json);
+    td_buf_fini(&e->answer);
+    td_free(e);
+}
+
+/* ---- refusals ---- */
+
+/* Why a request is refused. Spot has codes of its own for what concerns orders. */
+typedef enum reason {
+    REASON_NONE,
+    REASON_PARAMS,
+    REASON_QTY,
+    REASON_PRICE,
+    REASON_NOT_AUTHED,
+    REASON_TIME,
+    REASON_OP,
+    REASON_CATEGORY,
+    REASON_SYMBOL,
+    REASON_NO_MONEY,
+    REASON_NO_ORDER,
+    REASON_LINK,
+    REASON_TOO_MANY,
+    REASON_FILLED,
+} reason;
+
+static const struct {
+    unsigned code;
+    const char *text;
+    unsigned spot_code; /* 0: the same */
+    const char *spot_text;
+} REASONS[] = {
+    [REASON_NONE] = {0, "OK", 0, NULL},
+    [REASON_PARAMS] = {10001, "params error", 0, NULL},
+    [REASON_QTY] = {10001, "Qty invalid", 170136, "Order quantity exceeded lower limit."},
+    [REASON_PRICE] = {10001, "price invalid", 170132, "Order price too high."},
+    [REASON_NOT_AUTHED] = {10007, "User authentication failed.", 0, NULL},
+    [REASON_TIME] = {10002, "The request time exceeds the time window range.", 0, NULL},
+    [REASON_OP] = {10404, "op type is not found", 0, NULL},
+    [REASON_CATEGORY] = {10404, "category is not correct/supported", 0, NULL},
+    [REASON_SYMBOL] = {10001, "params error: symbol invalid", 170121, "Invalid symbol."},
+    [REASON_NO_MONEY] = {110007, "ab not enough for new order", 170131, "Insufficient balance."},
+    [REASON_NO_ORDER] = {110001, "order not exists or too late to cancel", 170213,
+                         "Order does not exist."},
+    [REASON_LINK] = {110072, "OrderLinkedID is duplicate", 170141, "Duplicate clientOrderId"},
+    [REASON_TOO_MANY] = {110020, "Cannot have more than 500 active orders.", 0, NULL},
+    [REASON_FILLED] = {110063,
+                       "The number of contracts modified cannot be less than or equal to the filled"
+                       " quantity",
+                       0, NULL},
+};
+
+static reason reason_of(account_refusal why)
+{
+    static const reason OF[] = {
+        [ACCOUNT_GRANTED] = REASON_NONE,      [ACCOUNT_NO_MONEY] = REASON_NO_MONEY,
+        [ACCOUNT_NO_ORDER] = REASON_NO_ORDER, [ACCOUNT_LINK_IN_USE] = REASON_LINK,
+        [ACCOUNT_TOO_MANY] = REASON_TOO_MANY, [ACCOUNT_FILLED_ABOVE] = REASON_FILLED,
+    };
+    return OF[why];
+}
+
+/* ---- reading a request ---- */
+
+/* A request that is being read, and what became of it. */
+typedef struct request {
+    const order_entry_client *client;
+    sim_family *with;
+    json_value root;
+    json_value order; /* the first of its args */
+    const sim_symbol *symbol;
+    uint32_t index; /* of the symbol */
+    uint8_t is_spot;
+    const account_order *done; /* the order that it placed or changed */
+} request;
+
+/* The value of a member of the order, a string or a number; empty if it has none. */
+static td_bytes text_of(const request *r, const char *key)
+{
+    td_bytes text = {0};
+    (void)dialect_text_scalar(r->order, key, &text);
+    return text;
+}
+
+/* A category's product. 1, or 0: it is none. */
+static int read_category(td_bytes category, product *out)
+{
+    static const struct {
+        const char *name;
+        product of;
+    } CATEGORIES[] = {{"linear", PRODUCT_LINEAR},
+                      {"inverse", PRODUCT_INVERSE},
+                      {"spot", PRODUCT_SPOT},
+                      {"option", PRODUCT_OPTION}};
+    for (size_t i = 0; i < sizeof CATEGORIES / sizeof *CATEGORIES; i++) {
+        if (!td_bytes_is(category, CATEGORIES[i].name))
+            continue;
+        *out = CATEGORIES[i].of;
+        return 1;
+    }
+    return 0;
+}
+
+static reason read_symbol(request *r)
+{
+    product wanted;
+    td_bytes name = text_of(r, "symbol");
+    if (!read_category(text_of(r, "category"), &wanted))
+        return REASON_CATEGORY;
+    r->is_spot = wanted == PRODUCT_SPOT;
+    for (r->index = 0; (r->symbol = sim_family_traded(r->with, r->index)) != NULL; r->index++)
+        if (r->symbol->traded.product == wanted && td_bytes_is(name, r->symbol->traded.symbol))
+            return REASON_NONE;
+    return REASON_SYMBOL;
+}
+
+/* A number as a whole number of units of 10^-places, above 0. 1, or 0: it is none. */
+static int read_units(td_bytes text, uint8_t places, int64_t *out)
+{
+    td_decimal value;
+    if (td_decimal_parse(text, &value, NULL) != TD_OK)
+        return 0;
+    value = td_decimal_shortest(value);
+    return value.scale <= places && td_decimal_rescale(value, places, out) == TD_OK && *out > 0;
+}
+
+static reason read_size(const request *r, td_bytes text, int64_t *out)
+{
+    const instrument *traded = &r->symbol->traded;
+    int is_fine =
+        read_units(text, traded->size_places, out) && *out <= LOTS_MAX * traded->lots_typical;
+    return is_fine ? REASON_NONE : REASON_QTY;
+}
+
+/* A limit, as a price of the engine. */
+static reason read_limit(const request *r, td_bytes text, int64_t *out)
+{
+    const instrument *traded = &r->symbol->traded;
+    int64_t units;
+    if (!read_units(text, traded->price_places, &units) || units % traded->tick != 0)
+        return REASON_PRICE;
+    *out = units / traded->tick + traded->price_shift;
+    return *out <= TIMES_PRICE_MAX * traded->first_price ? REASON_NONE : REASON_PRICE;
+}
+
+/* A client's own id, which goes into frames as it is. Returns 0 if it may not be one. */
+static int read_link(td_bytes text, char out[ACCOUNT_LINK_BYTES])
+{
+    if (text.size >= ACCOUNT_LINK_BYTES)
+        return 0;
+    for (size_t i = 0; i < text.size; i++) {
+        char c = (char)text.data[i];
+        int is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && (c < '0' || c > '9') && c != '-' && c != '_')
+            return 0;
+        out[i] = c;
+    }
+    out[text.size] = '\0';
+    return 1;
+}
+
+static reason read_duration(td_bytes text, account_duration *out)
+{
+    *out = td_bytes_is(text, "IOC")        ? DURATION_IOC
+           : td_bytes_is(text, "PostOnly") ? DURATION_POST_ONLY
+                                           : DURATION_GTC;
+    int is_known = text.size == 0 || td_bytes_is(text, "GTC") || *out != DURATION_GTC;
+    return is_known ? REASON_NONE : REASON_PARAMS;
+}
+
+/* ---- the ops ---- */
+
+static reason create(request *r)
+{
+    account_terms terms = {.symbol = r->index};
+    td_bytes side = text_of(r, "side");
+    td_bytes type = text_of(r, "orderType");
+    int is_market = td_bytes_is(type, "Market");
+    if ((!td_bytes_is(side, "Buy") && !td_bytes_is(side, "Sell")) ||
+        (!is_market && !td_bytes_is(type, "Limit")) ||
+        !read_link(text_of(r, "orderLinkId"), terms.link))
+        return REASON_PARAMS;
+    terms.side = td_bytes_is(side, "Buy") ? MARKET_BUY : MARKET_SELL;
+    reason why = read_size(r, text_of(r, "qty"), &terms.size);
+    if (why == REASON_NONE && !is_market)
+        why = read_limit(r, text_of(r, "price"), &terms.limit);
+    if (why == REASON_NONE && !is_market)
+        why = read_duration(text_of(r, "timeInForce"), &terms.duration);
+    if (why != REASON_NONE)
+        return why;
+    if (is_market) {
+        terms.limit = market_any_price(terms.side);
+        terms.duration = DURATION_IOC;
+    }
+    return reason_of(account_place(sim_family_account(r->with), r->symbol, &terms, &r->done));
+}
+
+/* The order that amend and cancel are about, or NULL. */
+static account_order *find(const request *r)
+{
+    return account_find(sim_family_account(r->with), r->symbol, r->index, text_of(r, "orderId"),
+                        text_of(r, "orderLinkId"));
+}
+
+/* What the request does not name stays. */
+static reason amend(request *r)
+{
+    account_order *order = find(r);
+    td_bytes qty = text_of(r, "qty");
+    td_bytes price = text_of(r, "price");
+    if (order == NULL)
+        return REASON_NO_ORDER;
+    int64_t size = 0;
+    int64_t limit = 0;
+    reason why = qty.size == 0 ? REASON_NONE : read_size(r, qty, &size);
+    if (why == REASON_NONE && price.size > 0)
+        why = read_limit(r, price, &limit);
+    if (why != REASON_NONE)
+        return why;
+    r->done = order;
+    return reason_of(account_amend(sim_family_account(r->with), r->symbol, order, size, limit));
+}
+
+static reason cancel(request *r)
+{
+    account_order *order = find(r);
+    if (order == NULL)
+        return REASON_NO_ORDER;
+    account_cancel(order);
+    r->done = order;
+    return REASON_NONE;
+}
+
+/* 1 if the request is not in its window of time. */
+static int is_late(const request *r)
+{
+    json_value header;
+    td_bytes text;
+    int64_t at_ms = 0;
+    int64_t window_ms = WINDOW_MS;
+    int64_t now_ms = (int64_t)r->client->now_ms;
+    if (!json_find(r->root, "header", &header) ||
+        !dialect_text_scalar(header, "X-BAPI-TIMESTAMP", &text) || !read_units(text, 0, &at_ms))
+        return 1;
+    if (dialect_text_scalar(header, "X-BAPI-RECV-WINDOW", &text) &&
+        !read_units(text, 0, &window_ms))
+        return 1;
+    return at_ms < now_ms - window_ms || at_ms >= now_ms + AHEAD_MS;
+}
+
+static reason perform(request *r, td_bytes op)
+{
+    static const struct {
+        const char *op;
+        reason (*perform)(request *r);
+    } OPS[] = {{"order.create", create}, {"order.amend", amend}, {"order.cancel", cancel}};
+    json_value args;
+    size_t at = 0;
+    while (at < sizeof OPS / sizeof *OPS && !td_bytes_is(op, OPS[at].op))
+        at++;
+    if (at == sizeof OPS / sizeof *OPS)
+        return REASON_OP;
+    if (!r->client->is_authed)
+        return REASON_NOT_AUTHED;
+    if (r->client->checks_time && is_late(r))
+        return REASON_TIME;
+    if (!json_find(r->root, "args", &args) || json_type_of(args) != JSON_ARRAY ||
+        json_count(args) != 1)
+        return REASON_PARAMS;
+    json_iter it = json_iter_of(args);
+    if (!json_next(&it, NULL, &r->order) || json_type_of(r->order) != JSON_OBJECT)
+        return REASON_PARAMS;
+    reason why = read_symbol(r);
+    return why == REASON_NONE ? OPS[at].perform(r) : why;
+}
+
+/* ---- answers ---- */
+
+static void write_header(json_writer *w, const request *r, td_bytes frame)
+{
+    char text[40];
+    (void)snprintf(text, sizeof text, "%" PRIu64, r->client->now_ms);
+    json_write_key(w, "header");
+    json_write_object_begin(w);
+    json_write_member_text(w, "X-Bapi-Limit", "10");
+    json_write_member_text(w, "X-Bapi-Limit-Status", "9");
+    json_write_member_text(w, "X-Bapi-Limit-Reset-Timestamp", text);
+    char trace[40];
+    (void)snprintf(trace, sizeof trace, "%016" PRIx64 "%016" PRIx64,
+                   td_xxh64(frame.data, frame.size), r->client->now_ms);
+    json_write_member_text(w, "Traceid", trace);
+    json_write_member_text(w, "Timenow", text);
+    json_write_object_end(w);
+}
+
+static void write_data(json_writer *w, const request *r)
+{
+    char id[SYMBOL_ID_BYTES];
+    json_write_key(w, "data");
+    json_write_object_begin(w);
+    if (r->done != NULL) {
+        account_format_id(r->symbol, r->done, id);
+        json_write_member_text(w, "orderId", id);
+        json_write_member_text(w, "orderLinkId", r->done->of.link);
+    }
+    json_write_object_end(w);
+    json_write_key(w, "retExtInfo");
+    json_write_object_begin(w);
+    json_write_object_end(w);
+}
+
+int order_entry_answer(order_entry *e, sim_family *with, const order_entry_client *client,
+                       td_bytes frame, td_bytes *op, td_bytes *answer)
+{
+    request r = {.client = client, .with = with};
+    td_bytes id = {0};
+    json_writer w;
+    td_err err;
+    if (json_parse(e->json, frame, JSON_COPIED, &r.root, NULL) != TD_OK ||
+        !json_find_text(r.root, "op", op) || op->size < 6 || memcmp(op->data, "order.", 6) != 0 ||
+        op->size > OP_BYTES_MAX)
+        return 0;
+    int has_id = json_find_text(r.root, "reqId", &id) && id.size <= ID_BYTES_MAX;
+    reason why = id.size <= ID_BYTES_MAX ? perform(&r, *op) : REASON_PARAMS;
+    if (why != REASON_NONE)
+        r.done = NULL;
+    int is_spot = r.is_spot && REASONS[why].spot_code != 0;
+    td_buf_clear(&e->answer);
+    json_write_begin(&w, &e->answer);
+    json_write_object_begin(&w);
+    if (has_id)
+        json_write_member_bytes(&w, "reqId", id);
+    json_write_member_u64(&w, "retCode", is_spot ? REASONS[why].spot_code : REASONS[why].code);
+    json_write_member_text(&w, "retMsg", is_spot ? REASONS[why].spot_text : REASONS[why].text);
+    json_write_member_bytes(&w, "op", *op);
+    write_data(&w, &r);
+    write_header(&w, &r, frame);
+    json_write_member_text(&w, "connId", client->conn_id);
+    json_write_object_end(&w);
+    td_result rc = json_write_end(&w, &err);
+    TD_ASSERT(rc == TD_OK); /* a message is far smaller */
+    *answer = td_buf_view(&e->answer);
+    return 1;
+}
