@@ -29,7 +29,6 @@ typedef enum conn_state {
 
 struct wire_conn {
     dial dial;
-    loop_member member;
     const wire_client_ops *ops;
     void *user;
     conn_state state;
@@ -74,11 +73,10 @@ static void free_conn(wire_conn *self)
     loop_free_later(loop, self);
 }
 
-/* Take the connection off the loop, notify its user, free it. */
+/* Notify its user, free it. */
 static void finish(wire_conn *self)
 {
     TD_ASSERT(self->end.cause != WIRE_CAUSE_NONE);
-    loop_remove_member(self->dial.loop, &self->member);
     self->end.text = self->end_text;
     self->ops->ended(self->user, &self->end);
     free_conn(self);
@@ -105,13 +103,6 @@ static void finish_later(wire_conn *self)
     self->state = CONN_CLOSED;
     link_close(&self->dial.link);
     set_timer(self, 0);
-}
-
-static void end_with_loop(void *user)
-{
-    wire_conn *self = user;
-    remember(self, WIRE_CAUSE_CLOSED_BY_US, "closed with its loop");
-    finish(self);
 }
 
 /* ---- sending ---- */
@@ -434,8 +425,6 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
         free_conn(self);
         return rc;
     }
-    self->member = (loop_member){.end = end_with_loop, .user = self};
-    loop_add_member(loop, &self->member);
     *out = self;
     return TD_OK;
 }

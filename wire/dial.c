@@ -222,6 +222,12 @@ static void on_deadline(void *user)
              self->stage == DIAL_READY ? self->doing : DOING[self->stage]);
 }
 
+static void end_with_loop(void *user)
+{
+    dial *self = user;
+    fail(self, WIRE_CAUSE_CLOSED_BY_US, "closed with its loop");
+}
+
 td_result dial_begin(dial *self, wire_loop *loop, const char *ca_file, uint64_t timeout_ns,
                      const dial_ops *ops, void *user, td_err *err)
 {
@@ -231,6 +237,8 @@ td_result dial_begin(dial *self, wire_loop *loop, const char *ca_file, uint64_t 
     self->link.loop = loop;
     if (loop->is_closing)
         return td_err_set(err, TD_E_NETWORK, "the network loop is closing");
+    self->member = (loop_member){.end = end_with_loop, .user = self};
+    loop_add_member(loop, &self->member);
     td_result rc = wire_proxy_of_environment(&self->url, &self->proxy, err);
     if (rc != TD_OK)
         return rc;
@@ -253,6 +261,9 @@ void dial_end_deadline(dial *self)
 
 void dial_close(dial *self)
 {
+    if (self->member.end != NULL)
+        loop_remove_member(self->loop, &self->member);
+    self->member.end = NULL;
     dial_end_deadline(self);
     wire_timer_cancel(self->step);
     self->step = NULL;

@@ -25,7 +25,7 @@ typedef struct dial_ops {
     /* As link_ops. */
     size_t (*received)(void *user, uint8_t *bytes, size_t size, uint64_t read_ns);
     void (*drained)(void *user);
-    /* It failed, or ended later; the user closes it. */
+    /* It failed, or ended later, or the loop closes; the user closes it. */
     void (*ended)(void *user, wire_cause cause, const char *text);
 } dial_ops;
 
@@ -35,6 +35,7 @@ enum { DIAL_OUT_BYTES_MAX = 3 << 20 };
 /* Zero-initialise; memory is the owner's, to be freed by loop_free_later. */
 typedef struct dial {
     wire_loop *loop;
+    loop_member member;
     const dial_ops *ops;
     void *user;
     td_server_url url;

@@ -12,7 +12,6 @@
 
 struct wire_http {
     dial dial;
-    loop_member member;
     void (*done)(void *user, const wire_http_end *end); /* NULL: it was called */
     void *user;
     size_t bytes_max;
@@ -38,24 +37,14 @@ static void finish(wire_http *self, wire_cause cause)
     self->end.cause = cause;
     self->end.body = http_body_view(&self->body);
     self->end.text = self->text;
-    loop_remove_member(self->dial.loop, &self->member);
     done(self->user, &self->end);
     free_http(self);
 }
 
-static void end_with_loop(void *user)
-{
-    wire_http *self = user;
-    (void)snprintf(self->text, sizeof self->text, "closed with its loop");
-    finish(self, WIRE_CAUSE_CLOSED_BY_US);
-}
-
 void wire_http_cancel(wire_http *self)
 {
-    if (self == NULL)
-        return;
-    loop_remove_member(self->dial.loop, &self->member);
-    free_http(self);
+    if (self != NULL)
+        free_http(self);
 }
 
 static void fail(wire_http *self, const char *what)
@@ -171,8 +160,6 @@ td_result wire_http_get(wire_loop *loop, const wire_http_options *options, wire_
         free_http(self);
         return rc;
     }
-    self->member = (loop_member){.end = end_with_loop, .user = self};
-    loop_add_member(loop, &self->member);
     *out = self;
     return TD_OK;
 }
