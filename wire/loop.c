@@ -298,8 +298,7 @@ td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out, td_
                           err);
     if (rc == TD_OK)
         rc = open_counter(loop, &loop->wake, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), on_wake, err);
-    const resolver_options names = {.notify = notify, .user = loop, .clock = clock, .log = log};
-    loop->resolver = resolver_open(&names);
+    loop->resolver = resolver_open(clock, log, notify, loop);
     if (rc != TD_OK) {
         wire_loop_close(loop);
         return rc;

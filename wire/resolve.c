@@ -28,7 +28,6 @@ typedef struct lookup {
 } lookup;
 
 struct resolve_job {
-    resolver *owner;
     lookup *of;
     resolve_job *next;
     void (*done)(void *user, const resolve_answer *answer);
@@ -36,7 +35,10 @@ struct resolve_job {
 };
 
 struct resolver {
-    resolver_options options;
+    td_clock clock;
+    const td_log *log;
+    void (*notify)(void *user);
+    void *user;
     pthread_mutex_t lock; /* guards all of the following */
     lookup *lookups;
     uint32_t lookup_count, thread_count;
@@ -45,9 +47,8 @@ struct resolver {
 
 /* ---- the system's way ---- */
 
-static void ask_system(void *user, const char *name, resolve_answer *answer)
+static void look_up(const char *name, resolve_answer *answer)
 {
-    (void)user;
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int rc = getaddrinfo(name, NULL, &hints, &found);
@@ -63,14 +64,12 @@ static void ask_system(void *user, const char *name, resolve_answer *answer)
 
 /* ---- life ---- */
 
-resolver *resolver_open(const resolver_options *options)
+resolver *resolver_open(td_clock clock, const td_log *log, void (*notify)(void *user), void *user)
 {
-    resolver *r = td_alloc_zero(1, sizeof *r);
+    resolver *r = td_alloc(sizeof *r);
+    *r = (resolver){.clock = clock, .log = log, .notify = notify, .user = user};
     int rc = pthread_mutex_init(&r->lock, NULL);
     TD_ASSERT(rc == 0); /* it cannot fail on Linux */
-    r->options = *options;
-    if (r->options.look_up == NULL)
-        r->options.look_up = ask_system;
     return r;
 }
 
@@ -119,11 +118,11 @@ static void *run(void *argument)
     while (!r->is_closed && (l = find_state(r, LOOKUP_WAITING)) != NULL) {
         l->state = LOOKUP_RUNNING;
         pthread_mutex_unlock(&r->lock);
-        r->options.look_up(r->options.user, l->name, &l->answer);
+        look_up(l->name, &l->answer);
         pthread_mutex_lock(&r->lock);
         l->state = LOOKUP_DONE;
         if (!r->is_closed)
-            r->options.notify(r->options.user); /* under the lock: close cannot return before */
+            r->notify(r->user); /* under the lock: close cannot return before */
     }
     r->thread_count--;
     end_if_unused(r);
@@ -170,7 +169,7 @@ static td_result add(resolver *r, const char *name, lookup **out, td_err *err)
                           LIMIT_RESOLVE_NAMES, name);
     lookup *l = td_alloc_zero(1, sizeof *l);
     memcpy(l->name, name, strlen(name));
-    l->added_ns = clock_mono_ns(r->options.clock);
+    l->added_ns = clock_mono_ns(r->clock);
     lookup **last = &r->lookups;
     while (*last != NULL)
         last = &(*last)->next;
@@ -192,7 +191,7 @@ td_result resolver_start(resolver *r, const char *name,
 {
     *out = NULL;
     TD_ASSERT(strlen(name) < TD_HOST_BYTES);
-    resolve_job *job = td_alloc_zero(1, sizeof *job);
+    resolve_job *job = td_alloc(sizeof *job);
     pthread_mutex_lock(&r->lock);
     TD_ASSERT(!r->is_closed);
     lookup *l = find(r, name);
@@ -203,47 +202,31 @@ td_result resolver_start(resolver *r, const char *name,
         return rc;
     }
     TD_ASSERT(l != NULL);
-    *job = (resolve_job){.owner = r, .of = l, .next = l->jobs, .done = done, .user = user};
+    *job = (resolve_job){.of = l, .next = l->jobs, .done = done, .user = user};
     l->jobs = job;
     *out = job;
     return TD_OK;
-}
-
-/* Drop a name without callers unless it is being looked up already. */
-static void forget(resolver *r, lookup *l)
-{
-    pthread_mutex_lock(&r->lock);
-    int is_waiting = l->state == LOOKUP_WAITING;
-    if (is_waiting)
-        take_off(r, l);
-    pthread_mutex_unlock(&r->lock);
-    if (is_waiting)
-        td_free(l);
 }
 
 void resolve_job_cancel(resolve_job *job)
 {
     if (job == NULL)
         return;
-    lookup *l = job->of;
-    resolve_job **link = &l->jobs;
+    resolve_job **link = &job->of->jobs;
     while (*link != job)
         link = &(*link)->next;
     *link = job->next;
-    resolver *r = job->owner;
     td_free(job);
-    if (l->jobs == NULL)
-        forget(r, l);
 }
 
 static void log_slow(resolver *r)
 {
-    uint64_t now_ns = r->lookups == NULL ? 0 : clock_mono_ns(r->options.clock);
+    uint64_t now_ns = r->lookups == NULL ? 0 : clock_mono_ns(r->clock);
     for (lookup *l = r->lookups; l != NULL; l = l->next) {
         if (l->is_slow || now_ns - l->added_ns < RESOLVE_SLOW_NS)
             continue;
         l->is_slow = 1;
-        td_log_emit(r->options.log, TD_LOG_WARNING,
+        td_log_emit(r->log, TD_LOG_WARNING,
                     "looking up '%s' takes more than %d s: it is not looked up again before that "
                     "ends; is its name server reachable?",
                     l->name, (int)(RESOLVE_SLOW_NS / TD_NS_PER_S));

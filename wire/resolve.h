@@ -43,18 +43,10 @@ typedef struct resolve_answer {
 typedef struct resolver resolver;
 typedef struct resolve_job resolve_job;
 
-typedef struct resolver_options {
-    /* Called on a look-up's thread when an answer waits, never after resolver_close has returned;
-     * it must not call back into the resolver. */
-    void (*notify)(void *user);
-    /* Look a name up; answer is zeroed. Any thread. NULL: getaddrinfo. */
-    void (*look_up)(void *user, const char *name, resolve_answer *answer);
-    void *user;
-    td_clock clock;
-    const td_log *log; /* may be NULL; borrowed */
-} resolver_options;
-
-TD_NEVER_NULL resolver *resolver_open(const resolver_options *options);
+/* notify is called on a look-up's thread when an answer waits, never after resolver_close has
+ * returned; it must not call back into the resolver. log may be NULL; borrowed. */
+TD_NEVER_NULL resolver *resolver_open(td_clock clock, const td_log *log, void (*notify)(void *user),
+                                      void *user);
 void resolver_close(resolver *resolver);
 
 /* Start to look up a name (or a numeric address), or wait with others for its answer. done is
@@ -64,8 +56,8 @@ TD_MUST_USE td_result resolver_start(resolver *resolver, const char *name,
                                      void (*done)(void *user, const resolve_answer *answer),
                                      void *user, resolve_job **out, td_err *err);
 
-/* Cancel and free a job: done will not be called. NULL is fine. Same thread as deliver; before
- * close. */
+/* Cancel and free a job: done will not be called; the look-up continues. NULL is fine. Same thread
+ * as deliver; before close. */
 void resolve_job_cancel(resolve_job *job);
 
 /* Call done for every finished look-up; this frees the job. Also logs slow ones. */
