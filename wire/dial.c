@@ -116,10 +116,8 @@ static void on_drained(void *user)
 static void on_tls_failed(dial *self, const char *text)
 {
     const char *where = self->url.authority;
-    if (self->check.finding.verdict == TLS_UNTRUSTED)
-        fail(self, WIRE_CAUSE_TLS_UNTRUSTED, "%s", self->check.finding.text);
-    else if (self->check.finding.verdict == TLS_WRONG_HOST)
-        fail(self, WIRE_CAUSE_TLS_WRONG_HOST, "%s", self->check.finding.text);
+    if (self->check.cause != WIRE_CAUSE_NONE)
+        fail(self, self->check.cause, "%s", self->check.text);
     else if (self->stage == DIAL_SECURING)
         fail(self, WIRE_CAUSE_TLS_OTHER,
              "%s does not speak TLS with us (%.200s); is it ws:// rather than wss://?", where,

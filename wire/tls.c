@@ -185,19 +185,13 @@ SSL *tls_server_session(SSL_CTX *context)
     return ssl;
 }
 
-static int verify(int is_good, X509_STORE_CTX *store)
-{
-    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    return tls_verify(store, is_good, SSL_get_app_data(ssl)) == TLS_TRUSTED;
-}
-
 td_result tls_client_context_open(const char *ca_file, SSL_CTX **out, td_err *err)
 {
     SSL_CTX *context = open_context(TLS_client_method());
     ERR_clear_error();
     int is_loaded = ca_file == NULL ? SSL_CTX_set_default_verify_paths(context)
                                     : SSL_CTX_load_verify_file(context, ca_file);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, verify);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, tls_verify);
     *out = is_loaded == 1 ? context : NULL;
     if (is_loaded == 1)
         return TD_OK;

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/url.h"
+#include "wire/cause.h"
 
 /* OpenSSL's own types, by their tags. */
 struct ssl_ctx_st;
@@ -46,32 +47,21 @@ struct ssl_st *tls_server_session(struct ssl_ctx_st *context);
 TD_MUST_USE td_result tls_client_context_open(const char *ca_file, struct ssl_ctx_st **out,
                                               td_err *err);
 
-typedef enum tls_verdict {
-    TLS_TRUSTED,
-    TLS_UNTRUSTED,  /* unknown CA, expired, not yet valid, revoked … */
-    TLS_WRONG_HOST, /* a good certificate, of another host */
-} tls_verdict;
-
-/* The first problem of a peer's certificate. */
-typedef struct tls_finding {
-    tls_verdict verdict;
-    char text[512]; /* one sentence; empty while trusted */
-} tls_finding;
-
-/* What a session's certificates are compared with, and what was found. */
+/* What a session's certificates are compared with, and the first problem that was found. */
 typedef struct tls_check {
     const td_server_url *url;
     const char *ca_file; /* is only named in the text */
-    tls_finding finding;
+    wire_cause cause;    /* NONE: no problem; TLS_UNTRUSTED, TLS_WRONG_HOST */
+    char text[512];      /* one sentence */
 } tls_check;
 
 /* A session with the server of check->url: SNI (names only: RFC 6066, 3), ALPN http/1.1, and its
  * certificate judged; check is borrowed for its life. */
 struct ssl_st *tls_client_session(struct ssl_ctx_st *context, tls_check *check);
 
-/* Look at one certificate of the peer's chain, as OpenSSL's verify callback gets it: is_good is its
- * verdict so far. Fills the finding if this one cannot be accepted. */
-tls_verdict tls_verify(struct x509_store_ctx_st *store, int is_good, tls_check *check);
+/* OpenSSL's verify callback of such a session: looks at one certificate of the peer's chain, which
+ * is_good is its verdict about so far. 1 to accept it. */
+int tls_verify(int is_good, struct x509_store_ctx_st *store);
 
 /* The negotiated version and cipher (static strings), and the peer's subject. */
 enum { TLS_WORDS_BYTES = 256 };

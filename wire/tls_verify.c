@@ -84,12 +84,12 @@ void tls_describe(SSL *ssl, tls_agreed *out)
 
 /* What is cut does not fit. */
 TD_PRINTF(3, 4)
-static void reject(tls_finding *finding, tls_verdict verdict, const char *format, ...)
+static void reject(tls_check *check, wire_cause cause, const char *format, ...)
 {
     va_list values;
     va_start(values, format);
-    finding->verdict = verdict;
-    (void)vsnprintf(finding->text, sizeof finding->text, format, values);
+    check->cause = cause;
+    (void)vsnprintf(check->text, sizeof check->text, format, values);
     va_end(values);
 }
 
@@ -108,32 +108,32 @@ static void explain_untrusted(X509_STORE_CTX *store, tls_check *check)
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
         name_words(X509_get_issuer_name(cert), words);
         if (check->ca_file == NULL)
-            reject(&check->finding, TLS_UNTRUSTED,
+            reject(check, WIRE_CAUSE_TLS_UNTRUSTED,
                    "the certificate of %s is signed by '%s', which is not a CA that this system"
                    " trusts; if it should be trusted, give that CA with --ca-file",
                    host, words);
         else
-            reject(&check->finding, TLS_UNTRUSTED,
+            reject(check, WIRE_CAUSE_TLS_UNTRUSTED,
                    "the certificate of %s is signed by '%s', which is not in the CA file '%s'",
                    host, words, check->ca_file);
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
         time_words(X509_get0_notAfter(cert), words);
-        reject(&check->finding, TLS_UNTRUSTED,
+        reject(check, WIRE_CAUSE_TLS_UNTRUSTED,
                "the certificate of %s expired on %s; if that is in the future, this machine's"
                " clock is wrong",
                host, words);
         break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
         time_words(X509_get0_notBefore(cert), words);
-        reject(&check->finding, TLS_UNTRUSTED,
+        reject(check, WIRE_CAUSE_TLS_UNTRUSTED,
                "the certificate of %s is valid from %s only; if that is past, this machine's clock"
                " is wrong",
                host, words);
         break;
     default:
-        reject(&check->finding, TLS_UNTRUSTED, "the certificate of %s cannot be accepted: %s", host,
-               X509_verify_cert_error_string(error));
+        reject(check, WIRE_CAUSE_TLS_UNTRUSTED, "the certificate of %s cannot be accepted: %s",
+               host, X509_verify_cert_error_string(error));
         break;
     }
 }
@@ -145,11 +145,13 @@ static int is_for_host(X509 *cert, const td_server_url *url)
     return X509_check_host(cert, url->host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
 }
 
-tls_verdict tls_verify(X509_STORE_CTX *store, int is_good, tls_check *check)
+int tls_verify(int is_good, X509_STORE_CTX *store)
 {
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    tls_check *check = SSL_get_app_data(ssl);
     const td_server_url *url = check->url;
-    if (check->finding.verdict != TLS_TRUSTED)
-        return check->finding.verdict; /* the first problem is the one to solve first */
+    if (check->cause != WIRE_CAUSE_NONE)
+        return 0; /* the first problem is the one to solve first */
     if (!is_good) {
         explain_untrusted(store, check);
     } else if (X509_STORE_CTX_get_error_depth(store) == 0) {
@@ -160,11 +162,11 @@ tls_verdict tls_verify(X509_STORE_CTX *store, int is_good, tls_check *check)
             host_words(cert, hosts);
             X509_STORE_CTX_set_error(store, url->is_numeric ? X509_V_ERR_IP_ADDRESS_MISMATCH
                                                             : X509_V_ERR_HOSTNAME_MISMATCH);
-            reject(&check->finding, TLS_WRONG_HOST,
+            reject(check, WIRE_CAUSE_TLS_WRONG_HOST,
                    "the certificate is good, but not for %s: it is for %s; connect to one of these,"
                    " or find out which server answers in its place",
                    url->host, hosts);
         }
     }
-    return check->finding.verdict;
+    return check->cause == WIRE_CAUSE_NONE;
 }
