@@ -118,6 +118,10 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * frames (1,024), and up to as many before them. A repeat from further back is not noticed. */
 #define LIMIT_TRACK_IDS 4096u
 
+/* The newest of these that a saved state has (book/symbol_state.h): a fourth of the largest trade
+ * frame. */
+#define LIMIT_STATE_IDS 256u
+
 /* Frames that a topic remembers (as hashes) to notice one that comes twice. Repeats follow each
  * other closely; a ticker has its share for each of some thousand symbols. */
 #define LIMIT_TRACK_FRAMES 64u

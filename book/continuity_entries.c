@@ -138,14 +138,24 @@ static void numbers_serialize(track_entries *e, state_io *io)
     }
 }
 
-/* The older set first. */
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The older set first; the newest ids of both. They are random bytes: all of them would be most of
+ * a state. */
 static void ids_serialize(id_history *ids, uint32_t most, state_io *io)
 {
-    for (uint32_t i = 1; i <= 2; i++) {
-        id_set *set = &ids->sets[(ids->newer + i) % 2];
-        uint32_t count = state_count(io, set->by_key.count, most, sizeof *set->keys);
+    size_t kept[2]; /* of older and newer */
+    kept[1] = least(ids->sets[ids->newer].by_key.count, LIMIT_STATE_IDS);
+    kept[0] = least(ids->sets[ids->newer ^ 1].by_key.count, LIMIT_STATE_IDS - kept[1]);
+    for (uint32_t i = 0; i < 2; i++) {
+        id_set *set = &ids->sets[ids->newer ^ 1 ^ i];
+        size_t first = state_is_loading(io) ? 0 : set->by_key.count - kept[i];
+        uint32_t count = state_count(io, kept[i], most, sizeof *set->keys);
         for (uint32_t k = 0; k < count; k++) {
-            uint64_t key = state_is_loading(io) ? 0 : set->keys[k];
+            uint64_t key = state_is_loading(io) ? 0 : set->keys[first + k];
             state_u64(io, &key);
             if (state_is_loading(io))
                 id_set_add(set, key);
