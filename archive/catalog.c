@@ -360,12 +360,12 @@ static void put_lists(const segment_rows *rows, td_bytes chunks, td_buf *out)
         put_row(out, &CHANNEL_ROW, &index->channels[i]);
     for (size_t i = 0; i < rows->gaps.count; i++)
         put_row(out, &GAP_ROW, &rows->gaps.rows[i]);
+    for (size_t i = 0; i < index->checkpoint_count; i++)
+        put_row(out, &CHECKPOINT_ROW, &index->checkpoints[i]);
     for (size_t i = 0; i < rows->conn_count; i++)
         put_row(out, &CONN_ROW, &rows->conns[i]);
     for (size_t i = 0; i < rows->grant_count; i++)
         put_row(out, &GRANT_ROW, &rows->grants[i]);
-    for (size_t i = 0; i < index->checkpoint_count; i++)
-        put_row(out, &CHECKPOINT_ROW, &index->checkpoints[i]);
 }
 
 static td_result put_segment(catalog *c, const segment_index *index, td_bytes rows, td_bytes chunks,
@@ -502,8 +502,8 @@ static td_result wrong_rows(const char *path, const char *what, td_err *err)
 }
 
 /* row gets what the segment has once; its texts are in out. */
-static td_result load_rows(catalog *c, const char *path, segment_row *row, segment_rows *out,
-                           td_err *err)
+static td_result load_rows(catalog *c, const char *path, catalog_part part, segment_row *row,
+                           segment_rows *out, td_err *err)
 {
     database_query query = database_query_begin(c->db, STATEMENT_LOAD_ROWS);
     database_bind_text(&query, path);
@@ -528,9 +528,11 @@ static td_result load_rows(catalog *c, const char *path, segment_row *row, segme
     row->index = (segment_index){0};
     if (!read_list(&bytes, &CHANNEL_ROW, row->channel_count, out) ||
         !read_list(&bytes, &GAP_ROW, row->gap_count, out) ||
-        !read_list(&bytes, &CONN_ROW, row->conn_count, out) ||
-        !read_list(&bytes, &GRANT_ROW, row->grant_count, out) ||
-        !read_list(&bytes, &CHECKPOINT_ROW, row->checkpoint_count, out) || bytes.size > 0)
+        !read_list(&bytes, &CHECKPOINT_ROW, row->checkpoint_count, out))
+        rc = wrong_rows(path, "rows", err);
+    if (rc == TD_OK && part != CATALOG_INDEX &&
+        (!read_list(&bytes, &CONN_ROW, row->conn_count, out) ||
+         !read_list(&bytes, &GRANT_ROW, row->grant_count, out) || bytes.size > 0))
         rc = wrong_rows(path, "rows", err);
     return database_query_end(&query, rc);
 }
@@ -552,7 +554,7 @@ td_result catalog_load(catalog *c, const char *path, catalog_part part, segment_
 {
     segment_row row = {0};
     *out = (segment_rows){0};
-    td_result rc = load_rows(c, path, &row, out, err);
+    td_result rc = load_rows(c, path, part, &row, out, err);
     if (rc == TD_OK && part == CATALOG_ROWS_AND_CHUNKS)
         rc = load_chunks(c, &row, &out->index, err);
     if (rc != TD_OK)

@@ -65,8 +65,12 @@ void catalog_entries_fini(catalog_entries *entries);
 /* The entry of that path, or NULL. */
 const catalog_entry *catalog_entries_find(const catalog_entries *entries, const char *path);
 
-/* How much to load of a segment: chunks are many. */
-typedef enum catalog_part { CATALOG_ROWS, CATALOG_ROWS_AND_CHUNKS } catalog_part;
+/* How much to load of a segment. */
+typedef enum catalog_part {
+    CATALOG_INDEX, /* without connections, grants and chunks, of which there are many */
+    CATALOG_ROWS,  /* without chunks */
+    CATALOG_ROWS_AND_CHUNKS,
+} catalog_part;
 
 /* Load the rows of the segment of that path. TD_E_NOTFOUND; TD_E_CORRUPT if they are not those that
  * were written. On success *out is the caller's, for segment_rows_fini. */

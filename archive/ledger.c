@@ -63,7 +63,7 @@ static void read_rows(archive_view *view, const archive_segment *segment, segmen
 {
     td_err cause;
     td_err_clear(&cause);
-    if (archive_view_read(view, segment->path, segment->size_bytes, CATALOG_ROWS, out, &cause) !=
+    if (archive_view_read(view, segment->path, segment->size_bytes, CATALOG_INDEX, out, &cause) !=
         TD_OK)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
 }

@@ -6,7 +6,8 @@
 #include "archive/read_plan.h"
 
 /* Segments turn with the hour, and a quiet feed may leave one out. */
-#define TURN_NS_MAX (UINT64_C(26) * 3600 * UINT64_C(1000000000))
+#define NS_PER_S    UINT64_C(1000000000)
+#define TURN_NS_MAX (UINT64_C(26) * 3600 * NS_PER_S)
 
 void moment_fini(moment *self)
 {
@@ -135,19 +136,80 @@ static void find_checkpoint(const read_plan *plan, const segment_index *index, u
         out->checkpoint_path = td_strdup(path);
 }
 
+/* ---- which segments to look at ---- */
+
+/* Names of segments around the moment. */
+typedef struct near_segments {
+    const segment_name **names;
+    size_t count;
+    uint64_t at_ns;
+    int (*wants_feed)(void *user, const char *feed);
+    void *user;
+} near_segments;
+
+static int wants_near_feed(void *user, const char *feed)
+{
+    const near_segments *near = user;
+    return near->wants_feed == NULL || near->wants_feed(near->user, feed);
+}
+
+/* 1 if it begins before the moment, whatever the part of its second. */
+static int begins_before(const segment_name *name, uint64_t at_ns)
+{
+    return (name->first_s + 1) * NS_PER_S <= at_ns;
+}
+
+/* 1 if a later segment of its session was being written then; or an earlier one begins after the
+ * moment, too: then that one shows all that this one would. */
+static int is_beside(const near_segments *near, const segment_name *name)
+{
+    for (size_t i = 0; i < near->count; i++) {
+        const segment_name *other = near->names[i];
+        if (other->number == name->number || strcmp(other->session, name->session) != 0 ||
+            strcmp(other->feed, name->feed) != 0)
+            continue;
+        if (other->number > name->number ? begins_before(other, near->at_ns)
+                                         : other->first_s * NS_PER_S >= near->at_ns)
+            return 1;
+    }
+    return 0;
+}
+
+static int wants_near_segment(void *user, const segment_name *name)
+{
+    return !is_beside(user, name);
+}
+
+static void find_near(near_segments *near, const archive_listing *listing)
+{
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const segment_name *name = &listing->segments[i].name;
+        uint64_t first_ns = name->first_s * NS_PER_S;
+        if (!name->is_parsed || first_ns + TURN_NS_MAX < near->at_ns ||
+            (first_ns > near->at_ns && first_ns - near->at_ns > TURN_NS_MAX))
+            continue;
+        near->names = td_array_grow(near->names, near->count, sizeof *near->names);
+        near->names[near->count++] = name;
+    }
+}
+
 td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *), void *user,
                       uint64_t at_ns, moment *out, td_err *err)
 {
+    near_segments near = {.at_ns = at_ns, .wants_feed = wants_feed, .user = user};
+    find_near(&near, &view->listing);
     const read_query query = {.from_ns = at_ns > TURN_NS_MAX ? at_ns - TURN_NS_MAX : 0,
                               .to_ns = at_ns < UINT64_MAX - TURN_NS_MAX ? at_ns + TURN_NS_MAX
                                                                         : UINT64_MAX,
-                              .wants_feed = wants_feed,
-                              .user = user,
+                              .wants_feed = wants_near_feed,
+                              .wants_segment = wants_near_segment,
+                              .user = &near,
                               .is_quiet = 1,
                               .view = view};
     read_plan *plan = NULL;
     *out = (moment){.at_ns = at_ns};
     td_result rc = read_plan_open(view->archive, &query, &plan, err);
+    td_free(near.names);
     out->is_unknown = rc == TD_OK && read_plan_unreadable_count(plan) > 0;
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) {
         const segment_index *index = read_plan_segment(plan, i)->index;

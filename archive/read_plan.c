@@ -190,10 +190,13 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
         return TD_OK;
     if (segment->name.is_parsed && !overlaps_hour(&segment->name, query))
         return TD_OK;
+    if (segment->name.is_parsed && query->wants_segment != NULL &&
+        !query->wants_segment(query->user, &segment->name))
+        return TD_OK;
     td_err cause;
     td_err_clear(&cause);
     planned *p = td_alloc_zero(1, sizeof *p);
-    td_result rc = load_index(plan, segment->path, segment->size_bytes, CATALOG_ROWS, &p->index,
+    td_result rc = load_index(plan, segment->path, segment->size_bytes, CATALOG_INDEX, &p->index,
                               &p->lacks_chunks, &cause);
     if (rc != TD_OK) {
         planned_close(p);
@@ -332,6 +335,7 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
         qsort(plan->segments, plan->count, sizeof(void *), compare_planned);
     plan->query.wants_feed = NULL; /* borrowed for the call only */
     plan->query.wants_channel = NULL;
+    plan->query.wants_segment = NULL;
     plan->query.view = NULL;
     *out = plan;
     return TD_OK;

@@ -25,6 +25,7 @@ typedef struct read_query {
     /* 1 if segments of this feed are of interest at all (called before a segment is opened; a
      * single file of another name is not asked). NULL: all are. */
     int (*wants_feed)(void *user, const char *feed);
+    int (*wants_segment)(void *user, const segment_name *name); /* likewise, by its name */
     uint8_t is_quiet; /* 1: what cannot be read is counted, not logged: another plan does that */
     void *user;
     archive_view *view; /* to plan from, borrowed for the call; NULL: a new one */
