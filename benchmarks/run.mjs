@@ -7,7 +7,8 @@
 // The corpus is recorded from the simulated exchange (seed 7), so every machine has the same kind of frames; input_sha is
 // the hash of the frames themselves. Output: a table, and OUT_DIR/results.jsonl, one object a row:
 //   {name, ours, limit, unit, ratio (ours / limit), better, target, runs, input_sha}
-// BENCH_RUNS (default 5) repeats each measurement; BENCH_CORPUS_FRAMES (default 250,000) sizes the corpus.
+// BENCH_RUNS (default 5) repeats each measurement; BENCH_CORPUS_FRAMES (default 250,000) and BENCH_DAY_FRAMES (default 6 million)
+// size the corpus and the day.
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -44,10 +45,11 @@ function peakKib(command, args) {
 function segmentReads(command, args) {
   const out = path.join(work, "strace.out");
   run("strace", ["-f", "-y", "-qq", "-e", "trace=openat,read,pread64", "-o", out, command, ...args], { statuses: [0, 1] }); // 1: there are gaps between the sessions
-  const reads = { opens: 0, bytes: 0 };
+  const reads = { opens: 0, bytes: 0, files: new Set() };
   for (const line of fs.readFileSync(out, "latin1").split("\n")) {
     if (!/\/capture\/.*\.mcap/.test(line)) continue; // not the journal
     const result = Number(/ = (-?\d+)/.exec(line)?.[1] ?? -1);
+    if (result >= 0) reads.files.add(/[^/]+\.mcap/.exec(line)[0]);
     if (/ openat\(/.test(line)) reads.opens += result >= 0;
     else if (/ (?:read|pread64)\(\d+<[^>]*\.mcap>/.test(line)) reads.bytes += Math.max(result, 0);
   }
@@ -315,6 +317,32 @@ async function selectionRows(sha) {
   row(`a symbol of 1 in ${segments.length} segments: bytes read`, bytes, Math.max(...segments), "bytes", "lower", null, sha, 1);
 }
 
+const DAY_FRAMES = Number(process.env.BENCH_DAY_FRAMES ?? 6_000_000), DAY_SYMBOLS = 100, SEEK_MS_MAX = 25;
+
+/** Ten seconds of one symbol of a day: where a segment, and so a checkpoint, has just begun, and as far from one as can be. */
+function dayRows() {
+  const archive = path.join(work, "day");
+  const day = JSON.parse(run(bench("bench_day"), [archive, "--frames", String(DAY_FRAMES), "--symbols", String(DAY_SYMBOLS)]));
+  const bytes = fs.readdirSync(archive, { recursive: true }).filter((f) => f.endsWith(".mcap")).reduce((sum, f) => sum + fs.statSync(path.join(archive, f)).size, 0);
+  console.log(`day of v5-linear: ${number(day.frames)} frames of ${DAY_SYMBOLS} symbols, books of 50 levels, trades, tickers and candles, ${number(bytes)} bytes`);
+  for (const [name, minutes, isTarget] of [["at noon", 12 * 60, true], ["59 minutes later", 12 * 60 + 59, false]]) {
+    const at = new Date(day.from_ns / 1e6 + minutes * 60e3).toISOString();
+    const part = ["--symbol", day.symbol, "--from", at, "--to", "+10s"];
+    const args = [...replayArgs(archive, 1), ...part];
+    const { files, bytes: read } = segmentReads(bin("tapedeck-replay"), args);
+    const { bytes: needed } = segmentReads(bin("tapedeck"), ["cat", archive, ...part]);
+    const times = Array.from({ length: 3 * RUNS }, () => {
+      const from = process.hrtime.bigint();
+      spawnSync(bin("tapedeck-replay"), args);
+      return Number(process.hrtime.bigint() - from) / 1e6;
+    });
+    const title = `10 s of 1 symbol of ${DAY_SYMBOLS}, ${name}`;
+    row(`${title}: segments opened`, files.size, 1, "segments", "lower", isTarget ? 1 : null, "", 1);
+    row(`${title}: bytes read (limit: its chunks)`, read, needed, "bytes", "lower", isTarget ? 2 : null, "", 1);
+    row(`${title}: time (limit: ${SEEK_MS_MAX} ms)`, Math.min(...times), SEEK_MS_MAX, "ms", "lower", isTarget ? 1 : null, "", times.length);
+  }
+}
+
 // ---- the run -----------------------------------------------------------------------------------------------
 
 const rows = [];
@@ -381,8 +409,10 @@ await beside("server to one client, TLS", () => oursSend(c), () => limitSend(c),
 await beside("server to one client, plain", () => oursSend(plain), () => limitSend(plain), 1.5, c.sha);
 memoryRows(c);
 await crowdRows();
-if (hasStrace) await selectionRows(v5.sha);
-else say("no strace: no rows of opens");
+if (hasStrace) {
+  await selectionRows(v5.sha);
+  dayRows();
+} else say("no strace: no rows of opens");
 if (hasValgrind) await instructionRows(c, v5);
 else say("no valgrind: no rows of instructions");
 
