@@ -24,6 +24,9 @@ typedef struct serve_flags {
     uint8_t has_shared_clock;
     uint8_t loops;
     int disconnects;
+    options_list faults;
+    uint64_t fault_seed;
+    const char *fault_log;
     int slow_client;
     uint64_t client_count_max;
 } serve_flags;
@@ -74,6 +77,22 @@ static const option_row SERVE_ROWS[] = {
      .help = "end connections where recorded ones ended, with the same code, or not\n"
              "(default: replay)",
      .choices = DISCONNECTS},
+    {.long_name = "fault",
+     .type = OPTION_LIST,
+     .offset = offsetof(serve_flags, faults),
+     .metavar = "RULE",
+     .help = "inject faults: KIND:p=SHARE[,topic=GLOB][,by=DURATION], KIND is drop, delay,\n"
+             "duplicate, reorder, truncate, corrupt, disconnect or stall"},
+    {.long_name = "fault-seed",
+     .type = OPTION_UINT,
+     .offset = offsetof(serve_flags, fault_seed),
+     .metavar = "N",
+     .help = "the same seed chooses the same frames (default: 1)"},
+    {.long_name = "fault-log",
+     .type = OPTION_TEXT,
+     .offset = offsetof(serve_flags, fault_log),
+     .metavar = "FILE",
+     .help = "write each fault as a line of JSON to this new file"},
     {.long_name = "shared-clock",
      .type = OPTION_FLAG,
      .offset = offsetof(serve_flags, has_shared_clock),
@@ -116,6 +135,7 @@ typedef struct serve_command {
     stop_signal *signals;
     serve_feeds *feeds;
     serve *server;
+    serve_faults faults;
 } serve_command;
 
 static void on_stop(void *user)
@@ -125,6 +145,18 @@ static void on_stop(void *user)
 }
 
 /* ---- opening ---- */
+
+static td_result open_faults(serve_command *command, td_err *err)
+{
+    const serve_flags *flags = &command->flags;
+    td_result rc = TD_OK;
+    command->faults.seed = flags->fault_seed;
+    for (size_t i = 0; rc == TD_OK && i < flags->faults.count; i++)
+        rc = serve_faults_add(&command->faults, flags->faults.items[i], err);
+    if (rc != TD_OK || flags->fault_log == NULL)
+        return rc;
+    return td_io_open(io_posix(), flags->fault_log, TD_OPEN_CREATE, &command->faults.log, err);
+}
 
 static td_result open_source(serve_command *command, td_err *err)
 {
@@ -161,6 +193,7 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
         .is_held = command->flags.is_held,
         .loops = command->flags.loops,
         .skips_disconnects = command->flags.disconnects == DISCONNECTS_SKIP,
+        .faults = command->faults.count > 0 ? &command->faults : NULL,
         .has_shared_clock = command->flags.has_shared_clock,
         .waits_for_slow = command->flags.slow_client == SLOW_CLIENT_WAIT,
         .client_count_max = (size_t)command->flags.client_count_max,
@@ -225,6 +258,9 @@ static void log_counts(const serve_command *command)
         format_counted(counts.frames, "frame").text, format_size(counts.bytes).text,
         format_counted(counts.made, "snapshot").text,
         format_counted(counts.held_back, "time").text);
+    if (counts.faults > 0)
+        report_line(command->report, TD_LOG_INFO, "%s injected",
+                    format_counted(counts.faults, "fault").text);
     if (counts.disconnected > 0)
         report_line(command->report, TD_LOG_INFO, "%s as recorded",
                     format_counted(counts.disconnected, "disconnect").text);
@@ -257,6 +293,8 @@ static td_result run(serve_command *command, td_err *err)
     const char *ready_file = command->listening.ready_file;
     if (ready_file != NULL)
         rc = wire_remove_ready(io_posix(), ready_file, err);
+    if (rc == TD_OK)
+        rc = open_faults(command, err);
     if (rc == TD_OK)
         rc = open_source(command, err);
     if (rc == TD_OK)
@@ -291,6 +329,7 @@ static exit_code run_stoppable(serve_command *command)
     wire_loop_close(command->loop);
     serve_feeds_close(command->feeds);
     archive_close(command->archive);
+    td_io_close(command->faults.log);
     return rc == TD_OK ? EXIT_CODE_DONE : report_error(command->report, &err);
 }
 
@@ -300,6 +339,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
                              .clock = clock_real(),
                              .listening = {.address = "127.0.0.1:0"},
                              .flags = {.speed = "1",
+                                       .fault_seed = 1,
                                        .settle_ns = 200 * TD_NS_PER_MS,
                                        .client_count_max = SERVE_CLIENTS}};
     const option_group groups[] = {

@@ -210,6 +210,7 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     if (server->options.client_count_max == 0)
         server->options.client_count_max = SERVE_CLIENTS;
     td_buf_init(&server->made, LIMIT_FRAME_BYTES);
+    td_buf_init(&server->damaged, LIMIT_FRAME_BYTES);
     td_random_init(&server->random, options->seed);
     server->responder = responder_open(options->secret);
     server->reader = content_reader_open(TAPE_READS_MESSAGES);
@@ -238,6 +239,7 @@ void serve_close(serve *server)
     content_reader_close(server->reader);
     responder_close(server->responder);
     td_buf_fini(&server->made);
+    td_buf_fini(&server->damaged);
     td_free(server);
 }
 

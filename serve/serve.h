@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "archive/archive.h"
 #include "play/pacer.h"
+#include "serve/serve_faults.h"
 #include "serve/serve_feeds.h"
 #include "tape/selection.h"
 #include "wire/server.h"
@@ -48,13 +49,14 @@ typedef struct serve_options {
     td_clock clock;
     const td_log *log;
     pacer_speed speed;
-    uint64_t gap_ns_max;       /* 0: long pauses are not shortened */
-    size_t client_count_max;   /* at a time; 0: SERVE_CLIENTS */
-    uint8_t is_held;           /* 1: connections stay open at the end of the tape */
-    uint8_t loops;             /* 1: a tape begins again after its last frame */
-    uint8_t skips_disconnects; /* 1: recorded disconnects do not happen again */
-    uint8_t has_shared_clock;  /* 1: one tape for all clients, which later ones join */
-    uint8_t waits_for_slow;    /* 1: a slow client delays its tape; 0: it is closed */
+    uint64_t gap_ns_max;        /* 0: long pauses are not shortened */
+    size_t client_count_max;    /* at a time; 0: SERVE_CLIENTS */
+    uint8_t is_held;            /* 1: connections stay open at the end of the tape */
+    uint8_t loops;              /* 1: a tape begins again after its last frame */
+    uint8_t skips_disconnects;  /* 1: recorded disconnects do not happen again */
+    uint8_t has_shared_clock;   /* 1: one tape for all clients, which later ones join */
+    uint8_t waits_for_slow;     /* 1: a slow client delays its tape; 0: it is closed */
+    const serve_faults *faults; /* NULL: none */
     uint64_t settle_ns;
     uint64_t seed;      /* of connection ids */
     const char *secret; /* checks signatures, and makes private topics need them; NULL: any key is
@@ -70,6 +72,7 @@ typedef struct serve_counts {
     uint64_t made;      /* snapshots made from books and sent; not counted as frames */
     uint64_t held_back; /* times that a slow client delayed its tape */
     uint64_t complete;  /* clients that received their whole tape and are gone */
+    uint64_t faults;    /* injected */
     uint64_t disconnected; /* clients that were closed because a recorded connection ended */
     uint64_t slow;         /* clients that were closed because they read too slowly */
     uint64_t failed;       /* tapes that could not be read to their end */

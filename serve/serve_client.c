@@ -50,6 +50,11 @@ static int wants(serve_client *client, const served_frame *served)
                                      bytes);
 }
 
+int serve_client_wants(serve_client *client, const served_frame *served)
+{
+    return client->state == CLIENT_PLAYING && wants(client, served);
+}
+
 /* ---- books ---- */
 
 static uint8_t *is_current(serve_client *client, const serve_book *b)
@@ -149,7 +154,7 @@ static void put(serve_client *client, wire_peer_message *out)
 void serve_client_send(serve_client *client, served_frame *served)
 {
     serve_book *b = served->book;
-    int is_wanted = client->state == CLIENT_PLAYING && wants(client, served);
+    int is_wanted = serve_client_wants(client, served);
     /* A delta of a book that still needs its snapshot: the snapshot will include it. */
     if (is_wanted && b != NULL && !served->is_snapshot && serve_client_needs(client, b))
         is_wanted = 0;

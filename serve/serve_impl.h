@@ -24,7 +24,8 @@ struct serve {
     responder *responder;
     content_reader *reader; /* reads frames of unknown topics, and of books */
     snapshot_maker *maker;
-    td_buf made; /* a made snapshot */
+    td_buf made;    /* a made snapshot */
+    td_buf damaged; /* a frame's bytes after a fault */
     td_random random;
     serve_counts counts;
 };
@@ -87,6 +88,15 @@ typedef struct served_frame {
     wire_peer_message message;
 } served_frame;
 
+/* A frame that a fault keeps back. */
+typedef struct held_frame {
+    struct held_frame *next;
+    uint64_t until_ns;  /* it comes before the first frame that was received then or later; or */
+    uint8_t is_swapped; /* it comes after the next one of its channel */
+    frame_ref frame;
+    served_frame served; /* its message's bytes follow this struct */
+} held_frame;
+
 /* Open a client at a path. TD_E_LIMIT. */
 TD_MUST_USE td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path,
                                         serve_client **out, td_err *err);
@@ -99,6 +109,9 @@ void serve_client_catch_up(serve_client *client);
 
 /* Its filters have changed: books that they no longer cover are not current. */
 void serve_client_filters_changed(serve_client *client);
+
+/* 1 if the client plays, and wants a frame. */
+int serve_client_wants(serve_client *client, const served_frame *served);
 
 /* 1 if the client needs a snapshot of a book. */
 int serve_client_needs(serve_client *client, const serve_book *b);
@@ -137,17 +150,19 @@ struct serve_tape {
     serve_client *clients;
     const char **feed_names; /* feeds that it selects */
     size_t feed_count;
-    uint64_t start_ns;  /* on the clock: it begins to play */
-    uint8_t is_at_end;  /* it has no more frames */
-    uint8_t is_waiting; /* for a client that reads slowly */
-    size_t away;        /* clients that a recorded disconnect closed, and that are not back */
-    uint8_t is_alone;   /* nobody is back yet: the tape stops */
-    uint8_t has_frames; /* it had some since it began, or began again */
-    wire_timer *timer;  /* of its start, of the next frame, or of the wait for clients */
+    uint64_t start_ns;   /* on the clock: it begins to play */
+    uint64_t stalled_ns; /* on the clock: until then a fault stops it */
+    uint8_t is_at_end;   /* it has no more frames */
+    uint8_t is_waiting;  /* for a client that reads slowly */
+    size_t away;         /* clients that a recorded disconnect closed, and that are not back */
+    uint8_t is_alone;    /* nobody is back yet: the tape stops */
+    uint8_t has_frames;  /* it had some since it began, or began again */
+    wire_timer *timer;   /* of its start, of the next frame, or of the wait for clients */
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
     const frame_ref *frame; /* read, not yet sent; NULL: none */
     serve_books books;      /* up to the last due frame */
+    held_frame *held;       /* in order */
 };
 
 /* The client has more subscriptions: restart its settle delay, or, while its tape plays, let the

@@ -41,6 +41,15 @@ static serve_tape *tape_new(const serve_client *client, uint64_t start_ns)
     return tape;
 }
 
+static void forget_held(serve_tape *tape)
+{
+    while (tape->held != NULL) {
+        held_frame *held = tape->held;
+        tape->held = held->next;
+        td_free(held);
+    }
+}
+
 static void tape_free(serve_tape *tape)
 {
     serve *owner = tape->owner;
@@ -49,6 +58,7 @@ static void tape_free(serve_tape *tape)
     if (tape->next != NULL)
         tape->next->prev = tape->prev;
     wire_timer_cancel(tape->timer);
+    forget_held(tape);
     serve_books_fini(&tape->books); /* before its channels */
     cursor_close(tape->cursor);
     td_free(tape->feed_names);
@@ -145,12 +155,23 @@ static td_bytes topic_in(const serve *server, const frame_ref *frame)
 
 static void on_away(void *user);
 
-/* End the clients' connections as the recorded one ended. Unless the clock is shared, the tape
- * stops until one of them is back, so that each gets what was recorded after it. The books of the
- * connection are over: its successor begins them. */
-static void disconnect(serve_tape *tape, const frame_ref *frame)
+/* Clients were closed. Unless the clock is shared, the tape stops until one of them is back, so
+ * that each gets what was recorded after it. */
+static void wait_for_return(serve_tape *tape, size_t closed)
 {
     const serve_options *options = &tape->owner->options;
+    if (closed == 0 || options->has_shared_clock)
+        return;
+    tape->away += closed;
+    tape->is_alone = 1;
+    tape->timer =
+        wire_timer_at(options->loop, clock_mono_ns(options->clock) + AWAY_NS_MAX, on_away, tape);
+}
+
+/* End the clients' connections as the recorded one ended. The books of the connection are over: its
+ * successor begins them. */
+static void disconnect(serve_tape *tape, const frame_ref *frame)
+{
     const char *feed = frame->channel->info.feed;
     uint32_t shard = frame->event->shard;
     size_t closed = 0;
@@ -165,17 +186,101 @@ static void disconnect(serve_tape *tape, const frame_ref *frame)
         serve_client_disconnect(c, (unsigned)frame->event->code);
     }
     tape->owner->counts.disconnected += closed;
-    if (closed == 0 || options->has_shared_clock)
+    wait_for_return(tape, closed);
+}
+
+static void send_to_clients(serve_tape *tape, served_frame *served)
+{
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
+        serve_client_send(c, served);
+}
+
+/* ---- faults ---- */
+
+/* Send the frames that were kept back until this one, or were swapped with it; all without one. */
+static void send_held(serve_tape *tape, const frame_ref *frame, int is_sent)
+{
+    for (held_frame **at = &tape->held; *at != NULL;) {
+        held_frame *held = *at;
+        int is_due = held->is_swapped ? is_sent && held->frame.channel == frame->channel
+                                      : frame != NULL && held->until_ns <= frame->recv_ns;
+        if (frame != NULL && !is_due) {
+            at = &held->next;
+            continue;
+        }
+        *at = held->next;
+        send_to_clients(tape, &held->served);
+        td_free(held);
+    }
+}
+
+static void hold(serve_tape *tape, const served_frame *served, const fault_rule *rule)
+{
+    td_bytes bytes = served->message.bytes;
+    held_frame *held = td_alloc(sizeof *held + bytes.size);
+    held_frame **end = &tape->held;
+    memcpy(held + 1, bytes.data, bytes.size);
+    *held = (held_frame){.until_ns = served->frame->recv_ns + rule->by_ns,
+                         .is_swapped = rule->kind == FAULT_REORDER,
+                         .frame = *served->frame,
+                         .served = *served};
+    held->frame.bytes = td_bytes_of(held + 1, bytes.size);
+    held->served.frame = &held->frame;
+    held->served.message.bytes = held->frame.bytes;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = held;
+}
+
+/* End all connections after the frame, without a close frame. */
+static void fault_disconnect(serve_tape *tape)
+{
+    size_t closed = 0;
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (c->state != CLIENT_PLAYING)
+            continue;
+        closed++;
+        serve_client_disconnect(c, 0);
+    }
+    wait_for_return(tape, closed);
+}
+
+static void inject(serve_tape *tape, served_frame *served, const fault_rule *rule, uint64_t number)
+{
+    serve *server = tape->owner;
+    server->counts.faults++;
+    if (rule->kind == FAULT_DELAY || rule->kind == FAULT_REORDER) {
+        hold(tape, served, rule);
         return;
-    tape->away += closed;
-    tape->is_alone = 1;
-    tape->timer =
-        wire_timer_at(options->loop, clock_mono_ns(options->clock) + AWAY_NS_MAX, on_away, tape);
+    }
+    if (rule->kind == FAULT_TRUNCATE || rule->kind == FAULT_CORRUPT) {
+        fault_damage(rule, number, served->message.bytes, &server->damaged);
+        served->message.bytes = td_buf_view(&server->damaged);
+    }
+    if (rule->kind != FAULT_DROP)
+        send_to_clients(tape, served);
+    if (rule->kind == FAULT_DUPLICATE)
+        send_to_clients(tape, served);
+    if (rule->kind == FAULT_STALL)
+        tape->stalled_ns = clock_mono_ns(server->options.clock) + rule->by_ns;
+    if (rule->kind == FAULT_DISCONNECT)
+        fault_disconnect(tape);
+}
+
+static int is_wanted(serve_tape *tape, const served_frame *served)
+{
+    serve_client *c = tape->clients;
+    while (c != NULL && !serve_client_wants(c, served))
+        c = c->tape_next;
+    return c != NULL;
 }
 
 static td_result send_frame(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame = tape->frame;
+    const serve_faults *faults = tape->owner->options.faults;
+    const fault_rule *rule = NULL;
+    uint64_t number = 0;
     served_frame served = {
         .frame = frame,
         .message = {.opcode = (unsigned)frame->channel->info.opcode, .bytes = frame->bytes}};
@@ -187,10 +292,19 @@ static td_result send_frame(serve_tape *tape, td_err *err)
     TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
     tape->has_frames = 1;
     td_result rc = follow_books(tape, &served, err);
+    if (rc != TD_OK)
+        return rc;
     served.topic = topic_in(tape->owner, frame);
-    for (serve_client *c = tape->clients; rc == TD_OK && c != NULL; c = c->tape_next)
-        serve_client_send(c, &served);
-    return rc;
+    send_held(tape, frame, 0);
+    if (faults != NULL && frame->channel->role == ROLE_DATA && is_wanted(tape, &served))
+        rule = serve_faults_find(faults, frame, &number);
+    if (rule == NULL) {
+        send_to_clients(tape, &served);
+        send_held(tape, frame, 1);
+        return TD_OK;
+    }
+    inject(tape, &served, rule, number);
+    return serve_faults_log(faults, rule, frame, err);
 }
 
 static int has_space(const serve_client *client)
@@ -270,6 +384,7 @@ static int is_held_back(const serve_tape *tape)
 /* Play from another time on. */
 static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
 {
+    forget_held(tape);
     serve_books_fini(&tape->books);
     tape->frame = NULL;
     tape->is_at_end = 0;
@@ -312,6 +427,7 @@ static td_result pump_one(serve_tape *tape, td_err *err)
     if (rc != TD_OK)
         return rc;
     if (tape->is_at_end) {
+        send_held(tape, NULL, 0);
         if (tape->clients == NULL) {
             tape_free(tape);
             return TD_EOF;
@@ -324,6 +440,7 @@ static td_result pump_one(serve_tape *tape, td_err *err)
     }
     uint64_t due_ns = pacer_due(&tape->pacer, tape->frame->recv_ns);
     const serve_options *options = &tape->owner->options;
+    due_ns = due_ns > tape->stalled_ns ? due_ns : tape->stalled_ns;
     if (due_ns <= clock_mono_ns(options->clock))
         return send_frame(tape, err);
     tape->timer = wire_timer_at(options->loop, due_ns, on_time, tape);
