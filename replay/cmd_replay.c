@@ -490,6 +490,8 @@ static td_result play_tape(replay_command *command, td_err *err)
             return rc;
         close_tape(command);
         pacer_rewind(&command->pacer);
+        command->frames = 0;
+        command->verb->rate = (rate_window){0};
         rc = open_tape(command, err);
         if (rc != TD_OK)
             return rc;

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { json, listening, tapedeck, temporary } from "./lib.mjs";
+import { json, listening, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { feedArgs } from "./live.mjs";
 import { statusLines, Terminal } from "./terminal.mjs";
 
@@ -154,6 +154,18 @@ describe("status lines", { concurrency: 2 }, () => {
     const plain = await json(t, ["replay", "-a", archive, "--json"], { status: null });
     const controlled = JSON.parse(end.stdout);
     assert.deepEqual([controlled.digest, controlled.totals, controlled.stopped], [plain.digest, plain.totals, false]);
+  });
+
+  test("replay --loop: each time the line begins again", { skip: tooLong }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const lines = Array.from({ length: 9000 }, (_, i) => `${START}.${String(i).padStart(4, "0")}: ${frame(i + 1)}`);
+    fs.writeFileSync(path.join(dir, "capture"), [`wss://test/realtime <-> ${START}.0`, ...lines, ""].join("\n"));
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", path.join(dir, "capture")]);
+    const replay = new Terminal(t, dir, 120, "tapedeck-replay", ["replay", "-a", archive, "--loop", "--json"]);
+    await replay.shows(/(?:\r[^\r]*speed max[^\r]*frames\/s[^\r]*){120}/);
+    replay.command(`signal ${SIGINT}`);
+    assert.ok([0, 1].includes((await replay.end()).status), replay.screen); // 0: at the end of a run
   });
 
   test("replay at full speed reads no keys", async (t) => {
