@@ -153,7 +153,7 @@ pacer_answer keyboard_apply(pacer *p, char key)
 /* A byte that the terminal sends, as a key; '\0': an arrow's first bytes. */
 static char key_of(keyboard *self, char byte)
 {
-    static const char ARROWS[] = {['A'] = '+', ['B'] = '-', ['C'] = '.', ['D'] = ','};
+    static const char ARROWS[] = "+-.,"; /* of A, B, C and D */
     if (byte == '\x1b' || (self->escape == 1 && (byte == '[' || byte == 'O'))) {
         self->escape = byte == '\x1b' ? 1 : 2;
         return '\0';
@@ -162,7 +162,9 @@ static char key_of(keyboard *self, char byte)
     self->escape = 0;
     if (!is_arrow)
         return byte;
-    return byte >= 'A' && byte <= 'D' ? ARROWS[(unsigned char)byte] : '\0';
+    if (byte < 'A' || byte > 'D')
+        return '\0';
+    return ARROWS[byte - 'A'];
 }
 
 pacer_answer keyboard_wait(keyboard *self, pacer *p, uint64_t wait_ns)

@@ -32,10 +32,10 @@ function framesPlugin(t, wants = 0) {
 }
 
 /** Replay with the plugin: its lines, and how the program ended. */
-async function shown(t, archive, { plugin, args = [], keys = "", status = 0 } = {}) {
+async function shown(t, archive, { plugin, args = [], keys = "", status = 0, stdin } = {}) {
   const so = plugin ?? framesPlugin(t);
   const out = path.join(temporary(t), "out.jsonl");
-  const end = await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${so},out=${out}${keys && `,${keys}`}`, ...args], { status });
+  const end = await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${so},out=${out}${keys && `,${keys}`}`, ...args], { status, stdin });
   const lines = parseLines(fs.readFileSync(out, "utf8"));
   const only = (what) => lines.filter((line) => line.what === what);
   return { lines, frames: only("frame"), events: only("event"), last: only("end"), end };
@@ -48,6 +48,15 @@ async function imported(t, dir, family, file) {
 }
 
 const tape = (t, name, family) => imported(t, temporary(t), family, capture(name));
+
+test("a controlled replay with a plugin steps and seeks forward, and refuses to go back", { skip: skipLinear }, async (t) => {
+  const archive = await tape(t, LINEAR, "linear");
+  const plain = await shown(t, archive);
+  const controlled = await shown(t, archive, { args: ["--start-paused", "--control", "--json"], stdin: "step\nstep\nback\nseek +2s\nseek +1s\nresume\n" });
+  const lines = parseLines(controlled.end.stdout).slice(0, -1);
+  assert.deepEqual(lines.map((line) => line.error ?? line.state), ["paused", "paused", "plugins cannot go back", "paused", "plugins cannot go back", "playing", "end"]);
+  assert.deepEqual(controlled.lines, plain.lines);
+});
 
 // ---- messages and books, as they are known from elsewhere --------------------------------------------------
 
