@@ -150,8 +150,7 @@ static td_result read_port(td_bytes text, uint16_t *port, td_err *err)
     return TD_OK;
 }
 
-/* Copies the host, and reads the port if there is one. */
-static td_result read_authority(const td_url *url, char host[TD_HOST_BYTES], uint16_t *port,
+td_result td_url_read_authority(const td_url *url, char host[TD_HOST_BYTES], uint16_t *port,
                                 td_err *err)
 {
     td_bytes name = url->host;
@@ -228,7 +227,7 @@ static td_result parse_parts(const char *text, const url_schemes *schemes, td_se
                           schemes->plain, schemes->tls);
     if (url.user.size > 0)
         return td_err_set(err, TD_E_INVALID, "a user name has no place in it");
-    td_result rc = read_authority(&url, out->host, &out->port, err);
+    td_result rc = td_url_read_authority(&url, out->host, &out->port, err);
     if (rc != TD_OK)
         return rc;
     if (out->port == 0)
@@ -269,7 +268,7 @@ td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_
 {
     td_url place = {.authority = td_bytes_str(text)};
     split_authority(&place);
-    td_result rc = read_authority(&place, host, port, err);
+    td_result rc = td_url_read_authority(&place, host, port, err);
     if (rc == TD_OK && place.port.data == NULL)
         rc = td_err_set(err, TD_E_INVALID, "':PORT' is missing");
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "'%s' is not HOST:PORT", text);

@@ -58,6 +58,10 @@ TD_MUST_USE td_result td_url_parse_http(const char *text, td_server_url *out, td
 TD_MUST_USE td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_t *port,
                                          td_err *err);
 
+/* Copy the host of a URL's parts, and read its port if it has one. TD_E_INVALID. */
+TD_MUST_USE td_result td_url_read_authority(const td_url *url, char host[TD_HOST_BYTES],
+                                            uint16_t *port, td_err *err);
+
 /* 4 or 6 if the text is a numeric address of that version, else 0. */
 unsigned td_address_version(const char *text);
 

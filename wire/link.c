@@ -224,8 +224,7 @@ static int judge_tls(wire_link *self, int rc)
     } else if (error == SSL_ERROR_ZERO_RETURN || error == SSL_ERROR_SYSCALL) {
         end(self, LINK_ENDED, ""); /* with close_notify or without */
     } else {
-        (void)transmit(self, self->sealed.data,
-                       self->sealed.size); /* an alert, if it goes out now */
+        (void)transmit(self, self->sealed.data, self->sealed.size); /* an alert, if it goes now */
         end(self, LINK_TLS_FAILED, text == NULL ? "" : text);
     }
     return -1;

@@ -1,6 +1,5 @@
 #include "wire/proxy.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,13 +13,14 @@ enum { SHOWN_BYTES = 512 };
 static const char *const PROXIES[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", NULL};
 static const char *const EXCEPTIONS[] = {"NO_PROXY", "no_proxy", NULL};
 
-/* The first variable that is set and not empty; NULL: absent. */
-static const char *first_set(const char *const *names)
+/* The value of the first variable that is set and not empty, and its name; NULL: absent. */
+static const char *first_set(const char *const *names, const char **name)
 {
     for (; *names != NULL; names++) {
         const char *value = getenv(*names);
+        *name = *names;
         if (value != NULL && *value != '\0')
-            return *names;
+            return value;
     }
     return NULL;
 }
@@ -116,20 +116,6 @@ static td_result decode_credentials(td_bytes text, wire_proxy *out, td_err *err)
     return TD_OK;
 }
 
-/* HOST[:PORT][/…]; anything else that follows is refused with the port. */
-static td_result parse_host(const td_url *url, wire_proxy *out, td_err *err)
-{
-    char place[TD_HOST_BYTES + 16];
-    const char *text = url->authority.data == NULL ? "" : (const char *)url->authority.data;
-    size_t size = url->path.size > 0 ? url->authority.size : strlen(text);
-    int length =
-        snprintf(place, sizeof place, "%.*s%s", (int)(size < sizeof place ? size : sizeof place),
-                 text, url->port.data == NULL ? ":80" : "");
-    if (length < 0 || (size_t)length >= sizeof place)
-        return td_err_set(err, TD_E_INVALID, "the host is too long");
-    return td_host_port_parse(place, out->host, &out->port, err);
-}
-
 static td_result check_kind(td_bytes scheme, td_err *err)
 {
     const char *text = (const char *)scheme.data;
@@ -146,11 +132,12 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
     memset(out, 0, sizeof *out);
     char shown[SHOWN_BYTES];
     td_url url = td_url_split(td_bytes_str(text));
+    out->port = 80;
     td_result rc = check_kind(url.scheme, err);
     if (rc == TD_OK)
         rc = decode_credentials(url.user, out, err);
     if (rc == TD_OK)
-        rc = parse_host(&url, out, err);
+        rc = td_url_read_authority(&url, out->host, &out->port, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "proxy '%s'", td_url_redacted(text, shown, sizeof shown));
     TD_ASSERT(out->host[0] != '\0');
@@ -161,11 +148,12 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
 td_result wire_proxy_of_environment(const td_server_url *url, wire_proxy *out, td_err *err)
 {
     memset(out, 0, sizeof *out);
-    const char *name = first_set(url->is_tls ? PROXIES : PROXIES + 2);
-    const char *exceptions = first_set(EXCEPTIONS);
-    if (name == NULL || is_loopback(url) ||
-        (exceptions != NULL && wire_no_proxy_covers(getenv(exceptions), url)))
+    const char *name = NULL;
+    const char *exceptions = first_set(EXCEPTIONS, &name);
+    const char *value = first_set(url->is_tls ? PROXIES : PROXIES + 2, &name);
+    if (value == NULL || is_loopback(url) ||
+        (exceptions != NULL && wire_no_proxy_covers(exceptions, url)))
         return TD_OK;
-    td_result rc = wire_proxy_parse(getenv(name), out, err);
+    td_result rc = wire_proxy_parse(value, out, err);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "environment variable %s", name);
 }

@@ -15,7 +15,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-enum { MADE_VALID_BEFORE_S = 3600, MADE_VALID_DAYS = 365, SERIAL_BYTES = 16 };
+enum { MADE_VALID_BEFORE_S = 3600, MADE_VALID_DAYS = 365 };
 
 /* ALPN (RFC 7301): the length before the name. */
 static const unsigned char HTTP_1_1[] = "\x08http/1.1";
@@ -43,17 +43,12 @@ static int add_extension(X509 *cert, int nid, const char *value)
     return is_added;
 }
 
+/* Positive, not 0 (RFC 5280, 4.1.2.2). */
 static int set_serial(X509 *cert)
 {
-    unsigned char bytes[SERIAL_BYTES];
-    if (RAND_bytes(bytes, sizeof bytes) != 1)
-        return 0;
-    bytes[0] &= 0x7f; /* positive (RFC 5280, 4.1.2.2) */
-    bytes[0] |= 0x40;
-    BIGNUM *number = BN_bin2bn(bytes, sizeof bytes, NULL);
-    int is_set = number != NULL && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) != NULL;
-    BN_free(number);
-    return is_set;
+    uint64_t number;
+    return RAND_bytes((unsigned char *)&number, sizeof number) == 1 &&
+           ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), number >> 1 | 1) == 1;
 }
 
 static int set_validity(X509 *cert, uint64_t wall_ns)
