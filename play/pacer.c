@@ -221,7 +221,11 @@ void pacer_rewind(pacer *p)
 uint64_t pacer_due(pacer *p, uint64_t recv_ns)
 {
     pacer_advance(p, recv_ns);
-    return p->options.speed.is_max ? 0 : pacer_deadline(p);
+    if (p->is_paused && p->step_count == 0)
+        return UINT64_MAX;
+    if (p->is_paused)
+        p->anchor_tape_ns = p->position_ns;
+    return p->is_paused || p->options.speed.is_max ? 0 : pacer_deadline(p);
 }
 
 void pacer_set_speed(pacer *p, pacer_speed speed)

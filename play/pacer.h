@@ -79,8 +79,9 @@ void pacer_init(pacer *pacer, const pacer_options *options);
  * before. *deadline_ns: when it was due on the clock; 0 at full speed. */
 pacer_answer pacer_wait(pacer *pacer, uint64_t recv_ns, uint64_t *deadline_ns);
 
-/* For event loops, which do not wait inside a call: when a frame is due on the clock; 0: at once.
- * May be called again for the same frame. recv_ns does not fall from call to call, and this is not
+/* For event loops, which do not wait inside a call: when a frame is due on the clock; 0: at once;
+ * UINT64_MAX: the tape is paused, and step_count 0. The caller takes the steps. May be called again
+ * for the same frame. recv_ns does not fall from call to call, and this is not
  * mixed with pacer_wait. */
 uint64_t pacer_due(pacer *pacer, uint64_t recv_ns);
 

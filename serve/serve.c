@@ -150,6 +150,9 @@ static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
 static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
 {
     serve *server = user;
+    if (path.size > strlen(SERVE_CONTROL) &&
+        memcmp(path.data, SERVE_CONTROL, strlen(SERVE_CONTROL)) == 0)
+        return serve_control(server, path, query, why);
     unsigned status = refuse_upgrade(server, path, query, why);
     if (status == 101)
         return status;

@@ -1,5 +1,5 @@
 /* Private to the replay server: serve.c (server and requests), serve_tape.c (frames, and when they
- * are sent), which calls serve_client.c (what one client wants and has). */
+ * are sent), which calls serve_client.c (what one client wants and has), and serve_control.c. */
 #ifndef TD_SERVE_SERVE_IMPL_H
 #define TD_SERVE_SERVE_IMPL_H
 
@@ -21,6 +21,7 @@ struct serve {
     size_t client_count;
     serve_tape *tapes;
     uint8_t is_stopping;
+    uint8_t is_paused;
     responder *responder;
     content_reader *reader; /* reads frames of unknown topics, and of books */
     snapshot_maker *maker;
@@ -161,6 +162,7 @@ struct serve_tape {
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
     const frame_ref *frame; /* read, not yet sent; NULL: none */
+    uint64_t at_ns;         /* receive time of the last one that was due; 0: none */
     serve_books books;      /* up to the last due frame */
     held_frame *held;       /* in order */
 };
@@ -178,7 +180,22 @@ void serve_tape_drained(serve_client *client);
 /* The client is gone. */
 void serve_tape_leave(serve_client *client);
 
+/* For a control: what it does to all tapes that play. Tapes that start later are paused and have
+ * the speed as these. */
+void serve_tapes_pause(serve *server, int is_paused);
+void serve_tapes_set_speed(serve *server, pacer_speed speed);
+/* While paused: send the next frame that a client of the tape wants. */
+void serve_tapes_step(serve *server);
+/* Continue with the first frame that was received then or later, with snapshots of books. */
+void serve_tapes_seek(serve *server, uint64_t from_ns);
+
 /* Free all tapes; they have no clients. */
 void serve_tapes_close(serve *server);
+
+/* ---- the control ---- */
+
+/* Answer a request for a path below SERVE_CONTROL with an HTTP status and a text. */
+#define SERVE_CONTROL "/control/"
+unsigned serve_control(serve *server, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES]);
 
 #endif

@@ -86,6 +86,8 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
     const pacer_options pacing = {
         .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
     pacer_init(&tape->pacer, &pacing);
+    if (tape->owner->is_paused)
+        pacer_pause(&tape->pacer);
     tape->owner->counts.tapes++;
     const cursor_options reading = {
         .threads = 1, .log = options->log, .with_lead_in = 1, .with_events = 1};
@@ -291,6 +293,7 @@ static td_result send_frame(serve_tape *tape, td_err *err)
     }
     TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
     tape->has_frames = 1;
+    tape->at_ns = frame->recv_ns;
     td_result rc = follow_books(tape, &served, err);
     if (rc != TD_OK)
         return rc;
@@ -386,6 +389,8 @@ static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
 {
     forget_held(tape);
     serve_books_fini(&tape->books);
+    tape->at_ns = 0;
+    tape->stalled_ns = 0;
     tape->frame = NULL;
     tape->is_at_end = 0;
     tape->has_frames = 0;
@@ -440,9 +445,16 @@ static td_result pump_one(serve_tape *tape, td_err *err)
     }
     uint64_t due_ns = pacer_due(&tape->pacer, tape->frame->recv_ns);
     const serve_options *options = &tape->owner->options;
+    if (due_ns == UINT64_MAX)
+        return TD_EOF; /* paused */
     due_ns = due_ns > tape->stalled_ns ? due_ns : tape->stalled_ns;
-    if (due_ns <= clock_mono_ns(options->clock))
-        return send_frame(tape, err);
+    if (due_ns <= clock_mono_ns(options->clock)) {
+        uint64_t sent = tape->owner->counts.frames;
+        rc = send_frame(tape, err);
+        if (tape->pacer.is_paused && tape->owner->counts.frames != sent)
+            tape->pacer.step_count--;
+        return rc;
+    }
     tape->timer = wire_timer_at(options->loop, due_ns, on_time, tape);
     return TD_EOF;
 }
@@ -632,6 +644,85 @@ void serve_tape_leave(serve_client *client)
     else if (tape->is_waiting && !server->is_stopping)
         pump(tape);
 }
+
+/* ---- a control ---- */
+
+typedef struct tape_change {
+    td_result (*apply)(serve_tape *tape, const struct tape_change *change, td_err *err);
+    pacer_speed speed;
+    uint64_t from_ns;
+} tape_change;
+
+/* Let each tape that plays change, and continue. */
+static void change_all(serve *server, const tape_change *change)
+{
+    for (serve_tape *tape = server->tapes, *next; tape != NULL; tape = next) {
+        td_err err;
+        next = tape->next; /* the tape may be freed */
+        if (tape->cursor == NULL)
+            continue;
+        if (change->apply(tape, change, &err) == TD_OK)
+            pump(tape);
+        else
+            fail(tape, &err);
+    }
+}
+
+static td_result apply_pause(serve_tape *tape, const tape_change *change, td_err *err)
+{
+    (void)change;
+    (void)err;
+    if (tape->owner->is_paused)
+        pacer_pause(&tape->pacer);
+    else
+        pacer_resume(&tape->pacer);
+    return TD_OK;
+}
+
+void serve_tapes_pause(serve *server, int is_paused)
+{
+    server->is_paused = is_paused != 0;
+    change_all(server, &(tape_change){.apply = apply_pause});
+}
+
+static td_result apply_speed(serve_tape *tape, const tape_change *change, td_err *err)
+{
+    (void)err;
+    pacer_set_speed(&tape->pacer, change->speed);
+    return TD_OK;
+}
+
+void serve_tapes_set_speed(serve *server, pacer_speed speed)
+{
+    server->options.speed = speed;
+    change_all(server, &(tape_change){.apply = apply_speed, .speed = speed});
+}
+
+static td_result apply_step(serve_tape *tape, const tape_change *change, td_err *err)
+{
+    (void)change;
+    (void)err;
+    if (!tape->is_at_end)
+        pacer_step(&tape->pacer);
+    return TD_OK;
+}
+
+void serve_tapes_step(serve *server)
+{
+    change_all(server, &(tape_change){.apply = apply_step});
+}
+
+static td_result apply_seek(serve_tape *tape, const tape_change *change, td_err *err)
+{
+    return rewind_tape(tape, change->from_ns, err);
+}
+
+void serve_tapes_seek(serve *server, uint64_t from_ns)
+{
+    change_all(server, &(tape_change){.apply = apply_seek, .from_ns = from_ns});
+}
+
+/* ---- what clients do ---- */
 
 void serve_tape_answered(serve_client *client)
 {

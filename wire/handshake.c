@@ -458,10 +458,11 @@ void handshake_answer(unsigned status, const char *text, td_buf *out)
     const char *more = status == 405   ? "Allow: GET\r\n"
                        : status == 426 ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                                        : "";
+    const char *type = text[0] == '{' ? "application/json" : "text/plain; charset=utf-8";
     td_result rc = td_buf_printf(out, NULL,
-                                 "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                                 "HTTP/1.1 %u %s\r\nContent-Type: %s\r\n"
                                  "Content-Length: %zu\r\nConnection: close\r\n%s\r\n%s\n",
-                                 status, phrase_of(status), strlen(text) + 1, more, text);
+                                 status, phrase_of(status), type, strlen(text) + 1, more, text);
     TD_ASSERT(rc == TD_OK);
 }
 

@@ -46,7 +46,8 @@ void handshake_read_request(td_bytes head, handshake_request *out);
  * others (no context takeover). */
 void handshake_accept(const handshake_request *request, td_buf *out);
 
-/* Append an answer with a text as its body, after which the connection closes. */
+/* Append an answer with a text as its body, JSON if it begins with '{', after which the connection
+ * closes. */
 void handshake_answer(unsigned status, const char *text, td_buf *out);
 
 /* ---- the client's side ---- */

@@ -1,0 +1,145 @@
+/* The control: requests by HTTP that act on all tapes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/time_text.h"
+#include "base/url.h"
+#include "json/json_write.h"
+#include "serve/serve_impl.h"
+
+enum { VALUE_BYTES = 64, STATUS_TAPES_MAX = 32 };
+
+/* ---- the status ---- */
+
+static void put_time(json_writer *json, const char *name, uint64_t ns)
+{
+    char text[TD_TIME_TEXT_BYTES];
+    td_time_format(ns, text);
+    json_write_key(json, name);
+    if (ns == 0)
+        json_write_null(json);
+    else
+        json_write_text(json, text);
+}
+
+static void put_tape(json_writer *json, const serve_tape *tape)
+{
+    uint64_t clients = 0;
+    for (const serve_client *c = tape->clients; c != NULL; c = c->tape_next)
+        clients++;
+    json_write_object_begin(json);
+    json_write_member_u64(json, "clients", clients);
+    put_time(json, "at", tape->at_ns);
+    put_time(json, "next", tape->frame == NULL ? 0 : tape->frame->recv_ns);
+    json_write_member_bool(json, "at_end", tape->is_at_end);
+    json_write_member_bool(json, "waits_for_reconnect", tape->is_alone);
+    json_write_object_end(json);
+}
+
+static void put_status(const serve *server, char text[WIRE_ANSWER_BYTES])
+{
+    char speed[TD_DECIMAL_TEXT_BYTES];
+    json_writer json;
+    td_buf out;
+    unsigned tapes = 0;
+    td_buf_init(&out, WIRE_ANSWER_BYTES - 1);
+    pacer_speed_format(server->options.speed, speed);
+    json_write_begin(&json, &out);
+    json_write_object_begin(&json);
+    json_write_member_bool(&json, "paused", server->is_paused);
+    json_write_member_text(&json, "speed", speed);
+    json_write_member_u64(&json, "clients", server->client_count);
+    json_write_member_u64(&json, "frames", server->counts.frames);
+    json_write_key(&json, "tapes");
+    json_write_array_begin(&json);
+    for (const serve_tape *t = server->tapes; t != NULL && tapes < STATUS_TAPES_MAX; t = t->next) {
+        if (t->cursor == NULL)
+            continue;
+        put_tape(&json, t);
+        tapes++;
+    }
+    json_write_array_end(&json);
+    json_write_object_end(&json);
+    if (json_write_end(&json, NULL) == TD_OK) /* STATUS_TAPES_MAX of them fit */
+        (void)snprintf(text, WIRE_ANSWER_BYTES, "%.*s", (int)out.size, (const char *)out.data);
+    td_buf_fini(&out);
+}
+
+/* ---- commands ---- */
+
+/* A parameter of the query, with %2B and %3A decoded, as clients write "+" and ":". */
+static int find_value(td_bytes query, const char *wanted, char out[VALUE_BYTES])
+{
+    td_bytes name, value;
+    while (td_url_next_param(&query, &name, &value)) {
+        size_t size = 0;
+        if (!td_bytes_is(name, wanted))
+            continue;
+        for (size_t i = 0; i < value.size && size + 1 < VALUE_BYTES; i++) {
+            const uint8_t *at = value.data + i;
+            int is_escape = value.size - i >= 3 && at[0] == '%';
+            int is_plus = is_escape && at[1] == '2' && (at[2] == 'B' || at[2] == 'b');
+            int is_colon = is_escape && at[1] == '3' && (at[2] == 'A' || at[2] == 'a');
+            out[size++] = (char)(is_plus ? '+' : is_colon ? ':' : at[0]);
+            i += is_plus || is_colon ? 2 : 0;
+        }
+        out[size] = '\0';
+        return 1;
+    }
+    return 0;
+}
+
+static td_result seek(serve *server, const char *text, td_err *err)
+{
+    const serve_options *options = &server->options;
+    selection from = *options->wanted;
+    selection_window window;
+    from.has_from = 1;
+    td_result rc =
+        td_time_parse(text, clock_wall_ns(options->clock), TD_DATE_BEGINS, &from.from, err);
+    if (rc == TD_OK)
+        rc = cursor_find_window(options->archive, &from, options->log, &window, err);
+    if (rc == TD_OK)
+        serve_tapes_seek(server, window.from_ns);
+    return rc;
+}
+
+static td_result set_speed(serve *server, const char *text, td_err *err)
+{
+    pacer_speed speed;
+    td_result rc = pacer_speed_parse(text, &speed, err);
+    if (rc == TD_OK)
+        serve_tapes_set_speed(server, speed);
+    return rc;
+}
+
+static td_result run(serve *server, td_bytes command, td_bytes query, td_err *err)
+{
+    char value[VALUE_BYTES];
+    if (td_bytes_is(command, "pause"))
+        serve_tapes_pause(server, 1);
+    else if (td_bytes_is(command, "resume"))
+        serve_tapes_pause(server, 0);
+    else if (td_bytes_is(command, "step"))
+        serve_tapes_step(server);
+    else if (td_bytes_is(command, "seek") && find_value(query, "to", value))
+        return seek(server, value, err);
+    else if (td_bytes_is(command, "speed") && find_value(query, "to", value))
+        return set_speed(server, value, err);
+    else if (!td_bytes_is(command, "status"))
+        return td_err_set(err, TD_E_INVALID,
+                          "expected status, pause, resume, step, seek?to=TIME or speed?to=N");
+    return TD_OK;
+}
+
+unsigned serve_control(serve *server, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES])
+{
+    const size_t skip = strlen(SERVE_CONTROL);
+    td_err err;
+    if (run(server, td_bytes_of(path.data + skip, path.size - skip), query, &err) == TD_OK) {
+        put_status(server, text);
+        return 200;
+    }
+    (void)snprintf(text, WIRE_ANSWER_BYTES, "%s", err.text);
+    return 400;
+}
