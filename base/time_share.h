@@ -10,17 +10,20 @@
 
 typedef struct time_share {
     uint64_t paid_ns; /* the time at which all work so far is within its share */
+    uint64_t latest_ns;
 } time_share;
 
-/* Work took cost_ns; the time is mono_ns. Returns how long no more work is due; 0: it is within its
- * share. */
+/* Work took cost_ns; the time is mono_ns, or the latest that was given: messages in pieces are as
+ * old as their first byte. Returns how long no more work is due; 0: it is within its share. */
 static inline uint64_t time_share_spend(time_share *self, uint64_t mono_ns, uint64_t cost_ns)
 {
-    uint64_t since_ns = mono_ns > TD_NS_PER_S ? mono_ns - TD_NS_PER_S : 0;
+    if (mono_ns > self->latest_ns)
+        self->latest_ns = mono_ns;
+    uint64_t since_ns = self->latest_ns > TD_NS_PER_S ? self->latest_ns - TD_NS_PER_S : 0;
     if (self->paid_ns < since_ns)
         self->paid_ns = since_ns;
     self->paid_ns += cost_ns * LIMIT_INFLATE_SHARE;
-    return self->paid_ns > mono_ns ? self->paid_ns - mono_ns : 0;
+    return self->paid_ns > self->latest_ns ? self->paid_ns - self->latest_ns : 0;
 }
 
 #endif
