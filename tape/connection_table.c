@@ -130,7 +130,7 @@ static void match_topic(frame_channel *channel)
     const channel_info *info = &channel->info;
     channel->role = channel_role(info);
     channel->topic = (topic_match){NULL, td_bytes_str(info->topic), td_bytes_str(info->symbol)};
-    if (channel->family == NULL || (channel->role != ROLE_DATA && channel->role != ROLE_OUT))
+    if (channel->family == NULL || channel->role != ROLE_DATA)
         return;
     const char *text = info->exchange_topic[0] == '\0' ? info->topic : info->exchange_topic;
     if (topic_match_text(channel->family->topics, channel->family->topic_count, td_bytes_str(text),

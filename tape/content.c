@@ -144,7 +144,8 @@ void content_read(content_reader *reader, frame_ref *frame)
     if (TD_LIKELY(role == ROLE_DATA))
         decode(reader, &channel->topic, frame->row, frame);
     else if (classify_first(reader, frame))
-        decode(reader, &reader->what.topic, frame->row, frame);
+        decode(reader, &reader->what.topic, role == ROLE_OUT ? reader->what.topic.row : NULL,
+               frame);
     if (TD_UNLIKELY(frame->content.message == NULL) && role == ROLE_DATA &&
         names_frame(reader, channel))
         frame->content.what = content_classify(reader, channel, frame->recv_ns, frame->bytes);

@@ -29,6 +29,7 @@ static const verb_row VERBS[] = {
     {"ls", "list the segments of an archive", cmd_ls, NULL},
     {"cat", "print the frames of an archive", cmd_cat, NULL},
     {"gaps", "list the gaps in a recording, with their reasons", cmd_gaps, NULL},
+    {"latency", "report how long requests about orders took", cmd_latency, NULL},
     {"verify", "check every byte of an archive", cmd_verify, NULL},
     {"recover", "finish the segments that a crash left open", cmd_recover, NULL},
     {"prune", "remove old segments, by age, size or feed", cmd_prune, NULL},

@@ -8,6 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { bookTape } from "./book_tape.mjs";
 import { json, jsonLines, listening, parseLines, Program, run, segments, tapedeck, temporary } from "./lib.mjs";
+import { answer, imported as orderTape, request, update } from "./orders.mjs";
 
 /** Members that other tests provoke. */
 const ELSEWHERE = [
@@ -185,6 +186,8 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("topics", await json(t, ["topics", "--json"]));
   page.check("sim --list", await json(t, ["sim", "--list", "--json"]));
   page.check("gaps", await json(t, ["gaps", archive, "--json"], { status: 1 }));
+  const orders = [request(1, "create", { symbol: "BTCUSDT", orderLinkId: "a" }, "1"), answer(2, "create", { orderId: "A" }, "1"), update(3, { orderId: "A", orderStatus: "New" })];
+  page.check("latency", await json(t, ["latency", await orderTape(t, temporary(t), [...orders, request(4, "cancel", {})]), "--json"]));
   const tapeOfBook = await bookTape(t);
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "rule=crossed", "--json"]));
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "undecoded", "--json"]));

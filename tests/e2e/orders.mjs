@@ -1,5 +1,8 @@
 // What sends orders to the simulated exchange, for tests.
 import { once } from "node:events";
+import fs from "node:fs";
+import path from "node:path";
+import { tapedeck } from "./lib.mjs";
 import { npm } from "./npm.mjs";
 
 const { WebSocket } = npm("ws");
@@ -39,3 +42,24 @@ export async function updates(from, orderId, status) {
   await message(from, (m) => m.topic === "order" && m.data[0].orderId === orderId && m.data[0].orderStatus === status);
   return from.got.map((text) => JSON.parse(text)).filter(({ data }) => data?.[0]?.orderId === orderId);
 }
+
+// ---- captures ----
+
+const URLS = { trade: "wss://stream.bybit.com/v5/trade", own: "wss://stream.bybit.com/v5/private" };
+const START = 1_795_000_000_000_000_000n;
+
+/** An archive of lines {at (ms), dir, conn: "trade" or "own", data}. */
+export async function imported(t, dir, lines) {
+  const file = path.join(dir, "capture.jsonl");
+  const rows = [...Object.keys(URLS).map((conn) => ({ at: 0, conn })), ...lines].map(({ at, dir: way, conn, data }) =>
+    `{"recv_ns":${START + BigInt(Math.round(at * 1e6))},"conn":"${conn}","url":"${URLS[conn]}"${data === undefined ? "" : `,"dir":"${way}","data":${JSON.stringify(data)}`}}`);
+  fs.writeFileSync(file, rows.join("\n") + "\n");
+  const archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
+  return archive;
+}
+
+/** Lines of a request, of its answer, and of an update. */
+export const request = (at, op, order, reqId = "") => ({ at, conn: "trade", dir: "out", data: JSON.stringify({ ...(reqId && { reqId }), header: { "X-BAPI-TIMESTAMP": "1" }, op: `order.${op}`, args: [].concat(order) }) });
+export const answer = (at, op, data, reqId = "", retCode = 0) => ({ at, conn: "trade", dir: "in", data: JSON.stringify({ ...(reqId && { reqId }), retCode, retMsg: "", op: `order.${op}`, data, header: {}, connId: "c" }) });
+export const update = (at, ...orders) => ({ at, conn: "own", dir: "in", data: JSON.stringify({ id: `u${at}`, topic: "order", creationTime: 1, data: orders.map((order) => ({ category: "linear", symbol: "BTCUSDT", ...order })) }) });
