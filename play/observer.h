@@ -30,6 +30,7 @@ typedef struct observer_ops {
                        td_err *err);
     /* Free the state of a stream, which is not NULL, when the player closes. */
     void (*close)(void *ctx, void *state);
+    uint8_t is_ordered; /* 1: the player has no workers, so that calls are in total order */
 } observer_ops;
 
 typedef struct observer {

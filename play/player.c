@@ -34,7 +34,9 @@ player *player_open(const player_options *options)
     made->options = *options;
     for (size_t i = 0; i < options->sink_count; i++)
         made->wants_events |= options->sinks[i].ops->wants_events;
-    made->queues = work_queues_open(options->workers);
+    const observer_ops *observing = options->observer.ops;
+    int is_ordered = observing != NULL && observing->is_ordered;
+    made->queues = work_queues_open(is_ordered ? NULL : options->workers);
     return made;
 }
 

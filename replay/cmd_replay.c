@@ -245,9 +245,9 @@ static td_result check_flags(verb_run *verb)
             err, TD_E_INVALID,
             "--price and --size choose among the lines of --messages: give that, too");
     if (command->flags.is_paused && !command->flags.with_control && !has_terminal(command))
-        return td_err_set(
-            err, TD_E_INVALID,
-            "--start-paused: nothing could resume: give --control, or use a terminal");
+        return td_err_set(err, TD_E_INVALID,
+                          "--start-paused: nothing can resume the replay: give --control, or use a "
+                          "terminal");
     for (size_t i = 0; i < command->flags.breaks.count; i++) {
         td_result rc = conditions_add(&command->breaks, command->flags.breaks.items[i],
                                       clock_wall_ns(verb->clock), err);
@@ -256,7 +256,7 @@ static td_result check_flags(verb_run *verb)
     }
     if (command->flags.is_looping && command->flags.sinks.count > 0)
         return td_err_set(err, TD_E_INVALID,
-                          "--loop and --sink: a plugin gets a tape once: give one of them");
+                          "--loop and --sink cannot be combined: a plugin sees the tape once");
     td_result rc = pacer_speed_parse(command->flags.speed, &command->speed, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--speed");
@@ -294,12 +294,7 @@ static td_result open_controls(replay_command *command, td_err *err)
         command->control = control_open(STDIN_FILENO, &target);
         return TD_OK;
     }
-    td_result rc = open_keyboard(command, err);
-    if (rc == TD_OK && command->flags.is_paused && command->keyboard == NULL)
-        return td_err_set(
-            err, TD_E_INVALID,
-            "--start-paused: nothing could resume: give --control, or use a terminal");
-    return rc;
+    return open_keyboard(command, err);
 }
 
 /* A seek passes breaks. */
@@ -333,12 +328,10 @@ static void open_player(replay_command *command)
         options.sinks[options.sink_count++] = sink_jsonl(&command->lines);
     }
     if (command->plugins != NULL) {
-        options.workers = NULL; /* plugins get frames in total order */
         options.sinks[options.sink_count++] = sink_plugins_sink(command->plugins);
         options.observer = sink_plugins_observer(command->plugins);
     }
     if (is_controlled(command) || command->breaks.count > 0) {
-        options.workers = NULL; /* the last frame is that of the tape */
         command->last.next = options.observer;
         options.observer = last_frame_observer(&command->last);
     }

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "archive/archive_view.h"
 #include "archive/moment.h"
-#include "play/player.h"
+#include "play/stream.h"
 #include "play/verb_run.h"
 #include "tape/empty_selection.h"
 
@@ -57,7 +57,9 @@ typedef struct why_row {
 
 /* A book, since its last snapshot. */
 typedef struct why_book {
-    const struct stream *of;
+    char *feed, *topic, *symbol;
+    const struct stream *of; /* while frames come */
+    uint8_t is_broken;
     why_row *rows; /* the snapshot, then in order */
     size_t count;
     uint64_t dropped;
@@ -79,7 +81,10 @@ static why_book *find_book(why_command *command, const struct stream *of)
         if (command->books[i].of == of)
             return &command->books[i];
     command->books = td_array_grow(command->books, command->count, sizeof *command->books);
-    command->books[command->count] = (why_book){.of = of};
+    command->books[command->count] = (why_book){.feed = td_strdup(of->feed),
+                                                .topic = td_strdup(of->topic),
+                                                .symbol = td_strdup(of->symbol),
+                                                .of = of};
     return &command->books[command->count++];
 }
 
@@ -135,7 +140,7 @@ static void add_trades(why_command *command, const struct stream *of, const mess
         row.has_size = 1;
         for (size_t k = 0; k < command->count; k++) {
             why_book *b = &command->books[k];
-            if (strcmp(b->of->feed, of->feed) == 0 && strcmp(b->of->symbol, of->symbol) == 0)
+            if (strcmp(b->feed, of->feed) == 0 && strcmp(b->symbol, of->symbol) == 0)
                 add_row(b, &row);
         }
     }
@@ -148,15 +153,20 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
     const message *m = frame->content.message;
     (void)state;
     (void)err;
-    if (m == NULL || frame->is_copy || seen->found == NULL)
+    if (frame->is_copy || seen->found == NULL)
         return TD_OK;
     why_row row = {
         .recv_ns = frame->recv_ns, .ordinal = frame->ordinal, .conn = frame->conn->number};
-    row.has_seq = (uint8_t)msg_head_number(&m->head, &row.seq);
-    if (m->head.type == MSG_BOOK_CHANGE)
-        add_changes(ctx, find_book(ctx, of), m, &row, seen->found->rules.is_snapshot);
-    else if (m->head.type == MSG_TRADE)
+    if (m != NULL)
+        row.has_seq = (uint8_t)msg_head_number(&m->head, &row.seq);
+    if (track_book(seen->found->track) != NULL) {
+        why_book *b = find_book(ctx, of);
+        b->is_broken = track_is_broken(seen->found->track) != 0;
+        if (m != NULL)
+            add_changes(ctx, b, m, &row, seen->found->rules.is_snapshot);
+    } else if (m != NULL && m->head.type == MSG_TRADE) {
         add_trades(ctx, of, m, &row);
+    }
     return TD_OK;
 }
 
@@ -204,18 +214,18 @@ static void describe_book(result_writer *r, const why_command *command, const wh
         {"size", TABLE_RIGHT, "{size|-}"},     {"conn", TABLE_RIGHT, "{conn}"},
         {"frame", TABLE_RIGHT, "{ordinal}"},   {"number", TABLE_SPARE_RIGHT, "{seq|-}"}};
     const why_row *by = last_change(b);
-    const track *t = stream_last_track(b->of);
+
     size_t first = result_json(r) != NULL || b->count <= ROWS_PRINTED ? 1 : b->count - ROWS_PRINTED;
     result_object_begin(r, NULL);
-    result_text(r, "feed", b->of->feed);
-    result_text(r, "topic", b->of->topic);
-    result_text(r, "symbol", b->of->symbol);
+    result_text(r, "feed", b->feed);
+    result_text(r, "topic", b->topic);
+    result_text(r, "symbol", b->symbol);
     describe_size(r, by);
     if (by != NULL)
         describe_row(r, "by", by);
     else
         result_null(r, "by");
-    result_bool(r, "broken", t != NULL && track_is_broken(t));
+    result_bool(r, "broken", b->is_broken);
     result_count(r, "omitted", b->dropped + first - 1);
     result_note(r, "side", "%s", SIDES[command->flags.side]);
     result_note(r, "price", "%s", command->flags.price);
@@ -277,47 +287,25 @@ static td_result find_window(verb_run *verb, selection *wanted)
     return rc;
 }
 
-static td_result play(verb_run *verb, cursor *tape)
-{
-    static const observer_ops OPS = {.name = "why", .frame = observe};
-    const player_options playing = {.observer = {&OPS, verb->state},
-                                    .without_digests = 1,
-                                    .without_audits = 1,
-                                    .progress = verb_run_progress,
-                                    .user = verb};
-    const why_command *command = verb->state;
-    cursor_stats stats;
-    player *of = player_open(&playing);
-    td_result rc = player_play(of, tape, &verb->err);
-    progress_end(&verb->progress);
-    if (rc == TD_OK && player_is_stopped(of))
-        rc = td_err_set(&verb->err, TD_E_IO, "stopped before the end");
-    if (rc == TD_OK && command->count > 0 && !describe(verb))
-        verb->status = EXIT_CODE_DIFFERS;
-    cursor_get_stats(tape, &stats);
-    if (cursor_is_damaged(&stats))
-        verb->status = EXIT_CODE_DAMAGE;
-    player_close(of);
-    return rc;
-}
-
 static td_result run(verb_run *verb)
 {
-    why_command *command = verb->state;
+    static const observer_ops OPS = {.name = "why", .frame = observe, .is_ordered = 1};
+    const why_command *command = verb->state;
     selection wanted = {.symbols = {&command->symbol, 1}, .to = command->flags.at.at, .has_to = 1};
-    const cursor_options reading = {.threads = threads_options_count(&verb->threads),
-                                    .log = &verb->log,
-                                    .reads = TAPE_READS_MESSAGES};
-    cursor *tape = NULL;
+    cursor_stats stats;
     td_result rc = find_window(verb, &wanted);
     if (rc == TD_OK)
-        rc = cursor_open(verb->archive, &wanted, &reading, &tape, &verb->err);
-    if (rc == TD_OK)
-        rc = play(verb, tape);
-    if (rc == TD_OK && command->count == 0 && verb->status != EXIT_CODE_DAMAGE)
-        rc = selection_why_empty(verb->archive, &wanted, &verb->err);
-    cursor_close(tape);
-    return rc;
+        rc = verb_run_observe(verb, &wanted, (cursor_options){0}, (observer){&OPS, verb->state},
+                              &stats, &verb->err);
+    if (rc != TD_OK)
+        return rc;
+    if (command->count == 0 && !cursor_is_damaged(&stats))
+        return selection_why_empty(verb->archive, &wanted, &verb->err);
+    int is_there = describe(verb);
+    verb->status = cursor_is_damaged(&stats) ? EXIT_CODE_DAMAGE
+                   : is_there                ? EXIT_CODE_DONE
+                                             : EXIT_CODE_DIFFERS;
+    return TD_OK;
 }
 
 static td_result check(verb_run *verb)
@@ -352,8 +340,12 @@ exit_code cmd_why(const verb_context *context, int argc, char **argv)
         .check = check,
         .work = run};
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);
-    for (size_t i = 0; i < command.count; i++)
+    for (size_t i = 0; i < command.count; i++) {
+        td_free(command.books[i].feed);
+        td_free(command.books[i].topic);
+        td_free(command.books[i].symbol);
         td_free(command.books[i].rows);
+    }
     td_free(command.books);
     return status;
 }

@@ -72,7 +72,8 @@ static void close_state(void *ctx, void *state)
 
 observer last_frame_observer(last_frame *self)
 {
-    static const observer_ops OPS = {.name = "last frame", .frame = observe, .close = close_state};
+    static const observer_ops OPS = {
+        .name = "last frame", .frame = observe, .close = close_state, .is_ordered = 1};
     return (observer){&OPS, self};
 }
 

@@ -218,7 +218,8 @@ static void free_book(void *ctx, void *state)
 
 observer sink_plugins_observer(sink_plugins *self)
 {
-    static const observer_ops OPS = {.name = "plugins", .frame = observe, .close = free_book};
+    static const observer_ops OPS = {
+        .name = "plugins", .frame = observe, .close = free_book, .is_ordered = 1};
     return (observer){&OPS, self};
 }
 
