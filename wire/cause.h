@@ -1,4 +1,4 @@
-/* Why a connection ended, or could not be made. */
+/* Why a connection ended, or could not be made, and how to end one. */
 #ifndef TD_WIRE_CAUSE_H
 #define TD_WIRE_CAUSE_H
 
@@ -18,6 +18,10 @@ typedef enum wire_cause {
     WIRE_CAUSE_RESET, /* connection reset, network error */
     WIRE_CAUSE_COUNT,
 } wire_cause;
+
+/* To end a connection without a close frame: after what waits; or at once, so that the peer sees a
+ * reset. */
+typedef enum wire_cut { WIRE_CUT_END, WIRE_CUT_RESET } wire_cut;
 
 /* Stable name of a cause ("tls_wrong_host"). Any thread. */
 const char *wire_cause_name(wire_cause cause);

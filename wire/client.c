@@ -14,6 +14,7 @@
 
 enum {
     CLOSE_GRACE_S = 2,             /* time limit of the closing handshake */
+    RELAY_GRACE_S = 5,             /* and of the answer that a relay hands on */
     PONG_BACKLOG_BYTES = 64 << 10, /* while so much waits to be sent, only the latest ping counts */
 };
 
@@ -39,6 +40,10 @@ struct wire_conn {
     deflate_receiver *inflater;
     wire_timer *timer; /* the next step, or the end of closing */
     uint8_t is_paused; /* by wire_pause: from the moment it is open */
+    uint8_t is_relay;
+    uint8_t is_peer_closed; /* of a relay: its close frame came first, and has no answer yet */
+    td_buf fields; /* of a relay: lines of the request, then those of the answer; with a NUL */
+    td_buf body;
     uint8_t is_pong_due;
     size_t pong_size;
     uint8_t pong[WS_CONTROL_BYTES_MAX];
@@ -69,6 +74,8 @@ static void free_conn(wire_conn *self)
     wire_timer_cancel(self->timer);
     dial_close(&self->dial);
     ws_reader_fini(&self->reader);
+    td_buf_fini(&self->fields);
+    td_buf_fini(&self->body);
     deflate_receiver_close(self->inflater);
     loop_free_later(loop, self);
 }
@@ -134,13 +141,31 @@ td_result wire_send(wire_conn *self, td_bytes text, td_err *err)
     return TD_OK;
 }
 
+size_t wire_waiting_bytes(const wire_conn *self)
+{
+    return link_waiting_bytes(&self->dial.link);
+}
+
+int wire_is_closing(const wire_conn *self)
+{
+    return self->end.cause != WIRE_CAUSE_NONE;
+}
+
+void wire_relay(wire_conn *self, unsigned opcode, td_bytes bytes)
+{
+    TD_ASSERT(bytes.size <= WIRE_SEND_BYTES_MAX);
+    TD_ASSERT(wire_waiting_bytes(self) <= WIRE_SEND_BYTES_MAX);
+    if (self->state == CONN_OPEN)
+        put_frame(self, opcode, bytes);
+}
+
 /* ---- closing ---- */
 
 /* Our close frame goes out, because of a cause that is set; the peer's is waited for. */
-static void start_close(wire_conn *self, unsigned code)
+static void start_close(wire_conn *self, unsigned code, td_bytes reason)
 {
     uint8_t payload[WS_CONTROL_BYTES_MAX];
-    size_t size = ws_put_close(payload, code, td_bytes_of(NULL, 0));
+    size_t size = ws_put_close(payload, code, reason);
     TD_ASSERT(self->end.cause != WIRE_CAUSE_NONE);
     self->state = CONN_CLOSING;
     set_timer(self, CLOSE_GRACE_S * TD_NS_PER_S);
@@ -156,17 +181,38 @@ static void wait_for_end(wire_conn *self)
     link_finish(&self->dial.link);
 }
 
-void wire_close(wire_conn *self, unsigned code)
+void wire_relay_close(wire_conn *self, unsigned code, td_bytes reason)
 {
     TD_ASSERT(code >= 1000);
     TD_ASSERT(code < 5000);
-    if (self->end.cause != WIRE_CAUSE_NONE)
+    int is_answer = self->is_peer_closed;
+    if (self->end.cause != WIRE_CAUSE_NONE && !is_answer)
         return; /* it already ends */
     remember(self, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
+    self->is_peer_closed = 0;
     if (self->state == CONN_OPEN)
-        start_close(self, code);
+        start_close(self, code, reason);
     else
         finish_later(self);
+    if (is_answer && self->state == CONN_CLOSING)
+        wait_for_end(self);
+}
+
+void wire_close(wire_conn *self, unsigned code)
+{
+    wire_relay_close(self, code, td_bytes_of(NULL, 0));
+}
+
+void wire_cut_off(wire_conn *self, wire_cut how)
+{
+    remember(self, WIRE_CAUSE_CLOSED_BY_US, "cut off by us");
+    if (how == WIRE_CUT_RESET || self->state < CONN_OPEN) {
+        link_reset_on_close(&self->dial.link);
+        finish_later(self);
+        return;
+    }
+    set_timer(self, CLOSE_GRACE_S * TD_NS_PER_S);
+    wait_for_end(self);
 }
 
 void wire_pause(wire_conn *self)
@@ -194,9 +240,16 @@ static void on_close_frame(wire_conn *self, const ws_event *event)
     remember(self, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection (code %u%s%.*s)", where,
              self->end.close_code, event->bytes.size > 0 ? ": " : "", (int)event->bytes.size,
              self->end_reason);
-    if (self->state == CONN_OPEN)
-        start_close(self, event->code);
-    wait_for_end(self);
+    if (self->state == CONN_OPEN && self->is_relay) {
+        self->is_peer_closed = 1;
+        set_timer(self, RELAY_GRACE_S * TD_NS_PER_S);
+    } else {
+        if (self->state == CONN_OPEN)
+            start_close(self, event->code, td_bytes_of(NULL, 0));
+        wait_for_end(self);
+    }
+    if (self->is_relay)
+        self->ops->closing(self->user, self, event->code, self->end.close_reason);
 }
 
 static void on_failure(wire_conn *self, const ws_event *event)
@@ -212,13 +265,13 @@ static void on_failure(wire_conn *self, const ws_event *event)
     else
         remember(self, WIRE_CAUSE_PROTOCOL, "%s broke the WebSocket protocol (RFC 6455): %s", where,
                  event->why);
-    start_close(self, event->code);
+    start_close(self, event->code, td_bytes_of(NULL, 0));
     wait_for_end(self);
 }
 
 static void on_heartbeat(wire_conn *self, const ws_event *event)
 {
-    if (event->opcode == WS_PING) {
+    if (event->opcode == WS_PING && !self->is_relay) {
         memcpy(self->pong, event->bytes.data, event->bytes.size);
         self->pong_size = event->bytes.size;
         self->is_pong_due = 1;
@@ -316,7 +369,16 @@ static void on_ready(void *user)
     link_flush_later(&self->dial.link);
 }
 
-static void on_open(wire_conn *self, const handshake_reply *reply)
+/* What a relay hands on of the answer's head. */
+static const char *keep_fields(wire_conn *self, td_bytes head)
+{
+    td_buf_clear(&self->fields);
+    handshake_copy_fields(head, &self->fields);
+    td_buf_add(&self->fields, "", 1);
+    return (const char *)self->fields.data;
+}
+
+static void on_open(wire_conn *self, const handshake_reply *reply, td_bytes head)
 {
     char address[LINK_ADDRESS_BYTES];
     char extensions[HANDSHAKE_EXTENSIONS_BYTES];
@@ -335,16 +397,33 @@ static void on_open(wire_conn *self, const handshake_reply *reply)
                             .tls_version = agreed.version,
                             .tls_cipher = agreed.cipher,
                             .tls_subject = ssl == NULL ? NULL : agreed.subject,
-                            .extensions = extensions};
+                            .extensions = extensions,
+                            .fields = self->is_relay ? keep_fields(self, head) : NULL};
     if (self->ops->opened != NULL)
         self->ops->opened(self->user, self, &peer);
     if (self->is_paused && self->state == CONN_OPEN)
         link_pause(&self->dial.link);
 }
 
-static void on_refused(wire_conn *self, const handshake_reply *reply)
+/* The body of a refusal that a relay hands on has come as far as it is kept. */
+static int has_body(const wire_conn *self, const handshake_reply *reply, size_t size)
+{
+    int64_t wanted =
+        reply->content_bytes < WIRE_BODY_BYTES_MAX ? reply->content_bytes : WIRE_BODY_BYTES_MAX;
+    return !self->is_relay || reply->is_chunked || (int64_t)size >= wanted;
+}
+
+static void on_refused(wire_conn *self, const handshake_reply *reply, td_bytes head, td_bytes body)
 {
     uint64_t wait_s = reply->retry_after_s;
+    if (self->is_relay) {
+        self->end.fields = keep_fields(self, head);
+        body.size = reply->is_chunked                 ? 0
+                    : body.size < WIRE_BODY_BYTES_MAX ? body.size
+                                                      : WIRE_BODY_BYTES_MAX;
+        td_buf_add(&self->body, body.data, body.size);
+        self->end.body = td_buf_view(&self->body);
+    }
     self->end.http_status = reply->status;
     self->end.retry_after_ns =
         wait_s > LIMIT_RETRY_AFTER_NS / TD_NS_PER_S ? LIMIT_RETRY_AFTER_NS : wait_s * TD_NS_PER_S;
@@ -363,13 +442,16 @@ static size_t read_answer(wire_conn *self, uint8_t *bytes, size_t size, uint64_t
     size_t used = handshake_head_bytes(td_bytes_of(bytes, size));
     if (used == 0 && size <= HANDSHAKE_BYTES_MAX)
         return 0;
-    handshake_read_reply(&self->ask, td_bytes_of(bytes, used == 0 ? size : used), &reply);
+    const td_bytes head = td_bytes_of(bytes, used == 0 ? size : used);
+    handshake_read_reply(&self->ask, head, &reply);
     if (reply.why == NULL && reply.status == 101) {
-        on_open(self, &reply);
+        on_open(self, &reply, head);
         return used + read_frames(self, bytes + used, size - used, read_ns);
     }
+    if (reply.why == NULL && !has_body(self, &reply, size - used))
+        return 0;
     if (reply.why == NULL) {
-        on_refused(self, &reply);
+        on_refused(self, &reply, head, td_bytes_of(bytes + used, size - used));
         return size;
     }
     remember(self, WIRE_CAUSE_PROTOCOL, "%s answered the upgrade wrongly: %s",
@@ -389,7 +471,10 @@ static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read
 
 static void on_drained(void *user)
 {
-    send_pong(user);
+    wire_conn *self = user;
+    send_pong(self);
+    if (self->state == CONN_OPEN && self->ops->drained != NULL)
+        self->ops->drained(self->user, self);
 }
 
 static void on_ended(void *user, wire_cause cause, const char *text)
@@ -414,6 +499,13 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
     self->ops = options->ops;
     self->user = options->user;
     self->ask.with_deflate = options->with_deflate;
+    td_buf_init(&self->fields, 2 * HANDSHAKE_BYTES_MAX);
+    td_buf_init(&self->body, WIRE_BODY_BYTES_MAX);
+    if (options->fields != NULL) {
+        td_buf_add(&self->fields, options->fields, strlen(options->fields) + 1);
+        self->ask.fields = (const char *)self->fields.data;
+        self->is_relay = 1;
+    }
     self->dial.loop = loop;
     self->dial.link.loop = loop;
     self->dial.doing = "upgrade to WebSocket";

@@ -10,6 +10,9 @@
  * and pong is reported with its payload; of the pings of one read the last one is answered. Memory:
  * what waits to be sent, and up to LIMIT_FRAME_BYTES while a message in pieces is put together.
  *
+ * A relay (options.fields) hands on what another connection sends and receives: pings, pongs and
+ * close frames are left to it, and nothing is compressed.
+ *
  * With permessage-deflate messages are inflated here, up to LIMIT_FRAME_BYTES each, and those sent
  * are not compressed. Other connections wait meanwhile, for a message of 16 MiB of empty blocks
  * 1.2 s. A peer whose messages take more than LIMIT_INFLATE_SHARE of the time to inflate is closed
@@ -28,6 +31,7 @@
 typedef struct wire_conn wire_conn;
 
 /* How a connection ended. Valid during the callback. */
+enum { WIRE_BODY_BYTES_MAX = 8 << 10 };
 typedef struct wire_end {
     wire_cause cause;
     unsigned http_status;    /* of WIRE_CAUSE_REFUSED, else 0 */
@@ -37,6 +41,8 @@ typedef struct wire_end {
     unsigned close_code;     /* of the peer's close frame (RFC 6455, 7.4), whoever closed first */
     td_bytes close_reason;   /* of the same; both 0 if absent */
     unsigned sent_code;      /* of our close frame; 0: none was sent, or it had none */
+    const char *fields;      /* of WIRE_CAUSE_REFUSED, of a relay: header lines to hand on, */
+    td_bytes body;           /* and as much of the body as came, up to WIRE_BODY_BYTES_MAX */
     const char *text;        /* one line: what failed and how to fix it */
 } wire_end;
 
@@ -47,6 +53,7 @@ typedef struct wire_peer {
     const char *tls_cipher;
     const char *tls_subject; /* of the peer's certificate */
     const char *extensions;  /* as it agreed to them; "": none */
+    const char *fields;      /* of a relay: header lines of its answer to hand on */
 } wire_peer;
 
 /* A message, whole: fragments are reassembled, compressed ones inflated. */
@@ -71,6 +78,11 @@ typedef struct wire_client_ops {
     void (*heartbeat)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes);
     /* A ping was answered: the payload of our pong. */
     void (*pong_sent)(void *user, wire_conn *conn, td_bytes bytes);
+    /* Of a relay: the peer's close frame has come, with the code (WS_CODE_ABSENT: none). If it is
+     * no answer to ours, wire_relay_close is due within seconds. */
+    void (*closing)(void *user, wire_conn *conn, unsigned code, td_bytes reason);
+    /* All that waited was handed to the socket. May be NULL. */
+    void (*drained)(void *user, wire_conn *conn);
     /* The last call for this connection: conn is gone when it returns. */
     void (*ended)(void *user, const wire_end *end);
 } wire_client_ops;
@@ -81,6 +93,7 @@ typedef struct wire_client_options {
                             connection. */
     uint64_t connect_timeout_ns; /* for everything up to the upgrade, at most 60 s; 0: 10 s */
     uint8_t with_deflate;        /* 1: offer permessage-deflate (RFC 7692) */
+    const char *fields; /* header lines ("Name: text\r\n") of a relay's request; NULL: it is none */
     const wire_client_ops *ops;
     void *user;
 } wire_client_options;
@@ -96,6 +109,16 @@ TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *o
 enum { WIRE_SEND_BYTES_MAX = 1 << 20 };
 TD_MUST_USE td_result wire_send(wire_conn *conn, td_bytes text, td_err *err);
 
+/* Relay a message (1, 2), ping (9) or pong (10) of at most WIRE_SEND_BYTES_MAX. The user keeps what
+ * waits below that. Ignored before opened, and once the connection is closing. */
+void wire_relay(wire_conn *conn, unsigned opcode, td_bytes bytes);
+
+/* Bytes that wait to be sent. */
+size_t wire_waiting_bytes(const wire_conn *conn);
+
+/* 1 once it is closing: a close frame went or came, or it was cut off. */
+int wire_is_closing(const wire_conn *conn);
+
 /* Stop and resume reading this connection's socket: the peer is held back by TCP. Inside a message
  * callback up to 128 KiB that were read before may still follow after resuming, none before it. */
 void wire_pause(wire_conn *conn);
@@ -105,5 +128,12 @@ void wire_resume(wire_conn *conn);
  * WIRE_CAUSE_CLOSED_BY_US, once the peer has closed too, after 2 s at the latest. What the peer
  * sends until then is handed over like everything before. */
 void wire_close(wire_conn *conn, unsigned code);
+
+/* The same with the reason of a close frame that is handed on, and WS_CODE_ABSENT; also the answer
+ * to the peer's. */
+void wire_relay_close(wire_conn *conn, unsigned code, td_bytes reason);
+
+/* End it without a close frame; ended follows. */
+void wire_cut_off(wire_conn *conn, wire_cut how);
 
 #endif

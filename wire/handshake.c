@@ -193,6 +193,37 @@ static int field_has_word(const head *from, field_kind kind, const char *word)
     return 0;
 }
 
+void handshake_copy_fields(td_bytes bytes, td_buf *out)
+{
+    static const char *const OWN[] = {"host",
+                                      "upgrade",
+                                      "connection",
+                                      "keep-alive",
+                                      "te",
+                                      "trailer",
+                                      "proxy-connection",
+                                      "proxy-authorization",
+                                      "content-length",
+                                      "transfer-encoding",
+                                      "sec-websocket-key",
+                                      "sec-websocket-version",
+                                      "sec-websocket-accept",
+                                      "sec-websocket-extensions"};
+    (void)cut(&bytes, '\n'); /* the first line */
+    while (bytes.size > 0) {
+        td_bytes line = cut(&bytes, '\n');
+        td_bytes value = line;
+        td_bytes name = cut(&value, ':');
+        int is_own = name.size == line.size;
+        for (size_t i = 0; i < sizeof OWN / sizeof *OWN && !is_own; i++)
+            is_own = is_word(name, OWN[i]);
+        if (is_own)
+            continue;
+        td_buf_add(out, line.data, line.size);
+        td_buf_add(out, "\n", 1);
+    }
+}
+
 /* ---- the key ---- */
 
 static void make_key(const uint8_t nonce[HANDSHAKE_NONCE_BYTES], char out[HANDSHAKE_KEY_BYTES])
@@ -424,10 +455,11 @@ void handshake_accept(const handshake_request *request, td_buf *out)
                   "client_no_context_takeover";
     if (request->is_window_asked)
         (void)snprintf(window, sizeof window, "; server_max_window_bits=%d", request->deflate_bits);
-    td_result rc = td_buf_printf(out, NULL,
-                                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                                 "Connection: Upgrade\r\nSec-WebSocket-Accept: %s%s%s\r\n\r\n",
-                                 accept, deflate, window);
+    td_result rc =
+        td_buf_printf(out, NULL,
+                      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                      "Connection: Upgrade\r\nSec-WebSocket-Accept: %s%s%s\r\n%s\r\n",
+                      accept, deflate, window, request->fields == NULL ? "" : request->fields);
     TD_ASSERT(rc == TD_OK);
 }
 
@@ -445,12 +477,23 @@ static const char *phrase_of(unsigned status)
                    {405, "Method Not Allowed"},
                    {426, "Upgrade Required"},
                    {431, "Request Header Fields Too Large"},
+                   {501, "Not Implemented"},
                    {502, "Bad Gateway"},
-                   {503, "Service Unavailable"}};
+                   {503, "Service Unavailable"},
+                   {504, "Gateway Timeout"}};
     for (size_t i = 0; i < sizeof PHRASES / sizeof *PHRASES; i++)
         if (PHRASES[i].status == status)
             return PHRASES[i].phrase;
     return "Status";
+}
+
+void handshake_put_answer(unsigned status, const char *fields, td_bytes body, td_buf *out)
+{
+    td_result rc = td_buf_printf(
+        out, NULL, "HTTP/1.1 %u %s\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n", status,
+        phrase_of(status), fields, body.size);
+    TD_ASSERT(rc == TD_OK);
+    td_buf_add(out, body.data, body.size);
 }
 
 void handshake_answer(unsigned status, const char *text, td_buf *out)
@@ -474,12 +517,12 @@ void handshake_put_request(const handshake_ask *ask, td_buf *out)
         "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
     char key[HANDSHAKE_KEY_BYTES];
     make_key(ask->nonce, key);
-    td_result rc =
-        td_buf_printf(out, NULL,
-                      "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                      "User-Agent: tapedeck\r\nSec-WebSocket-Version: 13\r\n"
-                      "Sec-WebSocket-Key: %s\r\n%s\r\n",
-                      ask->target, ask->host, key, ask->with_deflate ? OFFER : "");
+    td_result rc = td_buf_printf(
+        out, NULL,
+        "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "%sSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s\r\n",
+        ask->target, ask->host, ask->fields == NULL ? "User-Agent: tapedeck\r\n" : ask->fields, key,
+        ask->with_deflate ? OFFER : "");
     TD_ASSERT(rc == TD_OK);
 }
 
@@ -523,7 +566,7 @@ static const char *check_reply(const handshake_ask *ask, const head *from, hands
         return "the header Connection lacks 'Upgrade'";
     if (!has_field(from, FIELD_ACCEPT) || !td_bytes_is(from->values[FIELD_ACCEPT][0], accept))
         return "the header Sec-WebSocket-Accept does not fit the key";
-    if (has_field(from, FIELD_PROTOCOL))
+    if (has_field(from, FIELD_PROTOCOL) && ask->fields == NULL)
         return "it chose a subprotocol, and none was offered";
     return read_agreed(ask, from, out);
 }

@@ -1,7 +1,8 @@
 /* The opening handshake of the WebSocket protocol (RFC 6455, section 4), both sides: heads of
  * HTTP/1.1 requests and answers (RFC 9112), strictly. Pure functions from bytes to facts and back;
  * any thread. permessage-deflate (RFC 7692) is the only extension; subprotocols are ignored by the
- * server and not asked for by the client. */
+ * server and not asked for by the client. A pass-through hands header lines on as they are,
+ * subprotocols among them. */
 #ifndef TD_WIRE_HANDSHAKE_H
 #define TD_WIRE_HANDSHAKE_H
 
@@ -25,6 +26,10 @@ enum { HANDSHAKE_KEY_BYTES = 25, HANDSHAKE_NONCE_BYTES = 16 };
 /* The bytes of a head, up to the empty line's end; 0: more must come. */
 size_t handshake_head_bytes(td_bytes received);
 
+/* Append the header lines of a head that a pass-through hands on: those that are neither about its
+ * connection nor about the form of its body, which are not the next connection's. */
+void handshake_copy_fields(td_bytes head, td_buf *out);
+
 /* ---- the server's side ---- */
 
 typedef struct handshake_request {
@@ -37,6 +42,7 @@ typedef struct handshake_request {
     int deflate_bits; /* window to send permessage-deflate with; 0: it was not offered, or only with
                          parameters that are not supported */
     uint8_t is_window_asked; /* the client asked for that window: the answer must have it */
+    const char *fields;      /* for handshake_accept: further header lines; NULL: none */
 } handshake_request;
 
 /* Read a whole head. */
@@ -49,6 +55,8 @@ void handshake_accept(const handshake_request *request, td_buf *out);
 /* Append an answer with a text as its body, JSON if it begins with '{', after which the connection
  * closes. */
 void handshake_answer(unsigned status, const char *text, td_buf *out);
+/* The same with these header lines (handshake_copy_fields) and this body. */
+void handshake_put_answer(unsigned status, const char *fields, td_bytes body, td_buf *out);
 
 /* ---- the client's side ---- */
 
@@ -57,6 +65,8 @@ typedef struct handshake_ask {
     const char *target;                   /* path and query */
     uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
     uint8_t with_deflate;                 /* offer permessage-deflate, with any windows */
+    const char *fields; /* header lines in place of our own User-Agent; they may offer subprotocols,
+                           of which the reply may have any. NULL: none */
 } handshake_ask;
 
 /* Append the request. */

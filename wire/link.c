@@ -363,6 +363,13 @@ void link_drop_output(wire_link *self)
     td_buf_clear(&self->sealed);
 }
 
+void link_reset_on_close(wire_link *self)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    if (self->state != LINK_CLOSED) /* else there is no connection */
+        (void)setsockopt(self->socket.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 /* Encrypt some of what waits. As judge_tls. */
 static int seal(wire_link *self)
 {

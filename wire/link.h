@@ -88,6 +88,9 @@ size_t link_waiting_bytes(const wire_link *link);
 /* Forget them: the link is to be closed. */
 void link_drop_output(wire_link *link);
 
+/* link_close resets the connection: the peer gets no end of the stream. */
+void link_reset_on_close(wire_link *link);
+
 /* Send what waits, then the stream's end. Reading continues. */
 void link_finish(wire_link *link);
 

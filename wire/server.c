@@ -29,6 +29,7 @@ enum {
     /* TLS and the request must be there by then; a close frame must be answered. */
     REQUEST_S = 10,
     CLOSE_GRACE_S = 2,
+    RELAY_GRACE_S = 5, /* of a relay, whose user answers */
 };
 
 /* A connection that is to be closed, and of which the socket has taken nothing for so long, is cut:
@@ -59,7 +60,8 @@ struct wire_server {
 };
 
 typedef enum peer_state {
-    PEER_ASKING, /* its request is not whole yet */
+    PEER_ASKING,  /* its request is not whole yet */
+    PEER_WAITING, /* of a relay: it is not answered yet */
     PEER_OPEN,
     PEER_CLOSING, /* our close frame is put in; the peer's is waited for */
     PEER_ENDING,  /* what waits goes out, then the connection ends */
@@ -76,10 +78,18 @@ struct wire_peer_conn {
     wire_timer *timer;           /* the request's time limit, then that of closing */
     wire_timer *inflating_timer; /* set while it is not read, because inflating took too long */
     size_t timed_bytes;          /* that waited when it was set */
+    uint8_t is_peer_closed;      /* of a relay: its close frame came first, and has no answer yet */
+    uint8_t was_reset;
     uint8_t is_pong_due;
     size_t pong_size;
     uint8_t pong[WS_CONTROL_BYTES_MAX];
+    char key[HANDSHAKE_KEY_BYTES]; /* of a relay's request */
 };
+
+static int is_relay(const wire_peer_conn *peer)
+{
+    return peer->server->ops->asked != NULL;
+}
 
 /* ---- a peer: its end ---- */
 
@@ -131,12 +141,18 @@ static void on_late(void *user)
 }
 
 /* What waits goes out, then the stream's end; the peer ends its own. */
-static void finish_peer(wire_peer_conn *peer)
+static void finish_stream(wire_peer_conn *peer)
 {
     peer->state = PEER_ENDING;
     link_finish(&peer->link);
+    link_resume(&peer->link);
     set_timer(peer, link_waiting_bytes(&peer->link) > 0 ? CLOSE_PATIENCE_NS
                                                         : CLOSE_GRACE_S * TD_NS_PER_S);
+}
+
+static void finish_peer(wire_peer_conn *peer)
+{
+    finish_stream(peer);
     notify_closed(peer);
 }
 
@@ -201,10 +217,10 @@ td_result wire_peer_send(wire_peer_conn *peer, unsigned opcode, td_bytes bytes, 
     return wire_peer_send_message(peer, &message, err);
 }
 
-static void put_close(wire_peer_conn *peer, unsigned code)
+static void put_close(wire_peer_conn *peer, unsigned code, td_bytes reason)
 {
     uint8_t payload[WS_CONTROL_BYTES_MAX];
-    size_t size = ws_put_close(payload, code, td_bytes_of(NULL, 0));
+    size_t size = ws_put_close(payload, code, reason);
     put_frame(peer, WS_CLOSE, WS_FINAL, td_bytes_of(payload, size));
 }
 
@@ -217,19 +233,82 @@ void wire_peer_close(wire_peer_conn *peer, unsigned code)
         peer->state = PEER_ENDING;
         set_timer(peer, 0);
     } else if (peer->state == PEER_OPEN) {
-        peer->state = PEER_CLOSING;
-        put_close(peer, code);
-        set_timer(peer, CLOSE_PATIENCE_NS);
+        wire_peer_relay_close(peer, code, td_bytes_of(NULL, 0));
     }
+}
+
+/* ---- a peer of a relay ---- */
+
+void wire_peer_relay(wire_peer_conn *peer, unsigned opcode, td_bytes bytes)
+{
+    TD_ASSERT(wire_peer_queued_bytes(peer) <= WIRE_PEER_QUEUE_BYTES_MAX);
+    if (peer->state == PEER_OPEN)
+        put_frame(peer, opcode, WS_FINAL, bytes);
+}
+
+void wire_peer_pause(wire_peer_conn *peer)
+{
+    if (peer->state == PEER_OPEN)
+        link_pause(&peer->link);
+}
+
+void wire_peer_resume(wire_peer_conn *peer)
+{
+    link_resume(&peer->link);
+}
+
+void wire_peer_relay_close(wire_peer_conn *peer, unsigned code, td_bytes reason)
+{
+    if (peer->state != PEER_OPEN)
+        return;
+    put_close(peer, code, reason);
+    if (peer->is_peer_closed) {
+        finish_stream(peer);
+        return;
+    }
+    peer->state = PEER_CLOSING;
+    set_timer(peer, CLOSE_PATIENCE_NS);
+    link_resume(&peer->link); /* its own close frame must be read */
+}
+
+void wire_peer_cut_off(wire_peer_conn *peer, wire_cut how)
+{
+    if (how == WIRE_CUT_RESET) {
+        link_reset_on_close(&peer->link);
+        wire_peer_close(peer, 0);
+    } else if (peer->state != PEER_ENDING) {
+        finish_stream(peer);
+    }
+}
+
+int wire_peer_was_reset(const wire_peer_conn *peer)
+{
+    return peer->was_reset;
 }
 
 /* ---- a peer: frames from it ---- */
 
-static void on_close_frame(wire_peer_conn *peer, unsigned code)
+/* Its close frame, or one of ours because it broke the protocol. */
+static void end_frames(wire_peer_conn *peer, unsigned code)
 {
     if (peer->state == PEER_OPEN)
-        put_close(peer, code);
+        put_close(peer, code, td_bytes_of(NULL, 0));
     finish_peer(peer);
+}
+
+static void on_close_frame(wire_peer_conn *peer, const ws_event *event)
+{
+    if (!is_relay(peer)) {
+        end_frames(peer, event->code);
+        return;
+    }
+    if (peer->state == PEER_OPEN) {
+        peer->is_peer_closed = 1;
+        set_timer(peer, RELAY_GRACE_S * TD_NS_PER_S);
+    } else {
+        finish_stream(peer);
+    }
+    peer->server->ops->closing(peer->user, peer, event->code, event->bytes);
 }
 
 /* A peer that pings and does not read gets what fits into its queue, and an answer to its latest
@@ -253,13 +332,16 @@ static void on_ping(wire_peer_conn *peer, td_bytes payload)
 
 static void on_event(wire_peer_conn *peer, const ws_event *event)
 {
+    int is_data = event->opcode == WS_TEXT || event->opcode == WS_BINARY;
     if (event->opcode == WS_CLOSE)
-        on_close_frame(peer, event->code);
+        on_close_frame(peer, event);
     else if (peer->state != PEER_OPEN)
         return; /* it is closing: what still comes does not count */
+    else if (!is_data && is_relay(peer))
+        peer->server->ops->heartbeat(peer->user, peer, event->opcode, event->bytes);
     else if (event->opcode == WS_PING)
         on_ping(peer, event->bytes);
-    else if (event->opcode != WS_PONG)
+    else if (is_data)
         peer->server->ops->message(peer->user, peer, event->opcode, event->bytes);
 }
 
@@ -298,7 +380,7 @@ static size_t read_frames(wire_peer_conn *peer, uint8_t *bytes, size_t size, uin
         if (rc == WS_EVENT)
             on_event(peer, &event);
         else if (rc == WS_FAILURE)
-            on_close_frame(peer, event.code);
+            end_frames(peer, event.code);
         if (rc == WS_EVENT && event.is_compressed)
             check_inflating(peer);
     }
@@ -314,6 +396,14 @@ static void answer(wire_peer_conn *peer, unsigned status, const char *text)
     finish_peer(peer);
 }
 
+static void begin_frames(wire_peer_conn *peer, deflate_receiver *inflater)
+{
+    ws_reader_init(&peer->reader, WS_FROM_CLIENT, inflater, MESSAGE_BYTES_MAX);
+    peer->state = PEER_OPEN;
+    wire_timer_cancel(peer->timer);
+    peer->timer = NULL;
+}
+
 static void open_peer(wire_peer_conn *peer, const handshake_request *request)
 {
     wire_server *server = peer->server;
@@ -322,14 +412,52 @@ static void open_peer(wire_peer_conn *peer, const handshake_request *request)
     peer->deflate_bits = request->deflate_bits;
     if (peer->deflate_bits > 0 && server->inflater == NULL)
         server->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER, server->loop->clock);
-    ws_reader_init(&peer->reader, WS_FROM_CLIENT, peer->deflate_bits > 0 ? server->inflater : NULL,
-                   MESSAGE_BYTES_MAX);
-    peer->state = PEER_OPEN;
-    wire_timer_cancel(peer->timer);
-    peer->timer = NULL;
+    begin_frames(peer, peer->deflate_bits > 0 ? server->inflater : NULL);
     peer->user = server->ops->opened(server->user, peer, request->path, request->query);
     if (peer->user == NULL)
         wire_peer_close(peer, WS_CODE_FAILED);
+}
+
+/* A relay answers it later. */
+static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_bytes head)
+{
+    char address[LINK_ADDRESS_BYTES];
+    td_buf text;
+    td_buf_init(&text, 2 * HANDSHAKE_BYTES_MAX);
+    td_buf_add(&text, request->path.data,
+               (size_t)(request->query.data + request->query.size - request->path.data));
+    td_buf_add(&text, "", 1);
+    size_t fields_at = text.size;
+    handshake_copy_fields(head, &text);
+    td_buf_add(&text, "", 1);
+    link_peer_address(&peer->link, address);
+    memcpy(peer->key, request->key.data, sizeof peer->key - 1);
+    peer->state = PEER_WAITING;
+    wire_timer_cancel(peer->timer);
+    peer->timer = NULL;
+    const wire_request asked = {.target = (const char *)text.data,
+                                .path = request->path,
+                                .fields = (const char *)text.data + fields_at,
+                                .address = address};
+    peer->user = peer->server->ops->asked(peer->server->user, peer, &asked);
+    td_buf_fini(&text);
+}
+
+void wire_peer_accept(wire_peer_conn *peer, const char *fields)
+{
+    const handshake_request request = {.key = td_bytes_str(peer->key), .fields = fields};
+    TD_ASSERT(peer->state == PEER_WAITING);
+    handshake_accept(&request, link_output(&peer->link));
+    begin_frames(peer, NULL);
+    link_flush_later(&peer->link);
+    link_resume(&peer->link);
+}
+
+void wire_peer_refuse(wire_peer_conn *peer, unsigned status, const char *fields, td_bytes body)
+{
+    TD_ASSERT(peer->state == PEER_WAITING);
+    handshake_put_answer(status, fields, body, link_output(&peer->link));
+    finish_stream(peer);
 }
 
 static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, uint64_t read_ns)
@@ -342,9 +470,10 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
         return 0;
     handshake_read_request(td_bytes_of(bytes, used == 0 ? size : used), &request);
     unsigned status = request.status;
-    if (request.why != NULL)
+    int is_for_user = request.why == NULL || (is_relay(peer) && status == 405);
+    if (!is_for_user)
         (void)snprintf(text, sizeof text, "%s", request.why);
-    else if (server->ops->accept != NULL)
+    else if (server->ops->accept != NULL && (status != 101 || !is_relay(peer)))
         status = server->ops->accept(server->user, request.path, request.query, text);
     if (status == 101 && request.status != 101) {
         status = 426;
@@ -353,6 +482,10 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
     if (status != 101) {
         answer(peer, status, text);
         return size;
+    }
+    if (is_relay(peer)) {
+        ask_user(peer, &request, td_bytes_of(bytes, used));
+        return used;
     }
     open_peer(peer, &request);
     return used + read_frames(peer, bytes + used, size - used, read_ns);
@@ -363,6 +496,10 @@ static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read
     wire_peer_conn *peer = user;
     if (peer->state == PEER_ASKING)
         return read_request(peer, bytes, size, read_ns);
+    if (peer->state == PEER_WAITING) {
+        link_pause(&peer->link); /* it waits for the answer */
+        return 0;
+    }
     return read_frames(peer, bytes, size, read_ns);
 }
 
@@ -376,9 +513,10 @@ static void on_drained(void *user)
 
 static void on_link_ended(void *user, link_end how, const char *text)
 {
-    (void)how;
+    wire_peer_conn *peer = user;
     (void)text;
-    end_peer(user);
+    peer->was_reset = how == LINK_RESET;
+    end_peer(peer);
 }
 
 static const link_ops LINK_OPS = {

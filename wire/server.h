@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "wire/cause.h"
 #include "wire/loop.h"
 
 typedef struct wire_server wire_server;
@@ -23,6 +24,14 @@ typedef struct wire_peer_conn wire_peer_conn;
 
 /* Text of the answer to a request that is not upgraded; NUL-terminated. */
 enum { WIRE_ANSWER_BYTES = 4096 };
+
+/* A request for an upgrade that a relay hands on; NUL-terminated, valid during the call. */
+typedef struct wire_request {
+    const char *target; /* path and query */
+    td_bytes path;
+    const char *fields;  /* header lines to hand on */
+    const char *address; /* of the client, numeric */
+} wire_request;
 
 typedef struct wire_server_ops {
     /* A client asks for path with query (text after "?", may be empty). Returns the HTTP status to
@@ -40,6 +49,14 @@ typedef struct wire_server_ops {
     /* The last call for a connection that opened accepted, when the peer's close frame has come or
      * the connection has ended: conn is gone. May be NULL. */
     void (*closed)(void *user);
+    /* A relay has this in place of opened, and accept gets only requests for no upgrade. The result
+     * becomes the connection's user pointer, for wire_peer_accept or wire_peer_refuse, later; NULL:
+     * it was refused. Pings, pongs and close frames are left to the user, nothing is compressed,
+     * and closed comes with the connection's end. */
+    void *(*asked)(void *server_user, wire_peer_conn *conn, const wire_request *request);
+    /* Of a relay, as those of wire/client.h. */
+    void (*heartbeat)(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
+    void (*closing)(void *user, wire_peer_conn *conn, unsigned code, td_bytes reason);
 } wire_server_ops;
 
 typedef struct wire_server_options {
@@ -101,5 +118,25 @@ enum { WIRE_PEER_QUEUE_BYTES_MAX = 8 << 20 };
  * nothing of that for 5 s; 0 drops the queue and cuts it at once, without a close frame, as a
  * crashed server would. closed follows later, never inside this call. */
 void wire_peer_close(wire_peer_conn *conn, unsigned code);
+
+/* ---- of a relay ---- */
+
+/* Accept the upgrade, with further header lines; or answer with a status, header lines and a body.
+ */
+void wire_peer_accept(wire_peer_conn *conn, const char *fields);
+void wire_peer_refuse(wire_peer_conn *conn, unsigned status, const char *fields, td_bytes body);
+
+/* Queue a message (1, 2), ping (9) or pong (10). The user keeps what is queued before it below
+ * WIRE_PEER_QUEUE_BYTES_MAX. Ignored once the connection is closing. */
+void wire_peer_relay(wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
+
+/* As wire_pause, wire_resume, wire_relay_close and wire_cut_off. */
+void wire_peer_pause(wire_peer_conn *conn);
+void wire_peer_resume(wire_peer_conn *conn);
+void wire_peer_relay_close(wire_peer_conn *conn, unsigned code, td_bytes reason);
+void wire_peer_cut_off(wire_peer_conn *conn, wire_cut how);
+
+/* In closed: the client reset the connection. */
+int wire_peer_was_reset(const wire_peer_conn *conn);
 
 #endif

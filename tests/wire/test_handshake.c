@@ -226,7 +226,7 @@ static void test_server_answers(void **state)
 
 /* ---- the client's side ---- */
 
-static const handshake_ask ASK = {"localhost:1", "/realtime?a=b", "the sample nonce", 0};
+static const handshake_ask ASK = {"localhost:1", "/realtime?a=b", "the sample nonce", 0, NULL};
 
 static void test_client_request(void **state)
 {
