@@ -16,7 +16,7 @@ export TAPEDECK_CAPTURES
 # ---- sources (docs/architecture.md explains the folders) -------------------------------------------
 
 LIBRARIES := base json schema book embed format archive capture tape
-PROGRAMS := cli wire play cut verbs import pipeline recorder replay serve export regress drift sim
+PROGRAMS := cli wire play cut verbs import pipeline recorder tap replay serve export regress drift sim
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
 SRC_programs := $(call sources,$(PROGRAMS))

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/url.h"
 #include "schema/decode.h"
 
 enum { HEAD_BYTES = REDACT_SECRET_BYTES_MIN };
@@ -210,6 +211,26 @@ td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how
 }
 
 /* ---- secrets of requests ---- */
+
+static td_result add_url(redactor *self, add_fn *add, td_bytes url, td_err *err)
+{
+    size_t at = 0;
+    td_bytes found;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && td_url_next_secret(url, &at, &found))
+        rc = add_text(self, found, REDACT_SPELT, add, err);
+    return rc;
+}
+
+td_result redactor_add_url(redactor *self, td_bytes url, td_err *err)
+{
+    return add_url(self, redactor_add, url, err);
+}
+
+td_result redactor_meet_url(redactor *self, td_bytes url, td_err *err)
+{
+    return add_url(self, redactor_add_signature, url, err);
+}
 
 static td_result add_args(redactor *self, add_fn *add, const auth_form *form, json_value root,
                           td_err *err)

@@ -69,12 +69,16 @@ typedef enum redact_spelling {
 TD_MUST_USE td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how,
                                          td_err *err);
 
+/* Hide the secrets of a URL (td_url_next_secret), each as redactor_add_found. */
+TD_MUST_USE td_result redactor_add_url(redactor *self, td_bytes url, td_err *err);
+
 /* Hide the secrets of a client's request, each as redactor_add_found: those of one that
  * authenticates, and those of its headers. The frame has JSON_PADDED's bytes after it. */
 TD_MUST_USE td_result redactor_add_request(redactor *self, json_parser *parser,
                                            const auth_form *form, td_bytes frame, td_err *err);
-/* The same while frames are searched, any number of requests: each secret as
- * redactor_add_signature. */
+/* The same while frames are searched, any number of times: each secret as redactor_add_signature.
+ */
+TD_MUST_USE td_result redactor_meet_url(redactor *self, td_bytes url, td_err *err);
 TD_MUST_USE td_result redactor_meet_request(redactor *self, json_parser *parser,
                                             const auth_form *form, td_bytes frame, td_err *err);
 

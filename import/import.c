@@ -79,20 +79,9 @@ typedef struct import_job {
  * API keys and signatures in auth requests, and those in URLs (base/url.h), are learnt in the first
  * reading and hidden everywhere (docs/design.md, P2: acks echo them). */
 
-/* "wss://user:password@…?api_key=…&expires=…&signature=…" */
-static td_result learn_url(import_job *job, td_bytes url, td_err *err)
-{
-    size_t at = 0;
-    td_bytes value;
-    td_result rc = TD_OK;
-    while (rc == TD_OK && td_url_next_secret(url, &at, &value))
-        rc = redactor_add_found(&job->secrets, value, REDACT_SPELT, err);
-    return rc;
-}
-
 static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
 {
-    td_result rc = learn_url(job, record->url, err);
+    td_result rc = redactor_add_url(&job->secrets, record->url, err);
     if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT)
         rc = redactor_add_request(&job->secrets, job->auth_parser,
                                   &exchange_of(family_find_by_url(record->url))->auth, record->data,

@@ -62,21 +62,11 @@ static td_result read_credentials(const feed_config *from, feed_setup *feed, td_
 }
 
 /* Keys, signatures and passwords in a URL are secrets too. */
-static td_result hide_url(redactor *hide, const char *url, td_err *err)
-{
-    size_t at = 0;
-    td_bytes found;
-    td_result rc = TD_OK;
-    while (rc == TD_OK && td_url_next_secret(td_bytes_str(url), &at, &found))
-        rc = redactor_add_found(hide, found, REDACT_SPELT, err);
-    return rc;
-}
-
 static td_result hide_urls(const feed_config *from, redactor *hide, td_err *err)
 {
-    td_result rc = hide_url(hide, from->url, err);
+    td_result rc = redactor_add_url(hide, td_bytes_str(from->url), err);
     for (size_t i = 0; i < from->http_count && rc == TD_OK; i++)
-        rc = hide_url(hide, from->http[i].url, err);
+        rc = redactor_add_url(hide, td_bytes_str(from->http[i].url), err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", from->name);
 }
 

@@ -1,9 +1,11 @@
 /* tapedeck-record: captures live feeds into an archive. Stands alone, so that a capture host need
  * not carry replay code. */
 #include "recorder/cmd_record.h"
+#include "tap/cmd_tap.h"
 
 static const verb_row VERBS[] = {
     {.name = "record", .summary = CMD_RECORD_SUMMARY, .run = cmd_record},
+    {.name = "tap", .summary = CMD_TAP_SUMMARY, .run = cmd_tap},
 };
 
 int main(int argc, char **argv)

@@ -13,9 +13,11 @@
 #include "replay/cmd_why.h"
 #include "serve/cmd_serve.h"
 #include "sim/cmd_sim.h"
+#include "tap/cmd_tap.h"
 
 static const verb_row VERBS[] = {
     {"record", CMD_RECORD_SUMMARY, NULL, "tapedeck-record"},
+    {"tap", CMD_TAP_SUMMARY, NULL, "tapedeck-record"},
     {"import", "import captures of other tools into an archive", cmd_import, NULL},
     {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
     {"when", CMD_WHEN_SUMMARY, NULL, "tapedeck-replay"},

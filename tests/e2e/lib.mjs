@@ -165,7 +165,7 @@ export const verbsBelow = async (t, verb) => listedVerbs((await tapedeck(t, [ver
 
 /** The commands that need only an archive and end by themselves, each with what it needs besides: [words, arguments]. */
 export async function archiveVerbs(t) {
-  const others = ["record", "import", "serve"]; // they need a source, or go on until they are stopped
+  const others = ["record", "tap", "import", "serve"]; // they need a source, or go on until they are stopped
   const needs = {
     prune: ["--dry-run", "--older-than", "1d"],
     replay: ["--messages"], // its report says how fast it was

@@ -1,0 +1,494 @@
+#include "tap/relay.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/url.h"
+#include "pipeline/heartbeats.h"
+#include "schema/classify.h"
+#include "schema/exchange.h"
+#include "wire/websocket.h"
+
+enum { STOP_CODE = 1001, BAD_GATEWAY_CODE = 1014, CLIENT_TEXT_BYTES = 256 };
+
+struct relay {
+    relay_options options;
+    char url[LIMIT_URL_BYTES];           /* redacted */
+    char client_text[CLIENT_TEXT_BYTES]; /* its address and name, for the connect event */
+    wire_peer_conn *client;              /* NULL: it is over */
+    wire_conn *upstream;
+    wire_peer facts; /* of the exchange, for connect events: extensions and texts of TLS, copied */
+    char tls_texts[3][256];
+    uint8_t is_open;   /* both sides are connected */
+    uint8_t by_client; /* the client closed first */
+    unsigned client_code;
+    char client_reason[EVENT_CONTROL_BYTES_MAX + 1];
+    /* The recording. */
+    uint32_t session; /* its number, in which the slot has begun; 0: none */
+    tap_slot *slot;
+    heartbeats heartbeats;
+    uint8_t has_received; /* a frame, in this session */
+    uint64_t ping_ns;     /* when the client's latest ping was sent that is not answered; 0: none */
+};
+
+/* ---- recording ---- */
+
+static uint64_t now_mono_ns(const relay *self)
+{
+    return clock_mono_ns(self->options.env->clock);
+}
+
+static event new_event(const relay *self, event_kind kind)
+{
+    const intake_slot *at = &self->slot->at;
+    return (event){.kind = kind, .line = at->line, .shard = at->shard, .conn = at->conn};
+}
+
+static void emit_connect(relay *self, intake *into)
+{
+    event connect = new_event(self, EVENT_CONNECT);
+    connect.url = self->url;
+    connect.extensions = self->facts.extensions;
+    connect.detail = self->client_text;
+    self->slot->at.complete_ns = intake_event(into, self->options.feed_index, &connect);
+    if (self->facts.tls_version == NULL)
+        return;
+    event tls = new_event(self, EVENT_TLS);
+    tls.tls_version = self->facts.tls_version;
+    tls.cipher = self->facts.tls_cipher;
+    tls.verified = self->facts.tls_subject;
+    intake_event(into, self->options.feed_index, &tls);
+}
+
+/* The slot's next connection in a session that has not seen this one. */
+static void begin_slot(relay *self, uint32_t number)
+{
+    tap_sessions *sessions = self->options.env->sessions;
+    intake *into = tap_sessions_intake(sessions);
+    intake_slot *at;
+    self->session = number;
+    self->slot = tap_sessions_slot(sessions, self->options.feed_index, self->options.shard);
+    at = &self->slot->at;
+    at->feed_index = self->options.feed_index;
+    at->shard = self->options.shard;
+    at->conn++;
+    at->in = at->out = 0;
+    self->has_received = 0;
+    self->ping_ns = 0;
+    tap_sessions_begin(sessions, self->options.feed_index);
+    intake_opened(into, at);
+    emit_connect(self, into);
+}
+
+/* The intake, if there is a session; NULL: nothing is recorded now. */
+static intake *recording_of(relay *self)
+{
+    uint32_t number = tap_sessions_number(self->options.env->sessions);
+    if (number == 0) {
+        self->session = 0;
+        return NULL;
+    }
+    if (self->session != number)
+        begin_slot(self, number);
+    return tap_sessions_intake(self->options.env->sessions);
+}
+
+/* The slot's earlier connection and this one enclose time in which nothing was received. */
+static void end_gap(relay *self, intake *into, uint64_t recv_ns)
+{
+    const char *feed = self->options.family->name;
+    tap_sessions_received(self->options.env->sessions, self->options.feed_index, recv_ns);
+    if (self->slot->ended_ns == 0)
+        return;
+    event gap = {
+        .kind = EVENT_GAP,
+        .gap = gap_row_of(GAP_DISCONNECT, feed, self->slot->ended_ns, recv_ns, self->slot->cause)};
+    gap.gap.shard = self->options.shard;
+    gap.gap.conn = self->slot->at.conn - 1;
+    intake_event(into, self->options.feed_index, &gap);
+    self->slot->ended_ns = 0;
+}
+
+static void record_frame(relay *self, const intake_message *frame)
+{
+    intake *into = recording_of(self);
+    if (into == NULL)
+        return;
+    uint64_t recv_ns = intake_frame(into, &self->slot->at, frame);
+    if (frame->dir == DIR_IN && !self->has_received) {
+        self->has_received = 1;
+        end_gap(self, into, recv_ns);
+    }
+}
+
+/* Without a full ring's space they are left out: the relay must not wait for a slow disk. */
+static void record_heartbeat(relay *self, heartbeat_kind kind, td_bytes payload)
+{
+    intake *into = recording_of(self);
+    if (into == NULL || !intake_has_space(into, payload.size))
+        return;
+    const heartbeat_target to = {.intake = into,
+                                 .slot = &self->slot->at,
+                                 .redactor = self->options.redactor,
+                                 .mono_ns = now_mono_ns(self)};
+    heartbeats_note(&self->heartbeats, &to, kind, payload);
+}
+
+/* The exchange answers pings in order with everything else: what it sent before this one was sent
+ * has been received. */
+static void note_ping(relay *self)
+{
+    if (self->session != 0 && self->ping_ns == 0)
+        self->ping_ns = intake_now_ns(tap_sessions_intake(self->options.env->sessions));
+}
+
+static void note_pong(relay *self)
+{
+    if (self->session != 0 && self->ping_ns != 0)
+        self->slot->at.complete_ns = self->ping_ns;
+    self->ping_ns = 0;
+}
+
+/* A request: hide what authenticates, in a copy and in all that follows. */
+static void record_request(relay *self, const intake_message *sent)
+{
+    td_err err;
+    static const uint8_t PADDING[JSON_PADDING_BYTES];
+    td_buf *copy = self->options.env->scratch;
+    const family *of = self->options.family;
+    dialect_request request;
+    intake_message hidden = *sent;
+    td_buf_clear(copy);
+    td_buf_add(copy, sent->bytes.data, sent->bytes.size);
+    td_buf_add(copy, PADDING, sizeof PADDING);
+    hidden.bytes = td_bytes_of(copy->data, sent->bytes.size);
+    if (redactor_meet_request(self->options.redactor, self->options.env->json, &of->exchange->auth,
+                              hidden.bytes, &err) != TD_OK)
+        td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: a secret cannot be hidden: %s",
+                    of->name, err.text);
+    redaction found = redactor_apply(self->options.redactor, copy->data, hidden.bytes.size);
+    intake *into = recording_of(self);
+    if (into != NULL && found.count > 0) {
+        event redacted = new_event(self, EVENT_REDACTED);
+        redacted.what = "frame";
+        redacted.dir = "out";
+        redacted.ordinal = self->slot->at.out + 1;
+        redacted.offset = found.first_offset;
+        redacted.bytes = found.bytes;
+        intake_event(into, self->options.feed_index, &redacted);
+    }
+    record_frame(self, &hidden);
+    if (request_parse(self->options.env->dialects, of->dialect, hidden.bytes, &request, &err) ==
+            TD_OK &&
+        request.kind == REQUEST_PING)
+        note_ping(self);
+}
+
+/* An inbound frame, while a ping waits for its answer. */
+static void look_for_pong(relay *self, td_bytes bytes)
+{
+    td_err err;
+    dialect_answer answer;
+    if (!frame_begins_as_data(self->options.family, bytes) &&
+        answer_parse(self->options.env->dialects, self->options.family->dialect, bytes, &answer,
+                     &err) == TD_OK &&
+        answer.kind == ANSWER_PONG)
+        note_pong(self);
+}
+
+/* Whether the exchange sent more before the end is only known if it closed in order. */
+static void record_end(relay *self, const wire_end *end)
+{
+    uint8_t reason[EVENT_CONTROL_BYTES_MAX];
+    char text[EVENT_CONTROL_TEXT_BYTES];
+    if (self->session == 0 || self->session != tap_sessions_number(self->options.env->sessions))
+        return;
+    intake *into = tap_sessions_intake(self->options.env->sessions);
+    intake_slot *at = &self->slot->at;
+    const heartbeat_target to = {.intake = into, .slot = at, .mono_ns = now_mono_ns(self)};
+    heartbeats_end(&self->heartbeats, &to);
+    event disconnect = new_event(self, EVENT_DISCONNECT);
+    disconnect.in = at->in;
+    disconnect.out = at->out;
+    disconnect.code = end->close_code;
+    disconnect.sent_code = self->client_code;
+    event_put_bytes(heartbeats_hide(self->options.redactor, end->close_reason, reason), text,
+                    &disconnect.reason, &disconnect.reason_hex);
+    disconnect.by = self->by_client ? "us" : "peer";
+    disconnect.cause = wire_cause_name(self->by_client ? WIRE_CAUSE_CLOSED_BY_US : end->cause);
+    disconnect.detail = self->client_reason;
+    uint64_t ended_ns = intake_event(into, self->options.feed_index, &disconnect);
+    if (end->close_code != 0 || end->cause == WIRE_CAUSE_CLOSED_BY_PEER)
+        at->complete_ns = ended_ns;
+    intake_closed(into, at);
+    self->slot->ended_ns = at->complete_ns;
+    self->slot->cause = disconnect.cause;
+    self->session = 0;
+}
+
+/* ---- the exchange's side ---- */
+
+static void keep_facts(relay *self, const wire_peer *peer)
+{
+    const char *const texts[] = {peer->tls_version, peer->tls_cipher, peer->tls_subject};
+    for (size_t i = 0; i < 3; i++)
+        (void)snprintf(self->tls_texts[i], sizeof self->tls_texts[i], "%s",
+                       texts[i] == NULL ? "" : texts[i]); /* cut if too long */
+    self->facts = (wire_peer){.tls_version = peer->tls_version == NULL ? NULL : self->tls_texts[0],
+                              .tls_cipher = self->tls_texts[1],
+                              .tls_subject = self->tls_texts[2]};
+}
+
+static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
+{
+    relay *self = user;
+    keep_facts(self, peer);
+    self->is_open = 1;
+    if (self->client == NULL) {
+        wire_cut_off(conn, WIRE_CUT_RESET);
+        return;
+    }
+    wire_peer_accept(self->client, peer->fields);
+    (void)recording_of(self);
+}
+
+static void on_message(void *user, wire_conn *conn, const wire_message *got)
+{
+    relay *self = user;
+    if (self->client != NULL) {
+        wire_peer_relay(self->client, got->opcode, got->bytes);
+        if (wire_peer_queued_bytes(self->client) > RELAY_QUEUE_BYTES)
+            wire_pause(conn);
+    }
+    const intake_message received = {.dir = DIR_IN,
+                                     .opcode = (channel_opcode)got->opcode,
+                                     .form = got->is_fragmented ? FORM_FRAGMENTED : 0u,
+                                     .bytes = got->bytes,
+                                     .mono_ns = got->recv_mono_ns};
+    record_frame(self, &received);
+    if (self->ping_ns != 0 && got->opcode == OPCODE_TEXT)
+        look_for_pong(self, got->bytes);
+}
+
+static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes payload)
+{
+    relay *self = user;
+    if (self->client != NULL) {
+        wire_peer_relay(self->client, opcode, payload);
+        if (wire_peer_queued_bytes(self->client) > RELAY_QUEUE_BYTES)
+            wire_pause(conn);
+    }
+    record_heartbeat(self, opcode == WS_PING ? PING_IN : PONG_IN, payload);
+    if (opcode == WS_PONG)
+        note_pong(self);
+}
+
+static void on_closing(void *user, wire_conn *conn, unsigned code, td_bytes reason)
+{
+    relay *self = user;
+    (void)conn;
+    if (self->client != NULL)
+        wire_peer_relay_close(self->client, code, reason);
+}
+
+static void on_drained(void *user, wire_conn *conn)
+{
+    relay *self = user;
+    (void)conn;
+    if (self->client != NULL)
+        wire_peer_resume(self->client);
+}
+
+/* Both sides are over. */
+static void end_if_over(relay *self)
+{
+    if (self->client != NULL || self->upstream != NULL)
+        return;
+    self->options.env->ended(self->options.env->user, self);
+    td_free(self);
+}
+
+/* The client gets the exchange's refusal, or why there is no answer. */
+static void refuse_client(relay *self, const wire_end *end)
+{
+    char text[512];
+    if (end->cause == WIRE_CAUSE_REFUSED) {
+        wire_peer_refuse(self->client, end->http_status, end->fields, end->body);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "tapedeck tap: %s\n", end->text); /* cut if too long */
+    wire_peer_refuse(self->client, end->cause == WIRE_CAUSE_TIMEOUT ? 504 : 502,
+                     "Content-Type: text/plain; charset=utf-8\r\n", td_bytes_str(text));
+}
+
+/* What is left to tell the client: nothing if close frames went both ways. */
+static void end_client(relay *self, const wire_end *end)
+{
+    if (!self->is_open)
+        refuse_client(self, end);
+    else if (end->cause == WIRE_CAUSE_PROTOCOL || end->cause == WIRE_CAUSE_TOO_LARGE)
+        wire_peer_relay_close(self->client, BAD_GATEWAY_CODE, td_bytes_of(NULL, 0));
+    else if (end->close_code == 0 && end->cause == WIRE_CAUSE_RESET)
+        wire_peer_cut_off(self->client, WIRE_CUT_RESET);
+    else
+        wire_peer_cut_off(self->client, WIRE_CUT_END);
+}
+
+static void on_ended(void *user, const wire_end *end)
+{
+    relay *self = user;
+    self->upstream = NULL;
+    if (!self->is_open || end->cause != WIRE_CAUSE_CLOSED_BY_US)
+        td_log_emit(self->options.env->log, self->is_open ? TD_LOG_INFO : TD_LOG_WARNING,
+                    "%s: %s: %s", self->options.family->name, self->url, end->text);
+    if (self->is_open)
+        record_end(self, end);
+    if (self->client != NULL)
+        end_client(self, end);
+    end_if_over(self);
+}
+
+static const wire_client_ops UPSTREAM_OPS = {.opened = on_opened,
+                                             .message = on_message,
+                                             .heartbeat = on_heartbeat,
+                                             .closing = on_closing,
+                                             .drained = on_drained,
+                                             .ended = on_ended};
+
+/* ---- the client's side ---- */
+
+/* 1 if frames can still go upstream. */
+static int has_upstream(const relay *self)
+{
+    return self->upstream != NULL && self->is_open;
+}
+
+static void relay_up(relay *self, unsigned opcode, td_bytes bytes)
+{
+    wire_relay(self->upstream, opcode, bytes);
+    if (wire_waiting_bytes(self->upstream) > RELAY_QUEUE_BYTES)
+        wire_peer_pause(self->client);
+}
+
+void relay_on_message(void *user, wire_peer_conn *client, unsigned opcode, td_bytes bytes)
+{
+    relay *self = user;
+    (void)client;
+    if (!has_upstream(self))
+        return;
+    relay_up(self, opcode, bytes);
+    const intake_message sent = {.dir = DIR_OUT,
+                                 .opcode = (channel_opcode)opcode,
+                                 .bytes = bytes,
+                                 .mono_ns = now_mono_ns(self)};
+    record_request(self, &sent);
+}
+
+void relay_on_heartbeat(void *user, wire_peer_conn *client, unsigned opcode, td_bytes payload)
+{
+    relay *self = user;
+    (void)client;
+    if (!has_upstream(self))
+        return;
+    relay_up(self, opcode, payload);
+    record_heartbeat(self, opcode == WS_PING ? PING_OUT : PONG_OUT, payload);
+    if (opcode == WS_PING)
+        note_ping(self);
+}
+
+void relay_on_closing(void *user, wire_peer_conn *client, unsigned code, td_bytes reason)
+{
+    relay *self = user;
+    uint8_t copy[EVENT_CONTROL_BYTES_MAX];
+    (void)client;
+    td_bytes shown = heartbeats_hide(self->options.redactor, reason, copy);
+    td_utf8_copy(self->client_reason, sizeof self->client_reason, shown);
+    self->client_code = code == WS_CODE_ABSENT ? 0 : code;
+    if (!has_upstream(self))
+        return;
+    self->by_client = !wire_is_closing(self->upstream);
+    wire_relay_close(self->upstream, code, reason);
+}
+
+void relay_on_drained(void *user, wire_peer_conn *client)
+{
+    relay *self = user;
+    (void)client;
+    if (has_upstream(self))
+        wire_resume(self->upstream);
+}
+
+void relay_on_closed(void *user)
+{
+    relay *self = user;
+    wire_peer_conn *client = self->client;
+    self->client = NULL;
+    if (self->upstream != NULL && !wire_is_closing(self->upstream)) {
+        self->by_client = 1;
+        wire_cut_off(self->upstream, wire_peer_was_reset(client) ? WIRE_CUT_RESET : WIRE_CUT_END);
+    }
+    end_if_over(self);
+}
+
+/* ---- its life ---- */
+
+/* "client 127.0.0.1 (Python/3.11 websockets/12.0)" */
+static void name_client(relay *self, const wire_request *request)
+{
+    static const char FIELD[] = "user-agent:";
+    const char *agent = strcasestr(request->fields, FIELD);
+    const char *text = agent == NULL ? "" : agent + sizeof FIELD - 1;
+    text += strspn(text, " \t");
+    int size = (int)strcspn(text, "\r\n");
+    (void)snprintf(self->client_text, sizeof self->client_text, "client %s%s%.*s%s",
+                   request->address, size > 0 ? " (" : "", size, text,
+                   size > 0 ? ")" : ""); /* cut if too long */
+}
+
+relay *relay_open(const relay_options *options, wire_peer_conn *client, const wire_request *request)
+{
+    td_err err;
+    relay *self = td_alloc_zero(1, sizeof *self);
+    self->options = *options;
+    self->client = client;
+    (void)td_url_redacted(options->url, self->url, sizeof self->url);
+    name_client(self, request);
+    if (redactor_meet_url(options->redactor, td_bytes_str(options->url), &err) != TD_OK)
+        td_log_emit(options->env->log, TD_LOG_ERROR, "%s: a secret cannot be hidden: %s",
+                    options->family->name, err.text);
+    const wire_client_options connecting = {.url = options->url,
+                                            .ca_file = options->env->ca_file,
+                                            .fields = request->fields,
+                                            .ops = &UPSTREAM_OPS,
+                                            .user = self};
+    if (wire_connect(options->env->loop, &connecting, &self->upstream, &err) == TD_OK)
+        return self;
+    refuse_client(self, &(wire_end){.text = err.text});
+    td_free(self);
+    return NULL;
+}
+
+uint16_t relay_feed_index(const relay *self)
+{
+    return self->options.feed_index;
+}
+
+uint32_t relay_shard(const relay *self)
+{
+    return self->options.shard;
+}
+
+void relay_stop(relay *self)
+{
+    const td_bytes none = td_bytes_of(NULL, 0);
+    if (!self->is_open && self->upstream != NULL) {
+        wire_cut_off(self->upstream, WIRE_CUT_RESET);
+        return;
+    }
+    if (self->client != NULL)
+        wire_peer_relay_close(self->client, STOP_CODE, none);
+    if (self->upstream != NULL)
+        wire_relay_close(self->upstream, STOP_CODE, none);
+}

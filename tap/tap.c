@@ -1,0 +1,262 @@
+#include "tap/tap.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/url.h"
+#include "tap/relay.h"
+
+#define TICK_NS       (10 * TD_NS_PER_MS)
+#define GOOD_BYE_NS   (3 * TD_NS_PER_S)
+#define SCRATCH_BYTES ((size_t)2 << 20)
+
+struct tap {
+    tap_options options;
+    wire_loop *loop;
+    wire_server *server;
+    relay_env env;
+    pipeline_config config;
+    redactor redactors[LIMIT_FEEDS];
+    redactor *redactor_list[LIMIT_FEEDS];
+    td_buf scratch;
+    relay **relays; /* by feed and shard */
+    size_t relay_count;
+    uint64_t connections;
+    atomic_int is_asked_to_stop;
+};
+
+static relay **slot_of(const tap *self, size_t feed_index, size_t shard)
+{
+    return &self->relays[feed_index * LIMIT_FEED_SLOTS + shard];
+}
+
+/* ---- requests ---- */
+
+static unsigned on_request(void *user, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES])
+{
+    const tap *self = user;
+    (void)path;
+    (void)query;
+    (void)snprintf(
+        text, WIRE_ANSWER_BYTES,
+        "tapedeck tap passes on WebSocket connections to %s only: let the client send its "
+        "HTTP requests to the exchange itself",
+        self->options.upstream); /* fits, or is cut */
+    return 501;
+}
+
+static void refuse(wire_peer_conn *client, unsigned status, const char *text)
+{
+    wire_peer_refuse(client, status, "Content-Type: text/plain; charset=utf-8\r\n",
+                     td_bytes_str(text));
+}
+
+/* The feed of a URL: by host and path, of an unknown host by path alone. */
+static int find_feed(const tap *self, const char *url, td_bytes path, uint16_t *out)
+{
+    const family *of = family_find_by_url(td_bytes_str(url));
+    for (size_t i = 0; i < self->config.feed_count; i++) {
+        unsigned accesses;
+        const family *at = self->config.feeds[i].family;
+        if (of != NULL ? at != of : family_find_path(at, path, &accesses) == NULL)
+            continue;
+        *out = (uint16_t)i;
+        return 1;
+    }
+    return 0;
+}
+
+static void refuse_path(const tap *self, wire_peer_conn *client, td_bytes path)
+{
+    char text[WIRE_ANSWER_BYTES] = "";
+    for (size_t i = 0; i < self->config.feed_count; i++)
+        family_paths_text(self->config.feeds[i].family, path, text, sizeof text);
+    refuse(client, 404, text);
+}
+
+static void *on_asked(void *user, wire_peer_conn *client, const wire_request *request)
+{
+    tap *self = user;
+    char url[LIMIT_URL_BYTES];
+    relay_options options = {.env = &self->env, .url = url};
+    int length = snprintf(url, sizeof url, "%s%s", self->options.upstream, request->target);
+    if (length < 0 || (size_t)length >= sizeof url) {
+        refuse(client, 414, "the URL is too long\n");
+        return NULL;
+    }
+    if (!find_feed(self, url, request->path, &options.feed_index)) {
+        refuse_path(self, client, request->path);
+        return NULL;
+    }
+    while (options.shard < LIMIT_FEED_SLOTS &&
+           *slot_of(self, options.feed_index, options.shard) != NULL)
+        options.shard++;
+    if (options.shard == LIMIT_FEED_SLOTS) {
+        refuse(client, 503, "as many connections of this path are relayed as can be recorded\n");
+        return NULL;
+    }
+    options.family = self->config.feeds[options.feed_index].family;
+    options.redactor = &self->redactors[options.feed_index];
+    relay *made = relay_open(&options, client, request);
+    if (made == NULL)
+        return NULL;
+    *slot_of(self, options.feed_index, options.shard) = made;
+    self->relay_count++;
+    self->connections++;
+    return made;
+}
+
+static void on_relay_ended(void *user, relay *which)
+{
+    tap *self = user;
+    *slot_of(self, relay_feed_index(which), relay_shard(which)) = NULL;
+    self->relay_count--;
+}
+
+static const wire_server_ops SERVER_OPS = {.accept = on_request,
+                                           .asked = on_asked,
+                                           .message = relay_on_message,
+                                           .heartbeat = relay_on_heartbeat,
+                                           .closing = relay_on_closing,
+                                           .drained = relay_on_drained,
+                                           .closed = relay_on_closed};
+
+/* ---- opening ---- */
+
+static td_result check_upstream(const char *upstream, td_err *err)
+{
+    td_server_url url;
+    td_result rc = td_url_parse(upstream, &url, err);
+    if (rc == TD_OK && strcmp(url.target, "/") != 0)
+        rc = td_err_set(err, TD_E_INVALID, "the path is the client's: give wss://HOST[:PORT]");
+    if (rc == TD_OK && upstream[strlen(upstream) - 1] == '/')
+        rc = td_err_set(err, TD_E_INVALID, "leave the '/' at its end out");
+    return rc == TD_OK ? rc : td_err_add(err, rc, "--upstream");
+}
+
+static void open_feeds(tap *self)
+{
+    const family *const *families = family_table(&self->config.feed_count);
+    for (size_t i = 0; i < self->config.feed_count; i++) {
+        self->config.feeds[i] = (pipeline_feed){.name = families[i]->name, .family = families[i]};
+        redactor_init(&self->redactors[i]);
+        self->redactor_list[i] = &self->redactors[i];
+    }
+    self->relays = td_alloc_zero(self->config.feed_count * LIMIT_FEED_SLOTS, sizeof *self->relays);
+}
+
+static td_result open_server(tap *self, td_err *err)
+{
+    wire_server_options options = self->options.server;
+    options.ops = &SERVER_OPS;
+    options.user = self;
+    return wire_server_open(self->loop, &options, &self->server, err);
+}
+
+td_result tap_open(const tap_options *options, tap **out, td_err *err)
+{
+    tap *self = td_alloc_zero(1, sizeof *self);
+    self->options = *options;
+    pipeline_config_init(&self->config);
+    self->config.overload = OVERLOAD_DROP; /* a slow disk must not hold the relay back */
+    open_feeds(self);
+    td_buf_init(&self->scratch, SCRATCH_BYTES);
+    const tap_sessions_options recording = {.path = options->archive,
+                                            .config = &self->config,
+                                            .redactors = self->redactor_list,
+                                            .clock = options->clock,
+                                            .log = options->log};
+    td_result rc = check_upstream(options->upstream, err);
+    if (rc == TD_OK)
+        rc = redactor_forbid_core_dumps(err);
+    if (rc == TD_OK)
+        rc = wire_loop_open(options->clock, options->log, &self->loop, err);
+    if (rc == TD_OK)
+        rc = open_server(self, err);
+    if (rc == TD_OK)
+        rc = tap_sessions_open(&recording, &self->env.sessions, err);
+    self->env.loop = self->loop;
+    self->env.clock = options->clock;
+    self->env.log = options->log;
+    self->env.ca_file = options->ca_file;
+    self->env.dialects = dialect_parser_open();
+    self->env.json = json_parser_open(0);
+    self->env.scratch = &self->scratch;
+    self->env.ended = on_relay_ended;
+    self->env.user = self;
+    if (rc != TD_OK) {
+        tap_close(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+const wire_server *tap_server(const tap *self)
+{
+    return self->server;
+}
+
+/* ---- running ---- */
+
+void tap_stop(tap *self)
+{
+    atomic_store_explicit(&self->is_asked_to_stop, 1, memory_order_release);
+    wire_loop_wake(self->loop);
+}
+
+/* Close frames in both directions; what has not closed in time is cut with the loop. */
+static td_result send_goodbye(tap *self, td_err *err)
+{
+    td_result rc = TD_OK;
+    uint64_t until_ns = clock_mono_ns(self->options.clock) + GOOD_BYE_NS;
+    for (size_t i = 0; i < self->config.feed_count * LIMIT_FEED_SLOTS; i++)
+        if (self->relays[i] != NULL)
+            relay_stop(self->relays[i]);
+    while (rc == TD_OK && self->relay_count > 0 && clock_mono_ns(self->options.clock) < until_ns) {
+        rc = wire_loop_run(self->loop, TICK_NS, err);
+        tap_sessions_tick(self->env.sessions);
+    }
+    wire_loop_close(self->loop);
+    self->loop = NULL;
+    self->server = NULL;
+    return rc;
+}
+
+td_result tap_run(tap *self, td_err *err)
+{
+    td_err later;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && !atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire)) {
+        rc = wire_loop_run(self->loop, TICK_NS, err);
+        tap_sessions_tick(self->env.sessions);
+    }
+    td_result closed = send_goodbye(self, rc == TD_OK ? err : &later);
+    rc = rc == TD_OK ? closed : rc;
+    td_result ended = tap_sessions_stop(self->env.sessions, rc == TD_OK ? err : &later);
+    return rc == TD_OK ? ended : rc;
+}
+
+tap_counts tap_get_counts(const tap *self)
+{
+    return (tap_counts){.connections = self->connections,
+                        .recorded = tap_sessions_totals(self->env.sessions)};
+}
+
+void tap_close(tap *self)
+{
+    if (self->loop != NULL)
+        wire_loop_close(self->loop);
+    if (self->env.sessions != NULL)
+        tap_sessions_close(self->env.sessions);
+    dialect_parser_close(self->env.dialects);
+    json_parser_close(self->env.json);
+    for (size_t i = 0; i < self->config.feed_count; i++)
+        redactor_fini(&self->redactors[i]);
+    td_buf_fini(&self->scratch);
+    td_free(self->relays);
+    td_free(self);
+}

@@ -1,0 +1,406 @@
+// `tap`: what one side of a relayed connection sends, the other one gets, unchanged and in order, and the archive has it.
+// Expected values: what the two ends of these tests send, and the truth file of the simulated exchange.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import fs from "node:fs";
+import http from "node:http";
+import path from "node:path";
+import { describe } from "node:test";
+import { compareTruth, eventsOf, filesBelow, jsonLines, jsonList, listening, rawFrames, run, tapedeck, temporary } from "./lib.mjs";
+import { canMount, feedArgs, simulator, smallDisk } from "./live.mjs";
+import { npm, test } from "./npm.mjs";
+import { rawConnect } from "./raw.mjs";
+
+const { WebSocket, WebSocketServer } = npm("ws");
+const PATH = "/v5/public/linear";
+const trade = (n) => JSON.stringify({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: 1672304486868 + n, data: [{ T: 1672304486865, s: "BTCUSDT", S: "Buy", v: "0.001", p: "16578.50", i: `${n}`, BT: false }] });
+
+/** An exchange whose sockets the test holds: next() is the next one that connected. */
+async function exchange(t, options = {}) {
+  const server = http.createServer();
+  const sockets = new WebSocketServer({ server, perMessageDeflate: false, autoPong: false, ...options });
+  const waiting = [], there = [];
+  sockets.on("connection", (ws, request) => {
+    ws.on("error", () => {});
+    ws.request = request;
+    ws.events = record(ws);
+    (waiting.shift() ?? ((one) => there.push(one)))(ws);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const ws of sockets.clients) ws.terminate();
+    server.closeAllConnections();
+    server.close();
+  });
+  const next = () => (there.length > 0 ? Promise.resolve(there.shift()) : new Promise((resolve) => waiting.push(resolve)));
+  return { url: `ws://127.0.0.1:${server.address().port}`, server, sockets, next };
+}
+
+/** What a socket receives, as texts; has(n) resolves once there are n of them. */
+function record(ws) {
+  const events = [], waiters = [];
+  const add = (text) => {
+    events.push(text);
+    for (const look of waiters.splice(0)) look();
+  };
+  const show = (data) => (data.length > 200 ? `${data.length} bytes` : data.toString("latin1"));
+  ws.on("message", (data, isBinary) => add(`${isBinary ? "binary" : "text"} ${show(data)}`));
+  ws.on("ping", (data) => add(`ping ${show(data)}`));
+  ws.on("pong", (data) => add(`pong ${show(data)}`));
+  ws.on("close", (code, reason) => add(`close ${code} ${reason}`));
+  events.has = async (n) => {
+    while (events.length < n) await new Promise((resolve) => waiters.push(resolve));
+    return events;
+  };
+  return events;
+}
+
+async function startTap(t, dir, upstream, more = [], options = {}) {
+  const archive = path.join(dir, "tape");
+  const tap = await listening(t, ["tap", "-a", archive, "--upstream", upstream, ...more], dir, options);
+  return { ...tap, archive, stop: async (code = 0) => assert.equal((await tap.program.kill("SIGTERM")).code, code, tap.program.stderr) };
+}
+
+/** A client of the tap, and the exchange's end of its connection. */
+async function pair(t, tap, server, { target = PATH, protocols = [], ...options } = {}) {
+  const client = new WebSocket(`${tap.url}${target}`, protocols, { perMessageDeflate: false, autoPong: false, ...options });
+  client.on("error", () => {});
+  client.events = record(client);
+  t.after(() => client.terminate());
+  const upstream = await server.next();
+  if (client.readyState !== WebSocket.OPEN) await once(client, "open");
+  return { client, upstream };
+}
+
+const settled = async (...sockets) => {
+  for (const ws of sockets) if (ws.readyState !== WebSocket.CLOSED) await once(ws, "close");
+};
+
+describe("tap", { concurrency: 2 }, () => {
+  test("messages, pings and pongs of both directions arrive as they were sent, and are in the archive", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const { client, upstream } = await pair(t, tap, server);
+    const big = Buffer.alloc(900_000, "é").toString();
+    const SENT = [["text", `{"op":"subscribe"}`], ["ping", "hello"], ["text", ""], ["binary", Buffer.from([0, 255, 10])], ["pong", "alone"], ["ping", ""], ["text", big]];
+    const give = async (from, to) => {
+      for (const [kind, data] of SENT) {
+        if (kind === "ping" || kind === "pong") from[kind](data);
+        else from.send(data, { binary: kind === "binary" });
+      }
+      // A message in fragments, with a ping between two of them: the ping comes first, the message whole.
+      for (let i = 0; i < 8; i++) {
+        from.send(`${i}`.repeat(50_000), { fin: i === 7 });
+        if (i === 3) from.ping("between");
+      }
+      await to.events.has(SENT.length + 2);
+    };
+    await give(client, upstream);
+    await give(upstream, client);
+    const shown = (data) => (data.length > 200 ? `${Buffer.byteLength(data)} bytes` : Buffer.from(data).toString("latin1"));
+    const expected = [...SENT.map(([kind, data]) => `${kind} ${shown(data)}`), "ping between", "text 400000 bytes"];
+    assert.deepEqual([...upstream.events], expected);
+    assert.deepEqual([...client.events], expected);
+    upstream.send("x".repeat(16 * 1024 * 1024 - 1)); // the largest that a recorder takes, nearly
+    await client.events.has(expected.length + 1);
+    client.close(1000, "done");
+    await settled(client, upstream);
+    await tap.stop();
+    for (const dir of ["in", "out"]) {
+      const frames = await jsonLines(t, ["cat", "-a", tap.archive, "--dir", dir, "--json"]);
+      const sizes = frames.map((frame) => frame.bytes ?? Buffer.byteLength(frame.data ?? ""));
+      assert.equal(frames.length, dir === "in" ? 6 : 5, JSON.stringify(sizes));
+    }
+    const beats = (await eventsOf(t, tap.archive, "heartbeat")).map((event) => `${event.dir} ${event.what} ${event.payload ?? ""}`);
+    const one = (dir) => ["ping hello", "pong alone", "ping ", "ping between"].map((text) => `${dir} ${text}`);
+    assert.deepEqual(beats, [...one("out"), ...one("in")]);
+    assert.match((await tapedeck(t, ["verify", tap.archive], { status: null })).stdout, /sound/);
+  });
+
+  test("close codes and reasons of either side pass, and the answers to them", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const CODES = [undefined, 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3001, 3999, 4000, 4001, 4100, 4999];
+    const wanted = [];
+    for (const first of ["client", "upstream"])
+      for (const code of CODES) {
+        const both = await pair(t, tap, server);
+        const second = first === "client" ? "upstream" : "client";
+        const reason = code === undefined || code % 2 ? "" : `because ${code}`;
+        both[first].close(code, reason);
+        await settled(both.client, both.upstream);
+        // ws answers a close frame with the same code and reason.
+        assert.deepEqual([...both[second].events], [`close ${code ?? 1005} ${reason}`], `${first} closed with ${code}`);
+        assert.deepEqual([...both[first].events], [`close ${code ?? 1005} ${reason}`], `the answer to ${code}`);
+        wanted.push([code, code, first === "client" ? "us" : "peer", reason]);
+      }
+    await tap.stop();
+    const ends = await eventsOf(t, tap.archive, "disconnect");
+    assert.deepEqual(ends.map(({ code, sent_code, by, detail }) => [code, sent_code, by, detail ?? ""]), wanted);
+  });
+
+  test("resets and ends without a close frame pass as such", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    for (const [first, second] of [["client", "upstream"], ["upstream", "client"]])
+      for (const how of ["reset", "end"]) {
+        const both = await pair(t, tap, server);
+        both[first].send(trade(1));
+        await both[second].events.has(1);
+        const errors = [];
+        both[second]._socket.on("error", (error) => errors.push(error.code));
+        if (how === "reset") both[first]._socket.resetAndDestroy();
+        else both[first]._socket.end();
+        await settled(both[second]);
+        assert.deepEqual([...both[second].events], [`text ${trade(1)}`, "close 1006 "], `${first} ${how}`);
+        assert.deepEqual(errors, how === "reset" ? ["ECONNRESET"] : [], `${first} ${how}`);
+      }
+    await tap.stop();
+  });
+
+  test("path, query, headers and subprotocols go up; the exchange's answer, or its refusal, comes down", async (t) => {
+    const server = await exchange(t, { handleProtocols: () => "two" }), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    server.sockets.on("headers", (headers) => headers.push("Set-Cookie: a=b", "X-From: exchange"));
+    const heads = [];
+    const { client, upstream } = await pair(t, tap, server, {
+      target: `${PATH}?max_active_time=1m&token=t0kenT0ken`, protocols: ["one", "two"], origin: "https://o.example",
+      headers: { "User-Agent": "the client", Cookie: "c=d", "X-Two": "2" },
+    }).then((both) => both);
+    client.once("upgrade", (response) => heads.push(response));
+    assert.equal(client.protocol, "two");
+    const { url, headers } = upstream.request;
+    assert.equal(url, `${PATH}?max_active_time=1m&token=t0kenT0ken`);
+    assert.equal(headers.host, new URL(server.url).host);
+    assert.deepEqual(["user-agent", "cookie", "x-two", "origin", "sec-websocket-protocol"].map((name) => headers[name]),
+      ["the client", "c=d", "2", "https://o.example", "one,two"]);
+    assert.equal(headers["sec-websocket-extensions"], undefined);
+    client.close();
+    await settled(client, upstream);
+    await tap.stop();
+    const [connect] = await eventsOf(t, tap.archive, "connect");
+    assert.match(connect.detail, /^client 127\.0\.0\.1 \(the client\)$/);
+    assert.ok(connect.url.startsWith(`${server.url}${PATH}?max_active_time=1m&token=***`), connect.url);
+  });
+
+  test("the exchange's refusal comes down with status, headers and body; without an answer it is 502", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    server.server.removeAllListeners("upgrade");
+    server.server.on("upgrade", (request, socket) => socket.end("HTTP/1.1 403 Forbidden\r\nX-Why: region\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\nnot here\n"));
+    const refused = async () => {
+      const client = new WebSocket(tap.url + PATH);
+      client.on("error", () => {});
+      const [, response] = await once(client, "unexpected-response");
+      const body = (await response.toArray()).join("");
+      return { status: response.statusCode, headers: response.headers, body };
+    };
+    const { status, headers, body } = await refused();
+    assert.deepEqual([status, headers["x-why"], headers["retry-after"], body], [403, "region", "7", "not here\n"]);
+    server.server.closeAllConnections();
+    server.server.close();
+    await once(server.server, "close");
+    const gone = await refused();
+    assert.equal(gone.status, 502);
+    assert.match(gone.body, /refused/);
+    await tap.stop();
+  });
+
+  test("HTTP that is no upgrade gets 501 with a hint, an unknown path 404", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const base = tap.url.replace("ws:", "http:");
+    for (const method of ["GET", "POST"]) {
+      const answer = await fetch(`${base}/v5/market/time`, { method, body: method === "POST" ? "{}" : undefined });
+      assert.equal(answer.status, 501, method);
+      assert.match(await answer.text(), /WebSocket connections to .* only: let the client send its HTTP requests to the exchange/);
+    }
+    const client = new WebSocket(`${tap.url}/nowhere`);
+    client.on("error", () => {});
+    const [, response] = await once(client, "unexpected-response");
+    assert.equal(response.statusCode, 404);
+    assert.match((await response.toArray()).join(""), /try .*\/v5\/public\/linear/);
+    await tap.stop();
+  });
+
+  test("a slow client holds the exchange back, in bounded memory, and gets all of it", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const { client, upstream } = await pair(t, tap, server);
+    client._socket.pause();
+    const FRAMES = 3000, PAD = "x".repeat(20_000);
+    for (let i = 0; i < FRAMES; i++) upstream.send(`{"n":${i},"pad":"${PAD}"}`);
+    let before = -1;
+    while (upstream.bufferedAmount !== before) { // until nothing is taken any more
+      before = upstream.bufferedAmount;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    assert.ok(upstream.bufferedAmount > 20e6, `${upstream.bufferedAmount} bytes still wait at the exchange`);
+    client._socket.resume();
+    await client.events.has(FRAMES);
+    client.close();
+    await settled(client, upstream);
+    await tap.stop();
+    const frames = await rawFrames(t, tap.archive);
+    assert.deepEqual(frames.map((text) => JSON.parse(text).n), [...Array(FRAMES).keys()]);
+  });
+
+  test("a slow exchange holds the client back", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const { client, upstream } = await pair(t, tap, server);
+    upstream._socket.pause();
+    const FRAMES = 2000, PAD = "x".repeat(20_000);
+    for (let i = 0; i < FRAMES; i++) client.send(`{"n":${i},"pad":"${PAD}"}`);
+    let before = -1;
+    while (client.bufferedAmount !== before) {
+      before = client.bufferedAmount;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    assert.ok(client.bufferedAmount > 10e6, `${client.bufferedAmount} bytes still wait at the client`);
+    upstream._socket.resume();
+    await upstream.events.has(FRAMES);
+    client.close();
+    await settled(client, upstream);
+    await tap.stop();
+    const sent = await rawFrames(t, tap.archive, "out");
+    assert.deepEqual(sent.map((text) => JSON.parse(text).n), [...Array(FRAMES).keys()]);
+  });
+
+  test("a reconnect of a client is a gap of its slot; what the exchange cut is its cause", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const first = await pair(t, tap, server);
+    first.upstream.send(trade(1));
+    await first.client.events.has(1);
+    first.upstream._socket.resetAndDestroy();
+    await settled(first.client);
+    const second = await pair(t, tap, server);
+    second.upstream.send(trade(2));
+    await second.client.events.has(1);
+    second.client.close(1000);
+    await settled(second.client);
+    await tap.stop();
+    const gaps = await jsonList(t, ["gaps", "-a", tap.archive, "--json"], { status: null });
+    assert.deepEqual(gaps.map(({ feed, reason, shard, conn, cause }) => [feed, reason, shard, conn, cause]), [["v5-linear", "disconnect", 0, 1, "reset"]]);
+    const frames = await jsonLines(t, ["cat", "-a", tap.archive, "--dir", "in", "--json"]);
+    assert.ok(gaps[0].from_ns <= frames[0].recv_ns && gaps[0].to_ns >= frames[1].recv_ns, JSON.stringify([gaps, frames]));
+  });
+
+  test("after kill -9 both sides see a reset, and the ledger a crash that ends when the client is back", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    let tap = await startTap(t, dir, server.url, ["--plain"]);
+    const { client, upstream } = await pair(t, tap, server);
+    for (let i = 0; i < 100; i++) upstream.send(trade(i));
+    await client.events.has(100);
+    const durable = async () => (await rawFrames(t, tap.archive, "in", { status: null })).length;
+    while ((await durable()) < 100) await new Promise((resolve) => setTimeout(resolve, 100));
+    await tap.program.kill("SIGKILL");
+    await settled(client, upstream);
+    assert.equal(client.events.at(-1), "close 1006 ");
+    assert.equal(upstream.events.at(-1), "close 1006 ");
+    tap = await startTap(t, dir, server.url, ["--plain"]);
+    const again = await pair(t, tap, server);
+    again.upstream.send(trade(100));
+    await again.client.events.has(1);
+    await tap.stop();
+    assert.equal((await rawFrames(t, tap.archive)).length, 101);
+    const gaps = await jsonList(t, ["gaps", "-a", tap.archive, "--json"], { status: null });
+    assert.deepEqual(gaps.map(({ reason, to_ns }) => [reason, to_ns !== null]), [["crash", true]]);
+  });
+
+  test("when the disk is full relaying continues, and the ledger has what was not kept", { skip: canMount() }, async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const disk = await smallDisk(t, dir, 48);
+    const archive = path.join(disk.place, "tape");
+    const tap = await listening(t, ["tap", "-a", archive, "--upstream", server.url, "--plain"], dir, { under: disk.under });
+    const { client, upstream } = await pair(t, tap, server);
+    upstream.send(trade(0));
+    await client.events.has(1);
+    const hog = path.join(disk.seen, "hog");
+    fs.writeFileSync(hog, Buffer.alloc(47 << 20));
+    await tap.program.says(/nothing is recorded now, relaying continues/);
+    for (let i = 1; i <= 50; i++) upstream.send(trade(i));
+    client.send(`{"op":"ping"}`);
+    await client.events.has(51);
+    await upstream.events.has(1);
+    fs.rmSync(hog);
+    await tap.program.says(/session [0-9a-f]{8} records again/);
+    for (let i = 51; i < 60; i++) upstream.send(trade(i));
+    await client.events.has(60);
+    client.close();
+    await settled(client, upstream);
+    assert.equal((await tap.program.kill("SIGTERM")).code, 4, tap.program.stderr);
+    const inside = { under: disk.under };
+    const ids = (await rawFrames(t, archive, "in", inside)).map((text) => Number(JSON.parse(text).data[0].i));
+    assert.deepEqual(ids, [0, ...Array.from({ length: 9 }, (_, i) => 51 + i)]);
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null, ...inside });
+    const frames = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--json"], inside);
+    assert.ok(gaps.some((gap) => gap.from_ns <= frames[0].recv_ns + 1e6 && gap.to_ns >= frames[1].recv_ns - 256), JSON.stringify([gaps, frames.map((f) => f.recv_ns)]));
+  });
+
+  test("credentials are hidden in the archive, and pass unchanged", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const { client, upstream } = await pair(t, tap, server, { target: "/v5/private?api_key=ur1KeyUr1Key&expires=1&signature=ur1SigUr1Sig" });
+    const auth = `{"op":"auth","args":["k3yK3Yk3yK3Yk3y",1700000000000,"s1gnatureS1gnature"]}`;
+    client.send(auth);
+    await upstream.events.has(1);
+    upstream.send(`{"success":true,"op":"auth","echo":["K3yK3Yk3yK3Yk3y","s1gnatureS1gnature","ur1SigUr1Sig"]}`);
+    await client.events.has(1);
+    assert.equal(upstream.events[0], `text ${auth}`);
+    client.close();
+    await settled(client, upstream);
+    await tap.stop();
+    const all = Buffer.concat(filesBelow(tap.archive).map((file) => fs.readFileSync(path.join(tap.archive, file)))).toString("latin1");
+    const text = (await tapedeck(t, ["cat", "-a", tap.archive, "--events", "--raw"])).stdout + all;
+    for (const secret of ["k3yK3Yk3yK3Yk3y", "s1gnatureS1gnature", "ur1KeyUr1Key", "ur1SigUr1Sig"])
+      assert.ok(!text.toLowerCase().includes(secret.toLowerCase()), secret);
+    assert.equal((await eventsOf(t, tap.archive, "redacted")).length, 2);
+    for (const file of filesBelow(tap.archive).filter((name) => name.endsWith(".mcap") && name.startsWith("capture")))
+      assert.equal(fs.statSync(path.join(tap.archive, file)).mode & 0o77, 0, file);
+  });
+
+  test("through TLS on both sides, frames equal those of the exchange's own account; 50 clients at once", async (t) => {
+    const dir = temporary(t);
+    const sim = await simulator(t, dir, ["--families", "inverse,v5-linear", "--symbols", "2", "--rate", "200", "--seed", "5"]);
+    const tap = await startTap(t, dir, sim.url, ["--ca-file", sim.ca]);
+    const through = { ...sim, url: tap.url, ca: tap.ca };
+    const recorded = path.join(dir, "recorded");
+    const recording = run(t, "tapedeck-record", ["record", "-q", "-a", recorded, ...feedArgs(through, "inverse"), "--duration", "4s"]);
+    const { ca } = tap;
+    const clients = await Promise.all(Array.from({ length: 50 }, async () => {
+      const ws = new WebSocket(`${tap.url}${PATH}`, { ca: fs.readFileSync(ca), servername: "localhost" });
+      await once(ws, "open");
+      ws.frames = 0;
+      ws.on("message", () => ws.frames++);
+      ws.send(JSON.stringify({ op: "subscribe", args: ["publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"] }));
+      return ws;
+    }));
+    await recording;
+    for (const ws of clients) ws.close();
+    await settled(...clients);
+    assert.ok(clients.every((ws) => ws.frames > 20), `${clients.map((ws) => ws.frames)}`);
+    await tap.stop();
+    await sim.program.kill("SIGTERM");
+    const truth = await compareTruth(t, tap.archive, sim.truth);
+    assert.ok(truth.equal && truth.missing + truth.unexpected === 0 && truth.frames > 1000, JSON.stringify(truth));
+    assert.ok((await jsonLines(t, ["cat", "-a", tap.archive, "--feed", "v5-linear", "--dir", "in", "--json"])).length >= clients.reduce((sum, ws) => sum + ws.frames, 0));
+    const digests = await Promise.all([tap.archive, recorded].map((archive) => jsonLines(t, ["replay", archive, "--feed", "inverse", "--json"], { status: null })));
+    assert.equal(digests[0][0].digest.payload, digests[1][0].digest.payload);
+  });
+
+  test("an upstream that is no server's URL, and a taken archive, are refused", async (t) => {
+    const dir = temporary(t);
+    for (const [upstream, word] of [["https://stream.bybit.com", "https"], ["wss://stream.bybit.com/v5/public/linear", "path"], ["wss://stream.bybit.com/", "'/'"]]) {
+      const end = await run(t, "tapedeck", ["tap", "-a", path.join(dir, "tape"), "--upstream", upstream], { status: 2 });
+      assert.ok(end.stderr.includes(word), end.stderr);
+    }
+    const server = await exchange(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const second = await run(t, "tapedeck", ["tap", "-a", tap.archive, "--upstream", server.url, "--plain"], { status: 4 });
+    assert.match(second.stderr, /tap/);
+    await tap.stop();
+  });
+});
