@@ -18,9 +18,10 @@ void http_body_init(http_body *self, int64_t length, int is_chunked, size_t byte
  * malformed. */
 static int read_chunk_size(const char *line, size_t *out)
 {
+    static const char AFTER[] = {'\r', ';', ' '};
     size_t digits = strspn(line, "0123456789abcdefABCDEF");
     *out = digits == 0 ? 0 : strtoul(line, NULL, 16);
-    return digits > 0 && digits < 9 && memchr("\r; ", line[digits], 3) != NULL;
+    return digits > 0 && digits < 9 && memchr(AFTER, line[digits], sizeof AFTER) != NULL;
 }
 
 /* Append the chunk at *at to the body, or skip a trailer. Nothing if it is not whole. */

@@ -28,7 +28,7 @@ static outcome read_body(td_bytes stream, unsigned how, size_t bytes_max, size_t
     td_random random;
     outcome out = {.result = BODY_MORE};
     td_random_init(&random, stream.size);
-    http_body_init(&body, (how & SIZED) != 0 ? 1000 : -1, how & CHUNKED, bytes_max);
+    http_body_init(&body, (how & SIZED) != 0 ? 1000 : -1, (how & CHUNKED) != 0, bytes_max);
     for (size_t at = 0, size; at < stream.size && out.result == BODY_MORE; at += size) {
         size = 1 + (size_t)td_random_below(&random, piece_bytes);
         size = stream.size - at < size ? stream.size - at : size;
