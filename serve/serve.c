@@ -161,6 +161,30 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     return status;
 }
 
+/* The receive time up to which the newest tape that plays has come; 0: none does. */
+static uint64_t position(const serve *server)
+{
+    const serve_tape *tape = server->tapes;
+    while (tape != NULL && tape->at_ns == 0)
+        tape = tape->next;
+    return tape == NULL ? 0 : tape->at_ns;
+}
+
+/* A recorded reply to the same request. */
+static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
+{
+    const serve *server = user;
+    const serve_options *options = &server->options;
+    td_err err;
+    const serve_reply *reply = serve_replies_find(&server->replies, path, query, position(server));
+    if (reply == NULL)
+        return 0;
+    td_result rc = serve_reply_read(options->archive, reply, json, &err);
+    if (rc != TD_OK)
+        td_log_emit(options->log, TD_LOG_ERROR, "an HTTP reply: %s", err.text);
+    return rc == TD_OK;
+}
+
 /* Credentials in the URL, which on_accept has checked. */
 static void accept_query(serve_client *client, td_bytes query)
 {
@@ -199,6 +223,7 @@ static void on_closed(void *user)
 }
 
 static const wire_server_ops SERVE_OPS = {.accept = on_accept,
+                                          .page = on_page,
                                           .opened = on_opened,
                                           .message = on_message,
                                           .drained = on_drained,
@@ -221,7 +246,15 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     wire_server_options listening = options->server;
     listening.ops = &SERVE_OPS;
     listening.user = server;
-    td_result rc = wire_server_open(options->loop, &listening, &server->server, err);
+    int has_http = 0;
+    for (size_t i = 0; i < options->feeds->count; i++)
+        has_http |= options->feeds->items[i].has_http;
+    td_result rc = TD_OK;
+    if (has_http)
+        rc = serve_replies_open(options->archive, options->wanted, options->log, &server->replies,
+                                err);
+    if (rc == TD_OK)
+        rc = wire_server_open(options->loop, &listening, &server->server, err);
     if (rc != TD_OK) {
         serve_close(server);
         return rc;
@@ -241,6 +274,7 @@ void serve_close(serve *server)
     snapshot_maker_close(server->maker);
     content_reader_close(server->reader);
     responder_close(server->responder);
+    serve_replies_fini(&server->replies);
     td_buf_fini(&server->made);
     td_buf_fini(&server->damaged);
     td_free(server);

@@ -24,6 +24,7 @@ typedef struct served_feed {
     size_t symbol_count;
     char **refused; /* topics that the exchange refused */
     size_t refused_count;
+    uint8_t has_http;    /* its segments have HTTP replies */
     uint8_t has_unknown; /* the tape has frames of unknown topics */
 } served_feed;
 

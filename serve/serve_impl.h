@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "serve/serve.h"
 #include "serve/serve_books.h"
+#include "serve/serve_replies.h"
 #include "tape/content.h"
 #include "tape/cursor.h"
 #include "schema/filters.h"
@@ -19,7 +20,8 @@ struct serve {
     wire_server *server;
     serve_client *clients;
     size_t client_count;
-    serve_tape *tapes;
+    serve_tape *tapes;     /* the newest first */
+    serve_replies replies; /* HTTP */
     uint8_t is_stopping;
     uint8_t is_paused;
     responder *responder;

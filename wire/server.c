@@ -460,6 +460,24 @@ void wire_peer_refuse(wire_peer_conn *peer, unsigned status, const char *fields,
     finish_stream(peer);
 }
 
+/* 1 if the server's user has a page for this request. */
+static int send_page(wire_peer_conn *peer, const handshake_request *request)
+{
+    const wire_server *server = peer->server;
+    td_buf json;
+    if (request->status != 200 || server->ops->page == NULL)
+        return 0;
+    td_buf_init(&json, LIMIT_FRAME_BYTES);
+    int is_found = server->ops->page(server->user, request->path, request->query, &json);
+    if (is_found) {
+        handshake_put_answer(200, "Content-Type: application/json\r\n", td_buf_view(&json),
+                             link_output(&peer->link));
+        finish_peer(peer);
+    }
+    td_buf_fini(&json);
+    return is_found;
+}
+
 static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     wire_server *server = peer->server;
@@ -469,6 +487,8 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
     if (used == 0 && size <= HANDSHAKE_BYTES_MAX)
         return 0;
     handshake_read_request(td_bytes_of(bytes, used == 0 ? size : used), &request);
+    if (send_page(peer, &request))
+        return size;
     unsigned status = request.status;
     int is_for_user = request.why == NULL || (is_relay(peer) && status == 405);
     if (!is_for_user)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/io.h"
@@ -40,6 +41,9 @@ typedef struct wire_server_ops {
      * its last end of line. NULL: every upgrade is accepted. */
     unsigned (*accept)(void *server_user, td_bytes path, td_bytes query,
                        char text[WIRE_ANSWER_BYTES]);
+    /* A request for no upgrade: append JSON, of at most LIMIT_FRAME_BYTES, and return 1; 0: accept
+     * answers. May be NULL. */
+    int (*page)(void *server_user, td_bytes path, td_bytes query, td_buf *json);
     /* The upgrade is done. The result becomes the connection's user pointer; NULL refuses (1011).
      */
     void *(*opened)(void *server_user, wire_peer_conn *conn, td_bytes path, td_bytes query);

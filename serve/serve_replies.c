@@ -1,0 +1,160 @@
+#include "serve/serve_replies.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/url.h"
+#include "tape/cursor.h"
+
+/* ---- finding them ---- */
+
+static int wants_http(void *user, const channel_info *info)
+{
+    (void)user;
+    return info->dir == CHANNEL_HTTP;
+}
+
+/* The URL of the reply that comes next, after its event. */
+typedef struct announced {
+    char *feed, *what, *url;
+} announced;
+
+static void announced_fini(announced *next)
+{
+    td_free(next->feed);
+    td_free(next->what);
+    td_free(next->url);
+    *next = (announced){0};
+}
+
+static void apply_event(announced *next, const frame_ref *frame)
+{
+    const event *ev = frame->event;
+    if (ev == NULL || ev->kind != EVENT_HTTP || ev->url == NULL || ev->what == NULL)
+        return;
+    announced_fini(next);
+    *next = (announced){.feed = td_strdup(frame->channel->info.feed),
+                        .what = td_strdup(ev->what),
+                        .url = td_strdup(ev->url)};
+}
+
+/* A reply's topic is "http." and its name. */
+static void add_reply(serve_replies *replies, const announced *next, const frame_ref *frame)
+{
+    const channel_info *info = &frame->channel->info;
+    const char *name = strchr(info->topic, '.');
+    if (next->url == NULL || name == NULL || strcmp(next->feed, info->feed) != 0 ||
+        strcmp(next->what, name + 1) != 0)
+        return;
+    replies->items = td_array_grow(replies->items, replies->count, sizeof *replies->items);
+    replies->items[replies->count++] = (serve_reply){.recv_ns = frame->recv_ns,
+                                                     .feed = td_strdup(info->feed),
+                                                     .topic = td_strdup(info->topic),
+                                                     .url = td_strdup(next->url)};
+}
+
+static td_result read_all(cursor *tape, serve_replies *out, td_err *err)
+{
+    announced next = {0};
+    const frame_ref *frame;
+    td_result rc;
+    while ((rc = cursor_next(tape, &frame, err)) == TD_OK) {
+        if (frame->channel->role == ROLE_HTTP)
+            add_reply(out, &next, frame);
+        else
+            apply_event(&next, frame);
+    }
+    announced_fini(&next);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+td_result serve_replies_open(archive *from, const selection *wanted, const td_log *log,
+                             serve_replies *out, td_err *err)
+{
+    selection_window window;
+    const cursor_options reading = {
+        .threads = 1, .log = log, .with_events = 1, .wants_channel = wants_http};
+    cursor *tape = NULL;
+    td_result rc = cursor_find_window(from, wanted, log, &window, err);
+    if (rc != TD_OK)
+        return rc;
+    out->from_ns = window.from_ns;
+    const selection mine = {.feeds = wanted->feeds,
+                            .to = {.kind = TD_TIME_ABSOLUTE, .ns = window.to_ns},
+                            .has_to = window.to_ns != UINT64_MAX};
+    rc = cursor_open(from, &mine, &reading, &tape, err);
+    if (rc == TD_OK)
+        rc = read_all(tape, out, err);
+    cursor_close(tape);
+    return rc;
+}
+
+void serve_replies_fini(serve_replies *replies)
+{
+    for (size_t i = 0; i < replies->count; i++) {
+        td_free(replies->items[i].feed);
+        td_free(replies->items[i].topic);
+        td_free(replies->items[i].url);
+    }
+    td_free(replies->items);
+    *replies = (serve_replies){0};
+}
+
+/* ---- looking up ---- */
+
+/* 1 if each parameter of one query is in the other; *count: how many there are. */
+static int has_all(td_bytes query, td_bytes other, size_t *count)
+{
+    td_bytes name, value;
+    for (*count = 0; td_url_next_param(&query, &name, &value); ++*count) {
+        td_bytes rest = other, name2, value2;
+        int is_found = 0;
+        while (!is_found && td_url_next_param(&rest, &name2, &value2))
+            is_found = td_bytes_equal(name, name2) && td_bytes_equal(value, value2);
+        if (!is_found)
+            return 0;
+    }
+    return 1;
+}
+
+static int is_same_request(const char *url, td_bytes path, td_bytes query)
+{
+    const td_url its = td_url_split(td_bytes_str(url));
+    size_t count, its_count;
+    return td_bytes_equal(its.path, path) && has_all(query, its.query, &count) &&
+           has_all(its.query, query, &its_count) && count == its_count;
+}
+
+const serve_reply *serve_replies_find(const serve_replies *replies, td_bytes path, td_bytes query,
+                                      uint64_t at_ns)
+{
+    const serve_reply *found = NULL;
+    for (size_t i = 0; i < replies->count; i++) {
+        const serve_reply *reply = &replies->items[i];
+        if (found != NULL && reply->recv_ns > (at_ns == 0 ? replies->from_ns : at_ns))
+            break;
+        if (is_same_request(reply->url, path, query))
+            found = reply;
+    }
+    return found;
+}
+
+td_result serve_reply_read(archive *from, const serve_reply *reply, td_buf *out, td_err *err)
+{
+    const char *feed = reply->feed, *topic = reply->topic;
+    const selection one = {.feeds = {&feed, 1},
+                           .topics = {&topic, 1},
+                           .from = {.kind = TD_TIME_ABSOLUTE, .ns = reply->recv_ns},
+                           .to = {.kind = TD_TIME_ABSOLUTE, .ns = reply->recv_ns + 1},
+                           .has_from = 1,
+                           .has_to = 1};
+    const frame_ref *frame;
+    cursor *tape = NULL;
+    td_result rc = cursor_open(from, &one, &(cursor_options){.threads = 1}, &tape, err);
+    if (rc == TD_OK)
+        rc = cursor_next(tape, &frame, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(out, frame->bytes.data, frame->bytes.size, err);
+    cursor_close(tape);
+    return rc;
+}

@@ -1,0 +1,59 @@
+// HTTP replies that were recorded beside a feed are served under their paths and queries, those of the tape's time. The exchange
+// of HTTP is a server of this file, so each reply is known.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import path from "node:path";
+import { jsonLines, listening, Program, temporary } from "./lib.mjs";
+import { npm, test } from "./npm.mjs";
+
+const { WebSocket } = npm("ws");
+const PATH = "/v5/public/linear";
+const TOPIC = "publicTrade.BTCUSDT";
+const BIG = "x".repeat(300_000);
+
+/** A server whose n-th reply to a URL has the number n. */
+async function numberedReplies(t) {
+  const seen = new Map();
+  const server = http.createServer((request, response) => {
+    const n = (seen.get(request.url) ?? 0) + 1;
+    seen.set(request.url, n);
+    response.end(JSON.stringify({ url: request.url, n, BIG }));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+test("recorded HTTP replies: those of the tape's time, whatever the order of parameters", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const replies = await numberedReplies(t);
+  const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100"], dir);
+  const recorder = new Program(t, "tapedeck", ["record", "-a", archive, `${sim.url}${PATH}`, "--family", "v5-linear", "--ca-file", sim.ca, "--topic", TOPIC,
+    "--http", `instruments@2s=${replies}/v5/market/instruments-info?category=linear&limit=1000`, "--http", `time@60s=${replies}/v5/market/time`,
+    "--commit-interval", "100ms", "--max-frames", "450"]);
+  assert.equal((await recorder.ended).code, 0, recorder.stderr);
+  const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "http"])).filter((row) => row.topic === "http.instruments");
+  assert.ok(rows.length >= 2, `${rows.length}`);
+  const { url } = await listening(t, ["serve", "-a", archive, "--plain", "--hold", "--speed", "max"], dir);
+  const base = url.replace("ws:", "http:");
+  const get = async (target) => (await fetch(base + target)).json();
+  const first = { url: "/v5/market/instruments-info?category=linear&limit=1000", n: 1, BIG };
+  // Before a tape plays it is the first; then the latest one that came before what was sent.
+  assert.deepEqual(await get("/v5/market/instruments-info?category=linear&limit=1000"), first);
+  assert.deepEqual(await get("/v5/market/instruments-info?limit=1000&category=linear"), first);
+  assert.equal((await get("/v5/market/time")).n, 1);
+  for (const other of ["/v5/market/instruments-info", "/v5/market/instruments-info?category=linear", "/v5/market/instruments-info?category=linear&limit=1000&x=1", "/v5/market/tickers"])
+    assert.equal((await fetch(base + other)).status, 404, other);
+  const ws = new WebSocket(`${url}${PATH}`);
+  t.after(() => ws.terminate());
+  ws.on("open", () => ws.send(JSON.stringify({ op: "subscribe", args: [TOPIC] })));
+  while (!(await get("/control/status")).tapes[0]?.at_end);
+  assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, rows.length);
+  // Back at the first reply: only that had come.
+  await get("/control/pause");
+  await get(`/control/seek?to=%2B1s`);
+  await get("/control/step");
+  assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, 1);
+});
