@@ -2,12 +2,15 @@
 
 #include <stddef.h>
 
-#include "cut/cut.h"
+#include "cli/units.h"
+#include "cut/shrink.h"
 #include "play/verb_run.h"
 #include "tape/empty_selection.h"
 
 typedef struct cut_command {
     const char *out;
+    const char *shrink;
+    uint8_t with_server;
 } cut_command;
 
 static const option_row CUT_ROWS[] = {
@@ -17,21 +20,36 @@ static const option_row CUT_ROWS[] = {
      .offset = offsetof(cut_command, out),
      .metavar = "FILE",
      .help = "the file to make (.mcap)"},
+    {.long_name = "shrink",
+     .type = OPTION_TEXT,
+     .offset = offsetof(cut_command, shrink),
+     .metavar = "CMD",
+     .help = "find the smallest file for which this shell command still fails ($1 is the\n"
+             "file); status 125 means that it cannot judge"},
+    {.long_name = "serve",
+     .type = OPTION_FLAG,
+     .offset = offsetof(cut_command, with_server),
+     .help = "with --shrink: $1 is the URL of a server of the file"},
 };
 
 static td_result check_flags(verb_run *verb)
 {
     const cut_command *command = verb->state;
-    if (command->out != NULL)
-        return cut_check_path(command->out, &verb->err);
-    td_err_set(&verb->err, TD_E_INVALID, "no file is given");
-    td_err_hint(&verb->err, "give -o FILE");
-    return TD_E_INVALID;
+    td_err *err = &verb->err;
+    if (command->out == NULL) {
+        td_err_set(err, TD_E_INVALID, "no file is given");
+        td_err_hint(err, "give -o FILE");
+        return TD_E_INVALID;
+    }
+    if (command->with_server && command->shrink == NULL)
+        return td_err_set(err, TD_E_INVALID, "--serve needs --shrink");
+    return cut_check_path(command->out, err);
 }
 
-static void describe(verb_run *verb, const cut_result *done)
+static void describe(verb_run *verb, const shrink_result *shrunk)
 {
     const cut_command *command = verb->state;
+    const cut_result *done = &shrunk->cut;
     result_writer *r = &verb->result;
     result_object_begin(r, NULL);
     result_text(r, "file", command->out);
@@ -42,6 +60,16 @@ static void describe(verb_run *verb, const cut_result *done)
     result_time_or_null(r, "last_ns", done->last_ns);
     result_count(r, "without_snapshot", done->without_snapshot);
     result_bool(r, "damaged", done->is_damaged);
+    result_count(r, "runs", shrunk->runs);
+    result_count(r, "frames_all", shrunk->frames_all);
+    result_bool(r, "stopped", shrunk->is_stopped);
+    if (shrunk->runs > 0)
+        result_note(r, "shrunk", "shrunk from %s in %s%s",
+                    format_counted(shrunk->frames_all, "frame").text,
+                    format_counted(shrunk->runs, "run").text,
+                    shrunk->is_stopped ? ", stopped before the end" : "");
+    else
+        result_note(r, "shrunk", "%s", "");
     result_object_end(r, "{file}: {frames frame}[, {state_frames} before them for the state], "
                          "{file_bytes}\n"
                          "[{without_snapshot topic} without a snapshot before the selection: the "
@@ -50,12 +78,32 @@ static void describe(verb_run *verb, const cut_result *done)
                          "verify' reports where\n]");
 }
 
+static void show_progress(void *user, uint64_t runs, uint64_t frames)
+{
+    verb_run *verb = user;
+    progress_show(&verb->progress, clock_mono_ns(verb->clock), "run %s: %s so far",
+                  format_count(runs).text, format_counted(frames, "frame").text);
+}
+
+static td_result write_cut(verb_run *verb, const cut_options *cut, shrink_result *done)
+{
+    const cut_command *command = verb->state;
+    const shrink_options shrinking = {.cut = *cut,
+                                      .command = command->shrink,
+                                      .with_server = command->with_server,
+                                      .progress = show_progress,
+                                      .user = verb};
+    *done = (shrink_result){0};
+    return command->shrink == NULL ? cut_write(cut, &done->cut, &verb->err)
+                                   : shrink_write(&shrinking, done, &verb->err);
+}
+
 static td_result run(verb_run *verb)
 {
     const cut_command *command = verb->state;
     selection wanted = verb->wanted;
     selection_window window;
-    cut_result done;
+    shrink_result done;
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc != TD_OK)
         return rc;
@@ -63,15 +111,20 @@ static td_result run(verb_run *verb)
                                  .wanted = &wanted,
                                  .threads = threads_options_count(&verb->threads),
                                  .log = &verb->log,
+                                 .signals = verb->signals,
                                  .path = command->out};
-    rc = cut_write(&options, &done, &verb->err);
+    rc = write_cut(verb, &options, &done);
+    progress_end(&verb->progress);
     if (rc == TD_E_NOTFOUND)
         return selection_why_empty(verb->archive, &verb->wanted, &verb->err);
-    if (rc == TD_OK)
-        describe(verb, &done);
-    if (done.is_damaged)
+    if (rc != TD_OK)
+        return rc;
+    describe(verb, &done);
+    if (done.cut.is_damaged)
         verb->status = EXIT_CODE_DAMAGE;
-    return rc;
+    else if (done.is_stopped)
+        verb->status = EXIT_CODE_DIFFERS;
+    return TD_OK;
 }
 
 exit_code cmd_cut(const verb_context *context, int argc, char **argv)
@@ -82,16 +135,21 @@ exit_code cmd_cut(const verb_context *context, int argc, char **argv)
         .summary =
             "Write a selection of one session as one file that stands alone: with the state\n"
             "at its first frame, its connections, grants and gaps.",
-        .statuses = {[EXIT_CODE_USAGE] = "the command line is wrong, the file exists already, or "
-                                         "frames of several feeds or sessions are selected",
+        .statuses = {[EXIT_CODE_DIFFERS] =
+                         "a signal stopped --shrink: the smallest file so far was "
+                         "written",
+                     [EXIT_CODE_USAGE] =
+                         "the command line is wrong, the file exists already, or "
+                         "frames of several feeds or sessions are selected, or CMD cannot be "
+                         "run or does not fail",
                      [EXIT_CODE_DAMAGE] = "done, but stored frames are damaged and left out",
                      [EXIT_CODE_FAILED] =
                          "nothing matches the selection, it is more than a file may hold, or a "
                          "file cannot be read or written; nothing was left"},
         .examples =
             "tapedeck cut archive -o bug.mcap --feed linear --from 2021-04-17T16:43 --to +10s\n"
-            "tapedeck cut archive -o bug.mcap --feed linear --symbol BTCUSDT --from now-10m",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
+            "tapedeck cut archive -o bug.mcap --feed linear --shrink 'my-decoder \"$1\"'",
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Cut", CUT_ROWS, sizeof CUT_ROWS / sizeof *CUT_ROWS, &command}},
         .mode = ARCHIVE_READ,
         .check = check_flags,

@@ -57,6 +57,13 @@ typedef struct cut {
 
 /* ---- the state before the selection ---- */
 
+static td_result check_stop(const cut *c, td_err *err)
+{
+    return stop_signal_came(c->options->signals)
+               ? td_err_set(err, TD_E_IO, "stopped before the end")
+               : TD_OK;
+}
+
 static int is_selected(void *user, const char *feed)
 {
     return selection_has_feed(user, feed);
@@ -138,6 +145,8 @@ static td_result follow_all(cut *c, uint64_t *begin_ns, td_err *err)
         rc = cursor_next(c->tape, &frame, err);
         if (rc == TD_OK && frame->recv_ns >= c->window.from_ns)
             break;
+        if (rc == TD_OK)
+            rc = check_stop(c, err);
         if (rc == TD_OK && frame->channel->role != ROLE_EVENT && wants_frame(c, frame))
             follow(c, frame);
     }
@@ -462,6 +471,8 @@ static td_result write_frames(cut *c, td_err *err)
     td_result rc = TD_OK;
     while (rc == TD_OK) {
         rc = cursor_next(c->tape, &frame, err);
+        if (rc == TD_OK)
+            rc = check_stop(c, err);
         if (rc == TD_OK)
             rc = frame->channel->role == ROLE_EVENT ? put_event(c, frame, err)
                                                     : put_frame(c, frame, err);

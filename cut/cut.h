@@ -6,11 +6,10 @@
  * connections that were open, and with their grants, which count from the selection's beginning:
  * the frames before are not in the file.
  *
- * The state of a topic that stands on snapshots is its last snapshot and every frame since, or
- * with CUT_MADE a single snapshot in place of the last of these frames, on a channel that says so
- * (FORM_MADE), where one can be made. That of other topics is their last frame. So every frame of
- * the selection gets the verdict of its topic, and the book, that it has in the archive. What
- * topics show of each other is compared from the selection's beginning on.
+ * The state of a topic that stands on snapshots is its last snapshot and every frame since, that of
+ * other topics is their last frame. So every frame of the selection gets the verdict of its topic,
+ * and the book, that it has in the archive. What topics show of each other is compared from the
+ * selection's beginning on.
  *
  * The archive is read twice from the state's beginning on. Memory depends on the number of streams.
  * One thread. */
@@ -24,8 +23,7 @@
 #include "schema/frame.h"
 #include "tape/decoding.h"
 #include "tape/selection.h"
-
-typedef enum cut_snapshots { CUT_RECORDED, CUT_MADE } cut_snapshots;
+#include "cli/stop_signal.h"
 
 typedef struct cut_options {
     archive *archive;
@@ -33,7 +31,7 @@ typedef struct cut_options {
     const tape_decoding *decoding; /* says what a snapshot is; NULL: the built-in decoder */
     unsigned threads;              /* that read ahead; 0 or 1: none */
     const td_log *log;             /* may be NULL */
-    cut_snapshots snapshots;
+    const stop_signal *signals;    /* end it with TD_E_IO; NULL: nothing does */
     /* Narrow the selection: 1 if a channel, or a frame of it, is wanted. NULL: all. Frames are
      * shown in the order of the tape, those of the state twice. */
     int (*wants_channel)(void *user, const channel_info *info);
@@ -46,7 +44,6 @@ typedef struct cut_options {
 typedef struct cut_result {
     uint64_t frames;            /* of the selection */
     uint64_t state_frames;      /* before them */
-    uint64_t made;              /* of these, made snapshots */
     uint64_t first_ns, last_ns; /* of both; 0: none */
     uint64_t file_bytes;
     uint32_t without_snapshot; /* topics that stand on a snapshot that the archive lacks */

@@ -2,9 +2,10 @@
 // the same time of it; an MCAP reader that shares no code with us.
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
-import { capture, json, jsonLines, tapedeck, temporary, withoutCapture } from "./lib.mjs";
-import { readMcap, test } from "./npm.mjs";
+import { BIN, capture, json, jsonLines, passed, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { npm, readMcap, test } from "./npm.mjs";
 
 const LINEAR = "linear-2021-04-17.jsonl.gz";
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
@@ -69,4 +70,66 @@ test("what a cut cannot have is refused, and leaves no file", { skip }, async (t
   fs.writeFileSync(file, "mine");
   assert.match((await tapedeck(t, ["cut", archive, "-o", file, ...window], { status: 2 })).stderr, /exists already/);
   assert.equal(fs.readFileSync(file, "utf8"), "mine");
+});
+
+/** [topic, type] of a cut's frames. */
+const kinds = async (t, file) => (await jsonLines(t, ["cat", file])).map((frame) => JSON.parse(frame.data)).map(({ topic, type }) => [topic, type]);
+
+test("--shrink finds the frame that crashes a program, and the one that it needs before", { skip }, async (t) => {
+  const { dir, archive } = await imported(t);
+  const crash = `${path.resolve(BIN, "tapedeck")} cat "$1" --raw | tr -d '\\n' | grep -q '"orderBookL2_25.LTCUSDT","type":"snapshot".*"trade.LTCUSDT"' && kill -ABRT $$; exit 0`;
+  const file = path.join(dir, "bug.mcap");
+  const made = await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--shrink", crash, "--json"]);
+  assert.deepEqual(await kinds(t, file), [["orderBookL2_25.LTCUSDT", "snapshot"], ["trade.LTCUSDT", undefined]]);
+  assert.deepEqual([made.frames + made.state_frames, made.frames_all, made.stopped], [2, 999, false]);
+  assert.ok(made.runs > 15 && made.runs < 120, JSON.stringify(made));
+  assert.deepEqual(fs.readdirSync(dir).filter((name) => name.endsWith(".mcap")), ["bug.mcap"]);
+
+  const refused = async (shrink, status, pattern) => {
+    const { stderr } = await tapedeck(t, ["cut", archive, "-o", path.join(dir, "no.mcap"), "--feed", "linear", "--shrink", shrink], { status });
+    assert.match(stderr, pattern);
+    assert.equal(fs.existsSync(path.join(dir, "no.mcap")), false);
+  };
+  await refused("exit 0", 2, /does not fail with the whole cut/);
+  await refused("exit 125", 2, /cannot judge \(status 125\)/);
+  await refused("no-such-program", 2, /cannot run 'no-such-program' \(status 127\)/);
+});
+
+test("--shrink --serve finds the frame that crashes a client", { skip }, async (t) => {
+  const { dir, archive } = await imported(t);
+  npm("ws");
+  const ws = createRequire(path.resolve("build/npm/package.json")).resolve("ws");
+  fs.writeFileSync(path.join(dir, "client.mjs"), `
+    import { createRequire } from "node:module";
+    const { WebSocket } = createRequire(import.meta.url)(${JSON.stringify(ws)});
+    const socket = new WebSocket(process.argv[2] + "/realtime_public");
+    let snapshots = 0;
+    socket.on("open", () => socket.send(JSON.stringify({ op: "subscribe", args: ["orderBookL2_25.LTCUSDT"] })));
+    socket.on("message", (data) => {
+      const { success, type } = JSON.parse(data);
+      if (success === false) process.exit(125); // the cut has no such topic any more
+      if (type === "snapshot") snapshots++;
+      if (type === "delta" && snapshots > 0) process.abort();
+    });
+    socket.on("close", () => process.exit(0));
+    socket.on("error", () => process.exit(125));`);
+  const file = path.join(dir, "bug.mcap");
+  // Little time: a run takes half a second.
+  const made = await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--symbol", "L*USDT", "--to", "+1900ms", "--serve", "--shrink", `${process.execPath} ${dir}/client.mjs "$1"`, "--json"]);
+  assert.deepEqual(await kinds(t, file), [["orderBookL2_25.LTCUSDT", "snapshot"], ["orderBookL2_25.LTCUSDT", "delta"]], JSON.stringify(made));
+  assert.ok(made.frames_all > 10, JSON.stringify(made));
+});
+
+test("a signal ends --shrink with the smallest file so far", { skip }, async (t) => {
+  const { dir, archive } = await imported(t);
+  const file = path.join(dir, "bug.mcap");
+  const [first, second] = ["first", "second"].map((name) => path.join(dir, name));
+  const shrink = `if [ -e ${first} ]; then >${second}; exec sleep 100; fi; >${first}; exit 1`;
+  const program = new Program(t, "tapedeck", ["cut", archive, "-o", file, "--feed", "linear", "--json", "--shrink", shrink]);
+  while (!fs.existsSync(second)) await passed(5);
+  const end = await program.kill("SIGTERM");
+  assert.equal(end.code, 1, end.stderr);
+  const made = JSON.parse(end.stdout);
+  assert.deepEqual([made.stopped, made.frames], [true, 999]);
+  assert.equal((await frames(t, file)).length - 1, 999);
 });
