@@ -38,6 +38,9 @@ test("-v logs more in every verb that has it", async (t) => {
     "regress save": (n) => ["regress", "save", archive, "-o", path.join(dir, `${n}.tdb`)],
     "regress check": () => ["regress", "check", path.join(dir, "0.tdb"), archive], // that save made
     "regress diff": () => ["regress", "diff", archive, "--decoder", "builtin"],
+    cut: (n) => ["cut", archive, "-o", path.join(dir, `cut${n}.mcap`)],
+    when: () => ["when", "-a", archive, "gap"],
+    why: () => ["why", "-a", archive, "BTCUSD", "--at", "+1s", "--side", "bid", "--price", "1"],
     serve: () => null, // below
   };
   let tried = 0;
@@ -47,7 +50,7 @@ test("-v logs more in every verb that has it", async (t) => {
       assert.ok(["topics", "decode"].includes(verb), verb);
       continue;
     }
-    if (["record", "sim", "serve"].includes(verb)) continue;
+    if (["record", "sim", "serve", "tap"].includes(verb)) continue;
     const said = [];
     for (const [n, flags] of [[], ["-v"]].entries())
       said.push((await tapedeck(t, [...(others[verb]?.(n) ?? [verb, archive]), ...flags], { status: null })).stderr);
