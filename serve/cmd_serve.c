@@ -24,6 +24,7 @@ typedef struct serve_flags {
     uint8_t has_shared_clock;
     uint8_t loops;
     int disconnects;
+    int rebase_time;
     options_list faults;
     uint64_t fault_seed;
     const char *fault_log;
@@ -34,6 +35,8 @@ typedef struct serve_flags {
 enum { SLOW_CLIENT_CLOSE, SLOW_CLIENT_WAIT };
 enum { DISCONNECTS_REPLAY, DISCONNECTS_SKIP };
 static const char *const DISCONNECTS[] = {"replay", "skip", NULL};
+enum { REBASE_RECORDED, REBASE_NOW };
+static const char *const REBASES[] = {"recorded", "now", NULL};
 static const char *const SLOW_CLIENTS[] = {"close", "wait", NULL};
 
 static const option_row SERVE_ROWS[] = {
@@ -77,6 +80,13 @@ static const option_row SERVE_ROWS[] = {
      .help = "end connections where recorded ones ended, with the same code, or not\n"
              "(default: replay)",
      .choices = DISCONNECTS},
+    {.long_name = "rebase-time",
+     .type = OPTION_ENUM,
+     .offset = offsetof(serve_flags, rebase_time),
+     .metavar = "TO",
+     .help = "shift the exchange's times in frames so that the tape begins now\n"
+             "(default: recorded)",
+     .choices = REBASES},
     {.long_name = "fault",
      .type = OPTION_LIST,
      .offset = offsetof(serve_flags, faults),
@@ -191,6 +201,7 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
         .gap_ns_max = command->flags.gap_ns_max,
         .settle_ns = command->flags.settle_ns,
         .is_held = command->flags.is_held,
+        .rebases_time = command->flags.rebase_time == REBASE_NOW,
         .loops = command->flags.loops,
         .skips_disconnects = command->flags.disconnects == DISCONNECTS_SKIP,
         .faults = command->faults.count > 0 ? &command->faults : NULL,

@@ -240,6 +240,8 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     td_buf_init(&server->made, LIMIT_FRAME_BYTES);
     td_buf_init(&server->damaged, LIMIT_FRAME_BYTES);
     td_random_init(&server->random, options->seed);
+    if (options->rebases_time)
+        server->rebase = serve_rebase_open(options->log);
     server->responder = responder_open(options->secret);
     server->reader = content_reader_open(TAPE_READS_MESSAGES);
     server->maker = snapshot_maker_open();
@@ -275,6 +277,7 @@ void serve_close(serve *server)
     content_reader_close(server->reader);
     responder_close(server->responder);
     serve_replies_fini(&server->replies);
+    serve_rebase_close(server->rebase);
     td_buf_fini(&server->made);
     td_buf_fini(&server->damaged);
     td_free(server);

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "serve/serve.h"
 #include "serve/serve_books.h"
+#include "serve/serve_rebase.h"
 #include "serve/serve_replies.h"
 #include "tape/content.h"
 #include "tape/cursor.h"
@@ -27,8 +28,9 @@ struct serve {
     responder *responder;
     content_reader *reader; /* reads frames of unknown topics, and of books */
     snapshot_maker *maker;
-    td_buf made;    /* a made snapshot */
-    td_buf damaged; /* a frame's bytes after a fault */
+    td_buf made;          /* a made snapshot */
+    serve_rebase *rebase; /* NULL: times are as recorded */
+    td_buf damaged;       /* a frame's bytes after a fault */
     td_random random;
     serve_counts counts;
 };
@@ -154,6 +156,8 @@ struct serve_tape {
     const char **feed_names; /* feeds that it selects */
     size_t feed_count;
     uint64_t start_ns;   /* on the clock: it begins to play */
+    uint8_t has_shift;   /* its first frame was read: */
+    int64_t shift_s;     /* from its time to that of the clock then */
     uint64_t stalled_ns; /* on the clock: until then a fault stops it */
     uint8_t is_at_end;   /* it has no more frames */
     uint8_t is_waiting;  /* for a client that reads slowly */

@@ -142,6 +142,11 @@ static td_result next_frame(serve_tape *tape, td_err *err)
         return follow_books(tape, &before, err);
     if (is_data(frame) || is_disconnect(tape, frame))
         tape->frame = frame;
+    if (tape->frame != NULL && !tape->has_shift) {
+        uint64_t now_ns = clock_wall_ns(tape->owner->options.clock);
+        tape->has_shift = 1;
+        tape->shift_s = ((int64_t)now_ns - (int64_t)frame->recv_ns) / (int64_t)TD_NS_PER_S;
+    }
     return TD_OK;
 }
 
@@ -277,6 +282,15 @@ static int is_wanted(serve_tape *tape, const served_frame *served)
     return c != NULL;
 }
 
+/* A frame of a topic, with the times that its clients get. */
+static td_bytes with_times(const serve_tape *tape, const topic_row *row, td_bytes bytes)
+{
+    serve_rebase *rebase = tape->owner->rebase;
+    if (rebase == NULL || row == NULL)
+        return bytes;
+    return serve_rebase_frame(rebase, row, tape->shift_s, bytes);
+}
+
 static td_result send_frame(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame = tape->frame;
@@ -299,6 +313,7 @@ static td_result send_frame(serve_tape *tape, td_err *err)
         return rc;
     served.topic = topic_in(tape->owner, frame);
     send_held(tape, frame, 0);
+    served.message.bytes = with_times(tape, frame->row, frame->bytes);
     if (faults != NULL && frame->channel->role == ROLE_DATA && is_wanted(tape, &served))
         rule = serve_faults_find(faults, frame, &number);
     if (rule == NULL) {
@@ -327,7 +342,7 @@ static td_result catch_up_book(serve_tape *tape, const serve_book *b, td_err *er
         if (made == TD_EOF) {
             td_buf_clear(&server->made);
             made = serve_book_make(b, server->maker, &server->made, err);
-            out.bytes = td_buf_view(&server->made);
+            out.bytes = with_times(tape, b->row, td_buf_view(&server->made));
         }
         if (made != TD_OK && made != TD_E_UNSUPPORTED)
             return made;
