@@ -133,7 +133,7 @@ static void open_replay(replayed *r, int with_messages)
     r->out = open_memstream(&r->text, &r->text_size);
     assert_non_null(r->out);
     output_init(&r->output, r->out);
-    r->lines = (sink_jsonl_lines){.output = &r->output};
+    r->lines = (sink_jsonl_lines){.output = &r->output, .pacer = &r->pacer};
     player_options options = {.pacer = &r->pacer};
     if (with_messages)
         options.sinks[options.sink_count++] = sink_jsonl(&r->lines);
