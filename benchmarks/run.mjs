@@ -191,13 +191,28 @@ const PACE = 10_000, PACED_FRAMES = 30_000; // a second, and in all
 const DELAY_US_MAX = 200;
 
 /** How long after its time each paced frame was stamped, in us, ascending. */
-const delays = (c) => received(c, c.lines, PACED_FRAMES, (url) => {
+const stamped = (c, url) => {
   const archive = fresh("paced");
   run(bin("tapedeck-record"), recordArgs(c, url, archive));
   const frames = run(bin("tapedeck"), ["cat", "-a", archive, "--topic", "_unknown"]);
   return [...frames.matchAll(/"recv_ns":(\d+),"data":"{\\"sent\\":(\d+)/g)].map(([, recv, sent]) => Number(BigInt(recv) - BigInt(sent)) / 1000)
     .sort((a, b) => a - b);
-}, ["--rate", String(PACE)]);
+};
+const paced = (c, client) => received(c, c.lines, PACED_FRAMES, client, ["--rate", String(PACE)]);
+const delays = (c) => paced(c, (url) => stamped(c, url));
+/** The same through a tap, which records as well. */
+const tapDelays = (c) => paced(c, async (url) => {
+  const file = path.join(work, "tap.json");
+  const tap = spawn(bin("tapedeck-record"), ["tap", "-q", "-a", fresh("tapped"), "--upstream", url.replace(/\/realtime$/, ""),
+    "--ca-file", c.cert, "--ready-file", file], { stdio: "ignore" });
+  try {
+    const { url: own, ca_file } = await appears(file);
+    return stamped({ ...c, cert: ca_file }, `${own}/realtime`);
+  } finally {
+    tap.kill("SIGKILL");
+    fs.rmSync(file, { force: true });
+  }
+});
 
 /** Of the round with the least p99: other load only adds to it. */
 async function delayRows(c) {
@@ -210,6 +225,12 @@ async function delayRows(c) {
   row(name("p50"), at(rounds[0], 0.5), DELAY_US_MAX, "us", "lower", null, c.sha);
   row(name("p99"), at(rounds[0], 0.99), DELAY_US_MAX, "us", "lower", 1, c.sha);
   say(`p99 from sent to stamped: rounds ${rounds.map((round) => Math.round(at(round, 0.99))).join(" ")} us`);
+  const tapped = [];
+  for (let i = 0; i < RUNS; i++) tapped.push(await tapDelays(c));
+  tapped.sort((a, b) => at(a, 0.99) - at(b, 0.99));
+  if (tapped[0].length !== PACED_FRAMES) throw new Error(`${tapped[0].length} paced frames came through the tap`);
+  for (const [part, most] of [[0.5, 50], [0.99, 250]])
+    row(`tap ${number(PACE)} single frames/s: p${part * 100} of the added delay (limit: ${most} us)`, Math.max(0, at(tapped[0], part) - at(rounds[0], part)), most, "us", "lower", 1, c.sha);
 }
 
 // ---- memory, and what is read for a small selection --------------------------------------------------------
