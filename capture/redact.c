@@ -172,16 +172,13 @@ td_result redactor_add(redactor *self, const char *secret, td_err *err)
 /* Signatures are many in a long session: only the newest ones can still be echoed. */
 td_result redactor_add_signature(redactor *self, const char *secret, td_err *err)
 {
-    td_result rc = TD_OK;
     pthread_mutex_lock(&self->mutex);
-    if (!has(self, secret)) {
-        uint32_t place = self->count;
-        if (place == self->fixed + REDACT_SIGNATURES_MAX) {
-            place = self->fixed + self->next_signature % REDACT_SIGNATURES_MAX;
-            self->next_signature++;
-        }
-        rc = put(self, place, secret, err);
+    uint32_t place = self->count;
+    if (place == self->fixed + REDACT_SIGNATURES_MAX) {
+        place = self->fixed + self->next_signature % REDACT_SIGNATURES_MAX;
+        self->next_signature++;
     }
+    td_result rc = put(self, place, secret, err);
     pthread_mutex_unlock(&self->mutex);
     return rc;
 }

@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "capture/redact.h"
+#include "schema/family.h"
 
 static void occurrences_are_overwritten_in_place(void **state)
 {
@@ -102,6 +103,33 @@ static void long_secrets_are_hidden_whole_or_refused(void **state)
     assert_int_equal(redactor_apply(&hide, (uint8_t *)text, strlen(text)).bytes,
                      LIMIT_SECRET_BYTES);
     assert_null(strchr(text, 'x'));
+    redactor_fini(&hide);
+}
+
+/* Any number of requests authenticate: their keys and signatures are hidden in what follows. */
+static void secrets_of_requests_are_hidden_as_they_are_met(void **state)
+{
+    (void)state;
+    redactor hide;
+    json_parser *parser = json_parser_open(0);
+    redactor_init(&hide);
+    for (int i = 0; i < 2 * REDACT_SIGNATURES_MAX; i++) {
+        char frame[128 + JSON_PADDING_BYTES] = "";
+        int size = snprintf(frame, sizeof frame,
+                            "{\"op\":\"auth\",\"args\":[\"the-key\",1,\"signature-%04d\"]}", i);
+        assert_int_equal(redactor_meet_request(&hide, parser, &exchange_of(NULL)->auth,
+                                               td_bytes_of(frame, (size_t)size), NULL),
+                         TD_OK);
+        redaction found = redactor_apply(&hide, (uint8_t *)frame, (size_t)size);
+        assert_int_equal(found.count, 2);
+        assert_null(strstr(frame, "signature-"));
+    }
+    assert_int_equal(redactor_meet_url(&hide, td_bytes_str("wss://h/p?token=t0kenT0ken&x=1"), NULL),
+                     TD_OK);
+    char echo[] = "signature-1023 t0kenT0ken x";
+    assert_int_equal(redactor_apply(&hide, (uint8_t *)echo, sizeof echo - 1).count, 2);
+    assert_string_equal(echo, "************** ********** x");
+    json_parser_close(parser);
     redactor_fini(&hide);
 }
 
@@ -408,6 +436,7 @@ int main(void)
         cmocka_unit_test(no_form_survives),
         cmocka_unit_test(other_text_is_left),
         cmocka_unit_test(found_values_are_spelt_or_exact),
+        cmocka_unit_test(secrets_of_requests_are_hidden_as_they_are_met),
         cmocka_unit_test(old_signatures_make_space_but_the_key_stays),
         cmocka_unit_test(no_core_dumps),
         cmocka_unit_test_setup_teardown(compressed_frames_are_overwritten, setup, teardown),
