@@ -202,10 +202,10 @@ const wire_server *tap_server(const tap *self)
 
 /* ---- running ---- */
 
+/* Seen at the next tick: the loop may be closed already when the flag is. */
 void tap_stop(tap *self)
 {
     atomic_store_explicit(&self->is_asked_to_stop, 1, memory_order_release);
-    wire_loop_wake(self->loop);
 }
 
 /* Close frames in both directions; what has not closed in time is cut with the loop. */

@@ -241,8 +241,7 @@ void wire_peer_close(wire_peer_conn *peer, unsigned code)
 
 void wire_peer_relay(wire_peer_conn *peer, unsigned opcode, td_bytes bytes)
 {
-    TD_ASSERT(wire_peer_queued_bytes(peer) <= WIRE_PEER_QUEUE_BYTES_MAX);
-    if (peer->state == PEER_OPEN)
+    if (peer->state == PEER_OPEN && wire_peer_queued_bytes(peer) <= WIRE_PEER_QUEUE_BYTES_MAX)
         put_frame(peer, opcode, WS_FINAL, bytes);
 }
 

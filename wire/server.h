@@ -130,8 +130,9 @@ void wire_peer_close(wire_peer_conn *conn, unsigned code);
 void wire_peer_accept(wire_peer_conn *conn, const char *fields);
 void wire_peer_refuse(wire_peer_conn *conn, unsigned status, const char *fields, td_bytes body);
 
-/* Queue a message (1, 2), ping (9) or pong (10). The user keeps what is queued before it below
- * WIRE_PEER_QUEUE_BYTES_MAX. Ignored once the connection is closing. */
+/* Queue a message (1, 2), ping (9) or pong (10). Dropped once the connection is closing, and while
+ * more than WIRE_PEER_QUEUE_BYTES_MAX are queued: the user pauses the other end before that, which
+ * is only impossible for a client that has sent its close frame and does not read. */
 void wire_peer_relay(wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
 
 /* As wire_pause, wire_resume, wire_relay_close and wire_cut_off. */

@@ -224,6 +224,30 @@ static void test_server_answers(void **state)
     td_buf_fini(&out);
 }
 
+static void test_handed_on(void **state)
+{
+    (void)state;
+    td_buf out;
+    td_buf_init(&out, SIZE_MAX);
+    handshake_copy_fields(
+        td_bytes_str("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nconnection: Upgrade\r\n"
+                     "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n"
+                     "Sec-WebSocket-Extensions: permessage-deflate\r\nUser-Agent: a: b\r\n"
+                     "Sec-WebSocket-Protocol: one, two\r\nContent-Length: 0\r\nCookie: c\r\n\r\n"),
+        &out);
+    expect_text(&out, "User-Agent: a: b\r\nSec-WebSocket-Protocol: one, two\r\nCookie: c\r\n");
+    handshake_request request = {
+        .status = 101, .key = td_bytes_str(KEY), .fields = "Sec-WebSocket-Protocol: two\r\n"};
+    handshake_accept(&request, &out);
+    expect_text(&out,
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Accept: " ACCEPT "\r\nSec-WebSocket-Protocol: two\r\n\r\n");
+    handshake_put_answer(403, "X: y\r\n", td_bytes_str("no"), &out);
+    expect_text(&out, "HTTP/1.1 403 Forbidden\r\nX: y\r\nContent-Length: 2\r\n"
+                      "Connection: close\r\n\r\nno");
+    td_buf_fini(&out);
+}
+
 /* ---- the client's side ---- */
 
 static const handshake_ask ASK = {"localhost:1", "/realtime?a=b", "the sample nonce", 0, NULL};
@@ -333,8 +357,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),       cmocka_unit_test(test_large_heads),
         cmocka_unit_test(test_offers),         cmocka_unit_test(test_offers_out_of_grammar),
-        cmocka_unit_test(test_server_answers), cmocka_unit_test(test_client_request),
-        cmocka_unit_test(test_replies),
+        cmocka_unit_test(test_server_answers), cmocka_unit_test(test_handed_on),
+        cmocka_unit_test(test_client_request), cmocka_unit_test(test_replies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
