@@ -188,7 +188,7 @@ static void find_near(near_segments *near, const archive_listing *listing)
         if (!name->is_parsed || first_ns + TURN_NS_MAX < near->at_ns ||
             (first_ns > near->at_ns && first_ns - near->at_ns > TURN_NS_MAX))
             continue;
-        near->names = td_array_grow(near->names, near->count, sizeof *near->names);
+        near->names = td_array_grow(near->names, near->count, sizeof(segment_name *));
         near->names[near->count++] = name;
     }
 }
