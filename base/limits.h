@@ -240,6 +240,9 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  */
 #define LIMIT_EXPORT_BREAKS 64u
 
+/* diff: frames of both sides, at 24 bytes each (a list grows to twice that). */
+#define LIMIT_DIFF_FRAMES (1u << 25)
+
 /* Streams of a baseline: some times the symbols and topics of all families over a year; names that
  * are made up, one with each frame, reach the limit. Streams whose first differing frame is
  * described, in the order of the archive, and bytes of such a frame. */

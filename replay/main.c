@@ -4,6 +4,7 @@
 
 #include "cli/verbs.h"
 #include "cut/cmd_cut.h"
+#include "cut/cmd_diff.h"
 #include "drift/cmd_drift.h"
 #include "export/cmd_export.h"
 #include "regress/cmd_regress.h"
@@ -19,6 +20,7 @@ static const verb_row VERBS[] = {
     {"serve", CMD_SERVE_SUMMARY, cmd_serve, NULL},
     {"export", CMD_EXPORT_SUMMARY, cmd_export, NULL},
     {"cut", CMD_CUT_SUMMARY, cmd_cut, NULL},
+    {"diff", CMD_DIFF_SUMMARY, cmd_diff, NULL},
     {"regress", CMD_REGRESS_SUMMARY, cmd_regress, NULL},
     {"drift", CMD_DRIFT_SUMMARY, cmd_drift, NULL},
 };

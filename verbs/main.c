@@ -4,6 +4,7 @@
 #include "verbs/cmds.h"
 #include "cli/verbs.h"
 #include "cut/cmd_cut.h"
+#include "cut/cmd_diff.h"
 #include "drift/cmd_drift.h"
 #include "export/cmd_export.h"
 #include "regress/cmd_regress.h"
@@ -25,6 +26,7 @@ static const verb_row VERBS[] = {
     {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
     {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
     {"cut", CMD_CUT_SUMMARY, NULL, "tapedeck-replay"},
+    {"diff", CMD_DIFF_SUMMARY, NULL, "tapedeck-replay"},
     {"regress", CMD_REGRESS_SUMMARY, NULL, "tapedeck-replay"},
     {"drift", CMD_DRIFT_SUMMARY, NULL, "tapedeck-replay"},
     {"info", "summarize an archive", cmd_info, NULL},

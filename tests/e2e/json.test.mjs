@@ -205,6 +205,8 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
       page.check(["control", "request"].includes(line.type) ? "control frames" : "messages", line);
   page.check("drift", await json(t, ["drift", other, "--coverage", "--since", "2021-04-17", "--json"], { status: 1 }));
   page.check("cut", await json(t, ["cut", archive, "-o", path.join(dir, "cut.mcap"), "--json"]));
+  await tapedeck(t, ["cut", archive, "-o", path.join(dir, "part.mcap"), "--topic", "publicTrade"]);
+  page.check("diff", await json(t, ["diff", archive, path.join(dir, "part.mcap"), "--json"], { status: 1 }));
   await regress(t, page, archive, dir);
 
   const damaged = copyOf(archive, "damaged");

@@ -45,7 +45,7 @@ test("usage errors exit with 2 and name the mistake", async (t) => {
 });
 
 test("every error begins with the verb's name, whichever program runs it", async (t) => {
-  const programs = { record: "tapedeck-record", tap: "tapedeck-record", sim: "tapedeck-sim", replay: "tapedeck-replay", when: "tapedeck-replay", why: "tapedeck-replay", serve: "tapedeck-replay", export: "tapedeck-replay", cut: "tapedeck-replay", regress: "tapedeck-replay", drift: "tapedeck-replay" };
+  const programs = { record: "tapedeck-record", tap: "tapedeck-record", sim: "tapedeck-sim", replay: "tapedeck-replay", when: "tapedeck-replay", why: "tapedeck-replay", serve: "tapedeck-replay", export: "tapedeck-replay", cut: "tapedeck-replay", diff: "tapedeck-replay", regress: "tapedeck-replay", drift: "tapedeck-replay" };
   for (const verb of [...(await verbs(t)).keys(), ...(await commands(t)).keys()]) {
     const [first, ...below] = verb.split(" ");
     const asked = [["tapedeck", [first, ...below, "--no-such-option"]]];

@@ -1,0 +1,63 @@
+/* Compares what two archives received, stream by stream: which frames one has and the other lacks.
+ *
+ * A stream is a feed's topic and symbol, over all connections. Frames are equal if their bytes are;
+ * times, connections and ordinals do not matter. If the same bytes came several times, the first
+ * ones of both sides are partners, then the second ones, and so on. Memory: 24 bytes a frame, of
+ * LIMIT_DIFF_FRAMES at most. One thread. */
+#ifndef TD_CUT_DIFF_H
+#define TD_CUT_DIFF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "tape/selection.h"
+
+enum { DIFF_SIDES = 2 };
+
+typedef struct diff_counts {
+    uint64_t same;
+    uint64_t only[DIFF_SIDES];
+    uint64_t moved; /* of same: another frame of the stream that came before it on the first side
+                       comes after it on the second */
+} diff_counts;
+
+typedef struct diff_stream {
+    char *name; /* of the three */
+    const char *feed, *topic, *symbol;
+    diff_counts counts;
+    struct diff_frame *frames[DIFF_SIDES];
+    size_t frame_count[DIFF_SIDES];
+} diff_stream;
+
+/* Successive frames of a stream that the other side lacks. */
+typedef struct diff_stretch {
+    const diff_stream *stream;
+    int side; /* that has them */
+    uint64_t frames;
+    uint64_t from_ns, to_ns; /* receive times of the first and the last one */
+} diff_stretch;
+
+/* More are counted, and not listed. */
+enum { DIFF_STRETCHES_MAX = 1000 };
+
+/* Zero-initialise. */
+typedef struct diff_result {
+    diff_stream **streams; /* by feed, topic, symbol */
+    size_t stream_count;
+    diff_stretch *stretches; /* by from_ns, side, stream */
+    size_t stretch_count;
+    uint64_t stretches_left_out;
+    diff_counts totals;
+    uint64_t frames;    /* of both sides */
+    uint8_t is_damaged; /* 1: something of a side could not be read */
+} diff_result;
+
+/* Compare a selection, whose relative times are those of each side. TD_E_LIMIT, TD_E_IO. *out is
+ * the caller's, for diff_result_fini, also after a failure. */
+TD_MUST_USE td_result diff_archives(archive *const sides[DIFF_SIDES], const selection *wanted,
+                                    diff_result *out, td_err *err);
+void diff_result_fini(diff_result *result);
+
+#endif
