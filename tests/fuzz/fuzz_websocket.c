@@ -123,9 +123,34 @@ static void check_opening(td_bytes nonce)
     td_buf_fini(&answered);
 }
 
+/* What a pass-through hands on of a request asks its server for the same, without extensions. */
+static void check_handed_on(const handshake_request *request, td_bytes head)
+{
+    handshake_request again;
+    td_buf fields;
+    td_buf asked;
+    if (request->status != 101 || head.size > HANDSHAKE_BYTES_MAX - 256)
+        return;
+    td_buf_init(&fields, HANDSHAKE_BYTES_MAX);
+    td_buf_init(&asked, 2 * HANDSHAKE_BYTES_MAX);
+    handshake_copy_fields(head, &fields);
+    td_buf_add(&fields, "", 1);
+    const handshake_ask ask = {
+        .host = "localhost", .target = "/a?b", .fields = (const char *)fields.data};
+    handshake_put_request(&ask, &asked);
+    handshake_read_request(td_buf_view(&asked), &again);
+    TD_ASSERT(handshake_head_bytes(td_buf_view(&asked)) == asked.size);
+    TD_ASSERT(again.status == 101);
+    TD_ASSERT(td_bytes_is(again.path, "/a"));
+    TD_ASSERT(again.deflate_bits == 0);
+    td_buf_fini(&fields);
+    td_buf_fini(&asked);
+}
+
 static void read_heads(td_bytes stream)
 {
-    static const handshake_ask ASK = {"localhost", "/", "the sample nonce", 1};
+    static const handshake_ask ASK = {
+        .host = "localhost", .target = "/", .nonce = "the sample nonce", .with_deflate = 1};
     static const wire_proxy PROXY = {.is_used = 1, .port = 80, .host = "localhost"};
     static const td_server_url TARGET = {.authority = "localhost"};
     char text[TUNNEL_TEXT_BYTES];
@@ -137,6 +162,7 @@ static void read_heads(td_bytes stream)
     handshake_read_request(head, &request);
     TD_ASSERT((request.why == NULL) == (request.status == 101 || request.status == 200));
     check_answers(&request);
+    check_handed_on(&request, head);
     handshake_read_reply(&ASK, head, &reply);
     TD_ASSERT(reply.why != NULL || reply.status >= 100);
     (void)tunnel_read_reply(&PROXY, &TARGET, stream, &used, text);
