@@ -360,6 +360,7 @@ static void check_inflating(wire_peer_conn *peer)
     if (wait_ns == 0)
         return;
     link_pause(&peer->link);
+    wire_timer_cancel(peer->inflating_timer); /* closing resumes, too */
     peer->inflating_timer = wire_timer_at(loop, loop_now_ns(loop) + wait_ns, read_again, peer);
 }
 
