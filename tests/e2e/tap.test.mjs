@@ -5,13 +5,21 @@ import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
+import { createRequire } from "node:module";
+import { webcrypto } from "node:crypto";
 import { describe } from "node:test";
-import { compareTruth, eventsOf, filesBelow, jsonLines, jsonList, listening, rawFrames, run, tapedeck, temporary } from "./lib.mjs";
+import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, tapedeck, temporary } from "./lib.mjs";
 import { canMount, feedArgs, simulator, smallDisk } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
-import { rawConnect } from "./raw.mjs";
+import { xxh64 } from "./xxh64.mjs";
 
+globalThis.crypto ??= webcrypto; // Node.js 18 has no such global; bybit-api signs with it
 const { WebSocket, WebSocketServer } = npm("ws");
+const { WebsocketClient, WS_KEY_MAP } = npm("bybit-api");
+const SILENT = Object.fromEntries(["trace", "info", "error"].map((level) => [level, () => {}]));
+/** tests/e2e/clients.test.mjs installs it. */
+const LARGE = path.resolve("build/npm-large");
+const withoutCcxt = fs.existsSync(path.join(LARGE, "node_modules/ccxt-4")) ? false : "needs ccxt, which make soak installs";
 const PATH = "/v5/public/linear";
 const trade = (n) => JSON.stringify({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: 1672304486868 + n, data: [{ T: 1672304486865, s: "BTCUSDT", S: "Buy", v: "0.001", p: "16578.50", i: `${n}`, BT: false }] });
 
@@ -389,6 +397,75 @@ describe("tap", { concurrency: 2 }, () => {
     assert.ok((await jsonLines(t, ["cat", "-a", tap.archive, "--feed", "v5-linear", "--dir", "in", "--json"])).length >= clients.reduce((sum, ws) => sum + ws.frames, 0));
     const digests = await Promise.all([tap.archive, recorded].map((archive) => jsonLines(t, ["replay", archive, "--feed", "inverse", "--json"], { status: null })));
     assert.equal(digests[0][0].digest.payload, digests[1][0].digest.payload);
+  });
+
+  /** Data of both directions equals the exchange's own account, and each order has its answer and its update. */
+  async function checkOrders(t, tap, sim, orders) {
+    await tap.stop();
+    await sim.program.kill("SIGTERM");
+    const truth = await compareTruth(t, tap.archive, sim.truth);
+    assert.ok(truth.equal && truth.missing + truth.unexpected === 0 && truth.frames > 0, JSON.stringify(truth));
+    const asked = parseLines(fs.readFileSync(sim.truth, "utf8")).filter((row) => row.t === "request" && row.path === "/v5/trade").map((row) => row.xxh64);
+    const sent = (await rawFrames(t, tap.archive, "out")).filter((text) => text.includes('"op":"order.')).map((text) => xxh64(Buffer.from(text)));
+    assert.deepEqual(sent, asked);
+    const { requests, unanswered, unasked, without_update } = await json(t, ["latency", tap.archive, "--json"]);
+    assert.deepEqual({ requests, unanswered, unasked, without_update }, { requests: orders, unanswered: 0, unasked: 0, without_update: 0 });
+  }
+  const exchangeWithOrders = (t, dir) => simulator(t, dir, ["--plain", "--families", "v5-linear,v5-trade", "--symbols", "2", "--rate", "500"]);
+
+  test("bybit-api: books, an account and orders", async (t) => {
+    const dir = temporary(t);
+    const sim = await exchangeWithOrders(t, dir);
+    const tap = await startTap(t, dir, sim.url, ["--plain"]);
+    const connect = (at) => {
+      const client = new WebsocketClient({ wsUrl: tap.url + at, key: "aKeyOfTheTests", secret: "aSecretOfTheTests", pingInterval: 200, recvWindow: 5000 }, SILENT);
+      client.on("exception", () => {});
+      t.after(() => client.closeAll(true));
+      return client;
+    };
+    const [books, own, trade] = [PATH, "/v5/private", "/v5/trade"].map(connect);
+    const updates = [];
+    const cancelled = new Promise((resolve) => own.on("update", ({ topic, data }) => {
+      if (topic === "order") updates.push(...data.map((order) => order.orderStatus));
+      if (updates.filter((status) => status === "Cancelled").length === 5) resolve();
+    }));
+    const book = once(books, "update");
+    books.subscribeV5(["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"], "linear");
+    await Promise.all(own.subscribeV5(["order", "wallet"], "linear", true));
+    const ask = (op, order) => trade.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, op, { category: "linear", symbol: "BTCUSDT", ...order });
+    for (let i = 0; i < 5; i++) {
+      const { data } = await ask("order.create", { side: "Buy", orderType: "Limit", qty: "0.01", price: "50000", orderLinkId: `l${i}` });
+      await ask("order.cancel", { orderId: data.orderId });
+    }
+    await book;
+    await cancelled;
+    for (const client of [books, own, trade]) client.closeAll(true);
+    await checkOrders(t, tap, sim, 10);
+  });
+
+  test("ccxt: a book and orders", { skip: withoutCcxt }, async (t) => {
+    const dir = temporary(t);
+    const sim = await exchangeWithOrders(t, dir);
+    const tap = await startTap(t, dir, sim.url, ["--plain"]);
+    const { pro } = createRequire(path.join(LARGE, "package.json"))("ccxt-4");
+    const client = new pro.bybit({ apiKey: "aKeyOfTheTests", secret: "aSecretOfTheTests", options: { enableUnifiedAccount: true, enableUnifiedMargin: false } });
+    t.after(() => client.close());
+    await client.loadHttpProxyAgent(); // for ws://
+    const own = `${tap.url}/v5/private`;
+    client.urls.api.ws.public = { linear: tap.url + PATH };
+    client.urls.api.ws.private = { spot: { unified: own }, contract: own, usdc: own, trade: `${tap.url}/v5/trade` };
+    const market = { id: "BTCUSDT", symbol: "BTC/USDT:USDT", base: "BTC", quote: "USDT", settle: "USDT", baseId: "BTC", quoteId: "USDT", settleId: "USDT", type: "swap", swap: true, contract: true, linear: true, inverse: false, spot: false, option: false, contractSize: 1, precision: { amount: 0.001, price: 0.1 }, limits: {}, info: {} };
+    client.setMarkets({ "BTC/USDT:USDT": market });
+    const book = await client.watchOrderBook("BTC/USDT:USDT");
+    assert.ok(book.bids.length > 0 && book.asks.length > 0);
+    const changes = client.watchOrders();
+    const placed = await client.createOrderWs("BTC/USDT:USDT", "limit", "buy", 0.01, 50000);
+    await changes;
+    const cancelled = client.watchOrders();
+    await client.cancelOrderWs(placed.id, "BTC/USDT:USDT");
+    await cancelled;
+    await client.close();
+    await checkOrders(t, tap, sim, 2);
   });
 
   test("an upstream that is no server's URL, and a taken archive, are refused", async (t) => {
