@@ -100,6 +100,29 @@ td_result config_err_add(const recorder_config *config, size_t feed_index, const
 
 /* ---- HTTP requests ---- */
 
+#define API         "https://api.bybit.com/v5/market/"
+#define INSTRUMENTS API "instruments-info?category="
+
+/* ccxt 4.5, loadMarkets; bybit-api 4 asks for the time only. */
+static const char *const CCXT[] = {
+    "time=" API "time",
+    "instruments-spot=" INSTRUMENTS "spot",
+    "instruments-linear=" INSTRUMENTS "linear&limit=1000",
+    "instruments-inverse=" INSTRUMENTS "inverse&limit=1000",
+    "instruments-linear-new=" INSTRUMENTS "linear&limit=1000&status=PreLaunch",
+    "instruments-inverse-new=" INSTRUMENTS "inverse&limit=1000&status=PreLaunch",
+    "instruments-option-BTC=" INSTRUMENTS "option&baseCoin=BTC",
+    "instruments-option-ETH=" INSTRUMENTS "option&baseCoin=ETH",
+    "instruments-option-SOL=" INSTRUMENTS "option&baseCoin=SOL",
+    "instruments-option-XRP=" INSTRUMENTS "option&baseCoin=XRP",
+    "instruments-option-MNT=" INSTRUMENTS "option&baseCoin=MNT",
+    "instruments-option-DOGE=" INSTRUMENTS "option&baseCoin=DOGE",
+    NULL,
+};
+static const char *const BYBIT_API[] = {"time=" API "time", NULL};
+static const char *const *const HTTP_PRESETS[] = {
+    [HTTP_PRESET_NONE] = NULL, [HTTP_PRESET_CCXT] = CCXT, [HTTP_PRESET_BYBIT_API] = BYBIT_API};
+
 /* "NAME=URL" or "NAME@EVERY=URL"; names become channels: http.NAME. */
 static td_result read_request(const char *text, http_config *out, td_err *err)
 {
@@ -147,20 +170,31 @@ static td_result check_http_budget(const feed_config *feed, td_err *err)
     return TD_E_INVALID;
 }
 
+static td_result add_request(feed_config *feed, const char *text, td_err *err)
+{
+    size_t count = feed->http_count;
+    if (count == LIMIT_FEED_HTTP)
+        return td_err_set(err, TD_E_INVALID, "more than %u HTTP requests", LIMIT_FEED_HTTP);
+    http_config *made = &feed->http[feed->http_count++];
+    memset(made, 0, sizeof *made);
+    td_result rc = read_request(text, made, err);
+    for (size_t k = 0; rc == TD_OK && k < count; k++)
+        if (strcmp(made->name, feed->http[k].name) == 0)
+            rc = td_err_set(err, TD_E_INVALID, "two HTTP requests are called '%s'", made->name);
+    return rc;
+}
+
 static td_result finish_http(feed_config *feed, td_err *err)
 {
     td_result rc = TD_OK;
+    const char *const *preset = HTTP_PRESETS[feed->http_preset];
     feed->http_count = 0;
-    for (size_t i = 0; rc == TD_OK && i < feed->http_texts.count; i++) {
-        if (i == LIMIT_FEED_HTTP)
-            return td_err_set(err, TD_E_INVALID, "more than %u HTTP requests", LIMIT_FEED_HTTP);
-        http_config *made = &feed->http[feed->http_count++];
-        memset(made, 0, sizeof *made);
-        rc = read_request(feed->http_texts.items[i], made, err);
-        for (size_t k = 0; rc == TD_OK && k < i; k++)
-            if (strcmp(made->name, feed->http[k].name) == 0)
-                rc = td_err_set(err, TD_E_INVALID, "two HTTP requests are called '%s'", made->name);
-    }
+    for (size_t i = 0; rc == TD_OK && i < feed->http_texts.count; i++)
+        rc = add_request(feed, feed->http_texts.items[i], err);
+    if (rc == TD_OK && preset != NULL && feed->net != NET_MAIN)
+        rc = td_err_set(err, TD_E_INVALID, "http-preset is for the main network");
+    for (; rc == TD_OK && preset != NULL && *preset != NULL; preset++)
+        rc = add_request(feed, *preset, err);
     return rc == TD_OK ? check_http_budget(feed, err) : rc;
 }
 

@@ -25,6 +25,9 @@ typedef struct http_config {
     uint64_t every_ns;
 } http_config;
 
+/* What a client library asks the exchange for when it starts. */
+typedef enum http_preset { HTTP_PRESET_NONE, HTTP_PRESET_CCXT, HTTP_PRESET_BYBIT_API } http_preset;
+
 typedef struct feed_config {
     const char *name;         /* as the archive calls it; default: the family's name */
     const char *family_name;  /* default: by URL */
@@ -47,6 +50,7 @@ typedef struct feed_config {
     uint8_t is_strict;                        /* a refused subscription ends the recorder */
     const char *api_key_env, *api_secret_env; /* environment variables; NULL: it is public */
     options_list http_texts;                  /* "NAME[@EVERY]=URL" */
+    int http_preset;                          /* http_preset: requests of a client library */
     /* Resolved by config_finish: */
     http_config http[LIMIT_FEED_HTTP];
     size_t http_count;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 const char *const CONFIG_NET_NAMES[] = {"main", "test", NULL};
+static const char *const HTTP_PRESET_NAMES[] = {"none", "ccxt", "bybit-api", NULL};
 static const char *const OVERLOAD_NAMES[] = {"pause", "drop", NULL};
 
 #define DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
@@ -113,6 +114,13 @@ const option_row CONFIG_FEED_ROWS[] = {
      .metavar = "NAME[@EVERY]=URL",
      .help = "record the replies of this URL, requested every EVERY (default: 1h; may be\n"
              "repeated)"},
+    {.long_name = "http-preset",
+     .type = OPTION_ENUM,
+     .offset = offsetof(feed_config, http_preset),
+     .metavar = "CLIENT",
+     .choices = HTTP_PRESET_NAMES,
+     .help = "also record what this client library requests when it starts, so that serve\n"
+             "can answer it (default: none)"},
 };
 
 const option_row CONFIG_RECORDER_ROWS[] = {

@@ -219,6 +219,44 @@ static void credentials_choose_the_address(void **state)
     td_free(config);
 }
 
+/* The requests of ccxt 4.5's loadMarkets, as its source has them. */
+static void http_presets_are_requests(void **state)
+{
+    static const char *const QUERIES[] = {"category=spot", "category=linear&limit=1000",
+                                          "category=inverse&limit=1000&status=PreLaunch",
+                                          "category=option&baseCoin=DOGE"};
+    (void)state; /* none */
+    td_err err;
+    recorder_config *config = td_alloc(sizeof *config);
+    static const char TEXT[] = "feeds:\n  - family: v5-linear\n    topics: [publicTrade.A]\n"
+                               "    http: [a=https://h/x]\n    http_preset: ccxt\n";
+    if (load(config, TEXT, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    feed_config *feed = &config->feeds[0];
+    assert_int_equal(feed->http_count, 13);
+    assert_string_equal(feed->http[1].url, "https://api.bybit.com/v5/market/time");
+    for (size_t i = 0; i < sizeof QUERIES / sizeof *QUERIES; i++) {
+        char url[128];
+        size_t k = 0;
+        snprintf(url, sizeof url, "https://api.bybit.com/v5/market/instruments-info?%s",
+                 QUERIES[i]);
+        while (k < feed->http_count && strcmp(feed->http[k].url, url) != 0)
+            k++;
+        if (k == feed->http_count)
+            fail_msg("not requested: %s", url);
+    }
+    feed->net = NET_TEST;
+    assert_int_equal(config_finish(config, &err), TD_E_INVALID);
+    config_fini(config);
+    feed = one_feed(config, "v5-linear");
+    feed->topics = (options_list){.items = {"publicTrade.A"}, .count = 1};
+    feed->http_preset = HTTP_PRESET_BYBIT_API;
+    if (config_finish(config, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(feed->http_count, 1);
+    td_free(config);
+}
+
 static void http_requests_are_read(void **state)
 {
     (void)state; /* none */
@@ -270,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_said),
         cmocka_unit_test(credentials_choose_the_address),
         cmocka_unit_test(http_requests_are_read),
+        cmocka_unit_test(http_presets_are_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
