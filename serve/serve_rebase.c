@@ -16,11 +16,15 @@ enum {
     KEYS_BYTES = 256,     /* of a log line */
 };
 
+typedef struct logged_row {
+    const topic_row *row;
+} logged_row;
+
 struct serve_rebase {
     const td_log *log;
     json_parser *parser;
     td_buf out;
-    const topic_row **logged;
+    logged_row *logged;
     size_t logged_count;
 };
 
@@ -75,11 +79,11 @@ static void log_row(serve_rebase *self, const topic_row *row)
 {
     char keys[KEYS_BYTES] = "";
     for (size_t i = 0; i < self->logged_count; i++) {
-        if (self->logged[i] == row)
+        if (self->logged[i].row == row)
             return;
     }
     self->logged = td_array_grow(self->logged, self->logged_count, sizeof *self->logged);
-    self->logged[self->logged_count++] = row;
+    self->logged[self->logged_count++].row = row;
     size_t size = put_keys(keys, 0, row->envelope, row->envelope_count);
     (void)put_keys(keys, size, row->fields, row->field_count); /* cut if it is long */
     td_log_emit(self->log, TD_LOG_INFO, "%s: shifted times: %s", row->name, keys);
