@@ -344,9 +344,7 @@ const account_event *account_next_event(account *a)
     if (step < a->heads && order->is_planned) {
         event->kind = step < 2 ? STREAM_STOP_ORDER : STREAM_ORDER;
         order->status = (account_status)step;
-    } else if (step < a->heads) {
-        order->status = open_status(order);
-    } else if (step < fills_end && (step - a->heads) % 2 == 0) {
+    } else if (step >= a->heads && step < fills_end && (step - a->heads) % 2 == 0) {
         fill(a, &s->trades[(step - a->heads) / 2]);
         event->kind = STREAM_EXECUTION;
     } else if (step < fills_end) {

@@ -73,8 +73,8 @@ static const struct {
 } REASONS[] = {
     [REASON_NONE] = {0, "OK", 0, NULL},
     [REASON_PARAMS] = {10001, "params error", 0, NULL},
-    [REASON_QTY] = {10001, "Qty invalid", 170136, "Order quantity exceeded lower limit."},
-    [REASON_PRICE] = {10001, "price invalid", 170132, "Order price too high."},
+    [REASON_QTY] = {10001, "Qty invalid", 0, NULL},
+    [REASON_PRICE] = {10001, "price invalid", 0, NULL},
     [REASON_NOT_AUTHED] = {10007, "User authentication failed.", 0, NULL},
     [REASON_TIME] = {10002, "The request time exceeds the time window range.", 0, NULL},
     [REASON_OP] = {10404, "op type is not found", 0, NULL},
