@@ -499,7 +499,7 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
     self->ops = options->ops;
     self->user = options->user;
     self->ask.with_deflate = options->with_deflate;
-    td_buf_init(&self->fields, 2 * HANDSHAKE_BYTES_MAX);
+    td_buf_init(&self->fields, 2 * (size_t)HANDSHAKE_BYTES_MAX);
     td_buf_init(&self->body, WIRE_BODY_BYTES_MAX);
     if (options->fields != NULL) {
         td_buf_add(&self->fields, options->fields, strlen(options->fields) + 1);

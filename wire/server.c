@@ -423,7 +423,7 @@ static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_
 {
     char address[LINK_ADDRESS_BYTES];
     td_buf text;
-    td_buf_init(&text, 2 * HANDSHAKE_BYTES_MAX);
+    td_buf_init(&text, 2 * (size_t)HANDSHAKE_BYTES_MAX);
     td_buf_add(&text, request->path.data,
                (size_t)(request->query.data + request->query.size - request->path.data));
     td_buf_add(&text, "", 1);

@@ -36,8 +36,8 @@ static void note(summary *sum, const ws_event *event)
         TD_ASSERT(td_utf8_is_text(event->bytes));
     sum->events++;
     sum->hash = sum->hash * 31 + td_xxh64(event->bytes.data, event->bytes.size);
-    sum->hash = sum->hash * 31 + event->opcode + event->code + event->is_fragmented * 16u +
-                event->is_compressed * 32u;
+    sum->hash = sum->hash * 31 + event->opcode + event->code + (size_t)event->is_fragmented * 16 +
+                (size_t)event->is_compressed * 32;
 }
 
 /* How a stream is cut into reads: all alike, or random ones. */
@@ -87,7 +87,7 @@ static void check_answers(const handshake_request *request)
 {
     handshake_reply reply;
     td_buf out;
-    td_buf_init(&out, 2 * HANDSHAKE_BYTES_MAX);
+    td_buf_init(&out, 2 * (size_t)HANDSHAKE_BYTES_MAX);
     if (request->status == 101)
         handshake_accept(request, &out);
     else
@@ -132,7 +132,7 @@ static void check_handed_on(const handshake_request *request, td_bytes head)
     if (request->status != 101 || head.size > HANDSHAKE_BYTES_MAX - 256)
         return;
     td_buf_init(&fields, HANDSHAKE_BYTES_MAX);
-    td_buf_init(&asked, 2 * HANDSHAKE_BYTES_MAX);
+    td_buf_init(&asked, 2 * (size_t)HANDSHAKE_BYTES_MAX);
     handshake_copy_fields(head, &fields);
     td_buf_add(&fields, "", 1);
     const handshake_ask ask = {
