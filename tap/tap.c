@@ -145,7 +145,7 @@ static void open_feeds(tap *self)
         redactor_init(&self->redactors[i]);
         self->redactor_list[i] = &self->redactors[i];
     }
-    self->relays = td_alloc_zero(self->config.feed_count * LIMIT_FEED_SLOTS, sizeof *self->relays);
+    self->relays = td_alloc_zero(self->config.feed_count * LIMIT_FEED_SLOTS, sizeof(relay *));
 }
 
 static td_result open_server(tap *self, td_err *err)
