@@ -37,6 +37,7 @@ typedef struct cut {
     cut_result *result;
     cursor *tape;
     selection_window window;
+    uint64_t begin_ns;  /* of what is written: the state's, or the window's */
     stream_past *pasts; /* by the streams of the tape */
     size_t past_capacity;
     /* What the first frame or event sets. */
@@ -135,12 +136,11 @@ static void follow(cut *c, const frame_ref *frame)
     past->has_snapshot |= found.rules.is_snapshot;
 }
 
-/* Read what comes before the selection. *begin_ns: of the first frame to write. */
-static td_result follow_all(cut *c, uint64_t *begin_ns, td_err *err)
+/* Read what comes before the selection, and find where to begin. */
+static td_result follow_all(cut *c, td_err *err)
 {
     const frame_ref *frame;
     td_result rc = TD_OK;
-    *begin_ns = c->window.from_ns;
     while (rc == TD_OK) {
         rc = cursor_next(c->tape, &frame, err);
         if (rc == TD_OK && frame->recv_ns >= c->window.from_ns)
@@ -152,8 +152,8 @@ static td_result follow_all(cut *c, uint64_t *begin_ns, td_err *err)
     }
     for (size_t i = 0; i < c->past_capacity; i++) {
         stream_past *past = &c->pasts[i];
-        if (past->start_ns != 0 && past->start_ns < *begin_ns)
-            *begin_ns = past->start_ns;
+        if (past->start_ns != 0 && past->start_ns < c->begin_ns)
+            c->begin_ns = past->start_ns;
         c->result->without_snapshot += past->state != NULL && !past->has_snapshot;
         symbol_state_close(past->state);
         past->state = NULL;
@@ -388,6 +388,16 @@ static td_result check_same(const cut *c, const frame_ref *frame, td_err *err)
     return TD_E_INVALID;
 }
 
+/* 1 if a gap touches what is written: one that began before the state and ended before the
+ * selection does not. */
+static int wants_gap(const cut *c, const gap_row *gap)
+{
+    const selection_window written = {c->begin_ns, c->window.to_ns};
+    if (gap->from_ns < c->begin_ns && gap->to_ns != GAP_OPEN && gap->to_ns <= c->window.from_ns)
+        return 0;
+    return selection_wants_gap(c->options->wanted, written, gap);
+}
+
 /* Events that are about the file, not about connections, stay with the archive. */
 static td_result put_event(cut *c, const frame_ref *frame, td_err *err)
 {
@@ -399,7 +409,7 @@ static td_result put_event(cut *c, const frame_ref *frame, td_err *err)
         return TD_OK;
     gap_row gap = what->gap;
     gap.feed = frame->channel->info.feed;
-    if (what->kind == EVENT_GAP && !selection_has_gap(c->options->wanted, &gap))
+    if (what->kind == EVENT_GAP && !wants_gap(c, &gap))
         return TD_OK;
     td_result rc = c->writer == NULL ? open_file(c, frame, err) : TD_OK;
     if (rc == TD_OK && what->kind == EVENT_GAP)
@@ -432,15 +442,13 @@ static td_result put_frame(cut *c, const frame_ref *frame, td_err *err)
  * could not be read. */
 static td_result put_gaps(cut *c, td_err *err)
 {
-    const selection_window window = {c->result->first_ns, c->window.to_ns};
     gap_list all = {0};
     td_result rc = archive_gaps(c->options->archive, &all, err);
     gap_list_join(&all, cursor_get_damage(c->tape));
     for (size_t i = 0; i < all.count && rc == TD_OK; i++) {
         const gap_row *row = &all.rows[i];
         const gap_row *written = gap_list_find(&c->gaps, row);
-        if (strcmp(row->feed, c->feed) != 0 ||
-            !selection_wants_gap(c->options->wanted, window, row) ||
+        if (strcmp(row->feed, c->feed) != 0 || !wants_gap(c, row) ||
             (written != NULL && written->to_ns == row->to_ns))
             continue;
         rc = append_gap(c, row, c->last_ns, err);
@@ -483,16 +491,15 @@ static td_result write_frames(cut *c, td_err *err)
 static td_result write_file(cut *c, td_err *err)
 {
     uint64_t lead_ns = 0;
-    uint64_t begin_ns = c->window.from_ns;
     segment_totals totals = {0};
     cursor_stats stats;
     td_result rc = find_lead_from(c, &lead_ns, err);
     if (rc == TD_OK)
         rc = open_tape(c, lead_ns, err);
     if (rc == TD_OK && lead_ns < c->window.from_ns)
-        rc = follow_all(c, &begin_ns, err);
+        rc = follow_all(c, err);
     if (rc == TD_OK && lead_ns < c->window.from_ns)
-        rc = cursor_seek(c->tape, begin_ns, err);
+        rc = cursor_seek(c->tape, c->begin_ns, err);
     if (rc == TD_OK)
         rc = write_frames(c, err);
     if (rc == TD_OK && c->result->frames + c->result->state_frames == 0)
@@ -522,6 +529,7 @@ td_result cut_check_path(const char *path, td_err *err)
 td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
 {
     cut c = {.options = options, .result = out, .window = selection_resolve(options->wanted, 0)};
+    c.begin_ns = c.window.from_ns;
     *out = (cut_result){0};
     td_buf_init(&c.json, CUT_EVENT_BYTES_MAX);
     td_result rc = write_file(&c, err);

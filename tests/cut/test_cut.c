@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/ledger.h"
 #include "archive/verify.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -30,8 +31,11 @@
 
 enum { FRAMES = 900, CUTS = 12, PATH_BYTES = 160 };
 
-/* Over all cuts: frames that were compared, of the state, copies, broken rules. */
-static size_t compared_sum, state_sum, copies_sum, broken_sum;
+/* Of the tape: a gap of all topics until shard 0 is back. */
+static gap_row tape_gap;
+
+/* Over all cuts: frames that were compared, of the state, copies, broken rules, gaps. */
+static size_t compared_sum, state_sum, copies_sum, broken_sum, gaps_sum;
 
 /* ---- an archive ---- */
 
@@ -127,6 +131,14 @@ static void write_tape(tape_fixture *fixture, const capture_tape *from, int has_
             open_segment(&w, i == 0 ? 1 : 2, at_ns + 1);
         if (i == 0 || i == count / 2)
             set_conn(&w, 0, i == 0 ? 1 : 2, at_ns + 2);
+        if (i == count / 2) {
+            event lost = {.kind = EVENT_GAP};
+            tape_gap = gap_row_of(GAP_DISCONNECT, FEED, TAPE_FIXTURE_NS + at_ns - 40000000,
+                                  TAPE_FIXTURE_NS + at_ns + 40000000, "test");
+            tape_gap.conn = 1;
+            lost.gap = tape_gap;
+            tape_segment_event(w.segment, &lost, at_ns + 2);
+        }
         if (has_copies && i == count / 3)
             set_conn(&w, 1, 1, at_ns + 3);
         if (from->frames[i].channel->info.dir != CHANNEL_IN)
@@ -267,6 +279,18 @@ static void compare(const frame_rows *was, const frame_rows *is, uint64_t from_n
     assert_int_equal(at, is->count);
 }
 
+/* The gap is in the cut if it touches the selection, or lies in the time of the state. */
+static void check_gap(archive *made, const cut_result *result, uint64_t from_ns, uint64_t to_ns)
+{
+    gap_list found = {0};
+    int is_wanted = tape_gap.from_ns < to_ns &&
+                    (tape_gap.to_ns > from_ns || tape_gap.from_ns >= result->first_ns);
+    assert_int_equal(archive_gaps(made, &found, NULL), TD_OK);
+    assert_int_equal(found.count, is_wanted);
+    gaps_sum += found.count;
+    gap_list_fini(&found);
+}
+
 static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
                     const char *const *symbol, td_random *random)
 {
@@ -292,6 +316,7 @@ static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
     frame_rows is = rows_of(made, &ALL);
     assert_int_equal(is.count, result.frames + result.state_frames);
     compare(was, &is, from_ns, to_ns);
+    check_gap(made, &result, from_ns, to_ns);
     state_sum += result.state_frames;
     archive_close(made);
     td_free(is.rows);
@@ -340,6 +365,7 @@ static void test_families(void **state)
         capture_tape_fini(&from);
     }
     assert_true(compared_sum > 10000 && state_sum > 1000 && copies_sum > 1000 && broken_sum > 100);
+    assert_true(gaps_sum > 50);
 }
 
 static void test_captures(void **state)
