@@ -1,10 +1,13 @@
 // `tapedeck latency`: requests about orders, their answers, and the updates that follow. What it joins is compared with
 // the times of a capture that a client makes of its own session, and with captures of which each case is written out.
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
-import { json, listening, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonLines, listening, parseLines, tapedeck, temporary } from "./lib.mjs";
 import * as npm from "./npm.mjs";
 import { answer, ask, connected, imported, message, request, update, updates } from "./orders.mjs";
+import { xxh64 } from "./xxh64.mjs";
 
 const ms = (row) => [row.answer_ns, row.update_ns].map((ns) => (ns === null ? null : Math.round((ns - row.sent_ns) / 1e6)));
 
@@ -65,6 +68,27 @@ test("more requests than may wait end as they are", async (t) => {
   assert.deepEqual({ requests, unanswered, unasked }, { requests: most + more, unanswered: most + more - 1, unasked: 1 });
 });
 
+/** 20 orders that are placed, amended and cancelled, every other one without an id of the client's, and one that is refused. */
+async function tradeAll(trade, own) {
+  const order = { category: "linear", symbol: "BTCUSDT", side: "Buy", orderType: "Limit", qty: "0.01", price: "50000" };
+  for (let i = 0; i < 20; i++) {
+    const name = { category: "linear", symbol: "BTCUSDT", ...(i % 2 ? { orderLinkId: `l${i}` } : {}) };
+    const { answer: { data } } = await ask(trade, `c${i}`, "order.create", { ...order, ...name });
+    await ask(trade, `a${i}`, "order.amend", { ...name, orderId: data.orderId, qty: "0.02" });
+    await ask(trade, `d${i}`, "order.cancel", { ...name, orderId: data.orderId });
+    await updates(own, data.orderId, "Cancelled");
+  }
+  await ask(trade, "refused", "order.create", { ...order, qty: "200" });
+}
+
+function checkAll({ orders, requests, refused, unanswered, without_update, unasked }) {
+  assert.deepEqual({ requests, refused, unanswered, without_update, unasked }, { requests: 61, refused: 1, unanswered: 0, without_update: 0, unasked: 0 });
+  for (const row of orders.filter(({ code }) => code === 0)) {
+    assert.ok(row.sent_ns <= row.answer_ns && row.sent_ns <= row.update_ns, JSON.stringify(row));
+    assert.equal(row.order_status, row.op === "order.cancel" ? "Cancelled" : "New");
+  }
+}
+
 npm.test("every order of a session with the simulated exchange is joined", async (t) => {
   const dir = temporary(t);
   const sim = await listening(t, ["sim", "--plain", "--families", "v5-trade", "--rate", "500"], dir);
@@ -80,19 +104,23 @@ npm.test("every order of a session with the simulated exchange is joined", async
   const [trade, own] = [await open("trade", "/v5/trade"), await open("own", "/v5/private")];
   own.ws.send(JSON.stringify({ op: "subscribe", args: ["order"] }));
   await message(own, (m) => m.op === "subscribe");
-  const order = { category: "linear", symbol: "BTCUSDT", side: "Buy", orderType: "Limit", qty: "0.01", price: "50000" };
-  for (let i = 0; i < 20; i++) {
-    const name = { category: "linear", symbol: "BTCUSDT", ...(i % 2 ? { orderLinkId: `l${i}` } : {}) };
-    const { answer: { data } } = await ask(trade, `c${i}`, "order.create", { ...order, ...name });
-    await ask(trade, `a${i}`, "order.amend", { ...name, orderId: data.orderId, qty: "0.02" });
-    await ask(trade, `d${i}`, "order.cancel", { ...name, orderId: data.orderId });
-    await updates(own, data.orderId, "Cancelled");
-  }
-  await ask(trade, "refused", "order.create", { ...order, qty: "200" });
-  const { orders, requests, refused, unanswered, without_update, unasked } = await json(t, ["latency", await imported(t, dir, lines), "--json"]);
-  assert.deepEqual({ requests, refused, unanswered, without_update, unasked }, { requests: 61, refused: 1, unanswered: 0, without_update: 0, unasked: 0 });
-  for (const row of orders.filter(({ code }) => code === 0)) {
-    assert.ok(row.sent_ns <= row.answer_ns && row.sent_ns <= row.update_ns, JSON.stringify(row));
-    assert.equal(row.order_status, row.op === "order.cancel" ? "Cancelled" : "New");
+  await tradeAll(trade, own);
+  checkAll(await json(t, ["latency", await imported(t, dir, lines), "--json"]));
+});
+
+npm.test("every order of a client behind tap is joined, and its frames are those of the truth", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), truth = path.join(dir, "truth.jsonl");
+  const sim = await listening(t, ["sim", "--plain", "--families", "v5-trade", "--rate", "500", "--truth", truth], dir);
+  const tap = await listening(t, ["tap", "-a", archive, "--upstream", sim.url, "--plain"], fs.mkdtempSync(path.join(dir, "tap-")));
+  const [trade, own] = [await connected(t, `${tap.url}/v5/trade`), await connected(t, `${tap.url}/v5/private`)];
+  own.ws.send(JSON.stringify({ op: "subscribe", args: ["order"] }));
+  await message(own, (m) => m.op === "subscribe");
+  await tradeAll(trade, own);
+  assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
+  checkAll(await json(t, ["latency", archive, "--json"]));
+  const known = parseLines(fs.readFileSync(truth, "utf8")).filter(({ path: of }) => of === "/v5/trade");
+  for (const [kind, way] of [["request", "out"], ["frame", "in"]]) {
+    const recorded = (await jsonLines(t, ["cat", archive, "--topic", "order.*", "--dir", way])).filter(({ topic }) => /^order\.(create|amend|cancel)$/.test(topic));
+    assert.deepEqual(recorded.map(({ data }) => xxh64(Buffer.from(data))), known.filter((row) => row.t === kind).map((row) => row.xxh64));
   }
 });
