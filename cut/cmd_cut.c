@@ -132,9 +132,8 @@ exit_code cmd_cut(const verb_context *context, int argc, char **argv)
     cut_command command = {0};
     const verb_spec spec = {
         .name = "cut",
-        .summary =
-            "Write a selection of one session as one file that stands alone: with the state\n"
-            "at its first frame, its connections, grants and gaps.",
+        .summary = "Write a selection of one session as one self-contained file: with the state\n"
+                   "at its first frame, its connections, grants and gaps.",
         .statuses = {[EXIT_CODE_DIFFERS] =
                          "a signal stopped --shrink: the smallest file so far was "
                          "written",

@@ -1,4 +1,4 @@
-/* Writes a cut: a selection of one session's feed as a single file that stands alone.
+/* Writes a cut: a selection of one session's feed as a single, self-contained file.
  *
  * The file has the selected frames, byte for byte, with their times, ordinals and channels; before
  * them the state at the selection's beginning, as frames; the session's events of that time; and
@@ -6,10 +6,10 @@
  * connections that were open, and with their grants, which count from the selection's beginning:
  * the frames before are not in the file.
  *
- * The state of a topic that stands on snapshots is its last snapshot and every frame since, that of
- * other topics is their last frame. So every frame of the selection gets the verdict of its topic,
- * and the book, that it has in the archive. What topics show of each other is compared from the
- * selection's beginning on.
+ * The state of a topic with snapshots and deltas is its last snapshot and every frame since, that
+ * of other topics is their last frame. So every frame of the selection gets the verdict of its
+ * topic, and the book, that it has in the archive. What topics show of each other is compared from
+ * the selection's beginning on.
  *
  * The archive is read twice from the state's beginning on. Memory depends on the number of streams.
  * One thread. */
@@ -46,7 +46,7 @@ typedef struct cut_result {
     uint64_t state_frames;      /* before them */
     uint64_t first_ns, last_ns; /* of both; 0: none */
     uint64_t file_bytes;
-    uint32_t without_snapshot; /* topics that stand on a snapshot that the archive lacks */
+    uint32_t without_snapshot; /* topics whose deltas need a snapshot that the archive lacks */
     uint8_t is_damaged;        /* 1: something of the selection could not be read */
 } cut_result;
 

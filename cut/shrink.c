@@ -124,7 +124,7 @@ static td_result read_base(shrink *s, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Go on from the smallest cut so far. */
+/* Continue with the smallest cut so far. */
 static td_result take_best(shrink *s, td_err *err)
 {
     if (!s->has_best)

@@ -287,7 +287,7 @@ int topic_row_has_symbol(const topic_row *row);
 /* 1 if that is a coin, so that entries name symbols of their own. */
 int topic_row_has_coin(const topic_row *row);
 
-/* 1 if a frame stands on those before it, back to a snapshot. NULL: 0. */
+/* 1 if a frame needs those before it, back to a snapshot. NULL: 0. */
 int topic_row_has_state(const topic_row *row);
 
 /* Names of types and units as topic listings print them ("decimal", "us"). */
