@@ -8,7 +8,7 @@ import path from "node:path";
 import { createRequire } from "node:module";
 import { webcrypto } from "node:crypto";
 import { describe } from "node:test";
-import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, tapedeck, temporary } from "./lib.mjs";
+import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { canMount, feedArgs, simulator, smallDisk } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
 import { xxh64 } from "./xxh64.mjs";
@@ -346,6 +346,28 @@ describe("tap", { concurrency: 2 }, () => {
     const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null, ...inside });
     const frames = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--json"], inside);
     assert.ok(gaps.some((gap) => gap.from_ns <= frames[0].recv_ns + 1e6 && gap.to_ns >= frames[1].recv_ns - 256), JSON.stringify([gaps, frames.map((f) => f.recv_ns)]));
+  });
+
+  test("a disk that hangs does not hold the relay back, and the ledger counts what was not kept", async (t) => {
+    const server = await exchange(t), dir = temporary(t), archive = path.join(dir, "tape");
+    const sync = path.join(dir, "sync");
+    const takes = (ns) => fs.writeFileSync(sync, Buffer.from(new BigUint64Array([ns]).buffer));
+    takes(0n);
+    const tap = await listening(t, ["tap", "-a", archive, "--upstream", server.url, "--plain"], dir, { program: wrapped("recorder_slow_disk"), env: { TAPEDECK_TEST_SYNC: sync } });
+    const { client, upstream } = await pair(t, tap, server);
+    takes(3_600_000_000_000n);
+    const FRAMES = 24, SIZE = 8 << 20; // more than ring and queue hold
+    for (let i = 0; i < FRAMES; i++) upstream.send(Buffer.alloc(SIZE, "x"));
+    await client.events.has(FRAMES);
+    takes(0n);
+    await tap.program.says(/overload: over/);
+    client.close();
+    await settled(client, upstream);
+    assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
+    const kept = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).length;
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
+    const lost = gaps.filter(({ reason }) => reason === "overload").reduce((sum, { frames_lost }) => sum + frames_lost, 0);
+    assert.ok(lost > 0 && kept + lost === FRAMES, `${kept} kept, ${JSON.stringify(gaps)}`);
   });
 
   test("credentials are hidden in the archive, and pass unchanged", async (t) => {
