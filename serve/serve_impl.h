@@ -93,6 +93,14 @@ typedef struct served_frame {
     wire_peer_message message;
 } served_frame;
 
+/* The end of a recorded connection. */
+typedef struct recorded_end {
+    uint64_t recv_ns;
+    const char *feed; /* the channel's */
+    uint32_t shard;
+    unsigned code;
+} recorded_end;
+
 /* A frame that a fault keeps back. */
 typedef struct held_frame {
     struct held_frame *next;
@@ -168,9 +176,11 @@ struct serve_tape {
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
     const frame_ref *frame; /* read, not yet sent; NULL: none */
-    uint64_t at_ns;         /* receive time of the last one that was due; 0: none */
-    serve_books books;      /* up to the last due frame */
-    held_frame *held;       /* in order */
+    recorded_end *ends;     /* of connections, before that frame, from end_at on */
+    size_t end_at, end_count;
+    uint64_t at_ns;    /* receive time of the last one that was due; 0: none */
+    serve_books books; /* up to the last due frame */
+    held_frame *held;  /* in order */
 };
 
 /* The client has more subscriptions: restart its settle delay, or, while its tape plays, let the

@@ -61,6 +61,7 @@ static void tape_free(serve_tape *tape)
     forget_held(tape);
     serve_books_fini(&tape->books); /* before its channels */
     cursor_close(tape->cursor);
+    td_free(tape->ends);
     td_free(tape->feed_names);
     td_free(tape);
 }
@@ -129,6 +130,17 @@ static td_result follow_books(serve_tape *tape, served_frame *served, td_err *er
     return rc;
 }
 
+/* Keep it until the next data frame is read: at the end of the tape there is nothing to return for.
+ */
+static void add_end(serve_tape *tape, const frame_ref *frame)
+{
+    tape->ends = td_array_grow(tape->ends, tape->end_count, sizeof *tape->ends);
+    tape->ends[tape->end_count++] = (recorded_end){.recv_ns = frame->recv_ns,
+                                                   .feed = frame->channel->info.feed,
+                                                   .shard = frame->event->shard,
+                                                   .code = (unsigned)frame->event->code};
+}
+
 /* Read on to the next data frame, wanted or not, because the pace is that of all frames. Others are
  * done at once: tape->frame is NULL then. */
 static td_result next_frame(serve_tape *tape, td_err *err)
@@ -140,7 +152,9 @@ static td_result next_frame(serve_tape *tape, td_err *err)
     served_frame before = {.frame = frame};
     if (frame->is_lead_in && is_data(frame))
         return follow_books(tape, &before, err);
-    if (is_data(frame) || is_disconnect(tape, frame))
+    if (is_disconnect(tape, frame))
+        add_end(tape, frame);
+    if (is_data(frame))
         tape->frame = frame;
     if (tape->frame != NULL && !tape->has_shift) {
         uint64_t now_ns = clock_wall_ns(tape->owner->options.clock);
@@ -177,20 +191,18 @@ static void wait_for_return(serve_tape *tape, size_t closed)
 
 /* End the clients' connections as the recorded one ended. The books of the connection are over: its
  * successor begins them. */
-static void disconnect(serve_tape *tape, const frame_ref *frame)
+static void disconnect(serve_tape *tape, const recorded_end *end)
 {
-    const char *feed = frame->channel->info.feed;
-    uint32_t shard = frame->event->shard;
     size_t closed = 0;
     for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
-        if (b->channel->info.shard == shard && strcmp(b->channel->info.feed, feed) == 0)
+        if (b->channel->info.shard == end->shard && strcmp(b->channel->info.feed, end->feed) == 0)
             b->has_snapshot = 0;
     }
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
-        if (c->state != CLIENT_PLAYING || !serve_client_has_slot(c, feed, shard))
+        if (c->state != CLIENT_PLAYING || !serve_client_has_slot(c, end->feed, end->shard))
             continue;
         closed++;
-        serve_client_disconnect(c, (unsigned)frame->event->code);
+        serve_client_disconnect(c, end->code);
     }
     tape->owner->counts.disconnected += closed;
     wait_for_return(tape, closed);
@@ -301,10 +313,6 @@ static td_result send_frame(serve_tape *tape, td_err *err)
         .frame = frame,
         .message = {.opcode = (unsigned)frame->channel->info.opcode, .bytes = frame->bytes}};
     tape->frame = NULL;
-    if (frame->event != NULL) {
-        disconnect(tape, frame);
-        return TD_OK;
-    }
     TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
     tape->has_frames = 1;
     tape->at_ns = frame->recv_ns;
@@ -407,6 +415,7 @@ static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
     tape->at_ns = 0;
     tape->stalled_ns = 0;
     tape->frame = NULL;
+    tape->end_at = tape->end_count = 0;
     tape->is_at_end = 0;
     tape->has_frames = 0;
     pacer_rewind(&tape->pacer);
@@ -458,12 +467,19 @@ static td_result pump_one(serve_tape *tape, td_err *err)
         }
         return TD_EOF;
     }
-    uint64_t due_ns = pacer_due(&tape->pacer, tape->frame->recv_ns);
+    const recorded_end *end = tape->end_at < tape->end_count ? &tape->ends[tape->end_at] : NULL;
+    uint64_t due_ns = pacer_due(&tape->pacer, end == NULL ? tape->frame->recv_ns : end->recv_ns);
     const serve_options *options = &tape->owner->options;
     if (due_ns == UINT64_MAX)
         return TD_EOF; /* paused */
     due_ns = due_ns > tape->stalled_ns ? due_ns : tape->stalled_ns;
+    if (due_ns <= clock_mono_ns(options->clock) && end != NULL) {
+        tape->end_at++;
+        disconnect(tape, end);
+        return TD_OK;
+    }
     if (due_ns <= clock_mono_ns(options->clock)) {
+        tape->end_at = tape->end_count = 0;
         uint64_t sent = tape->owner->counts.frames;
         rc = send_frame(tape, err);
         if (tape->pacer.is_paused && tape->owner->counts.frames != sent)
