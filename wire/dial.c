@@ -193,8 +193,9 @@ static void on_resolved(void *user, const resolve_answer *answer)
     dial *self = user;
     self->job = NULL;
     if (answer->count == 0) {
-        fail(self, WIRE_CAUSE_RESOLVE, "the name '%s' has no address: %s",
-             self->proxy.is_used ? self->proxy.host : self->url.host, answer->text);
+        fail(self, WIRE_CAUSE_RESOLVE, "the name '%s'%s has no address: %s",
+             self->proxy.is_used ? self->proxy.host : self->url.host,
+             self->proxy.is_used ? " of the proxy" : "", answer->text);
         return;
     }
     self->addresses = *answer;

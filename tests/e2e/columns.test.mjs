@@ -60,7 +60,7 @@ async function longNames(t) {
 async function showAll(t, archive, options = []) {
   const shown = {};
   for (const [words, needs] of await archiveVerbs(t)) {
-    if (["cat", "dump-catalog", "serve", "import"].includes(words[0])) continue; // frames, rows, nothing
+    if (["cat", "dump-catalog", "serve", "import", "cut"].includes(words[0])) continue; // frames, rows, nothing, one line with a path
     const more = words[0] === "replay" ? [] : needs; // its report, no messages
     shown[words.join(" ")] = onTerminal(COLUMNS, [...words, "-a", archive, ...more, ...options]);
     fits(shown[words.join(" ")], words.join(" "));

@@ -73,6 +73,7 @@ static void test_markets(void **state)
         {"usdc-private", NULL, NULL},
         {"spot-private", NULL, NULL},
         {"v5-private", NULL, NULL},
+        {"v5-trade", NULL, NULL},
         {"v5-spread", NULL, NULL},
         {"v5-misc", NULL, NULL},
     };
