@@ -145,9 +145,8 @@ exit_code cmd_cut(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          "nothing matches the selection, it is more than a file may hold, or a "
                          "file cannot be read or written; nothing was left"},
-        .examples =
-            "tapedeck cut archive -o bug.mcap --from 2021-04-17T16:43 --to +10s\n"
-            "tapedeck cut archive -o bug.mcap --feed linear --shrink 'my-decoder \"$1\"'",
+        .examples = "tapedeck cut archive -o bug.mcap --from 2021-04-17T16:43 --to +10s\n"
+                    "tapedeck cut archive -o bug.mcap --feed linear --shrink 'my-decoder \"$1\"'",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Cut", CUT_ROWS, sizeof CUT_ROWS / sizeof *CUT_ROWS, &command}},
         .mode = ARCHIVE_READ,
