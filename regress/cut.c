@@ -43,7 +43,7 @@ static int wants_frame(void *user, const frame_ref *frame)
 static void glob_of(const char *name, char out[2 * LIMIT_TOPIC_BYTES])
 {
     size_t used = 0;
-    for (; *name != '\0' && used + 2 < 2 * LIMIT_TOPIC_BYTES; name++) {
+    for (; *name != '\0' && used + 2 < (size_t)2 * LIMIT_TOPIC_BYTES; name++) {
         if (strchr("*?[\\", *name) != NULL)
             out[used++] = '\\';
         out[used++] = *name;
