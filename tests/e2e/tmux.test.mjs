@@ -13,8 +13,8 @@ const DEADLINE_MS = 30_000;
 /** A run of tapedeck in a terminal. */
 class Tmux {
   constructor(t, args) {
+    t.after(() => this.run("kill-server")); // before its socket goes with the folder
     this.socket = path.join(temporary(t), "tmux");
-    t.after(() => this.run("kill-server"));
     const quoted = [path.resolve(BIN, "tapedeck"), ...args].map((word) => `'${word}'`).join(" ");
     this.run("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", `${quoted}; echo "status $?"; cat`);
   }
