@@ -294,12 +294,18 @@ static td_result make_folder(shrink *s, td_err *err)
     return TD_OK;
 }
 
-/* Some of the files may not be there. */
+/* It may not be there. */
+static void remove_file(const char *path)
+{
+    td_result ignored = td_io_unlink(io_posix(), path, NULL);
+    (void)ignored;
+}
+
 static void remove_folder(const shrink *s)
 {
-    (void)unlink(s->base);
-    (void)unlink(s->best);
-    (void)unlink(s->tried);
+    remove_file(s->base);
+    remove_file(s->best);
+    remove_file(s->tried);
     (void)rmdir(s->folder);
 }
 
