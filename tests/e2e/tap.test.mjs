@@ -351,7 +351,7 @@ describe("tap", { concurrency: 2 }, () => {
   test("a disk that hangs does not hold the relay back, and the ledger counts what was not kept", async (t) => {
     const server = await exchange(t), dir = temporary(t), archive = path.join(dir, "tape");
     const sync = path.join(dir, "sync");
-    const takes = (ns) => fs.writeFileSync(sync, Buffer.from(new BigUint64Array([ns]).buffer));
+    const takes = (ns) => fs.writeFileSync(sync, Buffer.from(new BigUint64Array([ns]).buffer), { flag: fs.existsSync(sync) ? "r+" : "w" }); // mapped: never shorter
     takes(0n);
     const tap = await listening(t, ["tap", "-a", archive, "--upstream", server.url, "--plain"], dir, { program: wrapped("recorder_slow_disk"), env: { TAPEDECK_TEST_SYNC: sync } });
     const { client, upstream } = await pair(t, tap, server);
