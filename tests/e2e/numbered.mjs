@@ -87,8 +87,7 @@ export class NumberedExchange {
       while (made.length < due) {
         const text = frame(symbol, made.length, this.padding);
         made.push(at);
-        if (this.isSilent) continue;
-        for (const ws of this.sockets.clients) if (ws.granted?.has(topic) && ws.readyState === ws.OPEN) ws.send(text);
+        for (const ws of this.sockets.clients) if (!ws.isSilent && ws.granted?.has(topic) && ws.readyState === ws.OPEN) ws.send(text);
       }
   }
 
@@ -126,6 +125,7 @@ export class NumberedExchange {
   accept(ws, socket, url) {
     this.connections++;
     ws.path = url;
+    ws.isSilent = this.isSilent;
     socket.setNoDelay(true);
     ws.granted = new Set();
     ws.on("error", () => {});
@@ -178,14 +178,16 @@ export class NumberedExchange {
     }
   }
 
-  /** Send no data, and answer pings all the same; until speak. */
-  silence() {
+  /** Send no data on these connections and on new ones, and answer pings all the same; until speak. */
+  silence(connections = this.sockets.clients) {
     this.isSilent = true;
+    for (const ws of connections) ws.isSilent = true;
   }
 
   speak() {
     this.make();
     this.isSilent = false;
+    for (const ws of this.sockets.clients) ws.isSilent = false;
   }
 
   async close() {

@@ -146,8 +146,12 @@ export const KINDS = {
   },
   async "silence"(scene) {
     const recorder = await scene.recording();
-    scene.exchange.silence();
-    await recorder.says(/no data for/);
+    for (const ws of scene.exchange.sockets.clients) {
+      scene.exchange.silence([ws]);
+      await passed(scene.random() * 50);
+    }
+    // A connection whose data comes again within stale_after has no row: each must have noticed.
+    for (const name of ["single", "shard 0 of 0 to 1\\)", "shard 1 of 0 to 1\\)"]) await recorder.says(new RegExp(`${name}: no data for`));
     scene.exchange.speak();
     await recorder.durableAfter(recorder.durableLines + 6);
     await scene.ended(recorder, "SIGTERM");
