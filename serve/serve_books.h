@@ -8,7 +8,7 @@
 #define TD_SERVE_SERVE_BOOKS_H
 
 #include "base/buf.h"
-#include "serve/snapshot.h"
+#include "play/snapshot.h"
 #include "tape/content.h"
 #include "tape/cursor.h"
 #include "schema/filters.h"
@@ -19,10 +19,7 @@ typedef struct serve_book {
     frame_channel *channel;
     struct symbol_state *state; /* of this topic alone */
     struct symbol_topic *topic;
-    const topic_row *row; /* of the last frame */
-    book *retail;         /* NULL: the topic has no retail orders */
-    td_buf model;         /* the last recorded snapshot */
-    td_buf last;          /* the last frame */
+    snapshot_source source;
     uint8_t has_snapshot; /* a snapshot came on this connection */
 } serve_book;
 

@@ -350,7 +350,7 @@ static td_result catch_up_book(serve_tape *tape, const serve_book *b, td_err *er
         if (made == TD_EOF) {
             td_buf_clear(&server->made);
             made = serve_book_make(b, server->maker, &server->made, err);
-            out.bytes = with_times(tape, b->row, td_buf_view(&server->made));
+            out.bytes = with_times(tape, b->source.row, td_buf_view(&server->made));
         }
         if (made != TD_OK && made != TD_E_UNSUPPORTED)
             return made;

@@ -1,4 +1,4 @@
-#include "serve/snapshot.h"
+#include "play/snapshot.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +25,7 @@ struct snapshot_maker {
 /* State of one snapshot. */
 typedef struct making {
     const snapshot_source *from;
+    const book *levels;
     json_writer json;
     char path[PATH_BYTES]; /* keys from the top to the copied value */
     size_t path_size;
@@ -48,6 +49,61 @@ void snapshot_maker_close(snapshot_maker *maker)
     json_parser_close(maker->model_parser);
     json_parser_close(maker->last_parser);
     td_free(maker);
+}
+
+/* ---- what a book's frames have ---- */
+
+void snapshot_source_init(snapshot_source *source)
+{
+    *source = (snapshot_source){.row = NULL};
+    td_buf_init(&source->model, LIMIT_FRAME_BYTES);
+    td_buf_init(&source->last, LIMIT_FRAME_BYTES);
+}
+
+void snapshot_source_fini(snapshot_source *source)
+{
+    book_close(source->retail);
+    td_buf_fini(&source->model);
+    td_buf_fini(&source->last);
+}
+
+/* Keep the same levels with the sizes of retail orders in a second book. */
+static void apply_retail(snapshot_source *source, const message *m, int is_snapshot)
+{
+    if (source->retail == NULL)
+        source->retail = book_open(source->row->book_depth);
+    size_t count = message_item_count(m);
+    msg_level *levels = td_alloc_zero(count + 1, sizeof *levels);
+    for (size_t i = 0; i < count; i++) {
+        td_decimal size = message_level_rpi(m, i);
+        levels[i] = message_level(m, i);
+        levels[i].size = size.mantissa;
+        levels[i].size_scale = size.scale;
+    }
+    const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
+    book_outcome outcome = {0}; /* whoever follows the book judges the frame */
+    if (is_snapshot)
+        book_replace(source->retail, &retail, &outcome);
+    else
+        book_apply(source->retail, &retail, &outcome);
+    td_free(levels);
+}
+
+static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
+{
+    td_buf_clear(out);
+    return td_buf_append(out, bytes.data, bytes.size, err);
+}
+
+td_result snapshot_source_note(snapshot_source *source, const frame_ref *frame, int is_snapshot,
+                               td_err *err)
+{
+    const message *m = frame->content.message;
+    source->row = frame->row;
+    if (m->book.rpi_sizes != NULL)
+        apply_retail(source, m, is_snapshot);
+    td_result rc = is_snapshot ? keep(&source->model, frame->bytes, err) : TD_OK;
+    return rc == TD_OK ? keep(&source->last, frame->bytes, err) : rc;
 }
 
 /* ---- paths ---- */
@@ -234,7 +290,7 @@ static void write_field(making *m, td_bytes key, json_value model, msg_side side
 static void write_level(making *m, msg_side side, size_t index)
 {
     book_level level, retail = {0};
-    int is_there = book_level_at(m->from->levels, side, index, &level);
+    int is_there = book_level_at(m->levels, side, index, &level);
     TD_ASSERT(is_there);
     if (m->from->retail != NULL && !book_level_at(m->from->retail, side, index, &retail))
         m->is_impossible = 1;
@@ -264,8 +320,8 @@ static void write_level(making *m, msg_side side, size_t index)
  * (docs/wire.md 6.3). */
 static void write_levels(making *m, const items_row *items)
 {
-    size_t buys = book_level_count(m->from->levels, SIDE_BUY);
-    size_t sells = book_level_count(m->from->levels, SIDE_SELL);
+    size_t buys = book_level_count(m->levels, SIDE_BUY);
+    size_t sells = book_level_count(m->levels, SIDE_SELL);
     int is_one_side = (items->flags & (ITEMS_BUY | ITEMS_SELL)) != 0;
     json_write_array_begin(&m->json);
     for (size_t i = 0; i < buys && (items->flags & ITEMS_SELL) == 0; i++)
@@ -349,15 +405,16 @@ static td_result write_snapshot(making *m, json_value model, const json_value *l
     return rc;
 }
 
-td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, td_buf *out,
-                        td_err *err)
+td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, const book *levels,
+                        td_buf *out, td_err *err)
 {
     json_value model, last;
-    making m = {.from = from};
+    making m = {.from = from, .levels = levels};
     TD_ASSERT(from->row->type == MSG_BOOK_CHANGE);
-    td_result rc = json_parse(maker->model_parser, from->model, JSON_COPIED, &model, err);
+    td_result rc =
+        json_parse(maker->model_parser, td_buf_view(&from->model), JSON_COPIED, &model, err);
     if (rc == TD_OK)
-        rc = json_parse(maker->last_parser, from->last, JSON_COPIED, &last, err);
+        rc = json_parse(maker->last_parser, td_buf_view(&from->last), JSON_COPIED, &last, err);
     if (rc == TD_E_INVALID)
         return td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON");
     if (rc != TD_OK)
@@ -365,8 +422,8 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, td_b
     find_level(&m, model);
     find_level(&m, last); /* the recorded snapshot may have been empty */
     TD_ASSERT(m.path_size == 0);
-    int is_empty = book_level_count(from->levels, SIDE_BUY) == 0 &&
-                   book_level_count(from->levels, SIDE_SELL) == 0;
+    int is_empty =
+        book_level_count(levels, SIDE_BUY) == 0 && book_level_count(levels, SIDE_SELL) == 0;
     if (!m.has_level && !is_empty)
         return td_err_set(err, TD_E_UNSUPPORTED, "no recorded level to go by");
     return write_snapshot(&m, model, &last, out, err);

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "serve/snapshot.h"
+#include "play/snapshot.h"
 #include "schema/decode.h"
 #include "schema/family.h"
 
@@ -72,6 +72,16 @@ static void apply(decoder *d, const topic_match *match, const char *frame, book 
     book_apply(into, &m.book, &outcome);
 }
 
+static snapshot_source source_of(const topic_row *row, const char *model, const char *last)
+{
+    snapshot_source made;
+    snapshot_source_init(&made);
+    made.row = row;
+    assert_int_equal(td_buf_append(&made.model, model, strlen(model), NULL), TD_OK);
+    assert_int_equal(td_buf_append(&made.last, last, strlen(last), NULL), TD_OK);
+    return made;
+}
+
 static void run_case(const snapshot_case *c, decoder *d, snapshot_maker *maker)
 {
     const family *of = family_find(td_bytes_str(c->family));
@@ -86,16 +96,14 @@ static void run_case(const snapshot_case *c, decoder *d, snapshot_maker *maker)
     apply(d, &match, c->model, b);
     apply(d, &match, c->delta, b);
     td_buf_init(&out, LIMIT_FRAME_BYTES);
-    const snapshot_source from = {.row = match.row,
-                                  .model = td_bytes_str(c->model),
-                                  .last = td_bytes_str(c->delta),
-                                  .levels = b};
-    td_result rc = snapshot_make(maker, &from, &out, &err);
+    snapshot_source from = source_of(match.row, c->model, c->delta);
+    td_result rc = snapshot_make(maker, &from, b, &out, &err);
     assert_int_equal(rc, c->made == NULL ? TD_E_UNSUPPORTED : TD_OK);
     if (c->made == NULL)
         assert_int_equal(out.size, 0);
     else if (!td_bytes_is(td_buf_view(&out), c->made))
         fail_msg("got %.*s", (int)out.size, (const char *)out.data);
+    snapshot_source_fini(&from);
     td_buf_fini(&out);
     book_close(b);
 }
@@ -125,12 +133,10 @@ static void test_no_text(void **state)
                                  TOPIC_NOW, &match));
     b = book_open(50);
     td_buf_init(&out, LIMIT_FRAME_BYTES);
-    const snapshot_source from = {.row = match.row,
-                                  .model = td_bytes_str("\x1f\x8b\x08"),
-                                  .last = td_bytes_str("{}"),
-                                  .levels = b};
-    assert_int_equal(snapshot_make(maker, &from, &out, &err), TD_E_UNSUPPORTED);
+    snapshot_source from = source_of(match.row, "\x1f\x8b\x08", "{}");
+    assert_int_equal(snapshot_make(maker, &from, b, &out, &err), TD_E_UNSUPPORTED);
     assert_int_equal(out.size, 0);
+    snapshot_source_fini(&from);
     td_buf_fini(&out);
     snapshot_maker_close(maker);
     book_close(b);
@@ -140,5 +146,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes),
                                        cmocka_unit_test(test_no_text)};
-    return cmocka_run_group_tests_name("serve/snapshot", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("play/snapshot", tests, NULL, NULL);
 }
