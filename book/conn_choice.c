@@ -146,7 +146,7 @@ void conn_choice_copy(conn_choice *to, const conn_choice *from)
 
 void conn_choice_serialize(conn_choice *stream, state_io *io)
 {
-    enum { CONN_BYTES = 33 };
+    enum { CONN_BYTES = 41 };
     uint32_t count = state_count(io, stream->count, LIMIT_CHOICE_CONNECTIONS, CONN_BYTES);
     for (uint32_t i = 0; i < count; i++) {
         if (state_is_loading(io)) {
@@ -160,6 +160,7 @@ void conn_choice_serialize(conn_choice *stream, state_io *io)
         state_u32(io, &conn->number);
         state_u64(io, &conn->last_ns);
         state_u64(io, &conn->granted_ns);
+        state_u64(io, &conn->snapshot_ns);
         state_flag(io, &conn->is_recorded);
     }
     state_u32(io, &stream->followed);

@@ -40,9 +40,11 @@ typedef struct choice_conn {
     uint64_t session;     /* choice_session of its session; with shard: the slot */
     uint32_t shard;
     uint32_t number;
-    uint64_t last_ns;    /* receive time of its last frame of the stream */
-    uint64_t granted_ns; /* of its last grant; 0: unknown */
-    uint8_t is_recorded; /* as in frame_conn */
+    uint64_t last_ns;     /* receive time of its last frame of the stream */
+    uint64_t granted_ns;  /* of its last grant; 0: unknown */
+    uint64_t snapshot_ns; /* of its last frame that replaced all that was before; the state of the
+                             symbol sets it; 0: it had none */
+    uint8_t is_recorded;  /* as in frame_conn */
 } choice_conn;
 
 /* The number of a session, by its id (NULL: there is one only). */

@@ -227,6 +227,8 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
     out->audit.count = 0;
     if (TD_LIKELY(frame->content.message != NULL)) {
         track_apply(p->track, frame->content.message, &out->rules);
+        if (TD_UNLIKELY(out->rules.is_snapshot))
+            t->choice.conns[frame->conn_index].snapshot_ns = frame->recv_ns;
     } else {
         out->rules = (verdict){0};
         track_skip(p->track);
@@ -250,9 +252,14 @@ void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
 
 /* ---- questions ---- */
 
+track *symbol_topic_track_at(const symbol_topic *t, size_t conn_index)
+{
+    return conn_index < t->conn_count ? t->conns[conn_index].track : NULL;
+}
+
 track *symbol_topic_track(const symbol_topic *t)
 {
-    return t->choice.followed < t->conn_count ? t->conns[t->choice.followed].track : NULL;
+    return symbol_topic_track_at(t, t->choice.followed);
 }
 
 void symbol_state_finish(symbol_state *s, uint64_t end_ns, audit_verdict *out)

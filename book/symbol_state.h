@@ -81,7 +81,8 @@ void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, symbol_verd
 /* Frames of the topic are missing before this moment. */
 void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);
 
-/* The track of the connection that is followed; NULL: absent. */
+/* The track of the connection at an index, and of the one that is followed; NULL: absent. */
+track *symbol_topic_track_at(const symbol_topic *topic, size_t conn_index);
 track *symbol_topic_track(const symbol_topic *topic);
 
 /* The end: as audit_finish. */

@@ -8,7 +8,7 @@
 /* The book of one connection at a time. */
 typedef struct trust_slot {
     const char *feed; /* the first channel's, which lives as long as the tape */
-    uint32_t line, conn_index;
+    uint32_t line, shard, conn_index;
     size_t gap_next;          /* the first that was not looked at */
     const channel_info *info; /* of the last frame */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
@@ -33,18 +33,17 @@ void book_trust_fini(book_trust *trust)
 
 /* ---- the book of one connection ---- */
 
-static size_t slot_of(book_trust *trust, const frame_ref *frame)
+static size_t slot_of(book_trust *trust, const channel_info *info, uint32_t conn_index)
 {
-    const channel_info *info = &frame->channel->info;
     for (size_t i = 0; i < trust->slot_count; i++) {
         const trust_slot *slot = &trust->slots[i];
-        if (slot->conn_index == frame->conn_index && slot->line == info->line &&
+        if (slot->conn_index == conn_index && slot->line == info->line &&
             strcmp(slot->feed, info->feed) == 0)
             return i;
     }
     trust->slots = td_array_grow(trust->slots, trust->slot_count, sizeof *trust->slots);
     trust->slots[trust->slot_count] = (trust_slot){
-        .feed = info->feed, .line = info->line, .conn_index = frame->conn_index, .info = info};
+        .feed = info->feed, .line = info->line, .conn_index = conn_index, .info = info};
     return trust->slot_count++;
 }
 
@@ -57,10 +56,10 @@ static void break_off(trust_slot *slot, trust_answer *out, export_break_cause ca
     slot->is_alive = 0;
 }
 
-static int is_of_slot(const gap_row *gap, const channel_info *info)
+static int is_of_slot(const gap_row *gap, const trust_slot *slot)
 {
-    return gap->line == info->line && gap->shard == info->shard &&
-           gap_row_is_about(gap, info->topic, info->symbol);
+    return gap->line == slot->line && gap->shard == slot->shard &&
+           gap_row_is_about(gap, slot->info->topic, slot->info->symbol);
 }
 
 /* The last gap that was not applied yet and began before this moment, or NULL. Rows of a feed stand
@@ -73,7 +72,7 @@ static const gap_row *gap_before(const gap_list *gaps, trust_slot *slot, uint64_
         int order = strcmp(gap->feed, slot->info->feed);
         if (order > 0 || (order == 0 && gap->from_ns >= recv_ns))
             break;
-        if (order == 0 && is_of_slot(gap, slot->info))
+        if (order == 0 && is_of_slot(gap, slot))
             found = gap;
     }
     return found;
@@ -146,7 +145,7 @@ trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_
     const frame_ref *frame = seen->frame;
     const symbol_verdict *found = seen->found;
     trust_answer out = {0};
-    size_t at = slot_of(trust, frame);
+    size_t at = slot_of(trust, &frame->channel->info, frame->conn_index);
     trust_slot *slot = &trust->slots[at];
     int is_other = !frame->is_copy && trust->has_followed && trust->followed != at;
     if (is_other && (copies == TRUST_WITHOUT_COPIES || frame->is_interleaved))
@@ -154,6 +153,7 @@ trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_
     if (found->step == SYMBOL_RECONNECTS || found->step == SYMBOL_NEW_TOPIC)
         break_off(slot, &out, BREAK_CONNECTION);
     slot->info = &frame->channel->info;
+    slot->shard = slot->info->shard;
     look_back(gaps, slot, frame->recv_ns, &out);
     judge(slot, frame, found, damaged_until_ns, &out);
     if (frame->is_copy)
@@ -165,4 +165,30 @@ trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_
         change_over(trust, gaps, at, frame->recv_ns, &out);
     TD_ASSERT(out.is_trusted || !out.is_taken_over);
     return out;
+}
+
+/* ---- from a state ---- */
+
+/* The book is trusted if it is whole since a snapshot that no gap followed. */
+static void resume_slot(trust_slot *slot, const choice_conn *conn, const track *of,
+                        const gap_list *gaps)
+{
+    slot->shard = conn->shard;
+    slot->trusted_ns = conn->last_ns;
+    const gap_row *gap = gap_before(gaps, slot, conn->last_ns);
+    slot->is_alive = of != NULL && track_has_snapshot(of) && !track_is_broken(of) &&
+                     (gap == NULL || gap->from_ns < conn->snapshot_ns);
+}
+
+void book_trust_resume(book_trust *trust, const gap_list *gaps, const channel_info *info,
+                       const symbol_topic *topic)
+{
+    const conn_choice *choice = &topic->choice;
+    for (uint32_t i = 0; i < choice->count; i++) {
+        size_t at = slot_of(trust, info, i);
+        resume_slot(&trust->slots[at], &choice->conns[i], symbol_topic_track_at(topic, i), gaps);
+        if (i == choice->followed)
+            trust->followed = at;
+    }
+    trust->has_followed = choice->count > 0;
 }

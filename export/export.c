@@ -57,7 +57,8 @@ static td_result scan(export_run_state *run, td_err *err)
     const cursor_options reading = {.threads = options->threads,
                                     .log = options->log,
                                     .reads = options->spec->format->reads,
-                                    .with_lead_in = 1};
+                                    .with_lead_in = 1,
+                                    .with_states = 1};
     td_result rc = cursor_open(options->archive, options->wanted, &reading, &run->tape, err);
     return rc != TD_OK ? rc
                        : export_scan_run(options->spec, options->archive, options->wanted,
@@ -73,6 +74,18 @@ static td_result on_frame(void *ctx, const struct stream *of, void **state,
     (void)of;
     (void)state;
     return run->options->spec->format->frame(run->writer, seen, err);
+}
+
+/* A book may be older than its first frame. */
+static td_result on_begin(void *ctx, const struct stream *of, const frame_ref *first, td_err *err)
+{
+    const export_run_state *run = ctx;
+    const symbol_topic *topic;
+    for (size_t i = 0; (topic = symbol_state_topic_at(of->of_symbol, i)) != NULL; i++)
+        if (topic->line == first->channel->info.line && strcmp(topic->name, of->topic) == 0 &&
+            topic->row != NULL && topic->row->type == MSG_BOOK_CHANGE)
+            return run->options->spec->format->resume(run->writer, first, topic, err);
+    return TD_OK;
 }
 
 /* The player calls this every few thousand frames. */
@@ -94,11 +107,13 @@ static void open_player(export_run_state *run)
                             .window = cursor_get_window(run->tape),
                             .tape = run->tape};
     run->writer = options->spec->format->open(&job);
-    run->ops = (observer_ops){.name = options->spec->format->name, .frame = on_frame};
+    run->ops =
+        (observer_ops){.name = options->spec->format->name, .begin = on_begin, .frame = on_frame};
     /* Without workers: rows are in the order of the tape. */
     const player_options playing = {
         .observer = {&run->ops, run}, .progress = on_progress, .user = run};
     run->player = player_open(&playing);
+    player_take_states(run->player, run->tape);
 }
 
 static void count_frame(export_run_state *run, const frame_ref *frame)

@@ -255,6 +255,22 @@ static td_result write_book(export_csv *csv, export_series *series, const frame_
     return put_rows(csv, series, frame, rows.rows, err);
 }
 
+/* The reader's book is the topic's then: a book that is not trusted begins with a snapshot. */
+static td_result resume(void *ctx, const frame_ref *first, const symbol_topic *before, td_err *err)
+{
+    export_csv *csv = ctx;
+    csv_route *to = NULL;
+    td_result rc = route_of(csv, first, &to, err);
+    if (rc != TD_OK || to->series == NULL || to->choice == NULL || first->row == NULL)
+        return rc;
+    csv_book *own = book_of(to->series, first->row);
+    const track *of = symbol_topic_track(before);
+    book_trust_resume(&own->trust, csv->job.gaps, &first->channel->info, before);
+    if (of != NULL && own->reader.last == LAST_NONE)
+        book_copy(own->reader.held, track_book(of));
+    return TD_OK;
+}
+
 /* A frame before the selection only brings the reader's book up to date. */
 static td_result on_book(export_csv *csv, const observed_frame *seen, const csv_route *to,
                          td_err *err)
@@ -376,6 +392,7 @@ const export_format EXPORT_TARDIS_CSV = {
                                 COLUMNS_START "is_snapshot,side,price,amount\n", 1}},
     .place = place,
     .open = open_csv,
+    .resume = resume,
     .frame = on_frame,
     .finish = finish,
     .close = close_csv,

@@ -111,15 +111,29 @@ static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, uint64_
 
 /* ---- messages ---- */
 
+static book_trust *trust_of(export_jsonl *self, const frame_channel *channel)
+{
+    uint32_t at = channel->stream;
+    TD_ASSERT(at != FRAME_NO_STREAM);
+    self->trusts = td_array_reach(self->trusts, &self->trust_count, at, sizeof *self->trusts);
+    return &self->trusts[at];
+}
+
+static td_result resume(void *ctx, const frame_ref *first, const symbol_topic *before, td_err *err)
+{
+    export_jsonl *self = ctx;
+    (void)err;
+    book_trust_resume(trust_of(self, first->channel), self->job.gaps, &first->channel->info,
+                      before);
+    return TD_OK;
+}
+
 /* A frame of a book is judged by its book_trust: its flags. */
 static unsigned judge(export_jsonl *self, const observed_frame *seen)
 {
-    uint32_t at = seen->frame->channel->stream;
-    TD_ASSERT(at != FRAME_NO_STREAM);
-    self->trusts = td_array_reach(self->trusts, &self->trust_count, at, sizeof *self->trusts);
     const trust_answer answer =
-        book_trust_apply(&self->trusts[at], TRUST_WITHOUT_COPIES, self->job.gaps, seen,
-                         cursor_damaged_until_ns(self->job.tape));
+        book_trust_apply(trust_of(self, seen->frame->channel), TRUST_WITHOUT_COPIES, self->job.gaps,
+                         seen, cursor_damaged_until_ns(self->job.tape));
     return (answer.is_trusted ? 0U : FLAG_NOT_TRUSTED) | (answer.is_snapshot ? FLAG_SNAPSHOT : 0U);
 }
 
@@ -234,6 +248,7 @@ const export_format EXPORT_JSONL = {
     .types = {{"messages", "", 0}},
     .place = place,
     .open = open_jsonl,
+    .resume = resume,
     .frame = on_frame,
     .finish = finish,
     .close = close_jsonl,

@@ -27,6 +27,7 @@ typedef struct export_type {
 
 struct export_job;
 struct export_spec;
+struct symbol_topic;
 
 typedef enum export_packing { EXPORT_PLAIN, EXPORT_GZIP } export_packing;
 
@@ -60,6 +61,9 @@ typedef struct export_format {
     export_place (*place)(const struct export_spec *spec, const frame_channel *channel);
     /* A writer for a job (export/export_writer.h). */
     void *(*open)(const struct export_job *job);
+    /* Before the first frame of a topic of books: its state after all that came before. */
+    td_result (*resume)(void *writer, const frame_ref *first, const struct symbol_topic *before,
+                        td_err *err);
     /* The next frame of the tape, which its stream has applied; lead-in and copies, too. */
     td_result (*frame)(void *writer, const observed_frame *seen, td_err *err);
     /* The tape has ended: finish all files and enter them in the manifest. */

@@ -88,11 +88,12 @@ static void place_stream(player *p, stream *made)
 }
 
 /* The stream of a frame's channel: looked up once, and then kept with it. */
-static stream *find_stream(player *p, const frame_ref *frame)
+static td_result find_stream(player *p, const frame_ref *frame, stream **out, td_err *err)
 {
     frame_channel *channel = frame->channel;
-    if (channel->user != NULL)
-        return channel->user;
+    *out = channel->user;
+    if (*out != NULL)
+        return TD_OK;
     stream_key key = {channel->info.feed, channel->topic.topic, channel->topic.symbol,
                       channel->info.dir};
     const stream_origin origin = {.row = frame->row,
@@ -103,13 +104,17 @@ static stream *find_stream(player *p, const frame_ref *frame)
     size_t known = p->streams.count;
     stream *s = stream_table_get(&p->streams, &key, &origin);
     TD_ASSERT(p->streams.count <= known + 1);
-    if (p->streams.count > known) {
+    int is_new = p->streams.count > known;
+    if (is_new) {
         place_stream(p, s);
         s->role = channel->role;
     }
     TD_ASSERT(s->role == channel->role);
-    channel->user = s;
-    return s;
+    channel->user = *out = s;
+    const observer_ops *observing = p->options.observer.ops;
+    return is_new && observing != NULL && observing->begin != NULL
+               ? observing->begin(p->options.observer.ctx, s, frame, err)
+               : TD_OK;
 }
 
 /* ---- frames ---- */
@@ -139,8 +144,10 @@ static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *dea
 
 static td_result pass_on(player *p, const frame_ref *frame, td_err *err)
 {
+    stream *to;
+    td_result rc = find_stream(p, frame, &to, err);
     p->frames++;
-    return work_queues_add(p->queues, find_stream(p, frame), frame, err);
+    return rc == TD_OK ? work_queues_add(p->queues, to, frame, err) : rc;
 }
 
 td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { json, run, segments, tapedeck, temporary } from "./lib.mjs";
-import { feedArgs, Recorder, simulator } from "./live.mjs";
+import { captureLines, json, jsonLines, run, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { feedArgs, randomNumbers, Recorder, simulator } from "./live.mjs";
 
 const FRAMES = 40_000; // fewer than the live check's ring takes: it skips none on a loaded machine
 const CHECKPOINT = 0x81;
@@ -23,9 +23,9 @@ function checkpointsOf(file) {
   return found;
 }
 
-function damage(file) {
+function damage(file, { whole = false } = {}) {
   const bytes = fs.readFileSync(file);
-  for (const { to } of checkpointsOf(file)) bytes[to - 1] ^= 1;
+  for (const { from, to } of checkpointsOf(file)) bytes[whole ? from + 9 : to - 1] ^= 1; // its moment, or its last state
   fs.writeFileSync(file, bytes);
 }
 
@@ -65,3 +65,69 @@ test("a recording is read from a checkpoint on as it is read as a whole, and wit
   const { stdout } = await tapedeck(t, ["verify", copy, "-v"], { status: 3 });
   assert.match(stdout, /: checkpoint: /);
 });
+
+// ---- exports -----------------------------------------------------------------------------------------------
+
+const HOURS = 6;
+const HOUR_NS = 3_600_000_000_000n;
+const BEGIN_NS = 1_795_154_400_000_000_000n;
+
+/** Frames as a capture that lasts some hours, and so has segments; each is {dir, data} or a line that connects. */
+function writeHours(file, frames) {
+  const step = (BigInt(HOURS) * HOUR_NS) / BigInt(frames.length);
+  fs.writeFileSync(file, frames.map((frame, i) => JSON.stringify({ recv_ns: String(BEGIN_NS + BigInt(i) * step), ...frame }) + "\n").join(""));
+}
+
+/** Frames of a simulated exchange, some of which are missing; in the middle the connection ends, and begins with the same again. */
+async function simulated(t, family) {
+  const dir = temporary(t), archive = path.join(dir, "recorded");
+  const server = await simulator(t, dir, ["--families", family, "--symbols", "2", "--rate", "10000", "--seed", "7"]);
+  await new Recorder(t, archive, [...feedArgs(server, family), "--max-frames", "4000"]).ended;
+  const frames = (await jsonLines(t, ["cat", archive])).map(({ dir, data }) => ({ dir, data }));
+  const connects = { url: "wss://stream.bybit.com/realtime" };
+  return [connects, ...frames, connects, ...frames].filter((_, i) => i % 997 !== 996);
+}
+
+/** Frames of a capture of cryptofeed. */
+function captured(name) {
+  const received = /^\d+\.\d+: (.*)$/, sent = /^\S+ <- \d+\.\d+: (.*)$/;
+  return captureLines(name).map((line) => (received.test(line) ? { dir: "in", data: received.exec(line)[1] } : sent.test(line) ? { dir: "out", data: sent.exec(line)[1] } : null)).filter((frame) => frame !== null);
+}
+
+const EXPORTS = [["tardis-csv"], ["jsonl"], ["tardis-csv", "--symbol", "*B*", "--topic", "orderBook*"]];
+
+/** The files of an export from a moment on, their manifest, and the bytes of the chunks that were read. */
+async function exportFrom(t, archive, ns, [format, ...selection]) {
+  const out = path.join(temporary(t), "out");
+  const { stderr } = await run(t, "tapedeck", ["export", archive, "--format", format, "--out", out, "--from", String(ns), "-v", ...selection], { status: null }); // 1: reconnects are gaps
+  const { segments: read, ...manifest } = JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8"));
+  const files = Object.fromEntries(fs.readdirSync(out).filter((f) => f !== "MANIFEST.json").map((f) => [f, fs.readFileSync(path.join(out, f)).toString("base64")]));
+  return { found: { files, manifest }, segments: read.length, bytes: Number(CHUNKS.exec(stderr)[2]) };
+}
+
+const SOURCES = [
+  ["inverse, with a reconnect and lost frames", "inverse", (t) => simulated(t, "inverse")],
+  ["linear-2021-04-17.jsonl.gz", "linear", () => captured("linear-2021-04-17.jsonl.gz"), withoutCapture("linear-2021-04-17.jsonl.gz")],
+  ["inverse-2021-04-17.jsonl.gz", "inverse", () => captured("inverse-2021-04-17.jsonl.gz"), withoutCapture("inverse-2021-04-17.jsonl.gz")],
+];
+for (const [name, family, framesOf, skip = false] of SOURCES) {
+  test(`${name}: an export that begins at a checkpoint has the bytes of one that reads what came before`, { skip }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "archive"), copy = path.join(dir, "copy"), file = path.join(dir, "capture.jsonl");
+    writeHours(file, await framesOf(t));
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
+    fs.cpSync(archive, copy, { recursive: true });
+    for (const each of segments(copy)) damage(path.join(copy, each), { whole: true });
+    const random = randomNumbers(11);
+    let saved = 0;
+    for (const [i, what] of [...EXPORTS, ...EXPORTS].entries()) {
+      const ns = BEGIN_NS + BigInt(Math.floor(random() * HOURS * Number(HOUR_NS)));
+      const from = await exportFrom(t, archive, ns, what);
+      const whole = await exportFrom(t, copy, ns, what);
+      assert.deepEqual(from.found, whole.found, `export ${i} from ${ns}`);
+      assert.ok(from.bytes <= whole.bytes && from.segments <= whole.segments);
+      saved += whole.bytes - from.bytes;
+    }
+    assert.ok(saved > 0, "checkpoints are used");
+  });
+}
