@@ -177,12 +177,41 @@ static pacer_answer pacer_wait_until_due(pacer *p, uint64_t *deadline_ns)
     }
 }
 
+static void halve_marks(pacer_marks *marks)
+{
+    marks->count /= 2;
+    for (size_t i = 0; i < marks->count; i++)
+        marks->items[i] = marks->items[2 * i];
+    marks->distance *= 2;
+}
+
+/* Not between frames of one time: a reader from that time on gets both. */
+static void add_mark(pacer *p)
+{
+    pacer_marks *marks = p->options.marks;
+    if (marks == NULL || p->frames < marks->next_frames ||
+        (p->frames > 0 && p->recv_ns <= p->played_ns))
+        return;
+    if (marks->count == 0)
+        marks->distance = 1;
+    if (marks->count == PACER_MARKS_MAX)
+        halve_marks(marks);
+    marks->items[marks->count++] = (pacer_mark){.frames = p->frames,
+                                                .played_ns = p->played_ns,
+                                                .recv_ns = p->recv_ns,
+                                                .position_ns = p->position_ns};
+    marks->next_frames = p->frames + marks->distance;
+}
+
 pacer_answer pacer_wait(pacer *p, uint64_t recv_ns, uint64_t *deadline_ns)
 {
-    pacer_advance(p, recv_ns);
     *deadline_ns = 0;
+    if (p->frames_max > 0 && p->frames == p->frames_max)
+        return PACER_STOP;
+    pacer_advance(p, recv_ns);
     pacer_answer answer = pacer_wait_until_due(p, deadline_ns);
     if (answer == PACER_GO) {
+        add_mark(p);
         p->frames++;
         p->played_ns = recv_ns;
     }
@@ -205,17 +234,31 @@ pacer_answer pacer_end(pacer *p)
     return PACER_REWIND;
 }
 
-void pacer_rewind(pacer *p)
+const pacer_mark *pacer_find_mark(const pacer *p)
 {
+    const pacer_marks *marks = p->options.marks;
+    if (marks == NULL || marks->count == 0)
+        return NULL;
+    size_t found = p->is_seeking ? marks->count - 1 : 0;
+    while (found > 0 && (p->target_ns > 0 ? marks->items[found].recv_ns >= p->target_ns
+                                          : marks->items[found].frames >= p->target_frames))
+        found--;
+    return &marks->items[found];
+}
+
+void pacer_rewind(pacer *p, const pacer_mark *to)
+{
+    const pacer_mark mark = to == NULL ? (pacer_mark){0} : *to;
     p->is_returning = p->wants_rewind;
     p->wants_rewind = 0;
     p->is_at_end = 0;
-    p->has_started = 0;
-    p->frames = 0;
-    p->played_ns = 0;
-    p->recv_ns = 0;
-    p->position_ns = 0;
-    p->anchor_tape_ns = 0;
+    p->has_started = to != NULL;
+    p->frames = mark.frames;
+    p->played_ns = mark.played_ns;
+    p->recv_ns = mark.recv_ns;
+    p->position_ns = mark.position_ns;
+    p->anchor_tape_ns = mark.position_ns;
+    p->anchor_mono_ns = clock_mono_ns(p->options.clock);
 }
 
 uint64_t pacer_due(pacer *p, uint64_t recv_ns)
@@ -260,7 +303,7 @@ void pacer_step(pacer *p)
 
 static int pacer_seek(pacer *p, uint64_t frames, uint64_t recv_ns, int is_behind)
 {
-    if (is_behind && p->options.is_one_way)
+    if (is_behind && p->options.marks == NULL)
         return 0;
     p->target_frames = frames;
     p->target_ns = recv_ns;

@@ -30,7 +30,7 @@ void pacer_speed_format(pacer_speed speed, char out[TD_DECIMAL_TEXT_BYTES]);
 typedef enum pacer_answer {
     PACER_GO,     /* the frame is due */
     PACER_STOP,   /* end the replay */
-    PACER_REWIND, /* play the tape from its beginning: it is to go back (pacer_rewind) */
+    PACER_REWIND, /* play the tape again from an earlier place: it is to go back (pacer_rewind) */
 } pacer_answer;
 
 /* Something to do while waiting. */
@@ -40,13 +40,32 @@ typedef struct pacer_idle {
     void *ctx;
 } pacer_idle;
 
-enum { PACER_SPIN_NS = 150000 };
+enum { PACER_SPIN_NS = 150000, PACER_MARKS_MAX = 4096 };
+
+/* A place of the tape to go back to: the frames that were received at recv_ns or later are those
+ * after the first `frames`. */
+typedef struct pacer_mark {
+    uint64_t frames;
+    uint64_t played_ns;   /* receive time of the last of these, 0: it is the tape's beginning */
+    uint64_t recv_ns;     /* of the frame that follows */
+    uint64_t position_ns; /* tape time of that one */
+} pacer_mark;
+
+/* Marks at about even distances: where there are too many, every second one is dropped. Begins
+ * zeroed. */
+typedef struct pacer_marks {
+    pacer_mark items[PACER_MARKS_MAX];
+    size_t count;
+    uint64_t next_frames; /* the next one is made after so many, or a little more */
+    uint64_t distance;
+} pacer_marks;
 
 typedef struct pacer_options {
     td_clock clock;
     pacer_speed speed;
     uint64_t gap_ns_max; /* longer stretches of tape without a frame are cut to this; 0: none is */
-    uint8_t is_one_way;  /* 1: the tape cannot be rewound: nothing goes back */
+    pacer_marks *marks;  /* where it can go back to, added as it is played, borrowed; NULL: nothing
+                            goes back */
     uint64_t spin_ns;    /* of each wait, PACER_SPIN_NS; 0 for clocks that only move in sleep */
     pacer_idle idle;     /* wait NULL: sleep on the clock */
 } pacer_options;
@@ -63,6 +82,7 @@ typedef struct pacer {
     uint64_t target_frames;  /* of a seek: frames to let go */
     uint64_t target_ns;      /* and those that were received before this */
     uint64_t frames;         /* that pacer_wait let go, since the tape's beginning */
+    uint64_t frames_max;     /* pacer_wait lets no more go: PACER_STOP; 0: no bound */
     uint64_t first_ns;       /* receive time of the tape's first frame */
     uint64_t played_ns;      /* of the last one that pacer_wait let go */
     uint64_t recv_ns;        /* of the last frame of pacer_wait or pacer_due */
@@ -94,7 +114,7 @@ void pacer_resume(pacer *pacer);
 void pacer_step(pacer *pacer);
 /* Move to where so many frames were let go, or to the first frame that was received at recv_ns or
  * later. What lies between is due at once; the frame at the target is due then, or when the tape is
- * paused held. A target that was passed needs a rewind: 0 if the tape is one-way. */
+ * paused held. A target that was passed needs a rewind: 0 without marks. */
 int pacer_seek_frame(pacer *pacer, uint64_t frames);
 int pacer_seek_time(pacer *pacer, uint64_t recv_ns);
 /* Go one frame back, of a seek's target if there is one. As pacer_seek_frame. */
@@ -106,8 +126,11 @@ void pacer_skip(pacer *pacer, uint64_t tape_ns);
 /* The tape ended: hold while paused. PACER_GO: nothing is left to do. */
 pacer_answer pacer_end(pacer *pacer);
 
-/* The tape begins again. A seek continues, now from there. */
-void pacer_rewind(pacer *pacer);
+/* The last mark before the target of the seek; the first if there is no seek, or no mark: NULL. */
+const pacer_mark *pacer_find_mark(const pacer *pacer);
+
+/* The tape begins again, at a mark or (NULL) anywhere. A seek continues, now from there. */
+void pacer_rewind(pacer *pacer, const pacer_mark *to);
 
 /* How long it is, on the clock, until the frame that is being waited for; 0 while paused. */
 uint64_t pacer_wait_ns(const pacer *pacer);

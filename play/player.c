@@ -20,6 +20,7 @@ struct player {
     uint64_t frames; /* of streams so far */
     uint64_t first_recv_ns;
     uint64_t last_recv_ns;
+    const frame_ref *held; /* that the pacer did not let go */
     uint8_t wants_events;
     uint8_t is_stopped;
     uint8_t is_finished;
@@ -136,10 +137,11 @@ static td_result show_to_sinks(player *p, const frame_ref *frame, uint64_t deadl
 static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *deadline_ns)
 {
     *deadline_ns = 0;
-    if (p->options.pacer != NULL &&
-        pacer_wait(p->options.pacer, frame->recv_ns, deadline_ns) != PACER_GO)
-        return TD_EOF;
-    return TD_OK;
+    if (p->options.pacer == NULL ||
+        pacer_wait(p->options.pacer, frame->recv_ns, deadline_ns) == PACER_GO)
+        return TD_OK;
+    p->held = frame;
+    return TD_EOF;
 }
 
 static td_result pass_on(player *p, const frame_ref *frame, td_err *err)
@@ -176,21 +178,24 @@ td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)
     return rc;
 }
 
-void player_take_states(player *p, cursor *from)
+int player_take_states(player *p, cursor *from)
 {
     cursor_state state;
     while (cursor_next_state(from, &state)) {
         p->saved = td_array_grow(p->saved, p->saved_count, sizeof *p->saved);
         p->saved[p->saved_count++] = state;
     }
+    return p->saved_count > 0;
 }
 
 td_result player_play(player *p, cursor *from, td_err *err)
 {
-    player_take_states(p, from);
+    (void)player_take_states(p, from); /* or its symbols begin with their first frames */
+    p->is_stopped = 0;
     for (;;) {
-        const frame_ref *frame;
-        td_result rc = cursor_next(from, &frame, err);
+        const frame_ref *frame = p->held;
+        td_result rc = frame == NULL ? cursor_next(from, &frame, err) : TD_OK;
+        p->held = NULL;
         if (rc == TD_OK) {
             rc = player_on_frame(p, frame, err);
             p->is_stopped = rc == TD_EOF;

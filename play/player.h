@@ -68,10 +68,11 @@ void player_close(player *player);
 TD_MUST_USE td_result player_on_frame(player *player, const frame_ref *frame, td_err *err);
 
 /* Before the first frame: the states that the tape begins with (cursor_next_state); it lives as
- * long as the player. */
-void player_take_states(player *player, cursor *tape);
+ * long as the player. 1 if it begins with any. */
+int player_take_states(player *player, cursor *tape);
 
-/* Everything on a tape, from its states up to its end or TD_EOF of player_on_frame. */
+/* Everything on a tape, from its states up to its end or TD_EOF of player_on_frame. Called again,
+ * it continues with the frame that the pacer did not let go, which the tape must still hold. */
 TD_MUST_USE td_result player_play(player *player, cursor *tape, td_err *err);
 
 /* Wait until every frame that was taken has been worked on by its stream and seen by the observer.

@@ -88,23 +88,31 @@ static const option_row REPLAY_ROWS[] = {
              "opened with TEXT (may be repeated)"},
 };
 
-/* Everything of one run of the verb. */
+/* A cursor over the selection, or its end, and the player of its frames. */
+typedef struct replay_tape {
+    cursor *cursor;
+    player *player;
+} replay_tape;
+
+/* Everything of one run of the verb. The tape plays each frame once, and is what is reported. To go
+ * back, a second one is opened earlier: it is shown until it gets to where the first one is. */
 typedef struct replay_command {
     verb_run *verb;
     replay_flags flags;
     pacer_speed speed;
-    cursor *tape;
+    replay_tape tape;
+    replay_tape past;       /* the last one that was opened to go back */
+    replay_tape *now;       /* of these */
     sink_jsonl_lines lines; /* of --messages */
     uint8_t has_quit;       /* by a key */
-    player *player;
     pacer pacer;
+    pacer_marks marks;
     keyboard *keyboard; /* NULL: no terminal */
     control *control;   /* NULL: without --control */
     conditions breaks;
     last_frame last; /* of a replay with one of these */
     uint8_t has_screen;
     uint64_t drawn_frames; /* when the screen was drawn */
-    uint64_t frames;       /* of the last progress call */
     uint64_t started_ns;
     sink_plugins *plugins; /* NULL: none */
 } replay_command;
@@ -168,12 +176,12 @@ static void show_progress(replay_command *command, uint64_t now_ns)
     }
     pacer_speed_format(command->pacer.options.speed, speed);
     td_duration_format(now_ns - command->started_ns, elapsed);
-    uint64_t rate = rate_update(&command->verb->rate, now_ns, command->frames);
+    uint64_t rate = rate_update(&command->verb->rate, now_ns, command->pacer.frames);
     const unit_text part = verb_run_part(command->verb, now_ns, command->pacer.recv_ns);
     progress_show(&command->verb->progress, now_ns, "%s%s%s  speed %s%s  %s/s  %s  %s%s", part.text,
                   part.text[0] == '\0' ? "" : "  ", when, speed,
                   command->pacer.is_paused ? "  paused" : "", format_counted(rate, "frame").text,
-                  elapsed, format_counted(command->frames, "frame").text,
+                  elapsed, format_counted(command->pacer.frames, "frame").text,
                   command->keyboard == NULL ? ""
                                             : "  [space . , + - 1 m f b q: pause, step, back, "
                                               "faster, slower, as recorded, max, 10 s on, 10 s "
@@ -215,8 +223,8 @@ static pacer_answer idle_wait(void *ctx, uint64_t mono_ns)
 static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
     replay_command *command = user;
+    (void)frames;
     (void)recv_ns;
-    command->frames = frames;
     if (is_stopped(command))
         return 1;
     show_progress(command, clock_mono_ns(command->verb->clock));
@@ -282,7 +290,7 @@ static td_result open_controls(replay_command *command, td_err *err)
     const pacer_options pacing = {.clock = command->verb->clock,
                                   .speed = command->speed,
                                   .gap_ns_max = command->flags.gap_ns_max,
-                                  .is_one_way = command->plugins != NULL,
+                                  .marks = command->plugins == NULL ? &command->marks : NULL,
                                   .spin_ns = PACER_SPIN_NS,
                                   .idle = {idle_wait, command}};
     pacer_init(&command->pacer, &pacing);
@@ -315,9 +323,9 @@ static td_result on_break(void *user)
     return TD_EOF;
 }
 
-static void open_player(replay_command *command)
+static player *open_player(replay_command *command, cursor *tape)
 {
-    player_options options = {.workers = cursor_workers(command->tape),
+    player_options options = {.workers = cursor_workers(tape),
                               .pacer = &command->pacer,
                               .progress = on_progress,
                               .user = command,
@@ -335,7 +343,7 @@ static void open_player(replay_command *command)
         command->last.next = options.observer;
         options.observer = last_frame_observer(&command->last);
     }
-    command->player = player_open(&options);
+    return player_open(&options);
 }
 
 static int reads_every_value(const replay_command *command)
@@ -344,8 +352,8 @@ static int reads_every_value(const replay_command *command)
            (command->plugins != NULL && sink_plugins_want_every_value(command->plugins));
 }
 
-/* The tape from its beginning, and a player for it. */
-static td_result open_tape(replay_command *command, td_err *err)
+static td_result open_tape(replay_command *command, const selection *wanted, replay_tape *out,
+                           td_err *err)
 {
     const cursor_options reading = {.threads = threads_options_count(&command->verb->threads),
                                     .log = &command->verb->log,
@@ -354,20 +362,17 @@ static td_result open_tape(replay_command *command, td_err *err)
                                     .with_events = command->plugins != NULL,
                                     .with_lead_in = 1,
                                     .with_states = command->plugins == NULL};
-    td_result rc =
-        cursor_open(command->verb->archive, &command->verb->wanted, &reading, &command->tape, err);
+    td_result rc = cursor_open(command->verb->archive, wanted, &reading, &out->cursor, err);
     if (rc == TD_OK)
-        open_player(command);
+        out->player = open_player(command, out->cursor);
     return rc;
 }
 
-static void close_tape(replay_command *command)
+static void close_tape(replay_tape *tape)
 {
-    last_frame_clear(&command->last);
-    player_close(command->player); /* its streams are known to the tape's channels */
-    cursor_close(command->tape);
-    command->player = NULL;
-    command->tape = NULL;
+    player_close(tape->player); /* its streams are known to the tape's channels */
+    cursor_close(tape->cursor);
+    *tape = (replay_tape){0};
 }
 
 static td_result open_all(replay_command *command, td_err *err)
@@ -378,12 +383,13 @@ static td_result open_all(replay_command *command, td_err *err)
     command->last.user = command;
     td_result rc = open_controls(command, err);
     if (rc == TD_OK)
-        rc = open_tape(command, err);
+        rc = open_tape(command, &command->verb->wanted, &command->tape, err);
+    command->now = &command->tape;
     command->has_screen = command->keyboard != NULL && command->verb->output.columns > 0 &&
                           !command->flags.with_messages && !command->verb->json.is_json;
     if (rc == TD_OK && (command->has_screen || command->breaks.count > 0))
         rc = conditions_load(&command->breaks, command->verb->archive, &command->verb->wanted,
-                             cursor_get_window(command->tape), err);
+                             cursor_get_window(command->tape.cursor), err);
     if (rc == TD_OK && command->plugins != NULL)
         rc = sink_plugins_open(command->plugins, err);
     return rc;
@@ -392,7 +398,8 @@ static td_result open_all(replay_command *command, td_err *err)
 /* In the reverse order of opening, and good for what was not opened at all. */
 static void close_all(replay_command *command)
 {
-    close_tape(command);
+    close_tape(&command->past);
+    close_tape(&command->tape);
     keyboard_close(command->keyboard);
     control_close(command->control);
     last_frame_fini(&command->last);
@@ -404,11 +411,11 @@ static void close_all(replay_command *command)
 static td_result gather_gaps(const replay_command *command, replay_report *report, td_err *err)
 {
     TD_ASSERT(command->verb->archive != NULL);
-    TD_ASSERT(command->tape != NULL);
+    TD_ASSERT(command->tape.cursor != NULL);
     gap_list all = {0};
     td_result rc = archive_gaps(command->verb->archive, &all, err);
-    gap_list_join(&all, cursor_get_damage(command->tape));
-    report_add_gaps(report, &all, &command->verb->wanted, cursor_get_window(command->tape));
+    gap_list_join(&all, cursor_get_damage(command->tape.cursor));
+    report_add_gaps(report, &all, &command->verb->wanted, cursor_get_window(command->tape.cursor));
     gap_list_fini(&all);
     return rc;
 }
@@ -423,8 +430,8 @@ static td_result look_for_absences(const replay_command *command, replay_report 
     if (report->totals.first_recv_ns == 0)
         return selection_why_empty(command->verb->archive, &command->verb->wanted, err);
     return absence_find(command->verb->archive, &command->verb->wanted,
-                        cursor_get_window(command->tape), player_streams(command->player),
-                        &report->absences, err);
+                        cursor_get_window(command->tape.cursor),
+                        player_streams(command->tape.player), &report->absences, err);
 }
 
 /* With --messages standard output belongs to them. */
@@ -432,19 +439,19 @@ static void print_report(replay_command *command, replay_report *report)
 {
     if (command->flags.with_messages && !command->verb->json.is_json)
         return;
-    report_add_books(report, command->player);
+    report_add_books(report, command->tape.player);
     report_describe(report, command->verb->verbosity.is_verbose, &command->verb->result);
 }
 
 /* Gather, print; the status follows from the findings. */
 static td_result conclude(replay_command *command, td_err *err)
 {
-    TD_ASSERT(command->player != NULL);
+    TD_ASSERT(command->tape.player != NULL);
     TD_ASSERT(clock_mono_ns(command->verb->clock) >= command->started_ns);
     replay_report report;
-    report_init_replay(&report, command->player, &command->pacer);
+    report_init_replay(&report, command->tape.player, &command->pacer);
     report.elapsed_ns = clock_mono_ns(command->verb->clock) - command->started_ns;
-    cursor_get_stats(command->tape, &report.tape);
+    cursor_get_stats(command->tape.cursor, &report.tape);
     td_result rc = look_for_absences(command, &report, err);
     if (rc == TD_OK)
         rc = gather_gaps(command, &report, err);
@@ -460,32 +467,77 @@ static td_result conclude(replay_command *command, td_err *err)
     return rc;
 }
 
-/* What to do after a run over the tape. At its end control commands may still go back. */
+/* What to do after a run over the tape, at its end or not. There control commands may still go
+ * back. */
 static pacer_answer next_run(replay_command *command)
 {
     pacer *p = &command->pacer;
-    if (player_is_stopped(command->player))
-        return p->wants_rewind && !is_stopped(command) ? PACER_REWIND : PACER_STOP;
+    if (is_stopped(command))
+        return PACER_STOP;
+    if (p->wants_rewind)
+        return PACER_REWIND;
+    if (command->now == &command->past)
+        return PACER_GO;
+    if (player_is_stopped(command->tape.player))
+        return PACER_STOP;
     if (control_is_open(command->control) && !command->flags.is_looping)
         pacer_pause(p);
     pacer_answer answer = pacer_end(p);
     int is_again = command->flags.is_looping && p->frames > 0 && !is_stopped(command);
-    return answer == PACER_GO && is_again ? PACER_REWIND : answer;
+    return answer == PACER_GO ? is_again ? PACER_REWIND : PACER_STOP : answer;
 }
 
-/* Going back is playing the tape again from its beginning, at full speed as far as needed: books,
- * verdicts and digests are those of a replay that never went further. */
+/* Open a tape at the last mark before the target. Without a checkpoint there, only what is played
+ * from the very beginning is sure to have the same verdicts. */
+static td_result open_past(replay_command *command, td_err *err)
+{
+    pacer *p = &command->pacer;
+    const uint64_t to_ns = cursor_get_window(command->tape.cursor).to_ns;
+    const pacer_mark *mark = pacer_find_mark(p);
+    selection wanted = command->verb->wanted;
+    TD_ASSERT(mark != NULL); /* some frame was played */
+    if (command->now == &command->tape)
+        p->frames_max = p->frames;
+    last_frame_clear(&command->last);
+    close_tape(&command->past);
+    command->now = &command->past;
+    selection_set_window(&wanted, (selection_window){mark->recv_ns, to_ns});
+    td_result rc =
+        open_tape(command, mark->frames > 0 ? &wanted : &command->verb->wanted, command->now, err);
+    if (rc == TD_OK && mark->frames > 0 &&
+        !player_take_states(command->past.player, command->past.cursor)) {
+        close_tape(&command->past);
+        mark = command->marks.items;
+        rc = open_tape(command, &command->verb->wanted, command->now, err);
+    }
+    pacer_rewind(p, mark);
+    conditions_rewind(&command->breaks, mark->frames);
+    command->verb->rate = (rate_window){0};
+    return rc;
+}
+
+/* The past has come to where the tape is. It stays open for what is shown of its last frame. */
+static void leave_past(replay_command *command)
+{
+    command->now = &command->tape;
+    command->pacer.frames = command->pacer.frames_max;
+    command->pacer.frames_max = 0;
+    command->pacer.is_returning = 0;
+}
+
 static td_result play_tape(replay_command *command, td_err *err)
 {
     for (;;) {
-        td_result rc = player_play(command->player, command->tape, err);
-        if (rc != TD_OK || next_run(command) != PACER_REWIND)
+        td_result rc = player_play(command->now->player, command->now->cursor, err);
+        if (rc != TD_OK)
             return rc;
-        close_tape(command);
-        pacer_rewind(&command->pacer);
-        command->frames = 0;
-        command->verb->rate = (rate_window){0};
-        rc = open_tape(command, err);
+        pacer_answer next = next_run(command);
+        if (next == PACER_STOP)
+            return TD_OK;
+        if (next == PACER_GO)
+            leave_past(command);
+        else
+            rc = open_past(command, err);
         if (rc != TD_OK)
             return rc;
     }
@@ -499,7 +551,7 @@ static td_result play(replay_command *command, td_err *err)
         return rc;
     rc = play_tape(command, err);
     if (rc == TD_OK)
-        rc = player_finish(command->player, err);
+        rc = player_finish(command->tape.player, err);
     progress_end(&command->verb->progress);
     if (command->has_screen)
         screen_end(&command->verb->output);

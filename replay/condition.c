@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/time_text.h"
 #include "archive/ledger.h"
 #include "book/symbol_state.h"
@@ -190,17 +191,14 @@ void conditions_fini(conditions *self)
             td_free(self->items[i].terms[k].text);
         td_free(self->items[i].held);
     }
+    td_free(self->met);
     gap_list_fini(&self->gaps);
 }
 
-void conditions_rewind(conditions *self)
+void conditions_rewind(conditions *self, uint64_t frames)
 {
-    self->last_ns = 0;
-    for (size_t i = 0; i < self->count; i++) {
-        td_free(self->items[i].held);
-        self->items[i].held = NULL;
-        self->items[i].held_count = 0;
-    }
+    TD_ASSERT(frames <= self->judged);
+    self->at = frames;
 }
 
 td_result conditions_load(conditions *self, archive *from, const selection *wanted,
@@ -341,14 +339,38 @@ static int is_met(conditions *self, condition *c, const observed_frame *seen)
     return is_new;
 }
 
+/* What the frame met when it was played first. */
+static const char *met_before(const conditions *self)
+{
+    size_t low = 0;
+    size_t high = self->met_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (self->met[middle].at < self->at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < self->met_count && self->met[low].at == self->at ? self->met[low].text : NULL;
+}
+
 const char *conditions_met(conditions *self, const observed_frame *seen)
 {
     const char *met = NULL;
-    if (seen->frame->is_lead_in || seen->frame->is_copy)
+    if (seen->frame->is_lead_in)
+        return NULL;
+    if (++self->at <= self->judged)
+        return met_before(self);
+    self->judged = self->at;
+    if (seen->frame->is_copy)
         return NULL;
     for (size_t i = 0; i < self->count; i++)
         if (is_met(self, &self->items[i], seen) && met == NULL)
             met = self->items[i].text;
     self->last_ns = seen->frame->recv_ns;
+    if (met != NULL && self->met_count < CONDITIONS_MET_MAX) {
+        self->met = td_array_grow(self->met, self->met_count, sizeof *self->met);
+        self->met[self->met_count++] = (condition_met){self->at, met};
+    }
     return met;
 }

@@ -24,7 +24,7 @@
 #include "play/observer.h"
 #include "tape/selection.h"
 
-enum { CONDITION_TERMS_MAX = 8, CONDITIONS_MAX = 16 };
+enum { CONDITION_TERMS_MAX = 8, CONDITIONS_MAX = 16, CONDITIONS_MET_MAX = 1 << 20 };
 
 typedef struct condition_term {
     const struct condition_field *field;
@@ -45,11 +45,21 @@ typedef struct condition {
     size_t held_count;
 } condition;
 
+/* A frame that met a condition. */
+typedef struct condition_met {
+    uint64_t at; /* its number on the tape, from 1 */
+    const char *text;
+} condition_met;
+
 typedef struct conditions {
     condition items[CONDITIONS_MAX];
     size_t count;
     gap_list gaps;    /* of the selection */
-    uint64_t last_ns; /* receive time of the frame before; 0: none was */
+    uint64_t last_ns; /* receive time of the last frame that was judged; 0: none was */
+    uint64_t at;      /* number of the last frame */
+    uint64_t judged;  /* frames up to there are in met if they met a condition */
+    condition_met *met;
+    size_t met_count;
 } conditions;
 
 /* Parse and add a condition. now_ns is for times. TD_E_INVALID. self begins zeroed, and
@@ -62,11 +72,12 @@ void conditions_fini(conditions *self);
 TD_MUST_USE td_result conditions_load(conditions *self, archive *from, const selection *wanted,
                                       selection_window window, td_err *err);
 
-/* The first condition that the frame meets, as text; NULL: none. Frames of the lead-in and copies
- * meet none. */
+/* The first condition that the tape's next frame meets, as text; NULL: none. Frames of the lead-in
+ * and copies meet none. A frame that was played before meets what it met then, if it was among the
+ * first CONDITIONS_MET_MAX that met something. */
 const char *conditions_met(conditions *self, const observed_frame *seen);
 
-/* The tape begins again. */
-void conditions_rewind(conditions *self);
+/* The tape goes back to where so many frames were played. */
+void conditions_rewind(conditions *self, uint64_t frames);
 
 #endif

@@ -21,8 +21,6 @@ void last_frame_clear(last_frame *self)
     self->is_set = 0;
     self->track = NULL;
     self->condition = NULL;
-    if (self->conditions != NULL)
-        conditions_rewind(self->conditions);
 }
 
 static void note(last_frame *self, const observed_frame *seen)

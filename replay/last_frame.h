@@ -34,7 +34,7 @@ typedef struct last_frame {
 void last_frame_init(last_frame *self);
 void last_frame_fini(last_frame *self);
 
-/* Nothing was played: before the tape and the player close. */
+/* Nothing was played: before the tape and the player close. Its conditions stay. */
 void last_frame_clear(last_frame *self);
 
 /* The observer. */

@@ -418,7 +418,7 @@ static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
     tape->end_at = tape->end_count = 0;
     tape->is_at_end = 0;
     tape->has_frames = 0;
-    pacer_rewind(&tape->pacer);
+    pacer_rewind(&tape->pacer, NULL);
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
         serve_client_restart(c);
     return cursor_seek(tape->cursor, from_ns, err);

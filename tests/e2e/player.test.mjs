@@ -2,9 +2,10 @@
 // frames and books at the same position, and ends with the digests of a replay that nothing disturbed.
 // Expected: docs/replay.md ("Control").
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { capture, json, jsonLines, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, captureLines, json, jsonLines, Program, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { randomNumbers } from "./live.mjs";
 
 const CAPTURE = "linear-2021-04-17.jsonl.gz";
@@ -14,6 +15,22 @@ const COMMANDS = 60;
 async function imported(t) {
   const archive = path.join(temporary(t), "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--family", "linear", capture(CAPTURE)]);
+  return archive;
+}
+
+/** The same with its seconds as hours: a segment, and so a checkpoint, for each hour. */
+async function importedHours(t) {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape"), file = path.join(dir, "hours");
+  const time = /^(\S+ <->? )?(\d+\.\d+)/;
+  let first;
+  const lines = captureLines(CAPTURE).map((line) => line.replace(time, (_, before, seconds) => {
+    first ??= Number(seconds);
+    return `${before ?? ""}${(first + (Number(seconds) - first) * 3600).toFixed(3)}`;
+  }));
+  fs.writeFileSync(file, lines.map((line) => `${line}\n`).join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "linear", file]);
+  assert.ok(segments(archive).length > 5);
   return archive;
 }
 
@@ -49,9 +66,10 @@ const sameAs = (plain, report) => {
 };
 
 describe("a controlled replay", { concurrency: 2 }, () => {
-  for (const [seed, ...selection] of [[1], [2], [3, "--from", "+2s", "--to", "+3s"]]) {
-    test(`random commands end with the same digests (seed ${seed}) ${selection.join(" ")}`, { skip }, async (t) => {
-      const archive = await imported(t);
+  const runs = [[1, imported], [2, imported], [3, imported, "--from", "+2s", "--to", "+3s"], [4, importedHours], [5, importedHours], [6, importedHours, "--from", "+2h", "--symbol", "L*"]];
+  for (const [seed, make, ...selection] of runs) {
+    test(`random commands end with the same digests (seed ${seed}, ${make.name}) ${selection.join(" ")}`, { skip }, async (t) => {
+      const archive = await make(t);
       const plain = await json(t, ["replay", archive, "--json", ...selection]);
       const random = randomNumbers(seed);
       const player = new Player(t, archive, selection);
@@ -67,7 +85,7 @@ describe("a controlled replay", { concurrency: 2 }, () => {
           at = await player.command("back");
           assert.equal(at.frames, Math.max(before.frames - 1, 0));
         } else if (command === "seek") {
-          const to = BigInt(plain.first_recv_ns) + BigInt(Math.floor(random() * 8e9));
+          const to = BigInt(plain.first_recv_ns) + BigInt(Math.floor(random() * 1.1 * (plain.last_recv_ns - plain.first_recv_ns)));
           at = await player.command(`seek ${to}`);
           if (at.frame !== null) assert.ok(BigInt(at.frame.recv_ns) < to);
           const next = await player.command("step");
@@ -96,6 +114,25 @@ describe("a controlled replay", { concurrency: 2 }, () => {
       sameAs(plain, await player.report("quit"));
     });
   }
+
+  test("breaks are met at the same frames after a return to any checkpoint", { skip }, async (t) => {
+    const archive = await importedHours(t);
+    const player = new Player(t, archive, ["--break", "spread>0.01", "--break", "topic=trade", "--break", "rule=*"]);
+    const met = [];
+    for (let at = { state: "" }; at.state !== "end"; met.push(at)) {
+      await player.command("resume");
+      at = await player.answer();
+    }
+    assert.ok(met.length > 25);
+    const random = randomNumbers(7);
+    for (let i = 0; i < 20; i++) {
+      const { frames } = await player.command(`seek +${6.5 * random()}h`);
+      await player.command("resume");
+      assert.deepEqual(await player.answer(), met.find((at) => at.frames > frames || at.state === "end"));
+    }
+    player.child.stdin.end();
+    await player.ended;
+  });
 
   test("commands that come all at once are run in order; at their end the replay plays on", { skip }, async (t) => {
     const archive = await imported(t);

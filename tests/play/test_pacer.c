@@ -187,8 +187,8 @@ static void test_keys(void **state)
     }
 }
 
-/* Frames of a tape that are let go while a user holds the keys; the tape begins again as often as
- * they ask for it. */
+/* Frames of a tape that are let go while a user holds the keys; the tape begins again, at the last
+ * mark before its target, as often as they ask for it. */
 typedef struct seek_case {
     const char *name;
     const char *keys; /* one per 100 ns of waiting */
@@ -198,11 +198,11 @@ typedef struct seek_case {
 static const seek_case SEEKS[] = {
     {"stepped, and on", "... ", "abcdef"},
     {"back to where it was", ".., ", "abAbcdef"},
-    {"two back", "...,, ", "abcABAbcdef"},
+    {"two back", "...,, ", "abcBAbcdef"},
     {"back before the first", ".,, ", "aabcdef"},
     {"back, and a step", "..,. ", "abAbcdef"},
     {"ten seconds on, back ten: all of it again", ".fb ", "abcdefabcdef"},
-    {"two at the end, one of which is undone", "f, ", "abcdefABCDEf"},
+    {"two at the end, one of which is undone", "f, ", "abcdefEf"},
 };
 
 static void test_seeks(void **state)
@@ -212,17 +212,21 @@ static void test_seeks(void **state)
         clock_sim *sim = clock_sim_open(0, START_NS);
         pacer p;
         hand h = {.sim = sim, .pacer = &p, .pass_ns = 100, .keys = SEEKS[i].keys};
-        pacer_options options = {
-            .clock = clock_sim_clock(sim), .speed = {.is_max = 1}, .idle = {hand_wait, &h}};
+        static pacer_marks marks;
+        marks.count = marks.next_frames = 0;
+        pacer_options options = {.clock = clock_sim_clock(sim),
+                                 .speed = {.is_max = 1},
+                                 .marks = &marks,
+                                 .idle = {hand_wait, &h}};
         char goes[64];
         size_t count = 0;
         pacer_init(&p, &options);
         pacer_pause(&p);
         for (pacer_answer answer = PACER_REWIND; answer == PACER_REWIND;) {
             uint64_t deadline_ns;
-            pacer_rewind(&p);
+            pacer_rewind(&p, pacer_find_mark(&p));
             answer = PACER_GO;
-            for (uint64_t k = 0; k < FRAMES_MAX && answer == PACER_GO; k++) {
+            for (uint64_t k = p.frames; k < FRAMES_MAX && answer == PACER_GO; k++) {
                 answer = pacer_wait(&p, TAPE_NS + k * TD_NS_PER_S, &deadline_ns);
                 if (answer == PACER_GO)
                     goes[count++] = (char)((p.is_returning ? 'A' : 'a') + (int)k);
@@ -237,14 +241,43 @@ static void test_seeks(void **state)
     }
 }
 
-/* What only plays forward does not go back. */
+/* Marks of a long tape, some of whose frames have the time of the one before: as many as fit, in
+ * order, none between frames of one time, and the last one before any target is near. */
+static void test_marks(void **state)
+{
+    (void)state;
+    enum { FRAMES = 5 * PACER_MARKS_MAX };
+    static pacer_marks marks;
+    clock_sim *sim = clock_sim_open(0, START_NS);
+    pacer p;
+    pacer_init(&p, &(pacer_options){
+                       .clock = clock_sim_clock(sim), .speed = {.is_max = 1}, .marks = &marks});
+    uint64_t deadline_ns;
+    for (uint64_t i = 0; i < FRAMES; i++)
+        assert_int_equal(pacer_wait(&p, TAPE_NS + i - (i % 5 == 1), &deadline_ns), PACER_GO);
+    assert_in_range(marks.count, PACER_MARKS_MAX / 2, PACER_MARKS_MAX);
+    for (size_t i = 0; i < marks.count; i++) {
+        assert_int_equal(marks.items[i].recv_ns, TAPE_NS + marks.items[i].frames);
+        assert_int_not_equal(marks.items[i].frames % 5, 1);
+        assert_true(i == 0 || marks.items[i].frames > marks.items[i - 1].frames);
+    }
+    for (uint64_t target = 1; target < FRAMES; target += 97) {
+        assert_true(pacer_seek_frame(&p, target));
+        const pacer_mark *by_frame = pacer_find_mark(&p);
+        assert_in_range(by_frame->frames, target > 64 ? target - 64 : 0, target - 1);
+        assert_true(pacer_seek_time(&p, TAPE_NS + target));
+        assert_ptr_equal(pacer_find_mark(&p), by_frame);
+    }
+    clock_sim_close(sim);
+}
+
+/* Without marks nothing goes back. */
 static void test_one_way(void **state)
 {
     (void)state;
     clock_sim *sim = clock_sim_open(0, START_NS);
     pacer p;
-    pacer_init(&p, &(pacer_options){
-                       .clock = clock_sim_clock(sim), .speed = {.is_max = 1}, .is_one_way = 1});
+    pacer_init(&p, &(pacer_options){.clock = clock_sim_clock(sim), .speed = {.is_max = 1}});
     uint64_t deadline_ns;
     assert_int_equal(pacer_wait(&p, TAPE_NS, &deadline_ns), PACER_GO);
     assert_false(pacer_back(&p));
@@ -326,12 +359,12 @@ static void test_lateness_edges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_speed_parse),    cmocka_unit_test(test_deadlines),
-        cmocka_unit_test(test_no_drift),       cmocka_unit_test(test_full_speed),
-        cmocka_unit_test(test_keys),           cmocka_unit_test(test_quit),
-        cmocka_unit_test(test_seeks),          cmocka_unit_test(test_one_way),
-        cmocka_unit_test(test_speed_bounds),   cmocka_unit_test(test_lateness),
-        cmocka_unit_test(test_lateness_edges),
+        cmocka_unit_test(test_speed_parse), cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_no_drift),    cmocka_unit_test(test_full_speed),
+        cmocka_unit_test(test_keys),        cmocka_unit_test(test_quit),
+        cmocka_unit_test(test_seeks),       cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_one_way),     cmocka_unit_test(test_speed_bounds),
+        cmocka_unit_test(test_lateness),    cmocka_unit_test(test_lateness_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
