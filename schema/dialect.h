@@ -32,6 +32,7 @@ typedef enum request_kind {
     REQUEST_PING,
     REQUEST_PONG, /* to the server's own ping: it is not answered */
     REQUEST_UNKNOWN,
+    REQUEST_ORDER, /* about orders */
 } request_kind;
 
 /* ---- a client's side ---- */
@@ -97,6 +98,7 @@ typedef struct dialect_request {
     uint8_t is_second;    /* it came in the second of two forms that the dialect has */
     uint8_t has_id;       /* it has one, if only an empty one */
     td_bytes id_raw;      /* the id as JSON text: 5 or "5" */
+    td_bytes order_topic; /* of REQUEST_ORDER: that of its answer */
     td_bytes kept[DIALECT_KEPT_MAX]; /* what they are, only the dialect knows */
 } dialect_request;
 
@@ -169,6 +171,9 @@ struct dialect {
     /* Server: append the answer to a request; nothing where the exchange does not answer. */
     td_result (*build_answer)(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err);
+    /* Server: append the recorded answer to a REQUEST_ORDER, with the id of another one as JSON
+     * text (empty: it has none). NULL: the dialect has no such requests. */
+    void (*build_again)(td_buf *out, json_parser *json, td_bytes recorded, td_bytes id_raw);
     /* Server: could there be such a topic, if a row's pattern fits it (spot has but some
      * intervals)? NULL: yes. */
     int (*is_possible)(td_bytes topic);

@@ -97,7 +97,7 @@ static td_result judge(responder *r, const responder_client *client, const diale
 {
     TD_ASSERT(parsed == TD_OK || parsed == TD_E_INVALID);
     TD_ASSERT(reply->refused == REFUSAL_NONE);
-    if (request->kind == REQUEST_UNKNOWN)
+    if (request->kind == REQUEST_UNKNOWN || request->kind == REQUEST_ORDER)
         reply->refused = REFUSAL_INVALID_OP;
     else if (parsed != TD_OK)
         reply->refused = REFUSAL_INVALID_ARGS;
@@ -150,6 +150,7 @@ static void perform(responder *r, const responder_client *client, const dialect_
     case REQUEST_AUTH:
     case REQUEST_PING:
     case REQUEST_PONG:
+    case REQUEST_ORDER:
     case REQUEST_UNKNOWN:
         return;
     }
@@ -163,6 +164,9 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
     dialect_request request;
     dialect_reply reply = {.conn_id = client->conn_id, .now_ms = now_ms};
     td_result rc = request_parse(r->parser, client->dialect, frame, &request, err);
+    if (rc == TD_OK && request.kind == REQUEST_ORDER && client->ops->order != NULL &&
+        client->ops->order(client->user, &request))
+        return TD_OK;
     if (rc == TD_OK || rc == TD_E_INVALID)
         rc = judge(r, client, &request, rc, &reply, err);
     if (rc != TD_OK)

@@ -26,6 +26,9 @@ typedef struct responder_ops {
     void (*unsubscribe_all)(void *client);
     /* Called after these, once for a request, before its answer. */
     void (*changed)(void *client, request_kind kind);
+    /* A request about orders. 1: the server answers it itself; 0: it is refused. NULL: all are
+     * refused. */
+    int (*order)(void *client, const dialect_request *request);
     void (*send)(void *client, td_bytes answer);
     /* The client's key was accepted. Called after the answer. */
     void (*authenticated)(void *client);

@@ -80,12 +80,22 @@ static void on_authenticated(void *user)
     serve_client_end(client, 1011);
 }
 
+/* Without credentials a client gets what the exchange answers then. */
+static int on_order(void *user, const dialect_request *request)
+{
+    serve_client *client = user;
+    if (client->is_authenticated)
+        serve_client_ask(client, request);
+    return client->is_authenticated;
+}
+
 static const responder_ops RESPONDER_OPS = {
     .look = on_look,
     .subscribe = on_subscribe,
     .unsubscribe = on_unsubscribe,
     .unsubscribe_all = on_unsubscribe_all,
     .changed = on_changed,
+    .order = on_order,
     .send = on_answer,
     .authenticated = on_authenticated,
 };
@@ -243,6 +253,7 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     if (options->rebases_time)
         server->rebase = serve_rebase_open(options->log);
     server->responder = responder_open(options->secret);
+    server->json = json_parser_open(0);
     server->reader = content_reader_open(TAPE_READS_MESSAGES);
     server->maker = snapshot_maker_open();
     wire_server_options listening = options->server;
@@ -276,6 +287,7 @@ void serve_close(serve *server)
     snapshot_maker_close(server->maker);
     content_reader_close(server->reader);
     responder_close(server->responder);
+    json_parser_close(server->json);
     serve_replies_fini(&server->replies);
     serve_rebase_close(server->rebase);
     td_buf_fini(&server->made);

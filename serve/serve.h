@@ -6,9 +6,10 @@
  * position. Clients that are ready in the same 50 ms share a tape: it is read once, and a frame is
  * compressed once for all. The server sends the recorded data frames, byte for byte, of the topics
  * that the client subscribed to. It does not send recorded acks, pongs and errors, because it
- * answers requests itself. A book that starts in the middle, because it was subscribed late or its
- * snapshot lies before the selection, starts with a snapshot made from the book (play/snapshot.h).
- * After the last frame the server closes with 1000, unless connections are held open.
+ * answers requests itself. Requests about orders get the recorded answers, in their order. A book
+ * that starts in the middle, because it was subscribed late or its snapshot lies before the
+ * selection, starts with a snapshot made from the book (play/snapshot.h). After the last frame the
+ * server closes with 1000, unless connections are held open.
  *
  * A recorded connection that ended ends that of the tape's clients, with the same code; the tape
  * waits for one of them to return, and continues.

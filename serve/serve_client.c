@@ -6,6 +6,9 @@
 #include "cli/units.h"
 #include "serve/serve_impl.h"
 
+/* Requests about orders and answers to such that may wait; beyond that the oldest is dropped. */
+enum { ORDERS_MAX = 1024 };
+
 /* ---- wanted frames ---- */
 
 static int has_feed(const serve_client *client, const char *feed)
@@ -128,8 +131,23 @@ void serve_client_disconnect(serve_client *client, unsigned code)
         client->state = CLIENT_CUTTING;
 }
 
+static void drop_order(serve_client *client, size_t index)
+{
+    serve_order *at = &client->orders[index];
+    td_free(at->topic);
+    td_free(at->text);
+    memmove(at, at + 1, (--client->order_count - index) * sizeof *at);
+}
+
+static void drop_orders(serve_client *client)
+{
+    while (client->order_count > 0)
+        drop_order(client, client->order_count - 1);
+}
+
 void serve_client_restart(serve_client *client)
 {
+    drop_orders(client);
     if (client->is_current_count > 0)
         memset(client->is_current, 0, client->is_current_count);
     if (client->state == CLIENT_DRAINING || client->state == CLIENT_HOLDING)
@@ -151,6 +169,65 @@ static void put(serve_client *client, wire_peer_message *out)
     serve_client_end(client, 1008);
 }
 
+static void put_recorded(serve_client *client, wire_peer_message *out)
+{
+    serve_counts *counts = &client->owner->counts;
+    counts->frames++;
+    counts->bytes += out->bytes.size;
+    put(client, out);
+}
+
+/* ---- orders ---- */
+
+static void answer(serve_client *client, td_bytes recorded, td_bytes id)
+{
+    serve *server = client->owner;
+    wire_peer_message out = {.opcode = 1};
+    td_buf_clear(&server->made);
+    client->dialect->build_again(&server->made, server->json, recorded, id);
+    out.bytes = td_buf_view(&server->made);
+    put_recorded(client, &out);
+}
+
+/* The first one that waits of the other kind, with its topic, is its counterpart; else it waits. */
+static void join_order(serve_client *client, int is_answer, td_bytes topic, td_bytes text)
+{
+    size_t at = 0;
+    while (at < client->order_count && (client->orders[at].is_answer == is_answer ||
+                                        !td_bytes_is(topic, client->orders[at].topic)))
+        at++;
+    if (at < client->order_count) {
+        td_bytes other = td_bytes_str(client->orders[at].text);
+        answer(client, is_answer ? text : other, is_answer ? other : text);
+        drop_order(client, at);
+        return;
+    }
+    if (at == ORDERS_MAX)
+        drop_order(client, 0);
+    client->orders = td_array_grow(client->orders, client->order_count, sizeof *client->orders);
+    client->orders[client->order_count++] =
+        (serve_order){.is_answer = is_answer != 0,
+                      .topic = td_strndup((const char *)topic.data, topic.size),
+                      .text = td_strndup((const char *)text.data, text.size)};
+}
+
+void serve_client_ask(serve_client *client, const dialect_request *request)
+{
+    join_order(client, 0, request->order_topic, request->id_raw);
+    if (client->state == CLIENT_DRAINING)
+        serve_client_finish(client);
+}
+
+static int has_answers(const serve_client *client)
+{
+    size_t at = 0;
+    while (at < client->order_count && !client->orders[at].is_answer)
+        at++;
+    return at < client->order_count;
+}
+
+/* ---- frames ---- */
+
 void serve_client_send(serve_client *client, served_frame *served)
 {
     serve_book *b = served->book;
@@ -164,11 +241,12 @@ void serve_client_send(serve_client *client, served_frame *served)
     }
     if (!is_wanted)
         return;
-    serve_counts *counts = &client->owner->counts;
-    counts->frames++;
-    counts->bytes += served->message.bytes.size;
-    add_slot(client, &served->frame->channel->info);
-    put(client, &served->message);
+    const channel_info *info = &served->frame->channel->info;
+    add_slot(client, info);
+    if (client->dialect->build_again != NULL && served->frame->channel->role == ROLE_DATA)
+        join_order(client, 1, td_bytes_str(info->exchange_topic), served->message.bytes);
+    else
+        put_recorded(client, &served->message);
 }
 
 void serve_client_send_made(serve_client *client, const serve_book *b, wire_peer_message *out)
@@ -187,8 +265,8 @@ void serve_client_finish(serve_client *client)
     if (client->state != CLIENT_PLAYING && client->state != CLIENT_DRAINING)
         return;
     client->state = CLIENT_DRAINING;
-    if (wire_peer_queued_bytes(client->conn) > 0)
-        return; /* on_drained continues */
+    if (wire_peer_queued_bytes(client->conn) > 0 || has_answers(client))
+        return; /* on_drained continues, or its next request */
     client->is_complete = 1;
     if (!server->options.is_held) {
         serve_client_end(client, 1000);
@@ -267,6 +345,8 @@ void serve_client_close(serve_client *client)
     owner->client_count--;
     owner->counts.complete += client->is_complete;
     topic_filters_fini(&client->filters);
+    drop_orders(client);
+    td_free(client->orders);
     td_free(client->slots);
     td_free(client->is_current);
     td_free(client->verdicts);

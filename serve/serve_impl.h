@@ -26,6 +26,7 @@ struct serve {
     uint8_t is_stopping;
     uint8_t is_paused;
     responder *responder;
+    json_parser *json;      /* of recorded answers */
     content_reader *reader; /* reads frames of unknown topics, and of books */
     snapshot_maker *maker;
     td_buf made;          /* a made snapshot */
@@ -53,6 +54,13 @@ typedef struct client_slot {
     uint32_t shard;
 } client_slot;
 
+/* A request about orders that waits for its recorded answer, or such an answer for its request. */
+typedef struct serve_order {
+    uint8_t is_answer;
+    char *topic;
+    char *text; /* the answer, or the id of the request */
+} serve_order;
+
 struct serve_client {
     serve *owner;
     serve_client *next, *prev;
@@ -78,6 +86,8 @@ struct serve_client {
     size_t is_current_count;
     client_slot *slots;
     size_t slot_count;
+    serve_order *orders; /* in the order in which they came */
+    size_t order_count;
     /* By channel index, results of the filters: filters_version, shifted, and the result in bit 0.
      */
     uint32_t *verdicts;
@@ -142,6 +152,9 @@ int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t
 /* Close its connection as the recorded one was, after what is queued; code 0: without a close
  * frame. */
 void serve_client_disconnect(serve_client *client, unsigned code);
+
+/* It sends a request about orders: it gets the recorded answer. */
+void serve_client_ask(serve_client *client, const dialect_request *request);
 
 /* Its queue is empty. */
 void serve_client_drained(serve_client *client);

@@ -1,11 +1,16 @@
 /* v5's order entry: requests of {"reqId","op","args"}, answered by {"reqId","retCode","retMsg",
- * "op","connId"} (docs/wire.md 3.8). Requests about orders and their answers are frames of a topic;
- * here are auth, ping, and what is neither. */
+ * "op","connId"} (docs/wire.md 3.8). Requests about orders and their answers are frames of a topic,
+ * their op; here are auth, ping, and what is neither. */
+#include <string.h>
+
 #include "base/assert.h"
 #include "schema/bybit/dialects.h"
 
 /* What a request keeps for its answer. */
 enum { KEPT_OP };
+
+/* Ops of requests about orders begin with it. */
+static const char ORDER[] = "order.";
 
 static size_t fit(const char *const *topics, size_t count)
 {
@@ -22,7 +27,34 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     out->has_id = (uint8_t)json_find_text(root, "reqId", &out->id);
     if (out->kind != REQUEST_AUTH && out->kind != REQUEST_PING)
         out->kind = REQUEST_UNKNOWN;
-    return rc;
+    if (out->kept[KEPT_OP].size <= strlen(ORDER) ||
+        memcmp(out->kept[KEPT_OP].data, ORDER, strlen(ORDER)) != 0)
+        return rc;
+    json_value id;
+    out->kind = REQUEST_ORDER;
+    out->order_topic = out->kept[KEPT_OP];
+    if (out->has_id && json_find(root, "reqId", &id))
+        out->id_raw = json_raw(id);
+    return TD_OK; /* its args are no list of texts */
+}
+
+/* An answer without an id stays as it is: its client sends none. Likewise a damaged one. */
+static void build_again(td_buf *out, json_parser *json, td_bytes recorded, td_bytes id_raw)
+{
+    json_value root;
+    json_value id;
+    td_err err;
+    td_bytes given = id_raw.size == 0 ? td_bytes_str("\"\"") : id_raw;
+    if (json_parse(json, recorded, JSON_COPIED, &root, &err) != TD_OK ||
+        !json_find(root, "reqId", &id) ||
+        td_buf_reserve(out, recorded.size + given.size, &err) != TD_OK) {
+        td_buf_add(out, recorded.data, recorded.size);
+        return;
+    }
+    size_t after = json_offset(id) + json_raw(id).size;
+    td_buf_add(out, recorded.data, json_offset(id));
+    td_buf_add(out, given.data, given.size);
+    td_buf_add(out, recorded.data + after, recorded.size - after);
 }
 
 static void write_code(json_writer *writer, refusal why)
@@ -76,6 +108,7 @@ const dialect BYBIT_V5_TRADE = {
     .fit = fit,
     .ping = BYBIT_PING,
     .build_answer = build_answer,
+    .build_again = build_again,
     .covers = covers,
     .read_request = read_request,
 };

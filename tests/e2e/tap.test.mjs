@@ -435,59 +435,117 @@ describe("tap", { concurrency: 2 }, () => {
   }
   const exchangeWithOrders = (t, dir) => simulator(t, dir, ["--plain", "--families", "v5-linear,v5-trade", "--symbols", "2", "--rate", "500"]);
 
-  test("bybit-api: books, an account and orders", async (t) => {
-    const dir = temporary(t);
-    const sim = await exchangeWithOrders(t, dir);
-    const tap = await startTap(t, dir, sim.url, ["--plain"]);
+  /** Levels of one book from its frames; seen: each state by the number of its update. */
+  function bookOf() {
+    const sides = { b: new Map(), a: new Map() }, seen = new Map();
+    const add = ({ type, data }) => {
+      for (const side of ["b", "a"]) {
+        if (type === "snapshot") sides[side].clear();
+        for (const [price, size] of data[side])
+          if (Number(size) === 0) sides[side].delete(price);
+          else sides[side].set(price, size);
+      }
+      seen.set(data.u, JSON.stringify([[...sides.b].sort(), [...sides.a].sort()]));
+    };
+    return { add, seen };
+  }
+
+  /** Five orders that are placed and cancelled, while a book is followed to that update, or for 20: {answers, updates, books}. */
+  async function tradeByBybitApi(t, url, last) {
     const connect = (at) => {
-      const client = new WebsocketClient({ wsUrl: tap.url + at, key: "aKeyOfTheTests", secret: "aSecretOfTheTests", pingInterval: 200, recvWindow: 5000 }, SILENT);
+      const client = new WebsocketClient({ wsUrl: url + at, key: "aKeyOfTheTests", secret: "aSecretOfTheTests", pingInterval: 200, recvWindow: 5000 }, SILENT);
       client.on("exception", () => {});
       t.after(() => client.closeAll(true));
       return client;
     };
     const [books, own, trade] = [PATH, "/v5/private", "/v5/trade"].map(connect);
-    const updates = [];
+    const updates = [], book = bookOf(), answers = [];
     const cancelled = new Promise((resolve) => own.on("update", ({ topic, data }) => {
-      if (topic === "order") updates.push(...data.map((order) => order.orderStatus));
-      if (updates.filter((status) => status === "Cancelled").length === 5) resolve();
+      if (topic === "order") updates.push(...data.map(({ orderId, orderLinkId, orderStatus }) => `${orderId} ${orderLinkId} ${orderStatus}`));
+      if (updates.filter((text) => text.endsWith("Cancelled")).length === 5) resolve();
     }));
-    const book = once(books, "update");
+    const followed = new Promise((resolve) => books.on("update", (frame) => {
+      if (frame.topic.startsWith("orderbook")) book.add(frame);
+      if (last === undefined ? book.seen.size >= 20 : book.seen.has(last)) resolve();
+    }));
     books.subscribeV5(["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"], "linear");
     await Promise.all(own.subscribeV5(["order", "wallet"], "linear", true));
-    const ask = (op, order) => trade.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, op, { category: "linear", symbol: "BTCUSDT", ...order });
+    const ask = async (op, order) => {
+      const { retCode, data } = await trade.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, op, { category: "linear", symbol: "BTCUSDT", ...order });
+      answers.push([op, retCode, data]);
+      return data;
+    };
     for (let i = 0; i < 5; i++) {
-      const { data } = await ask("order.create", { side: "Buy", orderType: "Limit", qty: "0.01", price: "50000", orderLinkId: `l${i}` });
-      await ask("order.cancel", { orderId: data.orderId });
+      const { orderId } = await ask("order.create", { side: "Buy", orderType: "Limit", qty: "0.01", price: "50000", orderLinkId: `l${i}` });
+      await ask("order.cancel", { orderId });
     }
-    await book;
+    await followed;
     await cancelled;
     for (const client of [books, own, trade]) client.closeAll(true);
-    await checkOrders(t, tap, sim, 10);
-  });
+    return { answers, updates, books: book.seen };
+  }
 
-  test("ccxt: a book and orders", { skip: withoutCcxt }, async (t) => {
+  /** The same client against the archive: the same answers and updates, and each book that it had, to the last one. */
+  async function checkServed(t, dir, archive, work, { answers, updates, books }) {
+    const { url } = await listening(t, ["serve", archive, "--plain"], dir);
+    const again = await work(t, url, [...books.keys()].at(-1));
+    assert.deepEqual(again.answers, answers);
+    assert.deepEqual(again.updates.slice(0, updates.length), updates);
+    for (const [number, levels] of books) assert.equal(again.books.get(number), levels, `book at ${number}`);
+  }
+
+  test("bybit-api: books, an account and orders, and again from the archive", async (t) => {
     const dir = temporary(t);
     const sim = await exchangeWithOrders(t, dir);
     const tap = await startTap(t, dir, sim.url, ["--plain"]);
+    const first = await tradeByBybitApi(t, tap.url);
+    assert.deepEqual([first.answers.length, first.answers.every(([, code]) => code === 0)], [10, true]);
+    await checkOrders(t, tap, sim, 10);
+    await checkServed(t, dir, tap.archive, tradeByBybitApi, first);
+  });
+
+  /** An order that is placed and cancelled, while a book is followed. */
+  async function tradeByCcxt(t, url, last) {
     const { pro } = createRequire(path.join(LARGE, "package.json"))("ccxt-4");
     const client = new pro.bybit({ apiKey: "aKeyOfTheTests", secret: "aSecretOfTheTests", options: { enableUnifiedAccount: true, enableUnifiedMargin: false } });
     t.after(() => client.close());
     await client.loadHttpProxyAgent(); // for ws://
-    const own = `${tap.url}/v5/private`;
-    client.urls.api.ws.public = { linear: tap.url + PATH };
-    client.urls.api.ws.private = { spot: { unified: own }, contract: own, usdc: own, trade: `${tap.url}/v5/trade` };
-    const market = { id: "BTCUSDT", symbol: "BTC/USDT:USDT", base: "BTC", quote: "USDT", settle: "USDT", baseId: "BTC", quoteId: "USDT", settleId: "USDT", type: "swap", swap: true, contract: true, linear: true, inverse: false, spot: false, option: false, contractSize: 1, precision: { amount: 0.001, price: 0.1 }, limits: {}, info: {} };
-    client.setMarkets({ "BTC/USDT:USDT": market });
-    const book = await client.watchOrderBook("BTC/USDT:USDT");
-    assert.ok(book.bids.length > 0 && book.asks.length > 0);
-    const changes = client.watchOrders();
-    const placed = await client.createOrderWs("BTC/USDT:USDT", "limit", "buy", 0.01, 50000);
-    await changes;
-    const cancelled = client.watchOrders();
-    await client.cancelOrderWs(placed.id, "BTC/USDT:USDT");
-    await cancelled;
+    const own = `${url}/v5/private`, symbol = "BTC/USDT:USDT";
+    client.urls.api.ws.public = { linear: url + PATH };
+    client.urls.api.ws.private = { spot: { unified: own }, contract: own, usdc: own, trade: `${url}/v5/trade` };
+    const market = { id: "BTCUSDT", symbol, base: "BTC", quote: "USDT", settle: "USDT", baseId: "BTC", quoteId: "USDT", settleId: "USDT", type: "swap", swap: true, contract: true, linear: true, inverse: false, spot: false, option: false, contractSize: 1, precision: { amount: 0.001, price: 0.1 }, limits: {}, info: {} };
+    client.setMarkets({ [symbol]: market });
+    const books = new Map(), updates = [];
+    const handle = client.handleOrderBook; // each state: watchOrderBook may leave some out
+    client.handleOrderBook = (ws, frame) => {
+      handle.call(client, ws, frame);
+      const { bids, asks } = client.orderbooks[symbol];
+      books.set(frame.data.u, JSON.stringify([bids, asks]));
+    };
+    const follow = async () => {
+      while (last === undefined ? books.size < 20 : !books.has(last)) await client.watchOrderBook(symbol);
+    };
+    const watch = async () => {
+      while (!updates.some((text) => text.endsWith("canceled")))
+        for (const { id, status } of await client.watchOrders()) updates.push(`${id} ${status}`);
+    };
+    const order = async () => {
+      const placed = await client.createOrderWs(symbol, "limit", "buy", 0.01, 50000);
+      return [placed, await client.cancelOrderWs(placed.id, symbol)].map(({ id, info }) => [id, info]);
+    };
+    const watching = watch();
+    const [answers] = await Promise.all([order(), follow(), watching]);
     await client.close();
+    return { answers, updates, books };
+  }
+
+  test("ccxt: a book and orders, and again from the archive", { skip: withoutCcxt }, async (t) => {
+    const dir = temporary(t);
+    const sim = await exchangeWithOrders(t, dir);
+    const tap = await startTap(t, dir, sim.url, ["--plain"]);
+    const first = await tradeByCcxt(t, tap.url);
     await checkOrders(t, tap, sim, 2);
+    await checkServed(t, dir, tap.archive, tradeByCcxt, first);
   });
 
   test("an upstream that is no server's URL, and a taken archive, are refused", async (t) => {

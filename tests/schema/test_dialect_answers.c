@@ -199,6 +199,46 @@ static void test_written(void **state)
     dialect_parser_close(parser);
 }
 
+/* ---- recorded answers to requests about orders ---- */
+
+static const struct {
+    const char *request, *recorded, *answer;
+} AGAIN[] = {
+    {"{\"reqId\":\"new \\u0041\",\"op\":\"order.create\",\"args\":[{\"qty\":\"1\"}]}",
+     "{\"retCode\":0,\"reqId\" : \"old\" ,\"op\":\"order.create\"}",
+     "{\"retCode\":0,\"reqId\" : \"new \\u0041\" ,\"op\":\"order.create\"}"},
+    {"{\"op\":\"order.create\",\"args\":{}}", "{\"reqId\":\"old\",\"retCode\":0}",
+     "{\"reqId\":\"\",\"retCode\":0}"},
+    {"{\"reqId\":\"new\",\"op\":\"order.create\"}", "{\"retCode\":0,\"data\":{\"reqId\":\"in\"}}",
+     "{\"retCode\":0,\"data\":{\"reqId\":\"in\"}}"},
+    {"{\"reqId\":\"new\",\"op\":\"order.create\"}", "{\"reqId\":\"old\",\"retC",
+     "{\"reqId\":\"old\",\"retC"},
+};
+
+static void test_answered_again(void **state)
+{
+    (void)state;
+    td_buf out;
+    dialect_parser *parser = dialect_parser_open();
+    json_parser *json = json_parser_open(0);
+    const dialect *spoken = dialect_find(DIALECT_V5_TRADE);
+    td_buf_init(&out, 4096);
+    for (size_t i = 0; i < sizeof AGAIN / sizeof *AGAIN; i++) {
+        dialect_request request;
+        td_err err;
+        if (request_parse(parser, spoken, td_bytes_str(AGAIN[i].request), &request, &err) != TD_OK)
+            fail_msg("%s: %s", AGAIN[i].request, err.text);
+        assert_int_equal(request.kind, REQUEST_ORDER);
+        assert_text(AGAIN[i].request, request.order_topic, "order.create");
+        td_buf_clear(&out);
+        spoken->build_again(&out, json, td_bytes_str(AGAIN[i].recorded), request.id_raw);
+        assert_text(AGAIN[i].request, td_buf_view(&out), AGAIN[i].answer);
+    }
+    td_buf_fini(&out);
+    json_parser_close(json);
+    dialect_parser_close(parser);
+}
+
 /* ---- what clients read ---- */
 
 typedef struct read_row {
@@ -452,9 +492,9 @@ static void test_captured(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written),  cmocka_unit_test(test_read),
-        cmocka_unit_test(test_fits),     cmocka_unit_test(test_topic_by_topic),
-        cmocka_unit_test(test_captured),
+        cmocka_unit_test(test_written),        cmocka_unit_test(test_answered_again),
+        cmocka_unit_test(test_read),           cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_topic_by_topic), cmocka_unit_test(test_captured),
     };
     return cmocka_run_group_tests_name("schema/dialect_answers", tests, NULL, NULL);
 }

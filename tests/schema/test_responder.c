@@ -70,6 +70,13 @@ static void on_changed(void *user, request_kind kind)
     note(user, 'c');
 }
 
+/* It answers those that have an id. */
+static int on_order(void *user, const dialect_request *request)
+{
+    note(user, 'o');
+    return request->has_id;
+}
+
 static void on_authenticated(void *user)
 {
     note(user, 'a');
@@ -106,6 +113,7 @@ static const responder_ops OPS = {
     .unsubscribe = on_unsubscribe,
     .unsubscribe_all = on_unsubscribe_all,
     .changed = on_changed,
+    .order = on_order,
     .send = on_answer,
     .authenticated = on_authenticated,
 };
@@ -162,6 +170,13 @@ static const refusal_case CASES[] = {
     {DIALECT_V5, "{\"op\":\"auth\",\"args\":[\"key\",1,\"signature\"]}", REFUSAL_NONE, NULL, NULL,
      0, ">a"},
     {DIALECT_V5, "{\"op\":\"auth\",\"args\":[]}", REFUSAL_INVALID_ARGS, NULL, NULL, 0, ">"},
+    /* orders */
+    {DIALECT_V5_TRADE, "{\"reqId\":\"1\",\"op\":\"order.amend\",\"args\":[{}]}", REFUSAL_NONE, NULL,
+     NULL, 0, "o"},
+    {DIALECT_V5_TRADE, "{\"op\":\"order.amend\",\"args\":[{}]}", REFUSAL_INVALID_OP, NULL, NULL, 0,
+     "o>"},
+    {DIALECT_V5_TRADE, "{\"reqId\":\"1\",\"op\":\"order.\",\"args\":[]}", REFUSAL_INVALID_OP, NULL,
+     NULL, 0, ">"},
 };
 
 static td_result respond(responder *r, dialect_id id, const char *request, fake_client *client)
