@@ -100,10 +100,10 @@ td_result config_err_add(const recorder_config *config, size_t feed_index, const
 
 /* ---- HTTP requests ---- */
 
-#define API         "https://api.bybit.com/v5/market/"
+#define API         "/v5/market/"
 #define INSTRUMENTS API "instruments-info?category="
 
-/* ccxt 4.5, loadMarkets; bybit-api 4 asks for the time only. */
+/* ccxt 4.5, loadMarkets. */
 static const char *const CCXT[] = {
     "time=" API "time",
     "instruments-spot=" INSTRUMENTS "spot",
@@ -119,14 +119,41 @@ static const char *const CCXT[] = {
     "instruments-option-DOGE=" INSTRUMENTS "option&baseCoin=DOGE",
     NULL,
 };
+/* ccxt 1.95, which speaks the families before v5. */
+static const char *const CCXT_OLD[] = {
+    "symbols=/v2/public/symbols",
+    "symbols-usdc-option=/option/usdc/openapi/public/v1/symbols",
+    "symbols-usdc-perp=/perpetual/usdc/openapi/public/v1/symbols",
+    NULL,
+};
 static const char *const BYBIT_API[] = {"time=" API "time", NULL};
-static const char *const *const HTTP_PRESETS[] = {
-    [HTTP_PRESET_NONE] = NULL, [HTTP_PRESET_CCXT] = CCXT, [HTTP_PRESET_BYBIT_API] = BYBIT_API};
+static const char *const BYBIT_API_OLD[] = {"time=/v2/public/time", NULL};
+
+/* By preset, and whether the family is one of v5. */
+static const char *const *const HTTP_PRESETS[][2] = {
+    [HTTP_PRESET_NONE] = {NULL, NULL},
+    [HTTP_PRESET_CCXT] = {CCXT_OLD, CCXT},
+    [HTTP_PRESET_BYBIT_API] = {BYBIT_API_OLD, BYBIT_API}};
+
+void config_http_url(const feed_config *feed, const http_config *asked, char out[LIMIT_URL_BYTES])
+{
+    const td_url server = td_url_split(td_bytes_str(feed->url));
+    const char *scheme = td_bytes_is(server.scheme, "wss") ? "https" : "http";
+    if (asked->url[0] != '/')
+        (void)snprintf(out, LIMIT_URL_BYTES, "%s", asked->url); /* cut if too long */
+    else if (family_find_by_url(td_bytes_str(feed->url)) != NULL)
+        (void)snprintf(out, LIMIT_URL_BYTES, "https://api.bybit.com%s", asked->url); /* fits */
+    else /* a host that is too long fails when it is parsed */
+        (void)snprintf(out, LIMIT_URL_BYTES, "%s://%.*s%s", scheme, (int)server.authority.size,
+                       (const char *)server.authority.data, asked->url);
+}
 
 /* "NAME=URL" or "NAME@EVERY=URL"; names become channels: http.NAME. */
-static td_result read_request(const char *text, http_config *out, td_err *err)
+static td_result read_request(const feed_config *feed, const char *text, http_config *out,
+                              td_err *err)
 {
     char every[32] = "";
+    char url[LIMIT_URL_BYTES];
     size_t name_size = strcspn(text, "@=");
     size_t head_size = strcspn(text, "=");
     size_t every_size = head_size > name_size ? head_size - name_size - 1 : 0;
@@ -148,7 +175,8 @@ static td_result read_request(const char *text, http_config *out, td_err *err)
             "'%s' is not a valid name of an HTTP reply: letters, digits, '-', '_' and '.'",
             out->name);
     td_server_url ignored;
-    td_result rc = td_url_parse_http(out->url, &ignored, err);
+    config_http_url(feed, out, url);
+    td_result rc = td_url_parse_http(out->url[0] == '/' ? url : out->url, &ignored, err);
     if (rc == TD_OK && head_size > name_size)
         rc = td_duration_parse(every, &out->every_ns, err);
     if (rc == TD_OK && (out->every_ns < LIMIT_HTTP_SPACING_NS || out->every_ns > EVERY_NS_MAX))
@@ -177,7 +205,7 @@ static td_result add_request(feed_config *feed, const char *text, td_err *err)
         return td_err_set(err, TD_E_INVALID, "more than %u HTTP requests", LIMIT_FEED_HTTP);
     http_config *made = &feed->http[feed->http_count++];
     memset(made, 0, sizeof *made);
-    td_result rc = read_request(text, made, err);
+    td_result rc = read_request(feed, text, made, err);
     for (size_t k = 0; rc == TD_OK && k < count; k++)
         if (strcmp(made->name, feed->http[k].name) == 0)
             rc = td_err_set(err, TD_E_INVALID, "two HTTP requests are called '%s'", made->name);
@@ -187,7 +215,8 @@ static td_result add_request(feed_config *feed, const char *text, td_err *err)
 static td_result finish_http(feed_config *feed, td_err *err)
 {
     td_result rc = TD_OK;
-    const char *const *preset = HTTP_PRESETS[feed->http_preset];
+    int is_v5 = strncmp(feed->family->name, "v5-", strlen("v5-")) == 0;
+    const char *const *preset = HTTP_PRESETS[feed->http_preset][is_v5];
     feed->http_count = 0;
     for (size_t i = 0; rc == TD_OK && i < feed->http_texts.count; i++)
         rc = add_request(feed, feed->http_texts.items[i], err);

@@ -21,7 +21,7 @@
 /* An HTTP request that is repeated beside a feed's frames. */
 typedef struct http_config {
     char name[LIMIT_NAME_BYTES]; /* "instruments", for http.instruments */
-    const char *url;
+    const char *url;             /* or, beginning with '/', its path: config_http_url */
     uint64_t every_ns;
 } http_config;
 
@@ -89,6 +89,10 @@ TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char 
  * feeds, no topics, two feeds of one name, a private family without credentials, HTTP requests that
  * are too few or too many. */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
+
+/* The whole URL of a feed's request. One that is only a path is at the host of the exchange's HTTP
+ * API, or, if the feed records another server, at that server. */
+void config_http_url(const feed_config *feed, const http_config *asked, char out[LIMIT_URL_BYTES]);
 
 /* Put the file and the line of a feed's key before an error; key NULL: the feed's line. The
  * error is unchanged where the feed is from the command line. Returns code. */

@@ -66,7 +66,8 @@ static void set_timer(http_feed *self)
 static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_BYTES])
 {
     const http_config *asked = config_of(self, index);
-    (void)td_url_redacted(asked->url, url, LIMIT_URL_BYTES);
+    config_http_url(self->options.feed, asked, url);
+    td_url_redact(url);
     if (self->options.redactor != NULL)
         redactor_apply(self->options.redactor, (uint8_t *)url, strlen(url));
     return (event){.kind = EVENT_HTTP, .what = asked->name, .url = url};
@@ -161,9 +162,11 @@ static void on_done(void *user, const wire_http_end *end)
 static void ask(http_feed *self, size_t index)
 {
     td_err err;
+    char url[LIMIT_URL_BYTES];
     TD_ASSERT(self->asked == NOTHING_ASKED);
+    config_http_url(self->options.feed, config_of(self, index), url);
     self->next_mono_ns = now_mono_ns(self) + LIMIT_HTTP_SPACING_NS;
-    wire_http_options options = {.url = config_of(self, index)->url,
+    wire_http_options options = {.url = url,
                                  .ca_file = self->options.feed->ca_file,
                                  .timeout_ns = HTTP_TIMEOUT_NS,
                                  .reply_bytes_max = LIMIT_HTTP_REPLY_BYTES,

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "schema/responder.h"
+#include "sim/http_replies.h"
 #include "sim/order_entry.h"
 #include "sim/sim_family.h"
 
@@ -725,6 +726,25 @@ static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
     return 401;
 }
 
+/* The exchange time of the first family that has started, or that at which one would start. */
+static uint64_t now_ns(const exchange *x)
+{
+    for (uint32_t i = 0; i < x->options.family_count; i++)
+        if (x->families[i].sim != NULL)
+            return exchange_ns(&x->families[i]);
+    return x->options.epoch_ns > 0 ? x->options.epoch_ns : clock_wall_ns(x->options.clock);
+}
+
+static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
+{
+    const exchange *x = user;
+    const http_markets markets = {.families = x->options.families,
+                                  .family_count = x->options.family_count,
+                                  .symbol_count = x->options.symbol_count,
+                                  .now_ns = now_ns(x)};
+    return http_replies_get(&markets, path, query, json);
+}
+
 static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
 {
     exchange *x = user;
@@ -793,6 +813,7 @@ static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_byt
 
 static const wire_server_ops SERVER_OPS = {
     .accept = on_accept,
+    .page = on_page,
     .opened = on_opened,
     .message = on_message,
     .drained = on_drained,

@@ -91,11 +91,19 @@ typedef struct sim_value {
     X(WALLET, "wallet")                                                                            \
     X(SPOT_SIDE, "spot_side") /* BUY, SELL */
 
+/* An instrument in a list over HTTP. */
+#define SIM_VALUES_INSTRUMENT(X)                                                                   \
+    X(QUOTE, "quote") /* quote coin */                                                             \
+    X(TICK, "tick")   /* price step */                                                             \
+    X(STEP, "step")   /* size step, and the smallest size */                                       \
+    X(OPTION_TYPE, "option_type")
+
 #define SIM_VALUES(X)                                                                              \
     SIM_VALUES_FRAME(X)                                                                            \
     SIM_VALUES_ITEM(X)                                                                             \
     SIM_VALUES_TICKER(X)                                                                           \
-    SIM_VALUES_PRIVATE(X)
+    SIM_VALUES_PRIVATE(X)                                                                          \
+    SIM_VALUES_INSTRUMENT(X)
 
 #define SIM_VALUE_ENUM(enumerator, name) SIM_##enumerator,
 typedef enum sim_value_id { SIM_VALUES(SIM_VALUE_ENUM) SIM_COUNT } sim_value_id;
@@ -110,8 +118,9 @@ enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_VOLUME_24H };
     X(DELETED, "deleted") /* of a delta, by what happened to a level */                            \
     X(UPDATED, "updated")                                                                          \
     X(INSERTED, "inserted")                                                                        \
-    X(TRADES, "trades")   /* of the matching event, or, in a snapshot, the last ones */            \
-    X(CANDLES, "candles") /* one */
+    X(TRADES, "trades")           /* of the matching event, or, in a snapshot, the last ones */    \
+    X(CANDLES, "candles")         /* one */                                                        \
+    X(INSTRUMENTS, "instruments") /* that are served */
 
 #define SIM_LIST_ENUM(enumerator, name) SIM_LIST_##enumerator,
 typedef enum sim_list_id { SIM_LISTS(SIM_LIST_ENUM) SIM_LIST_COUNT } sim_list_id;

@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import path from "node:path";
-import { jsonLines, listening, Program, temporary } from "./lib.mjs";
+import { jsonLines, listening, Program, tapedeck, temporary } from "./lib.mjs";
 import { npm, test } from "./npm.mjs";
 
 const { WebSocket } = npm("ws");
+const { RestClientV5 } = npm("bybit-api");
 const PATH = "/v5/public/linear";
 const TOPIC = "publicTrade.BTCUSDT";
 const BIG = "x".repeat(300_000);
@@ -56,4 +57,14 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   await get(`/control/seek?to=%2B1s`);
   await get("/control/step");
   assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, 1);
+});
+
+test("record --http-preset asks another server than the exchange itself; bybit-api asks serve for the same", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "50"], dir);
+  await tapedeck(t, ["record", "-a", archive, `${sim.url}${PATH}`, "--family", "v5-linear", "--ca-file", sim.ca, "--topic", TOPIC, "--http-preset", "bybit-api", "--duration", "1s"]);
+  const [row] = await jsonLines(t, ["cat", "-a", archive, "--dir", "http"]);
+  const { url } = await listening(t, ["serve", "-a", archive, "--plain"], dir);
+  const client = new RestClientV5({ baseUrl: url.replace("ws:", "http:") });
+  assert.deepEqual((await client.getServerTime()).result, JSON.parse(row.data).result);
 });

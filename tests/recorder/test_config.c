@@ -219,7 +219,19 @@ static void credentials_choose_the_address(void **state)
     td_free(config);
 }
 
-/* The requests of ccxt 4.5's loadMarkets, as its source has them. */
+/* 1 if the feed requests the URL. */
+static int asks_for(const feed_config *feed, const char *wanted)
+{
+    char url[LIMIT_URL_BYTES];
+    for (size_t i = 0; i < feed->http_count; i++) {
+        config_http_url(feed, &feed->http[i], url);
+        if (strcmp(url, wanted) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* The requests of ccxt's loadMarkets, as the sources of 4.5 and 1.95 have them. */
 static void http_presets_are_requests(void **state)
 {
     static const char *const QUERIES[] = {"category=spot", "category=linear&limit=1000",
@@ -234,26 +246,43 @@ static void http_presets_are_requests(void **state)
         fail_msg("%s", err.text);
     feed_config *feed = &config->feeds[0];
     assert_int_equal(feed->http_count, 13);
-    assert_string_equal(feed->http[1].url, "https://api.bybit.com/v5/market/time");
+    assert_true(asks_for(feed, "https://h/x"));
+    assert_true(asks_for(feed, "https://api.bybit.com/v5/market/time"));
     for (size_t i = 0; i < sizeof QUERIES / sizeof *QUERIES; i++) {
         char url[128];
-        size_t k = 0;
         snprintf(url, sizeof url, "https://api.bybit.com/v5/market/instruments-info?%s",
                  QUERIES[i]);
-        while (k < feed->http_count && strcmp(feed->http[k].url, url) != 0)
-            k++;
-        if (k == feed->http_count)
+        if (!asks_for(feed, url))
             fail_msg("not requested: %s", url);
     }
     feed->net = NET_TEST;
     assert_int_equal(config_finish(config, &err), TD_E_INVALID);
     config_fini(config);
-    feed = one_feed(config, "v5-linear");
-    feed->topics = (options_list){.items = {"publicTrade.A"}, .count = 1};
-    feed->http_preset = HTTP_PRESET_BYBIT_API;
-    if (config_finish(config, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    assert_int_equal(feed->http_count, 1);
+    static const struct {
+        const char *family, *url, *expected;
+        http_preset preset;
+        size_t count;
+    } CASES[] = {
+        {"v5-linear", NULL, "https://api.bybit.com/v5/market/time", HTTP_PRESET_BYBIT_API, 1},
+        {"inverse", NULL, "https://api.bybit.com/v2/public/time", HTTP_PRESET_BYBIT_API, 1},
+        {"linear", NULL, "https://api.bybit.com/v2/public/symbols", HTTP_PRESET_CCXT, 3},
+        {"v5-linear", "wss://stream.bytick.com/v5/public/linear",
+         "https://api.bybit.com/v5/market/time", HTTP_PRESET_CCXT, 12},
+        /* another server, such as sim and serve: there */
+        {"v5-linear", "wss://[::1]:9443/v5/public/linear", "https://[::1]:9443/v5/market/time",
+         HTTP_PRESET_CCXT, 12},
+        {"v5-linear", "ws://h/x", "http://h/v5/market/time", HTTP_PRESET_BYBIT_API, 1},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        feed = one_feed(config, CASES[i].family);
+        feed->url = CASES[i].url;
+        feed->topics = (options_list){.items = {"trade"}, .count = 1};
+        feed->http_preset = CASES[i].preset;
+        if (config_finish(config, &err) != TD_OK)
+            fail_msg("%s", err.text);
+        assert_int_equal(feed->http_count, CASES[i].count);
+        assert_true(asks_for(feed, CASES[i].expected));
+    }
     td_free(config);
 }
 
