@@ -7,7 +7,7 @@ import { createHash, webcrypto } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { json, listening, Program, run, temporary } from "./lib.mjs";
+import { json, listening, parseLines, Program, run, tapedeck, temporary } from "./lib.mjs";
 import { feedArgs } from "./live.mjs";
 import { npm, python, test, withoutPackages } from "./npm.mjs";
 
@@ -118,20 +118,61 @@ function programOf(section) {
   return { language, text };
 }
 
+const FEEDS = [["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]], ["inverse", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]]];
+
 /** An archive with a little of two families. */
 async function smallArchive(t, dir) {
   const archive = path.join(dir, "tape");
-  for (const [family, topics] of [["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]], ["inverse", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]]]) {
+  for (const [family, topics] of FEEDS) {
     const sim = await listening(t, ["sim", "-q", "--families", family, "--symbols", "1", "--rate", "100000", "--frames", "300", "--seed", "11"], dir);
     await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, family, topics), "--until-close"]);
   }
   return archive;
 }
 
+/** Install the large packages, once they are wanted. */
+function installLarge() {
+  fs.mkdirSync(LARGE_FOLDER, { recursive: true });
+  execFileSync("npm", ["install", "--prefix", LARGE_FOLDER, "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", ...Object.entries(LARGE).map(([name, what]) => `${name}@npm:${what}`)]);
+}
+if (WITH_LARGE) installLarge();
+
+/** An archive of two families with what ccxt asks for when it starts; 13 requests of a feed are sent a second apart. */
+async function archiveOfCcxt(t, dir) {
+  const archive = path.join(dir, "ccxt");
+  const sim = await listening(t, ["sim", "--families", "v5-linear,v5-spot,v5-inverse,v5-option,inverse,linear,usdc-perp,usdc-option", "--symbols", "3", "--rate", "100", "--seed", "11"], dir);
+  const one = ([family, topics]) => `  - family: ${family}\n    url: ${sim.url}${family === "inverse" ? "/realtime" : "/v5/public/linear"}\n    ca_file: ${sim.ca}\n    topics: [${topics}]\n    http_preset: ccxt\n`;
+  const config = path.join(dir, "feeds.yaml");
+  fs.writeFileSync(config, `feeds:\n${FEEDS.map(one).join("")}`);
+  await tapedeck(t, ["record", "-q", "-a", archive, "-c", config, "--duration", "15s"]);
+  await sim.program.kill("SIGTERM");
+  return archive;
+}
+
+/** The trades of a feed's frames, and its book after each of them by the frame's time in ms: [sorted levels of bids and asks]. */
+function folded(frames) {
+  const sides = { Buy: new Map(), Sell: new Map() }, trades = [], books = new Map();
+  const put = (side, price, size) => (Number(size) === 0 ? sides[side].delete(Number(price)) : sides[side].set(Number(price), Number(size)));
+  for (const { topic, type, ts, timestamp_e6, data } of frames) {
+    if (/^(publicTrade|trade)\./.test(topic)) trades.push(...data.map(({ i, trade_id }) => i ?? trade_id));
+    if (!/^orderbook/i.test(topic)) continue;
+    if (type === "snapshot") for (const side of Object.values(sides)) side.clear();
+    for (const [price, size] of data.b ?? []) put("Buy", price, size);
+    for (const [price, size] of data.a ?? []) put("Sell", price, size);
+    const rows = Array.isArray(data) ? data : [...(data.update ?? []), ...(data.insert ?? [])];
+    for (const { side, price } of data.delete ?? []) put(side, price, 0);
+    for (const { side, price, size } of rows) put(side, price, size);
+    const book = [[...sides.Buy].sort(([a], [b]) => b - a), [...sides.Sell].sort(([a], [b]) => a - b)];
+    const at = ts ?? Math.floor(timestamp_e6 / 1000);
+    books.set(at, [...(books.get(at) ?? []), JSON.stringify(book)]);
+  }
+  return { trades, books };
+}
+
 /** A command that runs the file with the program's text, with one package under the name that the program uses. */
 function command(dir, server, { language, text }, installed, name) {
   const folder = fs.mkdtempSync(path.join(dir, "client-"));
-  const address = text.replaceAll(/wss?:\/\/127\.0\.0\.1:9443/g, server.url).replaceAll("serve.json.pem", server.ca);
+  const address = text.replaceAll(/(ws|http)(s?:\/\/)127\.0\.0\.1:9443/g, (_, scheme) => server.url.replace("ws", scheme)).replaceAll("serve.json.pem", server.ca);
   const extension = { python: "py", html: "html", js: text.startsWith("import ") ? "mjs" : "cjs" }[language];
   const file = path.join(folder, `client.${extension}`);
   fs.writeFileSync(file, address);
@@ -156,11 +197,7 @@ test("the programs of docs/clients.md run as they are printed there", async (t) 
   const dir = temporary(t);
   const blocks = PAGE.match(/```(js|python|html)\n/g);
   assert.equal(blocks.length, PROGRAMS.length, "each program of docs/clients.md has a row in PROGRAMS");
-  if (WITH_LARGE) {
-    fs.mkdirSync(LARGE_FOLDER, { recursive: true });
-    execFileSync("npm", ["install", "--prefix", LARGE_FOLDER, "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", ...Object.entries(LARGE).map(([name, what]) => `${name}@npm:${what}`)]);
-  }
-  const archive = await smallArchive(t, dir);
+  const archive = WITH_LARGE ? await archiveOfCcxt(t, dir) : await smallArchive(t, dir);
   const server = await listening(t, ["serve", archive, "--hold"], dir);
   const plain = await listening(t, ["serve", archive, "--hold", "--plain"], dir);
   for (const { section, packages, prints, isLarge, needs } of PROGRAMS) {
@@ -175,6 +212,25 @@ test("the programs of docs/clients.md run as they are printed there", async (t) 
         await client.kill("SIGTERM"); // a browser's own processes end with it
       });
   }
+});
+
+test("ccxt.pro with only its URLs changed loads its markets, and sees every book and trade of ten loops", { skip: WITH_LARGE ? false : "make soak runs it" }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOfCcxt(t, dir);
+  for (const [module, feed, watched, markets] of [["ccxt-4", "v5-linear", ["BTC/USDT:USDT", "50"], 11], ["ccxt-2", "v5-linear", ["BTC/USDT:USDT", "50"], 9], ["ccxt-1", "inverse", ["BTC/USD:BTC"], 12]])
+    await t.test(module, async (t) => {
+      const recorded = folded(parseLines((await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in", "--feed", feed])).stdout).filter(({ topic }) => topic));
+      const server = await listening(t, ["serve", archive, "--feed", feed, "--loop", "--speed", "20"], dir);
+      const client = await run(t, process.execPath, ["tests/e2e/ccxt_client.mjs", LARGE_MODULES, module, server.url, "10", ...watched], { env: { NODE_EXTRA_CA_CERTS: server.ca } });
+      await server.program.kill("SIGTERM");
+      const rows = parseLines(client.stdout);
+      assert.equal(rows[0].markets.length, markets, rows[0].markets.join(" "));
+      const books = rows.filter(({ at }) => at), trades = rows.filter(({ trade }) => trade).map(({ trade }) => trade);
+      for (const { at, bids, asks } of books) assert.ok(recorded.books.get(at)?.includes(JSON.stringify([bids, asks])), `${at}`);
+      assert.ok(books.length > 5 * recorded.books.size, `${books.length} books`);
+      assert.deepEqual(trades, Array.from({ length: trades.length }, (_, i) => recorded.trades[i % recorded.trades.length]));
+      assert.ok(trades.length >= 10 * recorded.trades.length, `${trades.length} trades`);
+    });
 });
 
 test("docs/clients.md names the versions that are tested", () => {

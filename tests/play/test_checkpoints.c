@@ -1,8 +1,7 @@
 /* Reading that begins at checkpoints. Expected: from the beginning of every segment of a simulated
- * day or of a stretched capture on, and from moments between, each frame of each family has the
- * verdict, the audit and the book that a replay of the whole gives it, also where frames are
- * missing and where the connection ended; and no frame of an earlier segment is read for it. A
- * reader that begins there without checkpoints reports no trade that is missing. */
+ * day on, and from moments between, each frame of each family has the verdict, the audit and the
+ * book that a replay of the whole day gives it, also where frames are missing; and no frame of an
+ * earlier segment is read for it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,13 +17,11 @@
 #include "import/import.h"
 #include "play/player.h"
 #include "tests/testing/archive_fixture.h"
-#include "tests/testing/capture.h"
 #include "tests/testing/files.h"
 #include "tests/testing/sim_feed.h"
 
-enum { FRAMES = 1500, LOST_EVERY = 97, MOMENTS_MAX = 64 };
-#define STEP_NS (7 * TD_NS_PER_S) /* some six segments with those of the second connection */
-#define HOUR_NS (UINT64_C(3600) * TD_NS_PER_S)
+enum { FRAMES = 3000, LOST_EVERY = 97, MOMENTS_MAX = 64 };
+#define STEP_NS (7 * TD_NS_PER_S) /* some six segments */
 
 /* What became of each frame from a moment on. */
 typedef struct seen_frame {
@@ -37,7 +34,6 @@ typedef struct seen_frames {
     size_t count;
     uint64_t lead_from_ns;
     uint64_t lead_in;
-    uint64_t trades_missing; /* reports of it */
 } seen_frames;
 
 static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
@@ -84,7 +80,6 @@ static td_result see(void *ctx, const struct stream *of, void **state, const obs
             hash = hash_item(hash, &found->rules.items[i]);
         for (uint32_t i = 0; i < found->audit.count; i++) {
             const audit_item *item = &found->audit.items[i];
-            seen->trades_missing += item->verdict.rule == RULE_TRADES_COMPLETE;
             hash = hash_item(mix_number(hash, item->from_ns ^ item->to_ns << 1 ^ item->event),
                              &item->verdict);
         }
@@ -96,7 +91,7 @@ static td_result see(void *ctx, const struct stream *of, void **state, const obs
     return TD_OK;
 }
 
-static seen_frames play_from(archive *of, uint64_t from_ns, uint8_t with_states)
+static seen_frames play_from(archive *of, uint64_t from_ns)
 {
     static const observer_ops SEE = {.name = "test", .frame = see};
     seen_frames seen = {0};
@@ -104,7 +99,7 @@ static seen_frames play_from(archive *of, uint64_t from_ns, uint8_t with_states)
     if (from_ns > 0)
         selection_set_window(&wanted, (selection_window){from_ns, UINT64_MAX});
     const cursor_options reading = {
-        .reads = TAPE_READS_MESSAGES, .with_lead_in = 1, .with_states = with_states};
+        .reads = TAPE_READS_MESSAGES, .with_lead_in = 1, .with_states = 1};
     cursor *tape = NULL;
     assert_int_equal(cursor_open(of, &wanted, &reading, &tape, NULL), TD_OK);
     player *p = player_open(&(player_options){.observer = {&SEE, &seen}});
@@ -133,69 +128,31 @@ static void must_equal(const char *family_name, const seen_frames *whole, const 
     }
 }
 
-/* Add a connection with these frames, stretched from the moment on; every now and then one of those
- * that were received is missing. Its end. */
-static uint64_t add_connection(td_buf *text, const capture_tape *from, uint64_t at_ns,
-                               uint64_t step_ns, size_t lost_every)
-{
-    assert_int_equal(td_buf_printf(text, NULL, "{\"recv_ns\":%llu,\"url\":\"wss://h/\"}\n",
-                                   (unsigned long long)at_ns),
-                     TD_OK);
-    for (size_t i = 0; i < from->frame_count; i++) {
-        const frame_ref *frame = &from->frames[i];
-        at_ns += step_ns;
-        if (lost_every > 0 && i % lost_every == lost_every - 1)
-            continue;
-        assert_int_equal(
-            td_buf_printf(text, NULL, "{\"recv_ns\":%llu,\"dir\":\"%s\",\"data\":%.*s}\n",
-                          (unsigned long long)at_ns, channel_dir_name(frame->channel->info.dir),
-                          (int)frame->bytes.size, (const char *)frame->bytes.data),
-            TD_OK);
-    }
-    return at_ns;
-}
-
-static void write_text(const char *path, td_buf *text)
-{
-    td_buf_add(text, "", 1);
-    file_write_text(path, (const char *)text->data);
-    td_buf_fini(text);
-}
-
-/* A simulated day, over two connections, the second of which begins with snapshots again. */
-static void write_simulated(const char *path, const char *family_name)
-{
-    td_buf text;
-    td_buf_init(&text, SIZE_MAX);
-    uint64_t at_ns = 0;
-    for (uint64_t seed = 5; seed <= 6; seed++) {
-        capture_tape recorded;
-        sim_feed_record(&(sim_feed_options){.family = family_name,
-                                            .symbol_count = 2,
-                                            .seed = seed,
-                                            .step_ns = STEP_NS,
-                                            .with_private = 1},
-                        FRAMES, &recorded);
-        at_ns = at_ns == 0 ? recorded.frames[0].recv_ns : at_ns + STEP_NS;
-        at_ns = add_connection(&text, &recorded, at_ns, STEP_NS, LOST_EVERY);
-        capture_tape_fini(&recorded);
-    }
-    write_text(path, &text);
-}
-
-/* A capture that takes six hours, twice. */
-static void write_stretched(const char *path, const char *capture_name, const char *family_name)
+/* A simulated day as a capture: every now and then a frame is missing. */
+static void write_capture(const char *path, const char *family_name)
 {
     td_buf text;
     capture_tape recorded;
-    capture_tape_load(&recorded, capture_name, family_name);
     td_buf_init(&text, SIZE_MAX);
-    const uint64_t step_ns = 3 * HOUR_NS / recorded.frame_count;
-    uint64_t at_ns = recorded.frames[0].recv_ns;
-    for (size_t i = 0; i < 2; i++)
-        at_ns = add_connection(&text, &recorded, at_ns + step_ns, step_ns, i * LOST_EVERY);
+    sim_feed_record(
+        &(sim_feed_options){
+            .family = family_name, .symbol_count = 2, .seed = 5, .step_ns = STEP_NS},
+        FRAMES, &recorded);
+    for (size_t i = 0; i < recorded.frame_count; i++) {
+        const frame_ref *frame = &recorded.frames[i];
+        if (i % LOST_EVERY == LOST_EVERY - 1)
+            continue;
+        assert_int_equal(td_buf_printf(&text, NULL,
+                                       "{\"recv_ns\":%llu,\"dir\":\"%s\",\"data\":%.*s}\n",
+                                       (unsigned long long)frame->recv_ns,
+                                       channel_dir_name(frame->channel->info.dir),
+                                       (int)frame->bytes.size, (const char *)frame->bytes.data),
+                         TD_OK);
+    }
+    td_buf_add(&text, "", 1);
+    file_write_text(path, (const char *)text.data);
     capture_tape_fini(&recorded);
-    write_text(path, &text);
+    td_buf_fini(&text);
 }
 
 static void import_capture(archive_place *place, const char *path, const char *family_name)
@@ -234,43 +191,27 @@ static size_t find_moments(archive *of, uint64_t moments[MOMENTS_MAX])
     return count;
 }
 
-/* Reading from each moment on, with checkpoints and without. */
-static void check_moments(archive *of, const char *name)
-{
-    uint64_t moments[MOMENTS_MAX];
-    seen_frames whole = play_from(of, 0, 1);
-    size_t moment_count = find_moments(of, moments);
-    for (size_t i = 0; i < moment_count; i++) {
-        seen_frames part = play_from(of, moments[i], 1);
-        must_equal(name, &whole, &part, moments[i]);
-        assert_true(moments[i] - part.lead_from_ns < HOUR_NS);
-        if (i % 2 == 0)
-            assert_int_equal(part.lead_in, 0);
-        seen_frames without = play_from(of, moments[i], 0);
-        if (without.trades_missing > part.trades_missing)
-            fail_msg("%s from %llu: trades are missing", name, (unsigned long long)moments[i]);
-        td_free(part.items);
-        td_free(without.items);
-    }
-    td_free(whole.items);
-}
-
-/* capture_name NULL: of the simulated exchange. */
-static void check_family(const char *family_name, const char *capture_name)
+static void check_family(const char *family_name)
 {
     archive_place place;
-    char path[160];
-    if (capture_name != NULL)
-        (void)capture_path_or_skip(capture_name);
+    char capture[160];
+    uint64_t moments[MOMENTS_MAX];
     archive_place_init_real(&place);
-    (void)snprintf(path, sizeof path, "%s/capture", place.folder);
-    if (capture_name != NULL)
-        write_stretched(path, capture_name, family_name);
-    else
-        write_simulated(path, family_name);
-    import_capture(&place, path, family_name);
+    (void)snprintf(capture, sizeof capture, "%s/capture", place.folder);
+    write_capture(capture, family_name);
+    import_capture(&place, capture, family_name);
     archive *of = archive_place_open(&place, ARCHIVE_READ, NULL);
-    check_moments(of, family_name);
+    seen_frames whole = play_from(of, 0);
+    size_t moment_count = find_moments(of, moments);
+    for (size_t i = 0; i < moment_count; i++) {
+        seen_frames part = play_from(of, moments[i]);
+        must_equal(family_name, &whole, &part, moments[i]);
+        assert_true(moments[i] - part.lead_from_ns < UINT64_C(3600) * TD_NS_PER_S);
+        if (i % 2 == 0)
+            assert_int_equal(part.lead_in, 0);
+        td_free(part.items);
+    }
+    td_free(whole.items);
     archive_close(of);
     archive_place_fini(&place);
 }
@@ -278,42 +219,20 @@ static void check_family(const char *family_name, const char *capture_name)
 static void test_every_segment(void **state)
 {
     (void)state;
-    static const char *const FAMILIES[] = {
-        "inverse",   "linear",       "copytrade",   "usdc-perp", "usdc-option", "usdc-private",
-        "spot-v1",   "spot-v2",      "contract-v3", "v5-linear", "v5-inverse",  "v5-spot",
-        "v5-option", "spot-private", "v5-private",  "v5-spread", "v5-misc",
-    };
-    for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++) {
-        print_message("%s\n", FAMILIES[i]);
-        check_family(FAMILIES[i], NULL);
+    static const char *const PUBLIC[] = {"inverse",     "linear",     "copytrade", "usdc-perp",
+                                         "usdc-option", "spot-v1",    "spot-v2",   "contract-v3",
+                                         "v5-linear",   "v5-inverse", "v5-spot",   "v5-option",
+                                         "v5-spread",   "v5-misc"};
+    for (size_t i = 0; i < sizeof PUBLIC / sizeof PUBLIC[0]; i++) {
+        print_message("%s\n", PUBLIC[i]);
+        check_family(PUBLIC[i]);
     }
-}
-
-static void test_inverse_capture(void **state)
-{
-    (void)state;
-    check_family("inverse", "inverse-2021-04-17.jsonl.gz");
-}
-
-static void test_linear_capture(void **state)
-{
-    (void)state;
-    check_family("linear", "linear-2021-04-17.jsonl.gz");
-}
-
-static void test_v5_capture(void **state)
-{
-    (void)state;
-    check_family("v5-linear", "v5-2026-08-09.jsonl.gz");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_segment),
-        cmocka_unit_test(test_inverse_capture),
-        cmocka_unit_test(test_linear_capture),
-        cmocka_unit_test(test_v5_capture),
     };
     return cmocka_run_group_tests_name("checkpoints", tests, NULL, NULL);
 }
