@@ -529,8 +529,10 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     return 1;
 }
 
-/* Whether the oldest reading has waited long enough, by the newest that came after it. */
-static wait_rule wait_rule_of(const audit_member *member, const audit_member *trades)
+/* Whether the oldest reading has waited long enough: by the newest that came after it, or by the
+ * recording's end (0: it is not over). */
+static wait_rule wait_rule_of(const audit_member *member, const audit_member *trades,
+                              uint64_t end_ns)
 {
     const candle_chain *chain = member->candles;
     TD_ASSERT(chain->count > 0);
@@ -539,6 +541,8 @@ static wait_rule wait_rule_of(const audit_member *member, const audit_member *tr
         return WAIT_FOR_TRADES;
     const reading *oldest = &chain->waiting[0];
     const reading *newest = &chain->waiting[chain->count - 1];
+    if (end_ns != 0)
+        return oldest->recv_ns + END_WAIT_NS < end_ns ? WAIT_NO_MORE : WAIT_FOR_TRADES;
     int64_t waited = oldest->made_ns != 0 && newest->made_ns != 0
                          ? newest->made_ns - oldest->made_ns
                          : (int64_t)(newest->recv_ns - oldest->recv_ns);
@@ -546,11 +550,11 @@ static wait_rule wait_rule_of(const audit_member *member, const audit_member *tr
 }
 
 static void judge_waiting(audit *a, audit_member *member, const audit_member *trades,
-                          audit_verdict *out)
+                          uint64_t end_ns, audit_verdict *out)
 {
     candle_chain *chain = member->candles;
     while (chain->count > 0 &&
-           judge_reading(a, member, trades, wait_rule_of(member, trades), out)) {
+           judge_reading(a, member, trades, wait_rule_of(member, trades, end_ns), out)) {
         chain->count--;
         for (uint32_t i = 0; i < chain->count; i++)
             chain->waiting[i] = chain->waiting[i + 1];
@@ -623,7 +627,7 @@ void audit_candles_apply(audit *a, audit_member *member, const audit_frame *fram
         if (!read_candle(member, &m->record.items[i], &m->head, frame->recv_ns, &r))
             continue;
         add_reading(a, chain, &r);
-        judge_waiting(a, member, trades, out);
+        judge_waiting(a, member, trades, 0, out);
     }
     chain->had_reading = 1;
 }
@@ -689,7 +693,7 @@ void audit_trades_apply(audit *a, audit_member *member, const audit_frame *frame
         audit_member *candles = a->members[i];
         if (candles->part == AUDIT_CANDLES && candles->candles->count > 0 &&
             trades_of(a, candles) == member)
-            judge_waiting(a, candles, member, out);
+            judge_waiting(a, candles, member, 0, out);
     }
 }
 
@@ -708,16 +712,7 @@ void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns, audit
     const audit_member *trades = trades_of(a, member);
     if (trades == NULL)
         return;
-    while (chain->count > 0) {
-        int is_late = chain->waiting[0].recv_ns + END_WAIT_NS < end_ns;
-        wait_rule rule =
-            is_late && is_same_connection(member, trades) ? WAIT_NO_MORE : WAIT_FOR_TRADES;
-        if (!judge_reading(a, member, trades, rule, out))
-            break;
-        chain->count--;
-        for (uint32_t i = 0; i < chain->count; i++)
-            chain->waiting[i] = chain->waiting[i + 1];
-    }
+    judge_waiting(a, member, trades, end_ns, out);
     a->stats.trades.skipped += chain->count;
     chain->count = 0;
 }

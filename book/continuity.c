@@ -113,7 +113,6 @@ static void forget_predecessor(track *t)
 {
     for (size_t i = 0; i < SEQ_NUMBERS; i++)
         t->seqs[i].is_known = 0;
-    t->time.is_known = 0;
     t->version_bytes = 0;
 }
 
@@ -174,8 +173,6 @@ static void remember(track *t, const frame_facts *f)
             t->seqs[i] = f->seqs[i];
         t->seqs[i].was_seen |= f->seqs[i].is_known;
     }
-    if (f->time.is_known)
-        t->time = f->time;
     td_bytes version = f->message->head.version;
     if (TD_UNLIKELY(version.size > 0)) {
         t->version_bytes = version.size <= VERSION_BYTES ? (uint32_t)version.size : 0;
@@ -307,7 +304,6 @@ void track_serialize(track *t, state_io *io)
     state_flag(io, &t->has_snapshot);
     for (size_t i = 0; i < SEQ_NUMBERS; i++)
         seq_range_serialize(&t->seqs[i], io);
-    seq_range_serialize(&t->time, io);
     depth_serialize(&t->depth[SIDE_BUY], io);
     depth_serialize(&t->depth[SIDE_SELL], io);
     t->version_bytes = state_count(io, t->version_bytes, VERSION_BYTES, 1);

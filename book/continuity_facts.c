@@ -38,7 +38,7 @@ static int digits_value(td_bytes text, int64_t *out)
 static void facts_of_head(const msg_head *head, seq_source source, frame_facts *f)
 {
     if (head->exchange_ns != 0)
-        seq_range_add(&f->time, clamp_ns(head->exchange_ns));
+        seq_range_add(&f->seqs[SEQ_NUMBER_TIME], clamp_ns(head->exchange_ns));
     if (source == SEQ_ITEM)
         return;
     if (head->has_cross_seq)
@@ -55,11 +55,11 @@ static void facts_of_head(const msg_head *head, seq_source source, frame_facts *
 /* Each trade has its own number and time. */
 static void facts_of_trades(const msg_trades *trades, seq_source source, frame_facts *f)
 {
-    f->time = (seq_range){0};
+    f->seqs[SEQ_NUMBER_TIME] = (seq_range){0};
     for (size_t i = 0; i < trades->trade_count; i++) {
         const msg_trade *trade = &trades->trades[i];
         if (trade->exchange_ns != 0)
-            seq_range_add(&f->time, clamp_ns(trade->exchange_ns));
+            seq_range_add(&f->seqs[SEQ_NUMBER_TIME], clamp_ns(trade->exchange_ns));
         if (source != SEQ_ITEM)
             continue;
         if (trade->has_cross_seq)
@@ -71,17 +71,17 @@ static void facts_of_trades(const msg_trades *trades, seq_source source, frame_f
 
 seq_number seq_number_of(msg_member member)
 {
-    return member == MEMBER_U         ? SEQ_NUMBER_U
+    return member == MEMBER_CROSS_SEQ ? SEQ_NUMBER_CROSS
+           : member == MEMBER_U       ? SEQ_NUMBER_U
            : member == MEMBER_SEQ     ? SEQ_NUMBER_SEQ
            : member == MEMBER_VERSION ? SEQ_NUMBER_VERSION
-                                      : SEQ_NUMBER_CROSS;
+                                      : SEQ_NUMBER_TIME;
 }
 
 static void facts_of_value(const msg_value *value, frame_facts *f)
 {
     seq_number number = seq_number_of(value->member);
-    if (value->type == VALUE_INTEGER &&
-        (number != SEQ_NUMBER_CROSS || value->member == MEMBER_CROSS_SEQ))
+    if (value->type == VALUE_INTEGER && number != SEQ_NUMBER_TIME)
         seq_range_add(&f->seqs[number], value->as.integer);
 }
 

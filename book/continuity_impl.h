@@ -30,10 +30,11 @@ typedef enum seq_number {
     SEQ_NUMBER_U,
     SEQ_NUMBER_SEQ,
     SEQ_NUMBER_VERSION,
+    SEQ_NUMBER_TIME, /* the exchange's, in ns */
     SEQ_NUMBERS
 } seq_number;
 
-/* Of a member that is one, else SEQ_NUMBER_CROSS. */
+/* Of a member that is one, else SEQ_NUMBER_TIME. */
 seq_number seq_number_of(msg_member member);
 
 /* Longest version: two or three numbers of at most 19 digits. */
@@ -47,7 +48,6 @@ typedef struct frame_facts {
     uint8_t was_anchored;   /* before this frame */
     uint8_t judges_content; /* the book is anchored and was not broken before */
     seq_range seqs[SEQ_NUMBERS];
-    seq_range time;       /* exchange time in ns */
     depth_state depth[2]; /* by msg_side, after the frame */
     book_outcome outcome;
 } frame_facts;
@@ -114,7 +114,7 @@ struct track_rule {
     rule_strength strength;
     rule_scope scope;
     msg_member member;
-    seq_number number; /* of RULE_SEQ_* */
+    seq_number number; /* of RULE_SEQ_* and RULE_TIME_* */
 };
 
 /* What rules about single entries remember: numbers by symbol, ids, candles. Made for tracks that
@@ -154,7 +154,6 @@ struct track {
     uint8_t is_broken;
     uint8_t has_snapshot;        /* one came on this connection */
     seq_range seqs[SEQ_NUMBERS]; /* of the frame before; is_known 0: nothing to compare with */
-    seq_range time;
     depth_state depth[2];
     track_entries *entries; /* NULL if no rule needs them */
     uint32_t version_bytes; /* of the frame before; 0: none to compare with */

@@ -13,7 +13,9 @@
 
 /* seq_strict: the number rises from frame to frame, by any step. Books: 4,268 of 4,268 steps (6.1);
  * trades: 74 of 74 frames (6.2). Finds repeated and reordered frames, never a loss: it counts the
- * symbol's matching events, and a topic only samples them. */
+ * symbol's matching events, and a topic only samples them.
+ *
+ * time_strict: so does the exchange's time. Books: 4,268 of 4,268 (6.1). */
 static int check_seq_strict(const rule_view *v, verdict_item *item)
 {
     const seq_range *before = &v->track->seqs[v->rule->number];
@@ -24,7 +26,9 @@ static int check_seq_strict(const rule_view *v, verdict_item *item)
 }
 
 /* seq_weak: the number never falls, neither from frame to frame nor inside one. v5 trades: 341 of
- * 341; spot tickers repeat it (6.5). */
+ * 341; spot tickers repeat it (6.5).
+ *
+ * time_weak: nor does the exchange's time, from trade to trade inside a frame either (6.2). */
 static int check_seq_weak(const rule_view *v, verdict_item *item)
 {
     const seq_range *before = &v->track->seqs[v->rule->number];
@@ -38,26 +42,18 @@ static int check_seq_weak(const rule_view *v, verdict_item *item)
 
 /* seq_dense: the number rises by exactly one. u: 2,142 of 2,142 (6.5); finds every loss. A u of 1
  * restarts a count: the exchange's service was restarted, and the track takes the frame for a
- * snapshot. USDC's version is dense by its samples only. */
+ * snapshot. USDC's version is dense by its samples only.
+ *
+ * seq_step: the number stays, or rises by one. orderbook.1: 194 of 194 steps (6.5); what is sent
+ * again after 3 s without change has the number of before. A larger step is a loss, which the frame
+ * itself mends: each is a snapshot. */
 static int check_seq_dense(const rule_view *v, verdict_item *item)
 {
     const seq_range *before = &v->track->seqs[v->rule->number];
     const seq_range *now = &v->facts->seqs[v->rule->number];
-    if (!before->is_known || before->has_hole || !now->is_known)
-        return 0;
-    int64_t expected = before->last == INT64_MAX ? INT64_MAX : before->last + 1;
-    return now->first == expected ? 0 : rule_broken(item, expected, now->first);
-}
-
-/* seq_step: the number stays, or rises by one. orderbook.1: 194 of 194 steps (6.5); what is sent
- * again after 3 s without change has the number of before. A larger step is a loss, which the frame
- * itself mends: each is a snapshot. */
-static int check_seq_step(const rule_view *v, verdict_item *item)
-{
-    const seq_range *before = &v->track->seqs[v->rule->number];
-    const seq_range *now = &v->facts->seqs[v->rule->number];
-    if (!before->is_known || before->has_hole || !now->is_known || now->first == 1 ||
-        now->first == before->last)
+    int may_stay = v->rule->rule == RULE_SEQ_STEP;
+    if (!before->is_known || before->has_hole || !now->is_known ||
+        (may_stay && (now->first == 1 || now->first == before->last)))
         return 0;
     int64_t expected = before->last == INT64_MAX ? INT64_MAX : before->last + 1;
     return now->first == expected ? 0 : rule_broken(item, expected, now->first);
@@ -111,26 +107,6 @@ static int check_seq_frame_equal(const rule_view *v, verdict_item *item)
 {
     const seq_range *now = &v->facts->seqs[v->rule->number];
     return now->differs ? rule_broken(item, now->first, now->last) : 0;
-}
-
-/* time_strict: the exchange's time rises from frame to frame. Books: 4,268 of 4,268 (6.1). */
-static int check_time_strict(const rule_view *v, verdict_item *item)
-{
-    if (!v->track->time.is_known || !v->facts->time.is_known ||
-        v->facts->time.first > v->track->time.last)
-        return 0;
-    return rule_broken(item, v->track->time.last, v->facts->time.first);
-}
-
-/* time_weak: the exchange's time never falls, neither from frame to frame nor from trade to trade
- * inside one (6.2). */
-static int check_time_weak(const rule_view *v, verdict_item *item)
-{
-    if (!v->facts->time.is_known)
-        return 0;
-    if (v->track->time.is_known && v->facts->time.first < v->track->time.last)
-        return rule_broken(item, v->track->time.last, v->facts->time.first);
-    return v->facts->time.falls ? rule_broken(item, v->facts->time.first, v->facts->time.last) : 0;
 }
 
 /* anchored: no delta before the topic's snapshot on this connection: 10 of 10 (6.1, 6.3 point 1).
@@ -246,7 +222,7 @@ static const rule_check RULES[RULE_COUNT] = {
     [RULE_SEQ_STRICT] = {check_seq_strict, NUMBERS_ABOVE},
     [RULE_SEQ_WEAK] = {check_seq_weak, NUMBERS_AT_LEAST},
     [RULE_SEQ_DENSE] = {check_seq_dense, NUMBERS_NEXT},
-    [RULE_SEQ_STEP] = {check_seq_step, NUMBERS_NEXT},
+    [RULE_SEQ_STEP] = {check_seq_dense, NUMBERS_NEXT},
     [RULE_VERSION_DIFFERS] = {check_version_differs, NUMBERS_NONE},
     [RULE_VERSION_WEAK] = {check_version_weak, NUMBERS_AT_LEAST},
     [RULE_ENTRY_SEQ_STRICT] = {check_entry_numbers, NUMBERS_ABOVE, SCOPE_ENTRIES},
@@ -259,8 +235,8 @@ static const rule_check RULES[RULE_COUNT] = {
     [RULE_KLINE_START] = {check_kline_start, NUMBERS_AT_LEAST, SCOPE_ENTRIES},
     [RULE_KLINE_CONFIRM] = {check_kline_confirm, NUMBERS_NONE, SCOPE_ENTRIES},
     [RULE_SEQ_FRAME_EQUAL] = {check_seq_frame_equal, NUMBERS_EQUAL},
-    [RULE_TIME_STRICT] = {check_time_strict, NUMBERS_ABOVE},
-    [RULE_TIME_WEAK] = {check_time_weak, NUMBERS_AT_LEAST},
+    [RULE_TIME_STRICT] = {check_seq_strict, NUMBERS_ABOVE},
+    [RULE_TIME_WEAK] = {check_seq_weak, NUMBERS_AT_LEAST},
     [RULE_ANCHORED] = {check_anchored, NUMBERS_NONE},
     [RULE_DELETE_EXISTS] = {check_outcome, NUMBERS_COUNT, SCOPE_CONTENT},
     [RULE_UPDATE_EXISTS] = {check_outcome, NUMBERS_COUNT, SCOPE_CONTENT},
