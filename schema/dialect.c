@@ -83,7 +83,7 @@ void dialect_parser_close(dialect_parser *parser)
 td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                         dialect_request *out, td_err *err)
 {
-    *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame};
+    *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame, .spoken = spoken};
     td_buf_clear(&parser->text.texts);
     json_value root;
     td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &root, err);

@@ -95,10 +95,11 @@ typedef struct dialect_request {
     const td_bytes *args; /* topics, or the members of auth's args as text; NULL: the request has
                              none, or null */
     size_t arg_count;     /* at most DIALECT_ARGS_MAX */
-    uint8_t is_second;    /* it came in the second of two forms that the dialect has */
-    uint8_t has_id;       /* it has one, if only an empty one */
-    td_bytes id_raw;      /* the id as JSON text: 5 or "5" */
-    td_bytes order_topic; /* of REQUEST_ORDER: that of its answer */
+    const struct dialect *spoken;    /* that it was read by */
+    uint8_t is_second;               /* it came in the second of two forms that the dialect has */
+    uint8_t has_id;                  /* it has one, if only an empty one */
+    td_bytes id_raw;                 /* the id as JSON text: 5 or "5" */
+    td_bytes order_topic;            /* of REQUEST_ORDER: that of its answer */
     td_bytes kept[DIALECT_KEPT_MAX]; /* what they are, only the dialect knows */
 } dialect_request;
 
@@ -158,6 +159,7 @@ struct dialect {
     uint8_t names_symbols;        /* an unknown symbol is refused as such, else as a topic */
     uint8_t has_binary;           /* a client may ask for compressed frames */
     uint8_t echoes_topics;        /* answers are the request with a code: they begin as data does */
+    uint8_t variant;              /* which of some dialects that share functions it is */
 
     /* Client: how many of the next topics go into one request: 1 to count. */
     size_t (*fit)(const char *const *topics, size_t count);

@@ -208,10 +208,12 @@ static request_kind event_kind(td_bytes event)
 }
 
 static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
-                              spot_symbols symbols, td_err *err)
+                              td_err *err)
 {
     json_value heartbeat;
     td_bytes op;
+    const spot_symbols symbols =
+        out->spoken->variant == GENERATION_V1 ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
     /* {"op":"ping"} is that of other dialects; clients that serve several generations send it. */
     if (json_find(root, "ping", &heartbeat) ||
         (json_find_text(root, "op", &op) && td_bytes_is(op, bybit_op_name(REQUEST_PING)))) {
@@ -231,16 +233,6 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     if (rc == TD_OK)
         out->args = text->args;
     return rc;
-}
-
-static td_result read_v1(dialect_text *text, json_value root, dialect_request *out, td_err *err)
-{
-    return read_request(text, root, out, SPOT_SYMBOL_LIST, err);
-}
-
-static td_result read_v2(dialect_text *text, json_value root, dialect_request *out, td_err *err)
-{
-    return read_request(text, root, out, SPOT_ONE_SYMBOL, err);
 }
 
 /* ---- the server: answers ---- */
@@ -326,9 +318,10 @@ static void write_echo(json_writer *writer, const td_bytes parts[SPOT_PARTS], ge
     write_echoed_params(writer, parts, of);
 }
 
-static td_result build_for(td_buf *out, const dialect_request *request, const dialect_reply *reply,
-                           generation of, td_err *err)
+static td_result build_answer(td_buf *out, const dialect_request *request,
+                              const dialect_reply *reply, td_err *err)
 {
+    const generation of = (generation)request->spoken->variant;
     TD_ASSERT(request->kind != REQUEST_AUTH); /* this dialect reads none: public streams only */
     if (request->kind == REQUEST_PONG)
         return TD_OK; /* to a ping of the server's own */
@@ -348,18 +341,6 @@ static td_result build_for(td_buf *out, const dialect_request *request, const di
     return json_write_end(&writer, err);
 }
 
-static td_result answer_v1(td_buf *out, const dialect_request *request, const dialect_reply *reply,
-                           td_err *err)
-{
-    return build_for(out, request, reply, GENERATION_V1, err);
-}
-
-static td_result answer_v2(td_buf *out, const dialect_request *request, const dialect_reply *reply,
-                           td_err *err)
-{
-    return build_for(out, request, reply, GENERATION_V2, err);
-}
-
 const dialect BYBIT_SPOT = {
     .has_binary = 1,
     .echoes_topics = 1,
@@ -369,10 +350,11 @@ const dialect BYBIT_SPOT = {
     .build_topics = build_v1,
     .ping = BYBIT_SPOT_PING,
     .pong = BYBIT_SPOT_PONG,
-    .build_answer = answer_v1,
+    .variant = GENERATION_V1,
+    .build_answer = build_answer,
     .covers = dialect_covers_same,
     .is_possible = is_possible,
-    .read_request = read_v1,
+    .read_request = read_request,
 };
 
 const dialect BYBIT_SPOT_V2 = {
@@ -384,8 +366,9 @@ const dialect BYBIT_SPOT_V2 = {
     .build_topics = build_v2,
     .ping = BYBIT_SPOT_PING,
     .pong = BYBIT_SPOT_PONG,
-    .build_answer = answer_v2,
+    .variant = GENERATION_V2,
+    .build_answer = build_answer,
     .covers = dialect_covers_same,
     .is_possible = is_possible,
-    .read_request = read_v2,
+    .read_request = read_request,
 };

@@ -122,18 +122,24 @@ static void write_reason(json_writer *writer, const dialect_request *request,
     json_write_member_text(writer, "ret_msg", reason);
 }
 
-/* [id], success, conn_id, data{successTopics, failTopics}, type. */
+/* [id], success, conn_id, data{successTopics, failTopics}, type; of v5 without an id, and data's
+ * members the other way round. */
 static void write_command(json_writer *writer, const dialect_request *request,
                           const dialect_reply *reply)
 {
-    write_id(writer, request);
+    int is_v5 = request->spoken->variant == BYBIT_COMMAND_V5;
+    if (!is_v5)
+        write_id(writer, request);
     json_write_member_bool(writer, "success", !has_failed(request, reply));
     write_reason(writer, request, reply);
     json_write_member_text(writer, "conn_id", reply->conn_id);
     json_write_key(writer, "data");
     json_write_object_begin(writer);
+    if (is_v5)
+        write_topics(writer, "failTopics", request, reply, FATE_FAILED);
     write_topics(writer, "successTopics", request, reply, FATE_GRANTED);
-    write_topics(writer, "failTopics", request, reply, FATE_FAILED);
+    if (!is_v5)
+        write_topics(writer, "failTopics", request, reply, FATE_FAILED);
     json_write_object_end(writer);
     json_write_member_text(writer, "type", "COMMAND_RESP");
 }
@@ -170,54 +176,33 @@ static void write_auth(json_writer *writer, const dialect_request *request,
     json_write_member_text(writer, "type", "AUTH_RESP");
 }
 
-static void write_pong(json_writer *writer, const dialect_reply *reply)
+/* v5's has its members the other way round. */
+static void write_pong(json_writer *writer, const dialect_request *request,
+                       const dialect_reply *reply)
 {
-    json_write_member_text(writer, "op", "pong");
+    int is_v5 = request->spoken->variant == BYBIT_COMMAND_V5;
+    if (!is_v5)
+        json_write_member_text(writer, "op", "pong");
     bybit_write_pong_time(writer, "args", reply->now_ms);
+    if (is_v5)
+        json_write_member_text(writer, "op", "pong");
 }
 
-static td_result build_answer(td_buf *out, const dialect_request *request,
-                              const dialect_reply *reply, td_err *err)
+/* Public connections of v5 have no authentication: its answer is as C's would be. */
+td_result bybit_build_command_answer(td_buf *out, const dialect_request *request,
+                                     const dialect_reply *reply, td_err *err)
 {
     json_writer writer;
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);
     if (request->kind == REQUEST_PING)
-        write_pong(&writer, reply);
+        write_pong(&writer, request, reply);
     else if (request->kind == REQUEST_AUTH)
         write_auth(&writer, request, reply);
     else if (request->is_second)
         write_method(&writer, request, reply);
     else
         write_command(&writer, request, reply);
-    json_write_object_end(&writer);
-    return json_write_end(&writer, err);
-}
-
-/* v5: success, conn_id, data{failTopics, successTopics}, type, without an id; the pong's members
- * the other way round. */
-td_result bybit_build_option_answer(td_buf *out, const dialect_request *request,
-                                    const dialect_reply *reply, td_err *err)
-{
-    json_writer writer;
-    json_write_begin(&writer, out);
-    json_write_object_begin(&writer);
-    if (request->kind == REQUEST_PING) {
-        bybit_write_pong_time(&writer, "args", reply->now_ms);
-        json_write_member_text(&writer, "op", "pong");
-    } else if (request->kind == REQUEST_AUTH) {
-        write_auth(&writer, request, reply); /* public connections have none: as C would */
-    } else {
-        json_write_member_bool(&writer, "success", !has_failed(request, reply));
-        write_reason(&writer, request, reply);
-        json_write_member_text(&writer, "conn_id", reply->conn_id);
-        json_write_key(&writer, "data");
-        json_write_object_begin(&writer);
-        write_topics(&writer, "failTopics", request, reply, FATE_FAILED);
-        write_topics(&writer, "successTopics", request, reply, FATE_GRANTED);
-        json_write_object_end(&writer);
-        json_write_member_text(&writer, "type", "COMMAND_RESP");
-    }
     json_write_object_end(&writer);
     return json_write_end(&writer, err);
 }
@@ -229,7 +214,7 @@ const dialect BYBIT_USDC = {
     .fit = bybit_fit_bytes,
     .build_topics = build_topics,
     .ping = BYBIT_USDC_PING,
-    .build_answer = build_answer,
+    .build_answer = bybit_build_command_answer,
     .covers = dialect_covers_same,
     .read_request = read_request,
 };

@@ -66,101 +66,73 @@ static void write_id(json_writer *writer, const dialect_request *request)
 
 /* The exchange's writer escapes what HTML gives a meaning: "args size \u003e10" (docs/wire.md 1.3).
  * Outside of strings none of these stands in JSON. */
-static td_result escape_html(td_buf *out, size_t from, td_err *err)
+static td_result append_for_html(td_buf *out, td_bytes text, td_err *err)
 {
-    enum { ESCAPE_BYTES = 6 };
-    size_t found = 0;
-    for (size_t i = from; i < out->size; i++)
-        found += out->data[i] == '<' || out->data[i] == '>' || out->data[i] == '&';
-    if (found == 0)
-        return TD_OK;
-    td_result rc = td_buf_reserve(out, found * (ESCAPE_BYTES - 1), err);
-    if (rc != TD_OK)
-        return rc;
-    size_t to = out->size + found * (ESCAPE_BYTES - 1);
-    size_t at = out->size;
-    out->size = to;
-    /* From the end, so that nothing is overwritten before it has moved; once both meet, the rest is
-     * in its place. */
-    while (at > from && to > at) {
-        char c = (char)out->data[--at];
-        if (c != '<' && c != '>' && c != '&') {
-            out->data[--to] = (uint8_t)c;
-            continue;
-        }
-        to -= ESCAPE_BYTES;
-        TD_ASSERT(to >= at);
-        memcpy(out->data + to,
-               c == '<'   ? "\\u003c"
-               : c == '>' ? "\\u003e"
-                          : "\\u0026",
-               ESCAPE_BYTES);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < text.size && rc == TD_OK; i++) {
+        uint8_t c = text.data[i];
+        if (c == '<' || c == '>' || c == '&')
+            rc = td_buf_printf(out, err, "\\u%04x", c);
+        else
+            rc = td_buf_append(out, &c, 1, err);
     }
-    return TD_OK;
+    return rc;
 }
 
-static td_result build_shaped(td_buf *out, const dialect_request *request,
-                              const dialect_reply *reply, answer_shape shape, td_err *err)
+static void write_answer(json_writer *writer, const dialect_request *request,
+                         const dialect_reply *reply)
 {
     char reason[BYBIT_REASON_BYTES];
+    const answer_shape shape = (answer_shape)request->spoken->variant;
     int is_granted = reply->refused == REFUSAL_NONE;
-    size_t begin = out->size;
     TD_ASSERT(reply->conn_id != NULL);
     reason_text(reply, request->kind, reason);
-    json_writer writer;
-    json_write_begin(&writer, out);
-    json_write_object_begin(&writer);
+    json_write_object_begin(writer);
     if (shape == SHAPE_PRIVATE && request->has_id)
-        write_id(&writer, request);
-    json_write_member_bool(&writer, "success", is_granted);
-    json_write_member_text(&writer, "ret_msg",
+        write_id(writer, request);
+    json_write_member_bool(writer, "success", is_granted);
+    json_write_member_text(writer, "ret_msg",
                            is_granted ? granted_text(shape, request->kind) : reason);
     if (shape != SHAPE_PRIVATE)
-        json_write_member_text(&writer, "conn_id", reply->conn_id);
+        json_write_member_text(writer, "conn_id", reply->conn_id);
     if (shape == SHAPE_V3 || (shape == SHAPE_SPOT && request->has_id))
-        write_id(&writer, request);
-    json_write_member_text(&writer, "op", bybit_op_name(request->kind));
+        write_id(writer, request);
+    json_write_member_text(writer, "op", bybit_op_name(request->kind));
     if (shape == SHAPE_PRIVATE)
-        json_write_member_text(&writer, "conn_id", reply->conn_id);
-    json_write_object_end(&writer);
-    td_result rc = json_write_end(&writer, err);
-    return rc == TD_OK ? escape_html(out, begin, err) : rc;
+        json_write_member_text(writer, "conn_id", reply->conn_id);
+    json_write_object_end(writer);
+}
+
+/* {"req_id":..,"op":"pong","args":["MS"],"conn_id":..}. */
+static void write_private_pong(json_writer *writer, const dialect_request *request,
+                               const dialect_reply *reply)
+{
+    json_write_object_begin(writer);
+    if (request->has_id)
+        write_id(writer, request);
+    json_write_member_text(writer, "op", "pong");
+    bybit_write_pong_time(writer, "args", reply->now_ms);
+    json_write_member_text(writer, "conn_id", reply->conn_id);
+    json_write_object_end(writer);
 }
 
 static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
-    return build_shaped(out, request, reply, SHAPE_V3, err);
-}
-
-static td_result build_answer_spot(td_buf *out, const dialect_request *request,
-                                   const dialect_reply *reply, td_err *err)
-{
-    return build_shaped(out, request, reply, SHAPE_SPOT, err);
-}
-
-/* {"req_id":..,"op":"pong","args":["MS"],"conn_id":..}. */
-static td_result build_private_pong(td_buf *out, const dialect_request *request,
-                                    const dialect_reply *reply, td_err *err)
-{
     json_writer writer;
-    json_write_begin(&writer, out);
-    json_write_object_begin(&writer);
-    if (request->has_id)
-        write_id(&writer, request);
-    json_write_member_text(&writer, "op", "pong");
-    bybit_write_pong_time(&writer, "args", reply->now_ms);
-    json_write_member_text(&writer, "conn_id", reply->conn_id);
-    json_write_object_end(&writer);
-    return json_write_end(&writer, err);
-}
-
-static td_result build_answer_private(td_buf *out, const dialect_request *request,
-                                      const dialect_reply *reply, td_err *err)
-{
-    if (request->kind == REQUEST_PING && reply->refused == REFUSAL_NONE)
-        return build_private_pong(out, request, reply, err);
-    return build_shaped(out, request, reply, SHAPE_PRIVATE, err);
+    td_buf text;
+    td_buf_init(&text, out->size_max);
+    json_write_begin(&writer, &text);
+    if (request->spoken->variant == SHAPE_PRIVATE && request->kind == REQUEST_PING &&
+        reply->refused == REFUSAL_NONE)
+        write_private_pong(&writer, request, reply);
+    else
+        write_answer(&writer, request, reply);
+    td_result rc = json_write_end(&writer, err);
+    if (rc == TD_OK)
+        rc = append_for_html(out, td_buf_view(&text), err);
+    td_buf_fini(&text);
+    return rc;
 }
 
 /* ---- private subscriptions ---- */
@@ -248,14 +220,16 @@ const dialect BYBIT_V5_SPOT = {
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
     .request_topics_max = ARGS_PER_REQUEST_MAX,
     .fit = fit_ten,
-    .build_answer = build_answer_spot,
+    .variant = SHAPE_SPOT,
+    .build_answer = build_answer,
     .covers = dialect_covers_same,
     V3_REQUESTS,
 };
 
 const dialect BYBIT_V5_PRIVATE = {
     .fit = fit_private,
-    .build_answer = build_answer_private,
+    .variant = SHAPE_PRIVATE,
+    .build_answer = build_answer,
     .covers = covers_private,
     .covers_frame = covers_private_frame,
     V3_REQUESTS,
@@ -266,7 +240,8 @@ const dialect BYBIT_V5_OPTION = {
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
     .answers_topics = 1,
     .fit = bybit_fit_bytes,
-    .build_answer = bybit_build_option_answer,
+    .variant = BYBIT_COMMAND_V5,
+    .build_answer = bybit_build_command_answer,
     .covers = dialect_covers_same,
     V3_REQUESTS,
 };

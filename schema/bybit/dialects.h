@@ -99,9 +99,10 @@ const char *bybit_op_name(request_kind kind);
 request_kind bybit_op_kind(td_bytes op);
 /* "args":["MS"], as pongs of C have it; order entry has another key. */
 void bybit_write_pong_time(json_writer *writer, const char *key, uint64_t now_ms);
-/* What options and spreads of v5 answer. */
-TD_MUST_USE td_result bybit_build_option_answer(td_buf *out, const dialect_request *request,
-                                                const dialect_reply *reply, td_err *err);
+/* What C answers, and in their variant options and spreads of v5. */
+enum { BYBIT_COMMAND_C, BYBIT_COMMAND_V5 };
+TD_MUST_USE td_result bybit_build_command_answer(td_buf *out, const dialect_request *request,
+                                                 const dialect_reply *reply, td_err *err);
 
 /* ---- credentials and words (credentials.c, dialects.c) ---- */
 
