@@ -1,25 +1,25 @@
 #include "serve/serve_books.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
 #include "book/symbol_state.h"
-
-static void book_free(serve_book *b)
-{
-    symbol_state_close(b->state);
-    snapshot_source_fini(&b->source);
-    td_free(b);
-}
+#include "serve/serve_replies.h"
 
 void serve_books_fini(serve_books *books)
 {
     while (books->first != NULL) {
         serve_book *b = books->first;
         books->first = b->next;
-        b->channel->user = NULL;
-        book_free(b);
+        snapshot_source_fini(&b->source);
+        td_free(b);
     }
+    for (size_t i = 0; i < books->symbol_count; i++)
+        symbol_state_close(books->symbols[i].state);
+    td_free(books->symbols);
+    td_free(books->of_stream);
     *books = (serve_books){0};
 }
 
@@ -36,31 +36,101 @@ static int is_followed(const topic_row *row)
     return 0;
 }
 
-static serve_book *book_new(serve_books *books, const frame_ref *frame)
+static symbol_state *add_symbol(serve_books *books, const char *feed, const char *symbol,
+                                symbol_state *state)
+{
+    books->symbols = td_array_grow(books->symbols, books->symbol_count, sizeof *books->symbols);
+    books->symbols[books->symbol_count++] = (serve_symbol){feed, symbol, state};
+    return state;
+}
+
+static symbol_state *state_of(serve_books *books, const channel_info *info)
+{
+    for (size_t i = 0; i < books->symbol_count; i++) {
+        const serve_symbol *known = &books->symbols[i];
+        if (strcmp(known->symbol, info->symbol) == 0 && strcmp(known->feed, info->feed) == 0)
+            return known->state;
+    }
+    return add_symbol(books, info->feed, info->symbol, symbol_state_open(SYMBOL_WITHOUT_AUDITS));
+}
+
+static serve_book *add_book(serve_books *books, symbol_topic *topic)
 {
     serve_book *b = td_alloc_zero(1, sizeof *b);
     snapshot_source_init(&b->source);
-    b->channel = frame->channel;
-    b->state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
-    b->topic = symbol_state_topic(b->state, td_bytes_str(frame->channel->info.topic), 0);
+    b->topic = topic;
     *(books->first == NULL ? &books->first : books->end) = b;
     books->end = &b->next;
     b->number = books->count++;
-    frame->channel->user = b;
+    return b;
+}
+
+static void add_saved(serve_books *books, const serve_feeds *feeds, const cursor_state *of,
+                      symbol_topic *topic)
+{
+    const track *followed = symbol_topic_track(topic);
+    const char *exchange_topic = serve_feeds_topic(feeds, of->feed, topic->name, of->symbol);
+    if (topic->line != 0 || !is_followed(topic->row) || followed == NULL ||
+        exchange_topic == NULL || books->count == LIMIT_SERVE_BOOKS)
+        return;
+    const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
+    serve_book *b = add_book(books, topic);
+    b->feed = of->feed;
+    b->symbol = of->symbol;
+    b->exchange_topic = exchange_topic;
+    b->shard = conn->shard;
+    b->has_snapshot = track_has_snapshot(followed) != 0;
+    b->source.row = topic->row;
+    b->snapshot_ns = conn->snapshot_ns;
+    b->last_ns = conn->last_ns;
+    books->expected++;
+}
+
+void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tape)
+{
+    cursor_state next;
+    symbol_topic *topic;
+    while (cursor_next_state(tape, &next)) {
+        add_symbol(books, next.feed, next.symbol, next.state);
+        for (size_t i = 0; (topic = symbol_state_topic_at(next.state, i)) != NULL; i++)
+            add_saved(books, feeds, &next, topic);
+    }
+}
+
+/* The book of a stream that had no frame yet; NULL: there are too many. */
+static serve_book *find_book(serve_books *books, const channel_info *info)
+{
+    if (books->count == LIMIT_SERVE_BOOKS && books->expected == 0)
+        return NULL;
+    symbol_topic *topic =
+        symbol_state_topic(state_of(books, info), td_bytes_str(info->topic), info->line);
+    serve_book *b = books->expected > 0 ? books->first : NULL;
+    while (b != NULL && b->topic != topic)
+        b = b->next;
+    books->expected -= b != NULL;
+    if (b != NULL || books->count == LIMIT_SERVE_BOOKS)
+        return b;
+    b = add_book(books, topic);
+    b->feed = info->feed;
+    b->symbol = info->symbol;
+    b->exchange_topic = info->exchange_topic;
     return b;
 }
 
 /* The book of a frame, or NULL. */
 static serve_book *book_of(serve_books *books, const frame_ref *frame)
 {
-    if (frame->channel->user != NULL)
-        return frame->channel->user;
-    if (!is_followed(frame->row))
+    const frame_channel *channel = frame->channel;
+    if (channel->stream == FRAME_NO_STREAM)
         return NULL;
-    if (books->count < LIMIT_SERVE_BOOKS)
-        return book_new(books, frame);
-    books->unfollowed++;
-    return NULL;
+    books->of_stream = td_array_reach(books->of_stream, &books->stream_count, channel->stream,
+                                      sizeof(serve_book *));
+    serve_book **b = &books->of_stream[channel->stream];
+    if (*b != NULL || !is_followed(frame->row))
+        return *b;
+    *b = find_book(books, &channel->info);
+    books->unfollowed += *b == NULL;
+    return *b;
 }
 
 /* A frame that cannot be decoded leaves the book unchanged, as it does at a client. */
@@ -71,12 +141,10 @@ static td_result apply(serve_book *b, content_reader *reader, const frame_ref *f
     frame_ref read = *frame; /* the tape reads no content: most frames of it are of no book */
     content_read(reader, &read);
     const message *m = read.content.message;
-    read.conn_index = 0; /* one connection of the slot at a time */
     symbol_topic_apply(b->topic, &read, &found);
-    if (found.step == SYMBOL_RECONNECTS)
-        b->has_snapshot = 0;
     *is_snapshot = m != NULL && found.rules.is_snapshot;
-    b->has_snapshot |= *is_snapshot;
+    b->has_snapshot = track_has_snapshot(found.track) != 0;
+    b->shard = frame->channel->info.shard;
     return m == NULL ? TD_OK : snapshot_source_note(&b->source, &read, *is_snapshot, err);
 }
 
@@ -88,9 +156,26 @@ td_result serve_books_apply(serve_books *books, content_reader *reader, const fr
     return *out == NULL ? TD_OK : apply(*out, reader, frame, is_snapshot, err);
 }
 
-td_result serve_book_make(const serve_book *b, snapshot_maker *maker, td_buf *out, td_err *err)
+/* The bytes of the book's frame of a time. */
+static td_result read_frame(const serve_book *b, archive *from, uint64_t recv_ns, td_buf *out,
+                            td_err *err)
 {
-    TD_ASSERT(b->has_snapshot);
+    td_result rc = serve_read_frame(
+        from, &(frame_name){b->feed, b->topic->name, b->symbol, recv_ns}, out, err);
+    return rc == TD_EOF ? td_err_set(err, TD_E_UNSUPPORTED, "a recorded frame of it is missing")
+                        : rc;
+}
+
+td_result serve_book_make(serve_book *b, archive *from, snapshot_maker *maker, td_buf *out,
+                          td_err *err)
+{
+    snapshot_source *source = &b->source;
     const book *levels = track_book(symbol_topic_track(b->topic));
-    return snapshot_make(maker, &b->source, levels, out, err);
+    td_result rc = TD_OK;
+    TD_ASSERT(b->has_snapshot);
+    if (source->model.size == 0)
+        rc = read_frame(b, from, b->snapshot_ns, &source->model, err);
+    if (rc == TD_OK && source->last.size == 0)
+        rc = read_frame(b, from, b->last_ns, &source->last, err);
+    return rc == TD_OK ? snapshot_make(maker, source, levels, out, err) : rc;
 }

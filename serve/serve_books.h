@@ -2,44 +2,62 @@
  * selection, starts with a snapshot made from them: the exchange sends a snapshot with each
  * subscription.
  *
- * Topics kept by deltas on a snapshot (RULE_ANCHORED) are followed, each channel of the tape
- * separately, at most LIMIT_SERVE_BOOKS. One thread. */
+ * Topics kept by deltas on a snapshot (RULE_ANCHORED) are followed, at most LIMIT_SERVE_BOOKS.
+ * Those of a checkpoint have levels at once; the recorded frames that a snapshot is made from,
+ * which a checkpoint lacks, are read when it is. One thread. */
 #ifndef TD_SERVE_SERVE_BOOKS_H
 #define TD_SERVE_SERVE_BOOKS_H
 
 #include "base/buf.h"
+#include "archive/archive.h"
 #include "play/snapshot.h"
+#include "serve/serve_feeds.h"
 #include "tape/content.h"
 #include "tape/cursor.h"
-#include "schema/filters.h"
 
 typedef struct serve_book {
     struct serve_book *next;
     size_t number; /* 0, 1, 2 … of its tape */
-    frame_channel *channel;
-    struct symbol_state *state; /* of this topic alone */
+    const char *feed, *symbol, *exchange_topic;
+    uint32_t shard;       /* of the connection that is followed */
+    uint8_t has_snapshot; /* a snapshot came on it */
     struct symbol_topic *topic;
     snapshot_source source;
-    uint8_t has_snapshot; /* a snapshot came on this connection */
+    uint64_t snapshot_ns, last_ns; /* of a checkpoint's book: receive times of the frames that the
+                                      source lacks */
 } serve_book;
 
+/* The books of one symbol, and its other topics if a checkpoint has them. */
+typedef struct serve_symbol {
+    const char *feed, *symbol;
+    struct symbol_state *state;
+} serve_symbol;
+
 typedef struct serve_books {
-    serve_book *first, **end; /* in the order of their first frames; zero-initialise */
+    serve_book *first, **end; /* zero-initialise */
     size_t count;
+    size_t expected;        /* of a checkpoint, without a frame since */
+    serve_book **of_stream; /* by the streams of the tape */
+    size_t stream_count;
+    serve_symbol *symbols;
+    size_t symbol_count;
     uint64_t unfollowed; /* frames of books beyond the limit */
 } serve_books;
 
-/* Free all books; before the tape closes. */
+/* Free all books; before the tape moves or closes. */
 void serve_books_fini(serve_books *books);
 
+/* Take the states that a tape begins with. feeds: with their topics. */
+void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tape);
+
 /* Follow a data frame of the tape. *out: its book, NULL for other topics; *is_snapshot: the frame
- * is one. The channel's user pointer belongs to this module. */
+ * is one. */
 TD_MUST_USE td_result serve_books_apply(serve_books *books, content_reader *reader,
                                         const frame_ref *frame, serve_book **out,
                                         uint8_t *is_snapshot, td_err *err);
 
 /* Append a snapshot of the book's present state; it has one. Results as snapshot_make. */
-TD_MUST_USE td_result serve_book_make(const serve_book *book, snapshot_maker *maker, td_buf *out,
-                                      td_err *err);
+TD_MUST_USE td_result serve_book_make(serve_book *book, archive *from, snapshot_maker *maker,
+                                      td_buf *out, td_err *err);
 
 #endif

@@ -69,9 +69,8 @@ static uint8_t *is_current(serve_client *client, const serve_book *b)
 
 static int covers(const serve_client *client, const serve_book *b)
 {
-    const channel_info *info = &b->channel->info;
-    return has_feed(client, info->feed) &&
-           topic_filters_cover(&client->filters, td_bytes_str(info->exchange_topic));
+    return has_feed(client, b->feed) &&
+           topic_filters_cover(&client->filters, td_bytes_str(b->exchange_topic));
 }
 
 int serve_client_needs(serve_client *client, const serve_book *b)

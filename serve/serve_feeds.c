@@ -39,15 +39,37 @@ static void add_name(char ***names, size_t *count, const char *name)
     (*names)[(*count)++] = td_strdup(name);
 }
 
-static void add_channel(served_feed *feed, const channel_info *info)
+static int has_retail(const topic_row *row)
+{
+    for (size_t i = 0; row != NULL && i < row->field_count; i++) {
+        if (row->fields[i].member == MEMBER_RPI_SIZE)
+            return 1;
+    }
+    return 0;
+}
+
+static int has_topic(const served_feed *feed, td_bytes exchange_topic)
+{
+    for (size_t i = 0; i < feed->topic_count; i++) {
+        if (td_bytes_is(exchange_topic, feed->topics[i].exchange_topic))
+            return 1;
+    }
+    return 0;
+}
+
+static void add_channel(serve_feeds *feeds, served_feed *feed, const channel_info *info)
 {
     if (info->dir != CHANNEL_IN)
         return;
     feed->has_unknown |= channel_role(info) == ROLE_UNKNOWN;
-    if (info->exchange_topic[0] != '\0')
-        add_name(&feed->topics, &feed->topic_count, info->exchange_topic);
-    if (info->symbol[0] != '\0' && strcmp(info->symbol, "*") != 0)
-        add_name(&feed->symbols, &feed->symbol_count, info->symbol);
+    if (info->exchange_topic[0] == '\0' || has_topic(feed, td_bytes_str(info->exchange_topic)))
+        return;
+    feeds->has_retail |= has_retail(family_topic_named(feed->family, info->topic)) != 0;
+    feed->topics = td_array_grow(feed->topics, feed->topic_count, sizeof *feed->topics);
+    feed->topics[feed->topic_count++] =
+        (served_topic){.exchange_topic = td_strdup(info->exchange_topic),
+                       .topic = td_strdup(info->topic),
+                       .symbol = td_strdup(info->symbol)};
 }
 
 /* The feed of a segment, added if it is new; NULL if it cannot be served, which is logged. */
@@ -102,7 +124,7 @@ static void gather_segment(serve_feeds *feeds, archive_view *view, const planned
     for (size_t i = 0; i < segment->index->channel_count && feed != NULL; i++) {
         feed->has_http |= segment->index->channels[i].info.dir == CHANNEL_HTTP;
         if (segment->is_wanted[i])
-            add_channel(feed, &segment->index->channels[i].info);
+            add_channel(feeds, feed, &segment->index->channels[i].info);
     }
 }
 
@@ -155,12 +177,12 @@ void serve_feeds_close(serve_feeds *feeds)
         return;
     for (size_t i = 0; i < feeds->count; i++) {
         served_feed *feed = &feeds->items[i];
-        for (size_t k = 0; k < feed->topic_count; k++)
-            td_free(feed->topics[k]);
+        for (size_t k = 0; k < feed->topic_count; k++) {
+            td_free(feed->topics[k].exchange_topic);
+            td_free(feed->topics[k].topic);
+            td_free(feed->topics[k].symbol);
+        }
         td_free(feed->topics);
-        for (size_t k = 0; k < feed->symbol_count; k++)
-            td_free(feed->symbols[k]);
-        td_free(feed->symbols);
         for (size_t k = 0; k < feed->refused_count; k++)
             td_free(feed->refused[k]);
         td_free(feed->refused);
@@ -172,10 +194,22 @@ void serve_feeds_close(serve_feeds *feeds)
 
 /* ---- looking up ---- */
 
+/* 1 if the feed has a topic of the symbol; of any, if it is empty. */
+static int has_symbol(const served_feed *feed, td_bytes symbol)
+{
+    for (size_t i = 0; i < feed->topic_count; i++) {
+        const char *known = feed->topics[i].symbol;
+        if (known[0] != '\0' && strcmp(known, "*") != 0 &&
+            (symbol.size == 0 || td_bytes_is(symbol, known)))
+            return 1;
+    }
+    return 0;
+}
+
 /* A feed without symbols is a private one. */
 const char *served_feed_path(const served_feed *feed)
 {
-    int is_private = feed->topic_count > 0 && feed->symbol_count == 0;
+    int is_private = feed->topic_count > 0 && !has_symbol(feed, td_bytes_of(NULL, 0));
     const char *url = is_private ? family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) : NULL;
     if (url == NULL)
         url = feed->family->endpoints[0].url;
@@ -204,6 +238,18 @@ void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WI
         if (i == 0 || feeds->items[i].family != feeds->items[i - 1].family)
             family_paths_text(feeds->items[i].family, path, out, WIRE_ANSWER_BYTES);
     }
+}
+
+const char *serve_feeds_topic(const serve_feeds *feeds, const char *name, const char *topic,
+                              const char *symbol)
+{
+    const served_feed *feed = find_feed(feeds, name);
+    for (size_t i = 0; feed != NULL && i < feed->topic_count; i++) {
+        const served_topic *known = &feed->topics[i];
+        if (strcmp(known->topic, topic) == 0 && strcmp(known->symbol, symbol) == 0)
+            return known->exchange_topic;
+    }
+    return NULL;
 }
 
 size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out)
@@ -266,7 +312,7 @@ static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
     topic_match match;
     TD_ASSERT(of != NULL); /* feeds of an unknown family are left out */
     if (has_text(feed->refused, feed->refused_count, subscription) &&
-        !has_text(feed->topics, feed->topic_count, subscription))
+        !has_topic(feed, subscription))
         return (topic_standing){0};
     const dialect *spoken = of->dialect;
     if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
@@ -274,11 +320,10 @@ static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
         return known;
     int fits = find_row(of, subscription, &match);
     if (fits && (!topic_row_has_symbol(match.row) || topic_row_has_coin(match.row) ||
-                 td_bytes_is(match.symbol, "*") ||
-                 has_text(feed->symbols, feed->symbol_count, match.symbol)))
+                 td_bytes_is(match.symbol, "*") || has_symbol(feed, match.symbol)))
         return known;
     for (size_t i = 0; i < feed->topic_count; i++) {
-        if (spoken->covers(subscription, td_bytes_str(feed->topics[i])))
+        if (spoken->covers(subscription, td_bytes_str(feed->topics[i].exchange_topic)))
             return known;
     }
     return (topic_standing){.is_symbol_unknown = (uint8_t)(fits != 0)};

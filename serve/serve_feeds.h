@@ -15,13 +15,16 @@
 #include "schema/responder.h"
 #include "wire/server.h"
 
+typedef struct served_topic {
+    char *exchange_topic;
+    char *topic, *symbol; /* symbol "": it has none */
+} served_topic;
+
 typedef struct served_feed {
     char *name;
     const family *family;
-    char **topics; /* exchange topics on the tape */
+    served_topic *topics; /* on the tape */
     size_t topic_count;
-    char **symbols; /* on the tape */
-    size_t symbol_count;
     char **refused; /* topics that the exchange refused */
     size_t refused_count;
     uint8_t has_http;    /* its segments have HTTP replies */
@@ -31,6 +34,7 @@ typedef struct served_feed {
 typedef struct serve_feeds {
     served_feed *items;
     size_t count;
+    uint8_t has_retail; /* the tape has books with retail orders, which checkpoints lack */
 } serve_feeds;
 
 /* The selected feeds. Those of an unknown family are logged and left out; TD_E_NOTFOUND if none
@@ -51,6 +55,10 @@ void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WI
 /* Names of the feeds at a path, for a selection; out has space for feeds->count. Returns their
  * number. */
 size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out);
+
+/* The exchange's name of a topic on the tape; NULL: absent. */
+const char *serve_feeds_topic(const serve_feeds *feeds, const char *feed, const char *topic,
+                              const char *symbol);
 
 /* The standing of a subscription at this path. Known is a topic on the tape, or a topic of the
  * family of a symbol on the tape, which stays silent; not one that the exchange refused when it was

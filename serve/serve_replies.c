@@ -139,13 +139,13 @@ const serve_reply *serve_replies_find(const serve_replies *replies, td_bytes pat
     return found;
 }
 
-td_result serve_reply_read(archive *from, const serve_reply *reply, td_buf *out, td_err *err)
+td_result serve_read_frame(archive *from, const frame_name *wanted, td_buf *out, td_err *err)
 {
-    const char *feed = reply->feed, *topic = reply->topic;
-    const selection one = {.feeds = {&feed, 1},
-                           .topics = {&topic, 1},
-                           .from = {.kind = TD_TIME_ABSOLUTE, .ns = reply->recv_ns},
-                           .to = {.kind = TD_TIME_ABSOLUTE, .ns = reply->recv_ns + 1},
+    const selection one = {.feeds = {(const char **)&wanted->feed, 1},
+                           .topics = {(const char **)&wanted->topic, 1},
+                           .symbols = {(const char **)&wanted->symbol, wanted->symbol != NULL},
+                           .from = {.kind = TD_TIME_ABSOLUTE, .ns = wanted->recv_ns},
+                           .to = {.kind = TD_TIME_ABSOLUTE, .ns = wanted->recv_ns + 1},
                            .has_from = 1,
                            .has_to = 1};
     const frame_ref *frame;

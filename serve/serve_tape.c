@@ -90,9 +90,16 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
     if (tape->owner->is_paused)
         pacer_pause(&tape->pacer);
     tape->owner->counts.tapes++;
-    const cursor_options reading = {
-        .threads = 1, .log = options->log, .with_lead_in = 1, .with_events = 1};
-    return cursor_open(options->archive, &mine, &reading, &tape->cursor, err);
+    const cursor_options reading = {.threads = 1,
+                                    .log = options->log,
+                                    .with_lead_in = 1,
+                                    .with_states = !options->feeds->has_retail,
+                                    .without_audits = 1,
+                                    .with_events = 1};
+    td_result rc = cursor_open(options->archive, &mine, &reading, &tape->cursor, err);
+    if (rc == TD_OK)
+        serve_books_begin(&tape->books, options->feeds, tape->cursor);
+    return rc;
 }
 
 /* ---- reading ---- */
@@ -195,7 +202,7 @@ static void disconnect(serve_tape *tape, const recorded_end *end)
 {
     size_t closed = 0;
     for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
-        if (b->channel->info.shard == end->shard && strcmp(b->channel->info.feed, end->feed) == 0)
+        if (b->shard == end->shard && strcmp(b->feed, end->feed) == 0)
             b->has_snapshot = 0;
     }
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
@@ -339,7 +346,7 @@ static int has_space(const serve_client *client)
 }
 
 /* Send the snapshot of a book to the clients that need it and can take it, made once for all. */
-static td_result catch_up_book(serve_tape *tape, const serve_book *b, td_err *err)
+static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
 {
     serve *server = tape->owner;
     wire_peer_message out = {.opcode = 1};
@@ -349,7 +356,7 @@ static td_result catch_up_book(serve_tape *tape, const serve_book *b, td_err *er
             continue;
         if (made == TD_EOF) {
             td_buf_clear(&server->made);
-            made = serve_book_make(b, server->maker, &server->made, err);
+            made = serve_book_make(b, server->options.archive, server->maker, &server->made, err);
             out.bytes = with_times(tape, b->source.row, td_buf_view(&server->made));
         }
         if (made != TD_OK && made != TD_E_UNSUPPORTED)
@@ -360,7 +367,7 @@ static td_result catch_up_book(serve_tape *tape, const serve_book *b, td_err *er
     if (made == TD_E_UNSUPPORTED)
         td_log_emit(server->options.log, TD_LOG_WARNING,
                     "%s: no snapshot can be made for a client that subscribed late: %s",
-                    b->channel->info.exchange_topic, err->text);
+                    b->exchange_topic, err->text);
     return TD_OK;
 }
 
@@ -387,7 +394,7 @@ static td_result catch_up(serve_tape *tape, td_err *err)
     td_result rc = TD_OK;
     if (!is_catching_up(tape))
         return TD_OK;
-    for (const serve_book *b = tape->books.first; rc == TD_OK && b != NULL; b = b->next)
+    for (serve_book *b = tape->books.first; rc == TD_OK && b != NULL; b = b->next)
         rc = catch_up_book(tape, b, err);
     for (serve_client *c = tape->clients; rc == TD_OK && c != NULL; c = c->tape_next) {
         if (c->is_catching_up && has_space(c))
@@ -421,7 +428,10 @@ static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
     pacer_rewind(&tape->pacer, NULL);
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
         serve_client_restart(c);
-    return cursor_seek(tape->cursor, from_ns, err);
+    td_result rc = cursor_seek(tape->cursor, from_ns, err);
+    if (rc == TD_OK)
+        serve_books_begin(&tape->books, tape->owner->options.feeds, tape->cursor);
+    return rc;
 }
 
 static void pump(serve_tape *tape);

@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
-import { captureLines, json, jsonLines, run, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { captureLines, json, jsonLines, listening, run, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { feedArgs, randomNumbers, Recorder, simulator } from "./live.mjs";
+import { npm, test } from "./npm.mjs";
+
+const { WebSocket } = npm("ws");
 
 const FRAMES = 40_000; // fewer than the live check's ring takes: it skips none on a loaded machine
 const CHECKPOINT = 0x81;
@@ -129,5 +131,75 @@ for (const [name, family, framesOf, skip = false] of SOURCES) {
       saved += whole.bytes - from.bytes;
     }
     assert.ok(saved > 0, "checkpoints are used");
+  });
+}
+
+// ---- serve -------------------------------------------------------------------------------------------------
+
+/** What a client gets from a moment on, by topic, and the bytes of the chunks that were read. */
+async function servedFrom(t, archive, ns, host, requests) {
+  const { program, url } = await listening(t, ["serve", archive, "--plain", "--from", String(ns), "--disconnects", "skip", "--speed", "max", "--once", "-v"], temporary(t));
+  const client = new WebSocket(url + host);
+  t.after(() => client.terminate());
+  const found = {};
+  client.on("open", () => requests.forEach((request) => client.send(request)));
+  client.on("message", (bytes) => {
+    const { topic, symbol } = JSON.parse(bytes);
+    if (topic !== undefined) (found[`${topic} ${symbol}`] ??= []).push(String(bytes));
+  });
+  const { code, stderr } = await program.ended;
+  assert.equal(code, 0, stderr);
+  const bytes = [...stderr.matchAll(new RegExp(CHUNKS, "g"))].reduce((sum, [, , size]) => sum + Number(size), 0);
+  return { found, bytes, made: Number(/(\d+) snapshots? made/.exec(stderr)[1]) };
+}
+
+/** Frames of books that have a snapshot at their beginning only, by a function (symbol, u) of each dialect. */
+const level = (u) => [["100.00", `${u}`], [`${100 - (u % 7)}.50`, "3"]];
+const v5 = (topic, levels) => [
+  "/v5/public/linear",
+  (symbol, u) => ({ topic: `${topic}.${symbol}`, type: u === 1 ? "snapshot" : "delta", ts: u * 1000, data: { s: symbol, b: levels(u), a: levels(200 - u), u, seq: 9 + u }, cts: u * 1000 - 7 }),
+  (symbols) => ({ op: "subscribe", args: symbols.map((symbol) => `${topic}.${symbol}`) }),
+];
+const RETAIL = "v5-linear, with retail orders"; // their sizes are in no checkpoint
+const BOOKS = {
+  "v5-linear": v5("orderbook.50", level),
+  [RETAIL]: v5("orderbook.rpi", (u) => level(u).map(([price, size]) => [price, size, "2"])),
+  "spot-v1": [
+    "/spot/quote/ws/v1",
+    (symbol, u) => ({ symbol, symbolName: symbol, topic: "diffDepth", params: { realtimeInterval: "24h", binary: "false" }, data: [{ e: 301, s: symbol, t: u, v: `${u}_1`, b: level(u), a: [["101", `${u}`]], o: 0 }], f: u === 1, sendTime: u }),
+    (symbols) => ({ topic: "diffDepth", event: "sub", symbol: symbols.join(","), params: { binary: false } }),
+  ],
+};
+const SYMBOLS = ["AUSDT", "BUSDT", "QUIETUSDT"]; // the last one has no frame for hours
+
+function madeUp(family) {
+  const [host, frame, request] = BOOKS[family];
+  const numbers = Array.from({ length: 300 }, (_, i) => i + 1);
+  const frames = numbers.flatMap((u) => SYMBOLS.filter((symbol) => u < 40 || u > 280 || !symbol.startsWith("QUIET")).map((symbol) => frame(symbol, symbol.startsWith("QUIET") && u > 280 ? u - 241 : u)));
+  return { host, requests: [JSON.stringify(request(SYMBOLS))], frames: [{ url: `wss://stream.bybit.com${host}` }, ...frames.map((data) => ({ dir: "in", data: JSON.stringify(data) }))] };
+}
+
+async function recorded(t) {
+  const frames = await simulated(t, "inverse");
+  return { host: "/realtime", frames, requests: frames.filter(({ dir, data }) => dir === "out" && data.includes("subscribe")).map(({ data }) => data) };
+}
+
+for (const family of ["inverse", ...Object.keys(BOOKS)]) {
+  test(`${family}: a client of a tape that begins at a checkpoint gets the frames, and the made snapshots, of one that begins earlier`, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "archive"), copy = path.join(dir, "copy"), file = path.join(dir, "capture.jsonl");
+    const { host, frames, requests } = family === "inverse" ? await recorded(t) : madeUp(family);
+    writeHours(file, frames);
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family.split(",")[0], file]);
+    fs.cpSync(archive, copy, { recursive: true });
+    for (const each of segments(copy)) damage(path.join(copy, each), { whole: true });
+    for (const tenths of [25n, 40n, 59n]) {
+      const ns = BEGIN_NS + (tenths * HOUR_NS) / 10n;
+      const from = await servedFrom(t, archive, ns, host, requests);
+      const whole = await servedFrom(t, copy, ns, host, requests);
+      assert.deepEqual(from.found, whole.found);
+      assert.ok(from.made > 0 && from.made === whole.made);
+      assert.ok(family === RETAIL || from.bytes < whole.bytes, `${from.bytes} bytes read, ${whole.bytes} without checkpoints`);
+    }
   });
 }
