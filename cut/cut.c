@@ -16,6 +16,7 @@
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 #include "format/segment_writer.h"
+#include "cut/states.h"
 #include "play/verb_run.h"
 #include "tape/cursor.h"
 
@@ -37,6 +38,7 @@ typedef struct cut {
     cut_result *result;
     cursor *tape;
     selection_window window;
+    uint64_t lead_ns;   /* from which frames may be needed to know the state */
     uint64_t begin_ns;  /* of what is written: the state's, or the window's */
     stream_past *pasts; /* by the streams of the tape */
     size_t past_capacity;
@@ -52,7 +54,10 @@ typedef struct cut {
     size_t number_capacity;
     uint32_t channel_count;
     td_buf json;
-    gap_list gaps; /* that are written */
+    gap_list gaps;          /* that are written */
+    td_buf checkpoint;      /* to be written with the selection's first frame */
+    uint8_t has_checkpoint; /* 1: it was made */
+    uint8_t is_over;        /* 1: no frame follows */
     uint64_t last_ns;
 } cut;
 
@@ -70,21 +75,33 @@ static int is_selected(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
+/* The state that a cut has is none of what is cut from it. */
+static td_result find_window(cut *c, td_err *err)
+{
+    uint64_t begin_ns;
+    c->window = selection_resolve(c->options->wanted, 0);
+    td_result rc = cursor_find_begin(c->options->archive, &begin_ns, err);
+    if (rc == TD_OK && c->window.from_ns < begin_ns)
+        c->window.from_ns = begin_ns;
+    c->begin_ns = c->window.from_ns;
+    return rc;
+}
+
 /* The moment from which frames may be needed to know the state at the selection's beginning: when
  * the oldest of the connections began that were open then. */
-static td_result find_lead_from(const cut *c, uint64_t *from_ns, td_err *err)
+static td_result find_lead(cut *c, td_err *err)
 {
     archive_view *view = NULL;
     moment open = {0};
     selection wanted = *c->options->wanted;
-    *from_ns = c->window.from_ns;
-    if (*from_ns == 0)
+    c->lead_ns = c->window.from_ns;
+    if (c->lead_ns == 0)
         return TD_OK;
     td_result rc = archive_view_open(c->options->archive, VIEW_ALL, c->options->log, &view, err);
     if (rc == TD_OK)
-        rc = moment_read(view, is_selected, &wanted, *from_ns, &open, err);
+        rc = moment_read(view, is_selected, &wanted, c->lead_ns, &open, err);
     if (rc == TD_OK)
-        *from_ns = moment_oldest_ns(&open);
+        c->lead_ns = moment_oldest_ns(&open);
     moment_fini(&open);
     archive_view_close(view);
     return rc;
@@ -167,6 +184,10 @@ static td_result seal(cut *c, td_err *err)
 {
     if (!chunk_builder_seal(c->builder, c->sealed))
         return TD_OK;
+    if (c->sealed->last_ns >= c->window.from_ns || c->is_over) {
+        td_buf_add(&c->sealed->checkpoint, c->checkpoint.data, c->checkpoint.size);
+        td_buf_clear(&c->checkpoint);
+    }
     return segment_writer_append(c->writer, c->sealed, NULL, err);
 }
 
@@ -294,7 +315,7 @@ static td_result append_head(cut *c, const segment_rows *open, const frame_ref *
                              .conn = conn->conn,
                              .topic = row->topic,
                              .source = row->source,
-                             .from_ns = complete_ns};
+                             .from_ns = c->has_checkpoint ? row->from_ns : complete_ns};
         rc = append_event(c, &grant, at_ns, err);
     }
     return rc;
@@ -341,6 +362,25 @@ static td_result create_file(cut *c, const segment_rows *open, const frame_ref *
     return rc == TD_OK ? append_head(c, open, first, err) : rc;
 }
 
+static td_result make_checkpoint(cut *c, td_err *err)
+{
+    const cut_options *options = c->options;
+    selection wanted = *options->wanted;
+    selection_set_window(&wanted, c->window);
+    const states_options making = {.archive = options->archive,
+                                   .wanted = &wanted,
+                                   .reading = {.threads = options->threads,
+                                               .log = options->log,
+                                               .wants_channel = options->wants_channel,
+                                               .user = options->user},
+                                   .lead_ns = c->lead_ns,
+                                   .feed = c->feed};
+    if (options->without_checkpoint || c->window.from_ns == 0)
+        return TD_OK;
+    c->has_checkpoint = 1;
+    return states_make(&making, &c->checkpoint, err);
+}
+
 static int is_feed(void *user, const char *feed)
 {
     return strcmp(user, feed) == 0;
@@ -362,6 +402,8 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
         if (strcmp(all.sessions[i].rows.index.session, c->session) == 0)
             open = &all.sessions[i].rows;
     }
+    if (rc == TD_OK)
+        rc = make_checkpoint(c, err);
     if (rc == TD_OK)
         rc = create_file(c, open, first, err);
     moment_fini(&all);
@@ -490,20 +532,22 @@ static td_result write_frames(cut *c, td_err *err)
 
 static td_result write_file(cut *c, td_err *err)
 {
-    uint64_t lead_ns = 0;
     segment_totals totals = {0};
     cursor_stats stats;
-    td_result rc = find_lead_from(c, &lead_ns, err);
+    td_result rc = find_window(c, err);
     if (rc == TD_OK)
-        rc = open_tape(c, lead_ns, err);
-    if (rc == TD_OK && lead_ns < c->window.from_ns)
+        rc = find_lead(c, err);
+    if (rc == TD_OK)
+        rc = open_tape(c, c->lead_ns, err);
+    if (rc == TD_OK && c->lead_ns < c->window.from_ns)
         rc = follow_all(c, err);
-    if (rc == TD_OK && lead_ns < c->window.from_ns)
+    if (rc == TD_OK && c->lead_ns < c->window.from_ns)
         rc = cursor_seek(c->tape, c->begin_ns, err);
     if (rc == TD_OK)
         rc = write_frames(c, err);
     if (rc == TD_OK && c->result->frames + c->result->state_frames == 0)
         rc = td_err_set(err, TD_E_NOTFOUND, "nothing is selected");
+    c->is_over = 1;
     if (rc == TD_OK)
         rc = put_gaps(c, err);
     if (rc == TD_OK)
@@ -528,10 +572,10 @@ td_result cut_check_path(const char *path, td_err *err)
 
 td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
 {
-    cut c = {.options = options, .result = out, .window = selection_resolve(options->wanted, 0)};
-    c.begin_ns = c.window.from_ns;
+    cut c = {.options = options, .result = out};
     *out = (cut_result){0};
     td_buf_init(&c.json, CUT_EVENT_BYTES_MAX);
+    td_buf_init(&c.checkpoint, LIMIT_RECORD_BYTES);
     td_result rc = write_file(&c, err);
     segment_writer_close(c.writer);
     if (c.writer != NULL && rc != TD_OK)
@@ -541,6 +585,7 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
     cursor_close(c.tape); /* channels are its */
     gap_list_fini(&c.gaps);
     td_buf_fini(&c.json);
+    td_buf_fini(&c.checkpoint);
     td_free(c.numbers);
     td_free(c.pasts);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "writing '%s'", options->path);

@@ -3,16 +3,16 @@
  * The file has the selected frames, byte for byte, with their times, ordinals and channels; before
  * them the state at the selection's beginning, as frames; the session's events of that time; and
  * the rows of the ledger that touch it. It begins with a `segment` event that restates the
- * connections that were open, and with their grants, which count from the selection's beginning:
- * the frames before are not in the file.
+ * connections that were open, and with their grants.
  *
  * The state of a topic with snapshots and deltas is its last snapshot and every frame since, that
- * of other topics is their last frame. So every frame of the selection gets the verdict of its
- * topic, and the book, that it has in the archive. What topics show of each other is compared from
- * the selection's beginning on.
+ * of other topics is their last frame. A checkpoint has the same state as tapedeck keeps it, from
+ * which its readers begin: every frame of the selection gets the verdicts and the book that it has
+ * in the archive. What topics show of each other is compared from the selection's beginning on if
+ * the checkpoint is left out, and grants count from there.
  *
- * The archive is read twice from the state's beginning on. Memory depends on the number of streams.
- * One thread. */
+ * The archive is read three times from the state's beginning on, or twice if it has a checkpoint
+ * near. Memory depends on the number of streams. One thread. */
 #ifndef TD_CUT_CUT_H
 #define TD_CUT_CUT_H
 
@@ -37,6 +37,7 @@ typedef struct cut_options {
     int (*wants_channel)(void *user, const channel_info *info);
     int (*wants_frame)(void *user, const frame_ref *frame);
     void *user;
+    uint8_t without_checkpoint; /* 1: all of the state is in the file's frames */
     const char *path; /* of the file, ends in .mcap; its folder exists. An existing one is replaced
                        */
 } cut_options;

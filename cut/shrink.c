@@ -77,6 +77,7 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
                              .wanted = &wanted,
                              .threads = s->options->cut.threads,
                              .wants_frame = wants_frame,
+                             .without_checkpoint = 1,
                              .user = s,
                              .path = s->tried};
     td_result rc = cut_write(&cut, &made, err);
@@ -238,6 +239,7 @@ static td_result begin(shrink *s, td_err *err)
     judgement found = JUDGED_GOOD;
     cut_options whole = s->options->cut;
     whole.path = s->base;
+    whole.without_checkpoint = 1; /* a frame that is left out would still be in the state */
     td_result rc = cut_write(&whole, &s->result->cut, err);
     if (rc == TD_OK)
         rc = read_base(s, err);
@@ -268,7 +270,10 @@ static td_result search(shrink *s, td_err *err)
 static td_result finish(shrink *s, td_err *err)
 {
     static const selection ALL = {.has_from = 0};
-    const cut_options last = {.archive = s->archive, .wanted = &ALL, .path = s->options->cut.path};
+    const cut_options last = {.archive = s->archive,
+                              .wanted = &ALL,
+                              .without_checkpoint = 1,
+                              .path = s->options->cut.path};
     uint8_t is_damaged = s->result->cut.is_damaged;
     s->result->runs = s->judge.runs;
     s->result->is_stopped = (uint8_t)is_stopped(s);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/limits.h"
 #include "play/work_queues.h"
 
 enum { PROGRESS_FRAMES = 4096 };
@@ -186,6 +187,28 @@ int player_take_states(player *p, cursor *from)
         p->saved[p->saved_count++] = state;
     }
     return p->saved_count > 0;
+}
+
+static void save_state(symbol_state *of, const char *symbol, td_buf *bytes, checkpoint_builder *out)
+{
+    int is_saved = symbol_state_save(of, bytes, NULL) == TD_OK;
+    checkpoint_builder_add(out, td_bytes_str(symbol),
+                           is_saved ? td_buf_view(bytes) : td_bytes_of(NULL, 0));
+}
+
+void player_save_states(const player *p, const char *feed, checkpoint_builder *out)
+{
+    td_buf bytes;
+    td_buf_init(&bytes, LIMIT_STATE_BYTES);
+    for (size_t i = 0; i < p->streams.count; i++) {
+        const stream *of = p->streams.items[i];
+        if (strcmp(of->feed, feed) == 0 && stream_table_sibling(&p->streams, of) == of)
+            save_state(of->of_symbol, of->symbol, &bytes, out);
+    }
+    for (size_t i = 0; i < p->saved_count; i++)
+        if (strcmp(p->saved[i].feed, feed) == 0)
+            save_state(p->saved[i].state, p->saved[i].symbol, &bytes, out);
+    td_buf_fini(&bytes);
 }
 
 td_result player_play(player *p, cursor *from, td_err *err)

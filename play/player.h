@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "format/checkpoint.h"
 #include "play/observer.h"
 #include "play/pacer.h"
 #include "play/sink.h"
@@ -78,6 +79,10 @@ TD_MUST_USE td_result player_play(player *player, cursor *tape, td_err *err);
 /* Wait until every frame that was taken has been worked on by its stream and seen by the observer.
  * The play continues afterwards. The first failure of any stream so far. */
 TD_MUST_USE td_result player_drain(player *player, td_err *err);
+
+/* Add the states of the feed's symbols after the last frame to a checkpoint. A state that is larger
+ * than LIMIT_STATE_BYTES is left out. Without workers, or after player_drain. */
+void player_save_states(const player *player, const char *feed, checkpoint_builder *out);
 
 /* 1 if a sink, a key or progress stopped the replay before the end of the tape: results cover a
  * part of it. */

@@ -34,6 +34,7 @@ struct cursor {
     td_workers *workers;   /* NULL: one thread */
     content_pool *readers; /* of those that read chunks */
     content_reader *reader;
+    uint64_t begin_ns;   /* cursor_find_begin() with_lead_in */
     content_reader *due; /* reads frames when they are due; NULL: nothing does */
     uint64_t position;   /* of the next frame */
     saved_states states;
@@ -80,11 +81,45 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* Time of the first frame of a segment; UINT64_MAX: it has none. */
+static uint64_t begin_of(const segment_index *index)
+{
+    return strcmp(index->verb, "cut") == 0 && index->checkpoint_count > 0
+               ? index->checkpoints[0].at_ns
+               : 0;
+}
+
+static td_result find_begin(archive *from, archive_view *view, uint64_t *begin_ns, td_err *err)
+{
+    const read_query query = {.to_ns = UINT64_MAX, .view = view, .is_quiet = 1};
+    read_plan *plan = NULL;
+    *begin_ns = 0;
+    if (!archive_is_single_file(from))
+        return TD_OK;
+    td_result rc = read_plan_open(from, &query, &plan, err);
+    if (rc == TD_OK && read_plan_count(plan) > 0)
+        *begin_ns = begin_of(read_plan_segment(plan, 0)->index);
+    read_plan_close(plan);
+    return rc;
+}
+
+td_result cursor_find_begin(archive *from, uint64_t *begin_ns, td_err *err)
+{
+    archive_view *view = NULL;
+    td_result rc = archive_view_open(from, VIEW_ALL, archive_log(from), &view, err);
+    if (rc == TD_OK)
+        rc = find_begin(from, view, begin_ns, err);
+    archive_view_close(view);
+    return rc;
+}
+
+/* Time of the first frame of a segment, or of a cut's selection; UINT64_MAX: it has none. */
 static uint64_t first_of(archive *from, const segment_index *planned)
 {
     segment_index index = {0};
-    uint64_t first_ns = UINT64_MAX;
+    uint64_t first_ns = begin_of(planned);
+    if (first_ns > 0)
+        return first_ns;
+    first_ns = UINT64_MAX;
     const segment_index *full = planned->depth == INDEX_FULL ? planned : &index;
     if (full == &index &&
         archive_read_index(from, planned->path, INDEX_FULL, &index, NULL) != TD_OK)
@@ -166,6 +201,8 @@ static td_result find_lead_from(cursor *c, archive_view *view, source_options *r
 static td_result open_window(cursor *c, archive_view *view, selection_window window, td_err *err)
 {
     const cursor_options *options = &c->options;
+    if (window.from_ns < c->begin_ns)
+        window.from_ns = c->begin_ns < window.to_ns ? c->begin_ns : window.to_ns;
     source_options reading = {
         .wanted = &c->wanted,
         .window = window,
@@ -195,6 +232,8 @@ static td_result open_first(cursor *c, archive_view *view, td_err *err)
     td_result rc = TD_OK;
     if (c->options.threads > 1)
         rc = td_workers_open(c->options.threads - 1, &c->workers, err);
+    if (rc == TD_OK && c->options.with_lead_in)
+        rc = find_begin(c->archive, view, &c->begin_ns, err);
     if (rc == TD_OK && selection_is_relative(&c->wanted))
         rc = find_first_ns(c, view, &first_ns, err);
     return rc == TD_OK ? open_window(c, view, selection_resolve(&c->wanted, first_ns), err) : rc;

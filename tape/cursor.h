@@ -37,7 +37,8 @@ typedef struct cursor_options {
     uint8_t with_events;  /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: frames before the selection's from that books need are returned,
                              is_lead_in set: those of topics with snapshots, from the moment when
-                             the connections began that were open at from */
+                             the connections began that were open at from. The selection begins at
+                             cursor_find_begin() at the earliest. */
     uint8_t with_states;  /* 1: with_lead_in is shorter where a checkpoint has the states of a feed
                              before it: cursor_next_state gives them, and all topics' frames since */
     uint8_t without_audits; /* 1: these states are without audits (SYMBOL_WITHOUT_AUDITS) */
@@ -106,6 +107,10 @@ TD_MUST_USE td_result cursor_resume(cursor *cursor, const char *feed, const char
 
 /* The selection's window, relative times resolved; from_ns 0: no lower bound. */
 selection_window cursor_get_window(const cursor *cursor);
+
+/* The moment at which the selection of a file that `cut` wrote begins: its frames before are the
+ * state then. 0: it is another archive, or the file's selection has no beginning. TD_E_IO. */
+TD_MUST_USE td_result cursor_find_begin(archive *from, uint64_t *begin_ns, td_err *err);
 
 /* The window of a selection that is not open: of relative times a tape is opened to learn the first
  * frame's. log may be NULL. TD_E_* as cursor_open. */

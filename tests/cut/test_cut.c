@@ -1,7 +1,8 @@
 /* Random cuts of tapes of every family and of the recorded captures, with frames that are lost,
  * frames that cannot be decoded, copies of another connection, and reconnects: each cut is sound,
  * has the selected frames as they are in the archive, and each of them has the verdict, the book
- * and the relation to its stream that it has there. */
+ * and the relation to its stream that it has there, and with the checkpoint also what it shows of
+ * other topics. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,13 +30,13 @@
 #define SESSION "aaaa0001"
 #define FEED    "f"
 
-enum { FRAMES = 900, CUTS = 12, PATH_BYTES = 160 };
+enum { FRAMES = 900, CUTS = 16, PATH_BYTES = 160 };
 
 /* Of the tape: a gap of all topics until shard 0 is back. */
 static gap_row tape_gap;
 
 /* Over all cuts: frames that were compared, of the state, copies, broken rules, gaps. */
-static size_t compared_sum, state_sum, copies_sum, broken_sum, gaps_sum;
+static size_t compared_sum, state_sum, copies_sum, broken_sum, gaps_sum, audited_sum;
 
 /* ---- an archive ---- */
 
@@ -154,7 +155,7 @@ static void write_tape(tape_fixture *fixture, const capture_tape *from, int has_
 /* ---- what its frames are ---- */
 
 typedef struct frame_row {
-    uint64_t recv_ns, ordinal, book_hash, bytes_hash, verdict_hash;
+    uint64_t recv_ns, ordinal, book_hash, bytes_hash, verdict_hash, audit_hash;
     uint32_t shard, conn;
     uint8_t is_copy, has_verdict;
 } frame_row;
@@ -164,13 +165,27 @@ typedef struct frame_rows {
     size_t count;
 } frame_rows;
 
+static uint64_t hash_item(uint64_t hash, const verdict_item *item)
+{
+    const int64_t values[] = {item->rule, item->strength, item->expected, item->found};
+    return hash * 31 + td_xxh64(values, sizeof values);
+}
+
 static uint64_t hash_verdict(const verdict *of)
 {
     uint64_t hash = of->count * 4u + of->unchecked * 2u + of->is_snapshot;
+    for (uint32_t i = 0; i < of->count; i++)
+        hash = hash_item(hash, &of->items[i]);
+    return hash;
+}
+
+static uint64_t hash_audit(const audit_verdict *of)
+{
+    uint64_t hash = of->count;
     for (uint32_t i = 0; i < of->count; i++) {
-        const verdict_item *item = &of->items[i];
-        const int64_t values[] = {item->rule, item->strength, item->expected, item->found};
-        hash = hash * 31 + td_xxh64(values, sizeof values);
+        const audit_item *item = &of->items[i];
+        hash =
+            hash_item(hash * 31 + (item->from_ns ^ item->to_ns << 1 ^ item->event), &item->verdict);
     }
     return hash;
 }
@@ -189,8 +204,12 @@ static td_result note_frame(void *ctx, const stream *of, void **state, const obs
     (void)of;
     (void)state;
     (void)err;
+    if (frame->is_lead_in)
+        return TD_OK;
     if (seen->found != NULL) {
         row.has_verdict = 1;
+        row.audit_hash = hash_audit(&seen->found->audit);
+        audited_sum += seen->found->audit.count;
         row.verdict_hash = hash_verdict(&seen->found->rules);
         /* Without a snapshot a book has levels of an earlier connection. */
         if (track_book(seen->found->track) != NULL && track_has_snapshot(seen->found->track))
@@ -204,14 +223,16 @@ static td_result note_frame(void *ctx, const stream *of, void **state, const obs
 
 static const observer_ops NOTE = {.name = "note", .frame = note_frame};
 
-static frame_rows rows_of(archive *of, const selection *wanted)
+/* begins_with_state: 1: with what came before the selection; 0: with its first frame. */
+static frame_rows rows_of(archive *of, const selection *wanted, uint8_t begins_with_state)
 {
     frame_rows list = {0};
     cursor *t = NULL;
     td_err err;
-    const player_options playing = {
-        .observer = {&NOTE, &list}, .without_digests = 1, .without_audits = 1};
-    const cursor_options reading = {.reads = TAPE_READS_MESSAGES};
+    const player_options playing = {.observer = {&NOTE, &list}, .without_digests = 1};
+    const cursor_options reading = {.reads = TAPE_READS_MESSAGES,
+                                    .with_lead_in = begins_with_state,
+                                    .with_states = begins_with_state};
     if (cursor_open(of, wanted, &reading, &t, &err) != TD_OK)
         fail_msg("%s", err.text);
     player *p = player_open(&playing);
@@ -249,7 +270,7 @@ static void check_sound(archive *of)
     assert_int_equal(report.findings[VERIFY_DAMAGED] + report.findings[VERIFY_RECOVERABLE], 0);
 }
 
-static void same_row(const frame_row *was, const frame_row *is)
+static void same_row(const frame_row *was, const frame_row *is, int has_checkpoint)
 {
     assert_int_equal(was->recv_ns, is->recv_ns);
     assert_int_equal(was->ordinal, is->ordinal);
@@ -260,13 +281,18 @@ static void same_row(const frame_row *was, const frame_row *is)
     assert_int_equal(was->is_copy, is->is_copy);
     assert_int_equal(was->verdict_hash, is->verdict_hash);
     assert_int_equal(was->book_hash, is->book_hash);
+    if (has_checkpoint)
+        assert_int_equal(was->audit_hash, is->audit_hash);
     copies_sum += was->is_copy;
     compared_sum++;
 }
 
 /* The cut's frames from a time on are the archive's of the selection, and no other. */
-static void compare(const frame_rows *was, const frame_rows *is, uint64_t from_ns, uint64_t to_ns)
+static void compare(const frame_rows *was, const frame_rows *is, selection_window window,
+                    int has_checkpoint)
 {
+    uint64_t from_ns = window.from_ns;
+    uint64_t to_ns = window.to_ns;
     size_t at = 0;
     while (at < is->count && is->rows[at].recv_ns < from_ns)
         at++;
@@ -274,7 +300,7 @@ static void compare(const frame_rows *was, const frame_rows *is, uint64_t from_n
         if (was->rows[i].recv_ns < from_ns || was->rows[i].recv_ns >= to_ns)
             continue;
         assert_true(at < is->count);
-        same_row(&was->rows[i], &is->rows[at++]);
+        same_row(&was->rows[i], &is->rows[at++], has_checkpoint);
     }
     assert_int_equal(at, is->count);
 }
@@ -292,7 +318,7 @@ static void check_gap(archive *made, const cut_result *result, uint64_t from_ns,
 }
 
 static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
-                    const char *const *symbol, td_random *random)
+                    const char *const *symbol, td_random *random, uint8_t has_checkpoint)
 {
     static const selection ALL = {.has_from = 0};
     char path[PATH_BYTES];
@@ -305,7 +331,8 @@ static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
     selection wanted = {.symbols = {symbol, symbol != NULL}};
     selection_set_window(&wanted, (selection_window){from_ns, to_ns});
     snprintf(path, sizeof path, "%s.cut.mcap", archive_path(of));
-    const cut_options options = {.archive = of, .wanted = &wanted, .path = path};
+    const cut_options options = {
+        .archive = of, .wanted = &wanted, .without_checkpoint = !has_checkpoint, .path = path};
     td_result rc = cut_write(&options, &result, &err);
     if (rc == TD_E_NOTFOUND) /* the symbol has no frame then, nor before */
         return;
@@ -313,9 +340,9 @@ static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
         fail_msg("%s", err.text);
     archive *made = open_file(path);
     check_sound(made);
-    frame_rows is = rows_of(made, &ALL);
-    assert_int_equal(is.count, result.frames + result.state_frames);
-    compare(was, &is, from_ns, to_ns);
+    frame_rows is = rows_of(made, &ALL, has_checkpoint);
+    assert_int_equal(is.count, result.frames + (has_checkpoint ? 0 : result.state_frames));
+    compare(was, &is, (selection_window){from_ns, to_ns}, has_checkpoint);
     check_gap(made, &result, from_ns, to_ns);
     state_sum += result.state_frames;
     archive_close(made);
@@ -332,17 +359,17 @@ static void try_cuts(const capture_tape *from, int has_copies)
     tape_fixture_init(&fixture);
     write_tape(&fixture, from, has_copies);
     archive *of = tape_fixture_archive(&fixture);
-    frame_rows all = rows_of(of, &ALL);
+    frame_rows all = rows_of(of, &ALL, 0);
     for (size_t i = 0; i < CUTS; i++) {
         size_t channel = td_random_below(&random, (uint32_t)from->channel_count);
         const char *symbol = from->channels[channel].info.symbol;
         const selection one = {.symbols = {&symbol, 1}};
         if (i % 2 == 0 || symbol[0] == '\0') {
-            try_cut(of, &all, &all, NULL, &random);
+            try_cut(of, &all, &all, NULL, &random, i % 4 != 0);
             continue;
         }
-        frame_rows of_symbol = rows_of(of, &one);
-        try_cut(of, &all, &of_symbol, &symbol, &random);
+        frame_rows of_symbol = rows_of(of, &one, 0);
+        try_cut(of, &all, &of_symbol, &symbol, &random, i % 4 != 1);
         td_free(of_symbol.rows);
     }
     td_free(all.rows);
@@ -365,7 +392,7 @@ static void test_families(void **state)
         capture_tape_fini(&from);
     }
     assert_true(compared_sum > 10000 && state_sum > 1000 && copies_sum > 1000 && broken_sum > 100);
-    assert_true(gaps_sum > 50);
+    assert_true(gaps_sum > 50 && audited_sum > 50);
 }
 
 static void test_captures(void **state)
