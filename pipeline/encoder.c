@@ -72,7 +72,7 @@ static void fail(encoder *self, td_result rc)
     TD_ASSERT(!self->has_failed);
     self->result = rc;
     self->has_failed = 1;
-    chunk_queue_fail(self->options.queue);
+    disk_fail(self->options.disk);
 }
 
 /* ---- chunks ---- */
@@ -89,8 +89,8 @@ static int choose_level(encoder *self)
     return self->is_fast ? CHUNK_LEVEL_FAST : CHUNK_LEVEL_DEFAULT;
 }
 
-/* Queue the pending chunk for the disk; waits while the queue is full, and the ring fills
- * meanwhile. The disk thread reports a failed queue. */
+/* Pass the pending chunk to the disk; waits while that has no empty one, and the ring fills
+ * meanwhile. The disk thread reports its failure. */
 static td_result seal(feed_state *feed, td_err *err)
 {
     encoder *self = feed->of;
@@ -100,21 +100,20 @@ static td_result seal(feed_state *feed, td_err *err)
     feed->pending_since_mono_ns = 0;
     if (feed_writer_pending_count(feed->writer) == 0)
         return TD_OK;
-    queued_chunk *item = chunk_queue_take(self->options.queue);
-    if (item == NULL) {
+    sealed_chunk *chunk = disk_take(self->options.disk);
+    if (chunk == NULL) {
         self->has_failed = 1;
         return td_err_set(err, TD_E_IO, "the disk thread has failed");
     }
     if (self->options.live_check != NULL)
         live_check_write_checkpoint(self->options.live_check, (uint16_t)feed->index, feed->writer);
-    int is_sealed = feed_writer_seal(feed->writer, choose_level(self), item->chunk);
+    int is_sealed = feed_writer_seal(feed->writer, choose_level(self), chunk);
     TD_ASSERT(is_sealed);
-    item->feed_index = feed->index;
     count(&self->chunks, 1);
-    count(&self->compressed_bytes, item->chunk->compressed_bytes);
+    count(&self->compressed_bytes, chunk->compressed_bytes);
     if (self->options.lag != NULL)
-        lag_sealed(self->options.lag, oldest_mono_ns, item->chunk);
-    chunk_queue_push(self->options.queue, item);
+        lag_sealed(self->options.lag, oldest_mono_ns, chunk);
+    disk_put(self->options.disk, feed->index);
     return TD_OK;
 }
 
@@ -411,7 +410,6 @@ static void *run(void *arg)
     }
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         seal_now(self, &self->feeds[i]);
-    chunk_queue_push(self->options.queue, NULL);
     return NULL;
 }
 
@@ -455,7 +453,7 @@ void encoder_close(encoder *self)
 td_result encoder_open(const encoder_options *options, encoder **out, td_err *err)
 {
     TD_ASSERT(options->ring != NULL);
-    TD_ASSERT(options->queue != NULL);
+    TD_ASSERT(options->disk != NULL);
     TD_ASSERT(options->config->feed_count > 0);
     encoder *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;

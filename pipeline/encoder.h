@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/ring.h"
 #include "capture/redact.h"
-#include "pipeline/chunk_queue.h"
+#include "pipeline/disk.h"
 #include "pipeline/pipeline_config.h"
 #include "pipeline/lag.h"
 #include "pipeline/live_check.h"
@@ -30,8 +30,7 @@ typedef struct encoder encoder;
 
 typedef struct encoder_options {
     td_ring *ring;          /* borrowed, like the rest */
-    chunk_queue *queue;     /* the encoder ends it when it is done, and fails it when encoding
-                               fails: from then on records are taken and lost */
+    disk *disk;             /* fails when encoding fails: from then on records are taken and lost */
     live_check *live_check; /* continuity; NULL: none */
     lag *lag;               /* how late frames become durable; NULL: not measured */
     const pipeline_config *config;
@@ -60,8 +59,8 @@ TD_MUST_USE td_result encoder_open(const encoder_options *options, encoder **out
  * of memory) is the result; a failed disk is the disk's to report. */
 TD_MUST_USE td_result encoder_join(encoder *self, td_err *err);
 
-/* End the thread if it was not joined (opening the recorder failed half way), which ends the chunk
- * queue as a join does, and free; NULL is fine. */
+/* End the thread if it was not joined (opening the recorder failed half way), and free; NULL is
+ * fine. */
 void encoder_close(encoder *self);
 
 void encoder_get_stats(const encoder *self, encoder_stats *out);

@@ -7,14 +7,9 @@
 #include "base/version.h"
 #include "cli/units.h"
 #include "archive/archive_recover.h"
-#include "pipeline/chunk_queue.h"
 #include "pipeline/disk.h"
 #include "pipeline/findings.h"
 #include "pipeline/free_space.h"
-
-/* Chunks between encoder and disk: at 1 MiB each some seconds of a busy feed, and a bound on
- * memory. */
-enum { QUEUE_CHUNKS = 8 };
 
 /* Size of the second ring: how far continuity may lag before it skips frames. */
 enum { LIVE_CHECK_RING_BYTES = 32 << 20 };
@@ -27,7 +22,6 @@ struct recording {
     intake *intake;
     findings *findings;
     live_check *live_check;
-    chunk_queue *queue;
     encoder *encoder;
     archive_writer *writer;
     uint64_t file_bytes;   /* of the session's segments, once writer is closed */
@@ -140,20 +134,17 @@ td_result recording_start(recording *self, td_err *err)
                                    .found = on_found,
                                    .user = self};
     td_result rc = td_ring_open(config->ring_bytes, &self->ring, err);
-    self->queue = chunk_queue_open(QUEUE_CHUNKS);
-    self->lag = lag_open(self->options.clock, config->commit_interval_ns, QUEUE_CHUNKS);
+    self->lag = lag_open(self->options.clock, config->commit_interval_ns, DISK_CHUNKS);
     if (rc == TD_OK)
         rc = findings_open(self->options.log, &self->findings, err);
     if (rc == TD_OK)
         rc = live_check_open(&checking, &self->live_check, err);
-    disk_options writing = {.queue = self->queue,
-                            .writer = self->writer,
-                            .free_space = &self->free_space,
-                            .idle_check_ns = TD_NS_PER_S};
+    disk_options writing = {
+        .writer = self->writer, .free_space = &self->free_space, .idle_check_ns = TD_NS_PER_S};
     if (rc == TD_OK)
         rc = disk_open(&writing, &self->disk, err);
     encoder_options encoding = {.ring = self->ring,
-                                .queue = self->queue,
+                                .disk = self->disk,
                                 .live_check = self->live_check,
                                 .lag = self->lag,
                                 .config = config,
@@ -233,7 +224,7 @@ void recording_tick(recording *self)
 
 int recording_must_end(recording *self)
 {
-    return chunk_queue_has_failed(self->queue) || disk_must_end(self->disk);
+    return disk_must_end(self->disk);
 }
 
 void recording_get_stats(const recording *self, recording_stats *out)
@@ -256,7 +247,7 @@ void recording_get_stats(const recording *self, recording_stats *out)
 static void drain(recording *self)
 {
     intake_rest(self->intake);
-    while (!chunk_queue_has_failed(self->queue) &&
+    while (!disk_has_failed(self->disk) &&
            (td_ring_used_bytes(self->ring) > 0 || !live_check_is_idle(self->live_check)))
         clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);
     intake_tick(self->intake);
@@ -305,12 +296,7 @@ void recording_close(recording *self)
     td_err ignored;
     if (self == NULL)
         return;
-    /* Threads first: they use all the rest. The encoder ends the disk's queue, unless opening
-     * failed before there was one. */
-    int is_queue_ended = self->encoder != NULL;
-    encoder_close(self->encoder);
-    if (self->disk != NULL && !is_queue_ended)
-        chunk_queue_push(self->queue, NULL);
+    encoder_close(self->encoder); /* threads first: they use all the rest */
     td_result opened_half = disk_close(self->disk, &ignored, &ignored);
     (void)opened_half; /* nothing was recorded, and the first error is returned */
     live_check_close(self->live_check);
@@ -319,7 +305,6 @@ void recording_close(recording *self)
     (void)abandoned; /* as above: after a good run the writer is closed already */
     intake_close(self->intake);
     findings_close(self->findings);
-    chunk_queue_close(self->queue);
     td_ring_close(self->ring);
     td_free(self);
 }

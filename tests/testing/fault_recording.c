@@ -21,7 +21,7 @@
 #define START_NS UINT64_C(1795154400000000000)
 #define STEP_NS  TD_NS_PER_MS
 
-enum { NOISE_BYTES_MAX = 400, FRAME_BYTES_MAX = 600, QUEUE_CHUNKS = 4 };
+enum { NOISE_BYTES_MAX = 400, FRAME_BYTES_MAX = 600 };
 
 static const char *const FEED_NAMES[FAULT_FEEDS] = {"inverse", "linear", "v5"};
 static const char *const FEED_FAMILIES[FAULT_FEEDS] = {"inverse", "linear", "v5-linear"};
@@ -82,7 +82,6 @@ typedef struct session {
     archive *into;
     archive_writer *writer;
     td_ring *ring;
-    chunk_queue *queue;
     encoder *encoder;
     disk *disk;
     intake *intake;
@@ -165,13 +164,11 @@ static td_result open_pipeline(session *s, td_err *err)
 {
     td_clock clock = clock_sim_clock(s->recording->clock);
     td_result rc = td_ring_open(LIMIT_RING_BYTES, &s->ring, err);
-    s->queue = chunk_queue_open(QUEUE_CHUNKS);
-    const disk_options writing = {
-        .idle_check_ns = TD_NS_PER_S, .queue = s->queue, .writer = s->writer};
+    const disk_options writing = {.idle_check_ns = TD_NS_PER_S, .writer = s->writer};
     if (rc == TD_OK)
         rc = disk_open(&writing, &s->disk, err);
     const encoder_options encoding = {.ring = s->ring,
-                                      .queue = s->queue,
+                                      .disk = s->disk,
                                       .config = s->config,
                                       .redactors = s->redactors,
                                       .session = archive_session(s->into),
@@ -261,7 +258,7 @@ static uint64_t durable_count(const session *s)
 /* Until it is so, or the recorder has given up. */
 static void await(session *s, uint64_t (*count)(const session *))
 {
-    while (count(s) < s->fed && !chunk_queue_has_failed(s->queue)) {
+    while (count(s) < s->fed && !disk_has_failed(s->disk)) {
         td_ring_wake(s->ring);
         sched_yield();
     }
@@ -284,7 +281,7 @@ static void feed_all(session *s, const fault_size *size)
 {
     for (size_t i = 0; i < FAULT_FEEDS; i++)
         connect_slot(s, i);
-    for (unsigned round = 0; round < size->rounds && !chunk_queue_has_failed(s->queue); round++) {
+    for (unsigned round = 0; round < size->rounds && !disk_has_failed(s->disk); round++) {
         if (round > 0 && round % size->rounds_per_hour == 0)
             clock_sim_advance(s->recording->clock, 3600 * TD_NS_PER_S);
         if (round == size->rounds / 2)
@@ -308,17 +305,13 @@ static void close_session(session *s, fault_end *end)
     td_err_clear(&err);
     if (s->encoder != NULL)
         keep_first(end, encoder_join(s->encoder, &err), &err);
-    else if (s->queue != NULL)
-        chunk_queue_push(s->queue, NULL);
     td_err ignored;
     keep_first(end, disk_close(s->disk, &ignored, &err), &err);
-    end->has_given_up = s->queue != NULL && chunk_queue_has_failed(s->queue);
     writer_end how = end->result == TD_OK ? WRITER_STOP : WRITER_ABANDON;
     uint64_t now_ns = clock_wall_ns(clock_sim_clock(s->recording->clock));
     keep_first(end, archive_writer_close(s->writer, how, now_ns, &err), &err);
     encoder_close(s->encoder);
     intake_close(s->intake);
-    chunk_queue_close(s->queue);
     td_ring_close(s->ring);
     archive_close(s->into);
     td_free(s->config);

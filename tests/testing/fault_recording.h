@@ -84,7 +84,6 @@ void fault_recording_fini(fault_recording *recording);
 /* How a session ended. */
 typedef struct fault_end {
     td_result result;   /* TD_OK: a clean stop */
-    int has_given_up;   /* the disk thread gave up */
     uint64_t announced; /* frames in all */
     td_err err;
 } fault_end;

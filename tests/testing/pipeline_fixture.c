@@ -107,20 +107,16 @@ static uint64_t encoder_thread_ns(void *ctx)
 static const td_clock_ops ENCODER_CLOCK = {.mono_ns = encoder_mono_ns,
                                            .thread_ns = encoder_thread_ns};
 
-enum { QUEUE_CHUNKS = 4 };
-
 static void open_threads(pipeline *f)
 {
-    f->lag = lag_open(clock_real(), f->config->commit_interval_ns, QUEUE_CHUNKS);
+    f->lag = lag_open(clock_real(), f->config->commit_interval_ns, DISK_CHUNKS);
     disk_options writing = {.writer = f->writer,
                             .free_space = f->free_space.path == NULL ? NULL : &f->free_space,
                             .idle_check_ns = TD_NS_PER_MS};
     assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
-    f->queue = chunk_queue_open(QUEUE_CHUNKS);
-    writing.queue = f->queue;
     assert_int_equal(disk_open(&writing, &f->disk, NULL), TD_OK);
     encoder_options encoding = {.ring = f->ring,
-                                .queue = f->queue,
+                                .disk = f->disk,
                                 .lag = f->lag,
                                 .config = f->config,
                                 .redactors = f->redactors,
@@ -193,13 +189,12 @@ td_result pipeline_finish(pipeline *f, writer_end end)
     td_result encoded = encoder_join(f->encoder, &err);
     assert_int_equal(encoded, f->encoded);
     td_result rc = disk_close(f->disk, &f->end_reason, &err);
-    f->has_failed = chunk_queue_has_failed(f->queue);
+    f->has_failed = encoded != TD_OK || rc != TD_OK;
     td_result closed = archive_writer_close(f->writer, end, clock_wall_ns(clock_real()), &err);
     if (end == WRITER_STOP)
         assert_int_equal(closed, TD_OK);
     encoder_close(f->encoder);
     intake_close(f->intake);
-    chunk_queue_close(f->queue);
     td_ring_close(f->ring);
     archive_close(f->into);
     lag_close(f->lag);

@@ -30,7 +30,6 @@ typedef struct pipeline {
     archive *into;
     archive_writer *writer;
     td_ring *ring;
-    chunk_queue *queue;
     encoder *encoder;
     disk *disk;
     lag *lag;
@@ -39,7 +38,7 @@ typedef struct pipeline {
     atomic_ullong received; /* frames given to the intake, counted before it has them */
     atomic_ullong durable_in, durable_calls;
     chain_totals durable;  /* of the last chunk; the disk thread's until it has ended */
-    int has_failed;        /* of the queue, once it has ended */
+    int has_failed;        /* encoder or disk, once they have ended */
     td_err end_reason;     /* what the disk thread ended with */
     free_space free_space; /* path NULL: not looked at */
     td_result encoded;     /* what the encoder is expected to end with */
