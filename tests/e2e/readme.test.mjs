@@ -1,14 +1,15 @@
-// README.md and docs/recipes.md are true: their commands run, and the output has the lines that the pages show.
+// README.md, docs/recipes.md and docs/client-tests.md are true: their commands run, and the output has the lines that the pages show.
 // Blocks fenced as "console" are one shell session, from the first to the last of a page: a line after "$ " is a
 // command, lines after "> " continue it, "..." replaces lines that are left out, the rest is output. Numbers, times,
 // hashes and the width of columns may differ. `make demo` runs here without make, for three seconds.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { BIN, run, temporary } from "./lib.mjs";
+import { python, withoutPackages } from "./npm.mjs";
 
 const TOUR_MS = 120_000;
 const PIPE_CLOSED = 141; // `head` has what it wants
@@ -29,6 +30,7 @@ function consoleSteps(page) {
 function shape(line) {
   return line
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "UUID")
+    .replace(/\b[0-9a-f]{40}\b/g, "COMMIT")
     .replace(/-\d{8}T\d{6}Z-[0-9a-f]{8}-/g, "-TIME-")
     .replace(/\bsession [0-9a-f]{8}\b/g, "session ID")
     .replace(/"ca_file":"[^"]*\//, '"ca_file":"/')
@@ -46,8 +48,11 @@ async function bash(script, dir) {
   fs.symlinkSync(path.resolve(BIN), path.join(dir, "build/bin"));
   for (const folder of ["docs", "include"]) fs.symlinkSync(path.resolve(folder), path.join(dir, folder));
   const demo = `make() { [ "$*" = demo ] && "${path.resolve("docs/examples/demo.sh")}" build/bin build/demo; }\n`;
-  const env = { ...process.env, DEMO_SECONDS: "3", TAPEDECK_ARCHIVE: "" };
-  const child = spawn("bash", ["-uo", "pipefail", "-c", demo + script], { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const installed = `npm() { ln -s "${path.resolve("build/npm/node_modules")}" node_modules; }; python3() { command "${python() ?? "python3"}" "$@"; }\n`;
+  const author = Object.fromEntries(["AUTHOR", "COMMITTER"].flatMap((who) => [[`GIT_${who}_NAME`, "You"], [`GIT_${who}_EMAIL`, "you@example.org"]]));
+  const env = { ...process.env, DEMO_SECONDS: "3", TAPEDECK_ARCHIVE: "", GIT_CONFIG_GLOBAL: "/dev/null", ...author };
+  for (const name of ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "NODE_TEST_CONTEXT"]) delete env[name]; // of whoever runs the tests
+  const child = spawn("bash", ["-uo", "pipefail", "-c", demo + installed + script], { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const end = () => process.kill(-child.pid, "SIGKILL");
   const timer = setTimeout(end, TOUR_MS);
   let stdout = "";
@@ -63,7 +68,7 @@ async function bash(script, dir) {
 async function checkSession(page, dir, mayFail = /^$/) {
   const steps = consoleSteps(page);
   assert.ok(steps.length > 8, `${page} has no commands`);
-  const script = steps.map((s, i) => `echo "@@ ${i}"\n${s.command}\necho "@@ status $?"\n`).join("");
+  const script = steps.map((s, i) => `echo "@@ ${i}"\n${s.command}\nprintf '\\n@@ status %s\\n' $?\n`).join("");
   const { stdout, stderr } = await bash(script + "kill $(jobs -p) 2>/dev/null\nwait\n", dir);
   const parts = stdout.split(/^@@ \d+\n/m).slice(1);
   assert.equal(parts.length, steps.length, stderr);
@@ -91,6 +96,12 @@ test("the recipes run and print what they show; the systemd unit's command is ri
   const args = options.replace(/-a \S+/, `-a ${dir}/unit`).replace(/-c \S+/, `-c ${dir}/missing.yaml`).split(" ");
   const { stderr } = await run(t, "tapedeck", [verb, ...args], { status: 4 });
   assert.match(stderr, /missing\.yaml/);
+});
+
+const withoutGit = spawnSync("git", ["--version"]).status === 0 ? false : "needs git";
+
+test("the tests of a client with a cut run and print what docs/client-tests.md shows", { skip: withoutPackages || (python() ? withoutGit : "needs Python's websockets (Debian: python3-websockets)") }, async (t) => {
+  await checkSession("docs/client-tests.md", temporary(t));
 });
 
 /** The anchors of a page's headings, as GitHub makes them. */
