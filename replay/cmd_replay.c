@@ -346,22 +346,22 @@ static player *open_player(replay_command *command, cursor *tape)
     return player_open(&options);
 }
 
-static int reads_every_value(const replay_command *command)
+static int plugins_want(const replay_command *command, uint32_t what)
 {
-    return command->flags.with_messages ||
-           (command->plugins != NULL && sink_plugins_want_every_value(command->plugins));
+    return command->plugins != NULL && sink_plugins_want(command->plugins, what);
 }
 
 static td_result open_tape(replay_command *command, const selection *wanted, replay_tape *out,
                            td_err *err)
 {
+    const int reads_all =
+        command->flags.with_messages || plugins_want(command, TAPEDECK_WANTS_EVERY_VALUE);
     const cursor_options reading = {.threads = threads_options_count(&command->verb->threads),
                                     .log = &command->verb->log,
-                                    .reads = reads_every_value(command) ? TAPE_READS_ALL
-                                                                        : TAPE_READS_MESSAGES,
+                                    .reads = reads_all ? TAPE_READS_ALL : TAPE_READS_MESSAGES,
                                     .with_events = command->plugins != NULL,
                                     .with_lead_in = 1,
-                                    .with_states = command->plugins == NULL};
+                                    .with_states = !plugins_want(command, TAPEDECK_WANTS_LEAD_IN)};
     td_result rc = cursor_open(command->verb->archive, wanted, &reading, &out->cursor, err);
     if (rc == TD_OK)
         out->player = open_player(command, out->cursor);

@@ -114,9 +114,9 @@ void sink_plugins_close(sink_plugins *self)
     td_free(self);
 }
 
-int sink_plugins_want_every_value(const sink_plugins *self)
+int sink_plugins_want(const sink_plugins *self, uint32_t what)
 {
-    return (self->wants & TAPEDECK_WANTS_EVERY_VALUE) != 0;
+    return (self->wants & what) != 0;
 }
 
 td_result sink_plugins_open(sink_plugins *self, td_err *err)

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cli/options.h"
+#include "include/tapedeck/plugin.h"
 #include "play/observer.h"
 #include "play/report.h"
 #include "play/sink.h"
@@ -25,8 +26,8 @@ TD_MUST_USE td_result sink_plugins_load(const options_list *texts, const td_log 
                                         sink_plugins **out, td_err *err);
 void sink_plugins_close(sink_plugins *self);
 
-/* 1 if one of them wants every value of books and trades (TAPE_READS_ALL). */
-int sink_plugins_want_every_value(const sink_plugins *self);
+/* 1 if one of them wants this (TAPEDECK_WANTS_*). */
+int sink_plugins_want(const sink_plugins *self, uint32_t what);
 
 /* Open the plugins, in the order of the command line. TD_E_IO: one of them failed. */
 TD_MUST_USE td_result sink_plugins_open(sink_plugins *self, td_err *err);

@@ -1,6 +1,7 @@
 // Checkpoints of a recording: a reader that begins at one sees what a reader of the frames before sees, and reads less. A copy
 // whose checkpoints are damaged is read as if it had none.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { captureLines, json, jsonLines, listening, run, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
@@ -107,13 +108,27 @@ async function exportFrom(t, archive, ns, [format, ...selection]) {
   return { found: { files, manifest }, segments: read.length, bytes: Number(CHUNKS.exec(stderr)[2]) };
 }
 
+/** What a plugin is shown from a moment on, and the bytes of the chunks that were read. */
+async function shownFrom(t, archive, ns, plugin) {
+  const out = path.join(temporary(t), "out.jsonl");
+  const { stderr } = await run(t, "tapedeck-replay", ["replay", archive, "--sink", `plugin=${plugin},out=${out}`, "--from", String(ns), "-v", "-j", "1"], { status: null });
+  return { lines: fs.readFileSync(out, "utf8"), bytes: Number(CHUNKS.exec(stderr)[2]) };
+}
+
+/** A plugin that writes all that it is shown (tests/plugins/frames.c), with what it wants. */
+function buildPlugin(t, wants) {
+  const file = path.join(temporary(t), "frames.so");
+  execFileSync("cc", ["-std=c17", "-shared", "-fPIC", "-Iinclude", `-DWANTS=${wants}`, "tests/plugins/frames.c", "-o", file]);
+  return file;
+}
+
 const SOURCES = [
   ["inverse, with a reconnect and lost frames", "inverse", (t) => simulated(t, "inverse")],
   ["linear-2021-04-17.jsonl.gz", "linear", () => captured("linear-2021-04-17.jsonl.gz"), withoutCapture("linear-2021-04-17.jsonl.gz")],
   ["inverse-2021-04-17.jsonl.gz", "inverse", () => captured("inverse-2021-04-17.jsonl.gz"), withoutCapture("inverse-2021-04-17.jsonl.gz")],
 ];
 for (const [name, family, framesOf, skip = false] of SOURCES) {
-  test(`${name}: an export that begins at a checkpoint has the bytes of one that reads what came before`, { skip }, async (t) => {
+  test(`${name}: exports and plugins that begin at a checkpoint have what came before`, { skip }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "archive"), copy = path.join(dir, "copy"), file = path.join(dir, "capture.jsonl");
     writeHours(file, await framesOf(t));
@@ -131,6 +146,14 @@ for (const [name, family, framesOf, skip = false] of SOURCES) {
       saved += whole.bytes - from.bytes;
     }
     assert.ok(saved > 0, "checkpoints are used");
+
+    const ns = BEGIN_NS + 5n * HOUR_NS + HOUR_NS / 2n, plugin = buildPlugin(t, 0), warmed = buildPlugin(t, 1);
+    const shown = await shownFrom(t, archive, ns, plugin);
+    const whole = await shownFrom(t, copy, ns, plugin);
+    assert.equal(shown.lines, whole.lines);
+    assert.ok(shown.bytes < whole.bytes);
+    // One that wants the frames before gets all of them.
+    assert.deepEqual(await shownFrom(t, archive, ns, warmed), await shownFrom(t, copy, ns, warmed));
   });
 }
 
