@@ -11,10 +11,8 @@
  * samples print the scaled integer in it; real frames have the decimal there. Symbols of five
  * decimals scale "_e4" by 10^5 (docs/wire.md 2.1). */
 #define OP_PRICE(member, key)                                                                      \
-    {member, key "_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_SCALE_VARIES},                         \
-    {                                                                                              \
-        member, key, FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_PREFERRED                                 \
-    }
+    FIELD(member, key "_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_SCALE_VARIES),                    \
+        FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_PREFERRED)
 
 /* One level of a book. id is price times 10^4, a number or a string; the exchange calls it
  * deprecated. */
@@ -28,10 +26,8 @@ static const field_row OP_LEVEL[] = {
 
 /* Order and time of a frame. */
 #define OP_ENVELOPE_FIELDS                                                                         \
-    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},                               \
-    {                                                                                              \
-        MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0                            \
-    }
+    FIELD(MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0),                          \
+        FIELD(MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0)
 
 static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
 
@@ -39,41 +35,39 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
 #define OP_TICKER_PRICE_FIELDS                                                                     \
     OP_PRICE(MEMBER_LAST_PRICE, "last_price"), OP_PRICE(MEMBER_BID1_PRICE, "bid1_price"),          \
         OP_PRICE(MEMBER_ASK1_PRICE, "ask1_price"),                                                 \
-        {MEMBER_TICK_DIRECTION, "last_tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0},               \
+        FIELD(MEMBER_TICK_DIRECTION, "last_tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0),          \
         OP_PRICE(MEMBER_PREV_PRICE_24H, "prev_price_24h"),                                         \
-        {MEMBER_PRICE_24H_PCNT, "price_24h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0},              \
+        FIELD(MEMBER_PRICE_24H_PCNT, "price_24h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0),         \
         OP_PRICE(MEMBER_HIGH_PRICE_24H, "high_price_24h"),                                         \
         OP_PRICE(MEMBER_LOW_PRICE_24H, "low_price_24h"),                                           \
         OP_PRICE(MEMBER_PREV_PRICE_1H, "prev_price_1h"),                                           \
-        {MEMBER_PRICE_1H_PCNT, "price_1h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0},                \
+        FIELD(MEMBER_PRICE_1H_PCNT, "price_1h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0),           \
         OP_PRICE(MEMBER_MARK_PRICE, "mark_price"), OP_PRICE(MEMBER_INDEX_PRICE, "index_price")
 
 /* A delta has three lists, of which some are empty; delete and insert may be null, or left out
  * (docs/wire.md 5.4). empty: ITEMS_EMPTY, or 0 where each delta has an update. */
 #define OP_DELTA_ITEMS(empty)                                                                      \
-    {"data.delete", ACTION_DELETE, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY},                     \
-        {"data.update", ACTION_UPDATE, FRAME_DELTA, empty},                                        \
-    {                                                                                              \
-        "data.insert", ACTION_INSERT, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY                    \
-    }
+    ITEMS("data.delete", ACTION_DELETE, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY),                \
+        ITEMS("data.update", ACTION_UPDATE, FRAME_DELTA, empty),                                   \
+        ITEMS("data.insert", ACTION_INSERT, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY)
 
 /* Where a book's entries stand: the snapshot's differ by family, the delta's do not. */
 #define OP_ITEMS(snapshot_path)                                                                    \
     {                                                                                              \
-        {snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0}, OP_DELTA_ITEMS(ITEMS_EMPTY)                \
+        ITEMS(snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0), OP_DELTA_ITEMS(ITEMS_EMPTY)           \
     }
 
 /* The same where older frames, and the samples of document 003, have the list itself in data. */
 #define OP_ITEMS_LIST_TOO(snapshot_path)                                                           \
     {                                                                                              \
-        {"data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_LIST},                                          \
-            {snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0}, OP_DELTA_ITEMS(ITEMS_EMPTY)            \
+        ITEMS("data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_LIST),                                     \
+            ITEMS(snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0), OP_DELTA_ITEMS(ITEMS_EMPTY)       \
     }
 
 /* A ticker's delta has the changed fields in update. */
 #define OP_TICKER_ITEMS                                                                            \
     {                                                                                              \
-        {"data", ACTION_SET, FRAME_SNAPSHOT, 0}, OP_DELTA_ITEMS(0)                                 \
+        ITEMS("data", ACTION_SET, FRAME_SNAPSHOT, 0), OP_DELTA_ITEMS(0)                            \
     }
 
 /* A book topic. Its rules, from docs/wire.md 6.1 and 6.3, held in 4,268 of 4,268 deltas; the depth
@@ -129,19 +123,17 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
 /* A candle. start and end are the first second and the one after the last; timestamp is the time
  * of the last match in it. */
 #define OP_KLINE_FIELDS                                                                            \
-    {MEMBER_START, "start", FIELD_TIME, UNIT_S, 0, FIELD_REQUIRED},                                \
-        {MEMBER_END, "end", FIELD_TIME, UNIT_S, 0, 0},                                             \
-        {MEMBER_INTERVAL, "period", FIELD_TEXT, UNIT_NONE, 0, 0},                                  \
-        {MEMBER_OPEN, "open", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                       \
-        {MEMBER_CLOSE, "close", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                     \
-        {MEMBER_HIGH, "high", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                       \
-        {MEMBER_LOW, "low", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                         \
-        {MEMBER_VOLUME, "volume", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},                \
-        {MEMBER_TURNOVER, "turnover", FIELD_DECIMAL, UNIT_MONEY, 0, 0},                            \
-        {MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, 0, 0},                             \
-    {                                                                                              \
-        MEMBER_LAST_TRADE_TIME, "timestamp", FIELD_TIME, UNIT_US, 0, 0                             \
-    }
+    FIELD(MEMBER_START, "start", FIELD_TIME, UNIT_S, 0, FIELD_REQUIRED),                           \
+        FIELD(MEMBER_END, "end", FIELD_TIME, UNIT_S, 0, 0),                                        \
+        FIELD(MEMBER_INTERVAL, "period", FIELD_TEXT, UNIT_NONE, 0, 0),                             \
+        FIELD(MEMBER_OPEN, "open", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED),                  \
+        FIELD(MEMBER_CLOSE, "close", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED),                \
+        FIELD(MEMBER_HIGH, "high", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED),                  \
+        FIELD(MEMBER_LOW, "low", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED),                    \
+        FIELD(MEMBER_VOLUME, "volume", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED),           \
+        FIELD(MEMBER_TURNOVER, "turnover", FIELD_DECIMAL, UNIT_MONEY, 0, 0),                       \
+        FIELD(MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, 0, 0),                        \
+        FIELD(MEMBER_LAST_TRADE_TIME, "timestamp", FIELD_TIME, UNIT_US, 0, 0)
 
 /* Of inverse and linear. cross_seq is a number; linear has volume and turnover as strings, and one
  * inverse frame of 2022 the inner timestamp. */

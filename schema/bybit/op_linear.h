@@ -7,17 +7,15 @@
 
 /* timestamp is trade_time_ms cut to seconds; is_block_trade came later, as a string. */
 #define LINEAR_TRADE_FIELDS                                                                        \
-    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},                                        \
-        {MEMBER_TICK_DIRECTION, "tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0},                    \
-        {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                     \
-        {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},                    \
-        {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},                       \
-        {MEMBER_EXCHANGE_TIME, "trade_time_ms", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},          \
-        {MEMBER_SIDE, "side", FIELD_ANY_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},                       \
-        {MEMBER_TRADE_ID, "trade_id", FIELD_TEXT, UNIT_NONE, 0, 0},                                \
-    {                                                                                              \
-        MEMBER_IS_BLOCK_TRADE, "is_block_trade", FIELD_BOOL, UNIT_NONE, 0, 0                       \
-    }
+    FIELD(MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0),                                   \
+        FIELD(MEMBER_TICK_DIRECTION, "tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0),               \
+        FIELD(MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED),                \
+        FIELD(MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED),               \
+        FIELD(MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0),                  \
+        FIELD(MEMBER_EXCHANGE_TIME, "trade_time_ms", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED),     \
+        FIELD(MEMBER_SIDE, "side", FIELD_ANY_SIDE, UNIT_NONE, 0, FIELD_REQUIRED),                  \
+        FIELD(MEMBER_TRADE_ID, "trade_id", FIELD_TEXT, UNIT_NONE, 0, 0),                           \
+        FIELD(MEMBER_IS_BLOCK_TRADE, "is_block_trade", FIELD_BOOL, UNIT_NONE, 0, 0)
 
 /* All scaled values are strings here. */
 static const field_row LINEAR_INSTRUMENT[] = {

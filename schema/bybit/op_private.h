@@ -135,7 +135,7 @@ static const field_row OP_WALLET_FIELDS[] = {
 #define OP_PRIVATE_TOPICS(time)                                                                    \
     OP_PRIVATE("position", MSG_POSITION, "Positions that changed", MEMBER_NONE,                    \
                OP_POSITION_FIELDS,                                                                 \
-               {RULE_ENTRY_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_POSITION_SEQ}),                    \
+               RULE(RULE_ENTRY_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_POSITION_SEQ)),                \
         OP_PRIVATE("execution", MSG_EXECUTION, "Executions", MEMBER_EXEC_TIME,                     \
                    OP_EXECUTION_FIELDS, EXECUTION_RULE),                                           \
         OP_PRIVATE("order", MSG_ORDER, "Orders that changed", time, OP_ORDER_FIELDS,               \
@@ -143,6 +143,6 @@ static const field_row OP_WALLET_FIELDS[] = {
         OP_PRIVATE("stop_order", MSG_STOP_ORDER, "Conditional orders that changed", time,          \
                    OP_ORDER_FIELDS, ORDER_RULES(time)),                                            \
         OP_PRIVATE("wallet", MSG_WALLET, "Balances that changed", MEMBER_NONE, OP_WALLET_FIELDS,   \
-                   {RULE_NONE, STRENGTH_STATISTIC, MEMBER_NONE})
+                   RULE(RULE_NONE, STRENGTH_STATISTIC, MEMBER_NONE))
 
 #endif

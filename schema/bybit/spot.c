@@ -10,37 +10,28 @@
 
 /* A subscription as the frames echo it. */
 #define PARAMS_FIELDS                                                                              \
-    {MEMBER_IS_BINARY, "params.binary", FIELD_BOOL, UNIT_NONE, 0, 0},                              \
-    {                                                                                              \
-        MEMBER_REALTIME_INTERVAL, "params.realtimeInterval", FIELD_TEXT, UNIT_NONE, 0, 0           \
-    }
+    FIELD(MEMBER_IS_BINARY, "params.binary", FIELD_BOOL, UNIT_NONE, 0, 0),                         \
+        FIELD(MEMBER_REALTIME_INTERVAL, "params.realtimeInterval", FIELD_TEXT, UNIT_NONE, 0, 0)
 
 /* sendTime is the server's, and the only time that a candle has. */
 #define V1_FIELDS(send_time)                                                                       \
-    {MEMBER_SYMBOL_NAME, "symbolName", FIELD_TEXT, UNIT_NONE, 0, 0}, PARAMS_FIELDS,                \
-    {                                                                                              \
-        send_time, "sendTime", FIELD_TIME, UNIT_MS, 0, 0                                           \
-    }
+    FIELD(MEMBER_SYMBOL_NAME, "symbolName", FIELD_TEXT, UNIT_NONE, 0, 0), PARAMS_FIELDS,           \
+        FIELD(send_time, "sendTime", FIELD_TIME, UNIT_MS, 0, 0)
 
 /* Where each frame is whole, being the first is of no consequence. */
-#define V1_IS_FIRST                                                                                \
-    {                                                                                              \
-        MEMBER_IS_FIRST, "f", FIELD_BOOL, UNIT_NONE, 0, 0                                          \
-    }
+#define V1_IS_FIRST FIELD(MEMBER_IS_FIRST, "f", FIELD_BOOL, UNIT_NONE, 0, 0)
 
 #define V2_FIELDS                                                                                  \
-    {MEMBER_SYMBOL_NAME, "params.symbolName", FIELD_TEXT, UNIT_NONE, 0, 0}, PARAMS_FIELDS
+    FIELD(MEMBER_SYMBOL_NAME, "params.symbolName", FIELD_TEXT, UNIT_NONE, 0, 0), PARAMS_FIELDS
 
 /* v is two or three numbers joined by "_"; how they are ordered is not documented. o is to be
  * ignored. */
 #define BOOK_FIELDS                                                                                \
-    {MEMBER_EXCHANGE_TIME, "data.t", FIELD_TIME, UNIT_MS, 0, 0},                                   \
-        {MEMBER_SYMBOL, "data.s", FIELD_TEXT, UNIT_NONE, 0, 0},                                    \
-        {MEMBER_VERSION, "data.v", FIELD_TEXT, UNIT_NONE, 0, 0},                                   \
-        {MEMBER_EXCHANGE_ID, "data.e", FIELD_INTEGER, UNIT_NONE, 0, 0},                            \
-    {                                                                                              \
-        MEMBER_RESERVED, "data.o", FIELD_INTEGER, UNIT_NONE, 0, 0                                  \
-    }
+    FIELD(MEMBER_EXCHANGE_TIME, "data.t", FIELD_TIME, UNIT_MS, 0, 0),                              \
+        FIELD(MEMBER_SYMBOL, "data.s", FIELD_TEXT, UNIT_NONE, 0, 0),                               \
+        FIELD(MEMBER_VERSION, "data.v", FIELD_TEXT, UNIT_NONE, 0, 0),                              \
+        FIELD(MEMBER_EXCHANGE_ID, "data.e", FIELD_INTEGER, UNIT_NONE, 0, 0),                       \
+        FIELD(MEMBER_RESERVED, "data.o", FIELD_INTEGER, UNIT_NONE, 0, 0)
 
 static const field_row V1_TRADE_ENVELOPE[] = {V1_FIELDS(MEMBER_SEND_TIME)};
 static const field_row V1_ENVELOPE[] = {V1_FIELDS(MEMBER_SEND_TIME), V1_IS_FIRST};
@@ -60,13 +51,11 @@ static const field_row LEVEL[] = {
 
 /* v is the trade's id, over all symbols; m: the buyer took. */
 #define TRADE_FIELDS                                                                               \
-    {MEMBER_TRADE_ID, "v", FIELD_TEXT, UNIT_NONE, 0, 0},                                           \
-        {MEMBER_EXCHANGE_TIME, "t", FIELD_TIME, UNIT_MS, 0, 0},                                    \
-        {MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                         \
-        {MEMBER_SIZE, "q", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},                       \
-    {                                                                                              \
-        MEMBER_SIDE, "m", FIELD_IS_BUY, UNIT_NONE, 0, FIELD_REQUIRED                               \
-    }
+    FIELD(MEMBER_TRADE_ID, "v", FIELD_TEXT, UNIT_NONE, 0, 0),                                      \
+        FIELD(MEMBER_EXCHANGE_TIME, "t", FIELD_TIME, UNIT_MS, 0, 0),                               \
+        FIELD(MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED),                    \
+        FIELD(MEMBER_SIZE, "q", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED),                  \
+        FIELD(MEMBER_SIDE, "m", FIELD_IS_BUY, UNIT_NONE, 0, FIELD_REQUIRED)
 
 static const field_row V1_TRADE[] = {TRADE_FIELDS};
 
@@ -138,11 +127,9 @@ static const field_row BEST[] = {
 /* A version that comes again is a repeated frame, its numbers a hint of order (docs/wire.md 6.6).
  */
 #define VERSION_RULES                                                                              \
-    {RULE_VERSION_DIFFERS, STRENGTH_WARNING, MEMBER_VERSION},                                      \
-        {RULE_VERSION_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION},                                   \
-    {                                                                                              \
-        RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE                                              \
-    }
+    RULE(RULE_VERSION_DIFFERS, STRENGTH_WARNING, MEMBER_VERSION),                                  \
+        RULE(RULE_VERSION_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION),                               \
+        RULE(RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE)
 
 /* A book that comes whole each time. */
 #define WHOLE_BOOK_ITEMS                                                                           \

@@ -5,18 +5,16 @@
 
 /* Fields that every event about an order begins with. */
 #define ORDER_EVENT_FIELDS                                                                         \
-    {MEMBER_EXCHANGE_TIME, "E", FIELD_TIME, UNIT_MS, 0, 0},                                        \
-        {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},                            \
-        {MEMBER_ORDER_LINK_ID, "c", FIELD_TEXT, UNIT_NONE, 0, 0},                                  \
-        {MEMBER_SIDE, "S", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},                              \
-        {MEMBER_ORDER_TYPE, "o", FIELD_TEXT, UNIT_NONE, 0, 0},                                     \
-        {MEMBER_TIME_IN_FORCE, "f", FIELD_TEXT, UNIT_NONE, 0, 0},                                  \
-        {MEMBER_SIZE, "q", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},                       \
-        {MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, 0},                                      \
-        {MEMBER_ORDER_STATUS, "X", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},                      \
-    {                                                                                              \
-        MEMBER_ORDER_ID, "i", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED                             \
-    }
+    FIELD(MEMBER_EXCHANGE_TIME, "E", FIELD_TIME, UNIT_MS, 0, 0),                                   \
+        FIELD(MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED),                       \
+        FIELD(MEMBER_ORDER_LINK_ID, "c", FIELD_TEXT, UNIT_NONE, 0, 0),                             \
+        FIELD(MEMBER_SIDE, "S", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED),                         \
+        FIELD(MEMBER_ORDER_TYPE, "o", FIELD_TEXT, UNIT_NONE, 0, 0),                                \
+        FIELD(MEMBER_TIME_IN_FORCE, "f", FIELD_TEXT, UNIT_NONE, 0, 0),                             \
+        FIELD(MEMBER_SIZE, "q", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED),                  \
+        FIELD(MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, 0),                                 \
+        FIELD(MEMBER_ORDER_STATUS, "X", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED),                 \
+        FIELD(MEMBER_ORDER_ID, "i", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED)
 
 /* M and A are the other side's; l and L what was filled last, z and Z all that was; n may be "" and
  * N with it; v is the leverage; d says NO_LIQ, or IOC for a liquidation. */

@@ -10,6 +10,22 @@
 /* The exchange's words for the kind of a frame (docs/wire.md 4 says which families have which). */
 extern const kind_word BYBIT_KINDS[];
 
+/* Rows of tables, for macros that stand for some of them. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+#define FIELD(member, key, type, unit, scale_e10, flags)                                           \
+    {                                                                                              \
+        member, key, type, unit, scale_e10, flags                                                  \
+    }
+#define ITEMS(path, action, kind, flags)                                                           \
+    {                                                                                              \
+        path, action, kind, flags                                                                  \
+    }
+#define RULE(rule, strength, member)                                                               \
+    {                                                                                              \
+        rule, strength, member                                                                     \
+    }
+/* NOLINTEND(bugprone-macro-parentheses) */
+
 /* A table of fields and its length, as members of a topic_row. Every row has TOPIC_FIELDS, and so
  * the exchange's words. */
 #define TOPIC_ENVELOPE(table)                                                                      \
@@ -20,15 +36,10 @@ extern const kind_word BYBIT_KINDS[];
 /* Rules of private topics. An execution has an id of its own. An order that did not change may be
  * pushed again, but not the same update of it, with its time (or the frame's id); that times do not
  * fall is undocumented. */
-#define EXECUTION_RULE                                                                             \
-    {                                                                                              \
-        RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_EXEC_ID                                             \
-    }
+#define EXECUTION_RULE RULE(RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_EXEC_ID)
 #define ORDER_RULES(time)                                                                          \
-    {RULE_FRAME_UNIQUE, STRENGTH_ERROR, MEMBER_NONE},                                              \
-    {                                                                                              \
-        RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, time                                             \
-    }
+    RULE(RULE_FRAME_UNIQUE, STRENGTH_ERROR, MEMBER_NONE),                                          \
+        RULE(RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, time)
 
 /* A table of topics and its length, as the two members of a family. */
 #define FAMILY_TOPICS(table) .topics = (table), .topic_count = sizeof(table) / sizeof(table)[0]

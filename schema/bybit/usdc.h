@@ -11,20 +11,16 @@
 /* A frame's id has no fixed form: topic, sequence and time in some frames, random text in others.
  * meaning: what creationTime is to the topic. */
 #define USDC_ENVELOPE_FIELDS(meaning)                                                              \
-    {MEMBER_FRAME_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0},                                          \
-    {                                                                                              \
-        meaning, "creationTime", FIELD_TIME, UNIT_MS, 0, 0                                         \
-    }
+    FIELD(MEMBER_FRAME_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0),                                     \
+        FIELD(meaning, "creationTime", FIELD_TIME, UNIT_MS, 0, 0)
 
 /* Volatility and prices beside a trade of an option. */
 #define USDC_OPTION_TRADE_FIELDS                                                                   \
-    {MEMBER_IV, "iv", FIELD_DECIMAL, UNIT_RATE, 0, 0},                                             \
-        {MEMBER_MARK_IV, "markIv", FIELD_DECIMAL, UNIT_RATE, 0, 0},                                \
-        {MEMBER_UNDERLYING_PRICE, "underlyingPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},             \
-        {MEMBER_MARK_PRICE, "markPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},                         \
-    {                                                                                              \
-        MEMBER_INDEX_PRICE, "indexPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0                          \
-    }
+    FIELD(MEMBER_IV, "iv", FIELD_DECIMAL, UNIT_RATE, 0, 0),                                        \
+        FIELD(MEMBER_MARK_IV, "markIv", FIELD_DECIMAL, UNIT_RATE, 0, 0),                           \
+        FIELD(MEMBER_UNDERLYING_PRICE, "underlyingPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0),        \
+        FIELD(MEMBER_MARK_PRICE, "markPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0),                    \
+        FIELD(MEMBER_INDEX_PRICE, "indexPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0)
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 

@@ -6,10 +6,8 @@
 
 /* A scaled integer and its plain twin, as OP_PRICE. */
 #define USDC_PRICE(member, key)                                                                    \
-    {member, key "E4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_SCALE_VARIES},                          \
-    {                                                                                              \
-        member, key, FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_PREFERRED                                 \
-    }
+    FIELD(member, key "E4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_SCALE_VARIES),                     \
+        FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_PREFERRED)
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 

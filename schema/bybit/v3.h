@@ -14,21 +14,18 @@
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 /* Fields as these families write them: values are strings, times ms, "" is no value. */
-#define V3_FIELD(member, key, type, unit, flags)                                                   \
-    {                                                                                              \
-        member, key, type, unit, 0, flags                                                          \
-    }
-#define V3_TEXT(member, key)     V3_FIELD(member, key, FIELD_TEXT, UNIT_NONE, 0)
-#define V3_PRICE(member, key)    V3_FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0)
-#define V3_QUANTITY(member, key) V3_FIELD(member, key, FIELD_DECIMAL, UNIT_QUANTITY, 0)
-#define V3_MONEY(member, key)    V3_FIELD(member, key, FIELD_DECIMAL, UNIT_MONEY, 0)
-#define V3_RATE(member, key)     V3_FIELD(member, key, FIELD_DECIMAL, UNIT_RATE, 0)
-#define V3_DECIMAL(member, key)  V3_FIELD(member, key, FIELD_DECIMAL, UNIT_NONE, 0)
-#define V3_INTEGER(member, key)  V3_FIELD(member, key, FIELD_INTEGER, UNIT_NONE, 0)
-#define V3_BOOL(member, key)     V3_FIELD(member, key, FIELD_BOOL, UNIT_NONE, 0)
-#define V3_SIDE(member, key)     V3_FIELD(member, key, FIELD_SIDE, UNIT_NONE, 0)
-#define V3_MS(member, key)       V3_FIELD(member, key, FIELD_TIME, UNIT_MS, 0)
-#define V3_JSON(member, key)     V3_FIELD(member, key, FIELD_JSON, UNIT_NONE, 0)
+#define V3_FIELD(member, key, type, unit, flags) FIELD(member, key, type, unit, 0, flags)
+#define V3_TEXT(member, key)                     V3_FIELD(member, key, FIELD_TEXT, UNIT_NONE, 0)
+#define V3_PRICE(member, key)                    V3_FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0)
+#define V3_QUANTITY(member, key)                 V3_FIELD(member, key, FIELD_DECIMAL, UNIT_QUANTITY, 0)
+#define V3_MONEY(member, key)                    V3_FIELD(member, key, FIELD_DECIMAL, UNIT_MONEY, 0)
+#define V3_RATE(member, key)                     V3_FIELD(member, key, FIELD_DECIMAL, UNIT_RATE, 0)
+#define V3_DECIMAL(member, key)                  V3_FIELD(member, key, FIELD_DECIMAL, UNIT_NONE, 0)
+#define V3_INTEGER(member, key)                  V3_FIELD(member, key, FIELD_INTEGER, UNIT_NONE, 0)
+#define V3_BOOL(member, key)                     V3_FIELD(member, key, FIELD_BOOL, UNIT_NONE, 0)
+#define V3_SIDE(member, key)                     V3_FIELD(member, key, FIELD_SIDE, UNIT_NONE, 0)
+#define V3_MS(member, key)                       V3_FIELD(member, key, FIELD_TIME, UNIT_MS, 0)
+#define V3_JSON(member, key)                     V3_FIELD(member, key, FIELD_JSON, UNIT_NONE, 0)
 
 /* The symbol that an entry is about. */
 #define V3_SYMBOL V3_FIELD(MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED)
@@ -36,22 +33,15 @@
 /* Entries of a topic that has no changes, or none that it names. */
 #define V3_ENTRIES(path, action)                                                                   \
     {                                                                                              \
-        {                                                                                          \
-            path, action, FRAME_ANY, 0                                                             \
-        }                                                                                          \
+        ITEMS(path, action, FRAME_ANY, 0)                                                          \
     }
 #define V3_WHOLE                                                                                   \
     {                                                                                              \
-        {                                                                                          \
-            "data", ACTION_SET, FRAME_SNAPSHOT, 0                                                  \
-        }                                                                                          \
+        ITEMS("data", ACTION_SET, FRAME_SNAPSHOT, 0)                                               \
     }
 #define V3_CHANGES                                                                                 \
     {                                                                                              \
-        {"data", ACTION_SET, FRAME_SNAPSHOT, 0},                                                   \
-        {                                                                                          \
-            "data", ACTION_UPDATE, FRAME_DELTA, 0                                                  \
-        }                                                                                          \
+        ITEMS("data", ACTION_SET, FRAME_SNAPSHOT, 0), ITEMS("data", ACTION_UPDATE, FRAME_DELTA, 0) \
     }
 
 /* clang-format on */
@@ -90,33 +80,27 @@ static const field_row V3_RPI_LEVEL[] = {
 
 /* One side, in frames of one kind. A level has the new size of its price; 0 deletes it. */
 #define V3_LEVELS(path, kind, side)                                                                \
-    {                                                                                              \
-        path, ACTION_SET, kind, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (side)       \
-    }
+    ITEMS(path, ACTION_SET, kind, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (side))
 #define V3_LEVELS_OF(kind)                                                                         \
     V3_LEVELS("data.b", kind, ITEMS_BUY), V3_LEVELS("data.a", kind, ITEMS_SELL)
 
 /* Rules of every book that is kept by deltas (docs/wire.md 6.5): u finds every loss. */
 #define V3_DELTA_RULES(seq_rule)                                                                   \
-    {RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U}, {seq_rule, STRENGTH_ERROR, MEMBER_SEQ},            \
-        {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                           \
-    {                                                                                              \
-        RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE                                           \
-    }
+    RULE(RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U), RULE(seq_rule, STRENGTH_ERROR, MEMBER_SEQ),    \
+        RULE(RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE),                                       \
+        RULE(RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE)
 
 /* Rules of the levels of a windowed one. The depth means nothing in a thin market,
  * and it is not documented that books of equal seq are equal. */
 #define V3_LEVEL_RULES                                                                             \
-    {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                                  \
-        {RULE_DELTA_NOT_EMPTY, STRENGTH_WARNING, MEMBER_NONE},                                     \
-        {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                                         \
-        {RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE},                                        \
-        {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                                         \
-        {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},                                           \
-        {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE},                                             \
-    {                                                                                              \
-        RULE_DEPTH, STRENGTH_STATISTIC, MEMBER_NONE                                                \
-    }
+    RULE(RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE),                                              \
+        RULE(RULE_DELTA_NOT_EMPTY, STRENGTH_WARNING, MEMBER_NONE),                                 \
+        RULE(RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE),                                     \
+        RULE(RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE),                                    \
+        RULE(RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE),                                     \
+        RULE(RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE),                                       \
+        RULE(RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE),                                         \
+        RULE(RULE_DEPTH, STRENGTH_STATISTIC, MEMBER_NONE)
 
 /* What all books share. twin: the depth that audits it, or NULL. */
 #define V3_BOOK_COMMON(part, levels, twin, envelope_table)                                         \
@@ -330,11 +314,9 @@ static const field_row V3_CANDLE[] = {
     .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),                 \
     TOPIC_ENVELOPE(V3_TIME_ENVELOPE)
 #define V3_CANDLE_RULES                                                                            \
-    {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                               \
-        {RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},                                         \
-    {                                                                                              \
-        RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE                                          \
-    }
+    RULE(RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE),                                           \
+        RULE(RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE),                                     \
+        RULE(RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE)
 
 /* Candles. What they add up is a running sum of the trades: checked is MEMBER_TURNOVER or
  * MEMBER_VOLUME (RULE_TRADES_COMPLETE). */
