@@ -78,6 +78,15 @@ typedef enum account_refusal {
     ACCOUNT_LINK_IN_USE,  /* an open order has it */
     ACCOUNT_TOO_MANY,     /* open orders */
     ACCOUNT_FILLED_ABOVE, /* the size is not above what is filled */
+    /* By order entry, which reads the request: */
+    ACCOUNT_BAD_PARAMS,
+    ACCOUNT_BAD_SIZE,
+    ACCOUNT_BAD_PRICE,
+    ACCOUNT_NOT_AUTHED,
+    ACCOUNT_LATE,
+    ACCOUNT_UNKNOWN_OP,
+    ACCOUNT_UNKNOWN_CATEGORY,
+    ACCOUNT_UNKNOWN_SYMBOL,
 } account_refusal;
 
 /* The position in a symbol. */

@@ -46,19 +46,10 @@ typedef struct sim_conn {
     unsigned access;  /* bits of what its path has */
     uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
-    struct sim_conn *next_slow; /* of the family's slow ones, while is_slow */
-    uint8_t is_slow;
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
 } sim_conn;
 
-/* Connections that get a stream's frames. */
-typedef struct listeners {
-    sim_conn **conns;
-    size_t count;
-} listeners;
-
-/* A served family: its markets with a clock, and the clients on its paths. A frame costs its
- * listeners, and a tick the slow clients, not all that are connected. */
+/* A served family: its markets with a clock, and the clients on its paths. */
 struct served_family {
     exchange *exchange;
     const family *family;
@@ -66,9 +57,7 @@ struct served_family {
     const char *path;         /* its first path, which names it in the truth */
     served_family *orders_of; /* order entry: the family whose account it is for; NULL: none */
     sim_conn *first_conn;
-    sim_conn *first_slow;   /* clients that had more than QUEUED_BYTES_HELD queued */
     sim_family *sim;        /* NULL before the first subscription */
-    listeners *streams;     /* of each stream of sim */
     uint64_t start_mono_ns; /* monotonic time of slot 0 */
     uint64_t start_ns;      /* its exchange time */
     uint64_t last_ts_ns;
@@ -107,16 +96,6 @@ static void conn_close(sim_conn *conn, unsigned code)
     wire_peer_close(conn->wire, code);
 }
 
-/* A client of which more than QUEUED_BYTES_HELD wait stops its family's market. */
-static void note_slow(sim_conn *conn)
-{
-    if (conn->is_slow || wire_peer_queued_bytes(conn->wire) <= QUEUED_BYTES_HELD)
-        return;
-    conn->is_slow = 1;
-    conn->next_slow = conn->of->first_slow;
-    conn->of->first_slow = conn;
-}
-
 /* Send a message; on failure close the connection. */
 static void conn_send(sim_conn *conn, wire_peer_message *what)
 {
@@ -124,7 +103,6 @@ static void conn_send(sim_conn *conn, wire_peer_message *what)
     if (conn->is_closing)
         return;
     td_result rc = wire_peer_send_message(conn->wire, what, &err);
-    note_slow(conn);
     if (rc == TD_OK)
         return;
     td_log_emit(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
@@ -227,28 +205,11 @@ static uint64_t slot_mono_ns(const served_family *f)
 
 /* ---- subscribers ---- */
 
-static void begin_listening(sim_conn *conn, uint32_t stream)
-{
-    listeners *of = &conn->of->streams[stream];
-    conn->streams[stream] = SUBSCRIPTION_LIVE;
-    of->conns = td_array_grow(of->conns, of->count, sizeof(sim_conn *));
-    of->conns[of->count++] = conn;
-}
-
 /* Give up a stream, whatever its state. */
 static void end_subscription(sim_conn *conn, uint32_t stream)
 {
-    listeners *of = &conn->of->streams[stream];
-    size_t at = 0;
-    uint8_t held = conn->streams[stream];
+    conn->waiting -= conn->streams[stream] == SUBSCRIPTION_WAITS;
     conn->streams[stream] = SUBSCRIPTION_NONE;
-    TD_ASSERT(held != SUBSCRIPTION_WAITS || conn->waiting > 0);
-    conn->waiting -= held == SUBSCRIPTION_WAITS;
-    if (held != SUBSCRIPTION_LIVE)
-        return;
-    while (of->conns[at] != conn)
-        at++;
-    of->conns[at] = of->conns[--of->count];
 }
 
 static void end_subscriptions(sim_conn *conn)
@@ -258,15 +219,11 @@ static void end_subscriptions(sim_conn *conn)
 }
 
 /* 1 if the family waits for a client that has not taken what was sent. */
-static int is_held_up(served_family *f)
+static int is_held_up(const served_family *f)
 {
-    while (f->first_slow != NULL) {
-        sim_conn *conn = f->first_slow;
+    for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
         if (!conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
             return 1;
-        conn->is_slow = 0;
-        f->first_slow = conn->next_slow;
-    }
     return 0;
 }
 
@@ -276,14 +233,14 @@ static int is_held_up(served_family *f)
  * the loop writes to sockets. */
 static void send_frame(served_family *f, const sim_frame *frame)
 {
-    const listeners *to = &f->streams[frame->stream];
     wire_peer_message sent = {.opcode = 1, .bytes = frame->bytes};
     int is_seen = 0;
-    for (size_t i = 0; i < to->count; i++) {
-        if (to->conns[i]->is_closing)
+    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
+        if (conn->is_closing || conn->streams == NULL ||
+            conn->streams[frame->stream] != SUBSCRIPTION_LIVE)
             continue;
-        note_frame(to->conns[i], frame);
-        conn_send(to->conns[i], &sent);
+        note_frame(conn, frame);
+        conn_send(conn, &sent);
         is_seen = 1;
     }
     if (is_seen)
@@ -402,7 +359,6 @@ static void start(served_family *f)
         .seed = options->seed ^ td_xxh64(f->row->family, strlen(f->row->family)),
         .start_ns = ns - ns % TS_STEP_MIN_NS};
     f->sim = sim_family_open(&opening);
-    f->streams = td_alloc_zero(sim_family_stream_count(f->sim), sizeof *f->streams);
     f->start_ns = opening.start_ns + options->settle_ns * options->time_scale;
     f->last_ts_ns = opening.start_ns;
     f->start_mono_ns = now + options->settle_ns;
@@ -417,7 +373,7 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     sim_frame frame;
     TD_ASSERT(conn->waiting > 0);
     TD_ASSERT(conn->streams[index] == SUBSCRIPTION_WAITS);
-    begin_listening(conn, index);
+    conn->streams[index] = SUBSCRIPTION_LIVE;
     conn->waiting--;
     if (!sim_family_snapshot(conn->of->sim, index, &frame))
         return;
@@ -469,12 +425,6 @@ static void unlink_conn(sim_conn *conn)
     while (*at != conn)
         at = &(*at)->next;
     *at = conn->next;
-    at = &conn->of->first_slow;
-    while (conn->is_slow && *at != conn)
-        at = &(*at)->next_slow;
-    if (conn->is_slow)
-        *at = conn->next_slow;
-    conn->is_slow = 0;
 }
 
 /* ---- streams of a topic ---- */
@@ -892,9 +842,6 @@ void exchange_close(exchange *x)
     for (uint32_t i = 0; x->families != NULL && i < x->options.family_count; i++) {
         served_family *f = &x->families[i];
         wire_timer_cancel(f->timer);
-        for (uint32_t k = 0; f->sim != NULL && k < sim_family_stream_count(f->sim); k++)
-            td_free(f->streams[k].conns);
-        td_free(f->streams);
         sim_family_close(f->sim);
     }
     responder_close(x->responder);

@@ -47,59 +47,34 @@ void order_entry_close(order_entry *e)
 
 /* ---- refusals ---- */
 
-/* Why a request is refused. Spot has codes of its own for what concerns orders. */
-typedef enum reason {
-    REASON_NONE,
-    REASON_PARAMS,
-    REASON_QTY,
-    REASON_PRICE,
-    REASON_NOT_AUTHED,
-    REASON_TIME,
-    REASON_OP,
-    REASON_CATEGORY,
-    REASON_SYMBOL,
-    REASON_NO_MONEY,
-    REASON_NO_ORDER,
-    REASON_LINK,
-    REASON_TOO_MANY,
-    REASON_FILLED,
-} reason;
-
+/* How each refusal is worded. Spot has codes of its own for what concerns orders. */
 static const struct {
     unsigned code;
     const char *text;
     unsigned spot_code; /* 0: the same */
     const char *spot_text;
-} REASONS[] = {
-    [REASON_NONE] = {0, "OK", 0, NULL},
-    [REASON_PARAMS] = {10001, "params error", 0, NULL},
-    [REASON_QTY] = {10001, "Qty invalid", 0, NULL},
-    [REASON_PRICE] = {10001, "price invalid", 0, NULL},
-    [REASON_NOT_AUTHED] = {10007, "User authentication failed.", 0, NULL},
-    [REASON_TIME] = {10002, "The request time exceeds the time window range.", 0, NULL},
-    [REASON_OP] = {10404, "op type is not found", 0, NULL},
-    [REASON_CATEGORY] = {10404, "category is not correct/supported", 0, NULL},
-    [REASON_SYMBOL] = {10001, "params error: symbol invalid", 170121, "Invalid symbol."},
-    [REASON_NO_MONEY] = {110007, "ab not enough for new order", 170131, "Insufficient balance."},
-    [REASON_NO_ORDER] = {110001, "order not exists or too late to cancel", 170213,
-                         "Order does not exist."},
-    [REASON_LINK] = {110072, "OrderLinkedID is duplicate", 170141, "Duplicate clientOrderId"},
-    [REASON_TOO_MANY] = {110020, "Cannot have more than 500 active orders.", 0, NULL},
-    [REASON_FILLED] = {110063,
-                       "The number of contracts modified cannot be less than or equal to the filled"
-                       " quantity",
-                       0, NULL},
+} REFUSALS[] = {
+    [ACCOUNT_GRANTED] = {0, "OK", 0, NULL},
+    [ACCOUNT_BAD_PARAMS] = {10001, "params error", 0, NULL},
+    [ACCOUNT_BAD_SIZE] = {10001, "Qty invalid", 0, NULL},
+    [ACCOUNT_BAD_PRICE] = {10001, "price invalid", 0, NULL},
+    [ACCOUNT_NOT_AUTHED] = {10007, "User authentication failed.", 0, NULL},
+    [ACCOUNT_LATE] = {10002, "The request time exceeds the time window range.", 0, NULL},
+    [ACCOUNT_UNKNOWN_OP] = {10404, "op type is not found", 0, NULL},
+    [ACCOUNT_UNKNOWN_CATEGORY] = {10404, "category is not correct/supported", 0, NULL},
+    [ACCOUNT_UNKNOWN_SYMBOL] = {10001, "params error: symbol invalid", 170121, "Invalid symbol."},
+    [ACCOUNT_NO_MONEY] = {110007, "ab not enough for new order", 170131, "Insufficient balance."},
+    [ACCOUNT_NO_ORDER] = {110001, "order not exists or too late to cancel", 170213,
+                          "Order does not exist."},
+    [ACCOUNT_LINK_IN_USE] = {110072, "OrderLinkedID is duplicate", 170141,
+                             "Duplicate clientOrderId"},
+    [ACCOUNT_TOO_MANY] = {110020, "Cannot have more than 500 active orders.", 0, NULL},
+    [ACCOUNT_FILLED_ABOVE] =
+        {110063,
+         "The number of contracts modified cannot be less than or equal to the filled"
+         " quantity",
+         0, NULL},
 };
-
-static reason reason_of(account_refusal why)
-{
-    static const reason OF[] = {
-        [ACCOUNT_GRANTED] = REASON_NONE,      [ACCOUNT_NO_MONEY] = REASON_NO_MONEY,
-        [ACCOUNT_NO_ORDER] = REASON_NO_ORDER, [ACCOUNT_LINK_IN_USE] = REASON_LINK,
-        [ACCOUNT_TOO_MANY] = REASON_TOO_MANY, [ACCOUNT_FILLED_ABOVE] = REASON_FILLED,
-    };
-    return OF[why];
-}
 
 /* ---- reading a request ---- */
 
@@ -142,17 +117,17 @@ static int read_category(td_bytes category, product *out)
     return 0;
 }
 
-static reason read_symbol(request *r)
+static account_refusal read_symbol(request *r)
 {
     product wanted;
     td_bytes name = text_of(r, "symbol");
     if (!read_category(text_of(r, "category"), &wanted))
-        return REASON_CATEGORY;
+        return ACCOUNT_UNKNOWN_CATEGORY;
     r->is_spot = wanted == PRODUCT_SPOT;
     for (r->index = 0; (r->symbol = sim_family_traded(r->with, r->index)) != NULL; r->index++)
         if (r->symbol->traded.product == wanted && td_bytes_is(name, r->symbol->traded.symbol))
-            return REASON_NONE;
-    return REASON_SYMBOL;
+            return ACCOUNT_GRANTED;
+    return ACCOUNT_UNKNOWN_SYMBOL;
 }
 
 /* A number as a whole number of units of 10^-places, above 0. 1, or 0: it is none. */
@@ -165,23 +140,23 @@ static int read_units(td_bytes text, uint8_t places, int64_t *out)
     return value.scale <= places && td_decimal_rescale(value, places, out) == TD_OK && *out > 0;
 }
 
-static reason read_size(const request *r, td_bytes text, int64_t *out)
+static account_refusal read_size(const request *r, td_bytes text, int64_t *out)
 {
     const instrument *traded = &r->symbol->traded;
     int is_fine =
         read_units(text, traded->size_places, out) && *out <= LOTS_MAX * traded->lots_typical;
-    return is_fine ? REASON_NONE : REASON_QTY;
+    return is_fine ? ACCOUNT_GRANTED : ACCOUNT_BAD_SIZE;
 }
 
 /* A limit, as a price of the engine. */
-static reason read_limit(const request *r, td_bytes text, int64_t *out)
+static account_refusal read_limit(const request *r, td_bytes text, int64_t *out)
 {
     const instrument *traded = &r->symbol->traded;
     int64_t units;
     if (!read_units(text, traded->price_places, &units) || units % traded->tick != 0)
-        return REASON_PRICE;
+        return ACCOUNT_BAD_PRICE;
     *out = units / traded->tick + traded->price_shift;
-    return *out <= TIMES_PRICE_MAX * traded->first_price ? REASON_NONE : REASON_PRICE;
+    return *out <= TIMES_PRICE_MAX * traded->first_price ? ACCOUNT_GRANTED : ACCOUNT_BAD_PRICE;
 }
 
 /* A client's own id, which goes into frames as it is. Returns 0 if it may not be one. */
@@ -200,18 +175,18 @@ static int read_link(td_bytes text, char out[ACCOUNT_LINK_BYTES])
     return 1;
 }
 
-static reason read_duration(td_bytes text, account_duration *out)
+static account_refusal read_duration(td_bytes text, account_duration *out)
 {
     *out = td_bytes_is(text, "IOC")        ? DURATION_IOC
            : td_bytes_is(text, "PostOnly") ? DURATION_POST_ONLY
                                            : DURATION_GTC;
     int is_known = text.size == 0 || td_bytes_is(text, "GTC") || *out != DURATION_GTC;
-    return is_known ? REASON_NONE : REASON_PARAMS;
+    return is_known ? ACCOUNT_GRANTED : ACCOUNT_BAD_PARAMS;
 }
 
 /* ---- the ops ---- */
 
-static reason create(request *r)
+static account_refusal create(request *r)
 {
     account_terms terms = {.symbol = r->index};
     td_bytes side = text_of(r, "side");
@@ -220,20 +195,20 @@ static reason create(request *r)
     if ((!td_bytes_is(side, "Buy") && !td_bytes_is(side, "Sell")) ||
         (!is_market && !td_bytes_is(type, "Limit")) ||
         !read_link(text_of(r, "orderLinkId"), terms.link))
-        return REASON_PARAMS;
+        return ACCOUNT_BAD_PARAMS;
     terms.side = td_bytes_is(side, "Buy") ? MARKET_BUY : MARKET_SELL;
-    reason why = read_size(r, text_of(r, "qty"), &terms.size);
-    if (why == REASON_NONE && !is_market)
+    account_refusal why = read_size(r, text_of(r, "qty"), &terms.size);
+    if (why == ACCOUNT_GRANTED && !is_market)
         why = read_limit(r, text_of(r, "price"), &terms.limit);
-    if (why == REASON_NONE && !is_market)
+    if (why == ACCOUNT_GRANTED && !is_market)
         why = read_duration(text_of(r, "timeInForce"), &terms.duration);
-    if (why != REASON_NONE)
+    if (why != ACCOUNT_GRANTED)
         return why;
     if (is_market) {
         terms.limit = market_any_price(terms.side);
         terms.duration = DURATION_IOC;
     }
-    return reason_of(account_place(sim_family_account(r->with), r->symbol, &terms, &r->done));
+    return account_place(sim_family_account(r->with), r->symbol, &terms, &r->done);
 }
 
 /* The order that amend and cancel are about, or NULL. */
@@ -244,32 +219,32 @@ static account_order *find(const request *r)
 }
 
 /* What the request does not name stays. */
-static reason amend(request *r)
+static account_refusal amend(request *r)
 {
     account_order *order = find(r);
     td_bytes qty = text_of(r, "qty");
     td_bytes price = text_of(r, "price");
     if (order == NULL)
-        return REASON_NO_ORDER;
+        return ACCOUNT_NO_ORDER;
     int64_t size = 0;
     int64_t limit = 0;
-    reason why = qty.size == 0 ? REASON_NONE : read_size(r, qty, &size);
-    if (why == REASON_NONE && price.size > 0)
+    account_refusal why = qty.size == 0 ? ACCOUNT_GRANTED : read_size(r, qty, &size);
+    if (why == ACCOUNT_GRANTED && price.size > 0)
         why = read_limit(r, price, &limit);
-    if (why != REASON_NONE)
+    if (why != ACCOUNT_GRANTED)
         return why;
     r->done = order;
-    return reason_of(account_amend(sim_family_account(r->with), r->symbol, order, size, limit));
+    return account_amend(sim_family_account(r->with), r->symbol, order, size, limit);
 }
 
-static reason cancel(request *r)
+static account_refusal cancel(request *r)
 {
     account_order *order = find(r);
     if (order == NULL)
-        return REASON_NO_ORDER;
+        return ACCOUNT_NO_ORDER;
     account_cancel(order);
     r->done = order;
-    return REASON_NONE;
+    return ACCOUNT_GRANTED;
 }
 
 /* 1 if the request is not in its window of time. */
@@ -289,30 +264,30 @@ static int is_late(const request *r)
     return at_ms < now_ms - window_ms || at_ms >= now_ms + AHEAD_MS;
 }
 
-static reason perform(request *r, td_bytes op)
+static account_refusal perform(request *r, td_bytes op)
 {
     static const struct {
         const char *op;
-        reason (*perform)(request *r);
+        account_refusal (*perform)(request *r);
     } OPS[] = {{"order.create", create}, {"order.amend", amend}, {"order.cancel", cancel}};
     json_value args;
     size_t at = 0;
     while (at < sizeof OPS / sizeof *OPS && !td_bytes_is(op, OPS[at].op))
         at++;
     if (at == sizeof OPS / sizeof *OPS)
-        return REASON_OP;
+        return ACCOUNT_UNKNOWN_OP;
     if (!r->client->is_authed)
-        return REASON_NOT_AUTHED;
+        return ACCOUNT_NOT_AUTHED;
     if (r->client->checks_time && is_late(r))
-        return REASON_TIME;
+        return ACCOUNT_LATE;
     if (!json_find(r->root, "args", &args) || json_type_of(args) != JSON_ARRAY ||
         json_count(args) != 1)
-        return REASON_PARAMS;
+        return ACCOUNT_BAD_PARAMS;
     json_iter it = json_iter_of(args);
     if (!json_next(&it, NULL, &r->order) || json_type_of(r->order) != JSON_OBJECT)
-        return REASON_PARAMS;
-    reason why = read_symbol(r);
-    return why == REASON_NONE ? OPS[at].perform(r) : why;
+        return ACCOUNT_BAD_PARAMS;
+    account_refusal why = read_symbol(r);
+    return why == ACCOUNT_GRANTED ? OPS[at].perform(r) : why;
 }
 
 /* ---- answers ---- */
@@ -362,17 +337,17 @@ int order_entry_answer(order_entry *e, sim_family *with, const order_entry_clien
         op->size > OP_BYTES_MAX)
         return 0;
     int has_id = json_find_text(r.root, "reqId", &id) && id.size <= ID_BYTES_MAX;
-    reason why = id.size <= ID_BYTES_MAX ? perform(&r, *op) : REASON_PARAMS;
-    if (why != REASON_NONE)
+    account_refusal why = id.size <= ID_BYTES_MAX ? perform(&r, *op) : ACCOUNT_BAD_PARAMS;
+    if (why != ACCOUNT_GRANTED)
         r.done = NULL;
-    int is_spot = r.is_spot && REASONS[why].spot_code != 0;
+    int is_spot = r.is_spot && REFUSALS[why].spot_code != 0;
     td_buf_clear(&e->answer);
     json_write_begin(&w, &e->answer);
     json_write_object_begin(&w);
     if (has_id)
         json_write_member_bytes(&w, "reqId", id);
-    json_write_member_u64(&w, "retCode", is_spot ? REASONS[why].spot_code : REASONS[why].code);
-    json_write_member_text(&w, "retMsg", is_spot ? REASONS[why].spot_text : REASONS[why].text);
+    json_write_member_u64(&w, "retCode", is_spot ? REFUSALS[why].spot_code : REFUSALS[why].code);
+    json_write_member_text(&w, "retMsg", is_spot ? REFUSALS[why].spot_text : REFUSALS[why].text);
     json_write_member_bytes(&w, "op", *op);
     write_data(&w, &r);
     write_header(&w, &r, frame);

@@ -700,10 +700,8 @@ const instrument *sim_family_instrument(const sim_family *v, uint32_t index)
 const sim_value *sim_family_item(sim_family *v, size_t index)
 {
     stream_kind kind = v->items.of->row->kind;
-    int is_there = 0;
-    if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
-        is_there = next_trade(&v->items, index, v->values);
-    if (kind == STREAM_CANDLE)
-        is_there = next_candle(&v->items, index, v->values);
-    return is_there ? v->values : NULL;
+    sim_list_id list = kind == STREAM_CANDLE ? SIM_LIST_CANDLES : SIM_LIST_TRADES;
+    if (kind != STREAM_TRADE && kind != STREAM_TRADE_EACH && kind != STREAM_CANDLE)
+        return NULL;
+    return next_item(v, list, index, v->values) ? v->values : NULL;
 }
