@@ -1,12 +1,12 @@
 #include "archive/journal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/hash.h"
 #include "base/io.h"
 #include "format/chain.h"
@@ -44,19 +44,8 @@ td_bytes journal_get(const journal_entry *entry, const char *key)
 
 uint64_t journal_get_u64(const journal_entry *entry, const char *key, uint64_t fallback)
 {
-    td_bytes text = journal_get(entry, key);
     uint64_t value = 0;
-    if (text.size == 0)
-        return fallback;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return fallback;
-        uint64_t digit = (uint64_t)(text.data[i] - '0');
-        if (value > (UINT64_MAX - digit) / 10)
-            return fallback;
-        value = value * 10 + digit;
-    }
-    return value;
+    return td_digits_parse(journal_get(entry, key), UINT64_MAX, &value) ? value : fallback;
 }
 
 void journal_get_text(const journal_entry *entry, const char *key, char *out, size_t out_bytes)

@@ -249,6 +249,19 @@ int td_decimal_range_has(const td_decimal_range *range, td_decimal value)
            (!range->has_high || td_decimal_compare(value, range->high) <= 0);
 }
 
+int td_digits_parse(td_bytes text, uint64_t max, uint64_t *out)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        uint64_t digit = (uint64_t)text.data[i] - '0';
+        if (digit > 9 || value > (max - digit) / 10)
+            return 0;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return text.size > 0;
+}
+
 size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
 {
     value = td_decimal_shortest(value);

@@ -198,11 +198,8 @@ td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
 static td_result parse_epoch(td_bytes text, uint64_t *ns, td_err *err)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        if (!is_digit(text.data[i]) || __builtin_mul_overflow(value, UINT64_C(10), &value) ||
-            __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
-            return not_a_time(err, text);
-    }
+    if (!td_digits_parse(text, UINT64_MAX, &value))
+        return not_a_time(err, text);
     uint64_t unit_ns = TD_NS_PER_S;
     for (uint64_t below = UINT64_C(100000000000); unit_ns > 1 && value >= below; below *= 1000)
         unit_ns /= 1000;

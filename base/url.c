@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 
 #include "base/assert.h"
+#include "base/decimal.h"
 
 enum { PORT_PLAIN = 80, PORT_TLS = 443, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
 
@@ -140,10 +141,8 @@ static int is_name_char(uint8_t c)
 
 static td_result read_port(td_bytes text, uint16_t *port, td_err *err)
 {
-    unsigned value = 0;
-    for (size_t i = 0; i < text.size && i < PORT_DIGITS_MAX; i++)
-        value = value * 10 + (unsigned)(text.data[i] - '0');
-    if (!is_port(text) || text.size > PORT_DIGITS_MAX || value > PORT_MAX)
+    uint64_t value = 0;
+    if (text.size > PORT_DIGITS_MAX || !td_digits_parse(text, PORT_MAX, &value))
         return td_err_set(err, TD_E_INVALID, "'%.*s' is not a port (0 to %d)", (int)text.size,
                           (const char *)text.data, PORT_MAX);
     *port = (uint16_t)value;

@@ -353,18 +353,6 @@ int check_frame_unique(const rule_view *v, verdict_item *item)
     return id_is_known(&e->frames, LIMIT_TRACK_FRAMES, key) ? rule_broken(item, 0, 0) : 0;
 }
 
-/* An id as a number; 0: it is no number. The longest has 19 digits. */
-static int id_number(td_bytes id, uint64_t *out)
-{
-    *out = 0;
-    for (size_t i = 0; i < id.size; i++) {
-        if (id.data[i] < '0' || id.data[i] > '9' || __builtin_mul_overflow(*out, 10, out) ||
-            __builtin_add_overflow(*out, (unsigned)(id.data[i] - '0'), out))
-            return 0;
-    }
-    return id.size > 0;
-}
-
 /* id_ascending: ids are numbers that rise from entry to entry. Spot trades: 60 real ones, with
  * holes (6.6); they need more than 53 bits. */
 int check_id_ascending(const rule_view *v, verdict_item *item)
@@ -375,7 +363,7 @@ int check_id_ascending(const rule_view *v, verdict_item *item)
     int is_broken = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t id;
-        if (!id_number(entry_at(m, i, v->rule->member).id, &id))
+        if (!td_digits_parse(entry_at(m, i, v->rule->member).id, UINT64_MAX, &id))
             continue;
         if (e->has_id && !is_broken && id <= e->last_id)
             is_broken = rule_broken(item, 0, (int64_t)i);

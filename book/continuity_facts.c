@@ -1,7 +1,7 @@
 /* Order and depth of a frame, computed once for all rules. */
 #include "book/continuity_impl.h"
 
-#include "base/assert.h"
+#include "base/decimal.h"
 
 static void seq_range_add(seq_range *c, int64_t value)
 {
@@ -19,20 +19,6 @@ static int64_t clamp_ns(uint64_t ns)
     return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
 }
 
-/* A version that is one decimal number (USDC: "version":"123"); 0 if it is anything else, as spot's
- * "112801745_18" is. */
-static int digits_value(td_bytes text, int64_t *out)
-{
-    int64_t value = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, text.data[i] - '0', &value))
-            return 0;
-    }
-    *out = value;
-    return text.size > 0;
-}
-
 /* Numbers of the envelope. Where the row says that they are in the entries, the envelope's (if it
  * has any) are about something else. */
 static void facts_of_head(const msg_head *head, seq_source source, frame_facts *f)
@@ -47,9 +33,9 @@ static void facts_of_head(const msg_head *head, seq_source source, frame_facts *
         seq_range_add(&f->seqs[SEQ_NUMBER_U], head->u);
     if (head->has_seq)
         seq_range_add(&f->seqs[SEQ_NUMBER_SEQ], head->seq);
-    int64_t version;
-    if (head->version.size > 0 && digits_value(head->version, &version))
-        seq_range_add(&f->seqs[SEQ_NUMBER_VERSION], version);
+    uint64_t version; /* USDC's is one number, unlike spot's "112801745_18" */
+    if (head->version.size > 0 && td_digits_parse(head->version, INT64_MAX, &version))
+        seq_range_add(&f->seqs[SEQ_NUMBER_VERSION], (int64_t)version);
 }
 
 /* Each trade has its own number and time. */

@@ -1,7 +1,5 @@
 /* Texts of values into numbers, times, choices. */
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -12,15 +10,8 @@
 /* Digits only: no sign, no blanks, no "0x". Returns the text after them, or NULL. */
 static const char *parse_digits(const char *text, uint64_t *out)
 {
-    if (text[0] < '0' || text[0] > '9')
-        return NULL;
-    char *end = NULL;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0)
-        return NULL;
-    *out = value;
-    return end;
+    size_t size = strspn(text, "0123456789");
+    return td_digits_parse(td_bytes_of(text, size), UINT64_MAX, out) ? text + size : NULL;
 }
 
 /* K, KiB, M ...: powers of 1,024; kB, MB ...: of 1,000. */

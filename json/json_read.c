@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "json/json_tokens.h"
@@ -521,27 +522,11 @@ int json_text(json_value value, td_bytes *out)
     return 1;
 }
 
-/* Digits of the whole text as a number; 0 if there is anything else, or it is above max. */
-static int parse_digits(td_bytes digits, uint64_t max, uint64_t *out)
-{
-    uint64_t value = 0;
-    if (digits.size == 0)
-        return 0;
-    for (size_t i = 0; i < digits.size; i++) {
-        uint64_t digit = (uint64_t)digits.data[i] - '0';
-        if (digit > 9 || value > (max - digit) / 10)
-            return 0;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    return 1;
-}
-
 int json_u64(json_value value, uint64_t *out)
 {
     if (json_type_of(value) != JSON_NUMBER)
         return 0;
-    return parse_digits(json_raw(value), UINT64_MAX, out);
+    return td_digits_parse(json_raw(value), UINT64_MAX, out);
 }
 
 int json_i64(json_value value, int64_t *out)
@@ -551,8 +536,8 @@ int json_i64(json_value value, int64_t *out)
     td_bytes text = json_raw(value);
     uint64_t magnitude = 0;
     unsigned is_negative = text.data[0] == '-';
-    if (!parse_digits(td_bytes_of(text.data + is_negative, text.size - is_negative),
-                      (uint64_t)INT64_MAX + is_negative, &magnitude))
+    if (!td_digits_parse(td_bytes_of(text.data + is_negative, text.size - is_negative),
+                         (uint64_t)INT64_MAX + is_negative, &magnitude))
         return 0;
     *out = (int64_t)(is_negative ? 0 - magnitude : magnitude);
     return 1;

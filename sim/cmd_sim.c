@@ -1,11 +1,11 @@
 #include "sim/cmd_sim.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "base/io_posix.h"
 #include "cli/option_groups.h"
 #include "cli/report.h"
@@ -158,11 +158,10 @@ static td_result read_fault(const char *text, fault *out, td_err *err)
 {
     const char *at = strchr(text, '@');
     for (int kind = 0; at != NULL && kind < FAULT_KINDS; kind++) {
-        char *end = NULL;
         if (!td_bytes_is(td_bytes_of(text, (size_t)(at - text)), FAULT_NAMES[kind]))
             continue;
-        *out = (fault){.kind = (fault_kind)kind, .at = strtoull(at + 1, &end, 10)};
-        if (at[1] >= '0' && at[1] <= '9' && *end == '\0' && out->at > 0)
+        out->kind = (fault_kind)kind;
+        if (td_digits_parse(td_bytes_str(at + 1), UINT64_MAX, &out->at) && out->at > 0)
             return TD_OK;
     }
     td_result rc = td_err_set(err, TD_E_INVALID, "'%s' is not a fault: expected KIND@N", text);

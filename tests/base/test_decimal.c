@@ -280,6 +280,37 @@ static void test_ranges(void **state)
     }
 }
 
+static void test_digits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t max, value;
+        int is_valid;
+    } rows[] = {
+        {"0", 9, 0, 1},
+        {"007", 9, 7, 1},
+        {"65535", 65535, 65535, 1},
+        {"65536", 65535, 0, 0},
+        {"9223372036854775807", INT64_MAX, INT64_MAX, 1},
+        {"9223372036854775808", INT64_MAX, 0, 0},
+        {"18446744073709551615", UINT64_MAX, UINT64_MAX, 1},
+        {"18446744073709551616", UINT64_MAX, 0, 0},
+        {"", 9, 0, 0},
+        {"-1", 9, 0, 0},
+        {"+1", 9, 0, 0},
+        {" 1", 9, 0, 0},
+        {"1_2", 99, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t value = 0;
+        if (td_digits_parse(td_bytes_str(rows[i].text), rows[i].max, &value) != rows[i].is_valid)
+            fail_msg("'%s'", rows[i].text);
+        if (rows[i].is_valid)
+            assert_true(value == rows[i].value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_compare_and_rescale),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
