@@ -90,7 +90,8 @@ static void judge_other(const conn_choice *stream, frame_ref *frame, choice_ende
         int is_silent =
             recv_ns > followed->last_ns && recv_ns - followed->last_ns > CONN_CHOICE_SILENCE_NS;
         frame->is_interleaved = (uint8_t)(is_other_recording && !is_over);
-        frame->is_copy = (uint8_t)(!is_other_recording && !is_over && !is_silent);
+        int is_own = frame->row != NULL && frame->row->type == MSG_ORDER_ENTRY;
+        frame->is_copy = (uint8_t)(!is_other_recording && !is_over && !is_silent && !is_own);
         since_ns = frame->is_copy ? 0 : recv_ns;
     }
     if (conn_index < stream->count && is_same(&stream->conns[conn_index], &now))

@@ -8,7 +8,8 @@
  *   - it has sent no frame of the stream for more than CONN_CHOICE_SILENCE_NS;
  * then the connection that brings the next frame of the stream is followed. Frames of the others
  * are copies: recorded, decoded, and judged by the rules of their own connection, but no part of
- * the stream. A feed is one account, so this holds for private topics as well.
+ * the stream. A feed is one account, so this holds for private topics as well. Answers to requests
+ * (MSG_ORDER_ENTRY) are no copies: only the connection that asked gets them.
  *
  * Sessions of a recorder have no copies of each other: it records one at a time, so where the times
  * of two overlap, the clock of one was wrong. Frames of both are parts of the stream then.

@@ -185,6 +185,24 @@ static void test_places_are_bounded(void **state)
     conn_choice_fini(&stream);
 }
 
+/* Each connection gets the answers to its own requests only. */
+static void test_answers_are_no_copies(void **state)
+{
+    (void)state;
+    conn_choice stream = {0};
+    const topic_row row = {.type = MSG_ORDER_ENTRY};
+    test_slot slots[] = {slot_of(0, 1), slot_of(1, 1)};
+    for (uint32_t i = 0; i < 6; i++) {
+        test_slot *slot = &slots[i % 2];
+        frame_ref frame = {.recv_ns = i + 1, .conn = &slot->conn, .row = &row};
+        slots_seen[slot->conn.shard] = slot;
+        conn_choice_judge(&stream, &frame, has_ended, NULL);
+        expect(frame, i % 2, 0);
+        (void)conn_choice_note(&stream, &frame);
+    }
+    conn_choice_fini(&stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_until_it_is_silent),
         cmocka_unit_test(test_sessions_of_a_recorder),
         cmocka_unit_test(test_places_are_bounded),
+        cmocka_unit_test(test_answers_are_no_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
