@@ -1,6 +1,7 @@
 #include "play/report.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "cli/units.h"
@@ -447,11 +448,13 @@ static void describe_pace(result_writer *r, const report_pace *pace)
         result_null(r, "late_us");
         return;
     }
+    result_note(r, "pace", "%s%s", pace->speed,
+                strcmp(pace->speed, "max") == 0 ? " at the end" : " times as recorded");
     result_object_begin(r, "late_us");
     describe_lateness(r, "p50", pace->p50_ns);
     describe_lateness(r, "p99", pace->p99_ns);
     describe_lateness(r, "max", pace->max_ns);
-    result_object_end(r, "\nPace: {speed} times as recorded; frames were late by {p50} us (half of "
+    result_object_end(r, "\nPace: {pace}; frames were late by {p50} us (half of "
                          "them less), {p99} us (99 of 100), {max} us (the latest).\n");
 }
 

@@ -94,10 +94,17 @@ static td_result parse_value(condition_term *term, td_bytes value, uint64_t now_
 {
     const condition_field *field = term->field;
     term->text = td_strndup((const char *)value.data, value.size);
+    const char *glob = term->text;
+    if (value.size == 0)
+        return td_err_set(err, TD_E_INVALID, "expected a value");
+    if (field == &FIELDS[RULE])
+        return check_rule(glob, err);
     if (field->kind == FIELD_NAME)
-        return field == &FIELDS[RULE] ? check_rule(term->text, err) : TD_OK;
-    if (field != &FIELDS[TIME])
-        return td_decimal_parse(value, &term->value, err);
+        return selection_check(&(selection){.topics = {&glob, 1}}, NULL) == TD_OK
+                   ? TD_OK
+                   : td_err_set(err, TD_E_INVALID, "'%s' is not a glob", glob);
+    if (field != &FIELDS[TIME]) /* a number that is too large is wrong, too */
+        return td_decimal_parse(value, &term->value, err) == TD_OK ? TD_OK : TD_E_INVALID;
     td_time_spec at = {.kind = TD_TIME_ABSOLUTE};
     td_result rc = td_time_parse(term->text, now_ns, TD_DATE_BEGINS, &at, err);
     if (rc == TD_OK && at.kind != TD_TIME_ABSOLUTE)

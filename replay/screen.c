@@ -102,6 +102,7 @@ static void draw_bytes(output_stream *output, td_bytes bytes)
     int depth = 0;
     int indent = 0;
     int is_text = 0;
+    int is_escaped = 0;
     for (size_t i = 0; i < bytes.size && rows < FRAME_ROWS; i++) {
         char c = (char)bytes.data[i];
         int is_open = !is_text && (c == '{' || c == '[');
@@ -115,8 +116,9 @@ static void draw_bytes(output_stream *output, td_bytes bytes)
         }
         if (size < sizeof line && (is_text || c > ' '))
             line[size++] = c;
-        if (c == '"' && (i == 0 || bytes.data[i - 1] != '\\'))
+        if (c == '"' && !is_escaped)
             is_text = !is_text;
+        is_escaped = c == '\\' && !is_escaped;
         if ((is_open && depth <= NESTING) || (!is_text && c == ',' && depth <= NESTING)) {
             if (rows < FRAME_ROWS)
                 row(output, "%*s%.*s", 2 * indent, "", (int)size, line);
