@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "verbs/pruned_feeds.h"
 #include "play/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -29,6 +28,14 @@ typedef struct info_feed {
     char day[DAY_CELLS + 1]; /* "#" recorded, "x" with a gap, "." not recorded */
 } info_feed;
 
+/* What was pruned of a feed, from the journal, so that pruned ranges are not mistaken for losses. A
+ * file that is still there (prune was killed) counts as pruned. */
+typedef struct info_pruned {
+    const char *feed; /* of the view */
+    uint64_t segments, bytes;
+    uint64_t first_ns, last_ns; /* of their messages; 0: unknown */
+} info_pruned;
+
 typedef enum info_health { INFO_GOOD, INFO_RECOVERABLE, INFO_DAMAGED } info_health;
 
 typedef struct info_result {
@@ -46,7 +53,8 @@ typedef struct info_result {
     session_row *sessions; /* of the view */
     size_t session_count;
     gap_list gaps;
-    pruned_feeds pruned;
+    info_pruned *pruned; /* by feed */
+    size_t pruned_count;
     archive_view *view;
     char catalog[CATALOG_WHAT_BYTES]; /* why it is out of date; "" = it is not */
     read_plan *plan;
@@ -107,6 +115,37 @@ static void add_segment(info_result *info, const planned_segment *planned)
     if (segment->last_ns > info->last_ns)
         info->last_ns = segment->last_ns;
     add_feed(info, segment, frames);
+}
+
+static int compare_pruned(const void *a, const void *b)
+{
+    return strcmp(((const info_pruned *)a)->feed, ((const info_pruned *)b)->feed);
+}
+
+static void add_pruned(info_result *info)
+{
+    const archive_history *past = &info->view->past;
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        size_t at = 0;
+        if (segment->stage != PAST_PRUNED)
+            continue;
+        while (at < info->pruned_count && strcmp(info->pruned[at].feed, segment->feed) != 0)
+            at++;
+        if (at == info->pruned_count) {
+            info->pruned = td_array_grow(info->pruned, at, sizeof *info->pruned);
+            info->pruned[info->pruned_count++] = (info_pruned){.feed = segment->feed};
+        }
+        info_pruned *row = &info->pruned[at];
+        row->segments++;
+        row->bytes += segment->file_bytes;
+        if (segment->first_ns != 0 && (row->first_ns == 0 || segment->first_ns < row->first_ns))
+            row->first_ns = segment->first_ns;
+        if (segment->last_ns > row->last_ns)
+            row->last_ns = segment->last_ns;
+    }
+    if (info->pruned_count > 0)
+        qsort(info->pruned, info->pruned_count, sizeof *info->pruned, compare_pruned);
 }
 
 static int compare_topics(const void *a, const void *b)
@@ -180,11 +219,10 @@ static td_result find(verb_run *verb, info_result *info)
         rc = read_plan_open(from, &everything, &info->plan, err);
     if (rc == TD_OK)
         rc = archive_gaps(from, &info->gaps, err);
-    if (rc == TD_OK)
-        rc = pruned_feeds_read(from, &info->pruned, err);
     if (rc != TD_OK)
         return rc;
     archive_sessions(info->view, &info->sessions, &info->session_count);
+    add_pruned(info);
     archive_check_catalog(info->view, NULL, NULL, info->catalog);
     for (size_t i = 0; i < read_plan_count(info->plan); i++) {
         add_segment(info, read_plan_segment(info->plan, i));
@@ -205,7 +243,7 @@ static void free_info(info_result *info)
     read_plan_close(info->plan);
     archive_view_close(info->view);
     gap_list_fini(&info->gaps);
-    pruned_feeds_fini(&info->pruned);
+    td_free(info->pruned);
     td_free(info->feeds);
     td_free(info->topics);
 }
@@ -328,6 +366,23 @@ static void describe_unexpected(result_writer *r, const archive_listing *listing
     result_list_end(r);
 }
 
+static void describe_pruned(result_writer *r, const info_result *info)
+{
+    result_list_begin(r, "pruned");
+    for (size_t i = 0; i < info->pruned_count; i++) {
+        const info_pruned *row = &info->pruned[i];
+        result_object_begin(r, NULL);
+        result_name(r, "feed", row->feed);
+        result_count(r, "segments", row->segments);
+        result_size(r, "bytes", row->bytes);
+        result_time(r, "first_ns", row->first_ns);
+        result_time(r, "last_ns", row->last_ns);
+        result_object_end(r, "pruned: {feed}: {segments segment}, {bytes}, from {first_ns} to "
+                             "{last_ns} UTC\n");
+    }
+    result_list_end(r);
+}
+
 /* Health first: readers do not look for problems. */
 static void describe(result_writer *r, const info_result *info, int by_symbol)
 {
@@ -365,7 +420,7 @@ static void describe(result_writer *r, const info_result *info, int by_symbol)
     describe_feeds(r, info);
     describe_day(r, info);
     describe_topics(r, info, by_symbol);
-    pruned_feeds_describe(r, &info->pruned);
+    describe_pruned(r, info);
     describe_unexpected(r, &info->view->listing);
     result_object_end(
         r, "{archive}: {styled}[{segments?}, newest frame {age} ago]"

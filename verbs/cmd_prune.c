@@ -2,12 +2,12 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "verbs/pruned_feeds.h"
 #include "play/verb_run.h"
 #include "base/alloc.h"
 #include "base/time_text.h"
 #include "base/limits.h"
 #include "cli/units.h"
+#include "archive/feed_history.h"
 #include "archive/prune.h"
 #include "tape/empty_selection.h"
 
@@ -157,12 +157,13 @@ static td_result check_line(const prune_line *line, td_err *err)
 static td_result check_feeds(pruning *p)
 {
     verb_run *verb = p->verb;
-    pruned_feeds pruned = {0};
+    archive_history past = {0};
     int is_known = 0;
-    td_result rc = pruned_feeds_read(verb->archive, &pruned, &verb->err);
-    for (size_t i = 0; i < pruned.count; i++)
-        is_known |= selection_has_feed(&p->feeds, pruned.rows[i].feed);
-    pruned_feeds_fini(&pruned);
+    td_result rc = archive_history_read(verb->archive, &past, &verb->err);
+    for (size_t i = 0; i < past.segment_count; i++)
+        is_known |= past.segments[i].stage == PAST_PRUNED &&
+                    selection_has_feed(&p->feeds, past.segments[i].feed);
+    archive_history_fini(&past);
     return rc != TD_OK || is_known ? rc
                                    : selection_check_names(verb->archive, &p->feeds, &verb->err);
 }
