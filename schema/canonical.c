@@ -119,7 +119,6 @@ enum {
     HAS_VERSION = 16, /* of a book; other types have it among their values */
     HAS_RPI = 32,     /* the levels of a book have sizes of retail orders */
     HAS_BESIDE = 64,
-    HAS_ALL = 127,
 };
 
 /* Letters of values and of a trade's marks. */

@@ -473,25 +473,12 @@ static void plan_fill(decode_plan *p)
         plan_fast_fields(p, &roles);
 }
 
-decode_plan *plan_open(const topic_row *row)
-{
-    decode_plan *p = td_alloc_zero(1, sizeof *p);
-    p->row = row;
-    plan_fill(p);
-    return p;
-}
-
-void plan_close(decode_plan *p)
-{
-    td_free(p);
-}
-
 /* ---- the plans of a decoder ---- */
 
 void plan_cache_fini(plan_cache *cache)
 {
     for (size_t i = 0; i < PLAN_CACHE_MAX; i++)
-        plan_close(cache->plans[i]);
+        td_free(cache->plans[i]);
     *cache = (plan_cache){.count = 0};
 }
 
@@ -509,8 +496,10 @@ decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
         plan_cache_fini(cache);
         slot = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
     }
-    cache->plans[slot] = plan_open(row);
+    cache->last = cache->plans[slot] = td_alloc_zero(1, sizeof *cache->last);
+    cache->last->row = row;
+    plan_fill(cache->last);
     cache->count++;
     TD_ASSERT(cache->count < PLAN_CACHE_MAX); /* so that every search ends at a free slot */
-    return cache->last = cache->plans[slot];
+    return cache->last;
 }

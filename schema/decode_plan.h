@@ -199,10 +199,6 @@ typedef struct decode_plan {
     uint64_t beside_fields; /* of an entry: a bit for each that the plain struct has no place for */
 } decode_plan;
 
-/* Make a plan for a sound row (tests/testing/row_faults.h). */
-TD_NEVER_NULL decode_plan *plan_open(const topic_row *row);
-void plan_close(decode_plan *p);
-
 /* ns in one unit of time; 0 for RFC 3339. */
 uint64_t field_unit_ns(field_unit unit);
 
@@ -222,7 +218,8 @@ void plan_cache_fini(plan_cache *cache);
 /* plan_cache_get() for another row than the last one. */
 decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row);
 
-/* The plan of a row, made at the first call for it. Valid until the next call. */
+/* The plan of a sound row (tests/testing/row_faults.h), made at the first call for it. Valid until
+ * the next call. */
 static inline decode_plan *plan_cache_get(plan_cache *cache, const topic_row *row)
 {
     return cache->last != NULL && cache->last->row == row ? cache->last

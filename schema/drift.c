@@ -27,16 +27,10 @@ enum { JUMPS_MAX = 10 };
 /* How long a price is the one before: sessions of an archive may be years apart. */
 #define PRICE_HOLDS_NS (UINT64_C(86400) * 1000000000)
 
-/* Members of one row, by where they stand: in entries of each of its items, and in the envelope of
- * frames of each kind, because snapshots and deltas have different ones. */
-enum {
-    SCOPE_KIND = TOPIC_ITEMS_MAX + FRAME_ANY,
-    SCOPE_PATHS,
-    SCOPES = SCOPE_PATHS + FRAME_ANY,
-};
-
-/* The member that names the frame's kind: in frames of all kinds, so that it is missed. And those
- * that the paths to entries lead through, in frames of each kind: a slot for each key of a path. */
+/* Where members of one row stand: in entries of each of its items, and in the envelope of frames of
+ * each kind, because snapshots and deltas have different ones. The member that names the frame's
+ * kind: in frames of all kinds, so that it is missed. And those that the paths to entries lead
+ * through, in frames of each kind: a slot for each key of a path. */
 enum { PLACE_KIND = SURVEY_ENVELOPE + 1, PLACE_PATHS, PLACES };
 enum { PATH_KEYS_MAX = 2 };
 
@@ -65,8 +59,8 @@ typedef struct scope {
 
 struct drift_stream {
     const topic_row *row;
-    uint8_t has_one_price; /* prices of its frames are those of one market */
-    scope scopes[SCOPES];
+    uint8_t has_one_price;           /* prices of its frames are those of one market */
+    scope scopes[PLACES][FRAME_ANY]; /* by kind: of the envelope and of paths; else [0] */
 };
 
 struct drift_reader {
@@ -125,8 +119,8 @@ drift_stream *drift_stream_open(void)
 
 static void forget(drift_stream *stream)
 {
-    for (size_t i = 0; i < SCOPES; i++)
-        td_free(stream->scopes[i].slots);
+    for (size_t i = 0; i < PLACES * FRAME_ANY; i++)
+        td_free(stream->scopes[i / FRAME_ANY][i % FRAME_ANY].slots);
     *stream = (drift_stream){.row = NULL};
 }
 
@@ -152,11 +146,8 @@ static scope *scope_of(look *l, size_t place)
     if (l->stream == NULL)
         return NULL;
     TD_ASSERT(l->kind < FRAME_ANY);
-    size_t at = place == PLACE_KIND        ? (size_t)SCOPE_KIND
-                : place == PLACE_PATHS     ? (size_t)SCOPE_PATHS + l->kind
-                : place == SURVEY_ENVELOPE ? place + l->kind
-                                           : place;
-    scope *found = &l->stream->scopes[at];
+    int has_kinds = place == SURVEY_ENVELOPE || place == PLACE_PATHS;
+    scope *found = &l->stream->scopes[place][has_kinds ? l->kind : 0];
     if (found->slots == NULL)
         found->slots = td_alloc_zero(slots_of(l->row, place), sizeof *found->slots);
     return found;

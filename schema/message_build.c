@@ -500,17 +500,21 @@ void message_build_entry(message_builder *b)
     b->place = 0;
 }
 
+static int read_action(td_bytes text, msg_action *out)
+{
+    *out = ACTION_SET;
+    while (*out <= ACTION_INSERT && !td_bytes_is(text, msg_action_name(*out)))
+        (*out)++;
+    return *out <= ACTION_INSERT;
+}
+
 static void entry_action(message_builder *b, td_bytes name, const written_value *value)
 {
     if (b->has_action)
         fault_member(b, 1, name, "twice");
     b->has_action = 1;
-    for (int action = ACTION_SET; action <= ACTION_INSERT; action++) {
-        b->action = (msg_action)action;
-        if (td_bytes_is(value->text, msg_action_name(b->action)))
-            return;
-    }
-    fault_value(b, 1, name, value, "an action");
+    if (!read_action(value->text, &b->action))
+        fault_value(b, 1, name, value, "an action");
 }
 
 /* The types of members of plain structs that are no decimals, whatever a row says. */
@@ -579,14 +583,6 @@ void message_build_member(message_builder *b, td_bytes name, const written_value
 }
 
 /* ---- entries with the members that nearly all have ---- */
-
-static int read_action(td_bytes text, msg_action *out)
-{
-    *out = ACTION_SET;
-    while (*out <= ACTION_INSERT && !td_bytes_is(text, msg_action_name(*out)))
-        (*out)++;
-    return *out <= ACTION_INSERT;
-}
 
 static int read_side(td_bytes text, uint8_t *out)
 {
