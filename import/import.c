@@ -350,14 +350,6 @@ static td_result write_chunk(void *user, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "feed %s", feed->report->name);
 }
 
-/* What is wrong with a capture is for replay to find. */
-static void drop_finding(void *user, uint16_t feed_index, const event *what)
-{
-    (void)user;
-    (void)feed_index;
-    (void)what;
-}
-
 static td_result add_feed(import_job *job, uint32_t number, td_err *err)
 {
     session_feed *feed = &job->feeds[number];
@@ -400,8 +392,8 @@ static td_result open_archive(import_job *job, td_err *err)
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
     for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++)
         rc = add_feed(job, i, err);
-    const live_check_options checking = {
-        .config = &job->checking, .session = archive_session(job->archive), .found = drop_finding};
+    const live_check_options checking = {.config = &job->checking,
+                                         .session = archive_session(job->archive)};
     return rc == TD_OK ? live_check_open(&checking, &job->live_check, err) : rc;
 }
 

@@ -83,6 +83,7 @@ struct live_check {
     live_check_options options;
     pthread_t thread;
     td_ring *ring;
+    td_ring *found; /* of events as JSON, each after its feed's index; NULL without a thread */
     /* The encoder thread's: all channels and symbols, until the end. */
     numbered_channels numbers[LIMIT_FEEDS];
     live_channel **channels;
@@ -102,9 +103,11 @@ struct live_check {
     uint64_t last_ns[LIMIT_FEEDS]; /* of the feed's last frame */
     checkpoint_builder checkpoint;
     td_buf state;
+    td_buf found_text;
     uint8_t is_left_out_logged;
     uint8_t has_holes; /* frames were skipped, or a state was dropped: a topic that begins may have
-                          had its snapshot before */
+                       had its snapshot before */
+    event_reader *events; /* the network thread's */
     atomic_ullong put,
         done; /* records; release/acquire: done == put means their findings are out */
     /* Shown by a status line. */
@@ -448,6 +451,39 @@ static void log_gap(const live_check *self, const live_channel *channel, const g
                 gap->detail);
 }
 
+/* What is not recorded counts in the statistics all the same. */
+static void put_found(live_check *self, uint16_t feed_index, const event *what)
+{
+    td_buf *text = &self->found_text;
+    td_buf_clear(text);
+    uint8_t *to = event_encode(what, text, NULL) == TD_OK
+                      ? td_ring_reserve(self->found, sizeof feed_index + text->size)
+                      : NULL;
+    if (to == NULL) {
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "this finding of the live check is not recorded: the recorder is late; replay "
+                    "finds it again");
+        return;
+    }
+    memcpy(to, &feed_index, sizeof feed_index);
+    memcpy(to + sizeof feed_index, text->data, text->size);
+    td_ring_commit(self->found, sizeof feed_index + text->size);
+}
+
+int live_check_next_found(live_check *self, uint16_t *feed_index, event *out)
+{
+    td_ring_release(self->found);
+    td_bytes record = td_ring_peek(self->found);
+    if (record.data == NULL)
+        return 0;
+    memcpy(feed_index, record.data, sizeof *feed_index);
+    const td_bytes text =
+        td_bytes_of(record.data + sizeof *feed_index, record.size - sizeof *feed_index);
+    td_result rc = event_decode(self->events, text, out, NULL);
+    TD_ASSERT(rc == TD_OK); /* by event_encode */
+    return 1;
+}
+
 /* A gap of a channel, which begins or ends, with its slot's connection and its frames. */
 static void report(live_check *self, const live_channel *channel, const gap_row *about,
                    const verdict_item *why)
@@ -462,7 +498,8 @@ static void report(live_check *self, const live_channel *channel, const gap_row 
     what.gap.symbol = channel->info.symbol;
     what.gap.detail = detail;
     log_gap(self, channel, &what.gap);
-    self->options.found(self->options.user, channel->feed_index, &what);
+    if (self->found != NULL)
+        put_found(self, channel->feed_index, &what);
 }
 
 static void report_book(live_check *self, const live_channel *channel, uint64_t to_ns)
@@ -708,6 +745,9 @@ static void free_all(live_check *self)
     slot_table_fini(&self->by_symbol);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
+    td_ring_close(self->found);
+    td_buf_fini(&self->found_text);
+    event_reader_close(self->events);
     for (size_t f = 0; f < LIMIT_FEEDS; f++)
         free_made(atomic_load_explicit(&self->made[f], memory_order_acquire));
     checkpoint_builder_fini(&self->checkpoint);
@@ -717,7 +757,6 @@ static void free_all(live_check *self)
 
 td_result live_check_open(const live_check_options *options, live_check **out, td_err *err)
 {
-    TD_ASSERT(options->found != NULL);
     TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
     live_check *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
@@ -726,9 +765,13 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     self->decoder = decoder_open();
     checkpoint_builder_init(&self->checkpoint);
     td_buf_init(&self->state, LIMIT_STATE_BYTES);
+    td_buf_init(&self->found_text, LIVE_CHECK_FOUND_BYTES / 2);
+    self->events = event_reader_open();
     td_result rc = TD_OK;
     if (options->ring_bytes > 0)
         rc = td_ring_open(options->ring_bytes, &self->ring, err);
+    if (rc == TD_OK && self->ring != NULL)
+        rc = td_ring_open(LIVE_CHECK_FOUND_BYTES, &self->found, err);
     if (rc == TD_OK && self->ring != NULL) {
         int failure = pthread_create(&self->thread, NULL, run, self);
         if (failure != 0)

@@ -10,8 +10,8 @@
  *
  * A book that breaks opens a `sequence` gap, which the next snapshot closes; so does a book that
  * another one of its symbol contradicts, until they agree. Trades that a candle has and that did
- * not come are an `aggregate` gap between two of its readings (book/audit.h). All are reported to
- * the network thread through `found`.
+ * not come are an `aggregate` gap between two of its readings (book/audit.h). All wait for the
+ * network thread, which records them; what does not fit (LIVE_CHECK_FOUND_BYTES) is logged.
  *
  * It saves its states as checkpoints, from which readers begin in the middle of a recording. There
  * are none once frames were skipped or a state was dropped: those that remain differ from a
@@ -40,12 +40,9 @@ typedef struct live_check_options {
     uint8_t is_recorder; /* 1: the session is a recorder's (book/conn_choice.h) */
     size_t ring_bytes; /* 0: no thread, live_check_put checks; its frames are padded for decoding */
     size_t memory_bytes; /* of channels, books and audits; 0: LIMIT_LIVE_CHECK_BYTES */
-    /* Called on the live check's thread: an event of the feed, whose texts are valid during the
-     * call. EVENT_GAP: a gap begins or ends; its cause is the rule. A `sequence` gap begins at the
-     * last frame without a violation, or the violating one, and ends with a snapshot. */
-    void (*found)(void *user, uint16_t feed_index, const event *what);
-    void *user;
 } live_check_options;
+
+#define LIVE_CHECK_FOUND_BYTES ((size_t)1 << 20)
 
 /* Counts so far; any thread. */
 typedef struct live_check_stats {
@@ -86,6 +83,12 @@ void live_check_put(live_check *self, const live_check_frame *frame);
 void live_check_put_written(live_check *self, uint16_t feed_index, const feed_writer *writer,
                             const feed_frame *frame, const feed_written *written);
 void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer);
+
+/* Network thread: remove the oldest event that was found; 0 if absent. EVENT_GAP: a gap begins or
+ * ends; its cause is the rule. A `sequence` gap begins at the last frame without a violation, or
+ * the violating one, and ends with a snapshot. Texts are valid until the next call. Without a
+ * thread nothing is kept. */
+int live_check_next_found(live_check *self, uint16_t *feed_index, event *out);
 
 /* live_check_stats.unchecked_books of one feed. Any thread. */
 uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index);

@@ -8,7 +8,6 @@
 #include "cli/units.h"
 #include "archive/archive_recover.h"
 #include "pipeline/disk.h"
-#include "pipeline/findings.h"
 #include "pipeline/free_space.h"
 
 /* Size of the second ring: how far continuity may lag before it skips frames. */
@@ -20,7 +19,6 @@ struct recording {
     uint64_t start_ns;
     td_ring *ring;
     intake *intake;
-    findings *findings;
     live_check *live_check;
     encoder *encoder;
     archive_writer *writer;
@@ -38,15 +36,6 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
     uint64_t lag_ns = lag_durable(self->lag);
     if (self->options.durable != NULL)
         self->options.durable(self->options.user, feed_index, chunk, lag_ns);
-}
-
-/* Continuity thread: kept until the network thread writes it down, which alone may use the intake.
- */
-static void on_found(void *user, uint16_t feed_index, const event *what)
-{
-    recording *self = user;
-    TD_ASSERT(feed_index < self->options.config->feed_count);
-    findings_put(self->findings, feed_index, what);
 }
 
 /* ---- opening ---- */
@@ -130,13 +119,9 @@ td_result recording_start(recording *self, td_err *err)
                                    .session = archive_session(self->options.archive),
                                    .is_recorder =
                                        strcmp(archive_verb(self->options.archive), "record") == 0,
-                                   .ring_bytes = LIVE_CHECK_RING_BYTES,
-                                   .found = on_found,
-                                   .user = self};
+                                   .ring_bytes = LIVE_CHECK_RING_BYTES};
     td_result rc = td_ring_open(config->ring_bytes, &self->ring, err);
     self->lag = lag_open(self->options.clock, config->commit_interval_ns, DISK_CHUNKS);
-    if (rc == TD_OK)
-        rc = findings_open(self->options.log, &self->findings, err);
     if (rc == TD_OK)
         rc = live_check_open(&checking, &self->live_check, err);
     disk_options writing = {
@@ -186,7 +171,7 @@ static void record_findings(recording *self)
 {
     uint16_t feed_index;
     event gap;
-    while (findings_next(self->findings, &feed_index, &gap))
+    while (live_check_next_found(self->live_check, &feed_index, &gap))
         (void)intake_event(self->intake, feed_index, &gap); /* its time is not needed */
 }
 
@@ -304,7 +289,6 @@ void recording_close(recording *self)
     td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
     (void)abandoned; /* as above: after a good run the writer is closed already */
     intake_close(self->intake);
-    findings_close(self->findings);
     td_ring_close(self->ring);
     td_free(self);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -36,10 +37,8 @@ static const char *keep_text(char *to, size_t space, const char *from)
     return memcpy(to, from, size);
 }
 
-static void on_found(void *user, uint16_t feed_index, const event *what)
+static void keep_found(findings_seen *seen, const event *what)
 {
-    findings_seen *seen = user;
-    assert_int_equal(feed_index, 0);
     assert_int_equal(what->kind, EVENT_GAP);
     if (seen->count == FINDINGS_KEPT)
         return;
@@ -97,11 +96,8 @@ static live_check_stats live_check_case_run(const capture_tape *from, const char
     static pipeline_config config;
     config = (pipeline_config){.feed_count = 1};
     config.feeds[0].family = family_find(td_bytes_str(family_name));
-    const live_check_options options = {.config = &config,
-                                        .ring_bytes = 64 << 20,
-                                        .memory_bytes = how->memory_bytes,
-                                        .found = on_found,
-                                        .user = seen};
+    const live_check_options options = {
+        .config = &config, .ring_bytes = 64 << 20, .memory_bytes = how->memory_bytes};
     live_check *w = NULL;
     uint32_t segment = 1;
     uint32_t shift = 0;
@@ -121,6 +117,12 @@ static live_check_stats live_check_case_run(const capture_tape *from, const char
     }
     while (!live_check_is_idle(w))
         sched_yield();
+    uint16_t feed_index;
+    event what;
+    while (live_check_next_found(w, &feed_index, &what)) {
+        assert_int_equal(feed_index, 0);
+        keep_found(seen, &what);
+    }
     live_check_stats stats;
     live_check_get_stats(w, &stats);
     assert_int_equal(stats.undecoded, 0);
@@ -381,6 +383,71 @@ static void test_memory_budget(void **state)
     capture_tape_fini(&recorded);
 }
 
+static void count_warning(void *ctx, td_log_level level, const char *line)
+{
+    (void)level;
+    *(size_t *)ctx += strstr(line, "is not recorded") != NULL;
+}
+
+/* A frame of a book; a delta that does not follow breaks it, a snapshot mends it. */
+static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
+{
+    static const channel_info INFO = {
+        .topic = "orderbook.50", .symbol = "AUSDT", .exchange_topic = "orderbook.50.AUSDT"};
+    char text[256];
+    int size = snprintf(text, sizeof text,
+                        "{\"topic\":\"orderbook.50.AUSDT\",\"type\":\"%s\",\"ts\":%llu,\"data\":{"
+                        "\"s\":\"AUSDT\",\"b\":[],\"a\":[],\"u\":%llu,\"seq\":%llu}}",
+                        type, (unsigned long long)n, (unsigned long long)u, (unsigned long long)n);
+    const live_check_frame frame = {.segment = 1,
+                                    .info = &INFO,
+                                    .conn = 1,
+                                    .recv_ns = n * TD_NS_PER_MS,
+                                    .bytes = td_bytes_of(text, (size_t)size)};
+    live_check_put(w, &frame);
+}
+
+/* What was found comes out in order, again and again; what does not fit is logged. */
+static void test_found_is_bounded(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 4000 };
+    static pipeline_config config;
+    size_t warnings = 0;
+    const td_log log = {count_warning, &warnings, TD_LOG_WARNING};
+    const live_check_options options = {.config = &config, .log = &log, .ring_bytes = 64 << 20};
+    const uint64_t day_ms = UINT64_C(1790000000000);
+    live_check *w = NULL;
+    event what;
+    uint16_t feed_index = 1;
+    config = (pipeline_config){.feed_count = 1};
+    config.feeds[0].family = family_find(td_bytes_str("v5-linear"));
+    assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
+    put_book(w, day_ms, "snapshot", 10);
+    for (unsigned pass = 0; pass < 2; pass++) {
+        size_t taken = 0;
+        warnings = 0;
+        for (uint64_t n = 1; n <= ROUNDS; n++) {
+            const uint64_t ms = day_ms + 2 * (pass * ROUNDS + n);
+            put_book(w, ms, "delta", 20);
+            put_book(w, ms + 1, "snapshot", 10);
+        }
+        while (!live_check_is_idle(w))
+            sched_yield();
+        while (live_check_next_found(w, &feed_index, &what)) {
+            assert_int_equal(feed_index, 0);
+            assert_int_equal(what.gap.to_ns == GAP_OPEN, taken % 2 == 0);
+            assert_string_equal(what.gap.topic, "orderbook.50");
+            assert_string_equal(what.gap.symbol, "AUSDT");
+            taken++;
+        }
+        assert_true(taken > 1000);
+        assert_int_equal(taken + warnings, 2 * ROUNDS);
+        assert_true(warnings > 0);
+    }
+    live_check_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_text_and_binary_frames_of_a_topic),
         cmocka_unit_test(test_segments),
         cmocka_unit_test(test_memory_budget),
+        cmocka_unit_test(test_found_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
