@@ -13,10 +13,11 @@ typedef enum channel_dir { CHANNEL_IN, CHANNEL_OUT, CHANNEL_HTTP, CHANNEL_EVENT 
 /* WebSocket opcodes that a frame can have (RFC 6455, 5.2). */
 typedef enum channel_opcode { OPCODE_TEXT = 1, OPCODE_BINARY = 2 } channel_opcode;
 
-/* How messages travelled, if not as one frame of their own bytes: bits of channel_info.form. */
+/* What messages are, if not frames as they came: bits of channel_info.form. */
 enum {
     FORM_COMPRESSED = 1, /* permessage-deflate (RFC 7692) */
     FORM_FRAGMENTED = 2, /* in several frames (RFC 6455, 5.4) */
+    FORM_MADE = 4,       /* snapshots made by `cut`: the exchange did not send them */
 };
 
 /* Topics that no exchange has: where frames without a topic, unclassified ones and our own events

@@ -10,8 +10,12 @@
 typedef struct cut_command {
     const char *out;
     const char *shrink;
+    int snapshots; /* cut_snapshots */
     uint8_t with_server;
 } cut_command;
+
+/* As cut_snapshots has them. */
+static const char *const SNAPSHOTS[] = {"recorded", "made", NULL};
 
 static const option_row CUT_ROWS[] = {
     {.long_name = "out",
@@ -20,6 +24,13 @@ static const option_row CUT_ROWS[] = {
      .offset = offsetof(cut_command, out),
      .metavar = "FILE",
      .help = "the file to make (.mcap)"},
+    {.long_name = "snapshots",
+     .type = OPTION_ENUM,
+     .offset = offsetof(cut_command, snapshots),
+     .metavar = "HOW",
+     .help = "begin each book with its last snapshot and the deltas since, or with a\n"
+             "snapshot made from the book, which is marked (default: recorded)",
+     .choices = SNAPSHOTS},
     {.long_name = "shrink",
      .type = OPTION_TEXT,
      .offset = offsetof(cut_command, shrink),
@@ -56,6 +67,7 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
     result_size(r, "file_bytes", done->file_bytes);
     result_count(r, "frames", done->frames);
     result_count(r, "state_frames", done->state_frames);
+    result_count(r, "made_frames", done->made_frames);
     result_time_or_null(r, "first_ns", done->first_ns);
     result_time_or_null(r, "last_ns", done->last_ns);
     result_count(r, "without_snapshot", done->without_snapshot);
@@ -70,7 +82,8 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
                     shrunk->is_stopped ? ", stopped before the end" : "");
     else
         result_note(r, "shrunk", "%s", "");
-    result_object_end(r, "{file}: {frames frame}[, {state_frames} before them for the state], "
+    result_object_end(r, "{file}: {frames frame}[, {state_frames} before them for the state]"
+                         "[ ({made_frames snapshot} made)], "
                          "{file_bytes}\n"
                          "[{without_snapshot topic} without a snapshot before the selection: the "
                          "archive has none\n]"
@@ -112,6 +125,7 @@ static td_result run(verb_run *verb)
                                  .threads = threads_options_count(&verb->threads),
                                  .log = &verb->log,
                                  .signals = verb->signals,
+                                 .snapshots = (cut_snapshots)command->snapshots,
                                  .path = command->out};
     rc = write_cut(verb, &options, &done);
     progress_end(&verb->progress);

@@ -17,18 +17,33 @@
 #include "format/segment_name.h"
 #include "format/segment_writer.h"
 #include "cut/states.h"
+#include "play/snapshot.h"
 #include "play/verb_run.h"
 #include "tape/cursor.h"
 
 enum { CUT_EVENT_BYTES_MAX = 4 << 20 };
 
+/* A snapshot, and its channel. */
+typedef struct made_frame {
+    channel_info info;
+    td_buf bytes;
+} made_frame;
+
+typedef struct past_place {
+    uint64_t recv_ns; /* 0: there is no frame */
+    uint64_t ordinal;
+    const frame_conn *conn;
+} past_place;
+
 /* What a stream had before the selection. */
 typedef struct stream_past {
     symbol_state *state; /* NULL: the topic has none */
     symbol_topic *topic;
-    uint64_t start_ns; /* of the first frame to write; 0: it had no frame */
-    uint64_t start_ordinal;
-    const frame_conn *start_conn;
+    past_place start;        /* of the first frame to write */
+    past_place last;         /* of the last frame; only if state */
+    snapshot_source *source; /* of a book of which snapshots are to be made */
+    made_frame *made;        /* written in place of the frame at start; NULL: the frame itself is */
+    uint8_t is_sound;        /* 1: the book is whole after the last frame */
     uint8_t has_snapshot;
     uint8_t has_copies; /* 1: frames of several connections: readers follow the first one's */
 } stream_past;
@@ -38,8 +53,9 @@ typedef struct cut {
     cut_result *result;
     cursor *tape;
     selection_window window;
-    uint64_t lead_ns;   /* from which frames may be needed to know the state */
-    uint64_t begin_ns;  /* of what is written: the state's, or the window's */
+    uint64_t lead_ns;  /* from which frames may be needed to know the state */
+    uint64_t begin_ns; /* of what is written: the state's, or the window's */
+    snapshot_maker *maker;
     stream_past *pasts; /* by the streams of the tape */
     size_t past_capacity;
     /* What the first frame or event sets. */
@@ -122,35 +138,91 @@ static stream_past *past_of(cut *c, const frame_ref *frame)
     return &c->pasts[stream];
 }
 
-/* The stream is written from this frame on. */
-static void start_at(stream_past *past, const frame_ref *frame)
+/* Keep what a snapshot would be made of. */
+static td_result follow_book(stream_past *past, const frame_ref *frame, const symbol_verdict *found,
+                             td_err *err)
 {
-    past->start_ns = frame->recv_ns;
-    past->start_ordinal = frame->ordinal;
-    past->start_conn = frame->conn;
+    int is_decoded = frame->content.message != NULL;
+    past->is_sound = is_decoded && !found->rules.unchecked && !track_is_broken(found->track);
+    if (!is_decoded || frame->is_copy || frame->row->type != MSG_BOOK_CHANGE)
+        return TD_OK;
+    if (past->source == NULL) {
+        past->source = td_alloc_zero(1, sizeof *past->source);
+        snapshot_source_init(past->source);
+    }
+    return snapshot_source_note(past->source, frame, found->rules.is_snapshot, err);
 }
 
 /* Follow a frame before the selection. */
-static void follow(cut *c, const frame_ref *frame)
+static td_result follow(cut *c, const frame_ref *frame, td_err *err)
 {
     symbol_verdict found;
+    const past_place here = {frame->recv_ns, frame->ordinal, frame->conn};
     stream_past *past = past_of(c, frame);
     if (past == NULL)
-        return;
+        return TD_OK;
     past->has_copies |= frame->is_copy;
     if (!topic_row_has_state(frame->row)) {
         if (!frame->is_copy)
-            start_at(past, frame);
-        return;
+            past->start = here;
+        return TD_OK;
     }
     if (past->state == NULL) {
         past->state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
         past->topic = symbol_state_topic(past->state, td_bytes_str(""), 0);
     }
     symbol_topic_apply(past->topic, frame, &found);
-    if (past->start_ns == 0 || (found.rules.is_snapshot && !past->has_copies))
-        start_at(past, frame);
+    if (past->start.recv_ns == 0 || (found.rules.is_snapshot && !past->has_copies))
+        past->start = here;
+    past->last = here;
     past->has_snapshot |= found.rules.is_snapshot;
+    return c->options->snapshots == CUT_SNAPSHOTS_MADE ? follow_book(past, frame, &found, err)
+                                                       : TD_OK;
+}
+
+/* Begin with a snapshot in place of the stream's last frame, if one can be made and is needed. */
+static td_result make_snapshot(cut *c, stream_past *past, td_err *err)
+{
+    if (past->source == NULL || !past->is_sound || past->has_copies ||
+        past->start.recv_ns == past->last.recv_ns)
+        return TD_OK;
+    const book *levels = track_book(symbol_topic_track(past->topic));
+    made_frame *made = td_alloc_zero(1, sizeof *made);
+    td_buf_init(&made->bytes, LIMIT_FRAME_BYTES);
+    td_result rc = snapshot_make(c->maker, past->source, levels, &made->bytes, err);
+    if (rc == TD_OK) {
+        past->made = made;
+        past->start = past->last;
+        return TD_OK;
+    }
+    td_buf_fini(&made->bytes);
+    td_free(made);
+    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* the recorded frames are written */
+}
+
+static void past_fini(stream_past *past)
+{
+    if (past->source != NULL)
+        snapshot_source_fini(past->source);
+    if (past->made != NULL)
+        td_buf_fini(&past->made->bytes);
+    td_free(past->source);
+    td_free(past->made);
+    symbol_state_close(past->state);
+}
+
+/* Find where each stream begins. */
+static td_result find_starts(cut *c, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < c->past_capacity; i++) {
+        stream_past *past = &c->pasts[i];
+        rc = make_snapshot(c, past, err);
+        if (past->start.recv_ns != 0 && past->start.recv_ns < c->begin_ns)
+            c->begin_ns = past->start.recv_ns;
+        c->result->without_snapshot += past->state != NULL && !past->has_snapshot;
+    }
+    return rc;
 }
 
 /* Read what comes before the selection, and find where to begin. */
@@ -165,17 +237,9 @@ static td_result follow_all(cut *c, td_err *err)
         if (rc == TD_OK)
             rc = check_stop(c, err);
         if (rc == TD_OK && frame->channel->role != ROLE_EVENT && wants_frame(c, frame))
-            follow(c, frame);
+            rc = follow(c, frame, err);
     }
-    for (size_t i = 0; i < c->past_capacity; i++) {
-        stream_past *past = &c->pasts[i];
-        if (past->start_ns != 0 && past->start_ns < c->begin_ns)
-            c->begin_ns = past->start_ns;
-        c->result->without_snapshot += past->state != NULL && !past->has_snapshot;
-        symbol_state_close(past->state);
-        past->state = NULL;
-    }
-    return rc == TD_EOF ? TD_OK : rc;
+    return rc == TD_OK || rc == TD_EOF ? find_starts(c, err) : rc;
 }
 
 /* ---- writing ---- */
@@ -240,15 +304,24 @@ static uint32_t number_of(cut *c, const frame_channel *channel)
     return c->numbers[channel->index];
 }
 
-static td_result append_frame(cut *c, const frame_ref *frame, td_err *err)
+/* made: in place of the frame; may be NULL. */
+static td_result append_frame(cut *c, const frame_ref *frame, made_frame *made, td_err *err)
 {
-    const chunk_frame own = {.channel = number_of(c, frame->channel),
-                             .info = &frame->channel->info,
-                             .conn = frame->conn->number,
-                             .ordinal = frame->ordinal,
-                             .recv_ns = frame->recv_ns,
-                             .publish_ns = frame->publish_ns,
-                             .bytes = frame->bytes};
+    chunk_frame own = {.channel = number_of(c, frame->channel),
+                       .info = &frame->channel->info,
+                       .conn = frame->conn->number,
+                       .ordinal = frame->ordinal,
+                       .recv_ns = frame->recv_ns,
+                       .publish_ns = frame->publish_ns,
+                       .bytes = frame->bytes};
+    if (made != NULL) {
+        made->info = *own.info;
+        made->info.form = FORM_MADE;
+        own.channel = ++c->channel_count;
+        own.info = &made->info;
+        own.bytes = td_buf_view(&made->bytes);
+        c->result->made_frames++;
+    }
     if (own.channel >= LIMIT_SEGMENT_CHANNELS)
         return td_err_set(err, TD_E_LIMIT, "more than %u channels", LIMIT_SEGMENT_CHANNELS - 1);
     return append(c, &own, err);
@@ -272,7 +345,7 @@ static event_slot restated(const cut *c, const conn_row *row, const frame_ref *f
                        .in = UINT64_MAX,
                        .since_ns = row->since_ns};
     for (size_t i = 0; i < c->past_capacity; i++)
-        note_first(&slot, c->pasts[i].start_conn, c->pasts[i].start_ordinal);
+        note_first(&slot, c->pasts[i].start.conn, c->pasts[i].start.ordinal);
     if (first->channel->info.dir == CHANNEL_IN)
         note_first(&slot, first->conn, first->ordinal);
     slot.in = slot.in == UINT64_MAX ? row->frames_in : slot.in;
@@ -466,13 +539,15 @@ static td_result put_frame(cut *c, const frame_ref *frame, td_err *err)
         return TD_OK;
     unsigned is_state = frame->recv_ns < c->window.from_ns;
     const stream_past *past = is_state ? past_of(c, frame) : NULL;
-    if (is_state && (past == NULL || past->start_ns == 0 || frame->recv_ns < past->start_ns))
+    if (is_state &&
+        (past == NULL || past->start.recv_ns == 0 || frame->recv_ns < past->start.recv_ns))
         return TD_OK;
+    made_frame *made = is_state && frame->recv_ns == past->start.recv_ns ? past->made : NULL;
     td_result rc = check_same(c, frame, err);
     if (rc == TD_OK && c->writer == NULL)
         rc = open_file(c, frame, err);
     if (rc == TD_OK)
-        rc = append_frame(c, frame, err);
+        rc = append_frame(c, frame, made, err);
     result->first_ns = result->first_ns == 0 ? frame->recv_ns : result->first_ns;
     result->last_ns = frame->recv_ns;
     result->frames += !is_state;
@@ -572,7 +647,7 @@ td_result cut_check_path(const char *path, td_err *err)
 
 td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
 {
-    cut c = {.options = options, .result = out};
+    cut c = {.options = options, .result = out, .maker = snapshot_maker_open()};
     *out = (cut_result){0};
     td_buf_init(&c.json, CUT_EVENT_BYTES_MAX);
     td_buf_init(&c.checkpoint, LIMIT_RECORD_BYTES);
@@ -582,6 +657,9 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
         (void)remove_file(&c, NULL); /* the failure before it is returned */
     chunk_builder_close(c.builder);
     sealed_chunk_close(c.sealed);
+    for (size_t i = 0; i < c.past_capacity; i++)
+        past_fini(&c.pasts[i]);
+    snapshot_maker_close(c.maker);
     cursor_close(c.tape); /* channels are its */
     gap_list_fini(&c.gaps);
     td_buf_fini(&c.json);

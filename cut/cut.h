@@ -25,6 +25,14 @@
 #include "tape/selection.h"
 #include "cli/stop_signal.h"
 
+/* How the state of a book is written. */
+typedef enum cut_snapshots {
+    CUT_SNAPSHOTS_RECORDED, /* its last snapshot and every frame since */
+    CUT_SNAPSHOTS_MADE,     /* a snapshot made from the book (play/snapshot.h), in place of its last
+                               frame, on a channel of FORM_MADE; of a book that is broken or in
+                               doubt, as recorded */
+} cut_snapshots;
+
 typedef struct cut_options {
     archive *archive;
     const selection *wanted;       /* with absolute times */
@@ -37,6 +45,7 @@ typedef struct cut_options {
     int (*wants_channel)(void *user, const channel_info *info);
     int (*wants_frame)(void *user, const frame_ref *frame);
     void *user;
+    cut_snapshots snapshots;
     uint8_t without_checkpoint; /* 1: all of the state is in the file's frames */
     const char *path; /* of the file, ends in .mcap; its folder exists. An existing one is replaced
                        */
@@ -45,6 +54,7 @@ typedef struct cut_options {
 typedef struct cut_result {
     uint64_t frames;            /* of the selection */
     uint64_t state_frames;      /* before them */
+    uint64_t made_frames;       /* of these, snapshots that were made */
     uint64_t first_ns, last_ns; /* of both; 0: none */
     uint64_t file_bytes;
     uint32_t without_snapshot; /* topics whose deltas need a snapshot that the archive lacks */

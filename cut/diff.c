@@ -61,7 +61,8 @@ static td_result read_side(diff_result *d, name_index *names, archive *of, int s
     td_result rc = cursor_open(of, wanted, &options, &t, err);
     while (rc == TD_OK) {
         rc = cursor_next(t, &frame, err);
-        if (rc != TD_OK || !frame_role_is_of_topic(frame->channel->role))
+        if (rc != TD_OK || !frame_role_is_of_topic(frame->channel->role) ||
+            (frame->channel->info.form & FORM_MADE) != 0)
             continue;
         if (++d->frames > LIMIT_DIFF_FRAMES) {
             td_err_set(err, TD_E_LIMIT, "more than %u frames", LIMIT_DIFF_FRAMES);

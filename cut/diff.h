@@ -1,6 +1,7 @@
 /* Compares what two archives received, stream by stream: which frames one has and the other lacks.
  *
- * A stream is a feed's topic and symbol, over all connections. Frames are equal if their bytes are;
+ * A stream is a feed's topic and symbol, over all connections. Snapshots that `cut` made are left
+ * out. Frames are equal if their bytes are;
  * times, connections and ordinals do not matter. If the same bytes came several times, the first
  * ones of both sides are partners, then the second ones, and so on. Memory: 24 bytes a frame, of
  * LIMIT_DIFF_FRAMES at most. One thread. */

@@ -77,6 +77,7 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
                              .wanted = &wanted,
                              .threads = s->options->cut.threads,
                              .wants_frame = wants_frame,
+                             .snapshots = s->options->cut.snapshots,
                              .without_checkpoint = 1,
                              .user = s,
                              .path = s->tried};

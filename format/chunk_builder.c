@@ -365,6 +365,8 @@ static void pack_metadata(chunk_builder *b, const channel_info *info)
         mcap_pack_pair(&b->pack, td_bytes_str("compressed"), td_bytes_str("1"));
     if ((info->form & FORM_FRAGMENTED) != 0)
         mcap_pack_pair(&b->pack, td_bytes_str("fragmented"), td_bytes_str("1"));
+    if ((info->form & FORM_MADE) != 0)
+        mcap_pack_pair(&b->pack, td_bytes_str("made"), td_bytes_str("1"));
 }
 
 /* Append the record of a channel. */

@@ -94,6 +94,8 @@ static void fill_channel_info(channel_info *info, const mcap_channel *in, char *
         form |= FORM_COMPRESSED;
     if (parse_u32(mcap_find_pair(metadata, "fragmented")) == 1)
         form |= FORM_FRAGMENTED;
+    if (parse_u32(mcap_find_pair(metadata, "made")) == 1)
+        form |= FORM_MADE;
     *info = (channel_info){
         .feed = place_text(&texts, mcap_find_pair(metadata, "feed")),
         .family = place_text(&texts, mcap_find_pair(metadata, "family")),

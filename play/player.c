@@ -272,6 +272,7 @@ static void totals_add(player_totals *sum, const stream *s)
 {
     const stream_counts *c = &s->counts;
     sum->lead_in += c->lead_in;
+    sum->made += c->made;
     sum->frames += c->frames;
     sum->bytes += c->bytes;
     if (s->dir == CHANNEL_OUT)

@@ -47,6 +47,7 @@ typedef struct player_totals {
     uint64_t control;
     uint64_t http;
     uint64_t lead_in;
+    uint64_t made; /* of all and the lead-in: what `cut` made (FORM_MADE) */
     uint64_t violations;
     uint64_t copies; /* of decoded + undecoded: what no stream follows (book/conn_choice.h) */
     uint64_t unchecked;

@@ -107,6 +107,7 @@ static void describe_totals(result_writer *r, const player_totals *totals)
     result_count(r, "control", totals->control);
     result_count(r, "copies", totals->copies);
     result_count(r, "lead_in", totals->lead_in);
+    result_count(r, "made", totals->made);
     result_count(r, "unknown_fields", totals->unknown_fields);
     if (totals->first_recv_ns == 0) {
         result_null(r, "first_recv_ns");
@@ -132,7 +133,9 @@ static void describe_head(result_writer *r, const replay_report *report)
               "[  {copies} of the decoded frames {copies is a copy/are copies}: their topic came "
               "over another connection of the feed as well.\n]"
               "[{lead_in frame} from before the selection {lead_in was/were} used to build the "
-              "books; {lead_in it is/they are} not counted.\n]");
+              "books; {lead_in it is/they are} not counted.\n]"
+              "[{made snapshot} {made was/were} made by 'tapedeck cut': the exchange did not send "
+              "{made it/them}.\n]");
 }
 
 /* People see frames of no topic, too. */

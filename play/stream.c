@@ -249,6 +249,7 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
     result.is_applied = 0;
     if (frame_role_is_of_topic(s->role))
         apply_data(s, frame, &result);
+    s->counts.made += (frame->channel->info.form & FORM_MADE) != 0;
     if (frame->is_lead_in) {
         s->counts.lead_in++;
     } else {

@@ -35,6 +35,8 @@ typedef struct stream_counts {
     uint64_t deltas;
     uint64_t items;          /* levels, trades, updates */
     uint64_t unknown_fields; /* that the topic's row does not name */
+    uint64_t made;           /* frames that the exchange did not send (FORM_MADE), of the lead-in
+                                too */
     uint64_t copies;         /* frames of connections that the stream does not follow */
     uint64_t unchecked;      /* frames on a book that was broken before */
     uint64_t unaudited;      /* frames that the audit had no member for: it was full */

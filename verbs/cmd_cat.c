@@ -82,6 +82,8 @@ static void write_frame(output_stream *output, const frame_ref *frame)
         json_write_member_bool(json, "compressed", 1);
     if ((info->form & FORM_FRAGMENTED) != 0)
         json_write_member_bool(json, "fragmented", 1);
+    if ((info->form & FORM_MADE) != 0)
+        json_write_member_bool(json, "made", 1);
     json_write_member_text_or_hex(json, "data", "data_hex", frame->bytes);
     json_write_object_end(json);
     output_json_end(output);

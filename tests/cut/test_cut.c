@@ -36,7 +36,7 @@ enum { FRAMES = 900, CUTS = 16, PATH_BYTES = 160 };
 static gap_row tape_gap;
 
 /* Over all cuts: frames that were compared, of the state, copies, broken rules, gaps. */
-static size_t compared_sum, state_sum, copies_sum, broken_sum, gaps_sum, audited_sum;
+static size_t compared_sum, state_sum, copies_sum, broken_sum, gaps_sum, audited_sum, made_sum;
 
 /* ---- an archive ---- */
 
@@ -318,7 +318,7 @@ static void check_gap(archive *made, const cut_result *result, uint64_t from_ns,
 }
 
 static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
-                    const char *const *symbol, td_random *random, uint8_t has_checkpoint)
+                    const char *const *symbol, td_random *random, cut_options how)
 {
     static const selection ALL = {.has_from = 0};
     char path[PATH_BYTES];
@@ -331,9 +331,11 @@ static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
     selection wanted = {.symbols = {symbol, symbol != NULL}};
     selection_set_window(&wanted, (selection_window){from_ns, to_ns});
     snprintf(path, sizeof path, "%s.cut.mcap", archive_path(of));
-    const cut_options options = {
-        .archive = of, .wanted = &wanted, .without_checkpoint = !has_checkpoint, .path = path};
-    td_result rc = cut_write(&options, &result, &err);
+    const uint8_t has_checkpoint = !how.without_checkpoint;
+    how.archive = of;
+    how.wanted = &wanted;
+    how.path = path;
+    td_result rc = cut_write(&how, &result, &err);
     if (rc == TD_E_NOTFOUND) /* the symbol has no frame then, nor before */
         return;
     if (rc != TD_OK)
@@ -345,6 +347,7 @@ static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
     compare(was, &is, (selection_window){from_ns, to_ns}, has_checkpoint);
     check_gap(made, &result, from_ns, to_ns);
     state_sum += result.state_frames;
+    made_sum += result.made_frames;
     archive_close(made);
     td_free(is.rows);
     unlink(path);
@@ -363,13 +366,16 @@ static void try_cuts(const capture_tape *from, int has_copies)
     for (size_t i = 0; i < CUTS; i++) {
         size_t channel = td_random_below(&random, (uint32_t)from->channel_count);
         const char *symbol = from->channels[channel].info.symbol;
+        const cut_options how = {.snapshots =
+                                     i % 3 == 0 ? CUT_SNAPSHOTS_MADE : CUT_SNAPSHOTS_RECORDED,
+                                 .without_checkpoint = i % 4 < 2};
         const selection one = {.symbols = {&symbol, 1}};
         if (i % 2 == 0 || symbol[0] == '\0') {
-            try_cut(of, &all, &all, NULL, &random, i % 4 != 0);
+            try_cut(of, &all, &all, NULL, &random, how);
             continue;
         }
         frame_rows of_symbol = rows_of(of, &one, 0);
-        try_cut(of, &all, &of_symbol, &symbol, &random, i % 4 != 1);
+        try_cut(of, &all, &of_symbol, &symbol, &random, how);
         td_free(of_symbol.rows);
     }
     td_free(all.rows);
@@ -392,7 +398,7 @@ static void test_families(void **state)
         capture_tape_fini(&from);
     }
     assert_true(compared_sum > 10000 && state_sum > 1000 && copies_sum > 1000 && broken_sum > 100);
-    assert_true(gaps_sum > 50 && audited_sum > 50);
+    assert_true(gaps_sum > 50 && audited_sum > 50 && made_sum > 50);
 }
 
 static void test_captures(void **state)

@@ -58,6 +58,49 @@ test("a cut from the middle has the archive's frames, verdicts and books, and an
   }
 });
 
+/** The levels of linear books after these frames: by symbol, the text of each level without its symbol, sorted. */
+function booksAfter(frames) {
+  const books = new Map();
+  for (const { topic, type, data } of frames.filter(({ topic }) => topic?.startsWith("orderBookL2_25."))) {
+    const book = type === "snapshot" ? new Map() : books.get(topic);
+    for (const level of data.order_book ?? [...data.delete, ...data.update, ...data.insert])
+      if (data.delete?.includes(level)) book.delete(String(level.id));
+      else book.set(String(level.id), `${level.side} ${Number(level.price)} ${level.size}`);
+    books.set(topic, book);
+  }
+  return new Map([...books].map(([topic, book]) => [topic, [...book.values()].sort()]));
+}
+
+test("--snapshots made: each book begins with one frame, which is marked, and has the levels of the recorded ones", { skip }, async (t) => {
+  const { dir, archive, window, from } = await imported(t);
+  const [file, other] = [path.join(dir, "made.mcap"), path.join(dir, "recorded.mcap")];
+  const made = await json(t, ["cut", archive, "-o", file, "--snapshots", "made", ...window, "--json"]);
+  await tapedeck(t, ["cut", archive, "-o", other, ...window]);
+  const before = async (name) => (await jsonLines(t, ["cat", name, "--to", from])).map((frame) => ({ ...frame, ...JSON.parse(frame.data) }));
+  const [ours, theirs] = [await before(file), await before(other)];
+  const marked = ours.filter((frame) => frame.made);
+  assert.equal(marked.length, made.made_frames);
+  assert.ok(marked.length > 6 && theirs.every((frame) => !frame.made));
+  assert.deepEqual(booksAfter(ours), booksAfter(theirs));
+  assert.equal(ours.length, made.state_frames);
+  assert.ok(ours.length < theirs.length / 10, `${ours.length} ${theirs.length}`);
+
+  const replay = async (name, ...more) => json(t, ["replay", name, ...more, "--json"], { status: null });
+  const [part, whole] = [await replay(file), await replay(archive, ...window)];
+  assert.deepEqual([part.digests, part.books, part.continuity], [whole.digests, whole.books, whole.continuity]);
+  assert.equal(part.made, 0); // the books begin at the checkpoint
+  assert.equal((await json(t, ["diff", archive, file, "--feed", "linear", "--json"], { status: 1 })).only_b, 0);
+  for (const how of ["stream", "indexed"]) assert.equal((await readMcap(t, how, file)).filter((line) => line.startsWith("made linear/orderBookL2_25/")).length, marked.length);
+
+  // A shrunk file has no checkpoint: replay begins with the made snapshot, and reports it.
+  const small = path.join(dir, "small.mcap");
+  const delta = `${path.resolve(BIN, "tapedeck")} cat "$1" --raw | tr -d '\\n' | grep -q '"orderBookL2_25.LTCUSDT","type":"snapshot".*"orderBookL2_25.LTCUSDT","type":"delta"' && exit 1; exit 0`;
+  await tapedeck(t, ["cut", archive, "-o", small, "--snapshots", "made", ...window, "--shrink", delta]);
+  assert.deepEqual(await kinds(t, small), [["orderBookL2_25.LTCUSDT", "snapshot"], ["orderBookL2_25.LTCUSDT", "delta"]]);
+  assert.equal((await replay(small)).made, 1);
+  assert.match((await tapedeck(t, ["replay", small])).stdout, /1 snapshot was made by 'tapedeck cut'/);
+});
+
 test("what a cut cannot have is refused, and leaves no file", { skip }, async (t) => {
   const { dir, archive, window } = await imported(t);
   const file = path.join(dir, "bug.mcap");

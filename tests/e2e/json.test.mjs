@@ -15,6 +15,7 @@ const ELSEWHERE = [
   "record output.lines_lost", // output.test.mjs
   "cat compressed", // forms.test.mjs
   "cat fragmented",
+  "cat made", // cut.test.mjs
 ];
 
 const TYPES = {

@@ -1,6 +1,6 @@
 // node mcap_read.mjs stream|indexed FILE: every message as @mcap/core sees it, one line each:
 //   topic SP sequence SP logTime SP publishTime SP hex(data)
-// then lines "attachment NAME", "metadata NAME" and "channels N". NODE_PATH is not used by ES modules, so
+// then lines "attachment NAME", "metadata NAME", "made TOPIC" (a channel of made snapshots) and "channels N". NODE_PATH is not used by ES modules, so
 // packages are taken from build/npm by a require of their own.
 import { createRequire } from "node:module";
 import { promises as fs } from "node:fs";
@@ -51,5 +51,6 @@ async function readIndexed() {
 }
 
 await (how === "stream" ? readStream() : readIndexed());
+for (const { topic, metadata } of channels.values()) if (metadata.get("made") === "1") lines.push(`made ${topic}`);
 lines.push(`channels ${channels.size}`);
 process.stdout.write(lines.join("\n") + "\n");
