@@ -74,7 +74,7 @@ static void send_some(void *user, wire_peer_conn *conn)
         return;
     self->ended_s = seconds(CLOCK_MONOTONIC);
     self->cpu_ended_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    wire_peer_close(conn, 1000);
+    wire_peer_close(conn, 1000, td_bytes_of(NULL, 0));
 }
 
 static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)

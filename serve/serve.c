@@ -59,7 +59,7 @@ static void on_answer(void *user, td_bytes bytes)
         return;
     /* The client sends requests without reading the answers. */
     td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
-    serve_client_end(client, 1008);
+    serve_client_end(client, 1008, SERVE_SLOW);
 }
 
 /* The client's key was accepted. */
@@ -77,7 +77,7 @@ static void on_authenticated(void *user)
         return;
     }
     td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
-    serve_client_end(client, 1011);
+    serve_client_end(client, 1011, err.text);
 }
 
 /* Without credentials a client gets what the exchange answers then. */
@@ -121,7 +121,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
     td_result rc = responder_answer(server->responder, &from, bytes, wall_ms(server), &err);
     if (rc != TD_OK) {
         td_log_emit(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
-        serve_client_end(client, rc == TD_E_LIMIT ? 1009 : 1011);
+        serve_client_end(client, rc == TD_E_LIMIT ? 1009 : 1011, err.text);
         return;
     }
     serve_tape_answered(client);
@@ -160,15 +160,22 @@ static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
 static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
 {
     serve *server = user;
-    if (path.size > strlen(SERVE_CONTROL) &&
-        memcmp(path.data, SERVE_CONTROL, strlen(SERVE_CONTROL)) == 0)
-        return serve_control(server, path, query, why);
+    if (serve_control_has(path))
+        return serve_control_get(server, path, why);
     unsigned status = refuse_upgrade(server, path, query, why);
     if (status == 101)
         return status;
     server->counts.refused++;
     td_log_emit(server->options.log, TD_LOG_WARNING, "a client was refused (%u): %s", status, why);
     return status;
+}
+
+static unsigned on_post(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
+{
+    if (serve_control_has(path))
+        return serve_control_post(user, path, query, why);
+    (void)snprintf(why, WIRE_ANSWER_BYTES, "a POST is for " SERVE_CONTROL);
+    return 405;
 }
 
 /* The receive time up to which the newest tape that plays has come; 0: none does. */
@@ -235,6 +242,7 @@ static void on_closed(void *user)
 }
 
 static const wire_server_ops SERVE_OPS = {.accept = on_accept,
+                                          .post = on_post,
                                           .page = on_page,
                                           .opened = on_opened,
                                           .message = on_message,
@@ -306,7 +314,7 @@ void serve_stop(serve *server)
 {
     server->is_stopping = 1;
     for (serve_client *client = server->clients; client != NULL; client = client->next)
-        serve_client_end(client, 1001);
+        serve_client_end(client, 1001, "");
 }
 
 size_t serve_client_count(const serve *server)

@@ -125,7 +125,7 @@ void serve_client_disconnect(serve_client *client, unsigned code)
 {
     int is_sendable = code >= 1000 && code != 1005 && code != 1006 && code != 1015;
     if (is_sendable || wire_peer_queued_bytes(client->conn) == 0)
-        serve_client_end(client, is_sendable ? code : 0);
+        serve_client_end(client, is_sendable ? code : 0, "");
     else
         client->state = CLIENT_CUTTING;
 }
@@ -165,7 +165,7 @@ static void put(serve_client *client, wire_peer_message *out)
     client->owner->counts.slow += rc == TD_E_LIMIT;
     td_log_emit(client->owner->options.log, TD_LOG_WARNING,
                 "a client is closed: it reads too slowly: %s", err.text);
-    serve_client_end(client, 1008);
+    serve_client_end(client, 1008, SERVE_SLOW);
 }
 
 static void put_recorded(serve_client *client, wire_peer_message *out)
@@ -268,7 +268,7 @@ void serve_client_finish(serve_client *client)
         return; /* on_drained continues, or its next request */
     client->is_complete = 1;
     if (!server->options.is_held) {
-        serve_client_end(client, 1000);
+        serve_client_end(client, 1000, "");
         return;
     }
     client->state = CLIENT_HOLDING;
@@ -281,15 +281,15 @@ void serve_client_drained(serve_client *client)
     if (client->state == CLIENT_DRAINING)
         serve_client_finish(client);
     else if (client->state == CLIENT_CUTTING)
-        serve_client_end(client, 0);
+        serve_client_end(client, 0, "");
 }
 
-void serve_client_end(serve_client *client, unsigned code)
+void serve_client_end(serve_client *client, unsigned code, const char *reason)
 {
     if (client->state == CLIENT_CLOSING)
         return;
     client->state = CLIENT_CLOSING;
-    wire_peer_close(client->conn, code);
+    wire_peer_close(client->conn, code, td_bytes_str(reason));
 }
 
 /* ---- life ---- */

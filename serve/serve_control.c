@@ -126,17 +126,39 @@ static td_result run(serve *server, td_bytes command, td_bytes query, td_err *er
         return seek(server, value, err);
     else if (td_bytes_is(command, "speed") && find_value(query, "to", value))
         return set_speed(server, value, err);
-    else if (!td_bytes_is(command, "status"))
+    else
         return td_err_set(err, TD_E_INVALID,
-                          "expected status, pause, resume, step, seek?to=TIME or speed?to=N");
+                          "expected pause, resume, step, seek?to=TIME or speed?to=N");
     return TD_OK;
 }
 
-unsigned serve_control(serve *server, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES])
+int serve_control_has(td_bytes path)
 {
     const size_t skip = strlen(SERVE_CONTROL);
+    return path.size > skip && memcmp(path.data, SERVE_CONTROL, skip) == 0;
+}
+
+static td_bytes command_of(td_bytes path)
+{
+    const size_t skip = strlen(SERVE_CONTROL);
+    return td_bytes_of(path.data + skip, path.size - skip);
+}
+
+unsigned serve_control_get(const serve *server, td_bytes path, char text[WIRE_ANSWER_BYTES])
+{
+    if (td_bytes_is(command_of(path), "status")) {
+        put_status(server, text);
+        return 200;
+    }
+    (void)snprintf(text, WIRE_ANSWER_BYTES, "a GET is for status; POST what changes something");
+    return 400;
+}
+
+unsigned serve_control_post(serve *server, td_bytes path, td_bytes query,
+                            char text[WIRE_ANSWER_BYTES])
+{
     td_err err;
-    if (run(server, td_bytes_of(path.data + skip, path.size - skip), query, &err) == TD_OK) {
+    if (run(server, command_of(path), query, &err) == TD_OK) {
         put_status(server, text);
         return 200;
     }

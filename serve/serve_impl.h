@@ -165,8 +165,9 @@ void serve_client_restart(serve_client *client);
 /* Its tape has ended: close the connection once everything was sent, or hold it. */
 void serve_client_finish(serve_client *client);
 
-/* Close the connection with this code; no more frames are sent. */
-void serve_client_end(serve_client *client, unsigned code);
+/* Close the connection with this code and reason; no more frames are sent. */
+void serve_client_end(serve_client *client, unsigned code, const char *reason);
+#define SERVE_SLOW "it reads too slowly: 8 MiB are queued"
 
 /* ---- tapes ---- */
 
@@ -223,8 +224,12 @@ void serve_tapes_close(serve *server);
 
 /* ---- the control ---- */
 
-/* Answer a request for a path below SERVE_CONTROL with an HTTP status and a text. */
 #define SERVE_CONTROL "/control/"
-unsigned serve_control(serve *server, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES]);
+/* 1 for a path below it. */
+int serve_control_has(td_bytes path);
+/* Answer a GET of such a path, which changes nothing, or a POST with an HTTP status and a text. */
+unsigned serve_control_get(const serve *server, td_bytes path, char text[WIRE_ANSWER_BYTES]);
+unsigned serve_control_post(serve *server, td_bytes path, td_bytes query,
+                            char text[WIRE_ANSWER_BYTES]);
 
 #endif

@@ -506,7 +506,7 @@ static void fail(serve_tape *tape, const td_err *err)
     tape->is_at_end = 1;
     td_log_emit(tape->owner->options.log, TD_LOG_ERROR, "a tape: %s", err->text);
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
-        serve_client_end(c, 1011);
+        serve_client_end(c, 1011, err->text);
     if (tape->clients == NULL)
         tape_free(tape);
 }

@@ -93,7 +93,7 @@ static void conn_close(sim_conn *conn, unsigned code)
     if (conn->is_closing && code != 0)
         return;
     conn->is_closing = 1;
-    wire_peer_close(conn->wire, code);
+    wire_peer_close(conn->wire, code, td_bytes_of(NULL, 0));
 }
 
 /* Send a message; on failure close the connection. */

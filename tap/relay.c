@@ -290,7 +290,7 @@ static void on_closing(void *user, wire_conn *conn, unsigned code, td_bytes reas
     relay *self = user;
     (void)conn;
     if (self->client != NULL)
-        wire_peer_relay_close(self->client, code, reason);
+        wire_peer_close(self->client, code, reason);
 }
 
 static void on_drained(void *user, wire_conn *conn)
@@ -329,7 +329,7 @@ static void end_client(relay *self, const wire_end *end)
     if (!self->is_open)
         refuse_client(self, end);
     else if (end->cause == WIRE_CAUSE_PROTOCOL || end->cause == WIRE_CAUSE_TOO_LARGE)
-        wire_peer_relay_close(self->client, BAD_GATEWAY_CODE, td_bytes_of(NULL, 0));
+        wire_peer_close(self->client, BAD_GATEWAY_CODE, td_bytes_of(NULL, 0));
     else if (end->close_code == 0 && end->cause == WIRE_CAUSE_RESET)
         wire_peer_cut_off(self->client, WIRE_CUT_RESET);
     else
@@ -488,7 +488,7 @@ void relay_stop(relay *self)
         return;
     }
     if (self->client != NULL)
-        wire_peer_relay_close(self->client, STOP_CODE, none);
+        wire_peer_close(self->client, STOP_CODE, none);
     if (self->upstream != NULL)
         wire_relay_close(self->upstream, STOP_CODE, none);
 }

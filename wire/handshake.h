@@ -42,6 +42,7 @@ typedef struct handshake_request {
     int deflate_bits; /* window to send permessage-deflate with; 0: it was not offered, or only with
                          parameters that are not supported */
     uint8_t is_window_asked; /* the client asked for that window: the answer must have it */
+    uint8_t is_post;         /* 405: its method is POST, for servers that answer that */
     const char *fields;      /* for handshake_accept: further header lines; NULL: none */
 } handshake_request;
 

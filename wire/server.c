@@ -224,7 +224,7 @@ static void put_close(wire_peer_conn *peer, unsigned code, td_bytes reason)
     put_frame(peer, WS_CLOSE, WS_FINAL, td_bytes_of(payload, size));
 }
 
-void wire_peer_close(wire_peer_conn *peer, unsigned code)
+void wire_peer_close(wire_peer_conn *peer, unsigned code, td_bytes reason)
 {
     TD_ASSERT(code == 0 || (code >= 1000 && code < 5000));
     if (code == 0) {
@@ -232,9 +232,18 @@ void wire_peer_close(wire_peer_conn *peer, unsigned code)
         link_pause(&peer->link);
         peer->state = PEER_ENDING;
         set_timer(peer, 0);
-    } else if (peer->state == PEER_OPEN) {
-        wire_peer_relay_close(peer, code, td_bytes_of(NULL, 0));
+        return;
     }
+    if (peer->state != PEER_OPEN)
+        return;
+    put_close(peer, code, reason);
+    if (peer->is_peer_closed) {
+        finish_stream(peer);
+        return;
+    }
+    peer->state = PEER_CLOSING;
+    set_timer(peer, CLOSE_PATIENCE_NS);
+    link_resume(&peer->link); /* its own close frame must be read */
 }
 
 /* ---- a peer of a relay ---- */
@@ -256,25 +265,11 @@ void wire_peer_resume(wire_peer_conn *peer)
     link_resume(&peer->link);
 }
 
-void wire_peer_relay_close(wire_peer_conn *peer, unsigned code, td_bytes reason)
-{
-    if (peer->state != PEER_OPEN)
-        return;
-    put_close(peer, code, reason);
-    if (peer->is_peer_closed) {
-        finish_stream(peer);
-        return;
-    }
-    peer->state = PEER_CLOSING;
-    set_timer(peer, CLOSE_PATIENCE_NS);
-    link_resume(&peer->link); /* its own close frame must be read */
-}
-
 void wire_peer_cut_off(wire_peer_conn *peer, wire_cut how)
 {
     if (how == WIRE_CUT_RESET) {
         link_reset_on_close(&peer->link);
-        wire_peer_close(peer, 0);
+        wire_peer_close(peer, 0, td_bytes_of(NULL, 0));
     } else if (peer->state != PEER_ENDING) {
         finish_stream(peer);
     }
@@ -415,7 +410,7 @@ static void open_peer(wire_peer_conn *peer, const handshake_request *request)
     begin_frames(peer, peer->deflate_bits > 0 ? server->inflater : NULL);
     peer->user = server->ops->opened(server->user, peer, request->path, request->query);
     if (peer->user == NULL)
-        wire_peer_close(peer, WS_CODE_FAILED);
+        wire_peer_close(peer, WS_CODE_FAILED, td_bytes_of(NULL, 0));
 }
 
 /* A relay answers it later. */
@@ -491,7 +486,9 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
         return size;
     unsigned status = request.status;
     int is_for_user = request.why == NULL || (is_relay(peer) && status == 405);
-    if (!is_for_user)
+    if (status == 405 && request.is_post && server->ops->post != NULL)
+        status = server->ops->post(server->user, request.path, request.query, text);
+    else if (!is_for_user)
         (void)snprintf(text, sizeof text, "%s", request.why);
     else if (server->ops->accept != NULL && (status != 101 || !is_relay(peer)))
         status = server->ops->accept(server->user, request.path, request.query, text);

@@ -41,6 +41,9 @@ typedef struct wire_server_ops {
      * its last end of line. NULL: every upgrade is accepted. */
     unsigned (*accept)(void *server_user, td_bytes path, td_bytes query,
                        char text[WIRE_ANSWER_BYTES]);
+    /* As accept, for the method POST; a body is not read. NULL: it gets 405. */
+    unsigned (*post)(void *server_user, td_bytes path, td_bytes query,
+                     char text[WIRE_ANSWER_BYTES]);
     /* A request for no upgrade: append JSON, of at most LIMIT_FRAME_BYTES, and return 1; 0: accept
      * answers. May be NULL. */
     int (*page)(void *server_user, td_bytes path, td_bytes query, td_buf *json);
@@ -118,10 +121,11 @@ TD_MUST_USE td_result wire_peer_send(wire_peer_conn *conn, unsigned opcode, td_b
 size_t wire_peer_queued_bytes(const wire_peer_conn *conn);
 enum { WIRE_PEER_QUEUE_BYTES_MAX = 8 << 20 };
 
-/* Close with a code once what is queued has gone out, or cut the connection if its peer has taken
- * nothing of that for 5 s; 0 drops the queue and cuts it at once, without a close frame, as a
- * crashed server would. closed follows later, never inside this call. */
-void wire_peer_close(wire_peer_conn *conn, unsigned code);
+/* Close with a code and a reason (123 bytes of it) once what is queued has gone out, or cut the
+ * connection if its peer has taken nothing of that for 5 s; 0 drops the queue and cuts it at once,
+ * without a close frame, as a crashed server would. closed follows later, never inside this call.
+ */
+void wire_peer_close(wire_peer_conn *conn, unsigned code, td_bytes reason);
 
 /* ---- of a relay ---- */
 
@@ -135,10 +139,9 @@ void wire_peer_refuse(wire_peer_conn *conn, unsigned status, const char *fields,
  * is only impossible for a client that has sent its close frame and does not read. */
 void wire_peer_relay(wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
 
-/* As wire_pause, wire_resume, wire_relay_close and wire_cut_off. */
+/* As wire_pause, wire_resume and wire_cut_off. */
 void wire_peer_pause(wire_peer_conn *conn);
 void wire_peer_resume(wire_peer_conn *conn);
-void wire_peer_relay_close(wire_peer_conn *conn, unsigned code, td_bytes reason);
 void wire_peer_cut_off(wire_peer_conn *conn, wire_cut how);
 
 /* In closed: the client reset the connection. */

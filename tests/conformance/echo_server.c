@@ -20,7 +20,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
     td_err err;
     (void)user;
     if (wire_peer_send(conn, opcode, bytes, &err) != TD_OK)
-        wire_peer_close(conn, 0);
+        wire_peer_close(conn, 0, td_bytes_of(NULL, 0));
 }
 
 static const wire_server_ops OPS = {.opened = on_opened, .message = on_message};

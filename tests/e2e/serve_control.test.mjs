@@ -46,7 +46,8 @@ async function served(t, ...options) {
   const archive = await importFrames(t, dir, { family: "v5-linear", host: PATH, frames: FRAMES });
   const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--hold", ...options], dir);
   const control = async (command, status = 200) => {
-    const answer = await fetch(`${url.replace("ws:", "http:")}/control/${command}`);
+    const method = command === "status" ? "GET" : "POST";
+    const answer = await fetch(`${url.replace("ws:", "http:")}/control/${command}`, { method });
     assert.equal(answer.status, status, command);
     if (status !== 200) return answer.text();
     assert.equal(answer.headers.get("content-type"), "application/json");
@@ -90,8 +91,13 @@ test("seek: on and back, also from the end, with a snapshot of that moment", asy
 
 test("requests that make no sense are refused, with what is possible", async (t) => {
   const { url, control } = await served(t);
-  for (const command of ["", "dance", "seek", "speed?to=0", "seek?to=never"]) assert.match(await control(command, command === "" ? 404 : 400), /./, command);
-  assert.match(await control("dance", 400), /status, pause, resume, step, seek\?to=TIME or speed\?to=N/);
+  for (const command of ["", "dance", "seek", "speed?to=0", "seek?to=never"]) assert.match(await control(command, command === "" ? 405 : 400), /./, command);
+  assert.match(await control("dance", 400), /pause, resume, step, seek\?to=TIME or speed\?to=N/);
+  const { tapes: before, paused } = await control("status");
+  const got = await fetch(`${url.replace("ws:", "http:")}/control/pause`);
+  assert.deepEqual([got.status, await got.text()], [400, "a GET is for status; POST what changes something\n"]);
+  assert.deepEqual([await control("status").then((now) => now.paused), before, paused], [false, [], false]);
+  assert.equal((await fetch(url.replace("ws:", "http:") + PATH, { method: "POST" })).status, 405);
   const ws = new WebSocket(`${url}/control/status`);
   const [error] = await once(ws, "error");
   assert.match(error.message, /200/);

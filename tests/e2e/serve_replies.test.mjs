@@ -40,6 +40,7 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   const { url } = await listening(t, ["serve", "-a", archive, "--plain", "--hold", "--speed", "max"], dir);
   const base = url.replace("ws:", "http:");
   const get = async (target) => (await fetch(base + target)).json();
+  const post = (target) => fetch(base + target, { method: "POST" });
   const first = { url: "/v5/market/instruments-info?category=linear&limit=1000", n: 1, BIG };
   // Before a tape plays it is the first; then the latest one that came before what was sent.
   assert.deepEqual(await get("/v5/market/instruments-info?category=linear&limit=1000"), first);
@@ -53,9 +54,9 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   while (!(await get("/control/status")).tapes[0]?.at_end);
   assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, rows.length);
   // Back at the first reply: only that had come.
-  await get("/control/pause");
-  await get(`/control/seek?to=%2B1s`);
-  await get("/control/step");
+  await post("/control/pause");
+  await post(`/control/seek?to=%2B1s`);
+  await post("/control/step");
   assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, 1);
 });
 

@@ -158,14 +158,14 @@ static void test_server_closes(void **state)
     echo_open(&e, NULL);
     echo_join(&e, &side);
     assert_int_equal(wire_peer_send(e.peers[0], 1, td_bytes_str("last"), NULL), TD_OK);
-    wire_peer_close(e.peers[0], 1000);
+    wire_peer_close(e.peers[0], 1000, td_bytes_of(NULL, 0));
     assert_int_equal(wire_peer_send(e.peers[0], 1, td_bytes_str("no"), NULL), TD_E_NETWORK);
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
     assert_string_equal(side.last, "last");
     assert_int_equal(side.close_code, 1000);
     assert_int_equal(side.sent_code, 1000);
     echo_join(&e, &side);
-    wire_peer_close(e.peers[1], 0);
+    wire_peer_close(e.peers[1], 0, td_bytes_of(NULL, 0));
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_PEER, "without a close frame");
     /* The whole server, with one client on and one on its way. */
     wire_side on_its_way;

@@ -175,8 +175,8 @@ static void test_costly_to_inflate(void **state)
         assert_int_equal(wire_send(good.conn, td_bytes_str("good"), NULL), TD_OK);
         wire_run_until(e.loop, &good.messages, 1, "an answer");
         assert_int_equal(e.messages, is_slow ? 2 : 4);
-        wire_peer_close(e.peers[0],
-                        1000); /* reads on, for the peer's close frame, and waits again */
+        /* reads on, for the peer's close frame, and waits again */
+        wire_peer_close(e.peers[0], 1000, td_bytes_of(NULL, 0));
         assert_int_equal(wire_loop_run(e.loop, 0, NULL), TD_OK);
         wire_loop_close(e.loop);
         assert_int_equal(e.closed, 2);
