@@ -1,7 +1,6 @@
 #include "play/report.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "cli/units.h"
@@ -60,14 +59,14 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
 /* ---- streams and frames ---- */
 
 /* Feed, topic, symbol. */
-static void describe_names(result_writer *r, const report_names *of)
+static void describe_names(result_writer *r, const stream *of)
 {
     result_text(r, "feed", of->feed);
     result_text(r, "topic", of->topic);
     result_name(r, "symbol", of->symbol);
 }
 
-static void describe_place(result_writer *r, const report_names *of, const stream_place *at)
+static void describe_place(result_writer *r, const stream *of, const stream_place *at)
 {
     int is_first_slot = at->line == 0 && at->shard == 0;
     describe_names(r, of);
@@ -149,18 +148,19 @@ static void describe_topics(result_writer *r, const replay_report *report)
                                            {"snapshots", TABLE_SPARE_RIGHT, "{snapshots}"},
                                            {"deltas", TABLE_SPARE_RIGHT, "{deltas}"}};
     result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
-    for (size_t i = 0; i < report->topic_count; i++) {
-        const report_topic *topic = &report->topics[i];
-        if (topic->is_control && result_json(r) != NULL)
+    for (size_t i = 0; i < report->streams->count; i++) {
+        const stream *s = report->streams->items[i];
+        const int is_hidden = s->role == ROLE_CONTROL && result_json(r) != NULL;
+        if (s->dir != CHANNEL_IN || s->counts.frames == 0 || is_hidden)
             continue;
         result_object_begin(r, NULL);
-        describe_names(r, &topic->of);
-        result_count(r, "frames", topic->counts.frames);
-        result_count(r, "snapshots", topic->counts.snapshots);
-        result_count(r, "deltas", topic->counts.deltas);
-        result_count(r, "items", topic->counts.items);
-        result_count(r, "undecoded", topic->counts.undecoded);
-        result_count(r, "copies", topic->counts.copies);
+        describe_names(r, s);
+        result_count(r, "frames", s->counts.frames);
+        result_count(r, "snapshots", s->counts.snapshots);
+        result_count(r, "deltas", s->counts.deltas);
+        result_count(r, "items", s->counts.items);
+        result_count(r, "undecoded", s->counts.undecoded);
+        result_count(r, "copies", s->counts.copies);
         result_object_end(r, NULL);
     }
     result_list_end(r);
@@ -185,17 +185,17 @@ static void describe_rules(result_writer *r, const char *name, const replay_repo
  * do not know the rule. */
 static void describe_violation(result_writer *r, const replay_report *report)
 {
-    const stream_violation *first = &report->first_violation;
-    if (!first->is_set) {
+    if (report->violated == NULL) {
         result_null(r, "first");
         return;
     }
+    const stream_violation *first = &report->violated->verdicts.first;
     TD_ASSERT(first->rule < RULE_COUNT);
     TD_ASSERT(RULE_WORDS[first->rule] != NULL);
     result_object_begin(r, "first");
     result_text(r, "rule", rule_name(first->rule));
     result_note(r, "words", "%s", RULE_WORDS[first->rule]);
-    describe_place(r, &report->violated_of, &first->at);
+    describe_place(r, report->violated, &first->at);
     if (first->has_seq)
         result_signed(r, "seq", first->seq);
     else
@@ -262,7 +262,7 @@ static void describe_continuity(result_writer *r, const replay_report *report)
                   "[\nCross-checks between topics:\n{audits}]"
                   "[\nWarnings: {warnings}\n]"
                   "[\nNotes (not errors): {statistics}\n]");
-    result_object_end(r, !report->first_violation.is_set
+    result_object_end(r, report->violated == NULL
                              ? NULL
                              : "\n  {violations frame} broke a rule. The first:\n"
                                "{first}"
@@ -274,14 +274,14 @@ static void describe_continuity(result_writer *r, const replay_report *report)
 
 static void describe_undecoded(result_writer *r, const replay_report *report)
 {
-    const stream_undecoded *first = &report->first_undecoded;
-    if (!first->is_set) {
+    if (report->undecoded == NULL) {
         result_null(r, "first_undecoded");
         return;
     }
+    const stream_undecoded *first = &report->undecoded->undecoded;
     result_object_begin(r, "first_undecoded");
     result_text(r, "reason", decode_reason_name(first->reason));
-    describe_place(r, &report->undecoded_of, &first->at);
+    describe_place(r, report->undecoded, &first->at);
     result_number(r, "offset", first->offset);
     result_text(r, "field", first->field);
     result_object_end(r, "\n  {undecoded frame} could not be decoded. The first:\n"
@@ -368,15 +368,16 @@ static void describe_absences(result_writer *r, const absence_list *list)
 
 /* A book without a side is no fault: before its first snapshot it has none. */
 static void describe_best(result_writer *r, const char *price_name, const char *size_name,
-                          const report_book *row, msg_side side)
+                          const book *b, msg_side side)
 {
-    if (row->levels[side] == 0) {
+    book_level best;
+    if (!book_level_at(b, side, 0, &best)) {
         result_null(r, price_name);
         result_null(r, size_name);
         return;
     }
-    result_decimal(r, price_name, row->best[side].price);
-    result_decimal(r, size_name, row->best[side].size);
+    result_decimal(r, price_name, best.price);
+    result_decimal(r, size_name, best.size);
 }
 
 /* null where the stream has no such number. */
@@ -389,6 +390,27 @@ static void describe_number(result_writer *r, const char *name, int has, int64_t
 }
 
 /* The digest of the levels is for programs only: people compare those of the whole replay. */
+static void describe_book(result_writer *r, const stream *of, const track *t)
+{
+    const book *b = track_book(t);
+    char levels_sha1[TD_SHA1_HEX_BYTES];
+    track_seqs last;
+    track_last(t, &last);
+    book_levels_sha1(b, levels_sha1);
+    result_object_begin(r, NULL);
+    describe_names(r, of);
+    result_number(r, "bids", book_level_count(b, SIDE_BUY));
+    result_number(r, "asks", book_level_count(b, SIDE_SELL));
+    describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
+    describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
+    describe_number(r, "cross_seq", last.has_cross_seq, last.cross_seq);
+    describe_number(r, "u", last.has_u, last.u);
+    describe_number(r, "seq", last.has_seq, last.seq);
+    result_bool(r, "broken", track_is_broken(t));
+    result_text(r, "levels_sha1", levels_sha1);
+    result_object_end(r, NULL);
+}
+
 static void describe_books(result_writer *r, const replay_report *report)
 {
     static const table_column COLUMNS[] = {
@@ -400,20 +422,11 @@ static void describe_books(result_writer *r, const replay_report *report)
         {"best ask", TABLE_SPARE_RIGHT, "[{best_ask} x {best_ask_size}][{best_ask!}-]"},
         {"levels", TABLE_SPARE_RIGHT, "{bids} x {asks}"}};
     result_table_begin(r, "books", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
-    for (size_t i = 0; i < report->book_count; i++) {
-        const report_book *row = &report->books[i];
-        result_object_begin(r, NULL);
-        describe_names(r, &row->of);
-        result_number(r, "bids", row->levels[SIDE_BUY]);
-        result_number(r, "asks", row->levels[SIDE_SELL]);
-        describe_best(r, "best_bid", "best_bid_size", row, SIDE_BUY);
-        describe_best(r, "best_ask", "best_ask_size", row, SIDE_SELL);
-        describe_number(r, "cross_seq", row->last.has_cross_seq, row->last.cross_seq);
-        describe_number(r, "u", row->last.has_u, row->last.u);
-        describe_number(r, "seq", row->last.has_seq, row->last.seq);
-        result_bool(r, "broken", row->is_broken);
-        result_text(r, "levels_sha1", row->levels_sha1);
-        result_object_end(r, NULL);
+    for (size_t i = 0; i < report->streams->count; i++) {
+        const stream *s = report->streams->items[i];
+        const track *t = stream_last_track(s);
+        if (t != NULL && track_book(t) != NULL)
+            describe_book(r, s, t);
     }
     result_list_end(r);
 }
@@ -443,20 +456,22 @@ static void describe_lateness(result_writer *r, const char *name, uint64_t ns)
     result_note(r, name, "%s", text);
 }
 
-/* null at --speed max: nothing had a time to be late for. */
-static void describe_pace(result_writer *r, const report_pace *pace)
+/* Lateness is null where no frame had a time to be late for. */
+static void describe_pace(result_writer *r, const pacer *paced)
 {
-    result_text(r, "speed", pace->speed);
-    if (pace->count == 0) {
+    char speed[TD_DECIMAL_TEXT_BYTES];
+    pacer_speed_format(paced->options.speed, speed);
+    result_text(r, "speed", speed);
+    if (paced->late.count == 0) {
         result_null(r, "late_us");
         return;
     }
-    result_note(r, "pace", "%s%s", pace->speed,
-                strcmp(pace->speed, "max") == 0 ? " at the end" : " times as recorded");
+    result_note(r, "pace", "%s%s", speed,
+                paced->options.speed.is_max ? " at the end" : " times as recorded");
     result_object_begin(r, "late_us");
-    describe_lateness(r, "p50", pace->p50_ns);
-    describe_lateness(r, "p99", pace->p99_ns);
-    describe_lateness(r, "max", pace->max_ns);
+    describe_lateness(r, "p50", lateness_quantile_ns(&paced->late, 500));
+    describe_lateness(r, "p99", lateness_quantile_ns(&paced->late, 990));
+    describe_lateness(r, "max", paced->late.ns_max);
     result_object_end(r, "\nPace: {pace}; frames were late by {p50} us (half of "
                          "them less), {p99} us (99 of 100), {max} us (the latest).\n");
 }
@@ -524,7 +539,7 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
     result_count(r, "segments_live", report->tape.segments_live);
     result_bool(r, "stopped", report->is_stopped);
-    describe_pace(r, &report->pace);
+    describe_pace(r, report->pace);
     result_count(r, "contents_read", report->tape.contents_read);
     result_number(r, "workers_busy_max", report->workers_busy_max);
     describe_times(r, report);

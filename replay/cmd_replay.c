@@ -439,7 +439,6 @@ static void print_report(replay_command *command, replay_report *report)
 {
     if (command->flags.with_messages && !command->verb->json.is_json)
         return;
-    report_add_books(report, command->tape.player);
     report_describe(report, command->verb->verbosity.is_verbose, &command->verb->result);
 }
 

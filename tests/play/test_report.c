@@ -186,7 +186,6 @@ static void print_report(replayed *r, uint8_t is_json)
 {
     result_writer printed;
     result_begin(&printed, &r->output, &(json_options){.is_json = is_json});
-    report_add_books(&r->report, r->player);
     report_describe(&r->report, 1, &printed);
     result_end(&printed);
     finish_output(r);
@@ -425,9 +424,9 @@ static void test_from(void **state)
     assert_int_equal(r.report.totals.frames, 2);
     assert_int_equal(r.report.totals.violations, 1);
     assert_int_equal(r.report.gaps.count, 0); /* it was over by then */
-    assert_int_equal(r.report.first_violation.is_set, 1);
-    assert_int_equal(r.report.first_violation.rule, RULE_DELETE_EXISTS);
-    assert_string_equal(r.report.violated_of.topic, "orderBookL2_25");
+    assert_non_null(r.report.violated);
+    assert_int_equal(r.report.violated->verdicts.first.rule, RULE_DELETE_EXISTS);
+    assert_string_equal(r.report.violated->topic, "orderBookL2_25");
     teardown_replay(&r);
 }
 
