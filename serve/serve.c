@@ -201,7 +201,14 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
                                     json, &err);
     if (rc != TD_OK)
         td_log_emit(options->log, TD_LOG_ERROR, "an HTTP reply: %s", err.text);
-    return rc == TD_OK;
+    if (rc != TD_OK || server->rebase == NULL)
+        return rc == TD_OK;
+    int64_t age_ns = (int64_t)clock_wall_ns(options->clock) - (int64_t)reply->recv_ns;
+    td_bytes now = serve_rebase_frame(server->rebase, &SERVE_REPLY_ROW,
+                                      age_ns / (int64_t)TD_NS_PER_S, td_buf_view(json));
+    TD_ASSERT(now.size == json->size);
+    memcpy(json->data, now.data, now.size);
+    return 1;
 }
 
 /* Credentials in the URL, which on_accept has checked. */

@@ -12,6 +12,8 @@ const { RestClientV5 } = npm("bybit-api");
 const PATH = "/v5/public/linear";
 const TOPIC = "publicTrade.BTCUSDT";
 const BIG = "x".repeat(300_000);
+const T0 = 1_600_000_000_000;
+const TIMES = { time: T0, result: { timeSecond: `${T0 / 1000}`, timeNano: `${T0}000000`, launchTime: `${T0}` } };
 
 /** A server whose n-th reply to a URL has the number n. */
 async function numberedReplies(t) {
@@ -19,7 +21,7 @@ async function numberedReplies(t) {
   const server = http.createServer((request, response) => {
     const n = (seen.get(request.url) ?? 0) + 1;
     seen.set(request.url, n);
-    response.end(JSON.stringify({ url: request.url, n, BIG }));
+    response.end(JSON.stringify({ url: request.url, n, BIG, ...TIMES }));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -41,7 +43,7 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   const base = url.replace("ws:", "http:");
   const get = async (target) => (await fetch(base + target)).json();
   const post = (target) => fetch(base + target, { method: "POST" });
-  const first = { url: "/v5/market/instruments-info?category=linear&limit=1000", n: 1, BIG };
+  const first = { url: "/v5/market/instruments-info?category=linear&limit=1000", n: 1, BIG, ...TIMES };
   // Before a tape plays it is the first; then the latest one that came before what was sent.
   assert.deepEqual(await get("/v5/market/instruments-info?category=linear&limit=1000"), first);
   assert.deepEqual(await get("/v5/market/instruments-info?limit=1000&category=linear"), first);
@@ -58,6 +60,14 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   await post(`/control/seek?to=%2B1s`);
   await post("/control/step");
   assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, 1);
+
+  // The server's time is as much later as the request is.
+  const rebased = await listening(t, ["serve", "-a", archive, "--plain", "--rebase-time", "now"], dir);
+  const text = await (await fetch(`${rebased.url.replace("ws:", "http:")}/v5/market/time`)).text();
+  const { time, result } = JSON.parse(text);
+  const later = time - TIMES.time;
+  assert.ok(later >= 3000 && later < 300_000 && later % 1000 === 0, text);
+  assert.deepEqual(result, { timeSecond: String((TIMES.time + later) / 1000), timeNano: `${TIMES.time + later}000000`, launchTime: TIMES.result.launchTime });
 });
 
 test("record --http-preset asks another server than the exchange itself; bybit-api asks serve for the same", async (t) => {
