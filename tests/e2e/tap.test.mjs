@@ -148,6 +148,41 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual(ends.map(({ code, sent_code, by, detail }) => [code, sent_code, by, detail ?? ""]), wanted);
   });
 
+  test("codes that a close frame must not have: the side that sent one is at fault, and the other one learns of its end", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const CODES = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535];
+    const wanted = [];
+    for (const first of ["client", "upstream"])
+      for (const code of CODES) {
+        const both = await pair(t, tap, server);
+        const mask = first === "client" ? [0x82, 0, 0, 0, 0] : [0x02];
+        both[first]._socket.write(Buffer.from([0x88, ...mask, code >> 8, code & 255]));
+        await settled(both.client, both.upstream);
+        const seen = [[...both.client.events], [...both.upstream.events]];
+        assert.deepEqual(seen, first === "client" ? [["close 1002 "], ["close 1006 "]] : [["close 1014 "], ["close 1002 "]], `${first} ${code}`);
+        wanted.push(first === "client" ? ["us", "closed_by_us"] : ["peer", "protocol"]);
+      }
+    await tap.stop();
+    const ends = await eventsOf(t, tap.archive, "disconnect");
+    assert.deepEqual(ends.map(({ by, cause }) => [by, cause]), wanted);
+  });
+
+  test("messages above the bounds end the connection, as each side's fault", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    for (const [first, second, most, codes] of [["client", "upstream", 1 << 20, [1009, 1006]], ["upstream", "client", 16 << 20, [1009, 1014]]]) {
+      const both = await pair(t, tap, server);
+      both[first].send(Buffer.alloc(most, "x"));
+      await both[second].events.has(1);
+      both[first].send(Buffer.alloc(most + 1, "x"));
+      await settled(both.client, both.upstream);
+      assert.deepEqual([both[first].events.at(-1), both[second].events.at(-1)], codes.map((code) => `close ${code} `), first);
+      assert.equal(both[second].events.length, 2, first);
+    }
+    await tap.stop();
+  });
+
   test("resets and ends without a close frame pass as such", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
