@@ -571,7 +571,7 @@ describe("tap", { concurrency: 2 }, () => {
     const watching = watch();
     const [answers] = await Promise.all([order(), follow(), watching]);
     await client.close();
-    return { answers, updates, books };
+    return { answers, updates: updates.slice(-1), books }; // watchOrders begins when it may, and joins updates
   }
 
   test("ccxt: a book and orders, and again from the archive", { skip: withoutCcxt }, async (t) => {
