@@ -183,53 +183,38 @@ td_result redactor_add_signature(redactor *self, const char *secret, td_err *err
     return rc;
 }
 
-typedef td_result add_fn(redactor *self, const char *secret, td_err *err);
-
-static td_result add_text(redactor *self, td_bytes value, redact_spelling how, add_fn *add,
-                          td_err *err)
+td_result redactor_add_found(redactor *self, redact_life life, td_bytes value, redact_spelling how,
+                             td_err *err)
 {
     char *text = td_alloc_zero(1, value.size + 1);
     size_t size = 0;
+    td_result rc = TD_OK;
     for (size_t at = 0; at < value.size; size++) {
         uint8_t c;
         at += read_char(value.data + at, value.size - at, how, &c);
         text[size] = (char)c;
     }
-    int is_text = strlen(text) == size && size >= REDACT_SECRET_BYTES_MIN;
-    td_result rc = is_text ? add(self, text, err) : TD_OK;
+    if (strlen(text) == size && size >= REDACT_SECRET_BYTES_MIN)
+        rc = life == REDACT_FOR_GOOD ? redactor_add(self, text, err)
+                                     : redactor_add_signature(self, text, err);
     explicit_bzero(text, size);
     td_free(text);
     return rc;
 }
 
-td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how, td_err *err)
-{
-    return add_text(self, value, how, redactor_add, err);
-}
-
 /* ---- secrets of requests ---- */
 
-static td_result add_url(redactor *self, add_fn *add, td_bytes url, td_err *err)
+td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_err *err)
 {
     size_t at = 0;
     td_bytes found;
     td_result rc = TD_OK;
     while (rc == TD_OK && td_url_next_secret(url, &at, &found))
-        rc = add_text(self, found, REDACT_SPELT, add, err);
+        rc = redactor_add_found(self, life, found, REDACT_SPELT, err);
     return rc;
 }
 
-td_result redactor_add_url(redactor *self, td_bytes url, td_err *err)
-{
-    return add_url(self, redactor_add, url, err);
-}
-
-td_result redactor_meet_url(redactor *self, td_bytes url, td_err *err)
-{
-    return add_url(self, redactor_add_signature, url, err);
-}
-
-static td_result add_args(redactor *self, add_fn *add, const auth_form *form, json_value root,
+static td_result add_args(redactor *self, redact_life life, const auth_form *form, json_value root,
                           td_err *err)
 {
     json_value args;
@@ -242,12 +227,12 @@ static td_result add_args(redactor *self, add_fn *add, const auth_form *form, js
     json_iter it = json_iter_of(args);
     for (uint32_t secrets = form->secrets; rc == TD_OK && json_next(&it, NULL, &arg); secrets >>= 1)
         if ((secrets & 1) && json_text(arg, &text))
-            rc = add_text(self, text, REDACT_EXACT, add, err);
+            rc = redactor_add_found(self, life, text, REDACT_EXACT, err);
     return rc;
 }
 
-static td_result add_headers(redactor *self, add_fn *add, const auth_form *form, json_value root,
-                             td_err *err)
+static td_result add_headers(redactor *self, redact_life life, const auth_form *form,
+                             json_value root, td_err *err)
 {
     json_value headers;
     td_bytes text;
@@ -256,30 +241,18 @@ static td_result add_headers(redactor *self, add_fn *add, const auth_form *form,
         return TD_OK;
     for (size_t i = 0; rc == TD_OK && form->secret_headers[i] != NULL; i++)
         if (json_find_text(headers, form->secret_headers[i], &text))
-            rc = add_text(self, text, REDACT_EXACT, add, err);
+            rc = redactor_add_found(self, life, text, REDACT_EXACT, err);
     return rc;
 }
 
-static td_result add_request(redactor *self, add_fn *add, json_parser *parser,
-                             const auth_form *form, td_bytes frame, td_err *err)
+td_result redactor_add_request(redactor *self, redact_life life, json_parser *parser,
+                               const auth_form *form, td_bytes frame, td_err *err)
 {
     json_value root;
     if (form->op_key == NULL || json_parse(parser, frame, JSON_PADDED, &root, NULL) != TD_OK)
         return TD_OK;
-    td_result rc = add_args(self, add, form, root, err);
-    return rc == TD_OK && form->headers_key != NULL ? add_headers(self, add, form, root, err) : rc;
-}
-
-td_result redactor_add_request(redactor *self, json_parser *parser, const auth_form *form,
-                               td_bytes frame, td_err *err)
-{
-    return add_request(self, redactor_add, parser, form, frame, err);
-}
-
-td_result redactor_meet_request(redactor *self, json_parser *parser, const auth_form *form,
-                                td_bytes frame, td_err *err)
-{
-    return add_request(self, redactor_add_signature, parser, form, frame, err);
+    td_result rc = add_args(self, life, form, root, err);
+    return rc == TD_OK && form->headers_key != NULL ? add_headers(self, life, form, root, err) : rc;
 }
 
 /* ---- searching ---- */

@@ -64,23 +64,24 @@ typedef enum redact_spelling {
     REDACT_SPELT, /* as JSON or a URL may spell it */
 } redact_spelling;
 
-/* Hide a value that was found in a URL or a frame, as redactor_add; one that is shorter than
+/* How long a value that was found is hidden. */
+typedef enum redact_life {
+    REDACT_FOR_GOOD,  /* as redactor_add */
+    REDACT_AS_NEWEST, /* as redactor_add_signature: any number, also while frames are searched */
+} redact_life;
+
+/* Hide a value that was found in a URL or a frame; one that is shorter than
  * REDACT_SECRET_BYTES_MIN or has a zero byte is left, with TD_OK. */
-TD_MUST_USE td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how,
-                                         td_err *err);
+TD_MUST_USE td_result redactor_add_found(redactor *self, redact_life life, td_bytes value,
+                                         redact_spelling how, td_err *err);
 
 /* Hide the secrets of a URL (td_url_next_secret), each as redactor_add_found. */
-TD_MUST_USE td_result redactor_add_url(redactor *self, td_bytes url, td_err *err);
+TD_MUST_USE td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_err *err);
 
 /* Hide the secrets of a client's request, each as redactor_add_found: those of one that
  * authenticates, and those of its headers. The frame has JSON_PADDED's bytes after it. */
-TD_MUST_USE td_result redactor_add_request(redactor *self, json_parser *parser,
+TD_MUST_USE td_result redactor_add_request(redactor *self, redact_life life, json_parser *parser,
                                            const auth_form *form, td_bytes frame, td_err *err);
-/* The same while frames are searched, any number of times: each secret as redactor_add_signature.
- */
-TD_MUST_USE td_result redactor_meet_url(redactor *self, td_bytes url, td_err *err);
-TD_MUST_USE td_result redactor_meet_request(redactor *self, json_parser *parser,
-                                            const auth_form *form, td_bytes frame, td_err *err);
 
 /* Result of one search. */
 typedef struct redaction {

@@ -81,9 +81,9 @@ typedef struct import_job {
 
 static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
 {
-    td_result rc = redactor_add_url(&job->secrets, record->url, err);
+    td_result rc = redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
     if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT)
-        rc = redactor_add_request(&job->secrets, job->auth_parser,
+        rc = redactor_add_request(&job->secrets, REDACT_FOR_GOOD, job->auth_parser,
                                   &exchange_of(family_find_by_url(record->url))->auth, record->data,
                                   err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");

@@ -259,7 +259,7 @@ static int is_private(const family *of)
            family_url(of, NET_MAIN, ACCESS_PRIVATE) != NULL;
 }
 
-static td_result check_credentials(const feed_config *feed, td_err *err)
+static td_result check_credentials(feed_config *feed, td_err *err)
 {
     TD_ASSERT(feed->family != NULL);
     const char *name = feed->family->name;
@@ -323,7 +323,7 @@ static td_result check_name(const char *name, td_err *err)
         name, LIMIT_NAME_BYTES - 1);
 }
 
-static td_result check_binary(const feed_config *feed, td_err *err)
+static td_result check_binary(feed_config *feed, td_err *err)
 {
     if (!feed->is_binary || feed->family->dialect->has_binary)
         return TD_OK;
@@ -331,7 +331,7 @@ static td_result check_binary(const feed_config *feed, td_err *err)
                       feed->family->name);
 }
 
-static td_result check_subscription(const feed_config *feed, td_err *err)
+static td_result check_subscription(feed_config *feed, td_err *err)
 {
     if (feed->topics.count == 0 && !feed->family->dialect->subscribes_with_auth) {
         td_err_set(err, TD_E_INVALID, "no topic is given: there is nothing to subscribe to");
@@ -353,36 +353,30 @@ static td_result check_subscription(const feed_config *feed, td_err *err)
     return TD_OK;
 }
 
+static td_result finish_name(feed_config *feed, td_err *err)
+{
+    if (feed->name == NULL)
+        feed->name = feed->family->name;
+    return check_name(feed->name, err);
+}
+
 /* *key: on failure, the key that the user has to change. */
 static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 {
-    *key = feed->family_name != NULL ? "family" : "url";
-    td_result rc = resolve_family(feed, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = check_credentials(feed, err);
-    if (rc != TD_OK)
-        return rc;
-    *key = "url";
-    rc = resolve_url(feed, err);
-    if (rc != TD_OK)
-        return rc;
-    *key = "feed";
-    if (feed->name == NULL)
-        feed->name = feed->family->name;
-    rc = check_name(feed->name, err);
-    if (rc != TD_OK)
-        return rc;
-    *key = "topic";
-    rc = check_subscription(feed, err);
-    if (rc != TD_OK)
-        return rc;
-    *key = "binary";
-    rc = check_binary(feed, err);
-    if (rc != TD_OK)
-        return rc;
-    *key = "http";
-    return finish_http(feed, err);
+    const char *chosen_by = feed->family_name != NULL ? "family" : "url";
+    const struct {
+        const char *key;
+        td_result (*finish)(feed_config *feed, td_err *err);
+    } steps[] = {{chosen_by, resolve_family},   {chosen_by, check_credentials},
+                 {"url", resolve_url},          {"feed", finish_name},
+                 {"topic", check_subscription}, {"binary", check_binary},
+                 {"http", finish_http}};
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < sizeof steps / sizeof *steps; i++) {
+        *key = steps[i].key;
+        rc = steps[i].finish(feed, err);
+    }
+    return rc;
 }
 
 td_result config_finish(recorder_config *config, td_err *err)

@@ -155,10 +155,8 @@ static void emit_connect(connection *self, const wire_peer *peer)
 {
     TD_ASSERT(self->slot.conn > 0);
     char url[LIMIT_URL_BYTES];
-    (void)snprintf(url, sizeof url, "%s", self->options.feed->url); /* fits */
-    td_url_redact(url);
     event connect = new_event(self, EVENT_CONNECT);
-    connect.url = hide_secrets(self, url);
+    connect.url = shown_url(self, url);
     connect.attempt = self->attempt;
     connect.extensions = peer->extensions;
     self->connected_ns = self->slot.complete_ns = emit(self, &connect);

@@ -64,9 +64,9 @@ static td_result read_credentials(const feed_config *from, feed_setup *feed, td_
 /* Keys, signatures and passwords in a URL are secrets too. */
 static td_result hide_urls(const feed_config *from, redactor *hide, td_err *err)
 {
-    td_result rc = redactor_add_url(hide, td_bytes_str(from->url), err);
+    td_result rc = redactor_add_url(hide, REDACT_FOR_GOOD, td_bytes_str(from->url), err);
     for (size_t i = 0; i < from->http_count && rc == TD_OK; i++)
-        rc = redactor_add_url(hide, td_bytes_str(from->http[i].url), err);
+        rc = redactor_add_url(hide, REDACT_FOR_GOOD, td_bytes_str(from->http[i].url), err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", from->name);
 }
 

@@ -164,8 +164,8 @@ static void record_request(relay *self, const intake_message *sent)
     td_buf_add(copy, sent->bytes.data, sent->bytes.size);
     td_buf_add(copy, PADDING, sizeof PADDING);
     hidden.bytes = td_bytes_of(copy->data, sent->bytes.size);
-    if (redactor_meet_request(self->options.redactor, self->options.env->json, &of->exchange->auth,
-                              hidden.bytes, &err) != TD_OK)
+    if (redactor_add_request(self->options.redactor, REDACT_AS_NEWEST, self->options.env->json,
+                             &of->exchange->auth, hidden.bytes, &err) != TD_OK)
         td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: a secret cannot be hidden: %s",
                     of->name, err.text);
     redaction found = redactor_apply(self->options.redactor, copy->data, hidden.bytes.size);
@@ -455,7 +455,8 @@ relay *relay_open(const relay_options *options, wire_peer_conn *client, const wi
     self->client = client;
     (void)td_url_redacted(options->url, self->url, sizeof self->url);
     name_client(self, request);
-    if (redactor_meet_url(options->redactor, td_bytes_str(options->url), &err) != TD_OK)
+    if (redactor_add_url(options->redactor, REDACT_AS_NEWEST, td_bytes_str(options->url), &err) !=
+        TD_OK)
         td_log_emit(options->env->log, TD_LOG_ERROR, "%s: a secret cannot be hidden: %s",
                     options->family->name, err.text);
     const wire_client_options connecting = {.url = options->url,

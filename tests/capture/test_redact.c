@@ -95,10 +95,13 @@ static void long_secrets_are_hidden_whole_or_refused(void **state)
     assert_int_equal(redactor_add(&hide, secret, &err), TD_E_INVALID);
     assert_non_null(strstr(err.text, "4097 bytes: only those of 4 to 4096"));
     assert_int_equal(redactor_add_signature(&hide, secret, &err), TD_E_INVALID);
-    assert_int_equal(redactor_add_found(&hide, td_bytes_str(secret), REDACT_EXACT, &err),
-                     TD_E_INVALID);
+    assert_int_equal(
+        redactor_add_found(&hide, REDACT_FOR_GOOD, td_bytes_str(secret), REDACT_EXACT, &err),
+        TD_E_INVALID);
     secret[LIMIT_SECRET_BYTES] = '\0';
-    assert_int_equal(redactor_add_found(&hide, td_bytes_str(secret), REDACT_EXACT, &err), TD_OK);
+    assert_int_equal(
+        redactor_add_found(&hide, REDACT_FOR_GOOD, td_bytes_str(secret), REDACT_EXACT, &err),
+        TD_OK);
     snprintf(text, sizeof text, "<%s>", secret);
     assert_int_equal(redactor_apply(&hide, (uint8_t *)text, strlen(text)).bytes,
                      LIMIT_SECRET_BYTES);
@@ -117,14 +120,16 @@ static void secrets_of_requests_are_hidden_as_they_are_met(void **state)
         char frame[128 + JSON_PADDING_BYTES] = "";
         int size = snprintf(frame, sizeof frame,
                             "{\"op\":\"auth\",\"args\":[\"the-key\",1,\"signature-%04d\"]}", i);
-        assert_int_equal(redactor_meet_request(&hide, parser, &exchange_of(NULL)->auth,
-                                               td_bytes_of(frame, (size_t)size), NULL),
+        assert_int_equal(redactor_add_request(&hide, REDACT_AS_NEWEST, parser,
+                                              &exchange_of(NULL)->auth,
+                                              td_bytes_of(frame, (size_t)size), NULL),
                          TD_OK);
         redaction found = redactor_apply(&hide, (uint8_t *)frame, (size_t)size);
         assert_int_equal(found.count, 2);
         assert_null(strstr(frame, "signature-"));
     }
-    assert_int_equal(redactor_meet_url(&hide, td_bytes_str("wss://h/p?token=t0kenT0ken&x=1"), NULL),
+    assert_int_equal(redactor_add_url(&hide, REDACT_AS_NEWEST,
+                                      td_bytes_str("wss://h/p?token=t0kenT0ken&x=1"), NULL),
                      TD_OK);
     char echo[] = "signature-1023 t0kenT0ken x";
     assert_int_equal(redactor_apply(&hide, (uint8_t *)echo, sizeof echo - 1).count, 2);
@@ -280,10 +285,14 @@ static void found_values_are_spelt_or_exact(void **state)
     (void)state;
     redactor hide;
     redactor_init(&hide);
-    assert_int_equal(redactor_add_found(&hide, td_bytes_str("p%40ss-word"), REDACT_SPELT, NULL),
-                     TD_OK);
-    assert_int_equal(redactor_add_found(&hide, td_bytes_str("raw%40"), REDACT_EXACT, NULL), TD_OK);
-    assert_int_equal(redactor_add_found(&hide, td_bytes_str("abc"), REDACT_EXACT, NULL), TD_OK);
+    assert_int_equal(
+        redactor_add_found(&hide, REDACT_FOR_GOOD, td_bytes_str("p%40ss-word"), REDACT_SPELT, NULL),
+        TD_OK);
+    assert_int_equal(
+        redactor_add_found(&hide, REDACT_FOR_GOOD, td_bytes_str("raw%40"), REDACT_EXACT, NULL),
+        TD_OK);
+    assert_int_equal(
+        redactor_add_found(&hide, REDACT_FOR_GOOD, td_bytes_str("abc"), REDACT_EXACT, NULL), TD_OK);
     assert_int_equal(hide.count, 2);
     char text[] = "p@ss-word p%40ss%2dword raw%40 raw@ abc";
     redactor_apply(&hide, (uint8_t *)text, sizeof text - 1);
