@@ -85,6 +85,7 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
     result_object_end(r, "{file}: {frames frame}[, {state_frames} before them for the state]"
                          "[ ({made_frames snapshot} made)], "
                          "{file_bytes}\n"
+                         "[{shrunk}\n]"
                          "[{without_snapshot topic} without a snapshot before the selection: the "
                          "archive has none\n]"
                          "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "

@@ -91,7 +91,7 @@ test("the commands of the README's tour run and print what it shows", async (t) 
 
 test("the recipes run and print what they show; the systemd unit's command is right", async (t) => {
   const dir = temporary(t);
-  await checkSession("docs/recipes.md", dir, /^timeout --foreground -s KILL| --break |^tapedeck why/);
+  await checkSession("docs/recipes.md", dir, /^timeout --foreground -s KILL| --break |^tapedeck (why|diff)/);
   const [, verb, options] = /^ExecStart=\S+\/tapedeck (\w+) (.*)$/m.exec(fs.readFileSync("docs/recipes.md", "utf8"));
   const args = options.replace(/-a \S+/, `-a ${dir}/unit`).replace(/-c \S+/, `-c ${dir}/missing.yaml`).split(" ");
   const { stderr } = await run(t, "tapedeck", [verb, ...args], { status: 4 });
