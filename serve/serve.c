@@ -196,9 +196,10 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
     const serve_reply *reply = serve_replies_find(&server->replies, path, query, position(server));
     if (reply == NULL)
         return 0;
-    td_result rc = serve_read_frame(options->archive,
-                                    &(frame_name){reply->feed, reply->topic, NULL, reply->recv_ns},
-                                    json, &err);
+    td_result rc = serve_read_frame(
+        options->archive,
+        &(frame_name){.feed = reply->feed, .topic = reply->topic, .recv_ns = reply->recv_ns}, json,
+        &err);
     if (rc != TD_OK)
         td_log_emit(options->log, TD_LOG_ERROR, "an HTTP reply: %s", err.text);
     if (rc != TD_OK || server->rebase == NULL)

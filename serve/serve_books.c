@@ -156,12 +156,12 @@ td_result serve_books_apply(serve_books *books, content_reader *reader, const fr
     return *out == NULL ? TD_OK : apply(*out, reader, frame, is_snapshot, err);
 }
 
-/* The bytes of the book's frame of a time. */
+/* The bytes of the book's frame of a time; of a made cut, of the snapshot in its place. */
 static td_result read_frame(const serve_book *b, archive *from, uint64_t recv_ns, td_buf *out,
                             td_err *err)
 {
     td_result rc = serve_read_frame(
-        from, &(frame_name){b->feed, b->topic->name, b->symbol, recv_ns}, out, err);
+        from, &(frame_name){b->feed, b->topic->name, b->symbol, recv_ns, b->last_ns}, out, err);
     return rc == TD_EOF ? td_err_set(err, TD_E_UNSUPPORTED, "a recorded frame of it is missing")
                         : rc;
 }

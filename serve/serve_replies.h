@@ -40,6 +40,7 @@ const serve_reply *serve_replies_find(const serve_replies *replies, td_bytes pat
 typedef struct frame_name {
     const char *feed, *topic, *symbol; /* symbol NULL: of any */
     uint64_t recv_ns;
+    uint64_t made_ns; /* of the frame that a cut may have in its place (FORM_MADE); 0: of none */
 } frame_name;
 
 /* Append its bytes. TD_EOF: it is not there; TD_E_*. */

@@ -1,10 +1,11 @@
 // `tapedeck cut`: a selection as one file. Expected: the frames that `cat` prints of the archive, and what replay says of
 // the same time of it; an MCAP reader that shares no code with us.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { BIN, capture, json, jsonLines, passed, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { BIN, capture, json, jsonLines, listening, passed, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { npm, readMcap, test } from "./npm.mjs";
 
 const LINEAR = "linear-2021-04-17.jsonl.gz";
@@ -58,6 +59,18 @@ test("a cut from the middle has the archive's frames, verdicts and books, and an
   }
 });
 
+/** The data frames that a server sends to a client of these topics until it closes. */
+async function received(t, url, topics) {
+  const { WebSocket } = npm("ws");
+  const frames = [];
+  const socket = new WebSocket(`${url}/realtime_public`);
+  t.after(() => socket.terminate());
+  socket.on("open", () => socket.send(JSON.stringify({ op: "subscribe", args: topics })));
+  socket.on("message", (bytes) => frames.push(JSON.parse(bytes)));
+  await once(socket, "close");
+  return frames.filter((frame) => frame.topic);
+}
+
 /** The levels of linear books after these frames: by symbol, the text of each level without its symbol, sorted. */
 function booksAfter(frames) {
   const books = new Map();
@@ -91,6 +104,13 @@ test("--snapshots made: each book begins with one frame, which is marked, and ha
   assert.equal(part.made, 0); // the books begin at the checkpoint
   assert.equal((await json(t, ["diff", archive, file, "--feed", "linear", "--json"], { status: 1 })).only_b, 0);
   for (const how of ["stream", "indexed"]) assert.equal((await readMcap(t, how, file)).filter((line) => line.startsWith("made linear/orderBookL2_25/")).length, marked.length);
+
+  // A client that serve sends the cut to gets a snapshot first, and all frames of the selection.
+  const { url } = await listening(t, ["serve", file, "--plain", "--once", "--speed", "max"], dir);
+  const got = await received(t, url, [...new Set(marked.map(({ topic }) => topic))]);
+  const selected = (await jsonLines(t, ["cat", file, "--from", from, "--topic", "orderBookL2_25"])).map((frame) => JSON.parse(frame.data));
+  assert.deepEqual(booksAfter(got), booksAfter([...ours, ...selected]));
+  assert.equal(got.length, selected.length + marked.length);
 
   // A shrunk file has no checkpoint: replay begins with the made snapshot, and reports it.
   const small = path.join(dir, "small.mcap");
