@@ -171,22 +171,25 @@ trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_
 
 /* The book is trusted if it is whole since a snapshot that no gap followed. */
 static void resume_slot(trust_slot *slot, const choice_conn *conn, const track *of,
-                        const gap_list *gaps)
+                        const gap_list *gaps, uint64_t since_ns)
 {
     slot->shard = conn->shard;
     slot->trusted_ns = conn->last_ns;
     const gap_row *gap = gap_before(gaps, slot, conn->last_ns);
     slot->is_alive = of != NULL && track_has_snapshot(of) && !track_is_broken(of) &&
+                     conn->snapshot_ns >= since_ns &&
                      (gap == NULL || gap->from_ns < conn->snapshot_ns);
 }
 
-void book_trust_resume(book_trust *trust, const gap_list *gaps, const channel_info *info,
-                       const symbol_topic *topic)
+void book_trust_resume(book_trust *trust, trust_copies copies, const gap_list *gaps,
+                       const channel_info *info, const symbol_topic *topic)
 {
     const conn_choice *choice = &topic->choice;
+    const uint64_t since_ns = copies == TRUST_WITHOUT_COPIES ? choice->since_ns : 0;
     for (uint32_t i = 0; i < choice->count; i++) {
         size_t at = slot_of(trust, info, i);
-        resume_slot(&trust->slots[at], &choice->conns[i], symbol_topic_track_at(topic, i), gaps);
+        resume_slot(&trust->slots[at], &choice->conns[i], symbol_topic_track_at(topic, i), gaps,
+                    since_ns);
         if (i == choice->followed)
             trust->followed = at;
     }

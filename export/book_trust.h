@@ -63,8 +63,8 @@ typedef struct book_trust {
 void book_trust_fini(book_trust *trust);
 
 /* Begin at a state: the topic of info as the frames before left it, none of them damaged. */
-void book_trust_resume(book_trust *trust, const gap_list *gaps, const channel_info *info,
-                       const symbol_topic *topic);
+void book_trust_resume(book_trust *trust, trust_copies copies, const gap_list *gaps,
+                       const channel_info *info, const symbol_topic *topic);
 
 /* Apply the next frame with a row, of whatever connection, with what was found (not NULL). gaps:
  * the whole ledger, in its order, the same each time. damaged_until_ns as cursor_damaged_until_ns

@@ -265,7 +265,7 @@ static td_result resume(void *ctx, const frame_ref *first, const symbol_topic *b
         return rc;
     csv_book *own = book_of(to->series, first->row);
     const track *of = symbol_topic_track(before);
-    book_trust_resume(&own->trust, csv->job.gaps, &first->channel->info, before);
+    book_trust_resume(&own->trust, TRUST_WITH_COPIES, csv->job.gaps, &first->channel->info, before);
     if (of != NULL && own->reader.last == LAST_NONE)
         book_copy(own->reader.held, track_book(of));
     return TD_OK;

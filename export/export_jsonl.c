@@ -123,8 +123,8 @@ static td_result resume(void *ctx, const frame_ref *first, const symbol_topic *b
 {
     export_jsonl *self = ctx;
     (void)err;
-    book_trust_resume(trust_of(self, first->channel), self->job.gaps, &first->channel->info,
-                      before);
+    book_trust_resume(trust_of(self, first->channel), TRUST_WITHOUT_COPIES, self->job.gaps,
+                      &first->channel->info, before);
     return TD_OK;
 }
 

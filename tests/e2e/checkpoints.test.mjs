@@ -39,8 +39,9 @@ async function replayFrom(t, archive, ns) {
   const { stdout, stderr } = await run(t, "tapedeck-replay", ["replay", archive, "--from", String(ns), "-v", "--json", "-j", "1"], { status: null }); // 1: the recording has an end
 
   const { digest, frames, books, continuity } = JSON.parse(stdout);
-  assert.ok(frames > 0 && continuity.ok);
-  return { found: { digest, frames, books }, bytes: Number(CHUNKS.exec(stderr)[2]) };
+  assert.ok(frames > 0);
+  const { audits, ...verdicts } = continuity; // which count what was compared before
+  return { found: { digest, frames, books, verdicts }, bytes: Number(CHUNKS.exec(stderr)[2]) };
 }
 
 test("a recording is read from a checkpoint on as it is read as a whole, and without it if that is damaged", async (t) => {
@@ -62,6 +63,7 @@ test("a recording is read from a checkpoint on as it is read as a whole, and wit
   for (const { atNs } of checkpoints) {
     const from = await replayFrom(t, archive, atNs + 1_000_000n);
     const whole = await replayFrom(t, copy, atNs + 1_000_000n);
+    assert.ok(from.found.verdicts.ok);
     assert.deepEqual(from.found, whole.found);
     assert.ok(from.bytes < whole.bytes, `${from.bytes} bytes read, ${whole.bytes} without checkpoints`);
   }
@@ -226,3 +228,71 @@ for (const family of ["inverse", ...Object.keys(BOOKS)]) {
     }
   });
 }
+
+// ---- beside segments ----------------------------------------------------------------------------------------
+
+const CHECKPOINT_INDEX = 0x82, OTHER = 0x90, FOOTER = 0x02, FOOTER_BYTES = 9 + 20;
+
+/** Make the checkpoints of a segment records that no reader knows, as if it had none. */
+function strip(file) {
+  const bytes = fs.readFileSync(file);
+  for (let at = MAGIC_BYTES; at + 9 <= bytes.length; at += 9 + Number(bytes.readBigUInt64LE(at + 1))) if ([CHECKPOINT, CHECKPOINT_INDEX].includes(bytes[at])) bytes[at] = OTHER;
+  const footer = bytes.length - MAGIC_BYTES - FOOTER_BYTES;
+  assert.equal(bytes[footer], FOOTER);
+  const summary = Number(bytes.readBigUInt64LE(footer + 9));
+  bytes.writeUInt32LE(crc32(bytes.subarray(summary, footer + FOOTER_BYTES - 4)), footer + FOOTER_BYTES - 4);
+  fs.writeFileSync(file, bytes);
+}
+
+function crc32(bytes) {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let i = 0; i < 8; i++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+test("reindex --checkpoints: segments without checkpoints get some, which readers use while the segment is what it was", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "archive"), bare = path.join(dir, "bare"), file = path.join(dir, "capture.jsonl");
+  writeHours(file, await simulated(t, "inverse"));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
+  fs.cpSync(archive, bare, { recursive: true });
+  for (const each of segments(bare)) strip(path.join(bare, each));
+  const count = segments(bare).length;
+  const at = (hours) => BEGIN_NS + (BigInt(hours * 60) * HOUR_NS) / 60n;
+  const moments = [2.5, 4.25, 5.5].map(at);
+  assert.equal((await json(t, ["reindex", bare, "--json"])).checkpoints, 0);
+  const without = await Promise.all(moments.map((ns) => replayFrom(t, bare, ns)));
+  const report = await json(t, ["reindex", bare, "--checkpoints", "--json"]);
+  assert.deepEqual([report.checkpoints, report.states_left_out], [count - 1, 0]);
+  for (const [i, ns] of moments.entries()) {
+    const beside = await replayFrom(t, bare, ns);
+    assert.deepEqual(beside, await replayFrom(t, archive, ns), "those beside are those that import writes");
+    assert.deepEqual(beside.found, without[i].found);
+    assert.ok(beside.bytes < without[i].bytes);
+    for (const what of EXPORTS) assert.deepEqual((await exportFrom(t, bare, ns, what)).found, (await exportFrom(t, archive, ns, what)).found);
+  }
+  // There is nothing left to make; nor where segments have their own.
+  assert.equal((await json(t, ["reindex", bare, "--checkpoints", "--json"])).checkpoints, 0);
+  assert.equal((await json(t, ["reindex", archive, "--checkpoints", "--json"])).checkpoints, 0);
+  assert.equal((await json(t, ["verify", archive, "--json"])).verdict, "sound");
+
+  // A file of another segment, or damaged, is not used; reindex replaces the first one.
+  const beside = (n) => path.join(bare, "checkpoints", fs.readdirSync(path.join(bare, "checkpoints")).sort()[n]);
+  fs.copyFileSync(beside(0), beside(count - 2));
+  assert.deepEqual((await replayFrom(t, bare, moments[2])), without[2]);
+  assert.equal((await json(t, ["reindex", bare, "--checkpoints", "--json"])).checkpoints, 1);
+  assert.ok((await replayFrom(t, bare, moments[2])).bytes < without[2].bytes);
+  const bytes = fs.readFileSync(beside(count - 2));
+  bytes[bytes.length - 1] ^= 1;
+  fs.writeFileSync(beside(count - 2), bytes);
+  assert.deepEqual((await replayFrom(t, bare, moments[2])), without[2]);
+
+  // What prune removes has none any more.
+  await tapedeck(t, ["prune", bare, "--before", String(at(3))]);
+  const left = segments(bare).length;
+  assert.ok(left < count);
+  assert.equal(fs.readdirSync(path.join(bare, "checkpoints")).length, left);
+});

@@ -216,7 +216,8 @@ static void resume(actors *a)
     assert_int_equal(symbol_state_load(td_buf_view(&saved), SYMBOL_WITHOUT_AUDITS, &loaded, NULL),
                      TD_OK);
     book_trust_fini(&a->trust);
-    book_trust_resume(&a->trust, a->gaps, &a->channel.info, symbol_state_topic_at(loaded, 0));
+    book_trust_resume(&a->trust, TRUST_WITH_COPIES, a->gaps, &a->channel.info,
+                      symbol_state_topic_at(loaded, 0));
     symbol_state_close(loaded);
     td_buf_fini(&saved);
 }
