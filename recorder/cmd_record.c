@@ -137,7 +137,7 @@ static void warn_of_unread(record_ui *ui)
                 ui->output.err.text);
 }
 
-static void on_durable(void *user, const durable_count *count)
+static void on_durable(void *user, const char *feed, const chain_conn *conn, uint64_t lag_ns)
 {
     record_ui *ui = user;
     if (!ui->form.is_json)
@@ -147,14 +147,14 @@ static void on_durable(void *user, const durable_count *count)
     json_write_object_begin(json);
     json_write_key(json, "durable");
     json_write_object_begin(json);
-    json_write_member_text(json, "feed", count->feed);
-    json_write_member_u64(json, "line", count->line);
-    json_write_member_u64(json, "shard", count->shard);
-    json_write_member_u64(json, "conn", count->conn);
-    json_write_member_u64(json, "in", count->in);
-    json_write_member_u64(json, "out", count->out);
+    json_write_member_text(json, "feed", feed);
+    json_write_member_u64(json, "line", conn->line);
+    json_write_member_u64(json, "shard", conn->shard);
+    json_write_member_u64(json, "conn", conn->conn);
+    json_write_member_u64(json, "in", conn->in);
+    json_write_member_u64(json, "out", conn->out);
     json_write_member_text(json, "session", ui->session);
-    json_write_member_u64(json, "lag_ns", count->lag_ns);
+    json_write_member_u64(json, "lag_ns", lag_ns);
     json_write_object_end(json);
     json_write_object_end(json);
     output_json_end(&ui->output);

@@ -918,11 +918,6 @@ void connection_stop(connection *self, connection_stop_mode mode)
     wire_close(self->wire, CLOSE_NORMAL);
 }
 
-int connection_is_down(const connection *self)
-{
-    return self->state == STATE_STOPPED;
-}
-
 void connection_close(connection *self)
 {
     if (self == NULL)
@@ -946,22 +941,11 @@ void connection_resume(connection *self)
         wire_resume(self->wire);
 }
 
-uint16_t connection_feed_index(const connection *self)
+connection_status connection_look(const connection *self)
 {
-    return self->options.feed_index;
-}
-
-int connection_is_live(const connection *self)
-{
-    return self->state == STATE_LIVE;
-}
-
-int connection_was_open(const connection *self)
-{
-    return self->was_open;
-}
-
-int connection_is_refused(const connection *self)
-{
-    return self->is_refused;
+    return (connection_status){.feed_index = self->options.feed_index,
+                               .is_live = self->state == STATE_LIVE,
+                               .was_open = self->was_open,
+                               .is_refused = self->is_refused,
+                               .is_down = self->state == STATE_STOPPED};
 }

@@ -66,7 +66,7 @@ connection *connection_open(const connection_options *options);
 /* Start to connect. From now on the slot reconnects by itself. */
 void connection_start(connection *self);
 
-/* Close for good with a close frame; connection_is_down returns 1 when done. Frames that arrive
+/* Close for good with a close frame; connection_look shows when that is done. Frames that arrive
  * until the peer has closed too are recorded with CONNECTION_STOP_ORDERLY, and discarded with
  * CONNECTION_STOP_AT_ONCE, which also overrides an orderly stop. */
 typedef enum connection_stop_mode {
@@ -74,7 +74,6 @@ typedef enum connection_stop_mode {
     CONNECTION_STOP_AT_ONCE
 } connection_stop_mode;
 void connection_stop(connection *self, connection_stop_mode mode);
-int connection_is_down(const connection *self);
 
 /* Free; the wire connection must be down, or its loop closed. NULL is fine. */
 void connection_close(connection *self);
@@ -83,16 +82,14 @@ void connection_close(connection *self);
 void connection_pause(connection *self);
 void connection_resume(connection *self);
 
-/* Index of its feed. */
-uint16_t connection_feed_index(const connection *self);
-
-/* 1 while every subscription has an answer. */
-int connection_is_live(const connection *self);
-
-/* 1 if it was open once in this session, even if it is down now. */
-int connection_was_open(const connection *self);
-
-/* 1 after a final refusal (see refused), until a connection opens. */
-int connection_is_refused(const connection *self);
+/* What it has come to. */
+typedef struct connection_status {
+    uint16_t feed_index;
+    uint8_t is_live;    /* every subscription has an answer */
+    uint8_t was_open;   /* once in this session, even if it is down now */
+    uint8_t is_refused; /* for good (see refused), until a connection opens */
+    uint8_t is_down;    /* it was stopped, and that is done */
+} connection_status;
+connection_status connection_look(const connection *self);
 
 #endif

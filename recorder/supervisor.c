@@ -8,7 +8,6 @@
 #include "base/assert.h"
 #include "base/random.h"
 #include "archive/ledger.h"
-#include "format/chain.h"
 #include "recorder/connection.h"
 #include "recorder/feed_setup.h"
 #include "recorder/http_feed.h"
@@ -41,17 +40,9 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk,
     supervisor *self = user;
     TD_ASSERT(feed_index < self->options.config->feed_count);
     TD_ASSERT(chunk->conn_count <= CHAIN_CONNS_MAX);
-    for (uint32_t i = 0; i < chunk->conn_count; i++) {
-        const chain_conn *conn = &chunk->conns[i];
-        durable_count count = {.feed = self->options.config->feeds[feed_index].name,
-                               .line = conn->line,
-                               .shard = conn->shard,
-                               .conn = conn->conn,
-                               .in = conn->in,
-                               .out = conn->out,
-                               .lag_ns = lag_ns};
-        self->options.durable(self->options.user, &count);
-    }
+    for (uint32_t i = 0; i < chunk->conn_count; i++)
+        self->options.durable(self->options.user, self->options.config->feeds[feed_index].name,
+                              &chunk->conns[i], lag_ns);
 }
 
 /* ---- reports of connections ---- */
@@ -96,7 +87,7 @@ static void on_refused(void *user, const char *why)
 {
     supervisor *self = user;
     for (size_t i = 0; i < self->connection_count; i++) {
-        if (!connection_is_refused(self->connections[i]))
+        if (!connection_look(self->connections[i]).is_refused)
             return;
     }
     give_up(self, TD_E_NETWORK, why);
@@ -338,11 +329,11 @@ static void fill_status(const supervisor *self, supervisor_status *out)
         out->http_failures += http_feed_failures(self->feeds[i].http);
     uint16_t waiting_feed = UINT16_MAX; /* connections stand feed by feed */
     for (size_t i = 0; i < self->connection_count; i++) {
-        out->established += (uint64_t)connection_was_open(self->connections[i]);
-        uint16_t feed = connection_feed_index(self->connections[i]);
-        if (connection_is_live(self->connections[i]) || feed == waiting_feed)
+        const connection_status at = connection_look(self->connections[i]);
+        out->established += at.was_open;
+        if (at.is_live || at.feed_index == waiting_feed)
             continue;
-        waiting_feed = feed;
+        waiting_feed = at.feed_index;
         out->live--;
     }
     out->elapsed_ns = elapsed_ns(self);
@@ -383,7 +374,7 @@ static void end_without_peer(supervisor *self)
     if (elapsed_ns(self) < timeout_ns)
         return;
     for (size_t i = 0; i < self->connection_count; i++) {
-        if (connection_was_open(self->connections[i]))
+        if (connection_look(self->connections[i]).was_open)
             return;
     }
     supervisor_stop(self);
@@ -427,7 +418,7 @@ static td_result serve_loop(supervisor *self, td_err *err)
 static int are_all_down(const supervisor *self)
 {
     for (size_t i = 0; i < self->connection_count; i++) {
-        if (!connection_is_down(self->connections[i]))
+        if (!connection_look(self->connections[i]).is_down)
             return 0;
     }
     return 1;

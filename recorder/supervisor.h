@@ -10,19 +10,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "archive/archive.h"
+#include "format/chain.h"
 #include "recorder/config.h"
 #include "pipeline/recording.h"
 
 typedef struct supervisor supervisor;
-
-/* Durable frames of a connection: its totals, and the age of the chunk's oldest frame or event when
- * the chunk became durable. */
-typedef struct durable_count {
-    const char *feed;
-    uint32_t line, shard, conn;
-    uint64_t in, out;
-    uint64_t lag_ns;
-} durable_count;
 
 /* Current totals, for the status line and the final report. */
 typedef struct supervisor_status {
@@ -40,8 +32,9 @@ typedef struct supervisor_options {
     td_clock clock;
     const td_log *log;
     uint64_t clock_session_mono_ns; /* it does not end because of the clock before this moment */
-    /* Called on the disk thread after each chunk's fdatasync, once per connection in it. */
-    void (*durable)(void *user, const durable_count *count);
+    /* Called on the disk thread after each chunk's fdatasync, once per connection in it; lag_ns:
+     * the age of the chunk's oldest frame or event. */
+    void (*durable)(void *user, const char *feed, const chain_conn *conn, uint64_t lag_ns);
     /* Called on the network thread about every 100 ms. */
     void (*status)(void *user, const supervisor_status *status);
     void *user;
