@@ -65,13 +65,18 @@ static serve_book *add_book(serve_books *books, symbol_topic *topic)
     return b;
 }
 
+static int is_book(void *user, const symbol_topic *topic)
+{
+    (void)user;
+    return topic->line == 0 && is_followed(topic->row);
+}
+
 static void add_saved(serve_books *books, const serve_feeds *feeds, const cursor_state *of,
                       symbol_topic *topic)
 {
     const track *followed = symbol_topic_track(topic);
     const char *exchange_topic = serve_feeds_topic(feeds, of->feed, topic->name, of->symbol);
-    if (topic->line != 0 || !is_followed(topic->row) || followed == NULL ||
-        exchange_topic == NULL || books->count == LIMIT_SERVE_BOOKS)
+    if (followed == NULL || exchange_topic == NULL || books->count == LIMIT_SERVE_BOOKS)
         return;
     const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
     serve_book *b = add_book(books, topic);
@@ -91,6 +96,7 @@ void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tap
     cursor_state next;
     symbol_topic *topic;
     while (cursor_next_state(tape, &next)) {
+        symbol_state_keep(next.state, is_book, NULL);
         add_symbol(books, next.feed, next.symbol, next.state);
         for (size_t i = 0; (topic = symbol_state_topic_at(next.state, i)) != NULL; i++)
             add_saved(books, feeds, &next, topic);

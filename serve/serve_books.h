@@ -27,7 +27,7 @@ typedef struct serve_book {
                                       source lacks */
 } serve_book;
 
-/* The books of one symbol, and its other topics if a checkpoint has them. */
+/* The books of one symbol. */
 typedef struct serve_symbol {
     const char *feed, *symbol;
     struct symbol_state *state;
