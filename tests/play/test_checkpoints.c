@@ -1,7 +1,8 @@
 /* Reading that begins at checkpoints. Expected: from the beginning of every segment of a simulated
  * day on, and from moments between, each frame of each family has the verdict, the audit and the
  * book that a replay of the whole day gives it, also where frames are missing; and no frame of an
- * earlier segment is read for it. */
+ * earlier segment is read for it. Replays of cuts that begin at these moments give them the same.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,9 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/io_posix.h"
+#include "base/clock.h"
 #include "book/book.h"
+#include "cut/cut.h"
 #include "import/import.h"
 #include "play/player.h"
 #include "tests/testing/archive_fixture.h"
@@ -191,13 +194,37 @@ static size_t find_moments(archive *of, uint64_t moments[MOMENTS_MAX])
     return count;
 }
 
+static void check_cut(archive *of, const char *path, const char *family_name,
+                      const seen_frames *whole, uint64_t from_ns, cut_snapshots snapshots)
+{
+    selection wanted = {0};
+    cut_result result;
+    td_err err;
+    selection_set_window(&wanted, (selection_window){from_ns, UINT64_MAX});
+    const cut_options options = {
+        .archive = of, .wanted = &wanted, .snapshots = snapshots, .path = path};
+    if (cut_write(&options, &result, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive *made = NULL;
+    assert_int_equal(archive_open(&(archive_options){.io = io_posix(), .clock = clock_real()}, path,
+                                  ARCHIVE_READ, &made, NULL),
+                     TD_OK);
+    seen_frames part = play_from(made, 0);
+    must_equal(family_name, whole, &part, from_ns);
+    td_free(part.items);
+    archive_close(made);
+    assert_int_equal(td_io_unlink(io_posix(), path, NULL), TD_OK);
+}
+
 static void check_family(const char *family_name)
 {
     archive_place place;
     char capture[160];
+    char cut[160];
     uint64_t moments[MOMENTS_MAX];
     archive_place_init_real(&place);
     (void)snprintf(capture, sizeof capture, "%s/capture", place.folder);
+    (void)snprintf(cut, sizeof cut, "%s/cut.mcap", place.folder);
     write_capture(capture, family_name);
     import_capture(&place, capture, family_name);
     archive *of = archive_place_open(&place, ARCHIVE_READ, NULL);
@@ -210,6 +237,9 @@ static void check_family(const char *family_name)
         if (i % 2 == 0)
             assert_int_equal(part.lead_in, 0);
         td_free(part.items);
+        if (i % 4 == 1)
+            check_cut(of, cut, family_name, &whole, moments[i],
+                      i % 8 == 1 ? CUT_SNAPSHOTS_RECORDED : CUT_SNAPSHOTS_MADE);
     }
     td_free(whole.items);
     archive_close(of);
