@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/version.h"
 
 static const char SYMBOL[] = "tapedeck_plugin";
 static const char BUILD_AGAIN[] =
@@ -80,12 +81,35 @@ static td_result load(plugin_file *file, plugin_use use, td_err *err)
     return TD_OK;
 }
 
-td_result plugin_file_open(const char *name, size_t length, plugin_use use, plugin_file *out,
-                           td_err *err)
+/* ---- what a plugin may call ---- */
+
+static int host_fail(const tapedeck_host *host, const char *text)
+{
+    plugin_file *file = host->own;
+    (void)snprintf(file->why, sizeof file->why, "%s", text == NULL ? "" : text); /* cut */
+    return TAPEDECK_FAIL;
+}
+
+static void host_log(const tapedeck_host *host, const char *text)
+{
+    const plugin_file *file = host->own;
+    td_log_emit(file->log, TD_LOG_INFO, "%s: %s", file->table.name, text);
+}
+
+/* ---- life ---- */
+
+td_result plugin_file_open(const char *name, size_t length, plugin_use use, const td_log *log,
+                           plugin_file *out, td_err *err)
 {
     const char *prefix = memchr(name, '/', length) == NULL ? "./" : "";
     size_t path_bytes = strlen(prefix) + length + 1;
-    *out = (plugin_file){.path = td_alloc(path_bytes)};
+    *out = (plugin_file){.path = td_alloc(path_bytes), .log = log};
+    out->host = (tapedeck_host){.abi = TAPEDECK_PLUGIN_ABI,
+                                .size = sizeof out->host,
+                                .version = TAPEDECK_VERSION,
+                                .own = out,
+                                .fail = host_fail,
+                                .log = host_log};
     (void)snprintf(out->path, path_bytes, "%s%.*s", prefix, (int)length, name); /* fits */
     td_result rc = load(out, use, err);
     if (rc != TD_OK)
@@ -101,7 +125,9 @@ void plugin_file_close(plugin_file *file)
     *file = (plugin_file){0};
 }
 
-td_result plugin_file_answer(int answer, const char *why, td_err *err)
+/* ---- answers ---- */
+
+td_result plugin_file_answer(const plugin_file *file, int answer, td_err *err)
 {
     switch (answer) {
     case TAPEDECK_GO:
@@ -109,18 +135,35 @@ td_result plugin_file_answer(int answer, const char *why, td_err *err)
     case TAPEDECK_STOP:
         return TD_EOF;
     case TAPEDECK_FAIL:
-        return td_err_set(err, TD_E_IO, "%s", why[0] == '\0' ? "it failed, without a reason" : why);
+        return td_err_set(err, TD_E_IO, "%s",
+                          file->why[0] == '\0' ? "it failed, without a reason" : file->why);
     default:
         return td_err_set(err, TD_E_IO,
                           "it returned %d, which is not one of TAPEDECK_GO, _FAIL, _STOP", answer);
     }
 }
 
-td_result plugin_file_answer_once(const plugin_file *file, const char *function, int answer,
-                                  const char *why, td_err *err)
+static td_result answer_once(const plugin_file *file, const char *function, int answer, td_err *err)
 {
-    td_result rc = plugin_file_answer(answer, why, err);
+    td_result rc = plugin_file_answer(file, answer, err);
     if (rc == TD_EOF)
         rc = td_err_set(err, TD_E_IO, "it returned TAPEDECK_STOP, which only frame and event may");
     return rc == TD_OK ? rc : td_err_add(err, rc, "plugin '%s': %s", file->path, function);
+}
+
+td_result plugin_file_begin(plugin_file *file, const char *argument, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (file->table.begin != NULL)
+        rc = answer_once(file, "begin", file->table.begin(&file->host, argument, &file->self), err);
+    file->has_begun = rc == TD_OK;
+    return rc;
+}
+
+td_result plugin_file_end(plugin_file *file, const tapedeck_result *result, td_err *err)
+{
+    const int is_called = file->has_begun && file->table.end != NULL;
+    file->has_begun = 0;
+    file->why[0] = '\0';
+    return is_called ? answer_once(file, "end", file->table.end(file->self, result), err) : TD_OK;
 }

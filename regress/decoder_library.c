@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/version.h"
 #include "play/plugin_file.h"
 #include "regress/crash_note.h"
 #include "schema/message_build.h"
@@ -14,13 +13,9 @@
 typedef struct library_instance {
     tapedeck_answer to; /* first: what the decoder gets */
     plugin_file file;
-    const decoder_environment *environment;
-    tapedeck_host host;
-    void *self;
     message_builder *builder;
     uint8_t has_failed; /* the decoder answered that it cannot */
     char failure[DECODER_WHAT_BYTES];
-    char why[TD_ERR_TEXT_BYTES]; /* of host.fail */
 } library_instance;
 
 /* ---- what the decoder calls ---- */
@@ -94,19 +89,6 @@ static const tapedeck_answer_calls CALLS = {
     .fail = call_fail,
 };
 
-static int host_fail(const tapedeck_host *host, const char *text)
-{
-    library_instance *own = host->own;
-    (void)snprintf(own->why, sizeof own->why, "%s", text == NULL ? "" : text); /* cut */
-    return TAPEDECK_FAIL;
-}
-
-static void host_log(const tapedeck_host *host, const char *text)
-{
-    const library_instance *own = host->own;
-    td_log_emit(own->environment->log, TD_LOG_INFO, "%s: %s", own->file.table.name, text);
-}
-
 /* ---- decoding ---- */
 
 static tapedeck_frame frame_of(const frame_ref *frame)
@@ -135,7 +117,7 @@ static void call_decoder(library_instance *own, const frame_ref *frame)
 {
     const tapedeck_frame shown = frame_of(frame);
     crash_note_begin(frame, own->file.path);
-    own->file.table.decode(own->self, &shown, &own->to);
+    own->file.table.decode(own->file.self, &shown, &own->to);
     crash_note_end();
 }
 
@@ -178,18 +160,11 @@ static td_result library_begin(const decoder_environment *environment, void **se
     const char *name = environment->name;
     library_instance *own = td_alloc_zero(1, sizeof *own);
     own->to.calls = &CALLS;
-    own->environment = environment;
-    own->host = (tapedeck_host){.abi = TAPEDECK_PLUGIN_ABI,
-                                .size = sizeof own->host,
-                                .version = TAPEDECK_VERSION,
-                                .own = own,
-                                .fail = host_fail,
-                                .log = host_log};
     own->builder = message_builder_open();
-    td_result rc = plugin_file_open(name, strlen(name), PLUGIN_DECODES, &own->file, err);
-    if (rc == TD_OK && own->file.table.begin != NULL)
-        rc = plugin_file_answer_once(
-            &own->file, "begin", own->file.table.begin(&own->host, "", &own->self), own->why, err);
+    td_result rc =
+        plugin_file_open(name, strlen(name), PLUGIN_DECODES, environment->log, &own->file, err);
+    if (rc == TD_OK)
+        rc = plugin_file_begin(&own->file, "", err);
     if (rc != TD_OK) {
         free_instance(own);
         return rc;
@@ -202,8 +177,7 @@ static td_result library_begin(const decoder_environment *environment, void **se
 static void library_end(void *self)
 {
     library_instance *own = self;
-    if (own->file.table.end != NULL)
-        (void)own->file.table.end(own->self, NULL); /* its answers are complete */
+    (void)plugin_file_end(&own->file, NULL, NULL); /* its answers are complete */
     free_instance(own);
 }
 

@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "base/version.h"
 #include "play/plugin_file.h"
 #include "replay/plugin_view.h"
 
@@ -16,11 +15,6 @@ static const char KIND[] = "plugin=";
 typedef struct plugin {
     plugin_file file;
     const char *argument; /* the command line's */
-    tapedeck_host host;
-    const td_log *log;
-    void *self;
-    uint8_t is_open;
-    char why[TD_ERR_TEXT_BYTES]; /* of host->fail; "": none */
 } plugin;
 
 struct sink_plugins {
@@ -33,7 +27,7 @@ struct sink_plugins {
 
 /* ---- loading ---- */
 
-static td_result plugin_load(const char *text, plugin *out, td_err *err)
+static td_result plugin_load(const char *text, const td_log *log, plugin *out, td_err *err)
 {
     const char *file = text + sizeof KIND - 1;
     if (strncmp(text, KIND, sizeof KIND - 1) != 0 || *file == '\0' || *file == ',') {
@@ -43,38 +37,10 @@ static td_result plugin_load(const char *text, plugin *out, td_err *err)
     }
     const char *comma = strchr(file, ',');
     out->argument = comma == NULL ? "" : comma + 1;
-    return plugin_file_open(file, comma == NULL ? strlen(file) : (size_t)(comma - file),
-                            PLUGIN_SEES_FRAMES, &out->file, err);
-}
-
-/* ---- what every plugin may call ---- */
-
-static int host_fail(const tapedeck_host *host, const char *text)
-{
-    plugin *p = host->own;
-    size_t length = text == NULL ? 0 : strnlen(text, sizeof p->why - 1);
-    if (length > 0)
-        memcpy(p->why, text, length);
-    p->why[length] = '\0';
-    return TAPEDECK_FAIL;
-}
-
-static void host_log(const tapedeck_host *host, const char *text)
-{
-    const plugin *p = host->own;
-    td_log_emit(p->log, TD_LOG_INFO, "%s: %s", p->file.table.name, text);
-}
-
-static void plugin_set_host(plugin *p, const td_log *log)
-{
-    p->log = log;
-    p->host = (tapedeck_host){.abi = TAPEDECK_PLUGIN_ABI,
-                              .size = sizeof p->host,
-                              .version = TAPEDECK_VERSION,
-                              .own = p,
-                              .fail = host_fail,
-                              .log = host_log};
-    plugin_view_set_host(&p->host);
+    td_result rc = plugin_file_open(file, comma == NULL ? strlen(file) : (size_t)(comma - file),
+                                    PLUGIN_SEES_FRAMES, log, &out->file, err);
+    plugin_view_set_host(&out->file.host);
+    return rc;
 }
 
 /* ---- life ---- */
@@ -89,9 +55,7 @@ td_result sink_plugins_load(const options_list *texts, const td_log *log, sink_p
     td_result rc = TD_OK;
     for (size_t i = 0; i < texts->count && rc == TD_OK; i++) {
         plugin *p = &self->items[self->count++];
-        rc = plugin_load(texts->items[i], p, err);
-        if (rc == TD_OK)
-            plugin_set_host(p, log);
+        rc = plugin_load(texts->items[i], log, p, err);
         self->wants |= p->file.table.wants;
     }
     if (rc != TD_OK) {
@@ -107,9 +71,8 @@ void sink_plugins_close(sink_plugins *self)
     if (self == NULL)
         return;
     for (size_t i = 0; i < self->count; i++) {
-        plugin *p = &self->items[i];
-        TD_ASSERT(!p->is_open);
-        plugin_file_close(&p->file);
+        TD_ASSERT(!self->items[i].file.has_begun);
+        plugin_file_close(&self->items[i].file);
     }
     td_free(self);
 }
@@ -122,14 +85,8 @@ int sink_plugins_want(const sink_plugins *self, uint32_t what)
 td_result sink_plugins_open(sink_plugins *self, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; i < self->count && rc == TD_OK; i++) {
-        plugin *p = &self->items[i];
-        if (p->file.table.begin != NULL)
-            rc = plugin_file_answer_once(&p->file, "begin",
-                                         p->file.table.begin(&p->host, p->argument, &p->self),
-                                         p->why, err);
-        p->is_open = rc == TD_OK;
-    }
+    for (size_t i = 0; i < self->count && rc == TD_OK; i++)
+        rc = plugin_file_begin(&self->items[i].file, self->items[i].argument, err);
     return rc;
 }
 
@@ -152,7 +109,7 @@ static td_result show_event(sink_plugins *self, const frame_ref *frame, td_err *
         plugin *p = &self->items[i];
         if (p->file.table.event == NULL)
             continue;
-        td_result rc = plugin_file_answer(p->file.table.event(p->self, &seen), p->why, err);
+        td_result rc = plugin_file_answer(&p->file, p->file.table.event(p->file.self, &seen), err);
         if (rc == TD_EOF)
             result = rc;
         else if (rc != TD_OK)
@@ -200,8 +157,8 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
         plugin *p = &self->items[i];
         if ((needs & ~p->file.table.wants) != 0)
             continue;
-        td_result rc =
-            plugin_file_answer(p->file.table.frame(p->self, &self->view.of.frame), p->why, err);
+        td_result rc = plugin_file_answer(
+            &p->file, p->file.table.frame(p->file.self, &self->view.of.frame), err);
         if (rc == TD_EOF)
             result = rc;
         else if (rc != TD_OK)
@@ -225,18 +182,6 @@ observer sink_plugins_observer(sink_plugins *self)
 
 /* ---- the end ---- */
 
-static td_result plugin_close(plugin *p, const tapedeck_result *result, td_err *err)
-{
-    if (!p->is_open)
-        return TD_OK;
-    p->is_open = 0;
-    p->why[0] = '\0';
-    if (p->file.table.end == NULL)
-        return TD_OK;
-    return plugin_file_answer_once(&p->file, "end", p->file.table.end(p->self, result), p->why,
-                                   err);
-}
-
 td_result sink_plugins_finish(sink_plugins *self, const replay_report *report, td_err *err)
 {
     static const uint32_t VERDICTS[] = {[REPLAY_COMPLETE] = TAPEDECK_COMPLETE,
@@ -255,7 +200,7 @@ td_result sink_plugins_finish(sink_plugins *self, const replay_report *report, t
                                     .last_recv_ns = totals->last_recv_ns,
                                     .error = ""};
     for (size_t i = 0; i < self->count; i++) {
-        td_result rc = plugin_close(&self->items[i], &result, err);
+        td_result rc = plugin_file_end(&self->items[i].file, &result, err);
         if (rc != TD_OK)
             return rc;
     }
@@ -270,5 +215,5 @@ void sink_plugins_abort(sink_plugins *self, const char *error)
     const tapedeck_result result = {
         .size = sizeof result, .outcome = TAPEDECK_FAILED, .error = error};
     for (size_t i = 0; i < self->count; i++) /* the replay's own error is the one that counts */
-        (void)plugin_close(&self->items[i], &result, NULL);
+        (void)plugin_file_end(&self->items[i].file, &result, NULL);
 }
