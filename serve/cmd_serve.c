@@ -14,28 +14,17 @@
 
 #define GOOD_BYE_NS (2 * TD_NS_PER_S)
 
+/* What options set beside those of the server itself. */
 typedef struct serve_flags {
+    serve_options serving;
     const char *speed;
-    uint64_t gap_ns_max;
-    uint64_t settle_ns;
-    const char *secret;
     uint8_t is_once;
-    uint8_t is_held;
-    uint8_t has_shared_clock;
-    uint8_t loops;
-    int disconnects;
-    int rebase_time;
-    options_list faults;
-    uint64_t fault_seed;
+    options_list fault_texts;
+    serve_faults faults;
     const char *fault_log;
-    int slow_client;
-    uint64_t client_count_max;
 } serve_flags;
 
-enum { SLOW_CLIENT_CLOSE, SLOW_CLIENT_WAIT };
-enum { DISCONNECTS_REPLAY, DISCONNECTS_SKIP };
 static const char *const DISCONNECTS[] = {"replay", "skip", NULL};
-enum { REBASE_RECORDED, REBASE_NOW };
 static const char *const REBASES[] = {"recorded", "now", NULL};
 static const char *const SLOW_CLIENTS[] = {"close", "wait", NULL};
 
@@ -48,13 +37,13 @@ static const option_row SERVE_ROWS[] = {
              "(default: 1)"},
     {.long_name = "max-gap",
      .type = OPTION_DURATION,
-     .offset = offsetof(serve_flags, gap_ns_max),
+     .offset = offsetof(serve_flags, serving.gap_ns_max),
      .metavar = "DURATION",
      .help = "shorten stretches without a frame to this length",
      .min = 1},
     {.long_name = "settle",
      .type = OPTION_DURATION,
-     .offset = offsetof(serve_flags, settle_ns),
+     .offset = offsetof(serve_flags, serving.settle_ns),
      .metavar = "DURATION",
      .help = "start a client's tape this long after its last subscription request\n"
              "(default: 200ms)"},
@@ -64,38 +53,38 @@ static const option_row SERVE_ROWS[] = {
      .help = "exit when the first client has received the whole tape"},
     {.long_name = "max-clients",
      .type = OPTION_UINT,
-     .offset = offsetof(serve_flags, client_count_max),
+     .offset = offsetof(serve_flags, serving.client_count_max),
      .metavar = "N",
      .help = "clients at a time; further ones get HTTP 503 (default: 64)",
      .min = 1,
      .max = 4096},
     {.long_name = "loop",
      .type = OPTION_FLAG,
-     .offset = offsetof(serve_flags, loops),
+     .offset = offsetof(serve_flags, serving.loops),
      .help = "begin again after the end of the tape; connections stay open"},
     {.long_name = "disconnects",
      .type = OPTION_ENUM,
-     .offset = offsetof(serve_flags, disconnects),
+     .offset = offsetof(serve_flags, serving.skips_disconnects),
      .metavar = "HOW",
      .help = "end connections where recorded ones ended, with the same code, or not\n"
              "(default: replay)",
      .choices = DISCONNECTS},
     {.long_name = "rebase-time",
      .type = OPTION_ENUM,
-     .offset = offsetof(serve_flags, rebase_time),
+     .offset = offsetof(serve_flags, serving.rebases_time),
      .metavar = "TO",
      .help = "shift the exchange's times in frames so that the tape begins now\n"
              "(default: recorded)",
      .choices = REBASES},
     {.long_name = "fault",
      .type = OPTION_LIST,
-     .offset = offsetof(serve_flags, faults),
+     .offset = offsetof(serve_flags, fault_texts),
      .metavar = "RULE",
      .help = "inject faults: KIND:p=SHARE[,topic=GLOB][,by=DURATION], KIND is drop, delay,\n"
              "duplicate, reorder, truncate, corrupt, disconnect or stall"},
     {.long_name = "fault-seed",
      .type = OPTION_UINT,
-     .offset = offsetof(serve_flags, fault_seed),
+     .offset = offsetof(serve_flags, faults.seed),
      .metavar = "N",
      .help = "the same seed chooses the same frames (default: 1)"},
     {.long_name = "fault-log",
@@ -105,24 +94,24 @@ static const option_row SERVE_ROWS[] = {
      .help = "write each fault as a line of JSON to this new file"},
     {.long_name = "shared-clock",
      .type = OPTION_FLAG,
-     .offset = offsetof(serve_flags, has_shared_clock),
+     .offset = offsetof(serve_flags, serving.has_shared_clock),
      .help = "one tape for all clients: later ones join at its position\n"
              "(default: each gets the tape from its beginning)"},
     {.long_name = "slow-client",
      .type = OPTION_ENUM,
-     .offset = offsetof(serve_flags, slow_client),
+     .offset = offsetof(serve_flags, serving.waits_for_slow),
      .metavar = "WHAT",
      .help = "close a client for which 8 MiB are queued, or let its tape wait for it, as\n"
              "always at full speed (default: close)",
      .choices = SLOW_CLIENTS},
     {.long_name = "hold",
      .type = OPTION_FLAG,
-     .offset = offsetof(serve_flags, is_held),
+     .offset = offsetof(serve_flags, serving.is_held),
      .help = "keep connections open after the end of the tape and answer requests\n"
              "(default: close with code 1000)"},
     {.long_name = "secret",
      .type = OPTION_TEXT,
-     .offset = offsetof(serve_flags, secret),
+     .offset = offsetof(serve_flags, serving.secret),
      .metavar = "TEXT",
      .help = "verify clients' signatures with this secret, and refuse private topics to\n"
              "unauthenticated clients (default: accept any key, or none)"},
@@ -145,7 +134,6 @@ typedef struct serve_command {
     stop_signal *signals;
     serve_feeds *feeds;
     serve *server;
-    serve_faults faults;
 } serve_command;
 
 static void on_stop(void *user)
@@ -156,16 +144,15 @@ static void on_stop(void *user)
 
 /* ---- opening ---- */
 
-static td_result open_faults(serve_command *command, td_err *err)
+static td_result open_faults(serve_flags *flags, td_err *err)
 {
-    const serve_flags *flags = &command->flags;
     td_result rc = TD_OK;
-    command->faults.seed = flags->fault_seed;
-    for (size_t i = 0; rc == TD_OK && i < flags->faults.count; i++)
-        rc = serve_faults_add(&command->faults, flags->faults.items[i], err);
+    for (size_t i = 0; rc == TD_OK && i < flags->fault_texts.count; i++)
+        rc = serve_faults_add(&flags->faults, flags->fault_texts.items[i], err);
+    flags->serving.faults = flags->faults.count > 0 ? &flags->faults : NULL;
     if (rc != TD_OK || flags->fault_log == NULL)
         return rc;
-    return td_io_open(io_posix(), flags->fault_log, TD_OPEN_CREATE, &command->faults.log, err);
+    return td_io_open(io_posix(), flags->fault_log, TD_OPEN_CREATE, &flags->faults.log, err);
 }
 
 static td_result open_source(serve_command *command, td_err *err)
@@ -183,35 +170,22 @@ static td_result open_source(serve_command *command, td_err *err)
     return rc;
 }
 
-static td_result open_server(serve_command *command, pacer_speed speed, td_err *err)
+static td_result open_server(serve_command *command, td_err *err)
 {
     const listen_options *listening = &command->listening;
-    serve_options options = {
-        .loop = command->loop,
-        .archive = command->archive,
-        .wanted = &command->wanted,
-        .feeds = command->feeds,
-        .server = {.listen = listening->address,
-                   .tls_cert = listening->tls_cert,
-                   .tls_key = listening->tls_key,
-                   .is_plain = listening->is_plain},
-        .clock = command->clock,
-        .log = &command->log,
-        .speed = speed,
-        .gap_ns_max = command->flags.gap_ns_max,
-        .settle_ns = command->flags.settle_ns,
-        .is_held = command->flags.is_held,
-        .rebases_time = command->flags.rebase_time == REBASE_NOW,
-        .loops = command->flags.loops,
-        .skips_disconnects = command->flags.disconnects == DISCONNECTS_SKIP,
-        .faults = command->faults.count > 0 ? &command->faults : NULL,
-        .has_shared_clock = command->flags.has_shared_clock,
-        .waits_for_slow = command->flags.slow_client == SLOW_CLIENT_WAIT,
-        .client_count_max = (size_t)command->flags.client_count_max,
-        .secret = command->flags.secret,
-    };
-    td_random_system(&options.seed, sizeof options.seed);
-    td_result rc = serve_open(&options, &command->server, err);
+    serve_options *options = &command->flags.serving;
+    options->loop = command->loop;
+    options->archive = command->archive;
+    options->wanted = &command->wanted;
+    options->feeds = command->feeds;
+    options->server = (wire_server_options){.listen = listening->address,
+                                            .tls_cert = listening->tls_cert,
+                                            .tls_key = listening->tls_key,
+                                            .is_plain = listening->is_plain};
+    options->clock = command->clock;
+    options->log = &command->log;
+    td_random_system(&options->seed, sizeof options->seed);
+    td_result rc = serve_open(options, &command->server, err);
     if (rc == TD_OK && listening->ready_file != NULL)
         rc = wire_server_write_ready(serve_server(command->server), io_posix(),
                                      listening->ready_file, err);
@@ -295,21 +269,21 @@ static td_result verdict(const serve_command *command, td_err *err)
 
 static td_result run(serve_command *command, td_err *err)
 {
-    pacer_speed speed;
-    td_result rc = pacer_speed_parse(command->flags.speed, &speed, err);
+    serve_flags *flags = &command->flags;
+    td_result rc = pacer_speed_parse(flags->speed, &flags->serving.speed, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--speed");
-    if (command->flags.is_held + command->flags.is_once + command->flags.loops > 1)
+    if (flags->serving.is_held + flags->is_once + flags->serving.loops > 1)
         return td_err_set(err, TD_E_INVALID, "--hold, --loop and --once exclude each other");
     const char *ready_file = command->listening.ready_file;
     if (ready_file != NULL)
         rc = wire_remove_ready(io_posix(), ready_file, err);
     if (rc == TD_OK)
-        rc = open_faults(command, err);
+        rc = open_faults(flags, err);
     if (rc == TD_OK)
         rc = open_source(command, err);
     if (rc == TD_OK)
-        rc = open_server(command, speed, err);
+        rc = open_server(command, err);
     if (rc != TD_OK)
         return rc;
     log_served(command);
@@ -340,7 +314,7 @@ static exit_code run_stoppable(serve_command *command)
     wire_loop_close(command->loop);
     serve_feeds_close(command->feeds);
     archive_close(command->archive);
-    td_io_close(command->faults.log);
+    td_io_close(command->flags.faults.log);
     return rc == TD_OK ? EXIT_CODE_DONE : report_error(command->report, &err);
 }
 
@@ -350,9 +324,8 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
                              .clock = clock_real(),
                              .listening = {.address = "127.0.0.1:0"},
                              .flags = {.speed = "1",
-                                       .fault_seed = 1,
-                                       .settle_ns = 200 * TD_NS_PER_MS,
-                                       .client_count_max = SERVE_CLIENTS}};
+                                       .faults = {.seed = 1},
+                                       .serving = {.settle_ns = 200 * TD_NS_PER_MS}}};
     const option_group groups[] = {
         option_group_archive(&command.choice),
         option_group_selection(&command.selecting),

@@ -50,14 +50,14 @@ typedef struct serve_options {
     td_clock clock;
     const td_log *log;
     pacer_speed speed;
-    uint64_t gap_ns_max;     /* 0: long pauses are not shortened */
-    size_t client_count_max; /* at a time; 0: SERVE_CLIENTS */
-    uint8_t is_held;         /* 1: connections stay open at the end of the tape */
-    uint8_t rebases_time;    /* 1: exchange times in frames are shifted so that a tape begins now */
-    uint8_t loops;           /* 1: a tape begins again after its last frame */
-    uint8_t skips_disconnects;  /* 1: recorded disconnects do not happen again */
+    uint64_t gap_ns_max;       /* 0: long pauses are not shortened */
+    uint64_t client_count_max; /* at a time; 0: SERVE_CLIENTS */
+    uint8_t is_held;           /* 1: connections stay open at the end of the tape */
+    int rebases_time;      /* 1: exchange times in frames are shifted so that a tape begins now */
+    uint8_t loops;         /* 1: a tape begins again after its last frame */
+    int skips_disconnects; /* 1: recorded disconnects do not happen again */
     uint8_t has_shared_clock;   /* 1: one tape for all clients, which later ones join */
-    uint8_t waits_for_slow;     /* 1: a slow client delays its tape; 0: it is closed */
+    int waits_for_slow;         /* 1: a slow client delays its tape; 0: it is closed */
     const serve_faults *faults; /* NULL: none */
     uint64_t settle_ns;
     uint64_t seed;      /* of connection ids */

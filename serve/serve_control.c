@@ -89,47 +89,41 @@ static int find_value(td_bytes query, const char *wanted, char out[VALUE_BYTES])
     return 0;
 }
 
-static td_result seek(serve *server, const char *text, td_err *err)
+static td_result find_seek(const serve *server, const char *text, uint64_t *from_ns, td_err *err)
 {
     const serve_options *options = &server->options;
     selection from = *options->wanted;
-    selection_window window;
+    selection_window window = {0};
     from.has_from = 1;
     td_result rc =
         td_time_parse(text, clock_wall_ns(options->clock), TD_DATE_BEGINS, &from.from, err);
     if (rc == TD_OK)
         rc = cursor_find_window(options->archive, &from, options->log, &window, err);
-    if (rc == TD_OK)
-        serve_tapes_seek(server, window.from_ns);
+    *from_ns = window.from_ns;
     return rc;
 }
 
-static td_result set_speed(serve *server, const char *text, td_err *err)
+static td_result read_change(const serve *server, td_bytes command, td_bytes query,
+                             tape_change *out, td_err *err)
 {
-    pacer_speed speed;
-    td_result rc = pacer_speed_parse(text, &speed, err);
-    if (rc == TD_OK)
-        serve_tapes_set_speed(server, speed);
-    return rc;
-}
-
-static td_result run(serve *server, td_bytes command, td_bytes query, td_err *err)
-{
+    static const char *const NAMES[] = {[TAPES_PAUSE] = "pause",
+                                        [TAPES_RESUME] = "resume",
+                                        [TAPES_STEP] = "step",
+                                        [TAPES_SPEED] = "speed",
+                                        [TAPES_SEEK] = "seek"};
     char value[VALUE_BYTES];
-    if (td_bytes_is(command, "pause"))
-        serve_tapes_pause(server, 1);
-    else if (td_bytes_is(command, "resume"))
-        serve_tapes_pause(server, 0);
-    else if (td_bytes_is(command, "step"))
-        serve_tapes_step(server);
-    else if (td_bytes_is(command, "seek") && find_value(query, "to", value))
-        return seek(server, value, err);
-    else if (td_bytes_is(command, "speed") && find_value(query, "to", value))
-        return set_speed(server, value, err);
-    else
-        return td_err_set(err, TD_E_INVALID,
-                          "expected pause, resume, step, seek?to=TIME or speed?to=N");
-    return TD_OK;
+    for (int kind = TAPES_PAUSE; kind <= TAPES_SEEK; kind++) {
+        if (!td_bytes_is(command, NAMES[kind]))
+            continue;
+        *out = (tape_change){.kind = kind};
+        if (kind < TAPES_SPEED)
+            return TD_OK;
+        if (find_value(query, "to", value))
+            return kind == TAPES_SEEK ? find_seek(server, value, &out->from_ns, err)
+                                      : pacer_speed_parse(value, &out->speed, err);
+    }
+    return td_err_set(err, TD_E_INVALID,
+                      "expected pause, resume, step, seek?to=TIME or speed?to=N");
 }
 
 int serve_control_has(td_bytes path)
@@ -158,7 +152,9 @@ unsigned serve_control_post(serve *server, td_bytes path, td_bytes query,
                             char text[WIRE_ANSWER_BYTES])
 {
     td_err err;
-    if (run(server, command_of(path), query, &err) == TD_OK) {
+    tape_change change;
+    if (read_change(server, command_of(path), query, &change, &err) == TD_OK) {
+        serve_tapes_change(server, &change);
         put_status(server, text);
         return 200;
     }

@@ -210,14 +210,21 @@ void serve_tape_drained(serve_client *client);
 /* The client is gone. */
 void serve_tape_leave(serve_client *client);
 
-/* For a control: what it does to all tapes that play. Tapes that start later are paused and have
- * the speed as these. */
-void serve_tapes_pause(serve *server, int is_paused);
-void serve_tapes_set_speed(serve *server, pacer_speed speed);
-/* While paused: send the next frame that a client of the tape wants. */
-void serve_tapes_step(serve *server);
-/* Continue with the first frame that was received then or later, with snapshots of books. */
-void serve_tapes_seek(serve *server, uint64_t from_ns);
+/* For a control: what it does to all tapes that play. */
+typedef struct tape_change {
+    enum {
+        TAPES_PAUSE,
+        TAPES_RESUME,
+        TAPES_STEP,  /* while paused: send the next frame that a client of the tape wants */
+        TAPES_SPEED, /* to speed */
+        TAPES_SEEK,  /* continue with the first frame that was received at from_ns or later */
+    } kind;
+    pacer_speed speed;
+    uint64_t from_ns;
+} tape_change;
+
+/* Let each continue changed. Tapes that start later are paused and have the speed as these. */
+void serve_tapes_change(serve *server, const tape_change *change);
 
 /* Free all tapes; they have no clients. */
 void serve_tapes_close(serve *server);

@@ -688,79 +688,44 @@ void serve_tape_leave(serve_client *client)
 
 /* ---- a control ---- */
 
-typedef struct tape_change {
-    td_result (*apply)(serve_tape *tape, const struct tape_change *change, td_err *err);
-    pacer_speed speed;
-    uint64_t from_ns;
-} tape_change;
-
-/* Let each tape that plays change, and continue. */
-static void change_all(serve *server, const tape_change *change)
+static td_result change_tape(serve_tape *tape, const tape_change *change, td_err *err)
 {
+    switch (change->kind) {
+    case TAPES_PAUSE:
+        pacer_pause(&tape->pacer);
+        break;
+    case TAPES_RESUME:
+        pacer_resume(&tape->pacer);
+        break;
+    case TAPES_STEP:
+        if (!tape->is_at_end)
+            pacer_step(&tape->pacer);
+        break;
+    case TAPES_SPEED:
+        pacer_set_speed(&tape->pacer, change->speed);
+        break;
+    case TAPES_SEEK:
+        return rewind_tape(tape, change->from_ns, err);
+    }
+    return TD_OK;
+}
+
+void serve_tapes_change(serve *server, const tape_change *change)
+{
+    if (change->kind == TAPES_PAUSE || change->kind == TAPES_RESUME)
+        server->is_paused = change->kind == TAPES_PAUSE;
+    if (change->kind == TAPES_SPEED)
+        server->options.speed = change->speed;
     for (serve_tape *tape = server->tapes, *next; tape != NULL; tape = next) {
         td_err err;
         next = tape->next; /* the tape may be freed */
         if (tape->cursor == NULL)
             continue;
-        if (change->apply(tape, change, &err) == TD_OK)
+        if (change_tape(tape, change, &err) == TD_OK)
             pump(tape);
         else
             fail(tape, &err);
     }
-}
-
-static td_result apply_pause(serve_tape *tape, const tape_change *change, td_err *err)
-{
-    (void)change;
-    (void)err;
-    if (tape->owner->is_paused)
-        pacer_pause(&tape->pacer);
-    else
-        pacer_resume(&tape->pacer);
-    return TD_OK;
-}
-
-void serve_tapes_pause(serve *server, int is_paused)
-{
-    server->is_paused = is_paused != 0;
-    change_all(server, &(tape_change){.apply = apply_pause});
-}
-
-static td_result apply_speed(serve_tape *tape, const tape_change *change, td_err *err)
-{
-    (void)err;
-    pacer_set_speed(&tape->pacer, change->speed);
-    return TD_OK;
-}
-
-void serve_tapes_set_speed(serve *server, pacer_speed speed)
-{
-    server->options.speed = speed;
-    change_all(server, &(tape_change){.apply = apply_speed, .speed = speed});
-}
-
-static td_result apply_step(serve_tape *tape, const tape_change *change, td_err *err)
-{
-    (void)change;
-    (void)err;
-    if (!tape->is_at_end)
-        pacer_step(&tape->pacer);
-    return TD_OK;
-}
-
-void serve_tapes_step(serve *server)
-{
-    change_all(server, &(tape_change){.apply = apply_step});
-}
-
-static td_result apply_seek(serve_tape *tape, const tape_change *change, td_err *err)
-{
-    return rewind_tape(tape, change->from_ns, err);
-}
-
-void serve_tapes_seek(serve *server, uint64_t from_ns)
-{
-    change_all(server, &(tape_change){.apply = apply_seek, .from_ns = from_ns});
 }
 
 /* ---- what clients do ---- */

@@ -408,7 +408,7 @@ static void test_slow_reader_waits(void **state)
     for (int is_paced = 0; is_paced < 2; is_paced++) {
         gathered slow, fast;
         open_with(s, is_paced ? "1000" : "max",
-                  (serve_options){.settle_ns = TD_NS_PER_MS, .waits_for_slow = (uint8_t)is_paced});
+                  (serve_options){.settle_ns = TD_NS_PER_MS, .waits_for_slow = is_paced});
         begin_slow(s, &slow, &fast, FEEDS);
         while (serve_client_count(s->server) > 1)
             assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
