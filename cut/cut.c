@@ -442,7 +442,10 @@ static td_result make_checkpoint(cut *c, td_err *err)
     selection_set_window(&wanted, c->window);
     const states_options making = {.archive = options->archive,
                                    .wanted = &wanted,
-                                   .reading = {.threads = options->threads, .log = options->log},
+                                   .reading = {.threads = options->threads,
+                                               .log = options->log,
+                                               .wants_channel = options->wants_channel,
+                                               .user = options->user},
                                    .lead_ns = c->lead_ns,
                                    .feed = c->feed};
     if (options->without_checkpoint || c->window.from_ns == 0)
@@ -577,10 +580,13 @@ static td_result open_tape(cut *c, uint64_t from_ns, td_err *err)
 {
     selection wanted = *c->options->wanted;
     selection_set_window(&wanted, (selection_window){from_ns, c->window.to_ns});
-    const cursor_options options = {.threads = c->options->threads,
+    const cursor_options options = {.decoding = c->options->decoding,
+                                    .threads = c->options->threads,
                                     .log = c->options->log,
                                     .reads = TAPE_READS_MESSAGES,
-                                    .with_events = 1};
+                                    .with_events = 1,
+                                    .wants_channel = c->options->wants_channel,
+                                    .user = c->options->user};
     return cursor_open(c->options->archive, &wanted, &options, &c->tape, err);
 }
 

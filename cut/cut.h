@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "archive/archive.h"
 #include "schema/frame.h"
+#include "tape/decoding.h"
 #include "tape/selection.h"
 #include "cli/stop_signal.h"
 
@@ -34,12 +35,14 @@ typedef enum cut_snapshots {
 
 typedef struct cut_options {
     archive *archive;
-    const selection *wanted;    /* with absolute times */
-    unsigned threads;           /* that read ahead; 0 or 1: none */
-    const td_log *log;          /* may be NULL */
-    const stop_signal *signals; /* end it with TD_E_IO; NULL: nothing does */
-    /* Narrows the selection: 1 if the frame is wanted. NULL: all. Frames are shown in the order of
-     * the tape, those of the state twice. */
+    const selection *wanted;       /* with absolute times */
+    const tape_decoding *decoding; /* says what a snapshot is; NULL: the built-in decoder */
+    unsigned threads;              /* that read ahead; 0 or 1: none */
+    const td_log *log;             /* may be NULL */
+    const stop_signal *signals;    /* end it with TD_E_IO; NULL: nothing does */
+    /* Narrow the selection: 1 if a channel, or a frame of it, is wanted. NULL: all. Frames are
+     * shown in the order of the tape, those of the state twice. */
+    int (*wants_channel)(void *user, const channel_info *info);
     int (*wants_frame)(void *user, const frame_ref *frame);
     void *user;
     cut_snapshots snapshots;

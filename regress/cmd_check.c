@@ -10,12 +10,15 @@
 #include "base/limits.h"
 #include "cli/units.h"
 #include "base/version.h"
+#include "regress/cut.h"
 #include "regress/report.h"
 #include "regress/run.h"
 
 /* Everything of one run of either verb. */
 typedef struct check_command {
     verb_run *verb;
+    const char *cut_file;
+    const char *junit_file;
     decoder_options decoders;
     selection wanted; /* what is played, with absolute times */
     uint8_t is_diff;  /* 0: check */
@@ -24,6 +27,19 @@ typedef struct check_command {
     regress_report report;
 } check_command;
 
+static const option_row REPORT_ROWS[] = {
+    {.long_name = "cut",
+     .type = OPTION_TEXT,
+     .offset = offsetof(check_command, cut_file),
+     .metavar = "FILE",
+     .help = "write the shortest tape that shows the first difference (.mcap)"},
+    {.long_name = "junit",
+     .type = OPTION_TEXT,
+     .offset = offsetof(check_command, junit_file),
+     .metavar = "FILE",
+     .help = "also write the result as JUnit XML"},
+};
+
 static const option_row CHECK_ROWS[] = {
     {.long_name = "part",
      .type = OPTION_FLAG,
@@ -31,6 +47,11 @@ static const option_row CHECK_ROWS[] = {
      .help = "the archive has a part of the baseline's time only: earlier and later frames\n"
              "are not missing (implied by --from and --to)"},
 };
+
+static option_group report_group(check_command *target)
+{
+    return (option_group){"Report", REPORT_ROWS, sizeof REPORT_ROWS / sizeof *REPORT_ROWS, target};
+}
 
 /* ---- before ---- */
 
@@ -49,6 +70,8 @@ static td_result check_flags_of(verb_run *verb)
         rc = td_err_set(err, TD_E_INVALID, "no decoder is given");
         td_err_hint(err, "give --decoder FILE.so or --decoder-cmd COMMAND, once or twice");
     }
+    if (rc == TD_OK && command->cut_file != NULL)
+        rc = cut_check_path(command->cut_file, err);
     return rc;
 }
 
@@ -171,16 +194,47 @@ static void describe(check_command *command)
                          "\n{styled}: {totals}\n");
 }
 
-static void conclude(check_command *command)
+/* The tape of the first difference. */
+static td_result cut(check_command *command, td_err *err)
+{
+    const regress_stream *of = command->report.found.first;
+    if (command->cut_file == NULL)
+        return TD_OK;
+    if (of == NULL || !of->first.has_frame) {
+        report_line(command->verb->report, TD_LOG_INFO, "no frame differs: '%s' is not written",
+                    command->cut_file);
+        return TD_OK;
+    }
+    const cut_options options = {.archive = command->verb->archive,
+                                 .decoding = user_decoder_decoding(command->report.is_decoder),
+                                 .threads = threads_options_count(&command->verb->threads),
+                                 .path = command->cut_file};
+    cut_result done;
+    td_result rc = regress_cut(options, of, &done, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "--cut");
+    report_line(command->verb->report, TD_LOG_INFO, "%s in '%s'%s",
+                format_counted(done.frames + done.state_frames, "frame").text, command->cut_file,
+                done.without_snapshot > 0 ? "; the archive has no snapshot before them" : "");
+    return TD_OK;
+}
+
+static td_result conclude(check_command *command, td_err *err)
 {
     regress_report *report = &command->report;
     report->archive = archive_path(command->verb->archive);
     report->was = baseline_get_meta(command->was);
+    td_result rc = TD_OK;
     describe(command);
-    if (report->totals.is_damaged)
+    if (command->junit_file != NULL)
+        rc = regress_report_junit(&command->report.found, io_posix(), command->junit_file, err);
+    if (rc == TD_OK)
+        rc = cut(command, err);
+    if (command->report.totals.is_damaged)
         command->verb->status = EXIT_CODE_DAMAGE;
     else if (regress_report_differs(report))
         command->verb->status = EXIT_CODE_DIFFERS;
+    return rc;
 }
 
 static void close_all(check_command *command)
@@ -199,7 +253,7 @@ static td_result run(verb_run *verb)
     if (rc == TD_OK)
         rc = play(command, &verb->err);
     if (rc == TD_OK)
-        conclude(command);
+        rc = conclude(command, &verb->err);
     close_all(command);
     return rc;
 }
@@ -221,13 +275,14 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DAMAGE] =
                          "stored frames or the baseline are damaged; the rest was compared",
                      [EXIT_CODE_FAILED] =
-                         ("stopped, nothing matches the selection, a file cannot be read, or your "
-                          "decoder cannot be loaded or started")},
+                         ("stopped, nothing matches the selection, a file cannot be read or "
+                          "written, or your decoder cannot be loaded or started")},
         .examples = "tapedeck regress check before.tdb DIR\n"
-                    "tapedeck regress check before.tdb DIR --topic trade --json\n"
-                    "tapedeck regress check before.tdb bug.mcap --part",
+                    "tapedeck regress check before.tdb DIR --topic trade --junit report.xml\n"
+                    "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command},
+                report_group(&command),
                 option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,
         .check = check_flags_of,
@@ -252,7 +307,7 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
                     "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
                     "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py'",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
-        .own = {option_group_decoder(&command.decoders)},
+        .own = {report_group(&command), option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,
         .check = check_flags_of,
         .work = run};

@@ -23,7 +23,7 @@ static const char *const KIND_NAMES[] = {
     [DIFFERENCE_NEW] = "new",
 };
 
-static const char *kind_text(difference_kind kind)
+const char *regress_kind_text(difference_kind kind)
 {
     static const char *const TEXTS[] = {
         [DIFFERENCE_DECODE] = "decoded differently",
@@ -175,7 +175,7 @@ static void describe_first(result_writer *r, const regress_stream *of)
     result_time_or_null(r, "to_ns", first->to_ns);
     describe_frame(r, first);
     describe_decodes(r, first);
-    result_note(r, "kind_text", "%s", kind_text(first->kind));
+    result_note(r, "kind_text", "%s", regress_kind_text(first->kind));
     result_note(r, "topic_text", "%s", topic_name(names));
     result_note(r, "before", "%s",
                 first->kind == DIFFERENCE_MISSING && first->has_frame ? "before " : "");

@@ -1,8 +1,10 @@
-/* What a comparison found, as one document (docs/regress.md): JSON or text. One thread. */
+/* What a comparison found, as one document (docs/regress.md): JSON or text, and JUnit XML. One
+ * thread. */
 #ifndef TD_REGRESS_REPORT_H
 #define TD_REGRESS_REPORT_H
 
 #include "base/err.h"
+#include "base/io.h"
 #include "cli/result.h"
 #include "regress/run.h"
 
@@ -19,7 +21,15 @@ typedef struct regress_report {
 /* The document, into an object that is open. */
 void regress_report_describe(const regress_report *report, result_writer *r);
 
+/* The same as JUnit XML: a suite for each feed, a case for each topic and symbol. TD_E_IO,
+ * TD_E_NOSPACE. */
+TD_MUST_USE td_result regress_report_junit(const regress_comparison *found, td_io io,
+                                           const char *path, td_err *err);
+
 /* 1 if something differs or a decoder failed at a frame. */
 int regress_report_differs(const regress_report *report);
+
+/* "decoded differently". */
+const char *regress_kind_text(difference_kind kind);
 
 #endif

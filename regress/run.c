@@ -264,6 +264,7 @@ static void keep_frame(run_stream *s, regress_difference *out)
     out->ordinal = frame->ordinal;
     out->line = frame->conn->line;
     out->shard = frame->conn->shard;
+    out->has_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
     out->conn = frame->conn->number;
     size_t length = strlen(frame->conn->session_id);
     if (length < sizeof out->session_id)

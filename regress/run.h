@@ -68,6 +68,7 @@ typedef struct regress_difference {
     uint64_t position; /* in the archive: orders frames of different streams */
     uint64_t recv_ns, ordinal;
     uint32_t line, shard, conn;
+    uint8_t has_book; /* 1: it changes a book */
     char session_id[16];
     char *frame; /* its bytes, NULL if there are more than LIMIT_REGRESS_FRAME_BYTES */
     size_t frame_bytes;

@@ -1,6 +1,7 @@
 // `regress save`, `check` and `diff`: archives are imports of a real capture, as it is and with lines edited by hand, so
 // that what must be found is known.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -140,12 +141,20 @@ test("a baseline of a selection is compared with that selection", { skip }, asyn
   assert.match(other.stdout, /new/);
 });
 
+/** JUnit XML as a strict parser reads it. */
+function parsed(file) {
+  const script = "import json, sys, xml.etree.ElementTree as e\n" +
+    "def row(x): return {'tag': x.tag, 'text': x.text or '', **x.attrib, 'children': [row(c) for c in x]}\n" +
+    "print(json.dumps(row(e.parse(sys.argv[1]).getroot())))";
+  return JSON.parse(execFileSync("python3", ["-c", script, file], { encoding: "utf8" }));
+}
+
 for (const fault of ["side", "scale", "action"])
-  test(`a decoder with a wrong ${fault}: the first frame, and a tape that shows it`, { skip }, async (t) => {
+  test(`a decoder with a wrong ${fault}: the first frame, JUnit, and a tape that shows it`, { skip }, async (t) => {
     const { dir, archive, baseline } = await saved(t);
-    const bug = path.join(dir, "bug.mcap");
+    const [junit, cut] = [path.join(dir, "report.xml"), path.join(dir, "bug.mcap")];
     const broken = wrapped(`replay_broken_${fault}`);
-    const { stdout } = await run(t, broken, ["regress", "check", baseline, archive, "--json"], { status: 1 });
+    const { stdout } = await run(t, broken, ["regress", "check", baseline, archive, "--json", "--junit", junit, "--cut", cut], { status: 1 });
     const report = JSON.parse(stdout);
     const first = report.first_difference;
     assert.deepEqual([first.feed, first.kind, first.decode_was], ["inverse", "decode", null]);
@@ -155,15 +164,34 @@ for (const fault of ["side", "scale", "action"])
     const rows = (await tapedeck(t, ["cat", "-a", archive, "--topic", first.topic, "--symbol", first.symbol])).stdout.split("\n").filter(Boolean);
     assert.equal(JSON.parse(rows[first.index_is]).data, first.frame);
 
-    // A cut of it stands alone: it has the frame, of a book from its last snapshot on, and the same difference.
-    const [, at] = /"first_difference":[^]*?"recv_ns":(\d+)/.exec(stdout);
-    await tapedeck(t, ["cut", archive, "-o", bug, "--feed", first.feed, "--topic", first.topic, "--symbol", first.symbol, "--from", at, "--to", "+1ns"]);
-    const again = JSON.parse((await run(t, broken, ["regress", "check", baseline, bug, "--part", "--json"], { status: 1 })).stdout);
+    const suites = parsed(junit);
+    assert.deepEqual([suites.tag, suites.tests], ["testsuite", String(report.streams.length)]);
+    const cases = new Map(suites.children.map((c) => [c.name, c]));
+    assert.deepEqual([...cases.keys()].sort(), report.streams.map((s) => [s.topic, s.symbol].filter(Boolean).join(" ")).sort());
+    assert.equal(suites.failures, String(report.streams.filter((s) => s.different > 0).length));
+    assert.match(cases.get(`${first.topic} ${first.symbol}`).children[0].text, /^first difference: decoded differently, frame \d+/);
+
+    // The tape stands alone: it has the frame, of a book from its last snapshot on, and the same difference.
+    const again = JSON.parse((await run(t, broken, ["regress", "check", baseline, cut, "--part", "--json"], { status: 1 })).stdout);
     assert.deepEqual([again.totals.missing, again.totals.new, again.totals.different], [0, 0, 1]);
     for (const name of ["feed", "topic", "symbol", "ordinal", "kind", "frame", "decode_is"]) assert.deepEqual(again.first_difference[name], first[name], name);
-    assert.equal((await check(t, [baseline, bug, "--part"])).verdict, "same");
-    await tapedeck(t, ["verify", bug]);
+    assert.equal((await check(t, [baseline, cut, "--part"])).verdict, "same");
+    await tapedeck(t, ["verify", cut]);
   });
+
+test("a cut replaces no file, and is not written without a difference", { skip }, async (t) => {
+  const { dir, archive, baseline } = await saved(t);
+  const broken = wrapped("replay_broken_side");
+  const bug = path.join(dir, "bug.mcap");
+  fs.writeFileSync(bug, "mine");
+  const refused = await run(t, broken, ["regress", "check", baseline, archive, "--cut", bug], { status: 2 });
+  assert.match(refused.stderr, /bug\.mcap' exists already[^]*another name/);
+  assert.equal(fs.readFileSync(bug, "utf8"), "mine");
+  const named = await run(t, broken, ["regress", "check", baseline, archive, "--cut", path.join(dir, "bug.tape")], { status: 2 });
+  assert.match(named.stderr, /the name of a tape ends in \.mcap/);
+  await tapedeck(t, ["regress", "check", baseline, archive, "--cut", path.join(dir, "none.mcap")]);
+  assert.ok(!fs.existsSync(path.join(dir, "none.mcap")));
+});
 
 test("save: another file, a baseline that exists, one of another version and a damaged one, each with the way out", { skip }, async (t) => {
   const { dir, archive, baseline } = await saved(t);

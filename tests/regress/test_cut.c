@@ -1,5 +1,5 @@
-/* Cuts of one frame. What must be in them is written down from the archive that the test makes;
- * that nothing of a book's can be left out is shown by leaving it out. */
+/* Tapes of one frame. What must be in them is written down from the archive that the test makes;
+ * that nothing in them can be left out is shown by leaving it out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +16,8 @@
 #include "archive/verify.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
-#include "cut/cut.h"
 #include "play/player.h"
+#include "regress/cut.h"
 #include "tests/testing/files.h"
 #include "tests/testing/tape_fixture.h"
 
@@ -189,28 +189,30 @@ static void record(scene *s)
 
 /* ---- cuts ---- */
 
-/* Of the session alone: a cut has one. */
-static int wants_session(void *user, const frame_ref *frame)
+/* All frames that tests cut are of books, but two. */
+static regress_stream frame_at(uint64_t ordinal, uint64_t second)
 {
-    (void)user;
-    return strcmp(frame->conn->session_id, SESSION) == 0;
+    int is_control = ordinal == 1;
+    int has_book = !is_control && ordinal != 9;
+    return (regress_stream){.names = {.feed = "inverse",
+                                      .topic = is_control ? REGRESS_CONTROL
+                                               : has_book ? "orderBookL2_25"
+                                                          : "trade",
+                                      .symbol = is_control     ? ""
+                                                : ordinal < 14 ? "BTCUSD"
+                                                               : "EOSUSD"},
+                            .first = {.has_book = (uint8_t)has_book,
+                                      .session_id = SESSION,
+                                      .conn = 1,
+                                      .ordinal = ordinal,
+                                      .recv_ns = TAPE_FIXTURE_NS + second * SECOND_NS}};
 }
 
-/* The frame that was received then, of the topic that has this ordinal on the connection. */
 static td_result try_cut(scene *s, uint64_t ordinal, uint64_t second, cut_result *out, td_err *err)
 {
-    const uint64_t at_ns = TAPE_FIXTURE_NS + second * SECOND_NS;
-    const char *topic = ordinal == 1   ? CHANNEL_TOPIC_CONTROL
-                        : ordinal == 9 ? "trade"
-                                       : "orderBookL2_25";
-    const char *symbol = ordinal < 14 ? "BTCUSD" : "EOSUSD";
-    selection wanted = {.topics = {&topic, 1}, .symbols = {&symbol, ordinal != 1}};
-    selection_set_window(&wanted, (selection_window){at_ns, at_ns + 1});
-    const cut_options options = {.archive = tape_fixture_archive(&s->fixture),
-                                 .wanted = &wanted,
-                                 .wants_frame = wants_session,
-                                 .path = s->path};
-    return cut_write(&options, out, err);
+    const cut_options options = {.archive = tape_fixture_archive(&s->fixture), .path = s->path};
+    const regress_stream frame = frame_at(ordinal, second);
+    return regress_cut(options, &frame, out, err);
 }
 
 static cut_result cut(scene *s, uint64_t ordinal, uint64_t second)
@@ -330,6 +332,11 @@ static void watch_close(void *ctx, void *state)
 
 static const observer_ops WATCH = {.name = "watch", .frame = watch_frame, .close = watch_close};
 
+static int wants_session(const frame_ref *frame)
+{
+    return strcmp(frame->conn->session_id, SESSION) == 0;
+}
+
 /* The book after a frame of the session. */
 static book_watch watch(const char *path, uint64_t ordinal, uint64_t skipped)
 {
@@ -346,7 +353,7 @@ static book_watch watch(const char *path, uint64_t ordinal, uint64_t skipped)
     p = player_open(&playing);
     while (cursor_next(t, &frame, &err) == TD_OK) {
         int is_skipped = skipped != 0 && frame->ordinal == skipped;
-        if (wants_session(NULL, frame) && !is_skipped)
+        if (wants_session(frame) && !is_skipped)
             assert_int_equal(player_on_frame(p, frame, &err), TD_OK);
     }
     assert_int_equal(player_finish(p, &err), TD_OK);
@@ -385,7 +392,7 @@ static void test_book(void **state)
     scene_fini(&s);
 }
 
-/* The frame is a snapshot itself: the state before it is that of the book before. */
+/* The frame is a snapshot itself. */
 static void test_snapshot(void **state)
 {
     (void)state;
@@ -393,11 +400,8 @@ static void test_snapshot(void **state)
     scene_init(&s);
     record(&s);
     cut_result result = cut(&s, 7, HOUR_S + 1);
-    assert_int_equal(result.frames, 1);
-    assert_int_equal(result.state_frames, 2);
-    check_dump(s.path, "6 segment conn 1 since 3 in 1\n"
-                       "6 " SESSION " 1:2 orderBookL2_25/BTCUSD\n"
-                       "9 " SESSION " 1:5 orderBookL2_25/BTCUSD\n"
+    assert_int_equal(result.frames + result.state_frames, 1);
+    check_dump(s.path, "3601 segment conn 1 since 3 in 6\n"
                        "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n");
     check_sound(s.path);
     scene_fini(&s);
@@ -410,11 +414,8 @@ static void test_without_book(void **state)
     scene_init(&s);
     record(&s);
     cut_result result = cut(&s, 9, HOUR_S + 3);
-    assert_int_equal(result.frames, 1);
-    assert_int_equal(result.state_frames, 1);
-    check_dump(s.path, "7 segment conn 1 since 3 in 2\n"
-                       "7 " SESSION " 1:3 trade/BTCUSD\n"
-                       "10 gap trade/BTCUSD\n"
+    assert_int_equal(result.frames + result.state_frames, 1);
+    check_dump(s.path, "3603 segment conn 1 since 3 in 8\n"
                        "3603 " SESSION " 1:9 trade/BTCUSD\n");
     check_sound(s.path);
     scene_fini(&s);
@@ -462,7 +463,7 @@ static void test_pruned_beginning(void **state)
     segment_name_format("inverse", SESSION, TAPE_FIXTURE_NS + 2 * SECOND_NS, 1, first);
     snprintf(path, sizeof path, "%s/%s", s.fixture.folder, first);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(cut(&s, 12, 2 * HOUR_S + 1).state_frames, 3);
+    assert_int_equal(cut(&s, 12, 2 * HOUR_S + 1).state_frames, 4);
     check_dump(s.path, "3601 segment conn 1 since 3 in 6\n"
                        "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n"
                        "3602 " SESSION " 1:8 orderBookL2_25/BTCUSD\n"
@@ -502,8 +503,8 @@ static void test_failures(void **state)
     td_err err;
     scene_init(&s);
     record(&s);
-    /* Nothing was received yet. */
-    assert_int_equal(try_cut(&s, 12, 1, &result, &err), TD_E_NOTFOUND);
+    /* The connection has no such frame. */
+    assert_int_equal(try_cut(&s, 10, HOUR_S + 3, &result, &err), TD_E_NOTFOUND);
     assert_int_equal(access(s.path, F_OK), -1);
     snprintf(s.path, sizeof s.path, "%s/missing/cut.mcap", s.fixture.folder);
     assert_int_not_equal(try_cut(&s, 12, 2 * HOUR_S + 1, &result, &err), TD_OK);
