@@ -119,8 +119,9 @@ drift_stream *drift_stream_open(void)
 
 static void forget(drift_stream *stream)
 {
-    for (size_t i = 0; i < PLACES * FRAME_ANY; i++)
-        td_free(stream->scopes[i / FRAME_ANY][i % FRAME_ANY].slots);
+    for (size_t place = 0; place < PLACES; place++)
+        for (size_t kind = 0; kind < FRAME_ANY; kind++)
+            td_free(stream->scopes[place][kind].slots);
     *stream = (drift_stream){.row = NULL};
 }
 

@@ -47,14 +47,8 @@ static void recover(archive_place *place, recover_report *report)
 
 static verify_severity verdict_of(archive_place *place)
 {
-    td_err err;
-    verify_report report;
     const verify_options options = {.threads = 1};
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    if (archive_verify(a, &options, &report, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    archive_close(a);
-    return report.verdict;
+    return archive_fixture_verify(place, &options).verdict;
 }
 
 /* No file was made, written, cut, renamed or removed, except the locks of earlier processes. */

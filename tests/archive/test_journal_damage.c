@@ -55,14 +55,8 @@ static void flip(archive_place *place, uint64_t at, unsigned bit)
 
 static verify_severity verdict_of(archive_place *place)
 {
-    td_err err;
-    verify_report report;
     const verify_options options = {.threads = 1};
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    if (archive_verify(a, &options, &report, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    archive_close(a);
-    return report.verdict;
+    return archive_fixture_verify(place, &options).verdict;
 }
 
 /* What readers add to their status. */

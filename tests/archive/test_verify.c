@@ -50,18 +50,12 @@ static void keep_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
 
 static verify_report verify(archive_place *place, unsigned threads, findings_text *out)
 {
-    td_err err;
-    verify_report report;
     const verify_options options = {
         .threads = threads, .finding = keep_finding, .progress = keep_progress, .user = out};
     out->size = 0;
     out->text[0] = '\0';
     out->progress_calls = 0;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    if (archive_verify(a, &options, &report, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    archive_close(a);
-    return report;
+    return archive_fixture_verify(place, &options);
 }
 
 static void check(archive_place *place, verify_severity verdict, const char *finding)

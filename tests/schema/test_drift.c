@@ -274,10 +274,12 @@ static size_t look_at_text(bench *b, const char *family_name, const char *text, 
 
 #define SECOND   UINT64_C(1000000000)
 #define START_NS (UINT64_C(1700000000) * SECOND)
-#define TRADE(fields)                                                                              \
+#define TRADE_AT(time, fields)                                                                     \
     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"    \
-    "\"T\":1700000000000,\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"0.5\",\"p\":\"36000.5\"," fields  \
-    "}]}"
+    "\"T\":" time "," fields "}]}"
+#define TRADE(fields)                                                                              \
+    TRADE_AT("1700000000000",                                                                      \
+             "\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"0.5\",\"p\":\"36000.5\"," fields)
 #define GOOD_TRADE TRADE("\"L\":\"PlusTick\",\"i\":\"a\",\"BT\":false")
 
 /* A frame after a good one, and the one note that it must give. */
@@ -333,14 +335,10 @@ static const changed CHANGED[] = {
     {"v5-linear", GOOD_TRADE, TRADE("\"L\":\"SideTick\""), "publicTrade", DRIFT_NEW_VALUE, "data.L",
      "\"SideTick\""},
     {"v5-linear", NULL,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1700000000000,"
-     "\"s\":\"BTCUSDT\",\"S\":\"Cross\",\"v\":\"0.5\",\"p\":\"36000.5\"}]}",
+     TRADE_AT("1700000000000", "\"s\":\"BTCUSDT\",\"S\":\"Cross\",\"v\":\"0.5\",\"p\":\"36000.5\""),
      "publicTrade", DRIFT_NEW_VALUE, "data.S", "\"Cross\""},
     {"v5-linear", NULL,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1700000000000,"
-     "\"s\":\"BTCUSDT\",\"S\":\"BUY\",\"v\":\"0.5\",\"p\":\"36000.5\"}]}",
+     TRADE_AT("1700000000000", "\"s\":\"BTCUSDT\",\"S\":\"BUY\",\"v\":\"0.5\",\"p\":\"36000.5\""),
      "publicTrade", DRIFT_NEW_VALUE, "data.S", "\"BUY\""},
     {"v5-linear", NULL,
      "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":0,\"data\":[{"
@@ -349,49 +347,28 @@ static const changed CHANGED[] = {
     {"v5-linear", NULL,
      "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"rest\",\"ts\":1700000000000,\"data\":[]}",
      "publicTrade", DRIFT_NOT_DECODED, "type", "bad_kind"},
-    {"v5-linear", NULL,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1700000000000,"
-     "\"S\":\"Buy\",\"v\":\"-0.5\",\"p\":\"1\"}]}",
+    {"v5-linear", NULL, TRADE_AT("1700000000000", "\"S\":\"Buy\",\"v\":\"-0.5\",\"p\":\"1\""),
      "publicTrade", DRIFT_OUT_OF_RANGE, "data.v", "negative"},
-    {"v5-linear", GOOD_TRADE,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1700000000000,"
-     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"0.0\"}]}",
+    {"v5-linear", GOOD_TRADE, TRADE_AT("1700000000000", "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"0.0\""),
      "publicTrade", DRIFT_OUT_OF_RANGE, "data.p", "a trade at a price of 0"},
     {"v5-linear", GOOD_TRADE,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1700000000000,"
-     "\"S\":\"None\",\"v\":\"1\",\"p\":\"36000.5\"}]}",
-     "publicTrade", DRIFT_NEW_VALUE, "data.S", "\"None\""},
+     TRADE_AT("1700000000000", "\"S\":\"None\",\"v\":\"1\",\"p\":\"36000.5\""), "publicTrade",
+     DRIFT_NEW_VALUE, "data.S", "\"None\""},
     {"v5-linear", GOOD_TRADE, TRADE("\"L\":\"Plus\\u0000Tick\""), "publicTrade", DRIFT_NEW_VALUE,
      "data.L", "\"Plus\\u0000Tick\""},
     {"v5-linear", NULL, "{\"topic\":\"new\\u0000a\",\"data\":{}}", "new\\u0000a", DRIFT_NEW_TOPIC,
      "", ""},
     {"v5-linear", GOOD_TRADE,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1700000000000,"
-     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"360005\"}]}",
-     "publicTrade", DRIFT_OUT_OF_RANGE, "data.p", "ten times the last price or more"},
+     TRADE_AT("1700000000000", "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"360005\""), "publicTrade",
+     DRIFT_OUT_OF_RANGE, "data.p", "ten times the last price or more"},
     {"v5-linear", GOOD_TRADE,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1700000000000,"
-     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"3600.05\"}]}",
-     "publicTrade", DRIFT_OUT_OF_RANGE, "data.p", "a tenth of the last price or less"},
-    {"v5-linear", NULL,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1700000000,"
-     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\"}]}",
+     TRADE_AT("1700000000000", "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"3600.05\""), "publicTrade",
+     DRIFT_OUT_OF_RANGE, "data.p", "a tenth of the last price or less"},
+    {"v5-linear", NULL, TRADE_AT("1700000000", "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\""),
      "publicTrade", DRIFT_OUT_OF_RANGE, "data.T", "a time before 2010"},
-    {"v5-linear", NULL,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1700004000000,"
-     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\"}]}",
+    {"v5-linear", NULL, TRADE_AT("1700004000000", "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\""),
      "publicTrade", DRIFT_OUT_OF_RANGE, "data.T", "over an hour after it was received"},
-    {"v5-linear", NULL,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
-     "\"T\":1690000000000,"
-     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\"}]}",
+    {"v5-linear", NULL, TRADE_AT("1690000000000", "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\""),
      "publicTrade", DRIFT_OUT_OF_RANGE, "data.T", "over 30 days before it was received"},
     {"v5-linear", NULL,
      "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":5000000000000,\"data\":"

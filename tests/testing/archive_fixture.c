@@ -364,6 +364,17 @@ static int wants_feed(void *user, const char *feed)
     return strcmp(user, feed) == 0;
 }
 
+verify_report archive_fixture_verify(archive_place *place, const verify_options *options)
+{
+    td_err err;
+    verify_report report;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    if (archive_verify(a, options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+    return report;
+}
+
 uint64_t archive_fixture_check_frames(archive_place *place, const char *feed, uint64_t first,
                                       uint32_t step)
 {

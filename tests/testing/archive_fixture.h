@@ -12,6 +12,7 @@
 #include "archive/archive.h"
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"
+#include "archive/verify.h"
 #include "format/chunk_builder.h"
 #include "archive/gap.h"
 #include "tests/testing/segment_fixture.h"
@@ -109,6 +110,8 @@ void archive_fixture_check_dump(archive_place *place);
 
 /* Recover all feeds. */
 void archive_fixture_recover(archive_place *place, recover_report *report);
+
+verify_report archive_fixture_verify(archive_place *place, const verify_options *options);
 
 /* Every frame of feed on disk in order of segments, open ones up to their last chain: checks each
  * against the fixture's, returns how many, and that they are first, first + step, … */

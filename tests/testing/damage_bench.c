@@ -30,15 +30,9 @@ static void keep_finding(void *user, const verify_finding *finding)
 
 verify_severity bench_verify(bench *b)
 {
-    td_err err;
-    verify_report report;
     const verify_options options = {.threads = 1, .finding = keep_finding, .user = b};
     b->text[0] = '\0';
-    archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
-    if (archive_verify(a, &options, &report, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    archive_close(a);
-    return report.verdict;
+    return archive_fixture_verify(&b->place, &options).verdict;
 }
 
 void bench_must_show(bench *b, verify_severity least, const char *names, const char *doing,

@@ -67,15 +67,9 @@ static void keep_finding(void *user, const verify_finding *finding)
 const prune_found *prune_verify(archive_place *place)
 {
     static prune_found f;
-    td_err err;
-    verify_report report;
     const verify_options options = {.threads = 1, .finding = keep_finding, .user = &f};
     f.text[0] = '\0';
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    if (archive_verify(a, &options, &report, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    archive_close(a);
-    f.verdict = report.verdict;
+    f.verdict = archive_fixture_verify(place, &options).verdict;
     return &f;
 }
 
