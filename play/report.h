@@ -55,6 +55,11 @@ replay_verdict report_verdict(const replay_report *report);
  * cause, and detail, which is the cause without one. */
 void report_describe_gap(result_writer *r, const gap_row *row, const char *pattern);
 
+/* The best level of a side as two members; null if it has none, which is no fault before the first
+ * snapshot. */
+void report_describe_best(result_writer *r, const char *price_name, const char *size_name,
+                          const book *b, msg_side side);
+
 /* The report as a result, for programs and for people without the manual: docs/replay.md
  * explains each field. People see the digests if is_verbose. */
 void report_describe(const replay_report *report, int is_verbose, result_writer *r);

@@ -366,8 +366,7 @@ static void describe_absences(result_writer *r, const absence_list *list)
 
 /* ---- books ---- */
 
-/* A book without a side is no fault: before its first snapshot it has none. */
-static void describe_best(result_writer *r, const char *price_name, const char *size_name,
+void report_describe_best(result_writer *r, const char *price_name, const char *size_name,
                           const book *b, msg_side side)
 {
     book_level best;
@@ -401,8 +400,8 @@ static void describe_book(result_writer *r, const stream *of, const track *t)
     describe_names(r, of);
     result_number(r, "bids", book_level_count(b, SIDE_BUY));
     result_number(r, "asks", book_level_count(b, SIDE_SELL));
-    describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
-    describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
+    report_describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
+    report_describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
     describe_number(r, "cross_seq", last.has_cross_seq, last.cross_seq);
     describe_number(r, "u", last.has_u, last.u);
     describe_number(r, "seq", last.has_seq, last.seq);

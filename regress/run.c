@@ -53,8 +53,6 @@ typedef struct run {
     size_t stream_count;
 } run;
 
-/* ---- before ---- */
-
 /* ---- which frames ---- */
 
 /* The names of the frame's stream; 0: it is not covered. A row may hold for a part of the time

@@ -1,6 +1,7 @@
 #include "replay/last_frame.h"
 
 #include "base/limits.h"
+#include "play/report.h"
 #include "replay/condition.h"
 
 void last_frame_init(last_frame *self)
@@ -75,19 +76,6 @@ observer last_frame_observer(last_frame *self)
     return (observer){&OPS, self};
 }
 
-static void describe_best(result_writer *r, const char *price, const char *size, const book *b,
-                          msg_side side)
-{
-    book_level best;
-    if (book_level_at(b, side, 0, &best)) {
-        result_decimal(r, price, best.price);
-        result_decimal(r, size, best.size);
-    } else {
-        result_null(r, price);
-        result_null(r, size);
-    }
-}
-
 static void describe_book(const last_frame *self, result_writer *r)
 {
     const book *b = self->track == NULL ? NULL : track_book(self->track);
@@ -98,8 +86,8 @@ static void describe_book(const last_frame *self, result_writer *r)
     char sha1[TD_SHA1_HEX_BYTES];
     book_levels_sha1(b, sha1);
     result_object_begin(r, "book");
-    describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
-    describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
+    report_describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
+    report_describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
     result_bool(r, "broken", track_is_broken(self->track));
     result_text(r, "levels_sha1", sha1);
     result_object_end(r, "  book: bid {best_bid|-}[ x {best_bid_size}], ask {best_ask|-}"
