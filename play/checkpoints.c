@@ -139,7 +139,8 @@ td_result checkpoints_make(archive *of, unsigned threads, const td_log *log,
     td_result rc = read_plan_open(of, &all, &plan, err);
     if (rc != TD_OK)
         return rc;
-    const segment_index **segments = td_alloc_zero(read_plan_count(plan) + 1, sizeof *segments);
+    const segment_index **segments =
+        td_alloc_zero(read_plan_count(plan) + 1, sizeof(const segment_index *));
     for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++) {
         const segment_index *index = read_plan_segment(plan, i)->index;
         size_t k = 0;

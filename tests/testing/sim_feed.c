@@ -104,7 +104,8 @@ static void make_frame(sim_feed *feed, frame_channel *channel, uint64_t made_ns,
                        frame_ref *out)
 {
     assert_true(bytes.size <= SIM_FRAME_BYTES_MAX);
-    memcpy(feed->bytes, bytes.data, bytes.size);
+    if (bytes.data != NULL)
+        memcpy(feed->bytes, bytes.data, bytes.size);
     memset(feed->bytes + bytes.size, 0, DECODE_PADDING_BYTES);
     uint64_t recv_ns = made_ns + DELAY_NS;
     feed->recv_ns = recv_ns > feed->recv_ns ? recv_ns : feed->recv_ns + 1;
