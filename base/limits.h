@@ -15,7 +15,7 @@
 #define LIMIT_RING_BYTES ((size_t)64 << 20)
 _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
 
-/* What a feed's compressed frames may cost the recorder's encoder, and inflating the messages of a
+/* What a feed's compressed frames may cost the recorder's encoder, and the compressed messages of a
  * connection, or of all clients of a server, their network thread: a quarter of the time, and what
  * they did not use of the last second. One of 4 KiB takes 0.04 ms, one of 16 KiB that inflates to
  * LIMIT_FRAME_BYTES 50 ms. Beyond that frames are discarded for so long, which bounds the rows in

@@ -297,13 +297,16 @@ static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
     return slot->feed->end_ns != 0 && recv_ns > slot->feed->end_ns;
 }
 
-void connection_table_follow(const session_slot *slot, frame_ref *frame)
+void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_ref *frame)
 {
     const channel_node *node = (const channel_node *)frame->channel; /* its first member */
     frame->is_late = slot->feed->is_overloaded | slot->feed->is_clock_held;
     if (node->stream == NULL)
         return;
     frame->granted_ns = slot->granted_ns;
+    const int is_first = node->stream->choice.count == 0 && slot->feed->resumed_ns == 0;
+    if (is_first && frame->granted_ns != 0 && frame->granted_ns < from_ns)
+        frame->granted_ns = from_ns;
     conn_choice_judge(&node->stream->choice, frame, conn_has_ended, node->stream);
     (void)conn_choice_note(&node->stream->choice, frame);
 }

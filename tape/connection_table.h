@@ -79,8 +79,8 @@ session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint3
 void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns);
 
 /* Say of a frame, received over the slot's current connection, how it relates to its channel's
- * stream. */
-void connection_table_follow(const session_slot *slot, frame_ref *frame);
+ * stream. Of one without a state all frames are read since from_ns, not since its grant. */
+void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_ref *frame);
 
 /* As cursor_resume. */
 TD_MUST_USE td_result connection_table_resume(connection_table *connections, const char *feed,

@@ -37,6 +37,7 @@ struct cursor {
     uint64_t begin_ns;   /* cursor_find_begin() with_lead_in */
     content_reader *due; /* reads frames when they are due; NULL: nothing does */
     uint64_t position;   /* of the next frame */
+    uint64_t since_ns;   /* streams without a state are read from here on */
     saved_states states;
     event_reader *events;
     event event; /* the last that was read */
@@ -220,6 +221,7 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
         .stats = &c->stats,
         .damage = &c->damage};
     td_result rc = TD_OK;
+    c->since_ns = window.from_ns;
     if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
         rc = find_lead_from(c, view, &reading, err);
     c->due = reading.reads_ahead ? NULL : c->reader;
@@ -284,6 +286,7 @@ td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
 td_result cursor_resume(cursor *c, const char *feed, const char *symbol,
                         const struct symbol_state *state, td_err *err)
 {
+    c->since_ns = 0; /* the caller has read what came before */
     return connection_table_resume(c->connections, feed, symbol, state, err);
 }
 
@@ -353,7 +356,7 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
         if (TD_UNLIKELY(frame->is_lead_in) && frame->recv_ns < item.from->feed->resumed_ns)
             continue; /* the states have it */
         frame->position = c->position++;
-        connection_table_follow(item.from->slot, frame);
+        connection_table_follow(item.from->slot, c->since_ns, frame);
         if (c->due != NULL)
             content_read(c->due, frame);
         *out = frame;

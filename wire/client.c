@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "base/time_share.h"
 #include "wire/dial.h"
 #include "wire/handshake.h"
 #include "wire/websocket.h"
@@ -38,8 +39,9 @@ struct wire_conn {
     uint64_t read_ns;         /* of the present read */
     uint64_t begun_kernel_ns; /* kernel_ns of the read in which the message that comes next began */
     deflate_receiver *inflater;
-    wire_timer *timer; /* the next step, or the end of closing */
-    uint8_t is_paused; /* by wire_pause: from the moment it is open */
+    time_share inflating; /* of messages that come compressed */
+    wire_timer *timer;    /* the next step, or the end of closing */
+    uint8_t is_paused;    /* by wire_pause: from the moment it is open */
     uint8_t is_relay;
     uint8_t is_peer_closed; /* of a relay: its close frame came first, and has no answer yet */
     td_buf fields; /* of a relay: lines of the request, then those of the answer; with a NUL */
@@ -293,10 +295,13 @@ static void send_pong(wire_conn *self)
         self->ops->pong_sent(self->user, self, pong);
 }
 
-/* Messages are inflated while other connections wait. */
-static void check_inflating(wire_conn *self)
+/* A message that came compressed was read while other connections waited. */
+static void check_inflating(wire_conn *self, uint64_t begun_ns)
 {
-    if (self->state != CONN_OPEN || deflate_receiver_wait_ns(self->inflater) == 0)
+    const wire_loop *loop = self->dial.loop;
+    uint64_t cost_ns = clock_thread_ns(loop->clock) - begun_ns;
+    if (time_share_spend(&self->inflating, loop_now_ns(loop), cost_ns) == 0 ||
+        self->state != CONN_OPEN)
         return;
     remember(self, WIRE_CAUSE_TOO_LARGE,
              "%s sent compressed messages that take more than a quarter of the time",
@@ -316,8 +321,6 @@ static void on_message(wire_conn *self, const ws_event *event)
                                   .is_compressed = event->is_compressed,
                                   .is_fragmented = event->is_fragmented};
     self->ops->message(self->user, self, &message);
-    if (event->is_compressed)
-        check_inflating(self);
 }
 
 static void on_event(wire_conn *self, const ws_event *event)
@@ -343,11 +346,14 @@ static size_t read_frames(wire_conn *self, uint8_t *bytes, size_t size, uint64_t
     ws_give(&self->reader, bytes, size, read_ns);
     while (rc == WS_EVENT && is_reading(self)) {
         ws_event event;
+        uint64_t begun_ns = self->inflater == NULL ? 0 : clock_thread_ns(self->dial.loop->clock);
         rc = ws_read(&self->reader, &event);
         if (rc == WS_EVENT)
             on_event(self, &event);
         else if (rc == WS_FAILURE)
             on_failure(self, &event);
+        if (rc == WS_EVENT && event.is_compressed)
+            check_inflating(self, begun_ns);
     }
     size_t left = ws_forget_rest(&self->reader);
     if (ws_reader_begin_ns(&self->reader) == read_ns)
@@ -387,7 +393,7 @@ static void on_open(wire_conn *self, const handshake_reply *reply, td_bytes head
     self->state = CONN_OPEN;
     dial_end_deadline(&self->dial);
     if (reply->is_deflated)
-        self->inflater = deflate_receiver_open(reply->context, self->dial.loop->clock);
+        self->inflater = deflate_receiver_open(reply->context);
     ws_reader_init(&self->reader, WS_FROM_SERVER, self->inflater, LIMIT_FRAME_BYTES);
     link_peer_address(&self->dial.link, address);
     td_utf8_copy(extensions, sizeof extensions, reply->extensions);

@@ -15,7 +15,7 @@
  *
  * With permessage-deflate messages are inflated here, up to LIMIT_FRAME_BYTES each, and those sent
  * are not compressed. Other connections wait meanwhile, for a message of 16 MiB of empty blocks
- * 1.2 s. A peer whose messages take more than LIMIT_INFLATE_SHARE of the time to inflate is closed
+ * 1.2 s. A peer whose messages take more than LIMIT_INFLATE_SHARE of the time is closed
  * (WIRE_CAUSE_TOO_LARGE). */
 #ifndef TD_WIRE_CLIENT_H
 #define TD_WIRE_CLIENT_H

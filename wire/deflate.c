@@ -7,7 +7,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/time_share.h"
 
 /* Every message ends with an empty block, of which these bytes are not sent (7.2.1, 7.2.2). */
 static const uint8_t TAIL[] = {0x00, 0x00, 0xff, 0xff};
@@ -27,9 +26,6 @@ struct deflate_receiver {
     deflate_context context;
     unsigned stream_count; /* that the present message has ended */
     td_buf output;
-    td_clock clock;
-    time_share spent;
-    uint64_t wait_ns;
 };
 
 struct deflate_sender {
@@ -44,11 +40,10 @@ static void *allocate(void *opaque, unsigned count, unsigned size)
 
 /* ---- receiving ---- */
 
-deflate_receiver *deflate_receiver_open(deflate_context context, td_clock clock)
+deflate_receiver *deflate_receiver_open(deflate_context context)
 {
     deflate_receiver *made = td_alloc_zero(1, sizeof *made);
     made->context = context;
-    made->clock = clock;
     made->z = (z_stream){.zalloc = allocate, .zfree = td_free_hook};
     int rc = inflateInit2(&made->z, -DEFLATE_BITS_MAX);
     TD_ASSERT(rc == Z_OK);
@@ -123,7 +118,6 @@ deflate_result deflate_receive(deflate_receiver *self, td_bytes payload, size_t 
         td_buf_fini(&self->output);
         td_buf_init(&self->output, SIZE_MAX);
     }
-    uint64_t begun_ns = clock_thread_ns(self->clock);
     td_buf_clear(&self->output);
     self->stream_count = 0;
     if (self->context == DEFLATE_NO_TAKEOVER) {
@@ -136,14 +130,7 @@ deflate_result deflate_receive(deflate_receiver *self, td_bytes payload, size_t 
     if (rc == DEFLATE_OK && (self->z.data_type & AT_BLOCK) == 0)
         rc = DEFLATE_BROKEN;
     *out = td_buf_view(&self->output);
-    uint64_t cost_ns = clock_thread_ns(self->clock) - begun_ns;
-    self->wait_ns = time_share_spend(&self->spent, clock_mono_ns(self->clock), cost_ns);
     return rc;
-}
-
-uint64_t deflate_receiver_wait_ns(const deflate_receiver *self)
-{
-    return self->wait_ns;
 }
 
 /* ---- sending ---- */

@@ -9,7 +9,6 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/bytes.h"
-#include "base/clock.h"
 
 typedef enum deflate_result {
     DEFLATE_OK,
@@ -24,17 +23,13 @@ typedef enum deflate_context {
 } deflate_context;
 
 typedef struct deflate_receiver deflate_receiver;
-TD_NEVER_NULL deflate_receiver *deflate_receiver_open(deflate_context context, td_clock clock);
+TD_NEVER_NULL deflate_receiver *deflate_receiver_open(deflate_context context);
 void deflate_receiver_close(deflate_receiver *receiver);
 
 /* Inflate a message's payload. *out is valid until the next call. With takeover the stream is
  * broken for good after a failure; without it a receiver can serve many peers. */
 deflate_result deflate_receive(deflate_receiver *receiver, td_bytes payload, size_t bytes_max,
                                td_bytes *out);
-
-/* How long the call above should not be made again, because they took more than their share of the
- * thread's time (base/time_share.h); 0: it may be. */
-uint64_t deflate_receiver_wait_ns(const deflate_receiver *receiver);
 
 /* Smallest and largest windows, as parameters have them (7.1.2). zlib's smallest for sending is
  * 9. */

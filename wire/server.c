@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/time_share.h"
 #include "base/url.h"
 #include "wire/handshake.h"
 #include "wire/link.h"
@@ -51,6 +52,7 @@ struct wire_server {
     struct ssl_ctx_st *tls;                       /* NULL: plain */
     char *ca_pem;                                 /* NULL: plain, or not known */
     deflate_receiver *inflater;                   /* of all peers; NULL: not needed yet */
+    time_share inflating;                         /* of all messages that come compressed */
     compressor compressors[DEFLATE_BITS_MAX + 1]; /* by window */
     uint64_t message_count;
     loop_fd listener;
@@ -346,12 +348,13 @@ static void read_again(void *user)
     link_resume(&peer->link);
 }
 
-/* The peers' messages are inflated while other peers wait. When that takes more than its share of
- * the time, the peer is not read for so long that on average it does not. */
-static void check_inflating(wire_peer_conn *peer)
+/* A message that came compressed was inflated and handled while other peers waited. When that takes
+ * more than its share of the time, the peer is not read for so long that on average it does not. */
+static void check_inflating(wire_peer_conn *peer, uint64_t begun_ns)
 {
     wire_loop *loop = peer->server->loop;
-    uint64_t wait_ns = deflate_receiver_wait_ns(peer->server->inflater);
+    uint64_t cost_ns = clock_thread_ns(loop->clock) - begun_ns;
+    uint64_t wait_ns = time_share_spend(&peer->server->inflating, loop_now_ns(loop), cost_ns);
     if (wait_ns == 0)
         return;
     link_pause(&peer->link);
@@ -371,13 +374,15 @@ static size_t read_frames(wire_peer_conn *peer, uint8_t *bytes, size_t size, uin
     ws_give(&peer->reader, bytes, size, read_ns);
     while (rc == WS_EVENT && is_reading(peer)) {
         ws_event event;
+        uint64_t begun_ns =
+            peer->deflate_bits == 0 ? 0 : clock_thread_ns(peer->server->loop->clock);
         rc = ws_read(&peer->reader, &event);
         if (rc == WS_EVENT)
             on_event(peer, &event);
         else if (rc == WS_FAILURE)
             end_frames(peer, event.code);
         if (rc == WS_EVENT && event.is_compressed)
-            check_inflating(peer);
+            check_inflating(peer, begun_ns);
     }
     size_t left = ws_forget_rest(&peer->reader);
     return peer->link.is_paused ? size - left : size; /* after its end nothing counts */
@@ -406,7 +411,7 @@ static void open_peer(wire_peer_conn *peer, const handshake_request *request)
     link_flush_later(&peer->link);
     peer->deflate_bits = request->deflate_bits;
     if (peer->deflate_bits > 0 && server->inflater == NULL)
-        server->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER, server->loop->clock);
+        server->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER);
     begin_frames(peer, peer->deflate_bits > 0 ? server->inflater : NULL);
     peer->user = server->ops->opened(server->user, peer, request->path, request->query);
     if (peer->user == NULL)

@@ -53,8 +53,7 @@ static summary read_frames(td_bytes stream, unsigned how, cuts by)
     ws_event event;
     int is_over = 0;
     deflate_context context = (how & NO_TAKEOVER) != 0 ? DEFLATE_NO_TAKEOVER : DEFLATE_TAKEOVER;
-    deflate_receiver *inflater =
-        (how & COMPRESSED) != 0 ? deflate_receiver_open(context, clock_real()) : NULL;
+    deflate_receiver *inflater = (how & COMPRESSED) != 0 ? deflate_receiver_open(context) : NULL;
     ws_reader_init(&reader, (how & FROM_CLIENT) != 0 ? WS_FROM_CLIENT : WS_FROM_SERVER, inflater,
                    MESSAGE_BYTES_MAX);
     for (size_t at = 0, size; at < stream.size; at += size) {

@@ -1,8 +1,9 @@
 /* Reading that begins at checkpoints. Expected: from the beginning of every segment of a simulated
- * day on, and from moments between, each frame of each family has the verdict, the audit and the
- * book that a replay of the whole day gives it, also where frames are missing; and no frame of an
- * earlier segment is read for it. Replays of cuts that begin at these moments give them the same.
- */
+ * day or of a stretched capture on, and from moments between, each frame of each family has the
+ * verdict, the audit and the book that a replay of the whole gives it, also where frames are
+ * missing and where the connection ended; and no frame of an earlier segment is read for it.
+ * Replays of cuts that begin at these moments give them the same. A reader that begins there
+ * without checkpoints reports no trade that is missing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,11 +21,13 @@
 #include "import/import.h"
 #include "play/player.h"
 #include "tests/testing/archive_fixture.h"
+#include "tests/testing/capture.h"
 #include "tests/testing/files.h"
 #include "tests/testing/sim_feed.h"
 
-enum { FRAMES = 3000, LOST_EVERY = 97, MOMENTS_MAX = 64 };
-#define STEP_NS (7 * TD_NS_PER_S) /* some six segments */
+enum { FRAMES = 1500, LOST_EVERY = 97, MOMENTS_MAX = 64 };
+#define STEP_NS (7 * TD_NS_PER_S) /* some six segments with those of the second connection */
+#define HOUR_NS (UINT64_C(3600) * TD_NS_PER_S)
 
 /* What became of each frame from a moment on. */
 typedef struct seen_frame {
@@ -37,6 +40,7 @@ typedef struct seen_frames {
     size_t count;
     uint64_t lead_from_ns;
     uint64_t lead_in;
+    uint64_t trades_missing; /* reports of it */
 } seen_frames;
 
 static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
@@ -83,6 +87,7 @@ static td_result see(void *ctx, const struct stream *of, void **state, const obs
             hash = hash_item(hash, &found->rules.items[i]);
         for (uint32_t i = 0; i < found->audit.count; i++) {
             const audit_item *item = &found->audit.items[i];
+            seen->trades_missing += item->verdict.rule == RULE_TRADES_COMPLETE;
             hash = hash_item(mix_number(hash, item->from_ns ^ item->to_ns << 1 ^ item->event),
                              &item->verdict);
         }
@@ -94,7 +99,7 @@ static td_result see(void *ctx, const struct stream *of, void **state, const obs
     return TD_OK;
 }
 
-static seen_frames play_from(archive *of, uint64_t from_ns)
+static seen_frames play_from(archive *of, uint64_t from_ns, uint8_t with_states)
 {
     static const observer_ops SEE = {.name = "test", .frame = see};
     seen_frames seen = {0};
@@ -102,7 +107,7 @@ static seen_frames play_from(archive *of, uint64_t from_ns)
     if (from_ns > 0)
         selection_set_window(&wanted, (selection_window){from_ns, UINT64_MAX});
     const cursor_options reading = {
-        .reads = TAPE_READS_MESSAGES, .with_lead_in = 1, .with_states = 1};
+        .reads = TAPE_READS_MESSAGES, .with_lead_in = 1, .with_states = with_states};
     cursor *tape = NULL;
     assert_int_equal(cursor_open(of, &wanted, &reading, &tape, NULL), TD_OK);
     player *p = player_open(&(player_options){.observer = {&SEE, &seen}});
@@ -131,31 +136,69 @@ static void must_equal(const char *family_name, const seen_frames *whole, const 
     }
 }
 
-/* A simulated day as a capture: every now and then a frame is missing. */
-static void write_capture(const char *path, const char *family_name)
+/* Add a connection with these frames, stretched from the moment on; every now and then one of those
+ * that were received is missing. Its end. */
+static uint64_t add_connection(td_buf *text, const capture_tape *from, uint64_t at_ns,
+                               uint64_t step_ns, size_t lost_every)
+{
+    assert_int_equal(td_buf_printf(text, NULL, "{\"recv_ns\":%llu,\"url\":\"wss://h/\"}\n",
+                                   (unsigned long long)at_ns),
+                     TD_OK);
+    for (size_t i = 0; i < from->frame_count; i++) {
+        const frame_ref *frame = &from->frames[i];
+        at_ns += step_ns;
+        if (lost_every > 0 && i % lost_every == lost_every - 1)
+            continue;
+        assert_int_equal(
+            td_buf_printf(text, NULL, "{\"recv_ns\":%llu,\"dir\":\"%s\",\"data\":%.*s}\n",
+                          (unsigned long long)at_ns, channel_dir_name(frame->channel->info.dir),
+                          (int)frame->bytes.size, (const char *)frame->bytes.data),
+            TD_OK);
+    }
+    return at_ns;
+}
+
+static void write_text(const char *path, td_buf *text)
+{
+    td_buf_add(text, "", 1);
+    file_write_text(path, (const char *)text->data);
+    td_buf_fini(text);
+}
+
+/* A simulated day, over two connections, the second of which begins with snapshots again. */
+static void write_simulated(const char *path, const char *family_name)
+{
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
+    uint64_t at_ns = 0;
+    for (uint64_t seed = 5; seed <= 6; seed++) {
+        capture_tape recorded;
+        sim_feed_record(&(sim_feed_options){.family = family_name,
+                                            .symbol_count = 2,
+                                            .seed = seed,
+                                            .step_ns = STEP_NS,
+                                            .with_private = 1},
+                        FRAMES, &recorded);
+        at_ns = at_ns == 0 ? recorded.frames[0].recv_ns : at_ns + STEP_NS;
+        at_ns = add_connection(&text, &recorded, at_ns, STEP_NS, LOST_EVERY);
+        capture_tape_fini(&recorded);
+    }
+    write_text(path, &text);
+}
+
+/* A capture that takes six hours, twice. */
+static void write_stretched(const char *path, const char *capture_name, const char *family_name)
 {
     td_buf text;
     capture_tape recorded;
+    capture_tape_load(&recorded, capture_name, family_name);
     td_buf_init(&text, SIZE_MAX);
-    sim_feed_record(
-        &(sim_feed_options){
-            .family = family_name, .symbol_count = 2, .seed = 5, .step_ns = STEP_NS},
-        FRAMES, &recorded);
-    for (size_t i = 0; i < recorded.frame_count; i++) {
-        const frame_ref *frame = &recorded.frames[i];
-        if (i % LOST_EVERY == LOST_EVERY - 1)
-            continue;
-        assert_int_equal(td_buf_printf(&text, NULL,
-                                       "{\"recv_ns\":%llu,\"dir\":\"%s\",\"data\":%.*s}\n",
-                                       (unsigned long long)frame->recv_ns,
-                                       channel_dir_name(frame->channel->info.dir),
-                                       (int)frame->bytes.size, (const char *)frame->bytes.data),
-                         TD_OK);
-    }
-    td_buf_add(&text, "", 1);
-    file_write_text(path, (const char *)text.data);
+    const uint64_t step_ns = 3 * HOUR_NS / recorded.frame_count;
+    uint64_t at_ns = recorded.frames[0].recv_ns;
+    for (size_t i = 0; i < 2; i++)
+        at_ns = add_connection(&text, &recorded, at_ns + step_ns, step_ns, i * LOST_EVERY);
     capture_tape_fini(&recorded);
-    td_buf_fini(&text);
+    write_text(path, &text);
 }
 
 static void import_capture(archive_place *place, const char *path, const char *family_name)
@@ -209,39 +252,55 @@ static void check_cut(archive *of, const char *path, const char *family_name,
     assert_int_equal(archive_open(&(archive_options){.io = io_posix(), .clock = clock_real()}, path,
                                   ARCHIVE_READ, &made, NULL),
                      TD_OK);
-    seen_frames part = play_from(made, 0);
+    seen_frames part = play_from(made, 0, 1);
     must_equal(family_name, whole, &part, from_ns);
     td_free(part.items);
     archive_close(made);
     assert_int_equal(td_io_unlink(io_posix(), path, NULL), TD_OK);
 }
 
-static void check_family(const char *family_name)
+/* Reading from each moment on, with checkpoints and without, and cuts at path (NULL: none). */
+static void check_moments(archive *of, const char *name, const char *path)
 {
-    archive_place place;
-    char capture[160];
-    char cut[160];
     uint64_t moments[MOMENTS_MAX];
-    archive_place_init_real(&place);
-    (void)snprintf(capture, sizeof capture, "%s/capture", place.folder);
-    (void)snprintf(cut, sizeof cut, "%s/cut.mcap", place.folder);
-    write_capture(capture, family_name);
-    import_capture(&place, capture, family_name);
-    archive *of = archive_place_open(&place, ARCHIVE_READ, NULL);
-    seen_frames whole = play_from(of, 0);
+    seen_frames whole = play_from(of, 0, 1);
     size_t moment_count = find_moments(of, moments);
     for (size_t i = 0; i < moment_count; i++) {
-        seen_frames part = play_from(of, moments[i]);
-        must_equal(family_name, &whole, &part, moments[i]);
-        assert_true(moments[i] - part.lead_from_ns < UINT64_C(3600) * TD_NS_PER_S);
+        seen_frames part = play_from(of, moments[i], 1);
+        must_equal(name, &whole, &part, moments[i]);
+        assert_true(moments[i] - part.lead_from_ns < HOUR_NS);
         if (i % 2 == 0)
             assert_int_equal(part.lead_in, 0);
+        seen_frames without = play_from(of, moments[i], 0);
+        if (without.trades_missing > part.trades_missing)
+            fail_msg("%s from %llu: trades are missing", name, (unsigned long long)moments[i]);
         td_free(part.items);
-        if (i % 4 == 1)
-            check_cut(of, cut, family_name, &whole, moments[i],
+        td_free(without.items);
+        if (path != NULL && i % 4 == 1)
+            check_cut(of, path, name, &whole, moments[i],
                       i % 8 == 1 ? CUT_SNAPSHOTS_RECORDED : CUT_SNAPSHOTS_MADE);
     }
     td_free(whole.items);
+}
+
+/* capture_name NULL: of the simulated exchange. */
+static void check_family(const char *family_name, const char *capture_name)
+{
+    archive_place place;
+    char path[160];
+    char cut[160];
+    if (capture_name != NULL)
+        (void)capture_path_or_skip(capture_name);
+    archive_place_init_real(&place);
+    (void)snprintf(path, sizeof path, "%s/capture", place.folder);
+    (void)snprintf(cut, sizeof cut, "%s/cut.mcap", place.folder);
+    if (capture_name != NULL)
+        write_stretched(path, capture_name, family_name);
+    else
+        write_simulated(path, family_name);
+    import_capture(&place, path, family_name);
+    archive *of = archive_place_open(&place, ARCHIVE_READ, NULL);
+    check_moments(of, family_name, capture_name == NULL ? cut : NULL);
     archive_close(of);
     archive_place_fini(&place);
 }
@@ -249,20 +308,42 @@ static void check_family(const char *family_name)
 static void test_every_segment(void **state)
 {
     (void)state;
-    static const char *const PUBLIC[] = {"inverse",     "linear",     "copytrade", "usdc-perp",
-                                         "usdc-option", "spot-v1",    "spot-v2",   "contract-v3",
-                                         "v5-linear",   "v5-inverse", "v5-spot",   "v5-option",
-                                         "v5-spread",   "v5-misc"};
-    for (size_t i = 0; i < sizeof PUBLIC / sizeof PUBLIC[0]; i++) {
-        print_message("%s\n", PUBLIC[i]);
-        check_family(PUBLIC[i]);
+    static const char *const FAMILIES[] = {
+        "inverse",   "linear",       "copytrade",   "usdc-perp", "usdc-option", "usdc-private",
+        "spot-v1",   "spot-v2",      "contract-v3", "v5-linear", "v5-inverse",  "v5-spot",
+        "v5-option", "spot-private", "v5-private",  "v5-spread", "v5-misc",
+    };
+    for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++) {
+        print_message("%s\n", FAMILIES[i]);
+        check_family(FAMILIES[i], NULL);
     }
+}
+
+static void test_inverse_capture(void **state)
+{
+    (void)state;
+    check_family("inverse", "inverse-2021-04-17.jsonl.gz");
+}
+
+static void test_linear_capture(void **state)
+{
+    (void)state;
+    check_family("linear", "linear-2021-04-17.jsonl.gz");
+}
+
+static void test_v5_capture(void **state)
+{
+    (void)state;
+    check_family("v5-linear", "v5-2026-08-09.jsonl.gz");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_segment),
+        cmocka_unit_test(test_inverse_capture),
+        cmocka_unit_test(test_linear_capture),
+        cmocka_unit_test(test_v5_capture),
     };
     return cmocka_run_group_tests_name("checkpoints", tests, NULL, NULL);
 }

@@ -82,7 +82,7 @@ static void test_steps(void **state)
                                    .message_encoding = "json"};
         assert_int_equal(connection_table_channel(table, &info, &channel, &err), TD_OK);
         frame_ref frame = {.channel = channel, .conn = &slot->now->conn};
-        connection_table_follow(slot, &frame);
+        connection_table_follow(slot, 0, &frame);
         if (frame.is_late != STEPS[i].is_late)
             fail_msg("step %zu: a frame is %slate", i, STEPS[i].is_late ? "not " : "");
     }

@@ -12,7 +12,8 @@ typedef struct sim_feed_options {
     const char *const *topics; /* canonical, without symbols; NULL ends them; NULL: all */
     uint32_t symbol_count;
     uint64_t seed;
-    uint64_t step_ns; /* exchange time between frames */
+    uint64_t step_ns;     /* exchange time between frames */
+    uint8_t with_private; /* 1: the account's topics, too, of topics NULL */
 } sim_feed_options;
 
 typedef struct sim_feed sim_feed;

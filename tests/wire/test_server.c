@@ -1,5 +1,5 @@
 /* One message to many peers: with and without permessage-deflate, in any order. Expected values are
- * what was put in. And a peer whose messages take long to inflate, beside another one. */
+ * what was put in. And a peer whose messages take long to inflate or handle, beside another one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -128,6 +128,21 @@ static uint64_t slow_thread_ns(void *ctx)
     return clock_thread_ns(clock_real()) * 1000000;
 }
 
+/* A clock on which only handling a message takes time, a minute. */
+static uint64_t handling_ns;
+
+static uint64_t handling_thread_ns(void *ctx)
+{
+    (void)ctx;
+    return handling_ns;
+}
+
+static void handle_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+{
+    ECHO_OPS.message(user, conn, opcode, bytes);
+    handling_ns += 60 * TD_NS_PER_S;
+}
+
 /* Connect to the server as a client that compresses, and send "Hello" three times at once. */
 static int send_compressed(const wire_server *server)
 {
@@ -152,18 +167,21 @@ static int send_compressed(const wire_server *server)
     return fd;
 }
 
-/* Where inflating takes longer than its share, the rest waits, and others are served. */
+/* Where inflating or handling takes longer than its share, the rest waits, and others are served.
+ */
 static void test_costly_to_inflate(void **state)
 {
     (void)state;
-    td_clock_ops slow = *clock_real().ops;
-    slow.thread_ns = slow_thread_ns;
-    for (int is_slow = 0; is_slow < 2; is_slow++) {
+    wire_server_ops ops = ECHO_OPS;
+    ops.message = handle_message;
+    for (int is_slow = 0; is_slow < 3; is_slow++) {
+        td_clock_ops slow = *clock_real().ops;
+        slow.thread_ns = is_slow == 1 ? slow_thread_ns : handling_thread_ns;
         const td_clock clock = {.ops = is_slow ? &slow : clock_real().ops};
         static echo e;
         e = (echo){0};
         const wire_server_options listening = {
-            .listen = "127.0.0.1:0", .is_plain = 1, .ops = &ECHO_OPS, .user = &e};
+            .listen = "127.0.0.1:0", .is_plain = 1, .ops = &ops, .user = &e};
         const wire_client_options options = {0};
         wire_side good;
         assert_int_equal(wire_loop_open(clock, NULL, &e.loop, NULL), TD_OK);

@@ -331,7 +331,7 @@ static void test_deflate(void **state)
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         for (size_t piece = 1; piece < 20; piece++) {
             static transcript got;
-            deflate_receiver *inflater = deflate_receiver_open(DEFLATE_TAKEOVER, clock_real());
+            deflate_receiver *inflater = deflate_receiver_open(DEFLATE_TAKEOVER);
             read_stream(WS_FROM_SERVER, td_bytes_of(ROWS[i].bytes, ROWS[i].size), piece, NULL,
                         inflater, &got);
             if (strcmp(got.text, ROWS[i].expected) != 0)
@@ -350,7 +350,7 @@ static void test_deflate_round_trip(void **state)
     static const size_t SIZES[] = {0, 1, 100, 65535, 65536, 1 << 20};
     for (int bits = DEFLATE_BITS_MIN; bits <= DEFLATE_BITS_MAX; bits++) {
         deflate_sender *sender = deflate_sender_open(bits);
-        deflate_receiver *receiver = deflate_receiver_open(DEFLATE_NO_TAKEOVER, clock_real());
+        deflate_receiver *receiver = deflate_receiver_open(DEFLATE_NO_TAKEOVER);
         td_random random;
         td_random_init(&random, (uint64_t)bits);
         for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
@@ -384,7 +384,7 @@ static void test_many_streams(void **state)
     (void)state;
     uint8_t bytes[2 * 1001 + 1];
     td_bytes out;
-    deflate_receiver *receiver = deflate_receiver_open(DEFLATE_NO_TAKEOVER, clock_real());
+    deflate_receiver *receiver = deflate_receiver_open(DEFLATE_NO_TAKEOVER);
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = i % 2 == 0 ? 3 : 0; /* RFC 1951: an empty block, the last one of its stream */
     bytes[sizeof bytes - 1] = 0;
