@@ -160,22 +160,15 @@ static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
 static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
 {
     serve *server = user;
-    if (serve_control_has(path))
-        return serve_control_get(server, path, why);
-    unsigned status = refuse_upgrade(server, path, query, why);
+    unsigned status = serve_control_get(server, path, why);
+    if (status != 0)
+        return status;
+    status = refuse_upgrade(server, path, query, why);
     if (status == 101)
         return status;
     server->counts.refused++;
     td_log_emit(server->options.log, TD_LOG_WARNING, "a client was refused (%u): %s", status, why);
     return status;
-}
-
-static unsigned on_post(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
-{
-    if (serve_control_has(path))
-        return serve_control_post(user, path, query, why);
-    (void)snprintf(why, WIRE_ANSWER_BYTES, "a POST is for " SERVE_CONTROL);
-    return 405;
 }
 
 /* The receive time up to which the newest tape that plays has come; 0: none does. */
@@ -225,14 +218,10 @@ static void accept_query(serve_client *client, td_bytes query)
 static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
 {
     serve *server = user;
-    serve_client *client = NULL;
-    td_err err;
     if (server->client_count >= server->options.client_count_max)
         return NULL; /* several handshakes ran at the same time */
-    if (serve_client_open(server, conn, path, &client, &err) != TD_OK)
-        td_log_emit(server->options.log, TD_LOG_ERROR, "%s", err.text);
-    else
-        accept_query(client, query);
+    serve_client *client = serve_client_open(server, conn, path);
+    accept_query(client, query);
     return client;
 }
 
@@ -250,7 +239,7 @@ static void on_closed(void *user)
 }
 
 static const wire_server_ops SERVE_OPS = {.accept = on_accept,
-                                          .post = on_post,
+                                          .post = serve_control_post,
                                           .page = on_page,
                                           .opened = on_opened,
                                           .message = on_message,
@@ -277,11 +266,8 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     wire_server_options listening = options->server;
     listening.ops = &SERVE_OPS;
     listening.user = server;
-    int has_http = 0;
-    for (size_t i = 0; i < options->feeds->count; i++)
-        has_http |= options->feeds->items[i].has_http;
     td_result rc = TD_OK;
-    if (has_http)
+    if (options->feeds->has_http)
         rc = serve_replies_open(options->archive, options->wanted, options->log, &server->replies,
                                 err);
     if (rc == TD_OK)

@@ -54,11 +54,15 @@ static symbol_state *state_of(serve_books *books, const channel_info *info)
     return add_symbol(books, info->feed, info->symbol, symbol_state_open(SYMBOL_WITHOUT_AUDITS));
 }
 
-static serve_book *add_book(serve_books *books, symbol_topic *topic)
+static serve_book *add_book(serve_books *books, symbol_topic *topic, const char *feed,
+                            const char *symbol, const char *exchange_topic)
 {
     serve_book *b = td_alloc_zero(1, sizeof *b);
     snapshot_source_init(&b->source);
     b->topic = topic;
+    b->feed = feed;
+    b->symbol = symbol;
+    b->exchange_topic = exchange_topic;
     *(books->first == NULL ? &books->first : books->end) = b;
     books->end = &b->next;
     b->number = books->count++;
@@ -79,10 +83,7 @@ static void add_saved(serve_books *books, const serve_feeds *feeds, const cursor
     if (followed == NULL || exchange_topic == NULL || books->count == LIMIT_SERVE_BOOKS)
         return;
     const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
-    serve_book *b = add_book(books, topic);
-    b->feed = of->feed;
-    b->symbol = of->symbol;
-    b->exchange_topic = exchange_topic;
+    serve_book *b = add_book(books, topic, of->feed, of->symbol, exchange_topic);
     b->shard = conn->shard;
     b->has_snapshot = track_has_snapshot(followed) != 0;
     b->source.row = topic->row;
@@ -116,11 +117,7 @@ static serve_book *find_book(serve_books *books, const channel_info *info)
     books->expected -= b != NULL;
     if (b != NULL || books->count == LIMIT_SERVE_BOOKS)
         return b;
-    b = add_book(books, topic);
-    b->feed = info->feed;
-    b->symbol = info->symbol;
-    b->exchange_topic = info->exchange_topic;
-    return b;
+    return add_book(books, topic, info->feed, info->symbol, info->exchange_topic);
 }
 
 /* The book of a frame, or NULL. */

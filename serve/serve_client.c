@@ -294,22 +294,19 @@ void serve_client_end(serve_client *client, unsigned code, const char *reason)
 
 /* ---- life ---- */
 
-static td_result set_feeds(serve_client *client, td_bytes path, td_err *err)
+static void set_feeds(serve_client *client, td_bytes path)
 {
     const serve_feeds *feeds = client->owner->options.feeds;
-    if (path.size >= sizeof client->path)
-        return td_err_set(err, TD_E_LIMIT, "a path of %zu bytes", path.size);
-    memcpy(client->path, path.data, path.size);
     const served_feed *first = serve_feeds_find(feeds, path);
+    unsigned accesses;
     TD_ASSERT(first != NULL); /* on_accept refuses other paths */
+    client->path = family_find_path(first->family, path, &accesses);
     client->dialect = first->family->dialect;
     client->feed_names = td_alloc_zero(feeds->count, sizeof *client->feed_names);
     client->feed_count = serve_feeds_names(feeds, path, client->feed_names);
-    return TD_OK;
 }
 
-td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path, serve_client **out,
-                            td_err *err)
+serve_client *serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path)
 {
     serve_client *client = td_alloc_zero(1, sizeof *client);
     client->owner = owner;
@@ -317,29 +314,23 @@ td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path, s
     client->filters_version = 1;
     uint64_t high = td_random_next(&owner->random);
     dialect_conn_id(high, td_random_next(&owner->random), client->conn_id);
-    td_result rc = set_feeds(client, path, err);
-    if (rc != TD_OK) {
-        td_free(client);
-        return rc;
-    }
+    set_feeds(client, path);
     topic_filters_init(&client->filters, client->dialect);
     client->next = owner->clients;
-    if (client->next != NULL)
-        client->next->prev = client;
     owner->clients = client;
     owner->client_count++;
     owner->counts.clients++;
-    *out = client;
-    return TD_OK;
+    return client;
 }
 
 void serve_client_close(serve_client *client)
 {
     serve *owner = client->owner;
     TD_ASSERT(client->tape == NULL);
-    *(client->prev == NULL ? &owner->clients : &client->prev->next) = client->next;
-    if (client->next != NULL)
-        client->next->prev = client->prev;
+    serve_client **at = &owner->clients;
+    while (*at != client)
+        at = &(*at)->next;
+    *at = client->next;
     TD_ASSERT(owner->client_count > 0);
     owner->client_count--;
     owner->counts.complete += client->is_complete;

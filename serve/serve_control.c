@@ -126,21 +126,21 @@ static td_result read_change(const serve *server, td_bytes command, td_bytes que
                       "expected pause, resume, step, seek?to=TIME or speed?to=N");
 }
 
-int serve_control_has(td_bytes path)
-{
-    const size_t skip = strlen(SERVE_CONTROL);
-    return path.size > skip && memcmp(path.data, SERVE_CONTROL, skip) == 0;
-}
-
+/* The path below SERVE_CONTROL; empty: it is another one. */
 static td_bytes command_of(td_bytes path)
 {
     const size_t skip = strlen(SERVE_CONTROL);
+    if (path.size <= skip || memcmp(path.data, SERVE_CONTROL, skip) != 0)
+        return td_bytes_of(NULL, 0);
     return td_bytes_of(path.data + skip, path.size - skip);
 }
 
 unsigned serve_control_get(const serve *server, td_bytes path, char text[WIRE_ANSWER_BYTES])
 {
-    if (td_bytes_is(command_of(path), "status")) {
+    td_bytes command = command_of(path);
+    if (command.size == 0)
+        return 0;
+    if (td_bytes_is(command, "status")) {
         put_status(server, text);
         return 200;
     }
@@ -148,16 +148,18 @@ unsigned serve_control_get(const serve *server, td_bytes path, char text[WIRE_AN
     return 400;
 }
 
-unsigned serve_control_post(serve *server, td_bytes path, td_bytes query,
-                            char text[WIRE_ANSWER_BYTES])
+unsigned serve_control_post(void *user, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES])
 {
+    serve *server = user;
+    td_bytes command = command_of(path);
     td_err err;
     tape_change change;
-    if (read_change(server, command_of(path), query, &change, &err) == TD_OK) {
+    if (command.size > 0 && read_change(server, command, query, &change, &err) == TD_OK) {
         serve_tapes_change(server, &change);
         put_status(server, text);
         return 200;
     }
-    (void)snprintf(text, WIRE_ANSWER_BYTES, "%s", err.text);
-    return 400;
+    (void)snprintf(text, WIRE_ANSWER_BYTES, "%s",
+                   command.size > 0 ? err.text : "a POST is for " SERVE_CONTROL);
+    return command.size > 0 ? 400 : 405;
 }

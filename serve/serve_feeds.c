@@ -122,7 +122,7 @@ static void gather_segment(serve_feeds *feeds, archive_view *view, const planned
     if (feed != NULL)
         add_refused(feed, view, segment->index);
     for (size_t i = 0; i < segment->index->channel_count && feed != NULL; i++) {
-        feed->has_http |= segment->index->channels[i].info.dir == CHANNEL_HTTP;
+        feeds->has_http |= segment->index->channels[i].info.dir == CHANNEL_HTTP;
         if (segment->is_wanted[i])
             add_channel(feeds, feed, &segment->index->channels[i].info);
     }

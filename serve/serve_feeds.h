@@ -27,13 +27,13 @@ typedef struct served_feed {
     size_t topic_count;
     char **refused; /* topics that the exchange refused */
     size_t refused_count;
-    uint8_t has_http;    /* its segments have HTTP replies */
     uint8_t has_unknown; /* the tape has frames of unknown topics */
 } served_feed;
 
 typedef struct serve_feeds {
     served_feed *items;
     size_t count;
+    uint8_t has_http;   /* segments have HTTP replies */
     uint8_t has_retail; /* the tape has books with retail orders, which checkpoints lack */
 } serve_feeds;
 

@@ -63,12 +63,12 @@ typedef struct serve_order {
 
 struct serve_client {
     serve *owner;
-    serve_client *next, *prev;
+    serve_client *next;
     wire_peer_conn *conn;
     const dialect *dialect;
     const char **feed_names; /* feeds at its path */
     size_t feed_count;
-    char path[LIMIT_URL_BYTES];
+    const char *path; /* constant */
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
     uint8_t is_authenticated;
@@ -76,7 +76,7 @@ struct serve_client {
     topic_filters filters;
     uint32_t filters_version; /* incremented with every change of filters */
     serve_tape *tape;         /* NULL: none yet */
-    serve_client *tape_next, *tape_prev;
+    serve_client *tape_next;
     /* Books that the client subscribed to and that are not current still need snapshots. */
     uint8_t is_catching_up;
     uint64_t made; /* snapshots made since it began to catch up */
@@ -120,9 +120,8 @@ typedef struct held_frame {
     served_frame served; /* its message's bytes follow this struct */
 } held_frame;
 
-/* Open a client at a path. TD_E_LIMIT. */
-TD_MUST_USE td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path,
-                                        serve_client **out, td_err *err);
+/* A client at a path that is served. */
+TD_NEVER_NULL serve_client *serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path);
 
 /* Free a client whose connection is gone, and which has no tape. */
 void serve_client_close(serve_client *client);
@@ -173,7 +172,7 @@ void serve_client_end(serve_client *client, unsigned code, const char *reason);
 
 struct serve_tape {
     serve *owner;
-    serve_tape *next, *prev;
+    serve_tape *next;
     serve_client *clients;
     const char **feed_names; /* feeds that it selects */
     size_t feed_count;
@@ -232,11 +231,10 @@ void serve_tapes_close(serve *server);
 /* ---- the control ---- */
 
 #define SERVE_CONTROL "/control/"
-/* 1 for a path below it. */
-int serve_control_has(td_bytes path);
-/* Answer a GET of such a path, which changes nothing, or a POST with an HTTP status and a text. */
+/* Answer a GET of a path below it, which changes nothing; 0: it is another path. */
 unsigned serve_control_get(const serve *server, td_bytes path, char text[WIRE_ANSWER_BYTES]);
-unsigned serve_control_post(serve *server, td_bytes path, td_bytes query,
+/* Answer a POST, as wire_server_ops have it. */
+unsigned serve_control_post(void *server, td_bytes path, td_bytes query,
                             char text[WIRE_ANSWER_BYTES]);
 
 #endif

@@ -26,15 +26,11 @@ const topic_row SERVE_REPLY_ROW = {.name = "HTTP replies",
                                    .envelope = REPLY_TIMES,
                                    .envelope_count = sizeof REPLY_TIMES / sizeof *REPLY_TIMES};
 
-typedef struct logged_row {
-    const topic_row *row;
-} logged_row;
-
 struct serve_rebase {
     const td_log *log;
     json_parser *parser;
     td_buf out;
-    logged_row *logged;
+    const topic_row **logged;
     size_t logged_count;
 };
 
@@ -89,11 +85,11 @@ static void log_row(serve_rebase *self, const topic_row *row)
 {
     char keys[KEYS_BYTES] = "";
     for (size_t i = 0; i < self->logged_count; i++) {
-        if (self->logged[i].row == row)
+        if (self->logged[i] == row)
             return;
     }
     self->logged = td_array_grow(self->logged, self->logged_count, sizeof *self->logged);
-    self->logged[self->logged_count++].row = row;
+    self->logged[self->logged_count++] = row;
     size_t size = put_keys(keys, 0, row->envelope, row->envelope_count);
     (void)put_keys(keys, size, row->fields, row->field_count); /* cut if it is long */
     td_log_emit(self->log, TD_LOG_INFO, "%s: shifted times: %s", row->name, keys);

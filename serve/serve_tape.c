@@ -35,8 +35,6 @@ static serve_tape *tape_new(const serve_client *client, uint64_t start_ns)
         memcpy(tape->feed_names, client->feed_names, bytes);
     }
     tape->next = owner->tapes;
-    if (tape->next != NULL)
-        tape->next->prev = tape;
     owner->tapes = tape;
     return tape;
 }
@@ -54,9 +52,10 @@ static void tape_free(serve_tape *tape)
 {
     serve *owner = tape->owner;
     TD_ASSERT(tape->clients == NULL);
-    *(tape->prev == NULL ? &owner->tapes : &tape->prev->next) = tape->next;
-    if (tape->next != NULL)
-        tape->next->prev = tape->prev;
+    serve_tape **at = &owner->tapes;
+    while (*at != tape)
+        at = &(*at)->next;
+    *at = tape->next;
     wire_timer_cancel(tape->timer);
     forget_held(tape);
     serve_books_fini(&tape->books); /* before its channels */
@@ -183,36 +182,32 @@ static td_bytes topic_in(const serve *server, const frame_ref *frame)
 
 static void on_away(void *user);
 
-/* Clients were closed. Unless the clock is shared, the tape stops until one of them is back, so
- * that each gets what was recorded after it. */
-static void wait_for_return(serve_tape *tape, size_t closed)
-{
-    const serve_options *options = &tape->owner->options;
-    if (closed == 0 || options->has_shared_clock)
-        return;
-    tape->away += closed;
-    tape->is_alone = 1;
-    tape->timer =
-        wire_timer_at(options->loop, clock_mono_ns(options->clock) + AWAY_NS_MAX, on_away, tape);
-}
-
-/* End the clients' connections as the recorded one ended. The books of the connection are over: its
- * successor begins them. */
+/* End the connections of clients that are of a recorded one as that ended, all without an end. The
+ * books of the recorded one are over: its successor begins them. */
 static void disconnect(serve_tape *tape, const recorded_end *end)
 {
+    const serve_options *options = &tape->owner->options;
     size_t closed = 0;
-    for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
+    for (serve_book *b = tape->books.first; end != NULL && b != NULL; b = b->next) {
         if (b->shard == end->shard && strcmp(b->feed, end->feed) == 0)
             b->has_snapshot = 0;
     }
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
-        if (c->state != CLIENT_PLAYING || !serve_client_has_slot(c, end->feed, end->shard))
+        if (c->state != CLIENT_PLAYING ||
+            (end != NULL && !serve_client_has_slot(c, end->feed, end->shard)))
             continue;
         closed++;
-        serve_client_disconnect(c, end->code);
+        serve_client_disconnect(c, end == NULL ? 0 : end->code);
     }
-    tape->owner->counts.disconnected += closed;
-    wait_for_return(tape, closed);
+    if (end != NULL)
+        tape->owner->counts.disconnected += closed;
+    if (closed == 0 || options->has_shared_clock)
+        return;
+    /* It stops until one of them is back, so that each gets what was recorded after it. */
+    tape->away += closed;
+    tape->is_alone = 1;
+    tape->timer =
+        wire_timer_at(options->loop, clock_mono_ns(options->clock) + AWAY_NS_MAX, on_away, tape);
 }
 
 static void send_to_clients(serve_tape *tape, served_frame *served)
@@ -258,19 +253,6 @@ static void hold(serve_tape *tape, const served_frame *served, const fault_rule 
     *end = held;
 }
 
-/* End all connections after the frame, without a close frame. */
-static void fault_disconnect(serve_tape *tape)
-{
-    size_t closed = 0;
-    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
-        if (c->state != CLIENT_PLAYING)
-            continue;
-        closed++;
-        serve_client_disconnect(c, 0);
-    }
-    wait_for_return(tape, closed);
-}
-
 static void inject(serve_tape *tape, served_frame *served, const fault_rule *rule, uint64_t number)
 {
     serve *server = tape->owner;
@@ -290,7 +272,7 @@ static void inject(serve_tape *tape, served_frame *served, const fault_rule *rul
     if (rule->kind == FAULT_STALL)
         tape->stalled_ns = clock_mono_ns(server->options.clock) + rule->by_ns;
     if (rule->kind == FAULT_DISCONNECT)
-        fault_disconnect(tape);
+        disconnect(tape, NULL);
 }
 
 static int is_wanted(serve_tape *tape, const served_frame *served)
@@ -551,27 +533,25 @@ static void pump(serve_tape *tape)
 static void attach(serve_client *client, serve_tape *tape)
 {
     client->tape = tape;
-    client->tape_prev = NULL;
     client->tape_next = tape->clients;
-    if (client->tape_next != NULL)
-        client->tape_next->tape_prev = client;
     tape->clients = client;
 }
 
 static void detach(serve_client *client)
 {
-    *(client->tape_prev == NULL ? &client->tape->clients : &client->tape_prev->tape_next) =
-        client->tape_next;
-    if (client->tape_next != NULL)
-        client->tape_next->tape_prev = client->tape_prev;
+    serve_client **at = &client->tape->clients;
+    while (*at != client)
+        at = &(*at)->tape_next;
+    *at = client->tape_next;
     client->tape = NULL;
 }
 
-static int has_same_feeds(const serve_tape *tape, const serve_tape *other)
+/* 1 if the tape has exactly these feeds, or all. */
+static int has_feeds(const serve_tape *tape, const char *const *names, size_t count)
 {
-    return tape->feed_names == NULL || (tape->feed_count == other->feed_count &&
-                                        memcmp(tape->feed_names, other->feed_names,
-                                               tape->feed_count * sizeof *tape->feed_names) == 0);
+    return tape->feed_names == NULL ||
+           (tape->feed_count == count &&
+            memcmp(tape->feed_names, names, count * sizeof *names) == 0);
 }
 
 /* The tape that clients with a shared clock join; NULL: none plays. */
@@ -592,7 +572,7 @@ static serve_tape *joined_tape(const serve_tape *batch)
     if (tape != NULL)
         return tape;
     for (tape = batch->owner->tapes; tape != NULL; tape = tape->next) {
-        if (tape->away > 0 && has_same_feeds(tape, batch))
+        if (tape->away > 0 && has_feeds(tape, batch->feed_names, batch->feed_count))
             found = tape; /* the oldest is the last one */
     }
     return found;
@@ -639,12 +619,8 @@ static void start(void *user)
 /* 1 if the client can share a tape that has not started. */
 static int fits(const serve_tape *tape, const serve_client *client, uint64_t start_ns)
 {
-    if (tape->start_ns != start_ns || tape->cursor != NULL || tape->is_at_end)
-        return 0;
-    return tape->feed_names == NULL ||
-           (tape->feed_count == client->feed_count &&
-            memcmp(tape->feed_names, client->feed_names,
-                   client->feed_count * sizeof *client->feed_names) == 0);
+    return tape->start_ns == start_ns && tape->cursor == NULL && !tape->is_at_end &&
+           has_feeds(tape, client->feed_names, client->feed_count);
 }
 
 void serve_tape_subscribed(serve_client *client)
