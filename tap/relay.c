@@ -306,7 +306,8 @@ static void end_if_over(relay *self)
 {
     if (self->client != NULL || self->upstream != NULL)
         return;
-    self->options.env->ended(self->options.env->user, self);
+    self->options.env->ended(self->options.env->user, self->options.feed_index,
+                             self->options.shard);
     td_free(self);
 }
 
@@ -469,16 +470,6 @@ relay *relay_open(const relay_options *options, wire_peer_conn *client, const wi
     refuse_client(self, &(wire_end){.text = err.text});
     td_free(self);
     return NULL;
-}
-
-uint16_t relay_feed_index(const relay *self)
-{
-    return self->options.feed_index;
-}
-
-uint32_t relay_shard(const relay *self)
-{
-    return self->options.shard;
 }
 
 void relay_stop(relay *self)

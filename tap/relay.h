@@ -34,8 +34,8 @@ typedef struct relay_env {
     dialect_parser *dialects;
     json_parser *json;
     td_buf *scratch; /* of at least a client's largest message */
-    /* The relay is over, and freed after this call. */
-    void (*ended)(void *user, relay *which);
+    /* The relay of a feed's slot is over, and freed after this call. */
+    void (*ended)(void *user, uint16_t feed_index, uint32_t shard);
     void *user;
 } relay_env;
 
@@ -51,10 +51,6 @@ typedef struct relay_options {
 /* A client asks: connect upstream. The client gets the exchange's answer. NULL: it was refused. */
 relay *relay_open(const relay_options *options, wire_peer_conn *client,
                   const wire_request *request);
-
-/* Its slot. */
-uint16_t relay_feed_index(const relay *self);
-uint32_t relay_shard(const relay *self);
 
 /* The tap ends: close both sides with 1001. */
 void relay_stop(relay *self);

@@ -109,10 +109,10 @@ static void *on_asked(void *user, wire_peer_conn *client, const wire_request *re
     return made;
 }
 
-static void on_relay_ended(void *user, relay *which)
+static void on_relay_ended(void *user, uint16_t feed_index, uint32_t shard)
 {
     tap *self = user;
-    *slot_of(self, relay_feed_index(which), relay_shard(which)) = NULL;
+    *slot_of(self, feed_index, shard) = NULL;
     self->relay_count--;
 }
 
