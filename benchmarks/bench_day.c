@@ -54,13 +54,6 @@ static td_result seal(void *user, td_err *err)
     return archive_writer_put(d->writer, 0, d->sealed, err);
 }
 
-static void drop_finding(void *user, uint16_t feed_index, const event *what)
-{
-    (void)user;
-    (void)feed_index;
-    (void)what;
-}
-
 static void open_archive(day *d, const char *folder)
 {
     td_err err;
@@ -80,10 +73,8 @@ static void open_archive(day *d, const char *folder)
     d->feed = feed_writer_open(&feed);
     d->sealed = sealed_chunk_open();
     d->config = (pipeline_config){.feeds = {{.name = FAMILY, .family = of}}, .feed_count = 1};
-    const live_check_options checking = {.config = &d->config,
-                                         .session = archive_session(d->into),
-                                         .is_recorder = 1,
-                                         .found = drop_finding};
+    const live_check_options checking = {
+        .config = &d->config, .session = archive_session(d->into), .is_recorder = 1};
     must(live_check_open(&checking, &d->check, &err), &err);
 }
 
