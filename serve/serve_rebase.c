@@ -88,7 +88,7 @@ static void log_row(serve_rebase *self, const topic_row *row)
         if (self->logged[i] == row)
             return;
     }
-    self->logged = td_array_grow(self->logged, self->logged_count, sizeof *self->logged);
+    self->logged = td_array_grow(self->logged, self->logged_count, sizeof(const topic_row *));
     self->logged[self->logged_count++] = row;
     size_t size = put_keys(keys, 0, row->envelope, row->envelope_count);
     (void)put_keys(keys, size, row->fields, row->field_count); /* cut if it is long */
