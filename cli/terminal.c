@@ -49,12 +49,22 @@ size_t terminal_line(const char *text, size_t size, size_t columns)
     return size;
 }
 
+static int knows_escapes(int fd)
+{
+    const char *kind = getenv("TERM");
+    return isatty(fd) == 1 && kind != NULL && strcmp(kind, "dumb") != 0;
+}
+
+int terminal_has_screen(int fd, size_t rows)
+{
+    struct winsize size;
+    return knows_escapes(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row >= rows;
+}
+
 int terminal_has_colour(int fd)
 {
     const char *refused = getenv("NO_COLOR");
-    const char *kind = getenv("TERM");
-    return isatty(fd) == 1 && (refused == NULL || refused[0] == '\0') && kind != NULL &&
-           strcmp(kind, "dumb") != 0;
+    return knows_escapes(fd) && (refused == NULL || refused[0] == '\0');
 }
 
 const char *terminal_style_begin(terminal_style style)

@@ -22,6 +22,10 @@ void terminal_fit(char *text, size_t columns);
  * columns: at least one word, without the space after it. Styles take no columns. */
 size_t terminal_line(const char *text, size_t size, size_t columns);
 
+/* 1 if a screen of so many rows can be drawn on this descriptor over and over: it is a terminal,
+ * has the rows now, and TERM is not "dumb". */
+int terminal_has_screen(int fd, size_t rows);
+
 /* 1 if what goes to this descriptor may have colours: it is a terminal, TERM is not "dumb", and
  * NO_COLOR is not set, or empty (no-color.org). */
 int terminal_has_colour(int fd);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/time_text.h"
+#include "cli/terminal.h"
 #include "cli/units.h"
 #include "archive/reindex.h"
 #include "archive/ledger.h"
@@ -385,7 +386,8 @@ static td_result open_all(replay_command *command, td_err *err)
     if (rc == TD_OK)
         rc = open_tape(command, &command->verb->wanted, &command->tape, err);
     command->now = &command->tape;
-    command->has_screen = command->keyboard != NULL && command->verb->output.columns > 0 &&
+    command->has_screen = command->keyboard != NULL &&
+                          terminal_has_screen(STDOUT_FILENO, SCREEN_ROWS) &&
                           !command->flags.with_messages && !command->verb->json.is_json;
     if (rc == TD_OK && (command->has_screen || command->breaks.count > 0))
         rc = conditions_load(&command->breaks, command->verb->archive, &command->verb->wanted,

@@ -1,6 +1,6 @@
 /* The screen of a replay that keys control: position on the tape with its gaps, the frame that was
  * played last, its verdict, and the top of its book with what the frame changed there. It is drawn
- * as a whole, 24 rows of at most the terminal's width. One thread. */
+ * as a whole, SCREEN_ROWS rows of at most the terminal's width. One thread. */
 #ifndef TD_REPLAY_SCREEN_H
 #define TD_REPLAY_SCREEN_H
 
@@ -8,6 +8,8 @@
 #include "cli/output.h"
 #include "play/pacer.h"
 #include "replay/last_frame.h"
+
+enum { SCREEN_ROWS = 23 };
 
 /* What is shown; all of it is borrowed. */
 typedef struct screen_view {

@@ -12,11 +12,11 @@ const DEADLINE_MS = 30_000;
 
 /** A run of tapedeck in a terminal. */
 class Tmux {
-  constructor(t, args) {
+  constructor(t, args, { rows = 24, term = "screen" } = {}) {
     t.after(() => this.run("kill-server")); // before its socket goes with the folder
     this.socket = path.join(temporary(t), "tmux");
     const quoted = [path.resolve(BIN, "tapedeck"), ...args].map((word) => `'${word}'`).join(" ");
-    this.run("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", `${quoted}; echo "status $?"; cat`);
+    this.run("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", String(rows), `TERM=${term} ${quoted}; echo "status $?"; cat`);
   }
 
   run(...args) {
@@ -64,6 +64,18 @@ describe("the screen", { concurrency: 2 }, () => {
     terminal.shows(/frame 0 {2}paused/);
     terminal.keys(" ");
     assert.ok(terminal.shows(/status 1/).join("\n").includes("Complete: no, 1 frame broke a rule, 1 frame not decoded, 1 gap not covered."));
+  });
+
+  test("no screen on a terminal that is too low, or cannot draw one; the keys work", { skip }, async (t) => {
+    const tape = await bookTape(t);
+    for (const options of [{ rows: 20 }, { term: "dumb" }]) {
+      const terminal = new Tmux(t, ["replay", tape, "--speed", "1", "--start-paused"], options);
+      terminal.shows(/paused/);
+      terminal.keys("Right", ".", "q");
+      const rows = terminal.shows(/status \d/).join("\n");
+      assert.doesNotMatch(rows, /speed 1$|verdict: /m);
+      assert.match(rows, /^Complete: /m);
+    }
   });
 
   test("a break pauses; a wait is shown, and skipped; q ends", { skip: skip || withoutCapture("linear-2021-04-17.jsonl.gz") }, async (t) => {
