@@ -357,10 +357,12 @@ static int is_open_at(uint64_t from_ns, uint64_t to_ns, uint64_t at_ns)
     return from_ns != 0 && from_ns <= at_ns && (to_ns == 0 || to_ns > at_ns);
 }
 
-/* What every segment begins with: which connections are open, and their grants. */
+/* What every segment begins with: which connections are open, and their grants. A file with a
+ * checkpoint begins with it, also where the first frame comes later: readers look there. */
 static td_result append_head(cut *c, const segment_rows *open, const frame_ref *first, td_err *err)
 {
     uint64_t at_ns = first->recv_ns;
+    uint64_t head_ns = c->has_checkpoint && c->window.from_ns < at_ns ? c->window.from_ns : at_ns;
     size_t slot_count = 0;
     event_slot *slots = td_alloc_zero(open == NULL ? 1 : open->conn_count + 1, sizeof *slots);
     for (size_t i = 0; open != NULL && i < open->conn_count; i++) {
@@ -373,7 +375,7 @@ static td_result append_head(cut *c, const segment_rows *open, const frame_ref *
                           .number = 1,
                           .slots = slots,
                           .slot_count = slot_count};
-    td_result rc = append_event(c, &begins, at_ns, err);
+    td_result rc = append_event(c, &begins, head_ns, err);
     td_free(slots);
     uint64_t complete_ns = c->window.from_ns > at_ns ? c->window.from_ns : at_ns;
     for (size_t i = 0; rc == TD_OK && open != NULL && i < open->grant_count; i++) {
@@ -389,7 +391,7 @@ static td_result append_head(cut *c, const segment_rows *open, const frame_ref *
                              .topic = row->topic,
                              .source = row->source,
                              .from_ns = c->has_checkpoint ? row->from_ns : complete_ns};
-        rc = append_event(c, &grant, at_ns, err);
+        rc = append_event(c, &grant, head_ns, err);
     }
     return rc;
 }

@@ -259,7 +259,7 @@ static void check_cut(archive *of, const char *path, const char *family_name,
     assert_int_equal(td_io_unlink(io_posix(), path, NULL), TD_OK);
 }
 
-/* Reading from each moment on, with checkpoints and without, and cuts at path (NULL: none). */
+/* Reading from each moment on, with checkpoints and without, and cuts at path. */
 static void check_moments(archive *of, const char *name, const char *path)
 {
     uint64_t moments[MOMENTS_MAX];
@@ -276,7 +276,7 @@ static void check_moments(archive *of, const char *name, const char *path)
             fail_msg("%s from %llu: trades are missing", name, (unsigned long long)moments[i]);
         td_free(part.items);
         td_free(without.items);
-        if (path != NULL && i % 4 == 1)
+        if (i % 4 == 1)
             check_cut(of, path, name, &whole, moments[i],
                       i % 8 == 1 ? CUT_SNAPSHOTS_RECORDED : CUT_SNAPSHOTS_MADE);
     }
@@ -300,7 +300,7 @@ static void check_family(const char *family_name, const char *capture_name)
         write_simulated(path, family_name);
     import_capture(&place, path, family_name);
     archive *of = archive_place_open(&place, ARCHIVE_READ, NULL);
-    check_moments(of, family_name, capture_name == NULL ? cut : NULL);
+    check_moments(of, family_name, cut);
     archive_close(of);
     archive_place_fini(&place);
 }
