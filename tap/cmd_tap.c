@@ -67,10 +67,11 @@ static td_result open_tap(tap_command *command, tap **out, td_err *err)
 static void log_counts(const tap_command *command, const tap *relaying)
 {
     const tap_counts counts = tap_get_counts(relaying);
-    report_line(command->report, TD_LOG_INFO, "%s relayed; recorded %s into %s: %s on disk",
-                format_counted(counts.connections, "connection").text,
-                format_counted(counts.recorded.frames, "frame").text, command->choice.path,
-                format_size(counts.recorded.bytes).text);
+    report_line(
+        command->report, TD_LOG_INFO, "%s relayed, %s refused; recorded %s into %s: %s on disk",
+        format_counted(counts.relayed, "connection").text, format_count(counts.refused).text,
+        format_counted(counts.recorded.frames, "frame").text, command->choice.path,
+        format_size(counts.recorded.bytes).text);
     if (counts.recorded.dropped > 0)
         report_line(command->report, TD_LOG_WARNING, "%s relayed and not recorded by overload",
                     format_counted(counts.recorded.dropped, "frame").text);

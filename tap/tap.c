@@ -24,7 +24,7 @@ struct tap {
     td_buf scratch;
     relay **relays; /* by feed and shard */
     size_t relay_count;
-    uint64_t connections;
+    uint64_t asked, refused; /* connections */
     atomic_int is_asked_to_stop;
 };
 
@@ -48,8 +48,15 @@ static unsigned on_request(void *user, td_bytes path, td_bytes query, char text[
     return 501;
 }
 
-static void refuse(wire_peer_conn *client, unsigned status, const char *text)
+static void on_refused(void *user)
 {
+    tap *self = user;
+    self->refused++;
+}
+
+static void refuse(tap *self, wire_peer_conn *client, unsigned status, const char *text)
+{
+    on_refused(self);
     wire_peer_refuse(client, status, "Content-Type: text/plain; charset=utf-8\r\n",
                      td_bytes_str(text));
 }
@@ -69,12 +76,12 @@ static int find_feed(const tap *self, const char *url, td_bytes path, uint16_t *
     return 0;
 }
 
-static void refuse_path(const tap *self, wire_peer_conn *client, td_bytes path)
+static void refuse_path(tap *self, wire_peer_conn *client, td_bytes path)
 {
     char text[WIRE_ANSWER_BYTES] = "";
     for (size_t i = 0; i < self->config.feed_count; i++)
         family_paths_text(self->config.feeds[i].family, path, text, sizeof text);
-    refuse(client, 404, text);
+    refuse(self, client, 404, text);
 }
 
 static void *on_asked(void *user, wire_peer_conn *client, const wire_request *request)
@@ -82,9 +89,10 @@ static void *on_asked(void *user, wire_peer_conn *client, const wire_request *re
     tap *self = user;
     char url[LIMIT_URL_BYTES];
     relay_options options = {.env = &self->env, .url = url};
+    self->asked++;
     int length = snprintf(url, sizeof url, "%s%s", self->options.upstream, request->target);
     if (length < 0 || (size_t)length >= sizeof url) {
-        refuse(client, 414, "the URL is too long\n");
+        refuse(self, client, 414, "the URL is too long\n");
         return NULL;
     }
     if (!find_feed(self, url, request->path, &options.feed_index)) {
@@ -95,7 +103,8 @@ static void *on_asked(void *user, wire_peer_conn *client, const wire_request *re
            *slot_of(self, options.feed_index, options.shard) != NULL)
         options.shard++;
     if (options.shard == LIMIT_FEED_SLOTS) {
-        refuse(client, 503, "as many connections of this path are relayed as can be recorded\n");
+        refuse(self, client, 503,
+               "as many connections of this path are relayed as can be recorded\n");
         return NULL;
     }
     options.family = self->config.feeds[options.feed_index].family;
@@ -105,7 +114,6 @@ static void *on_asked(void *user, wire_peer_conn *client, const wire_request *re
         return NULL;
     *slot_of(self, options.feed_index, options.shard) = made;
     self->relay_count++;
-    self->connections++;
     return made;
 }
 
@@ -186,6 +194,7 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
     self->env.json = json_parser_open(0);
     self->env.scratch = &self->scratch;
     self->env.ended = on_relay_ended;
+    self->env.refused = on_refused;
     self->env.user = self;
     if (rc != TD_OK) {
         tap_close(self);
@@ -242,7 +251,8 @@ td_result tap_run(tap *self, td_err *err)
 
 tap_counts tap_get_counts(const tap *self)
 {
-    return (tap_counts){.connections = self->connections,
+    return (tap_counts){.relayed = self->asked - self->refused,
+                        .refused = self->refused,
                         .recorded = tap_sessions_totals(self->env.sessions)};
 }
 

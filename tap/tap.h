@@ -40,7 +40,7 @@ void tap_stop(tap *self);
 
 /* Connections so far, and what was recorded. */
 typedef struct tap_counts {
-    uint64_t connections;
+    uint64_t relayed, refused;
     tap_totals recorded;
 } tap_counts;
 tap_counts tap_get_counts(const tap *self);

@@ -248,6 +248,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.equal(gone.status, 502);
     assert.match(gone.body, /refused/);
     await tap.stop();
+    assert.match(tap.program.stderr, /0 connections relayed, 2 refused; recorded 0 frames/);
   });
 
   test("HTTP that is no upgrade gets 501 with a hint, an unknown path 404", async (t) => {
