@@ -248,7 +248,9 @@ const pacer_mark *pacer_find_mark(const pacer *p)
 
 void pacer_rewind(pacer *p, const pacer_mark *to)
 {
-    const pacer_mark mark = to == NULL ? (pacer_mark){0} : *to;
+    pacer_mark mark = {0};
+    if (to != NULL)
+        mark = *to;
     p->is_returning = p->wants_rewind;
     p->wants_rewind = 0;
     p->is_at_end = 0;
