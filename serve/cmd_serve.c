@@ -144,12 +144,16 @@ static void on_stop(void *user)
 
 /* ---- opening ---- */
 
-static td_result open_faults(serve_flags *flags, td_err *err)
+static td_result open_faults(serve_command *command, td_err *err)
 {
+    serve_flags *flags = &command->flags;
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < flags->fault_texts.count; i++)
         rc = serve_faults_add(&flags->faults, flags->fault_texts.items[i], err);
     flags->serving.faults = flags->faults.count > 0 ? &flags->faults : NULL;
+    if (rc == TD_OK)
+        rc = serve_faults_check(&flags->faults, command->feeds, command->archive, &command->wanted,
+                                err);
     if (rc != TD_OK || flags->fault_log == NULL)
         return rc;
     return td_io_open(io_posix(), flags->fault_log, TD_OPEN_CREATE, &flags->faults.log, err);
@@ -279,9 +283,9 @@ static td_result run(serve_command *command, td_err *err)
     if (ready_file != NULL)
         rc = wire_remove_ready(io_posix(), ready_file, err);
     if (rc == TD_OK)
-        rc = open_faults(flags, err);
-    if (rc == TD_OK)
         rc = open_source(command, err);
+    if (rc == TD_OK)
+        rc = open_faults(command, err);
     if (rc == TD_OK)
         rc = open_server(command, err);
     if (rc != TD_OK)

@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "base/time_text.h"
 #include "json/json_write.h"
-#include "tape/selection.h"
+#include "tape/empty_selection.h"
 
 #define WHOLE (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000 * 1000) /* a share of 1 */
 
@@ -104,17 +104,57 @@ td_result serve_faults_add(serve_faults *faults, const char *text, td_err *err)
     return TD_OK;
 }
 
-/* ---- choosing ---- */
+/* ---- checking ---- */
 
-static int has_topic(const fault_rule *rule, const channel_info *info)
+static int has_topic(const fault_rule *rule, const char *topic, const char *exchange_topic)
 {
-    return selection_glob_fits(rule->topic, td_bytes_str(info->topic)) ||
-           selection_glob_fits(rule->topic, td_bytes_str(info->exchange_topic));
+    return selection_glob_fits(rule->topic, td_bytes_str(topic)) ||
+           selection_glob_fits(rule->topic, td_bytes_str(exchange_topic));
 }
+
+static int is_in_feed(const fault_rule *rule, const served_feed *feed)
+{
+    for (size_t i = 0; i < feed->topic_count; i++) {
+        const served_topic *topic = &feed->topics[i];
+        if (has_topic(rule, topic->topic, topic->exchange_topic))
+            return 1;
+    }
+    return has_topic(rule, "", ""); /* of any */
+}
+
+static td_result check_rule(const fault_rule *rule, const serve_feeds *feeds, archive *from,
+                            const selection *wanted, td_err *err)
+{
+    const char *glob = rule->topic;
+    selection of_rule = *wanted;
+    of_rule.topics = (selection_globs){&glob, 1};
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (is_in_feed(rule, &feeds->items[i]))
+            return TD_OK;
+    }
+    td_result rc = selection_check_names(from, &of_rule, err);
+    if (rc == TD_OK) {
+        rc = td_err_set(err, TD_E_NOTFOUND, "this topic is recorded, but not selected");
+        td_err_hint(err, "select it with --topic too, or give another topic=GLOB");
+    }
+    return td_err_add(err, rc, "--fault %s:topic=%s", KINDS[rule->kind], glob);
+}
+
+td_result serve_faults_check(const serve_faults *faults, const serve_feeds *feeds, archive *from,
+                             const selection *wanted, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < faults->count; i++)
+        rc = check_rule(&faults->rules[i], feeds, from, wanted, err);
+    return rc;
+}
+
+/* ---- choosing ---- */
 
 const fault_rule *serve_faults_find(const serve_faults *faults, const frame_ref *frame,
                                     uint64_t *number)
 {
+    const channel_info *info = &frame->channel->info;
     for (size_t i = 0; i < faults->count; i++) {
         const fault_rule *rule = &faults->rules[i];
         td_random random;
@@ -122,7 +162,7 @@ const fault_rule *serve_faults_find(const serve_faults *faults, const frame_ref 
         td_random_init(&random, faults->seed ^ frame->recv_ns * UINT64_C(0x9e3779b97f4a7c15) ^
                                     (frame->ordinal << 8 | i));
         if (td_random_below(&random, WHOLE) >= rule->share ||
-            !has_topic(rule, &frame->channel->info))
+            !has_topic(rule, info->topic, info->exchange_topic))
             continue;
         *number = td_random_next(&random);
         return rule;

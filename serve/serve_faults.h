@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "schema/frame.h"
+#include "serve/serve_feeds.h"
 
 typedef enum fault_kind {
     FAULT_DROP,
@@ -42,6 +43,11 @@ typedef struct serve_faults {
 
 /* Add the rule of a text, "KIND:p=SHARE[,topic=GLOB][,by=DURATION]". TD_E_INVALID, TD_E_LIMIT. */
 TD_MUST_USE td_result serve_faults_add(serve_faults *faults, const char *text, td_err *err);
+
+/* TD_OK if each rule's glob fits a topic of the feeds, which were selected from this archive; else
+ * TD_E_NOTFOUND with a hint, or why the archive could not be read. */
+TD_MUST_USE td_result serve_faults_check(const serve_faults *faults, const serve_feeds *feeds,
+                                         archive *from, const selection *wanted, td_err *err);
 
 /* The first rule that this frame suffers, or NULL; *number: 64 bits for what the fault chooses. */
 const fault_rule *serve_faults_find(const serve_faults *faults, const frame_ref *frame,
