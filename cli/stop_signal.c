@@ -25,18 +25,18 @@ struct stop_signal {
     atomic_int has_come; /* only a flag: nothing that was written before it is read through it */
 };
 
-static void release(const stop_signal *self)
+static void release(const stop_signal *self, int is_released)
 {
     if (self->calls.release != NULL)
-        self->calls.release(self->calls.user);
+        self->calls.release(self->calls.user, is_released);
 }
 
 /* What SIGTSTP does by default, with the terminal given back. */
 static void suspend(const stop_signal *self)
 {
-    release(self);
+    release(self, 1);
     (void)raise(SIGSTOP); /* of this thread, or another might take it and this one run on */
-    self->calls.resume(self->calls.user);
+    release(self, 0);
 }
 
 static void *run(void *arg)
@@ -56,7 +56,7 @@ static void *run(void *arg)
         if (first_ns != 0 && now_ns - first_ns < SECOND_AFTER_NS)
             continue;
         if (number == SIGQUIT || (first_ns != 0 && now_ns - first_ns < SECOND_WITHIN_NS)) {
-            release(self);
+            release(self, 1);
             _exit(EXIT_BY_SIGNAL + number);
         }
         first_ns = now_ns;

@@ -16,10 +16,9 @@ typedef struct stop_signal stop_signal;
 /* What to do, on the thread that waits. */
 typedef struct stop_signal_calls {
     void (*stop)(void *user); /* the first signal came; NULL: stop_signal_came is enough */
-    /* For callers that change the terminal; both NULL: it is unchanged. The process is about to
-     * stop (SIGTSTP) or to end at once; and it resumes. */
-    void (*release)(void *user);
-    void (*resume)(void *user);
+    /* For callers that change the terminal; NULL: it is unchanged. 1: the process is about to stop
+     * (SIGTSTP) or to end at once; 0: it resumes. */
+    void (*release)(void *user, int is_released);
     void *user;
 } stop_signal_calls;
 

@@ -13,8 +13,8 @@
 #include "archive/ledger.h"
 #include "replay/condition.h"
 #include "replay/control.h"
-#include "replay/keyboard.h"
 #include "replay/last_frame.h"
+#include "play/keyboard.h"
 #include "play/pacer.h"
 #include "play/player.h"
 #include "play/report.h"
@@ -120,16 +120,10 @@ typedef struct replay_command {
 
 /* ---- while it plays ---- */
 
-static void release_terminal(void *user)
+static void release_terminal(void *user, int is_released)
 {
-    replay_command *command = user;
-    keyboard_release(command->keyboard, 1);
-}
-
-static void resume_terminal(void *user)
-{
-    replay_command *command = user;
-    keyboard_release(command->keyboard, 0);
+    const replay_command *command = user;
+    keyboard_release(command->keyboard, is_released);
 }
 
 static int is_stopped(const replay_command *command)
@@ -281,8 +275,7 @@ static td_result open_keyboard(replay_command *command, td_err *err)
         !command->speed.is_max || command->flags.is_paused || command->breaks.count > 0;
     if (!is_steered || !has_terminal(command))
         return TD_OK;
-    td_result rc = keyboard_open(STDIN_FILENO, &command->keyboard, err);
-    return rc == TD_E_UNSUPPORTED ? TD_OK : rc;
+    return keyboard_open(STDIN_FILENO, &command->keyboard, err);
 }
 
 /* The pacer, and what controls it. */
@@ -596,7 +589,7 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                  VERB_STOPS,
         .own = {{"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags}},
         .mode = ARCHIVE_READ,
-        .calls = {.release = release_terminal, .resume = resume_terminal, .user = &command},
+        .calls = {.release = release_terminal, .user = &command},
         .check = check_flags,
         .work = run};
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io_posix.h"
@@ -12,7 +13,8 @@
 #include "serve/serve.h"
 #include "play/verb_run.h"
 
-#define GOOD_BYE_NS (2 * TD_NS_PER_S)
+#define GOOD_BYE_NS   (2 * TD_NS_PER_S)
+#define KEYS_EVERY_NS (TD_NS_PER_S / 50)
 
 /* What options set beside those of the server itself. */
 typedef struct serve_flags {
@@ -134,12 +136,34 @@ typedef struct serve_command {
     stop_signal *signals;
     serve_feeds *feeds;
     serve *server;
+    keyboard *keyboard; /* NULL: no terminal */
+    wire_timer *key_timer;
+    progress_line progress;
+    int has_quit; /* by a key */
 } serve_command;
 
 static void on_stop(void *user)
 {
     serve_command *command = user;
     wire_loop_wake(command->loop);
+}
+
+/* ---- keys ---- */
+
+static void release_terminal(void *user, int is_released)
+{
+    const serve_command *command = user;
+    keyboard_release(command->keyboard, is_released);
+}
+
+static void take_keys(void *user)
+{
+    serve_command *command = user;
+    uint64_t next_ns = clock_mono_ns(command->clock) + KEYS_EVERY_NS;
+    command->has_quit = serve_take_keys(command->server, command->keyboard);
+    if (keyboard_has_terminal(command->keyboard))
+        serve_show(command->server, &command->progress);
+    command->key_timer = wire_timer_at(command->loop, next_ns, take_keys, command);
 }
 
 /* ---- opening ---- */
@@ -215,10 +239,9 @@ static void log_served(const serve_command *command)
 /* 1 if serving is over: a signal came, or with --once a tape has ended. */
 static int is_done(const serve_command *command)
 {
-    serve_counts counts;
-    serve_get_counts(command->server, &counts);
-    return stop_signal_came(command->signals) ||
-           (command->flags.is_once && counts.complete + counts.failed > 0);
+    const serve_counts *counts = serve_get_counts(command->server);
+    return command->has_quit || stop_signal_came(command->signals) ||
+           (command->flags.is_once && counts->complete + counts->failed > 0);
 }
 
 /* Close the remaining clients, and give them time to receive the close frame. */
@@ -238,35 +261,33 @@ static td_result send_goodbye(serve_command *command, td_err *err)
 
 static void log_counts(const serve_command *command)
 {
-    serve_counts counts;
-    serve_get_counts(command->server, &counts);
+    const serve_counts *counts = serve_get_counts(command->server);
     report_line(
         command->report, TD_LOG_INFO,
         "%s, %s to the end of their tape; %s (%s) sent; %s made; held back %s by slow readers",
-        format_counted(counts.clients, "client").text, format_count(counts.complete).text,
-        format_counted(counts.frames, "frame").text, format_size(counts.bytes).text,
-        format_counted(counts.made, "snapshot").text,
-        format_counted(counts.held_back, "time").text);
-    if (counts.faults > 0)
+        format_counted(counts->clients, "client").text, format_count(counts->complete).text,
+        format_counted(counts->frames, "frame").text, format_size(counts->bytes).text,
+        format_counted(counts->made, "snapshot").text,
+        format_counted(counts->held_back, "time").text);
+    if (counts->faults > 0)
         report_line(command->report, TD_LOG_INFO, "%s injected",
-                    format_counted(counts.faults, "fault").text);
-    if (counts.disconnected > 0)
+                    format_counted(counts->faults, "fault").text);
+    if (counts->disconnected > 0)
         report_line(command->report, TD_LOG_INFO, "%s as recorded",
-                    format_counted(counts.disconnected, "disconnect").text);
-    if (counts.slow > 0)
+                    format_counted(counts->disconnected, "disconnect").text);
+    if (counts->slow > 0)
         report_line(command->report, TD_LOG_WARNING, "%s closed because they read too slowly",
-                    format_counted(counts.slow, "client").text);
-    if (counts.unfollowed > 0)
+                    format_counted(counts->slow, "client").text);
+    if (counts->unfollowed > 0)
         report_line(command->report, TD_LOG_WARNING, "%s of books that were not followed",
-                    format_counted(counts.unfollowed, "frame").text);
+                    format_counted(counts->unfollowed, "frame").text);
 }
 
 /* An unreadable tape is an error of the verb only with --once: other clients are served further. */
 static td_result verdict(const serve_command *command, td_err *err)
 {
-    serve_counts counts;
-    serve_get_counts(command->server, &counts);
-    if (command->flags.is_once && counts.complete == 0 && counts.failed > 0)
+    const serve_counts *counts = serve_get_counts(command->server);
+    if (command->flags.is_once && counts->complete == 0 && counts->failed > 0)
         return td_err_set(err, TD_E_IO, "the client's tape could not be served to its end");
     return TD_OK;
 }
@@ -291,8 +312,15 @@ static td_result run(serve_command *command, td_err *err)
     if (rc != TD_OK)
         return rc;
     log_served(command);
+    if (command->keyboard != NULL) {
+        report_line(command->report, TD_LOG_INFO,
+                    "keys: space pauses, . steps, + - 1 m set the speed, f b go 10 s, q ends");
+        take_keys(command);
+    }
     while (rc == TD_OK && !is_done(command))
         rc = wire_loop_run(command->loop, UINT64_MAX, err);
+    wire_timer_cancel(command->key_timer);
+    progress_end(&command->progress);
     if (rc == TD_OK)
         rc = send_goodbye(command, err);
     if (rc == TD_OK && ready_file != NULL)
@@ -304,16 +332,20 @@ static td_result run(serve_command *command, td_err *err)
 static exit_code run_stoppable(serve_command *command)
 {
     td_err err;
-    stop_signal_block(0);
+    stop_signal_block(1);
+    progress_init(&command->progress, command->report);
     td_result rc = report_detach(command->report, &err);
+    if (rc == TD_OK && command->progress.is_shown && isatty(STDIN_FILENO))
+        rc = keyboard_open(STDIN_FILENO, &command->keyboard, &err);
     if (rc == TD_OK)
         rc = wire_loop_open(command->clock, &command->log, &command->loop, &err);
     if (rc == TD_OK)
-        rc = stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command},
+        rc = stop_signal_open(&(stop_signal_calls){on_stop, release_terminal, command},
                               &command->signals, &err);
     if (rc == TD_OK)
         rc = run(command, &err);
-    stop_signal_close(command->signals); /* before the loop that it wakes */
+    stop_signal_close(command->signals); /* before the loop that it wakes, and the keyboard */
+    keyboard_close(command->keyboard);
     serve_close(command->server);
     wire_loop_close(command->loop);
     serve_feeds_close(command->feeds);
@@ -342,7 +374,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
         .summary =
             "Replay a recording as a WebSocket server that speaks the exchange's dialect. Clients\n"
             "of the exchange connect to it unchanged. Each client gets the tape from its\n"
-            "beginning.",
+            "beginning. On a terminal, keys pause, step, seek and change the speed.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "ended by a signal, or after the tape of --once",

@@ -171,22 +171,14 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     return status;
 }
 
-/* The receive time up to which the newest tape that plays has come; 0: none does. */
-static uint64_t position(const serve *server)
-{
-    const serve_tape *tape = server->tapes;
-    while (tape != NULL && tape->at_ns == 0)
-        tape = tape->next;
-    return tape == NULL ? 0 : tape->at_ns;
-}
-
 /* A recorded reply to the same request. */
 static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
 {
     const serve *server = user;
     const serve_options *options = &server->options;
     td_err err;
-    const serve_reply *reply = serve_replies_find(&server->replies, path, query, position(server));
+    const serve_reply *reply =
+        serve_replies_find(&server->replies, path, query, serve_place(server));
     if (reply == NULL)
         return 0;
     td_result rc = serve_read_frame(
@@ -316,7 +308,7 @@ size_t serve_client_count(const serve *server)
     return server->client_count;
 }
 
-void serve_get_counts(const serve *server, serve_counts *out)
+const serve_counts *serve_get_counts(const serve *server)
 {
-    *out = server->counts;
+    return &server->counts;
 }

@@ -29,7 +29,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "cli/progress.h"
 #include "archive/archive.h"
+#include "play/keyboard.h"
 #include "play/pacer.h"
 #include "serve/serve_faults.h"
 #include "serve/serve_feeds.h"
@@ -99,6 +101,13 @@ void serve_stop(serve *server);
 /* Number of connected clients. */
 size_t serve_client_count(const serve *server);
 
-void serve_get_counts(const serve *server, serve_counts *out);
+/* Let the keys that came act on all tapes, as requests of the control do; ten seconds on or back
+ * are those of the newest tape. ',' only pauses. 1: a key ends the server. */
+int serve_take_keys(serve *server, keyboard *keys);
+
+/* Show where the newest tape is, and how all play. */
+void serve_show(const serve *server, progress_line *progress);
+
+const serve_counts *serve_get_counts(const serve *server);
 
 #endif

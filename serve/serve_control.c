@@ -1,4 +1,4 @@
-/* The control: requests by HTTP that act on all tapes. */
+/* The control: requests by HTTP, and keys, that act on all tapes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -112,11 +112,11 @@ static td_result read_change(const serve *server, td_bytes command, td_bytes que
                                         [TAPES_SPEED] = "speed",
                                         [TAPES_SEEK] = "seek"};
     char value[VALUE_BYTES];
-    for (int kind = TAPES_PAUSE; kind <= TAPES_SEEK; kind++) {
+    for (int kind = TAPES_SPEED; kind <= TAPES_STEP; kind++) {
         if (!td_bytes_is(command, NAMES[kind]))
             continue;
         *out = (tape_change){.kind = kind};
-        if (kind < TAPES_SPEED)
+        if (kind > TAPES_SEEK)
             return TD_OK;
         if (find_value(query, "to", value))
             return kind == TAPES_SEEK ? find_seek(server, value, &out->from_ns, err)
@@ -162,4 +162,49 @@ unsigned serve_control_post(void *user, td_bytes path, td_bytes query, char text
     (void)snprintf(text, WIRE_ANSWER_BYTES, "%s",
                    command.size > 0 ? err.text : "a POST is for " SERVE_CONTROL);
     return command.size > 0 ? 400 : 405;
+}
+
+/* ---- a person ---- */
+
+/* A pacer of its own takes the keys: what they change in it, all tapes change. */
+int serve_take_keys(serve *server, keyboard *keys)
+{
+    const serve_tape *newest = serve_newest_tape(server);
+    const pacer_speed before = server->options.speed;
+    pacer hand;
+    pacer_init(&hand, &(pacer_options){.clock = server->options.clock, .speed = before});
+    hand.is_paused = server->is_paused;
+    hand.played_ns = hand.recv_ns = serve_place(server);
+    uint64_t begin_ns = newest == NULL ? 0 : newest->begin_ns;
+    if (keyboard_wait(keys, &hand, 0) == PACER_STOP)
+        return 1;
+    tape_change change = {.speed = hand.options.speed,
+                          .from_ns = hand.target_ns > begin_ns ? hand.target_ns : begin_ns};
+    const uint32_t times[] = {
+        [TAPES_SPEED] = change.speed.is_max != before.is_max ||
+                        td_decimal_compare(change.speed.value, before.value) != 0,
+        [TAPES_SEEK] = hand.is_seeking,
+        [TAPES_PAUSE] = hand.is_paused && !server->is_paused,
+        [TAPES_RESUME] = !hand.is_paused && server->is_paused,
+        [TAPES_STEP] = hand.step_count,
+    };
+    for (int kind = TAPES_SPEED; kind <= TAPES_STEP; kind++) {
+        change.kind = kind;
+        for (uint32_t i = 0; i < times[kind]; i++)
+            serve_tapes_change(server, &change);
+    }
+    return 0;
+}
+
+void serve_show(const serve *server, progress_line *progress)
+{
+    char when[TD_TIME_TEXT_BYTES] = "no tape";
+    char speed[TD_DECIMAL_TEXT_BYTES];
+    if (serve_place(server) > 0)
+        td_time_format_ms(serve_place(server), when);
+    pacer_speed_format(server->options.speed, speed);
+    progress_show(progress, clock_mono_ns(server->options.clock), "%s  speed %s%s  %s  %s", when,
+                  speed, server->is_paused ? "  paused" : "",
+                  format_counted(server->client_count, "client").text,
+                  format_counted(server->counts.frames, "frame").text);
 }

@@ -177,6 +177,7 @@ struct serve_tape {
     const char **feed_names; /* feeds that it selects */
     size_t feed_count;
     uint64_t start_ns;   /* on the clock: it begins to play */
+    uint64_t begin_ns;   /* of its selection; 0: no lower bound */
     uint8_t has_shift;   /* its first frame was read: */
     int64_t shift_s;     /* from its time to that of the clock then */
     uint64_t stalled_ns; /* on the clock: until then a fault stops it */
@@ -209,14 +210,21 @@ void serve_tape_drained(serve_client *client);
 /* The client is gone. */
 void serve_tape_leave(serve_client *client);
 
+/* The newest tape that plays; NULL: none does. */
+const serve_tape *serve_newest_tape(const serve *server);
+
+/* The receive time up to which that has come, or of the frame that it begins with; 0: none plays.
+ */
+uint64_t serve_place(const serve *server);
+
 /* For a control: what it does to all tapes that play. */
 typedef struct tape_change {
     enum {
-        TAPES_PAUSE,
-        TAPES_RESUME,
-        TAPES_STEP,  /* while paused: send the next frame that a client of the tape wants */
         TAPES_SPEED, /* to speed */
         TAPES_SEEK,  /* continue with the first frame that was received at from_ns or later */
+        TAPES_PAUSE,
+        TAPES_RESUME,
+        TAPES_STEP, /* while paused: send the next frame that a client of the tape wants */
     } kind;
     pacer_speed speed;
     uint64_t from_ns;

@@ -96,8 +96,10 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
                                     .without_audits = 1,
                                     .with_events = 1};
     td_result rc = cursor_open(options->archive, &mine, &reading, &tape->cursor, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        tape->begin_ns = cursor_get_window(tape->cursor).from_ns;
         serve_books_begin(&tape->books, options->feeds, tape->cursor);
+    }
     return rc;
 }
 
@@ -438,8 +440,9 @@ static td_result pump_one(serve_tape *tape, td_err *err)
         return TD_EOF;
     if (tape->frame == NULL && !tape->is_at_end) {
         rc = next_frame(tape, err);
-        if (rc == TD_EOF && tape->owner->options.loops && tape->has_frames)
-            return rewind_tape(tape, cursor_get_window(tape->cursor).from_ns, err);
+        if (rc == TD_EOF && tape->owner->options.loops &&
+            (tape->has_frames || cursor_get_window(tape->cursor).from_ns > tape->begin_ns))
+            return rewind_tape(tape, tape->begin_ns, err);
         tape->is_at_end = rc == TD_EOF;
         if ((rc != TD_OK && rc != TD_EOF) || (rc == TD_OK && tape->frame == NULL))
             return rc;
@@ -663,6 +666,22 @@ void serve_tape_leave(serve_client *client)
 }
 
 /* ---- a control ---- */
+
+const serve_tape *serve_newest_tape(const serve *server)
+{
+    const serve_tape *tape = server->tapes;
+    while (tape != NULL && tape->cursor == NULL)
+        tape = tape->next;
+    return tape;
+}
+
+uint64_t serve_place(const serve *server)
+{
+    const serve_tape *tape = serve_newest_tape(server);
+    if (tape == NULL || tape->at_ns > 0)
+        return tape == NULL ? 0 : tape->at_ns;
+    return tape->frame != NULL ? tape->frame->recv_ns : cursor_get_window(tape->cursor).from_ns;
+}
 
 static td_result change_tape(serve_tape *tape, const tape_change *change, td_err *err)
 {

@@ -1,42 +1,13 @@
 // The screen of a replay, in a terminal of 80 columns and 24 rows (tmux) with keys as a person types them.
 // Expected: docs/replay.md ("Control"); the tape is bookTape's, whose books were worked out by hand.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { bookTape } from "./book_tape.mjs";
-import { BIN, capture, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { Tmux, withoutTmux } from "./tmux.mjs";
 
-const skip = spawnSync("tmux", ["-V"]).status === 0 ? false : "needs tmux";
-const DEADLINE_MS = 30_000;
-
-/** A run of tapedeck in a terminal. */
-class Tmux {
-  constructor(t, args, { rows = 24, term = "screen" } = {}) {
-    t.after(() => this.run("kill-server")); // before its socket goes with the folder
-    this.socket = path.join(temporary(t), "tmux");
-    const quoted = [path.resolve(BIN, "tapedeck"), ...args].map((word) => `'${word}'`).join(" ");
-    this.run("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", String(rows), `TERM=${term} ${quoted}; echo "status $?"; cat`);
-  }
-
-  run(...args) {
-    return spawnSync("tmux", ["-S", this.socket, ...args], { encoding: "utf8", env: { ...process.env, LC_ALL: "C.UTF-8" } }).stdout;
-  }
-
-  keys(...keys) {
-    this.run("send-keys", ...keys);
-  }
-
-  /** Wait until the terminal shows this; returns its rows. */
-  shows(pattern) {
-    const until = Date.now() + DEADLINE_MS;
-    for (;;) {
-      const screen = this.run("capture-pane", "-p");
-      if (pattern.test(screen)) return screen.split("\n");
-      assert.ok(Date.now() < until, `${pattern} is not on\n${screen}`);
-    }
-  }
-}
+const skip = withoutTmux;
 
 describe("the screen", { concurrency: 2 }, () => {
   test("steps, a step back, the book with what changed, the verdict, gaps; the report below it", { skip }, async (t) => {

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/testing/clock_sim.h"
-#include "replay/keyboard.h"
+#include "play/keyboard.h"
 #include "play/lateness.h"
 #include "play/pacer.h"
 

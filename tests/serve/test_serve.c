@@ -217,7 +217,7 @@ static void test_everything(void **state)
         serve_counts counts;
         while (serve_client_count(s->server) > 0)
             assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
-        serve_get_counts(s->server, &counts);
+        counts = *serve_get_counts(s->server);
         assert_int_equal(counts.clients, 1);
         assert_int_equal(counts.complete, 1);
         assert_int_equal(counts.frames, 1094);
@@ -341,8 +341,7 @@ static void test_paths(void **state)
         wire_side_expect_end(&g.side, WIRE_CAUSE_REFUSED, "404");
         gather_end(&g);
     }
-    serve_counts counts;
-    serve_get_counts(s->server, &counts);
+    serve_counts counts = *serve_get_counts(s->server);
     assert_int_equal(counts.refused, sizeof PATHS / sizeof *PATHS);
 }
 
@@ -367,8 +366,7 @@ static void test_a_tape_for_several(void **state)
                       i == 0 ? "trade.EOSUSD\"" : "orderBookL2_25.");
         gather_end(&g[i]);
     }
-    serve_counts counts;
-    serve_get_counts(s->server, &counts);
+    serve_counts counts = *serve_get_counts(s->server);
     assert_in_range(counts.tapes, 1, 2); /* two: the requests came in two periods */
 }
 
@@ -412,8 +410,7 @@ static void test_slow_reader_waits(void **state)
         begin_slow(s, &slow, &fast, FEEDS);
         while (serve_client_count(s->server) > 1)
             assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
-        serve_counts counts;
-        serve_get_counts(s->server, &counts);
+        serve_counts counts = *serve_get_counts(s->server);
         assert_true(counts.held_back > 0);
         assert_int_equal(counts.complete, 1);
         assert_true(counts.frames < (uint64_t)2 * FEEDS * 1094);
@@ -442,7 +439,7 @@ static void test_slow_reader_is_closed(void **state)
     serve_counts counts;
     do {
         assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
-        serve_get_counts(s->server, &counts);
+        counts = *serve_get_counts(s->server);
     } while (counts.slow == 0);
     assert_int_equal(counts.slow, 1);
     assert_int_equal(counts.held_back, 0);
@@ -467,8 +464,7 @@ static void test_client_leaves(void **state)
     wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
     while (serve_client_count(s->server) > 0)
         assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
-    serve_counts counts;
-    serve_get_counts(s->server, &counts);
+    serve_counts counts = *serve_get_counts(s->server);
     assert_int_equal(counts.complete, 0);
     assert_int_equal(counts.failed, 0);
     gather_end(&g);

@@ -1,4 +1,4 @@
-#include "replay/keyboard.h"
+#include "play/keyboard.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -21,9 +21,7 @@ struct keyboard {
     int escape;      /* bytes of an arrow's "ESC [ C" that were read */
 };
 
-/* In the background the terminal belongs to others: to read from it, or to change it, would stop
- * the process. */
-static int is_in_foreground(const keyboard *self)
+int keyboard_has_terminal(const keyboard *self)
 {
     return tcgetpgrp(self->fd) == getpgrp();
 }
@@ -34,7 +32,7 @@ static void set_mode(keyboard *self, int is_raw)
 {
     if (is_raw == self->is_raw)
         return;
-    int is_foreground = is_in_foreground(self);
+    int is_foreground = keyboard_has_terminal(self);
     if (is_foreground) {
         /* where it fails, keys come a line at a time: no harm */
         (void)tcsetattr(self->fd, TCSANOW, is_raw ? &self->raw : &self->before);
@@ -170,7 +168,7 @@ static char key_of(keyboard *self, char byte)
 pacer_answer keyboard_wait(keyboard *self, pacer *p, uint64_t wait_ns)
 {
     make_raw(self);
-    struct pollfd ready = {.fd = is_in_foreground(self) ? self->fd : -1, .events = POLLIN};
+    struct pollfd ready = {.fd = keyboard_has_terminal(self) ? self->fd : -1, .events = POLLIN};
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / TD_NS_PER_S),
                                .tv_nsec = (long)(wait_ns % TD_NS_PER_S)};
     if (ppoll(&ready, 1, &timeout, NULL) <= 0)
