@@ -58,7 +58,7 @@ TD_MUST_USE td_result td_decimal_range_parse(td_bytes text, td_decimal_range *ou
 /* 1 if the value lies in the range, whatever its scale. */
 int td_decimal_range_has(const td_decimal_range *range, td_decimal value);
 
-/* A text of digits alone as a whole number of at most max (at least 9). 0: it is none. */
+/* A text of digits alone as a whole number of at most max (at least 9). 0: it is not one. */
 int td_digits_parse(td_bytes text, uint64_t max, uint64_t *out);
 
 /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */

@@ -91,7 +91,7 @@ static int is_selected(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* The state that a cut has is none of what is cut from it. */
+/* What is cut from a cut has no frames of its state. */
 static td_result find_window(cut *c, td_err *err)
 {
     uint64_t begin_ns;
