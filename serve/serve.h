@@ -17,10 +17,11 @@
  * With has_shared_clock there is one tape, of all feeds. It starts with the first client and does
  * not stop before its end; later clients join at its position, with snapshots of their books.
  *
- * A tape never waits for a client: one for which more than WIRE_PEER_QUEUE_BYTES_MAX are queued is
- * closed. With waits_for_slow, and at full speed, each client has its own tape (unless the clock is
- * shared), which waits while more than SERVE_QUEUE_BYTES are queued; such delays are counted. One
- * thread: the loop's. */
+ * A tape does not wait for a client that reads more slowly than it plays: when more than
+ * WIRE_PEER_QUEUE_BYTES_MAX are queued the client is closed. A tape that is late by the server's
+ * own fault has much to send at once, and waits for the others while more than SERVE_QUEUE_BYTES
+ * are queued. With waits_for_slow, and at full speed, each client has its own tape (unless the
+ * clock is shared), which always waits so. Such delays are counted. One thread: the loop's. */
 #ifndef TD_SERVE_SERVE_H
 #define TD_SERVE_SERVE_H
 

@@ -79,7 +79,9 @@ struct serve_client {
     serve_client *tape_next;
     /* Books that the client subscribed to and that are not current still need snapshots. */
     uint8_t is_catching_up;
-    uint64_t made; /* snapshots made since it began to catch up */
+    uint64_t made;         /* snapshots made since it began to catch up */
+    uint8_t is_waited_for; /* by its tape, which it has held back for held_ns while that was late */
+    uint64_t held_ns;
     /* By the numbers of its tape's books: 1 if the client received the book's snapshot and every
      * frame since, so that it can apply deltas. */
     uint8_t *is_current;
@@ -176,17 +178,18 @@ struct serve_tape {
     serve_client *clients;
     const char **feed_names; /* feeds that it selects */
     size_t feed_count;
-    uint64_t start_ns;   /* on the clock: it begins to play */
-    uint64_t begin_ns;   /* of its selection; 0: no lower bound */
-    uint8_t has_shift;   /* its first frame was read: */
-    int64_t shift_s;     /* from its time to that of the clock then */
-    uint64_t stalled_ns; /* on the clock: until then a fault stops it */
-    uint8_t is_at_end;   /* it has no more frames */
-    uint8_t is_waiting;  /* for a client that reads slowly */
-    size_t away;         /* clients that a recorded disconnect closed, and that are not back */
-    uint8_t is_alone;    /* nobody is back yet: the tape stops */
-    uint8_t has_frames;  /* it had some since it began, or began again */
-    wire_timer *timer;   /* of its start, of the next frame, or of the wait for clients */
+    uint64_t start_ns;    /* on the clock: it begins to play */
+    uint64_t begin_ns;    /* of its selection; 0: no lower bound */
+    uint8_t has_shift;    /* its first frame was read: */
+    int64_t shift_s;      /* from its time to that of the clock then */
+    uint64_t stalled_ns;  /* on the clock: until then a fault stops it */
+    uint8_t is_at_end;    /* it has no more frames */
+    uint64_t waiting_ns;  /* on the clock: it waited for clients then; 0: it does not */
+    uint64_t late_due_ns; /* a frame was due then, when the tape became late; 0: it is not */
+    size_t away;          /* clients that a recorded disconnect closed, and that are not back */
+    uint8_t is_alone;     /* nobody is back yet: the tape stops */
+    uint8_t has_frames;   /* it had some since it began, or began again */
+    wire_timer *timer;    /* of its start, of the next frame, or of the wait for clients */
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
     const frame_ref *frame; /* read, not yet sent; NULL: none */

@@ -16,6 +16,13 @@ enum {
 /* A tape waits so long for clients that a recorded disconnect closed. */
 #define AWAY_NS_MAX (30 * TD_NS_PER_S)
 
+/* A tape is late, by the server's fault, if frames are due for longer. */
+#define LATE_NS (100 * TD_NS_PER_MS)
+
+/* A late tape waits so long for a client at a time, and in all while it does not move. */
+#define WAIT_NS     (100 * TD_NS_PER_MS)
+#define PATIENCE_NS TD_NS_PER_S
+
 /* Clients that are ready in the same period share a tape. */
 #define START_PERIOD_NS (50 * TD_NS_PER_MS)
 
@@ -387,15 +394,31 @@ static td_result catch_up(serve_tape *tape, td_err *err)
     return rc;
 }
 
-/* 1 if the tape has to wait for a client. */
-static int is_held_back(const serve_tape *tape)
+/* 1 if the tape has to wait for a client. A late one waits, too, because what is due at once is no
+ * client's fault; but not for a client that has held it back by PATIENCE_NS more than it has moved
+ * since it became late: that one reads more slowly than the tape plays. */
+static int is_held_back(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
 {
-    const serve_client *c = tape->clients;
-    if (!waits_for_clients(tape->owner))
+    int waits_always = waits_for_clients(tape->owner);
+    int is_held = 0;
+    if (!waits_always && now_ns < due_ns + LATE_NS) {
+        tape->late_due_ns = 0;
         return 0;
-    while (c != NULL && (c->state != CLIENT_PLAYING || has_space(c)))
-        c = c->tape_next;
-    return c != NULL;
+    }
+    if (tape->late_due_ns == 0) {
+        tape->late_due_ns = due_ns;
+        for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
+            c->held_ns = 0;
+    }
+    uint64_t patience_ns = waits_always ? UINT64_MAX : due_ns - tape->late_due_ns + PATIENCE_NS;
+    uint64_t passed_ns = now_ns - tape->waiting_ns;
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (c->is_waited_for) /* the server may have been stopped meanwhile */
+            c->held_ns += passed_ns < WAIT_NS ? passed_ns : WAIT_NS;
+        c->is_waited_for = c->state == CLIENT_PLAYING && !has_space(c) && c->held_ns < patience_ns;
+        is_held |= c->is_waited_for;
+    }
+    return is_held;
 }
 
 /* Play from another time on. */
@@ -427,62 +450,84 @@ static void on_time(void *user)
     pump(tape);
 }
 
-/* Send one frame, or wait for its time. TD_OK: continue; TD_EOF: not now. */
+/* Read the next frame, or begin again after the last one. */
+static td_result read_on(serve_tape *tape, td_err *err)
+{
+    td_result rc = next_frame(tape, err);
+    if (rc != TD_EOF)
+        return rc;
+    if (tape->owner->options.loops &&
+        (tape->has_frames || cursor_get_window(tape->cursor).from_ns > tape->begin_ns))
+        return rewind_tape(tape, tape->begin_ns, err);
+    tape->is_at_end = 1;
+    return TD_OK;
+}
+
+static void end_tape(serve_tape *tape)
+{
+    send_held(tape, NULL, 0);
+    if (tape->clients == NULL) {
+        tape_free(tape);
+        return;
+    }
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (!c->is_catching_up)
+            serve_client_finish(c);
+    }
+}
+
+static td_result send_due(serve_tape *tape, td_err *err)
+{
+    if (tape->end_at < tape->end_count) {
+        disconnect(tape, &tape->ends[tape->end_at++]);
+        return TD_OK;
+    }
+    uint64_t sent = tape->owner->counts.frames;
+    tape->end_at = tape->end_count = 0;
+    td_result rc = send_frame(tape, err);
+    if (tape->pacer.is_paused && tape->owner->counts.frames != sent)
+        tape->pacer.step_count--;
+    return rc;
+}
+
+/* Send one frame, or wait for its time or for clients. TD_OK: continue; TD_EOF: not now. */
 static td_result pump_one(serve_tape *tape, td_err *err)
 {
+    const serve_options *options = &tape->owner->options;
     td_result rc = TD_OK;
-    tape->is_waiting = (uint8_t)is_held_back(tape);
-    if (tape->is_waiting) {
-        tape->owner->counts.held_back++;
-        return TD_EOF; /* serve_tape_drained continues */
-    }
     if (tape->is_alone)
         return TD_EOF;
     if (tape->frame == NULL && !tape->is_at_end) {
-        rc = next_frame(tape, err);
-        if (rc == TD_EOF && tape->owner->options.loops &&
-            (tape->has_frames || cursor_get_window(tape->cursor).from_ns > tape->begin_ns))
-            return rewind_tape(tape, tape->begin_ns, err);
-        tape->is_at_end = rc == TD_EOF;
-        if ((rc != TD_OK && rc != TD_EOF) || (rc == TD_OK && tape->frame == NULL))
+        rc = read_on(tape, err);
+        if (rc != TD_OK || (tape->frame == NULL && !tape->is_at_end))
             return rc;
     }
     rc = catch_up(tape, err);
     if (rc != TD_OK)
         return rc;
     if (tape->is_at_end) {
-        send_held(tape, NULL, 0);
-        if (tape->clients == NULL) {
-            tape_free(tape);
-            return TD_EOF;
-        }
-        for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
-            if (!c->is_catching_up)
-                serve_client_finish(c);
-        }
+        end_tape(tape);
         return TD_EOF;
     }
-    const recorded_end *end = tape->end_at < tape->end_count ? &tape->ends[tape->end_at] : NULL;
-    uint64_t due_ns = pacer_due(&tape->pacer, end == NULL ? tape->frame->recv_ns : end->recv_ns);
-    const serve_options *options = &tape->owner->options;
+    int is_end = tape->end_at < tape->end_count;
+    uint64_t due_ns =
+        pacer_due(&tape->pacer, is_end ? tape->ends[tape->end_at].recv_ns : tape->frame->recv_ns);
+    uint64_t start_ns = due_ns > tape->stalled_ns ? due_ns : tape->stalled_ns;
+    uint64_t now_ns = clock_mono_ns(options->clock);
     if (due_ns == UINT64_MAX)
         return TD_EOF; /* paused */
-    due_ns = due_ns > tape->stalled_ns ? due_ns : tape->stalled_ns;
-    if (due_ns <= clock_mono_ns(options->clock) && end != NULL) {
-        tape->end_at++;
-        disconnect(tape, end);
-        return TD_OK;
+    if (start_ns > now_ns) {
+        tape->timer = wire_timer_at(options->loop, start_ns, on_time, tape);
+        return TD_EOF;
     }
-    if (due_ns <= clock_mono_ns(options->clock)) {
-        tape->end_at = tape->end_count = 0;
-        uint64_t sent = tape->owner->counts.frames;
-        rc = send_frame(tape, err);
-        if (tape->pacer.is_paused && tape->owner->counts.frames != sent)
-            tape->pacer.step_count--;
-        return rc;
+    if (is_held_back(tape, due_ns, now_ns)) {
+        tape->owner->counts.held_back += tape->waiting_ns == 0;
+        tape->waiting_ns = now_ns;
+        tape->timer = wire_timer_at(options->loop, now_ns + WAIT_NS, on_time, tape);
+        return TD_EOF;
     }
-    tape->timer = wire_timer_at(options->loop, due_ns, on_time, tape);
-    return TD_EOF;
+    tape->waiting_ns = 0;
+    return send_due(tape, err);
 }
 
 static void fail(serve_tape *tape, const td_err *err)
@@ -661,7 +706,7 @@ void serve_tape_leave(serve_client *client)
     if (tape->clients == NULL && tape != shared_tape(server) &&
         (!tape->is_alone || server->is_stopping))
         tape_free(tape);
-    else if (tape->is_waiting && !server->is_stopping)
+    else if (tape->waiting_ns > 0 && !server->is_stopping)
         pump(tape);
 }
 
@@ -734,6 +779,6 @@ void serve_tape_answered(serve_client *client)
 void serve_tape_drained(serve_client *client)
 {
     serve_client_drained(client);
-    if (client->tape != NULL && (client->tape->is_waiting || client->is_catching_up))
+    if (client->tape != NULL && (client->tape->waiting_ns > 0 || client->is_catching_up))
         pump(client->tape);
 }
