@@ -681,21 +681,6 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     set_tick(self);
 }
 
-/* Whole us, rounded up: above 0 if any time passed. */
-static uint32_t round_to_us(uint64_t ns)
-{
-    uint64_t us = (ns + TD_NS_PER_US - 1) / TD_NS_PER_US;
-    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-}
-
-/* How long the kernel had had it; 0: unknown. */
-static uint32_t delay_of(const wire_message *received)
-{
-    if (received->kernel_mono_ns == 0)
-        return 0;
-    return round_to_us(received->recv_mono_ns - received->kernel_mono_ns);
-}
-
 static void on_message(void *user, wire_conn *conn, const wire_message *received)
 {
     connection *self = user;
@@ -707,11 +692,10 @@ static void on_message(void *user, wire_conn *conn, const wire_message *received
                                   .opcode = (channel_opcode)received->opcode,
                                   .form = (received->is_compressed ? FORM_COMPRESSED : 0u) |
                                           (received->is_fragmented ? FORM_FRAGMENTED : 0u),
-                                  .delay_us = delay_of(received),
-                                  .span_us =
-                                      round_to_us(received->end_mono_ns - received->recv_mono_ns),
                                   .bytes = received->bytes,
-                                  .mono_ns = received->recv_mono_ns};
+                                  .mono_ns = received->recv_mono_ns,
+                                  .kernel_mono_ns = received->kernel_mono_ns,
+                                  .end_mono_ns = received->end_mono_ns};
     uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, &frame);
     if (!self->is_stale)
         on_frame(self, received, recv_ns);
