@@ -123,6 +123,7 @@ typedef struct dialect_reply {
     uint64_t now_ms; /* Unix ms */
     refusal refused;
     td_bytes topic;           /* that the refusal is about; empty: none */
+    const char *words;        /* in which that was refused before; NULL: the dialect's own */
     const uint8_t *is_failed; /* for each arg, where the dialect answers topic by topic; NULL: none
                                  failed */
 } dialect_reply;

@@ -35,10 +35,12 @@ void responder_close(responder *r)
 
 /* ---- refusing ---- */
 
-static refusal judge_topic(const responder_client *client, request_kind kind, td_bytes topic)
+static refusal judge_topic(const responder_client *client, request_kind kind, td_bytes topic,
+                           const char **words)
 {
     const dialect *spoken = client->dialect;
     topic_standing standing = client->ops->look(client->user, topic);
+    *words = standing.is_known ? NULL : standing.words;
     if (!standing.is_known)
         return standing.is_symbol_unknown && spoken->names_symbols ? REFUSAL_UNKNOWN_SYMBOL
                                                                    : REFUSAL_UNKNOWN_TOPIC;
@@ -55,7 +57,7 @@ static void judge_whole(const responder_client *client, const dialect_request *r
 {
     for (size_t i = 0; i < request->arg_count && reply->refused == REFUSAL_NONE; i++) {
         reply->topic = request->args[i];
-        reply->refused = judge_topic(client, request->kind, request->args[i]);
+        reply->refused = judge_topic(client, request->kind, request->args[i], &reply->words);
     }
 }
 
@@ -67,7 +69,8 @@ static td_result judge_each(responder *r, const responder_client *client,
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < request->arg_count; i++)
-        r->failed.data[i] = judge_topic(client, request->kind, request->args[i]) != REFUSAL_NONE;
+        r->failed.data[i] =
+            judge_topic(client, request->kind, request->args[i], &reply->words) != REFUSAL_NONE;
     reply->is_failed = r->failed.data;
     return TD_OK;
 }

@@ -12,6 +12,7 @@ typedef struct topic_standing {
     uint8_t is_symbol_unknown; /* there is no such topic of that symbol, only of others */
     uint8_t needs_auth;        /* the topic needs authentication, and the connection has none */
     uint8_t is_held;           /* the connection has it already */
+    const char *words;         /* in which it is refused, if it is not known; NULL: the dialect's */
 } topic_standing;
 
 /* What a server does for a client of its own; all functions take that client. */

@@ -8,6 +8,7 @@
 #include "archive/archive_view.h"
 #include "archive/read_plan.h"
 #include "tape/empty_selection.h"
+#include "tape/cursor.h"
 #include "schema/dialect.h"
 
 /* ---- gathering ---- */
@@ -26,17 +27,6 @@ static served_feed *add_feed(serve_feeds *feeds, const char *name, const family 
     feeds->items = td_array_grow(feeds->items, feeds->count, sizeof *feeds->items);
     feeds->items[feeds->count] = (served_feed){.name = td_strdup(name), .family = of};
     return &feeds->items[feeds->count++];
-}
-
-/* Add a name to a list, unless it is there. */
-static void add_name(char ***names, size_t *count, const char *name)
-{
-    for (size_t i = 0; i < *count; i++) {
-        if (strcmp((*names)[i], name) == 0)
-            return;
-    }
-    *names = td_array_grow(*names, *count, sizeof **names);
-    (*names)[(*count)++] = td_strdup(name);
 }
 
 static int has_retail(const topic_row *row)
@@ -87,32 +77,65 @@ static served_feed *feed_of(serve_feeds *feeds, const segment_index *segment, co
     return NULL;
 }
 
-static void remove_name(char **names, size_t *count, const char *name)
+static refused_topic *find_refused(const served_feed *feed, td_bytes topic)
 {
-    for (size_t i = 0; i < *count; i++) {
-        if (strcmp(names[i], name) != 0)
-            continue;
-        td_free(names[i]);
-        names[i] = names[--*count];
-        return;
+    for (size_t i = 0; i < feed->refused_count; i++) {
+        if (td_bytes_is(topic, feed->refused[i].topic))
+            return &feed->refused[i];
     }
+    return NULL;
+}
+
+static void add_refused(served_feed *feed, const grant_row *row)
+{
+    refused_topic *known = find_refused(feed, td_bytes_str(row->topic));
+    int is_refused = row->source[0] == '\0';
+    if (is_refused && strcmp(row->reason, "refused") != 0)
+        return;
+    if (known == NULL) {
+        feed->refused = td_array_grow(feed->refused, feed->refused_count, sizeof *feed->refused);
+        known = &feed->refused[feed->refused_count++];
+        *known = (refused_topic){.topic = td_strdup(row->topic)};
+    }
+    known->recv_ns = is_refused ? row->from_ns : 0;
 }
 
 /* Of each topic the last answer counts. A segment whose rows cannot be read has none. */
-static void add_refused(served_feed *feed, archive_view *view, const segment_index *segment)
+static void add_answers(served_feed *feed, archive_view *view, const segment_index *segment)
 {
     segment_rows rows = {0};
     if (archive_view_read(view, segment->path, segment->file_bytes, CATALOG_ROWS, &rows, NULL) !=
         TD_OK)
         rows.grant_count = 0;
-    for (size_t i = 0; i < rows.grant_count; i++) {
-        const grant_row *row = &rows.grants[i];
-        if (row->source[0] != '\0')
-            remove_name(feed->refused, &feed->refused_count, row->topic);
-        else if (strcmp(row->reason, "refused") == 0)
-            add_name(&feed->refused, &feed->refused_count, row->topic);
-    }
+    for (size_t i = 0; i < rows.grant_count; i++)
+        add_refused(feed, &rows.grants[i]);
     segment_rows_fini(&rows);
+}
+
+/* The words of the first refusal after that event that is of the topic, or of none. */
+static void read_words(archive *from, dialect_parser *parser, const served_feed *feed,
+                       refused_topic *refused)
+{
+    const selection around = {
+        .feeds = {(const char **)&feed->name, 1},
+        .from = {.kind = TD_TIME_ABSOLUTE, .ns = refused->recv_ns},
+        .to = {.kind = TD_TIME_ABSOLUTE, .ns = refused->recv_ns + TD_NS_PER_S},
+        .has_from = 1,
+        .has_to = 1,
+    };
+    const frame_ref *frame;
+    cursor *tape = NULL;
+    if (cursor_open(from, &around, &(cursor_options){.threads = 1}, &tape, NULL) != TD_OK)
+        return;
+    while (refused->words == NULL && cursor_next(tape, &frame, NULL) == TD_OK) {
+        dialect_answer answer;
+        if (frame->channel->role == ROLE_CONTROL &&
+            answer_parse(parser, feed->family->dialect, frame->bytes, &answer, NULL) == TD_OK &&
+            answer.success == 0 && answer.reason.size > 0 &&
+            (answer.blamed.size == 0 || td_bytes_is(answer.blamed, refused->topic)))
+            refused->words = td_strndup((const char *)answer.reason.data, answer.reason.size);
+    }
+    cursor_close(tape);
 }
 
 static void gather_segment(serve_feeds *feeds, archive_view *view, const planned_segment *segment,
@@ -120,12 +143,25 @@ static void gather_segment(serve_feeds *feeds, archive_view *view, const planned
 {
     served_feed *feed = feed_of(feeds, segment->index, log);
     if (feed != NULL)
-        add_refused(feed, view, segment->index);
+        add_answers(feed, view, segment->index);
     for (size_t i = 0; i < segment->index->channel_count && feed != NULL; i++) {
         feeds->has_http |= segment->index->channels[i].info.dir == CHANNEL_HTTP;
         if (segment->is_wanted[i])
             add_channel(feeds, feed, &segment->index->channels[i].info);
     }
+}
+
+static void read_all_words(serve_feeds *feeds, archive *from)
+{
+    dialect_parser *parser = dialect_parser_open();
+    for (size_t i = 0; i < feeds->count; i++) {
+        served_feed *feed = &feeds->items[i];
+        for (size_t k = 0; k < feed->refused_count; k++) {
+            if (feed->refused[k].recv_ns > 0)
+                read_words(from, parser, feed, &feed->refused[k]);
+        }
+    }
+    dialect_parser_close(parser);
 }
 
 /* Over all time: a topic outside the window is known, and stays silent. */
@@ -148,6 +184,7 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
     archive_view_close(view);
     if (rc != TD_OK)
         return rc;
+    read_all_words(feeds, from);
     if (feeds->count == 0)
         rc = selection_check_names(from, wanted, err);
     if (rc == TD_OK && feeds->count == 0) {
@@ -183,8 +220,10 @@ void serve_feeds_close(serve_feeds *feeds)
             td_free(feed->topics[k].symbol);
         }
         td_free(feed->topics);
-        for (size_t k = 0; k < feed->refused_count; k++)
-            td_free(feed->refused[k]);
+        for (size_t k = 0; k < feed->refused_count; k++) {
+            td_free(feed->refused[k].topic);
+            td_free(feed->refused[k].words);
+        }
         td_free(feed->refused);
         td_free(feed->name);
     }
@@ -294,15 +333,6 @@ static int row_is_covered(const family *of, const dialect *spoken, td_bytes subs
     return 0;
 }
 
-static int has_text(char *const *texts, size_t count, td_bytes text)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (td_bytes_is(text, texts[i]))
-            return 1;
-    }
-    return 0;
-}
-
 /* Frames of unknown topics may be of any topic, so a tape with such frames knows every topic.
  * The coins of a coin's topic are unknown, so every coin is known. */
 static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
@@ -311,9 +341,9 @@ static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
     const family *of = feed->family;
     topic_match match;
     TD_ASSERT(of != NULL); /* feeds of an unknown family are left out */
-    if (has_text(feed->refused, feed->refused_count, subscription) &&
-        !has_topic(feed, subscription))
-        return (topic_standing){0};
+    const refused_topic *refused = find_refused(feed, subscription);
+    if (refused != NULL && refused->recv_ns > 0 && !has_topic(feed, subscription))
+        return (topic_standing){.words = refused->words};
     const dialect *spoken = of->dialect;
     if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
         (spoken->has_lists && row_fits_bare(of, subscription)))
@@ -358,6 +388,7 @@ topic_standing serve_feeds_look(const serve_feeds *feeds, td_bytes path, td_byte
         if (found.is_known)
             return found;
         best.is_symbol_unknown |= found.is_symbol_unknown;
+        best.words = best.words == NULL ? found.words : best.words;
     }
     return best;
 }

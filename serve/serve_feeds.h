@@ -20,12 +20,19 @@ typedef struct served_topic {
     char *topic, *symbol; /* symbol "": it has none */
 } served_topic;
 
+/* A topic that the exchange refused, or granted later. */
+typedef struct refused_topic {
+    char *topic;
+    uint64_t recv_ns; /* 0: it was granted */
+    char *words;      /* of the exchange; NULL: they are not known */
+} refused_topic;
+
 typedef struct served_feed {
     char *name;
     const family *family;
     served_topic *topics; /* on the tape */
     size_t topic_count;
-    char **refused; /* topics that the exchange refused */
+    refused_topic *refused;
     size_t refused_count;
     uint8_t has_unknown; /* the tape has frames of unknown topics */
 } served_feed;

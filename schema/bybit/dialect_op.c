@@ -39,7 +39,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
     char reason[BYBIT_REASON_BYTES];
-    bybit_refusal_text(reply->refused, reply->topic, reason);
+    bybit_refusal_text(reply, reason);
     TD_ASSERT(reply->conn_id != NULL);
     int is_granted = reply->refused == REFUSAL_NONE;
     int is_pong = is_granted && request->kind == REQUEST_PING;

@@ -118,7 +118,7 @@ static void write_reason(json_writer *writer, const dialect_request *request,
     int names_topics = request->arg_count > 0 && request->kind != REQUEST_UNKNOWN;
     if (reply->refused == REFUSAL_NONE || names_topics)
         return;
-    bybit_refusal_text(reply->refused, reply->topic, reason);
+    bybit_refusal_text(reply, reason);
     json_write_member_text(writer, "ret_msg", reason);
 }
 

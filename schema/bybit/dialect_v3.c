@@ -45,7 +45,7 @@ static void reason_text(const dialect_reply *reply, request_kind kind, char out[
     if (kind == REQUEST_AUTH && reply->refused != REFUSAL_NONE)
         memcpy(out, AUTH_REFUSED, sizeof AUTH_REFUSED);
     else
-        bybit_refusal_text(reply->refused, reply->topic, out);
+        bybit_refusal_text(reply, out);
 }
 
 /* Spot says "subscribe" to unsubscribing, too: those answers differ in op only. */

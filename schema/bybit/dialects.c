@@ -88,7 +88,7 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count)
 
 /* Words of docs/wire.md 1.1, 1.3 and 5.3. Refusals whose words are unknown (missing args) are
  * worded like the others, so that clients find "success":false and a text. */
-void bybit_refusal_text(refusal why, td_bytes topic, char out[BYBIT_REASON_BYTES])
+void bybit_refusal_text(const dialect_reply *reply, char out[BYBIT_REASON_BYTES])
 {
     static const struct {
         const char *before, *after; /* after NULL: no topic between */
@@ -104,7 +104,13 @@ void bybit_refusal_text(refusal why, td_bytes topic, char out[BYBIT_REASON_BYTES
         [REFUSAL_EXPIRED] = {"error:request expired", NULL},
         [REFUSAL_BAD_KEY] = {"error:USVC1111", NULL},
     };
+    refusal why = reply->refused;
+    td_bytes topic = reply->topic;
     TD_ASSERT((size_t)why < sizeof WORDS / sizeof *WORDS);
+    if (reply->words != NULL && strlen(reply->words) < BYBIT_REASON_BYTES) {
+        memcpy(out, reply->words, strlen(reply->words) + 1);
+        return;
+    }
     const char *after = WORDS[why].after;
     size_t most = after == NULL ? 0 : BYBIT_REASON_BYTES / 2;
     int size = (int)(topic.size < most ? topic.size : most);

@@ -112,9 +112,9 @@ void bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES]);
 refusal bybit_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms);
 refusal bybit_check_query(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
 
-/* A refusal in the words of dialects A and B ("error:handler not found,topic:TOPIC") and a NUL; a
- * topic that does not fit is cut. */
+/* A refusal in its own words, or those of dialects A and B ("error:handler not found,topic:TOPIC"),
+ * and a NUL; words that do not fit are not used, and a topic that does not fit is cut. */
 enum { BYBIT_REASON_BYTES = 384 };
-void bybit_refusal_text(refusal why, td_bytes topic, char out[BYBIT_REASON_BYTES]);
+void bybit_refusal_text(const dialect_reply *reply, char out[BYBIT_REASON_BYTES]);
 
 #endif

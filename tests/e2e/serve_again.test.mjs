@@ -110,7 +110,7 @@ test("a client that does not return after a recorded disconnect leaves its tape,
   assert.equal((await program.kill("SIGTERM")).code, 0);
 });
 
-test("what the exchange refused is refused again", async (t) => {
+test("what the exchange refused is refused again, in its words", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"], rate: 200 });
   exchange.refuse("instrument_info.100ms.BTCUSD"); // of a symbol on the tape: serve would grant it
@@ -124,7 +124,8 @@ test("what the exchange refused is refused again", async (t) => {
   const answers = [];
   for (const topic of ["instrument_info.100ms.BTCUSD", "instrument_info.100ms.ETHUSD", "trade.BTCUSD"]) {
     ws.send(JSON.stringify({ op: "subscribe", args: [topic] }));
-    answers.push(JSON.parse((await once(ws, "message"))[0]).success);
+    const { success, ret_msg: words } = JSON.parse((await once(ws, "message"))[0]);
+    answers.push([success, words]);
   }
-  assert.deepEqual(answers, [false, true, true]);
+  assert.deepEqual(answers, [[false, "error:topic:instrument_info.100ms.BTCUSD"], [true, ""], [true, ""]]);
 });

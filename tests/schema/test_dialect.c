@@ -330,12 +330,22 @@ static void test_words(void **state)
 {
     (void)state;
     char reason[BYBIT_REASON_BYTES];
-    bybit_refusal_text(REFUSAL_NEEDS_AUTH, td_bytes_str("order"), reason);
+    dialect_reply reply = {.refused = REFUSAL_NEEDS_AUTH, .topic = td_bytes_str("order")};
+    bybit_refusal_text(&reply, reason);
     assert_string_equal(reason, "error:topic:order needs auth first");
     char long_topic[4096];
     memset(long_topic, 'x', sizeof long_topic);
-    bybit_refusal_text(REFUSAL_UNKNOWN_TOPIC, td_bytes_of(long_topic, sizeof long_topic), reason);
+    reply = (dialect_reply){.refused = REFUSAL_UNKNOWN_TOPIC,
+                            .topic = td_bytes_of(long_topic, sizeof long_topic)};
+    bybit_refusal_text(&reply, reason);
     assert_true(strlen(reason) < BYBIT_REASON_BYTES);
+    reply.words = "as recorded";
+    bybit_refusal_text(&reply, reason);
+    assert_string_equal(reason, "as recorded");
+    long_topic[sizeof long_topic - 1] = '\0';
+    reply.words = long_topic;
+    bybit_refusal_text(&reply, reason);
+    assert_memory_equal(reason, "error:handler", strlen("error:handler"));
     char id[DIALECT_CONN_ID_BYTES];
     dialect_conn_id(0, 0, id);
     assert_string_equal(id, "00000000-0000-4000-8000-000000000000"); /* RFC 4122, 4.4 */
