@@ -46,11 +46,6 @@ enum {
     STREAM_LAST_FIRST = 1 << 3,
 };
 
-/* How often a stream is sent: every 1 to n events of its symbol, or every n milliseconds of
- * exchange time. Candles have their own schedule. */
-#define EVERY_EVENTS(n) .events_max = (n)
-#define EVERY_MS(n)     .every_ms = (n)
-
 /* Restrict a row to one product. */
 #define ONLY(product) .products = 1u << (product)
 
@@ -63,8 +58,8 @@ typedef struct stream_row {
     uint32_t depth;       /* of a book: levels a side */
     const char *interval; /* of a candle, as the topic writes it */
     uint32_t minutes;     /* its length */
-    uint32_t events_max;
-    uint32_t every_ms;
+    uint32_t events_max;  /* it is sent every 1 to so many events of its symbol, */
+    uint32_t every_ms;    /* or, if that is 0, so often by exchange time */
     const char *snapshot; /* the full state; first frame of a subscriber */
     const char *delta;    /* the changes; NULL: every frame is a snapshot */
 } stream_row;
@@ -79,16 +74,37 @@ typedef struct stream_table {
         (array), sizeof(array) / sizeof(array)[0]                                                  \
     }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
+/* What all rows have, and rows of a kind. change: the delta, or NULL. */
+#define ROW(name, what, over, more, text)                                                          \
+    .topic = name, .kind = what, .scope = over, .flags = more, .snapshot = text
+#define BOOK_ROW(name, levels, events, more, text, change)                                         \
+    {                                                                                              \
+        ROW(name, STREAM_BOOK, SCOPE_SYMBOL, more, text), .depth = levels, .events_max = events,   \
+                                                          .delta = change                          \
+    }
+#define TICKER_ROW(name, text, change)                                                             \
+    {                                                                                              \
+        ROW(name, STREAM_TICKER, SCOPE_SYMBOL, 0, text), .events_max = 40, .delta = change         \
+    }
+#define NOTICE_ROW(name, over, more, ms, text)                                                     \
+    {                                                                                              \
+        ROW(name, STREAM_NOTICE, over, more, text), .every_ms = ms                                 \
+    }
+
 /* Candles of one interval, and of those that a family has here. */
 #define CANDLE_ROW(name, text_of, minutes_of, text)                                                \
     {                                                                                              \
-        .topic = name "." text_of, .kind = STREAM_CANDLE, .interval = (text_of),                   \
-        .minutes = (minutes_of), .snapshot = (text)                                                \
+        ROW(name "." text_of, STREAM_CANDLE, SCOPE_SYMBOL, 0, text), .interval = text_of,          \
+                                                                     .minutes = minutes_of         \
     }
 #define CANDLES(name, text)                                                                        \
     CANDLE_ROW(name, "1", 1, text), CANDLE_ROW(name, "5", 5, text),                                \
         CANDLE_ROW(name, "60", 60, text), CANDLE_ROW(name, "D", 1440, text)
 #define CANDLES_SPOT(name, text) CANDLE_ROW(name, "1m", 1, text), CANDLE_ROW(name, "1h", 60, text)
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 extern const stream_table ROWS_INVERSE, ROWS_LINEAR, ROWS_COPYTRADE, ROWS_USDC_PERP; /* rows_op.c */
 extern const stream_table ROWS_V5_LINEAR, ROWS_V5_SPOT, ROWS_V5_OPTION, ROWS_V5_SPREAD,

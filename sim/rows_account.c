@@ -5,8 +5,7 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-#define PRIVATE(name, what, text)                                                                  \
-    .topic = name, .kind = what, .scope = SCOPE_ALL, .flags = STREAM_NO_INITIAL, .snapshot = text
+#define PRIVATE(name, what, text) ROW(name, what, SCOPE_ALL, STREAM_NO_INITIAL, text)
 
 /* ---- inverse and linear: money is text (quote is "'") in inverse, and numbers in linear ---- */
 
@@ -101,11 +100,13 @@ static const stream_row COPYTRADE[] = {
 /* ---- USDC: a version counts the frames of a topic; the first frame is the present state ---- */
 
 #define HEAD_USDC "{'id':'$uuid','topic':'$topic','creationTime':$ts:e3,'data':"
-#define NEW_AND_CHANGED(name, what, which, list, item)                                             \
+#define NEW_AND_CHANGED(name, what, which, item)                                                   \
     {                                                                                              \
-        .topic = name, .kind = what, .scope = SCOPE_ALL, ONLY(which),                              \
-        .snapshot = HEAD_USDC "{'result':[" list "],'version':$u,'baseLine':1,'dataType':'NEW'}}", \
-        .delta = HEAD_USDC "{'result':[" item "],'version':$u,'baseLine':1,'dataType':'CHANGE'}}"  \
+        ROW(name, what, SCOPE_ALL, 0,                                                              \
+            HEAD_USDC "{'result':[],'version':$u,'baseLine':1,'dataType':'NEW'}}"),                \
+            ONLY(which),                                                                           \
+            .delta =                                                                               \
+                HEAD_USDC "{'result':[" item "],'version':$u,'baseLine':1,'dataType':'CHANGE'}}"   \
     }
 #define FILL_USDC(name, which)                                                                     \
     {                                                                                              \
@@ -124,11 +125,10 @@ static const stream_row COPYTRADE[] = {
 
 static const stream_row USDC[] = {
     /* Every order ends within its own event, so none is ever open. */
-    NEW_AND_CHANGED("user.openapi.option.order", STREAM_ORDER, PRODUCT_OPTION, "", ORDER_USDC),
-    NEW_AND_CHANGED("user.openapi.perp.order", STREAM_ORDER, PRODUCT_USDC_PERP, "", ORDER_USDC),
-    NEW_AND_CHANGED("user.openapi.option.position", STREAM_POSITION, PRODUCT_OPTION, "",
-                    POSITION_USDC),
-    NEW_AND_CHANGED("user.openapi.perp.position", STREAM_POSITION, PRODUCT_USDC_PERP, "",
+    NEW_AND_CHANGED("user.openapi.option.order", STREAM_ORDER, PRODUCT_OPTION, ORDER_USDC),
+    NEW_AND_CHANGED("user.openapi.perp.order", STREAM_ORDER, PRODUCT_USDC_PERP, ORDER_USDC),
+    NEW_AND_CHANGED("user.openapi.option.position", STREAM_POSITION, PRODUCT_OPTION, POSITION_USDC),
+    NEW_AND_CHANGED("user.openapi.perp.position", STREAM_POSITION, PRODUCT_USDC_PERP,
                     POSITION_USDC),
     FILL_USDC("user.openapi.option.trade", PRODUCT_OPTION),
     FILL_USDC("user.openapi.perp.trade", PRODUCT_USDC_PERP),
@@ -146,11 +146,11 @@ static const stream_row USDC[] = {
      ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.service", STREAM_NOTICE,
              HEAD_USDC "{'pushId':'p$u','serviceType':'PORTFOLIO_MARGIN','version':$u}}"),
-     EVERY_MS(5000), ONLY(PRODUCT_OPTION)},
+     .every_ms = 5000, ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.mmp.event", STREAM_NOTICE,
              HEAD_USDC "{'triggerStatus':'MMP_FREEZE','triggerTimestamp':'$ts:e3'"
                        ",'baseCoin':'$coin'}}"),
-     EVERY_MS(5000), ONLY(PRODUCT_OPTION)},
+     .every_ms = 5000, ONLY(PRODUCT_OPTION)},
 };
 
 /* ---- spot: arrays of events, everything as text; there are no requests for topics ---- */
@@ -265,7 +265,7 @@ static const stream_row V5_ROWS[] = {
                      ",'symbol':'$symbol','size':'0.36','side':'Buy','status':3"
                      ",'executedAvgPrice':'$last:s','createdTimeE3':$cts:e3"
                      ",'updatedTimeE3':$ts:e3}]}"),
-     EVERY_MS(10000), ONLY(PRODUCT_LINEAR)},
+     .every_ms = 10000, ONLY(PRODUCT_LINEAR)},
 };
 
 const stream_table ACCOUNT_INVERSE = STREAM_TABLE(INVERSE);

@@ -4,20 +4,22 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
+/* A level, and a deleted one: its id is a number, or text (quote is "'"). */
+#define GONE(quote)                                                                                \
+    "{'price':'$price','symbol':'$symbol','id':" quote "$price:e4" quote ",'side':'$side'"
+#define LEVEL(quote) GONE(quote) ",'size':$size:s}"
+#define BOOK_DELTA(gone, level, after, tail)                                                       \
+    "{'topic':'$topic','type':'delta','data':{'delete':[@deleted(" gone                            \
+    "})],'update':[@updated(" level ")],'insert':[@inserted(" level ")]" after "}" tail
+
 /* ---- inverse: numbers as numbers ---- */
 
-#define TAIL_INVERSE ",'cross_seq':$seq,'timestamp_e6':$ts:e6}"
-#define LEVEL_INVERSE                                                                              \
-    "{'price':'$price','symbol':'$symbol','id':$price:e4,'side':'$side'"                           \
-    ",'size':$size:s}"
-#define GONE_INVERSE "{'price':'$price','symbol':'$symbol','id':$price:e4,'side':'$side'}"
+#define TAIL_INVERSE  ",'cross_seq':$seq,'timestamp_e6':$ts:e6}"
+#define LEVEL_INVERSE LEVEL("")
 #define BOOK_INVERSE_ALL                                                                           \
     "{'topic':'$topic','type':'snapshot','data':[@bids(" LEVEL_INVERSE "),@asks(" LEVEL_INVERSE    \
     ")]" TAIL_INVERSE
-#define BOOK_INVERSE_DELTA                                                                         \
-    "{'topic':'$topic','type':'delta','data':{'delete':[@deleted(" GONE_INVERSE                    \
-    ")],'update':[@updated(" LEVEL_INVERSE ")],'insert':[@inserted(" LEVEL_INVERSE                 \
-    ")],'transactTimeE6':0}" TAIL_INVERSE
+#define BOOK_INVERSE_DELTA BOOK_DELTA(GONE(""), LEVEL_INVERSE, ",'transactTimeE6':0", TAIL_INVERSE)
 #define TRADE_INVERSE                                                                              \
     "{'topic':'$topic','data':[@trades({'trade_time_ms':$trade_time:e3"                            \
     ",'timestamp':'$trade_time:i3','symbol':'$symbol','side':'$side'"                              \
@@ -51,18 +53,13 @@
 
 /* ---- linear: most numbers as text ---- */
 
-#define TAIL_LINEAR ",'cross_seq':'$seq','timestamp_e6':'$ts:e6'}"
-#define LEVEL_LINEAR                                                                               \
-    "{'price':'$price','symbol':'$symbol','id':'$price:e4','side':'$side'"                         \
-    ",'size':$size:s}"
-#define GONE_LINEAR "{'price':'$price','symbol':'$symbol','id':'$price:e4','side':'$side'}"
-#define BOOK_ALL(list, tail)                                                                       \
-    "{'topic':'$topic','type':'snapshot','data':{'" list "':[@bids(" LEVEL_LINEAR                  \
-    "),@asks(" LEVEL_LINEAR ")]}" tail
-#define BOOK_DELTA(tail)                                                                           \
-    "{'topic':'$topic','type':'delta','data':{'delete':[@deleted(" GONE_LINEAR                     \
-    ")],'update':[@updated(" LEVEL_LINEAR ")],'insert':[@inserted(" LEVEL_LINEAR ")]}" tail
-#define BOOKS_LINEAR BOOKS(BOOK_ALL("order_book", TAIL_LINEAR), BOOK_DELTA(TAIL_LINEAR))
+#define TAIL_LINEAR  ",'cross_seq':'$seq','timestamp_e6':'$ts:e6'}"
+#define LEVEL_LINEAR LEVEL("'")
+#define BOOKS_OF(list, tail)                                                                       \
+    BOOKS("{'topic':'$topic','type':'snapshot','data':{'" list "':[@bids(" LEVEL_LINEAR            \
+          "),@asks(" LEVEL_LINEAR ")]}" tail,                                                      \
+          BOOK_DELTA(GONE("'"), LEVEL_LINEAR, "", tail))
+#define BOOKS_LINEAR BOOKS_OF("order_book", TAIL_LINEAR)
 #define TRADE_LINEAR                                                                               \
     "{'topic':'$topic','data':[@trades({'symbol':'$symbol'"                                        \
     ",'tick_direction':'PlusTick','price':'$price','size':$size:s"                                 \
@@ -81,7 +78,7 @@
 /* ---- USDC perpetuals: as linear, in camelCase ---- */
 
 #define TAIL_USDC  ",'crossSeq':'$seq','timestampE6':'$ts:e6'}"
-#define BOOKS_USDC BOOKS(BOOK_ALL("orderBook", TAIL_USDC), BOOK_DELTA(TAIL_USDC))
+#define BOOKS_USDC BOOKS_OF("orderBook", TAIL_USDC)
 #define TRADE_USDC                                                                                 \
     "{'topic':'$topic','data':[@trades({'symbol':'$symbol'"                                        \
     ",'tickDirection':'PlusTick','price':'$price','size':$size:s"                                  \
@@ -111,100 +108,70 @@
 
 /* ---- rows ---- */
 
-/* A book is shown every 1 to n events: in the recordings, books of 25 levels have a median step
- * of 3 to 9; the one of 200 levels and the ticker come every 100 ms instead of 20. */
+/* In the recordings, books of 25 levels have a median step of 3 to 9 events; the one of 200 levels
+ * and the ticker come every 100 ms instead of 20. */
 #define BOOKS(all, change)                                                                         \
-    {.topic = "orderBookL2_25",                                                                    \
-     .kind = STREAM_BOOK,                                                                          \
-     .depth = 25,                                                                                  \
-     EVERY_EVENTS(6),                                                                              \
-     .snapshot = (all),                                                                            \
-     .delta = (change)},                                                                           \
-    {                                                                                              \
-        .topic = "orderBook_200.100ms", .kind = STREAM_BOOK, .depth = 200, EVERY_EVENTS(30),       \
-        .snapshot = (all), .delta = (change)                                                       \
-    }
+    BOOK_ROW("orderBookL2_25", 25, 6, 0, all, change),                                             \
+        BOOK_ROW("orderBook_200.100ms", 200, 30, 0, all, change)
 #define TRADES(first, text)                                                                        \
     {                                                                                              \
-        .topic = "trade", .kind = STREAM_TRADE, .flags = (first), .snapshot = (text)               \
-    }
-#define TICKER(all, change)                                                                        \
-    {                                                                                              \
-        .topic = "instrument_info.100ms", .kind = STREAM_TICKER, EVERY_EVENTS(40),                 \
-        .snapshot = (all), .delta = (change)                                                       \
+        ROW("trade", STREAM_TRADE, SCOPE_SYMBOL, first, text)                                      \
     }
 #define LIQUIDATION                                                                                \
     {                                                                                              \
-        .topic = "liquidation", .kind = STREAM_LIQUIDATION, .flags = STREAM_NO_INITIAL,            \
-        .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol'"                                 \
-                    ",'side':'$side','price':'$price'"                                             \
-                    ",'qty':'$size:s','time':$trade_time:e3}}"                                     \
+        ROW("liquidation", STREAM_LIQUIDATION, SCOPE_SYMBOL, STREAM_NO_INITIAL,                    \
+            "{'topic':'$topic','data':{'symbol':'$symbol','side':'$side','price':'$price'"         \
+            ",'qty':'$size:s','time':$trade_time:e3}}")                                            \
     }
 
-#define CANDLE_INVERSE                                                                             \
-    "{'topic':'$topic','data':[@candles({'start':$start:e0,'end':$end:e0"                          \
-    ",'open':$open:s,'close':$close:s,'high':$high:s,'low':$low:s"                                 \
-    ",'volume':$volume:s,'turnover':$turnover:s,'confirm':$confirm:b"                              \
-    ",'cross_seq':$seq,'timestamp':$cts:e6})],'timestamp_e6':$ts:e6}"
-#define CANDLE_USDT                                                                                \
-    "{'topic':'$topic','data':[@candles({'start':$start:e0,'end':$end:e0"                          \
-    ",'period':'$interval','open':$open:s,'close':$close:s,'high':$high:s"                         \
-    ",'low':$low:s,'volume':'$volume:s','turnover':'$turnover:s'"                                  \
-    ",'confirm':$confirm:b,'cross_seq':$seq,'timestamp':$cts:e6})]"                                \
-    ",'timestamp_e6':$ts:e6}"
-#define CANDLE_USDC                                                                                \
-    "{'topic':'$topic','data':[@candles({'start':$start:e0,'end':$end:e0"                          \
-    ",'period':'$interval','open':$open:s,'close':$close:s,'high':$high:s"                         \
-    ",'low':$low:s,'volume':$volume:s,'turnover':$turnover:s"                                      \
-    ",'confirm':$confirm:b,'crossSeq':$seq,'timestamp':$cts:e6})]"                                 \
-    ",'timestampE6':$ts:e6}"
+#define CANDLE_OP(period, quote, seq, e6)                                                          \
+    "{'topic':'$topic','data':[@candles({'start':$start:e0,'end':$end:e0" period                   \
+    ",'open':$open:s,'close':$close:s,'high':$high:s,'low':$low:s,'volume':" quote                 \
+    "$volume:s" quote ",'turnover':" quote "$turnover:s" quote ",'confirm':$confirm:b,'" seq       \
+    "':$seq,'timestamp':$cts:e6})],'" e6 "':$ts:e6}"
+#define PERIOD         ",'period':'$interval'"
+#define CANDLE_INVERSE CANDLE_OP("", "", "cross_seq", "timestamp_e6")
+#define CANDLE_USDT    CANDLE_OP(PERIOD, "'", "cross_seq", "timestamp_e6")
+#define CANDLE_USDC    CANDLE_OP(PERIOD, "", "crossSeq", "timestampE6")
 
 #define INSURANCE                                                                                  \
-    {                                                                                              \
-        .topic = "insurance", .kind = STREAM_NOTICE, .scope = SCOPE_COIN, EVERY_MS(5000),          \
-        .flags = STREAM_NO_INITIAL,                                                                \
-        .snapshot = "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:i0'"           \
-                    ",'wallet_balance':118014486587280}]}"                                         \
-    }
+    NOTICE_ROW("insurance", SCOPE_COIN, STREAM_NO_INITIAL, 5000,                                   \
+               "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:i0'"                \
+               ",'wallet_balance':118014486587280}]}")
+/* Frames have the changed members in a list. */
+#define TICKER(members, lists, after, tail)                                                        \
+    TICKER_ROW("instrument_info.100ms",                                                            \
+               "{'topic':'$topic','type':'snapshot','data':{" members "}" tail,                    \
+               "{'topic':'$topic','type':'delta','data':{" lists "'update':[{" members "}]" after  \
+               "}" tail)
 
 static const stream_row INVERSE[] = {
     TRADES(STREAM_NO_INITIAL, TRADE_INVERSE),
     BOOKS(BOOK_INVERSE_ALL, BOOK_INVERSE_DELTA),
-    TICKER("{'topic':'$topic','type':'snapshot','data':{" MEMBERS_INVERSE "}" TAIL_INVERSE,
-           "{'topic':'$topic','type':'delta','data':{'delete':[],'update':[{" MEMBERS_INVERSE
-           "}],'insert':[]}" TAIL_INVERSE),
+    TICKER(MEMBERS_INVERSE, "'delete':[],", ",'insert':[]", TAIL_INVERSE),
     CANDLES("klineV2", CANDLE_INVERSE),
     LIQUIDATION,
     INSURANCE,
     /* The topics of the generation before. */
-    {.topic = "kline",
-     .kind = STREAM_CANDLE,
-     .scope = SCOPE_SYMBOL_MINUTE,
-     .minutes = 1,
-     .snapshot = "{'topic':'$topic','data':{@candles('id':$seq,'symbol':'$symbol'"
-                 ",'open_time':$start:e0,'open':$open:s,'high':$high:s,'low':$low:s"
-                 ",'close':$close:s,'volume':$volume:s,'turnover':$turnover:s"
-                 ",'interval':'1m','timestamp':$cts:e0)}}"},
-    {.topic = "instrument",
-     .kind = STREAM_TICKER,
-     EVERY_EVENTS(40),
-     .snapshot = "{'topic':'$topic','data':[{'symbol':'$symbol','mark_price':$mark:s"
-                 ",'index_price':$mark:s,'last_price':$last:s}]}",
-     .delta = "{'topic':'$topic','data':[{'symbol':'$symbol'~(,'mark_price':$mark:s)~("
-              ",'index_price':$mark:s)~(,'last_price':$last:s)}]}"},
-    {.topic = "orderBook25",
-     .kind = STREAM_BOOK,
-     .depth = 25,
-     EVERY_EVENTS(30),
-     .snapshot = "{'topic':'$topic','action':'snapshot','data':{'symbol':'$symbol'"
-                 ",'lastUpdateId':$u,'bids':[@bids({'price':$price:s,'quantity':$size:s})]"
-                 ",'asks':[@asks({'price':$price:s,'quantity':$size:s})]}}"},
+    {ROW("kline", STREAM_CANDLE, SCOPE_SYMBOL_MINUTE, 0,
+         "{'topic':'$topic','data':{@candles('id':$seq,'symbol':'$symbol'"
+         ",'open_time':$start:e0,'open':$open:s,'high':$high:s,'low':$low:s"
+         ",'close':$close:s,'volume':$volume:s,'turnover':$turnover:s"
+         ",'interval':'1m','timestamp':$cts:e0)}}"),
+     .minutes = 1},
+    TICKER_ROW("instrument",
+               "{'topic':'$topic','data':[{'symbol':'$symbol','mark_price':$mark:s"
+               ",'index_price':$mark:s,'last_price':$last:s}]}",
+               "{'topic':'$topic','data':[{'symbol':'$symbol'~(,'mark_price':$mark:s)~("
+               ",'index_price':$mark:s)~(,'last_price':$last:s)}]}"),
+    BOOK_ROW("orderBook25", 25, 30, 0,
+             "{'topic':'$topic','action':'snapshot','data':{'symbol':'$symbol'"
+             ",'lastUpdateId':$u,'bids':[@bids({'price':$price:s,'quantity':$size:s})]"
+             ",'asks':[@asks({'price':$price:s,'quantity':$size:s})]}}",
+             NULL),
 };
 
-#define TICKER_USDT                                                                                \
-    TICKER("{'topic':'$topic','type':'snapshot','data':{" MEMBERS_LINEAR "}" TAIL_LINEAR,          \
-           "{'topic':'$topic','type':'delta','data':{'update':[{" MEMBERS_LINEAR                   \
-           "}]}" TAIL_LINEAR)
+#define TICKER_USDT TICKER(MEMBERS_LINEAR, "", "", TAIL_LINEAR)
 
 /* A subscription begins with an old trade (docs/wire.md 5.9). */
 static const stream_row LINEAR[] = {
@@ -227,8 +194,7 @@ static const stream_row COPYTRADE[] = {
 static const stream_row USDC_PERP[] = {
     TRADES(STREAM_NO_INITIAL, TRADE_USDC),
     BOOKS_USDC,
-    TICKER("{'topic':'$topic','type':'snapshot','data':{" MEMBERS_USDC "}" TAIL_USDC,
-           "{'topic':'$topic','type':'delta','data':{'update':[{" MEMBERS_USDC "}]}" TAIL_USDC),
+    TICKER(MEMBERS_USDC, "", "", TAIL_USDC),
     CANDLES("candle", CANDLE_USDC),
 };
 

@@ -24,51 +24,31 @@
 
 /* The scales differ in name only: no levels are merged. */
 #define MERGED(scale)                                                                              \
-    {                                                                                              \
-        .topic = "mergedDepth." scale, .kind = STREAM_BOOK, .depth = 40, EVERY_EVENTS(20),         \
-        .flags = STREAM_MS,                                                                        \
-        .snapshot = DEPTH_1("mergedDepth", "'dumpScale':'" scale "',", "false")                    \
-    }
+    BOOK_ROW("mergedDepth." scale, 40, 20, STREAM_MS,                                              \
+             DEPTH_1("mergedDepth", "'dumpScale':'" scale "',", "false"), NULL)
 #define ITEM_SPOT                                                                                  \
     "'t':$start:e3,'s':'$symbol','sn':'$symbol','c':'$close:s','h':'$high:s','l':'$low:s'"         \
     ",'o':'$open:s','v':'$volume:s'"
 
 static const stream_row SPOT_1[] = {
-    {.topic = "trade",
-     .kind = STREAM_TRADE,
-     .snapshot = TRADE_1("true"),
-     .delta = TRADE_1("false")},
-    {.topic = "realtimes",
-     .kind = STREAM_TICKER,
-     EVERY_EVENTS(40),
-     .snapshot =
-         HEAD_1("realtimes", "") "[{'c':'$last:s','e':301,'h':'$high_24h:s','l':'$low_24h:s'"
-                                 ",'m':'$pcnt_24h:s','o':'$prev_24h:s','qv':'$turnover_24h:s'"
-                                 ",'s':'$symbol','sn':'$symbol','t':$cts:e3,'v':'$volume_24h:s'"
-                                 ",'xp':'$mark:s'}]" TAIL_1("true")},
-    {.topic = "depth",
-     .kind = STREAM_BOOK,
-     .depth = 200,
-     EVERY_EVENTS(30),
-     .flags = STREAM_MS,
-     .snapshot = DEPTH_1("depth", "", "true")},
+    {ROW("trade", STREAM_TRADE, SCOPE_SYMBOL, 0, TRADE_1("true")), .delta = TRADE_1("false")},
+    TICKER_ROW("realtimes",
+               HEAD_1("realtimes", "") "[{'c':'$last:s','e':301,'h':'$high_24h:s','l':'$low_24h:s'"
+                                       ",'m':'$pcnt_24h:s','o':'$prev_24h:s','qv':'$turnover_24h:s'"
+                                       ",'s':'$symbol','sn':'$symbol','t':$cts:e3"
+                                       ",'v':'$volume_24h:s','xp':'$mark:s'}]" TAIL_1("true"),
+               NULL),
+    BOOK_ROW("depth", 200, 30, STREAM_MS, DEPTH_1("depth", "", "true"), NULL),
     MERGED("0"),
     MERGED("1"),
     MERGED("2"),
-    {.topic = "diffDepth",
-     .kind = STREAM_BOOK,
-     .depth = 200,
-     EVERY_EVENTS(6),
-     .flags = STREAM_MS,
-     .snapshot = DEPTH_1("diffDepth", "", "true"),
-     .delta = DEPTH_1("diffDepth", "", "false")},
+    BOOK_ROW("diffDepth", 200, 6, STREAM_MS, DEPTH_1("diffDepth", "", "true"),
+             DEPTH_1("diffDepth", "", "false")),
     CANDLES_SPOT("kline", HEAD_1("kline", "'klineType':'$interval',") "[@candles({" ITEM_SPOT
                                                                       "})]" TAIL_1("true")),
-    {.topic = "lt",
-     .kind = STREAM_NOTICE,
-     EVERY_MS(1000),
-     .snapshot = HEAD_1("lt", "") "[{'t':$cts:e3,'s':'$symbol','nav':'0.413517419626975053'"
-                                  ",'l':'3.210417733802260118'}]" TAIL_1("'True'")},
+    NOTICE_ROW("lt", SCOPE_SYMBOL, 0, 1000,
+               HEAD_1("lt", "") "[{'t':$cts:e3,'s':'$symbol','nav':'0.413517419626975053'"
+                                ",'l':'3.210417733802260118'}]" TAIL_1("'True'")),
 };
 
 /* ---- generation 2 ---- */
@@ -77,33 +57,23 @@ static const stream_row SPOT_1[] = {
     "{'topic':'" name "','params':{'symbol':'$symbol','binary':'false'," more                      \
     "'symbolName':'$symbol'},'data':"
 static const stream_row SPOT_2[] = {
-    {.topic = "depth",
-     .kind = STREAM_BOOK,
-     .depth = 40,
-     EVERY_EVENTS(30),
-     .flags = STREAM_MS,
-     .snapshot =
-         HEAD_2("depth", "") "{'s':'$symbol','t':$cts:e3,'v':'$seq:e0_$u:e0_2'," LEVELS "}}"},
-    {.topic = "trade",
-     .kind = STREAM_TRADE_EACH,
-     .flags = STREAM_NO_INITIAL,
-     .snapshot = HEAD_2("trade", "") "{@trades('v':'$trade_id','t':$trade_time:e3,'p':'$price:s'"
-                                     ",'q':'$size:s','m':$is_buy:b)}}"},
-    {.topic = "bookTicker",
-     .kind = STREAM_BOOK,
-     .depth = 1,
-     EVERY_EVENTS(3),
-     .flags = STREAM_MS,
-     .snapshot =
-         HEAD_2("bookTicker", "") "{'symbol':'$symbol','bidPrice':'$bid1:s','bidQty':'$bid1_size:s'"
-                                  ",'askPrice':'$ask1:s','askQty':'$ask1_size:s','time':$cts:e3}}"},
-    {.topic = "realtimes",
-     .kind = STREAM_TICKER,
-     EVERY_EVENTS(40),
-     .snapshot =
-         HEAD_2("realtimes", "") "{'t':$cts:e3,'s':'$symbol','o':'$prev_24h:s','h':'$high_24h:s'"
-                                 ",'l':'$low_24h:s','c':'$last:s','v':'$volume_24h:s'"
-                                 ",'qv':'$turnover_24h:s','m':'$pcnt_24h:s'}}"},
+    BOOK_ROW("depth", 40, 30, STREAM_MS,
+             HEAD_2("depth", "") "{'s':'$symbol','t':$cts:e3,'v':'$seq:e0_$u:e0_2'," LEVELS "}}",
+             NULL),
+    {ROW("trade", STREAM_TRADE_EACH, SCOPE_SYMBOL, STREAM_NO_INITIAL,
+         HEAD_2("trade", "") "{@trades('v':'$trade_id','t':$trade_time:e3,'p':'$price:s'"
+                             ",'q':'$size:s','m':$is_buy:b)}}")},
+    BOOK_ROW("bookTicker", 1, 3, STREAM_MS,
+             HEAD_2("bookTicker", "") "{'symbol':'$symbol','bidPrice':'$bid1:s'"
+                                      ",'bidQty':'$bid1_size:s','askPrice':'$ask1:s'"
+                                      ",'askQty':'$ask1_size:s','time':$cts:e3}}",
+             NULL),
+    TICKER_ROW("realtimes",
+               HEAD_2("realtimes", "") "{'t':$cts:e3,'s':'$symbol','o':'$prev_24h:s'"
+                                       ",'h':'$high_24h:s','l':'$low_24h:s','c':'$last:s'"
+                                       ",'v':'$volume_24h:s','qv':'$turnover_24h:s'"
+                                       ",'m':'$pcnt_24h:s'}}",
+               NULL),
     CANDLES_SPOT("kline", HEAD_2("kline", "'klineType':'$interval',") "{@candles(" ITEM_SPOT ")}}"),
 };
 

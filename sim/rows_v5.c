@@ -20,28 +20,14 @@
 #define BOOK_RPI BOOK_OF(HEAD, "'$price:s','$size:s','0'")
 
 #define BOOK(levels, events, text)                                                                 \
-    {                                                                                              \
-        .topic = "orderbook." #levels, .kind = STREAM_BOOK, .depth = levels, EVERY_EVENTS(events), \
-        .flags = STREAM_MS, .snapshot = (text), .delta = (text)                                    \
-    }
+    BOOK_ROW("orderbook." #levels, levels, events, STREAM_MS, text, text)
+#define BOOK_WITH_RPI BOOK_ROW("orderbook.rpi", 50, 30, STREAM_MS, BOOK_RPI, BOOK_RPI)
 /* Level 1 has no deltas. */
-#define BOOK_TOP(text)                                                                             \
-    {                                                                                              \
-        .topic = "orderbook.1", .kind = STREAM_BOOK, .depth = 1, EVERY_EVENTS(3),                  \
-        .flags = STREAM_MS, .snapshot = (text)                                                     \
-    }
-#define BOOK_WITH_RPI                                                                              \
-    {                                                                                              \
-        .topic = "orderbook.rpi", .kind = STREAM_BOOK, .depth = 50, EVERY_EVENTS(30),              \
-        .flags = STREAM_MS, .snapshot = BOOK_RPI, .delta = BOOK_RPI                                \
-    }
+#define BOOK_TOP(text) BOOK_ROW("orderbook.1", 1, 3, STREAM_MS, text, NULL)
 /* Deltas only: clients fetch the snapshot over HTTP. */
 #define BOOK_ALL(text)                                                                             \
-    {                                                                                              \
-        .topic = "orderbook.full", .kind = STREAM_BOOK, .depth = WINDOW_DEPTH_MAX,                 \
-        EVERY_EVENTS(60), .flags = STREAM_MS | STREAM_NO_INITIAL | STREAM_NO_MARK,                 \
-        .snapshot = (text), .delta = (text)                                                        \
-    }
+    BOOK_ROW("orderbook.full", WINDOW_DEPTH_MAX, 60,                                               \
+             STREAM_MS | STREAM_NO_INITIAL | STREAM_NO_MARK, text, text)
 
 /* ---- trades ---- */
 
@@ -56,10 +42,9 @@
     TRADE_OF(HEAD_OPTION, "'v':'$size:s','p':'$price:s','BT':false,'mP':'$mark:s'"                 \
                           ",'iP':'$mark:s','seq':$seq")
 
-#define TRADES(text)                                                                               \
+#define TRADES(over, text)                                                                         \
     {                                                                                              \
-        .topic = "publicTrade", .kind = STREAM_TRADE, .flags = STREAM_NO_INITIAL,                  \
-        .snapshot = (text)                                                                         \
+        ROW("publicTrade", STREAM_TRADE, over, STREAM_NO_INITIAL, text)                            \
     }
 
 /* ---- tickers ---- */
@@ -88,12 +73,6 @@
                 ",'totalVolume':'$volume_24h:s','totalTurnover':'$turnover_24h:s'"                 \
                 ",'delta':'0.43215634','change24h':'$pcnt_24h:s'}}"
 #define TICKER_SPREAD HEAD "{" PRICES_24H BEST_PRICES ",'prevPrice24h':'$prev_24h:s'}}"
-#define TICKER(change, text)                                                                       \
-    {                                                                                              \
-        .topic = "tickers", .kind = STREAM_TICKER, EVERY_EVENTS(40), .snapshot = (text),           \
-        .delta = (change)                                                                          \
-    }
-
 /* ---- candles ---- */
 
 #define CANDLE_OF(members)                                                                         \
@@ -105,42 +84,21 @@
               ",'volume':'$volume:s','turnover':'$turnover:s'")
 /* ---- notices ---- */
 
-#define LIQUIDATION_ALL                                                                            \
+#define LIQUIDATION(name, data)                                                                    \
     {                                                                                              \
-        .topic = "allLiquidation", .kind = STREAM_LIQUIDATION, .flags = STREAM_NO_INITIAL,         \
-        .snapshot = HEAD "[{'T':$trade_time:e3,'s':'$symbol','S':'$side'"                          \
-                         ",'v':'$size','p':'$price'}]}"                                            \
+        ROW(name, STREAM_LIQUIDATION, SCOPE_SYMBOL, STREAM_NO_INITIAL, HEAD data "}")              \
     }
 /* Withdrawn from v5; contract v3 had it too. */
 #define LIQUIDATION_ONE                                                                            \
-    {                                                                                              \
-        .topic = "liquidation", .kind = STREAM_LIQUIDATION, .flags = STREAM_NO_INITIAL,            \
-        .snapshot = HEAD "{'updatedTime':$trade_time:e3,'symbol':'$symbol'"                        \
-                         ",'side':'$side','size':'$size'"                                          \
-                         ",'price':'$price'}}"                                                     \
-    }
+    LIQUIDATION("liquidation", "{'updatedTime':$trade_time:e3,'symbol':'$symbol'"                  \
+                               ",'side':'$side','size':'$size','price':'$price'}")
 #define POOL                                                                                       \
     HEAD "[{'coin':'$settle','symbols':'$symbol','balance':'1180144.8658728'"                      \
          ",'updateTime':'$ts:e3'}]}"
-#define INSURANCE                                                                                  \
-    {                                                                                              \
-        .topic = "insurance", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),        \
-        .snapshot = POOL, .delta = POOL                                                            \
-    }
-/* Signed and fractional numbers, where the exchange's own documentation has text. */
-#define ADL_ALERT                                                                                  \
-    {                                                                                              \
-        .topic = "adlAlert", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),         \
-        .snapshot = HEAD "[{'c':'$settle','s':'$symbol','b':1180144.8658728"                       \
-                         ",'mb':1180144.8658728,'i_pr':-0.3,'pr':$pcnt_24h:s"                      \
-                         ",'adl_tt':10000,'adl_sr':-0.25}]}"                                       \
-    }
 #define PRICE_LIMIT                                                                                \
-    {                                                                                              \
-        .topic = "priceLimit", .kind = STREAM_NOTICE, EVERY_MS(300),                               \
-        .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol','buyLmt':'$high_24h'"            \
-                    ",'sellLmt':'$low_24h'},'ts':$ts:e3}"                                          \
-    }
+    NOTICE_ROW("priceLimit", SCOPE_SYMBOL, 0, 300,                                                 \
+               "{'topic':'$topic','data':{'symbol':'$symbol','buyLmt':'$high_24h'"                 \
+               ",'sellLmt':'$low_24h'},'ts':$ts:e3}")
 
 static const stream_row LINEAR[] = {
     BOOK_TOP(BOOK_LINEAR),
@@ -151,13 +109,18 @@ static const stream_row LINEAR[] = {
     BOOK(1000, 60, BOOK_LINEAR),
     BOOK_WITH_RPI,
     BOOK_ALL(BOOK_LINEAR),
-    TRADES(TRADE_LINEAR),
-    TICKER(TICKER_LINEAR, TICKER_LINEAR),
+    TRADES(SCOPE_SYMBOL, TRADE_LINEAR),
+    TICKER_ROW("tickers", TICKER_LINEAR, TICKER_LINEAR),
     CANDLES("kline", CANDLE),
-    LIQUIDATION_ALL,
+    LIQUIDATION("allLiquidation",
+                "[{'T':$trade_time:e3,'s':'$symbol','S':'$side','v':'$size','p':'$price'}]"),
     LIQUIDATION_ONE,
-    INSURANCE,
-    ADL_ALERT,
+    {ROW("insurance", STREAM_NOTICE, SCOPE_SETTLE, 0, POOL), .every_ms = 1000, .delta = POOL},
+    /* Signed and fractional numbers, where the exchange's own documentation has text. */
+    NOTICE_ROW("adlAlert", SCOPE_SETTLE, 0, 1000,
+               HEAD "[{'c':'$settle','s':'$symbol','b':1180144.8658728"
+                    ",'mb':1180144.8658728,'i_pr':-0.3,'pr':$pcnt_24h:s"
+                    ",'adl_tt':10000,'adl_sr':-0.25}]}"),
     PRICE_LIMIT,
 };
 
@@ -168,8 +131,8 @@ static const stream_row SPOT[] = {
     BOOK(1000, 60, BOOK_SHORT),
     BOOK_WITH_RPI,
     BOOK_ALL(BOOK_SHORT),
-    TRADES(TRADE_SPOT),
-    TICKER(NULL, TICKER_SPOT),
+    TRADES(SCOPE_SYMBOL, TRADE_SPOT),
+    TICKER_ROW("tickers", TICKER_SPOT, NULL),
     CANDLES("kline", CANDLE),
     PRICE_LIMIT,
 };
@@ -177,48 +140,28 @@ static const stream_row SPOT[] = {
 static const stream_row OPTION[] = {
     BOOK(25, 10, BOOK_OPTION),
     BOOK(100, 30, BOOK_OPTION),
-    {.topic = "publicTrade",
-     .kind = STREAM_TRADE,
-     .scope = SCOPE_COIN,
-     .flags = STREAM_NO_INITIAL,
-     .snapshot = TRADE_OPTION},
-    TICKER(NULL, TICKER_OPTION),
+    TRADES(SCOPE_COIN, TRADE_OPTION),
+    TICKER_ROW("tickers", TICKER_OPTION, NULL),
 };
 
 static const stream_row SPREAD[] = {
     BOOK(25, 6, BOOK_LINEAR),
-    TRADES(TRADE_SPREAD),
-    TICKER(NULL, TICKER_SPREAD),
+    TRADES(SCOPE_SYMBOL, TRADE_SPREAD),
+    TICKER_ROW("tickers", TICKER_SPREAD, NULL),
 };
 
-/* Notices of no market. */
-#define NOTICE(name, ms, text)                                                                     \
-    {                                                                                              \
-        .topic = (name), .kind = STREAM_NOTICE, .scope = SCOPE_ALL, EVERY_MS(ms),                  \
-        .flags = STREAM_NO_INITIAL, .snapshot = "{'topic':'$topic'," text "}"                      \
-    }
 static const stream_row MISC[] = {
-    NOTICE("system.status", 1000,
-           "'ts':$ts:e3,'data':[{'id':'$uuid','title':'Upgrade $seq','state':'scheduled'"
-           ",'begin':'$ts:e3','end':'1798185600000'}]"),
+    NOTICE_ROW("system.status", SCOPE_ALL, STREAM_NO_INITIAL, 1000,
+               "{'topic':'$topic','ts':$ts:e3,'data':[{'id':'$uuid','title':'Upgrade $seq'"
+               ",'state':'scheduled','begin':'$ts:e3','end':'1798185600000'}]}"),
 };
 
 static const stream_row CONTRACT_V3[] = {
     /* Level 1 has deltas here. */
-    {.topic = "orderbook.1",
-     .kind = STREAM_BOOK,
-     .depth = 1,
-     EVERY_EVENTS(3),
-     .flags = STREAM_MS,
-     .snapshot = BOOK_LINEAR,
-     .delta = BOOK_LINEAR},
-    BOOK(50, 6, BOOK_LINEAR),
-    BOOK(200, 30, BOOK_LINEAR),
-    BOOK(500, 60, BOOK_LINEAR),
-    TRADES(TRADE_V3),
-    TICKER(TICKER_LINEAR, TICKER_LINEAR),
-    CANDLES("kline", CANDLE),
-    LIQUIDATION_ONE,
+    BOOK(1, 3, BOOK_LINEAR),        BOOK(50, 6, BOOK_LINEAR),
+    BOOK(200, 30, BOOK_LINEAR),     BOOK(500, 60, BOOK_LINEAR),
+    TRADES(SCOPE_SYMBOL, TRADE_V3), TICKER_ROW("tickers", TICKER_LINEAR, TICKER_LINEAR),
+    CANDLES("kline", CANDLE),       LIQUIDATION_ONE,
 };
 
 const stream_table ROWS_V5_LINEAR = STREAM_TABLE(LINEAR);
