@@ -4,14 +4,13 @@
 #include "base/bytes.h"
 #include "schema/canonical.h"
 
-static const char *const NAMES[DIGEST_PARTS] = {"frames", "payload", "messages", "books"};
-
 /* Stands for the message of a frame that cannot be decoded; no message's canonical form begins so.
  */
 static const uint8_t NOT_DECODED[] = {0xff, 'n', 'o', 't', ' ', 'd', 'e', 'c', 'o', 'd', 'e', 'd'};
 
 const char *digest_part_name(digest_part part)
 {
+    static const char *const NAMES[DIGEST_PARTS] = {"frames", "payload", "messages", "books"};
     TD_ASSERT(part < DIGEST_PARTS);
     return NAMES[part];
 }
@@ -62,16 +61,6 @@ void digest_add_payload(digest *d, td_hash128 bytes_hash, size_t size, const mes
     d->payload_count++;
 }
 
-void digest_sum_init(digest_sum *sum)
-{
-    digest_init(&sum->parts);
-}
-
-void digest_sum_fini(digest_sum *sum)
-{
-    digest_fini(&sum->parts);
-}
-
 /* A text with its length in front, so that no two rows of texts look alike. */
 static void add_text(td_hasher *into, const char *text)
 {
@@ -81,15 +70,15 @@ static void add_text(td_hasher *into, const char *text)
     td_hasher_update(into, text, strlen(text));
 }
 
-void digest_sum_add(digest_sum *sum, const char *feed, const char *topic, const char *symbol,
-                    channel_dir dir, const digest *stream)
+void digest_add_stream(digest *sum, const char *feed, const char *topic, const char *symbol,
+                       channel_dir dir, const digest *stream)
 {
     TD_ASSERT(stream->payload_count <= stream->frame_count);
     for (size_t i = 0; i < DIGEST_PARTS; i++) {
         uint64_t covered = i == DIGEST_FRAMES ? stream->frame_count : stream->payload_count;
         if (covered == 0)
             continue;
-        td_hasher *into = sum->parts.hashers[i];
+        td_hasher *into = sum->hashers[i];
         add_text(into, feed);
         add_text(into, topic);
         add_text(into, symbol);
@@ -99,8 +88,8 @@ void digest_sum_add(digest_sum *sum, const char *feed, const char *topic, const 
     }
 }
 
-void digest_sum_hex(const digest_sum *sum, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES])
+void digest_hex(const digest *sum, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES])
 {
     for (size_t i = 0; i < DIGEST_PARTS; i++)
-        td_hash128_hex(td_hasher_digest(sum->parts.hashers[i]), out[i]);
+        td_hash128_hex(td_hasher_digest(sum->hashers[i]), out[i]);
 }

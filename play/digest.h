@@ -55,19 +55,12 @@ void digest_add_frame(digest *digest, const digest_frame_head *head, td_hash128 
 void digest_add_payload(digest *digest, td_hash128 bytes_hash, size_t size, const message *message,
                         track *track);
 
-/* The four combined over streams. Streams must be added by feed, topic, symbol, direction. */
-typedef struct digest_sum {
-    digest parts;
-} digest_sum;
-
-void digest_sum_init(digest_sum *sum);
-void digest_sum_fini(digest_sum *sum);
-
-/* Add a stream; parts that cover no frame of it do not count. */
-void digest_sum_add(digest_sum *sum, const char *feed, const char *topic, const char *symbol,
-                    channel_dir dir, const digest *stream);
+/* Add a stream to a digest of streams, which must come by feed, topic, symbol, direction; parts
+ * that cover no frame of it do not count. */
+void digest_add_stream(digest *sum, const char *feed, const char *topic, const char *symbol,
+                       channel_dir dir, const digest *stream);
 
 /* The result as hex digits with NUL, by digest_part. */
-void digest_sum_hex(const digest_sum *sum, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);
+void digest_hex(const digest *sum, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);
 
 #endif

@@ -4,19 +4,27 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/limits.h"
 #include "play/work_queues.h"
 
 enum { PROGRESS_FRAMES = 4096 };
 
+/* A feed's symbol. Its topics share a work queue and a state. */
+typedef struct player_symbol {
+    const char *feed, *symbol; /* of the tape */
+    symbol_state *state;
+    uint32_t queue;
+    uint8_t has_stream; /* 0: it has the state that the tape begins with, and no frame so far */
+} player_symbol;
+
 struct player {
     player_options options;
     work_queues *queues;
     stream_table streams;
-    symbol_state **symbols; /* of each feed's symbol */
+    player_symbol *symbols;
     size_t symbol_count;
-    cursor_state *saved; /* for symbols without a frame so far */
-    size_t saved_count;
+    slot_table by_symbol;
     uint32_t next_queue;
     uint64_t frames; /* of streams so far */
     uint64_t first_recv_ns;
@@ -49,44 +57,44 @@ void player_close(player *p)
     work_queues_close(p->queues); /* before the streams that they work on */
     stream_table_fini(&p->streams);
     for (size_t i = 0; i < p->symbol_count; i++)
-        symbol_state_close(p->symbols[i]);
-    for (size_t i = 0; i < p->saved_count; i++)
-        symbol_state_close(p->saved[i].state);
-    td_free(p->saved);
+        symbol_state_close(p->symbols[i].state);
+    slot_table_fini(&p->by_symbol);
     td_free(p->symbols);
     td_free(p);
 }
 
 /* ---- which stream ---- */
 
-/* The state that the tape begins with, or an empty one. */
-static symbol_state *first_state(player *p, const stream *of)
+static player_symbol *find_symbol(player *p, const char *feed, const char *symbol)
 {
-    for (size_t i = 0; i < p->saved_count; i++) {
-        const cursor_state at = p->saved[i];
-        if (strcmp(at.symbol, of->symbol) != 0 || strcmp(at.feed, of->feed) != 0)
-            continue;
-        p->saved[i] = p->saved[--p->saved_count];
-        return at.state;
+    uint64_t hash = td_xxh64(feed, strlen(feed)) * 31 + td_xxh64(symbol, strlen(symbol));
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&p->by_symbol, &at)) {
+        player_symbol *known = &p->symbols[at.row];
+        if (strcmp(known->symbol, symbol) == 0 && strcmp(known->feed, feed) == 0)
+            return known;
     }
-    return symbol_state_open(p->options.without_audits ? SYMBOL_WITHOUT_AUDITS
-                                                       : SYMBOL_WITH_AUDITS);
+    p->symbols = td_array_grow(p->symbols, p->symbol_count, sizeof *p->symbols);
+    slot_table_put(&p->by_symbol, hash, p->symbol_count);
+    p->symbols[p->symbol_count] = (player_symbol){.feed = feed, .symbol = symbol};
+    return &p->symbols[p->symbol_count++];
 }
 
-/* All topics of one feed's symbol share a work queue and a symbol state; queues are assigned in
- * turn. */
-static void place_stream(player *p, stream *made)
+/* Queues are assigned in turn. */
+static void begin_stream(player *p, stream *made)
 {
-    const stream *sibling = stream_table_sibling(&p->streams, made);
-    if (sibling != made) {
-        made->queue = sibling->queue;
-        made->of_symbol = sibling->of_symbol;
-        return;
-    }
-    made->of_symbol = first_state(p, made);
-    p->symbols = td_array_grow(p->symbols, p->symbol_count, sizeof(symbol_state *));
-    p->symbols[p->symbol_count++] = made->of_symbol;
-    made->queue = p->next_queue++ % work_queues_count(p->queues);
+    player_symbol *of = find_symbol(p, made->feed, made->symbol);
+    if (of->state == NULL)
+        of->state = symbol_state_open(p->options.without_audits ? SYMBOL_WITHOUT_AUDITS
+                                                                : SYMBOL_WITH_AUDITS);
+    if (!of->has_stream)
+        of->queue = p->next_queue++ % work_queues_count(p->queues);
+    of->has_stream = 1;
+    made->of_symbol = of->state;
+    made->queue = of->queue;
+    made->observer = p->options.observer;
+    if (!p->options.without_digests)
+        digest_init(&made->digest);
 }
 
 /* The stream of a frame's channel: looked up once, and then kept with it. */
@@ -96,25 +104,15 @@ static td_result find_stream(player *p, const frame_ref *frame, stream **out, td
     *out = channel->user;
     if (*out != NULL)
         return TD_OK;
-    stream_key key = {channel->info.feed, channel->topic.topic, channel->topic.symbol,
-                      channel->info.dir};
-    const stream_origin origin = {.row = frame->row,
-                                  .exchange_topic = channel->info.exchange_topic,
-                                  .family = channel->info.family,
-                                  .observer = p->options.observer,
-                                  .without_digests = p->options.without_digests};
     size_t known = p->streams.count;
-    stream *s = stream_table_get(&p->streams, &key, &origin);
-    TD_ASSERT(p->streams.count <= known + 1);
-    int is_new = p->streams.count > known;
-    if (is_new) {
-        place_stream(p, s);
-        s->role = channel->role;
-    }
+    stream *s = stream_table_get(&p->streams, channel);
     TD_ASSERT(s->role == channel->role);
     channel->user = *out = s;
+    if (p->streams.count == known)
+        return TD_OK;
+    begin_stream(p, s);
     const observer_ops *observing = p->options.observer.ops;
-    return is_new && observing != NULL && observing->begin != NULL
+    return observing != NULL && observing->begin != NULL
                ? observing->begin(p->options.observer.ctx, s, frame, err)
                : TD_OK;
 }
@@ -183,31 +181,25 @@ int player_take_states(player *p, cursor *from)
 {
     cursor_state state;
     while (cursor_next_state(from, &state)) {
-        p->saved = td_array_grow(p->saved, p->saved_count, sizeof *p->saved);
-        p->saved[p->saved_count++] = state;
+        player_symbol *of = find_symbol(p, state.feed, state.symbol);
+        symbol_state_close(of->has_stream ? state.state : of->state);
+        of->state = of->has_stream ? of->state : state.state;
     }
-    return p->saved_count > 0;
-}
-
-static void save_state(symbol_state *of, const char *symbol, td_buf *bytes, checkpoint_builder *out)
-{
-    int is_saved = symbol_state_save(of, bytes, NULL) == TD_OK;
-    checkpoint_builder_add(out, td_bytes_str(symbol),
-                           is_saved ? td_buf_view(bytes) : td_bytes_of(NULL, 0));
+    return p->symbol_count > 0;
 }
 
 void player_save_states(const player *p, const char *feed, checkpoint_builder *out)
 {
     td_buf bytes;
     td_buf_init(&bytes, LIMIT_STATE_BYTES);
-    for (size_t i = 0; i < p->streams.count; i++) {
-        const stream *of = p->streams.items[i];
-        if (strcmp(of->feed, feed) == 0 && stream_table_sibling(&p->streams, of) == of)
-            save_state(of->of_symbol, of->symbol, &bytes, out);
+    for (size_t i = 0; i < p->symbol_count; i++) {
+        const player_symbol *of = &p->symbols[i];
+        if (strcmp(of->feed, feed) != 0)
+            continue;
+        int is_saved = symbol_state_save(of->state, &bytes, NULL) == TD_OK;
+        checkpoint_builder_add(out, td_bytes_str(of->symbol),
+                               is_saved ? td_buf_view(&bytes) : td_bytes_of(NULL, 0));
     }
-    for (size_t i = 0; i < p->saved_count; i++)
-        if (strcmp(p->saved[i].feed, feed) == 0)
-            save_state(p->saved[i].state, p->saved[i].symbol, &bytes, out);
     td_buf_fini(&bytes);
 }
 
@@ -243,7 +235,9 @@ static void finish_audits(player *p)
 {
     for (size_t i = 0; i < p->symbol_count; i++) {
         audit_verdict found;
-        symbol_state_finish(p->symbols[i], p->last_recv_ns, &found);
+        if (!p->symbols[i].has_stream)
+            continue;
+        symbol_state_finish(p->symbols[i].state, p->last_recv_ns, &found);
         const stream_place place = {.position = UINT64_MAX, .recv_ns = p->last_recv_ns};
         stream_note_audit(NULL, &found, &place);
     }
@@ -291,7 +285,7 @@ static void totals_add(player_totals *sum, const stream *s)
     for (size_t i = 0; i < DECODE_REASON_COUNT; i++)
         sum->undecoded_by[i] += c->undecoded_by[i];
     for (size_t i = 0; i < RULE_COUNT; i++)
-        sum->violations += s->verdicts.violations[i];
+        sum->violations += s->rules[STRENGTH_ERROR][i];
 }
 
 void player_get_audits(const player *p, audit_stats *out)
@@ -299,7 +293,8 @@ void player_get_audits(const player *p, audit_stats *out)
     TD_ASSERT(p->is_finished);
     *out = (audit_stats){0};
     for (size_t i = 0; i < p->symbol_count; i++)
-        symbol_state_add_stats(p->symbols[i], out);
+        if (p->symbols[i].has_stream)
+            symbol_state_add_stats(p->symbols[i].state, out);
 }
 
 void player_get_totals(const player *p, player_totals *out)
@@ -320,14 +315,14 @@ void player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES
 {
     TD_ASSERT(p->is_finished);
     TD_ASSERT(!p->options.without_digests);
-    digest_sum sum;
-    digest_sum_init(&sum);
+    digest sum;
+    digest_init(&sum);
     for (size_t i = 0; i < p->streams.count; i++) {
         const stream *s = p->streams.items[i];
-        digest_sum_add(&sum, s->feed, s->topic, s->symbol, s->dir, &s->digest);
+        digest_add_stream(&sum, s->feed, s->topic, s->symbol, s->dir, &s->digest);
     }
-    digest_sum_hex(&sum, out);
-    digest_sum_fini(&sum);
+    digest_hex(&sum, out);
+    digest_fini(&sum);
 }
 
 unsigned player_busy_max(const player *p)

@@ -92,7 +92,7 @@ int player_is_stopped(const player *player);
 /* Wait for the workers. Once, before any question below. */
 TD_MUST_USE td_result player_finish(player *player, td_err *err);
 
-/* Streams in the order of stream_compare, sums, the digests. Valid until close. */
+/* Streams in the order of stream_table_sort, sums, the digests. Valid until close. */
 const stream_table *player_streams(const player *player);
 void player_get_audits(const player *player, audit_stats *out);
 void player_get_totals(const player *player, player_totals *out);

@@ -2,47 +2,20 @@
 
 #include "base/assert.h"
 
-/* Which of a stream's three tables of counts by rule. */
-static const uint64_t *counts_of(const stream *s, rule_strength strength)
-{
-    if (strength == STRENGTH_ERROR)
-        return s->verdicts.violations;
-    return strength == STRENGTH_WARNING ? s->verdicts.warnings : s->verdicts.statistics;
-}
-
-/* What an audit found missing while this was played. */
-static void add_found_gap(replay_report *report, const stream *s, const stream_gap *found)
-{
-    char detail[VERDICT_TEXT_BYTES];
-    verdict_item_text(
-        &(verdict_item){.rule = found->rule, .expected = found->expected, .found = found->found},
-        detail);
-    gap_row row =
-        gap_row_of(GAP_AGGREGATE, s->feed, found->from_ns, found->to_ns, rule_name(found->rule));
-    row.line = found->line;
-    row.shard = found->shard;
-    row.conn = found->conn;
-    row.topic = s->topic;
-    row.symbol = s->symbol;
-    row.detail = detail;
-    gap_list_add(&report->gaps, &row);
-}
-
 static void add_stream(replay_report *report, const stream *s)
 {
     const stream *violated = report->violated;
     const stream *undecoded = report->undecoded;
     for (int strength = 0; strength <= STRENGTH_STATISTIC; strength++)
         for (int rule = 0; rule < RULE_COUNT; rule++)
-            report->rules[strength][rule] += counts_of(s, (rule_strength)strength)[rule];
-    if (s->verdicts.first.is_set &&
-        (violated == NULL || s->verdicts.first.at.position < violated->verdicts.first.at.position))
+            report->rules[strength][rule] += s->rules[strength][rule];
+    if (s->violated.is_set &&
+        (violated == NULL || s->violated.at.position < violated->violated.at.position))
         report->violated = s;
     if (s->undecoded.is_set &&
         (undecoded == NULL || s->undecoded.at.position < undecoded->undecoded.at.position))
         report->undecoded = s;
-    for (size_t i = 0; i < s->gap_count; i++)
-        add_found_gap(report, s, &s->gaps[i]);
+    gap_list_join(&report->gaps, &s->gaps);
 }
 
 /* The ledger may have a gap that was found, too: then it is the same row. */

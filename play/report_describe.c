@@ -189,7 +189,7 @@ static void describe_violation(result_writer *r, const replay_report *report)
         result_null(r, "first");
         return;
     }
-    const stream_violation *first = &report->violated->verdicts.first;
+    const stream_violation *first = &report->violated->violated;
     TD_ASSERT(first->rule < RULE_COUNT);
     TD_ASSERT(RULE_WORDS[first->rule] != NULL);
     result_object_begin(r, "first");

@@ -7,28 +7,17 @@
 
 /* ---- life ---- */
 
-static void copy_names(stream *s, const stream_key *key, const stream_origin *origin)
+stream *stream_open(const frame_channel *channel)
 {
-    s->feed = td_strdup(key->feed);
-    s->topic = td_strndup((const char *)key->topic.data, key->topic.size);
-    s->symbol = td_strndup((const char *)key->symbol.data, key->symbol.size);
-    s->exchange_topic = td_strdup(origin->exchange_topic != NULL ? origin->exchange_topic : "");
-    s->family = td_strdup(origin->family != NULL ? origin->family : "");
-}
-
-stream *stream_open(const stream_key *key, const stream_origin *origin)
-{
+    const channel_info *info = &channel->info;
     stream *made = td_alloc_zero(1, sizeof *made);
-    TD_ASSERT(key->feed != NULL);
-    TD_ASSERT(origin->row == NULL || key->dir == CHANNEL_IN);
-    made->is_digested = !origin->without_digests;
-    made->is_observed = origin->observer.ops != NULL;
-    made->observer = origin->observer;
-    copy_names(made, key, origin);
-    if (made->is_digested)
-        digest_init(&made->digest);
-    made->dir = key->dir;
-    made->row = origin->row;
+    *made = (stream){.feed = info->feed,
+                     .topic = info->topic,
+                     .symbol = info->symbol,
+                     .exchange_topic = info->exchange_topic,
+                     .family = info->family,
+                     .dir = info->dir,
+                     .role = channel->role};
     return made;
 }
 
@@ -39,24 +28,9 @@ void stream_close(stream *s)
     TD_ASSERT(s->observed == NULL || s->observer.ops != NULL);
     if (s->observed != NULL)
         s->observer.ops->close(s->observer.ctx, s->observed);
-    td_free(s->gaps);
+    gap_list_fini(&s->gaps);
     digest_fini(&s->digest);
-    td_free(s->feed);
-    td_free(s->topic);
-    td_free(s->symbol);
-    td_free(s->exchange_topic);
-    td_free(s->family);
     td_free(s);
-}
-
-int stream_compare(const stream *a, const stream *b)
-{
-    int order = strcmp(a->feed, b->feed);
-    if (order == 0)
-        order = strcmp(a->topic, b->topic);
-    if (order == 0)
-        order = strcmp(a->symbol, b->symbol);
-    return order != 0 ? order : (int)a->dir - (int)b->dir;
 }
 
 /* ---- the symbol's state ---- */
@@ -95,16 +69,15 @@ static void note_violation(stream *s, const stream_place *at, const msg_head *he
     TD_ASSERT(item->rule > RULE_NONE);
     TD_ASSERT(item->rule < RULE_COUNT);
     TD_ASSERT(item->strength == STRENGTH_ERROR);
-    s->verdicts.violations[item->rule]++;
-    if (s->verdicts.first.is_set)
+    s->rules[STRENGTH_ERROR][item->rule]++;
+    if (s->violated.is_set)
         return;
-    stream_violation first = {.is_set = 1,
-                              .rule = item->rule,
-                              .expected = item->expected,
-                              .found = item->found,
-                              .at = *at};
-    first.has_seq = (uint8_t)msg_head_number(head, &first.seq);
-    s->verdicts.first = first;
+    s->violated = (stream_violation){.is_set = 1,
+                                     .rule = item->rule,
+                                     .expected = item->expected,
+                                     .found = item->found,
+                                     .at = *at};
+    s->violated.has_seq = (uint8_t)msg_head_number(head, &s->violated.seq);
 }
 
 static void count_verdict(stream *s, const stream_place *at, const msg_head *head, const verdict *v)
@@ -114,8 +87,7 @@ static void count_verdict(stream *s, const stream_place *at, const msg_head *hea
         note_violation(s, at, head, violation);
     for (uint32_t i = 0; i < v->count; i++) {
         const verdict_item *item = &v->items[i];
-        s->verdicts.warnings[item->rule] += item->strength == STRENGTH_WARNING;
-        s->verdicts.statistics[item->rule] += item->strength == STRENGTH_STATISTIC;
+        s->rules[item->strength][item->rule] += item->strength != STRENGTH_ERROR;
     }
 }
 
@@ -148,17 +120,19 @@ static void count_undecoded(stream *s, const frame_ref *frame)
 
 static void add_gap(stream *s, const audit_item *item)
 {
-    if (s->gap_count == LIMIT_STREAM_GAPS)
+    char detail[VERDICT_TEXT_BYTES];
+    gap_row row = gap_row_of(GAP_AGGREGATE, s->feed, item->from_ns, item->to_ns,
+                             rule_name(item->verdict.rule));
+    if (s->gaps.count == LIMIT_STREAM_GAPS)
         return;
-    s->gaps = td_array_grow(s->gaps, s->gap_count, sizeof *s->gaps);
-    s->gaps[s->gap_count++] = (stream_gap){.line = item->about.line,
-                                           .shard = item->about.shard,
-                                           .conn = item->about.conn,
-                                           .from_ns = item->from_ns,
-                                           .to_ns = item->to_ns,
-                                           .rule = item->verdict.rule,
-                                           .expected = item->verdict.expected,
-                                           .found = item->verdict.found};
+    verdict_item_text(&item->verdict, detail);
+    row.line = item->about.line;
+    row.shard = item->about.shard;
+    row.conn = item->about.conn;
+    row.topic = s->topic;
+    row.symbol = s->symbol;
+    row.detail = detail;
+    gap_list_add(&s->gaps, &row);
 }
 
 void stream_note_audit(stream *own, const audit_verdict *found, const stream_place *at)
@@ -256,8 +230,8 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
         s->counts.frames++;
         s->counts.bytes += frame->bytes.size;
         s->counts.copies += frame->is_copy;
-        if (TD_LIKELY(s->is_digested))
+        if (TD_LIKELY(s->digest.hashers[0] != NULL))
             digest_one(s, frame, result.is_applied ? result.found.track : NULL);
     }
-    return TD_UNLIKELY(s->is_observed) ? show_to_observer(s, frame, &result, err) : TD_OK;
+    return TD_UNLIKELY(s->observer.ops != NULL) ? show_to_observer(s, frame, &result, err) : TD_OK;
 }

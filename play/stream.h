@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "base/channel.h"
 #include "base/err.h"
 #include "book/symbol_state.h"
 #include "play/digest.h"
 #include "play/observer.h"
 #include "play/sink.h"
+#include "archive/gap.h"
 #include "schema/decode.h"
 #include "tape/cursor.h"
 
@@ -63,70 +63,34 @@ typedef struct stream_undecoded {
     stream_place at;
 } stream_undecoded;
 
-/* Verdicts: for each frame the first error (or none), and every warning and statistic. */
-typedef struct stream_verdicts {
-    uint64_t violations[RULE_COUNT];
-    uint64_t warnings[RULE_COUNT];
-    uint64_t statistics[RULE_COUNT];
-    stream_violation first;
-} stream_verdicts;
-
-/* A stretch in which something of this stream is missing, as an audit found it. */
-typedef struct stream_gap {
-    uint32_t line, shard, conn;
-    uint64_t from_ns, to_ns;
-    rule_id rule;
-    int64_t expected, found;
-} stream_gap;
-
+/* Texts are those of the channel of the first frame. */
 typedef struct stream {
-    char *feed;
-    char *topic;
-    char *symbol;
-    char *exchange_topic; /* as the exchange calls the first frame's topic; "" if it has none */
-    char *family;         /* of the first frame */
+    const char *feed;
+    const char *topic;
+    const char *symbol;
+    const char *exchange_topic; /* as the exchange calls it; "" if it has none */
+    const char *family;
     channel_dir dir;
-    const topic_row *row;    /* of the first frame; NULL: frames are not decoded */
+    frame_role role;         /* of all its frames */
     symbol_state *of_symbol; /* of its feed's symbol; the player's */
     uint32_t queue;          /* of work_queues; the player's */
-    frame_role role;         /* of all its frames; the player's */
+    observer observer;       /* ops NULL: none; the player's */
+    void *observed;          /* the observer's */
+    digest digest;           /* of the player; zero: none is made */
     stream_counts counts;
-    stream_verdicts verdicts;
+    /* For each frame the first error (or none), and every warning and statistic. */
+    uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT];
+    stream_violation violated;
     stream_undecoded undecoded;
-    digest digest; /* zero without digests */
-    uint8_t is_digested;
-    uint8_t is_observed;
-    observer observer;
-    void *observed;        /* the observer's */
+    gap_list gaps;         /* in which an audit found something of this stream missing, up to
+                              LIMIT_STREAM_GAPS; more are in the verdicts alone */
     symbol_topic *on_line; /* of the last frame; NULL before the first with a row */
     symbol_topic *last;    /* of the last one that was no copy */
-    stream_gap *gaps;      /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
-    size_t gap_count;
 } stream;
 
-/* Identity of a stream. Strings are copied on open. */
-typedef struct stream_key {
-    const char *feed;
-    td_bytes topic;
-    td_bytes symbol;
-    channel_dir dir;
-} stream_key;
-
-/* What else a stream begins with. Strings are copied on open; NULL is "". */
-typedef struct stream_origin {
-    const topic_row *row; /* of the first frame; NULL: absent */
-    const char *exchange_topic;
-    const char *family;
-    observer observer; /* ops NULL: none */
-    uint8_t without_digests;
-} stream_origin;
-
-/* A stream without frames. */
-TD_NEVER_NULL stream *stream_open(const stream_key *key, const stream_origin *origin);
+/* A stream without frames, of a channel that outlives it. */
+TD_NEVER_NULL stream *stream_open(const frame_channel *channel);
 void stream_close(stream *stream);
-
-/* <0, 0, >0 by feed, topic, symbol, direction: the order of reports and digests. */
-int stream_compare(const stream *a, const stream *b);
 
 /* Apply the next frame. Whatever is in it, this succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_err *err);

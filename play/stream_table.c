@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/hash.h"
 
 void stream_table_fini(stream_table *table)
@@ -12,67 +11,47 @@ void stream_table_fini(stream_table *table)
         stream_close(table->items[i]);
     td_free(table->items);
     slot_table_fini(&table->by_key);
-    slot_table_fini(&table->by_symbol);
     *table = (stream_table){0};
 }
 
-static uint64_t key_hash(const stream_key *key)
+static uint64_t hash_of(const channel_info *info)
 {
-    uint64_t hash = td_xxh64(key->feed, strlen(key->feed));
-    hash = hash * 31 + td_xxh64(key->topic.data, key->topic.size);
-    hash = hash * 31 + td_xxh64(key->symbol.data, key->symbol.size);
-    return hash * 31 + (uint64_t)key->dir;
+    uint64_t hash = td_xxh64(info->feed, strlen(info->feed));
+    hash = hash * 31 + td_xxh64(info->topic, strlen(info->topic));
+    hash = hash * 31 + td_xxh64(info->symbol, strlen(info->symbol));
+    return hash * 31 + (uint64_t)info->dir;
 }
 
-static int key_is(const stream *s, const stream_key *key)
+static int compare_streams(const stream *a, const stream *b)
 {
-    return s->dir == key->dir && td_bytes_is(key->symbol, s->symbol) &&
-           td_bytes_is(key->topic, s->topic) && strcmp(s->feed, key->feed) == 0;
+    int order = strcmp(a->feed, b->feed);
+    if (order == 0)
+        order = strcmp(a->topic, b->topic);
+    if (order == 0)
+        order = strcmp(a->symbol, b->symbol);
+    return order != 0 ? order : (int)a->dir - (int)b->dir;
 }
 
-static uint64_t symbol_hash(const stream *s)
+stream *stream_table_get(stream_table *table, const frame_channel *channel)
 {
-    return td_xxh64(s->feed, strlen(s->feed)) * 31 + td_xxh64(s->symbol, strlen(s->symbol));
-}
-
-/* The first stream with the feed and symbol of this one, or NULL. */
-static stream *find_sibling(const stream_table *table, const stream *of)
-{
-    slot_probe at = slot_probe_of(symbol_hash(of));
-    while (slot_table_next(&table->by_symbol, &at)) {
-        stream *first = table->items[at.row];
-        if (strcmp(first->symbol, of->symbol) == 0 && strcmp(first->feed, of->feed) == 0)
-            return first;
-    }
-    return NULL;
-}
-
-stream *stream_table_get(stream_table *table, const stream_key *key, const stream_origin *origin)
-{
-    uint64_t hash = key_hash(key);
+    uint64_t hash = hash_of(&channel->info);
     slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&table->by_key, &at))
-        if (key_is(table->items[at.row], key))
-            return table->items[at.row];
-    stream *made = stream_open(key, origin);
+    stream *made = stream_open(channel);
+    while (slot_table_next(&table->by_key, &at)) {
+        if (compare_streams(table->items[at.row], made) != 0)
+            continue;
+        stream_close(made);
+        return table->items[at.row];
+    }
     table->items = td_array_grow(table->items, table->count, sizeof(stream *));
     slot_table_put(&table->by_key, hash, table->count);
-    if (find_sibling(table, made) == NULL)
-        slot_table_put(&table->by_symbol, symbol_hash(made), table->count);
     table->items[table->count++] = made;
     return made;
 }
 
-stream *stream_table_sibling(const stream_table *table, const stream *of)
-{
-    stream *first = find_sibling(table, of);
-    TD_ASSERT(first != NULL);
-    return first;
-}
-
 static int compare_items(const void *a, const void *b)
 {
-    return stream_compare(*(stream *const *)a, *(stream *const *)b);
+    return compare_streams(*(stream *const *)a, *(stream *const *)b);
 }
 
 void stream_table_sort(stream_table *table)

@@ -10,19 +10,16 @@ typedef struct stream_table {
     stream **items; /* in order of first sight */
     size_t count;
     slot_table by_key;
-    slot_table by_symbol; /* the first stream of each feed and symbol */
 } stream_table;
 
 /* Zero-initialise to start. Closes all streams. */
 void stream_table_fini(stream_table *table);
 
-/* The stream of that key, made if absent (with this origin). */
-stream *stream_table_get(stream_table *table, const stream_key *key, const stream_origin *origin);
+/* The stream of a channel, made if absent. */
+stream *stream_table_get(stream_table *table, const frame_channel *channel);
 
-/* The first stream with the feed and symbol of this one, which may be itself. */
-stream *stream_table_sibling(const stream_table *table, const stream *of);
-
-/* Bring items into the order of stream_compare; only finding is wrong afterwards, so do it last. */
+/* Bring items into the order of feed, topic, symbol, direction, in which reports and digests have
+ * them; only finding is wrong afterwards, so do it last. */
 void stream_table_sort(stream_table *table);
 
 #endif

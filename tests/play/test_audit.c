@@ -44,7 +44,7 @@ static uint64_t violations_of(const player *p, rule_id rule)
     const stream_table *streams = player_streams(p);
     uint64_t count = 0;
     for (size_t i = 0; i < streams->count; i++)
-        count += streams->items[i]->verdicts.violations[rule];
+        count += streams->items[i]->rules[STRENGTH_ERROR][rule];
     return count;
 }
 
@@ -54,7 +54,7 @@ static uint64_t warnings_of(const player *p)
     uint64_t count = 0;
     for (size_t i = 0; i < streams->count; i++)
         for (size_t rule = 0; rule < RULE_COUNT; rule++)
-            count += streams->items[i]->verdicts.warnings[rule];
+            count += streams->items[i]->rules[STRENGTH_WARNING][rule];
     return count;
 }
 
@@ -117,10 +117,10 @@ static void test_lost_trades(void **state)
         found += missing > 0;
         assert_int_equal(violations(p), missing);
         const stream *s = played_stream(p, "publicTrade", recorded.frames[i].channel->info.symbol);
-        assert_int_equal(s->gap_count, missing);
-        for (size_t k = 0; k < s->gap_count; k++) {
-            assert_true(s->gaps[k].from_ns < s->gaps[k].to_ns);
-            assert_true(s->gaps[k].expected > 0);
+        assert_int_equal(s->gaps.count, missing);
+        for (size_t k = 0; k < s->gaps.count; k++) {
+            assert_true(s->gaps.rows[k].from_ns < s->gaps.rows[k].to_ns);
+            assert_true(s->gaps.rows[k].detail[0] != 0);
         }
         if (missing == 0)
             print_message("  not found: frame of %s at %llu\n", s->symbol,
@@ -232,9 +232,9 @@ static void test_dated_rows(void **state)
     assert_int_equal(player_finish(p, NULL), TD_OK);
     const stream *s = played_stream(p, "orderbook.1", "X");
     assert_int_equal(s->counts.decoded, 4);
-    assert_int_equal(s->verdicts.statistics[RULE_SNAPSHOT_REPEAT], 1);
-    assert_int_equal(s->verdicts.violations[RULE_SEQ_DENSE], 0);
-    assert_int_equal(s->verdicts.violations[RULE_SEQ_STEP], 1); /* u 7 is missing */
+    assert_int_equal(s->rules[STRENGTH_STATISTIC][RULE_SNAPSHOT_REPEAT], 1);
+    assert_int_equal(s->rules[STRENGTH_ERROR][RULE_SEQ_DENSE], 0);
+    assert_int_equal(s->rules[STRENGTH_ERROR][RULE_SEQ_STEP], 1); /* u 7 is missing */
     assert_int_equal(violations(p), 1);
     player_close(p);
 }

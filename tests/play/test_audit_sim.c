@@ -30,8 +30,9 @@ static uint64_t count_of(const player *p, rule_id rule)
     const stream_table *streams = player_streams(p);
     uint64_t count = 0;
     for (size_t i = 0; i < streams->count; i++) {
-        const stream_verdicts *v = &streams->items[i]->verdicts;
-        count += v->violations[rule] + v->warnings[rule] + v->statistics[rule];
+        const stream *of = streams->items[i];
+        for (size_t k = 0; k <= STRENGTH_STATISTIC; k++)
+            count += of->rules[k][rule];
     }
     return count;
 }

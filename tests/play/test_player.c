@@ -245,11 +245,11 @@ static void test_cut_frames_are_found(void **state)
         td_err err;
         assert_int_equal(player_finish(p, &err), TD_OK);
         const stream *s = played_stream(p, "orderBookL2_25", c->symbol);
-        assert_true(s->verdicts.first.is_set);
-        assert_string_equal(rule_name(s->verdicts.first.rule), rule_name(c->rule));
-        assert_int_equal(s->verdicts.first.at.ordinal, c->ordinal);
-        assert_true(s->verdicts.first.has_seq);
-        assert_int_equal(s->verdicts.first.seq, c->seq);
+        assert_true(s->violated.is_set);
+        assert_string_equal(rule_name(s->violated.rule), rule_name(c->rule));
+        assert_int_equal(s->violated.at.ordinal, c->ordinal);
+        assert_true(s->violated.has_seq);
+        assert_int_equal(s->violated.seq, c->seq);
         assert_true(track_is_broken(stream_last_track(s)));
         player_totals totals;
         player_get_totals(p, &totals);
@@ -317,7 +317,7 @@ static void test_undecodable(void **state)
     assert_int_equal(s->undecoded.at.ordinal, 3);
     /* without its snapshot each delta is one that came before the snapshot */
     assert_true(s->counts.deltas > 0);
-    assert_int_equal(s->verdicts.violations[RULE_ANCHORED], s->counts.deltas);
+    assert_int_equal(s->rules[STRENGTH_ERROR][RULE_ANCHORED], s->counts.deltas);
     assert_int_equal(totals.violations, s->counts.deltas);
     player_close(p);
     capture_tape_fini(&from);

@@ -425,7 +425,7 @@ static void test_from(void **state)
     assert_int_equal(r.report.totals.violations, 1);
     assert_int_equal(r.report.gaps.count, 0); /* it was over by then */
     assert_non_null(r.report.violated);
-    assert_int_equal(r.report.violated->verdicts.first.rule, RULE_DELETE_EXISTS);
+    assert_int_equal(r.report.violated->violated.rule, RULE_DELETE_EXISTS);
     assert_string_equal(r.report.violated->topic, "orderBookL2_25");
     teardown_replay(&r);
 }

@@ -80,12 +80,12 @@ uint64_t played_differences(const player *p)
     const stream_table *streams = player_streams(p);
     uint64_t count = 0;
     for (size_t i = 0; i < streams->count; i++) {
-        const stream_verdicts *v = &streams->items[i]->verdicts;
+        const stream *of = streams->items[i];
         static const rule_id RULES[] = {RULE_BOOKS_AGREE, RULE_LINES_AGREE, RULE_BEST_AGREES,
                                         RULE_TRADES_COMPLETE};
         for (size_t k = 0; k < sizeof RULES / sizeof *RULES; k++)
-            count += v->violations[RULES[k]] + v->warnings[RULES[k]] +
-                     (RULES[k] == RULE_BEST_AGREES ? 0 : v->statistics[RULES[k]]);
+            count += of->rules[STRENGTH_ERROR][RULES[k]] + of->rules[STRENGTH_WARNING][RULES[k]] +
+                     (RULES[k] == RULE_BEST_AGREES ? 0 : of->rules[STRENGTH_STATISTIC][RULES[k]]);
     }
     return count;
 }
