@@ -138,7 +138,7 @@ pacer_answer keyboard_apply(pacer *p, char key)
         pacer_skip(p, JUMP_NS);
         break;
     case 'b':
-        (void)pacer_seek_time(p, p->played_ns < JUMP_NS ? 0 : p->played_ns - JUMP_NS);
+        (void)pacer_skip_back(p, JUMP_NS); /* 0: it stays where it is */
         break;
     case 'q':
         return PACER_STOP;

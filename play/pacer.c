@@ -331,9 +331,23 @@ int pacer_back(pacer *p)
     return frames == 0 || pacer_seek_frame(p, frames - 1);
 }
 
+/* Where it is, or will be. */
+static uint64_t pacer_place(const pacer *p)
+{
+    if (p->is_seeking && p->target_ns > 0)
+        return p->target_ns;
+    return p->frames > 0 ? p->played_ns : p->recv_ns;
+}
+
+int pacer_skip_back(pacer *p, uint64_t tape_ns)
+{
+    uint64_t place_ns = pacer_place(p);
+    return pacer_seek_time(p, place_ns < tape_ns ? 0 : place_ns - tape_ns);
+}
+
 void pacer_skip(pacer *p, uint64_t tape_ns)
 {
-    uint64_t target_ns = (p->frames > 0 ? p->played_ns : p->recv_ns) + tape_ns;
+    uint64_t target_ns = pacer_place(p) + tape_ns;
     (void)pacer_seek(p, 0, target_ns > p->recv_ns ? target_ns : p->recv_ns + 1, 0);
 }
 

@@ -119,9 +119,10 @@ int pacer_seek_frame(pacer *pacer, uint64_t frames);
 int pacer_seek_time(pacer *pacer, uint64_t recv_ns);
 /* Go one frame back, of a seek's target if there is one. As pacer_seek_frame. */
 int pacer_back(pacer *pacer);
-/* Everything on the next tape_ns of tape is due at once, and at least the frame that is waited for.
- */
+/* Everything on the next tape_ns of tape is due at once, and at least the frame that is waited for;
+ * or go so far back, as pacer_seek_time. Both count from a seek's target if there is one. */
 void pacer_skip(pacer *pacer, uint64_t tape_ns);
+int pacer_skip_back(pacer *pacer, uint64_t tape_ns);
 
 /* The tape ended: hold while paused. PACER_GO: nothing is left to do. */
 pacer_answer pacer_end(pacer *pacer);

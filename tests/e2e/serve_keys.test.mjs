@@ -8,16 +8,17 @@ import { npm, test } from "./npm.mjs";
 import { Tmux, withoutTmux as skip } from "./tmux.mjs";
 
 const { WebSocket } = npm("ws");
-const COUNT = 2000;
+const COUNT = 3500;
 const HOST = "/v5/public/linear";
 const frame = (k) => JSON.stringify({ topic: "orderbook.50.AUSDT", type: k === 0 ? "snapshot" : "delta", ts: MS + k, data: { s: "AUSDT", b: [["100.0", `${k + 1}`]], a: [["101.0", `${k + 1}`]], u: k + 1, seq: 1000 + k }, cts: MS + k });
 const FRAMES = Array.from({ length: COUNT }, (_, k) => frame(k));
 
-test("space pauses and resumes, . steps, + - 1 m set the speed, f b go ten seconds, q ends; the client sees each", { skip }, async (t) => {
+/** Serve in a terminal, paused, with a client that waits for the tape's first frame. */
+async function paused(t, frames, ...options) {
   const dir = temporary(t);
-  const archive = await importFrames(t, dir, { family: "v5-linear", host: HOST, frames: FRAMES });
+  const archive = await importFrames(t, dir, { family: "v5-linear", host: HOST, frames });
   const ready = path.join(dir, "ready.json");
-  const terminal = new Tmux(t, ["serve", "-a", archive, "--plain", "--hold", "--listen", "127.0.0.1:0", "--ready-file", ready]);
+  const terminal = new Tmux(t, ["serve", "-a", archive, "--plain", ...options, "--listen", "127.0.0.1:0", "--ready-file", ready]);
   terminal.shows(/keys: space pauses[^]*no tape {2}speed 1 {2}0 clients {2}0 frames$/m);
   terminal.keys("Space");
   terminal.shows(/no tape {2}speed 1 {2}paused/);
@@ -38,6 +39,11 @@ test("space pauses and resumes, . steps, + - 1 m set the speed, f b go ten secon
   await once(ws, "open");
   ws.send(JSON.stringify({ op: "subscribe", args: ["orderbook.50.AUSDT"] }));
   terminal.shows(/T06:00:00\.010Z {2}speed 1 {2}paused {2}1 client {2}0 frames/); // of the first frame
+  return { terminal, ws, got, until };
+}
+
+test("space pauses and resumes, . steps, + - 1 m set the speed, f b go ten seconds, q ends; the client sees each", { skip }, async (t) => {
+  const { terminal, ws, got, until } = await paused(t, FRAMES, "--hold");
   terminal.keys(".", "Right", ",", ".");
   terminal.shows(/T06:00:00\.030Z {2}speed 1 {2}paused {2}1 client {2}3 frames/);
   await until(() => got.length >= 3);
@@ -56,6 +62,10 @@ test("space pauses and resumes, . steps, + - 1 m set the speed, f b go ten secon
   terminal.shows(/T06:00:00\.030Z {2}speed 2 {2}paused/);
   terminal.keys("b"); // not to before the beginning
   terminal.shows(/T06:00:00\.010Z {2}speed 2 {2}paused/);
+  terminal.keys("f", "f"); // in one read or two
+  terminal.shows(/T06:00:20\.010Z {2}speed 2 {2}paused/);
+  terminal.keys("b", "b");
+  terminal.shows(/T06:00:00\.010Z {2}speed 2 {2}paused/);
   terminal.keys("m");
   terminal.shows(/speed max {2}paused/);
   terminal.keys("Space");
@@ -64,5 +74,20 @@ test("space pauses and resumes, . steps, + - 1 m set the speed, f b go ten secon
   terminal.keys("q");
   const [code] = await once(ws, "close");
   assert.equal(code, 1001);
+  terminal.shows(/status 0/);
+});
+
+test("--loop: steps, and a jump to after the end, begin again", { skip }, async (t) => {
+  const { terminal, got, until } = await paused(t, FRAMES.slice(0, 3), "--loop");
+  for (let count = 1; count <= 5; count++) {
+    terminal.keys(".");
+    await until(() => got.length === count);
+  }
+  terminal.keys("f");
+  terminal.shows(/T06:00:00\.010Z {2}speed 1 {2}paused {2}1 client {2}5 frames/);
+  terminal.keys(".");
+  await until(() => got.length === 6);
+  assert.deepEqual(got, [0, 1, 2, 0, 1, 0].map((k) => FRAMES[k]));
+  terminal.keys("q");
   terminal.shows(/status 0/);
 });

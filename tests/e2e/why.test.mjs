@@ -31,6 +31,14 @@ describe("why", { concurrency: 2 }, () => {
     assert.match(stdout, /\n2026-11-20T06:00:00\.030000000Z {2}trade, Sell +1 /);
   });
 
+  test("a made snapshot is the beginning of the chain", async (t) => {
+    const file = path.join(temporary(t), "made.mcap");
+    await tapedeck(t, ["cut", await bookTape(t), "-o", file, "--snapshots", "made", "--from", "2026-11-20T06:00:00.035Z", "--to", "2026-11-20T06:00:00.075Z"]);
+    const found = await why(t, file, "00.065", "bid", "100");
+    assert.deepEqual(chain(found), [["snapshot", null, "3", 2, 9], ["trade", "Sell", "1", 3, null], ["set", null, "2", 4, 11], ["trade", "Sell", "2", 6, null]]);
+    assert.deepEqual(chain(await why(t, file, "00.036", "bid", "99")), [["snapshot", null, "2", 2, 9]]);
+  });
+
   test("sizes are those of the books of replay", { skip: withoutCapture(CAPTURE) }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, "--family", "linear", capture(CAPTURE)]);

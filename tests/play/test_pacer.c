@@ -287,6 +287,25 @@ static void test_one_way(void **state)
     clock_sim_close(sim);
 }
 
+/* Jumps that come before the tape has moved add up. */
+static void test_jumps(void **state)
+{
+    (void)state;
+    clock_sim *sim = clock_sim_open(0, START_NS);
+    pacer p;
+    pacer_init(&p, &(pacer_options){.clock = clock_sim_clock(sim), .speed = {.is_max = 1}});
+    assert_int_equal(pacer_due(&p, 100 * TD_NS_PER_S), 0);
+    static const struct {
+        char key;
+        uint64_t target_s;
+    } JUMPS[] = {{'f', 110}, {'f', 120}, {'b', 110}, {'b', 100}, {'b', 90}, {'b', 80}};
+    for (size_t i = 0; i < sizeof JUMPS / sizeof *JUMPS; i++) {
+        assert_int_equal(keyboard_apply(&p, JUMPS[i].key), PACER_GO);
+        assert_int_equal(p.target_ns, JUMPS[i].target_s * TD_NS_PER_S);
+    }
+    clock_sim_close(sim);
+}
+
 static void test_quit(void **state)
 {
     (void)state;
@@ -359,12 +378,13 @@ static void test_lateness_edges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_speed_parse), cmocka_unit_test(test_deadlines),
-        cmocka_unit_test(test_no_drift),    cmocka_unit_test(test_full_speed),
-        cmocka_unit_test(test_keys),        cmocka_unit_test(test_quit),
-        cmocka_unit_test(test_seeks),       cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_one_way),     cmocka_unit_test(test_speed_bounds),
-        cmocka_unit_test(test_lateness),    cmocka_unit_test(test_lateness_edges),
+        cmocka_unit_test(test_speed_parse),    cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_no_drift),       cmocka_unit_test(test_full_speed),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_quit),           cmocka_unit_test(test_seeks),
+        cmocka_unit_test(test_marks),          cmocka_unit_test(test_one_way),
+        cmocka_unit_test(test_speed_bounds),   cmocka_unit_test(test_lateness),
+        cmocka_unit_test(test_lateness_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
