@@ -1,6 +1,5 @@
 /* An observer looks at frames right after their stream has followed and judged them: the book is as
- * it is after the frame. It is the way to results of decoding that are gathered on all cores; what
- * must be in total order is a sink's (play/sink.h).
+ * it is after the frame. It is the way to results of decoding that are gathered on all cores.
  *
  * It is called where the stream is worked on: for one stream by one thread at a time, in the tape's
  * order; for different streams by different threads at a time. With one player thread all calls are
@@ -31,6 +30,8 @@ typedef struct observer_ops {
      * ends the play with that error. */
     td_result (*frame)(void *ctx, const struct stream *of, void **state, const observed_frame *seen,
                        td_err *err);
+    /* Look at an event of the recorder, when it is due; may be NULL. Results as those of frame. */
+    td_result (*event)(void *ctx, const frame_ref *frame, td_err *err);
     /* Free the state of a stream, which is not NULL, when the player closes. */
     void (*close)(void *ctx, void *state);
     uint8_t is_ordered; /* 1: the player has no workers, so that calls are in total order */

@@ -30,7 +30,6 @@ struct player {
     uint64_t first_recv_ns;
     uint64_t last_recv_ns;
     const frame_ref *held; /* that the pacer did not let go */
-    uint8_t wants_events;
     uint8_t is_stopped;
     uint8_t is_finished;
 };
@@ -39,11 +38,8 @@ struct player {
 
 player *player_open(const player_options *options)
 {
-    TD_ASSERT(options->sink_count <= PLAYER_SINKS_MAX);
     player *made = td_alloc_zero(1, sizeof *made);
     made->options = *options;
-    for (size_t i = 0; i < options->sink_count; i++)
-        made->wants_events |= options->sinks[i].ops->wants_events;
     const observer_ops *observing = options->observer.ops;
     int is_ordered = observing != NULL && observing->is_ordered;
     made->queues = work_queues_open(is_ordered ? NULL : options->workers);
@@ -119,20 +115,6 @@ static td_result find_stream(player *p, const frame_ref *frame, stream **out, td
 
 /* ---- frames ---- */
 
-static td_result show_to_sinks(player *p, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
-{
-    for (size_t i = 0; i < p->options.sink_count; i++) {
-        const sink *to = &p->options.sinks[i];
-        if (frame->channel->role == ROLE_EVENT && !to->ops->wants_events)
-            continue;
-        TD_ASSERT(to->ops->frame != NULL);
-        td_result rc = to->ops->frame(to->ctx, frame, deadline_ns, err);
-        if (rc != TD_OK)
-            return rc == TD_EOF ? rc : td_err_add(err, rc, "%s", to->ops->name);
-    }
-    return TD_OK;
-}
-
 static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *deadline_ns)
 {
     *deadline_ns = 0;
@@ -141,6 +123,19 @@ static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *dea
         return TD_OK;
     p->held = frame;
     return TD_EOF;
+}
+
+/* Events are of no stream. */
+static td_result on_event(player *p, const frame_ref *frame, td_err *err)
+{
+    const observer *by = &p->options.observer;
+    uint64_t deadline_ns;
+    if (by->ops == NULL || by->ops->event == NULL)
+        return TD_OK;
+    td_result rc = wait_until_due(p, frame, &deadline_ns);
+    if (rc == TD_OK)
+        rc = by->ops->event(by->ctx, frame, err);
+    return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", by->ops->name);
 }
 
 static td_result pass_on(player *p, const frame_ref *frame, td_err *err)
@@ -156,15 +151,15 @@ td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)
     TD_ASSERT(!p->is_finished);
     frame_role role = frame->channel->role;
     TD_ASSERT(frame->is_read || role == ROLE_OUT || role == ROLE_HTTP || role == ROLE_EVENT);
-    if (role == ROLE_EVENT && !p->wants_events)
-        return TD_OK;
+    if (role == ROLE_EVENT)
+        return on_event(p, frame, err);
     if (frame->is_lead_in) /* neither due nor counted: it brings books up to date */
         return role == ROLE_DATA ? pass_on(p, frame, err) : TD_OK;
     uint64_t deadline_ns;
     td_result rc = wait_until_due(p, frame, &deadline_ns);
-    if (rc == TD_OK && p->options.sink_count > 0 && !frame->is_copy)
-        rc = show_to_sinks(p, frame, deadline_ns, err);
-    if (rc != TD_OK || role == ROLE_EVENT)
+    if (rc == TD_OK && p->options.due != NULL && !frame->is_copy)
+        rc = p->options.due(p->options.user, frame, deadline_ns, err);
+    if (rc != TD_OK)
         return rc;
     if (p->first_recv_ns == 0)
         p->first_recv_ns = frame->recv_ns;

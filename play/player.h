@@ -1,11 +1,11 @@
-/* The player: takes the frames of a tape in total order, passes each to the sinks when it is due,
- * and to the stream that it belongs to, which judges it. The tape reads at least messages
+/* The player: takes the frames of a tape in total order, shows each to its user when it is due, and
+ * passes it to the stream that it belongs to, which judges it. The tape reads at least messages
  * (TAPE_READS_MESSAGES); with workers, the tape has them, too.
  *
  * Streams are spread over work queues by (feed, symbol), so that all topics of a symbol are in one
  * queue; frames go there in batches that keep their chunk's memory. What comes out does not depend
  * on the number of threads: streams share nothing, and are put together in order of their names.
- * Without workers everything runs inline. Sinks are called on the caller's thread. */
+ * Without workers everything runs inline. */
 #ifndef TD_PLAY_PLAYER_H
 #define TD_PLAY_PLAYER_H
 
@@ -15,21 +15,21 @@
 #include "format/checkpoint.h"
 #include "play/observer.h"
 #include "play/pacer.h"
-#include "play/sink.h"
 #include "play/stream_table.h"
 #include "tape/cursor.h"
-
-enum { PLAYER_SINKS_MAX = 2 };
 
 typedef struct player_options {
     td_workers *workers; /* that follow streams, beside the caller's thread, which helps them while
                             it waits (cursor_workers); NULL: all runs on the caller's thread */
-    sink sinks[PLAYER_SINKS_MAX];
-    size_t sink_count;
-    pacer *pacer;            /* NULL: full speed, no deadlines */
-    observer observer;       /* of every stream; ops NULL: none */
+    pacer *pacer;        /* NULL: full speed, no deadlines */
+    observer observer;   /* of every stream; ops NULL: none */
     uint8_t without_digests; /* 1: nothing is hashed, player_digests may not be called */
     uint8_t without_audits;  /* 1: topics are not compared with each other */
+    /* Called for every frame in total order, on the caller's thread, when the frame is due, which
+     * was at deadline_ns (0: at full speed): neither for copies, nor for frames before the
+     * selection. It may block, which holds the tape back. TD_EOF ends the replay as if the tape had
+     * ended, an error with that error. May be NULL. */
+    td_result (*due)(void *user, const frame_ref *frame, uint64_t deadline_ns, td_err *err);
     /* Called now and then with the number of frames so far; 1 ends the replay. May be NULL. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
     void *user;
@@ -60,13 +60,13 @@ typedef struct player_totals {
 typedef struct player player;
 
 /* A player for one tape: it keeps streams in the user pointers of the tape's channels.
- * The options' workers, sinks and pacer are borrowed until close. */
+ * The options' workers and pacer are borrowed until close. */
 TD_NEVER_NULL player *player_open(const player_options *options);
 void player_close(player *player);
 
-/* Play one frame: wait until it is due, show it to the sinks, pass it on. A frame of the lead-in
- * brings its book up to date and nothing else. TD_OK; TD_EOF: a sink, the observer, the idle
- * function or progress ends the replay; a sink's or the observer's error. */
+/* Play one frame: wait until it is due, show it, pass it on. A frame of the lead-in brings its book
+ * up to date and nothing else. TD_OK; TD_EOF: the user, the observer or the idle function ends the
+ * replay; an error of the user or the observer. */
 TD_MUST_USE td_result player_on_frame(player *player, const frame_ref *frame, td_err *err);
 
 /* Before the first frame: the states that the tape begins with (cursor_next_state); it lives as
@@ -85,8 +85,7 @@ TD_MUST_USE td_result player_drain(player *player, td_err *err);
  * than LIMIT_STATE_BYTES is left out. Without workers, or after player_drain. */
 void player_save_states(const player *player, const char *feed, checkpoint_builder *out);
 
-/* 1 if a sink, a key or progress stopped the replay before the end of the tape: results cover a
- * part of it. */
+/* 1 if the replay was stopped before the end of the tape: results cover a part of it. */
 int player_is_stopped(const player *player);
 
 /* Wait for the workers. Once, before any question below. */

@@ -14,7 +14,6 @@
 #include "book/symbol_state.h"
 #include "play/digest.h"
 #include "play/observer.h"
-#include "play/sink.h"
 #include "archive/gap.h"
 #include "schema/decode.h"
 #include "tape/cursor.h"

@@ -317,6 +317,14 @@ static td_result on_break(void *user)
     return TD_EOF;
 }
 
+static td_result print_message(void *user, const frame_ref *frame, uint64_t deadline_ns,
+                               td_err *err)
+{
+    const replay_command *command = user;
+    (void)err;
+    return sink_jsonl_put(&command->lines, frame, deadline_ns);
+}
+
 static player *open_player(replay_command *command, cursor *tape)
 {
     player_options options = {.workers = cursor_workers(tape),
@@ -327,12 +335,10 @@ static player *open_player(replay_command *command, cursor *tape)
     if (command->flags.with_messages) {
         command->lines =
             (sink_jsonl_lines){&command->verb->output, command->verb->entries, &command->pacer};
-        options.sinks[options.sink_count++] = sink_jsonl(&command->lines);
+        options.due = print_message;
     }
-    if (command->plugins != NULL) {
-        options.sinks[options.sink_count++] = sink_plugins_sink(command->plugins);
+    if (command->plugins != NULL)
         options.observer = sink_plugins_observer(command->plugins);
-    }
     if (is_controlled(command) || command->breaks.count > 0) {
         command->last.next = options.observer;
         options.observer = last_frame_observer(&command->last);

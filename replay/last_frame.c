@@ -63,6 +63,13 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
     return rc == TD_OK && self->condition != NULL ? self->is_met(self->user) : rc;
 }
 
+/* The tape has events for the other observer. */
+static td_result pass_event(void *ctx, const frame_ref *frame, td_err *err)
+{
+    const last_frame *self = ctx;
+    return self->next.ops->event(self->next.ctx, frame, err);
+}
+
 static void close_state(void *ctx, void *state)
 {
     const last_frame *self = ctx;
@@ -71,8 +78,11 @@ static void close_state(void *ctx, void *state)
 
 observer last_frame_observer(last_frame *self)
 {
-    static const observer_ops OPS = {
-        .name = "last frame", .frame = observe, .close = close_state, .is_ordered = 1};
+    static const observer_ops OPS = {.name = "last frame",
+                                     .frame = observe,
+                                     .event = pass_event,
+                                     .close = close_state,
+                                     .is_ordered = 1};
     return (observer){&OPS, self};
 }
 

@@ -3,11 +3,10 @@
 #include "play/message_line.h"
 #include "tape/frame_json.h"
 
-static td_result on_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
+td_result sink_jsonl_put(const sink_jsonl_lines *lines, const frame_ref *frame,
+                         uint64_t deadline_ns)
 {
-    const sink_jsonl_lines *lines = ctx;
     output_stream *output = lines->output;
-    (void)err;
     if (frame->channel->role == ROLE_HTTP || lines->pacer->is_returning)
         return TD_OK;
     if (entry_options_are_given(&lines->entries) &&
@@ -25,10 +24,4 @@ static td_result on_frame(void *ctx, const frame_ref *frame, uint64_t deadline_n
     if (deadline_ns != 0)
         output_flush(output); /* paced: a reader of the pipe gets each line when it is due */
     return TD_OK;
-}
-
-sink sink_jsonl(sink_jsonl_lines *lines)
-{
-    static const sink_ops OPS = {.name = "messages", .frame = on_frame};
-    return (sink){&OPS, lines};
 }

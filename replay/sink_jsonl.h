@@ -1,4 +1,4 @@
-/* Sink: every frame as a typed message, one JSON object a line (schema/message_json.h), with feed,
+/* Every frame as a typed message, one JSON object a line (schema/message_json.h), with feed,
  * conn, ordinal and recv_ns beside the message's own members. Control frames, requests and frames
  * that cannot be decoded are lines too, in the tape's order; HTTP replies and events are not. */
 #ifndef TD_REPLAY_SINK_JSONL_H
@@ -7,7 +7,7 @@
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "play/pacer.h"
-#include "play/sink.h"
+#include "schema/frame.h"
 
 typedef struct sink_jsonl_lines {
     output_stream *output; /* borrowed */
@@ -15,7 +15,9 @@ typedef struct sink_jsonl_lines {
     const pacer *pacer;    /* borrowed; frames that it returns over are printed already */
 } sink_jsonl_lines;
 
-/* lines is borrowed. The tape reads all (TAPE_READS_ALL). */
-sink sink_jsonl(sink_jsonl_lines *lines);
+/* Print a frame that is due (play/player.h); the tape reads all (TAPE_READS_ALL). TD_EOF: the
+ * reader of the output has gone. */
+TD_MUST_USE td_result sink_jsonl_put(const sink_jsonl_lines *lines, const frame_ref *frame,
+                                     uint64_t deadline_ns);
 
 #endif

@@ -100,8 +100,9 @@ static td_result plugin_failed_at(const plugin *p, const frame_ref *at, td_resul
         p->file.path, at->ordinal, at->conn->number, info->feed, info->topic, info->symbol);
 }
 
-static td_result show_event(sink_plugins *self, const frame_ref *frame, td_err *err)
+static td_result observe_event(void *ctx, const frame_ref *frame, td_err *err)
 {
+    sink_plugins *self = ctx;
     tapedeck_event seen;
     td_result result = TD_OK;
     plugin_view_event(frame, &seen);
@@ -117,19 +118,6 @@ static td_result show_event(sink_plugins *self, const frame_ref *frame, td_err *
                               seen.feed);
     }
     return result;
-}
-
-static td_result on_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
-{
-    sink_plugins *self = ctx;
-    (void)deadline_ns;
-    return frame->channel->role == ROLE_EVENT ? show_event(self, frame, err) : TD_OK;
-}
-
-sink sink_plugins_sink(sink_plugins *self)
-{
-    static const sink_ops OPS = {.name = "plugins", .frame = on_frame, .wants_events = 1};
-    return (sink){&OPS, self};
 }
 
 /* The book that plugins may keep, made when they first see it; none if the topic has none. */
@@ -175,8 +163,11 @@ static void free_book(void *ctx, void *state)
 
 observer sink_plugins_observer(sink_plugins *self)
 {
-    static const observer_ops OPS = {
-        .name = "plugins", .frame = observe, .close = free_book, .is_ordered = 1};
+    static const observer_ops OPS = {.name = "plugins",
+                                     .frame = observe,
+                                     .event = observe_event,
+                                     .close = free_book,
+                                     .is_ordered = 1};
     return (observer){&OPS, self};
 }
 

@@ -1,10 +1,9 @@
 /* Plugins of `--sink plugin=FILE[,TEXT]`: shared objects of users that are given the frames of a
  * replay, with books and verdicts, by the interface of include/tapedeck/plugin.h.
  *
- * Frames reach plugins through the player's observer, when the stream has taken them, so that books
- * and verdicts are the stream's own; events, which are of no stream, through a sink, at their place
- * among the frames. A player with one thread gives plugins their total order; the tape may read
- * ahead with several. One thread. */
+ * Plugins are an observer of the player, so that books and verdicts are the stream's own. A player
+ * with one thread gives them their total order; the tape may read ahead with several. One thread.
+ */
 #ifndef TD_REPLAY_SINK_PLUGIN_H
 #define TD_REPLAY_SINK_PLUGIN_H
 
@@ -14,7 +13,6 @@
 #include "include/tapedeck/plugin.h"
 #include "play/observer.h"
 #include "play/report.h"
-#include "play/sink.h"
 
 typedef struct sink_plugins sink_plugins;
 
@@ -32,9 +30,8 @@ int sink_plugins_want(const sink_plugins *self, uint32_t what);
 /* Open the plugins, in the order of the command line. TD_E_IO: one of them failed. */
 TD_MUST_USE td_result sink_plugins_open(sink_plugins *self, td_err *err);
 
-/* For a player with one thread, both of them; valid until close. TD_EOF of theirs: a plugin ends
- * the replay; TD_E_IO: one of them failed. */
-sink sink_plugins_sink(sink_plugins *self);
+/* Valid until close. TD_EOF of its functions: a plugin ends the replay; TD_E_IO: one of them
+ * failed. */
 observer sink_plugins_observer(sink_plugins *self);
 
 /* The replay has ended: close the plugins, which may look at books once more, so before the player

@@ -3,7 +3,7 @@
  * the client sent are read by the built-in one.
  *
  * What the built-in decoder promises about messages (schema/message.h) holds for these, too: books,
- * rules and sinks do not check them again. */
+ * rules and observers do not check them again. */
 #ifndef TD_TAPE_DECODING_H
 #define TD_TAPE_DECODING_H
 

@@ -1,5 +1,5 @@
 /* The player over recorded frames, without an archive: counts, books, verdicts, digests, threads,
- * sinks. Totals and books are those of the two captures in docs/wire.md 6, counted by scripts that
+ * paces. Totals and books are those of the two captures in docs/wire.md 6, counted by scripts that
  * share no code with us; rows by topic come from a plain count over the lines; first violations
  * from tests/play/cut_expected.py. */
 #include <setjmp.h>
@@ -348,7 +348,7 @@ static void test_unknown_topics(void **state)
     capture_tape_fini(&from);
 }
 
-/* ---- sinks ---- */
+/* ---- frames that are due ---- */
 
 typedef struct witness {
     uint64_t frames;
@@ -372,8 +372,6 @@ static td_result witness_frame(void *ctx, const frame_ref *frame, uint64_t deadl
     return w->answer == TD_EOF ? TD_EOF : td_err_set(err, w->answer, "full");
 }
 
-static const sink_ops WITNESS = {.name = "witness", .frame = witness_frame};
-
 static td_result push_until(player *p, capture_tape *from, td_err *err)
 {
     td_result rc = TD_OK;
@@ -382,7 +380,7 @@ static td_result push_until(player *p, capture_tape *from, td_err *err)
     return rc;
 }
 
-static void test_sinks(void **state)
+static void test_due(void **state)
 {
     (void)state;
     static const struct {
@@ -395,14 +393,13 @@ static void test_sinks(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         capture_tape_rewind(&from);
         witness w = {.end_at = CASES[i].end_at, .answer = CASES[i].answer};
-        player_options options = {
-            .workers = played_workers(2), .sinks = {{&WITNESS, &w}}, .sink_count = 1};
+        player_options options = {.workers = played_workers(2), .due = witness_frame, .user = &w};
         player *p;
         td_err err;
         p = player_open(&options);
         assert_int_equal(push_until(p, &from, &err), CASES[i].answer);
         if (CASES[i].answer == TD_E_NOSPACE)
-            assert_string_equal(err.text, "witness: full");
+            assert_string_equal(err.text, "full");
         assert_int_equal(player_finish(p, &err), TD_OK);
         assert_int_equal(w.frames, CASES[i].frames);
         player_close(p);
@@ -430,7 +427,7 @@ static void test_paced(void **state)
     pacer_init(&pace, &(pacer_options){.clock = clock_sim_clock(sim), .speed = speed});
     witness w = {0};
     player_options options = {
-        .workers = played_workers(1), .sinks = {{&WITNESS, &w}}, .sink_count = 1, .pacer = &pace};
+        .workers = played_workers(1), .due = witness_frame, .user = &w, .pacer = &pace};
     player *p;
     p = player_open(&options);
     assert_int_equal(push_until(p, &from, &err), TD_OK);
@@ -661,7 +658,7 @@ int main(void)
         cmocka_unit_test(test_lead_in),
         cmocka_unit_test(test_undecodable),
         cmocka_unit_test(test_unknown_topics),
-        cmocka_unit_test(test_sinks),
+        cmocka_unit_test(test_due),
         cmocka_unit_test(test_paced),
         cmocka_unit_test(test_observer),
         cmocka_unit_test(test_drain),

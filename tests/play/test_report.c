@@ -86,20 +86,25 @@ typedef struct replayed {
     FILE *out;
     output_stream output;
     sink_jsonl_lines lines;
-    size_t leaves_before; /* a sink stops before this frame; 0: none does */
+    size_t leaves_before; /* the replay ends before this frame; 0: it does not */
 } replayed;
 
-/* A sink that wants no more before its n-th frame. */
-static td_result leave(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
+static td_result put_message(void *user, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
-    size_t *left = ctx;
+    const replayed *r = user;
+    (void)err;
+    return sink_jsonl_put(&r->lines, frame, deadline_ns);
+}
+
+/* Wants no more before its n-th frame. */
+static td_result leave(void *user, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
+{
+    replayed *r = user;
     (void)frame;
     (void)deadline_ns;
     (void)err;
-    return --*left == 0 ? TD_EOF : TD_OK;
+    return --r->leaves_before == 0 ? TD_EOF : TD_OK;
 }
-
-static const sink_ops LEAVING = {.name = "leaving", .frame = leave};
 
 /* A new archive's only segment, with the first connection. */
 static tape_segment *begin_archive(tape_fixture *fixture)
@@ -134,11 +139,11 @@ static void open_replay(replayed *r, int with_messages)
     assert_non_null(r->out);
     output_init(&r->output, r->out);
     r->lines = (sink_jsonl_lines){.output = &r->output, .pacer = &r->pacer};
-    player_options options = {.pacer = &r->pacer};
+    player_options options = {.pacer = &r->pacer, .user = r};
     if (with_messages)
-        options.sinks[options.sink_count++] = sink_jsonl(&r->lines);
+        options.due = put_message;
     if (r->leaves_before > 0)
-        options.sinks[options.sink_count++] = (sink){&LEAVING, &r->leaves_before};
+        options.due = leave;
     cursor_options reading = {.threads = 2, .reads = TAPE_READS_ALL, .with_lead_in = 1};
     assert_int_equal(cursor_open(r->archive, &r->wanted, &reading, &r->tape, &err), TD_OK);
     options.workers = cursor_workers(r->tape);

@@ -12,7 +12,7 @@ typedef char digest_texts[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
  * ends. NULL for one. */
 td_workers *played_workers(unsigned threads);
 
-/* A player without sinks and pacer. */
+/* A player at full speed. */
 player *played_open(unsigned threads);
 
 /* player_on_frame of a frame that a test made: what a tape fills in is filled in at first, and
