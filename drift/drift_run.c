@@ -149,7 +149,7 @@ td_result drift_run(verb_run *verb, int with_coverage, drift_run_result *out)
     shared s = {.table = drift_table_open(), .coverage = with_coverage ? usage_open() : NULL};
     (void)pthread_mutex_init(&s.mutex, NULL); /* cannot fail with default attributes */
     *out = (drift_run_result){.table = s.table, .coverage = s.coverage};
-    td_result rc = verb_run_observe(verb, &verb->wanted, (cursor_options){0},
+    td_result rc = verb_run_observe(verb, &verb->wanted, (cursor_options){.without_audits = 1},
                                     (observer){&OBSERVER, &s}, &out->tape, &verb->err);
     out->frames = s.frames;
     if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))

@@ -177,21 +177,20 @@ td_result verb_run_observe(verb_run *verb, const selection *wanted, cursor_optio
     reading.log = &verb->log;
     reading.reads = TAPE_READS_MESSAGES;
     reading.with_states = reading.with_lead_in;
-    reading.without_audits = 1;
     td_result rc = cursor_open(verb->archive, wanted, &reading, &tape, err);
     if (rc != TD_OK)
         return rc;
     const player_options playing = {.workers = cursor_workers(tape),
                                     .observer = by,
                                     .without_digests = 1,
-                                    .without_audits = 1,
+                                    .without_audits = reading.without_audits,
                                     .progress = verb_run_progress,
                                     .user = verb};
     player *of = player_open(&playing);
     rc = player_play(of, tape, err);
     if (rc == TD_OK)
         rc = player_drain(of, err);
-    if (player_is_stopped(of) || (rc != TD_OK && stop_signal_came(verb->signals)))
+    if ((player_is_stopped(of) || rc != TD_OK) && stop_signal_came(verb->signals))
         rc = td_err_set(err, TD_E_IO, "stopped before the end");
     progress_end(&verb->progress);
     cursor_get_stats(tape, stats);

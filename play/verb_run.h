@@ -111,8 +111,10 @@ TD_MUST_USE td_result verb_run_check_absent(const char *path, td_err *err);
  * for its channels. A sum with an unknown part is unknown. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
 
-/* Play a selection on all cores for an observer, with books, without digests and audits. What it
- * keeps with streams is closed when this returns. TD_E_IO: a signal stopped it, among others. */
+/* Play a selection on all cores for an observer, with books, without digests; TD_EOF of the
+ * observer is the end. What it keeps with streams is closed when this returns. reading: its
+ * threads, log, what is read, and with_states are set here. TD_E_IO: a signal stopped it, among
+ * others. */
 TD_MUST_USE td_result verb_run_observe(verb_run *verb, const selection *wanted,
                                        cursor_options reading, observer by, cursor_stats *stats,
                                        td_err *err);

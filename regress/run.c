@@ -410,6 +410,7 @@ static td_result play(run *r, td_err *err)
     static const observer_ops OBSERVE = {
         .name = "regress", .frame = observe, .close = close_observed};
     const cursor_options reading = {.with_lead_in = 1,
+                                    .without_audits = 1,
                                     .decoding = user_decoder_decoding(r->options->decoder)};
     cursor_stats stats;
     pthread_mutex_init(&r->mutex, NULL);

@@ -1,10 +1,8 @@
-#include "replay/cmd_when.h"
+#include "replay/cmd_replay.h"
 
-#include "play/player.h"
 #include "play/verb_run.h"
 #include "replay/condition.h"
 #include "replay/last_frame.h"
-#include "tape/cursor.h"
 
 typedef struct when_command {
     conditions wanted;
@@ -18,70 +16,50 @@ static td_result check(verb_run *verb)
                           &verb->err);
 }
 
-static td_result end_there(void *user)
+/* The first frame is enough. Its book is the player's, so it is described at once. */
+static td_result describe_found(void *user)
 {
-    (void)user;
+    verb_run *verb = user;
+    const when_command *command = verb->state;
+    progress_end(&verb->progress);
+    result_object_begin(&verb->result, NULL);
+    last_frame_describe(&command->last, &verb->result, "found");
+    result_object_end(&verb->result, "{found}");
     return TD_EOF;
 }
 
-/* In the order of the tape, so on one thread; others read ahead. */
-static td_result find(verb_run *verb, cursor *tape, player **of)
-{
-    when_command *command = verb->state;
-    const player_options playing = {.observer = last_frame_observer(&command->last),
-                                    .without_digests = 1,
-                                    .progress = verb_run_progress,
-                                    .user = verb};
-    td_result rc = conditions_load(&command->wanted, verb->archive, &verb->wanted,
-                                   cursor_get_window(tape), &verb->err);
-    *of = player_open(&playing);
-    return rc == TD_OK ? player_play(*of, tape, &verb->err) : rc;
-}
-
-static td_result describe(verb_run *verb, const cursor *tape)
+static td_result describe_none(verb_run *verb, int is_damaged)
 {
     const when_command *command = verb->state;
-    result_writer *r = &verb->result;
-    cursor_stats stats;
-    cursor_get_stats(tape, &stats);
-    int is_found = command->last.condition != NULL;
-    if (!is_found && stop_signal_came(verb->signals))
-        return td_err_set(&verb->err, TD_E_IO, "stopped before the end");
-    if (!command->last.is_set && !cursor_is_damaged(&stats))
+    if (!command->last.is_set && !is_damaged)
         return verb_run_why_empty(verb);
-    result_object_begin(r, NULL);
-    if (is_found)
-        last_frame_describe(&command->last, r, "found");
-    else
-        result_null(r, "found");
-    result_object_end(r, is_found ? "{found}" : "no frame of the selection meets it\n");
-    if (!is_found)
-        verb->status = cursor_is_damaged(&stats) ? EXIT_CODE_DAMAGE : EXIT_CODE_DIFFERS;
+    result_object_begin(&verb->result, NULL);
+    result_null(&verb->result, "found");
+    result_object_end(&verb->result, "no frame of the selection meets it\n");
+    verb->status = is_damaged ? EXIT_CODE_DAMAGE : EXIT_CODE_DIFFERS;
     return TD_OK;
 }
 
 static td_result run(verb_run *verb)
 {
     when_command *command = verb->state;
-    const cursor_options reading = {.threads = threads_options_count(&verb->threads),
-                                    .log = &verb->log,
-                                    .reads = TAPE_READS_MESSAGES,
-                                    .with_lead_in = 1,
-                                    .with_states = 1};
-    cursor *tape = NULL;
-    player *of = NULL;
-    last_frame_init(&command->last);
-    command->last.conditions = &command->wanted;
-    command->last.is_met = end_there;
-    td_result rc = cursor_open(verb->archive, &verb->wanted, &reading, &tape, &verb->err);
+    last_frame *last = &command->last;
+    selection wanted = verb->wanted;
+    selection_window window;
+    cursor_stats stats;
+    last_frame_init(last);
+    last->conditions = &command->wanted;
+    last->is_met = describe_found;
+    last->user = verb;
+    td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc == TD_OK)
-        rc = find(verb, tape, &of);
-    progress_end(&verb->progress);
+        rc = conditions_load(&command->wanted, verb->archive, &wanted, window, &verb->err);
     if (rc == TD_OK)
-        rc = describe(verb, tape);
-    player_close(of);
-    cursor_close(tape);
-    last_frame_fini(&command->last);
+        rc = verb_run_observe(verb, &wanted, (cursor_options){.with_lead_in = 1},
+                              last_frame_observer(last), &stats, &verb->err);
+    if (rc == TD_OK && last->condition == NULL)
+        rc = describe_none(verb, cursor_is_damaged(&stats));
+    last_frame_fini(last);
     return rc;
 }
 

@@ -1,4 +1,4 @@
-#include "replay/cmd_why.h"
+#include "replay/cmd_replay.h"
 
 #include <string.h>
 
@@ -295,8 +295,8 @@ static td_result run(verb_run *verb)
     cursor_stats stats;
     td_result rc = find_window(verb, &wanted);
     if (rc == TD_OK)
-        rc = verb_run_observe(verb, &wanted, (cursor_options){0}, (observer){&OPS, verb->state},
-                              &stats, &verb->err);
+        rc = verb_run_observe(verb, &wanted, (cursor_options){.without_audits = 1},
+                              (observer){&OPS, verb->state}, &stats, &verb->err);
     if (rc != TD_OK)
         return rc;
     if (command->count == 0 && !cursor_is_damaged(&stats))

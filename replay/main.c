@@ -9,8 +9,6 @@
 #include "export/cmd_export.h"
 #include "regress/cmd_regress.h"
 #include "replay/cmd_replay.h"
-#include "replay/cmd_when.h"
-#include "replay/cmd_why.h"
 #include "serve/cmd_serve.h"
 
 static const verb_row VERBS[] = {

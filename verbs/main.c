@@ -10,8 +10,6 @@
 #include "regress/cmd_regress.h"
 #include "recorder/cmd_record.h"
 #include "replay/cmd_replay.h"
-#include "replay/cmd_when.h"
-#include "replay/cmd_why.h"
 #include "serve/cmd_serve.h"
 #include "sim/cmd_sim.h"
 #include "tap/cmd_tap.h"
