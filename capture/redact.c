@@ -249,7 +249,7 @@ td_result redactor_add_request(redactor *self, redact_life life, json_parser *pa
                                const auth_form *form, td_bytes frame, td_err *err)
 {
     json_value root;
-    if (form->op_key == NULL || json_parse(parser, frame, JSON_PADDED, &root, NULL) != TD_OK)
+    if (form->op_key == NULL || json_parse(parser, frame, JSON_COPIED, &root, NULL) != TD_OK)
         return TD_OK;
     td_result rc = add_args(self, life, form, root, err);
     return rc == TD_OK && form->headers_key != NULL ? add_headers(self, life, form, root, err) : rc;

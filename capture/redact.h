@@ -79,7 +79,7 @@ TD_MUST_USE td_result redactor_add_found(redactor *self, redact_life life, td_by
 TD_MUST_USE td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_err *err);
 
 /* Hide the secrets of a client's request, each as redactor_add_found: those of one that
- * authenticates, and those of its headers. The frame has JSON_PADDED's bytes after it. */
+ * authenticates, and those of its headers. */
 TD_MUST_USE td_result redactor_add_request(redactor *self, redact_life life, json_parser *parser,
                                            const auth_form *form, td_bytes frame, td_err *err);
 

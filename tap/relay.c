@@ -151,36 +151,18 @@ static void note_pong(relay *self)
     self->ping_ns = 0;
 }
 
-/* A request: hide what authenticates, in a copy and in all that follows. */
+/* A request: what authenticates is hidden in it, and in all that follows, when it is written. */
 static void record_request(relay *self, const intake_message *sent)
 {
     td_err err;
-    static const uint8_t PADDING[JSON_PADDING_BYTES];
-    td_buf *copy = self->options.env->scratch;
     const family *of = self->options.family;
     dialect_request request;
-    intake_message hidden = *sent;
-    td_buf_clear(copy);
-    td_buf_add(copy, sent->bytes.data, sent->bytes.size);
-    td_buf_add(copy, PADDING, sizeof PADDING);
-    hidden.bytes = td_bytes_of(copy->data, sent->bytes.size);
     if (redactor_add_request(self->options.redactor, REDACT_AS_NEWEST, self->options.env->json,
-                             &of->exchange->auth, hidden.bytes, &err) != TD_OK)
+                             &of->exchange->auth, sent->bytes, &err) != TD_OK)
         td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: a secret cannot be hidden: %s",
                     of->name, err.text);
-    redaction found = redactor_apply(self->options.redactor, copy->data, hidden.bytes.size);
-    intake *into = recording_of(self);
-    if (into != NULL && found.count > 0) {
-        event redacted = new_event(self, EVENT_REDACTED);
-        redacted.what = "frame";
-        redacted.dir = "out";
-        redacted.ordinal = self->slot->at.out + 1;
-        redacted.offset = found.first_offset;
-        redacted.bytes = found.bytes;
-        intake_event(into, self->options.feed_index, &redacted);
-    }
-    record_frame(self, &hidden);
-    if (request_parse(self->options.env->dialects, of->dialect, hidden.bytes, &request, &err) ==
+    record_frame(self, sent);
+    if (request_parse(self->options.env->dialects, of->dialect, sent->bytes, &request, &err) ==
             TD_OK &&
         request.kind == REQUEST_PING)
         note_ping(self);
@@ -254,14 +236,20 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     (void)recording_of(self);
 }
 
+static void relay_down(const relay *self, unsigned opcode, td_bytes bytes)
+{
+    if (self->client == NULL)
+        return;
+    wire_peer_relay(self->client, opcode, bytes);
+    if (wire_peer_queued_bytes(self->client) > RELAY_QUEUE_BYTES)
+        wire_pause(self->upstream);
+}
+
 static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     relay *self = user;
-    if (self->client != NULL) {
-        wire_peer_relay(self->client, got->opcode, got->bytes);
-        if (wire_peer_queued_bytes(self->client) > RELAY_QUEUE_BYTES)
-            wire_pause(conn);
-    }
+    (void)conn;
+    relay_down(self, got->opcode, got->bytes);
     const intake_message received = {.dir = DIR_IN,
                                      .opcode = (channel_opcode)got->opcode,
                                      .form = got->is_fragmented ? FORM_FRAGMENTED : 0u,
@@ -277,11 +265,8 @@ static void on_message(void *user, wire_conn *conn, const wire_message *got)
 static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes payload)
 {
     relay *self = user;
-    if (self->client != NULL) {
-        wire_peer_relay(self->client, opcode, payload);
-        if (wire_peer_queued_bytes(self->client) > RELAY_QUEUE_BYTES)
-            wire_pause(conn);
-    }
+    (void)conn;
+    relay_down(self, opcode, payload);
     record_heartbeat(self, opcode == WS_PING ? PING_IN : PONG_IN, payload);
     if (opcode == WS_PONG)
         note_pong(self);

@@ -33,7 +33,6 @@ typedef struct relay_env {
     const char *ca_file; /* to trust upstream; NULL: the system's CAs */
     dialect_parser *dialects;
     json_parser *json;
-    td_buf *scratch; /* of at least a client's largest message */
     /* The relay of a feed's slot is over, and freed after this call. */
     void (*ended)(void *user, uint16_t feed_index, uint32_t shard);
     void (*refused)(void *user); /* a client was not connected */

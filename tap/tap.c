@@ -9,9 +9,8 @@
 #include "base/url.h"
 #include "tap/relay.h"
 
-#define TICK_NS       (10 * TD_NS_PER_MS)
-#define GOOD_BYE_NS   (3 * TD_NS_PER_S)
-#define SCRATCH_BYTES ((size_t)2 << 20)
+#define TICK_NS     (10 * TD_NS_PER_MS)
+#define GOOD_BYE_NS (3 * TD_NS_PER_S)
 
 struct tap {
     tap_options options;
@@ -21,7 +20,6 @@ struct tap {
     pipeline_config config;
     redactor redactors[LIMIT_FEEDS];
     redactor *redactor_list[LIMIT_FEEDS];
-    td_buf scratch;
     relay **relays; /* by feed and shard */
     size_t relay_count;
     uint64_t asked, refused; /* connections */
@@ -171,12 +169,19 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
     pipeline_config_init(&self->config);
     self->config.overload = OVERLOAD_DROP; /* a slow disk must not hold the relay back */
     open_feeds(self);
-    td_buf_init(&self->scratch, SCRATCH_BYTES);
     const tap_sessions_options recording = {.path = options->archive,
                                             .config = &self->config,
                                             .redactors = self->redactor_list,
                                             .clock = options->clock,
                                             .log = options->log};
+    self->env = (relay_env){.clock = options->clock,
+                            .log = options->log,
+                            .ca_file = options->ca_file,
+                            .dialects = dialect_parser_open(),
+                            .json = json_parser_open(0),
+                            .ended = on_relay_ended,
+                            .refused = on_refused,
+                            .user = self};
     td_result rc = check_upstream(options->upstream, err);
     if (rc == TD_OK)
         rc = redactor_forbid_core_dumps(err);
@@ -187,15 +192,6 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
     if (rc == TD_OK)
         rc = tap_sessions_open(&recording, &self->env.sessions, err);
     self->env.loop = self->loop;
-    self->env.clock = options->clock;
-    self->env.log = options->log;
-    self->env.ca_file = options->ca_file;
-    self->env.dialects = dialect_parser_open();
-    self->env.json = json_parser_open(0);
-    self->env.scratch = &self->scratch;
-    self->env.ended = on_relay_ended;
-    self->env.refused = on_refused;
-    self->env.user = self;
     if (rc != TD_OK) {
         tap_close(self);
         return rc;
@@ -217,6 +213,13 @@ void tap_stop(tap *self)
     atomic_store_explicit(&self->is_asked_to_stop, 1, memory_order_release);
 }
 
+static td_result turn(tap *self, td_err *err)
+{
+    td_result rc = wire_loop_run(self->loop, TICK_NS, err);
+    tap_sessions_tick(self->env.sessions);
+    return rc;
+}
+
 /* Close frames in both directions; what has not closed in time is cut with the loop. */
 static td_result send_goodbye(tap *self, td_err *err)
 {
@@ -225,10 +228,8 @@ static td_result send_goodbye(tap *self, td_err *err)
     for (size_t i = 0; i < self->config.feed_count * LIMIT_FEED_SLOTS; i++)
         if (self->relays[i] != NULL)
             relay_stop(self->relays[i]);
-    while (rc == TD_OK && self->relay_count > 0 && clock_mono_ns(self->options.clock) < until_ns) {
-        rc = wire_loop_run(self->loop, TICK_NS, err);
-        tap_sessions_tick(self->env.sessions);
-    }
+    while (rc == TD_OK && self->relay_count > 0 && clock_mono_ns(self->options.clock) < until_ns)
+        rc = turn(self, err);
     wire_loop_close(self->loop);
     self->loop = NULL;
     self->server = NULL;
@@ -239,10 +240,8 @@ td_result tap_run(tap *self, td_err *err)
 {
     td_err later;
     td_result rc = TD_OK;
-    while (rc == TD_OK && !atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire)) {
-        rc = wire_loop_run(self->loop, TICK_NS, err);
-        tap_sessions_tick(self->env.sessions);
-    }
+    while (rc == TD_OK && !atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire))
+        rc = turn(self, err);
     td_result closed = send_goodbye(self, rc == TD_OK ? err : &later);
     rc = rc == TD_OK ? closed : rc;
     td_result ended = tap_sessions_stop(self->env.sessions, rc == TD_OK ? err : &later);
@@ -266,7 +265,6 @@ void tap_close(tap *self)
     json_parser_close(self->env.json);
     for (size_t i = 0; i < self->config.feed_count; i++)
         redactor_fini(&self->redactors[i]);
-    td_buf_fini(&self->scratch);
     td_free(self->relays);
     td_free(self);
 }

@@ -117,7 +117,7 @@ static void secrets_of_requests_are_hidden_as_they_are_met(void **state)
     json_parser *parser = json_parser_open(0);
     redactor_init(&hide);
     for (int i = 0; i < 2 * REDACT_SIGNATURES_MAX; i++) {
-        char frame[128 + JSON_PADDING_BYTES] = "";
+        char frame[128];
         int size = snprintf(frame, sizeof frame,
                             "{\"op\":\"auth\",\"args\":[\"the-key\",1,\"signature-%04d\"]}", i);
         assert_int_equal(redactor_add_request(&hide, REDACT_AS_NEWEST, parser,

@@ -51,7 +51,6 @@ typedef struct bench {
     pipeline_config config;
     redactor redactor;
     redactor *redactors[1];
-    td_buf scratch;
     wire_loop *loop;
     wire_server *server;
     relay_env env;
@@ -282,12 +281,10 @@ static void bench_open(bench *b)
         .listen = "127.0.0.1:0", .is_plain = 1, .ops = &SERVER_OPS, .user = b};
     *b = (bench){.clock = clock_sim_open(START_NS, TD_NS_PER_S)};
     temp_folder_make(TEMP_IN_MEMORY, b->folder);
-    td_buf_init(&b->scratch, (size_t)2 << 20);
     b->env = (relay_env){.clock = clock_sim_clock(b->clock),
                          .log = &b->log,
                          .dialects = dialect_parser_open(),
                          .json = json_parser_open(0),
-                         .scratch = &b->scratch,
                          .ended = on_ended,
                          .refused = on_refused,
                          .user = b};
@@ -355,7 +352,6 @@ static void bench_close(bench *b, uint64_t frames)
     dialect_parser_close(b->env.dialects);
     json_parser_close(b->env.json);
     redactor_fini(&b->redactor);
-    td_buf_fini(&b->scratch);
     close(b->listen_fd);
     temp_folder_remove(b->folder);
     clock_sim_close(b->clock);
