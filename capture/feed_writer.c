@@ -453,6 +453,7 @@ td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_wri
     if (written == NULL)
         return TD_OK;
     *written = at;
+    written->segment = self->segment_number;
     written->wants_checkpoint = wants_checkpoint(self, &at.route);
     written->granted_ns =
         slot == NULL ? 0 : grants_from_ns(self->granted, (uint32_t)(slot - self->slots));

@@ -47,6 +47,7 @@ typedef struct feed_writer_options {
 
 /* Where a frame was written. Valid until the next call. */
 typedef struct feed_written {
+    uint32_t segment; /* as feed_writer_segment */
     channel_route route;
     td_bytes bytes;      /* without secrets; padded as the frame's were */
     uint64_t granted_ns; /* as grants_from_ns */

@@ -522,8 +522,7 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     if (rc == TD_OK)
         rc = feed_writer_frame(f->writer, &frame, &written, err);
     if (rc == TD_OK)
-        live_check_put_written(f->job->live_check, (uint16_t)(f - f->job->feeds), f->writer, &frame,
-                               &written);
+        live_check_put(f->job->live_check, (uint16_t)(f - f->job->feeds), &frame, &written);
     return rc;
 }
 

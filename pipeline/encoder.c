@@ -247,8 +247,7 @@ static td_result write_frame(encoder *self, const intake_record *record, td_byte
     td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &written, err);
     if (rc != TD_OK || self->options.live_check == NULL)
         return rc;
-    live_check_put_written(self->options.live_check, record->feed_index,
-                           self->feeds[record->feed_index].writer, &frame, &written);
+    live_check_put(self->options.live_check, record->feed_index, &frame, &written);
     return note_unchecked(self, record, err);
 }
 

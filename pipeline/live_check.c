@@ -167,14 +167,13 @@ static live_symbol *get_symbol(live_check *self, uint16_t feed_index, const char
     return made;
 }
 
-static live_channel *find_channel(const live_check *self, const live_check_frame *frame,
-                                  uint64_t hash)
+static live_channel *find_channel(const live_check *self, uint16_t feed_index,
+                                  const channel_info *info, uint64_t hash)
 {
-    const channel_info *info = frame->info;
     slot_probe at = slot_probe_of(hash);
     while (slot_table_next(&self->by_channel, &at)) {
         live_channel *known = self->channels[at.row];
-        if (known->feed_index == frame->feed_index && known->info.line == info->line &&
+        if (known->feed_index == feed_index && known->info.line == info->line &&
             known->info.shard == info->shard && strcmp(known->info.topic, info->topic) == 0 &&
             strcmp(known->info.exchange_topic, info->exchange_topic) == 0 &&
             strcmp(known->info.symbol, info->symbol) == 0)
@@ -183,13 +182,13 @@ static live_channel *find_channel(const live_check *self, const live_check_frame
     return NULL;
 }
 
-/* The channel of a frame, made if it is new. */
-static live_channel *get_channel(live_check *self, const live_check_frame *frame)
+/* The channel, made if it is new. */
+static live_channel *get_channel(live_check *self, uint16_t feed_index, const channel_info *info,
+                                 uint64_t recv_ns)
 {
-    const pipeline_feed *feed = &self->options.config->feeds[frame->feed_index];
-    const channel_info *info = frame->info;
-    uint64_t hash = hash_of(info->exchange_topic, frame->feed_index) + hash_of(info->symbol, 1);
-    live_channel *known = find_channel(self, frame, hash);
+    const pipeline_feed *feed = &self->options.config->feeds[feed_index];
+    uint64_t hash = hash_of(info->exchange_topic, feed_index) + hash_of(info->symbol, 1);
+    live_channel *known = find_channel(self, feed_index, info, hash);
     if (known != NULL)
         return known;
     size_t topic_bytes = strlen(info->topic) + 1;
@@ -201,12 +200,12 @@ static live_channel *get_channel(live_check *self, const live_check_frame *frame
     memcpy(made->texts, info->topic, topic_bytes);
     memcpy(made->texts + topic_bytes, info->exchange_topic, exchange_bytes);
     if (!topic_match_text(feed->family->topics, feed->family->topic_count,
-                          td_bytes_str(made->texts + topic_bytes), frame->recv_ns, &made->topic)) {
+                          td_bytes_str(made->texts + topic_bytes), recv_ns, &made->topic)) {
         td_free(made);
         return &NO_ROW;
     }
-    made->feed_index = frame->feed_index;
-    made->symbol = get_symbol(self, frame->feed_index, info->symbol);
+    made->feed_index = feed_index;
+    made->symbol = get_symbol(self, feed_index, info->symbol);
     made->info = (channel_info){.feed = feed->name != NULL ? feed->name : "",
                                 .family = feed->family->name,
                                 .line = info->line,
@@ -229,18 +228,19 @@ static live_channel *get_channel(live_check *self, const live_check_frame *frame
 }
 
 /* The channel of a frame, by its number in the segment. */
-static live_channel *channel_of(live_check *self, const live_check_frame *frame)
+static live_channel *channel_of(live_check *self, uint16_t feed_index, const feed_written *written,
+                                uint64_t recv_ns)
 {
-    numbered_channels *numbers = &self->numbers[frame->feed_index];
-    if (frame->segment != numbers->segment && numbers->capacity > 0)
+    numbered_channels *numbers = &self->numbers[feed_index];
+    if (written->segment != numbers->segment && numbers->capacity > 0)
         memset(numbers->channels, 0, numbers->capacity * sizeof(live_channel *));
-    numbers->segment = frame->segment;
-    numbers->channels = td_array_reach(numbers->channels, &numbers->capacity, frame->channel_index,
+    numbers->segment = written->segment;
+    numbers->channels = td_array_reach(numbers->channels, &numbers->capacity, written->route.index,
                                        sizeof(live_channel *));
-    live_channel **at = &numbers->channels[frame->channel_index];
+    live_channel **at = &numbers->channels[written->route.index];
     if (*at == NULL) {
-        *at = get_channel(self, frame);
-        count_shared(&self->unchecked_books[frame->feed_index], *at == &NO_SPACE);
+        *at = get_channel(self, feed_index, written->route.info, recv_ns);
+        count_shared(&self->unchecked_books[feed_index], *at == &NO_SPACE);
     }
     return *at;
 }
@@ -647,13 +647,16 @@ static int put_into_ring(live_check *self, const live_check_record *record, td_b
     return 1;
 }
 
-void live_check_put(live_check *self, const live_check_frame *frame)
+void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *frame,
+                    const feed_written *written)
 {
-    TD_ASSERT(frame->feed_index < self->options.config->feed_count);
-    TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
-    live_channel *channel = channel_of(self, frame);
-    uint8_t *wants_checkpoint = &self->wants_checkpoint[frame->feed_index];
-    *wants_checkpoint |= frame->wants_checkpoint;
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    TD_ASSERT(written->bytes.size <= LIMIT_FRAME_BYTES);
+    if (written->route.frame_class != CLASS_DATA)
+        return;
+    live_channel *channel = channel_of(self, feed_index, written, frame->recv_ns);
+    uint8_t *wants_checkpoint = &self->wants_checkpoint[feed_index];
+    *wants_checkpoint |= written->wants_checkpoint;
     if (channel == &NO_ROW)
         return;
     if (channel == &NO_SPACE) {
@@ -661,34 +664,18 @@ void live_check_put(live_check *self, const live_check_frame *frame)
         return;
     }
     const live_check_record record = {.recv_ns = frame->recv_ns,
-                                      .granted_ns = frame->granted_ns,
+                                      .granted_ns = written->granted_ns,
                                       .channel = channel,
-                                      .segment = frame->segment,
+                                      .segment = written->segment,
                                       .conn = frame->conn,
-                                      .size = (uint32_t)frame->bytes.size,
+                                      .size = (uint32_t)written->bytes.size,
                                       .skipped = self->skipped_pending,
                                       .wants_checkpoint = *wants_checkpoint};
     if (self->ring == NULL)
-        check(self, &record, frame->bytes);
-    else if (!put_into_ring(self, &record, frame->bytes))
+        check(self, &record, written->bytes);
+    else if (!put_into_ring(self, &record, written->bytes))
         return;
     *wants_checkpoint = 0;
-}
-
-void live_check_put_written(live_check *self, uint16_t feed_index, const feed_writer *writer,
-                            const feed_frame *frame, const feed_written *written)
-{
-    const live_check_frame passed = {.feed_index = feed_index,
-                                     .segment = feed_writer_segment(writer),
-                                     .channel_index = written->route.index,
-                                     .info = written->route.info,
-                                     .conn = frame->conn,
-                                     .recv_ns = frame->recv_ns,
-                                     .granted_ns = written->granted_ns,
-                                     .bytes = written->bytes,
-                                     .wants_checkpoint = written->wants_checkpoint};
-    if (written->route.frame_class == CLASS_DATA)
-        live_check_put(self, &passed);
 }
 
 void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer)

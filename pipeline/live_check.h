@@ -62,26 +62,10 @@ TD_MUST_USE td_result live_check_open(const live_check_options *options, live_ch
 /* Check the remaining records, end the thread, free; NULL is fine. */
 void live_check_close(live_check *self);
 
-/* A frame of data. */
-typedef struct live_check_frame {
-    uint16_t feed_index;
-    uint32_t segment; /* of the feed, and the number of the frame's channel there */
-    uint32_t channel_index;
-    const channel_info *info;
-    uint32_t conn;
-    uint64_t recv_ns;
-    uint64_t granted_ns; /* of the connection's last grant (capture/grants.h); 0: unknown */
-    td_bytes bytes;
-    uint8_t wants_checkpoint; /* 1: make one of the feed's states before the frame */
-} live_check_frame;
-
-/* Encoder thread: pass on a frame. info and bytes are copied, or skipped and counted. */
-void live_check_put(live_check *self, const live_check_frame *frame);
-
-/* Encoder thread: pass on a frame that a feed's writer has written, if it is data; and give the
- * writer the feed's checkpoint if one was made since. */
-void live_check_put_written(live_check *self, uint16_t feed_index, const feed_writer *writer,
-                            const feed_frame *frame, const feed_written *written);
+/* Encoder thread: pass on a frame that a feed's writer has written, if it is data; it is copied, or
+ * skipped and counted. And give the writer the feed's checkpoint if one was made since. */
+void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *frame,
+                    const feed_written *written);
 void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer);
 
 /* Network thread: remove the oldest event that was found; 0 if absent. EVENT_GAP: a gap begins or

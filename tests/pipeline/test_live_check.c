@@ -54,15 +54,16 @@ static void keep_found(findings_seen *seen, const event *what)
 static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
                 uint32_t shift)
 {
-    const live_check_frame passed = {.segment = segment,
-                                     .channel_index = frame->channel->index + shift,
-                                     .info = &frame->channel->info,
-                                     .conn = conn,
-                                     .recv_ns = frame->recv_ns,
-                                     .granted_ns = frame->granted_ns,
-                                     .bytes = frame->bytes};
-    if (strcmp(passed.info->topic, CHANNEL_TOPIC_CONTROL) != 0)
-        live_check_put(w, &passed);
+    const channel_info *info = &frame->channel->info;
+    int is_control = strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0;
+    const feed_frame passed = {.conn = conn, .recv_ns = frame->recv_ns};
+    const feed_written written = {.segment = segment,
+                                  .route = {.index = frame->channel->index + shift,
+                                            .info = info,
+                                            .frame_class = is_control ? CLASS_ACK : CLASS_DATA},
+                                  .granted_ns = frame->granted_ns,
+                                  .bytes = frame->bytes};
+    live_check_put(w, 0, &passed, &written);
 }
 
 /* What the live check is given besides the frames. */
@@ -399,12 +400,11 @@ static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
                         "{\"topic\":\"orderbook.50.AUSDT\",\"type\":\"%s\",\"ts\":%llu,\"data\":{"
                         "\"s\":\"AUSDT\",\"b\":[],\"a\":[],\"u\":%llu,\"seq\":%llu}}",
                         type, (unsigned long long)n, (unsigned long long)u, (unsigned long long)n);
-    const live_check_frame frame = {.segment = 1,
-                                    .info = &INFO,
-                                    .conn = 1,
-                                    .recv_ns = n * TD_NS_PER_MS,
-                                    .bytes = td_bytes_of(text, (size_t)size)};
-    live_check_put(w, &frame);
+    const feed_frame frame = {.conn = 1, .recv_ns = n * TD_NS_PER_MS};
+    const feed_written written = {.segment = 1,
+                                  .route = {.info = &INFO, .frame_class = CLASS_DATA},
+                                  .bytes = td_bytes_of(text, (size_t)size)};
+    live_check_put(w, 0, &frame, &written);
 }
 
 /* What was found comes out in order, again and again; what does not fit is logged. */
