@@ -8,7 +8,6 @@
 #include "base/io_posix.h"
 #include "base/random.h"
 #include "cli/option_groups.h"
-#include "cli/stop_signal.h"
 #include "cli/units.h"
 #include "serve/serve.h"
 #include "play/verb_run.h"
@@ -121,24 +120,16 @@ static const option_row SERVE_ROWS[] = {
 
 /* State of one run of the verb. */
 typedef struct serve_command {
-    reporter *report;
-    archive_choice choice;
-    selection_options selecting;
-    archive *archive;
-    selection wanted;
+    verb_run *verb;
     listen_options listening;
-    verbosity_options verbosity;
     serve_flags flags;
 
-    td_clock clock;
     td_log log;
     wire_loop *loop;
-    stop_signal *signals;
     serve_feeds *feeds;
     serve *server;
     keyboard *keyboard; /* NULL: no terminal */
     wire_timer *key_timer;
-    progress_line progress;
     int has_quit; /* by a key */
 } serve_command;
 
@@ -159,10 +150,10 @@ static void release_terminal(void *user, int is_released)
 static void take_keys(void *user)
 {
     serve_command *command = user;
-    uint64_t next_ns = clock_mono_ns(command->clock) + KEYS_EVERY_NS;
+    uint64_t next_ns = clock_mono_ns(command->verb->clock) + KEYS_EVERY_NS;
     command->has_quit = serve_take_keys(command->server, command->keyboard);
     if (keyboard_has_terminal(command->keyboard))
-        serve_show(command->server, &command->progress);
+        serve_show(command->server, &command->verb->progress);
     command->key_timer = wire_timer_at(command->loop, next_ns, take_keys, command);
 }
 
@@ -176,26 +167,11 @@ static td_result open_faults(serve_command *command, td_err *err)
         rc = serve_faults_add(&flags->faults, flags->fault_texts.items[i], err);
     flags->serving.faults = flags->faults.count > 0 ? &flags->faults : NULL;
     if (rc == TD_OK)
-        rc = serve_faults_check(&flags->faults, command->feeds, command->archive, &command->wanted,
-                                err);
+        rc = serve_faults_check(&flags->faults, command->feeds, command->verb->archive,
+                                &command->verb->wanted, err);
     if (rc != TD_OK || flags->fault_log == NULL)
         return rc;
     return td_io_open(io_posix(), flags->fault_log, TD_OPEN_CREATE, &flags->faults.log, err);
-}
-
-static td_result open_source(serve_command *command, td_err *err)
-{
-    const archive_options options = {
-        .io = io_posix(), .clock = command->clock, .log = &command->log, .verb = "serve"};
-    const char *path = NULL;
-    command->wanted = verb_run_selection(&command->selecting);
-    td_result rc = archive_choice_require(&command->choice, &path, err);
-    if (rc == TD_OK)
-        rc = archive_open(&options, path, ARCHIVE_READ, &command->archive, err);
-    if (rc == TD_OK)
-        rc = serve_feeds_open(command->archive, &command->wanted, &command->log, &command->feeds,
-                              err);
-    return rc;
 }
 
 static td_result open_server(serve_command *command, td_err *err)
@@ -203,18 +179,18 @@ static td_result open_server(serve_command *command, td_err *err)
     const listen_options *listening = &command->listening;
     serve_options *options = &command->flags.serving;
     options->loop = command->loop;
-    options->archive = command->archive;
-    options->wanted = &command->wanted;
+    options->archive = command->verb->archive;
+    options->wanted = &command->verb->wanted;
     options->feeds = command->feeds;
     options->server = (wire_server_options){.listen = listening->address,
                                             .tls_cert = listening->tls_cert,
                                             .tls_key = listening->tls_key,
                                             .is_plain = listening->is_plain};
-    options->clock = command->clock;
+    options->clock = command->verb->clock;
     options->log = &command->log;
     td_random_system(&options->seed, sizeof options->seed);
     td_result rc = serve_open(options, &command->server, err);
-    if (rc == TD_OK && listening->ready_file != NULL)
+    if (rc == TD_OK)
         rc = wire_server_write_ready(serve_server(command->server), io_posix(),
                                      listening->ready_file, err);
     return rc;
@@ -226,11 +202,11 @@ static void log_served(const serve_command *command)
     const char *base = wire_server_url(serve_server(command->server));
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
-        report_line(command->report, TD_LOG_INFO, "feed %s (%s): %s, at %s%s", feed->name,
+        report_line(command->verb->report, TD_LOG_INFO, "feed %s (%s): %s, at %s%s", feed->name,
                     feed->family->name, format_counted(feed->topic_count, "topic").text, base,
                     served_feed_path(feed));
     }
-    report_line(command->report, TD_LOG_INFO, "serving at %s", base);
+    report_line(command->verb->report, TD_LOG_INFO, "serving at %s", base);
     listen_options_log_trust(&command->listening, &command->log);
 }
 
@@ -240,7 +216,7 @@ static void log_served(const serve_command *command)
 static int is_done(const serve_command *command)
 {
     const serve_counts *counts = serve_get_counts(command->server);
-    return command->has_quit || stop_signal_came(command->signals) ||
+    return command->has_quit || stop_signal_came(command->verb->signals) ||
            (command->flags.is_once && counts->complete + counts->failed > 0);
 }
 
@@ -248,10 +224,10 @@ static int is_done(const serve_command *command)
 static td_result send_goodbye(serve_command *command, td_err *err)
 {
     serve_stop(command->server);
-    uint64_t end_ns = clock_mono_ns(command->clock) + GOOD_BYE_NS;
+    uint64_t end_ns = clock_mono_ns(command->verb->clock) + GOOD_BYE_NS;
     td_result rc = TD_OK;
     while (rc == TD_OK && serve_client_count(command->server) > 0) {
-        uint64_t now_ns = clock_mono_ns(command->clock);
+        uint64_t now_ns = clock_mono_ns(command->verb->clock);
         if (now_ns >= end_ns)
             break;
         rc = wire_loop_run(command->loop, end_ns - now_ns, err);
@@ -263,23 +239,23 @@ static void log_counts(const serve_command *command)
 {
     const serve_counts *counts = serve_get_counts(command->server);
     report_line(
-        command->report, TD_LOG_INFO,
+        command->verb->report, TD_LOG_INFO,
         "%s, %s to the end of their tape; %s (%s) sent; %s made; held back %s by slow readers",
         format_counted(counts->clients, "client").text, format_count(counts->complete).text,
         format_counted(counts->frames, "frame").text, format_size(counts->bytes).text,
         format_counted(counts->made, "snapshot").text,
         format_counted(counts->held_back, "time").text);
     if (counts->faults > 0)
-        report_line(command->report, TD_LOG_INFO, "%s injected",
+        report_line(command->verb->report, TD_LOG_INFO, "%s injected",
                     format_counted(counts->faults, "fault").text);
     if (counts->disconnected > 0)
-        report_line(command->report, TD_LOG_INFO, "%s as recorded",
+        report_line(command->verb->report, TD_LOG_INFO, "%s as recorded",
                     format_counted(counts->disconnected, "disconnect").text);
     if (counts->slow > 0)
-        report_line(command->report, TD_LOG_WARNING, "%s closed because they read too slowly",
+        report_line(command->verb->report, TD_LOG_WARNING, "%s closed because they read too slowly",
                     format_counted(counts->slow, "client").text);
     if (counts->unfollowed > 0)
-        report_line(command->report, TD_LOG_WARNING, "%s of books that were not followed",
+        report_line(command->verb->report, TD_LOG_WARNING, "%s of books that were not followed",
                     format_counted(counts->unfollowed, "frame").text);
 }
 
@@ -292,19 +268,30 @@ static td_result verdict(const serve_command *command, td_err *err)
     return TD_OK;
 }
 
+static td_result check(verb_run *verb)
+{
+    serve_command *command = verb->state;
+    serve_flags *flags = &command->flags;
+    command->verb = verb;
+    report_begin_log(verb->report, &verb->verbosity);
+    td_result rc = pacer_speed_parse(flags->speed, &flags->serving.speed, &verb->err);
+    if (rc != TD_OK)
+        return td_err_add(&verb->err, rc, "--speed");
+    if (flags->serving.is_held + flags->is_once + flags->serving.loops > 1)
+        return td_err_set(&verb->err, TD_E_INVALID, "--hold, --loop and --once exclude each other");
+    rc = report_detach(verb->report, &verb->err);
+    if (rc == TD_OK && verb->progress.is_shown && isatty(STDIN_FILENO))
+        rc = keyboard_open(STDIN_FILENO, &command->keyboard, &verb->err);
+    if (rc == TD_OK)
+        rc = wire_remove_ready(io_posix(), command->listening.ready_file, &verb->err);
+    return rc;
+}
+
 static td_result run(serve_command *command, td_err *err)
 {
-    serve_flags *flags = &command->flags;
-    td_result rc = pacer_speed_parse(flags->speed, &flags->serving.speed, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "--speed");
-    if (flags->serving.is_held + flags->is_once + flags->serving.loops > 1)
-        return td_err_set(err, TD_E_INVALID, "--hold, --loop and --once exclude each other");
-    const char *ready_file = command->listening.ready_file;
-    if (ready_file != NULL)
-        rc = wire_remove_ready(io_posix(), ready_file, err);
-    if (rc == TD_OK)
-        rc = open_source(command, err);
+    const verb_run *verb = command->verb;
+    td_result rc =
+        serve_feeds_open(verb->archive, &verb->wanted, &command->log, &command->feeds, err);
     if (rc == TD_OK)
         rc = open_faults(command, err);
     if (rc == TD_OK)
@@ -313,83 +300,65 @@ static td_result run(serve_command *command, td_err *err)
         return rc;
     log_served(command);
     if (command->keyboard != NULL) {
-        report_line(command->report, TD_LOG_INFO,
+        report_line(verb->report, TD_LOG_INFO,
                     "keys: space pauses, . steps, + - 1 m set the speed, f b go 10 s, q ends");
         take_keys(command);
     }
     while (rc == TD_OK && !is_done(command))
         rc = wire_loop_run(command->loop, UINT64_MAX, err);
     wire_timer_cancel(command->key_timer);
-    progress_end(&command->progress);
+    progress_end(&command->verb->progress);
     if (rc == TD_OK)
         rc = send_goodbye(command, err);
-    if (rc == TD_OK && ready_file != NULL)
-        rc = wire_remove_ready(io_posix(), ready_file, err);
+    if (rc == TD_OK)
+        rc = wire_remove_ready(io_posix(), command->listening.ready_file, err);
     log_counts(command);
     return rc == TD_OK ? verdict(command, err) : rc;
 }
 
-static exit_code run_stoppable(serve_command *command)
+static td_result work(verb_run *verb)
 {
-    td_err err;
-    stop_signal_block(1);
-    progress_init(&command->progress, command->report);
-    td_result rc = report_detach(command->report, &err);
-    if (rc == TD_OK && command->progress.is_shown && isatty(STDIN_FILENO))
-        rc = keyboard_open(STDIN_FILENO, &command->keyboard, &err);
-    if (rc == TD_OK)
-        rc = wire_loop_open(command->clock, &command->log, &command->loop, &err);
-    if (rc == TD_OK)
-        rc = stop_signal_open(&(stop_signal_calls){on_stop, release_terminal, command},
-                              &command->signals, &err);
-    if (rc == TD_OK)
-        rc = run(command, &err);
-    stop_signal_close(command->signals); /* before the loop that it wakes, and the keyboard */
-    keyboard_close(command->keyboard);
+    serve_command *command = verb->state;
+    td_result rc = run(command, &verb->err);
     serve_close(command->server);
-    wire_loop_close(command->loop);
     serve_feeds_close(command->feeds);
-    archive_close(command->archive);
     td_io_close(command->flags.faults.log);
-    return rc == TD_OK ? EXIT_CODE_DONE : report_error(command->report, &err);
+    return rc;
 }
 
 exit_code cmd_serve(const verb_context *context, int argc, char **argv)
 {
-    serve_command command = {.report = context->report,
-                             .clock = clock_real(),
-                             .listening = {.address = "127.0.0.1:0"},
+    serve_command command = {.listening = {.address = "127.0.0.1:0"},
                              .flags = {.speed = "1",
                                        .faults = {.seed = 1},
-                                       .serving = {.settle_ns = 200 * TD_NS_PER_MS}}};
-    const option_group groups[] = {
-        option_group_archive(&command.choice),
-        option_group_selection(&command.selecting),
-        {"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
-        option_group_listen(&command.listening),
-        option_group_verbosity(&command.verbosity),
-    };
-    const options_spec spec = {
-        .verb = "serve",
+                                       .serving = {.settle_ns = 200 * TD_NS_PER_MS}},
+                             .log = report_log(context->report)};
+    const verb_spec spec = {
+        .name = "serve",
         .summary =
             "Replay a recording as a WebSocket server that speaks the exchange's dialect. Clients\n"
             "of the exchange connect to it unchanged. Each client gets the tape from its\n"
             "beginning. On a terminal, keys pause, step, seek and change the speed.",
-        .groups = groups,
-        .group_count = sizeof groups / sizeof *groups,
+        .examples = "tapedeck serve DIR --feed inverse --ready-file ready.json\n"
+                    "tapedeck serve DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once",
         .statuses = {[EXIT_CODE_DONE] = "ended by a signal, or after the tape of --once",
                      [EXIT_CODE_FAILED] =
                          ("nothing matches the selection, the address is in use, or "
                           "the archive cannot be read")},
-        .examples = "tapedeck serve DIR --feed inverse --ready-file ready.json\n"
-                    "tapedeck serve DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once",
-        .now_ns = clock_wall_ns(command.clock),
+        .takes = VERB_TAKES_SELECTION | VERB_STOPS,
+        .own = {{"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
+                option_group_listen(&command.listening)},
+        .mode = ARCHIVE_READ,
+        .calls = {on_stop, release_terminal, &command},
+        .check = check,
+        .work = work,
     };
-    options_operands operands;
-    exit_code status;
-    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
-        return status;
-    report_begin_log(context->report, &command.verbosity);
-    command.log = report_log(context->report);
-    return run_stoppable(&command);
+    td_err err;
+    /* Before a signal can wake it. */
+    if (wire_loop_open(clock_real(), &command.log, &command.loop, &err) != TD_OK)
+        return report_error(context->report, &err);
+    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    keyboard_close(command.keyboard);
+    wire_loop_close(command.loop);
+    return status;
 }

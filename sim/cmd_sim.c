@@ -233,14 +233,14 @@ static td_result serve(sim_command *command, td_err *err)
     const wire_server *server = exchange_server(command->exchange);
     rc = stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command}, &command->signals,
                           err);
-    if (rc == TD_OK && command->listen.ready_file != NULL)
+    if (rc == TD_OK)
         rc = wire_server_write_ready(server, io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK) {
         report_line(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
         listen_options_log_trust(&command->listen, &command->log);
         rc = run_loop(command, err);
     }
-    if (rc == TD_OK && command->listen.ready_file != NULL)
+    if (rc == TD_OK)
         rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
     stop_signal_close(command->signals);
     return rc;
@@ -250,7 +250,7 @@ static td_result run(sim_command *command, td_err *err)
 {
     td_result rc = report_detach(command->report, err);
     stop_signal_block(0);
-    if (rc == TD_OK && command->listen.ready_file != NULL)
+    if (rc == TD_OK)
         rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK && command->flags.truth != NULL)
         rc = truth_open(io_posix(), command->flags.truth, &command->flags.exchange.truth, err);

@@ -59,7 +59,7 @@ static td_result open_tap(tap_command *command, tap **out, td_err *err)
         rc = td_err_set(err, TD_E_INVALID, "no server is given");
         td_err_hint(err, "--upstream wss://stream.bybit.com");
     }
-    if (rc == TD_OK && listening->ready_file != NULL)
+    if (rc == TD_OK)
         rc = wire_remove_ready(io_posix(), listening->ready_file, err);
     return rc == TD_OK ? tap_open(&options, out, err) : rc;
 }
@@ -92,17 +92,15 @@ static td_result run(tap_command *command, td_err *err)
     report_line(command->report, TD_LOG_INFO, "relaying %s to %s",
                 wire_server_url(tap_server(relaying)), command->flags.upstream);
     listen_options_log_trust(&command->listening, &command->log);
-    if (rc == TD_OK && ready_file != NULL)
+    if (rc == TD_OK)
         rc = wire_server_write_ready(tap_server(relaying), io_posix(), ready_file, err);
     if (rc != TD_OK)
         tap_stop(relaying);
     td_err later;
     td_result ran = tap_run(relaying, rc == TD_OK ? err : &later);
     rc = rc == TD_OK ? ran : rc;
-    if (ready_file != NULL) {
-        td_result removed = wire_remove_ready(io_posix(), ready_file, rc == TD_OK ? err : &later);
-        rc = rc == TD_OK ? removed : rc;
-    }
+    td_result removed = wire_remove_ready(io_posix(), ready_file, rc == TD_OK ? err : &later);
+    rc = rc == TD_OK ? removed : rc;
     log_counts(command, relaying);
     stop_signal_close(signals);
     tap_close(relaying);

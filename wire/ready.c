@@ -50,7 +50,7 @@ static td_result ready_text(td_buf *out, const char *url, const char *ca_file, t
 
 td_result wire_remove_ready(td_io io, const char *path, td_err *err)
 {
-    td_result rc = td_io_unlink(io, path, err);
+    td_result rc = path == NULL ? TD_OK : td_io_unlink(io, path, err);
     if (rc != TD_E_NOTFOUND)
         return rc == TD_OK ? TD_OK : td_err_add(err, rc, "ready file '%s'", path);
     td_err_clear(err);
@@ -66,6 +66,8 @@ td_result wire_server_write_ready(const wire_server *server, td_io io, const cha
     td_buf text;
     td_buf_init(&text, READY_BYTES_MAX);
     td_result rc = TD_OK;
+    if (path == NULL)
+        return TD_OK;
     if (wire_server_ca_pem(server) != NULL) {
         rc = write_pem(server, io, path, pem_path, err);
         ca_file = pem_path;

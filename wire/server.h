@@ -91,12 +91,12 @@ const char *wire_server_url(const wire_server *server);
 const char *wire_server_ca_pem(const wire_server *server);
 
 /* Remove the ready file of an earlier program that was killed, before writing another one. A
- * missing file is no error. TD_E_IO. */
+ * missing file is no error, and path NULL does nothing. TD_E_IO. */
 TD_MUST_USE td_result wire_remove_ready(td_io io, const char *path, td_err *err);
 
 /* Write the ready file ({"url":..,"ca_file":..}) and, beside it, <path>.pem: each appears under its
  * name complete, the ready file last. ca_file is absolute;
- * null, and not written, without wire_server_ca_pem(). */
+ * null, and not written, without wire_server_ca_pem(). path NULL does nothing. */
 TD_MUST_USE td_result wire_server_write_ready(const wire_server *server, td_io io, const char *path,
                                               td_err *err);
 
