@@ -11,8 +11,7 @@
 static const option_row ARCHIVE_ROWS[] = {
     {.short_name = 'a',
      .long_name = "archive",
-     .type = OPTION_TEXT,
-     .offset = offsetof(archive_choice, path),
+     OPTION_INTO(archive_choice, path),
      .metavar = "ARCHIVE",
      .help = "archive folder; verbs that only read also accept a single .mcap file. Without it, "
              "$TAPEDECK_ARCHIVE",
@@ -38,31 +37,26 @@ td_result archive_choice_require(const archive_choice *options, const char **pat
 
 static const option_row SELECTION_ROWS[] = {
     {.long_name = "feed",
-     .type = OPTION_LIST,
-     .offset = offsetof(selection_options, feeds),
+     OPTION_INTO(selection_options, feeds),
      .metavar = "GLOB",
      .help = "only these feeds (may be repeated)"},
     {.long_name = "topic",
-     .type = OPTION_LIST,
-     .offset = offsetof(selection_options, topics),
+     OPTION_INTO(selection_options, topics),
      .metavar = "GLOB",
      .help = "only these topics: 'trade', 'orderBook*' (may be repeated)"},
     {.long_name = "symbol",
-     .type = OPTION_LIST,
-     .offset = offsetof(selection_options, symbols),
+     OPTION_INTO(selection_options, symbols),
      .metavar = "GLOB",
      .help = "only these symbols: BTCUSD, 'BTC*' (may be repeated)"},
     {.long_name = "from",
-     .type = OPTION_TIME,
-     .offset = offsetof(selection_options, from),
+     OPTION_INTO(selection_options, from),
      .metavar = "TIME",
      .help = "start of the range (inclusive): 2026-11-21T20:47, a date, yesterday, now-2h, an "
              "integer epoch (s, ms, us, ns), or +90s after the first frame of the selected feeds",
      .is_relative = 1,
      .edge = TD_DATE_BEGINS},
     {.long_name = "to",
-     .type = OPTION_TIME,
-     .offset = offsetof(selection_options, to),
+     OPTION_INTO(selection_options, to),
      .metavar = "TIME",
      .help = "end of the range (exclusive); a date alone includes that day;\n"
              "+10m means ten minutes after --from",
@@ -77,14 +71,12 @@ option_group option_group_selection(selection_options *target)
 
 static const option_row ENTRY_ROWS[] = {
     {.long_name = "price",
-     .type = OPTION_RANGE,
-     .offset = offsetof(entry_options, price),
+     OPTION_INTO(entry_options, price),
      .metavar = "RANGE",
      .help = "only frames with a trade, level or order at this price: 60623.5, or a range with\n"
              "both its ends: 60000..60700, 60000.., ..60700"},
     {.long_name = "size",
-     .type = OPTION_RANGE,
-     .offset = offsetof(entry_options, size),
+     OPTION_INTO(entry_options, size),
      .metavar = "RANGE",
      .help = "only frames with an entry of this size; with --price, one entry matches both"},
 };
@@ -103,8 +95,7 @@ int entry_options_are_given(const entry_options *options)
 static const option_row THREADS_ROWS[] = {
     {.short_name = 'j',
      .long_name = "threads",
-     .type = OPTION_UINT,
-     .offset = offsetof(threads_options, count),
+     OPTION_INTO(threads_options, count),
      .metavar = "N",
      .help = "number of threads (default: number of cores)",
      .min = 1,
@@ -126,10 +117,7 @@ unsigned threads_options_count(const threads_options *options)
 }
 
 static const option_row JSON_ROWS[] = {
-    {.long_name = "json",
-     .type = OPTION_FLAG,
-     .offset = offsetof(json_options, is_json),
-     .help = "print JSON instead of text"},
+    {.long_name = "json", OPTION_INTO(json_options, is_json), .help = "print JSON instead of text"},
 };
 
 option_group option_group_json(json_options *target)
@@ -140,13 +128,11 @@ option_group option_group_json(json_options *target)
 static const option_row TALK_ROWS[] = {
     {.short_name = 'q',
      .long_name = "quiet",
-     .type = OPTION_FLAG,
-     .offset = offsetof(verbosity_options, is_quiet),
+     OPTION_INTO(verbosity_options, is_quiet),
      .help = "print errors only"},
     {.short_name = 'v',
      .long_name = "verbose",
-     .type = OPTION_FLAG,
-     .offset = offsetof(verbosity_options, is_verbose),
+     OPTION_INTO(verbosity_options, is_verbose),
      .help = "print more messages"},
 };
 
@@ -162,27 +148,20 @@ option_group option_group_verbosity(verbosity_options *target)
 
 static const option_row LISTEN_ROWS[] = {
     {.long_name = "listen",
-     .type = OPTION_TEXT,
-     .offset = offsetof(listen_options, address),
+     OPTION_INTO(listen_options, address),
      .metavar = "HOST:PORT",
      .help = "address to listen on; with port 0 the kernel chooses the port"},
     {.long_name = "ready-file",
-     .type = OPTION_TEXT,
-     .offset = offsetof(listen_options, ready_file),
+     OPTION_INTO(listen_options, ready_file),
      .metavar = "FILE",
      .help = "write {\"url\",\"ca_file\"} to FILE once connections are accepted"},
-    {.long_name = "plain",
-     .type = OPTION_FLAG,
-     .offset = offsetof(listen_options, is_plain),
-     .help = "serve without TLS"},
+    {.long_name = "plain", OPTION_INTO(listen_options, is_plain), .help = "serve without TLS"},
     {.long_name = "tls-cert",
-     .type = OPTION_TEXT,
-     .offset = offsetof(listen_options, tls_cert),
+     OPTION_INTO(listen_options, tls_cert),
      .metavar = "FILE",
      .help = "PEM certificate chain (default: generated for this run)"},
     {.long_name = "tls-key",
-     .type = OPTION_TEXT,
-     .offset = offsetof(listen_options, tls_key),
+     OPTION_INTO(listen_options, tls_key),
      .metavar = "FILE",
      .help = "PEM private key of --tls-cert"},
 };

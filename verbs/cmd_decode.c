@@ -20,14 +20,12 @@ typedef struct decode_options {
 
 static const option_row DECODE_ROWS[] = {
     {.long_name = "family",
-     .type = OPTION_TEXT,
-     .offset = offsetof(decode_options, family),
+     OPTION_INTO(decode_options, family),
      .metavar = "FAMILY",
      .choices = FAMILY_NAMES,
      .help = "family of the frames (required; 'tapedeck topics' lists them)"},
     {.long_name = "at",
-     .type = OPTION_TIME,
-     .offset = offsetof(decode_options, at),
+     OPTION_INTO(decode_options, at),
      .metavar = "TIME",
      .help = "receive time of frames without one, for topics that changed over the years\n"
              "(default: the exchange's time)"},

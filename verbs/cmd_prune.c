@@ -29,8 +29,7 @@ static const option_row PRUNE_ROWS[] = {
      .help = "remove segments whose last frame is older than this, counted from the newest\n"
              "frame: 30d"},
     {.long_name = "before",
-     .type = OPTION_TIME,
-     .offset = offsetof(prune_line, before),
+     OPTION_INTO(prune_line, before),
      .metavar = "TIME",
      .edge = TD_DATE_BEGINS,
      .help = "remove segments whose last frame is older than this"},
@@ -40,18 +39,13 @@ static const option_row PRUNE_ROWS[] = {
      .metavar = "SIZE",
      .help = "remove the oldest segments until at most this is left: 10GiB"},
     {.long_name = "feed",
-     .type = OPTION_LIST,
-     .offset = offsetof(prune_line, feeds),
+     OPTION_INTO(prune_line, feeds),
      .metavar = "GLOB",
      .help = "only segments of these feeds; without a bound: all of them"},
     {.long_name = "dry-run",
-     .type = OPTION_FLAG,
-     .offset = offsetof(prune_line, is_dry_run),
+     OPTION_INTO(prune_line, is_dry_run),
      .help = "print what would be removed, and change nothing"},
-    {.long_name = "all",
-     .type = OPTION_FLAG,
-     .offset = offsetof(prune_line, is_all),
-     .help = "allow removing all segments"},
+    {.long_name = "all", OPTION_INTO(prune_line, is_all), .help = "allow removing all segments"},
 };
 
 /* --keep-bytes 0 is a bound; that it was not given is this. */

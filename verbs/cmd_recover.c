@@ -10,8 +10,7 @@ typedef struct recover_options {
 
 static const option_row RECOVER_ROWS[] = {
     {.long_name = "accept-loss",
-     .type = OPTION_FLAG,
-     .offset = offsetof(recover_options, accepts_loss),
+     OPTION_INTO(recover_options, accepts_loss),
      .help = "accept that entries of a damaged journal are lost: the ledger keeps the gaps "
              "that they may hide, and verbs no longer report damage"},
 };

@@ -68,8 +68,7 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
 {
     static const option_row ROWS[] = {
         {.long_name = "checkpoints",
-         .type = OPTION_FLAG,
-         .offset = offsetof(reindex_flags, with_checkpoints),
+         OPTION_INTO(reindex_flags, with_checkpoints),
          .help = "also make checkpoints of segments that begin without one, by replaying"}};
     reindex_flags flags = {0};
     const verb_spec spec = {

@@ -16,8 +16,7 @@ typedef struct topics_options {
 
 static const option_row TOPICS_ROWS[] = {
     {.long_name = "family",
-     .type = OPTION_TEXT,
-     .offset = offsetof(topics_options, family),
+     OPTION_INTO(topics_options, family),
      .metavar = "FAMILY",
      .choices = FAMILY_NAMES,
      .help = "only this family's topics"},
