@@ -51,9 +51,7 @@ struct encoder {
     uint64_t close_after_ns;
     uint64_t record_mono_ns; /* of the present record */
     uint8_t is_fast;
-    uint8_t has_failed;     /* records are taken and discarded */
-    uint8_t is_running;     /* the thread is there, and was not joined */
-    atomic_int is_given_up; /* release/acquire: it ends without a stop record */
+    uint8_t has_failed; /* records are taken and discarded */
     td_result result;
     td_err err;
     /* Relaxed: each is a number of its own that a status line shows. */
@@ -401,7 +399,7 @@ static void *run(void *arg)
 {
     encoder *self = arg;
     int is_stopped = 0;
-    while (!is_stopped && !atomic_load_explicit(&self->is_given_up, memory_order_acquire)) {
+    while (!is_stopped) {
         uint64_t wait_ns = seal_due(self);
         if (read_batch(self, &is_stopped) == 0)
             td_ring_wait_bytes(self->options.ring, BATCH_BYTES,
@@ -427,21 +425,10 @@ static void open_feed(encoder *self, size_t index)
     feed->writer = feed_writer_open(&options);
 }
 
-static void join(encoder *self)
-{
-    pthread_join(self->thread, NULL);
-    self->is_running = 0;
-}
-
 void encoder_close(encoder *self)
 {
     if (self == NULL)
         return;
-    if (self->is_running) {
-        atomic_store_explicit(&self->is_given_up, 1, memory_order_release);
-        td_ring_wake(self->options.ring);
-        join(self);
-    }
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         feed_writer_close(self->feeds[i].writer);
     td_free(self->feeds);
@@ -463,7 +450,6 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     for (size_t i = 0; i < options->config->feed_count; i++)
         open_feed(self, i);
     int failure = pthread_create(&self->thread, NULL, run, self);
-    self->is_running = failure == 0;
     if (failure != 0) {
         encoder_close(self);
         return td_err_set_os(err, failure, "cannot start the encoder thread");
@@ -475,7 +461,7 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
 /* After intake_stop(): the thread seals what is pending, and ends. */
 td_result encoder_join(encoder *self, td_err *err)
 {
-    join(self);
+    pthread_join(self->thread, NULL);
     if (self->result != TD_OK && err != NULL)
         *err = self->err;
     return self->result;

@@ -55,12 +55,11 @@ typedef struct encoder_stats {
 /* Start the thread. TD_E_IO. */
 TD_MUST_USE td_result encoder_open(const encoder_options *options, encoder **out, td_err *err);
 
-/* Wait until everything before the stop record is handed over. The first failure (out
- * of memory) is the result; a failed disk is the disk's to report. */
+/* Wait until everything before the stop record (intake_stop) is handed over. The first failure is
+ * the result; a failed disk is the disk's to report. */
 TD_MUST_USE td_result encoder_join(encoder *self, td_err *err);
 
-/* End the thread if it was not joined (opening the recorder failed half way), and free; NULL is
- * fine. */
+/* Free an encoder that was joined. NULL is fine. */
 void encoder_close(encoder *self);
 
 void encoder_get_stats(const encoder *self, encoder_stats *out);

@@ -36,8 +36,7 @@ struct intake {
 intake *intake_open(const intake_options *options)
 {
     TD_ASSERT(options->ring != NULL);
-    TD_ASSERT(options->pause != NULL);
-    TD_ASSERT(options->resume != NULL);
+    TD_ASSERT(options->pause != NULL || options->config->overload == OVERLOAD_DROP);
     TD_ASSERT(td_ring_capacity_bytes(options->ring) > 2 * LIMIT_FRAME_BYTES);
     intake *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;

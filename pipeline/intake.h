@@ -68,7 +68,7 @@ typedef struct intake_options {
     td_clock clock;
     const pipeline_config *config; /* borrowed */
     const td_log *log;
-    /* Stop and resume reading all sockets. */
+    /* Stop and resume reading all sockets: both, but with OVERLOAD_DROP. */
     void (*pause)(void *user);
     void (*resume)(void *user);
     void *user;

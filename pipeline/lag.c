@@ -118,7 +118,7 @@ void lag_get_stats(lag *self, lag_stats *out)
     pthread_mutex_unlock(&self->mutex);
 }
 
-lag_change lag_check(lag *self, lag_stretch *out)
+lag_change lag_check(lag *self, int is_over, lag_stretch *out)
 {
     uint64_t mono_ns = clock_mono_ns(self->clock);
     lag_change change = LAG_UNCHANGED;
@@ -126,25 +126,15 @@ lag_change lag_check(lag *self, lag_stretch *out)
     uint64_t now_ns = age_ns(self, mono_ns);
     if (now_ns > self->limit_ns)
         note_late(self, now_ns, mono_ns); /* only lag_durable adds to it */
-    if (self->is_late && !self->is_reported) {
+    int is_calm = mono_ns > self->late_mono_ns && mono_ns - self->late_mono_ns >= self->calm_ns;
+    if (self->is_late && !self->is_reported && !is_over) {
         self->is_reported = 1;
         change = LAG_BEGINS;
-    } else if (self->is_late && mono_ns > self->late_mono_ns &&
-               mono_ns - self->late_mono_ns >= self->calm_ns) {
+    } else if (self->is_reported && (is_calm || is_over)) {
         self->is_late = self->is_reported = 0;
         change = LAG_ENDS;
     }
     *out = self->stretch;
-    pthread_mutex_unlock(&self->mutex);
-    return change;
-}
-
-lag_change lag_stop(lag *self, lag_stretch *out)
-{
-    pthread_mutex_lock(&self->mutex);
-    lag_change change = self->is_reported ? LAG_ENDS : LAG_UNCHANGED;
-    *out = self->stretch;
-    self->is_late = self->is_reported = 0;
     pthread_mutex_unlock(&self->mutex);
     return change;
 }

@@ -53,10 +53,8 @@ typedef struct lag_stretch {
     uint64_t frames;   /* in its late chunks that are durable */
 } lag_stretch;
 
-/* Network thread, at each tick: whether a stretch began or ended. */
-lag_change lag_check(lag *self, lag_stretch *out);
-
-/* Network thread, when recording stops: LAG_ENDS if a stretch is open. */
-lag_change lag_stop(lag *self, lag_stretch *out);
+/* Network thread, at each tick: whether a stretch began or ended. is_over: recording stops, which
+ * ends one, and none begins. */
+lag_change lag_check(lag *self, int is_over, lag_stretch *out);
 
 #endif

@@ -204,7 +204,7 @@ void recording_tick(recording *self)
     lag_stretch slow;
     intake_tick(self->intake);
     record_findings(self);
-    report_lag(self, lag_check(self->lag, &slow), &slow);
+    report_lag(self, lag_check(self->lag, 0, &slow), &slow);
 }
 
 int recording_must_end(recording *self)
@@ -256,7 +256,7 @@ td_result recording_finish(recording *self, td_err *err)
     td_result first = TD_OK;
     lag_stretch slow;
     drain(self);
-    report_lag(self, lag_stop(self->lag, &slow), &slow);
+    report_lag(self, lag_check(self->lag, 1, &slow), &slow);
     const event stops = session_event(self, "stops");
     intake_event_all(self->intake, &stops);
     intake_stop(self->intake);
@@ -281,7 +281,13 @@ void recording_close(recording *self)
     td_err ignored;
     if (self == NULL)
         return;
-    encoder_close(self->encoder); /* threads first: they use all the rest */
+    /* Threads first: they use all the rest. */
+    if (self->intake != NULL && self->writer != NULL) {
+        intake_stop(self->intake);
+        td_result unfinished = encoder_join(self->encoder, &ignored);
+        (void)unfinished; /* as below */
+    }
+    encoder_close(self->encoder);
     td_result opened_half = disk_close(self->disk, &ignored, &ignored);
     (void)opened_half; /* nothing was recorded, and the first error is returned */
     live_check_close(self->live_check);

@@ -40,11 +40,6 @@ struct tap_sessions {
 
 /* ---- opening and ending, on either thread ---- */
 
-static void do_nothing(void *user)
-{
-    (void)user;
-}
-
 /* Rows that wait for the feed's next frame. */
 static td_result find_open_rows(tap_sessions *self, td_err *err)
 {
@@ -69,9 +64,7 @@ static td_result open_session(tap_sessions *self, td_err *err)
                                        .config = o->config,
                                        .redactors = o->redactors,
                                        .clock = o->clock,
-                                       .log = o->log,
-                                       .pause = do_nothing,
-                                       .resume = do_nothing};
+                                       .log = o->log};
     self->slots = td_alloc_zero(o->config->feed_count * LIMIT_FEED_SLOTS, sizeof *self->slots);
     self->has_begun = td_alloc_zero(o->config->feed_count, sizeof *self->has_begun);
     if (rc == TD_OK)

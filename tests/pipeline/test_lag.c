@@ -73,13 +73,13 @@ static void in_time_is_counted_and_no_stretch(void **state)
     assert_int_equal(stats.mean_ns, 0);
     assert_int_equal(write_chunk(&f, MS(750), MS(10)), MS(760));
     assert_int_equal(write_chunk(&f, MS(750), MS(250)), MS(1000)); /* not more than the limit */
-    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     lag_get_stats(f.lag, &stats);
     assert_int_equal(stats.last_ns, MS(1000));
     assert_int_equal(stats.max_ns, MS(1000));
     assert_int_equal(stats.mean_ns, MS(880));
     assert_int_equal(stats.late_chunks, 0);
-    assert_int_equal(lag_stop(f.lag, &s), LAG_UNCHANGED);
+    assert_int_equal(lag_check(f.lag, 1, &s), LAG_UNCHANGED);
     close_fixture(&f);
 }
 
@@ -91,30 +91,30 @@ static void a_stretch_is_reported_once_and_ends_when_it_is_calm(void **state)
     open_fixture(&f, LIMIT_NS);
     write_chunk(&f, MS(750), MS(10));
     write_chunk(&f, MS(750), MS(500)); /* 2 frames, late */
-    assert_int_equal(lag_check(f.lag, &s), LAG_BEGINS);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
     assert_stretch(&s, 2000, 2009, MS(1250), 2);
-    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     write_chunk(&f, MS(750), MS(10)); /* in time, but the stretch is not over yet */
     clock_sim_advance(f.sim, LAG_CALM_NS - MS(1000));
-    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     write_chunk(&f, MS(750), MS(1000)); /* 4 frames, late; the calm restarts */
-    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, LAG_CALM_NS - 1);
-    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, 1);
-    assert_int_equal(lag_check(f.lag, &s), LAG_ENDS);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_ENDS);
     assert_stretch(&s, 2000, 4009, MS(1750), 6);
     /* Another one has nothing of it. */
     write_chunk(&f, MS(750), MS(300));
-    assert_int_equal(lag_check(f.lag, &s), LAG_BEGINS);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
     assert_stretch(&s, 5000, 5009, MS(1050), 5);
     lag_stats stats;
     lag_get_stats(f.lag, &stats);
     assert_int_equal(stats.late_chunks, 3);
     assert_int_equal(stats.max_ns, MS(1750));
     assert_int_equal(stats.last_ns, MS(1050));
-    assert_int_equal(lag_stop(f.lag, &s), LAG_ENDS);
-    assert_int_equal(lag_stop(f.lag, &s), LAG_UNCHANGED);
+    assert_int_equal(lag_check(f.lag, 1, &s), LAG_ENDS);
+    assert_int_equal(lag_check(f.lag, 1, &s), LAG_UNCHANGED);
     close_fixture(&f);
 }
 
@@ -127,18 +127,18 @@ static void a_sync_that_hangs_begins_a_stretch(void **state)
     lag_stats stats;
     open_fixture(&f, LIMIT_NS);
     seal(&f, MS(800));
-    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, MS(300));
-    assert_int_equal(lag_check(f.lag, &s), LAG_BEGINS);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
     assert_stretch(&s, 1000, 0, MS(1100), 0);
     clock_sim_advance(f.sim, 3 * LAG_CALM_NS);
-    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED); /* it continues */
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED); /* it continues */
     lag_get_stats(f.lag, &stats);
     assert_int_equal(stats.last_ns, MS(1100) + 3 * LAG_CALM_NS);
     assert_int_equal(stats.max_ns, MS(1100) + 3 * LAG_CALM_NS);
     assert_int_equal(stats.late_chunks, 0);
     lag_durable(f.lag);
-    assert_int_equal(lag_stop(f.lag, &s), LAG_ENDS);
+    assert_int_equal(lag_check(f.lag, 1, &s), LAG_ENDS);
     assert_stretch(&s, 1000, 1009, MS(1100) + 3 * LAG_CALM_NS, 1);
     close_fixture(&f);
 }
@@ -155,7 +155,7 @@ static void a_chunk_that_waits_for_the_disk_is_late_too(void **state)
         seal(&f, MS(700));
         seal(&f, MS(100));
         assert_int_equal(lag_durable(f.lag), MS(750));
-        assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED);
+        assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
         assert_int_equal(lag_durable(f.lag), MS(700));
         assert_int_equal(lag_durable(f.lag), MS(100));
     }
@@ -163,10 +163,10 @@ static void a_chunk_that_waits_for_the_disk_is_late_too(void **state)
     seal(&f, MS(600));
     assert_int_equal(lag_durable(f.lag), MS(750));
     clock_sim_advance(f.sim, MS(500));
-    assert_int_equal(lag_check(f.lag, &s), LAG_BEGINS);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
     assert_stretch(&s, 11000, 0, MS(1100), 0);
     assert_int_equal(lag_durable(f.lag), MS(1100));
-    assert_int_equal(lag_stop(f.lag, &s), LAG_ENDS);
+    assert_int_equal(lag_check(f.lag, 1, &s), LAG_ENDS);
     assert_stretch(&s, 11000, 11009, MS(1100), 11);
     close_fixture(&f);
 }
@@ -179,11 +179,11 @@ static void the_calm_is_two_limits_at_least(void **state)
     lag_stretch s;
     open_fixture(&f, 60 * TD_NS_PER_S);
     write_chunk(&f, 45 * TD_NS_PER_S, 20 * TD_NS_PER_S);
-    assert_int_equal(lag_check(f.lag, &s), LAG_BEGINS);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
     clock_sim_advance(f.sim, 120 * TD_NS_PER_S - 1);
-    assert_int_equal(lag_check(f.lag, &s), LAG_UNCHANGED);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, 1);
-    assert_int_equal(lag_check(f.lag, &s), LAG_ENDS);
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_ENDS);
     close_fixture(&f);
 }
 

@@ -48,6 +48,7 @@ static void bench_open(bench *b)
     b->log = (td_log){.fn = on_line, .ctx = b, .level_max = TD_LOG_WARNING};
     temp_folder_make(TEMP_IN_MEMORY, b->folder);
     pipeline_config_init(&b->config);
+    b->config.overload = OVERLOAD_DROP;
     const family *of = family_find(td_bytes_str("v5-linear"));
     b->config.feeds[0] = (pipeline_feed){.name = of->name, .family = of};
     b->config.feed_count = 1;
