@@ -12,17 +12,6 @@
 #include "schema/dialect.h"
 #include "schema/family.h"
 
-const char *absence_reason_name(absence_reason reason)
-{
-    static const char *const NAMES[ABSENCE_REASON_COUNT] = {
-        [ABSENCE_BEFORE] = "before_first_frame",
-        [ABSENCE_AFTER] = "after_last_frame",
-        [ABSENCE_TOPIC] = "not_subscribed",
-    };
-    TD_ASSERT(reason < ABSENCE_REASON_COUNT);
-    return NAMES[reason];
-}
-
 void absence_list_fini(absence_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {

@@ -20,9 +20,6 @@ typedef enum absence_reason {
     ABSENCE_REASON_COUNT,
 } absence_reason;
 
-/* Stable name ("before_first_frame"). */
-const char *absence_reason_name(absence_reason reason);
-
 typedef struct absence {
     absence_reason reason;
     char feed[LIMIT_NAME_BYTES];

@@ -30,24 +30,26 @@ void digest_fini(digest *d)
     }
 }
 
-void digest_add_frame(digest *d, const digest_frame_head *head, td_hash128 bytes_hash)
+void digest_add_frame(digest *d, const frame_ref *frame, td_hash128 bytes_hash)
 {
+    const channel_info *info = &frame->channel->info;
     uint8_t record[44];
-    td_put_le64(record, head->recv_ns);
-    td_put_le64(record + 8, head->ordinal);
-    td_put_le32(record + 16, head->line);
-    td_put_le32(record + 20, head->shard);
-    td_put_le32(record + 24, (uint32_t)head->opcode);
+    td_put_le64(record, frame->recv_ns);
+    td_put_le64(record + 8, frame->ordinal);
+    td_put_le32(record + 16, info->line);
+    td_put_le32(record + 20, info->shard);
+    td_put_le32(record + 24, (uint32_t)info->opcode);
     memcpy(record + 28, bytes_hash.bytes, sizeof bytes_hash.bytes);
     _Static_assert(sizeof record == 28 + sizeof bytes_hash.bytes, "every byte is written");
     td_hasher_update(d->hashers[DIGEST_FRAMES], record, sizeof record);
     d->frame_count++;
 }
 
-void digest_add_payload(digest *d, td_hash128 bytes_hash, size_t size, const message *m, track *t)
+void digest_add_payload(digest *d, const frame_ref *frame, td_hash128 bytes_hash, track *t)
 {
+    const message *m = frame->content.message;
     uint8_t record[24];
-    td_put_le64(record, size);
+    td_put_le64(record, frame->bytes.size);
     memcpy(record + 8, bytes_hash.bytes, sizeof bytes_hash.bytes);
     _Static_assert(sizeof record == 8 + sizeof bytes_hash.bytes, "every byte is written");
     TD_ASSERT(d->payload_count < d->frame_count);

@@ -12,10 +12,9 @@
 #ifndef TD_PLAY_DIGEST_H
 #define TD_PLAY_DIGEST_H
 
-#include "base/channel.h"
 #include "base/hash.h"
 #include "book/continuity.h"
-#include "schema/message.h"
+#include "schema/frame.h"
 
 typedef enum digest_part {
     DIGEST_FRAMES,
@@ -34,25 +33,15 @@ typedef struct digest {
     uint64_t payload_count; /* frames in the other three */
 } digest;
 
-/* What of a frame DIGEST_FRAMES covers besides its bytes. */
-typedef struct digest_frame_head {
-    uint64_t recv_ns;
-    uint64_t ordinal;
-    uint32_t line;
-    uint32_t shard;
-    channel_opcode opcode;
-} digest_frame_head;
-
 void digest_init(digest *digest);
 void digest_fini(digest *digest);
 
 /* Add a frame. The caller gives the hash of its bytes, so that they are read once for two digests.
  */
-void digest_add_frame(digest *digest, const digest_frame_head *head, td_hash128 bytes_hash);
+void digest_add_frame(digest *digest, const frame_ref *frame, td_hash128 bytes_hash);
 
-/* Take in a data frame: its bytes by hash and size, its message (NULL: not decodable), and its
- * topic's track for the book (NULL: none). */
-void digest_add_payload(digest *digest, td_hash128 bytes_hash, size_t size, const message *message,
+/* Add a data frame to the others, with its topic's track for the book (NULL: none). */
+void digest_add_payload(digest *digest, const frame_ref *frame, td_hash128 bytes_hash,
                         track *track);
 
 /* Add a stream to a digest of streams, which must come by feed, topic, symbol, direction; parts

@@ -23,7 +23,7 @@ typedef struct player_options {
                             it waits (cursor_workers); NULL: all runs on the caller's thread */
     pacer *pacer;        /* NULL: full speed, no deadlines */
     observer observer;   /* of every stream; ops NULL: none */
-    uint8_t without_digests; /* 1: nothing is hashed, player_digests may not be called */
+    uint8_t without_digests; /* 1: nothing is hashed */
     uint8_t without_audits;  /* 1: topics are not compared with each other */
     /* Called for every frame in total order, on the caller's thread, when the frame is due, which
      * was at deadline_ns (0: at full speed): neither for copies, nor for frames before the
@@ -91,11 +91,11 @@ int player_is_stopped(const player *player);
 /* Wait for the workers. Once, before any question below. */
 TD_MUST_USE td_result player_finish(player *player, td_err *err);
 
-/* Streams in the order of stream_table_sort, sums, the digests. Valid until close. */
+/* Streams in the order of stream_table_sort, sums, the digests (out stays without_digests). Valid
+ * until close. */
 const stream_table *player_streams(const player *player);
 void player_get_audits(const player *player, audit_stats *out);
 void player_get_totals(const player *player, player_totals *out);
-int player_has_digests(const player *player); /* 1: not without_digests */
 void player_digests(const player *player, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);
 
 /* The most workers that were busy at one moment; 1 inline. */

@@ -35,8 +35,7 @@ void report_init_replay(replay_report *report, const player *from, const pacer *
                               .workers_busy_max = player_busy_max(from)};
     player_get_totals(from, &report->totals);
     player_get_audits(from, &report->audits);
-    if (player_has_digests(from))
-        player_digests(from, report->digests);
+    player_digests(from, report->digests);
     for (size_t i = 0; i < streams->count; i++)
         add_stream(report, streams->items[i]);
     count_uncovered(report);

@@ -83,6 +83,15 @@ static void describe_place(result_writer *r, const stream *of, const stream_plac
                   "    topic    {feed} {topic}[ {symbol}]\n");
 }
 
+/* null where a stream, or a frame, has no such number. */
+static void describe_number(result_writer *r, const char *name, int has, int64_t value)
+{
+    if (has)
+        result_signed(r, name, value);
+    else
+        result_null(r, name);
+}
+
 /* ---- what was played ---- */
 
 /* Names of docs/replay.md. Reasons that counted nothing are left out. */
@@ -196,10 +205,7 @@ static void describe_violation(result_writer *r, const replay_report *report)
     result_text(r, "rule", rule_name(first->rule));
     result_note(r, "words", "%s", RULE_WORDS[first->rule]);
     describe_place(r, report->violated, &first->at);
-    if (first->has_seq)
-        result_signed(r, "seq", first->seq);
-    else
-        result_null(r, "seq");
+    describe_number(r, "seq", first->has_seq, first->seq);
     result_signed(r, "expected", first->expected);
     result_signed(r, "found", first->found);
     char compared[VERDICT_TEXT_BYTES];
@@ -343,22 +349,26 @@ static void describe_gaps(result_writer *r, const replay_report *report)
 
 static void describe_absences(result_writer *r, const absence_list *list)
 {
-    static const char *const PATTERNS[ABSENCE_REASON_COUNT] = {
-        [ABSENCE_BEFORE] = "    {feed}: nothing was recorded before {to_ns}\n",
-        [ABSENCE_AFTER] = "    {feed}: nothing was recorded after {from_ns}\n",
-        [ABSENCE_TOPIC] = "    {feed} {topic}[ {symbol}]: no frame here, and nothing shows that it "
-                          "was subscribed\n"};
+    static const struct {
+        const char *name, *pattern;
+    } REASONS[ABSENCE_REASON_COUNT] = {
+        [ABSENCE_BEFORE] = {"before_first_frame",
+                            "    {feed}: nothing was recorded before {to_ns}\n"},
+        [ABSENCE_AFTER] = {"after_last_frame",
+                           "    {feed}: nothing was recorded after {from_ns}\n"},
+        [ABSENCE_TOPIC] = {"not_subscribed", "    {feed} {topic}[ {symbol}]: no frame here, and "
+                                             "nothing shows that it was subscribed\n"}};
     result_list_begin(r, "absent");
     for (size_t i = 0; i < list->count; i++) {
         const absence *row = &list->rows[i];
         result_object_begin(r, NULL);
-        result_text(r, "why", absence_reason_name(row->reason));
+        result_text(r, "why", REASONS[row->reason].name);
         result_text(r, "feed", row->feed);
         result_name(r, "topic", row->topic);
         result_name(r, "symbol", row->symbol);
         result_instant(r, "from_ns", row->from_ns);
         result_instant(r, "to_ns", row->to_ns);
-        result_object_end(r, i < ROWS_SHOWN ? PATTERNS[row->reason] : NULL);
+        result_object_end(r, i < ROWS_SHOWN ? REASONS[row->reason].pattern : NULL);
     }
     result_list_end(r);
     note_more(r, "more_absent", list->count);
@@ -377,15 +387,6 @@ void report_describe_best(result_writer *r, const char *price_name, const char *
     }
     result_decimal(r, price_name, best.price);
     result_decimal(r, size_name, best.size);
-}
-
-/* null where the stream has no such number. */
-static void describe_number(result_writer *r, const char *name, int has, int64_t value)
-{
-    if (has)
-        result_signed(r, name, value);
-    else
-        result_null(r, name);
 }
 
 /* The digest of the levels is for programs only: people compare those of the whole replay. */

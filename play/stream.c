@@ -153,12 +153,6 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_pla
 
 /* ---- one frame ---- */
 
-/* What happened to a frame. */
-typedef struct frame_result {
-    symbol_verdict found; /* if is_applied */
-    uint8_t is_applied;   /* 0: a topic without a row has nothing that could break */
-} frame_result;
-
 static void count_found(stream *s, const frame_ref *frame, const symbol_verdict *found)
 {
     const message *m = frame->content.message;
@@ -174,8 +168,8 @@ static void count_found(stream *s, const frame_ref *frame, const symbol_verdict 
     stream_note_audit(s, &found->audit, &at);
 }
 
-/* Apply, judge. */
-static void apply_data(stream *s, const frame_ref *frame, frame_result *out)
+/* Apply, judge. 0: a topic without a row has nothing that could break. */
+static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
 {
     const message *m = frame->content.message;
     if (!frame->is_lead_in && m == NULL)
@@ -183,34 +177,30 @@ static void apply_data(stream *s, const frame_ref *frame, frame_result *out)
     else if (!frame->is_lead_in)
         count_message(s, m);
     if (frame->row == NULL) /* a message is of a decoder in place of the built-in one */
-        return;
+        return 0;
     symbol_topic *topic = topic_of(s, frame);
-    symbol_topic_apply(topic, frame, &out->found);
-    out->is_applied = 1;
+    symbol_topic_apply(topic, frame, out);
     if (!frame->is_copy)
         s->last = topic;
-    count_found(s, frame, &out->found);
+    count_found(s, frame, out);
+    return 1;
 }
 
 static void digest_one(stream *s, const frame_ref *frame, track *t)
 {
-    const channel_info *info = &frame->channel->info;
     td_hash128 hash = td_hash128_of(frame->bytes.data, frame->bytes.size);
-    const digest_frame_head head = {frame->recv_ns, frame->ordinal, info->line, info->shard,
-                                    info->opcode};
-    digest_add_frame(&s->digest, &head, hash);
+    digest_add_frame(&s->digest, frame, hash);
     if (frame_role_is_of_topic(s->role) && !frame->is_copy)
-        digest_add_payload(&s->digest, hash, frame->bytes.size, frame->content.message, t);
+        digest_add_payload(&s->digest, frame, hash, t);
     TD_ASSERT(s->counts.frames == s->digest.frame_count);
     TD_ASSERT(s->counts.decoded + s->counts.undecoded ==
               s->digest.payload_count + s->counts.copies);
 }
 
-static td_result show_to_observer(stream *s, const frame_ref *frame, const frame_result *result,
+static td_result show_to_observer(stream *s, const frame_ref *frame, const symbol_verdict *found,
                                   td_err *err)
 {
-    const observed_frame seen = {.frame = frame,
-                                 .found = result->is_applied ? &result->found : NULL};
+    const observed_frame seen = {.frame = frame, .found = found};
     td_result rc = s->observer.ops->frame(s->observer.ctx, s, &s->observed, &seen, err);
     return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
@@ -219,10 +209,9 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(s->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
-    frame_result result;
-    result.is_applied = 0;
-    if (frame_role_is_of_topic(s->role))
-        apply_data(s, frame, &result);
+    symbol_verdict verdict;
+    const symbol_verdict *found =
+        frame_role_is_of_topic(s->role) && apply_data(s, frame, &verdict) ? &verdict : NULL;
     s->counts.made += (frame->channel->info.form & FORM_MADE) != 0;
     if (frame->is_lead_in) {
         s->counts.lead_in++;
@@ -231,7 +220,7 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
         s->counts.bytes += frame->bytes.size;
         s->counts.copies += frame->is_copy;
         if (TD_LIKELY(s->digest.hashers[0] != NULL))
-            digest_one(s, frame, result.is_applied ? result.found.track : NULL);
+            digest_one(s, frame, found == NULL ? NULL : found->track);
     }
-    return TD_UNLIKELY(s->observer.ops != NULL) ? show_to_observer(s, frame, &result, err) : TD_OK;
+    return TD_UNLIKELY(s->observer.ops != NULL) ? show_to_observer(s, frame, found, err) : TD_OK;
 }

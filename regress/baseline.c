@@ -212,12 +212,6 @@ td_result baseline_add_stream(baseline *b, const baseline_stream *names, baselin
 
 /* ---- blocks ---- */
 
-static void add_offset(kept_stream *of, uint64_t at)
-{
-    of->blocks = td_array_grow(of->blocks, of->block_count, sizeof *of->blocks);
-    of->blocks[of->block_count++] = at;
-}
-
 /* Write what a stream has. */
 static td_result write_block(baseline *b, kept_stream *of, td_err *err)
 {
@@ -233,7 +227,8 @@ static td_result write_block(baseline *b, kept_stream *of, td_err *err)
         td_put_le64(row + 16, block->rows[i].book);
     }
     td_put_le64(b->bytes, td_xxh64(b->bytes + 8, size - 8));
-    add_offset(of, b->end);
+    of->blocks = td_array_grow(of->blocks, of->block_count, sizeof *of->blocks);
+    of->blocks[of->block_count++] = b->end;
     of->stream.rows += block->count;
     block->count = 0;
     b->end += size;
@@ -285,11 +280,6 @@ td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t n
 }
 
 /* ---- the index ---- */
-
-void baseline_set_damaged(baseline *b)
-{
-    b->meta.is_damaged = 1;
-}
 
 /* Write a text, or read it into the baseline's memory. */
 static void walk_text(baseline *b, state_io *io, const char **text)
@@ -372,9 +362,10 @@ static td_result write_index(baseline *b, td_buf *out, td_err *err)
     return io.is_failed ? td_err_set(err, TD_E_LIMIT, "a stream has too many frames") : TD_OK;
 }
 
-td_result baseline_finish(baseline *b, uint64_t *file_bytes, td_err *err)
+td_result baseline_finish(baseline *b, int is_damaged, uint64_t *file_bytes, td_err *err)
 {
     TD_ASSERT(b->open_path != NULL);
+    b->meta.is_damaged = is_damaged != 0;
     uint8_t trailer[TRAILER_BYTES];
     td_buf index;
     td_buf_init(&index, INDEX_BYTES_MAX);

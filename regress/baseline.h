@@ -73,11 +73,10 @@ TD_MUST_USE td_result baseline_add_stream(baseline *b, const baseline_stream *na
 TD_MUST_USE td_result baseline_add_row(baseline *b, baseline_stream *of, const baseline_row *row,
                                        uint64_t recv_ns, td_err *err);
 
-/* Note that chunks of the archive could not be read. */
-void baseline_set_damaged(baseline *b);
-
-/* Make it complete and durable, and rename it. It can be read afterwards, under its name. */
-TD_MUST_USE td_result baseline_finish(baseline *b, uint64_t *file_bytes, td_err *err);
+/* Make it complete and durable, and rename it. It can be read afterwards, under its name.
+ * is_damaged: chunks of the archive could not be read. */
+TD_MUST_USE td_result baseline_finish(baseline *b, int is_damaged, uint64_t *file_bytes,
+                                      td_err *err);
 
 /* ---- reading ---- */
 

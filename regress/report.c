@@ -12,37 +12,29 @@
 
 enum { FRAME_TEXT_BYTES = 320 }; /* of a frame as text; --json has all */
 
-static const char *const KIND_NAMES[] = {
-    [DIFFERENCE_DECODE] = "decode",
-    [DIFFERENCE_BOOK] = "book",
-    [DIFFERENCE_NEWLY_FAILING] = "newly_failing",
-    [DIFFERENCE_NEWLY_DECODING] = "newly_decoding",
-    [DIFFERENCE_REASON] = "reason",
-    [DIFFERENCE_UNSTABLE] = "unstable",
-    [DIFFERENCE_MISSING] = "missing",
-    [DIFFERENCE_NEW] = "new",
+static const struct {
+    const char *name, *text;
+} KINDS[] = {
+    [DIFFERENCE_DECODE] = {"decode", "decoded differently"},
+    [DIFFERENCE_BOOK] = {"book", "the book after it differs"},
+    [DIFFERENCE_NEWLY_FAILING] = {"newly_failing", "newly failing"},
+    [DIFFERENCE_NEWLY_DECODING] = {"newly_decoding", "newly decoding"},
+    [DIFFERENCE_REASON] = {"reason", "not decoded for another reason"},
+    [DIFFERENCE_UNSTABLE] = {"unstable", "decoded in two ways when asked twice"},
+    [DIFFERENCE_MISSING] = {"missing", "missing in the archive"},
+    [DIFFERENCE_NEW] = {"new", "missing in the baseline"},
 };
 
 const char *regress_kind_text(difference_kind kind)
 {
-    static const char *const TEXTS[] = {
-        [DIFFERENCE_DECODE] = "decoded differently",
-        [DIFFERENCE_BOOK] = "the book after it differs",
-        [DIFFERENCE_NEWLY_FAILING] = "newly failing",
-        [DIFFERENCE_NEWLY_DECODING] = "newly decoding",
-        [DIFFERENCE_REASON] = "not decoded for another reason",
-        [DIFFERENCE_UNSTABLE] = "decoded in two ways when asked twice",
-        [DIFFERENCE_MISSING] = "missing in the archive",
-        [DIFFERENCE_NEW] = "missing in the baseline",
-    };
-    return TEXTS[kind];
+    return KINDS[kind].text;
 }
 
 int regress_report_differs(const regress_report *report)
 {
     return regress_differing(&report->found.totals) > 0 ||
            user_decoder_failures(report->is_decoder) > 0 ||
-           (report->was_decoder != NULL && user_decoder_failures(report->was_decoder) > 0);
+           user_decoder_failures(report->was_decoder) > 0;
 }
 
 /* ---- counts ---- */
@@ -58,7 +50,7 @@ static void describe_counts(result_writer *r, const regress_counts *counts)
     result_count(r, "same", counts->same);
     result_count(r, "different", count_different(counts));
     for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
-        result_count(r, KIND_NAMES[kind], counts->by_kind[kind]);
+        result_count(r, KINDS[kind].name, counts->by_kind[kind]);
     result_count(r, "consequences", counts->consequences);
     result_count(r, "missing", counts->missing);
     result_count(r, "new", counts->added);
@@ -167,7 +159,7 @@ static void describe_first(result_writer *r, const regress_stream *of)
     result_name(r, "topic", names->topic);
     result_name(r, "symbol", names->symbol);
     result_name(r, "exchange_topic", names->exchange_topic);
-    result_text(r, "kind", KIND_NAMES[first->kind]);
+    result_text(r, "kind", KINDS[first->kind].name);
     result_number(r, "index_was", first->was_index);
     result_number(r, "index_is", first->is_index);
     describe_place(r, first);
@@ -249,9 +241,6 @@ void regress_report_describe(const regress_report *report, result_writer *r)
         result_object_end(r, FIRST_PATTERN);
     }
     describe_streams(r, found);
-    if (report->was_decoder == NULL)
-        result_null(r, "decoder_was");
-    else
-        user_decoder_describe(report->was_decoder, "decoder_was", r);
+    user_decoder_describe(report->was_decoder, "decoder_was", r);
     user_decoder_describe(report->is_decoder, "decoder_is", r);
 }

@@ -37,9 +37,8 @@ typedef struct run_stream {
 
 /* What a player's stream keeps. */
 typedef struct observed_stream {
-    run_stream *known;
-    run_stream **unknown; /* one for each exchange topic */
-    name_index by_exchange_topic;
+    run_stream **items; /* that of frames with a row or control frames, and those of the others */
+    name_index by_name; /* "", or the exchange topic */
 } observed_stream;
 
 typedef struct run {
@@ -109,24 +108,6 @@ static td_result open_stream(run *r, const baseline_stream *names, run_stream **
     return TD_OK;
 }
 
-static td_result find_unknown(run *r, observed_stream *own, const baseline_stream *names,
-                              run_stream **out, td_err *err)
-{
-    name_index *known = &own->by_exchange_topic;
-    size_t row = name_index_find(known, td_bytes_str(names->exchange_topic));
-    if (row != NAME_INDEX_NONE) {
-        *out = own->unknown[row];
-        return TD_OK;
-    }
-    td_result rc = open_stream(r, names, out, err);
-    if (rc != TD_OK)
-        return rc;
-    own->unknown = td_array_grow(own->unknown, known->count, sizeof(run_stream *));
-    own->unknown[known->count] = *out;
-    name_index_put(known, td_bytes_str((*out)->result.names.exchange_topic), known->count);
-    return TD_OK;
-}
-
 static td_result find_stream(run *r, void **state, const stream *of, const frame_ref *frame,
                              run_stream **out, td_err *err)
 {
@@ -138,19 +119,29 @@ static td_result find_stream(run *r, void **state, const stream *of, const frame
     if (*state == NULL)
         *state = td_alloc_zero(1, sizeof(observed_stream));
     observed_stream *own = *state;
-    if (names.topic[0] == '\0')
-        return find_unknown(r, own, &names, out, err);
-    td_result rc = own->known == NULL ? open_stream(r, &names, &own->known, err) : TD_OK;
-    *out = own->known;
-    return rc;
+    name_index *index = &own->by_name;
+    int is_unknown = names.topic[0] == '\0';
+    size_t row = name_index_find(index, td_bytes_str(is_unknown ? names.exchange_topic : ""));
+    if (row != NAME_INDEX_NONE) {
+        *out = own->items[row];
+        return TD_OK;
+    }
+    td_result rc = open_stream(r, &names, out, err);
+    if (rc != TD_OK)
+        return rc;
+    own->items = td_array_grow(own->items, index->count, sizeof(run_stream *));
+    own->items[index->count] = *out;
+    names = (*out)->result.names; /* these last */
+    name_index_put(index, td_bytes_str(is_unknown ? names.exchange_topic : ""), index->count);
+    return TD_OK;
 }
 
 static void close_observed(void *ctx, void *state)
 {
     observed_stream *own = state;
     (void)ctx;
-    name_index_fini(&own->by_exchange_topic);
-    td_free(own->unknown);
+    name_index_fini(&own->by_name);
+    td_free(own->items);
     td_free(own);
 }
 
@@ -460,10 +451,8 @@ td_result regress_save(const regress_options *options, const char *path, baselin
     rc = play(&r, err);
     for (size_t i = 0; i < r.stream_count; i++)
         close_stream(r.streams[i]);
-    if (r.totals.is_damaged)
-        baseline_set_damaged(*made);
     if (rc == TD_OK)
-        rc = baseline_finish(*made, &r.totals.file_bytes, err);
+        rc = baseline_finish(*made, r.totals.is_damaged, &r.totals.file_bytes, err);
     *totals = r.totals;
     run_fini(&r);
     return rc;

@@ -237,14 +237,14 @@ const tape_decoding *user_decoder_decoding(const user_decoder *self)
 uint64_t user_decoder_failures(const user_decoder *self)
 {
     uint64_t sum = 0;
-    for (int reason = DECODE_CRASHED; reason <= DECODE_UNSTABLE; reason++)
+    for (int reason = DECODE_CRASHED; self != NULL && reason <= DECODE_UNSTABLE; reason++)
         sum += self->counts[reason];
     return sum;
 }
 
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r)
 {
-    if (self->kind == NULL) {
+    if (self == NULL || self->kind == NULL) {
         result_null(r, name);
         return;
     }

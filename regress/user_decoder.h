@@ -53,11 +53,11 @@ TD_MUST_USE td_result user_decoder_decode(user_decoder *self, const frame_ref *f
 /* Count a frame whose two answers differ. Any thread. */
 void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame);
 
-/* Frames that the decoder failed at: crashed + hung + garbage + unstable. */
+/* Frames that the decoder failed at: crashed + hung + garbage + unstable; of NULL none. */
 uint64_t user_decoder_failures(const user_decoder *self);
 
 /* Describe the findings into an object that is open, under name: counts by reason, and the first
- * failure; null for the built-in decoder. As text: a line, empty if nothing failed. */
+ * failure; null for the built-in decoder and NULL. As text: a line, empty if nothing failed. */
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r);
 
 #endif

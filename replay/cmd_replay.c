@@ -310,10 +310,11 @@ static td_result on_break(void *user)
         pacer_pause(&command->pacer);
         return TD_OK;
     }
+    const channel_info *channel = &last->frame.channel->info;
     td_log_emit(&command->verb->log, TD_LOG_INFO,
                 "'%s' at frame %llu of connection %u of %s, %s %s", last->condition,
-                (unsigned long long)last->ordinal, (unsigned)last->connection, last->channel->feed,
-                last->channel->topic, last->channel->symbol);
+                (unsigned long long)last->frame.ordinal, (unsigned)last->frame.conn->number,
+                channel->feed, channel->topic, channel->symbol);
     return TD_EOF;
 }
 

@@ -43,14 +43,27 @@ static const char *position_name(const pacer *p)
     return p->is_at_end ? "end" : p->is_paused ? "paused" : "playing";
 }
 
+static void begin_line(const control *self, result_writer *r)
+{
+    result_begin(r, self->on.output, &(json_options){1});
+    result_object_begin(r, NULL);
+}
+
+static void end_line(control *self, result_writer *r)
+{
+    result_object_end(r, NULL);
+    result_end(r);
+    output_flush(self->on.output);
+    self->owes_answer = 0;
+}
+
 static void print_position(control *self)
 {
     const pacer *p = self->on.pacer;
     char speed[TD_DECIMAL_TEXT_BYTES];
     result_writer r;
-    result_begin(&r, self->on.output, &(json_options){1});
+    begin_line(self, &r);
     pacer_speed_format(p->options.speed, speed);
-    result_object_begin(&r, NULL);
     result_text(&r, "state", position_name(p));
     result_number(&r, "frames", p->frames);
     result_text(&r, "speed", speed);
@@ -58,22 +71,16 @@ static void print_position(control *self)
         last_frame_describe(self->on.last, &r, "frame");
     else
         result_null(&r, "frame");
-    result_object_end(&r, NULL);
-    result_end(&r);
-    output_flush(self->on.output);
-    self->owes_answer = 0;
+    end_line(self, &r);
     self->was_paused = p->is_paused;
 }
 
 static void print_error(control *self, const td_err *err)
 {
     result_writer r;
-    result_begin(&r, self->on.output, &(json_options){1});
-    result_object_begin(&r, NULL);
+    begin_line(self, &r);
     result_text(&r, "error", err->text);
-    result_object_end(&r, NULL);
-    result_end(&r);
-    output_flush(self->on.output);
+    end_line(self, &r);
 }
 
 /* ---- commands ---- */
@@ -146,10 +153,8 @@ static pacer_answer run_line(control *self, char *end)
         return PACER_STOP;
     td_err err;
     td_err_clear(&err);
-    if (run_command(self, self->line, argument == NULL ? "" : argument, &err) != TD_OK) {
-        self->owes_answer = 0;
+    if (run_command(self, self->line, argument == NULL ? "" : argument, &err) != TD_OK)
         print_error(self, &err);
-    }
     if (strcmp(self->line, "resume") == 0)
         print_position(self); /* before the next pause, which has a line of its own */
     self->size -= (size_t)(end + 1 - self->line);

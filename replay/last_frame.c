@@ -29,11 +29,6 @@ static void note(last_frame *self, const observed_frame *seen)
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     self->is_set = 1;
-    self->is_copy = frame->is_copy;
-    self->recv_ns = frame->recv_ns;
-    self->ordinal = frame->ordinal;
-    self->connection = frame->conn->number;
-    self->channel = &frame->channel->info;
     self->undecoded = frame_role_is_of_topic(frame->channel->role) && m == NULL
                           ? decode_reason_name(frame->content.why.reason)
                           : NULL;
@@ -45,6 +40,10 @@ static void note(last_frame *self, const observed_frame *seen)
     }
     td_buf_clear(&self->bytes);
     td_buf_add(&self->bytes, frame->bytes.data, frame->bytes.size);
+    self->frame = *frame;
+    self->frame.bytes = td_buf_view(&self->bytes);
+    self->frame.content = (frame_content){0};
+    self->frame.block = NULL;
     td_buf_clear(&self->levels);
     for (size_t i = 0; m != NULL && m->head.type == MSG_BOOK_CHANGE && i < m->book.level_count; i++)
         td_buf_add(&self->levels, &m->book.levels[i], sizeof m->book.levels[i]);
@@ -107,13 +106,14 @@ static void describe_book(const last_frame *self, result_writer *r)
 void last_frame_describe(const last_frame *self, result_writer *r, const char *name)
 {
     const verdict_item *broken = verdict_violation(&self->rules);
+    const channel_info *channel = &self->frame.channel->info;
     result_object_begin(r, name);
-    result_instant(r, "recv_ns", self->recv_ns);
-    result_text(r, "feed", self->channel->feed);
-    result_text(r, "topic", self->channel->topic);
-    result_name(r, "symbol", self->channel->symbol);
-    result_number(r, "conn", self->connection);
-    result_number(r, "ordinal", self->ordinal);
+    result_instant(r, "recv_ns", self->frame.recv_ns);
+    result_text(r, "feed", channel->feed);
+    result_text(r, "topic", channel->topic);
+    result_name(r, "symbol", channel->symbol);
+    result_number(r, "conn", self->frame.conn->number);
+    result_number(r, "ordinal", self->frame.ordinal);
     result_text(r, "undecoded", self->undecoded);
     result_text(r, "rule", broken == NULL ? NULL : rule_name(broken->rule));
     result_text(r, "condition", self->condition);

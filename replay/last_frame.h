@@ -13,16 +13,12 @@
 typedef struct last_frame {
     observer next; /* ops NULL: none */
     uint8_t is_set;
-    uint8_t is_copy;
-    uint64_t recv_ns;
-    uint64_t ordinal;
-    uint32_t connection;
-    const channel_info *channel; /* the tape's */
-    const char *undecoded;       /* the reason; NULL: decoded, or not to be decoded */
-    verdict rules;               /* empty: not judged */
-    const track *track;          /* of the player; NULL: none */
-    td_buf bytes;
-    td_buf levels; /* of a book change: msg_levels */
+    frame_ref frame;       /* without content and block; its channel is the tape's */
+    const char *undecoded; /* the reason; NULL: decoded, or not to be decoded */
+    verdict rules;         /* empty: not judged */
+    const track *track;    /* of the player; NULL: none */
+    td_buf bytes;          /* of the frame */
+    td_buf levels;         /* of a book change: msg_levels */
     /* What it is compared with; NULL: nothing. If it meets a condition, that function is called,
      * whose TD_EOF ends the play, as an observer's. */
     struct conditions *conditions;

@@ -7,35 +7,20 @@
 
 /* ---- frames ---- */
 
-static uint32_t content_of(const frame_ref *frame)
+/* Of a message the type is set with it. */
+static void set_content(const frame_ref *frame, tapedeck_frame *out)
 {
-    switch (frame->channel->role) {
-    case ROLE_CONTROL:
-        return TAPEDECK_CONTROL;
-    case ROLE_OUT:
-        return TAPEDECK_SENT;
-    case ROLE_HTTP:
-        return TAPEDECK_HTTP;
-    case ROLE_DATA:
-    case ROLE_UNKNOWN:
-    case ROLE_EVENT:
-        break;
-    }
-    return frame_view_content(frame->content.message);
-}
-
-/* The type of a frame that is no message. */
-static const char *type_of(uint32_t content)
-{
-    switch (content) {
-    case TAPEDECK_CONTROL:
-        return msg_type_name(MSG_CONTROL);
-    case TAPEDECK_SENT:
-        return msg_type_name(MSG_REQUEST);
-    case TAPEDECK_HTTP:
-        return channel_dir_name(CHANNEL_HTTP);
-    default:
-        return msg_type_name(MSG_RAW);
+    out->content = frame_view_content(frame->content.message);
+    out->type = msg_type_name(MSG_RAW);
+    if (frame->channel->role == ROLE_CONTROL) {
+        out->content = TAPEDECK_CONTROL;
+        out->type = msg_type_name(MSG_CONTROL);
+    } else if (frame->channel->role == ROLE_OUT) {
+        out->content = TAPEDECK_SENT;
+        out->type = msg_type_name(MSG_REQUEST);
+    } else if (frame->channel->role == ROLE_HTTP) {
+        out->content = TAPEDECK_HTTP;
+        out->type = channel_dir_name(CHANNEL_HTTP);
     }
 }
 
@@ -87,13 +72,12 @@ void plugin_view_frame(plugin_view *view, const struct stream *of, const observe
                             .recv_ns = frame->recv_ns,
                             .bytes = frame->bytes.data,
                             .byte_count = frame->bytes.size,
-                            .content = content_of(frame),
                             .reason = "",
                             .is_binary = info->opcode == OPCODE_BINARY,
                             .is_lead_in = frame->is_lead_in,
                             .is_copy = frame->is_copy,
                             .book = is_copy ? &view->copy : of_stream};
-    out->type = type_of(out->content);
+    set_content(frame, out);
     if (out->content == TAPEDECK_UNDECODED) {
         TD_ASSERT(frame->is_read); /* the tape reads at least messages */
         out->reason = decode_reason_name(frame->content.why.reason);

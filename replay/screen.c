@@ -147,7 +147,7 @@ static void draw_verdict(output_stream *output, const last_frame *last)
         row(output, "verdict: broke %s%s%s", rule_name(broken->rule), detail[0] == '\0' ? "" : ": ",
             detail);
     else
-        row(output, "verdict: ok%s%s", last->is_copy ? ", a copy" : "",
+        row(output, "verdict: ok%s%s", last->frame.is_copy ? ", a copy" : "",
             last->rules.unchecked ? ", on a broken book" : "");
 }
 
@@ -222,11 +222,12 @@ void screen_draw(output_stream *output, const screen_view *view)
     draw_position(output, view);
     draw_bar(output, view);
     if (last->is_set) {
-        row(output, "%s %s %s  frame %llu of connection %u, %zu bytes", last->channel->feed,
-            last->channel->topic, last->channel->symbol, (unsigned long long)last->ordinal,
-            (unsigned)last->connection, last->bytes.size);
+        const channel_info *channel = &last->frame.channel->info;
+        row(output, "%s %s %s  frame %llu of connection %u, %zu bytes", channel->feed,
+            channel->topic, channel->symbol, (unsigned long long)last->frame.ordinal,
+            (unsigned)last->frame.conn->number, last->bytes.size);
         draw_verdict(output, last);
-        draw_bytes(output, td_buf_view(&last->bytes));
+        draw_bytes(output, last->frame.bytes);
         draw_book(output, last);
     }
     print(output,

@@ -89,7 +89,7 @@ static void open_scene(scene *s, const uint64_t *was, const size_t *times, size_
         const baseline_row row = {.bytes = was[i]};
         assert_int_equal(baseline_add_row(s->was, made, &row, received(times, i), NULL), TD_OK);
     }
-    assert_int_equal(baseline_finish(s->was, &bytes, NULL), TD_OK);
+    assert_int_equal(baseline_finish(s->was, 0, &bytes, NULL), TD_OK);
 }
 
 static void close_scene(scene *s)
