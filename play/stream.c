@@ -209,9 +209,9 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(s->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
-    symbol_verdict verdict;
+    symbol_verdict judged;
     const symbol_verdict *found =
-        frame_role_is_of_topic(s->role) && apply_data(s, frame, &verdict) ? &verdict : NULL;
+        frame_role_is_of_topic(s->role) && apply_data(s, frame, &judged) ? &judged : NULL;
     s->counts.made += (frame->channel->info.form & FORM_MADE) != 0;
     if (frame->is_lead_in) {
         s->counts.lead_in++;
