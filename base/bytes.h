@@ -37,6 +37,15 @@ static inline int td_bytes_is(td_bytes a, const char *text)
     return td_bytes_equal(a, td_bytes_str(text));
 }
 
+/* The value of a hexadecimal digit; -1: it is none. */
+static inline int td_hex_digit(uint8_t c)
+{
+    uint8_t lower = c | 0x20;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 /* Order as memcmp, a prefix before the longer one: <0, 0, >0. */
 static inline int td_bytes_compare(td_bytes a, td_bytes b)
 {

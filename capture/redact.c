@@ -26,22 +26,14 @@ static uint8_t lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-static int hex_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The character that is spelt at the place, and how many bytes its spelling has. */
 static size_t read_spelt(const uint8_t *at, size_t left, uint8_t *out)
 {
     TD_ASSERT(left > 0);
     size_t digits = left >= 6 && memcmp(at, "\\u00", 4) == 0 ? 4 : left >= 3 && *at == '%' ? 1 : 0;
     *out = *at;
-    if (digits > 0 && hex_value(at[digits]) >= 0 && hex_value(at[digits + 1]) >= 0) {
-        *out = (uint8_t)(hex_value(at[digits]) * 16 + hex_value(at[digits + 1]));
+    if (digits > 0 && td_hex_digit(at[digits]) >= 0 && td_hex_digit(at[digits + 1]) >= 0) {
+        *out = (uint8_t)(td_hex_digit(at[digits]) * 16 + td_hex_digit(at[digits + 1]));
         return digits + 2;
     }
     if (left < 2 || *at != '\\' || (at[1] != '/' && at[1] != '"' && at[1] != '\\'))

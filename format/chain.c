@@ -125,20 +125,13 @@ td_result chain_decode(td_bytes content, chain_conn *conns, chain_record *out, t
     return TD_OK;
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int chain_value_parse(td_bytes hex, td_hash128 *out)
 {
     if (hex.size != 2 * sizeof out->bytes)
         return 0;
     for (size_t i = 0; i < sizeof out->bytes; i++) {
-        int high = hex_digit(hex.data[2 * i]);
-        int low = hex_digit(hex.data[2 * i + 1]);
+        int high = td_hex_digit(hex.data[2 * i]);
+        int low = td_hex_digit(hex.data[2 * i + 1]);
         if (high < 0 || low < 0)
             return 0;
         out->bytes[i] = (uint8_t)(high * 16 + low);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/decimal.h"
 #include "base/time_text.h"
 
 /* Lengths of the parts after the feed: "-20261120T060000Z", "-3f2a9c01", and at least "-000001".
@@ -62,15 +63,11 @@ static int cut_last_part(const char *name, size_t *length, td_bytes *part)
 static int parse_number(td_bytes digits, uint32_t *out)
 {
     uint64_t value = 0;
-    if (digits.size < NAME_NUMBER_CHARS_MIN || digits.size > 10)
+    if (digits.size < NAME_NUMBER_CHARS_MIN || digits.size > 10 ||
+        !td_digits_parse(digits, UINT32_MAX, &value))
         return 0;
-    for (size_t i = 0; i < digits.size; i++) {
-        if (!isdigit(digits.data[i]))
-            return 0;
-        value = value * 10 + (uint64_t)(digits.data[i] - '0');
-    }
     *out = (uint32_t)value;
-    return value > 0 && value <= UINT32_MAX;
+    return value > 0;
 }
 
 static int parse_session(td_bytes hex, char out[SESSION_ID_BYTES])

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/decimal.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "format/codec.h"
@@ -63,24 +64,11 @@ static const char *place_text(char **at, td_bytes bytes)
     return start;
 }
 
-/* A decimal number in metadata; any other text, or one too large, counts as 0. */
-static uint64_t parse_u64(td_bytes text)
+/* A decimal number in metadata; any other text, or one above max, counts as 0. */
+static uint64_t number_of(mcap_packed metadata, const char *key, uint64_t max)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return 0;
-        if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
-            __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
-            return 0;
-    }
-    return value;
-}
-
-static uint32_t parse_u32(td_bytes text)
-{
-    uint64_t value = parse_u64(text);
-    return value > UINT32_MAX ? 0 : (uint32_t)value;
+    return td_digits_parse(mcap_find_pair(metadata, key), max, &value) ? value : 0;
 }
 
 /* From our metadata keys; an unknown direction counts as inbound. */
@@ -90,23 +78,23 @@ static void fill_channel_info(channel_info *info, const mcap_channel *in, char *
     mcap_packed metadata = in->metadata;
     (void)channel_dir_parse(mcap_find_pair(metadata, "dir"), &dir);
     unsigned form = 0;
-    if (parse_u32(mcap_find_pair(metadata, "compressed")) == 1)
+    if (number_of(metadata, "compressed", UINT32_MAX) == 1)
         form |= FORM_COMPRESSED;
-    if (parse_u32(mcap_find_pair(metadata, "fragmented")) == 1)
+    if (number_of(metadata, "fragmented", UINT32_MAX) == 1)
         form |= FORM_FRAGMENTED;
-    if (parse_u32(mcap_find_pair(metadata, "made")) == 1)
+    if (number_of(metadata, "made", UINT32_MAX) == 1)
         form |= FORM_MADE;
     *info = (channel_info){
         .feed = place_text(&texts, mcap_find_pair(metadata, "feed")),
         .family = place_text(&texts, mcap_find_pair(metadata, "family")),
-        .line = parse_u32(mcap_find_pair(metadata, "line")),
-        .shard = parse_u32(mcap_find_pair(metadata, "shard")),
+        .line = (uint32_t)number_of(metadata, "line", UINT32_MAX),
+        .shard = (uint32_t)number_of(metadata, "shard", UINT32_MAX),
         .dir = dir,
         .topic = place_text(&texts, mcap_find_pair(metadata, "topic")),
         .exchange_topic = place_text(&texts, mcap_find_pair(metadata, "exchange_topic")),
         .symbol = place_text(&texts, mcap_find_pair(metadata, "symbol")),
-        .opcode = parse_u32(mcap_find_pair(metadata, "opcode")) == OPCODE_BINARY ? OPCODE_BINARY
-                                                                                 : OPCODE_TEXT,
+        .opcode = number_of(metadata, "opcode", UINT32_MAX) == OPCODE_BINARY ? OPCODE_BINARY
+                                                                             : OPCODE_TEXT,
         .form = form,
         .message_encoding = place_text(&texts, in->message_encoding)};
 }
@@ -918,7 +906,7 @@ static td_result read_session_record(segment_reader *r, const mcap_place *place,
     session->previous_segment = place_text(&at, mcap_find_pair(pairs, "previous_segment"));
     session->verb = place_text(&at, mcap_find_pair(pairs, "verb"));
     session->version = place_text(&at, mcap_find_pair(pairs, "version"));
-    session->start_ns = parse_u64(mcap_find_pair(pairs, "start_ns"));
+    session->start_ns = number_of(pairs, "start_ns", UINT64_MAX);
     (void)chain_value_parse(mcap_find_pair(pairs, "previous_chain"), &session->previous_chain);
     return TD_OK;
 }

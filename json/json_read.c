@@ -119,16 +119,14 @@ static int refuse_token(check *c, const char *what)
 /* Four hexadecimal digits. */
 static int hex_digits(const uint8_t *p, size_t left, uint32_t *value)
 {
-    static const char DIGITS[] = "0123456789abcdefABCDEF";
     if (left < 4)
         return 0;
     *value = 0;
     for (size_t i = 0; i < 4; i++) {
-        const char *found = p[i] == 0 ? NULL : strchr(DIGITS, p[i]);
-        if (found == NULL)
+        int digit = td_hex_digit(p[i]);
+        if (digit < 0)
             return 0;
-        uint32_t digit = (uint32_t)(found - DIGITS);
-        *value = *value * 16 + (digit < 16 ? digit : digit - 6);
+        *value = *value * 16 + (uint32_t)digit;
     }
     return 1;
 }

@@ -307,14 +307,12 @@ static td_result resolve_url(feed_config *feed, td_err *err)
 }
 
 /* Feed names become parts of file names and of channel topics. */
-static td_result check_name(const char *name, td_err *err)
+static td_result finish_name(feed_config *feed, td_err *err)
 {
-    size_t length = strlen(name);
-    int is_good = length > 0 && length < LIMIT_NAME_BYTES && name[0] != '_' && name[0] != '.' &&
-                  name[0] != '-';
-    for (size_t i = 0; i < length && is_good; i++)
-        is_good = feed_name_char(name[i]);
-    if (is_good)
+    if (feed->name == NULL)
+        feed->name = feed->family->name;
+    const char *name = feed->name;
+    if (feed_name_is_valid(name) && name[0] != '_' && name[0] != '-')
         return TD_OK;
     return td_err_set(
         err, TD_E_INVALID,
@@ -331,6 +329,18 @@ static td_result check_binary(feed_config *feed, td_err *err)
                       feed->family->name);
 }
 
+static td_result check_lengths(const options_list *texts, const char *what, size_t most,
+                               td_err *err)
+{
+    for (size_t i = 0; i < texts->count; i++) {
+        size_t length = strlen(texts->items[i]);
+        if (length == 0 || length > most)
+            return td_err_set(err, TD_E_INVALID, "a %s of %zu characters: 1 to %zu are allowed",
+                              what, length, most);
+    }
+    return TD_OK;
+}
+
 static td_result check_subscription(feed_config *feed, td_err *err)
 {
     if (feed->topics.count == 0 && !feed->family->dialect->subscribes_with_auth) {
@@ -338,26 +348,9 @@ static td_result check_subscription(feed_config *feed, td_err *err)
         td_err_hint(err, "'tapedeck topics --family %s' lists them", feed->family->name);
         return TD_E_INVALID;
     }
-    for (size_t i = 0; i < feed->topics.count; i++) {
-        size_t length = strlen(feed->topics.items[i]);
-        if (length == 0 || length >= LIMIT_TOPIC_BYTES - LIMIT_SYMBOL_BYTES)
-            return td_err_set(err, TD_E_INVALID, "a topic of %zu characters: 1 to %u are allowed",
-                              length, LIMIT_TOPIC_BYTES - LIMIT_SYMBOL_BYTES - 1);
-    }
-    for (size_t i = 0; i < feed->symbols.count; i++) {
-        size_t length = strlen(feed->symbols.items[i]);
-        if (length == 0 || length >= LIMIT_SYMBOL_BYTES)
-            return td_err_set(err, TD_E_INVALID, "a symbol of %zu characters: 1 to %u are allowed",
-                              length, LIMIT_SYMBOL_BYTES - 1);
-    }
-    return TD_OK;
-}
-
-static td_result finish_name(feed_config *feed, td_err *err)
-{
-    if (feed->name == NULL)
-        feed->name = feed->family->name;
-    return check_name(feed->name, err);
+    td_result rc =
+        check_lengths(&feed->topics, "topic", LIMIT_TOPIC_BYTES - LIMIT_SYMBOL_BYTES - 1, err);
+    return rc == TD_OK ? check_lengths(&feed->symbols, "symbol", LIMIT_SYMBOL_BYTES - 1, err) : rc;
 }
 
 /* *key: on failure, the key that the user has to change. */

@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 
 #include "base/assert.h"
+#include "base/decimal.h"
 
 /* Appended to a key before it is hashed (4.2.2). */
 static const char GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -78,15 +79,8 @@ static int has_word(td_bytes list, const char *word)
 /* A decimal number of at most nine digits; -1: other text. */
 static int64_t number_of(td_bytes text)
 {
-    int64_t number = 0;
-    if (text.size == 0 || text.size > 9)
-        return -1;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return -1;
-        number = number * 10 + (text.data[i] - '0');
-    }
-    return number;
+    uint64_t number = 0;
+    return text.size <= 9 && td_digits_parse(text, UINT32_MAX, &number) ? (int64_t)number : -1;
 }
 
 /* ---- heads ---- */

@@ -77,14 +77,6 @@ int wire_no_proxy_covers(const char *list, const td_server_url *url)
     return 0;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* User and password (RFC 3986, 2.1), as basic authentication has them. */
 static td_result decode_credentials(td_bytes text, wire_proxy *out, td_err *err)
 {
@@ -94,8 +86,8 @@ static td_result decode_credentials(td_bytes text, wire_proxy *out, td_err *err)
         char c = (char)text.data[i];
         int is_coded = c == '%';
         if (is_coded) {
-            int high = i + 2 < text.size ? hex_value((char)text.data[i + 1]) : -1;
-            int low = i + 2 < text.size ? hex_value((char)text.data[i + 2]) : -1;
+            int high = i + 2 < text.size ? td_hex_digit(text.data[i + 1]) : -1;
+            int low = i + 2 < text.size ? td_hex_digit(text.data[i + 2]) : -1;
             if (high < 0 || low < 0 || high + low == 0)
                 return td_err_set(err, TD_E_INVALID,
                                   "'%%' in user or password begins no %%XX: write %%25");

@@ -63,11 +63,8 @@ static td_result split(const char *topic, spot_parts *out, td_err *err)
  * leading zero: JSON has none. */
 static int is_number(td_bytes text)
 {
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return 0;
-    }
-    return text.size > 0 && text.size < 10 && (text.data[0] != '0' || text.size == 1);
+    uint64_t number;
+    return td_digits_parse(text, 999999999, &number) && (text.data[0] != '0' || text.size == 1);
 }
 
 /* "dumpScale":1, "klineType":"1m". */
@@ -86,8 +83,7 @@ static void write_params(json_writer *writer, const spot_parts *parts, generatio
                          dialect_frames frames)
 {
     int is_in_topic = of == GENERATION_V1 && td_bytes_is(parts->name, "kline");
-    json_write_key(writer, "params");
-    json_write_object_begin(writer);
+    json_write_member_object_begin(writer, "params");
     if (of == GENERATION_V2)
         json_write_member_bytes(writer, "symbol", parts->symbol);
     if (parts->parameter.size > 0 && !is_in_topic)
@@ -294,8 +290,7 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
 static void write_echoed_params(json_writer *writer, const td_bytes parts[SPOT_PARTS],
                                 generation of)
 {
-    json_write_key(writer, "params");
-    json_write_object_begin(writer);
+    json_write_member_object_begin(writer, "params");
     if (of == GENERATION_V2)
         json_write_member_bytes(writer, "symbol", parts[SPOT_SYMBOL]);
     json_write_member_text(writer, "binary", parts[SPOT_BINARY].size > 0 ? "true" : "false");
