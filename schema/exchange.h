@@ -146,8 +146,6 @@ typedef struct exchange_row {
     connect_limit connects;
     auth_form auth;
     frame_keys frames;
-    const char *const *request_keys; /* a client's request has one of these members, with a text;
-                                        ends with NULL */
     const value_row *values;         /* those of a family before those of all; ends with
                                         MEMBER_NONE; NULL: none are known */
     const char *const *raw_topics;   /* how documented topics begin that no family has rows for;

@@ -59,7 +59,6 @@ static const td_bytes KEYS[KEY_COUNT] = {
 
 static const char *const SUCCESS[] = {"true", "True", "success", NULL};
 static const char *const FAILURE[] = {"false", "False", "fail", NULL};
-static const char *const REQUEST_KEYS[] = {"op", "event", "method", NULL};
 
 /* Of signed requests; those of order entry need none (docs/wire.md 3.8), but may have them. */
 static const char *const SECRET_HEADERS[] = {"X-BAPI-API-KEY", "X-BAPI-SIGN", NULL};
@@ -128,7 +127,6 @@ const exchange_row BYBIT = {
             .rules = RULES,
             .rule_count = sizeof RULES / sizeof RULES[0],
         },
-    .request_keys = REQUEST_KEYS,
     .values = BYBIT_VALUES,
     .raw_topics = RAW_TOPICS,
     .control_keys = CONTROL_KEYS,

@@ -53,7 +53,6 @@ enum { RULES = 3 };
 static const td_bytes NAMES[] = {FRAME_TEXT("id"), FRAME_TEXT("op"), FRAME_TEXT("data"),
                                  FRAME_TEXT("kind"), FRAME_TEXT("topic")};
 static const char *const NO_HOSTS[] = {NULL};
-static const char *const REQUEST_KEYS[] = {"op", NULL};
 static const char *const DONE[] = {"true", "done", NULL};
 static const char *const FAIL[] = {"fail", NULL};
 
@@ -91,7 +90,6 @@ static exchange_row sound_row(const control_rule *rules)
                    .failure_words = FAIL,
                    .rules = rules,
                    .rule_count = RULES},
-        .request_keys = REQUEST_KEYS,
     };
 }
 

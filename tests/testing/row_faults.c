@@ -194,8 +194,6 @@ const char *exchange_row_fault(const exchange_row *row)
     const frame_keys *keys = &row->frames;
     if (row->name == NULL || row->other_hosts == NULL)
         return "no name, or no list of hosts";
-    if (row->request_keys == NULL)
-        return "no keys of requests";
     if (row->connects.count == 0 || row->connects.count > LIMIT_HOST_CONNECTS ||
         row->connects.window_ns == 0)
         return "no limit of connections, or one that is not remembered";

@@ -39,7 +39,6 @@ static const control_rule RULES[] = {
     {KEY_REPLY, ANY, ANY, CLASS_ACK, CLASS_ACK, KEY_CODE, SUCCESS_CODE},
 };
 
-static const char *const REQUEST_KEYS[] = {"method", NULL};
 static const char *const OTHER_HOSTS[] = {"backup.harbor.example", NULL};
 
 const exchange_row HARBOR = {
@@ -65,7 +64,6 @@ const exchange_row HARBOR = {
             .rules = RULES,
             .rule_count = sizeof RULES / sizeof RULES[0],
         },
-    .request_keys = REQUEST_KEYS,
 };
 
 /* ---- topics ---- */
