@@ -3,14 +3,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* The topics of a family. */
-typedef struct used_family {
-    const family *of;
-    usage_topic **topics; /* in the order of its rows */
-} used_family;
-
 struct schema_usage {
-    used_family *families;
+    usage_topic **topics; /* of all families, in the order of these and of their rows */
     size_t count;
 };
 
@@ -115,15 +109,13 @@ void usage_topic_count(usage_topic *topic, uint64_t recv_ns, const drift_look *l
 schema_usage *usage_open(void)
 {
     schema_usage *made = td_alloc_zero(1, sizeof *made);
-    const family *const *all = family_table(&made->count);
-    made->families = td_alloc_zero(made->count, sizeof *made->families);
-    for (size_t i = 0; i < made->count; i++) {
-        used_family *at = &made->families[i];
-        at->of = all[i];
-        at->topics = td_alloc_zero(at->of->topic_count, sizeof(usage_topic *));
-        for (size_t k = 0; k < at->of->topic_count; k++)
-            at->topics[k] = usage_topic_open(at->of, &at->of->topics[k]);
-    }
+    size_t family_count = 0;
+    const family *const *all = family_table(&family_count);
+    for (size_t i = 0; i < family_count; i++)
+        for (size_t k = 0; k < all[i]->topic_count; k++) {
+            made->topics = td_array_grow(made->topics, made->count, sizeof(usage_topic *));
+            made->topics[made->count++] = usage_topic_open(all[i], &all[i]->topics[k]);
+        }
     return made;
 }
 
@@ -131,23 +123,10 @@ void usage_close(schema_usage *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->count; i++) {
-        const used_family *at = &self->families[i];
-        for (size_t k = 0; k < at->of->topic_count; k++)
-            usage_topic_close(at->topics[k]);
-        td_free(at->topics);
-    }
-    td_free(self->families);
+    for (size_t i = 0; i < self->count; i++)
+        usage_topic_close(self->topics[i]);
+    td_free(self->topics);
     td_free(self);
-}
-
-static const used_family *find(const schema_usage *self, const family *of)
-{
-    size_t i = 0;
-    while (i < self->count && self->families[i].of != of)
-        i++;
-    TD_ASSERT(i < self->count); /* all families are there */
-    return &self->families[i];
 }
 
 static void add_fields(usage_field *to, const usage_field *from, size_t count)
@@ -162,11 +141,12 @@ static void add_fields(usage_field *to, const usage_field *from, size_t count)
 void usage_add(schema_usage *self, const usage_topic *topic)
 {
     const topic_row *row = topic->row;
-    const used_family *in = find(self, topic->of);
-    TD_ASSERT(row >= topic->of->topics);
-    size_t index = (size_t)(row - topic->of->topics);
-    TD_ASSERT(index < topic->of->topic_count);
-    usage_topic *to = in->topics[index];
+    size_t index = 0;
+    while (index < self->count &&
+           (self->topics[index]->of != topic->of || self->topics[index]->row != row))
+        index++;
+    TD_ASSERT(index < self->count); /* all families are there */
+    usage_topic *to = self->topics[index];
     if (topic->frames > 0 && (to->frames == 0 || topic->first_ns < to->first_ns))
         to->first_ns = topic->first_ns;
     if (topic->last_ns > to->last_ns)
@@ -181,17 +161,16 @@ void usage_add(schema_usage *self, const usage_topic *topic)
     add_fields(to->fields, topic->fields, row->field_count);
 }
 
-const usage_topic *const *usage_topics(const schema_usage *self, const family *of, size_t *count)
+const usage_topic *const *usage_topics(const schema_usage *self, size_t *count)
 {
-    *count = of->topic_count;
-    return (const usage_topic *const *)find(self, of)->topics;
+    *count = self->count;
+    return (const usage_topic *const *)self->topics;
 }
 
 int usage_has_family(const schema_usage *self, const family *of)
 {
-    const used_family *at = find(self, of);
-    for (size_t i = 0; i < of->topic_count; i++)
-        if (at->topics[i]->frames > 0)
+    for (size_t i = 0; i < self->count; i++)
+        if (self->topics[i]->of == of && self->topics[i]->frames > 0)
             return 1;
     return 0;
 }

@@ -50,8 +50,8 @@ void usage_close(schema_usage *self);
 /* Add the counts of a topic to those of its row. */
 void usage_add(schema_usage *self, const usage_topic *topic);
 
-/* The topics of a family, in the order of its rows. */
-const usage_topic *const *usage_topics(const schema_usage *self, const family *of, size_t *count);
+/* The topics of all families, in the order of these and of their rows. */
+const usage_topic *const *usage_topics(const schema_usage *self, size_t *count);
 
 /* 1 if a frame of any of the family's topics was counted. */
 int usage_has_family(const schema_usage *self, const family *of);

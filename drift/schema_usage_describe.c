@@ -16,9 +16,6 @@ static const table_column COLUMNS[] = {
     {"values", TABLE_RIGHT, "{values_seen}"},  {"never", TABLE_LEFT, "{never|-}"},
 };
 
-static const char *const KIND_NAMES[FRAME_ANY] = {
-    [FRAME_UNTYPED] = "untyped", [FRAME_SNAPSHOT] = "snapshot", [FRAME_DELTA] = "delta"};
-
 /* How many of something documented there were, and which were never there. */
 typedef struct tally {
     uint32_t seen, all;
@@ -83,23 +80,20 @@ static void summarize(const usage_topic *topic, summary *s)
 
 static void write_kinds(json_writer *json, const usage_topic *topic)
 {
-    json_write_key(json, "kinds");
-    json_write_object_begin(json);
+    json_write_member_object_begin(json, "kinds");
     for (size_t i = 0; i < FRAME_ANY; i++)
-        json_write_member_u64(json, KIND_NAMES[i], topic->kinds[i]);
+        json_write_member_u64(json, frame_kind_name((frame_kind)i), topic->kinds[i]);
     json_write_object_end(json);
 }
 
 static void write_entries(json_writer *json, const usage_topic *topic)
 {
     const items_row *items = topic->row->items;
-    json_write_key(json, "entries");
-    json_write_array_begin(json);
+    json_write_member_array_begin(json, "entries");
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
         json_write_object_begin(json);
         json_write_member_text(json, "path", items[i].path);
-        json_write_member_text(json, "kind",
-                               items[i].kind == FRAME_ANY ? "any" : KIND_NAMES[items[i].kind]);
+        json_write_member_text(json, "kind", frame_kind_name(items[i].kind));
         json_write_member_u64(json, "count", topic->items[i]);
         json_write_object_end(json);
     }
@@ -109,8 +103,7 @@ static void write_entries(json_writer *json, const usage_topic *topic)
 static void write_fields(json_writer *json, const char *name, const usage_field *fields,
                          size_t count)
 {
-    json_write_key(json, name);
-    json_write_array_begin(json);
+    json_write_member_array_begin(json, name);
     for (size_t i = 0; i < count; i++) {
         const usage_field *field = &fields[i];
         json_write_object_begin(json);
@@ -118,8 +111,7 @@ static void write_fields(json_writer *json, const char *name, const usage_field 
         json_write_member_text(json, "member", msg_member_name(field->row->member));
         json_write_member_u64(json, "count", field->count);
         if (field->value_count > 0) {
-            json_write_key(json, "values");
-            json_write_object_begin(json);
+            json_write_member_object_begin(json, "values");
             for (size_t k = 0; k < field->value_count; k++)
                 json_write_member_u64(json, field->values->values[k], field->value_counts[k]);
             json_write_object_end(json);
@@ -178,14 +170,11 @@ static void describe_topic(result_writer *r, const usage_topic *topic)
 
 void usage_describe(result_writer *r, const schema_usage *of)
 {
-    size_t family_count = 0;
-    const family *const *families = family_table(&family_count);
+    size_t count = 0;
+    const usage_topic *const *topics = usage_topics(of, &count);
     result_table_begin(r, "coverage", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
-    for (size_t i = 0; i < family_count; i++) {
-        size_t count = 0;
-        const usage_topic *const *topics = usage_topics(of, families[i], &count);
-        for (size_t k = 0; usage_has_family(of, families[i]) && k < count; k++)
-            describe_topic(r, topics[k]);
-    }
+    for (size_t i = 0; i < count; i++)
+        if (usage_has_family(of, topics[i]->of))
+            describe_topic(r, topics[i]);
     result_list_end(r);
 }

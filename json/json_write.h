@@ -74,6 +74,18 @@ static inline void json_write_member_text(json_writer *writer, const char *key, 
     json_write_text(writer, text);
 }
 
+static inline void json_write_member_object_begin(json_writer *writer, const char *key)
+{
+    json_write_key(writer, key);
+    json_write_object_begin(writer);
+}
+
+static inline void json_write_member_array_begin(json_writer *writer, const char *key)
+{
+    json_write_key(writer, key);
+    json_write_array_begin(writer);
+}
+
 static inline void json_write_member_bytes(json_writer *writer, const char *key, td_bytes text)
 {
     json_write_key(writer, key);

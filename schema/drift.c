@@ -205,8 +205,7 @@ static drift_note *add_note(look *l, const drift_note *like)
 }
 
 /* A note about a member at a path; both may be empty. */
-static drift_note *note_valist(look *l, drift_kind kind, td_bytes path, td_bytes key,
-                               const char *format, va_list args) TD_PRINTF(5, 0);
+TD_PRINTF(5, 0)
 static drift_note *note_valist(look *l, drift_kind kind, td_bytes path, td_bytes key,
                                const char *format, va_list args)
 {
@@ -218,8 +217,7 @@ static drift_note *note_valist(look *l, drift_kind kind, td_bytes path, td_bytes
     return add_note(l, &note);
 }
 
-static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
-                             const char *format, ...) TD_PRINTF(5, 6);
+TD_PRINTF(5, 6)
 static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
                              const char *format, ...)
 {
@@ -247,8 +245,7 @@ static td_bytes path_of(const look *l, size_t place, const field_row *field)
     return last == NULL ? td_bytes_str(path) : td_bytes_of(path, (size_t)(last - path));
 }
 
-static drift_note *note_field(look *l, const survey_member *m, drift_kind kind, const char *format,
-                              ...) TD_PRINTF(4, 5);
+TD_PRINTF(4, 5)
 static drift_note *note_field(look *l, const survey_member *m, drift_kind kind, const char *format,
                               ...)
 {
