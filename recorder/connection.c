@@ -218,8 +218,7 @@ static void connect_now(void *user);
 /* One timer per connection, for what is due first. */
 static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user))
 {
-    wire_timer_cancel(self->timer);
-    self->timer = wire_timer_at(self->options.env->loop, mono_ns, fn, self);
+    wire_timer_set(self->options.env->loop, &self->timer, mono_ns, fn, self);
 }
 
 static uint64_t stale_at_mono_ns(const connection *self)
@@ -629,7 +628,6 @@ static void tick(void *user)
 {
     connection *self = user;
     uint64_t mono_ns = now_mono_ns(self);
-    self->timer = NULL;
     const heartbeat_target to = heartbeats_to(self);
     heartbeats_tick(&self->heartbeats, &to);
     if (self->is_auth_refused)
@@ -773,8 +771,7 @@ static void on_ended(void *user, const wire_end *end)
     connection *self = user;
     int was_open = self->state >= STATE_AUTHENTICATING && self->state <= STATE_LIVE;
     self->wire = NULL;
-    wire_timer_cancel(self->timer);
-    self->timer = NULL;
+    wire_timer_cancel(&self->timer);
     if (was_open)
         after_open_end(self, end);
     if (self->is_stopping) {
@@ -807,7 +804,6 @@ static void connect_now(void *user)
     TD_ASSERT(self->wire == NULL);
     TD_ASSERT(!self->is_stopping);
     td_err err;
-    self->timer = NULL;
     uint64_t wait_ns = connect_budget_spend(self->options.budget, now_mono_ns(self));
     if (wait_ns > 0) {
         const connect_limit *limit = &self->options.budget->limit;
@@ -888,8 +884,7 @@ void connection_stop(connection *self, connection_stop_mode mode)
     if (self->is_stopping)
         return;
     self->is_stopping = 1;
-    wire_timer_cancel(self->timer);
-    self->timer = NULL;
+    wire_timer_cancel(&self->timer);
     if (self->wire == NULL) {
         self->state = STATE_STOPPED;
         return;

@@ -50,15 +50,14 @@ static void tick(void *user);
 static void set_timer(http_feed *self)
 {
     uint64_t due_ns = UINT64_MAX;
-    wire_timer_cancel(self->timer);
-    self->timer = NULL;
+    wire_timer_cancel(&self->timer);
     if (!self->is_running || self->asked != NOTHING_ASKED || self->options.feed->http_count == 0)
         return;
     for (size_t i = 0; i < self->options.feed->http_count; i++)
         due_ns = self->rows[i].due_mono_ns < due_ns ? self->rows[i].due_mono_ns : due_ns;
     if (due_ns < self->next_mono_ns)
         due_ns = self->next_mono_ns;
-    self->timer = wire_timer_at(self->options.loop, due_ns, tick, self);
+    wire_timer_set(self->options.loop, &self->timer, due_ns, tick, self);
 }
 
 /* ---- results of requests ---- */
@@ -185,7 +184,6 @@ static void tick(void *user)
     http_feed *self = user;
     uint64_t mono_ns = now_mono_ns(self);
     size_t first = 0;
-    self->timer = NULL;
     for (size_t i = 1; i < self->options.feed->http_count; i++)
         if (self->rows[i].due_mono_ns < self->rows[first].due_mono_ns)
             first = i;
@@ -214,8 +212,7 @@ void http_feed_start(http_feed *self)
 void http_feed_stop(http_feed *self)
 {
     self->is_running = 0;
-    wire_timer_cancel(self->timer);
-    self->timer = NULL;
+    wire_timer_cancel(&self->timer);
     wire_http_cancel(self->request);
     self->request = NULL;
 }

@@ -154,7 +154,7 @@ static void take_keys(void *user)
     command->has_quit = serve_take_keys(command->server, command->keyboard);
     if (keyboard_has_terminal(command->keyboard))
         serve_show(command->server, &command->verb->progress);
-    command->key_timer = wire_timer_at(command->loop, next_ns, take_keys, command);
+    wire_timer_set(command->loop, &command->key_timer, next_ns, take_keys, command);
 }
 
 /* ---- opening ---- */
@@ -306,7 +306,7 @@ static td_result run(serve_command *command, td_err *err)
     }
     while (rc == TD_OK && !is_done(command))
         rc = wire_loop_run(command->loop, UINT64_MAX, err);
-    wire_timer_cancel(command->key_timer);
+    wire_timer_cancel(&command->key_timer);
     progress_end(&command->verb->progress);
     if (rc == TD_OK)
         rc = send_goodbye(command, err);

@@ -63,7 +63,7 @@ static void tape_free(serve_tape *tape)
     while (*at != tape)
         at = &(*at)->next;
     *at = tape->next;
-    wire_timer_cancel(tape->timer);
+    wire_timer_cancel(&tape->timer);
     forget_held(tape);
     serve_books_fini(&tape->books); /* before its channels */
     cursor_close(tape->cursor);
@@ -215,8 +215,8 @@ static void disconnect(serve_tape *tape, const recorded_end *end)
     /* It stops until one of them is back, so that each gets what was recorded after it. */
     tape->away += closed;
     tape->is_alone = 1;
-    tape->timer =
-        wire_timer_at(options->loop, clock_mono_ns(options->clock) + AWAY_NS_MAX, on_away, tape);
+    wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock) + AWAY_NS_MAX,
+                   on_away, tape);
 }
 
 static void send_to_clients(serve_tape *tape, served_frame *served)
@@ -446,7 +446,6 @@ static void pump(serve_tape *tape);
 static void on_time(void *user)
 {
     serve_tape *tape = user;
-    tape->timer = NULL;
     pump(tape);
 }
 
@@ -517,13 +516,13 @@ static td_result pump_one(serve_tape *tape, td_err *err)
     if (due_ns == UINT64_MAX)
         return TD_EOF; /* paused */
     if (start_ns > now_ns) {
-        tape->timer = wire_timer_at(options->loop, start_ns, on_time, tape);
+        wire_timer_set(options->loop, &tape->timer, start_ns, on_time, tape);
         return TD_EOF;
     }
     if (is_held_back(tape, due_ns, now_ns)) {
         tape->owner->counts.held_back += tape->waiting_ns == 0;
         tape->waiting_ns = now_ns;
-        tape->timer = wire_timer_at(options->loop, now_ns + WAIT_NS, on_time, tape);
+        wire_timer_set(options->loop, &tape->timer, now_ns + WAIT_NS, on_time, tape);
         return TD_EOF;
     }
     tape->waiting_ns = 0;
@@ -546,7 +545,6 @@ static void on_away(void *user)
 {
     serve_tape *tape = user;
     td_err err;
-    tape->timer = NULL;
     tape->is_alone = 0;
     tape->away = 0;
     if (tape->clients != NULL) {
@@ -566,12 +564,11 @@ static void pump(serve_tape *tape)
     uint64_t bytes_max = *bytes + TURN_BYTES_MAX;
     td_err err;
     td_result rc = TD_OK;
-    wire_timer_cancel(tape->timer);
-    tape->timer = NULL;
+    wire_timer_cancel(&tape->timer);
     for (unsigned i = 0; i < TURN_FRAMES_MAX && *bytes < bytes_max && rc == TD_OK; i++)
         rc = pump_one(tape, &err);
     if (rc == TD_OK && !tape->is_alone)
-        tape->timer = wire_timer_at(options->loop, clock_mono_ns(options->clock), on_time, tape);
+        wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock), on_time, tape);
     else if (rc != TD_OK && rc != TD_EOF)
         fail(tape, &err);
 }
@@ -647,7 +644,6 @@ static void start(void *user)
     serve_tape *batch = user;
     serve_tape *tape = joined_tape(batch);
     td_err err;
-    batch->timer = NULL;
     if (tape != NULL)
         join(tape, batch);
     else if (open_cursor(batch, &err) != TD_OK) {
@@ -690,7 +686,7 @@ void serve_tape_subscribed(serve_client *client)
         tape = tape->next;
     if (tape == NULL) {
         tape = tape_new(client, start_ns);
-        tape->timer = wire_timer_at(options->loop, start_ns, start, tape);
+        wire_timer_set(options->loop, &tape->timer, start_ns, start, tape);
     }
     attach(client, tape);
 }

@@ -188,7 +188,7 @@ static void tick(void *user);
 static void schedule(served_family *f, uint64_t mono_ns)
 {
     TD_ASSERT(f->timer == NULL);
-    f->timer = wire_timer_at(f->exchange->loop, mono_ns, tick, f);
+    wire_timer_set(f->exchange->loop, &f->timer, mono_ns, tick, f);
 }
 
 /* Time from the start to the next slot. */
@@ -318,7 +318,6 @@ static void tick(void *user)
 {
     served_family *f = user;
     exchange *x = f->exchange;
-    f->timer = NULL;
     if (x->is_stopped || f->is_done)
         return;
     uint64_t now = clock_mono_ns(x->options.clock);
@@ -339,7 +338,6 @@ static void tick(void *user)
 static void end_of_duration(void *user)
 {
     exchange *x = user;
-    x->end_timer = NULL;
     end(x, 1000);
 }
 
@@ -364,7 +362,7 @@ static void start(served_family *f)
     f->start_mono_ns = now + options->settle_ns;
     schedule(f, f->start_mono_ns);
     if (options->duration_ns > 0 && x->end_timer == NULL)
-        x->end_timer = wire_timer_at(x->loop, now + options->duration_ns, end_of_duration, x);
+        wire_timer_set(x->loop, &x->end_timer, now + options->duration_ns, end_of_duration, x);
 }
 
 /* Send a stream's state, the first frame of a subscriber. */
@@ -838,10 +836,10 @@ void exchange_close(exchange *x)
         return;
     x->is_stopped = 1;
     wire_server_close(x->server);
-    wire_timer_cancel(x->end_timer);
+    wire_timer_cancel(&x->end_timer);
     for (uint32_t i = 0; x->families != NULL && i < x->options.family_count; i++) {
         served_family *f = &x->families[i];
-        wire_timer_cancel(f->timer);
+        wire_timer_cancel(&f->timer);
         sim_family_close(f->sim);
     }
     responder_close(x->responder);

@@ -73,7 +73,7 @@ static void remember(wire_conn *self, wire_cause cause, const char *format, ...)
 static void free_conn(wire_conn *self)
 {
     wire_loop *loop = self->dial.loop;
-    wire_timer_cancel(self->timer);
+    wire_timer_cancel(&self->timer);
     dial_close(&self->dial);
     ws_reader_fini(&self->reader);
     td_buf_fini(&self->fields);
@@ -94,15 +94,13 @@ static void finish(wire_conn *self)
 static void on_timer(void *user)
 {
     wire_conn *self = user;
-    self->timer = NULL;
     finish(self);
 }
 
 static void set_timer(wire_conn *self, uint64_t wait_ns)
 {
-    wire_timer_cancel(self->timer);
-    self->timer =
-        wire_timer_at(self->dial.loop, loop_now_ns(self->dial.loop) + wait_ns, on_timer, self);
+    wire_loop *loop = self->dial.loop;
+    wire_timer_set(loop, &self->timer, loop_now_ns(loop) + wait_ns, on_timer, self);
 }
 
 /* End it on the loop's next turn, for places that must not call back. */

@@ -34,8 +34,7 @@ static void attempt(void *user);
 
 static void attempt_later(dial *self)
 {
-    wire_timer_cancel(self->step);
-    self->step = wire_timer_at(self->loop, loop_now_ns(self->loop), attempt, self);
+    wire_timer_set(self->loop, &self->step, loop_now_ns(self->loop), attempt, self);
 }
 
 /* This address refuses: the next one may accept. */
@@ -74,8 +73,7 @@ static void secure(dial *self)
 static void on_connected(void *user)
 {
     dial *self = user;
-    wire_timer_cancel(self->step);
-    self->step = NULL;
+    wire_timer_cancel(&self->step);
     if (!self->proxy.is_used) {
         secure(self);
         return;
@@ -170,7 +168,6 @@ static void attempt(void *user)
     dial *self = user;
     td_err err;
     td_err_clear(&err);
-    self->step = NULL;
     link_close(&self->link);               /* to the address before this one */
     if (open_trust(self, &err) != TD_OK) { /* no other try will mend it */
         fail(self, WIRE_CAUSE_TLS_UNTRUSTED, "%s", err.text);
@@ -185,7 +182,7 @@ static void attempt(void *user)
     if (link_connect(&self->link, address, port, &err) != TD_OK)
         try_next(self, err.text);
     else if (self->address_next < self->addresses.count) /* it may be silent */
-        self->step = wire_timer_at(self->loop, now_ns + share_ns, attempt, self);
+        wire_timer_set(self->loop, &self->step, now_ns + share_ns, attempt, self);
 }
 
 static void on_resolved(void *user, const resolve_answer *answer)
@@ -212,7 +209,6 @@ static void on_deadline(void *user)
         [DIAL_SECURING] = "TLS handshake",
     };
     int is_at_proxy = self->stage == DIAL_CONNECTING || self->stage == DIAL_TUNNELING;
-    self->deadline = NULL;
     if (is_at_proxy && self->proxy.is_used)
         fail(self, WIRE_CAUSE_TIMEOUT, "the proxy %s:%u did not connect to %s in time",
              self->proxy.host, self->proxy.port, self->url.authority);
@@ -247,15 +243,14 @@ td_result dial_begin(dial *self, wire_loop *loop, const char *ca_file, uint64_t 
     if (timeout_ns > TIMEOUT_S_MAX * TD_NS_PER_S)
         return td_err_set(err, TD_E_INVALID, "connect timeout over %d s", TIMEOUT_S_MAX);
     self->deadline_ns = loop_now_ns(loop) + timeout_ns;
-    self->deadline = wire_timer_at(loop, self->deadline_ns, on_deadline, self);
+    wire_timer_set(loop, &self->deadline, self->deadline_ns, on_deadline, self);
     return resolver_start(loop->resolver, self->proxy.is_used ? self->proxy.host : self->url.host,
                           on_resolved, self, &self->job, err);
 }
 
 void dial_end_deadline(dial *self)
 {
-    wire_timer_cancel(self->deadline);
-    self->deadline = NULL;
+    wire_timer_cancel(&self->deadline);
 }
 
 void dial_close(dial *self)
@@ -264,8 +259,7 @@ void dial_close(dial *self)
         loop_remove_member(self->loop, &self->member);
     self->member.end = NULL;
     dial_end_deadline(self);
-    wire_timer_cancel(self->step);
-    self->step = NULL;
+    wire_timer_cancel(&self->step);
     resolve_job_cancel(self->job);
     self->job = NULL;
     link_close(&self->link);

@@ -16,6 +16,7 @@
 
 struct wire_timer {
     wire_loop *loop;
+    wire_timer **name; /* the caller's pointer to it; NULL: it has none */
     uint64_t at_ns;
     uint64_t serial; /* order of creation */
     size_t place;    /* in the heap; TIMER_DUE: taken out, to be fired */
@@ -173,22 +174,31 @@ static void remove_timer(wire_loop *loop, const wire_timer *timer)
         settle(loop, timer->place, last);
 }
 
-wire_timer *wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user), void *user)
+void wire_timer_set(wire_loop *loop, wire_timer **name, uint64_t mono_ns, void (*fn)(void *user),
+                    void *user)
 {
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
     wire_timer *timer = td_alloc(sizeof *timer);
-    *timer = (wire_timer){
-        .loop = loop, .at_ns = mono_ns, .serial = ++loop->timer_serial, .fn = fn, .user = user};
+    *timer = (wire_timer){.loop = loop,
+                          .name = name,
+                          .at_ns = mono_ns,
+                          .serial = ++loop->timer_serial,
+                          .fn = fn,
+                          .user = user};
     loop->heap = td_array_grow(loop->heap, loop->timer_count, sizeof(wire_timer *));
     settle(loop, loop->timer_count++, timer);
-    return timer;
+    if (name == NULL)
+        return;
+    wire_timer_cancel(name);
+    *name = timer;
 }
 
-void wire_timer_cancel(wire_timer *timer)
+void wire_timer_cancel(wire_timer **name)
 {
+    wire_timer *timer = *name;
     if (timer == NULL)
         return;
-    TD_ASSERT(timer->fn != NULL); /* cancelled after it fired */
+    *name = NULL;
     timer->fn = NULL;
     if (timer->place == TIMER_DUE)
         return;
@@ -215,7 +225,8 @@ static void fire_timers(wire_loop *loop)
         void (*fn)(void *user) = timer->fn;
         void *user = timer->user;
         due = timer->next;
-        timer->fn = NULL;
+        if (fn != NULL && timer->name != NULL)
+            *timer->name = NULL;
         td_free(timer);
         if (fn != NULL)
             fn(user);

@@ -27,10 +27,12 @@ TD_MUST_USE td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err
 void wire_loop_wake(wire_loop *loop);
 
 /* Call fn on the loop's thread once the monotonic clock is at mono_ns (late by tens of microseconds
- * at most while the thread is idle). One shot; the result is good for a cancel until fn is called,
- * no longer. Timers of one moment fire in the order they were made. Cancelling NULL is fine. */
+ * at most while the thread is idle). One shot. *name, which lives as long, is the timer until fn is
+ * called, then NULL; one that it was before is cancelled. NULL for a timer that is never cancelled.
+ * Timers of one moment fire in the order they were made. Cancelling NULL is fine. */
 typedef struct wire_timer wire_timer;
-wire_timer *wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user), void *user);
-void wire_timer_cancel(wire_timer *timer);
+void wire_timer_set(wire_loop *loop, wire_timer **name, uint64_t mono_ns, void (*fn)(void *user),
+                    void *user);
+void wire_timer_cancel(wire_timer **name);
 
 #endif

@@ -112,8 +112,8 @@ static void end_peer(wire_peer_conn *peer)
     *(peer->prev == NULL ? &server->peers : &peer->prev->next) = peer->next;
     if (peer->next != NULL)
         peer->next->prev = peer->prev;
-    wire_timer_cancel(peer->timer);
-    wire_timer_cancel(peer->inflating_timer);
+    wire_timer_cancel(&peer->timer);
+    wire_timer_cancel(&peer->inflating_timer);
     link_close(&peer->link);
     ws_reader_fini(&peer->reader);
     loop_free_later(server->loop, peer);
@@ -125,16 +125,14 @@ static void on_late(void *user);
 static void set_timer(wire_peer_conn *peer, uint64_t wait_ns)
 {
     wire_loop *loop = peer->server->loop;
-    wire_timer_cancel(peer->timer);
     peer->timed_bytes = link_waiting_bytes(&peer->link);
-    peer->timer = wire_timer_at(loop, loop_now_ns(loop) + wait_ns, on_late, peer);
+    wire_timer_set(loop, &peer->timer, loop_now_ns(loop) + wait_ns, on_late, peer);
 }
 
 /* A peer that still takes what waits for it has more time. */
 static void on_late(void *user)
 {
     wire_peer_conn *peer = user;
-    peer->timer = NULL;
     size_t waiting = link_waiting_bytes(&peer->link);
     if (waiting > 0 && waiting < peer->timed_bytes)
         set_timer(peer, CLOSE_PATIENCE_NS);
@@ -344,7 +342,6 @@ static void on_event(wire_peer_conn *peer, const ws_event *event)
 static void read_again(void *user)
 {
     wire_peer_conn *peer = user;
-    peer->inflating_timer = NULL;
     link_resume(&peer->link);
 }
 
@@ -358,8 +355,7 @@ static void check_inflating(wire_peer_conn *peer, uint64_t begun_ns)
     if (wait_ns == 0)
         return;
     link_pause(&peer->link);
-    wire_timer_cancel(peer->inflating_timer); /* closing resumes, too */
-    peer->inflating_timer = wire_timer_at(loop, loop_now_ns(loop) + wait_ns, read_again, peer);
+    wire_timer_set(loop, &peer->inflating_timer, loop_now_ns(loop) + wait_ns, read_again, peer);
 }
 
 /* 1 while frames are to be handed out. */
@@ -400,8 +396,7 @@ static void begin_frames(wire_peer_conn *peer, deflate_receiver *inflater)
 {
     ws_reader_init(&peer->reader, WS_FROM_CLIENT, inflater, MESSAGE_BYTES_MAX);
     peer->state = PEER_OPEN;
-    wire_timer_cancel(peer->timer);
-    peer->timer = NULL;
+    wire_timer_cancel(&peer->timer);
 }
 
 static void open_peer(wire_peer_conn *peer, const handshake_request *request)
@@ -433,8 +428,7 @@ static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_
     link_peer_address(&peer->link, address);
     memcpy(peer->key, request->key.data, sizeof peer->key - 1);
     peer->state = PEER_WAITING;
-    wire_timer_cancel(peer->timer);
-    peer->timer = NULL;
+    wire_timer_cancel(&peer->timer);
     const wire_request asked = {.target = (const char *)text.data,
                                 .path = request->path,
                                 .fields = (const char *)text.data + fields_at,
@@ -623,7 +617,6 @@ static void set_url(wire_server *server, const char *host, int fd)
 static void accept_again(void *user)
 {
     wire_server *server = user;
-    server->accept_timer = NULL;
     loop_fd_want(server->loop, &server->listener, EPOLLIN);
 }
 
@@ -636,7 +629,7 @@ static void accept_later(wire_server *server)
     td_log_emit(loop->log, TD_LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
     if (server->accept_timer != NULL)
         return;
-    server->accept_timer = wire_timer_at(loop, at_ns, accept_again, server);
+    wire_timer_set(loop, &server->accept_timer, at_ns, accept_again, server);
     loop_fd_want(loop, &server->listener, 0);
 }
 
@@ -717,7 +710,7 @@ void wire_server_close(wire_server *server)
     if (server == NULL)
         return;
     loop_remove_member(server->loop, &server->member);
-    wire_timer_cancel(server->accept_timer);
+    wire_timer_cancel(&server->accept_timer);
     while (server->peers != NULL)
         end_peer(server->peers);
     free_server(server);

@@ -39,9 +39,9 @@ static void cancel_victim(void *user)
 {
     one *o = user;
     note(o);
-    wire_timer_cancel(o->all->victim);
-    o->all->victim = wire_timer_at(o->all->loop, 0, note, &(one){o->all, 'x'});
-    wire_timer_cancel(o->all->victim);
+    wire_timer_cancel(&o->all->victim);
+    wire_timer_set(o->all->loop, &o->all->victim, 0, note, &(one){o->all, 'x'});
+    wire_timer_cancel(&o->all->victim);
 }
 
 static void run_until(fired *all, size_t count)
@@ -57,14 +57,14 @@ static void test_timers_in_order(void **state)
     uint64_t now_ns = clock_mono_ns(clock_real());
     one a = {&all, 'a'}, b = {&all, 'b'}, c = {&all, 'c'}, d = {&all, 'd'}, v = {&all, 'v'};
     wire_timer *gone = NULL;
-    wire_timer_at(all.loop, now_ns + 3 * TD_NS_PER_MS, note, &d);
-    wire_timer_at(all.loop, now_ns + TD_NS_PER_MS, note, &b);
-    wire_timer_at(all.loop, now_ns + TD_NS_PER_MS, note, &c);
-    wire_timer_at(all.loop, now_ns, cancel_victim, &a);
-    all.victim = wire_timer_at(all.loop, now_ns, note, &v);
-    gone = wire_timer_at(all.loop, now_ns + 2 * TD_NS_PER_MS, note, &v);
-    wire_timer_cancel(gone);
-    wire_timer_cancel(NULL);
+    wire_timer_set(all.loop, NULL, now_ns + 3 * TD_NS_PER_MS, note, &d);
+    wire_timer_set(all.loop, NULL, now_ns + TD_NS_PER_MS, note, &b);
+    wire_timer_set(all.loop, NULL, now_ns + TD_NS_PER_MS, note, &c);
+    wire_timer_set(all.loop, NULL, now_ns, cancel_victim, &a);
+    wire_timer_set(all.loop, &all.victim, now_ns, note, &v);
+    wire_timer_set(all.loop, &gone, now_ns + 2 * TD_NS_PER_MS, note, &v);
+    wire_timer_cancel(&gone);
+    wire_timer_cancel(&gone);
     run_until(&all, 4);
     assert_memory_equal(all.order, "abcd", 4);
     assert_true(clock_mono_ns(clock_real()) >= now_ns + 3 * TD_NS_PER_MS);
@@ -75,7 +75,7 @@ static void again(void *user)
 {
     one *o = user;
     o->all->count++;
-    wire_timer_at(o->all->loop, 0, again, o);
+    wire_timer_set(o->all->loop, NULL, 0, again, o);
 }
 
 /* A timer that makes another one that is due at once does not keep the loop from returning. */
@@ -84,7 +84,7 @@ static void test_timers_do_not_starve(void **state)
     (void)state;
     fired all = {.loop = open_loop()};
     one o = {&all, 'o'};
-    wire_timer_at(all.loop, 0, again, &o);
+    wire_timer_set(all.loop, NULL, 0, again, &o);
     for (size_t i = 1; i <= 5; i++) {
         assert_int_equal(wire_loop_run(all.loop, TD_NS_PER_S, NULL), TD_OK);
         assert_int_equal(all.count, i);
