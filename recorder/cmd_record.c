@@ -145,8 +145,7 @@ static void on_durable(void *user, const char *feed, const chain_conn *conn, uin
     pthread_mutex_lock(&ui->mutex);
     json_writer *json = output_json_begin(&ui->output);
     json_write_object_begin(json);
-    json_write_key(json, "durable");
-    json_write_object_begin(json);
+    json_write_member_object_begin(json, "durable");
     json_write_member_text(json, "feed", feed);
     json_write_member_u64(json, "line", conn->line);
     json_write_member_u64(json, "shard", conn->shard);

@@ -28,7 +28,7 @@ typedef struct range {
     size_t count;
 } range;
 
-enum { ID_BYTES = 24, TEXTS_BYTES_MAX = 4 << 20, DOUBLINGS_MAX = 16 };
+enum { ID_BYTES = 24, DOUBLINGS_MAX = 16 };
 
 /* A request without its whole answer yet. */
 typedef struct open_request {
@@ -47,7 +47,7 @@ struct subscriber {
     open_request open[SUBSCRIBER_OPEN_MAX]; /* in the order of sending */
     size_t open_count;
     uint64_t serial; /* of the latest request */
-    td_buf refused, asked;
+    td_buf names;    /* what the present call reports, with commas */
 };
 
 /* ---- states and texts ---- */
@@ -61,28 +61,20 @@ static void set_state(subscriber *self, size_t topic, topic_state state)
     self->rows[topic].state = state;
 }
 
-/* Without memory the list is shorter: it is only reported. */
-static void add_name(td_buf *list, const char *name)
+static void add_name(subscriber *self, size_t topic)
 {
-    if (list->size > 0 && td_buf_append(list, ",", 1, NULL) != TD_OK)
-        return;
-    td_result rc = td_buf_append(list, name, strlen(name), NULL);
-    (void)rc; /* as above */
+    const char *name = self->options.topics[topic];
+    if (self->names.size > 0)
+        td_buf_add(&self->names, ",", 1);
+    td_buf_add(&self->names, name, strlen(name));
 }
 
 /* NUL-terminated; the NUL is not part of the list. */
-static const char *text_of(td_buf *list)
+static const char *names_of(subscriber *self)
 {
-    if (list->size == 0 || td_buf_append(list, "", 1, NULL) != TD_OK)
-        return "";
-    list->size--;
-    return (const char *)list->data;
-}
-
-static void clear_texts(subscriber *self)
-{
-    td_buf_clear(&self->refused);
-    td_buf_clear(&self->asked);
+    td_buf_add(&self->names, "", 1);
+    self->names.size--;
+    return (const char *)self->names.data;
 }
 
 /* ---- the queue ---- */
@@ -159,7 +151,7 @@ static void refuse_one(subscriber *self, size_t topic, const dialect_answer *ans
         return;
     }
     wait_for_retry(self, topic, TOPIC_REFUSED, mono_ns);
-    add_name(&self->refused, self->options.topics[topic]);
+    add_name(self, topic);
 }
 
 /* Topics that were refused together: which one caused it is unknown yet. */
@@ -250,17 +242,17 @@ static int withdraw(subscriber *self, const dialect_answer *answer, uint64_t mon
         if (self->rows[i].state != TOPIC_GRANTED || !withdraws(answer, self->options.topics[i]))
             continue;
         wait_for_retry(self, i, TOPIC_REFUSED, mono_ns);
-        add_name(&self->refused, self->options.topics[i]);
+        add_name(self, i);
         if (self->options.withdrawn != NULL)
             self->options.withdrawn(self->options.user, i);
     }
-    return self->refused.size > 0;
+    return self->names.size > 0;
 }
 
 int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
                         const char **refused)
 {
-    clear_texts(self);
+    td_buf_clear(&self->names);
     for (size_t i = 0; i < self->open_count; i++) {
         dialect_ask ask = ask_of(self, &self->open[i]);
         if (!dialect_answer_fits(answer, &ask))
@@ -271,11 +263,11 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
             close_request(self, i);
         else
             self->open[i] = request;
-        *refused = text_of(&self->refused);
+        *refused = names_of(self);
         return 1;
     }
     int is_withdrawal = withdraw(self, answer, mono_ns);
-    *refused = text_of(&self->refused);
+    *refused = names_of(self);
     return is_withdrawal;
 }
 
@@ -287,19 +279,19 @@ static int expire(subscriber *self, range topics, uint64_t mono_ns)
         if (self->rows[i].state != TOPIC_REQUESTED)
             continue;
         wait_for_retry(self, i, TOPIC_UNANSWERED, mono_ns);
-        add_name(&self->refused, self->options.topics[i]);
+        add_name(self, i);
     }
-    return self->refused.size > 0;
+    return self->names.size > 0;
 }
 
 const char *subscriber_expired(subscriber *self, uint64_t mono_ns)
 {
-    clear_texts(self);
+    td_buf_clear(&self->names);
     while (self->open_count > 0 && self->open[0].sent_mono_ns + SUBSCRIBER_ANSWER_NS <= mono_ns) {
         range topics = self->open[0].topics;
         close_request(self, 0);
         if (expire(self, topics, mono_ns))
-            return text_of(&self->refused);
+            return names_of(self);
     }
     return NULL;
 }
@@ -309,7 +301,7 @@ const char *subscriber_expired(subscriber *self, uint64_t mono_ns)
 td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out, const char **topics,
                           td_err *err)
 {
-    clear_texts(self);
+    td_buf_clear(&self->names);
     *topics = "";
     queue_retries(self, mono_ns);
     if (self->queue_count == 0 || self->open_count == SUBSCRIBER_OPEN_MAX)
@@ -320,9 +312,9 @@ td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out, const
     (void)snprintf(request->id, sizeof request->id, "sub-%" PRIu64, ++self->serial); /* fits */
     for (size_t i = 0; i < request->topics.count; i++) {
         set_state(self, request->topics.first + i, TOPIC_REQUESTED);
-        add_name(&self->asked, self->options.topics[request->topics.first + i]);
+        add_name(self, request->topics.first + i);
     }
-    *topics = text_of(&self->asked);
+    *topics = names_of(self);
     dialect_ask ask = ask_of(self, request);
     return self->options.dialect->build_topics(out, &ask, err);
 }
@@ -378,8 +370,7 @@ subscriber *subscriber_open(const subscriber_options *options)
     subscriber *self = td_alloc_zero(1, sizeof *self);
     size_t count = options->topic_count;
     self->options = *options;
-    td_buf_init(&self->refused, TEXTS_BYTES_MAX);
-    td_buf_init(&self->asked, TEXTS_BYTES_MAX);
+    td_buf_init(&self->names, SIZE_MAX);
     self->queue_capacity = count + 1;
     self->rows = td_alloc_zero(count + 1, sizeof *self->rows);
     self->queue = td_alloc_zero(self->queue_capacity, sizeof *self->queue);
@@ -391,8 +382,7 @@ void subscriber_close(subscriber *self)
 {
     if (self == NULL)
         return;
-    td_buf_fini(&self->refused);
-    td_buf_fini(&self->asked);
+    td_buf_fini(&self->names);
     td_free(self->rows);
     td_free(self->queue);
     td_free(self);

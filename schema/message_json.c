@@ -157,8 +157,7 @@ static void write_assumed_scales(json_writer *w, const msg_item *item)
         if (!item->values[i].is_scale_assumed)
             continue;
         if (count++ == 0) {
-            json_write_key(w, "assumed_scale");
-            json_write_array_begin(w);
+            json_write_member_array_begin(w, "assumed_scale");
         }
         json_write_text(w, msg_member_name(item->values[i].member));
     }
@@ -214,8 +213,9 @@ void message_json_entries(json_writer *writer, const message *m)
     for (size_t i = 0; i < value_count; i++)
         if (!is_book || values[i].member != MEMBER_VERSION)
             write_value(writer, &values[i]);
-    json_write_key(writer, is_book ? "levels" : m->head.type == MSG_TRADE ? "trades" : "items");
-    json_write_array_begin(writer);
+    json_write_member_array_begin(writer, is_book                     ? "levels"
+                                          : m->head.type == MSG_TRADE ? "trades"
+                                                                      : "items");
     for (size_t i = 0; i < count; i++) {
         if (is_record)
             write_item(writer, &m->record.items[i]);
@@ -250,8 +250,7 @@ void message_json_raw(json_writer *writer, const topic_match *topic, td_bytes ex
     json_write_member_text(writer, "type", msg_type_name(MSG_RAW));
     member_text_or_null(writer, "topic", known->topic);
     member_text_or_null(writer, "symbol", known->symbol);
-    json_write_key(writer, "error");
-    json_write_object_begin(writer);
+    json_write_member_object_begin(writer, "error");
     json_write_member_text(writer, "reason", decode_reason_name(why->reason));
     member_text_or_null(writer, "topic", exchange_topic);
     json_write_member_u64(writer, "offset", why->offset);
@@ -307,20 +306,17 @@ void topic_json_members(json_writer *writer, const family *of, const topic_row *
         json_write_u64(writer, row->book_depth);
     json_write_member_text(writer, "symbol_path", row->symbol_path);
     json_write_member_text(writer, "parameter_path", row->parameter_path);
-    json_write_key(writer, "entries");
-    json_write_array_begin(writer);
+    json_write_member_array_begin(writer, "entries");
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
         write_items_row(writer, &row->items[i]);
     json_write_array_end(writer);
-    json_write_key(writer, "fields");
-    json_write_array_begin(writer);
+    json_write_member_array_begin(writer, "fields");
     for (size_t i = 0; i < row->envelope_count; i++)
         write_field_row(writer, &row->envelope[i], "frame");
     for (size_t i = 0; i < row->field_count; i++)
         write_field_row(writer, &row->fields[i], "entry");
     json_write_array_end(writer);
-    json_write_key(writer, "rules");
-    json_write_array_begin(writer);
+    json_write_member_array_begin(writer, "rules");
     for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
         json_write_object_begin(writer);
         json_write_member_text(writer, "rule", rule_name(row->rules[i].rule));

@@ -63,8 +63,7 @@ void bybit_write_pong_time(json_writer *writer, const char *key, uint64_t now_ms
     int length = snprintf(text, sizeof text, "%" PRIu64, now_ms);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < sizeof text);
-    json_write_key(writer, key);
-    json_write_array_begin(writer);
+    json_write_member_array_begin(writer, key);
     json_write_text(writer, text);
     json_write_array_end(writer);
 }
@@ -82,8 +81,7 @@ static void write_topics(json_writer *writer, const char *key, const dialect_req
                          const dialect_reply *reply, topic_fate fate)
 {
     TD_ASSERT(request->args != NULL || request->arg_count == 0);
-    json_write_key(writer, key);
-    json_write_array_begin(writer);
+    json_write_member_array_begin(writer, key);
     for (size_t i = 0; i < request->arg_count; i++) {
         if (is_failed(reply, i) == (fate == FATE_FAILED))
             json_write_bytes(writer, request->args[i]);
@@ -133,8 +131,7 @@ static void write_command(json_writer *writer, const dialect_request *request,
     json_write_member_bool(writer, "success", !has_failed(request, reply));
     write_reason(writer, request, reply);
     json_write_member_text(writer, "conn_id", reply->conn_id);
-    json_write_key(writer, "data");
-    json_write_object_begin(writer);
+    json_write_member_object_begin(writer, "data");
     if (is_v5)
         write_topics(writer, "failTopics", request, reply, FATE_FAILED);
     write_topics(writer, "successTopics", request, reply, FATE_GRANTED);
@@ -151,8 +148,7 @@ static void write_method(json_writer *writer, const dialect_request *request,
     TD_ASSERT(request->is_second);
     write_id(writer, request);
     json_write_member_bool(writer, "success", !has_failed(request, reply));
-    json_write_key(writer, "data");
-    json_write_object_begin(writer);
+    json_write_member_object_begin(writer, "data");
     write_topics(writer, "successChannels", request, reply, FATE_GRANTED);
     if (has_failed(request, reply)) /* as failTopics: no refusal is documented */
         write_topics(writer, "failChannels", request, reply, FATE_FAILED);

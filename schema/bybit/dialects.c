@@ -41,8 +41,7 @@ td_result bybit_ask_op(td_buf *out, const char *id_key, const dialect_ask *ask, 
     if (id_key != NULL && ask->id != NULL)
         json_write_member_text(&writer, id_key, ask->id);
     json_write_member_text(&writer, "op", bybit_op_name(ask->kind));
-    json_write_key(&writer, "args");
-    json_write_array_begin(&writer);
+    json_write_member_array_begin(&writer, "args");
     for (size_t i = 0; i < ask->count; i++)
         json_write_text(&writer, ask->topics[i]);
     json_write_array_end(&writer);
@@ -58,8 +57,7 @@ td_result bybit_ask_auth(td_buf *out, const dialect_auth *auth, td_err *err)
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);
     json_write_member_text(&writer, "op", "auth");
-    json_write_key(&writer, "args");
-    json_write_array_begin(&writer);
+    json_write_member_array_begin(&writer, "args");
     json_write_text(&writer, auth->api_key);
     json_write_u64(&writer, auth->expires_ms);
     json_write_text(&writer, signature);
