@@ -89,7 +89,6 @@ static const option_row SIM_ROWS[] = {
 typedef struct sim_command {
     reporter *report;
     sim_flags flags;
-    listen_options listen;
     json_options json;
     verbosity_options verbosity;
     fault faults[FAULTS_MAX];
@@ -179,10 +178,6 @@ static td_result read_options(sim_command *command, td_err *err)
     exchange_options *options = &command->flags.exchange;
     options->symbol_count = (uint32_t)flags->symbols;
     options->settle_ns = SETTLE_MS * TD_NS_PER_MS;
-    options->listen = command->listen.address;
-    options->tls_cert = command->listen.tls_cert;
-    options->tls_key = command->listen.tls_key;
-    options->is_plain = command->listen.is_plain;
     options->clock = clock_real();
     options->log = &command->log;
     options->epoch_ns = flags->epoch.at.ns;
@@ -223,14 +218,15 @@ static td_result serve(sim_command *command, td_err *err)
     rc = stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command}, &command->signals,
                           err);
     if (rc == TD_OK)
-        rc = wire_server_write_ready(server, io_posix(), command->listen.ready_file, err);
+        rc = wire_server_write_ready(server, io_posix(), command->flags.exchange.listen.ready_file,
+                                     err);
     if (rc == TD_OK) {
         report_line(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
-        listen_options_log_trust(&command->listen, &command->log);
+        listen_options_log_trust(&command->flags.exchange.listen, &command->log);
         rc = run_loop(command, err);
     }
     if (rc == TD_OK)
-        rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
+        rc = wire_remove_ready(io_posix(), command->flags.exchange.listen.ready_file, err);
     stop_signal_close(command->signals);
     return rc;
 }
@@ -240,7 +236,7 @@ static td_result run(sim_command *command, td_err *err)
     td_result rc = report_detach(command->report, err);
     stop_signal_block(0);
     if (rc == TD_OK)
-        rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
+        rc = wire_remove_ready(io_posix(), command->flags.exchange.listen.ready_file, err);
     if (rc == TD_OK && command->flags.truth != NULL)
         rc = truth_open(io_posix(), command->flags.truth, &command->flags.exchange.truth, err);
     if (rc == TD_OK)
@@ -260,13 +256,15 @@ static td_result list(const sim_command *command, td_err *err)
 
 exit_code cmd_sim(const verb_context *context, int argc, char **argv)
 {
-    sim_command command = {
-        .report = context->report,
-        .flags = {.symbols = 5, .exchange = {.rate = 100, .seed = 1, .time_scale = 1}},
-        .listen = {.address = "127.0.0.1:0"}};
+    sim_command command = {.report = context->report,
+                           .flags = {.symbols = 5,
+                                     .exchange = {.rate = 100,
+                                                  .seed = 1,
+                                                  .time_scale = 1,
+                                                  .listen = {.address = "127.0.0.1:0"}}}};
     const option_group groups[] = {
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
-        option_group_listen(&command.listen),
+        option_group_listen(&command.flags.exchange.listen),
         option_group_json(&command.json),
         option_group_verbosity(&command.verbosity),
     };

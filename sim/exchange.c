@@ -141,24 +141,23 @@ static void note_frame(sim_conn *conn, const sim_frame *frame)
     TD_ASSERT(!conn->is_closing);
     conn->sent++;
     sent.path = conn->path;
-    truth_put_frame(conn->exchange->options.truth, &sent, conn->number, conn->sent, frame->ts_ns);
+    truth_put_message(conn->exchange->options.truth, "frame", &sent, conn->number, conn->sent,
+                      frame->ts_ns);
 }
 
 /* Record the content of a frame that was sent at least once, from the engine. */
 static void note_content(served_family *f, const sim_frame *frame)
 {
     truth *t = f->exchange->options.truth;
-    const stream_row *row = sim_family_stream_at(f->sim, frame->stream).row;
-    const book_window *book = sim_family_book(f->sim, frame->stream);
+    sim_stream stream = sim_family_stream_at(f->sim, frame->stream);
     const sim_value *values;
-    if (t == NULL || (row->flags & STREAM_NO_MARK) != 0)
+    if (t == NULL || (stream.row->flags & STREAM_NO_MARK) != 0)
         return;
     truth_subject about = subject_of(f, frame);
-    if (book != NULL && frame->u % BOOK_MARK_EVERY == 0)
-        truth_put_book(t, &about, frame->seq, frame->u,
-                       sim_family_instrument(f->sim, frame->stream), book);
+    if (stream.book != NULL && frame->u % BOOK_MARK_EVERY == 0)
+        truth_put_book(t, &about, frame->seq, frame->u, stream.traded, stream.book);
     for (size_t i = 0; (values = sim_family_item(f->sim, i)) != NULL; i++)
-        truth_put_entry(t, &about, row->kind, i, values);
+        truth_put_entry(t, &about, stream.row->kind, i, values);
 }
 
 /* Record a fault; frame: what was dropped, or NULL. */
@@ -626,9 +625,9 @@ static int answer_order(sim_conn *conn, td_bytes bytes)
         return 0;
     (void)snprintf(topic, sizeof topic, "%.*s", (int)op.size, (const char *)op.data);
     truth_subject about = {.path = conn->path, .topic = topic, .symbol = "", .frame = bytes};
-    truth_put_request(x->options.truth, &about, conn->number, conn->received, now_ns);
+    truth_put_message(x->options.truth, "request", &about, conn->number, conn->received, now_ns);
     about.frame = answer;
-    truth_put_frame(x->options.truth, &about, conn->number, ++conn->sent, now_ns);
+    truth_put_message(x->options.truth, "frame", &about, conn->number, ++conn->sent, now_ns);
     conn_send(conn, &(wire_peer_message){.opcode = 1, .bytes = answer});
     flush_truth(x);
     return 1;
@@ -812,10 +811,10 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
     if (options->time_scale == 0)
         x->options.time_scale = 1;
     x->loop = loop;
-    const wire_server_options serving = {.listen = options->listen,
-                                         .tls_cert = options->tls_cert,
-                                         .tls_key = options->tls_key,
-                                         .is_plain = options->is_plain,
+    const wire_server_options serving = {.listen = options->listen.address,
+                                         .tls_cert = options->listen.tls_cert,
+                                         .tls_key = options->listen.tls_key,
+                                         .is_plain = options->listen.is_plain,
                                          .ops = &SERVER_OPS,
                                          .user = x};
     open_families(x);

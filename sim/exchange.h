@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "cli/option_groups.h"
 #include "schema/family.h"
 #include "sim/truth.h"
 #include "wire/client.h"
@@ -60,11 +61,8 @@ typedef struct exchange_options {
     const char *secret;   /* checks signatures; NULL: any key is accepted */
     const fault *faults;  /* borrowed until close */
     size_t fault_count;
-    truth *truth;       /* borrowed until close; NULL: no truth is written */
-    const char *listen; /* as wire_server_options */
-    const char *tls_cert;
-    const char *tls_key;
-    uint8_t is_plain;
+    truth *truth; /* borrowed until close; NULL: no truth is written */
+    listen_options listen;
     td_clock clock;
     const td_log *log; /* may be NULL */
 } exchange_options;

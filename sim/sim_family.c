@@ -663,6 +663,8 @@ sim_stream sim_family_stream_at(const sim_family *v, uint32_t index)
                         .topic = is_whole ? of->name : of->row->topic,
                         .symbol = is_whole ? "" : of->name + size + (of->name[size] == '.'),
                         .row = of->row,
+                        .traded = &v->members[of->first].symbol.traded,
+                        .book = of->window,
                         .is_private = of->text->is_private};
 }
 
@@ -683,18 +685,6 @@ account *sim_family_account(sim_family *v)
 const sim_symbol *sim_family_traded(const sim_family *v, uint32_t index)
 {
     return index < v->account_symbols ? &v->members[index].symbol : NULL;
-}
-
-const book_window *sim_family_book(const sim_family *v, uint32_t index)
-{
-    TD_ASSERT(index < v->stream_count);
-    return v->streams[index].window;
-}
-
-const instrument *sim_family_instrument(const sim_family *v, uint32_t index)
-{
-    TD_ASSERT(index < v->stream_count);
-    return &v->members[v->streams[index].first].symbol.traded;
 }
 
 const sim_value *sim_family_item(sim_family *v, size_t index)

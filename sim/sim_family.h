@@ -38,7 +38,9 @@ typedef struct sim_stream {
     const char *topic;          /* "orderBookL2_25" */
     const char *symbol;         /* or coin; empty if the topic has neither */
     const stream_row *row;
-    uint8_t is_private; /* it is one of the account's */
+    const instrument *traded;
+    const book_window *book; /* the levels as last shown; NULL: it shows none */
+    uint8_t is_private;      /* it is one of the account's */
 } sim_stream;
 
 /* A data frame. bytes are valid until the next call. */
@@ -79,12 +81,6 @@ struct account *sim_family_account(sim_family *v);
 const struct sim_symbol *sim_family_traded(const sim_family *v, uint32_t index);
 
 /* ---- for the truth ---- */
-
-/* The levels of a book stream as last shown; NULL if it is no book. */
-const book_window *sim_family_book(const sim_family *v, uint32_t stream);
-
-/* The instrument of a stream. */
-const instrument *sim_family_instrument(const sim_family *v, uint32_t stream);
 
 /* The values of the index-th trade or candle of the last frame of sim_family_next;
  * NULL: no more. Valid until the next call. */

@@ -70,8 +70,8 @@ static void put_hash(json_writer *json, td_bytes frame)
     json_write_member_text(json, "xxh64", hash);
 }
 
-static void put_message(truth *t, const char *kind, const truth_subject *about, uint64_t conn,
-                        uint64_t n, uint64_t ts_ns)
+void truth_put_message(truth *t, const char *kind, const truth_subject *about, uint64_t conn,
+                       uint64_t n, uint64_t ts_ns)
 {
     json_writer json;
     TD_ASSERT(conn > 0 && n > 0); /* both count from 1 */
@@ -85,17 +85,6 @@ static void put_message(truth *t, const char *kind, const truth_subject *about, 
     put_hash(&json, about->frame);
     json_write_member_u64(&json, "ts_ns", ts_ns);
     end_line(t, &json);
-}
-
-void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_t n, uint64_t ts_ns)
-{
-    put_message(t, "frame", sent, conn, n, ts_ns);
-}
-
-void truth_put_request(truth *t, const truth_subject *received, uint64_t conn, uint64_t n,
-                       uint64_t ts_ns)
-{
-    put_message(t, "request", received, conn, n, ts_ns);
 }
 
 void truth_put_book(truth *t, const truth_subject *about, int64_t seq, int64_t u,

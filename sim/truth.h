@@ -44,13 +44,10 @@ typedef struct truth_subject {
 
 /* These functions add a line; without a truth (NULL) they do nothing.
  *
- * A data frame is about to be sent, as the n-th frame of connection conn. Both count from 1. */
-void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_t n,
-                     uint64_t ts_ns);
-
-/* The same of a request about an order, the n-th message that connection conn sent. */
-void truth_put_request(truth *t, const truth_subject *received, uint64_t conn, uint64_t n,
-                       uint64_t ts_ns);
+ * A message passes on a connection, as the n-th in its direction: a "frame" that is about to be
+ * sent, or a "request" about an order that came. conn and n count from 1. */
+void truth_put_message(truth *t, const char *kind, const truth_subject *about, uint64_t conn,
+                       uint64_t n, uint64_t ts_ns);
 
 /* The book after a frame that is about to be sent, from the engine; u is the update number of
  * the stream. */

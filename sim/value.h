@@ -14,7 +14,8 @@ typedef struct sim_value {
 
 /* Enumerator and name. Meanings are explained where the values are set: sim/sim_family.c,
  * sim/symbol.c, sim/account.c. */
-#define SIM_VALUES_FRAME(X)                                                                        \
+#define SIM_VALUES(X)                                                                              \
+    /* Of the frame: */                                                                            \
     X(TOPIC, "topic")       /* canonical, with the symbol */                                       \
     X(SYMBOL, "symbol")     /* of the stream, or of a list's item */                               \
     X(COIN, "coin")         /* base coin */                                                        \
@@ -25,9 +26,8 @@ typedef struct sim_value {
     X(SEQ, "seq")           /* matching event, in the symbol's numbering */                        \
     X(U, "u")               /* update number of the stream */                                      \
     X(UUID, "uuid")         /* an opaque id of the frame */                                        \
-    X(INTERVAL, "interval") /* of a candle, as the topic writes it */
-
-#define SIM_VALUES_ITEM(X)                                                                         \
+    X(INTERVAL, "interval") /* of a candle, as the topic writes it */                              \
+    /* Of an item of a list: */                                                                    \
     X(PRICE, "price")                                                                              \
     X(SIZE, "size")                                                                                \
     X(SIDE, "side")         /* Buy, Sell: of a level, or the taker's */                            \
@@ -43,9 +43,8 @@ typedef struct sim_value {
     X(LOW, "low")                                                                                  \
     X(VOLUME, "volume")                                                                            \
     X(TURNOVER, "turnover")                                                                        \
-    X(CONFIRM, "confirm") /* the candle is closed */
-
-#define SIM_VALUES_TICKER(X)                                                                       \
+    X(CONFIRM, "confirm") /* the candle is closed */                                               \
+    /* Of the ticker: */                                                                           \
     X(LAST, "last")                                                                                \
     X(BID1, "bid1")                                                                                \
     X(BID1_SIZE, "bid1_size")                                                                      \
@@ -57,10 +56,8 @@ typedef struct sim_value {
     X(LOW_24H, "low_24h")                                                                          \
     X(MARK, "mark")                                                                                \
     X(TURNOVER_24H, "turnover_24h")                                                                \
-    X(VOLUME_24H, "volume_24h")
-
-/* Private frames: the order, the fill, the position, the balances. */
-#define SIM_VALUES_PRIVATE(X)                                                                      \
+    X(VOLUME_24H, "volume_24h")                                                                    \
+    /* Of private frames: the order, the fill, the position, the balances. */                      \
     X(CATEGORY, "category")                                                                        \
     X(ORDER_ID, "order_id")             /* a UUID; in spot 19 digits */                            \
     X(ORDER_LINK, "order_link")         /* the client's own id of it */                            \
@@ -89,21 +86,12 @@ typedef struct sim_value {
     X(POSITION_VALUE, "position_value")                                                            \
     X(ENTRY_PRICE, "entry_price")                                                                  \
     X(WALLET, "wallet")                                                                            \
-    X(SPOT_SIDE, "spot_side") /* BUY, SELL */
-
-/* An instrument in a list over HTTP. */
-#define SIM_VALUES_INSTRUMENT(X)                                                                   \
+    X(SPOT_SIDE, "spot_side")                                                                      \
+    /* Of an instrument in a list over HTTP: */                                                    \
     X(QUOTE, "quote") /* quote coin */                                                             \
     X(TICK, "tick")   /* price step */                                                             \
     X(STEP, "step")   /* size step, and the smallest size */                                       \
     X(OPTION_TYPE, "option_type")
-
-#define SIM_VALUES(X)                                                                              \
-    SIM_VALUES_FRAME(X)                                                                            \
-    SIM_VALUES_ITEM(X)                                                                             \
-    SIM_VALUES_TICKER(X)                                                                           \
-    SIM_VALUES_PRIVATE(X)                                                                          \
-    SIM_VALUES_INSTRUMENT(X)
 
 #define SIM_VALUE_ENUM(enumerator, name) SIM_##enumerator,
 typedef enum sim_value_id { SIM_VALUES(SIM_VALUE_ENUM) SIM_COUNT } sim_value_id;

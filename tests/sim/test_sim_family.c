@@ -93,13 +93,13 @@ static void check_book(reader *r, const sim_family *v, const sim_frame *frame)
 {
     char engine[TD_SHA1_HEX_BYTES];
     char book_text[TD_SHA1_HEX_BYTES];
-    const book_window *shown = sim_family_book(v, frame->stream);
+    const book_window *shown = sim_family_stream_at(v, frame->stream).book;
     if (shown == NULL || r->tracks[frame->stream] == NULL ||
         track_book(r->tracks[frame->stream]) == NULL || r->frames[frame->stream] % 20 != 0 ||
         (sim_family_stream_at(v, frame->stream).row->flags & STREAM_NO_MARK) != 0)
         return;
     const book *built = track_book(r->tracks[frame->stream]);
-    truth_levels_sha1(sim_family_instrument(v, frame->stream), shown, engine);
+    truth_levels_sha1(sim_family_stream_at(v, frame->stream).traded, shown, engine);
     book_levels_sha1(built, book_text);
     if (strcmp(engine, book_text) != 0)
         fail_msg("%s: not the engine's book",

@@ -87,7 +87,7 @@ static void test_lines(void **state)
     truth *t = NULL;
     book_window *window = small_window(2);
     assert_int_equal(truth_open(io, "truth.jsonl", &t, NULL), TD_OK);
-    truth_put_frame(t, &TRADES, 2, 17, 1618677786670000000u);
+    truth_put_message(t, "frame", &TRADES, 2, 17, 1618677786670000000u);
     truth_put_book(t, &BOOK, 12, 3, &BTCUSD, window);
     expect_file(io, "");
     assert_int_equal(truth_flush(t, NULL), TD_OK);

@@ -83,8 +83,8 @@ void sim_scene_open(sim_scene *s, const exchange_options *options)
         s->options.rate = RATE;
     s->options.seed = 11;
     s->options.epoch_ns = 1618677786000000000u;
-    s->options.listen = "127.0.0.1:0";
-    s->options.is_plain = 1;
+    s->options.listen.address = "127.0.0.1:0";
+    s->options.listen.is_plain = 1;
     s->options.clock = clock_real();
     if (wire_loop_open(clock_real(), NULL, &s->loop, &err) != TD_OK ||
         exchange_open(&s->options, s->loop, &s->exchange, &err) != TD_OK)
