@@ -22,19 +22,17 @@ typedef struct info_topic {
     uint64_t frames;
 } info_topic;
 
+/* Segments of a feed, or of all. */
 typedef struct info_feed {
-    const char *feed, *family;
-    uint64_t segments, frames, bytes, first_ns, last_ns;
+    const char *feed, *family;                           /* of the plan or the view */
+    uint64_t segments, frames, bytes, first_ns, last_ns; /* times of frames; 0: unknown */
     char day[DAY_CELLS + 1]; /* "#" recorded, "x" with a gap, "." not recorded */
 } info_feed;
 
-/* What was pruned of a feed, from the journal, so that pruned ranges are not mistaken for losses. A
- * file that is still there (prune was killed) counts as pruned. */
-typedef struct info_pruned {
-    const char *feed; /* of the view */
-    uint64_t segments, bytes;
-    uint64_t first_ns, last_ns; /* of their messages; 0: unknown */
-} info_pruned;
+typedef struct info_feeds {
+    info_feed *rows;
+    size_t count;
+} info_feeds;
 
 typedef enum info_health { INFO_GOOD, INFO_RECOVERABLE, INFO_DAMAGED } info_health;
 
@@ -43,18 +41,16 @@ typedef struct info_result {
     int is_single_file;
     info_health health;
     uint64_t age_ns; /* of the newest frame */
-    uint64_t segments, by_life[SEGMENT_IS_TRUNCATED + 1], unreadable;
-    uint64_t frames, events, bytes, first_ns, last_ns;
+    uint64_t by_life[SEGMENT_IS_TRUNCATED + 1], unreadable, events;
     uint64_t day_ns; /* the day of the newest frame begins */
-    info_feed *feeds;
-    size_t feed_count;
+    info_feed all;
+    info_feeds feeds;
+    info_feeds pruned;  /* by name */
     info_topic *topics; /* by feed, topic, symbol */
     size_t topic_count;
     session_row *sessions; /* of the view */
     size_t session_count;
     gap_list gaps;
-    info_pruned *pruned; /* by feed */
-    size_t pruned_count;
     archive_view *view;
     char catalog[CATALOG_WHAT_BYTES]; /* why it is out of date; "" = it is not */
     read_plan *plan;
@@ -63,31 +59,36 @@ typedef struct info_result {
 /* ---- adding up ---- */
 
 /* An archive has few feeds: looked up one by one. */
-static info_feed *find_feed(info_result *info, const char *name)
+static info_feed *find_feed(const info_feeds *feeds, const char *name)
 {
-    for (size_t i = 0; i < info->feed_count; i++)
-        if (strcmp(info->feeds[i].feed, name) == 0)
-            return &info->feeds[i];
+    for (size_t i = 0; i < feeds->count; i++)
+        if (strcmp(feeds->rows[i].feed, name) == 0)
+            return &feeds->rows[i];
     return NULL;
 }
 
-static void add_feed(info_result *info, const segment_index *segment, uint64_t frames)
+static info_feed *get_feed(info_feeds *feeds, const char *name, const char *of)
 {
-    info_feed *at = find_feed(info, segment->feed);
-    if (at == NULL) {
-        info->feeds = td_array_grow(info->feeds, info->feed_count, sizeof *at);
-        at = &info->feeds[info->feed_count++];
-        *at = (info_feed){
-            .feed = segment->feed, .family = segment->family, .first_ns = segment->first_ns};
-        memset(at->day, '.', DAY_CELLS);
-    }
-    at->segments++;
-    at->frames = verb_run_add_count(at->frames, frames);
-    at->bytes += segment->file_bytes;
-    if (segment->first_ns < at->first_ns)
-        at->first_ns = segment->first_ns;
-    if (segment->last_ns > at->last_ns)
-        at->last_ns = segment->last_ns;
+    info_feed *found = find_feed(feeds, name);
+    if (found != NULL)
+        return found;
+    feeds->rows = td_array_grow(feeds->rows, feeds->count, sizeof *feeds->rows);
+    found = &feeds->rows[feeds->count++];
+    *found = (info_feed){.feed = name, .family = of};
+    memset(found->day, '.', DAY_CELLS);
+    return found;
+}
+
+static void add_to(info_feed *to, uint64_t frames, uint64_t bytes, uint64_t first_ns,
+                   uint64_t last_ns)
+{
+    to->segments++;
+    to->frames = verb_run_add_count(to->frames, frames);
+    to->bytes += bytes;
+    if (first_ns != 0 && (to->first_ns == 0 || first_ns < to->first_ns))
+        to->first_ns = first_ns;
+    if (last_ns > to->last_ns)
+        to->last_ns = last_ns;
 }
 
 /* Events are the recorder's own words and no frames: counted apart. */
@@ -106,46 +107,30 @@ static void add_segment(info_result *info, const planned_segment *planned)
         info->topics[info->topic_count++] = (info_topic){
             channel->info.feed, channel->info.topic, channel->info.symbol, channel->message_count};
     }
-    info->segments++;
     info->by_life[planned->life]++;
-    info->frames = verb_run_add_count(info->frames, frames);
-    info->bytes += segment->file_bytes;
-    if (info->segments == 1 || segment->first_ns < info->first_ns)
-        info->first_ns = segment->first_ns;
-    if (segment->last_ns > info->last_ns)
-        info->last_ns = segment->last_ns;
-    add_feed(info, segment, frames);
+    add_to(&info->all, frames, segment->file_bytes, segment->first_ns, segment->last_ns);
+    add_to(get_feed(&info->feeds, segment->feed, segment->family), frames, segment->file_bytes,
+           segment->first_ns, segment->last_ns);
 }
 
-static int compare_pruned(const void *a, const void *b)
+static int compare_feeds(const void *a, const void *b)
 {
-    return strcmp(((const info_pruned *)a)->feed, ((const info_pruned *)b)->feed);
+    return strcmp(((const info_feed *)a)->feed, ((const info_feed *)b)->feed);
 }
 
+/* What was pruned, from the journal, so that pruned ranges are not mistaken for losses. A file that
+ * is still there (prune was killed) counts as pruned. */
 static void add_pruned(info_result *info)
 {
     const archive_history *past = &info->view->past;
     for (size_t i = 0; i < past->segment_count; i++) {
         const past_segment *segment = &past->segments[i];
-        size_t at = 0;
-        if (segment->stage != PAST_PRUNED)
-            continue;
-        while (at < info->pruned_count && strcmp(info->pruned[at].feed, segment->feed) != 0)
-            at++;
-        if (at == info->pruned_count) {
-            info->pruned = td_array_grow(info->pruned, at, sizeof *info->pruned);
-            info->pruned[info->pruned_count++] = (info_pruned){.feed = segment->feed};
-        }
-        info_pruned *row = &info->pruned[at];
-        row->segments++;
-        row->bytes += segment->file_bytes;
-        if (segment->first_ns != 0 && (row->first_ns == 0 || segment->first_ns < row->first_ns))
-            row->first_ns = segment->first_ns;
-        if (segment->last_ns > row->last_ns)
-            row->last_ns = segment->last_ns;
+        if (segment->stage == PAST_PRUNED)
+            add_to(get_feed(&info->pruned, segment->feed, NULL), 0, segment->file_bytes,
+                   segment->first_ns, segment->last_ns);
     }
-    if (info->pruned_count > 0)
-        qsort(info->pruned, info->pruned_count, sizeof *info->pruned, compare_pruned);
+    if (info->pruned.count > 0)
+        qsort(info->pruned.rows, info->pruned.count, sizeof(info_feed), compare_feeds);
 }
 
 static int compare_topics(const void *a, const void *b)
@@ -180,7 +165,7 @@ static void mark_day(info_result *info, const char *feed, uint64_t from_ns, uint
                      char mark)
 {
     uint64_t end_ns = info->day_ns + DAY_CELLS * CELL_NS;
-    info_feed *at = find_feed(info, feed);
+    info_feed *at = find_feed(&info->feeds, feed);
     if (at == NULL || to_ns < info->day_ns || from_ns >= end_ns)
         return;
     size_t first = from_ns < info->day_ns ? 0 : (size_t)((from_ns - info->day_ns) / CELL_NS);
@@ -192,14 +177,14 @@ static void mark_day(info_result *info, const char *feed, uint64_t from_ns, uint
 /* A gap without an end lasts until the newest frame. */
 static void draw_day(info_result *info)
 {
-    info->day_ns = info->last_ns - info->last_ns % (DAY_CELLS * CELL_NS);
+    info->day_ns = info->all.last_ns - info->all.last_ns % (DAY_CELLS * CELL_NS);
     for (size_t i = 0; i < read_plan_count(info->plan); i++) {
         const segment_index *segment = read_plan_segment(info->plan, i)->index;
         mark_day(info, segment->feed, segment->first_ns, segment->last_ns, '#');
     }
     for (size_t i = 0; i < info->gaps.count; i++) {
         const gap_row *gap = &info->gaps.rows[i];
-        uint64_t to_ns = gap->to_ns == GAP_OPEN ? info->last_ns : gap->to_ns;
+        uint64_t to_ns = gap->to_ns == GAP_OPEN ? info->all.last_ns : gap->to_ns;
         if (to_ns >= gap->from_ns)
             mark_day(info, gap->feed, gap->from_ns, to_ns, 'x');
     }
@@ -229,7 +214,7 @@ static td_result find(verb_run *verb, info_result *info)
         merge_topics(info);
     }
     info->unreadable = read_plan_unreadable_count(info->plan);
-    info->age_ns = now_ns > info->last_ns ? now_ns - info->last_ns : 0;
+    info->age_ns = now_ns > info->all.last_ns ? now_ns - info->all.last_ns : 0;
     int is_behind = info->catalog[0] != '\0' && info->by_life[SEGMENT_IS_RECORDED] == 0;
     info->health = info->unreadable + info->by_life[SEGMENT_IS_TRUNCATED] > 0 ? INFO_DAMAGED
                    : info->by_life[SEGMENT_IS_CRASHED] > 0 || is_behind       ? INFO_RECOVERABLE
@@ -243,8 +228,8 @@ static void free_info(info_result *info)
     read_plan_close(info->plan);
     archive_view_close(info->view);
     gap_list_fini(&info->gaps);
-    td_free(info->pruned);
-    td_free(info->feeds);
+    td_free(info->pruned.rows);
+    td_free(info->feeds.rows);
     td_free(info->topics);
 }
 
@@ -279,8 +264,8 @@ static void describe_feeds(result_writer *r, const info_result *info)
         {"segments", TABLE_SPARE_RIGHT, "{segments}"},
     };
     result_table_begin(r, "feeds", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
-    for (size_t i = 0; i < info->feed_count; i++) {
-        const info_feed *feed = &info->feeds[i];
+    for (size_t i = 0; i < info->feeds.count; i++) {
+        const info_feed *feed = &info->feeds.rows[i];
         result_object_begin(r, NULL);
         result_name(r, "feed", feed->feed);
         result_name(r, "family", feed->family);
@@ -301,10 +286,10 @@ static void describe_day(result_writer *r, const info_result *info)
                                            {DAY_HOURS, TABLE_LEFT, "{half_hours}"}};
     result_time(r, "day_ns", info->day_ns);
     result_table_begin(r, "day", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
-    for (size_t i = 0; i < info->feed_count; i++) {
+    for (size_t i = 0; i < info->feeds.count; i++) {
         result_object_begin(r, NULL);
-        result_name(r, "feed", info->feeds[i].feed);
-        result_text(r, "half_hours", info->feeds[i].day);
+        result_name(r, "feed", info->feeds.rows[i].feed);
+        result_text(r, "half_hours", info->feeds.rows[i].day);
         result_object_end(r, NULL);
     }
     result_list_end(r);
@@ -369,8 +354,8 @@ static void describe_unexpected(result_writer *r, const archive_listing *listing
 static void describe_pruned(result_writer *r, const info_result *info)
 {
     result_list_begin(r, "pruned");
-    for (size_t i = 0; i < info->pruned_count; i++) {
-        const info_pruned *row = &info->pruned[i];
+    for (size_t i = 0; i < info->pruned.count; i++) {
+        const info_feed *row = &info->pruned.rows[i];
         result_object_begin(r, NULL);
         result_name(r, "feed", row->feed);
         result_count(r, "segments", row->segments);
@@ -399,21 +384,21 @@ static void describe(result_writer *r, const info_result *info, int by_symbol)
     result_bool(r, "single_file", info->is_single_file);
     result_text(r, "health", HEALTH[info->health].name);
     result_styled(r, "styled", HEALTH[info->health].style, HEALTH[info->health].text);
-    if (info->segments == 0)
+    if (info->all.segments == 0)
         result_null(r, "age_ns");
     else
         result_number(r, "age_ns", info->age_ns);
     result_duration(r, "age", info->age_ns);
-    result_count(r, "segments", info->segments);
+    result_count(r, "segments", info->all.segments);
     result_count(r, "segments_recording", info->by_life[SEGMENT_IS_RECORDED]);
     result_count(r, "segments_crashed", info->by_life[SEGMENT_IS_CRASHED]);
     result_count(r, "segments_truncated", info->by_life[SEGMENT_IS_TRUNCATED]);
     result_count(r, "segments_unreadable", info->unreadable);
-    result_count(r, "frames", info->frames);
+    result_count(r, "frames", info->all.frames);
     result_count(r, "events", info->events);
-    result_size(r, "bytes", info->bytes);
-    result_time(r, "first_ns", info->first_ns);
-    result_time(r, "last_ns", info->last_ns);
+    result_size(r, "bytes", info->all.bytes);
+    result_time(r, "first_ns", info->all.first_ns);
+    result_time(r, "last_ns", info->all.last_ns);
     result_count(r, "gaps", info->gaps.count);
     result_name(r, "catalog_behind", info->catalog);
     describe_sessions(r, info);
