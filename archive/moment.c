@@ -77,7 +77,7 @@ int moment_has_topic(const moment *self, td_bytes topic, int (*covers)(td_bytes,
  * and the session had not come to its end. */
 static int is_written_at(const read_plan *plan, const segment_index *index, uint64_t at_ns)
 {
-    int continues = index->last_ns + 1 >= at_ns;
+    int continues = index->last_ns + 2 >= at_ns; /* a window that begins after its last frame */
     for (size_t i = 0; i < read_plan_count(plan); i++) {
         const segment_index *other = read_plan_segment(plan, i)->index;
         if (other->number <= index->number || strcmp(other->session, index->session) != 0 ||

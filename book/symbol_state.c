@@ -218,8 +218,10 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
     TD_ASSERT_SLOW(frame->row != NULL);
     int is_same = conn_choice_note(&t->choice, frame);
     topic_conn *p = conn_at(t, frame->conn_index);
-    if (TD_UNLIKELY(frame->row != t->row))
+    if (TD_UNLIKELY(frame->row != t->row)) {
+        t->first_ns = t->row == NULL ? frame->recv_ns : t->first_ns;
         set_row(t, frame->row);
+    }
     out->step = TD_LIKELY(is_same && p->row == frame->row) ? SYMBOL_CONTINUES
                                                            : turn(t->owner, p, frame->row, is_same);
     out->track = p->track;

@@ -33,6 +33,7 @@ typedef struct symbol_topic {
     char *name;
     uint32_t line;
     conn_choice choice;   /* its connections, and which of them it follows, after its last frame */
+    uint64_t first_ns;    /* receive time of its first frame; 0: the state was loaded */
     const topic_row *row; /* of the last frame */
     audit_part part;      /* of the first row */
     uint8_t is_compared;  /* 1: row has that part */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -16,7 +17,7 @@
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 #include "format/segment_writer.h"
-#include "cut/states.h"
+#include "play/player.h"
 #include "play/snapshot.h"
 #include "play/verb_run.h"
 #include "tape/cursor.h"
@@ -29,35 +30,27 @@ typedef struct made_frame {
     td_buf bytes;
 } made_frame;
 
-typedef struct past_place {
-    uint64_t recv_ns; /* 0: there is no frame */
-    uint64_t ordinal;
-    const frame_conn *conn;
-} past_place;
-
-/* What a stream had before the selection. */
-typedef struct stream_past {
-    symbol_state *state; /* NULL: the topic has none */
-    symbol_topic *topic;
-    past_place start;        /* of the first frame to write */
-    past_place last;         /* of the last frame; only if state */
-    snapshot_source *source; /* of a book of which snapshots are to be made */
-    made_frame *made;        /* written in place of the frame at start; NULL: the frame itself is */
-    uint8_t is_sound;        /* 1: the book is whole after the last frame */
-    uint8_t has_snapshot;
-    uint8_t has_copies; /* 1: frames of several connections: readers follow the first one's */
-} stream_past;
+/* Where a topic begins in the file, if it had frames before the selection. */
+typedef struct topic_start {
+    const char *feed, *symbol, *name;
+    uint32_t line;
+    const symbol_topic *topic;
+    uint64_t start_ns; /* receive time of its first frame, or earlier */
+    made_frame *made;  /* written in place of the frame of then; NULL: the frame itself is */
+} topic_start;
 
 typedef struct cut {
     const cut_options *options;
     cut_result *result;
     cursor *tape;
     selection_window window;
-    uint64_t lead_ns;  /* from which frames may be needed to know the state */
     uint64_t begin_ns; /* of what is written: the state's, or the window's */
-    snapshot_maker *maker;
-    stream_past *pasts; /* by the streams of the tape */
-    size_t past_capacity;
+    /* What came before the selection. */
+    cursor *past;
+    player *player;      /* of past; its states are those of the selection's first frame */
+    uint8_t is_lacking;  /* 1: a checkpoint does not say where a topic begins */
+    topic_start *starts; /* in the order of compare_starts */
+    size_t start_count;
     /* What the first frame or event sets. */
     char feed[LIMIT_NAME_BYTES];
     char family[LIMIT_NAME_BYTES];
@@ -86,160 +79,184 @@ static td_result check_stop(const cut *c, td_err *err)
                : TD_OK;
 }
 
-static int is_selected(void *user, const char *feed)
-{
-    return selection_has_feed(user, feed);
-}
-
-/* What is cut from a cut has no frames of its state. */
-static td_result find_window(cut *c, td_err *err)
-{
-    uint64_t begin_ns;
-    c->window = selection_resolve(c->options->wanted, 0);
-    td_result rc = cursor_find_begin(c->options->archive, &begin_ns, err);
-    if (rc == TD_OK && c->window.from_ns < begin_ns)
-        c->window.from_ns = begin_ns;
-    c->begin_ns = c->window.from_ns;
-    return rc;
-}
-
-/* The moment from which frames may be needed to know the state at the selection's beginning: when
- * the oldest of the connections began that were open then. */
-static td_result find_lead(cut *c, td_err *err)
-{
-    archive_view *view = NULL;
-    moment open = {0};
-    selection wanted = *c->options->wanted;
-    c->lead_ns = c->window.from_ns;
-    if (c->lead_ns == 0)
-        return TD_OK;
-    td_result rc = archive_view_open(c->options->archive, VIEW_ALL, c->options->log, &view, err);
-    if (rc == TD_OK)
-        rc = moment_read(view, is_selected, &wanted, c->lead_ns, &open, err);
-    if (rc == TD_OK)
-        c->lead_ns = moment_oldest_ns(&open);
-    moment_fini(&open);
-    archive_view_close(view);
-    return rc;
-}
-
 static int wants_frame(const cut *c, const frame_ref *frame)
 {
     const cut_options *options = c->options;
     return options->wants_frame == NULL || options->wants_frame(options->user, frame);
 }
 
-static stream_past *past_of(cut *c, const frame_ref *frame)
+static cursor_options reading_of(const cut *c)
 {
-    uint32_t stream = frame->channel->stream;
-    if (stream == FRAME_NO_STREAM)
-        return NULL;
-    c->pasts = td_array_reach(c->pasts, &c->past_capacity, stream, sizeof *c->pasts);
-    return &c->pasts[stream];
+    const cut_options *options = c->options;
+    return (cursor_options){.decoding = options->decoding,
+                            .threads = options->threads,
+                            .log = options->log,
+                            .reads = TAPE_READS_MESSAGES,
+                            .wants_channel = options->wants_channel,
+                            .user = options->user};
 }
 
-/* Keep what a snapshot would be made of. */
-static td_result follow_book(stream_past *past, const frame_ref *frame, const symbol_verdict *found,
-                             td_err *err)
+/* What is cut from a cut has no frames of its state. */
+static td_result open_past(cut *c, symbol_audits audits, int with_states, td_err *err)
 {
-    int is_decoded = frame->content.message != NULL;
-    past->is_sound = is_decoded && !found->rules.unchecked && !track_is_broken(found->track);
-    if (!is_decoded || frame->is_copy || frame->row->type != MSG_BOOK_CHANGE)
-        return TD_OK;
-    if (past->source == NULL) {
-        past->source = td_alloc_zero(1, sizeof *past->source);
-        snapshot_source_init(past->source);
-    }
-    return snapshot_source_note(past->source, frame, found->rules.is_snapshot, err);
+    cursor_options reading = reading_of(c);
+    reading.with_lead_in = 1;
+    reading.with_states = (uint8_t)with_states;
+    reading.without_audits = audits == SYMBOL_WITHOUT_AUDITS;
+    player_close(c->player);
+    cursor_close(c->past);
+    c->past = NULL;
+    c->player = player_open(
+        &(player_options){.without_digests = 1, .without_audits = reading.without_audits});
+    td_result rc = cursor_open(c->options->archive, c->options->wanted, &reading, &c->past, err);
+    if (rc != TD_OK)
+        return rc;
+    c->window = cursor_get_window(c->past);
+    c->begin_ns = c->window.from_ns;
+    return player_take_states(c->player, c->past)
+               ? TD_OK
+               : cursor_seek(c->past, cursor_get_lead_from_ns(c->past), err);
 }
 
-/* Follow a frame before the selection. */
-static td_result follow(cut *c, const frame_ref *frame, td_err *err)
-{
-    symbol_verdict found;
-    const past_place here = {frame->recv_ns, frame->ordinal, frame->conn};
-    stream_past *past = past_of(c, frame);
-    if (past == NULL)
-        return TD_OK;
-    past->has_copies |= frame->is_copy;
-    if (!topic_row_has_state(frame->row)) {
-        if (!frame->is_copy)
-            past->start = here;
-        return TD_OK;
-    }
-    if (past->state == NULL) {
-        past->state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
-        past->topic = symbol_state_topic(past->state, td_bytes_str(""), 0);
-    }
-    symbol_topic_apply(past->topic, frame, &found);
-    if (past->start.recv_ns == 0 || (found.rules.is_snapshot && !past->has_copies))
-        past->start = here;
-    past->last = here;
-    past->has_snapshot |= found.rules.is_snapshot;
-    return c->options->snapshots == CUT_SNAPSHOTS_MADE ? follow_book(past, frame, &found, err)
-                                                       : TD_OK;
-}
-
-/* Begin with a snapshot in place of the stream's last frame, if one can be made and is needed. */
-static td_result make_snapshot(cut *c, stream_past *past, td_err *err)
-{
-    if (past->source == NULL || !past->is_sound || past->has_copies ||
-        past->start.recv_ns == past->last.recv_ns)
-        return TD_OK;
-    const book *levels = track_book(symbol_topic_track(past->topic));
-    made_frame *made = td_alloc_zero(1, sizeof *made);
-    td_buf_init(&made->bytes, LIMIT_FRAME_BYTES);
-    td_result rc = snapshot_make(c->maker, past->source, levels, &made->bytes, err);
-    if (rc == TD_OK) {
-        past->made = made;
-        past->start = past->last;
-        return TD_OK;
-    }
-    td_buf_fini(&made->bytes);
-    td_free(made);
-    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* the recorded frames are written */
-}
-
-static void past_fini(stream_past *past)
-{
-    if (past->source != NULL)
-        snapshot_source_fini(past->source);
-    if (past->made != NULL)
-        td_buf_fini(&past->made->bytes);
-    td_free(past->source);
-    td_free(past->made);
-    symbol_state_close(past->state);
-}
-
-/* Find where each stream begins. */
-static td_result find_starts(cut *c, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < c->past_capacity; i++) {
-        stream_past *past = &c->pasts[i];
-        rc = make_snapshot(c, past, err);
-        if (past->start.recv_ns != 0 && past->start.recv_ns < c->begin_ns)
-            c->begin_ns = past->start.recv_ns;
-        c->result->without_snapshot += past->state != NULL && !past->has_snapshot;
-    }
-    return rc;
-}
-
-/* Read what comes before the selection, and find where to begin. */
-static td_result follow_all(cut *c, td_err *err)
+static td_result play_past(cut *c, td_err *err)
 {
     const frame_ref *frame;
     td_result rc = TD_OK;
     while (rc == TD_OK) {
-        rc = cursor_next(c->tape, &frame, err);
+        rc = cursor_next(c->past, &frame, err);
         if (rc == TD_OK && frame->recv_ns >= c->window.from_ns)
             break;
         if (rc == TD_OK)
             rc = check_stop(c, err);
-        if (rc == TD_OK && frame->channel->role != ROLE_EVENT && wants_frame(c, frame))
-            rc = follow(c, frame, err);
+        if (rc == TD_OK && wants_frame(c, frame))
+            rc = player_on_frame(c->player, frame, err);
     }
-    return rc == TD_OK || rc == TD_EOF ? find_starts(c, err) : rc;
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* A reader without the checkpoint follows the connection of the first frame that it reads. */
+static uint64_t find_start(cut *c, const symbol_topic *topic)
+{
+    const conn_choice *choice = &topic->choice;
+    const choice_conn *conn = &choice->conns[choice->followed];
+    if (!topic_row_has_state(topic->row))
+        return conn->last_ns;
+    c->result->without_snapshot += conn->snapshot_ns == 0;
+    if (conn->snapshot_ns != 0 && (choice->count == 1 || !c->options->without_checkpoint))
+        return conn->snapshot_ns;
+    c->is_lacking |= topic->first_ns == 0;
+    return topic->first_ns;
+}
+
+static void add_starts(cut *c)
+{
+    const char *feed, *symbol;
+    const symbol_state *state;
+    const symbol_topic *topic;
+    for (size_t i = 0; (state = player_state_at(c->player, i, &feed, &symbol)) != NULL; i++)
+        for (size_t k = 0; (topic = symbol_state_topic_at(state, k)) != NULL; k++) {
+            if (topic->choice.count == 0)
+                continue;
+            c->starts = td_array_grow(c->starts, c->start_count, sizeof *c->starts);
+            c->starts[c->start_count++] = (topic_start){.feed = feed,
+                                                        .symbol = symbol,
+                                                        .name = topic->name,
+                                                        .line = topic->line,
+                                                        .topic = topic,
+                                                        .start_ns = find_start(c, topic)};
+        }
+}
+
+static void made_fini(made_frame *made)
+{
+    if (made != NULL)
+        td_buf_fini(&made->bytes);
+    td_free(made);
+}
+
+/* Begin with a snapshot in place of the topic's last frame, if one can be made and is needed. */
+static td_result make_snapshot(const cut *c, snapshot_maker *maker, topic_start *start, td_err *err)
+{
+    const symbol_topic *topic = start->topic;
+    const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
+    const track *followed = symbol_topic_track(topic);
+    snapshot_source source;
+    if (topic->row->type != MSG_BOOK_CHANGE || topic->choice.count > 1 || followed == NULL ||
+        track_is_broken(followed) || conn->snapshot_ns == 0 || conn->snapshot_ns == conn->last_ns)
+        return TD_OK;
+    made_frame *made = td_alloc_zero(1, sizeof *made);
+    td_buf_init(&made->bytes, LIMIT_FRAME_BYTES);
+    snapshot_source_init(&source);
+    td_result rc =
+        snapshot_source_read(&source, c->options->archive, start->feed, start->symbol, topic, err);
+    if (rc == TD_OK)
+        rc = snapshot_make(maker, &source, track_book(followed), &made->bytes, err);
+    snapshot_source_fini(&source);
+    if (rc == TD_OK) {
+        start->made = made;
+        start->start_ns = conn->last_ns;
+        return TD_OK;
+    }
+    made_fini(made);
+    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* the recorded frames are written */
+}
+
+static td_result make_snapshots(cut *c, td_err *err)
+{
+    snapshot_maker *maker = snapshot_maker_open();
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < c->start_count; i++)
+        rc = make_snapshot(c, maker, &c->starts[i], err);
+    snapshot_maker_close(maker);
+    return rc;
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+    const topic_start *left = a;
+    const topic_start *right = b;
+    int order = strcmp(left->symbol, right->symbol);
+    if (order == 0)
+        order = strcmp(left->name, right->name);
+    if (order == 0)
+        order = strcmp(left->feed, right->feed);
+    return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
+}
+
+/* NULL: its stream had no frame before the selection, or it has none. */
+static const topic_start *start_of(const cut *c, const frame_channel *channel)
+{
+    const channel_info *info = &channel->info;
+    const topic_start key = {info->feed, info->symbol, info->topic, info->line, NULL, 0, NULL};
+    return channel->stream == FRAME_NO_STREAM || c->start_count == 0
+               ? NULL
+               : bsearch(&key, c->starts, c->start_count, sizeof *c->starts, compare_starts);
+}
+
+/* Find where each topic begins. If a checkpoint does not say it, all is read since the oldest of
+ * the connections began that were open then. */
+static td_result find_starts(cut *c, int with_states, td_err *err)
+{
+    const cut_options *options = c->options;
+    td_result rc =
+        open_past(c, options->without_checkpoint ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS,
+                  with_states, err);
+    if (rc != TD_OK || c->window.from_ns == 0)
+        return rc;
+    rc = play_past(c, err);
+    c->start_count = 0;
+    c->is_lacking = 0;
+    c->result->without_snapshot = 0;
+    add_starts(c);
+    if (rc == TD_OK && c->is_lacking)
+        return find_starts(c, 0, err);
+    if (rc == TD_OK && options->snapshots == CUT_SNAPSHOTS_MADE)
+        rc = make_snapshots(c, err);
+    for (size_t i = 0; i < c->start_count; i++)
+        c->begin_ns = c->starts[i].start_ns < c->begin_ns ? c->starts[i].start_ns : c->begin_ns;
+    if (c->start_count > 0)
+        qsort(c->starts, c->start_count, sizeof *c->starts, compare_starts);
+    return rc;
 }
 
 /* ---- writing ---- */
@@ -329,27 +346,14 @@ static td_result append_frame(cut *c, const frame_ref *frame, made_frame *made, 
 
 /* ---- the head ---- */
 
-static void note_first(event_slot *slot, const frame_conn *conn, uint64_t ordinal)
+/* Of its frames at least those before the one that the file begins with. Readers get the ordinals
+ * right by it, of which frames have the lower half. */
+static uint64_t received_before(const conn_row *row, const frame_ref *first)
 {
-    if (conn != NULL && conn->line == slot->line && conn->shard == slot->shard &&
-        conn->number == slot->conn && ordinal - 1 < slot->in)
-        slot->in = ordinal - 1;
-}
-
-/* A connection that was open before the file's first frame or event. */
-static event_slot restated(const cut *c, const conn_row *row, const frame_ref *first)
-{
-    event_slot slot = {.line = row->line,
-                       .shard = row->shard,
-                       .conn = row->conn,
-                       .in = UINT64_MAX,
-                       .since_ns = row->since_ns};
-    for (size_t i = 0; i < c->past_capacity; i++)
-        note_first(&slot, c->pasts[i].start.conn, c->pasts[i].start.ordinal);
-    if (first->channel->info.dir == CHANNEL_IN)
-        note_first(&slot, first->conn, first->ordinal);
-    slot.in = slot.in == UINT64_MAX ? row->frames_in : slot.in;
-    return slot;
+    const frame_conn *conn = first->conn;
+    int is_of_first = first->channel->info.dir == CHANNEL_IN && conn->line == row->line &&
+                      conn->shard == row->shard && conn->number == row->conn;
+    return is_of_first ? first->ordinal - 1 : row->frames_in;
 }
 
 static int is_open_at(uint64_t from_ns, uint64_t to_ns, uint64_t at_ns)
@@ -368,7 +372,11 @@ static td_result append_head(cut *c, const segment_rows *open, const frame_ref *
     for (size_t i = 0; open != NULL && i < open->conn_count; i++) {
         const conn_row *row = &open->conns[i];
         if (is_open_at(row->since_ns, row->to_ns, at_ns) && slot_count < LIMIT_FEED_SLOTS)
-            slots[slot_count++] = restated(c, row, first);
+            slots[slot_count++] = (event_slot){.line = row->line,
+                                               .shard = row->shard,
+                                               .conn = row->conn,
+                                               .in = received_before(row, first),
+                                               .since_ns = row->since_ns};
     }
     const event begins = {.kind = EVENT_SEGMENT,
                           .session = c->session,
@@ -437,23 +445,16 @@ static td_result create_file(cut *c, const segment_rows *open, const frame_ref *
     return rc == TD_OK ? append_head(c, open, first, err) : rc;
 }
 
-static td_result make_checkpoint(cut *c, td_err *err)
+static void make_checkpoint(cut *c)
 {
-    const cut_options *options = c->options;
-    selection wanted = *options->wanted;
-    selection_set_window(&wanted, c->window);
-    const states_options making = {.archive = options->archive,
-                                   .wanted = &wanted,
-                                   .reading = {.threads = options->threads,
-                                               .log = options->log,
-                                               .wants_channel = options->wants_channel,
-                                               .user = options->user},
-                                   .lead_ns = c->lead_ns,
-                                   .feed = c->feed};
-    if (options->without_checkpoint || c->window.from_ns == 0)
-        return TD_OK;
+    checkpoint_builder record;
+    if (c->options->without_checkpoint || c->window.from_ns == 0)
+        return;
     c->has_checkpoint = 1;
-    return states_make(&making, &c->checkpoint, err);
+    checkpoint_builder_init(&record);
+    player_save_states(c->player, c->feed, &record);
+    checkpoint_builder_finish(&record, c->window.from_ns, &c->checkpoint);
+    checkpoint_builder_fini(&record);
 }
 
 static int is_feed(void *user, const char *feed)
@@ -477,8 +478,7 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
         if (strcmp(all.sessions[i].rows.index.session, c->session) == 0)
             open = &all.sessions[i].rows;
     }
-    if (rc == TD_OK)
-        rc = make_checkpoint(c, err);
+    make_checkpoint(c);
     if (rc == TD_OK)
         rc = create_file(c, open, first, err);
     moment_fini(&all);
@@ -540,11 +540,10 @@ static td_result put_frame(cut *c, const frame_ref *frame, td_err *err)
     if (!wants_frame(c, frame))
         return TD_OK;
     unsigned is_state = frame->recv_ns < c->window.from_ns;
-    const stream_past *past = is_state ? past_of(c, frame) : NULL;
-    if (is_state &&
-        (past == NULL || past->start.recv_ns == 0 || frame->recv_ns < past->start.recv_ns))
+    const topic_start *start = is_state ? start_of(c, frame->channel) : NULL;
+    if (is_state && (start == NULL || frame->recv_ns < start->start_ns))
         return TD_OK;
-    made_frame *made = is_state && frame->recv_ns == past->start.recv_ns ? past->made : NULL;
+    made_frame *made = is_state && frame->recv_ns == start->start_ns ? start->made : NULL;
     td_result rc = check_same(c, frame, err);
     if (rc == TD_OK && c->writer == NULL)
         rc = open_file(c, frame, err);
@@ -578,18 +577,13 @@ static td_result put_gaps(cut *c, td_err *err)
 
 /* ---- all ---- */
 
-static td_result open_tape(cut *c, uint64_t from_ns, td_err *err)
+static td_result open_tape(cut *c, td_err *err)
 {
     selection wanted = *c->options->wanted;
-    selection_set_window(&wanted, (selection_window){from_ns, c->window.to_ns});
-    const cursor_options options = {.decoding = c->options->decoding,
-                                    .threads = c->options->threads,
-                                    .log = c->options->log,
-                                    .reads = TAPE_READS_MESSAGES,
-                                    .with_events = 1,
-                                    .wants_channel = c->options->wants_channel,
-                                    .user = c->options->user};
-    return cursor_open(c->options->archive, &wanted, &options, &c->tape, err);
+    cursor_options reading = reading_of(c);
+    reading.with_events = 1;
+    selection_set_window(&wanted, (selection_window){c->begin_ns, c->window.to_ns});
+    return cursor_open(c->options->archive, &wanted, &reading, &c->tape, err);
 }
 
 static td_result write_frames(cut *c, td_err *err)
@@ -611,15 +605,9 @@ static td_result write_file(cut *c, td_err *err)
 {
     segment_totals totals = {0};
     cursor_stats stats;
-    td_result rc = find_window(c, err);
+    td_result rc = find_starts(c, c->options->wants_frame == NULL, err);
     if (rc == TD_OK)
-        rc = find_lead(c, err);
-    if (rc == TD_OK)
-        rc = open_tape(c, c->lead_ns, err);
-    if (rc == TD_OK && c->lead_ns < c->window.from_ns)
-        rc = follow_all(c, err);
-    if (rc == TD_OK && c->lead_ns < c->window.from_ns)
-        rc = cursor_seek(c->tape, c->begin_ns, err);
+        rc = open_tape(c, err);
     if (rc == TD_OK)
         rc = write_frames(c, err);
     if (rc == TD_OK && c->result->frames + c->result->state_frames == 0)
@@ -649,7 +637,7 @@ td_result cut_check_path(const char *path, td_err *err)
 
 td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
 {
-    cut c = {.options = options, .result = out, .maker = snapshot_maker_open()};
+    cut c = {.options = options, .result = out};
     *out = (cut_result){0};
     td_buf_init(&c.json, CUT_EVENT_BYTES_MAX);
     td_buf_init(&c.checkpoint, LIMIT_RECORD_BYTES);
@@ -659,14 +647,15 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
         (void)remove_file(&c, NULL); /* the failure before it is returned */
     chunk_builder_close(c.builder);
     sealed_chunk_close(c.sealed);
-    for (size_t i = 0; i < c.past_capacity; i++)
-        past_fini(&c.pasts[i]);
-    snapshot_maker_close(c.maker);
+    for (size_t i = 0; i < c.start_count; i++)
+        made_fini(c.starts[i].made);
+    player_close(c.player);
+    cursor_close(c.past);
     cursor_close(c.tape); /* channels are its */
     gap_list_fini(&c.gaps);
     td_buf_fini(&c.json);
     td_buf_fini(&c.checkpoint);
     td_free(c.numbers);
-    td_free(c.pasts);
+    td_free(c.starts);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "writing '%s'", options->path);
 }

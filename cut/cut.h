@@ -11,8 +11,11 @@
  * in the archive. What topics show of each other is compared from the selection's beginning on if
  * the checkpoint is left out, and grants count from there.
  *
- * The archive is read three times from the state's beginning on, or twice if it has a checkpoint
- * near. Memory depends on the number of streams. One thread. */
+ * What is read: from the archive's last checkpoint before the selection to its beginning, which
+ * shows the state and when each topic's last snapshot came; then from the oldest of these to the
+ * end. An archive without such a checkpoint, or where it does not show a snapshot, is read since
+ * the oldest of the connections began that were open then. Memory depends on the number of streams.
+ * One thread. */
 #ifndef TD_CUT_CUT_H
 #define TD_CUT_CUT_H
 
@@ -41,7 +44,8 @@ typedef struct cut_options {
     const td_log *log;             /* may be NULL */
     const stop_signal *signals;    /* end it with TD_E_IO; NULL: nothing does */
     /* Narrow the selection: 1 if a channel, or a frame of it, is wanted. NULL: all. Frames are
-     * shown in the order of the tape, those of the state twice. */
+     * shown in the order of the tape, those of the state twice; the archive's checkpoints are not
+     * used then. */
     int (*wants_channel)(void *user, const channel_info *info);
     int (*wants_frame)(void *user, const frame_ref *frame);
     void *user;

@@ -198,6 +198,16 @@ void player_save_states(const player *p, const char *feed, checkpoint_builder *o
     td_buf_fini(&bytes);
 }
 
+const symbol_state *player_state_at(const player *p, size_t i, const char **feed,
+                                    const char **symbol)
+{
+    if (i == p->symbol_count)
+        return NULL;
+    *feed = p->symbols[i].feed;
+    *symbol = p->symbols[i].symbol;
+    return p->symbols[i].state;
+}
+
 td_result player_play(player *p, cursor *from, td_err *err)
 {
     (void)player_take_states(p, from); /* or its symbols begin with their first frames */

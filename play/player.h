@@ -85,6 +85,10 @@ TD_MUST_USE td_result player_drain(player *player, td_err *err);
  * than LIMIT_STATE_BYTES is left out. Without workers, or after player_drain. */
 void player_save_states(const player *player, const char *feed, checkpoint_builder *out);
 
+/* The state of symbol i after the last frame, and its names; NULL: there are no more. Likewise. */
+const symbol_state *player_state_at(const player *player, size_t i, const char **feed,
+                                    const char **symbol);
+
 /* 1 if the replay was stopped before the end of the tape: results cover a part of it. */
 int player_is_stopped(const player *player);
 

@@ -7,8 +7,10 @@
 #include "base/assert.h"
 #include "base/decimal.h"
 #include "base/limits.h"
+#include "book/symbol_state.h"
 #include "json/json.h"
 #include "json/json_write.h"
+#include "tape/cursor.h"
 
 enum {
     PATH_BYTES = 256,     /* of a path of keys; the longest of a row has some 30 */
@@ -104,6 +106,51 @@ td_result snapshot_source_note(snapshot_source *source, const frame_ref *frame, 
         apply_retail(source, m, is_snapshot);
     td_result rc = is_snapshot ? keep(&source->model, frame->bytes, err) : TD_OK;
     return rc == TD_OK ? keep(&source->last, frame->bytes, err) : rc;
+}
+
+static int has_retail(const topic_row *row)
+{
+    for (size_t i = 0; i < row->field_count; i++)
+        if (row->fields[i].member == MEMBER_RPI_SIZE)
+            return 1;
+    return 0;
+}
+
+/* In a file that `cut` wrote, a made snapshot may be in its place. */
+static td_result read_model(snapshot_source *source, cursor *tape, uint64_t snapshot_ns,
+                            td_err *err)
+{
+    const frame_ref *frame;
+    td_result rc = cursor_next(tape, &frame, err);
+    if (rc == TD_EOF || (rc == TD_OK && (frame->content.message == NULL ||
+                                         (frame->recv_ns != snapshot_ns &&
+                                          (frame->channel->info.form & FORM_MADE) == 0))))
+        return td_err_set(err, TD_E_UNSUPPORTED, "a recorded frame of it is missing");
+    return rc == TD_OK ? snapshot_source_note(source, frame, 1, err) : rc;
+}
+
+td_result snapshot_source_read(snapshot_source *source, archive *from, const char *feed,
+                               const char *symbol, const struct symbol_topic *topic, td_err *err)
+{
+    const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
+    const char *name = topic->name;
+    selection wanted = {.feeds = {&feed, 1}, .topics = {&name, 1}, .symbols = {&symbol, 1}};
+    const cursor_options reading = {.reads = TAPE_READS_MESSAGES};
+    const frame_ref *frame;
+    cursor *tape = NULL;
+    selection_set_window(&wanted, (selection_window){conn->snapshot_ns, conn->last_ns + 1});
+    td_result rc = cursor_open(from, &wanted, &reading, &tape, err);
+    if (rc == TD_OK)
+        rc = read_model(source, tape, conn->snapshot_ns, err);
+    if (rc == TD_OK && !has_retail(topic->row))
+        rc = cursor_seek(tape, conn->last_ns, err);
+    while (rc == TD_OK) {
+        rc = cursor_next(tape, &frame, err);
+        if (rc == TD_OK && !frame->is_copy && frame->content.message != NULL)
+            rc = snapshot_source_note(source, frame, 0, err);
+    }
+    cursor_close(tape);
+    return rc == TD_EOF ? TD_OK : rc;
 }
 
 /* ---- paths ---- */

@@ -12,10 +12,12 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "archive/archive.h"
 #include "book/book.h"
 #include "schema/frame.h"
 
 typedef struct snapshot_maker snapshot_maker;
+struct symbol_topic; /* book/symbol_state.h */
 
 TD_NEVER_NULL snapshot_maker *snapshot_maker_open(void);
 void snapshot_maker_close(snapshot_maker *maker);
@@ -35,6 +37,13 @@ void snapshot_source_fini(snapshot_source *source);
 /* Keep what a frame with a message shows, which the book took. TD_E_LIMIT. */
 TD_MUST_USE td_result snapshot_source_note(snapshot_source *source, const frame_ref *frame,
                                            int is_snapshot, td_err *err);
+
+/* Read from the archive what the source has after the topic's last frame, for a book that a
+ * checkpoint has: its last snapshot and that frame, and those between if they have sizes of retail
+ * orders. TD_E_UNSUPPORTED: the snapshot is missing; TD_E_* as cursor_open. */
+TD_MUST_USE td_result snapshot_source_read(snapshot_source *source, archive *from, const char *feed,
+                                           const char *symbol, const struct symbol_topic *topic,
+                                           td_err *err);
 
 /* Append a snapshot of the book to out. TD_E_UNSUPPORTED: none can be made, because a frame is not
  * JSON (a compressed one) or no recorded level shows the form; out is unchanged then. TD_E_LIMIT.

@@ -181,10 +181,7 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
         serve_replies_find(&server->replies, path, query, serve_place(server));
     if (reply == NULL)
         return 0;
-    td_result rc = serve_read_frame(
-        options->archive,
-        &(frame_name){.feed = reply->feed, .topic = reply->topic, .recv_ns = reply->recv_ns}, json,
-        &err);
+    td_result rc = serve_reply_read(reply, options->archive, json, &err);
     if (rc != TD_OK)
         td_log_emit(options->log, TD_LOG_ERROR, "an HTTP reply: %s", err.text);
     if (rc != TD_OK || server->rebase == NULL)

@@ -86,9 +86,6 @@ static void add_saved(serve_books *books, const serve_feeds *feeds, const cursor
     serve_book *b = add_book(books, topic, of->feed, of->symbol, exchange_topic);
     b->shard = conn->shard;
     b->has_snapshot = track_has_snapshot(followed) != 0;
-    b->source.row = topic->row;
-    b->snapshot_ns = conn->snapshot_ns;
-    b->last_ns = conn->last_ns;
     books->expected++;
 }
 
@@ -159,16 +156,6 @@ td_result serve_books_apply(serve_books *books, content_reader *reader, const fr
     return *out == NULL ? TD_OK : apply(*out, reader, frame, is_snapshot, err);
 }
 
-/* The bytes of the book's frame of a time; of a made cut, of the snapshot in its place. */
-static td_result read_frame(const serve_book *b, archive *from, uint64_t recv_ns, td_buf *out,
-                            td_err *err)
-{
-    td_result rc = serve_read_frame(
-        from, &(frame_name){b->feed, b->topic->name, b->symbol, recv_ns, b->last_ns}, out, err);
-    return rc == TD_EOF ? td_err_set(err, TD_E_UNSUPPORTED, "a recorded frame of it is missing")
-                        : rc;
-}
-
 td_result serve_book_make(serve_book *b, archive *from, snapshot_maker *maker, td_buf *out,
                           td_err *err)
 {
@@ -177,8 +164,6 @@ td_result serve_book_make(serve_book *b, archive *from, snapshot_maker *maker, t
     td_result rc = TD_OK;
     TD_ASSERT(b->has_snapshot);
     if (source->model.size == 0)
-        rc = read_frame(b, from, b->snapshot_ns, &source->model, err);
-    if (rc == TD_OK && source->last.size == 0)
-        rc = read_frame(b, from, b->last_ns, &source->last, err);
+        rc = snapshot_source_read(source, from, b->feed, b->symbol, b->topic, err);
     return rc == TD_OK ? snapshot_make(maker, source, levels, out, err) : rc;
 }

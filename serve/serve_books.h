@@ -23,8 +23,6 @@ typedef struct serve_book {
     uint8_t has_snapshot; /* a snapshot came on it */
     struct symbol_topic *topic;
     snapshot_source source;
-    uint64_t snapshot_ns, last_ns; /* of a checkpoint's book: receive times of the frames that the
-                                      source lacks */
 } serve_book;
 
 /* The books of one symbol. */

@@ -139,14 +139,12 @@ const serve_reply *serve_replies_find(const serve_replies *replies, td_bytes pat
     return found;
 }
 
-td_result serve_read_frame(archive *from, const frame_name *wanted, td_buf *out, td_err *err)
+td_result serve_reply_read(const serve_reply *reply, archive *from, td_buf *out, td_err *err)
 {
-    uint64_t last_ns = wanted->recv_ns > wanted->made_ns ? wanted->recv_ns : wanted->made_ns;
-    const selection one = {.feeds = {(const char **)&wanted->feed, 1},
-                           .topics = {(const char **)&wanted->topic, 1},
-                           .symbols = {(const char **)&wanted->symbol, wanted->symbol != NULL},
-                           .from = {.kind = TD_TIME_ABSOLUTE, .ns = wanted->recv_ns},
-                           .to = {.kind = TD_TIME_ABSOLUTE, .ns = last_ns + 1},
+    const selection one = {.feeds = {(const char **)&reply->feed, 1},
+                           .topics = {(const char **)&reply->topic, 1},
+                           .from = {.kind = TD_TIME_ABSOLUTE, .ns = reply->recv_ns},
+                           .to = {.kind = TD_TIME_ABSOLUTE, .ns = reply->recv_ns + 1},
                            .has_from = 1,
                            .has_to = 1};
     const frame_ref *frame;
@@ -154,9 +152,6 @@ td_result serve_read_frame(archive *from, const frame_name *wanted, td_buf *out,
     td_result rc = cursor_open(from, &one, &(cursor_options){.threads = 1}, &tape, err);
     if (rc == TD_OK)
         rc = cursor_next(tape, &frame, err);
-    if (rc == TD_OK && frame->recv_ns != wanted->recv_ns &&
-        (frame->channel->info.form & FORM_MADE) == 0)
-        rc = TD_EOF;
     if (rc == TD_OK)
         rc = td_buf_append(out, frame->bytes.data, frame->bytes.size, err);
     cursor_close(tape);

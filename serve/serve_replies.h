@@ -36,15 +36,8 @@ void serve_replies_fini(serve_replies *replies);
 const serve_reply *serve_replies_find(const serve_replies *replies, td_bytes path, td_bytes query,
                                       uint64_t at_ns);
 
-/* A recorded frame. */
-typedef struct frame_name {
-    const char *feed, *topic, *symbol; /* symbol NULL: of any */
-    uint64_t recv_ns;
-    uint64_t made_ns; /* of the frame that a cut may have in its place (FORM_MADE); 0: of none */
-} frame_name;
-
-/* Append its bytes. TD_EOF: it is not there; TD_E_*. */
-TD_MUST_USE td_result serve_read_frame(archive *from, const frame_name *wanted, td_buf *out,
+/* Append its body. TD_E_*. */
+TD_MUST_USE td_result serve_reply_read(const serve_reply *reply, archive *from, td_buf *out,
                                        td_err *err);
 
 #endif

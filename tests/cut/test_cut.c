@@ -21,6 +21,7 @@
 #include "base/io_posix.h"
 #include "base/random.h"
 #include "cut/cut.h"
+#include "play/checkpoints.h"
 #include "play/player.h"
 #include "schema/family.h"
 #include "tests/testing/capture.h"
@@ -30,7 +31,7 @@
 #define SESSION "aaaa0001"
 #define FEED    "f"
 
-enum { FRAMES = 900, CUTS = 16, PATH_BYTES = 160 };
+enum { FRAMES = 900, CUTS = 24, PATH_BYTES = 160 };
 
 /* Of the tape: a gap of all topics until shard 0 is back. */
 static gap_row tape_gap;
@@ -364,6 +365,11 @@ static void try_cuts(const capture_tape *from, int has_copies)
     archive *of = tape_fixture_archive(&fixture);
     frame_rows all = rows_of(of, &ALL, 0);
     for (size_t i = 0; i < CUTS; i++) {
+        if (i == CUTS / 2) { /* what begins in the second segment is cut from its checkpoint */
+            checkpoints_report made;
+            assert_int_equal(checkpoints_make(of, 1, NULL, &made, NULL), TD_OK);
+            assert_int_equal(made.made, 1);
+        }
         size_t channel = td_random_below(&random, (uint32_t)from->channel_count);
         const char *symbol = from->channels[channel].info.symbol;
         const cut_options how = {.snapshots =
