@@ -52,14 +52,15 @@ static void on_changed(void *user, request_kind kind)
 static void on_answer(void *user, td_bytes bytes)
 {
     serve_client *client = user;
-    td_err err;
-    if (client->state == CLIENT_CLOSING)
-        return; /* the request could not be performed */
-    if (wire_peer_send(client->conn, 1, bytes, &err) == TD_OK)
-        return;
-    /* The client sends requests without reading the answers. */
-    td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
-    serve_client_end(client, 1008, SERVE_SLOW);
+    if (client->state != CLIENT_CLOSING) /* the request could be performed */
+        serve_client_put(client, &(wire_peer_message){.opcode = 1, .bytes = bytes});
+}
+
+/* A request could not be performed. */
+static void fail(serve_client *client, unsigned code, const td_err *err)
+{
+    td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err->text);
+    serve_client_end(client, code, err->text);
 }
 
 /* The client's key was accepted. */
@@ -72,12 +73,10 @@ static void on_authenticated(void *user)
     td_err err;
     if (!client->dialect->subscribes_with_auth)
         return;
-    if (topic_filters_add(&client->filters, td_bytes_str("*"), &err) == TD_OK) {
+    if (topic_filters_add(&client->filters, td_bytes_str("*"), &err) == TD_OK)
         on_changed(client, REQUEST_SUBSCRIBE);
-        return;
-    }
-    td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
-    serve_client_end(client, 1011, err.text);
+    else
+        fail(client, 1011, &err);
 }
 
 /* Without credentials a client gets what the exchange answers then. */
@@ -108,7 +107,7 @@ static uint64_t wall_ms(const serve *server)
 static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
 {
     serve_client *client = user;
-    serve *server = client->owner;
+    const serve *server = client->owner;
     td_err err;
     TD_ASSERT(client->conn == conn);
     (void)opcode; /* both kinds are read */
@@ -119,12 +118,10 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
                                    .dialect = client->dialect,
                                    .conn_id = client->conn_id};
     td_result rc = responder_answer(server->responder, &from, bytes, wall_ms(server), &err);
-    if (rc != TD_OK) {
-        td_log_emit(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
-        serve_client_end(client, rc == TD_E_LIMIT ? 1009 : 1011, err.text);
-        return;
-    }
-    serve_tape_answered(client);
+    if (rc == TD_OK)
+        serve_tape_answered(client);
+    else
+        fail(client, rc == TD_E_LIMIT ? 1009 : 1011, &err);
 }
 
 /* ---- connections ---- */

@@ -156,7 +156,7 @@ void serve_client_restart(serve_client *client)
 
 /* ---- sending ---- */
 
-static void put(serve_client *client, wire_peer_message *out)
+void serve_client_put(serve_client *client, wire_peer_message *out)
 {
     td_err err;
     td_result rc = wire_peer_send_message(client->conn, out, &err);
@@ -165,7 +165,7 @@ static void put(serve_client *client, wire_peer_message *out)
     client->owner->counts.slow += rc == TD_E_LIMIT;
     td_log_emit(client->owner->options.log, TD_LOG_WARNING,
                 "a client is closed: it reads too slowly: %s", err.text);
-    serve_client_end(client, 1008, SERVE_SLOW);
+    serve_client_end(client, 1008, "it reads too slowly: 8 MiB are queued");
 }
 
 static void put_recorded(serve_client *client, wire_peer_message *out)
@@ -173,7 +173,7 @@ static void put_recorded(serve_client *client, wire_peer_message *out)
     serve_counts *counts = &client->owner->counts;
     counts->frames++;
     counts->bytes += out->bytes.size;
-    put(client, out);
+    serve_client_put(client, out);
 }
 
 /* ---- orders ---- */
@@ -255,7 +255,7 @@ void serve_client_send_made(serve_client *client, const serve_book *b, wire_peer
         return;
     client->made++;
     client->owner->counts.made++;
-    put(client, out);
+    serve_client_put(client, out);
 }
 
 void serve_client_finish(serve_client *client)

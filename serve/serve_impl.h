@@ -140,7 +140,10 @@ int serve_client_wants(serve_client *client, const served_frame *served);
 /* 1 if the client needs a snapshot of a book. */
 int serve_client_needs(serve_client *client, const serve_book *b);
 
-/* Send a frame, if the client wants it. A client that reads too slowly for that is closed. */
+/* Send a message. A client that reads too slowly for that is closed. */
+void serve_client_put(serve_client *client, wire_peer_message *out);
+
+/* Send a frame, if the client wants it. */
 void serve_client_send(serve_client *client, served_frame *served);
 
 /* Send the snapshot that was made of a book. */
@@ -168,7 +171,6 @@ void serve_client_finish(serve_client *client);
 
 /* Close the connection with this code and reason; no more frames are sent. */
 void serve_client_end(serve_client *client, unsigned code, const char *reason);
-#define SERVE_SLOW "it reads too slowly: 8 MiB are queued"
 
 /* ---- tapes ---- */
 
