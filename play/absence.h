@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
-#include "play/stream_table.h"
+#include "play/stream.h"
 #include "tape/selection.h"
 
 typedef enum absence_reason {

@@ -15,7 +15,7 @@
 #include "format/checkpoint.h"
 #include "play/observer.h"
 #include "play/pacer.h"
-#include "play/stream_table.h"
+#include "play/stream.h"
 #include "tape/cursor.h"
 
 typedef struct player_options {

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/slot_table.h"
 #include "book/symbol_state.h"
 #include "play/digest.h"
 #include "play/observer.h"
@@ -87,10 +88,6 @@ typedef struct stream {
     symbol_topic *last;    /* of the last one that was no copy */
 } stream;
 
-/* A stream without frames, of a channel that outlives it. */
-TD_NEVER_NULL stream *stream_open(const frame_channel *channel);
-void stream_close(stream *stream);
-
 /* Apply the next frame. Whatever is in it, this succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_err *err);
 
@@ -101,5 +98,23 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_pla
 
 /* The track that saw the stream's last frame that was no copy, or NULL. */
 const track *stream_last_track(const stream *stream);
+
+/* All streams of a replay, found by name. The table only grows while the tape plays; streams never
+ * move, so that workers may hold them. One thread (the one that runs the player). */
+typedef struct stream_table {
+    stream **items; /* in order of first sight */
+    size_t count;
+    slot_table by_key;
+} stream_table;
+
+/* Zero-initialise to start. Closes all streams. */
+void stream_table_fini(stream_table *table);
+
+/* The stream of a channel, which outlives it; without frames if it is new. */
+TD_NEVER_NULL stream *stream_table_get(stream_table *table, const frame_channel *channel);
+
+/* Bring items into the order of feed, topic, symbol, direction, in which reports and digests have
+ * them; only finding is wrong afterwards, so do it last. */
+void stream_table_sort(stream_table *table);
 
 #endif

@@ -13,7 +13,8 @@
 
 /* ---- the command line ---- */
 
-selection verb_run_selection(const selection_options *options)
+/* Borrows the texts. */
+static selection selection_of(const selection_options *options)
 {
     return (selection){
         .feeds = {options->feeds.items, options->feeds.count},
@@ -110,7 +111,7 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
         return verb.status;
     report_apply(verb.report, &verb.verbosity);
     verb.log = report_log(verb.report);
-    verb.wanted = verb_run_selection(&verb.selecting);
+    verb.wanted = selection_of(&verb.selecting);
     progress_init(&verb.progress, verb.report);
     output_init(&verb.output, stdout);
     result_begin(&verb.result, &verb.output, &verb.json);

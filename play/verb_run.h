@@ -93,9 +93,6 @@ typedef struct verb_spec {
 exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *context, int argc,
                        char **argv);
 
-/* The selection of the options; borrows their texts. */
-selection verb_run_selection(const selection_options *options);
-
 /* Resolve a selection's relative times, which may read the archive: *out is its window, and its
  * times are absolute. TD_E_INVALID: globs that cannot be read, or no time. */
 TD_MUST_USE td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *out);

@@ -179,21 +179,6 @@ static td_result play(check_command *command, td_err *err)
 
 /* ---- the report ---- */
 
-static void describe(check_command *command)
-{
-    int is_same = regress_differing(&command->report.found.totals) == 0;
-    result_writer *r = &command->verb->result;
-    result_object_begin(r, NULL);
-    regress_report_describe(&command->report, r);
-    result_styled(r, "styled", is_same ? TERMINAL_GOOD : TERMINAL_BAD,
-                  is_same ? "the same" : "DIFFERENT");
-    result_object_end(r, "before: {was}[, {baseline}]\nnow: {is}\narchive: {archive}\n"
-                         "\n{topics}{first_difference}[{decoder_was}][{decoder_is}]"
-                         "[{damaged?}\nstored frames are damaged: 'tapedeck verify' reports "
-                         "where\n]"
-                         "\n{styled}: {totals}\n");
-}
-
 /* The tape of the first difference. */
 static td_result cut(check_command *command, td_err *err)
 {
@@ -225,7 +210,7 @@ static td_result conclude(check_command *command, td_err *err)
     report->archive = archive_path(command->verb->archive);
     report->was = baseline_get_meta(command->was);
     td_result rc = TD_OK;
-    describe(command);
+    regress_report_describe(report, &command->verb->result);
     if (command->junit_file != NULL)
         rc = regress_report_junit(&command->report.found, io_posix(), command->junit_file, err);
     if (rc == TD_OK)

@@ -219,7 +219,9 @@ static void describe_side(result_writer *r, const char *name, const char *decode
 void regress_report_describe(const regress_report *report, result_writer *r)
 {
     const regress_comparison *found = &report->found;
-    result_text(r, "verdict", regress_differing(&found->totals) > 0 ? "different" : "same");
+    int is_same = regress_differing(&found->totals) == 0;
+    result_object_begin(r, NULL);
+    result_text(r, "verdict", is_same ? "same" : "different");
     result_text(r, "baseline", report->baseline);
     result_text(r, "archive", report->archive);
     result_bool(r, "damaged", report->was->is_damaged || report->totals.is_damaged);
@@ -243,4 +245,11 @@ void regress_report_describe(const regress_report *report, result_writer *r)
     describe_streams(r, found);
     user_decoder_describe(report->was_decoder, "decoder_was", r);
     user_decoder_describe(report->is_decoder, "decoder_is", r);
+    result_styled(r, "styled", is_same ? TERMINAL_GOOD : TERMINAL_BAD,
+                  is_same ? "the same" : "DIFFERENT");
+    result_object_end(r, "before: {was}[, {baseline}]\nnow: {is}\narchive: {archive}\n"
+                         "\n{topics}{first_difference}[{decoder_was}][{decoder_is}]"
+                         "[{damaged?}\nstored frames are damaged: 'tapedeck verify' reports "
+                         "where\n]"
+                         "\n{styled}: {totals}\n");
 }

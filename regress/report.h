@@ -18,7 +18,7 @@ typedef struct regress_report {
     regress_totals totals;
 } regress_report;
 
-/* The document, into an object that is open. */
+/* The document. */
 void regress_report_describe(const regress_report *report, result_writer *r);
 
 /* The same as JUnit XML: a suite for each feed, a case for each topic and symbol. TD_E_IO,

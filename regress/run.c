@@ -219,24 +219,16 @@ static char *write_decode(const frame_ref *frame, const frame_content *content)
     return text;
 }
 
-/* Decode the frame at hand with another decoder, or once more with its own. */
-static td_result ask(run_stream *s, user_decoder *with, td_arena *arena, frame_content *out,
-                     td_err *err)
-{
-    *out = (frame_content){0};
-    return user_decoder_decode(with, s->at_hand->frame, arena, out, err);
-}
-
 static char *decode_as_before(run_stream *s)
 {
     user_decoder *before = s->run->against->was_decoder;
     const frame_ref *frame = s->at_hand->frame;
-    frame_content content;
+    frame_content content = {0};
     char *text = NULL;
     if (before == NULL || frame->channel->role == ROLE_CONTROL)
         return NULL;
     td_arena *arena = td_arena_open();
-    s->rc = ask(s, before, arena, &content, &s->err);
+    s->rc = user_decoder_decode(before, frame, arena, &content, &s->err);
     if (s->rc == TD_OK)
         text = write_decode(frame, &content);
     td_arena_close(arena);
@@ -300,13 +292,13 @@ static int is_failure(uint64_t decode)
  * that had to wait for their partner are not asked. */
 static int is_unstable(run_stream *s, uint64_t decode)
 {
-    frame_content content;
+    frame_content content = {0};
     user_decoder *own = s->run->options->decoder;
     if (s->at_hand == NULL || user_decoder_decoding(own) == NULL ||
         !frame_role_is_of_topic(s->at_hand->frame->channel->role))
         return 0;
     td_arena *arena = td_arena_open();
-    s->rc = ask(s, own, arena, &content, &s->err);
+    s->rc = user_decoder_decode(own, s->at_hand->frame, arena, &content, &s->err);
     int is_other =
         s->rc == TD_OK && hash_content(&content, s->at_hand->frame->channel->role) != decode;
     if (is_other)
@@ -386,14 +378,12 @@ static td_result compare(run_stream *s, const observed_frame *seen, const baseli
 
 static td_result nothing_found(const run *r, td_err *err)
 {
-    td_err own;
     if (r->totals.is_damaged) {
         td_err_set(err, TD_E_CORRUPT, "no frame can be read: stored frames are damaged");
         td_err_hint(err, "'tapedeck verify' reports where");
         return TD_E_CORRUPT;
     }
-    td_result rc = selection_why_empty(r->options->verb->archive, r->options->wanted, &own);
-    return td_err_pass(err, rc, &own);
+    return selection_why_empty(r->options->verb->archive, r->options->wanted, err);
 }
 
 static td_result play(run *r, td_err *err)
