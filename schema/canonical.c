@@ -339,6 +339,14 @@ static void flush_to_hash(canon *c)
     td_xxh64_update(&to->state, c->bytes, c->size);
 }
 
+static void begin_hash(canon *c, canon_hash *to)
+{
+    to->is_begun = 0;
+    c->flush = flush_to_hash;
+    c->to = to;
+    c->size = 0;
+}
+
 /* Nearly all fit, and need no state. */
 static uint64_t canon_hash_end(canon *c)
 {
@@ -360,10 +368,7 @@ uint64_t canonical_hash(const message *m)
 {
     canon_hash to;
     canon c;
-    to.is_begun = 0;
-    c.flush = flush_to_hash;
-    c.to = &to;
-    c.size = 0;
+    begin_hash(&c, &to);
     canon_typed(&c, m);
     return decoded_hash(canon_hash_end(&c));
 }
@@ -374,10 +379,7 @@ uint64_t canonical_control(const classification *what)
     canon c;
     TD_ASSERT(what->success >= -1);
     TD_ASSERT(what->success <= 1);
-    to.is_begun = 0;
-    c.flush = flush_to_hash;
-    c.to = &to;
-    c.size = 0;
+    begin_hash(&c, &to);
     canon_byte(&c, 0xfe);
     canon_text(&c, td_bytes_str(frame_class_name(what->frame_class)));
     canon_byte(&c, (uint8_t)(what->success + 1));

@@ -1,6 +1,5 @@
 #include "schema/drift.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -205,27 +204,14 @@ static drift_note *add_note(look *l, const drift_note *like)
 }
 
 /* A note about a member at a path; both may be empty. */
-TD_PRINTF(5, 0)
-static drift_note *note_valist(look *l, drift_kind kind, td_bytes path, td_bytes key,
-                               const char *format, va_list args)
+static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
+                             const char *detail)
 {
     drift_note note = {.kind = kind};
-    int size = vsnprintf(note.detail, sizeof note.detail, format, args);
-    TD_ASSERT(size >= 0);
+    (void)snprintf(note.detail, sizeof note.detail, "%s", detail); /* cut if too long */
     add_key(note.path, path);
     add_key(note.path, key);
     return add_note(l, &note);
-}
-
-TD_PRINTF(5, 6)
-static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
-                             const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    drift_note *note = note_valist(l, kind, path, key, format, args);
-    va_end(args);
-    return note;
 }
 
 /* A known member, as its place in the row says. */
@@ -245,17 +231,10 @@ static td_bytes path_of(const look *l, size_t place, const field_row *field)
     return last == NULL ? td_bytes_str(path) : td_bytes_of(path, (size_t)(last - path));
 }
 
-TD_PRINTF(4, 5)
-static drift_note *note_field(look *l, const survey_member *m, drift_kind kind, const char *format,
-                              ...)
+static drift_note *note_field(look *l, const survey_member *m, drift_kind kind, const char *detail)
 {
     const field_row *field = field_of(l, m);
-    va_list args;
-    va_start(args, format);
-    drift_note *note =
-        note_valist(l, kind, path_of(l, m->place, field), td_bytes_str(field->key), format, args);
-    va_end(args);
-    return note;
+    return note_path(l, kind, path_of(l, m->place, field), td_bytes_str(field->key), detail);
 }
 
 /* ---- members that the row does not name ---- */
@@ -270,14 +249,13 @@ static void look_at_unexpected(look *l, const survey_unexpected *unexpected)
     }
     switch (unexpected->what) {
     case UNEXPECTED_UNKNOWN:
-        note_path(l, DRIFT_NEW_FIELD, unexpected->at, key, "%s", "");
+        note_path(l, DRIFT_NEW_FIELD, unexpected->at, key, "");
         return;
     case UNEXPECTED_REPEATED:
-        note_path(l, DRIFT_REPEATED_FIELD, unexpected->at, key, "%s", "");
+        note_path(l, DRIFT_REPEATED_FIELD, unexpected->at, key, "");
         return;
     case UNEXPECTED_UNREADABLE:
-        note_path(l, DRIFT_NOT_DECODED, unexpected->at, key, "%s",
-                  decode_reason_name(DECODE_BAD_TIME));
+        note_path(l, DRIFT_NOT_DECODED, unexpected->at, key, decode_reason_name(DECODE_BAD_TIME));
         return;
     }
 }
@@ -306,15 +284,28 @@ static json_type first_type(uint8_t types)
  * count together. */
 static void look_at_type(look *l, td_bytes path, td_bytes key, slot *s, json_type type)
 {
+    char detail[LIMIT_DRIFT_DETAIL_BYTES];
     if (s->types >> type & 1)
         return;
     if (s->types == 0)
         s->typed_at = s->at;
-    if (s->typed_at == s->at)
+    if (s->typed_at == s->at) {
         s->types |= (uint8_t)(1u << type);
-    else
-        note_path(l, DRIFT_TYPE_CHANGED, path, key, "%s to %s", type_name(first_type(s->types)),
-                  type_name(type));
+        return;
+    }
+    (void)snprintf(detail, sizeof detail, "%s to %s", type_name(first_type(s->types)),
+                   type_name(type)); /* it fits */
+    note_path(l, DRIFT_TYPE_CHANGED, path, key, detail);
+}
+
+/* A text in quotes, cut if it is too long. */
+static drift_note *note_value(look *l, const survey_member *m, td_bytes text)
+{
+    char shown[LIMIT_DRIFT_DETAIL_BYTES - 2];
+    char detail[LIMIT_DRIFT_DETAIL_BYTES];
+    copy_text(shown, sizeof shown, text);
+    (void)snprintf(detail, sizeof detail, "\"%s\"", shown);
+    return note_field(l, m, DRIFT_NEW_VALUE, detail);
 }
 
 /* Texts of members that have a closed set of them. */
@@ -325,9 +316,7 @@ static void look_at_text(look *l, const survey_member *m, const value_row *value
     for (const char *const *known = values->values; *known != NULL; known++)
         if (td_bytes_is(text, *known))
             return;
-    char shown[LIMIT_DRIFT_DETAIL_BYTES - 2];
-    copy_text(shown, sizeof shown, text);
-    drift_note *note = note_field(l, m, DRIFT_NEW_VALUE, "\"%.*s\"", (int)sizeof shown, shown);
+    drift_note *note = note_value(l, m, text);
     if (note != NULL)
         note->is_learnt = values->is_open;
 }
@@ -380,10 +369,13 @@ static void look_at_places(look *l, const survey_member *m, slot *s, td_decimal 
     if (s == NULL || type != JSON_STRING || value.mantissa == 0 ||
         !is_market_amount(l, field_of(l, m)))
         return;
+    char detail[LIMIT_DRIFT_DETAIL_BYTES];
     uint8_t places = td_decimal_shortest(value).scale;
     if (s->numbers >= DRIFT_PLACES_VALUES) {
-        if (places > s->places)
-            note_field(l, m, DRIFT_OUT_OF_SCALE, "%u decimal places, %u before", places, s->places);
+        if (places <= s->places)
+            return;
+        (void)snprintf(detail, sizeof detail, "%u decimal places, %u before", places, s->places);
+        note_field(l, m, DRIFT_OUT_OF_SCALE, detail);
         return;
     }
     s->numbers++;
@@ -413,7 +405,7 @@ static void look_at_jump(look *l, const survey_member *m, slot *s, td_decimal va
     int is_up = has_last && is_ten_times(value, s->last);
     int is_down = has_last && is_ten_times(s->last, value);
     if (is_up || is_down)
-        note_field(l, m, DRIFT_OUT_OF_RANGE, "%s",
+        note_field(l, m, DRIFT_OUT_OF_RANGE,
                    is_up ? "ten times the last price or more"
                          : "a tenth of the last price or less");
     if ((is_up || is_down) && ++s->jumps < JUMPS_MAX)
@@ -499,7 +491,7 @@ static void look_at_none(look *l, const survey_member *m, json_value value)
 {
     td_bytes text;
     if (is_of_trade(l, field_of(l, m), MEMBER_SIDE) && json_text(value, &text) && text.size > 0)
-        note_field(l, m, DRIFT_NEW_VALUE, "\"%.*s\"", (int)text.size, (const char *)text.data);
+        note_value(l, m, text);
 }
 
 /* The documented texts of a field; looked up once for a stream. */
@@ -597,14 +589,13 @@ static drift_note *note_gone_at(look *l, size_t place, size_t index)
     if (place == PLACE_PATHS) {
         const char *path = row->items[index / PATH_KEYS_MAX].path;
         return note_path(l, DRIFT_FIELD_GONE, path_start(path, index % PATH_KEYS_MAX + 1),
-                         td_bytes_of(NULL, 0), "%s", "");
+                         td_bytes_of(NULL, 0), "");
     }
     const field_row kind = {.key = topic_row_kind_key(row)};
     const field_row *field = place == PLACE_KIND        ? &kind
                              : place == SURVEY_ENVELOPE ? &row->envelope[index]
                                                         : &row->fields[index];
-    return note_path(l, DRIFT_FIELD_GONE, path_of(l, place, field), td_bytes_str(field->key), "%s",
-                     "");
+    return note_path(l, DRIFT_FIELD_GONE, path_of(l, place, field), td_bytes_str(field->key), "");
 }
 
 static void note_gone(look *l, size_t place, size_t index, const slot *s)
@@ -698,7 +689,7 @@ static int has_one_price(const look *l)
 
 static void note_failure(look *l, const decode_error *why)
 {
-    note_path(l, DRIFT_NOT_DECODED, td_bytes_str(why->field), td_bytes_of(NULL, 0), "%s",
+    note_path(l, DRIFT_NOT_DECODED, td_bytes_str(why->field), td_bytes_of(NULL, 0),
               decode_reason_name(why->reason));
 }
 
@@ -802,7 +793,7 @@ static void look_at_control(look *l, const classification *what)
         while (*at != NULL && !td_bytes_is(text, *at))
             at++;
         if (*at == NULL)
-            note_path(l, DRIFT_NEW_FIELD, text, td_bytes_of(NULL, 0), "%s", "");
+            note_path(l, DRIFT_NEW_FIELD, text, td_bytes_of(NULL, 0), "");
     }
 }
 
@@ -818,7 +809,7 @@ static void look_at_other(look *l, const classification *what)
     } else if (what->frame_class == CLASS_DATA) {
         name_topic(l, what->exchange_topic);
         if (!is_raw_topic(l->frame->of, what->exchange_topic))
-            note_path(l, DRIFT_NEW_TOPIC, td_bytes_of(NULL, 0), td_bytes_of(NULL, 0), "%s", "");
+            note_path(l, DRIFT_NEW_TOPIC, td_bytes_of(NULL, 0), td_bytes_of(NULL, 0), "");
     } else {
         l->out->topic = td_bytes_str("_unknown");
         if (decoder_survey_text(l->reader->decoder, l->frame->bytes, survey, &why))
