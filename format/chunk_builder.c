@@ -688,7 +688,7 @@ static void clear(sealed_chunk *out)
     out->conn_count = 0;
 }
 
-static int by_id(const void *a, const void *b)
+int sealed_channel_by_id(const void *a, const void *b)
 {
     const sealed_channel *x = a, *y = b;
     return x->id < y->id ? -1 : x->id > y->id;
@@ -708,7 +708,7 @@ static void fill_channels(chunk_builder *b, sealed_chunk *out)
                                             .last_ns = channel->pending_last_ns};
     }
     out->channel_count = b->pending_channel_count;
-    qsort(out->channels, out->channel_count, sizeof *out->channels, by_id);
+    qsort(out->channels, out->channel_count, sizeof *out->channels, sealed_channel_by_id);
     uint64_t offset = 0;
     for (uint32_t i = 0; i < out->channel_count; i++) {
         out->channels[i].index_offset = offset;

@@ -67,6 +67,7 @@ typedef struct sealed_channel {
     uint64_t first_ns, last_ns;
     uint64_t index_offset; /* of its Message Index record, from the end of the Chunk record */
 } sealed_channel;
+int sealed_channel_by_id(const void *a, const void *b); /* the order of two, for qsort() */
 
 /* A chunk ready to be written. Filled by chunk_builder_seal, read-only then, except that
  * segment_writer appends the chain record to bytes. Keep a few and use them in turn: memory is

@@ -8,6 +8,9 @@
 /* Bytes of a bitmap over all ids that MCAP can have. */
 enum { BITMAP_BYTES_MAX = (1 << 16) / 8 };
 
+/* Bitmaps of all chunks of a file: many more than a segment's 4,096 chunks can need. */
+static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
+
 void segment_index_add_channel(segment_index *index, const segment_channel *channel)
 {
     TD_ASSERT(index->channel_count == 0 ||
@@ -24,8 +27,9 @@ td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chu
 {
     TD_ASSERT(bitmap.size <= BITMAP_BYTES_MAX);
     size_t offset = index->bitmap_bytes;
-    if (bitmap.size > UINT32_MAX - offset)
-        return td_err_set(err, TD_E_LIMIT, "chunk bitmaps of more than 4 GiB");
+    if (bitmap.size > BITMAPS_BYTES_MAX - offset)
+        return td_err_set(err, TD_E_LIMIT, "chunk bitmaps of more than %zu bytes",
+                          BITMAPS_BYTES_MAX);
     /* One array for the bitmaps of all chunks; it is there even if they are all empty. */
     index->bitmaps =
         td_array_reach(index->bitmaps, &index->bitmap_capacity, offset + bitmap.size, 1);

@@ -63,7 +63,7 @@ typedef struct segment_index {
 } segment_index;
 
 /* To build an index: add a channel (ids rising; its strings are copied) or a chunk with its
- * bitmap (TD_E_LIMIT: bitmaps of 4 GiB). */
+ * bitmap (TD_E_LIMIT: bitmaps of 256 MiB). */
 void segment_index_add_channel(segment_index *index, const segment_channel *channel);
 TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chunk,
                                               td_bytes bitmap, td_err *err);

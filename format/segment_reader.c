@@ -18,9 +18,6 @@
 
 enum { MCAP_IDS = UINT16_MAX + 1, BITMAP_BYTES = MCAP_IDS / 8, SESSION_STRINGS = 6 };
 
-/* Bitmaps of all chunks of a file: many more than a segment's 4,096 chunks can need. */
-static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
-
 struct segment_scratch {
     td_buf bytes; /* compressed records */
     codec *coder;
@@ -31,15 +28,11 @@ struct segment_reader {
     pthread_mutex_t file_lock; /* segment_reader_read from several threads */
     mcap_source source;        /* open, refresh and the walks; not for segment_reader_read */
     segment_info info;
-    uint8_t has_open_name; /* its end is not known to be durable */
-    uint8_t is_end_torn;   /* what it ends with, if anything, is not all of a sound end */
-    char *strings;         /* session strings */
-    uint64_t data_start;   /* after the header */
-    segment_chunk *chunks;
-    uint32_t chunk_count;
-    td_buf bitmaps;
-    segment_checkpoint *checkpoints;
-    uint32_t checkpoint_count;
+    uint8_t has_open_name;      /* its end is not known to be durable */
+    uint8_t is_end_torn;        /* what it ends with, if anything, is not all of a sound end */
+    char *strings;              /* session strings */
+    uint64_t data_start;        /* after the header */
+    segment_index lists;        /* of chunks and checkpoints */
     segment_channel **channels; /* pointers stay when the array grows */
     uint32_t channel_count;
     td_buf by_id;             /* uint32_t index + 1 by channel id, 0 = unknown */
@@ -221,16 +214,7 @@ static td_result add_chunk(segment_reader *r, const segment_chunk *chunk, td_byt
         bitmap.size -= 8;
     while (bitmap.size > 0 && bitmap.data[bitmap.size - 1] == 0)
         bitmap.size--;
-    r->chunks = td_array_grow(r->chunks, r->chunk_count, sizeof *r->chunks);
-    size_t at = r->bitmaps.size;
-    td_result rc = td_buf_append(&r->bitmaps, bitmap.data, bitmap.size, err);
-    if (rc != TD_OK)
-        return rc;
-    segment_chunk *made = &r->chunks[r->chunk_count++];
-    *made = *chunk;
-    made->bitmap_offset = (uint32_t)at;
-    made->bitmap_bytes = (uint32_t)bitmap.size;
-    return TD_OK;
+    return segment_index_add_chunk(&r->lists, chunk, bitmap, err);
 }
 
 /* What a summary lists of a chunk, or a walk found, as an entry; and its channels. */
@@ -252,22 +236,19 @@ static segment_chunk chunk_of_index(const mcap_chunk_index *index, uint8_t bits[
 
 uint32_t segment_reader_chunk_count(const segment_reader *reader)
 {
-    return reader->chunk_count;
+    return (uint32_t)reader->lists.chunk_count;
 }
 
 const segment_chunk *segment_reader_chunk(const segment_reader *reader, uint32_t index)
 {
-    TD_ASSERT(index < reader->chunk_count);
-    return &reader->chunks[index];
+    TD_ASSERT(index < reader->lists.chunk_count);
+    return &reader->lists.chunks[index];
 }
 
 td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index)
 {
-    TD_ASSERT(chunk_index < reader->chunk_count);
-    const segment_chunk *chunk = &reader->chunks[chunk_index];
-    return td_bytes_of(chunk->bitmap_bytes == 0 ? NULL
-                                                : reader->bitmaps.data + chunk->bitmap_offset,
-                       chunk->bitmap_bytes);
+    const segment_chunk *chunk = segment_reader_chunk(reader, chunk_index);
+    return td_bytes_of(reader->lists.bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes);
 }
 
 int segment_reader_chunk_has_unknown(const segment_reader *reader, uint32_t chunk_index)
@@ -291,21 +272,19 @@ int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
 /* A writer makes one a chunk at most; of a hostile file further ones are not listed. */
 static void keep_checkpoint(segment_reader *r, const segment_checkpoint *found)
 {
-    if (r->checkpoint_count == LIMIT_SEGMENT_CHUNKS)
-        return;
-    r->checkpoints = td_array_grow(r->checkpoints, r->checkpoint_count, sizeof *r->checkpoints);
-    r->checkpoints[r->checkpoint_count++] = *found;
+    if (r->lists.checkpoint_count < LIMIT_SEGMENT_CHUNKS)
+        segment_index_add_checkpoint(&r->lists, found);
 }
 
 uint32_t segment_reader_checkpoint_count(const segment_reader *reader)
 {
-    return reader->checkpoint_count;
+    return (uint32_t)reader->lists.checkpoint_count;
 }
 
 const segment_checkpoint *segment_reader_checkpoint(const segment_reader *reader, uint32_t index)
 {
-    TD_ASSERT(index < reader->checkpoint_count);
-    return &reader->checkpoints[index];
+    TD_ASSERT(index < reader->lists.checkpoint_count);
+    return &reader->lists.checkpoints[index];
 }
 
 /* ---- records and message indexes of a chunk ---- */
@@ -403,12 +382,6 @@ static td_result append_index_channel(const mcap_message_index *index, uint64_t 
     return channel.message_count == 0 ? TD_OK : td_buf_append(out, &channel, sizeof channel, err);
 }
 
-static int by_id(const void *a, const void *b)
-{
-    const sealed_channel *x = a, *y = b;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
 td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t index,
                                         segment_scratch *scratch, td_buf *out, td_err *err)
 {
@@ -434,7 +407,8 @@ td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t i
     if (rc != TD_EOF)
         return td_err_add(err, rc, "message indexes of the chunk at %" PRIu64, chunk->offset);
     if (out->size > 0)
-        qsort(out->data, out->size / sizeof(sealed_channel), sizeof(sealed_channel), by_id);
+        qsort(out->data, out->size / sizeof(sealed_channel), sizeof(sealed_channel),
+              sealed_channel_by_id);
     return TD_OK;
 }
 
@@ -535,7 +509,8 @@ static td_result add_listed_chunk(segment_reader *r, td_bytes content, uint64_t 
     td_result rc = mcap_decode_chunk_index(content, &index, err);
     if (rc != TD_OK)
         return rc;
-    const segment_chunk *last = r->chunk_count == 0 ? NULL : &r->chunks[r->chunk_count - 1];
+    const segment_chunk *last =
+        r->lists.chunk_count == 0 ? NULL : &r->lists.chunks[r->lists.chunk_count - 1];
     uint64_t from =
         last == NULL ? r->data_start : last->offset + last->chunk_bytes + last->index_bytes;
     if (index.chunk_offset < from || index.chunk_offset > data_end ||
@@ -624,12 +599,12 @@ static td_result read_records(segment_reader *r, summary_facts *facts, td_err *e
 static int is_complete(const segment_reader *r, const summary_facts *facts)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < r->chunk_count; i++) {
-        sum += r->chunks[i].message_count;
+    for (uint32_t i = 0; i < r->lists.chunk_count; i++) {
+        sum += r->lists.chunks[i].message_count;
         if (!knows_all(r, segment_reader_bitmap(r, i)))
             return 0;
     }
-    return r->chunk_count == facts->chunk_count && sum == facts->message_count;
+    return r->lists.chunk_count == facts->chunk_count && sum == facts->message_count;
 }
 
 /* The summary's CRC does not cover the Data End before it, which may lie in another sector. */
@@ -652,7 +627,7 @@ static td_result check_data_end(segment_reader *r, const summary_facts *facts, t
  * none, or it is damaged, and the lists are to be cleared. */
 static td_result load_summary(segment_reader *r, td_err *err)
 {
-    TD_ASSERT(r->chunk_count == 0);
+    TD_ASSERT(r->lists.chunk_count == 0);
     TD_ASSERT(r->channel_count == 0);
     summary_facts facts = {0};
     td_result rc = read_footer(r, &facts, err);
@@ -673,17 +648,15 @@ typedef struct walk {
     segment_reader *reader;
     scanner scanner;
     /* What a later sound block proves too. */
-    uint32_t proven_chunks;
-    uint32_t proven_checkpoints;
-    size_t proven_bitmaps;
+    size_t proven_chunks, proven_checkpoints, proven_bitmaps;
 } walk;
 
 /* What was read so far is part of the file for good. */
 static void prove(walk *w)
 {
-    w->proven_chunks = w->reader->chunk_count;
-    w->proven_checkpoints = w->reader->checkpoint_count;
-    w->proven_bitmaps = w->reader->bitmaps.size;
+    w->proven_chunks = w->reader->lists.chunk_count;
+    w->proven_checkpoints = w->reader->lists.checkpoint_count;
+    w->proven_bitmaps = w->reader->lists.bitmap_bytes;
 }
 
 /* The chunk is decompressed if it may bring new channels. If one of its indexes is missing or
@@ -772,10 +745,10 @@ static td_result walk_file(segment_reader *r, td_err *err)
         return TD_OK;
     }
     /* In an unfinished file, what no sound block proved does not count. */
-    TD_ASSERT(w.proven_chunks <= r->chunk_count);
-    r->chunk_count = w.proven_chunks;
-    r->checkpoint_count = w.proven_checkpoints;
-    r->bitmaps.size = w.proven_bitmaps;
+    TD_ASSERT(w.proven_chunks <= r->lists.chunk_count);
+    r->lists.chunk_count = w.proven_chunks;
+    r->lists.checkpoint_count = w.proven_checkpoints;
+    r->lists.bitmap_bytes = w.proven_bitmaps;
     r->info.valid_bytes = r->scan_at;
     return TD_OK;
 }
@@ -804,9 +777,9 @@ static td_result read_chain(const segment_reader *reader, const segment_chunk *c
 td_result segment_reader_chain(segment_reader *reader, uint32_t chunk, chain_conn *conns,
                                chain_record *out, td_err *err)
 {
-    if (chunk >= reader->chunk_count)
+    if (chunk >= reader->lists.chunk_count)
         return td_err_set(err, TD_E_NOTFOUND, "no chain record");
-    const segment_chunk *row = &reader->chunks[chunk];
+    const segment_chunk *row = &reader->lists.chunks[chunk];
     td_result rc = read_chain(reader, row, conns, out, err);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "after the chunk at %" PRIu64, row->offset);
 }
@@ -814,7 +787,7 @@ td_result segment_reader_chain(segment_reader *reader, uint32_t chunk, chain_con
 td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, chain_record *out,
                                     td_err *err)
 {
-    uint32_t count = reader->chunk_count;
+    uint32_t count = segment_reader_chunk_count(reader);
     return segment_reader_chain(reader, count == 0 ? 0 : count - 1, conns, out, err);
 }
 
@@ -865,7 +838,7 @@ static void fill_known_info(segment_reader *r, const segment_index *index)
  * TD_E_IO. */
 static td_result load_index(segment_reader *reader, const segment_index *index, td_err *err)
 {
-    TD_ASSERT(reader->chunk_count == 0);
+    TD_ASSERT(reader->lists.chunk_count == 0);
     TD_ASSERT(reader->channel_count == 0);
     td_result rc = check_identity(reader, index, err);
     if (rc == TD_OK)
@@ -932,8 +905,8 @@ static void sum_up(segment_reader *r)
     info->message_count = 0;
     info->first_ns = 0;
     info->last_ns = 0;
-    for (uint32_t i = 0; i < r->chunk_count; i++) {
-        const segment_chunk *chunk = &r->chunks[i];
+    for (uint32_t i = 0; i < r->lists.chunk_count; i++) {
+        const segment_chunk *chunk = &r->lists.chunks[i];
         if (chunk->message_count == 0)
             continue;
         if (info->message_count == 0 || chunk->first_ns < info->first_ns)
@@ -952,9 +925,7 @@ static td_result read_lists(segment_reader *r, td_err *err)
         return rc;
     td_err_clear(err);
     free_channels(r);
-    r->chunk_count = 0;
-    r->checkpoint_count = 0;
-    td_buf_clear(&r->bitmaps);
+    segment_index_drop_lists(&r->lists);
     /* A power cut may leave the end of a file in parts, in any order. */
     r->is_end_torn = r->has_open_name;
     if (r->is_end_torn)
@@ -983,7 +954,6 @@ static td_result open_reader(td_io io, const char *path, const segment_index *kn
     segment_reader *r = td_alloc_zero(1, sizeof *r);
     r->has_open_name = segment_has_open_name(path) != 0;
     (void)pthread_mutex_init(&r->file_lock, NULL); /* cannot fail with default attributes */
-    td_buf_init(&r->bitmaps, BITMAPS_BYTES_MAX);
     td_buf_init(&r->by_id, MCAP_IDS * sizeof(uint32_t));
     td_buf_init(&r->records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
     r->scratch = segment_scratch_open();
@@ -1019,10 +989,8 @@ void segment_reader_close(segment_reader *reader)
         return;
     free_channels(reader);
     td_free(reader->channels);
-    td_free(reader->chunks);
-    td_free(reader->checkpoints);
+    segment_index_drop_lists(&reader->lists);
     td_free(reader->strings);
-    td_buf_fini(&reader->bitmaps);
     td_buf_fini(&reader->by_id);
     td_buf_fini(&reader->records);
     segment_scratch_close(reader->scratch);
@@ -1049,7 +1017,7 @@ td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err
     if (r->info.state == SEGMENT_FINISHED)
         return TD_OK;
     uint64_t known = r->source.size;
-    uint32_t before = r->chunk_count;
+    uint32_t before = segment_reader_chunk_count(r);
     td_result rc = mcap_source_refresh(&r->source, err);
     if (rc == TD_OK && r->source.size != known) {
         r->is_end_torn = 0; /* it has a writer, which will end it in order */
@@ -1057,8 +1025,8 @@ td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err
     }
     if (rc != TD_OK)
         return td_err_add(err, rc, "looking for new chunks");
-    TD_ASSERT(r->chunk_count >= before);
-    *added = r->chunk_count - before;
+    TD_ASSERT(r->lists.chunk_count >= before);
+    *added = segment_reader_chunk_count(r) - before;
     sum_up(r);
     return TD_OK;
 }
