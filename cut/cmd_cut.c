@@ -28,8 +28,8 @@ static const option_row CUT_ROWS[] = {
      .type = OPTION_ENUM,
      .offset = offsetof(cut_command, snapshots),
      .metavar = "HOW",
-     .help = "begin each book with its last snapshot and the deltas since, or with a\n"
-             "snapshot made from the book, which is marked (default: recorded)",
+     .help = "begin each book and ticker with its last snapshot and the deltas since, or with\n"
+             "one snapshot made from them, which is marked (default: recorded)",
      .choices = SNAPSHOTS},
     {.long_name = "shrink",
      .type = OPTION_TEXT,

@@ -35,8 +35,9 @@ typedef struct topic_start {
     const char *feed, *symbol, *name;
     uint32_t line;
     const symbol_topic *topic;
-    uint64_t start_ns; /* receive time of its first frame, or earlier */
-    made_frame *made;  /* written in place of the frame of then; NULL: the frame itself is */
+    uint64_t start_ns;       /* receive time of its first frame, or earlier */
+    made_frame *made;        /* written in place of the frame of then; NULL: the frame itself is */
+    snapshot_source *ticker; /* while its deltas are merged into its snapshot */
 } topic_start;
 
 typedef struct cut {
@@ -174,43 +175,6 @@ static void made_fini(made_frame *made)
     td_free(made);
 }
 
-/* Begin with a snapshot in place of the topic's last frame, if one can be made and is needed. */
-static td_result make_snapshot(const cut *c, snapshot_maker *maker, topic_start *start, td_err *err)
-{
-    const symbol_topic *topic = start->topic;
-    const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
-    const track *followed = symbol_topic_track(topic);
-    snapshot_source source;
-    if (topic->row->type != MSG_BOOK_CHANGE || topic->choice.count > 1 || followed == NULL ||
-        track_is_broken(followed) || conn->snapshot_ns == 0 || conn->snapshot_ns == conn->last_ns)
-        return TD_OK;
-    made_frame *made = td_alloc_zero(1, sizeof *made);
-    td_buf_init(&made->bytes, LIMIT_FRAME_BYTES);
-    snapshot_source_init(&source);
-    td_result rc =
-        snapshot_source_read(&source, c->options->archive, start->feed, start->symbol, topic, err);
-    if (rc == TD_OK)
-        rc = snapshot_make(maker, &source, track_book(followed), &made->bytes, err);
-    snapshot_source_fini(&source);
-    if (rc == TD_OK) {
-        start->made = made;
-        start->start_ns = conn->last_ns;
-        return TD_OK;
-    }
-    made_fini(made);
-    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* the recorded frames are written */
-}
-
-static td_result make_snapshots(cut *c, td_err *err)
-{
-    snapshot_maker *maker = snapshot_maker_open();
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < c->start_count; i++)
-        rc = make_snapshot(c, maker, &c->starts[i], err);
-    snapshot_maker_close(maker);
-    return rc;
-}
-
 static int compare_starts(const void *a, const void *b)
 {
     const topic_start *left = a;
@@ -224,13 +188,133 @@ static int compare_starts(const void *a, const void *b)
 }
 
 /* NULL: its stream had no frame before the selection, or it has none. */
-static const topic_start *start_of(const cut *c, const frame_channel *channel)
+static topic_start *start_of(const cut *c, const frame_channel *channel)
 {
     const channel_info *info = &channel->info;
-    const topic_start key = {info->feed, info->symbol, info->topic, info->line, NULL, 0, NULL};
+    const topic_start key = {info->feed, info->symbol, info->topic, info->line, NULL,
+                             0,          NULL,         NULL};
     return channel->stream == FRAME_NO_STREAM || c->start_count == 0
                ? NULL
                : bsearch(&key, c->starts, c->start_count, sizeof *c->starts, compare_starts);
+}
+
+/* 1 if a snapshot may take the place of the topic's last frame, and is needed. */
+static int may_be_made(const symbol_topic *topic)
+{
+    const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
+    const track *followed = symbol_topic_track(topic);
+    return topic_row_has_state(topic->row) && topic->choice.count == 1 && followed != NULL &&
+           !track_is_broken(followed) && conn->snapshot_ns != 0 &&
+           conn->snapshot_ns != conn->last_ns;
+}
+
+/* Begin with this. */
+static void begin_with(topic_start *start, td_bytes bytes)
+{
+    const conn_choice *choice = &start->topic->choice;
+    start->made = td_alloc_zero(1, sizeof *start->made);
+    td_buf_init(&start->made->bytes, LIMIT_FRAME_BYTES);
+    td_buf_add(&start->made->bytes, bytes.data, bytes.size);
+    start->start_ns = choice->conns[choice->followed].last_ns;
+}
+
+/* Results as snapshot_make. */
+static td_result make_book(const cut *c, snapshot_maker *maker, topic_start *start, td_err *err)
+{
+    snapshot_source source;
+    td_buf bytes;
+    td_buf_init(&bytes, LIMIT_FRAME_BYTES);
+    snapshot_source_init(&source);
+    td_result rc = snapshot_source_read(&source, c->options->archive, start->feed, start->symbol,
+                                        start->topic, err);
+    if (rc == TD_OK)
+        rc = snapshot_make(maker, &source, track_book(symbol_topic_track(start->topic)), &bytes,
+                           err);
+    if (rc == TD_OK)
+        begin_with(start, td_buf_view(&bytes));
+    snapshot_source_fini(&source);
+    td_buf_fini(&bytes);
+    return rc;
+}
+
+static void ticker_fini(topic_start *start)
+{
+    if (start->ticker != NULL)
+        snapshot_source_fini(start->ticker);
+    td_free(start->ticker);
+    start->ticker = NULL;
+}
+
+/* Take its snapshot, or one that a cut made in its place, and then each delta. */
+static td_result merge_frame(topic_start *start, snapshot_maker *maker, const frame_ref *frame,
+                             td_err *err)
+{
+    snapshot_source *ticker = start->ticker;
+    td_bytes bytes = frame->bytes;
+    if (ticker->model.size > 0)
+        return snapshot_source_merge(ticker, maker, bytes, err);
+    return frame->recv_ns == start->start_ns || (frame->channel->info.form & FORM_MADE) != 0
+               ? td_buf_append(&ticker->model, bytes.data, bytes.size, err)
+               : TD_OK;
+}
+
+/* All tickers in one reading since the oldest of their snapshots. */
+static td_result merge_tickers(cut *c, snapshot_maker *maker, uint64_t from_ns, td_err *err)
+{
+    selection wanted = *c->options->wanted;
+    cursor_options reading = reading_of(c);
+    const frame_ref *frame;
+    cursor *tape = NULL;
+    reading.reads = TAPE_READS_FRAMES;
+    selection_set_window(&wanted, (selection_window){from_ns, c->window.from_ns});
+    td_result rc = cursor_open(c->options->archive, &wanted, &reading, &tape, err);
+    while (rc == TD_OK) {
+        rc = cursor_next(tape, &frame, err);
+        topic_start *start = rc == TD_OK ? start_of(c, frame->channel) : NULL;
+        if (rc == TD_OK)
+            rc = check_stop(c, err);
+        if (rc != TD_OK || start == NULL || start->ticker == NULL || !wants_frame(c, frame))
+            continue;
+        rc = merge_frame(start, maker, frame, err);
+        if (rc == TD_E_UNSUPPORTED)
+            ticker_fini(start);
+        rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
+    }
+    cursor_close(tape);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Begin with snapshots that are made, where they can be; elsewhere with the recorded frames. */
+static td_result make_snapshots(cut *c, td_err *err)
+{
+    snapshot_maker *maker = snapshot_maker_open();
+    uint64_t from_ns = c->window.from_ns;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < c->start_count; i++) {
+        topic_start *start = &c->starts[i];
+        const topic_row *row = start->topic->row;
+        if (!may_be_made(start->topic))
+            continue;
+        if (row->type == MSG_BOOK_CHANGE)
+            rc = make_book(c, maker, start, err);
+        if (row->type == MSG_TICKER) {
+            start->ticker = td_alloc_zero(1, sizeof *start->ticker);
+            snapshot_source_init(start->ticker);
+            start->ticker->row = row;
+            from_ns = start->start_ns < from_ns ? start->start_ns : from_ns;
+        }
+        rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
+    }
+    if (rc == TD_OK && from_ns < c->window.from_ns)
+        rc = merge_tickers(c, maker, from_ns, err);
+    for (size_t i = 0; i < c->start_count; i++) {
+        topic_start *start = &c->starts[i];
+        if (rc == TD_OK && start->ticker != NULL && start->ticker->model.size > 0)
+            begin_with(start, td_buf_view(&start->ticker->model));
+        ticker_fini(start);
+    }
+    snapshot_maker_close(maker);
+    return rc;
 }
 
 /* Find where each topic begins. If a checkpoint does not say it, all is read since the oldest of
@@ -248,14 +332,14 @@ static td_result find_starts(cut *c, int with_states, td_err *err)
     c->is_lacking = 0;
     c->result->without_snapshot = 0;
     add_starts(c);
+    if (c->start_count > 0)
+        qsort(c->starts, c->start_count, sizeof *c->starts, compare_starts);
     if (rc == TD_OK && c->is_lacking)
         return find_starts(c, 0, err);
     if (rc == TD_OK && options->snapshots == CUT_SNAPSHOTS_MADE)
         rc = make_snapshots(c, err);
     for (size_t i = 0; i < c->start_count; i++)
         c->begin_ns = c->starts[i].start_ns < c->begin_ns ? c->starts[i].start_ns : c->begin_ns;
-    if (c->start_count > 0)
-        qsort(c->starts, c->start_count, sizeof *c->starts, compare_starts);
     return rc;
 }
 

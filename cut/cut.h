@@ -28,12 +28,12 @@
 #include "tape/selection.h"
 #include "cli/stop_signal.h"
 
-/* How the state of a book is written. */
+/* How the state of a topic with snapshots is written. */
 typedef enum cut_snapshots {
     CUT_SNAPSHOTS_RECORDED, /* its last snapshot and every frame since */
-    CUT_SNAPSHOTS_MADE,     /* a snapshot made from the book (play/snapshot.h), in place of its last
-                               frame, on a channel of FORM_MADE; of a book that is broken or in
-                               doubt, as recorded */
+    CUT_SNAPSHOTS_MADE,     /* a snapshot made from the book or the ticker's deltas
+                               (play/snapshot.h), in place of its last frame, on a channel of
+                               FORM_MADE; where none can be made, as recorded */
 } cut_snapshots;
 
 typedef struct cut_options {

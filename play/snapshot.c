@@ -27,13 +27,13 @@ struct snapshot_maker {
 /* State of one snapshot. */
 typedef struct making {
     const snapshot_source *from;
-    const book *levels;
+    const book *levels; /* NULL: of a ticker */
     json_writer json;
     char path[PATH_BYTES]; /* keys from the top to the copied value */
     size_t path_size;
     json_value level; /* a recorded level, the form of made ones */
     uint8_t has_level;
-    uint8_t is_impossible; /* a level cannot be written in that form */
+    uint8_t is_impossible; /* a level, or a member, cannot be written in that form */
 } making;
 
 snapshot_maker *snapshot_maker_open(void)
@@ -392,9 +392,25 @@ static void copy_scalar(making *m, json_value model, const json_value *last)
 
 static void copy(making *m, json_value model, const json_value *last);
 
+/* 1 if an object has a member that the model lacks. */
+static int has_others(json_value model, json_value last)
+{
+    json_value key, element;
+    if (json_type_of(last) != JSON_OBJECT)
+        return 0;
+    for (json_iter it = json_iter_of(last); json_next(&it, &key, &element);) {
+        td_bytes name;
+        if (!json_text(key, &name) || !json_find_key(model, name, &element))
+            return 1;
+    }
+    return 0;
+}
+
 static void copy_object(making *m, json_value model, const json_value *last)
 {
     json_value key, element, newer;
+    if (m->levels == NULL && last != NULL && has_others(model, *last))
+        m->is_impossible = 1;
     json_write_object_begin(&m->json);
     for (json_iter it = json_iter_of(model); json_next(&it, &key, &element);) {
         td_bytes name;
@@ -446,10 +462,31 @@ static td_result write_snapshot(making *m, json_value model, const json_value *l
     copy(m, model, last);
     td_result rc = json_write_end(&m->json, err);
     if (rc == TD_OK && m->is_impossible)
-        rc = td_err_set(err, TD_E_UNSUPPORTED, "a level cannot be written as the recorded ones");
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "it cannot be written in the recorded form");
     if (rc != TD_OK)
         out->size = before;
     return rc;
+}
+
+static td_result parse_both(snapshot_maker *maker, td_bytes model, td_bytes last,
+                            json_value *model_out, json_value *last_out, td_err *err)
+{
+    td_result rc = json_parse(maker->model_parser, model, JSON_COPIED, model_out, err);
+    if (rc == TD_OK)
+        rc = json_parse(maker->last_parser, last, JSON_COPIED, last_out, err);
+    return rc == TD_E_INVALID ? td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON") : rc;
+}
+
+td_result snapshot_source_merge(snapshot_source *source, snapshot_maker *maker, td_bytes delta,
+                                td_err *err)
+{
+    json_value model, last;
+    making m = {.from = source};
+    td_result rc = parse_both(maker, td_buf_view(&source->model), delta, &model, &last, err);
+    td_buf_clear(&source->last);
+    if (rc == TD_OK)
+        rc = write_snapshot(&m, model, &last, &source->last, err);
+    return rc == TD_OK ? keep(&source->model, td_buf_view(&source->last), err) : rc;
 }
 
 td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, const book *levels,
@@ -459,11 +496,7 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, cons
     making m = {.from = from, .levels = levels};
     TD_ASSERT(from->row->type == MSG_BOOK_CHANGE);
     td_result rc =
-        json_parse(maker->model_parser, td_buf_view(&from->model), JSON_COPIED, &model, err);
-    if (rc == TD_OK)
-        rc = json_parse(maker->last_parser, td_buf_view(&from->last), JSON_COPIED, &last, err);
-    if (rc == TD_E_INVALID)
-        return td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON");
+        parse_both(maker, td_buf_view(&from->model), td_buf_view(&from->last), &model, &last, err);
     if (rc != TD_OK)
         return rc;
     find_level(&m, model);

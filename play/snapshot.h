@@ -1,5 +1,6 @@
-/* Snapshots of books, made from a followed book: for a client that subscribes to a book in the
- * middle of a tape, where the exchange would send one, and for the beginning of a cut.
+/* Snapshots of books, made from a followed book, and of tickers, made from their deltas: for a
+ * client that subscribes to a book in the middle of a tape, where the exchange would send one, and
+ * for the beginning of a cut.
  *
  * A made snapshot is a copy of the last recorded one with three things replaced: its levels by
  * those of the book, each in the form of a recorded level; its numbers and times by those of the
@@ -44,6 +45,11 @@ TD_MUST_USE td_result snapshot_source_note(snapshot_source *source, const frame_
 TD_MUST_USE td_result snapshot_source_read(snapshot_source *source, archive *from, const char *feed,
                                            const char *symbol, const struct symbol_topic *topic,
                                            td_err *err);
+
+/* Bring the model of a ticker, whose row is set, up to date by its next delta: members of the delta
+ * replace those of the model. TD_E_UNSUPPORTED: it has others, or is not JSON. */
+TD_MUST_USE td_result snapshot_source_merge(snapshot_source *source, snapshot_maker *maker,
+                                            td_bytes delta, td_err *err);
 
 /* Append a snapshot of the book to out. TD_E_UNSUPPORTED: none can be made, because a frame is not
  * JSON (a compressed one) or no recorded level shows the form; out is unchanged then. TD_E_LIMIT.

@@ -9,6 +9,7 @@ import { BIN, capture, json, jsonLines, listening, passed, Program, tapedeck, te
 import { npm, readMcap, test } from "./npm.mjs";
 
 const LINEAR = "linear-2021-04-17.jsonl.gz";
+const V5 = "v5-2026-08-09.jsonl.gz";
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const skip = withoutCapture(LINEAR) || withoutCapture(INVERSE);
 
@@ -119,6 +120,21 @@ test("--snapshots made: each book begins with one frame, which is marked, and ha
   assert.deepEqual(await kinds(t, small), [["orderBookL2_25.LTCUSDT", "snapshot"], ["orderBookL2_25.LTCUSDT", "delta"]]);
   assert.equal((await replay(small)).made, 1);
   assert.match((await tapedeck(t, ["replay", small])).stdout, /1 snapshot was made by 'tapedeck cut'/);
+});
+
+test("--snapshots made: a ticker begins with its snapshot and all deltas since, merged", { skip: withoutCapture(V5) }, async (t) => {
+  const dir = temporary(t);
+  const [archive, file, other] = ["tape", "made.mcap", "recorded.mcap"].map((name) => path.join(dir, name));
+  await tapedeck(t, ["import", "-q", "-a", archive, capture(V5)]);
+  const all = await jsonLines(t, ["cat", archive, "--topic", "tickers", "--dir", "in"]);
+  const from = (await tapedeck(t, ["cat", archive, "--topic", "tickers", "--dir", "in"])).stdout.split("\n")[Math.floor(all.length / 2)].match(/"recv_ns":(\d+)/)[1];
+  for (const [name, how] of [[file, "made"], [other, "recorded"]]) await tapedeck(t, ["cut", archive, "-o", name, "--feed", all[0].feed, "--topic", "tickers", "--from", from, "--snapshots", how]);
+  const before = async (name) => (await jsonLines(t, ["cat", name, "--to", from])).map((frame) => ({ made: frame.made, ...JSON.parse(frame.data) }));
+  const merged = new Map();
+  for (const { topic, type, ...frame } of await before(other)) merged.set(topic, { topic, type: "snapshot", ...frame, data: { ...(type === "delta" && merged.get(topic).data), ...frame.data } });
+  const made = await before(file);
+  assert.ok(made.length > 0 && made.length === merged.size && made.some((frame) => frame.made));
+  for (const { made: _, ...frame } of made) assert.deepEqual({ ...frame, made: undefined }, merged.get(frame.topic));
 });
 
 test("what a cut cannot have is refused, and leaves no file", { skip }, async (t) => {
