@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/io_posix.h"
-#include "base/alloc.h"
+#include "benchmarks/corpus.h"
 #include "wire/client.h"
 #include "wire/server.h"
 
@@ -37,47 +36,14 @@ typedef struct path {
 
 typedef struct bench {
     wire_loop *loop;
-    td_bytes corpus;
-    size_t at; /* of the next line */
+    corpus lines;
     path paths[SIDES];
     size_t connected;
 } bench;
 
-static void must(td_result rc, const td_err *err)
-{
-    if (rc == TD_OK)
-        return;
-    fprintf(stderr, "bench_delay: %s\n", err->text);
-    exit(4);
-}
-
 static uint64_t now_ns(void)
 {
     return clock_mono_ns(clock_real());
-}
-
-static td_bytes load(const char *name)
-{
-    td_err err;
-    td_file *file;
-    uint64_t size;
-    must(td_io_open(io_posix(), name, TD_OPEN_READ, &file, &err), &err);
-    must(td_io_size(file, &size, &err), &err);
-    uint8_t *bytes = td_alloc((size_t)size);
-    must(td_io_read_exact(file, 0, bytes, (size_t)size, &err), &err);
-    td_io_close(file);
-    return td_bytes_of(bytes, (size_t)size);
-}
-
-static td_bytes next_line(bench *self)
-{
-    const uint8_t *from = self->corpus.data + self->at;
-    const uint8_t *newline = memchr(from, '\n', self->corpus.size - self->at);
-    size_t size = newline == NULL ? self->corpus.size - self->at : (size_t)(newline - from);
-    self->at += size + 1;
-    if (self->at >= self->corpus.size)
-        self->at = 0;
-    return td_bytes_of(from, size);
 }
 
 /* ---- the exchange ---- */
@@ -104,7 +70,7 @@ static void send_frame(path *over)
 {
     td_err err;
     over->sent_ns[over->sent++] = now_ns();
-    must(wire_peer_send(over->exchange, 1, next_line(over->owner), &err), &err);
+    must(wire_peer_send(over->exchange, 1, corpus_next(&over->owner->lines), &err), &err);
 }
 
 /* ---- the client ---- */
@@ -218,7 +184,7 @@ int main(int argc, char **argv)
                                    .tls_key = argv[5],
                                    .ops = &OPS,
                                    .user = &self};
-    self.corpus = load(argv[1]);
+    self.lines = corpus_load(argv[1]);
     must(wire_loop_open(clock_real(), NULL, &self.loop, &err), &err);
     must(wire_server_open(self.loop, &options, &server, &err), &err);
     printf("%s\n", strrchr(wire_server_url(server), ':') + 1);

@@ -8,28 +8,18 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/alloc.h"
-#include "base/io_posix.h"
+#include "benchmarks/corpus.h"
 #include "wire/server.h"
 
 /* What waits at most: more would only leave the caches. */
 enum { QUEUED_BYTES = 256 << 10 };
 
 typedef struct sender {
-    td_bytes corpus;
-    size_t at; /* of the next line */
+    corpus lines;
     uint64_t sent, wanted;
     double started_s, ended_s, cpu_started_s, cpu_ended_s;
     int is_done;
 } sender;
-
-static void must(td_result rc, const td_err *err)
-{
-    if (rc == TD_OK)
-        return;
-    fprintf(stderr, "bench_send: %s\n", err->text);
-    exit(4);
-}
 
 static double seconds(clockid_t id)
 {
@@ -38,36 +28,12 @@ static double seconds(clockid_t id)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static td_bytes load(const char *path)
-{
-    td_err err;
-    td_file *file;
-    uint64_t size;
-    must(td_io_open(io_posix(), path, TD_OPEN_READ, &file, &err), &err);
-    must(td_io_size(file, &size, &err), &err);
-    uint8_t *bytes = td_alloc((size_t)size);
-    must(td_io_read_exact(file, 0, bytes, (size_t)size, &err), &err);
-    td_io_close(file);
-    return td_bytes_of(bytes, (size_t)size);
-}
-
-static td_bytes next_line(sender *self)
-{
-    const uint8_t *from = self->corpus.data + self->at;
-    const uint8_t *newline = memchr(from, '\n', self->corpus.size - self->at);
-    size_t size = newline == NULL ? self->corpus.size - self->at : (size_t)(newline - from);
-    self->at += size + 1;
-    if (self->at >= self->corpus.size)
-        self->at = 0;
-    return td_bytes_of(from, size);
-}
-
 static void send_some(void *user, wire_peer_conn *conn)
 {
     sender *self = user;
     td_err err;
     while (self->sent < self->wanted && wire_peer_queued_bytes(conn) < QUEUED_BYTES) {
-        must(wire_peer_send(conn, 1, next_line(self), &err), &err);
+        must(wire_peer_send(conn, 1, corpus_next(&self->lines), &err), &err);
         self->sent++;
     }
     if (self->sent < self->wanted || wire_peer_queued_bytes(conn) > 0)
@@ -120,9 +86,9 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--key") == 0 && i + 1 < argc)
             options.tls_key = argv[++i];
         else
-            self.corpus = load(argv[i]);
+            self.lines = corpus_load(argv[i]);
     }
-    if (self.corpus.size == 0) {
+    if (self.lines.lines.size == 0) {
         fprintf(stderr, "usage: bench_send CORPUS --frames N [--cert PEM --key PEM]\n");
         return 2;
     }
