@@ -246,14 +246,6 @@ static td_result run(sim_command *command, td_err *err)
     return rc;
 }
 
-static td_result list(const sim_command *command, td_err *err)
-{
-    output_stream output;
-    output_init(&output, stdout);
-    cmd_sim_list(&output, &command->json, &command->flags.exchange);
-    return output_finish(&output, err);
-}
-
 exit_code cmd_sim(const verb_context *context, int argc, char **argv)
 {
     sim_command command = {.report = context->report,
@@ -290,7 +282,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     td_err_clear(&err);
     td_result rc = read_options(&command, &err);
     if (rc == TD_OK && command.flags.list)
-        rc = list(&command, &err);
+        rc = cmd_sim_list(&command.json, &command.flags.exchange, &err);
     else if (rc == TD_OK)
         rc = run(&command, &err);
     status = rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);

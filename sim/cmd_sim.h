@@ -14,6 +14,7 @@
 exit_code cmd_sim(const verb_context *context, int argc, char **argv);
 
 /* Print paths, topics and symbols of the families. */
-void cmd_sim_list(output_stream *output, const json_options *form, const exchange_options *wanted);
+TD_MUST_USE td_result cmd_sim_list(const json_options *form, const exchange_options *wanted,
+                                   td_err *err);
 
 #endif

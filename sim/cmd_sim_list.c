@@ -52,13 +52,15 @@ static void list_family(result_writer *r, const family *of, uint32_t symbols)
         put_row(r, of, "symbol", catalog_instrument(row, i).symbol);
 }
 
-void cmd_sim_list(output_stream *output, const json_options *form, const exchange_options *wanted)
+td_result cmd_sim_list(const json_options *form, const exchange_options *wanted, td_err *err)
 {
     static const table_column COLUMNS[] = {{"family", TABLE_LEFT, "{family}"},
                                            {"kind", TABLE_LEFT, "{kind}"},
                                            {"name", TABLE_LEFT, "{name}"}};
     result_writer r;
-    result_begin(&r, output, form);
+    output_stream output;
+    output_init(&output, stdout);
+    result_begin(&r, &output, form);
     result_object_begin(&r, NULL);
     result_table_begin(&r, "rows", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (uint32_t i = 0; i < wanted->family_count; i++)
@@ -66,4 +68,5 @@ void cmd_sim_list(output_stream *output, const json_options *form, const exchang
     result_list_end(&r);
     result_object_end(&r, "{rows}");
     result_end(&r);
+    return output_finish(&output, err);
 }

@@ -33,12 +33,15 @@ enum {
     SPOT_FINER_PLACES = 3, /* more places of a spot size than of a linear contract's */
 };
 
-/* A coin against another one. */
-static void make_pair(instrument *made, const char *tail, const char *settle)
-{
-    made->settle = settle;
-    (void)snprintf(made->symbol, sizeof made->symbol, "%s%s", made->base, tail); /* it fits */
-}
+/* What follows the coin in symbols of a product (NULL: they are no such pairs), and the settlement
+ * coin (NULL: the coin itself). */
+static const struct {
+    const char *tail, *settle;
+} PAIRS[] = {
+    [PRODUCT_INVERSE] = {"USD", NULL},      [PRODUCT_LINEAR] = {"USDT", "USDT"},
+    [PRODUCT_USDC_PERP] = {"PERP", "USDC"}, [PRODUCT_SPOT] = {"USDT", "USDT"},
+    [PRODUCT_SPREAD] = {NULL, "USDT"},      [PRODUCT_NONE] = {NULL, NULL},
+};
 
 static void make_spot(instrument *made)
 {
@@ -46,7 +49,6 @@ static void make_spot(instrument *made)
     made->tick = 1;
     made->size_places += SPOT_FINER_PLACES;
     made->lots_typical = made->lots_typical * sim_power10(SPOT_FINER_PLACES) + 7;
-    make_pair(made, "USDT", "USDT");
 }
 
 /* Calls and puts in turn, with strikes around the price of the coin. */
@@ -77,7 +79,6 @@ static void make_spread(instrument *made)
     made->tick = 1000;
     made->first_price = FIRST_PRICE;
     made->price_shift = FIRST_PRICE - ABOVE_ZERO;
-    make_pair(made, "USDT", "USDT");
     (void)snprintf(made->symbol, sizeof made->symbol, "%sUSDT_%s/USDT", made->base, made->base);
 }
 
@@ -97,30 +98,20 @@ instrument instrument_make(product of, uint32_t index)
         memcpy(made.base, coin->name, strlen(coin->name) + 1);
     else
         (void)snprintf(made.base, sizeof made.base, "S%04u", index); /* it fits */
-    switch (of) {
-    case PRODUCT_INVERSE:
+    made.settle = PAIRS[of].settle;
+    if (PAIRS[of].tail != NULL)
+        (void)snprintf(made.symbol, sizeof made.symbol, "%s%s", made.base,
+                       PAIRS[of].tail); /* it fits */
+    if (of == PRODUCT_INVERSE) {
         made.is_inverse = 1;
         made.size_places = 0;
         made.lots_typical = LOTS_INVERSE;
-        make_pair(&made, "USD", NULL);
-        break;
-    case PRODUCT_LINEAR:
-        make_pair(&made, "USDT", "USDT");
-        break;
-    case PRODUCT_USDC_PERP:
-        make_pair(&made, "PERP", "USDC");
-        break;
-    case PRODUCT_SPOT:
+    } else if (of == PRODUCT_SPOT) {
         make_spot(&made);
-        break;
-    case PRODUCT_OPTION:
+    } else if (of == PRODUCT_OPTION) {
         make_option(&made, index);
-        break;
-    case PRODUCT_SPREAD:
+    } else if (of == PRODUCT_SPREAD) {
         make_spread(&made);
-        break;
-    case PRODUCT_NONE:
-        break;
     }
     return made;
 }

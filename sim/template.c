@@ -50,17 +50,12 @@ static size_t word_size(const char *at)
     return size;
 }
 
-static int is_word(const char *name, const char *at, size_t size)
-{
-    return strlen(name) == size && memcmp(name, at, size) == 0;
-}
-
 /* Index of the name at *at; advances *at past it. */
 static uint8_t read_name(const char **at, const char *const *names, size_t count)
 {
     size_t size = word_size(*at);
     size_t i = 0;
-    while (i < count && !is_word(names[i], *at, size))
+    while (i < count && !td_bytes_is(td_bytes_of(*at, size), names[i]))
         i++;
     TD_ASSERT(i < count);
     *at += size;

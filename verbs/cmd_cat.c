@@ -158,44 +158,35 @@ static td_result print_all(cat_run *run, cursor *from)
 }
 
 /* Only a cat that follows has anything to tidy up; otherwise a signal may just end it. */
-static td_result run_cat(cat_run *run, cursor_stats *stats)
-{
-    td_err *err = &run->verb->err;
-    selection wanted = run->verb->wanted;
-    cursor_options how = {.threads = threads_options_count(&run->verb->threads),
-                          .log = &run->verb->log,
-                          .reads = entry_options_are_given(&run->verb->entries)
-                                       ? TAPE_READS_MESSAGES
-                                       : TAPE_READS_FRAMES,
-                          .with_events = run->options.with_events,
-                          .is_following = run->options.is_following};
-    cursor *from = NULL;
-    td_result rc = TD_OK;
-    if (run->options.is_following) {
-        stop_signal_block(0);
-        rc = stop_signal_open(&(stop_signal_calls){0}, &run->signals, err);
-    }
-    if (rc == TD_OK)
-        rc = cursor_open(run->verb->archive, &wanted, &how, &from, err);
-    if (rc == TD_OK) {
-        rc = print_all(run, from);
-        cursor_get_stats(from, stats);
-    }
-    cursor_close(from);
-    if (rc == TD_OK && !run->has_frames && !run->options.is_following && !cursor_is_damaged(stats))
-        rc = verb_run_why_empty(run->verb);
-    stop_signal_close(run->signals);
-    return rc;
-}
-
-static td_result work(verb_run *verb)
+static td_result run_cat(verb_run *verb)
 {
     cat_run *run = verb->state;
+    cursor_options how = {.threads = threads_options_count(&verb->threads),
+                          .log = &verb->log,
+                          .reads = entry_options_are_given(&verb->entries) ? TAPE_READS_MESSAGES
+                                                                           : TAPE_READS_FRAMES,
+                          .with_events = run->options.with_events,
+                          .is_following = run->options.is_following};
     cursor_stats stats = {0};
+    cursor *from = NULL;
+    td_result rc = TD_OK;
     run->verb = verb;
-    td_result rc = run_cat(run, &stats);
+    if (run->options.is_following) {
+        stop_signal_block(0);
+        rc = stop_signal_open(&(stop_signal_calls){0}, &run->signals, &verb->err);
+    }
+    if (rc == TD_OK)
+        rc = cursor_open(verb->archive, &verb->wanted, &how, &from, &verb->err);
+    if (rc == TD_OK) {
+        rc = print_all(run, from);
+        cursor_get_stats(from, &stats);
+    }
+    cursor_close(from);
+    stop_signal_close(run->signals);
     if (cursor_is_damaged(&stats))
         verb->status = EXIT_CODE_DAMAGE;
+    else if (rc == TD_OK && !run->has_frames && !run->options.is_following)
+        rc = verb_run_why_empty(verb);
     return rc;
 }
 
@@ -212,6 +203,6 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .own = {{"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options}},
         .mode = ARCHIVE_READ,
-        .work = work};
+        .work = run_cat};
     return verb_run_all(&spec, &run, context, argc, argv);
 }
