@@ -274,6 +274,7 @@ static td_result check(verb_run *verb)
     serve_flags *flags = &command->flags;
     command->verb = verb;
     report_begin_log(verb->report, &verb->verbosity);
+    command->log = report_log(verb->report); /* as detailed as -v and -q say now */
     td_result rc = pacer_speed_parse(flags->speed, &flags->serving.speed, &verb->err);
     if (rc != TD_OK)
         return td_err_add(&verb->err, rc, "--speed");
