@@ -165,7 +165,7 @@ static td_result compare(check_command *command, td_err *err)
     td_result rc =
         regress_compare(&options, &against, &command->report.totals, &command->report.found, err);
     const regress_counts *counts = &command->report.found.totals;
-    if (rc != TD_OK || counts->compared + counts->missing + counts->added > 0)
+    if (rc != TD_OK || counts->compared + regress_differing(counts) > 0)
         return rc;
     return td_err_set(err, TD_E_NOTFOUND,
                       "no frame is compared: the selection has none of the baseline");

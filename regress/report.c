@@ -39,21 +39,16 @@ int regress_report_differs(const regress_report *report)
 
 /* ---- counts ---- */
 
-static uint64_t count_different(const regress_counts *counts)
-{
-    return counts->compared - counts->same;
-}
-
 static void describe_counts(result_writer *r, const regress_counts *counts)
 {
     result_count(r, "compared", counts->compared);
     result_count(r, "same", counts->same);
-    result_count(r, "different", count_different(counts));
-    for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
+    result_count(r, "different", counts->compared - counts->same);
+    for (int kind = 0; kind < DIFFERENCE_MISSING; kind++)
         result_count(r, KINDS[kind].name, counts->by_kind[kind]);
     result_count(r, "consequences", counts->consequences);
-    result_count(r, "missing", counts->missing);
-    result_count(r, "new", counts->added);
+    result_count(r, "missing", counts->by_kind[DIFFERENCE_MISSING]);
+    result_count(r, "new", counts->by_kind[DIFFERENCE_NEW]);
     result_count(r, "outside", counts->outside);
 }
 

@@ -49,7 +49,8 @@ static void write_case(char out[CASE_BYTES], const regress_stream *of)
                    " new\">first difference: %s, frame %" PRIu64
                    " of the stream\n%s</failure>\n  </testcase>\n",
                    regress_kind_text(first->kind), counts->compared - counts->same,
-                   counts->compared, counts->missing, counts->added, regress_kind_text(first->kind),
+                   counts->compared, counts->by_kind[DIFFERENCE_MISSING],
+                   counts->by_kind[DIFFERENCE_NEW], regress_kind_text(first->kind),
                    first->kind == DIFFERENCE_MISSING ? first->was_index : first->is_index, place);
 }
 

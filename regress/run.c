@@ -197,7 +197,8 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
 
 uint64_t regress_differing(const regress_counts *counts)
 {
-    return counts->compared - counts->same + counts->missing + counts->added;
+    return counts->compared - counts->same + counts->by_kind[DIFFERENCE_MISSING] +
+           counts->by_kind[DIFFERENCE_NEW];
 }
 
 /* A decode of a frame as one line of JSON, for td_free; NULL if it is too long to show. */
@@ -344,13 +345,12 @@ static void found(void *ctx, const join_step *step)
         found_pair(s, step);
         break;
     case JOIN_MISSING:
-        s->result.counts.missing += step->count;
-        note_first(s, DIFFERENCE_MISSING, step);
+    case JOIN_NEW: {
+        difference_kind kind = step->kind == JOIN_NEW ? DIFFERENCE_NEW : DIFFERENCE_MISSING;
+        s->result.counts.by_kind[kind] += step->count;
+        note_first(s, kind, step);
         break;
-    case JOIN_NEW:
-        s->result.counts.added += step->count;
-        note_first(s, DIFFERENCE_NEW, step);
-        break;
+    }
     case JOIN_OUTSIDE:
         s->result.counts.outside += step->count;
         break;
@@ -484,8 +484,6 @@ void regress_counts_add(regress_counts *to, const regress_counts *of)
     for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
         to->by_kind[kind] += of->by_kind[kind];
     to->consequences += of->consequences;
-    to->missing += of->missing;
-    to->added += of->added;
     to->outside += of->outside;
 }
 

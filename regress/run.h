@@ -33,7 +33,7 @@ typedef struct regress_totals {
     uint8_t is_damaged;  /* chunks could not be read */
 } regress_totals;
 
-/* How a frame of both sides differs. */
+/* How a frame differs. */
 typedef enum difference_kind {
     DIFFERENCE_DECODE,         /* decoded before and now, and not the same */
     DIFFERENCE_BOOK,           /* only the book after the frame differs */
@@ -41,20 +41,19 @@ typedef enum difference_kind {
     DIFFERENCE_NEWLY_DECODING, /* decoded now, not before */
     DIFFERENCE_REASON,         /* not decoded before and now, for another reason */
     DIFFERENCE_UNSTABLE,       /* the decoder was asked twice and gave two answers */
+    /* Of a frame of one side. */
+    DIFFERENCE_MISSING, /* only the baseline has it */
+    DIFFERENCE_NEW,     /* only the archive has it */
     DIFFERENCE_KINDS,
-    /* Kinds of a first difference besides. */
-    DIFFERENCE_MISSING = DIFFERENCE_KINDS, /* only the baseline has the frame */
-    DIFFERENCE_NEW,                        /* only the archive has it */
 } difference_kind;
 
-/* Counts of frames. compared = same + all of by_kind + consequences. */
+/* Counts of frames. Those of both sides are compared = same + by_kind + consequences. */
 typedef struct regress_counts {
     uint64_t compared, same;
     uint64_t by_kind[DIFFERENCE_KINDS];
     /* Frames of which only the book differs, as after the frame before: what an earlier difference
      * leads to until the next snapshot. In no other count. */
     uint64_t consequences;
-    uint64_t missing, added;
     uint64_t outside; /* only in the baseline, before or after the part that is compared */
 } regress_counts;
 
