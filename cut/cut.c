@@ -24,20 +24,15 @@
 
 enum { CUT_EVENT_BYTES_MAX = 4 << 20 };
 
-/* A snapshot, and its channel. */
-typedef struct made_frame {
-    channel_info info;
-    td_buf bytes;
-} made_frame;
-
 /* Where a topic begins in the file, if it had frames before the selection. */
 typedef struct topic_start {
     const char *feed, *symbol, *name;
     uint32_t line;
     const symbol_topic *topic;
-    uint64_t start_ns;       /* receive time of its first frame, or earlier */
-    made_frame *made;        /* written in place of the frame of then; NULL: the frame itself is */
-    snapshot_source *ticker; /* while its deltas are merged into its snapshot */
+    uint64_t start_ns; /* receive time of its first frame, or earlier */
+    td_buf made;       /* written in place of the frame of then; empty: the frame itself is */
+    channel_info made_info;
+    uint8_t is_merging; /* 1: made is a ticker's snapshot, to be merged with its deltas */
 } topic_start;
 
 typedef struct cut {
@@ -98,12 +93,12 @@ static cursor_options reading_of(const cut *c)
 }
 
 /* What is cut from a cut has no frames of its state. */
-static td_result open_past(cut *c, symbol_audits audits, int with_states, td_err *err)
+static td_result open_past(cut *c, int with_states, td_err *err)
 {
     cursor_options reading = reading_of(c);
     reading.with_lead_in = 1;
     reading.with_states = (uint8_t)with_states;
-    reading.without_audits = audits == SYMBOL_WITHOUT_AUDITS;
+    reading.without_audits = c->options->without_checkpoint;
     player_close(c->player);
     cursor_close(c->past);
     c->past = NULL;
@@ -159,20 +154,15 @@ static void add_starts(cut *c)
             if (topic->choice.count == 0)
                 continue;
             c->starts = td_array_grow(c->starts, c->start_count, sizeof *c->starts);
-            c->starts[c->start_count++] = (topic_start){.feed = feed,
-                                                        .symbol = symbol,
-                                                        .name = topic->name,
-                                                        .line = topic->line,
-                                                        .topic = topic,
-                                                        .start_ns = find_start(c, topic)};
+            topic_start *start = &c->starts[c->start_count++];
+            *start = (topic_start){.feed = feed,
+                                   .symbol = symbol,
+                                   .name = topic->name,
+                                   .line = topic->line,
+                                   .topic = topic,
+                                   .start_ns = find_start(c, topic)};
+            td_buf_init(&start->made, LIMIT_FRAME_BYTES);
         }
-}
-
-static void made_fini(made_frame *made)
-{
-    if (made != NULL)
-        td_buf_fini(&made->bytes);
-    td_free(made);
 }
 
 static int compare_starts(const void *a, const void *b)
@@ -191,8 +181,8 @@ static int compare_starts(const void *a, const void *b)
 static topic_start *start_of(const cut *c, const frame_channel *channel)
 {
     const channel_info *info = &channel->info;
-    const topic_start key = {info->feed, info->symbol, info->topic, info->line, NULL,
-                             0,          NULL,         NULL};
+    const topic_start key = {
+        .feed = info->feed, .symbol = info->symbol, .name = info->topic, .line = info->line};
     return channel->stream == FRAME_NO_STREAM || c->start_count == 0
                ? NULL
                : bsearch(&key, c->starts, c->start_count, sizeof *c->starts, compare_starts);
@@ -208,53 +198,37 @@ static int may_be_made(const symbol_topic *topic)
            conn->snapshot_ns != conn->last_ns;
 }
 
-/* Begin with this. */
-static void begin_with(topic_start *start, td_bytes bytes)
+static uint64_t last_of(const topic_start *start)
 {
     const conn_choice *choice = &start->topic->choice;
-    start->made = td_alloc_zero(1, sizeof *start->made);
-    td_buf_init(&start->made->bytes, LIMIT_FRAME_BYTES);
-    td_buf_add(&start->made->bytes, bytes.data, bytes.size);
-    start->start_ns = choice->conns[choice->followed].last_ns;
+    return choice->conns[choice->followed].last_ns;
 }
 
 /* Results as snapshot_make. */
 static td_result make_book(const cut *c, snapshot_maker *maker, topic_start *start, td_err *err)
 {
     snapshot_source source;
-    td_buf bytes;
-    td_buf_init(&bytes, LIMIT_FRAME_BYTES);
     snapshot_source_init(&source);
     td_result rc = snapshot_source_read(&source, c->options->archive, start->feed, start->symbol,
                                         start->topic, err);
     if (rc == TD_OK)
-        rc = snapshot_make(maker, &source, track_book(symbol_topic_track(start->topic)), &bytes,
-                           err);
+        rc = snapshot_make(maker, &source, track_book(symbol_topic_track(start->topic)),
+                           &start->made, err);
     if (rc == TD_OK)
-        begin_with(start, td_buf_view(&bytes));
+        start->start_ns = last_of(start);
     snapshot_source_fini(&source);
-    td_buf_fini(&bytes);
     return rc;
-}
-
-static void ticker_fini(topic_start *start)
-{
-    if (start->ticker != NULL)
-        snapshot_source_fini(start->ticker);
-    td_free(start->ticker);
-    start->ticker = NULL;
 }
 
 /* Take its snapshot, or one that a cut made in its place, and then each delta. */
 static td_result merge_frame(topic_start *start, snapshot_maker *maker, const frame_ref *frame,
                              td_err *err)
 {
-    snapshot_source *ticker = start->ticker;
     td_bytes bytes = frame->bytes;
-    if (ticker->model.size > 0)
-        return snapshot_source_merge(ticker, maker, bytes, err);
+    if (start->made.size > 0)
+        return snapshot_merge(maker, start->topic->row, &start->made, bytes, err);
     return frame->recv_ns == start->start_ns || (frame->channel->info.form & FORM_MADE) != 0
-               ? td_buf_append(&ticker->model, bytes.data, bytes.size, err)
+               ? td_buf_append(&start->made, bytes.data, bytes.size, err)
                : TD_OK;
 }
 
@@ -273,12 +247,14 @@ static td_result merge_tickers(cut *c, snapshot_maker *maker, uint64_t from_ns, 
         topic_start *start = rc == TD_OK ? start_of(c, frame->channel) : NULL;
         if (rc == TD_OK)
             rc = check_stop(c, err);
-        if (rc != TD_OK || start == NULL || start->ticker == NULL || !wants_frame(c, frame))
+        if (rc != TD_OK || start == NULL || !start->is_merging || !wants_frame(c, frame))
             continue;
         rc = merge_frame(start, maker, frame, err);
-        if (rc == TD_E_UNSUPPORTED)
-            ticker_fini(start);
-        rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
+        if (rc == TD_E_UNSUPPORTED) {
+            td_buf_clear(&start->made);
+            start->is_merging = 0;
+            rc = TD_OK;
+        }
     }
     cursor_close(tape);
     return rc == TD_EOF ? TD_OK : rc;
@@ -297,21 +273,17 @@ static td_result make_snapshots(cut *c, td_err *err)
             continue;
         if (row->type == MSG_BOOK_CHANGE)
             rc = make_book(c, maker, start, err);
-        if (row->type == MSG_TICKER) {
-            start->ticker = td_alloc_zero(1, sizeof *start->ticker);
-            snapshot_source_init(start->ticker);
-            start->ticker->row = row;
-            from_ns = start->start_ns < from_ns ? start->start_ns : from_ns;
-        }
+        start->is_merging = row->type == MSG_TICKER;
+        if (start->is_merging && start->start_ns < from_ns)
+            from_ns = start->start_ns;
         rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
     }
     if (rc == TD_OK && from_ns < c->window.from_ns)
         rc = merge_tickers(c, maker, from_ns, err);
     for (size_t i = 0; i < c->start_count; i++) {
         topic_start *start = &c->starts[i];
-        if (rc == TD_OK && start->ticker != NULL && start->ticker->model.size > 0)
-            begin_with(start, td_buf_view(&start->ticker->model));
-        ticker_fini(start);
+        if (start->is_merging && start->made.size > 0)
+            start->start_ns = last_of(start);
     }
     snapshot_maker_close(maker);
     return rc;
@@ -322,9 +294,7 @@ static td_result make_snapshots(cut *c, td_err *err)
 static td_result find_starts(cut *c, int with_states, td_err *err)
 {
     const cut_options *options = c->options;
-    td_result rc =
-        open_past(c, options->without_checkpoint ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS,
-                  with_states, err);
+    td_result rc = open_past(c, with_states, err);
     if (rc != TD_OK || c->window.from_ns == 0)
         return rc;
     rc = play_past(c, err);
@@ -405,8 +375,8 @@ static uint32_t number_of(cut *c, const frame_channel *channel)
     return c->numbers[channel->index];
 }
 
-/* made: in place of the frame; may be NULL. */
-static td_result append_frame(cut *c, const frame_ref *frame, made_frame *made, td_err *err)
+/* made: what is written in place of the frame; may be NULL. */
+static td_result append_frame(cut *c, const frame_ref *frame, topic_start *made, td_err *err)
 {
     chunk_frame own = {.channel = number_of(c, frame->channel),
                        .info = &frame->channel->info,
@@ -416,11 +386,11 @@ static td_result append_frame(cut *c, const frame_ref *frame, made_frame *made, 
                        .publish_ns = frame->publish_ns,
                        .bytes = frame->bytes};
     if (made != NULL) {
-        made->info = *own.info;
-        made->info.form = FORM_MADE;
+        made->made_info = *own.info;
+        made->made_info.form = FORM_MADE;
         own.channel = ++c->channel_count;
-        own.info = &made->info;
-        own.bytes = td_buf_view(&made->bytes);
+        own.info = &made->made_info;
+        own.bytes = td_buf_view(&made->made);
         c->result->made_frames++;
     }
     if (own.channel >= LIMIT_SEGMENT_CHANNELS)
@@ -624,15 +594,15 @@ static td_result put_frame(cut *c, const frame_ref *frame, td_err *err)
     if (!wants_frame(c, frame))
         return TD_OK;
     unsigned is_state = frame->recv_ns < c->window.from_ns;
-    const topic_start *start = is_state ? start_of(c, frame->channel) : NULL;
+    topic_start *start = is_state ? start_of(c, frame->channel) : NULL;
     if (is_state && (start == NULL || frame->recv_ns < start->start_ns))
         return TD_OK;
-    made_frame *made = is_state && frame->recv_ns == start->start_ns ? start->made : NULL;
+    int is_made = is_state && frame->recv_ns == start->start_ns && start->made.size > 0;
     td_result rc = check_same(c, frame, err);
     if (rc == TD_OK && c->writer == NULL)
         rc = open_file(c, frame, err);
     if (rc == TD_OK)
-        rc = append_frame(c, frame, made, err);
+        rc = append_frame(c, frame, is_made ? start : NULL, err);
     result->first_ns = result->first_ns == 0 ? frame->recv_ns : result->first_ns;
     result->last_ns = frame->recv_ns;
     result->frames += !is_state;
@@ -732,7 +702,7 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
     chunk_builder_close(c.builder);
     sealed_chunk_close(c.sealed);
     for (size_t i = 0; i < c.start_count; i++)
-        made_fini(c.starts[i].made);
+        td_buf_fini(&c.starts[i].made);
     player_close(c.player);
     cursor_close(c.past);
     cursor_close(c.tape); /* channels are its */

@@ -22,6 +22,7 @@ enum {
 struct snapshot_maker {
     json_parser *model_parser;
     json_parser *last_parser;
+    td_buf merged;
 };
 
 /* State of one snapshot. */
@@ -41,6 +42,7 @@ snapshot_maker *snapshot_maker_open(void)
     snapshot_maker *maker = td_alloc_zero(1, sizeof *maker);
     maker->model_parser = json_parser_open(0);
     maker->last_parser = json_parser_open(0);
+    td_buf_init(&maker->merged, LIMIT_FRAME_BYTES);
     return maker;
 }
 
@@ -50,6 +52,7 @@ void snapshot_maker_close(snapshot_maker *maker)
         return;
     json_parser_close(maker->model_parser);
     json_parser_close(maker->last_parser);
+    td_buf_fini(&maker->merged);
     td_free(maker);
 }
 
@@ -477,16 +480,17 @@ static td_result parse_both(snapshot_maker *maker, td_bytes model, td_bytes last
     return rc == TD_E_INVALID ? td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON") : rc;
 }
 
-td_result snapshot_source_merge(snapshot_source *source, snapshot_maker *maker, td_bytes delta,
-                                td_err *err)
+td_result snapshot_merge(snapshot_maker *maker, const topic_row *row, td_buf *snapshot,
+                         td_bytes delta, td_err *err)
 {
     json_value model, last;
-    making m = {.from = source};
-    td_result rc = parse_both(maker, td_buf_view(&source->model), delta, &model, &last, err);
-    td_buf_clear(&source->last);
+    const snapshot_source source = {.row = row};
+    making m = {.from = &source};
+    td_result rc = parse_both(maker, td_buf_view(snapshot), delta, &model, &last, err);
+    td_buf_clear(&maker->merged);
     if (rc == TD_OK)
-        rc = write_snapshot(&m, model, &last, &source->last, err);
-    return rc == TD_OK ? keep(&source->model, td_buf_view(&source->last), err) : rc;
+        rc = write_snapshot(&m, model, &last, &maker->merged, err);
+    return rc == TD_OK ? keep(snapshot, td_buf_view(&maker->merged), err) : rc;
 }
 
 td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, const book *levels,

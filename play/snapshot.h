@@ -46,10 +46,10 @@ TD_MUST_USE td_result snapshot_source_read(snapshot_source *source, archive *fro
                                            const char *symbol, const struct symbol_topic *topic,
                                            td_err *err);
 
-/* Bring the model of a ticker, whose row is set, up to date by its next delta: members of the delta
- * replace those of the model. TD_E_UNSUPPORTED: it has others, or is not JSON. */
-TD_MUST_USE td_result snapshot_source_merge(snapshot_source *source, snapshot_maker *maker,
-                                            td_bytes delta, td_err *err);
+/* Bring a ticker's snapshot up to date by its next delta, whose members replace those of it.
+ * TD_E_UNSUPPORTED: the delta has others, or is not JSON. */
+TD_MUST_USE td_result snapshot_merge(snapshot_maker *maker, const topic_row *row, td_buf *snapshot,
+                                     td_bytes delta, td_err *err);
 
 /* Append a snapshot of the book to out. TD_E_UNSUPPORTED: none can be made, because a frame is not
  * JSON (a compressed one) or no recorded level shows the form; out is unchanged then. TD_E_LIMIT.

@@ -31,7 +31,7 @@
 #define SESSION "aaaa0001"
 #define FEED    "f"
 
-enum { FRAMES = 900, CUTS = 24, PATH_BYTES = 160 };
+enum { FRAMES = 900, CUTS = 16, PATH_BYTES = 160 };
 
 /* Of the tape: a gap of all topics until shard 0 is back. */
 static gap_row tape_gap;
