@@ -20,7 +20,7 @@ struct relay {
     wire_peer_conn *client;              /* NULL: it is over */
     wire_conn *upstream;
     wire_peer facts; /* of the exchange, for connect events: extensions and texts of TLS, copied */
-    char tls_texts[3][256];
+    char texts[4][256];
     uint8_t is_open;   /* both sides are connected */
     uint8_t by_client; /* the client closed first */
     unsigned client_code;
@@ -214,13 +214,15 @@ static void record_end(relay *self, const wire_end *end)
 
 static void keep_facts(relay *self, const wire_peer *peer)
 {
-    const char *const texts[] = {peer->tls_version, peer->tls_cipher, peer->tls_subject};
-    for (size_t i = 0; i < 3; i++)
-        (void)snprintf(self->tls_texts[i], sizeof self->tls_texts[i], "%s",
+    const char *const texts[] = {peer->tls_version, peer->tls_cipher, peer->tls_subject,
+                                 peer->extensions};
+    for (size_t i = 0; i < 4; i++)
+        (void)snprintf(self->texts[i], sizeof self->texts[i], "%s",
                        texts[i] == NULL ? "" : texts[i]); /* cut if too long */
-    self->facts = (wire_peer){.tls_version = peer->tls_version == NULL ? NULL : self->tls_texts[0],
-                              .tls_cipher = self->tls_texts[1],
-                              .tls_subject = self->tls_texts[2]};
+    self->facts = (wire_peer){.tls_version = peer->tls_version == NULL ? NULL : self->texts[0],
+                              .tls_cipher = self->texts[1],
+                              .tls_subject = self->texts[2],
+                              .extensions = self->texts[3]};
 }
 
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
@@ -232,15 +234,21 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
         wire_cut_off(conn, WIRE_CUT_RESET);
         return;
     }
-    wire_peer_accept(self->client, peer->fields);
+    wire_peer_accept(self->client, peer);
     (void)recording_of(self);
 }
 
-static void relay_down(const relay *self, unsigned opcode, td_bytes bytes)
+static unsigned form_of(const wire_message *got)
+{
+    return (got->is_compressed ? FORM_COMPRESSED : 0u) |
+           (got->is_fragmented ? FORM_FRAGMENTED : 0u);
+}
+
+static void relay_down(const relay *self, unsigned opcode, td_bytes raw, int is_compressed)
 {
     if (self->client == NULL)
         return;
-    wire_peer_relay(self->client, opcode, bytes);
+    wire_peer_relay(self->client, opcode, raw, is_compressed);
     if (wire_peer_queued_bytes(self->client) > RELAY_QUEUE_BYTES)
         wire_pause(self->upstream);
 }
@@ -249,10 +257,10 @@ static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     relay *self = user;
     (void)conn;
-    relay_down(self, got->opcode, got->bytes);
+    relay_down(self, got->opcode, got->raw, got->is_compressed);
     const intake_message received = {.dir = DIR_IN,
                                      .opcode = (channel_opcode)got->opcode,
-                                     .form = got->is_fragmented ? FORM_FRAGMENTED : 0u,
+                                     .form = form_of(got),
                                      .bytes = got->bytes,
                                      .mono_ns = got->recv_mono_ns,
                                      .kernel_mono_ns = got->kernel_mono_ns,
@@ -266,7 +274,7 @@ static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes 
 {
     relay *self = user;
     (void)conn;
-    relay_down(self, opcode, payload);
+    relay_down(self, opcode, payload, 0);
     record_heartbeat(self, opcode == WS_PING ? PING_IN : PONG_IN, payload);
     if (opcode == WS_PONG)
         note_pong(self);
@@ -354,23 +362,24 @@ static int has_upstream(const relay *self)
     return self->upstream != NULL && self->is_open;
 }
 
-static void relay_up(relay *self, unsigned opcode, td_bytes bytes)
+static void relay_up(relay *self, unsigned opcode, td_bytes raw, int is_compressed)
 {
-    wire_relay(self->upstream, opcode, bytes);
+    wire_relay(self->upstream, opcode, raw, is_compressed);
     if (wire_waiting_bytes(self->upstream) > RELAY_QUEUE_BYTES)
         wire_peer_pause(self->client);
 }
 
-void relay_on_message(void *user, wire_peer_conn *client, unsigned opcode, td_bytes bytes)
+void relay_on_message(void *user, wire_peer_conn *client, const wire_message *got)
 {
     relay *self = user;
     (void)client;
     if (!has_upstream(self))
         return;
-    relay_up(self, opcode, bytes);
+    relay_up(self, got->opcode, got->raw, got->is_compressed);
     const intake_message sent = {.dir = DIR_OUT,
-                                 .opcode = (channel_opcode)opcode,
-                                 .bytes = bytes,
+                                 .opcode = (channel_opcode)got->opcode,
+                                 .form = form_of(got),
+                                 .bytes = got->bytes,
                                  .mono_ns = now_mono_ns(self)};
     record_request(self, &sent);
 }
@@ -381,7 +390,7 @@ void relay_on_heartbeat(void *user, wire_peer_conn *client, unsigned opcode, td_
     (void)client;
     if (!has_upstream(self))
         return;
-    relay_up(self, opcode, payload);
+    relay_up(self, opcode, payload, 0);
     record_heartbeat(self, opcode == WS_PING ? PING_OUT : PONG_OUT, payload);
     if (opcode == WS_PING)
         note_ping(self);
@@ -438,6 +447,7 @@ static void name_client(relay *self, const wire_request *request)
 
 relay *relay_open(const relay_options *options, wire_peer_conn *client, const wire_request *request)
 {
+    static const char EXTENSIONS[] = "sec-websocket-extensions:";
     td_err err;
     relay *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
@@ -451,6 +461,8 @@ relay *relay_open(const relay_options *options, wire_peer_conn *client, const wi
     const wire_client_options connecting = {.url = options->url,
                                             .ca_file = options->env->ca_file,
                                             .fields = request->fields,
+                                            .with_deflate =
+                                                strcasestr(request->fields, EXTENSIONS) != NULL,
                                             .ops = &UPSTREAM_OPS,
                                             .user = self};
     if (wire_connect(options->env->loop, &connecting, &self->upstream, &err) == TD_OK)

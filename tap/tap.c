@@ -124,7 +124,7 @@ static void on_relay_ended(void *user, uint16_t feed_index, uint32_t shard)
 
 static const wire_server_ops SERVER_OPS = {.accept = on_request,
                                            .asked = on_asked,
-                                           .message = relay_on_message,
+                                           .relayed = relay_on_message,
                                            .heartbeat = relay_on_heartbeat,
                                            .closing = relay_on_closing,
                                            .drained = relay_on_drained,

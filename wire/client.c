@@ -115,13 +115,13 @@ static void finish_later(wire_conn *self)
 /* ---- sending ---- */
 
 /* Append a frame, masked as a client's must be. */
-static void put_frame(wire_conn *self, unsigned opcode, td_bytes payload)
+static void put_frame(wire_conn *self, unsigned opcode, unsigned flags, td_bytes payload)
 {
     uint8_t head[WS_HEAD_BYTES_MAX];
     uint8_t mask[4];
     td_random_system(mask, sizeof mask);
     td_buf *out = link_output(&self->dial.link);
-    td_buf_add(out, head, ws_put_head(head, opcode, WS_FINAL, payload.size, mask));
+    td_buf_add(out, head, ws_put_head(head, opcode, flags, payload.size, mask));
     td_buf_add(out, payload.data, payload.size);
     ws_mask(out->data + out->size - payload.size, payload.size, mask, 0);
     link_flush_later(&self->dial.link);
@@ -135,7 +135,7 @@ td_result wire_send(wire_conn *self, td_bytes text, td_err *err)
     if (text.size > WIRE_SEND_BYTES_MAX || waiting + text.size > WIRE_SEND_BYTES_MAX)
         return td_err_set(err, TD_E_LIMIT, "%zu bytes are queued already, %d may be", waiting,
                           WIRE_SEND_BYTES_MAX);
-    put_frame(self, WS_TEXT, text);
+    put_frame(self, WS_TEXT, WS_FINAL, text);
     if (self->ops->sent != NULL)
         self->ops->sent(self->user, self, WS_TEXT, text, loop_now_ns(self->dial.loop));
     return TD_OK;
@@ -151,12 +151,12 @@ int wire_is_closing(const wire_conn *self)
     return self->end.cause != WIRE_CAUSE_NONE;
 }
 
-void wire_relay(wire_conn *self, unsigned opcode, td_bytes bytes)
+void wire_relay(wire_conn *self, unsigned opcode, td_bytes raw, int is_compressed)
 {
-    TD_ASSERT(bytes.size <= WIRE_SEND_BYTES_MAX);
+    TD_ASSERT(raw.size <= WIRE_SEND_BYTES_MAX);
     TD_ASSERT(wire_waiting_bytes(self) <= WIRE_SEND_BYTES_MAX);
     if (self->state == CONN_OPEN)
-        put_frame(self, opcode, bytes);
+        put_frame(self, opcode, is_compressed ? WS_FINAL | WS_COMPRESSED : WS_FINAL, raw);
 }
 
 /* ---- closing ---- */
@@ -169,7 +169,7 @@ static void start_close(wire_conn *self, unsigned code, td_bytes reason)
     TD_ASSERT(self->end.cause != WIRE_CAUSE_NONE);
     self->state = CONN_CLOSING;
     set_timer(self, CLOSE_GRACE_S * TD_NS_PER_S);
-    put_frame(self, WS_CLOSE, td_bytes_of(payload, size));
+    put_frame(self, WS_CLOSE, WS_FINAL, td_bytes_of(payload, size));
     self->end.sent_code = code == WS_CODE_ABSENT ? 0 : code;
     link_resume(&self->dial.link); /* the peer's own close frame must be read */
 }
@@ -288,7 +288,7 @@ static void send_pong(wire_conn *self)
         return;
     self->is_pong_due = 0;
     const td_bytes pong = td_bytes_of(self->pong, self->pong_size);
-    put_frame(self, WS_PONG, pong);
+    put_frame(self, WS_PONG, WS_FINAL, pong);
     if (self->ops->pong_sent != NULL)
         self->ops->pong_sent(self->user, self, pong);
 }
@@ -311,6 +311,7 @@ static void on_message(wire_conn *self, const ws_event *event)
 {
     const wire_message message = {.opcode = event->opcode,
                                   .bytes = event->bytes,
+                                  .raw = event->raw,
                                   .recv_mono_ns = event->begin_ns,
                                   .kernel_mono_ns = event->begin_ns == self->read_ns
                                                         ? self->dial.link.kernel_ns
@@ -402,7 +403,9 @@ static void on_open(wire_conn *self, const handshake_reply *reply, td_bytes head
                             .tls_cipher = agreed.cipher,
                             .tls_subject = ssl == NULL ? NULL : agreed.subject,
                             .extensions = extensions,
-                            .fields = self->is_relay ? keep_fields(self, head) : NULL};
+                            .fields = self->is_relay ? keep_fields(self, head) : NULL,
+                            .is_deflated = reply->is_deflated,
+                            .sent_context = reply->sent_context};
     if (self->ops->opened != NULL)
         self->ops->opened(self->user, self, &peer);
     if (self->is_paused && self->state == CONN_OPEN)

@@ -11,7 +11,7 @@
  * what waits to be sent, and up to LIMIT_FRAME_BYTES while a message in pieces is put together.
  *
  * A relay (options.fields) hands on what another connection sends and receives: pings, pongs and
- * close frames are left to it, and nothing is compressed.
+ * close frames are left to it, and messages stay compressed as they are.
  *
  * With permessage-deflate messages are inflated here, up to LIMIT_FRAME_BYTES each, and those sent
  * are not compressed. Other connections wait meanwhile, for a message of 16 MiB of empty blocks
@@ -26,6 +26,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "wire/cause.h"
+#include "wire/deflate.h"
 #include "wire/loop.h"
 
 typedef struct wire_conn wire_conn;
@@ -51,15 +52,18 @@ typedef struct wire_peer {
     const char *address;     /* numeric */
     const char *tls_version; /* "TLSv1.3"; NULL without TLS */
     const char *tls_cipher;
-    const char *tls_subject; /* of the peer's certificate */
-    const char *extensions;  /* as it agreed to them; "": none */
-    const char *fields;      /* of a relay: header lines of its answer to hand on */
+    const char *tls_subject;      /* of the peer's certificate */
+    const char *extensions;       /* as it agreed to them; "": none */
+    const char *fields;           /* of a relay: header lines of its answer to hand on */
+    uint8_t is_deflated;          /* of a relay: permessage-deflate is among the extensions, */
+    deflate_context sent_context; /* and what messages to the peer refer to */
 } wire_peer;
 
 /* A message, whole: fragments are reassembled, compressed ones inflated. */
 typedef struct wire_message {
     unsigned opcode; /* 1: text, 2: binary */
     td_bytes bytes;
+    td_bytes raw;            /* as it came, for wire_relay and wire_peer_relay */
     uint64_t recv_mono_ns;   /* its first bytes have been read (monotonic clock) */
     uint64_t kernel_mono_ns; /* the kernel had received what was read then; 0: unknown */
     uint64_t end_mono_ns;    /* its last bytes have been read */
@@ -92,7 +96,7 @@ typedef struct wire_client_options {
     const char *ca_file; /* PEM to trust, and nothing else; NULL: the system's CAs. Read for each
                             connection. */
     uint64_t connect_timeout_ns; /* for everything up to the upgrade, at most 60 s; 0: 10 s */
-    uint8_t with_deflate;        /* 1: offer permessage-deflate (RFC 7692) */
+    uint8_t with_deflate; /* 1: offer permessage-deflate (RFC 7692); of a relay: its fields do */
     const char *fields; /* header lines ("Name: text\r\n") of a relay's request; NULL: it is none */
     const wire_client_ops *ops;
     void *user;
@@ -109,9 +113,10 @@ TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *o
 enum { WIRE_SEND_BYTES_MAX = 1 << 20 };
 TD_MUST_USE td_result wire_send(wire_conn *conn, td_bytes text, td_err *err);
 
-/* Relay a message (1, 2), ping (9) or pong (10) of at most WIRE_SEND_BYTES_MAX. The user keeps what
- * waits below that. Ignored before opened, and once the connection is closing. */
-void wire_relay(wire_conn *conn, unsigned opcode, td_bytes bytes);
+/* Relay a message (1, 2), ping (9) or pong (10) of at most WIRE_SEND_BYTES_MAX, compressed or not.
+ * The user keeps what waits below that. Ignored before opened, and once the connection is closing.
+ */
+void wire_relay(wire_conn *conn, unsigned opcode, td_bytes raw, int is_compressed);
 
 /* Bytes that wait to be sent. */
 size_t wire_waiting_bytes(const wire_conn *conn);

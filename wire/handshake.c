@@ -201,8 +201,7 @@ void handshake_copy_fields(td_bytes bytes, td_buf *out)
                                       "transfer-encoding",
                                       "sec-websocket-key",
                                       "sec-websocket-version",
-                                      "sec-websocket-accept",
-                                      "sec-websocket-extensions"};
+                                      "sec-websocket-accept"};
     (void)cut(&bytes, '\n'); /* the first line */
     while (bytes.size > 0) {
         td_bytes line = cut(&bytes, '\n');
@@ -517,7 +516,7 @@ void handshake_put_request(const handshake_ask *ask, td_buf *out)
         "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "%sSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s\r\n",
         ask->target, ask->host, ask->fields == NULL ? "User-Agent: tapedeck\r\n" : ask->fields, key,
-        ask->with_deflate ? OFFER : "");
+        ask->with_deflate && ask->fields == NULL ? OFFER : "");
     TD_ASSERT(rc == TD_OK);
 }
 
@@ -531,8 +530,7 @@ unsigned handshake_status(td_bytes line)
     return (unsigned)number_of(status);
 }
 
-/* Only what was offered may be agreed on (RFC 6455, 9.1; RFC 7692, 7.1). What a client's messages
- * may refer to does not matter: they are not compressed. */
+/* Only what was offered may be agreed on (RFC 6455, 9.1; RFC 7692, 7.1). */
 static const char *read_agreed(const handshake_ask *ask, const head *from, handshake_reply *out)
 {
     deflate_parameters agreed;
@@ -545,6 +543,7 @@ static const char *read_agreed(const handshake_ask *ask, const head *from, hands
     out->extensions = trim(from->values[FIELD_EXTENSIONS][0]);
     out->is_deflated = 1;
     out->context = agreed.server_alone ? DEFLATE_NO_TAKEOVER : DEFLATE_TAKEOVER;
+    out->sent_context = agreed.client_alone ? DEFLATE_NO_TAKEOVER : DEFLATE_TAKEOVER;
     return NULL;
 }
 

@@ -65,7 +65,8 @@ typedef struct handshake_ask {
     const char *host;                     /* with the port if it is not the scheme's own */
     const char *target;                   /* path and query */
     uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
-    uint8_t with_deflate;                 /* offer permessage-deflate, with any windows */
+    uint8_t with_deflate;                 /* offer permessage-deflate, with any windows; where
+                                             fields are given, they do */
     const char *fields; /* header lines in place of our own User-Agent; they may offer subprotocols,
                            of which the reply may have any. NULL: none */
 } handshake_ask;
@@ -82,9 +83,10 @@ typedef struct handshake_reply {
     uint64_t retry_after_s; /* 0: absent, or a date */
     td_bytes extensions;    /* as the server agreed to them; a view of the head */
     uint8_t is_deflated;    /* permessage-deflate is among them, */
-    deflate_context context; /* and what the server's messages refer to */
-    int64_t content_bytes;   /* of the body that follows; -1: not known */
-    uint8_t is_chunked;      /* the body comes in chunks */
+    deflate_context context;      /* what the server's messages refer to, */
+    deflate_context sent_context; /* and the client's */
+    int64_t content_bytes;        /* of the body that follows; -1: not known */
+    uint8_t is_chunked;           /* the body comes in chunks */
 } handshake_reply;
 
 /* Read the whole head of the answer to a request; ask NULL: to one that was no upgrade. */

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/time_share.h"
 #include "base/url.h"
+#include "wire/client.h"
 #include "wire/handshake.h"
 #include "wire/link.h"
 #include "wire/tls.h"
@@ -77,9 +78,11 @@ struct wire_peer_conn {
     void *user; /* NULL unless opened took it */
     ws_reader reader;
     int deflate_bits;            /* 0: messages are not compressed */
+    deflate_receiver *inflater;  /* of a relay: its own; NULL: none */
     wire_timer *timer;           /* the request's time limit, then that of closing */
     wire_timer *inflating_timer; /* set while it is not read, because inflating took too long */
     size_t timed_bytes;          /* that waited when it was set */
+    uint8_t is_held;             /* wire_peer_pause */
     uint8_t is_peer_closed;      /* of a relay: its close frame came first, and has no answer yet */
     uint8_t was_reset;
     uint8_t is_pong_due;
@@ -116,6 +119,7 @@ static void end_peer(wire_peer_conn *peer)
     wire_timer_cancel(&peer->inflating_timer);
     link_close(&peer->link);
     ws_reader_fini(&peer->reader);
+    deflate_receiver_close(peer->inflater);
     loop_free_later(server->loop, peer);
     notify_closed(peer);
 }
@@ -248,21 +252,24 @@ void wire_peer_close(wire_peer_conn *peer, unsigned code, td_bytes reason)
 
 /* ---- a peer of a relay ---- */
 
-void wire_peer_relay(wire_peer_conn *peer, unsigned opcode, td_bytes bytes)
+void wire_peer_relay(wire_peer_conn *peer, unsigned opcode, td_bytes raw, int is_compressed)
 {
     if (peer->state == PEER_OPEN && wire_peer_queued_bytes(peer) <= WIRE_PEER_QUEUE_BYTES_MAX)
-        put_frame(peer, opcode, WS_FINAL, bytes);
+        put_frame(peer, opcode, is_compressed ? WS_FINAL | WS_COMPRESSED : WS_FINAL, raw);
 }
 
 void wire_peer_pause(wire_peer_conn *peer)
 {
+    peer->is_held = 1;
     if (peer->state == PEER_OPEN)
         link_pause(&peer->link);
 }
 
 void wire_peer_resume(wire_peer_conn *peer)
 {
-    link_resume(&peer->link);
+    peer->is_held = 0;
+    if (peer->inflating_timer == NULL)
+        link_resume(&peer->link);
 }
 
 void wire_peer_cut_off(wire_peer_conn *peer, wire_cut how)
@@ -335,6 +342,13 @@ static void on_event(wire_peer_conn *peer, const ws_event *event)
         peer->server->ops->heartbeat(peer->user, peer, event->opcode, event->bytes);
     else if (event->opcode == WS_PING)
         on_ping(peer, event->bytes);
+    else if (is_relay(peer))
+        peer->server->ops->relayed(peer->user, peer,
+                                   &(wire_message){.opcode = event->opcode,
+                                                   .bytes = event->bytes,
+                                                   .raw = event->raw,
+                                                   .is_compressed = event->is_compressed,
+                                                   .is_fragmented = event->is_fragmented});
     else if (is_data)
         peer->server->ops->message(peer->user, peer, event->opcode, event->bytes);
 }
@@ -342,7 +356,8 @@ static void on_event(wire_peer_conn *peer, const ws_event *event)
 static void read_again(void *user)
 {
     wire_peer_conn *peer = user;
-    link_resume(&peer->link);
+    if (!peer->is_held)
+        link_resume(&peer->link);
 }
 
 /* A message that came compressed was inflated and handled while other peers waited. When that takes
@@ -370,8 +385,8 @@ static size_t read_frames(wire_peer_conn *peer, uint8_t *bytes, size_t size, uin
     ws_give(&peer->reader, bytes, size, read_ns);
     while (rc == WS_EVENT && is_reading(peer)) {
         ws_event event;
-        uint64_t begun_ns =
-            peer->deflate_bits == 0 ? 0 : clock_thread_ns(peer->server->loop->clock);
+        int is_deflated = peer->deflate_bits > 0 || peer->inflater != NULL;
+        uint64_t begun_ns = is_deflated ? clock_thread_ns(peer->server->loop->clock) : 0;
         rc = ws_read(&peer->reader, &event);
         if (rc == WS_EVENT)
             on_event(peer, &event);
@@ -437,12 +452,14 @@ static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_
     td_buf_fini(&text);
 }
 
-void wire_peer_accept(wire_peer_conn *peer, const char *fields)
+void wire_peer_accept(wire_peer_conn *peer, const wire_peer *other)
 {
-    const handshake_request request = {.key = td_bytes_str(peer->key), .fields = fields};
+    const handshake_request request = {.key = td_bytes_str(peer->key), .fields = other->fields};
     TD_ASSERT(peer->state == PEER_WAITING);
     handshake_accept(&request, link_output(&peer->link));
-    begin_frames(peer, NULL);
+    if (other->is_deflated)
+        peer->inflater = deflate_receiver_open(other->sent_context);
+    begin_frames(peer, peer->inflater);
     link_flush_later(&peer->link);
     link_resume(&peer->link);
 }

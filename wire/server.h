@@ -22,6 +22,8 @@
 
 typedef struct wire_server wire_server;
 typedef struct wire_peer_conn wire_peer_conn;
+struct wire_message; /* wire/client.h */
+struct wire_peer;
 
 /* Text of the answer to a request that is not upgraded; NUL-terminated. */
 enum { WIRE_ANSWER_BYTES = 4096 };
@@ -58,10 +60,11 @@ typedef struct wire_server_ops {
     void (*closed)(void *user);
     /* A relay has this in place of opened, and accept gets only requests for no upgrade. The result
      * becomes the connection's user pointer, for wire_peer_accept or wire_peer_refuse, later; NULL:
-     * it was refused. Pings, pongs and close frames are left to the user, nothing is compressed,
-     * and closed comes with the connection's end. */
+     * it was refused. Pings, pongs and close frames are left to the user, messages stay
+     * compressed as they are, and closed comes with the connection's end. */
     void *(*asked)(void *server_user, wire_peer_conn *conn, const wire_request *request);
-    /* Of a relay, as those of wire/client.h. */
+    /* Of a relay, as those of wire/client.h; relayed in place of message. */
+    void (*relayed)(void *user, wire_peer_conn *conn, const struct wire_message *message);
     void (*heartbeat)(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
     void (*closing)(void *user, wire_peer_conn *conn, unsigned code, td_bytes reason);
 } wire_server_ops;
@@ -129,15 +132,15 @@ void wire_peer_close(wire_peer_conn *conn, unsigned code, td_bytes reason);
 
 /* ---- of a relay ---- */
 
-/* Accept the upgrade, with further header lines; or answer with a status, header lines and a body.
- */
-void wire_peer_accept(wire_peer_conn *conn, const char *fields);
+/* Accept the upgrade as the other end did; or answer with a status, header lines and a body. */
+void wire_peer_accept(wire_peer_conn *conn, const struct wire_peer *other);
 void wire_peer_refuse(wire_peer_conn *conn, unsigned status, const char *fields, td_bytes body);
 
-/* Queue a message (1, 2), ping (9) or pong (10). Dropped once the connection is closing, and while
- * more than WIRE_PEER_QUEUE_BYTES_MAX are queued: the user pauses the other end before that, which
- * is only impossible for a client that has sent its close frame and does not read. */
-void wire_peer_relay(wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
+/* Queue a message (1, 2), compressed or not, ping (9) or pong (10). Dropped once the connection is
+ * closing, and while more than WIRE_PEER_QUEUE_BYTES_MAX are queued: the user pauses the other end
+ * before that, which is only impossible for a client that has sent its close frame and does not
+ * read. */
+void wire_peer_relay(wire_peer_conn *conn, unsigned opcode, td_bytes raw, int is_compressed);
 
 /* As wire_pause, wire_resume and wire_cut_off. */
 void wire_peer_pause(wire_peer_conn *conn);

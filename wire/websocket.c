@@ -264,6 +264,7 @@ static ws_result read_control(ws_reader *r, ws_event *out)
 /* The message is whole. */
 static ws_result end_message(ws_reader *r, td_bytes bytes, ws_event *out)
 {
+    const td_bytes raw = bytes;
     if (r->is_compressed) {
         deflate_result rc = deflate_receive(r->inflater, bytes, r->pieces.size_max, &bytes);
         if (rc == DEFLATE_TOO_LARGE)
@@ -278,6 +279,7 @@ static ws_result end_message(ws_reader *r, td_bytes bytes, ws_event *out)
         return fail(r, out, WS_CODE_NOT_TEXT, "it sent text that ends within a character");
     *out = (ws_event){.opcode = r->opcode,
                       .bytes = bytes,
+                      .raw = raw,
                       .begin_ns = r->begin_ns,
                       .is_fragmented = r->is_fragmented,
                       .is_compressed = r->is_compressed};

@@ -55,6 +55,7 @@ typedef enum ws_result {
 typedef struct ws_event {
     unsigned opcode;   /* WS_TEXT, WS_BINARY, WS_CLOSE (nothing follows it), WS_PING, WS_PONG */
     td_bytes bytes;    /* payload; of WS_CLOSE the reason */
+    td_bytes raw;      /* of a message: the payload as it came, compressed or not */
     unsigned code;     /* of WS_CLOSE: as sent, or WS_CODE_ABSENT. Of a failure: to close with */
     const char *why;   /* of a failure: what the peer did, as one sentence without an end */
     uint64_t begin_ns; /* read_ns of the message's first byte */

@@ -206,6 +206,55 @@ describe("tap", { concurrency: 2 }, () => {
     await tap.stop();
   });
 
+  test("permessage-deflate is agreed by both ends; compressed messages pass as they are, and are in the archive", async (t) => {
+    const dir = temporary(t);
+    for (const [i, alone] of [false, true].entries()) {
+      const perMessageDeflate = { threshold: 0, serverNoContextTakeover: alone, clientNoContextTakeover: alone, clientMaxWindowBits: 10, serverMaxWindowBits: 11 };
+      const server = await exchange(t, { perMessageDeflate });
+      const own = path.join(dir, `${i}`);
+      fs.mkdirSync(own);
+      const tap = await startTap(t, own, server.url, ["--plain"]);
+      const { client, upstream } = await pair(t, tap, server, { perMessageDeflate });
+      assert.match(client.extensions, /permessage-deflate/);
+      assert.equal(client.extensions, upstream.extensions);
+      const texts = Array.from({ length: 300 }, (_, n) => `{"n":${n},"pad":"${"x".repeat(1000)}","odd":${n * 7919}}`);
+      const read = client._socket.bytesRead;
+      for (const text of texts) {
+        upstream.send(text);
+        client.send(text);
+        if (text.includes("9")) upstream.send(text, { compress: false });
+      }
+      upstream.ping("p");
+      const inbound = texts.flatMap((text) => (text.includes("9") ? [text, text] : [text]));
+      await upstream.events.has(300);
+      await client.events.has(inbound.length + 1);
+      assert.ok(client._socket.bytesRead - read < inbound.join("").length, "most came compressed");
+      client.close();
+      await settled(client, upstream);
+      await tap.stop();
+      assert.deepEqual([await rawFrames(t, tap.archive), await rawFrames(t, tap.archive, "out")], [inbound, texts]);
+      const rows = await jsonLines(t, ["cat", "-a", tap.archive, "--json"]);
+      assert.equal(rows.filter(({ compressed }) => compressed).length, 600);
+      assert.match((await eventsOf(t, tap.archive, "connect"))[0].extensions, /permessage-deflate/);
+    }
+  });
+
+  test("a compressed message that is broken, or that inflates above the bounds, is its sender's fault", async (t) => {
+    const server = await exchange(t, { perMessageDeflate: true, maxPayload: 1 << 30 }), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const broken = (masked) => Buffer.from([0xc1, masked ? 0x84 : 4, ...(masked ? [0, 0, 0, 0] : []), 0xff, 0xff, 0xff, 0xff]);
+    for (const [first, codes] of [["client", [1007, 1006]], ["upstream", [1007, 1014]]])
+      for (const how of ["broken", "large"]) {
+        const both = await pair(t, tap, server, { perMessageDeflate: { threshold: 0 } });
+        const second = first === "client" ? "upstream" : "client";
+        if (how === "broken") both[first]._socket.write(broken(first === "client"));
+        else both[first].send(Buffer.alloc((first === "client" ? 1 << 20 : 16 << 20) + 1));
+        await settled(both.client, both.upstream);
+        assert.deepEqual([both[first].events.at(-1), both[second].events.at(-1)], [how === "large" ? 1009 : codes[0], codes[1]].map((code) => `close ${code} `), `${first} ${how}`);
+      }
+    await tap.stop();
+  });
+
   test("path, query, headers and subprotocols go up; the exchange's answer, or its refusal, comes down", async (t) => {
     const server = await exchange(t, { handleProtocols: () => "two" }), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);

@@ -225,7 +225,7 @@ static void *on_asked(void *user, wire_peer_conn *client, const wire_request *re
 }
 
 static const wire_server_ops SERVER_OPS = {.asked = on_asked,
-                                           .message = relay_on_message,
+                                           .relayed = relay_on_message,
                                            .heartbeat = relay_on_heartbeat,
                                            .closing = relay_on_closing,
                                            .drained = relay_on_drained,

@@ -235,7 +235,8 @@ static void test_handed_on(void **state)
                      "Sec-WebSocket-Extensions: permessage-deflate\r\nUser-Agent: a: b\r\n"
                      "Sec-WebSocket-Protocol: one, two\r\nContent-Length: 0\r\nCookie: c\r\n\r\n"),
         &out);
-    expect_text(&out, "User-Agent: a: b\r\nSec-WebSocket-Protocol: one, two\r\nCookie: c\r\n");
+    expect_text(&out, "Sec-WebSocket-Extensions: permessage-deflate\r\nUser-Agent: a: b\r\n"
+                      "Sec-WebSocket-Protocol: one, two\r\nCookie: c\r\n");
     handshake_request request = {
         .status = 101, .key = td_bytes_str(KEY), .fields = "Sec-WebSocket-Protocol: two\r\n"};
     handshake_accept(&request, &out);
@@ -343,10 +344,16 @@ static void test_replies(void **state)
         &ask, td_bytes_str(ANSWER UPGRADE RIGHT AGREED ";  server_no_context_takeover \r\n" END),
         &got);
     assert_int_equal(got.context, DEFLATE_NO_TAKEOVER);
+    assert_int_equal(got.sent_context, DEFLATE_TAKEOVER);
     assert_true(td_bytes_is(got.extensions, "permessage-deflate;  server_no_context_takeover"));
     handshake_read_reply(&ASK, td_bytes_str("HTTP/1.1 429 Slow down\r\nRetry-After: 30\r\n\r\n"),
                          &got);
     assert_int_equal(got.retry_after_s, 30);
+    handshake_read_reply(
+        &ask, td_bytes_str(ANSWER UPGRADE RIGHT AGREED "; client_no_context_takeover\r\n" END),
+        &got);
+    assert_int_equal(got.context, DEFLATE_TAKEOVER);
+    assert_int_equal(got.sent_context, DEFLATE_NO_TAKEOVER);
     handshake_read_reply(
         &ASK, td_bytes_str("HTTP/1.1 429 x\r\nRetry-After: Fri, 31 Dec 1999\r\n\r\n"), &got);
     assert_int_equal(got.retry_after_s, 0);
