@@ -402,7 +402,7 @@ static void close_all(replay_command *command)
 {
     close_tape(&command->past);
     close_tape(&command->tape);
-    keyboard_close(command->keyboard);
+    keyboard_release(command->keyboard, 1); /* a signal may still look at it */
     control_close(command->control);
     last_frame_fini(&command->last);
 }
@@ -600,6 +600,7 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         .check = check_flags,
         .work = run};
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    keyboard_close(command.keyboard);
     sink_plugins_close(command.plugins);
     conditions_fini(&command.breaks);
     return status;
