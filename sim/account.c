@@ -222,7 +222,7 @@ static void act_for_client(account *a, account_order *order, const sim_symbol *s
     a->event.order = *order;
     int64_t most = takeable(s, of->side);
     int64_t size = of->size - order->filled < most ? of->size - order->filled : most;
-    market_take_to(s->market, of->side, of->limit, is_cancelled || is_refused ? 0 : size);
+    market_take(s->market, of->side, of->limit, is_cancelled || is_refused ? 0 : size);
     const market_trade *trades = market_trades(s->market, &count);
     for (size_t i = 0; i < count; i++)
         order->filled += trades[i].size;
@@ -260,7 +260,7 @@ static void act_by_itself(account *a, uint32_t index, const sim_symbol *s)
     (void)snprintf(order->of.link, sizeof order->of.link, "plan-%u", order->serial); /* it fits */
     a->heads = OWN_HEADS;
     a->ends = 0;
-    market_take(s->market, side, order->of.size);
+    market_take(s->market, side, order->of.limit, order->of.size);
 }
 
 int account_act(account *a, uint32_t index, const sim_symbol *s)

@@ -94,10 +94,13 @@ void flow_step(flow *f, market *m)
         }
     }
     uint64_t what = td_random_below(&f->random, 1000);
-    if (what < TAKE_PERMILLE)
-        market_take(m, draw_side(f), draw_size(f));
-    else if (what < TAKE_PERMILLE + CANCEL_PERMILLE)
+    if (what < TAKE_PERMILLE) {
+        int64_t size = draw_size(f); /* a compiler may draw for arguments in any order */
+        market_side side = draw_side(f);
+        market_take(m, side, market_any_price(side), size);
+    } else if (what < TAKE_PERMILLE + CANCEL_PERMILLE) {
         cancel(f, m, draw_side(f));
-    else
+    } else {
         place(f, m, draw_side(f));
+    }
 }

@@ -117,13 +117,7 @@ void market_limit(market *m, market_side side, int64_t price, int64_t size)
         add_to_level(&m->sides[side], side, price, size);
 }
 
-void market_take(market *m, market_side side, int64_t size)
-{
-    TD_ASSERT(size > 0);
-    market_take_to(m, side, market_any_price(side), size);
-}
-
-void market_take_to(market *m, market_side side, int64_t limit, int64_t size)
+void market_take(market *m, market_side side, int64_t limit, int64_t size)
 {
     TD_ASSERT(size >= 0);
     begin_event(m);

@@ -41,13 +41,11 @@ void market_close(market *m);
  * rests. An order that was cut, or whose level finds no space, loses that rest. price, size > 0. */
 void market_limit(market *m, market_side side, int64_t price, int64_t size);
 
-/* Place a market order: matched against the other side; the unmatched rest is dropped. */
-void market_take(market *m, market_side side, int64_t size);
+/* Match an order against the other side down to a limit; the unmatched rest is dropped. size 0: an
+ * event without executions. */
+void market_take(market *m, market_side side, int64_t limit, int64_t size);
 
-/* The same down to a limit: a limit order that never rests. size 0: an event without executions. */
-void market_take_to(market *m, market_side side, int64_t limit, int64_t size);
-
-/* The limit of an order that takes any price. */
+/* The limit of a market order, which takes any price. */
 static inline int64_t market_any_price(market_side side)
 {
     return side == MARKET_BUY ? INT64_MAX : 0;

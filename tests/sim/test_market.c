@@ -116,7 +116,7 @@ static void test_rows(void **state)
             if (s->what == LIMIT)
                 market_limit(m, s->side, s->price, s->size);
             else if (s->what == TAKE)
-                market_take(m, s->side, s->size);
+                market_take(m, s->side, market_any_price(s->side), s->size);
             else
                 market_cancel(m, s->side, (size_t)s->price, s->size);
         }
@@ -151,7 +151,7 @@ static void test_balance(void **state)
         if (what < 6)
             market_limit(m, side, 1000 + (int64_t)td_random_below(&random, 60), size);
         else if (what < 8)
-            market_take(m, side, size);
+            market_take(m, side, market_any_price(side), size);
         else if (market_level_count(m, side) > 0)
             market_cancel(m, side, td_random_below(&random, market_level_count(m, side)), size);
         size_t bids = market_level_count(m, MARKET_BUY);
