@@ -459,7 +459,7 @@ static void test_half_a_message(void **state)
     static bench b;
     unsigned count = 0;
     bench_open(&b);
-    for (unsigned i = 0; i < 8; i++) {
+    for (int i = 0; i < 8; i++) {
         const struct linger at_once = {.l_onoff = i % 2, .l_linger = 0};
         join(&b);
         side *first = (i & 2) == 0 ? &b.client : &b.exchange;
