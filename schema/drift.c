@@ -162,6 +162,7 @@ static void copy_text(char *to, size_t space, td_bytes text)
     for (;;) {
         td_utf8_copy(to, space, text);
         size_t size = strlen(to);
+        TD_ASSERT(size == text.size || text.data != NULL);
         if (size == text.size || text.data[size] != '\0')
             return;
         text = td_bytes_of(text.data + size + 1, text.size - size - 1);
