@@ -16,6 +16,16 @@ static void close_catalog(archive_view *view, const char *why)
     view->catalog = NULL;
 }
 
+static void open_catalog(archive_view *view)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    if (catalog_open(archive_catalog_path(view->archive), CATALOG_READ, &view->catalog, &cause) !=
+        TD_OK)
+        close_catalog(view, cause.text);
+    view->rests = 0;
+}
+
 static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
 {
     archive_view *view = user;
@@ -35,12 +45,9 @@ static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
  * meanwhile has its end in the journal. */
 static td_result view_read(archive_view *view, view_parts parts, td_err *err)
 {
-    td_err cause;
-    td_err_clear(&cause);
     archive *a = view->archive;
-    if (parts == VIEW_ALL && !archive_is_single_file(a) &&
-        catalog_open(archive_catalog_path(a), CATALOG_READ, &view->catalog, &cause) != TD_OK)
-        close_catalog(view, cause.text);
+    if (parts == VIEW_ALL && !archive_is_single_file(a))
+        open_catalog(view);
     td_result rc = archive_list(a, &view->listing, err);
     if (rc == TD_OK)
         rc = archive_live_session(a, view->live, err);
@@ -89,12 +96,23 @@ void archive_view_close(archive_view *view)
     td_free(view);
 }
 
+void archive_view_rest(archive_view *view)
+{
+    view->rests |= view->catalog != NULL;
+    catalog_close(view->catalog);
+    view->catalog = NULL;
+}
+
 int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,
                       segment_rows *out)
 {
     td_err cause;
     td_err_clear(&cause);
-    if (view->catalog == NULL || segment_has_open_name(path))
+    if (segment_has_open_name(path))
+        return 0;
+    if (view->rests)
+        open_catalog(view);
+    if (view->catalog == NULL)
         return 0;
     td_result rc = catalog_load(view->catalog, path, part, out, &cause);
     if (rc == TD_OK && archive_history_is_same(&view->past, path, file_bytes, &out->index))

@@ -16,7 +16,8 @@ typedef struct archive_view {
     struct archive *archive;
     archive_listing listing;
     char live[SESSION_ID_BYTES]; /* archive_live_session, asked after listing */
-    catalog *catalog;            /* NULL: none that can be used */
+    catalog *catalog;            /* NULL: none that can be used, or it rests */
+    uint8_t rests;               /* 1: it is opened when it is needed */
     const td_log *log;           /* why it is not used; may be NULL */
     archive_history past;
     gap_list journal_gaps; /* as they were written */
@@ -37,6 +38,9 @@ TD_MUST_USE td_result archive_view_open(archive *archive, view_parts parts, cons
  * fine. */
 archive_view *archive_view_share(archive_view *view);
 void archive_view_close(archive_view *view);
+
+/* Close the catalog until it is needed again: SQLite keeps up to 2 MiB of it in memory. */
+void archive_view_rest(archive_view *view);
 
 /* Load the rows of a listed segment from the catalog, if they describe the file: it has file_bytes
  * bytes, the journal has the same size and chain, and the rows are those that were written. 0: the

@@ -182,6 +182,15 @@ static int is_cut(const read_plan *plan, const archive_segment *segment, const s
 
 /* ---- segments ---- */
 
+/* The catalog has them, for read_plan_load_chunks. */
+static void forget_channels(planned *p)
+{
+    segment_index_drop_lists(&p->index);
+    td_free(p->is_wanted);
+    p->is_wanted = NULL;
+    p->public.is_wanted = NULL;
+}
+
 static td_result consider(read_plan *plan, const archive_segment *segment, td_err *err)
 {
     const read_query *query = &plan->query;
@@ -213,6 +222,8 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
     /* A channel that damage has hidden may be a wanted one: readers are to find that damage. */
     if (rc == TD_OK && p->full_path != NULL &&
         (p->public.wanted_count > 0 || segment_index_has_unknown(&p->index))) {
+        if (query->is_lasting && p->lacks_chunks)
+            forget_channels(p);
         keep_planned(plan, p);
         return TD_OK;
     }
@@ -333,6 +344,8 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     }
     if (plan->count > 0)
         qsort(plan->segments, plan->count, sizeof(void *), compare_planned);
+    if (query->is_lasting)
+        archive_view_rest(plan->view);
     plan->query.wants_feed = NULL; /* borrowed for the call only */
     plan->query.wants_channel = NULL;
     plan->query.wants_segment = NULL;
@@ -386,9 +399,16 @@ td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *err)
         return TD_OK;
     td_result rc = load_index(plan, p->index.path, p->index.file_bytes, CATALOG_ROWS_AND_CHUNKS,
                               &index, &is_known, err);
+    if (plan->query.is_lasting)
+        archive_view_rest(plan->view);
     if (rc != TD_OK)
         return rc;
-    segment_index_take_chunks(&p->index, &index);
+    if (p->is_wanted == NULL) {
+        segment_index_fini(&p->index);
+        p->index = index;
+    } else {
+        segment_index_take_chunks(&p->index, &index);
+    }
     p->lacks_chunks = 0;
     return TD_OK;
 }

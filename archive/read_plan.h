@@ -26,7 +26,9 @@ typedef struct read_query {
      * single file of another name is not asked). NULL: all are. */
     int (*wants_feed)(void *user, const char *feed);
     int (*wants_segment)(void *user, const segment_name *name); /* likewise, by its name */
-    uint8_t is_quiet; /* 1: what cannot be read is counted, not logged: another plan does that */
+    uint8_t is_lasting; /* 1: the plan is kept for long: channels of a segment, and is_wanted, are
+                         * there after read_plan_load_chunks only, and the catalog is closed */
+    uint8_t is_quiet;   /* 1: what cannot be read is counted, not logged: another plan does that */
     void *user;
     archive_view *view; /* to plan from, borrowed for the call; NULL: a new one */
 } read_query;

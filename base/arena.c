@@ -6,7 +6,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-enum { ALIGN_BYTES = 16, BLOCK_BYTES = 256 << 10 };
+enum { ALIGN_BYTES = 16 };
+
+/* Each block has twice the size of the last one: a program may have many arenas with little. */
+enum { FIRST_BLOCK_BYTES = 4 << 10, BLOCK_BYTES_MAX = 256 << 10 };
 
 typedef struct arena_block {
     struct arena_block *next;
@@ -20,13 +23,16 @@ _Static_assert(sizeof(arena_block) % ALIGN_BYTES == 0, "what follows a header mu
 /* Blocks stay in place over resets: a message of the same size needs no new memory. */
 struct td_arena {
     arena_block *first;
-    arena_block *now; /* the block being filled; later ones are empty; NULL: before the first */
+    size_t block_bytes; /* of the next one that is made */
+    arena_block *now;   /* the block being filled; later ones are empty; NULL: before the first */
     size_t used_bytes;
 };
 
 td_arena *td_arena_open(void)
 {
-    return td_alloc_zero(1, sizeof(td_arena));
+    td_arena *made = td_alloc_zero(1, sizeof *made);
+    made->block_bytes = FIRST_BLOCK_BYTES;
+    return made;
 }
 
 void td_arena_close(td_arena *arena)
@@ -46,7 +52,9 @@ static arena_block *next_block(td_arena *arena, size_t size)
 {
     arena_block **link = arena->now == NULL ? &arena->first : &arena->now->next;
     if (*link == NULL || (*link)->size < size) {
-        size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+        size_t room = size > arena->block_bytes ? size : arena->block_bytes;
+        if (arena->block_bytes < BLOCK_BYTES_MAX)
+            arena->block_bytes *= 2;
         arena_block *made = td_alloc(sizeof *made + room);
         *made = (arena_block){.next = *link, .size = room};
         *link = made;

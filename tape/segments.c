@@ -38,11 +38,8 @@ typedef struct segment {
 typedef struct segments {
     archive *archive;
     source_options options;
-    /* What the segments' chunks are found in until they are opened; NULL: all of them were. So no
-     * catalog is held open for longer than it is needed. */
-    read_plan *planned;
-    size_t planned_count; /* segments of it that are to be opened */
-    segment **all;        /* that were ever planned */
+    read_plan *planned; /* what the first segments' chunks are found in until they are opened */
+    segment **all;      /* that were ever planned */
     size_t count;
     size_t capacity;
     segment **waiting; /* heap by next_ns: segments with chunks to come */
@@ -410,20 +407,11 @@ static void add_segments(segments *all, read_plan *from)
         if (from == all->planned) {
             of->planned = from;
             of->planned_at = i;
-            all->planned_count++;
         }
         if (planned->index->first_ns > all->newest_ns)
             all->newest_ns = planned->index->first_ns;
         note_end(all, planned->index, of);
     }
-}
-
-static void close_planned(segments *all)
-{
-    if (all->planned_count > 0)
-        return;
-    read_plan_close(all->planned);
-    all->planned = NULL;
 }
 
 static td_result queue_segments(segments *all, archive_view *view, uint64_t from_ns, td_err *err)
@@ -433,6 +421,7 @@ static td_result queue_segments(segments *all, archive_view *view, uint64_t from
                         .wants_channel = wants_channel,
                         .wants_feed = wants_feed,
                         .user = &all->options,
+                        .is_lasting = 1,
                         .view = view};
     read_plan *found = NULL;
     td_result rc = read_plan_open(all->archive, &query, &found, err);
@@ -445,7 +434,6 @@ static td_result queue_segments(segments *all, archive_view *view, uint64_t from
     add_segments(all, found);
     if (all->planned != found)
         read_plan_close(found);
-    close_planned(all);
     return rc;
 }
 
@@ -467,11 +455,8 @@ static void segments_close(void *self)
 /* Open a segment whose time has come. It waits again, unless nothing in it is wanted. */
 static td_result open_next(segments *all, segment *of, td_err *err)
 {
-    int was_planned = of->planned != NULL;
     td_result rc = segment_open(of, archive_io(all->archive), &all->options, err);
     TD_ASSERT(of->planned == NULL);
-    all->planned_count -= was_planned != 0;
-    close_planned(all);
     if (rc == TD_E_IO)
         return td_err_add(err, rc, "segment %s", of->file.name);
     if (rc != TD_OK) {
