@@ -248,6 +248,7 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     server->responder = responder_open(options->secret);
     server->json = json_parser_open(0);
     server->reader = content_reader_open(TAPE_READS_MESSAGES);
+    server->blocks = block_pool_open();
     server->maker = snapshot_maker_open();
     wire_server_options listening = options->server;
     listening.ops = &SERVE_OPS;
@@ -274,6 +275,7 @@ void serve_close(serve *server)
     wire_server_close(server->server);
     TD_ASSERT(server->clients == NULL); /* on_closed was called for each */
     serve_tapes_close(server);
+    block_pool_close(server->blocks);
     snapshot_maker_close(server->maker);
     content_reader_close(server->reader);
     responder_close(server->responder);

@@ -97,6 +97,7 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
         pacer_pause(&tape->pacer);
     tape->owner->counts.tapes++;
     const cursor_options reading = {.threads = 1,
+                                    .blocks = tape->owner->blocks,
                                     .log = options->log,
                                     .with_lead_in = 1,
                                     .with_states = !options->feeds->has_retail,

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -17,9 +18,11 @@ enum {
 
 struct block_pool {
     pthread_mutex_t mutex;
-    tape_block *kept;
+    tape_block *first; /* all blocks */
     size_t kept_count;
-    size_t out_count; /* blocks that are held */
+    size_t out_count;            /* blocks that are held */
+    segment_scratch **scratches; /* that no thread reads with now */
+    size_t scratch_count;
     int is_closed;
 };
 
@@ -34,14 +37,23 @@ static void free_block(tape_block *block)
 {
     td_buf_fini(&block->bytes);
     td_free(block->frames);
+    td_free(block->file);
     td_arena_close(block->arena);
     td_free(block);
 }
 
+/* The pool is closed, and its last block is back. */
 static void free_pool(block_pool *pool)
 {
     TD_ASSERT(pool->out_count == 0);
-    TD_ASSERT(pool->kept == NULL);
+    while (pool->first != NULL) {
+        tape_block *next = pool->first->next;
+        free_block(pool->first);
+        pool->first = next;
+    }
+    for (size_t i = 0; i < pool->scratch_count; i++)
+        segment_scratch_close(pool->scratches[i]);
+    td_free(pool->scratches);
     pthread_mutex_destroy(&pool->mutex);
     td_free(pool);
 }
@@ -51,43 +63,109 @@ void block_pool_close(block_pool *pool)
     if (pool == NULL)
         return;
     pthread_mutex_lock(&pool->mutex);
-    tape_block *kept = pool->kept;
-    pool->kept = NULL;
     pool->is_closed = 1;
     int is_last = pool->out_count == 0;
     pthread_mutex_unlock(&pool->mutex);
-    while (kept != NULL) {
-        tape_block *next = kept->next;
-        free_block(kept);
-        kept = next;
-    }
     if (is_last)
         free_pool(pool);
 }
 
-tape_block *block_pool_take(block_pool *pool)
+/* ---- taking ---- */
+
+/* One more reference of a block that is held; 0: its last one is just being released. */
+static int acquire_held(tape_block *block)
+{
+    unsigned seen = atomic_load_explicit(&block->references, memory_order_relaxed);
+    /* Relaxed: the pool's mutex orders what the block has. */
+    while (seen > 0 &&
+           !atomic_compare_exchange_weak_explicit(&block->references, &seen, seen + 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        continue;
+    return seen > 0;
+}
+
+static void unkeep(block_pool *pool, tape_block *block)
+{
+    block->is_kept = 0;
+    pool->kept_count--;
+    pool->out_count++;
+    atomic_store_explicit(&block->references, 1, memory_order_relaxed);
+}
+
+/* A block that has the chunk's bytes, with one more reference; NULL: none has. */
+static tape_block *find(block_pool *pool, const source_chunk *chunk)
+{
+    for (tape_block *b = pool->first; b != NULL; b = b->next) {
+        if (b->file == NULL || b->offset != chunk->offset ||
+            strcmp(b->file, chunk->file->name) != 0)
+            continue;
+        if (b->is_kept)
+            unkeep(pool, b);
+        else if (!acquire_held(b))
+            continue;
+        return b;
+    }
+    return NULL;
+}
+
+static tape_block *add_block(block_pool *pool)
+{
+    tape_block *made = td_alloc_zero(1, sizeof *made);
+    td_buf_init(&made->bytes, LIMIT_CHUNK_BYTES + DECODE_PADDING_BYTES);
+    made->arena = td_arena_open();
+    made->pool = pool;
+    made->next = pool->first;
+    atomic_init(&made->references, 1);
+    pool->first = made;
+    pool->out_count++;
+    return made;
+}
+
+/* An empty block with one reference. */
+static tape_block *take_empty(block_pool *pool)
+{
+    tape_block *block = pool->first;
+    while (block != NULL && !block->is_kept)
+        block = block->next;
+    if (block == NULL)
+        return add_block(pool);
+    unkeep(pool, block);
+    td_free(block->file);
+    block->file = NULL;
+    td_buf_clear(&block->bytes);
+    td_arena_reset(block->arena);
+    return block;
+}
+
+td_result block_pool_read(block_pool *pool, const source *from, const source_chunk *chunk,
+                          int is_private, tape_block **out, td_err *err)
 {
     pthread_mutex_lock(&pool->mutex);
     TD_ASSERT(!pool->is_closed);
-    tape_block *block = pool->kept;
-    if (block != NULL) {
-        pool->kept = block->next;
-        pool->kept_count--;
-    } else {
-        block = td_alloc_zero(1, sizeof *block);
+    *out = is_private ? NULL : find(pool, chunk);
+    const int is_found = *out != NULL;
+    segment_scratch *scratch = NULL;
+    if (!is_found) {
+        *out = take_empty(pool);
+        if (pool->scratch_count > 0)
+            scratch = pool->scratches[--pool->scratch_count];
     }
-    pool->out_count++;
     pthread_mutex_unlock(&pool->mutex);
-    if (block->pool == NULL) {
-        td_buf_init(&block->bytes, LIMIT_CHUNK_BYTES + DECODE_PADDING_BYTES);
-        block->arena = td_arena_open();
+    if (is_found)
+        return TD_OK;
+    if (scratch == NULL)
+        scratch = segment_scratch_open();
+    td_result rc = from->ops->read(chunk, scratch, &(*out)->bytes, err);
+    pthread_mutex_lock(&pool->mutex);
+    pool->scratches =
+        td_array_grow(pool->scratches, pool->scratch_count, sizeof(segment_scratch *));
+    pool->scratches[pool->scratch_count++] = scratch;
+    if (rc == TD_OK && !is_private) {
+        (*out)->file = td_strdup(chunk->file->name);
+        (*out)->offset = chunk->offset;
     }
-    block->pool = pool;
-    block->next = NULL;
-    td_buf_clear(&block->bytes);
-    td_arena_reset(block->arena);
-    atomic_init(&block->references, 1);
-    return block;
+    pthread_mutex_unlock(&pool->mutex);
+    return rc;
 }
 
 /* The last reference is gone: keep the block for later, or free it. */
@@ -98,17 +176,18 @@ static void give_back(tape_block *block)
     pthread_mutex_lock(&pool->mutex);
     TD_ASSERT(pool->out_count > 0);
     pool->out_count--;
-    int is_kept =
-        !pool->is_closed && pool->kept_count < POOL_KEEP_MAX && held_bytes <= POOL_KEEP_BYTES;
-    if (is_kept) {
-        block->next = pool->kept;
-        pool->kept = block;
+    block->is_kept = pool->kept_count < POOL_KEEP_MAX && held_bytes <= POOL_KEEP_BYTES;
+    if (block->is_kept) {
         pool->kept_count++;
+    } else {
+        tape_block **at = &pool->first;
+        while (*at != block)
+            at = &(*at)->next;
+        *at = block->next;
+        free_block(block);
     }
     int is_last = pool->is_closed && pool->out_count == 0;
     pthread_mutex_unlock(&pool->mutex);
-    if (!is_kept)
-        free_block(block);
     if (is_last)
         free_pool(pool);
 }

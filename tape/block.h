@@ -1,6 +1,6 @@
-/* Decompressed chunks with the frames in them, counted by reference and used again. A pool belongs
- * to a tape; blocks that are still held when the pool is closed live until released. Blocks may be
- * taken and released by any thread. */
+/* Decompressed chunks, counted by reference and used again. Cursors over the same archive may share
+ * a pool: those that are in the same chunk hold its bytes once. Blocks that are still held when the
+ * pool is closed live until released. Any thread. */
 #ifndef TD_TAPE_BLOCK_H
 #define TD_TAPE_BLOCK_H
 
@@ -11,10 +11,9 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "tape/cursor.h"
+#include "tape/source.h"
 
-typedef struct block_pool block_pool;
-
-/* Whoever takes a block fills it before others see it. */
+/* A private block is filled by its reader with frames and their content. */
 struct tape_block {
     atomic_uint references;
     td_buf bytes;      /* size_max LIMIT_CHUNK_BYTES and padding */
@@ -22,14 +21,22 @@ struct tape_block {
     size_t frame_capacity;
     td_arena *arena; /* content of the frames; empty at first */
     block_pool *pool;
-    tape_block *next; /* in the pool's list */
+    /* the pool's: */
+    tape_block *next;
+    char *file; /* it has the bytes of the file's chunk at offset; NULL: it is private */
+    uint64_t offset;
+    uint8_t is_kept; /* 1: it has no references */
 };
 
 TD_NEVER_NULL block_pool *block_pool_open(void);
 void block_pool_close(block_pool *pool);
 
-/* An empty block with one reference. */
-TD_NEVER_NULL tape_block *block_pool_take(block_pool *pool);
+/* A chunk's bytes, in a block with a reference of the caller's. is_private: read into a block that
+ * only the caller gets; 0: a block that is only read, which others may have. Results as
+ * source_ops.read. */
+TD_MUST_USE td_result block_pool_read(block_pool *pool, const source *from,
+                                      const source_chunk *chunk, int is_private, tape_block **out,
+                                      td_err *err);
 
 /* Bytes that the block holds in memory. */
 size_t block_held_bytes(const tape_block *block);

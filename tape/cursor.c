@@ -34,10 +34,9 @@ struct cursor {
     td_workers *workers;   /* NULL: one thread */
     content_pool *readers; /* of those that read chunks */
     content_reader *reader;
-    uint64_t begin_ns;   /* cursor_find_begin() with_lead_in */
-    content_reader *due; /* reads frames when they are due; NULL: nothing does */
-    uint64_t position;   /* of the next frame */
-    uint64_t since_ns;   /* streams without a state are read from here on */
+    uint64_t begin_ns; /* cursor_find_begin() with_lead_in */
+    uint64_t position; /* of the next frame */
+    uint64_t since_ns; /* streams without a state are read from here on */
     saved_states states;
     event_reader *events;
     event event; /* the last that was read */
@@ -214,6 +213,8 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
         .wants_unknown = (uint8_t)selection_has_topic(
             &c->wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN), td_bytes_str(""), td_bytes_str("")),
         .reads_ahead = c->workers != NULL || options->decoding != NULL,
+        .due = c->reader,
+        .blocks = options->blocks,
         .decoding = options->decoding,
         .wants_channel = options->wants_channel,
         .user = options->user,
@@ -224,7 +225,6 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
     c->since_ns = window.from_ns;
     if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
         rc = find_lead_from(c, view, &reading, err);
-    c->due = reading.reads_ahead ? NULL : c->reader;
     return rc == TD_OK ? open_sources(c, view, &reading, err) : rc;
 }
 
@@ -347,6 +347,8 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
         if (rc != TD_OK)
             return rc;
         frame_ref *frame = item.frame;
+        if (TD_UNLIKELY(frame == NULL))
+            continue;
         set_conn(item.from->slot, frame);
         if (TD_UNLIKELY(item.from->use == SOURCE_EVENT)) {
             apply_event(c, item.from, frame);
@@ -357,8 +359,8 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
             continue; /* the states have it */
         frame->position = c->position++;
         connection_table_follow(item.from->slot, c->since_ns, frame);
-        if (c->due != NULL)
-            content_read(c->due, frame);
+        if (!c->reading.reads_ahead)
+            content_read(c->reader, frame);
         *out = frame;
         return TD_OK;
     }

@@ -26,6 +26,7 @@
 
 /* A reference-counted piece of memory: one decompressed chunk and its frames. */
 typedef struct tape_block tape_block;
+typedef struct block_pool block_pool; /* tape/block.h */
 
 /* Zero takes the default everywhere. */
 typedef struct cursor_options {
@@ -34,6 +35,7 @@ typedef struct cursor_options {
                           alone, and nothing is read ahead */
     const td_log *log; /* may be NULL */
     tape_reads reads;
+    block_pool *blocks;   /* to share with other cursors over the archive; NULL: one of its own */
     uint8_t with_events;  /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: frames before the selection's from that books need are returned,
                              is_lead_in set: those of topics with snapshots, from the moment when

@@ -10,20 +10,12 @@
  * value in memory is never this much larger than its text. */
 static const size_t CONTENT_BYTES_MAX = 32 * (size_t)LIMIT_CHUNK_BYTES;
 
-chunk_load *chunk_load_open(void)
-{
-    chunk_load *load = td_alloc_zero(1, sizeof *load);
-    load->scratch = segment_scratch_open();
-    return load;
-}
-
 void chunk_load_close(chunk_load *load)
 {
     if (load == NULL)
         return;
     tape_block_release(load->block);
     td_free(load->entries);
-    segment_scratch_close(load->scratch);
     td_free(load);
 }
 
@@ -148,6 +140,19 @@ static void fill_frame(const chunk_load *load, const chunk_entry *entry, frame_r
                        .is_lead_in = entry->recv_ns < load->options->window.from_ns};
 }
 
+/* The frame of an entry, as it is read today. */
+static td_result make_frame(chunk_load *load, content_reader *reader, const chunk_entry *entry,
+                            frame_ref *frame, int *is_wanted)
+{
+    td_result rc = TD_OK;
+    *is_wanted = 1;
+    fill_frame(load, entry, frame);
+    if (TD_UNLIKELY(load->chunk.file->channels[entry->channel].use == SOURCE_UNKNOWN))
+        rc = classify_again(load, reader, frame, is_wanted, &load->err);
+    frame->row = content_row(reader, frame->channel, frame->recv_ns);
+    return rc;
+}
+
 /* Make frames of the entries. Entries whose frames are not wanted are left out. */
 static td_result make_frames(chunk_load *load, content_reader *reader)
 {
@@ -160,20 +165,30 @@ static td_result make_frames(chunk_load *load, content_reader *reader)
     load->frames = load->block->frames;
     load->count = 0;
     for (size_t i = 0; i < count; i++) {
+        int is_wanted;
         const chunk_entry *entry = &load->entries[i];
-        frame_ref *frame = &load->frames[load->count];
-        int is_wanted = 1;
-        fill_frame(load, entry, frame);
-        if (TD_UNLIKELY(load->chunk.file->channels[entry->channel].use == SOURCE_UNKNOWN)) {
-            td_result rc = classify_again(load, reader, frame, &is_wanted, &load->err);
-            if (rc != TD_OK)
-                return rc;
-        }
-        frame->row = content_row(reader, frame->channel, frame->recv_ns);
+        td_result rc = make_frame(load, reader, entry, &load->frames[load->count], &is_wanted);
+        if (rc != TD_OK)
+            return rc;
         if (is_wanted)
             load->entries[load->count++] = *entry;
     }
     return TD_OK;
+}
+
+td_result chunk_load_frame(chunk_load *load, frame_ref **out, td_err *err)
+{
+    int is_wanted;
+    if (load->options->reads_ahead) {
+        *out = &load->frames[load->at];
+        return TD_OK;
+    }
+    td_result rc =
+        make_frame(load, load->options->due, &load->entries[load->at], &load->frame, &is_wanted);
+    if (TD_UNLIKELY(rc != TD_OK) && err != NULL)
+        *err = load->err;
+    *out = is_wanted ? &load->frame : NULL;
+    return rc;
 }
 
 /* ---- content ---- */
@@ -214,21 +229,22 @@ static td_result read_contents(chunk_load *load, content_reader *reader)
 void chunk_load_run(void *arg)
 {
     chunk_load *load = arg;
-    TD_ASSERT(load->block != NULL);
+    TD_ASSERT(load->block == NULL);
     load->damage_count = 0;
     load->is_fatal = 0;
     load->count = 0;
     load->at = 0;
     load->last_ns = 0;
     td_err_clear(&load->err);
-    load->rc = load->from->ops->read(&load->chunk, load->scratch, &load->block->bytes, &load->err);
+    load->rc = block_pool_read(load->blocks, load->from, &load->chunk, load->options->reads_ahead,
+                               &load->block, &load->err);
     if (load->rc == TD_OK)
         load->rc = find_messages(load);
-    if (load->rc != TD_OK || load->count == 0)
+    if (load->rc != TD_OK || load->count == 0 || !load->options->reads_ahead)
         return;
     content_reader *reader = content_pool_take(load->readers);
     load->rc = make_frames(load, reader);
-    if (load->rc == TD_OK && load->options->reads_ahead)
+    if (load->rc == TD_OK)
         load->rc = read_contents(load, reader);
     load->is_fatal = load->rc != TD_OK;
     content_pool_give(load->readers, reader);

@@ -23,10 +23,10 @@ typedef struct chunk_load {
     td_job job;
     const source_options *options;
     content_pool *readers;
+    block_pool *blocks;
     const source *from;
     source_chunk chunk;
-    segment_scratch *scratch;
-    tape_block *block;
+    tape_block *block;     /* NULL: it is not read */
     td_result rc;          /* TD_OK, also if only a part could be read: see damage_count */
     td_err err;            /* of rc, or of the first damage */
     uint32_t damage_count; /* messages, or a rest, that could not be read */
@@ -35,19 +35,20 @@ typedef struct chunk_load {
     /* the merge's: */
     chunk_entry *entries; /* in order */
     size_t entry_capacity;
-    frame_ref *frames; /* of the entries, in the block */
+    frame_ref *frames; /* of the entries, in the block; without reads_ahead: */
+    frame_ref frame;   /* the one that is due */
     size_t count;
     size_t at;
     size_t held_bytes; /* by the block when it joined */
     uint8_t is_submitted;
 } chunk_load;
 
-/* New, with its working memory. */
-TD_NEVER_NULL chunk_load *chunk_load_open(void);
 void chunk_load_close(chunk_load *load);
 
-/* Read the chunk into load->block, which is the load's alone. Fills rc, err, damage_count. The
- * arg of a td_job. */
+/* Read the chunk. Fills rc, err, damage_count. The arg of a td_job. */
 void chunk_load_run(void *load);
+
+/* The next frame; NULL: it is not wanted. TD_E_LIMIT: too many channels. */
+TD_MUST_USE td_result chunk_load_frame(chunk_load *load, frame_ref **out, td_err *err);
 
 #endif

@@ -18,7 +18,7 @@ struct merge {
     const source_options *options;
     td_workers *workers;
     content_pool *readers;
-    block_pool *pool;
+    block_pool *blocks;
     /* Chunks that overlap now: a heap by the tape's order of their next messages. */
     chunk_load *heap[LIMIT_MERGE_CHUNKS];
     size_t heap_count;
@@ -41,7 +41,7 @@ merge *merge_open(const source *sources, size_t source_count, const source_optio
     TD_ASSERT(ahead >= 1);
     TD_ASSERT(ahead <= MERGE_AHEAD_MAX);
     merge *m = td_alloc_zero(1, sizeof *m);
-    m->pool = block_pool_open();
+    m->blocks = options->blocks != NULL ? options->blocks : block_pool_open();
     m->sources = sources;
     m->source_count = source_count;
     m->options = options;
@@ -77,7 +77,8 @@ void merge_close(merge *m)
     }
     for (size_t i = 0; i < m->spare_count; i++)
         chunk_load_close(m->spare[i]);
-    block_pool_close(m->pool);
+    if (m->options->blocks == NULL)
+        block_pool_close(m->blocks);
     td_free(m);
 }
 
@@ -165,15 +166,6 @@ static void push_heap(merge *m, chunk_load *load)
 
 /* ---- loads ---- */
 
-/* A load with an empty block. */
-static chunk_load *take_load(merge *m)
-{
-    chunk_load *load = m->spare_count > 0 ? m->spare[--m->spare_count] : chunk_load_open();
-    TD_ASSERT(load->block == NULL);
-    load->block = block_pool_take(m->pool);
-    return load;
-}
-
 /* A chunk has been read to its end. Its block stays as long as it is held. */
 static void give_load(merge *m, chunk_load *load)
 {
@@ -214,9 +206,11 @@ static td_result read_ahead(merge *m, td_err *err)
         td_result rc = next_chunk(m, &from, &chunk, err);
         if (rc != TD_OK)
             return rc == TD_EOF ? TD_OK : rc;
-        chunk_load *load = take_load(m);
+        chunk_load *load =
+            m->spare_count > 0 ? m->spare[--m->spare_count] : td_alloc_zero(1, sizeof *load);
         load->options = m->options;
         load->readers = m->readers;
+        load->blocks = m->blocks;
         load->from = from;
         load->chunk = chunk;
         load->job = (td_job){.run = chunk_load_run, .arg = load};
@@ -312,11 +306,11 @@ static td_result settle(merge *m, td_err *err)
     return m->heap_count > 0 ? TD_OK : TD_EOF;
 }
 
-static void give_first(const merge *m, merge_item *out)
+static td_result give_first(const merge *m, merge_item *out, td_err *err)
 {
-    const chunk_load *first = m->heap[0];
-    out->frame = &first->frames[first->at];
+    chunk_load *first = m->heap[0];
     out->from = &first->chunk.file->channels[first->entries[first->at].channel];
+    return chunk_load_frame(first, &out->frame, err);
 }
 
 td_result merge_next(merge *m, merge_item *out, td_err *err)
@@ -325,14 +319,11 @@ td_result merge_next(merge *m, merge_item *out, td_err *err)
         chunk_load *first = m->heap[0];
         first->at++;
         if (TD_LIKELY(first->at < first->count && next_ns(first) < m->limit_ns)) {
-            give_first(m, out);
-            return TD_OK;
+            return give_first(m, out, err);
         }
         leave_first(m);
     }
     td_result rc = settle(m, err);
     m->is_given = rc == TD_OK;
-    if (rc == TD_OK)
-        give_first(m, out);
-    return rc;
+    return rc == TD_OK ? give_first(m, out, err) : rc;
 }

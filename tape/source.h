@@ -14,6 +14,7 @@
 #include "archive/gap.h"
 #include "format/segment_reader.h"
 #include "tape/connection_table.h"
+#include "tape/content.h"
 #include "tape/cursor.h"
 #include "tape/decoding.h"
 #include "tape/selection.h"
@@ -62,7 +63,9 @@ typedef struct source_options {
     uint8_t with_events;
     uint8_t is_following;
     uint8_t wants_unknown; /* 1: _unknown frames that no row fits are selected, too */
-    uint8_t reads_ahead;   /* 1: contents are read with their chunk; else when frames are due */
+    uint8_t reads_ahead;   /* 1: frames and contents are made with their chunk; else when due */
+    content_reader *due;   /* makes them then */
+    block_pool *blocks;    /* as cursor_options */
     const tape_decoding *decoding;                              /* as cursor_options */
     int (*wants_channel)(void *user, const channel_info *info); /* as there; may be NULL */
     void *user;
