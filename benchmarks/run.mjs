@@ -281,9 +281,9 @@ async function crowd(server, port, clients, join = "0") {
   if (status !== 0) throw new Error(`crowd: status ${status}`);
   return { ...JSON.parse(text), cpu: cpuOf(server.pid) - before, memory };
 }
-async function ofServe(archive, clients, join) {
+async function ofServe(archive, clients, join, options = []) {
   const readyFile = path.join(work, "crowd.json");
-  const server = spawn(bin("tapedeck-replay"), ["serve", archive, "--plain", "--ready-file", readyFile, "--max-clients", "4096"], { stdio: "ignore" });
+  const server = spawn(bin("tapedeck-replay"), ["serve", archive, "--plain", "--ready-file", readyFile, "--max-clients", "4096", ...options], { stdio: "ignore" });
   try {
     const { url } = await appears(readyFile);
     return await crowd(server, new URL(url).port, clients, join);
@@ -351,7 +351,7 @@ async function selectionRows(sha) {
 const DAY_FRAMES = Number(process.env.BENCH_DAY_FRAMES ?? 6_000_000), DAY_SYMBOLS = 100, SEEK_MS_MAX = 25;
 
 /** Ten seconds of one symbol of a day: where a segment, and so a checkpoint, has just begun, and as far from one as can be. */
-function dayRows() {
+async function dayRows() {
   const archive = path.join(work, "day");
   const day = JSON.parse(run(bench("bench_day"), [archive, "--frames", String(DAY_FRAMES), "--symbols", String(DAY_SYMBOLS)]));
   const bytes = fs.readdirSync(archive, { recursive: true }).filter((f) => f.endsWith(".mcap")).reduce((sum, f) => sum + fs.statSync(path.join(archive, f)).size, 0);
@@ -371,6 +371,19 @@ function dayRows() {
     row(`${title}: segments opened`, files.size, 1, "segments", "lower", isTarget ? 1 : null, "", 1);
     row(`${title}: bytes read (limit: its chunks)`, read, needed, "bytes", "lower", isTarget ? 2 : null, "", 1);
     row(`${title}: time (limit: ${SEEK_MS_MAX} ms)`, Math.min(...times), SEEK_MS_MAX, "ms", "lower", isTarget ? 1 : null, "", times.length);
+  }
+  await dayClientRows(archive, day);
+}
+
+/** What one more client of serve with a tape of its own takes, in the middle of the day: beside the chunk that all are in, and where each
+ *  is a hundred seconds of the tape behind the one before, in a chunk of its own. */
+async function dayClientRows(archive, day) {
+  const clients = 10, from = ["--from", new Date(day.from_ns / 1e6 + 12.5 * 3600e3).toISOString()];
+  for (const [name, join, speed] of [["in one chunk", "/100", "1"], ["each in its own chunk", "/500", "200"]]) {
+    const of = async (n) => (await ofServe(archive, n, join, [...from, "--speed", speed])).memory;
+    const one = await of(1);
+    row(`serve a day of ${DAY_SYMBOLS} symbols: memory of a client, ${name} (limit: ${CLIENT_KIB_MAX} KiB)`, Math.round((await of(clients) - one) / (clients - 1)),
+      CLIENT_KIB_MAX, "KiB", "lower", null, "", 1);
   }
 }
 
@@ -442,7 +455,7 @@ memoryRows(c);
 await crowdRows();
 if (hasStrace) {
   await selectionRows(v5.sha);
-  dayRows();
+  await dayRows();
 } else say("no strace: no rows of opens");
 if (hasValgrind) await instructionRows(c, v5);
 else say("no valgrind: no rows of instructions");
