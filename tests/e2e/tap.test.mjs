@@ -633,7 +633,7 @@ describe("tap", { concurrency: 2 }, () => {
     };
     const [answers] = await Promise.all([order(), follow(), cancelled]);
     await client.close();
-    return { answers, updates: [], books };
+    return { answers, updates: [], books: new Map(books) };
   }
 
   test("ccxt: a book and orders, and again from the archive", { skip: withoutCcxt }, async (t) => {
