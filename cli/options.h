@@ -64,9 +64,11 @@ typedef struct option_row {
                           * its own */
 } option_row;
 
-/* The target of a row, which also implies its type (of numbers OPTION_UINT). */
+/* The target of a row, which also implies its type (of numbers OPTION_UINT). The literal is not
+ * read: it gives the member its type without a null pointer. */
 #define OPTION_INTO(of, member)                                                                    \
-    .offset = offsetof(of, member), .type = _Generic(((of *)NULL)->member,                         \
+    .offset = offsetof(of, member),                                                                \
+    .type = _Generic(((const of *)(const void *)"")->member,                                       \
         uint8_t: OPTION_FLAG, const char *: OPTION_TEXT, options_list: OPTION_LIST,                \
         uint64_t: OPTION_UINT, td_decimal_range: OPTION_RANGE, options_time: OPTION_TIME,          \
         int: OPTION_ENUM)

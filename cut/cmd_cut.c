@@ -20,26 +20,22 @@ static const char *const SNAPSHOTS[] = {"recorded", "made", NULL};
 static const option_row CUT_ROWS[] = {
     {.long_name = "out",
      .short_name = 'o',
-     .type = OPTION_TEXT,
-     .offset = offsetof(cut_command, out),
+     OPTION_INTO(cut_command, out),
      .metavar = "FILE",
      .help = "the file to make (.mcap)"},
     {.long_name = "snapshots",
-     .type = OPTION_ENUM,
-     .offset = offsetof(cut_command, snapshots),
+     OPTION_INTO(cut_command, snapshots),
      .metavar = "HOW",
      .help = "begin each book and ticker with its last snapshot and the deltas since, or with\n"
              "one snapshot made from them, which is marked (default: recorded)",
      .choices = SNAPSHOTS},
     {.long_name = "shrink",
-     .type = OPTION_TEXT,
-     .offset = offsetof(cut_command, shrink),
+     OPTION_INTO(cut_command, shrink),
      .metavar = "CMD",
      .help = "find the smallest file for which this shell command still fails ($1 is the\n"
              "file); status 125 means that it cannot judge"},
     {.long_name = "serve",
-     .type = OPTION_FLAG,
-     .offset = offsetof(cut_command, with_server),
+     OPTION_INTO(cut_command, with_server),
      .help = "with --shrink: $1 is the URL of a server of the file"},
 };
 

@@ -19,14 +19,12 @@ typedef struct drift_flags {
 
 static const option_row DRIFT_ROWS[] = {
     {.long_name = "since",
-     .type = OPTION_TIME,
-     .offset = offsetof(drift_flags, since),
+     OPTION_INTO(drift_flags, since),
      .metavar = "TIME",
      .help = "report only findings first seen at this time or later; earlier frames show\n"
              "what is known"},
     {.long_name = "coverage",
-     .type = OPTION_FLAG,
-     .offset = offsetof(drift_flags, coverage),
+     OPTION_INTO(drift_flags, coverage),
      .help = "also report which documented topics, kinds of frames, entries, fields and\n"
              "values occur, and which do not"},
 };

@@ -24,8 +24,7 @@ typedef struct record_choice {
 static const option_row CHOICE_ROWS[] = {
     {.short_name = 'c',
      .long_name = "config",
-     .type = OPTION_TEXT,
-     .offset = offsetof(record_choice, config_file),
+     OPTION_INTO(record_choice, config_file),
      .metavar = "FILE",
      .help = "record the feeds of this YAML file"},
 };

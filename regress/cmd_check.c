@@ -29,21 +29,18 @@ typedef struct check_command {
 
 static const option_row REPORT_ROWS[] = {
     {.long_name = "cut",
-     .type = OPTION_TEXT,
-     .offset = offsetof(check_command, cut_file),
+     OPTION_INTO(check_command, cut_file),
      .metavar = "FILE",
      .help = "write the shortest tape that shows the first difference (.mcap)"},
     {.long_name = "junit",
-     .type = OPTION_TEXT,
-     .offset = offsetof(check_command, junit_file),
+     OPTION_INTO(check_command, junit_file),
      .metavar = "FILE",
      .help = "also write the result as JUnit XML"},
 };
 
 static const option_row CHECK_ROWS[] = {
     {.long_name = "part",
-     .type = OPTION_FLAG,
-     .offset = offsetof(check_command, is_part),
+     OPTION_INTO(check_command, is_part),
      .help = "the archive has a part of the baseline's time only: earlier and later frames\n"
              "are not missing (implied by --from and --to)"},
 };

@@ -16,8 +16,7 @@ typedef struct save_command {
 static const option_row SAVE_ROWS[] = {
     {.long_name = "out",
      .short_name = 'o',
-     .type = OPTION_TEXT,
-     .offset = offsetof(save_command, out),
+     OPTION_INTO(save_command, out),
      .metavar = "FILE",
      .help = "the baseline to make (.tdb)"},
 };

@@ -15,14 +15,12 @@
 
 static const option_row ROWS[] = {
     {.long_name = "decoder",
-     .type = OPTION_LIST,
-     .offset = offsetof(decoder_options, libraries),
+     OPTION_INTO(decoder_options, libraries),
      .metavar = "FILE",
      .help = "decode with a shared object of your own (.so; its interface is\n"
              "tapedeck/plugin.h); 'builtin': with tapedeck's decoder"},
     {.long_name = "decoder-cmd",
-     .type = OPTION_LIST,
-     .offset = offsetof(decoder_options, commands),
+     OPTION_INTO(decoder_options, commands),
      .metavar = "COMMAND",
      .help = "decode with a program of your own, which reads frames and writes messages:\n"
              "'python3 mine.py'; a shell runs it"},

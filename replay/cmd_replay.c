@@ -44,8 +44,7 @@ typedef struct replay_flags {
 
 static const option_row REPLAY_ROWS[] = {
     {.long_name = "speed",
-     .type = OPTION_TEXT,
-     .offset = offsetof(replay_flags, speed),
+     OPTION_INTO(replay_flags, speed),
      .metavar = "N",
      .help = "1: as recorded; 10: ten times as fast; 0.5: half as fast; max: without waiting\n"
              "(default: max)"},
@@ -56,34 +55,28 @@ static const option_row REPLAY_ROWS[] = {
      .help = "shorten stretches without a frame to this length",
      .min = 1},
     {.long_name = "start-paused",
-     .type = OPTION_FLAG,
-     .offset = offsetof(replay_flags, is_paused),
+     OPTION_INTO(replay_flags, is_paused),
      .help = "pause before the first frame; needs --control or a terminal"},
     {.long_name = "loop",
-     .type = OPTION_FLAG,
-     .offset = offsetof(replay_flags, is_looping),
+     OPTION_INTO(replay_flags, is_looping),
      .help = "begin again at the end, until a key or a signal ends it"},
     {.long_name = "control",
-     .type = OPTION_FLAG,
-     .offset = offsetof(replay_flags, with_control),
+     OPTION_INTO(replay_flags, with_control),
      .help = "read commands from standard input, one per line: pause, resume, step, back,\n"
              "seek TIME, speed N, status, quit; print the position as JSON after each"},
     {.long_name = "break",
-     .type = OPTION_LIST,
-     .offset = offsetof(replay_flags, breaks),
+     OPTION_INTO(replay_flags, breaks),
      .metavar = "CONDITION",
      .help =
          "pause after a frame that meets this: 'rule=crossed', gap, 'topic=trade price>=60000',\n"
          "'symbol=BTCUSD spread>5', 'time>=2026-11-22T03:12' (may be repeated). Without a\n"
          "terminal and --control the replay ends there"},
     {.long_name = "messages",
-     .type = OPTION_FLAG,
-     .offset = offsetof(replay_flags, with_messages),
+     OPTION_INTO(replay_flags, with_messages),
      .help = "print each frame as a typed message, one JSON object per line, instead of\n"
              "the report"},
     {.long_name = "sink",
-     .type = OPTION_LIST,
-     .offset = offsetof(replay_flags, sinks),
+     OPTION_INTO(replay_flags, sinks),
      .metavar = "plugin=FILE[,TEXT]",
      .help = "pass each frame, with its book and verdict, to a plugin: a shared object, which is\n"
              "opened with TEXT (may be repeated)"},

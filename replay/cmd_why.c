@@ -25,20 +25,17 @@ static const char *const SIDES[] = {"bid", "ask", NULL}; /* as msg_side */
 
 static const option_row WHY_ROWS[] = {
     {.long_name = "at",
-     .type = OPTION_TIME,
-     .offset = offsetof(why_flags, at),
+     OPTION_INTO(why_flags, at),
      .metavar = "TIME",
      .help = "the moment: the book after the last frame received until then",
      .is_relative = 1},
     {.long_name = "side",
-     .type = OPTION_ENUM,
-     .offset = offsetof(why_flags, side),
+     OPTION_INTO(why_flags, side),
      .metavar = "SIDE",
      .help = "the side of the level:",
      .choices = SIDES},
     {.long_name = "price",
-     .type = OPTION_TEXT,
-     .offset = offsetof(why_flags, price),
+     OPTION_INTO(why_flags, price),
      .metavar = "N",
      .help = "the price of the level"},
 };

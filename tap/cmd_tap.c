@@ -16,14 +16,12 @@ typedef struct tap_flags {
 
 static const option_row TAP_ROWS[] = {
     {.long_name = "upstream",
-     .type = OPTION_TEXT,
-     .offset = offsetof(tap_flags, upstream),
+     OPTION_INTO(tap_flags, upstream),
      .metavar = "URL",
      .help = "server of the exchange, such as wss://stream.bybit.com; paths and queries are\n"
              "the clients' own"},
     {.long_name = "ca-file",
-     .type = OPTION_TEXT,
-     .offset = offsetof(tap_flags, ca_file),
+     OPTION_INTO(tap_flags, ca_file),
      .metavar = "PEM",
      .help = "trust this CA for the upstream server instead of the system's"},
 };
