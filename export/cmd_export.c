@@ -12,27 +12,28 @@
 #include "cli/units.h"
 #include "archive/ledger.h"
 #include "export/export.h"
+#include "export/export_format.h"
 #include "play/verb_run.h"
 
 typedef struct export_flags {
-    int format; /* of export_format_table; NO_FORMAT: not given */
+    options_list formats;
     const char *out;
     options_list types;
     uint64_t depth;
     uint8_t is_forced;
 } export_flags;
 
-enum { NO_FORMAT = -1, FORMATS_MAX = 8 };
+enum { FORMATS_MAX = 8, TYPES_MAX = 128 };
 
 enum { ROW_FORMAT, ROW_OUT, ROW_TYPE, ROW_DEPTH, ROW_FORCE, ROW_COUNT };
 
-/* The verb's options. What formats and types there are comes from their table. */
+/* The verb's options. What formats and types there are comes from their tables. */
 typedef struct export_rows {
     option_row rows[ROW_COUNT];
     const char *formats[FORMATS_MAX + 1];
-    const char *types[FORMATS_MAX * EXPORT_TYPES_MAX + 1];
+    const char *types[TYPES_MAX + 1];
     char format_help[1024];
-    char type_help[512];
+    char type_help[2048];
 } export_rows;
 
 /* Everything of one run of the verb. */
@@ -57,12 +58,24 @@ static void add_text(char *text, size_t text_bytes, const char *format, ...)
     TD_ASSERT((size_t)size < text_bytes - used);
 }
 
+/* A type's name once, whatever formats have it. */
+static void add_type(export_rows *options, size_t *count, const char *name)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(options->types[i], name) == 0)
+            return;
+    TD_ASSERT(*count < TYPES_MAX);
+    options->types[(*count)++] = name;
+}
+
 static void describe_formats(export_rows *options)
 {
     size_t count = 0;
     size_t type_count = 0;
     const export_format *const *formats = export_format_table(&count);
     TD_ASSERT(count <= FORMATS_MAX);
+    add_text(options->format_help, sizeof options->format_help, "%s",
+             "one of these (may be repeated: one pass makes all):\n");
     add_text(options->type_help, sizeof options->type_help, "%s",
              "only this type (may be repeated; default: all of the format):\n");
     for (size_t i = 0; i < count; i++) {
@@ -70,10 +83,11 @@ static void describe_formats(export_rows *options)
         options->formats[i] = format->name;
         add_text(options->format_help, sizeof options->format_help, "%s%s: %s", i == 0 ? "" : ";\n",
                  format->name, format->summary);
-        for (size_t k = 0; k < export_type_count(format); k++) {
-            options->types[type_count] = format->types[k].name;
-            add_text(options->type_help, sizeof options->type_help, "%s%s",
-                     type_count++ == 0 ? "" : ", ", format->types[k].name);
+        for (size_t k = 0; k < export_format_type_count(format); k++) {
+            const char *name = export_format_type(format, k).name;
+            add_type(options, &type_count, name);
+            add_text(options->type_help, sizeof options->type_help, "%s%s", i + k == 0 ? "" : ", ",
+                     name);
         }
         add_text(options->type_help, sizeof options->type_help, " of %s", format->name);
     }
@@ -83,8 +97,8 @@ static void make_rows(export_rows *options)
 {
     describe_formats(options);
     options->rows[ROW_FORMAT] = (option_row){.long_name = "format",
-                                             .type = OPTION_ENUM,
-                                             .offset = offsetof(export_flags, format),
+                                             .type = OPTION_LIST,
+                                             .offset = offsetof(export_flags, formats),
                                              .metavar = "NAME",
                                              .help = options->format_help,
                                              .choices = options->formats};
@@ -113,51 +127,117 @@ static void make_rows(export_rows *options)
                                             .help = "replace files of an earlier export"};
 }
 
-static td_result read_format(export_command *command, td_err *err)
+static td_result add_format(export_command *command, const char *name, td_err *err)
 {
     size_t count = 0;
     const export_format *const *formats = export_format_table(&count);
-    if (command->flags.format == NO_FORMAT) {
-        char names[256] = "";
-        for (size_t i = 0; i < count; i++)
-            add_text(names, sizeof names, "%s--format %s", i == 0 ? "" : " or ", formats[i]->name);
-        return td_err_set(err, TD_E_INVALID, "no format is given: %s is missing", names);
+    export_spec *spec = &command->spec;
+    char names[256] = "";
+    for (size_t i = 0; i < spec->format_count; i++)
+        if (strcmp(spec->formats[i]->name, name) == 0)
+            return TD_OK;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(formats[i]->name, name) == 0) {
+            spec->formats[spec->format_count++] = formats[i];
+            return TD_OK;
+        }
+        add_text(names, sizeof names, "%s%s", i == 0 ? "" : ", ", formats[i]->name);
     }
-    TD_ASSERT((size_t)command->flags.format < count);
-    command->spec.format = formats[command->flags.format];
+    return td_err_set(err, TD_E_INVALID, "--format: '%s' is not one of %s", name, names);
+}
+
+static td_result read_formats(export_command *command, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < command->flags.formats.count; i++)
+        rc = add_format(command, command->flags.formats.items[i], err);
+    if (rc != TD_OK || command->spec.format_count > 0)
+        return rc;
+    size_t count = 0;
+    const export_format *const *formats = export_format_table(&count);
+    char names[256] = "";
+    for (size_t i = 0; i < count; i++)
+        add_text(names, sizeof names, "%s--format %s", i == 0 ? "" : " or ", formats[i]->name);
+    return td_err_set(err, TD_E_INVALID, "no format is given: %s is missing", names);
+}
+
+/* 1 if a type is requested: by the format's name for it, or its own. */
+static int is_requested(const export_flags *flags, const export_named_type *type)
+{
+    for (size_t i = 0; i < flags->types.count; i++)
+        if (strcmp(flags->types.items[i], type->name) == 0 ||
+            strcmp(flags->types.items[i], type->type->name) == 0)
+            return 1;
+    return flags->types.count == 0;
+}
+
+/* Types with makers, each once. */
+static void add_output(export_spec *spec, const export_format *format,
+                       const export_named_type *type)
+{
+    TD_ASSERT(spec->output_count < EXPORT_OUTPUTS_MAX);
+    spec->outputs[spec->output_count++] = (export_output){format, type->type, type->name};
+    int is_known = type->type->takes == NULL;
+    for (size_t i = 0; i < spec->type_count; i++)
+        is_known |= spec->types[i] == type->type;
+    if (!is_known)
+        spec->types[spec->type_count++] = type->type;
+}
+
+static td_result refuse_type(const char *name, const export_format *format, td_err *err)
+{
+    td_err_set(err, TD_E_INVALID, "--type: %s has no type '%s'", format->name, name);
+    td_err_hint(err, "`tapedeck export --help` lists the types of each format");
+    return TD_E_INVALID;
+}
+
+/* Each type that is named is of a format. */
+static td_result check_types(const export_command *command, td_err *err)
+{
+    const export_spec *spec = &command->spec;
+    const options_list *names = &command->flags.types;
+    for (size_t i = 0; i < names->count; i++) {
+        int is_known = 0;
+        for (size_t k = 0; k < spec->output_count; k++)
+            is_known |= strcmp(names->items[i], spec->outputs[k].name) == 0 ||
+                        strcmp(names->items[i], spec->outputs[k].type->name) == 0;
+        if (!is_known)
+            return refuse_type(names->items[i], spec->formats[0], err);
+    }
     return TD_OK;
 }
 
-/* Without --type all types of the format. A depth without a book is an error. */
+/* Without --type all types of the formats. A format without one, or a depth without a book, is an
+ * error. */
 static td_result read_types(export_command *command, td_err *err)
 {
-    const export_format *format = command->spec.format;
-    TD_ASSERT(format != NULL);
-    const export_type **types = command->spec.types;
+    export_spec *spec = &command->spec;
     int has_books = 0;
-    for (size_t i = 0; i < command->flags.types.count; i++) {
-        const export_type *type;
-        td_result rc = export_type_find(format, command->flags.types.items[i], &type, err);
-        if (rc != TD_OK)
-            return td_err_add(err, rc, "--type");
-        types[type - format->types] = type;
+    for (size_t i = 0; i < spec->format_count; i++) {
+        const export_format *format = spec->formats[i];
+        size_t before = spec->output_count;
+        for (size_t k = 0; k < export_format_type_count(format); k++) {
+            const export_named_type type = export_format_type(format, k);
+            if (!is_requested(&command->flags, &type))
+                continue;
+            add_output(spec, format, &type);
+            has_books |= (type.type->flags & EXPORT_OF_BOOKS) != 0;
+        }
+        if (spec->output_count == before)
+            return refuse_type(command->flags.types.items[0], format, err);
     }
-    for (size_t i = 0; i < export_type_count(format); i++) {
-        if (command->flags.types.count == 0)
-            types[i] = &format->types[i];
-        has_books |= types[i] != NULL && types[i]->has_books;
-    }
-    if (command->flags.depth != 0 && !has_books)
-        return td_err_set(err, TD_E_INVALID, "--depth: the export has no books");
-    command->spec.depth = (uint32_t)command->flags.depth;
-    return TD_OK;
+    td_result rc = check_types(command, err);
+    if (rc == TD_OK && command->flags.depth != 0 && !has_books)
+        rc = td_err_set(err, TD_E_INVALID, "--depth: the export has no books");
+    spec->settings.depth = (uint32_t)command->flags.depth;
+    return rc;
 }
 
 /* What can be refused before an archive is opened is refused here. */
 static td_result read_flags(verb_run *verb)
 {
     export_command *command = verb->state;
-    td_result rc = read_format(command, &verb->err);
+    td_result rc = read_formats(command, &verb->err);
     if (rc == TD_OK)
         rc = read_types(command, &verb->err);
     if (rc == TD_OK && command->flags.out == NULL)
@@ -182,27 +262,32 @@ static td_result run(verb_run *verb)
     const export_options options = {.spec = &command->spec,
                                     .archive = verb->archive,
                                     .wanted = &verb->wanted,
-                                    .gaps = &command->gaps,
+                                    .ledger = &command->gaps,
                                     .io = io_posix(),
                                     .folder = command->flags.out,
                                     .overwrite =
                                         command->flags.is_forced ? EXPORT_REPLACE : EXPORT_KEEP,
                                     .threads = threads_options_count(&verb->threads),
                                     .log = &verb->log,
-                                    .progress = verb_run_progress,
+                                    .progress = verb_run_progress_part,
                                     .user = verb};
     export_result result;
     rc = export_run(&options, &result, &verb->err);
     progress_end(&verb->progress);
     if (rc == TD_EOF)
-        return td_err_set(&verb->err, TD_E_IO, "stopped before the end: nothing was exported");
+        return td_err_set(&verb->err, TD_E_IO,
+                          "stopped before the end: no file has its name yet; the same command "
+                          "continues");
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(result.verdict <= REPLAY_DAMAGED);
     verb->status = STATUS[result.verdict];
-    report_line(verb->report, TD_LOG_INFO, "%s, %s in '%s'%s",
+    report_line(verb->report, TD_LOG_INFO, "%s, %s in '%s'%s%s",
                 format_counted(result.files, "file").text, format_counted(result.rows, "row").text,
                 command->flags.out,
+                result.is_unchanged    ? "; all of it was there"
+                : result.days_kept > 0 ? "; days that were there are kept"
+                                       : "",
                 verb->status == EXIT_CODE_DONE ? ""
                                                : "; the selection is not complete: " EXPORT_MANIFEST
                                                  " says where");
@@ -211,7 +296,7 @@ static td_result run(verb_run *verb)
 
 exit_code cmd_export(const verb_context *context, int argc, char **argv)
 {
-    export_command command = {.flags = {.format = NO_FORMAT}};
+    static export_command command; /* large */
     make_rows(&command.options);
     const verb_spec spec = {
         .name = "export",

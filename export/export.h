@@ -1,7 +1,6 @@
-/* One export, from an open archive to a published folder: look at the selection, play it to the
- * writer of its format, write the manifest, give the files their names. The library part of the
- * verb; talking and exit status are the verb's. One thread calls; the player and the tape have
- * their own. */
+/* One export, from an open archive to a published folder: look for the days that are there already,
+ * run the others, several at a time, write the manifest, give the files their names. The library
+ * part of the verb; talking and exit status are the verb's. One thread calls. */
 #ifndef TD_EXPORT_EXPORT_H
 #define TD_EXPORT_EXPORT_H
 
@@ -11,8 +10,9 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "archive/archive.h"
+#include "archive/gap.h"
 #include "export/export_folder.h"
-#include "play/pacer.h"
+#include "export/export_spec.h"
 #include "play/report.h"
 #include "tape/selection.h"
 
@@ -20,25 +20,30 @@ typedef struct export_options {
     const export_spec *spec;
     archive *archive; /* open for reading */
     const selection *wanted;
-    const gap_list *gaps; /* the whole ledger */
-    td_io io;             /* of the folder */
+    const gap_list *ledger; /* all of it */
+    td_io io;               /* of the folder */
     const char *folder;
     export_overwrite overwrite;
     unsigned threads;
     const td_log *log; /* may be NULL */
-    /* Called now and then; 1 ends the export. May be NULL. */
-    int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
+    /* Called now and then, by one thread at a time, with the part that is done of all; 1 ends the
+     * export. May be NULL. */
+    int (*progress)(void *user, uint64_t frames, uint64_t done, uint64_t total);
     void *user;
 } export_options;
 
 typedef struct export_result {
     uint64_t files;
     uint64_t rows;
+    uint64_t days;
+    uint64_t days_kept;     /* of these: made by an earlier run of the same export */
+    uint8_t is_unchanged;   /* 1: the folder had all of it */
     replay_verdict verdict; /* of the selection: report_verdict */
 } export_result;
 
-/* Export. After a failure the folder holds nothing new. TD_E_NOTFOUND: nothing in the selection
- * that the format could hold; TD_EOF: progress wanted no more; TD_E_*. */
+/* Export. After a failure no file has its name; days that are complete may stay under temporary
+ * names, for the next run of the same export (TD_EOF, TD_E_IO, TD_E_NOSPACE). TD_E_NOTFOUND:
+ * nothing in the selection that the format could hold; TD_EOF: progress wanted no more; TD_E_*. */
 TD_MUST_USE td_result export_run(const export_options *options, export_result *out, td_err *err);
 
 #endif

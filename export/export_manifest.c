@@ -7,41 +7,41 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/version.h"
+#include "archive/gap.h"
 #include "archive/read_plan.h"
+#include "export/export_name.h"
 #include "format/segment_index.h"
 #include "json/json_write.h"
-#include "archive/gap.h"
 
-/* ---- pieces: the document is one object, written member by member ---- */
+/* ---- pieces: texts whose size other limits keep in bounds ---- */
 
-static td_result put(export_manifest *manifest, const char *text, td_err *err)
+static void put(td_buf *out, const char *text)
 {
-    return td_buf_append(export_file_buf(manifest->file), text, strlen(text), err);
+    td_buf_add(out, text, strlen(text));
 }
 
-/* One value; the writer keeps what goes wrong until end_value. */
-static void begin_value(export_manifest *manifest, json_writer *json)
+/* A value is complete. The buffer has no bound, so that nothing can fail. */
+static void end_value(json_writer *json)
 {
-    json_write_begin(json, export_file_buf(manifest->file));
+    td_result rc = json_write_end(json, NULL);
+    TD_ASSERT(rc == TD_OK);
 }
 
-/* Text is passed on piece by piece: the document may be longer than memory. */
-static td_result end_value(export_manifest *manifest, json_writer *json, td_err *err)
+/* An element of an array, on a line of its own. */
+static void begin_element(td_buf *out, uint64_t before, json_writer *json)
 {
-    td_result rc = json_write_end(json, err);
-    return rc == TD_OK ? export_file_flush(manifest->file, err) : rc;
+    put(out, before == 0 ? "\n" : ",\n");
+    json_write_begin(json, out);
+    json_write_object_begin(json);
 }
 
-/* Elements of an array stand on lines of their own. */
-static td_result begin_element(export_manifest *manifest, uint64_t before, json_writer *json,
-                               td_err *err)
+static void end_element(json_writer *json)
 {
-    td_result rc = put(manifest, before == 0 ? "\n" : ",\n", err);
-    begin_value(manifest, json);
-    return rc;
+    json_write_object_end(json);
+    end_value(json);
 }
 
-/* ---- the head ---- */
+/* ---- the request ---- */
 
 static void write_globs(json_writer *json, const char *key, const selection_globs *globs)
 {
@@ -74,85 +74,92 @@ static void write_selection(json_writer *json, const selection *wanted, selectio
 }
 
 /* What would make the same files again. */
-static td_result write_request(export_manifest *manifest, const export_spec *spec,
-                               const selection *wanted, selection_window window, td_err *err)
+void export_manifest_begin(td_buf *out, const export_spec *spec, const selection *wanted,
+                           selection_window window)
 {
     json_writer json;
-    td_result rc = put(manifest, "{\"tapedeck\":\"" TAPEDECK_VERSION "\",\n\"request\":", err);
-    begin_value(manifest, &json);
+    put(out, "{\"tapedeck\":\"" TAPEDECK_VERSION "\",\n\"request\":");
+    json_write_begin(&json, out);
     json_write_object_begin(&json);
-    json_write_member_text(&json, "format", spec->format->name);
-    json_write_key(&json, "types");
+    json_write_key(&json, "formats");
     json_write_array_begin(&json);
-    for (size_t i = 0; i < EXPORT_TYPES_MAX; i++)
-        if (spec->types[i] != NULL)
-            json_write_text(&json, spec->types[i]->name);
+    for (size_t i = 0; i < spec->output_count; i++) {
+        const export_output *output = &spec->outputs[i];
+        json_write_object_begin(&json);
+        json_write_member_text(&json, "format", output->format->name);
+        json_write_member_text(&json, "type", output->name);
+        json_write_object_end(&json);
+    }
     json_write_array_end(&json);
-    member_u64_or_null(&json, "depth", spec->depth != 0, spec->depth);
+    member_u64_or_null(&json, "depth", spec->settings.depth != 0, spec->settings.depth);
     json_write_key(&json, "selection");
     write_selection(&json, wanted, window);
     json_write_object_end(&json);
-    td_result ended = end_value(manifest, &json, err);
-    return rc == TD_OK ? ended : rc;
+    end_value(&json);
+    put(out, ",\n\"days\":[\n");
 }
 
-/* ---- segments ---- */
+/* ---- the head of a day ---- */
 
 /* The last value of the segment's chain covers every byte of it, and of those before it. */
-static td_result write_segment(export_manifest *manifest, const planned_segment *segment,
-                               uint64_t before, td_err *err)
+static void write_segment(td_buf *out, const planned_segment *segment, uint64_t before)
 {
     const segment_index *index = segment->index;
     json_writer json;
-    td_result rc = begin_element(manifest, before, &json, err);
-    if (rc != TD_OK)
-        return rc;
-    json_write_object_begin(&json);
+    begin_element(out, before, &json);
     json_write_member_text(&json, "name", index->path);
     json_write_member_text(&json, "feed", index->feed);
     json_write_member_u64(&json, "first_ns", index->first_ns);
     json_write_member_u64(&json, "last_ns", index->last_ns);
     json_write_member_u64(&json, "bytes", index->file_bytes);
     json_write_member_text(&json, "chain", index->chain_hex);
-    json_write_object_end(&json);
-    return end_value(manifest, &json, err);
+    end_element(&json);
 }
 
-/* The segments that the tape reads. Quiet: its own plan logs what cannot be read. */
-static td_result write_segments(export_manifest *manifest, archive *from, const selection *wanted,
+static void write_gaps(td_buf *out, const gap_list *gaps)
+{
+    for (size_t i = 0; i < gaps->count; i++) {
+        json_writer json;
+        begin_element(out, i, &json);
+        gap_json_members(&json, &gaps->rows[i]);
+        end_element(&json);
+    }
+}
+
+/* Quiet: the tape's own plan logs what cannot be read. */
+static td_result write_segments(td_buf *out, archive *from, const selection *wanted,
                                 selection_window window, td_err *err)
 {
-    TD_ASSERT(window.from_ns < window.to_ns);
     selection copy = *wanted;
     read_query query = selection_query(&copy, window);
-    query.is_quiet = 1;
     read_plan *plan = NULL;
+    query.is_quiet = 1;
     td_result rc = read_plan_open(from, &query, &plan, err);
-    if (rc == TD_OK)
-        rc = put(manifest, ",\n\"segments\":[", err);
-    uint64_t written = 0;
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
-        rc = write_segment(manifest, read_plan_segment(plan, i), written++, err);
+        write_segment(out, read_plan_segment(plan, i), i);
     read_plan_close(plan);
-    return rc == TD_OK ? put(manifest, "],\n\"files\":[", err) : rc;
+    return rc;
 }
 
-td_result export_manifest_begin(export_manifest *manifest, export_folder *folder,
-                                const export_spec *spec, archive *from, const selection *wanted,
-                                selection_window window, uint64_t lead_from_ns, td_err *err)
+td_result export_manifest_begin_day(td_buf *out, archive *from, const selection *wanted,
+                                    uint32_t day, selection_window window, const gap_list *ledger,
+                                    td_err *err)
 {
-    *manifest = (export_manifest){.file = export_folder_manifest(folder), .folder = folder};
-    td_result rc = write_request(manifest, spec, wanted, window, err);
-    if (rc == TD_OK)
-        rc = write_segments(manifest, from, wanted, (selection_window){lead_from_ns, window.to_ns},
-                            err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, EXPORT_MANIFEST);
-}
-
-void export_manifest_fini(export_manifest *manifest)
-{
-    td_free(manifest->left_out);
-    *manifest = (export_manifest){0};
+    char date[EXPORT_DATE_BYTES];
+    gap_list gaps = {0};
+    export_date_format(day, date);
+    put(out, "{\"date\":\"");
+    put(out, date);
+    put(out, "\",\"segments\":[");
+    td_result rc = write_segments(out, from, wanted, window, err);
+    for (size_t i = 0; i < ledger->count; i++)
+        if (selection_wants_gap(wanted, window, &ledger->rows[i]))
+            gap_list_add(&gaps, &ledger->rows[i]);
+    put(out, "],\"gaps\":[");
+    write_gaps(out, &gaps);
+    put(out, "],");
+    gap_list_fini(&gaps);
+    return rc;
 }
 
 /* ---- files ---- */
@@ -172,26 +179,24 @@ static void write_break(json_writer *json, const export_break *broke)
     json_write_object_end(json);
 }
 
-/* Which topic a book came from, and that it is not the one that users of the format expect. */
-static void write_source(json_writer *json, const export_series *series, const export_sums *sums)
+/* Which topic the rows came from, and that it is not the one that users of the format expect. */
+static void write_choice(json_writer *json, const export_choice *choice)
 {
-    if (sums != NULL && series->exchange[0] != '\0')
-        json_write_member_text(json, "feed", series->feed);
-    if (series->choice == NULL)
+    if (choice == NULL)
         return;
-    const topic_row *row = series->choice->row;
-    const export_market *market = series->choice->market;
-    TD_ASSERT(row->book_depth > 0);
-    json_write_member_text(json, "topic", row->name);
-    json_write_member_u64(json, "depth", row->book_depth);
-    if (strcmp(row->name, market->book_topic) != 0)
-        json_write_member_text(json, "instead_of", market->book_topic);
+    const char *usual = choice->of->market.book_topic;
+    json_write_member_text(json, "topic", choice->row->name);
+    json_write_member_u64(json, "depth", choice->row->book_depth);
+    if (choice->prefers == export_prefers_book && usual != NULL &&
+        strcmp(choice->row->name, usual) != 0)
+        json_write_member_text(json, "instead_of", usual);
 }
 
-/* Write what a series lost; of books only, because other rows have no state. */
-static void write_counts(json_writer *json, const export_series *series)
+/* What there is and what was lost; interruptions of books only, because other rows have no state.
+ */
+static void write_counts(json_writer *json, const export_writer *writer)
 {
-    const export_counts *counts = &series->counts;
+    const export_counts *counts = &writer->counts;
     TD_ASSERT(counts->rows_synthesized <= counts->rows);
     TD_ASSERT(counts->break_count == 0 || counts->breaks != NULL);
     json_write_member_u64(json, "rows", counts->rows);
@@ -199,7 +204,7 @@ static void write_counts(json_writer *json, const export_series *series)
     json_write_member_u64(json, "undecoded_frames", counts->undecoded_frames);
     if (counts->ids_cut > 0)
         json_write_member_u64(json, "ids_cut", counts->ids_cut);
-    if (!series->type->has_books)
+    if ((writer->of.type->flags & EXPORT_OF_BOOKS) == 0)
         return;
     json_write_member_u64(json, "rows_synthesized", counts->rows_synthesized);
     json_write_member_u64(json, "left_out_frames", counts->left_out_frames);
@@ -212,161 +217,303 @@ static void write_counts(json_writer *json, const export_series *series)
     json_write_array_end(json);
 }
 
-/* sums NULL: there is no file. */
-static void write_series(json_writer *json, const export_series *series, uint32_t day,
-                         const export_sums *sums)
+/* NULL: the writer made no file. The counts are with the first one. */
+static void write_file(td_buf *out, uint64_t before, const export_writer *writer,
+                       const export_finished *file, int is_first)
 {
-    char date[EXPORT_DATE_BYTES];
-    export_date_format(day, date);
-    json_write_object_begin(json);
-    json_write_member_text(json, "name", sums == NULL ? NULL : series->name);
-    json_write_member_text(json, "type", series->type->name);
-    if (series->exchange[0] != '\0') {
-        json_write_member_text(json, "exchange", series->exchange);
-        json_write_member_text(json, "symbol", series->symbol);
-    }
-    json_write_member_text(json, "date", date);
-}
-
-td_result export_manifest_add(export_manifest *manifest, export_series *series, uint32_t day,
-                              const export_sums *sums, td_err *err)
-{
-    const export_counts *counts = &series->counts;
-    TD_ASSERT((sums != NULL) == (counts->rows > 0));
-    if (counts->rows + counts->frames + counts->left_out_frames + counts->undecoded_frames +
-            counts->break_count + counts->ids_cut ==
-        0)
-        return TD_OK;
     json_writer json;
-    td_result rc = begin_element(manifest, manifest->entries++, &json, err);
-    if (rc != TD_OK)
-        return rc;
-    write_series(&json, series, day, sums);
-    write_source(&json, series, sums);
-    write_counts(&json, series);
-    if (sums != NULL) {
-        json_write_member_u64(&json, "bytes", sums->bytes);
-        json_write_member_u64(&json, "raw_bytes", sums->raw_bytes);
-        json_write_member_text(&json, "xxh3_128", sums->hash);
+    begin_element(out, before, &json);
+    json_write_member_text(&json, "name", file == NULL ? NULL : file->name);
+    json_write_member_text(&json, "format", writer->output->format->name);
+    json_write_member_text(&json, "type", writer->of.name);
+    if (writer->of.exchange[0] != '\0') {
+        json_write_member_text(&json, "exchange", writer->of.exchange);
+        json_write_member_text(&json, "symbol", writer->symbol);
     }
-    json_write_object_end(&json);
-    manifest->rows += counts->rows;
-    manifest->left_out_frames += counts->left_out_frames;
-    return end_value(manifest, &json, err);
+    json_write_member_text(&json, "date", writer->target.date);
+    if (file != NULL && writer->of.exchange[0] != '\0')
+        json_write_member_text(&json, "feed", writer->feed);
+    if (is_first) {
+        write_choice(&json, writer->choice);
+        write_counts(&json, writer);
+    }
+    if (file != NULL) {
+        json_write_member_u64(&json, "bytes", file->bytes);
+        json_write_member_u64(&json, "raw_bytes", file->raw_bytes);
+        json_write_member_text(&json, "xxh3_128", file->hash);
+    }
+    end_element(&json);
 }
 
-/* ---- symbols that are left out ---- */
-
-export_left_out *export_manifest_leave_out(export_manifest *manifest, const char *feed,
-                                           td_bytes symbol, const char *reason)
+static int is_worth_a_line(const export_writer *writer)
 {
-    char name[LIMIT_SYMBOL_BYTES] = "";
-    (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
-    if (manifest->left_out == NULL)
-        manifest->left_out = td_alloc_zero(LIMIT_EXPORT_LEFT_OUT + 1, sizeof *manifest->left_out);
-    for (size_t i = 0; i < manifest->left_out_count; i++) {
-        export_left_out *row = &manifest->left_out[i];
-        if (strcmp(row->feed, feed) == 0 && strcmp(row->symbol, name) == 0)
-            return row;
-    }
-    if (manifest->left_out_count > LIMIT_EXPORT_LEFT_OUT)
-        return &manifest->left_out[LIMIT_EXPORT_LEFT_OUT];
-    export_left_out *row = &manifest->left_out[manifest->left_out_count++];
-    if (manifest->left_out_count > LIMIT_EXPORT_LEFT_OUT) {
-        row->reason = "further symbols that are left out";
-        return row;
-    }
-    (void)snprintf(row->feed, sizeof row->feed, "%s", feed);
-    memcpy(row->symbol, name, sizeof name);
-    row->reason = reason;
-    return row;
+    const export_counts *counts = &writer->counts;
+    return writer->own == writer &&
+           (writer->files.count > 0 || counts->rows + counts->frames + counts->left_out_frames +
+                                               counts->undecoded_frames + counts->break_count +
+                                               counts->ids_cut >
+                                           0);
 }
 
-/* ---- the rest ---- */
-
-static td_result write_gaps(export_manifest *manifest, const gap_list *gaps, td_err *err)
+static void write_files(td_buf *out, const export_writers *writers)
 {
-    td_result rc = put(manifest, "],\n\"gaps\":[", err);
-    for (size_t i = 0; rc == TD_OK && i < gaps->count; i++) {
+    uint64_t written = 0;
+    for (size_t i = 0; i < writers->count; i++) {
+        const export_writer *writer = writers->items[i];
+        if (!is_worth_a_line(writer))
+            continue;
+        if (writer->files.count == 0)
+            write_file(out, written++, writer, NULL, 1);
+        for (size_t k = 0; k < writer->files.count; k++)
+            write_file(out, written++, writer, &writer->files.items[k], k == 0);
+    }
+}
+
+/* ---- the rest of a day ---- */
+
+static void write_left_out(td_buf *out, const export_left_out *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const export_left_out *row = &rows[i];
         json_writer json;
-        rc = begin_element(manifest, i, &json, err);
-        if (rc != TD_OK)
-            break;
-        json_write_object_begin(&json);
-        gap_json_members(&json, &gaps->rows[i]);
-        json_write_object_end(&json);
-        rc = end_value(manifest, &json, err);
-    }
-    return rc == TD_OK ? put(manifest, "],\n\"left_out_symbols\":[", err) : rc;
-}
-
-static td_result write_left_out(export_manifest *manifest, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < manifest->left_out_count; i++) {
-        const export_left_out *row = &manifest->left_out[i];
-        json_writer json;
-        rc = begin_element(manifest, i, &json, err);
-        if (rc != TD_OK)
-            break;
-        json_write_object_begin(&json);
+        begin_element(out, i, &json);
         json_write_member_text(&json, "feed", row->feed[0] == '\0' ? NULL : row->feed);
         json_write_member_text(&json, "symbol", row->feed[0] == '\0' ? NULL : row->symbol);
         json_write_member_text(&json, "reason", row->reason);
         json_write_member_u64(&json, "frames", row->frames);
-        json_write_object_end(&json);
-        rc = end_value(manifest, &json, err);
+        end_element(&json);
     }
-    return rc == TD_OK ? put(manifest, "],\n\"totals\":", err) : rc;
 }
 
-/* Write the totals of the whole selection, including what has no file. */
-static td_result write_totals(export_manifest *manifest, const replay_report *report, td_err *err)
+static const char *const TOTALS[EXPORT_TOTALS] = {
+    "rows",          "frames", "decoded",    "undecoded",       "control",
+    "out",           "http",   "copies",     "left_out_frames", "foreign_frames",
+    "useful_frames", "books",  "violations", "damaged_chunks",  "segments_unreadable",
+};
+
+size_t export_total_index(const char *name)
+{
+    size_t i = 0;
+    while (strcmp(TOTALS[i], name) != 0)
+        i++;
+    return i;
+}
+
+static void write_totals(td_buf *out, const uint64_t totals[EXPORT_TOTALS])
 {
     json_writer json;
-    begin_value(manifest, &json);
+    put(out, "\"totals\":");
+    json_write_begin(&json, out);
     json_write_object_begin(&json);
-    json_write_member_u64(&json, "rows", manifest->rows);
-    json_write_member_u64(&json, "frames", report->totals.frames);
-    json_write_member_u64(&json, "decoded", report->totals.decoded);
-    json_write_member_u64(&json, "undecoded", report->totals.undecoded);
-    json_write_member_u64(&json, "control", report->totals.control);
-    json_write_member_u64(&json, "out", report->totals.out);
-    json_write_member_u64(&json, "http", report->totals.http);
-    json_write_member_u64(&json, "copies", report->totals.copies);
-    json_write_member_u64(&json, "left_out_frames", manifest->left_out_frames);
-    json_write_member_u64(&json, "foreign_frames", manifest->foreign_frames);
-    json_write_member_u64(&json, "violations", report->totals.violations);
-    json_write_member_u64(&json, "damaged_chunks", report->tape.damaged_chunks);
-    json_write_member_u64(&json, "segments_unreadable", report->tape.segments_unreadable);
+    for (size_t i = 0; i < EXPORT_TOTALS; i++)
+        json_write_member_u64(&json, TOTALS[i], totals[i]);
     json_write_object_end(&json);
-    return end_value(manifest, &json, err);
+    end_value(&json);
 }
 
-/* Equal digests say that two exports had equal input, whatever their archives are called. */
-static td_result write_digest(export_manifest *manifest, const replay_report *report, td_err *err)
+/* In the order of TOTALS. */
+static void sum_day(const export_manifest_day *day, uint64_t totals[EXPORT_TOTALS])
+{
+    const player_totals *played = &day->report->totals;
+    uint64_t rows = 0;
+    uint64_t left_out = 0;
+    for (size_t i = 0; i < day->writers->count; i++) {
+        rows += day->writers->items[i]->counts.rows;
+        left_out += day->writers->items[i]->counts.left_out_frames;
+    }
+    const uint64_t sums[EXPORT_TOTALS] = {rows,
+                                          played->frames,
+                                          played->decoded,
+                                          played->undecoded,
+                                          played->control,
+                                          played->out,
+                                          played->http,
+                                          played->copies,
+                                          left_out,
+                                          day->foreign_frames,
+                                          day->useful_frames,
+                                          day->has_choices,
+                                          played->violations,
+                                          day->report->tape.damaged_chunks,
+                                          day->report->tape.segments_unreadable};
+    memcpy(totals, sums, sizeof sums);
+}
+
+static const char *const VERDICTS[] = {[REPLAY_COMPLETE] = "complete",
+                                       [REPLAY_INCOMPLETE] = "incomplete",
+                                       [REPLAY_DAMAGED] = "damaged"};
+
+/* Equal digests say that two days had equal input, whatever their archives are called. */
+static void write_digest(td_buf *out, const replay_report *report)
 {
     json_writer json;
-    td_result rc = put(manifest, ",\n\"digest\":", err);
-    begin_value(manifest, &json);
+    put(out, ",\"digest\":");
+    json_write_begin(&json, out);
     json_write_object_begin(&json);
     for (size_t i = 0; i < DIGEST_PARTS; i++)
         json_write_member_text(&json, digest_part_name((digest_part)i), report->digests[i]);
     json_write_object_end(&json);
-    td_result ended = end_value(manifest, &json, err);
-    if (rc == TD_OK)
-        rc = ended;
-    return rc == TD_OK ? put(manifest, "}\n", err) : rc;
+    end_value(&json);
 }
 
-td_result export_manifest_end(export_manifest *manifest, const replay_report *report, td_err *err)
+void export_manifest_add_day(td_buf *out, const export_manifest_day *day)
 {
-    td_result rc = write_gaps(manifest, &report->gaps, err);
+    uint64_t totals[EXPORT_TOTALS];
+    put(out, "\"found_gaps\":[");
+    write_gaps(out, day->found);
+    put(out, "],\"files\":[");
+    write_files(out, day->writers);
+    put(out, "],\"left_out_symbols\":[");
+    write_left_out(out, day->left_out, day->left_out_count);
+    put(out, "],");
+    sum_day(day, totals);
+    write_totals(out, totals);
+    put(out, ",\"verdict\":\"");
+    put(out, VERDICTS[day->verdict]);
+    put(out, "\"");
+    write_digest(out, day->report);
+    put(out, "}");
+}
+
+/* The line "]," ends the days, and nothing else. */
+void export_manifest_end(td_buf *out, const uint64_t totals[EXPORT_TOTALS])
+{
+    put(out, "\n],\n");
+    write_totals(out, totals);
+    put(out, "}\n");
+}
+
+/* ---- reading ---- */
+
+enum { PIECE_BYTES = 1 << 20 };
+
+void export_blocks_fini(export_blocks *blocks)
+{
+    td_free(blocks->items);
+    *blocks = (export_blocks){0};
+}
+
+/* A document that is read line by line, in pieces. */
+typedef struct block_reader {
+    td_file *file;
+    td_buf text;     /* what was read and not taken */
+    uint64_t offset; /* of its beginning */
+    export_blocks *out;
+    uint8_t is_complete;
+} block_reader;
+
+/* Blocks begin with a date, and are followed by ",\n" or "\n],". */
+static void take_line(block_reader *reader, td_bytes line)
+{
+    static const char BEGIN[] = "{\"date\":\"";
+    export_blocks *blocks = reader->out;
+    int is_block = line.size > sizeof BEGIN + 10 && memcmp(line.data, BEGIN, sizeof BEGIN - 1) == 0;
+    int is_end = td_bytes_is(line, "],");
+    if (!is_block && !is_end)
+        return;
+    reader->is_complete |= is_end != 0;
+    if (blocks->count > 0 && blocks->items[blocks->count - 1].size == 0) {
+        export_block *last = &blocks->items[blocks->count - 1];
+        last->size = reader->offset - last->offset - (is_end ? 1 : 2);
+    }
+    if (!is_block)
+        return;
+    blocks->items = td_array_grow(blocks->items, blocks->count, sizeof *blocks->items);
+    export_block *made = &blocks->items[blocks->count++];
+    *made = (export_block){.offset = reader->offset};
+    (void)snprintf(made->date, sizeof made->date, "%.10s",
+                   (const char *)line.data + sizeof BEGIN - 1);
+}
+
+static void take_lines(block_reader *reader)
+{
+    size_t at = 0;
+    const uint8_t *end;
+    while ((end = memchr(reader->text.data + at, '\n', reader->text.size - at)) != NULL) {
+        size_t size = (size_t)(end - reader->text.data) - at;
+        take_line(reader, td_bytes_of(reader->text.data + at, size));
+        at += size + 1;
+        reader->offset += size + 1;
+    }
+    memmove(reader->text.data, reader->text.data + at, reader->text.size - at);
+    reader->text.size -= at;
+}
+
+static td_result check_head(const block_reader *reader, td_bytes head, td_err *err)
+{
+    uint8_t *bytes = td_alloc(head.size);
+    size_t got = 0;
+    td_result rc = td_io_read_at(reader->file, 0, bytes, head.size, &got, err);
+    if (rc == TD_OK && (got < head.size || memcmp(bytes, head.data, head.size) != 0))
+        rc = td_err_set(err, TD_E_INVALID, "it is of another export");
+    td_free(bytes);
+    return rc;
+}
+
+td_result export_blocks_find(td_io io, const char *path, td_bytes head, export_blocks *out,
+                             td_err *err)
+{
+    block_reader reader = {.out = out};
+    size_t got = PIECE_BYTES;
+    uint64_t at = head.size;
+    td_buf_init(&reader.text, SIZE_MAX);
+    td_result rc = td_io_open(io, path, TD_OPEN_READ, &reader.file, err);
     if (rc == TD_OK)
-        rc = write_left_out(manifest, err);
+        rc = check_head(&reader, head, err);
+    reader.offset = at;
+    while (rc == TD_OK && got == PIECE_BYTES) {
+        td_buf_grow(&reader.text, PIECE_BYTES);
+        rc = td_io_read_at(reader.file, at, reader.text.data + reader.text.size, PIECE_BYTES, &got,
+                           err);
+        if (rc != TD_OK)
+            break;
+        reader.text.size += got;
+        at += got;
+        take_lines(&reader);
+    }
+    if (rc == TD_OK && !reader.is_complete)
+        rc = td_err_set(err, TD_E_INVALID, "it is cut off");
+    td_io_close(reader.file);
+    td_buf_fini(&reader.text);
+    return rc;
+}
+
+td_result export_block_read(td_io io, const char *path, const export_block *block, td_buf *out,
+                            td_err *err)
+{
+    td_file *file = NULL;
+    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
+    td_buf_grow(out, block->size);
     if (rc == TD_OK)
-        rc = write_totals(manifest, report, err);
+        rc = td_io_read_exact(file, block->offset, out->data + out->size, block->size, err);
     if (rc == TD_OK)
-        rc = write_digest(manifest, report, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, EXPORT_MANIFEST);
+        out->size += block->size;
+    td_io_close(file);
+    return rc;
+}
+
+td_result export_block_parse(json_parser *parser, td_bytes block, export_block_facts *out,
+                             td_err *err)
+{
+    json_value totals;
+    json_value files;
+    json_value file;
+    td_bytes word;
+    td_bytes name;
+    *out = (export_block_facts){.verdict = REPLAY_DAMAGED};
+    td_result rc = json_parse(parser, block, JSON_COPIED, &out->root, err);
+    if (rc != TD_OK)
+        return rc;
+    if (!json_find(out->root, "totals", &totals) || !json_find(out->root, "files", &files) ||
+        !json_find_text(out->root, "verdict", &word))
+        return td_err_set(err, TD_E_INVALID, "a day lacks members");
+    for (size_t i = 0; i < EXPORT_TOTALS; i++)
+        if (!json_find_u64(totals, TOTALS[i], &out->totals[i]))
+            return td_err_set(err, TD_E_INVALID, "a day lacks totals");
+    for (size_t i = 0; i < sizeof VERDICTS / sizeof VERDICTS[0]; i++)
+        if (td_bytes_is(word, VERDICTS[i]))
+            out->verdict = (replay_verdict)i;
+    for (json_iter it = json_iter_of(files); json_next(&it, NULL, &file);)
+        out->files += (uint64_t)json_find_text(file, "name", &name);
+    return TD_OK;
 }

@@ -1,17 +1,23 @@
-/* MANIFEST.json: what an export was made from and what came out. One JSON document, written as the
- * export continues, so that it needs no memory for its days; docs/export.md explains each member.
- * The same selection of the same archive gives the same bytes: no time of day, no path. One thread.
- */
+/* MANIFEST.json: what an export was made from and what came out. One JSON document: the request, a
+ * block for each day, totals; docs/export.md explains each member. The same selection of the same
+ * archive gives the same bytes: no time of day, no path.
+ *
+ * A block is the same text wherever it is: in the file of its day while the export is not complete,
+ * and in a manifest. Its head names what the day is made from, so a day whose head is the same need
+ * not be made again. */
 #ifndef TD_EXPORT_EXPORT_MANIFEST_H
 #define TD_EXPORT_EXPORT_MANIFEST_H
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/limits.h"
 #include "archive/archive.h"
-#include "export/export_folder.h"
-#include "export/export_series.h"
+#include "export/export_spec.h"
+#include "export/export_writers.h"
+#include "json/json.h"
 #include "play/report.h"
 #include "tape/selection.h"
 
@@ -21,40 +27,78 @@ typedef struct export_left_out {
     char symbol[LIMIT_SYMBOL_BYTES]; /* as recorded, cut */
     const char *reason;              /* a literal */
     uint64_t frames;                 /* that have it */
+    uint64_t position;               /* of the last one, and 1 */
 } export_left_out;
 
-typedef struct export_manifest {
-    export_file *file;
-    export_folder *folder;
-    uint64_t entries; /* of "files" so far */
-    uint64_t rows;
-    uint64_t left_out_frames;
-    uint64_t foreign_frames;   /* of families that the format has no place for; the caller's */
-    export_left_out *left_out; /* LIMIT_EXPORT_LEFT_OUT + 1 rows, made with the first */
+/* ---- writing ---- */
+
+/* The beginning of the document: the request. */
+void export_manifest_begin(td_buf *out, const export_spec *spec, const selection *wanted,
+                           selection_window window);
+
+/* The head of a day's block: its segments with their hashes, and the gaps of the ledger. TD_E_*. */
+TD_MUST_USE td_result export_manifest_begin_day(td_buf *out, archive *from, const selection *wanted,
+                                                uint32_t day, selection_window window,
+                                                const gap_list *ledger, td_err *err);
+
+/* What a day gave. */
+typedef struct export_manifest_day {
+    const export_writers *writers; /* sorted */
+    const export_left_out *left_out;
     size_t left_out_count;
-} export_manifest;
+    uint64_t foreign_frames; /* of families that no format has a place for */
+    uint64_t useful_frames;
+    uint8_t has_choices;
+    const gap_list *found; /* that the ledger lacks */
+    const replay_report *report;
+    replay_verdict verdict;
+} export_manifest_day;
 
-/* Write the head: the selection, and the segments that it comes from with their hashes, including
- * those from lead_from_ns on, which warm the books up. TD_E_*. */
-TD_MUST_USE td_result export_manifest_begin(export_manifest *manifest, export_folder *folder,
-                                            const export_spec *spec, archive *from,
-                                            const selection *wanted, selection_window window,
-                                            uint64_t lead_from_ns, td_err *err);
+/* The rest of the block. */
+void export_manifest_add_day(td_buf *out, const export_manifest_day *day);
 
-/* Free what it owns; the file is the folder's. */
-void export_manifest_fini(export_manifest *manifest);
+/* The end of the document after its blocks; totals: of all, by the names of a block's totals. */
+enum { EXPORT_TOTALS = 15 };
+void export_manifest_end(td_buf *out, const uint64_t totals[EXPORT_TOTALS]);
 
-/* A series' day is over: add its file, with sums, or a day without rows (NULL), unless there is
- * nothing to report of it. */
-TD_MUST_USE td_result export_manifest_add(export_manifest *manifest, export_series *series,
-                                          uint32_t day, const export_sums *sums, td_err *err);
+/* ---- reading ---- */
 
-/* The row of a symbol that is left out, for its frames to be counted; it stays where it is. */
-export_left_out *export_manifest_leave_out(export_manifest *manifest, const char *feed,
-                                           td_bytes symbol, const char *reason);
+/* Where a block is in a file. */
+typedef struct export_block {
+    char date[EXPORT_DATE_BYTES];
+    uint64_t offset;
+    uint64_t size;
+} export_block;
 
-/* Write the rest: gaps, totals and digests of the report. The document is complete then. */
-TD_MUST_USE td_result export_manifest_end(export_manifest *manifest, const replay_report *report,
-                                          td_err *err);
+typedef struct export_blocks {
+    export_block *items; /* in the order of the file */
+    size_t count;
+} export_blocks;
+
+void export_blocks_fini(export_blocks *blocks);
+
+/* Find the blocks of a file that begins with head. TD_E_NOTFOUND; TD_E_INVALID: it begins with
+ * something else, or is cut off. */
+TD_MUST_USE td_result export_blocks_find(td_io io, const char *path, td_bytes head,
+                                         export_blocks *out, td_err *err);
+
+/* Append a block's text. */
+TD_MUST_USE td_result export_block_read(td_io io, const char *path, const export_block *block,
+                                        td_buf *out, td_err *err);
+
+/* What a block says of its day. */
+typedef struct export_block_facts {
+    uint64_t totals[EXPORT_TOTALS];
+    uint64_t files;
+    replay_verdict verdict;
+    json_value root;
+} export_block_facts;
+
+/* Index of a total by its name. */
+size_t export_total_index(const char *name);
+
+/* TD_E_INVALID. */
+TD_MUST_USE td_result export_block_parse(json_parser *parser, td_bytes block,
+                                         export_block_facts *out, td_err *err);
 
 #endif

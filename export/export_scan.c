@@ -29,43 +29,46 @@ static uint64_t hash_of(td_bytes text)
     return td_xxh64(text.data, text.size);
 }
 
-static uint64_t choice_hash(const char *feed, const export_market *market, td_bytes symbol)
+static uint64_t choice_hash(const frame_channel *channel)
 {
-    uint64_t hash = hash_of(td_bytes_str(feed)) * 31 + hash_of(symbol);
-    return hash * 31 + hash_of(td_bytes_str(market->exchange));
+    uint64_t hash = hash_of(td_bytes_str(channel->info.feed)) * 31 +
+                    hash_of(td_bytes_str(channel->info.symbol));
+    return hash * 31 + hash_of(td_bytes_str(channel->family->name));
 }
 
-export_choice *export_choice_find(const export_choices *table, const char *feed,
-                                  const export_market *market, td_bytes symbol)
+export_choice *export_choice_find(const export_choices *table, const export_type *type,
+                                  const frame_channel *channel)
 {
-    slot_probe at = slot_probe_of(choice_hash(feed, market, symbol));
+    slot_probe at = slot_probe_of(choice_hash(channel));
     while (slot_table_next(&table->slots, &at)) {
         export_choice *is = &table->items[at.row];
-        if (is->market == market && td_bytes_is(symbol, is->symbol) && strcmp(is->feed, feed) == 0)
+        if (is->of == channel->family && is->prefers == type->prefers &&
+            strcmp(is->symbol, channel->info.symbol) == 0 &&
+            strcmp(is->feed, channel->info.feed) == 0)
             return is;
     }
     return NULL;
 }
 
-td_result export_choice_offer(export_choices *table, const char *feed, td_bytes symbol,
-                              const export_market *market, const topic_row *row, td_err *err)
+td_result export_choice_offer(export_choices *table, const export_type *type,
+                              const frame_channel *channel, td_err *err)
 {
-    TD_ASSERT(export_is_book_topic(row, 0));
-    export_choice *is = export_choice_find(table, feed, market, symbol);
+    const topic_row *row = channel->topic.row;
+    export_choice *is = export_choice_find(table, type, channel);
     if (is != NULL) {
-        if (export_prefers_book(market, row, is->row))
+        if (type->prefers(&channel->family->market, row, is->row))
             is->row = row;
         return TD_OK;
     }
     if (table->count == LIMIT_EXPORT_SERIES)
         return td_err_set(err, TD_E_LIMIT, "more than %u books in one export", LIMIT_EXPORT_SERIES);
     table->items = td_array_grow(table->items, table->count, sizeof *table->items);
-    slot_table_put(&table->slots, choice_hash(feed, market, symbol), table->count);
-    table->items[table->count++] =
-        (export_choice){.feed = td_strdup(feed),
-                        .symbol = td_strndup((const char *)symbol.data, symbol.size),
-                        .market = market,
-                        .row = row};
+    slot_table_put(&table->slots, choice_hash(channel), table->count);
+    table->items[table->count++] = (export_choice){.feed = td_strdup(channel->info.feed),
+                                                   .symbol = td_strdup(channel->info.symbol),
+                                                   .of = channel->family,
+                                                   .prefers = type->prefers,
+                                                   .row = row};
     return TD_OK;
 }
 
@@ -74,9 +77,7 @@ td_result export_choice_offer(export_choices *table, const char *feed, td_bytes 
 enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
 
 typedef struct scan_run {
-    const export_spec *spec;
-    archive *from;
-    selection_window window;
+    const export_scan *scan;
     export_choices *out;
     connection_table *channels; /* one object for a channel of several segments */
     read_plan *plan;
@@ -94,12 +95,13 @@ static td_result note_channel(scan_run *run, const channel_info *info, td_err *e
     td_result rc = connection_table_channel(run->channels, info, &channel, err);
     if (rc != TD_OK || !frame_role_is_of_topic(channel->role))
         return rc;
-    const export_place place = run->spec->format->place(run->spec, channel);
-    td_bytes symbol = td_bytes_str(info->symbol);
-    if (place.use != EXPORT_USE_FILE || !place.type->has_books ||
-        export_symbol_refusal(symbol) != NULL)
-        return TD_OK;
-    return export_choice_offer(run->out, info->feed, symbol, place.market, channel->topic.row, err);
+    for (size_t i = 0; rc == TD_OK && i < run->scan->type_count; i++) {
+        const export_type *type = run->scan->types[i];
+        if (type->prefers != NULL && channel->family != NULL &&
+            type->takes(run->scan->settings, channel))
+            rc = export_choice_offer(run->out, type, channel, err);
+    }
+    return rc;
 }
 
 /* ---- segments ---- */
@@ -118,7 +120,7 @@ static td_result add_edge(scan_run *run, const segment_reader *reader, uint32_t 
         return rc;
     const sealed_channel *found = (const sealed_channel *)(const void *)run->sealed.data;
     for (size_t i = 0; i < run->sealed.size / sizeof *found; i++)
-        if (is_in(&run->window, found[i].first_ns, found[i].last_ns))
+        if (is_in(&run->scan->window, found[i].first_ns, found[i].last_ns))
             run->bits[found[i].id / 8] |= (uint8_t)(1U << (found[i].id % 8));
     return TD_OK;
 }
@@ -128,7 +130,7 @@ static td_result add_edge(scan_run *run, const segment_reader *reader, uint32_t 
 static td_result add_chunks(scan_run *run, const planned_segment *segment, td_err *err)
 {
     const segment_index *index = segment->index;
-    const selection_window *window = &run->window;
+    const selection_window *window = &run->scan->window;
     segment_reader *reader = NULL;
     td_result rc = TD_OK;
     for (uint32_t i = 0; i < index->chunk_count && rc == TD_OK; i++) {
@@ -142,7 +144,7 @@ static td_result add_chunks(scan_run *run, const planned_segment *segment, td_er
             continue;
         }
         if (reader == NULL)
-            rc = segment_reader_open(archive_io(run->from), segment->path, &reader, err);
+            rc = segment_reader_open(archive_io(run->scan->from), segment->path, &reader, err);
         if (rc == TD_OK && (i >= segment_reader_chunk_count(reader) ||
                             segment_reader_chunk(reader, i)->offset != chunk->offset))
             rc = TD_E_CORRUPT; /* another file than the plan knows */
@@ -172,21 +174,18 @@ static td_result note_segment(scan_run *run, size_t i, td_err *err)
     return rc;
 }
 
-td_result export_scan_run(const export_spec *spec, archive *from, const selection *wanted,
-                          selection_window window, export_choices *out, td_err *err)
+td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *err)
 {
     scan_run *run = td_alloc_zero(1, sizeof *run);
-    run->spec = spec;
-    run->from = from;
-    run->window = window;
+    run->scan = scan;
     run->out = out;
     run->channels = connection_table_open();
     run->scratch = segment_scratch_open();
     td_buf_init(&run->sealed, SIZE_MAX);
-    selection copy = *wanted;
-    read_query query = selection_query(&copy, window);
+    selection copy = *scan->wanted;
+    read_query query = selection_query(&copy, scan->window);
     query.is_quiet = 1; /* the tape's own plan logs what cannot be read */
-    td_result rc = read_plan_open(from, &query, &run->plan, err);
+    td_result rc = read_plan_open(scan->from, &query, &run->plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(run->plan); i++)
         rc = note_segment(run, i, err);
     read_plan_close(run->plan);

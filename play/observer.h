@@ -23,8 +23,10 @@ typedef struct observed_frame {
 typedef struct observer_ops {
     const char *name; /* for error texts */
     /* Before a stream's first frame, when its symbol's state (of->of_symbol) has what a checkpoint
-     * brought; may be NULL. Results as those of frame. */
-    td_result (*begin)(void *ctx, const struct stream *of, const frame_ref *first, td_err *err);
+     * brought; called by the thread that plays the tape; may be NULL. *state is NULL, and may be
+     * set. Results as those of frame. */
+    td_result (*begin)(void *ctx, const struct stream *of, void **state, const frame_ref *first,
+                       td_err *err);
     /* Look at a frame. *state is kept with the stream, NULL at first; the observer may set it.
      * TD_OK; TD_EOF, with one player thread only: end the play as if the tape had ended; an error
      * ends the play with that error. */

@@ -109,7 +109,7 @@ static td_result find_stream(player *p, const frame_ref *frame, stream **out, td
     begin_stream(p, s);
     const observer_ops *observing = p->options.observer.ops;
     return observing != NULL && observing->begin != NULL
-               ? observing->begin(p->options.observer.ctx, s, frame, err)
+               ? observing->begin(p->options.observer.ctx, s, &s->observed, frame, err)
                : TD_OK;
 }
 

@@ -247,16 +247,16 @@ unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns)
 
 /* The part that is done, the time of the last frame (0: unknown), how many there were, how many a
  * second now. */
-static void show_frames(verb_run *verb, uint64_t now_ns, uint64_t frames, uint64_t recv_ns)
+static void show_frames(verb_run *verb, uint64_t now_ns, unit_text part, uint64_t frames,
+                        uint64_t recv_ns)
 {
     char when[TD_TIME_TEXT_BYTES] = "";
     uint64_t now = rate_update(&verb->rate, now_ns, frames);
     if (recv_ns != 0)
         td_time_format_ms(recv_ns, when);
-    const unit_text part = verb_run_part(verb, now_ns, recv_ns);
-    progress_show(&verb->progress, now_ns, "%s%s%s%s%s  %s  %s/s",
+    progress_show(&verb->progress, now_ns, "%s%s%s%s%s%s%s  %s/s",
                   verb->phase == NULL ? "" : verb->phase, verb->phase == NULL ? "" : "  ",
-                  part.text, part.text[0] == '\0' ? "" : "  ", when,
+                  part.text, part.text[0] == '\0' ? "" : "  ", when, when[0] == '\0' ? "" : "  ",
                   format_counted(frames, "frame").text, format_counted(now, "frame").text);
 }
 
@@ -265,6 +265,15 @@ int verb_run_progress(void *user, uint64_t frames, uint64_t recv_ns)
     verb_run *verb = user;
     uint64_t now_ns = clock_mono_ns(verb->clock);
     if (progress_is_due(&verb->progress, now_ns))
-        show_frames(verb, now_ns, frames, recv_ns);
+        show_frames(verb, now_ns, verb_run_part(verb, now_ns, recv_ns), frames, recv_ns);
+    return stop_signal_came(verb->signals);
+}
+
+int verb_run_progress_part(void *user, uint64_t frames, uint64_t done, uint64_t total)
+{
+    verb_run *verb = user;
+    uint64_t now_ns = clock_mono_ns(verb->clock);
+    if (progress_is_due(&verb->progress, now_ns))
+        show_frames(verb, now_ns, progress_part(&verb->progress, now_ns, done, total), frames, 0);
     return stop_signal_came(verb->signals);
 }

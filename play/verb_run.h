@@ -120,6 +120,9 @@ TD_MUST_USE td_result verb_run_observe(verb_run *verb, const selection *wanted,
  * once a signal came. */
 int verb_run_progress(void *user, uint64_t frames, uint64_t recv_ns);
 
+/* The same for work that knows itself what part of all is done. */
+int verb_run_progress_part(void *user, uint64_t frames, uint64_t done, uint64_t total);
+
 /* "37 %  2 m 5 s left": how far the frame that was received then is in the selection, by the bytes
  * of its segments. "" if that is not known. */
 unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns);

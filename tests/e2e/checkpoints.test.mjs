@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { captureLines, json, jsonLines, listening, run, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { captureLines, json, jsonLines, listening, manifestOf, run, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { feedArgs, randomNumbers, Recorder, simulator } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
 
@@ -105,7 +105,7 @@ const EXPORTS = [["tardis-csv"], ["jsonl"], ["tardis-csv", "--symbol", "*B*", "-
 async function exportFrom(t, archive, ns, [format, ...selection]) {
   const out = path.join(temporary(t), "out");
   const { stderr } = await run(t, "tapedeck", ["export", archive, "--format", format, "--out", out, "--from", String(ns), "-v", ...selection], { status: null }); // 1: reconnects are gaps
-  const { segments: read, ...manifest } = JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8"));
+  const { segments: read, days, ...manifest } = manifestOf(out);
   const files = Object.fromEntries(fs.readdirSync(out).filter((f) => f !== "MANIFEST.json").map((f) => [f, fs.readFileSync(path.join(out, f)).toString("base64")]));
   return { found: { files, manifest }, segments: read.length, bytes: Number(CHUNKS.exec(stderr)[2]) };
 }

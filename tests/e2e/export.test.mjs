@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { capture, captureLines, chunksOf, flipIn, inboundFrames, parseLines, run, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
+import { Program, capture, captureLines, chunksOf, flipIn, inboundFrames, manifestOf, parseLines, run, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const CAPTURES = [
@@ -18,7 +18,6 @@ const CAPTURES = [
 ];
 const MANIFEST = "MANIFEST.json";
 
-const manifestOf = (dir) => JSON.parse(fs.readFileSync(path.join(dir, MANIFEST), "utf8"));
 const csv = (dir, name) => zlib.gunzipSync(fs.readFileSync(path.join(dir, name))).toString("utf8");
 const data = (dir) => fs.readdirSync(dir).filter((f) => f !== MANIFEST).sort();
 const exporting = (archive, format, out, ...more) => ["export", "-q", "-a", archive, "--format", format, "--out", out, ...more];
@@ -158,7 +157,7 @@ test("an export over midnight has a file for each day, which begins with the boo
   // They come from the checkpoint at the beginning of the second day's segment, which is the only source.
   assert.equal(manifestOf(alone).segments.length, 1);
   for (const name of data(alone)) assert.equal(csv(alone, name), csv(out, name), name);
-  // JSON lines: a file a day, and frames are counted on.
+  // JSON lines: a file a day, each with numbers of its own.
   const lines = path.join(temporary(t), "lines");
   await tapedeck(t, exporting(archive, "jsonl", lines));
   assert.deepEqual(data(lines), ["messages_2021-04-17.jsonl", "messages_2021-04-18.jsonl"]);
@@ -513,8 +512,10 @@ test("export overwrites files only with --force", { skip: withoutCapture(INVERSE
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out));
   const before = fs.readFileSync(path.join(out, MANIFEST));
-  const end = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 2 });
-  assert.match(end.stderr, /MANIFEST\.json' is there already\n.*hint: .*--force/);
+  for (const more of [["--symbol", "EOSUSD"], ["--type", "trades"], ["--format", "jsonl"]]) {
+    const end = await tapedeck(t, exporting(archive, "tardis-csv", out, ...more), { status: 2 });
+    assert.match(end.stderr, /MANIFEST\.json' is there already, of another export\n.*hint: .*--force/);
+  }
   fs.rmSync(path.join(out, MANIFEST));
   const file = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 2 });
   assert.match(file.stderr, /bybit_\w+_2021-04-17_\w+\.csv\.gz' is there already/);
@@ -523,16 +524,119 @@ test("export overwrites files only with --force", { skip: withoutCapture(INVERSE
   assert.deepEqual(fs.readFileSync(path.join(out, MANIFEST)), before);
 });
 
-test("export names what a killed export left; --force removes it", { skip: withoutCapture(INVERSE) }, async (t) => {
+// ---- days: in parallel, and completed by the next run -------------------------------------------------------
+
+const DAY_S = 86400;
+
+/** The inverse capture on each of these days after 2021-04-17, each as a connection of its own. */
+function onDays(t, days) {
+  const lines = captureLines(INVERSE).filter((l) => l !== "");
+  const moved = (by) => lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + by * DAY_S}${rest}`));
+  const file = path.join(temporary(t), "days.txt");
+  fs.writeFileSync(file, days.flatMap(moved).join("\n"));
+  return file;
+}
+
+/** All files below a folder: {path: bytes as hex}. */
+function filesBelow(dir) {
+  const names = fs.readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => path.join(f.parentPath ?? f.path, f.name));
+  return Object.fromEntries(names.sort().map((f) => [path.relative(dir, f), fs.readFileSync(f).toString("hex")]));
+}
+
+test("several formats, symbols and days at a time give the same bytes with any number of threads", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, onDays(t, [0, 1, 2]), "inverse");
+  const dir = temporary(t);
+  const outs = {};
+  for (const [name, formats] of [["csv", ["tardis-csv"]], ["both", ["tardis-csv", "jsonl"]]])
+    for (const threads of ["1", "4", "7"]) {
+      const out = path.join(dir, name + threads);
+      const args = ["export", "-q", "-a", archive, ...formats.flatMap((f) => ["--format", f]), "--out", out, "-j", threads];
+      await tapedeck(t, args, { status: 1 }); // the nights are gaps
+      outs[name + threads] = filesBelow(out);
+    }
+  for (const name of ["csv", "both"]) {
+    assert.deepEqual(outs[`${name}4`], outs[`${name}1`]);
+    assert.deepEqual(outs[`${name}7`], outs[`${name}1`]);
+  }
+  // Each format has a folder, with the files that it has alone.
+  const alone = Object.entries(outs.csv1).filter(([name]) => name !== MANIFEST);
+  assert.deepEqual(Object.entries(outs.both1).filter(([name]) => name.startsWith("tardis-csv/")), alone.map(([name, bytes]) => [`tardis-csv/${name}`, bytes]));
+  const dates = ["2021-04-17", "2021-04-18", "2021-04-19"];
+  assert.deepEqual(Object.keys(outs.both1).filter((name) => name.startsWith("jsonl/")), dates.map((date) => `jsonl/messages_${date}.jsonl`));
+  assert.deepEqual(manifestOf(path.join(dir, "both1")).days.map((day) => day.date), dates);
+});
+
+test("the same export again changes nothing; after more was recorded it adds the new days", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, onDays(t, [0, 1]), "inverse");
+  const out = path.join(temporary(t), "out");
+  const args = ["export", "-a", archive, "--format", "tardis-csv", "--out", out];
+  await tapedeck(t, args, { status: 1 });
+  const before = filesBelow(out);
+  const inodes = () => Object.fromEntries(data(out).map((f) => [f, fs.statSync(path.join(out, f)).ino]));
+  const inodesBefore = inodes();
+  const again = await tapedeck(t, args, { status: 1 });
+  assert.match(again.stderr, /all of it was there/);
+  assert.deepEqual(filesBelow(out), before);
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", onDays(t, [3])]);
+  const more = await tapedeck(t, args, { status: 1 });
+  assert.match(more.stderr, /days that were there are kept/);
+  assert.deepEqual(manifestOf(out).days.map((day) => day.date), ["2021-04-17", "2021-04-18", "2021-04-20"]);
+  // The gap since the second day is new, so that day is made again; the first is the same file.
+  for (const [name, inode] of Object.entries(inodes())) assert.equal(name.includes("2021-04-17"), inode === inodesBefore[name], name);
+  const fresh = path.join(temporary(t), "fresh");
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", fresh], { status: 1 });
+  assert.deepEqual(filesBelow(out), filesBelow(fresh));
+  // A file that was lost or changed is made again.
+  fs.rmSync(path.join(out, data(out)[0]));
+  fs.appendFileSync(path.join(out, data(out)[5]), "x");
+  await tapedeck(t, args, { status: 1 });
+  assert.deepEqual(filesBelow(out), filesBelow(fresh));
+});
+
+test("an export that was killed, or had no space, is completed by the same command", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, onDays(t, [0, 1, 2, 3]), "inverse");
+  const dir = temporary(t);
+  const args = (out, ...more) => ["export", "-q", "-a", archive, "--format", "tardis-csv", "--format", "jsonl", "--out", path.join(dir, out), ...more];
+  await tapedeck(t, args("fresh"), { status: 1 });
+  const fresh = filesBelow(path.join(dir, "fresh"));
+  // What a process that was killed before its first day leaves is in no way.
+  fs.mkdirSync(path.join(dir, "junk", "tardis-csv"), { recursive: true });
+  for (const name of [`${MANIFEST}.partial`, "tardis-csv/bybit_trades_2021-04-17_BTCUSD.csv.gz.partial"])
+    fs.writeFileSync(path.join(dir, "junk", name), "left by a crash");
+  await tapedeck(t, args("junk"), { status: 1 });
+  assert.deepEqual(filesBelow(path.join(dir, "junk")), fresh);
+  // Killed as soon as its first day is complete.
+  const killed = path.join(dir, "killed");
+  fs.mkdirSync(killed);
+  const program = new Program(t, "tapedeck", args("killed", "-j", "1"));
+  const watcher = fs.watch(killed, (_, name) => /^MANIFEST\.json\.2021-04-17\.partial$/.test(name) && program.kill("SIGKILL"));
+  t.after(() => watcher.close());
+  await program.ended;
+  assert.ok(!fs.existsSync(path.join(killed, MANIFEST)));
+  const left = Object.keys(filesBelow(killed));
+  assert.ok(left.includes(`${MANIFEST}.2021-04-17.partial`) && left.every((name) => name.endsWith(".partial")), left.join(" "));
+  // Another export does not take them.
+  const other = await tapedeck(t, [...args("killed"), "--symbol", "EOSUSD"], { status: 2 });
+  assert.match(other.stderr, /of another export\n.*--force/);
+  const end = await tapedeck(t, args("killed").filter((a) => a !== "-q"), { status: 1 });
+  assert.match(end.stderr, /days that were there are kept/);
+  assert.deepEqual(filesBelow(killed), fresh);
+});
+
+test("one export at a time writes to a folder", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   fs.mkdirSync(out);
-  for (const name of [`${MANIFEST}.partial`, "bybit_trades_2021-04-17_BTCUSD.csv.gz.partial"])
-    fs.writeFileSync(path.join(out, name), "left by a crash");
-  const end = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 2 });
-  assert.match(end.stderr, /another export is writing there, or one was killed\n.*--force/);
-  await tapedeck(t, exporting(archive, "tardis-csv", out, "--force"));
-  assert.deepEqual(fs.readdirSync(out).filter((f) => f.endsWith(".partial")), []);
+  const marker = path.join(out, `${MANIFEST}.partial`);
+  fs.writeFileSync(marker, "");
+  const lock = "import fcntl, sys\nf = open(sys.argv[1], 'r+')\nfcntl.lockf(f, fcntl.LOCK_EX)\nprint('locked', file=sys.stderr, flush=True)\nsys.stdin.read()";
+  const holder = new Program(t, "/usr/bin/env", ["python3", "-c", lock, marker], { stdin: true });
+  await holder.says(/locked/);
+  const end = await tapedeck(t, exporting(archive, "jsonl", out), { status: 4 });
+  assert.match(end.stderr, /another export is writing there/);
+  assert.deepEqual(fs.readdirSync(out), [`${MANIFEST}.partial`]);
+  await holder.kill("SIGKILL");
+  await tapedeck(t, exporting(archive, "jsonl", out));
   assertManifest(out, manifestOf(out));
 });
 
@@ -602,8 +706,8 @@ test("only symbols with line breaks or formulas are left out", async (t) => {
   assert.match(end.stderr, /symbol 'NL\\x0aX' is left out, with 1 frame: it has a control character/);
   assert.equal(end.stderr.split("\n").filter((l) => l.includes("is left out")).length, left.length);
   const manifest = manifestOf(out);
-  assert.deepEqual(manifest.left_out_symbols.map((row) => row.symbol), left);
-  assert.deepEqual(manifest.left_out_symbols.map((row) => row.frames), [2, ...left.slice(1).map(() => 1)]);
+  assert.deepEqual(manifest.left_out_symbols.map((row) => row.symbol).sort(), [...left].sort());
+  for (const row of manifest.left_out_symbols) assert.equal(row.frames, row.symbol === left[0] ? 2 : 1, row.symbol);
   assert.ok(manifest.left_out_symbols.every((row) => row.feed === "inverse" && row.reason.length > 0));
   assertManifest(out, manifest);
   assert.deepEqual(data(out).map((f) => f.replace("bybit_trades_2026-11-20_", "")).sort(),

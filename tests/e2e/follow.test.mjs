@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { compareTruth, json, jsonLines, jsonList, listening, tapedeck, temporary } from "./lib.mjs";
+import { compareTruth, json, jsonLines, jsonList, listening, manifestOf, tapedeck, temporary } from "./lib.mjs";
 
 const URL_V5 = "wss://stream.bybit.com/v5/public/linear";
 const NOON = Date.parse("2026-08-09T12:00:00Z");
@@ -56,7 +56,7 @@ async function exported(t, archive, format, status = 0) {
     const bytes = fs.readFileSync(path.join(out, name));
     files[name] = (name.endsWith(".gz") ? zlib.gunzipSync(bytes) : bytes).toString("utf8");
   }
-  return { files, manifest: JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8")) };
+  return { files, manifest: manifestOf(out) };
 }
 
 /** The book that a reader of incremental_book_L2 has at the end. */

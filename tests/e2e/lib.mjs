@@ -135,6 +135,17 @@ export async function run(t, name, args, { status = 0, ...options } = {}) {
 
 export const tapedeck = (t, args, options) => run(t, "tapedeck", args, options);
 
+/** An export's manifest, with what its days list put together. */
+export function manifestOf(dir) {
+  const manifest = JSON.parse(fs.readFileSync(path.join(dir, "MANIFEST.json"), "utf8"));
+  // A gap, or a segment, of two days is in both.
+  const all = (key) => [...new Set(manifest.days.flatMap((day) => day[key]).map((row) => JSON.stringify(row)))].map((row) => JSON.parse(row));
+  return {
+    ...manifest, files: all("files"), segments: all("segments"), gaps: [...all("gaps"), ...all("found_gaps")],
+    left_out_symbols: all("left_out_symbols"), digest: manifest.days[0].digest,
+  };
+}
+
 /** A recording against a simulated exchange's truth file (tests/truth/compare.c), as an object. */
 export async function compareTruth(t, archive, truth, { compare = path.resolve(fs.realpathSync(BIN), "../tests/truth/compare"), ...options } = {}) {
   return JSON.parse((await run(t, compare, ["--json", archive, truth], options)).stdout);

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { json, tapedeck, temporary } from "./lib.mjs";
+import { json, manifestOf, tapedeck, temporary } from "./lib.mjs";
 
 const NOON = Date.parse("2026-08-09T12:00:00Z");
 const golden = (family, name) => JSON.parse(fs.readFileSync(`tests/golden/${family}/${name}.json`, "utf8"));
@@ -122,7 +122,7 @@ test("orderbook.1: a lost change is a violation, and the snapshot that shows it 
   assert.deepEqual([report.books[0].best_bid, report.books[0].broken], ["59995", false]);
   const out = path.join(temporary(t), "out");
   await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--type", "incremental_book_L2", "--out", out], { status: 1 });
-  const manifest = JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8"));
+  const manifest = manifestOf(out);
   const [file] = manifest.files;
   const rows = zlib.gunzipSync(fs.readFileSync(path.join(out, file.name))).toString("utf8").trimEnd().split("\n").slice(1);
   assert.deepEqual(rows.filter((row) => row.includes(",bid,") && !row.endsWith(",0")).map((row) => row.split(",").at(-2)), ["59990", "59991", "59994", "59995"]);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { json, jsonLines, jsonList, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonLines, jsonList, manifestOf, tapedeck, temporary } from "./lib.mjs";
 import { deleteCatalog, Recorder } from "./live.mjs";
 import { compare, numberedExchange, recordedNumbers } from "./numbered.mjs";
 import { test } from "./npm.mjs";
@@ -39,7 +39,7 @@ async function everywhere(t, archive, expected) {
     assert.equal((await json(t, ["info", "-a", archive, "--json"])).gaps, rows.length, round);
     const out = path.join(temporary(t), "set");
     await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status: expected.length > 0 ? 1 : 0 });
-    assert.deepEqual(JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8")).gaps, rows, round);
+    assert.deepEqual(manifestOf(out).gaps, rows, round);
     if (round === "as it is") deleteCatalog(archive);
     else if (round === "without a catalog") await tapedeck(t, ["reindex", "-a", archive]);
   }

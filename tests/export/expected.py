@@ -382,11 +382,12 @@ def json_line(number, ordinal, at, m, family):
 
 def main():
     capture, family, out = sys.argv[1:4]
-    messages, number, ordinal = [], 0, 0
+    messages, number, ordinal, day = [], 0, 0, None
     for at, kind, text in read_capture(capture):
         if kind not in ("in", "out"):
             continue
-        number += 1
+        number = number + 1 if date_of(at) == day else 1  # frames of a day
+        day = date_of(at)
         if kind == "out":
             continue
         ordinal += 1

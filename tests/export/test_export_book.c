@@ -12,9 +12,10 @@
 
 #include "base/bytes.h"
 #include "export/book_trust.h"
-#include "export/export_reader.h"
+#include "export/export_type.h"
 #include "schema/family.h"
 #include "tests/testing/book_text.h"
+#include "tests/testing/row_text.h"
 
 enum { STEPS_MAX = 10 };
 
@@ -179,8 +180,8 @@ static void shorten(const td_buf *rows, char *out, size_t out_bytes)
         char side[8];
         char price[32];
         char amount[32];
-        assert_int_equal(sscanf(at, "bybit,BTCUSD,7,%*[0-9],%7[^,],%7[^,],%31[^,],%31[^\n]\n", flag,
-                                side, price, amount),
+        assert_int_equal(sscanf(at, "bybit,BTCUSD,%*[0-9],%*[0-9],%7[^,],%7[^,],%31[^,],%31[^\n]\n",
+                                flag, side, price, amount),
                          4);
         used += (size_t)snprintf(out + used, out_bytes - used, "%s%c %c%sx%s", used == 0 ? "" : ";",
                                  flag[0], side[0], price, amount);
@@ -193,10 +194,10 @@ typedef struct actors {
     book_trust trust;
     const gap_list *gaps;
     symbol_state *state;
-    export_reader reader;
+    void *maker;
     const topic_row *row;
     frame_channel channel;
-    td_buf rows;
+    row_lines rows;
     uint64_t at_ns;
     uint64_t damaged_until_ns;
     uint32_t conn;
@@ -222,13 +223,29 @@ static void resume(actors *a)
     td_buf_fini(&saved);
 }
 
+static void open_maker(actors *a, const book *before)
+{
+    const export_settings settings = {0};
+    if (a->maker != NULL)
+        EXPORT_BOOK_DELTAS.close(a->maker);
+    a->maker = EXPORT_BOOK_DELTAS.open(&settings, &a->channel, before);
+}
+
+/* Another file: its maker begins with the book as it is, if it is there. */
+static void begin_day(actors *a)
+{
+    const symbol_topic *topic = symbol_state_topic_at(a->state, 0);
+    const track *of = topic == NULL ? NULL : symbol_topic_track(topic);
+    open_maker(a, of == NULL ? NULL : track_book(of));
+}
+
 static void apply_step(actors *a, const script *s, const step *one)
 {
     td_err err;
     book_frame frame;
     char got[512];
     if (strcmp(one->what, "day") == 0) {
-        a->reader.last = LAST_NONE;
+        begin_day(a);
         return;
     }
     int is_decoded = one->what[0] != '!';
@@ -260,22 +277,18 @@ static void apply_step(actors *a, const script *s, const step *one)
         a->broke = answer.broke.cause;
     if (answer.is_trusted != (one->rows != NULL))
         fail_msg("%s: '%s' is %strusted", s->name, one->what, answer.is_trusted ? "" : "not ");
-    if (!answer.is_trusted)
-        return;
-    const export_cells cells = {"bybit", "BTCUSD", 7000, a->at_ns};
-    reader_rows counts;
-    td_buf_clear(&a->rows);
-    assert_int_equal(export_reader_write(&a->reader, &a->rows, &cells, &m, &answer,
-                                         track_book(found.track), &counts, &err),
-                     TD_OK);
-    shorten(&a->rows, got, sizeof got);
-    if (strcmp(got, one->rows) != 0)
+    const row_out out = {row_text_put, &a->rows};
+    const maker_frame taken = {.frame = &shown,
+                               .message = is_decoded ? &m : NULL,
+                               .book = track_book(found.track),
+                               .trust = &answer};
+    td_buf_clear(&a->rows.out);
+    a->rows.flags = 0;
+    assert_int_equal(EXPORT_BOOK_DELTAS.frame(a->maker, &taken, &out, &err), TD_OK);
+    shorten(&a->rows.out, got, sizeof got);
+    if (strcmp(got, one->rows == NULL ? "" : one->rows) != 0)
         fail_msg("%s: '%s' gives '%s', not '%s'", s->name, one->what, got, one->rows);
-    size_t lines = 0;
-    for (size_t i = 0; i < a->rows.size; i++)
-        lines += a->rows.data[i] == '\n';
-    assert_int_equal(counts.rows, lines);
-    assert_true(counts.synthesized <= counts.rows);
+    assert_true(a->rows.out.size == 0 || (a->rows.flags & ROW_LAST_OF_FRAME) != 0);
 }
 
 static void play_script(const script *s, const topic_row *row, const gap_list *gaps,
@@ -291,18 +304,20 @@ static void play_script(const script *s, const topic_row *row, const gap_list *g
                 .gaps = gaps,
                 .at_ns = 1000000,
                 .conn = 1,
-                .resumes = resumes};
-    td_buf_init(&a.rows, 1 << 16);
+                .resumes = resumes,
+                .rows = {.exchange = "bybit", .symbol = "BTCUSD", .column_count = 4}};
+    a.channel.topic.row = row;
+    td_buf_init(&a.rows.out, 1 << 16);
     a.state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
-    a.reader.held = book_open(a.row->book_depth);
+    open_maker(&a, NULL);
     for (size_t k = 0; k < STEPS_MAX && s->steps[k].what != NULL; k++)
         apply_step(&a, s, &s->steps[k]);
     if (a.broke != s->broke)
         fail_msg("%s: broke by %s", s->name, export_break_cause_name(a.broke));
-    book_close(a.reader.held);
+    EXPORT_BOOK_DELTAS.close(a.maker);
     book_trust_fini(&a.trust);
     symbol_state_close(a.state);
-    td_buf_fini(&a.rows);
+    td_buf_fini(&a.rows.out);
 }
 
 static void test_scripts(void **state)

@@ -13,11 +13,13 @@
 
 #include "base/alloc.h"
 #include "base/time_text.h"
-#include "export/export_rows.h"
-#include "export/export_table.h"
+#include "export/export_name.h"
+#include "export/export_type.h"
 #include "schema/decode.h"
 #include "json/json.h"
+#include "tests/testing/book_text.h"
 #include "tests/testing/capture.h"
+#include "tests/testing/row_text.h"
 
 enum { CASES = 36, COLUMNS = 8 };
 
@@ -32,7 +34,7 @@ typedef struct tally {
 typedef struct fixture {
     json_parser *parser;
     decoder *decoder;
-    td_buf rows;
+    row_lines rows;
     tally seen;
 } fixture;
 
@@ -163,37 +165,75 @@ static void assert_side(fixture *f, char **at, json_value expected, const char *
 
 /* ---- one frame ---- */
 
+/* A maker whose reader has a book, and changes after its snapshot: what comes now is as the frame
+ * has it. */
+static void *primed_maker(const frame_channel *channel)
+{
+    static const char *const BEFORE[] = {"S B1x1 A2x1", "D =B1x2"};
+    const export_settings settings = {0};
+    row_lines ignored = {.exchange = "", .symbol = "", .column_count = 4};
+    const row_out out = {row_text_put, &ignored};
+    void *maker = EXPORT_BOOK_DELTAS.open(&settings, channel, NULL);
+    book *now = book_open(25);
+    td_buf_init(&ignored.out, 1 << 16);
+    for (size_t i = 0; i < 2; i++) {
+        book_frame text;
+        book_outcome outcome;
+        book_frame_parse(BEFORE[i], &text);
+        const message m = {.book = text.message};
+        const frame_ref frame = {.channel = (frame_channel *)channel, .recv_ns = 1};
+        const trust_answer trust = {.is_trusted = 1, .was_alive = i > 0, .is_snapshot = i == 0};
+        book_apply(now, &m.book, &outcome);
+        const maker_frame seen = {.frame = &frame, .message = &m, .book = now, .trust = &trust};
+        assert_int_equal(EXPORT_BOOK_DELTAS.frame(maker, &seen, &out, NULL), TD_OK);
+    }
+    book_close(now);
+    td_buf_fini(&ignored.out);
+    return maker;
+}
+
+static void add_rows(fixture *f, const export_type *type, void *maker, const frame_ref *frame,
+                     const message *m)
+{
+    const trust_answer trust = {
+        .is_trusted = 1, .was_alive = 1, .is_snapshot = m->head.kind != FRAME_DELTA};
+    const maker_frame seen = {.frame = frame, .message = m, .trust = &trust};
+    const row_out out = {row_text_put, &f->rows};
+    assert_int_equal(type->frame(maker, &seen, &out, NULL), TD_OK);
+}
+
 /* The rows of a frame into f->rows, with a NUL. */
 static void make_rows(fixture *f, const char *family_name, td_bytes frame, uint64_t recv_ns)
 {
     td_err err;
     const family *of = family_find(td_bytes_str(family_name));
-    const export_market *market = export_market_of(family_find(td_bytes_str(family_name)));
     assert_non_null(of);
-    assert_non_null(market);
+    assert_non_null(of->market.exchange);
     classification what;
-    td_buf_clear(&f->rows);
+    td_buf_clear(&f->rows.out);
     decoder_classify(f->decoder, of, frame, DIR_IN, recv_ns, &what);
     message m;
     decode_error why;
     if (what.frame_class == CLASS_DATA && what.topic.row != NULL &&
         decoder_decode(f->decoder, &what.topic, frame, DECODE_PATH_FAST, &m, &why)) {
         char symbol[LIMIT_SYMBOL_BYTES];
-        export_cells cells = {market->exchange, symbol, m.head.exchange_ns, recv_ns};
-        int is_cut = 0;
-        uint64_t rows = 0;
-        for (size_t i = 0; m.head.type == MSG_TRADE && i < message_item_count(&m); i++) {
-            export_symbol_format(export_trade_symbol(&m, i), symbol);
-            assert_int_equal(export_row_trade(&f->rows, &cells, &m, i, &is_cut, &err), TD_OK);
-        }
-        if (m.head.type == MSG_BOOK_CHANGE &&
-            strcmp(what.topic.row->name, market->book_topic) == 0) {
+        frame_channel channel = {.family = of, .topic = what.topic};
+        const frame_ref shown = {.channel = &channel, .row = what.topic.row, .recv_ns = recv_ns};
+        f->rows.exchange = of->market.exchange;
+        f->rows.symbol = symbol;
+        f->rows.column_count = 4;
+        if (export_symbol_refusal(m.head.symbol) == NULL)
             export_symbol_format(m.head.symbol, symbol);
-            rows_kind kind = m.head.kind == FRAME_DELTA ? ROWS_CHANGE : ROWS_SNAPSHOT;
-            assert_int_equal(export_rows_change(&f->rows, &cells, &m, kind, &rows, &err), TD_OK);
+        if (m.head.type == MSG_TRADE)
+            add_rows(f, &EXPORT_TRADES, NULL, &shown, &m);
+        if (m.head.type == MSG_BOOK_CHANGE &&
+            strcmp(what.topic.row->name, of->market.book_topic) == 0) {
+            void *maker = primed_maker(&channel);
+            add_rows(f, &EXPORT_BOOK_DELTAS, maker, &shown, &m);
+            EXPORT_BOOK_DELTAS.close(maker);
         }
     }
-    assert_int_equal(td_buf_append(&f->rows, "", 1, &err), TD_OK);
+    assert_int_equal(td_buf_append(&f->rows.out, "", 1, &err), TD_OK);
 }
 
 static void check_case(fixture *f, td_bytes line)
@@ -209,7 +249,7 @@ static void check_case(fixture *f, td_bytes line)
     const char *of = family_of(input, text_of(one, "exchange"), text_of(one, "mappers_as_of"));
     f->seen.cases++;
     make_rows(f, of, json_raw(input), time_of(one, "localTimestamp"));
-    char *at = (char *)f->rows.data;
+    char *at = (char *)f->rows.out.data;
     unsigned before = f->seen.trades + f->seen.book_rows;
     for (json_iter it = json_iter_of(outputs); json_next(&it, NULL, &output);) {
         td_bytes type = text_of(output, "type");
@@ -231,7 +271,7 @@ static void test_all_cases(void **state)
     fixture f = {0};
     size_t size = 0;
     uint8_t *file = capture_read_file(path, &size);
-    td_buf_init(&f.rows, 1 << 20);
+    td_buf_init(&f.rows.out, 1 << 20);
     f.parser = json_parser_open(0);
     f.decoder = decoder_open();
     for (uint8_t *line = file; line < file + size;) {
@@ -249,7 +289,7 @@ static void test_all_cases(void **state)
     assert_int_equal(f.seen.empty, 19);
     decoder_close(f.decoder);
     json_parser_close(f.parser);
-    td_buf_fini(&f.rows);
+    td_buf_fini(&f.rows.out);
     td_free(file);
 }
 

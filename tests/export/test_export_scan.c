@@ -17,7 +17,6 @@
 
 typedef struct fixture {
     tape_fixture tape;
-    export_spec spec;
     export_choices found;
     td_err err;
 } fixture;
@@ -25,13 +24,8 @@ typedef struct fixture {
 static int set_up(void **state)
 {
     static fixture f;
-    size_t count = 0;
     f = (fixture){0};
     tape_fixture_init(&f.tape);
-    f.spec.format = export_format_table(&count)[0];
-    assert_string_equal(f.spec.format->name, "tardis-csv");
-    for (size_t i = 0; i < export_type_count(f.spec.format); i++)
-        f.spec.types[i] = &f.spec.format->types[i];
     *state = &f;
     return 0;
 }
@@ -49,9 +43,14 @@ static td_result scan(fixture *f, uint64_t from_ns, uint64_t to_ns)
 {
     const selection all = {0};
     const selection_window window = {TAPE_FIXTURE_NS + from_ns, TAPE_FIXTURE_NS + to_ns};
+    const export_settings settings = {0};
+    export_scan what = {.settings = &settings,
+                        .from = tape_fixture_archive(&f->tape),
+                        .wanted = &all,
+                        .window = window};
+    what.types = export_type_table(&what.type_count);
     export_choices_fini(&f->found);
-    return export_scan_run(&f->spec, tape_fixture_archive(&f->tape), &all, window, &f->found,
-                           &f->err);
+    return export_scan_run(&what, &f->found, &f->err);
 }
 
 static tape_segment *open_feed(fixture *f, const char *feed, uint64_t first_ns)

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "export/export_series.h"
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "export/export_name.h"
+#include "export/export_writers.h"
 #include "schema/family.h"
 
 static const export_format *format_of(const char *name)
@@ -27,9 +30,8 @@ static const export_format *format_of(const char *name)
 static void test_formats(void **state)
 {
     (void)state;
-    td_err err;
     const export_format *format;
-    const export_type *type;
+    int has_deltas = 0;
     size_t count = 0;
     const export_format *const *formats = export_format_table(&count);
     for (size_t i = 0; i < count; i++) {
@@ -39,14 +41,28 @@ static void test_formats(void **state)
             assert_string_not_equal(formats[i]->name, formats[k]->name);
     }
     format = format_of("tardis-csv");
-    assert_int_equal(export_type_count(format), 2);
-    assert_int_equal(export_type_find(format, "incremental_book_L2", &type, &err), TD_OK);
-    assert_string_equal(
-        type->header, "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n");
-    assert_int_equal(export_type_find(format, "trades", &type, &err), TD_OK);
-    assert_string_equal(type->header,
-                        "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n");
-    assert_int_equal(export_type_find(format, "messages", &type, &err), TD_E_INVALID);
+    for (size_t i = 0; i < export_format_type_count(format); i++)
+        has_deltas |= strcmp(export_format_type(format, i).name, "incremental_book_L2") == 0 &&
+                      export_format_type(format, i).type == &EXPORT_BOOK_DELTAS;
+    assert_true(has_deltas);
+}
+
+/* What a table of types promises to makers and formats. */
+static void test_types(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    const export_type *const *types = export_type_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(types[i]->name[0] != '\0');
+        assert_true(types[i]->column_count > 0);
+        for (size_t k = 0; k < types[i]->column_count; k++) {
+            assert_non_null(types[i]->columns[k].name);
+            assert_int_not_equal(types[i]->columns[k].type, VALUE_ABSENT);
+        }
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(types[i]->name, types[k]->name);
+    }
 }
 
 /* Every public family that trades has a market, and only they. */
@@ -79,13 +95,12 @@ static void test_markets(void **state)
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         const family *of = family_find(td_bytes_str(CASES[i].family));
-        const export_market *market = export_market_of(of);
         assert_non_null(of);
+        const family_market *market = &of->market;
         if (CASES[i].exchange == NULL) {
-            assert_null(market);
+            assert_null(market->exchange);
             continue;
         }
-        assert_non_null(market);
         assert_string_equal(market->exchange, CASES[i].exchange);
         assert_string_equal(market->book_topic, CASES[i].book);
         /* The topic is one of the family's, and books can be made of it. */
@@ -141,66 +156,104 @@ static void test_names(void **state)
     assert_string_equal(export_symbol_refusal(td_bytes_str(longest)),
                         "it is longer than symbols are");
     /* 2021-04-17 is day 18,734; 2024-02-29 is day 19,782 (date -u -d). */
-    const export_format *csv = format_of("tardis-csv");
-    assert_int_equal(export_name_format(csv, &csv->types[1], "bybit", "BTCUSD", 18734, name, &err),
-                     TD_OK);
-    assert_string_equal(name, "bybit_incremental_book_L2_2021-04-17_BTCUSD.csv.gz");
-    const export_format *jsonl = format_of("jsonl");
-    assert_int_equal(export_name_format(jsonl, &jsonl->types[0], "", "", 19782, name, &err), TD_OK);
-    assert_string_equal(name, "messages_2024-02-29.jsonl");
+    char date[EXPORT_DATE_BYTES];
+    export_date_format(19782, date);
+    assert_string_equal(date, "2024-02-29");
+    export_date_format(18734, date);
+    export_source of = {.name = "incremental_book_L2", .exchange = "bybit", .symbol = "A/B"};
+    assert_int_equal(export_name_format(&of, date, ".csv.gz", name, &err), TD_OK);
+    assert_string_equal(name, "bybit_incremental_book_L2_2021-04-17_A-B.csv.gz");
+    of.symbol = "";
+    assert_int_equal(export_name_format(&of, date, ".csv.gz", name, &err), TD_OK);
+    assert_string_equal(name, "bybit_incremental_book_L2_2021-04-17.csv.gz");
     /* The longest name there can be leaves space for ".partial". */
     longest[LIMIT_SYMBOL_BYTES - 1] = '\0';
-    assert_int_equal(
-        export_name_format(csv, &csv->types[1], "bybit-copytrade", longest, 18734, name, &err),
-        TD_OK);
+    of.symbol = longest;
+    of.exchange = "bybit-copytrade";
+    assert_int_equal(export_name_format(&of, date, ".csv.gz", name, &err), TD_OK);
 }
 
-/* ---- series ---- */
+/* ---- writers ---- */
+
+static const export_output TRADES_CSV = {&EXPORT_TARDIS_CSV, &EXPORT_TRADES, "trades"};
+static const export_output DELTAS_CSV = {&EXPORT_TARDIS_CSV, &EXPORT_BOOK_DELTAS,
+                                         "incremental_book_L2"};
+
+static frame_channel channel_of(const char *feed, uint32_t line)
+{
+    return (frame_channel){.family = family_find(td_bytes_str("inverse")),
+                           .info = {.feed = feed, .line = line}};
+}
+
+static export_writer *get(export_writers *table, const export_output *output, const char *symbol)
+{
+    const frame_channel channel = channel_of("one", 0);
+    export_writer *writer = NULL;
+    const char *refusal = NULL;
+    td_err err;
+    assert_int_equal(
+        export_writers_get(table, output, &channel, td_bytes_str(symbol), &writer, &refusal, &err),
+        TD_OK);
+    assert_null(refusal);
+    return writer;
+}
 
 static void test_clashes(void **state)
 {
     (void)state;
-    export_series_table table = {0};
-    export_series *series;
+    export_writers table = {0};
     td_err err;
-    const export_type *type = &format_of("tardis-csv")->types[0];
-    assert_int_equal(export_series_get(&table, type, "bybit", "A/B", "A-B", &series, &err), TD_OK);
-    assert_int_equal(export_series_note(&table, series, 10, "one", 0, "A/B", &err), TD_OK);
-    assert_int_equal(export_series_note(&table, series, 10, "one", 0, "A/B", &err), TD_OK);
-    assert_int_equal(export_series_note(&table, series, 10, "two", 0, "A/B", &err), TD_E_INVALID);
+    const frame_channel one = channel_of("one", 0);
+    const frame_channel two = channel_of("two", 0);
+    const frame_channel line = channel_of("one", 1);
+    export_writers_init(&table);
+    (void)snprintf(table.template.date, sizeof table.template.date, "1970-01-11");
+    export_writer *writer = get(&table, &TRADES_CSV, "A/B");
+    assert_ptr_equal(get(&table, &TRADES_CSV, "a/b"), writer);
+    assert_ptr_not_equal(get(&table, &DELTAS_CSV, "A/B"), writer);
+    assert_int_equal(export_writer_claim(writer, &one, &err), TD_OK);
+    assert_int_equal(export_writer_claim(writer, &one, &err), TD_OK);
+    assert_int_equal(export_writer_claim(writer, &two, &err), TD_E_INVALID);
     assert_string_equal(err.text, "feeds 'one' and 'two' would share the trades file of A/B, "
                                   "1970-01-11");
-    assert_int_equal(export_series_note(&table, series, 10, "one", 1, "A/B", &err), TD_E_INVALID);
-    assert_string_equal(err.text, "lines 0 and 1 would share the trades file of A/B, "
+    assert_int_equal(export_writer_claim(writer, &line, &err), TD_E_INVALID);
+    assert_string_equal(err.text, "lines '0' and '1' would share the trades file of A/B, "
                                   "1970-01-11");
-    assert_int_equal(export_series_note(&table, series, 10, "one", 0, "A-B", &err), TD_E_INVALID);
-    assert_non_null(strstr(err.text, "symbols 'A/B' and 'A-B' would share"));
-    /* Another day is another file: a family may follow another one. */
-    assert_int_equal(export_series_note(&table, series, 11, "two", 1, "A/B", &err), TD_OK);
-    export_series_fini(&table);
+    const char *refusal = NULL;
+    assert_int_equal(
+        export_writers_get(&table, &TRADES_CSV, &one, td_bytes_str("A-B"), &writer, &refusal, &err),
+        TD_E_INVALID);
+    assert_non_null(strstr(err.text, "symbols 'A-B' and 'A/B' would share"));
+    assert_int_equal(
+        export_writers_get(&table, &TRADES_CSV, &one, td_bytes_str("A,B"), &writer, &refusal, &err),
+        TD_OK);
+    assert_null(writer);
+    assert_non_null(refusal);
+    export_writers_fini(&table);
 }
 
-static void test_series_bound(void **state)
+static void test_bound_and_order(void **state)
 {
     (void)state;
-    export_series_table table = {0};
-    export_series *series;
+    export_writers table = {0};
     td_err err;
     char symbol[16];
-    const export_type *type = &format_of("tardis-csv")->types[0];
-    for (unsigned i = 0; i < LIMIT_EXPORT_SERIES; i++) {
-        snprintf(symbol, sizeof symbol, "S%u", i);
-        assert_int_equal(export_series_get(&table, type, "bybit", symbol, symbol, &series, &err),
-                         TD_OK);
+    const frame_channel channel = channel_of("one", 0);
+    export_writers_init(&table);
+    for (unsigned i = 0; i < LIMIT_EXPORT_FILES; i++) {
+        (void)snprintf(symbol, sizeof symbol, "S%u", i);
+        (void)get(&table, &TRADES_CSV, symbol);
     }
-    assert_int_equal(export_series_get(&table, type, "bybit", "X", "X", &series, &err), TD_E_LIMIT);
+    export_writer *writer;
+    const char *refusal = NULL;
+    assert_int_equal(export_writers_get(&table, &TRADES_CSV, &channel, td_bytes_str("X"), &writer,
+                                        &refusal, &err),
+                     TD_E_LIMIT);
     assert_non_null(strstr(err.hint, "--symbol"));
-    export_series_sort(&table);
+    export_writers_sort(&table);
     assert_string_equal(table.items[0]->symbol, "S0");
     assert_string_equal(table.items[2]->symbol, "S10");
-    assert_int_equal(export_series_get(&table, type, "bybit", "S65535", "S65535", &series, &err),
-                     TD_OK);
-    export_series_fini(&table);
+    export_writers_fini(&table);
 }
 
 /* Whatever the order in which topics are met. */
@@ -215,19 +268,19 @@ static void test_choices(void **state)
         {.name = "orderbook.rpi", .type = MSG_BOOK_CHANGE, .book_depth = 50},
     };
     enum { COUNT = sizeof DEPTHS / sizeof DEPTHS[0] };
-    const export_market *market = export_market_of(family_find(td_bytes_str("v5-linear")));
+    const family *linear = family_find(td_bytes_str("v5-linear"));
+    frame_channel channel = {.family = linear, .info = {.feed = "f", .symbol = "BTCUSDT"}};
     td_err err;
     for (unsigned bits = 1; bits < 1u << COUNT; bits++) {
         export_choices table = {0};
         for (unsigned turn = 0; turn < COUNT; turn++) {
             unsigned i = (turn * 3 + bits) % COUNT;
+            channel.topic.row = &DEPTHS[i];
             if ((bits & (1u << i)) != 0)
-                assert_int_equal(export_choice_offer(&table, "f", td_bytes_str("BTCUSDT"), market,
-                                                     &DEPTHS[i], &err),
+                assert_int_equal(export_choice_offer(&table, &EXPORT_BOOK_DELTAS, &channel, &err),
                                  TD_OK);
         }
-        const export_choice *choice =
-            export_choice_find(&table, "f", market, td_bytes_str("BTCUSDT"));
+        const export_choice *choice = export_choice_find(&table, &EXPORT_BOOK_DELTAS, &channel);
         assert_non_null(choice);
         const char *expected = (bits & 4) != 0    ? "orderbook.50"
                                : (bits & 8) != 0  ? "orderbook.1000"
@@ -235,10 +288,12 @@ static void test_choices(void **state)
                                : (bits & 16) != 0 ? "orderbook.rpi"
                                                   : "orderbook.1";
         assert_string_equal(choice->row->name, expected);
-        assert_null(export_choice_find(&table, "g", market, td_bytes_str("BTCUSDT")));
-        assert_null(export_choice_find(&table, "f",
-                                       export_market_of(family_find(td_bytes_str("v5-inverse"))),
-                                       td_bytes_str("BTCUSDT")));
+        frame_channel other = channel;
+        other.info.feed = "g";
+        assert_null(export_choice_find(&table, &EXPORT_BOOK_DELTAS, &other));
+        other = channel;
+        other.family = family_find(td_bytes_str("v5-inverse"));
+        assert_null(export_choice_find(&table, &EXPORT_BOOK_DELTAS, &other));
         export_choices_fini(&table);
     }
     static const topic_row FULL = {.name = "orderbook.full", .type = MSG_BOOK_CHANGE};
@@ -250,9 +305,10 @@ static void test_choices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),      cmocka_unit_test(test_markets),
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_clashes),
-        cmocka_unit_test(test_series_bound), cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_formats), cmocka_unit_test(test_types),
+        cmocka_unit_test(test_markets), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_clashes), cmocka_unit_test(test_bound_and_order),
+        cmocka_unit_test(test_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,828 @@
+#include "export/export_day.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "cli/units.h"
+#include "export/book_trust.h"
+#include "export/export_manifest.h"
+#include "export/export_name.h"
+#include "export/export_scan.h"
+#include "export/export_writers.h"
+#include "play/player.h"
+#include "tape/cursor.h"
+
+/* What the frames of a channel are to the export. */
+typedef enum channel_use { USE_UNKNOWN, USE_NOTHING, USE_FOREIGN, USE_ROWS } channel_use;
+
+/* One format's writer of a maker's rows. */
+typedef struct maker_end {
+    const export_output *output;
+    export_writer *writer; /* NULL: the rows' own symbols decide */
+} maker_end;
+
+struct day_route;
+
+/* One type's maker of a stream. */
+typedef struct day_maker {
+    struct day_route *route;
+    const export_type *type;
+    void *made;
+    const export_choice *choice; /* NULL: the type takes all topics */
+    maker_end *ends;
+    size_t end_count;
+} day_maker;
+
+/* What becomes of the frames of a stream; one thread at a time. */
+typedef struct day_route {
+    struct day_run *run;
+    const frame_channel *channel; /* of the first frame */
+    book_trust trust;
+    size_t gap_next;         /* of the ledger: the first that was not looked at */
+    const char *refusal;     /* why its symbol is left out; NULL: it is not */
+    const maker_frame *seen; /* the frame that is worked on */
+    day_maker *makers;
+    size_t maker_count;
+} day_route;
+
+typedef struct day_run {
+    const export_day *day;
+    cursor *tape;
+    player *player;
+    observer_ops ops;
+    export_choices choices;
+    export_writers writers;
+    uint8_t *uses; /* channel_use by the channel's index */
+    size_t use_count;
+    export_writer *frame_writers[EXPORT_OUTPUTS_MAX]; /* of the formats of frames */
+    size_t frame_writer_count;
+    day_route **routes;
+    size_t route_count;
+    uint64_t number;           /* of the last frame, for formats of frames */
+    uint64_t damaged_until_ns; /* changes while no worker is at work */
+    pthread_mutex_t lock;      /* of left_out */
+    export_left_out left_out[LIMIT_EXPORT_LEFT_OUT + 1];
+    size_t left_out_count;
+    uint64_t frames;
+    uint64_t useful_frames;
+    uint64_t foreign_frames;
+} day_run;
+
+/* ---- symbols that are left out ---- */
+
+static export_left_out *find_left_out(day_run *run, const char *feed, const char *symbol,
+                                      const char *reason)
+{
+    for (size_t i = 0; i < run->left_out_count; i++) {
+        export_left_out *row = &run->left_out[i];
+        if (strcmp(row->feed, feed) == 0 && strcmp(row->symbol, symbol) == 0)
+            return row;
+    }
+    if (run->left_out_count > LIMIT_EXPORT_LEFT_OUT)
+        return &run->left_out[LIMIT_EXPORT_LEFT_OUT];
+    export_left_out *row = &run->left_out[run->left_out_count++];
+    if (run->left_out_count > LIMIT_EXPORT_LEFT_OUT) {
+        row->reason = "further symbols that are left out";
+        return row;
+    }
+    (void)snprintf(row->feed, sizeof row->feed, "%s", feed);
+    (void)snprintf(row->symbol, sizeof row->symbol, "%s", symbol);
+    row->reason = reason;
+    return row;
+}
+
+/* By feed and symbol, as no order of threads shows; what is beyond the limit comes last. */
+static int compare_left_out(const void *a, const void *b)
+{
+    const export_left_out *x = a;
+    const export_left_out *y = b;
+    int order = (x->feed[0] == '\0') - (y->feed[0] == '\0');
+    if (order == 0)
+        order = strcmp(x->feed, y->feed);
+    return order != 0 ? order : strcmp(x->symbol, y->symbol);
+}
+
+/* Count a frame of a symbol that has no file. */
+static void leave_out(day_run *run, const frame_ref *frame, td_bytes symbol, const char *reason)
+{
+    char name[LIMIT_SYMBOL_BYTES] = "";
+    (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
+    (void)pthread_mutex_lock(&run->lock);
+    export_left_out *row = find_left_out(run, frame->channel->info.feed, name, reason);
+    row->frames += row->position != frame->position + 1; /* of many entries once */
+    row->position = frame->position + 1;
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
+/* ---- rows ---- */
+
+/* The frame gives a row to a writer. Of a frame with many symbols each counts it once. */
+static td_result put_row(const day_maker *maker, export_writer *writer, int is_by_row,
+                         const export_row *row, td_err *err)
+{
+    const frame_ref *frame = maker->route->seen == NULL ? NULL : maker->route->seen->frame;
+    export_counts *counts = &writer->own->counts;
+    export_row with_number = *row;
+    (void)pthread_mutex_lock(&writer->own->lock);
+    td_result rc = TD_OK;
+    if (frame != NULL && !row->is_gap)
+        rc = export_writer_claim(writer, frame->channel, err);
+    if (frame != NULL && is_by_row && writer->position != frame->position + 1) {
+        writer->position = frame->position + 1;
+        counts->frames++;
+    }
+    with_number.frame = counts->frames;
+    if (rc == TD_OK)
+        rc = export_writer_put(writer, &with_number, err);
+    (void)pthread_mutex_unlock(&writer->own->lock);
+    return rc;
+}
+
+/* A maker's row goes to each format that has the type. */
+static td_result put(void *ctx, const export_row *row, td_err *err)
+{
+    day_maker *maker = ctx;
+    day_run *run = maker->route->run;
+    const maker_frame *seen = maker->route->seen;
+    td_result rc = TD_OK;
+    if (seen != NULL && seen->frame->is_lead_in)
+        return TD_OK;
+    for (size_t i = 0; i < maker->end_count && rc == TD_OK; i++) {
+        export_writer *writer = maker->ends[i].writer;
+        int is_by_row = writer == NULL;
+        const char *refusal = NULL;
+        if (is_by_row)
+            rc = export_writers_get(&run->writers, maker->ends[i].output, maker->route->channel,
+                                    row->symbol, &writer, &refusal, err);
+        if (rc == TD_OK && refusal != NULL && seen != NULL)
+            leave_out(run, seen->frame, row->symbol, refusal);
+        if (rc == TD_OK && writer != NULL)
+            rc = put_row(maker, writer, is_by_row, row, err);
+    }
+    return rc;
+}
+
+/* ---- routes ---- */
+
+static channel_use find_use(const export_spec *spec, const frame_channel *channel)
+{
+    channel_use use = USE_NOTHING;
+    if (!frame_role_is_of_topic(channel->role) && channel->role != ROLE_HTTP)
+        return use;
+    int has_market = channel->family != NULL && channel->family->market.exchange != NULL;
+    for (size_t i = 0; i < spec->output_count; i++) {
+        const export_output *output = &spec->outputs[i];
+        if (output->format->frame != NULL)
+            return USE_ROWS;
+        if (output->format->needs_market && !has_market)
+            use = USE_FOREIGN;
+        else if (output->type->takes != NULL && output->type->takes(&spec->settings, channel))
+            return USE_ROWS;
+    }
+    return use;
+}
+
+static channel_use use_of(day_run *run, const frame_channel *channel)
+{
+    run->uses = td_array_reach(run->uses, &run->use_count, channel->index, sizeof *run->uses);
+    uint8_t *use = &run->uses[channel->index];
+    if (*use == USE_UNKNOWN)
+        *use = (uint8_t)find_use(run->day->spec, channel);
+    return (channel_use)*use;
+}
+
+/* The topic that a type has rows of, where it has one. One that damage hid from the scan is chosen
+ * now, if no topic is; what only the lead-in has is not. 1: it is the channel's. */
+static td_result choose(day_run *run, const export_type *type, const frame_ref *first,
+                        const export_choice **choice, int *is_own, td_err *err)
+{
+    const frame_channel *channel = first->channel;
+    td_result rc = TD_OK;
+    *choice = NULL;
+    *is_own = 1;
+    if (type->prefers == NULL)
+        return TD_OK;
+    *choice = export_choice_find(&run->choices, type, channel);
+    if (*choice == NULL && !first->is_lead_in) {
+        rc = export_choice_offer(&run->choices, type, channel, err);
+        *choice = export_choice_find(&run->choices, type, channel);
+    }
+    *is_own = *choice != NULL && strcmp((*choice)->row->name, channel->topic.row->name) == 0;
+    return rc;
+}
+
+/* The writers of a type's rows of a channel. Those of one symbol are made now, so that the manifest
+ * has a day without rows, too. */
+static td_result find_ends(day_run *run, day_route *route, day_maker *maker, td_err *err)
+{
+    const export_spec *spec = run->day->spec;
+    const frame_channel *channel = route->channel;
+    const topic_row *row = channel->topic.row;
+    int is_by_row = row != NULL && export_entries_have_symbols(row) &&
+                    (maker->type->flags & EXPORT_ALL_SYMBOLS) == 0;
+    int has_market = channel->family != NULL && channel->family->market.exchange != NULL;
+    td_result rc = TD_OK;
+    maker->ends = td_alloc_zero(spec->format_count, sizeof *maker->ends);
+    for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
+        const export_output *output = &spec->outputs[i];
+        if (output->type != maker->type || (output->format->needs_market && !has_market))
+            continue;
+        maker_end *to = &maker->ends[maker->end_count++];
+        to->output = output;
+        if (!is_by_row)
+            rc = export_writers_get(&run->writers, output, channel,
+                                    td_bytes_str(channel->info.symbol), &to->writer,
+                                    &route->refusal, err);
+        if (route->refusal != NULL)
+            maker->end_count = 0;
+        if (route->refusal != NULL)
+            break;
+    }
+    return rc;
+}
+
+static td_result add_maker(day_run *run, day_route *route, const export_type *type,
+                           const frame_ref *first, const book *before, td_err *err)
+{
+    const export_choice *choice = NULL;
+    int is_own = 0;
+    td_result rc = choose(run, type, first, &choice, &is_own, err);
+    if (rc != TD_OK || !is_own)
+        return rc;
+    day_maker *made = &route->makers[route->maker_count++];
+    *made = (day_maker){.route = route, .type = type, .choice = choice};
+    rc = find_ends(run, route, made, err);
+    if (type->open != NULL)
+        made->made = type->open(&run->day->spec->settings, first->channel, before);
+    return rc;
+}
+
+/* Why the books of a channel with another depth than the requested one are missing; NULL: the
+ * symbol has others, of that depth. */
+static const char *depth_refusal(const day_run *run, const frame_channel *channel)
+{
+    const export_spec *spec = run->day->spec;
+    const topic_row *row = channel->topic.row;
+    if (spec->settings.depth == 0 || row == NULL || !export_is_book_topic(row, 0) ||
+        export_is_book_topic(row, spec->settings.depth))
+        return NULL;
+    for (size_t i = 0; i < spec->type_count; i++)
+        if ((spec->types[i]->flags & EXPORT_OF_BOOKS) != 0 &&
+            export_choice_find(&run->choices, spec->types[i], channel) == NULL)
+            return "no book of the requested depth was recorded";
+    return NULL;
+}
+
+/* The first gap of the ledger that is of a feed: its rows stand together. */
+static size_t first_gap(const gap_list *ledger, const char *feed)
+{
+    size_t i = 0;
+    while (i < ledger->count && strcmp(ledger->rows[i].feed, feed) < 0)
+        i++;
+    return i;
+}
+
+static td_result make_route(day_run *run, const frame_ref *first, const symbol_topic *before,
+                            day_route **out, td_err *err)
+{
+    const export_spec *spec = run->day->spec;
+    const frame_channel *channel = first->channel;
+    const track *of = before == NULL ? NULL : symbol_topic_track(before);
+    day_route *made = td_alloc_zero(1, sizeof *made);
+    td_result rc = TD_OK;
+    *made = (day_route){.run = run,
+                        .channel = channel,
+                        .gap_next = first_gap(run->day->ledger, channel->info.feed),
+                        .refusal = depth_refusal(run, channel)};
+    made->makers = td_alloc_zero(spec->type_count + 1, sizeof *made->makers);
+    run->routes = td_array_grow(run->routes, run->route_count, sizeof(day_route *));
+    run->routes[run->route_count++] = *out = made;
+    if (before != NULL)
+        book_trust_resume(&made->trust, TRUST_WITH_COPIES, run->day->ledger, &channel->info,
+                          before);
+    for (size_t i = 0; rc == TD_OK && i < spec->type_count; i++)
+        if (spec->types[i]->takes(&spec->settings, channel))
+            rc = add_maker(run, made, spec->types[i], first, of == NULL ? NULL : track_book(of),
+                           err);
+    return rc;
+}
+
+/* ---- frames ---- */
+
+/* The last gap of the ledger about the route's topic between the frame before and this one. */
+static const gap_row *gap_before(day_route *route, const frame_ref *frame)
+{
+    const gap_list *ledger = route->run->day->ledger;
+    const channel_info *info = &frame->channel->info;
+    const gap_row *found = NULL;
+    for (; route->gap_next < ledger->count; route->gap_next++) {
+        const gap_row *gap = &ledger->rows[route->gap_next];
+        if (gap->from_ns >= frame->recv_ns || strcmp(gap->feed, info->feed) != 0)
+            break;
+        if (gap->line == info->line && gap->shard == info->shard &&
+            gap_row_is_about(gap, info->topic, info->symbol))
+            found = gap;
+    }
+    return found;
+}
+
+/* What a frame costs or adds, apart from its rows. */
+static void count_frame(const day_maker *maker, export_counts *counts, const maker_frame *seen)
+{
+    const message *m = seen->message;
+    int is_of_books = (maker->type->flags & EXPORT_OF_BOOKS) != 0 && seen->trust != NULL;
+    counts->undecoded_frames += m == NULL && seen->frame->channel->role != ROLE_HTTP;
+    if (m == NULL)
+        counts->frames += seen->frame->channel->role == ROLE_HTTP;
+    else if (!is_of_books)
+        counts->frames += message_item_count(m) > 0;
+    else
+        counts->frames += seen->trust->is_trusted;
+    if (!is_of_books)
+        return;
+    if (m != NULL && !seen->trust->is_trusted) {
+        counts->left_out_frames++;
+        counts->left_out_entries += message_item_count(m);
+    }
+    if (seen->trust->broke.cause != BREAK_NONE)
+        export_counts_break(counts, &seen->trust->broke);
+    if (seen->trust->is_trusted && !seen->trust->was_alive)
+        export_counts_restart(counts, seen->frame->recv_ns);
+}
+
+/* Rows of a book stop where it broke, unless another connection's book takes its place at once. */
+static td_result put_gap(day_maker *maker, const maker_frame *seen, td_err *err)
+{
+    if ((maker->type->flags & EXPORT_OF_BOOKS) == 0 || seen->trust == NULL ||
+        seen->trust->broke.cause == BREAK_NONE || seen->trust->is_taken_over)
+        return TD_OK;
+    const export_row row = {.recv_ns = seen->trust->broke.from_ns,
+                            .is_suspect = 1,
+                            .is_gap = 1,
+                            .flags = ROW_SYNTHESIZED};
+    return put(maker, &row, err);
+}
+
+static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *err)
+{
+    const row_out out = {put, maker};
+    int is_counted = !seen->frame->is_lead_in;
+    for (size_t i = 0; is_counted && i < maker->end_count; i++) {
+        export_writer *writer = maker->ends[i].writer;
+        if (writer == NULL)
+            continue;
+        (void)pthread_mutex_lock(&writer->own->lock);
+        count_frame(maker, &writer->own->counts, seen);
+        writer->choice = maker->choice;
+        (void)pthread_mutex_unlock(&writer->own->lock);
+    }
+    td_result rc = is_counted ? put_gap(maker, seen, err) : TD_OK;
+    return rc == TD_OK ? maker->type->frame(maker->made, seen, &out, err) : rc;
+}
+
+/* Frames of a family that has another market since are of other files. */
+static td_result check_family(const day_route *route, const frame_channel *channel, td_err *err)
+{
+    if (channel == route->channel || channel->family == route->channel->family ||
+        strcmp(export_exchange_of(channel), export_exchange_of(route->channel)) == 0)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "its frames of one day are of two exchanges, %s and %s",
+               export_exchange_of(route->channel), export_exchange_of(channel));
+    td_err_hint(err, "export them into folders of their own: choose by --from and --to");
+    return TD_E_INVALID;
+}
+
+static td_result follow_route(day_route *route, const observed_frame *seen, td_err *err)
+{
+    const frame_ref *frame = seen->frame;
+    const message *m = frame->content.message;
+    int is_http = frame->channel->role == ROLE_HTTP;
+    maker_frame as = {.frame = frame, .message = m};
+    trust_answer trust;
+    if (seen->found != NULL && topic_row_has_state(frame->row)) {
+        trust = book_trust_apply(&route->trust, TRUST_WITH_COPIES, route->run->day->ledger, seen,
+                                 route->run->damaged_until_ns);
+        as.trust = &trust;
+    }
+    if (frame->is_copy)
+        return TD_OK;
+    as.gap = gap_before(route, frame);
+    if (seen->found != NULL && frame->row->type == MSG_BOOK_CHANGE)
+        as.book = track_book(seen->found->track);
+    if (!frame->is_lead_in && route->refusal != NULL)
+        leave_out(route->run, frame, td_bytes_str(frame->channel->info.symbol), route->refusal);
+    if (seen->found == NULL && !is_http)
+        return TD_OK;
+    td_result rc = check_family(route, frame->channel, err);
+    route->seen = &as;
+    for (size_t i = 0; rc == TD_OK && i < route->maker_count; i++)
+        rc = run_maker(&route->makers[i], &as, err);
+    route->seen = NULL;
+    return rc;
+}
+
+static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
+{
+    if (rc == TD_OK)
+        return rc;
+    return td_err_add(err, rc, "feed %s, %s", frame->channel->info.feed,
+                      frame->channel->info.exchange_topic);
+}
+
+/* Formats of frames have no workers beside: frames are in the order of the tape. */
+static td_result show_formats(day_run *run, const observed_frame *seen, td_err *err)
+{
+    const frame_ref *frame = seen->frame;
+    td_result rc = TD_OK;
+    if (run->frame_writer_count > 0 && !frame->is_lead_in && !frame->is_copy)
+        run->number += frame->channel->role != ROLE_HTTP;
+    for (size_t i = 0; rc == TD_OK && i < run->frame_writer_count; i++) {
+        export_writer *writer = run->frame_writers[i];
+        if (!frame->is_lead_in && frame_role_is_of_topic(frame->channel->role))
+            rc = export_writer_claim(writer, frame->channel, err);
+        if (rc == TD_OK)
+            rc = writer->output->format->frame(writer->made, seen,
+                                               frame->is_lead_in ? 0 : run->number,
+                                               run->damaged_until_ns, err);
+    }
+    return rc;
+}
+
+static td_result on_frame(void *ctx, const struct stream *of, void **state,
+                          const observed_frame *seen, td_err *err)
+{
+    (void)of;
+    td_result rc = show_formats(ctx, seen, err);
+    if (rc == TD_OK && *state != NULL)
+        rc = follow_route(*state, seen, err);
+    return add_context(seen->frame, rc, err);
+}
+
+/* A book may be older than its first frame. NULL: it is not. */
+static const symbol_topic *state_before(const struct stream *of, const frame_ref *first)
+{
+    const symbol_topic *topic;
+    for (size_t i = 0; (topic = symbol_state_topic_at(of->of_symbol, i)) != NULL; i++)
+        if (topic->line == first->channel->info.line && strcmp(topic->name, of->topic) == 0 &&
+            topic->row != NULL && topic_row_has_state(topic->row))
+            return topic;
+    return NULL;
+}
+
+/* Called by the thread that reads the tape. */
+static td_result on_begin(void *ctx, const struct stream *of, void **state, const frame_ref *first,
+                          td_err *err)
+{
+    day_run *run = ctx;
+    const frame_channel *channel = first->channel;
+    day_route *made = NULL;
+    td_result rc = TD_OK;
+    if (!frame_role_is_of_topic(channel->role) && channel->role != ROLE_HTTP)
+        return TD_OK;
+    const symbol_topic *before = state_before(of, first);
+    for (size_t i = 0; rc == TD_OK && before != NULL && i < run->frame_writer_count; i++) {
+        export_writer *writer = run->frame_writers[i];
+        if (writer->output->format->begin != NULL && before->row->type == MSG_BOOK_CHANGE)
+            rc = writer->output->format->begin(writer->made, first, before, err);
+    }
+    if (rc == TD_OK && run->day->spec->type_count > 0)
+        rc = make_route(run, first, before, &made, err);
+    *state = made;
+    return add_context(first, rc, err);
+}
+
+static void on_close(void *ctx, void *state)
+{
+    day_route *route = state;
+    (void)ctx;
+    for (size_t i = 0; i < route->maker_count; i++) {
+        const day_maker *maker = &route->makers[i];
+        if (maker->made != NULL && maker->type->close != NULL)
+            maker->type->close(maker->made);
+        td_free(maker->ends);
+    }
+    book_trust_fini(&route->trust);
+    td_free(route->makers);
+    td_free(route);
+}
+
+/* ---- playing ---- */
+
+static td_result open_tape(day_run *run, td_err *err)
+{
+    const export_day *day = run->day;
+    const export_spec *spec = day->spec;
+    selection wanted = *day->wanted;
+    cursor_options reading = {.threads = day->threads,
+                              .log = day->log,
+                              .reads = TAPE_READS_MESSAGES,
+                              .with_lead_in = 1,
+                              .with_states = 1};
+    selection_set_window(&wanted, day->window);
+    for (size_t i = 0; i < spec->format_count; i++)
+        if (spec->formats[i]->reads == TAPE_READS_ALL)
+            reading.reads = TAPE_READS_ALL;
+    for (size_t i = 0; i < spec->type_count; i++)
+        if ((spec->types[i]->flags & EXPORT_FULL_LEAD) != 0)
+            reading.with_states = 0;
+    td_result rc = cursor_open(day->archive, &wanted, &reading, &run->tape, err);
+    const export_scan scan = {&spec->settings, spec->types, spec->type_count,
+                              day->archive,    &wanted,     day->window};
+    return rc == TD_OK ? export_scan_run(&scan, &run->choices, err) : rc;
+}
+
+static void init_writers(day_run *run)
+{
+    const export_day *day = run->day;
+    export_target *target = &run->writers.template;
+    export_writers_init(&run->writers);
+    run->writers.folder = day->folder;
+    run->writers.has_prefixes = day->spec->format_count > 1;
+    *target = (export_target){.settings = &day->spec->settings,
+                              .from_ns = day->window.from_ns,
+                              .to_ns = day->window.to_ns,
+                              .gaps = day->gaps,
+                              .gap_count = day->gap_count,
+                              .ledger = day->ledger,
+                              .outputs = day->spec->outputs,
+                              .output_count = day->spec->output_count};
+    export_date_format(day->day, target->date);
+}
+
+/* Formats of frames begin with the day. */
+static td_result open_frame_writers(day_run *run, td_err *err)
+{
+    const export_spec *spec = run->day->spec;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
+        const export_output *output = &spec->outputs[i];
+        export_writer *writer = NULL;
+        if (output->format->frame == NULL)
+            continue;
+        rc = export_writers_of_day(&run->writers, output, &writer, err);
+        if (rc != TD_OK || writer->made != NULL)
+            continue;
+        writer->made = output->format->open(&writer->target);
+        run->frame_writers[run->frame_writer_count++] = writer;
+    }
+    return rc;
+}
+
+static void open_player(day_run *run)
+{
+    const export_spec *spec = run->day->spec;
+    run->ops =
+        (observer_ops){.name = "export", .begin = on_begin, .frame = on_frame, .close = on_close};
+    for (size_t i = 0; i < spec->format_count; i++)
+        run->ops.is_ordered |= spec->formats[i]->per == EXPORT_PER_DAY;
+    const player_options playing = {.workers = cursor_workers(run->tape),
+                                    .observer = {&run->ops, run},
+                                    .progress = run->day->progress,
+                                    .user = run->day->user};
+    run->player = player_open(&playing);
+    player_take_states(run->player, run->tape);
+}
+
+/* Damage is known to all streams before the first frame after it. */
+static td_result note_damage(day_run *run, td_err *err)
+{
+    uint64_t until_ns = cursor_damaged_until_ns(run->tape);
+    if (until_ns == run->damaged_until_ns)
+        return TD_OK;
+    td_result rc = player_drain(run->player, err);
+    run->damaged_until_ns = until_ns;
+    return rc;
+}
+
+static void count_use(day_run *run, const frame_ref *frame)
+{
+    if (frame->is_lead_in || frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
+        return;
+    channel_use use = use_of(run, frame->channel);
+    run->frames++;
+    run->useful_frames += use == USE_ROWS;
+    run->foreign_frames += use == USE_FOREIGN;
+}
+
+/* As player_play, but a stop is a result. */
+static td_result play(day_run *run, td_err *err)
+{
+    for (;;) {
+        const frame_ref *frame;
+        td_result rc = cursor_next(run->tape, &frame, err);
+        if (rc == TD_EOF)
+            return player_finish(run->player, err);
+        if (rc == TD_OK)
+            rc = note_damage(run, err);
+        if (rc == TD_OK) {
+            count_use(run, frame);
+            rc = player_on_frame(run->player, frame, err);
+        }
+        if (rc != TD_OK)
+            return rc;
+    }
+}
+
+/* ---- rows that are not of a frame ---- */
+
+static td_result put_day_rows(day_run *run, td_err *err)
+{
+    const export_spec *spec = run->day->spec;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
+        const export_output *output = &spec->outputs[i];
+        export_writer *writer = NULL;
+        if (output->type->day == NULL)
+            continue;
+        rc = export_writers_of_type(&run->writers, output, &writer, err);
+        const row_out out = {export_writer_put, writer};
+        if (rc == TD_OK)
+            rc = output->type->day(run->day->gaps, run->day->gap_count, &out, err);
+    }
+    return rc;
+}
+
+static td_result end_makers(day_run *run, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < run->route_count; i++) {
+        const day_route *route = run->routes[i];
+        for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++) {
+            day_maker *maker = &route->makers[k];
+            const row_out out = {put, maker};
+            if (maker->type->end != NULL)
+                rc = maker->type->end(maker->made, run->day->window.to_ns, &out, err);
+        }
+    }
+    return rc;
+}
+
+/* ---- the end ---- */
+
+typedef struct finish_job {
+    td_job job;
+    export_writer *writer;
+    td_result rc;
+    td_err err;
+} finish_job;
+
+static void finish_writer(void *arg)
+{
+    finish_job *job = arg;
+    export_writer *writer = job->writer;
+    if (writer->made != NULL)
+        job->rc = writer->output->format->finish(writer->made, &job->err);
+}
+
+/* All files at a time: most of it is waiting for the disk, and compressing. */
+static td_result finish_writers(day_run *run, td_err *err)
+{
+    td_workers *workers = cursor_workers(run->tape);
+    export_writers *table = &run->writers;
+    finish_job *jobs = td_alloc_zero(table->count + 1, sizeof *jobs);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < table->count; i++) {
+        jobs[i].job = (td_job){.run = finish_writer, .arg = &jobs[i]};
+        jobs[i].writer = table->items[i];
+        if (workers == NULL)
+            finish_writer(&jobs[i]);
+        else
+            td_workers_submit(workers, &jobs[i].job);
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        if (workers != NULL)
+            td_workers_help(workers, &jobs[i].job);
+        if (jobs[i].rc != TD_OK && rc == TD_OK)
+            rc = td_err_pass(err, jobs[i].rc, &jobs[i].err);
+    }
+    td_free(jobs);
+    return rc;
+}
+
+/* One line each, and the rest in the manifest. */
+static void log_left_out(const day_run *run, const char *date)
+{
+    enum { LINES_MAX = 16 };
+    for (size_t i = 0; i < run->left_out_count && i < LINES_MAX; i++) {
+        const export_left_out *row = &run->left_out[i];
+        td_log_emit(run->day->log, TD_LOG_WARNING,
+                    "%s: feed %s, symbol '%s' is left out, with %s: %s", date, row->feed,
+                    row->symbol, format_counted(row->frames, "frame").text, row->reason);
+    }
+    if (run->left_out_count > LINES_MAX)
+        td_log_emit(run->day->log, TD_LOG_WARNING, "%s: %s left out; the manifest lists them", date,
+                    format_counted(run->left_out_count - LINES_MAX, "more symbol").text);
+}
+
+/* Books that could not be taken from the topic that the market's users know; the manifest has each.
+ */
+static void log_choices(const day_run *run, const char *date)
+{
+    const export_choice *first = NULL;
+    size_t count = 0;
+    for (size_t i = 0; run->day->spec->settings.depth == 0 && i < run->choices.count; i++) {
+        const export_choice *choice = &run->choices.items[i];
+        const char *usual = choice->of->market.book_topic;
+        if (usual == NULL || choice->prefers != export_prefers_book ||
+            strcmp(choice->row->name, usual) == 0)
+            continue;
+        first = first == NULL ? choice : first;
+        count++;
+    }
+    if (count > 0)
+        td_log_emit(run->day->log, TD_LOG_WARNING,
+                    "%s: books of %s are from other topics than usual: of feed %s, %s, %s was not "
+                    "recorded, %s is the deepest that was",
+                    date, format_counted(count, "symbol").text, first->feed, first->symbol,
+                    first->of->market.book_topic, first->row->name);
+}
+
+static void describe(day_run *run, td_buf *block, export_day_result *out)
+{
+    const export_day *day = run->day;
+    replay_report report;
+    gap_list found = {0};
+    report_init_replay(&report, run->player, NULL);
+    cursor_get_stats(run->tape, &report.tape);
+    gap_list_join(&found, cursor_get_damage(run->tape));
+    report_add_gaps(&report, &found, day->wanted, day->window);
+    gap_list_fini(&found);
+    gap_list_join(&found, &report.gaps); /* without the ledger's, which the head has */
+    report_add_gaps(&report, day->ledger, day->wanted, day->window);
+    if (run->left_out_count > 0)
+        qsort(run->left_out, run->left_out_count, sizeof run->left_out[0], compare_left_out);
+    *out = (export_day_result){.frames = run->frames,
+                               .useful_frames = run->useful_frames,
+                               .has_choices = run->choices.count > 0,
+                               .verdict = report_verdict(&report)};
+    if (out->verdict == REPLAY_COMPLETE && run->left_out_count > 0)
+        out->verdict = REPLAY_INCOMPLETE;
+    const export_manifest_day content = {.writers = &run->writers,
+                                         .left_out = run->left_out,
+                                         .left_out_count = run->left_out_count,
+                                         .foreign_frames = run->foreign_frames,
+                                         .useful_frames = run->useful_frames,
+                                         .has_choices = out->has_choices,
+                                         .found = &found,
+                                         .report = &report,
+                                         .verdict = out->verdict};
+    export_manifest_add_day(block, &content);
+    gap_list_fini(&found);
+    report_fini_replay(&report);
+}
+
+static td_result run_all(day_run *run, td_err *err)
+{
+    td_result rc = open_tape(run, err);
+    if (rc == TD_OK)
+        rc = open_frame_writers(run, err);
+    if (rc == TD_OK)
+        rc = put_day_rows(run, err);
+    if (rc != TD_OK)
+        return rc;
+    open_player(run);
+    rc = play(run, err);
+    if (rc == TD_OK)
+        rc = end_makers(run, err);
+    return rc == TD_OK ? finish_writers(run, err) : rc;
+}
+
+static void close_run(day_run *run)
+{
+    player_close(run->player); /* with the routes; its streams are known to the tape's channels */
+    td_free(run->routes);
+    td_free(run->uses);
+    export_writers_fini(&run->writers);
+    export_choices_fini(&run->choices);
+    cursor_close(run->tape);
+    (void)pthread_mutex_destroy(&run->lock);
+    td_free(run);
+}
+
+td_result export_day_run(const export_day *day, td_buf *block, export_day_result *out, td_err *err)
+{
+    TD_ASSERT(day->threads >= 1);
+    day_run *run = td_alloc_zero(1, sizeof *run);
+    run->day = day;
+    (void)pthread_mutex_init(&run->lock, NULL);
+    init_writers(run);
+    const char *date = run->writers.template.date;
+    td_result rc = run_all(run, err);
+    if (rc == TD_OK) {
+        log_choices(run, date);
+        log_left_out(run, date);
+        export_writers_sort(&run->writers);
+        describe(run, block, out);
+    }
+    for (size_t i = 0; rc != TD_OK && i < run->writers.count; i++)
+        export_files_discard(&run->writers.items[i]->files);
+    if (rc != TD_OK && rc != TD_EOF)
+        td_err_add(err, rc, "%s", date);
+    close_run(run);
+    return rc;
+}

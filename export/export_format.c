@@ -1,0 +1,28 @@
+#include "export/export_format.h"
+
+const export_format *const *export_format_table(size_t *count)
+{
+    static const export_format *const FORMATS[] = {&EXPORT_TARDIS_CSV, &EXPORT_JSONL};
+    *count = sizeof FORMATS / sizeof FORMATS[0];
+    return FORMATS;
+}
+
+size_t export_format_type_count(const export_format *format)
+{
+    size_t count = 0;
+    if (format->types == NULL)
+        (void)export_type_table(&count);
+    else
+        while (format->types[count].name != NULL)
+            count++;
+    return count;
+}
+
+export_named_type export_format_type(const export_format *format, size_t i)
+{
+    size_t count;
+    if (format->types != NULL)
+        return format->types[i];
+    const export_type *type = export_type_table(&count)[i];
+    return (export_named_type){type->name, type};
+}

@@ -1,0 +1,110 @@
+/* Formats of datasets, as a table. A format turns rows into the bytes of files.
+ *
+ * A new format is a file format_NAME.c with its export_format, a declaration below, and a line in
+ * FORMATS (export_format.c). It has writers: one for each type and symbol of a day
+ * (EXPORT_PER_SYMBOL), called by the thread that works on the symbol's streams; or one for each day
+ * (EXPORT_PER_DAY), which gets the rows of all types and symbols, or all frames, in the order of
+ * the tape. A writer makes its files with export/export_file.h, in its own folder of the day, and
+ * finishes them in finish: they appear when the whole export is complete.
+ *
+ * The bytes may depend on the rows, the target and the request alone: not on threads, not on time.
+ * One writer belongs to one thread at a time. */
+#ifndef TD_EXPORT_EXPORT_FORMAT_H
+#define TD_EXPORT_EXPORT_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "export/export_file.h"
+#include "export/export_row.h"
+#include "export/export_type.h"
+#include "play/observer.h"
+#include "tape/cursor.h"
+
+struct export_counts;
+struct symbol_topic;
+
+enum { EXPORT_DATE_BYTES = 16 }; /* "2021-04-17" and a NUL */
+
+/* Which rows these are. */
+typedef struct export_source {
+    const export_type *type;
+    const char *name;     /* of the type, as the format calls it */
+    const char *exchange; /* as family_market has it, or the exchange's name */
+    const char *symbol;   /* in upper case; "": not of one symbol, or of none */
+    const char *feed;
+    const family *family; /* NULL: unknown */
+    const topic_row *row; /* the topic; NULL: not of one */
+} export_source;
+
+/* What a writer is for. Borrowed until it is closed. */
+typedef struct export_target {
+    const export_source *of; /* EXPORT_PER_SYMBOL; NULL else */
+    const export_settings *settings;
+    export_files *files; /* where its files go */
+    char date[EXPORT_DATE_BYTES];
+    uint64_t from_ns, to_ns;    /* the day's part of the selection */
+    const gap_row *const *gaps; /* of the ledger and the selection: those that begin on the day, by
+                                   time; with those before the first day */
+    size_t gap_count;
+    const gap_list *ledger;              /* all of it */
+    const struct export_output *outputs; /* EXPORT_PER_DAY: the types that are requested of it */
+    size_t output_count;
+    struct export_counts *counts; /* of its rows; a writer may add to ids_cut */
+} export_target;
+
+typedef enum export_per { EXPORT_PER_SYMBOL, EXPORT_PER_DAY } export_per;
+
+struct export_format;
+
+/* A type of a format that is requested, under the format's name for it. */
+typedef struct export_output {
+    const struct export_format *format;
+    const export_type *type;
+    const char *name;
+} export_output;
+
+/* A type under the name that the format has for it; as --type takes it and file names have it. */
+typedef struct export_named_type {
+    const char *name;
+    const export_type *type;
+} export_named_type;
+
+typedef struct export_format {
+    const char *name;    /* as --format takes it */
+    const char *summary; /* one line for --help and the manual */
+    const char *folder;  /* "NAME/": where its files are, if there are several formats */
+    export_per per;
+    tape_reads reads;               /* what it needs of the frames */
+    uint8_t needs_market;           /* 1: frames of families without a family_market are left out */
+    const export_named_type *types; /* ends with name NULL. NULL: all types with columns */
+    /* A writer; called with its first row, of a format of frames when the day begins. */
+    void *(*open)(const export_target *target);
+    /* The next row. of: EXPORT_PER_SYMBOL, the target's. NULL: a format of frames. */
+    td_result (*row)(void *writer, const export_source *of, const export_row *row, td_err *err);
+    /* A format of frames: before the first frame of a topic of books, with its state after all that
+     * came before; may be NULL. Then each frame that its stream has applied, lead-in and copies,
+     * too. number: of the frame among those of the day, from 1; 0 before the selection.
+     * damaged_until_ns: as cursor_damaged_until_ns. */
+    td_result (*begin)(void *writer, const frame_ref *first, const struct symbol_topic *before,
+                       td_err *err);
+    td_result (*frame)(void *writer, const observed_frame *seen, uint64_t number,
+                       uint64_t damaged_until_ns, td_err *err);
+    /* There are no more: finish all files. */
+    td_result (*finish)(void *writer, td_err *err);
+    /* Free it; files that were not finished are removed. NULL is fine. */
+    void (*close)(void *writer);
+} export_format;
+
+extern const export_format EXPORT_TARDIS_CSV;
+extern const export_format EXPORT_JSONL;
+
+/* All formats, in the order in which --help lists them. */
+const export_format *const *export_format_table(size_t *count);
+
+/* Number of a format's types, and type i of them under its name. */
+size_t export_format_type_count(const export_format *format);
+export_named_type export_format_type(const export_format *format, size_t i);
+
+#endif

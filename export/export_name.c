@@ -1,0 +1,101 @@
+#include "export/export_name.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/time_text.h"
+#include "base/utf8.h"
+
+void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES])
+{
+    unsigned year;
+    unsigned month;
+    unsigned of_month;
+    td_time_date(day * UINT64_C(86400000000000), &year, &month, &of_month);
+    snprintf(out, EXPORT_DATE_BYTES, "%04u-%02u-%02u", year % 10000, month, of_month);
+}
+
+static size_t digits_at(td_bytes text, size_t at)
+{
+    size_t count = 0;
+    while (at + count < text.size && text.data[at + count] >= '0' && text.data[at + count] <= '9')
+        count++;
+    return count;
+}
+
+/* [+-]digits[.digits] */
+static int is_number(td_bytes text)
+{
+    size_t at = text.size > 0 && (text.data[0] == '+' || text.data[0] == '-');
+    size_t whole = digits_at(text, at);
+    at += whole;
+    if (whole > 0 && at < text.size && text.data[at] == '.') {
+        size_t part = digits_at(text, at + 1);
+        at += part > 0 ? part + 1 : 0;
+    }
+    return whole > 0 && at == text.size;
+}
+
+static int is_formula_sign(uint8_t c)
+{
+    return c == '=' || c == '+' || c == '-' || c == '@';
+}
+
+const char *export_cell_refusal(td_bytes text)
+{
+    for (size_t at = 0, size; at < text.size; at += size) {
+        size = td_utf8_bytes(text.data + at, text.size - at);
+        if (size == 0)
+            return "it is not UTF-8";
+        if (td_utf8_is_control(td_utf8_code(text.data + at, size)))
+            return "it has a control character";
+        if (text.data[at] == ',' || text.data[at] == '"')
+            return "it has a comma or a quotation mark, and cells have no quotes";
+    }
+    if (text.size > 0 && is_formula_sign(text.data[0]) && !is_number(text))
+        return "it begins with =, +, - or @, which spreadsheets take for a formula";
+    return NULL;
+}
+
+const char *export_symbol_refusal(td_bytes symbol)
+{
+    if (symbol.size == 0)
+        return "it is empty";
+    return symbol.size >= LIMIT_SYMBOL_BYTES ? "it is longer than symbols are"
+                                             : export_cell_refusal(symbol);
+}
+
+void export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES])
+{
+    TD_ASSERT(export_symbol_refusal(symbol) == NULL);
+    for (size_t i = 0; i < symbol.size; i++) {
+        uint8_t c = symbol.data[i];
+        out[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    }
+    out[symbol.size] = '\0';
+}
+
+void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES])
+{
+    size_t size = strlen(symbol);
+    TD_ASSERT(size < LIMIT_SYMBOL_BYTES);
+    memcpy(out, symbol, size + 1);
+    for (size_t i = 0; i < size; i++)
+        if (strchr(":\\/?*<>|\"", symbol[i]) != NULL)
+            out[i] = '-';
+}
+
+td_result export_name_format(const export_source *of, const char *date, const char *suffix,
+                             char out[EXPORT_NAME_BYTES], td_err *err)
+{
+    char symbol[LIMIT_SYMBOL_BYTES];
+    export_symbol_for_file(of->symbol, symbol);
+    int size = snprintf(out, EXPORT_NAME_BYTES, "%s_%s_%s%s%s%s", of->exchange, of->name, date,
+                        symbol[0] == '\0' ? "" : "_", symbol, suffix);
+    TD_ASSERT(size > 0);
+    if (size >= EXPORT_NAME_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "the file name for symbol '%s' would be too long",
+                          of->symbol);
+    return TD_OK;
+}

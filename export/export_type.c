@@ -1,0 +1,53 @@
+#include "export/export_type.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+const export_type *const *export_type_table(size_t *count)
+{
+    static const export_type *const EXPORT_TYPES[] = {&EXPORT_TRADES, &EXPORT_BOOK_DELTAS};
+    *count = sizeof EXPORT_TYPES / sizeof EXPORT_TYPES[0];
+    return EXPORT_TYPES;
+}
+
+export_row export_row_of(const maker_frame *seen)
+{
+    const frame_ref *frame = seen->frame;
+    const message *m = seen->message;
+    export_row row = {.recv_ns = frame->recv_ns,
+                      .exchange_ns = m == NULL ? 0 : m->head.exchange_ns,
+                      .is_suspect = seen->trust != NULL && !seen->trust->is_trusted};
+    row.has_number = m != NULL && msg_head_number(&m->head, &row.number) != 0;
+    row.flags = (frame->is_late ? ROW_LATE : 0U) | (row.is_suspect ? ROW_NOT_TRUSTED : 0U);
+    if ((seen->trust != NULL && seen->trust->is_snapshot) ||
+        (m != NULL && m->head.kind == FRAME_SNAPSHOT))
+        row.flags |= ROW_SNAPSHOT;
+    return row;
+}
+
+/* Depth 0 is a book that begins with an HTTP answer: it has no snapshot to begin a file with. */
+int export_is_book_topic(const topic_row *row, uint32_t depth)
+{
+    if (row->type != MSG_BOOK_CHANGE || row->book_depth == 0)
+        return 0;
+    return depth == 0 || row->book_depth == depth;
+}
+
+int export_prefers_book(const family_market *market, const topic_row *topic, const topic_row *other)
+{
+    TD_ASSERT(topic->book_depth > 0);
+    TD_ASSERT(other->book_depth > 0);
+    int is_own = market->book_topic != NULL && strcmp(topic->name, market->book_topic) == 0;
+    int other_is_own = market->book_topic != NULL && strcmp(other->name, market->book_topic) == 0;
+    if (is_own != other_is_own)
+        return is_own;
+    if (topic->book_depth != other->book_depth)
+        return topic->book_depth > other->book_depth;
+    return strcmp(topic->name, other->name) < 0;
+}
+
+int export_entries_have_symbols(const topic_row *row)
+{
+    return topic_row_has_coin(row) || !topic_row_has_symbol(row);
+}

@@ -1,0 +1,95 @@
+/* Types of datasets, as a table: their columns, which channels they are made of, and their makers.
+ *
+ * A new type is a file rows_NAME.c with its export_type, a declaration below, and a line in
+ * EXPORT_TYPES (export_type.c); a format that calls it by another name has a line in its own
+ * table. Formats that take all types (export/export_format.h) have it then.
+ *
+ * A maker is the state of one type for one stream: frames in, rows out. It opens no files and reads
+ * no tape. One maker belongs to one thread at a time. */
+#ifndef TD_EXPORT_EXPORT_TYPE_H
+#define TD_EXPORT_EXPORT_TYPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "archive/gap.h"
+#include "base/err.h"
+#include "book/book.h"
+#include "export/book_trust.h"
+#include "export/export_row.h"
+#include "schema/family.h"
+#include "schema/frame.h"
+
+/* What a user chose about types; one struct for all of them. */
+typedef struct export_settings {
+    uint32_t depth; /* of books: the topic with so many levels a side; 0: the market's own */
+} export_settings;
+
+/* A frame as a maker sees it: copies are not shown, frames before the selection are
+ * (frame->is_lead_in): those bring the state up to date and give no rows. */
+typedef struct maker_frame {
+    const frame_ref *frame;
+    const message *message;    /* NULL: not decoded, or an HTTP answer */
+    const book *book;          /* of a topic of book changes: after the frame; else NULL */
+    const trust_answer *trust; /* of topics with a state (topic_row_has_state); else NULL */
+    const gap_row *gap; /* a gap of the ledger about this topic, between the frame before and this
+                           one; NULL: there is none */
+} maker_frame;
+
+/* What the rows of a frame have in common: times, number, flags, is_suspect. */
+export_row export_row_of(const maker_frame *seen);
+
+enum {
+    EXPORT_ALL_SYMBOLS = 1, /* rows are not of one symbol: one file for all, with columns of its
+                               own for the symbol */
+    EXPORT_OF_BOOKS = 2,    /* made of order books: --depth means it, the manifest has breaks */
+    EXPORT_FULL_LEAD = 4,   /* its state is not in checkpoints: the frames before the day are read
+                               back to the moment when the connections began */
+    EXPORT_NO_SYMBOL = 8,   /* rows may be of no symbol at all (wallets) */
+};
+
+typedef struct export_type {
+    const char *name;
+    const export_column *columns; /* NULL: of a format of frames (export/export_format.h) */
+    size_t column_count;
+    unsigned flags; /* EXPORT_* */
+    /* 1 if frames of a channel give rows. Called for data and HTTP answers. */
+    int (*takes)(const export_settings *settings, const frame_channel *channel);
+    /* Of the topics that it takes, each feed's symbol has one: the one that is preferred to all
+     * others that the selection has. NULL: all topics give rows. */
+    int (*prefers)(const family_market *market, const topic_row *topic, const topic_row *other);
+    /* A maker for a channel's stream. before: the book that a checkpoint has; NULL: there is none.
+     * NULL: frame is called with NULL. */
+    void *(*open)(const export_settings *settings, const frame_channel *channel,
+                  const book *before);
+    td_result (*frame)(void *maker, const maker_frame *seen, const row_out *out, td_err *err);
+    /* The day, or the selection, ends at end_ns: rows that were waiting. May be NULL. */
+    td_result (*end)(void *maker, uint64_t end_ns, const row_out *out, td_err *err);
+    void (*close)(void *maker); /* may be NULL */
+    /* Rows about the day as a whole, beside those of frames, before all others: gaps are those of
+     * the ledger that begin on it, by time. May be NULL. */
+    td_result (*day)(const gap_row *const *gaps, size_t gap_count, const row_out *out, td_err *err);
+} export_type;
+
+extern const export_type EXPORT_TRADES;
+extern const export_type EXPORT_BOOK_DELTAS;
+
+/* All types with columns, in the order in which --help lists them. */
+const export_type *const *export_type_table(size_t *count);
+
+/* ---- topics, for `takes` and `prefers` ---- */
+
+/* 1 if books can be made from this topic: it is one of book changes whose depth is known (depth 0:
+ * any; else that one alone). */
+int export_is_book_topic(const topic_row *row, uint32_t depth);
+
+/* 1 if a feed's book is rather taken from topic than from other: the market's own topic before all
+ * others, a deeper one before a flatter, at one depth the first in byte order. */
+int export_prefers_book(const family_market *market, const topic_row *topic,
+                        const topic_row *other);
+
+/* 1 if the topic's frames are not about the symbol that the topic names (it is a coin, or nothing):
+ * each row says its own. */
+int export_entries_have_symbols(const topic_row *row);
+
+#endif

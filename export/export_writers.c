@@ -1,0 +1,274 @@
+#include "export/export_writers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "export/export_name.h"
+#include "schema/exchange.h"
+
+/* ---- counts ---- */
+
+void export_counts_break(export_counts *counts, const export_break *broke)
+{
+    TD_ASSERT(broke->cause != BREAK_NONE);
+    if (counts->breaks == NULL)
+        counts->breaks = td_alloc_zero(LIMIT_EXPORT_BREAKS, sizeof *counts->breaks);
+    if (counts->break_count < LIMIT_EXPORT_BREAKS)
+        counts->breaks[counts->break_count] = *broke;
+    counts->break_count++;
+}
+
+void export_counts_restart(export_counts *counts, uint64_t recv_ns)
+{
+    if (counts->break_count > 0 && counts->break_count <= LIMIT_EXPORT_BREAKS)
+        counts->breaks[counts->break_count - 1].to_ns = recv_ns;
+}
+
+/* ---- the table ---- */
+
+void export_writers_init(export_writers *table)
+{
+    (void)pthread_mutex_init(&table->lock, NULL);
+}
+
+static void close_writer(export_writer *writer)
+{
+    if (writer->own == writer)
+        writer->output->format->close(writer->made);
+    (void)pthread_mutex_destroy(&writer->lock);
+    export_files_fini(&writer->files);
+    td_free(writer->counts.breaks);
+    td_free(writer->symbol);
+    td_free(writer->feed);
+    td_free(writer);
+}
+
+void export_writers_fini(export_writers *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        close_writer(table->items[i]);
+    td_free(table->items);
+    slot_table_fini(&table->slots);
+    (void)pthread_mutex_destroy(&table->lock);
+}
+
+static uint64_t text_hash(const char *text)
+{
+    return td_xxh64(text, strlen(text));
+}
+
+static uint64_t writer_hash(const export_output *output, const char *exchange, const char *symbol)
+{
+    char file_symbol[LIMIT_SYMBOL_BYTES];
+    export_symbol_for_file(symbol, file_symbol);
+    return (text_hash(output->format->name) * 31 + text_hash(output->name)) * 31 +
+           text_hash(exchange) * 31 + text_hash(file_symbol);
+}
+
+/* Two symbols may have one name in files. */
+static int has_same_file(const char *symbol, const char *other)
+{
+    char a[LIMIT_SYMBOL_BYTES];
+    char b[LIMIT_SYMBOL_BYTES];
+    export_symbol_for_file(symbol, a);
+    export_symbol_for_file(other, b);
+    return strcmp(a, b) == 0;
+}
+
+static export_writer *find(const export_writers *table, const export_output *output,
+                           const char *exchange, const char *symbol)
+{
+    slot_probe at = slot_probe_of(writer_hash(output, exchange, symbol));
+    while (slot_table_next(&table->slots, &at)) {
+        export_writer *is = table->items[at.row];
+        if (is->output == output && strcmp(is->of.exchange, exchange) == 0 &&
+            has_same_file(is->symbol, symbol))
+            return is;
+    }
+    return NULL;
+}
+
+/* Texts in the order of their bytes, so that the error does not depend on who came first. */
+static td_result explain_clash(const export_writer *writer, const char *what, const char *one,
+                               const char *two, td_err *err)
+{
+    int is_first = strcmp(one, two) < 0;
+    td_err_set(err, TD_E_INVALID, "%s '%s' and '%s' would share the %s file of %s%s%s", what,
+               is_first ? one : two, is_first ? two : one, writer->of.name, writer->symbol,
+               writer->symbol[0] == '\0' ? "" : ", ", writer->target.date);
+    td_err_hint(err, "export them into folders of their own: choose by --feed, --symbol, or time");
+    return TD_E_INVALID;
+}
+
+static td_result check_count(const export_writers *table, td_err *err)
+{
+    if (table->file_count < LIMIT_EXPORT_FILES && table->count < LIMIT_EXPORT_SERIES)
+        return TD_OK;
+    td_err_set(err, TD_E_LIMIT, "more than %u files of one day", LIMIT_EXPORT_FILES);
+    td_err_hint(err, "narrow the selection by --symbol, or export one --type at a time");
+    return TD_E_LIMIT;
+}
+
+static export_writer *add(export_writers *table, const export_output *output, const char *exchange,
+                          const char *symbol)
+{
+    export_writer *made = td_alloc_zero(1, sizeof *made);
+    made->output = output;
+    made->own = made;
+    made->symbol = td_strdup(symbol);
+    made->of = (export_source){
+        .type = output->type, .name = output->name, .exchange = exchange, .symbol = made->symbol};
+    made->files = (export_files){.folder = table->folder,
+                                 .prefix = table->has_prefixes ? output->format->folder : ""};
+    made->target = table->template;
+    made->target.of = output->format->per == EXPORT_PER_SYMBOL ? &made->of : NULL;
+    made->target.files = &made->files;
+    made->target.counts = &made->counts;
+    (void)pthread_mutex_init(&made->lock, NULL);
+    table->items = td_array_grow(table->items, table->count, sizeof(export_writer *));
+    slot_table_put(&table->slots, writer_hash(output, exchange, symbol), table->count);
+    table->items[table->count++] = made;
+    table->file_count += output->format->per == EXPORT_PER_SYMBOL || exchange[0] == '\0';
+    return made;
+}
+
+const char *export_exchange_of(const frame_channel *channel)
+{
+    const family *of = channel->family;
+    return of != NULL && of->market.exchange != NULL ? of->market.exchange : exchange_of(of)->name;
+}
+
+/* With the table's lock. */
+static td_result get(export_writers *table, const export_output *output,
+                     const frame_channel *channel, const char *symbol, export_writer **out,
+                     td_err *err)
+{
+    const char *exchange = export_exchange_of(channel);
+    *out = find(table, output, exchange, symbol);
+    if (*out != NULL)
+        return strcmp((*out)->symbol, symbol) == 0
+                   ? TD_OK
+                   : explain_clash(*out, "symbols", (*out)->symbol, symbol, err);
+    export_writer *day = NULL;
+    td_result rc = check_count(table, err);
+    if (rc == TD_OK && output->format->per == EXPORT_PER_DAY)
+        rc = export_writers_of_day(table, output, &day, err);
+    if (rc != TD_OK)
+        return rc;
+    *out = add(table, output, exchange, symbol);
+    (*out)->own = day != NULL ? day : *out;
+    (*out)->of.feed = channel->info.feed;
+    (*out)->of.family = channel->family;
+    (*out)->of.row = channel->topic.row;
+    return TD_OK;
+}
+
+td_result export_writers_get(export_writers *table, const export_output *output,
+                             const frame_channel *channel, td_bytes symbol, export_writer **out,
+                             const char **refusal, td_err *err)
+{
+    char cell[LIMIT_SYMBOL_BYTES] = "";
+    unsigned flags = output->type->flags;
+    int is_needed =
+        (flags & EXPORT_ALL_SYMBOLS) == 0 && !((flags & EXPORT_NO_SYMBOL) != 0 && symbol.size == 0);
+    *out = NULL;
+    *refusal = is_needed ? export_symbol_refusal(symbol) : NULL;
+    if (*refusal != NULL)
+        return TD_OK;
+    if (is_needed)
+        export_symbol_format(symbol, cell);
+    (void)pthread_mutex_lock(&table->lock);
+    td_result rc = get(table, output, channel, cell, out, err);
+    (void)pthread_mutex_unlock(&table->lock);
+    return rc;
+}
+
+td_result export_writers_of_day(export_writers *table, const export_output *output,
+                                export_writer **out, td_err *err)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        *out = table->items[i];
+        if ((*out)->own == *out && (*out)->output->format == output->format)
+            return TD_OK;
+    }
+    td_result rc = check_count(table, err);
+    if (rc == TD_OK)
+        *out = add(table, output, "", "");
+    return rc;
+}
+
+td_result export_writers_of_type(export_writers *table, const export_output *output,
+                                 export_writer **out, td_err *err)
+{
+    export_writer *day = NULL;
+    td_result rc = TD_OK;
+    if (output->format->per == EXPORT_PER_DAY)
+        rc = export_writers_of_day(table, output, &day, err);
+    *out = find(table, output, "", "");
+    if (rc == TD_OK && *out == NULL)
+        rc = check_count(table, err);
+    if (rc != TD_OK || *out != NULL)
+        return rc;
+    *out = add(table, output, "", "");
+    (*out)->own = day != NULL ? day : *out;
+    return TD_OK;
+}
+
+td_result export_writer_claim(export_writer *writer, const frame_channel *channel, td_err *err)
+{
+    const channel_info *from = &channel->info;
+    int is_of_day = writer->output->format->per == EXPORT_PER_DAY;
+    char one[16];
+    char two[16];
+    if (writer->feed == NULL) {
+        writer->feed = td_strdup(from->feed);
+        writer->line = from->line;
+    }
+    if (!is_of_day && strcmp(writer->feed, from->feed) != 0)
+        return explain_clash(writer, "feeds", writer->feed, from->feed, err);
+    if (writer->line == from->line)
+        return TD_OK;
+    (void)snprintf(one, sizeof one, "%u", writer->line);
+    (void)snprintf(two, sizeof two, "%u", from->line);
+    return explain_clash(writer, "lines", one, two, err);
+}
+
+td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
+{
+    export_writer *writer = ctx;
+    export_writer *own = writer->own;
+    const export_format *format = own->output->format;
+    if (own->made == NULL && row->is_gap)
+        return TD_OK; /* rows that have not begun cannot stop */
+    if (own->made == NULL)
+        own->made = format->open(&own->target);
+    export_counts *counts = &own->counts;
+    counts->rows += !row->is_gap;
+    counts->rows_synthesized += !row->is_gap && (row->flags & ROW_SYNTHESIZED) != 0;
+    return format->row(own->made, &writer->of, row, err);
+}
+
+/* The order of a manifest's files within a day. */
+static int compare_writers(const void *a, const void *b)
+{
+    const export_writer *x = *(export_writer *const *)a;
+    const export_writer *y = *(export_writer *const *)b;
+    int order = strcmp(x->output->format->name, y->output->format->name);
+    if (order == 0)
+        order = strcmp(x->of.exchange, y->of.exchange);
+    if (order == 0)
+        order = (x->output > y->output) - (x->output < y->output); /* both are of one array */
+    return order != 0 ? order : strcmp(x->symbol, y->symbol);
+}
+
+void export_writers_sort(export_writers *table)
+{
+    if (table->count > 0)
+        qsort(table->items, table->count, sizeof(export_writer *), compare_writers);
+    slot_table_clear(&table->slots); /* nothing is looked for any more */
+}

@@ -1,0 +1,168 @@
+/* Tardis CSV: a file for each day, type and symbol, a line for each row (docs/export.md). */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "export/export_format.h"
+#include "export/export_name.h"
+#include "export/export_writers.h"
+
+enum { NS_PER_US = 1000, NUMBER_BYTES = 24 };
+
+typedef struct csv_writer {
+    const export_target *target;
+    export_file *file; /* NULL: no row yet */
+} csv_writer;
+
+static void *open_csv(const export_target *target)
+{
+    csv_writer *made = td_alloc_zero(1, sizeof *made);
+    made->target = target;
+    return made;
+}
+
+static void close_csv(void *writer)
+{
+    csv_writer *csv = writer;
+    if (csv == NULL)
+        return;
+    export_file_abandon(csv->file);
+    td_free(csv);
+}
+
+/* ---- lines ---- */
+
+/* The header, with the first row. */
+static td_result begin_file(csv_writer *csv, const export_source *of, td_err *err)
+{
+    char name[EXPORT_NAME_BYTES];
+    td_result rc = export_name_format(of, csv->target->date, ".csv.gz", name, err);
+    if (rc == TD_OK)
+        rc = export_file_open(csv->target->files, name, EXPORT_GZIP, &csv->file, err);
+    if (rc != TD_OK)
+        return rc;
+    td_buf *out = export_file_buf(csv->file);
+    rc = td_buf_printf(out, err, "exchange,%stimestamp,local_timestamp",
+                       (of->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? "" : "symbol,");
+    for (size_t i = 0; rc == TD_OK && i < of->type->column_count; i++)
+        rc = td_buf_printf(out, err, ",%s", of->type->columns[i].name);
+    return rc == TD_OK ? td_buf_append(out, "\n", 1, err) : rc;
+}
+
+static void add_u64(td_buf *out, uint64_t value)
+{
+    char digits[NUMBER_BYTES];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    td_buf_add(out, digits + at, sizeof digits - at);
+}
+
+static void add_decimal(td_buf *out, td_decimal value)
+{
+    char text[TD_DECIMAL_TEXT_BYTES];
+    td_buf_add(out, text, td_decimal_format(value, text));
+}
+
+static void add_i64(td_buf *out, int64_t value)
+{
+    add_decimal(out, (td_decimal){value, 0});
+}
+
+/* A text that would break the line leaves its cell empty. */
+static void add_text(csv_writer *csv, td_buf *out, td_bytes text)
+{
+    if (export_cell_refusal(text) != NULL || text.size > LIMIT_FRAME_BYTES)
+        csv->target->counts->ids_cut++;
+    else
+        td_buf_add(out, text.data, text.size);
+}
+
+static void add_value(csv_writer *csv, td_buf *out, const msg_value *value)
+{
+    switch (value->type) {
+    case VALUE_ABSENT:
+        return;
+    case VALUE_TEXT:
+    case VALUE_JSON:
+    case VALUE_BIG_DECIMAL:
+        add_text(csv, out, value->as.text);
+        return;
+    case VALUE_DECIMAL:
+        add_decimal(out, value->as.decimal);
+        return;
+    case VALUE_INTEGER:
+        add_i64(out, value->as.integer);
+        return;
+    case VALUE_BOOL:
+        add_text(csv, out, td_bytes_str(value->as.is_true ? "true" : "false"));
+        return;
+    case VALUE_SIDE:
+        add_text(csv, out, td_bytes_str(msg_side_name(value->as.side)));
+        return;
+    case VALUE_TIME_NS:
+        add_u64(out, value->as.time_ns / NS_PER_US);
+        return;
+    }
+}
+
+/* Times are cut to us, not rounded; a row without an exchange time has the receive time in both. */
+static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+{
+    csv_writer *csv = writer;
+    uint64_t exchange_ns = row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
+    td_result rc = TD_OK;
+    if (row->is_gap)
+        return TD_OK;
+    if (csv->file == NULL)
+        rc = begin_file(csv, of, err);
+    if (rc != TD_OK)
+        return rc;
+    td_buf *out = export_file_buf(csv->file);
+    td_buf_add(out, of->exchange, strlen(of->exchange));
+    if ((of->type->flags & EXPORT_ALL_SYMBOLS) == 0) {
+        td_buf_add(out, ",", 1);
+        td_buf_add(out, of->symbol, strlen(of->symbol));
+    }
+    td_buf_add(out, ",", 1);
+    add_u64(out, exchange_ns / NS_PER_US);
+    td_buf_add(out, ",", 1);
+    add_u64(out, row->recv_ns / NS_PER_US);
+    for (size_t i = 0; i < of->type->column_count; i++) {
+        td_buf_add(out, ",", 1);
+        add_value(csv, out, &row->values[i]);
+    }
+    td_buf_add(out, "\n", 1);
+    return export_file_flush(csv->file, err);
+}
+
+static td_result finish(void *writer, td_err *err)
+{
+    csv_writer *csv = writer;
+    export_file *file = csv->file;
+    csv->file = NULL;
+    return file == NULL ? TD_OK : export_file_finish(file, NULL, err);
+}
+
+/* Types as the format's owner names them. */
+static const export_named_type TYPES[] = {
+    {"trades", &EXPORT_TRADES}, {"incremental_book_L2", &EXPORT_BOOK_DELTAS}, {NULL, NULL}};
+
+const export_format EXPORT_TARDIS_CSV = {
+    .name = "tardis-csv",
+    .summary = "CSV files as Tardis publishes them, one per day, type and symbol",
+    .folder = "tardis-csv/",
+    .per = EXPORT_PER_SYMBOL,
+    .reads = TAPE_READS_MESSAGES,
+    .needs_market = 1,
+    .types = TYPES,
+    .open = open_csv,
+    .row = add_row,
+    .finish = finish,
+    .close = close_csv,
+};

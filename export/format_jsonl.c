@@ -1,0 +1,186 @@
+/* JSON lines: a message a line, in the order of the tape, one file a day (docs/export.md). */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "export/book_trust.h"
+#include "export/export_format.h"
+#include "export/export_name.h"
+#include "export/export_writers.h"
+#include "json/json_write.h"
+#include "play/message_line.h"
+#include "tape/frame_json.h"
+
+typedef struct jsonl_writer {
+    const export_target *target;
+    export_file *file;  /* NULL: no line yet */
+    book_trust *trusts; /* of books, by stream */
+    size_t trust_count;
+    size_t gap_next; /* of the target's */
+} jsonl_writer;
+
+static void *open_jsonl(const export_target *target)
+{
+    jsonl_writer *made = td_alloc_zero(1, sizeof *made);
+    made->target = target;
+    return made;
+}
+
+static void close_jsonl(void *writer)
+{
+    jsonl_writer *self = writer;
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->trust_count; i++)
+        book_trust_fini(&self->trusts[i]);
+    td_free(self->trusts);
+    export_file_abandon(self->file);
+    td_free(self);
+}
+
+/* ---- lines ---- */
+
+/* Begin an object in the file of the day. */
+static td_result begin_line(jsonl_writer *self, json_writer *json, td_err *err)
+{
+    char name[EXPORT_NAME_BYTES];
+    td_result rc = TD_OK;
+    if (self->file == NULL) {
+        (void)snprintf(name, sizeof name, "messages_%s.jsonl", self->target->date);
+        rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &self->file, err);
+    }
+    if (rc != TD_OK)
+        return rc;
+    json_write_begin(json, export_file_buf(self->file));
+    json_write_object_begin(json);
+    return TD_OK;
+}
+
+/* A failure of the writer shows here. */
+static td_result end_line(jsonl_writer *self, json_writer *json, td_err *err)
+{
+    json_write_object_end(json);
+    td_result rc = json_write_end(json, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(export_file_buf(self->file), "\n", 1, err);
+    self->target->counts->rows++;
+    return rc == TD_OK ? export_file_flush(self->file, err) : rc;
+}
+
+/* Gaps that begin before this moment stand before its frame. */
+static td_result write_gaps_before(jsonl_writer *self, uint64_t recv_ns, td_err *err)
+{
+    td_result rc = TD_OK;
+    while (rc == TD_OK && self->gap_next < self->target->gap_count &&
+           self->target->gaps[self->gap_next]->from_ns < recv_ns) {
+        json_writer json;
+        rc = begin_line(self, &json, err);
+        if (rc != TD_OK)
+            break;
+        json_write_member_text(&json, "type", "gap");
+        gap_json_members(&json, self->target->gaps[self->gap_next++]);
+        rc = end_line(self, &json, err);
+    }
+    return rc;
+}
+
+/* ---- messages ---- */
+
+static book_trust *trust_of(jsonl_writer *self, const frame_channel *channel)
+{
+    uint32_t at = channel->stream;
+    TD_ASSERT(at != FRAME_NO_STREAM);
+    self->trusts = td_array_reach(self->trusts, &self->trust_count, at, sizeof *self->trusts);
+    return &self->trusts[at];
+}
+
+static td_result begin_book(void *writer, const frame_ref *first, const symbol_topic *before,
+                            td_err *err)
+{
+    jsonl_writer *self = writer;
+    (void)err;
+    book_trust_resume(trust_of(self, first->channel), TRUST_WITHOUT_COPIES, self->target->ledger,
+                      &first->channel->info, before);
+    return TD_OK;
+}
+
+/* A frame of a book is judged by its book_trust: its flags. A reader of the lines does not have the
+ * copies. */
+static unsigned judge(jsonl_writer *self, const observed_frame *seen, uint64_t damaged_until_ns)
+{
+    const trust_answer answer =
+        book_trust_apply(trust_of(self, seen->frame->channel), TRUST_WITHOUT_COPIES,
+                         self->target->ledger, seen, damaged_until_ns);
+    return (answer.is_trusted ? 0U : (unsigned)ROW_NOT_TRUSTED) |
+           (answer.is_snapshot ? (unsigned)ROW_SNAPSHOT : 0U);
+}
+
+/* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
+ * well: a stream without it would seem whole. */
+static td_result write_message(jsonl_writer *self, const frame_ref *frame, uint64_t number,
+                               unsigned flags, td_err *err)
+{
+    const message *m = frame->content.message;
+    json_writer json;
+    td_result rc = write_gaps_before(self, frame->recv_ns, err);
+    if (rc == TD_OK)
+        rc = begin_line(self, &json, err);
+    if (rc != TD_OK)
+        return rc;
+    self->target->counts->frames++;
+    self->target->counts->undecoded_frames += m == NULL;
+    flags |= ROW_LAST_OF_FRAME;
+    flags |= frame->is_late ? (unsigned)ROW_LATE : 0U;
+    flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? (unsigned)ROW_SNAPSHOT : 0U;
+    message_line(&json, frame);
+    frame_json_place(&json, frame);
+    json_write_member_u64(&json, "frame", number);
+    json_write_member_u64(&json, "flags", flags);
+    return end_line(self, &json, err);
+}
+
+static td_result on_frame(void *writer, const observed_frame *seen, uint64_t number,
+                          uint64_t damaged_until_ns, td_err *err)
+{
+    jsonl_writer *self = writer;
+    const frame_ref *frame = seen->frame;
+    if (frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
+        return TD_OK;
+    int is_book = seen->found != NULL && frame->row->type == MSG_BOOK_CHANGE;
+    unsigned flags = is_book ? judge(self, seen, damaged_until_ns) : 0U;
+    return frame->is_lead_in ? TD_OK : write_message(self, frame, number, flags, err);
+}
+
+/* Gaps after the last frame. */
+static td_result finish(void *writer, td_err *err)
+{
+    jsonl_writer *self = writer;
+    td_result rc = write_gaps_before(self, UINT64_MAX, err);
+    export_file *file = self->file;
+    self->file = NULL;
+    if (file == NULL)
+        return rc;
+    if (rc == TD_OK)
+        return export_file_finish(file, NULL, err);
+    export_file_abandon(file);
+    return rc;
+}
+
+/* Frames, not rows. */
+static const export_type MESSAGES = {.name = "messages"};
+static const export_named_type TYPES[] = {{"messages", &MESSAGES}, {NULL, NULL}};
+
+const export_format EXPORT_JSONL = {
+    .name = "jsonl",
+    .summary = "one typed message per line, one file per day",
+    .folder = "jsonl/",
+    .per = EXPORT_PER_DAY,
+    .reads = TAPE_READS_ALL,
+    .types = TYPES,
+    .open = open_jsonl,
+    .begin = begin_book,
+    .frame = on_frame,
+    .finish = finish,
+    .close = close_jsonl,
+};

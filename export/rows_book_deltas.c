@@ -1,0 +1,252 @@
+/* Changes of a book, for a reader who makes the book of the rows of one file. Such a reader starts
+ * over where is_snapshot goes from false to true, and only there (docs/export.md): two snapshots in
+ * a row look like one to it, so levels that are gone must be deleted by hand.
+ *
+ * A maker knows the book that a reader of its rows has, and brings it to the next state. */
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "export/export_type.h"
+
+enum { IS_SNAPSHOT, SIDE, PRICE, AMOUNT, COLUMNS };
+
+static const export_column DELTA_COLUMNS[COLUMNS] = {[IS_SNAPSHOT] = {"is_snapshot", VALUE_BOOL},
+                                                     [SIDE] = {"side", VALUE_TEXT},
+                                                     [PRICE] = {"price", VALUE_DECIMAL},
+                                                     [AMOUNT] = {"amount", VALUE_DECIMAL}};
+
+/* What a file's last row was. */
+typedef enum last_rows { LAST_NONE, LAST_SNAPSHOT, LAST_CHANGE } last_rows;
+
+/* A reader of nothing yet has an empty book, of the topic's depth, which is its own. */
+typedef struct delta_reader {
+    book *held; /* what a reader has: every frame that was written, and no other */
+    last_rows last;
+} delta_reader;
+
+/* ---- rows ---- */
+
+/* The rows of one frame. Each waits for the next, because the last one is marked. */
+typedef struct frame_rows {
+    export_row common;
+    const row_out *out;
+    export_row waiting;
+    msg_value values[COLUMNS]; /* of the one that waits */
+    uint64_t count;
+    td_result rc;
+    td_err *err;
+} frame_rows;
+
+static void put_waiting(frame_rows *rows)
+{
+    if (rows->count > 0 && rows->rc == TD_OK)
+        rows->rc = rows->out->put(rows->out->ctx, &rows->waiting, rows->err);
+}
+
+/* A level; is_own: the frame has it as such. */
+static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const book_level *level,
+                      int is_own)
+{
+    TD_ASSERT_SLOW(side == SIDE_BUY || side == SIDE_SELL);
+    put_waiting(rows);
+    rows->waiting = rows->common;
+    rows->waiting.flags &= ~(unsigned)ROW_SNAPSHOT;
+    rows->waiting.flags |=
+        (is_snapshot ? ROW_SNAPSHOT : 0U) | (is_own ? 0U : (unsigned)ROW_SYNTHESIZED);
+    rows->waiting.values = rows->values;
+    rows->values[IS_SNAPSHOT] = row_bool(is_snapshot);
+    rows->values[SIDE] = row_text(td_bytes_str(side == SIDE_SELL ? "ask" : "bid"));
+    rows->values[PRICE] = row_decimal(level->price);
+    rows->values[AMOUNT] = row_decimal(level->size);
+    rows->count++;
+}
+
+/* Asks before bids, everywhere. */
+static const msg_side SIDES[] = {SIDE_SELL, SIDE_BUY};
+enum { SIDE_COUNT = sizeof SIDES / sizeof SIDES[0] };
+
+/* The levels of a book change, each side in the frame's order. */
+static void add_change(frame_rows *rows, const message *m, int is_snapshot)
+{
+    size_t count = message_item_count(m);
+    for (size_t k = 0; k < SIDE_COUNT; k++) {
+        for (size_t i = 0; i < count; i++) {
+            const msg_level level = message_level(m, i);
+            if (level.side != SIDES[k])
+                continue;
+            int64_t size = level.action == ACTION_DELETE ? 0 : level.size;
+            const book_level as = {{level.price, level.price_scale}, {size, level.size_scale}};
+            add_level(rows, is_snapshot, SIDES[k], &as, 1);
+        }
+    }
+}
+
+/* A whole book as a snapshot, best first. */
+static void add_book(frame_rows *rows, const book *from)
+{
+    book_level level;
+    for (size_t k = 0; k < SIDE_COUNT; k++)
+        for (size_t i = 0; book_level_at(from, SIDES[k], i, &level); i++)
+            add_level(rows, 1, SIDES[k], &level, 0);
+}
+
+/* 1 if a side has a level at this price; both sides are walked from their best, so *at only goes
+ * on. */
+static int walk_to(const book *in, msg_side side, td_decimal price, size_t *at)
+{
+    book_level level;
+    for (; book_level_at(in, side, *at, &level); ++*at) {
+        int order = td_decimal_compare(level.price, price);
+        if (order == 0)
+            return 1;
+        if (side == SIDE_SELL ? order > 0 : order < 0)
+            return 0;
+    }
+    return 0;
+}
+
+/* Deletes of the levels that held has and now has not, best first. */
+static void add_vanished(frame_rows *rows, const book *held, const book *now)
+{
+    for (size_t k = 0; k < SIDE_COUNT; k++) {
+        book_level level;
+        size_t at = 0;
+        for (size_t i = 0; book_level_at(held, SIDES[k], i, &level); i++) {
+            if (walk_to(now, SIDES[k], level.price, &at))
+                continue;
+            level.size = (td_decimal){0, 0};
+            add_level(rows, 0, SIDES[k], &level, 0);
+        }
+    }
+}
+
+/* ---- the reader ---- */
+
+/* As the trusted book took it: a frame may be a snapshot without being called one. */
+static void hold(delta_reader *reader, const maker_frame *seen)
+{
+    book_outcome ignored; /* the trusted book has judged the same frame */
+    if (seen->trust->is_taken_over)
+        book_copy(reader->held, seen->book);
+    else if (seen->trust->is_snapshot)
+        book_replace(reader->held, &seen->message->book, &ignored);
+    else
+        book_apply(reader->held, &seen->message->book, &ignored);
+}
+
+/* A file begins with a snapshot: if the book is older than the file, with the whole of it. */
+static void begin_file(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
+{
+    if (!seen->trust->was_alive) {
+        book_clear(reader->held);
+        return;
+    }
+    add_book(rows, reader->held);
+    if (rows->count > 0)
+        reader->last = LAST_SNAPSHOT;
+}
+
+static int is_empty(const book *of)
+{
+    return book_level_count(of, SIDE_BUY) == 0 && book_level_count(of, SIDE_SELL) == 0;
+}
+
+/* Deletes first, if the reader needs them. A book that was taken over is no frame's: all of it is
+ * written as one. */
+static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
+{
+    const trust_answer *trust = seen->trust;
+    int has_none =
+        trust->is_taken_over ? is_empty(seen->book) : message_item_count(seen->message) == 0;
+    uint64_t before = rows->count;
+    /* After changes, the first row of the snapshot makes a reader start over; if it has none,
+     * nothing does. */
+    if (reader->last == LAST_SNAPSHOT || (reader->last == LAST_CHANGE && has_none))
+        add_vanished(rows, reader->held, seen->book);
+    if (rows->count > before)
+        reader->last = LAST_CHANGE;
+    before = rows->count;
+    if (trust->is_taken_over)
+        add_book(rows, seen->book);
+    else
+        add_change(rows, seen->message, 1);
+    if (rows->count > before)
+        reader->last = LAST_SNAPSHOT;
+}
+
+static void add_delta(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
+{
+    uint64_t before = rows->count;
+    /* The book was empty when the file began, so that no row could say so: what is in it now is
+     * what it begins with. */
+    int is_first = reader->last == LAST_NONE;
+    if (is_first)
+        add_book(rows, seen->book);
+    else
+        add_change(rows, seen->message, 0);
+    if (rows->count > before)
+        reader->last = is_first ? LAST_SNAPSHOT : LAST_CHANGE;
+}
+
+/* A frame of a book that is not trusted gives no rows. */
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    delta_reader *reader = maker;
+    const trust_answer *trust = seen->trust;
+    if (!trust->is_trusted)
+        return TD_OK;
+    TD_ASSERT(trust->was_alive || trust->is_snapshot || trust->is_taken_over);
+    if (!seen->frame->is_lead_in) {
+        frame_rows rows = {.common = export_row_of(seen), .out = out, .err = err};
+        if (reader->last == LAST_NONE)
+            begin_file(reader, seen, &rows);
+        if (trust->is_snapshot || trust->is_taken_over)
+            add_snapshot(reader, seen, &rows);
+        else
+            add_delta(reader, seen, &rows);
+        rows.waiting.flags |= ROW_LAST_OF_FRAME;
+        put_waiting(&rows);
+        if (rows.rc != TD_OK)
+            return rows.rc;
+    }
+    hold(reader, seen);
+    return TD_OK;
+}
+
+/* ---- the type ---- */
+
+static int takes(const export_settings *settings, const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    return row != NULL && export_is_book_topic(row, settings->depth);
+}
+
+/* The reader's book is the topic's then: a book that is not trusted begins with a snapshot. */
+static void *open_reader(const export_settings *settings, const frame_channel *channel,
+                         const book *before)
+{
+    delta_reader *made = td_alloc_zero(1, sizeof *made);
+    (void)settings;
+    made->held = book_open(channel->topic.row->book_depth);
+    if (before != NULL)
+        book_copy(made->held, before);
+    return made;
+}
+
+static void close_reader(void *maker)
+{
+    delta_reader *reader = maker;
+    book_close(reader->held);
+    td_free(reader);
+}
+
+const export_type EXPORT_BOOK_DELTAS = {
+    .name = "book_deltas",
+    .columns = DELTA_COLUMNS,
+    .column_count = COLUMNS,
+    .flags = EXPORT_OF_BOOKS,
+    .takes = takes,
+    .prefers = export_prefers_book,
+    .open = open_reader,
+    .frame = on_frame,
+    .close = close_reader,
+};

@@ -1,0 +1,60 @@
+/* Trades: a row for each trade of a frame. They have no state: whatever was recorded is a row. */
+#include "export/export_type.h"
+
+enum { ID, SIDE, PRICE, AMOUNT, COLUMNS };
+
+static const export_column TRADE_COLUMNS[COLUMNS] = {[ID] = {"id", VALUE_TEXT},
+                                                     [SIDE] = {"side", VALUE_TEXT},
+                                                     [PRICE] = {"price", VALUE_DECIMAL},
+                                                     [AMOUNT] = {"amount", VALUE_DECIMAL}};
+
+static int takes(const export_settings *settings, const frame_channel *channel)
+{
+    (void)settings;
+    return channel->topic.row != NULL && channel->topic.row->type == MSG_TRADE;
+}
+
+static const char *taker_name(uint8_t side)
+{
+    if (side == SIDE_BUY)
+        return "buy";
+    return side == SIDE_SELL ? "sell" : "unknown";
+}
+
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    const message *m = seen->message;
+    td_result rc = TD_OK;
+    (void)maker;
+    if (m == NULL)
+        return TD_OK;
+    size_t count = message_item_count(m);
+    int has_symbols = export_entries_have_symbols(m->head.row);
+    for (size_t i = 0; i < count && rc == TD_OK; i++) {
+        const msg_trade trade = message_trade(m, i);
+        msg_value values[COLUMNS] = {[ID] = row_text(trade.trade_id),
+                                     [SIDE] = row_text(td_bytes_str(taker_name(trade.side))),
+                                     [PRICE] = row_decimal(trade.price),
+                                     [AMOUNT] = row_decimal(trade.size)};
+        export_row row = export_row_of(seen);
+        if (trade.exchange_ns != 0)
+            row.exchange_ns = trade.exchange_ns;
+        if (trade.has_cross_seq || trade.has_seq)
+            row.number = trade.has_cross_seq ? trade.cross_seq : trade.seq;
+        row.has_number |= trade.has_cross_seq || trade.has_seq;
+        row.flags |= i + 1 == count ? ROW_LAST_OF_FRAME : 0U;
+        if (has_symbols)
+            row.symbol = trade.symbol.size > 0 ? trade.symbol : m->head.symbol;
+        row.values = values;
+        rc = out->put(out->ctx, &row, err);
+    }
+    return rc;
+}
+
+const export_type EXPORT_TRADES = {
+    .name = "trades",
+    .columns = TRADE_COLUMNS,
+    .column_count = COLUMNS,
+    .takes = takes,
+    .frame = on_frame,
+};
