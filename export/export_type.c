@@ -6,7 +6,15 @@
 
 const export_type *const *export_type_table(size_t *count)
 {
-    static const export_type *const EXPORT_TYPES[] = {&EXPORT_TRADES, &EXPORT_BOOK_DELTAS};
+    static const export_type *const EXPORT_TYPES[] = {&EXPORT_TRADES,
+                                                      &EXPORT_BOOK_DELTAS,
+                                                      &EXPORT_BOOK_SNAPSHOT_25,
+                                                      &EXPORT_BOOK_SNAPSHOT_5,
+                                                      &EXPORT_QUOTES,
+                                                      &EXPORT_BOOK_TICKER,
+                                                      &EXPORT_DERIVATIVE_TICKER,
+                                                      &EXPORT_OPTIONS_CHAIN,
+                                                      &EXPORT_LIQUIDATIONS};
     *count = sizeof EXPORT_TYPES / sizeof EXPORT_TYPES[0];
     return EXPORT_TYPES;
 }

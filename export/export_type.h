@@ -73,6 +73,13 @@ typedef struct export_type {
 
 extern const export_type EXPORT_TRADES;
 extern const export_type EXPORT_BOOK_DELTAS;
+extern const export_type EXPORT_BOOK_SNAPSHOT_25;
+extern const export_type EXPORT_BOOK_SNAPSHOT_5;
+extern const export_type EXPORT_QUOTES;
+extern const export_type EXPORT_BOOK_TICKER;
+extern const export_type EXPORT_DERIVATIVE_TICKER;
+extern const export_type EXPORT_OPTIONS_CHAIN;
+extern const export_type EXPORT_LIQUIDATIONS;
 
 /* All types with columns, in the order in which --help lists them. */
 const export_type *const *export_type_table(size_t *count);

@@ -150,8 +150,16 @@ static td_result finish(void *writer, td_err *err)
 }
 
 /* Types as the format's owner names them. */
-static const export_named_type TYPES[] = {
-    {"trades", &EXPORT_TRADES}, {"incremental_book_L2", &EXPORT_BOOK_DELTAS}, {NULL, NULL}};
+static const export_named_type TYPES[] = {{"trades", &EXPORT_TRADES},
+                                          {"incremental_book_L2", &EXPORT_BOOK_DELTAS},
+                                          {"book_snapshot_25", &EXPORT_BOOK_SNAPSHOT_25},
+                                          {"book_snapshot_5", &EXPORT_BOOK_SNAPSHOT_5},
+                                          {"quotes", &EXPORT_QUOTES},
+                                          {"book_ticker", &EXPORT_BOOK_TICKER},
+                                          {"derivative_ticker", &EXPORT_DERIVATIVE_TICKER},
+                                          {"options_chain", &EXPORT_OPTIONS_CHAIN},
+                                          {"liquidations", &EXPORT_LIQUIDATIONS},
+                                          {NULL, NULL}};
 
 const export_format EXPORT_TARDIS_CSV = {
     .name = "tardis-csv",

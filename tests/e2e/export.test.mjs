@@ -175,7 +175,7 @@ function frameCounts(symbol) {
 test("a day without rows has no file", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
-  await tapedeck(t, exporting(archive, "tardis-csv", out, "--from", "2021-04-16", "--to", "2021-04-18", "--symbol", "EOSUSD"));
+  await tapedeck(t, exporting(archive, "tardis-csv", out, "--from", "2021-04-16", "--to", "2021-04-18", "--symbol", "EOSUSD", "--type", "trades", "--type", "incremental_book_L2"));
   const rows = manifestOf(out).files.map((f) => [f.date, f.type, f.name === null, f.rows]);
   const entries = frameCounts("EOSUSD");
   assert.deepEqual(rows, [
@@ -194,7 +194,7 @@ test("the manifest of a long range lists each file, and no empty day", { skip: w
     assertManifest(out, manifestOf(out));
     assert.ok(fs.statSync(path.join(out, "MANIFEST.json")).size < 8192);
     const types = [...new Set(files.map((f) => f.type))];
-    assert.equal(types.length, format === "jsonl" ? 1 : 2);
+    assert.equal(types.length, format === "jsonl" ? 1 : 5);
     for (const type of types) {
       assert.deepEqual(files.filter((f) => f.type === type).map((f) => [f.date, f.name === null]), [["2021-04-17", false]]);
     }
@@ -416,7 +416,7 @@ test("damaged frames stop their books; the rest is exported, and the exit status
     assert.equal(book.left_out_frames === 0, isWhole(book), book.symbol);
   }
   const kept = manifest.files.filter(isWhole);
-  assert.deepEqual(kept.map((f) => f.type).sort(), ["incremental_book_L2", "trades"]);
+  assert.deepEqual(kept.map((f) => f.type).sort(), ["book_snapshot_25", "book_snapshot_5", "derivative_ticker", "incremental_book_L2", "quotes", "trades"]);
   for (const { name } of kept) assertLines(csv(out, name), whole[name.slice(0, -3)], name);
   for (const { name } of manifest.files.filter((f) => f.type === "trades" && f.name !== null)) {
     const all = whole[name.slice(0, -3)].split("\n");
@@ -502,7 +502,7 @@ test("books come from the usual topic, from another by --depth, never from both"
   assert.match(part.stderr, /symbol 'BTCUSD' is left out, with [\d,]+ frames: no book of the requested depth was recorded\n/);
   const manifest = manifestOf(path.join(dir, "part"));
   assert.deepEqual(manifest.left_out_symbols.map(({ feed, symbol }) => [feed, symbol]), [["inverse", "BTCUSD"]]);
-  assert.deepEqual(manifest.files.filter((f) => f.rows > 0).map((f) => `${f.type} ${f.symbol}`).sort(), ["incremental_book_L2 EOSUSD", "trades BTCUSD", "trades EOSUSD"]);
+  assert.deepEqual(manifest.files.filter((f) => f.rows > 0).map((f) => `${f.type} ${f.symbol}`).sort(), ["book_snapshot_25 EOSUSD", "book_snapshot_5 EOSUSD", "incremental_book_L2 EOSUSD", "quotes EOSUSD", "trades BTCUSD", "trades EOSUSD"]);
 });
 
 // ---- refusals -----------------------------------------------------------------------------------------------
@@ -652,7 +652,7 @@ test("export refuses invalid command lines and names the allowed values", { skip
   await refuse(["--format", "csv", "--out", out], /--format: 'csv' is not one of tardis-csv, jsonl/);
   await refuse(["--to", "tardis-csv", "--out", out], /--to: 'tardis-csv' is not a time/);
   await refuse(["--format", "tardis-csv"], /no folder is given.*--out/);
-  await refuse(["--format", "tardis-csv", "--out", out, "--type", "quotes"], /has no type 'quotes'\n.*--help/);
+  await refuse(["--format", "tardis-csv", "--out", out, "--type", "candles"], /has no type 'candles'\n.*--help/);
   await refuse(["--format", "jsonl", "--out", out, "--depth", "50"], /the export has no books/);
   await refuse(["--format", "jsonl", "--out", out, "--symbol", "DOGE*"], /no frame in the archive matches/, 4);
   await refuse(["--format", "jsonl", "--to", "2021-04-16", "--out", out], /no frame in the archive matches/, 4);

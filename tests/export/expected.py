@@ -251,6 +251,9 @@ def message_of(frame, family):
 
 TRADES = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
 BOOK = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n"
+QUOTE = "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount\n"
+DERIVATIVE = ("exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,"
+              "open_interest,last_price,index_price,mark_price\n")
 PREFERRED = {"inverse": "orderBookL2_25", "linear": "orderBookL2_25", "v5-linear": "orderbook.50"}
 
 
@@ -317,6 +320,69 @@ class BookFile:
         return out
 
 
+def snapshot_header(levels):
+    names = [f"{side}[{i}].{part}" for i in range(levels) for side in ("asks", "bids") for part in ("price", "amount")]
+    return "exchange,symbol,timestamp,local_timestamp," + ",".join(names) + "\n"
+
+
+class BestLevels:
+    """The best levels of a book: cells, where they are not those of the file's row before."""
+
+    def __init__(self, levels):
+        self.levels, self.day, self.last = levels, None, None
+
+    def cells(self, day, book):
+        sides = {side: [(p, book.book[side][p]) for p in book.best_first(side)[: self.levels]] for side in ("Sell", "Buy")}
+        now = []
+        for i in range(self.levels):
+            for side in ("Sell", "Buy"):
+                now += sides[side][i] if i < len(sides[side]) else ("", "")
+        if (self.day, self.last) == (day, now):
+            return None
+        self.day, self.last = day, now
+        return now
+
+
+class BestPrices:
+    """The exchange's own best bid and ask, frame by frame."""
+
+    def __init__(self):
+        self.is_alive, self.sides = False, {"Sell": ("", ""), "Buy": ("", "")}
+
+    def cells(self, message):
+        self.is_alive = self.is_alive or message["kind"] == "snapshot"
+        if not self.is_alive:
+            return None
+        for side in self.sides:
+            present = [(p, s) for action, at, p, s in message["levels"] if at == side and action != "delete"]
+            self.sides[side] = present[0] if present else self.sides[side]
+        (ask, ask_size), (bid, bid_size) = self.sides["Sell"], self.sides["Buy"]
+        return [ask_size, ask, bid, bid_size]
+
+
+class Derivative:
+    """Values merged from a contract's tickers; their time never steps back by a whole ms."""
+    MEMBERS = ("next_funding_ns", "funding_rate", "predicted_funding_rate", "open_interest",
+               "last_price", "index_price", "mark_price")
+
+    def __init__(self):
+        self.values, self.time = dict.fromkeys(self.MEMBERS, ""), 0
+
+    def cells(self, message):
+        if message["time"] // 10**6 >= self.time // 10**6:
+            self.time = message["time"]
+        new = {key: value for key, value in message["items"][0].items() if key in self.values and value != 0}
+        before, self.values = self.values, {**self.values, **new}
+        if self.values == before:
+            return None
+        funding, *rest = (self.values[key] for key in self.MEMBERS)
+        return [str(funding // 1000) if funding != "" else "", *rest]
+
+
+SNAPSHOTS = (("book_snapshot_25", 25, snapshot_header(25)), ("book_snapshot_5", 5, snapshot_header(5)),
+             ("quotes", 1, QUOTE))
+
+
 def csv_files(messages, family):
     """{name: text}. Books come from the preferred topic, else from the deepest."""
     topics = {}
@@ -327,22 +393,38 @@ def csv_files(messages, family):
     depths = {"orderBookL2_25": 25}
     chosen = {s: PREFERRED[family] if PREFERRED[family] in names
               else max(names, key=lambda t: depths.get(t) or depth(t)) for s, names in topics.items()}
-    files, books = {}, {}
+    files, books, bests, prices, tickers = {}, {}, {}, {}, {}
+
+    def put(kind, header, at, m, time, rows):
+        name = f"bybit_{kind}_{date_of(at)}_{m['symbol']}.csv"
+        for cells in rows:
+            files.setdefault(name, [header]).append(
+                f"bybit,{m['symbol']},{time // 1000},{at // 1000},{','.join(cells)}\n")
+
     for _, at, m in messages:
         day, symbol = date_of(at), m["symbol"]
-        place = f"bybit,{symbol},"
         if m["type"] == "trade":
-            name = f"bybit_trades_{day}_{symbol}.csv"
             for t in m["trades"]:
-                row = f"{place}{t['time'] // 1000},{at // 1000},{t['id']},{t['side'].lower()},{t['price']},{t['size']}\n"
-                files[name] = files.get(name, TRADES) + row
-        elif m["type"] == "book_change" and m["topic"] == chosen[symbol]:
-            name = f"bybit_incremental_book_L2_{day}_{symbol}.csv"
-            rows = books.setdefault(symbol, BookFile()).rows(day, m)
-            text = "".join(f"{place}{m['time'] // 1000},{at // 1000},{','.join(row)}\n" for row in rows)
-            if text:
-                files[name] = files.get(name, BOOK) + text
-    return files
+                put("trades", TRADES, at, m, t["time"], [(t["id"], t["side"].lower(), t["price"], t["size"])])
+        elif m["type"] == "ticker":
+            ticker = tickers.setdefault(symbol, Derivative())
+            cells = ticker.cells(m)
+            put("derivative_ticker", DERIVATIVE, at, m, ticker.time, [cells] if cells else [])
+        if m["type"] != "book_change":
+            continue
+        if m["topic"] == "orderbook.1":
+            cells = prices.setdefault(symbol, BestPrices()).cells(m)
+            put("book_ticker", QUOTE, at, m, m["time"], [cells] if cells else [])
+        if m["topic"] != chosen[symbol]:
+            continue
+        book = books.setdefault(symbol, BookFile())
+        put("incremental_book_L2", BOOK, at, m, m["time"], book.rows(day, m))
+        for kind, levels, header in SNAPSHOTS if book.is_alive else ():
+            cells = bests.setdefault((symbol, kind), BestLevels(levels)).cells(day, book)
+            if cells and kind == "quotes":
+                cells = [cells[1], cells[0], *cells[2:]]
+            put(kind, header, at, m, m["time"], [cells] if cells else [])
+    return {name: "".join(lines) for name, lines in files.items()}
 
 
 # ---- JSON lines ---------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+/* The exchange's own best bid and ask: a row for each frame of the topic, changed or not. A side
+ * without a level keeps its former value; both are forgotten where the topic breaks. */
+#include "base/alloc.h"
+#include "export/export_type.h"
+
+enum { ASK_AMOUNT, ASK_PRICE, BID_PRICE, BID_AMOUNT, COLUMNS };
+
+static const export_column TICKER_COLUMNS[COLUMNS] = {[ASK_AMOUNT] = {"ask_amount", VALUE_DECIMAL},
+                                                      [ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
+                                                      [BID_PRICE] = {"bid_price", VALUE_DECIMAL},
+                                                      [BID_AMOUNT] = {"bid_amount", VALUE_DECIMAL}};
+
+typedef struct best_prices {
+    msg_value values[COLUMNS];
+} best_prices;
+
+static void set_side(best_prices *best, msg_side side, td_decimal price, td_decimal amount)
+{
+    best->values[side == SIDE_SELL ? ASK_PRICE : BID_PRICE] = row_decimal(price);
+    best->values[side == SIDE_SELL ? ASK_AMOUNT : BID_AMOUNT] = row_decimal(amount);
+}
+
+static void set_from_book(best_prices *best, const book *from)
+{
+    book_level level;
+    if (book_level_at(from, SIDE_SELL, 0, &level))
+        set_side(best, SIDE_SELL, level.price, level.size);
+    if (book_level_at(from, SIDE_BUY, 0, &level))
+        set_side(best, SIDE_BUY, level.price, level.size);
+}
+
+/* The first level of the side that is not deleted. */
+static void set_from_frame(best_prices *best, msg_side side, const message *m)
+{
+    size_t count = message_item_count(m);
+    for (size_t i = 0; i < count; i++) {
+        const msg_level level = message_level(m, i);
+        if (level.side != side || level.action == ACTION_DELETE || level.size == 0)
+            continue;
+        set_side(best, side, (td_decimal){level.price, level.price_scale},
+                 (td_decimal){level.size, level.size_scale});
+        return;
+    }
+}
+
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    best_prices *best = maker;
+    if (!seen->trust->is_trusted || !seen->trust->was_alive)
+        *best = (best_prices){0};
+    if (!seen->trust->is_trusted)
+        return TD_OK;
+    if (seen->trust->is_taken_over)
+        set_from_book(best, seen->book);
+    set_from_frame(best, SIDE_SELL, seen->message);
+    set_from_frame(best, SIDE_BUY, seen->message);
+    if (seen->frame->is_lead_in)
+        return TD_OK;
+    export_row row = export_row_of(seen);
+    row.flags |= ROW_LAST_OF_FRAME;
+    row.values = best->values;
+    return out->put(out->ctx, &row, err);
+}
+
+static int takes(const export_settings *settings, const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    (void)settings;
+    return row != NULL && row->type == MSG_BOOK_CHANGE && row->book_depth == 1;
+}
+
+static void *open_prices(const export_settings *settings, const frame_channel *channel,
+                         const book *before)
+{
+    best_prices *made = td_alloc_zero(1, sizeof *made);
+    (void)settings;
+    (void)channel;
+    if (before != NULL)
+        set_from_book(made, before);
+    return made;
+}
+
+const export_type EXPORT_BOOK_TICKER = {
+    .name = "book_ticker",
+    .columns = TICKER_COLUMNS,
+    .column_count = COLUMNS,
+    .takes = takes,
+    .open = open_prices,
+    .frame = on_frame,
+    .close = td_free,
+};

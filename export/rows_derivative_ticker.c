@@ -1,0 +1,120 @@
+/* Funding, open interest and prices of a contract, merged from tickers that have only what changed:
+ * a row whenever one of the values changes, with all that are known. All are forgotten where frames
+ * may be missing. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "export/export_type.h"
+
+enum { NS_PER_MS = 1000000 };
+
+/* The columns: their names, their types, and the members that they have. */
+#define TICKER_VALUES(X)                                                                           \
+    X("funding_timestamp", VALUE_TIME_NS, NEXT_FUNDING_TIME)                                       \
+    X("funding_rate", VALUE_DECIMAL, FUNDING_RATE)                                                 \
+    X("predicted_funding_rate", VALUE_DECIMAL, PREDICTED_FUNDING_RATE)                             \
+    X("open_interest", VALUE_DECIMAL, OPEN_INTEREST)                                               \
+    X("last_price", VALUE_DECIMAL, LAST_PRICE)                                                     \
+    X("index_price", VALUE_DECIMAL, INDEX_PRICE)                                                   \
+    X("mark_price", VALUE_DECIMAL, MARK_PRICE)
+
+#define COLUMN_OF(name, type, member) {name, type},
+#define MEMBER_OF(name, type, member) MEMBER_##member,
+
+static const export_column DERIVATIVE_COLUMNS[] = {TICKER_VALUES(COLUMN_OF)};
+static const msg_member MEMBERS_OF[] = {TICKER_VALUES(MEMBER_OF)};
+enum { COLUMNS = sizeof MEMBERS_OF / sizeof MEMBERS_OF[0] };
+
+typedef struct ticker_state {
+    const frame_conn *conn; /* of the last frame; NULL: none came */
+    uint64_t exchange_ns;   /* never steps back by a whole ms */
+    msg_value values[COLUMNS];
+} ticker_state;
+
+static int may_lack_frames(const ticker_state *state, const maker_frame *seen)
+{
+    return seen->gap != NULL || seen->frame->conn != state->conn ||
+           (seen->trust != NULL && seen->trust->broke.cause != BREAK_NONE);
+}
+
+static int is_same(const msg_value *a, const msg_value *b)
+{
+    if (a->type != b->type)
+        return 0;
+    return a->type == VALUE_TIME_NS ? a->as.time_ns == b->as.time_ns
+                                    : td_decimal_compare(a->as.decimal, b->as.decimal) == 0;
+}
+
+/* 1 if a value changed. A funding time of 0 is absent. */
+static int set_values(ticker_state *state, const msg_item *item)
+{
+    int has_changed = 0;
+    for (size_t i = 0; i < COLUMNS; i++) {
+        const msg_value *value = msg_value_find(item->values, item->value_count, MEMBERS_OF[i]);
+        if (value == NULL || value->type != DERIVATIVE_COLUMNS[i].type ||
+            (value->type == VALUE_TIME_NS && value->as.time_ns == 0) ||
+            is_same(value, &state->values[i]))
+            continue;
+        state->values[i] = *value;
+        has_changed = 1;
+    }
+    return has_changed;
+}
+
+static void set_time(ticker_state *state, const maker_frame *seen, const msg_item *item)
+{
+    uint64_t ns = seen->message->head.exchange_ns;
+    const msg_value *updated = msg_value_find(item->values, item->value_count, MEMBER_UPDATED_AT);
+    if (ns == 0)
+        ns = updated != NULL ? updated->as.time_ns : seen->frame->recv_ns;
+    if (ns / NS_PER_MS >= state->exchange_ns / NS_PER_MS)
+        state->exchange_ns = ns;
+}
+
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    ticker_state *state = maker;
+    const message *m = seen->message;
+    if (may_lack_frames(state, seen))
+        *state = (ticker_state){.conn = seen->frame->conn};
+    if (m == NULL || m->record.item_count == 0)
+        return TD_OK;
+    set_time(state, seen, &m->record.items[0]);
+    if (!set_values(state, &m->record.items[0]) || seen->frame->is_lead_in)
+        return TD_OK;
+    export_row row = export_row_of(seen);
+    row.exchange_ns = state->exchange_ns;
+    row.flags |= ROW_LAST_OF_FRAME;
+    row.values = state->values;
+    return out->put(out->ctx, &row, err);
+}
+
+/* Tickers of contracts that have deltas: instrument_info and tickers. */
+static int takes(const export_settings *settings, const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    (void)settings;
+    return row != NULL && row->type == MSG_TICKER && topic_row_has_state(row) &&
+           channel->family != NULL && channel->family->market.exchange != NULL &&
+           strcmp(channel->family->market.exchange, "bybit") == 0;
+}
+
+static void *open_state(const export_settings *settings, const frame_channel *channel,
+                        const book *before)
+{
+    (void)settings;
+    (void)channel;
+    (void)before;
+    return td_alloc_zero(1, sizeof(ticker_state));
+}
+
+const export_type EXPORT_DERIVATIVE_TICKER = {
+    .name = "derivative_ticker",
+    .columns = DERIVATIVE_COLUMNS,
+    .column_count = COLUMNS,
+    .flags = EXPORT_FULL_LEAD,
+    .takes = takes,
+    .open = open_state,
+    .frame = on_frame,
+    .close = td_free,
+};

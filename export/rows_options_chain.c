@@ -1,0 +1,134 @@
+/* Tickers of options: a row for each frame, which is whole. What the contract is comes from its
+ * symbol: BTC-30JUN23-45000-P. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/time_text.h"
+#include "export/export_type.h"
+
+/* The columns that a frame fills: their names, their types, and the members that they have. The
+ * exchange has neither an underlying index nor rho. */
+#define OPTION_VALUES(X)                                                                           \
+    X("open_interest", VALUE_DECIMAL, OPEN_INTEREST)                                               \
+    X("last_price", VALUE_DECIMAL, LAST_PRICE)                                                     \
+    X("bid_price", VALUE_DECIMAL, BID1_PRICE)                                                      \
+    X("bid_amount", VALUE_DECIMAL, BID1_SIZE)                                                      \
+    X("bid_iv", VALUE_DECIMAL, BID1_IV)                                                            \
+    X("ask_price", VALUE_DECIMAL, ASK1_PRICE)                                                      \
+    X("ask_amount", VALUE_DECIMAL, ASK1_SIZE)                                                      \
+    X("ask_iv", VALUE_DECIMAL, ASK1_IV)                                                            \
+    X("mark_price", VALUE_DECIMAL, MARK_PRICE)                                                     \
+    X("mark_iv", VALUE_DECIMAL, MARK_IV)                                                           \
+    X("underlying_index", VALUE_TEXT, NONE)                                                        \
+    X("underlying_price", VALUE_DECIMAL, UNDERLYING_PRICE)                                         \
+    X("delta", VALUE_DECIMAL, DELTA)                                                               \
+    X("gamma", VALUE_DECIMAL, GAMMA)                                                               \
+    X("vega", VALUE_DECIMAL, VEGA)                                                                 \
+    X("theta", VALUE_DECIMAL, THETA)                                                               \
+    X("rho", VALUE_DECIMAL, NONE)
+
+#define COLUMN_OF(name, type, member) {name, type},
+#define MEMBER_OF(name, type, member) MEMBER_##member,
+
+enum { TYPE, STRIKE_PRICE, EXPIRATION, SYMBOL_COLUMNS };
+
+static const export_column OPTION_COLUMNS[] = {{"type", VALUE_TEXT},
+                                               {"strike_price", VALUE_DECIMAL},
+                                               {"expiration", VALUE_TIME_NS},
+                                               OPTION_VALUES(COLUMN_OF)};
+static const msg_member MEMBERS_OF[] = {MEMBER_NONE, MEMBER_NONE, MEMBER_NONE,
+                                        OPTION_VALUES(MEMBER_OF)};
+enum { COLUMNS = sizeof MEMBERS_OF / sizeof MEMBERS_OF[0] };
+
+/* ---- the symbol ---- */
+
+enum { PART_COIN, PART_DATE, PART_STRIKE, PART_RIGHT, PARTS };
+
+static void split(td_bytes symbol, td_bytes parts[PARTS])
+{
+    for (size_t i = 0; i < PARTS; i++) {
+        const uint8_t *end = symbol.size == 0 ? NULL : memchr(symbol.data, '-', symbol.size);
+        size_t size = end == NULL ? symbol.size : (size_t)(end - symbol.data);
+        parts[i] = td_bytes_of(symbol.data, size);
+        size_t used = end == NULL ? size : size + 1;
+        symbol = td_bytes_of(symbol.data + used, symbol.size - used);
+    }
+}
+
+/* 08:00 UTC of a day like 30JUN23 or 5JUL23; absent: it is no day. */
+static msg_value expiration(td_bytes date)
+{
+    static const char MONTHS[] = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
+    char name[4] = "";
+    char text[32];
+    uint64_t ns = 0;
+    if (date.size != 6 && date.size != 7)
+        return row_absent();
+    const size_t day_size = date.size - 5;
+    const uint8_t *at = date.data;
+    memcpy(name, at + day_size, 3);
+    const char *month = strstr(MONTHS, name);
+    if (month == NULL || (month - MONTHS) % 3 != 0)
+        return row_absent();
+    (void)snprintf(text, sizeof text, "20%.2s-%02d-%s%.*sT08:00:00Z",
+                   (const char *)at + day_size + 3, (int)(month - MONTHS) / 3 + 1,
+                   day_size == 1 ? "0" : "", (int)day_size, (const char *)at);
+    if (td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL) != TD_OK)
+        return row_absent();
+    return row_time(ns);
+}
+
+static void set_contract(td_bytes symbol, msg_value values[COLUMNS])
+{
+    td_bytes parts[PARTS];
+    td_decimal strike;
+    split(symbol, parts);
+    values[TYPE] = row_text(td_bytes_str(td_bytes_is(parts[PART_RIGHT], "P") ? "put" : "call"));
+    if (td_decimal_parse(parts[PART_STRIKE], &strike, NULL) == TD_OK)
+        values[STRIKE_PRICE] = row_decimal(strike);
+    values[EXPIRATION] = expiration(parts[PART_DATE]);
+}
+
+/* ---- rows ---- */
+
+/* 0 is no value. */
+static void set_values(const msg_item *item, msg_value values[COLUMNS])
+{
+    for (size_t i = SYMBOL_COLUMNS; i < COLUMNS; i++) {
+        const msg_value *value = msg_value_find(item->values, item->value_count, MEMBERS_OF[i]);
+        if (value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa != 0)
+            values[i] = *value;
+    }
+}
+
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    const message *m = seen->message;
+    msg_value values[COLUMNS] = {0};
+    (void)maker;
+    if (m == NULL || m->record.item_count == 0 || seen->frame->is_lead_in)
+        return TD_OK;
+    set_contract(m->head.symbol, values);
+    set_values(&m->record.items[0], values);
+    export_row row = export_row_of(seen);
+    row.flags |= ROW_LAST_OF_FRAME;
+    row.values = values;
+    return out->put(out->ctx, &row, err);
+}
+
+static int takes(const export_settings *settings, const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    (void)settings;
+    return row != NULL && row->type == MSG_TICKER && !export_entries_have_symbols(row) &&
+           channel->family != NULL && channel->family->market.exchange != NULL &&
+           strcmp(channel->family->market.exchange, "bybit-options") == 0;
+}
+
+const export_type EXPORT_OPTIONS_CHAIN = {
+    .name = "options_chain",
+    .columns = OPTION_COLUMNS,
+    .column_count = COLUMNS,
+    .takes = takes,
+    .frame = on_frame,
+};
