@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "cli/units.h"
-#include "export/book_trust.h"
+#include "tape/book_trust.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"
 #include "export/export_scan.h"
@@ -405,8 +405,8 @@ static td_result follow_route(day_route *route, const observed_frame *seen, td_e
     maker_frame as = {.frame = frame, .message = m};
     trust_answer trust;
     if (seen->found != NULL && topic_row_has_state(frame->row)) {
-        trust = book_trust_apply(&route->trust, TRUST_WITH_COPIES, route->run->day->ledger, seen,
-                                 route->run->damaged_until_ns);
+        trust = book_trust_apply(&route->trust, TRUST_WITH_COPIES, route->run->day->ledger,
+                                 seen->frame, seen->found, route->run->damaged_until_ns);
         as.trust = &trust;
     }
     if (frame->is_copy)

@@ -164,12 +164,12 @@ td_result export_manifest_begin_day(td_buf *out, archive *from, const selection 
 
 /* ---- files ---- */
 
-static void write_break(json_writer *json, const export_break *broke)
+static void write_break(json_writer *json, const trust_break *broke)
 {
     TD_ASSERT(broke->cause != BREAK_NONE);
     TD_ASSERT(broke->to_ns == 0 || broke->to_ns >= broke->from_ns);
     json_write_object_begin(json);
-    json_write_member_text(json, "cause", export_break_cause_name(broke->cause));
+    json_write_member_text(json, "cause", trust_break_cause_name(broke->cause));
     if (broke->cause == BREAK_RULE && broke->rule != RULE_NONE)
         json_write_member_text(json, "rule", rule_name(broke->rule));
     if (broke->cause == BREAK_GAP)

@@ -15,7 +15,7 @@
 #include "archive/gap.h"
 #include "base/err.h"
 #include "book/book.h"
-#include "export/book_trust.h"
+#include "tape/book_trust.h"
 #include "export/export_row.h"
 #include "schema/family.h"
 #include "schema/frame.h"

@@ -13,7 +13,7 @@
 
 /* ---- counts ---- */
 
-void export_counts_break(export_counts *counts, const export_break *broke)
+void export_counts_break(export_counts *counts, const trust_break *broke)
 {
     TD_ASSERT(broke->cause != BREAK_NONE);
     if (counts->breaks == NULL)

@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/slot_table.h"
-#include "export/book_trust.h"
+#include "tape/book_trust.h"
 #include "export/export_format.h"
 #include "export/export_scan.h"
 
@@ -26,11 +26,11 @@ typedef struct export_counts {
     uint64_t undecoded_frames;
     uint64_t ids_cut; /* texts that a file without quotes cannot hold */
     uint64_t break_count;
-    export_break *breaks; /* the first LIMIT_EXPORT_BREAKS of them; NULL: none */
+    trust_break *breaks; /* the first LIMIT_EXPORT_BREAKS of them; NULL: none */
 } export_counts;
 
 /* Add an interruption; the book begins again: the last one, if it is listed, ends here. */
-void export_counts_break(export_counts *counts, const export_break *broke);
+void export_counts_break(export_counts *counts, const trust_break *broke);
 void export_counts_restart(export_counts *counts, uint64_t recv_ns);
 
 typedef struct export_writer {

@@ -4,12 +4,12 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "export/book_trust.h"
+#include "tape/book_trust.h"
 #include "export/export_format.h"
 #include "export/export_name.h"
 #include "export/export_writers.h"
 #include "json/json_write.h"
-#include "play/message_line.h"
+#include "tape/message_line.h"
 #include "tape/frame_json.h"
 
 typedef struct jsonl_writer {
@@ -111,7 +111,7 @@ static unsigned judge(jsonl_writer *self, const observed_frame *seen, uint64_t d
 {
     const trust_answer answer =
         book_trust_apply(trust_of(self, seen->frame->channel), TRUST_WITHOUT_COPIES,
-                         self->target->ledger, seen, damaged_until_ns);
+                         self->target->ledger, seen->frame, seen->found, damaged_until_ns);
     return (answer.is_trusted ? 0U : (unsigned)ROW_NOT_TRUSTED) |
            (answer.is_snapshot ? (unsigned)ROW_SNAPSHOT : 0U);
 }

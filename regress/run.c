@@ -13,7 +13,7 @@
 #include "base/version.h"
 #include "archive/name_index.h"
 #include "json/json_write.h"
-#include "play/message_line.h"
+#include "tape/message_line.h"
 #include "play/stream.h"
 #include "schema/canonical.h"
 #include "tape/empty_selection.h"

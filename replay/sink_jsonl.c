@@ -1,6 +1,6 @@
 #include "replay/sink_jsonl.h"
 
-#include "play/message_line.h"
+#include "tape/message_line.h"
 #include "tape/frame_json.h"
 
 td_result sink_jsonl_put(const sink_jsonl_lines *lines, const frame_ref *frame,

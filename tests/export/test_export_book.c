@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "export/book_trust.h"
+#include "tape/book_trust.h"
 #include "export/export_type.h"
 #include "schema/family.h"
 #include "tests/testing/book_text.h"
@@ -34,7 +34,7 @@ typedef struct step {
 typedef struct script {
     const char *name;
     step steps[STEPS_MAX];
-    export_break_cause broke; /* the first interruption, if there is one */
+    trust_break_cause broke; /* the first interruption, if there is one */
 } script;
 
 static const script SCRIPTS[] = {
@@ -201,7 +201,7 @@ typedef struct actors {
     uint64_t at_ns;
     uint64_t damaged_until_ns;
     uint32_t conn;
-    export_break_cause broke;
+    trust_break_cause broke;
     uint8_t resumes; /* 1: the trust begins again before each frame */
 } actors;
 
@@ -268,9 +268,8 @@ static void apply_step(actors *a, const script *s, const step *one)
                              .content = {.message = is_decoded ? &m : NULL}};
     symbol_verdict found;
     symbol_topic_apply(symbol_state_topic(a->state, td_bytes_str("book"), 0), &shown, &found);
-    const observed_frame seen = {&shown, &found};
-    const trust_answer answer =
-        book_trust_apply(&a->trust, TRUST_WITH_COPIES, a->gaps, &seen, a->damaged_until_ns);
+    const trust_answer answer = book_trust_apply(&a->trust, TRUST_WITH_COPIES, a->gaps, &shown,
+                                                 &found, a->damaged_until_ns);
     if (one->is_copy)
         return;
     if (a->broke == BREAK_NONE)
@@ -313,7 +312,7 @@ static void play_script(const script *s, const topic_row *row, const gap_list *g
     for (size_t k = 0; k < STEPS_MAX && s->steps[k].what != NULL; k++)
         apply_step(&a, s, &s->steps[k]);
     if (a.broke != s->broke)
-        fail_msg("%s: broke by %s", s->name, export_break_cause_name(a.broke));
+        fail_msg("%s: broke by %s", s->name, trust_break_cause_name(a.broke));
     EXPORT_BOOK_DELTAS.close(a.maker);
     book_trust_fini(&a.trust);
     symbol_state_close(a.state);

@@ -1,7 +1,7 @@
 /* A frame as a line of messages: what `replay --messages` and the JSON lines of export print alike.
  */
-#ifndef TD_PLAY_MESSAGE_LINE_H
-#define TD_PLAY_MESSAGE_LINE_H
+#ifndef TD_TAPE_MESSAGE_LINE_H
+#define TD_TAPE_MESSAGE_LINE_H
 
 #include "json/json_write.h"
 #include "schema/frame.h"

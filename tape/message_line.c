@@ -1,4 +1,4 @@
-#include "play/message_line.h"
+#include "tape/message_line.h"
 
 #include "base/assert.h"
 #include "schema/message_json.h"

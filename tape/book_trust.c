@@ -1,4 +1,4 @@
-#include "export/book_trust.h"
+#include "tape/book_trust.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ typedef struct trust_slot {
     uint8_t is_alive;
 } trust_slot;
 
-const char *export_break_cause_name(export_break_cause cause)
+const char *trust_break_cause_name(trust_break_cause cause)
 {
     static const char *const NAMES[BREAK_CAUSE_COUNT] = {
         [BREAK_NONE] = "none",     [BREAK_CONNECTION] = "connection", [BREAK_GAP] = "gap",
@@ -48,11 +48,11 @@ static size_t slot_of(book_trust *trust, const channel_info *info, uint32_t conn
 }
 
 /* The first cause at a frame counts; a book that was not alive cannot break. */
-static void break_off(trust_slot *slot, trust_answer *out, export_break_cause cause)
+static void break_off(trust_slot *slot, trust_answer *out, trust_break_cause cause)
 {
     TD_ASSERT(cause != BREAK_NONE);
     if (slot->is_alive)
-        out->broke = (export_break){.cause = cause, .from_ns = slot->trusted_ns};
+        out->broke = (trust_break){.cause = cause, .from_ns = slot->trusted_ns};
     slot->is_alive = 0;
 }
 
@@ -140,10 +140,9 @@ static void change_over(book_trust *trust, const gap_list *gaps, size_t to, uint
 }
 
 trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_list *gaps,
-                              const observed_frame *seen, uint64_t damaged_until_ns)
+                              const frame_ref *frame, const symbol_verdict *found,
+                              uint64_t damaged_until_ns)
 {
-    const frame_ref *frame = seen->frame;
-    const symbol_verdict *found = seen->found;
     trust_answer out = {0};
     size_t at = slot_of(trust, &frame->channel->info, frame->conn_index);
     trust_slot *slot = &trust->slots[at];

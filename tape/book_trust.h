@@ -1,20 +1,20 @@
-/* Decides whether a frame of a book can be trusted: what the stream's state found
- * (play/observer.h), and what that cannot know: gaps of the ledger, and damage of the archive. Once
- * a book is not trusted, nothing of it counts until its next snapshot.
+/* Decides whether a frame of a book can be trusted: what the symbol's state found
+ * (book/symbol_state.h), and what that cannot know: gaps of the ledger, and damage of the archive.
+ * Once a book is not trusted, nothing of it counts until its next snapshot.
  *
  * One book_trust per stream (book/conn_choice.h), with a book for each of its connections. One
  * thread. */
-#ifndef TD_EXPORT_BOOK_TRUST_H
-#define TD_EXPORT_BOOK_TRUST_H
+#ifndef TD_TAPE_BOOK_TRUST_H
+#define TD_TAPE_BOOK_TRUST_H
 
 #include <stdint.h>
 
 #include "archive/gap.h"
 #include "book/symbol_state.h"
-#include "play/observer.h"
+#include "schema/frame.h"
 
 /* Why a book ceased to be trusted. */
-typedef enum export_break_cause {
+typedef enum trust_break_cause {
     BREAK_NONE,
     BREAK_CONNECTION, /* another connection began */
     BREAK_GAP,        /* the ledger has a gap */
@@ -22,19 +22,19 @@ typedef enum export_break_cause {
     BREAK_UNDECODED,  /* a frame could not be decoded */
     BREAK_RULE,       /* a rule of continuity was broken */
     BREAK_CAUSE_COUNT
-} export_break_cause;
+} trust_break_cause;
 
 /* Stable name ("gap"). */
-const char *export_break_cause_name(export_break_cause cause);
+const char *trust_break_cause_name(trust_break_cause cause);
 
 /* An interruption of a book. */
-typedef struct export_break {
-    export_break_cause cause;
+typedef struct trust_break {
+    trust_break_cause cause;
     rule_id rule;      /* BREAK_RULE */
     gap_reason reason; /* BREAK_GAP */
     uint64_t from_ns;  /* of the last frame that was trusted */
     uint64_t to_ns;    /* of the snapshot with which it begins again; 0: not yet */
-} export_break;
+} trust_break;
 
 /* The verdict on a frame. */
 typedef struct trust_answer {
@@ -43,7 +43,7 @@ typedef struct trust_answer {
     uint8_t is_snapshot;
     uint8_t is_taken_over; /* 1: the book is right, and another connection's than before: a reader
                               of the frames before needs all of it */
-    export_break broke;    /* cause BREAK_NONE: did not break at this frame */
+    trust_break broke;     /* cause BREAK_NONE: did not break at this frame */
 } trust_answer;
 
 /* Without copies the book of a connection that is followed again waits for its snapshot: those who
@@ -70,6 +70,7 @@ void book_trust_resume(book_trust *trust, trust_copies copies, const gap_list *g
  * the whole ledger, in its order, the same each time. damaged_until_ns as cursor_damaged_until_ns
  * has it now. The answer to a copy is about the book of its own connection. */
 trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_list *gaps,
-                              const observed_frame *seen, uint64_t damaged_until_ns);
+                              const frame_ref *frame, const symbol_verdict *found,
+                              uint64_t damaged_until_ns);
 
 #endif
