@@ -513,27 +513,44 @@ static void on_close(void *ctx, void *state)
 
 /* ---- playing ---- */
 
+/* 1 if the day has topics of types that prefer in this way. */
+static int has_topics(const day_run *run,
+                      int (*prefers)(const family_market *, const topic_row *, const topic_row *))
+{
+    for (size_t i = 0; i < run->choices.count; i++)
+        if (run->choices.items[i].prefers == prefers)
+            return 1;
+    return 0;
+}
+
+/* Types whose state is in no checkpoint cost the whole lead-in, so only if there is something for
+ * them. */
+static int needs_full_lead(const day_run *run)
+{
+    const export_spec *spec = run->day->spec;
+    for (size_t i = 0; i < spec->type_count; i++)
+        if ((spec->types[i]->flags & EXPORT_FULL_LEAD) != 0 &&
+            (spec->types[i]->prefers == NULL || has_topics(run, spec->types[i]->prefers)))
+            return 1;
+    return 0;
+}
+
 static td_result open_tape(day_run *run, td_err *err)
 {
     const export_day *day = run->day;
     const export_spec *spec = day->spec;
     selection wanted = *day->wanted;
-    cursor_options reading = {.threads = day->threads,
-                              .log = day->log,
-                              .reads = TAPE_READS_MESSAGES,
-                              .with_lead_in = 1,
-                              .with_states = 1};
+    cursor_options reading = {
+        .threads = day->threads, .log = day->log, .reads = TAPE_READS_MESSAGES, .with_lead_in = 1};
     selection_set_window(&wanted, day->window);
     for (size_t i = 0; i < spec->format_count; i++)
         if (spec->formats[i]->reads == TAPE_READS_ALL)
             reading.reads = TAPE_READS_ALL;
-    for (size_t i = 0; i < spec->type_count; i++)
-        if ((spec->types[i]->flags & EXPORT_FULL_LEAD) != 0)
-            reading.with_states = 0;
-    td_result rc = cursor_open(day->archive, &wanted, &reading, &run->tape, err);
     const export_scan scan = {&spec->settings, spec->types, spec->type_count,
                               day->archive,    &wanted,     day->window};
-    return rc == TD_OK ? export_scan_run(&scan, &run->choices, err) : rc;
+    td_result rc = export_scan_run(&scan, &run->choices, err);
+    reading.with_states = (uint8_t)!needs_full_lead(run);
+    return rc == TD_OK ? cursor_open(day->archive, &wanted, &reading, &run->tape, err) : rc;
 }
 
 static void init_writers(day_run *run)
@@ -758,7 +775,7 @@ static void describe(day_run *run, td_buf *block, export_day_result *out)
         qsort(run->left_out, run->left_out_count, sizeof run->left_out[0], compare_left_out);
     *out = (export_day_result){.frames = run->frames,
                                .useful_frames = run->useful_frames,
-                               .has_choices = run->choices.count > 0,
+                               .has_choices = (uint8_t)has_topics(run, export_prefers_book),
                                .verdict = report_verdict(&report)};
     if (out->verdict == REPLAY_COMPLETE && run->left_out_count > 0)
         out->verdict = REPLAY_INCOMPLETE;

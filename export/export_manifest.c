@@ -186,9 +186,10 @@ static void write_choice(json_writer *json, const export_choice *choice)
         return;
     const char *usual = choice->of->market.book_topic;
     json_write_member_text(json, "topic", choice->row->name);
+    if (choice->prefers != export_prefers_book)
+        return;
     json_write_member_u64(json, "depth", choice->row->book_depth);
-    if (choice->prefers == export_prefers_book && usual != NULL &&
-        strcmp(choice->row->name, usual) != 0)
+    if (usual != NULL && strcmp(choice->row->name, usual) != 0)
         json_write_member_text(json, "instead_of", usual);
 }
 

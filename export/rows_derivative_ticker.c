@@ -99,6 +99,13 @@ static int takes(const export_settings *settings, const frame_channel *channel)
            strcmp(channel->family->market.exchange, "bybit") == 0;
 }
 
+/* A symbol has one of them; so that two could not share a file. */
+static int prefers(const family_market *market, const topic_row *topic, const topic_row *other)
+{
+    (void)market;
+    return strcmp(topic->name, other->name) < 0;
+}
+
 static void *open_state(const export_settings *settings, const frame_channel *channel,
                         const book *before)
 {
@@ -114,6 +121,7 @@ const export_type EXPORT_DERIVATIVE_TICKER = {
     .column_count = COLUMNS,
     .flags = EXPORT_FULL_LEAD,
     .takes = takes,
+    .prefers = prefers,
     .open = open_state,
     .frame = on_frame,
     .close = td_free,

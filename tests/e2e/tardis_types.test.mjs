@@ -6,9 +6,10 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { capture, captureLines, tapedeck, temporary, withoutRecorded } from "./lib.mjs";
+import { captureLines, chunksOf, flipIn, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
 
 const START_MS = 1_700_000_000_000; // 2023-11-14T22:13:20Z
+const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const V5 = "v5-2026-08-09.jsonl.gz";
 
 /** An archive of these frames, one a second; null: another connection begins. */
@@ -97,6 +98,29 @@ test("liquidations: one topic of a symbol, the one that has all of them", async 
   const files = await exported(t, await recorded(t, "v5-linear", [some(1, "ETHUSDT", "Buy"), some(2, "BTCUSDT", "Buy"), all(3, "BTCUSDT", "Buy", "Sell")]));
   assert.deepEqual(rowsOf(files["bybit_liquidations_2023-11-14_ETHUSDT"]), [[1, 1, ",sell,0.5,2"]]);
   assert.deepEqual(rowsOf(files["bybit_liquidations_2023-11-14_BTCUSDT"]), [[-7, 3, ",sell,0.5,3"], [-6, 3, ",buy,0.5,3"]]);
+});
+
+test("--depth asks for books, whatever else is there", async (t) => {
+  const frame = { topic: "allLiquidation.BTCUSDT", type: "snapshot", ts: START_MS, data: [{ T: START_MS, s: "BTCUSDT", S: "Buy", v: "3", p: "0.5" }] };
+  const archive = await recorded(t, "v5-linear", [frame]);
+  const end = await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", path.join(temporary(t), "out"), "--depth", "50"], { status: 4 });
+  assert.match(end.stderr, /no book with 50 levels per side was recorded in the selection/);
+});
+
+test("a day without tickers begins at its checkpoint: damage before it does not matter", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const lines = captureLines(INVERSE).filter((line) => line !== "");
+  const first = Number(/^(\d+)\./.exec(lines.filter((line) => /^\d/.test(line))[600])[1]);
+  const moved = lines.map((line) => line.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, s, rest) => `${a}${Number(s) + 1618704000 - first}${rest}`));
+  const file = path.join(temporary(t), "moved.txt");
+  fs.writeFileSync(file, moved.join("\n"));
+  const archive = path.join(temporary(t), "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", file]);
+  const before = await exported(t, archive, "--from", "2021-04-18");
+  assert.ok(Object.keys(before).length > 5);
+  const day = path.join(archive, "capture/2021/04/17");
+  const segment = path.join(day, fs.readdirSync(day).find((f) => f.endsWith(".mcap")));
+  for (const chunk of chunksOf(segment)) flipIn(segment, chunk);
+  assert.deepEqual(await exported(t, archive, "--from", "2021-04-18"), before);
 });
 
 test("over midnight: tickers continue, snapshots begin with the book as it is; a day alone is the same", { skip: withoutRecorded(V5) }, async (t) => {
