@@ -13,6 +13,7 @@
 #include "archive/ledger.h"
 #include "export/export.h"
 #include "export/export_format.h"
+#include "export/export_join.h"
 #include "play/verb_run.h"
 
 typedef struct export_flags {
@@ -20,12 +21,14 @@ typedef struct export_flags {
     const char *out;
     options_list types;
     uint64_t depth;
+    const char *shard;
+    uint8_t is_joining;
     uint8_t is_forced;
 } export_flags;
 
 enum { FORMATS_MAX = 8, TYPES_MAX = 128 };
 
-enum { ROW_FORMAT, ROW_OUT, ROW_TYPE, ROW_DEPTH, ROW_FORCE, ROW_COUNT };
+enum { ROW_FORMAT, ROW_OUT, ROW_TYPE, ROW_DEPTH, ROW_SHARD, ROW_JOIN, ROW_FORCE, ROW_COUNT };
 
 /* The verb's options. What formats and types there are comes from their tables. */
 typedef struct export_rows {
@@ -121,6 +124,17 @@ static void make_rows(export_rows *options)
                      .help = "take books from the topic with N levels per side",
                      .min = 1,
                      .max = LIMIT_BOOK_LEVELS};
+    options->rows[ROW_SHARD] =
+        (option_row){.long_name = "shard",
+                     .type = OPTION_TEXT,
+                     .offset = offsetof(export_flags, shard),
+                     .metavar = "I/N",
+                     .help = "do part I of N, into the folder of the others, for --join"};
+    options->rows[ROW_JOIN] =
+        (option_row){.long_name = "join",
+                     .type = OPTION_FLAG,
+                     .offset = offsetof(export_flags, is_joining),
+                     .help = "write the manifest of all shards in --out; takes nothing else"};
     options->rows[ROW_FORCE] = (option_row){.long_name = "force",
                                             .type = OPTION_FLAG,
                                             .offset = offsetof(export_flags, is_forced),
@@ -233,6 +247,26 @@ static td_result read_types(export_command *command, td_err *err)
     return rc;
 }
 
+/* "2/8". */
+static td_result read_shard(export_command *command, td_err *err)
+{
+    const char *text = command->flags.shard;
+    export_spec *spec = &command->spec;
+    uint64_t number = 0;
+    uint64_t count = 0;
+    if (text == NULL)
+        return TD_OK;
+    const char *slash = strchr(text, '/');
+    if (slash == NULL ||
+        !td_digits_parse(td_bytes_of(text, (size_t)(slash - text)), EXPORT_SHARDS_MAX, &number) ||
+        !td_digits_parse(td_bytes_str(slash + 1), EXPORT_SHARDS_MAX, &count) || number == 0 ||
+        number > count)
+        return td_err_set(err, TD_E_INVALID, "--shard: '%s' is not I/N, with I from 1 to N", text);
+    spec->shard = (uint32_t)number;
+    spec->shard_count = (uint32_t)count;
+    return TD_OK;
+}
+
 /* What can be refused before an archive is opened is refused here. */
 static td_result read_flags(verb_run *verb)
 {
@@ -240,6 +274,8 @@ static td_result read_flags(verb_run *verb)
     td_result rc = read_formats(command, &verb->err);
     if (rc == TD_OK)
         rc = read_types(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_shard(command, &verb->err);
     if (rc == TD_OK && command->flags.out == NULL)
         rc = td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
     return rc;
@@ -247,13 +283,30 @@ static td_result read_flags(verb_run *verb)
 
 /* ---- the run ---- */
 
-/* The ledger, the export; the status as its findings say. */
-static td_result run(verb_run *verb)
+/* The status is as the findings say. */
+static void report_result(verb_run *verb, const export_result *result)
 {
-    export_command *command = verb->state;
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
                                        [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
                                        [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
+    const export_command *command = verb->state;
+    TD_ASSERT(result->verdict <= REPLAY_DAMAGED);
+    verb->status = STATUS[result->verdict];
+    report_line(verb->report, TD_LOG_INFO, "%s, %s in '%s'%s%s",
+                format_counted(result->files, "file").text,
+                format_counted(result->rows, "row").text, command->flags.out,
+                result->is_unchanged    ? "; all of it was there"
+                : result->days_kept > 0 ? "; days that were there are kept"
+                                        : "",
+                verb->status == EXIT_CODE_DONE ? ""
+                                               : "; the selection is not complete: " EXPORT_MANIFEST
+                                                 " says where");
+}
+
+/* The ledger, the export. */
+static td_result run(verb_run *verb)
+{
+    export_command *command = verb->state;
     /* All of it: a gap before the selection matters to books that are older. */
     td_result rc = archive_gaps(verb->archive, &command->gaps, &verb->err);
     if (rc != TD_OK)
@@ -278,19 +331,31 @@ static td_result run(verb_run *verb)
         return td_err_set(&verb->err, TD_E_IO,
                           "stopped before the end: no file has its name yet; the same command "
                           "continues");
-    if (rc != TD_OK)
-        return rc;
-    TD_ASSERT(result.verdict <= REPLAY_DAMAGED);
-    verb->status = STATUS[result.verdict];
-    report_line(verb->report, TD_LOG_INFO, "%s, %s in '%s'%s%s",
-                format_counted(result.files, "file").text, format_counted(result.rows, "row").text,
-                command->flags.out,
-                result.is_unchanged    ? "; all of it was there"
-                : result.days_kept > 0 ? "; days that were there are kept"
-                                       : "",
-                verb->status == EXIT_CODE_DONE ? ""
-                                               : "; the selection is not complete: " EXPORT_MANIFEST
-                                                 " says where");
+    if (rc == TD_OK)
+        report_result(verb, &result);
+    return rc;
+}
+
+/* ---- shards ---- */
+
+static td_result check_join(verb_run *verb)
+{
+    const export_flags *flags = &((const export_command *)verb->state)->flags;
+    if (flags->out == NULL)
+        return td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
+    if (flags->formats.count > 0 || flags->types.count > 0 || flags->depth != 0 ||
+        flags->shard != NULL || flags->is_forced)
+        return td_err_set(&verb->err, TD_E_INVALID, "--join takes --out and nothing else");
+    return TD_OK;
+}
+
+static td_result join(verb_run *verb)
+{
+    const export_command *command = verb->state;
+    export_result result;
+    td_result rc = export_join(io_posix(), command->flags.out, &result, &verb->err);
+    if (rc == TD_OK)
+        report_result(verb, &result);
     return rc;
 }
 
@@ -298,7 +363,7 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
 {
     static export_command command; /* large */
     make_rows(&command.options);
-    const verb_spec spec = {
+    verb_spec spec = {
         .name = "export",
         .summary = "Export a selection as a dataset. Files are renamed when all are complete,\n"
                    "MANIFEST.json last; it describes the input and lists the holes.",
@@ -316,12 +381,21 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"
                     "tapedeck export DIR --format tardis-csv --out DATASET --type trades \\\n"
                     "  --symbol BTCUSD --from 2021-04-17 --to 2021-04-18\n"
-                    "tapedeck export DIR --format jsonl --out DATASET --topic trade",
+                    "tapedeck export DIR --format jsonl --out DATASET --topic trade\n"
+                    "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2\n"
+                    "tapedeck export --join --out DATASET",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_STOPS,
         .own = {{"Export", command.options.rows, ROW_COUNT, &command.flags}},
         .mode = ARCHIVE_READ,
         .check = read_flags,
         .work = run};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--join") != 0)
+            continue;
+        spec.takes = VERB_HAS_NO_ARCHIVE; /* the shards are all there is */
+        spec.check = check_join;
+        spec.work = join;
+    }
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);
     gap_list_fini(&command.gaps);
     return status;

@@ -50,6 +50,7 @@ typedef struct export_run {
     const gap_row **gaps; /* of the selection, by time */
     size_t gap_count;
     export_blocks published; /* of the manifest that is there */
+    uint8_t has_manifest;    /* 1: it is of this export */
     unsigned day_threads;
     atomic_int is_stopped;
     pthread_mutex_t lock;            /* of progress */
@@ -150,6 +151,17 @@ static void assign_gaps(export_run_state *run)
     }
 }
 
+/* Days that another shard has. */
+static void drop_others_days(export_run_state *run)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < run->day_count; i++)
+        if (!export_shares_days(run->options->spec) ||
+            export_is_own(run->options->spec, run->days[i].day, ""))
+            run->days[kept++] = run->days[i];
+    run->day_count = kept;
+}
+
 static td_result find_days(export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
@@ -171,6 +183,7 @@ static td_result find_days(export_run_state *run, td_err *err)
     qsort(run->days, run->day_count, sizeof *run->days, compare_days);
     gather_gaps(run);
     assign_gaps(run);
+    drop_others_days(run);
     return TD_OK;
 }
 
@@ -375,6 +388,7 @@ static td_result keep_days(export_run_state *run, td_err *err)
     if (rc == TD_OK)
         rc = export_blocks_find(run->options->io, path, td_buf_view(&run->head), &run->published,
                                 err);
+    run->has_manifest = rc == TD_OK;
     if (rc == TD_OK)
         export_folder_allow_replacing(run->folder); /* the files are this export's */
     if (rc == TD_E_INVALID) {
@@ -581,6 +595,8 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
     const export_options *options = run->options;
     const export_spec *spec = options->spec;
     char names[256] = "";
+    if (spec->shard_count > 0)
+        return TD_OK; /* the others may have something */
     if (run->totals[export_total_index("frames")] == 0)
         return selection_why_empty(options->archive, options->wanted, err);
     if (spec->settings.depth != 0 && run->totals[export_total_index("books")] == 0) {
@@ -689,7 +705,7 @@ static int is_unchanged(const export_run_state *run)
     for (size_t i = 0; i < run->day_count; i++)
         if (!run->days[i].is_kept || published_block(&run->days[i]) == NULL)
             return 0;
-    return run->published.count == run->day_count;
+    return run->has_manifest && run->published.count == run->day_count;
 }
 
 static td_result conclude(export_run_state *run, td_err *err)
@@ -733,12 +749,14 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     export_run_state run = {.options = options};
     (void)pthread_mutex_init(&run.lock, NULL);
     td_buf_init(&run.head, SIZE_MAX);
-    td_result rc =
-        export_folder_open(options->io, options->folder, EXPORT_MANIFEST, &run.folder, err);
+    char manifest[EXPORT_SHARD_NAME_BYTES];
+    export_manifest_name(options->spec, manifest);
+    td_result rc = export_folder_open(options->io, options->folder, manifest, &run.folder, err);
     if (rc == TD_OK)
         rc = find_days(&run, err);
     if (rc == TD_OK) {
         export_manifest_begin(&run.head, options->spec, options->wanted, run.window);
+        export_manifest_begin_days(&run.head, options->spec, export_shares_days(options->spec));
         rc = keep_days(&run, err);
     }
     if (rc == TD_OK)

@@ -18,7 +18,13 @@
 #include "tape/cursor.h"
 
 /* What the frames of a channel are to the export. */
-typedef enum channel_use { USE_UNKNOWN, USE_NOTHING, USE_FOREIGN, USE_ROWS } channel_use;
+typedef enum channel_use {
+    USE_UNKNOWN,
+    USE_OTHERS, /* another run's */
+    USE_NOTHING,
+    USE_FOREIGN,
+    USE_ROWS
+} channel_use;
 
 /* One format's writer of a maker's rows. */
 typedef struct maker_end {
@@ -192,7 +198,9 @@ static channel_use use_of(day_run *run, const frame_channel *channel)
     run->uses = td_array_reach(run->uses, &run->use_count, channel->index, sizeof *run->uses);
     uint8_t *use = &run->uses[channel->index];
     if (*use == USE_UNKNOWN)
-        *use = (uint8_t)find_use(run->day->spec, channel);
+        *use = export_is_own(run->day->spec, run->day->day, channel->info.symbol)
+                   ? (uint8_t)find_use(run->day->spec, channel)
+                   : USE_OTHERS;
     return (channel_use)*use;
 }
 
@@ -535,6 +543,13 @@ static int needs_full_lead(const day_run *run)
     return 0;
 }
 
+/* What is filed as unknown may be of any symbol. */
+static int wants_channel(void *user, const channel_info *info)
+{
+    const export_day *day = ((const day_run *)user)->day;
+    return channel_role(info) == ROLE_UNKNOWN || export_is_own(day->spec, day->day, info->symbol);
+}
+
 static td_result open_tape(day_run *run, td_err *err)
 {
     const export_day *day = run->day;
@@ -543,6 +558,10 @@ static td_result open_tape(day_run *run, td_err *err)
     cursor_options reading = {
         .threads = day->threads, .log = day->log, .reads = TAPE_READS_MESSAGES, .with_lead_in = 1};
     selection_set_window(&wanted, day->window);
+    if (spec->shard_count > 0 && !export_shares_days(spec)) {
+        reading.wants_channel = wants_channel;
+        reading.user = run;
+    }
     for (size_t i = 0; i < spec->format_count; i++)
         if (spec->formats[i]->reads == TAPE_READS_ALL)
             reading.reads = TAPE_READS_ALL;
@@ -616,11 +635,10 @@ static td_result note_damage(day_run *run, td_err *err)
     return rc;
 }
 
-static void count_use(day_run *run, const frame_ref *frame)
+static void count_use(day_run *run, const frame_ref *frame, channel_use use)
 {
     if (frame->is_lead_in || frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
         return;
-    channel_use use = use_of(run, frame->channel);
     run->frames++;
     run->useful_frames += use == USE_ROWS;
     run->foreign_frames += use == USE_FOREIGN;
@@ -636,8 +654,9 @@ static td_result play(day_run *run, td_err *err)
             return player_finish(run->player, err);
         if (rc == TD_OK)
             rc = note_damage(run, err);
-        if (rc == TD_OK) {
-            count_use(run, frame);
+        channel_use use = rc == TD_OK ? use_of(run, frame->channel) : USE_OTHERS;
+        if (use != USE_OTHERS) {
+            count_use(run, frame, use);
             rc = player_on_frame(run->player, frame, err);
         }
         if (rc != TD_OK)
@@ -654,7 +673,7 @@ static td_result put_day_rows(day_run *run, td_err *err)
     for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
         const export_output *output = &spec->outputs[i];
         export_writer *writer = NULL;
-        if (output->type->day == NULL)
+        if (output->type->day == NULL || !export_is_own(spec, run->day->day, ""))
             continue;
         rc = export_writers_of_type(&run->writers, output, &writer, err);
         const row_out out = {export_writer_put, writer};
@@ -788,7 +807,7 @@ static void describe(day_run *run, td_buf *block, export_day_result *out)
                                          .found = &found,
                                          .report = &report,
                                          .verdict = out->verdict};
-    export_manifest_add_day(block, &content);
+    export_manifest_add_day(block, &content, day->spec->shard_count > 0);
     gap_list_fini(&found);
     report_fini_replay(&report);
 }

@@ -1,6 +1,7 @@
 #include "export/export_manifest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,6 +10,7 @@
 #include "base/version.h"
 #include "archive/gap.h"
 #include "archive/read_plan.h"
+#include "export/export_folder.h"
 #include "export/export_name.h"
 #include "format/segment_index.h"
 #include "json/json_write.h"
@@ -96,7 +98,33 @@ void export_manifest_begin(td_buf *out, const export_spec *spec, const selection
     write_selection(&json, wanted, window);
     json_write_object_end(&json);
     end_value(&json);
-    put(out, ",\n\"days\":[\n");
+    put(out, ",\n");
+}
+
+void export_manifest_name(const export_spec *spec, char out[EXPORT_SHARD_NAME_BYTES])
+{
+    if (spec->shard_count == 0)
+        (void)snprintf(out, EXPORT_SHARD_NAME_BYTES, EXPORT_MANIFEST);
+    else
+        (void)snprintf(out, EXPORT_SHARD_NAME_BYTES, "MANIFEST.%u-of-%u.json", spec->shard,
+                       spec->shard_count);
+}
+
+void export_manifest_begin_days(td_buf *out, const export_spec *spec, int is_by_day)
+{
+    json_writer json;
+    if (spec->shard_count > 0) {
+        put(out, "\"shard\":");
+        json_write_begin(&json, out);
+        json_write_object_begin(&json);
+        json_write_member_u64(&json, "number", spec->shard);
+        json_write_member_u64(&json, "of", spec->shard_count);
+        json_write_member_text(&json, "by", is_by_day ? "day" : "symbol");
+        json_write_object_end(&json);
+        end_value(&json);
+        put(out, ",\n");
+    }
+    put(out, "\"days\":[\n");
 }
 
 /* ---- the head of a day ---- */
@@ -162,6 +190,64 @@ td_result export_manifest_begin_day(td_buf *out, archive *from, const selection 
     return rc;
 }
 
+/* ---- lines ---- */
+
+void export_lines_add(export_lines *lines, td_bytes line)
+{
+    lines->items = td_array_grow(lines->items, lines->count, sizeof(char *));
+    lines->items[lines->count++] = td_strndup((const char *)line.data, line.size);
+}
+
+void export_lines_fini(export_lines *lines)
+{
+    for (size_t i = 0; i < lines->count; i++)
+        td_free(lines->items[i]);
+    td_free(lines->items);
+    *lines = (export_lines){0};
+}
+
+void export_rest_fini(export_rest *rest)
+{
+    export_lines_fini(&rest->found_gaps);
+    export_lines_fini(&rest->files);
+    export_lines_fini(&rest->left_out);
+    export_lines_fini(&rest->streams);
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* An array of them; one that is there twice once. */
+static void write_lines(td_buf *out, const char *key, export_lines *lines)
+{
+    uint64_t written = 0;
+    put(out, key);
+    if (lines->count > 0)
+        qsort(lines->items, lines->count, sizeof(char *), compare_lines);
+    for (size_t i = 0; i < lines->count; i++) {
+        if (i > 0 && strcmp(lines->items[i], lines->items[i - 1]) == 0)
+            continue;
+        put(out, written++ == 0 ? "\n" : ",\n");
+        put(out, lines->items[i]);
+    }
+    put(out, "],");
+}
+
+static void begin_line(td_buf *text, json_writer *json)
+{
+    td_buf_clear(text);
+    json_write_begin(json, text);
+    json_write_object_begin(json);
+}
+
+static void end_line(export_lines *to, td_buf *text, json_writer *json)
+{
+    end_element(json);
+    export_lines_add(to, td_buf_view(text));
+}
+
 /* ---- files ---- */
 
 static void write_break(json_writer *json, const trust_break *broke)
@@ -218,12 +304,12 @@ static void write_counts(json_writer *json, const export_writer *writer)
     json_write_array_end(json);
 }
 
-/* NULL: the writer made no file. The counts are with the first one. */
-static void write_file(td_buf *out, uint64_t before, const export_writer *writer,
-                       const export_finished *file, int is_first)
+/* file NULL: the writer made none. The counts are with the first one. */
+static void add_file(export_lines *to, td_buf *text, const export_writer *writer,
+                     const export_finished *file, int is_first)
 {
     json_writer json;
-    begin_element(out, before, &json);
+    begin_line(text, &json);
     json_write_member_text(&json, "name", file == NULL ? NULL : file->name);
     json_write_member_text(&json, "format", writer->output->format->name);
     json_write_member_text(&json, "type", writer->of.name);
@@ -243,7 +329,7 @@ static void write_file(td_buf *out, uint64_t before, const export_writer *writer
         json_write_member_u64(&json, "raw_bytes", file->raw_bytes);
         json_write_member_text(&json, "xxh3_128", file->hash);
     }
-    end_element(&json);
+    end_line(to, text, &json);
 }
 
 static int is_worth_a_line(const export_writer *writer)
@@ -256,33 +342,64 @@ static int is_worth_a_line(const export_writer *writer)
                                            0);
 }
 
-static void write_files(td_buf *out, const export_writers *writers)
+static void add_files(export_lines *to, td_buf *text, const export_writers *writers)
 {
-    uint64_t written = 0;
     for (size_t i = 0; i < writers->count; i++) {
         const export_writer *writer = writers->items[i];
         if (!is_worth_a_line(writer))
             continue;
         if (writer->files.count == 0)
-            write_file(out, written++, writer, NULL, 1);
+            add_file(to, text, writer, NULL, 1);
         for (size_t k = 0; k < writer->files.count; k++)
-            write_file(out, written++, writer, &writer->files.items[k], k == 0);
+            add_file(to, text, writer, &writer->files.items[k], k == 0);
     }
 }
 
 /* ---- the rest of a day ---- */
 
-static void write_left_out(td_buf *out, const export_left_out *rows, size_t count)
+static void add_left_out(export_lines *to, td_buf *text, const export_left_out *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const export_left_out *row = &rows[i];
         json_writer json;
-        begin_element(out, i, &json);
+        begin_line(text, &json);
         json_write_member_text(&json, "feed", row->feed[0] == '\0' ? NULL : row->feed);
         json_write_member_text(&json, "symbol", row->feed[0] == '\0' ? NULL : row->symbol);
         json_write_member_text(&json, "reason", row->reason);
         json_write_member_u64(&json, "frames", row->frames);
-        end_element(&json);
+        end_line(to, text, &json);
+    }
+}
+
+static void add_gaps(export_lines *to, td_buf *text, const gap_list *gaps)
+{
+    for (size_t i = 0; i < gaps->count; i++) {
+        json_writer json;
+        begin_line(text, &json);
+        gap_json_members(&json, &gaps->rows[i]);
+        end_line(to, text, &json);
+    }
+}
+
+/* What the digest of a day is made of. */
+static void add_streams(export_lines *to, td_buf *text, const stream_table *streams)
+{
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        const digest_parts parts = digest_parts_of(&s->digest);
+        json_writer json;
+        begin_line(text, &json);
+        json_write_member_text(&json, "feed", s->feed);
+        json_write_member_text(&json, "topic", s->topic);
+        json_write_member_text(&json, "symbol", s->symbol);
+        json_write_member_u64(&json, "dir", s->dir);
+        for (size_t k = 0; k < DIGEST_PARTS; k++) {
+            char hex[TD_HASH128_HEX_BYTES];
+            td_hash128_hex(parts.hash[k], hex);
+            json_write_member_text(&json, digest_part_name((digest_part)k),
+                                   parts.has[k] ? hex : NULL);
+        }
+        end_line(to, text, &json);
     }
 }
 
@@ -345,35 +462,48 @@ static const char *const VERDICTS[] = {[REPLAY_COMPLETE] = "complete",
                                        [REPLAY_DAMAGED] = "damaged"};
 
 /* Equal digests say that two days had equal input, whatever their archives are called. */
-static void write_digest(td_buf *out, const replay_report *report)
+static void write_digests(td_buf *out, char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES])
 {
     json_writer json;
     put(out, ",\"digest\":");
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     for (size_t i = 0; i < DIGEST_PARTS; i++)
-        json_write_member_text(&json, digest_part_name((digest_part)i), report->digests[i]);
+        json_write_member_text(&json, digest_part_name((digest_part)i), digests[i]);
     json_write_object_end(&json);
     end_value(&json);
 }
 
-void export_manifest_add_day(td_buf *out, const export_manifest_day *day)
+void export_manifest_add_rest(td_buf *out, export_rest *rest)
 {
-    uint64_t totals[EXPORT_TOTALS];
-    put(out, "\"found_gaps\":[");
-    write_gaps(out, day->found);
-    put(out, "],\"files\":[");
-    write_files(out, day->writers);
-    put(out, "],\"left_out_symbols\":[");
-    write_left_out(out, day->left_out, day->left_out_count);
-    put(out, "],");
-    sum_day(day, totals);
-    write_totals(out, totals);
+    write_lines(out, "\"found_gaps\":[", &rest->found_gaps);
+    write_lines(out, "\"files\":[", &rest->files);
+    write_lines(out, "\"left_out_symbols\":[", &rest->left_out);
+    if (rest->streams.count > 0)
+        write_lines(out, "\"streams\":[", &rest->streams);
+    write_totals(out, rest->totals);
     put(out, ",\"verdict\":\"");
-    put(out, VERDICTS[day->verdict]);
+    put(out, VERDICTS[rest->verdict]);
     put(out, "\"");
-    write_digest(out, day->report);
+    write_digests(out, rest->digests);
     put(out, "}");
+}
+
+void export_manifest_add_day(td_buf *out, const export_manifest_day *day, int with_streams)
+{
+    export_rest rest = {.verdict = day->verdict};
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
+    add_gaps(&rest.found_gaps, &text, day->found);
+    add_files(&rest.files, &text, day->writers);
+    add_left_out(&rest.left_out, &text, day->left_out, day->left_out_count);
+    if (with_streams)
+        add_streams(&rest.streams, &text, day->report->streams);
+    sum_day(day, rest.totals);
+    memcpy(rest.digests, day->report->digests, sizeof rest.digests);
+    export_manifest_add_rest(out, &rest);
+    export_rest_fini(&rest);
+    td_buf_fini(&text);
 }
 
 /* The line "]," ends the days, and nothing else. */

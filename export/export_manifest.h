@@ -36,6 +36,13 @@ typedef struct export_left_out {
 void export_manifest_begin(td_buf *out, const export_spec *spec, const selection *wanted,
                            selection_window window);
 
+/* "MANIFEST.json", or "MANIFEST.2-of-8.json" of a shard. */
+enum { EXPORT_SHARD_NAME_BYTES = 48 };
+void export_manifest_name(const export_spec *spec, char out[EXPORT_SHARD_NAME_BYTES]);
+
+/* The part of it that differs between the shards of one export; none without shards. */
+void export_manifest_begin_days(td_buf *out, const export_spec *spec, int is_by_day);
+
 /* The head of a day's block: its segments with their hashes, and the gaps of the ledger. TD_E_*. */
 TD_MUST_USE td_result export_manifest_begin_day(td_buf *out, archive *from, const selection *wanted,
                                                 uint32_t day, selection_window window,
@@ -54,11 +61,33 @@ typedef struct export_manifest_day {
     replay_verdict verdict;
 } export_manifest_day;
 
-/* The rest of the block. */
-void export_manifest_add_day(td_buf *out, const export_manifest_day *day);
+/* The rest of the block; with_streams: of a shard, to be joined with others. */
+void export_manifest_add_day(td_buf *out, const export_manifest_day *day, int with_streams);
+
+/* Lines of JSON, each an element of an array, sorted by their bytes before they are written. */
+typedef struct export_lines {
+    char **items; /* owned */
+    size_t count;
+} export_lines;
+
+void export_lines_add(export_lines *lines, td_bytes line);
+void export_lines_fini(export_lines *lines);
+
+/* The rest of a block, in pieces: what a day gave, or its shards together. */
+enum { EXPORT_TOTALS = 15 };
+typedef struct export_rest {
+    export_lines found_gaps, files, left_out, streams;
+    uint64_t totals[EXPORT_TOTALS];
+    replay_verdict verdict;
+    char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
+} export_rest;
+
+void export_rest_fini(export_rest *rest);
+
+/* Append it. Streams are written if there are any. */
+void export_manifest_add_rest(td_buf *out, export_rest *rest);
 
 /* The end of the document after its blocks; totals: of all, by the names of a block's totals. */
-enum { EXPORT_TOTALS = 15 };
 void export_manifest_end(td_buf *out, const uint64_t totals[EXPORT_TOTALS]);
 
 /* ---- reading ---- */

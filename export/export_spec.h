@@ -7,7 +7,7 @@
 
 #include "export/export_format.h"
 
-enum { EXPORT_OUTPUTS_MAX = 256 };
+enum { EXPORT_OUTPUTS_MAX = 256, EXPORT_SHARDS_MAX = 65535 };
 
 typedef struct export_spec {
     const export_format *formats[EXPORT_OUTPUTS_MAX]; /* each once */
@@ -17,6 +17,17 @@ typedef struct export_spec {
     const export_type *types[EXPORT_OUTPUTS_MAX]; /* of the outputs, each once */
     size_t type_count;
     export_settings settings;
+    /* One of several runs that share the work of an export: number shard of shard_count, from 1;
+     * 0: this run does all. */
+    uint32_t shard;
+    uint32_t shard_count;
 } export_spec;
+
+/* 1 if whole days are shared out, not symbols of a day: a format has the rows of all symbols. */
+int export_shares_days(const export_spec *spec);
+
+/* 1 if the frames of a symbol on a day are this run's. Symbols with one beginning, up to a "-", are
+ * of one run, because a topic of a coin has the rows of all its options. */
+int export_is_own(const export_spec *spec, uint32_t day, const char *symbol);
 
 #endif

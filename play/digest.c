@@ -72,21 +72,30 @@ static void add_text(td_hasher *into, const char *text)
     td_hasher_update(into, text, strlen(text));
 }
 
-void digest_add_stream(digest *sum, const char *feed, const char *topic, const char *symbol,
-                       channel_dir dir, const digest *stream)
+digest_parts digest_parts_of(const digest *stream)
 {
+    digest_parts out = {0};
     TD_ASSERT(stream->payload_count <= stream->frame_count);
     for (size_t i = 0; i < DIGEST_PARTS; i++) {
-        uint64_t covered = i == DIGEST_FRAMES ? stream->frame_count : stream->payload_count;
-        if (covered == 0)
+        out.has[i] = (i == DIGEST_FRAMES ? stream->frame_count : stream->payload_count) > 0;
+        if (out.has[i])
+            out.hash[i] = td_hasher_digest(stream->hashers[i]);
+    }
+    return out;
+}
+
+void digest_add_parts(digest *sum, const char *feed, const char *topic, const char *symbol,
+                      channel_dir dir, const digest_parts *stream)
+{
+    for (size_t i = 0; i < DIGEST_PARTS; i++) {
+        if (!stream->has[i])
             continue;
         td_hasher *into = sum->hashers[i];
         add_text(into, feed);
         add_text(into, topic);
         add_text(into, symbol);
         add_text(into, channel_dir_name(dir));
-        td_hash128 hash = td_hasher_digest(stream->hashers[i]);
-        td_hasher_update(into, hash.bytes, sizeof hash.bytes);
+        td_hasher_update(into, stream->hash[i].bytes, sizeof stream->hash[i].bytes);
     }
 }
 

@@ -44,10 +44,17 @@ void digest_add_frame(digest *digest, const frame_ref *frame, td_hash128 bytes_h
 void digest_add_payload(digest *digest, const frame_ref *frame, td_hash128 bytes_hash,
                         track *track);
 
-/* Add a stream to a digest of streams, which must come by feed, topic, symbol, direction; parts
- * that cover no frame of it do not count. */
-void digest_add_stream(digest *sum, const char *feed, const char *topic, const char *symbol,
-                       channel_dir dir, const digest *stream);
+/* What a digest of streams takes of one: its hashes, of the parts that cover a frame of it. */
+typedef struct digest_parts {
+    td_hash128 hash[DIGEST_PARTS];
+    uint8_t has[DIGEST_PARTS];
+} digest_parts;
+
+digest_parts digest_parts_of(const digest *stream);
+
+/* Add a stream to a digest of streams, which must come by feed, topic, symbol, direction. */
+void digest_add_parts(digest *sum, const char *feed, const char *topic, const char *symbol,
+                      channel_dir dir, const digest_parts *stream);
 
 /* The result as hex digits with NUL, by digest_part. */
 void digest_hex(const digest *sum, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);

@@ -320,7 +320,8 @@ void player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES
     digest_init(&sum);
     for (size_t i = 0; i < p->streams.count; i++) {
         const stream *s = p->streams.items[i];
-        digest_add_stream(&sum, s->feed, s->topic, s->symbol, s->dir, &s->digest);
+        const digest_parts parts = digest_parts_of(&s->digest);
+        digest_add_parts(&sum, s->feed, s->topic, s->symbol, s->dir, &parts);
     }
     digest_hex(&sum, out);
     digest_fini(&sum);

@@ -37,9 +37,17 @@ static int wants_topic(void *user, const symbol_topic *topic)
             return 1;
         is_known = 1;
     }
-    return !is_known && of->reading->wants_channel == NULL &&
+    const channel_info by_name = {.feed = of->index->feed,
+                                  .family = of->index->family,
+                                  .line = topic->line,
+                                  .topic = topic->name,
+                                  .exchange_topic = "",
+                                  .symbol = of->symbol};
+    return !is_known &&
            selection_has_topic(of->reading->wanted, td_bytes_str(topic->name), td_bytes_of(NULL, 0),
-                               td_bytes_str(of->symbol));
+                               td_bytes_str(of->symbol)) &&
+           (of->reading->wants_channel == NULL ||
+            of->reading->wants_channel(of->reading->user, &by_name));
 }
 
 /* ---- loading ---- */

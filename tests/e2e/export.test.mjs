@@ -179,8 +179,8 @@ test("a day without rows has no file", { skip: withoutCapture(INVERSE) }, async 
   const rows = manifestOf(out).files.map((f) => [f.date, f.type, f.name === null, f.rows]);
   const entries = frameCounts("EOSUSD");
   assert.deepEqual(rows, [
-    ["2021-04-17", "trades", false, entries.trades],
     ["2021-04-17", "incremental_book_L2", false, entries.levels],
+    ["2021-04-17", "trades", false, entries.trades],
   ]);
   assert.equal(data(out).length, 2);
 });
@@ -621,6 +621,42 @@ test("an export that was killed, or had no space, is completed by the same comma
   const end = await tapedeck(t, args("killed").filter((a) => a !== "-q"), { status: 1 });
   assert.match(end.stderr, /days that were there are kept/);
   assert.deepEqual(filesBelow(killed), fresh);
+});
+
+test("shards are joined into the export of one run", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, onDays(t, [0, 1, 2]), "inverse");
+  const dir = temporary(t);
+  const join = (out, status) => tapedeck(t, ["export", "--join", "--out", out], { status });
+  for (const [name, ...formats] of [["symbols", "tardis-csv"], ["days", "tardis-csv", "jsonl"]]) {
+    const args = (out, ...more) => ["export", "-q", "-a", archive, ...formats.flatMap((f) => ["--format", f]), "--out", path.join(dir, out), ...more];
+    await tapedeck(t, args(`${name}-one`), { status: 1 });
+    const whole = filesBelow(path.join(dir, `${name}-one`));
+    const out = path.join(dir, name);
+    const shard = (i, ...more) => tapedeck(t, args(name, "--shard", `${i}/3`, ...more), { status: null });
+    await shard(1);
+    await shard(3);
+    const missing = await join(out, 4);
+    assert.match(missing.stderr, /shard 2 of 3 is missing: there is no MANIFEST\.2-of-3\.json/);
+    // The third of another request is refused.
+    await shard(2, "--type", "trades", ...(formats.includes("jsonl") ? ["--type", "messages"] : []));
+    const other = await join(out, 2);
+    assert.match(other.stderr, /shard 2 of 3: it is of another export/);
+    assert.ok(!fs.existsSync(path.join(out, MANIFEST)));
+    await shard(2, "--force");
+    const shares = [1, 2, 3].map((i) => JSON.parse(fs.readFileSync(path.join(out, `MANIFEST.${i}-of-3.json`), "utf8")).days.flatMap((day) => day.files.map((f) => f.name)));
+    assert.ok(shares.filter((names) => names.length > 0).length > 1, JSON.stringify(shares));
+    const lost = path.join(out, shares.flat()[0]);
+    fs.renameSync(lost, `${lost}.away`);
+    assert.match((await join(out, 4)).stderr, /shard \d of 3, 2021-04-\d\d: .*No such file/);
+    fs.renameSync(`${lost}.away`, lost);
+    const end = await join(out, 1);
+    assert.match(end.stderr, new RegExp(`${shares.flat().length} files, [\\d,]+ rows`));
+    assert.deepEqual(filesBelow(out), whole);
+  }
+  const refused = await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--shard", "4/3"], { status: 2 });
+  assert.match(refused.stderr, /--shard: '4\/3' is not I\/N/);
+  assert.match((await tapedeck(t, ["export", "--join", "--out", dir, "--format", "jsonl"], { status: 2 })).stderr, /--join takes --out and nothing else/);
+  assert.match((await join(dir, 4)).stderr, /no shard is there/);
 });
 
 test("one export at a time writes to a folder", { skip: withoutCapture(INVERSE) }, async (t) => {

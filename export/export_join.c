@@ -1,0 +1,409 @@
+#include "export/export_join.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "export/export_folder.h"
+#include "export/export_manifest.h"
+#include "play/digest.h"
+
+enum { HEAD_BYTES_MAX = 1 << 20 };
+
+/* One shard's manifest. */
+typedef struct join_shard {
+    char path[LIMIT_PATH_BYTES];
+    export_blocks blocks;
+    size_t next; /* block that was not joined */
+} join_shard;
+
+typedef struct join_run {
+    export_folder *folder;
+    td_io io;
+    export_spec spec; /* of which shard it is; nothing else is known */
+    uint32_t count;   /* of shards */
+    int is_by_day;
+    td_buf head; /* the common beginning, up to the shard */
+    join_shard *shards;
+    export_rest rest; /* of the day that is joined */
+    uint64_t totals[EXPORT_TOTALS];
+    export_result result;
+} join_run;
+
+/* ---- the shards of a folder ---- */
+
+static td_result note_name(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    join_run *run = user;
+    unsigned number;
+    unsigned count;
+    int used = 0;
+    if (kind != TD_ENTRY_FILE ||
+        sscanf(name, "MANIFEST.%u-of-%u.json%n", &number, &count, &used) != 2 ||
+        name[used] != '\0' || count == 0 || count > EXPORT_SHARDS_MAX)
+        return TD_OK;
+    if (run->count != 0 && run->count != count)
+        return td_err_set(err, TD_E_INVALID, "shards of %u and of %u are there", run->count, count);
+    run->count = count;
+    return TD_OK;
+}
+
+static td_result find_shards(join_run *run, const char *path, td_err *err)
+{
+    td_result rc = td_io_list(run->io, path, note_name, run, err);
+    if (rc == TD_OK && run->count == 0) {
+        td_err_set(err, TD_E_NOTFOUND, "no shard is there");
+        td_err_hint(err, "`tapedeck export ... --shard 1/2` makes the first of two");
+        return TD_E_NOTFOUND;
+    }
+    run->shards = td_alloc_zero(run->count + 1, sizeof *run->shards);
+    for (uint32_t i = 0; rc == TD_OK && i < run->count; i++) {
+        char name[EXPORT_SHARD_NAME_BYTES];
+        uint64_t size;
+        run->spec.shard = i + 1;
+        run->spec.shard_count = run->count;
+        export_manifest_name(&run->spec, name);
+        rc = export_folder_join(run->folder, name, "", run->shards[i].path, err);
+        if (rc == TD_OK && export_folder_size(run->folder, name, "", &size, err) != TD_OK) {
+            td_err_clear(err);
+            rc = td_err_set(err, TD_E_NOTFOUND, "shard %u of %u is missing: there is no %s", i + 1,
+                            run->count, name);
+        }
+    }
+    return rc;
+}
+
+/* ---- their beginnings ---- */
+
+/* The common beginning, and what is shared out, from the first shard. */
+static td_result read_head(join_run *run, td_err *err)
+{
+    static const char SHARD[] = "\n\"shard\":";
+    td_file *file = NULL;
+    size_t got = 0;
+    td_buf_grow(&run->head, HEAD_BYTES_MAX + 1);
+    td_result rc = td_io_open(run->io, run->shards[0].path, TD_OPEN_READ, &file, err);
+    if (rc == TD_OK)
+        rc = td_io_read_at(file, 0, run->head.data, HEAD_BYTES_MAX, &got, err);
+    td_io_close(file);
+    if (rc != TD_OK)
+        return rc;
+    run->head.data[got] = '\0';
+    const char *text = (const char *)run->head.data;
+    const char *shard = strstr(text, SHARD);
+    if (shard == NULL)
+        return td_err_set(err, TD_E_INVALID, "'%s' is malformed", run->shards[0].path);
+    run->head.size = (size_t)(shard + 1 - text);
+    const char *end = strchr(shard + 1, '\n');
+    const char *by = strstr(shard, "\"by\":\"day\"");
+    run->is_by_day = end != NULL && by != NULL && by < end;
+    return TD_OK;
+}
+
+/* All shards begin with the same request. */
+static td_result find_blocks(join_run *run, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; rc == TD_OK && i < run->count; i++) {
+        td_buf head;
+        td_buf_init(&head, SIZE_MAX);
+        td_buf_add(&head, run->head.data, run->head.size);
+        run->spec.shard = i + 1;
+        export_manifest_begin_days(&head, &run->spec, run->is_by_day);
+        rc = export_blocks_find(run->io, run->shards[i].path, td_buf_view(&head),
+                                &run->shards[i].blocks, err);
+        td_buf_fini(&head);
+        if (rc != TD_OK)
+            rc = td_err_add(err, rc, "shard %u of %u", i + 1, run->count);
+    }
+    return rc;
+}
+
+/* ---- one day ---- */
+
+/* The date that comes next in any shard, or NULL. */
+static const char *next_date(const join_run *run)
+{
+    const char *first = NULL;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const join_shard *shard = &run->shards[i];
+        if (shard->next == shard->blocks.count)
+            continue;
+        const char *date = shard->blocks.items[shard->next].date;
+        if (first == NULL || strcmp(date, first) < 0)
+            first = date;
+    }
+    return first;
+}
+
+static void add_lines(json_value root, const char *key, export_lines *to)
+{
+    json_value list;
+    json_value element;
+    if (!json_find(root, key, &list))
+        return;
+    for (json_iter it = json_iter_of(list); json_next(&it, NULL, &element);)
+        export_lines_add(to, json_raw(element));
+}
+
+/* The files are there, as long as the manifest says. */
+static td_result check_files(const join_run *run, json_value root, td_err *err)
+{
+    json_value files;
+    json_value file;
+    td_bytes name;
+    td_result rc = TD_OK;
+    if (!json_find(root, "files", &files))
+        return TD_OK;
+    for (json_iter it = json_iter_of(files); rc == TD_OK && json_next(&it, NULL, &file);) {
+        uint64_t bytes = 0;
+        uint64_t size = 0;
+        if (!json_find_text(file, "name", &name))
+            continue;
+        char *text = td_strndup((const char *)name.data, name.size);
+        (void)json_find_u64(file, "bytes", &bytes);
+        rc = export_folder_size(run->folder, text, "", &size, err);
+        if (rc == TD_OK && size != bytes)
+            rc = td_err_set(err, TD_E_INVALID, "'%s' has %llu bytes, not %llu", text,
+                            (unsigned long long)size, (unsigned long long)bytes);
+        td_free(text);
+    }
+    return rc;
+}
+
+/* Sums, but for what all shards of a day see alike. */
+static void add_totals(uint64_t to[EXPORT_TOTALS], const uint64_t from[EXPORT_TOTALS])
+{
+    for (size_t i = 0; i < EXPORT_TOTALS; i++) {
+        int is_seen_by_all = i == export_total_index("books") ||
+                             i == export_total_index("damaged_chunks") ||
+                             i == export_total_index("segments_unreadable");
+        if (!is_seen_by_all)
+            to[i] += from[i];
+        else if (from[i] > to[i])
+            to[i] = from[i];
+    }
+}
+
+/* Add a shard's block to the day; its head goes to out, or is that of the shards before. */
+static td_result add_block(join_run *run, json_parser *parser, td_bytes block, td_buf *out,
+                           td_err *err)
+{
+    static const char REST[] = "\"found_gaps\":[";
+    export_block_facts facts;
+    json_value found;
+    td_result rc = export_block_parse(parser, block, &facts, err);
+    if (rc != TD_OK)
+        return rc;
+    if (!json_find(facts.root, "found_gaps", &found))
+        return td_err_set(err, TD_E_INVALID, "a day is malformed");
+    size_t size = json_offset(found) + 1 - (sizeof REST - 1);
+    if (out->size == 0)
+        td_buf_add(out, block.data, size);
+    else if (out->size != size || memcmp(out->data, block.data, size) != 0)
+        return td_err_set(err, TD_E_INVALID, "it was made from other segments than shard 1");
+    add_lines(facts.root, "found_gaps", &run->rest.found_gaps);
+    add_lines(facts.root, "files", &run->rest.files);
+    add_lines(facts.root, "left_out_symbols", &run->rest.left_out);
+    add_lines(facts.root, "streams", &run->rest.streams);
+    add_totals(run->rest.totals, facts.totals);
+    if (facts.verdict > run->rest.verdict)
+        run->rest.verdict = facts.verdict;
+    run->result.files += facts.files;
+    return check_files(run, facts.root, err);
+}
+
+/* ---- the digest of a day ---- */
+
+typedef struct joined_stream {
+    char *feed, *topic, *symbol;
+    channel_dir dir;
+    digest_parts parts;
+} joined_stream;
+
+static int hex_value(uint8_t c)
+{
+    return c >= 'a' ? c - 'a' + 10 : c - '0';
+}
+
+static char *text_of(json_value object, const char *key)
+{
+    td_bytes text = td_bytes_str("");
+    (void)json_find_text(object, key, &text);
+    return td_strndup((const char *)text.data, text.size);
+}
+
+static joined_stream read_stream(json_value row)
+{
+    joined_stream out = {.feed = text_of(row, "feed"),
+                         .topic = text_of(row, "topic"),
+                         .symbol = text_of(row, "symbol")};
+    uint64_t dir = 0;
+    (void)json_find_u64(row, "dir", &dir);
+    out.dir = (channel_dir)dir;
+    for (size_t i = 0; i < DIGEST_PARTS; i++) {
+        td_bytes hex;
+        if (!json_find_text(row, digest_part_name((digest_part)i), &hex) ||
+            hex.size != 2 * sizeof out.parts.hash[i].bytes)
+            continue;
+        out.parts.has[i] = 1;
+        for (size_t k = 0; k < sizeof out.parts.hash[i].bytes; k++)
+            out.parts.hash[i].bytes[k] =
+                (uint8_t)(hex_value(hex.data[2 * k]) << 4 | hex_value(hex.data[2 * k + 1]));
+    }
+    return out;
+}
+
+/* The order of a replay's streams. */
+static int compare_streams(const void *a, const void *b)
+{
+    const joined_stream *x = a;
+    const joined_stream *y = b;
+    int order = strcmp(x->feed, y->feed);
+    if (order == 0)
+        order = strcmp(x->topic, y->topic);
+    if (order == 0)
+        order = strcmp(x->symbol, y->symbol);
+    return order != 0 ? order : (x->dir > y->dir) - (x->dir < y->dir);
+}
+
+/* The streams are in no manifest of a run without shards. */
+static td_result sum_streams(join_run *run, td_err *err)
+{
+    export_lines *lines = &run->rest.streams;
+    joined_stream *streams = td_alloc_zero(lines->count + 1, sizeof *streams);
+    json_parser *parser = json_parser_open(0);
+    td_result rc = TD_OK;
+    size_t count = 0;
+    digest sum;
+    for (; rc == TD_OK && count < lines->count; count++) {
+        json_value row;
+        rc = json_parse(parser, td_bytes_str(lines->items[count]), JSON_COPIED, &row, err);
+        if (rc == TD_OK)
+            streams[count] = read_stream(row);
+    }
+    qsort(streams, count, sizeof *streams, compare_streams);
+    digest_init(&sum);
+    for (size_t i = 0; i < count; i++) {
+        const joined_stream *s = &streams[i];
+        if (rc == TD_OK)
+            digest_add_parts(&sum, s->feed, s->topic, s->symbol, s->dir, &s->parts);
+        td_free(s->feed);
+        td_free(s->topic);
+        td_free(s->symbol);
+    }
+    digest_hex(&sum, run->rest.digests);
+    digest_fini(&sum);
+    td_free(streams);
+    json_parser_close(parser);
+    export_lines_fini(lines);
+    return rc;
+}
+
+/* ---- all days ---- */
+
+static td_result join_day(join_run *run, const char *date, td_buf *out, td_err *err)
+{
+    uint32_t having = 0;
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; rc == TD_OK && i < run->count; i++) {
+        join_shard *shard = &run->shards[i];
+        const export_block *block = &shard->blocks.items[shard->next];
+        td_buf text;
+        if (shard->next == shard->blocks.count || strcmp(block->date, date) != 0)
+            continue;
+        td_buf_init(&text, SIZE_MAX);
+        rc = export_block_read(run->io, shard->path, block, &text, err);
+        json_parser *parser = json_parser_open(text.size + 1);
+        if (rc == TD_OK)
+            rc = add_block(run, parser, td_buf_view(&text), out, err);
+        json_parser_close(parser);
+        td_buf_fini(&text);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "shard %u of %u, %s", i + 1, run->count, date);
+        shard->next++;
+        having++;
+    }
+    if (having != (run->is_by_day ? 1 : run->count))
+        return td_err_set(err, TD_E_INVALID, "%u of %u shards have %s", having, run->count, date);
+    rc = sum_streams(run, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < EXPORT_TOTALS; i++)
+        run->totals[i] += run->rest.totals[i];
+    if (run->rest.verdict > run->result.verdict)
+        run->result.verdict = run->rest.verdict;
+    export_manifest_add_rest(out, &run->rest);
+    return TD_OK;
+}
+
+static td_result join_days(join_run *run, td_err *err)
+{
+    td_buf text;
+    td_result rc = TD_OK;
+    td_buf_init(&text, SIZE_MAX);
+    td_buf_add(&text, run->head.data, run->head.size);
+    run->spec.shard_count = 0;
+    export_manifest_begin_days(&text, &run->spec, 0);
+    rc = export_folder_write(run->folder, td_buf_view(&text), err);
+    for (const char *date; rc == TD_OK && (date = next_date(run)) != NULL;) {
+        td_buf_clear(&text);
+        run->rest = (export_rest){0};
+        if (run->result.days++ > 0)
+            rc = export_folder_write(run->folder, td_bytes_str(",\n"), err);
+        if (rc == TD_OK)
+            rc = join_day(run, date, &text, err);
+        if (rc == TD_OK)
+            rc = export_folder_write(run->folder, td_buf_view(&text), err);
+        export_rest_fini(&run->rest);
+    }
+    td_buf_clear(&text);
+    export_manifest_end(&text, run->totals);
+    if (rc == TD_OK)
+        rc = export_folder_write(run->folder, td_buf_view(&text), err);
+    td_buf_fini(&text);
+    return rc;
+}
+
+static td_result join_all(join_run *run, const char *path, td_err *err)
+{
+    td_result rc = export_folder_check(run->folder, EXPORT_MANIFEST, err);
+    if (rc == TD_OK)
+        rc = find_shards(run, path, err);
+    if (rc == TD_OK)
+        rc = read_head(run, err);
+    if (rc == TD_OK)
+        rc = find_blocks(run, err);
+    if (rc == TD_OK)
+        rc = join_days(run, err);
+    if (rc == TD_OK)
+        rc = export_folder_publish_manifest(run->folder, err);
+    for (uint32_t i = 0; rc == TD_OK && i < run->count; i++) {
+        td_err ignored;
+        td_result removed = td_io_unlink(run->io, run->shards[i].path, &ignored);
+        (void)removed; /* the common manifest is there */
+    }
+    return rc;
+}
+
+td_result export_join(td_io io, const char *path, export_result *out, td_err *err)
+{
+    join_run run = {.io = io};
+    td_buf_init(&run.head, SIZE_MAX);
+    td_result rc = export_folder_open(io, path, EXPORT_MANIFEST, &run.folder, err);
+    if (rc == TD_OK)
+        rc = join_all(&run, path, err);
+    if (rc != TD_OK && run.folder != NULL)
+        export_folder_discard(run.folder, EXPORT_MANIFEST, EXPORT_PARTIAL);
+    run.result.rows = run.totals[export_total_index("rows")];
+    *out = run.result;
+    for (uint32_t i = 0; run.shards != NULL && i < run.count; i++)
+        export_blocks_fini(&run.shards[i].blocks);
+    td_free(run.shards);
+    td_buf_fini(&run.head);
+    export_folder_close(run.folder);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "cannot join the shards in '%s'", path);
+}

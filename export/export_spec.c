@@ -1,0 +1,28 @@
+#include "export/export_spec.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "export/export_name.h"
+
+int export_shares_days(const export_spec *spec)
+{
+    for (size_t i = 0; i < spec->format_count; i++)
+        if (spec->formats[i]->per == EXPORT_PER_DAY)
+            return 1;
+    return 0;
+}
+
+int export_is_own(const export_spec *spec, uint32_t day, const char *symbol)
+{
+    char key[EXPORT_DATE_BYTES + LIMIT_SYMBOL_BYTES] = "";
+    if (spec->shard_count == 0)
+        return 1;
+    export_date_format(day, key);
+    size_t size = strlen(key);
+    size_t symbol_size = export_shares_days(spec) ? 0 : strcspn(symbol, "-");
+    if (symbol_size >= LIMIT_SYMBOL_BYTES)
+        symbol_size = LIMIT_SYMBOL_BYTES - 1;
+    memcpy(key + size, symbol, symbol_size);
+    return td_xxh64(key, size + symbol_size) % spec->shard_count + 1 == spec->shard;
+}
