@@ -116,19 +116,20 @@ static int compare_gaps(const void *a, const void *b)
     return gap_row_compare(x, y);
 }
 
-/* Gaps by time over all feeds. One that begins between the first and the last day makes a day. */
+/* Gaps by time over all feeds. Each makes the day on which it begins, or the selection if that is
+ * later: a segment may be missing that was all of a day. */
 static void gather_gaps(export_run_state *run)
 {
     const gap_list *all = run->options->ledger;
-    uint32_t first = run->days[0].day;
-    uint32_t last = run->days[run->day_count - 1].day;
     run->gaps = td_alloc_zero(all->count + 1, sizeof(const gap_row *));
     for (size_t i = 0; i < all->count; i++) {
         if (!selection_wants_gap(run->options->wanted, run->window, &all->rows[i]))
             continue;
-        uint32_t day = export_day_of(all->rows[i].from_ns);
-        if (day > first && day < last)
-            (void)day_of(run, day);
+        uint64_t from_ns = all->rows[i].from_ns;
+        if (from_ns < run->window.from_ns)
+            from_ns = run->window.from_ns;
+        if (from_ns > 0 && from_ns < run->window.to_ns)
+            (void)day_of(run, export_day_of(from_ns));
         run->gaps[run->gap_count++] = &all->rows[i];
     }
     if (run->gap_count > 0)
