@@ -15,7 +15,7 @@ export TAPEDECK_CAPTURES
 
 # ---- sources (docs/architecture.md explains the folders) -------------------------------------------
 
-LIBRARIES := base json schema book embed format archive capture tape
+LIBRARIES := base json schema book embed format archive capture tape parquet
 PROGRAMS := cli wire play cut verbs import pipeline recorder tap replay serve export regress drift sim
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
@@ -42,7 +42,8 @@ WRAP_verbs_few_threads := pthread_create
 SRC_truth := tests/truth/compare.c
 # Programs with one more, made-up exchange.
 SRC_venue := $(sort $(wildcard tests/venue/*.c))
-# Both ends of the wire as programs that echo, for tests/conformance/play.mjs.
+# Both ends of the wire as programs that echo, for tests/conformance/play.mjs, and a program that writes
+# Parquet files, for other readers.
 SRC_conformance := $(sort $(wildcard tests/conformance/*.c))
 # Programs of other libraries, which link none of the tree.
 SRC_interop := $(sort $(wildcard tests/interop/*.c))

@@ -26,6 +26,12 @@ export function npm(name) {
   return new Proxy({}, { get: () => missing });
 }
 
+/** A package's module, for packages that cannot be required. */
+export async function npmModule(name, file) {
+  if (!isInstalled) throw new MissingPackage(withoutPackages);
+  return import(path.join(folder, "node_modules", name, file));
+}
+
 /** The lines that an MCAP reader of npm's prints of a file (tests/npm/mcap_read.mjs). */
 export async function readMcap(t, how, file) {
   if (!isInstalled) throw new MissingPackage(withoutPackages);

@@ -1,0 +1,43 @@
+// Parquet files as other readers see them.
+import fs from "node:fs";
+import { npmModule } from "./npm.mjs";
+
+/** Rows of a query, by DuckDB. */
+export async function query(sql) {
+  const { DuckDBInstance } = (await npmModule("@duckdb/node-api", "lib/index.js")).default;
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  try {
+    await connection.run("SET TimeZone = 'UTC'");
+    return (await connection.runAndReadAll(sql)).getRows();
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+function bytesOf(name) {
+  const bytes = fs.readFileSync(name);
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+}
+
+/** The footer of a file, by hyparquet. */
+export async function parquetMetadata(name) {
+  const { parquetMetadata: read } = await npmModule("hyparquet", "src/node.js");
+  return read(bytesOf(name));
+}
+
+/** The rows of a file as objects, by hyparquet; times as bigint. */
+export async function parquetRows(name) {
+  const { parquetReadObjects } = await npmModule("hyparquet", "src/node.js");
+  const { compressors } = await npmModule("hyparquet-compressors", "src/index.js");
+  const parsers = { timestampFromNanoseconds: (ns) => ns, timestampFromMicroseconds: (us) => us };
+  return parquetReadObjects({ file: bytesOf(name), compressors, parsers });
+}
+
+/** A copy of a file as arrow-rs reads and writes it, beside it. */
+export async function copiedByArrow(name) {
+  const { readParquet, writeParquet } = (await npmModule("parquet-wasm", "node/parquet_wasm.js")).default;
+  fs.writeFileSync(`${name}.copy.parquet`, writeParquet(readParquet(fs.readFileSync(name))));
+  return `${name}.copy.parquet`;
+}
