@@ -107,6 +107,56 @@ test("--depth asks for books, whatever else is there", async (t) => {
   assert.match(end.stderr, /no book with 50 levels per side was recorded in the selection/);
 });
 
+/** Rows as [local time, cells], the last of each local time, and none that repeats the one before. */
+function states(rows) {
+  const last = rows.filter(([local], i) => rows[i + 1]?.[0] !== local);
+  return last.filter(([, cells], i) => last[i - 1]?.[1] !== cells);
+}
+
+/** The best levels that a reader of an incremental_book_L2 file has after the rows of each local time. */
+function readBook(text, levels) {
+  const rows = text.trimEnd().split("\n").slice(1).map((line) => line.split(","));
+  let book = { ask: new Map(), bid: new Map() };
+  return rows.flatMap(([, , , local, isSnapshot, side, price, amount], i) => {
+    if (isSnapshot === "true" && rows[i - 1]?.[4] === "false") book = { ask: new Map(), bid: new Map() };
+    amount === "0" ? book[side].delete(price) : book[side].set(price, amount);
+    if (rows[i + 1]?.[3] === local) return [];
+    const best = (name, order) => [...book[name]].sort((a, b) => order * (a[0] - b[0]));
+    const [asks, bids] = [best("ask", 1), best("bid", -1)];
+    return [[local, Array.from({ length: levels }, (_, n) => [...(asks[n] ?? ["", ""]), ...(bids[n] ?? ["", ""])]).join()]];
+  });
+}
+
+test("snapshots and quotes are what a reader of incremental_book_L2 has, over a broken book and a bad frame", { skip: withoutCapture(INVERSE) }, async (t) => {
+  // BTCUSD loses 60 frames, and 240 frames later its first snapshot is sent again, with numbers that fit. A frame of
+  // EOSUSD cannot be decoded.
+  const lines = captureLines(INVERSE);
+  const own = (symbol) => lines.map((_, i) => i).filter((i) => /^\d/.test(lines[i]) && lines[i].includes(`"topic":"orderBookL2_25.${symbol}"`));
+  const [broken, bad] = [own("BTCUSD"), own("EOSUSD")[200]];
+  const numbers = (line) => /"cross_seq":\d+,"timestamp_e6":\d+/.exec(line)[0];
+  const again = lines[broken[400]];
+  lines[broken[400]] = lines[broken[0]].replace(/^[\d.]+/, /^[\d.]+/.exec(again)[0]).replace(numbers(lines[broken[0]]), numbers(again));
+  lines[bad] = lines[bad].replace(/"price":"[^"]*"/, '"price":"x"');
+  const lost = new Set([...broken.slice(100, 160), ...broken.slice(401)]);
+  const file = path.join(temporary(t), "broken.txt");
+  fs.writeFileSync(file, lines.filter((_, i) => !lost.has(i)).join("\n"));
+  const archive = path.join(temporary(t), "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", file]);
+  const replayed = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null })).stdout);
+  assert.ok(replayed.continuity.violations > 0 && replayed.undecoded === 1);
+  const files = await exported(t, archive);
+  for (const symbol of ["BTCUSD", "EOSUSD"]) {
+    const changes = files[`bybit_incremental_book_L2_2021-04-17_${symbol}`];
+    for (const [type, levels] of [["book_snapshot_25", 25], ["book_snapshot_5", 5], ["quotes", 1]]) {
+      const rows = files[`bybit_${type}_2021-04-17_${symbol}`].trimEnd().split("\n").slice(1).map((line) => line.split(","));
+      const cells = ([askAmount, askPrice, ...bid]) => [askPrice, askAmount, ...bid];
+      const got = rows.map(([, , , local, ...values]) => [local, (type === "quotes" ? cells(values) : values).join()]);
+      assert.ok(got.length > 40);
+      assert.deepEqual(states(got), states(readBook(changes, levels)), `${type} ${symbol}`);
+    }
+  }
+});
+
 test("a day without tickers begins at its checkpoint: damage before it does not matter", { skip: withoutCapture(INVERSE) }, async (t) => {
   const lines = captureLines(INVERSE).filter((line) => line !== "");
   const first = Number(/^(\d+)\./.exec(lines.filter((line) => /^\d/.test(line))[600])[1]);
