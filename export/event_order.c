@@ -1,0 +1,308 @@
+#include "export/event_order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+/* Rows of a piece that are in memory while it is merged. */
+enum { WINDOW_ROWS = 64 };
+
+/* The two orders. In the file a piece is there once in each. */
+typedef enum event_side { SIDE_EXCH, SIDE_LOCAL, EVENT_SIDES } event_side;
+
+typedef int event_compare(const void *a, const void *b);
+
+/* One piece of one order, as it is read. */
+typedef struct piece_reader {
+    event *window; /* of WINDOW_ROWS; NULL: rows has all of it */
+    const event *rows;
+    size_t at, count; /* in rows */
+    uint64_t offset;  /* of what is not read, in the file */
+    uint64_t left;    /* rows there */
+} piece_reader;
+
+/* Pieces merged: a heap by the rows that they are at. */
+typedef struct piece_merge {
+    event_compare *compare;
+    piece_reader *pieces;
+    size_t piece_count;
+    size_t *heap;
+    size_t heap_count;
+} piece_merge;
+
+struct event_order {
+    td_io io;
+    char *path;
+    td_file *file; /* open for a pass */
+    uint8_t has_file;
+    size_t piece_rows;
+    uint64_t count; /* of all rows */
+    event *rows;    /* of the last piece */
+    size_t row_count;
+    event *last[EVENT_SIDES]; /* the last piece in its orders, for passes */
+    piece_merge merges[EVENT_SIDES];
+};
+
+/* ---- orders ---- */
+
+static int compare_i64(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* By kind, then as they came. */
+static int compare_ranks(const event *a, const event *b)
+{
+    return (a->rank > b->rank) - (a->rank < b->rank);
+}
+
+static int compare_exch(const void *a, const void *b)
+{
+    const event *x = a;
+    const event *y = b;
+    int order = compare_i64(x->exch_ns, y->exch_ns);
+    return order != 0 ? order : compare_ranks(x, y);
+}
+
+static int compare_local(const void *a, const void *b)
+{
+    const event *x = a;
+    const event *y = b;
+    int order = compare_i64(x->local_ns, y->local_ns);
+    return order != 0 ? order : compare_ranks(x, y);
+}
+
+static event_compare *const COMPARES[EVENT_SIDES] = {compare_exch, compare_local};
+
+/* ---- adding ---- */
+
+event_order *event_order_open(td_io io, const char *path, size_t piece_rows)
+{
+    TD_ASSERT(piece_rows > 0);
+    event_order *made = td_alloc_zero(1, sizeof *made);
+    made->io = io;
+    made->path = td_strdup(path);
+    made->piece_rows = piece_rows;
+    return made;
+}
+
+static void close_merges(event_order *order)
+{
+    for (size_t side = 0; side < EVENT_SIDES; side++) {
+        piece_merge *merge = &order->merges[side];
+        for (size_t i = 0; i < merge->piece_count; i++)
+            td_free(merge->pieces[i].window);
+        td_free(merge->pieces);
+        td_free(merge->heap);
+        td_free(order->last[side]);
+        order->last[side] = NULL;
+        *merge = (piece_merge){0};
+    }
+    td_io_close(order->file);
+    order->file = NULL;
+}
+
+void event_order_close(event_order *order)
+{
+    if (order == NULL)
+        return;
+    close_merges(order);
+    if (order->has_file) {
+        td_result rc = td_io_unlink(order->io, order->path, NULL);
+        (void)rc; /* what stays has a name that says what it is */
+    }
+    td_free(order->rows);
+    td_free(order->path);
+    td_free(order);
+}
+
+/* The file is open while it is written only: many symbols may be at work. */
+static td_result write_piece(event_order *order, td_err *err)
+{
+    td_file *to = NULL;
+    td_result rc = TD_OK;
+    if (!order->has_file)
+        rc = td_io_unlink(order->io, order->path, err); /* what a killed export left */
+    if (rc == TD_OK || rc == TD_E_NOTFOUND)
+        rc = td_io_open(order->io, order->path, order->has_file ? TD_OPEN_APPEND : TD_OPEN_CREATE,
+                        &to, err);
+    order->has_file |= rc == TD_OK;
+    for (size_t side = 0; rc == TD_OK && side < EVENT_SIDES; side++) {
+        qsort(order->rows, order->row_count, sizeof *order->rows, COMPARES[side]);
+        rc = td_io_append(to, order->rows, order->row_count * sizeof *order->rows, err);
+    }
+    td_io_close(to);
+    order->row_count = 0;
+    return rc;
+}
+
+/* Trades, then depth, then best prices. */
+static uint64_t rank_of(uint64_t kind)
+{
+    uint64_t first = (kind & EVENT_KIND) == EVENT_TRADE ? 0 : 1;
+    return ((kind & EVENT_KIND) == EVENT_BBO ? 2 : first) << 62;
+}
+
+td_result event_order_add(event_order *order, const event *row, td_err *err)
+{
+    TD_ASSERT(order->merges[0].pieces == NULL);
+    if (order->row_count == order->piece_rows) {
+        td_result rc = write_piece(order, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    order->rows = td_array_grow(order->rows, order->row_count, sizeof *order->rows);
+    event *made = &order->rows[order->row_count++];
+    *made = *row;
+    made->rank = rank_of(row->kind) | order->count++;
+    return TD_OK;
+}
+
+/* ---- merging ---- */
+
+/* The row that a piece is at. */
+static const event *piece_row(const piece_merge *merge, size_t piece)
+{
+    const piece_reader *reader = &merge->pieces[piece];
+    return &reader->rows[reader->at];
+}
+
+static int is_before(const piece_merge *merge, size_t heap_a, size_t heap_b)
+{
+    return merge->compare(piece_row(merge, merge->heap[heap_a]),
+                          piece_row(merge, merge->heap[heap_b])) < 0;
+}
+
+/* The heap is right but for this place, whose piece may have to go down. */
+static void sink(piece_merge *merge, size_t at)
+{
+    for (;;) {
+        size_t least = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2; child++)
+            if (child < merge->heap_count && is_before(merge, child, least))
+                least = child;
+        if (least == at)
+            return;
+        size_t moved = merge->heap[at];
+        merge->heap[at] = merge->heap[least];
+        merge->heap[least] = moved;
+        at = least;
+    }
+}
+
+/* Read on, if the window is used up. TD_EOF: the piece is. */
+static td_result fill(event_order *order, piece_reader *reader, td_err *err)
+{
+    if (reader->at < reader->count)
+        return TD_OK;
+    if (reader->left == 0)
+        return TD_EOF;
+    reader->at = 0;
+    reader->count = reader->left < WINDOW_ROWS ? (size_t)reader->left : WINDOW_ROWS;
+    size_t bytes = reader->count * sizeof *reader->window;
+    td_result rc = td_io_read_exact(order->file, reader->offset, reader->window, bytes, err);
+    reader->offset += bytes;
+    reader->left -= reader->count;
+    return rc;
+}
+
+/* A pass of one order: the pieces of the file, and the last one, which is in memory. */
+static td_result begin_merge(event_order *order, event_side side, td_err *err)
+{
+    piece_merge *merge = &order->merges[side];
+    uint64_t piece_bytes = order->piece_rows * sizeof(event);
+    size_t in_file = (size_t)((order->count - order->row_count) / order->piece_rows);
+    td_result rc = TD_OK;
+    merge->compare = COMPARES[side];
+    merge->piece_count = in_file + 1;
+    merge->pieces = td_alloc_zero(merge->piece_count, sizeof *merge->pieces);
+    merge->heap = td_alloc_zero(merge->piece_count, sizeof *merge->heap);
+    for (size_t i = 0; i < in_file; i++) {
+        event *window = td_alloc_zero(WINDOW_ROWS, sizeof *window);
+        merge->pieces[i] = (piece_reader){.window = window,
+                                          .rows = window,
+                                          .offset = (i * EVENT_SIDES + side) * piece_bytes,
+                                          .left = order->piece_rows};
+    }
+    size_t bytes = order->row_count * sizeof(event);
+    order->last[side] = td_alloc(bytes + 1);
+    if (bytes > 0) {
+        memcpy(order->last[side], order->rows, bytes);
+        qsort(order->last[side], order->row_count, sizeof(event), merge->compare);
+    }
+    merge->pieces[in_file] = (piece_reader){.rows = order->last[side], .count = order->row_count};
+    for (size_t i = 0; rc == TD_OK && i < merge->piece_count; i++) {
+        rc = fill(order, &merge->pieces[i], err);
+        if (rc == TD_OK)
+            merge->heap[merge->heap_count++] = i;
+        else if (rc == TD_EOF)
+            rc = TD_OK; /* the last one, of no rows at all */
+    }
+    for (size_t i = merge->heap_count; i > 0; i--)
+        sink(merge, i - 1);
+    return rc;
+}
+
+td_result event_order_rewind(event_order *order, td_err *err)
+{
+    td_result rc = TD_OK;
+    close_merges(order);
+    if (order->has_file)
+        rc = td_io_open(order->io, order->path, TD_OPEN_READ, &order->file, err);
+    for (size_t side = 0; rc == TD_OK && side < EVENT_SIDES; side++)
+        rc = begin_merge(order, (event_side)side, err);
+    return rc;
+}
+
+/* The least row; NULL: there is none. */
+static const event *first(const piece_merge *merge)
+{
+    return merge->heap_count == 0 ? NULL : piece_row(merge, merge->heap[0]);
+}
+
+static td_result drop_first(event_order *order, piece_merge *merge, td_err *err)
+{
+    piece_reader *reader = &merge->pieces[merge->heap[0]];
+    reader->at++;
+    td_result rc = fill(order, reader, err);
+    if (rc == TD_EOF) {
+        merge->heap[0] = merge->heap[--merge->heap_count];
+        rc = TD_OK;
+    }
+    if (rc == TD_OK)
+        sink(merge, 0);
+    return rc;
+}
+
+/* 1 if a row of the exchange's order comes before one of the local order. */
+static int is_exch_first(const event *exch, const event *local)
+{
+    int order = compare_i64(exch->exch_ns, local->exch_ns);
+    return order != 0 ? order < 0 : exch->local_ns < local->local_ns;
+}
+
+/* Rows with the same times at the same place of both orders are the same row: both have those of
+ * equal times by rank. */
+td_result event_order_next(event_order *order, event *out, td_err *err)
+{
+    piece_merge *merges = order->merges;
+    const event *exch = first(&merges[SIDE_EXCH]);
+    const event *local = first(&merges[SIDE_LOCAL]);
+    unsigned is_exch = 0;
+    unsigned is_local = 0;
+    if (exch == NULL && local == NULL)
+        return TD_EOF;
+    if (exch != NULL && local != NULL && exch->exch_ns == local->exch_ns &&
+        exch->local_ns == local->local_ns)
+        is_exch = is_local = 1;
+    else if (exch != NULL && (local == NULL || is_exch_first(exch, local)))
+        is_exch = 1;
+    else
+        is_local = 1;
+    *out = is_exch ? *exch : *local;
+    out->kind |= (is_exch ? EVENT_EXCH : 0) | (is_local ? EVENT_LOCAL : 0);
+    td_result rc = is_exch ? drop_first(order, &merges[SIDE_EXCH], err) : TD_OK;
+    return rc == TD_OK && is_local ? drop_first(order, &merges[SIDE_LOCAL], err) : rc;
+}

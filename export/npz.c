@@ -1,0 +1,264 @@
+#include "export/npz.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ZLIB_CONST /* zlib then takes its input as what it is: not to be written */
+#include <zlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+
+/* Of the zip format (APPNOTE.TXT 6.3, sections 4.3 and 4.5). The sizes are not known when the
+ * member's header is written: they follow its data (flag 8), and are in the directory. */
+enum {
+    LOCAL_SIGNATURE = 0x04034b50,
+    DESCRIPTOR_SIGNATURE = 0x08074b50,
+    DIRECTORY_SIGNATURE = 0x02014b50,
+    END_SIGNATURE = 0x06054b50,
+    END64_SIGNATURE = 0x06064b50,
+    LOCATOR_SIGNATURE = 0x07064b50,
+    VERSION = 20,
+    VERSION_ZIP64 = 45,
+    FLAG_DESCRIPTOR = 8,
+    METHOD_DEFLATE = 8,
+    DATE_1980 = 0x21,
+    ZIP64_FIELD = 1,
+    END64_BYTES = 44, /* of the record's rest */
+};
+
+/* Sizes from here on need ZIP64; below 4 GiB, because deflate may enlarge what it cannot pack. */
+static const uint64_t ZIP64_BYTES = 0xF0000000;
+static const uint32_t IN_ZIP64 = 0xFFFFFFFF;
+
+static const char MEMBER[] = "data.npy";
+
+/* Of numpy's format. Its writer leaves space for a count of 21 digits. */
+enum { NPY_PREFIX_BYTES = 10, NPY_ALIGNMENT = 64, NPY_COUNT_DIGITS = 21 };
+
+enum {
+    STEP_BYTES = 16 << 10, /* space made for what zlib gives */
+    MEMORY_LEVEL = 8,      /* zlib's default: 256 KiB a stream */
+};
+
+struct npz_writer {
+    z_stream stream;
+    size_t record_bytes;
+    uint64_t left; /* records to come */
+    uint64_t packed_bytes;
+    uint64_t plain_bytes;
+    uint64_t offset; /* of the file, without packed_bytes */
+    uint32_t crc;
+    uint8_t is_zip64;
+};
+
+/* ---- numbers ---- */
+
+static void put16(td_buf *out, uint16_t value)
+{
+    td_buf_add(out, &value, sizeof value);
+}
+
+static void put32(td_buf *out, uint32_t value)
+{
+    td_buf_add(out, &value, sizeof value);
+}
+
+static void put64(td_buf *out, uint64_t value)
+{
+    td_buf_add(out, &value, sizeof value);
+}
+
+/* ---- the member ---- */
+
+/* zlib's memory comes from td_alloc, which does not fail. */
+static void *alloc_memory(void *opaque, uInt count, uInt size)
+{
+    return td_alloc_hook(opaque, (size_t)count * size);
+}
+
+static void pack(npz_writer *npz, const void *bytes, size_t size, int flush, td_buf *out)
+{
+    z_stream *stream = &npz->stream;
+    int rc;
+    npz->crc = td_crc32(npz->crc, bytes, size);
+    npz->plain_bytes += size;
+    stream->next_in = bytes;
+    stream->avail_in = (uInt)size;
+    do {
+        td_buf_grow(out, STEP_BYTES);
+        stream->next_out = out->data + out->size;
+        stream->avail_out = STEP_BYTES;
+        rc = deflate(stream, flush);
+        TD_ASSERT(rc != Z_STREAM_ERROR);
+        out->size += STEP_BYTES - stream->avail_out;
+        npz->packed_bytes += STEP_BYTES - stream->avail_out;
+    } while (stream->avail_out == 0 || (flush == Z_FINISH && rc != Z_STREAM_END));
+    TD_ASSERT(stream->avail_in == 0);
+}
+
+/* What the member's header and its row of the directory share, up to the CRC. */
+static void put_common(const npz_writer *npz, td_buf *out)
+{
+    put16(out, npz->is_zip64 ? VERSION_ZIP64 : VERSION);
+    put16(out, FLAG_DESCRIPTOR);
+    put16(out, METHOD_DEFLATE);
+    put16(out, 0); /* midnight */
+    put16(out, DATE_1980);
+}
+
+static void put_zip64_field(uint64_t plain_bytes, uint64_t packed_bytes, td_buf *out)
+{
+    put16(out, ZIP64_FIELD);
+    put16(out, 2 * sizeof(uint64_t));
+    put64(out, plain_bytes);
+    put64(out, packed_bytes);
+}
+
+enum { ZIP64_FIELD_BYTES = 20 };
+
+static void put_local_header(const npz_writer *npz, td_buf *out)
+{
+    put32(out, LOCAL_SIGNATURE);
+    put_common(npz, out);
+    put32(out, 0);
+    put32(out, npz->is_zip64 ? IN_ZIP64 : 0);
+    put32(out, npz->is_zip64 ? IN_ZIP64 : 0);
+    put16(out, sizeof MEMBER - 1);
+    put16(out, npz->is_zip64 ? ZIP64_FIELD_BYTES : 0);
+    td_buf_add(out, MEMBER, sizeof MEMBER - 1);
+    if (npz->is_zip64)
+        put_zip64_field(0, 0, out);
+}
+
+/* numpy's header: as long as with a count of the most digits, and up to a multiple of 64. */
+static void npy_header(const char *descr, uint64_t count, td_buf *header)
+{
+    static const char MAGIC[] = "\x93NUMPY\x01";
+    char digits[NPY_COUNT_DIGITS + 1];
+    int digit_count = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    td_buf_add(header, MAGIC, sizeof MAGIC); /* with its NUL: version 1.0 */
+    put16(header, 0);
+    td_result rc = td_buf_printf(
+        header, NULL, "{'descr': %s, 'fortran_order': False, 'shape': (%s,), }", descr, digits);
+    TD_ASSERT(rc == TD_OK); /* the buffer has no bound */
+    size_t most = header->size + (size_t)(NPY_COUNT_DIGITS - digit_count) + 1;
+    size_t total = (most + NPY_ALIGNMENT - 1) / NPY_ALIGNMENT * NPY_ALIGNMENT;
+    while (header->size < total - 1)
+        td_buf_add(header, " ", 1);
+    td_buf_add(header, "\n", 1);
+    td_put_le16(header->data + NPY_PREFIX_BYTES - 2, (uint16_t)(total - NPY_PREFIX_BYTES));
+}
+
+npz_writer *npz_open(const char *descr, size_t record_bytes, uint64_t count, td_buf *out)
+{
+    npz_writer *made = td_alloc_zero(1, sizeof *made);
+    td_buf header;
+    *made = (npz_writer){.record_bytes = record_bytes,
+                         .left = count,
+                         .is_zip64 = count >= ZIP64_BYTES / record_bytes,
+                         .stream = {.zalloc = alloc_memory, .zfree = td_free_hook}};
+    int rc = deflateInit2(&made->stream, Z_BEST_SPEED, Z_DEFLATED, -MAX_WBITS, MEMORY_LEVEL,
+                          Z_DEFAULT_STRATEGY);
+    TD_ASSERT(rc == Z_OK); /* it fails without memory alone */
+    size_t before = out->size;
+    put_local_header(made, out);
+    made->offset = out->size - before;
+    td_buf_init(&header, SIZE_MAX);
+    npy_header(descr, count, &header);
+    pack(made, header.data, header.size, Z_NO_FLUSH, out);
+    td_buf_fini(&header);
+    return made;
+}
+
+void npz_add(npz_writer *npz, const void *records, size_t count, td_buf *out)
+{
+    TD_ASSERT(count <= npz->left);
+    npz->left -= count;
+    pack(npz, records, count * npz->record_bytes, Z_NO_FLUSH, out);
+}
+
+/* ---- the end ---- */
+
+static void put_descriptor(const npz_writer *npz, td_buf *out)
+{
+    put32(out, DESCRIPTOR_SIGNATURE);
+    put32(out, npz->crc);
+    if (npz->is_zip64) {
+        put64(out, npz->packed_bytes);
+        put64(out, npz->plain_bytes);
+        return;
+    }
+    put32(out, (uint32_t)npz->packed_bytes);
+    put32(out, (uint32_t)npz->plain_bytes);
+}
+
+static void put_directory(const npz_writer *npz, td_buf *out)
+{
+    put32(out, DIRECTORY_SIGNATURE);
+    put16(out, npz->is_zip64 ? VERSION_ZIP64 : VERSION); /* made by */
+    put_common(npz, out);
+    put32(out, npz->crc);
+    put32(out, npz->is_zip64 ? IN_ZIP64 : (uint32_t)npz->packed_bytes);
+    put32(out, npz->is_zip64 ? IN_ZIP64 : (uint32_t)npz->plain_bytes);
+    put16(out, sizeof MEMBER - 1);
+    put16(out, npz->is_zip64 ? ZIP64_FIELD_BYTES : 0);
+    put16(out, 0); /* no comment */
+    put16(out, 0); /* on disk 0 */
+    put16(out, 0); /* attributes */
+    put32(out, 0);
+    put32(out, 0); /* offset of the member */
+    td_buf_add(out, MEMBER, sizeof MEMBER - 1);
+    if (npz->is_zip64)
+        put_zip64_field(npz->plain_bytes, npz->packed_bytes, out);
+}
+
+static void put_zip64_end(uint64_t at, uint64_t size, td_buf *out)
+{
+    put32(out, END64_SIGNATURE);
+    put64(out, END64_BYTES);
+    put16(out, VERSION_ZIP64);
+    put16(out, VERSION_ZIP64);
+    put32(out, 0);
+    put32(out, 0);
+    put64(out, 1); /* member on this disk */
+    put64(out, 1); /* and on all */
+    put64(out, size);
+    put64(out, at);
+    put32(out, LOCATOR_SIGNATURE);
+    put32(out, 0);
+    put64(out, at + size);
+    put32(out, 1); /* disk */
+}
+
+void npz_finish(npz_writer *npz, td_buf *out)
+{
+    TD_ASSERT(npz->left == 0);
+    pack(npz, "", 0, Z_FINISH, out);
+    size_t before = out->size;
+    put_descriptor(npz, out);
+    uint64_t at = npz->offset + npz->packed_bytes + (out->size - before);
+    before = out->size;
+    put_directory(npz, out);
+    size_t size = out->size - before;
+    if (npz->is_zip64)
+        put_zip64_end(at, size, out);
+    put32(out, END_SIGNATURE);
+    put16(out, 0); /* on disk 0, as its directory */
+    put16(out, 0);
+    put16(out, 1); /* member on this disk */
+    put16(out, 1); /* and on all */
+    put32(out, (uint32_t)size);
+    put32(out, npz->is_zip64 ? IN_ZIP64 : (uint32_t)at);
+    put16(out, 0); /* no comment */
+}
+
+void npz_close(npz_writer *npz)
+{
+    if (npz == NULL)
+        return;
+    (void)deflateEnd(&npz->stream); /* an unfinished stream is freed all the same */
+    td_free(npz);
+}
