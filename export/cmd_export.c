@@ -21,6 +21,8 @@ typedef struct export_flags {
     const char *out;
     options_list types;
     uint64_t depth;
+    uint8_t has_sod;
+    const char *exch_time;
     const char *shard;
     uint8_t is_joining;
     uint8_t is_forced;
@@ -28,7 +30,18 @@ typedef struct export_flags {
 
 enum { FORMATS_MAX = 8, TYPES_MAX = 128 };
 
-enum { ROW_FORMAT, ROW_OUT, ROW_TYPE, ROW_DEPTH, ROW_SHARD, ROW_JOIN, ROW_FORCE, ROW_COUNT };
+enum {
+    ROW_FORMAT,
+    ROW_OUT,
+    ROW_TYPE,
+    ROW_DEPTH,
+    ROW_SOD,
+    ROW_EXCH_TIME,
+    ROW_SHARD,
+    ROW_JOIN,
+    ROW_FORCE,
+    ROW_COUNT
+};
 
 /* The verb's options. What formats and types there are comes from their tables. */
 typedef struct export_rows {
@@ -96,6 +109,9 @@ static void describe_formats(export_rows *options)
     }
 }
 
+static const char *const EXCH_TIMES[] = {
+    [EXPORT_EXCH_TIME_FRAME] = "frame", [EXPORT_EXCH_TIME_MATCH] = "match", NULL};
+
 static void make_rows(export_rows *options)
 {
     describe_formats(options);
@@ -124,6 +140,19 @@ static void make_rows(export_rows *options)
                      .help = "take books from the topic with N levels per side",
                      .min = 1,
                      .max = LIMIT_BOOK_LEVELS};
+    options->rows[ROW_SOD] =
+        (option_row){.long_name = "sod",
+                     .type = OPTION_FLAG,
+                     .offset = offsetof(export_flags, has_sod),
+                     .help = "hftbacktest: a file begins with the whole book, if that is known"};
+    options->rows[ROW_EXCH_TIME] =
+        (option_row){.long_name = "exch-time",
+                     .type = OPTION_TEXT,
+                     .offset = offsetof(export_flags, exch_time),
+                     .metavar = "NAME",
+                     .help = "hftbacktest: the exchange's time of book frames: that of the frame, "
+                             "or of the match that it shows, where a frame has it (default: frame)",
+                     .choices = EXCH_TIMES};
     options->rows[ROW_SHARD] =
         (option_row){.long_name = "shard",
                      .type = OPTION_TEXT,
@@ -267,6 +296,23 @@ static td_result read_shard(export_command *command, td_err *err)
     return TD_OK;
 }
 
+/* Options that a single format has. */
+static td_result read_hftbacktest(export_command *command, td_err *err)
+{
+    const export_flags *flags = &command->flags;
+    export_settings *settings = &command->spec.settings;
+    int has_format = 0;
+    for (size_t i = 0; i < command->spec.format_count; i++)
+        has_format |= command->spec.formats[i] == &EXPORT_HFTBACKTEST;
+    if (!has_format && (flags->has_sod || flags->exch_time != NULL))
+        return td_err_set(err, TD_E_INVALID, "--sod, --exch-time: of hftbacktest alone");
+    settings->has_sod = flags->has_sod;
+    if (flags->exch_time != NULL &&
+        strcmp(flags->exch_time, EXCH_TIMES[EXPORT_EXCH_TIME_MATCH]) == 0)
+        settings->exch_time = EXPORT_EXCH_TIME_MATCH;
+    return TD_OK;
+}
+
 /* What can be refused before an archive is opened is refused here. */
 static td_result read_flags(verb_run *verb)
 {
@@ -276,6 +322,8 @@ static td_result read_flags(verb_run *verb)
         rc = read_types(command, &verb->err);
     if (rc == TD_OK)
         rc = read_shard(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_hftbacktest(command, &verb->err);
     if (rc == TD_OK && command->flags.out == NULL)
         rc = td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
     return rc;

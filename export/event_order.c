@@ -16,8 +16,8 @@ typedef int event_compare(const void *a, const void *b);
 
 /* One piece of one order, as it is read. */
 typedef struct piece_reader {
-    event *window; /* of WINDOW_ROWS; NULL: rows has all of it */
-    const event *rows;
+    hft_event *window; /* of WINDOW_ROWS; NULL: rows has all of it */
+    const hft_event *rows;
     size_t at, count; /* in rows */
     uint64_t offset;  /* of what is not read, in the file */
     uint64_t left;    /* rows there */
@@ -38,10 +38,10 @@ struct event_order {
     td_file *file; /* open for a pass */
     uint8_t has_file;
     size_t piece_rows;
-    uint64_t count; /* of all rows */
-    event *rows;    /* of the last piece */
+    uint64_t count;  /* of all rows */
+    hft_event *rows; /* of the last piece */
     size_t row_count;
-    event *last[EVENT_SIDES]; /* the last piece in its orders, for passes */
+    hft_event *last[EVENT_SIDES]; /* the last piece in its orders, for passes */
     piece_merge merges[EVENT_SIDES];
 };
 
@@ -53,23 +53,23 @@ static int compare_i64(int64_t a, int64_t b)
 }
 
 /* By kind, then as they came. */
-static int compare_ranks(const event *a, const event *b)
+static int compare_ranks(const hft_event *a, const hft_event *b)
 {
     return (a->rank > b->rank) - (a->rank < b->rank);
 }
 
 static int compare_exch(const void *a, const void *b)
 {
-    const event *x = a;
-    const event *y = b;
+    const hft_event *x = a;
+    const hft_event *y = b;
     int order = compare_i64(x->exch_ns, y->exch_ns);
     return order != 0 ? order : compare_ranks(x, y);
 }
 
 static int compare_local(const void *a, const void *b)
 {
-    const event *x = a;
-    const event *y = b;
+    const hft_event *x = a;
+    const hft_event *y = b;
     int order = compare_i64(x->local_ns, y->local_ns);
     return order != 0 ? order : compare_ranks(x, y);
 }
@@ -145,7 +145,7 @@ static uint64_t rank_of(uint64_t kind)
     return ((kind & EVENT_KIND) == EVENT_BBO ? 2 : first) << 62;
 }
 
-td_result event_order_add(event_order *order, const event *row, td_err *err)
+td_result event_order_add(event_order *order, const hft_event *row, td_err *err)
 {
     TD_ASSERT(order->merges[0].pieces == NULL);
     if (order->row_count == order->piece_rows) {
@@ -154,7 +154,7 @@ td_result event_order_add(event_order *order, const event *row, td_err *err)
             return rc;
     }
     order->rows = td_array_grow(order->rows, order->row_count, sizeof *order->rows);
-    event *made = &order->rows[order->row_count++];
+    hft_event *made = &order->rows[order->row_count++];
     *made = *row;
     made->rank = rank_of(row->kind) | order->count++;
     return TD_OK;
@@ -163,7 +163,7 @@ td_result event_order_add(event_order *order, const event *row, td_err *err)
 /* ---- merging ---- */
 
 /* The row that a piece is at. */
-static const event *piece_row(const piece_merge *merge, size_t piece)
+static const hft_event *piece_row(const piece_merge *merge, size_t piece)
 {
     const piece_reader *reader = &merge->pieces[piece];
     return &reader->rows[reader->at];
@@ -212,7 +212,7 @@ static td_result fill(event_order *order, piece_reader *reader, td_err *err)
 static td_result begin_merge(event_order *order, event_side side, td_err *err)
 {
     piece_merge *merge = &order->merges[side];
-    uint64_t piece_bytes = order->piece_rows * sizeof(event);
+    uint64_t piece_bytes = order->piece_rows * sizeof(hft_event);
     size_t in_file = (size_t)((order->count - order->row_count) / order->piece_rows);
     td_result rc = TD_OK;
     merge->compare = COMPARES[side];
@@ -220,17 +220,17 @@ static td_result begin_merge(event_order *order, event_side side, td_err *err)
     merge->pieces = td_alloc_zero(merge->piece_count, sizeof *merge->pieces);
     merge->heap = td_alloc_zero(merge->piece_count, sizeof *merge->heap);
     for (size_t i = 0; i < in_file; i++) {
-        event *window = td_alloc_zero(WINDOW_ROWS, sizeof *window);
+        hft_event *window = td_alloc_zero(WINDOW_ROWS, sizeof *window);
         merge->pieces[i] = (piece_reader){.window = window,
                                           .rows = window,
                                           .offset = (i * EVENT_SIDES + side) * piece_bytes,
                                           .left = order->piece_rows};
     }
-    size_t bytes = order->row_count * sizeof(event);
+    size_t bytes = order->row_count * sizeof(hft_event);
     order->last[side] = td_alloc(bytes + 1);
     if (bytes > 0) {
         memcpy(order->last[side], order->rows, bytes);
-        qsort(order->last[side], order->row_count, sizeof(event), merge->compare);
+        qsort(order->last[side], order->row_count, sizeof(hft_event), merge->compare);
     }
     merge->pieces[in_file] = (piece_reader){.rows = order->last[side], .count = order->row_count};
     for (size_t i = 0; rc == TD_OK && i < merge->piece_count; i++) {
@@ -257,7 +257,7 @@ td_result event_order_rewind(event_order *order, td_err *err)
 }
 
 /* The least row; NULL: there is none. */
-static const event *first(const piece_merge *merge)
+static const hft_event *first(const piece_merge *merge)
 {
     return merge->heap_count == 0 ? NULL : piece_row(merge, merge->heap[0]);
 }
@@ -277,7 +277,7 @@ static td_result drop_first(event_order *order, piece_merge *merge, td_err *err)
 }
 
 /* 1 if a row of the exchange's order comes before one of the local order. */
-static int is_exch_first(const event *exch, const event *local)
+static int is_exch_first(const hft_event *exch, const hft_event *local)
 {
     int order = compare_i64(exch->exch_ns, local->exch_ns);
     return order != 0 ? order < 0 : exch->local_ns < local->local_ns;
@@ -285,11 +285,11 @@ static int is_exch_first(const event *exch, const event *local)
 
 /* Rows with the same times at the same place of both orders are the same row: both have those of
  * equal times by rank. */
-td_result event_order_next(event_order *order, event *out, td_err *err)
+td_result event_order_next(event_order *order, hft_event *out, td_err *err)
 {
     piece_merge *merges = order->merges;
-    const event *exch = first(&merges[SIDE_EXCH]);
-    const event *local = first(&merges[SIDE_LOCAL]);
+    const hft_event *exch = first(&merges[SIDE_EXCH]);
+    const hft_event *local = first(&merges[SIDE_LOCAL]);
     unsigned is_exch = 0;
     unsigned is_local = 0;
     if (exch == NULL && local == NULL)

@@ -28,14 +28,14 @@ enum {
 #define EVENT_LOCAL (UINT64_C(1) << 30)
 #define EVENT_EXCH  (UINT64_C(1) << 31)
 
-typedef struct event {
+typedef struct hft_event {
     uint64_t kind; /* with EVENT_SELL, EVENT_BUY; of an ordered one with EVENT_EXCH, EVENT_LOCAL */
     int64_t exch_ns;
     int64_t local_ns;
     double price;
     double amount;
     uint64_t rank; /* event_order's */
-} event;
+} hft_event;
 
 enum { EVENT_ORDER_ROWS = 16 << 10 };
 
@@ -48,13 +48,13 @@ TD_NEVER_NULL event_order *event_order_open(td_io io, const char *path, size_t p
 void event_order_close(event_order *order);
 
 /* Add a row. TD_E_NOSPACE, TD_E_IO. */
-TD_MUST_USE td_result event_order_add(event_order *order, const event *row, td_err *err);
+TD_MUST_USE td_result event_order_add(event_order *order, const hft_event *row, td_err *err);
 
 /* Begin a pass over all rows in their order, from the first one; there may be several, but none
  * added after the first call. TD_E_*. */
 TD_MUST_USE td_result event_order_rewind(event_order *order, td_err *err);
 
 /* The next row of the pass. TD_EOF: there is none; TD_E_*. */
-TD_MUST_USE td_result event_order_next(event_order *order, event *out, td_err *err);
+TD_MUST_USE td_result event_order_next(event_order *order, hft_event *out, td_err *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "export/export.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -36,12 +37,15 @@ typedef struct run_day {
     uint64_t frames, recv_ns; /* progress */
     uint8_t is_kept;          /* made by an earlier run */
     uint8_t is_done;
+    uint8_t is_due;           /* to be made now */
+    uint64_t clock_offset_ns; /* that it was made with */
     td_result rc;
     td_err err;
 } run_day;
 
 typedef struct export_run {
     const export_options *options;
+    export_spec spec; /* as requested, with the clock's offset */
     export_folder *folder;
     selection_window window;
     td_buf head; /* of the manifest */
@@ -452,7 +456,7 @@ static td_result make_day(run_day *day, td_buf *block, td_err *err)
     if (rc == TD_OK)
         rc = export_manifest_begin_day(block, from, options->wanted, day->day, day->window,
                                        options->ledger, err);
-    const export_day work = {.spec = options->spec,
+    const export_day work = {.spec = &run->spec,
                              .archive = from,
                              .wanted = options->wanted,
                              .ledger = options->ledger,
@@ -496,20 +500,23 @@ static td_result run_days(export_run_state *run, td_err *err)
     td_workers *workers = NULL;
     unsigned threads = run->options->threads;
     unsigned at_once = 0;
-    for (size_t i = 0; i < run->day_count && at_once < threads; i++)
-        at_once += !run->days[i].is_kept;
+    for (size_t i = 0; i < run->day_count; i++) {
+        run_day *day = &run->days[i];
+        day->is_due = !day->is_kept && !day->is_done;
+        at_once += day->is_due && at_once < threads;
+    }
     if (at_once == 0)
         return TD_OK;
     run->day_threads = threads / at_once;
     td_result rc = td_workers_open(at_once - 1, &workers, err);
     for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
         run->days[i].job = (td_job){.run = run_one, .arg = &run->days[i]};
-        if (!run->days[i].is_kept)
+        if (run->days[i].is_due)
             td_workers_submit(workers, &run->days[i].job);
     }
     for (size_t i = 0; workers != NULL && i < run->day_count; i++) {
         const run_day *day = &run->days[i];
-        if (day->is_kept)
+        if (!day->is_due)
             continue;
         td_workers_help(workers, &run->days[i].job);
         if (day->rc != TD_OK && (rc == TD_OK || rc == TD_EOF))
@@ -553,10 +560,10 @@ static td_result take_published(export_run_state *run, td_err *err)
 }
 
 /* What the blocks add up to. */
-static void add_facts(export_run_state *run, const run_day *day, const export_block_facts *facts)
+static void add_facts(export_run_state *run, run_day *day, const export_block_facts *facts)
 {
-    for (size_t i = 0; i < EXPORT_TOTALS; i++)
-        run->totals[i] += facts->totals[i];
+    export_totals_add(run->totals, facts->totals);
+    day->clock_offset_ns = facts->totals[export_total_index(EXPORT_CLOCK_OFFSET)];
     run->result.files += facts->files;
     run->result.days++;
     run->result.days_kept += day->is_kept;
@@ -567,6 +574,8 @@ static void add_facts(export_run_state *run, const run_day *day, const export_bl
 static td_result sum_days(export_run_state *run, td_err *err)
 {
     td_result rc = TD_OK;
+    memset(run->totals, 0, sizeof run->totals);
+    run->result = (export_result){0};
     for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
         export_block_facts facts;
         td_buf block;
@@ -580,6 +589,33 @@ static td_result sum_days(export_run_state *run, td_err *err)
     }
     run->result.rows = run->totals[export_total_index("rows")];
     return rc;
+}
+
+/* Formats that need it have the same offset of the clock in all files. How great it must be is
+ * known after all days: those that were made with another one are made again. Few recorders' clocks
+ * are behind the exchange's, so this is rare. */
+static td_result settle_clock(export_run_state *run, td_err *err)
+{
+    uint64_t needed_ns = run->totals[export_total_index(EXPORT_CLOCK_BEHIND)];
+    int is_settled = 1;
+    for (size_t i = 0; i < run->day_count; i++) {
+        run_day *day = &run->days[i];
+        if (day->clock_offset_ns == needed_ns)
+            continue;
+        is_settled = 0;
+        discard_day(day);
+        day->is_kept = day->is_done = 0;
+        day->frames = day->recv_ns = 0;
+    }
+    if (is_settled)
+        return TD_OK;
+    run->spec.settings.clock_offset_ns = (int64_t)needed_ns;
+    td_log_emit(run->options->log, TD_LOG_WARNING,
+                "frames were received before the exchange sent them, so the recorder's clock was "
+                "behind: %" PRIu64 " ns are added to all times of receipt",
+                needed_ns);
+    td_result rc = run_days(run, err);
+    return rc == TD_OK ? sum_days(run, err) : rc;
 }
 
 static void add_names(const export_spec *spec, char *out, size_t out_bytes)
@@ -713,6 +749,8 @@ static td_result conclude(export_run_state *run, td_err *err)
 {
     td_result rc = sum_days(run, err);
     if (rc == TD_OK)
+        rc = settle_clock(run, err);
+    if (rc == TD_OK)
         rc = refuse_empty(run, err);
     run->result.is_unchanged = is_unchanged(run) != 0;
     if (rc == TD_OK && !run->result.is_unchanged)
@@ -747,7 +785,7 @@ static void log_foreign(const export_run_state *run)
 td_result export_run(const export_options *options, export_result *out, td_err *err)
 {
     TD_ASSERT(options->threads >= 1);
-    export_run_state run = {.options = options};
+    export_run_state run = {.options = options, .spec = *options->spec};
     (void)pthread_mutex_init(&run.lock, NULL);
     td_buf_init(&run.head, SIZE_MAX);
     char manifest[EXPORT_SHARD_NAME_BYTES];

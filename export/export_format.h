@@ -2,10 +2,11 @@
  *
  * A new format is a file format_NAME.c with its export_format, a declaration below, and a line in
  * FORMATS (export_format.c). It has writers: one for each type and symbol of a day
- * (EXPORT_PER_SYMBOL), called by the thread that works on the symbol's streams; or one for each day
- * (EXPORT_PER_DAY), which gets the rows of all types and symbols, or all frames, in the order of
- * the tape. A writer makes its files with export/export_file.h, in its own folder of the day, and
- * finishes them in finish: they appear when the whole export is complete.
+ * (EXPORT_PER_SYMBOL), called by the thread that works on the symbol's streams; or one for each
+ * symbol of a day with the rows of all types (EXPORT_JOINED), whose streams take turns in no fixed
+ * order; or one for each day (EXPORT_PER_DAY), which gets the rows of all types and symbols, or all
+ * frames, in the order of the tape. A writer makes its files with export/export_file.h, in its own
+ * folder of the day, and finishes them in finish: they appear when the whole export is complete.
  *
  * The bytes may depend on the rows, the target and the request alone: not on threads, not on time.
  * One writer belongs to one thread at a time. */
@@ -40,7 +41,7 @@ typedef struct export_source {
 
 /* What a writer is for. Borrowed until it is closed. */
 typedef struct export_target {
-    const export_source *of; /* EXPORT_PER_SYMBOL; NULL else */
+    const export_source *of; /* EXPORT_PER_DAY: NULL; EXPORT_JOINED: of one of the types */
     const export_settings *settings;
     export_files *files; /* where its files go */
     char date[EXPORT_DATE_BYTES];
@@ -54,7 +55,7 @@ typedef struct export_target {
     struct export_counts *counts; /* of its rows; a writer may add to ids_cut */
 } export_target;
 
-typedef enum export_per { EXPORT_PER_SYMBOL, EXPORT_PER_DAY } export_per;
+typedef enum export_per { EXPORT_PER_SYMBOL, EXPORT_JOINED, EXPORT_PER_DAY } export_per;
 
 struct export_format;
 
@@ -99,6 +100,7 @@ typedef struct export_format {
 
 extern const export_format EXPORT_TARDIS_CSV;
 extern const export_format EXPORT_JSONL;
+extern const export_format EXPORT_HFTBACKTEST;
 
 /* All formats, in the order in which --help lists them. */
 const export_format *const *export_format_table(size_t *count);

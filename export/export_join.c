@@ -1,5 +1,6 @@
 #include "export/export_join.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,8 @@ typedef struct join_run {
     join_shard *shards;
     export_rest rest; /* of the day that is joined */
     uint64_t totals[EXPORT_TOTALS];
+    uint64_t offset_ns; /* of the clock; only if has_offset */
+    uint8_t has_offset;
     export_result result;
 } join_run;
 
@@ -180,12 +183,32 @@ static void add_totals(uint64_t to[EXPORT_TOTALS], const uint64_t from[EXPORT_TO
     for (size_t i = 0; i < EXPORT_TOTALS; i++) {
         int is_seen_by_all = i == export_total_index("books") ||
                              i == export_total_index("damaged_chunks") ||
-                             i == export_total_index("segments_unreadable");
+                             i == export_total_index("segments_unreadable") ||
+                             i == export_total_index(EXPORT_CLOCK_BEHIND) ||
+                             i == export_total_index(EXPORT_CLOCK_OFFSET);
         if (!is_seen_by_all)
             to[i] += from[i];
         else if (from[i] > to[i])
             to[i] = from[i];
     }
+}
+
+/* A shard knows its own rows only, so the offset of its clock may be another one (export.c). */
+static td_result check_clock(join_run *run, const export_block_facts *facts, td_err *err)
+{
+    uint64_t offset_ns = facts->totals[export_total_index(EXPORT_CLOCK_OFFSET)];
+    if (facts->files == 0)
+        return TD_OK;
+    if (run->has_offset && offset_ns != run->offset_ns) {
+        td_err_set(err, TD_E_INVALID,
+                   "%" PRIu64 " ns are added to its times of receipt, %" PRIu64 " ns in others",
+                   offset_ns, run->offset_ns);
+        td_err_hint(err, "export without --shard: the recorder's clock was behind");
+        return TD_E_INVALID;
+    }
+    run->has_offset = 1;
+    run->offset_ns = offset_ns;
+    return TD_OK;
 }
 
 /* Add a shard's block to the day; its head goes to out, or is that of the shards before. */
@@ -205,6 +228,9 @@ static td_result add_block(join_run *run, json_parser *parser, td_bytes block, t
         td_buf_add(out, block.data, size);
     else if (out->size != size || memcmp(out->data, block.data, size) != 0)
         return td_err_set(err, TD_E_INVALID, "it was made from other segments than shard 1");
+    rc = check_clock(run, &facts, err);
+    if (rc != TD_OK)
+        return rc;
     add_lines(facts.root, "found_gaps", &run->rest.found_gaps);
     add_lines(facts.root, "files", &run->rest.files);
     add_lines(facts.root, "left_out_symbols", &run->rest.left_out);
@@ -332,8 +358,7 @@ static td_result join_day(join_run *run, const char *date, td_buf *out, td_err *
     rc = sum_streams(run, err);
     if (rc != TD_OK)
         return rc;
-    for (size_t i = 0; i < EXPORT_TOTALS; i++)
-        run->totals[i] += run->rest.totals[i];
+    export_totals_add(run->totals, run->rest.totals);
     if (run->rest.verdict > run->result.verdict)
         run->result.verdict = run->rest.verdict;
     export_manifest_add_rest(out, &run->rest);

@@ -75,6 +75,20 @@ static void write_selection(json_writer *json, const selection *wanted, selectio
     json_write_object_end(json);
 }
 
+/* Choices that a single format has. */
+static void write_hftbacktest(json_writer *json, const export_spec *spec)
+{
+    const export_settings *settings = &spec->settings;
+    int has_format = 0;
+    for (size_t i = 0; i < spec->format_count; i++)
+        has_format |= spec->formats[i] == &EXPORT_HFTBACKTEST;
+    if (!has_format)
+        return;
+    json_write_member_bool(json, "sod", settings->has_sod);
+    json_write_member_text(json, "exch_time",
+                           settings->exch_time == EXPORT_EXCH_TIME_MATCH ? "match" : "frame");
+}
+
 /* What would make the same files again. */
 void export_manifest_begin(td_buf *out, const export_spec *spec, const selection *wanted,
                            selection_window window)
@@ -94,6 +108,7 @@ void export_manifest_begin(td_buf *out, const export_spec *spec, const selection
     }
     json_write_array_end(&json);
     member_u64_or_null(&json, "depth", spec->settings.depth != 0, spec->settings.depth);
+    write_hftbacktest(&json, spec);
     json_write_key(&json, "selection");
     write_selection(&json, wanted, window);
     json_write_object_end(&json);
@@ -403,11 +418,23 @@ static void add_streams(export_lines *to, td_buf *text, const stream_table *stre
     }
 }
 
-static const char *const TOTALS[EXPORT_TOTALS] = {
-    "rows",          "frames", "decoded",    "undecoded",       "control",
-    "out",           "http",   "copies",     "left_out_frames", "foreign_frames",
-    "useful_frames", "books",  "violations", "damaged_chunks",  "segments_unreadable",
-};
+static const char *const TOTALS[EXPORT_TOTALS] = {"rows",
+                                                  "frames",
+                                                  "decoded",
+                                                  "undecoded",
+                                                  "control",
+                                                  "out",
+                                                  "http",
+                                                  "copies",
+                                                  "left_out_frames",
+                                                  "foreign_frames",
+                                                  "useful_frames",
+                                                  "books",
+                                                  "violations",
+                                                  "damaged_chunks",
+                                                  "segments_unreadable",
+                                                  EXPORT_CLOCK_BEHIND,
+                                                  EXPORT_CLOCK_OFFSET};
 
 size_t export_total_index(const char *name)
 {
@@ -415,6 +442,18 @@ size_t export_total_index(const char *name)
     while (strcmp(TOTALS[i], name) != 0)
         i++;
     return i;
+}
+
+void export_totals_add(uint64_t to[EXPORT_TOTALS], const uint64_t from[EXPORT_TOTALS])
+{
+    const size_t behind = export_total_index(EXPORT_CLOCK_BEHIND);
+    const size_t offset = export_total_index(EXPORT_CLOCK_OFFSET);
+    for (size_t i = 0; i < EXPORT_TOTALS; i++) {
+        if (i != behind && i != offset)
+            to[i] += from[i];
+        else if (from[i] > to[i])
+            to[i] = from[i];
+    }
 }
 
 static void write_totals(td_buf *out, const uint64_t totals[EXPORT_TOTALS])
@@ -435,25 +474,31 @@ static void sum_day(const export_manifest_day *day, uint64_t totals[EXPORT_TOTAL
     const player_totals *played = &day->report->totals;
     uint64_t rows = 0;
     uint64_t left_out = 0;
+    int64_t behind_ns = 0;
     for (size_t i = 0; i < day->writers->count; i++) {
+        const export_counts *counts = &day->writers->items[i]->counts;
+        behind_ns = counts->clock_behind_ns > behind_ns ? counts->clock_behind_ns : behind_ns;
         rows += day->writers->items[i]->counts.rows;
         left_out += day->writers->items[i]->counts.left_out_frames;
     }
-    const uint64_t sums[EXPORT_TOTALS] = {rows,
-                                          played->frames,
-                                          played->decoded,
-                                          played->undecoded,
-                                          played->control,
-                                          played->out,
-                                          played->http,
-                                          played->copies,
-                                          left_out,
-                                          day->foreign_frames,
-                                          day->useful_frames,
-                                          day->has_choices,
-                                          played->violations,
-                                          day->report->tape.damaged_chunks,
-                                          day->report->tape.segments_unreadable};
+    const uint64_t sums[EXPORT_TOTALS] = {
+        rows,
+        played->frames,
+        played->decoded,
+        played->undecoded,
+        played->control,
+        played->out,
+        played->http,
+        played->copies,
+        left_out,
+        day->foreign_frames,
+        day->useful_frames,
+        day->has_choices,
+        played->violations,
+        day->report->tape.damaged_chunks,
+        day->report->tape.segments_unreadable,
+        (uint64_t)behind_ns,
+        (uint64_t)day->writers->template.settings->clock_offset_ns};
     memcpy(totals, sums, sizeof sums);
 }
 

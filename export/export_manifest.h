@@ -74,7 +74,9 @@ void export_lines_add(export_lines *lines, td_bytes line);
 void export_lines_fini(export_lines *lines);
 
 /* The rest of a block, in pieces: what a day gave, or its shards together. */
-enum { EXPORT_TOTALS = 15 };
+#define EXPORT_CLOCK_BEHIND "clock_behind_ns" /* the greatest, not a sum; likewise below */
+#define EXPORT_CLOCK_OFFSET "clock_offset_ns"
+enum { EXPORT_TOTALS = 17 };
 typedef struct export_rest {
     export_lines found_gaps, files, left_out, streams;
     uint64_t totals[EXPORT_TOTALS];
@@ -89,6 +91,9 @@ void export_manifest_add_rest(td_buf *out, export_rest *rest);
 
 /* The end of the document after its blocks; totals: of all, by the names of a block's totals. */
 void export_manifest_end(td_buf *out, const uint64_t totals[EXPORT_TOTALS]);
+
+/* Add a day's totals to those of all. */
+void export_totals_add(uint64_t to[EXPORT_TOTALS], const uint64_t from[EXPORT_TOTALS]);
 
 /* ---- reading ---- */
 

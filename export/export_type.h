@@ -21,8 +21,14 @@
 #include "schema/frame.h"
 
 /* What a user chose about types; one struct for all of them. */
+typedef enum export_exch_time { EXPORT_EXCH_TIME_FRAME, EXPORT_EXCH_TIME_MATCH } export_exch_time;
+
 typedef struct export_settings {
     uint32_t depth; /* of books: the topic with so many levels a side; 0: the market's own */
+    /* Of hftbacktest: */
+    uint8_t has_sod;            /* 1: a book that is alive begins with all of it */
+    export_exch_time exch_time; /* of book frames */
+    int64_t clock_offset_ns;    /* added to times of receipt */
 } export_settings;
 
 /* A frame as a maker sees it: copies are not shown, frames before the selection are

@@ -66,6 +66,8 @@ static uint64_t writer_hash(const export_output *output, const char *exchange, c
 {
     char file_symbol[LIMIT_SYMBOL_BYTES];
     export_symbol_for_file(symbol, file_symbol);
+    if (output->format->per == EXPORT_JOINED)
+        exchange = "";
     return (text_hash(output->format->name) * 31 + text_hash(output->name)) * 31 +
            text_hash(exchange) * 31 + text_hash(file_symbol);
 }
@@ -86,8 +88,9 @@ static export_writer *find(const export_writers *table, const export_output *out
     slot_probe at = slot_probe_of(writer_hash(output, exchange, symbol));
     while (slot_table_next(&table->slots, &at)) {
         export_writer *is = table->items[at.row];
-        if (is->output == output && strcmp(is->of.exchange, exchange) == 0 &&
-            has_same_file(is->symbol, symbol))
+        int is_same = output->format->per == EXPORT_JOINED || /* its files do not name it */
+                      strcmp(is->of.exchange, exchange) == 0;
+        if (is->output == output && is_same && has_same_file(is->symbol, symbol))
             return is;
     }
     return NULL;
@@ -126,14 +129,14 @@ static export_writer *add(export_writers *table, const export_output *output, co
     made->files = (export_files){.folder = table->folder,
                                  .prefix = table->has_prefixes ? output->format->folder : ""};
     made->target = table->template;
-    made->target.of = output->format->per == EXPORT_PER_SYMBOL ? &made->of : NULL;
+    made->target.of = output->format->per == EXPORT_PER_DAY ? NULL : &made->of;
     made->target.files = &made->files;
     made->target.counts = &made->counts;
     (void)pthread_mutex_init(&made->lock, NULL);
     table->items = td_array_grow(table->items, table->count, sizeof(export_writer *));
     slot_table_put(&table->slots, writer_hash(output, exchange, symbol), table->count);
     table->items[table->count++] = made;
-    table->file_count += output->format->per == EXPORT_PER_SYMBOL || exchange[0] == '\0';
+    table->file_count += output->format->per != EXPORT_PER_DAY || exchange[0] == '\0';
     return made;
 }
 
@@ -141,6 +144,15 @@ const char *export_exchange_of(const frame_channel *channel)
 {
     const family *of = channel->family;
     return of != NULL && of->market.exchange != NULL ? of->market.exchange : exchange_of(of)->name;
+}
+
+/* The output of the same format that comes first: its writers are those of EXPORT_JOINED. */
+static const export_output *first_output(const export_writers *table, const export_output *output)
+{
+    const export_output *first = table->template.outputs;
+    while (first->format != output->format)
+        first++;
+    return first;
 }
 
 /* With the table's lock. */
@@ -154,14 +166,17 @@ static td_result get(export_writers *table, const export_output *output,
         return strcmp((*out)->symbol, symbol) == 0
                    ? TD_OK
                    : explain_clash(*out, "symbols", (*out)->symbol, symbol, err);
-    export_writer *day = NULL;
+    export_writer *own = NULL;
     td_result rc = check_count(table, err);
     if (rc == TD_OK && output->format->per == EXPORT_PER_DAY)
-        rc = export_writers_of_day(table, output, &day, err);
+        rc = export_writers_of_day(table, output, &own, err);
+    if (rc == TD_OK && output->format->per == EXPORT_JOINED &&
+        output != first_output(table, output))
+        rc = get(table, first_output(table, output), channel, symbol, &own, err);
     if (rc != TD_OK)
         return rc;
     *out = add(table, output, exchange, symbol);
-    (*out)->own = day != NULL ? day : *out;
+    (*out)->own = own != NULL ? own : *out;
     (*out)->of.feed = channel->info.feed;
     (*out)->of.family = channel->family;
     (*out)->of.row = channel->topic.row;
@@ -223,6 +238,8 @@ td_result export_writer_claim(export_writer *writer, const frame_channel *channe
 {
     const channel_info *from = &channel->info;
     int is_of_day = writer->output->format->per == EXPORT_PER_DAY;
+    if (writer->output->format->per == EXPORT_JOINED)
+        writer = writer->own;
     char one[16];
     char two[16];
     if (writer->feed == NULL) {
@@ -243,8 +260,9 @@ td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
     export_writer *writer = ctx;
     export_writer *own = writer->own;
     const export_format *format = own->output->format;
-    if (own->made == NULL && row->is_gap)
-        return TD_OK; /* rows that have not begun cannot stop */
+    if (own->made == NULL && row->is_gap && format->per != EXPORT_JOINED)
+        return TD_OK; /* rows that have not begun cannot stop; joined ones go on from the day before
+                       */
     if (own->made == NULL)
         own->made = format->open(&own->target);
     export_counts *counts = &own->counts;

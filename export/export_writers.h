@@ -24,7 +24,8 @@ typedef struct export_counts {
     uint64_t left_out_frames;  /* of a book that was not trusted */
     uint64_t left_out_entries; /* levels in those */
     uint64_t undecoded_frames;
-    uint64_t ids_cut; /* texts that a file without quotes cannot hold */
+    uint64_t ids_cut;        /* texts that a file without quotes cannot hold */
+    int64_t clock_behind_ns; /* 0, or what a format has to add to times of receipt */
     uint64_t break_count;
     trust_break *breaks; /* the first LIMIT_EXPORT_BREAKS of them; NULL: none */
 } export_counts;
@@ -39,11 +40,12 @@ typedef struct export_writer {
     export_target target;
     export_files files;
     export_counts counts;
-    struct export_writer *own; /* which has the files: itself, or of EXPORT_PER_DAY the format's */
-    void *made;                /* the format's; NULL before the first row */
-    pthread_mutex_t lock;      /* of the format's writer: streams of one symbol may run at a time */
-    char *symbol;              /* as cells have it */
-    char *feed;                /* whose rows it has; NULL before any */
+    struct export_writer
+        *own;             /* which has the files: itself, or the one that it shares them with */
+    void *made;           /* the format's; NULL before the first row */
+    pthread_mutex_t lock; /* of the format's writer: streams of one symbol may run at a time */
+    char *symbol;         /* as cells have it */
+    char *feed;           /* whose rows it has; NULL before any */
     uint32_t line;
     uint64_t position;           /* of the last frame that was counted by its rows, and 1 */
     const export_choice *choice; /* of books: where the last frame came from; NULL: none came */

@@ -383,16 +383,21 @@ SNAPSHOTS = (("book_snapshot_25", 25, snapshot_header(25)), ("book_snapshot_5", 
              ("quotes", 1, QUOTE))
 
 
-def csv_files(messages, family):
-    """{name: text}. Books come from the preferred topic, else from the deepest."""
+def chosen_topics(messages, family):
+    """{symbol: topic}. Books come from the preferred topic, else from the deepest."""
     topics = {}
-    for _, _, m in messages:
+    for m in messages:
         if m["type"] == "book_change":
             topics.setdefault(m["symbol"], set()).add(m["topic"])
     depth = lambda topic: int(topic.split("_")[1].split(".")[0] if "_" in topic else topic.split(".")[1])
     depths = {"orderBookL2_25": 25}
-    chosen = {s: PREFERRED[family] if PREFERRED[family] in names
-              else max(names, key=lambda t: depths.get(t) or depth(t)) for s, names in topics.items()}
+    return {s: PREFERRED[family] if PREFERRED[family] in names
+            else max(names, key=lambda t: depths.get(t) or depth(t)) for s, names in topics.items()}
+
+
+def csv_files(messages, family):
+    """{name: text}."""
+    chosen = chosen_topics([m for _, _, m in messages], family)
     files, books, bests, prices, tickers = {}, {}, {}, {}, {}
 
     def put(kind, header, at, m, time, rows):
@@ -486,4 +491,5 @@ def main():
         open(os.path.join(out, f"messages_{day}.jsonl"), "w", newline="").write("".join(texts))
 
 
-main()
+if __name__ == "__main__":
+    main()

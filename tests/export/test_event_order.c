@@ -15,16 +15,16 @@ enum { ROWS_MAX = 3000 };
 
 /* ---- the rule ---- */
 
-static event g_rows[ROWS_MAX];
+static hft_event g_rows[ROWS_MAX];
 
 /* A stable sort: rows change places with their neighbours only. Trades come first. */
-static void sort_rows(event *rows, size_t count, int by_local)
+static void sort_rows(hft_event *rows, size_t count, int by_local)
 {
     for (size_t i = 1; i < count; i++) {
-        const event row = rows[i];
+        const hft_event row = rows[i];
         size_t at = i;
         for (; at > 0; at--) {
-            const event *before = &rows[at - 1];
+            const hft_event *before = &rows[at - 1];
             if (by_local ? before->local_ns <= row.local_ns : before->exch_ns <= row.exch_ns)
                 break;
             rows[at] = *before;
@@ -33,10 +33,10 @@ static void sort_rows(event *rows, size_t count, int by_local)
     }
 }
 
-static size_t order_rows(const event *added, size_t count, event *out)
+static size_t order_rows(const hft_event *added, size_t count, hft_event *out)
 {
-    static event a[ROWS_MAX];
-    static event b[ROWS_MAX];
+    static hft_event a[ROWS_MAX];
+    static hft_event b[ROWS_MAX];
     size_t all = 0;
     for (int is_trade = 1; is_trade >= 0; is_trade--)
         for (size_t i = 0; i < count; i++)
@@ -49,7 +49,7 @@ static size_t order_rows(const event *added, size_t count, event *out)
     size_t j = 0;
     size_t made = 0;
     while (i < count || j < count) {
-        event *row = &out[made++];
+        hft_event *row = &out[made++];
         if (i < count && j < count && a[i].exch_ns == b[j].exch_ns &&
             a[i].local_ns == b[j].local_ns) {
             assert_true(a[i].price == b[j].price); /* the same row */
@@ -78,18 +78,18 @@ static void make_rows(td_random *random, size_t count, int64_t lateness)
     for (size_t i = 0; i < count; i++) {
         local_ns += (int64_t)td_random_below(random, 3);
         g_rows[i] =
-            (event){.kind = KINDS[td_random_below(random, 4)],
-                    .exch_ns = local_ns - (int64_t)td_random_below(random, (uint64_t)lateness),
-                    .local_ns = local_ns,
-                    .price = (double)i};
+            (hft_event){.kind = KINDS[td_random_below(random, 4)],
+                        .exch_ns = local_ns - (int64_t)td_random_below(random, (uint64_t)lateness),
+                        .local_ns = local_ns,
+                        .price = (double)i};
         if (td_random_below(random, 50) == 0)
             g_rows[i].local_ns -= (int64_t)td_random_below(random, 100); /* as a gap's */
     }
 }
 
-static void check_pass(event_order *order, const event *should, size_t count)
+static void check_pass(event_order *order, const hft_event *should, size_t count)
 {
-    event got;
+    hft_event got;
     td_err err;
     assert_int_equal(event_order_rewind(order, &err), TD_OK);
     for (size_t i = 0; i < count; i++) {
@@ -106,7 +106,7 @@ static void check_pass(event_order *order, const event *should, size_t count)
 static void test_equals_the_rule(void **state)
 {
     (void)state;
-    static event should[2 * ROWS_MAX];
+    static hft_event should[2 * ROWS_MAX];
     static const size_t COUNTS[] = {0, 1, 2, 63, 64, 65, 200, ROWS_MAX};
     static const int64_t LATENESS[] = {1, 20, 2000};
     io_fault *disk = io_fault_open();

@@ -1,0 +1,309 @@
+/* npz files for hftbacktest: one for each day and symbol with the events of its trades and its
+ * book, in the order that the simulator reads, and one with the book at the end of the day
+ * (docs/export.md). */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "export/event_order.h"
+#include "export/export_folder.h"
+#include "export/export_format.h"
+#include "export/export_name.h"
+#include "export/export_writers.h"
+#include "export/npz.h"
+#include "export/rows_hftbacktest.h"
+
+static const char EVENT_FIELDS[] =
+    "[('ev', '<u8'), ('exch_ts', '<i8'), ('local_ts', '<i8'), ('px', '<f8'), ('qty', '<f8'), "
+    "('order_id', '<u8'), ('ival', '<i8'), ('fval', '<f8')]";
+
+enum { RECORD_BYTES = 64, BATCH_RECORDS = 256 };
+
+typedef struct hft_writer {
+    const export_target *target;
+    export_file *file;     /* NULL: no row yet */
+    event_order *order;    /* likewise */
+    int64_t depth_ns;      /* latest exchange time of the book; 0: none */
+    hft_event *end_of_day; /* levels of the book after the day */
+    size_t end_of_day_count;
+    const export_source *depth; /* where those came from */
+} hft_writer;
+
+static void *open_writer(const export_target *target)
+{
+    hft_writer *made = td_alloc_zero(1, sizeof *made);
+    made->target = target;
+    return made;
+}
+
+static void close_writer(void *writer)
+{
+    hft_writer *self = writer;
+    if (self == NULL)
+        return;
+    event_order_close(self->order);
+    export_file_abandon(self->file);
+    td_free(self->end_of_day);
+    td_free(self);
+}
+
+/* ---- rows ---- */
+
+/* "BTCUSDT_20210417.npz" */
+static void name_file(const export_target *target, const char *suffix, char out[EXPORT_NAME_BYTES])
+{
+    char symbol[LIMIT_SYMBOL_BYTES];
+    const char *date = target->date;
+    export_symbol_for_file(target->of->symbol, symbol);
+    (void)snprintf(out, EXPORT_NAME_BYTES, "%s_%.4s%.2s%.2s%s.npz", symbol, date, date + 5,
+                   date + 8, suffix);
+}
+
+/* The file, and the one beside it for rows that do not fit into memory. */
+static td_result begin(hft_writer *self, td_err *err)
+{
+    char name[EXPORT_NAME_BYTES];
+    char pieces[LIMIT_PATH_BYTES];
+    name_file(self->target, "", name);
+    td_result rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &self->file, err);
+    if (rc != TD_OK)
+        return rc;
+    int size = snprintf(pieces, sizeof pieces, "%s.rows", export_file_path(self->file));
+    if (size < 0 || (size_t)size >= sizeof pieces)
+        return td_err_set(err, TD_E_LIMIT, "path '%s' is too long", export_file_path(self->file));
+    self->order =
+        event_order_open(export_folder_io(self->target->files->folder), pieces, EVENT_ORDER_ROWS);
+    return TD_OK;
+}
+
+/* The nearest double. Both operands of the division are exact, so its result is. */
+static double to_double(td_decimal value)
+{
+    static const double POWERS[TD_DECIMAL_SCALE_MAX + 1] = {
+        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+        1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    const int64_t exact = INT64_C(1) << 53;
+    char text[TD_DECIMAL_TEXT_BYTES];
+    if (value.mantissa >= -exact && value.mantissa <= exact)
+        return (double)value.mantissa / POWERS[value.scale];
+    (void)td_decimal_format(value, text);
+    return strtod(text, NULL);
+}
+
+/* A frame without an exchange time gets the latest that a simulator takes. */
+static void set_times(const hft_writer *self, const export_row *row, hft_event *out)
+{
+    out->exch_ns = (int64_t)(row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns - 1);
+    out->local_ns = (int64_t)row->recv_ns + self->target->settings->clock_offset_ns;
+}
+
+/* At the start of a gap the book is empty, for the exchange's side with the last frame before. */
+static hft_event gap_event(const hft_writer *self, const export_row *row)
+{
+    uint64_t from_ns = row->recv_ns > self->target->from_ns ? row->recv_ns : self->target->from_ns;
+    const export_row at = {.recv_ns = from_ns};
+    hft_event out = {.kind = EVENT_CLEAR};
+    set_times(self, &at, &out);
+    if (self->depth_ns != 0 && self->depth_ns < out.exch_ns)
+        out.exch_ns = self->depth_ns;
+    return out;
+}
+
+static hft_event trade_event(const hft_writer *self, const export_row *row)
+{
+    enum { SIDE = 1, PRICE, AMOUNT }; /* of EXPORT_TRADES */
+    const td_bytes side = row->values[SIDE].as.text;
+    hft_event out = {.kind = EVENT_TRADE,
+                     .price = to_double(row->values[PRICE].as.decimal),
+                     .amount = to_double(row->values[AMOUNT].as.decimal)};
+    if (td_bytes_is(side, "buy"))
+        out.kind |= EVENT_BUY;
+    if (td_bytes_is(side, "sell"))
+        out.kind |= EVENT_SELL;
+    set_times(self, row, &out);
+    return out;
+}
+
+/* Clearing to infinity takes the whole side: a book of the exchange is a window, whose last price
+ * says nothing about what lies beyond. */
+static hft_event depth_event(const hft_writer *self, const export_row *row)
+{
+    hft_event out = {.kind = (uint64_t)row->values[HFT_KIND].as.integer};
+    if ((out.kind & EVENT_KIND) == EVENT_CLEAR) {
+        out.price = (out.kind & EVENT_BUY) != 0 ? -INFINITY : INFINITY;
+    } else {
+        out.price = to_double(row->values[HFT_PRICE].as.decimal);
+        out.amount = to_double(row->values[HFT_AMOUNT].as.decimal);
+    }
+    set_times(self, row, &out);
+    return out;
+}
+
+static void add_end_of_day(hft_writer *self, const export_source *of, hft_event level)
+{
+    level.kind = (level.kind & ~(uint64_t)EVENT_KIND) | EVENT_SNAPSHOT | EVENT_EXCH | EVENT_LOCAL;
+    self->depth = of;
+    self->end_of_day = td_array_grow(self->end_of_day, self->end_of_day_count, sizeof(hft_event));
+    self->end_of_day[self->end_of_day_count++] = level;
+}
+
+/* How far the recorder's clock was behind the exchange's, at the least. */
+static void note_clock(const hft_writer *self, const hft_event *row)
+{
+    int64_t local_ns = row->local_ns - self->target->settings->clock_offset_ns;
+    export_counts *counts = self->target->counts;
+    if (local_ns <= row->exch_ns && row->exch_ns - local_ns >= counts->clock_behind_ns)
+        counts->clock_behind_ns = row->exch_ns - local_ns + 1;
+}
+
+static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+{
+    hft_writer *self = writer;
+    hft_event made;
+    td_result rc = self->order == NULL ? begin(self, err) : TD_OK;
+    if (rc != TD_OK)
+        return rc;
+    if (row->is_gap)
+        made = gap_event(self, row);
+    else if (of->type == &EXPORT_TRADES)
+        made = trade_event(self, row);
+    else
+        made = depth_event(self, row);
+    if ((made.kind & EVENT_KIND) == HFT_END_OF_DAY) {
+        add_end_of_day(self, of, made);
+        return TD_OK;
+    }
+    if (of->type == &EXPORT_HFT_DEPTH && made.exch_ns > self->depth_ns)
+        self->depth_ns = made.exch_ns;
+    note_clock(self, &made);
+    return event_order_add(self->order, &made, err);
+}
+
+/* ---- files ---- */
+
+static void put_record(const hft_event *from, uint8_t out[RECORD_BYTES])
+{
+    memset(out, 0, RECORD_BYTES);
+    memcpy(out, &from->kind, 8);
+    memcpy(out + 8, &from->exch_ns, 8);
+    memcpy(out + 16, &from->local_ns, 8);
+    memcpy(out + 24, &from->price, 8);
+    memcpy(out + 32, &from->amount, 8);
+}
+
+static td_result count_events(event_order *order, uint64_t *count, td_err *err)
+{
+    hft_event ignored;
+    td_result rc = event_order_rewind(order, err);
+    for (*count = 0; rc == TD_OK; ++*count)
+        if ((rc = event_order_next(order, &ignored, err)) != TD_OK)
+            break;
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result write_events(event_order *order, npz_writer *npz, export_file *file, td_err *err)
+{
+    uint8_t *batch = td_alloc((size_t)BATCH_RECORDS * RECORD_BYTES);
+    size_t count = 0;
+    td_result rc = event_order_rewind(order, err);
+    while (rc == TD_OK) {
+        hft_event row;
+        rc = event_order_next(order, &row, err);
+        if (rc == TD_OK)
+            put_record(&row, batch + RECORD_BYTES * count++);
+        if (count < BATCH_RECORDS && rc == TD_OK)
+            continue;
+        npz_add(npz, batch, count, export_file_buf(file));
+        count = 0;
+        if (rc == TD_OK)
+            rc = export_file_flush(file, err);
+    }
+    td_free(batch);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result finish_events(hft_writer *self, td_err *err)
+{
+    export_file *file = self->file;
+    uint64_t count = 0;
+    td_result rc = count_events(self->order, &count, err);
+    if (rc != TD_OK)
+        return rc;
+    npz_writer *npz = npz_open(EVENT_FIELDS, RECORD_BYTES, count, export_file_buf(file));
+    rc = write_events(self->order, npz, file, err);
+    if (rc == TD_OK)
+        npz_finish(npz, export_file_buf(file));
+    npz_close(npz);
+    if (rc != TD_OK)
+        return rc;
+    self->target->counts->rows = count;
+    self->file = NULL;
+    return export_file_finish(file, NULL, err);
+}
+
+/* 1 if the ledger has a gap of the book after its last frame. */
+static int is_broken_at_end(const hft_writer *self)
+{
+    const export_target *target = self->target;
+    const uint64_t last_ns =
+        (uint64_t)(self->end_of_day[0].local_ns - target->settings->clock_offset_ns);
+    for (size_t i = 0; i < target->gap_count; i++) {
+        const gap_row *gap = target->gaps[i];
+        if (gap->from_ns >= last_ns && strcmp(gap->feed, self->depth->feed) == 0 &&
+            gap_row_is_about(gap, self->depth->row->name, self->depth->symbol))
+            return 1;
+    }
+    return 0;
+}
+
+/* The book at the end of the day, for the next day's initial_snapshot. */
+static td_result finish_end_of_day(hft_writer *self, td_err *err)
+{
+    char name[EXPORT_NAME_BYTES];
+    export_file *file = NULL;
+    if (self->end_of_day_count == 0 || is_broken_at_end(self))
+        return TD_OK;
+    name_file(self->target, "_eod", name);
+    td_result rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &file, err);
+    if (rc != TD_OK)
+        return rc;
+    td_buf *out = export_file_buf(file);
+    npz_writer *npz = npz_open(EVENT_FIELDS, RECORD_BYTES, self->end_of_day_count, out);
+    for (size_t i = 0; i < self->end_of_day_count; i++) {
+        uint8_t record[RECORD_BYTES];
+        put_record(&self->end_of_day[i], record);
+        npz_add(npz, record, 1, out);
+    }
+    npz_finish(npz, out);
+    npz_close(npz);
+    return export_file_finish(file, NULL, err);
+}
+
+static td_result finish(void *writer, td_err *err)
+{
+    hft_writer *self = writer;
+    if (self->order == NULL)
+        return TD_OK;
+    td_result rc = finish_events(self, err);
+    return rc == TD_OK ? finish_end_of_day(self, err) : rc;
+}
+
+static const export_named_type TYPES[] = {
+    {"depth", &EXPORT_HFT_DEPTH}, {"trades", &EXPORT_TRADES}, {NULL, NULL}};
+
+const export_format EXPORT_HFTBACKTEST = {
+    .name = "hftbacktest",
+    .summary = "npz files for hftbacktest, one per day and symbol",
+    .folder = "hftbacktest/",
+    .per = EXPORT_JOINED,
+    .reads = TAPE_READS_MESSAGES,
+    .types = TYPES,
+    .open = open_writer,
+    .row = add_row,
+    .finish = finish,
+    .close = close_writer,
+};

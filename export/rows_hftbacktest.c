@@ -1,0 +1,155 @@
+#include "export/rows_hftbacktest.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "export/event_order.h"
+
+static const export_column COLUMNS[HFT_COLUMNS] = {[HFT_KIND] = {"kind", VALUE_INTEGER},
+                                                   [HFT_PRICE] = {"price", VALUE_DECIMAL},
+                                                   [HFT_AMOUNT] = {"amount", VALUE_DECIMAL}};
+
+typedef struct hft_depth {
+    const export_settings *settings;
+    uint8_t has_begun;
+    /* After the last frame; it lives as long as the stream. NULL: not trusted. */
+    const book *book;
+    export_row last; /* without values */
+} hft_depth;
+
+/* The rows of one frame. */
+typedef struct hft_rows {
+    export_row common;
+    const row_out *out;
+    td_result rc;
+    td_err *err;
+} hft_rows;
+
+static uint64_t side_flag(msg_side side)
+{
+    return side == SIDE_BUY ? EVENT_BUY : EVENT_SELL;
+}
+
+/* level: NULL for EVENT_CLEAR. */
+static void add(hft_rows *rows, uint64_t kind, const book_level *level)
+{
+    msg_value values[HFT_COLUMNS] = {[HFT_KIND] = row_integer((int64_t)kind)};
+    if (rows->rc != TD_OK)
+        return;
+    if (level != NULL) {
+        values[HFT_PRICE] = row_decimal(level->price);
+        values[HFT_AMOUNT] = row_decimal(level->size);
+    }
+    rows->common.values = values;
+    rows->rc = rows->out->put(rows->out->ctx, &rows->common, rows->err);
+}
+
+/* The frame's levels of a side, in its order. */
+static void add_levels(hft_rows *rows, const message *m, uint64_t kind, msg_side side)
+{
+    size_t count = message_item_count(m);
+    for (size_t i = 0; i < count; i++) {
+        const msg_level level = message_level(m, i);
+        if (level.side != side)
+            continue;
+        int64_t size = level.action == ACTION_DELETE ? 0 : level.size;
+        const book_level as = {{level.price, level.price_scale}, {size, level.size_scale}};
+        add(rows, kind | side_flag(side), &as);
+    }
+}
+
+/* A side of a book, best first. */
+static void add_side(hft_rows *rows, const book *from, uint64_t kind, msg_side side)
+{
+    book_level level;
+    for (size_t i = 0; book_level_at(from, side, i, &level); i++)
+        add(rows, kind | side_flag(side), &level);
+}
+
+static const msg_side SIDES[] = {SIDE_BUY, SIDE_SELL};
+enum { SIDE_COUNT = sizeof SIDES / sizeof SIDES[0] };
+
+/* A snapshot replaces each side: of the frame, or, of_book not NULL, of all that the book has. */
+static void add_snapshot(hft_rows *rows, const message *m, const book *of_book)
+{
+    rows->common.flags |= ROW_SNAPSHOT | (of_book == NULL ? 0U : (unsigned)ROW_SYNTHESIZED);
+    for (size_t i = 0; i < SIDE_COUNT; i++) {
+        add(rows, EVENT_CLEAR | side_flag(SIDES[i]), NULL);
+        if (of_book == NULL)
+            add_levels(rows, m, EVENT_SNAPSHOT, SIDES[i]);
+        else
+            add_side(rows, of_book, EVENT_SNAPSHOT, SIDES[i]);
+    }
+}
+
+static export_row row_of(const hft_depth *self, const maker_frame *seen)
+{
+    export_row row = export_row_of(seen);
+    const msg_head *head = &seen->message->head;
+    if (self->settings->exch_time == EXPORT_EXCH_TIME_MATCH && head->match_ns != 0)
+        row.exchange_ns = head->match_ns;
+    return row;
+}
+
+/* The book goes on from the day before, unless --sod wants all of it with the first frame. */
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    hft_depth *self = maker;
+    const trust_answer *trust = seen->trust;
+    self->book = NULL;
+    if (!trust->is_trusted || seen->frame->is_lead_in)
+        return TD_OK;
+    hft_rows rows = {.common = row_of(self, seen), .out = out, .err = err};
+    int is_whole =
+        trust->is_taken_over || (self->settings->has_sod && !self->has_begun && trust->was_alive);
+    self->has_begun = 1;
+    self->book = seen->book;
+    self->last = rows.common;
+    if (is_whole || trust->is_snapshot) {
+        add_snapshot(&rows, seen->message, is_whole ? seen->book : NULL);
+        return rows.rc;
+    }
+    /* As in docs/export.md: asks, then bids. */
+    add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_SELL);
+    add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_BUY);
+    return rows.rc;
+}
+
+/* Bids, then asks. */
+static td_result on_end(void *maker, uint64_t end_ns, const row_out *out, td_err *err)
+{
+    const hft_depth *self = maker;
+    hft_rows rows = {.common = self->last, .out = out, .err = err};
+    (void)end_ns;
+    for (size_t i = 0; self->book != NULL && i < SIDE_COUNT; i++)
+        add_side(&rows, self->book, HFT_END_OF_DAY, SIDES[i]);
+    return rows.rc;
+}
+
+static void *open_depth(const export_settings *settings, const frame_channel *channel,
+                        const book *before)
+{
+    hft_depth *made = td_alloc_zero(1, sizeof *made);
+    (void)channel;
+    (void)before;
+    made->settings = settings;
+    return made;
+}
+
+static int takes(const export_settings *settings, const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    return row != NULL && export_is_book_topic(row, settings->depth);
+}
+
+const export_type EXPORT_HFT_DEPTH = {
+    .name = "depth",
+    .columns = COLUMNS,
+    .column_count = HFT_COLUMNS,
+    .flags = EXPORT_OF_BOOKS,
+    .takes = takes,
+    .prefers = export_prefers_book,
+    .open = open_depth,
+    .frame = on_frame,
+    .end = on_end,
+    .close = td_free,
+};

@@ -1,0 +1,196 @@
+// Exports for hftbacktest. tests/export/hftbacktest.py reads the captures itself, sorts with numpy and compares; it
+// shares nothing with the programs. Facts about gaps come from docs/export.md.
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { capture, captureLines, json, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+
+const INVERSE = "inverse-2021-04-17.jsonl.gz";
+const V5 = "v5-2026-08-09.jsonl.gz";
+const CAPTURES = [[INVERSE, "inverse"], ["linear-2021-04-17.jsonl.gz", "linear"], [V5, "v5-linear"], ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"]];
+const PYTHON = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["-c", "import numpy"]).status === 0);
+const [EXCH, LOCAL, BUY, SELL] = [31, 30, 29, 28].map((bit) => 2 ** bit);
+const [DEPTH, TRADE, CLEAR, SNAPSHOT] = [1, 2, 3, 4];
+
+const script = (...args) => JSON.parse(execFileSync(PYTHON, ["-B", "tests/export/hftbacktest.py", ...args], { encoding: "utf8", maxBuffer: 1 << 28 }));
+/** Records as they are in a file: each member a text. */
+const records = (...names) => script("print", path.join(...names));
+const manifestOf = (dir) => JSON.parse(fs.readFileSync(path.join(dir, "MANIFEST.json"), "utf8"));
+const npz = (dir) => fs.readdirSync(dir).filter((name) => name.endsWith(".npz")).sort();
+const exporting = (archive, out, ...more) => ["export", "-q", "-a", archive, "--format", "hftbacktest", "--out", out, ...more];
+
+async function imported(t, file, family) {
+  const archive = path.join(temporary(t), "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
+  return archive;
+}
+
+/** The files are those of the script, and the manifest has their counts. */
+function compare(file, family, out, options = {}) {
+  const { records: counts, offset } = script("check", file, family, out, JSON.stringify(options));
+  const { days, totals } = manifestOf(out);
+  const listed = days.flatMap((day) => day.files).filter(({ name, rows }) => name !== null && rows !== undefined);
+  assert.deepEqual(Object.fromEntries(listed.map(({ name, rows }) => [name, rows])), counts);
+  assert.equal(totals.rows, Object.values(counts).reduce((a, b) => a + b, 0));
+  assert.deepEqual([totals.clock_offset_ns, ...days.map((day) => day.totals.clock_offset_ns)], [offset, ...days.map(() => offset)]);
+}
+
+for (const [name, family] of CAPTURES) {
+  test(`${name}: events are those of the script, and books are right after each frame`, { skip: withoutCapture(name) }, async (t) => {
+    const archive = await imported(t, capture(name), family);
+    const out = path.join(temporary(t), "out");
+    await tapedeck(t, exporting(archive, out));
+    compare(capture(name), family, out);
+    // The books at the end are those of a replay.
+    const { books } = await json(t, ["replay", archive, "--json"]);
+    for (const file of npz(out).filter((of) => of.endsWith("_eod.npz"))) {
+      const rows = records(out, file);
+      const best = (flag) => rows.find(({ ev }) => Number(ev) === EXCH + LOCAL + flag + SNAPSHOT);
+      const { topic } = manifestOf(out).days[0].files.find((row) => row.name === file.replace("_eod", ""));
+      const book = books.find((row) => row.symbol === file.split("_")[0] && row.topic === topic);
+      assert.deepEqual([Number(best(BUY).px), Number(best(SELL).px)], [book.best_bid, book.best_ask].map(Number), file);
+      assert.equal(rows.length, book.bids + book.asks);
+    }
+  });
+}
+
+test("the exchange's time of book frames may be that of the match", { skip: withoutCapture(V5) }, async (t) => {
+  const archive = await imported(t, capture(V5), "v5-linear");
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, exporting(archive, out, "--exch-time", "match"));
+  compare(capture(V5), "v5-linear", out, { match: true });
+});
+
+/** A capture whose times of receipt are moved by seconds. */
+function moved(t, seconds) {
+  const file = path.join(temporary(t), "moved.txt");
+  const move = (line) => line.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, before, whole, rest) => `${before}${Number(whole) + seconds}${rest}`);
+  fs.writeFileSync(file, captureLines(INVERSE).map((line) => (line === "" ? line : move(line))).join("\n"));
+  return file;
+}
+
+const firstSecond = () => Number(/^(\d+)\./m.exec(captureLines(INVERSE).join("\n"))[1]);
+
+test("a book goes on over midnight; --sod begins with all of it; bytes do not depend on threads", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const file = moved(t, 1618704000 - firstSecond() - 15);
+  const archive = await imported(t, file, "inverse");
+  const dir = temporary(t);
+  const bytes = (out) => npz(out).map((name) => [name, fs.readFileSync(path.join(out, name)).toString("hex")]);
+  for (const options of [{}, { sod: true }]) {
+    const outs = ["1", "4"].map((threads) => path.join(dir, `${threads}${options.sod}`));
+    for (const [i, threads] of ["1", "4"].entries()) await tapedeck(t, exporting(archive, outs[i], "-j", threads, ...(options.sod ? ["--sod"] : [])));
+    assert.equal(npz(outs[0]).length, 8);
+    compare(file, "inverse", outs[0], options);
+    assert.deepEqual(bytes(outs[0]), bytes(outs[1]));
+  }
+});
+
+test("a recorder's clock that was behind: one offset for all days, in the manifest", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const file = moved(t, 1618704000 - firstSecond() - 15 - 30 * 86400); // some thirty days early, over midnight
+  const archive = await imported(t, file, "inverse");
+  const out = path.join(temporary(t), "out");
+  const { stderr } = await tapedeck(t, exporting(archive, out).filter((word) => word !== "-q"));
+  const { totals, days } = manifestOf(out);
+  assert.equal(days.length, 2);
+  assert.ok(totals.clock_offset_ns > 29 * 86400e9);
+  assert.match(stderr, /was behind: \d+ ns are added/);
+  compare(file, "inverse", out);
+  const again = await tapedeck(t, exporting(archive, out).filter((word) => word !== "-q"));
+  assert.match(again.stderr, /all of it was there/);
+});
+
+// ---- made-up frames --------------------------------------------------------------------------------------------
+
+const START_MS = 1_700_000_000_000;
+
+/** A frame of BTCUSDT's book; u rises by one. */
+const book = (ms, type, u, b, a, topic = "orderbook.50") => ({ topic: `${topic}.BTCUSDT`, type, ts: START_MS + ms, data: { s: "BTCUSDT", b, a, u, seq: 1000 + u }, cts: START_MS + ms - 3 });
+const trade = (ms, S, p, v) => ({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: START_MS + ms, data: [{ T: START_MS + ms, s: "BTCUSDT", S, v, p, L: "PlusTick", i: `00000000-0000-5000-8000-${String(ms).padStart(12, "0")}`, BT: false }] });
+
+async function recorded(t, frames, family = "v5-linear") {
+  const dir = temporary(t);
+  const file = path.join(dir, "frames.jsonl");
+  fs.writeFileSync(file, frames.map((frame) => JSON.stringify({ ts: frame.ts + 10, data: JSON.stringify(frame) }) + "\n").join(""));
+  await tapedeck(t, ["import", "-q", "-a", path.join(dir, "tape"), "--format", "jsonl", "--family", family, file]);
+  return path.join(dir, "tape");
+}
+
+/** Records in short: kind, flags, ms of both times, price, amount. */
+const short = (rows) => rows.map(({ ev, exch_ts, local_ts, px, qty }) => {
+  const flags = [[EXCH, "E"], [LOCAL, "L"], [BUY, "B"], [SELL, "S"]].filter(([flag]) => BigInt(ev) & BigInt(flag)).map(([, name]) => name).join("");
+  const ms = (ns) => Number((BigInt(ns) - BigInt(START_MS) * 1_000_000n) / 1_000_000n);
+  return `${Number(BigInt(ev) & 255n)} ${flags} ${ms(exch_ts)} ${ms(local_ts)} ${px} ${qty}`;
+});
+
+test("trades come before depth, a lost frame clears the book, a snapshot clears whole sides", async (t) => {
+  const archive = await recorded(t, [
+    book(0, "snapshot", 10, [["100", "1"], ["99.5", "2"]], [["101", "3"]]),
+    book(20, "delta", 11, [["100", "0"]], [["101", "0.25"], ["102", "7"]]),
+    trade(20, "Sell", "100", "1"), // received 1 ns later
+    book(40, "delta", 14, [["98", "1"]], []), // two are missing
+    trade(50, "Buy", "101", "2"),
+    book(60, "snapshot", 20, [], [["0.00000001", "123456789.12345678"]]),
+  ]);
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, exporting(archive, out), { status: 1 });
+  const depth = (flags) => [`${DEPTH} ${flags}S 20 30 101.0 0.25`, `${DEPTH} ${flags}S 20 30 102.0 7.0`, `${DEPTH} ${flags}B 20 30 100.0 0.0`];
+  assert.deepEqual(short(records(out, "BTCUSDT_20231114.npz")), [
+    `${CLEAR} ELB 0 10 -inf 0.0`, `${SNAPSHOT} ELB 0 10 100.0 1.0`, `${SNAPSHOT} ELB 0 10 99.5 2.0`,
+    `${CLEAR} ELS 0 10 inf 0.0`, `${SNAPSHOT} ELS 0 10 101.0 3.0`,
+    ...depth("L"), `${CLEAR} L 20 30 0.0 0.0`, // both sides, from the last frame that is trusted
+    `${TRADE} ELS 20 30 100.0 1.0`, ...depth("E"), `${CLEAR} E 20 30 0.0 0.0`,
+    `${TRADE} ELB 50 60 101.0 2.0`,
+    `${CLEAR} ELB 60 70 -inf 0.0`, `${CLEAR} ELS 60 70 inf 0.0`, `${SNAPSHOT} ELS 60 70 1e-08 123456789.12345678`,
+  ]);
+  assert.deepEqual(short(records(out, "BTCUSDT_20231114_eod.npz")), [`${SNAPSHOT} ELS 60 70 1e-08 123456789.12345678`]);
+  const [file] = manifestOf(out).days[0].files;
+  assert.deepEqual([file.break_count, file.left_out_frames, file.breaks[0].cause], [1, 1, "rule"]);
+});
+
+test("one exchange, feed and symbol for a file; options are of this format", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  for (const family of ["v5-linear", "v5-spot"]) {
+    const file = path.join(dir, `${family}.jsonl`);
+    fs.writeFileSync(file, JSON.stringify({ ts: START_MS + 10, data: JSON.stringify(trade(0, "Buy", "1", "1")) }) + "\n");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
+  }
+  const { stderr } = await tapedeck(t, exporting(archive, path.join(dir, "out")), { status: 2 });
+  assert.match(stderr, /feeds 'v5-linear' and 'v5-spot' would share the depth file of BTCUSDT, 2023-11-14/);
+  assert.equal(fs.existsSync(path.join(dir, "out", "MANIFEST.json")), false);
+  await tapedeck(t, exporting(archive, path.join(dir, "one"), "--feed", "v5-spot"));
+  assert.deepEqual(short(records(dir, "one", "BTCUSDT_20231114.npz")), [`${TRADE} ELB 0 10 1.0 1.0`]);
+  const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--sod", "--out", path.join(dir, "other")], { status: 2 });
+  assert.match(other.stderr, /--sod, --exch-time: of hftbacktest alone/);
+});
+
+test("a book that breaks with its first frame of a day is cleared as the day begins", async (t) => {
+  const MIDNIGHT = 6_400_000;
+  const archive = await recorded(t, [
+    book(0, "snapshot", 10, [["100", "1"]], [["101", "3"]]),
+    book(MIDNIGHT + 1000, "delta", 14, [["98", "1"]], []),
+    book(MIDNIGHT + 2000, "snapshot", 20, [["90", "1"]], []),
+  ]);
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, exporting(archive, out), { status: 1 });
+  assert.deepEqual(short(records(out, "BTCUSDT_20231115.npz")), [
+    `${CLEAR} EL ${MIDNIGHT - 1} ${MIDNIGHT} 0.0 0.0`,
+    `${CLEAR} ELB ${MIDNIGHT + 2000} ${MIDNIGHT + 2010} -inf 0.0`, `${SNAPSHOT} ELB ${MIDNIGHT + 2000} ${MIDNIGHT + 2010} 90.0 1.0`,
+    `${CLEAR} ELS ${MIDNIGHT + 2000} ${MIDNIGHT + 2010} inf 0.0`,
+  ]);
+});
+
+test("three shards and a join are one run; shards whose clocks differ are refused", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const dir = temporary(t);
+  const all = (out) => fs.readdirSync(out).filter((name) => !/-of-/.test(name)).sort().map((name) => [name, fs.readFileSync(path.join(out, name)).toString("hex")]);
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  await tapedeck(t, exporting(archive, path.join(dir, "one")));
+  for (const shard of ["1/3", "2/3", "3/3"]) await tapedeck(t, exporting(archive, path.join(dir, "shards"), "--shard", shard));
+  await tapedeck(t, ["export", "--join", "--out", path.join(dir, "shards")]);
+  assert.deepEqual(all(path.join(dir, "shards")), all(path.join(dir, "one")));
+  const behind = await imported(t, moved(t, -1), "inverse");
+  for (const shard of ["1/3", "2/3", "3/3"]) await tapedeck(t, exporting(behind, path.join(dir, "many"), "--shard", shard));
+  const { stderr } = await tapedeck(t, ["export", "--join", "--out", path.join(dir, "many")], { status: null });
+  assert.match(stderr, /ns are added to its times of receipt/);
+});
