@@ -251,33 +251,21 @@ static td_result read_day(const run_day *day, td_buf *block, td_err *err)
     return rc;
 }
 
-typedef td_result name_fn(export_run_state *run, json_value file, const char *name, td_err *err);
-
 /* Call fn, unless it is NULL, for each file of a block. */
-static td_result each_file(export_run_state *run, const td_buf *block, name_fn *fn,
+static td_result each_file(export_run_state *run, const td_buf *block, export_file_fn *fn,
                            export_block_facts *facts, td_err *err)
 {
-    json_parser *parser = json_parser_open(block->size);
-    json_value files;
-    json_value file;
-    td_bytes name;
+    json_parser *parser = json_parser_open(block->size + 1);
     td_result rc = export_block_parse(parser, td_buf_view(block), facts, err);
-    json_iter it = rc == TD_OK && json_find(facts->root, "files", &files) ? json_iter_of(files)
-                                                                          : (json_iter){0};
-    while (rc == TD_OK && fn != NULL && json_next(&it, NULL, &file)) {
-        if (!json_find_text(file, "name", &name))
-            continue;
-        char *text = td_strndup((const char *)name.data, name.size);
-        rc = fn(run, file, text, err);
-        td_free(text);
-    }
+    if (rc == TD_OK && fn != NULL)
+        rc = export_block_each(facts, fn, run, err);
     json_parser_close(parser);
     return rc;
 }
 
-static td_result remove_partial(export_run_state *run, json_value file, const char *name,
-                                td_err *err)
+static td_result remove_partial(void *user, json_value file, const char *name, td_err *err)
 {
+    const export_run_state *run = user;
     (void)file;
     (void)err;
     export_folder_discard(run->folder, name, EXPORT_PARTIAL);
@@ -314,18 +302,9 @@ static td_result hash_head(run_day *day, td_err *err)
     return rc;
 }
 
-/* The file is there, under one of its names, and as long as the manifest says. */
-static td_result check_file(export_run_state *run, json_value file, const char *name, td_err *err)
+static td_result check_file(void *user, json_value file, const char *name, td_err *err)
 {
-    uint64_t bytes = 0;
-    uint64_t size = 0;
-    (void)json_find_u64(file, "bytes", &bytes);
-    td_result rc = export_folder_size(run->folder, name, EXPORT_PARTIAL, &size, err);
-    if (rc == TD_E_NOTFOUND)
-        rc = export_folder_size(run->folder, name, "", &size, err);
-    if (rc == TD_OK && size != bytes)
-        rc = td_err_set(err, TD_E_INVALID, "'%s' has another size", name);
-    return rc;
+    return export_block_check(((const export_run_state *)user)->folder, file, name, err);
 }
 
 /* 1 if a block is what the day would be made into again, and its files are there. */
@@ -657,8 +636,9 @@ static size_t folder_size(const char *name)
     return end == NULL ? 0 : (size_t)(end - name);
 }
 
-static td_result publish_file(export_run_state *run, json_value file, const char *name, td_err *err)
+static td_result publish_file(void *user, json_value file, const char *name, td_err *err)
 {
+    export_run_state *run = user;
     size_t size = folder_size(name);
     td_result rc = TD_OK;
     (void)file;

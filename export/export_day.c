@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -100,17 +99,6 @@ static export_left_out *find_left_out(day_run *run, const char *feed, const char
     (void)snprintf(row->symbol, sizeof row->symbol, "%s", symbol);
     row->reason = reason;
     return row;
-}
-
-/* By feed and symbol, as no order of threads shows; what is beyond the limit comes last. */
-static int compare_left_out(const void *a, const void *b)
-{
-    const export_left_out *x = a;
-    const export_left_out *y = b;
-    int order = (x->feed[0] == '\0') - (y->feed[0] == '\0');
-    if (order == 0)
-        order = strcmp(x->feed, y->feed);
-    return order != 0 ? order : strcmp(x->symbol, y->symbol);
 }
 
 /* Count a frame of a symbol that has no file. */
@@ -790,8 +778,6 @@ static void describe(day_run *run, td_buf *block, export_day_result *out)
     gap_list_fini(&found);
     gap_list_join(&found, &report.gaps); /* without the ledger's, which the head has */
     report_add_gaps(&report, day->ledger, day->wanted, day->window);
-    if (run->left_out_count > 0)
-        qsort(run->left_out, run->left_out_count, sizeof run->left_out[0], compare_left_out);
     *out = (export_day_result){.frames = run->frames,
                                .useful_frames = run->useful_frames,
                                .has_choices = (uint8_t)has_topics(run, export_prefers_book),
@@ -852,7 +838,6 @@ td_result export_day_run(const export_day *day, td_buf *block, export_day_result
     if (rc == TD_OK) {
         log_choices(run, date);
         log_left_out(run, date);
-        export_writers_sort(&run->writers);
         describe(run, block, out);
     }
     for (size_t i = 0; rc != TD_OK && i < run->writers.count; i++)

@@ -40,17 +40,22 @@ typedef struct join_run {
 
 static td_result note_name(void *user, const char *name, td_entry_kind kind, td_err *err)
 {
+    static const char BEGIN[] = "MANIFEST.";
+    static const char OF[] = "-of-";
     join_run *run = user;
-    unsigned number;
-    unsigned count;
-    int used = 0;
-    if (kind != TD_ENTRY_FILE ||
-        sscanf(name, "MANIFEST.%u-of-%u.json%n", &number, &count, &used) != 2 ||
-        name[used] != '\0' || count == 0 || count > EXPORT_SHARDS_MAX)
+    uint64_t count;
+    const char *of = strstr(name, OF);
+    if (kind != TD_ENTRY_FILE || strncmp(name, BEGIN, sizeof BEGIN - 1) != 0 || of == NULL)
+        return TD_OK;
+    const char *digits = of + sizeof OF - 1;
+    const char *end = strchr(digits, '.');
+    if (end == NULL || strcmp(end, ".json") != 0 ||
+        !td_digits_parse(td_bytes_of(digits, (size_t)(end - digits)), EXPORT_SHARDS_MAX, &count))
         return TD_OK;
     if (run->count != 0 && run->count != count)
-        return td_err_set(err, TD_E_INVALID, "shards of %u and of %u are there", run->count, count);
-    run->count = count;
+        return td_err_set(err, TD_E_INVALID, "shards of %u and of %u are there", run->count,
+                          (unsigned)count);
+    run->count = (uint32_t)count;
     return TD_OK;
 }
 
@@ -152,29 +157,9 @@ static void add_lines(json_value root, const char *key, export_lines *to)
         export_lines_add(to, json_raw(element));
 }
 
-/* The files are there, as long as the manifest says. */
-static td_result check_files(const join_run *run, json_value root, td_err *err)
+static td_result check_file(void *user, json_value file, const char *name, td_err *err)
 {
-    json_value files;
-    json_value file;
-    td_bytes name;
-    td_result rc = TD_OK;
-    if (!json_find(root, "files", &files))
-        return TD_OK;
-    for (json_iter it = json_iter_of(files); rc == TD_OK && json_next(&it, NULL, &file);) {
-        uint64_t bytes = 0;
-        uint64_t size = 0;
-        if (!json_find_text(file, "name", &name))
-            continue;
-        char *text = td_strndup((const char *)name.data, name.size);
-        (void)json_find_u64(file, "bytes", &bytes);
-        rc = export_folder_size(run->folder, text, "", &size, err);
-        if (rc == TD_OK && size != bytes)
-            rc = td_err_set(err, TD_E_INVALID, "'%s' has %llu bytes, not %llu", text,
-                            (unsigned long long)size, (unsigned long long)bytes);
-        td_free(text);
-    }
-    return rc;
+    return export_block_check(((const join_run *)user)->folder, file, name, err);
 }
 
 /* Sums, but for what all shards of a day see alike. */
@@ -239,7 +224,7 @@ static td_result add_block(join_run *run, json_parser *parser, td_bytes block, t
     if (facts.verdict > run->rest.verdict)
         run->rest.verdict = facts.verdict;
     run->result.files += facts.files;
-    return check_files(run, facts.root, err);
+    return export_block_each(&facts, check_file, run, err);
 }
 
 /* ---- the digest of a day ---- */

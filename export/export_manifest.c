@@ -693,3 +693,37 @@ td_result export_block_parse(json_parser *parser, td_bytes block, export_block_f
         out->files += (uint64_t)json_find_text(file, "name", &name);
     return TD_OK;
 }
+
+td_result export_block_each(const export_block_facts *facts, export_file_fn *fn, void *user,
+                            td_err *err)
+{
+    json_value files;
+    json_value file;
+    td_bytes name;
+    td_result rc = TD_OK;
+    if (!json_find(facts->root, "files", &files))
+        return TD_OK;
+    for (json_iter it = json_iter_of(files); rc == TD_OK && json_next(&it, NULL, &file);) {
+        if (!json_find_text(file, "name", &name))
+            continue;
+        char *text = td_strndup((const char *)name.data, name.size);
+        rc = fn(user, file, text, err);
+        td_free(text);
+    }
+    return rc;
+}
+
+td_result export_block_check(const export_folder *folder, json_value file, const char *name,
+                             td_err *err)
+{
+    uint64_t bytes = 0;
+    uint64_t size = 0;
+    (void)json_find_u64(file, "bytes", &bytes);
+    td_result rc = export_folder_size(folder, name, EXPORT_PARTIAL, &size, err);
+    if (rc == TD_E_NOTFOUND)
+        rc = export_folder_size(folder, name, "", &size, err);
+    if (rc == TD_OK && size != bytes)
+        rc = td_err_set(err, TD_E_INVALID, "'%s' has %llu bytes, not %llu", name,
+                        (unsigned long long)size, (unsigned long long)bytes);
+    return rc;
+}

@@ -50,7 +50,7 @@ TD_MUST_USE td_result export_manifest_begin_day(td_buf *out, archive *from, cons
 
 /* What a day gave. */
 typedef struct export_manifest_day {
-    const export_writers *writers; /* sorted */
+    const export_writers *writers;
     const export_left_out *left_out;
     size_t left_out_count;
     uint64_t foreign_frames; /* of families that no format has a place for */
@@ -127,6 +127,15 @@ typedef struct export_block_facts {
     replay_verdict verdict;
     json_value root;
 } export_block_facts;
+
+/* Called for each file of a block that has a name. */
+typedef td_result export_file_fn(void *user, json_value file, const char *name, td_err *err);
+TD_MUST_USE td_result export_block_each(const export_block_facts *facts, export_file_fn *fn,
+                                        void *user, td_err *err);
+
+/* TD_OK if a file is there, under one of its names, and as long as its block says. */
+TD_MUST_USE td_result export_block_check(const export_folder *folder, json_value file,
+                                         const char *name, td_err *err);
 
 /* Index of a total by its name. */
 size_t export_total_index(const char *name);

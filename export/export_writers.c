@@ -1,7 +1,6 @@
 #include "export/export_writers.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -269,24 +268,4 @@ td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
     counts->rows += !row->is_gap;
     counts->rows_synthesized += !row->is_gap && (row->flags & ROW_SYNTHESIZED) != 0;
     return format->row(own->made, &writer->of, row, err);
-}
-
-/* The order of a manifest's files within a day. */
-static int compare_writers(const void *a, const void *b)
-{
-    const export_writer *x = *(export_writer *const *)a;
-    const export_writer *y = *(export_writer *const *)b;
-    int order = strcmp(x->output->format->name, y->output->format->name);
-    if (order == 0)
-        order = strcmp(x->of.exchange, y->of.exchange);
-    if (order == 0)
-        order = (x->output > y->output) - (x->output < y->output); /* both are of one array */
-    return order != 0 ? order : strcmp(x->symbol, y->symbol);
-}
-
-void export_writers_sort(export_writers *table)
-{
-    if (table->count > 0)
-        qsort(table->items, table->count, sizeof(export_writer *), compare_writers);
-    slot_table_clear(&table->slots); /* nothing is looked for any more */
 }

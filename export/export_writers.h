@@ -90,9 +90,6 @@ TD_MUST_USE td_result export_writer_claim(export_writer *writer, const frame_cha
 /* Give the format a row. writer: an export_writer, as a row_out has it. */
 TD_MUST_USE td_result export_writer_put(void *writer, const export_row *row, td_err *err);
 
-/* Bring items into the order of formats, exchange, type, symbol. */
-void export_writers_sort(export_writers *table);
-
 /* Name of the exchange of a channel's rows. */
 const char *export_exchange_of(const frame_channel *channel);
 
