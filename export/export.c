@@ -172,7 +172,9 @@ static td_result find_days(export_run_state *run, td_err *err)
     const export_options *options = run->options;
     selection copy = *options->wanted;
     read_plan *plan = NULL;
-    td_result rc = cursor_find_window(options->archive, options->wanted, NULL, &run->window, err);
+    td_result rc = selection_check(options->wanted, err);
+    if (rc == TD_OK)
+        rc = cursor_find_window(options->archive, options->wanted, NULL, &run->window, err);
     if (rc != TD_OK)
         return rc;
     read_query query = selection_query(&copy, run->window);
