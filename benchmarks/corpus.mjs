@@ -76,7 +76,9 @@ export const fresh = (name) => {
   return folder;
 };
 
-export const exportArgs = (archive, format, into = "exported") => ["export", "-a", archive, "--format", format, "--out", fresh(into)];
+/** Of tardis-csv each frame once: other types repeat its books. */
+const EXPORT_TYPES = { "tardis-csv": ["--type", "trades", "--type", "incremental_book_L2"] };
+export const exportArgs = (archive, format, into = "exported") => ["export", "-a", archive, "--format", format, ...(EXPORT_TYPES[format] ?? []), "--out", fresh(into)];
 export const messagesArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--messages"];
 export const replayArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--json"];
 
