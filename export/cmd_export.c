@@ -22,6 +22,7 @@ typedef struct export_flags {
     options_list types;
     uint64_t depth;
     uint8_t has_sod;
+    uint8_t has_bbo;
     const char *exch_time;
     const char *shard;
     uint8_t is_joining;
@@ -36,6 +37,7 @@ enum {
     ROW_TYPE,
     ROW_DEPTH,
     ROW_SOD,
+    ROW_BBO,
     ROW_EXCH_TIME,
     ROW_SHARD,
     ROW_JOIN,
@@ -145,6 +147,11 @@ static void make_rows(export_rows *options)
                      .type = OPTION_FLAG,
                      .offset = offsetof(export_flags, has_sod),
                      .help = "hftbacktest: a file begins with the whole book, if that is known"};
+    options->rows[ROW_BBO] =
+        (option_row){.long_name = "bbo",
+                     .type = OPTION_FLAG,
+                     .offset = offsetof(export_flags, has_bbo),
+                     .help = "hftbacktest: with the exchange's own best bids and asks"};
     options->rows[ROW_EXCH_TIME] =
         (option_row){.long_name = "exch-time",
                      .type = OPTION_TEXT,
@@ -304,9 +311,10 @@ static td_result read_hftbacktest(export_command *command, td_err *err)
     int has_format = 0;
     for (size_t i = 0; i < command->spec.format_count; i++)
         has_format |= command->spec.formats[i] == &EXPORT_HFTBACKTEST;
-    if (!has_format && (flags->has_sod || flags->exch_time != NULL))
-        return td_err_set(err, TD_E_INVALID, "--sod, --exch-time: of hftbacktest alone");
+    if (!has_format && (flags->has_sod || flags->has_bbo || flags->exch_time != NULL))
+        return td_err_set(err, TD_E_INVALID, "--sod, --bbo, --exch-time: of hftbacktest alone");
     settings->has_sod = flags->has_sod;
+    settings->has_bbo = flags->has_bbo;
     if (flags->exch_time != NULL &&
         strcmp(flags->exch_time, EXCH_TIMES[EXPORT_EXCH_TIME_MATCH]) == 0)
         settings->exch_time = EXPORT_EXCH_TIME_MATCH;

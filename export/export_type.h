@@ -27,6 +27,7 @@ typedef struct export_settings {
     uint32_t depth; /* of books: the topic with so many levels a side; 0: the market's own */
     /* Of hftbacktest: */
     uint8_t has_sod;            /* 1: a book that is alive begins with all of it */
+    uint8_t has_bbo;            /* 1: with the exchange's own best prices */
     export_exch_time exch_time; /* of book frames */
     int64_t clock_offset_ns;    /* added to times of receipt */
 } export_settings;

@@ -160,6 +160,29 @@ static void note_clock(const hft_writer *self, const hft_event *row)
         counts->clock_behind_ns = row->exch_ns - local_ns + 1;
 }
 
+/* A row for each side that is known. */
+static td_result add_bbo(hft_writer *self, const export_row *row, td_err *err)
+{
+    static const struct {
+        uint64_t side;
+        size_t price, amount;
+    } SIDES[] = {{EVENT_SELL, HFT_ASK_PRICE, HFT_ASK_AMOUNT},
+                 {EVENT_BUY, HFT_BID_PRICE, HFT_BID_AMOUNT}};
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < sizeof SIDES / sizeof SIDES[0]; i++) {
+        const msg_value *price = &row->values[SIDES[i].price];
+        if (price->type == VALUE_ABSENT)
+            continue;
+        hft_event made = {.kind = EVENT_BBO | SIDES[i].side,
+                          .price = to_double(price->as.decimal),
+                          .amount = to_double(row->values[SIDES[i].amount].as.decimal)};
+        set_times(self, row, &made);
+        note_clock(self, &made);
+        rc = event_order_add(self->order, &made, err);
+    }
+    return rc;
+}
+
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
 {
     hft_writer *self = writer;
@@ -167,6 +190,8 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     td_result rc = self->order == NULL ? begin(self, err) : TD_OK;
     if (rc != TD_OK)
         return rc;
+    if (of->type == &EXPORT_HFT_BBO)
+        return add_bbo(self, row, err);
     if (row->is_gap)
         made = gap_event(self, row);
     else if (of->type == &EXPORT_TRADES)
@@ -292,8 +317,10 @@ static td_result finish(void *writer, td_err *err)
     return rc == TD_OK ? finish_end_of_day(self, err) : rc;
 }
 
-static const export_named_type TYPES[] = {
-    {"depth", &EXPORT_HFT_DEPTH}, {"trades", &EXPORT_TRADES}, {NULL, NULL}};
+static const export_named_type TYPES[] = {{"depth", &EXPORT_HFT_DEPTH},
+                                          {"trades", &EXPORT_TRADES},
+                                          {"bbo", &EXPORT_HFT_BBO},
+                                          {NULL, NULL}};
 
 const export_format EXPORT_HFTBACKTEST = {
     .name = "hftbacktest",

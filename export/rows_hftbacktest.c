@@ -153,3 +153,42 @@ const export_type EXPORT_HFT_DEPTH = {
     .end = on_end,
     .close = td_free,
 };
+
+/* ---- best prices: rows of EXPORT_BOOK_TICKER ---- */
+
+static const export_column BBO_COLUMNS[HFT_BBO_COLUMNS] = {
+    [HFT_ASK_AMOUNT] = {"ask_amount", VALUE_DECIMAL},
+    [HFT_ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
+    [HFT_BID_PRICE] = {"bid_price", VALUE_DECIMAL},
+    [HFT_BID_AMOUNT] = {"bid_amount", VALUE_DECIMAL}};
+
+static int takes_bbo(const export_settings *settings, const frame_channel *channel)
+{
+    return settings->has_bbo && EXPORT_BOOK_TICKER.takes(settings, channel);
+}
+
+static void *open_bbo(const export_settings *settings, const frame_channel *channel,
+                      const book *before)
+{
+    return EXPORT_BOOK_TICKER.open(settings, channel, before);
+}
+
+static td_result on_bbo_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    return EXPORT_BOOK_TICKER.frame(maker, seen, out, err);
+}
+
+static void close_bbo(void *maker)
+{
+    EXPORT_BOOK_TICKER.close(maker);
+}
+
+const export_type EXPORT_HFT_BBO = {
+    .name = "bbo",
+    .columns = BBO_COLUMNS,
+    .column_count = HFT_BBO_COLUMNS,
+    .takes = takes_bbo,
+    .open = open_bbo,
+    .frame = on_bbo_frame,
+    .close = close_bbo,
+};

@@ -15,4 +15,8 @@ enum { HFT_END_OF_DAY = 0x80 };
 
 extern const export_type EXPORT_HFT_DEPTH;
 
+/* The exchange's own best prices, if the settings want them (has_bbo). */
+enum { HFT_ASK_AMOUNT, HFT_ASK_PRICE, HFT_BID_PRICE, HFT_BID_AMOUNT, HFT_BBO_COLUMNS };
+extern const export_type EXPORT_HFT_BBO;
+
 #endif

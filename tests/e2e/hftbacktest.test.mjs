@@ -12,7 +12,7 @@ const V5 = "v5-2026-08-09.jsonl.gz";
 const CAPTURES = [[INVERSE, "inverse"], ["linear-2021-04-17.jsonl.gz", "linear"], [V5, "v5-linear"], ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"]];
 const PYTHON = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["-c", "import numpy"]).status === 0);
 const [EXCH, LOCAL, BUY, SELL] = [31, 30, 29, 28].map((bit) => 2 ** bit);
-const [DEPTH, TRADE, CLEAR, SNAPSHOT] = [1, 2, 3, 4];
+const [DEPTH, TRADE, CLEAR, SNAPSHOT, BBO] = [1, 2, 3, 4, 5];
 
 const script = (...args) => JSON.parse(execFileSync(PYTHON, ["-B", "tests/export/hftbacktest.py", ...args], { encoding: "utf8", maxBuffer: 1 << 28 }));
 /** Records as they are in a file: each member a text. */
@@ -162,7 +162,22 @@ test("one exchange, feed and symbol for a file; options are of this format", asy
   await tapedeck(t, exporting(archive, path.join(dir, "one"), "--feed", "v5-spot"));
   assert.deepEqual(short(records(dir, "one", "BTCUSDT_20231114.npz")), [`${TRADE} ELB 0 10 1.0 1.0`]);
   const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--sod", "--out", path.join(dir, "other")], { status: 2 });
-  assert.match(other.stderr, /--sod, --exch-time: of hftbacktest alone/);
+  assert.match(other.stderr, /--sod, --bbo, --exch-time: of hftbacktest alone/);
+});
+
+test("--bbo adds the exchange's own best prices, a side that a frame lacks as it was", async (t) => {
+  const archive = await recorded(t, [
+    book(0, "snapshot", 10, [["100", "1"]], [["101", "3"]], "orderbook.1"),
+    book(10, "snapshot", 10, [["100", "1"]], []),
+    book(20, "delta", 11, [["100", "0"], ["99.5", "2"]], [], "orderbook.1"),
+  ]);
+  const dir = temporary(t);
+  await tapedeck(t, exporting(archive, path.join(dir, "with"), "--bbo"));
+  const rows = short(records(dir, "with", "BTCUSDT_20231114.npz"));
+  const bbo = rows.filter((row) => row.startsWith(`${BBO} `));
+  assert.deepEqual(bbo, [`${BBO} ELS 0 10 101.0 3.0`, `${BBO} ELB 0 10 100.0 1.0`, `${BBO} ELS 20 30 101.0 3.0`, `${BBO} ELB 20 30 99.5 2.0`]);
+  await tapedeck(t, exporting(archive, path.join(dir, "without")));
+  assert.equal(records(dir, "without", "BTCUSDT_20231114.npz").length, 3);
 });
 
 test("a book that breaks with its first frame of a day is cleared as the day begins", async (t) => {
