@@ -101,6 +101,7 @@ typedef struct export_format {
 extern const export_format EXPORT_TARDIS_CSV;
 extern const export_format EXPORT_JSONL;
 extern const export_format EXPORT_HFTBACKTEST;
+extern const export_format EXPORT_HFTBACKTEST_LATENCY;
 
 /* All formats, in the order in which --help lists them. */
 const export_format *const *export_format_table(size_t *count);

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "play/lateness.h"
+#include "play/order_join.h"
 #include "play/verb_run.h"
 #include "verbs/cmds.h"
-#include "verbs/order_join.h"
 #include "base/alloc.h"
 #include "schema/family.h"
 #include "tape/empty_selection.h"

@@ -5,7 +5,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, captureLines, json, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, captureLines, json, listening, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import * as npm from "./npm.mjs";
+import { ask, connected } from "./orders.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const V5 = "v5-2026-08-09.jsonl.gz";
@@ -208,4 +210,30 @@ test("three shards and a join are one run; shards whose clocks differ are refuse
   for (const shard of ["1/3", "2/3", "3/3"]) await tapedeck(t, exporting(behind, path.join(dir, "many"), "--shard", shard));
   const { stderr } = await tapedeck(t, ["export", "--join", "--out", path.join(dir, "many")], { status: null });
   assert.match(stderr, /ns are added to its times of receipt/);
+});
+
+npm.test("latencies of a client behind tap are those of the truth", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), truth = path.join(dir, "truth.jsonl");
+  const sim = await listening(t, ["sim", "--plain", "--families", "v5-trade", "--rate", "500", "--truth", truth], dir);
+  const tap = await listening(t, ["tap", "-a", archive, "--upstream", sim.url, "--plain"], fs.mkdtempSync(path.join(dir, "tap-")));
+  const trade = await connected(t, `${tap.url}/v5/trade`);
+  const order = { category: "linear", symbol: "BTCUSDT", side: "Buy", orderType: "Limit", qty: "0.01", price: "50000" };
+  for (let i = 0; i < 20; i++) await ask(trade, `c${i}`, "order.create", { ...order, ...(i === 7 ? { qty: "200" } : {}) }); // one is refused
+  assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
+  const out = path.join(dir, "out");
+  await tapedeck(t, ["export", "-q", archive, "--format", "hftbacktest-latency", "--out", out]);
+  const rows = npz(out).flatMap((name) => records(out, name)).map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, BigInt(value)])));
+  // Times of the tape, exact: JSON numbers of JavaScript are not.
+  const frames = async (way) => (await tapedeck(t, ["cat", archive, "--topic", "order.create", "--dir", way])).stdout.split("\n").filter((line) => line !== "").map((line) => BigInt(/"recv_ns":(\d+)/.exec(line)[1]));
+  const [sent, answered] = [await frames("out"), await frames("in")];
+  const known = fs.readFileSync(truth, "utf8").split("\n").filter((line) => line.includes('"t":"frame"') && line.includes('"order.create"')).map((line) => BigInt(/"ts_ns":(\d+)/.exec(line)[1]));
+  assert.deepEqual([sent.length, answered.length, known.length], [20, 20, 20]);
+  let last = 0n;
+  const expected = sent.map((req_ts, i) => {
+    const least = (req_ts > last ? req_ts : last) + 1n, cut = known[i] - (known[i] % 1_000_000n), most = answered[i] - 1n;
+    const exch_ts = i === 7 ? 0n : cut < least ? least : cut > most ? most : cut;
+    last = exch_ts || last;
+    return { req_ts, exch_ts, resp_ts: answered[i], _padding: 0n };
+  });
+  assert.deepEqual(rows, expected);
 });

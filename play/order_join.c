@@ -1,4 +1,4 @@
-#include "verbs/order_join.h"
+#include "play/order_join.h"
 
 #include <string.h>
 
@@ -205,6 +205,7 @@ static void answer_order(order_join *j, joined_order *order, const frame_ref *fr
                          const msg_record *answer)
 {
     order->answer_ns = frame->recv_ns;
+    order->exchange_ns = answer->head.exchange_ns;
     order->code = code_of(answer);
     if (order->order_id[0] == '\0' && order->index < answer->item_count) {
         copy_item(order->order_id, &answer->items[order->index], MEMBER_ORDER_ID);

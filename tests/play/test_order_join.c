@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/testing/decode_bench.h"
-#include "verbs/order_join.h"
+#include "play/order_join.h"
 
 enum { STEPS_MAX = 12, ROWS_BYTES = 1024 };
 

@@ -8,8 +8,8 @@
  *
  * Frames come in the order of their times. Requests that wait are bounded: beyond
  * ORDER_JOIN_OPEN_MAX the oldest one ends as it is. One thread. */
-#ifndef TD_VERBS_ORDER_JOIN_H
-#define TD_VERBS_ORDER_JOIN_H
+#ifndef TD_PLAY_ORDER_JOIN_H
+#define TD_PLAY_ORDER_JOIN_H
 
 #include <stdint.h>
 
@@ -34,8 +34,9 @@ typedef struct joined_order {
     char status[ORDER_JOIN_TEXT_BYTES]; /* of the order, in the update */
     int64_t code;                       /* of the answer; 0: accepted */
     uint64_t sent_ns;
-    uint64_t answer_ns; /* 0: there is none */
-    uint64_t update_ns; /* likewise */
+    uint64_t answer_ns;   /* 0: there is none */
+    uint64_t update_ns;   /* likewise */
+    uint64_t exchange_ns; /* of the answer, the exchange's own; 0: it has none */
     const frame_conn *conn;
     size_t index;                /* in its request */
     td_decimal price, size;      /* that an update must show, */
