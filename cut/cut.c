@@ -93,15 +93,12 @@ static cursor_options reading_of(const cut *c)
 }
 
 /* What is cut from a cut has no frames of its state. */
-static td_result open_past(cut *c, int with_states, td_err *err)
+static td_result open_past(cut *c, td_err *err)
 {
     cursor_options reading = reading_of(c);
     reading.with_lead_in = 1;
-    reading.with_states = (uint8_t)with_states;
+    reading.with_states = c->options->wants_frame == NULL;
     reading.without_audits = c->options->without_checkpoint;
-    player_close(c->player);
-    cursor_close(c->past);
-    c->past = NULL;
     c->player = player_open(
         &(player_options){.without_digests = 1, .without_audits = reading.without_audits});
     td_result rc = cursor_open(c->options->archive, c->options->wanted, &reading, &c->past, err);
@@ -289,24 +286,48 @@ static td_result make_snapshots(cut *c, td_err *err)
     return rc;
 }
 
-/* Find where each topic begins. If a checkpoint does not say it, all is read since the oldest of
- * the connections began that were open then. */
-static td_result find_starts(cut *c, int with_states, td_err *err)
+/* Where topics begin of which the checkpoint does not say it: all is read since the oldest of the
+ * connections began that were open then. The states stay the checkpoint's, which have former
+ * connections, too. */
+static td_result find_first_frames(cut *c, td_err *err)
 {
-    const cut_options *options = c->options;
-    td_result rc = open_past(c, with_states, err);
+    cursor_options reading = reading_of(c);
+    const frame_ref *frame;
+    cursor *tape = NULL;
+    reading.reads = TAPE_READS_FRAMES;
+    reading.with_lead_in = 1;
+    td_result rc = cursor_open(c->options->archive, c->options->wanted, &reading, &tape, err);
+    if (rc == TD_OK)
+        rc = cursor_seek(tape, cursor_get_lead_from_ns(tape), err);
+    while (rc == TD_OK) {
+        rc = cursor_next(tape, &frame, err);
+        if (rc == TD_OK && frame->recv_ns >= c->window.from_ns)
+            break;
+        topic_start *start = rc == TD_OK ? start_of(c, frame->channel) : NULL;
+        if (start != NULL && start->start_ns == 0)
+            start->start_ns = frame->recv_ns;
+        if (rc == TD_OK)
+            rc = check_stop(c, err);
+    }
+    cursor_close(tape);
+    for (size_t i = 0; i < c->start_count; i++)
+        if (c->starts[i].start_ns == 0) /* its connection had ended */
+            c->starts[i].start_ns = c->window.from_ns;
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result find_starts(cut *c, td_err *err)
+{
+    td_result rc = open_past(c, err);
     if (rc != TD_OK || c->window.from_ns == 0)
         return rc;
     rc = play_past(c, err);
-    c->start_count = 0;
-    c->is_lacking = 0;
-    c->result->without_snapshot = 0;
     add_starts(c);
     if (c->start_count > 0)
         qsort(c->starts, c->start_count, sizeof *c->starts, compare_starts);
     if (rc == TD_OK && c->is_lacking)
-        return find_starts(c, 0, err);
-    if (rc == TD_OK && options->snapshots == CUT_SNAPSHOTS_MADE)
+        rc = find_first_frames(c, err);
+    if (rc == TD_OK && c->options->snapshots == CUT_SNAPSHOTS_MADE)
         rc = make_snapshots(c, err);
     for (size_t i = 0; i < c->start_count; i++)
         c->begin_ns = c->starts[i].start_ns < c->begin_ns ? c->starts[i].start_ns : c->begin_ns;
@@ -659,7 +680,7 @@ static td_result write_file(cut *c, td_err *err)
 {
     segment_totals totals = {0};
     cursor_stats stats;
-    td_result rc = find_starts(c, c->options->wants_frame == NULL, err);
+    td_result rc = find_starts(c, err);
     if (rc == TD_OK)
         rc = open_tape(c, err);
     if (rc == TD_OK)
