@@ -47,6 +47,7 @@ typedef struct cut {
     uint8_t is_lacking;  /* 1: a checkpoint does not say where a topic begins */
     topic_start *starts; /* in the order of compare_starts */
     size_t start_count;
+    snapshot_maker *maker; /* while snapshots are made */
     /* What the first frame or event sets. */
     char feed[LIMIT_NAME_BYTES];
     char family[LIMIT_NAME_BYTES];
@@ -111,20 +112,28 @@ static td_result open_past(cut *c, td_err *err)
                : cursor_seek(c->past, cursor_get_lead_from_ns(c->past), err);
 }
 
-static td_result play_past(cut *c, td_err *err)
+/* Take each frame before the selection. */
+static td_result read_past(cut *c, cursor *tape,
+                           td_result (*take)(cut *c, const frame_ref *frame, td_err *err),
+                           td_err *err)
 {
     const frame_ref *frame;
     td_result rc = TD_OK;
     while (rc == TD_OK) {
-        rc = cursor_next(c->past, &frame, err);
+        rc = cursor_next(tape, &frame, err);
         if (rc == TD_OK && frame->recv_ns >= c->window.from_ns)
             break;
         if (rc == TD_OK)
             rc = check_stop(c, err);
         if (rc == TD_OK && wants_frame(c, frame))
-            rc = player_on_frame(c->player, frame, err);
+            rc = take(c, frame, err);
     }
     return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result play_frame(cut *c, const frame_ref *frame, td_err *err)
+{
+    return player_on_frame(c->player, frame, err);
 }
 
 /* A reader without the checkpoint follows the connection of the first frame that it reads. */
@@ -202,14 +211,14 @@ static uint64_t last_of(const topic_start *start)
 }
 
 /* Results as snapshot_make. */
-static td_result make_book(const cut *c, snapshot_maker *maker, topic_start *start, td_err *err)
+static td_result make_book(const cut *c, topic_start *start, td_err *err)
 {
     snapshot_source source;
     snapshot_source_init(&source);
     td_result rc = snapshot_source_read(&source, c->options->archive, start->feed, start->symbol,
                                         start->topic, err);
     if (rc == TD_OK)
-        rc = snapshot_make(maker, &source, track_book(symbol_topic_track(start->topic)),
+        rc = snapshot_make(c->maker, &source, track_book(symbol_topic_track(start->topic)),
                            &start->made, err);
     if (rc == TD_OK)
         start->start_ns = last_of(start);
@@ -217,50 +226,44 @@ static td_result make_book(const cut *c, snapshot_maker *maker, topic_start *sta
     return rc;
 }
 
-/* Take its snapshot, or one that a cut made in its place, and then each delta. */
-static td_result merge_frame(topic_start *start, snapshot_maker *maker, const frame_ref *frame,
-                             td_err *err)
+/* Take a ticker's snapshot, or one that a cut made in its place, and then each delta. */
+static td_result merge_frame(cut *c, const frame_ref *frame, td_err *err)
 {
+    topic_start *start = start_of(c, frame->channel);
     td_bytes bytes = frame->bytes;
+    td_result rc = TD_OK;
+    if (start == NULL || !start->is_merging)
+        return TD_OK;
     if (start->made.size > 0)
-        return snapshot_merge(maker, start->topic->row, &start->made, bytes, err);
-    return frame->recv_ns == start->start_ns || (frame->channel->info.form & FORM_MADE) != 0
-               ? td_buf_append(&start->made, bytes.data, bytes.size, err)
-               : TD_OK;
+        rc = snapshot_merge(c->maker, start->topic->row, &start->made, bytes, err);
+    else if (frame->recv_ns == start->start_ns || (frame->channel->info.form & FORM_MADE) != 0)
+        rc = td_buf_append(&start->made, bytes.data, bytes.size, err);
+    if (rc != TD_E_UNSUPPORTED)
+        return rc;
+    td_buf_clear(&start->made);
+    start->is_merging = 0;
+    return TD_OK;
 }
 
 /* All tickers in one reading since the oldest of their snapshots. */
-static td_result merge_tickers(cut *c, snapshot_maker *maker, uint64_t from_ns, td_err *err)
+static td_result merge_tickers(cut *c, uint64_t from_ns, td_err *err)
 {
     selection wanted = *c->options->wanted;
     cursor_options reading = reading_of(c);
-    const frame_ref *frame;
     cursor *tape = NULL;
     reading.reads = TAPE_READS_FRAMES;
     selection_set_window(&wanted, (selection_window){from_ns, c->window.from_ns});
     td_result rc = cursor_open(c->options->archive, &wanted, &reading, &tape, err);
-    while (rc == TD_OK) {
-        rc = cursor_next(tape, &frame, err);
-        topic_start *start = rc == TD_OK ? start_of(c, frame->channel) : NULL;
-        if (rc == TD_OK)
-            rc = check_stop(c, err);
-        if (rc != TD_OK || start == NULL || !start->is_merging || !wants_frame(c, frame))
-            continue;
-        rc = merge_frame(start, maker, frame, err);
-        if (rc == TD_E_UNSUPPORTED) {
-            td_buf_clear(&start->made);
-            start->is_merging = 0;
-            rc = TD_OK;
-        }
-    }
+    if (rc == TD_OK)
+        rc = read_past(c, tape, merge_frame, err);
     cursor_close(tape);
-    return rc == TD_EOF ? TD_OK : rc;
+    return rc;
 }
 
 /* Begin with snapshots that are made, where they can be; elsewhere with the recorded frames. */
 static td_result make_snapshots(cut *c, td_err *err)
 {
-    snapshot_maker *maker = snapshot_maker_open();
+    c->maker = snapshot_maker_open();
     uint64_t from_ns = c->window.from_ns;
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < c->start_count; i++) {
@@ -269,21 +272,30 @@ static td_result make_snapshots(cut *c, td_err *err)
         if (!may_be_made(start->topic))
             continue;
         if (row->type == MSG_BOOK_CHANGE)
-            rc = make_book(c, maker, start, err);
+            rc = make_book(c, start, err);
         start->is_merging = row->type == MSG_TICKER;
         if (start->is_merging && start->start_ns < from_ns)
             from_ns = start->start_ns;
         rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
     }
     if (rc == TD_OK && from_ns < c->window.from_ns)
-        rc = merge_tickers(c, maker, from_ns, err);
+        rc = merge_tickers(c, from_ns, err);
     for (size_t i = 0; i < c->start_count; i++) {
         topic_start *start = &c->starts[i];
         if (start->is_merging && start->made.size > 0)
             start->start_ns = last_of(start);
     }
-    snapshot_maker_close(maker);
+    snapshot_maker_close(c->maker);
     return rc;
+}
+
+static td_result note_first(cut *c, const frame_ref *frame, td_err *err)
+{
+    topic_start *start = start_of(c, frame->channel);
+    (void)err;
+    if (start != NULL && start->start_ns == 0)
+        start->start_ns = frame->recv_ns;
+    return TD_OK;
 }
 
 /* Where topics begin of which the checkpoint does not say it: all is read since the oldest of the
@@ -292,28 +304,19 @@ static td_result make_snapshots(cut *c, td_err *err)
 static td_result find_first_frames(cut *c, td_err *err)
 {
     cursor_options reading = reading_of(c);
-    const frame_ref *frame;
     cursor *tape = NULL;
     reading.reads = TAPE_READS_FRAMES;
     reading.with_lead_in = 1;
     td_result rc = cursor_open(c->options->archive, c->options->wanted, &reading, &tape, err);
     if (rc == TD_OK)
         rc = cursor_seek(tape, cursor_get_lead_from_ns(tape), err);
-    while (rc == TD_OK) {
-        rc = cursor_next(tape, &frame, err);
-        if (rc == TD_OK && frame->recv_ns >= c->window.from_ns)
-            break;
-        topic_start *start = rc == TD_OK ? start_of(c, frame->channel) : NULL;
-        if (start != NULL && start->start_ns == 0)
-            start->start_ns = frame->recv_ns;
-        if (rc == TD_OK)
-            rc = check_stop(c, err);
-    }
+    if (rc == TD_OK)
+        rc = read_past(c, tape, note_first, err);
     cursor_close(tape);
     for (size_t i = 0; i < c->start_count; i++)
         if (c->starts[i].start_ns == 0) /* its connection had ended */
             c->starts[i].start_ns = c->window.from_ns;
-    return rc == TD_EOF ? TD_OK : rc;
+    return rc;
 }
 
 static td_result find_starts(cut *c, td_err *err)
@@ -321,7 +324,7 @@ static td_result find_starts(cut *c, td_err *err)
     td_result rc = open_past(c, err);
     if (rc != TD_OK || c->window.from_ns == 0)
         return rc;
-    rc = play_past(c, err);
+    rc = read_past(c, c->past, play_frame, err);
     add_starts(c);
     if (c->start_count > 0)
         qsort(c->starts, c->start_count, sizeof *c->starts, compare_starts);
