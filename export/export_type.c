@@ -14,7 +14,21 @@ const export_type *const *export_type_table(size_t *count)
                                                       &EXPORT_BOOK_TICKER,
                                                       &EXPORT_DERIVATIVE_TICKER,
                                                       &EXPORT_OPTIONS_CHAIN,
-                                                      &EXPORT_LIQUIDATIONS};
+                                                      &EXPORT_LIQUIDATIONS,
+                                                      &EXPORT_GAPS,
+                                                      &EXPORT_MESSAGE_TYPES[MSG_TICKER],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_KLINE],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_INSURANCE],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_ORDER],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_STOP_ORDER],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_EXECUTION],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_POSITION],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_WALLET],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_GREEKS],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_INDEX],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_NOTICE],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_ORDER_ENTRY]};
+    export_message_types_init();
     *count = sizeof EXPORT_TYPES / sizeof EXPORT_TYPES[0];
     return EXPORT_TYPES;
 }

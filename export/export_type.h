@@ -87,6 +87,14 @@ extern const export_type EXPORT_BOOK_TICKER;
 extern const export_type EXPORT_DERIVATIVE_TICKER;
 extern const export_type EXPORT_OPTIONS_CHAIN;
 extern const export_type EXPORT_LIQUIDATIONS;
+extern const export_type EXPORT_GAPS;
+
+/* Types that are made of a message type's entries as they are, by msg_type: a row for each entry,
+ * with every member that the rows of schema/ give to the type as a column. A book that was not
+ * proven whole has its rows, with a flag. name NULL: messages of that type have no entries. Their
+ * columns are there after export_message_types_init(), which any thread may call at any time. */
+extern export_type EXPORT_MESSAGE_TYPES[MSG_TYPE_COUNT];
+void export_message_types_init(void);
 
 /* All types with columns, in the order in which --help lists them. */
 const export_type *const *export_type_table(size_t *count);

@@ -1,0 +1,51 @@
+/* Gaps: a row for each gap of the ledger that begins on the day. */
+#include "export/export_type.h"
+
+/* In the order of GAP_MEMBERS, under its names. */
+static const export_column GAP_COLUMNS[GAP_MEMBER_COUNT] = {
+    {"reason", VALUE_TEXT},         {"feed", VALUE_TEXT},       {"line", VALUE_INTEGER},
+    {"shard", VALUE_INTEGER},       {"conn", VALUE_INTEGER},    {"topic", VALUE_TEXT},
+    {"symbol", VALUE_TEXT},         {"from_ns", VALUE_TIME_NS}, {"to_ns", VALUE_TIME_NS},
+    {"frames_lost", VALUE_INTEGER}, {"covered_by", VALUE_TEXT}, {"cause", VALUE_TEXT},
+    {"detail", VALUE_TEXT},
+};
+
+static msg_value value_of(const gap_row *gap, size_t i)
+{
+    const gap_member *member = &GAP_MEMBERS[i];
+    if (gap_member_is_absent(gap, member))
+        return row_absent();
+    if (gap_member_is_text(member))
+        return row_text(td_bytes_str(gap_member_text(gap, member)));
+    uint64_t number = gap_member_number(gap, member);
+    return GAP_COLUMNS[i].type == VALUE_TIME_NS ? row_time(number) : row_integer((int64_t)number);
+}
+
+static int takes_nothing(const export_settings *settings, const frame_channel *channel)
+{
+    (void)settings;
+    (void)channel;
+    return 0;
+}
+
+static td_result put_gaps(const gap_row *const *gaps, size_t count, const row_out *out, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        msg_value values[GAP_MEMBER_COUNT];
+        for (size_t k = 0; k < GAP_MEMBER_COUNT; k++)
+            values[k] = value_of(gaps[i], k);
+        const export_row row = {.recv_ns = gaps[i]->from_ns, .values = values};
+        rc = out->put(out->ctx, &row, err);
+    }
+    return rc;
+}
+
+const export_type EXPORT_GAPS = {
+    .name = "gaps",
+    .columns = GAP_COLUMNS,
+    .column_count = GAP_MEMBER_COUNT,
+    .flags = EXPORT_ALL_SYMBOLS,
+    .takes = takes_nothing,
+    .day = put_gaps,
+};

@@ -1,0 +1,292 @@
+/* A message type's entries as rows: all of their members, none left out, none added. */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "export/export_type.h"
+#include "schema/family.h"
+
+enum {
+    COLUMNS_MAX = 192,
+    TOPIC = 0,  /* first column of all */
+    ACTION = 1, /* second one of those whose entries have actions */
+};
+
+/* The columns of a type, and where a member's is; 0: it has none. */
+typedef struct type_columns {
+    export_column columns[COLUMNS_MAX];
+    size_t count;
+    uint8_t has_actions;
+    uint8_t place[MEMBER_COUNT];
+} type_columns;
+
+static type_columns COLUMNS[MSG_TYPE_COUNT];
+
+/* ---- columns ---- */
+
+static value_type value_type_of(field_type type)
+{
+    static const value_type TYPES[] = {
+        [FIELD_TEXT] = VALUE_TEXT,       [FIELD_DECIMAL] = VALUE_DECIMAL,
+        [FIELD_INTEGER] = VALUE_INTEGER, [FIELD_BOOL] = VALUE_BOOL,
+        [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
+        [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
+        [FIELD_JSON] = VALUE_JSON,
+    };
+    return TYPES[type];
+}
+
+static void add_column(type_columns *to, const char *name, value_type type)
+{
+    TD_ASSERT(to->count < COLUMNS_MAX);
+    to->columns[to->count++] = (export_column){name, type};
+}
+
+/* The symbol and the exchange time are of every row; a row has a number called "seq". A member that
+ * rows type differently is a text. */
+static void add_members(type_columns *to, const field_row *fields, size_t count, int is_envelope)
+{
+    for (size_t i = 0; i < count; i++) {
+        msg_member member = fields[i].member;
+        value_type type = value_type_of(fields[i].type);
+        if (member == MEMBER_NONE || member == MEMBER_SYMBOL ||
+            (is_envelope && member == MEMBER_EXCHANGE_TIME))
+            continue;
+        if (to->place[member] == 0) {
+            to->place[member] = (uint8_t)to->count;
+            add_column(to, member == MEMBER_SEQ ? "entry_seq" : msg_member_name(member), type);
+        } else if (to->columns[to->place[member]].type != type) {
+            to->columns[to->place[member]].type = VALUE_TEXT;
+        }
+    }
+}
+
+/* Call visit with all rows of the type. */
+static void each_topic(msg_type type, type_columns *to,
+                       void (*visit)(type_columns *to, const topic_row *row))
+{
+    size_t count;
+    const family *const *families = family_table(&count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < families[i]->topic_count; k++)
+            if (families[i]->topics[k].type == type)
+                visit(to, &families[i]->topics[k]);
+}
+
+static void note_actions(type_columns *to, const topic_row *row)
+{
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        to->has_actions |= row->items[i].action != ACTION_NONE;
+}
+
+static void add_topic(type_columns *to, const topic_row *row)
+{
+    add_members(to, row->envelope, row->envelope_count, 1);
+    add_members(to, row->fields, row->field_count, 0);
+}
+
+static void make_columns(void)
+{
+    for (size_t i = 0; i < MSG_TYPE_COUNT; i++) {
+        type_columns *to = &COLUMNS[i];
+        if (EXPORT_MESSAGE_TYPES[i].name == NULL)
+            continue;
+        each_topic((msg_type)i, to, note_actions);
+        add_column(to, "topic", VALUE_TEXT);
+        if (to->has_actions)
+            add_column(to, "action", VALUE_TEXT);
+        each_topic((msg_type)i, to, add_topic);
+        EXPORT_MESSAGE_TYPES[i].columns = to->columns;
+        EXPORT_MESSAGE_TYPES[i].column_count = to->count;
+    }
+}
+
+void export_message_types_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, make_columns);
+}
+
+/* ---- rows ---- */
+
+/* A row's values while they are put together. */
+typedef struct entry_row {
+    const type_columns *of;
+    msg_value values[COLUMNS_MAX];
+    char texts[COLUMNS_MAX][TD_DECIMAL_TEXT_BYTES]; /* of numbers in columns of text */
+} entry_row;
+
+static void set(entry_row *to, msg_member member, msg_value value)
+{
+    size_t at = to->of->place[member];
+    if (at == 0)
+        return;
+    char *text = to->texts[at];
+    int is_text = to->of->columns[at].type == VALUE_TEXT;
+    if (is_text && value.type == VALUE_DECIMAL)
+        value = row_text(td_bytes_of(text, td_decimal_format(value.as.decimal, text)));
+    else if (is_text && value.type == VALUE_INTEGER)
+        value =
+            row_text(td_bytes_of(text, td_decimal_format((td_decimal){value.as.integer, 0}, text)));
+    else if (is_text && value.type == VALUE_SIDE)
+        value = row_text(td_bytes_str(msg_side_name((msg_side)value.as.side)));
+    else if (is_text && value.type == VALUE_BOOL)
+        value = row_text(td_bytes_str(value.as.is_true ? "true" : "false"));
+    to->values[at] = value;
+}
+
+static void set_all(entry_row *to, const msg_value *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        set(to, values[i].member, values[i]);
+}
+
+static void set_integer(entry_row *to, msg_member member, int is_present, int64_t value)
+{
+    if (is_present)
+        set(to, member, row_integer(value));
+}
+
+static void set_text(entry_row *to, msg_member member, td_bytes text)
+{
+    if (text.size > 0)
+        set(to, member, row_text(text));
+}
+
+/* What all entries of a message have in common. */
+static void set_head(entry_row *to, const message *m)
+{
+    const msg_head *head = &m->head;
+    to->values[TOPIC] = row_text(head->topic);
+    set_integer(to, MEMBER_CROSS_SEQ, head->has_cross_seq, head->cross_seq);
+    set_integer(to, MEMBER_U, head->has_u, head->u);
+    set_integer(to, MEMBER_SEQ, head->has_seq, head->seq);
+    if (head->match_ns != 0)
+        set(to, MEMBER_MATCH_TIME, row_time(head->match_ns));
+    set_text(to, MEMBER_VERSION, head->version);
+    if (message_is_record(m))
+        set_all(to, m->record.values, m->record.value_count);
+    else if (m->beside != NULL)
+        set_all(to, m->beside->values, m->beside->value_count);
+}
+
+/* As in the frame: a deleted level has no size, that of others is without their retail orders. */
+static void set_level(entry_row *to, const message *m, size_t index)
+{
+    const msg_level level = message_level(m, index);
+    td_decimal rpi = message_level_rpi(m, index);
+    td_decimal size = {level.size, level.size_scale};
+    to->values[ACTION] = row_text(td_bytes_str(msg_action_name((msg_action)level.action)));
+    set(to, MEMBER_SIDE, (msg_value){.type = VALUE_SIDE, .as.side = level.side});
+    set(to, MEMBER_PRICE, row_decimal((td_decimal){level.price, level.price_scale}));
+    if (level.action == ACTION_DELETE)
+        return;
+    if (m->book.rpi_sizes != NULL) {
+        set(to, MEMBER_RPI_SIZE, row_decimal(rpi));
+        int is_whole = msg_size_with_rpi(size, (td_decimal){-rpi.mantissa, rpi.scale}, &size);
+        TD_ASSERT(is_whole); /* it was part of the sum */
+    }
+    set(to, MEMBER_SIZE, row_decimal(size));
+}
+
+static void set_trade(entry_row *to, const msg_trade *trade)
+{
+    set(to, MEMBER_SIDE, (msg_value){.type = VALUE_SIDE, .as.side = trade->side});
+    set(to, MEMBER_PRICE, row_decimal(trade->price));
+    set(to, MEMBER_SIZE, row_decimal(trade->size));
+    if (trade->exchange_ns != 0)
+        set(to, MEMBER_EXCHANGE_TIME, row_time(trade->exchange_ns));
+    set_text(to, MEMBER_TRADE_ID, trade->trade_id);
+    set_text(to, MEMBER_TICK_DIRECTION, trade->tick_direction);
+    set_integer(to, MEMBER_CROSS_SEQ, trade->has_cross_seq, trade->cross_seq);
+    set_integer(to, MEMBER_SEQ, trade->has_seq, trade->seq);
+    if (trade->is_block_trade >= 0)
+        set(to, MEMBER_IS_BLOCK_TRADE, row_bool(trade->is_block_trade));
+    if (trade->is_rpi_trade >= 0)
+        set(to, MEMBER_IS_RPI_TRADE, row_bool(trade->is_rpi_trade));
+}
+
+/* Sets the entry's own values, and its symbol, where it names one. */
+static void set_entry(entry_row *to, const message *m, size_t index, td_bytes *symbol)
+{
+    const msg_item *item = NULL;
+    if (message_is_record(m))
+        item = &m->record.items[index];
+    else if (m->beside != NULL)
+        item = &m->beside->items[index];
+    if (item != NULL) {
+        const msg_value *named = msg_value_find(item->values, item->value_count, MEMBER_SYMBOL);
+        set_all(to, item->values, item->value_count);
+        if (named != NULL && named->type == VALUE_TEXT)
+            *symbol = named->as.text;
+    }
+    if (message_is_record(m) && to->of->has_actions && item->action != ACTION_NONE)
+        to->values[ACTION] = row_text(td_bytes_str(msg_action_name(item->action)));
+    if (m->head.type == MSG_BOOK_CHANGE) {
+        set_level(to, m, index);
+    } else if (m->head.type == MSG_TRADE) {
+        const msg_trade trade = message_trade(m, index);
+        set_trade(to, &trade);
+        if (trade.symbol.size > 0)
+            *symbol = trade.symbol;
+    }
+}
+
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    const message *m = seen->message;
+    td_result rc = TD_OK;
+    (void)maker;
+    if (m == NULL || seen->frame->is_lead_in)
+        return TD_OK;
+    entry_row to;
+    to.of = &COLUMNS[m->head.type];
+    size_t count = message_item_count(m);
+    int has_symbols = export_entries_have_symbols(m->head.row);
+    for (size_t i = 0; i < count && rc == TD_OK; i++) {
+        export_row row = export_row_of(seen);
+        td_bytes symbol = m->head.symbol;
+        memset(to.values, 0, to.of->count * sizeof to.values[0]);
+        set_head(&to, m);
+        set_entry(&to, m, i, &symbol);
+        row.flags |= i + 1 == count ? (unsigned)ROW_LAST_OF_FRAME : 0U;
+        row.symbol = has_symbols && !td_bytes_is(symbol, "*") ? symbol : td_bytes_of(NULL, 0);
+        row.values = to.values;
+        rc = out->put(out->ctx, &row, err);
+    }
+    return rc;
+}
+
+/* ---- the types ---- */
+
+#define MESSAGE_TYPES(X)                                                                           \
+    X(BOOK_CHANGE, "book_changes")                                                                 \
+    X(TRADE, "trades")                                                                             \
+    X(TICKER, "tickers")                                                                           \
+    X(KLINE, "klines")                                                                             \
+    X(LIQUIDATION, "liquidations")                                                                 \
+    X(INSURANCE, "insurances")                                                                     \
+    X(ORDER, "orders")                                                                             \
+    X(STOP_ORDER, "stop_orders")                                                                   \
+    X(EXECUTION, "executions")                                                                     \
+    X(POSITION, "positions")                                                                       \
+    X(WALLET, "wallets")                                                                           \
+    X(GREEKS, "greeks")                                                                            \
+    X(INDEX, "indexes")                                                                            \
+    X(NOTICE, "notices")                                                                           \
+    X(ORDER_ENTRY, "order_entries")
+
+#define TAKES(type_name, plural)                                                                   \
+    static int takes_##type_name(const export_settings *settings, const frame_channel *channel)    \
+    {                                                                                              \
+        (void)settings;                                                                            \
+        return channel->topic.row != NULL && channel->topic.row->type == MSG_##type_name;          \
+    }
+MESSAGE_TYPES(TAKES)
+
+#define TYPE_ROW(type_name, plural)                                                                \
+    [MSG_##type_name] = {.name = (plural),                                                         \
+                         .flags = EXPORT_NO_SYMBOL,                                                \
+                         .takes = takes_##type_name,                                               \
+                         .frame = on_frame},
+export_type EXPORT_MESSAGE_TYPES[MSG_TYPE_COUNT] = {MESSAGE_TYPES(TYPE_ROW)};
