@@ -83,6 +83,18 @@ void database_bind_text(database_query *query, const char *text)
     check_bound(query, sqlite3_bind_text(query->stmt, query->next, text, -1, SQLITE_STATIC));
 }
 
+void database_bind_bytes(database_query *query, td_bytes text)
+{
+    check_bound(query, sqlite3_bind_text64(query->stmt, query->next,
+                                           text.size == 0 ? "" : (const char *)text.data, text.size,
+                                           SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void database_bind_null(database_query *query)
+{
+    check_bound(query, sqlite3_bind_null(query->stmt, query->next));
+}
+
 void database_bind_blob(database_query *query, const void *bytes, size_t size)
 {
     /* A NULL pointer would bind NULL, an empty blob is meant. */

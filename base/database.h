@@ -56,10 +56,12 @@ typedef struct database_query {
 database_query database_query_begin(database *db, size_t which);
 
 /* Bind the next parameter. Numbers beyond 2^63 - 1 are cut to it; text and bytes are borrowed until
- * the end. */
+ * the end. _bytes binds a text that ends with its size; _null nothing. */
 void database_bind_u64(database_query *query, uint64_t value);
 void database_bind_i64(database_query *query, int64_t value);
 void database_bind_text(database_query *query, const char *text);
+void database_bind_bytes(database_query *query, td_bytes text);
+void database_bind_null(database_query *query);
 void database_bind_blob(database_query *query, const void *bytes, size_t size);
 
 /* The next row: TD_OK, TD_EOF, TD_E_*. */

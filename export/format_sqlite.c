@@ -1,0 +1,288 @@
+/* SQLite: a database for each day, with a table for each type of messages and one for the gaps
+ * (docs/export.md). Rows are in the order of the tape. Exact decimals are texts; beside each is a
+ * number, which costs no space because SQLite computes it when it is read. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/database.h"
+#include "base/limits.h"
+#include "export/export_format.h"
+#include "export/export_name.h"
+
+/* Statements, before those of the tables. */
+enum { NO_JOURNAL, BEGIN, COMMIT, FIRST_INSERT };
+
+typedef struct sqlite_writer {
+    const export_target *target;
+    export_file *file; /* NULL: no row yet */
+    database *db;
+    database_kind kind;
+    td_buf sql;              /* its texts, each with a NUL */
+    const char **statements; /* insertions of the tables, then their indexes */
+    size_t table_count;
+} sqlite_writer;
+
+static void *open_sqlite(const export_target *target)
+{
+    sqlite_writer *made = td_alloc_zero(1, sizeof *made);
+    made->target = target;
+    td_buf_init(&made->sql, SIZE_MAX);
+    return made;
+}
+
+static void close_sqlite(void *writer)
+{
+    sqlite_writer *self = writer;
+    if (self == NULL)
+        return;
+    database_close(self->db);
+    export_file_abandon(self->file);
+    td_buf_fini(&self->sql);
+    td_free(self->statements);
+    td_free(self);
+}
+
+/* ---- texts ---- */
+
+static void add(td_buf *sql, const char *text)
+{
+    td_buf_add(sql, text, strlen(text));
+}
+
+static void add_name(td_buf *sql, const char *before, const char *name, const char *after)
+{
+    add(sql, before);
+    add(sql, name);
+    add(sql, after);
+}
+
+/* 1 if a table has the columns of a row that a gap does not have. */
+static int has_place(const export_type *type)
+{
+    return (type->flags & EXPORT_ALL_SYMBOLS) == 0;
+}
+
+static void add_table(td_buf *sql, const export_output *output)
+{
+    const export_type *type = output->type;
+    add_name(sql, "CREATE TABLE IF NOT EXISTS \"", output->name, "\" (");
+    if (has_place(type))
+        add(sql, "\"exchange\" TEXT NOT NULL, \"feed\" TEXT NOT NULL, \"symbol\" TEXT NOT NULL, "
+                 "\"ts_recv\" INTEGER NOT NULL, \"ts_exch\" INTEGER, \"seq\" INTEGER, "
+                 "\"frame\" INTEGER NOT NULL, \"flags\" INTEGER NOT NULL, "
+                 "\"suspect\" INTEGER NOT NULL");
+    for (size_t i = 0; i < type->column_count; i++) {
+        const export_column *column = &type->columns[i];
+        int is_whole = column->type == VALUE_INTEGER || column->type == VALUE_BOOL ||
+                       column->type == VALUE_TIME_NS;
+        add_name(sql, i > 0 || has_place(type) ? ", \"" : "\"", column->name,
+                 is_whole ? "\" INTEGER" : "\" TEXT");
+        if (column->type != VALUE_DECIMAL)
+            continue;
+        add_name(sql, ", \"", column->name, "_real\" REAL GENERATED ALWAYS AS (CAST(\"");
+        add_name(sql, "", column->name, "\" AS REAL)) VIRTUAL");
+    }
+    add(sql, ");");
+}
+
+static void add_insert(td_buf *sql, const export_output *output)
+{
+    size_t count = output->type->column_count + (has_place(output->type) ? 9 : 0);
+    add_name(sql, "INSERT INTO \"", output->name, "\" VALUES (");
+    for (size_t i = 0; i < count; i++)
+        add(sql, i == 0 ? "?" : ",?");
+    td_buf_add(sql, ")", sizeof ")");
+}
+
+static void add_index(td_buf *sql, const export_output *output)
+{
+    add_name(sql, "CREATE INDEX \"", output->name, "_by_symbol\" ON ");
+    add_name(sql, "\"", output->name, "\" (\"symbol\", ");
+    add(sql, has_place(output->type) ? "\"ts_recv\")" : "\"from_ns\")");
+    td_buf_add(sql, "", 1);
+}
+
+/* The outputs that are this format's, which are its tables. */
+static const export_output *table_at(const sqlite_writer *self, size_t index)
+{
+    for (size_t i = 0; i < self->target->output_count; i++)
+        if (self->target->outputs[i].format == &EXPORT_SQLITE && index-- == 0)
+            return &self->target->outputs[i];
+    return NULL;
+}
+
+static void make_kind(sqlite_writer *self)
+{
+    td_buf *sql = &self->sql;
+    while (table_at(self, self->table_count) != NULL)
+        add_table(sql, table_at(self, self->table_count++));
+    td_buf_add(sql, "", 1);
+    size_t count = FIRST_INSERT + 2 * self->table_count;
+    for (size_t i = 0; i < self->table_count; i++)
+        add_insert(sql, table_at(self, i));
+    for (size_t i = 0; i < self->table_count; i++)
+        add_index(sql, table_at(self, i));
+    self->statements = td_alloc_zero(count, sizeof *self->statements);
+    self->statements[NO_JOURNAL] = "PRAGMA journal_mode = OFF";
+    self->statements[BEGIN] = "BEGIN";
+    self->statements[COMMIT] = "COMMIT";
+    const char *text = (const char *)sql->data; /* which does not grow any more */
+    for (size_t i = FIRST_INSERT; i < count; i++)
+        self->statements[i] = text += strlen(text) + 1;
+    self->kind = (database_kind){.name = "database",
+                                 .table = (const char *)sql->data,
+                                 .statements = self->statements,
+                                 .statement_count = count,
+                                 .value_bytes_max = 2 * LIMIT_FRAME_BYTES};
+}
+
+/* ---- rows ---- */
+
+static td_result run(sqlite_writer *self, size_t statement, td_err *err)
+{
+    database_query query = database_query_begin(self->db, statement);
+    return database_query_end(&query, database_query_next(&query, err));
+}
+
+/* One transaction without a journal: a file that is not complete is removed. */
+static td_result begin_file(sqlite_writer *self, td_err *err)
+{
+    char name[EXPORT_NAME_BYTES];
+    (void)snprintf(name, sizeof name, "messages_%s.sqlite", self->target->date);
+    td_result rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &self->file, err);
+    make_kind(self);
+    if (rc == TD_OK)
+        rc = database_open(&self->kind, export_file_path(self->file), DATABASE_WRITE, &self->db,
+                           err);
+    if (rc == TD_OK)
+        rc = run(self, NO_JOURNAL, err);
+    return rc == TD_OK ? run(self, BEGIN, err) : rc;
+}
+
+/* text: memory for a decimal, until the row is written. */
+static void bind_value(database_query *query, const msg_value *value, char *text)
+{
+    switch (value->type) {
+    case VALUE_ABSENT:
+        database_bind_null(query);
+        return;
+    case VALUE_TEXT:
+    case VALUE_JSON:
+    case VALUE_BIG_DECIMAL:
+        database_bind_bytes(query, value->as.text);
+        return;
+    case VALUE_DECIMAL:
+        database_bind_bytes(query, td_bytes_of(text, td_decimal_format(value->as.decimal, text)));
+        return;
+    case VALUE_INTEGER:
+        database_bind_i64(query, value->as.integer);
+        return;
+    case VALUE_BOOL:
+        database_bind_i64(query, value->as.is_true);
+        return;
+    case VALUE_SIDE:
+        database_bind_text(query, msg_side_name((msg_side)value->as.side));
+        return;
+    case VALUE_TIME_NS:
+        database_bind_u64(query, value->as.time_ns);
+        return;
+    }
+}
+
+static void bind_place(database_query *query, const export_source *of, const export_row *row)
+{
+    database_bind_text(query, of->exchange);
+    database_bind_text(query, of->feed);
+    database_bind_text(query, of->symbol);
+    database_bind_u64(query, row->recv_ns);
+    if (row->exchange_ns != 0)
+        database_bind_u64(query, row->exchange_ns);
+    else
+        database_bind_null(query);
+    if (row->has_number)
+        database_bind_i64(query, row->number);
+    else
+        database_bind_null(query);
+    database_bind_u64(query, row->frame);
+    database_bind_u64(query, row->flags);
+    database_bind_u64(query, row->is_suspect);
+}
+
+static size_t table_of(const sqlite_writer *self, const export_source *of)
+{
+    size_t i = 0;
+    while (table_at(self, i)->type != of->type)
+        i++;
+    return i;
+}
+
+static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+{
+    sqlite_writer *self = writer;
+    size_t count = of->type->column_count;
+    td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
+    if (rc != TD_OK || row->is_gap)
+        return rc;
+    char(*texts)[TD_DECIMAL_TEXT_BYTES] = td_alloc(count * sizeof *texts);
+    database_query query = database_query_begin(self->db, FIRST_INSERT + table_of(self, of));
+    if (has_place(of->type))
+        bind_place(&query, of, row);
+    for (size_t i = 0; i < count; i++)
+        bind_value(&query, &row->values[i], texts[i]);
+    rc = database_query_end(&query, database_query_next(&query, err));
+    td_free(texts);
+    return rc;
+}
+
+static td_result finish(void *writer, td_err *err)
+{
+    sqlite_writer *self = writer;
+    export_file *file = self->file;
+    td_result rc = TD_OK;
+    if (file == NULL)
+        return rc;
+    for (size_t i = 0; rc == TD_OK && i < self->table_count; i++)
+        rc = run(self, FIRST_INSERT + self->table_count + i, err);
+    if (rc == TD_OK)
+        rc = run(self, COMMIT, err);
+    if (rc != TD_OK)
+        return rc;
+    database_close(self->db);
+    self->db = NULL;
+    self->file = NULL;
+    return export_file_finish(file, NULL, err);
+}
+
+#define MESSAGES(type) &EXPORT_MESSAGE_TYPES[MSG_##type]
+static const export_named_type TYPES[] = {{"book_changes", MESSAGES(BOOK_CHANGE)},
+                                          {"trades", MESSAGES(TRADE)},
+                                          {"tickers", MESSAGES(TICKER)},
+                                          {"klines", MESSAGES(KLINE)},
+                                          {"liquidations", MESSAGES(LIQUIDATION)},
+                                          {"insurances", MESSAGES(INSURANCE)},
+                                          {"orders", MESSAGES(ORDER)},
+                                          {"stop_orders", MESSAGES(STOP_ORDER)},
+                                          {"executions", MESSAGES(EXECUTION)},
+                                          {"positions", MESSAGES(POSITION)},
+                                          {"wallets", MESSAGES(WALLET)},
+                                          {"greeks", MESSAGES(GREEKS)},
+                                          {"indexes", MESSAGES(INDEX)},
+                                          {"notices", MESSAGES(NOTICE)},
+                                          {"order_entries", MESSAGES(ORDER_ENTRY)},
+                                          {"gaps", &EXPORT_GAPS},
+                                          {NULL, NULL}};
+
+const export_format EXPORT_SQLITE = {
+    .name = "sqlite",
+    .summary = "SQLite databases, one per day, with a table for each type of messages",
+    .folder = "sqlite/",
+    .per = EXPORT_PER_DAY,
+    .reads = TAPE_READS_MESSAGES,
+    .types = TYPES,
+    .open = open_sqlite,
+    .row = add_row,
+    .finish = finish,
+    .close = close_sqlite,
+};
