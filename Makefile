@@ -118,7 +118,7 @@ SUBMAKE = @$(MAKE) --no-print-directory -s
 ##@ Everyday
 
 ## all: build the programs into build/bin (VARIANT=release|debug|asan|tsan|fuzz|cov)
-all: $(BINS) $(TRUTH_BIN) $(if $(filter release,$(VARIANT)),build/bin)
+all: $(BINS) $(TRUTH_BIN) $(if $(filter release,$(VARIANT)),build/bin $$(LIB_shared))
 
 build/bin: $(BINS)
 	@mkdir -p build && ln -sfn $(VARIANT)/bin build/bin
@@ -378,11 +378,11 @@ mutations: all
 # object whose only global symbols are tapedeck_*.
 VERSION = $(shell sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' base/version.h)
 SONAME = libtapedeck.so.$(word 1,$(subst ., ,$(VERSION)))
-LIBS_embed = -lsimdjson -ldeflate -lz -lxxhash -lcrypto
+LIBS_embed = -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto
 EMBED = $(B)/lib/tapedeck.o
 LIB_static = $(B)/lib/libtapedeck.a
 LIB_shared = $(B)/lib/$(SONAME)
-$(EMBED): $(call obj,embed/reader.c) $(LIB_core)
+$(EMBED): $(call obj,embed/reader.c embed/archive.c) $(LIB_core)
 	@mkdir -p $(@D)
 	ld -r --force-group-allocation -o $@ $^
 	objcopy -w --keep-global-symbol='tapedeck_*' -R '.gnu.lto_*' -R '.gnu.debuglto_*' $@
@@ -396,6 +396,10 @@ DEST = $(DESTDIR)$(PREFIX)
 INCLUDE = $(DEST)/include/tapedeck
 PUBLIC_HEADERS = $(wildcard include/tapedeck/*.h)
 PAGES = $(wildcard docs/man/*.1)
+PAGES_7 = $(wildcard docs/man/*.7)
+# Where Debian's python3 looks: below /usr without its version.
+PYTHON_DIR = $(DEST)/lib/$(if $(filter /usr,$(PREFIX)),python3,$(shell python3 -c \
+    'import sys; print("python%d.%d" % sys.version_info[:2])' 2>/dev/null || echo python3))/dist-packages/tapedeck
 # Where each shell looks for the completions of a program $$p.
 COMPLETIONS_bash = $(DEST)/share/bash-completion/completions/$$p
 COMPLETIONS_zsh = $(DEST)/share/zsh/site-functions/_$$p
@@ -407,11 +411,13 @@ install: all $(LIB_static) $(LIB_shared)
 	install -D -m 644 -t $(DEST)/lib $(LIB_static) $(LIB_shared)
 	ln -sf $(SONAME) $(DEST)/lib/libtapedeck.so
 	install -D -m 644 -t $(DEST)/share/man/man1 $(PAGES)
+	install -D -m 644 -t $(DEST)/share/man/man7 $(PAGES_7)
+	install -D -m 644 -t $(PYTHON_DIR) python/tapedeck/__init__.py
 	install -D -m 644 -t $(INCLUDE) $(PUBLIC_HEADERS)
 	mkdir -p $(DEST)/lib/pkgconfig
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tapedeck' \
 	    'Version: $(VERSION)' \
-	    'Description: decoders, rules and order books of exchange WebSocket feeds' \
+	    'Description: decoders, rules, order books and archives of exchange WebSocket feeds' \
 	    'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -ltapedeck' \
 	    'Libs.private: $(LIBS_embed) -lstdc++ -lm -pthread' > $(DEST)/lib/pkgconfig/tapedeck.pc
 	for p in $(BIN_names); do $(foreach s,bash zsh fish,mkdir -p $(dir $(COMPLETIONS_$s)) && \
@@ -421,7 +427,8 @@ install: all $(LIB_static) $(LIB_shared)
 uninstall:
 	rm -f $(BIN_names:%=$(DEST)/bin/%) $(DEST)/lib/libtapedeck.* $(DEST)/lib/pkgconfig/tapedeck.pc
 	rm -f $(patsubst docs/man/%,$(DEST)/share/man/man1/%,$(PAGES))
-	rm -rf $(INCLUDE)
+	rm -f $(patsubst docs/man/%,$(DEST)/share/man/man7/%,$(PAGES_7))
+	rm -rf $(INCLUDE) $(PYTHON_DIR)
 	for p in $(BIN_names); do rm -f $(foreach s,bash zsh fish,$(COMPLETIONS_$s)); done
 
 ## clean: remove build/

@@ -194,3 +194,11 @@ void book_trust_resume(book_trust *trust, trust_copies copies, const gap_list *g
     }
     trust->has_followed = choice->count > 0;
 }
+
+int book_trust_holds(const book_trust *trust, const gap_list *gaps, uint64_t at_ns)
+{
+    if (!trust->has_followed)
+        return 0;
+    trust_slot slot = trust->slots[trust->followed];
+    return slot.is_alive && gap_before(gaps, &slot, at_ns) == NULL;
+}

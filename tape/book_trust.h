@@ -73,4 +73,8 @@ trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_
                               const frame_ref *frame, const symbol_verdict *found,
                               uint64_t damaged_until_ns);
 
+/* 1 if the book that is followed is right with its last frame, and no gap began between that and
+ * at_ns. */
+int book_trust_holds(const book_trust *trust, const gap_list *gaps, uint64_t at_ns);
+
 #endif

@@ -4,8 +4,8 @@
  *
  * docs/examples/best_price.c is a complete program. A reader decodes the frames of one connection,
  * in order of receipt. Its frames, entries, values, verdicts and books are those of plugins
- * (tapedeck/plugin.h); the functions of tapedeck_reader_host read them. To read an archive, write a
- * plugin of `tapedeck replay`.
+ * (tapedeck/plugin.h); the functions of tapedeck_reader_host read them. tapedeck/archive.h reads
+ * archives.
  *
  * Threads: a reader is for one thread at a time; readers are independent. A failed allocation ends
  * the program. */

@@ -24,7 +24,7 @@ function flags(usr, fields) {
   return fields.flatMap((field) => options[field]).flatMap((name) => new RegExp(`^${name}: (.*)$`, "m").exec(text)[1].split(" "));
 }
 
-const HEADERS = ["plugin.h", "tapedeck.h"];
+const HEADERS = ["archive.h", "plugin.h", "tapedeck.h"];
 
 /** Each installed header compiles by itself, in both languages. */
 function headersStandAlone(usr) {
@@ -81,7 +81,7 @@ test("installed, linked, uninstalled", { skip }, async (t) => {
   make("install");
   const usr = path.join(root, "usr");
   assert.match(execFileSync(path.join(usr, "bin/tapedeck"), ["--version"], { encoding: "utf8" }), /\d+\.\d+/);
-  assert.ok(fs.existsSync(path.join(usr, "share/man/man1/tapedeck-record.1")));
+  for (const page of ["man1/tapedeck-record.1", "man7/tapedeck-python.7"]) assert.ok(fs.existsSync(path.join(usr, "share/man", page)));
   for (const file of ["bash-completion/completions/tapedeck-replay", "zsh/site-functions/_tapedeck", "fish/vendor_completions.d/tapedeck-sim.fish"])
     assert.match(fs.readFileSync(path.join(usr, "share", file), "utf8"), /completion for tapedeck/);
   const frames = inboundFrames(INVERSE).map((f) => f.text).filter((f) => f.includes('"orderBookL2_25.BTCUSD"') && f.startsWith('{"topic'));
@@ -108,6 +108,9 @@ test("installed, linked, uninstalled", { skip }, async (t) => {
   await tapedeck(t, ["import", "-q", "-a", path.join(root, "tape"), "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);
   const replayed = execFileSync(path.join(usr, "bin/tapedeck"), ["replay", path.join(root, "tape"), "--symbol", "BTCUSD", "--sink", `plugin=${plugin}`], { encoding: "utf8" });
   assert.match(replayed, new RegExp(`^inverse BTCUSD: ${frames.length} book frames, \\d+ trades$`, "m"));
+  const rows = execFileSync("python3", ["-c", "import sys, tapedeck; print(len(tapedeck.open(sys.argv[1]).trades(symbol='BTCUSD')))", path.join(root, "tape")],
+    { encoding: "utf8", env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", PYTHONPATH: path.join(lib, "python3/dist-packages") } });
+  assert.equal(Number(rows), Number(/^inverse BTCUSD: \d+ book frames, (\d+) trades$/m.exec(replayed)[1]));
   headersStandAlone(usr);
   const cxx = path.join(root, "judge");
   fs.writeFileSync(`${cxx}.cc`, JUDGE);

@@ -1,0 +1,600 @@
+/* The interface of include/tapedeck/archive.h. */
+#include "include/tapedeck/archive.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/decimal.h"
+#include "base/hash.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
+#include "base/slot_table.h"
+#include "archive/archive.h"
+#include "archive/ledger.h"
+#include "book/symbol_state.h"
+#include "embed/frame_view.h"
+#include "json/json_write.h"
+#include "tape/book_trust.h"
+#include "tape/cursor.h"
+#include "tape/empty_selection.h"
+#include "tape/frame_json.h"
+#include "tape/message_line.h"
+
+/* A batch ends after the frame with which it reaches one of these. */
+enum { BATCH_FRAMES = 8192, BATCH_ROWS = 1 << 16, BATCH_TEXT_BYTES = 8 << 20 };
+
+struct tapedeck_archive {
+    archive *of;
+};
+
+/* A topic and symbol of a feed, on one line, inbound; frames in the other direction have streams of
+ * their own. */
+typedef struct tape_stream {
+    channel_info info;   /* of its first channel, or, without frames so far, of its saved state */
+    symbol_topic *topic; /* with a state only */
+    char *own_symbol;    /* of entries that name theirs; NULL: the channel's */
+    book_trust trust;
+    uint8_t is_suspect; /* 1: the topic was not right with its last frame */
+} tape_stream;
+
+struct tapedeck_tape {
+    cursor *cursor;
+    gap_list gaps; /* the whole ledger */
+    selection wanted;
+    uint32_t with;
+    uint32_t depth;
+    const frame_ref *held; /* read, in no batch so far */
+    uint64_t position_ns;  /* of the last frame, or where the tape begins; 0: nothing was read */
+    uint8_t is_begun;      /* 1: the states that it begins with are taken */
+    symbol_state **states;
+    size_t state_count;
+    tape_stream **streams;
+    size_t stream_count;
+    slot_table by_name;
+    /* The batch: */
+    tapedeck_frame_row *frames;
+    size_t frame_count, frame_capacity;
+    tapedeck_trade_row *trades;
+    size_t trade_count, trade_capacity;
+    tapedeck_row *levels;
+    size_t level_count, level_capacity;
+    td_buf text;
+};
+
+static void give_error(char to[TAPEDECK_ERROR_BYTES], const td_err *err)
+{
+    int has_hint = err->hint[0] != '\0';
+    (void)snprintf(to, TAPEDECK_ERROR_BYTES, "%s%s%s", err->text, has_hint ? "; " : "", err->hint);
+}
+
+tapedeck_archive *tapedeck_archive_open(const char *path, char error[TAPEDECK_ERROR_BYTES])
+{
+    const archive_options options = {.io = io_posix(), .clock = clock_real()};
+    archive *of = NULL;
+    td_err err;
+    td_err_clear(&err);
+    if (archive_open(&options, path, ARCHIVE_READ, &of, &err) != TD_OK) {
+        give_error(error, &err);
+        return NULL;
+    }
+    tapedeck_archive *made = td_alloc_zero(1, sizeof *made);
+    made->of = of;
+    return made;
+}
+
+void tapedeck_archive_close(tapedeck_archive *a)
+{
+    if (a == NULL)
+        return;
+    archive_close(a->of);
+    td_free(a);
+}
+
+/* ---- the selection ---- */
+
+static selection_globs globs_of(const char *const *items)
+{
+    selection_globs globs = {.items = items};
+    while (items != NULL && items[globs.count] != NULL)
+        globs.count++;
+    return globs;
+}
+
+static td_result read_times(selection *wanted, const tapedeck_selection *from, td_err *err)
+{
+    uint64_t now_ns = clock_wall_ns(clock_real());
+    td_result rc = TD_OK;
+    wanted->has_from = from->from != NULL;
+    wanted->has_to = from->to != NULL;
+    if (wanted->has_from)
+        rc = td_time_parse(from->from, now_ns, TD_DATE_BEGINS, &wanted->from, err);
+    if (rc == TD_OK && wanted->has_to)
+        rc = td_time_parse(from->to, now_ns, TD_DATE_ENDS, &wanted->to, err);
+    return rc;
+}
+
+/* ---- streams ---- */
+
+static uint64_t hash_of(const channel_info *info)
+{
+    uint64_t hash = td_xxh64(info->topic, strlen(info->topic));
+    return hash ^ td_xxh64(info->symbol, strlen(info->symbol)) * 31 ^ info->line;
+}
+
+static int is_same(const channel_info *a, const channel_info *b)
+{
+    return a->line == b->line && a->dir == b->dir && strcmp(a->topic, b->topic) == 0 &&
+           strcmp(a->symbol, b->symbol) == 0 && strcmp(a->feed, b->feed) == 0;
+}
+
+/* The index of a channel's stream, made at its first frame. */
+static uint32_t stream_of(tapedeck_tape *t, const channel_info *info)
+{
+    slot_probe at = slot_probe_of(hash_of(info));
+    while (slot_table_next(&t->by_name, &at))
+        if (is_same(&t->streams[at.row]->info, info))
+            return at.row;
+    tape_stream *made = td_alloc_zero(1, sizeof *made);
+    made->info = *info;
+    t->streams = td_array_grow(t->streams, t->stream_count, sizeof(tape_stream *));
+    t->streams[t->stream_count] = made;
+    slot_table_put(&t->by_name, hash_of(info), t->stream_count);
+    return (uint32_t)t->stream_count++;
+}
+
+/* The stream of an entry that names its own symbol. */
+static uint32_t entry_stream(tapedeck_tape *t, uint32_t of, td_bytes symbol)
+{
+    char name[LIMIT_SYMBOL_BYTES];
+    channel_info info = t->streams[of]->info;
+    size_t size = symbol.size < sizeof name ? symbol.size : sizeof name - 1;
+    size_t known = t->stream_count;
+    memcpy(name, symbol.data, size);
+    name[size] = '\0';
+    info.symbol = name;
+    uint32_t index = stream_of(t, &info);
+    if (index == known)
+        t->streams[index]->info.symbol = t->streams[index]->own_symbol = td_strdup(name);
+    return index;
+}
+
+static void add_state(tapedeck_tape *t, symbol_state *state)
+{
+    t->states = td_array_grow(t->states, t->state_count, sizeof(symbol_state *));
+    t->states[t->state_count++] = state;
+}
+
+/* Streams that the tape begins with: the topics of a saved state. */
+static void add_saved(tapedeck_tape *t, const cursor_state *saved)
+{
+    symbol_topic *topic;
+    add_state(t, saved->state);
+    for (size_t i = 0; (topic = symbol_state_topic_at(saved->state, i)) != NULL; i++) {
+        const channel_info info = {.feed = saved->feed,
+                                   .family = "",
+                                   .topic = topic->name,
+                                   .symbol = saved->symbol,
+                                   .exchange_topic = "",
+                                   .line = topic->line};
+        tape_stream *of = t->streams[stream_of(t, &info)];
+        of->topic = topic;
+        book_trust_resume(&of->trust, TRUST_WITH_COPIES, &t->gaps, &of->info, topic);
+        of->is_suspect = !book_trust_holds(&of->trust, &t->gaps, 0);
+    }
+}
+
+/* The channel's stream; frame_channel.user is its index + 1. */
+static uint32_t stream_at(tapedeck_tape *t, const frame_ref *frame)
+{
+    frame_channel *channel = frame->channel;
+    if (channel->user != NULL)
+        return (uint32_t)((uintptr_t)channel->user - 1);
+    uint32_t index = stream_of(t, &channel->info);
+    tape_stream *of = t->streams[index];
+    of->info.family = channel->info.family;
+    of->info.exchange_topic = channel->info.exchange_topic;
+    channel->user = (void *)(uintptr_t)(index + 1U);
+    return index;
+}
+
+/* Apply a frame to the state of its topic. 1: it is a snapshot. */
+static int follow(tapedeck_tape *t, tape_stream *of, const frame_ref *frame)
+{
+    symbol_verdict found;
+    if (!topic_row_has_state(frame->row) || frame->channel->stream == FRAME_NO_STREAM)
+        return 0;
+    if (of->topic == NULL) {
+        add_state(t, symbol_state_open(SYMBOL_WITHOUT_AUDITS));
+        of->topic = symbol_state_topic(t->states[t->state_count - 1], td_bytes_str(of->info.topic),
+                                       of->info.line);
+    }
+    symbol_topic_apply(of->topic, frame, &found);
+    const trust_answer answer = book_trust_apply(&of->trust, TRUST_WITH_COPIES, &t->gaps, frame,
+                                                 &found, cursor_damaged_until_ns(t->cursor));
+    of->is_suspect = frame->is_copy ? of->is_suspect : !answer.is_trusted;
+    return answer.is_snapshot;
+}
+
+/* ---- rows ---- */
+
+static double double_of(int64_t mantissa, uint8_t scale)
+{
+    static const double POWERS[TD_DECIMAL_SCALE_MAX + 1] = {
+        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+        1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    return (double)mantissa / POWERS[scale];
+}
+
+static tapedeck_row row_of(const tapedeck_frame_row *frame, size_t index, td_decimal price,
+                           td_decimal size)
+{
+    return (tapedeck_row){.recv_ns = frame->recv_ns,
+                          .exchange_ns = frame->exchange_ns,
+                          .price = double_of(price.mantissa, price.scale),
+                          .size = double_of(size.mantissa, size.scale),
+                          .price_int = price.mantissa,
+                          .size_int = size.mantissa,
+                          .stream = frame->stream,
+                          .frame = (uint32_t)index,
+                          .price_scale = price.scale,
+                          .size_scale = size.scale,
+                          .flags = frame->flags};
+}
+
+static tapedeck_row *next_level(tapedeck_tape *t)
+{
+    td_array_ensure((void **)&t->levels, &t->level_capacity, t->level_count, sizeof *t->levels);
+    return &t->levels[t->level_count++];
+}
+
+static void add_levels(tapedeck_tape *t, const tapedeck_frame_row *frame, const msg_book *m)
+{
+    for (size_t i = 0; i < m->level_count; i++) {
+        const msg_level *level = &m->levels[i];
+        tapedeck_row *row = next_level(t);
+        *row = row_of(frame, t->frame_count, (td_decimal){level->price, level->price_scale},
+                      (td_decimal){level->size, level->size_scale});
+        row->side = level->side;
+        row->action = level->action;
+    }
+}
+
+static void add_trades(tapedeck_tape *t, const tapedeck_frame_row *frame, const msg_trades *m)
+{
+    for (size_t i = 0; i < m->trade_count; i++) {
+        const msg_trade *trade = &m->trades[i];
+        size_t id_bytes = trade->trade_id.size < TAPEDECK_TRADE_ID_BYTES ? trade->trade_id.size
+                                                                         : TAPEDECK_TRADE_ID_BYTES;
+        td_array_ensure((void **)&t->trades, &t->trade_capacity, t->trade_count, sizeof *t->trades);
+        tapedeck_trade_row *row = &t->trades[t->trade_count++];
+        *row = (tapedeck_trade_row){row_of(frame, t->frame_count, trade->price, trade->size), ""};
+        row->row.exchange_ns = trade->exchange_ns != 0 ? trade->exchange_ns : frame->exchange_ns;
+        row->row.side = trade->side;
+        if (trade->symbol.size > 0)
+            row->row.stream = entry_stream(t, frame->stream, trade->symbol);
+        if (id_bytes > 0)
+            memcpy(row->id, trade->trade_id.data, id_bytes);
+    }
+}
+
+/* The best levels of a book, up to depth a side; 0: all. */
+static void add_book(tapedeck_tape *t, const tapedeck_frame_row *frame, const book *of,
+                     size_t depth)
+{
+    book_level level;
+    for (msg_side side = SIDE_BUY; side <= SIDE_SELL; side++) {
+        for (size_t i = 0; (depth == 0 || i < depth) && book_level_at(of, side, i, &level); i++) {
+            tapedeck_row *row = next_level(t);
+            *row = row_of(frame, t->frame_count, level.price, level.size);
+            row->side = (uint8_t)side;
+            row->action = ACTION_SET;
+        }
+    }
+}
+
+static const book *book_of(const tape_stream *of, const frame_ref *frame)
+{
+    const track *on =
+        of->topic == NULL ? NULL : symbol_topic_track_at(of->topic, frame->conn_index);
+    return on == NULL ? NULL : track_book(on);
+}
+
+static void add_entries(tapedeck_tape *t, tapedeck_frame_row *row, const tape_stream *of,
+                        const frame_ref *frame)
+{
+    const message *m = frame->content.message;
+    const book *after = (t->with & TAPEDECK_WITH_BOOKS) != 0 ? book_of(of, frame) : NULL;
+    row->first_entry = (uint32_t)(m->head.type == MSG_TRADE ? t->trade_count : t->level_count);
+    if (m->head.type == MSG_TRADE)
+        add_trades(t, row, &m->trades);
+    else if (m->head.type == MSG_BOOK_CHANGE && after != NULL)
+        add_book(t, row, after, t->depth);
+    else if (m->head.type == MSG_BOOK_CHANGE)
+        add_levels(t, row, &m->book);
+    row->entry_count = row->content == TAPEDECK_BOOK ? (uint32_t)t->level_count - row->first_entry
+                                                     : (uint32_t)message_item_count(m);
+}
+
+static void add_message(tapedeck_tape *t, tapedeck_frame_row *row, const frame_ref *frame)
+{
+    json_writer json;
+    row->message_at = t->text.size;
+    json_write_begin(&json, &t->text);
+    json_write_object_begin(&json);
+    message_line(&json, frame);
+    frame_json_place(&json, frame);
+    json_write_object_end(&json);
+    TD_ASSERT(json_write_end(&json, NULL) == TD_OK);
+    row->message_count = (uint32_t)(t->text.size - row->message_at);
+}
+
+static uint8_t content_of(const frame_ref *frame)
+{
+    switch (frame->channel->role) {
+    case ROLE_CONTROL:
+        return TAPEDECK_CONTROL;
+    case ROLE_OUT:
+        return TAPEDECK_SENT;
+    case ROLE_HTTP:
+        return TAPEDECK_HTTP;
+    case ROLE_DATA:
+    case ROLE_UNKNOWN:
+    case ROLE_EVENT:
+        break;
+    }
+    return (uint8_t)frame_view_content(frame->content.message);
+}
+
+static uint8_t flags_of(const tape_stream *of, const frame_ref *frame, int is_snapshot)
+{
+    const message *m = frame->content.message;
+    unsigned flags = of->is_suspect ? TAPEDECK_ROW_SUSPECT : 0U;
+    if (is_snapshot || (m != NULL && m->head.kind == FRAME_SNAPSHOT))
+        flags |= TAPEDECK_ROW_SNAPSHOT;
+    flags |= frame->is_late ? TAPEDECK_ROW_LATE : 0U;
+    flags |= frame->is_copy ? TAPEDECK_ROW_COPY : 0U;
+    return (uint8_t)flags;
+}
+
+/* Frames before the selection only bring the states up to date. */
+static void add_frame(tapedeck_tape *t, const frame_ref *frame)
+{
+    uint32_t stream = stream_at(t, frame);
+    tape_stream *of = t->streams[stream];
+    int is_snapshot = follow(t, of, frame);
+    const message *m = frame->content.message;
+    if (frame->is_lead_in)
+        return;
+    td_array_ensure((void **)&t->frames, &t->frame_capacity, t->frame_count, sizeof *t->frames);
+    tapedeck_frame_row *row = &t->frames[t->frame_count];
+    t->position_ns = frame->recv_ns;
+    *row = (tapedeck_frame_row){.recv_ns = frame->recv_ns,
+                                .ordinal = frame->ordinal,
+                                .stream = stream,
+                                .connection = frame->conn->number,
+                                .content = content_of(frame),
+                                .flags = flags_of(of, frame, is_snapshot)};
+    if (m != NULL) {
+        row->exchange_ns = m->head.exchange_ns;
+        row->kind = (uint8_t)m->head.kind;
+        if (msg_head_number(&m->head, &row->number))
+            row->flags |= TAPEDECK_ROW_NUMBERED;
+        add_entries(t, row, of, frame);
+    }
+    if ((t->with & TAPEDECK_WITH_BYTES) != 0) {
+        row->bytes_at = t->text.size;
+        row->byte_count = (uint32_t)frame->bytes.size;
+        td_buf_add(&t->text, frame->bytes.data, frame->bytes.size);
+    }
+    if ((t->with & TAPEDECK_WITH_MESSAGES) != 0 && frame->is_read)
+        add_message(t, row, frame);
+    t->frame_count++;
+}
+
+/* ---- the tape ---- */
+
+static td_result open_tape(tapedeck_tape *t, archive *of, const tapedeck_selection *from,
+                           td_err *err)
+{
+    t->wanted = (selection){.feeds = globs_of(from->feeds),
+                            .topics = globs_of(from->topics),
+                            .symbols = globs_of(from->symbols)};
+    const cursor_options options = {
+        .threads = from->threads > LIMIT_THREADS ? LIMIT_THREADS : from->threads,
+        .reads = (t->with & TAPEDECK_WITH_MESSAGES) != 0 ? TAPE_READS_ALL : TAPE_READS_MESSAGES,
+        .with_lead_in = 1,
+        .with_states = 1,
+        .without_audits = 1};
+    td_result rc = read_times(&t->wanted, from, err);
+    if (rc == TD_OK)
+        rc = selection_check(&t->wanted, err);
+    if (rc == TD_OK)
+        rc = selection_check_names(of, &t->wanted, err);
+    if (rc == TD_OK)
+        rc = archive_gaps(of, &t->gaps, err);
+    return rc == TD_OK ? cursor_open(of, &t->wanted, &options, &t->cursor, err) : rc;
+}
+
+tapedeck_tape *tapedeck_tape_open(tapedeck_archive *from, const tapedeck_selection *wanted,
+                                  char error[TAPEDECK_ERROR_BYTES])
+{
+    td_err err;
+    td_err_clear(&err);
+    tapedeck_tape *t = td_alloc_zero(1, sizeof *t);
+    t->with = wanted->with;
+    t->depth = wanted->book_depth;
+    td_buf_init(&t->text, SIZE_MAX);
+    if (open_tape(t, from->of, wanted, &err) == TD_OK)
+        return t;
+    give_error(error, &err);
+    tapedeck_tape_close(t);
+    return NULL;
+}
+
+void tapedeck_tape_close(tapedeck_tape *t)
+{
+    if (t == NULL)
+        return;
+    cursor_close(t->cursor);
+    for (size_t i = 0; i < t->stream_count; i++) {
+        book_trust_fini(&t->streams[i]->trust);
+        td_free(t->streams[i]->own_symbol);
+        td_free(t->streams[i]);
+    }
+    for (size_t i = 0; i < t->state_count; i++)
+        symbol_state_close(t->states[i]);
+    td_free(t->states);
+    td_free(t->streams);
+    td_free(t->frames);
+    td_free(t->trades);
+    td_free(t->levels);
+    slot_table_fini(&t->by_name);
+    gap_list_fini(&t->gaps);
+    td_buf_fini(&t->text);
+    td_free(t);
+}
+
+/* A new batch, after the states that the tape begins with. */
+static void begin_batch(tapedeck_tape *t)
+{
+    cursor_state saved;
+    while (!t->is_begun && cursor_next_state(t->cursor, &saved))
+        add_saved(t, &saved);
+    t->is_begun = 1;
+    t->frame_count = 0;
+    t->trade_count = 0;
+    t->level_count = 0;
+    td_buf_clear(&t->text);
+}
+
+static int end_batch(const tapedeck_tape *t, tapedeck_batch *out, td_result rc, const td_err *err,
+                     char error[TAPEDECK_ERROR_BYTES])
+{
+    *out = (tapedeck_batch){.frames = t->frames,
+                            .frame_count = t->frame_count,
+                            .trades = t->trades,
+                            .trade_count = t->trade_count,
+                            .levels = t->levels,
+                            .level_count = t->level_count,
+                            .text = (const char *)t->text.data,
+                            .text_bytes = t->text.size};
+    if (rc == TD_OK || rc == TD_EOF)
+        return t->frame_count > 0;
+    give_error(error, err);
+    return -1;
+}
+
+int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR_BYTES])
+{
+    td_result rc = TD_OK;
+    td_err err;
+    td_err_clear(&err);
+    begin_batch(t);
+    while (rc == TD_OK && t->frame_count < BATCH_FRAMES && t->trade_count < BATCH_ROWS &&
+           t->level_count < BATCH_ROWS && t->text.size < BATCH_TEXT_BYTES) {
+        const frame_ref *frame = t->held;
+        t->held = NULL;
+        rc = frame != NULL ? TD_OK : cursor_next(t->cursor, &frame, &err);
+        if (rc == TD_OK)
+            add_frame(t, frame);
+    }
+    return end_batch(t, out, rc, &err, error);
+}
+
+/* ---- books ---- */
+
+/* The last frame before the selection is the one before the first that is no lead-in. */
+static td_result read_lead_in(tapedeck_tape *t, td_err *err)
+{
+    td_result rc = TD_OK;
+    while (rc == TD_OK && t->held == NULL) {
+        const frame_ref *frame = NULL;
+        rc = cursor_next(t->cursor, &frame, err);
+        if (rc == TD_OK && frame->is_lead_in)
+            add_frame(t, frame);
+        else if (rc == TD_OK)
+            t->held = frame;
+    }
+    return rc;
+}
+
+static void add_whole_book(tapedeck_tape *t, uint32_t index, uint64_t at_ns)
+{
+    const tape_stream *of = t->streams[index];
+    const track *on = of->topic == NULL ? NULL : symbol_topic_track(of->topic);
+    if (on == NULL || track_book(on) == NULL)
+        return;
+    const choice_conn *conn = &of->topic->choice.conns[of->topic->choice.followed];
+    int is_right = !of->is_suspect && at_ns > cursor_damaged_until_ns(t->cursor) &&
+                   book_trust_holds(&of->trust, &t->gaps, at_ns);
+    tapedeck_frame_row row = {.recv_ns = conn->last_ns,
+                              .stream = index,
+                              .first_entry = (uint32_t)t->level_count,
+                              .connection = conn->number,
+                              .content = TAPEDECK_BOOK,
+                              .kind = TAPEDECK_SNAPSHOT,
+                              .flags = is_right ? TAPEDECK_ROW_SNAPSHOT
+                                                : TAPEDECK_ROW_SNAPSHOT | TAPEDECK_ROW_SUSPECT};
+    add_book(t, &row, track_book(on), t->depth);
+    row.entry_count = (uint32_t)t->level_count - row.first_entry;
+    td_array_ensure((void **)&t->frames, &t->frame_capacity, t->frame_count, sizeof *t->frames);
+    t->frames[t->frame_count++] = row;
+}
+
+int tapedeck_tape_books(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR_BYTES])
+{
+    td_result rc = TD_OK;
+    td_err err;
+    td_err_clear(&err);
+    begin_batch(t);
+    if (t->position_ns == 0) {
+        rc = read_lead_in(t, &err);
+        t->position_ns = cursor_get_window(t->cursor).from_ns;
+    }
+    for (uint32_t i = 0; (rc == TD_OK || rc == TD_EOF) && i < t->stream_count; i++)
+        add_whole_book(t, i, t->position_ns);
+    return end_batch(t, out, rc, &err, error);
+}
+
+/* ---- streams and gaps ---- */
+
+int tapedeck_tape_stream(const tapedeck_tape *t, size_t index, tapedeck_stream *out)
+{
+    if (index >= t->stream_count)
+        return 0;
+    const channel_info *info = &t->streams[index]->info;
+    *out = (tapedeck_stream){.feed = info->feed,
+                             .family = info->family,
+                             .topic = info->topic,
+                             .symbol = info->symbol,
+                             .exchange_topic = info->exchange_topic,
+                             .line = info->line};
+    return 1;
+}
+
+int tapedeck_tape_gap(const tapedeck_tape *t, size_t *at, tapedeck_gap *out)
+{
+    const selection_window window = cursor_get_window(t->cursor);
+    while (*at < t->gaps.count) {
+        const gap_row *gap = &t->gaps.rows[(*at)++];
+        if (!selection_wants_gap(&t->wanted, window, gap))
+            continue;
+        *out = (tapedeck_gap){.feed = gap->feed,
+                              .topic = gap->topic,
+                              .symbol = gap->symbol,
+                              .reason = gap_reason_name(gap->reason),
+                              .cause = gap->cause,
+                              .covered_by = gap->covered_by,
+                              .from_ns = gap->from_ns,
+                              .to_ns = gap->to_ns,
+                              .frames_lost = gap->frames_lost,
+                              .line = gap->line,
+                              .connection = gap->conn};
+        return 1;
+    }
+    return 0;
+}

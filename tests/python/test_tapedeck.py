@@ -1,0 +1,235 @@
+"""The package for Python against the programs: messages, trades, levels, books, bars, gaps.
+
+    python3 -m unittest tests/python/test_tapedeck.py
+
+TAPEDECK_BIN has the programs, TAPEDECK_CAPTURES the captures (as all end-to-end tests have them). Without numpy the tests of arrays
+are skipped.
+"""
+
+import csv
+import gzip
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+from decimal import Decimal
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+import tapedeck  # noqa: E402
+
+BIN = os.environ.get("TAPEDECK_BIN", "build/bin")
+INVERSE = os.path.join(os.environ["TAPEDECK_CAPTURES"], "inverse-2021-04-17.jsonl.gz")
+BOOK, HALF = "orderBookL2_25", 700
+
+
+def run(verb, *arguments):
+    done = subprocess.run([os.path.join(BIN, "tapedeck"), verb, *arguments], capture_output=True, text=True)
+    if done.returncode > 1:
+        raise AssertionError(f"{verb} {arguments}: {done.stderr}")
+    return done.stdout
+
+
+def text_of(mantissa, scale):
+    text = f"{tapedeck.decimal(mantissa, scale):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def sha1_of(book):
+    """As `replay --json` has it: bids, then asks, each by price."""
+    levels = [("Buy", level) for level in reversed(book.bids)] + [("Sell", level) for level in book.asks]
+    lines = [f"{side} {text_of(l.price_int, l.price_scale)} {text_of(l.size_int, l.size_scale)}" for side, l in levels]
+    return hashlib.sha1("\n".join(lines).encode()).hexdigest()
+
+
+class Reading(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="tapedeck-python-")
+        with gzip.open(INVERSE, "rt") as capture:
+            lines = capture.readlines()
+        deltas = [i for i, line in enumerate(lines) if f'"{BOOK}.BTCUSD"' in line]
+        lost = set(deltas[100:120])
+        cls.whole = cls.imported("whole", [lines])
+        cls.holed = cls.imported("holed", [[line for i, line in enumerate(lines) if i not in lost]])
+        cls.halves = cls.imported("halves", [lines[:HALF], lines[:1] + lines[HALF + 20:]])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def imported(cls, name, parts):
+        archive = os.path.join(cls.folder.name, name)
+        for i, lines in enumerate(parts):
+            file = f"{archive}-{i}.jsonl.gz"
+            with gzip.open(file, "wt") as capture:
+                capture.writelines(lines)
+            run("import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", file)
+        return archive
+
+    def exported(self, archive, form):
+        out = tempfile.mkdtemp(dir=self.folder.name)
+        run("export", archive, "--format", form, "--out", out, "-q")
+        return out
+
+    def test_messages_are_those_of_replay(self):
+        with tapedeck.open(self.whole) as archive:
+            got = [message.text.decode() for message in archive.messages()]
+            self.assertEqual(got, run("replay", self.whole, "--messages").splitlines())
+            trade = next(archive.messages(topic="trade", symbol="EOSUSD"))
+            self.assertEqual((trade.topic, trade.symbol, trade.content), ("trade", "EOSUSD", "trades"))
+            self.assertEqual(trade.values["symbol"], "EOSUSD")
+            self.assertEqual(trade.values["recv_ns"], trade.recv_ns)
+
+    def test_frames_are_the_bytes_of_the_tape(self):
+        with tapedeck.open(self.whole) as archive:
+            got = [frame.bytes.decode() for frame in archive.frames(topic=["trade", BOOK])]
+        wanted = run("cat", self.whole, "--topic", "trade", "--topic", BOOK, "--raw").splitlines()
+        self.assertEqual(got, wanted)
+
+    def test_trades_are_those_of_the_csv(self):
+        out = self.exported(self.whole, "tardis-csv")
+        with gzip.open(os.path.join(out, "bybit_trades_2021-04-17_BTCUSD.csv.gz"), "rt") as file:
+            wanted = [(row["local_timestamp"], row["id"], row["side"], row["price"], row["amount"])
+                      for row in csv.DictReader(file)]
+        with tapedeck.open(self.whole) as archive:
+            trades = archive.trades(symbol="BTCUSD", topic="trade")
+            got = [(str(int(recv_ns) // 1000), bytes(id_).decode(), ("buy", "sell", "unknown")[side],
+                    text_of(price, price_scale), text_of(size, size_scale))
+                   for recv_ns, _, _, _, price, size, _, _, price_scale, size_scale, side, _, _, id_ in trades]
+        self.assertGreater(len(got), 100)
+        self.assertEqual(got, wanted)
+
+    def test_levels_are_those_of_the_messages(self):
+        actions = (None, "set", "delete", "update", "insert")
+        wanted, got = [], []
+        with tapedeck.open(self.whole) as archive:
+            for message in archive.messages(topic=BOOK):
+                for level in message.values["levels"]:
+                    wanted.append((message.recv_ns, level["action"], level["side"], level["price"], level["size"] or "0"))
+            for row in archive.levels(topic=BOOK):
+                recv_ns, price, size, price_scale, size_scale = row[0], row[4], row[5], row[8], row[9]
+                self.assertEqual(row[2], float(tapedeck.decimal(price, price_scale)))
+                got.append((recv_ns, actions[row[11]], ("Buy", "Sell")[row[10]], text_of(price, price_scale), text_of(size, size_scale)))
+        self.assertEqual(got, wanted)
+
+    def test_books_at_random_times_are_those_of_replay(self):
+        seed = random.randrange(2**32)
+        chance = random.Random(seed)
+        with tapedeck.open(self.whole) as archive:
+            times = [frame.recv_ns for frame in archive.frames()]
+            for _ in range(6):
+                at = chance.randrange(times[10], times[-1])
+                report = json.loads(run("replay", self.whole, "--to", str(at), "--json"))
+                wanted = {book["symbol"]: book["levels_sha1"] for book in report["books"]}
+                got = {book.symbol: sha1_of(book) for book in archive.books_at(at)}
+                self.assertEqual(got, wanted, f"seed {seed}, {at}")
+
+    def test_a_book_is_given_after_each_frame(self):
+        with tapedeck.open(self.whole) as archive:
+            last = {}
+            for book in archive.books(50, symbol="BTCUSD"):
+                last[book.symbol] = sha1_of(book)
+                self.assertFalse(book.suspect)
+                self.assertGreater(book.asks[0].price, book.bids[0].price)
+        report = json.loads(run("replay", self.whole, "--symbol", "BTCUSD", "--json"))
+        self.assertEqual(last, {book["symbol"]: book["levels_sha1"] for book in report["books"]})
+
+    def test_suspect_frames_are_those_of_export(self):
+        for archive in (self.holed, self.halves):
+            out = self.exported(archive, "jsonl")
+            with open(os.path.join(out, "messages_2021-04-17.jsonl")) as file:
+                rows = [json.loads(line) for line in file]
+            wanted = {row["recv_ns"]: bool(row["flags"] & 8) for row in rows if row.get("topic") == BOOK}
+            with tapedeck.open(archive) as opened:
+                got = {frame.recv_ns: frame.suspect for frame in opened.frames(topic=BOOK)}
+            self.assertIn(True, got.values())
+            self.assertIn(False, got.values())
+            self.assertEqual(got, wanted)
+
+    def test_a_book_after_a_hole_is_suspect(self):
+        with tapedeck.open(self.holed) as archive:
+            frames = [f for f in archive.frames(topic=BOOK, symbol="BTCUSD")]
+            bad = next(frame.recv_ns for frame in frames if frame.suspect)
+            self.assertFalse(archive.book_at("BTCUSD", bad).suspect)
+            self.assertTrue(archive.book_at("BTCUSD", bad + 1).suspect)
+            self.assertFalse(archive.book_at("EOSUSD", bad + 1).suspect)
+
+    def test_gaps_are_those_of_the_archive(self):
+        with tapedeck.open(self.halves) as archive:
+            got = [(gap.feed, gap.reason, gap.from_ns, gap.to_ns) for gap in archive.gaps()]
+            self.assertEqual(archive.gaps(end="+1s"), [])
+        listed = json.loads(run("gaps", self.halves, "--json"))["gaps"]
+        self.assertEqual(got, [(gap["feed"], gap["reason"], gap["from_ns"], gap["to_ns"]) for gap in listed])
+        self.assertEqual(len(got), 1)
+
+    def test_bars_add_up_to_the_trades(self):
+        with tapedeck.open(self.whole) as archive:
+            trades = list(archive.trades(symbol="BTCUSD", topic="trade"))
+            bars = archive.bars("BTCUSD", "5s", topic="trade")
+        width, groups = 5 * 10**9, {}
+        for row in trades:
+            values = tapedeck.decimal(row[4], row[8]), tapedeck.decimal(row[5], row[9]), int(row[10])
+            groups.setdefault(int(row[1]) // width * width, []).append(values)
+        self.assertGreater(len(bars), 3)
+        self.assertEqual([bar.time_ns for bar in bars], sorted(groups))
+        for bar in bars:
+            prices, sizes, sides = zip(*groups[bar.time_ns])
+            volume = sum(sizes)
+            self.assertEqual((bar.open, bar.high, bar.low, bar.close), (prices[0], max(prices), min(prices), prices[-1]))
+            self.assertEqual((bar.volume, bar.count), (volume, len(sizes)))
+            self.assertEqual(bar.vwap, sum(p * s for p, s in zip(prices, sizes)) / volume)
+            for got, side in ((bar.buy_volume, tapedeck.BUY), (bar.sell_volume, tapedeck.SELL)):
+                self.assertEqual(got, sum((s for s, its in zip(sizes, sides) if its == side), Decimal(0)))
+
+    def test_what_cannot_be_read_is_an_error(self):
+        with self.assertRaisesRegex(tapedeck.Error, "no/such"):
+            tapedeck.open("/no/such")
+        with tapedeck.open(self.whole) as archive:
+            for wrong, text in (({"symbol": "BTCUSDD"}, "no such feed, topic or symbol.*BTCUSD"), ({"start": "noon"}, "noon"),
+                                ({"start": "2021-04-18", "end": "2021-04-17"}, "")):
+                with self.assertRaisesRegex(tapedeck.Error, text):
+                    archive.trades(**wrong)
+            self.assertIsNone(archive.book_at("BTCUSD", "2021-04-16"))
+
+    def test_the_book_is_drawn(self):
+        class Axes:
+            def __init__(self):
+                self.lines = []
+
+            def step(self, prices, sums, **_):
+                self.lines.append((prices, sums))
+
+            def set_title(self, text):
+                self.title = text
+
+            def legend(self):
+                pass
+
+        axes = Axes()
+        with tapedeck.open(self.whole) as archive:
+            archive.plot_book("BTCUSD", "+10s", axes=axes)
+        (bids, sums), (asks, _) = axes.lines
+        self.assertEqual((len(bids), len(asks)), (25, 25))
+        self.assertEqual(sums, sorted(sums))
+        self.assertIn("BTCUSD", axes.title)
+
+    @unittest.skipIf(tapedeck.numpy is None, "needs numpy")
+    def test_arrays_hold_the_rows(self):
+        with tapedeck.open(self.whole) as archive:
+            trades = archive.trades(symbol="BTCUSD")
+            self.assertEqual(trades.dtype["price"], "f8")
+            exact = trades["price_int"] / 10.0 ** trades["price_scale"]
+            self.assertTrue((exact == trades["price"]).all())
+            self.assertTrue((tapedeck.numpy.diff(trades["recv_ns"].astype("i8")) >= 0).all())
+            count = sum(len(rows) for rows, _, _ in archive.batches(symbol="BTCUSD"))
+            self.assertEqual(count, len(trades))
+
+
+if __name__ == "__main__":
+    unittest.main()
