@@ -100,6 +100,7 @@ typedef struct export_format {
 
 extern const export_format EXPORT_TARDIS_CSV;
 extern const export_format EXPORT_JSONL;
+extern const export_format EXPORT_SQLITE;
 extern const export_format EXPORT_HFTBACKTEST;
 extern const export_format EXPORT_HFTBACKTEST_LATENCY;
 
