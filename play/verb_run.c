@@ -171,7 +171,7 @@ uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 /* ---- playing ---- */
 
 td_result verb_run_observe(verb_run *verb, const selection *wanted, cursor_options reading,
-                           observer by, cursor_stats *stats, td_err *err)
+                           observer by, cursor_stats *stats, gap_list *damage, td_err *err)
 {
     cursor *tape = NULL;
     reading.threads = threads_options_count(&verb->threads);
@@ -195,6 +195,8 @@ td_result verb_run_observe(verb_run *verb, const selection *wanted, cursor_optio
         rc = td_err_set(err, TD_E_IO, "stopped before the end");
     progress_end(&verb->progress);
     cursor_get_stats(tape, stats);
+    if (damage != NULL)
+        gap_list_join(damage, cursor_get_damage(tape));
     player_close(of);
     cursor_close(tape);
     return rc;

@@ -110,11 +110,11 @@ uint64_t verb_run_add_count(uint64_t a, uint64_t b);
 
 /* Play a selection on all cores for an observer, with books, without digests; TD_EOF of the
  * observer is the end. What it keeps with streams is closed when this returns. reading: its
- * threads, log, what is read, and with_states are set here. TD_E_IO: a signal stopped it, among
- * others. */
+ * threads, log, what is read, and with_states are set here. damage (may be NULL): what could not be
+ * read is added, before the observer closes. TD_E_IO: a signal stopped it, among others. */
 TD_MUST_USE td_result verb_run_observe(verb_run *verb, const selection *wanted,
                                        cursor_options reading, observer by, cursor_stats *stats,
-                                       td_err *err);
+                                       gap_list *damage, td_err *err);
 
 /* The progress function of what is run, with the verb_run as its user: shows the status line. 1
  * once a signal came. */

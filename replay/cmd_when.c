@@ -56,7 +56,7 @@ static td_result run(verb_run *verb)
         rc = conditions_load(&command->wanted, verb->archive, &wanted, window, &verb->err);
     if (rc == TD_OK)
         rc = verb_run_observe(verb, &wanted, (cursor_options){.with_lead_in = 1},
-                              last_frame_observer(last), &stats, &verb->err);
+                              last_frame_observer(last), &stats, NULL, &verb->err);
     if (rc == TD_OK && last->condition == NULL)
         rc = describe_none(verb, cursor_is_damaged(&stats));
     last_frame_fini(last);

@@ -293,7 +293,7 @@ static td_result run(verb_run *verb)
     td_result rc = find_window(verb, &wanted);
     if (rc == TD_OK)
         rc = verb_run_observe(verb, &wanted, (cursor_options){.without_audits = 1},
-                              (observer){&OPS, verb->state}, &stats, &verb->err);
+                              (observer){&OPS, verb->state}, &stats, NULL, &verb->err);
     if (rc != TD_OK)
         return rc;
     if (command->count == 0 && !cursor_is_damaged(&stats))

@@ -17,6 +17,9 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv);
 /* List the gaps of the ledger. 1 if there is any. */
 exit_code cmd_gaps(const verb_context *context, int argc, char **argv);
 
+/* Report how whole each symbol's days are. 1 if one is not clean. */
+exit_code cmd_days(const verb_context *context, int argc, char **argv);
+
 /* Report how long requests about orders took. */
 exit_code cmd_latency(const verb_context *context, int argc, char **argv);
 

@@ -187,6 +187,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("topics", await json(t, ["topics", "--json"]));
   page.check("sim --list", await json(t, ["sim", "--list", "--json"]));
   page.check("gaps", await json(t, ["gaps", archive, "--json"], { status: 1 }));
+  page.check("days", await json(t, ["days", archive, "--json"], { status: 1 }));
   const orders = [request(1, "create", { symbol: "BTCUSDT", orderLinkId: "a" }, "1"), answer(2, "create", { orderId: "A" }, "1"), update(3, { orderId: "A", orderStatus: "New" })];
   page.check("latency", await json(t, ["latency", await orderTape(t, temporary(t), [...orders, request(4, "cancel", {})]), "--json"]));
   const tapeOfBook = await bookTape(t);

@@ -1,0 +1,491 @@
+#include "play/days.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "archive/ledger.h"
+#include "archive/moment.h"
+#include "archive/session_spans.h"
+#include "play/lateness.h"
+#include "play/stream.h"
+#include "schema/dialect.h"
+#include "schema/family.h"
+#include "tape/empty_selection.h"
+
+/* More faults of one stream than that become one long one. */
+enum { SPANS_MAX = 65536 };
+
+/* Time that is not clean. */
+typedef struct bad_span {
+    uint64_t from_ns, to_ns; /* to_ns 0: it has not ended */
+    unsigned reasons;
+    uint8_t is_missing;
+} bad_span;
+
+typedef struct span_list {
+    bad_span *rows;
+    size_t count;
+} span_list;
+
+/* The frames of one day. */
+typedef struct stream_day {
+    uint64_t day_ns;
+    day_counts counts;
+} stream_day;
+
+/* A stream: at first kept with it, then without it in days_run. */
+typedef struct stream_days {
+    const stream *of; /* until it closes */
+    char *feed, *topic, *symbol, *exchange_topic, *family;
+    uint32_t line, shard;       /* of the last frame */
+    uint64_t first_ns, last_ns; /* asked for since then; its last frame */
+    uint64_t right_ns;          /* the last frame with which all was well */
+    span_list bad;
+    uint8_t is_bad; /* 1: the last of these has not ended */
+    day_proof proof;
+    stream_day *days;
+    size_t day_count;
+    uint64_t second, in_second; /* of the last frame, and how many came in it */
+    lateness late;              /* of the last day */
+} stream_days;
+
+typedef struct days_run {
+    verb_run *verb;
+    selection_window window;
+    gap_list ledger;
+    stream_days **streams;
+    size_t stream_count;
+    archive_view *view;
+    day_list *out;
+} days_run;
+
+const char *day_proof_name(day_proof proof)
+{
+    static const char *const NAMES[DAY_PROOFS] = {
+        [DAY_PROVEN] = "proven", [DAY_WARNED] = "warned", [DAY_UNVERIFIABLE] = "unverifiable"};
+    TD_ASSERT(proof < DAY_PROOFS);
+    return NAMES[proof];
+}
+
+const char *day_reason_name(unsigned reason)
+{
+    static const char *const NAMES[] = {"rule", "undecoded", "late"};
+    TD_ASSERT(reason < DAY_REASONS);
+    return reason < GAP_REASON_COUNT ? gap_reason_name((gap_reason)reason)
+                                     : NAMES[reason - GAP_REASON_COUNT];
+}
+
+void day_list_fini(day_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        td_free(list->rows[i].feed);
+        td_free(list->rows[i].topic);
+        td_free(list->rows[i].symbol);
+    }
+    td_free(list->rows);
+    *list = (day_list){0};
+}
+
+/* ---- what a topic can prove ---- */
+
+/* The strength of the rule by which candles of the symbol show lost trades. */
+static rule_strength candles_strength(const symbol_state *symbol)
+{
+    rule_strength best = STRENGTH_STATISTIC;
+    for (size_t i = 0; symbol_state_topic_at(symbol, i) != NULL; i++) {
+        const topic_row *row = symbol_state_topic_at(symbol, i)->row;
+        for (size_t k = 0; row != NULL && k < TOPIC_RULES_MAX; k++)
+            if (row->rules[k].rule == RULE_TRADES_COMPLETE && row->rules[k].strength < best)
+                best = row->rules[k].strength;
+    }
+    return best;
+}
+
+static day_proof proof_of(const topic_row *row, const symbol_state *symbol)
+{
+    day_proof proof = DAY_UNVERIFIABLE;
+    if (row == NULL)
+        return proof;
+    if (row->type == MSG_TRADE)
+        return (day_proof)candles_strength(symbol);
+    for (size_t i = 0; i < TOPIC_RULES_MAX; i++) {
+        const rule_row *rule = &row->rules[i];
+        int is_dense = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP;
+        if (is_dense && rule->strength == STRENGTH_ERROR)
+            return DAY_PROVEN;
+        if (is_dense || rule->rule == RULE_DELETE_EXISTS || rule->rule == RULE_UPDATE_EXISTS)
+            proof = DAY_WARNED;
+    }
+    return proof;
+}
+
+/* ---- one stream ---- */
+
+static stream_days *open_stream(const stream *of, const frame_ref *frame)
+{
+    stream_days *made = td_alloc_zero(1, sizeof *made);
+    made->of = of;
+    made->feed = td_strdup(of->feed);
+    made->topic = td_strdup(of->topic);
+    made->symbol = td_strdup(of->symbol);
+    made->exchange_topic =
+        td_strdup(of->exchange_topic[0] != '\0' ? of->exchange_topic : of->topic);
+    made->family = td_strdup(of->family);
+    made->proof = DAY_UNVERIFIABLE;
+    made->first_ns = frame->granted_ns != 0 ? frame->granted_ns : frame->recv_ns;
+    return made;
+}
+
+static void close_stream(stream_days *s)
+{
+    td_free(s->feed);
+    td_free(s->topic);
+    td_free(s->symbol);
+    td_free(s->exchange_topic);
+    td_free(s->family);
+    td_free(s->bad.rows);
+    td_free(s->days);
+    td_free(s);
+}
+
+static void end_day(stream_days *s)
+{
+    if (s->day_count == 0)
+        return;
+    day_counts *counts = &s->days[s->day_count - 1].counts;
+    counts->timed = s->late.count;
+    counts->p50_ns = lateness_quantile_ns(&s->late, 500);
+    counts->p90_ns = lateness_quantile_ns(&s->late, 900);
+    counts->p99_ns = lateness_quantile_ns(&s->late, 990);
+    counts->max_ns = s->late.ns_max;
+}
+
+static day_counts *counts_of(stream_days *s, uint64_t recv_ns)
+{
+    uint64_t day_ns = recv_ns - recv_ns % DAYS_DAY_NS;
+    if (s->day_count > 0 && s->days[s->day_count - 1].day_ns >= day_ns) /* a clock went back */
+        return &s->days[s->day_count - 1].counts;
+    end_day(s);
+    s->late = (lateness){0};
+    s->days = td_array_grow(s->days, s->day_count, sizeof *s->days);
+    s->days[s->day_count] = (stream_day){.day_ns = day_ns};
+    return &s->days[s->day_count++].counts;
+}
+
+static void count_frame(stream_days *s, const observed_frame *seen)
+{
+    const frame_ref *frame = seen->frame;
+    day_counts *counts = counts_of(s, frame->recv_ns);
+    counts->frames++;
+    counts->bytes += frame->bytes.size;
+    counts->undecoded += frame->content.message == NULL;
+    counts->broken += seen->found != NULL && verdict_violation(&seen->found->rules) != NULL;
+    for (uint32_t i = 0; seen->found != NULL && i < seen->found->rules.count; i++)
+        counts->crossed += seen->found->rules.items[i].rule == RULE_NOT_CROSSED;
+    if (frame->publish_ns < frame->recv_ns)
+        lateness_add(&s->late, frame->recv_ns - frame->publish_ns);
+    counts->ahead += frame->publish_ns > frame->recv_ns;
+    s->in_second = frame->recv_ns / TD_NS_PER_S == s->second ? s->in_second + 1 : 1;
+    s->second = frame->recv_ns / TD_NS_PER_S;
+    if (s->in_second > counts->frames_per_s_max)
+        counts->frames_per_s_max = s->in_second;
+}
+
+static void add_span(span_list *list, bad_span span)
+{
+    list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
+    list->rows[list->count++] = span;
+}
+
+/* A frame that is wrong makes the time since the one before doubtful, until one that is right. */
+static void judge(stream_days *s, const observed_frame *seen)
+{
+    const frame_ref *frame = seen->frame;
+    const symbol_verdict *found = seen->found;
+    int is_undecoded = frame->content.message == NULL;
+    int is_broken = found != NULL && found->track != NULL && track_is_broken(found->track);
+    unsigned reasons = is_undecoded ? 1U << DAY_UNDECODED
+                       : is_broken || (found != NULL && verdict_violation(&found->rules) != NULL)
+                           ? 1U << DAY_RULE
+                           : 0;
+    reasons |= frame->is_late ? 1U << DAY_LATE : 0;
+    if (reasons != 0) {
+        if (!s->is_bad && s->bad.count < SPANS_MAX)
+            add_span(&s->bad, (bad_span){.from_ns = s->right_ns});
+        s->is_bad = 1;
+        s->bad.rows[s->bad.count - 1].to_ns = 0;
+        s->bad.rows[s->bad.count - 1].reasons |= reasons;
+    }
+    if (is_undecoded || is_broken || frame->is_late)
+        return;
+    if (s->is_bad)
+        s->bad.rows[s->bad.count - 1].to_ns = frame->recv_ns;
+    s->is_bad = 0;
+    s->right_ns = frame->recv_ns;
+}
+
+static td_result on_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
+                          td_err *err)
+{
+    const frame_ref *frame = seen->frame;
+    stream_days *s = *state;
+    (void)ctx;
+    (void)err; /* it cannot fail */
+    if (!frame_role_is_of_topic(of->role) || of->dir != CHANNEL_IN || frame->is_copy)
+        return TD_OK;
+    if (s == NULL) {
+        s = open_stream(of, frame);
+        *state = s;
+    }
+    judge(s, seen);
+    s->line = frame->conn->line;
+    s->shard = frame->conn->shard;
+    if (frame->is_lead_in)
+        return TD_OK;
+    s->last_ns = frame->recv_ns;
+    count_frame(s, seen);
+    if (s->proof != DAY_PROVEN)
+        s->proof = proof_of(frame->row, of->of_symbol);
+    return TD_OK;
+}
+
+/* ---- its days ---- */
+
+/* A gap of a whole connection is of its slot; one that no recorder wrote is of all. */
+static int is_about(const gap_row *gap, const stream_days *s)
+{
+    return strcmp(gap->feed, s->feed) == 0 && gap->covered_by[0] == '\0' &&
+           gap_row_is_about(gap, s->topic, s->symbol) &&
+           ((gap->line == s->line && gap->shard == s->shard) ||
+            (gap->line == 0 && gap->shard == 0 && gap->conn == 0));
+}
+
+static void add_gaps(stream_days *s, const gap_list *gaps)
+{
+    for (size_t i = 0; i < gaps->count; i++) {
+        const gap_row *gap = &gaps->rows[i];
+        if (!is_about(gap, s))
+            continue;
+        int is_missing = gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE;
+        add_span(&s->bad, (bad_span){gap->from_ns, gap->to_ns == GAP_OPEN ? 0 : gap->to_ns,
+                                     1U << gap->reason, (uint8_t)is_missing});
+    }
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+    const bad_span *left = a;
+    const bad_span *right = b;
+    return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
+}
+
+/* How much of a time the spans cover, each moment once; only the missing ones, or all. */
+static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_ns,
+                           int only_missing, unsigned *reasons)
+{
+    uint64_t sum_ns = 0;
+    uint64_t reach_ns = from_ns;
+    for (size_t i = 0; i < list->count && list->rows[i].from_ns < to_ns; i++) {
+        const bad_span *span = &list->rows[i];
+        uint64_t end_ns = span->to_ns == 0 || span->to_ns > to_ns ? to_ns : span->to_ns;
+        int is_before = span->is_missing ? end_ns <= from_ns : end_ns < from_ns;
+        if (is_before || (only_missing && !span->is_missing))
+            continue;
+        *reasons |= span->reasons;
+        uint64_t begin_ns = span->from_ns > reach_ns ? span->from_ns : reach_ns;
+        if (end_ns > begin_ns) {
+            sum_ns += end_ns - begin_ns;
+            reach_ns = end_ns;
+        }
+    }
+    return sum_ns;
+}
+
+static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint64_t to_ns)
+{
+    day_topic row = {.feed = td_strdup(s->feed),
+                     .topic = td_strdup(s->topic),
+                     .symbol = td_strdup(s->symbol),
+                     .day_ns = from_ns - from_ns % DAYS_DAY_NS,
+                     .asked_ns = to_ns - from_ns,
+                     .proof = s->proof};
+    row.missing_ns = covered_ns(&s->bad, from_ns, to_ns, 1, &row.reasons);
+    uint64_t bad_ns = covered_ns(&s->bad, from_ns, to_ns, 0, &row.reasons);
+    row.degraded_ns = bad_ns - row.missing_ns;
+    row.clean_ns = row.asked_ns - bad_ns;
+    for (size_t i = 0; i < s->day_count; i++)
+        if (s->days[i].day_ns == row.day_ns)
+            row.counts = s->days[i].counts;
+    run->out->rows = td_array_grow(run->out->rows, run->out->count, sizeof *run->out->rows);
+    run->out->rows[run->out->count++] = row;
+}
+
+/* A gap that ends where the topic begins, and lies in the selection, took its beginning. */
+static uint64_t begin_of(const days_run *run, const stream_days *s)
+{
+    uint64_t begin_ns = s->first_ns;
+    for (size_t i = 0; run->window.from_ns > 0 && i < s->bad.count; i++) {
+        const bad_span *span = &s->bad.rows[i];
+        if (span->is_missing && span->from_ns < begin_ns && span->to_ns >= begin_ns)
+            begin_ns = span->from_ns;
+    }
+    return begin_ns > run->window.from_ns ? begin_ns : run->window.from_ns;
+}
+
+static void add_days(days_run *run, stream_days *s, uint64_t end_ns)
+{
+    uint64_t from_ns = begin_of(run, s);
+    uint64_t to_ns = end_ns < run->window.to_ns ? end_ns : run->window.to_ns;
+    while (from_ns < to_ns) {
+        uint64_t next_ns = from_ns - from_ns % DAYS_DAY_NS + DAYS_DAY_NS;
+        add_day(run, s, from_ns, next_ns < to_ns ? next_ns : to_ns);
+        from_ns = next_ns;
+    }
+}
+
+/* ---- a feed ---- */
+
+static int is_feed(void *user, const char *feed)
+{
+    return strcmp(user, feed) == 0;
+}
+
+static int is_recording(const archive_view *view, const char *feed)
+{
+    for (size_t i = 0; view->live[0] != '\0' && i < view->listing.segment_count; i++) {
+        const segment_name *name = &view->listing.segments[i].name;
+        if (strcmp(name->session, view->live) == 0 && strcmp(name->feed, feed) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* The streams of one feed, which stand together. */
+static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
+{
+    moment grants;
+    uint64_t first_ns = 0;
+    uint64_t last_ns = 0;
+    char *feed = run->streams[from]->feed;
+    archive_feed_range(run->view, feed, &first_ns, &last_ns);
+    td_result rc = moment_read(run->view, is_feed, feed, last_ns, &grants, err);
+    size_t begin = run->out->count;
+    for (size_t i = from; i < to && rc == TD_OK; i++) {
+        stream_days *s = run->streams[i];
+        const family *of = family_find(td_bytes_str(s->family));
+        int is_granted = moment_has_topic(&grants, td_bytes_str(s->exchange_topic),
+                                          of == NULL ? NULL : of->dialect->covers);
+        add_gaps(s, &run->ledger);
+        if (s->bad.count > 0)
+            qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
+        add_days(run, s, (is_granted ? last_ns : s->last_ns) + 1);
+    }
+    moment_fini(&grants);
+    int is_live = is_recording(run->view, feed);
+    for (size_t i = begin; i < run->out->count; i++) {
+        day_topic *row = &run->out->rows[i];
+        row->is_recording = (uint8_t)(is_live && row->day_ns == last_ns - last_ns % DAYS_DAY_NS);
+    }
+    return rc;
+}
+
+static int compare_streams(const void *a, const void *b)
+{
+    return strcmp((*(stream_days *const *)a)->feed, (*(stream_days *const *)b)->feed);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const day_topic *left = a;
+    const day_topic *right = b;
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0)
+        order = (left->day_ns > right->day_ns) - (left->day_ns < right->day_ns);
+    if (order == 0)
+        order = strcmp(left->symbol, right->symbol);
+    return order != 0 ? order : strcmp(left->topic, right->topic);
+}
+
+/* ---- all of it ---- */
+
+/* The stream closes: what was found of it stays. */
+static void on_close(void *ctx, void *state)
+{
+    days_run *run = ctx;
+    stream_days *s = state;
+    end_day(s);
+    add_gaps(s, &s->of->gaps); /* that topics of the symbol showed */
+    s->of = NULL;
+    if (s->day_count == 0) {
+        close_stream(s); /* of the lead-in alone */
+        return;
+    }
+    run->streams = td_array_grow(run->streams, run->stream_count, sizeof(stream_days *));
+    run->streams[run->stream_count++] = s;
+}
+
+static td_result add_feeds(days_run *run, td_err *err)
+{
+    td_result rc = archive_view_open(run->verb->archive, VIEW_ALL, NULL, &run->view, err);
+    qsort(run->streams, run->stream_count, sizeof(stream_days *), compare_streams);
+    size_t next = 0;
+    for (size_t i = 0; i < run->stream_count && rc == TD_OK; i = next) {
+        while (next < run->stream_count &&
+               compare_streams(&run->streams[i], &run->streams[next]) == 0)
+            next++;
+        rc = add_feed(run, i, next, err);
+    }
+    archive_view_close(run->view);
+    if (run->out->count > 0)
+        qsort(run->out->rows, run->out->count, sizeof *run->out->rows, compare_rows);
+    return rc;
+}
+
+td_result days_find(verb_run *verb, const selection *wanted, day_list *out, cursor_stats *stats,
+                    td_err *err)
+{
+    static const observer_ops OPS = {.name = "days", .frame = on_frame, .close = on_close};
+    days_run run = {.verb = verb, .out = out};
+    *out = (day_list){0};
+    td_result rc = cursor_find_window(verb->archive, wanted, NULL, &run.window, err);
+    if (rc == TD_OK)
+        rc = archive_gaps(verb->archive, &run.ledger, err);
+    if (rc == TD_OK)
+        rc = verb_run_observe(verb, wanted, (cursor_options){.with_lead_in = 1},
+                              (observer){&OPS, &run}, stats, &run.ledger, err);
+    if (rc == TD_OK)
+        rc = run.stream_count > 0 ? add_feeds(&run, err)
+                                  : selection_why_empty(verb->archive, wanted, err);
+    for (size_t i = 0; i < run.stream_count; i++)
+        close_stream(run.streams[i]);
+    td_free(run.streams);
+    gap_list_fini(&run.ledger);
+    return rc;
+}
+
+size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
+                    uint64_t proof_ns[DAY_PROOFS])
+{
+    size_t i = from;
+    const day_topic *first = &list->rows[from];
+    *sum = (day_topic){.feed = first->feed, .symbol = first->symbol, .day_ns = first->day_ns};
+    memset(proof_ns, 0, DAY_PROOFS * sizeof *proof_ns);
+    for (; i < list->count; i++) {
+        const day_topic *row = &list->rows[i];
+        if (strcmp(row->feed, first->feed) != 0 || row->day_ns != first->day_ns ||
+            strcmp(row->symbol, first->symbol) != 0)
+            break;
+        sum->asked_ns += row->asked_ns;
+        sum->clean_ns += row->clean_ns;
+        if (row->degraded_ns > sum->degraded_ns)
+            sum->degraded_ns = row->degraded_ns;
+        if (row->missing_ns > sum->missing_ns)
+            sum->missing_ns = row->missing_ns;
+        sum->reasons |= row->reasons;
+        sum->is_recording |= row->is_recording;
+        proof_ns[row->proof] += row->asked_ns;
+    }
+    return i;
+}

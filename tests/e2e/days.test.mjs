@@ -1,0 +1,112 @@
+// `tapedeck days`: what is clean, degraded and missing of a symbol's day. The frames are written out here, so that the
+// times follow from them; docs/archive.md ("Days") says what they mean.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { chunksOf, flipIn, json, segments, tapedeck, temporary } from "./lib.mjs";
+import { Recorder } from "./live.mjs";
+import { numberedExchange } from "./numbered.mjs";
+import { Clock, MOVED_CLOCK } from "./torture.mjs";
+
+const NOON = Date.parse("2026-08-09T12:00:00Z");
+const MIDNIGHT = NOON + 12 * 3_600_000;
+const S = 1e9;
+
+const book = (symbol, u) => ({ topic: `orderbook.50.${symbol}`, type: u === 1 ? "snapshot" : "delta", ts: NOON, cts: NOON,
+  data: { s: symbol, b: [["10", String(u)]], a: u === 1 ? [["12", "1"]] : [], u: 100 + u, seq: 1000 + u } });
+const trade = (symbol, i) => ({ topic: `publicTrade.${symbol}`, type: "snapshot", ts: NOON,
+  data: [{ i: `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`, T: NOON, p: "11", v: "1", S: "Buy", s: symbol, L: "PlusTick", BT: false, seq: 5000 + i }] });
+
+/** Import frames [ms, frame] into an archive's feed v5-linear, as one capture. */
+async function add(t, archive, frames) {
+  const file = path.join(temporary(t), "capture.jsonl");
+  fs.writeFileSync(file, frames.map(([ms, data]) => JSON.stringify({ recv_ns: `${ms}000000`, conn: 0, data }) + "\n").join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+}
+
+const found = async (t, archive, more = [], options = { status: 1 }) => (await json(t, ["days", archive, "--json", ...more], options)).days;
+const topic = (day, name) => day.topics.find((row) => row.topic === name);
+
+/** A book of one symbol, a frame each second from `from`, with u from `first`. */
+const books = (symbol, from, count, first = 1) => Array.from({ length: count }, (_, i) => [from + i * 1000, book(symbol, first + i)]);
+
+test("a gap, a broken book and an undecodable frame, each with its time and reason", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  const broken = books("ETHUSDT", NOON, 10).filter((_, i) => i !== 4); // u 5 is lost: broken from the 4th second on
+  broken.push([NOON + 10_000, book("ETHUSDT", 1)], [NOON + 11_000, book("ETHUSDT", 2)]);
+  const odd = books("XRPUSDT", NOON, 12).map(([ms, frame], i) => [ms, i === 6 ? { ...frame, data: {} } : frame]);
+  odd[8] = [NOON + 8_000, book("XRPUSDT", 1)];
+  for (let i = 9; i < 12; i++) odd[i] = [NOON + i * 1000, book("XRPUSDT", i - 7)];
+  const all = [...books("BTCUSDT", NOON, 12), ...broken, ...odd].sort((a, b) => a[0] - b[0]);
+  await add(t, archive, all);
+  const days = Object.fromEntries((await found(t, archive)).map((day) => [day.symbol, day]));
+  const { BTCUSDT, ETHUSDT, XRPUSDT } = days;
+  assert.deepEqual([BTCUSDT.clean_percent, BTCUSDT.verified_percent, BTCUSDT.reasons, BTCUSDT.day], [100, 100, null, "2026-08-09"]);
+  const round = (row) => [Math.round(row.degraded_ns / S), Math.round(row.missing_ns / S), row.reasons];
+  assert.deepEqual(round(ETHUSDT), [7, 0, "rule"]); // from the 3rd second to the snapshot of the 10th
+  assert.deepEqual(round(XRPUSDT), [3, 0, "rule, undecoded"]);
+  assert.deepEqual([topic(XRPUSDT, "orderbook.50").undecoded, topic(ETHUSDT, "orderbook.50").broken > 0], [1, true]);
+
+  // Another capture a minute later: the time between the two is missing, of all topics.
+  await add(t, archive, books("BTCUSDT", NOON + 71_000, 11));
+  const [later] = await found(t, archive, ["--symbol", "BTCUSDT"]);
+  assert.deepEqual(round(later), [0, 60, "restart"]);
+  assert.equal(Math.round(later.clean_percent), Math.round(2100 / 81));
+  const { stdout } = await tapedeck(t, ["days", archive, "--symbol", "BTCUSDT"], { status: 1 });
+  assert.match(stdout, /^2026-08-09 +BTCUSDT +25\.\d+ +100 +- +1 m +restart /m);
+  assert.match(stdout, /\n1 days of symbols: 0 clean, 1 not\n$/);
+});
+
+test("days are UTC days, and what can be proven follows from the topics", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  const frames = [...books("BTCUSDT", MIDNIGHT - 5_000, 11), ...Array.from({ length: 11 }, (_, i) => [MIDNIGHT - 5_000 + i * 1000, trade("BTCUSDT", i)])];
+  await add(t, archive, frames.sort((a, b) => a[0] - b[0]));
+  const days = await found(t, archive, [], { status: 0 });
+  assert.deepEqual(days.map((day) => [day.day, day.symbol, Math.round(day.asked_ns / S), Math.round(day.verified_percent), day.frames]),
+    [["2026-08-09", "BTCUSDT", 5, 50, 10], ["2026-08-10", "BTCUSDT", 5, 50, 12]]);
+  assert.deepEqual(days[0].topics.map((row) => [row.topic, row.proof, row.frames_per_s_max, row.timed]),
+    [["orderbook.50", "proven", 1, 5], ["publicTrade", "unverifiable", 1, 5]]);
+  assert.equal(Math.round(topic(days[0], "orderbook.50").max_ns / S), 12 * 3600 - 1);
+  assert.deepEqual((await found(t, archive, ["--from", "2026-08-10"], { status: 0 })).map((day) => day.day), ["2026-08-10"]);
+});
+
+test("symbols with the same figures are one row of text", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  const symbols = Array.from({ length: 40 }, (_, i) => `S${i}USDT`);
+  await add(t, archive, books("", NOON, 4).flatMap(([ms], i) => symbols.map((symbol) => [ms, book(symbol, i + 1)])));
+  const { stdout } = await tapedeck(t, ["days", archive]);
+  assert.match(stdout, /^2026-08-09 +40 symbols +100 +100 +- +- +- /m);
+  assert.equal(stdout.split("\n").length, 5);
+  assert.equal((await tapedeck(t, ["days", archive, "-v"])).stdout.split("\n").length, 44);
+});
+
+test("frames that cannot be read are missing", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  await add(t, archive, books("BTCUSDT", NOON, 12));
+  await add(t, archive, books("BTCUSDT", NOON + 71_000, 11));
+  const file = path.join(archive, segments(archive).at(-1));
+  flipIn(file, chunksOf(file).at(-1));
+  const [day] = await found(t, archive, [], { status: 3 });
+  assert.deepEqual([day.reasons, Math.round(day.missing_ns / S), Math.round(day.degraded_ns / S)], ["restart, corrupt", 70, 0]);
+  assert.equal((await tapedeck(t, ["days", archive, "--feed", "none"], { status: 4 })).stdout, "");
+});
+
+test("after a step back of the clock receive times are late; the day is being recorded", { skip: fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)" }, async (t) => {
+  const dir = temporary(t);
+  const exchange = await numberedExchange(t, { rate: 100 });
+  const clock = new Clock(dir);
+  const archive = path.join(dir, "tape");
+  const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"], clock.options);
+  const more = () => recorder.durableAfter(recorder.durableLines + 5);
+  await more();
+  clock.set(-800);
+  await recorder.says(/stepped back by 0\.[1-9]/);
+  await more();
+  const live = await found(t, archive);
+  assert.ok(live.at(-1).recording);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  const days = await found(t, archive);
+  assert.ok(days.some((day) => /late/.test(day.reasons ?? "")), JSON.stringify(days));
+  assert.ok(days.every((day) => !day.recording));
+});

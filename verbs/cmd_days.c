@@ -1,0 +1,253 @@
+/* tapedeck days: how whole each symbol's recording of each UTC day is. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "play/days.h"
+#include "play/verb_run.h"
+#include "verbs/cmds.h"
+
+enum { REASONS_BYTES = 128, PERCENT_ALL = 10000 };
+
+/* One symbol on one day; as text those of a day with the same figures are one row. */
+typedef struct symbol_day {
+    const day_topic *topics; /* of the list */
+    size_t topic_count;
+    day_topic sum;
+    uint64_t proof_ns[DAY_PROOFS];
+    uint64_t clean, verified; /* 1/100 % */
+    uint64_t asked_ns;        /* the longest of any topic */
+    uint64_t frames;
+} symbol_day;
+
+typedef struct symbol_days {
+    symbol_day *rows;
+    size_t count;
+    uint64_t clean;     /* of these */
+    uint64_t recording; /* likewise */
+    uint8_t has_feeds;  /* 1: of more than one feed */
+} symbol_days;
+
+/* ---- figures ---- */
+
+/* 100 % is all of it. */
+static uint64_t share_of(uint64_t part_ns, uint64_t all_ns)
+{
+    return part_ns == all_ns ? PERCENT_ALL : part_ns / (all_ns / PERCENT_ALL + 1);
+}
+
+static symbol_days gather(const day_list *list)
+{
+    symbol_days out = {0};
+    size_t next = 0;
+    for (size_t i = 0; i < list->count; i = next) {
+        symbol_day row = {.topics = &list->rows[i]};
+        next = day_list_sum(list, i, &row.sum, row.proof_ns);
+        row.topic_count = next - i;
+        row.clean = share_of(row.sum.clean_ns, row.sum.asked_ns);
+        if (row.sum.reasons != 0 && row.clean == PERCENT_ALL)
+            row.clean--;
+        row.verified = share_of(row.proof_ns[DAY_PROVEN], row.sum.asked_ns);
+        for (size_t k = i; k < next; k++) {
+            row.frames += list->rows[k].counts.frames;
+            if (list->rows[k].asked_ns > row.asked_ns)
+                row.asked_ns = list->rows[k].asked_ns;
+        }
+        out.clean += row.sum.reasons == 0;
+        out.recording += row.sum.is_recording;
+        out.has_feeds |= strcmp(row.sum.feed, list->rows[0].feed) != 0;
+        out.rows = td_array_grow(out.rows, out.count, sizeof *out.rows);
+        out.rows[out.count++] = row;
+    }
+    return out;
+}
+
+/* Days first, then figures as people see them; durations to the second. */
+static int compare_figures(const void *a, const void *b)
+{
+    const symbol_day *left = a;
+    const symbol_day *right = b;
+    const uint64_t pairs[][2] = {
+        {left->sum.day_ns, right->sum.day_ns},
+        {left->clean, right->clean},
+        {left->verified / 100, right->verified / 100},
+        {left->sum.degraded_ns / TD_NS_PER_S, right->sum.degraded_ns / TD_NS_PER_S},
+        {left->sum.missing_ns / TD_NS_PER_S, right->sum.missing_ns / TD_NS_PER_S},
+        {left->sum.reasons, right->sum.reasons},
+    };
+    int order = strcmp(left->sum.feed, right->sum.feed);
+    for (size_t i = 0; order == 0 && i < sizeof pairs / sizeof pairs[0]; i++)
+        order = (pairs[i][0] > pairs[i][1]) - (pairs[i][0] < pairs[i][1]);
+    return order;
+}
+
+/* Feeds, days, figures, symbols. */
+static int compare_rows(const void *a, const void *b)
+{
+    const symbol_day *left = a;
+    const symbol_day *right = b;
+    int order = compare_figures(a, b);
+    return order != 0 ? order : strcmp(left->sum.symbol, right->sum.symbol);
+}
+
+/* ---- the result ---- */
+
+static void describe_reasons(result_writer *r, const char *name, unsigned reasons)
+{
+    char text[REASONS_BYTES] = "";
+    for (unsigned i = 0; i < DAY_REASONS; i++) {
+        size_t used = strlen(text);
+        if ((reasons & 1U << i) != 0)
+            (void)snprintf(text + used, sizeof text - used, "%s%s", used == 0 ? "" : ", ",
+                           day_reason_name(i)); /* all of them fit */
+    }
+    result_name(r, name, text);
+}
+
+static void describe_topics(result_writer *r, const symbol_day *of)
+{
+    result_list_begin(r, "topics");
+    for (size_t i = 0; i < of->topic_count; i++) {
+        const day_topic *row = &of->topics[i];
+        const day_counts *counts = &row->counts;
+        result_object_begin(r, NULL);
+        result_text(r, "topic", row->topic);
+        result_text(r, "proof", day_proof_name(row->proof));
+        result_number(r, "asked_ns", row->asked_ns);
+        result_number(r, "clean_ns", row->clean_ns);
+        result_number(r, "degraded_ns", row->degraded_ns);
+        result_number(r, "missing_ns", row->missing_ns);
+        describe_reasons(r, "reasons", row->reasons);
+        result_count(r, "frames", counts->frames);
+        result_count(r, "bytes", counts->bytes);
+        result_count(r, "frames_per_s_max", counts->frames_per_s_max);
+        result_count(r, "undecoded", counts->undecoded);
+        result_count(r, "broken", counts->broken);
+        result_count(r, "crossed", counts->crossed);
+        result_count(r, "ahead", counts->ahead);
+        result_count(r, "timed", counts->timed);
+        result_number(r, "p50_ns", counts->p50_ns);
+        result_number(r, "p90_ns", counts->p90_ns);
+        result_number(r, "p99_ns", counts->p99_ns);
+        result_number(r, "max_ns", counts->max_ns);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+}
+
+/* One row, of so many symbols. */
+static void describe_day(result_writer *r, const symbol_day *row, size_t symbols)
+{
+    char day[TD_TIME_TEXT_BYTES];
+    td_time_format(row->sum.day_ns, day);
+    day[strlen("2021-04-17")] = '\0';
+    result_object_begin(r, NULL);
+    result_text(r, "feed", row->sum.feed);
+    result_text(r, "day", day);
+    result_name(r, "symbol", row->sum.symbol);
+    if (symbols > 1)
+        result_note(r, "which", "%zu symbols", symbols);
+    else
+        result_note(r, "which", "%s", row->sum.symbol[0] == '\0' ? "-" : row->sum.symbol);
+    result_fraction(r, "clean_percent", row->clean, 2);
+    result_fraction(r, "verified_percent", row->verified, 2);
+    result_number(r, "proven_ns", row->proof_ns[DAY_PROVEN]);
+    result_number(r, "warned_ns", row->proof_ns[DAY_WARNED]);
+    result_number(r, "unverifiable_ns", row->proof_ns[DAY_UNVERIFIABLE]);
+    result_number(r, "asked_ns", row->asked_ns);
+    result_number(r, "degraded_ns", row->sum.degraded_ns);
+    result_number(r, "missing_ns", row->sum.missing_ns);
+    result_note(r, "verified", "%u", (unsigned)(row->verified / 100));
+    result_duration(r, "asked", row->asked_ns);
+    result_duration(r, "degraded", row->sum.degraded_ns);
+    result_duration(r, "missing", row->sum.missing_ns);
+    describe_reasons(r, "reasons", row->sum.reasons);
+    result_bool(r, "recording", row->sum.is_recording);
+    result_note(r, "now", "%s", row->sum.is_recording ? "(being recorded)" : "");
+    result_count(r, "frames", row->frames);
+    if (result_json(r) != NULL)
+        describe_topics(r, row);
+    result_object_end(r, NULL);
+}
+
+static void describe_days(result_writer *r, const symbol_days *days, int by_symbol)
+{
+    static const table_column COLUMNS[] = {
+        {"feed", TABLE_LEFT, "{feed}"},
+        {"day", TABLE_LEFT, "{day}"},
+        {"symbol", TABLE_LEFT, "{which}"},
+        {"clean %", TABLE_RIGHT, "{clean_percent}"},
+        {"verified %", TABLE_RIGHT, "{verified}"},
+        {"degraded", TABLE_SPARE_RIGHT, "[{degraded_ns?}{degraded}][{degraded_ns!}-]"},
+        {"missing", TABLE_SPARE_RIGHT, "[{missing_ns?}{missing}][{missing_ns!}-]"},
+        {"reasons", TABLE_LEFT, "{reasons|-}[ {now}]"},
+        {"asked for", TABLE_SPARE_RIGHT, "{asked}"},
+    };
+    size_t skipped = days->has_feeds ? 0 : 1;
+    result_table_begin(r, "days", COLUMNS + skipped, sizeof COLUMNS / sizeof COLUMNS[0] - skipped);
+    for (size_t i = 0; i < days->count;) {
+        size_t end = i + 1;
+        while (!by_symbol && end < days->count &&
+               compare_figures(&days->rows[i], &days->rows[end]) == 0)
+            end++;
+        describe_day(r, &days->rows[i], end - i);
+        i = end;
+    }
+    result_list_end(r);
+}
+
+static void describe(verb_run *verb, symbol_days *days, const cursor_stats *stats)
+{
+    result_writer *r = &verb->result;
+    int is_text = result_json(r) == NULL;
+    if (is_text && days->count > 0)
+        qsort(days->rows, days->count, sizeof *days->rows, compare_rows);
+    result_object_begin(r, NULL);
+    describe_days(r, days, !is_text || verb->verbosity.is_verbose);
+    result_note(r, "all", "%zu", days->count);
+    result_count(r, "clean", days->clean);
+    result_count(r, "not_clean", days->count - days->clean);
+    result_count(r, "recording", days->recording);
+    result_count(r, "damaged_chunks", stats->damaged_chunks);
+    result_count(r, "unreadable_segments", stats->segments_unreadable);
+    result_object_end(r, "{days}\n{all} days of symbols: {clean} clean, {not_clean} not"
+                         "[; {recording} being recorded][; {damaged_chunks damaged chunk}]"
+                         "[; {unreadable_segments unreadable segment}]\n");
+}
+
+static td_result run_days(verb_run *verb)
+{
+    day_list list;
+    cursor_stats stats = {0};
+    td_result rc = days_find(verb, &verb->wanted, &list, &stats, &verb->err);
+    if (rc == TD_OK) {
+        symbol_days days = gather(&list);
+        describe(verb, &days, &stats);
+        verb->status = cursor_is_damaged(&stats)  ? EXIT_CODE_DAMAGE
+                       : days.clean == days.count ? EXIT_CODE_DONE
+                                                  : EXIT_CODE_DIFFERS;
+        td_free(days.rows);
+    }
+    day_list_fini(&list);
+    return rc;
+}
+
+exit_code cmd_days(const verb_context *context, int argc, char **argv)
+{
+    const verb_spec spec = {
+        .name = "days",
+        .summary = "Report how whole the recording of each symbol is on each UTC day. Symbols "
+                   "with the same figures are one row; with -v each has its own. The selection "
+                   "is replayed once.",
+        .statuses = {[EXIT_CODE_DONE] = "all days are clean",
+                     [EXIT_CODE_DIFFERS] = "a day is not clean",
+                     [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
+                                           "or the journal is damaged")},
+        .examples = "tapedeck days archive --feed linear --from 2026-11-01 --to 2026-11-07\n"
+                    "tapedeck days archive --symbol BTCUSDT --json",
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .mode = ARCHIVE_READ,
+        .work = run_days};
+    return verb_run_all(&spec, NULL, context, argc, argv);
+}
