@@ -1,0 +1,27 @@
+"""How fast the package for Python reads an archive, and json.loads the same frames.
+
+    PYTHONPATH=python python3 benchmarks/python_read.py messages|rows|loads ARCHIVE
+
+Prints {"frames", "wall_s", "cpu_s"}; importing, and reading the frames for `loads`, is not measured.
+"""
+
+import json
+import sys
+import time
+
+import tapedeck
+
+what, path = sys.argv[1:]
+with tapedeck.open(path) as archive:
+    frames = [frame.bytes for frame in archive.frames() if frame.content in ("book", "trades", "record")]
+    start, cpu = time.perf_counter(), time.process_time()
+    if what == "messages":
+        for message in archive.messages():
+            pass
+    elif what == "rows":
+        for trades, levels, streams in archive.batches():
+            pass
+    else:
+        for frame in frames:
+            json.loads(frame)
+    print(json.dumps({"frames": len(frames), "wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}))
