@@ -24,6 +24,8 @@ typedef struct export_flags {
     uint8_t has_sod;
     uint8_t has_bbo;
     const char *exch_time;
+    int time; /* export_time */
+    uint64_t scale;
     const char *shard;
     uint8_t is_joining;
     uint8_t is_forced;
@@ -39,6 +41,8 @@ enum {
     ROW_SOD,
     ROW_BBO,
     ROW_EXCH_TIME,
+    ROW_TIME,
+    ROW_SCALE,
     ROW_SHARD,
     ROW_JOIN,
     ROW_FORCE,
@@ -50,6 +54,7 @@ typedef struct export_rows {
     option_row rows[ROW_COUNT];
     const char *formats[FORMATS_MAX + 1];
     const char *types[TYPES_MAX + 1];
+    const char *times[EXPORT_TIME_INT64 + 2];
     char format_help[1024];
     char type_help[2048];
 } export_rows;
@@ -117,6 +122,8 @@ static const char *const EXCH_TIMES[] = {
 static void make_rows(export_rows *options)
 {
     describe_formats(options);
+    for (size_t i = 0; i <= EXPORT_TIME_INT64; i++)
+        options->times[i] = export_time_name((export_time)i);
     options->rows[ROW_FORMAT] = (option_row){.long_name = "format",
                                              .type = OPTION_LIST,
                                              .offset = offsetof(export_flags, formats),
@@ -160,6 +167,23 @@ static void make_rows(export_rows *options)
                      .help = "hftbacktest: the exchange's time of book frames: that of the frame, "
                              "or of the match that it shows, where a frame has it (default: frame)",
                      .choices = EXCH_TIMES};
+    options->rows[ROW_TIME] =
+        (option_row){.long_name = "time",
+                     .type = OPTION_ENUM,
+                     .offset = offsetof(export_flags, time),
+                     .metavar = "NAME",
+                     .help = "parquet: times as TIMESTAMP of ns or us, or numbers of ns "
+                             "(default: nanos)",
+                     .choices = options->times};
+    options->rows[ROW_SCALE] =
+        (option_row){.long_name = "scale",
+                     .type = OPTION_UINT,
+                     .offset = offsetof(export_flags, scale),
+                     .metavar = "N",
+                     .help = "parquet: numbers as DECIMAL(18,N); one that does not fit is an error "
+                             "(default: DECIMAL(38,18))",
+                     .min = 1,
+                     .max = TD_DECIMAL_SCALE_MAX};
     options->rows[ROW_SHARD] =
         (option_row){.long_name = "shard",
                      .type = OPTION_TEXT,
@@ -304,15 +328,18 @@ static td_result read_shard(export_command *command, td_err *err)
 }
 
 /* Options that a single format has. */
-static td_result read_hftbacktest(export_command *command, td_err *err)
+static td_result read_choices(export_command *command, td_err *err)
 {
     const export_flags *flags = &command->flags;
     export_settings *settings = &command->spec.settings;
-    int has_format = 0;
-    for (size_t i = 0; i < command->spec.format_count; i++)
-        has_format |= command->spec.formats[i] == &EXPORT_HFTBACKTEST;
-    if (!has_format && (flags->has_sod || flags->has_bbo || flags->exch_time != NULL))
+    if (!export_has_format(&command->spec, &EXPORT_HFTBACKTEST) &&
+        (flags->has_sod || flags->has_bbo || flags->exch_time != NULL))
         return td_err_set(err, TD_E_INVALID, "--sod, --bbo, --exch-time: of hftbacktest alone");
+    if (!export_has_format(&command->spec, &EXPORT_PARQUET) &&
+        (flags->time != EXPORT_TIME_NANOS || flags->scale != 0))
+        return td_err_set(err, TD_E_INVALID, "--time, --scale: of parquet alone");
+    settings->time = (export_time)flags->time;
+    settings->decimal_scale = (uint8_t)flags->scale;
     settings->has_sod = flags->has_sod;
     settings->has_bbo = flags->has_bbo;
     if (flags->exch_time != NULL &&
@@ -331,7 +358,7 @@ static td_result read_flags(verb_run *verb)
     if (rc == TD_OK)
         rc = read_shard(command, &verb->err);
     if (rc == TD_OK)
-        rc = read_hftbacktest(command, &verb->err);
+        rc = read_choices(command, &verb->err);
     if (rc == TD_OK && command->flags.out == NULL)
         rc = td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
     return rc;

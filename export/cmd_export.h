@@ -5,7 +5,7 @@
 #include "cli/verbs.h"
 
 /* For the verb tables of the front program and its own. */
-#define CMD_EXPORT_SUMMARY "export a selection as CSV files or JSON lines"
+#define CMD_EXPORT_SUMMARY "export a selection as a dataset"
 
 /* Run the verb; a verb_row's function. */
 exit_code cmd_export(const verb_context *context, int argc, char **argv);

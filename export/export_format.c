@@ -2,9 +2,9 @@
 
 const export_format *const *export_format_table(size_t *count)
 {
-    static const export_format *const FORMATS[] = {&EXPORT_TARDIS_CSV, &EXPORT_JSONL,
+    static const export_format *const FORMATS[] = {&EXPORT_TARDIS_CSV,  &EXPORT_JSONL,
                                                    &EXPORT_HFTBACKTEST, &EXPORT_HFTBACKTEST_LATENCY,
-                                                   &EXPORT_SQLITE};
+                                                   &EXPORT_PARQUET,     &EXPORT_SQLITE};
     export_message_types_init();
     *count = sizeof FORMATS / sizeof FORMATS[0];
     return FORMATS;

@@ -103,7 +103,7 @@ extern const export_format EXPORT_JSONL;
 extern const export_format EXPORT_SQLITE;
 extern const export_format EXPORT_HFTBACKTEST;
 extern const export_format EXPORT_HFTBACKTEST_LATENCY;
-extern const export_format EXPORT_SQLITE;
+extern const export_format EXPORT_PARQUET;
 
 /* All formats, in the order in which --help lists them. */
 const export_format *const *export_format_table(size_t *count);

@@ -76,13 +76,14 @@ static void write_selection(json_writer *json, const selection *wanted, selectio
 }
 
 /* Choices that a single format has. */
-static void write_hftbacktest(json_writer *json, const export_spec *spec)
+static void write_choices(json_writer *json, const export_spec *spec)
 {
     const export_settings *settings = &spec->settings;
-    int has_format = 0;
-    for (size_t i = 0; i < spec->format_count; i++)
-        has_format |= spec->formats[i] == &EXPORT_HFTBACKTEST;
-    if (!has_format)
+    if (export_has_format(spec, &EXPORT_PARQUET)) {
+        json_write_member_text(json, "time", export_time_name(settings->time));
+        member_u64_or_null(json, "scale", settings->decimal_scale != 0, settings->decimal_scale);
+    }
+    if (!export_has_format(spec, &EXPORT_HFTBACKTEST))
         return;
     json_write_member_bool(json, "sod", settings->has_sod);
     json_write_member_bool(json, "bbo", settings->has_bbo);
@@ -109,7 +110,7 @@ void export_manifest_begin(td_buf *out, const export_spec *spec, const selection
     }
     json_write_array_end(&json);
     member_u64_or_null(&json, "depth", spec->settings.depth != 0, spec->settings.depth);
-    write_hftbacktest(&json, spec);
+    write_choices(&json, spec);
     json_write_key(&json, "selection");
     write_selection(&json, wanted, window);
     json_write_object_end(&json);

@@ -5,6 +5,14 @@
 #include "base/hash.h"
 #include "export/export_name.h"
 
+int export_has_format(const export_spec *spec, const export_format *format)
+{
+    for (size_t i = 0; i < spec->format_count; i++)
+        if (spec->formats[i] == format)
+            return 1;
+    return 0;
+}
+
 int export_shares_days(const export_spec *spec)
 {
     for (size_t i = 0; i < spec->format_count; i++)

@@ -23,6 +23,9 @@ typedef struct export_spec {
     uint32_t shard_count;
 } export_spec;
 
+/* 1 if the format is one of the export's. */
+int export_has_format(const export_spec *spec, const export_format *format);
+
 /* 1 if whole days are shared out, not symbols of a day: a format has the rows of all symbols. */
 int export_shares_days(const export_spec *spec);
 

@@ -33,6 +33,14 @@ const export_type *const *export_type_table(size_t *count)
     return EXPORT_TYPES;
 }
 
+const char *export_time_name(export_time time)
+{
+    static const char *const NAMES[] = {[EXPORT_TIME_NANOS] = "nanos",
+                                        [EXPORT_TIME_MICROS] = "micros",
+                                        [EXPORT_TIME_INT64] = "int64"};
+    return NAMES[time];
+}
+
 export_row export_row_of(const maker_frame *seen)
 {
     const frame_ref *frame = seen->frame;

@@ -22,6 +22,7 @@
 
 /* What a user chose about types; one struct for all of them. */
 typedef enum export_exch_time { EXPORT_EXCH_TIME_FRAME, EXPORT_EXCH_TIME_MATCH } export_exch_time;
+typedef enum export_time { EXPORT_TIME_NANOS, EXPORT_TIME_MICROS, EXPORT_TIME_INT64 } export_time;
 
 typedef struct export_settings {
     uint32_t depth; /* of books: the topic with so many levels a side; 0: the market's own */
@@ -30,6 +31,9 @@ typedef struct export_settings {
     uint8_t has_bbo;            /* 1: with the exchange's own best prices */
     export_exch_time exch_time; /* of book frames */
     int64_t clock_offset_ns;    /* added to times of receipt */
+    /* Of parquet: */
+    export_time time;      /* how its columns have times */
+    uint8_t decimal_scale; /* decimals are DECIMAL(18, this); 0: DECIMAL(38, 18) */
 } export_settings;
 
 /* A frame as a maker sees it: copies are not shown, frames before the selection are
@@ -42,6 +46,9 @@ typedef struct maker_frame {
     const gap_row *gap; /* a gap of the ledger about this topic, between the frame before and this
                            one; NULL: there is none */
 } maker_frame;
+
+/* Name of a form of times, as --time takes it. */
+const char *export_time_name(export_time time);
 
 /* What the rows of a frame have in common: times, number, flags, is_suspect. */
 export_row export_row_of(const maker_frame *seen);

@@ -106,6 +106,7 @@ typedef struct chunk {
     /* the smallest and largest value: its bytes as in statistics */
     td_buf least, most;
     uint8_t has_bounds, is_beyond_bounds;
+    uint8_t has_fallen; /* a number is below one before it */
 } chunk;
 
 struct parquet_writer {
@@ -202,8 +203,10 @@ static void widen_bounds(chunk *at, td_bytes value)
         return;
     if (!at->has_bounds || compare_values(at, value, td_buf_view(&at->least)) < 0)
         set_bound(&at->least, value);
-    if (!at->has_bounds || compare_values(at, value, td_buf_view(&at->most)) > 0)
+    int order = at->has_bounds ? compare_values(at, value, td_buf_view(&at->most)) : 1;
+    if (order > 0)
         set_bound(&at->most, value);
+    at->has_fallen |= order < 0;
     at->has_bounds = 1;
 }
 
@@ -566,6 +569,7 @@ static void begin_chunk(chunk *at)
     at->encodings = 0;
     at->has_bounds = 0;
     at->is_beyond_bounds = 0;
+    at->has_fallen = 0;
 }
 
 /* Write a column's pages, the dictionary first, and describe them. */
@@ -608,11 +612,13 @@ static td_result end_group(parquet_writer *writer, td_err *err)
     td_result rc = begin_file(writer, err);
     uint64_t file_offset = writer->bytes;
     thrift_list(&to, 1, THRIFT_STRUCT, schema->column_count);
+    int is_sorted =
+        schema->sorted_by != PARQUET_NOT_SORTED && !writer->chunks[schema->sorted_by].has_fallen;
     for (size_t i = 0; rc == TD_OK && i < schema->column_count; i++)
         rc = write_chunk(writer, &writer->chunks[i], &to, &sizes, err);
     thrift_i64(&to, 2, (int64_t)sizes.uncompressed);
     thrift_i64(&to, 3, (int64_t)writer->group_rows);
-    if (schema->sorted_by != PARQUET_NOT_SORTED) {
+    if (is_sorted) {
         thrift_list(&to, 4, THRIFT_STRUCT, 1);
         thrift_item(&to);
         thrift_i32(&to, 1, schema->sorted_by);
@@ -640,7 +646,7 @@ td_result parquet_end_row(parquet_writer *writer, td_err *err)
         TD_ASSERT(at->rows + at->row_count == writer->group_rows);
         if (at->numbers.size + at->plain.size >= PARQUET_PAGE_BYTES)
             end_page(writer, at);
-        held += at->pages.size;
+        held += at->pages.size + at->dictionary.size;
     }
     return writer->group_rows >= limit || held >= PARQUET_GROUP_BYTES ? end_group(writer, err)
                                                                       : TD_OK;

@@ -7,9 +7,9 @@
  * PLAIN. Pages are compressed with zstd and have a CRC. Column chunks have the smallest and largest
  * value and the number of nulls. The same rows give the same bytes.
  *
- * Memory: of each column a page and a dictionary, at most about 4 * PARQUET_DICTIONARY_BYTES (and
- * one value of any size), and the compressed pages of a row group, which ends when they have
- * PARQUET_GROUP_BYTES. The limits on values are the caller's. One thread. */
+ * Memory: a row group ends when its compressed pages and its dictionaries have PARQUET_GROUP_BYTES;
+ * beside these, the indexes of the dictionaries (at most about twice their bytes), and for each
+ * column a page of PARQUET_PAGE_BYTES and one value of any size. One thread. */
 #ifndef TD_PARQUET_PARQUET_WRITER_H
 #define TD_PARQUET_PARQUET_WRITER_H
 
@@ -61,7 +61,8 @@ typedef struct parquet_schema {
     size_t column_count;
     const parquet_pair *pairs;
     size_t pair_count;
-    int sorted_by;       /* index of the column whose values do not fall, or PARQUET_NOT_SORTED */
+    int sorted_by;       /* a column of numbers, or PARQUET_NOT_SORTED: row groups in which its
+                            values do not fall are marked as sorted by it */
     uint32_t group_rows; /* of a row group, at most PARQUET_GROUP_ROWS; 0: that */
 } parquet_schema;
 

@@ -1,0 +1,302 @@
+/* Parquet: a file for each day, type and symbol, in folders that Hive's readers know
+ * (docs/export.md): exchange=E/type=T/date=D/SYMBOL.parquet. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/utf8.h"
+#include "export/export_format.h"
+#include "export/export_name.h"
+#include "export/export_writers.h"
+#include "export/parquet_file.h"
+
+enum { TS_RECV, TS_EXCH, SEQ, FRAME, FLAGS, SUSPECT, OWN_COLUMNS };
+
+/* Texts in the path: %XX for anything but letters, digits, "-", "_" and ".". */
+enum { ESCAPED_BYTES = 3 * LIMIT_SYMBOL_BYTES, COLUMN_NAME_BYTES = 64, DECIMAL_PLACES = 18 };
+
+typedef struct table_writer {
+    const export_target *target;
+    parquet_schema schema;
+    parquet_column *columns;
+    char (*names)[COLUMN_NAME_BYTES]; /* of those that the type gives */
+    size_t first_value;               /* index of the type's first column */
+    parquet_file *file;               /* NULL: no row yet */
+} table_writer;
+
+static void close_table(void *writer)
+{
+    table_writer *self = writer;
+    if (self == NULL)
+        return;
+    parquet_file_abandon(self->file);
+    td_free(self->columns);
+    td_free(self->names);
+    td_free(self);
+}
+
+/* ---- the schema ---- */
+
+static parquet_kind time_kind(const export_settings *settings)
+{
+    static const parquet_kind KINDS[] = {[EXPORT_TIME_NANOS] = PARQUET_TIME_NS,
+                                         [EXPORT_TIME_MICROS] = PARQUET_TIME_US,
+                                         [EXPORT_TIME_INT64] = PARQUET_I64};
+    return KINDS[settings->time];
+}
+
+static parquet_column column_of(const export_settings *settings, value_type type)
+{
+    switch (type) {
+    case VALUE_DECIMAL:
+    case VALUE_BIG_DECIMAL:
+        return settings->decimal_scale != 0
+                   ? (parquet_column){.kind = PARQUET_DECIMAL_64, .scale = settings->decimal_scale}
+                   : (parquet_column){.kind = PARQUET_DECIMAL_128, .scale = DECIMAL_PLACES};
+    case VALUE_INTEGER:
+        return (parquet_column){.kind = PARQUET_I64};
+    case VALUE_BOOL:
+        return (parquet_column){.kind = PARQUET_BOOL};
+    case VALUE_TIME_NS:
+        return (parquet_column){.kind = time_kind(settings)};
+    case VALUE_ABSENT:
+    case VALUE_TEXT:
+    case VALUE_SIDE:
+    case VALUE_JSON:
+        break;
+    }
+    return (parquet_column){.kind = PARQUET_TEXT};
+}
+
+/* A column's name as SQL takes it without quotes: "asks[0].price" is asks_0_price. A name that the
+ * layout has already gets a "_" at its end. */
+static void format_column(const char *name, char out[COLUMN_NAME_BYTES])
+{
+    static const char *const TAKEN[] = {"exchange", "type", "date",  "symbol", "ts_recv",
+                                        "ts_exch",  "seq",  "frame", "flags",  "suspect"};
+    size_t size = 0;
+    for (; *name != '\0'; name++) {
+        int is_word = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
+                      (*name >= '0' && *name <= '9');
+        TD_ASSERT(size + 2 < COLUMN_NAME_BYTES);
+        if (is_word || (size > 0 && out[size - 1] != '_'))
+            out[size++] = is_word ? *name : '_';
+    }
+    out[size] = '\0';
+    for (size_t i = 0; i < sizeof TAKEN / sizeof TAKEN[0]; i++)
+        if (strcmp(out, TAKEN[i]) == 0) {
+            out[size++] = '_';
+            out[size] = '\0';
+            return;
+        }
+}
+
+/* Symbol, if rows are of one; what all rows have; what the type gives, all of it optional, so that
+ * all days have one schema. */
+static void make_schema(table_writer *self, const export_source *of)
+{
+    const export_settings *settings = self->target->settings;
+    const export_type *type = of->type;
+    int has_symbol = (type->flags & EXPORT_ALL_SYMBOLS) == 0;
+    const parquet_column own[OWN_COLUMNS] = {[TS_RECV] = {"ts_recv", time_kind(settings), 0, 0},
+                                             [TS_EXCH] = {"ts_exch", time_kind(settings), 0, 1},
+                                             [SEQ] = {"seq", PARQUET_I64, 0, 1},
+                                             [FRAME] = {"frame", PARQUET_I64, 0, 0},
+                                             [FLAGS] = {"flags", PARQUET_I64, 0, 0},
+                                             [SUSPECT] = {"suspect", PARQUET_BOOL, 0, 0}};
+    self->first_value = OWN_COLUMNS + (size_t)has_symbol;
+    self->columns = td_alloc_zero(self->first_value + type->column_count, sizeof *self->columns);
+    self->names = td_alloc_zero(type->column_count, sizeof *self->names);
+    memcpy(self->columns, own, sizeof own);
+    if (has_symbol)
+        self->columns[OWN_COLUMNS] =
+            (parquet_column){.name = "symbol", .kind = PARQUET_TEXT, .is_optional = 1};
+    for (size_t i = 0; i < type->column_count; i++) {
+        parquet_column *column = &self->columns[self->first_value + i];
+        format_column(type->columns[i].name, self->names[i]);
+        *column = column_of(settings, type->columns[i].type);
+        column->name = self->names[i];
+        column->is_optional = 1;
+    }
+    self->schema = (parquet_schema){.columns = self->columns,
+                                    .column_count = self->first_value + type->column_count,
+                                    .sorted_by = TS_RECV};
+}
+
+static void *open_table(const export_target *target)
+{
+    table_writer *made = td_alloc_zero(1, sizeof *made);
+    made->target = target;
+    make_schema(made, target->of);
+    return made;
+}
+
+static void escape(const char *text, char out[ESCAPED_BYTES])
+{
+    size_t size = 0;
+    for (; *text != '\0'; text++) {
+        unsigned c = (uint8_t)*text;
+        int is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.';
+        size += (size_t)snprintf(out + size, ESCAPED_BYTES - size, is_plain ? "%c" : "%%%02X", c);
+        TD_ASSERT(size < ESCAPED_BYTES);
+    }
+    out[size] = '\0';
+}
+
+static td_result begin_file(table_writer *self, const export_source *of, td_err *err)
+{
+    char symbol[ESCAPED_BYTES];
+    char exchange[ESCAPED_BYTES];
+    char name[EXPORT_NAME_BYTES];
+    escape(of->symbol[0] == '\0' ? "part-0" : of->symbol, symbol);
+    escape(of->exchange[0] == '\0' ? "__HIVE_DEFAULT_PARTITION__" : of->exchange, exchange);
+    int size = snprintf(name, sizeof name, "exchange=%s/type=%s/date=%s/%s.parquet", exchange,
+                        of->name, self->target->date, symbol);
+    TD_ASSERT(size > 0);
+    if ((size_t)size >= sizeof name)
+        return td_err_set(err, TD_E_LIMIT, "the file name for symbol '%s' would be too long",
+                          of->symbol);
+    return parquet_file_open(self->target->files, name, &self->schema, &self->file, err);
+}
+
+/* ---- rows ---- */
+
+static void put_time(const table_writer *self, parquet_writer *to, size_t column, uint64_t ns)
+{
+    int is_micros = self->target->settings->time == EXPORT_TIME_MICROS;
+    parquet_put_integer(to, column, (int64_t)(is_micros ? ns / 1000 : ns));
+}
+
+/* A text of a frame may be no UTF-8. */
+static void put_text(const table_writer *self, parquet_writer *to, size_t column, td_bytes text)
+{
+    if (td_utf8_is_text(text)) {
+        parquet_put_text(to, column, text);
+        return;
+    }
+    self->target->counts->ids_cut++;
+    parquet_put_null(to, column);
+}
+
+/* A value in a column of texts, which a type has where its topics differ. */
+static void put_as_text(const table_writer *self, parquet_writer *to, size_t column,
+                        const msg_value *value)
+{
+    char text[TD_DECIMAL_TEXT_BYTES];
+    td_decimal number = {0, 0};
+    switch (value->type) {
+    case VALUE_ABSENT:
+        parquet_put_null(to, column);
+        return;
+    case VALUE_TEXT:
+    case VALUE_JSON:
+    case VALUE_BIG_DECIMAL:
+        put_text(self, to, column, value->as.text);
+        return;
+    case VALUE_BOOL:
+        put_text(self, to, column, td_bytes_str(value->as.is_true ? "true" : "false"));
+        return;
+    case VALUE_SIDE:
+        put_text(self, to, column, td_bytes_str(msg_side_name((msg_side)value->as.side)));
+        return;
+    case VALUE_DECIMAL:
+        number = value->as.decimal;
+        break;
+    case VALUE_INTEGER:
+        number.mantissa = value->as.integer;
+        break;
+    case VALUE_TIME_NS:
+        number.mantissa = (int64_t)value->as.time_ns;
+        break;
+    }
+    put_text(self, to, column, td_bytes_of(text, td_decimal_format(number, text)));
+}
+
+static td_result put_value(const table_writer *self, parquet_writer *to, size_t column,
+                           const msg_value *value, td_err *err)
+{
+    if (self->columns[column].kind == PARQUET_TEXT) {
+        put_as_text(self, to, column, value);
+        return TD_OK;
+    }
+    switch (value->type) {
+    case VALUE_DECIMAL:
+        return parquet_put_decimal(to, column, value->as.decimal, err);
+    case VALUE_BIG_DECIMAL:
+        return parquet_put_big_decimal(to, column, value->as.text, err);
+    case VALUE_INTEGER:
+        parquet_put_integer(to, column, value->as.integer);
+        return TD_OK;
+    case VALUE_BOOL:
+        parquet_put_integer(to, column, value->as.is_true != 0);
+        return TD_OK;
+    case VALUE_TIME_NS:
+        put_time(self, to, column, value->as.time_ns);
+        return TD_OK;
+    case VALUE_ABSENT:
+    case VALUE_SIDE:
+    case VALUE_TEXT:
+    case VALUE_JSON:
+        break;
+    }
+    TD_ASSERT(value->type == VALUE_ABSENT);
+    parquet_put_null(to, column);
+    return TD_OK;
+}
+
+static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+{
+    table_writer *self = writer;
+    td_result rc = TD_OK;
+    if (row->is_gap)
+        return TD_OK;
+    if (self->file == NULL)
+        rc = begin_file(self, of, err);
+    if (rc != TD_OK)
+        return rc;
+    parquet_writer *to = parquet_file_writer(self->file);
+    put_time(self, to, TS_RECV, row->recv_ns);
+    if (row->exchange_ns != 0)
+        put_time(self, to, TS_EXCH, row->exchange_ns);
+    else
+        parquet_put_null(to, TS_EXCH);
+    if (row->has_number)
+        parquet_put_integer(to, SEQ, row->number);
+    else
+        parquet_put_null(to, SEQ);
+    parquet_put_integer(to, FRAME, (int64_t)row->frame);
+    parquet_put_integer(to, FLAGS, row->flags);
+    parquet_put_integer(to, SUSPECT, row->is_suspect);
+    if (self->first_value > OWN_COLUMNS && of->symbol[0] == '\0')
+        parquet_put_null(to, OWN_COLUMNS);
+    else if (self->first_value > OWN_COLUMNS)
+        put_text(self, to, OWN_COLUMNS, td_bytes_str(of->symbol));
+    for (size_t i = 0; rc == TD_OK && i < of->type->column_count; i++)
+        rc = put_value(self, to, self->first_value + i, &row->values[i], err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "%s of %s, %s", of->name, of->symbol, self->target->date);
+    return parquet_end_row(to, err);
+}
+
+static td_result finish(void *writer, td_err *err)
+{
+    table_writer *self = writer;
+    parquet_file *file = self->file;
+    self->file = NULL;
+    return file == NULL ? TD_OK : parquet_file_finish(file, NULL, err);
+}
+
+const export_format EXPORT_PARQUET = {
+    .name = "parquet",
+    .summary = "Parquet files in Hive's layout, one per day, type and symbol",
+    .folder = "parquet/",
+    .per = EXPORT_PER_SYMBOL,
+    .reads = TAPE_READS_MESSAGES,
+    .open = open_table,
+    .row = add_row,
+    .finish = finish,
+    .close = close_table,
+};

@@ -1,0 +1,118 @@
+// export --format parquet: rows, read by DuckDB, are those of the CSV files of the same export, whose rows other tests
+// compare with an independent script.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import zlib from "node:zlib";
+import { capture, manifestOf, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { test } from "./npm.mjs";
+import { parquetMetadata, parquetRows, query } from "./parquet.mjs";
+
+const CAPTURES = [
+  ["inverse-2021-04-17.jsonl.gz", "inverse"],
+  ["v5-2026-08-09.jsonl.gz", "v5-linear"],
+  ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"],
+];
+const V5 = "v5-2026-08-09.jsonl.gz";
+const TYPES = { incremental_book_L2: "book_deltas" }; // others have one name
+
+async function imported(t, name, family) {
+  const archive = path.join(temporary(t), "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(name)]);
+  return archive;
+}
+
+async function exported(t, archive, ...more) {
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "parquet", "--out", out, ...more]);
+  return out;
+}
+
+const filesOf = (out) => fs.readdirSync(out, { recursive: true }).filter((f) => f.endsWith(".parquet")).sort();
+const sqlName = (column) => column.replaceAll(/[^A-Za-z0-9]+/g, "_").replace(/^(type)$/, "$1_");
+const shortest = (text) => (/^-?\d+\.\d+$/.test(text) ? text.replace(/\.?0+$/, "").replace(/^-0$/, "0") : text);
+
+/** A cell as CSV has it. */
+function cell(value) {
+  if (value === null) return "";
+  return shortest(`${value}`);
+}
+
+async function assertSameRows(csvFile, parquetFile) {
+  const [header, ...lines] = zlib.gunzipSync(fs.readFileSync(csvFile)).toString("utf8").trimEnd().split("\n");
+  const columns = header.split(",").slice(4);
+  const types = Object.fromEntries(await query(`SELECT name, logical_type FROM parquet_schema('${parquetFile}')`));
+  const values = columns.map(sqlName).map((name) => (/^Timestamp/.test(types[name] ?? "") ? `epoch_us("${name}")` : `"${name}"`));
+  const rows = await query(`SELECT symbol, epoch_us(coalesce(ts_exch, ts_recv)), epoch_us(ts_recv), ${values.map((v) => `${v}::VARCHAR`).join(", ")} FROM '${parquetFile}'`);
+  assert.equal(rows.length, lines.length, parquetFile);
+  for (const [i, line] of lines.entries()) assert.equal(rows[i].map(cell).join(","), line.split(",").slice(1).join(","), `${parquetFile}, row ${i}`);
+}
+
+for (const [name, family] of CAPTURES)
+  test(`${name}: the rows of the CSV files`, { skip: withoutCapture(name) }, async (t) => {
+    const out = await exported(t, await imported(t, name, family), "--format", "tardis-csv");
+    const csv = fs.readdirSync(path.join(out, "tardis-csv"));
+    for (const file of csv) {
+      const [, exchange, type, date, symbol] = /^([^_]+)_(.+)_(\d{4}-\d\d-\d\d)_(.+)\.csv\.gz$/.exec(file);
+      await assertSameRows(path.join(out, "tardis-csv", file), path.join(out, "parquet", `exchange=${exchange}`, `type=${TYPES[type] ?? type}`, `date=${date}`, `${symbol}.parquet`));
+    }
+    const listed = manifestOf(out).files.filter((f) => f.name?.endsWith(".parquet"));
+    assert.deepEqual(listed.map((f) => f.name).sort(), filesOf(out));
+    for (const file of listed) assert.equal(file.rows, Number((await parquetMetadata(path.join(out, file.name))).num_rows));
+  });
+
+test("partitions, sums and bounds as Hive's readers see them", { skip: withoutCapture(V5) }, async (t) => {
+  const archive = await imported(t, V5, "v5-linear");
+  const out = await exported(t, archive);
+  const from = `read_parquet('${out}/**/*.parquet', hive_partitioning = true, union_by_name = true)`;
+  const files = await query(`SELECT count(DISTINCT filename) FROM read_parquet('${out}/**/*.parquet', hive_partitioning = true, union_by_name = true, filename = true) WHERE type = 'trades' AND date = '2026-08-09'`);
+  assert.deepEqual(files, [[BigInt(filesOf(out).filter((f) => f.includes("type=trades")).length)]]);
+  // One schema for all files of a type.
+  for (const type of ["trades", "book_deltas", "quotes"]) {
+    const schemas = await Promise.all(filesOf(out).filter((f) => f.includes(`type=${type}/`)).map(async (f) => JSON.stringify((await parquetMetadata(path.join(out, f))).schema)));
+    assert.equal(new Set(schemas).size, 1, type);
+  }
+  // Flags: a snapshot's rows, and the last row of each frame.
+  const flags = await query(`SELECT count(*) FROM ${from} WHERE type = 'book_deltas' AND (flags & 2 = 2) <> is_snapshot`);
+  assert.deepEqual(flags, [[0n]]);
+  const frames = await query(`SELECT symbol, count(DISTINCT frame), sum(flags & 1) FROM ${from} WHERE type = 'book_deltas' GROUP BY symbol`);
+  for (const [symbol, count, last] of frames) assert.equal(BigInt(last), count, symbol);
+  assert.deepEqual(await query(`SELECT DISTINCT suspect FROM ${from}`), [[false]]);
+  for (const file of filesOf(out).filter((f) => f.includes("type=trades"))) {
+    const rows = await parquetRows(path.join(out, file));
+    const text = await tapedeck(t, ["replay", "--messages", archive, "--topic", "publicTrade", "--symbol", path.basename(file, ".parquet"), "--speed", "max"], { status: null });
+    const times = text.stdout.trim().split("\n").filter((line) => JSON.parse(line).type === "trade").map((line) => /"recv_ns":(\d+)/.exec(line)[1]);
+    assert.deepEqual([...new Set(rows.map((r) => `${r.ts_recv}`))], times, file);
+  }
+});
+
+test("--time and --scale", { skip: withoutCapture(V5) }, async (t) => {
+  const archive = await imported(t, V5, "v5-linear");
+  const trades = (out) => path.join(out, filesOf(out).find((f) => /type=trades.*BTCUSDT/.test(f)));
+  const of = async (...more) => trades(await exported(t, archive, "--type", "trades", "--symbol", "BTCUSDT", ...more));
+  const types = async (file) => Object.fromEntries((await query(`SELECT name, type, logical_type FROM parquet_schema('${file}')`)).map(([name, ...type]) => [name, type.join(" ")]));
+  const [nanos, micros, int64] = [await of(), await of("--time", "micros", "--scale", "8"), await of("--time", "int64")];
+  assert.match((await types(nanos)).ts_recv, /^INT64 .*NANOS=NanoSeconds/);
+  assert.match((await types(nanos)).price, /^FIXED_LEN_BYTE_ARRAY .*scale=18, precision=38/);
+  assert.match((await types(micros)).ts_recv, /^INT64 .*MICROS=MicroSeconds/);
+  assert.match((await types(micros)).price, /^INT64 .*scale=8, precision=18/);
+  assert.match((await types(int64)).ts_recv, /^INT64\s*$/);
+  const sums = `sum(price)::DECIMAL(38,8)::VARCHAR, sum(amount)::DECIMAL(38,8)::VARCHAR, count(*)`;
+  assert.deepEqual(await query(`SELECT ${sums} FROM '${micros}'`), await query(`SELECT ${sums} FROM '${nanos}'`));
+  assert.deepEqual((await query(`SELECT ts_recv FROM '${int64}'`)).flat(), (await parquetRows(nanos)).map((r) => r.ts_recv));
+  assert.deepEqual((await parquetRows(micros)).map((r) => r.ts_recv), (await parquetRows(nanos)).map((r) => r.ts_recv / 1000n));
+  // A value that does not fit is named, and nothing appears.
+  const out = path.join(temporary(t), "out");
+  const refused = await tapedeck(t, ["export", archive, "--format", "parquet", "--type", "book_deltas", "--scale", "1", "--out", out], { status: 4 });
+  assert.match(refused.stderr, /column (price|amount): \d+\.\d+ does not fit DECIMAL\(18,1\)/);
+  assert.ok(!fs.existsSync(out) || filesOf(out).length === 0);
+  const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--time", "int64", "--out", out], { status: 2 });
+  assert.match(other.stderr, /--time, --scale: of parquet alone/);
+});
+
+test("the same bytes with any number of threads", { skip: withoutCapture(V5) }, async (t) => {
+  const archive = await imported(t, V5, "v5-linear");
+  const [one, four] = [await exported(t, archive, "-j", "1"), await exported(t, archive, "-j", "4")];
+  assert.deepEqual(filesOf(four), filesOf(one));
+  for (const file of filesOf(one)) assert.ok(fs.readFileSync(path.join(one, file)).equals(fs.readFileSync(path.join(four, file))), file);
+});
