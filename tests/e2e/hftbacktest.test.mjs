@@ -103,6 +103,20 @@ test("a recorder's clock that was behind: one offset for all days, in the manife
   assert.match(again.stderr, /all of it was there/);
 });
 
+test("a day that does not fit into memory is sorted in a file, which is gone afterwards", async (t) => {
+  const dir = temporary(t), file = path.join(dir, "many.txt");
+  const at = (i) => 1_700_000_000_000 + 10 * i;
+  const time = (ms) => `${Math.floor(ms / 1000)}.${String(ms % 1000).padStart(3, "0")}`;
+  const side = (i, from) => Array.from({ length: 8 }, (_, k) => [String(from + ((i + k) % 20)), `${i + 1}.${k + 1}`]);
+  const frame = (i) => ({ topic: "orderbook.50.BTCUSDT", type: i === 0 ? "snapshot" : "delta", ts: at(i) - 5 - ((i * 7919) % 997), data: { s: "BTCUSDT", b: side(i, 100), a: side(i, 200), u: 10 + i, seq: 1000 + i } });
+  fs.writeFileSync(file, [`wss://stream.bybit.com/v5/public/linear <-> ${time(at(0) - 1)}`, ...Array.from({ length: 1500 }, (_, i) => `${time(at(i))}: ${JSON.stringify(frame(i))}`), ""].join("\n"));
+  const archive = await imported(t, file, "v5-linear");
+  const out = path.join(dir, "out");
+  await tapedeck(t, exporting(archive, out));
+  compare(file, "v5-linear", out);
+  assert.deepEqual(fs.readdirSync(out).sort(), ["BTCUSDT_20231114.npz", "BTCUSDT_20231114_eod.npz", "MANIFEST.json"]);
+});
+
 // ---- made-up frames --------------------------------------------------------------------------------------------
 
 const START_MS = 1_700_000_000_000;
