@@ -34,6 +34,7 @@ struct tapedeck_archive {
 /* A topic and symbol of a feed, on one line, inbound; frames in the other direction have streams of
  * their own. */
 typedef struct tape_stream {
+    uint32_t index;
     channel_info info;   /* of its first channel, or, without frames so far, of its saved state */
     symbol_topic *topic; /* with a state only */
     char *own_symbol;    /* of entries that name theirs; NULL: the channel's */
@@ -131,19 +132,20 @@ static int is_same(const channel_info *a, const channel_info *b)
            strcmp(a->symbol, b->symbol) == 0 && strcmp(a->feed, b->feed) == 0;
 }
 
-/* The index of a channel's stream, made at its first frame. */
-static uint32_t stream_of(tapedeck_tape *t, const channel_info *info)
+/* The stream of a channel, made at its first frame. */
+static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
 {
     slot_probe at = slot_probe_of(hash_of(info));
     while (slot_table_next(&t->by_name, &at))
         if (is_same(&t->streams[at.row]->info, info))
-            return at.row;
+            return t->streams[at.row];
     tape_stream *made = td_alloc_zero(1, sizeof *made);
+    made->index = (uint32_t)t->stream_count;
     made->info = *info;
     t->streams = td_array_grow(t->streams, t->stream_count, sizeof(tape_stream *));
     t->streams[t->stream_count] = made;
-    slot_table_put(&t->by_name, hash_of(info), t->stream_count);
-    return (uint32_t)t->stream_count++;
+    slot_table_put(&t->by_name, hash_of(info), t->stream_count++);
+    return made;
 }
 
 /* The stream of an entry that names its own symbol. */
@@ -156,10 +158,10 @@ static uint32_t entry_stream(tapedeck_tape *t, uint32_t of, td_bytes symbol)
     memcpy(name, symbol.data, size);
     name[size] = '\0';
     info.symbol = name;
-    uint32_t index = stream_of(t, &info);
-    if (index == known)
-        t->streams[index]->info.symbol = t->streams[index]->own_symbol = td_strdup(name);
-    return index;
+    tape_stream *found = stream_of(t, &info);
+    if (found->index == known)
+        found->info.symbol = found->own_symbol = td_strdup(name);
+    return found->index;
 }
 
 static void add_state(tapedeck_tape *t, symbol_state *state)
@@ -180,25 +182,24 @@ static void add_saved(tapedeck_tape *t, const cursor_state *saved)
                                    .symbol = saved->symbol,
                                    .exchange_topic = "",
                                    .line = topic->line};
-        tape_stream *of = t->streams[stream_of(t, &info)];
+        tape_stream *of = stream_of(t, &info);
         of->topic = topic;
         book_trust_resume(&of->trust, TRUST_WITH_COPIES, &t->gaps, &of->info, topic);
         of->is_suspect = !book_trust_holds(&of->trust, &t->gaps, 0);
     }
 }
 
-/* The channel's stream; frame_channel.user is its index + 1. */
-static uint32_t stream_at(tapedeck_tape *t, const frame_ref *frame)
+/* The channel's stream, which its user pointer keeps. */
+static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
 {
     frame_channel *channel = frame->channel;
     if (channel->user != NULL)
-        return (uint32_t)((uintptr_t)channel->user - 1);
-    uint32_t index = stream_of(t, &channel->info);
-    tape_stream *of = t->streams[index];
+        return channel->user;
+    tape_stream *of = stream_of(t, &channel->info);
     of->info.family = channel->info.family;
     of->info.exchange_topic = channel->info.exchange_topic;
-    channel->user = (void *)(uintptr_t)(index + 1U);
-    return index;
+    channel->user = of;
+    return of;
 }
 
 /* Apply a frame to the state of its topic. 1: it is a snapshot. */
@@ -363,8 +364,7 @@ static uint8_t flags_of(const tape_stream *of, const frame_ref *frame, int is_sn
 /* Frames before the selection only bring the states up to date. */
 static void add_frame(tapedeck_tape *t, const frame_ref *frame)
 {
-    uint32_t stream = stream_at(t, frame);
-    tape_stream *of = t->streams[stream];
+    tape_stream *of = stream_at(t, frame);
     int is_snapshot = follow(t, of, frame);
     const message *m = frame->content.message;
     if (frame->is_lead_in)
@@ -374,7 +374,7 @@ static void add_frame(tapedeck_tape *t, const frame_ref *frame)
     t->position_ns = frame->recv_ns;
     *row = (tapedeck_frame_row){.recv_ns = frame->recv_ns,
                                 .ordinal = frame->ordinal,
-                                .stream = stream,
+                                .stream = of->index,
                                 .connection = frame->conn->number,
                                 .content = content_of(frame),
                                 .flags = flags_of(of, frame, is_snapshot)};
