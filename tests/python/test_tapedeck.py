@@ -130,6 +130,16 @@ class Reading(unittest.TestCase):
                 got = {book.symbol: sha1_of(book) for book in archive.books_at(at)}
                 self.assertEqual(got, wanted, f"seed {seed}, {at}")
 
+    def test_books_begin_with_the_state_of_a_checkpoint(self):
+        file = os.path.join(self.folder.name, "cut.mcap")
+        run("cut", "-q", self.whole, "--from", "+15s", "-o", file)
+        with tapedeck.open(file) as cut, tapedeck.open(self.whole) as archive:
+            first = next(cut.frames()).recv_ns
+            for at in (first, first + 5 * 10**9):
+                got, wanted = ({book.symbol: (sha1_of(book), book.suspect) for book in of.books_at(at)} for of in (cut, archive))
+                self.assertEqual(got, wanted)
+                self.assertEqual(len(got), 2)
+
     def test_a_book_is_given_after_each_frame(self):
         with tapedeck.open(self.whole) as archive:
             last = {}
