@@ -2,13 +2,32 @@
 
 const export_format *const *export_format_table(size_t *count)
 {
-    static const export_format *const FORMATS[] = {&EXPORT_TARDIS_CSV,  &EXPORT_JSONL,
-                                                   &EXPORT_HFTBACKTEST, &EXPORT_HFTBACKTEST_LATENCY,
-                                                   &EXPORT_PARQUET,     &EXPORT_SQLITE};
+    static const export_format *const FORMATS[] = {
+        &EXPORT_TARDIS_CSV, &EXPORT_JSONL,  &EXPORT_HFTBACKTEST, &EXPORT_HFTBACKTEST_LATENCY,
+        &EXPORT_PARQUET,    &EXPORT_SQLITE, &EXPORT_MCAP};
     export_message_types_init();
     *count = sizeof FORMATS / sizeof FORMATS[0];
     return FORMATS;
 }
+
+#define MESSAGES(type) &EXPORT_MESSAGE_TYPES[MSG_##type]
+const export_named_type EXPORT_MESSAGE_NAMES[] = {{"book_changes", MESSAGES(BOOK_CHANGE)},
+                                                  {"trades", MESSAGES(TRADE)},
+                                                  {"tickers", MESSAGES(TICKER)},
+                                                  {"klines", MESSAGES(KLINE)},
+                                                  {"liquidations", MESSAGES(LIQUIDATION)},
+                                                  {"insurances", MESSAGES(INSURANCE)},
+                                                  {"orders", MESSAGES(ORDER)},
+                                                  {"stop_orders", MESSAGES(STOP_ORDER)},
+                                                  {"executions", MESSAGES(EXECUTION)},
+                                                  {"positions", MESSAGES(POSITION)},
+                                                  {"wallets", MESSAGES(WALLET)},
+                                                  {"greeks", MESSAGES(GREEKS)},
+                                                  {"indexes", MESSAGES(INDEX)},
+                                                  {"notices", MESSAGES(NOTICE)},
+                                                  {"order_entries", MESSAGES(ORDER_ENTRY)},
+                                                  {"gaps", &EXPORT_GAPS},
+                                                  {NULL, NULL}};
 
 size_t export_format_type_count(const export_format *format)
 {

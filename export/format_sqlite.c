@@ -255,32 +255,13 @@ static td_result finish(void *writer, td_err *err)
     return export_file_finish(file, NULL, err);
 }
 
-#define MESSAGES(type) &EXPORT_MESSAGE_TYPES[MSG_##type]
-static const export_named_type TYPES[] = {{"book_changes", MESSAGES(BOOK_CHANGE)},
-                                          {"trades", MESSAGES(TRADE)},
-                                          {"tickers", MESSAGES(TICKER)},
-                                          {"klines", MESSAGES(KLINE)},
-                                          {"liquidations", MESSAGES(LIQUIDATION)},
-                                          {"insurances", MESSAGES(INSURANCE)},
-                                          {"orders", MESSAGES(ORDER)},
-                                          {"stop_orders", MESSAGES(STOP_ORDER)},
-                                          {"executions", MESSAGES(EXECUTION)},
-                                          {"positions", MESSAGES(POSITION)},
-                                          {"wallets", MESSAGES(WALLET)},
-                                          {"greeks", MESSAGES(GREEKS)},
-                                          {"indexes", MESSAGES(INDEX)},
-                                          {"notices", MESSAGES(NOTICE)},
-                                          {"order_entries", MESSAGES(ORDER_ENTRY)},
-                                          {"gaps", &EXPORT_GAPS},
-                                          {NULL, NULL}};
-
 const export_format EXPORT_SQLITE = {
     .name = "sqlite",
     .summary = "SQLite databases, one per day, with a table for each type of messages",
     .folder = "sqlite/",
     .per = EXPORT_PER_DAY,
     .reads = TAPE_READS_MESSAGES,
-    .types = TYPES,
+    .types = EXPORT_MESSAGE_NAMES,
     .open = open_sqlite,
     .row = add_row,
     .finish = finish,

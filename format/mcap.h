@@ -69,8 +69,14 @@ typedef struct mcap_footer {
     uint32_t summary_crc;                         /* 0 = not available */
 } mcap_footer;
 
+typedef struct mcap_schema {
+    uint16_t id;
+    td_bytes name, encoding, data;
+} mcap_schema;
+
 typedef struct mcap_channel {
     uint16_t id;
+    uint16_t schema_id; /* 0 = none */
     td_bytes topic, message_encoding;
     mcap_packed metadata; /* string -> string */
 } mcap_channel;
@@ -106,6 +112,7 @@ typedef struct mcap_chunk_index {
 
 typedef struct mcap_statistics {
     uint64_t message_count;
+    uint16_t schema_count;
     uint32_t channel_count, attachment_count, metadata_count, chunk_count;
     uint64_t start_ns, end_ns;
     mcap_packed channel_counts; /* uint16 channel -> uint64 messages; empty = not available */

@@ -140,7 +140,7 @@ td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err)
 {
     cursor c = cursor_of(content);
     out->id = get_u16(&c, "id");
-    (void)get_u16(&c, "schema_id");
+    out->schema_id = get_u16(&c, "schema_id");
     out->topic = get_counted(&c, "topic");
     out->message_encoding = get_counted(&c, "message_encoding");
     out->metadata = get_pairs(&c);
@@ -198,7 +198,7 @@ td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err 
 {
     cursor c = cursor_of(content);
     out->message_count = get_u64(&c, "message_count");
-    (void)get_u16(&c, "schema_count");
+    out->schema_count = get_u16(&c, "schema_count");
     out->channel_count = get_u32(&c, "channel_count");
     out->attachment_count = get_u32(&c, "attachment_count");
     out->metadata_count = get_u32(&c, "metadata_count");

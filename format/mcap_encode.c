@@ -99,16 +99,50 @@ void mcap_encode_footer(td_buf *buf, const mcap_footer *in)
     end_record(&c);
 }
 
+void mcap_encode_schema(td_buf *buf, const mcap_schema *in)
+{
+    cursor c = begin_record(buf, MCAP_SCHEMA,
+                            2 + counted(in->name) + counted(in->encoding) + counted(in->data));
+    put_u16(&c, in->id);
+    put_counted(&c, in->name);
+    put_counted(&c, in->encoding);
+    put_counted(&c, in->data);
+    end_record(&c);
+}
+
 void mcap_encode_channel(td_buf *buf, const mcap_channel *in)
 {
     size_t content =
         2 + 2 + counted(in->topic) + counted(in->message_encoding) + counted(in->metadata.bytes);
     cursor c = begin_record(buf, MCAP_CHANNEL, content);
     put_u16(&c, in->id);
-    put_u16(&c, 0); /* no schema */
+    put_u16(&c, in->schema_id);
     put_counted(&c, in->topic);
     put_counted(&c, in->message_encoding);
     put_counted(&c, in->metadata.bytes);
+    end_record(&c);
+}
+
+void mcap_encode_chunk(td_buf *buf, const mcap_chunk *in)
+{
+    cursor c =
+        begin_record(buf, MCAP_CHUNK,
+                     3 * U64_BYTES + 4 + counted(in->compression) + U64_BYTES + in->records.size);
+    put_u64(&c, in->start_ns);
+    put_u64(&c, in->end_ns);
+    put_u64(&c, in->uncompressed_bytes);
+    put_u32(&c, in->uncompressed_crc);
+    put_counted(&c, in->compression);
+    put_u64(&c, in->records.size);
+    put_raw(&c, in->records);
+    end_record(&c);
+}
+
+void mcap_encode_message_index(td_buf *buf, const mcap_message_index *in)
+{
+    cursor c = begin_record(buf, MCAP_MESSAGE_INDEX, 2 + counted(in->entries.bytes));
+    put_u16(&c, in->channel_id);
+    put_counted(&c, in->entries.bytes);
     end_record(&c);
 }
 
@@ -136,7 +170,7 @@ void mcap_encode_statistics(td_buf *buf, const mcap_statistics *in)
     size_t content = 3 * U64_BYTES + 2 + 4 * sizeof(uint32_t) + counted(in->channel_counts.bytes);
     cursor c = begin_record(buf, MCAP_STATISTICS, content);
     put_u64(&c, in->message_count);
-    put_u16(&c, 0); /* schemas */
+    put_u16(&c, in->schema_count);
     put_u32(&c, in->channel_count);
     put_u32(&c, in->attachment_count);
     put_u32(&c, in->metadata_count);

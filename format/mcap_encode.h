@@ -14,7 +14,10 @@ void mcap_encode_magic(td_buf *buf);
 
 void mcap_encode_header(td_buf *buf, const mcap_header *in);
 void mcap_encode_footer(td_buf *buf, const mcap_footer *in);
+void mcap_encode_schema(td_buf *buf, const mcap_schema *in);
 void mcap_encode_channel(td_buf *buf, const mcap_channel *in);
+void mcap_encode_chunk(td_buf *buf, const mcap_chunk *in);
+void mcap_encode_message_index(td_buf *buf, const mcap_message_index *in);
 void mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in);
 void mcap_encode_statistics(td_buf *buf, const mcap_statistics *in);
 void mcap_encode_metadata(td_buf *buf, const mcap_metadata *in);

@@ -10,6 +10,7 @@ enum { IDS = UINT16_MAX + 1 };
 void mcap_summary_init(mcap_summary *summary)
 {
     *summary = (mcap_summary){0};
+    td_buf_init(&summary->schemas, SIZE_MAX);
     td_buf_init(&summary->channels, SIZE_MAX);
     td_buf_init(&summary->chunks, SIZE_MAX);
     td_buf_init(&summary->metadata, SIZE_MAX);
@@ -20,6 +21,7 @@ void mcap_summary_init(mcap_summary *summary)
 
 void mcap_summary_fini(mcap_summary *summary)
 {
+    td_buf_fini(&summary->schemas);
     td_buf_fini(&summary->channels);
     td_buf_fini(&summary->chunks);
     td_buf_fini(&summary->metadata);
@@ -55,6 +57,12 @@ td_result mcap_summary_note_channel(mcap_summary *summary, const mcap_record *re
     summary->known[id / 8] |= (uint8_t)(1u << (id % 8));
     mcap_summary_add_channels(summary, whole, 1);
     return TD_OK;
+}
+
+void mcap_summary_add_schema(mcap_summary *summary, const mcap_schema *schema)
+{
+    mcap_encode_schema(&summary->schemas, schema);
+    summary->schema_count++;
 }
 
 void mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index)
@@ -143,6 +151,7 @@ static void append_statistics(mcap_summary *summary, td_buf *buf)
             mcap_pack_count(&summary->pack, (uint16_t)id, count);
     }
     mcap_statistics statistics = {.message_count = summary->message_count,
+                                  .schema_count = summary->schema_count,
                                   .channel_count = summary->channel_count,
                                   .attachment_count = summary->attachment_count,
                                   .metadata_count = summary->metadata_count,
@@ -154,7 +163,7 @@ static void append_statistics(mcap_summary *summary, td_buf *buf)
 }
 
 /* The groups of the summary in their order; statistics must come after the channels. */
-enum { GROUPS = 5 };
+enum { GROUPS = 6 };
 typedef struct group_place {
     uint8_t opcode;
     uint64_t start, bytes; /* in the file */
@@ -169,6 +178,7 @@ static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
         uint8_t opcode;
         const td_buf *records;
     } groups[GROUPS] = {
+        {MCAP_SCHEMA, &summary->schemas},
         {MCAP_CHANNEL, &summary->channels},
         {MCAP_STATISTICS, NULL},
         {MCAP_CHUNK_INDEX, &summary->chunks},

@@ -18,11 +18,12 @@
 #define SUMMARY_BYTES_MAX ((size_t)256 << 20)
 
 typedef struct mcap_summary {
-    td_buf channels, chunks, metadata, checkpoints; /* encoded records, by group */
+    td_buf schemas, channels, chunks, metadata, checkpoints; /* encoded records, by group */
     td_buf counts; /* uint64_t messages by channel id; read through mcap_summary_count */
     td_buf pack;   /* working memory */
     uint8_t known[(UINT16_MAX + 1) / 8]; /* ids that mcap_summary_note_channel has seen */
     uint64_t message_count;
+    uint16_t schema_count;
     uint32_t channel_count, attachment_count, metadata_count, chunk_count;
     uint64_t start_ns, end_ns; /* of all messages; 0 without any */
 } mcap_summary;
@@ -41,6 +42,9 @@ int mcap_summary_has_channel(const mcap_summary *summary, uint16_t id);
 
 /* Add copies of records of the data section: count whole Channel records, each id once. */
 void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t count);
+
+/* Add a schema. */
+void mcap_summary_add_schema(mcap_summary *summary, const mcap_schema *schema);
 
 /* Add an index record. */
 void mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index);

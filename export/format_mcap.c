@@ -1,0 +1,474 @@
+/* MCAP with decoded messages as JSON: a file for each day, a channel for each topic and symbol of a
+ * feed, and a schema for each type of messages (docs/export.md). A message is an entry, of order
+ * books a frame with its levels. Viewers plot numbers, so a decimal is one, with its exact text
+ * beside it; they know no integers beyond 2^53, so a time is an object of seconds and
+ * nanoseconds. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/slot_table.h"
+#include "export/export_format.h"
+#include "export/export_name.h"
+#include "format/codec.h"
+#include "format/mcap_encode.h"
+#include "format/mcap_summary.h"
+#include "json/json_write.h"
+
+enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 1 };
+
+typedef struct mcap_lane {
+    char *key;         /* feed, topic, symbol */
+    uint32_t sequence; /* of its last message */
+    td_buf entries;    /* of the chunk's message index */
+} mcap_lane;
+
+typedef struct mcap_writer {
+    const export_target *target;
+    export_file *file; /* NULL: no row yet */
+    codec *coder;
+    mcap_summary summary;
+    td_buf chunk, packed, pack, text; /* text: of the message that is being written */
+    json_writer json;                 /* into text */
+    uint8_t has_message;              /* 1: a frame's first levels are in text */
+    uint64_t chunk_first_ns, chunk_last_ns;
+    uint64_t bytes; /* of the file so far */
+    uint32_t crc;   /* of these */
+    const export_type *schemas[SCHEMAS_MAX];
+    size_t schema_count;
+    mcap_lane *lanes; /* channel id less 1 */
+    size_t lane_count;
+    slot_table slots; /* of lanes by key */
+} mcap_writer;
+
+static void *open_mcap(const export_target *target)
+{
+    mcap_writer *made = td_alloc_zero(1, sizeof *made);
+    td_buf *bufs[] = {&made->chunk, &made->packed, &made->pack, &made->text};
+    made->target = target;
+    made->coder = codec_open();
+    mcap_summary_init(&made->summary);
+    for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
+        td_buf_init(bufs[i], SIZE_MAX);
+    return made;
+}
+
+static void close_mcap(void *writer)
+{
+    mcap_writer *self = writer;
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->lane_count; i++) {
+        td_free(self->lanes[i].key);
+        td_buf_fini(&self->lanes[i].entries);
+    }
+    td_buf *bufs[] = {&self->chunk, &self->packed, &self->pack, &self->text};
+    for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
+        td_buf_fini(bufs[i]);
+    slot_table_fini(&self->slots);
+    td_free(self->lanes);
+    mcap_summary_fini(&self->summary);
+    codec_close(self->coder);
+    export_file_abandon(self->file);
+    td_free(self);
+}
+
+/* ---- schemas ---- */
+
+/* 1 if the column is a level's own; the others are of the whole frame. */
+static int is_of_level(const export_column *column)
+{
+    msg_member member = msg_member_find(td_bytes_str(column->name));
+    return strcmp(column->name, "action") == 0 ||
+           (member != MEMBER_NONE && msg_struct_has(MSG_BOOK_CHANGE, member));
+}
+
+static int has_levels(const export_type *type)
+{
+    return type == &EXPORT_MESSAGE_TYPES[MSG_BOOK_CHANGE];
+}
+
+static void add_property(json_writer *json, const char *name, const char *type)
+{
+    json_write_member_object_begin(json, name);
+    json_write_member_text(json, "type", type);
+    if (strcmp(type, "object") == 0) {
+        json_write_member_object_begin(json, "properties");
+        add_property(json, "sec", "integer");
+        add_property(json, "nsec", "integer");
+        json_write_object_end(json);
+    }
+    json_write_object_end(json);
+}
+
+static void add_columns(json_writer *json, const export_type *type, int of_levels)
+{
+    for (size_t i = 0; i < type->column_count; i++) {
+        const export_column *column = &type->columns[i];
+        char text_name[LIMIT_NAME_BYTES];
+        (void)snprintf(text_name, sizeof text_name, "%s_text", column->name);
+        if (has_levels(type) && is_of_level(column) != of_levels)
+            continue;
+        add_property(json, column->name,
+                     column->type == VALUE_DECIMAL   ? "number"
+                     : column->type == VALUE_INTEGER ? "integer"
+                     : column->type == VALUE_BOOL    ? "boolean"
+                     : column->type == VALUE_TIME_NS ? "object"
+                                                     : "string");
+        if (column->type == VALUE_DECIMAL)
+            add_property(json, text_name, "string");
+    }
+}
+
+static void write_schema(td_buf *out, const export_type *type)
+{
+    json_writer json;
+    json_write_begin(&json, out);
+    json_write_object_begin(&json);
+    json_write_member_text(&json, "type", "object");
+    json_write_member_object_begin(&json, "properties");
+    add_property(&json, "ts_recv", "object");
+    add_property(&json, "ts_exch", "object");
+    add_property(&json, "flags", "integer");
+    add_property(&json, "suspect", "boolean");
+    add_columns(&json, type, 0);
+    if (has_levels(type)) {
+        json_write_member_object_begin(&json, "levels");
+        json_write_member_text(&json, "type", "array");
+        json_write_member_object_begin(&json, "items");
+        json_write_member_text(&json, "type", "object");
+        json_write_member_object_begin(&json, "properties");
+        add_columns(&json, type, 1);
+        json_write_object_end(&json);
+        json_write_object_end(&json);
+        json_write_object_end(&json);
+    }
+    json_write_object_end(&json);
+    json_write_object_end(&json);
+    td_result rc = json_write_end(&json, NULL);
+    TD_ASSERT(rc == TD_OK); /* the buffer has no bound */
+}
+
+/* "tapedeck.BookChange" of the type book_change. */
+static void schema_name(const export_type *type, char out[LIMIT_NAME_BYTES])
+{
+    const char *from =
+        type == &EXPORT_GAPS ? "gap" : msg_type_name((msg_type)(type - EXPORT_MESSAGE_TYPES));
+    size_t size = (size_t)snprintf(out, LIMIT_NAME_BYTES, "tapedeck.");
+    for (int is_first = 1; *from != '\0'; from++) {
+        if (*from != '_')
+            out[size++] = is_first ? (char)(*from - 'a' + 'A') : *from;
+        is_first = *from == '_';
+    }
+    out[size] = '\0';
+}
+
+/* The number of a type's schema; its record stands before the first channel that has it. */
+static uint16_t schema_of(mcap_writer *self, const export_type *type)
+{
+    char name[LIMIT_NAME_BYTES];
+    for (size_t i = 0; i < self->schema_count; i++)
+        if (self->schemas[i] == type)
+            return (uint16_t)(i + 1);
+    TD_ASSERT(self->schema_count < SCHEMAS_MAX);
+    self->schemas[self->schema_count++] = type;
+    schema_name(type, name);
+    td_buf_clear(&self->pack);
+    write_schema(&self->pack, type);
+    const mcap_schema schema = {.id = (uint16_t)self->schema_count,
+                                .name = td_bytes_str(name),
+                                .encoding = td_bytes_str("jsonschema"),
+                                .data = td_buf_view(&self->pack)};
+    mcap_encode_schema(&self->chunk, &schema);
+    mcap_summary_add_schema(&self->summary, &schema);
+    return schema.id;
+}
+
+/* ---- channels ---- */
+
+static td_result add_lane(mcap_writer *self, const export_source *of, td_bytes topic,
+                          const char *key, td_err *err)
+{
+    char name[KEY_BYTES];
+    if (self->lane_count == UINT16_MAX)
+        return td_err_set(err, TD_E_LIMIT, "more than %u channels in a file", UINT16_MAX);
+    uint16_t schema = schema_of(self, of->type);
+    (void)snprintf(name, sizeof name, "%.*s%s%s", (int)topic.size, (const char *)topic.data,
+                   of->symbol[0] == '\0' ? "" : ".", of->symbol);
+    self->lanes = td_array_grow(self->lanes, self->lane_count, sizeof *self->lanes);
+    mcap_lane *lane = &self->lanes[self->lane_count++];
+    *lane = (mcap_lane){.key = td_strdup(key)};
+    td_buf_init(&lane->entries, SIZE_MAX);
+    const char *const pairs[][2] = {{"exchange", of->exchange},
+                                    {"feed", of->feed},
+                                    {"family", of->family == NULL ? "" : of->family->name},
+                                    {"symbol", of->symbol}};
+    td_buf_clear(&self->pack);
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        mcap_pack_pair(&self->pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
+    const mcap_channel channel = {.id = (uint16_t)self->lane_count,
+                                  .schema_id = schema,
+                                  .topic = td_bytes_str(name),
+                                  .message_encoding = td_bytes_str("json"),
+                                  .metadata = {td_buf_view(&self->pack)}};
+    size_t before = self->chunk.size;
+    mcap_encode_channel(&self->chunk, &channel);
+    mcap_summary_add_channels(&self->summary,
+                              td_bytes_of(self->chunk.data + before, self->chunk.size - before), 1);
+    return TD_OK;
+}
+
+static td_result lane_of(mcap_writer *self, const export_source *of, td_bytes topic, uint16_t *id,
+                         td_err *err)
+{
+    char key[KEY_BYTES];
+    td_result rc = TD_OK;
+    (void)snprintf(key, sizeof key, "%s %.*s %s", of->feed == NULL ? "" : of->feed, (int)topic.size,
+                   (const char *)topic.data, of->symbol);
+    uint64_t hash = td_xxh64(key, strlen(key));
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&self->slots, &at)) {
+        *id = (uint16_t)(at.row + 1);
+        if (strcmp(self->lanes[at.row].key, key) == 0)
+            return TD_OK;
+    }
+    rc = add_lane(self, of, topic, key, err);
+    if (rc == TD_OK)
+        slot_table_put(&self->slots, hash, self->lane_count - 1);
+    *id = (uint16_t)self->lane_count;
+    return rc;
+}
+
+/* ---- the file ---- */
+
+/* What was put into the file's buffer since it had this size. */
+static td_result count_bytes(mcap_writer *self, size_t before, td_err *err)
+{
+    const td_buf *out = export_file_buf(self->file);
+    self->crc = td_crc32(self->crc, out->data + before, out->size - before);
+    self->bytes += out->size - before;
+    return export_file_flush(self->file, err);
+}
+
+static td_result begin_file(mcap_writer *self, td_err *err)
+{
+    char name[EXPORT_NAME_BYTES];
+    (void)snprintf(name, sizeof name, "messages_%s.mcap", self->target->date);
+    td_result rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &self->file, err);
+    if (rc != TD_OK)
+        return rc;
+    const mcap_header header = {.library = td_bytes_str("tapedeck")};
+    mcap_encode_magic(export_file_buf(self->file));
+    mcap_encode_header(export_file_buf(self->file), &header);
+    return count_bytes(self, 0, err);
+}
+
+/* Write the chunk with its indexes. */
+static td_result end_chunk(mcap_writer *self, td_err *err)
+{
+    td_buf *out = export_file_buf(self->file);
+    size_t before = out->size;
+    td_bytes raw = td_buf_view(&self->chunk);
+    if (raw.size == 0)
+        return TD_OK;
+    td_buf_clear(&self->packed);
+    td_buf_grow(&self->packed, codec_bound(raw.size));
+    size_t size = codec_compress(self->coder, 1, raw, self->packed.data, codec_bound(raw.size));
+    const mcap_chunk chunk = {.start_ns = self->chunk_first_ns,
+                              .end_ns = self->chunk_last_ns,
+                              .uncompressed_bytes = raw.size,
+                              .uncompressed_crc = td_crc32(0, raw.data, raw.size),
+                              .compression = td_bytes_str(CODEC_NAME),
+                              .records = td_bytes_of(self->packed.data, size)};
+    mcap_encode_chunk(out, &chunk);
+    mcap_chunk_index index = {.start_ns = chunk.start_ns,
+                              .end_ns = chunk.end_ns,
+                              .chunk_offset = self->bytes,
+                              .chunk_bytes = out->size - before,
+                              .compression = chunk.compression,
+                              .compressed_bytes = size,
+                              .uncompressed_bytes = raw.size};
+    td_buf_clear(&self->pack);
+    for (size_t i = 0; i < self->lane_count; i++) {
+        td_buf *entries = &self->lanes[i].entries;
+        if (entries->size == 0)
+            continue;
+        const mcap_message_index of = {(uint16_t)(i + 1), {td_buf_view(entries)}};
+        mcap_pack_count(&self->pack, of.channel_id, self->bytes + (out->size - before));
+        mcap_encode_message_index(out, &of);
+        td_buf_clear(entries);
+    }
+    index.index_offsets.bytes = td_buf_view(&self->pack);
+    index.index_bytes = out->size - before - index.chunk_bytes;
+    mcap_summary_add_chunk(&self->summary, &index);
+    td_buf_clear(&self->chunk);
+    return count_bytes(self, before, err);
+}
+
+/* ---- messages ---- */
+
+static void write_time(json_writer *json, const char *name, uint64_t ns)
+{
+    json_write_member_object_begin(json, name);
+    json_write_member_u64(json, "sec", ns / NS_PER_S);
+    json_write_member_u64(json, "nsec", ns % NS_PER_S);
+    json_write_object_end(json);
+}
+
+/* A number as viewers take it, and exactly. */
+static void write_decimal(json_writer *json, const char *name, td_bytes text)
+{
+    char text_name[LIMIT_NAME_BYTES];
+    (void)snprintf(text_name, sizeof text_name, "%s_text", name);
+    json_write_key(json, name);
+    json_write_raw(json, text);
+    json_write_member_bytes(json, text_name, text);
+}
+
+static void write_value(json_writer *json, const export_column *column, const msg_value *value)
+{
+    char text[TD_DECIMAL_TEXT_BYTES];
+    switch (value->type) {
+    case VALUE_ABSENT:
+        return;
+    case VALUE_TEXT:
+    case VALUE_JSON:
+        json_write_member_bytes(json, column->name, value->as.text);
+        return;
+    case VALUE_BIG_DECIMAL:
+        write_decimal(json, column->name, value->as.text);
+        return;
+    case VALUE_DECIMAL:
+        write_decimal(json, column->name,
+                      td_bytes_of(text, td_decimal_format(value->as.decimal, text)));
+        return;
+    case VALUE_INTEGER:
+        json_write_member_i64(json, column->name, value->as.integer);
+        return;
+    case VALUE_BOOL:
+        json_write_member_bool(json, column->name, value->as.is_true);
+        return;
+    case VALUE_SIDE:
+        json_write_member_text(json, column->name, msg_side_name((msg_side)value->as.side));
+        return;
+    case VALUE_TIME_NS:
+        write_time(json, column->name, value->as.time_ns);
+        return;
+    }
+}
+
+static void write_columns(json_writer *json, const export_type *type, const export_row *row,
+                          int of_levels)
+{
+    for (size_t i = 0; i < type->column_count; i++)
+        if (row->values[i].type != VALUE_ABSENT &&
+            (!has_levels(type) || is_of_level(&type->columns[i]) == of_levels))
+            write_value(json, &type->columns[i], &row->values[i]);
+}
+
+static void begin_message(mcap_writer *self, const export_source *of, const export_row *row)
+{
+    json_writer *json = &self->json;
+    td_buf_clear(&self->text);
+    json_write_begin(json, &self->text);
+    json_write_object_begin(json);
+    write_time(json, "ts_recv", row->recv_ns);
+    if (row->exchange_ns != 0)
+        write_time(json, "ts_exch", row->exchange_ns);
+    json_write_member_u64(json, "flags", row->flags | (has_levels(of->type) ? 1U : 0U));
+    json_write_member_bool(json, "suspect", row->is_suspect);
+    write_columns(json, of->type, row, 0);
+    if (has_levels(of->type))
+        json_write_member_array_begin(json, "levels");
+}
+
+static td_result end_message(mcap_writer *self, const export_source *of, const export_row *row,
+                             uint16_t id, td_err *err)
+{
+    if (has_levels(of->type))
+        json_write_array_end(&self->json);
+    json_write_object_end(&self->json);
+    td_result rc = json_write_end(&self->json, err);
+    if (rc != TD_OK)
+        return rc;
+    mcap_lane *lane = &self->lanes[id - 1];
+    const mcap_message record = {.channel_id = id,
+                                 .sequence = ++lane->sequence,
+                                 .log_ns = row->recv_ns,
+                                 .publish_ns =
+                                     row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns,
+                                 .data = td_buf_view(&self->text)};
+    uint8_t fields[MCAP_MESSAGE_OVERHEAD_BYTES];
+    uint8_t entry[MCAP_INDEX_ENTRY_BYTES];
+    int is_first = self->chunk_last_ns == 0 || self->chunk_first_ns == 0;
+    if (is_first || row->recv_ns < self->chunk_first_ns)
+        self->chunk_first_ns = row->recv_ns;
+    if (is_first || row->recv_ns > self->chunk_last_ns)
+        self->chunk_last_ns = row->recv_ns;
+    td_put_le64(entry, row->recv_ns);
+    td_put_le64(entry + 8, self->chunk.size);
+    td_buf_add(&lane->entries, entry, sizeof entry);
+    mcap_write_message_fields(fields, &record);
+    td_buf_add(&self->chunk, fields, sizeof fields);
+    td_buf_add(&self->chunk, record.data.data, record.data.size);
+    mcap_summary_count_messages(&self->summary, id, 1, row->recv_ns, row->recv_ns);
+    if (self->chunk.size < LIMIT_CHUNK_TARGET_BYTES)
+        return TD_OK;
+    rc = end_chunk(self, err);
+    self->chunk_first_ns = 0;
+    self->chunk_last_ns = 0;
+    return rc;
+}
+
+static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+{
+    mcap_writer *self = writer;
+    td_bytes topic = of->type == &EXPORT_GAPS ? td_bytes_str("gaps") : row->values[0].as.text;
+    uint16_t id = 0;
+    td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
+    if (rc == TD_OK)
+        rc = lane_of(self, of, topic, &id, err);
+    if (rc != TD_OK)
+        return rc;
+    if (!self->has_message)
+        begin_message(self, of, row);
+    self->has_message = 1;
+    if (has_levels(of->type)) {
+        json_write_object_begin(&self->json);
+        write_columns(&self->json, of->type, row, 1);
+        json_write_object_end(&self->json);
+        if ((row->flags & ROW_LAST_OF_FRAME) == 0)
+            return TD_OK;
+    }
+    self->has_message = 0;
+    return end_message(self, of, row, id, err);
+}
+
+static td_result finish(void *writer, td_err *err)
+{
+    mcap_writer *self = writer;
+    export_file *file = self->file;
+    if (file == NULL)
+        return TD_OK;
+    td_result rc = end_chunk(self, err);
+    if (rc != TD_OK)
+        return rc;
+    mcap_summary_append_end(&self->summary, export_file_buf(file), self->bytes, self->crc);
+    self->file = NULL;
+    return export_file_finish(file, NULL, err);
+}
+const export_format EXPORT_MCAP = {
+    .name = "mcap",
+    .summary = "MCAP files with decoded messages as JSON, one per day",
+    .folder = "mcap/",
+    .per = EXPORT_PER_DAY,
+    .reads = TAPE_READS_MESSAGES,
+    .types = EXPORT_MESSAGE_NAMES,
+    .open = open_mcap,
+    .row = add_row,
+    .finish = finish,
+    .close = close_mcap,
+};
