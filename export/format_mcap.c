@@ -160,7 +160,7 @@ static void schema_name(const export_type *type, char out[LIMIT_NAME_BYTES])
     size_t size = (size_t)snprintf(out, LIMIT_NAME_BYTES, "tapedeck.");
     for (int is_first = 1; *from != '\0'; from++) {
         if (*from != '_')
-            out[size++] = is_first ? (char)(*from - 'a' + 'A') : *from;
+            out[size++] = (char)(is_first ? *from - 'a' + 'A' : *from);
         is_first = *from == '_';
     }
     out[size] = '\0';

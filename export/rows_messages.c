@@ -219,9 +219,9 @@ static void set_entry(entry_row *to, const message *m, size_t index, td_bytes *s
         set_all(to, item->values, item->value_count);
         if (named != NULL && named->type == VALUE_TEXT)
             *symbol = named->as.text;
+        if (message_is_record(m) && to->of->has_actions && item->action != ACTION_NONE)
+            to->values[ACTION] = row_text(td_bytes_str(msg_action_name(item->action)));
     }
-    if (message_is_record(m) && to->of->has_actions && item->action != ACTION_NONE)
-        to->values[ACTION] = row_text(td_bytes_str(msg_action_name(item->action)));
     if (m->head.type == MSG_BOOK_CHANGE) {
         set_level(to, m, index);
     } else if (m->head.type == MSG_TRADE) {

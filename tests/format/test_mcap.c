@@ -38,6 +38,13 @@ static void put_footer(td_buf *buf)
     mcap_encode_footer(buf, &in);
 }
 
+static void put_schema(td_buf *buf)
+{
+    mcap_schema in = {
+        .id = 2, .name = BYTES("n"), .encoding = BYTES("jsonschema"), .data = BYTES("{}")};
+    mcap_encode_schema(buf, &in);
+}
+
 static void put_channel(td_buf *buf)
 {
     mcap_channel in = {.id = 2,
@@ -105,6 +112,8 @@ static const struct {
 } RECORDS[] = {
     {"Header", put_header, "01 0c00000000000000 01000000 70 03000000 6c6962"},
     {"Footer", put_footer, "02 1400000000000000 0100000000000000 0201000000000000 d0c0b0a0"},
+    {"Schema", put_schema,
+     "03 1b00000000000000 0200 01000000 6e 0a000000 6a736f6e736368656d61 02000000 7b7d"},
     {"Channel", put_channel,
      "04 1f00000000000000 0200 0000 01000000 74 04000000 6a736f6e 0a000000 01000000 6b 01000000 "
      "76"},
