@@ -14,6 +14,8 @@
 #include "export/export.h"
 #include "export/export_format.h"
 #include "export/export_join.h"
+#include "export/export_name.h"
+#include "play/days.h"
 #include "play/verb_run.h"
 
 typedef struct export_flags {
@@ -26,6 +28,8 @@ typedef struct export_flags {
     const char *exch_time;
     int time; /* export_time */
     uint64_t scale;
+    uint8_t is_only_clean;
+    const char *max_gap_loss;
     const char *shard;
     uint8_t is_joining;
     uint8_t is_forced;
@@ -43,6 +47,8 @@ enum {
     ROW_EXCH_TIME,
     ROW_TIME,
     ROW_SCALE,
+    ROW_ONLY_CLEAN,
+    ROW_MAX_GAP_LOSS,
     ROW_SHARD,
     ROW_JOIN,
     ROW_FORCE,
@@ -65,6 +71,8 @@ typedef struct export_command {
     export_rows options;
     export_spec spec;
     gap_list gaps;
+    uint64_t loss_max; /* in 1/10000 % of the time, if there is a --max-gap-loss */
+    day_list days;     /* if one of these options needs them */
 } export_command;
 
 /* ---- the command line ---- */
@@ -184,6 +192,19 @@ static void make_rows(export_rows *options)
                              "(default: DECIMAL(38,18))",
                      .min = 1,
                      .max = TD_DECIMAL_SCALE_MAX};
+    options->rows[ROW_ONLY_CLEAN] =
+        (option_row){.long_name = "only-clean",
+                     .type = OPTION_FLAG,
+                     .offset = offsetof(export_flags, is_only_clean),
+                     .help = "leave out each symbol on the days that 'tapedeck days' does not\n"
+                             "report as clean; replays the selection first"};
+    options->rows[ROW_MAX_GAP_LOSS] =
+        (option_row){.long_name = "max-gap-loss",
+                     .type = OPTION_TEXT,
+                     .offset = offsetof(export_flags, max_gap_loss),
+                     .metavar = "PERCENT",
+                     .help = "export nothing if more of a day of a topic is missing: 0, 0.5;\n"
+                             "replays the selection first"};
     options->rows[ROW_SHARD] =
         (option_row){.long_name = "shard",
                      .type = OPTION_TEXT,
@@ -348,6 +369,24 @@ static td_result read_choices(export_command *command, td_err *err)
     return TD_OK;
 }
 
+/* 0.5 and so on. */
+static td_result read_loss(export_command *command, td_err *err)
+{
+    const char *text = command->flags.max_gap_loss;
+    td_decimal value;
+    int64_t scaled = 0;
+    if (text == NULL)
+        return TD_OK;
+    if (td_decimal_parse(td_bytes_str(text), &value, err) != TD_OK ||
+        td_decimal_rescale(value, 4, &scaled) != TD_OK || scaled < 0 || scaled > 100 * 10000)
+        return td_err_set(err, TD_E_INVALID,
+                          "--max-gap-loss: '%s' is not a percentage from 0 to 100, with at most 4 "
+                          "decimals",
+                          text);
+    command->loss_max = (uint64_t)scaled;
+    return TD_OK;
+}
+
 /* What can be refused before an archive is opened is refused here. */
 static td_result read_flags(verb_run *verb)
 {
@@ -357,6 +396,8 @@ static td_result read_flags(verb_run *verb)
         rc = read_types(command, &verb->err);
     if (rc == TD_OK)
         rc = read_shard(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_loss(command, &verb->err);
     if (rc == TD_OK)
         rc = read_choices(command, &verb->err);
     if (rc == TD_OK && command->flags.out == NULL)
@@ -386,12 +427,56 @@ static void report_result(verb_run *verb, const export_result *result)
                                                  " says where");
 }
 
+static td_result refuse_loss(const day_topic *row, td_err *err)
+{
+    char date[EXPORT_DATE_BYTES];
+    char missing[TD_TIME_TEXT_BYTES];
+    char asked[TD_TIME_TEXT_BYTES];
+    export_date_format(export_day_of(row->day_ns), date);
+    td_duration_format(row->missing_ns, missing);
+    td_duration_format(row->asked_ns, asked);
+    td_err_set(err, TD_E_LIMIT,
+               "%s %s %s of %s: %s of %s is missing, more than --max-gap-loss allows", row->feed,
+               row->topic, row->symbol, date, missing, asked);
+    td_err_hint(err, "`tapedeck days` lists what is missing; --only-clean leaves these days out");
+    return TD_E_LIMIT;
+}
+
+/* The days of the selection, if an option is about them; refused if one lacks too much. */
+static td_result judge_days(verb_run *verb)
+{
+    export_command *command = verb->state;
+    const export_flags *flags = &command->flags;
+    cursor_stats stats;
+    if (!flags->is_only_clean && flags->max_gap_loss == NULL)
+        return TD_OK;
+    td_result rc = days_find(verb, &verb->wanted, &command->days, &stats, &verb->err);
+    command->spec.days = flags->is_only_clean ? &command->days : NULL;
+    int is_all_left_out = 1;
+    for (size_t i = 0; rc == TD_OK && i < command->days.count; i++) {
+        const day_topic *row = &command->days.rows[i];
+        uint32_t day = export_day_of(row->day_ns);
+        if (!export_is_clean(&command->spec, day, row->feed, row->symbol))
+            continue;
+        is_all_left_out = 0;
+        if (flags->max_gap_loss != NULL &&
+            row->missing_ns > row->asked_ns / 1000000 * command->loss_max)
+            rc = refuse_loss(row, &verb->err);
+    }
+    if (rc == TD_OK && is_all_left_out)
+        rc = td_err_set(&verb->err, TD_E_NOTFOUND,
+                        "no symbol has a clean day in the selection: 'tapedeck days' lists why");
+    return rc;
+}
+
 /* The ledger, the export. */
 static td_result run(verb_run *verb)
 {
     export_command *command = verb->state;
     /* All of it: a gap before the selection matters to books that are older. */
     td_result rc = archive_gaps(verb->archive, &command->gaps, &verb->err);
+    if (rc == TD_OK)
+        rc = judge_days(verb);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(command->flags.out != NULL);
@@ -427,7 +512,8 @@ static td_result check_join(verb_run *verb)
     if (flags->out == NULL)
         return td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
     if (flags->formats.count > 0 || flags->types.count > 0 || flags->depth != 0 ||
-        flags->shard != NULL || flags->is_forced)
+        flags->shard != NULL || flags->is_forced || flags->is_only_clean ||
+        flags->max_gap_loss != NULL)
         return td_err_set(&verb->err, TD_E_INVALID, "--join takes --out and nothing else");
     return TD_OK;
 }
@@ -481,5 +567,6 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
     }
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);
     gap_list_fini(&command.gaps);
+    day_list_fini(&command.days);
     return status;
 }

@@ -296,8 +296,9 @@ static td_result hash_head(run_day *day, td_err *err)
     const export_options *options = day->run->options;
     td_buf head;
     td_buf_init(&head, SIZE_MAX);
-    td_result rc = export_manifest_begin_day(&head, options->archive, options->wanted, day->day,
-                                             day->window, options->ledger, err);
+    td_result rc =
+        export_manifest_begin_day(&head, options->archive, options->spec, options->wanted, day->day,
+                                  day->window, options->ledger, err);
     day->head_hash = td_hash128_of(head.data, head.size);
     day->head_bytes = head.size;
     td_buf_fini(&head);
@@ -435,8 +436,8 @@ static td_result make_day(run_day *day, td_buf *block, td_err *err)
     archive *from = NULL;
     td_result rc = open_archive(options->archive, &from, err);
     if (rc == TD_OK)
-        rc = export_manifest_begin_day(block, from, options->wanted, day->day, day->window,
-                                       options->ledger, err);
+        rc = export_manifest_begin_day(block, from, options->spec, options->wanted, day->day,
+                                       day->window, options->ledger, err);
     const export_day work = {.spec = &run->spec,
                              .archive = from,
                              .wanted = options->wanted,

@@ -181,14 +181,19 @@ static channel_use find_use(const export_spec *spec, const frame_channel *channe
     return use;
 }
 
+static int is_wanted(const export_day *day, const channel_info *info)
+{
+    return export_is_own(day->spec, day->day, info->symbol) &&
+           export_is_clean(day->spec, day->day, info->feed, info->symbol);
+}
+
 static channel_use use_of(day_run *run, const frame_channel *channel)
 {
     run->uses = td_array_reach(run->uses, &run->use_count, channel->index, sizeof *run->uses);
     uint8_t *use = &run->uses[channel->index];
     if (*use == USE_UNKNOWN)
-        *use = export_is_own(run->day->spec, run->day->day, channel->info.symbol)
-                   ? (uint8_t)find_use(run->day->spec, channel)
-                   : USE_OTHERS;
+        *use = is_wanted(run->day, &channel->info) ? (uint8_t)find_use(run->day->spec, channel)
+                                                   : USE_OTHERS;
     return (channel_use)*use;
 }
 
@@ -535,7 +540,7 @@ static int needs_full_lead(const day_run *run)
 static int wants_channel(void *user, const channel_info *info)
 {
     const export_day *day = ((const day_run *)user)->day;
-    return channel_role(info) == ROLE_UNKNOWN || export_is_own(day->spec, day->day, info->symbol);
+    return channel_role(info) == ROLE_UNKNOWN || is_wanted(day, info);
 }
 
 static td_result open_tape(day_run *run, td_err *err)
@@ -546,7 +551,7 @@ static td_result open_tape(day_run *run, td_err *err)
     cursor_options reading = {
         .threads = day->threads, .log = day->log, .reads = TAPE_READS_MESSAGES, .with_lead_in = 1};
     selection_set_window(&wanted, day->window);
-    if (spec->shard_count > 0 && !export_shares_days(spec)) {
+    if ((spec->shard_count > 0 && !export_shares_days(spec)) || spec->days != NULL) {
         reading.wants_channel = wants_channel;
         reading.user = run;
     }

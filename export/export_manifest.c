@@ -111,6 +111,8 @@ void export_manifest_begin(td_buf *out, const export_spec *spec, const selection
     json_write_array_end(&json);
     member_u64_or_null(&json, "depth", spec->settings.depth != 0, spec->settings.depth);
     write_choices(&json, spec);
+    if (spec->days != NULL)
+        json_write_member_bool(&json, "only_clean", 1);
     json_write_key(&json, "selection");
     write_selection(&json, wanted, window);
     json_write_object_end(&json);
@@ -186,9 +188,33 @@ static td_result write_segments(td_buf *out, archive *from, const selection *wan
     return rc;
 }
 
-td_result export_manifest_begin_day(td_buf *out, archive *from, const selection *wanted,
-                                    uint32_t day, selection_window window, const gap_list *ledger,
-                                    td_err *err)
+/* Each symbol once, with the reasons of all its topics. */
+static void write_not_clean(td_buf *out, const export_spec *spec, uint32_t day)
+{
+    uint64_t written = 0;
+    size_t next = 0;
+    put(out, "\"not_clean\":[");
+    for (size_t i = 0; i < spec->days->count; i = next) {
+        day_topic sum;
+        uint64_t proof_ns[DAY_PROOFS];
+        char reasons[DAY_REASONS_BYTES];
+        json_writer json;
+        next = day_list_sum(spec->days, i, &sum, proof_ns);
+        if (sum.reasons == 0 || export_day_of(sum.day_ns) != day)
+            continue;
+        day_reasons_text(sum.reasons, reasons);
+        begin_element(out, written++, &json);
+        json_write_member_text(&json, "feed", sum.feed);
+        json_write_member_text(&json, "symbol", sum.symbol);
+        json_write_member_text(&json, "reasons", reasons);
+        end_element(&json);
+    }
+    put(out, "],");
+}
+
+td_result export_manifest_begin_day(td_buf *out, archive *from, const export_spec *spec,
+                                    const selection *wanted, uint32_t day, selection_window window,
+                                    const gap_list *ledger, td_err *err)
 {
     char date[EXPORT_DATE_BYTES];
     gap_list gaps = {0};
@@ -204,6 +230,8 @@ td_result export_manifest_begin_day(td_buf *out, archive *from, const selection 
     write_gaps(out, &gaps);
     put(out, "],");
     gap_list_fini(&gaps);
+    if (spec->days != NULL)
+        write_not_clean(out, spec, day);
     return rc;
 }
 

@@ -43,10 +43,12 @@ void export_manifest_name(const export_spec *spec, char out[EXPORT_SHARD_NAME_BY
 /* The part of it that differs between the shards of one export; none without shards. */
 void export_manifest_begin_days(td_buf *out, const export_spec *spec, int is_by_day);
 
-/* The head of a day's block: its segments with their hashes, and the gaps of the ledger. TD_E_*. */
-TD_MUST_USE td_result export_manifest_begin_day(td_buf *out, archive *from, const selection *wanted,
-                                                uint32_t day, selection_window window,
-                                                const gap_list *ledger, td_err *err);
+/* The head of a day's block: its segments with their hashes, the gaps of the ledger, and symbols
+ * that are left out because the day is not clean. TD_E_*. */
+TD_MUST_USE td_result export_manifest_begin_day(td_buf *out, archive *from, const export_spec *spec,
+                                                const selection *wanted, uint32_t day,
+                                                selection_window window, const gap_list *ledger,
+                                                td_err *err);
 
 /* What a day gave. */
 typedef struct export_manifest_day {

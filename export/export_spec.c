@@ -34,3 +34,14 @@ int export_is_own(const export_spec *spec, uint32_t day, const char *symbol)
     memcpy(key + size, symbol, symbol_size);
     return td_xxh64(key, size + symbol_size) % spec->shard_count + 1 == spec->shard;
 }
+
+int export_is_clean(const export_spec *spec, uint32_t day, const char *feed, const char *symbol)
+{
+    for (size_t i = 0; spec->days != NULL && i < spec->days->count; i++) {
+        const day_topic *row = &spec->days->rows[i];
+        if (row->reasons != 0 && export_day_of(row->day_ns) == day &&
+            strcmp(row->symbol, symbol) == 0 && strcmp(row->feed, feed) == 0)
+            return 0;
+    }
+    return 1;
+}

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "export/export_format.h"
+#include "play/days.h"
 
 enum { EXPORT_OUTPUTS_MAX = 256, EXPORT_SHARDS_MAX = 65535 };
 
@@ -21,6 +22,8 @@ typedef struct export_spec {
      * 0: this run does all. */
     uint32_t shard;
     uint32_t shard_count;
+    const day_list *days; /* of the selection: symbols are left out on days that are not clean.
+                             NULL: none is */
 } export_spec;
 
 /* 1 if the format is one of the export's. */
@@ -32,5 +35,8 @@ int export_shares_days(const export_spec *spec);
 /* 1 if the frames of a symbol on a day are this run's. Symbols with one beginning, up to a "-", are
  * of one run, because a topic of a coin has the rows of all its options. */
 int export_is_own(const export_spec *spec, uint32_t day, const char *symbol);
+
+/* 1 if the spec takes a feed's symbol on a day: of any quality, or the day is clean. */
+int export_is_clean(const export_spec *spec, uint32_t day, const char *feed, const char *symbol);
 
 #endif

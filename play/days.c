@@ -1,5 +1,6 @@
 #include "play/days.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,12 +70,19 @@ const char *day_proof_name(day_proof proof)
     return NAMES[proof];
 }
 
-const char *day_reason_name(unsigned reason)
+void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES])
 {
     static const char *const NAMES[] = {"rule", "undecoded", "late"};
-    TD_ASSERT(reason < DAY_REASONS);
-    return reason < GAP_REASON_COUNT ? gap_reason_name((gap_reason)reason)
-                                     : NAMES[reason - GAP_REASON_COUNT];
+    size_t used = 0;
+    out[0] = '\0';
+    for (unsigned i = 0; i < DAY_REASONS; i++) {
+        const char *name =
+            i < GAP_REASON_COUNT ? gap_reason_name((gap_reason)i) : NAMES[i - GAP_REASON_COUNT];
+        if ((reasons & 1U << i) != 0)
+            (void)snprintf(out + used, DAY_REASONS_BYTES - used, "%s%s", used == 0 ? "" : ", ",
+                           name); /* all of them fit */
+        used = strlen(out);
+    }
 }
 
 void day_list_fini(day_list *list)

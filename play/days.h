@@ -32,8 +32,9 @@ const char *day_proof_name(day_proof proof);
 /* Why time is not clean: gap reasons, then what frames show. As bits, 1 << reason. */
 enum { DAY_RULE = GAP_REASON_COUNT, DAY_UNDECODED, DAY_LATE, DAY_REASONS };
 
-/* "disconnect", "rule", "undecoded", "late". */
-const char *day_reason_name(unsigned reason);
+/* "disconnect, rule": gap reasons, "rule", "undecoded", "late". "": it is clean. */
+enum { DAY_REASONS_BYTES = 128 };
+void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES]);
 
 typedef struct day_counts {
     uint64_t frames, bytes;

@@ -1,5 +1,4 @@
 /* tapedeck days: how whole each symbol's recording of each UTC day is. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +7,7 @@
 #include "play/verb_run.h"
 #include "verbs/cmds.h"
 
-enum { REASONS_BYTES = 128, PERCENT_ALL = 10000 };
+enum { PERCENT_ALL = 10000 };
 
 /* One symbol on one day; as text those of a day with the same figures are one row. */
 typedef struct symbol_day {
@@ -95,13 +94,8 @@ static int compare_rows(const void *a, const void *b)
 
 static void describe_reasons(result_writer *r, const char *name, unsigned reasons)
 {
-    char text[REASONS_BYTES] = "";
-    for (unsigned i = 0; i < DAY_REASONS; i++) {
-        size_t used = strlen(text);
-        if ((reasons & 1U << i) != 0)
-            (void)snprintf(text + used, sizeof text - used, "%s%s", used == 0 ? "" : ", ",
-                           day_reason_name(i)); /* all of them fit */
-    }
+    char text[DAY_REASONS_BYTES];
+    day_reasons_text(reasons, text);
     result_name(r, name, text);
 }
 

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { chunksOf, flipIn, json, segments, tapedeck, temporary } from "./lib.mjs";
+import zlib from "node:zlib";
+import { chunksOf, flipIn, json, manifestOf, segments, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange } from "./numbered.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
@@ -27,6 +28,8 @@ async function add(t, archive, frames) {
 
 const found = async (t, archive, more = [], options = { status: 1 }) => (await json(t, ["days", archive, "--json", ...more], options)).days;
 const topic = (day, name) => day.topics.find((row) => row.topic === name);
+
+const unpacked = async (file) => (file.endsWith(".gz") ? zlib.gunzipSync(fs.readFileSync(file)) : fs.readFileSync(file)).toString("utf8");
 
 /** A book of one symbol, a frame each second from `from`, with u from `first`. */
 const books = (symbol, from, count, first = 1) => Array.from({ length: count }, (_, i) => [from + i * 1000, book(symbol, first + i)]);
@@ -90,6 +93,39 @@ test("frames that cannot be read are missing", async (t) => {
   const [day] = await found(t, archive, [], { status: 3 });
   assert.deepEqual([day.reasons, Math.round(day.missing_ns / S), Math.round(day.degraded_ns / S)], ["restart, corrupt", 70, 0]);
   assert.equal((await tapedeck(t, ["days", archive, "--feed", "none"], { status: 4 })).stdout, "");
+});
+
+test("export --only-clean leaves out days that are not clean; --max-gap-loss refuses lost time", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const broken = books("ETHUSDT", MIDNIGHT - 5_000, 11).filter((_, i) => i !== 2);
+  broken.splice(4, 0, [MIDNIGHT - 1_000, book("ETHUSDT", 1)]); // whole again before midnight
+  for (let i = 5; i < broken.length; i++) broken[i] = [MIDNIGHT + (i - 5) * 1000, book("ETHUSDT", i - 3)];
+  await add(t, archive, [...books("BTCUSDT", MIDNIGHT - 5_000, 11), ...broken].sort((a, b) => a[0] - b[0]));
+  const reasons = (await found(t, archive)).map((day) => [day.day, day.symbol, day.reasons]);
+  assert.deepEqual(reasons, [["2026-08-09", "BTCUSDT", null], ["2026-08-09", "ETHUSDT", "rule"], ["2026-08-10", "BTCUSDT", null], ["2026-08-10", "ETHUSDT", null]]);
+
+  const exported = async (format, more, status = 0) => {
+    const out = path.join(dir, `out-${format}-${more.length}`);
+    await tapedeck(t, ["export", "-q", archive, "--format", format, "--out", out, ...more], { status });
+    return out;
+  };
+  const clean = manifestOf(await exported("tardis-csv", ["--only-clean", "--type", "incremental_book_L2"]));
+  assert.deepEqual([clean.request.only_clean, clean.days.map((day) => day.not_clean)], [true, [[{ feed: "v5-linear", symbol: "ETHUSDT", reasons: "rule" }], []]]);
+  assert.deepEqual(clean.files.map((file) => path.basename(file.name)).sort(),
+    ["bybit_incremental_book_L2_2026-08-09_BTCUSDT.csv.gz", "bybit_incremental_book_L2_2026-08-10_BTCUSDT.csv.gz", "bybit_incremental_book_L2_2026-08-10_ETHUSDT.csv.gz"]);
+  assert.match((await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "y"), "--only-clean", "--symbol", "ETHUSDT", "--to", "2026-08-09"], { status: 4 })).stderr, /no symbol has a clean day/);
+  const lines = await exported("jsonl", ["--only-clean"]);
+  const [first] = fs.readdirSync(lines).filter((name) => name.includes("2026-08-09"));
+  assert.ok(!(await unpacked(path.join(lines, first))).includes("ETHUSDT"));
+
+  await exported("tardis-csv", ["--max-gap-loss", "0", "--symbol", "BTCUSDT", "--type", "incremental_book_L2"]);
+  await add(t, archive, books("BTCUSDT", MIDNIGHT + 66_000, 11)); // a minute is missing
+  const { stderr } = await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "none"), "--max-gap-loss", "10"], { status: 4 });
+  assert.match(stderr, /orderbook\.50 BTCUSDT of 2026-08-10: 1 m 1 s of [^:]* is missing, more than --max-gap-loss allows/);
+  assert.ok(!fs.existsSync(path.join(dir, "none")));
+  await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "some"), "--max-gap-loss", "90"], { status: 1 });
+  await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--max-gap-loss", "101"], { status: 2 });
 });
 
 test("after a step back of the clock receive times are late; the day is being recorded", { skip: fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)" }, async (t) => {
