@@ -378,7 +378,7 @@ static td_result read_loss(export_command *command, td_err *err)
     if (text == NULL)
         return TD_OK;
     if (td_decimal_parse(td_bytes_str(text), &value, err) != TD_OK ||
-        td_decimal_rescale(value, 4, &scaled) != TD_OK || scaled < 0 || scaled > 100 * 10000)
+        td_decimal_rescale(value, 4, &scaled) != TD_OK || scaled < 0 || scaled > INT64_C(1000000))
         return td_err_set(err, TD_E_INVALID,
                           "--max-gap-loss: '%s' is not a percentage from 0 to 100, with at most 4 "
                           "decimals",
