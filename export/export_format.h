@@ -109,6 +109,7 @@ extern const export_format EXPORT_HFTBACKTEST;
 extern const export_format EXPORT_HFTBACKTEST_LATENCY;
 extern const export_format EXPORT_PARQUET;
 extern const export_format EXPORT_MCAP;
+extern const export_format EXPORT_NAUTILUS;
 
 /* All formats, in the order in which --help lists them. */
 const export_format *const *export_format_table(size_t *count);

@@ -1,0 +1,103 @@
+// export --format nautilus: the schema, field by field, as the catalog's documentation has it, and rows beside those of
+// --format parquet.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { capture, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { test } from "./npm.mjs";
+import { copiedByArrow, parquetMetadata, query } from "./parquet.mjs";
+
+const V5 = "v5-2026-08-09.jsonl.gz";
+const START_MS = 1_700_000_000_000;
+const DECIMAL = "FIXED_LEN_BYTE_ARRAY 16 DECIMAL 38,16";
+const TIMES = { ts_event: "INT64 TIMESTAMP NANOS", ts_init: "INT64 TIMESTAMP NANOS" };
+const SCHEMAS = {
+  trades: { price: DECIMAL, size: DECIMAL, aggressor_side: "BYTE_ARRAY STRING", trade_id: "BYTE_ARRAY STRING", ...TIMES },
+  quotes: { bid_price: DECIMAL, ask_price: DECIMAL, bid_size: DECIMAL, ask_size: DECIMAL, ...TIMES },
+  order_book_deltas: {
+    action: "BYTE_ARRAY STRING", side: "BYTE_ARRAY STRING", price: `${DECIMAL}?`, size: `${DECIMAL}?`, order_id: "INT64 INTEGER 64 unsigned",
+    flags: "INT32 INTEGER 8 unsigned", sequence: "INT64 INTEGER 64 unsigned", ...TIMES,
+  },
+};
+const NAMES = { trades: "TradeTick", quotes: "QuoteTick", order_book_deltas: "OrderBookDelta" };
+
+function field({ type, type_length: length, repetition_type: repetition, logical_type: logical }) {
+  const detail = { DECIMAL: `DECIMAL ${logical.precision},${logical.scale}`, TIMESTAMP: `TIMESTAMP ${logical.unit}`, INTEGER: `INTEGER ${logical.bitWidth} ${logical.isSigned ? "signed" : "unsigned"}` };
+  return `${type} ${length === undefined ? "" : `${length} `}${detail[logical.type] ?? logical.type}${repetition === "OPTIONAL" ? "?" : ""}`;
+}
+
+const filesOf = (out) => fs.readdirSync(out, { recursive: true }).filter((f) => f.endsWith(".parquet")).sort();
+
+async function exported(t, archive, format, ...more) {
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", format, "--out", out, ...more], { status: null });
+  return out;
+}
+
+/** An archive of these frames, one a second; null: another connection begins. */
+async function recorded(t, frames) {
+  const dir = temporary(t);
+  const file = path.join(dir, "frames.jsonl");
+  const line = (f, i) => ({ ts: START_MS + 1000 * (i + 1), ...(f === null ? { url: "wss://stream.bybit.com/x" } : { data: JSON.stringify(f) }) });
+  fs.writeFileSync(file, frames.map((f, i) => JSON.stringify(line(f, i)) + "\n").join(""));
+  const archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+  return archive;
+}
+
+const frame = (n, type, b, a) => ({ topic: "orderbook.50.BTCUSDT", ts: START_MS + n, type, data: { s: "BTCUSDT", b, a, u: 100 + n, seq: 200 + n } });
+
+test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5) }, async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]);
+  const [out, plain] = [await exported(t, archive, "nautilus"), await exported(t, archive, "parquet")];
+  assert.equal(filesOf(out).length, 12);
+  for (const file of filesOf(out)) {
+    const name = path.join(out, file);
+    const [, type, instrument, first, last] = /^data\/(\w+)\/([A-Z]+-LINEAR\.BYBIT)\/(.+Z)_(.+Z)\.parquet$/.exec(file);
+    const { schema, key_value_metadata: pairs, num_rows: count } = await parquetMetadata(name);
+    assert.deepEqual(Object.entries(Object.fromEntries(schema.slice(1).map((column) => [column.name, field(column)]))), Object.entries(SCHEMAS[type]));
+    const metadata = Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
+    assert.deepEqual([metadata.instrument_id, metadata.type_name], [instrument, NAMES[type]]);
+    assert.match(`${metadata.price_precision} ${metadata.size_precision}`, /^\d+ \d+$/);
+    const [[least, most, falling]] = await query(`SELECT min(ts_init)::VARCHAR, max(ts_init)::VARCHAR, count(*) FILTER (ts_init < before) FROM (SELECT ts_init, lag(ts_init) OVER () AS before FROM '${name}')`);
+    assert.equal(falling, 0n);
+    const text = (moment) => moment.slice(0, 19).replace("T", " ").replaceAll(/(\d\d)-(\d\d)-(\d\d)$/g, "$1:$2:$3");
+    assert.deepEqual([text(first), text(last)], [least.slice(0, 19), most.slice(0, 19)]);
+    const copy = await query(`SELECT count(*) FROM '${await copiedByArrow(name)}'`);
+    assert.deepEqual(copy, [[BigInt(count)]]);
+    const other = path.join(plain, "exchange=bybit", `type=${type === "order_book_deltas" ? "book_deltas" : type}`, "date=2026-08-09", `${instrument.split("-")[0]}.parquet`);
+    const sums = { trades: ["sum(price), sum(size)", "sum(price), sum(amount)"], quotes: ["sum(bid_price), sum(ask_size)", "sum(bid_price), sum(ask_amount)"], order_book_deltas: ["sum(price), sum(size)", "sum(price), sum(amount)"] }[type];
+    const [[a, b]] = await query(`SELECT ${sums[0].replaceAll(/\)/g, ")::DECIMAL(38,16)::VARCHAR")} FROM '${name}'`);
+    assert.deepEqual(await query(`SELECT ${sums[1].replaceAll(/\)/g, ")::DECIMAL(38,16)::VARCHAR")} FROM '${other}'`), [[a, b]], file);
+  }
+});
+
+test("books: snapshots, changes, a gap", async (t) => {
+  const archive = await recorded(t, [
+    frame(1, "snapshot", [["10.0", "1"], ["9.5", "2"]], [["11", "2.50"]]),
+    frame(2, "delta", [["10.0", "0"]], [["11", "3"], ["12", "1"]]),
+    frame(3, "snapshot", [["8.0", "1"]], [["9", "1"]]),
+    null,
+    frame(5, "snapshot", [["8.0", "4"]], []),
+  ]);
+  const out = await exported(t, archive, "nautilus", "--type", "order_book_deltas");
+  const [file] = filesOf(out);
+  assert.match(file, /^data\/order_book_deltas\/BTCUSDT-LINEAR\.BYBIT\/2023-11-14T22-13-21-\d{9}Z_2023-11-14T22-13-2\d-\d{9}Z\.parquet$/);
+  const rows = await query(`SELECT action, side, price::DOUBLE, size::DOUBLE, flags, sequence, order_id FROM '${path.join(out, file)}'`);
+  const text = rows.map(([action, side, price, size, flags, sequence, id]) => [action, side, price, size, flags, Number(sequence), Number(id)].join(" "));
+  assert.deepEqual(text, [
+    "CLEAR NO_ORDER_SIDE 0 0 32 201 0", "ADD BUY 10 1 48 201 0", "ADD BUY 9.5 2 48 201 0", "ADD SELL 11 2.5 176 201 0",
+    "DELETE BUY 10 0 16 202 0", "UPDATE SELL 11 3 16 202 0", "UPDATE SELL 12 1 144 202 0",
+    "CLEAR NO_ORDER_SIDE 0 0 32 203 0", "ADD BUY 8 1 48 203 0", "ADD SELL 9 1 176 203 0",
+    "CLEAR NO_ORDER_SIDE 0 0 160 0 0",
+    "CLEAR NO_ORDER_SIDE 0 0 32 205 0", "ADD BUY 8 4 176 205 0",
+  ]);
+});
+
+test("what needs more than 16 places is refused by name", async (t) => {
+  const archive = await recorded(t, [frame(1, "snapshot", [["0.00000000000000001", "1"]], [["11", "2.50"]])]);
+  const out = path.join(temporary(t), "out");
+  const refused = await tapedeck(t, ["export", archive, "--format", "nautilus", "--out", out], { status: 4 });
+  assert.match(refused.stderr, /of BTCUSDT-LINEAR\.BYBIT: column (bid_)?price: 0\.00000000000000001 does not fit DECIMAL\(38,16\)/);
+});
