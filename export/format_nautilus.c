@@ -248,7 +248,7 @@ static void format_instrument(catalog_writer *self, const export_source *of)
     (void)snprintf(self->instrument, sizeof self->instrument, "%s-%s.BYBIT", of->symbol,
                    is_coin ? "INVERSE" : MARKETS[i].suffix);
     for (char *c = self->instrument; *c != '\0'; c++)
-        *c = *c == '/' || *c == '^' ? '_' : *c;
+        *c = (char)(*c == '/' || *c == '^' ? '_' : *c);
 }
 
 static void *open_catalog(const export_target *target)
@@ -319,7 +319,7 @@ static void format_moment(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
 {
     td_time_format(ns, out);
     for (char *c = out; *c != '\0'; c++)
-        *c = *c == ':' || *c == '.' ? '-' : *c;
+        *c = (char)(*c == ':' || *c == '.' ? '-' : *c);
 }
 
 static td_result finish(void *writer, td_err *err)

@@ -82,7 +82,7 @@ static void format_column(const char *name, char out[COLUMN_NAME_BYTES])
                       (*name >= '0' && *name <= '9');
         TD_ASSERT(size + 2 < COLUMN_NAME_BYTES);
         if (is_word || (size > 0 && out[size - 1] != '_'))
-            out[size++] = is_word ? *name : '_';
+            out[size++] = (char)(is_word ? *name : '_');
     }
     out[size] = '\0';
     for (size_t i = 0; i < sizeof TAKEN / sizeof TAKEN[0]; i++)
