@@ -427,7 +427,8 @@ static void test_slow_reader_waits(void **state)
     }
 }
 
-/* At any other speed it is closed, and a client that shares its tape gets everything. */
+/* At any other speed it is closed, however late the tape is, and a client that shares its tape gets
+ * everything. */
 static void test_slow_reader_is_closed(void **state)
 {
     enum { FEEDS = 48 };
@@ -442,7 +443,6 @@ static void test_slow_reader_is_closed(void **state)
         counts = *serve_get_counts(s->server);
     } while (counts.slow == 0);
     assert_int_equal(counts.slow, 1);
-    assert_int_equal(counts.held_back, 0);
     wire_resume(slow.side.conn);
     wire_side_expect_end(&slow.side, WIRE_CAUSE_CLOSED_BY_PEER,
                          "code 1008: it reads too slowly: 8 MiB are queued");
