@@ -37,7 +37,7 @@ static inline int td_bytes_is(td_bytes a, const char *text)
     return td_bytes_equal(a, td_bytes_str(text));
 }
 
-/* The value of a hexadecimal digit; -1: it is none. */
+/* The value of a hexadecimal digit; -1: it is not one. */
 static inline int td_hex_digit(uint8_t c)
 {
     uint8_t lower = c | 0x20;

@@ -256,7 +256,7 @@ td_result event_order_rewind(event_order *order, td_err *err)
     return rc;
 }
 
-/* The least row; NULL: there is none. */
+/* The least row; NULL: no row is left. */
 static const hft_event *first(const piece_merge *merge)
 {
     return merge->heap_count == 0 ? NULL : piece_row(merge, merge->heap[0]);

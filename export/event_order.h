@@ -54,7 +54,7 @@ TD_MUST_USE td_result event_order_add(event_order *order, const hft_event *row, 
  * added after the first call. TD_E_*. */
 TD_MUST_USE td_result event_order_rewind(event_order *order, td_err *err);
 
-/* The next row of the pass. TD_EOF: there is none; TD_E_*. */
+/* The next row of the pass. TD_EOF: no row is left; TD_E_*. */
 TD_MUST_USE td_result event_order_next(event_order *order, hft_event *out, td_err *err);
 
 #endif

@@ -37,7 +37,7 @@ const char *export_symbol_refusal(td_bytes symbol);
 void export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES]);
 void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES]);
 
-/* Name of a file: "{exchange}_{type}_{date}_{SYMBOL}{suffix}", without the symbol if there is none.
+/* Name of a file: "{exchange}_{type}_{date}_{SYMBOL}{suffix}", without the symbol if it is empty.
  * TD_E_LIMIT. */
 TD_MUST_USE td_result export_name_format(const export_source *of, const char *date,
                                          const char *suffix, char out[EXPORT_NAME_BYTES],

@@ -44,7 +44,7 @@ typedef struct maker_frame {
     const book *book;          /* of a topic of book changes: after the frame; else NULL */
     const trust_answer *trust; /* of topics with a state (topic_row_has_state); else NULL */
     const gap_row *gap; /* a gap of the ledger about this topic, between the frame before and this
-                           one; NULL: there is none */
+                           one; NULL: without a gap */
 } maker_frame;
 
 /* Name of a form of times, as --time takes it. */
@@ -72,7 +72,7 @@ typedef struct export_type {
     /* Of the topics that it takes, each feed's symbol has one: the one that is preferred to all
      * others that the selection has. NULL: all topics give rows. */
     int (*prefers)(const family_market *market, const topic_row *topic, const topic_row *other);
-    /* A maker for a channel's stream. before: the book that a checkpoint has; NULL: there is none.
+    /* A maker for a channel's stream. before: the book that a checkpoint has; NULL: it has no book.
      * NULL: frame is called with NULL. */
     void *(*open)(const export_settings *settings, const frame_channel *channel,
                   const book *before);

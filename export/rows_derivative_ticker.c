@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "export/export_type.h"
-
-enum { NS_PER_MS = 1000000 };
 
 /* The columns: their names, their types, and the members that they have. */
 #define TICKER_VALUES(X)                                                                           \
@@ -67,7 +66,7 @@ static void set_time(ticker_state *state, const maker_frame *seen, const msg_ite
     const msg_value *updated = msg_value_find(item->values, item->value_count, MEMBER_UPDATED_AT);
     if (ns == 0)
         ns = updated != NULL ? updated->as.time_ns : seen->frame->recv_ns;
-    if (ns / NS_PER_MS >= state->exchange_ns / NS_PER_MS)
+    if (ns / TD_NS_PER_MS >= state->exchange_ns / TD_NS_PER_MS)
         state->exchange_ns = ns;
 }
 

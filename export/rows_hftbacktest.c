@@ -90,7 +90,7 @@ static export_row row_of(const hft_depth *self, const maker_frame *seen)
     return row;
 }
 
-/* The book goes on from the day before, unless --sod wants all of it with the first frame. */
+/* The book continues from the day before, unless --sod wants all of it with the first frame. */
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     hft_depth *self = maker;

@@ -34,7 +34,7 @@ typedef struct joined_order {
     char status[ORDER_JOIN_TEXT_BYTES]; /* of the order, in the update */
     int64_t code;                       /* of the answer; 0: accepted */
     uint64_t sent_ns;
-    uint64_t answer_ns;   /* 0: there is none */
+    uint64_t answer_ns;   /* 0: no answer came */
     uint64_t update_ns;   /* likewise */
     uint64_t exchange_ns; /* of the answer, the exchange's own; 0: it has none */
     const frame_conn *conn;

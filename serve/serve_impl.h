@@ -191,7 +191,7 @@ struct serve_tape {
     uint64_t waiting_ns;  /* on the clock: it waited for clients then; 0: it does not */
     uint64_t late_due_ns; /* a frame was due then, when the tape became late; 0: it is not */
     size_t away;          /* clients that a recorded disconnect closed, and that are not back */
-    uint8_t is_alone;     /* nobody is back yet: the tape stops */
+    uint8_t is_alone;     /* no client is back yet: the tape stops */
     uint8_t has_frames;   /* it had some since it began, or began again */
     wire_timer *timer;    /* of its start, of the next frame, or of the wait for clients */
     pacer pacer;

@@ -75,7 +75,7 @@ function moved(t, seconds) {
 
 const firstSecond = () => Number(/^(\d+)\./m.exec(captureLines(INVERSE).join("\n"))[1]);
 
-test("a book goes on over midnight; --sod begins with all of it; bytes do not depend on threads", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a book continues over midnight; --sod begins with all of it; bytes do not depend on threads", { skip: withoutCapture(INVERSE) }, async (t) => {
   const file = moved(t, 1618704000 - firstSecond() - 15);
   const archive = await imported(t, file, "inverse");
   const dir = temporary(t);
