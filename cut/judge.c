@@ -1,20 +1,17 @@
 #include "cut/judge.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-
-extern char **environ;
 
 enum {
     LOOK_MS = 2,            /* how often a wait looks whether a process has ended */
@@ -33,34 +30,11 @@ enum {
 
 /* ---- processes ---- */
 
-/* Start a program in a group of its own, so that all that it starts ends with it; signals as a
- * shell starts programs with. output: its standard output and error. */
-static td_result start(const char *program, char *const words[], const char *output, pid_t *out,
+/* Start a program without input. output: for what it writes; -1: none. */
+static td_result start(const char *program, char *const words[], int output, pid_t *out,
                        td_err *err)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigset_t all;
-    (void)sigemptyset(&none); /* these cannot fail */
-    (void)sigfillset(&all);
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawnattr_init(&attributes);
-    (void)posix_spawnattr_setpgroup(&attributes, 0);
-    (void)posix_spawnattr_setsigmask(&attributes, &none);
-    (void)posix_spawnattr_setsigdefault(&attributes, &all);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                    POSIX_SPAWN_SETSIGDEF);
-    int failed = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (failed == 0 && output != NULL)
-        failed = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, output, O_WRONLY, 0);
-    if (failed == 0)
-        failed = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    if (failed == 0)
-        failed = posix_spawn(out, program, &actions, &attributes, words, environ);
-    (void)posix_spawnattr_destroy(&attributes);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return failed == 0 ? TD_OK : td_err_set_os(err, failed, "cannot start %s", program);
+    return td_child_start(program, words, (td_child_ends){-1, output, output}, out, err);
 }
 
 /* Kill the group, which may be gone, and the process if it has not ended. */
@@ -106,7 +80,7 @@ static td_result start_server(const judge *self, const char *path, pid_t *out, c
     (void)snprintf(file, sizeof file, "%s", path);
     char *const line[] = {words[0], words[1], file,     words[2], words[3], words[4],
                           words[5], ready,    words[6], words[7], words[8], NULL};
-    td_result rc = start("/proc/self/exe", line, NULL, out, err);
+    td_result rc = start("/proc/self/exe", line, STDERR_FILENO, out, err);
     const td_clock clock = clock_real();
     uint64_t end_ns = clock_mono_ns(clock) + READY_NS;
     url[0] = '\0';
@@ -153,7 +127,7 @@ static td_result run_command(judge *self, const char *target, judgement *out, td
     uint64_t began_ns = clock_mono_ns(clock);
     if (self->runs == 0)
         self->limit_ns = UINT64_MAX;
-    td_result rc = start("/bin/sh", words, self->runs == 0 ? NULL : "/dev/null", &pid, err);
+    td_result rc = start("/bin/sh", words, self->runs == 0 ? STDERR_FILENO : -1, &pid, err);
     while (rc == TD_OK && found == 0 && !stop_signal_came(self->signals) &&
            clock_mono_ns(clock) - began_ns < self->limit_ns) {
         found = waitpid(pid, &status, WNOHANG);

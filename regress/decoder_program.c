@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -17,13 +16,12 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/version.h"
 #include "json/json_write.h"
 #include "schema/message_read.h"
-
-extern char **environ;
 
 enum {
     PROTOCOL_VERSION = 1,
@@ -157,51 +155,27 @@ static int open_pipes(program_instance *own, int theirs[2])
     return failed;
 }
 
-/* A group of its own, so that all that it starts ends with it; signals as a shell starts programs
- * with. */
-static int spawn(program_instance *own, const int theirs[2])
+static td_result start_process(program_instance *own, td_err *err)
 {
     char shell[] = "sh";
     char option[] = "-c";
     char *command = td_strdup(own->of->name);
     char *const words[] = {shell, option, command, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigset_t all;
-    (void)sigemptyset(&none); /* these cannot fail */
-    (void)sigfillset(&all);
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawnattr_init(&attributes);
-    (void)posix_spawnattr_setpgroup(&attributes, 0);
-    (void)posix_spawnattr_setsigmask(&attributes, &none);
-    (void)posix_spawnattr_setsigdefault(&attributes, &all);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                    POSIX_SPAWN_SETSIGDEF);
-    int failed = posix_spawn_file_actions_adddup2(&actions, theirs[0], STDIN_FILENO);
-    if (failed == 0)
-        failed = posix_spawn_file_actions_adddup2(&actions, theirs[1], STDOUT_FILENO);
-    if (failed == 0)
-        failed = posix_spawn(&own->pid, "/bin/sh", &actions, &attributes, words, environ);
-    (void)posix_spawnattr_destroy(&attributes);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    td_free(command);
-    return failed;
-}
-
-static td_result start_process(program_instance *own, td_err *err)
-{
     int theirs[2];
     int failed = open_pipes(own, theirs);
-    if (failed == 0)
-        failed = spawn(own, theirs);
+    td_result rc =
+        failed != 0
+            ? td_err_set_os(err, failed, "cannot make a pipe")
+            : td_child_start("/bin/sh", words, (td_child_ends){theirs[0], theirs[1], STDERR_FILENO},
+                             &own->pid, err);
     close_end(theirs[0]);
     close_end(theirs[1]);
-    if (failed == 0)
+    td_free(command);
+    if (rc == TD_OK)
         return TD_OK;
     own->pid = 0;
     close_pipes(own);
-    return td_err_set_os(err, failed, "cannot start '%s'", own->of->name);
+    return td_err_add(err, rc, "'%s'", own->of->name);
 }
 
 static td_result stopped(td_err *err)
