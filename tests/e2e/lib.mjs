@@ -65,6 +65,7 @@ export class Program {
       stdio: [options.stdin === undefined ? "ignore" : "pipe", options.out ?? "pipe", options.err ?? "pipe"],
       env: { ...process.env, ...(options.env ?? {}) },
     });
+    this.child.stdin?.on("error", () => {}); // a program may end without reading all of it
     if (options.stdin !== undefined && options.stdin !== true) this.child.stdin.end(options.stdin);
     this.heard = [];
     this.child.stderr?.on("data", (d) => {
