@@ -25,8 +25,8 @@ typedef struct export_flags {
     uint64_t depth;
     uint8_t has_sod;
     uint8_t has_bbo;
-    const char *exch_time;
-    int time; /* export_time */
+    int exch_time; /* export_exch_time */
+    int time;      /* export_time */
     uint64_t scale;
     uint8_t is_only_clean;
     const char *max_gap_loss;
@@ -37,38 +37,19 @@ typedef struct export_flags {
 
 enum { FORMATS_MAX = 8, TYPES_MAX = 128 };
 
-enum {
-    ROW_FORMAT,
-    ROW_OUT,
-    ROW_TYPE,
-    ROW_DEPTH,
-    ROW_SOD,
-    ROW_BBO,
-    ROW_EXCH_TIME,
-    ROW_TIME,
-    ROW_SCALE,
-    ROW_ONLY_CLEAN,
-    ROW_MAX_GAP_LOSS,
-    ROW_SHARD,
-    ROW_JOIN,
-    ROW_FORCE,
-    ROW_COUNT
-};
-
-/* The verb's options. What formats and types there are comes from their tables. */
-typedef struct export_rows {
-    option_row rows[ROW_COUNT];
+/* What formats and types there are comes from their tables. */
+typedef struct export_names {
     const char *formats[FORMATS_MAX + 1];
     const char *types[TYPES_MAX + 1];
     const char *times[EXPORT_TIME_INT64 + 2];
     char format_help[1024];
     char type_help[2048];
-} export_rows;
+} export_names;
 
 /* Everything of one run of the verb. */
 typedef struct export_command {
     export_flags flags;
-    export_rows options;
+    export_names names;
     export_spec spec;
     gap_list gaps;
     uint64_t loss_max; /* in 1/10000 % of the time, if there is a --max-gap-loss */
@@ -90,136 +71,115 @@ static void add_text(char *text, size_t text_bytes, const char *format, ...)
 }
 
 /* A type's name once, whatever formats have it. */
-static void add_type(export_rows *options, size_t *count, const char *name)
+static void add_type(export_names *names, size_t *count, const char *name)
 {
     for (size_t i = 0; i < *count; i++)
-        if (strcmp(options->types[i], name) == 0)
+        if (strcmp(names->types[i], name) == 0)
             return;
     TD_ASSERT(*count < TYPES_MAX);
-    options->types[(*count)++] = name;
+    names->types[(*count)++] = name;
 }
 
-static void describe_formats(export_rows *options)
+static void describe_formats(export_names *names)
 {
     size_t count = 0;
     size_t type_count = 0;
     const export_format *const *formats = export_format_table(&count);
     TD_ASSERT(count <= FORMATS_MAX);
-    add_text(options->format_help, sizeof options->format_help, "%s",
+    add_text(names->format_help, sizeof names->format_help, "%s",
              "one of these (may be repeated: one pass makes all):\n");
-    add_text(options->type_help, sizeof options->type_help, "%s",
+    add_text(names->type_help, sizeof names->type_help, "%s",
              "only this type (may be repeated; default: all of the format):\n");
     for (size_t i = 0; i < count; i++) {
         const export_format *format = formats[i];
-        options->formats[i] = format->name;
-        add_text(options->format_help, sizeof options->format_help, "%s%s: %s", i == 0 ? "" : ";\n",
+        names->formats[i] = format->name;
+        add_text(names->format_help, sizeof names->format_help, "%s%s: %s", i == 0 ? "" : ";\n",
                  format->name, format->summary);
         for (size_t k = 0; k < export_format_type_count(format); k++) {
             const char *name = export_format_type(format, k).name;
-            add_type(options, &type_count, name);
-            add_text(options->type_help, sizeof options->type_help, "%s%s", i + k == 0 ? "" : ", ",
+            add_type(names, &type_count, name);
+            add_text(names->type_help, sizeof names->type_help, "%s%s", i + k == 0 ? "" : ", ",
                      name);
         }
-        add_text(options->type_help, sizeof options->type_help, " of %s", format->name);
+        add_text(names->type_help, sizeof names->type_help, " of %s", format->name);
     }
 }
 
 static const char *const EXCH_TIMES[] = {
     [EXPORT_EXCH_TIME_FRAME] = "frame", [EXPORT_EXCH_TIME_MATCH] = "match", NULL};
 
-static void make_rows(export_rows *options)
+enum { ROW_COUNT = 14 };
+
+static void make_rows(export_names *names, option_row rows[ROW_COUNT])
 {
-    describe_formats(options);
+    describe_formats(names);
     for (size_t i = 0; i <= EXPORT_TIME_INT64; i++)
-        options->times[i] = export_time_name((export_time)i);
-    options->rows[ROW_FORMAT] = (option_row){.long_name = "format",
-                                             .type = OPTION_LIST,
-                                             .offset = offsetof(export_flags, formats),
-                                             .metavar = "NAME",
-                                             .help = options->format_help,
-                                             .choices = options->formats};
-    options->rows[ROW_OUT] = (option_row){.long_name = "out",
-                                          .type = OPTION_TEXT,
-                                          .offset = offsetof(export_flags, out),
-                                          .metavar = "DIR",
-                                          .help = "output folder; created if it is missing"};
-    options->rows[ROW_TYPE] = (option_row){.long_name = "type",
-                                           .type = OPTION_LIST,
-                                           .offset = offsetof(export_flags, types),
-                                           .metavar = "NAME",
-                                           .help = options->type_help,
-                                           .choices = options->types};
-    options->rows[ROW_DEPTH] =
-        (option_row){.long_name = "depth",
-                     .type = OPTION_UINT,
-                     .offset = offsetof(export_flags, depth),
-                     .metavar = "N",
-                     .help = "take books from the topic with N levels per side",
-                     .min = 1,
-                     .max = LIMIT_BOOK_LEVELS};
-    options->rows[ROW_SOD] =
-        (option_row){.long_name = "sod",
-                     .type = OPTION_FLAG,
-                     .offset = offsetof(export_flags, has_sod),
-                     .help = "hftbacktest: a file begins with the whole book, if that is known"};
-    options->rows[ROW_BBO] =
-        (option_row){.long_name = "bbo",
-                     .type = OPTION_FLAG,
-                     .offset = offsetof(export_flags, has_bbo),
-                     .help = "hftbacktest: with the exchange's own best bids and asks"};
-    options->rows[ROW_EXCH_TIME] =
-        (option_row){.long_name = "exch-time",
-                     .type = OPTION_TEXT,
-                     .offset = offsetof(export_flags, exch_time),
-                     .metavar = "NAME",
-                     .help = "hftbacktest: the exchange's time of book frames: that of the frame, "
-                             "or of the match that it shows, where a frame has it (default: frame)",
-                     .choices = EXCH_TIMES};
-    options->rows[ROW_TIME] =
-        (option_row){.long_name = "time",
-                     .type = OPTION_ENUM,
-                     .offset = offsetof(export_flags, time),
-                     .metavar = "NAME",
-                     .help = "parquet: times as TIMESTAMP of ns or us, or numbers of ns "
-                             "(default: nanos)",
-                     .choices = options->times};
-    options->rows[ROW_SCALE] =
-        (option_row){.long_name = "scale",
-                     .type = OPTION_UINT,
-                     .offset = offsetof(export_flags, scale),
-                     .metavar = "N",
-                     .help = "parquet: numbers as DECIMAL(18,N); one that does not fit is an error "
-                             "(default: DECIMAL(38,18))",
-                     .min = 1,
-                     .max = TD_DECIMAL_SCALE_MAX};
-    options->rows[ROW_ONLY_CLEAN] =
-        (option_row){.long_name = "only-clean",
-                     .type = OPTION_FLAG,
-                     .offset = offsetof(export_flags, is_only_clean),
-                     .help = "leave out each symbol on the days that 'tapedeck days' does not\n"
-                             "report as clean; replays the selection first"};
-    options->rows[ROW_MAX_GAP_LOSS] =
-        (option_row){.long_name = "max-gap-loss",
-                     .type = OPTION_TEXT,
-                     .offset = offsetof(export_flags, max_gap_loss),
-                     .metavar = "PERCENT",
-                     .help = "export nothing if more of a day of a topic is missing: 0, 0.5;\n"
-                             "replays the selection first"};
-    options->rows[ROW_SHARD] =
-        (option_row){.long_name = "shard",
-                     .type = OPTION_TEXT,
-                     .offset = offsetof(export_flags, shard),
-                     .metavar = "I/N",
-                     .help = "do part I of N, into the folder of the others, for --join"};
-    options->rows[ROW_JOIN] =
-        (option_row){.long_name = "join",
-                     .type = OPTION_FLAG,
-                     .offset = offsetof(export_flags, is_joining),
-                     .help = "write the manifest of all shards in --out; takes nothing else"};
-    options->rows[ROW_FORCE] = (option_row){.long_name = "force",
-                                            .type = OPTION_FLAG,
-                                            .offset = offsetof(export_flags, is_forced),
-                                            .help = "replace files of an earlier export"};
+        names->times[i] = export_time_name((export_time)i);
+    const option_row made[ROW_COUNT] = {
+        {.long_name = "format",
+         OPTION_INTO(export_flags, formats),
+         .metavar = "NAME",
+         .help = names->format_help,
+         .choices = names->formats},
+        {.long_name = "out",
+         OPTION_INTO(export_flags, out),
+         .metavar = "DIR",
+         .help = "output folder; created if it is missing"},
+        {.long_name = "type",
+         OPTION_INTO(export_flags, types),
+         .metavar = "NAME",
+         .help = names->type_help,
+         .choices = names->types},
+        {.long_name = "depth",
+         OPTION_INTO(export_flags, depth),
+         .metavar = "N",
+         .help = "take books from the topic with N levels per side",
+         .min = 1,
+         .max = LIMIT_BOOK_LEVELS},
+        {.long_name = "sod",
+         OPTION_INTO(export_flags, has_sod),
+         .help = "hftbacktest: a file begins with the whole book, if that is known"},
+        {.long_name = "bbo",
+         OPTION_INTO(export_flags, has_bbo),
+         .help = "hftbacktest: with the exchange's own best bids and asks"},
+        {.long_name = "exch-time",
+         OPTION_INTO(export_flags, exch_time),
+         .metavar = "NAME",
+         .help = "hftbacktest: the exchange's time of book frames: that of the frame, "
+                 "or of the match that it shows, where a frame has it (default: frame)",
+         .choices = EXCH_TIMES},
+        {.long_name = "time",
+         OPTION_INTO(export_flags, time),
+         .metavar = "NAME",
+         .help = "parquet: times as TIMESTAMP of ns or us, or numbers of ns (default: nanos)",
+         .choices = names->times},
+        {.long_name = "scale",
+         OPTION_INTO(export_flags, scale),
+         .metavar = "N",
+         .help = "parquet: numbers as DECIMAL(18,N); one that does not fit is an error "
+                 "(default: DECIMAL(38,18))",
+         .min = 1,
+         .max = TD_DECIMAL_SCALE_MAX},
+        {.long_name = "only-clean",
+         OPTION_INTO(export_flags, is_only_clean),
+         .help = "leave out each symbol on the days that 'tapedeck days' does not\n"
+                 "report as clean; replays the selection first"},
+        {.long_name = "max-gap-loss",
+         OPTION_INTO(export_flags, max_gap_loss),
+         .metavar = "PERCENT",
+         .help = "export nothing if more of a day of a topic is missing: 0, 0.5;\n"
+                 "replays the selection first"},
+        {.long_name = "shard",
+         OPTION_INTO(export_flags, shard),
+         .metavar = "I/N",
+         .help = "do part I of N, into the folder of the others, for --join"},
+        {.long_name = "join",
+         OPTION_INTO(export_flags, is_joining),
+         .help = "write the manifest of all shards in --out; takes nothing else"},
+        {.long_name = "force",
+         OPTION_INTO(export_flags, is_forced),
+         .help = "replace files of an earlier export"}};
+    memcpy(rows, made, sizeof made);
 }
 
 static td_result add_format(export_command *command, const char *name, td_err *err)
@@ -354,7 +314,7 @@ static td_result read_choices(export_command *command, td_err *err)
     const export_flags *flags = &command->flags;
     export_settings *settings = &command->spec.settings;
     if (!export_has_format(&command->spec, &EXPORT_HFTBACKTEST) &&
-        (flags->has_sod || flags->has_bbo || flags->exch_time != NULL))
+        (flags->has_sod || flags->has_bbo || flags->exch_time != EXPORT_EXCH_TIME_FRAME))
         return td_err_set(err, TD_E_INVALID, "--sod, --bbo, --exch-time: of hftbacktest alone");
     if (!export_has_format(&command->spec, &EXPORT_PARQUET) &&
         (flags->time != EXPORT_TIME_NANOS || flags->scale != 0))
@@ -363,9 +323,7 @@ static td_result read_choices(export_command *command, td_err *err)
     settings->decimal_scale = (uint8_t)flags->scale;
     settings->has_sod = flags->has_sod;
     settings->has_bbo = flags->has_bbo;
-    if (flags->exch_time != NULL &&
-        strcmp(flags->exch_time, EXCH_TIMES[EXPORT_EXCH_TIME_MATCH]) == 0)
-        settings->exch_time = EXPORT_EXCH_TIME_MATCH;
+    settings->exch_time = (export_exch_time)flags->exch_time;
     return TD_OK;
 }
 
@@ -531,7 +489,8 @@ static td_result join(verb_run *verb)
 exit_code cmd_export(const verb_context *context, int argc, char **argv)
 {
     static export_command command; /* large */
-    make_rows(&command.options);
+    option_row rows[ROW_COUNT];
+    make_rows(&command.names, rows);
     verb_spec spec = {
         .name = "export",
         .summary = "Export a selection as a dataset. Files are renamed when all are complete,\n"
@@ -554,7 +513,7 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                     "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2\n"
                     "tapedeck export --join --out DATASET",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_STOPS,
-        .own = {{"Export", command.options.rows, ROW_COUNT, &command.flags}},
+        .own = {{"Export", rows, ROW_COUNT, &command.flags}},
         .mode = ARCHIVE_READ,
         .check = read_flags,
         .work = run};
