@@ -19,8 +19,8 @@ struct json_indexer {
 namespace
 {
 
-/* Small enough for a thread that only reads requests, large enough for any ordinary frame. */
-constexpr size_t CAPACITY_MIN = 16 << 10;
+/* Small enough for a tape that only reads events, large enough for an ordinary frame. */
+constexpr size_t CAPACITY_MIN = 2 << 10;
 
 void reserve(json_indexer &indexer, size_t size)
 {

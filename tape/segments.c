@@ -10,7 +10,11 @@
 #include "archive/read_plan.h"
 #include "format/segment_name.h"
 
-enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
+/* Eight channels, a bit each. */
+typedef struct channel_bits {
+    uint8_t wanted; /* it has messages that are wanted */
+    uint8_t events; /* it is an events channel */
+} channel_bits;
 
 /* A segment on its way through the cursor. */
 typedef struct segment {
@@ -25,8 +29,8 @@ typedef struct segment {
     segment_reader *reader; /* NULL: not open yet, or done */
     size_t channel_capacity;
     uint32_t channel_count;
-    uint8_t *wanted_bits; /* bit per channel id: has messages that are wanted */
-    uint8_t *event_bits;  /* bit per channel id: is an events channel */
+    channel_bits *bits;   /* by channel id / 8 */
+    size_t bits_capacity;
     uint32_t *order;      /* chunks to read, by time */
     uint32_t order_count, order_next;
     uint32_t chunks_seen; /* of the reader */
@@ -73,12 +77,11 @@ static void segment_shut(segment *of)
     segment_reader_close(of->reader);
     of->reader = NULL;
     td_free(of->file.channels);
-    td_free(of->wanted_bits);
-    td_free(of->event_bits);
+    td_free(of->bits);
     td_free(of->order);
     of->file.channels = NULL;
-    of->wanted_bits = NULL;
-    of->event_bits = NULL;
+    of->bits = NULL;
+    of->bits_capacity = 0;
     of->order = NULL;
     of->channel_count = 0;
     of->channel_capacity = 0;
@@ -132,9 +135,10 @@ static td_result map_channel(segment *of, const source_options *options,
     to->has_lead_in = to->use == SOURCE_FRAME && from->info.dir == CHANNEL_IN &&
                       (to->feed->resumed_ns > 0 || topic_row_has_state(to->channel->topic.row));
     uint8_t bit = (uint8_t)(1u << (from->id % 8));
-    of->wanted_bits[from->id / 8] |= bit;
+    of->bits = td_array_reach(of->bits, &of->bits_capacity, from->id / 8U, sizeof *of->bits);
+    of->bits[from->id / 8].wanted |= bit;
     if (to->use == SOURCE_EVENT)
-        of->event_bits[from->id / 8] |= bit;
+        of->bits[from->id / 8].events |= bit;
     return TD_OK;
 }
 
@@ -143,10 +147,6 @@ static td_result map_channels(segment *of, const source_options *options, td_err
 {
     uint32_t count = segment_reader_channel_count(of->reader);
     TD_ASSERT(count >= of->channel_count);
-    if (of->wanted_bits == NULL) {
-        of->wanted_bits = td_alloc_zero(BITMAP_BYTES, 1);
-        of->event_bits = td_alloc_zero(BITMAP_BYTES, 1);
-    }
     of->file.channels =
         td_array_reach(of->file.channels, &of->channel_capacity, count, sizeof *of->file.channels);
     td_result rc = TD_OK;
@@ -162,14 +162,14 @@ static td_result map_channels(segment *of, const source_options *options, td_err
 
 /* ---- chunks ---- */
 
-static int has_common_bit(td_bytes bitmap, const uint8_t *bits)
+static channel_bits find_common(const segment *of, td_bytes bitmap)
 {
-    size_t size = bitmap.size < BITMAP_BYTES ? bitmap.size : BITMAP_BYTES;
-    for (size_t i = 0; i < size; i++) {
-        if ((bitmap.data[i] & bits[i]) != 0)
-            return 1;
+    channel_bits found = {0, 0};
+    for (size_t i = 0; i < bitmap.size && i < of->bits_capacity; i++) {
+        found.wanted |= bitmap.data[i] & of->bits[i].wanted;
+        found.events |= bitmap.data[i] & of->bits[i].events;
     }
-    return 0;
+    return found;
 }
 
 /* 1 if the chunk may hold something that the tape reads. */
@@ -178,12 +178,11 @@ static int wants_chunk(const segment *of, const source_options *options, uint32_
     const segment_chunk *chunk = segment_reader_chunk(of->reader, index);
     if (chunk->first_ns >= options->window.to_ns)
         return 0;
-    td_bytes bitmap = segment_reader_bitmap(of->reader, index);
+    const channel_bits found = find_common(of, segment_reader_bitmap(of->reader, index));
     /* A channel that damage has hidden may be a wanted one: reading the chunk reports the loss. */
     if (chunk->last_ns >= options->lead_from_ns)
-        return has_common_bit(bitmap, of->wanted_bits) ||
-               segment_reader_chunk_has_unknown(of->reader, index);
-    return has_common_bit(bitmap, of->event_bits);
+        return found.wanted != 0 || segment_reader_chunk_has_unknown(of->reader, index);
+    return found.events != 0;
 }
 
 static uint64_t chunk_first_ns(const segment *of, uint32_t order_index)
