@@ -36,6 +36,7 @@ block_pool *block_pool_open(void)
 static void free_block(tape_block *block)
 {
     td_buf_fini(&block->bytes);
+    td_free(block->entries);
     td_free(block->frames);
     td_free(block->file);
     td_arena_close(block->arena);
@@ -132,9 +133,62 @@ static tape_block *take_empty(block_pool *pool)
     unkeep(pool, block);
     td_free(block->file);
     block->file = NULL;
+    block->entry_count = 0;
+    block->damage_count = 0;
     td_buf_clear(&block->bytes);
     td_arena_reset(block->arena);
     return block;
+}
+
+/* ---- messages ---- */
+
+static void add_damage(tape_block *block, const td_err *what)
+{
+    if (block->damage_count++ == 0)
+        block->damage = *what;
+}
+
+/* A chunk is in order; one that is not is damaged, and loses what came too late. */
+static void add_message(tape_block *block, const segment_message *found)
+{
+    td_err err;
+    uint64_t last_ns = block->entry_count == 0 ? 0 : block->entries[block->entry_count - 1].recv_ns;
+    if (found->log_ns < last_ns || found->data.size > LIMIT_FRAME_BYTES) {
+        td_err_set(&err, TD_E_CORRUPT, "a message is %s",
+                   found->log_ns < last_ns ? "earlier than the one before it" : "too large");
+        add_damage(block, &err);
+        return;
+    }
+    _Static_assert(LIMIT_CHUNK_BYTES < UINT32_MAX, "an offset in a chunk has 32 bits");
+    const chunk_entry entry = {.recv_ns = found->log_ns,
+                               .offset = (uint32_t)(found->data.data - block->bytes.data),
+                               .size = (uint32_t)found->data.size,
+                               .sequence = found->sequence,
+                               .channel = found->channel->id};
+    TD_ASSERT(entry.offset >= sizeof(uint64_t));
+    td_array_ensure((void **)&block->entries, &block->entry_capacity, block->entry_count,
+                    sizeof entry);
+    block->entries[block->entry_count++] = entry;
+}
+
+/* A message that cannot be read is counted; one whose length is wrong ends the chunk, because the
+ * start of the next one is unknown. */
+static td_result find_messages(tape_block *block, const source *from, const source_chunk *chunk,
+                               td_err *err)
+{
+    size_t at = 0;
+    for (;;) {
+        segment_message found;
+        td_result rc = from->ops->message(chunk, td_buf_view(&block->bytes), &at, &found, err);
+        if (rc == TD_EOF)
+            return TD_OK;
+        if (rc == TD_OK)
+            add_message(block, &found);
+        else if (rc == TD_E_CORRUPT)
+            add_damage(block, err);
+        else
+            return rc;
+    }
 }
 
 td_result block_pool_read(block_pool *pool, const source *from, const source_chunk *chunk,
@@ -156,6 +210,8 @@ td_result block_pool_read(block_pool *pool, const source *from, const source_chu
     if (scratch == NULL)
         scratch = segment_scratch_open();
     td_result rc = from->ops->read(chunk, scratch, &(*out)->bytes, err);
+    if (rc == TD_OK)
+        rc = find_messages(*out, from, chunk, err);
     pthread_mutex_lock(&pool->mutex);
     pool->scratches =
         td_array_grow(pool->scratches, pool->scratch_count, sizeof(segment_scratch *));
@@ -213,6 +269,6 @@ void tape_block_release(tape_block *block)
 
 size_t block_held_bytes(const tape_block *block)
 {
-    return block->bytes.size + block->frame_capacity * sizeof *block->frames +
-           td_arena_used_bytes(block->arena);
+    return block->bytes.size + block->entry_capacity * sizeof *block->entries +
+           block->frame_capacity * sizeof *block->frames + td_arena_used_bytes(block->arena);
 }

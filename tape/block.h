@@ -13,11 +13,24 @@
 #include "tape/cursor.h"
 #include "tape/source.h"
 
+/* One message of a chunk, found and checked. */
+typedef struct chunk_entry {
+    uint64_t recv_ns;
+    uint32_t offset; /* of its data in the block's bytes; its publish time is the 8 bytes before */
+    uint32_t size;   /* of its data */
+    uint32_t sequence; /* as in the message: ordinal modulo 2^32 */
+    uint16_t channel;  /* its id in its segment */
+} chunk_entry;
+
 /* A private block is filled by its reader with frames and their content. */
 struct tape_block {
     atomic_uint references;
-    td_buf bytes;      /* size_max LIMIT_CHUNK_BYTES and padding */
-    frame_ref *frames; /* space for frame_capacity of them */
+    td_buf bytes;         /* size_max LIMIT_CHUNK_BYTES and padding */
+    chunk_entry *entries; /* all messages, in order */
+    size_t entry_count, entry_capacity;
+    uint32_t damage_count; /* messages that could not be read */
+    td_err damage;         /* the first of these */
+    frame_ref *frames;     /* space for frame_capacity of them */
     size_t frame_capacity;
     td_arena *arena; /* content of the frames; empty at first */
     block_pool *pool;
@@ -31,9 +44,10 @@ struct tape_block {
 TD_NEVER_NULL block_pool *block_pool_open(void);
 void block_pool_close(block_pool *pool);
 
-/* A chunk's bytes, in a block with a reference of the caller's. is_private: read into a block that
- * only the caller gets; 0: a block that is only read, which others may have. Results as
- * source_ops.read. */
+/* A chunk's bytes and messages, in a block with a reference of the caller's. is_private: read into
+ * a block that only the caller gets; 0: a block that is only read, which others may have. Results
+ * as source_ops.read, and of source_ops.message that end the chunk: the caller has the block then,
+ * too. */
 TD_MUST_USE td_result block_pool_read(block_pool *pool, const source *from,
                                       const source_chunk *chunk, int is_private, tape_block **out,
                                       td_err *err);

@@ -15,72 +15,38 @@ void chunk_load_close(chunk_load *load)
     if (load == NULL)
         return;
     tape_block_release(load->block);
-    td_free(load->entries);
     td_free(load);
 }
 
 /* 1 if the tape needs a message of this channel and time. Events before the window are needed for
  * the state of connections, those after it are not. */
-static int wants_message(const source_options *options, const source_channel *channel, uint64_t ns)
+static int wants_entry(const chunk_load *load, const chunk_entry *entry)
 {
-    if (channel->use == SOURCE_SKIP || ns >= options->window.to_ns)
+    const source_options *options = load->options;
+    const source_file *file = load->chunk.file;
+    const source_channel *channel = &file->channels[entry->channel];
+    uint64_t ns = entry->recv_ns;
+    /* Whoever read the block may have found a channel that damage hides from this reader. */
+    if (entry->channel >= file->channel_capacity || channel->use == SOURCE_SKIP ||
+        ns >= options->window.to_ns)
         return 0;
     if (ns >= options->window.from_ns || channel->use == SOURCE_EVENT)
         return 1;
     return channel->has_lead_in && ns >= options->lead_from_ns;
 }
 
-/* A chunk is in order; one that is not is damaged, and loses what came too late. */
-static void add_message(chunk_load *load, td_bytes records, const segment_message *found)
+/* With reads_ahead all entries are wanted. */
+static void skip_unwanted(chunk_load *load)
 {
-    uint32_t channel = found->channel->index;
-    if (found->log_ns < load->last_ns) {
-        if (load->damage_count++ == 0)
-            td_err_set(&load->err, TD_E_CORRUPT, "a message is earlier than the one before it");
-        return;
-    }
-    load->last_ns = found->log_ns;
-    if (!wants_message(load->options, &load->chunk.file->channels[channel], found->log_ns))
-        return;
-    if (found->data.size > LIMIT_FRAME_BYTES) {
-        load->damage_count++;
-        return;
-    }
-    _Static_assert(LIMIT_CHUNK_BYTES < UINT32_MAX, "an offset in a chunk has 32 bits");
-    const chunk_entry entry = {.recv_ns = found->log_ns,
-                               .offset = (uint32_t)(found->data.data - records.data),
-                               .size = (uint32_t)found->data.size,
-                               .sequence = found->sequence,
-                               .channel = (uint16_t)channel};
-    TD_ASSERT(entry.offset >= sizeof(uint64_t));
-    td_array_ensure((void **)&load->entries, &load->entry_capacity, load->count, sizeof entry);
-    load->entries[load->count++] = entry;
+    while (load->at < load->count && !wants_entry(load, &load->entries[load->at]))
+        load->at++;
 }
 
-/* Find the messages that are wanted. A message that cannot be read is counted; one whose length is
- * wrong ends the chunk, because the start of the next one is unknown. */
-static td_result find_messages(chunk_load *load)
+void chunk_load_advance(chunk_load *load)
 {
-    td_bytes records = td_buf_view(&load->block->bytes);
-    size_t at = 0;
-    for (;;) {
-        segment_message found;
-        td_err err;
-        td_result rc = load->from->ops->message(&load->chunk, records, &at, &found, &err);
-        if (rc == TD_EOF)
-            return TD_OK;
-        if (rc == TD_OK)
-            add_message(load, records, &found);
-        else if (rc == TD_E_CORRUPT) {
-            if (load->damage_count++ == 0)
-                load->err = err;
-            rc = TD_OK;
-        } else {
-            load->err = err;
-        }
-        if (rc != TD_OK)
-            return rc;
-    }
+    load->at++;
+    if (!load->options->reads_ahead)
+        skip_unwanted(load);
 }
 
 /* ---- frames ---- */
@@ -153,9 +119,11 @@ static td_result make_frame(chunk_load *load, content_reader *reader, const chun
     return rc;
 }
 
-/* Make frames of the entries. Entries whose frames are not wanted are left out. */
+/* Make frames of the entries of a private block. Entries whose frames are not wanted are left out.
+ */
 static td_result make_frames(chunk_load *load, content_reader *reader)
 {
+    chunk_entry *entries = load->block->entries;
     size_t count = load->count;
     if (count > load->block->frame_capacity) {
         td_free(load->block->frames);
@@ -166,12 +134,14 @@ static td_result make_frames(chunk_load *load, content_reader *reader)
     load->count = 0;
     for (size_t i = 0; i < count; i++) {
         int is_wanted;
-        const chunk_entry *entry = &load->entries[i];
-        td_result rc = make_frame(load, reader, entry, &load->frames[load->count], &is_wanted);
+        if (!wants_entry(load, &entries[i]))
+            continue;
+        td_result rc =
+            make_frame(load, reader, &entries[i], &load->frames[load->count], &is_wanted);
         if (rc != TD_OK)
             return rc;
         if (is_wanted)
-            load->entries[load->count++] = *entry;
+            entries[load->count++] = entries[i];
     }
     return TD_OK;
 }
@@ -234,14 +204,21 @@ void chunk_load_run(void *arg)
     load->is_fatal = 0;
     load->count = 0;
     load->at = 0;
-    load->last_ns = 0;
     td_err_clear(&load->err);
     load->rc = block_pool_read(load->blocks, load->from, &load->chunk, load->options->reads_ahead,
                                &load->block, &load->err);
-    if (load->rc == TD_OK)
-        load->rc = find_messages(load);
-    if (load->rc != TD_OK || load->count == 0 || !load->options->reads_ahead)
+    if (load->rc != TD_OK)
         return;
+    const tape_block *block = load->block;
+    load->entries = block->entries;
+    load->count = block->entry_count;
+    load->damage_count = block->damage_count;
+    if (load->damage_count > 0)
+        load->err = block->damage;
+    if (!load->options->reads_ahead) {
+        skip_unwanted(load);
+        return;
+    }
     content_reader *reader = content_pool_take(load->readers);
     load->rc = make_frames(load, reader);
     if (load->rc == TD_OK)

@@ -9,15 +9,6 @@
 #include "tape/content.h"
 #include "tape/source.h"
 
-/* One message of a chunk, found and checked. */
-typedef struct chunk_entry {
-    uint64_t recv_ns;
-    uint32_t offset; /* of its data in the block's bytes; its publish time is the 8 bytes before */
-    uint32_t size;   /* of its data */
-    uint32_t sequence; /* as in the message: ordinal modulo 2^32 */
-    uint16_t channel;  /* index of the channel in its segment */
-} chunk_entry;
-
 /* A chunk that is being read, or merged. Kept in a pool of its own and used again. */
 typedef struct chunk_load {
     td_job job;
@@ -30,15 +21,13 @@ typedef struct chunk_load {
     td_result rc;          /* TD_OK, also if only a part could be read: see damage_count */
     td_err err;            /* of rc, or of the first damage */
     uint32_t damage_count; /* messages, or a rest, that could not be read */
-    uint64_t last_ns;      /* of the last message that was found */
     uint8_t is_fatal;      /* 1: rc is no damage of the chunk, and ends the tape */
     /* the merge's: */
-    chunk_entry *entries; /* in order */
-    size_t entry_capacity;
-    frame_ref *frames; /* of the entries, in the block; without reads_ahead: */
-    frame_ref frame;   /* the one that is due */
+    const chunk_entry *entries; /* of the block, which has only wanted ones with reads_ahead */
+    frame_ref *frames;          /* of the entries, in the block; without reads_ahead: */
+    frame_ref frame;            /* the one that is due */
     size_t count;
-    size_t at;
+    size_t at;         /* a wanted one, or count */
     size_t held_bytes; /* by the block when it joined */
     uint8_t is_submitted;
 } chunk_load;
@@ -47,6 +36,9 @@ void chunk_load_close(chunk_load *load);
 
 /* Read the chunk. Fills rc, err, damage_count. The arg of a td_job. */
 void chunk_load_run(void *load);
+
+/* Move to the next wanted message. */
+void chunk_load_advance(chunk_load *load);
 
 /* The next frame; NULL: it is not wanted. TD_E_LIMIT: too many channels. */
 TD_MUST_USE td_result chunk_load_frame(chunk_load *load, frame_ref **out, td_err *err);

@@ -261,7 +261,7 @@ static td_result join_oldest(merge *m, td_err *err)
     else
         chunk_load_run(load);
     td_result rc = judge_load(m, load, err);
-    if (rc == TD_OK && load->rc == TD_OK && load->count > 0) {
+    if (rc == TD_OK && load->rc == TD_OK && load->at < load->count) {
         load->held_bytes = block_held_bytes(load->block);
         m->bytes += load->held_bytes;
         push_heap(m, load);
@@ -317,7 +317,7 @@ td_result merge_next(merge *m, merge_item *out, td_err *err)
 {
     if (TD_LIKELY(m->is_given)) {
         chunk_load *first = m->heap[0];
-        first->at++;
+        chunk_load_advance(first);
         if (TD_LIKELY(first->at < first->count && next_ns(first) < m->limit_ns)) {
             return give_first(m, out, err);
         }

@@ -27,11 +27,10 @@ typedef struct segment {
     uint64_t last_ns;       /* of the segment when it was planned */
     uint64_t next_ns;       /* of the next chunk; before opening, of the segment */
     segment_reader *reader; /* NULL: not open yet, or done */
-    size_t channel_capacity;
     uint32_t channel_count;
-    channel_bits *bits;   /* by channel id / 8 */
+    channel_bits *bits; /* by channel id / 8 */
     size_t bits_capacity;
-    uint32_t *order;      /* chunks to read, by time */
+    uint32_t *order; /* chunks to read, by time */
     uint32_t order_count, order_next;
     uint32_t chunks_seen; /* of the reader */
     uint64_t chosen_ns;   /* first_ns of the last one of order */
@@ -84,7 +83,7 @@ static void segment_shut(segment *of)
     of->bits_capacity = 0;
     of->order = NULL;
     of->channel_count = 0;
-    of->channel_capacity = 0;
+    of->file.channel_capacity = 0;
     of->order_count = 0;
     of->order_next = 0;
 }
@@ -147,13 +146,13 @@ static td_result map_channels(segment *of, const source_options *options, td_err
 {
     uint32_t count = segment_reader_channel_count(of->reader);
     TD_ASSERT(count >= of->channel_count);
-    of->file.channels =
-        td_array_reach(of->file.channels, &of->channel_capacity, count, sizeof *of->file.channels);
     td_result rc = TD_OK;
     for (uint32_t i = of->channel_count; i < count && rc == TD_OK; i++) {
         const segment_channel *from = segment_reader_channel(of->reader, i);
         TD_ASSERT(from->index == i);
-        rc = map_channel(of, options, from, &of->file.channels[i], err);
+        of->file.channels = td_array_reach(of->file.channels, &of->file.channel_capacity, from->id,
+                                           sizeof *of->file.channels);
+        rc = map_channel(of, options, from, &of->file.channels[from->id], err);
     }
     if (rc == TD_OK)
         of->channel_count = count;
@@ -525,9 +524,7 @@ static td_result segments_message(const source_chunk *chunk, td_bytes bytes, siz
                                   segment_message *out, td_err *err)
 {
     const segment *of = (const segment *)chunk->file;
-    td_result rc = segment_reader_message(of->reader, bytes, at, out, err);
-    TD_ASSERT(rc != TD_OK || out->channel->index < of->channel_count);
-    return rc;
+    return segment_reader_message(of->reader, bytes, at, out, err);
 }
 
 /* A recorder that writes now has the time of now, also beside segments that lie in the future. */

@@ -41,7 +41,8 @@ typedef struct source_file {
     char *name; /* for messages, and to tell files apart */
     char feed[LIMIT_NAME_BYTES];
     uint32_t number;          /* within session and feed */
-    source_channel *channels; /* by segment_channel.index */
+    source_channel *channels; /* by segment_channel.id; zero: skipped */
+    size_t channel_capacity;
 } source_file;
 
 /* A chunk: a piece of a file that is read at once. */
