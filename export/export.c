@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/hash.h"
 #include "base/workers.h"
 #include "archive/read_plan.h"
 #include "cli/units.h"
@@ -31,14 +30,13 @@ typedef struct run_day {
     uint64_t bytes;             /* of these, about */
     const gap_row *const *gaps; /* that its files have */
     size_t gap_count;
-    td_hash128 head_hash; /* of its block's head as the archive is now */
-    size_t head_bytes;
     td_job job;
     uint64_t frames, recv_ns; /* progress */
     uint8_t is_kept;          /* made by an earlier run */
+    uint8_t is_published;     /* of these: as the manifest that is there has it */
     uint8_t is_done;
-    uint8_t is_due;           /* to be made now */
-    uint64_t clock_offset_ns; /* that it was made with */
+    uint8_t is_due;     /* to be made now */
+    export_facts facts; /* if it is kept or done */
     td_result rc;
     td_err err;
 } run_day;
@@ -53,14 +51,11 @@ typedef struct export_run {
     size_t day_count;
     const gap_row **gaps; /* of the selection, by time */
     size_t gap_count;
-    export_blocks published; /* of the manifest that is there */
-    uint8_t has_manifest;    /* 1: it is of this export */
+    export_document published; /* the manifest that is there, if it is of this export */
     unsigned day_threads;
     atomic_int is_stopped;
-    pthread_mutex_t lock;            /* of progress */
-    char unsynced[LIMIT_PATH_BYTES]; /* the last file that got its name */
-    uint64_t totals[EXPORT_TOTALS];
-    export_result result;
+    pthread_mutex_t lock; /* of progress */
+    export_facts facts;   /* of all days */
 } export_run_state;
 
 /* ---- the days of the selection ---- */
@@ -207,175 +202,151 @@ static void day_name(const run_day *day, char out[DAY_NAME_BYTES])
     (void)snprintf(out, DAY_NAME_BYTES, "%s.%s", export_folder_manifest(day->run->folder), date);
 }
 
-static td_result day_path(const run_day *day, char out[LIMIT_PATH_BYTES], td_err *err)
-{
-    char name[DAY_NAME_BYTES];
-    day_name(day, name);
-    return export_folder_join(day->run->folder, name, EXPORT_PARTIAL, out, err);
-}
-
 static td_result put_text(void *user, td_file *file, td_err *err)
 {
     const td_buf *text = user;
     return td_io_append(file, text->data, text->size, err);
 }
 
-static td_result write_day(const run_day *day, const td_buf *block, td_err *err)
+static td_result write_day(const run_day *day, td_bytes block, td_err *err)
 {
-    static const uint64_t NO_TOTALS[EXPORT_TOTALS];
+    const export_run_state *run = day->run;
+    char name[DAY_NAME_BYTES];
     char path[LIMIT_PATH_BYTES];
     td_buf text;
+    day_name(day, name);
     td_buf_init(&text, SIZE_MAX);
-    td_buf_add(&text, day->run->head.data, day->run->head.size);
-    td_buf_add(&text, block->data, block->size);
-    export_manifest_end(&text, NO_TOTALS);
-    td_result rc = day_path(day, path, err);
+    td_buf_add(&text, run->head.data, run->head.size);
+    td_buf_add(&text, block.data, block.size);
+    export_manifest_end(&text, &(export_facts){0});
+    td_result rc = export_folder_join(run->folder, name, EXPORT_PARTIAL, path, err);
     if (rc == TD_OK)
-        rc = td_io_write_file(day->run->options->io, path, TD_OPEN_CREATE, put_text, &text, err);
+        rc = td_io_write_file(run->options->io, path, TD_OPEN_CREATE, put_text, &text, err);
     td_buf_fini(&text);
     return rc;
 }
 
+static int find_block(const run_day *day, const export_document *in, json_value *block)
+{
+    char date[EXPORT_DATE_BYTES];
+    export_date_format(day->day, date);
+    return in->text != NULL && export_document_find(in, date, block);
+}
+
 /* The block of a day that is complete. TD_E_NOTFOUND; TD_E_INVALID: of another export. */
-static td_result read_day(const run_day *day, td_buf *block, td_err *err)
+static td_result read_day(const run_day *day, export_document *out, json_value *block, td_err *err)
 {
+    const export_run_state *run = day->run;
+    char name[DAY_NAME_BYTES];
     char path[LIMIT_PATH_BYTES];
-    export_blocks blocks = {0};
-    td_io io = day->run->options->io;
-    td_result rc = day_path(day, path, err);
+    day_name(day, name);
+    td_result rc = export_folder_join(run->folder, name, EXPORT_PARTIAL, path, err);
     if (rc == TD_OK)
-        rc = export_blocks_find(io, path, td_buf_view(&day->run->head), &blocks, err);
-    if (rc == TD_OK && blocks.count != 1)
-        rc = td_err_set(err, TD_E_INVALID, "'%s': it is malformed", path);
-    if (rc == TD_OK)
-        rc = export_block_read(io, path, &blocks.items[0], block, err);
-    export_blocks_fini(&blocks);
+        rc = export_document_open(run->options->io, path, td_buf_view(&run->head), out, err);
+    if (rc == TD_OK && !find_block(day, out, block))
+        rc = td_err_set(err, TD_E_INVALID, "'%s' is malformed", path);
     return rc;
 }
 
-/* Call fn, unless it is NULL, for each file of a block. */
-static td_result each_file(export_run_state *run, const td_buf *block, export_file_fn *fn,
-                           export_block_facts *facts, td_err *err)
+static void discard_files(const export_run_state *run, json_value block, const char *suffix)
 {
-    json_parser *parser = json_parser_open(block->size + 1);
-    td_result rc = export_block_parse(parser, td_buf_view(block), facts, err);
-    if (rc == TD_OK && fn != NULL)
-        rc = export_block_each(facts, fn, run, err);
-    json_parser_close(parser);
-    return rc;
+    json_value file;
+    char name[LIMIT_PATH_BYTES];
+    for (json_iter it = export_block_files(block); export_next_file(&it, name, &file);)
+        export_folder_discard(run->folder, name, suffix);
 }
 
-static td_result remove_partial(void *user, json_value file, const char *name, td_err *err)
-{
-    const export_run_state *run = user;
-    (void)file;
-    (void)err;
-    export_folder_discard(run->folder, name, EXPORT_PARTIAL);
-    return TD_OK;
-}
-
-/* Remove what is there of a day under temporary names: best effort, names say what it is. */
-static void discard_day(const run_day *day)
+/* Remove a day's file, and what is there of the day under temporary names, whatever export it is
+ * of: best effort, names say what it is. */
+static void discard_day_file(const export_run_state *run, const char *name)
 {
     td_err ignored;
-    export_block_facts facts;
-    td_buf block;
+    char path[LIMIT_PATH_BYTES];
+    export_document document = {0};
+    json_value block;
+    if (export_folder_join(run->folder, name, EXPORT_PARTIAL, path, &ignored) == TD_OK &&
+        export_document_open(run->options->io, path, td_bytes_of(NULL, 0), &document, &ignored) ==
+            TD_OK)
+        for (json_iter it = json_iter_of(document.days); json_next(&it, NULL, &block);)
+            discard_files(run, block, EXPORT_PARTIAL);
+    export_document_close(&document);
+    export_folder_discard(run->folder, name, EXPORT_PARTIAL);
+}
+
+static void discard_day(const run_day *day)
+{
     char name[DAY_NAME_BYTES];
-    td_buf_init(&block, SIZE_MAX);
-    if (read_day(day, &block, &ignored) == TD_OK)
-        (void)each_file(day->run, &block, remove_partial, &facts, &ignored);
     day_name(day, name);
-    export_folder_discard(day->run->folder, name, EXPORT_PARTIAL);
-    td_buf_fini(&block);
+    discard_day_file(day->run, name);
 }
 
 /* ---- what an earlier run made ---- */
 
-static td_result hash_head(run_day *day, td_err *err)
+/* A day is kept if it would be made into the same block again, and its files are there. */
+static int keep_block(run_day *day, const td_buf *head, json_value block)
+{
+    td_err ignored;
+    td_bytes text = json_raw(block);
+    day->is_kept = text.size > head->size && memcmp(text.data, head->data, head->size) == 0 &&
+                   export_facts_read(block, &day->facts, &ignored) == TD_OK &&
+                   export_block_check(day->run->folder, block, &ignored) == TD_OK;
+    return day->is_kept;
+}
+
+/* Keep a day of the manifest that is there, or of a run that did not end. */
+static td_result keep_day(run_day *day, td_err *err)
 {
     const export_options *options = day->run->options;
+    export_document own = {0};
+    json_value block;
     td_buf head;
     td_buf_init(&head, SIZE_MAX);
     td_result rc =
         export_manifest_begin_day(&head, options->archive, options->spec, options->wanted, day->day,
                                   day->window, options->ledger, err);
-    day->head_hash = td_hash128_of(head.data, head.size);
-    day->head_bytes = head.size;
+    if (rc == TD_OK && find_block(day, &day->run->published, &block))
+        day->is_published = (uint8_t)keep_block(day, &head, block);
+    if (rc == TD_OK && !day->is_kept) {
+        rc = read_day(day, &own, &block, err);
+        if (rc == TD_OK && !keep_block(day, &head, block))
+            discard_day(day);
+        if (rc == TD_E_INVALID)
+            td_err_hint(err, "export into another folder, or replace it with --force");
+        rc = rc == TD_E_NOTFOUND ? TD_OK : rc;
+    }
+    export_document_close(&own);
     td_buf_fini(&head);
     return rc;
 }
 
-static td_result check_file(void *user, json_value file, const char *name, td_err *err)
+static td_result discard_listed(void *user, const char *name, td_entry_kind kind, td_err *err)
 {
-    return export_block_check(((const export_run_state *)user)->folder, file, name, err);
-}
-
-/* 1 if a block is what the day would be made into again, and its files are there. */
-static int is_same(const run_day *day, const td_buf *block)
-{
-    export_block_facts facts;
-    td_err ignored;
-    if (block->size < day->head_bytes)
-        return 0;
-    const td_hash128 hash = td_hash128_of(block->data, day->head_bytes);
-    return td_hash128_equal(hash, day->head_hash) &&
-           each_file(day->run, block, check_file, &facts, &ignored) == TD_OK;
-}
-
-static const export_block *published_block(const run_day *day)
-{
-    const export_blocks *blocks = &day->run->published;
-    char date[EXPORT_DATE_BYTES];
-    export_date_format(day->day, date);
-    for (size_t i = 0; i < blocks->count; i++)
-        if (strcmp(blocks->items[i].date, date) == 0)
-            return &blocks->items[i];
-    return NULL;
-}
-
-/* Keep a day if it was made from the same segments: of a run that did not end, or of the manifest
- * that is there. */
-static td_result keep_day(run_day *day, const char *manifest, td_err *err)
-{
-    const export_block *published = published_block(day);
-    td_io io = day->run->options->io;
-    td_buf block;
-    td_buf_init(&block, SIZE_MAX);
-    td_result rc = hash_head(day, err);
-    if (rc == TD_OK)
-        rc = read_day(day, &block, err);
-    if (rc == TD_OK)
-        day->is_kept = is_same(day, &block) != 0;
-    else if (rc == TD_E_INVALID)
-        td_err_hint(err, "export into another folder, or replace it with --force");
-    if (rc == TD_OK && !day->is_kept)
-        discard_day(day);
-    rc = rc == TD_E_NOTFOUND ? TD_OK : rc;
-    if (rc == TD_OK && !day->is_kept && published != NULL) {
-        td_buf_clear(&block);
-        rc = export_block_read(io, manifest, published, &block, err);
-        day->is_kept = rc == TD_OK && is_same(day, &block);
-    }
-    td_buf_fini(&block);
-    return rc;
+    const export_run_state *run = user;
+    const char *manifest = export_folder_manifest(run->folder);
+    size_t size = strlen(manifest);
+    char day[DAY_NAME_BYTES];
+    (void)err;
+    if (kind != TD_ENTRY_FILE || strncmp(name, manifest, size) != 0 || name[size] != '.' ||
+        strlen(name) != size + strlen(".2021-04-17" EXPORT_PARTIAL))
+        return TD_OK;
+    (void)snprintf(day, sizeof day, "%.*s", (int)(size + strlen(".2021-04-17")), name);
+    discard_day_file(run, day);
+    return TD_OK;
 }
 
 /* Of a forced export nothing is kept. */
 static td_result keep_days(export_run_state *run, td_err *err)
 {
+    const char *manifest = export_folder_manifest(run->folder);
     char path[LIMIT_PATH_BYTES];
-    td_result rc =
-        export_folder_join(run->folder, export_folder_manifest(run->folder), "", path, err);
-    if (rc == TD_OK && run->options->overwrite == EXPORT_REPLACE) {
+    if (run->options->overwrite == EXPORT_REPLACE) {
         export_folder_allow_replacing(run->folder);
-        for (size_t i = 0; i < run->day_count; i++)
-            discard_day(&run->days[i]);
-        return TD_OK;
+        return td_io_list(run->options->io, run->options->folder, discard_listed, run, err);
     }
+    td_result rc = export_folder_join(run->folder, manifest, "", path, err);
     if (rc == TD_OK)
-        rc = export_blocks_find(run->options->io, path, td_buf_view(&run->head), &run->published,
-                                err);
-    run->has_manifest = rc == TD_OK;
+        rc = export_document_open(run->options->io, path, td_buf_view(&run->head), &run->published,
+                                  err);
     if (rc == TD_OK)
         export_folder_allow_replacing(run->folder); /* the files are this export's */
     if (rc == TD_E_INVALID) {
@@ -384,7 +355,7 @@ static td_result keep_days(export_run_state *run, td_err *err)
     }
     rc = rc == TD_E_NOTFOUND ? TD_OK : rc;
     for (size_t i = 0; rc == TD_OK && i < run->day_count; i++)
-        rc = keep_day(&run->days[i], path, err);
+        rc = keep_day(&run->days[i], err);
     return rc;
 }
 
@@ -432,7 +403,6 @@ static td_result make_day(run_day *day, td_buf *block, td_err *err)
 {
     export_run_state *run = day->run;
     const export_options *options = run->options;
-    export_day_result ignored;
     archive *from = NULL;
     td_result rc = open_archive(options->archive, &from, err);
     if (rc == TD_OK)
@@ -452,9 +422,9 @@ static td_result make_day(run_day *day, td_buf *block, td_err *err)
                              .progress = on_progress,
                              .user = day};
     if (rc == TD_OK)
-        rc = export_day_run(&work, block, &ignored, err);
+        rc = export_day_run(&work, block, &day->facts, err);
     archive_close(from);
-    return rc == TD_OK ? write_day(day, block, err) : rc;
+    return rc == TD_OK ? write_day(day, td_buf_view(block), err) : rc;
 }
 
 static void run_one(void *arg)
@@ -510,67 +480,11 @@ static td_result run_days(export_run_state *run, td_err *err)
 
 /* ---- the end ---- */
 
-/* A day's block, of its own file or of the manifest that is there. */
-static td_result load_day(const run_day *day, td_buf *block, td_err *err)
+static void sum_days(export_run_state *run)
 {
-    const export_run_state *run = day->run;
-    const export_block *published = published_block(day);
-    char path[LIMIT_PATH_BYTES];
-    td_result rc = read_day(day, block, err);
-    if (rc != TD_E_NOTFOUND || published == NULL)
-        return rc;
-    rc = export_folder_join(run->folder, export_folder_manifest(run->folder), "", path, err);
-    return rc == TD_OK ? export_block_read(run->options->io, path, published, block, err) : rc;
-}
-
-/* Blocks of a manifest that is to be replaced become files of their days. */
-static td_result take_published(export_run_state *run, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
-        const run_day *day = &run->days[i];
-        td_buf block;
-        if (!day->is_kept || published_block(day) == NULL)
-            continue;
-        td_buf_init(&block, SIZE_MAX);
-        rc = load_day(day, &block, err);
-        if (rc == TD_OK)
-            rc = write_day(day, &block, err);
-        td_buf_fini(&block);
-    }
-    return rc;
-}
-
-/* What the blocks add up to. */
-static void add_facts(export_run_state *run, run_day *day, const export_block_facts *facts)
-{
-    export_totals_add(run->totals, facts->totals);
-    day->clock_offset_ns = facts->totals[export_total_index(EXPORT_CLOCK_OFFSET)];
-    run->result.files += facts->files;
-    run->result.days++;
-    run->result.days_kept += day->is_kept;
-    if (facts->verdict > run->result.verdict)
-        run->result.verdict = facts->verdict;
-}
-
-static td_result sum_days(export_run_state *run, td_err *err)
-{
-    td_result rc = TD_OK;
-    memset(run->totals, 0, sizeof run->totals);
-    run->result = (export_result){0};
-    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
-        export_block_facts facts;
-        td_buf block;
-        td_buf_init(&block, SIZE_MAX);
-        rc = load_day(&run->days[i], &block, err);
-        if (rc == TD_OK)
-            rc = each_file(run, &block, NULL, &facts, err);
-        if (rc == TD_OK)
-            add_facts(run, &run->days[i], &facts);
-        td_buf_fini(&block);
-    }
-    run->result.rows = run->totals[export_total_index("rows")];
-    return rc;
+    run->facts = (export_facts){0};
+    for (size_t i = 0; i < run->day_count; i++)
+        export_facts_add(&run->facts, &run->days[i].facts, EXPORT_OF_DAYS);
 }
 
 /* Formats that need it have the same offset of the clock in all files. How great it must be is
@@ -578,15 +492,15 @@ static td_result sum_days(export_run_state *run, td_err *err)
  * are behind the exchange's, so this is rare. */
 static td_result settle_clock(export_run_state *run, td_err *err)
 {
-    uint64_t needed_ns = run->totals[export_total_index(EXPORT_CLOCK_BEHIND)];
+    uint64_t needed_ns = run->facts.totals[TOTAL_CLOCK_BEHIND_NS];
     int is_settled = 1;
     for (size_t i = 0; i < run->day_count; i++) {
         run_day *day = &run->days[i];
-        if (day->clock_offset_ns == needed_ns)
+        if (day->facts.totals[TOTAL_CLOCK_OFFSET_NS] == needed_ns)
             continue;
         is_settled = 0;
         discard_day(day);
-        day->is_kept = day->is_done = 0;
+        day->is_kept = day->is_published = day->is_done = 0;
         day->frames = day->recv_ns = 0;
     }
     if (is_settled)
@@ -597,7 +511,8 @@ static td_result settle_clock(export_run_state *run, td_err *err)
                 "behind: %" PRIu64 " ns are added to all times of receipt",
                 needed_ns);
     td_result rc = run_days(run, err);
-    return rc == TD_OK ? sum_days(run, err) : rc;
+    sum_days(run);
+    return rc;
 }
 
 static void add_names(const export_spec *spec, char *out, size_t out_bytes)
@@ -616,16 +531,16 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
     char names[256] = "";
     if (spec->shard_count > 0)
         return TD_OK; /* the others may have something */
-    if (run->totals[export_total_index("frames")] == 0)
+    if (run->facts.totals[TOTAL_FRAMES] == 0)
         return selection_why_empty(options->archive, options->wanted, err);
-    if (spec->settings.depth != 0 && run->totals[export_total_index("books")] == 0) {
+    if (spec->settings.depth != 0 && run->facts.totals[TOTAL_BOOKS] == 0) {
         td_err_set(err, TD_E_NOTFOUND,
                    "no book with %u levels per side was recorded in the selection",
                    spec->settings.depth);
         td_err_hint(err, "leave out --depth; `tapedeck info` lists the recorded topics");
         return TD_E_NOTFOUND;
     }
-    if (run->totals[export_total_index("useful_frames")] > 0)
+    if (run->facts.totals[TOTAL_USEFUL_FRAMES] > 0)
         return TD_OK;
     add_names(spec, names, sizeof names);
     td_err_set(err, TD_E_NOTFOUND, "the selection has nothing to export as %s", names);
@@ -639,54 +554,79 @@ static size_t folder_size(const char *name)
     return end == NULL ? 0 : (size_t)(end - name);
 }
 
-static td_result publish_file(void *user, json_value file, const char *name, td_err *err)
-{
-    export_run_state *run = user;
-    size_t size = folder_size(name);
-    td_result rc = TD_OK;
-    (void)file;
-    if (run->unsynced[0] != '\0' &&
-        (size != folder_size(run->unsynced) || memcmp(name, run->unsynced, size) != 0))
-        rc = export_folder_sync(run->folder, run->unsynced, err);
-    (void)snprintf(run->unsynced, sizeof run->unsynced, "%s", name);
-    return rc == TD_OK ? export_folder_publish(run->folder, name, err) : rc;
-}
-
 /* Names are durable before the manifest has them. Files of one folder stand together, so that each
  * folder is synced once, or a few times. */
-static td_result publish_block(export_run_state *run, const td_buf *block, td_err *err)
+static td_result publish_block(const export_run_state *run, json_value block, td_err *err)
 {
-    export_block_facts facts;
-    run->unsynced[0] = '\0';
-    td_result rc = each_file(run, block, publish_file, &facts, err);
-    if (rc == TD_OK && run->unsynced[0] != '\0')
-        rc = export_folder_sync(run->folder, run->unsynced, err);
+    json_value file;
+    char name[LIMIT_PATH_BYTES];
+    char unsynced[LIMIT_PATH_BYTES] = ""; /* the last file that got its name */
+    td_result rc = TD_OK;
+    json_iter it = export_block_files(block);
+    while (rc == TD_OK && export_next_file(&it, name, &file)) {
+        size_t size = folder_size(name);
+        if (unsynced[0] != '\0' &&
+            (size != folder_size(unsynced) || memcmp(name, unsynced, size) != 0))
+            rc = export_folder_sync(run->folder, unsynced, err);
+        if (rc == TD_OK)
+            rc = export_folder_publish(run->folder, name, err);
+        memcpy(unsynced, name, sizeof unsynced);
+    }
+    return rc == TD_OK && unsynced[0] != '\0' ? export_folder_sync(run->folder, unsynced, err) : rc;
+}
+
+static td_result publish_day(const run_day *day, td_err *err)
+{
+    export_document own = {0};
+    json_value block;
+    td_result rc = read_day(day, &own, &block, err);
+    if (rc == TD_OK)
+        rc = publish_block(day->run, block, err);
+    if (rc == TD_OK)
+        rc = export_folder_write(day->run->folder, json_raw(block), err);
+    export_document_close(&own);
     return rc;
 }
 
 /* Give the files their names, and put the blocks together. */
 static td_result publish_days(export_run_state *run, td_err *err)
 {
-    td_buf text;
-    td_buf_init(&text, SIZE_MAX);
+    td_buf end;
     td_result rc = export_folder_write(run->folder, td_buf_view(&run->head), err);
     for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
-        td_buf_clear(&text);
         if (i > 0)
             rc = export_folder_write(run->folder, td_bytes_str(",\n"), err);
         if (rc == TD_OK)
-            rc = read_day(&run->days[i], &text, err);
-        if (rc == TD_OK)
-            rc = publish_block(run, &text, err);
-        if (rc == TD_OK)
-            rc = export_folder_write(run->folder, td_buf_view(&text), err);
+            rc = publish_day(&run->days[i], err);
     }
-    td_buf_clear(&text);
-    export_manifest_end(&text, run->totals);
+    td_buf_init(&end, SIZE_MAX);
+    export_manifest_end(&end, &run->facts);
     if (rc == TD_OK)
-        rc = export_folder_write(run->folder, td_buf_view(&text), err);
-    td_buf_fini(&text);
+        rc = export_folder_write(run->folder, td_buf_view(&end), err);
+    td_buf_fini(&end);
     return rc;
+}
+
+/* Blocks of a manifest that is to be replaced become files of their days. */
+static td_result take_published(const export_run_state *run, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
+        json_value block;
+        if (run->days[i].is_published && find_block(&run->days[i], &run->published, &block))
+            rc = write_day(&run->days[i], json_raw(block), err);
+    }
+    return rc;
+}
+
+/* A day that was made again may have fewer files than before. */
+static void discard_replaced(const export_run_state *run)
+{
+    for (size_t i = 0; i < run->day_count; i++) {
+        json_value block;
+        if (!run->days[i].is_published && find_block(&run->days[i], &run->published, &block))
+            discard_files(run, block, "");
+    }
 }
 
 /* While files get their names there is no manifest; then it comes last. */
@@ -699,6 +639,8 @@ static td_result publish(export_run_state *run, td_err *err)
     if (rc == TD_OK)
         rc = export_folder_sync(run->folder, manifest, err);
     if (rc == TD_OK)
+        discard_replaced(run);
+    if (rc == TD_OK)
         rc = publish_days(run, err);
     if (rc == TD_OK)
         rc = export_folder_publish_manifest(run->folder, err);
@@ -707,41 +649,37 @@ static td_result publish(export_run_state *run, td_err *err)
     return TD_OK;
 }
 
-/* The manifest has all of them. One that stays is removed by the next run. */
-static void remove_day_files(const export_run_state *run)
-{
-    for (size_t i = 0; i < run->day_count; i++) {
-        char name[DAY_NAME_BYTES];
-        day_name(&run->days[i], name);
-        export_folder_discard(run->folder, name, EXPORT_PARTIAL);
-    }
-    td_result ignored = export_folder_sync(run->folder, export_folder_manifest(run->folder), NULL);
-    (void)ignored;
-}
-
 /* Everything is there already. */
 static int is_unchanged(const export_run_state *run)
 {
     for (size_t i = 0; i < run->day_count; i++)
-        if (!run->days[i].is_kept || published_block(&run->days[i]) == NULL)
+        if (!run->days[i].is_published)
             return 0;
-    return run->has_manifest && run->published.count == run->day_count;
+    return run->published.text != NULL && json_count(run->published.days) == run->day_count;
 }
 
-static td_result conclude(export_run_state *run, td_err *err)
+/* The manifest has all days, so their files go. One that stays is removed by the next run. */
+static td_result conclude(export_run_state *run, export_result *out, td_err *err)
 {
-    td_result rc = sum_days(run, err);
-    if (rc == TD_OK)
-        rc = settle_clock(run, err);
+    sum_days(run);
+    td_result rc = settle_clock(run, err);
     if (rc == TD_OK)
         rc = refuse_empty(run, err);
-    run->result.is_unchanged = is_unchanged(run) != 0;
-    if (rc == TD_OK && !run->result.is_unchanged)
+    *out = (export_result){.files = run->facts.files,
+                           .rows = run->facts.totals[TOTAL_ROWS],
+                           .days = run->day_count,
+                           .is_unchanged = (uint8_t)is_unchanged(run),
+                           .verdict = run->facts.verdict};
+    if (rc == TD_OK && !out->is_unchanged)
         rc = publish(run, err);
     else if (rc == TD_OK)
         export_folder_discard(run->folder, export_folder_manifest(run->folder), EXPORT_PARTIAL);
-    if (rc == TD_OK)
-        remove_day_files(run);
+    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
+        out->days_kept += run->days[i].is_kept;
+        discard_day(&run->days[i]);
+    }
+    td_result ignored = export_folder_sync(run->folder, export_folder_manifest(run->folder), NULL);
+    (void)ignored;
     return rc;
 }
 
@@ -758,7 +696,7 @@ static void clean_up(export_run_state *run, td_result rc)
 
 static void log_foreign(const export_run_state *run)
 {
-    uint64_t count = run->totals[export_total_index("foreign_frames")];
+    uint64_t count = run->facts.totals[TOTAL_FOREIGN_FRAMES];
     if (count > 0)
         td_log_emit(run->options->log, TD_LOG_WARNING,
                     "%s of families that the format does not have: left out",
@@ -769,6 +707,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
 {
     TD_ASSERT(options->threads >= 1);
     export_run_state run = {.options = options, .spec = *options->spec};
+    *out = (export_result){0};
     (void)pthread_mutex_init(&run.lock, NULL);
     td_buf_init(&run.head, SIZE_MAX);
     char manifest[EXPORT_SHARD_NAME_BYTES];
@@ -784,14 +723,13 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     if (rc == TD_OK)
         rc = run_days(&run, err);
     if (rc == TD_OK)
-        rc = conclude(&run, err);
+        rc = conclude(&run, out, err);
     if (rc == TD_OK)
         log_foreign(&run);
     else
         clean_up(&run, rc);
-    *out = run.result;
     export_folder_close(run.folder);
-    export_blocks_fini(&run.published);
+    export_document_close(&run.published);
     td_free(run.gaps);
     td_free(run.days);
     td_buf_fini(&run.head);

@@ -73,7 +73,6 @@ typedef struct day_run {
     pthread_mutex_t lock;      /* of left_out */
     export_left_out left_out[LIMIT_EXPORT_LEFT_OUT + 1];
     size_t left_out_count;
-    uint64_t frames;
     uint64_t useful_frames;
     uint64_t foreign_frames;
 } day_run;
@@ -632,7 +631,6 @@ static void count_use(day_run *run, const frame_ref *frame, channel_use use)
 {
     if (frame->is_lead_in || frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
         return;
-    run->frames++;
     run->useful_frames += use == USE_ROWS;
     run->foreign_frames += use == USE_FOREIGN;
 }
@@ -771,7 +769,7 @@ static void log_choices(const day_run *run, const char *date)
                     first->of->market.book_topic, first->row->name);
 }
 
-static void describe(day_run *run, td_buf *block, export_day_result *out)
+static void describe(day_run *run, td_buf *block, export_facts *out)
 {
     const export_day *day = run->day;
     replay_report report;
@@ -783,22 +781,20 @@ static void describe(day_run *run, td_buf *block, export_day_result *out)
     gap_list_fini(&found);
     gap_list_join(&found, &report.gaps); /* without the ledger's, which the head has */
     report_add_gaps(&report, day->ledger, day->wanted, day->window);
-    *out = (export_day_result){.frames = run->frames,
-                               .useful_frames = run->useful_frames,
-                               .has_choices = (uint8_t)has_topics(run, export_prefers_book),
-                               .verdict = report_verdict(&report)};
+    *out =
+        (export_facts){.totals = {[TOTAL_FOREIGN_FRAMES] = run->foreign_frames,
+                                  [TOTAL_USEFUL_FRAMES] = run->useful_frames,
+                                  [TOTAL_BOOKS] = (uint64_t)has_topics(run, export_prefers_book)},
+                       .verdict = report_verdict(&report)};
     if (out->verdict == REPLAY_COMPLETE && run->left_out_count > 0)
         out->verdict = REPLAY_INCOMPLETE;
     const export_manifest_day content = {.writers = &run->writers,
                                          .left_out = run->left_out,
                                          .left_out_count = run->left_out_count,
-                                         .foreign_frames = run->foreign_frames,
-                                         .useful_frames = run->useful_frames,
-                                         .has_choices = out->has_choices,
                                          .found = &found,
                                          .report = &report,
-                                         .verdict = out->verdict};
-    export_manifest_add_day(block, &content, day->spec->shard_count > 0);
+                                         .with_streams = day->spec->shard_count > 0};
+    export_manifest_add_day(block, &content, out);
     gap_list_fini(&found);
     report_fini_replay(&report);
 }
@@ -831,7 +827,7 @@ static void close_run(day_run *run)
     td_free(run);
 }
 
-td_result export_day_run(const export_day *day, td_buf *block, export_day_result *out, td_err *err)
+td_result export_day_run(const export_day *day, td_buf *block, export_facts *out, td_err *err)
 {
     TD_ASSERT(day->threads >= 1);
     day_run *run = td_alloc_zero(1, sizeof *run);

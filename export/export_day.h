@@ -14,6 +14,7 @@
 #include "archive/archive.h"
 #include "archive/gap.h"
 #include "export/export_folder.h"
+#include "export/export_manifest.h"
 #include "export/export_spec.h"
 #include "play/report.h"
 #include "tape/selection.h"
@@ -35,16 +36,9 @@ typedef struct export_day {
     void *user;
 } export_day;
 
-typedef struct export_day_result {
-    uint64_t frames;        /* of topics, no copies */
-    uint64_t useful_frames; /* of these, such as files are made of */
-    uint8_t has_choices;    /* 1: there were topics with books of the requested depth */
-    replay_verdict verdict;
-} export_day_result;
-
 /* Run a day, and append the rest of its block to block, which has the head. After a failure the
  * folder has none of the day's files. TD_EOF: progress wanted no more; TD_E_*. */
-TD_MUST_USE td_result export_day_run(const export_day *day, td_buf *block, export_day_result *out,
+TD_MUST_USE td_result export_day_run(const export_day *day, td_buf *block, export_facts *out,
                                      td_err *err);
 
 #endif

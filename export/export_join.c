@@ -12,13 +12,13 @@
 #include "export/export_manifest.h"
 #include "play/digest.h"
 
-enum { HEAD_BYTES_MAX = 1 << 20 };
-
 /* One shard's manifest. */
 typedef struct join_shard {
     char path[LIMIT_PATH_BYTES];
-    export_blocks blocks;
-    size_t next; /* block that was not joined */
+    export_document document;
+    json_iter days;               /* those after block */
+    json_value block;             /* that was not joined */
+    char date[EXPORT_DATE_BYTES]; /* of block; "": there are no more */
 } join_shard;
 
 typedef struct join_run {
@@ -27,13 +27,13 @@ typedef struct join_run {
     export_spec spec; /* of which shard it is; nothing else is known */
     uint32_t count;   /* of shards */
     int is_by_day;
-    td_buf head; /* the common beginning, up to the shard */
+    td_bytes head; /* the common beginning, up to the shard */
     join_shard *shards;
     export_rest rest; /* of the day that is joined */
-    uint64_t totals[EXPORT_TOTALS];
+    export_facts facts;
+    uint64_t days;
     uint64_t offset_ns; /* of the clock; only if has_offset */
     uint8_t has_offset;
-    export_result result;
 } join_run;
 
 /* ---- the shards of a folder ---- */
@@ -59,7 +59,43 @@ static td_result note_name(void *user, const char *name, td_entry_kind kind, td_
     return TD_OK;
 }
 
-static td_result find_shards(join_run *run, const char *path, td_err *err)
+/* A shard goes to its next day. */
+static td_result step(join_shard *shard, td_err *err)
+{
+    td_bytes date;
+    shard->date[0] = '\0';
+    if (!json_next(&shard->days, NULL, &shard->block))
+        return TD_OK;
+    if (!json_find_text(shard->block, "date", &date) || date.size == 0)
+        return td_err_set(err, TD_E_INVALID, "a day lacks members");
+    (void)snprintf(shard->date, sizeof shard->date, "%.*s", (int)date.size,
+                   (const char *)date.data);
+    return TD_OK;
+}
+
+static td_result open_shard(join_run *run, uint32_t i, td_err *err)
+{
+    join_shard *shard = &run->shards[i];
+    char name[EXPORT_SHARD_NAME_BYTES];
+    run->spec.shard = i + 1;
+    run->spec.shard_count = run->count;
+    export_manifest_name(&run->spec, name);
+    td_result rc = export_folder_join(run->folder, name, "", shard->path, err);
+    if (rc == TD_OK)
+        rc =
+            export_document_open(run->io, shard->path, td_bytes_of(NULL, 0), &shard->document, err);
+    if (rc == TD_E_NOTFOUND) {
+        td_err_clear(err);
+        return td_err_set(err, rc, "shard %u of %u is missing: there is no %s", i + 1, run->count,
+                          name);
+    }
+    if (rc != TD_OK)
+        return rc;
+    shard->days = json_iter_of(shard->document.days);
+    return step(shard, err);
+}
+
+static td_result open_shards(join_run *run, const char *path, td_err *err)
 {
     td_result rc = td_io_list(run->io, path, note_name, run, err);
     if (rc == TD_OK && run->count == 0) {
@@ -68,64 +104,34 @@ static td_result find_shards(join_run *run, const char *path, td_err *err)
         return TD_E_NOTFOUND;
     }
     run->shards = td_alloc_zero(run->count + 1, sizeof *run->shards);
-    for (uint32_t i = 0; rc == TD_OK && i < run->count; i++) {
-        char name[EXPORT_SHARD_NAME_BYTES];
-        uint64_t size;
-        run->spec.shard = i + 1;
-        run->spec.shard_count = run->count;
-        export_manifest_name(&run->spec, name);
-        rc = export_folder_join(run->folder, name, "", run->shards[i].path, err);
-        if (rc == TD_OK && export_folder_size(run->folder, name, "", &size, err) != TD_OK) {
-            td_err_clear(err);
-            rc = td_err_set(err, TD_E_NOTFOUND, "shard %u of %u is missing: there is no %s", i + 1,
-                            run->count, name);
-        }
-    }
+    for (uint32_t i = 0; rc == TD_OK && i < run->count; i++)
+        rc = open_shard(run, i, err);
     return rc;
 }
 
-/* ---- their beginnings ---- */
-
-/* The common beginning, and what is shared out, from the first shard. */
-static td_result read_head(join_run *run, td_err *err)
-{
-    static const char SHARD[] = "\n\"shard\":";
-    td_file *file = NULL;
-    size_t got = 0;
-    td_buf_grow(&run->head, HEAD_BYTES_MAX + 1);
-    td_result rc = td_io_open(run->io, run->shards[0].path, TD_OPEN_READ, &file, err);
-    if (rc == TD_OK)
-        rc = td_io_read_at(file, 0, run->head.data, HEAD_BYTES_MAX, &got, err);
-    td_io_close(file);
-    if (rc != TD_OK)
-        return rc;
-    run->head.data[got] = '\0';
-    const char *text = (const char *)run->head.data;
-    const char *shard = strstr(text, SHARD);
-    if (shard == NULL)
-        return td_err_set(err, TD_E_INVALID, "'%s' is malformed", run->shards[0].path);
-    run->head.size = (size_t)(shard + 1 - text);
-    const char *end = strchr(shard + 1, '\n');
-    const char *by = strstr(shard, "\"by\":\"day\"");
-    run->is_by_day = end != NULL && by != NULL && by < end;
-    return TD_OK;
-}
-
 /* All shards begin with the same request. */
-static td_result find_blocks(join_run *run, td_err *err)
+static td_result check_heads(join_run *run, td_err *err)
 {
+    static const char SHARD[] = "\"shard\":";
+    json_value shard;
+    td_bytes by;
     td_result rc = TD_OK;
+    const export_document *first = &run->shards[0].document;
+    if (!json_find(first->root, "shard", &shard) || !json_find_text(shard, "by", &by))
+        return td_err_set(err, TD_E_INVALID, "'%s' is malformed", run->shards[0].path);
+    run->head = td_bytes_of(first->text, json_offset(shard) - (sizeof SHARD - 1));
+    run->is_by_day = td_bytes_is(by, "day");
     for (uint32_t i = 0; rc == TD_OK && i < run->count; i++) {
+        const export_document *document = &run->shards[i].document;
         td_buf head;
         td_buf_init(&head, SIZE_MAX);
         td_buf_add(&head, run->head.data, run->head.size);
         run->spec.shard = i + 1;
         export_manifest_begin_days(&head, &run->spec, run->is_by_day);
-        rc = export_blocks_find(run->io, run->shards[i].path, td_buf_view(&head),
-                                &run->shards[i].blocks, err);
+        if (document->size < head.size || memcmp(document->text, head.data, head.size) != 0)
+            rc = td_err_set(err, TD_E_INVALID, "shard %u of %u: it is of another export", i + 1,
+                            run->count);
         td_buf_fini(&head);
-        if (rc != TD_OK)
-            rc = td_err_add(err, rc, "shard %u of %u", i + 1, run->count);
     }
     return rc;
 }
@@ -137,11 +143,8 @@ static const char *next_date(const join_run *run)
 {
     const char *first = NULL;
     for (uint32_t i = 0; i < run->count; i++) {
-        const join_shard *shard = &run->shards[i];
-        if (shard->next == shard->blocks.count)
-            continue;
-        const char *date = shard->blocks.items[shard->next].date;
-        if (first == NULL || strcmp(date, first) < 0)
+        const char *date = run->shards[i].date;
+        if (date[0] != '\0' && (first == NULL || strcmp(date, first) < 0))
             first = date;
     }
     return first;
@@ -157,31 +160,10 @@ static void add_lines(json_value root, const char *key, export_lines *to)
         export_lines_add(to, json_raw(element));
 }
 
-static td_result check_file(void *user, json_value file, const char *name, td_err *err)
-{
-    return export_block_check(((const join_run *)user)->folder, file, name, err);
-}
-
-/* Sums, but for what all shards of a day see alike. */
-static void add_totals(uint64_t to[EXPORT_TOTALS], const uint64_t from[EXPORT_TOTALS])
-{
-    for (size_t i = 0; i < EXPORT_TOTALS; i++) {
-        int is_seen_by_all = i == export_total_index("books") ||
-                             i == export_total_index("damaged_chunks") ||
-                             i == export_total_index("segments_unreadable") ||
-                             i == export_total_index(EXPORT_CLOCK_BEHIND) ||
-                             i == export_total_index(EXPORT_CLOCK_OFFSET);
-        if (!is_seen_by_all)
-            to[i] += from[i];
-        else if (from[i] > to[i])
-            to[i] = from[i];
-    }
-}
-
 /* A shard knows its own rows only, so the offset of its clock may be another one (export.c). */
-static td_result check_clock(join_run *run, const export_block_facts *facts, td_err *err)
+static td_result check_clock(join_run *run, const export_facts *facts, td_err *err)
 {
-    uint64_t offset_ns = facts->totals[export_total_index(EXPORT_CLOCK_OFFSET)];
+    uint64_t offset_ns = facts->totals[TOTAL_CLOCK_OFFSET_NS];
     if (facts->files == 0)
         return TD_OK;
     if (run->has_offset && offset_ns != run->offset_ns) {
@@ -197,34 +179,31 @@ static td_result check_clock(join_run *run, const export_block_facts *facts, td_
 }
 
 /* Add a shard's block to the day; its head goes to out, or is that of the shards before. */
-static td_result add_block(join_run *run, json_parser *parser, td_bytes block, td_buf *out,
-                           td_err *err)
+static td_result add_block(join_run *run, json_value block, td_buf *out, td_err *err)
 {
     static const char REST[] = "\"found_gaps\":[";
-    export_block_facts facts;
+    export_facts facts;
     json_value found;
-    td_result rc = export_block_parse(parser, block, &facts, err);
+    td_result rc = export_facts_read(block, &facts, err);
     if (rc != TD_OK)
         return rc;
-    if (!json_find(facts.root, "found_gaps", &found))
+    if (!json_find(block, "found_gaps", &found))
         return td_err_set(err, TD_E_INVALID, "a day is malformed");
-    size_t size = json_offset(found) + 1 - (sizeof REST - 1);
+    td_bytes head = td_bytes_of(json_raw(block).data,
+                                json_offset(found) + 1 - (sizeof REST - 1) - json_offset(block));
     if (out->size == 0)
-        td_buf_add(out, block.data, size);
-    else if (out->size != size || memcmp(out->data, block.data, size) != 0)
+        td_buf_add(out, head.data, head.size);
+    else if (!td_bytes_equal(td_buf_view(out), head))
         return td_err_set(err, TD_E_INVALID, "it was made from other segments than shard 1");
     rc = check_clock(run, &facts, err);
     if (rc != TD_OK)
         return rc;
-    add_lines(facts.root, "found_gaps", &run->rest.found_gaps);
-    add_lines(facts.root, "files", &run->rest.files);
-    add_lines(facts.root, "left_out_symbols", &run->rest.left_out);
-    add_lines(facts.root, "streams", &run->rest.streams);
-    add_totals(run->rest.totals, facts.totals);
-    if (facts.verdict > run->rest.verdict)
-        run->rest.verdict = facts.verdict;
-    run->result.files += facts.files;
-    return export_block_each(&facts, check_file, run, err);
+    add_lines(block, "found_gaps", &run->rest.found_gaps);
+    add_lines(block, "files", &run->rest.files);
+    add_lines(block, "left_out_symbols", &run->rest.left_out);
+    add_lines(block, "streams", &run->rest.streams);
+    export_facts_add(&run->rest.facts, &facts, EXPORT_OF_SHARDS);
+    return export_block_check(run->folder, block, err);
 }
 
 /* ---- the digest of a day ---- */
@@ -234,11 +213,6 @@ typedef struct joined_stream {
     channel_dir dir;
     digest_parts parts;
 } joined_stream;
-
-static int hex_value(uint8_t c)
-{
-    return c >= 'a' ? c - 'a' + 10 : c - '0';
-}
 
 static char *text_of(json_value object, const char *key)
 {
@@ -262,8 +236,8 @@ static joined_stream read_stream(json_value row)
             continue;
         out.parts.has[i] = 1;
         for (size_t k = 0; k < sizeof out.parts.hash[i].bytes; k++)
-            out.parts.hash[i].bytes[k] =
-                (uint8_t)(hex_value(hex.data[2 * k]) << 4 | hex_value(hex.data[2 * k + 1]));
+            out.parts.hash[i].bytes[k] = (uint8_t)((unsigned)td_hex_digit(hex.data[2 * k]) << 4 |
+                                                   (unsigned)td_hex_digit(hex.data[2 * k + 1]));
     }
     return out;
 }
@@ -316,26 +290,21 @@ static td_result sum_streams(join_run *run, td_err *err)
 
 /* ---- all days ---- */
 
-static td_result join_day(join_run *run, const char *date, td_buf *out, td_err *err)
+static td_result join_day(join_run *run, td_buf *out, td_err *err)
 {
     uint32_t having = 0;
     td_result rc = TD_OK;
-    for (uint32_t i = 0; rc == TD_OK && i < run->count; i++) {
+    char date[EXPORT_DATE_BYTES];
+    (void)snprintf(date, sizeof date, "%s", next_date(run));
+    for (uint32_t i = 0; i < run->count; i++) {
         join_shard *shard = &run->shards[i];
-        const export_block *block = &shard->blocks.items[shard->next];
-        td_buf text;
-        if (shard->next == shard->blocks.count || strcmp(block->date, date) != 0)
+        if (strcmp(shard->date, date) != 0)
             continue;
-        td_buf_init(&text, SIZE_MAX);
-        rc = export_block_read(run->io, shard->path, block, &text, err);
-        json_parser *parser = json_parser_open(text.size + 1);
+        rc = add_block(run, shard->block, out, err);
         if (rc == TD_OK)
-            rc = add_block(run, parser, td_buf_view(&text), out, err);
-        json_parser_close(parser);
-        td_buf_fini(&text);
+            rc = step(shard, err);
         if (rc != TD_OK)
             return td_err_add(err, rc, "shard %u of %u, %s", i + 1, run->count, date);
-        shard->next++;
         having++;
     }
     if (having != (run->is_by_day ? 1 : run->count))
@@ -343,9 +312,7 @@ static td_result join_day(join_run *run, const char *date, td_buf *out, td_err *
     rc = sum_streams(run, err);
     if (rc != TD_OK)
         return rc;
-    export_totals_add(run->totals, run->rest.totals);
-    if (run->rest.verdict > run->result.verdict)
-        run->result.verdict = run->rest.verdict;
+    export_facts_add(&run->facts, &run->rest.facts, EXPORT_OF_DAYS);
     export_manifest_add_rest(out, &run->rest);
     return TD_OK;
 }
@@ -359,19 +326,19 @@ static td_result join_days(join_run *run, td_err *err)
     run->spec.shard_count = 0;
     export_manifest_begin_days(&text, &run->spec, 0);
     rc = export_folder_write(run->folder, td_buf_view(&text), err);
-    for (const char *date; rc == TD_OK && (date = next_date(run)) != NULL;) {
+    while (rc == TD_OK && next_date(run) != NULL) {
         td_buf_clear(&text);
         run->rest = (export_rest){0};
-        if (run->result.days++ > 0)
+        if (run->days++ > 0)
             rc = export_folder_write(run->folder, td_bytes_str(",\n"), err);
         if (rc == TD_OK)
-            rc = join_day(run, date, &text, err);
+            rc = join_day(run, &text, err);
         if (rc == TD_OK)
             rc = export_folder_write(run->folder, td_buf_view(&text), err);
         export_rest_fini(&run->rest);
     }
     td_buf_clear(&text);
-    export_manifest_end(&text, run->totals);
+    export_manifest_end(&text, &run->facts);
     if (rc == TD_OK)
         rc = export_folder_write(run->folder, td_buf_view(&text), err);
     td_buf_fini(&text);
@@ -382,11 +349,9 @@ static td_result join_all(join_run *run, const char *path, td_err *err)
 {
     td_result rc = export_folder_check(run->folder, EXPORT_MANIFEST, err);
     if (rc == TD_OK)
-        rc = find_shards(run, path, err);
+        rc = open_shards(run, path, err);
     if (rc == TD_OK)
-        rc = read_head(run, err);
-    if (rc == TD_OK)
-        rc = find_blocks(run, err);
+        rc = check_heads(run, err);
     if (rc == TD_OK)
         rc = join_days(run, err);
     if (rc == TD_OK)
@@ -402,18 +367,18 @@ static td_result join_all(join_run *run, const char *path, td_err *err)
 td_result export_join(td_io io, const char *path, export_result *out, td_err *err)
 {
     join_run run = {.io = io};
-    td_buf_init(&run.head, SIZE_MAX);
     td_result rc = export_folder_open(io, path, EXPORT_MANIFEST, &run.folder, err);
     if (rc == TD_OK)
         rc = join_all(&run, path, err);
     if (rc != TD_OK && run.folder != NULL)
         export_folder_discard(run.folder, EXPORT_MANIFEST, EXPORT_PARTIAL);
-    run.result.rows = run.totals[export_total_index("rows")];
-    *out = run.result;
+    *out = (export_result){.files = run.facts.files,
+                           .rows = run.facts.totals[TOTAL_ROWS],
+                           .days = run.days,
+                           .verdict = run.facts.verdict};
     for (uint32_t i = 0; run.shards != NULL && i < run.count; i++)
-        export_blocks_fini(&run.shards[i].blocks);
+        export_document_close(&run.shards[i].document);
     td_free(run.shards);
-    td_buf_fini(&run.head);
     export_folder_close(run.folder);
     return rc == TD_OK ? rc : td_err_add(err, rc, "cannot join the shards in '%s'", path);
 }

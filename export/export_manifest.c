@@ -448,88 +448,78 @@ static void add_streams(export_lines *to, td_buf *text, const stream_table *stre
     }
 }
 
-static const char *const TOTALS[EXPORT_TOTALS] = {"rows",
-                                                  "frames",
-                                                  "decoded",
-                                                  "undecoded",
-                                                  "control",
-                                                  "out",
-                                                  "http",
-                                                  "copies",
-                                                  "left_out_frames",
-                                                  "foreign_frames",
-                                                  "useful_frames",
-                                                  "books",
-                                                  "violations",
-                                                  "damaged_chunks",
-                                                  "segments_unreadable",
-                                                  EXPORT_CLOCK_BEHIND,
-                                                  EXPORT_CLOCK_OFFSET};
+/* Sums, but for the greatest of these parts. */
+static const struct {
+    const char *name;
+    unsigned greatest; /* export_parts */
+} TOTALS[EXPORT_TOTALS] = {
+    [TOTAL_ROWS] = {"rows", 0},
+    [TOTAL_FRAMES] = {"frames", 0},
+    [TOTAL_DECODED] = {"decoded", 0},
+    [TOTAL_UNDECODED] = {"undecoded", 0},
+    [TOTAL_CONTROL] = {"control", 0},
+    [TOTAL_OUT] = {"out", 0},
+    [TOTAL_HTTP] = {"http", 0},
+    [TOTAL_COPIES] = {"copies", 0},
+    [TOTAL_LEFT_OUT_FRAMES] = {"left_out_frames", 0},
+    [TOTAL_FOREIGN_FRAMES] = {"foreign_frames", 0},
+    [TOTAL_USEFUL_FRAMES] = {"useful_frames", 0},
+    [TOTAL_BOOKS] = {"books", EXPORT_OF_SHARDS},
+    [TOTAL_VIOLATIONS] = {"violations", 0},
+    [TOTAL_DAMAGED_CHUNKS] = {"damaged_chunks", EXPORT_OF_SHARDS},
+    [TOTAL_SEGMENTS_UNREADABLE] = {"segments_unreadable", EXPORT_OF_SHARDS},
+    [TOTAL_CLOCK_BEHIND_NS] = {"clock_behind_ns", EXPORT_OF_SHARDS | EXPORT_OF_DAYS},
+    [TOTAL_CLOCK_OFFSET_NS] = {"clock_offset_ns", EXPORT_OF_SHARDS | EXPORT_OF_DAYS}};
 
-size_t export_total_index(const char *name)
+void export_facts_add(export_facts *to, const export_facts *from, export_parts parts)
 {
-    size_t i = 0;
-    while (strcmp(TOTALS[i], name) != 0)
-        i++;
-    return i;
-}
-
-void export_totals_add(uint64_t to[EXPORT_TOTALS], const uint64_t from[EXPORT_TOTALS])
-{
-    const size_t behind = export_total_index(EXPORT_CLOCK_BEHIND);
-    const size_t offset = export_total_index(EXPORT_CLOCK_OFFSET);
     for (size_t i = 0; i < EXPORT_TOTALS; i++) {
-        if (i != behind && i != offset)
-            to[i] += from[i];
-        else if (from[i] > to[i])
-            to[i] = from[i];
+        if ((TOTALS[i].greatest & parts) == 0)
+            to->totals[i] += from->totals[i];
+        else if (from->totals[i] > to->totals[i])
+            to->totals[i] = from->totals[i];
     }
+    to->files += from->files;
+    if (from->verdict > to->verdict)
+        to->verdict = from->verdict;
 }
 
-static void write_totals(td_buf *out, const uint64_t totals[EXPORT_TOTALS])
+static void write_totals(td_buf *out, const export_facts *facts)
 {
     json_writer json;
     put(out, "\"totals\":");
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     for (size_t i = 0; i < EXPORT_TOTALS; i++)
-        json_write_member_u64(&json, TOTALS[i], totals[i]);
+        json_write_member_u64(&json, TOTALS[i].name, facts->totals[i]);
     json_write_object_end(&json);
     end_value(&json);
 }
 
-/* In the order of TOTALS. */
-static void sum_day(const export_manifest_day *day, uint64_t totals[EXPORT_TOTALS])
+static void sum_day(const export_manifest_day *day, export_facts *facts)
 {
     const player_totals *played = &day->report->totals;
-    uint64_t rows = 0;
-    uint64_t left_out = 0;
-    int64_t behind_ns = 0;
+    uint64_t *totals = facts->totals;
     for (size_t i = 0; i < day->writers->count; i++) {
-        const export_counts *counts = &day->writers->items[i]->counts;
-        behind_ns = counts->clock_behind_ns > behind_ns ? counts->clock_behind_ns : behind_ns;
-        rows += day->writers->items[i]->counts.rows;
-        left_out += day->writers->items[i]->counts.left_out_frames;
+        const export_writer *writer = day->writers->items[i];
+        uint64_t behind_ns = (uint64_t)writer->counts.clock_behind_ns;
+        if (behind_ns > totals[TOTAL_CLOCK_BEHIND_NS])
+            totals[TOTAL_CLOCK_BEHIND_NS] = behind_ns;
+        totals[TOTAL_ROWS] += writer->counts.rows;
+        totals[TOTAL_LEFT_OUT_FRAMES] += writer->counts.left_out_frames;
+        facts->files += writer->files.count;
     }
-    const uint64_t sums[EXPORT_TOTALS] = {
-        rows,
-        played->frames,
-        played->decoded,
-        played->undecoded,
-        played->control,
-        played->out,
-        played->http,
-        played->copies,
-        left_out,
-        day->foreign_frames,
-        day->useful_frames,
-        day->has_choices,
-        played->violations,
-        day->report->tape.damaged_chunks,
-        day->report->tape.segments_unreadable,
-        (uint64_t)behind_ns,
-        (uint64_t)day->writers->template.settings->clock_offset_ns};
-    memcpy(totals, sums, sizeof sums);
+    totals[TOTAL_FRAMES] = played->frames;
+    totals[TOTAL_DECODED] = played->decoded;
+    totals[TOTAL_UNDECODED] = played->undecoded;
+    totals[TOTAL_CONTROL] = played->control;
+    totals[TOTAL_OUT] = played->out;
+    totals[TOTAL_HTTP] = played->http;
+    totals[TOTAL_COPIES] = played->copies;
+    totals[TOTAL_VIOLATIONS] = played->violations;
+    totals[TOTAL_DAMAGED_CHUNKS] = day->report->tape.damaged_chunks;
+    totals[TOTAL_SEGMENTS_UNREADABLE] = day->report->tape.segments_unreadable;
+    totals[TOTAL_CLOCK_OFFSET_NS] = (uint64_t)day->writers->template.settings->clock_offset_ns;
 }
 
 static const char *const VERDICTS[] = {[REPLAY_COMPLETE] = "complete",
@@ -556,204 +546,128 @@ void export_manifest_add_rest(td_buf *out, export_rest *rest)
     write_lines(out, "\"left_out_symbols\":[", &rest->left_out);
     if (rest->streams.count > 0)
         write_lines(out, "\"streams\":[", &rest->streams);
-    write_totals(out, rest->totals);
+    write_totals(out, &rest->facts);
     put(out, ",\"verdict\":\"");
-    put(out, VERDICTS[rest->verdict]);
+    put(out, VERDICTS[rest->facts.verdict]);
     put(out, "\"");
     write_digests(out, rest->digests);
     put(out, "}");
 }
 
-void export_manifest_add_day(td_buf *out, const export_manifest_day *day, int with_streams)
+void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export_facts *facts)
 {
-    export_rest rest = {.verdict = day->verdict};
+    export_rest rest = {0};
     td_buf text;
     td_buf_init(&text, SIZE_MAX);
     add_gaps(&rest.found_gaps, &text, day->found);
     add_files(&rest.files, &text, day->writers);
     add_left_out(&rest.left_out, &text, day->left_out, day->left_out_count);
-    if (with_streams)
+    if (day->with_streams)
         add_streams(&rest.streams, &text, day->report->streams);
-    sum_day(day, rest.totals);
+    sum_day(day, facts);
+    rest.facts = *facts;
     memcpy(rest.digests, day->report->digests, sizeof rest.digests);
     export_manifest_add_rest(out, &rest);
     export_rest_fini(&rest);
     td_buf_fini(&text);
 }
 
-/* The line "]," ends the days, and nothing else. */
-void export_manifest_end(td_buf *out, const uint64_t totals[EXPORT_TOTALS])
+void export_manifest_end(td_buf *out, const export_facts *facts)
 {
     put(out, "\n],\n");
-    write_totals(out, totals);
+    write_totals(out, facts);
     put(out, "}\n");
 }
 
 /* ---- reading ---- */
 
-enum { PIECE_BYTES = 1 << 20 };
+enum { DOCUMENT_BYTES_MAX = 1 << 30 };
 
-void export_blocks_fini(export_blocks *blocks)
+td_result export_document_open(td_io io, const char *path, td_bytes head, export_document *out,
+                               td_err *err)
 {
-    td_free(blocks->items);
-    *blocks = (export_blocks){0};
-}
-
-/* A document that is read line by line, in pieces. */
-typedef struct block_reader {
-    td_file *file;
-    td_buf text;     /* what was read and not taken */
-    uint64_t offset; /* of its beginning */
-    export_blocks *out;
-    uint8_t is_complete;
-} block_reader;
-
-/* Blocks begin with a date, and are followed by ",\n" or "\n],". */
-static void take_line(block_reader *reader, td_bytes line)
-{
-    static const char BEGIN[] = "{\"date\":\"";
-    export_blocks *blocks = reader->out;
-    int is_block = line.size > sizeof BEGIN + 10 && memcmp(line.data, BEGIN, sizeof BEGIN - 1) == 0;
-    int is_end = td_bytes_is(line, "],");
-    if (!is_block && !is_end)
-        return;
-    reader->is_complete |= is_end != 0;
-    if (blocks->count > 0 && blocks->items[blocks->count - 1].size == 0) {
-        export_block *last = &blocks->items[blocks->count - 1];
-        last->size = reader->offset - last->offset - (is_end ? 1 : 2);
-    }
-    if (!is_block)
-        return;
-    blocks->items = td_array_grow(blocks->items, blocks->count, sizeof *blocks->items);
-    export_block *made = &blocks->items[blocks->count++];
-    *made = (export_block){.offset = reader->offset};
-    (void)snprintf(made->date, sizeof made->date, "%.10s",
-                   (const char *)line.data + sizeof BEGIN - 1);
-}
-
-static void take_lines(block_reader *reader)
-{
-    size_t at = 0;
-    const uint8_t *end;
-    while ((end = memchr(reader->text.data + at, '\n', reader->text.size - at)) != NULL) {
-        size_t size = (size_t)(end - reader->text.data) - at;
-        take_line(reader, td_bytes_of(reader->text.data + at, size));
-        at += size + 1;
-        reader->offset += size + 1;
-    }
-    memmove(reader->text.data, reader->text.data + at, reader->text.size - at);
-    reader->text.size -= at;
-}
-
-static td_result check_head(const block_reader *reader, td_bytes head, td_err *err)
-{
-    uint8_t *bytes = td_alloc(head.size);
-    size_t got = 0;
-    td_result rc = td_io_read_at(reader->file, 0, bytes, head.size, &got, err);
-    if (rc == TD_OK && (got < head.size || memcmp(bytes, head.data, head.size) != 0))
-        rc = td_err_set(err, TD_E_INVALID, "it is of another export");
-    td_free(bytes);
-    return rc;
-}
-
-td_result export_blocks_find(td_io io, const char *path, td_bytes head, export_blocks *out,
-                             td_err *err)
-{
-    block_reader reader = {.out = out};
-    size_t got = PIECE_BYTES;
-    uint64_t at = head.size;
-    td_buf_init(&reader.text, SIZE_MAX);
-    td_result rc = td_io_open(io, path, TD_OPEN_READ, &reader.file, err);
-    if (rc == TD_OK)
-        rc = check_head(&reader, head, err);
-    reader.offset = at;
-    while (rc == TD_OK && got == PIECE_BYTES) {
-        td_buf_grow(&reader.text, PIECE_BYTES);
-        rc = td_io_read_at(reader.file, at, reader.text.data + reader.text.size, PIECE_BYTES, &got,
-                           err);
-        if (rc != TD_OK)
-            break;
-        reader.text.size += got;
-        at += got;
-        take_lines(&reader);
-    }
-    if (rc == TD_OK && !reader.is_complete)
-        rc = td_err_set(err, TD_E_INVALID, "it is cut off");
-    td_io_close(reader.file);
-    td_buf_fini(&reader.text);
-    return rc;
-}
-
-td_result export_block_read(td_io io, const char *path, const export_block *block, td_buf *out,
-                            td_err *err)
-{
-    td_file *file = NULL;
-    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
-    td_buf_grow(out, block->size);
-    if (rc == TD_OK)
-        rc = td_io_read_exact(file, block->offset, out->data + out->size, block->size, err);
-    if (rc == TD_OK)
-        out->size += block->size;
-    td_io_close(file);
-    return rc;
-}
-
-td_result export_block_parse(json_parser *parser, td_bytes block, export_block_facts *out,
-                             td_err *err)
-{
-    json_value totals;
-    json_value files;
-    json_value file;
-    td_bytes word;
-    td_bytes name;
-    *out = (export_block_facts){.verdict = REPLAY_DAMAGED};
-    td_result rc = json_parse(parser, block, JSON_COPIED, &out->root, err);
+    td_result rc = td_io_read_file(io, path, DOCUMENT_BYTES_MAX, &out->text, &out->size, err);
     if (rc != TD_OK)
         return rc;
-    if (!json_find(out->root, "totals", &totals) || !json_find(out->root, "files", &files) ||
-        !json_find_text(out->root, "verdict", &word))
+    if (out->size < head.size || memcmp(out->text, head.data, head.size) != 0)
+        return td_err_set(err, TD_E_INVALID, "'%s' is of another export", path);
+    out->parser = json_parser_open(out->size + 1);
+    rc = json_parse(out->parser, td_bytes_of(out->text, out->size), JSON_COPIED, &out->root, err);
+    if (rc == TD_OK && !json_find(out->root, "days", &out->days))
+        rc = td_err_set(err, TD_E_INVALID, "it lacks members");
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "'%s' is malformed", path);
+}
+
+void export_document_close(export_document *document)
+{
+    json_parser_close(document->parser);
+    td_free(document->text);
+    *document = (export_document){0};
+}
+
+int export_document_find(const export_document *document, const char *date, json_value *block)
+{
+    td_bytes is;
+    for (json_iter it = json_iter_of(document->days); json_next(&it, NULL, block);)
+        if (json_find_text(*block, "date", &is) && td_bytes_is(is, date))
+            return 1;
+    return 0;
+}
+
+td_result export_facts_read(json_value block, export_facts *out, td_err *err)
+{
+    json_value totals;
+    json_value file;
+    td_bytes word;
+    char name[LIMIT_PATH_BYTES];
+    *out = (export_facts){.verdict = REPLAY_DAMAGED};
+    if (!json_find(block, "totals", &totals) || !json_find_text(block, "verdict", &word))
         return td_err_set(err, TD_E_INVALID, "a day lacks members");
     for (size_t i = 0; i < EXPORT_TOTALS; i++)
-        if (!json_find_u64(totals, TOTALS[i], &out->totals[i]))
+        if (!json_find_u64(totals, TOTALS[i].name, &out->totals[i]))
             return td_err_set(err, TD_E_INVALID, "a day lacks totals");
     for (size_t i = 0; i < sizeof VERDICTS / sizeof VERDICTS[0]; i++)
         if (td_bytes_is(word, VERDICTS[i]))
             out->verdict = (replay_verdict)i;
-    for (json_iter it = json_iter_of(files); json_next(&it, NULL, &file);)
-        out->files += (uint64_t)json_find_text(file, "name", &name);
+    for (json_iter it = export_block_files(block); export_next_file(&it, name, &file);)
+        out->files++;
     return TD_OK;
 }
 
-td_result export_block_each(const export_block_facts *facts, export_file_fn *fn, void *user,
-                            td_err *err)
+json_iter export_block_files(json_value block)
 {
     json_value files;
-    json_value file;
-    td_bytes name;
-    td_result rc = TD_OK;
-    if (!json_find(facts->root, "files", &files))
-        return TD_OK;
-    for (json_iter it = json_iter_of(files); rc == TD_OK && json_next(&it, NULL, &file);) {
-        if (!json_find_text(file, "name", &name))
-            continue;
-        char *text = td_strndup((const char *)name.data, name.size);
-        rc = fn(user, file, text, err);
-        td_free(text);
-    }
-    return rc;
+    return json_find(block, "files", &files) ? json_iter_of(files) : (json_iter){0};
 }
 
-td_result export_block_check(const export_folder *folder, json_value file, const char *name,
-                             td_err *err)
+int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *file)
 {
-    uint64_t bytes = 0;
-    uint64_t size = 0;
-    (void)json_find_u64(file, "bytes", &bytes);
-    td_result rc = export_folder_size(folder, name, EXPORT_PARTIAL, &size, err);
-    if (rc == TD_E_NOTFOUND)
-        rc = export_folder_size(folder, name, "", &size, err);
-    if (rc == TD_OK && size != bytes)
-        rc = td_err_set(err, TD_E_INVALID, "'%s' has %llu bytes, not %llu", name,
-                        (unsigned long long)size, (unsigned long long)bytes);
+    td_bytes text;
+    while (json_next(files, NULL, file)) {
+        if (!json_find_text(*file, "name", &text))
+            continue;
+        (void)snprintf(name, LIMIT_PATH_BYTES, "%.*s", (int)text.size, (const char *)text.data);
+        return 1;
+    }
+    return 0;
+}
+
+td_result export_block_check(const export_folder *folder, json_value block, td_err *err)
+{
+    json_value file;
+    char name[LIMIT_PATH_BYTES];
+    td_result rc = TD_OK;
+    for (json_iter it = export_block_files(block);
+         rc == TD_OK && export_next_file(&it, name, &file);) {
+        uint64_t bytes = 0;
+        uint64_t size = 0;
+        (void)json_find_u64(file, "bytes", &bytes);
+        rc = export_folder_size(folder, name, EXPORT_PARTIAL, &size, err);
+        if (rc == TD_E_NOTFOUND)
+            rc = export_folder_size(folder, name, "", &size, err);
+        if (rc == TD_OK && size != bytes)
+            rc = td_err_set(err, TD_E_INVALID, "'%s' has %llu bytes, not %llu", name,
+                            (unsigned long long)size, (unsigned long long)bytes);
+    }
     return rc;
 }

@@ -30,6 +30,39 @@ typedef struct export_left_out {
     uint64_t position;               /* of the last one, and 1 */
 } export_left_out;
 
+/* What a day, or a whole export, adds up to; in the order of the document. */
+typedef enum export_total {
+    TOTAL_ROWS,
+    TOTAL_FRAMES,
+    TOTAL_DECODED,
+    TOTAL_UNDECODED,
+    TOTAL_CONTROL,
+    TOTAL_OUT,
+    TOTAL_HTTP,
+    TOTAL_COPIES,
+    TOTAL_LEFT_OUT_FRAMES,
+    TOTAL_FOREIGN_FRAMES, /* of families that no format has */
+    TOTAL_USEFUL_FRAMES,
+    TOTAL_BOOKS, /* 1: there were topics with books of the requested depth */
+    TOTAL_VIOLATIONS,
+    TOTAL_DAMAGED_CHUNKS,
+    TOTAL_SEGMENTS_UNREADABLE,
+    TOTAL_CLOCK_BEHIND_NS,
+    TOTAL_CLOCK_OFFSET_NS,
+    EXPORT_TOTALS
+} export_total;
+
+typedef struct export_facts {
+    uint64_t totals[EXPORT_TOTALS];
+    uint64_t files;         /* that have a name */
+    replay_verdict verdict; /* the worst */
+} export_facts;
+
+/* Days of an export, or shards of a day, which all see the damage and the depths of the day. */
+typedef enum export_parts { EXPORT_OF_DAYS = 1, EXPORT_OF_SHARDS = 2 } export_parts;
+
+void export_facts_add(export_facts *to, const export_facts *from, export_parts parts);
+
 /* ---- writing ---- */
 
 /* The beginning of the document: the request. */
@@ -55,16 +88,14 @@ typedef struct export_manifest_day {
     const export_writers *writers;
     const export_left_out *left_out;
     size_t left_out_count;
-    uint64_t foreign_frames; /* of families that no format has a place for */
-    uint64_t useful_frames;
-    uint8_t has_choices;
     const gap_list *found; /* that the ledger lacks */
     const replay_report *report;
-    replay_verdict verdict;
+    int with_streams; /* of a shard, to be joined with others */
 } export_manifest_day;
 
-/* The rest of the block; with_streams: of a shard, to be joined with others. */
-void export_manifest_add_day(td_buf *out, const export_manifest_day *day, int with_streams);
+/* The rest of the block. facts: with the verdict and what neither writers nor report have; the
+ * others are set. */
+void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export_facts *facts);
 
 /* Lines of JSON, each an element of an array, sorted by their bytes before they are written. */
 typedef struct export_lines {
@@ -76,13 +107,9 @@ void export_lines_add(export_lines *lines, td_bytes line);
 void export_lines_fini(export_lines *lines);
 
 /* The rest of a block, in pieces: what a day gave, or its shards together. */
-#define EXPORT_CLOCK_BEHIND "clock_behind_ns" /* the greatest, not a sum; likewise below */
-#define EXPORT_CLOCK_OFFSET "clock_offset_ns"
-enum { EXPORT_TOTALS = 17 };
 typedef struct export_rest {
     export_lines found_gaps, files, left_out, streams;
-    uint64_t totals[EXPORT_TOTALS];
-    replay_verdict verdict;
+    export_facts facts;
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
 } export_rest;
 
@@ -91,59 +118,39 @@ void export_rest_fini(export_rest *rest);
 /* Append it. Streams are written if there are any. */
 void export_manifest_add_rest(td_buf *out, export_rest *rest);
 
-/* The end of the document after its blocks; totals: of all, by the names of a block's totals. */
-void export_manifest_end(td_buf *out, const uint64_t totals[EXPORT_TOTALS]);
-
-/* Add a day's totals to those of all. */
-void export_totals_add(uint64_t to[EXPORT_TOTALS], const uint64_t from[EXPORT_TOTALS]);
+/* The end of the document after its blocks, with the facts of all. */
+void export_manifest_end(td_buf *out, const export_facts *facts);
 
 /* ---- reading ---- */
 
-/* Where a block is in a file. */
-typedef struct export_block {
-    char date[EXPORT_DATE_BYTES];
-    uint64_t offset;
-    uint64_t size;
-} export_block;
-
-typedef struct export_blocks {
-    export_block *items; /* in the order of the file */
-    size_t count;
-} export_blocks;
-
-void export_blocks_fini(export_blocks *blocks);
-
-/* Find the blocks of a file that begins with head. TD_E_NOTFOUND; TD_E_INVALID: it begins with
- * something else, or is cut off. */
-TD_MUST_USE td_result export_blocks_find(td_io io, const char *path, td_bytes head,
-                                         export_blocks *out, td_err *err);
-
-/* Append a block's text. */
-TD_MUST_USE td_result export_block_read(td_io io, const char *path, const export_block *block,
-                                        td_buf *out, td_err *err);
-
-/* What a block says of its day. */
-typedef struct export_block_facts {
-    uint64_t totals[EXPORT_TOTALS];
-    uint64_t files;
-    replay_verdict verdict;
+/* A manifest that was read, or the file of a day. Zero-initialise. */
+typedef struct export_document {
+    uint8_t *text;
+    size_t size;
+    json_parser *parser;
     json_value root;
-} export_block_facts;
+    json_value days; /* blocks */
+} export_document;
 
-/* Called for each file of a block that has a name. */
-typedef td_result export_file_fn(void *user, json_value file, const char *name, td_err *err);
-TD_MUST_USE td_result export_block_each(const export_block_facts *facts, export_file_fn *fn,
-                                        void *user, td_err *err);
+/* Read a document that begins with head. TD_E_NOTFOUND; TD_E_INVALID: it begins with something
+ * else, or is malformed. */
+TD_MUST_USE td_result export_document_open(td_io io, const char *path, td_bytes head,
+                                           export_document *out, td_err *err);
+void export_document_close(export_document *document);
 
-/* TD_OK if a file is there, under one of its names, and as long as its block says. */
-TD_MUST_USE td_result export_block_check(const export_folder *folder, json_value file,
-                                         const char *name, td_err *err);
+/* 1 and the block of a day; 0: the document has none. */
+int export_document_find(const export_document *document, const char *date, json_value *block);
 
-/* Index of a total by its name. */
-size_t export_total_index(const char *name);
+/* What a block says of its day. TD_E_INVALID. */
+TD_MUST_USE td_result export_facts_read(json_value block, export_facts *out, td_err *err);
 
-/* TD_E_INVALID. */
-TD_MUST_USE td_result export_block_parse(json_parser *parser, td_bytes block,
-                                         export_block_facts *out, td_err *err);
+/* Iterate over the files of a block that have a name. A name that is too long is cut, so that no
+ * path can hold it. */
+json_iter export_block_files(json_value block);
+int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *file);
+
+/* TD_OK if the files of a block are there, under one of their names, and as long as it says. */
+TD_MUST_USE td_result export_block_check(const export_folder *folder, json_value block,
+                                         td_err *err);
 
 #endif

@@ -577,6 +577,9 @@ test("the same export again changes nothing; after more was recorded it adds the
   const again = await tapedeck(t, args, { status: 1 });
   assert.match(again.stderr, /all of it was there/);
   assert.deepEqual(filesBelow(out), before);
+  const events = (name) => tapedeck(t, ["export", "-q", "-a", archive, "--format", "hftbacktest", "--out", path.join(out, "..", name)], { status: 1 });
+  await events("events");
+  const eventsBefore = Object.keys(filesBelow(path.join(out, "..", "events")));
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", onDays(t, [3])]);
   const more = await tapedeck(t, args, { status: 1 });
   assert.match(more.stderr, /days that were there are kept/);
@@ -586,6 +589,12 @@ test("the same export again changes nothing; after more was recorded it adds the
   const fresh = path.join(temporary(t), "fresh");
   await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", fresh], { status: 1 });
   assert.deepEqual(filesBelow(out), filesBelow(fresh));
+  // Its books end with that gap, so it has fewer files than before.
+  await events("events");
+  await events("events-fresh");
+  const eventsAfter = filesBelow(path.join(out, "..", "events"));
+  assert.ok(eventsBefore.some((name) => !(name in eventsAfter)));
+  assert.deepEqual(eventsAfter, filesBelow(path.join(out, "..", "events-fresh")));
   // A file that was lost or changed is made again.
   fs.rmSync(path.join(out, data(out)[0]));
   fs.appendFileSync(path.join(out, data(out)[5]), "x");
@@ -618,6 +627,11 @@ test("an export that was killed, or had no space, is completed by the same comma
   // Another export does not take them.
   const other = await tapedeck(t, [...args("killed"), "--symbol", "EOSUSD"], { status: 2 });
   assert.match(other.stderr, /of another export\n.*--force/);
+  // Unless it is forced; then nothing of them stays.
+  fs.cpSync(killed, path.join(dir, "forced"), { recursive: true });
+  await tapedeck(t, [...args("forced"), "--symbol", "EOSUSD", "--from", "2021-04-19", "--force"], { status: null });
+  const forced = Object.keys(filesBelow(path.join(dir, "forced")));
+  assert.ok(forced.includes(MANIFEST) && forced.every((name) => !name.endsWith(".partial")), forced.join(" "));
   const end = await tapedeck(t, args("killed").filter((a) => a !== "-q"), { status: 1 });
   assert.match(end.stderr, /days that were there are kept/);
   assert.deepEqual(filesBelow(killed), fresh);
