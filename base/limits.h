@@ -153,11 +153,6 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * some 100 KB, and two books and two lists of trades at their bounds 2.6 MB. */
 #define LIMIT_STATE_BYTES ((size_t)16 << 20)
 
-/* Frames that a ticker's values come from (book/ticker_frames.h). A v5 contract has some ten, of
- * 4 KB; at most one for each of 60 fields, of which real ones have at most 1.4 KB. Beyond that the
- * ticker is unknown until its next snapshot. */
-#define LIMIT_TICKER_BYTES ((size_t)64 << 10)
-
 /* Gaps that replay lists for one topic and symbol; further ones are counted by rule. */
 #define LIMIT_STREAM_GAPS 1024u
 
@@ -236,6 +231,10 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Files that one export may know of by exchange, type and symbol, whatever the days: their names
  * are in memory. An options feed lists some thousand new symbols a month. */
 #define LIMIT_EXPORT_SERIES 65536u
+
+/* Changed instruments that an export has in memory for a day and an HTTP request. A full list has
+ * 700 KiB and changes in a few entries a day. */
+#define LIMIT_EXPORT_INSTRUMENT_BYTES (64u << 20)
 
 /* Symbols that an export lists as left out, because no cell or file name can hold them; those
  * beyond are one row. The exchange has no such symbols: only hostile input reaches the limit. */

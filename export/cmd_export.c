@@ -431,6 +431,8 @@ static td_result judge_days(verb_run *verb)
 static td_result run(verb_run *verb)
 {
     export_command *command = verb->state;
+    for (size_t i = 0; i < command->spec.type_count; i++)
+        verb->wanted.with_replies |= (command->spec.types[i]->flags & EXPORT_OF_REPLIES) != 0;
     /* All of it: a gap before the selection matters to books that are older. */
     td_result rc = archive_gaps(verb->archive, &command->gaps, &verb->err);
     if (rc == TD_OK)

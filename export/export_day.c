@@ -9,7 +9,6 @@
 #include "base/limits.h"
 #include "cli/units.h"
 #include "tape/book_trust.h"
-#include "tape/content.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"
 #include "export/export_scan.h"
@@ -144,7 +143,11 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
     day_run *run = maker->route->run;
     const maker_frame *seen = maker->route->seen;
     td_result rc = TD_OK;
-    if (seen != NULL && seen->frame->is_lead_in)
+    const channel_info *from = &maker->route->channel->info;
+    if ((seen != NULL && seen->frame->is_lead_in) ||
+        ((maker->type->flags & EXPORT_OF_REPLIES) != 0 &&
+         !selection_has_topic(run->day->wanted, td_bytes_str(from->topic),
+                              td_bytes_str(from->exchange_topic), row->symbol)))
         return TD_OK;
     for (size_t i = 0; i < maker->end_count && rc == TD_OK; i++) {
         export_writer *writer = maker->ends[i].writer;
@@ -171,7 +174,7 @@ static channel_use find_use(const export_spec *spec, const frame_channel *channe
     int has_market = channel->family != NULL && channel->family->market.exchange != NULL;
     for (size_t i = 0; i < spec->output_count; i++) {
         const export_output *output = &spec->outputs[i];
-        if (output->format->frame != NULL)
+        if (output->format->frame != NULL && channel->role != ROLE_HTTP)
             return USE_ROWS;
         if (output->format->needs_market && !has_market)
             use = USE_FOREIGN;
@@ -427,37 +430,6 @@ static td_result follow_route(day_route *route, const observed_frame *seen, td_e
     return rc;
 }
 
-/* Show the makers the frames that a ticker's values come from, as if they were of the lead-in. */
-static td_result show_ticker(day_route *route, const symbol_topic *before, const frame_ref *first,
-                             td_err *err)
-{
-    const conn_choice *choice = &before->choice;
-    const ticker_frames *ticker = symbol_topic_ticker(before);
-    if (ticker == NULL || (!first->is_copy && !conn_choice_follows(choice, first->conn)))
-        return TD_OK;
-    content_reader *reader = content_reader_open(TAPE_READS_MESSAGES);
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < ticker->count; i++) {
-        frame_ref frame = {.channel = first->channel,
-                           .conn = first->is_copy ? NULL : first->conn,
-                           .recv_ns = ticker->frames[i].recv_ns,
-                           .bytes = ticker_frames_bytes_at(ticker, i),
-                           .is_lead_in = 1};
-        frame.row = content_row(reader, frame.channel, frame.recv_ns);
-        content_read(reader, &frame);
-        const maker_frame as = {
-            .frame = &frame, .message = frame.content.message, .gap = gap_before(route, &frame)};
-        if (frame.recv_ns < ticker->since_ns || frame.recv_ns < choice->since_ns)
-            continue;
-        route->seen = &as;
-        for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)
-            rc = run_maker(&route->makers[k], &as, err);
-    }
-    route->seen = NULL;
-    content_reader_close(reader);
-    return rc;
-}
-
 static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
 {
     if (rc == TD_OK)
@@ -524,8 +496,6 @@ static td_result on_begin(void *ctx, const struct stream *of, void **state, cons
     }
     if (rc == TD_OK && run->day->spec->type_count > 0)
         rc = make_route(run, first, before, &made, err);
-    if (rc == TD_OK && made != NULL && before != NULL)
-        rc = show_ticker(made, before, first, err);
     *state = made;
     return add_context(first, rc, err);
 }
@@ -557,6 +527,18 @@ static int has_topics(const day_run *run,
     return 0;
 }
 
+/* Types whose state is in no checkpoint cost the whole lead-in, so only if there is something for
+ * them. */
+static int needs_full_lead(const day_run *run)
+{
+    const export_spec *spec = run->day->spec;
+    for (size_t i = 0; i < spec->type_count; i++)
+        if ((spec->types[i]->flags & EXPORT_FULL_LEAD) != 0 &&
+            (spec->types[i]->prefers == NULL || has_topics(run, spec->types[i]->prefers)))
+            return 1;
+    return 0;
+}
+
 /* What is filed as unknown may be of any symbol. */
 static int wants_channel(void *user, const channel_info *info)
 {
@@ -582,8 +564,7 @@ static td_result open_tape(day_run *run, td_err *err)
     const export_scan scan = {&spec->settings, spec->types, spec->type_count,
                               day->archive,    &wanted,     day->window};
     td_result rc = export_scan_run(&scan, &run->choices, err);
-    reading.with_states = 1;
-    reading.with_tickers = (uint8_t)has_topics(run, EXPORT_DERIVATIVE_TICKER.prefers);
+    reading.with_states = (uint8_t)!needs_full_lead(run);
     return rc == TD_OK ? cursor_open(day->archive, &wanted, &reading, &run->tape, err) : rc;
 }
 
@@ -652,7 +633,9 @@ static td_result note_damage(day_run *run, td_err *err)
 
 static void count_use(day_run *run, const frame_ref *frame, channel_use use)
 {
-    if (frame->is_lead_in || frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
+    int is_counted =
+        frame_role_is_of_topic(frame->channel->role) || frame->channel->role == ROLE_HTTP;
+    if (frame->is_lead_in || frame->is_copy || !is_counted)
         return;
     run->useful_frames += use == USE_ROWS;
     run->foreign_frames += use == USE_FOREIGN;

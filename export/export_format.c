@@ -27,6 +27,7 @@ const export_named_type EXPORT_MESSAGE_NAMES[] = {{"book_changes", MESSAGES(BOOK
                                                   {"notices", MESSAGES(NOTICE)},
                                                   {"order_entries", MESSAGES(ORDER_ENTRY)},
                                                   {"gaps", &EXPORT_GAPS},
+                                                  {"instruments", &EXPORT_INSTRUMENTS},
                                                   {NULL, NULL}};
 
 size_t export_format_type_count(const export_format *format)

@@ -16,6 +16,7 @@ const export_type *const *export_type_table(size_t *count)
                                                       &EXPORT_OPTIONS_CHAIN,
                                                       &EXPORT_LIQUIDATIONS,
                                                       &EXPORT_GAPS,
+                                                      &EXPORT_INSTRUMENTS,
                                                       &EXPORT_MESSAGE_TYPES[MSG_TICKER],
                                                       &EXPORT_MESSAGE_TYPES[MSG_KLINE],
                                                       &EXPORT_MESSAGE_TYPES[MSG_INSURANCE],

@@ -57,7 +57,11 @@ enum {
     EXPORT_ALL_SYMBOLS = 1, /* rows are not of one symbol: one file for all, with columns of its
                                own for the symbol */
     EXPORT_OF_BOOKS = 2,    /* made of order books: --depth means it, the manifest has breaks */
-    EXPORT_NO_SYMBOL = 4,   /* rows may be of no symbol at all (wallets) */
+    EXPORT_FULL_LEAD = 4,   /* its state is not in checkpoints: the frames before the day are read
+                               back to the moment when the connections began */
+    EXPORT_NO_SYMBOL = 8,   /* rows may be of no symbol at all (wallets) */
+    EXPORT_OF_REPLIES = 16, /* made of HTTP replies, which are read whatever symbols are selected;
+                               rows are selected by their own */
 };
 
 typedef struct export_type {
@@ -93,6 +97,7 @@ extern const export_type EXPORT_DERIVATIVE_TICKER;
 extern const export_type EXPORT_OPTIONS_CHAIN;
 extern const export_type EXPORT_LIQUIDATIONS;
 extern const export_type EXPORT_GAPS;
+extern const export_type EXPORT_INSTRUMENTS;
 
 /* Types that are made of a message type's entries as they are, by msg_type: a row for each entry,
  * with every member that the rows of schema/ give to the type as a column. A book that was not

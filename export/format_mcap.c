@@ -18,7 +18,7 @@
 #include "format/mcap_summary.h"
 #include "json/json_write.h"
 
-enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 1 };
+enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 2 };
 
 typedef struct mcap_lane {
     char *key;         /* feed, topic, symbol */
@@ -155,8 +155,10 @@ static void write_schema(td_buf *out, const export_type *type)
 /* "tapedeck.BookChange" of the type book_change. */
 static void schema_name(const export_type *type, char out[LIMIT_NAME_BYTES])
 {
-    const char *from =
-        type == &EXPORT_GAPS ? "gap" : msg_type_name((msg_type)(type - EXPORT_MESSAGE_TYPES));
+    const char *from = type == &EXPORT_GAPS ? "gap"
+                       : type == &EXPORT_INSTRUMENTS
+                           ? "instrument"
+                           : msg_type_name((msg_type)(type - EXPORT_MESSAGE_TYPES));
     size_t size = (size_t)snprintf(out, LIMIT_NAME_BYTES, "tapedeck.");
     for (int is_first = 1; *from != '\0'; from++) {
         if (*from != '_')
@@ -426,7 +428,8 @@ static td_result end_message(mcap_writer *self, const export_source *of, const e
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
 {
     mcap_writer *self = writer;
-    td_bytes topic = of->type == &EXPORT_GAPS ? td_bytes_str("gaps") : row->values[0].as.text;
+    td_bytes topic = (of->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? td_bytes_str(of->name)
+                                                                 : row->values[0].as.text;
     uint16_t id = 0;
     td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
     if (rc == TD_OK)

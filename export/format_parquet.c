@@ -72,10 +72,11 @@ static parquet_column column_of(const export_settings *settings, value_type type
 
 /* A column's name as SQL takes it without quotes: "asks[0].price" is asks_0_price. A name that the
  * layout has already gets a "_" at its end. */
-static void format_column(const char *name, char out[COLUMN_NAME_BYTES])
+static void format_column(const export_type *type, const char *name, char out[COLUMN_NAME_BYTES])
 {
-    static const char *const TAKEN[] = {"exchange", "type", "date",  "symbol", "ts_recv",
-                                        "ts_exch",  "seq",  "frame", "flags",  "suspect"};
+    static const char *const TAKEN[] = {"exchange", "type",  "date",  "ts_recv", "ts_exch",
+                                        "seq",      "frame", "flags", "suspect", "symbol"};
+    int has_symbol = (type->flags & EXPORT_ALL_SYMBOLS) == 0;
     size_t size = 0;
     for (; *name != '\0'; name++) {
         int is_word = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
@@ -85,7 +86,7 @@ static void format_column(const char *name, char out[COLUMN_NAME_BYTES])
             out[size++] = (char)(is_word ? *name : '_');
     }
     out[size] = '\0';
-    for (size_t i = 0; i < sizeof TAKEN / sizeof TAKEN[0]; i++)
+    for (size_t i = 0; i < sizeof TAKEN / sizeof TAKEN[0] - !has_symbol; i++)
         if (strcmp(out, TAKEN[i]) == 0) {
             out[size++] = '_';
             out[size] = '\0';
@@ -115,7 +116,7 @@ static void make_schema(table_writer *self, const export_source *of)
             (parquet_column){.name = "symbol", .kind = PARQUET_TEXT, .is_optional = 1};
     for (size_t i = 0; i < type->column_count; i++) {
         parquet_column *column = &self->columns[self->first_value + i];
-        format_column(type->columns[i].name, self->names[i]);
+        format_column(type, type->columns[i].name, self->names[i]);
         *column = column_of(settings, type->columns[i].type);
         column->name = self->names[i];
         column->is_optional = 1;

@@ -98,9 +98,13 @@ static void add_insert(td_buf *sql, const export_output *output)
 
 static void add_index(td_buf *sql, const export_output *output)
 {
+    const export_type *type = output->type;
+    size_t time = 0; /* the first column of times */
     add_name(sql, "CREATE INDEX \"", output->name, "_by_symbol\" ON ");
     add_name(sql, "\"", output->name, "\" (\"symbol\", ");
-    add(sql, has_place(output->type) ? "\"ts_recv\")" : "\"from_ns\")");
+    while (!has_place(type) && type->columns[time].type != VALUE_TIME_NS)
+        time++;
+    add_name(sql, "\"", has_place(type) ? "ts_recv" : type->columns[time].name, "\")");
     td_buf_add(sql, "", 1);
 }
 

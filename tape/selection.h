@@ -33,6 +33,7 @@ typedef struct selection {
     td_time_spec to;   /* exclusive; only if has_to */
     uint8_t has_from;
     uint8_t has_to;
+    uint8_t with_replies; /* 1: HTTP replies are of all symbols */
 } selection;
 
 /* Times as a plan uses them: from_ns <= recv_ns < to_ns. */

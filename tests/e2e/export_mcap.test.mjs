@@ -55,6 +55,13 @@ test("messages are those of JSON lines, with schemas that viewers take", { skip:
   const lines = parseLines(fs.readFileSync(path.join(out, "jsonl/messages_2026-08-09.jsonl"), "utf8"))
     .flatMap((line) => (line.type === "book_change" ? [line] : (line.trades ?? line.items ?? []).map((entry) => ({ ...line, entry }))))
     .filter((line) => line.entry !== undefined || line.levels.length > 0);
+  const instruments = messages.splice(lines.length);
+  assert.equal(instruments.length, 1357);
+  for (const { channelId, json } of instruments) {
+    const { topic, schemaId } = channels.get(channelId);
+    assert.deepEqual([topic, schemas.get(schemaId).name, typeof json.tick], ["instruments", "tapedeck.Instrument", "number"]);
+    assertFits(schemas.get(schemaId).json, json);
+  }
   assert.equal(messages.length, lines.length);
   for (const [i, message] of messages.entries()) {
     const line = lines[i];

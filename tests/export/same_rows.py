@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Compares a database of `export --format sqlite` with the JSON lines of the same day: each entry of a message is a row of
-its type's table, in the same order and with the same values. Prints "TABLE ROWS" for each table with rows.
+its type's table, in the same order and with the same values (instruments are of no message). Prints "TABLE ROWS" for each table with rows.
 
 usage: same_rows.py DATABASE LINES
 """
@@ -54,6 +54,8 @@ def main():
                 expected[PLURALS.get(line["type"], line["type"] + "s")] += expected_rows(line)
     for table in sorted(tables):
         rows = list(stored_rows(database, table))
+        if table == "instruments":
+            expected[table] = rows
         for i, (row, should) in enumerate(zip(rows, expected[table])):
             assert row == should, f"{table}, row {i}:\n{row}\n{should}\n{set(row.items()) ^ set(should.items())}"
         assert len(rows) == len(expected[table]), f"{table}: {len(rows)} rows, not {len(expected[table])}"

@@ -1,0 +1,370 @@
+/* Instruments as recorded HTTP replies list them: a row whenever one changes. A reply is known by
+ * its content, because an imported one has no URL. Each request of a feed has rows of its own,
+ * because it always asks for the same list. They are put when the day ends, when it is known how
+ * long each was valid. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/slot_table.h"
+#include "export/export_type.h"
+#include "json/json.h"
+
+/* The columns: their names, their types, and the members of an entry that may have them, in all
+ * lists of the exchange; the first that is there counts. NULL: of no member. */
+#define INSTRUMENT_VALUES(X)                                                                       \
+    X(VALID_FROM, "valid_from", VALUE_TIME_NS, NULL)                                               \
+    X(VALID_TO, "valid_to", VALUE_TIME_NS, NULL)                                                   \
+    X(SEEN_BEFORE, "seen_before", VALUE_TIME_NS, NULL)                                             \
+    X(FEED, "feed", VALUE_TEXT, NULL)                                                              \
+    X(REQUEST, "request", VALUE_TEXT, NULL)                                                        \
+    X(CATEGORY, "category", VALUE_TEXT, NULL)                                                      \
+    X(SYMBOL, "symbol", VALUE_TEXT, "symbol|name")                                                 \
+    X(SYMBOL_ID, "symbol_id", VALUE_INTEGER, "symbolId")                                           \
+    X(ALIAS, "alias", VALUE_TEXT, "alias")                                                         \
+    X(CONTRACT_TYPE, "contract_type", VALUE_TEXT, "contractType|optionsType")                      \
+    X(SYMBOL_TYPE, "symbol_type", VALUE_TEXT, "symbolType")                                        \
+    X(STATUS, "status", VALUE_TEXT, "status|showStatus")                                           \
+    X(BASE, "base", VALUE_TEXT, "baseCoin|base_currency|baseCurrency")                             \
+    X(QUOTE, "quote", VALUE_TEXT, "quoteCoin|quote_currency|quoteCurrency")                        \
+    X(SETTLE, "settle", VALUE_TEXT, "settleCoin")                                                  \
+    X(TICK, "tick", VALUE_DECIMAL,                                                                 \
+      "priceFilter.tickSize|price_filter.tick_size|tickSize|minPricePrecision")                    \
+    X(MIN_PRICE, "min_price", VALUE_DECIMAL,                                                       \
+      "priceFilter.minPrice|price_filter.min_price|minPrice|minOrderPrice")                        \
+    X(MAX_PRICE, "max_price", VALUE_DECIMAL,                                                       \
+      "priceFilter.maxPrice|price_filter.max_price|maxPrice|maxOrderPrice")                        \
+    X(QTY_STEP, "qty_step", VALUE_DECIMAL,                                                         \
+      "lotSizeFilter.qtyStep|lotSizeFilter.basePrecision|lot_size_filter.qty_step|qtyStep|"        \
+      "minOrderSizeIncrement|basePrecision|lotSize")                                               \
+    X(MIN_QTY, "min_qty", VALUE_DECIMAL,                                                           \
+      "lotSizeFilter.minOrderQty|lot_size_filter.min_trading_qty|minTradingQty|minOrderSize|"      \
+      "minTradeQuantity|minTradeQty|minSize")                                                      \
+    X(MAX_QTY, "max_qty", VALUE_DECIMAL,                                                           \
+      "lotSizeFilter.maxLimitOrderQty|lotSizeFilter.maxOrderQty|lot_size_filter.max_trading_qty|"  \
+      "maxTradingQty|maxOrderSize|maxTradeQuantity|maxTradeQty|maxSize")                           \
+    X(MAX_MARKET_QTY, "max_market_qty", VALUE_DECIMAL,                                             \
+      "lotSizeFilter.maxMktOrderQty|lotSizeFilter.maxMarketOrderQty")                              \
+    X(MIN_NOTIONAL, "min_notional", VALUE_DECIMAL,                                                 \
+      "lotSizeFilter.minNotionalValue|lotSizeFilter.minOrderAmt")                                  \
+    X(CONTRACT_SIZE, "contract_size", VALUE_DECIMAL, NULL)                                         \
+    X(LAUNCH, "launch", VALUE_TIME_NS, "launchTime")                                               \
+    X(DELIVERY, "delivery", VALUE_TIME_NS, "deliveryTime")                                         \
+    X(FUNDING_MIN, "funding_min", VALUE_INTEGER, "fundingInterval|funding_interval")               \
+    X(FUNDING_CAP, "funding_cap", VALUE_DECIMAL, "upperFundingRate")                               \
+    X(FUNDING_FLOOR, "funding_floor", VALUE_DECIMAL, "lowerFundingRate")                           \
+    X(PHASES, "phases", VALUE_JSON, "preListingInfo.phases")                                       \
+    X(SHARE_MULTIPLIER, "share_multiplier", VALUE_DECIMAL, "xstockMultiplier")                     \
+    X(RAW, "raw", VALUE_JSON, NULL)
+
+#define NUMBER_OF(id, name, type, members)  id,
+#define COLUMN_OF(id, name, type, members)  {name, type},
+#define MEMBERS_OF(id, name, type, members) members,
+
+enum { INSTRUMENT_VALUES(NUMBER_OF) COLUMNS };
+static const export_column INSTRUMENT_COLUMNS[COLUMNS] = {INSTRUMENT_VALUES(COLUMN_OF)};
+static const char *const INSTRUMENT_MEMBERS[COLUMNS] = {INSTRUMENT_VALUES(MEMBERS_OF)};
+
+/* An entry of a list, for as long as nothing but its maxima changed. */
+typedef struct instrument {
+    td_bytes raw, category, symbol; /* in the table's memory */
+    uint64_t from_ns, to_ns;        /* to_ns 0: still valid */
+    uint64_t before_ns;             /* of the last reply without it; 0: unknown */
+    uint64_t seen_ns;               /* of the last reply with it */
+    uint64_t exchange_ns;
+} instrument;
+
+/* The replies to one request. */
+typedef struct instrument_table {
+    const frame_channel *channel;
+    json_parser *reply, *entry;
+    td_arena *memory;
+    instrument *rows; /* by from_ns */
+    size_t count, capacity;
+    slot_table by_symbol;
+    uint64_t complete_ns; /* of the last complete reply; 0: none */
+} instrument_table;
+
+/* ---- values ---- */
+
+/* "a.b": member b of the object in member a. */
+static int find_member(json_value entry, td_bytes path, json_value *out)
+{
+    const uint8_t *dot = memchr(path.data, '.', path.size);
+    size_t size = dot == NULL ? path.size : (size_t)(dot - path.data);
+    if (!json_find_key(entry, td_bytes_of(path.data, size), out))
+        return 0;
+    return dot == NULL || find_member(*out, td_bytes_of(dot + 1, path.size - size - 1), out);
+}
+
+/* What is empty, 0 as a time, or not of the type, is absent. */
+static msg_value value_of(json_value from, value_type type)
+{
+    td_bytes text = json_raw(from);
+    td_decimal number;
+    uint64_t whole;
+    if (json_is_null(from) || (json_type_of(from) == JSON_STRING && !json_text(from, &text)) ||
+        text.size == 0)
+        return row_absent();
+    if (type == VALUE_TEXT)
+        return row_text(text);
+    if (type == VALUE_JSON)
+        return (msg_value){.type = VALUE_JSON, .as.text = text};
+    if (type == VALUE_DECIMAL)
+        return td_decimal_parse(text, &number, NULL) == TD_OK ? row_decimal(number) : row_absent();
+    if (!td_digits_parse(text, INT64_MAX / TD_NS_PER_MS, &whole))
+        return row_absent();
+    if (type == VALUE_INTEGER)
+        return row_integer((int64_t)whole);
+    return whole == 0 ? row_absent() : row_time(whole * TD_NS_PER_MS);
+}
+
+static msg_value find_value(json_value entry, size_t column)
+{
+    const char *path = INSTRUMENT_MEMBERS[column];
+    while (path != NULL) {
+        const char *end = strchrnul(path, '|');
+        json_value found;
+        if (find_member(entry, td_bytes_of(path, (size_t)(end - path)), &found))
+            return value_of(found, INSTRUMENT_COLUMNS[column].type);
+        path = *end == '\0' ? NULL : end + 1;
+    }
+    return row_absent();
+}
+
+/* Of spot the least quantity is a member that no longer holds. */
+static void set_values(msg_value *values, json_value entry, td_bytes category)
+{
+    for (size_t i = 0; i < COLUMNS; i++)
+        values[i] = find_value(entry, i);
+    values[CATEGORY] = row_text(category);
+    values[CONTRACT_SIZE] = row_decimal((td_decimal){1, 0});
+    values[RAW] = (msg_value){.type = VALUE_JSON, .as.text = json_raw(entry)};
+    if (td_bytes_is(category, "spot") && values[MIN_NOTIONAL].type != VALUE_ABSENT)
+        values[MIN_QTY] = row_absent();
+}
+
+static int is_same_value(const msg_value *a, const msg_value *b)
+{
+    if (a->type != b->type || a->type == VALUE_ABSENT)
+        return a->type == b->type;
+    if (a->type == VALUE_DECIMAL)
+        return td_decimal_compare(a->as.decimal, b->as.decimal) == 0;
+    if (a->type == VALUE_INTEGER)
+        return a->as.integer == b->as.integer;
+    return a->type == VALUE_TIME_NS ? a->as.time_ns == b->as.time_ns
+                                    : td_bytes_equal(a->as.text, b->as.text);
+}
+
+/* Maxima change twice a month. */
+static int is_same(const msg_value *a, const msg_value *b)
+{
+    size_t i = 0;
+    while (i < COLUMNS &&
+           (i == MAX_QTY || i == MAX_MARKET_QTY || i == RAW || is_same_value(&a[i], &b[i])))
+        i++;
+    return i == COLUMNS;
+}
+
+/* ---- replies ---- */
+
+/* Replies before v5 do not name it: the members of their entries do. */
+static td_bytes category_of(json_value result, json_value entry)
+{
+    static const struct {
+        const char *member, *category;
+    } SIGNS[] = {{"lotSize", "spread"}, {"minPricePrecision", "spot"}, {"minOrderSize", "option"}};
+    td_bytes text = {0};
+    json_value ignored;
+    if (json_find_text(result, "category", &text) && text.size > 0)
+        return text;
+    for (size_t i = 0; i < sizeof SIGNS / sizeof SIGNS[0]; i++)
+        if (json_find(entry, SIGNS[i].member, &ignored))
+            return td_bytes_str(SIGNS[i].category);
+    return json_find(entry, "price_filter", &ignored) &&
+                   json_find_text(entry, "quote_currency", &text) && td_bytes_is(text, "USD")
+               ? td_bytes_str("inverse")
+               : td_bytes_str("linear");
+}
+
+static instrument *find_valid(instrument_table *table, td_bytes category, td_bytes symbol,
+                              uint64_t hash)
+{
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&table->by_symbol, &at)) {
+        instrument *is = &table->rows[at.row];
+        if (is->to_ns == 0 && td_bytes_equal(is->symbol, symbol) &&
+            td_bytes_equal(is->category, category))
+            return is;
+    }
+    return NULL;
+}
+
+static int is_unchanged(instrument_table *table, const instrument *known, const msg_value *values)
+{
+    msg_value before[COLUMNS];
+    json_value entry;
+    if (td_bytes_equal(known->raw, values[RAW].as.text))
+        return 1;
+    td_result rc = json_parse(table->entry, known->raw, JSON_COPIED, &entry, NULL);
+    TD_ASSERT(rc == TD_OK); /* it was a part of a reply */
+    set_values(before, entry, known->category);
+    return is_same(before, values);
+}
+
+static td_bytes copy(instrument_table *table, td_bytes text)
+{
+    return td_bytes_of(td_arena_copy(table->memory, text.data, text.size), text.size);
+}
+
+static td_result add_entry(instrument_table *table, json_value entry, td_bytes category,
+                           const instrument *shown, td_err *err)
+{
+    msg_value values[COLUMNS];
+    set_values(values, entry, category);
+    td_bytes symbol = values[SYMBOL].as.text;
+    if (values[SYMBOL].type == VALUE_ABSENT || values[TICK].type == VALUE_ABSENT)
+        return TD_OK; /* something else */
+    uint64_t hash = td_xxh64(symbol.data, symbol.size);
+    instrument *known = find_valid(table, category, symbol, hash);
+    if (known != NULL && is_unchanged(table, known, values)) {
+        known->seen_ns = shown->from_ns;
+        return TD_OK;
+    }
+    instrument made = *shown;
+    made.before_ns = known != NULL ? known->seen_ns : table->complete_ns;
+    if (known != NULL)
+        known->to_ns = shown->from_ns;
+    made.raw = copy(table, json_raw(entry));
+    made.category = copy(table, category);
+    made.symbol = copy(table, symbol);
+    table->rows = td_array_reach(table->rows, &table->capacity, table->count, sizeof *table->rows);
+    slot_table_put(&table->by_symbol, hash, table->count);
+    table->rows[table->count++] = made;
+    return td_arena_used_bytes(table->memory) <= LIMIT_EXPORT_INSTRUMENT_BYTES
+               ? TD_OK
+               : td_err_set(err, TD_E_LIMIT, "a day of changed instruments has more than %u MiB",
+                            LIMIT_EXPORT_INSTRUMENT_BYTES >> 20);
+}
+
+/* What a complete reply lacks has ended, if all replies are to one request. */
+static void note_complete(instrument_table *table, const frame_ref *frame, json_value result,
+                          int is_listed)
+{
+    td_bytes cursor = {0};
+    (void)json_find_text(result, "nextPageCursor", &cursor); /* absent: a single page */
+    for (size_t i = 0; i < table->count; i++)
+        is_listed |= table->rows[i].seen_ns == frame->recv_ns;
+    if (cursor.size > 0 || !frame->conn->is_recorded || !is_listed)
+        return;
+    for (size_t i = 0; i < table->count; i++)
+        if (table->rows[i].to_ns == 0 && table->rows[i].seen_ns != frame->recv_ns)
+            table->rows[i].to_ns = frame->recv_ns;
+    table->complete_ns = frame->recv_ns;
+}
+
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    instrument_table *table = maker;
+    const frame_ref *frame = seen->frame;
+    json_value root, result, list, entry;
+    uint64_t time_ms = 0;
+    td_result rc = TD_OK;
+    (void)out;
+    if (json_parse(table->reply, frame->bytes, JSON_COPIED, &root, NULL) != TD_OK ||
+        !json_find(root, "result", &result))
+        return TD_OK;
+    list = result;
+    if (json_type_of(result) != JSON_ARRAY && !json_find(result, "list", &list) &&
+        !json_find(result, "dataList", &list))
+        return TD_OK;
+    if (json_find_u64(root, "time", &time_ms) && time_ms > UINT64_MAX / TD_NS_PER_MS)
+        time_ms = 0;
+    const instrument shown = {.from_ns = frame->recv_ns,
+                              .seen_ns = frame->recv_ns,
+                              .exchange_ns = time_ms * TD_NS_PER_MS};
+    for (json_iter it = json_iter_of(list); rc == TD_OK && json_next(&it, NULL, &entry);)
+        rc = add_entry(table, entry, category_of(result, entry), &shown, err);
+    if (rc == TD_OK)
+        note_complete(table, frame, result, json_count(list) == 0);
+    return rc;
+}
+
+/* ---- the end of the day ---- */
+
+static msg_value moment(uint64_t ns)
+{
+    return ns == 0 ? row_absent() : row_time(ns);
+}
+
+static td_result on_end(void *maker, uint64_t end_ns, const row_out *out, td_err *err)
+{
+    instrument_table *table = maker;
+    td_result rc = TD_OK;
+    (void)end_ns;
+    for (size_t i = 0; rc == TD_OK && i < table->count; i++) {
+        const instrument *is = &table->rows[i];
+        msg_value values[COLUMNS];
+        json_value entry;
+        rc = json_parse(table->entry, is->raw, JSON_COPIED, &entry, err);
+        TD_ASSERT(rc == TD_OK); /* it was a part of a reply */
+        set_values(values, entry, is->category);
+        values[VALID_FROM] = row_time(is->from_ns);
+        values[VALID_TO] = moment(is->to_ns);
+        values[SEEN_BEFORE] = moment(is->before_ns);
+        values[FEED] = row_text(td_bytes_str(table->channel->info.feed));
+        values[REQUEST] = row_text(td_bytes_str(table->channel->info.topic));
+        const export_row row = {.recv_ns = is->from_ns,
+                                .exchange_ns = is->exchange_ns,
+                                .symbol = is->symbol,
+                                .values = values};
+        rc = out->put(out->ctx, &row, err);
+    }
+    return rc;
+}
+
+static int takes(const export_settings *settings, const frame_channel *channel)
+{
+    (void)settings;
+    return channel->role == ROLE_HTTP;
+}
+
+static void *open_table(const export_settings *settings, const frame_channel *channel,
+                        const book *before)
+{
+    instrument_table *made = td_alloc_zero(1, sizeof *made);
+    (void)settings;
+    (void)before;
+    made->channel = channel;
+    made->reply = json_parser_open(0);
+    made->entry = json_parser_open(0);
+    made->memory = td_arena_open();
+    return made;
+}
+
+static void close_table(void *maker)
+{
+    instrument_table *table = maker;
+    json_parser_close(table->reply);
+    json_parser_close(table->entry);
+    td_arena_close(table->memory);
+    slot_table_fini(&table->by_symbol);
+    td_free(table->rows);
+    td_free(table);
+}
+
+const export_type EXPORT_INSTRUMENTS = {
+    .name = "instruments",
+    .columns = INSTRUMENT_COLUMNS,
+    .column_count = COLUMNS,
+    .flags = EXPORT_ALL_SYMBOLS | EXPORT_OF_REPLIES,
+    .takes = takes,
+    .open = open_table,
+    .frame = on_frame,
+    .end = on_end,
+    .close = close_table,
+};
