@@ -27,8 +27,7 @@ static int is_placeholder(td_bytes part)
 /* A coin in a symbol's place is the topic's symbol: insurance.BTC. */
 static int is_symbol(td_bytes part)
 {
-    return td_bytes_is(part, "{symbol}") || td_bytes_is(part, "{symbol+}") ||
-           td_bytes_is(part, "{coin}");
+    return td_bytes_is(part, "{symbol}") || td_bytes_is(part, "{coin}");
 }
 
 int topic_row_has_symbol(const topic_row *row)
@@ -88,7 +87,7 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
             return 0;
         if (is_symbol(pattern_part)) {
             size_t before = (size_t)(part.data - text.data);
-            if (td_bytes_is(pattern_part, "{symbol+}")) {
+            if (td_bytes_is(pattern_part, "{symbol}")) {
                 part.size = text.size - before;
                 text_rest = td_bytes_of(NULL, 0);
             }

@@ -193,9 +193,9 @@ enum {
 typedef struct topic_row {
     const char *name;    /* the topic without its symbol: "orderBook_200.100ms" */
     const char *pattern; /* as the exchange writes it: "orderBook_200.100ms.{symbol}"; other
-                            placeholders ("{interval}") become part of the topic's name. {coin}: a
-                            coin in the symbol's place, whose entries name symbols of their own.
-                            {symbol+}: the rest, dots and all */
+                            placeholders ("{interval}") become part of the topic's name. A symbol is
+                            the rest of a topic, dots included (XRP-5JUL23-0.5-C). {coin}: a coin
+                            in the symbol's place, whose entries name symbols of their own */
     msg_type type;
     const char *title; /* one line for people */
     /* The exchange changes topics under their names: this row is about frames that were received

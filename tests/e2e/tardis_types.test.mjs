@@ -81,15 +81,17 @@ test("tickers of contracts are merged, until another connection begins", async (
   ]);
 });
 
-test("tickers of options", async (t) => {
-  const symbol = "ETH-30JUN23-200-P";
-  const frame = { id: `tickers.${symbol}-1`, topic: `tickers.${symbol}`, ts: START_MS + 1, type: "snapshot", data: { symbol, bidPrice: "0.1", bidSize: "5", bidIv: "1.4744", askPrice: "0", askSize: "0", askIv: "0", lastPrice: "1", markPrice: "0.25", markPriceIv: "1.5991", underlyingPrice: "1886.16", openInterest: "231.5", delta: "-0.00052953", gamma: "0.00000128", vega: "0.01719155", theta: "-0.0159208", predictedDeliveryPrice: "0", change24h: "0" } };
-  const files = await exported(t, await recorded(t, "v5-option", [frame, frame]));
-  const cells = "put,200,1688112000000000,231.5,1,0.1,5,1.4744,,,,0.25,1.5991,,1886.16,-0.00052953,0.00000128,0.01719155,-0.0159208,";
-  const name = `bybit-options_options_chain_2023-11-14_${symbol}`;
-  assert.deepEqual(Object.keys(files), [name]);
-  assert.equal(files[name].split("\n")[0], "exchange,symbol,timestamp,local_timestamp,type,strike_price,expiration,open_interest,last_price,bid_price,bid_amount,bid_iv,ask_price,ask_amount,ask_iv,mark_price,mark_iv,underlying_index,underlying_price,delta,gamma,vega,theta,rho");
-  assert.deepEqual(rowsOf(files[name]), [[1, 1, cells], [1, 2, cells]]);
+test("tickers of options, also of a strike with a decimal point", async (t) => {
+  const symbols = ["ETH-30JUN23-200-P", "XRP-30JUN23-0.5-P"];
+  const frame = (symbol) => ({ id: `tickers.${symbol}-1`, topic: `tickers.${symbol}`, ts: START_MS + 1, type: "snapshot", data: { symbol, bidPrice: "0.1", bidSize: "5", bidIv: "1.4744", askPrice: "0", askSize: "0", askIv: "0", lastPrice: "1", markPrice: "0.25", markPriceIv: "1.5991", underlyingPrice: "1886.16", openInterest: "231.5", delta: "-0.00052953", gamma: "0.00000128", vega: "0.01719155", theta: "-0.0159208", predictedDeliveryPrice: "0", change24h: "0" } });
+  const files = await exported(t, await recorded(t, "v5-option", [...symbols, ...symbols].map(frame)));
+  const nameOf = (symbol) => `bybit-options_options_chain_2023-11-14_${symbol}`;
+  assert.deepEqual(Object.keys(files).sort(), symbols.map(nameOf));
+  assert.equal(files[nameOf(symbols[0])].split("\n")[0], "exchange,symbol,timestamp,local_timestamp,type,strike_price,expiration,open_interest,last_price,bid_price,bid_amount,bid_iv,ask_price,ask_amount,ask_iv,mark_price,mark_iv,underlying_index,underlying_price,delta,gamma,vega,theta,rho");
+  for (const [i, strike] of ["200", "0.5"].entries()) {
+    const cells = `put,${strike},1688112000000000,231.5,1,0.1,5,1.4744,,,,0.25,1.5991,,1886.16,-0.00052953,0.00000128,0.01719155,-0.0159208,`;
+    assert.deepEqual(rowsOf(files[nameOf(symbols[i])]), [[1, 1 + i, cells], [1, 3 + i, cells]]);
+  }
 });
 
 test("liquidations: one topic of a symbol, the one that has all of them", async (t) => {

@@ -67,7 +67,7 @@ static const char *fields_fault(const field_row *fields, size_t count)
 /* The symbol has to be the last part: the topic's name is what precedes it. */
 static const char *pattern_fault(const char *pattern)
 {
-    static const char *const SYMBOLS[] = {"{symbol}", "{symbol+}", "{coin}"};
+    static const char *const SYMBOLS[] = {"{symbol}", "{coin}"};
     if (pattern[0] == '.' || strstr(pattern, "..") != NULL || pattern[strlen(pattern) - 1] == '.')
         return "a pattern with an empty part";
     for (size_t i = 0; i < sizeof SYMBOLS / sizeof *SYMBOLS; i++) {

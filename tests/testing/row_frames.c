@@ -141,9 +141,7 @@ static void decimal_text(row_frame *f, const field_row *field, char out[ROW_FRAM
 
 static const char *symbol_of(const topic_row *row)
 {
-    return strstr(row->pattern, "{symbol+}") != NULL ? "BTC_USD.19OCT22"
-           : strstr(row->pattern, "{coin}") != NULL  ? "BTC"
-                                                     : "BTCUSDT";
+    return strstr(row->pattern, "{coin}") != NULL ? "BTC" : "BTCUSDT";
 }
 
 static void text_text(row_frame *f, const field_row *field, char out[ROW_FRAME_TEXT_BYTES])
