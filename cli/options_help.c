@@ -5,7 +5,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { HELP_COLUMN = 30, STATUS_COLUMN = 6, HELP_NAME_BYTES = 96, HELP_TEXT_BYTES = 1024 };
+enum { HELP_COLUMN = 30, STATUS_COLUMN = 6, HELP_NAME_BYTES = 96, HELP_TEXT_BYTES = 2048 };
 
 const option_row OPTIONS_HELP_ROW = {
     .short_name = 'h', .long_name = "help", .type = OPTION_FLAG, .help = "print this help"};

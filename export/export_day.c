@@ -231,7 +231,7 @@ static td_result find_ends(day_run *run, day_route *route, day_maker *maker, td_
                     (maker->type->flags & EXPORT_ALL_SYMBOLS) == 0;
     int has_market = channel->family != NULL && channel->family->market.exchange != NULL;
     td_result rc = TD_OK;
-    maker->ends = td_alloc_zero(spec->format_count, sizeof *maker->ends);
+    maker->ends = td_alloc_zero(spec->output_count, sizeof *maker->ends);
     for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
         const export_output *output = &spec->outputs[i];
         if (output->type != maker->type || (output->format->needs_market && !has_market))

@@ -52,7 +52,8 @@ typedef struct export_target {
     const gap_list *ledger;              /* all of it */
     const struct export_output *outputs; /* EXPORT_PER_DAY: the types that are requested of it */
     size_t output_count;
-    struct export_counts *counts; /* of its rows; a writer may add to ids_cut */
+    struct export_counts *counts; /* of its rows; a writer may add to ids_cut,
+                                     and take away rows that it leaves out */
 } export_target;
 
 typedef enum export_per { EXPORT_PER_SYMBOL, EXPORT_JOINED, EXPORT_PER_DAY } export_per;

@@ -9,6 +9,7 @@
 #include "base/time_text.h"
 #include "export/export_format.h"
 #include "export/export_name.h"
+#include "export/export_writers.h"
 #include "export/parquet_file.h"
 
 enum {
@@ -17,6 +18,8 @@ enum {
     GROUP_ROWS = 131072,
     TEXT_BYTES = 4,
     PAIRS = 4,
+    OF_INSTRUMENT = 2, /* of those: without precisions */
+    OF_PRICES = 3,
 };
 
 /* Flags of order book deltas. */
@@ -30,7 +33,8 @@ typedef struct catalog_class {
     const char *folder;
     const char *name;
     const parquet_column *columns;
-    size_t column_count;
+    size_t column_count, ts_init; /* ts_event is before it */
+    size_t pair_count;            /* of PAIRS, in their order */
     td_result (*put)(catalog_writer *self, const export_row *row, td_err *err);
 } catalog_class;
 
@@ -48,6 +52,7 @@ struct catalog_writer {
     char instrument[LIMIT_SYMBOL_BYTES + 32];
     char price_precision[TEXT_BYTES], size_precision[TEXT_BYTES];
     unsigned price_places, size_places;
+    msg_value last[2];          /* of tickers: the values of the last row */
     uint64_t first_ns, last_ns; /* of ts_init */
     parquet_file *file;         /* NULL: no row yet */
     pending_level *levels;
@@ -71,6 +76,13 @@ static const parquet_column TRADE_TICK[] = {PRICE("price"),
                                             TIMES};
 static const parquet_column QUOTE_TICK[] = {PRICE("bid_price"), PRICE("ask_price"),
                                             PRICE("bid_size"), PRICE("ask_size"), TIMES};
+static const parquet_column PRICE_UPDATE[] = {PRICE("value"), TIMES};
+static const parquet_column FUNDING_RATE_UPDATE[] = {{"instrument_id", PARQUET_TEXT, 0, 0},
+                                                     {"rate", PARQUET_TEXT, 0, 0},
+                                                     {"interval", PARQUET_U64, 0, 1},
+                                                     {"next_funding_ns", PARQUET_TIME_NS, 0, 1},
+                                                     TIMES,
+                                                     {"identifier", PARQUET_TEXT, 0, 1}};
 static const parquet_column ORDER_BOOK_DELTA[] = {{"action", PARQUET_TEXT, 0, 0},
                                                   {"side", PARQUET_TEXT, 0, 0},
                                                   {"price", PARQUET_DECIMAL_128, PLACES, 1},
@@ -94,13 +106,20 @@ static td_result put_number(catalog_writer *self, size_t column, td_decimal valu
 static td_result end_row(catalog_writer *self, const export_row *row, td_err *err)
 {
     parquet_writer *to = parquet_file_writer(self->file);
-    size_t ts_init = self->of->column_count - 1;
+    size_t ts_init = self->of->ts_init;
     uint64_t event_ns = row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
     parquet_put_integer(to, ts_init - 1, (int64_t)event_ns);
     parquet_put_integer(to, ts_init, (int64_t)row->recv_ns);
     self->first_ns = self->last_ns == 0 ? row->recv_ns : self->first_ns;
     self->last_ns = row->recv_ns;
     return parquet_end_row(to, err);
+}
+
+/* The row is not one of the class. */
+static td_result skip_row(const catalog_writer *self)
+{
+    self->target->counts->rows--;
+    return TD_OK;
 }
 
 static const msg_value *value_of(const catalog_writer *self, const export_row *row,
@@ -147,11 +166,66 @@ static td_result put_quote(catalog_writer *self, const export_row *row, td_err *
     td_result rc = TD_OK;
     for (size_t i = 0; i < NUMBERS; i++)
         if (value_of(self, row, NAMES[i])->type == VALUE_ABSENT)
-            return TD_OK;
+            return skip_row(self);
     for (size_t i = 0; rc == TD_OK && i < NUMBERS; i++)
         rc = put_number(self, i, value_of(self, row, NAMES[i])->as.decimal,
                         i < 2 ? &self->price_places : &self->size_places, err);
     return rc == TD_OK ? end_row(self, row, err) : rc;
+}
+
+/* ---- tickers ---- */
+
+/* 1 if a value is known and is not that of the last row. */
+static int has_changed(msg_value *last, const msg_value *value)
+{
+    if (value->type == VALUE_ABSENT ||
+        (last->type == value->type &&
+         (value->type == VALUE_DECIMAL
+              ? td_decimal_compare(last->as.decimal, value->as.decimal) == 0
+              : last->as.time_ns == value->as.time_ns)))
+        return 0;
+    *last = *value;
+    return 1;
+}
+
+static td_result put_price(catalog_writer *self, const export_row *row, const char *name,
+                           td_err *err)
+{
+    const msg_value *value = value_of(self, row, name);
+    if (!has_changed(&self->last[0], value))
+        return skip_row(self);
+    td_result rc = put_number(self, 0, value->as.decimal, &self->price_places, err);
+    return rc == TD_OK ? end_row(self, row, err) : rc;
+}
+
+static td_result put_mark(catalog_writer *self, const export_row *row, td_err *err)
+{
+    return put_price(self, row, "mark_price", err);
+}
+
+static td_result put_index(catalog_writer *self, const export_row *row, td_err *err)
+{
+    return put_price(self, row, "index_price", err);
+}
+
+static td_result put_funding(catalog_writer *self, const export_row *row, td_err *err)
+{
+    parquet_writer *to = parquet_file_writer(self->file);
+    const msg_value *rate = value_of(self, row, "funding_rate");
+    const msg_value *next = value_of(self, row, "funding_timestamp");
+    char text[TD_DECIMAL_TEXT_BYTES];
+    int is_next = has_changed(&self->last[1], next);
+    if ((!has_changed(&self->last[0], rate) && !is_next) || rate->type == VALUE_ABSENT)
+        return skip_row(self);
+    parquet_put_text(to, 0, td_bytes_str(self->instrument));
+    parquet_put_text(to, 1, td_bytes_of(text, td_decimal_format(rate->as.decimal, text)));
+    parquet_put_null(to, 2);
+    if (next->type == VALUE_ABSENT)
+        parquet_put_null(to, 3);
+    else
+        parquet_put_integer(to, 3, (int64_t)next->as.time_ns);
+    parquet_put_text(to, 6, td_bytes_str(self->instrument));
+    return end_row(self, row, err);
 }
 
 /* ---- order books ---- */
@@ -225,9 +299,16 @@ static td_result add_level(catalog_writer *self, const export_row *row, td_err *
 }
 
 static const catalog_class CLASSES[] = {
-    {&EXPORT_TRADES, "trades", "TradeTick", TRADE_TICK, 6, put_trade},
-    {&EXPORT_QUOTES, "quotes", "QuoteTick", QUOTE_TICK, 6, put_quote},
-    {&EXPORT_BOOK_DELTAS, "order_book_deltas", "OrderBookDelta", ORDER_BOOK_DELTA, 9, add_level},
+    {&EXPORT_TRADES, "trades", "TradeTick", TRADE_TICK, 6, 5, PAIRS, put_trade},
+    {&EXPORT_QUOTES, "quotes", "QuoteTick", QUOTE_TICK, 6, 5, PAIRS, put_quote},
+    {&EXPORT_BOOK_DELTAS, "order_book_deltas", "OrderBookDelta", ORDER_BOOK_DELTA, 9, 8, PAIRS,
+     add_level},
+    {&EXPORT_DERIVATIVE_TICKER, "mark_prices", "MarkPriceUpdate", PRICE_UPDATE, 3, 2, OF_PRICES,
+     put_mark},
+    {&EXPORT_DERIVATIVE_TICKER, "index_prices", "IndexPriceUpdate", PRICE_UPDATE, 3, 2, OF_PRICES,
+     put_index},
+    {&EXPORT_DERIVATIVE_TICKER, "funding_rates", "FundingRateUpdate", FUNDING_RATE_UPDATE, 7, 5,
+     OF_INSTRUMENT, put_funding},
 };
 
 /* ---- files ---- */
@@ -256,18 +337,17 @@ static void *open_catalog(const export_target *target)
     catalog_writer *made = td_alloc_zero(1, sizeof *made);
     size_t i = 0;
     made->target = target;
-    while (CLASSES[i].type != target->of->type)
+    while (strcmp(CLASSES[i].folder, target->of->name) != 0)
         i++;
     made->of = &CLASSES[i];
     format_instrument(made, target->of);
     const parquet_pair pairs[PAIRS] = {{"instrument_id", made->instrument},
+                                       {"type_name", made->of->name},
                                        {"price_precision", made->price_precision},
-                                       {"size_precision", made->size_precision},
-                                       {"type_name", made->of->name}};
+                                       {"size_precision", made->size_precision}};
     memcpy(made->pairs, pairs, sizeof pairs);
-    made->schema = (parquet_schema){
-        made->of->columns, made->of->column_count, made->pairs, PAIRS, 0, GROUP_ROWS};
-    made->schema.sorted_by = (int)made->of->column_count - 1;
+    made->schema = (parquet_schema){made->of->columns,    made->of->column_count, made->pairs,
+                                    made->of->pair_count, (int)made->of->ts_init, GROUP_ROWS};
     return made;
 }
 
@@ -347,6 +427,9 @@ static td_result finish(void *writer, td_err *err)
 static const export_named_type TYPES[] = {{"trades", &EXPORT_TRADES},
                                           {"quotes", &EXPORT_QUOTES},
                                           {"order_book_deltas", &EXPORT_BOOK_DELTAS},
+                                          {"mark_prices", &EXPORT_DERIVATIVE_TICKER},
+                                          {"index_prices", &EXPORT_DERIVATIVE_TICKER},
+                                          {"funding_rates", &EXPORT_DERIVATIVE_TICKER},
                                           {NULL, NULL}};
 
 const export_format EXPORT_NAUTILUS = {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { capture, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, manifestOf, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { test } from "./npm.mjs";
 import { copiedByArrow, parquetMetadata, query } from "./parquet.mjs";
 
@@ -19,7 +19,14 @@ const SCHEMAS = {
     flags: "INT32 INTEGER 8 unsigned", sequence: "INT64 INTEGER 64 unsigned", ...TIMES,
   },
 };
-const NAMES = { trades: "TradeTick", quotes: "QuoteTick", order_book_deltas: "OrderBookDelta" };
+SCHEMAS.mark_prices = SCHEMAS.index_prices = { value: DECIMAL, ...TIMES };
+SCHEMAS.funding_rates = {
+  instrument_id: "BYTE_ARRAY STRING", rate: "BYTE_ARRAY STRING", interval: "INT64 INTEGER 64 unsigned?", next_funding_ns: "INT64 TIMESTAMP NANOS?", ...TIMES,
+  identifier: "BYTE_ARRAY STRING?",
+};
+/** Of derivative_ticker: a row where the value differs from that of the row before. */
+const VALUES = { mark_prices: ["value", "mark_price"], index_prices: ["value", "index_price"], funding_rates: ["rate", "funding_rate"] };
+const NAMES = { trades: "TradeTick", quotes: "QuoteTick", order_book_deltas: "OrderBookDelta", mark_prices: "MarkPriceUpdate", index_prices: "IndexPriceUpdate", funding_rates: "FundingRateUpdate" };
 
 function field({ type, type_length: length, repetition_type: repetition, logical_type: logical }) {
   const detail = { DECIMAL: `DECIMAL ${logical.precision},${logical.scale}`, TIMESTAMP: `TIMESTAMP ${logical.unit}`, INTEGER: `INTEGER ${logical.bitWidth} ${logical.isSigned ? "signed" : "unsigned"}` };
@@ -51,7 +58,7 @@ test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5)
   const archive = path.join(temporary(t), "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]);
   const [out, plain] = [await exported(t, archive, "nautilus"), await exported(t, archive, "parquet")];
-  assert.equal(filesOf(out).length, 12);
+  assert.equal(filesOf(out).length, 24);
   for (const file of filesOf(out)) {
     const name = path.join(out, file);
     const [, type, instrument, first, last] = /^data\/(\w+)\/([A-Z]+-LINEAR\.BYBIT)\/(.+Z)_(.+Z)\.parquet$/.exec(file);
@@ -59,13 +66,23 @@ test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5)
     assert.deepEqual(Object.entries(Object.fromEntries(schema.slice(1).map((column) => [column.name, field(column)]))), Object.entries(SCHEMAS[type]));
     const metadata = Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
     assert.deepEqual([metadata.instrument_id, metadata.type_name], [instrument, NAMES[type]]);
-    assert.match(`${metadata.price_precision} ${metadata.size_precision}`, /^\d+ \d+$/);
+    const precisions = [/^price/, /^size/].map((name) => Object.entries(metadata).filter(([key, value]) => name.test(key) && /^\d+$/.test(value)).length);
+    assert.deepEqual(precisions, type === "funding_rates" ? [0, 0] : [1, /_prices$/.test(type) ? 0 : 1]);
+    if (type !== "order_book_deltas") // which has CLEARs besides
+      assert.equal(manifestOf(out).files.find((f) => f.name === file).rows, Number(count), file);
     const [[least, most, falling]] = await query(`SELECT min(ts_init)::VARCHAR, max(ts_init)::VARCHAR, count(*) FILTER (ts_init < before) FROM (SELECT ts_init, lag(ts_init) OVER () AS before FROM '${name}')`);
     assert.equal(falling, 0n);
     const text = (moment) => moment.slice(0, 19).replace("T", " ").replaceAll(/(\d\d)-(\d\d)-(\d\d)$/g, "$1:$2:$3");
     assert.deepEqual([text(first), text(last)], [least.slice(0, 19), most.slice(0, 19)]);
     const copy = await query(`SELECT count(*) FROM '${await copiedByArrow(name)}'`);
     assert.deepEqual(copy, [[BigInt(count)]]);
+    if (type in VALUES) {
+      const [mine, theirs] = VALUES[type];
+      const ticker = path.join(plain, "exchange=bybit", "type=derivative_ticker", "date=2026-08-09", `${instrument.split("-")[0]}.parquet`);
+      const [found, want] = [`SELECT ${mine}::DECIMAL(38,16), ts_init, ts_event FROM '${name}'`, `SELECT ${theirs}::DECIMAL(38,16), ts_recv, ts_exch FROM (SELECT *, lag(${theirs}) OVER () AS before FROM '${ticker}') WHERE before IS DISTINCT FROM ${theirs}`];
+      assert.deepEqual((await query(found)).map(String), (await query(want)).map(String), file);
+      continue;
+    }
     const other = path.join(plain, "exchange=bybit", `type=${type === "order_book_deltas" ? "book_deltas" : type}`, "date=2026-08-09", `${instrument.split("-")[0]}.parquet`);
     const sums = { trades: ["sum(price), sum(size)", "sum(price), sum(amount)"], quotes: ["sum(bid_price), sum(ask_size)", "sum(bid_price), sum(ask_amount)"], order_book_deltas: ["sum(price), sum(size)", "sum(price), sum(amount)"] }[type];
     const [[a, b]] = await query(`SELECT ${sums[0].replaceAll(/\)/g, ")::DECIMAL(38,16)::VARCHAR")} FROM '${name}'`);
