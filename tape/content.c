@@ -15,7 +15,7 @@
 enum { ROW_PLACES = 64 };
 
 typedef struct row_place {
-    const frame_channel *channel; /* NULL: free */
+    const topic_row *of; /* a channel's; NULL: free */
     const topic_row *row;
     uint64_t day;
 } row_place;
@@ -63,14 +63,15 @@ const topic_row *content_dated_row(content_reader *reader, const frame_channel *
                                    uint64_t recv_ns)
 {
     const topic_row *row = channel->topic.row;
-    row_place *place = &reader->rows[channel->index % ROW_PLACES];
-    uint64_t day = recv_ns / DAY_NS;
-    if (channel->family == NULL)
+    if (row == NULL)
         return row;
-    if (place->channel == channel && place->day == day)
+    size_t index = (size_t)(row - channel->family->topics);
+    row_place *place = &reader->rows[index % ROW_PLACES];
+    uint64_t day = recv_ns / DAY_NS;
+    if (place->of == row && place->day == day)
         return place->row;
-    row = topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
-    *place = (row_place){.channel = channel, .day = day, .row = row};
+    *place = (row_place){.of = row, .day = day};
+    place->row = topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
     return place->row;
 }
 
