@@ -20,12 +20,21 @@ void serve_books_fini(serve_books *books)
         symbol_state_close(books->symbols[i].state);
     td_free(books->symbols);
     td_free(books->of_stream);
-    *books = (serve_books){0};
+    *books = (serve_books){.wants = books->wants, .user = books->user};
 }
 
 /* ---- following ---- */
 
-static int is_followed(const topic_row *row)
+int serve_books_have(const serve_books *books, const char *feed, const char *exchange_topic)
+{
+    const serve_book *b = books->first;
+    while (b != NULL &&
+           (strcmp(b->exchange_topic, exchange_topic) != 0 || strcmp(b->feed, feed) != 0))
+        b = b->next;
+    return b != NULL;
+}
+
+int serve_books_follow(const topic_row *row)
 {
     if (row == NULL || row->type != MSG_BOOK_CHANGE)
         return 0;
@@ -69,52 +78,105 @@ static serve_book *add_book(serve_books *books, symbol_topic *topic, const char 
     return b;
 }
 
-static int is_book(void *user, const symbol_topic *topic)
+/* A state out of a checkpoint, or of another tape. */
+typedef struct saved_books {
+    serve_books *into;
+    const serve_feeds *feeds;
+    const cursor_state *of;
+} saved_books;
+
+static int is_wanted_book(void *user, const symbol_topic *topic)
 {
-    (void)user;
-    return topic->line == 0 && is_followed(topic->row);
+    const saved_books *saved = user;
+    const served_topic *served =
+        serve_feeds_topic(saved->feeds, saved->of->feed, topic->name, saved->of->symbol);
+    return served != NULL && topic->line == 0 && serve_books_follow(topic->row) &&
+           symbol_topic_track(topic) != NULL &&
+           saved->into->wants(saved->into->user, served->feed, served->exchange_topic);
 }
 
-static void add_saved(serve_books *books, const serve_feeds *feeds, const cursor_state *of,
-                      symbol_topic *topic)
+static void add_saved(serve_books *books, const served_topic *served, symbol_topic *topic)
 {
-    const track *followed = symbol_topic_track(topic);
-    const char *exchange_topic = serve_feeds_topic(feeds, of->feed, topic->name, of->symbol);
-    if (followed == NULL || exchange_topic == NULL || books->count == LIMIT_SERVE_BOOKS)
+    if (books->count == LIMIT_SERVE_BOOKS)
         return;
-    const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
-    serve_book *b = add_book(books, topic, of->feed, of->symbol, exchange_topic);
-    b->shard = conn->shard;
-    b->has_snapshot = track_has_snapshot(followed) != 0;
+    serve_book *b = add_book(books, topic, served->feed, served->symbol, served->exchange_topic);
+    b->shard = topic->choice.conns[topic->choice.followed].shard;
+    b->has_snapshot = track_has_snapshot(symbol_topic_track(topic)) != 0;
     books->expected++;
+}
+
+/* Its topics are followed, if they are books that are wanted. */
+static void take_state(serve_books *books, const serve_feeds *feeds, const cursor_state *of)
+{
+    saved_books saved = {.into = books, .feeds = feeds, .of = of};
+    const served_topic *served = NULL;
+    symbol_topic *topic;
+    symbol_state_keep(of->state, is_wanted_book, &saved);
+    for (size_t i = 0; (topic = symbol_state_topic_at(of->state, i)) != NULL; i++) {
+        served = serve_feeds_topic(feeds, of->feed, topic->name, of->symbol);
+        add_saved(books, served, topic);
+    }
+    if (served != NULL)
+        add_symbol(books, served->feed, served->symbol, of->state);
+    else
+        symbol_state_close(of->state);
 }
 
 void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tape)
 {
     cursor_state next;
-    symbol_topic *topic;
-    while (cursor_next_state(tape, &next)) {
-        symbol_state_keep(next.state, is_book, NULL);
-        add_symbol(books, next.feed, next.symbol, next.state);
-        for (size_t i = 0; (topic = symbol_state_topic_at(next.state, i)) != NULL; i++)
-            add_saved(books, feeds, &next, topic);
-    }
+    while (cursor_next_state(tape, &next))
+        take_state(books, feeds, &next);
 }
 
-/* The book of a stream that had no frame yet; NULL: there are too many. */
-static serve_book *find_book(serve_books *books, const channel_info *info)
+/* States are saved and loaded, because they point to connections of the other tape. */
+void serve_books_add(serve_books *books, const serve_feeds *feeds, const serve_books *from)
 {
-    if (books->count == LIMIT_SERVE_BOOKS && books->expected == 0)
-        return NULL;
-    symbol_topic *topic =
-        symbol_state_topic(state_of(books, info), td_bytes_str(info->topic), info->line);
+    td_buf saved;
+    td_buf_init(&saved, LIMIT_STATE_BYTES);
+    for (size_t i = 0; i < from->symbol_count; i++) {
+        const serve_symbol *of = &from->symbols[i];
+        cursor_state copy = {.feed = (char *)of->feed, .symbol = (char *)of->symbol};
+        td_err err; /* clients get deltas without a snapshot of a state that is too large */
+        if (symbol_state_save(of->state, &saved, &err) == TD_OK &&
+            symbol_state_load(td_buf_view(&saved), SYMBOL_WITHOUT_AUDITS, &copy.state, &err) ==
+                TD_OK)
+            take_state(books, feeds, &copy);
+    }
+    td_buf_fini(&saved);
+    for (size_t i = 0; i < books->stream_count; i++)
+        books->of_stream[i].is_skipped = 0;
+    books->is_short = 0;
+}
+
+/* The book of a topic that had no frame yet; NULL: it has none. */
+static serve_book *find_expected(serve_books *books, const channel_info *info)
+{
     serve_book *b = books->expected > 0 ? books->first : NULL;
-    while (b != NULL && b->topic != topic)
+    while (b != NULL && (info->line != b->topic->line || strcmp(info->topic, b->topic->name) != 0 ||
+                         strcmp(info->symbol, b->symbol) != 0 || strcmp(info->feed, b->feed) != 0))
         b = b->next;
     books->expected -= b != NULL;
-    if (b != NULL || books->count == LIMIT_SERVE_BOOKS)
-        return b;
-    return add_book(books, topic, info->feed, info->symbol, info->exchange_topic);
+    return b;
+}
+
+/* The book of a stream that had no frame yet; NULL: it is not followed. */
+static serve_book *begin_book(serve_books *books, const channel_info *info, stream_book *of)
+{
+    of->book = find_expected(books, info);
+    if (of->book != NULL || books->is_short)
+        return of->book;
+    of->is_skipped = !books->wants(books->user, info->feed, info->exchange_topic);
+    if (of->is_skipped)
+        return NULL;
+    if (books->count == LIMIT_SERVE_BOOKS) {
+        books->unfollowed++;
+        return NULL;
+    }
+    symbol_topic *topic =
+        symbol_state_topic(state_of(books, info), td_bytes_str(info->topic), info->line);
+    of->book = add_book(books, topic, info->feed, info->symbol, info->exchange_topic);
+    return of->book;
 }
 
 /* The book of a frame, or NULL. */
@@ -124,13 +186,11 @@ static serve_book *book_of(serve_books *books, const frame_ref *frame)
     if (channel->stream == FRAME_NO_STREAM)
         return NULL;
     books->of_stream = td_array_reach(books->of_stream, &books->stream_count, channel->stream,
-                                      sizeof(serve_book *));
-    serve_book **b = &books->of_stream[channel->stream];
-    if (*b != NULL || !is_followed(frame->row))
-        return *b;
-    *b = find_book(books, &channel->info);
-    books->unfollowed += *b == NULL;
-    return *b;
+                                      sizeof *books->of_stream);
+    stream_book *of = &books->of_stream[channel->stream];
+    if (of->book != NULL || of->is_skipped || !serve_books_follow(frame->row))
+        return of->book;
+    return begin_book(books, &channel->info, of);
 }
 
 /* A frame that cannot be decoded leaves the book unchanged, as it does at a client. */

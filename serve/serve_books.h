@@ -2,9 +2,10 @@
  * selection, starts with a snapshot made from them: the exchange sends a snapshot with each
  * subscription.
  *
- * Topics kept by deltas on a snapshot (RULE_ANCHORED) are followed, at most LIMIT_SERVE_BOOKS.
- * Those of a checkpoint have levels at once; the recorded frames that a snapshot is made from,
- * which a checkpoint lacks, are read when it is. One thread. */
+ * Topics kept by deltas on a snapshot (RULE_ANCHORED) are followed if a client wants them, at most
+ * LIMIT_SERVE_BOOKS. Those of a checkpoint have levels at once; the recorded frames that a snapshot
+ * is made from, which a checkpoint lacks, are read when it is. Books that are wanted later come
+ * from the books of another tape, which has been read up to the same position. One thread. */
 #ifndef TD_SERVE_SERVE_BOOKS_H
 #define TD_SERVE_SERVE_BOOKS_H
 
@@ -31,11 +32,19 @@ typedef struct serve_symbol {
     struct symbol_state *state;
 } serve_symbol;
 
+typedef struct stream_book {
+    serve_book *book;   /* NULL: absent */
+    uint8_t is_skipped; /* it is not wanted */
+} stream_book;
+
 typedef struct serve_books {
-    serve_book *first, **end; /* zero-initialise */
+    int (*wants)(void *user, const char *feed, const char *exchange_topic);
+    void *user;
+    serve_book *first, **end; /* this and what follows: zero-initialise */
     size_t count;
     size_t expected;        /* of a checkpoint, without a frame since */
-    serve_book **of_stream; /* by the streams of the tape */
+    uint8_t is_short;       /* 1: it may lack books that are wanted: no new one begins */
+    stream_book *of_stream; /* by the streams of the tape */
     size_t stream_count;
     serve_symbol *symbols;
     size_t symbol_count;
@@ -45,8 +54,18 @@ typedef struct serve_books {
 /* Free all books; before the tape moves or closes. */
 void serve_books_fini(serve_books *books);
 
+/* 1 if books of such rows are followed. */
+int serve_books_follow(const topic_row *row);
+
+/* 1 if the topic's book is among them. */
+int serve_books_have(const serve_books *books, const char *feed, const char *exchange_topic);
+
 /* Take the states that a tape begins with. feeds: with their topics. */
 void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tape);
+
+/* Add the books of another tape over the same archive, at the position of the first one, which are
+ * those that it lacked. */
+void serve_books_add(serve_books *books, const serve_feeds *feeds, const serve_books *from);
 
 /* Follow a data frame of the tape. *out: its book, NULL for other topics; *is_snapshot: the frame
  * is one. */

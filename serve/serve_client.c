@@ -67,16 +67,16 @@ static uint8_t *is_current(serve_client *client, const serve_book *b)
     return &client->is_current[b->number];
 }
 
-static int covers(const serve_client *client, const serve_book *b)
+int serve_client_covers(const serve_client *client, const char *feed, const char *exchange_topic)
 {
-    return has_feed(client, b->feed) &&
-           topic_filters_cover(&client->filters, td_bytes_str(b->exchange_topic));
+    return has_feed(client, feed) &&
+           topic_filters_cover(&client->filters, td_bytes_str(exchange_topic));
 }
 
 int serve_client_needs(serve_client *client, const serve_book *b)
 {
     return client->is_catching_up && b->has_snapshot && !*is_current(client, b) &&
-           covers(client, b);
+           serve_client_covers(client, b->feed, b->exchange_topic);
 }
 
 void serve_client_catch_up(serve_client *client)
@@ -91,7 +91,7 @@ void serve_client_filters_changed(serve_client *client)
     const serve_book *first = client->tape == NULL ? NULL : client->tape->books.first;
     for (const serve_book *b = first; b != NULL; b = b->next) {
         uint8_t *current = is_current(client, b);
-        *current = *current && covers(client, b);
+        *current = *current && serve_client_covers(client, b->feed, b->exchange_topic);
     }
 }
 

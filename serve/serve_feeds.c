@@ -54,10 +54,13 @@ static void add_channel(serve_feeds *feeds, served_feed *feed, const channel_inf
     feed->has_unknown |= channel_role(info) == ROLE_UNKNOWN;
     if (info->exchange_topic[0] == '\0' || has_topic(feed, td_bytes_str(info->exchange_topic)))
         return;
-    feeds->has_retail |= has_retail(family_topic_named(feed->family, info->topic)) != 0;
+    const topic_row *row = family_topic_named(feed->family, info->topic);
+    feeds->has_retail |= has_retail(row) != 0;
     feed->topics = td_array_grow(feed->topics, feed->topic_count, sizeof *feed->topics);
     feed->topics[feed->topic_count++] =
-        (served_topic){.exchange_topic = td_strdup(info->exchange_topic),
+        (served_topic){.feed = feed->name,
+                       .row = row,
+                       .exchange_topic = td_strdup(info->exchange_topic),
                        .topic = td_strdup(info->topic),
                        .symbol = td_strdup(info->symbol)};
 }
@@ -279,14 +282,14 @@ void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WI
     }
 }
 
-const char *serve_feeds_topic(const serve_feeds *feeds, const char *name, const char *topic,
-                              const char *symbol)
+const served_topic *serve_feeds_topic(const serve_feeds *feeds, const char *name, const char *topic,
+                                      const char *symbol)
 {
     const served_feed *feed = find_feed(feeds, name);
     for (size_t i = 0; feed != NULL && i < feed->topic_count; i++) {
         const served_topic *known = &feed->topics[i];
         if (strcmp(known->topic, topic) == 0 && strcmp(known->symbol, symbol) == 0)
-            return known->exchange_topic;
+            return known;
     }
     return NULL;
 }

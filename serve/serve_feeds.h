@@ -16,8 +16,10 @@
 #include "wire/server.h"
 
 typedef struct served_topic {
+    const char *feed; /* its name */
     char *exchange_topic;
     char *topic, *symbol; /* symbol "": it has none */
+    const topic_row *row; /* of the topic; NULL: absent */
 } served_topic;
 
 /* A topic that the exchange refused, or granted later. */
@@ -63,9 +65,9 @@ void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WI
  * number. */
 size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out);
 
-/* The exchange's name of a topic on the tape; NULL: absent. */
-const char *serve_feeds_topic(const serve_feeds *feeds, const char *feed, const char *topic,
-                              const char *symbol);
+/* A topic on the tape; NULL: absent. */
+const served_topic *serve_feeds_topic(const serve_feeds *feeds, const char *feed, const char *topic,
+                                      const char *symbol);
 
 /* The standing of a subscription at this path. Known is a topic on the tape, or a topic of the
  * family of a symbol on the tape, which stays silent; not one that the exchange refused when it was

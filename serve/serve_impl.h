@@ -130,6 +130,9 @@ TD_NEVER_NULL serve_client *serve_client_open(serve *owner, wire_peer_conn *conn
 /* Free a client whose connection is gone, and which has no tape. */
 void serve_client_close(serve_client *client);
 
+/* 1 if its subscriptions cover a topic. */
+int serve_client_covers(const serve_client *client, const char *feed, const char *exchange_topic);
+
 /* Snapshots are needed for its books that are not current. */
 void serve_client_catch_up(serve_client *client);
 
@@ -197,11 +200,13 @@ struct serve_tape {
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
     const frame_ref *frame; /* read, not yet sent; NULL: none */
-    recorded_end *ends;     /* of connections, before that frame, from end_at on */
+    recorded_end *ends;     /* of connections; from end_at on: before that frame, and not yet due */
     size_t end_at, end_count;
     uint64_t at_ns;    /* receive time of the last one that was due; 0: none */
     serve_books books; /* up to the last due frame */
-    held_frame *held;  /* in order */
+    cursor *late;      /* brings books that are wanted later to its position; NULL: none does */
+    serve_books late_books;
+    held_frame *held; /* in order */
 };
 
 /* The client has more subscriptions: restart its settle delay, or, while its tape plays, let the

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "book/symbol_state.h"
 #include "cli/units.h"
 #include "serve/serve_impl.h"
 
@@ -28,6 +29,16 @@ enum {
 
 /* ---- life ---- */
 
+/* A shared clock has all books, for whoever joins it. */
+static int wants_book(void *user, const char *feed, const char *exchange_topic)
+{
+    const serve_tape *tape = user;
+    const serve_client *c = tape->clients;
+    while (c != NULL && !serve_client_covers(c, feed, exchange_topic))
+        c = c->tape_next;
+    return c != NULL || tape->owner->options.has_shared_clock;
+}
+
 /* A tape of a client's feeds; of all with a shared clock. */
 static serve_tape *tape_new(const serve_client *client, uint64_t start_ns)
 {
@@ -35,6 +46,7 @@ static serve_tape *tape_new(const serve_client *client, uint64_t start_ns)
     serve_tape *tape = td_alloc_zero(1, sizeof *tape);
     tape->owner = owner;
     tape->start_ns = start_ns;
+    tape->books = (serve_books){.wants = wants_book, .user = tape};
     if (!owner->options.has_shared_clock) {
         size_t bytes = client->feed_count * sizeof *tape->feed_names;
         tape->feed_count = client->feed_count;
@@ -55,6 +67,13 @@ static void forget_held(serve_tape *tape)
     }
 }
 
+static void close_late(serve_tape *tape)
+{
+    serve_books_fini(&tape->late_books);
+    cursor_close(tape->late);
+    tape->late = NULL;
+}
+
 static void tape_free(serve_tape *tape)
 {
     serve *owner = tape->owner;
@@ -65,6 +84,7 @@ static void tape_free(serve_tape *tape)
     *at = tape->next;
     wire_timer_cancel(&tape->timer);
     forget_held(tape);
+    close_late(tape);
     serve_books_fini(&tape->books); /* before its channels */
     cursor_close(tape->cursor);
     td_free(tape->ends);
@@ -84,25 +104,37 @@ static int waits_for_clients(const serve *server)
     return server->options.waits_for_slow || server->options.speed.is_max;
 }
 
+static selection selection_of(const serve_tape *tape)
+{
+    selection mine = *tape->owner->options.wanted;
+    if (tape->feed_names != NULL)
+        mine.feeds = (selection_globs){tape->feed_names, tape->feed_count};
+    return mine;
+}
+
+static cursor_options reading_of(const serve_tape *tape)
+{
+    const serve_options *options = &tape->owner->options;
+    return (cursor_options){.threads = 1,
+                            .blocks = tape->owner->blocks,
+                            .log = options->log,
+                            .with_lead_in = 1,
+                            .with_states = !options->feeds->has_retail,
+                            .without_audits = 1};
+}
+
 static td_result open_cursor(serve_tape *tape, td_err *err)
 {
     const serve_options *options = &tape->owner->options;
-    selection mine = *options->wanted;
-    if (tape->feed_names != NULL)
-        mine.feeds = (selection_globs){tape->feed_names, tape->feed_count};
+    const selection mine = selection_of(tape);
+    cursor_options reading = reading_of(tape);
+    reading.with_events = 1;
     const pacer_options pacing = {
         .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
     pacer_init(&tape->pacer, &pacing);
     if (tape->owner->is_paused)
         pacer_pause(&tape->pacer);
     tape->owner->counts.tapes++;
-    const cursor_options reading = {.threads = 1,
-                                    .blocks = tape->owner->blocks,
-                                    .log = options->log,
-                                    .with_lead_in = 1,
-                                    .with_states = !options->feeds->has_retail,
-                                    .without_audits = 1,
-                                    .with_events = 1};
     td_result rc = cursor_open(options->archive, &mine, &reading, &tape->cursor, err);
     if (rc == TD_OK) {
         tape->begin_ns = cursor_get_window(tape->cursor).from_ns;
@@ -192,16 +224,24 @@ static td_bytes topic_in(const serve *server, const frame_ref *frame)
 
 static void on_away(void *user);
 
-/* End the connections of clients that are of a recorded one as that ended, all without an end. The
- * books of the recorded one are over: its successor begins them. */
+/* The books of a recorded connection that has ended are over: its successor begins them. */
+static void end_books(serve_tape *tape, const recorded_end *end)
+{
+    for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
+        const conn_choice *choice = &b->topic->choice;
+        if (b->shard == end->shard && strcmp(b->feed, end->feed) == 0 &&
+            choice->conns[choice->followed].last_ns <= end->recv_ns)
+            b->has_snapshot = 0;
+    }
+}
+
+/* End the connections of clients that are of a recorded one as that ended, all without an end. */
 static void disconnect(serve_tape *tape, const recorded_end *end)
 {
     const serve_options *options = &tape->owner->options;
     size_t closed = 0;
-    for (serve_book *b = tape->books.first; end != NULL && b != NULL; b = b->next) {
-        if (b->shard == end->shard && strcmp(b->feed, end->feed) == 0)
-            b->has_snapshot = 0;
-    }
+    if (end != NULL)
+        end_books(tape, end);
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
         if (c->state != CLIENT_PLAYING ||
             (end != NULL && !serve_client_has_slot(c, end->feed, end->shard)))
@@ -395,6 +435,85 @@ static td_result catch_up(serve_tape *tape, td_err *err)
     return rc;
 }
 
+/* ---- books that are wanted later ---- */
+
+static int lacks_book(void *user, const char *feed, const char *exchange_topic)
+{
+    const serve_tape *tape = user;
+    return wants_book(user, feed, exchange_topic) &&
+           !serve_books_have(&tape->books, feed, exchange_topic);
+}
+
+static int lacks_channel(void *user, const channel_info *info)
+{
+    const serve_tape *tape = user;
+    const served_topic *topic =
+        serve_feeds_topic(tape->owner->options.feeds, info->feed, info->topic, info->symbol);
+    return topic != NULL && serve_books_follow(topic->row) &&
+           lacks_book(user, topic->feed, topic->exchange_topic);
+}
+
+static int lacks_books(serve_tape *tape)
+{
+    const serve_feeds *feeds = tape->owner->options.feeds;
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        for (size_t k = 0; k < feed->topic_count; k++) {
+            if (serve_books_follow(feed->topics[k].row) &&
+                lacks_book(tape, feed->name, feed->topics[k].exchange_topic))
+                return 1;
+        }
+    }
+    return 0;
+}
+
+/* Read the books up to the pending frame. */
+static td_result open_late(serve_tape *tape, td_err *err)
+{
+    selection mine = selection_of(tape);
+    cursor_options reading = reading_of(tape);
+    uint64_t from_ns = tape->at_ns > 0 ? tape->at_ns + 1 : cursor_get_window(tape->cursor).from_ns;
+    if (tape->frame != NULL)
+        from_ns = tape->frame->recv_ns;
+    selection_set_window(&mine, (selection_window){from_ns, from_ns + 1});
+    reading.wants_channel = lacks_channel;
+    reading.user = tape;
+    tape->late_books = (serve_books){.wants = lacks_book, .user = tape};
+    td_result rc = cursor_open(tape->owner->options.archive, &mine, &reading, &tape->late, err);
+    if (rc == TD_OK)
+        serve_books_begin(&tape->late_books, tape->owner->options.feeds, tape->late);
+    return rc;
+}
+
+/* Bring the books that are wanted since the tape began to its position, a frame at a time. */
+static td_result follow_late(serve_tape *tape, td_err *err)
+{
+    const frame_ref *frame;
+    serve_book *b;
+    uint8_t is_snapshot;
+    if (tape->late == NULL && lacks_books(tape))
+        return open_late(tape, err);
+    td_result rc = tape->late == NULL ? TD_EOF : cursor_next(tape->late, &frame, err);
+    if (rc == TD_OK && frame->is_lead_in)
+        return is_data(frame) ? serve_books_apply(&tape->late_books, tape->owner->reader, frame, &b,
+                                                  &is_snapshot, err)
+                              : TD_OK;
+    if (rc != TD_OK && rc != TD_EOF)
+        return rc;
+    serve_books_add(&tape->books, tape->owner->options.feeds, &tape->late_books);
+    close_late(tape);
+    for (size_t i = 0; i < tape->end_at; i++)
+        end_books(tape, &tape->ends[i]);
+    return TD_OK;
+}
+
+/* Clients want books that the tape may lack. */
+static void want_more(serve_tape *tape)
+{
+    close_late(tape);
+    tape->books.is_short = 1;
+}
+
 /* 1 if the tape has to wait for a client. A late one waits, too, because what is due at once is no
  * client's fault; but not for a client that has held it back by PATIENCE_NS more than it has moved
  * since it became late: that one reads more slowly than the tape plays. */
@@ -426,6 +545,7 @@ static int is_held_back(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
 static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
 {
     forget_held(tape);
+    close_late(tape);
     serve_books_fini(&tape->books);
     tape->at_ns = 0;
     tape->stalled_ns = 0;
@@ -483,7 +603,6 @@ static td_result send_due(serve_tape *tape, td_err *err)
         return TD_OK;
     }
     uint64_t sent = tape->owner->counts.frames;
-    tape->end_at = tape->end_count = 0;
     td_result rc = send_frame(tape, err);
     if (tape->pacer.is_paused && tape->owner->counts.frames != sent)
         tape->pacer.step_count--;
@@ -502,6 +621,9 @@ static td_result pump_one(serve_tape *tape, td_err *err)
         if (rc != TD_OK || (tape->frame == NULL && !tape->is_at_end))
             return rc;
     }
+    /* Not between frames of the same time: the time does not say which of them were sent. */
+    if (tape->books.is_short && (tape->frame == NULL || tape->frame->recv_ns > tape->at_ns))
+        return follow_late(tape, err);
     rc = catch_up(tape, err);
     if (rc != TD_OK)
         return rc;
@@ -633,6 +755,7 @@ static void join(serve_tape *tape, serve_tape *batch)
         tape->away -= tape->away > 0;
     }
     tape_free(batch);
+    want_more(tape);
     if (!tape->is_alone)
         return;
     tape->is_alone = 0;
@@ -674,6 +797,8 @@ void serve_tape_subscribed(serve_client *client)
     const serve_options *options = &server->options;
     int is_alone = waits_for_clients(server) && !options->has_shared_clock;
     if (client->state > CLIENT_SETTLE_DELAY) {
+        if (client->tape != NULL)
+            want_more(client->tape);
         serve_client_catch_up(client);
         return;
     }

@@ -100,6 +100,25 @@ describe("a recorded session, again", { concurrency: 3 }, () => {
   });
 });
 
+test("a client that returns with other topics gets a book of the next connection, not of the one that ended", async (t) => {
+  const dir = temporary(t);
+  const archive = await session(t);
+  const isSnapshot = (text) => text.startsWith('{"topic":"orderbook.50.BTCUSDT","type":"snapshot"');
+  const snapshots = (await rawFrames(t, archive)).filter(isSnapshot);
+  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--speed", "4"], dir);
+  const ask = (topic) => {
+    const ws = new WebSocket(`${url}${PATH}`);
+    t.after(() => ws.terminate());
+    ws.on("open", () => ws.send(JSON.stringify({ op: "subscribe", args: [topic] })));
+    return ws;
+  };
+  assert.equal((await once(ask("publicTrade.BTCUSDT"), "close"))[0], 1001);
+  const ws = ask("orderbook.50.BTCUSDT");
+  const first = await new Promise((resolve) => ws.on("message", (bytes) => isData(String(bytes)) && resolve(String(bytes))));
+  assert.equal(first, snapshots[1]);
+  assert.match((await program.kill("SIGTERM")).stderr, /0 snapshots made/);
+});
+
 test("a client that does not return after a recorded disconnect leaves its tape, and the server stops at once", async (t) => {
   const dir = temporary(t);
   const archive = await session(t);

@@ -74,6 +74,31 @@ test("paused, a tape sends a frame a step; a client that wants other topics does
   assert.equal((await control("status")).tapes[0].at_end, true);
 });
 
+/** What a client gets that subscribes to a second book after the fifth frame of the first one. */
+async function subscribedLate(t, ...options) {
+  const { url, control } = await served(t, ...options);
+  await control("pause");
+  const client = new Client(t, url, ["BUSDT"]);
+  while ((await control("status")).tapes.length === 0);
+  for (let i = 0; i < 5; i++) {
+    await control("step");
+    await client.until(() => client.frames.length === i + 1);
+  }
+  client.ws.send(JSON.stringify({ op: "subscribe", args: ["orderbook.50.AUSDT"] }));
+  await client.until(() => client.u.has("AUSDT"));
+  await control("resume");
+  await client.until(() => SYMBOLS.every((symbol) => client.u.get(symbol) === COUNT + 1));
+  return client.frames;
+}
+
+test("a book that no client wanted before has the levels of that position, as on a tape that follows all", async (t) => {
+  const frames = await subscribedLate(t);
+  const { type, data } = JSON.parse(frames[5]);
+  assert.deepEqual([type, data.s, data.u, data.b], ["snapshot", "AUSDT", 5, [["100.0", "5"]]]);
+  assert.deepEqual(frames.slice(6), FRAMES.slice(10));
+  assert.deepEqual(frames, await subscribedLate(t, "--shared-clock"));
+});
+
 test("seek: on and back, also from the end, with a snapshot of that moment", async (t) => {
   const { url, control } = await served(t, "--speed", "max");
   const client = new Client(t, url);

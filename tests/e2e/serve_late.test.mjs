@@ -220,7 +220,7 @@ test("serve names the books beyond the 4,096 that it follows, and counts their f
   const symbols = Array.from({ length: 4098 }, (_, i) => `S${i}USDT`);
   const frames = [1, 2].flatMap((u) => symbols.map((symbol) => v3(u === 1 ? "snapshot" : "delta", symbol, u, START)));
   const archive = await importFrames(t, dir, { ...SHAPES[0], frames });
-  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--once", "--speed", "max"], dir);
+  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--once", "--shared-clock", "--speed", "max"], dir);
   const client = new WebSocket(`${url}/v5/public/linear`);
   client.on("open", () => client.send(JSON.stringify({ op: "subscribe", args: ["orderbook.50.S4097USDT"] })));
   await once(client, "close");
