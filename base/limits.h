@@ -153,6 +153,11 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * some 100 KB, and two books and two lists of trades at their bounds 2.6 MB. */
 #define LIMIT_STATE_BYTES ((size_t)16 << 20)
 
+/* Frames that a ticker's values come from (book/ticker_frames.h). A v5 contract has some ten, of
+ * 4 KB; at most one for each of 60 fields, of which real ones have at most 1.4 KB. Beyond that the
+ * ticker is unknown until its next snapshot. */
+#define LIMIT_TICKER_BYTES ((size_t)64 << 10)
+
 /* Gaps that replay lists for one topic and symbol; further ones are counted by rule. */
 #define LIMIT_STREAM_GAPS 1024u
 

@@ -132,6 +132,12 @@ int conn_choice_move(conn_choice *stream, const frame_ref *frame)
     return is_known;
 }
 
+int conn_choice_follows(const conn_choice *stream, const frame_conn *conn)
+{
+    const choice_conn now = conn_of(conn);
+    return stream->count > 0 && is_same(&stream->conns[stream->followed], &now);
+}
+
 void conn_choice_copy(conn_choice *to, const conn_choice *from)
 {
     choice_conn *conns = NULL;

@@ -93,6 +93,9 @@ static inline int conn_choice_note(conn_choice *stream, const frame_ref *frame)
     return is_known;
 }
 
+/* 1 if it follows this connection. */
+int conn_choice_follows(const conn_choice *stream, const frame_conn *conn);
+
 /* Make a stream, which may have frames, the same as another, without its connections' objects. */
 void conn_choice_copy(conn_choice *to, const conn_choice *from);
 

@@ -16,6 +16,7 @@
 typedef struct state_io {
     td_buf *out;       /* saving: appended to; NULL: loading */
     td_bytes in;       /* loading: what is left */
+    uint8_t version;   /* of the state; the symbol's first field */
     uint8_t is_failed; /* saving: beyond LIMIT_STATE_BYTES; loading: malformed */
 } state_io;
 

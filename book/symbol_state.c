@@ -7,13 +7,15 @@
 #include "base/limits.h"
 #include "book/state_io.h"
 
-enum { STATE_VERSION = 1 };
+/* Those of version 1 have no frames of tickers. */
+enum { STATE_VERSION = 2, STATE_WITHOUT_TICKERS = 1 };
 
 /* What came over one connection of a topic at a time. */
 typedef struct topic_conn {
     track *track; /* NULL before the first frame */
     const topic_row *row;
-    size_t bytes; /* of the track, as counted */
+    ticker_frames *ticker; /* NULL: the topic has none */
+    size_t bytes;          /* of the track and the frames, as counted */
 } topic_conn;
 
 struct symbol_state {
@@ -40,8 +42,10 @@ symbol_state *symbol_state_open(symbol_audits audits)
 
 static void close_topic(symbol_topic *t)
 {
-    for (size_t k = 0; k < t->conn_count; k++)
+    for (size_t k = 0; k < t->conn_count; k++) {
         track_close(t->conns[k].track);
+        ticker_frames_close(t->conns[k].ticker);
+    }
     td_free(t->conns);
     conn_choice_fini(&t->choice);
     td_free(t->name);
@@ -151,15 +155,29 @@ static void set_row(symbol_topic *t, const topic_row *row)
     t->is_compared = s->audits == SYMBOL_WITH_AUDITS && part == t->part && part != AUDIT_NONE;
 }
 
+static size_t memory_of(const topic_conn *p)
+{
+    return track_bytes(p->track) + (p->ticker == NULL ? 0 : ticker_frames_memory(p->ticker));
+}
+
 static topic_conn *conn_at(symbol_topic *t, uint32_t conn_index)
 {
-    const size_t conn_bytes = sizeof *t->conns + sizeof *t->choice.conns;
+    const size_t each = sizeof *t->conns + sizeof *t->choice.conns;
     if (TD_UNLIKELY(conn_index >= t->conn_count)) {
-        t->owner->bytes -= t->conn_count * conn_bytes;
+        t->owner->bytes -= t->conn_count * each;
         t->conns = td_array_reach(t->conns, &t->conn_count, conn_index, sizeof *t->conns);
-        t->owner->bytes += t->conn_count * conn_bytes;
+        t->owner->bytes += t->conn_count * each;
     }
     return &t->conns[conn_index];
+}
+
+static void begin_conn(topic_conn *p, const topic_row *row)
+{
+    track_close(p->track);
+    ticker_frames_close(p->ticker);
+    p->track = track_open(row);
+    p->ticker = ticker_frames_fit(row) ? ticker_frames_open(row) : NULL;
+    p->row = row;
 }
 
 /* The frame's connection or row is another one than before. */
@@ -167,11 +185,12 @@ static symbol_step turn(const symbol_state *s, topic_conn *p, const topic_row *r
 {
     if (p->track == NULL || strcmp(p->row->pattern, row->pattern) != 0) {
         symbol_step step = p->track == NULL ? SYMBOL_BEGINS : SYMBOL_NEW_TOPIC;
-        track_close(p->track);
-        p->track = track_open(row);
-        p->row = row;
-        if (s->is_joined && step == SYMBOL_BEGINS)
+        begin_conn(p, row);
+        if (s->is_joined && step == SYMBOL_BEGINS) {
             track_join(p->track);
+            if (p->ticker != NULL)
+                p->ticker->is_whole = 0;
+        }
         return step;
     }
     track_set_row(p->track, row);
@@ -179,6 +198,8 @@ static symbol_step turn(const symbol_state *s, topic_conn *p, const topic_row *r
     if (is_same)
         return SYMBOL_CONTINUES;
     track_reset(p->track);
+    if (p->ticker != NULL)
+        ticker_frames_reset(p->ticker);
     return SYMBOL_RECONNECTS;
 }
 
@@ -213,6 +234,16 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
     s->audit_bytes = audit_bytes(s->audit);
 }
 
+/* The track has taken the frame. Where its values cease to be trusted, those before do not count.
+ */
+static void add_to_ticker(topic_conn *p, const frame_ref *frame, int is_snapshot, int was_broken)
+{
+    if (!was_broken && track_is_broken(p->track))
+        p->ticker->since_ns = frame->recv_ns;
+    if (frame->content.message != NULL)
+        ticker_frames_add(p->ticker, frame, is_snapshot);
+}
+
 void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict *out)
 {
     TD_ASSERT_SLOW(frame->row != NULL);
@@ -227,6 +258,7 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
     out->track = p->track;
     out->is_unaudited = 0;
     out->audit.count = 0;
+    int was_broken = track_is_broken(p->track);
     if (TD_LIKELY(frame->content.message != NULL)) {
         track_apply(p->track, frame->content.message, &out->rules);
         if (TD_UNLIKELY(out->rules.is_snapshot))
@@ -235,7 +267,9 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
         out->rules = (verdict){0};
         track_skip(p->track);
     }
-    size_t bytes = track_bytes(p->track);
+    if (TD_UNLIKELY(p->ticker != NULL))
+        add_to_ticker(p, frame, out->rules.is_snapshot, was_broken);
+    size_t bytes = memory_of(p);
     t->owner->bytes += bytes - p->bytes; /* modulo 2^64: it may have shrunk */
     p->bytes = bytes;
     if (!frame->is_copy && t->is_compared && (t->owner->useful >> t->part & 1))
@@ -247,6 +281,8 @@ void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
     for (size_t i = 0; i < t->conn_count; i++) {
         if (t->conns[i].track != NULL)
             track_skip(t->conns[i].track);
+        if (t->conns[i].ticker != NULL)
+            t->conns[i].ticker->since_ns = recv_ns;
     }
     if (t->member != NULL)
         audit_skip(t->owner->audit, t->member, recv_ns);
@@ -262,6 +298,23 @@ track *symbol_topic_track_at(const symbol_topic *t, size_t conn_index)
 track *symbol_topic_track(const symbol_topic *t)
 {
     return symbol_topic_track_at(t, t->choice.followed);
+}
+
+const ticker_frames *symbol_topic_ticker(const symbol_topic *t)
+{
+    const uint32_t at = t->choice.followed;
+    const ticker_frames *ticker = at < t->conn_count ? t->conns[at].ticker : NULL;
+    return ticker != NULL && ticker->is_whole ? ticker : NULL;
+}
+
+int symbol_state_has_tickers(const symbol_state *s)
+{
+    for (size_t i = 0; i < s->topic_count; i++) {
+        const symbol_topic *t = s->topics[i];
+        if (t->row != NULL && ticker_frames_fit(t->row) && symbol_topic_ticker(t) == NULL)
+            return 0;
+    }
+    return 1;
 }
 
 void symbol_state_finish(symbol_state *s, uint64_t end_ns, audit_verdict *out)
@@ -289,9 +342,13 @@ static void conn_serialize(topic_conn *p, state_io *io)
     if (io->is_failed)
         return;
     if (state_is_loading(io))
-        p->track = track_open(p->row);
+        begin_conn(p, p->row);
     track_serialize(p->track, io);
-    p->bytes = track_bytes(p->track);
+    if (p->ticker != NULL && io->version == STATE_WITHOUT_TICKERS)
+        p->ticker->is_whole = 0;
+    else if (p->ticker != NULL)
+        ticker_frames_serialize(p->ticker, io);
+    p->bytes = memory_of(p);
 }
 
 static void topic_serialize(symbol_topic *t, state_io *io)
@@ -354,9 +411,9 @@ static void audit_state_serialize(symbol_state *s, state_io *io)
 static void serialize(symbol_state *s, state_io *io)
 {
     enum { TOPICS_MAX = 4096, TOPIC_BYTES = 9 };
-    uint8_t version = STATE_VERSION;
-    state_u8(io, &version);
-    state_check(io, version == STATE_VERSION);
+    io->version = STATE_VERSION;
+    state_u8(io, &io->version);
+    state_check(io, io->version == STATE_VERSION || io->version == STATE_WITHOUT_TICKERS);
     state_flag(io, &s->is_joined);
     uint32_t count = state_count(io, s->topic_count, TOPICS_MAX, TOPIC_BYTES);
     for (uint32_t i = 0; i < count && !io->is_failed; i++) {
@@ -395,7 +452,7 @@ td_result symbol_state_load(td_bytes bytes, symbol_audits audits, symbol_state *
     serialize(made, &io);
     if (io.is_failed || io.in.size > 0) {
         symbol_state_close(made);
-        return bytes.size > 0 && bytes.data[0] != STATE_VERSION
+        return bytes.size > 0 && (bytes.data[0] == 0 || bytes.data[0] > STATE_VERSION)
                    ? td_err_set(err, TD_E_UNSUPPORTED, "a state of version %u, not %u",
                                 bytes.data[0], (unsigned)STATE_VERSION)
                    : td_err_set(err, TD_E_CORRUPT, "a state of %zu bytes is malformed", bytes.size);

@@ -20,6 +20,7 @@
 #include "book/audit.h"
 #include "book/continuity.h"
 #include "book/conn_choice.h"
+#include "book/ticker_frames.h"
 #include "schema/frame.h"
 #include "schema/message.h"
 
@@ -85,6 +86,13 @@ void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);
 /* The track of the connection at an index, and of the one that is followed; NULL: absent. */
 track *symbol_topic_track_at(const symbol_topic *topic, size_t conn_index);
 track *symbol_topic_track(const symbol_topic *topic);
+
+/* The frames that the values of a ticker come from, of the connection that is followed. NULL: it is
+ * no ticker with deltas, or they are not all there (ticker_frames.is_whole). */
+const ticker_frames *symbol_topic_ticker(const symbol_topic *topic);
+
+/* 0: there is a ticker with deltas whose frames are not all there. */
+int symbol_state_has_tickers(const symbol_state *state);
 
 /* The end: as audit_finish. */
 void symbol_state_finish(symbol_state *state, uint64_t end_ns, audit_verdict *out);

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "cli/units.h"
 #include "tape/book_trust.h"
+#include "tape/content.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"
 #include "export/export_scan.h"
@@ -430,6 +431,37 @@ static td_result follow_route(day_route *route, const observed_frame *seen, td_e
     return rc;
 }
 
+/* Show the makers the frames that a ticker's values come from, as if they were of the lead-in. */
+static td_result show_ticker(day_route *route, const symbol_topic *before, const frame_ref *first,
+                             td_err *err)
+{
+    const conn_choice *choice = &before->choice;
+    const ticker_frames *ticker = symbol_topic_ticker(before);
+    if (ticker == NULL || (!first->is_copy && !conn_choice_follows(choice, first->conn)))
+        return TD_OK;
+    content_reader *reader = content_reader_open(TAPE_READS_MESSAGES);
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < ticker->count; i++) {
+        frame_ref frame = {.channel = first->channel,
+                           .conn = first->is_copy ? NULL : first->conn,
+                           .recv_ns = ticker->frames[i].recv_ns,
+                           .bytes = ticker_frames_bytes_at(ticker, i),
+                           .is_lead_in = 1};
+        frame.row = content_row(reader, frame.channel, frame.recv_ns);
+        content_read(reader, &frame);
+        const maker_frame as = {
+            .frame = &frame, .message = frame.content.message, .gap = gap_before(route, &frame)};
+        if (frame.recv_ns < ticker->since_ns || frame.recv_ns < choice->since_ns)
+            continue;
+        route->seen = &as;
+        for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)
+            rc = run_maker(&route->makers[k], &as, err);
+    }
+    route->seen = NULL;
+    content_reader_close(reader);
+    return rc;
+}
+
 static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
 {
     if (rc == TD_OK)
@@ -496,6 +528,8 @@ static td_result on_begin(void *ctx, const struct stream *of, void **state, cons
     }
     if (rc == TD_OK && run->day->spec->type_count > 0)
         rc = make_route(run, first, before, &made, err);
+    if (rc == TD_OK && made != NULL && before != NULL)
+        rc = show_ticker(made, before, first, err);
     *state = made;
     return add_context(first, rc, err);
 }
@@ -527,18 +561,6 @@ static int has_topics(const day_run *run,
     return 0;
 }
 
-/* Types whose state is in no checkpoint cost the whole lead-in, so only if there is something for
- * them. */
-static int needs_full_lead(const day_run *run)
-{
-    const export_spec *spec = run->day->spec;
-    for (size_t i = 0; i < spec->type_count; i++)
-        if ((spec->types[i]->flags & EXPORT_FULL_LEAD) != 0 &&
-            (spec->types[i]->prefers == NULL || has_topics(run, spec->types[i]->prefers)))
-            return 1;
-    return 0;
-}
-
 /* What is filed as unknown may be of any symbol. */
 static int wants_channel(void *user, const channel_info *info)
 {
@@ -564,7 +586,8 @@ static td_result open_tape(day_run *run, td_err *err)
     const export_scan scan = {&spec->settings, spec->types, spec->type_count,
                               day->archive,    &wanted,     day->window};
     td_result rc = export_scan_run(&scan, &run->choices, err);
-    reading.with_states = (uint8_t)!needs_full_lead(run);
+    reading.with_states = 1;
+    reading.with_tickers = (uint8_t)has_topics(run, EXPORT_DERIVATIVE_TICKER.prefers);
     return rc == TD_OK ? cursor_open(day->archive, &wanted, &reading, &run->tape, err) : rc;
 }
 

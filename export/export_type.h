@@ -57,10 +57,8 @@ enum {
     EXPORT_ALL_SYMBOLS = 1, /* rows are not of one symbol: one file for all, with columns of its
                                own for the symbol */
     EXPORT_OF_BOOKS = 2,    /* made of order books: --depth means it, the manifest has breaks */
-    EXPORT_FULL_LEAD = 4,   /* its state is not in checkpoints: the frames before the day are read
-                               back to the moment when the connections began */
-    EXPORT_NO_SYMBOL = 8,   /* rows may be of no symbol at all (wallets) */
-    EXPORT_OF_REPLIES = 16, /* made of HTTP replies, which are read whatever symbols are selected;
+    EXPORT_NO_SYMBOL = 4,   /* rows may be of no symbol at all (wallets) */
+    EXPORT_OF_REPLIES = 8,  /* made of HTTP replies, which are read whatever symbols are selected;
                                rows are selected by their own */
 };
 

@@ -25,14 +25,14 @@ static const msg_member MEMBERS_OF[] = {TICKER_VALUES(MEMBER_OF)};
 enum { COLUMNS = sizeof MEMBERS_OF / sizeof MEMBERS_OF[0] };
 
 typedef struct ticker_state {
-    const frame_conn *conn; /* of the last frame; NULL: none came */
+    const frame_conn *conn; /* of the last frame; NULL: unknown */
     uint64_t exchange_ns;   /* never steps back by a whole ms */
     msg_value values[COLUMNS];
 } ticker_state;
 
 static int may_lack_frames(const ticker_state *state, const maker_frame *seen)
 {
-    return seen->gap != NULL || seen->frame->conn != state->conn ||
+    return seen->gap != NULL || (state->conn != NULL && seen->frame->conn != state->conn) ||
            (seen->trust != NULL && seen->trust->broke.cause != BREAK_NONE);
 }
 
@@ -75,7 +75,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     ticker_state *state = maker;
     const message *m = seen->message;
     if (may_lack_frames(state, seen))
-        *state = (ticker_state){.conn = seen->frame->conn};
+        *state = (ticker_state){.conn = NULL};
+    state->conn = seen->frame->conn;
     if (m == NULL || m->record.item_count == 0)
         return TD_OK;
     set_time(state, seen, &m->record.items[0]);
@@ -118,7 +119,6 @@ const export_type EXPORT_DERIVATIVE_TICKER = {
     .name = "derivative_ticker",
     .columns = DERIVATIVE_COLUMNS,
     .column_count = COLUMNS,
-    .flags = EXPORT_FULL_LEAD,
     .takes = takes,
     .prefers = prefers,
     .open = open_state,

@@ -614,6 +614,7 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
                        .conn = &channel->conn,
                        .row = channel->topic.row,
                        .content = {.message = is_decoded ? &decoded : NULL},
+                       .bytes = bytes,
                        .granted_ns = record->granted_ns};
     symbol_verdict found;
     conn_choice_judge(&channel->state->choice, &frame, conn_has_ended, NULL);

@@ -718,6 +718,15 @@ static void list_entry(rows *r, const items_row *items, const slots *s)
             list_member(r, SURVEY_FIELD, place, i, s->token[i]);
 }
 
+/* The bits of the fields that were found. */
+static uint64_t fields_of(const topic_row *row, const slots *s)
+{
+    uint64_t fields = 0;
+    for (size_t i = 0; i < row->field_count; i++)
+        fields |= (uint64_t)(s->token[i] != 0) << (i < MSG_FIELD_BITS ? i : MSG_FIELD_BITS - 1);
+    return fields;
+}
+
 /* One entry from the fields that were found. */
 static int add_entry(rows *r, const items_row *items, const slots *s, size_t offset)
 {
@@ -740,6 +749,8 @@ static int add_entry(rows *r, const items_row *items, const slots *s, size_t off
     if (!check_sum(r, &values, offset))
         return 0;
     add_item(r, first, action);
+    if (r->p->row->type == MSG_TICKER)
+        r->d->items[r->item_count - 1].fields = fields_of(r->p->row, s);
     return 1;
 }
 

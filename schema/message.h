@@ -155,7 +155,11 @@ typedef struct msg_item {
     const msg_value *values; /* in the order of the row's fields, absent ones left out; a member
                                 once at most, likewise below */
     size_t value_count;
+    uint64_t fields; /* of a ticker: a bit for each of the row's fields that the frame's text has,
+                        the last bit for all from MSG_FIELD_BITS - 1 on; 0: unknown */
 } msg_item;
+
+enum { MSG_FIELD_BITS = 64 };
 
 /* Messages of all other types. */
 typedef struct msg_record {

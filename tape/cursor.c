@@ -209,6 +209,7 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
         .lead_from_ns = window.from_ns,
         .log = options->log,
         .with_events = options->with_events,
+        .with_tickers = options->with_tickers,
         .is_following = options->is_following,
         .wants_unknown = (uint8_t)selection_has_topic(
             &c->wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN), td_bytes_str(""), td_bytes_str("")),

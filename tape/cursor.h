@@ -43,6 +43,7 @@ typedef struct cursor_options {
                              cursor_find_begin() at the earliest. */
     uint8_t with_states;  /* 1: with_lead_in is shorter where a checkpoint has the states of a feed
                              before it: cursor_next_state gives them, and all topics' frames since */
+    uint8_t with_tickers; /* 1: checkpoints whose states lack the values of tickers are not used */
     uint8_t without_audits; /* 1: these states are without audits (SYMBOL_WITHOUT_AUDITS) */
     uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */
     /* Narrows the selection: 1 if frames of this channel are wanted. NULL: all that it has. */

@@ -62,6 +62,7 @@ typedef struct source_options {
     uint64_t lead_from_ns; /* <= window.from_ns; frames from here on if has_lead_in */
     const td_log *log;
     uint8_t with_events;
+    uint8_t with_tickers; /* as cursor_options */
     uint8_t is_following;
     uint8_t wants_unknown; /* 1: _unknown frames that no row fits are selected, too */
     uint8_t reads_ahead;   /* 1: frames and contents are made with their chunk; else when due */

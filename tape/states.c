@@ -65,6 +65,11 @@ static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err 
     of->symbol = name;
     if (of->reading->wanted->topics.count > 0 || of->reading->wants_channel != NULL)
         symbol_state_keep(state, wants_topic, of);
+    if (of->reading->with_tickers && !symbol_state_has_tickers(state)) {
+        symbol_state_close(state);
+        td_free(name);
+        return td_err_set(err, TD_E_UNSUPPORTED, "a ticker's frames are missing");
+    }
     saved_states *to = of->to;
     to->items = td_array_grow(to->items, to->count, sizeof *to->items);
     to->items[to->count++] =

@@ -203,7 +203,7 @@ static message candle_message(const tick *t, msg_value values[4], msg_item *item
     values[2] = (msg_value){MEMBER_VOLUME, VALUE_DECIMAL, .as = {.decimal = {volume * 100, 2}}};
     values[3] = (msg_value){MEMBER_TURNOVER, VALUE_DECIMAL,
                             .as = {.decimal = {volume * 10 + (t->size < 0), 0}}};
-    *item = (msg_item){ACTION_NONE, values, 4};
+    *item = (msg_item){ACTION_NONE, values, 4, 0};
     uint64_t exchange_ns = (t->kind == 'k' ? t->start : t->at) * S;
     return (message){.record = {.head = {.type = MSG_KLINE, .exchange_ns = exchange_ns},
                                 .items = item,
@@ -352,7 +352,7 @@ static void test_books(void **state)
             td_decimal bid;
             assert_int_equal(td_decimal_parse(td_bytes_str(s->frame), &bid, NULL), TD_OK);
             msg_value value = {MEMBER_BID1_PRICE, VALUE_DECIMAL, .as = {.decimal = bid}};
-            msg_item item = {ACTION_UPDATE, &value, 1};
+            msg_item item = {ACTION_UPDATE, &value, 1, 0};
             message m = {.record = {.head = {.type = MSG_TICKER, .seq = s->seq, .has_seq = 1},
                                     .items = &item,
                                     .item_count = 1}};

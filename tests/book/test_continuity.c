@@ -522,7 +522,7 @@ static void test_record(void **state)
         msg_value values[2] = {
             {MEMBER_CROSS_SEQ, VALUE_INTEGER, .as = {.integer = STEPS[i].seqs[0]}},
             {MEMBER_CROSS_SEQ, VALUE_INTEGER, .as = {.integer = STEPS[i].seqs[1]}}};
-        msg_item items[2] = {{ACTION_NONE, &values[0], 1}, {ACTION_NONE, &values[1], 1}};
+        msg_item items[2] = {{ACTION_NONE, &values[0], 1, 0}, {ACTION_NONE, &values[1], 1, 0}};
         message m = {.record = {.head = {.type = MSG_KLINE}, .items = items, .item_count = 2}};
         verdict v;
         track_apply(t, &m, &v);

@@ -156,7 +156,7 @@ static msg_item item_of(const entry_words *words, const topic_row *row, msg_valu
     if (row->type == MSG_ORDER && words->time_ms != 0)
         values[count++] = (msg_value){MEMBER_UPDATED_AT, VALUE_TIME_NS,
                                       .as = {.time_ns = words->time_ms * 1000000}};
-    return (msg_item){ACTION_NONE, values, count};
+    return (msg_item){ACTION_NONE, values, count, 0};
 }
 
 static msg_trade trade_of(const entry_words *words)

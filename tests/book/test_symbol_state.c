@@ -410,6 +410,7 @@ static void play_rows(const family *of, td_random *random)
                                  .conn = frame_conn_of(1, 1),
                                  .recv_ns = UINT64_C(1700000000000000000) + i,
                                  .row = row,
+                                 .bytes = td_bytes_of(text.data, size),
                                  .content = {.message = is_decoded ? &decoded : NULL}};
         apply(&b, &frame, &frame);
         if (i % 16 == 15)

@@ -84,10 +84,10 @@ function writeHours(file, frames) {
 }
 
 /** Frames of a simulated exchange, some of which are missing; in the middle the connection ends, and begins with the same again. */
-async function simulated(t, family) {
+async function simulated(t, family, topics) {
   const dir = temporary(t), archive = path.join(dir, "recorded");
   const server = await simulator(t, dir, ["--families", family, "--symbols", "2", "--rate", "10000", "--seed", "7"]);
-  await new Recorder(t, archive, [...feedArgs(server, family), "--max-frames", "4000"]).ended;
+  await new Recorder(t, archive, [...feedArgs(server, family, topics), "--max-frames", "4000"]).ended;
   const frames = (await jsonLines(t, ["cat", archive])).map(({ dir, data }) => ({ dir, data }));
   const connects = { url: "wss://stream.bybit.com/realtime" };
   return [connects, ...frames, connects, ...frames].filter((_, i) => i % 997 !== 996);
@@ -99,7 +99,7 @@ function captured(name) {
   return captureLines(name).map((line) => (received.test(line) ? { dir: "in", data: received.exec(line)[1] } : sent.test(line) ? { dir: "out", data: sent.exec(line)[1] } : null)).filter((frame) => frame !== null);
 }
 
-const EXPORTS = [["tardis-csv"], ["jsonl"], ["tardis-csv", "--symbol", "*B*", "--topic", "orderBook*"]];
+const EXPORTS = [["tardis-csv"], ["jsonl"], ["tardis-csv", "--symbol", "*B*", "--topic", "order*ook*"]];
 
 /** The files of an export from a moment on, their manifest, and the bytes of the chunks that were read. */
 async function exportFrom(t, archive, ns, [format, ...selection]) {
@@ -126,6 +126,7 @@ function buildPlugin(t, wants) {
 
 const SOURCES = [
   ["inverse, with a reconnect and lost frames", "inverse", (t) => simulated(t, "inverse")],
+  ["v5-linear, with a reconnect and lost frames", "v5-linear", (t) => simulated(t, "v5-linear", ["tickers.BTCUSDT", "tickers.ETHUSDT", "orderbook.50.BTCUSDT"])],
   ["linear-2021-04-17.jsonl.gz", "linear", () => captured("linear-2021-04-17.jsonl.gz"), withoutCapture("linear-2021-04-17.jsonl.gz")],
   ["inverse-2021-04-17.jsonl.gz", "inverse", () => captured("inverse-2021-04-17.jsonl.gz"), withoutCapture("inverse-2021-04-17.jsonl.gz")],
 ];
