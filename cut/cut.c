@@ -32,7 +32,6 @@ typedef struct topic_start {
     uint64_t start_ns; /* receive time of its first frame, or earlier */
     td_buf made;       /* written in place of the frame of then; empty: the frame itself is */
     channel_info made_info;
-    uint8_t is_merging; /* 1: made is a ticker's snapshot, to be merged with its deltas */
 } topic_start;
 
 typedef struct cut {
@@ -99,6 +98,7 @@ static td_result open_past(cut *c, td_err *err)
     cursor_options reading = reading_of(c);
     reading.with_lead_in = 1;
     reading.with_states = c->options->wants_frame == NULL;
+    reading.with_tickers = c->options->snapshots == CUT_SNAPSHOTS_MADE;
     reading.without_audits = c->options->without_checkpoint;
     c->player = player_open(
         &(player_options){.without_digests = 1, .without_audits = reading.without_audits});
@@ -220,43 +220,7 @@ static td_result make_book(const cut *c, topic_start *start, td_err *err)
     if (rc == TD_OK)
         rc = snapshot_make(c->maker, &source, track_book(symbol_topic_track(start->topic)),
                            &start->made, err);
-    if (rc == TD_OK)
-        start->start_ns = last_of(start);
     snapshot_source_fini(&source);
-    return rc;
-}
-
-/* Take a ticker's snapshot, or one that a cut made in its place, and then each delta. */
-static td_result merge_frame(cut *c, const frame_ref *frame, td_err *err)
-{
-    topic_start *start = start_of(c, frame->channel);
-    td_bytes bytes = frame->bytes;
-    td_result rc = TD_OK;
-    if (start == NULL || !start->is_merging)
-        return TD_OK;
-    if (start->made.size > 0)
-        rc = snapshot_merge(c->maker, start->topic->row, &start->made, bytes, err);
-    else if (frame->recv_ns == start->start_ns || (frame->channel->info.form & FORM_MADE) != 0)
-        rc = td_buf_append(&start->made, bytes.data, bytes.size, err);
-    if (rc != TD_E_UNSUPPORTED)
-        return rc;
-    td_buf_clear(&start->made);
-    start->is_merging = 0;
-    return TD_OK;
-}
-
-/* All tickers in one reading since the oldest of their snapshots. */
-static td_result merge_tickers(cut *c, uint64_t from_ns, td_err *err)
-{
-    selection wanted = *c->options->wanted;
-    cursor_options reading = reading_of(c);
-    cursor *tape = NULL;
-    reading.reads = TAPE_READS_FRAMES;
-    selection_set_window(&wanted, (selection_window){from_ns, c->window.from_ns});
-    td_result rc = cursor_open(c->options->archive, &wanted, &reading, &tape, err);
-    if (rc == TD_OK)
-        rc = read_past(c, tape, merge_frame, err);
-    cursor_close(tape);
     return rc;
 }
 
@@ -264,26 +228,18 @@ static td_result merge_tickers(cut *c, uint64_t from_ns, td_err *err)
 static td_result make_snapshots(cut *c, td_err *err)
 {
     c->maker = snapshot_maker_open();
-    uint64_t from_ns = c->window.from_ns;
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < c->start_count; i++) {
         topic_start *start = &c->starts[i];
-        const topic_row *row = start->topic->row;
         if (!may_be_made(start->topic))
             continue;
-        if (row->type == MSG_BOOK_CHANGE)
-            rc = make_book(c, start, err);
-        start->is_merging = row->type == MSG_TICKER;
-        if (start->is_merging && start->start_ns < from_ns)
-            from_ns = start->start_ns;
-        rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
-    }
-    if (rc == TD_OK && from_ns < c->window.from_ns)
-        rc = merge_tickers(c, from_ns, err);
-    for (size_t i = 0; i < c->start_count; i++) {
-        topic_start *start = &c->starts[i];
-        if (start->is_merging && start->made.size > 0)
+        rc = start->topic->row->type == MSG_BOOK_CHANGE
+                 ? make_book(c, start, err)
+                 : snapshot_make_ticker(c->maker, symbol_topic_ticker(start->topic), &start->made,
+                                        err);
+        if (rc == TD_OK)
             start->start_ns = last_of(start);
+        rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
     }
     snapshot_maker_close(c->maker);
     return rc;

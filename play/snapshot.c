@@ -29,6 +29,7 @@ struct snapshot_maker {
 typedef struct making {
     const snapshot_source *from;
     const book *levels; /* NULL: of a ticker */
+    json_value entry;   /* of a ticker: what its delta changes */
     json_writer json;
     char path[PATH_BYTES]; /* keys from the top to the copied value */
     size_t path_size;
@@ -409,9 +410,31 @@ static int has_others(json_value model, json_value last)
     return 0;
 }
 
+/* The entry of a ticker's delta, an object or the only element of a list. */
+static int find_entry(const topic_row *row, json_value delta, json_value *out)
+{
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
+        const char *path = row->items[i].path;
+        size_t size = strcspn(path, ".");
+        json_value more;
+        int is_found =
+            row->items[i].kind == FRAME_DELTA && json_find_key(delta, td_bytes_of(path, size), out);
+        if (is_found && path[size] == '.')
+            is_found = json_find(*out, path + size + 1, out);
+        if (is_found && json_type_of(*out) == JSON_OBJECT)
+            return 1;
+        json_iter it = json_iter_of(is_found ? *out : delta);
+        if (is_found && json_next(&it, NULL, out) && !json_next(&it, NULL, &more))
+            return 1;
+    }
+    return 0;
+}
+
 static void copy_object(making *m, json_value model, const json_value *last)
 {
     json_value key, element, newer;
+    if (m->levels == NULL && items_here(m) != NULL)
+        last = &m->entry;
     if (m->levels == NULL && last != NULL && has_others(model, *last))
         m->is_impossible = 1;
     json_write_object_begin(&m->json);
@@ -480,17 +503,33 @@ static td_result parse_both(snapshot_maker *maker, td_bytes model, td_bytes last
     return rc == TD_E_INVALID ? td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON") : rc;
 }
 
-td_result snapshot_merge(snapshot_maker *maker, const topic_row *row, td_buf *snapshot,
-                         td_bytes delta, td_err *err)
+/* Bring a ticker's snapshot up to date by its next delta. */
+static td_result merge(snapshot_maker *maker, const topic_row *row, td_buf *snapshot,
+                       td_bytes delta, td_err *err)
 {
     json_value model, last;
     const snapshot_source source = {.row = row};
     making m = {.from = &source};
     td_result rc = parse_both(maker, td_buf_view(snapshot), delta, &model, &last, err);
+    if (rc != TD_OK)
+        return rc;
     td_buf_clear(&maker->merged);
-    if (rc == TD_OK)
-        rc = write_snapshot(&m, model, &last, &maker->merged, err);
+    m.is_impossible = !find_entry(row, last, &m.entry);
+    rc = write_snapshot(&m, model, &last, &maker->merged, err);
     return rc == TD_OK ? keep(snapshot, td_buf_view(&maker->merged), err) : rc;
+}
+
+td_result snapshot_make_ticker(snapshot_maker *maker, const ticker_frames *from, td_buf *out,
+                               td_err *err)
+{
+    if (from == NULL || from->count == 0)
+        return td_err_set(err, TD_E_UNSUPPORTED, "its frames are missing");
+    td_result rc = keep(out, ticker_frames_bytes_at(from, 0), err);
+    for (size_t i = 1; rc == TD_OK && i < from->count; i++)
+        rc = merge(maker, from->row, out, ticker_frames_bytes_at(from, i), err);
+    if (rc != TD_OK)
+        td_buf_clear(out);
+    return rc;
 }
 
 td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, const book *levels,

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "archive/archive.h"
 #include "book/book.h"
+#include "book/ticker_frames.h"
 #include "schema/frame.h"
 
 typedef struct snapshot_maker snapshot_maker;
@@ -46,10 +47,11 @@ TD_MUST_USE td_result snapshot_source_read(snapshot_source *source, archive *fro
                                            const char *symbol, const struct symbol_topic *topic,
                                            td_err *err);
 
-/* Bring a ticker's snapshot up to date by its next delta, whose members replace those of it.
- * TD_E_UNSUPPORTED: the delta has others, or is not JSON. */
-TD_MUST_USE td_result snapshot_merge(snapshot_maker *maker, const topic_row *row, td_buf *snapshot,
-                                     td_bytes delta, td_err *err);
+/* Set out to a ticker's snapshot with the values of all frames since; the first of them is the
+ * snapshot. TD_E_UNSUPPORTED, and out is empty: the frames are missing (NULL), a delta has members
+ * that the snapshot lacks, or one is not JSON. TD_E_LIMIT. */
+TD_MUST_USE td_result snapshot_make_ticker(snapshot_maker *maker, const ticker_frames *from,
+                                           td_buf *out, td_err *err);
 
 /* Append a snapshot of the book to out. TD_E_UNSUPPORTED: none can be made, because a frame is not
  * JSON (a compressed one) or no recorded level shows the form; out is unchanged then. TD_E_LIMIT.

@@ -137,6 +137,28 @@ test("--snapshots made: a ticker begins with its snapshot and all deltas since, 
   for (const { made: _, ...frame } of made) assert.deepEqual({ ...frame, made: undefined }, merged.get(frame.topic));
 });
 
+test("--snapshots made: a ticker whose deltas have another form begins with one, from the last checkpoint on", async (t) => {
+  const dir = temporary(t), HOUR_NS = 3_600_000_000_000n, BEGIN_NS = 1_795_154_400_000_000_000n;
+  const [archive, file, capture] = ["tape", "made.mcap", "capture.jsonl"].map((name) => path.join(dir, name));
+  const merged = { symbol: "BTCUSD", last_price: "1.00", index_price: "1.00", mark_price: "1.00", funding_rate_e6: 0 };
+  const frame = (i, type, data) => ({ topic: "instrument_info.100ms.BTCUSD", type, data, cross_seq: i, timestamp_e6: 1_795_154_400_000_000 + i });
+  const lines = [{ url: "wss://stream.bybit.com/realtime" }, { dir: "in", data: JSON.stringify(frame(0, "snapshot", { ...merged })) }];
+  for (let i = 1; i <= 500; i++) {
+    const changes = { symbol: "BTCUSD", [["last_price", "index_price", "mark_price"][i % 3]]: (i / 4).toFixed(2), ...(i === 7 && { funding_rate_e6: 125 }) };
+    lines.push({ dir: "in", data: JSON.stringify(frame(i, "delta", { delete: [], update: [changes], insert: [] })) });
+    Object.assign(merged, i < 500 && changes);
+  }
+  fs.writeFileSync(capture, lines.map((line, i) => JSON.stringify({ recv_ns: String(BEGIN_NS + (BigInt(i) * HOUR_NS) / 100n), ...line }) + "\n").join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "inverse", capture]);
+  const last = String(BEGIN_NS + (501n * HOUR_NS) / 100n);
+  const { stderr } = await tapedeck(t, ["cut", archive, "-o", file, "--from", last, "--snapshots", "made", "-v"]);
+  const [made, delta] = await jsonLines(t, ["cat", file]);
+  assert.deepEqual([made.made, JSON.parse(made.data)], [true, frame(499, "snapshot", merged)]);
+  assert.equal(JSON.parse(delta.data).cross_seq, 500);
+  const read = [...stderr.matchAll(/read (\d+) chunks .* of (\d+) segments/g)].map(([, , segments]) => Number(segments));
+  assert.ok(read.length > 0 && read.every((segments) => segments === 1), stderr);
+});
+
 test("what a cut cannot have is refused, and leaves no file", { skip }, async (t) => {
   const { dir, archive, window } = await imported(t);
   const file = path.join(dir, "bug.mcap");
