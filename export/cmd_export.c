@@ -23,6 +23,9 @@ typedef struct export_flags {
     const char *out;
     options_list types;
     uint64_t depth;
+    const char *bars;
+    const char *every;
+    uint64_t levels;
     uint8_t has_sod;
     uint8_t has_bbo;
     int exch_time; /* export_exch_time */
@@ -54,6 +57,7 @@ typedef struct export_command {
     gap_list gaps;
     uint64_t loss_max; /* in 1/10000 % of the time, if there is a --max-gap-loss */
     day_list days;     /* if one of these options needs them */
+    export_book_snapshots book_snapshots;
 } export_command;
 
 /* ---- the command line ---- */
@@ -108,7 +112,7 @@ static void describe_formats(export_names *names)
 static const char *const EXCH_TIMES[] = {
     [EXPORT_EXCH_TIME_FRAME] = "frame", [EXPORT_EXCH_TIME_MATCH] = "match", NULL};
 
-enum { ROW_COUNT = 14 };
+enum { ROW_COUNT = 17 };
 
 static void make_rows(export_names *names, option_row rows[ROW_COUNT])
 {
@@ -136,6 +140,21 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
          .help = "take books from the topic with N levels per side",
          .min = 1,
          .max = LIMIT_BOOK_LEVELS},
+        {.long_name = "bars",
+         OPTION_INTO(export_flags, bars),
+         .metavar = "DURATION",
+         .help = "with bars of trades: 1s, 5m, 1h, 1d (a part of a day)"},
+        {.long_name = "every",
+         OPTION_INTO(export_flags, every),
+         .metavar = "DURATION|Nchanges",
+         .help = "with book_snapshots: the book at each such time (100ms, 1s: a part of a day), "
+                 "or after every N changes (50changes)"},
+        {.long_name = "levels",
+         OPTION_INTO(export_flags, levels),
+         .metavar = "N",
+         .help = "levels a side of book_snapshots (default: 25)",
+         .min = 1,
+         .max = EXPORT_SNAPSHOT_LEVELS},
         {.long_name = "sod",
          OPTION_INTO(export_flags, has_sod),
          .help = "hftbacktest: a file begins with the whole book, if that is known"},
@@ -216,9 +235,12 @@ static td_result read_formats(export_command *command, td_err *err)
     return td_err_set(err, TD_E_INVALID, "no format is given: %s is missing", names);
 }
 
-/* 1 if a type is requested: by the format's name for it, or its own. */
+/* 1 if a type is requested: by the format's name for it, or its own. Some need an option. */
 static int is_requested(const export_flags *flags, const export_named_type *type)
 {
+    if ((type->type == &EXPORT_BARS && flags->bars == NULL) ||
+        (type->type == &EXPORT_BOOK_SNAPSHOTS && flags->every == NULL))
+        return 0;
     for (size_t i = 0; i < flags->types.count; i++)
         if (strcmp(flags->types.items[i], type->name) == 0 ||
             strcmp(flags->types.items[i], type->type->name) == 0)
@@ -246,6 +268,57 @@ static td_result refuse_type(const char *name, const export_format *format, td_e
     return TD_E_INVALID;
 }
 
+/* A duration that divides a day, so that all days have the same times. */
+static td_result read_interval(const char *option, const char *text, uint64_t *ns, td_err *err)
+{
+    td_result rc = td_duration_parse(text, ns, err);
+    if (rc == TD_OK && (*ns == 0 || EXPORT_DAY_NS % *ns != 0))
+        rc = td_err_set(err, TD_E_INVALID, "a day is no multiple of '%s'", text);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "%s", option);
+}
+
+/* Bars, and snapshots of books: "1s", "50changes". */
+static td_result read_derived(export_command *command, td_err *err)
+{
+    const export_flags *flags = &command->flags;
+    export_settings *settings = &command->spec.settings;
+    const char *every = flags->every;
+    uint64_t changes = 0;
+    td_result rc = TD_OK;
+    if (flags->bars != NULL)
+        rc = read_interval("--bars", flags->bars, &settings->bar_ns, err);
+    if (rc != TD_OK || (every == NULL && flags->levels == 0))
+        return rc;
+    if (every == NULL)
+        return td_err_set(err, TD_E_INVALID, "--levels: --every is missing");
+    settings->levels = flags->levels == 0 ? 25 : (uint32_t)flags->levels;
+    export_book_snapshots_init(settings->levels, &command->book_snapshots);
+    size_t digits = strspn(every, "0123456789");
+    if (strcmp(every + digits, "changes") != 0)
+        return read_interval("--every", every, &settings->every_ns, err);
+    if (!td_digits_parse(td_bytes_of(every, digits), UINT32_MAX, &changes) || changes == 0)
+        return td_err_set(err, TD_E_INVALID, "--every: '%s' is no number of changes", every);
+    settings->every_changes = (uint32_t)changes;
+    return TD_OK;
+}
+
+/* A type that needs an option is there if both are. */
+static td_result check_pair(const export_command *command, const char *option, int is_given,
+                            const char *type, td_err *err)
+{
+    const export_spec *spec = &command->spec;
+    const options_list *names = &command->flags.types;
+    int has_type = 0;
+    for (size_t i = 0; !is_given && i < names->count; i++)
+        if (strcmp(names->items[i], type) == 0)
+            return td_err_set(err, TD_E_INVALID, "--type %s: %s is missing", type, option);
+    for (size_t i = 0; i < spec->output_count; i++)
+        has_type |= strcmp(spec->outputs[i].type->name, type) == 0;
+    if (is_given && !has_type)
+        return td_err_set(err, TD_E_INVALID, "%s: the export has no %s", option, type);
+    return TD_OK;
+}
+
 /* Each type that is named is of a format. */
 static td_result check_types(const export_command *command, td_err *err)
 {
@@ -268,20 +341,29 @@ static td_result read_types(export_command *command, td_err *err)
 {
     export_spec *spec = &command->spec;
     int has_books = 0;
+    const export_format *without = NULL; /* a type */
     for (size_t i = 0; i < spec->format_count; i++) {
         const export_format *format = spec->formats[i];
         size_t before = spec->output_count;
         for (size_t k = 0; k < export_format_type_count(format); k++) {
-            const export_named_type type = export_format_type(format, k);
+            export_named_type type = export_format_type(format, k);
             if (!is_requested(&command->flags, &type))
                 continue;
+            if (type.type == &EXPORT_BOOK_SNAPSHOTS)
+                type.type = &command->book_snapshots.type;
             add_output(spec, format, &type);
             has_books |= (type.type->flags & EXPORT_OF_BOOKS) != 0;
         }
-        if (spec->output_count == before)
-            return refuse_type(command->flags.types.items[0], format, err);
+        if (spec->output_count == before && without == NULL)
+            without = format;
     }
-    td_result rc = check_types(command, err);
+    td_result rc = check_pair(command, "--bars", command->flags.bars != NULL, "bars", err);
+    if (rc == TD_OK)
+        rc = check_pair(command, "--every", command->flags.every != NULL, "book_snapshots", err);
+    if (rc == TD_OK && without != NULL)
+        rc = refuse_type(command->flags.types.items[0], without, err);
+    if (rc == TD_OK)
+        rc = check_types(command, err);
     if (rc == TD_OK && command->flags.depth != 0 && !has_books)
         rc = td_err_set(err, TD_E_INVALID, "--depth: the export has no books");
     spec->settings.depth = (uint32_t)command->flags.depth;
@@ -350,6 +432,8 @@ static td_result read_flags(verb_run *verb)
 {
     export_command *command = verb->state;
     td_result rc = read_formats(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_derived(command, &verb->err);
     if (rc == TD_OK)
         rc = read_types(command, &verb->err);
     if (rc == TD_OK)

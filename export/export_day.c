@@ -48,6 +48,7 @@ typedef struct day_maker {
 typedef struct day_route {
     struct day_run *run;
     const frame_channel *channel; /* of the first frame */
+    const channel_info *latest;   /* of the last frame */
     book_trust trust;
     size_t gap_next;         /* of the ledger: the first that was not looked at */
     const char *refusal;     /* why its symbol is left out; NULL: it is not */
@@ -302,6 +303,7 @@ static td_result make_route(day_run *run, const frame_ref *first, const symbol_t
     td_result rc = TD_OK;
     *made = (day_route){.run = run,
                         .channel = channel,
+                        .latest = &channel->info,
                         .gap_next = first_gap(run->day->ledger, channel->info.feed),
                         .refusal = depth_refusal(run, channel)};
     made->makers = td_alloc_zero(spec->type_count + 1, sizeof *made->makers);
@@ -319,15 +321,14 @@ static td_result make_route(day_run *run, const frame_ref *first, const symbol_t
 
 /* ---- frames ---- */
 
-/* The last gap of the ledger about the route's topic between the frame before and this one. */
-static const gap_row *gap_before(day_route *route, const frame_ref *frame)
+/* The last gap of the ledger about the route's topic that began since the frame before. */
+static const gap_row *gap_before(day_route *route, const channel_info *info, uint64_t until_ns)
 {
     const gap_list *ledger = route->run->day->ledger;
-    const channel_info *info = &frame->channel->info;
     const gap_row *found = NULL;
     for (; route->gap_next < ledger->count; route->gap_next++) {
         const gap_row *gap = &ledger->rows[route->gap_next];
-        if (gap->from_ns >= frame->recv_ns || strcmp(gap->feed, info->feed) != 0)
+        if (gap->from_ns >= until_ns || strcmp(gap->feed, info->feed) != 0)
             break;
         if (gap->line == info->line && gap->shard == info->shard &&
             gap_row_is_about(gap, info->topic, info->symbol))
@@ -407,7 +408,7 @@ static td_result follow_route(day_route *route, const observed_frame *seen, td_e
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     int is_http = frame->channel->role == ROLE_HTTP;
-    maker_frame as = {.frame = frame, .message = m};
+    maker_frame as = {.frame = frame, .message = m, .from_ns = route->run->day->window.from_ns};
     trust_answer trust;
     if (seen->found != NULL && topic_row_has_state(frame->row)) {
         trust = book_trust_apply(&route->trust, TRUST_WITH_COPIES, route->run->day->ledger,
@@ -416,7 +417,8 @@ static td_result follow_route(day_route *route, const observed_frame *seen, td_e
     }
     if (frame->is_copy)
         return TD_OK;
-    as.gap = gap_before(route, frame);
+    route->latest = &frame->channel->info;
+    as.gap = gap_before(route, route->latest, frame->recv_ns);
     if (seen->found != NULL && frame->row->type == MSG_BOOK_CHANGE)
         as.book = track_book(seen->found->track);
     if (!frame->is_lead_in && route->refusal != NULL)
@@ -449,8 +451,10 @@ static td_result show_ticker(day_route *route, const symbol_topic *before, const
                            .is_lead_in = 1};
         frame.row = content_row(reader, frame.channel, frame.recv_ns);
         content_read(reader, &frame);
-        const maker_frame as = {
-            .frame = &frame, .message = frame.content.message, .gap = gap_before(route, &frame)};
+        const maker_frame as = {.frame = &frame,
+                                .message = frame.content.message,
+                                .gap = gap_before(route, &frame.channel->info, frame.recv_ns),
+                                .from_ns = route->run->day->window.from_ns};
         if (frame.recv_ns < ticker->since_ns || frame.recv_ns < choice->since_ns)
             continue;
         route->seen = &as;
@@ -707,12 +711,14 @@ static td_result end_makers(day_run *run, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < run->route_count; i++) {
-        const day_route *route = run->routes[i];
+        day_route *route = run->routes[i];
+        const uint64_t end_ns = run->day->window.to_ns;
+        const gap_row *gap = gap_before(route, route->latest, end_ns);
         for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++) {
             day_maker *maker = &route->makers[k];
             const row_out out = {put, maker};
             if (maker->type->end != NULL)
-                rc = maker->type->end(maker->made, run->day->window.to_ns, &out, err);
+                rc = maker->type->end(maker->made, end_ns, gap, &out, err);
         }
     }
     return rc;

@@ -75,10 +75,18 @@ static void write_selection(json_writer *json, const selection *wanted, selectio
     json_write_object_end(json);
 }
 
-/* Choices that a single format has. */
+/* Choices that a type or a single format has. */
 static void write_choices(json_writer *json, const export_spec *spec)
 {
     const export_settings *settings = &spec->settings;
+    if (settings->bar_ns != 0)
+        json_write_member_u64(json, "bar_ns", settings->bar_ns);
+    if (settings->every_ns != 0)
+        json_write_member_u64(json, "every_ns", settings->every_ns);
+    if (settings->every_changes != 0)
+        json_write_member_u64(json, "every_changes", settings->every_changes);
+    if (settings->levels != 0)
+        json_write_member_u64(json, "levels", settings->levels);
     if (export_has_format(spec, &EXPORT_PARQUET)) {
         json_write_member_text(json, "time", export_time_name(settings->time));
         member_u64_or_null(json, "scale", settings->decimal_scale != 0, settings->decimal_scale);

@@ -11,6 +11,8 @@ const export_type *const *export_type_table(size_t *count)
                                                       &EXPORT_BOOK_SNAPSHOT_25,
                                                       &EXPORT_BOOK_SNAPSHOT_5,
                                                       &EXPORT_QUOTES,
+                                                      &EXPORT_BARS,
+                                                      &EXPORT_BOOK_SNAPSHOTS,
                                                       &EXPORT_BOOK_TICKER,
                                                       &EXPORT_DERIVATIVE_TICKER,
                                                       &EXPORT_OPTIONS_CHAIN,

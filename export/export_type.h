@@ -25,7 +25,12 @@ typedef enum export_exch_time { EXPORT_EXCH_TIME_FRAME, EXPORT_EXCH_TIME_MATCH }
 typedef enum export_time { EXPORT_TIME_NANOS, EXPORT_TIME_MICROS, EXPORT_TIME_INT64 } export_time;
 
 typedef struct export_settings {
-    uint32_t depth; /* of books: the topic with so many levels a side; 0: the market's own */
+    uint32_t depth;  /* of books: the topic with so many levels a side; 0: the market's own */
+    uint64_t bar_ns; /* length of bars; 0: no bars */
+    /* Of book_snapshots; every_ns and every_changes 0: none */
+    uint64_t every_ns;
+    uint32_t every_changes;
+    uint32_t levels;
     /* Of hftbacktest: */
     uint8_t has_sod;            /* 1: a book that is alive begins with all of it */
     uint8_t has_bbo;            /* 1: with the exchange's own best prices */
@@ -43,8 +48,9 @@ typedef struct maker_frame {
     const message *message;    /* NULL: not decoded, or an HTTP answer */
     const book *book;          /* of a topic of book changes: after the frame; else NULL */
     const trust_answer *trust; /* of topics with a state (topic_row_has_state); else NULL */
-    const gap_row *gap; /* a gap of the ledger about this topic, between the frame before and this
-                           one; NULL: without a gap */
+    const gap_row *gap; /* the last gap of the ledger about this topic since the frame before, of
+                           the first frame: since ever; NULL: without a gap */
+    uint64_t from_ns;   /* the day, or the selection, begins */
 } maker_frame;
 
 /* Name of a form of times, as --time takes it. */
@@ -77,8 +83,10 @@ typedef struct export_type {
     void *(*open)(const export_settings *settings, const frame_channel *channel,
                   const book *before);
     td_result (*frame)(void *maker, const maker_frame *seen, const row_out *out, td_err *err);
-    /* The day, or the selection, ends at end_ns: rows that were waiting. May be NULL. */
-    td_result (*end)(void *maker, uint64_t end_ns, const row_out *out, td_err *err);
+    /* The day, or the selection, ends at end_ns: rows that were waiting. gap: as above, after the
+     * last frame. May be NULL. */
+    td_result (*end)(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
+                     td_err *err);
     void (*close)(void *maker); /* may be NULL */
     /* Rows about the day as a whole, beside those of frames, before all others: gaps are those of
      * the ledger that begin on it, by time. May be NULL. */
@@ -90,6 +98,8 @@ extern const export_type EXPORT_BOOK_DELTAS;
 extern const export_type EXPORT_BOOK_SNAPSHOT_25;
 extern const export_type EXPORT_BOOK_SNAPSHOT_5;
 extern const export_type EXPORT_QUOTES;
+extern const export_type EXPORT_BARS;
+extern const export_type EXPORT_BOOK_SNAPSHOTS; /* of 25 levels; others: see below */
 extern const export_type EXPORT_BOOK_TICKER;
 extern const export_type EXPORT_DERIVATIVE_TICKER;
 extern const export_type EXPORT_OPTIONS_CHAIN;
@@ -103,6 +113,15 @@ extern const export_type EXPORT_INSTRUMENTS;
  * columns are there after export_message_types_init(), which any thread may call at any time. */
 extern export_type EXPORT_MESSAGE_TYPES[MSG_TYPE_COUNT];
 void export_message_types_init(void);
+
+/* The type EXPORT_BOOK_SNAPSHOTS with the columns of so many levels. */
+enum { EXPORT_SNAPSHOT_LEVELS = 1000 };
+typedef struct export_book_snapshots {
+    export_type type;
+    export_column columns[4 * EXPORT_SNAPSHOT_LEVELS];
+    char names[4 * EXPORT_SNAPSHOT_LEVELS][24];
+} export_book_snapshots;
+void export_book_snapshots_init(uint32_t levels, export_book_snapshots *out);
 
 /* All types with columns, in the order in which --help lists them. */
 const export_type *const *export_type_table(size_t *count);

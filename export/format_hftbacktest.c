@@ -30,7 +30,6 @@ typedef struct hft_writer {
     int64_t depth_ns;      /* latest exchange time of the book; 0: none */
     hft_event *end_of_day; /* levels of the book after the day */
     size_t end_of_day_count;
-    const export_source *depth; /* where those came from */
 } hft_writer;
 
 static void *open_writer(const export_target *target)
@@ -143,10 +142,9 @@ static hft_event depth_event(const hft_writer *self, const export_row *row)
     return out;
 }
 
-static void add_end_of_day(hft_writer *self, const export_source *of, hft_event level)
+static void add_end_of_day(hft_writer *self, hft_event level)
 {
     level.kind = (level.kind & ~(uint64_t)EVENT_KIND) | EVENT_SNAPSHOT | EVENT_EXCH | EVENT_LOCAL;
-    self->depth = of;
     self->end_of_day = td_array_grow(self->end_of_day, self->end_of_day_count, sizeof(hft_event));
     self->end_of_day[self->end_of_day_count++] = level;
 }
@@ -199,7 +197,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     else
         made = depth_event(self, row);
     if ((made.kind & EVENT_KIND) == HFT_END_OF_DAY) {
-        add_end_of_day(self, of, made);
+        add_end_of_day(self, made);
         return TD_OK;
     }
     if (of->type == &EXPORT_HFT_DEPTH && made.exch_ns > self->depth_ns)
@@ -270,27 +268,12 @@ static td_result finish_events(hft_writer *self, td_err *err)
     return export_file_finish(file, NULL, err);
 }
 
-/* 1 if the ledger has a gap of the book after its last frame. */
-static int is_broken_at_end(const hft_writer *self)
-{
-    const export_target *target = self->target;
-    const uint64_t last_ns =
-        (uint64_t)(self->end_of_day[0].local_ns - target->settings->clock_offset_ns);
-    for (size_t i = 0; i < target->gap_count; i++) {
-        const gap_row *gap = target->gaps[i];
-        if (gap->from_ns >= last_ns && strcmp(gap->feed, self->depth->feed) == 0 &&
-            gap_row_is_about(gap, self->depth->row->name, self->depth->symbol))
-            return 1;
-    }
-    return 0;
-}
-
 /* The book at the end of the day, for the next day's initial_snapshot. */
 static td_result finish_end_of_day(hft_writer *self, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
     export_file *file = NULL;
-    if (self->end_of_day_count == 0 || is_broken_at_end(self))
+    if (self->end_of_day_count == 0)
         return TD_OK;
     name_file(self->target, "_eod", name);
     td_result rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &file, err);

@@ -1,20 +1,27 @@
-/* The best levels of a book: a row whenever one of their prices or amounts changes. What the row
- * before had is not known after a break, nor where a file begins: then the first state is a row. */
+/* The best levels of a book: a row whenever one of their prices or amounts changes, at every Nth
+ * change, or at the times of a grid. What the row before had is not known after a break, nor where
+ * a file begins: then the first state is a row, but of a grid. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "export/export_type.h"
 
 /* The columns of a level, and those of quotes, which have one level. */
 enum { ASK_PRICE, ASK_AMOUNT, BID_PRICE, BID_AMOUNT, LEVEL_COLUMNS };
 enum { QUOTE_ASK_AMOUNT, QUOTE_ASK_PRICE, QUOTE_BID_PRICE, QUOTE_BID_AMOUNT };
-enum { LEVELS_MAX = 25, VALUES_MAX = LEVELS_MAX * LEVEL_COLUMNS };
+enum { TARDIS_LEVELS_MAX = 25, TARDIS_VALUES_MAX = TARDIS_LEVELS_MAX * LEVEL_COLUMNS };
 
 typedef struct best_levels {
     size_t levels;
     uint8_t are_quotes;
     uint8_t has_last;
-    msg_value last[VALUES_MAX]; /* the row before */
+    uint32_t every_changes, changes; /* since the row before */
+    uint64_t every_ns;               /* 0: no grid */
+    uint64_t last_ns;                /* of a grid: the last frame's receipt; 0: none */
+    msg_value *now;                  /* in values */
+    msg_value values[];              /* of the state before, and the next one */
 } best_levels;
 
 /* ---- rows ---- */
@@ -54,45 +61,52 @@ static td_result put_levels(best_levels *best, const maker_frame *seen, const ro
                             td_err *err)
 {
     const size_t count = best->levels * LEVEL_COLUMNS;
-    msg_value now[VALUES_MAX];
     if (seen->frame->is_lead_in)
         return TD_OK;
     if (!seen->trust->is_trusted || !seen->trust->was_alive)
         best->has_last = 0;
     if (!seen->trust->is_trusted)
         return TD_OK;
-    read_levels(best, seen->book, now);
-    if (best->has_last && are_same(now, best->last, count))
+    read_levels(best, seen->book, best->now);
+    if (best->has_last && are_same(best->now, best->values, count))
         return TD_OK;
-    memcpy(best->last, now, count * sizeof *now);
+    memcpy(best->values, best->now, count * sizeof *best->now);
+    if (best->has_last && ++best->changes < best->every_changes)
+        return TD_OK;
     best->has_last = 1;
+    best->changes = 0;
     export_row row = export_row_of(seen);
     row.flags |= ROW_LAST_OF_FRAME;
-    row.values = now;
+    row.values = best->values;
     return out->put(out->ctx, &row, err);
 }
 
-static td_result on_frame_25(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+/* The book had its state until this frame, if that finds it whole. */
+static td_result put_grid(best_levels *best, const maker_frame *seen, const row_out *out,
+                          td_err *err)
 {
-    best_levels *best = maker;
-    best->levels = 25;
-    return put_levels(best, seen, out, err);
+    const trust_answer *trust = seen->trust;
+    const uint64_t recv_ns = seen->frame->recv_ns;
+    const uint64_t from_ns = best->last_ns < seen->from_ns ? seen->from_ns : best->last_ns + 1;
+    const int was_right = best->has_last && trust->was_alive && trust->broke.cause == BREAK_NONE;
+    td_result rc = TD_OK;
+    uint64_t at_ns = (from_ns + best->every_ns - 1) / best->every_ns * best->every_ns;
+    for (; rc == TD_OK && was_right && at_ns <= recv_ns && !seen->frame->is_lead_in;
+         at_ns += best->every_ns) {
+        const export_row row = {.recv_ns = at_ns, .flags = ROW_SYNTHESIZED, .values = best->values};
+        rc = out->put(out->ctx, &row, err);
+    }
+    best->last_ns = recv_ns;
+    best->has_last = trust->is_trusted;
+    if (trust->is_trusted)
+        read_levels(best, seen->book, best->values);
+    return rc;
 }
 
-static td_result on_frame_5(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     best_levels *best = maker;
-    best->levels = 5;
-    return put_levels(best, seen, out, err);
-}
-
-static td_result on_frame_quotes(void *maker, const maker_frame *seen, const row_out *out,
-                                 td_err *err)
-{
-    best_levels *best = maker;
-    best->levels = 1;
-    best->are_quotes = 1;
-    return put_levels(best, seen, out, err);
+    return best->every_ns != 0 ? put_grid(best, seen, out, err) : put_levels(best, seen, out, err);
 }
 
 /* ---- the types ---- */
@@ -103,13 +117,56 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     return row != NULL && export_is_book_topic(row, settings->depth);
 }
 
-static void *open_levels(const export_settings *settings, const frame_channel *channel,
-                         const book *before)
+static best_levels *open_levels(size_t levels)
+{
+    const size_t count = levels * LEVEL_COLUMNS;
+    best_levels *made = td_alloc_zero(1, sizeof *made + 2 * count * sizeof *made->values);
+    made->levels = levels;
+    made->now = made->values + count;
+    return made;
+}
+
+static void *open_25(const export_settings *settings, const frame_channel *channel,
+                     const book *before)
 {
     (void)settings;
     (void)channel;
     (void)before;
-    return td_alloc_zero(1, sizeof(best_levels));
+    return open_levels(TARDIS_LEVELS_MAX);
+}
+
+static void *open_5(const export_settings *settings, const frame_channel *channel,
+                    const book *before)
+{
+    (void)settings;
+    (void)channel;
+    (void)before;
+    return open_levels(5);
+}
+
+static void *open_quotes(const export_settings *settings, const frame_channel *channel,
+                         const book *before)
+{
+    best_levels *made = open_levels(1);
+    (void)settings;
+    (void)channel;
+    (void)before;
+    made->are_quotes = 1;
+    return made;
+}
+
+/* A checkpoint may have the state that a grid begins with. */
+static void *open_chosen(const export_settings *settings, const frame_channel *channel,
+                         const book *before)
+{
+    best_levels *made = open_levels(settings->levels);
+    (void)channel;
+    made->every_ns = settings->every_ns;
+    made->every_changes = settings->every_changes;
+    made->has_last = made->every_ns != 0 && before != NULL;
+    if (made->has_last)
+        read_levels(made, before, made->values);
+    return made;
 }
 
 /* clang-format off: a level, a line */
@@ -122,7 +179,7 @@ static void *open_levels(const export_settings *settings, const frame_channel *c
 /* clang-format on */
 
 /* Of fewer levels, their first. */
-static const export_column SNAPSHOT_COLUMNS[VALUES_MAX] = {
+static const export_column SNAPSHOT_COLUMNS[TARDIS_VALUES_MAX] = {
     LEVEL(0),  LEVEL(1),  LEVEL(2),  LEVEL(3),  LEVEL(4),  LEVEL(5),  LEVEL(6),
     LEVEL(7),  LEVEL(8),  LEVEL(9),  LEVEL(10), LEVEL(11), LEVEL(12), LEVEL(13),
     LEVEL(14), LEVEL(15), LEVEL(16), LEVEL(17), LEVEL(18), LEVEL(19), LEVEL(20),
@@ -137,12 +194,12 @@ static const export_column QUOTE_COLUMNS[LEVEL_COLUMNS] = {
 const export_type EXPORT_BOOK_SNAPSHOT_25 = {
     .name = "book_snapshot_25",
     .columns = SNAPSHOT_COLUMNS,
-    .column_count = VALUES_MAX,
+    .column_count = TARDIS_VALUES_MAX,
     .flags = EXPORT_OF_BOOKS,
     .takes = takes,
     .prefers = export_prefers_book,
-    .open = open_levels,
-    .frame = on_frame_25,
+    .open = open_25,
+    .frame = on_frame,
     .close = td_free,
 };
 
@@ -153,8 +210,8 @@ const export_type EXPORT_BOOK_SNAPSHOT_5 = {
     .flags = EXPORT_OF_BOOKS,
     .takes = takes,
     .prefers = export_prefers_book,
-    .open = open_levels,
-    .frame = on_frame_5,
+    .open = open_5,
+    .frame = on_frame,
     .close = td_free,
 };
 
@@ -165,7 +222,34 @@ const export_type EXPORT_QUOTES = {
     .flags = EXPORT_OF_BOOKS,
     .takes = takes,
     .prefers = export_prefers_book,
-    .open = open_levels,
-    .frame = on_frame_quotes,
+    .open = open_quotes,
+    .frame = on_frame,
     .close = td_free,
 };
+
+const export_type EXPORT_BOOK_SNAPSHOTS = {
+    .name = "book_snapshots",
+    .columns = SNAPSHOT_COLUMNS,
+    .column_count = TARDIS_VALUES_MAX,
+    .flags = EXPORT_OF_BOOKS,
+    .takes = takes,
+    .prefers = export_prefers_book,
+    .open = open_chosen,
+    .frame = on_frame,
+    .close = td_free,
+};
+
+void export_book_snapshots_init(uint32_t levels, export_book_snapshots *out)
+{
+    TD_ASSERT(levels <= EXPORT_SNAPSHOT_LEVELS);
+    for (unsigned i = 0; i < levels * LEVEL_COLUMNS; i++) {
+        const unsigned column = i % LEVEL_COLUMNS;
+        (void)snprintf(out->names[i], sizeof out->names[i], "%s[%u].%s",
+                       column < BID_PRICE ? "asks" : "bids", i / LEVEL_COLUMNS,
+                       column % 2 == ASK_PRICE ? "price" : "amount");
+        out->columns[i] = (export_column){out->names[i], VALUE_DECIMAL};
+    }
+    out->type = EXPORT_BOOK_SNAPSHOTS;
+    out->type.columns = out->columns;
+    out->type.column_count = (size_t)levels * LEVEL_COLUMNS;
+}

@@ -115,12 +115,13 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 }
 
 /* Bids, then asks. */
-static td_result on_end(void *maker, uint64_t end_ns, const row_out *out, td_err *err)
+static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
+                        td_err *err)
 {
     const hft_depth *self = maker;
     hft_rows rows = {.common = self->last, .out = out, .err = err};
     (void)end_ns;
-    for (size_t i = 0; self->book != NULL && i < SIDE_COUNT; i++)
+    for (size_t i = 0; self->book != NULL && gap == NULL && i < SIDE_COUNT; i++)
         add_side(&rows, self->book, HFT_END_OF_DAY, SIDES[i]);
     return rows.rc;
 }

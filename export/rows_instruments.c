@@ -301,11 +301,13 @@ static msg_value moment(uint64_t ns)
     return ns == 0 ? row_absent() : row_time(ns);
 }
 
-static td_result on_end(void *maker, uint64_t end_ns, const row_out *out, td_err *err)
+static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
+                        td_err *err)
 {
     instrument_table *table = maker;
     td_result rc = TD_OK;
     (void)end_ns;
+    (void)gap;
     for (size_t i = 0; rc == TD_OK && i < table->count; i++) {
         const instrument *is = &table->rows[i];
         msg_value values[COLUMNS];

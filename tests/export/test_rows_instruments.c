@@ -193,7 +193,7 @@ static void run(const reply_case *c)
         assert_int_equal(EXPORT_INSTRUMENTS.frame(maker, &seen, &out, &err), TD_OK);
     }
     assert_int_equal(printed_size, 0); /* rows come when the day ends */
-    assert_int_equal(EXPORT_INSTRUMENTS.end(maker, 0, &out, &err), TD_OK);
+    assert_int_equal(EXPORT_INSTRUMENTS.end(maker, 0, NULL, &out, &err), TD_OK);
     EXPORT_INSTRUMENTS.close(maker);
     if (strcmp(printed, c->rows) != 0)
         fail_msg("%s: %s", c->name, printed);

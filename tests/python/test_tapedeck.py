@@ -197,6 +197,20 @@ class Reading(unittest.TestCase):
             for got, side in ((bar.buy_volume, tapedeck.BUY), (bar.sell_volume, tapedeck.SELL)):
                 self.assertEqual(got, sum((s for s, its in zip(sizes, sides) if its == side), Decimal(0)))
 
+    def test_bars_are_those_of_export(self):
+        out = tempfile.mkdtemp(dir=self.folder.name)
+        run("export", self.whole, "--format", "tardis-csv", "--out", out, "-q", "--type", "bars", "--bars", "2s")
+        with gzip.open(os.path.join(out, "bybit_bars_2021-04-17_BTCUSD.csv.gz"), "rt") as file:
+            rows = [{k: int(v) * 1000 if k == "start" else Decimal(v) for k, v in list(row.items())[4:]} for row in csv.DictReader(file)]
+        with tapedeck.open(self.whole) as archive:
+            bars = archive.bars("BTCUSD", "2s")
+        self.assertGreater(len(bars), 3)
+        names = [name if name != "start" else "time_ns" for name in rows[0]]
+        for row, bar in zip(rows, bars, strict=True):
+            got = {name: getattr(bar, name) for name in names}
+            got["vwap"] = got["vwap"].quantize(Decimal(1).scaleb(-18))
+            self.assertEqual(got, dict(zip(names, row.values())))
+
     def test_what_cannot_be_read_is_an_error(self):
         with self.assertRaisesRegex(tapedeck.Error, "no/such"):
             tapedeck.open("/no/such")

@@ -1,0 +1,266 @@
+/* Bars of trades by exchange time: open, high, low, close, amounts. Sums are exact; the average
+ * price is rounded once, at the end. Trades come nearly in the order of their times, so the latest
+ * bars wait for more; a trade that is older than all of them gives a row of its own. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/time_text.h"
+#include "export/export_type.h"
+
+__extension__ typedef __int128 int128;
+
+enum { START, OPEN, HIGH, LOW, CLOSE, VOLUME, VWAP, COUNT, BUY_VOLUME, SELL_VOLUME, COLUMNS };
+enum { OPEN_BARS = 8, PLACES = 18, NUMBER_BYTES = 48, SIDES = 3 };
+
+static const export_column BAR_COLUMNS[COLUMNS] = {[START] = {"start", VALUE_TIME_NS},
+                                                   [OPEN] = {"open", VALUE_DECIMAL},
+                                                   [HIGH] = {"high", VALUE_DECIMAL},
+                                                   [LOW] = {"low", VALUE_DECIMAL},
+                                                   [CLOSE] = {"close", VALUE_DECIMAL},
+                                                   [VOLUME] = {"volume", VALUE_DECIMAL},
+                                                   [VWAP] = {"vwap", VALUE_DECIMAL},
+                                                   [COUNT] = {"count", VALUE_INTEGER},
+                                                   [BUY_VOLUME] = {"buy_volume", VALUE_DECIMAL},
+                                                   [SELL_VOLUME] = {"sell_volume", VALUE_DECIMAL}};
+
+/* value / 10^scale */
+typedef struct exact_sum {
+    int128 value;
+    uint8_t scale;
+} exact_sum;
+
+typedef struct bar {
+    uint64_t start_ns;
+    td_decimal open, high, low, close;
+    exact_sum volumes[SIDES]; /* by msg_side */
+    exact_sum turnover;       /* prices times amounts */
+    int64_t count;
+    uint64_t recv_ns, exchange_ns; /* of its last trade */
+    uint8_t is_suspect;
+} bar;
+
+typedef struct bar_maker {
+    const export_settings *settings;
+    uint64_t written_ns; /* end of the latest bar that has its row; 0: none */
+    uint8_t has_hole;    /* 1: trades may be missing before the next one */
+    size_t count;
+    bar bars[OPEN_BARS + 1]; /* by time */
+} bar_maker;
+
+/* ---- exact sums ---- */
+
+/* 0: it does not fit. */
+static int add_exact(exact_sum *to, int128 value, uint8_t scale)
+{
+    for (; to->scale < scale; to->scale++)
+        if (__builtin_mul_overflow(to->value, (int128)10, &to->value))
+            return 0;
+    for (; scale < to->scale; scale++)
+        if (__builtin_mul_overflow(value, (int128)10, &value))
+            return 0;
+    return !__builtin_add_overflow(to->value, value, &to->value);
+}
+
+/* In shortest form, which lives as long as text. */
+static msg_value value_of(exact_sum sum, char text[NUMBER_BYTES])
+{
+    char *at = text + NUMBER_BYTES;
+    while (sum.scale > 0 && sum.value % 10 == 0) {
+        sum.value /= 10;
+        sum.scale--;
+    }
+    if (sum.scale <= TD_DECIMAL_SCALE_MAX && (int64_t)sum.value == sum.value)
+        return row_decimal((td_decimal){(int64_t)sum.value, sum.scale});
+    int is_negative = sum.value < 0;
+    for (size_t i = 0; sum.value != 0 || i <= sum.scale; i++) {
+        int digit = (int)(sum.value % 10);
+        if (i > 0 && i == sum.scale)
+            *--at = '.';
+        *--at = (char)('0' + (is_negative ? -digit : digit));
+        sum.value /= 10;
+    }
+    if (is_negative)
+        *--at = '-';
+    return (msg_value){.type = VALUE_BIG_DECIMAL,
+                       .as.text = td_bytes_of(at, (size_t)(text + NUMBER_BYTES - at))};
+}
+
+/* a / b, b > 0, rounded half to even to so many places, or those that a has more than b. 0: it does
+ * not fit. */
+static int divide(exact_sum a, exact_sum b, uint8_t places, exact_sum *out)
+{
+    exact_sum quotient = {a.value / b.value, (uint8_t)(a.scale - b.scale)};
+    int128 rest = a.value % b.value;
+    while (quotient.scale < places) {
+        if (__builtin_mul_overflow(rest, (int128)10, &rest) ||
+            !add_exact(&quotient, rest / b.value, (uint8_t)(quotient.scale + 1)))
+            return 0;
+        rest %= b.value;
+    }
+    int128 twice = rest < 0 ? -rest : rest;
+    twice -= b.value - twice;
+    if (twice > 0 || (twice == 0 && quotient.value % 2 != 0))
+        quotient.value += a.value < 0 ? -1 : 1;
+    *out = quotient;
+    return 1;
+}
+
+/* ---- trades ---- */
+
+static td_result refuse(const bar *at, td_err *err)
+{
+    char start[TD_TIME_TEXT_BYTES];
+    td_time_format(at->start_ns, start);
+    return td_err_set(err, TD_E_LIMIT, "the sums of the bar of %s do not fit in 38 digits", start);
+}
+
+static td_result add_trade(bar *to, const msg_trade *trade, td_err *err)
+{
+    const td_decimal price = trade->price;
+    const td_decimal size = trade->size;
+    if (to->count++ == 0)
+        to->open = to->high = to->low = price;
+    if (td_decimal_compare(price, to->high) > 0)
+        to->high = price;
+    if (td_decimal_compare(price, to->low) < 0)
+        to->low = price;
+    to->close = price;
+    if (!add_exact(&to->volumes[trade->side], size.mantissa, size.scale) ||
+        !add_exact(&to->turnover, (int128)price.mantissa * size.mantissa,
+                   (uint8_t)(price.scale + size.scale)))
+        return refuse(to, err);
+    return TD_OK;
+}
+
+/* The bar of a time, which may be a new one. */
+static bar *find_bar(bar_maker *self, uint64_t exchange_ns, uint64_t from_ns)
+{
+    const uint64_t start_ns = exchange_ns - exchange_ns % self->settings->bar_ns;
+    size_t i = self->count;
+    while (i > 0 && self->bars[i - 1].start_ns > start_ns)
+        i--;
+    if (i > 0 && self->bars[i - 1].start_ns == start_ns)
+        return &self->bars[i - 1];
+    memmove(&self->bars[i + 1], &self->bars[i], (self->count++ - i) * sizeof(bar));
+    self->bars[i] = (bar){.start_ns = start_ns, .is_suspect = start_ns < from_ns};
+    return &self->bars[i];
+}
+
+/* The last trade's bar may lack trades, and the next one's. */
+static void note_hole(bar_maker *self)
+{
+    if (self->count > 0)
+        self->bars[self->count - 1].is_suspect = 1;
+    self->has_hole = 1;
+}
+
+/* ---- rows ---- */
+
+static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
+{
+    const bar at = self->bars[0];
+    const uint8_t places = self->settings->decimal_scale;
+    exact_sum volume = {0};
+    exact_sum vwap;
+    char texts[SIDES + 1][NUMBER_BYTES];
+    memmove(&self->bars[0], &self->bars[1], --self->count * sizeof(bar));
+    for (size_t i = 0; i < SIDES; i++)
+        if (!add_exact(&volume, at.volumes[i].value, at.volumes[i].scale))
+            return refuse(&at, err);
+    msg_value values[COLUMNS] = {
+        [START] = row_time(at.start_ns),
+        [OPEN] = row_decimal(at.open),
+        [HIGH] = row_decimal(at.high),
+        [LOW] = row_decimal(at.low),
+        [CLOSE] = row_decimal(at.close),
+        [VOLUME] = value_of(volume, texts[0]),
+        [VWAP] = row_absent(),
+        [COUNT] = row_integer(at.count),
+        [BUY_VOLUME] = value_of(at.volumes[SIDE_BUY], texts[1]),
+        [SELL_VOLUME] = value_of(at.volumes[SIDE_SELL], texts[2]),
+    };
+    if (volume.value > 0) {
+        if (!divide(at.turnover, volume, places == 0 ? PLACES : places, &vwap))
+            return refuse(&at, err);
+        values[VWAP] = value_of(vwap, texts[3]);
+    }
+    int is_late = at.start_ns < self->written_ns;
+    if (!is_late)
+        self->written_ns = at.start_ns + self->settings->bar_ns;
+    const export_row row = {.recv_ns = at.recv_ns,
+                            .exchange_ns = at.exchange_ns,
+                            .is_suspect = at.is_suspect || is_late,
+                            .flags = ROW_SYNTHESIZED | (is_late ? (unsigned)ROW_LATE : 0U),
+                            .values = values};
+    return out->put(out->ctx, &row, err);
+}
+
+static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
+{
+    bar_maker *self = maker;
+    const message *m = seen->message;
+    td_result rc = TD_OK;
+    if (seen->frame->is_lead_in)
+        return TD_OK;
+    if (m == NULL || (seen->gap != NULL && seen->gap->to_ns - 1 >= seen->from_ns))
+        note_hole(self);
+    size_t count = m == NULL ? 0 : message_item_count(m);
+    for (size_t i = 0; i < count && rc == TD_OK; i++) {
+        const msg_trade trade = message_trade(m, i);
+        const uint64_t exchange_ns =
+            trade.exchange_ns != 0 ? trade.exchange_ns : export_row_of(seen).exchange_ns;
+        bar *to =
+            find_bar(self, exchange_ns != 0 ? exchange_ns : seen->frame->recv_ns, seen->from_ns);
+        to->recv_ns = seen->frame->recv_ns;
+        to->exchange_ns = exchange_ns;
+        to->is_suspect |= self->has_hole;
+        self->has_hole = 0;
+        rc = add_trade(to, &trade, err);
+        if (rc == TD_OK && self->count > OPEN_BARS)
+            rc = put_bar(self, out, err);
+    }
+    return rc;
+}
+
+/* The day cuts bars that end after it. */
+static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
+                        td_err *err)
+{
+    bar_maker *self = maker;
+    td_result rc = TD_OK;
+    if (gap != NULL)
+        note_hole(self);
+    while (rc == TD_OK && self->count > 0) {
+        self->bars[0].is_suspect |= self->bars[0].start_ns + self->settings->bar_ns > end_ns;
+        rc = put_bar(self, out, err);
+    }
+    return rc;
+}
+
+/* Entries of topics with many symbols have no bars. */
+static int takes(const export_settings *settings, const frame_channel *channel)
+{
+    return settings->bar_ns != 0 && EXPORT_TRADES.takes(settings, channel) &&
+           !export_entries_have_symbols(channel->topic.row);
+}
+
+static void *open_bars(const export_settings *settings, const frame_channel *channel,
+                       const book *before)
+{
+    bar_maker *made = td_alloc_zero(1, sizeof *made);
+    (void)channel;
+    (void)before;
+    made->settings = settings;
+    return made;
+}
+
+const export_type EXPORT_BARS = {
+    .name = "bars",
+    .columns = BAR_COLUMNS,
+    .column_count = COLUMNS,
+    .takes = takes,
+    .open = open_bars,
+    .frame = on_frame,
+    .end = on_end,
+    .close = td_free,
+};

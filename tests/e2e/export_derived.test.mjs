@@ -1,0 +1,110 @@
+// Bars and book snapshots. Expected rows come from tests/export/derived.py, which reads the captures themselves; facts about
+// holes from docs/export.md.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import zlib from "node:zlib";
+import { capture, captureLines, manifestOf, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { test } from "./npm.mjs";
+import { query } from "./parquet.mjs";
+
+const INVERSE = "inverse-2021-04-17.jsonl.gz";
+const CAPTURES = [
+  [INVERSE, "inverse"],
+  ["linear-2021-04-17.jsonl.gz", "linear"],
+  ["v5-2026-08-09.jsonl.gz", "v5-linear"],
+];
+
+async function imported(t, family, ...files) {
+  const archive = path.join(temporary(t), "tape");
+  for (const file of files) await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
+  return archive;
+}
+
+async function exported(t, archive, ...more) {
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", out, ...more]);
+  return out;
+}
+
+/** All rows of a type, sorted. */
+function rowsOf(out, type) {
+  const files = fs.readdirSync(out).filter((name) => name.includes(`_${type}_`));
+  return files.flatMap((name) => zlib.gunzipSync(fs.readFileSync(path.join(out, name))).toString("utf8").trimEnd().split("\n").slice(1)).sort();
+}
+
+for (const [name, family] of CAPTURES)
+  test(`${name}: bars and book snapshots are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
+    const archive = await imported(t, family, capture(name));
+    const should = temporary(t);
+    execFileSync("python3", ["tests/export/derived.py", capture(name), family, should, "2", "100", "3"]);
+    const lines = (file) => fs.readFileSync(path.join(should, `${file}.csv`), "utf8").trimEnd().split("\n");
+    const asked = ["--type", "bars", "--bars", "2s", "--type", "book_snapshots", "--every", "100ms", "--levels", "3"];
+    const out = await exported(t, archive, ...asked);
+    assert.deepEqual(rowsOf(out, "bars"), lines("bars"));
+    assert.deepEqual(rowsOf(out, "book_snapshots"), lines("grid"));
+    const changes = await exported(t, archive, "--type", "book_snapshots", "--every", "3changes", "--levels", "3");
+    assert.deepEqual(rowsOf(changes, "book_snapshots"), lines("changes"));
+    const { request } = manifestOf(out);
+    assert.deepEqual([request.bar_ns, request.every_ns, request.levels], [2e9, 1e8, 3]);
+    assert.equal(manifestOf(changes).request.every_changes, 3);
+    // A selection that begins inside has the rows of the whole.
+    const from = Number(lines("grid")[Math.floor(lines("grid").length / 2)].split(",")[3]);
+    const later = await exported(t, archive, "--type", "book_snapshots", "--every", "100ms", "--levels", "3", "--from", new Date(from / 1000).toISOString());
+    assert.deepEqual(rowsOf(later, "book_snapshots"), lines("grid").filter((row) => Number(row.split(",")[3]) >= from));
+    // Any number of threads, and shards.
+    const threads = await exported(t, archive, ...asked, "-j", "4");
+    const shards = await exported(t, archive, ...asked, "--shard", "1/2");
+    await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", shards, ...asked, "--shard", "2/2"]);
+    await tapedeck(t, ["export", "-q", "--join", "--out", shards]);
+    for (const other of [threads, shards]) {
+      for (const file of fs.readdirSync(out)) {
+        assert.ok(fs.readFileSync(path.join(other, file)).equals(fs.readFileSync(path.join(out, file))), file);
+      }
+    }
+  });
+
+test("after every change at 25 levels: the rows of book_snapshot_25", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, "inverse", capture(INVERSE));
+  const out = await exported(t, archive, "--type", "book_snapshots", "--every", "1changes", "--type", "book_snapshot_25");
+  assert.ok(rowsOf(out, "book_snapshot_25").length > 100);
+  assert.deepEqual(rowsOf(out, "book_snapshots"), rowsOf(out, "book_snapshot_25"));
+});
+
+test("a gap: bars on both sides are suspect, and the grid has no rows in it", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const lines = captureLines(INVERSE);
+  const dir = temporary(t);
+  const halves = [lines.slice(0, 500), [lines[0], ...lines.slice(700)]].map((part, i) => {
+    fs.writeFileSync(path.join(dir, `${i}.jsonl`), part.join("\n"));
+    return path.join(dir, `${i}.jsonl`);
+  });
+  const archive = await imported(t, "inverse", ...halves);
+  const [gap] = JSON.parse((await tapedeck(t, ["gaps", "-a", archive, "--json"], { status: 1 })).stdout).gaps;
+  const out = path.join(dir, "out");
+  const asked = ["--type", "bars", "--bars", "1s", "--type", "book_snapshots", "--every", "10ms"];
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "parquet", "--out", out, ...asked], { status: 1 });
+  const rows = (type, symbol) => `'${out}/exchange=bybit/type=${type}/date=2021-04-17/${symbol}.parquet'`;
+  const bars = await query(`SELECT epoch_ns(start) > ${gap.to_ns} - 1000000000, suspect FROM ${rows("bars", "BTCUSD")} ORDER BY start`);
+  const at = bars.findIndex(([isAfter]) => isAfter);
+  assert.ok(at > 0 && at < bars.length - 1);
+  assert.deepEqual(bars.map(([, suspect]) => suspect), bars.map((_, i) => i === at - 1 || i === at));
+  const [[inside, before, after]] = await query(`SELECT count_if(ns BETWEEN ${gap.from_ns} AND ${gap.to_ns}), count_if(ns < ${gap.from_ns}), count_if(ns > ${gap.to_ns}) FROM (SELECT epoch_ns(ts_recv) AS ns FROM ${rows("book_snapshots", "BTCUSD")})`);
+  assert.equal(inside, 0n);
+  assert.ok(before > 100n && after === 0n, `${before} ${after}`); // the book's next snapshot is not in the capture
+});
+
+for (const [name, more, error] of [
+  ["an interval that does not divide a day", ["--bars", "7s"], /--bars: a day is no multiple of '7s'/],
+  ["no interval", ["--bars", "0s"], /--bars: a day is no multiple of '0s'/],
+  ["bars without one", ["--type", "bars"], /--type bars: --bars is missing/],
+  ["an interval without bars", ["--type", "trades", "--bars", "1m"], /--bars: the export has no bars/],
+  ["snapshots without a rhythm", ["--type", "book_snapshots"], /--every is missing/],
+  ["levels alone", ["--levels", "5"], /--levels: --every is missing/],
+  ["no changes", ["--every", "0changes"], /'0changes' is no number of changes/],
+  ["a number alone", ["--every", "50"], /--every: '50' is not a duration/],
+])
+  test(`refused: ${name}`, async (t) => {
+    const done = await tapedeck(t, ["export", "--format", "parquet", "--out", "/nowhere", "/no/archive", ...more], { status: 2 });
+    assert.match(done.stderr, error);
+  });
