@@ -179,7 +179,7 @@ static channel_use find_use(const export_spec *spec, const frame_channel *channe
         if (output->format->frame != NULL && channel->role != ROLE_HTTP)
             return USE_ROWS;
         if (output->format->needs_market && !has_market)
-            use = USE_FOREIGN;
+            use = channel->role == ROLE_HTTP ? use : USE_FOREIGN;
         else if (output->type->takes != NULL && output->type->takes(&spec->settings, channel))
             return USE_ROWS;
     }
@@ -240,7 +240,9 @@ static td_result find_ends(day_run *run, day_route *route, day_maker *maker, td_
             continue;
         maker_end *to = &maker->ends[maker->end_count++];
         to->output = output;
-        if (!is_by_row)
+        if ((maker->type->flags & EXPORT_OF_REPLIES) != 0)
+            rc = export_writers_of_type(&run->writers, output, &to->writer, err);
+        else if (!is_by_row)
             rc = export_writers_get(&run->writers, output, channel,
                                     td_bytes_str(channel->info.symbol), &to->writer,
                                     &route->refusal, err);
@@ -609,7 +611,8 @@ static void init_writers(day_run *run)
                               .gap_count = day->gap_count,
                               .ledger = day->ledger,
                               .outputs = day->spec->outputs,
-                              .output_count = day->spec->output_count};
+                              .output_count = day->spec->output_count,
+                              .writers = &run->writers};
     export_date_format(day->day, target->date);
 }
 

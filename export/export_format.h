@@ -24,6 +24,7 @@
 #include "tape/cursor.h"
 
 struct export_counts;
+struct export_writers;
 struct symbol_topic;
 
 enum { EXPORT_DATE_BYTES = 16 }; /* "2021-04-17" and a NUL */
@@ -52,8 +53,9 @@ typedef struct export_target {
     const gap_list *ledger;              /* all of it */
     const struct export_output *outputs; /* EXPORT_PER_DAY: the types that are requested of it */
     size_t output_count;
-    struct export_counts *counts; /* of its rows; a writer may add to ids_cut,
-                                     and take away rows that it leaves out */
+    const struct export_writers *writers; /* all of the day; theirs is the lock */
+    struct export_counts *counts;         /* of its rows; a writer may add to ids_cut,
+                                             and take away rows that it leaves out */
 } export_target;
 
 typedef enum export_per { EXPORT_PER_SYMBOL, EXPORT_JOINED, EXPORT_PER_DAY } export_per;

@@ -221,16 +221,18 @@ td_result export_writers_of_type(export_writers *table, const export_output *out
 {
     export_writer *day = NULL;
     td_result rc = TD_OK;
+    (void)pthread_mutex_lock(&table->lock);
     if (output->format->per == EXPORT_PER_DAY)
         rc = export_writers_of_day(table, output, &day, err);
     *out = find(table, output, "", "");
     if (rc == TD_OK && *out == NULL)
         rc = check_count(table, err);
-    if (rc != TD_OK || *out != NULL)
-        return rc;
-    *out = add(table, output, "", "");
-    (*out)->own = day != NULL ? day : *out;
-    return TD_OK;
+    if (rc == TD_OK && *out == NULL) {
+        *out = add(table, output, "", "");
+        (*out)->own = day != NULL ? day : *out;
+    }
+    (void)pthread_mutex_unlock(&table->lock);
+    return rc;
 }
 
 td_result export_writer_claim(export_writer *writer, const frame_channel *channel, td_err *err)

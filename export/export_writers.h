@@ -79,7 +79,7 @@ TD_MUST_USE td_result export_writers_get(export_writers *table, const export_out
 TD_MUST_USE td_result export_writers_of_day(export_writers *table, const export_output *output,
                                             export_writer **out, td_err *err);
 
-/* The writer of rows that are of no channel (export_type.day). */
+/* The writer of rows that are of no channel or of several feeds (export_type.day, replies). */
 TD_MUST_USE td_result export_writers_of_type(export_writers *table, const export_output *output,
                                              export_writer **out, td_err *err);
 

@@ -17,9 +17,11 @@ enum {
     TRADE_ID_BYTES_MAX = 36,
     GROUP_ROWS = 131072,
     TEXT_BYTES = 4,
-    PAIRS = 4,
+    PAIRS = 5,
+    ID_BYTES = LIMIT_SYMBOL_BYTES + 32,
     OF_INSTRUMENT = 2, /* of those: without precisions */
     OF_PRICES = 3,
+    OF_DATA = 4,
 };
 
 /* Flags of order book deltas. */
@@ -44,12 +46,19 @@ typedef struct pending_level {
     td_decimal price, size;
 } pending_level;
 
+/* An instrument that was written. */
+typedef struct known_instrument {
+    char id[ID_BYTES];
+    char *source; /* the request that listed it first: others may list it, too */
+    unsigned price_places, size_places;
+} known_instrument;
+
 struct catalog_writer {
     const export_target *target;
     const catalog_class *of;
     parquet_schema schema;
     parquet_pair pairs[PAIRS];
-    char instrument[LIMIT_SYMBOL_BYTES + 32];
+    char instrument[ID_BYTES];
     char price_precision[TEXT_BYTES], size_precision[TEXT_BYTES];
     unsigned price_places, size_places;
     msg_value last[2];          /* of tickers: the values of the last row */
@@ -57,6 +66,8 @@ struct catalog_writer {
     parquet_file *file;         /* NULL: no row yet */
     pending_level *levels;
     size_t level_count, level_capacity;
+    known_instrument *known; /* of instruments: those that have files */
+    size_t known_count;
 };
 
 #define PRICE(name)                                                                                \
@@ -91,6 +102,38 @@ static const parquet_column ORDER_BOOK_DELTA[] = {{"action", PARQUET_TEXT, 0, 0}
                                                   {"flags", PARQUET_U8, 0, 0},
                                                   {"sequence", PARQUET_U64, 0, 0},
                                                   TIMES};
+
+#define TEXT(name)                                                                                 \
+    {                                                                                              \
+        name, PARQUET_TEXT, 0, 0                                                                   \
+    }
+#define MAYBE(name)                                                                                \
+    {                                                                                              \
+        name, PARQUET_TEXT, 0, 1                                                                   \
+    }
+#define NAMES(coin) TEXT("id"), TEXT("raw_symbol"), TEXT(coin), TEXT("quote_currency")
+#define SETTLED                                                                                    \
+    TEXT("settlement_currency"),                                                                   \
+    {                                                                                              \
+        "is_inverse", PARQUET_BOOL, 0, 0                                                           \
+    }
+#define DATED                                                                                      \
+    {"activation_ns", PARQUET_TIME_NS, 0, 0},                                                      \
+    {                                                                                              \
+        "expiration_ns", PARQUET_TIME_NS, 0, 0                                                     \
+    }
+#define LIMITS                                                                                     \
+    {"price_precision", PARQUET_U8, 0, 0}, {"size_precision", PARQUET_U8, 0, 0},                   \
+        TEXT("price_increment"), TEXT("size_increment"), TEXT("multiplier"), MAYBE("lot_size"),    \
+        MAYBE("max_quantity"), MAYBE("min_quantity"), MAYBE("max_notional"),                       \
+        MAYBE("min_notional"), MAYBE("max_price"), MAYBE("min_price"), TEXT("margin_init"),        \
+        TEXT("margin_maint"), MAYBE("tick_scheme"), MAYBE("info"), TIMES
+
+static const parquet_column CRYPTO_PERPETUAL[] = {NAMES("base_currency"), SETTLED, LIMITS};
+static const parquet_column CRYPTO_FUTURE[] = {NAMES("underlying"), SETTLED, DATED, LIMITS};
+static const parquet_column CRYPTO_OPTION[] = {NAMES("underlying"),  SETTLED, TEXT("option_kind"),
+                                               TEXT("strike_price"), DATED,   LIMITS};
+static const parquet_column CURRENCY_PAIR[] = {NAMES("base_currency"), LIMITS};
 
 /* ---- rows ---- */
 
@@ -298,10 +341,120 @@ static td_result add_level(catalog_writer *self, const export_row *row, td_err *
     return (row->flags & ROW_LAST_OF_FRAME) != 0 ? put_frame(self, row, err) : TD_OK;
 }
 
+/* ---- instruments ---- */
+
+/* Part n of "BTC-30JUN23-45000-P". */
+static td_bytes symbol_part(td_bytes symbol, size_t n)
+{
+    for (;; n--) {
+        const uint8_t *dash = symbol.size == 0 ? NULL : memchr(symbol.data, '-', symbol.size);
+        size_t size = dash == NULL ? symbol.size : (size_t)(dash - symbol.data);
+        if (n == 0)
+            return td_bytes_of(symbol.data, size);
+        symbol =
+            dash == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(dash + 1, symbol.size - size - 1);
+    }
+}
+
+/* A column of an instrument: the value of the same meaning, or one that is made here. */
+static msg_value instrument_value(const catalog_writer *self, const export_row *row,
+                                  const char *name)
+{
+    static const char *const SOURCES[][2] = {{"raw_symbol", "symbol"},
+                                             {"base_currency", "base"},
+                                             {"underlying", "base"},
+                                             {"quote_currency", "quote"},
+                                             {"settlement_currency", "settle"},
+                                             {"activation_ns", "launch"},
+                                             {"expiration_ns", "delivery"},
+                                             {"price_increment", "tick"},
+                                             {"size_increment", "qty_step"},
+                                             {"lot_size", "qty_step"},
+                                             {"multiplier", "contract_size"},
+                                             {"max_quantity", "max_qty"},
+                                             {"min_quantity", "min_qty"},
+                                             {"max_price", "max_price"},
+                                             {"min_price", "min_price"},
+                                             {"info", "raw"}};
+    int is_inverse = td_bytes_is(value_of(self, row, "category")->as.text, "inverse");
+    msg_value value = row_absent();
+    for (size_t i = 0; i < sizeof SOURCES / sizeof SOURCES[0]; i++)
+        if (strcmp(SOURCES[i][0], name) == 0)
+            value = *value_of(self, row, SOURCES[i][1]);
+    if (strcmp(name, "settlement_currency") == 0 && value.type == VALUE_ABSENT)
+        return *value_of(self, row, is_inverse ? "base" : "quote");
+    if (strcmp(name, "id") == 0)
+        return row_text(td_bytes_str(self->instrument));
+    if (strcmp(name, "is_inverse") == 0)
+        return row_bool(is_inverse);
+    if (strcmp(name, "price_precision") == 0)
+        return row_integer((int64_t)self->price_places);
+    if (strcmp(name, "size_precision") == 0)
+        return row_integer((int64_t)self->size_places);
+    if (strncmp(name, "margin_", 7) == 0)
+        return row_text(td_bytes_str("0"));
+    if (strcmp(name, "strike_price") == 0)
+        return row_text(symbol_part(row->symbol, 2));
+    if (strcmp(name, "option_kind") == 0)
+        return row_text(
+            td_bytes_str(td_bytes_is(symbol_part(row->symbol, 3), "P") ? "PUT" : "CALL"));
+    return value;
+}
+
+/* With the places that it was written with, which are a precision. */
+static td_bytes decimal_text(td_decimal value, char out[2 * TD_DECIMAL_TEXT_BYTES])
+{
+    size_t size = td_decimal_format(value, out);
+    unsigned places = td_decimal_shortest(value).scale;
+    if (places == 0 && value.scale > 0)
+        out[size++] = '.';
+    for (; places < value.scale; places++)
+        out[size++] = '0';
+    return td_bytes_of(out, size);
+}
+
+static td_result put_listed(catalog_writer *self, const export_row *row, td_err *err)
+{
+    parquet_writer *to = parquet_file_writer(self->file);
+    for (size_t i = 0; i + 1 < self->of->ts_init; i++) {
+        const parquet_column *column = &self->of->columns[i];
+        const msg_value value = instrument_value(self, row, column->name);
+        char text[2 * TD_DECIMAL_TEXT_BYTES];
+        if (value.type == VALUE_ABSENT)
+            parquet_put_null(to, i);
+        else if (column->kind == PARQUET_TEXT)
+            parquet_put_text(to, i,
+                             value.type == VALUE_DECIMAL ? decimal_text(value.as.decimal, text)
+                                                         : value.as.text);
+        else
+            parquet_put_integer(to, i,
+                                value.type == VALUE_BOOL      ? value.as.is_true
+                                : value.type == VALUE_TIME_NS ? (int64_t)value.as.time_ns
+                                                              : value.as.integer);
+    }
+    return end_row(self, row, err);
+}
+
+static td_result put_instrument(catalog_writer *self, const export_row *row, td_err *err);
+
+#define COLUMNS_OF(columns) columns, sizeof(columns) / sizeof *(columns)
+#define INSTRUMENT(folder, name, columns)                                                          \
+    {                                                                                              \
+        &EXPORT_INSTRUMENTS, folder, name, COLUMNS_OF(columns),                                    \
+            sizeof(columns) / sizeof *(columns)-1, PAIRS, put_listed                               \
+    }
+
+enum { PERPETUAL, FUTURE, OPTION, PAIR };
+static const catalog_class INSTRUMENTS[] = {
+    [PERPETUAL] = INSTRUMENT("crypto_perpetual", "CryptoPerpetual", CRYPTO_PERPETUAL),
+    [FUTURE] = INSTRUMENT("crypto_future", "CryptoFuture", CRYPTO_FUTURE),
+    [OPTION] = INSTRUMENT("crypto_option", "CryptoOption", CRYPTO_OPTION),
+    [PAIR] = INSTRUMENT("currency_pair", "CurrencyPair", CURRENCY_PAIR)};
+
 static const catalog_class CLASSES[] = {
-    {&EXPORT_TRADES, "trades", "TradeTick", TRADE_TICK, 6, 5, PAIRS, put_trade},
-    {&EXPORT_QUOTES, "quotes", "QuoteTick", QUOTE_TICK, 6, 5, PAIRS, put_quote},
-    {&EXPORT_BOOK_DELTAS, "order_book_deltas", "OrderBookDelta", ORDER_BOOK_DELTA, 9, 8, PAIRS,
+    {&EXPORT_TRADES, "trades", "TradeTick", TRADE_TICK, 6, 5, OF_DATA, put_trade},
+    {&EXPORT_QUOTES, "quotes", "QuoteTick", QUOTE_TICK, 6, 5, OF_DATA, put_quote},
+    {&EXPORT_BOOK_DELTAS, "order_book_deltas", "OrderBookDelta", ORDER_BOOK_DELTA, 9, 8, OF_DATA,
      add_level},
     {&EXPORT_DERIVATIVE_TICKER, "mark_prices", "MarkPriceUpdate", PRICE_UPDATE, 3, 2, OF_PRICES,
      put_mark},
@@ -309,45 +462,56 @@ static const catalog_class CLASSES[] = {
      put_index},
     {&EXPORT_DERIVATIVE_TICKER, "funding_rates", "FundingRateUpdate", FUNDING_RATE_UPDATE, 7, 5,
      OF_INSTRUMENT, put_funding},
+    {.type = &EXPORT_INSTRUMENTS, .folder = "instruments", .put = put_instrument},
 };
 
 /* ---- files ---- */
 
 /* As Nautilus's adapter names instruments: the market is a part of the name. */
-static void format_instrument(catalog_writer *self, const export_source *of)
+static void format_id(const char *symbol, const char *market, char out[ID_BYTES])
 {
-    static const struct {
-        const char *part; /* of the family's name */
-        const char *suffix;
-    } MARKETS[] = {{"spot", "SPOT"}, {"inverse", "INVERSE"}, {"option", "OPTION"}, {"", "LINEAR"}};
+    static const char *const MARKETS[][2] = {
+        {"spot", "SPOT"}, {"inverse", "INVERSE"}, {"option", "OPTION"}, {"", "LINEAR"}};
     size_t i = 0;
-    size_t size = strlen(of->symbol);
-    while (strstr(of->family->name, MARKETS[i].part) == NULL)
+    while (strstr(market, MARKETS[i][0]) == NULL)
         i++;
+    (void)snprintf(out, ID_BYTES, "%s-%s.BYBIT", symbol, MARKETS[i][1]);
+    for (char *c = out; *c != '\0'; c++)
+        *c = (char)(*c == '/' || *c == '^' ? '_' : *c);
+}
+
+static void format_source_id(const export_source *of, char out[ID_BYTES])
+{
+    size_t size = strlen(of->symbol);
     int is_coin = strcmp(of->family->name, "contract-v3") == 0 && size > 3 &&
                   strcmp(of->symbol + size - 3, "USD") == 0;
-    (void)snprintf(self->instrument, sizeof self->instrument, "%s-%s.BYBIT", of->symbol,
-                   is_coin ? "INVERSE" : MARKETS[i].suffix);
-    for (char *c = self->instrument; *c != '\0'; c++)
-        *c = (char)(*c == '/' || *c == '^' ? '_' : *c);
+    format_id(of->symbol, is_coin ? "inverse" : of->family->name, out);
+}
+
+static catalog_writer *make_catalog(const export_target *target, const catalog_class *of)
+{
+    catalog_writer *made = td_alloc_zero(1, sizeof *made);
+    made->target = target;
+    made->of = of;
+    const parquet_pair pairs[PAIRS] = {{"instrument_id", made->instrument},
+                                       {"type_name", of->name},
+                                       {"price_precision", made->price_precision},
+                                       {"size_precision", made->size_precision},
+                                       {"class", of->name}};
+    memcpy(made->pairs, pairs, sizeof pairs);
+    made->schema = (parquet_schema){of->columns,    of->column_count, made->pairs,
+                                    of->pair_count, (int)of->ts_init, GROUP_ROWS};
+    return made;
 }
 
 static void *open_catalog(const export_target *target)
 {
-    catalog_writer *made = td_alloc_zero(1, sizeof *made);
     size_t i = 0;
-    made->target = target;
     while (strcmp(CLASSES[i].folder, target->of->name) != 0)
         i++;
-    made->of = &CLASSES[i];
-    format_instrument(made, target->of);
-    const parquet_pair pairs[PAIRS] = {{"instrument_id", made->instrument},
-                                       {"type_name", made->of->name},
-                                       {"price_precision", made->price_precision},
-                                       {"size_precision", made->size_precision}};
-    memcpy(made->pairs, pairs, sizeof pairs);
-    made->schema = (parquet_schema){made->of->columns,    made->of->column_count, made->pairs,
-                                    made->of->pair_count, (int)made->of->ts_init, GROUP_ROWS};
+    catalog_writer *made = make_catalog(target, &CLASSES[i]);
+    if (target->of->family != NULL)
+        format_source_id(target->of, made->instrument);
     return made;
 }
 
@@ -357,6 +521,9 @@ static void close_catalog(void *writer)
     if (self == NULL)
         return;
     parquet_file_abandon(self->file);
+    for (size_t i = 0; i < self->known_count; i++)
+        td_free(self->known[i].source);
+    td_free(self->known);
     td_free(self->levels);
     td_free(self);
 }
@@ -378,7 +545,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     catalog_writer *self = writer;
     char name[EXPORT_NAME_BYTES];
     td_result rc = TD_OK;
-    if (self->file == NULL) {
+    if (self->file == NULL && self->of->columns != NULL) {
         rc = format_path(self, self->target->date, name, err);
         if (rc == TD_OK)
             rc = parquet_file_open(self->target->files, name, &self->schema, &self->file, err);
@@ -402,6 +569,34 @@ static void format_moment(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
         *c = (char)(*c == ':' || *c == '.' ? '-' : *c);
 }
 
+/* ---- the instruments of a day ---- */
+
+static known_instrument *find_known(const catalog_writer *self, const char *id)
+{
+    for (size_t i = 0; i < self->known_count; i++)
+        if (strcmp(self->known[i].id, id) == 0)
+            return &self->known[i];
+    return NULL;
+}
+
+/* Prices have at least the places of the tick, as the instrument has them. All rows were put before
+ * any writer finishes. */
+static void use_precision(catalog_writer *self)
+{
+    const export_writers *all = self->target->writers;
+    for (size_t i = 0; i < all->count && self->of->type != &EXPORT_INSTRUMENTS; i++) {
+        const export_writer *writer = all->items[i];
+        if (writer->output->format != &EXPORT_NAUTILUS || writer->made == NULL ||
+            writer->of.type != &EXPORT_INSTRUMENTS)
+            continue;
+        const known_instrument *known = find_known(writer->made, self->instrument);
+        if (known != NULL && known->price_places > self->price_places)
+            self->price_places = known->price_places;
+        if (known != NULL && known->size_places > self->size_places)
+            self->size_places = known->size_places;
+    }
+}
+
 static td_result finish(void *writer, td_err *err)
 {
     catalog_writer *self = writer;
@@ -415,6 +610,7 @@ static td_result finish(void *writer, td_err *err)
     format_moment(self->first_ns, first);
     format_moment(self->last_ns, last);
     (void)snprintf(interval, sizeof interval, "%s_%s", first, last);
+    use_precision(self);
     (void)snprintf(self->price_precision, TEXT_BYTES, "%u", self->price_places % 100);
     (void)snprintf(self->size_precision, TEXT_BYTES, "%u", self->size_places % 100);
     td_result rc = format_path(self, interval, name, err);
@@ -424,12 +620,110 @@ static td_result finish(void *writer, td_err *err)
     return parquet_file_finish(file, name, err);
 }
 
+/* 1 if the day has data of the instrument, or no other type is exported. */
+static int has_data(const export_target *target, const char *id)
+{
+    char other[ID_BYTES];
+    int has_types = 0;
+    for (size_t i = 0; i < target->output_count; i++)
+        has_types |= target->outputs[i].format == &EXPORT_NAUTILUS &&
+                     target->outputs[i].type != &EXPORT_INSTRUMENTS;
+    for (size_t i = 0; i < target->writers->count; i++) {
+        const export_writer *writer = target->writers->items[i];
+        if (writer->output->format != &EXPORT_NAUTILUS || writer->of.family == NULL ||
+            strncmp(writer->symbol, id, strlen(writer->symbol)) != 0)
+            continue;
+        format_source_id(&writer->of, other);
+        if (strcmp(other, id) == 0)
+            return 1;
+    }
+    return !has_types;
+}
+
+/* 1 if no other request has listed the instrument. */
+static int is_first_source(catalog_writer *self, const export_row *row, const catalog_writer *one)
+{
+    char source[2 * LIMIT_NAME_BYTES];
+    td_bytes feed = value_of(self, row, "feed")->as.text;
+    td_bytes request = value_of(self, row, "request")->as.text;
+    (void)snprintf(source, sizeof source, "%.*s %.*s", (int)feed.size, (const char *)feed.data,
+                   (int)request.size, (const char *)request.data);
+    known_instrument *known = find_known(self, one->instrument);
+    if (known == NULL) {
+        self->known = td_array_grow(self->known, self->known_count, sizeof *self->known);
+        known = &self->known[self->known_count++];
+        *known = (known_instrument){.source = td_strdup(source)};
+        (void)snprintf(known->id, ID_BYTES, "%s", one->instrument);
+    }
+    if (strcmp(known->source, source) != 0)
+        return 0;
+    if (one->price_places > known->price_places)
+        known->price_places = one->price_places;
+    if (one->size_places > known->size_places)
+        known->size_places = one->size_places;
+    return 1;
+}
+
+/* NULL: Nautilus has no class for it. */
+static const catalog_class *class_of(const catalog_writer *self, const export_row *row)
+{
+    td_bytes category = value_of(self, row, "category")->as.text;
+    td_bytes type = value_of(self, row, "contract_type")->as.text;
+    td_bytes alias = value_of(self, row, "alias")->as.text;
+    if (td_bytes_is(category, "spot"))
+        return &INSTRUMENTS[PAIR];
+    if (td_bytes_is(category, "option"))
+        return &INSTRUMENTS[OPTION];
+    if (!td_bytes_is(category, "linear") && !td_bytes_is(category, "inverse"))
+        return NULL;
+    int is_dated = td_bytes_is(type, "LinearFutures") || td_bytes_is(type, "InverseFutures") ||
+                   (alias.size > 0 && !td_bytes_equal(alias, row->symbol));
+    return &INSTRUMENTS[is_dated ? FUTURE : PERPETUAL];
+}
+
+static int is_whole(const catalog_writer *self, const export_row *row)
+{
+    for (size_t i = 0; i + 1 < self->of->ts_init; i++)
+        if (!self->of->columns[i].is_optional &&
+            instrument_value(self, row, self->of->columns[i].name).type == VALUE_ABSENT)
+            return 0;
+    return 1;
+}
+
+/* Each row is a file: a file has one precision. */
+static td_result put_instrument(catalog_writer *self, const export_row *row, td_err *err)
+{
+    const catalog_class *of = class_of(self, row);
+    td_bytes category = value_of(self, row, "category")->as.text;
+    char symbol[LIMIT_SYMBOL_BYTES];
+    char market[LIMIT_NAME_BYTES];
+    td_result rc = TD_OK;
+    if (of == NULL || export_symbol_refusal(row->symbol) != NULL)
+        return skip_row(self);
+    catalog_writer *one = make_catalog(self->target, of);
+    export_symbol_format(row->symbol, symbol);
+    (void)snprintf(market, sizeof market, "%.*s", (int)category.size, (const char *)category.data);
+    format_id(symbol, market, one->instrument);
+    one->price_places = value_of(self, row, "tick")->as.decimal.scale;
+    one->size_places = value_of(self, row, "qty_step")->as.decimal.scale;
+    if (!is_whole(one, row) || !has_data(self->target, one->instrument) ||
+        !is_first_source(self, row, one))
+        rc = skip_row(self);
+    else
+        rc = add_row(one, self->target->of, row, err);
+    if (rc == TD_OK)
+        rc = finish(one, err);
+    close_catalog(one);
+    return rc;
+}
+
 static const export_named_type TYPES[] = {{"trades", &EXPORT_TRADES},
                                           {"quotes", &EXPORT_QUOTES},
                                           {"order_book_deltas", &EXPORT_BOOK_DELTAS},
                                           {"mark_prices", &EXPORT_DERIVATIVE_TICKER},
                                           {"index_prices", &EXPORT_DERIVATIVE_TICKER},
                                           {"funding_rates", &EXPORT_DERIVATIVE_TICKER},
+                                          {"instruments", &EXPORT_INSTRUMENTS},
                                           {NULL, NULL}};
 
 const export_format EXPORT_NAUTILUS = {

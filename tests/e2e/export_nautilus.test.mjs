@@ -26,9 +26,24 @@ SCHEMAS.funding_rates = {
 };
 /** Of derivative_ticker: a row where the value differs from that of the row before. */
 const VALUES = { mark_prices: ["value", "mark_price"], index_prices: ["value", "index_price"], funding_rates: ["rate", "funding_rate"] };
+const TEXTS = (names) => Object.fromEntries(names.split(" ").map((name) => [name.replace("?", ""), `BYTE_ARRAY STRING${name.endsWith("?") ? "?" : ""}`]));
+const U8 = "INT32 INTEGER 8 unsigned", MOMENT = "INT64 TIMESTAMP NANOS";
+const LIMITS = {
+  price_precision: U8, size_precision: U8,
+  ...TEXTS("price_increment size_increment multiplier lot_size? max_quantity? min_quantity? max_notional? min_notional? max_price? min_price? margin_init margin_maint tick_scheme? info?"), ...TIMES,
+};
+const SETTLED = { ...TEXTS("quote_currency settlement_currency"), is_inverse: "BOOLEAN" }, DATED = { activation_ns: MOMENT, expiration_ns: MOMENT };
+const INSTRUMENTS = {
+  crypto_perpetual: ["CryptoPerpetual", { ...TEXTS("id raw_symbol base_currency"), ...SETTLED, ...LIMITS }],
+  crypto_future: ["CryptoFuture", { ...TEXTS("id raw_symbol underlying"), ...SETTLED, ...DATED, ...LIMITS }],
+  crypto_option: ["CryptoOption", { ...TEXTS("id raw_symbol underlying"), ...SETTLED, ...TEXTS("option_kind strike_price"), ...DATED, ...LIMITS }],
+  currency_pair: ["CurrencyPair", { ...TEXTS("id raw_symbol base_currency quote_currency"), ...LIMITS }],
+};
+for (const [folder, [, schema]] of Object.entries(INSTRUMENTS)) SCHEMAS[folder] = schema;
 const NAMES = { trades: "TradeTick", quotes: "QuoteTick", order_book_deltas: "OrderBookDelta", mark_prices: "MarkPriceUpdate", index_prices: "IndexPriceUpdate", funding_rates: "FundingRateUpdate" };
 
 function field({ type, type_length: length, repetition_type: repetition, logical_type: logical }) {
+  if (logical === undefined) return type;
   const detail = { DECIMAL: `DECIMAL ${logical.precision},${logical.scale}`, TIMESTAMP: `TIMESTAMP ${logical.unit}`, INTEGER: `INTEGER ${logical.bitWidth} ${logical.isSigned ? "signed" : "unsigned"}` };
   return `${type} ${length === undefined ? "" : `${length} `}${detail[logical.type] ?? logical.type}${repetition === "OPTIONAL" ? "?" : ""}`;
 }
@@ -45,7 +60,7 @@ async function exported(t, archive, format, ...more) {
 async function recorded(t, frames) {
   const dir = temporary(t);
   const file = path.join(dir, "frames.jsonl");
-  const line = (f, i) => ({ ts: START_MS + 1000 * (i + 1), ...(f === null ? { url: "wss://stream.bybit.com/x" } : { data: JSON.stringify(f) }) });
+  const line = (f, i) => ({ ts: START_MS + 1000 * (i + 1), ...(f === null ? { url: "wss://stream.bybit.com/x" } : { data: JSON.stringify(f) }), ...(f?.result && { dir: "http", url: "https://api.bybit.com/v5/market/instruments-info" }) });
   fs.writeFileSync(file, frames.map((f, i) => JSON.stringify(line(f, i)) + "\n").join(""));
   const archive = path.join(dir, "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
@@ -58,16 +73,20 @@ test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5)
   const archive = path.join(temporary(t), "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]);
   const [out, plain] = [await exported(t, archive, "nautilus"), await exported(t, archive, "parquet")];
-  assert.equal(filesOf(out).length, 24);
+  assert.equal(filesOf(out).length, 28);
+  const precisions = new Map();
   for (const file of filesOf(out)) {
     const name = path.join(out, file);
     const [, type, instrument, first, last] = /^data\/(\w+)\/([A-Z]+-LINEAR\.BYBIT)\/(.+Z)_(.+Z)\.parquet$/.exec(file);
     const { schema, key_value_metadata: pairs, num_rows: count } = await parquetMetadata(name);
     assert.deepEqual(Object.entries(Object.fromEntries(schema.slice(1).map((column) => [column.name, field(column)]))), Object.entries(SCHEMAS[type]));
     const metadata = Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
-    assert.deepEqual([metadata.instrument_id, metadata.type_name], [instrument, NAMES[type]]);
-    const precisions = [/^price/, /^size/].map((name) => Object.entries(metadata).filter(([key, value]) => name.test(key) && /^\d+$/.test(value)).length);
-    assert.deepEqual(precisions, type === "funding_rates" ? [0, 0] : [1, /_prices$/.test(type) ? 0 : 1]);
+    assert.deepEqual([metadata.instrument_id, metadata.type_name], [instrument, NAMES[type] ?? INSTRUMENTS[type][0]]);
+    // A backtest takes only data of the instrument's own precisions.
+    for (const key of ["price_precision", "size_precision"].filter((key) => key in metadata)) precisions.set(`${instrument} ${key}`, (precisions.get(`${instrument} ${key}`) ?? new Set()).add(metadata[key]));
+    const written = [/^price/, /^size/].map((name) => Object.entries(metadata).filter(([key, value]) => name.test(key) && /^\d+$/.test(value)).length);
+    assert.deepEqual(written, type === "funding_rates" ? [0, 0] : [1, /_prices$/.test(type) ? 0 : 1]);
+    if (type in INSTRUMENTS) continue;
     if (type !== "order_book_deltas") // which has CLEARs besides
       assert.equal(manifestOf(out).files.find((f) => f.name === file).rows, Number(count), file);
     const [[least, most, falling]] = await query(`SELECT min(ts_init)::VARCHAR, max(ts_init)::VARCHAR, count(*) FILTER (ts_init < before) FROM (SELECT ts_init, lag(ts_init) OVER () AS before FROM '${name}')`);
@@ -88,6 +107,51 @@ test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5)
     const [[a, b]] = await query(`SELECT ${sums[0].replaceAll(/\)/g, ")::DECIMAL(38,16)::VARCHAR")} FROM '${name}'`);
     assert.deepEqual(await query(`SELECT ${sums[1].replaceAll(/\)/g, ")::DECIMAL(38,16)::VARCHAR")} FROM '${other}'`), [[a, b]], file);
   }
+  assert.equal(precisions.size, 8);
+  for (const [key, found] of precisions) assert.equal(found.size, 1, key);
+});
+
+const listed = (symbol, tick, more = {}) => ({
+  symbol, baseCoin: "BTC", quoteCoin: "USDT", priceFilter: { tickSize: tick, maxPrice: "9.50" }, lotSizeFilter: { qtyStep: "0.001", minOrderQty: "0.002", maxOrderQty: "5.0" }, ...more,
+});
+const reply = (category, ...list) => ({ retCode: 0, time: START_MS, result: { category, list } });
+
+test("instruments of each class; a changed tick is another file", async (t) => {
+  const dated = { launchTime: "1500000000000", deliveryTime: "1700000000001" };
+  const archive = await recorded(t, [
+    reply("linear", listed("BTCUSDT", "0.10", { contractType: "LinearPerpetual", settleCoin: "USDC" }), listed("BTCUSDT-29DEC23", "0.5", { contractType: "LinearFutures", ...dated })),
+    reply("inverse", listed("BTCUSD", "0.5", { quoteCoin: "USD", contractType: "InversePerpetual" })),
+    reply("option", listed("BTC-29DEC23-40000-P", "5", { optionsType: "Put", ...dated })),
+    reply("spot", { symbol: "BTCUSDT", baseCoin: "BTC", quoteCoin: "USDT", priceFilter: { tickSize: "0.01" }, lotSizeFilter: { basePrecision: "0.00001" } }),
+    reply("linear", listed("BTCUSDT", "0.05", { contractType: "LinearPerpetual" }), listed("X", "1", { baseCoin: "", contractType: "LinearPerpetual" })),
+    reply("spread", listed("S", "1")),
+    frame(7, "snapshot", [["10", "1"]], [["11", "1"]]),
+  ]);
+  const out = await exported(t, archive, "nautilus", "--type", "instruments");
+  const rows = {};
+  for (const file of filesOf(out)) {
+    const [, type, id] = /^data\/(\w+)\/(.+)\.BYBIT\/\S+Z_\S+Z\.parquet$/.exec(file);
+    const name = path.join(out, file);
+    const { schema, key_value_metadata: pairs } = await parquetMetadata(name);
+    assert.deepEqual(Object.entries(Object.fromEntries(schema.slice(1).map((column) => [column.name, field(column)]))), Object.entries(SCHEMAS[type]));
+    const { type_name: is, class: old, price_precision: places } = Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
+    assert.deepEqual([is, old], [INSTRUMENTS[type][0], INSTRUMENTS[type][0]]);
+    const more = { crypto_perpetual: ["settlement_currency", "is_inverse"], crypto_future: ["settlement_currency", "epoch_ms(expiration_ns)"], crypto_option: ["option_kind", "strike_price", "epoch_ms(activation_ns)"], currency_pair: [] }[type];
+    const columns = ["id", "price_increment", "price_precision", "size_increment", "size_precision", "min_quantity", "max_quantity", "max_price", ...more];
+    const [[found]] = [await query(`SELECT ${columns.join(", ")} FROM '${name}'`)];
+    assert.equal(String(found[2]), places);
+    rows[`${type} ${id}`] = [...(rows[`${type} ${id}`] ?? []), found.slice(1).join(" ")];
+  }
+  assert.deepEqual(rows, {
+    "crypto_future BTCUSDT-29DEC23-LINEAR": ["0.5 1 0.001 3 0.002 5.0 9.50 USDT 1700000000001"],
+    "crypto_option BTC-29DEC23-40000-P-OPTION": ["5 0 0.001 3 0.002 5.0 9.50 PUT 40000 1500000000000"],
+    "crypto_perpetual BTCUSD-INVERSE": ["0.5 1 0.001 3 0.002 5.0 9.50 BTC true"],
+    "crypto_perpetual BTCUSDT-LINEAR": ["0.10 2 0.001 3 0.002 5.0 9.50 USDC false", "0.05 2 0.001 3 0.002 5.0 9.50 USDT false"],
+    "currency_pair BTCUSDT-SPOT": ["0.01 2 0.00001 5   "],
+  });
+  // Beside data: the instruments that have some, and data of their precision.
+  const all = await exported(t, archive, "nautilus");
+  assert.deepEqual([...new Set(filesOf(all).map((file) => file.split("/").slice(1, 3).join(" ")))], ["crypto_perpetual BTCUSDT-LINEAR.BYBIT", "order_book_deltas BTCUSDT-LINEAR.BYBIT", "quotes BTCUSDT-LINEAR.BYBIT"]);
 });
 
 test("books: snapshots, changes, a gap", async (t) => {
