@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "archive/read_plan.h"
 #include "format/segment_reader.h"
-#include "tape/connection_table.h"
+#include "tape/channel_table.h"
 
 /* ---- choices ---- */
 
@@ -79,7 +79,7 @@ enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
 typedef struct scan_run {
     const export_scan *scan;
     export_choices *out;
-    connection_table *channels; /* one object for a channel of several segments */
+    channel_table *channels; /* one object for a channel of several segments */
     read_plan *plan;
     segment_scratch *scratch;
     td_buf sealed;              /* array of sealed_channel */
@@ -92,7 +92,7 @@ typedef struct scan_run {
 static td_result note_channel(scan_run *run, const channel_info *info, td_err *err)
 {
     frame_channel *channel = NULL;
-    td_result rc = connection_table_channel(run->channels, info, &channel, err);
+    td_result rc = channel_table_get(run->channels, info, &channel, err);
     if (rc != TD_OK || !frame_role_is_of_topic(channel->role))
         return rc;
     for (size_t i = 0; rc == TD_OK && i < run->scan->type_count; i++) {
@@ -179,7 +179,7 @@ td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *
     scan_run *run = td_alloc_zero(1, sizeof *run);
     run->scan = scan;
     run->out = out;
-    run->channels = connection_table_open();
+    run->channels = channel_table_open();
     run->scratch = segment_scratch_open();
     td_buf_init(&run->sealed, SIZE_MAX);
     selection copy = *scan->wanted;
@@ -191,7 +191,7 @@ td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *
     read_plan_close(run->plan);
     segment_scratch_close(run->scratch);
     td_buf_fini(&run->sealed);
-    connection_table_close(run->channels);
+    channel_table_close(run->channels);
     td_free(run);
     return rc;
 }

@@ -249,6 +249,7 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     server->json = json_parser_open(0);
     server->reader = content_reader_open(TAPE_READS_MESSAGES);
     server->blocks = block_pool_open();
+    server->channels = channel_table_open();
     server->maker = snapshot_maker_open();
     wire_server_options listening = options->server;
     listening.ops = &SERVE_OPS;
@@ -276,6 +277,7 @@ void serve_close(serve *server)
     TD_ASSERT(server->clients == NULL); /* on_closed was called for each */
     serve_tapes_close(server);
     block_pool_close(server->blocks);
+    channel_table_close(server->channels);
     snapshot_maker_close(server->maker);
     content_reader_close(server->reader);
     responder_close(server->responder);

@@ -9,6 +9,7 @@
 #include "serve/serve_rebase.h"
 #include "serve/serve_replies.h"
 #include "tape/block.h"
+#include "tape/channel_table.h"
 #include "tape/content.h"
 #include "tape/cursor.h"
 #include "schema/filters.h"
@@ -22,8 +23,9 @@ struct serve {
     wire_server *server;
     serve_client *clients;
     size_t client_count;
-    serve_tape *tapes;     /* the newest first */
-    block_pool *blocks;    /* of all tapes: those in the same chunk hold it once */
+    serve_tape *tapes;  /* the newest first */
+    block_pool *blocks; /* of all tapes: those in the same chunk hold it once */
+    channel_table *channels;
     serve_replies replies; /* HTTP */
     uint8_t is_stopping;
     uint8_t is_paused;

@@ -117,6 +117,7 @@ static cursor_options reading_of(const serve_tape *tape)
     const serve_options *options = &tape->owner->options;
     return (cursor_options){.threads = 1,
                             .blocks = tape->owner->blocks,
+                            .channels = tape->owner->channels,
                             .log = options->log,
                             .with_lead_in = 1,
                             .with_states = !options->feeds->has_retail,

@@ -1,80 +1,55 @@
 #include "tape/connection_table.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/assert.h"
-#include "base/hash.h"
 #include "base/limits.h"
-#include "base/slot_table.h"
 #include "book/symbol_state.h"
-#include "schema/family.h"
-
-enum {
-    /* Channels of a whole archive: bounds memory against a folder full of invented topics. At some
-     * 300 bytes each this is 300 MB. */
-    CHANNELS_MAX = 1 << 20,
-};
-
-/* A stream; its names are those of its first channel. */
-typedef struct stream_node {
-    conn_choice choice;
-    const channel_info *info;
-    connection_table *table;
-} stream_node;
-
-typedef struct channel_node {
-    frame_channel channel;
-    stream_node *stream; /* NULL: of none */
-} channel_node;
+#include "book/conn_choice.h"
 
 struct connection_table {
-    pthread_mutex_t mutex; /* of channels and streams */
-    td_arena *channel_memory;
-    channel_node **channels; /* by index */
-    size_t channel_count;
-    slot_table by_info;
-    stream_node **streams; /* by number */
-    size_t stream_count;
-    slot_table by_stream;
+    channel_table *channels;
+    channel_table *own;   /* NULL: channels are those of several tapes */
+    conn_choice *choices; /* by stream; zero: it had no frame */
+    size_t choice_capacity;
     td_arena *memory; /* of sessions, feeds, slots, connections */
     tape_session **sessions;
     size_t session_count;
     session_feed *feeds;
 };
 
-connection_table *connection_table_open(void)
+connection_table *connection_table_open(channel_table *channels)
 {
     connection_table *made = td_alloc_zero(1, sizeof *made);
-    (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
-    made->channel_memory = td_arena_open();
+    made->own = channels == NULL ? channel_table_open() : NULL;
+    made->channels = channels == NULL ? made->own : channels;
     made->memory = td_arena_open();
     return made;
+}
+
+static void forget_choices(connection_table *r)
+{
+    for (size_t i = 0; i < r->choice_capacity; i++)
+        conn_choice_fini(&r->choices[i]);
 }
 
 void connection_table_close(connection_table *r)
 {
     if (r == NULL)
         return;
-    for (size_t i = 0; i < r->stream_count; i++)
-        conn_choice_fini(&r->streams[i]->choice);
-    td_arena_close(r->channel_memory);
+    forget_choices(r);
+    channel_table_close(r->own);
     td_arena_close(r->memory);
-    (void)pthread_mutex_destroy(&r->mutex); /* it is not held */
     td_free(r->sessions);
-    td_free(r->channels);
-    td_free(r->streams);
-    slot_table_fini(&r->by_info);
-    slot_table_fini(&r->by_stream);
+    td_free(r->choices);
     td_free(r);
 }
 
 void connection_table_rewind(connection_table *r)
 {
-    for (size_t i = 0; i < r->stream_count; i++)
-        conn_choice_fini(&r->streams[i]->choice);
+    forget_choices(r);
     for (session_feed *feed = r->feeds; feed != NULL; feed = feed->next) {
         feed->end_ns = 0;
         feed->resumed_ns = 0;
@@ -90,114 +65,10 @@ void connection_table_rewind(connection_table *r)
     }
 }
 
-/* ---- channels ---- */
-
-static uint64_t stream_hash(const channel_info *info)
-{
-    uint64_t hash = td_xxh64(info->feed, strlen(info->feed));
-    hash = hash * 31 + td_xxh64(info->topic, strlen(info->topic));
-    hash = hash * 31 + td_xxh64(info->symbol, strlen(info->symbol));
-    return hash * 31 + info->line * UINT64_C(7);
-}
-
-static uint64_t hash_info(const channel_info *info)
-{
-    return stream_hash(info) + info->shard * UINT64_C(5) + (unsigned)info->dir;
-}
-
-static const char *keep_text(connection_table *r, const char *text)
-{
-    return td_arena_copy(r->channel_memory, text, strlen(text) + 1);
-}
-
-static channel_info keep_info(connection_table *r, const channel_info *from)
-{
-    channel_info kept = *from;
-    kept.feed = keep_text(r, from->feed);
-    kept.family = keep_text(r, from->family);
-    kept.topic = keep_text(r, from->topic);
-    kept.exchange_topic = keep_text(r, from->exchange_topic);
-    kept.symbol = keep_text(r, from->symbol);
-    kept.message_encoding = keep_text(r, from->message_encoding);
-    return kept;
-}
-
-/* Find the row of the channel's frames. */
-static void match_topic(frame_channel *channel)
-{
-    channel->family = family_find(td_bytes_str(channel->info.family));
-    topic_match found;
-    const channel_info *info = &channel->info;
-    channel->role = channel_role(info);
-    channel->topic = (topic_match){NULL, td_bytes_str(info->topic), td_bytes_str(info->symbol)};
-    if (channel->family == NULL || channel->role != ROLE_DATA)
-        return;
-    const char *text = info->exchange_topic[0] == '\0' ? info->topic : info->exchange_topic;
-    if (topic_match_text(channel->family->topics, channel->family->topic_count, td_bytes_str(text),
-                         TOPIC_ANY_TIME, &found))
-        channel->topic.row = found.row;
-}
-
-static int is_same_stream(const channel_info *a, const channel_info *b)
-{
-    return a->line == b->line && strcmp(a->symbol, b->symbol) == 0 &&
-           strcmp(a->topic, b->topic) == 0 && strcmp(a->feed, b->feed) == 0;
-}
-
-/* The number of a channel's stream, made if it is new. */
-static uint32_t get_stream(connection_table *r, const channel_info *info)
-{
-    uint64_t hash = stream_hash(info);
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&r->by_stream, &at)) {
-        if (is_same_stream(r->streams[at.row]->info, info))
-            return at.row;
-    }
-    stream_node *made = td_arena_alloc(r->channel_memory, sizeof *made);
-    *made = (stream_node){.info = info, .table = r};
-    slot_table_put(&r->by_stream, hash, r->stream_count);
-    r->streams = td_array_grow(r->streams, r->stream_count, sizeof(stream_node *));
-    r->streams[r->stream_count] = made;
-    return (uint32_t)r->stream_count++;
-}
-
-static td_result add_channel(connection_table *r, const channel_info *info, uint64_t hash,
-                             frame_channel **out, td_err *err)
-{
-    if (r->channel_count == CHANNELS_MAX)
-        return td_err_set(err, TD_E_LIMIT, "more than %d channels", CHANNELS_MAX);
-    channel_node *node = td_arena_alloc(r->channel_memory, sizeof *node);
-    *node = (channel_node){
-        .channel = {.index = (uint32_t)r->channel_count, .info = keep_info(r, info)}};
-    match_topic(&node->channel);
-    /* Frames of topics make streams; answers, events and unknown ones do not. */
-    node->channel.stream = FRAME_NO_STREAM;
-    if (node->channel.role == ROLE_DATA) {
-        node->channel.stream = get_stream(r, &node->channel.info);
-        node->stream = r->streams[node->channel.stream];
-    }
-    slot_table_put(&r->by_info, hash, r->channel_count);
-    r->channels = td_array_grow(r->channels, r->channel_count, sizeof(channel_node *));
-    r->channels[r->channel_count++] = node;
-    *out = &node->channel;
-    return TD_OK;
-}
-
 td_result connection_table_channel(connection_table *r, const channel_info *info,
                                    frame_channel **out, td_err *err)
 {
-    TD_ASSERT(info->feed != NULL);
-    uint64_t hash = hash_info(info);
-    *out = NULL;
-    pthread_mutex_lock(&r->mutex);
-    slot_probe at = slot_probe_of(hash);
-    while (*out == NULL && slot_table_next(&r->by_info, &at)) {
-        if (channel_info_compare(&r->channels[at.row]->channel.info, info) == 0)
-            *out = &r->channels[at.row]->channel;
-    }
-    td_result rc = *out == NULL ? add_channel(r, info, hash, out, err) : TD_OK;
-    pthread_mutex_unlock(&r->mutex);
-    return rc;
+    return channel_table_get(r->channels, info, out, err);
 }
 
 /* ---- sessions, feeds, slots ---- */
@@ -227,7 +98,7 @@ session_feed *connection_table_get_feed(connection_table *r, const char *session
             return f;
     }
     session_feed *made = td_arena_alloc(r->memory, sizeof *made);
-    *made = (session_feed){.memory = r->memory,
+    *made = (session_feed){.table = r,
                            .session = of,
                            .name = td_arena_copy(r->memory, feed, strlen(feed) + 1),
                            .next = r->feeds};
@@ -241,7 +112,7 @@ session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint3
         if (slot->none.conn.line == line && slot->none.conn.shard == shard)
             return slot;
     }
-    session_slot *made = td_arena_alloc(feed->memory, sizeof *made);
+    session_slot *made = td_arena_alloc(feed->table->memory, sizeof *made);
     *made = (session_slot){.none = {.slot = made,
                                     .conn = {.session = feed->session->number,
                                              .session_id = feed->session->id,
@@ -260,7 +131,7 @@ static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
 {
     if (slot->now->conn.number == number)
         return;
-    session_conn *made = td_arena_copy(slot->feed->memory, &slot->none, sizeof *made);
+    session_conn *made = td_arena_copy(slot->feed->table->memory, &slot->none, sizeof *made);
     made->conn.number = number;
     made->conn.since_ns = since_ns;
     slot->now = made;
@@ -269,9 +140,15 @@ static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
 
 /* ---- streams ---- */
 
+/* A stream of a table, by a channel of it. */
+typedef struct stream_of {
+    const connection_table *table;
+    const channel_info *info;
+} stream_of;
+
 /* The slot of a stream's connection. NULL: a reader of earlier frames knew it, and nothing is read
  * of its session. */
-static const session_slot *slot_of(const stream_node *of, const choice_conn *conn)
+static const session_slot *slot_of(const stream_of *of, const choice_conn *conn)
 {
     if (conn->at != NULL)
         return ((const session_conn *)conn->at)->slot; /* its first member */
@@ -297,18 +174,26 @@ static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
     return slot->feed->end_ns != 0 && recv_ns > slot->feed->end_ns;
 }
 
+static conn_choice *choice_of(connection_table *r, uint32_t stream)
+{
+    r->choices = td_array_reach(r->choices, &r->choice_capacity, stream, sizeof *r->choices);
+    return &r->choices[stream];
+}
+
 void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_ref *frame)
 {
-    const channel_node *node = (const channel_node *)frame->channel; /* its first member */
+    const frame_channel *channel = frame->channel;
     frame->is_late = slot->feed->is_overloaded | slot->feed->is_clock_held;
-    if (node->stream == NULL)
+    if (channel->stream == FRAME_NO_STREAM)
         return;
+    conn_choice *choice = choice_of(slot->feed->table, channel->stream);
+    stream_of of = {.table = slot->feed->table, .info = &channel->info};
     frame->granted_ns = slot->granted_ns;
-    const int is_first = node->stream->choice.count == 0 && slot->feed->resumed_ns == 0;
+    const int is_first = choice->count == 0 && slot->feed->resumed_ns == 0;
     if (is_first && frame->granted_ns != 0 && frame->granted_ns < from_ns)
         frame->granted_ns = from_ns;
-    conn_choice_judge(&node->stream->choice, frame, conn_has_ended, node->stream);
-    (void)conn_choice_note(&node->stream->choice, frame);
+    conn_choice_judge(choice, frame, conn_has_ended, &of);
+    (void)conn_choice_note(choice, frame);
 }
 
 td_result connection_table_resume(connection_table *r, const char *feed, const char *symbol,
@@ -328,9 +213,8 @@ td_result connection_table_resume(connection_table *r, const char *feed, const c
         td_result rc = connection_table_channel(r, &info, &channel, err);
         if (rc != TD_OK)
             return rc;
-        const channel_node *node = (const channel_node *)channel;
-        if (node->stream != NULL)
-            conn_choice_copy(&node->stream->choice, &topic->choice);
+        if (channel->stream != FRAME_NO_STREAM)
+            conn_choice_copy(choice_of(r, channel->stream), &topic->choice);
     }
     return TD_OK;
 }

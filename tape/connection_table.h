@@ -1,6 +1,6 @@
-/* The channels and connections of a tape: each channel as one object over all segments, the
- * sessions, and for each slot of a session's feed its current connection. Objects live until the
- * table is closed. One thread; channels are found by any. */
+/* The connections of a tape: the sessions, for each slot of a session's feed its current
+ * connection, and for each stream of its channels the connection that it follows. Objects live
+ * until the table is closed. One thread; channels are found by any. */
 #ifndef TD_TAPE_CONNECTION_TABLE_H
 #define TD_TAPE_CONNECTION_TABLE_H
 
@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "archive/event.h"
 #include "schema/frame.h"
+#include "tape/channel_table.h"
 
 /* A session: one run of a recorder, one import; a file without session metadata is one of its own.
  */
@@ -39,7 +40,7 @@ typedef struct session_slot {
 
 /* A feed in a session. */
 typedef struct session_feed {
-    struct td_arena *memory; /* the table's */
+    struct connection_table *table;
     tape_session *session;
     char *name;
     uint8_t is_recording;  /* 1: made by a recorder, by its segments' metadata; before slots */
@@ -55,15 +56,14 @@ typedef struct session_feed {
 typedef struct connection_table connection_table;
 struct symbol_state; /* book/symbol_state.h */
 
-/* Empty. */
-TD_NEVER_NULL connection_table *connection_table_open(void);
+/* Empty. channels: of several tapes, borrowed; NULL: it has its own. */
+TD_NEVER_NULL connection_table *connection_table_open(channel_table *channels);
 void connection_table_close(connection_table *connections);
 
 /* Forget the state of slots and streams, for reading from another time on. Objects stay. */
 void connection_table_rewind(connection_table *connections);
 
-/* The channel with this identity (channel_info_compare), created if new; info is copied.
- * TD_E_LIMIT. */
+/* As channel_table_get. */
 TD_MUST_USE td_result connection_table_channel(connection_table *connections,
                                                const channel_info *info, frame_channel **out,
                                                td_err *err);

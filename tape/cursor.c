@@ -256,7 +256,7 @@ td_result cursor_open(archive *of, const selection *wanted, const cursor_options
     c->archive = of;
     c->wanted = *wanted;
     c->options = *options;
-    c->connections = connection_table_open();
+    c->connections = connection_table_open(options->channels);
     c->events = event_reader_open();
     c->readers = content_pool_open(options->reads);
     c->reader = content_reader_open(options->reads);

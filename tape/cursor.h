@@ -35,8 +35,10 @@ typedef struct cursor_options {
                           alone, and nothing is read ahead */
     const td_log *log; /* may be NULL */
     tape_reads reads;
-    block_pool *blocks;   /* to share with other cursors over the archive; NULL: one of its own */
-    uint8_t with_events;  /* 1: frames of _events channels are returned too */
+    /* To share with other cursors over the archive; NULL: its own. */
+    block_pool *blocks;
+    struct channel_table *channels; /* their readers set no user */
+    uint8_t with_events;            /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: frames before the selection's from that books need are returned,
                              is_lead_in set: those of topics with snapshots, from the moment when
                              the connections began that were open at from. The selection begins at

@@ -62,7 +62,7 @@ static const step STEPS[] = {
 static void test_steps(void **state)
 {
     (void)state;
-    connection_table *table = connection_table_open();
+    connection_table *table = connection_table_open(NULL);
     for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
         static const char *const SESSIONS[] = {"", "00000001", "00000002"};
         session_feed *feed = connection_table_get_feed(table, SESSIONS[STEPS[i].session],

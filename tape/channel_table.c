@@ -1,0 +1,150 @@
+#include "tape/channel_table.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/slot_table.h"
+#include "schema/family.h"
+
+enum {
+    /* Channels of a whole archive: bounds memory against a folder full of invented topics. At some
+     * 300 bytes each this is 300 MB. */
+    CHANNELS_MAX = 1 << 20,
+};
+
+struct channel_table {
+    pthread_mutex_t mutex;
+    td_arena *memory;
+    frame_channel **channels; /* by index */
+    size_t channel_count;
+    slot_table by_info;
+    const channel_info **streams; /* by number: of the first channel */
+    size_t stream_count;
+    slot_table by_stream;
+};
+
+channel_table *channel_table_open(void)
+{
+    channel_table *made = td_alloc_zero(1, sizeof *made);
+    (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
+    made->memory = td_arena_open();
+    return made;
+}
+
+void channel_table_close(channel_table *r)
+{
+    if (r == NULL)
+        return;
+    td_arena_close(r->memory);
+    (void)pthread_mutex_destroy(&r->mutex); /* it is not held */
+    td_free(r->channels);
+    td_free(r->streams);
+    slot_table_fini(&r->by_info);
+    slot_table_fini(&r->by_stream);
+    td_free(r);
+}
+
+static uint64_t stream_hash(const channel_info *info)
+{
+    uint64_t hash = td_xxh64(info->feed, strlen(info->feed));
+    hash = hash * 31 + td_xxh64(info->topic, strlen(info->topic));
+    hash = hash * 31 + td_xxh64(info->symbol, strlen(info->symbol));
+    return hash * 31 + info->line * UINT64_C(7);
+}
+
+static uint64_t hash_info(const channel_info *info)
+{
+    return stream_hash(info) + info->shard * UINT64_C(5) + (unsigned)info->dir;
+}
+
+static const char *keep_text(channel_table *r, const char *text)
+{
+    return td_arena_copy(r->memory, text, strlen(text) + 1);
+}
+
+static channel_info keep_info(channel_table *r, const channel_info *from)
+{
+    channel_info kept = *from;
+    kept.feed = keep_text(r, from->feed);
+    kept.family = keep_text(r, from->family);
+    kept.topic = keep_text(r, from->topic);
+    kept.exchange_topic = keep_text(r, from->exchange_topic);
+    kept.symbol = keep_text(r, from->symbol);
+    kept.message_encoding = keep_text(r, from->message_encoding);
+    return kept;
+}
+
+/* Find the row of the channel's frames. */
+static void match_topic(frame_channel *channel)
+{
+    channel->family = family_find(td_bytes_str(channel->info.family));
+    topic_match found;
+    const channel_info *info = &channel->info;
+    channel->role = channel_role(info);
+    channel->topic = (topic_match){NULL, td_bytes_str(info->topic), td_bytes_str(info->symbol)};
+    if (channel->family == NULL || channel->role != ROLE_DATA)
+        return;
+    const char *text = info->exchange_topic[0] == '\0' ? info->topic : info->exchange_topic;
+    if (topic_match_text(channel->family->topics, channel->family->topic_count, td_bytes_str(text),
+                         TOPIC_ANY_TIME, &found))
+        channel->topic.row = found.row;
+}
+
+static int is_same_stream(const channel_info *a, const channel_info *b)
+{
+    return a->line == b->line && strcmp(a->symbol, b->symbol) == 0 &&
+           strcmp(a->topic, b->topic) == 0 && strcmp(a->feed, b->feed) == 0;
+}
+
+/* The number of a channel's stream, made if it is new. */
+static uint32_t get_stream(channel_table *r, const channel_info *info)
+{
+    uint64_t hash = stream_hash(info);
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&r->by_stream, &at)) {
+        if (is_same_stream(r->streams[at.row], info))
+            return at.row;
+    }
+    slot_table_put(&r->by_stream, hash, r->stream_count);
+    r->streams = td_array_grow(r->streams, r->stream_count, sizeof(channel_info *));
+    r->streams[r->stream_count] = info;
+    return (uint32_t)r->stream_count++;
+}
+
+static td_result add_channel(channel_table *r, const channel_info *info, uint64_t hash,
+                             frame_channel **out, td_err *err)
+{
+    if (r->channel_count == CHANNELS_MAX)
+        return td_err_set(err, TD_E_LIMIT, "more than %d channels", CHANNELS_MAX);
+    frame_channel *made = td_arena_alloc(r->memory, sizeof *made);
+    *made = (frame_channel){.index = (uint32_t)r->channel_count, .info = keep_info(r, info)};
+    match_topic(made);
+    /* Frames of topics make streams; answers, events and unknown ones do not. */
+    made->stream = made->role == ROLE_DATA ? get_stream(r, &made->info) : FRAME_NO_STREAM;
+    slot_table_put(&r->by_info, hash, r->channel_count);
+    r->channels = td_array_grow(r->channels, r->channel_count, sizeof(frame_channel *));
+    r->channels[r->channel_count++] = made;
+    *out = made;
+    return TD_OK;
+}
+
+td_result channel_table_get(channel_table *r, const channel_info *info, frame_channel **out,
+                            td_err *err)
+{
+    TD_ASSERT(info->feed != NULL);
+    uint64_t hash = hash_info(info);
+    *out = NULL;
+    pthread_mutex_lock(&r->mutex);
+    slot_probe at = slot_probe_of(hash);
+    while (*out == NULL && slot_table_next(&r->by_info, &at)) {
+        if (channel_info_compare(&r->channels[at.row]->info, info) == 0)
+            *out = r->channels[at.row];
+    }
+    td_result rc = *out == NULL ? add_channel(r, info, hash, out, err) : TD_OK;
+    pthread_mutex_unlock(&r->mutex);
+    return rc;
+}
