@@ -184,7 +184,7 @@ static void add_saved(tapedeck_tape *t, const cursor_state *saved)
                                    .line = topic->line};
         tape_stream *of = stream_of(t, &info);
         of->topic = topic;
-        book_trust_resume(&of->trust, TRUST_WITH_COPIES, &t->gaps, &of->info, topic);
+        book_trust_resume(&of->trust, &t->gaps, &of->info, topic);
         of->is_suspect = !book_trust_holds(&of->trust, &t->gaps, 0);
     }
 }
@@ -214,8 +214,8 @@ static int follow(tapedeck_tape *t, tape_stream *of, const frame_ref *frame)
                                        of->info.line);
     }
     symbol_topic_apply(of->topic, frame, &found);
-    const trust_answer answer = book_trust_apply(&of->trust, TRUST_WITH_COPIES, &t->gaps, frame,
-                                                 &found, cursor_damaged_until_ns(t->cursor));
+    const trust_answer answer =
+        book_trust_apply(&of->trust, &t->gaps, frame, &found, cursor_damaged_until_ns(t->cursor));
     of->is_suspect = frame->is_copy ? of->is_suspect : !answer.is_trusted;
     return answer.is_snapshot;
 }

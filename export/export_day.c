@@ -312,8 +312,7 @@ static td_result make_route(day_run *run, const frame_ref *first, const symbol_t
     run->routes = td_array_grow(run->routes, run->route_count, sizeof(day_route *));
     run->routes[run->route_count++] = *out = made;
     if (before != NULL)
-        book_trust_resume(&made->trust, TRUST_WITH_COPIES, run->day->ledger, &channel->info,
-                          before);
+        book_trust_resume(&made->trust, run->day->ledger, &channel->info, before);
     for (size_t i = 0; rc == TD_OK && i < spec->type_count; i++)
         if (spec->types[i]->takes(&spec->settings, channel))
             rc = add_maker(run, made, spec->types[i], first, of == NULL ? NULL : track_book(of),
@@ -405,18 +404,24 @@ static td_result check_family(const day_route *route, const frame_channel *chann
     return TD_E_INVALID;
 }
 
-static td_result follow_route(day_route *route, const observed_frame *seen, td_err *err)
+/* What is known of a topic's state with the frame; NULL: it has none. */
+static const trust_answer *judge(day_route *route, const observed_frame *seen, trust_answer *out)
+{
+    if (route == NULL || seen->found == NULL || !topic_row_has_state(seen->frame->row))
+        return NULL;
+    *out = book_trust_apply(&route->trust, route->run->day->ledger, seen->frame, seen->found,
+                            route->run->damaged_until_ns);
+    return out;
+}
+
+static td_result follow_route(day_route *route, const observed_frame *seen,
+                              const trust_answer *trust, td_err *err)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     int is_http = frame->channel->role == ROLE_HTTP;
-    maker_frame as = {.frame = frame, .message = m, .from_ns = route->run->day->window.from_ns};
-    trust_answer trust;
-    if (seen->found != NULL && topic_row_has_state(frame->row)) {
-        trust = book_trust_apply(&route->trust, TRUST_WITH_COPIES, route->run->day->ledger,
-                                 seen->frame, seen->found, route->run->damaged_until_ns);
-        as.trust = &trust;
-    }
+    maker_frame as = {
+        .frame = frame, .message = m, .trust = trust, .from_ns = route->run->day->window.from_ns};
     if (frame->is_copy)
         return TD_OK;
     route->latest = &frame->channel->info;
@@ -477,20 +482,19 @@ static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
 }
 
 /* Formats of frames have no workers beside: frames are in the order of the tape. */
-static td_result show_formats(day_run *run, const observed_frame *seen, td_err *err)
+static td_result show_formats(day_run *run, const frame_ref *frame, const trust_answer *trust,
+                              td_err *err)
 {
-    const frame_ref *frame = seen->frame;
     td_result rc = TD_OK;
-    if (run->frame_writer_count > 0 && !frame->is_lead_in && !frame->is_copy)
-        run->number += frame->channel->role != ROLE_HTTP;
+    if (run->frame_writer_count == 0 || frame->is_lead_in)
+        return TD_OK;
+    run->number += !frame->is_copy && frame->channel->role != ROLE_HTTP;
     for (size_t i = 0; rc == TD_OK && i < run->frame_writer_count; i++) {
         export_writer *writer = run->frame_writers[i];
-        if (!frame->is_lead_in && frame_role_is_of_topic(frame->channel->role))
+        if (frame_role_is_of_topic(frame->channel->role))
             rc = export_writer_claim(writer, frame->channel, err);
         if (rc == TD_OK)
-            rc = writer->output->format->frame(writer->made, seen,
-                                               frame->is_lead_in ? 0 : run->number,
-                                               run->damaged_until_ns, err);
+            rc = writer->output->format->frame(writer->made, frame, trust, run->number, err);
     }
     return rc;
 }
@@ -498,10 +502,13 @@ static td_result show_formats(day_run *run, const observed_frame *seen, td_err *
 static td_result on_frame(void *ctx, const struct stream *of, void **state,
                           const observed_frame *seen, td_err *err)
 {
+    day_run *run = ctx;
+    trust_answer answer;
     (void)of;
-    td_result rc = show_formats(ctx, seen, err);
-    if (rc == TD_OK && *state != NULL)
-        rc = follow_route(*state, seen, err);
+    const trust_answer *trust = judge(*state, seen, &answer);
+    td_result rc = show_formats(run, seen->frame, trust, err);
+    if (rc == TD_OK && *state != NULL && run->day->spec->type_count > 0)
+        rc = follow_route(*state, seen, trust, err);
     return add_context(seen->frame, rc, err);
 }
 
@@ -527,14 +534,8 @@ static td_result on_begin(void *ctx, const struct stream *of, void **state, cons
     if (!frame_role_is_of_topic(channel->role) && channel->role != ROLE_HTTP)
         return TD_OK;
     const symbol_topic *before = state_before(of, first);
-    for (size_t i = 0; rc == TD_OK && before != NULL && i < run->frame_writer_count; i++) {
-        export_writer *writer = run->frame_writers[i];
-        if (writer->output->format->begin != NULL && before->row->type == MSG_BOOK_CHANGE)
-            rc = writer->output->format->begin(writer->made, first, before, err);
-    }
-    if (rc == TD_OK && run->day->spec->type_count > 0)
-        rc = make_route(run, first, before, &made, err);
-    if (rc == TD_OK && made != NULL && before != NULL)
+    rc = make_route(run, first, before, &made, err);
+    if (rc == TD_OK && before != NULL && made->maker_count > 0)
         rc = show_ticker(made, before, first, err);
     *state = made;
     return add_context(first, rc, err);

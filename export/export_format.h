@@ -25,7 +25,6 @@
 
 struct export_counts;
 struct export_writers;
-struct symbol_topic;
 
 enum { EXPORT_DATE_BYTES = 16 }; /* "2021-04-17" and a NUL */
 
@@ -87,14 +86,11 @@ typedef struct export_format {
     void *(*open)(const export_target *target);
     /* The next row. of: EXPORT_PER_SYMBOL, the target's. NULL: a format of frames. */
     td_result (*row)(void *writer, const export_source *of, const export_row *row, td_err *err);
-    /* A format of frames: before the first frame of a topic of books, with its state after all that
-     * came before; may be NULL. Then each frame that its stream has applied, lead-in and copies,
-     * too. number: of the frame among those of the day, from 1; 0 before the selection.
-     * damaged_until_ns: as cursor_damaged_until_ns. */
-    td_result (*begin)(void *writer, const frame_ref *first, const struct symbol_topic *before,
-                       td_err *err);
-    td_result (*frame)(void *writer, const observed_frame *seen, uint64_t number,
-                       uint64_t damaged_until_ns, td_err *err);
+    /* A format of frames: each frame that its stream has applied, copies too, from the day's first.
+     * trust: of topics with a state (topic_row_has_state), else NULL. number: of the frame among
+     * those of the day, from 1. */
+    td_result (*frame)(void *writer, const frame_ref *frame, const trust_answer *trust,
+                       uint64_t number, td_err *err);
     /* There are no more: finish all files. */
     td_result (*finish)(void *writer, td_err *err);
     /* Free it; files that were not finished are removed. NULL is fine. */

@@ -62,15 +62,14 @@ static void close_latency(void *writer)
     td_free(self);
 }
 
-static td_result on_frame(void *writer, const observed_frame *seen, uint64_t number,
-                          uint64_t damaged_until_ns, td_err *err)
+static td_result on_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
+                          uint64_t number, td_err *err)
 {
     latency_writer *self = writer;
+    (void)trust;
     (void)number;
-    (void)damaged_until_ns;
     (void)err;
-    if (!seen->frame->is_lead_in)
-        order_join_frame(self->join, seen->frame);
+    order_join_frame(self->join, frame);
     return TD_OK;
 }
 

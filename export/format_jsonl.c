@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
-#include "tape/book_trust.h"
 #include "export/export_format.h"
 #include "export/export_name.h"
 #include "export/export_writers.h"
@@ -14,10 +12,8 @@
 
 typedef struct jsonl_writer {
     const export_target *target;
-    export_file *file;  /* NULL: no line yet */
-    book_trust *trusts; /* of books, by stream */
-    size_t trust_count;
-    size_t gap_next; /* of the target's */
+    export_file *file; /* NULL: no line yet */
+    size_t gap_next;   /* of the target's */
 } jsonl_writer;
 
 static void *open_jsonl(const export_target *target)
@@ -32,9 +28,6 @@ static void close_jsonl(void *writer)
     jsonl_writer *self = writer;
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->trust_count; i++)
-        book_trust_fini(&self->trusts[i]);
-    td_free(self->trusts);
     export_file_abandon(self->file);
     td_free(self);
 }
@@ -87,35 +80,6 @@ static td_result write_gaps_before(jsonl_writer *self, uint64_t recv_ns, td_err 
 
 /* ---- messages ---- */
 
-static book_trust *trust_of(jsonl_writer *self, const frame_channel *channel)
-{
-    uint32_t at = channel->stream;
-    TD_ASSERT(at != FRAME_NO_STREAM);
-    self->trusts = td_array_reach(self->trusts, &self->trust_count, at, sizeof *self->trusts);
-    return &self->trusts[at];
-}
-
-static td_result begin_book(void *writer, const frame_ref *first, const symbol_topic *before,
-                            td_err *err)
-{
-    jsonl_writer *self = writer;
-    (void)err;
-    book_trust_resume(trust_of(self, first->channel), TRUST_WITHOUT_COPIES, self->target->ledger,
-                      &first->channel->info, before);
-    return TD_OK;
-}
-
-/* A frame of a book is judged by its book_trust: its flags. A reader of the lines does not have the
- * copies. */
-static unsigned judge(jsonl_writer *self, const observed_frame *seen, uint64_t damaged_until_ns)
-{
-    const trust_answer answer =
-        book_trust_apply(trust_of(self, seen->frame->channel), TRUST_WITHOUT_COPIES,
-                         self->target->ledger, seen->frame, seen->found, damaged_until_ns);
-    return (answer.is_trusted ? 0U : (unsigned)ROW_NOT_TRUSTED) |
-           (answer.is_snapshot ? (unsigned)ROW_SNAPSHOT : 0U);
-}
-
 /* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
  * well: a stream without it would seem whole. */
 static td_result write_message(jsonl_writer *self, const frame_ref *frame, uint64_t number,
@@ -140,16 +104,18 @@ static td_result write_message(jsonl_writer *self, const frame_ref *frame, uint6
     return end_line(self, &json, err);
 }
 
-static td_result on_frame(void *writer, const observed_frame *seen, uint64_t number,
-                          uint64_t damaged_until_ns, td_err *err)
+/* A reader of the lines does not have the copies. */
+static td_result on_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
+                          uint64_t number, td_err *err)
 {
-    jsonl_writer *self = writer;
-    const frame_ref *frame = seen->frame;
+    unsigned flags = 0;
     if (frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
         return TD_OK;
-    int is_book = seen->found != NULL && frame->row->type == MSG_BOOK_CHANGE;
-    unsigned flags = is_book ? judge(self, seen, damaged_until_ns) : 0U;
-    return frame->is_lead_in ? TD_OK : write_message(self, frame, number, flags, err);
+    if (trust != NULL && frame->row->type == MSG_BOOK_CHANGE) {
+        flags |= trust->is_trusted && !trust->needs_copies ? 0U : (unsigned)ROW_NOT_TRUSTED;
+        flags |= trust->is_snapshot ? (unsigned)ROW_SNAPSHOT : 0U;
+    }
+    return write_message(writer, frame, number, flags, err);
 }
 
 /* Gaps after the last frame. */
@@ -179,7 +145,6 @@ const export_format EXPORT_JSONL = {
     .reads = TAPE_READS_ALL,
     .types = TYPES,
     .open = open_jsonl,
-    .begin = begin_book,
     .frame = on_frame,
     .finish = finish,
     .close = close_jsonl,

@@ -243,6 +243,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     to.of = &COLUMNS[m->head.type];
     size_t count = message_item_count(m);
     int has_symbols = export_entries_have_symbols(m->head.row);
+    int lacks_frames = seen->trust != NULL && seen->trust->needs_copies; /* which have no rows */
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         export_row row = export_row_of(seen);
         td_bytes symbol = m->head.symbol;
@@ -250,6 +251,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         set_head(&to, m);
         set_entry(&to, m, i, &symbol);
         row.flags |= i + 1 == count ? (unsigned)ROW_LAST_OF_FRAME : 0U;
+        row.flags |= lacks_frames ? (unsigned)ROW_NOT_TRUSTED : 0U;
+        row.is_suspect |= (uint8_t)lacks_frames;
         row.symbol = has_symbols && !td_bytes_is(symbol, "*") ? symbol : td_bytes_of(NULL, 0);
         row.values = to.values;
         rc = out->put(out->ctx, &row, err);

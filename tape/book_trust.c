@@ -139,16 +139,15 @@ static void change_over(book_trust *trust, const gap_list *gaps, size_t to, uint
     trust->followed = to;
 }
 
-trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_list *gaps,
-                              const frame_ref *frame, const symbol_verdict *found,
-                              uint64_t damaged_until_ns)
+trust_answer book_trust_apply(book_trust *trust, const gap_list *gaps, const frame_ref *frame,
+                              const symbol_verdict *found, uint64_t damaged_until_ns)
 {
     trust_answer out = {0};
     size_t at = slot_of(trust, &frame->channel->info, frame->conn_index);
     trust_slot *slot = &trust->slots[at];
     int is_other = !frame->is_copy && trust->has_followed && trust->followed != at;
-    if (is_other && (copies == TRUST_WITHOUT_COPIES || frame->is_interleaved))
-        slot->is_alive = 0; /* what came over it meanwhile is not here, or not in order */
+    if (is_other && frame->is_interleaved)
+        slot->is_alive = 0; /* what came over it meanwhile is not in order */
     if (found->step == SYMBOL_RECONNECTS || found->step == SYMBOL_NEW_TOPIC)
         break_off(slot, &out, BREAK_CONNECTION);
     slot->info = &frame->channel->info;
@@ -162,6 +161,8 @@ trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_
     trust->has_followed = 1;
     if (is_other)
         change_over(trust, gaps, at, frame->recv_ns, &out);
+    trust->needs_copies = (trust->needs_copies || out.is_taken_over) && !out.is_snapshot;
+    out.needs_copies = trust->needs_copies;
     TD_ASSERT(out.is_trusted || !out.is_taken_over);
     return out;
 }
@@ -170,27 +171,26 @@ trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_
 
 /* The book is trusted if it is whole since a snapshot that no gap followed. */
 static void resume_slot(trust_slot *slot, const choice_conn *conn, const track *of,
-                        const gap_list *gaps, uint64_t since_ns)
+                        const gap_list *gaps)
 {
     slot->shard = conn->shard;
     slot->trusted_ns = conn->last_ns;
     const gap_row *gap = gap_before(gaps, slot, conn->last_ns);
     slot->is_alive = of != NULL && track_has_snapshot(of) && !track_is_broken(of) &&
-                     conn->snapshot_ns >= since_ns &&
                      (gap == NULL || gap->from_ns < conn->snapshot_ns);
 }
 
-void book_trust_resume(book_trust *trust, trust_copies copies, const gap_list *gaps,
-                       const channel_info *info, const symbol_topic *topic)
+void book_trust_resume(book_trust *trust, const gap_list *gaps, const channel_info *info,
+                       const symbol_topic *topic)
 {
     const conn_choice *choice = &topic->choice;
-    const uint64_t since_ns = copies == TRUST_WITHOUT_COPIES ? choice->since_ns : 0;
     for (uint32_t i = 0; i < choice->count; i++) {
         size_t at = slot_of(trust, info, i);
-        resume_slot(&trust->slots[at], &choice->conns[i], symbol_topic_track_at(topic, i), gaps,
-                    since_ns);
-        if (i == choice->followed)
-            trust->followed = at;
+        resume_slot(&trust->slots[at], &choice->conns[i], symbol_topic_track_at(topic, i), gaps);
+        if (i != choice->followed)
+            continue;
+        trust->followed = at;
+        trust->needs_copies = choice->conns[i].snapshot_ns < choice->since_ns;
     }
     trust->has_followed = choice->count > 0;
 }

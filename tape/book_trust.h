@@ -43,12 +43,10 @@ typedef struct trust_answer {
     uint8_t is_snapshot;
     uint8_t is_taken_over; /* 1: the book is right, and another connection's than before: a reader
                               of the frames before needs all of it */
+    uint8_t needs_copies;  /* 1: taken over since the last snapshot, so those who read the frames
+                              that are no copies do not have the book */
     trust_break broke;     /* cause BREAK_NONE: did not break at this frame */
 } trust_answer;
-
-/* Without copies the book of a connection that is followed again waits for its snapshot: those who
- * read the frames that are no copies do not have it. */
-typedef enum trust_copies { TRUST_WITH_COPIES, TRUST_WITHOUT_COPIES } trust_copies;
 
 struct trust_slot;
 
@@ -58,20 +56,20 @@ typedef struct book_trust {
     size_t slot_count;
     size_t followed; /* slot of the last frame that was no copy; only if has_followed */
     uint8_t has_followed;
+    uint8_t needs_copies;
 } book_trust;
 
 void book_trust_fini(book_trust *trust);
 
 /* Begin at a state: the topic of info as the frames before left it, none of them damaged. */
-void book_trust_resume(book_trust *trust, trust_copies copies, const gap_list *gaps,
-                       const channel_info *info, const symbol_topic *topic);
+void book_trust_resume(book_trust *trust, const gap_list *gaps, const channel_info *info,
+                       const symbol_topic *topic);
 
 /* Apply the next frame with a row, of whatever connection, with what was found (not NULL). gaps:
  * the whole ledger, in its order, the same each time. damaged_until_ns as cursor_damaged_until_ns
  * has it now. The answer to a copy is about the book of its own connection. */
-trust_answer book_trust_apply(book_trust *trust, trust_copies copies, const gap_list *gaps,
-                              const frame_ref *frame, const symbol_verdict *found,
-                              uint64_t damaged_until_ns);
+trust_answer book_trust_apply(book_trust *trust, const gap_list *gaps, const frame_ref *frame,
+                              const symbol_verdict *found, uint64_t damaged_until_ns);
 
 /* 1 if the book that is followed is right with its last frame, and no gap began between that and
  * at_ns. */

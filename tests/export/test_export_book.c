@@ -28,6 +28,7 @@ typedef struct step {
     uint32_t conn;       /* 0: the same as before */
     uint32_t conn_index; /* of the connection; 0: the first one */
     uint8_t is_copy;
+    uint8_t needs_copies;
     uint64_t damaged_until_ns; /* 0: the same as before */
 } step;
 
@@ -124,13 +125,18 @@ static const script SCRIPTS[] = {
       {.what = "S B100x1 A101x1", .conn_index = 1, .is_copy = 1},
       {.what = "D =B100x2", .rows = "f b100x2"},
       {.what = "D =B100x2", .conn_index = 1, .is_copy = 1},
-      {.what = "D +B99x1", .rows = "t a101x1;t b100x2;t b99x1", .conn_index = 1},
-      {.what = "D =B99x7", .rows = "f b99x7", .conn_index = 1}},
+      {.what = "D +B99x1", .rows = "t a101x1;t b100x2;t b99x1", .conn_index = 1, .needs_copies = 1},
+      {.what = "D =B99x7", .rows = "f b99x7", .conn_index = 1, .needs_copies = 1},
+      {.what = "S B98x1", .rows = "t b98x1", .conn_index = 1},
+      {.what = "D +B97x1", .rows = "f b97x1", .conn_index = 1}},
      BREAK_CONNECTION},
     {"after a snapshot the levels that the other connection has not are deleted",
      {{.what = "S B100x1 A101x1", .conn_index = 1, .is_copy = 1},
       {.what = "S B100x1 B98x1 A101x1", .rows = "t a101x1;t b100x1;t b98x1"},
-      {.what = "D =B100x2", .rows = "f b98x0;t a101x1;t b100x2", .conn_index = 1}},
+      {.what = "D =B100x2",
+       .rows = "f b98x0;t a101x1;t b100x2",
+       .conn_index = 1,
+       .needs_copies = 1}},
      BREAK_CONNECTION},
     {"a connection whose book broke while it was a copy waits for its snapshot",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
@@ -217,8 +223,7 @@ static void resume(actors *a)
     assert_int_equal(symbol_state_load(td_buf_view(&saved), SYMBOL_WITHOUT_AUDITS, &loaded, NULL),
                      TD_OK);
     book_trust_fini(&a->trust);
-    book_trust_resume(&a->trust, TRUST_WITH_COPIES, a->gaps, &a->channel.info,
-                      symbol_state_topic_at(loaded, 0));
+    book_trust_resume(&a->trust, a->gaps, &a->channel.info, symbol_state_topic_at(loaded, 0));
     symbol_state_close(loaded);
     td_buf_fini(&saved);
 }
@@ -268,14 +273,16 @@ static void apply_step(actors *a, const script *s, const step *one)
                              .content = {.message = is_decoded ? &m : NULL}};
     symbol_verdict found;
     symbol_topic_apply(symbol_state_topic(a->state, td_bytes_str("book"), 0), &shown, &found);
-    const trust_answer answer = book_trust_apply(&a->trust, TRUST_WITH_COPIES, a->gaps, &shown,
-                                                 &found, a->damaged_until_ns);
+    const trust_answer answer =
+        book_trust_apply(&a->trust, a->gaps, &shown, &found, a->damaged_until_ns);
     if (one->is_copy)
         return;
     if (a->broke == BREAK_NONE)
         a->broke = answer.broke.cause;
     if (answer.is_trusted != (one->rows != NULL))
         fail_msg("%s: '%s' is %strusted", s->name, one->what, answer.is_trusted ? "" : "not ");
+    if (answer.needs_copies != one->needs_copies)
+        fail_msg("%s: '%s' needs %s copies", s->name, one->what, answer.needs_copies ? "" : "no");
     const row_out out = {row_text_put, &a->rows};
     const maker_frame taken = {.frame = &shown,
                                .message = is_decoded ? &m : NULL,

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ enum { FRAME_BYTES = 4096, RECV_NS = 5000 };
 typedef struct row_texts {
     const export_type *type;
     td_buf text;
+    unsigned flags; /* that all rows have */
 } row_texts;
 
 /* "NAME=VALUE " of each value that is there, and "; ". */
@@ -48,6 +50,7 @@ static td_result put_row(void *ctx, const export_row *row, td_err *err)
         rc = td_buf_printf(&to->text, err, "%s=%.*s ", to->type->columns[i].name, (int)shown.size,
                            (const char *)shown.data);
     }
+    to->flags &= row->flags;
     return rc == TD_OK ? td_buf_printf(&to->text, err, "%u; ", row->flags) : rc;
 }
 
@@ -78,6 +81,12 @@ static void assert_rows(const char *family_name, const char *frame_text, const c
     assert_int_equal(type->frame(NULL, &seen, &out, &err), TD_OK);
     td_buf_add(&rows.text, "", 1);
     assert_string_equal((const char *)rows.text.data, expected);
+    /* Copies have no rows, so a reader of those lacks the frames that only copies brought. */
+    const trust_answer taken_over = {.is_trusted = 1, .needs_copies = 1};
+    seen.trust = &taken_over;
+    rows.flags = UINT_MAX;
+    assert_int_equal(type->frame(NULL, &seen, &out, &err), TD_OK);
+    assert_int_equal(rows.flags & ROW_NOT_TRUSTED, ROW_NOT_TRUSTED);
     frame.is_lead_in = 1; /* before the selection: no rows */
     td_buf_clear(&rows.text);
     assert_int_equal(type->frame(NULL, &seen, &out, &err), TD_OK);
