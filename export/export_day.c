@@ -363,16 +363,17 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
 }
 
 /* Rows of a book stop where it broke, unless another connection's book takes its place at once. */
-static td_result put_gap(day_maker *maker, const maker_frame *seen, td_err *err)
+static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err)
 {
-    if ((maker->type->flags & EXPORT_OF_BOOKS) == 0 || seen->trust == NULL ||
-        seen->trust->broke.cause == BREAK_NONE || seen->trust->is_taken_over)
-        return TD_OK;
-    const export_row row = {.recv_ns = seen->trust->broke.from_ns,
-                            .is_suspect = 1,
-                            .is_gap = 1,
-                            .flags = ROW_SYNTHESIZED};
+    const export_row row = {
+        .recv_ns = broke->from_ns, .is_suspect = 1, .is_gap = 1, .flags = ROW_SYNTHESIZED};
     return put(maker, &row, err);
+}
+
+static int breaks_book(const day_maker *maker, const trust_answer *trust)
+{
+    return (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
+           trust->broke.cause != BREAK_NONE && !trust->is_taken_over;
 }
 
 static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *err)
@@ -388,7 +389,9 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
         writer->choice = maker->choice;
         (void)pthread_mutex_unlock(&writer->own->lock);
     }
-    td_result rc = is_counted ? put_gap(maker, seen, err) : TD_OK;
+    td_result rc = TD_OK;
+    if (is_counted && breaks_book(maker, seen->trust))
+        rc = put_gap(maker, &seen->trust->broke, err);
     return rc == TD_OK ? maker->type->frame(maker->made, seen, &out, err) : rc;
 }
 
@@ -711,6 +714,22 @@ static td_result put_day_rows(day_run *run, td_err *err)
     return rc;
 }
 
+/* A gap after a book's last frame of the day, which no frame of the day shows. */
+static td_result end_book(day_maker *maker, td_err *err)
+{
+    const day_run *run = maker->route->run;
+    const trust_break broke =
+        book_trust_end(&maker->route->trust, run->day->ledger, cursor_damaged_until_ns(run->tape),
+                       run->day->window.to_ns);
+    if ((maker->type->flags & EXPORT_OF_BOOKS) == 0 || broke.cause == BREAK_NONE ||
+        broke.from_ns < run->day->window.from_ns)
+        return TD_OK;
+    for (size_t i = 0; i < maker->end_count; i++)
+        if (maker->ends[i].writer != NULL)
+            export_counts_break(&maker->ends[i].writer->own->counts, &broke);
+    return put_gap(maker, &broke, err);
+}
+
 static td_result end_makers(day_run *run, td_err *err)
 {
     td_result rc = TD_OK;
@@ -723,6 +742,7 @@ static td_result end_makers(day_run *run, td_err *err)
             const row_out out = {put, maker};
             if (maker->type->end != NULL)
                 rc = maker->type->end(maker->made, end_ns, gap, &out, err);
+            rc = rc == TD_OK ? end_book(maker, err) : rc;
         }
     }
     return rc;

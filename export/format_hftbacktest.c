@@ -100,12 +100,14 @@ static void set_times(const hft_writer *self, const export_row *row, hft_event *
     out->local_ns = (int64_t)row->recv_ns + self->target->settings->clock_offset_ns;
 }
 
-/* At the start of a gap the book is empty, for the exchange's side with the last frame before. */
-static hft_event gap_event(const hft_writer *self, const export_row *row)
+/* At the start of a gap the book is empty, for the exchange's side with the last frame before, and
+ * so is a book that ended before. */
+static hft_event gap_event(hft_writer *self, const export_row *row)
 {
     uint64_t from_ns = row->recv_ns > self->target->from_ns ? row->recv_ns : self->target->from_ns;
     const export_row at = {.recv_ns = from_ns};
     hft_event out = {.kind = EVENT_CLEAR};
+    self->end_of_day_count = 0;
     set_times(self, &at, &out);
     if (self->depth_ns != 0 && self->depth_ns < out.exch_ns)
         out.exch_ns = self->depth_ns;

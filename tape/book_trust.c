@@ -195,6 +195,19 @@ void book_trust_resume(book_trust *trust, const gap_list *gaps, const channel_in
     trust->has_followed = choice->count > 0;
 }
 
+trust_break book_trust_end(const book_trust *trust, const gap_list *gaps, uint64_t damaged_until_ns,
+                           uint64_t at_ns)
+{
+    trust_answer out = {0};
+    if (!trust->has_followed)
+        return out.broke;
+    trust_slot slot = trust->slots[trust->followed];
+    look_back(gaps, &slot, at_ns, &out);
+    if (slot.trusted_ns < damaged_until_ns)
+        break_off(&slot, &out, BREAK_DAMAGE);
+    return out.broke;
+}
+
 int book_trust_holds(const book_trust *trust, const gap_list *gaps, uint64_t at_ns)
 {
     if (!trust->has_followed)

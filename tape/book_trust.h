@@ -71,6 +71,11 @@ void book_trust_resume(book_trust *trust, const gap_list *gaps, const channel_in
 trust_answer book_trust_apply(book_trust *trust, const gap_list *gaps, const frame_ref *frame,
                               const symbol_verdict *found, uint64_t damaged_until_ns);
 
+/* The interruption of the book that is followed after its last frame and before at_ns. Its cause is
+ * BREAK_NONE if the book is right at at_ns, or was not right with that frame. */
+trust_break book_trust_end(const book_trust *trust, const gap_list *gaps, uint64_t damaged_until_ns,
+                           uint64_t at_ns);
+
 /* 1 if the book that is followed is right with its last frame, and no gap began between that and
  * at_ns. */
 int book_trust_holds(const book_trust *trust, const gap_list *gaps, uint64_t at_ns);
