@@ -30,10 +30,13 @@ typedef struct symbol_days {
 
 /* ---- figures ---- */
 
-/* 100 % is all of it. */
+/* To the microsecond, so that no product overflows. 100 % is all of it. */
 static uint64_t share_of(uint64_t part_ns, uint64_t all_ns)
 {
-    return part_ns == all_ns ? PERCENT_ALL : part_ns / (all_ns / PERCENT_ALL + 1);
+    if (part_ns == all_ns)
+        return PERCENT_ALL;
+    uint64_t share = part_ns / 1000 * PERCENT_ALL / (all_ns / 1000 + (all_ns < 1000));
+    return share < PERCENT_ALL ? share : PERCENT_ALL - 1;
 }
 
 static symbol_days gather(const day_list *list)
