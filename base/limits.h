@@ -126,9 +126,9 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * other closely; a ticker has its share for each of some thousand symbols. */
 #define LIMIT_TRACK_FRAMES 64u
 
-/* Books that a replay server follows for one client, to have a snapshot for a late subscription.
- * Above the some 3,000 books of a feed with 600 symbols and five depths. Further books are served
- * without one, and counted. */
+/* Books and tickers that a replay server follows for one client, to have a snapshot for a late
+ * subscription. Above the some 3,600 of a feed with 600 symbols and five depths. Further ones are
+ * served without one, and counted. */
 #define LIMIT_SERVE_BOOKS 4096u
 
 /* Symbols that one topic of several (a coin's options, an account) is followed by; some 1,500

@@ -7,8 +7,8 @@
  * compressed once for all. The server sends the recorded data frames, byte for byte, of the topics
  * that the client subscribed to. It does not send recorded acks, pongs and errors, because it
  * answers requests itself. Requests about orders get the recorded answers, in their order. A book
- * that starts in the middle, because it was subscribed late or its snapshot lies before the
- * selection, starts with a snapshot made from the book (play/snapshot.h). After the last frame the
+ * or ticker that starts in the middle, because it was subscribed late or its snapshot lies before
+ * the selection, starts with a snapshot that is made (play/snapshot.h). After the last frame the
  * server closes with 1000, unless connections are held open.
  *
  * A recorded connection that ended ends that of the tape's clients, with the same code; the tape
@@ -74,7 +74,7 @@ typedef struct serve_counts {
     uint64_t refused;   /* refused upgrades: no such path, wrong credentials, or too many clients */
     uint64_t frames;    /* sent */
     uint64_t bytes;     /* of the sent frames */
-    uint64_t made;      /* snapshots made from books and sent; not counted as frames */
+    uint64_t made;      /* snapshots made and sent; not counted as frames */
     uint64_t held_back; /* times that a slow client delayed its tape */
     uint64_t complete;  /* clients that received their whole tape and are gone */
     uint64_t faults;    /* injected */

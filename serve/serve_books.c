@@ -36,7 +36,7 @@ int serve_books_have(const serve_books *books, const char *feed, const char *exc
 
 int serve_books_follow(const topic_row *row)
 {
-    if (row == NULL || row->type != MSG_BOOK_CHANGE)
+    if (row == NULL || (row->type != MSG_BOOK_CHANGE && row->type != MSG_TICKER))
         return 0;
     for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
         if (row->rules[i].rule == RULE_ANCHORED)
@@ -95,13 +95,21 @@ static int is_wanted_book(void *user, const symbol_topic *topic)
            saved->into->wants(saved->into->user, served->feed, served->exchange_topic);
 }
 
+/* The frames of a ticker may be missing in a checkpoint, those of a book are read when needed. */
+static uint8_t has_snapshot(const symbol_topic *topic)
+{
+    const track *followed = symbol_topic_track(topic);
+    return track_has_snapshot(followed) &&
+           (track_book(followed) != NULL || symbol_topic_ticker(topic) != NULL);
+}
+
 static void add_saved(serve_books *books, const served_topic *served, symbol_topic *topic)
 {
     if (books->count == LIMIT_SERVE_BOOKS)
         return;
     serve_book *b = add_book(books, topic, served->feed, served->symbol, served->exchange_topic);
     b->shard = topic->choice.conns[topic->choice.followed].shard;
-    b->has_snapshot = track_has_snapshot(symbol_topic_track(topic)) != 0;
+    b->has_snapshot = has_snapshot(topic);
     books->expected++;
 }
 
@@ -203,9 +211,11 @@ static td_result apply(serve_book *b, content_reader *reader, const frame_ref *f
     const message *m = read.content.message;
     symbol_topic_apply(b->topic, &read, &found);
     *is_snapshot = m != NULL && found.rules.is_snapshot;
-    b->has_snapshot = track_has_snapshot(found.track) != 0;
+    b->has_snapshot = has_snapshot(b->topic);
     b->shard = frame->channel->info.shard;
-    return m == NULL ? TD_OK : snapshot_source_note(&b->source, &read, *is_snapshot, err);
+    return m == NULL || read.row->type == MSG_TICKER
+               ? TD_OK
+               : snapshot_source_note(&b->source, &read, *is_snapshot, err);
 }
 
 td_result serve_books_apply(serve_books *books, content_reader *reader, const frame_ref *frame,
@@ -223,6 +233,8 @@ td_result serve_book_make(serve_book *b, archive *from, snapshot_maker *maker, t
     const book *levels = track_book(symbol_topic_track(b->topic));
     td_result rc = TD_OK;
     TD_ASSERT(b->has_snapshot);
+    if (levels == NULL)
+        return snapshot_make_ticker(maker, symbol_topic_ticker(b->topic), out, err);
     if (source->model.size == 0)
         rc = snapshot_source_read(source, from, b->feed, b->symbol, b->topic, err);
     return rc == TD_OK ? snapshot_make(maker, source, levels, out, err) : rc;

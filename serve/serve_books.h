@@ -1,6 +1,6 @@
-/* The books of a tape. A book that a client subscribes to late, or whose snapshot lies before the
- * selection, starts with a snapshot made from them: the exchange sends a snapshot with each
- * subscription.
+/* The books of a tape, and its tickers with deltas, which are treated alike. One that a client
+ * subscribes to late, or whose snapshot lies before the selection, starts with a snapshot that is
+ * made: the exchange sends a snapshot with each subscription.
  *
  * Topics kept by deltas on a snapshot (RULE_ANCHORED) are followed if a client wants them, at most
  * LIMIT_SERVE_BOOKS. Those of a checkpoint have levels at once; the recorded frames that a snapshot
@@ -23,7 +23,7 @@ typedef struct serve_book {
     uint32_t shard;       /* of the connection that is followed */
     uint8_t has_snapshot; /* a snapshot came on it */
     struct symbol_topic *topic;
-    snapshot_source source;
+    snapshot_source source; /* of a book */
 } serve_book;
 
 /* The books of one symbol. */

@@ -173,7 +173,7 @@ static td_result follow_books(serve_tape *tape, served_frame *served, td_err *er
     server->counts.unfollowed += tape->books.unfollowed - before;
     if (before == 0 && tape->books.unfollowed > 0)
         td_log_emit(server->options.log, TD_LOG_WARNING,
-                    "%s: a tape has more than %u books; this and further ones are not "
+                    "%s: a tape has more than %u books and tickers; this and further ones are not "
                     "followed, and have no snapshot for a late subscription",
                     served->frame->channel->info.exchange_topic, LIMIT_SERVE_BOOKS);
     return rc;
@@ -390,7 +390,7 @@ static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
         if (made == TD_EOF) {
             td_buf_clear(&server->made);
             made = serve_book_make(b, server->options.archive, server->maker, &server->made, err);
-            out.bytes = with_times(tape, b->source.row, td_buf_view(&server->made));
+            out.bytes = with_times(tape, b->topic->row, td_buf_view(&server->made));
         }
         if (made != TD_OK && made != TD_E_UNSUPPORTED)
             return made;
@@ -409,8 +409,8 @@ static void end_catching_up(serve_client *client)
     client->is_catching_up = 0;
     if (client->made > 0)
         td_log_emit(client->owner->options.log, TD_LOG_INFO,
-                    "%s without a snapshot in what a client gets: made from the book",
-                    format_counted(client->made, "book").text);
+                    "made %s for a client, of books or tickers that begin with a delta",
+                    format_counted(client->made, "snapshot").text);
 }
 
 static int is_catching_up(const serve_tape *tape)

@@ -62,6 +62,27 @@ const usdcRead = (m) => {
 };
 const spotRead = (m) => ({ ...v3Read({ data: { s: m.symbol, b: m.data[0].b, a: m.data[0].a } }), whole: m.f, number: +m.data[0].v.split("_")[0] });
 
+/** Tickers: a member that changed in each delta; a level is a member's place, and its value. */
+const tickers = (members, changed) => {
+  const level = (i, size) => ({ side: "", price: i, size });
+  const valueOf = (levels) => Object.fromEntries(levels.map((l) => [members[l.price], `${l.size}`]));
+  return {
+    start: members.map((_, i) => level(i, i + 1)),
+    changes: (k) => [level(k % changed, 100 + k)],
+    of: (symbol, levels) => ({ symbol, ...valueOf(levels) }),
+    levels: (data) => members.flatMap((name, i) => (name in data ? [level(i, +data[name])] : [])),
+  };
+};
+const v3Tickers = tickers(["lastPrice", "markPrice", "indexPrice", "fundingRate"], 3);
+const opTickers = tickers(["last_price", "mark_price", "index_price", "open_value_e8"], 3);
+const v3Ticker = (type, symbol, u, levels) => JSON.stringify({ topic: `tickers.${symbol}`, type, data: v3Tickers.of(symbol, levels), cs: u, ts: MS + u });
+const opTicker = (type, symbol, u, levels) => {
+  const data = opTickers.of(symbol, levels);
+  return JSON.stringify({ topic: `instrument_info.100ms.${symbol}`, type, data: type === "snapshot" ? data : { delete: [], update: [data], insert: [] }, cross_seq: u, timestamp_e6: (MS + u) * 1000 });
+};
+const v3TickerRead = (m) => ({ symbol: m.data.symbol, whole: m.type === "snapshot", number: m.cs, levels: v3Tickers.levels(m.data) });
+const opTickerRead = (m) => ({ symbol: m.topic.split(".")[2], whole: m.type === "snapshot", number: m.cross_seq, levels: opTickers.levels(m.data.update?.[0] ?? m.data) });
+
 const opAsk = (topic) => (word, symbol) => ({ op: `${word}scribe`, args: [`${topic}.${symbol}`] });
 const SHAPES = [
   { family: "v5-linear", host: "/v5/public/linear", symbols: ["AUSDT", "BUSDT"], frame: v3, read: v3Read, ask: opAsk("orderbook.50") },
@@ -77,19 +98,21 @@ const SHAPES = [
     read: spotRead,
     ask: (word, symbol) => ({ topic: "diffDepth", event: word === "sub" ? "sub" : "cancel", symbol, params: { binary: false } }),
   },
+  { ...v3Tickers, family: "v5-linear", title: "tickers of v5-linear", host: "/v5/public/linear", symbols: ["AUSDT", "BUSDT"], frame: v3Ticker, read: v3TickerRead, ask: opAsk("tickers") },
+  { ...opTickers, family: "inverse", title: "tickers of inverse", host: "/realtime", symbols: ["AUSD", "BUSD"], frame: opTicker, read: opTickerRead, ask: opAsk("instrument_info.100ms") },
 ];
 
 /** Frames of a tape: the snapshots, then deltas of both symbols by turns. */
-function tapeOf({ frame, symbols }) {
-  const frames = symbols.map((symbol) => frame("snapshot", symbol, 1, START));
-  for (let k = 0; k < COUNT; k++) for (const symbol of symbols) frames.push(frame("delta", symbol, 2 + k, changes(k)));
+function tapeOf({ frame, symbols, start = START, changes: next = changes }) {
+  const frames = symbols.map((symbol) => frame("snapshot", symbol, 1, start));
+  for (let k = 0; k < COUNT; k++) for (const symbol of symbols) frames.push(frame("delta", symbol, 2 + k, next(k)));
   return frames;
 }
 
 /** The book after the snapshot and the first deltas. */
-function bookAfter(deltas) {
+function bookAfter(deltas, { start = START, changes: next = changes } = {}) {
   const book = new Map();
-  for (const list of [START, ...Array.from({ length: deltas }, (_, k) => changes(k))])
+  for (const list of [start, ...Array.from({ length: deltas }, (_, k) => next(k))])
     for (const l of list) l.size === 0 ? book.delete(`${l.side} ${l.price}`) : book.set(`${l.side} ${l.price}`, l.size);
   return book;
 }
@@ -158,7 +181,7 @@ describe("a book that is subscribed late", { concurrency: 2 }, () => {
       client.ask("sub", first);
       await client.until(() => client.books.get(first).snapshots === 2);
       for (const symbol of shape.symbols) await client.hasReached(symbol, COUNT + 1);
-      for (const symbol of shape.symbols) assert.deepEqual(new Map([...client.books.get(symbol).levels].sort()), new Map([...bookAfter(COUNT)].sort()), symbol);
+      for (const symbol of shape.symbols) assert.deepEqual(new Map([...client.books.get(symbol).levels].sort()), new Map([...bookAfter(COUNT, shape)].sort()), symbol);
       // The tape has ended, and the connection is held: a ping is answered, and a book still comes whole.
       client.ask("unsub", second);
       client.ask("sub", second);
@@ -226,7 +249,7 @@ test("serve names the books beyond the 4,096 that it follows, and counts their f
   await once(client, "close");
   const end = await program.ended;
   assert.equal(end.code, 0, end.stderr);
-  assert.match(end.stderr, /orderbook\.50\.S4096USDT: a tape has more than 4096 books/);
+  assert.match(end.stderr, /orderbook\.50\.S4096USDT: a tape has more than 4096 books and tickers/);
   assert.doesNotMatch(end.stderr, /S4097USDT: a tape/);
   assert.match(end.stderr, /4 frames of books that were not followed/);
 });
