@@ -201,38 +201,37 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
     memcpy(rows, made, sizeof made);
 }
 
-static td_result add_format(export_command *command, const char *name, td_err *err)
-{
-    size_t count = 0;
-    const export_format *const *formats = export_format_table(&count);
-    export_spec *spec = &command->spec;
-    char names[256] = "";
-    for (size_t i = 0; i < spec->format_count; i++)
-        if (strcmp(spec->formats[i]->name, name) == 0)
-            return TD_OK;
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(formats[i]->name, name) == 0) {
-            spec->formats[spec->format_count++] = formats[i];
-            return TD_OK;
-        }
-        add_text(names, sizeof names, "%s%s", i == 0 ? "" : ", ", formats[i]->name);
-    }
-    return td_err_set(err, TD_E_INVALID, "--format: '%s' is not one of %s", name, names);
-}
-
 static td_result read_formats(export_command *command, td_err *err)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < command->flags.formats.count; i++)
-        rc = add_format(command, command->flags.formats.items[i], err);
-    if (rc != TD_OK || command->spec.format_count > 0)
-        return rc;
+    const options_list *wanted = &command->flags.formats;
+    export_spec *spec = &command->spec;
     size_t count = 0;
     const export_format *const *formats = export_format_table(&count);
     char names[256] = "";
     for (size_t i = 0; i < count; i++)
-        add_text(names, sizeof names, "%s--format %s", i == 0 ? "" : " or ", formats[i]->name);
-    return td_err_set(err, TD_E_INVALID, "no format is given: %s is missing", names);
+        add_text(names, sizeof names, "%s%s", i == 0 ? "" : ", ", formats[i]->name);
+    for (size_t i = 0; i < wanted->count; i++) {
+        size_t k = 0;
+        while (k < count && strcmp(formats[k]->name, wanted->items[i]) != 0)
+            k++;
+        if (k == count)
+            return td_err_set(err, TD_E_INVALID, "--format: '%s' is not one of %s",
+                              wanted->items[i], names);
+        if (!export_has_format(spec, formats[k]))
+            spec->formats[spec->format_count++] = formats[k];
+    }
+    if (spec->format_count == 0)
+        return td_err_set(err, TD_E_INVALID, "no format is given: --format is missing: one of %s",
+                          names);
+    return TD_OK;
+}
+
+static int is_named(const options_list *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->items[i], name) == 0)
+            return 1;
+    return 0;
 }
 
 /* 1 if a type is requested: by the format's name for it, or its own. Some need an option. */
@@ -241,11 +240,8 @@ static int is_requested(const export_flags *flags, const export_named_type *type
     if ((type->type == &EXPORT_BARS && flags->bars == NULL) ||
         (type->type == &EXPORT_BOOK_SNAPSHOTS && flags->every == NULL))
         return 0;
-    for (size_t i = 0; i < flags->types.count; i++)
-        if (strcmp(flags->types.items[i], type->name) == 0 ||
-            strcmp(flags->types.items[i], type->type->name) == 0)
-            return 1;
-    return flags->types.count == 0;
+    return flags->types.count == 0 || is_named(&flags->types, type->name) ||
+           is_named(&flags->types, type->type->name);
 }
 
 /* Types with makers, each once. */
@@ -307,11 +303,9 @@ static td_result check_pair(const export_command *command, const char *option, i
                             const char *type, td_err *err)
 {
     const export_spec *spec = &command->spec;
-    const options_list *names = &command->flags.types;
     int has_type = 0;
-    for (size_t i = 0; !is_given && i < names->count; i++)
-        if (strcmp(names->items[i], type) == 0)
-            return td_err_set(err, TD_E_INVALID, "--type %s: %s is missing", type, option);
+    if (!is_given && is_named(&command->flags.types, type))
+        return td_err_set(err, TD_E_INVALID, "--type %s: %s is missing", type, option);
     for (size_t i = 0; i < spec->output_count; i++)
         has_type |= strcmp(spec->outputs[i].type->name, type) == 0;
     if (is_given && !has_type)
@@ -555,9 +549,11 @@ static td_result check_join(verb_run *verb)
     const export_flags *flags = &((const export_command *)verb->state)->flags;
     if (flags->out == NULL)
         return td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
-    if (flags->formats.count > 0 || flags->types.count > 0 || flags->depth != 0 ||
-        flags->shard != NULL || flags->is_forced || flags->is_only_clean ||
-        flags->max_gap_loss != NULL)
+    export_flags bare;
+    memset(&bare, 0, sizeof bare); /* padding too */
+    bare.out = flags->out;
+    bare.is_joining = 1;
+    if (memcmp(flags, &bare, sizeof bare) != 0)
         return td_err_set(&verb->err, TD_E_INVALID, "--join takes --out and nothing else");
     return TD_OK;
 }

@@ -670,6 +670,7 @@ test("shards are joined into the export of one run", { skip: withoutCapture(INVE
   const refused = await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--shard", "4/3"], { status: 2 });
   assert.match(refused.stderr, /--shard: '4\/3' is not I\/N/);
   assert.match((await tapedeck(t, ["export", "--join", "--out", dir, "--format", "jsonl"], { status: 2 })).stderr, /--join takes --out and nothing else/);
+  assert.match((await tapedeck(t, ["export", "--join", "--out", dir, "--time", "micros"], { status: 2 })).stderr, /--join takes --out and nothing else/);
   assert.match((await join(dir, 4)).stderr, /no shard is there/);
 });
 
