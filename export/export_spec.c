@@ -15,9 +15,12 @@ int export_has_format(const export_spec *spec, const export_format *format)
 
 int export_shares_days(const export_spec *spec)
 {
-    for (size_t i = 0; i < spec->format_count; i++)
-        if (spec->formats[i]->per == EXPORT_PER_DAY)
+    for (size_t i = 0; i < spec->output_count; i++) {
+        const export_output *output = &spec->outputs[i];
+        if (output->format->per == EXPORT_PER_DAY ||
+            (output->format == &EXPORT_NAUTILUS && output->type == &EXPORT_INSTRUMENTS))
             return 1;
+    }
     return 0;
 }
 

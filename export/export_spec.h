@@ -29,7 +29,8 @@ typedef struct export_spec {
 /* 1 if the format is one of the export's. */
 int export_has_format(const export_spec *spec, const export_format *format);
 
-/* 1 if whole days are shared out, not symbols of a day: a format has the rows of all symbols. */
+/* 1 if whole days are shared out, not symbols of a day: a format has the rows of all symbols,
+ * or needs them: instruments of Nautilus and their data have one precision. */
 int export_shares_days(const export_spec *spec);
 
 /* 1 if the frames of a symbol on a day are this run's. Symbols with one beginning, up to a "-", are

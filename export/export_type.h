@@ -137,6 +137,10 @@ int export_is_book_topic(const topic_row *row, uint32_t depth);
 int export_prefers_book(const family_market *market, const topic_row *topic,
                         const topic_row *other);
 
+/* The parts of an option's symbol, as "BTC-30JUN23-45000-P": coin, date, strike, right. */
+enum { EXPORT_OPTION_PARTS = 4 };
+void export_option_split(td_bytes symbol, td_bytes parts[EXPORT_OPTION_PARTS]);
+
 /* 1 if the topic's frames are not about the symbol that the topic names (it is a coin, or nothing):
  * each row says its own. */
 int export_entries_have_symbols(const topic_row *row);

@@ -6,6 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
 #include "base/time_text.h"
 #include "export/export_format.h"
 #include "export/export_name.h"
@@ -19,6 +21,7 @@ enum {
     TEXT_BYTES = 4,
     PAIRS = 5,
     ID_BYTES = LIMIT_SYMBOL_BYTES + 32,
+    BAR_TYPE_BYTES = ID_BYTES + 64,
     OF_INSTRUMENT = 2, /* of those: without precisions */
     OF_PRICES = 3,
     OF_DATA = 4,
@@ -49,7 +52,7 @@ typedef struct pending_level {
 /* An instrument that was written. */
 typedef struct known_instrument {
     char id[ID_BYTES];
-    char *source; /* the request that listed it first: others may list it, too */
+    uint64_t source; /* hash of the request that listed it first: others may list it, too */
     unsigned price_places, size_places;
 } known_instrument;
 
@@ -59,6 +62,7 @@ struct catalog_writer {
     parquet_schema schema;
     parquet_pair pairs[PAIRS];
     char instrument[ID_BYTES];
+    char bar_type[BAR_TYPE_BYTES]; /* "": it has no bars */
     char price_precision[TEXT_BYTES], size_precision[TEXT_BYTES];
     unsigned price_places, size_places;
     msg_value last[2];          /* of tickers: the values of the last row */
@@ -88,6 +92,8 @@ static const parquet_column TRADE_TICK[] = {PRICE("price"),
 static const parquet_column QUOTE_TICK[] = {PRICE("bid_price"), PRICE("ask_price"),
                                             PRICE("bid_size"), PRICE("ask_size"), TIMES};
 static const parquet_column PRICE_UPDATE[] = {PRICE("value"), TIMES};
+static const parquet_column BAR[] = {PRICE("open"),  PRICE("high"),   PRICE("low"),
+                                     PRICE("close"), PRICE("volume"), TIMES};
 static const parquet_column FUNDING_RATE_UPDATE[] = {{"instrument_id", PARQUET_TEXT, 0, 0},
                                                      {"rate", PARQUET_TEXT, 0, 0},
                                                      {"interval", PARQUET_U64, 0, 1},
@@ -103,46 +109,68 @@ static const parquet_column ORDER_BOOK_DELTA[] = {{"action", PARQUET_TEXT, 0, 0}
                                                   {"sequence", PARQUET_U64, 0, 0},
                                                   TIMES};
 
-#define TEXT(name)                                                                                 \
-    {                                                                                              \
-        name, PARQUET_TEXT, 0, 0                                                                   \
-    }
-#define MAYBE(name)                                                                                \
-    {                                                                                              \
-        name, PARQUET_TEXT, 0, 1                                                                   \
-    }
-#define NAMES(coin) TEXT("id"), TEXT("raw_symbol"), TEXT(coin), TEXT("quote_currency")
-#define SETTLED                                                                                    \
-    TEXT("settlement_currency"),                                                                   \
-    {                                                                                              \
-        "is_inverse", PARQUET_BOOL, 0, 0                                                           \
-    }
-#define DATED                                                                                      \
-    {"activation_ns", PARQUET_TIME_NS, 0, 0},                                                      \
-    {                                                                                              \
-        "expiration_ns", PARQUET_TIME_NS, 0, 0                                                     \
-    }
-#define LIMITS                                                                                     \
-    {"price_precision", PARQUET_U8, 0, 0}, {"size_precision", PARQUET_U8, 0, 0},                   \
-        TEXT("price_increment"), TEXT("size_increment"), TEXT("multiplier"), MAYBE("lot_size"),    \
-        MAYBE("max_quantity"), MAYBE("min_quantity"), MAYBE("max_notional"),                       \
-        MAYBE("min_notional"), MAYBE("max_price"), MAYBE("min_price"), TEXT("margin_init"),        \
-        TEXT("margin_maint"), MAYBE("tick_scheme"), MAYBE("info"), TIMES
-
-static const parquet_column CRYPTO_PERPETUAL[] = {NAMES("base_currency"), SETTLED, LIMITS};
-static const parquet_column CRYPTO_FUTURE[] = {NAMES("underlying"), SETTLED, DATED, LIMITS};
-static const parquet_column CRYPTO_OPTION[] = {NAMES("underlying"),  SETTLED, TEXT("option_kind"),
-                                               TEXT("strike_price"), DATED,   LIMITS};
-static const parquet_column CURRENCY_PAIR[] = {NAMES("base_currency"), LIMITS};
+/* Columns of instruments, in the order of all classes. from: the column that is the value, "": it
+ * is made here, NULL: it is always null. */
+enum { PERPETUAL = 1, FUTURE = 2, OPTION = 4, PAIR = 8, CONTRACTS = 7, DATED = 6, EACH = 15 };
+enum {
+    ID,
+    SETTLEMENT = 5,
+    IS_INVERSE,
+    OPTION_KIND,
+    STRIKE,
+    PRICE_PLACES = 11,
+    SIZE_PLACES,
+    LISTED = 29
+};
+#define MADE ""
+#define ZERO "0"
+static const struct listed_column {
+    parquet_column is;
+    unsigned classes;
+    const char *from;
+} LISTED_COLUMNS[LISTED] = {
+    [ID] = {{"id", PARQUET_TEXT, 0, 0}, EACH, MADE},
+    {{"raw_symbol", PARQUET_TEXT, 0, 0}, EACH, "symbol"},
+    {{"base_currency", PARQUET_TEXT, 0, 0}, PERPETUAL | PAIR, "base"},
+    {{"underlying", PARQUET_TEXT, 0, 0}, DATED, "base"},
+    {{"quote_currency", PARQUET_TEXT, 0, 0}, EACH, "quote"},
+    [SETTLEMENT] = {{"settlement_currency", PARQUET_TEXT, 0, 0}, CONTRACTS, "settle"},
+    [IS_INVERSE] = {{"is_inverse", PARQUET_BOOL, 0, 0}, CONTRACTS, MADE},
+    [OPTION_KIND] = {{"option_kind", PARQUET_TEXT, 0, 0}, OPTION, MADE},
+    [STRIKE] = {{"strike_price", PARQUET_TEXT, 0, 0}, OPTION, MADE},
+    {{"activation_ns", PARQUET_TIME_NS, 0, 0}, DATED, "launch"},
+    {{"expiration_ns", PARQUET_TIME_NS, 0, 0}, DATED, "delivery"},
+    [PRICE_PLACES] = {{"price_precision", PARQUET_U8, 0, 0}, EACH, MADE},
+    [SIZE_PLACES] = {{"size_precision", PARQUET_U8, 0, 0}, EACH, MADE},
+    {{"price_increment", PARQUET_TEXT, 0, 0}, EACH, "tick"},
+    {{"size_increment", PARQUET_TEXT, 0, 0}, EACH, "qty_step"},
+    {{"multiplier", PARQUET_TEXT, 0, 0}, EACH, "contract_size"},
+    {{"lot_size", PARQUET_TEXT, 0, 1}, EACH, "qty_step"},
+    {{"max_quantity", PARQUET_TEXT, 0, 1}, EACH, "max_qty"},
+    {{"min_quantity", PARQUET_TEXT, 0, 1}, EACH, "min_qty"},
+    {{"max_notional", PARQUET_TEXT, 0, 1}, EACH, NULL},
+    {{"min_notional", PARQUET_TEXT, 0, 1}, EACH, NULL},
+    {{"max_price", PARQUET_TEXT, 0, 1}, EACH, "max_price"},
+    {{"min_price", PARQUET_TEXT, 0, 1}, EACH, "min_price"},
+    {{"margin_init", PARQUET_TEXT, 0, 0}, EACH, ZERO},
+    {{"margin_maint", PARQUET_TEXT, 0, 0}, EACH, ZERO},
+    {{"tick_scheme", PARQUET_TEXT, 0, 1}, EACH, NULL},
+    {{"info", PARQUET_TEXT, 0, 1}, EACH, "raw"},
+    {{"ts_event", PARQUET_TIME_NS, 0, 0}, EACH, MADE},
+    {{"ts_init", PARQUET_TIME_NS, 0, 0}, EACH, MADE}};
 
 /* ---- rows ---- */
+
+static void raise_to(unsigned *places, unsigned others)
+{
+    *places = others > *places ? others : *places;
+}
 
 /* Precision is that of the largest number of places as written. */
 static td_result put_number(catalog_writer *self, size_t column, td_decimal value, unsigned *places,
                             td_err *err)
 {
-    unsigned scale = value.scale > PLACES ? PLACES : value.scale;
-    *places = scale > *places ? scale : *places;
+    raise_to(places, value.scale > PLACES ? PLACES : value.scale);
     return parquet_put_decimal(parquet_file_writer(self->file), column, value, err);
 }
 
@@ -271,6 +299,51 @@ static td_result put_funding(catalog_writer *self, const export_row *row, td_err
     return end_row(self, row, err);
 }
 
+/* ---- bars ---- */
+
+/* Its time is its end, or the time of receipt of its last trade, if that is later. A second part of
+ * a bar is left out. */
+static td_result put_bar(catalog_writer *self, const export_row *row, td_err *err)
+{
+    static const char *const NAMES[] = {"open", "high", "low", "close"};
+    enum { NUMBERS = sizeof NAMES / sizeof NAMES[0] };
+    const msg_value *volume = value_of(self, row, "volume");
+    uint64_t start_ns = value_of(self, row, "start")->as.time_ns;
+    export_row at = *row;
+    td_result rc = TD_OK;
+    if ((row->flags & ROW_LATE) != 0 || start_ns < self->target->from_ns)
+        return skip_row(self);
+    for (size_t i = 0; rc == TD_OK && i < NUMBERS; i++)
+        rc = put_number(self, i, value_of(self, row, NAMES[i])->as.decimal, &self->price_places,
+                        err);
+    if (rc == TD_OK && volume->type == VALUE_BIG_DECIMAL)
+        rc =
+            parquet_put_big_decimal(parquet_file_writer(self->file), NUMBERS, volume->as.text, err);
+    else if (rc == TD_OK)
+        rc = put_number(self, NUMBERS, volume->as.decimal, &self->size_places, err);
+    at.exchange_ns = start_ns + self->target->settings->bar_ns;
+    at.recv_ns = at.exchange_ns > at.recv_ns ? at.exchange_ns : at.recv_ns;
+    at.recv_ns = self->last_ns > at.recv_ns ? self->last_ns : at.recv_ns;
+    return rc == TD_OK ? end_row(self, &at, err) : rc;
+}
+
+/* "BTCUSDT-LINEAR.BYBIT-1-MINUTE-LAST-EXTERNAL". */
+static void format_bar_type(const catalog_writer *self, char out[BAR_TYPE_BYTES])
+{
+    static const struct {
+        uint64_t ns;
+        const char *name;
+    } UNITS[] = {{86400 * TD_NS_PER_S, "DAY"},  {3600 * TD_NS_PER_S, "HOUR"},
+                 {60 * TD_NS_PER_S, "MINUTE"},  {TD_NS_PER_S, "SECOND"},
+                 {TD_NS_PER_MS, "MILLISECOND"}, {1, "NANOSECOND"}};
+    uint64_t bar_ns = self->target->settings->bar_ns;
+    size_t i = 0;
+    while (bar_ns % UNITS[i].ns != 0)
+        i++;
+    (void)snprintf(out, BAR_TYPE_BYTES, "%s-%" PRIu64 "-%s-LAST-EXTERNAL", self->instrument,
+                   bar_ns / UNITS[i].ns, UNITS[i].name);
+}
+
 /* ---- order books ---- */
 
 /* level NULL: CLEAR. */
@@ -341,121 +414,14 @@ static td_result add_level(catalog_writer *self, const export_row *row, td_err *
     return (row->flags & ROW_LAST_OF_FRAME) != 0 ? put_frame(self, row, err) : TD_OK;
 }
 
-/* ---- instruments ---- */
-
-/* Part n of "BTC-30JUN23-45000-P". */
-static td_bytes symbol_part(td_bytes symbol, size_t n)
-{
-    for (;; n--) {
-        const uint8_t *dash = symbol.size == 0 ? NULL : memchr(symbol.data, '-', symbol.size);
-        size_t size = dash == NULL ? symbol.size : (size_t)(dash - symbol.data);
-        if (n == 0)
-            return td_bytes_of(symbol.data, size);
-        symbol =
-            dash == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(dash + 1, symbol.size - size - 1);
-    }
-}
-
-/* A column of an instrument: the value of the same meaning, or one that is made here. */
-static msg_value instrument_value(const catalog_writer *self, const export_row *row,
-                                  const char *name)
-{
-    static const char *const SOURCES[][2] = {{"raw_symbol", "symbol"},
-                                             {"base_currency", "base"},
-                                             {"underlying", "base"},
-                                             {"quote_currency", "quote"},
-                                             {"settlement_currency", "settle"},
-                                             {"activation_ns", "launch"},
-                                             {"expiration_ns", "delivery"},
-                                             {"price_increment", "tick"},
-                                             {"size_increment", "qty_step"},
-                                             {"lot_size", "qty_step"},
-                                             {"multiplier", "contract_size"},
-                                             {"max_quantity", "max_qty"},
-                                             {"min_quantity", "min_qty"},
-                                             {"max_price", "max_price"},
-                                             {"min_price", "min_price"},
-                                             {"info", "raw"}};
-    int is_inverse = td_bytes_is(value_of(self, row, "category")->as.text, "inverse");
-    msg_value value = row_absent();
-    for (size_t i = 0; i < sizeof SOURCES / sizeof SOURCES[0]; i++)
-        if (strcmp(SOURCES[i][0], name) == 0)
-            value = *value_of(self, row, SOURCES[i][1]);
-    if (strcmp(name, "settlement_currency") == 0 && value.type == VALUE_ABSENT)
-        return *value_of(self, row, is_inverse ? "base" : "quote");
-    if (strcmp(name, "id") == 0)
-        return row_text(td_bytes_str(self->instrument));
-    if (strcmp(name, "is_inverse") == 0)
-        return row_bool(is_inverse);
-    if (strcmp(name, "price_precision") == 0)
-        return row_integer((int64_t)self->price_places);
-    if (strcmp(name, "size_precision") == 0)
-        return row_integer((int64_t)self->size_places);
-    if (strncmp(name, "margin_", 7) == 0)
-        return row_text(td_bytes_str("0"));
-    if (strcmp(name, "strike_price") == 0)
-        return row_text(symbol_part(row->symbol, 2));
-    if (strcmp(name, "option_kind") == 0)
-        return row_text(
-            td_bytes_str(td_bytes_is(symbol_part(row->symbol, 3), "P") ? "PUT" : "CALL"));
-    return value;
-}
-
-/* With the places that it was written with, which are a precision. */
-static td_bytes decimal_text(td_decimal value, char out[2 * TD_DECIMAL_TEXT_BYTES])
-{
-    size_t size = td_decimal_format(value, out);
-    unsigned places = td_decimal_shortest(value).scale;
-    if (places == 0 && value.scale > 0)
-        out[size++] = '.';
-    for (; places < value.scale; places++)
-        out[size++] = '0';
-    return td_bytes_of(out, size);
-}
-
-static td_result put_listed(catalog_writer *self, const export_row *row, td_err *err)
-{
-    parquet_writer *to = parquet_file_writer(self->file);
-    for (size_t i = 0; i + 1 < self->of->ts_init; i++) {
-        const parquet_column *column = &self->of->columns[i];
-        const msg_value value = instrument_value(self, row, column->name);
-        char text[2 * TD_DECIMAL_TEXT_BYTES];
-        if (value.type == VALUE_ABSENT)
-            parquet_put_null(to, i);
-        else if (column->kind == PARQUET_TEXT)
-            parquet_put_text(to, i,
-                             value.type == VALUE_DECIMAL ? decimal_text(value.as.decimal, text)
-                                                         : value.as.text);
-        else
-            parquet_put_integer(to, i,
-                                value.type == VALUE_BOOL      ? value.as.is_true
-                                : value.type == VALUE_TIME_NS ? (int64_t)value.as.time_ns
-                                                              : value.as.integer);
-    }
-    return end_row(self, row, err);
-}
-
 static td_result put_instrument(catalog_writer *self, const export_row *row, td_err *err);
-
-#define COLUMNS_OF(columns) columns, sizeof(columns) / sizeof *(columns)
-#define INSTRUMENT(folder, name, columns)                                                          \
-    {                                                                                              \
-        &EXPORT_INSTRUMENTS, folder, name, COLUMNS_OF(columns),                                    \
-            sizeof(columns) / sizeof *(columns)-1, PAIRS, put_listed                               \
-    }
-
-enum { PERPETUAL, FUTURE, OPTION, PAIR };
-static const catalog_class INSTRUMENTS[] = {
-    [PERPETUAL] = INSTRUMENT("crypto_perpetual", "CryptoPerpetual", CRYPTO_PERPETUAL),
-    [FUTURE] = INSTRUMENT("crypto_future", "CryptoFuture", CRYPTO_FUTURE),
-    [OPTION] = INSTRUMENT("crypto_option", "CryptoOption", CRYPTO_OPTION),
-    [PAIR] = INSTRUMENT("currency_pair", "CurrencyPair", CURRENCY_PAIR)};
 
 static const catalog_class CLASSES[] = {
     {&EXPORT_TRADES, "trades", "TradeTick", TRADE_TICK, 6, 5, OF_DATA, put_trade},
     {&EXPORT_QUOTES, "quotes", "QuoteTick", QUOTE_TICK, 6, 5, OF_DATA, put_quote},
     {&EXPORT_BOOK_DELTAS, "order_book_deltas", "OrderBookDelta", ORDER_BOOK_DELTA, 9, 8, OF_DATA,
      add_level},
+    {&EXPORT_BARS, "bars", "Bar", BAR, 7, 6, PAIRS, put_bar},
     {&EXPORT_DERIVATIVE_TICKER, "mark_prices", "MarkPriceUpdate", PRICE_UPDATE, 3, 2, OF_PRICES,
      put_mark},
     {&EXPORT_DERIVATIVE_TICKER, "index_prices", "IndexPriceUpdate", PRICE_UPDATE, 3, 2, OF_PRICES,
@@ -493,11 +459,13 @@ static catalog_writer *make_catalog(const export_target *target, const catalog_c
     catalog_writer *made = td_alloc_zero(1, sizeof *made);
     made->target = target;
     made->of = of;
-    const parquet_pair pairs[PAIRS] = {{"instrument_id", made->instrument},
-                                       {"type_name", of->name},
-                                       {"price_precision", made->price_precision},
-                                       {"size_precision", made->size_precision},
-                                       {"class", of->name}};
+    parquet_pair pairs[PAIRS] = {{"instrument_id", made->instrument},
+                                 {"type_name", of->name},
+                                 {"price_precision", made->price_precision},
+                                 {"size_precision", made->size_precision},
+                                 {"class", of->name}};
+    if (of->type == &EXPORT_BARS)
+        pairs[PAIRS - 1] = (parquet_pair){"bar_type", made->bar_type};
     memcpy(made->pairs, pairs, sizeof pairs);
     made->schema = (parquet_schema){of->columns,    of->column_count, made->pairs,
                                     of->pair_count, (int)of->ts_init, GROUP_ROWS};
@@ -512,6 +480,8 @@ static void *open_catalog(const export_target *target)
     catalog_writer *made = make_catalog(target, &CLASSES[i]);
     if (target->of->family != NULL)
         format_source_id(target->of, made->instrument);
+    if (made->of->type == &EXPORT_BARS)
+        format_bar_type(made, made->bar_type);
     return made;
 }
 
@@ -521,8 +491,6 @@ static void close_catalog(void *writer)
     if (self == NULL)
         return;
     parquet_file_abandon(self->file);
-    for (size_t i = 0; i < self->known_count; i++)
-        td_free(self->known[i].source);
     td_free(self->known);
     td_free(self->levels);
     td_free(self);
@@ -533,23 +501,28 @@ static td_result format_path(const catalog_writer *self, const char *name,
                              char out[EXPORT_NAME_BYTES], td_err *err)
 {
     int size = snprintf(out, EXPORT_NAME_BYTES, "data/%s/%s/%s.parquet", self->of->folder,
-                        self->instrument, name);
+                        self->bar_type[0] != '\0' ? self->bar_type : self->instrument, name);
     return size > 0 && size < EXPORT_NAME_BYTES
                ? TD_OK
                : td_err_set(err, TD_E_LIMIT, "the file name for '%s' would be too long",
                             self->instrument);
 }
 
+static td_result begin_file(catalog_writer *self, td_err *err)
+{
+    char name[EXPORT_NAME_BYTES];
+    td_result rc = format_path(self, self->target->date, name, err);
+    return rc == TD_OK
+               ? parquet_file_open(self->target->files, name, &self->schema, &self->file, err)
+               : rc;
+}
+
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
 {
     catalog_writer *self = writer;
-    char name[EXPORT_NAME_BYTES];
     td_result rc = TD_OK;
-    if (self->file == NULL && self->of->columns != NULL) {
-        rc = format_path(self, self->target->date, name, err);
-        if (rc == TD_OK)
-            rc = parquet_file_open(self->target->files, name, &self->schema, &self->file, err);
-    }
+    if (self->file == NULL && self->of->columns != NULL)
+        rc = begin_file(self, err);
     if (rc != TD_OK)
         return rc;
     if (row->is_gap)
@@ -590,10 +563,10 @@ static void use_precision(catalog_writer *self)
             writer->of.type != &EXPORT_INSTRUMENTS)
             continue;
         const known_instrument *known = find_known(writer->made, self->instrument);
-        if (known != NULL && known->price_places > self->price_places)
-            self->price_places = known->price_places;
-        if (known != NULL && known->size_places > self->size_places)
-            self->size_places = known->size_places;
+        if (known == NULL)
+            continue;
+        raise_to(&self->price_places, known->price_places);
+        raise_to(&self->size_places, known->size_places);
     }
 }
 
@@ -643,82 +616,152 @@ static int has_data(const export_target *target, const char *id)
 /* 1 if no other request has listed the instrument. */
 static int is_first_source(catalog_writer *self, const export_row *row, const catalog_writer *one)
 {
-    char source[2 * LIMIT_NAME_BYTES];
     td_bytes feed = value_of(self, row, "feed")->as.text;
     td_bytes request = value_of(self, row, "request")->as.text;
-    (void)snprintf(source, sizeof source, "%.*s %.*s", (int)feed.size, (const char *)feed.data,
-                   (int)request.size, (const char *)request.data);
+    uint64_t source = td_xxh64(feed.data, feed.size) * 31 + td_xxh64(request.data, request.size);
     known_instrument *known = find_known(self, one->instrument);
     if (known == NULL) {
         self->known = td_array_grow(self->known, self->known_count, sizeof *self->known);
         known = &self->known[self->known_count++];
-        *known = (known_instrument){.source = td_strdup(source)};
-        (void)snprintf(known->id, ID_BYTES, "%s", one->instrument);
+        *known = (known_instrument){.source = source};
+        memcpy(known->id, one->instrument, ID_BYTES);
     }
-    if (strcmp(known->source, source) != 0)
+    if (known->source != source)
         return 0;
-    if (one->price_places > known->price_places)
-        known->price_places = one->price_places;
-    if (one->size_places > known->size_places)
-        known->size_places = one->size_places;
+    raise_to(&known->price_places, one->price_places);
+    raise_to(&known->size_places, one->size_places);
     return 1;
 }
 
-/* NULL: Nautilus has no class for it. */
-static const catalog_class *class_of(const catalog_writer *self, const export_row *row)
+/* 0: Nautilus has no class for it. */
+static unsigned class_of(const catalog_writer *self, const export_row *row)
 {
     td_bytes category = value_of(self, row, "category")->as.text;
     td_bytes type = value_of(self, row, "contract_type")->as.text;
     td_bytes alias = value_of(self, row, "alias")->as.text;
     if (td_bytes_is(category, "spot"))
-        return &INSTRUMENTS[PAIR];
+        return PAIR;
     if (td_bytes_is(category, "option"))
-        return &INSTRUMENTS[OPTION];
+        return OPTION;
     if (!td_bytes_is(category, "linear") && !td_bytes_is(category, "inverse"))
-        return NULL;
-    int is_dated = td_bytes_is(type, "LinearFutures") || td_bytes_is(type, "InverseFutures") ||
-                   (alias.size > 0 && !td_bytes_equal(alias, row->symbol));
-    return &INSTRUMENTS[is_dated ? FUTURE : PERPETUAL];
+        return 0;
+    return td_bytes_is(type, "LinearFutures") || td_bytes_is(type, "InverseFutures") ||
+                   (alias.size > 0 && !td_bytes_equal(alias, row->symbol))
+               ? FUTURE
+               : PERPETUAL;
 }
 
-static int is_whole(const catalog_writer *self, const export_row *row)
+/* The values of an instrument whose id and precisions are set. 0: one is missing that its class
+ * needs. */
+static int set_listed(const catalog_writer *self, const catalog_writer *one, const export_row *row,
+                      unsigned is, msg_value values[LISTED])
 {
-    for (size_t i = 0; i + 1 < self->of->ts_init; i++)
-        if (!self->of->columns[i].is_optional &&
-            instrument_value(self, row, self->of->columns[i].name).type == VALUE_ABSENT)
-            return 0;
-    return 1;
+    td_bytes parts[EXPORT_OPTION_PARTS];
+    int is_inverse = td_bytes_is(value_of(self, row, "category")->as.text, "inverse");
+    int is_whole = 1;
+    export_option_split(row->symbol, parts);
+    for (size_t i = 0; i < LISTED; i++) {
+        const char *from = LISTED_COLUMNS[i].from;
+        values[i] = from == NULL || *from == '\0' ? row_absent()
+                    : strcmp(from, ZERO) == 0     ? row_text(td_bytes_str(from))
+                                                  : *value_of(self, row, from);
+    }
+    values[ID] = row_text(td_bytes_str(one->instrument));
+    values[IS_INVERSE] = row_bool(is_inverse);
+    values[STRIKE] = row_text(parts[2]);
+    values[OPTION_KIND] = row_text(td_bytes_str(td_bytes_is(parts[3], "P") ? "PUT" : "CALL"));
+    values[PRICE_PLACES] = row_integer((int64_t)one->price_places);
+    values[SIZE_PLACES] = row_integer((int64_t)one->size_places);
+    if (values[SETTLEMENT].type == VALUE_ABSENT)
+        values[SETTLEMENT] = *value_of(self, row, is_inverse ? "base" : "quote");
+    for (size_t i = 0; i < LISTED - 2; i++)
+        is_whole &= (LISTED_COLUMNS[i].classes & is) == 0 || LISTED_COLUMNS[i].is.is_optional ||
+                    values[i].type != VALUE_ABSENT;
+    return is_whole;
 }
 
-/* Each row is a file: a file has one precision. */
+/* With the places that it was written with, which are a precision. */
+static td_bytes decimal_text(td_decimal value, char out[2 * TD_DECIMAL_TEXT_BYTES])
+{
+    size_t size = td_decimal_format(value, out);
+    unsigned places = td_decimal_shortest(value).scale;
+    if (places == 0 && value.scale > 0)
+        out[size++] = '.';
+    for (; places < value.scale; places++)
+        out[size++] = '0';
+    return td_bytes_of(out, size);
+}
+
+/* A file with one row: a file has one precision. */
+static td_result put_listed(catalog_writer *one, const export_row *row, unsigned is,
+                            const msg_value values[LISTED], td_err *err)
+{
+    size_t column = 0;
+    char text[2 * TD_DECIMAL_TEXT_BYTES];
+    td_result rc = begin_file(one, err);
+    for (size_t i = 0; rc == TD_OK && i < LISTED - 2; i++) {
+        parquet_writer *to = parquet_file_writer(one->file);
+        const msg_value *value = &values[i];
+        if ((LISTED_COLUMNS[i].classes & is) == 0)
+            continue;
+        if (value->type == VALUE_ABSENT)
+            parquet_put_null(to, column++);
+        else if (LISTED_COLUMNS[i].is.kind == PARQUET_TEXT)
+            parquet_put_text(to, column++,
+                             value->type == VALUE_DECIMAL ? decimal_text(value->as.decimal, text)
+                                                          : value->as.text);
+        else
+            parquet_put_integer(to, column++,
+                                value->type == VALUE_BOOL      ? value->as.is_true
+                                : value->type == VALUE_TIME_NS ? (int64_t)value->as.time_ns
+                                                               : value->as.integer);
+    }
+    if (rc == TD_OK)
+        rc = end_row(one, row, err);
+    return rc == TD_OK ? finish(one, err) : rc;
+}
+
 static td_result put_instrument(catalog_writer *self, const export_row *row, td_err *err)
 {
-    const catalog_class *of = class_of(self, row);
-    td_bytes category = value_of(self, row, "category")->as.text;
+    static const char *const NAMES[][2] = {[PERPETUAL] = {"crypto_perpetual", "CryptoPerpetual"},
+                                           [FUTURE] = {"crypto_future", "CryptoFuture"},
+                                           [OPTION] = {"crypto_option", "CryptoOption"},
+                                           [PAIR] = {"currency_pair", "CurrencyPair"}};
+    unsigned is = class_of(self, row);
+    parquet_column columns[LISTED];
+    msg_value values[LISTED];
+    catalog_class of = {.type = &EXPORT_INSTRUMENTS,
+                        .folder = NAMES[is][0],
+                        .name = NAMES[is][1],
+                        .columns = columns,
+                        .pair_count = PAIRS};
     char symbol[LIMIT_SYMBOL_BYTES];
     char market[LIMIT_NAME_BYTES];
-    td_result rc = TD_OK;
-    if (of == NULL || export_symbol_refusal(row->symbol) != NULL)
+    td_bytes category = value_of(self, row, "category")->as.text;
+    if (is == 0 || export_symbol_refusal(row->symbol) != NULL)
         return skip_row(self);
-    catalog_writer *one = make_catalog(self->target, of);
+    for (size_t i = 0; i < LISTED; i++)
+        if ((LISTED_COLUMNS[i].classes & is) != 0)
+            columns[of.column_count++] = LISTED_COLUMNS[i].is;
+    of.ts_init = of.column_count - 1;
+    catalog_writer *one = make_catalog(self->target, &of);
     export_symbol_format(row->symbol, symbol);
     (void)snprintf(market, sizeof market, "%.*s", (int)category.size, (const char *)category.data);
     format_id(symbol, market, one->instrument);
     one->price_places = value_of(self, row, "tick")->as.decimal.scale;
     one->size_places = value_of(self, row, "qty_step")->as.decimal.scale;
-    if (!is_whole(one, row) || !has_data(self->target, one->instrument) ||
-        !is_first_source(self, row, one))
-        rc = skip_row(self);
-    else
-        rc = add_row(one, self->target->of, row, err);
-    if (rc == TD_OK)
-        rc = finish(one, err);
+    td_result rc = set_listed(self, one, row, is, values) &&
+                           has_data(self->target, one->instrument) &&
+                           is_first_source(self, row, one)
+                       ? put_listed(one, row, is, values, err)
+                       : skip_row(self);
     close_catalog(one);
     return rc;
 }
 
 static const export_named_type TYPES[] = {{"trades", &EXPORT_TRADES},
                                           {"quotes", &EXPORT_QUOTES},
+                                          {"bars", &EXPORT_BARS},
                                           {"order_book_deltas", &EXPORT_BOOK_DELTAS},
                                           {"mark_prices", &EXPORT_DERIVATIVE_TICKER},
                                           {"index_prices", &EXPORT_DERIVATIVE_TICKER},

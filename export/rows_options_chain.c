@@ -42,11 +42,11 @@ enum { COLUMNS = sizeof MEMBERS_OF / sizeof MEMBERS_OF[0] };
 
 /* ---- the symbol ---- */
 
-enum { PART_COIN, PART_DATE, PART_STRIKE, PART_RIGHT, PARTS };
+enum { PART_COIN, PART_DATE, PART_STRIKE, PART_RIGHT };
 
-static void split(td_bytes symbol, td_bytes parts[PARTS])
+void export_option_split(td_bytes symbol, td_bytes parts[EXPORT_OPTION_PARTS])
 {
-    for (size_t i = 0; i < PARTS; i++) {
+    for (size_t i = 0; i < EXPORT_OPTION_PARTS; i++) {
         const uint8_t *end = symbol.size == 0 ? NULL : memchr(symbol.data, '-', symbol.size);
         size_t size = end == NULL ? symbol.size : (size_t)(end - symbol.data);
         parts[i] = td_bytes_of(symbol.data, size);
@@ -80,9 +80,9 @@ static msg_value expiration(td_bytes date)
 
 static void set_contract(td_bytes symbol, msg_value values[COLUMNS])
 {
-    td_bytes parts[PARTS];
+    td_bytes parts[EXPORT_OPTION_PARTS];
     td_decimal strike;
-    split(symbol, parts);
+    export_option_split(symbol, parts);
     values[TYPE] = row_text(td_bytes_str(td_bytes_is(parts[PART_RIGHT], "P") ? "put" : "call"));
     if (td_decimal_parse(parts[PART_STRIKE], &strike, NULL) == TD_OK)
         values[STRIKE_PRICE] = row_decimal(strike);

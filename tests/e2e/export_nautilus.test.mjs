@@ -111,6 +111,26 @@ test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5)
   for (const [key, found] of precisions) assert.equal(found.size, 1, key);
 });
 
+test("bars end at their time, and are those of Parquet", { skip: withoutCapture(V5) }, async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]);
+  for (const [length, name, ns] of [["5s", "5-SECOND", 5_000_000_000n], ["1m", "1-MINUTE", 60_000_000_000n]]) {
+    const [out, plain] = [await exported(t, archive, "nautilus", "--bars", length, "--type", "bars"), await exported(t, archive, "parquet", "--bars", length, "--type", "bars")];
+    assert.equal(filesOf(out).length, 4);
+    for (const file of filesOf(out)) {
+      const [, symbol, bar] = /^data\/bars\/([A-Z]+)-LINEAR\.BYBIT-(.+)-LAST-EXTERNAL\/\S+Z_\S+Z\.parquet$/.exec(file);
+      const { schema, key_value_metadata: pairs } = await parquetMetadata(path.join(out, file));
+      assert.deepEqual(schema.slice(1).map((column) => [column.name, field(column)]), Object.entries({ open: DECIMAL, high: DECIMAL, low: DECIMAL, close: DECIMAL, volume: DECIMAL, ...TIMES }));
+      const metadata = Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
+      assert.deepEqual([bar, metadata.bar_type, metadata.type_name], [name, `${symbol}-LINEAR.BYBIT-${name}-LAST-EXTERNAL`, "Bar"]);
+      const numbers = "open::DECIMAL(38,16), high::DECIMAL(38,16), low::DECIMAL(38,16), close::DECIMAL(38,16), volume::DECIMAL(38,16)";
+      const found = await query(`SELECT ${numbers}, epoch_ns(ts_event), ts_init >= ts_event, ts_init >= lag(ts_init, 1, ts_init) OVER () FROM '${path.join(out, file)}'`);
+      const want = await query(`SELECT ${numbers}, epoch_ns(start) + ${ns}, true, true FROM '${path.join(plain, "exchange=bybit", "type=bars", "date=2026-08-09", `${symbol}.parquet`)}' WHERE flags & 4 = 0`);
+      assert.deepEqual(found.map(String), want.map(String), file);
+    }
+  }
+});
+
 const listed = (symbol, tick, more = {}) => ({
   symbol, baseCoin: "BTC", quoteCoin: "USDT", priceFilter: { tickSize: tick, maxPrice: "9.50" }, lotSizeFilter: { qtyStep: "0.001", minOrderQty: "0.002", maxOrderQty: "5.0" }, ...more,
 });
@@ -152,6 +172,10 @@ test("instruments of each class; a changed tick is another file", async (t) => {
   // Beside data: the instruments that have some, and data of their precision.
   const all = await exported(t, archive, "nautilus");
   assert.deepEqual([...new Set(filesOf(all).map((file) => file.split("/").slice(1, 3).join(" ")))], ["crypto_perpetual BTCUSDT-LINEAR.BYBIT", "order_book_deltas BTCUSDT-LINEAR.BYBIT", "quotes BTCUSDT-LINEAR.BYBIT"]);
+  const shards = await exported(t, archive, "nautilus", "--shard", "1/2");
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "nautilus", "--out", shards, "--shard", "2/2"]);
+  await tapedeck(t, ["export", "-q", "--join", "--out", shards]);
+  for (const file of ["MANIFEST.json", ...filesOf(all)]) assert.deepEqual(fs.readFileSync(path.join(shards, file)), fs.readFileSync(path.join(all, file)), file);
 });
 
 test("books: snapshots, changes, a gap", async (t) => {
