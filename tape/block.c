@@ -10,14 +10,20 @@
 #include "schema/decode.h"
 
 enum {
-    /* Blocks kept for later: as many as a merge of many feeds holds at a time. */
-    POOL_KEEP_MAX = 32,
     /* Larger ones are given back: they held one extreme frame, and the next chunk is ordinary. */
     POOL_KEEP_BYTES = 8 << 20,
 };
 
+typedef struct open_segment {
+    struct open_segment *next;
+    segment_reader *reader;
+    char *name;
+    size_t users;
+} open_segment;
+
 struct block_pool {
     pthread_mutex_t mutex;
+    open_segment *open;
     tape_block *first; /* all blocks */
     size_t kept_count;
     size_t out_count;            /* blocks that are held */
@@ -69,6 +75,48 @@ void block_pool_close(block_pool *pool)
     pthread_mutex_unlock(&pool->mutex);
     if (is_last)
         free_pool(pool);
+}
+
+/* ---- open segments ---- */
+
+segment_reader *block_pool_reader(block_pool *pool, const char *name)
+{
+    pthread_mutex_lock(&pool->mutex);
+    open_segment *of = pool->open;
+    while (of != NULL && strcmp(of->name, name) != 0)
+        of = of->next;
+    if (of != NULL)
+        of->users++;
+    pthread_mutex_unlock(&pool->mutex);
+    return of == NULL ? NULL : of->reader;
+}
+
+void block_pool_add_reader(block_pool *pool, const char *name, segment_reader *reader)
+{
+    open_segment *made = td_alloc(sizeof *made);
+    pthread_mutex_lock(&pool->mutex);
+    *made =
+        (open_segment){.next = pool->open, .reader = reader, .name = td_strdup(name), .users = 1};
+    pool->open = made;
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void block_pool_drop_reader(block_pool *pool, segment_reader *reader)
+{
+    pthread_mutex_lock(&pool->mutex);
+    open_segment **at = &pool->open;
+    while ((*at)->reader != reader)
+        at = &(*at)->next;
+    open_segment *of = *at;
+    const int is_last = --of->users == 0;
+    if (is_last)
+        *at = of->next;
+    pthread_mutex_unlock(&pool->mutex);
+    if (!is_last)
+        return;
+    segment_reader_close(reader);
+    td_free(of->name);
+    td_free(of);
 }
 
 /* ---- taking ---- */
@@ -232,7 +280,9 @@ static void give_back(tape_block *block)
     pthread_mutex_lock(&pool->mutex);
     TD_ASSERT(pool->out_count > 0);
     pool->out_count--;
-    block->is_kept = pool->kept_count < POOL_KEEP_MAX && held_bytes <= POOL_KEEP_BYTES;
+    /* One is kept for later, or fewer than are held. */
+    block->is_kept = (pool->kept_count == 0 || pool->kept_count < pool->out_count) &&
+                     held_bytes <= POOL_KEEP_BYTES;
     if (block->is_kept) {
         pool->kept_count++;
     } else {

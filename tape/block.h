@@ -1,5 +1,6 @@
 /* Decompressed chunks, counted by reference and used again. Cursors over the same archive may share
- * a pool: those that are in the same chunk hold its bytes once. Blocks that are still held when the
+ * a pool: those that are in the same chunk hold its bytes once, and those that are in the same
+ * segment have it open once. Blocks that are still held when the
  * pool is closed live until released. Any thread. */
 #ifndef TD_TAPE_BLOCK_H
 #define TD_TAPE_BLOCK_H
@@ -51,6 +52,12 @@ void block_pool_close(block_pool *pool);
 TD_MUST_USE td_result block_pool_read(block_pool *pool, const source *from,
                                       const source_chunk *chunk, int is_private, tape_block **out,
                                       td_err *err);
+
+/* The reader of a finished segment that another cursor has open; NULL: none has. Who gets it, or
+ * adds one, drops it; the last of them closes it. */
+segment_reader *block_pool_reader(block_pool *pool, const char *name);
+void block_pool_add_reader(block_pool *pool, const char *name, segment_reader *reader);
+void block_pool_drop_reader(block_pool *pool, segment_reader *reader);
 
 /* Bytes that the block holds in memory. */
 size_t block_held_bytes(const tape_block *block);

@@ -9,6 +9,7 @@
 #include "archive/archive.h"
 #include "archive/read_plan.h"
 #include "format/segment_name.h"
+#include "tape/block.h"
 
 /* Eight channels, a bit each. */
 typedef struct channel_bits {
@@ -27,6 +28,7 @@ typedef struct segment {
     uint64_t last_ns;       /* of the segment when it was planned */
     uint64_t next_ns;       /* of the next chunk; before opening, of the segment */
     segment_reader *reader; /* NULL: not open yet, or done */
+    block_pool *pool;       /* it is shared in; NULL: it is the segment's own */
     uint32_t channel_count;
     channel_bits *bits; /* by channel id / 8 */
     size_t bits_capacity;
@@ -73,8 +75,12 @@ static segment *segment_make(const planned_segment *planned)
 static void segment_shut(segment *of)
 {
     TD_ASSERT(of->loads == 0);
-    segment_reader_close(of->reader);
+    if (of->pool != NULL)
+        block_pool_drop_reader(of->pool, of->reader);
+    else
+        segment_reader_close(of->reader);
     of->reader = NULL;
+    of->pool = NULL;
     td_free(of->file.channels);
     td_free(of->bits);
     td_free(of->order);
@@ -260,13 +266,35 @@ static td_result open_planned(segment *of, td_io io, const td_log *log, td_err *
     return open_reader(of, io, err);
 }
 
+/* Open it, or have it as another cursor has it open; of a segment that is being written each has
+ * its own state. Without a wanted chunk the reader may stay NULL. */
+static td_result open_shared(segment *of, td_io io, const source_options *options, td_err *err)
+{
+    block_pool *pool = options->is_following ? NULL : options->blocks;
+    of->reader = pool == NULL ? NULL : block_pool_reader(pool, of->file.name);
+    if (of->reader != NULL) {
+        of->pool = pool;
+        if (of->planned != NULL)
+            read_plan_drop(of->planned, of->planned_at);
+        of->planned = NULL;
+        return TD_OK;
+    }
+    td_result rc =
+        of->planned == NULL ? open_reader(of, io, err) : open_planned(of, io, options->log, err);
+    if (rc != TD_OK || of->reader == NULL || pool == NULL ||
+        segment_reader_info(of->reader)->state != SEGMENT_FINISHED)
+        return rc;
+    of->pool = pool;
+    block_pool_add_reader(pool, of->file.name, of->reader);
+    return TD_OK;
+}
+
 /* Open the segment if one of its chunks is wanted, map its channels, choose and sort its chunks.
  * Any td_result of segment_reader_open. */
 static td_result segment_open(segment *of, td_io io, const source_options *options, td_err *err)
 {
     TD_ASSERT(of->reader == NULL);
-    td_result rc =
-        of->planned == NULL ? open_reader(of, io, err) : open_planned(of, io, options->log, err);
+    td_result rc = open_shared(of, io, options, err);
     if (rc == TD_OK && of->reader == NULL)
         return TD_OK;
     if (rc == TD_OK)
