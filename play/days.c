@@ -8,6 +8,8 @@
 #include "base/assert.h"
 #include "archive/ledger.h"
 #include "archive/moment.h"
+#include "archive/name_index.h"
+#include "archive/read_plan.h"
 #include "archive/session_spans.h"
 #include "play/lateness.h"
 #include "play/stream.h"
@@ -72,7 +74,7 @@ const char *day_proof_name(day_proof proof)
 
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES])
 {
-    static const char *const NAMES[] = {"rule", "undecoded", "late"};
+    static const char *const NAMES[] = {"rule", "undecoded", "late", "silent"};
     size_t used = 0;
     out[0] = '\0';
     for (unsigned i = 0; i < DAY_REASONS; i++) {
@@ -131,10 +133,9 @@ static day_proof proof_of(const topic_row *row, const symbol_state *symbol)
 
 /* ---- one stream ---- */
 
-static stream_days *open_stream(const stream *of, const frame_ref *frame)
+static stream_days *open_stream(const channel_info *of, uint64_t first_ns)
 {
     stream_days *made = td_alloc_zero(1, sizeof *made);
-    made->of = of;
     made->feed = td_strdup(of->feed);
     made->topic = td_strdup(of->topic);
     made->symbol = td_strdup(of->symbol);
@@ -142,7 +143,7 @@ static stream_days *open_stream(const stream *of, const frame_ref *frame)
         td_strdup(of->exchange_topic[0] != '\0' ? of->exchange_topic : of->topic);
     made->family = td_strdup(of->family);
     made->proof = DAY_UNVERIFIABLE;
-    made->first_ns = frame->granted_ns != 0 ? frame->granted_ns : frame->recv_ns;
+    made->first_ns = first_ns;
     return made;
 }
 
@@ -244,7 +245,9 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
     if (!frame_role_is_of_topic(of->role) || of->dir != CHANNEL_IN || frame->is_copy)
         return TD_OK;
     if (s == NULL) {
-        s = open_stream(of, frame);
+        s = open_stream(&frame->channel->info,
+                        frame->granted_ns != 0 ? frame->granted_ns : frame->recv_ns);
+        s->of = of;
         *state = s;
     }
     judge(s, seen);
@@ -416,6 +419,150 @@ static int compare_rows(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->topic, right->topic);
 }
 
+/* ---- topics that never sent a frame ---- */
+
+/* Of one feed. */
+typedef struct silent_search {
+    days_run *run;
+    const selection *wanted;
+    const read_plan *plan; /* all segments, at any time */
+    const char *feed;
+    name_index heard;  /* topics with frames, as the exchange writes them */
+    name_index silent; /* granted ones without; the rows are of run->streams */
+} silent_search;
+
+static void hear_channels(silent_search *s, const segment_index *index)
+{
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const channel_info *info = &index->channels[i].info;
+        if (channel_role(info) == ROLE_DATA)
+            name_index_put(
+                &s->heard,
+                td_bytes_str(info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic),
+                0);
+    }
+}
+
+/* Frames may come under another name than the subscription's ("order.linear"). */
+static int is_heard(const silent_search *s, const family *of, td_bytes topic)
+{
+    if (name_index_find(&s->heard, topic) != NAME_INDEX_NONE)
+        return 1;
+    for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < s->heard.count; i++)
+        if (of->dialect->covers(topic, s->heard.names[i].name))
+            return 1;
+    return 0;
+}
+
+/* The first frame of a book or a ticker is a snapshot, at once: without one all of it is missing.
+ * Others may have had nothing to send. */
+static void add_silent(silent_search *s, const segment_index *index, const grant_row *grant)
+{
+    char topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+    topic_match match;
+    const family *of = family_find(td_bytes_str(index->family));
+    td_bytes text = td_bytes_str(grant->topic);
+    if (of == NULL ||
+        !topic_match_text(of->topics, of->topic_count, text, grant->from_ns, &match) ||
+        !selection_has_topic(s->wanted, match.topic, text, match.symbol) || is_heard(s, of, text))
+        return;
+    (void)snprintf(topic, sizeof topic, "%.*s", (int)match.topic.size,
+                   (const char *)match.topic.data);
+    (void)snprintf(symbol, sizeof symbol, "%.*s", (int)match.symbol.size,
+                   (const char *)match.symbol.data);
+    const channel_info info = {.feed = s->feed,
+                               .family = index->family,
+                               .topic = topic,
+                               .exchange_topic = grant->topic,
+                               .symbol = symbol};
+    stream_days *made = open_stream(&info, grant->from_ns);
+    if (match.row->type == MSG_BOOK_CHANGE || match.row->type == MSG_TICKER)
+        add_span(
+            &made->bad,
+            (bad_span){.from_ns = grant->from_ns, .reasons = 1U << DAY_SILENT, .is_missing = 1});
+    name_index_put(&s->silent, td_bytes_str(made->exchange_topic), s->run->stream_count);
+    s->run->streams = td_array_grow(s->run->streams, s->run->stream_count, sizeof(stream_days *));
+    s->run->streams[s->run->stream_count++] = made;
+}
+
+static td_result add_grants(silent_search *s, const segment_index *index, td_err *err)
+{
+    const selection_window window = s->run->window;
+    segment_rows rows = {0};
+    td_result rc =
+        archive_view_read(s->run->view, index->path, index->file_bytes, CATALOG_ROWS, &rows, err);
+    for (size_t i = 0; i < rows.grant_count; i++) {
+        const grant_row *grant = &rows.grants[i];
+        const conn_row *conn = &rows.conns[grant->conn];
+        uint64_t to_ns = grant->to_ns != 0 ? grant->to_ns : index->last_ns;
+        if (grant->source[0] == '\0' || grant->from_ns >= window.to_ns || to_ns < window.from_ns)
+            continue;
+        td_bytes topic = td_bytes_str(grant->topic);
+        if (name_index_find(&s->silent, topic) == NAME_INDEX_NONE)
+            add_silent(s, index, grant);
+        size_t at = name_index_find(&s->silent, topic);
+        if (at == NAME_INDEX_NONE)
+            continue;
+        stream_days *of = s->run->streams[at];
+        of->last_ns = to_ns > of->last_ns ? to_ns : of->last_ns;
+        of->line = conn->line;
+        of->shard = conn->shard;
+    }
+    segment_rows_fini(&rows);
+    return rc == TD_E_IO ? rc : TD_OK; /* else the cursor reports the segment */
+}
+
+static td_result find_silent(silent_search *s, td_err *err)
+{
+    const selection_window window = s->run->window;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < read_plan_count(s->plan); i++) {
+        const segment_index *index = read_plan_segment(s->plan, i)->index;
+        if (strcmp(index->feed, s->feed) == 0)
+            hear_channels(s, index);
+    }
+    for (size_t i = 0; i < read_plan_count(s->plan) && rc == TD_OK; i++) {
+        const segment_index *index = read_plan_segment(s->plan, i)->index;
+        if (strcmp(index->feed, s->feed) == 0 && index->first_ns < window.to_ns &&
+            index->last_ns >= window.from_ns)
+            rc = add_grants(s, index, err);
+    }
+    name_index_fini(&s->heard);
+    name_index_fini(&s->silent);
+    return rc;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+/* Feed by feed, in the order of their names. */
+static td_result find_all_silent(days_run *run, selection wanted, td_err *err)
+{
+    read_plan *plan = NULL;
+    const read_query all = {.to_ns = UINT64_MAX,
+                            .wants_feed = wants_feed,
+                            .is_quiet = 1,
+                            .user = &wanted,
+                            .view = run->view};
+    td_result rc = read_plan_open(run->verb->archive, &all, &plan, err);
+    for (const char *last = "", *next = ""; rc == TD_OK && next != NULL; last = next) {
+        next = NULL;
+        for (size_t i = 0; i < read_plan_count(plan); i++) {
+            const char *feed = read_plan_segment(plan, i)->index->feed;
+            if (strcmp(feed, last) > 0 && (next == NULL || strcmp(feed, next) < 0))
+                next = feed;
+        }
+        silent_search s = {.run = run, .wanted = &wanted, .plan = plan, .feed = next};
+        if (next != NULL)
+            rc = find_silent(&s, err);
+    }
+    read_plan_close(plan);
+    return rc;
+}
+
 /* ---- all of it ---- */
 
 /* The stream closes: what was found of it stays. */
@@ -436,7 +583,7 @@ static void on_close(void *ctx, void *state)
 
 static td_result add_feeds(days_run *run, td_err *err)
 {
-    td_result rc = archive_view_open(run->verb->archive, VIEW_ALL, NULL, &run->view, err);
+    td_result rc = TD_OK;
     qsort(run->streams, run->stream_count, sizeof(stream_days *), compare_streams);
     size_t next = 0;
     for (size_t i = 0; i < run->stream_count && rc == TD_OK; i = next) {
@@ -445,7 +592,6 @@ static td_result add_feeds(days_run *run, td_err *err)
             next++;
         rc = add_feed(run, i, next, err);
     }
-    archive_view_close(run->view);
     if (run->out->count > 0)
         qsort(run->out->rows, run->out->count, sizeof *run->out->rows, compare_rows);
     return rc;
@@ -464,11 +610,16 @@ td_result days_find(verb_run *verb, const selection *wanted, day_list *out, curs
         rc = verb_run_observe(verb, wanted, (cursor_options){.with_lead_in = 1},
                               (observer){&OPS, &run}, stats, &run.ledger, err);
     if (rc == TD_OK)
+        rc = archive_view_open(verb->archive, VIEW_ALL, NULL, &run.view, err);
+    if (rc == TD_OK)
+        rc = find_all_silent(&run, *wanted, err);
+    if (rc == TD_OK)
         rc = run.stream_count > 0 ? add_feeds(&run, err)
                                   : selection_why_empty(verb->archive, wanted, err);
     for (size_t i = 0; i < run.stream_count; i++)
         close_stream(run.streams[i]);
     td_free(run.streams);
+    archive_view_close(run.view);
     gap_list_fini(&run.ledger);
     return rc;
 }

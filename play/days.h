@@ -4,9 +4,10 @@
  *
  * Time asked for begins with the grant of the topic (its first frame, where no grant is known) and
  * ends with the feed's last frame; a topic that is not granted then any more ends with its own last
- * frame. Missing is what a gap of the ledger, or a chunk that cannot be read, takes of it. Degraded
- * is what was recorded and is not proven whole: from the last frame before a broken rule, an
- * undecodable frame, a late receive time, or a gap of reason sequence or aggregate, to the first
+ * frame. Missing is what a gap of the ledger, or a chunk that cannot be read, takes of it; and all
+ * of a book or ticker that was granted and never sent a frame, though its first is a snapshot.
+ * Degraded is what was recorded and is not proven whole: from the last frame before a broken rule,
+ * an undecodable frame, a late receive time, or a gap of reason sequence or aggregate, to the first
  * frame with which all is well. The rest is clean. One thread. */
 #ifndef TD_PLAY_DAYS_H
 #define TD_PLAY_DAYS_H
@@ -30,9 +31,10 @@ typedef enum day_proof {
 const char *day_proof_name(day_proof proof);
 
 /* Why time is not clean: gap reasons, then what frames show. As bits, 1 << reason. */
-enum { DAY_RULE = GAP_REASON_COUNT, DAY_UNDECODED, DAY_LATE, DAY_REASONS };
+enum { DAY_RULE = GAP_REASON_COUNT, DAY_UNDECODED, DAY_LATE, DAY_SILENT, DAY_REASONS };
 
-/* "disconnect, rule": gap reasons, "rule", "undecoded", "late". "": it is clean. */
+/* "disconnect, rule": gap reasons, "rule", "undecoded", "late", "silent". "": it is
+ * clean. */
 enum { DAY_REASONS_BYTES = 128 };
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES]);
 

@@ -246,7 +246,7 @@ typedef struct topic_match {
 
 /* Match a topic ("klineV2.1.BTCUSD"; spot's in its canonical spelling) against the rows that are
  * valid at at_ns. Whole dot-separated parts are compared, so "order" never matches "orderBook"; a
- * placeholder takes one part that is not empty, which may hold anything but a dot. The first row
+ * placeholder takes one part that is not empty, a symbol all that follows. The first row
  * that fits is taken; a row without placeholders fits its own pattern only. A row without a symbol
  * whose entries name one gives "*". Returns 1 and fills *out, or 0. */
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,

@@ -77,7 +77,7 @@ async function recorded(t) {
   const clock = new Clock(dir);
   clock.set(NOON - Date.now());
   const { url, connection } = await exchange(t);
-  const topics = ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT", "tickers.BTCUSDT"].flatMap((topic) => ["--topic", topic]);
+  const topics = ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT", "tickers.BTCUSDT", "allLiquidation.BTCUSDT"].flatMap((topic) => ["--topic", topic]);
   const recorder = new Recorder(t, archive, [url, "--family", "v5-linear", ...topics, "--commit-interval", "100ms"], clock.options);
   for (const [i, steps] of CONNECTIONS.entries()) {
     const ws = await connection(i);
@@ -204,9 +204,12 @@ test("a broken book, undecodable frames, a disconnect and a clock step, in every
 
   const { days } = await json(t, ["days", archive, "--json"], { status: 1 });
   const topics = Object.fromEntries(days[0].topics.map((row) => [row.topic, row]));
-  assert.deepEqual(days.map((row) => [row.day, row.symbol, row.reasons]), [[DAY, "BTCUSDT", "disconnect, sequence, rule, undecoded, late"]]);
+  assert.deepEqual(days.map((row) => [row.day, row.symbol, row.reasons]), [[DAY, "BTCUSDT", "disconnect, sequence, rule, undecoded, late, silent"]]);
   assert.deepEqual([topics["orderbook.50"].proof, topics["orderbook.50"].undecoded, topics.publicTrade.proof, topics.publicTrade.undecoded], ["proven", 1, "unverifiable", 1]);
   assert.ok(topics["orderbook.50"].degraded_ns > 0 && topics["orderbook.50"].missing_ns > 0);
+  // Topics that were granted and never sent a frame: a ticker begins with a snapshot, a liquidation need not happen.
+  assert.deepEqual([topics.tickers.frames, topics.tickers.missing_ns, topics.tickers.reasons], [0, topics.tickers.asked_ns, "disconnect, silent"]);
+  assert.deepEqual([topics.allLiquidation.frames, topics.allLiquidation.proof, topics.allLiquidation.clean_ns > 0], [0, "unverifiable", true]);
   for (const row of days[0].topics) assert.equal(row.clean_ns + row.degraded_ns + row.missing_ns, row.asked_ns, row.topic);
 
   for (const [option, says] of [[["--only-clean"], /no symbol has a clean day/], [["--max-gap-loss", "0"], /is missing, more than --max-gap-loss allows/]]) {
