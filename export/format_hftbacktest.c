@@ -166,8 +166,8 @@ static td_result add_bbo(hft_writer *self, const export_row *row, td_err *err)
     static const struct {
         uint64_t side;
         size_t price, amount;
-    } SIDES[] = {{EVENT_SELL, HFT_ASK_PRICE, HFT_ASK_AMOUNT},
-                 {EVENT_BUY, HFT_BID_PRICE, HFT_BID_AMOUNT}};
+    } SIDES[] = {{EVENT_SELL, BBO_ASK_PRICE, BBO_ASK_AMOUNT},
+                 {EVENT_BUY, BBO_BID_PRICE, BBO_BID_AMOUNT}};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < sizeof SIDES / sizeof SIDES[0]; i++) {
         const msg_value *price = &row->values[SIDES[i].price];

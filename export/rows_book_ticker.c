@@ -2,22 +2,22 @@
  * without a level keeps its former value; both are forgotten where the topic breaks. */
 #include "base/alloc.h"
 #include "export/export_type.h"
+#include "export/rows_hftbacktest.h"
 
-enum { ASK_AMOUNT, ASK_PRICE, BID_PRICE, BID_AMOUNT, COLUMNS };
-
-static const export_column TICKER_COLUMNS[COLUMNS] = {[ASK_AMOUNT] = {"ask_amount", VALUE_DECIMAL},
-                                                      [ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
-                                                      [BID_PRICE] = {"bid_price", VALUE_DECIMAL},
-                                                      [BID_AMOUNT] = {"bid_amount", VALUE_DECIMAL}};
+static const export_column TICKER_COLUMNS[BBO_COLUMNS] = {
+    [BBO_ASK_AMOUNT] = {"ask_amount", VALUE_DECIMAL},
+    [BBO_ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
+    [BBO_BID_PRICE] = {"bid_price", VALUE_DECIMAL},
+    [BBO_BID_AMOUNT] = {"bid_amount", VALUE_DECIMAL}};
 
 typedef struct best_prices {
-    msg_value values[COLUMNS];
+    msg_value values[BBO_COLUMNS];
 } best_prices;
 
 static void set_side(best_prices *best, msg_side side, td_decimal price, td_decimal amount)
 {
-    best->values[side == SIDE_SELL ? ASK_PRICE : BID_PRICE] = row_decimal(price);
-    best->values[side == SIDE_SELL ? ASK_AMOUNT : BID_AMOUNT] = row_decimal(amount);
+    best->values[side == SIDE_SELL ? BBO_ASK_PRICE : BBO_BID_PRICE] = row_decimal(price);
+    best->values[side == SIDE_SELL ? BBO_ASK_AMOUNT : BBO_BID_AMOUNT] = row_decimal(amount);
 }
 
 static void set_from_book(best_prices *best, const book *from)
@@ -83,8 +83,23 @@ static void *open_prices(const export_settings *settings, const frame_channel *c
 const export_type EXPORT_BOOK_TICKER = {
     .name = "book_ticker",
     .columns = TICKER_COLUMNS,
-    .column_count = COLUMNS,
+    .column_count = BBO_COLUMNS,
     .takes = takes,
+    .open = open_prices,
+    .frame = on_frame,
+    .close = td_free,
+};
+
+static int takes_bbo(const export_settings *settings, const frame_channel *channel)
+{
+    return settings->has_bbo && takes(settings, channel);
+}
+
+const export_type EXPORT_HFT_BBO = {
+    .name = "bbo",
+    .columns = TICKER_COLUMNS,
+    .column_count = BBO_COLUMNS,
+    .takes = takes_bbo,
     .open = open_prices,
     .frame = on_frame,
     .close = td_free,
