@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ZLIB_CONST /* zlib then takes its input as what it is: not to be written */
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -12,21 +11,19 @@
 #include "export/export_folder.h"
 
 enum {
-    TEXT_BYTES = 16 << 10,        /* of text before it is passed on */
+    TEXT_BYTES = 16 << 10,    /* of text before it is passed on */
+    MEMBER_BYTES = 128 << 10, /* of text before it is compressed */
+    GZIP_LEVEL = 1,
     WRITE_BYTES = 64 << 10,       /* of a file before it is written */
     READ_BYTES = 1 << 20,         /* of a file that is hashed */
     BUFFER_BYTES_MAX = 256 << 20, /* one frame of the largest size as text, with space */
-    STEP_BYTES = 16 << 10,        /* space made for what zlib gives */
-    WINDOW_BITS_GZIP = 16,        /* zlib: plus the window's bits = a gzip member around it */
-    MEMORY_LEVEL = 8,             /* zlib's default: 256 KiB a stream */
 };
 
 struct export_file {
     export_files *files;
     char *name;                  /* below the export's folder */
     char path[LIMIT_PATH_BYTES]; /* of the partial file */
-    uint8_t is_gzip;
-    z_stream stream; /* if is_gzip */
+    export_packing packing;
     td_hasher *hasher;
     td_buf text;   /* as it was put */
     td_buf packed; /* not yet written */
@@ -52,58 +49,25 @@ void export_files_discard(export_files *files)
 
 /* ---- compression ---- */
 
-/* zlib's memory comes from td_alloc, which does not fail. */
-static void *alloc_memory(void *opaque, uInt count, uInt size)
+/* Append a gzip member of a text: a file is several, one after the other. libdeflate's level 1
+ * makes CSV 2.5 % larger than zlib's 6, in a fifth of its time. */
+static td_result add_member(td_buf *out, td_bytes text, td_err *err)
 {
-    (void)opaque;
-    return td_alloc_zero(count, size);
-}
-
-/* The other half of alloc_memory. */
-static void free_memory(void *opaque, void *memory)
-{
-    (void)opaque;
-    td_free(memory);
-}
-
-static void begin_gzip(export_file *file)
-{
-    file->is_gzip = 1;
-    file->stream = (z_stream){.zalloc = alloc_memory, .zfree = free_memory};
-    /* zlib writes a header without name and with time 0 of its own accord. */
-    int rc = deflateInit2(&file->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
-                          MAX_WBITS + WINDOW_BITS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
-    TD_ASSERT(rc == Z_OK); /* it fails without memory alone */
-}
-
-/* Compress a text; flush: Z_NO_FLUSH, or Z_FINISH after the last one. */
-static td_result compress_text(export_file *file, td_bytes text, int flush, td_err *err)
-{
-    td_buf *out = &file->packed;
-    z_stream *stream = &file->stream;
-    int rc;
-    stream->next_in = text.data;
-    stream->avail_in = (uInt)text.size; /* at most BUFFER_BYTES_MAX */
-    do {
-        td_result reserved = td_buf_reserve(out, STEP_BYTES, err);
-        if (reserved != TD_OK)
-            return reserved;
-        stream->next_out = out->data + out->size;
-        stream->avail_out = STEP_BYTES;
-        rc = deflate(stream, flush);
-        TD_ASSERT(rc != Z_STREAM_ERROR);
-        out->size += STEP_BYTES - stream->avail_out;
-    } while (stream->avail_out == 0 || (flush == Z_FINISH && rc != Z_STREAM_END));
-    TD_ASSERT(stream->avail_in == 0);
-    return TD_OK;
+    struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(GZIP_LEVEL);
+    TD_ASSERT(compressor != NULL); /* it fails without memory alone */
+    size_t most = libdeflate_gzip_compress_bound(compressor, text.size);
+    td_result rc = td_buf_reserve(out, most, err);
+    if (rc == TD_OK)
+        out->size +=
+            libdeflate_gzip_compress(compressor, text.data, text.size, out->data + out->size, most);
+    libdeflate_free_compressor(compressor);
+    return rc;
 }
 
 /* ---- one file ---- */
 
 static void file_free(export_file *file)
 {
-    if (file->is_gzip)
-        (void)deflateEnd(&file->stream); /* an unfinished stream is freed all the same */
     td_hasher_close(file->hasher);
     td_buf_fini(&file->text);
     td_buf_fini(&file->packed);
@@ -151,12 +115,11 @@ td_result export_file_open(export_files *files, const char *name, export_packing
 {
     export_file *made = td_alloc_zero(1, sizeof *made);
     made->files = files;
+    made->packing = packing;
     made->name = name_of(files, name);
     td_buf_init(&made->text, BUFFER_BYTES_MAX);
     td_buf_init(&made->packed, BUFFER_BYTES_MAX);
     made->hasher = td_hasher_open();
-    if (packing == EXPORT_GZIP)
-        begin_gzip(made);
     td_result rc = create_partial(made, err);
     if (rc != TD_OK) {
         file_free(made);
@@ -185,11 +148,12 @@ const char *export_file_path(const export_file *file)
 }
 
 /* Compress what was put. */
-static td_result pack(export_file *file, int flush, td_err *err)
+static td_result pack(export_file *file, td_err *err)
 {
     td_bytes text = td_buf_view(&file->text);
-    td_result rc = file->is_gzip ? compress_text(file, text, flush, err)
-                                 : td_buf_append(&file->packed, text.data, text.size, err);
+    td_result rc = file->packing == EXPORT_GZIP && text.size > 0
+                       ? add_member(&file->packed, text, err)
+                       : td_buf_append(&file->packed, text.data, text.size, err);
     file->raw_bytes += text.size;
     td_buf_clear(&file->text);
     return rc;
@@ -217,9 +181,9 @@ static td_result write_out(export_file *file, file_end end, td_err *err)
 
 td_result export_file_flush(export_file *file, td_err *err)
 {
-    if (file->text.size < TEXT_BYTES)
+    if (file->text.size < (file->packing == EXPORT_GZIP ? MEMBER_BYTES : TEXT_BYTES))
         return TD_OK;
-    td_result rc = pack(file, Z_NO_FLUSH, err);
+    td_result rc = pack(file, err);
     if (rc == TD_OK && file->packed.size >= WRITE_BYTES)
         rc = write_out(file, FILE_GOES_ON, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "file %s", file->name);
@@ -269,8 +233,8 @@ static td_result rename_partial(export_file *file, const char *name, td_err *err
 td_result export_file_finish(export_file *file, const char *name, td_err *err)
 {
     export_files *files = file->files;
-    int is_foreign = !file->is_gzip && file->raw_bytes + file->text.size == 0;
-    td_result rc = pack(file, Z_FINISH, err);
+    int is_foreign = file->packing == EXPORT_PLAIN && file->raw_bytes + file->text.size == 0;
+    td_result rc = pack(file, err);
     if (rc == TD_OK)
         rc = write_out(file, FILE_ENDS, err);
     if (rc == TD_OK && is_foreign)
