@@ -393,8 +393,9 @@ static int read_kind(json_value root, event_kind *out)
 /* Members that are always written must be there; the others keep their "absent". */
 static int is_required(const member_row *row)
 {
-    return row->type == MEMBER_TYPE_U32 || row->type == MEMBER_TYPE_U64 ||
-           row->type == MEMBER_TYPE_I64 || row->type == MEMBER_TYPE_REASON;
+    return (row->type == MEMBER_TYPE_U32 && row->offset != offsetof(event, gap.conn)) ||
+           row->type == MEMBER_TYPE_U64 || row->type == MEMBER_TYPE_I64 ||
+           row->type == MEMBER_TYPE_REASON;
 }
 
 static td_result read_members(event_reader *reader, json_value root, event *out, td_err *err)

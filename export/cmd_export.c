@@ -38,7 +38,7 @@ typedef struct export_flags {
     uint8_t is_forced;
 } export_flags;
 
-enum { FORMATS_MAX = 8, TYPES_MAX = 128 };
+enum { FORMATS_MAX = 16, TYPES_MAX = 128 };
 
 /* What formats and types there are comes from their tables. */
 typedef struct export_names {

@@ -1,8 +1,9 @@
-/* MCAP with decoded messages as JSON: a file for each day, a channel for each topic and symbol of a
- * feed, and a schema for each type of messages (docs/export.md). A message is an entry, of order
- * books a frame with its levels. Viewers plot numbers, so a decimal is one, with its exact text
- * beside it; they know no integers beyond 2^53, so a time is an object of seconds and
- * nanoseconds. */
+/* MCAP, a file for each day (docs/export.md). Of mcap-frames a message is a frame as it was
+ * received. Of mcap it is a decoded message as JSON: a file for each day, a channel for each topic
+ * and symbol of a feed, and a schema for each type of messages (docs/export.md). A message is an
+ * entry, of order books a frame with its levels. Viewers plot numbers, so a decimal is one, with
+ * its exact text beside it; they know no integers beyond 2^53, so a time is an object of seconds
+ * and nanoseconds. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,22 +14,26 @@
 #include "base/slot_table.h"
 #include "export/export_format.h"
 #include "export/export_name.h"
+#include "export/export_writers.h"
 #include "format/codec.h"
 #include "format/mcap_encode.h"
 #include "format/mcap_summary.h"
+#include "format/segment_channel.h"
 #include "json/json_write.h"
 
-enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 2 };
+enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 3 };
 
 typedef struct mcap_lane {
-    char *key;         /* feed, topic, symbol */
+    char *key;         /* feed, topic, symbol; of a frame its channel and connection */
     uint32_t sequence; /* of its last message */
     td_buf entries;    /* of the chunk's message index */
 } mcap_lane;
 
 typedef struct mcap_writer {
     const export_target *target;
-    export_file *file; /* NULL: no row yet */
+    const export_type *frames; /* NULL: a writer of rows */
+    size_t gap_next;           /* of the target's, among frames */
+    export_file *file;         /* NULL: no row yet */
     codec *coder;
     mcap_summary summary;
     td_buf chunk, packed, pack, text; /* text: of the message that is being written */
@@ -74,6 +79,13 @@ static void close_mcap(void *writer)
     codec_close(self->coder);
     export_file_abandon(self->file);
     td_free(self);
+}
+
+static void *open_frames(const export_target *target)
+{
+    mcap_writer *made = open_mcap(target);
+    made->frames = EXPORT_FRAME_NAMES[0].type;
+    return made;
 }
 
 /* ---- schemas ---- */
@@ -123,6 +135,27 @@ static void add_columns(json_writer *json, const export_type *type, int of_level
     }
 }
 
+static void add_properties(json_writer *json, const export_type *type)
+{
+    add_property(json, "ts_recv", "object");
+    add_property(json, "ts_exch", "object");
+    add_property(json, "flags", "integer");
+    add_property(json, "suspect", "boolean");
+    add_columns(json, type, 0);
+    if (has_levels(type)) {
+        json_write_member_object_begin(json, "levels");
+        json_write_member_text(json, "type", "array");
+        json_write_member_object_begin(json, "items");
+        json_write_member_text(json, "type", "object");
+        json_write_member_object_begin(json, "properties");
+        add_columns(json, type, 1);
+        json_write_object_end(json);
+        json_write_object_end(json);
+        json_write_object_end(json);
+    }
+}
+
+/* Of frames, which have the exchange's members: any object. */
 static void write_schema(td_buf *out, const export_type *type)
 {
     json_writer json;
@@ -130,22 +163,8 @@ static void write_schema(td_buf *out, const export_type *type)
     json_write_object_begin(&json);
     json_write_member_text(&json, "type", "object");
     json_write_member_object_begin(&json, "properties");
-    add_property(&json, "ts_recv", "object");
-    add_property(&json, "ts_exch", "object");
-    add_property(&json, "flags", "integer");
-    add_property(&json, "suspect", "boolean");
-    add_columns(&json, type, 0);
-    if (has_levels(type)) {
-        json_write_member_object_begin(&json, "levels");
-        json_write_member_text(&json, "type", "array");
-        json_write_member_object_begin(&json, "items");
-        json_write_member_text(&json, "type", "object");
-        json_write_member_object_begin(&json, "properties");
-        add_columns(&json, type, 1);
-        json_write_object_end(&json);
-        json_write_object_end(&json);
-        json_write_object_end(&json);
-    }
+    if (type->columns != NULL)
+        add_properties(&json, type);
     json_write_object_end(&json);
     json_write_object_end(&json);
     td_result rc = json_write_end(&json, NULL);
@@ -155,7 +174,8 @@ static void write_schema(td_buf *out, const export_type *type)
 /* "tapedeck.BookChange" of the type book_change. */
 static void schema_name(const export_type *type, char out[LIMIT_NAME_BYTES])
 {
-    const char *from = type == &EXPORT_GAPS ? "gap"
+    const char *from = type == EXPORT_FRAME_NAMES[0].type ? "frame"
+                       : type == &EXPORT_GAPS             ? "gap"
                        : type == &EXPORT_INSTRUMENTS
                            ? "instrument"
                            : msg_type_name((msg_type)(type - EXPORT_MESSAGE_TYPES));
@@ -178,12 +198,12 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
     TD_ASSERT(self->schema_count < SCHEMAS_MAX);
     self->schemas[self->schema_count++] = type;
     schema_name(type, name);
-    td_buf_clear(&self->pack);
-    write_schema(&self->pack, type);
+    td_buf_clear(&self->packed);
+    write_schema(&self->packed, type);
     const mcap_schema schema = {.id = (uint16_t)self->schema_count,
                                 .name = td_bytes_str(name),
                                 .encoding = td_bytes_str("jsonschema"),
-                                .data = td_buf_view(&self->pack)};
+                                .data = td_buf_view(&self->packed)};
     mcap_encode_schema(&self->chunk, &schema);
     mcap_summary_add_schema(&self->summary, &schema);
     return schema.id;
@@ -191,30 +211,33 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
 
 /* ---- channels ---- */
 
-static td_result add_lane(mcap_writer *self, const export_source *of, td_bytes topic,
-                          const char *key, td_err *err)
+/* The number of the channel with this key; 0: there is none. */
+static uint16_t find_lane(const mcap_writer *self, const char *key)
 {
-    char name[KEY_BYTES];
+    slot_probe at = slot_probe_of(td_xxh64(key, strlen(key)));
+    while (slot_table_next(&self->slots, &at))
+        if (strcmp(self->lanes[at.row].key, key) == 0)
+            return (uint16_t)(at.row + 1);
+    return 0;
+}
+
+/* Its metadata is in pack. */
+static td_result add_lane(mcap_writer *self, const char *key, const export_type *type,
+                          const char *name, const char *encoding, uint16_t *id, td_err *err)
+{
     if (self->lane_count == UINT16_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %u channels in a file", UINT16_MAX);
-    uint16_t schema = schema_of(self, of->type);
-    (void)snprintf(name, sizeof name, "%.*s%s%s", (int)topic.size, (const char *)topic.data,
-                   of->symbol[0] == '\0' ? "" : ".", of->symbol);
+    uint16_t schema = schema_of(self, type);
+    slot_table_put(&self->slots, td_xxh64(key, strlen(key)), self->lane_count);
     self->lanes = td_array_grow(self->lanes, self->lane_count, sizeof *self->lanes);
     mcap_lane *lane = &self->lanes[self->lane_count++];
     *lane = (mcap_lane){.key = td_strdup(key)};
     td_buf_init(&lane->entries, SIZE_MAX);
-    const char *const pairs[][2] = {{"exchange", of->exchange},
-                                    {"feed", of->feed},
-                                    {"family", of->family == NULL ? "" : of->family->name},
-                                    {"symbol", of->symbol}};
-    td_buf_clear(&self->pack);
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        mcap_pack_pair(&self->pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
-    const mcap_channel channel = {.id = (uint16_t)self->lane_count,
+    *id = (uint16_t)self->lane_count;
+    const mcap_channel channel = {.id = *id,
                                   .schema_id = schema,
                                   .topic = td_bytes_str(name),
-                                  .message_encoding = td_bytes_str("json"),
+                                  .message_encoding = td_bytes_str(encoding),
                                   .metadata = {td_buf_view(&self->pack)}};
     size_t before = self->chunk.size;
     mcap_encode_channel(&self->chunk, &channel);
@@ -223,25 +246,28 @@ static td_result add_lane(mcap_writer *self, const export_source *of, td_bytes t
     return TD_OK;
 }
 
+static void pack_pair(mcap_writer *self, const char *key, const char *value)
+{
+    mcap_pack_pair(&self->pack, td_bytes_str(key), td_bytes_str(value));
+}
+
 static td_result lane_of(mcap_writer *self, const export_source *of, td_bytes topic, uint16_t *id,
                          td_err *err)
 {
-    char key[KEY_BYTES];
-    td_result rc = TD_OK;
+    char key[KEY_BYTES], name[KEY_BYTES];
     (void)snprintf(key, sizeof key, "%s %.*s %s", of->feed == NULL ? "" : of->feed, (int)topic.size,
                    (const char *)topic.data, of->symbol);
-    uint64_t hash = td_xxh64(key, strlen(key));
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&self->slots, &at)) {
-        *id = (uint16_t)(at.row + 1);
-        if (strcmp(self->lanes[at.row].key, key) == 0)
-            return TD_OK;
-    }
-    rc = add_lane(self, of, topic, key, err);
-    if (rc == TD_OK)
-        slot_table_put(&self->slots, hash, self->lane_count - 1);
-    *id = (uint16_t)self->lane_count;
-    return rc;
+    *id = find_lane(self, key);
+    if (*id != 0)
+        return TD_OK;
+    (void)snprintf(name, sizeof name, "%.*s%s%s", (int)topic.size, (const char *)topic.data,
+                   of->symbol[0] == '\0' ? "" : ".", of->symbol);
+    td_buf_clear(&self->pack);
+    pack_pair(self, "exchange", of->exchange);
+    pack_pair(self, "feed", of->feed);
+    pack_pair(self, "family", of->family == NULL ? "" : of->family->name);
+    pack_pair(self, "symbol", of->symbol);
+    return add_lane(self, key, of->type, name, "json", id, err);
 }
 
 /* ---- the file ---- */
@@ -258,7 +284,8 @@ static td_result count_bytes(mcap_writer *self, size_t before, td_err *err)
 static td_result begin_file(mcap_writer *self, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
-    (void)snprintf(name, sizeof name, "messages_%s.mcap", self->target->date);
+    (void)snprintf(name, sizeof name, "%s_%s.mcap", self->frames != NULL ? "frames" : "messages",
+                   self->target->date);
     td_result rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &self->file, err);
     if (rc != TD_OK)
         return rc;
@@ -307,6 +334,7 @@ static td_result end_chunk(mcap_writer *self, td_err *err)
     index.index_bytes = out->size - before - index.chunk_bytes;
     mcap_summary_add_chunk(&self->summary, &index);
     td_buf_clear(&self->chunk);
+    self->chunk_first_ns = self->chunk_last_ns = 0;
     return count_bytes(self, before, err);
 }
 
@@ -387,6 +415,26 @@ static void begin_message(mcap_writer *self, const export_source *of, const expo
         json_write_member_array_begin(json, "levels");
 }
 
+static td_result put_message(mcap_writer *self, const mcap_message *record, td_err *err)
+{
+    mcap_lane *lane = &self->lanes[record->channel_id - 1];
+    uint8_t fields[MCAP_MESSAGE_OVERHEAD_BYTES];
+    uint8_t entry[MCAP_INDEX_ENTRY_BYTES];
+    if (self->chunk_first_ns == 0 || record->log_ns < self->chunk_first_ns)
+        self->chunk_first_ns = record->log_ns;
+    if (record->log_ns > self->chunk_last_ns)
+        self->chunk_last_ns = record->log_ns;
+    td_put_le64(entry, record->log_ns);
+    td_put_le64(entry + 8, self->chunk.size);
+    td_buf_add(&lane->entries, entry, sizeof entry);
+    mcap_write_message_fields(fields, record);
+    td_buf_add(&self->chunk, fields, sizeof fields);
+    td_buf_add(&self->chunk, record->data.data, record->data.size);
+    mcap_summary_count_messages(&self->summary, record->channel_id, 1, record->log_ns,
+                                record->log_ns);
+    return self->chunk.size < LIMIT_CHUNK_TARGET_BYTES ? TD_OK : end_chunk(self, err);
+}
+
 static td_result end_message(mcap_writer *self, const export_source *of, const export_row *row,
                              uint16_t id, td_err *err)
 {
@@ -394,35 +442,13 @@ static td_result end_message(mcap_writer *self, const export_source *of, const e
         json_write_array_end(&self->json);
     json_write_object_end(&self->json);
     td_result rc = json_write_end(&self->json, err);
-    if (rc != TD_OK)
-        return rc;
-    mcap_lane *lane = &self->lanes[id - 1];
     const mcap_message record = {.channel_id = id,
-                                 .sequence = ++lane->sequence,
+                                 .sequence = ++self->lanes[id - 1].sequence,
                                  .log_ns = row->recv_ns,
                                  .publish_ns =
                                      row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns,
                                  .data = td_buf_view(&self->text)};
-    uint8_t fields[MCAP_MESSAGE_OVERHEAD_BYTES];
-    uint8_t entry[MCAP_INDEX_ENTRY_BYTES];
-    int is_first = self->chunk_last_ns == 0 || self->chunk_first_ns == 0;
-    if (is_first || row->recv_ns < self->chunk_first_ns)
-        self->chunk_first_ns = row->recv_ns;
-    if (is_first || row->recv_ns > self->chunk_last_ns)
-        self->chunk_last_ns = row->recv_ns;
-    td_put_le64(entry, row->recv_ns);
-    td_put_le64(entry + 8, self->chunk.size);
-    td_buf_add(&lane->entries, entry, sizeof entry);
-    mcap_write_message_fields(fields, &record);
-    td_buf_add(&self->chunk, fields, sizeof fields);
-    td_buf_add(&self->chunk, record.data.data, record.data.size);
-    mcap_summary_count_messages(&self->summary, id, 1, row->recv_ns, row->recv_ns);
-    if (self->chunk.size < LIMIT_CHUNK_TARGET_BYTES)
-        return TD_OK;
-    rc = end_chunk(self, err);
-    self->chunk_first_ns = 0;
-    self->chunk_last_ns = 0;
-    return rc;
+    return rc == TD_OK ? put_message(self, &record, err) : rc;
 }
 
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
@@ -450,19 +476,100 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     return end_message(self, of, row, id, err);
 }
 
+/* ---- frames ---- */
+
+/* Gaps that begin before this moment are before its frame, as events (archive/event.h). */
+static td_result put_gaps_before(mcap_writer *self, uint64_t recv_ns, td_err *err)
+{
+    td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
+    while (rc == TD_OK && self->gap_next < self->target->gap_count &&
+           self->target->gaps[self->gap_next]->from_ns < recv_ns) {
+        const gap_row *gap = self->target->gaps[self->gap_next++];
+        char name[KEY_BYTES];
+        (void)snprintf(name, sizeof name, "%s/_gaps", gap->feed);
+        uint16_t id = find_lane(self, name);
+        td_buf_clear(&self->pack);
+        pack_pair(self, "feed", gap->feed);
+        pack_pair(self, "dir", channel_dir_name(CHANNEL_EVENT));
+        rc = id == 0 ? add_lane(self, name, self->frames, name, "json", &id, err) : TD_OK;
+        if (rc != TD_OK)
+            return rc;
+        td_buf_clear(&self->text);
+        json_write_begin(&self->json, &self->text);
+        json_write_object_begin(&self->json);
+        json_write_member_text(&self->json, "event", "gap");
+        gap_json_members(&self->json, gap);
+        json_write_object_end(&self->json);
+        const mcap_message record = {.channel_id = id,
+                                     .sequence = ++self->lanes[id - 1].sequence,
+                                     .log_ns = gap->from_ns,
+                                     .publish_ns = gap->from_ns,
+                                     .data = td_buf_view(&self->text)};
+        self->target->counts->rows++;
+        rc = json_write_end(&self->json, err);
+        if (rc == TD_OK)
+            rc = put_message(self, &record, err);
+    }
+    return rc;
+}
+
+/* A channel is one of the archive on one connection. */
+static td_result lane_of_frame(mcap_writer *self, const frame_ref *frame, uint16_t *id, td_err *err)
+{
+    const channel_info *info = &frame->channel->info;
+    char key[KEY_BYTES], conn[16];
+    (void)snprintf(key, sizeof key, "%s %u %u", frame->conn->session_id, frame->conn->number,
+                   frame->channel->index);
+    *id = find_lane(self, key);
+    if (*id != 0)
+        return TD_OK;
+    (void)snprintf(conn, sizeof conn, "%u", frame->conn->number);
+    td_buf_clear(&self->pack);
+    segment_channel_pack(info, &self->pack);
+    pack_pair(self, "session", frame->conn->session_id);
+    pack_pair(self, "conn", conn);
+    char name[KEY_BYTES];
+    (void)snprintf(name, sizeof name, "%s/%s%s%s", info->feed, info->topic,
+                   info->symbol[0] == '\0' ? "" : "/", info->symbol);
+    return add_lane(self, key, self->frames, name, info->message_encoding, id, err);
+}
+
+static td_result on_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
+                          uint64_t number, td_err *err)
+{
+    mcap_writer *self = writer;
+    mcap_message record = {.sequence = (uint32_t)frame->ordinal,
+                           .log_ns = frame->recv_ns,
+                           .publish_ns = frame->publish_ns,
+                           .data = frame->bytes};
+    (void)trust;
+    (void)number;
+    td_result rc = put_gaps_before(self, frame->recv_ns, err);
+    if (rc == TD_OK)
+        rc = lane_of_frame(self, frame, &record.channel_id, err);
+    self->target->counts->frames++;
+    self->target->counts->rows++;
+    return rc == TD_OK ? put_message(self, &record, err) : rc;
+}
+
 static td_result finish(void *writer, td_err *err)
 {
     mcap_writer *self = writer;
+    td_result rc = TD_OK;
+    if (self->frames != NULL && self->gap_next < self->target->gap_count)
+        rc = put_gaps_before(self, UINT64_MAX, err);
     export_file *file = self->file;
     if (file == NULL)
-        return TD_OK;
-    td_result rc = end_chunk(self, err);
+        return rc;
+    if (rc == TD_OK)
+        rc = end_chunk(self, err);
     if (rc != TD_OK)
         return rc;
     mcap_summary_append_end(&self->summary, export_file_buf(file), self->bytes, self->crc);
     self->file = NULL;
     return export_file_finish(file, NULL, err);
 }
+
 const export_format EXPORT_MCAP = {
     .name = "mcap",
     .summary = "MCAP files with decoded messages as JSON, one per day",
@@ -472,6 +579,19 @@ const export_format EXPORT_MCAP = {
     .types = EXPORT_MESSAGE_NAMES,
     .open = open_mcap,
     .row = add_row,
+    .finish = finish,
+    .close = close_mcap,
+};
+
+const export_format EXPORT_MCAP_FRAMES = {
+    .name = "mcap-frames",
+    .summary = "MCAP files with frames as received, one per day, for import",
+    .folder = "mcap-frames/",
+    .per = EXPORT_PER_DAY,
+    .reads = TAPE_READS_FRAMES,
+    .types = EXPORT_FRAME_NAMES,
+    .open = open_frames,
+    .frame = on_frame,
     .finish = finish,
     .close = close_mcap,
 };

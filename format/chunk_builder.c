@@ -339,36 +339,6 @@ static td_result find_channel(chunk_builder *b, const chunk_frame *frame, channe
     return TD_OK;
 }
 
-/* Bytes of channel.metadata, in b->pack. */
-static void pack_metadata(chunk_builder *b, const channel_info *info)
-{
-    TD_ASSERT(info->opcode == OPCODE_TEXT || info->opcode == OPCODE_BINARY);
-    char line[12], shard[12], opcode[12];
-    (void)snprintf(line, sizeof line, "%u", info->line); /* fits: 10 digits */
-    (void)snprintf(shard, sizeof shard, "%u", info->shard);
-    (void)snprintf(opcode, sizeof opcode, "%u", (unsigned)info->opcode);
-    const char *const pairs[][2] = {
-        {"feed", info->feed},
-        {"family", info->family},
-        {"line", line},
-        {"shard", shard},
-        {"dir", channel_dir_name(info->dir)},
-        {"topic", info->topic},
-        {"exchange_topic", info->exchange_topic},
-        {"symbol", info->symbol},
-        {"opcode", opcode},
-    };
-    td_buf_clear(&b->pack);
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        mcap_pack_pair(&b->pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
-    if ((info->form & FORM_COMPRESSED) != 0)
-        mcap_pack_pair(&b->pack, td_bytes_str("compressed"), td_bytes_str("1"));
-    if ((info->form & FORM_FRAGMENTED) != 0)
-        mcap_pack_pair(&b->pack, td_bytes_str("fragmented"), td_bytes_str("1"));
-    if ((info->form & FORM_MADE) != 0)
-        mcap_pack_pair(&b->pack, td_bytes_str("made"), td_bytes_str("1"));
-}
-
 /* Append the record of a channel. */
 static void append_definition(chunk_builder *b, const channel_state *channel)
 {
@@ -376,7 +346,8 @@ static void append_definition(chunk_builder *b, const channel_state *channel)
     const channel_info *info = &channel->info;
     (void)snprintf(topic, sizeof topic, "%s/%s%s%s", info->feed, info->topic,
                    info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits: checked on adding */
-    pack_metadata(b, info);
+    td_buf_clear(&b->pack);
+    segment_channel_pack(info, &b->pack);
     mcap_channel record = {.id = channel->id,
                            .topic = td_bytes_str(topic),
                            .message_encoding = td_bytes_str(info->message_encoding),

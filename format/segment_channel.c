@@ -1,9 +1,12 @@
 #include "format/segment_channel.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/limits.h"
+#include "format/mcap_encode.h"
 
 td_result segment_channel_check(const channel_info *info, td_err *err)
 {
@@ -51,4 +54,32 @@ void segment_channel_own_strings(segment_channel *channel)
 void segment_channel_free_strings(segment_channel *channel)
 {
     td_free((void *)channel->info.feed);
+}
+
+void segment_channel_pack(const channel_info *info, td_buf *pack)
+{
+    TD_ASSERT(info->opcode == OPCODE_TEXT || info->opcode == OPCODE_BINARY);
+    char line[12], shard[12], opcode[12];
+    (void)snprintf(line, sizeof line, "%u", info->line); /* fits: 10 digits */
+    (void)snprintf(shard, sizeof shard, "%u", info->shard);
+    (void)snprintf(opcode, sizeof opcode, "%u", (unsigned)info->opcode);
+    const char *const pairs[][2] = {
+        {"feed", info->feed},
+        {"family", info->family},
+        {"line", line},
+        {"shard", shard},
+        {"dir", channel_dir_name(info->dir)},
+        {"topic", info->topic},
+        {"exchange_topic", info->exchange_topic},
+        {"symbol", info->symbol},
+        {"opcode", opcode},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        mcap_pack_pair(pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
+    if ((info->form & FORM_COMPRESSED) != 0)
+        mcap_pack_pair(pack, td_bytes_str("compressed"), td_bytes_str("1"));
+    if ((info->form & FORM_FRAGMENTED) != 0)
+        mcap_pack_pair(pack, td_bytes_str("fragmented"), td_bytes_str("1"));
+    if ((info->form & FORM_MADE) != 0)
+        mcap_pack_pair(pack, td_bytes_str("made"), td_bytes_str("1"));
 }

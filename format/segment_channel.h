@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/channel.h"
 #include "base/err.h"
 
@@ -18,6 +19,9 @@ typedef struct segment_channel {
 /* Check the names of a channel: each has space for its NUL in a limit of base/limits.h; feed and
  * topic are not empty. TD_E_INVALID. */
 TD_MUST_USE td_result segment_channel_check(const channel_info *info, td_err *err);
+
+/* Append the pairs of a channel's metadata. */
+void segment_channel_pack(const channel_info *info, td_buf *pack);
 
 /* Give the channel strings of its own, copies of those it has (NULL: ""); and free them. They
  * are one allocation, which begins with the feed. */

@@ -23,13 +23,13 @@ typedef struct import_flags {
     uint8_t is_again;
 } import_flags;
 
-static const char *const FORMATS[] = {"cryptofeed", "jsonl", NULL};
+static const char *const FORMATS[] = {"cryptofeed", "jsonl", "mcap", NULL} /* as import_format */;
 
 static const option_row IMPORT_ROWS[] = {
     {.long_name = "format",
      OPTION_INTO(import_flags, format),
      .metavar = "FORMAT",
-     .help = "cryptofeed (both generations; the default) or jsonl",
+     .help = "cryptofeed (both generations; the default), jsonl or mcap",
      .choices = FORMATS},
     {.long_name = "family",
      OPTION_INTO(import_flags, family),
@@ -158,7 +158,7 @@ static td_result import_file(import_command *command, const char *path, const ch
         .log = &log,
         .archive_path = archive_path,
         .version = TAPEDECK_VERSION,
-        .format = command->flags.format == 0 ? IMPORT_CRYPTOFEED : IMPORT_JSONL,
+        .format = (import_format)command->flags.format,
         .path = path,
         .family = asked,
         .feed = command->flags.feed,

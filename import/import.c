@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "import/import_line.h"
+#include "import/import_mcap.h"
 #include "import/import_order.h"
 #include "import/import_source.h"
 #include "base/alloc.h"
@@ -45,12 +46,14 @@ typedef struct session_feed {
 typedef struct slot_target {
     uint32_t feed;
     uint32_t shard;
+    uint8_t is_chosen; /* 1: it has the shard */
 } slot_target;
 
 typedef struct import_job {
     const import_options *options;
     import_report *report;
     import_source *source;
+    import_mcap *mcap; /* NULL: lines are the source's own */
     import_line_reader *lines;
     decoder *decoder; /* for times of bare frames; NULL without a family */
     import_order *order;
@@ -143,7 +146,8 @@ static td_result read_into_window(import_job *job, td_err *err)
     import_text_line line = {.number = 0};
     import_record record;
     import_place place;
-    td_result rc = import_source_next(job->source, &line, err);
+    td_result rc = job->mcap != NULL ? import_mcap_next(job->mcap, &line, err)
+                                     : import_source_next(job->source, &line, err);
     if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
         report_malformed(job, line.number, err == NULL ? "damaged" : err->text);
         return TD_OK;
@@ -174,6 +178,24 @@ static td_result next_record(import_job *job, import_record *record, import_plac
     return import_order_next(job->order, record, place) ? TD_OK : TD_EOF;
 }
 
+static void close_source(import_job *job)
+{
+    import_mcap_close(job->mcap);
+    import_source_close(job->source);
+    job->mcap = NULL;
+    job->source = NULL;
+}
+
+static td_result open_source(import_job *job, td_err *err)
+{
+    const import_options *options = job->options;
+    close_source(job);
+    td_result rc = import_source_open(options->io, options->path, &job->source, err);
+    if (rc == TD_OK && options->format == IMPORT_MCAP)
+        job->mcap = import_mcap_open(job->source);
+    return rc;
+}
+
 static td_result open_reader(import_job *job, td_err *err)
 {
     const import_options *options = job->options;
@@ -183,12 +205,12 @@ static td_result open_reader(import_job *job, td_err *err)
     job->auth_parser = json_parser_open(0);
     if (options->family != NULL)
         job->decoder = decoder_open();
-    return import_source_open(options->io, options->path, &job->source, err);
+    return open_source(job, err);
 }
 
 static void close_reader(import_job *job)
 {
-    import_source_close(job->source);
+    close_source(job);
     import_line_reader_close(job->lines);
     decoder_close(job->decoder);
     import_order_close(job->order);
@@ -220,9 +242,7 @@ static td_result read_again(import_job *job, td_err *err)
     job->survey = job->order;
     job->order = import_order_open(job->survey);
     job->is_survey = job->is_read = 0;
-    import_source_close(job->source);
-    job->source = NULL;
-    return import_source_open(job->options->io, job->options->path, &job->source, err);
+    return open_source(job, err);
 }
 
 /* ---- feeds ---- */
@@ -241,50 +261,76 @@ static td_result refuse_family(const import_slot *slot, td_err *err)
     return TD_E_INVALID;
 }
 
-/* The report's feed of a family, added if it is new: a feed has one family. */
-static td_result find_feed(import_job *job, const family *wanted, uint32_t *index, td_err *err)
+/* The report's feed of a slot, added if it is new: a feed has one family. */
+static td_result find_feed(import_job *job, const import_slot *slot, const family *wanted,
+                           uint32_t *index, td_err *err)
 {
     import_report *report = job->report;
-    const char *name = job->options->feed;
-    for (*index = 0; *index < report->feed_count; ++*index)
-        if (report->feeds[*index].family == wanted)
+    const char *name = job->options->feed != NULL ? job->options->feed
+                       : slot->feed != NULL       ? slot->feed
+                                                  : wanted->name;
+    for (*index = 0; *index < report->feed_count; ++*index) {
+        const import_feed_report *feed = &report->feeds[*index];
+        if (strcmp(feed->name, name) != 0)
+            continue;
+        if (feed->family == wanted)
             return TD_OK;
-    if (name != NULL && report->feed_count > 0) {
         td_err_set(err, TD_E_INVALID, "feed '%s' cannot be both %s and %s: the capture has both",
-                   name, report->feeds[0].family->name, wanted->name);
+                   name, feed->family->name, wanted->name);
         td_err_hint(err, "leave --feed away: each family then gets a feed of its own");
         return TD_E_INVALID;
     }
-    TD_ASSERT(report->feed_count < LIMIT_FEEDS); /* there are fewer families */
-    report->feeds[report->feed_count++] =
-        (import_feed_report){.name = name != NULL ? name : wanted->name, .family = wanted};
+    if (report->feed_count == LIMIT_FEEDS)
+        return td_err_set(err, TD_E_LIMIT, "more than %d feeds", LIMIT_FEEDS);
+    import_feed_report *made = &report->feeds[report->feed_count++];
+    *made = (import_feed_report){.family = wanted};
+    (void)snprintf(made->name, sizeof made->name, "%s", name);
     return TD_OK;
 }
 
-/* The feed and the shard of a slot. Slots of a feed are numbered in order of first sight. */
+/* The file's, or in order of first sight. TD_E_INVALID: it has one of its own and one of them. */
+static td_result choose_shard(import_job *job, uint32_t index, td_err *err)
+{
+    const import_slot *slot = import_order_slot(job->order, index);
+    slot_target *target = &job->targets[index];
+    uint32_t *count = &job->feeds[target->feed].slot_count;
+    target->shard = slot->feed != NULL ? slot->shard : *count;
+    for (uint32_t i = 0; i < import_order_slot_count(job->order); i++)
+        if (i != index && job->targets[i].is_chosen && job->targets[i].feed == target->feed &&
+            job->targets[i].shard == target->shard)
+            return td_err_set(err, TD_E_INVALID, "two connections are shard %u of feed '%s'",
+                              target->shard, job->report->feeds[target->feed].name);
+    target->is_chosen = 1;
+    ++*count;
+    return TD_OK;
+}
+
+/* The feed and the shard of a slot. */
 static td_result choose_feed(import_job *job, uint32_t index, td_err *err)
 {
     const import_slot *slot = import_order_slot(job->order, index);
     slot_target *target = &job->targets[index];
     const family *chosen = job->options->family;
+    if (chosen == NULL)
+        chosen = slot->family;
     if (chosen == NULL && slot->url != NULL && !slot->is_http)
         chosen = family_find_by_url(td_bytes_str(slot->url));
     if (chosen == NULL)
         return refuse_family(slot, err);
-    td_result rc = find_feed(job, chosen, &target->feed, err);
-    if (rc == TD_OK && !slot->is_http)
-        target->shard = job->feeds[target->feed].slot_count++;
-    return rc;
+    td_result rc = find_feed(job, slot, chosen, &target->feed, err);
+    return rc == TD_OK && !slot->is_http ? choose_shard(job, index, err) : rc;
 }
 
-/* HTTP answers come last: they go where the first WebSocket connection goes, without a slot. */
+/* HTTP answers come last: they go to the feed that the file names, or where the first WebSocket
+ * connection goes, without a slot. */
 static td_result choose_feeds(import_job *job, td_err *err)
 {
     td_result rc = TD_OK;
     for (uint8_t is_http = 0; is_http < 2; is_http++)
         for (uint32_t i = 0; rc == TD_OK && i < import_order_slot_count(job->order); i++)
             if (import_order_slot(job->order, i)->is_http == is_http &&
-                (!is_http || job->report->feed_count == 0))
+                (!is_http || job->report->feed_count == 0 ||
+                 import_order_slot(job->order, i)->feed != NULL))
                 rc = choose_feed(job, i, err);
     return rc;
 }
@@ -507,10 +553,14 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     char http_name[LIMIT_NAME_BYTES];
     if (is_http)
         channel_router_http_name(record->url, http_name);
+    const feed_slot *slot = is_http ? NULL : feed_writer_slot(f->writer, 0, shard);
+    uint64_t last = slot == NULL ? UINT64_MAX : record->dir == DIR_IN ? slot->at.in : slot->at.out;
     const feed_frame frame = {.shard = shard,
                               .conn = is_http ? 0 : place->conn,
                               .dir = record->dir,
-                              .opcode = OPCODE_TEXT,
+                              .opcode = record->opcode == 0 ? OPCODE_TEXT : record->opcode,
+                              .form = record->form,
+                              .ordinal = record->ordinal > last ? record->ordinal : 0,
                               .recv_ns = recv_ns,
                               .bytes = record->data,
                               .http_name = is_http ? http_name : NULL};
@@ -524,6 +574,24 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     if (rc == TD_OK)
         live_check_put(f->job->live_check, (uint16_t)(f - f->job->feeds), &frame, &written);
     return rc;
+}
+
+/* A gap of the archive that the file is from. The one between two connections is that of
+ * end_connection. */
+static td_result put_gap(session_feed *f, uint32_t shard, const import_place *place,
+                         const import_record *record, uint64_t recv_ns, td_err *err)
+{
+    static const uint8_t IS_BETWEEN[GAP_REASON_COUNT] = {
+        [GAP_DISCONNECT] = 1, [GAP_STALE] = 1, [GAP_RESTART] = 1, [GAP_CRASH] = 1};
+    event gap = *import_line_event(f->job->lines, record->data);
+    if (IS_BETWEEN[gap.gap.reason] && gap.gap.topic[0] == '\0')
+        return TD_OK;
+    gap.gap.feed = f->report->name;
+    gap.gap.line = 0;
+    gap.gap.shard = shard;
+    gap.gap.conn = place->conn;
+    f->report->counts.gaps++;
+    return feed_writer_event(f->writer, recv_ns, &gap, err);
 }
 
 /* A connect line keeps its time: an event may have the time of the frame before it. */
@@ -543,6 +611,8 @@ static td_result put_record(import_job *job, const import_record *record, const 
         rc = begin_connection(f, target->shard, place, recv_ns, slot->url, err);
     if (rc == TD_OK && record->kind == IMPORT_FRAME)
         rc = put_frame(f, target->shard, place, record, recv_ns, err);
+    else if (rc == TD_OK && record->kind == IMPORT_GAP)
+        rc = put_gap(f, target->shard, place, record, recv_ns, err);
     return rc;
 }
 

@@ -48,7 +48,7 @@ typedef struct import_feed_counts {
 } import_feed_counts;
 
 typedef struct import_feed_report {
-    const char *name; /* the option's, or the family's */
+    char name[LIMIT_NAME_BYTES]; /* the option's, the file's, or the family's */
     const family *family;
     import_feed_counts counts;
 } import_feed_report;

@@ -1,19 +1,27 @@
 #include "import/import_line.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "archive/event.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/decimal.h"
+#include "base/hash.h"
 #include "base/limits.h"
+#include "format/segment_name.h"
 #include "json/json.h"
 
 struct import_line_reader {
     import_format format;
     json_parser *parser;
+    event_reader *events;
+    event event; /* of import_line_event */
     td_buf data; /* a frame whose escapes were resolved, with padding after it */
-    td_err err;  /* holds why the last line was no JSON */
+    char conn[LIMIT_NAME_BYTES + 16]; /* of a line of another archive */
+    char url[LIMIT_NAME_BYTES + 1];   /* which ends with the name of an HTTP answer */
+    td_err err;                       /* holds why the last line was no JSON */
 };
 
 _Static_assert(DIR_IN == 0, "a record that says no direction is inbound");
@@ -24,6 +32,7 @@ import_line_reader *import_line_reader_open(import_format format)
     r->format = format;
     td_buf_init(&r->data, LIMIT_IMPORT_LINE_BYTES + JSON_PADDING_BYTES);
     r->parser = json_parser_open(LIMIT_IMPORT_LINE_BYTES);
+    r->events = event_reader_open();
     return r;
 }
 
@@ -32,6 +41,7 @@ void import_line_reader_close(import_line_reader *reader)
     if (reader == NULL)
         return;
     json_parser_close(reader->parser);
+    event_reader_close(reader->events);
     td_buf_fini(&reader->data);
     td_free(reader);
 }
@@ -93,6 +103,24 @@ static td_bytes padded(import_line_reader *r, td_bytes line, td_bytes value)
     rc = td_buf_append(&r->data, PADDING, sizeof PADDING, NULL);
     TD_ASSERT(rc == TD_OK);
     return td_bytes_of(r->data.data, value.size);
+}
+
+/* The frame in "data_hex". */
+static const char *read_hex(import_line_reader *r, json_value value, import_record *out)
+{
+    static const uint8_t PADDING[JSON_PADDING_BYTES];
+    td_bytes hex = number_text(value);
+    int is_hex = hex.size > 0 && hex.size % 2 == 0;
+    td_buf_clear(&r->data);
+    for (size_t i = 0; i + 1 < hex.size && is_hex; i += 2) {
+        int digits = td_hex_digit(hex.data[i]) * 16 + td_hex_digit(hex.data[i + 1]);
+        is_hex = td_hex_digit(hex.data[i]) >= 0 && td_hex_digit(hex.data[i + 1]) >= 0;
+        td_buf_add(&r->data, &(uint8_t){(uint8_t)digits}, 1);
+    }
+    td_buf_add(&r->data, PADDING, sizeof PADDING);
+    out->kind = IMPORT_FRAME;
+    out->data = td_bytes_of(r->data.data, hex.size / 2);
+    return is_hex ? NULL : "\"data_hex\" is not hexadecimal";
 }
 
 /* The frame in "data": a string's text, or the bytes of an object or array as they are. */
@@ -258,6 +286,97 @@ static int find_wrapper_time(json_value root, json_value *time, time_unit *unit)
            (json_find(root, "data", &other) || json_find(root, "url", &other));
 }
 
+/* A number, or a string that holds one; 0 if it is absent. */
+static int find_number(json_value root, const char *key, uint64_t *out)
+{
+    json_value value;
+    td_decimal number;
+    if (!json_find(root, key, &value) ||
+        td_decimal_parse(number_text(value), &number, NULL) != TD_OK || number.scale != 0 ||
+        number.mantissa < 0)
+        return 0;
+    *out = (uint64_t)number.mantissa;
+    return 1;
+}
+
+/* Which connection of another archive a line is of. conn 0: unknown. */
+static const char *set_place(import_line_reader *r, json_value root, uint64_t shard, uint64_t conn,
+                             import_record *out)
+{
+    td_bytes family_name, session = {0};
+    (void)snprintf(r->conn, sizeof r->conn, "%.*s", (int)out->feed.size,
+                   (const char *)out->feed.data);
+    if (!feed_name_is_valid(r->conn) || shard >= LIMIT_FEED_SLOTS)
+        return "\"feed\" or \"shard\" cannot be one of an archive";
+    if (json_find_text(root, "family", &family_name) &&
+        (out->family = family_find(family_name)) == NULL)
+        return "\"family\" is unknown";
+    (void)json_find_text(root, "session", &session); /* may be absent */
+    out->shard = (uint32_t)shard;
+    out->conn_hash = conn == 0 ? 0 : td_xxh64(session.data, session.size) + conn;
+    (void)snprintf(r->conn + out->feed.size, sizeof r->conn - out->feed.size, "/%u", out->shard);
+    out->conn = td_bytes_str(r->conn);
+    return NULL;
+}
+
+/* What a line of another archive has besides. */
+static const char *read_place(import_line_reader *r, json_value root, import_record *out)
+{
+    static const struct {
+        const char *key;
+        uint32_t form;
+    } FORMS[] = {
+        {"compressed", FORM_COMPRESSED}, {"fragmented", FORM_FRAGMENTED}, {"made", FORM_MADE}};
+    uint64_t shard, conn = 0, opcode = OPCODE_TEXT;
+    td_bytes topic;
+    json_value value;
+    if (!find_number(root, "shard", &shard) || !json_find_text(root, "feed", &out->feed))
+        return NULL;
+    (void)find_number(root, "conn", &conn); /* may be absent, as the rest */
+    (void)find_number(root, "ordinal", &out->ordinal);
+    (void)find_number(root, "opcode", &opcode);
+    out->opcode = opcode == OPCODE_BINARY ? OPCODE_BINARY : OPCODE_TEXT;
+    for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++)
+        out->form |= json_find(root, FORMS[i].key, &value) ? FORMS[i].form : 0U;
+    if (out->dir == DIR_HTTP && json_find_text(root, "topic", &topic) &&
+        skip_prefix(&topic, "http.") && topic.size < LIMIT_NAME_BYTES) {
+        (void)snprintf(r->url, sizeof r->url, "/%.*s", (int)topic.size, (const char *)topic.data);
+        out->url = td_bytes_str(r->url);
+    }
+    return set_place(r, root, shard, conn, out);
+}
+
+/* An event of another archive's recorder: only a connection's beginning and gaps are of use. */
+static const char *read_event(import_line_reader *r, td_bytes line, json_value root,
+                              import_record *out)
+{
+    json_value value;
+    event what;
+    const char *reason = json_find(root, "data", &value) ? read_data(r, line, value, out)
+                                                         : "an event without \"data\"";
+    if (reason != NULL)
+        return reason;
+    if (event_decode(r->events, out->data, &what, &r->err) != TD_OK)
+        return r->err.text;
+    if (what.kind != EVENT_CONNECT && what.kind != EVENT_GAP)
+        return NULL;
+    int is_gap = what.kind == EVENT_GAP;
+    out->kind = is_gap ? IMPORT_GAP : IMPORT_CONNECT;
+    if (what.url != NULL)
+        out->url = td_bytes_str(what.url);
+    if (!json_find_text(root, "feed", &out->feed))
+        return "an event without \"feed\"";
+    return set_place(r, root, is_gap ? what.gap.shard : what.shard,
+                     is_gap ? what.gap.conn : what.conn, out);
+}
+
+const event *import_line_event(import_line_reader *reader, td_bytes data)
+{
+    td_result rc = event_decode(reader->events, data, &reader->event, NULL);
+    TD_ASSERT(rc == TD_OK); /* as it was when the line was read */
+    return &reader->event;
+}
+
 static const char *read_wrapper(import_line_reader *r, td_bytes line, json_value root,
                                 import_record *out)
 {
@@ -265,8 +384,16 @@ static const char *read_wrapper(import_line_reader *r, td_bytes line, json_value
     if (json_find(root, "conn", &value))
         out->conn = number_text(value);
     (void)json_find_text(root, "url", &out->url); /* may be absent */
+    td_bytes dir = {0};
+    if (json_find_text(root, "dir", &dir) && td_bytes_is(dir, channel_dir_name(CHANNEL_EVENT)))
+        return read_event(r, line, root, out);
     if (!read_dir(root, &out->dir))
         return "\"dir\" is not one of in, out, http";
+    const char *reason = read_place(r, root, out);
+    if (reason != NULL)
+        return reason;
+    if (json_find(root, "data_hex", &value))
+        return read_hex(r, value, out);
     if (json_find(root, "data", &value)) {
         out->kind = IMPORT_FRAME;
         return read_data(r, line, value, out);

@@ -4,7 +4,9 @@
  *   cryptofeed   its line format ("TIME: DATA", "URL <- TIME: DATA", "URL -> TIME: DATA",
  *                "URL <-> TIME", "configuration: …") and its format 2 (one JSON object a line); the
  *                two are distinguished line by line
- *   jsonl        {"recv_ns" or "ts", "data", …} around a frame, or the bare frame
+ *   jsonl        {"recv_ns" or "ts", "data", …} around a frame, or the bare frame; the frames and
+ *                events of an archive as `cat` and the format jsonl-frames of export write them
+ *   mcap         messages, which import_mcap.h turns into lines of jsonl
  *
  * Times are exact: decimal seconds become nanoseconds digit by digit, never through a double.
  * A reader keeps nothing from line to line but memory. One thread. */
@@ -14,15 +16,18 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "schema/classify.h"
+#include "schema/family.h"
 
-typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL } import_format;
+typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL, IMPORT_MCAP } import_format;
 
 typedef enum import_kind {
     IMPORT_NOTHING, /* empty line, header, settings: fine, and nothing to keep */
     IMPORT_FRAME,
     IMPORT_CONNECT, /* a connection was made here */
+    IMPORT_GAP,     /* data is an event of a gap (archive/event.h) */
 } import_kind;
 
 /* A parsed line. Views point into the line or the reader: valid until its next call. */
@@ -34,7 +39,17 @@ typedef struct import_record {
     td_bytes conn;        /* the file's own name of the connection; empty if the line names none */
     td_bytes url;         /* as in the file, secrets and all; empty if the line names none */
     td_bytes data;        /* the frame; DECODE_PADDING_BYTES readable after it */
+    /* Of a line that another archive gave: conn is then the name of a feed's shard. */
+    td_bytes feed; /* empty: the line names none */
+    uint32_t shard;
+    uint64_t conn_hash;          /* changes with the shard's connection; 0: unknown */
+    const struct family *family; /* NULL: the line has none */
+    uint64_t ordinal;            /* 0: the next one */
+    channel_opcode opcode;       /* 0: text */
+    uint32_t form;               /* FORM_* */
 } import_record;
+
+struct event;
 
 typedef struct import_line_reader import_line_reader;
 
@@ -45,5 +60,8 @@ void import_line_reader_close(import_line_reader *reader);
  * malformed line, with the reason as a text that is valid until the next call. */
 int import_line_read(import_line_reader *reader, td_bytes line, import_record *out,
                      const char **reason);
+
+/* The gap in a record's data; valid until the next call. */
+const struct event *import_line_event(import_line_reader *reader, td_bytes data);
 
 #endif

@@ -59,6 +59,7 @@ void import_order_close(import_order *order)
     for (uint32_t i = 0; i < order->count; i++) {
         td_free((void *)order->slots[i].name);
         td_free((void *)order->slots[i].url);
+        td_free((void *)order->slots[i].feed);
     }
     td_free(order);
 }
@@ -127,7 +128,11 @@ static td_result add_slot(import_order *s, const import_record *record, uint32_t
         return td_err_set(err, TD_E_LIMIT, "more than %u connections", LIMIT_FEED_SLOTS);
     s->slots[s->count] =
         (import_slot){.name = td_strndup((const char *)record->conn.data, record->conn.size),
-                      .is_http = is_http(record) != 0};
+                      .is_http = is_http(record) != 0,
+                      .feed = record->feed.size == 0
+                                  ? NULL
+                                  : td_strndup((const char *)record->feed.data, record->feed.size),
+                      .shard = record->shard};
     *index = s->count++;
     return TD_OK;
 }
@@ -145,8 +150,14 @@ td_result import_order_place(import_order *order, const import_record *record, i
         slot->url = td_strndup((const char *)record->url.data, record->url.size);
     if (record->conn.size == 0 && !slot->is_http)
         order->current = index;
-    uint8_t is_new_conn = record->kind == IMPORT_CONNECT || slot->conn == 0;
+    if (slot->family == NULL)
+        slot->family = record->family;
+    uint8_t is_new_conn = record->kind != IMPORT_GAP &&
+                          (record->kind == IMPORT_CONNECT || slot->conn == 0 ||
+                           (record->conn_hash != 0 && record->conn_hash != slot->conn_hash));
     slot->conn += is_new_conn;
+    if (is_new_conn)
+        slot->conn_hash = record->conn_hash;
     if (slot->last_ns == 0 && record->time_ns == 0)
         slot->last_ns = order->latest_ns;
     if (slot->last_ns < record->time_ns)
@@ -157,7 +168,7 @@ td_result import_order_place(import_order *order, const import_record *record, i
                           .conn = slot->conn,
                           .is_new_conn = is_new_conn,
                           .effective_ns = slot->last_ns};
-    TD_ASSERT(out->conn > 0);
+    TD_ASSERT(out->conn > 0 || record->kind == IMPORT_GAP);
     return TD_OK;
 }
 
@@ -199,7 +210,7 @@ td_result import_order_put(import_order *order, const import_record *record,
     size_t size = sizeof(kept_record) + record->url.size + record->data.size + DECODE_PADDING_BYTES;
     kept_record *kept = td_alloc(order->survey == NULL ? sizeof *kept : size);
     *kept = (kept_record){.line = line, .record = *record, .place = *place, .size = size};
-    kept->record.conn = kept->record.url = kept->record.data = (td_bytes){0};
+    kept->record.conn = kept->record.url = kept->record.data = kept->record.feed = (td_bytes){0};
     if (order->survey != NULL) {
         kept->record.url = copy_to(kept->bytes, record->url);
         kept->record.data = copy_to(kept->bytes + record->url.size, record->data);

@@ -7,8 +7,9 @@
  *     one (a reconnect), else it opens a slot;
  *   - a sent line belongs to the slot of its URL, the latest one first;
  *   - a received line belongs to the slot that was connected or sent to last.
- * HTTP replies have slots of their own. The same lines give the same slots every time they are
- * read.
+ * Of lines that another archive gave, a slot is a feed's shard; its connections follow from
+ * conn_hash. HTTP replies have slots of their own. The same lines give the same slots every time
+ * they are read.
  *
  * A record's time is raised to that of the record before it in its slot ("effective"), so records
  * of one slot keep their order. Between slots the earlier time goes first, and at the same time the
@@ -29,6 +30,10 @@ typedef struct import_order import_order;
 typedef struct import_slot {
     const char *name; /* "" if the file has none */
     const char *url;  /* as in the file; NULL if unknown */
+    const char *feed; /* that the file names, with shard; NULL: none */
+    uint32_t shard;
+    const family *family; /* that the file names; NULL: none */
+    uint64_t conn_hash;   /* of its present connection; 0 if the file has none */
     uint8_t is_http;
     uint32_t conn;    /* number of its present connection; 0 before the first line */
     uint64_t last_ns; /* latest effective time */
@@ -37,7 +42,7 @@ typedef struct import_slot {
 /* Where a record belongs. */
 typedef struct import_place {
     uint32_t slot;       /* index, from 0 in order of first sight */
-    uint32_t conn;       /* connection number of the slot, from 1 */
+    uint32_t conn;       /* connection number of the slot, from 1; of a gap: 0 before the first */
     uint8_t is_new_conn; /* 1: the first record of this connection */
     /* The record's time, not before any earlier one of the slot. A record without a time has that
      * of the latest one before it; 0: absent. */

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "schema/message_json.h"
+#include "tape/frame_json.h"
 
 void message_line(json_writer *json, const frame_ref *frame)
 {
@@ -23,4 +24,31 @@ void message_line(json_writer *json, const frame_ref *frame)
     topic_match shown = channel->topic;
     shown.row = frame->row;
     message_json_raw(json, &shown, exchange_topic, &content->why);
+}
+
+void frame_line(json_writer *json, const frame_ref *frame)
+{
+    const channel_info *info = &frame->channel->info;
+    json_write_member_text(json, "topic", info->topic);
+    json_write_member_text(json, "symbol", info->symbol[0] == '\0' ? NULL : info->symbol);
+    json_write_key(json, "exchange_ns"); /* the archive has recv_ns where a frame has no time */
+    if (frame->publish_ns == frame->recv_ns)
+        json_write_null(json);
+    else
+        json_write_u64(json, frame->publish_ns);
+    json_write_member_text(json, "dir", channel_dir_name(info->dir));
+    json_write_member_text(json, "family", info->family);
+    json_write_member_u64(json, "line", info->line);
+    json_write_member_u64(json, "shard", info->shard);
+    json_write_member_text(json, "session", frame->conn->session_id);
+    frame_json_place(json, frame);
+    if (info->opcode == OPCODE_BINARY)
+        json_write_member_u64(json, "opcode", OPCODE_BINARY);
+    if ((info->form & FORM_COMPRESSED) != 0)
+        json_write_member_bool(json, "compressed", 1);
+    if ((info->form & FORM_FRAGMENTED) != 0)
+        json_write_member_bool(json, "fragmented", 1);
+    if ((info->form & FORM_MADE) != 0)
+        json_write_member_bool(json, "made", 1);
+    json_write_member_text_or_hex(json, "data", "data_hex", frame->bytes);
 }

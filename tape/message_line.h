@@ -1,5 +1,5 @@
-/* A frame as a line of messages: what `replay --messages` and the JSON lines of export print alike.
- */
+/* A frame as a line of JSON: decoded, as `replay --messages` and export print it, or as it was
+ * received, as `cat` and export print it. */
 #ifndef TD_TAPE_MESSAGE_LINE_H
 #define TD_TAPE_MESSAGE_LINE_H
 
@@ -11,5 +11,9 @@
  * written as undecoded, under the exchange topic of its channel, or of the frame itself where no
  * row knew it. */
 void message_line(json_writer *json, const frame_ref *frame);
+
+/* Write the members of a frame as it was received, which import reads (docs/json.md, "cat"). Bytes
+ * that are not UTF-8 cannot be JSON text: they are data_hex. */
+void frame_line(json_writer *json, const frame_ref *frame);
 
 #endif

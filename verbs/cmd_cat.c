@@ -6,9 +6,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "cli/stop_signal.h"
-#include "json/json_write.h"
-#include "tape/frame_json.h"
 #include "tape/cursor.h"
+#include "tape/message_line.h"
 
 /* How long to wait before asking a followed archive again: a chunk is at most a second old when it
  * becomes durable, so this adds little to it. */
@@ -55,31 +54,11 @@ typedef struct cat_run {
     uint8_t has_frames;   /* one was selected, be it of another direction */
 } cat_run;
 
-/* Bytes that are not UTF-8 cannot be JSON text: they are printed as data_hex. */
 static void write_frame(output_stream *output, const frame_ref *frame)
 {
-    const channel_info *info = &frame->channel->info;
     json_writer *json = output_json_begin(output);
     json_write_object_begin(json);
-    json_write_member_text(json, "topic", info->topic);
-    json_write_member_text(json, "symbol", info->symbol[0] == '\0' ? NULL : info->symbol);
-    json_write_key(json, "exchange_ns"); /* the archive has recv_ns where a frame has no time */
-    if (frame->publish_ns == frame->recv_ns)
-        json_write_null(json);
-    else
-        json_write_u64(json, frame->publish_ns);
-    json_write_member_text(json, "dir", channel_dir_name(info->dir));
-    json_write_member_u64(json, "line", info->line);
-    json_write_member_u64(json, "shard", info->shard);
-    json_write_member_text(json, "session", frame->conn->session_id);
-    frame_json_place(json, frame);
-    if ((info->form & FORM_COMPRESSED) != 0)
-        json_write_member_bool(json, "compressed", 1);
-    if ((info->form & FORM_FRAGMENTED) != 0)
-        json_write_member_bool(json, "fragmented", 1);
-    if ((info->form & FORM_MADE) != 0)
-        json_write_member_bool(json, "made", 1);
-    json_write_member_text_or_hex(json, "data", "data_hex", frame->bytes);
+    frame_line(json, frame);
     json_write_object_end(json);
     output_json_end(output);
 }
