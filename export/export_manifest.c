@@ -29,20 +29,6 @@ static void end_value(json_writer *json)
     TD_ASSERT(rc == TD_OK);
 }
 
-/* An element of an array, on a line of its own. */
-static void begin_element(td_buf *out, uint64_t before, json_writer *json)
-{
-    put(out, before == 0 ? "\n" : ",\n");
-    json_write_begin(json, out);
-    json_write_object_begin(json);
-}
-
-static void end_element(json_writer *json)
-{
-    json_write_object_end(json);
-    end_value(json);
-}
-
 /* ---- the request ---- */
 
 static void write_globs(json_writer *json, const char *key, const selection_globs *globs)
@@ -154,95 +140,6 @@ void export_manifest_begin_days(td_buf *out, const export_spec *spec, int is_by_
     put(out, "\"days\":[\n");
 }
 
-/* ---- the head of a day ---- */
-
-/* The last value of the segment's chain covers every byte of it, and of those before it. */
-static void write_segment(td_buf *out, const planned_segment *segment, uint64_t before)
-{
-    const segment_index *index = segment->index;
-    json_writer json;
-    begin_element(out, before, &json);
-    json_write_member_text(&json, "name", index->path);
-    json_write_member_text(&json, "feed", index->feed);
-    json_write_member_u64(&json, "first_ns", index->first_ns);
-    json_write_member_u64(&json, "last_ns", index->last_ns);
-    json_write_member_u64(&json, "bytes", index->file_bytes);
-    json_write_member_text(&json, "chain", index->chain_hex);
-    end_element(&json);
-}
-
-static void write_gaps(td_buf *out, const gap_list *gaps)
-{
-    for (size_t i = 0; i < gaps->count; i++) {
-        json_writer json;
-        begin_element(out, i, &json);
-        gap_json_members(&json, &gaps->rows[i]);
-        end_element(&json);
-    }
-}
-
-/* Quiet: the tape's own plan logs what cannot be read. */
-static td_result write_segments(td_buf *out, archive *from, const selection *wanted,
-                                selection_window window, td_err *err)
-{
-    selection copy = *wanted;
-    read_query query = selection_query(&copy, window);
-    read_plan *plan = NULL;
-    query.is_quiet = 1;
-    td_result rc = read_plan_open(from, &query, &plan, err);
-    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
-        write_segment(out, read_plan_segment(plan, i), i);
-    read_plan_close(plan);
-    return rc;
-}
-
-/* Each symbol once, with the reasons of all its topics. */
-static void write_not_clean(td_buf *out, const export_spec *spec, uint32_t day)
-{
-    uint64_t written = 0;
-    size_t next = 0;
-    put(out, "\"not_clean\":[");
-    for (size_t i = 0; i < spec->days->count; i = next) {
-        day_topic sum;
-        uint64_t proof_ns[DAY_PROOFS];
-        char reasons[DAY_REASONS_BYTES];
-        json_writer json;
-        next = day_list_sum(spec->days, i, &sum, proof_ns);
-        if (sum.reasons == 0 || export_day_of(sum.day_ns) != day)
-            continue;
-        day_reasons_text(sum.reasons, reasons);
-        begin_element(out, written++, &json);
-        json_write_member_text(&json, "feed", sum.feed);
-        json_write_member_text(&json, "symbol", sum.symbol);
-        json_write_member_text(&json, "reasons", reasons);
-        end_element(&json);
-    }
-    put(out, "],");
-}
-
-td_result export_manifest_begin_day(td_buf *out, archive *from, const export_spec *spec,
-                                    const selection *wanted, uint32_t day, selection_window window,
-                                    const gap_list *ledger, td_err *err)
-{
-    char date[EXPORT_DATE_BYTES];
-    gap_list gaps = {0};
-    export_date_format(day, date);
-    put(out, "{\"date\":\"");
-    put(out, date);
-    put(out, "\",\"segments\":[");
-    td_result rc = write_segments(out, from, wanted, window, err);
-    for (size_t i = 0; i < ledger->count; i++)
-        if (selection_wants_gap(wanted, window, &ledger->rows[i]))
-            gap_list_add(&gaps, &ledger->rows[i]);
-    put(out, "],\"gaps\":[");
-    write_gaps(out, &gaps);
-    put(out, "],");
-    gap_list_fini(&gaps);
-    if (spec->days != NULL)
-        write_not_clean(out, spec, day);
-    return rc;
-}
-
 /* ---- lines ---- */
 
 void export_lines_add(export_lines *lines, td_bytes line)
@@ -272,13 +169,11 @@ static int compare_lines(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* An array of them; one that is there twice once. */
+/* An array of them; one that is there twice in a row once. */
 static void write_lines(td_buf *out, const char *key, export_lines *lines)
 {
     uint64_t written = 0;
     put(out, key);
-    if (lines->count > 0)
-        qsort(lines->items, lines->count, sizeof(char *), compare_lines);
     for (size_t i = 0; i < lines->count; i++) {
         if (i > 0 && strcmp(lines->items[i], lines->items[i - 1]) == 0)
             continue;
@@ -286,6 +181,14 @@ static void write_lines(td_buf *out, const char *key, export_lines *lines)
         put(out, lines->items[i]);
     }
     put(out, "],");
+    export_lines_fini(lines);
+}
+
+static void write_sorted(td_buf *out, const char *key, export_lines *lines)
+{
+    if (lines->count > 0)
+        qsort(lines->items, lines->count, sizeof(char *), compare_lines);
+    write_lines(out, key, lines);
 }
 
 static void begin_line(td_buf *text, json_writer *json)
@@ -297,8 +200,95 @@ static void begin_line(td_buf *text, json_writer *json)
 
 static void end_line(export_lines *to, td_buf *text, json_writer *json)
 {
-    end_element(json);
+    json_write_object_end(json);
+    end_value(json);
     export_lines_add(to, td_buf_view(text));
+}
+
+/* ---- the head of a day ---- */
+
+/* The last value of the segment's chain covers every byte of it, and of those before it. */
+static void add_segment(export_lines *to, td_buf *text, const planned_segment *segment)
+{
+    const segment_index *index = segment->index;
+    json_writer json;
+    begin_line(text, &json);
+    json_write_member_text(&json, "name", index->path);
+    json_write_member_text(&json, "feed", index->feed);
+    json_write_member_u64(&json, "first_ns", index->first_ns);
+    json_write_member_u64(&json, "last_ns", index->last_ns);
+    json_write_member_u64(&json, "bytes", index->file_bytes);
+    json_write_member_text(&json, "chain", index->chain_hex);
+    end_line(to, text, &json);
+}
+
+static void add_gap(export_lines *to, td_buf *text, const gap_row *gap)
+{
+    json_writer json;
+    begin_line(text, &json);
+    gap_json_members(&json, gap);
+    end_line(to, text, &json);
+}
+
+/* Quiet: the tape's own plan logs what cannot be read. */
+static td_result add_segments(export_lines *to, td_buf *text, archive *from,
+                              const selection *wanted, selection_window window, td_err *err)
+{
+    selection copy = *wanted;
+    read_query query = selection_query(&copy, window);
+    read_plan *plan = NULL;
+    query.is_quiet = 1;
+    td_result rc = read_plan_open(from, &query, &plan, err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
+        add_segment(to, text, read_plan_segment(plan, i));
+    read_plan_close(plan);
+    return rc;
+}
+
+/* Each symbol once, with the reasons of all its topics. */
+static void add_not_clean(export_lines *to, td_buf *text, const export_spec *spec, uint32_t day)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < spec->days->count; i = next) {
+        day_topic sum;
+        uint64_t proof_ns[DAY_PROOFS];
+        char reasons[DAY_REASONS_BYTES];
+        json_writer json;
+        next = day_list_sum(spec->days, i, &sum, proof_ns);
+        if (sum.reasons == 0 || export_day_of(sum.day_ns) != day)
+            continue;
+        day_reasons_text(sum.reasons, reasons);
+        begin_line(text, &json);
+        json_write_member_text(&json, "feed", sum.feed);
+        json_write_member_text(&json, "symbol", sum.symbol);
+        json_write_member_text(&json, "reasons", reasons);
+        end_line(to, text, &json);
+    }
+}
+
+td_result export_manifest_begin_day(td_buf *out, archive *from, const export_spec *spec,
+                                    const selection *wanted, uint32_t day, selection_window window,
+                                    const gap_list *ledger, td_err *err)
+{
+    char date[EXPORT_DATE_BYTES];
+    export_lines lines = {0};
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
+    export_date_format(day, date);
+    put(out, "{\"date\":\"");
+    put(out, date);
+    td_result rc = add_segments(&lines, &text, from, wanted, window, err);
+    write_lines(out, "\",\"segments\":[", &lines);
+    for (size_t i = 0; i < ledger->count; i++)
+        if (selection_wants_gap(wanted, window, &ledger->rows[i]))
+            add_gap(&lines, &text, &ledger->rows[i]);
+    write_lines(out, "\"gaps\":[", &lines);
+    if (spec->days != NULL) {
+        add_not_clean(&lines, &text, spec, day);
+        write_lines(out, "\"not_clean\":[", &lines);
+    }
+    td_buf_fini(&text);
+    return rc;
 }
 
 /* ---- files ---- */
@@ -424,16 +414,6 @@ static void add_left_out(export_lines *to, td_buf *text, const export_left_out *
     }
 }
 
-static void add_gaps(export_lines *to, td_buf *text, const gap_list *gaps)
-{
-    for (size_t i = 0; i < gaps->count; i++) {
-        json_writer json;
-        begin_line(text, &json);
-        gap_json_members(&json, &gaps->rows[i]);
-        end_line(to, text, &json);
-    }
-}
-
 /* What the digest of a day is made of. */
 static void add_streams(export_lines *to, td_buf *text, const stream_table *streams)
 {
@@ -549,11 +529,11 @@ static void write_digests(td_buf *out, char digests[DIGEST_PARTS][TD_HASH128_HEX
 
 void export_manifest_add_rest(td_buf *out, export_rest *rest)
 {
-    write_lines(out, "\"found_gaps\":[", &rest->found_gaps);
-    write_lines(out, "\"files\":[", &rest->files);
-    write_lines(out, "\"left_out_symbols\":[", &rest->left_out);
+    write_sorted(out, "\"found_gaps\":[", &rest->found_gaps);
+    write_sorted(out, "\"files\":[", &rest->files);
+    write_sorted(out, "\"left_out_symbols\":[", &rest->left_out);
     if (rest->streams.count > 0)
-        write_lines(out, "\"streams\":[", &rest->streams);
+        write_sorted(out, "\"streams\":[", &rest->streams);
     write_totals(out, &rest->facts);
     put(out, ",\"verdict\":\"");
     put(out, VERDICTS[rest->facts.verdict]);
@@ -567,7 +547,8 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     export_rest rest = {0};
     td_buf text;
     td_buf_init(&text, SIZE_MAX);
-    add_gaps(&rest.found_gaps, &text, day->found);
+    for (size_t i = 0; i < day->found->count; i++)
+        add_gap(&rest.found_gaps, &text, &day->found->rows[i]);
     add_files(&rest.files, &text, day->writers);
     add_left_out(&rest.left_out, &text, day->left_out, day->left_out_count);
     if (day->with_streams)
@@ -576,7 +557,6 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     rest.facts = *facts;
     memcpy(rest.digests, day->report->digests, sizeof rest.digests);
     export_manifest_add_rest(out, &rest);
-    export_rest_fini(&rest);
     td_buf_fini(&text);
 }
 

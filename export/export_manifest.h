@@ -115,7 +115,7 @@ typedef struct export_rest {
 
 void export_rest_fini(export_rest *rest);
 
-/* Append it. Streams are written if there are any. */
+/* Append it, and free its lines. Streams are written if there are any. */
 void export_manifest_add_rest(td_buf *out, export_rest *rest);
 
 /* The end of the document after its blocks, with the facts of all. */
