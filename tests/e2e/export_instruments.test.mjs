@@ -1,7 +1,9 @@
 // export, type instruments: rows of a capture beside those that this file computes from its replies, and of a recording.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import zlib from "node:zlib";
 import { capture, jsonLines, listening, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
@@ -63,6 +65,10 @@ test("instruments of a capture: every column of 800 contracts and 557 pairs", { 
   const script = "import sqlite3, json, sys; print(json.dumps(sqlite3.connect(sys.argv[1]).execute(\"SELECT tick, raw FROM instruments WHERE symbol = 'BTCUSDT' ORDER BY category\").fetchall()))";
   const rows = JSON.parse(execFileSync("python3", ["-c", script, path.join(out, "sqlite", "messages_2026-08-09.sqlite")], { encoding: "utf8" }));
   assert.deepEqual(rows.map(([tick, raw]) => [tick, JSON.parse(raw).priceFilter.tickSize]), [["0.1", "0.10"], ["0.1", "0.1"]]);
+  const both = await exported(t, archive, "--format", "parquet", "--type", "trades");
+  const [join] = /SELECT t\.\*[^`]+/.exec(fs.readFileSync("docs/export.md", "utf8"));
+  assert.deepEqual(await query(`SELECT symbol, count(*)::INT, min(tick)::VARCHAR::DOUBLE, max(qty_step)::VARCHAR::DOUBLE FROM (${join.replaceAll("DATASET", both)}) GROUP BY 1 ORDER BY 1`),
+    [["BTCUSDT", 5, 0.1, 0.001], ["DOGEUSDT", 2, 0.00001, 1], ["ETHUSDT", 10, 0.01, 0.01], ["SOLUSDT", 12, 0.01, 0.1]]);
   const one = await exported(t, archive, "--format", "parquet", "--symbol", "ETHUSDT");
   assert.deepEqual(await query(`SELECT category, symbol FROM '${one}/**/*.parquet' ORDER BY category`), [["linear", "ETHUSDT"], ["spot", "ETHUSDT"]]);
 });
@@ -86,4 +92,26 @@ test("instruments of two feeds with the same requests, by any number of threads"
   }).sort();
   assert.deepEqual((await read(a)).map((row) => row.slice(0, 4)), want);
   assert.deepEqual(await read(b), await read(a));
+});
+
+test("instruments of a recording: changes, and what a complete list lacks", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const entry = (symbol, tickSize) => ({ symbol, priceFilter: { tickSize }, lotSizeFilter: { qtyStep: "1" } });
+  const lists = [[entry("A", "0.1"), entry("B", "1")], [entry("A", "0.5")]];
+  let count = 0;
+  const server = http.createServer((_, response) => response.end(JSON.stringify({ result: { category: "linear", list: lists[Math.min(count++, 1)], nextPageCursor: "" } })));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100"], dir);
+  const recorder = new Program(t, "tapedeck", ["record", "-a", archive, sim.url + PATHS["v5-linear"], "--family", "v5-linear", "--ca-file", sim.ca, "--topic", "publicTrade.BTCUSDT",
+    "--http", `list@1s=http://127.0.0.1:${server.address().port}/v5/market/instruments-info?category=linear`, "--max-frames", "300", "--commit-interval", "100ms"]);
+  assert.equal((await recorder.ended).code, 0, recorder.stderr);
+  const times = (await jsonLines(t, ["cat", "-a", archive, "--dir", "http"])).map((row) => row.recv_ns);
+  assert.ok(times.length >= 2, `${times.length} replies`);
+  const out = await exported(t, archive, "--format", "parquet", "--time", "int64");
+  const found = await query(`SELECT symbol, tick::DOUBLE, valid_from, valid_to, seen_before FROM '${out}/**/*.parquet' ORDER BY ALL`);
+  assert.deepEqual(found.map((row) => row.map((value) => (typeof value === "bigint" ? Number(value) : value))), [
+    ["A", 0.1, times[0], times[1], null], ["A", 0.5, times[1], null, times[0]], ["B", 1, times[0], times[1], null],
+  ]);
 });
