@@ -39,7 +39,8 @@ typedef struct export_row {
                            write theirs, others pass it over. */
     unsigned flags;     /* ROW_* */
     td_bytes symbol;    /* where the frame's entries name symbols; empty: it is the stream's */
-    const msg_value *values; /* one for each column; VALUE_ABSENT: the cell is empty */
+    const msg_value *values;        /* one for each column; VALUE_ABSENT: the cell is empty */
+    const struct maker_frame *seen; /* of a type without values: its frame */
 } export_row;
 
 /* Where a maker puts its rows. */

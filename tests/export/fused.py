@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Compares a file of `export --format hftbacktest --fuse` with the messages of the same archive, as `--format jsonl` has them.
+
+    fused.py LINES NPZ SYMBOL
+
+After each frame, the book of the local rows is the union that docs/export.md describes, and in the window of the topic that is
+newest by number that topic's book; the book of all the exchange's rows is the last one. Prints the number of frames and topics.
+"""
+import json
+import sys
+from collections import Counter
+
+import numpy as np
+
+EXCH, LOCAL, BUY, SELL = 1 << 31, 1 << 30, 1 << 29, 1 << 28
+SIDES = {"Buy": BUY, "Sell": SELL}
+
+
+def read(path):
+    with np.load(path) as archive:
+        return archive["data"]
+
+
+def apply(book, row):
+    kind = int(row["ev"]) & 0xFF
+    sides = [side for side, flag in SIDES.items() if int(row["ev"]) & flag] or list(SIDES)
+    if kind == 3:
+        for side in sides:
+            book[side] = {}
+    elif kind in (1, 4) and row["qty"] == 0:
+        del book[sides[0]][float(row["px"])]  # a delete names a level that is there
+    elif kind in (1, 4):
+        assert book[sides[0]].get(float(row["px"])) != float(row["qty"])  # a row changes something
+        book[sides[0]][float(row["px"])] = float(row["qty"])
+
+
+def best_first(side, levels):
+    return sorted(levels, reverse=side == "Buy")
+
+
+def fused(topics):
+    made = {side: {} for side in SIDES}
+    for side in SIDES:
+        sign, end = (-1 if side == "Buy" else 1), -np.inf
+        for _, _, depth, book in sorted(topics.values(), key=lambda topic: topic[:2], reverse=True):
+            prices = best_first(side, book[side])
+            made[side].update({p: book[side][p] for p in prices if sign * p > end})
+            if len(prices) < depth:
+                break
+            end = max(end, sign * prices[-1])
+    return made
+
+
+def main():
+    lines, npz, symbol = sys.argv[1:]
+    rows = read(npz)
+    local = rows[(rows["ev"] & np.uint64(LOCAL)) != 0]
+    topics, book, at, seen = {}, {side: {} for side in SIDES}, 0, Counter()
+    for order, line in enumerate(open(lines, encoding="utf8")):
+        m = json.loads(line)
+        if m["type"] != "book_change" or m["symbol"] != symbol:
+            continue
+        depth = int(m["topic"].split(".")[1])
+        state = topics.get(depth, (0, 0, depth, None))[3]
+        if m["kind"] == "snapshot":
+            state = {side: {} for side in SIDES}
+        for level in m["levels"]:
+            if level["action"] == "delete":
+                del state[level["side"]][float(level["price"])]
+            else:
+                state[level["side"]][float(level["price"])] = float(level["size"])
+        topics[depth] = m["seq"], order, depth, state
+        while at < len(local) and local[at]["local_ts"] <= m["recv_ns"]:
+            apply(book, local[at])
+            at += 1
+        assert book == fused(topics), (order, m["topic"], m["seq"])
+        newest = max(topics.values(), key=lambda topic: topic[:2])
+        for side in SIDES:
+            assert best_first(side, book[side])[: newest[2]] == best_first(side, newest[3][side]), (order, m["topic"])
+        seen[depth] += 1
+        assert max(book["Buy"], default=-np.inf) < min(book["Sell"], default=np.inf)
+    assert at == len(local)
+    exchange = rows[(rows["ev"] & np.uint64(EXCH)) != 0]
+    last = {side: {} for side in SIDES}
+    for row in exchange:
+        apply(last, row)
+    assert last == book
+    print(json.dumps({"frames": seen, "levels": sum(len(levels) for levels in book.values())}))
+
+
+main()
