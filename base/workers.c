@@ -153,6 +153,44 @@ void td_workers_help(td_workers *pool, td_job *job)
     pthread_mutex_unlock(&pool->mutex);
 }
 
+typedef struct each_item {
+    td_job job;
+    td_each_fn *fn;
+    void *user;
+    size_t i;
+    td_result rc;
+    td_err err;
+} each_item;
+
+static void run_item(void *arg)
+{
+    each_item *item = arg;
+    item->rc = item->fn(item->user, item->i, &item->err);
+}
+
+td_result td_workers_each(td_workers *workers, size_t count, td_each_fn *fn, void *user,
+                          td_err *err)
+{
+    each_item *items = td_alloc_zero(count + 1, sizeof *items);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < count; i++) {
+        each_item *item = &items[i];
+        *item = (each_item){.job = {.run = run_item, .arg = item}, .fn = fn, .user = user, .i = i};
+        if (workers == NULL)
+            run_item(item);
+        else
+            td_workers_submit(workers, &item->job);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (workers != NULL)
+            td_workers_help(workers, &items[i].job);
+        if (items[i].rc != TD_OK && (rc == TD_OK || rc == TD_EOF))
+            rc = td_err_pass(err, items[i].rc, &items[i].err);
+    }
+    td_free(items);
+    return rc;
+}
+
 unsigned td_workers_count(const td_workers *pool)
 {
     return pool == NULL ? 0 : pool->thread_count;

@@ -31,6 +31,12 @@ void td_workers_submit(td_workers *workers, td_job *job);
  * n + 1 cores busy, and no more. */
 void td_workers_help(td_workers *workers, td_job *job);
 
+/* Run fn for each of count items, on the threads and the calling one (NULL: on that alone). The
+ * first failure in the order of the items; TD_EOF, a stop, only if there is no other. */
+typedef td_result td_each_fn(void *user, size_t i, td_err *err);
+TD_MUST_USE td_result td_workers_each(td_workers *workers, size_t count, td_each_fn *fn, void *user,
+                                      td_err *err);
+
 /* Number of threads; 0 of NULL. */
 unsigned td_workers_count(const td_workers *workers);
 

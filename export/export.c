@@ -30,15 +30,11 @@ typedef struct run_day {
     uint64_t bytes;             /* of these, about */
     const gap_row *const *gaps; /* that its files have */
     size_t gap_count;
-    td_job job;
     uint64_t frames, recv_ns; /* progress */
     uint8_t is_kept;          /* made by an earlier run */
     uint8_t is_published;     /* of these: as the manifest that is there has it */
     uint8_t is_done;
-    uint8_t is_due;     /* to be made now */
     export_facts facts; /* if it is kept or done */
-    td_result rc;
-    td_err err;
 } run_day;
 
 typedef struct export_run {
@@ -427,53 +423,41 @@ static td_result make_day(run_day *day, td_buf *block, td_err *err)
     return rc == TD_OK ? write_day(day, td_buf_view(block), err) : rc;
 }
 
-static void run_one(void *arg)
+static td_result run_one(void *user, size_t i, td_err *err)
 {
-    run_day *day = arg;
+    export_run_state *run = user;
+    run_day *day = &run->days[i];
     td_buf block;
-    if (atomic_load(&day->run->is_stopped)) {
-        day->rc = TD_EOF;
-        return;
-    }
+    if (day->is_kept || day->is_done)
+        return TD_OK;
+    if (atomic_load(&run->is_stopped))
+        return TD_EOF;
     td_buf_init(&block, SIZE_MAX);
-    day->rc = make_day(day, &block, &day->err);
+    td_result rc = make_day(day, &block, err);
     td_buf_fini(&block);
-    day->is_done = day->rc == TD_OK;
-    if (day->rc != TD_OK)
-        atomic_store(&day->run->is_stopped, 1);
+    day->is_done = rc == TD_OK;
+    if (rc != TD_OK)
+        atomic_store(&run->is_stopped, 1);
     else
         (void)on_progress(day, day->frames, UINT64_MAX);
+    return rc;
 }
 
-/* As many days at a time as there are threads; what is left over is for the work within a day. The
- * first failure counts, in the order of days; those that were stopped by it have none. */
+/* As many days at a time as there are threads; what is left over is for the work within a day. A
+ * failure stops the other days. */
 static td_result run_days(export_run_state *run, td_err *err)
 {
     td_workers *workers = NULL;
     unsigned threads = run->options->threads;
     unsigned at_once = 0;
-    for (size_t i = 0; i < run->day_count; i++) {
-        run_day *day = &run->days[i];
-        day->is_due = !day->is_kept && !day->is_done;
-        at_once += day->is_due && at_once < threads;
-    }
+    for (size_t i = 0; i < run->day_count; i++)
+        at_once += !run->days[i].is_kept && !run->days[i].is_done && at_once < threads;
     if (at_once == 0)
         return TD_OK;
     run->day_threads = threads / at_once;
     td_result rc = td_workers_open(at_once - 1, &workers, err);
-    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
-        run->days[i].job = (td_job){.run = run_one, .arg = &run->days[i]};
-        if (run->days[i].is_due)
-            td_workers_submit(workers, &run->days[i].job);
-    }
-    for (size_t i = 0; workers != NULL && i < run->day_count; i++) {
-        const run_day *day = &run->days[i];
-        if (!day->is_due)
-            continue;
-        td_workers_help(workers, &run->days[i].job);
-        if (day->rc != TD_OK && (rc == TD_OK || rc == TD_EOF))
-            rc = td_err_pass(err, day->rc, &day->err);
-    }
+    if (rc == TD_OK)
+        rc = td_workers_each(workers, run->day_count, run_one, run, err);
     td_workers_close(workers);
     return rc;
 }

@@ -750,44 +750,11 @@ static td_result end_makers(day_run *run, td_err *err)
 
 /* ---- the end ---- */
 
-typedef struct finish_job {
-    td_job job;
-    export_writer *writer;
-    td_result rc;
-    td_err err;
-} finish_job;
-
-static void finish_writer(void *arg)
-{
-    finish_job *job = arg;
-    export_writer *writer = job->writer;
-    if (writer->made != NULL)
-        job->rc = writer->output->format->finish(writer->made, &job->err);
-}
-
 /* All files at a time: most of it is waiting for the disk, and compressing. */
-static td_result finish_writers(day_run *run, td_err *err)
+static td_result finish_writer(void *user, size_t i, td_err *err)
 {
-    td_workers *workers = cursor_workers(run->tape);
-    export_writers *table = &run->writers;
-    finish_job *jobs = td_alloc_zero(table->count + 1, sizeof *jobs);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < table->count; i++) {
-        jobs[i].job = (td_job){.run = finish_writer, .arg = &jobs[i]};
-        jobs[i].writer = table->items[i];
-        if (workers == NULL)
-            finish_writer(&jobs[i]);
-        else
-            td_workers_submit(workers, &jobs[i].job);
-    }
-    for (size_t i = 0; i < table->count; i++) {
-        if (workers != NULL)
-            td_workers_help(workers, &jobs[i].job);
-        if (jobs[i].rc != TD_OK && rc == TD_OK)
-            rc = td_err_pass(err, jobs[i].rc, &jobs[i].err);
-    }
-    td_free(jobs);
-    return rc;
+    const export_writer *writer = ((const day_run *)user)->writers.items[i];
+    return writer->made == NULL ? TD_OK : writer->output->format->finish(writer->made, err);
 }
 
 /* One line each, and the rest in the manifest. */
@@ -871,7 +838,9 @@ static td_result run_all(day_run *run, td_err *err)
     rc = play(run, err);
     if (rc == TD_OK)
         rc = end_makers(run, err);
-    return rc == TD_OK ? finish_writers(run, err) : rc;
+    if (rc != TD_OK)
+        return rc;
+    return td_workers_each(cursor_workers(run->tape), run->writers.count, finish_writer, run, err);
 }
 
 static void close_run(day_run *run)

@@ -172,6 +172,33 @@ static void test_signals_blocked(void **state)
     assert_int_equal(sigismember(&mine, SIGINT), 0);
 }
 
+static td_result visit(void *user, size_t i, td_err *err)
+{
+    atomic_uint *seen = user;
+    atomic_fetch_or(seen, 1U << i);
+    if (i == 1)
+        return TD_EOF;
+    return i == 3 || i == 5 ? td_err_set(err, TD_E_INVALID, "item %zu", i) : TD_OK;
+}
+
+/* All items run, and the first failure counts that is no stop. */
+static void test_each(void **state)
+{
+    (void)state;
+    td_workers *pools[] = {NULL, NULL};
+    assert_int_equal(td_workers_open(3, &pools[1], NULL), TD_OK);
+    for (size_t i = 0; i < 2; i++) {
+        td_err err;
+        atomic_uint seen = 0;
+        assert_int_equal(td_workers_each(pools[i], 8, visit, &seen, &err), TD_E_INVALID);
+        assert_string_equal(err.text, "item 3");
+        assert_int_equal(seen, 255);
+        assert_int_equal(td_workers_each(pools[i], 3, visit, &seen, &err), TD_EOF);
+        assert_int_equal(td_workers_each(pools[i], 0, visit, &seen, &err), TD_OK);
+    }
+    td_workers_close(pools[1]);
+}
+
 static void test_cores(void **state)
 {
     (void)state;
@@ -187,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_close_finishes_all),
         cmocka_unit_test(test_a_job_may_submit_and_be_used_again),
         cmocka_unit_test(test_signals_blocked),
+        cmocka_unit_test(test_each),
         cmocka_unit_test(test_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
