@@ -91,7 +91,7 @@ static int is_kept(const rebuild *r, const archive_segment *segment)
     if (r->options->scope == REINDEX_ALL || entry == NULL ||
         !is_same(&r->past, r->is_appender ? entry->file_bytes : segment->size_bytes, entry))
         return 0;
-    if (archive_get_mode(r->archive) != ARCHIVE_MAINTAIN)
+    if (archive_get_mode(r->archive) == ARCHIVE_APPEND)
         return 1;
     if (catalog_load(r->catalog, segment->path, CATALOG_ROWS_AND_CHUNKS, &rows, NULL) != TD_OK)
         return 0;
@@ -221,7 +221,6 @@ static td_result reindex_once(archive *a, const reindex_options *options, reinde
 td_result archive_reindex(archive *a, const reindex_options *options, reindex_report *report,
                           td_err *err)
 {
-    TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
     const char *path = archive_catalog_path(a);
     char live[SESSION_ID_BYTES];
     td_err first;

@@ -35,9 +35,9 @@ typedef struct reindex_options {
 } reindex_options;
 
 /* Bring the archive's catalog on disk up to date. One that cannot be used is removed first. A
- * maintainer, or an appender. A maintainer checks the rows and files of all segments, an appender
- * only that each segment has rows for what the journal lists. TD_E_IO, TD_E_NOSPACE, TD_E_BUSY (the
- * catalog is locked for good). */
+ * maintainer, an appender, or a reader whose catalog is elsewhere. An appender checks only that
+ * each segment has rows for what the journal lists, the others the rows and files of all segments.
+ * TD_E_IO, TD_E_NOSPACE, TD_E_BUSY (the catalog is locked for good). */
 TD_MUST_USE td_result archive_reindex(archive *archive, const reindex_options *options,
                                       reindex_report *report, td_err *err);
 

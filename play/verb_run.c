@@ -27,6 +27,13 @@ static selection selection_of(const selection_options *options)
     };
 }
 
+static const option_row CATALOG_OPTION[] = {
+    {.long_name = "catalog",
+     OPTION_INTO(verb_run, catalog),
+     .metavar = "FILE",
+     .help = "the archive's catalog (default: catalog.sqlite in the archive)"},
+};
+
 /* The verb's groups, in the order of --help. */
 static size_t list_groups(verb_run *verb, const verb_spec *spec,
                           option_group groups[OPTIONS_GROUPS_MAX])
@@ -35,6 +42,8 @@ static size_t list_groups(verb_run *verb, const verb_spec *spec,
     int has_archive = (spec->takes & VERB_HAS_NO_ARCHIVE) == 0;
     if (has_archive)
         groups[count++] = option_group_archive(&verb->choice);
+    if (has_archive && (spec->mode == ARCHIVE_READ || (spec->takes & VERB_MAKES_CATALOG) != 0))
+        groups[count++] = (option_group){"Catalog", CATALOG_OPTION, 1, verb};
     for (size_t i = 0; i < VERB_OWN_GROUPS && spec->own[i].rows != NULL; i++)
         groups[count++] = spec->own[i];
     if ((spec->takes & VERB_TAKES_SELECTION) != 0)
@@ -88,9 +97,12 @@ static td_result open_archive(verb_run *verb, const verb_spec *spec)
     td_result rc = archive_choice_require(&verb->choice, &path, &verb->err);
     if (rc != TD_OK)
         return rc;
-    const archive_options options = {
-        .io = io_posix(), .clock = verb->clock, .log = &verb->log, .verb = spec->name};
-    int only_looks = spec->only_looks != NULL && *spec->only_looks;
+    const archive_options options = {.io = io_posix(),
+                                     .clock = verb->clock,
+                                     .log = &verb->log,
+                                     .verb = spec->name,
+                                     .catalog_path = verb->catalog};
+    int only_looks = (spec->only_looks != NULL && *spec->only_looks) || verb->catalog != NULL;
     return archive_open(&options, path, only_looks ? ARCHIVE_READ : spec->mode, &verb->archive,
                         &verb->err);
 }

@@ -31,6 +31,7 @@ typedef struct verb_stretch {
 typedef struct verb_run {
     void *state; /* the verb's own, as given to verb_run_all */
     archive_choice choice;
+    const char *catalog; /* NULL: the one in the archive */
     selection_options selecting;
     entry_options entries;
     threads_options threads;
@@ -64,6 +65,7 @@ enum {
     VERB_TAKES_ENTRIES = 1 << 3,
     VERB_HAS_NO_ARCHIVE = 1 << 4, /* and of the messages -q only */
     VERB_STOPS = 1 << 5,          /* the work ends after a signal; else a signal just ends it */
+    VERB_MAKES_CATALOG = 1 << 6,  /* and with --catalog opens the archive for reading */
 };
 
 enum { VERB_OWN_GROUPS = 3 };

@@ -43,6 +43,17 @@ static void describe(result_writer *r, const archive *of, const reindex_report *
                          "state} left out]\n");
 }
 
+static td_result check_flags(verb_run *verb)
+{
+    const reindex_flags *flags = verb->state;
+    if (!flags->with_checkpoints || verb->catalog == NULL)
+        return TD_OK;
+    td_err_set(&verb->err, TD_E_INVALID,
+               "--checkpoints writes into the archive, --catalog does not");
+    td_err_hint(&verb->err, "make the checkpoints first, without --catalog");
+    return TD_E_INVALID;
+}
+
 static td_result run_reindex(verb_run *verb)
 {
     reindex_options options = {.scope = REINDEX_ALL, .progress = show_progress, .user = verb};
@@ -77,8 +88,10 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DAMAGE] =
                          "done, except for segments that cannot be read or are missing"},
         .examples = "tapedeck reindex archive\n"
-                    "tapedeck reindex archive --checkpoints",
-        .takes = VERB_TAKES_JSON | VERB_TAKES_THREADS,
+                    "tapedeck reindex archive --checkpoints\n"
+                    "tapedeck reindex /mnt/archive --catalog archive.sqlite",
+        .takes = VERB_TAKES_JSON | VERB_TAKES_THREADS | VERB_MAKES_CATALOG,
+        .check = check_flags,
         .own = {{"Reindex", ROWS, sizeof ROWS / sizeof ROWS[0], &flags}},
         .mode = ARCHIVE_MAINTAIN,
         .work = run_reindex};

@@ -167,6 +167,23 @@ describe("files", { concurrency: 2 }, () => {
       assert.equal(end.code, 4, end.stderr);
       assert.match(end.stderr, /ermission denied/);
       assert.deepEqual(filesBelow(archive).sort(), before);
+      if (catalog === "there") continue;
+      // A catalog elsewhere, as the only file that is written.
+      const own = temporary(t);
+      fs.chmodSync(own, 0o777);
+      const elsewhere = ["-a", archive, "--catalog", path.join(own, "tape.sqlite")];
+      await nobody(["reindex", ...elsewhere]);
+      assert.deepEqual(fs.readdirSync(own), ["tape.sqlite"]);
+      await nobody(["verify", ...elsewhere]);
+      assert.notEqual(await nobody(["dump-catalog", ...elsewhere]), "");
+      assert.deepEqual(JSON.parse(await nobody(["replay", ...elsewhere, "--json"])).digest, expected);
+      for (const [out, args] of [["with", elsewhere], ["without", ["-a", archive]]])
+        await nobody(["export", "-q", ...args, "--format", "jsonl", "--format", "parquet", "--out", path.join(own, out)]);
+      assert.deepEqual(filesBelow(path.join(own, "with")), filesBelow(path.join(own, "without")));
+      for (const file of filesBelow(path.join(own, "with"))) assert.deepEqual(fs.readFileSync(path.join(own, "with", file)), fs.readFileSync(path.join(own, "without", file)), file);
+      await nobody(["days", ...elsewhere]);
+      await nobody(["reindex", ...elsewhere, "--checkpoints"], 2);
+      assert.deepEqual(filesBelow(archive).sort(), before);
     }
   });
 
