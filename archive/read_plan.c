@@ -344,6 +344,8 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     }
     if (plan->count > 0)
         qsort(plan->segments, plan->count, sizeof(void *), compare_planned);
+    if (query->is_lasting)
+        archive_view_rest(plan->view);
     plan->query.wants_feed = NULL; /* borrowed for the call only */
     plan->query.wants_channel = NULL;
     plan->query.wants_segment = NULL;
