@@ -24,8 +24,9 @@
 #include "tape/frame_json.h"
 #include "tape/message_line.h"
 
-/* A batch ends after the frame with which it reaches one of these. */
-enum { BATCH_FRAMES = 8192, BATCH_ROWS = 1 << 16, BATCH_TEXT_BYTES = 8 << 20 };
+/* A batch ends after the frame with which it reaches one of these. Its rows fit into a cache of the
+ * second level, from which the caller copies them. */
+enum { BATCH_FRAMES = 1024, BATCH_ROWS = 1 << 13, BATCH_TEXT_BYTES = 1 << 20 };
 
 struct tapedeck_archive {
     archive *of;
