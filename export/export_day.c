@@ -533,9 +533,12 @@ static td_result on_begin(void *ctx, const struct stream *of, void **state, cons
     day_run *run = ctx;
     const frame_channel *channel = first->channel;
     day_route *made = NULL;
-    td_result rc = TD_OK;
     if (!frame_role_is_of_topic(channel->role) && channel->role != ROLE_HTTP)
         return TD_OK;
+    /* Workers may be adding topics to the symbol. */
+    td_result rc = player_drain(run->player, err);
+    if (rc != TD_OK)
+        return rc;
     const symbol_topic *before = state_before(of, first);
     rc = make_route(run, first, before, &made, err);
     if (rc == TD_OK && before != NULL && made->maker_count > 0)

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { Program, capture, captureLines, chunksOf, flipIn, inboundFrames, manifestOf, parseLines, run, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
+import { Program, capture, captureLines, chunksOf, flipIn, importFrames, inboundFrames, manifestOf, parseLines, run, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const CAPTURES = [
@@ -773,4 +773,25 @@ test("only symbols with line breaks or formulas are left out", async (t) => {
   // Ids that are formulas leave their cells empty, as ids with commas do.
   const cut = manifest.files.filter((f) => f.ids_cut === 1).map((f) => f.symbol).sort();
   assert.deepEqual(cut, ["EOSUSD", "ETHUSD", "XRPUSD"]);
+});
+
+test("topics of a symbol that begin while others are worked on by other threads", async (t) => {
+  const dir = temporary(t);
+  const names = ["publicTrade", "allLiquidation", "liquidation", "priceLimit", ...[1, 50, 200, 500].map((n) => `orderbook.${n}`), ...[1, 3, 5, 15, 30, 60].map((n) => `kline.${n}`)];
+  const frames = Array.from({ length: 3000 }, (_, i) =>
+    JSON.stringify(
+      i % 3 === 2
+        ? { topic: `${names[Math.min(Math.floor(i / 150), names.length - 1)]}.AUSDT`, type: "snapshot", ts: i, data: { s: "AUSDT", b: [["1", "1"]], a: [["2", "1"]], u: i, seq: i } }
+        : { topic: "tickers.AUSDT", type: i === 0 ? "snapshot" : "delta", data: { symbol: "AUSDT", lastPrice: `${i}` }, cs: i, ts: i },
+    ),
+  );
+  const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames });
+  const written = [];
+  for (const threads of ["1", "4"]) {
+    const out = path.join(dir, threads);
+    await tapedeck(t, ["export", archive, "--format", "tardis-csv", "--out", out, "-j", threads], { status: null }); // 1: frames that cannot be decoded
+    written.push(Object.fromEntries(fs.readdirSync(out).map((name) => [name, fs.readFileSync(path.join(out, name), "base64")])));
+  }
+  assert.ok(Object.keys(written[0]).length > 2);
+  assert.deepEqual(written[0], written[1]);
 });
