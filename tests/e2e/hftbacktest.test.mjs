@@ -226,20 +226,22 @@ test("--fuse: at each price the newest topic that covers it; a break forgets all
   assert.match(refused.stderr, /--fuse: --depth takes one depth/);
 });
 
-test("--fuse: four depths of a simulated exchange, after every frame", async (t) => {
+test("--fuse: four depths of a simulated exchange, in two sessions, after every frame", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
-  const sim = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "2", "--rate", "4000", "--frames", "6000"], dir);
   const topics = ["orderbook.1", "orderbook.50", "orderbook.200", "orderbook.1000", "publicTrade"].flatMap((name) => ["--topic", name]);
-  await tapedeck(t, ["record", "-q", "-a", archive, `${sim.url}/v5/public/linear`, "--family", "v5-linear", ...topics, "--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--until-close"]);
-  const day = ["--format", "jsonl", "--fuse"];
-  await tapedeck(t, exporting(archive, path.join(dir, "out"), ...day));
-  await tapedeck(t, exporting(archive, path.join(dir, "threads"), "--fuse", "-j", "4"));
-  const lines = fs.readdirSync(path.join(dir, "out", "jsonl")).map((name) => path.join(dir, "out", "jsonl", name));
+  for (const seed of ["1", "2"]) {
+    const sim = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "2", "--rate", "4000", "--frames", "4000", "--seed", seed], fs.mkdtempSync(path.join(dir, "sim-")));
+    await tapedeck(t, ["record", "-q", "-a", archive, `${sim.url}/v5/public/linear`, "--family", "v5-linear", ...topics, "--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--until-close"]);
+  }
+  await tapedeck(t, exporting(archive, path.join(dir, "out"), "--format", "jsonl", "--fuse"), { status: 1 });
+  await tapedeck(t, exporting(archive, path.join(dir, "threads"), "--fuse", "-j", "4"), { status: 1 });
+  const [lines] = fs.readdirSync(path.join(dir, "out", "jsonl")).map((name) => path.join(dir, "out", "jsonl", name));
   for (const name of npz(path.join(dir, "threads"))) {
     const file = path.join(dir, "out", "hftbacktest", name);
     assert.ok(fs.readFileSync(file).equals(fs.readFileSync(path.join(dir, "threads", name))));
-    const { frames } = JSON.parse(execFileSync(PYTHON, ["-B", "tests/export/fused.py", lines[0], file, name.split("_")[0]], { encoding: "utf8" }));
+    const { frames, breaks } = JSON.parse(execFileSync(PYTHON, ["-B", "tests/export/fused.py", lines, file, name.split("_")[0]], { encoding: "utf8" }));
     for (const depth of [1, 50, 200, 1000]) assert.ok(frames[depth] > 20, `${name} ${depth} ${frames[depth]}`);
+    assert.ok(breaks > 0);
   }
 });
 

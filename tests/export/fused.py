@@ -4,7 +4,7 @@
     fused.py LINES NPZ SYMBOL
 
 After each frame, the book of the local rows is the union that docs/export.md describes, and in the window of the topic that is
-newest by number that topic's book; the book of all the exchange's rows is the last one. Prints the number of frames and topics.
+newest by number that topic's book; the book of all the exchange's rows is the last one. Prints what it compared.
 """
 import json
 import sys
@@ -55,15 +55,15 @@ def main():
     lines, npz, symbol = sys.argv[1:]
     rows = read(npz)
     local = rows[(rows["ev"] & np.uint64(LOCAL)) != 0]
-    topics, book, at, seen = {}, {side: {} for side in SIDES}, 0, Counter()
-    for order, line in enumerate(open(lines, encoding="utf8")):
-        m = json.loads(line)
-        if m["type"] != "book_change" or m["symbol"] != symbol:
-            continue
+    topics, book, at, seen, breaks = {}, {side: {} for side in SIDES}, 0, Counter(), 0
+    messages = (m for m in map(json.loads, open(lines, encoding="utf8")) if m["type"] == "book_change" and m["symbol"] == symbol)
+    for order, m in enumerate(messages):
         depth = int(m["topic"].split(".")[1])
         state = topics.get(depth, (0, 0, depth, None))[3]
         if m["kind"] == "snapshot":
             state = {side: {} for side in SIDES}
+        if state is None:
+            continue
         for level in m["levels"]:
             if level["action"] == "delete":
                 del state[level["side"]][float(level["price"])]
@@ -73,6 +73,9 @@ def main():
         while at < len(local) and local[at]["local_ts"] <= m["recv_ns"]:
             apply(book, local[at])
             at += 1
+        if at > 0 and int(local[at - 1]["ev"]) & (0xFF | BUY | SELL) == 3:  # a break after this frame forgets all topics
+            topics, breaks = {}, breaks + 1
+            continue
         assert book == fused(topics), (order, m["topic"], m["seq"])
         newest = max(topics.values(), key=lambda topic: topic[:2])
         for side in SIDES:
@@ -85,7 +88,7 @@ def main():
     for row in exchange:
         apply(last, row)
     assert last == book
-    print(json.dumps({"frames": seen, "levels": sum(len(levels) for levels in book.values())}))
+    print(json.dumps({"frames": seen, "breaks": breaks, "levels": sum(len(levels) for levels in book.values())}))
 
 
 main()
