@@ -151,6 +151,8 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
          !selection_has_topic(run->day->wanted, td_bytes_str(from->topic),
                               td_bytes_str(from->exchange_topic), row->symbol)))
         return TD_OK;
+    if ((maker->type->flags & EXPORT_OF_REPLIES) != 0)
+        run->useful_frames++; /* the player has ended */
     for (size_t i = 0; i < maker->end_count && rc == TD_OK; i++) {
         export_writer *writer = maker->ends[i].writer;
         int is_by_row = writer == NULL;
@@ -670,9 +672,7 @@ static td_result note_damage(day_run *run, td_err *err)
 
 static void count_use(day_run *run, const frame_ref *frame, channel_use use)
 {
-    int is_counted =
-        frame_role_is_of_topic(frame->channel->role) || frame->channel->role == ROLE_HTTP;
-    if (frame->is_lead_in || frame->is_copy || !is_counted)
+    if (frame->is_lead_in || frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
         return;
     run->useful_frames += use == USE_ROWS;
     run->foreign_frames += use == USE_FOREIGN;

@@ -71,6 +71,8 @@ test("instruments of a capture: every column of 800 contracts and 557 pairs", { 
     [["BTCUSDT", 5, 0.1, 0.001], ["DOGEUSDT", 2, 0.00001, 1], ["ETHUSDT", 10, 0.01, 0.01], ["SOLUSDT", 12, 0.01, 0.1]]);
   const one = await exported(t, archive, "--format", "parquet", "--symbol", "ETHUSDT");
   assert.deepEqual(await query(`SELECT category, symbol FROM '${one}/**/*.parquet' ORDER BY category`), [["linear", "ETHUSDT"], ["spot", "ETHUSDT"]]);
+  const none = await tapedeck(t, ["export", "-a", archive, "--out", path.join(temporary(t), "out"), "--format", "parquet", "--symbol", "NOPE"], { status: 4 });
+  assert.match(none.stderr, /nothing to export as parquet/);
 });
 
 test("instruments of two feeds with the same requests, by any number of threads", async (t) => {
