@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "archive/journal.h"
 
 struct export_folder {
     td_io io;
@@ -19,7 +20,12 @@ struct export_folder {
 static td_result take_lock(export_folder *folder, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
+    uint64_t size;
     td_result rc = td_io_mkdir_all(folder->io, folder->path, err);
+    if (rc == TD_OK && export_folder_size(folder, JOURNAL_FILE, "", &size, NULL) == TD_OK) {
+        rc = td_err_set(err, TD_E_INVALID, "it is an archive");
+        td_err_hint(err, "export into a folder of its own");
+    }
     if (rc == TD_OK)
         rc = export_folder_join(folder, folder->manifest, EXPORT_PARTIAL, path, err);
     if (rc == TD_OK)

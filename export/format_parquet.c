@@ -277,6 +277,8 @@ static td_result add_row(void *writer, const export_source *of, const export_row
         put_text(self, to, OWN_COLUMNS, td_bytes_str(of->symbol));
     for (size_t i = 0; rc == TD_OK && i < of->type->column_count; i++)
         rc = put_value(self, to, self->first_value + i, &row->values[i], err);
+    if (rc == TD_E_LIMIT && self->target->settings->decimal_scale != 0)
+        td_err_hint(err, "leave out --scale");
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s of %s, %s", of->name, of->symbol, self->target->date);
     return parquet_end_row(to, err);

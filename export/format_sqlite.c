@@ -129,7 +129,7 @@ static void make_kind(sqlite_writer *self)
     for (size_t i = 0; i < self->table_count; i++)
         add_index(sql, table_at(self, i));
     self->statements = td_alloc_zero(count, sizeof *self->statements);
-    self->statements[NO_JOURNAL] = "PRAGMA journal_mode = OFF";
+    self->statements[NO_JOURNAL] = "PRAGMA journal_mode = MEMORY";
     self->statements[BEGIN] = "BEGIN";
     self->statements[COMMIT] = "COMMIT";
     const char *text = (const char *)sql->data; /* which does not grow any more */
@@ -150,7 +150,8 @@ static td_result run(sqlite_writer *self, size_t statement, td_err *err)
     return database_query_end(&query, database_query_next(&query, err));
 }
 
-/* One transaction without a journal: a file that is not complete is removed. */
+/* One transaction without a journal beside the file, which is removed if it is not complete. (A
+ * defensive connection ignores OFF.) */
 static td_result begin_file(sqlite_writer *self, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];

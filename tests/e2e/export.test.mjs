@@ -674,6 +674,14 @@ test("shards are joined into the export of one run", { skip: withoutCapture(INVE
   assert.match((await join(dir, 4)).stderr, /no shard is there/);
 });
 
+test("an export into an archive is refused", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  const before = Object.keys(filesBelow(archive)).sort();
+  const { stderr } = await tapedeck(t, exporting(archive, "jsonl", archive), { status: 2 });
+  assert.match(stderr, /it is an archive\n.*hint: export into a folder of its own/);
+  assert.deepEqual(Object.keys(filesBelow(archive)).sort(), before);
+});
+
 test("one export at a time writes to a folder", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
@@ -724,13 +732,15 @@ test("--to is a time, as in every verb: the selection ends there", { skip: witho
 });
 
 // A program that may write no file beyond 40 KiB.
-test("an export that cannot write fails and leaves nothing", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("an export that cannot write fails and leaves nothing, in any format", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
-  const out = path.join(temporary(t), "out");
-  const limited = ["bash", "-c", "trap '' XFSZ; ulimit -f 40; exec \"$@\"", "-"];
-  const end = await run(t, "tapedeck", exporting(archive, "jsonl", out), { status: 4, under: limited });
-  assert.match(end.stderr, /messages_2021-04-17\.jsonl/);
-  assert.deepEqual(fs.readdirSync(out), []);
+  const limited = (blocks) => ["bash", "-c", `trap '' XFSZ; ulimit -f ${blocks}; exec "$@"`, "-"];
+  for (const format of ["tardis-csv", "hftbacktest", "parquet", "nautilus", "jsonl", "sqlite", "mcap"]) {
+    const out = path.join(temporary(t), "out");
+    const end = await run(t, "tapedeck", exporting(archive, format, out), { status: 4, under: limited(format === "sqlite" ? 200 : 4) });
+    assert.match(end.stderr, /2021-04-17.*(too large|disk I\/O error|full)/, format);
+    assert.deepEqual(filesBelow(out), {}, format);
+  }
 });
 
 // ---- symbols that no cell can hold ----------------------------------------------------------------------------
