@@ -21,9 +21,9 @@
 #include "base/err.h"
 
 enum {
-    PARQUET_PAGE_BYTES = 128 << 10, /* of values before they are compressed */
-    PARQUET_DICTIONARY_BYTES = 1 << 20,
-    PARQUET_GROUP_BYTES = 16 << 20,
+    PARQUET_PAGE_BYTES = 32 << 10, /* of values before they are compressed */
+    PARQUET_DICTIONARY_BYTES = 64 << 10,
+    PARQUET_GROUP_BYTES = 2 << 20,
     PARQUET_GROUP_ROWS = 1 << 20,
     PARQUET_BOUND_BYTES = 256, /* a chunk with a longer text has no smallest and largest */
 };
