@@ -154,21 +154,23 @@ static const export_output *first_output(const export_writers *table, const expo
     return first;
 }
 
-/* With the table's lock. */
+/* With the table's lock. channel NULL: of rows that are of none. */
 static td_result get(export_writers *table, const export_output *output,
                      const frame_channel *channel, const char *symbol, export_writer **out,
                      td_err *err)
 {
-    const char *exchange = export_exchange_of(channel);
+    const char *exchange = channel == NULL ? "" : export_exchange_of(channel);
+    export_writer *own = NULL;
+    td_result rc = TD_OK;
+    if (output->format->per == EXPORT_PER_DAY)
+        rc = export_writers_of_day(table, output, &own, err);
     *out = find(table, output, exchange, symbol);
     if (*out != NULL)
         return strcmp((*out)->symbol, symbol) == 0
                    ? TD_OK
                    : explain_clash(*out, "symbols", (*out)->symbol, symbol, err);
-    export_writer *own = NULL;
-    td_result rc = check_count(table, err);
-    if (rc == TD_OK && output->format->per == EXPORT_PER_DAY)
-        rc = export_writers_of_day(table, output, &own, err);
+    if (rc == TD_OK)
+        rc = check_count(table, err);
     if (rc == TD_OK && output->format->per == EXPORT_JOINED &&
         output != first_output(table, output))
         rc = get(table, first_output(table, output), channel, symbol, &own, err);
@@ -176,6 +178,8 @@ static td_result get(export_writers *table, const export_output *output,
         return rc;
     *out = add(table, output, exchange, symbol);
     (*out)->own = own != NULL ? own : *out;
+    if (channel == NULL)
+        return TD_OK;
     (*out)->of.feed = channel->info.feed;
     (*out)->of.family = channel->family;
     (*out)->of.row = channel->topic.row;
@@ -219,18 +223,8 @@ td_result export_writers_of_day(export_writers *table, const export_output *outp
 td_result export_writers_of_type(export_writers *table, const export_output *output,
                                  export_writer **out, td_err *err)
 {
-    export_writer *day = NULL;
-    td_result rc = TD_OK;
     (void)pthread_mutex_lock(&table->lock);
-    if (output->format->per == EXPORT_PER_DAY)
-        rc = export_writers_of_day(table, output, &day, err);
-    *out = find(table, output, "", "");
-    if (rc == TD_OK && *out == NULL)
-        rc = check_count(table, err);
-    if (rc == TD_OK && *out == NULL) {
-        *out = add(table, output, "", "");
-        (*out)->own = day != NULL ? day : *out;
-    }
+    td_result rc = get(table, output, NULL, "", out, err);
     (void)pthread_mutex_unlock(&table->lock);
     return rc;
 }
