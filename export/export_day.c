@@ -268,7 +268,12 @@ static td_result add_maker(day_run *run, day_route *route, const export_type *ty
     *made = (day_maker){.route = route, .type = type, .choice = choice};
     rc = find_ends(run, route, made, err);
     if (type->open != NULL)
-        made->made = type->open(&run->day->spec->settings, first->channel, before);
+        made->made = type->open(&(maker_begin){
+            .type = type,
+            .settings = &run->day->spec->settings,
+            .channel = first->channel,
+            .before = before,
+        });
     return rc;
 }
 

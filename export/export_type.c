@@ -67,6 +67,12 @@ int export_is_book_topic(const topic_row *row, uint32_t depth)
     return depth == 0 || row->book_depth == depth;
 }
 
+int export_takes_book(const export_settings *settings, const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    return row != NULL && export_is_book_topic(row, settings->depth);
+}
+
 int export_prefers_book(const family_market *market, const topic_row *topic, const topic_row *other)
 {
     TD_ASSERT(topic->book_depth > 0);

@@ -69,6 +69,16 @@ enum {
                                rows are selected by their own */
 };
 
+struct export_type;
+
+/* Where a maker begins. */
+typedef struct maker_begin {
+    const struct export_type *type;
+    const export_settings *settings;
+    const frame_channel *channel; /* of the first frame */
+    const book *before;           /* the book that a checkpoint has; NULL: it has no book */
+} maker_begin;
+
 typedef struct export_type {
     const char *name;
     const export_column *columns; /* NULL: of a format of frames (export/export_format.h) */
@@ -79,10 +89,8 @@ typedef struct export_type {
     /* Of the topics that it takes, each feed's symbol has one: the one that is preferred to all
      * others that the selection has. NULL: all topics give rows. */
     int (*prefers)(const family_market *market, const topic_row *topic, const topic_row *other);
-    /* A maker for a channel's stream. before: the book that a checkpoint has; NULL: it has no book.
-     * NULL: frame is called with NULL. */
-    void *(*open)(const export_settings *settings, const frame_channel *channel,
-                  const book *before);
+    /* A maker for a channel's stream. NULL: frame is called with NULL. */
+    void *(*open)(const maker_begin *of);
     td_result (*frame)(void *maker, const maker_frame *seen, const row_out *out, td_err *err);
     /* The day, or the selection, ends at end_ns: rows that were waiting. gap: as above, after the
      * last frame. May be NULL. */
@@ -132,6 +140,9 @@ const export_type *const *export_type_table(size_t *count);
 /* 1 if books can be made from this topic: it is one of book changes whose depth is known (depth 0:
  * any; else that one alone). */
 int export_is_book_topic(const topic_row *row, uint32_t depth);
+
+/* `takes` of types that are made of books. */
+int export_takes_book(const export_settings *settings, const frame_channel *channel);
 
 /* 1 if a feed's book is rather taken from topic than from other: the market's own topic before all
  * others, a deeper one before a flatter, at one depth the first in byte order. */

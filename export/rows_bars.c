@@ -244,13 +244,10 @@ static int takes(const export_settings *settings, const frame_channel *channel)
            !export_entries_have_symbols(channel->topic.row);
 }
 
-static void *open_bars(const export_settings *settings, const frame_channel *channel,
-                       const book *before)
+static void *open_bars(const maker_begin *of)
 {
     bar_maker *made = td_alloc_zero(1, sizeof *made);
-    (void)channel;
-    (void)before;
-    made->settings = settings;
+    made->settings = of->settings;
     return made;
 }
 

@@ -214,21 +214,13 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 
 /* ---- the type ---- */
 
-static int takes(const export_settings *settings, const frame_channel *channel)
-{
-    const topic_row *row = channel->topic.row;
-    return row != NULL && export_is_book_topic(row, settings->depth);
-}
-
 /* The reader's book is the topic's then: a book that is not trusted begins with a snapshot. */
-static void *open_reader(const export_settings *settings, const frame_channel *channel,
-                         const book *before)
+static void *open_reader(const maker_begin *of)
 {
     delta_reader *made = td_alloc_zero(1, sizeof *made);
-    (void)settings;
-    made->held = book_open(channel->topic.row->book_depth);
-    if (before != NULL)
-        book_copy(made->held, before);
+    made->held = book_open(of->channel->topic.row->book_depth);
+    if (of->before != NULL)
+        book_copy(made->held, of->before);
     return made;
 }
 
@@ -244,7 +236,7 @@ const export_type EXPORT_BOOK_DELTAS = {
     .columns = DELTA_COLUMNS,
     .column_count = COLUMNS,
     .flags = EXPORT_OF_BOOKS,
-    .takes = takes,
+    .takes = export_takes_book,
     .prefers = export_prefers_book,
     .open = open_reader,
     .frame = on_frame,

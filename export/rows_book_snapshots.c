@@ -111,61 +111,31 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 
 /* ---- the types ---- */
 
-static int takes(const export_settings *settings, const frame_channel *channel)
-{
-    const topic_row *row = channel->topic.row;
-    return row != NULL && export_is_book_topic(row, settings->depth);
-}
+static const export_column QUOTE_COLUMNS[LEVEL_COLUMNS] = {
+    [QUOTE_ASK_AMOUNT] = {"ask_amount", VALUE_DECIMAL},
+    [QUOTE_ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
+    [QUOTE_BID_PRICE] = {"bid_price", VALUE_DECIMAL},
+    [QUOTE_BID_AMOUNT] = {"bid_amount", VALUE_DECIMAL}};
 
-static best_levels *open_levels(size_t levels)
+static void *open_levels(const maker_begin *of)
 {
-    const size_t count = levels * LEVEL_COLUMNS;
+    const size_t count = of->type->column_count;
     best_levels *made = td_alloc_zero(1, sizeof *made + 2 * count * sizeof *made->values);
-    made->levels = levels;
+    made->levels = count / LEVEL_COLUMNS;
+    made->are_quotes = of->type == &EXPORT_QUOTES;
     made->now = made->values + count;
     return made;
 }
 
-static void *open_25(const export_settings *settings, const frame_channel *channel,
-                     const book *before)
-{
-    (void)settings;
-    (void)channel;
-    (void)before;
-    return open_levels(TARDIS_LEVELS_MAX);
-}
-
-static void *open_5(const export_settings *settings, const frame_channel *channel,
-                    const book *before)
-{
-    (void)settings;
-    (void)channel;
-    (void)before;
-    return open_levels(5);
-}
-
-static void *open_quotes(const export_settings *settings, const frame_channel *channel,
-                         const book *before)
-{
-    best_levels *made = open_levels(1);
-    (void)settings;
-    (void)channel;
-    (void)before;
-    made->are_quotes = 1;
-    return made;
-}
-
 /* A checkpoint may have the state that a grid begins with. */
-static void *open_chosen(const export_settings *settings, const frame_channel *channel,
-                         const book *before)
+static void *open_chosen(const maker_begin *of)
 {
-    best_levels *made = open_levels(settings->levels);
-    (void)channel;
-    made->every_ns = settings->every_ns;
-    made->every_changes = settings->every_changes;
-    made->has_last = made->every_ns != 0 && before != NULL;
+    best_levels *made = open_levels(of);
+    made->every_ns = of->settings->every_ns;
+    made->every_changes = of->settings->every_changes;
+    made->has_last = made->every_ns != 0 && of->before != NULL;
     if (made->has_last)
-        read_levels(made, before, made->values);
+        read_levels(made, of->before, made->values);
     return made;
 }
 
@@ -185,20 +155,14 @@ static const export_column SNAPSHOT_COLUMNS[TARDIS_VALUES_MAX] = {
     LEVEL(14), LEVEL(15), LEVEL(16), LEVEL(17), LEVEL(18), LEVEL(19), LEVEL(20),
     LEVEL(21), LEVEL(22), LEVEL(23), LEVEL(24)};
 
-static const export_column QUOTE_COLUMNS[LEVEL_COLUMNS] = {
-    [QUOTE_ASK_AMOUNT] = {"ask_amount", VALUE_DECIMAL},
-    [QUOTE_ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
-    [QUOTE_BID_PRICE] = {"bid_price", VALUE_DECIMAL},
-    [QUOTE_BID_AMOUNT] = {"bid_amount", VALUE_DECIMAL}};
-
 const export_type EXPORT_BOOK_SNAPSHOT_25 = {
     .name = "book_snapshot_25",
     .columns = SNAPSHOT_COLUMNS,
     .column_count = TARDIS_VALUES_MAX,
     .flags = EXPORT_OF_BOOKS,
-    .takes = takes,
+    .takes = export_takes_book,
     .prefers = export_prefers_book,
-    .open = open_25,
+    .open = open_levels,
     .frame = on_frame,
     .close = td_free,
 };
@@ -208,9 +172,9 @@ const export_type EXPORT_BOOK_SNAPSHOT_5 = {
     .columns = SNAPSHOT_COLUMNS,
     .column_count = 5 * (size_t)LEVEL_COLUMNS,
     .flags = EXPORT_OF_BOOKS,
-    .takes = takes,
+    .takes = export_takes_book,
     .prefers = export_prefers_book,
-    .open = open_5,
+    .open = open_levels,
     .frame = on_frame,
     .close = td_free,
 };
@@ -220,9 +184,9 @@ const export_type EXPORT_QUOTES = {
     .columns = QUOTE_COLUMNS,
     .column_count = LEVEL_COLUMNS,
     .flags = EXPORT_OF_BOOKS,
-    .takes = takes,
+    .takes = export_takes_book,
     .prefers = export_prefers_book,
-    .open = open_quotes,
+    .open = open_levels,
     .frame = on_frame,
     .close = td_free,
 };
@@ -232,7 +196,7 @@ const export_type EXPORT_BOOK_SNAPSHOTS = {
     .columns = SNAPSHOT_COLUMNS,
     .column_count = TARDIS_VALUES_MAX,
     .flags = EXPORT_OF_BOOKS,
-    .takes = takes,
+    .takes = export_takes_book,
     .prefers = export_prefers_book,
     .open = open_chosen,
     .frame = on_frame,

@@ -69,14 +69,11 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     return row != NULL && row->type == MSG_BOOK_CHANGE && row->book_depth == 1;
 }
 
-static void *open_prices(const export_settings *settings, const frame_channel *channel,
-                         const book *before)
+static void *open_prices(const maker_begin *of)
 {
     best_prices *made = td_alloc_zero(1, sizeof *made);
-    (void)settings;
-    (void)channel;
-    if (before != NULL)
-        set_from_book(made, before);
+    if (of->before != NULL)
+        set_from_book(made, of->before);
     return made;
 }
 

@@ -106,12 +106,9 @@ static int prefers(const family_market *market, const topic_row *topic, const to
     return strcmp(topic->name, other->name) < 0;
 }
 
-static void *open_state(const export_settings *settings, const frame_channel *channel,
-                        const book *before)
+static void *open_state(const maker_begin *of)
 {
-    (void)settings;
-    (void)channel;
-    (void)before;
+    (void)of;
     return td_alloc_zero(1, sizeof(ticker_state));
 }
 

@@ -126,20 +126,11 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
     return rows.rc;
 }
 
-static void *open_depth(const export_settings *settings, const frame_channel *channel,
-                        const book *before)
+static void *open_depth(const maker_begin *of)
 {
     hft_depth *made = td_alloc_zero(1, sizeof *made);
-    (void)channel;
-    (void)before;
-    made->settings = settings;
+    made->settings = of->settings;
     return made;
-}
-
-static int takes(const export_settings *settings, const frame_channel *channel)
-{
-    const topic_row *row = channel->topic.row;
-    return row != NULL && export_is_book_topic(row, settings->depth);
 }
 
 const export_type EXPORT_HFT_DEPTH = {
@@ -147,7 +138,7 @@ const export_type EXPORT_HFT_DEPTH = {
     .columns = COLUMNS,
     .column_count = HFT_COLUMNS,
     .flags = EXPORT_OF_BOOKS,
-    .takes = takes,
+    .takes = export_takes_book,
     .prefers = export_prefers_book,
     .open = open_depth,
     .frame = on_frame,
@@ -161,7 +152,7 @@ const export_type EXPORT_HFT_DEPTH = {
 static int takes_fused(const export_settings *settings, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;
-    if (!settings->is_fused || !takes(settings, channel))
+    if (!settings->is_fused || !export_takes_book(settings, channel))
         return 0;
     for (size_t i = 0; i < row->field_count; i++)
         if (row->fields[i].member == MEMBER_RPI_SIZE)

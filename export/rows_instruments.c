@@ -335,13 +335,10 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     return channel->role == ROLE_HTTP;
 }
 
-static void *open_table(const export_settings *settings, const frame_channel *channel,
-                        const book *before)
+static void *open_table(const maker_begin *of)
 {
     instrument_table *made = td_alloc_zero(1, sizeof *made);
-    (void)settings;
-    (void)before;
-    made->channel = channel;
+    made->channel = of->channel;
     made->reply = json_parser_open(0);
     made->entry = json_parser_open(0);
     made->memory = td_arena_open();

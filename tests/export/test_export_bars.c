@@ -141,7 +141,7 @@ static td_result play(const script *of, td_buf *rows, td_err *err)
     frame_channel channel = {.topic = {.row = &NO_ROW}};
     const row_out out = {put_row, rows};
     const gap_row last = {.from_ns = END_NS - 1};
-    void *maker = EXPORT_BARS.open(&settings, &channel, NULL);
+    void *maker = EXPORT_BARS.open(&(maker_begin){&EXPORT_BARS, &settings, &channel, NULL});
     td_result rc = TD_OK;
     for (size_t i = 0; i < TRADES_MAX && rc == TD_OK; i++) {
         const one_trade *from = &of->trades[i];

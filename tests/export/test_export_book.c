@@ -233,7 +233,8 @@ static void open_maker(actors *a, const book *before)
     const export_settings settings = {0};
     if (a->maker != NULL)
         EXPORT_BOOK_DELTAS.close(a->maker);
-    a->maker = EXPORT_BOOK_DELTAS.open(&settings, &a->channel, before);
+    a->maker = EXPORT_BOOK_DELTAS.open(
+        &(maker_begin){&EXPORT_BOOK_DELTAS, &settings, &a->channel, before});
 }
 
 /* Another file: its maker begins with the book as it is, if it is there. */

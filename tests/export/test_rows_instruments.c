@@ -181,7 +181,8 @@ static void run(const reply_case *c)
     const row_out out = {put_row, NULL};
     td_err err;
     assert_true(EXPORT_INSTRUMENTS.takes(NULL, &channel));
-    void *maker = EXPORT_INSTRUMENTS.open(NULL, &channel, NULL);
+    void *maker =
+        EXPORT_INSTRUMENTS.open(&(maker_begin){&EXPORT_INSTRUMENTS, NULL, &channel, NULL});
     printed_size = 0;
     wanted_columns = c->columns;
     for (size_t i = 0; i < REPLIES_MAX && c->replies[i] != NULL; i++) {
