@@ -1,4 +1,4 @@
-// README.md, docs/recipes.md and docs/client-tests.md are true: their commands run, and the output has the lines that the pages show.
+// README.md, docs/recipes.md, docs/datasets.md and docs/client-tests.md are true: their commands run, and the output has the lines that the pages show.
 // Blocks fenced as "console" are one shell session, from the first to the last of a page: a line after "$ " is a
 // command, lines after "> " continue it, "..." replaces lines that are left out, the rest is output. Numbers, times,
 // hashes and the width of columns may differ. `make demo` runs here without make, for three seconds.
@@ -49,10 +49,11 @@ async function bash(script, dir) {
   for (const folder of ["docs", "include"]) fs.symlinkSync(path.resolve(folder), path.join(dir, folder));
   const demo = `make() { [ "$*" = demo ] && "${path.resolve("docs/examples/demo.sh")}" build/bin build/demo; }\n`;
   const installed = `npm() { ln -s "${path.resolve("build/npm/node_modules")}" node_modules; }; python3() { command "${python() ?? "python3"}" "$@"; }\n`;
+  const duckdb = `duckdb() { TAPEDECK_NPM="${path.resolve("build/npm")}" "${process.execPath}" "${path.resolve("tests/npm/duckdb.mjs")}" "$@"; }\n`;
   const author = Object.fromEntries(["AUTHOR", "COMMITTER"].flatMap((who) => [[`GIT_${who}_NAME`, "You"], [`GIT_${who}_EMAIL`, "you@example.org"]]));
   const env = { ...process.env, DEMO_SECONDS: "3", TAPEDECK_ARCHIVE: "", GIT_CONFIG_GLOBAL: "/dev/null", ...author };
   for (const name of ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "NODE_TEST_CONTEXT"]) delete env[name]; // of whoever runs the tests
-  const child = spawn("bash", ["-uo", "pipefail", "-c", demo + installed + script], { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("bash", ["-uo", "pipefail", "-c", demo + installed + duckdb + script], { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const end = () => process.kill(-child.pid, "SIGKILL");
   const timer = setTimeout(end, TOUR_MS);
   let stdout = "";
@@ -96,6 +97,12 @@ test("the recipes run and print what they show; the systemd unit's command is ri
   const args = options.replace(/-a \S+/, `-a ${dir}/unit`).replace(/-c \S+/, `-c ${dir}/missing.yaml`).split(" ");
   const { stderr } = await run(t, "tapedeck", [verb, ...args], { status: 4 });
   assert.match(stderr, /missing\.yaml/);
+});
+
+test("the commands of docs/datasets.md run and print what it shows", { skip: withoutPackages }, async (t) => {
+  const dir = temporary(t);
+  await checkSession("docs/datasets.md", dir);
+  assert.match(fs.readFileSync(path.join(dir, "bars.csv"), "utf8"), /^BTCUSDT,.*\d$/m);
 });
 
 const withoutGit = spawnSync("git", ["--version"]).status === 0 ? false : "needs git";
