@@ -88,10 +88,11 @@ typedef struct saved_books {
 static int is_wanted_book(void *user, const symbol_topic *topic)
 {
     const saved_books *saved = user;
+    if (topic->line != 0 || !serve_books_follow(topic->row) || symbol_topic_track(topic) == NULL)
+        return 0;
     const served_topic *served =
         serve_feeds_topic(saved->feeds, saved->of->feed, topic->name, saved->of->symbol);
-    return served != NULL && topic->line == 0 && serve_books_follow(topic->row) &&
-           symbol_topic_track(topic) != NULL &&
+    return served != NULL &&
            saved->into->wants(saved->into->user, served->feed, served->exchange_topic);
 }
 

@@ -512,7 +512,7 @@ static td_result follow_late(serve_tape *tape, td_err *err)
 static void want_more(serve_tape *tape)
 {
     close_late(tape);
-    tape->books.is_short = 1;
+    tape->books.is_short = !tape->owner->options.has_shared_clock;
 }
 
 /* 1 if the tape has to wait for a client. A late one waits, too, because what is due at once is no
