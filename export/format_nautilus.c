@@ -259,24 +259,14 @@ static int has_changed(msg_value *last, const msg_value *value)
     return 1;
 }
 
-static td_result put_price(catalog_writer *self, const export_row *row, const char *name,
-                           td_err *err)
+static td_result put_price(catalog_writer *self, const export_row *row, td_err *err)
 {
-    const msg_value *value = value_of(self, row, name);
+    int is_mark = strcmp(self->of->folder, "mark_prices") == 0;
+    const msg_value *value = value_of(self, row, is_mark ? "mark_price" : "index_price");
     if (!has_changed(&self->last[0], value))
         return skip_row(self);
     td_result rc = put_number(self, 0, value->as.decimal, &self->price_places, err);
     return rc == TD_OK ? end_row(self, row, err) : rc;
-}
-
-static td_result put_mark(catalog_writer *self, const export_row *row, td_err *err)
-{
-    return put_price(self, row, "mark_price", err);
-}
-
-static td_result put_index(catalog_writer *self, const export_row *row, td_err *err)
-{
-    return put_price(self, row, "index_price", err);
 }
 
 static td_result put_funding(catalog_writer *self, const export_row *row, td_err *err)
@@ -423,9 +413,9 @@ static const catalog_class CLASSES[] = {
      add_level},
     {&EXPORT_BARS, "bars", "Bar", BAR, 7, 6, PAIRS, put_bar},
     {&EXPORT_DERIVATIVE_TICKER, "mark_prices", "MarkPriceUpdate", PRICE_UPDATE, 3, 2, OF_PRICES,
-     put_mark},
+     put_price},
     {&EXPORT_DERIVATIVE_TICKER, "index_prices", "IndexPriceUpdate", PRICE_UPDATE, 3, 2, OF_PRICES,
-     put_index},
+     put_price},
     {&EXPORT_DERIVATIVE_TICKER, "funding_rates", "FundingRateUpdate", FUNDING_RATE_UPDATE, 7, 5,
      OF_INSTRUMENT, put_funding},
     {.type = &EXPORT_INSTRUMENTS, .folder = "instruments", .put = put_instrument},
