@@ -104,16 +104,6 @@ static uint8_t has_snapshot(const symbol_topic *topic)
            (track_book(followed) != NULL || symbol_topic_ticker(topic) != NULL);
 }
 
-static void add_saved(serve_books *books, const served_topic *served, symbol_topic *topic)
-{
-    if (books->count == LIMIT_SERVE_BOOKS)
-        return;
-    serve_book *b = add_book(books, topic, served->feed, served->symbol, served->exchange_topic);
-    b->shard = topic->choice.conns[topic->choice.followed].shard;
-    b->has_snapshot = has_snapshot(topic);
-    books->expected++;
-}
-
 /* Its topics are followed, if they are books that are wanted. */
 static void take_state(serve_books *books, const serve_feeds *feeds, const cursor_state *of)
 {
@@ -121,9 +111,15 @@ static void take_state(serve_books *books, const serve_feeds *feeds, const curso
     const served_topic *served = NULL;
     symbol_topic *topic;
     symbol_state_keep(of->state, is_wanted_book, &saved);
-    for (size_t i = 0; (topic = symbol_state_topic_at(of->state, i)) != NULL; i++) {
+    for (size_t i = 0;
+         (topic = symbol_state_topic_at(of->state, i)) != NULL && books->count < LIMIT_SERVE_BOOKS;
+         i++) {
         served = serve_feeds_topic(feeds, of->feed, topic->name, of->symbol);
-        add_saved(books, served, topic);
+        serve_book *b =
+            add_book(books, topic, served->feed, served->symbol, served->exchange_topic);
+        b->shard = topic->choice.conns[topic->choice.followed].shard;
+        b->has_snapshot = has_snapshot(topic);
+        books->expected++;
     }
     if (served != NULL)
         add_symbol(books, served->feed, served->symbol, of->state);
