@@ -255,7 +255,7 @@ static void add_output(export_spec *spec, const export_format *format,
 {
     TD_ASSERT(spec->output_count < EXPORT_OUTPUTS_MAX);
     spec->outputs[spec->output_count++] = (export_output){format, type->type, type->name};
-    int is_known = type->type->takes == NULL;
+    int is_known = type->type->frame == NULL;
     for (size_t i = 0; i < spec->type_count; i++)
         is_known |= spec->types[i] == type->type;
     if (!is_known)

@@ -182,7 +182,7 @@ static channel_use find_use(const export_spec *spec, const frame_channel *channe
             return USE_ROWS;
         if (output->format->needs_market && !has_market)
             use = channel->role == ROLE_HTTP ? use : USE_FOREIGN;
-        else if (output->type->takes != NULL && output->type->takes(&spec->settings, channel))
+        else if (export_type_takes(output->type, &spec->settings, channel))
             return USE_ROWS;
     }
     return use;
@@ -321,7 +321,7 @@ static td_result make_route(day_run *run, const frame_ref *first, const symbol_t
     if (before != NULL)
         book_trust_resume(&made->trust, run->day->ledger, &channel->info, before);
     for (size_t i = 0; rc == TD_OK && i < spec->type_count; i++)
-        if (spec->types[i]->takes(&spec->settings, channel))
+        if (export_type_takes(spec->types[i], &spec->settings, channel))
             rc = add_maker(run, made, spec->types[i], first, of == NULL ? NULL : track_book(of),
                            err);
     return rc;

@@ -98,7 +98,7 @@ static td_result note_channel(scan_run *run, const channel_info *info, td_err *e
     for (size_t i = 0; rc == TD_OK && i < run->scan->type_count; i++) {
         const export_type *type = run->scan->types[i];
         if (type->prefers != NULL && channel->family != NULL &&
-            type->takes(run->scan->settings, channel))
+            export_type_takes(type, run->scan->settings, channel))
             rc = export_choice_offer(run->out, type, channel, err);
     }
     return rc;

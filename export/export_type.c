@@ -67,6 +67,16 @@ int export_is_book_topic(const topic_row *row, uint32_t depth)
     return depth == 0 || row->book_depth == depth;
 }
 
+int export_type_takes(const export_type *type, const export_settings *settings,
+                      const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    if (type->message == MSG_RAW)
+        return type->takes != NULL && type->takes(settings, channel);
+    return row != NULL && row->type == type->message &&
+           (type->takes == NULL || type->takes(settings, channel));
+}
+
 int export_takes_book(const export_settings *settings, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;

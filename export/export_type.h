@@ -83,8 +83,10 @@ typedef struct export_type {
     const char *name;
     const export_column *columns; /* NULL: of a format of frames (export/export_format.h) */
     size_t column_count;
-    unsigned flags; /* EXPORT_* */
-    /* 1 if frames of a channel give rows. Called for data and HTTP answers. */
+    unsigned flags;   /* EXPORT_* */
+    msg_type message; /* topics with messages of this type give rows; MSG_RAW: as takes says */
+    /* 1 if frames of a channel give rows. Called for data and HTTP answers. NULL: as message says.
+     */
     int (*takes)(const export_settings *settings, const frame_channel *channel);
     /* Of the topics that it takes, each feed's symbol has one: the one that is preferred to all
      * others that the selection has. NULL: all topics give rows. */
@@ -140,6 +142,10 @@ const export_type *const *export_type_table(size_t *count);
 /* 1 if books can be made from this topic: it is one of book changes whose depth is known (depth 0:
  * any; else that one alone). */
 int export_is_book_topic(const topic_row *row, uint32_t depth);
+
+/* 1 if a type has rows of the frames of a channel. */
+int export_type_takes(const export_type *type, const export_settings *settings,
+                      const frame_channel *channel);
 
 /* `takes` of types that are made of books. */
 int export_takes_book(const export_settings *settings, const frame_channel *channel);

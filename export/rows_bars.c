@@ -240,8 +240,7 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
 /* Entries of topics with many symbols have no bars. */
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
-    return settings->bar_ns != 0 && EXPORT_TRADES.takes(settings, channel) &&
-           !export_entries_have_symbols(channel->topic.row);
+    return settings->bar_ns != 0 && !export_entries_have_symbols(channel->topic.row);
 }
 
 static void *open_bars(const maker_begin *of)
@@ -255,6 +254,7 @@ const export_type EXPORT_BARS = {
     .name = "bars",
     .columns = BAR_COLUMNS,
     .column_count = COLUMNS,
+    .message = MSG_TRADE,
     .takes = takes,
     .open = open_bars,
     .frame = on_frame,

@@ -21,13 +21,6 @@ static msg_value value_of(const gap_row *gap, size_t i)
     return GAP_COLUMNS[i].type == VALUE_TIME_NS ? row_time(number) : row_integer((int64_t)number);
 }
 
-static int takes_nothing(const export_settings *settings, const frame_channel *channel)
-{
-    (void)settings;
-    (void)channel;
-    return 0;
-}
-
 static td_result put_gaps(const gap_row *const *gaps, size_t count, const row_out *out, td_err *err)
 {
     td_result rc = TD_OK;
@@ -46,6 +39,5 @@ const export_type EXPORT_GAPS = {
     .columns = GAP_COLUMNS,
     .column_count = GAP_MEMBER_COUNT,
     .flags = EXPORT_ALL_SYMBOLS,
-    .takes = takes_nothing,
     .day = put_gaps,
 };

@@ -64,17 +64,11 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     return rc;
 }
 
-static int takes(const export_settings *settings, const frame_channel *channel)
-{
-    (void)settings;
-    return channel->topic.row != NULL && channel->topic.row->type == MSG_LIQUIDATION;
-}
-
 const export_type EXPORT_LIQUIDATIONS = {
     .name = "liquidations",
     .columns = LIQUIDATION_COLUMNS,
     .column_count = COLUMNS,
-    .takes = takes,
+    .message = MSG_LIQUIDATION,
     .prefers = prefers,
     .frame = on_frame,
 };

@@ -279,17 +279,9 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     X(NOTICE, "notices")                                                                           \
     X(ORDER_ENTRY, "order_entries")
 
-#define TAKES(type_name, plural)                                                                   \
-    static int takes_##type_name(const export_settings *settings, const frame_channel *channel)    \
-    {                                                                                              \
-        (void)settings;                                                                            \
-        return channel->topic.row != NULL && channel->topic.row->type == MSG_##type_name;          \
-    }
-MESSAGE_TYPES(TAKES)
-
 #define TYPE_ROW(type_name, plural)                                                                \
     [MSG_##type_name] = {.name = (plural),                                                         \
                          .flags = EXPORT_NO_SYMBOL,                                                \
-                         .takes = takes_##type_name,                                               \
+                         .message = MSG_##type_name,                                               \
                          .frame = on_frame},
 export_type EXPORT_MESSAGE_TYPES[MSG_TYPE_COUNT] = {MESSAGE_TYPES(TYPE_ROW)};

@@ -8,12 +8,6 @@ static const export_column TRADE_COLUMNS[COLUMNS] = {[ID] = {"id", VALUE_TEXT},
                                                      [PRICE] = {"price", VALUE_DECIMAL},
                                                      [AMOUNT] = {"amount", VALUE_DECIMAL}};
 
-static int takes(const export_settings *settings, const frame_channel *channel)
-{
-    (void)settings;
-    return channel->topic.row != NULL && channel->topic.row->type == MSG_TRADE;
-}
-
 static const char *taker_name(uint8_t side)
 {
     if (side == SIDE_BUY)
@@ -55,6 +49,6 @@ const export_type EXPORT_TRADES = {
     .name = "trades",
     .columns = TRADE_COLUMNS,
     .column_count = COLUMNS,
-    .takes = takes,
+    .message = MSG_TRADE,
     .frame = on_frame,
 };

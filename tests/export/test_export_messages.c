@@ -72,7 +72,7 @@ static void assert_rows(const char *family_name, const char *frame_text, const c
     assert_true(decoder_decode(with, &channel.topic, bytes, DECODE_PATH_FAST, &m, &why));
     const export_type *type = &EXPORT_MESSAGE_TYPES[m.head.type];
     const export_settings settings = {0};
-    assert_true(type->takes(&settings, &channel));
+    assert_true(export_type_takes(type, &settings, &channel));
     frame_ref frame = {.recv_ns = RECV_NS, .channel = &channel, .row = channel.topic.row};
     maker_frame seen = {.frame = &frame, .message = &m};
     row_texts rows = {.type = type};

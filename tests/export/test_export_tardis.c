@@ -103,7 +103,7 @@ static void open_feed(stream_feed *f, decoder *with, const frame_channel *channe
 {
     static const export_settings SETTINGS = {0};
     *f = (stream_feed){.decoder = with, .channel = *channel, .type = type};
-    assert_true(type->takes(&SETTINGS, &f->channel));
+    assert_true(export_type_takes(type, &SETTINGS, &f->channel));
     f->is_alive = before != NULL;
     f->book = book_open(channel->topic.row->book_depth);
     if (before != NULL)
@@ -392,7 +392,7 @@ static int takes(decoder *with, const export_type *type, const char *family_name
     static const export_settings SETTINGS = {0};
     frame_channel channel;
     assert_true(find_channel(with, family_name, frame, TOPIC_NOW, &channel));
-    return type->takes(&SETTINGS, &channel);
+    return export_type_takes(type, &SETTINGS, &channel);
 }
 
 static void test_topics(void **state)
@@ -634,7 +634,7 @@ static void check_type(mapper_fixture *f, json_value one, const frame_channel *c
     assert_true(json_find(one, "prior", &prior));
     td_buf_init(&should, 1 << 20);
     expected_rows(f, outputs, type, channel, &should, &symbol);
-    int is_taken = channel->topic.row != NULL && of->type->takes(&SETTINGS, channel);
+    int is_taken = channel->topic.row != NULL && export_type_takes(of->type, &SETTINGS, channel);
     if (is_taken && of->type == &EXPORT_BOOK_DELTAS)
         is_taken = strcmp(channel->topic.row->name, channel->family->market.book_topic) == 0;
     if (!is_taken) {
