@@ -81,20 +81,23 @@ static td_result next_of_file(import_mcap *self, mcap_record *out, td_err *err)
 static td_result next_record(import_mcap *self, mcap_record *out, td_err *err)
 {
     mcap_chunk chunk;
-    td_result rc = TD_EOF;
-    if (self->chunk.size > 0)
-        rc = mcap_next_record(td_buf_view(&self->chunk), &self->at, out, err);
-    if (rc != TD_EOF)
-        return rc;
-    td_buf_clear(&self->chunk);
-    self->at = 0;
-    rc = next_of_file(self, out, err);
-    if (rc != TD_OK || out->opcode != MCAP_CHUNK)
-        return rc;
-    rc = mcap_decode_chunk(out->content, &chunk, err);
-    if (rc == TD_OK)
-        rc = codec_decompress(self->coder, &chunk, 0, &self->chunk, err);
-    return rc == TD_OK ? next_record(self, out, err) : rc;
+    for (;;) {
+        td_result rc = TD_EOF;
+        if (self->chunk.size > 0)
+            rc = mcap_next_record(td_buf_view(&self->chunk), &self->at, out, err);
+        if (rc != TD_EOF)
+            return rc;
+        td_buf_clear(&self->chunk);
+        self->at = 0;
+        rc = next_of_file(self, out, err);
+        if (rc != TD_OK || out->opcode != MCAP_CHUNK)
+            return rc;
+        rc = mcap_decode_chunk(out->content, &chunk, err);
+        if (rc == TD_OK)
+            rc = codec_decompress(self->coder, &chunk, 0, &self->chunk, err);
+        if (rc != TD_OK)
+            return rc;
+    }
 }
 
 static td_result keep_channel(import_mcap *self, td_bytes content, td_err *err)
