@@ -579,7 +579,7 @@ td_result export_document_open(td_io io, const char *path, td_bytes head, export
     td_result rc = td_io_read_file(io, path, DOCUMENT_BYTES_MAX, &out->text, &out->size, err);
     if (rc != TD_OK)
         return rc;
-    if (out->size < head.size || memcmp(out->text, head.data, head.size) != 0)
+    if (out->size < head.size || !td_bytes_equal(td_bytes_of(out->text, head.size), head))
         return td_err_set(err, TD_E_INVALID, "'%s' is of another export", path);
     out->parser = json_parser_open(out->size + 1);
     rc = json_parse(out->parser, td_bytes_of(out->text, out->size), JSON_COPIED, &out->root, err);
