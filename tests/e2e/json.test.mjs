@@ -237,7 +237,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("info", await json(t, ["info", left, "--json"]));
 
   const made = await market(t, dir);
-  for (const [format, from, name] of [["tardis-csv", archive, "csv"], ["jsonl", archive, "lines"], ["tardis-csv", made, "market"], ["hftbacktest", made, "events"], ["parquet", made, "tables"]]) {
+  for (const [format, from, name] of [["tardis-csv", archive, "csv"], ["jsonl", archive, "lines"], ["tardis-csv", made, "tickers"], ["hftbacktest", made, "events"], ["parquet", made, "tables"]]) {
     const out = path.join(dir, name);
     await tapedeck(t, ["export", from, "--format", format, "--out", out, "--feed", "*"], { status: 1 });
     page.check("MANIFEST.json", JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8")));
