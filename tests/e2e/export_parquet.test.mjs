@@ -1,6 +1,7 @@
 // export --format parquet: rows, read by DuckDB, are those of the CSV files of the same export, whose rows other tests
 // compare with an independent script.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
@@ -115,4 +116,28 @@ test("the same bytes with any number of threads", { skip: withoutCapture(V5) }, 
   const [one, four] = [await exported(t, archive, "-j", "1"), await exported(t, archive, "-j", "4")];
   assert.deepEqual(filesOf(four), filesOf(one));
   for (const file of filesOf(one)) assert.ok(fs.readFileSync(path.join(one, file)).equals(fs.readFileSync(path.join(four, file))), file);
+});
+
+// Parquet's rows of messages beside SQLite's of the same export, which others compare with JSON lines.
+const SQLITE_ROWS = "import json, sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.row_factory = sqlite3.Row; " +
+  "print(json.dumps([{k: str(v) for k, v in dict(r).items() if v is not None} for r in d.execute(f'SELECT * FROM {sys.argv[2]} ORDER BY symbol, rowid')]))";
+
+test("rows of tickers and klines are those of SQLite", { skip: withoutCapture(V5) }, async (t) => {
+  const archive = await imported(t, V5, "v5-linear");
+  const out = await exported(t, archive, "--format", "sqlite", "--time", "int64");
+  for (const type of ["tickers", "klines"]) {
+    const args = ["-c", SQLITE_ROWS, path.join(out, "sqlite/messages_2026-08-09.sqlite"), type];
+    const stored = JSON.parse(execFileSync("python3", args, { encoding: "utf8", maxBuffer: 1 << 28 }));
+    const files = `${path.join(out, "parquet/exchange=bybit", `type=${type}`, "date=2026-08-09")}/*.parquet`;
+    const columns = (await query(`DESCRIBE SELECT * FROM '${files}'`)).map(([name]) => name).filter((name) => !["frame", "exchange", "type", "date"].includes(name));
+    const rows = await query(`SELECT ${columns.map((name) => `"${name}"::VARCHAR`).join(", ")} FROM read_parquet('${files}', file_row_number = true) ORDER BY symbol, file_row_number`);
+    assert.equal(rows.length, stored.length);
+    assert.ok(rows.length > 30, type);
+    const text = (value) => (value === "true" ? "1" : value === "false" ? "0" : shortest(value));
+    for (const [i, row] of rows.entries()) {
+      const cells = Object.fromEntries(columns.map((name, k) => [name, row[k]]).filter(([, value]) => value !== null).map(([name, value]) => [name, text(value)]));
+      const wanted = Object.entries(stored[i]).filter(([name]) => !/_real$|^(exchange|feed|frame)$/.test(name));
+      assert.deepEqual(cells, Object.fromEntries(wanted), `${type}, row ${i}`);
+    }
+  }
 });

@@ -18,6 +18,7 @@ const exporting = (archive, out, ...more) =>
 
 for (const [name, family, date, types] of [
   ["inverse-2021-04-17.jsonl.gz", "inverse", "2021-04-17", ["book_changes", "trades"]],
+  ["linear-2021-04-17.jsonl.gz", "linear", "2021-04-17", ["book_changes", "trades"]],
   ["v5-2026-08-09.jsonl.gz", "v5-linear", "2026-08-09", ["book_changes", "klines", "tickers", "trades"]],
 ]) {
   test(`${name}: tables have the rows of JSON lines, whatever -j`, { skip: withoutCapture(name) }, async (t) => {
