@@ -176,7 +176,7 @@ static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 
 static conn_choice *choice_of(connection_table *r, uint32_t stream)
 {
-    r->choices = td_array_reach(r->choices, &r->choice_capacity, stream, sizeof *r->choices);
+    td_array_ensure((void **)&r->choices, &r->choice_capacity, stream, sizeof *r->choices);
     return &r->choices[stream];
 }
 
