@@ -16,6 +16,8 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "tape/block.h"
+#include "tape/channel_table.h"
 #include "tape/cursor.h"
 #include "tests/testing/tape_fixture.h"
 
@@ -588,6 +590,58 @@ static void test_held_blocks(void **state)
     tape_block_release(first->block);
 }
 
+/* Tapes that share chunks, segments and channels, by turns, at other places of an archive with a
+ * damaged chunk, and of other selections: each has what it has alone, and its damage. */
+static void test_shared(void **state)
+{
+    static const char *const SYMBOL[] = {"B"};
+    static const selection WANTED[] = {{.has_from = 0}, {.symbols = {SYMBOL, 1}}};
+    enum { FRAMES = 40, TAPES = 2, AHEAD = 15 };
+    tape_fixture *f = *state;
+    tape_segment *segment = open_only(f, 1000);
+    char path[LIMIT_PATH_BYTES];
+    snprintf(path, sizeof path, "%s", tape_segment_path(segment));
+    segment_chunk chunks[FRAMES / 10];
+    for (uint64_t n = 0; n < FRAMES; n++) {
+        const char *symbol = n % 2 == 1 ? "B" : "A";
+        tape_segment_put(
+            segment,
+            &(tape_put){.symbol = symbol, .conn = 1, .ordinal = n + 1, .recv_ns = 1000 + n});
+        if (n % 10 == 9)
+            chunks[n / 10] = tape_segment_seal(segment);
+    }
+    tape_segment_finish(segment);
+    tape_fixture_damage(path, chunks[1].offset + chunks[1].chunk_bytes - 5);
+    cursor_options options = {.blocks = block_pool_open(), .channels = channel_table_open()};
+    const frame_channel *of_b[TAPES] = {NULL, NULL};
+    cursor *tapes[TAPES];
+    unsigned at[TAPES] = {0, 1};
+    for (size_t i = 0; i < TAPES; i++)
+        tapes[i] = tape_fixture_tape(f, &WANTED[i], &options);
+    for (unsigned turn = 0; at[0] < FRAMES || at[1] < FRAMES; turn++) {
+        size_t i = turn < AHEAD ? 0 : turn % TAPES;
+        if (at[i] >= FRAMES)
+            continue;
+        const frame_ref *frame = next_frame(tapes[i]);
+        assert_int_equal(tape_frame_number(frame), at[i]);
+        if (at[i] % 2 == 1)
+            of_b[i] = frame->channel;
+        at[i] += i == 0 ? 1 : 2;
+        at[i] += at[i] / 10 == 1 ? 10 : 0;
+    }
+    assert_non_null(of_b[0]);
+    assert_ptr_equal(of_b[0], of_b[1]);
+    for (size_t i = 0; i < TAPES; i++) {
+        cursor_stats stats;
+        expect_end(tapes[i]);
+        cursor_get_stats(tapes[i], &stats);
+        assert_int_equal(stats.damaged_chunks, 1);
+        cursor_close(tapes[i]);
+    }
+    block_pool_close(options.blocks);
+    channel_table_close(options.channels);
+}
+
 /* A tape may be closed anywhere, with chunks still being read. */
 static void test_closed_early(void **state)
 {
@@ -616,6 +670,7 @@ int main(void)
         tape_fixture_test(test_seek),
         tape_fixture_test(test_as_many_threads_as_given),
         tape_fixture_test(test_held_blocks),
+        tape_fixture_test(test_shared),
         tape_fixture_test(test_closed_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
