@@ -1,6 +1,6 @@
 """How fast the package for Python reads an archive, and json.loads the same frames.
 
-    PYTHONPATH=python python3 benchmarks/python_read.py messages|rows|loads ARCHIVE
+    PYTHONPATH=python python3 benchmarks/python_read.py messages|frames|rows|loads ARCHIVE
 
 Prints {"frames", "wall_s", "cpu_s"}; importing, and reading the frames for `loads`, is not measured.
 """
@@ -17,6 +17,9 @@ with tapedeck.open(path) as archive:
     start, cpu = time.perf_counter(), time.process_time()
     if what == "messages":
         for message in archive.messages():
+            pass
+    elif what == "frames":
+        for frame in archive.frames():
             pass
     elif what == "rows":
         for trades, levels, streams in archive.batches():

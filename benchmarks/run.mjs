@@ -17,6 +17,7 @@ import {
   appears, bench, bin, digest, exportArgs, FEEDS, fresh, instructions, limitArgs, makeCertificate, makeCorpus, messagesArgs, rawFrames,
   received, recordArgs, replayArgs, run, serve, SYMBOLS, symbolsOf, tlsArgs, work,
 } from "./corpus.mjs";
+import { exportRows } from "./exports.mjs";
 
 const outDir = process.argv[3];
 const RUNS = Number(process.env.BENCH_RUNS ?? 5);
@@ -122,14 +123,6 @@ function scriptAlone(c) {
   return measured({ frames: c.frames, wall_s: Number(process.hrtime.bigint() - from) / 1e9, cpu_s });
 }
 const wholeReplay = (c, threads) => processed(c, replayArgs(c.archive, threads));
-
-/** The package for Python, or json.loads over the same frames. */
-const inPython = (c, what) => measured(parse(run("python3", ["benchmarks/python_read.py", what, c.archive], { env: { ...process.env, PYTHONPATH: "python" } })));
-function exported(c, format) {
-  const from = process.hrtime.bigint();
-  const { cpu_s } = timed(bin("tapedeck-replay"), exportArgs(c.archive, format));
-  return measured({ frames: c.frames, wall_s: Number(process.hrtime.bigint() - from) / 1e9, cpu_s });
-}
 
 /** By a client that prints what it counted, between the end of its handshake and the close. */
 const receivedBy = (client) => (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
@@ -450,9 +443,7 @@ await beside("regress check -j 2 (limit: replay -j 2)", () => oursCheck(c, 2), (
 await beside("regress check v5 -j 1 (limit: replay v5 -j 1)", () => oursCheck(v5, 1), () => wholeReplay(v5, 1), 0.9, v5.sha);
 await beside("regress check v5 --decoder .so -j 1 (limit: built-in)", () => oursLibrary(v5, 1), () => oursCheck(v5, 1), null, v5.sha);
 await beside("regress check v5 --decoder-cmd python3 -j 1 (limit: the script from a file)", () => oursScript(v5, 1), () => scriptAlone(v5), null, v5.sha);
-await beside("python messages (limit: export jsonl)", () => inPython(v5, "messages"), () => exported(v5, "jsonl"), 1, v5.sha);
-await beside("python messages (limit: json.loads)", () => inPython(v5, "messages"), () => inPython(v5, "loads"), 10, v5.sha);
-await beside("python rows (limit: json.loads)", () => inPython(v5, "rows"), () => inPython(v5, "loads"), 10, v5.sha);
+await exportRows(v5, row);
 const plain = { ...c, cert: undefined };
 await beside("record over TLS to disk", () => oursRecord(c), () => limitReceive(c), 1.5, c.sha, 1.05);
 await beside("record without TLS to disk", () => oursRecord(plain), () => limitReceive(plain), 1.6, c.sha);
