@@ -38,7 +38,9 @@ typedef struct mcap_writer {
     mcap_summary summary;
     td_buf chunk, packed, pack, text; /* text: of the message that is being written */
     json_writer json;                 /* into text */
-    uint8_t has_message;              /* 1: a frame's first levels are in text */
+    uint16_t message_id;              /* channel of the message in text, which lacks its last
+                                         levels; 0: there is no such message */
+    uint8_t *is_of_level;             /* by column of book changes */
     uint64_t chunk_first_ns, chunk_last_ns;
     uint64_t bytes; /* of the file so far */
     uint32_t crc;   /* of these */
@@ -49,13 +51,25 @@ typedef struct mcap_writer {
     slot_table slots; /* of lanes by key */
 } mcap_writer;
 
+/* 1 if the column is a level's own; the others are of the whole frame. */
+static int is_of_level(const export_column *column)
+{
+    msg_member member = msg_member_find(td_bytes_str(column->name));
+    return strcmp(column->name, "action") == 0 ||
+           (member != MEMBER_NONE && msg_struct_has(MSG_BOOK_CHANGE, member));
+}
+
 static void *open_mcap(const export_target *target)
 {
+    const export_type *books = &EXPORT_MESSAGE_TYPES[MSG_BOOK_CHANGE];
     mcap_writer *made = td_alloc_zero(1, sizeof *made);
     td_buf *bufs[] = {&made->chunk, &made->packed, &made->pack, &made->text};
     made->target = target;
     made->coder = codec_open();
     mcap_summary_init(&made->summary);
+    made->is_of_level = td_alloc_zero(books->column_count, sizeof *made->is_of_level);
+    for (size_t i = 0; i < books->column_count; i++)
+        made->is_of_level[i] = (uint8_t)is_of_level(&books->columns[i]);
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         td_buf_init(bufs[i], SIZE_MAX);
     return made;
@@ -78,6 +92,7 @@ static void close_mcap(void *writer)
     mcap_summary_fini(&self->summary);
     codec_close(self->coder);
     export_file_abandon(self->file);
+    td_free(self->is_of_level);
     td_free(self);
 }
 
@@ -89,14 +104,6 @@ static void *open_frames(const export_target *target)
 }
 
 /* ---- schemas ---- */
-
-/* 1 if the column is a level's own; the others are of the whole frame. */
-static int is_of_level(const export_column *column)
-{
-    msg_member member = msg_member_find(td_bytes_str(column->name));
-    return strcmp(column->name, "action") == 0 ||
-           (member != MEMBER_NONE && msg_struct_has(MSG_BOOK_CHANGE, member));
-}
 
 static int has_levels(const export_type *type)
 {
@@ -351,8 +358,12 @@ static void write_time(json_writer *json, const char *name, uint64_t ns)
 /* A number as viewers take it, and exactly. */
 static void write_decimal(json_writer *json, const char *name, td_bytes text)
 {
+    static const char SUFFIX[] = "_text";
     char text_name[LIMIT_NAME_BYTES];
-    (void)snprintf(text_name, sizeof text_name, "%s_text", name);
+    size_t size = strlen(name);
+    TD_ASSERT(size + sizeof SUFFIX <= sizeof text_name);
+    memcpy(text_name, name, size);
+    memcpy(text_name + size, SUFFIX, sizeof SUFFIX);
     json_write_key(json, name);
     json_write_raw(json, text);
     json_write_member_bytes(json, text_name, text);
@@ -390,13 +401,13 @@ static void write_value(json_writer *json, const export_column *column, const ms
     }
 }
 
-static void write_columns(json_writer *json, const export_type *type, const export_row *row,
+static void write_columns(mcap_writer *self, const export_type *type, const export_row *row,
                           int of_levels)
 {
     for (size_t i = 0; i < type->column_count; i++)
         if (row->values[i].type != VALUE_ABSENT &&
-            (!has_levels(type) || is_of_level(&type->columns[i]) == of_levels))
-            write_value(json, &type->columns[i], &row->values[i]);
+            (!has_levels(type) || self->is_of_level[i] == of_levels))
+            write_value(&self->json, &type->columns[i], &row->values[i]);
 }
 
 static void begin_message(mcap_writer *self, const export_source *of, const export_row *row)
@@ -410,7 +421,7 @@ static void begin_message(mcap_writer *self, const export_source *of, const expo
         write_time(json, "ts_exch", row->exchange_ns);
     json_write_member_u64(json, "flags", row->flags | (has_levels(of->type) ? 1U : 0U));
     json_write_member_bool(json, "suspect", row->is_suspect);
-    write_columns(json, of->type, row, 0);
+    write_columns(self, of->type, row, 0);
     if (has_levels(of->type))
         json_write_member_array_begin(json, "levels");
 }
@@ -454,25 +465,26 @@ static td_result end_message(mcap_writer *self, const export_source *of, const e
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
 {
     mcap_writer *self = writer;
-    td_bytes topic = (of->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? td_bytes_str(of->name)
-                                                                 : row->values[0].as.text;
-    uint16_t id = 0;
-    td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
-    if (rc == TD_OK)
-        rc = lane_of(self, of, topic, &id, err);
-    if (rc != TD_OK)
-        return rc;
-    if (!self->has_message)
+    uint16_t id = self->message_id;
+    if (id == 0) {
+        td_bytes topic = (of->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? td_bytes_str(of->name)
+                                                                     : row->values[0].as.text;
+        td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
+        if (rc == TD_OK)
+            rc = lane_of(self, of, topic, &id, err);
+        if (rc != TD_OK)
+            return rc;
         begin_message(self, of, row);
-    self->has_message = 1;
+    }
+    self->message_id = id;
     if (has_levels(of->type)) {
         json_write_object_begin(&self->json);
-        write_columns(&self->json, of->type, row, 1);
+        write_columns(self, of->type, row, 1);
         json_write_object_end(&self->json);
         if ((row->flags & ROW_LAST_OF_FRAME) == 0)
             return TD_OK;
     }
-    self->has_message = 0;
+    self->message_id = 0;
     return end_message(self, of, row, id, err);
 }
 
