@@ -39,14 +39,14 @@
     X(MAX_PRICE, "max_price", VALUE_DECIMAL,                                                       \
       "priceFilter.maxPrice|price_filter.max_price|maxPrice|maxOrderPrice")                        \
     X(QTY_STEP, "qty_step", VALUE_DECIMAL,                                                         \
-      "lotSizeFilter.qtyStep|lotSizeFilter.basePrecision|lot_size_filter.qty_step|qtyStep|"        \
-      "minOrderSizeIncrement|basePrecision|lotSize")                                               \
+      ("lotSizeFilter.qtyStep|lotSizeFilter.basePrecision|lot_size_filter.qty_step|qtyStep|"       \
+       "minOrderSizeIncrement|basePrecision|lotSize"))                                             \
     X(MIN_QTY, "min_qty", VALUE_DECIMAL,                                                           \
-      "lotSizeFilter.minOrderQty|lot_size_filter.min_trading_qty|minTradingQty|minOrderSize|"      \
-      "minTradeQuantity|minTradeQty|minSize")                                                      \
+      ("lotSizeFilter.minOrderQty|lot_size_filter.min_trading_qty|minTradingQty|minOrderSize|"     \
+       "minTradeQuantity|minTradeQty|minSize"))                                                    \
     X(MAX_QTY, "max_qty", VALUE_DECIMAL,                                                           \
-      "lotSizeFilter.maxLimitOrderQty|lotSizeFilter.maxOrderQty|lot_size_filter.max_trading_qty|"  \
-      "maxTradingQty|maxOrderSize|maxTradeQuantity|maxTradeQty|maxSize")                           \
+      ("lotSizeFilter.maxLimitOrderQty|lotSizeFilter.maxOrderQty|lot_size_filter.max_trading_qty|" \
+       "maxTradingQty|maxOrderSize|maxTradeQuantity|maxTradeQty|maxSize"))                         \
     X(MAX_MARKET_QTY, "max_market_qty", VALUE_DECIMAL,                                             \
       "lotSizeFilter.maxMktOrderQty|lotSizeFilter.maxMarketOrderQty")                              \
     X(MIN_NOTIONAL, "min_notional", VALUE_DECIMAL,                                                 \
