@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import zlib from "node:zlib";
 import { captureLines, json, jsonLines, listening, manifestOf, run, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { feedArgs, randomNumbers, Recorder, simulator } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
@@ -149,6 +150,13 @@ for (const [name, family, framesOf, skip = false] of SOURCES) {
       saved += whole.bytes - from.bytes;
     }
     assert.ok(saved > 0, "checkpoints are used");
+
+    // A whole export has the same rows of tickers from then on.
+    const rowsFrom = ({ found }, ns) => Object.entries(found.files).flatMap(([name, text]) => (name.includes("derivative_ticker") ? zlib.gunzipSync(Buffer.from(text, "base64")).toString().split("\n").filter((row) => Number(row.split(",")[3]) >= ns / 1000) : []));
+    const all = await exportFrom(t, archive, BEGIN_NS, ["tardis-csv"]);
+    const middle = BEGIN_NS + (5n * HOUR_NS) / 2n;
+    assert.deepEqual(rowsFrom(await exportFrom(t, archive, middle, ["tardis-csv"]), Number(middle)), rowsFrom(all, Number(middle)));
+    assert.equal(rowsFrom(all, Number(middle)).length > 0, !name.includes("2021"), "these captures have no tickers");
 
     const ns = BEGIN_NS + 5n * HOUR_NS + HOUR_NS / 2n, plugin = buildPlugin(t, 0), warmed = buildPlugin(t, 1);
     const shown = await shownFrom(t, archive, ns, plugin);
