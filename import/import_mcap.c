@@ -160,6 +160,11 @@ static td_result next_message(import_mcap *self, td_err *err)
         return td_err_set(err, TD_E_CORRUPT, "a message of the unknown channel %u",
                           message.channel_id);
     rc = mcap_decode_channel(td_buf_view(&self->channels[message.channel_id]), &channel, err);
+    if (rc == TD_OK && mcap_find_pair(channel.metadata, "feed").data != NULL &&
+        mcap_find_pair(channel.metadata, "dir").data == NULL) {
+        rc = td_err_set(err, TD_E_INVALID, "its messages are decoded, and import takes frames");
+        td_err_hint(err, "`tapedeck export --format mcap-frames` writes frames");
+    }
     return rc == TD_OK ? write_line(self, &channel, &message, err) : rc;
 }
 

@@ -15,7 +15,8 @@ TD_NEVER_NULL import_mcap *import_mcap_open(import_source *source);
 void import_mcap_close(import_mcap *reader);
 
 /* The next message, by its number; as import_source_next. TD_E_CORRUPT, TD_E_TRUNCATED: no message
- * of the chunk is read, or the file has no end; TD_EOF follows. */
+ * of the chunk is read, or the file has no end; TD_EOF follows. TD_E_UNSUPPORTED; TD_E_INVALID: of
+ * the format mcap of export, whose messages are no frames. */
 TD_MUST_USE td_result import_mcap_next(import_mcap *reader, import_text_line *out, td_err *err);
 
 #endif

@@ -94,6 +94,17 @@ test("bytes that are no text, names that cannot be, and damage", async (t) => {
   }
 });
 
+test("decoded messages are refused: they are no frames", { skip: withoutCapture(CAPTURES[0]) }, async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, capture(CAPTURES[0])]);
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "mcap", "--out", path.join(dir, "out")]);
+  const again = path.join(dir, "again");
+  const { stderr } = await tapedeck(t, ["import", "-a", again, "--family", "inverse", "--format", "mcap", path.join(dir, "out/messages_2021-04-17.mcap")], { status: 2 });
+  assert.match(stderr, /decoded[^]*mcap-frames/);
+  assert.ok(!fs.existsSync(again));
+});
+
 npmTest("@mcap/core reads the frames, by their summary as well", { skip: withoutCapture(CAPTURES[0]) }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");

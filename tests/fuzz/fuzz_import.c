@@ -53,7 +53,8 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
     for (;;) {
         td_result rc = mcap != NULL ? import_mcap_next(mcap, &line, NULL)
                                     : import_source_next(source, &line, NULL);
-        if (rc == TD_EOF || (mcap != NULL && (rc == TD_E_UNSUPPORTED || rc == TD_E_LIMIT)))
+        if (rc == TD_EOF ||
+            (mcap != NULL && (rc == TD_E_UNSUPPORTED || rc == TD_E_LIMIT || rc == TD_E_INVALID)))
             break;
         if (rc != TD_OK) {
             TD_ASSERT(rc == TD_E_CORRUPT || rc == TD_E_TRUNCATED);
