@@ -68,6 +68,7 @@ typedef struct day_run {
     size_t use_count;
     export_writer *frame_writers[EXPORT_OUTPUTS_MAX]; /* of the formats of frames */
     size_t frame_writer_count;
+    size_t gap_next; /* of the day's gaps: the first that they were not given */
     day_route **routes;
     size_t route_count;
     uint64_t number;           /* of the last frame, for formats of frames */
@@ -491,13 +492,31 @@ static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
                       frame->channel->info.exchange_topic);
 }
 
+/* Gaps that begin before this moment. */
+static td_result show_gaps(day_run *run, uint64_t recv_ns, td_err *err)
+{
+    const export_day *day = run->day;
+    td_result rc = TD_OK;
+    for (; run->gap_next < day->gap_count; run->gap_next++) {
+        const gap_row *gap = day->gaps[run->gap_next];
+        if (gap->from_ns >= recv_ns)
+            break;
+        for (size_t i = 0; rc == TD_OK && i < run->frame_writer_count; i++) {
+            const export_writer *writer = run->frame_writers[i];
+            if (writer->output->format->gap != NULL)
+                rc = writer->output->format->gap(writer->made, gap, err);
+        }
+    }
+    return rc;
+}
+
 /* Formats of frames have no workers beside: frames are in the order of the tape. */
 static td_result show_formats(day_run *run, const frame_ref *frame, const trust_answer *trust,
                               td_err *err)
 {
-    td_result rc = TD_OK;
     if (run->frame_writer_count == 0 || frame->is_lead_in)
         return TD_OK;
+    td_result rc = show_gaps(run, frame->recv_ns, err);
     run->number += !frame->is_copy && frame->channel->role != ROLE_HTTP;
     for (size_t i = 0; rc == TD_OK && i < run->frame_writer_count; i++) {
         export_writer *writer = run->frame_writers[i];
@@ -846,6 +865,8 @@ static td_result run_all(day_run *run, td_err *err)
     rc = play(run, err);
     if (rc == TD_OK)
         rc = end_makers(run, err);
+    if (rc == TD_OK)
+        rc = show_gaps(run, UINT64_MAX, err);
     if (rc != TD_OK)
         return rc;
     return td_workers_each(cursor_workers(run->tape), run->writers.count, finish_writer, run, err);

@@ -91,6 +91,9 @@ typedef struct export_format {
      * those of the day, from 1. */
     td_result (*frame)(void *writer, const frame_ref *frame, const trust_answer *trust,
                        uint64_t number, td_err *err);
+    /* A format of frames: a gap of the ledger that begins on the day, before the frames after its
+     * beginning; may be NULL. */
+    td_result (*gap)(void *writer, const gap_row *gap, td_err *err);
     /* There are no more: finish all files. */
     td_result (*finish)(void *writer, td_err *err);
     /* Free it; files that were not finished are removed. NULL is fine. */

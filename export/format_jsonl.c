@@ -14,7 +14,6 @@
 typedef struct jsonl_writer {
     const export_target *target;
     export_file *file; /* NULL: no line yet */
-    size_t gap_next;   /* of the target's */
     uint8_t is_raw;    /* 1: lines are frames as received */
 } jsonl_writer;
 
@@ -71,30 +70,24 @@ static td_result end_line(jsonl_writer *self, json_writer *json, td_err *err)
     return rc == TD_OK ? export_file_flush(self->file, err) : rc;
 }
 
-/* Gaps that begin before this moment stand before its frame. */
-static td_result write_gaps_before(jsonl_writer *self, uint64_t recv_ns, td_err *err)
+static td_result write_gap(void *writer, const gap_row *gap, td_err *err)
 {
-    td_result rc = TD_OK;
-    while (rc == TD_OK && self->gap_next < self->target->gap_count &&
-           self->target->gaps[self->gap_next]->from_ns < recv_ns) {
-        json_writer json;
-        rc = begin_line(self, &json, err);
-        if (rc != TD_OK)
-            break;
-        const gap_row *gap = self->target->gaps[self->gap_next++];
-        if (self->is_raw) { /* as an event of the recorder */
-            json_write_member_text(&json, "dir", channel_dir_name(CHANNEL_EVENT));
-            json_write_member_text(&json, "feed", gap->feed);
-            json_write_member_u64(&json, "recv_ns", gap->from_ns);
-            json_write_member_object_begin(&json, "data");
-        }
-        json_write_member_text(&json, self->is_raw ? "event" : "type", "gap");
-        gap_json_members(&json, gap);
-        if (self->is_raw)
-            json_write_object_end(&json);
-        rc = end_line(self, &json, err);
+    jsonl_writer *self = writer;
+    json_writer json;
+    td_result rc = begin_line(self, &json, err);
+    if (rc != TD_OK)
+        return rc;
+    if (self->is_raw) { /* as an event of the recorder */
+        json_write_member_text(&json, "dir", channel_dir_name(CHANNEL_EVENT));
+        json_write_member_text(&json, "feed", gap->feed);
+        json_write_member_u64(&json, "recv_ns", gap->from_ns);
+        json_write_member_object_begin(&json, "data");
     }
-    return rc;
+    json_write_member_text(&json, self->is_raw ? "event" : "type", "gap");
+    gap_json_members(&json, gap);
+    if (self->is_raw)
+        json_write_object_end(&json);
+    return end_line(self, &json, err);
 }
 
 /* ---- messages ---- */
@@ -106,9 +99,7 @@ static td_result write_message(jsonl_writer *self, const frame_ref *frame, uint6
 {
     const message *m = frame->content.message;
     json_writer json;
-    td_result rc = write_gaps_before(self, frame->recv_ns, err);
-    if (rc == TD_OK)
-        rc = begin_line(self, &json, err);
+    td_result rc = begin_line(self, &json, err);
     if (rc != TD_OK)
         return rc;
     self->target->counts->frames++;
@@ -145,9 +136,7 @@ static td_result on_raw_frame(void *writer, const frame_ref *frame, const trust_
     json_writer json;
     (void)trust;
     (void)number;
-    td_result rc = write_gaps_before(self, frame->recv_ns, err);
-    if (rc == TD_OK)
-        rc = begin_line(self, &json, err);
+    td_result rc = begin_line(self, &json, err);
     if (rc != TD_OK)
         return rc;
     self->target->counts->frames++;
@@ -155,19 +144,12 @@ static td_result on_raw_frame(void *writer, const frame_ref *frame, const trust_
     return end_line(self, &json, err);
 }
 
-/* Gaps after the last frame. */
 static td_result finish(void *writer, td_err *err)
 {
     jsonl_writer *self = writer;
-    td_result rc = write_gaps_before(self, UINT64_MAX, err);
     export_file *file = self->file;
     self->file = NULL;
-    if (file == NULL)
-        return rc;
-    if (rc == TD_OK)
-        return export_file_finish(file, NULL, err);
-    export_file_abandon(file);
-    return rc;
+    return file == NULL ? TD_OK : export_file_finish(file, NULL, err);
 }
 
 /* Frames, not rows. */
@@ -185,6 +167,7 @@ const export_format EXPORT_JSONL = {
     .types = TYPES,
     .open = open_messages,
     .frame = on_frame,
+    .gap = write_gap,
     .finish = finish,
     .close = close_jsonl,
 };
@@ -198,6 +181,7 @@ const export_format EXPORT_JSONL_FRAMES = {
     .types = EXPORT_FRAME_NAMES,
     .open = open_frames,
     .frame = on_raw_frame,
+    .gap = write_gap,
     .finish = finish,
     .close = close_jsonl,
 };

@@ -32,7 +32,6 @@ typedef struct mcap_lane {
 typedef struct mcap_writer {
     const export_target *target;
     const export_type *frames; /* NULL: a writer of rows */
-    size_t gap_next;           /* of the target's, among frames */
     export_file *file;         /* NULL: no row yet */
     codec *coder;
     mcap_summary summary;
@@ -490,39 +489,35 @@ static td_result add_row(void *writer, const export_source *of, const export_row
 
 /* ---- frames ---- */
 
-/* Gaps that begin before this moment are before its frame, as events (archive/event.h). */
-static td_result put_gaps_before(mcap_writer *self, uint64_t recv_ns, td_err *err)
+/* As an event (archive/event.h). */
+static td_result put_gap(void *writer, const gap_row *gap, td_err *err)
 {
+    mcap_writer *self = writer;
+    char name[KEY_BYTES];
+    (void)snprintf(name, sizeof name, "%s/_gaps", gap->feed);
     td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
-    while (rc == TD_OK && self->gap_next < self->target->gap_count &&
-           self->target->gaps[self->gap_next]->from_ns < recv_ns) {
-        const gap_row *gap = self->target->gaps[self->gap_next++];
-        char name[KEY_BYTES];
-        (void)snprintf(name, sizeof name, "%s/_gaps", gap->feed);
-        uint16_t id = find_lane(self, name);
-        td_buf_clear(&self->pack);
-        pack_pair(self, "feed", gap->feed);
-        pack_pair(self, "dir", channel_dir_name(CHANNEL_EVENT));
-        rc = id == 0 ? add_lane(self, name, self->frames, name, "json", &id, err) : TD_OK;
-        if (rc != TD_OK)
-            return rc;
-        td_buf_clear(&self->text);
-        json_write_begin(&self->json, &self->text);
-        json_write_object_begin(&self->json);
-        json_write_member_text(&self->json, "event", "gap");
-        gap_json_members(&self->json, gap);
-        json_write_object_end(&self->json);
-        const mcap_message record = {.channel_id = id,
-                                     .sequence = ++self->lanes[id - 1].sequence,
-                                     .log_ns = gap->from_ns,
-                                     .publish_ns = gap->from_ns,
-                                     .data = td_buf_view(&self->text)};
-        self->target->counts->rows++;
-        rc = json_write_end(&self->json, err);
-        if (rc == TD_OK)
-            rc = put_message(self, &record, err);
-    }
-    return rc;
+    uint16_t id = find_lane(self, name);
+    td_buf_clear(&self->pack);
+    pack_pair(self, "feed", gap->feed);
+    pack_pair(self, "dir", channel_dir_name(CHANNEL_EVENT));
+    if (rc == TD_OK && id == 0)
+        rc = add_lane(self, name, self->frames, name, "json", &id, err);
+    if (rc != TD_OK)
+        return rc;
+    td_buf_clear(&self->text);
+    json_write_begin(&self->json, &self->text);
+    json_write_object_begin(&self->json);
+    json_write_member_text(&self->json, "event", "gap");
+    gap_json_members(&self->json, gap);
+    json_write_object_end(&self->json);
+    rc = json_write_end(&self->json, err);
+    const mcap_message record = {.channel_id = id,
+                                 .sequence = ++self->lanes[id - 1].sequence,
+                                 .log_ns = gap->from_ns,
+                                 .publish_ns = gap->from_ns,
+                                 .data = td_buf_view(&self->text)};
+    self->target->counts->rows++;
+    return rc == TD_OK ? put_message(self, &record, err) : rc;
 }
 
 /* A channel is one of the archive on one connection. */
@@ -556,7 +551,7 @@ static td_result on_frame(void *writer, const frame_ref *frame, const trust_answ
                            .data = frame->bytes};
     (void)trust;
     (void)number;
-    td_result rc = put_gaps_before(self, frame->recv_ns, err);
+    td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
     if (rc == TD_OK)
         rc = lane_of_frame(self, frame, &record.channel_id, err);
     self->target->counts->frames++;
@@ -567,15 +562,9 @@ static td_result on_frame(void *writer, const frame_ref *frame, const trust_answ
 static td_result finish(void *writer, td_err *err)
 {
     mcap_writer *self = writer;
-    td_result rc = TD_OK;
-    if (self->frames != NULL && self->gap_next < self->target->gap_count)
-        rc = put_gaps_before(self, UINT64_MAX, err);
     export_file *file = self->file;
-    if (file == NULL)
-        return rc;
-    if (rc == TD_OK)
-        rc = end_chunk(self, err);
-    if (rc != TD_OK)
+    td_result rc = file == NULL ? TD_OK : end_chunk(self, err);
+    if (file == NULL || rc != TD_OK)
         return rc;
     mcap_summary_append_end(&self->summary, export_file_buf(file), self->bytes, self->crc);
     self->file = NULL;
@@ -604,6 +593,7 @@ const export_format EXPORT_MCAP_FRAMES = {
     .types = EXPORT_FRAME_NAMES,
     .open = open_frames,
     .frame = on_frame,
+    .gap = put_gap,
     .finish = finish,
     .close = close_mcap,
 };
