@@ -19,11 +19,13 @@ import unittest
 from decimal import Decimal
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "python"))
 import tapedeck  # noqa: E402
 
 BIN = os.environ.get("TAPEDECK_BIN", "build/bin")
 INVERSE = os.path.join(os.environ["TAPEDECK_CAPTURES"], "inverse-2021-04-17.jsonl.gz")
+V5 = os.path.join(os.environ["TAPEDECK_CAPTURES"], "v5-2026-08-09.jsonl.gz")
 BOOK, HALF = "orderBookL2_25", 700
 
 
@@ -253,6 +255,25 @@ class Reading(unittest.TestCase):
             self.assertTrue((tapedeck.numpy.diff(trades["recv_ns"].astype("i8")) >= 0).all())
             count = sum(len(rows) for rows, _, _ in archive.batches(symbol="BTCUSD"))
             self.assertEqual(count, len(trades))
+
+    @unittest.skipIf(tapedeck.numpy is None, "needs numpy")
+    @unittest.skipUnless(os.path.exists(V5), "needs a capture recorded from the exchange")
+    def test_the_example_of_the_page_runs(self):
+        example = (ROOT / "docs/python.md").read_text().split("```python\n")[1].split("```")[0]
+        folder = tempfile.mkdtemp(dir=self.folder.name)
+        run("import", "-q", "-a", os.path.join(folder, "tape"), "--format", "cryptofeed", "--family", "v5-linear", V5)
+        done = subprocess.run([sys.executable, "-c", example], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        *messages, turnover, book = done.stdout.splitlines()
+        with tapedeck.open(os.path.join(folder, "tape")) as archive:
+            trades = [trade for message in archive.messages(symbol="BTCUSDT", topic="publicTrade")
+                      for trade in message.values["trades"]]
+        self.assertTrue(trades and messages)
+        self.assertAlmostEqual(float(turnover), float(sum(Decimal(t["price"]) * Decimal(t["size"]) for t in trades)), places=6)
+        bid, ask, is_suspect = book.split()
+        self.assertLess(float(bid), float(ask))
+        self.assertEqual(is_suspect, "False")
 
 
 if __name__ == "__main__":
