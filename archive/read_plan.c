@@ -389,6 +389,17 @@ const planned_segment *read_plan_segment(const read_plan *plan, size_t i)
 
 /* ---- chunks ---- */
 
+const char *read_plan_next_feed(const read_plan *plan, const char *after)
+{
+    const char *next = NULL;
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const char *feed = read_plan_segment(plan, i)->index->feed;
+        if ((after == NULL || strcmp(feed, after) > 0) && (next == NULL || strcmp(feed, next) < 0))
+            next = feed;
+    }
+    return next;
+}
+
 td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *err)
 {
     TD_ASSERT(i < plan->count);

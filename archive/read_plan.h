@@ -74,6 +74,10 @@ const gap_list *read_plan_damage(const read_plan *plan);
 /* Segment i < count; valid until the plan closes or read_plan_drop(i). */
 const planned_segment *read_plan_segment(const read_plan *plan, size_t i);
 
+/* The feed of the plan's segments that comes after this one by name, or with NULL the first one;
+ * NULL: there are no more. */
+const char *read_plan_next_feed(const read_plan *plan, const char *after);
+
 /* Load the chunks of segment i into its index, all of them, in file order. A segment that could be
  * planned and cannot be read any more: its td_result. */
 TD_MUST_USE td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *err);

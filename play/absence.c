@@ -182,18 +182,6 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
     return rc;
 }
 
-/* The feed of the plan that comes next by name; NULL: none. */
-static const char *next_feed(const read_plan *plan, const char *after)
-{
-    const char *next = NULL;
-    for (size_t i = 0; i < read_plan_count(plan); i++) {
-        const char *feed = read_plan_segment(plan, i)->index->feed;
-        if ((after == NULL || strcmp(feed, after) > 0) && (next == NULL || strcmp(feed, next) < 0))
-            next = feed;
-    }
-    return next;
-}
-
 td_result absence_find(archive *a, const selection *wanted, selection_window window,
                        const stream_table *played, absence_list *out, td_err *err)
 {
@@ -208,8 +196,8 @@ td_result absence_find(archive *a, const selection *wanted, selection_window win
     all.view = s.view;
     if (rc == TD_OK)
         rc = read_plan_open(a, &all, &s.plan, err);
-    const char *feed = rc == TD_OK ? next_feed(s.plan, NULL) : NULL;
-    for (; feed != NULL && rc == TD_OK; feed = next_feed(s.plan, feed))
+    const char *feed = rc == TD_OK ? read_plan_next_feed(s.plan, NULL) : NULL;
+    for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(s.plan, feed))
         rc = find_in_feed(&s, feed, err);
     read_plan_close(s.plan);
     archive_view_close(s.view);

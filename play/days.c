@@ -538,7 +538,6 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* Feed by feed, in the order of their names. */
 static td_result find_all_silent(days_run *run, selection wanted, td_err *err)
 {
     read_plan *plan = NULL;
@@ -548,16 +547,10 @@ static td_result find_all_silent(days_run *run, selection wanted, td_err *err)
                             .user = &wanted,
                             .view = run->view};
     td_result rc = read_plan_open(run->verb->archive, &all, &plan, err);
-    for (const char *last = "", *next = ""; rc == TD_OK && next != NULL; last = next) {
-        next = NULL;
-        for (size_t i = 0; i < read_plan_count(plan); i++) {
-            const char *feed = read_plan_segment(plan, i)->index->feed;
-            if (strcmp(feed, last) > 0 && (next == NULL || strcmp(feed, next) < 0))
-                next = feed;
-        }
-        silent_search s = {.run = run, .wanted = &wanted, .plan = plan, .feed = next};
-        if (next != NULL)
-            rc = find_silent(&s, err);
+    const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
+    for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed)) {
+        silent_search s = {.run = run, .wanted = &wanted, .plan = plan, .feed = feed};
+        rc = find_silent(&s, err);
     }
     read_plan_close(plan);
     return rc;
