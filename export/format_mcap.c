@@ -361,7 +361,7 @@ static void write_decimal(json_writer *json, const char *name, td_bytes text)
     char text_name[LIMIT_NAME_BYTES];
     size_t size = strlen(name);
     TD_ASSERT(size + sizeof SUFFIX <= sizeof text_name);
-    memcpy(text_name, name, size);
+    memcpy(text_name, name, size + 1);
     memcpy(text_name + size, SUFFIX, sizeof SUFFIX);
     json_write_key(json, name);
     json_write_raw(json, text);
