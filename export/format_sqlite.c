@@ -12,7 +12,7 @@
 #include "export/export_name.h"
 
 /* Statements, before those of the tables. */
-enum { NO_JOURNAL, BEGIN, COMMIT, FIRST_INSERT };
+enum { NO_JOURNAL, SORT_IN_FILES, BEGIN, COMMIT, FIRST_INSERT };
 
 typedef struct sqlite_writer {
     const export_target *target;
@@ -130,6 +130,7 @@ static void make_kind(sqlite_writer *self)
         add_index(sql, table_at(self, i));
     self->statements = td_alloc_zero(count, sizeof *self->statements);
     self->statements[NO_JOURNAL] = "PRAGMA journal_mode = MEMORY";
+    self->statements[SORT_IN_FILES] = "PRAGMA temp_store = FILE"; /* else a day's index is memory */
     self->statements[BEGIN] = "BEGIN";
     self->statements[COMMIT] = "COMMIT";
     const char *text = (const char *)sql->data; /* which does not grow any more */
@@ -161,9 +162,9 @@ static td_result begin_file(sqlite_writer *self, td_err *err)
     if (rc == TD_OK)
         rc = database_open(&self->kind, export_file_path(self->file), DATABASE_WRITE, &self->db,
                            err);
-    if (rc == TD_OK)
-        rc = run(self, NO_JOURNAL, err);
-    return rc == TD_OK ? run(self, BEGIN, err) : rc;
+    for (size_t i = NO_JOURNAL; rc == TD_OK && i <= BEGIN; i++)
+        rc = run(self, i, err);
+    return rc;
 }
 
 /* text: memory for a decimal, until the row is written. */
