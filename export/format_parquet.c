@@ -47,14 +47,19 @@ static parquet_kind time_kind(const export_settings *settings)
     return KINDS[settings->time];
 }
 
-static parquet_column column_of(const export_settings *settings, value_type type)
+/* --scale is about prices and amounts; what replies say of instruments has more places. */
+static uint8_t scale_of(const export_settings *settings, const export_type *type)
+{
+    return (type->flags & EXPORT_OF_REPLIES) != 0 ? 0 : settings->decimal_scale;
+}
+
+static parquet_column column_of(const export_settings *settings, uint8_t scale, value_type type)
 {
     switch (type) {
     case VALUE_DECIMAL:
     case VALUE_BIG_DECIMAL:
-        return settings->decimal_scale != 0
-                   ? (parquet_column){.kind = PARQUET_DECIMAL_64, .scale = settings->decimal_scale}
-                   : (parquet_column){.kind = PARQUET_DECIMAL_128, .scale = DECIMAL_PLACES};
+        return scale != 0 ? (parquet_column){.kind = PARQUET_DECIMAL_64, .scale = scale}
+                          : (parquet_column){.kind = PARQUET_DECIMAL_128, .scale = DECIMAL_PLACES};
     case VALUE_INTEGER:
         return (parquet_column){.kind = PARQUET_I64};
     case VALUE_BOOL:
@@ -117,7 +122,7 @@ static void make_schema(table_writer *self, const export_source *of)
     for (size_t i = 0; i < type->column_count; i++) {
         parquet_column *column = &self->columns[self->first_value + i];
         format_column(type, type->columns[i].name, self->names[i]);
-        *column = column_of(settings, type->columns[i].type);
+        *column = column_of(settings, scale_of(settings, type), type->columns[i].type);
         column->name = self->names[i];
         column->is_optional = 1;
     }
@@ -277,10 +282,11 @@ static td_result add_row(void *writer, const export_source *of, const export_row
         put_text(self, to, OWN_COLUMNS, td_bytes_str(of->symbol));
     for (size_t i = 0; rc == TD_OK && i < of->type->column_count; i++)
         rc = put_value(self, to, self->first_value + i, &row->values[i], err);
-    if (rc == TD_E_LIMIT && self->target->settings->decimal_scale != 0)
+    if (rc == TD_E_LIMIT && scale_of(self->target->settings, of->type) != 0)
         td_err_hint(err, "leave out --scale");
     if (rc != TD_OK)
-        return td_err_add(err, rc, "%s of %s, %s", of->name, of->symbol, self->target->date);
+        return td_err_add(err, rc, "%s of %s", of->name,
+                          of->symbol[0] == '\0' ? "all symbols" : of->symbol);
     return parquet_end_row(to, err);
 }
 
