@@ -146,7 +146,9 @@ void ticker_frames_serialize(ticker_frames *t, state_io *io)
     state_u64(io, &hash);
     uint32_t count = state_count(io, t->count, LIMIT_TICKER_BYTES, FRAME_BYTES);
     for (uint32_t i = 0; i < count && !io->is_failed; i++) {
-        ticker_frame f = state_is_loading(io) ? (ticker_frame){0} : t->frames[i];
+        ticker_frame f = {0};
+        if (!state_is_loading(io))
+            f = t->frames[i];
         state_u64(io, &f.recv_ns);
         state_u64(io, &f.fields);
         size_t most = state_is_loading(io) ? LIMIT_TICKER_BYTES - t->bytes.size : f.size;

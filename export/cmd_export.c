@@ -561,11 +561,12 @@ static td_result check_join(verb_run *verb)
     const export_flags *flags = &((const export_command *)verb->state)->flags;
     if (flags->out == NULL)
         return td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
-    export_flags bare;
-    memset(&bare, 0, sizeof bare); /* padding too */
-    bare.out = flags->out;
-    bare.is_joining = 1;
-    if (memcmp(flags, &bare, sizeof bare) != 0)
+    uint64_t others = flags->formats.count | flags->types.count | flags->depth | flags->levels |
+                      flags->scale | flags->has_sod | flags->has_bbo | flags->is_fused |
+                      (uint64_t)flags->exch_time | (uint64_t)flags->time | flags->is_only_clean |
+                      flags->is_forced;
+    if (others != 0 || flags->bars != NULL || flags->every != NULL || flags->max_gap_loss != NULL ||
+        flags->shard != NULL)
         return td_err_set(&verb->err, TD_E_INVALID, "--join takes --out and nothing else");
     return TD_OK;
 }

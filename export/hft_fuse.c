@@ -77,6 +77,7 @@ static void replace_top(hft_fuse *fuse, msg_side side, fused_end until)
         i += order <= 0;
         k += order >= 0;
     }
+    TD_ASSERT(old.items != NULL || i == old.count);
     for (; i < old.count; i++)
         add(top, old.items[i]);
     fuse->sides[side] = *top;
