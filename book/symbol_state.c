@@ -258,7 +258,7 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
     out->track = p->track;
     out->is_unaudited = 0;
     out->audit.count = 0;
-    int was_broken = track_is_broken(p->track);
+    int was_broken = p->ticker != NULL && track_is_broken(p->track);
     if (TD_LIKELY(frame->content.message != NULL)) {
         track_apply(p->track, frame->content.message, &out->rules);
         if (TD_UNLIKELY(out->rules.is_snapshot))
