@@ -3,7 +3,7 @@
     python3 benchmarks/export_csv.py LINES OUT
 
 LINES has a receive time in ns, a space and a frame in each line. OUT gets the files of `tapedeck export --format tardis-csv
---type trades --type incremental_book_L2`, with the same rows. gzip's level is the one whose files have about the size of ours.
+--type trades --type incremental_book_L2`, with the same rows. gzip's level is the one whose files have about the size of these.
 """
 
 import csv
