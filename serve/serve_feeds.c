@@ -322,7 +322,8 @@ static int row_fits_bare(const family *of, td_bytes topic)
         return 0;
     memcpy(text, topic.data, topic.size);
     memcpy(text + topic.size, ".x", sizeof ".x");
-    return find_row(of, td_bytes_of(text, topic.size + 2), &match);
+    return find_row(of, td_bytes_of(text, topic.size + 2), &match) &&
+           td_bytes_is(match.symbol, "x"); /* else the topic names a symbol, "SYMBOL.x" */
 }
 
 /* 1 if the subscription covers a row without a symbol ("order.linear" and "order"). */
