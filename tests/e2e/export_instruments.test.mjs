@@ -6,7 +6,7 @@ import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import zlib from "node:zlib";
-import { capture, jsonLines, listening, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, jsonLines, listening, Program, tapedeck, temporary, withoutRecorded } from "./lib.mjs";
 import { test } from "./npm.mjs";
 import { query } from "./parquet.mjs";
 
@@ -49,7 +49,7 @@ async function exported(t, archive, ...more) {
   return out;
 }
 
-test("instruments of a capture: every column of 800 contracts and 557 pairs", { skip: withoutCapture(V5) }, async (t) => {
+test("instruments of a capture: every column of 800 contracts and 557 pairs", { skip: withoutRecorded(V5) }, async (t) => {
   const archive = path.join(temporary(t), "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]);
   const out = await exported(t, archive, "--format", "parquet", "--format", "sqlite", "--format", "mcap");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { capture, parseLines, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, isRecorded, parseLines, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { npm, test } from "./npm.mjs";
 
 /** {channels, schemas, messages, statistics}; every CRC is checked. */
@@ -56,7 +56,7 @@ test("messages are those of JSON lines, with schemas that viewers take", { skip:
     .flatMap((line) => (line.type === "book_change" ? [line] : (line.trades ?? line.items ?? []).map((entry) => ({ ...line, entry }))))
     .filter((line) => line.entry !== undefined || line.levels.length > 0);
   const instruments = messages.splice(lines.length);
-  assert.equal(instruments.length, 1357);
+  assert.equal(instruments.length, isRecorded ? 1357 : 0); // a simulated capture has no replies
   for (const { channelId, json } of instruments) {
     const { topic, schemaId } = channels.get(channelId);
     assert.deepEqual([topic, schemas.get(schemaId).name, typeof json.tick], ["instruments", "tapedeck.Instrument", "number"]);
