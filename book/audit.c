@@ -206,6 +206,8 @@ void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const
         audit_trades_apply(a, member, frame, m, out);
     else
         audit_candles_apply(a, member, frame, m, out);
+    if (frame->is_lead_in)
+        a->stats = (audit_stats){0};
 }
 
 void audit_skip(audit *a, audit_member *member, uint64_t recv_ns)

@@ -105,6 +105,7 @@ typedef struct audit_frame {
     uint32_t shard;
     uint32_t conn;
     uint64_t granted_ns; /* the topic has every frame since then; 0: unknown */
+    uint8_t is_lead_in;  /* 1: statistics begin after it */
 } audit_frame;
 
 typedef enum audit_event {

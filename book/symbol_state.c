@@ -228,7 +228,8 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
                               .connection = conn->session + slot * UINT64_C(0x9e3779b97f4a7c15),
                               .shard = conn->shard,
                               .conn = conn->number,
-                              .granted_ns = frame->granted_ns};
+                              .granted_ns = frame->granted_ns,
+                              .is_lead_in = frame->is_lead_in};
     audit_member_set_row(t->member, frame->row);
     audit_apply(s->audit, t->member, &from, frame->content.message, of, &out->audit);
     s->audit_bytes = audit_bytes(s->audit);

@@ -425,7 +425,7 @@ static void describe_books(result_writer *r, const replay_report *report)
     for (size_t i = 0; i < report->streams->count; i++) {
         const stream *s = report->streams->items[i];
         const track *t = stream_last_track(s);
-        if (t != NULL && track_book(t) != NULL)
+        if (s->counts.frames > 0 && t != NULL && track_book(t) != NULL)
             describe_book(r, s, t);
     }
     result_list_end(r);

@@ -156,9 +156,9 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_pla
 static void count_found(stream *s, const frame_ref *frame, const symbol_verdict *found)
 {
     const message *m = frame->content.message;
-    s->counts.unaudited += found->is_unaudited;
     if (frame->is_lead_in)
         return;
+    s->counts.unaudited += found->is_unaudited;
     s->counts.unchecked += found->rules.unchecked;
     if (TD_LIKELY(found->rules.count + found->audit.count == 0))
         return;

@@ -41,8 +41,8 @@ async function replayFrom(t, archive, ns) {
 
   const { digest, frames, books, continuity } = JSON.parse(stdout);
   assert.ok(frames > 0);
-  const { audits, ...verdicts } = continuity; // which count what was compared before
-  return { found: { digest, frames, books, verdicts }, bytes: Number(CHUNKS.exec(stderr)[2]) };
+  delete continuity.audits.trades; // a checkpoint knows of trades before the selection
+  return { found: { digest, frames, books, continuity }, bytes: Number(CHUNKS.exec(stderr)[2]) };
 }
 
 test("a recording is read from a checkpoint on as it is read as a whole, and without it if that is damaged", async (t) => {
@@ -64,7 +64,7 @@ test("a recording is read from a checkpoint on as it is read as a whole, and wit
   for (const { atNs } of checkpoints) {
     const from = await replayFrom(t, archive, atNs + 1_000_000n);
     const whole = await replayFrom(t, copy, atNs + 1_000_000n);
-    assert.ok(from.found.verdicts.ok);
+    assert.ok(from.found.continuity.ok);
     assert.deepEqual(from.found, whole.found);
     assert.ok(from.bytes < whole.bytes, `${from.bytes} bytes read, ${whole.bytes} without checkpoints`);
   }
