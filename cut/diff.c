@@ -21,18 +21,19 @@ typedef struct diff_frame {
 
 static diff_stream *stream_of(diff_result *d, name_index *names, const channel_info *info)
 {
-    char name[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2];
-    (void)snprintf(name, sizeof name, "%s\n%s\n%s", info->feed, info->topic,
-                   info->symbol); /* fits */
-    size_t row = name_index_find(names, td_bytes_str(name));
-    if (row != NAME_INDEX_NONE)
-        return d->streams[row];
     diff_stream *made = td_alloc_zero(1, sizeof *made);
-    made->name = td_strdup(name);
-    made->feed = td_strdup(info->feed);
-    made->topic = td_strdup(info->topic);
-    made->symbol = td_strdup(info->symbol);
-    name_index_put(names, td_bytes_str(made->name), d->stream_count);
+    int size = snprintf(made->name, sizeof made->name, "%s%c%s%c%s", info->feed, 0, info->topic, 0,
+                        info->symbol); /* fits */
+    const td_bytes name = td_bytes_of((const uint8_t *)made->name, (size_t)size);
+    size_t row = name_index_find(names, name);
+    if (row != NAME_INDEX_NONE) {
+        td_free(made);
+        return d->streams[row];
+    }
+    made->feed = made->name;
+    made->topic = made->feed + strlen(made->feed) + 1;
+    made->symbol = made->topic + strlen(made->topic) + 1;
+    name_index_put(names, name, d->stream_count);
     d->streams = td_array_grow(d->streams, d->stream_count, sizeof(diff_stream *));
     d->streams[d->stream_count++] = made;
     return made;
@@ -123,17 +124,32 @@ static void find_partners(diff_stream *s)
     sort_frames(s, compare_indexes);
 }
 
+/* All but a longest rising sequence of partners have moved. */
 static void count_stream(diff_stream *s)
 {
-    uint32_t last = 0;
+    uint32_t *ends = td_alloc_zero(s->frame_count[0] + 1, sizeof *ends); /* least last partners of
+                                                                            the rising sequences */
+    size_t longest = 0;
     for (size_t i = 0; i < s->frame_count[0]; i++) {
         uint32_t partner = s->frames[0][i].partner;
-        s->counts.same += partner != 0;
-        s->counts.only[0] += partner == 0;
-        s->counts.moved += partner != 0 && partner < last;
-        last = partner > last ? partner : last;
+        size_t low = 0;
+        if (partner == 0)
+            continue;
+        for (size_t high = longest; low < high;) {
+            size_t middle = low + (high - low) / 2;
+            if (ends[middle] < partner)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        ends[low] = partner;
+        longest += low == longest;
+        s->counts.same++;
     }
-    s->counts.only[1] = s->frame_count[1] - s->counts.same;
+    td_free(ends);
+    s->counts.moved = s->counts.same - longest;
+    for (int side = 0; side < DIFF_SIDES; side++)
+        s->counts.only[side] = s->frame_count[side] - s->counts.same;
 }
 
 static void add_stretches(diff_result *d, const diff_stream *s, int side)
@@ -217,10 +233,6 @@ void diff_result_fini(diff_result *result)
 {
     for (size_t i = 0; i < result->stream_count; i++) {
         diff_stream *s = result->streams[i];
-        td_free(s->name);
-        td_free((void *)s->feed);
-        td_free((void *)s->topic);
-        td_free((void *)s->symbol);
         td_free(s->frames[0]);
         td_free(s->frames[1]);
         td_free(s);

@@ -3,7 +3,7 @@
  * A stream is a feed's topic and symbol, over all connections. Snapshots that `cut` made are left
  * out. Frames are equal if their bytes are;
  * times, connections and ordinals do not matter. If the same bytes came several times, the first
- * ones of both sides are partners, then the second ones, and so on. Memory: 24 bytes a frame, of
+ * ones of both sides are partners, then the second ones, and so on. Memory: 28 bytes a frame, of
  * LIMIT_DIFF_FRAMES at most. One thread. */
 #ifndef TD_CUT_DIFF_H
 #define TD_CUT_DIFF_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "archive/archive.h"
 #include "tape/selection.h"
 
@@ -20,13 +21,12 @@ enum { DIFF_SIDES = 2 };
 typedef struct diff_counts {
     uint64_t same;
     uint64_t only[DIFF_SIDES];
-    uint64_t moved; /* of same: another frame of the stream that came before it on the first side
-                       comes after it on the second */
+    uint64_t moved; /* of same: the least number without which the others have one order */
 } diff_counts;
 
 typedef struct diff_stream {
-    char *name; /* of the three */
     const char *feed, *topic, *symbol;
+    char name[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2]; /* the three */
     diff_counts counts;
     struct diff_frame *frames[DIFF_SIDES];
     size_t frame_count[DIFF_SIDES];

@@ -49,8 +49,11 @@ test("frames that one side lacks are listed with their times, repeated ones coun
   assert.match((await tapedeck(t, ["diff", a, b], { status: 1 })).stdout, /DIFFERENT: 5 frames in both, 4 only in a, 3 only in b\n$/);
 
   const c = await archiveOf(t, dir, "c", btc(0, 2, 1, 3));
-  const moved = await diff(t, c, await archiveOf(t, dir, "d", btc(0, 1, 2, 3)), 1);
+  const d = await archiveOf(t, dir, "d", btc(0, 1, 2, 3));
+  const moved = await diff(t, c, d, 1);
   assert.deepEqual([moved.verdict, moved.same, moved.only_a + moved.only_b, moved.moved], ["different", 4, 0, 1]);
+  const e = await archiveOf(t, dir, "e", btc(1, 2, 3, 0)); // one frame is later: from either side one has moved
+  assert.deepEqual([(await diff(t, d, e, 1)).moved, (await diff(t, e, d, 1)).moved], [1, 1]);
 });
 
 test("more stretches than are listed are counted; a damaged side is status 3, a missing one 4", async (t) => {
