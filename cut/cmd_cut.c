@@ -71,21 +71,15 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
     result_count(r, "runs", shrunk->runs);
     result_count(r, "frames_all", shrunk->frames_all);
     result_bool(r, "stopped", shrunk->is_stopped);
-    if (shrunk->runs > 0)
-        result_note(r, "shrunk", "shrunk from %s in %s%s",
-                    format_counted(shrunk->frames_all, "frame").text,
-                    format_counted(shrunk->runs, "run").text,
-                    shrunk->is_stopped ? ", stopped before the end" : "");
-    else
-        result_note(r, "shrunk", "%s", "");
-    result_object_end(r, "{file}: {frames frame}[, {state_frames} before them for the state]"
-                         "[ ({made_frames snapshot} made)], "
-                         "{file_bytes}\n"
-                         "[{shrunk}\n]"
-                         "[{without_snapshot topic} without a snapshot before the selection: the "
-                         "archive has none\n]"
-                         "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
-                         "verify' reports where\n]");
+    result_object_end(
+        r, "{file}: {frames frame}[, {state_frames} before them for the state]"
+           "[ ({made_frames snapshot} made)], "
+           "{file_bytes}\n"
+           "[shrunk from {frames_all frame} in {runs run}[{stopped?}, stopped before the end]\n]"
+           "[{without_snapshot topic} without a snapshot before the selection: the "
+           "archive has none\n]"
+           "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
+           "verify' reports where\n]");
 }
 
 static void show_progress(void *user, uint64_t runs, uint64_t frames)

@@ -59,6 +59,7 @@ typedef struct cut {
     size_t number_capacity;
     uint32_t channel_count;
     td_buf json;
+    gap_list ledger;
     gap_list gaps;          /* that are written */
     td_buf checkpoint;      /* to be written with the selection's first frame */
     uint8_t has_checkpoint; /* 1: it was made */
@@ -560,7 +561,8 @@ static td_result put_event(cut *c, const frame_ref *frame, td_err *err)
         return TD_OK;
     gap_row gap = what->gap;
     gap.feed = frame->channel->info.feed;
-    if (what->kind == EVENT_GAP && !wants_gap(c, &gap))
+    const gap_row *ended = what->kind == EVENT_GAP ? gap_list_find(&c->ledger, &gap) : NULL;
+    if (what->kind == EVENT_GAP && !wants_gap(c, ended == NULL ? &gap : ended))
         return TD_OK;
     td_result rc = c->writer == NULL ? open_file(c, frame, err) : TD_OK;
     if (rc == TD_OK && what->kind == EVENT_GAP)
@@ -594,18 +596,16 @@ static td_result put_frame(cut *c, const frame_ref *frame, td_err *err)
  * could not be read. */
 static td_result put_gaps(cut *c, td_err *err)
 {
-    gap_list all = {0};
-    td_result rc = archive_gaps(c->options->archive, &all, err);
-    gap_list_join(&all, cursor_get_damage(c->tape));
-    for (size_t i = 0; i < all.count && rc == TD_OK; i++) {
-        const gap_row *row = &all.rows[i];
+    td_result rc = TD_OK;
+    gap_list_join(&c->ledger, cursor_get_damage(c->tape));
+    for (size_t i = 0; i < c->ledger.count && rc == TD_OK; i++) {
+        const gap_row *row = &c->ledger.rows[i];
         const gap_row *written = gap_list_find(&c->gaps, row);
         if (strcmp(row->feed, c->feed) != 0 || !wants_gap(c, row) ||
             (written != NULL && written->to_ns == row->to_ns))
             continue;
         rc = append_gap(c, row, c->last_ns, err);
     }
-    gap_list_fini(&all);
     return rc;
 }
 
@@ -641,10 +641,12 @@ static td_result write_file(cut *c, td_err *err)
     cursor_stats stats;
     td_result rc = find_starts(c, err);
     if (rc == TD_OK)
+        rc = archive_gaps(c->options->archive, &c->ledger, err);
+    if (rc == TD_OK)
         rc = open_tape(c, err);
     if (rc == TD_OK)
         rc = write_frames(c, err);
-    if (rc == TD_OK && c->result->frames + c->result->state_frames == 0)
+    if (rc == TD_OK && c->result->frames == 0)
         rc = td_err_set(err, TD_E_NOTFOUND, "nothing is selected");
     c->is_over = 1;
     if (rc == TD_OK)
@@ -686,6 +688,7 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
     player_close(c.player);
     cursor_close(c.past);
     cursor_close(c.tape); /* channels are its */
+    gap_list_fini(&c.ledger);
     gap_list_fini(&c.gaps);
     td_buf_fini(&c.json);
     td_buf_fini(&c.checkpoint);

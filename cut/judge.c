@@ -30,13 +30,6 @@ enum {
 
 /* ---- processes ---- */
 
-/* Start a program without input. output: for what it writes; -1: none. */
-static td_result start(const char *program, char *const words[], int output, pid_t *out,
-                       td_err *err)
-{
-    return td_child_start(program, words, (td_child_ends){-1, output, output}, out, err);
-}
-
 /* Kill the group, which may be gone, and the process if it has not ended. */
 static void end_group(pid_t pid, int has_ended)
 {
@@ -80,7 +73,8 @@ static td_result start_server(const judge *self, const char *path, pid_t *out, c
     (void)snprintf(file, sizeof file, "%s", path);
     char *const line[] = {words[0], words[1], file,     words[2], words[3], words[4],
                           words[5], ready,    words[6], words[7], words[8], NULL};
-    td_result rc = start("/proc/self/exe", line, STDERR_FILENO, out, err);
+    const td_child_ends ends = {-1, STDERR_FILENO, STDERR_FILENO};
+    td_result rc = td_child_start("/proc/self/exe", line, ends, out, err);
     const td_clock clock = clock_real();
     uint64_t end_ns = clock_mono_ns(clock) + READY_NS;
     url[0] = '\0';
@@ -127,7 +121,8 @@ static td_result run_command(judge *self, const char *target, judgement *out, td
     uint64_t began_ns = clock_mono_ns(clock);
     if (self->runs == 0)
         self->limit_ns = UINT64_MAX;
-    td_result rc = start("/bin/sh", words, self->runs == 0 ? STDERR_FILENO : -1, &pid, err);
+    int output = self->runs == 0 ? STDERR_FILENO : -1; /* -1: discarded */
+    td_result rc = td_child_start("/bin/sh", words, (td_child_ends){-1, output, output}, &pid, err);
     while (rc == TD_OK && found == 0 && !stop_signal_came(self->signals) &&
            clock_mono_ns(clock) - began_ns < self->limit_ns) {
         found = waitpid(pid, &status, WNOHANG);

@@ -6,6 +6,7 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { BIN, capture, json, jsonLines, listening, passed, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { feedArgs, Recorder, simulator } from "./live.mjs";
 import { npm, readMcap, test } from "./npm.mjs";
 
 const LINEAR = "linear-2021-04-17.jsonl.gz";
@@ -46,6 +47,9 @@ test("a cut from the middle has the archive's frames, verdicts and books, and an
   assert.equal((await equal([], window)).frames, made.frames); // not those of the state
   await equal(window, window);
   await equal(["--from", middle], ["--feed", "linear", "--from", middle, "--to", to]);
+  const one = path.join(dir, "one.mcap"), moment = ["--feed", "linear", "--from", middle, "--to", String(BigInt(middle) + 1n)];
+  await tapedeck(t, ["cut", archive, "-o", one, ...moment]);
+  assert.deepEqual((await replay(one)).books, (await replay(archive, ...moment)).books); // those of the selection's frames
 
   for (const args of [["verify"], ["info"], ["ls"], ["gaps"], ["drift"], ["export", "--format", "jsonl", "--out", path.join(dir, "set")]])
     await tapedeck(t, [args[0], file, ...args.slice(1)], { status: args[0] === "drift" ? null : 0 });
@@ -159,6 +163,18 @@ test("--snapshots made: a ticker whose deltas have another form begins with one,
   assert.ok(read.length > 0 && read.every((segments) => segments === 1), stderr);
 });
 
+test("a cut of a cut lists no gap that ended before it as open", async (t) => {
+  const dir = temporary(t), [archive, file, again] = ["tape", "cut.mcap", "again.mcap"].map((name) => path.join(dir, name));
+  const server = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "1000", "--fault", "disconnect@300"]);
+  await new Recorder(t, archive, [...feedArgs(server, "inverse"), "--max-frames", "700"]).ended;
+  const text = (await tapedeck(t, ["cat", archive, "--topic", "trade", "--dir", "in"])).stdout.split("\n");
+  const timeOf = (index) => text[index].match(/"recv_ns":(\d+)/)[1];
+  const reconnect = text.findIndex((line) => line.includes('"conn":2'));
+  await tapedeck(t, ["cut", archive, "-o", file, "--topic", "trade", "--from", timeOf(reconnect - 10)]);
+  await tapedeck(t, ["cut", file, "-o", again, "--from", timeOf(reconnect)]);
+  for (const name of [file, again]) assert.equal((await json(t, ["gaps", name, "--json"], { status: null })).open, 0);
+});
+
 test("what a cut cannot have is refused, and leaves no file", { skip }, async (t) => {
   const { dir, archive, window } = await imported(t);
   const file = path.join(dir, "bug.mcap");
@@ -171,6 +187,8 @@ test("what a cut cannot have is refused, and leaves no file", { skip }, async (t
   await refused(2, /no file is given/);
   await refused(2, /ends in \.mcap/, "-o", path.join(dir, "bug.txt"));
   await refused(4, /no symbol 'NONE'/, "-o", file, "--symbol", "NONE");
+  const between = BigInt(window[3]) + 1n; // after a frame: there is a state, and nothing selected
+  await refused(4, /nothing of it was recorded in that time/, "-o", file, "--feed", "linear", "--from", String(between), "--to", String(between + 1n));
   await refused(4, /No such file/, "-o", path.join(dir, "missing/bug.mcap"), ...window);
   fs.writeFileSync(file, "mine");
   assert.match((await tapedeck(t, ["cut", archive, "-o", file, ...window], { status: 2 })).stderr, /exists already/);
