@@ -646,7 +646,8 @@ static td_result write_file(cut *c, td_err *err)
         rc = open_tape(c, err);
     if (rc == TD_OK)
         rc = write_frames(c, err);
-    if (rc == TD_OK && c->result->frames == 0)
+    const int is_state_enough = c->options->wants_frame != NULL && c->result->state_frames > 0;
+    if (rc == TD_OK && c->result->frames == 0 && !is_state_enough)
         rc = td_err_set(err, TD_E_NOTFOUND, "nothing is selected");
     c->is_over = 1;
     if (rc == TD_OK)

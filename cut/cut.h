@@ -69,9 +69,9 @@ typedef struct cut_result {
 TD_MUST_USE td_result cut_check_path(const char *path, td_err *err);
 
 /* Write the file: under the name with ".open" at its end, renamed once it is whole and synced; only
- * its owner may read it. TD_E_NOTFOUND: nothing is selected; TD_E_INVALID: frames of two feeds or
- * sessions are; TD_E_LIMIT: more than one file may hold; TD_E_IO, TD_E_NOSPACE. After a failure
- * nothing is left. */
+ * its owner may read it. TD_E_NOTFOUND: nothing is selected (with wants_frame, nor anything of the
+ * state); TD_E_INVALID: frames of two feeds or sessions are; TD_E_LIMIT: more than one file may
+ * hold; TD_E_IO, TD_E_NOSPACE. After a failure nothing is left. */
 TD_MUST_USE td_result cut_write(const cut_options *options, cut_result *out, td_err *err);
 
 #endif
