@@ -506,8 +506,10 @@ describe("tap", { concurrency: 2 }, () => {
     const truth = await compareTruth(t, tap.archive, sim.truth);
     assert.ok(truth.equal && truth.missing + truth.unexpected === 0 && truth.frames > 1000, JSON.stringify(truth));
     assert.ok((await jsonLines(t, ["cat", "-a", tap.archive, "--feed", "v5-linear", "--dir", "in", "--json"])).length >= clients.reduce((sum, ws) => sum + ws.frames, 0));
-    const digests = await Promise.all([tap.archive, recorded].map((archive) => jsonLines(t, ["replay", archive, "--feed", "inverse", "--json"], { status: null })));
-    assert.equal(digests[0][0].digest.payload, digests[1][0].digest.payload);
+    const [relayed, received] = await Promise.all([tap.archive, recorded].map(async (archive) =>
+      (await tapedeck(t, ["cat", "-a", archive, "--feed", "inverse", "--dir", "in", "--raw"])).stdout.split("\n").slice(0, -1)));
+    assert.ok(received.length > 500, `${received.length}`);
+    assert.deepEqual(relayed.slice(0, received.length), received); // later ones were on their way when the recorder closed
   });
 
   /** Data of both directions equals the exchange's own account, and each order has its answer and its update. */
