@@ -25,13 +25,14 @@
 #include "play/player.h"
 #include "schema/family.h"
 #include "tests/testing/capture.h"
+#include "tests/testing/long_test.h"
 #include "tests/testing/sim_feed.h"
 #include "tests/testing/tape_fixture.h"
 
 #define SESSION "aaaa0001"
 #define FEED    "f"
 
-enum { FRAMES = 900, CUTS = 16, PATH_BYTES = 160 };
+enum { FRAMES = 900, PATH_BYTES = 160 };
 
 /* Of the tape: a gap of all topics until shard 0 is back. */
 static gap_row tape_gap;
@@ -364,8 +365,9 @@ static void try_cuts(const capture_tape *from, int has_copies)
     write_tape(&fixture, from, has_copies);
     archive *of = tape_fixture_archive(&fixture);
     frame_rows all = rows_of(of, &ALL, 0);
-    for (size_t i = 0; i < CUTS; i++) {
-        if (i == CUTS / 2) { /* what begins in the second segment is cut from its checkpoint */
+    const size_t cuts = long_tests_are_on() ? 16 : 8;
+    for (size_t i = 0; i < cuts; i++) {
+        if (i == cuts / 2) { /* what begins in the second segment is cut from its checkpoint */
             checkpoints_report made;
             assert_int_equal(checkpoints_make(of, 1, NULL, &made, NULL), TD_OK);
             assert_int_equal(made.made, 1);

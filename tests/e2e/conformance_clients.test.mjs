@@ -7,7 +7,7 @@ import { CASES, outcomeAt } from "../conformance/cases.mjs";
 import { frameBytes, TEXT } from "../conformance/peer.mjs";
 import { expect, HOWS, listen, play, program, upgrade } from "../conformance/play.mjs";
 import { certificate } from "./hostile.mjs";
-import { BIN, jsonLines, Program, run, temporary } from "./lib.mjs";
+import { BIN, jsonLines, Program, run, temporary, tooLong } from "./lib.mjs";
 
 const BYTES_MAX = 16 << 20; // of a message
 
@@ -19,7 +19,7 @@ function expectEnd(row) {
 }
 
 for (const how of HOWS)
-  test(`a client that reports what it gets, ${how}: ${CASES.length} cases`, async (t) => {
+  test(`a client that reports what it gets, ${how}: ${CASES.length} cases`, { skip: how === "tls" && tooLong }, async (t) => {
     const files = how === "tls" ? certificate(temporary(t)) : undefined;
     const rows = CASES.map((row) => outcomeAt(row, BYTES_MAX));
     const failures = [], masks = [];
@@ -84,7 +84,7 @@ async function record(t, rows, files) {
 }
 
 for (const how of HOWS)
-  test(`record, ${how}: ${recordedCases.length} cases`, { skip: /tsan/.test(BIN) && "frames that may be compressed take too long there, so some are discarded, with rows" }, async (t) => {
+  test(`record, ${how}: ${recordedCases.length} cases`, { skip: (how === "plain" && tooLong) || (/tsan/.test(BIN) && "frames that may be compressed take too long there, so some are discarded, with rows") }, async (t) => {
     const files = how === "tls" ? certificate(temporary(t)) : undefined;
     // Two recorders: one connects to a host 500 times in five minutes.
     const half = recordedCases.length >> 1;

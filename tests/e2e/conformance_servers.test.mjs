@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CASES } from "../conformance/cases.mjs";
 import { each, expect, HOWS, join, play, program, told } from "../conformance/play.mjs";
-import { importFrames, listening, temporary } from "./lib.mjs";
+import { importFrames, listening, temporary, tooLong } from "./lib.mjs";
 
 const BYTES_MAX = 1 << 20; // of a client's message
 const AT_ONCE = 16;
@@ -15,7 +15,7 @@ async function playAll(t, cases, opened, end) {
 }
 
 for (const how of HOWS)
-  test(`a server that echoes, ${how}: ${CASES.length} cases`, async (t) => {
+  test(`a server that echoes, ${how}: ${CASES.length} cases`, { skip: how === "tls" && tooLong }, async (t) => {
     const { url, ca } = await listening(t, [how], temporary(t), { program: program("echo_server") });
     await playAll(t, CASES, (row) => join(`${url}/`, ca, row.deflate), { expect, got: ({ opcode, payload }) => told(opcode, payload) });
   });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe } from "node:test";
-import { listening, temporary } from "./lib.mjs";
+import { listening, temporary, tooLong } from "./lib.mjs";
 import { npm, test } from "./npm.mjs";
 
 const { WebSocket } = npm("ws");
@@ -82,7 +82,7 @@ describe("a client that does not read", { concurrency: 1 }, () => {
     await endsSoon(program, begin);
   });
 
-  test("--duration ends it, too", async (t) => {
+  test("--duration ends it, too", { skip: tooLong }, async (t) => {
     const begin = Date.now();
     const { program, url } = await simulated(t, "--duration", "1s");
     const slow = await subscribed(t, url);
