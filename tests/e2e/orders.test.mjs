@@ -44,12 +44,12 @@ test("orders are answered, filled, amended and cancelled, and the truth has requ
   const fills = bought.filter(({ topic }) => topic === "execution").map(({ data }) => data[0]);
   assert.equal(fills.reduce((sum, { execQty }) => sum + Number(execQty), 0), 0.01);
   // the seeded trader may have had a position before
-  const filledAt = own.got.findIndex((text) => JSON.parse(text).data?.[0]?.orderId === market.orderId);
+  const first = own.got.findIndex((text) => JSON.parse(text).data?.[0]?.orderId === market.orderId);
   const sizes = (texts) => texts.map((text) => JSON.parse(text))
     .filter((m) => m.topic === "position" && m.data[0].category === "linear" && m.data[0].symbol === "BTCUSDT")
     .map(({ data: [{ side, size }] }) => (side === "Sell" ? -1 : 1) * Number(size));
-  while (sizes(own.got.slice(filledAt)).length === 0) await once(own.ws, "message");
-  assert.equal((sizes(own.got.slice(filledAt))[0] - (sizes(own.got.slice(0, filledAt)).at(-1) ?? 0)).toFixed(8), "0.01000000");
+  while (sizes(own.got.slice(first)).length === 0) await once(own.ws, "message");
+  assert.equal((sizes(own.got.slice(first))[0] - (sizes(own.got.slice(0, first)).at(-1) ?? 0)).toFixed(8), "0.01000000");
 
   const far = await asked("order.create", { ...LIMIT, price: "50000.0", orderLinkId: "far" });
   await asked("order.amend", { category: "linear", symbol: "BTCUSDT", orderLinkId: "far", price: "50000.5", qty: "0.02" });
