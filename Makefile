@@ -66,7 +66,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 WARNINGS_CXX := -Wall -Wextra -Wshadow -Wconversion
 # Fat objects, so that the installed library links without this very compiler; -fPIC for the shared one.
 FLAGS_release := -O2 -g -DNDEBUG -flto=auto -ffat-lto-objects -fPIC -fvisibility=hidden
-FLAGS_debug := -Og -g
+FLAGS_debug := -Og -g -fPIC
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
@@ -106,7 +106,8 @@ BINS := $(addprefix $(B)/bin/,$(BIN_names))
 TRUTH_BIN := $(B)/tests/truth/compare
 
 .PHONY: all force sources unit captures tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
-        check check-fresh check-format check-structure check-budget check-cppcheck check-tidy check-instructions instructions-update check-asan check-tsan format \
+        check check-quick check-fresh check-format check-structure check-wrap check-budget check-cppcheck check-tidy check-instructions \
+        check-release check-asan check-tsan instructions-update format \
         bench fuzz soak sweep mutations install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -118,14 +119,23 @@ SUBMAKE = @$(MAKE) --no-print-directory -s
 ##@ Everyday
 
 ## all: build the programs into build/bin (VARIANT=release|debug|asan|tsan|fuzz|cov)
-all: $(BINS) $(TRUTH_BIN) $(if $(filter release,$(VARIANT)),build/bin $$(LIB_shared))
+all: $(BINS) $(TRUTH_BIN) $(if $(filter release,$(VARIANT)),build/bin) $(if $(filter release debug,$(VARIANT)),$$(LIB_shared))
 
 build/bin: $(BINS)
 	@mkdir -p build && ln -sfn $(VARIANT)/bin build/bin
 
 COMPILE_C = @mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+# A library that is missing: one clear line instead of an error of the compiler.
+$(B)/libraries:
+	@mkdir -p $(@D)
+	@missing=; \
+	for header in openssl/ssl.h sqlite3.h zstd.h libdeflate.h zlib.h xxhash.h yaml.h simdjson.h; do \
+	    echo "#include <$$header>" | $(CXX) $(CPPFLAGS) -std=c++17 -x c++ -fsyntax-only - 2>/dev/null || missing="$$missing $$header"; \
+	done; \
+	[ -z "$$missing" ] || { echo "make: these headers are missing:$$missing. 'make deps' installs their packages (Debian, Ubuntu), or names them."; exit 1; }
+	@touch $@
 # Objects of other flags are compiled again.
-$(B)/flags: force
+$(B)/flags: force | $(B)/libraries
 	@mkdir -p $(@D) && echo '$(VARIANT_FLAGS)' | cmp -s - $@ || echo '$(VARIANT_FLAGS)' > $@
 $(B)/obj/%.o: %.c $(B)/flags
 	$(COMPILE_C)
@@ -200,9 +210,9 @@ unit: $(UNIT_BINS) | captures
 # Recorded captures are not part of the tree: without them the simulated exchange makes some.
 captures: $(filter build/captures/%,$(TAPEDECK_CAPTURES)/simulated)
 build/captures/simulated: tests/simulate-captures $(wildcard sim/*.c)
-	$(SUBMAKE) -j$(JOBS) VARIANT=release all
+	$(SUBMAKE) -j$(JOBS) VARIANT=$(VARIANT) all
 	@echo "captures: simulating some"
-	@$< build/release/bin $(@D)
+	@$< $(B)/bin $(@D)
 
 tests-build: $(TEST_BINS) $(WRAPPED_BINS) $(VENUE_BINS) $(CONFORMANCE_BINS) $(INTEROP_BINS)
 fuzz-build: $(FUZZ_BINS)
@@ -229,17 +239,20 @@ demo:
 	$(SUBMAKE) -j$(JOBS) VARIANT=release all
 	@docs/examples/demo.sh build/bin build/demo
 
-## test: the whole suite; ends with "N passed, N failed"
+## test: the whole suite, with assertions on; ends with "N passed, N failed"
 test:
 	@.ci/deps build test
-	$(SUBMAKE) -j$(JOBS) VARIANT=release all
-	$(SUBMAKE) -j$(JOBS) VARIANT=debug tests-build
-	$(SUBMAKE) VARIANT=debug suite BIN=build/bin
+	$(SUBMAKE) -j$(JOBS) VARIANT=debug all tests-build
+	$(SUBMAKE) VARIANT=debug suite
 
+# The programs that end-to-end tests drive, and the tests: without those that UNIT and E2E leave out.
+BIN = $(B)/bin
+E2E = $(sort $(wildcard tests/e2e/*.test.mjs))
+UNIT = $(TEST_BINS)
 suite: captures
 	@tests/npm/install || echo "tests that need npm packages are skipped"
 	@TAPEDECK_WRAPPED=$(abspath $(B)/tests/wrapped) TAPEDECK_BIN=$(abspath $(BIN)) \
-	    node tests/run.mjs $(B)/tests-out $(TEST_BINS) $(sort $(wildcard tests/e2e/*.test.mjs))
+	    node tests/run.mjs $(B)/tests-out $(UNIT) $(E2E)
 
 ##@ Before a change is done
 
@@ -256,12 +269,17 @@ docs: all
 golden-update: $(B)/tests/schema/test_golden
 	@TAPEDECK_GOLDEN_UPDATE=1 $< && git status --short tests/golden
 
-## check: the strict gate: format, structure, budgets, clang-tidy, cppcheck, instructions a frame, suite under ASan+UBSan, threads under TSan
+## check-quick: what a change needs before it is committed: format, structure, the tests of what changed since main (BASE=ref); 3 minutes
+check-quick:
+	@.ci/deps build test check
+	@tests/check/quick $(BASE)
+
+## check: the strict gate, 40 minutes: format, structure, budgets, analysers, instructions a frame, suite under ASan+UBSan and TSan
 check:
 	@.ci/deps build test check fuzz bench
-	$(SUBMAKE) check-format check-structure check-budget check-cppcheck
-	$(SUBMAKE) -j$(JOBS) -k check-tidy
+	$(SUBMAKE) check-format check-structure check-wrap check-budget check-cppcheck check-tidy
 	$(SUBMAKE) check-instructions
+	$(SUBMAKE) check-release
 	$(SUBMAKE) check-asan
 	$(SUBMAKE) check-tsan
 	@echo "check: all passed"
@@ -272,7 +290,7 @@ check-fresh:
 	@tests/check/fresh $(FRESH)
 
 check-format:
-	@clang-format --dry-run --Werror $(LINT_FORMAT) && echo "check: format ok"
+	@clang-format --dry-run --Werror $(LINT_FORMAT) && echo "check: format ok" || { echo "check: run 'make format'"; exit 1; }
 
 # Every source that is built, for tests/check/structure.
 sources:
@@ -285,26 +303,14 @@ check-structure:
 check-budget:
 	@tests/check/budget && echo "check: budget ok"
 
-# With one job cppcheck also follows pointers across files, and takes each that a function fills in for one
-# that it reads (ctuuninitvar).
+check-wrap:
+	@tests/check/wrap && echo "check: wrap ok"
+
 check-cppcheck:
-	@cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -I. -D_GNU_SOURCE \
-	    --enable=warning,performance,portability --suppress=missingIncludeSystem --suppress=ctuuninitvar \
-	    -j$(JOBS) $(LINT_C) \
-	    && echo "check: cppcheck ok"
+	@tests/check/lint cppcheck $(LINT_C) && echo "check: cppcheck ok"
 
-# A stamp for each source that was found clean, renewed when it, one of its headers or the rules change: the
-# analyser takes minutes for all of them.
-TIDY_STAMPS := $(LINT_C:%.c=build/tidy/%.ok)
--include $(TIDY_STAMPS:.ok=.d)
-build/tidy/%.ok: %.c .clang-tidy
-	@mkdir -p $(@D)
-	@clang-tidy --quiet $< -- $(CPPFLAGS) -std=c17 2>$(@:.ok=.err) || { grep 'error:' $(@:.ok=.err); exit 1; }
-	@$(CC) $(CPPFLAGS) -std=c17 -MM -MP -MT $@ -MF $(@:.ok=.d) $<
-	@touch $@
-
-check-tidy: $(TIDY_STAMPS)
-	@echo "check: clang-tidy ok"
+check-tidy:
+	@tests/check/lint tidy $(LINT_C) && echo "check: clang-tidy ok"
 
 # Built by gcc alone: a compiler cache may leave out link-time optimisation.
 MEASURED = build/measured
@@ -320,15 +326,27 @@ instructions-update:
 	$(BUILD_MEASURED)
 	@node benchmarks/instructions.mjs $(MEASURED) --write
 
-# Optimised-build warnings count as errors here; then the whole suite with the sanitizers watching.
-check-asan:
+# Warnings of the optimised build count as errors; then the programs that users run, in the tests that go through all of them.
+E2E_release = readme install python session truth
+check-release:
 	$(SUBMAKE) -j$(JOBS) VARIANT=release WERROR=-Werror all
-	$(SUBMAKE) -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
-	$(SUBMAKE) VARIANT=asan suite BIN=build/asan/bin TEST_TIMEOUT_S=1200 TAPEDECK_LONG=1
+	$(SUBMAKE) VARIANT=debug suite BIN=build/release/bin UNIT= E2E='$(E2E_release:%=tests/e2e/%.test.mjs)'
 
+# What a program prints about itself is left out: a sanitizer finds nothing new there. So is what compiles or installs.
+E2E_text = arguments canonical columns completions conditions drift_coverage install json look man messages output readme suggestions talk
+check-asan:
+	$(SUBMAKE) -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
+	$(SUBMAKE) VARIANT=asan suite TEST_TIMEOUT_S=1200 TAPEDECK_LONG=1 \
+	    E2E='$(filter-out $(E2E_text:%=tests/e2e/%.test.mjs),$(E2E))'
+
+# Tests that run threads: of the recorder, of replay and export with -j, of serve, and the unit tests of what they share.
+E2E_threads = crash days decoders disk drift export export_parquet faults feed hftbacktest import late live lag neighbours plugin process_limits \
+              regress serve_again serve_control serve_keys serve_late session status tap truth
+UNIT_threads = $(filter $(addprefix $(B)/tests/,base/test_ring base/test_workers cli/test_line_writer export/% format/test_segment_reader \
+               fuzz/corpus_archive pipeline/% play/% recorder/% regress/% tape/% tap/% wire/%),$(TEST_BINS))
 check-tsan:
-	$(SUBMAKE) -j$(JOBS) VARIANT=tsan all tests-build
-	$(SUBMAKE) VARIANT=tsan suite BIN=build/tsan/bin TEST_TIMEOUT_S=1200
+	$(SUBMAKE) -j$(JOBS) VARIANT=tsan all $(UNIT_threads)
+	$(SUBMAKE) VARIANT=tsan suite TEST_TIMEOUT_S=1200 UNIT='$(UNIT_threads)' E2E='$(E2E_threads:%=tests/e2e/%.test.mjs)'
 
 ## format: rewrite the sources with clang-format
 format:

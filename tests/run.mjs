@@ -3,8 +3,8 @@
 // A TEST is a cmocka program or a file of end-to-end tests (*.test.mjs); these drive the programs in $TAPEDECK_BIN. Two more than
 // there are cores run at once, because many wait for a clock; those that took longest the last time come first. A test's output is in OUT_DIR/NAME.out and shown if it
 // failed, crashed, or still ran after TEST_TIMEOUT_S (300). OUT_DIR/times has a line each: seconds by the clock, seconds of CPU,
-// name. The last line is "N passed, N failed[, N skipped]". Exit 1 on any failure, and if there was nothing to run: a mistyped name
-// must not look like success.
+// name. The last line is "N passed, N failed[, N skipped]"; the line before has how many tests are left to `make check`, which sets
+// TAPEDECK_LONG. Exit 1 on any failure, and if there was nothing to run: a mistyped name must not look like success.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -65,6 +65,7 @@ const start = process.hrtime.bigint();
 const isTerminal = process.stdout.isTTY;
 const wipe = isTerminal ? "\r\x1b[K" : "";
 const totals = { passed: 0, failed: 0, skipped: 0 }, reasons = new Map(), times = [];
+const TOO_LONG = "takes long: make check runs it"; // as tests/e2e/lib.mjs and tests/testing/long_test.h have it
 const queue = [...files].sort((a, b) => lengthOf(b) - lengthOf(a));
 let done = 0;
 
@@ -90,7 +91,11 @@ for (const { name } of times) before.delete(name);
 const kept = [...before].map(([name, seconds]) => [seconds, "-", name]);
 const lines = [...times.map(({ name, seconds, cpu }) => [seconds.toFixed(1), cpu.toFixed(1), name]), ...kept];
 fs.writeFileSync(timesFile, lines.sort((a, b) => b[0] - a[0]).map((line) => line.join(" ") + "\n").join(""));
+const left = reasons.get(TOO_LONG) ?? 0;
+reasons.delete(TOO_LONG);
+totals.skipped -= left;
 for (const [reason, count] of reasons) console.log(`skipped ${count}: ${reason}`);
+if (left > 0) console.log(`left to make check, because they take long: ${left}`);
 if (files.length === 0) console.log("no test was given");
 console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ""}`);
 process.exit(totals.failed > 0 || files.length === 0 ? 1 : 0);

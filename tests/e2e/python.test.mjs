@@ -1,14 +1,23 @@
-// The package for Python (tests/python), with every interpreter here that differs in having numpy. Its library is the release
-// build's.
+// The package for Python (tests/python), with every interpreter here that differs in having numpy. Its library is
+// that of the programs' build.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, withoutCapture } from "./lib.mjs";
+import { BIN, temporary, withoutCapture } from "./lib.mjs";
 
-const isRelease = fs.realpathSync(BIN).endsWith(path.join("build", "release", "bin"));
-const skip = withoutCapture("inverse-2021-04-17.jsonl.gz") || (isRelease ? false : "reads with the release build's library only");
+const library = path.join(fs.realpathSync(BIN), "../lib/libtapedeck.so.0");
+const hasLibrary = fs.existsSync(library);
+
+/** The package as it is installed: below the folder of its library. */
+function installed(t) {
+  const lib = temporary(t), packages = path.join(lib, "python3/dist-packages");
+  fs.cpSync("python", packages, { recursive: true });
+  fs.symlinkSync(library, path.join(lib, path.basename(library)));
+  return packages;
+}
+const skip = withoutCapture("inverse-2021-04-17.jsonl.gz") || (hasLibrary ? false : "a library with a sanitizer does not load into Python");
 
 /** Interpreters by whether they have numpy: the first of each kind. */
 const found = new Map();
@@ -20,10 +29,10 @@ for (const hasNumpy of [false, true]) {
   const python = found.get(hasNumpy) ?? (hasNumpy ? undefined : "python3");
   const missing = python === undefined && "needs numpy (Debian: python3-numpy)";
   const hides = !hasNumpy && !found.has(false); // numpy is everywhere: look away from it
-  test(`archives in Python ${hasNumpy ? "with" : "without"} numpy`, { skip: skip || missing }, () => {
+  test(`archives in Python ${hasNumpy ? "with" : "without"} numpy`, { skip: skip || missing }, (t) => {
     const start = hides ? "import sys; sys.modules['numpy'] = None; " : "import sys; ";
     const out = spawnSync(python, ["-c", `${start}import unittest; unittest.main(None, argv=["-", "tests.python.test_tapedeck"])`],
-      { encoding: "utf8", env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", TAPEDECK_BIN: BIN } });
+      { encoding: "utf8", env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", TAPEDECK_BIN: BIN, TAPEDECK_PYTHON: installed(t) } });
     assert.equal(out.status, 0, out.stderr);
     assert.match(out.stderr, /^Ran \d\d tests/m);
   });

@@ -2,7 +2,8 @@
 
     python3 -m unittest tests/python/test_tapedeck.py
 
-TAPEDECK_BIN has the programs, TAPEDECK_CAPTURES the captures (as all end-to-end tests have them). Without numpy the tests of arrays
+TAPEDECK_BIN has the programs, TAPEDECK_CAPTURES the captures (as all end-to-end tests have them), TAPEDECK_PYTHON the package if it
+is not the tree's. Without numpy the tests of arrays
 are skipped.
 """
 
@@ -20,7 +21,8 @@ from decimal import Decimal
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "python"))
+PACKAGES = os.environ.get("TAPEDECK_PYTHON", str(ROOT / "python"))
+sys.path.insert(0, PACKAGES)
 import tapedeck  # noqa: E402
 
 BIN = os.environ.get("TAPEDECK_BIN", "build/bin")
@@ -262,7 +264,7 @@ class Reading(unittest.TestCase):
         example = (ROOT / "docs/python.md").read_text().split("```python\n")[1].split("```")[0]
         folder = tempfile.mkdtemp(dir=self.folder.name)
         run("import", "-q", "-a", os.path.join(folder, "tape"), "--format", "cryptofeed", "--family", "v5-linear", V5)
-        done = subprocess.run([sys.executable, "-c", example], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+        done = subprocess.run([sys.executable, "-c", example], cwd=folder, env={**os.environ, "PYTHONPATH": PACKAGES},
                               capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         *messages, turnover, book = done.stdout.splitlines()
