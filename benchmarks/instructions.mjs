@@ -66,6 +66,7 @@ if (process.argv[3] === "--write") {
     console.log(`${name.padEnd(8)} ${String(count).padStart(7)} instructions a frame, kept ${String(before).padStart(7)}, ` +
       `${change >= 0 ? "+" : ""}${(100 * change).toFixed(1)} %${isOff ? "  OFF" : ""}`);
   }
+  if (failed) console.log("instructions: mend the path that is OFF, or run `make instructions-update` in a commit that says why");
   if (!isSame) console.log(`not compared: the numbers are not of ${compiler}`);
   process.exit(failed ? 1 : 0);
 }
