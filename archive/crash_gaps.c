@@ -138,13 +138,16 @@ static td_result add_of_open(archive_view *view, const archive_segment *segment,
     return rc;
 }
 
-/* 1 if it is the last one of a recorder that was killed just after it had finished the segment: it
- * left no open one, but lost what came later. */
-static int is_finished_last(const archive_history *past, const past_segment *row)
+/* 1 if it is the last segment of a session that has no end in the journal, under its final name: its
+ * recorder was killed before it opened another one. The name is no end: the rename may come before
+ * the entry that the segment is finished. */
+static int is_last_with_final_name(const archive_view *view, const past_segment *row)
 {
-    const session_row *session = archive_history_session(past, row->session);
-    return row->stage == PAST_FINISHED && !row->is_recovered && session != NULL &&
-           session->state == SESSION_OPEN && crash_gaps_is_last(past, row);
+    const session_row *session = archive_history_session(&view->past, row->session);
+    return (row->stage == PAST_FINISHED || row->stage == PAST_OPENED) && !row->is_recovered &&
+           session != NULL && session->state == SESSION_OPEN &&
+           archive_listing_find(&view->listing, row->path) != NULL &&
+           crash_gaps_is_last(&view->past, row);
 }
 
 td_result crash_gaps_find(archive_view *view, gap_list *out, td_err *err)
@@ -159,7 +162,7 @@ td_result crash_gaps_find(archive_view *view, gap_list *out, td_err *err)
     }
     for (size_t i = 0; i < view->past.segment_count && rc != TD_E_IO; i++) {
         const past_segment *row = &view->past.segments[i];
-        if (is_finished_last(&view->past, row) &&
+        if (is_last_with_final_name(view, row) &&
             !archive_session_is_live(&view->listing, view->live, row->session))
             rc = add_after(view, row->path, out, &last_ns, err);
     }

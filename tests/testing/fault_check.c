@@ -305,18 +305,55 @@ int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found)
     return ok;
 }
 
+static int read_gaps(fault_place *place, io_fault *disk, gap_list *out)
+{
+    archive *a = NULL;
+    td_err err;
+    *out = (gap_list){0};
+    td_result rc = open_at(place, disk, ARCHIVE_READ, &a, &err);
+    if (rc == TD_OK)
+        rc = archive_gaps(a, out, &err);
+    archive_close(a);
+    return rc == TD_OK || wrong(place, "gaps: %s", err.text);
+}
+
+/* Readers list the same gaps before recovery as after it: nothing looks complete until then. */
+static int compare_gaps(fault_place *place, const gap_list *before, const gap_list *after)
+{
+    for (size_t i = 0; i < after->count; i++) {
+        const gap_row *row = &after->rows[i];
+        const gap_row *same = gap_list_find(before, row);
+        if (same == NULL || same->to_ns != row->to_ns)
+            return wrong(place,
+                         "%s: a gap of reason %s from %" PRIu64 " to %" PRIu64
+                         " is listed only after recovery",
+                         row->feed, gap_reason_name(row->reason), row->from_ns, row->to_ns);
+    }
+    return before->count == after->count ||
+           wrong(place, "%zu gaps before recovery, %zu after it", before->count, after->count);
+}
+
 int fault_check_all(fault_place *place, io_fault *disk, const fault_truth *truth,
                     fault_found *found)
 {
     recover_report report = {0};
     fault_found before;
+    gap_list gaps_before;
+    gap_list gaps_after;
     if (!fault_check_frames(place, disk, truth, &before))
         return 0;
     *found = before;
     if (!before.has_archive)
         return 1;
-    if (!check_recoverable(place, disk) || !fault_check_recover(place, disk, &report) ||
-        !fault_check_frames(place, disk, truth, found))
+    int ok = read_gaps(place, disk, &gaps_before) && check_recoverable(place, disk) &&
+             fault_check_recover(place, disk, &report) &&
+             fault_check_frames(place, disk, truth, found);
+    if (ok) {
+        ok = read_gaps(place, disk, &gaps_after) && compare_gaps(place, &gaps_before, &gaps_after);
+        gap_list_fini(&gaps_after);
+    }
+    gap_list_fini(&gaps_before);
+    if (!ok)
         return 0;
     for (size_t i = 0; i < FAULT_FEEDS; i++) {
         if (before.frames[i] != found->frames[i])

@@ -53,7 +53,8 @@ int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found);
 /* Another recovery finds nothing to do, and changes no byte. */
 int fault_check_settled(fault_place *place, io_fault *disk);
 
-/* All of them, in that order; before recovery verify finds nothing worse than what that mends. */
+/* All of them, in that order; before recovery verify finds nothing worse than what that mends, and
+ * readers list the gaps that they list after it. */
 int fault_check_all(fault_place *place, io_fault *disk, const fault_truth *truth,
                     fault_found *found);
 
