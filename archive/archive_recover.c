@@ -60,6 +60,18 @@ static int is_live(const work *w, const char *session)
 
 /* ---- what the journal gets ---- */
 
+static td_result write_gap(const work *w, const gap_row *row, td_err *err)
+{
+    td_result rc = journal_append_gap(w->past.writer, row, err);
+    if (rc != TD_OK)
+        return rc;
+    const recover_event event = {.gap = row, .what = ""};
+    w->report->gaps_opened++;
+    if (w->progress != NULL)
+        w->progress(w->user, &event);
+    return TD_OK;
+}
+
 static void mark_lost(void *user, past_segment *segment)
 {
     (void)user;
@@ -112,8 +124,7 @@ static td_result open_gaps(work *w, td_err *err)
         if (listed != NULL && listed->to_ns >= row.to_ns)
             continue;
         row.detail = ""; /* it says that recover is due */
-        w->report->gaps_opened++;
-        rc = journal_append_gap(w->past.writer, &row, err);
+        rc = write_gap(w, &row, err);
     }
     gap_list_fini(&known);
     gap_list_fini(&rows);
@@ -131,8 +142,7 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
                              crash_gaps_end(w->archive, &w->past, row, from_ns),
                              is_import ? CRASH_CAUSE_IMPORT : "segment cannot be read");
     gap.detail = row->path;
-    w->report->gaps_opened++;
-    return journal_append_gap(w->past.writer, &gap, err);
+    return write_gap(w, &gap, err);
 }
 
 /* ---- the end of a segment ---- */

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/gap.h"
 
 typedef struct recover_report {
     uint64_t segments_recovered; /* finished, or put away because nothing durable was in them */
@@ -25,8 +26,10 @@ typedef struct recover_report {
     uint8_t lacks_journal; /* 1: entries of the journal are lost, and no user has accepted that */
 } recover_report;
 
-/* What one segment came to, for progress. path as before recovery, below the archive. */
+/* What one segment came to, for progress: path as before recovery, below the archive. Or a gap that
+ * was written: path is NULL, and what empty. Valid during the call. */
 typedef struct recover_event {
+    const gap_row *gap; /* or NULL */
     const char *path;
     uint64_t frames_kept;
     uint64_t torn_bytes;

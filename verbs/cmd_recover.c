@@ -1,4 +1,5 @@
 /* tapedeck recover: close what a crash left open. */
+#include "play/report.h"
 #include "play/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
@@ -26,11 +27,16 @@ typedef struct recover_result {
     recover_report report;
     recovered_segment *segments;
     size_t count;
+    gap_list gaps; /* that were written */
 } recover_result;
 
 static void on_event(void *user, const recover_event *done)
 {
     recover_result *result = user;
+    if (done->gap != NULL) {
+        gap_list_add(&result->gaps, done->gap);
+        return;
+    }
     report_line(result->verb->report, TD_LOG_INFO, "%s: %s", done->path, done->what);
     result->segments = td_array_grow(result->segments, result->count, sizeof *result->segments);
     result->segments[result->count++] =
@@ -41,7 +47,8 @@ static int is_empty(const recover_report *report)
 {
     return report->segments_recovered + report->segments_failed + report->segments_live +
                report->copies_quarantined + report->segments_entered + report->segments_missing +
-               report->segments_cut + report->lacks_journal ==
+               report->segments_cut + report->lacks_journal + report->gaps_opened +
+               report->sessions_crashed ==
            0;
 }
 
@@ -81,6 +88,12 @@ static void describe(result_writer *r, const archive *of, const recover_result *
         result_object_end(r, NULL);
     }
     result_list_end(r);
+    result_list_begin(r, "gaps");
+    for (size_t i = 0; i < result->gaps.count; i++)
+        report_describe_gap(r, &result->gaps.rows[i],
+                            "wrote a gap: {feed}[ {topic}][ {symbol}], from {from}[, {lasted}], "
+                            "{reason}: {cause}\n");
+    result_list_end(r);
     result_styled(r, "verdict", is_lossy(report) ? TERMINAL_BAD : TERMINAL_GOOD,
                   report->is_lossy ? "durable data is LOST"
                   : report->lacks_journal
@@ -98,6 +111,7 @@ static void describe(result_writer *r, const archive *of, const recover_result *
                  "[segments that the journal lists and the disk lacks: {segments_missing}\n]"
                  "[segments that are not what the journal lists: {segments_cut}\n]"
                  "[sessions that crashed: {sessions_crashed}; gaps opened: {gaps_opened}\n]"
+                 "{gaps}"
                  "[segments that are being written, left alone: {segments_live}\n]"
                  "[segments that could not be recovered: {segments_failed}\n]"
                  "{verdict}\n");
@@ -122,6 +136,7 @@ static td_result run_recover(verb_run *verb)
         td_free(result.segments[i].what);
     }
     td_free(result.segments);
+    gap_list_fini(&result.gaps);
     return rc;
 }
 
