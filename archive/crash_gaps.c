@@ -138,9 +138,9 @@ static td_result add_of_open(archive_view *view, const archive_segment *segment,
     return rc;
 }
 
-/* 1 if it is the last segment of a session that has no end in the journal, under its final name: its
- * recorder was killed before it opened another one. The name is no end: the rename may come before
- * the entry that the segment is finished. */
+/* 1 if it is the last segment of a session that has no end in the journal, under its final name:
+ * its recorder was killed before it opened another one. The name is no end: the rename may come
+ * before the entry that the segment is finished. */
 static int is_last_with_final_name(const archive_view *view, const past_segment *row)
 {
     const session_row *session = archive_history_session(&view->past, row->session);
