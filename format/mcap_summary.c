@@ -1,5 +1,7 @@
 #include "format/mcap_summary.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/hash.h"
 #include "format/mcap_decode.h"
@@ -17,6 +19,7 @@ void mcap_summary_init(mcap_summary *summary)
     td_buf_init(&summary->checkpoints, SIZE_MAX);
     td_buf_init(&summary->counts, IDS * sizeof(uint64_t));
     td_buf_init(&summary->pack, SIZE_MAX);
+    td_buf_init(&summary->definitions, IDS * sizeof(uint32_t));
 }
 
 void mcap_summary_fini(mcap_summary *summary)
@@ -28,6 +31,7 @@ void mcap_summary_fini(mcap_summary *summary)
     td_buf_fini(&summary->checkpoints);
     td_buf_fini(&summary->counts);
     td_buf_fini(&summary->pack);
+    td_buf_fini(&summary->definitions);
 }
 
 void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t count)
@@ -52,8 +56,20 @@ td_result mcap_summary_note_channel(mcap_summary *summary, const mcap_record *re
     if (whole.size > SUMMARY_BYTES_MAX || used > SUMMARY_BYTES_MAX - whole.size)
         return td_err_set(err, TD_E_LIMIT, "channels of more than %zu bytes", SUMMARY_BYTES_MAX);
     uint16_t id = td_le16(record->content.data);
-    if (mcap_summary_has_channel(summary, id))
+    size_t at = (size_t)id * sizeof(uint32_t);
+    uint32_t crc = td_crc32(0, whole.data, whole.size);
+    if (mcap_summary_has_channel(summary, id)) {
+        if (td_le32(summary->definitions.data + at) != crc)
+            return td_err_set(err, TD_E_CORRUPT, "channel %u is defined again, differently", id);
         return TD_OK;
+    }
+    if (summary->definitions.size < at + sizeof crc) {
+        size_t more = at + sizeof crc - summary->definitions.size;
+        td_buf_grow(&summary->definitions, more);
+        memset(summary->definitions.data + summary->definitions.size, 0, more);
+        summary->definitions.size += more;
+    }
+    td_put_le32(summary->definitions.data + at, crc);
     summary->known[id / 8] |= (uint8_t)(1u << (id % 8));
     mcap_summary_add_channels(summary, whole, 1);
     return TD_OK;

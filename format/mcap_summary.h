@@ -22,6 +22,7 @@ typedef struct mcap_summary {
     td_buf counts; /* uint64_t messages by channel id; read through mcap_summary_count */
     td_buf pack;   /* working memory */
     uint8_t known[(UINT16_MAX + 1) / 8]; /* ids that mcap_summary_note_channel has seen */
+    td_buf definitions;                  /* uint32_t CRC of each of their records, by id */
     uint64_t message_count;
     uint16_t schema_count;
     uint32_t channel_count, attachment_count, metadata_count, chunk_count;
@@ -33,7 +34,8 @@ void mcap_summary_init(mcap_summary *summary);
 void mcap_summary_fini(mcap_summary *summary);
 
 /* Take in a Channel record of the data section unless its id was there before; its opcode and
- * length are before the content. TD_OK, TD_E_CORRUPT, TD_E_LIMIT: SUMMARY_BYTES_MAX. */
+ * length are before the content. TD_OK; TD_E_CORRUPT, also if the id was defined differently
+ * before: messages could belong to either; TD_E_LIMIT: SUMMARY_BYTES_MAX. */
 TD_MUST_USE td_result mcap_summary_note_channel(mcap_summary *summary, const mcap_record *record,
                                                 td_err *err);
 

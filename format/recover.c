@@ -179,7 +179,7 @@ static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *er
     if (rc == TD_OK)
         rc = mcap_decode_chunk(content, &record, err);
     if (rc == TD_OK)
-        rc = codec_decompress(v->coder, &record, 0, &v->records, err);
+        rc = codec_decompress_records(v->coder, &record, 0, &v->records, err);
     if (rc == TD_OK)
         learn_records(v, td_buf_view(&v->records));
     return scan_is_fatal(rc) ? rc : TD_OK;

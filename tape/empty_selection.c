@@ -122,7 +122,20 @@ static td_result explain_time(archive_view *from, const read_plan *plan, const s
 
 /* ---- all of it ---- */
 
-/* Unreadable segments are reported elsewhere. */
+/* Unreadable segments are reported elsewhere; but what they held may be what was selected. */
+static td_result suspect_damage(const read_plan *plan, td_result found, td_err *err)
+{
+    size_t count = read_plan_unreadable_count(plan);
+    if (found != TD_E_NOTFOUND || count == 0)
+        return found;
+    td_err_clear(err);
+    td_err_set(err, TD_E_CORRUPT,
+               "no readable frame matches the selection; %zu segment%s cannot be read", count,
+               count == 1 ? "" : "s");
+    td_err_hint(err, "'tapedeck verify' lists what is damaged");
+    return TD_E_CORRUPT;
+}
+
 static td_result explain(archive *from, const selection *wanted, int with_time, td_err *err)
 {
     read_query query = {.to_ns = UINT64_MAX, .is_quiet = 1};
@@ -134,6 +147,8 @@ static td_result explain(archive *from, const selection *wanted, int with_time, 
         rc = check_names(plan, wanted, err);
     if (rc == TD_OK && with_time)
         rc = explain_time(query.view, plan, wanted, err);
+    if (plan != NULL)
+        rc = suspect_damage(plan, rc, err);
     read_plan_close(plan);
     archive_view_close(query.view);
     return rc;

@@ -7,8 +7,8 @@
 #include "archive/archive.h"
 #include "tape/selection.h"
 
-/* The error of a selection that no frame matches: TD_E_NOTFOUND with a hint, or why the archive
- * could not be read. Never TD_OK. */
+/* The error of a selection that no frame matches: TD_E_NOTFOUND with a hint, TD_E_CORRUPT if a
+ * segment cannot be read, or why the archive could not be read. Never TD_OK. */
 TD_MUST_USE td_result selection_why_empty(archive *archive, const selection *wanted, td_err *err);
 
 /* TD_OK if the archive has, at any time, the selection's feeds, and frames of its topics and

@@ -365,9 +365,56 @@ static void test_codec(void **state)
         assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
         wrong = chunk;
         wrong.uncompressed_bytes = LIMIT_CHUNK_BYTES + 1;
-        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_LIMIT);
+        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
     }
     td_buf_fini(&out);
+    codec_close(coder);
+}
+
+/* A chunk that claims much is looked at before it is decompressed: a record that no writer makes
+ * ends it at its first bytes. */
+static void test_long_records(void **state)
+{
+    (void)state;
+    const size_t size = (size_t)39 << 20;
+    const struct {
+        uint64_t first, second; /* content bytes of two records that fill the chunk */
+        td_result result;
+    } rows[] = {
+        {LIMIT_FRAME_BYTES + 22, size - 2 * MCAP_PREFIX_BYTES - LIMIT_FRAME_BYTES - 22,
+         TD_E_CORRUPT},
+        {size - MCAP_PREFIX_BYTES, 0, TD_E_CORRUPT},
+        {LIMIT_FRAME_BYTES + 22, LIMIT_FRAME_BYTES, TD_OK},
+    };
+    codec *coder = codec_open();
+    uint8_t *raw = td_alloc_zero(1, size);
+    uint8_t *packed = td_alloc(codec_bound(size));
+    td_buf out;
+    td_buf_init(&out, LIMIT_CHUNK_BYTES + 8);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t used = MCAP_PREFIX_BYTES + (size_t)rows[i].first;
+        memset(raw, 0, size);
+        raw[0] = MCAP_MESSAGE;
+        td_put_le64(raw + 1, rows[i].first);
+        if (rows[i].second > 0) {
+            raw[used] = MCAP_MESSAGE;
+            td_put_le64(raw + used + 1, rows[i].second);
+            used += MCAP_PREFIX_BYTES + (size_t)rows[i].second;
+        }
+        td_err err;
+        td_err_clear(&err);
+        mcap_chunk chunk = {.compression = BYTES("zstd"),
+                            .uncompressed_bytes = used,
+                            .uncompressed_crc = td_crc32(0, raw, used)};
+        chunk.records = td_bytes_of(
+            packed, codec_compress(coder, 1, td_bytes_of(raw, used), packed, codec_bound(size)));
+        assert_int_equal(codec_decompress_records(coder, &chunk, 8, &out, &err), rows[i].result);
+        assert_true(rows[i].result == TD_OK || strstr(err.text, "a record of ") != NULL);
+        assert_int_equal(out.size, rows[i].result == TD_OK ? used : 0);
+    }
+    td_buf_fini(&out);
+    td_free(packed);
+    td_free(raw);
     codec_close(coder);
 }
 
@@ -401,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_maps),
         cmocka_unit_test(test_next_record),
         cmocka_unit_test(test_codec),
+        cmocka_unit_test(test_long_records),
         cmocka_unit_test(test_flipped_bits),
     };
     return cmocka_run_group_tests_name("format/mcap", tests, NULL, NULL);
