@@ -164,6 +164,11 @@ static const option_row LISTEN_ROWS[] = {
      OPTION_INTO(listen_options, tls_key),
      .metavar = "FILE",
      .help = "PEM private key of --tls-cert"},
+    {.long_name = "allow-origin",
+     OPTION_INTO(listen_options, origins),
+     .metavar = "ORIGIN",
+     .help = "let web pages of ORIGIN connect, as http://tapes.example:8080; repeatable\n"
+             "(pages of this machine may)"},
 };
 
 option_group option_group_listen(listen_options *target)

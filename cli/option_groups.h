@@ -58,12 +58,14 @@ typedef struct verbosity_options {
 option_group option_group_quiet(verbosity_options *target);
 option_group option_group_verbosity(verbosity_options *target);
 
-/* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key: programs that listen */
+/* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key --allow-origin: programs that listen
+ */
 typedef struct listen_options {
     const char *address; /* "127.0.0.1:0" */
     const char *ready_file;
     const char *tls_cert;
     const char *tls_key;
+    options_list origins;
     uint8_t is_plain;
 } listen_options;
 option_group option_group_listen(listen_options *target);

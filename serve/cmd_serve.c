@@ -169,10 +169,12 @@ static td_result open_server(serve_command *command, td_err *err)
     options->archive = command->verb->archive;
     options->wanted = &command->verb->wanted;
     options->feeds = command->feeds;
-    options->server = (wire_server_options){.listen = listening->address,
-                                            .tls_cert = listening->tls_cert,
-                                            .tls_key = listening->tls_key,
-                                            .is_plain = listening->is_plain};
+    options->server =
+        (wire_server_options){.listen = listening->address,
+                              .tls_cert = listening->tls_cert,
+                              .tls_key = listening->tls_key,
+                              .origins = {listening->origins.items, listening->origins.count},
+                              .is_plain = listening->is_plain};
     options->clock = command->verb->clock;
     options->log = &command->log;
     td_random_system(&options->seed, sizeof options->seed);

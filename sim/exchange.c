@@ -811,12 +811,14 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
     if (options->time_scale == 0)
         x->options.time_scale = 1;
     x->loop = loop;
-    const wire_server_options serving = {.listen = options->listen.address,
-                                         .tls_cert = options->listen.tls_cert,
-                                         .tls_key = options->listen.tls_key,
-                                         .is_plain = options->listen.is_plain,
-                                         .ops = &SERVER_OPS,
-                                         .user = x};
+    const wire_server_options serving = {
+        .listen = options->listen.address,
+        .tls_cert = options->listen.tls_cert,
+        .tls_key = options->listen.tls_key,
+        .origins = {options->listen.origins.items, options->listen.origins.count},
+        .is_plain = options->listen.is_plain,
+        .ops = &SERVER_OPS,
+        .user = x};
     open_families(x);
     x->responder = responder_open(options->secret);
     x->orders = order_entry_open();

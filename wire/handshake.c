@@ -88,6 +88,7 @@ static int64_t number_of(td_bytes text)
 /* The fields that handshakes use. */
 typedef enum field_kind {
     FIELD_HOST,
+    FIELD_ORIGIN,
     FIELD_UPGRADE,
     FIELD_CONNECTION,
     FIELD_KEY,
@@ -109,6 +110,7 @@ static const struct {
     size_t lines_max;
 } FIELDS[FIELD_COUNT] = {
     [FIELD_HOST] = {"host", 1},
+    [FIELD_ORIGIN] = {"origin", 1},
     [FIELD_UPGRADE] = {"upgrade", FIELD_LINES_MAX},
     [FIELD_CONNECTION] = {"connection", FIELD_LINES_MAX},
     [FIELD_KEY] = {"sec-websocket-key", 1},
@@ -425,6 +427,8 @@ void handshake_read_request(td_bytes bytes, handshake_request *out)
         return;
     }
     read_request_line(from.first, out);
+    out->host = from.values[FIELD_HOST][0];
+    out->origin = from.values[FIELD_ORIGIN][0];
     if (out->why != NULL)
         return;
     int has_body = has_field(&from, FIELD_TRANSFER_ENCODING) ||

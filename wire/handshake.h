@@ -39,6 +39,8 @@ typedef struct handshake_request {
     td_bytes path;    /* of the target, from its '/' on; views of the head */
     td_bytes query;   /* what follows '?'; may be empty */
     td_bytes key;     /* of an upgrade */
+    td_bytes host;    /* the header Host */
+    td_bytes origin;  /* the header Origin, which browsers send; empty if absent */
     int deflate_bits; /* window to send permessage-deflate with; 0: it was not offered, or only with
                          parameters that are not supported */
     uint8_t is_window_asked; /* the client asked for that window: the answer must have it */

@@ -50,6 +50,7 @@ struct wire_server {
     loop_member member;
     const wire_server_ops *ops;
     void *user;
+    origin_list origins;
     struct ssl_ctx_st *tls;                       /* NULL: plain */
     char *ca_pem;                                 /* NULL: plain, or not known */
     deflate_receiver *inflater;                   /* of all peers; NULL: not needed yet */
@@ -498,6 +499,13 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
     if (used == 0 && size <= HANDSHAKE_BYTES_MAX)
         return 0;
     handshake_read_request(td_bytes_of(bytes, used == 0 ? size : used), &request);
+    const char *refusal = NULL;
+    if (request.why == NULL || request.is_post)
+        refusal = origin_refusal(&request, server->origins);
+    if (refusal != NULL) {
+        answer(peer, 403, refusal);
+        return size;
+    }
     if (send_page(peer, &request))
         return size;
     unsigned status = request.status;
@@ -746,6 +754,7 @@ td_result wire_server_open(wire_loop *loop, const wire_server_options *options, 
     server->loop = loop;
     server->ops = options->ops;
     server->user = options->user;
+    server->origins = options->origins;
     td_result rc = open_tls(server, options, err);
     if (rc == TD_OK)
         rc = open_listener(server, options->listen, err);

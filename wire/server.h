@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "wire/cause.h"
 #include "wire/loop.h"
+#include "wire/origin.h"
 
 typedef struct wire_server wire_server;
 typedef struct wire_peer_conn wire_peer_conn;
@@ -74,6 +75,8 @@ typedef struct wire_server_options {
     const char *tls_cert; /* PEM files; both NULL: a certificate is made (see wire/tls.h) */
     const char *tls_key;
     uint8_t is_plain; /* 1: no TLS */
+    origin_list origins; /* web pages of which origins may ask, besides those of this machine;
+                            borrowed for the server's life */
     const wire_server_ops *ops;
     void *user;
 } wire_server_options;

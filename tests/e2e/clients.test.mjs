@@ -199,7 +199,7 @@ test("the programs of docs/clients.md run as they are printed there", async (t) 
   assert.equal(blocks.length, PROGRAMS.length, "each program of docs/clients.md has a row in PROGRAMS");
   const archive = WITH_LARGE ? await archiveOfCcxt(t, dir) : await smallArchive(t, dir);
   const server = await listening(t, ["serve", archive, "--hold"], dir);
-  const plain = await listening(t, ["serve", archive, "--hold", "--plain"], dir);
+  const plain = await listening(t, ["serve", archive, "--hold", "--plain", "--allow-origin", "null"], dir);
   for (const { section, packages, prints, isLarge, needs } of PROGRAMS) {
     if (isLarge && !WITH_LARGE) continue;
     const program = programOf(section);
