@@ -8,7 +8,7 @@ import http from "node:http";
 import https from "node:https";
 import net from "node:net";
 import { performance } from "node:perf_hooks";
-import { jsonLines, jsonList } from "./lib.mjs";
+import { jsonList, tapedeck } from "./lib.mjs";
 import { npm } from "./npm.mjs";
 
 const { WebSocketServer } = npm("ws");
@@ -17,18 +17,16 @@ const MS = 1e6;
 const now = () => (performance.timeOrigin + performance.now()) * MS;
 
 /** Frame n of a topic `trade.SYMBOL`, in the words of docs/wire.md. Its number is the end of its trade_id. */
-function frame(symbol, n, padding) {
-  return JSON.stringify({
-    topic: `trade.${symbol}`,
-    data: [{
-      trade_time_ms: 1618666000000 + n, timestamp: "2021-04-17T13:26:40.000Z", symbol, side: "Buy", size: 1, price: 60000.5,
-      tick_direction: "ZeroPlusTick", trade_id: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`, cross_seq: 5938950000 + n,
-      ...(padding === "" ? {} : { padding }),
-    }],
-  });
-}
+const frame = (symbol, n, padding) =>
+  `{"topic":"trade.${symbol}","data":[{"trade_time_ms":${1618666000000 + n},"timestamp":"2021-04-17T13:26:40.000Z","symbol":"${symbol}","side":"Buy",` +
+  `"size":1,"price":60000.5,"tick_direction":"ZeroPlusTick","trade_id":"00000000-0000-4000-8000-${String(n).padStart(12, "0")}",` +
+  `"cross_seq":${5938950000 + n}${padding === "" ? "" : `,"padding":"${padding}"`}}]}`;
 
-const NUMBER = /"topic":"(trade\.[^"]+)".*"trade_id":"00000000-0000-4000-8000-(\d{12})"/;
+/** The parts of a line of `cat` that has such a frame: its receive time, its topic and its number. */
+const ROW = /"recv_ns":(\d+),.*?"data":"\{\\"topic\\":\\"(trade\.[^\\"]+)\\".*?\\"trade_id\\":\\"00000000-0000-4000-8000-(\d{12})\\"/;
+
+/** Frames are made, and held bytes passed on, this often. */
+const TURN_MS = 10;
 
 const CONN = "5ae2a1fb-0000-4000-8000-000000000001";
 const answer = (request, refused) => JSON.stringify({ success: refused === undefined, ret_msg: refused ?? "", conn_id: CONN, request });
@@ -56,7 +54,7 @@ export class NumberedExchange {
 
   async open() {
     await this.up();
-    this.timer = setInterval(() => this.make(), 2);
+    this.timer = setInterval(() => this.make(), TURN_MS);
     return this;
   }
 
@@ -83,12 +81,16 @@ export class NumberedExchange {
   make() {
     const at = now();
     const due = Math.floor(((at - this.began) / 1e9) * this.rate);
-    for (const [topic, { symbol, made }] of this.topics)
-      while (made.length < due) {
-        const text = frame(symbol, made.length, this.padding);
-        made.push(at);
-        for (const ws of this.sockets.clients) if (!ws.isSilent && ws.granted?.has(topic) && ws.readyState === ws.OPEN) ws.send(text);
+    const clients = [...this.sockets.clients].filter((ws) => !ws.isSilent && ws.readyState === ws.OPEN);
+    for (const ws of clients) ws._socket.cork(); // one write for the frames of a turn
+    for (const [topic, { symbol, made }] of this.topics) {
+      const to = clients.filter((ws) => ws.granted?.has(topic));
+      for (; made.length < due; made.push(at)) {
+        const text = to.length > 0 && frame(symbol, made.length, this.padding);
+        for (const ws of to) ws.send(text);
       }
+    }
+    for (const ws of clients) ws._socket?.uncork();
   }
 
   /** Listen, on the same port as before. */
@@ -239,8 +241,6 @@ export const ENDS = {
   "half-close": (client) => client.end(),
 };
 
-const TURN_MS = 10;
-
 /** A TCP proxy for a port that may hold back or slow down what the server sends: what the client gets is late, in
  * order. */
 export class Link {
@@ -329,14 +329,15 @@ export async function linkTo(t, exchange) {
 /** Which frames of the exchange an archive has: topic -> Map(number -> recv_ns). Fails on a frame that is there twice. */
 export async function recordedNumbers(t, archive, { feed = "inverse" } = {}) {
   const topics = new Map();
-  for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"])) {
-    const match = NUMBER.exec(row.data);
+  const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"]);
+  for (const line of stdout.split("\n")) {
+    const match = ROW.exec(line);
     if (match === null) continue;
-    if (!topics.has(match[1])) topics.set(match[1], new Map());
-    const numbers = topics.get(match[1]);
-    const n = Number(match[2]);
-    if (numbers.has(n)) throw new Error(`frame ${n} of ${match[1]} is recorded twice`);
-    numbers.set(n, row.recv_ns);
+    if (!topics.has(match[2])) topics.set(match[2], new Map());
+    const numbers = topics.get(match[2]);
+    const n = Number(match[3]);
+    if (numbers.has(n)) throw new Error(`frame ${n} of ${match[2]} is recorded twice`);
+    numbers.set(n, Number(match[1]));
   }
   return topics;
 }
