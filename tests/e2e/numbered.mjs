@@ -262,7 +262,7 @@ export class Link {
   }
 
   relay(client, upstream) {
-    const pair = { client, upstream, held: [], rate: Infinity };
+    const pair = { client, upstream, held: [], rate: Infinity, isOver: false };
     this.pairs.add(pair);
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
@@ -272,6 +272,11 @@ export class Link {
     client.on("close", () => this.forget(pair));
     upstream.on("data", (bytes) => {
       pair.held.push(bytes);
+      if (pair.rate === Infinity) this.pass(pair, Infinity);
+    });
+    // Without this end a recorder that has closed waits for it until its grace is over.
+    upstream.on("end", () => {
+      pair.isOver = true;
       if (pair.rate === Infinity) this.pass(pair, Infinity);
     });
   }
@@ -290,6 +295,7 @@ export class Link {
       if (first.length > bytes) pair.held.unshift(first.subarray(bytes));
       bytes -= first.length;
     }
+    if (pair.isOver && pair.held.length === 0) pair.client.end();
   }
 
   turn() {

@@ -53,9 +53,10 @@ const KINDS = {
     link.end(how);
     return recorder.says(/connection 2\)/);
   },
-  async disk({ link, ms, how, recorder, sync }) {
+  async disk({ exchange, link, ms, how, recorder, sync }) {
     setSync(sync, 24 * 3600e9);
     await recorder.says(/the exchange is held back/);
+    exchange.padding = ""; // the ring is full
     await passed(ms / 2);
     if (how !== DISK[0]) link.end(how);
     await recorder.says(/frames are read, counted and discarded/);
@@ -70,7 +71,7 @@ const KINDS = {
 export async function late(t, dir, { kind, how, ms, isTls = false }) {
   const archive = path.join(dir, "tape");
   const isDisk = kind === "disk";
-  const exchange = await numberedExchange(t, { ...(isDisk ? { rate: 200, pad: 60_000 } : {}), files: isTls ? certificate(dir) : undefined });
+  const exchange = await numberedExchange(t, { ...(isDisk ? { rate: 200, pad: 200_000 } : {}), files: isTls ? certificate(dir) : undefined });
   const link = await linkTo(t, exchange);
   const sync = path.join(dir, "sync");
   setSync(sync, 0);
@@ -79,7 +80,7 @@ export async function late(t, dir, { kind, how, ms, isTls = false }) {
   const options = isDisk ? { program: SLOW_DISK, env: { TAPEDECK_TEST_SYNC: sync }, ...DAY } : DAY;
   const recorder = new Recorder(t, archive, [...args, ...more], options);
   await recorder.durableLine((line) => line.in > 10);
-  await KINDS[kind]({ link, ms, how, recorder, sync });
+  await KINDS[kind]({ exchange, link, ms, how, recorder, sync });
   if (!STOPS.includes(how)) {
     await recorder.durableAfter(recorder.durableLines + 4);
     const end = await recorder.kill("SIGTERM");
