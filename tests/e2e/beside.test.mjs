@@ -10,7 +10,7 @@ import { describe } from "node:test";
 import zlib from "node:zlib";
 import { BIN, eventsOf, jsonLines, jsonList, run, tapedeck, temporary } from "./lib.mjs";
 import { FAMILIES } from "./exchanges.mjs";
-import { acknowledge, hostile, trade } from "./hostile.mjs";
+import { acknowledge, certificate, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
 
@@ -103,7 +103,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const exchange = await hostile(t, dir, {});
-    const other = await hostile(t, temporary(t), {}); // another CA
+    const other = { files: certificate(temporary(t), { name: "other" }) }; // another CA
     const rest = await restServer(t, exchange, (request, response) => {
       if (request.url === "/500") response.writeHead(500).end("database is on fire");
       else if (request.url === "/302") response.writeHead(302, { Location: "/ok" }).end();

@@ -12,14 +12,14 @@ import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "./session.mjs";
 import { test } from "./npm.mjs";
 
 const RATE = Number(process.env.TAPEDECK_SESSION_RATE ?? 150);
-const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 11); // make soak: ten minutes
+const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 5); // make soak: ten minutes
 const PATIENCE = { deadlineMs: (SECONDS + 600) * 1000 };
 const BROKEN = ["inverse", "v5-linear", "spot-v1", "usdc-option"]; // feeds that are alone in their family, and meet each fault
 
-/** A broken connection of each family now and then: closed, and cut, by turns. Far enough apart that the recorder connects
- * again at once: the exchange's time goes faster than the clock, and candles are compared by the difference of the two. */
+/** A broken connection of each family now and then: closed, and cut, by turns. Several are far enough apart that the recorder
+ * connects again at once: the exchange's time goes faster than the clock, and candles are compared by the difference of the two. */
 function faults() {
-  const each = RATE * Math.max(7, SECONDS / 20);
+  const each = RATE * (SECONDS < 7 ? 3 : Math.max(7, SECONDS / 20));
   const list = [];
   for (let n = 1; n * each < RATE * SECONDS; n++) list.push(`${n % 2 === 1 ? "disconnect" : "cut"}@${Math.round(n * each)}`);
   return list.slice(0, 40);
@@ -53,7 +53,7 @@ test("a recording of all families with reconnects contains what was sent, and de
     "--secret", CREDENTIALS.SESSION_SECRET, ...faults().flatMap((fault) => ["--fault", fault]),
   ], PATIENCE);
   const recorder = new Recorder(t, archive, ["-c", sessionConfig(dir, server)], { env: CREDENTIALS, ...PATIENCE });
-  await afterFaults(recorder, 4 * RATE);
+  await afterFaults(recorder, 2 * RATE);
   assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 
@@ -65,7 +65,7 @@ test("a recording of all families with reconnects contains what was sent, and de
   assert.equal(truth.frames, told.frame);
   assert.ok(truth.matched > RATE * SECONDS, JSON.stringify(truth));
   assert.equal(truth.marks_equal, truth.marks);
-  assert.ok(truth.marks > 50);
+  assert.ok(truth.marks > 5 * SECONDS, JSON.stringify(truth));
   for (const [kind, lines] of [["trades", "trade"], ["candles", "candle"]]) {
     assert.equal(truth[kind].compared + truth[kind].not_recorded, told[lines], kind);
     assert.equal(truth[kind].equal, truth[kind].compared, kind);
