@@ -78,15 +78,12 @@ export function configFile(dir, server, families, more = "") {
   return file;
 }
 
-function* fileLines(file) {
-  for (const line of fs.readFileSync(file, "utf8").split("\n")) if (line !== "") yield JSON.parse(line);
-}
-
 /** What an exchange says that it sent: path -> connections in their order, each {frames: ordinal -> xxh64}. */
 export function sentFrames(truthFile) {
   const paths = new Map();
-  for (const line of fileLines(truthFile)) {
-    if (line.t !== "frame") continue;
+  for (const text of fs.readFileSync(truthFile, "utf8").split("\n")) {
+    if (!text.includes('"t":"frame"')) continue; // most of the file is what the frames mean
+    const line = JSON.parse(text);
     if (!paths.has(line.path)) paths.set(line.path, new Map());
     const conns = paths.get(line.path);
     if (!conns.has(line.conn)) conns.set(line.conn, new Map());
