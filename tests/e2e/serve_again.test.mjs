@@ -27,8 +27,8 @@ const session = (t) => (made ??= recordSession(t));
 async function recordSession(t) {
   const archive = path.join(folder, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "500", "--seed", "3",
-    "--fault", "disconnect@200", "--fault", "cut@900", "--fault", "disconnect@1600"], folder);
-  await tapedeck(t, [...recordArgs(archive, sim), "--max-frames", "1700"]);
+    "--fault", "disconnect@100", "--fault", "cut@450", "--fault", "disconnect@800"], folder);
+  await tapedeck(t, [...recordArgs(archive, sim), "--max-frames", "850"]);
   await sim.program.kill("SIGTERM");
   return archive;
 }
@@ -37,12 +37,13 @@ async function recordSession(t) {
 async function follow(t, url, count) {
   const frames = [], codes = [];
   while (frames.length < count) {
-    const ws = new WebSocket(`${url}${PATH}`);
+    const ws = new WebSocket(`${url}${PATH}`, { perMessageDeflate: false });
     t.after(() => ws.terminate());
     ws.on("open", () => ws.send(ASK));
     const over = new Promise((resolve) =>
       ws.on("message", (bytes) => {
-        if (isData(String(bytes)) && frames.push(String(bytes)) === count) resolve();
+        // A tape in a loop continues.
+        if (frames.length < count && isData(String(bytes)) && frames.push(String(bytes)) === count) resolve();
       }));
     const closed = once(ws, "close");
     await Promise.race([over, closed]);
@@ -107,7 +108,7 @@ test("a client that returns with other topics gets a book of the next connection
   const snapshots = (await rawFrames(t, archive)).filter(isSnapshot);
   const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--speed", "4"], dir);
   const ask = (topic) => {
-    const ws = new WebSocket(`${url}${PATH}`);
+    const ws = new WebSocket(`${url}${PATH}`, { perMessageDeflate: false });
     t.after(() => ws.terminate());
     ws.on("open", () => ws.send(JSON.stringify({ op: "subscribe", args: [topic] })));
     return ws;
@@ -123,7 +124,7 @@ test("a client that does not return after a recorded disconnect leaves its tape,
   const dir = temporary(t);
   const archive = await session(t);
   const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--speed", "max"], dir);
-  const ws = new WebSocket(`${url}${PATH}`);
+  const ws = new WebSocket(`${url}${PATH}`, { perMessageDeflate: false });
   ws.on("open", () => ws.send(ASK));
   assert.equal((await once(ws, "close"))[0], 1001);
   assert.equal((await program.kill("SIGTERM")).code, 0);

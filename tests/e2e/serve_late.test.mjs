@@ -123,7 +123,7 @@ class Client {
     this.shape = shape;
     this.books = new Map();
     this.waiting = [];
-    this.ws = new WebSocket(url);
+    this.ws = new WebSocket(url, { perMessageDeflate: false });
     t.after(() => this.ws.terminate());
     this.failed = new Promise((_, reject) => (this.fail = reject));
     this.failed.catch(() => {});
@@ -166,7 +166,7 @@ const serveHeld = async (t, shape, ...options) => {
   return { archive, ...(await listening(t, ["serve", "-a", archive, "--plain", "--hold", ...options], dir)) };
 };
 
-describe("a book that is subscribed late", { concurrency: 2 }, () => {
+describe("a book that is subscribed late", { concurrency: 5 }, () => {
   for (const shape of SHAPES)
     test(`${shape.title ?? shape.family}: a late subscriber gets a snapshot of that moment, and another one after it unsubscribed`, async (t) => {
       const [first, second] = shape.symbols;

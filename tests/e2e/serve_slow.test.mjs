@@ -6,7 +6,7 @@ import { npm, test } from "./npm.mjs";
 
 const { WebSocket } = npm("ws");
 const HOST = "/v5/public/linear";
-const COUNT = 300;
+const COUNT = 200;
 const BYTES = 150_000;
 const BUSY_MS = 2; // for each frame: serve sends faster than the client reads, and the tape plays more slowly
 

@@ -7,6 +7,8 @@ import { BIN, temporary } from "./lib.mjs";
 /** Reason to skip a test that needs tmux, or false. */
 export const withoutTmux = spawnSync("tmux", ["-V"]).status === 0 ? false : "needs tmux";
 const DEADLINE_MS = 30_000;
+const LOOK_MS = 20; // each look is a process
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /** A run of tapedeck in a terminal. */
 export class Tmux {
@@ -32,6 +34,7 @@ export class Tmux {
       const screen = this.run("capture-pane", "-p");
       if (pattern.test(screen)) return screen.split("\n");
       assert.ok(Date.now() < until, `${pattern} is not on\n${screen}`);
+      Atomics.wait(NEVER, 0, 0, LOOK_MS);
     }
   }
 }
