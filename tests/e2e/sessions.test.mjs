@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { describe } from "node:test";
 import { json, jsonLines, jsonList, manifestOf, tapedeck, temporary } from "./lib.mjs";
 import { deleteCatalog, Recorder } from "./live.mjs";
 import { compare, numberedExchange, recordedNumbers } from "./numbered.mjs";
@@ -28,18 +29,23 @@ const importing = (t, archive, { file }) => tapedeck(t, ["import", "-a", archive
 const gaps = (t, archive) => jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
 const times = (rows) => rows.map((row) => [row.from_ns, row.to_ns]);
 
-/** Every verb that shows rows shows these, with the catalog and without. */
-async function everywhere(t, archive, expected) {
+/** Every other verb that shows rows shows these. */
+async function otherVerbs(t, archive, rows, round) {
+  assert.deepEqual((await json(t, ["replay", "-a", archive, "--json"], { status: rows.length > 0 ? 1 : 0 })).gaps, rows, round);
+  assert.deepEqual((await json(t, ["verify", "-a", archive, "--json"], { status: null })).gaps, rows, round);
+  assert.equal((await json(t, ["info", "-a", archive, "--json"])).gaps, rows.length, round);
+  const out = path.join(temporary(t), "set");
+  await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status: rows.length > 0 ? 1 : 0 });
+  assert.deepEqual(manifestOf(out).gaps, rows, round);
+}
+
+/** `gaps` shows these rows, with the catalog and without; with allVerbs every verb that shows rows does. */
+async function everywhere(t, archive, expected, { allVerbs = false } = {}) {
   for (const round of ["as it is", "without a catalog", "reindexed"]) {
     const rows = await gaps(t, archive);
     assert.deepEqual(times(rows), expected, round);
     for (const row of rows) assert.deepEqual([row.reason, row.feed, row.line, row.shard, row.conn, row.topic, row.symbol, row.frames_lost], ["restart", "inverse", 0, 0, null, null, null, null], round);
-    assert.deepEqual((await json(t, ["replay", "-a", archive, "--json"], { status: expected.length > 0 ? 1 : 0 })).gaps, rows, round);
-    assert.deepEqual((await json(t, ["verify", "-a", archive, "--json"], { status: null })).gaps, rows, round);
-    assert.equal((await json(t, ["info", "-a", archive, "--json"])).gaps, rows.length, round);
-    const out = path.join(temporary(t), "set");
-    await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status: expected.length > 0 ? 1 : 0 });
-    assert.deepEqual(manifestOf(out).gaps, rows, round);
+    if (allVerbs) await otherVerbs(t, archive, rows, round);
     if (round === "as it is") deleteCatalog(archive);
     else if (round === "without a catalog") await tapedeck(t, ["reindex", "-a", archive]);
   }
@@ -57,16 +63,16 @@ for (const order of [[0, 1], [1, 0]])
     for (const i of order) await importing(t, archive, parts[i]);
     const people = await tapedeck(t, ["replay", "-a", archive], { status: 1 });
     assert.match(people.stdout, /Complete: no/);
-    await everywhere(t, archive, [[parts[0].to_ns, parts[1].from_ns]]);
+    await everywhere(t, archive, [[parts[0].to_ns, parts[1].from_ns]], { allVerbs: order[0] < order[1] });
     // What lies inside one session is complete.
     await tapedeck(t, ["replay", "-a", archive, "--from", "2021-04-17T12:00:05Z", "--to", "2021-04-17T12:00:10Z"]);
   });
 
-test("three imports leave the same rows in all six orders", async (t) => {
+test("three imports leave the same rows, whichever is the last", async (t) => {
   const dir = temporary(t);
   const parts = [capture(dir, "a", NOON, 10), capture(dir, "b", NOON + DAY_MS, 10), capture(dir, "c", NOON + 3 * DAY_MS, 10)];
   const expected = [[parts[0].to_ns, parts[1].from_ns], [parts[1].to_ns, parts[2].from_ns]];
-  for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
+  for (const order of [[0, 1, 2], [0, 2, 1], [2, 1, 0]]) {
     const archive = path.join(dir, `tape-${order.join("")}`);
     await importing(t, archive, parts[order[0]]);
     await importing(t, archive, parts[order[1]]);
@@ -198,83 +204,86 @@ async function noneUncovered(t, exchange, archive) {
   assert.equal(found.uncovered, 0, JSON.stringify({ ...found, holes: found.holes.length }, null, 1));
 }
 
-for (const [how, signal] of [["stopped", "SIGTERM"], ["killed", "SIGKILL"]])
-  test(`an import between two recordings does not answer for topics that it lacks: ${how}`, async (t) => {
-    const dir = temporary(t);
-    const archive = path.join(dir, "tape");
-    const exchange = await numberedExchange(t, BOTH);
-    let recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
-    await recorder.durableAfter(5);
-    await recorder.kill(signal);
-    const ended = lastMade(exchange, "BTCUSD");
-    await moreFrames(exchange, "BTCUSD", 200);
-    await importing(t, archive, captureOf(dir, exchange, "BTCUSD", ended, LATER));
-    recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
-    await recorder.durableAfter(5);
-    await recorder.kill("SIGTERM");
-    await noneUncovered(t, exchange, archive);
-  });
-
-test("an import does not end the gap of a connection that was down when a recording ended", async (t) => {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  const exchange = await numberedExchange(t, BOTH);
-  const args = [...exchange.args(), "--commit-interval", "100ms", "--max-topics-per-connection", "1"];
-  const open = async () => (await gaps(t, archive)).filter((row) => row.to_ns === null);
-  let recorder = new Recorder(t, archive, args);
-  await recorder.durableAfter(10);
-  await recorder.kill("SIGTERM");
-  const ended = lastMade(exchange, "ETHUSD");
-  exchange.cutOff("trade.ETHUSD");
-  recorder = new Recorder(t, archive, args);
-  await moreFrames(exchange, "ETHUSD", 100);
-  const until = lastMade(exchange, "ETHUSD");
-  await recorder.durableAfter(8);
-  await recorder.kill("SIGTERM");
-  const [row, ...more] = await open();
-  assert.deepEqual([row.shard, more], [1, []]);
-  await importing(t, archive, captureOf(dir, exchange, "ETHUSD", ended, until));
-  assert.deepEqual(await open(), [row]);
-  exchange.allow("trade.ETHUSD");
-  recorder = new Recorder(t, archive, args);
-  while ((await open()).length > 0) await recorder.durableLine();
-  await recorder.durableAfter(recorder.durableLines + 10);
-  await recorder.kill("SIGTERM");
-  await noneUncovered(t, exchange, archive);
-});
-
-/** A capture of XRPUSD, ten trades in 2.7 s from ms on. */
+/** A capture of XRPUSD, ten trades in 0.9 s from ms on. */
 function otherCapture(dir, ms) {
   const line = (at) => {
     const trade = { trade_time_ms: at, timestamp: new Date(at).toISOString(), symbol: "XRPUSD", side: "Buy", size: 1, price: 100, tick_direction: "PlusTick", trade_id: `x-${at}`, cross_seq: at };
     return `{"recv_ns":${at}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":${JSON.stringify({ topic: "trade.XRPUSD", data: [trade] })}}\n`;
   };
   const file = path.join(dir, "xrp.jsonl");
-  fs.writeFileSync(file, Array.from({ length: 10 }, (_, i) => line(ms + i * 300)).join(""));
+  fs.writeFileSync(file, Array.from({ length: 10 }, (_, i) => line(ms + i * 100)).join(""));
   return { file };
 }
 
-for (const signal of ["SIGTERM", "SIGKILL"])
-  test(`a capture of another topic over a recorder's end (${signal}) does not answer for what was recorded`, async (t) => {
+// Most of their time they wait for frames.
+describe("imports between recordings", { concurrency: 5 }, () => {
+  for (const [how, signal] of [["stopped", "SIGTERM"], ["killed", "SIGKILL"]])
+    test(`an import between two recordings does not answer for topics that it lacks: ${how}`, async (t) => {
+      const dir = temporary(t);
+      const archive = path.join(dir, "tape");
+      const exchange = await numberedExchange(t, BOTH);
+      let recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
+      await recorder.durableAfter(5);
+      await recorder.kill(signal);
+      const ended = lastMade(exchange, "BTCUSD");
+      await moreFrames(exchange, "BTCUSD", 200);
+      await importing(t, archive, captureOf(dir, exchange, "BTCUSD", ended, LATER));
+      recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
+      await recorder.durableAfter(5);
+      await recorder.kill("SIGTERM");
+      await noneUncovered(t, exchange, archive);
+    });
+
+  test("an import does not end the gap of a connection that was down when a recording ended", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const exchange = await numberedExchange(t, { symbols: ["BTCUSD"], rate: 100 });
-    const record = async (end) => {
-      const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
-      await recorder.durableAfter(8);
-      await recorder.kill(end);
-    };
-    await record(signal);
-    await tapedeck(t, ["recover", "-a", archive]);
-    const last = Math.max(...(await recordedNumbers(t, archive)).get("trade.BTCUSD").values());
-    await importing(t, archive, otherCapture(dir, Math.round(last / 1e6) - 300));
-    // The capture continues for 2.4 s after the recorder's last frame: the next recording begins later.
-    const { made } = exchange.topics.get("trade.BTCUSD");
-    while (made.length === 0 || made.at(-1) < last + 3e9) await new Promise((resolve) => setTimeout(resolve, 20));
-    await record("SIGTERM");
-    const found = await compare(t, exchange, archive);
-    assert.ok(found.missing > 200, JSON.stringify(found));
-    assert.equal(found.uncovered, 0, JSON.stringify(found, null, 1));
-    const iso = (ns) => new Date(ns / 1e6).toISOString();
-    await tapedeck(t, ["replay", "-a", archive, "--topic", "trade.BTCUSD", "--from", iso(last - 3e8), "--to", iso(last + 1.5e9)], { status: 1 });
+    const exchange = await numberedExchange(t, BOTH);
+    const args = [...exchange.args(), "--commit-interval", "100ms", "--max-topics-per-connection", "1"];
+    const open = async () => (await gaps(t, archive)).filter((row) => row.to_ns === null);
+    let recorder = new Recorder(t, archive, args);
+    await recorder.durableAfter(10);
+    await recorder.kill("SIGTERM");
+    const ended = lastMade(exchange, "ETHUSD");
+    exchange.cutOff("trade.ETHUSD");
+    recorder = new Recorder(t, archive, args);
+    await moreFrames(exchange, "ETHUSD", 100);
+    const until = lastMade(exchange, "ETHUSD");
+    await recorder.durableAfter(8);
+    await recorder.kill("SIGTERM");
+    const [row, ...more] = await open();
+    assert.deepEqual([row.shard, more], [1, []]);
+    await importing(t, archive, captureOf(dir, exchange, "ETHUSD", ended, until));
+    assert.deepEqual(await open(), [row]);
+    exchange.allow("trade.ETHUSD");
+    recorder = new Recorder(t, archive, args);
+    while ((await open()).length > 0) await recorder.durableLine();
+    await recorder.durableAfter(recorder.durableLines + 10);
+    await recorder.kill("SIGTERM");
+    await noneUncovered(t, exchange, archive);
   });
+
+  for (const signal of ["SIGTERM", "SIGKILL"])
+    test(`a capture of another topic over a recorder's end (${signal}) does not answer for what was recorded`, async (t) => {
+      const dir = temporary(t);
+      const archive = path.join(dir, "tape");
+      const exchange = await numberedExchange(t, { symbols: ["BTCUSD"], rate: 100 });
+      const record = async (end) => {
+        const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
+        await recorder.durableAfter(8);
+        await recorder.kill(end);
+      };
+      await record(signal);
+      await tapedeck(t, ["recover", "-a", archive]);
+      const last = Math.max(...(await recordedNumbers(t, archive)).get("trade.BTCUSD").values());
+      await importing(t, archive, otherCapture(dir, Math.round(last / 1e6) - 300));
+      // The capture continues for 0.6 s after the recorder's last frame: the next recording begins later.
+      const { made } = exchange.topics.get("trade.BTCUSD");
+      while (made.length === 0 || made.at(-1) < last + 1.2e9) await new Promise((resolve) => setTimeout(resolve, 20));
+      await record("SIGTERM");
+      const found = await compare(t, exchange, archive);
+      assert.ok(found.missing > 80, JSON.stringify(found));
+      assert.equal(found.uncovered, 0, JSON.stringify(found, null, 1));
+      const iso = (ns) => new Date(ns / 1e6).toISOString();
+      await tapedeck(t, ["replay", "-a", archive, "--topic", "trade.BTCUSD", "--from", iso(last - 3e8), "--to", iso(last + 5e8)], { status: 1 });
+    });
+});
