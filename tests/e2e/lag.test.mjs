@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
+import { describe } from "node:test";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { eventsOf, jsonLines, jsonList, passed, tapedeck, temporary, tooLong, wrapped } from "./lib.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
@@ -52,92 +53,97 @@ async function stretches(t, archive) {
   return found.filter((_, i) => i % 2 === 0).map((begins, i) => ({ begins, ends: found[2 * i + 1] }));
 }
 
-test("a disk that hangs for a while delays durable lines and is reported: a warning, one event pair with the worst lag, totals", { skip }, async (t) => {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  const disk = slowDisk(dir);
-  const server = await steady(t, dir);
-  const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
-  await recorder.durableLine((said) => said.in > 50);
-  disk.set(HANGS_NS);
-  // The warning comes while the sync hangs: it would hang for an hour.
-  const [, after] = await recorder.says(/warning tapedeck record: frames are not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
-  assert.ok(Number(after) >= 1, after); // to the millisecond
-  disk.set(0);
-  await recorder.durableLine((said) => said.lag_ns > COMMIT_NS);
-  await recorder.says(/frames are durable in time again; they became so up to \d+\.\d+ s after receipt/);
-  const end = await recorder.kill("SIGTERM");
-  assert.equal(end.code, 0, end.stderr);
+// Most of their time they wait for the disk.
+describe("lag", { concurrency: 3 }, () => {
+  test("a disk that hangs for a while delays durable lines and is reported: a warning, one event pair with the worst lag, totals", { skip }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const disk = slowDisk(dir);
+    const server = await steady(t, dir);
+    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
+    await recorder.durableLine((said) => said.in > 50);
+    disk.set(HANGS_NS);
+    // The warning comes while the sync hangs: it would hang for an hour.
+    const [, after] = await recorder.says(/warning tapedeck record: frames are not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
+    assert.ok(Number(after) >= 1, after); // to the millisecond
+    disk.set(0);
+    await recorder.durableLine((said) => said.lag_ns > COMMIT_NS);
+    await recorder.says(/frames are durable in time again; they became so up to \d+\.\d+ s after receipt/);
+    const end = await recorder.kill("SIGTERM");
+    assert.equal(end.code, 0, end.stderr);
 
-  const lags = durableLines(recorder).map((said) => said.lag_ns);
-  const summary = recorder.summary();
-  assert.ok(lags.every((ns) => Number.isInteger(ns) && ns > 0));
-  assert.equal(Math.max(...lags), summary.lag_ns_max);
-  assert.ok(summary.lag_ns_max > COMMIT_NS);
-  assert.ok(summary.lag_ns_mean > 0 && summary.lag_ns_mean < summary.lag_ns_max);
-  assert.equal(summary.late_chunks, lags.filter((ns) => ns > COMMIT_NS).length);
-  assert.equal(summary.dropped, 0);
+    const lags = durableLines(recorder).map((said) => said.lag_ns);
+    const summary = recorder.summary();
+    assert.ok(lags.every((ns) => Number.isInteger(ns) && ns > 0));
+    assert.equal(Math.max(...lags), summary.lag_ns_max);
+    assert.ok(summary.lag_ns_max > COMMIT_NS);
+    assert.ok(summary.lag_ns_mean > 0 && summary.lag_ns_mean < summary.lag_ns_max);
+    assert.equal(summary.late_chunks, lags.filter((ns) => ns > COMMIT_NS).length);
+    assert.equal(summary.dropped, 0);
 
-  // One stretch, unless the disk below was slow by itself, too, after the end of this one.
-  const found = await stretches(t, archive);
-  assert.ok(found.length > 0);
-  const { begins, ends } = found[0];
-  assert.ok(begins.lag_ns > COMMIT_NS);
-  assert.equal(ends.from_ns, begins.from_ns);
-  assert.ok(ends.lag_ns >= begins.lag_ns && ends.lag_ns <= summary.lag_ns_max);
-  // What is late is what came from from_ns to to_ns, and it is all there at its own times.
-  const late = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir !== "event" && row.recv_ns >= begins.from_ns && row.recv_ns <= ends.to_ns);
-  assert.ok(ends.frames > 0 && late.length >= ends.frames, `${late.length} ${ends.frames}`);
-  assert.ok(ends.to_ns < ends.at_ns && begins.from_ns < begins.at_ns);
-  assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
-  await tapedeck(t, ["verify", "-a", archive]);
-});
-
-test("a recorder that is stopped while its disk is slow writes the closing event with the lag", { skip: tooLong || skip }, async (t) => {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  const disk = slowDisk(dir);
-  const server = await steady(t, dir);
-  const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
-  await recorder.durableLine((said) => said.in > 50);
-  disk.set(1_500_000_000);
-  await recorder.says(/warning tapedeck record: frames are not durable/);
-  const end = await recorder.kill("SIGTERM");
-  assert.equal(end.code, 0, end.stderr);
-  assert.ok((await stretches(t, archive)).length > 0);
-  assert.ok(recorder.summary().lag_ns_max >= 1_500_000_000);
-  await tapedeck(t, ["verify", "-a", archive]);
-});
-
-test("a connection that begins while sockets are left unread is not read either", { skip }, async (t) => {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  const disk = slowDisk(dir);
-  const PAD = 64 << 10, FRAMES = 640; // 40 MiB, over what the ring keeps free
-  let isFull = false, written = 0;
-  const late = new EventEmitter();
-  const server = await hostile(t, dir, {
-    refuse: (n, request) => (request.url === "/late" && !isFull ? 503 : undefined),
-    message: (ws, request, n) => {
-      const isLate = isFull;
-      acknowledge(ws, request);
-      if (!isLate) disk.set(HANGS_NS);
-      for (let id = 1; id <= (isLate ? FRAMES : 4 * FRAMES); id++) ws.send(trade(id, PAD), () => { written += isLate; });
-      if (isLate) late.emit("begun");
-    },
+    // One stretch, unless the disk below was slow by itself, too, after the end of this one.
+    const found = await stretches(t, archive);
+    assert.ok(found.length > 0);
+    const { begins, ends } = found[0];
+    assert.ok(begins.lag_ns > COMMIT_NS);
+    assert.equal(ends.from_ns, begins.from_ns);
+    assert.ok(ends.lag_ns >= begins.lag_ns && ends.lag_ns <= summary.lag_ns_max);
+    // What is late is what came from from_ns to to_ns, and it is all there at its own times.
+    const late = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir !== "event" && row.recv_ns >= begins.from_ns && row.recv_ns <= ends.to_ns);
+    assert.ok(ends.frames > 0 && late.length >= ends.frames, `${late.length} ${ends.frames}`);
+    assert.ok(ends.to_ns < ends.at_ns && begins.from_ns < begins.at_ns);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    await tapedeck(t, ["verify", "-a", archive]);
   });
-  const feed = (name) => `  - {name: ${name}, family: inverse, url: "${server.url}/${name}", ca_file: ${server.ca}, topics: [trade.BTCUSD]}\n`;
-  const file = path.join(dir, "feeds.yaml");
-  fs.writeFileSync(file, `ring: 33MiB\noverload_max: 60s\nfeeds:\n${feed("first")}${feed("late")}`);
-  const recorder = new Recorder(t, archive, ["-c", file], disk.options);
-  await recorder.says(/overload: the disk cannot keep up/);
-  isFull = true;
-  await recorder.until(once(late, "begun"));
-  await recorder.until(passed(1000)); // reading everything takes less
-  assert.ok(written < FRAMES, `${written} frames were read`);
-  disk.set(0);
-  await recorder.durableLine((said) => said.feed === "late" && said.in > FRAMES);
-  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-  assert.doesNotMatch(recorder.stderr, /discarded/);
-  assert.equal(recorder.summary().dropped, 0);
+
+  test("a recorder that is stopped while its disk is slow writes the closing event with the lag", { skip: tooLong || skip }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const disk = slowDisk(dir);
+    const server = await steady(t, dir);
+    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
+    await recorder.durableLine((said) => said.in > 50);
+    disk.set(1_500_000_000);
+    await recorder.says(/warning tapedeck record: frames are not durable/);
+    const end = await recorder.kill("SIGTERM");
+    assert.equal(end.code, 0, end.stderr);
+    assert.ok((await stretches(t, archive)).length > 0);
+    assert.ok(recorder.summary().lag_ns_max >= 1_500_000_000);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
+  test("a connection that begins while sockets are left unread is not read either", { skip }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const disk = slowDisk(dir);
+    const PAD = 64 << 10, FRAMES = 640; // 40 MiB, over what the ring keeps free
+    const FIRST = 1100; // fills the ring, and the sockets
+    const frame = Buffer.from(trade(1, PAD));
+    let isFull = false, written = 0;
+    const late = new EventEmitter();
+    const server = await hostile(t, dir, {
+      refuse: (n, request) => (request.url === "/late" && !isFull ? 503 : undefined),
+      message: (ws, request, n) => {
+        const isLate = isFull;
+        acknowledge(ws, request);
+        if (!isLate) disk.set(HANGS_NS);
+        for (let id = 1; id <= (isLate ? FRAMES : FIRST); id++) ws.send(frame, { binary: false }, () => { written += isLate; });
+        if (isLate) late.emit("begun");
+      },
+    });
+    const feed = (name) => `  - {name: ${name}, family: inverse, url: "${server.url}/${name}", ca_file: ${server.ca}, topics: [trade.BTCUSD]}\n`;
+    const file = path.join(dir, "feeds.yaml");
+    fs.writeFileSync(file, `ring: 33MiB\noverload_max: 60s\nfeeds:\n${feed("first")}${feed("late")}`);
+    const recorder = new Recorder(t, archive, ["-c", file], disk.options);
+    await recorder.says(/overload: the disk cannot keep up/);
+    isFull = true;
+    await recorder.until(once(late, "begun"));
+    await recorder.until(passed(1000)); // reading everything takes less
+    assert.ok(written < FRAMES, `${written} frames were read`);
+    disk.set(0);
+    await recorder.durableLine((said) => said.feed === "late" && said.in > FRAMES);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    assert.doesNotMatch(recorder.stderr, /discarded/);
+    assert.equal(recorder.summary().dropped, 0);
+  });
 });
