@@ -49,7 +49,7 @@ test("serve sends a whole book to a late subscriber, and all books end equal to 
   const dir = temporary(t), archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "300", "--seed", "11"], dir);
   const topics = SYMBOLS.flatMap((symbol) => [`orderbook.50.${symbol}`, `publicTrade.${symbol}`]);
-  await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, "v5-linear", topics), "--duration", "4s"]);
+  await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, "v5-linear", topics), "--duration", "2s"]);
   const { books: recorded } = await json(t, ["replay", archive, "--json"], { status: null });
   const served = await listening(t, ["serve", archive, "--plain", "--once"], dir);
   const client = connect(t, `${served.url}/v5/public/linear`);
@@ -193,25 +193,27 @@ function printed(program, patterns) {
   }));
 }
 
-test("the programs of docs/clients.md run as they are printed there", async (t) => {
+test("the programs of docs/clients.md run as they are printed there", { concurrency: 3 }, async (t) => {
   const dir = temporary(t);
   const blocks = PAGE.match(/```(js|python|html)\n/g);
   assert.equal(blocks.length, PROGRAMS.length, "each program of docs/clients.md has a row in PROGRAMS");
   const archive = WITH_LARGE ? await archiveOfCcxt(t, dir) : await smallArchive(t, dir);
   const server = await listening(t, ["serve", archive, "--hold"], dir);
   const plain = await listening(t, ["serve", archive, "--hold", "--plain", "--allow-origin", "null"], dir);
+  const runs = [];
   for (const { section, packages, prints, isLarge, needs } of PROGRAMS) {
     if (isLarge && !WITH_LARGE) continue;
     const program = programOf(section);
     for (const [installed, name] of Object.entries(packages ?? { [section]: "" }))
-      await t.test(`${section}: ${installed}`, { skip: (packages && withoutPackages) || (needs?.() ?? false) }, async (t) => {
+      runs.push(t.test(`${section}: ${installed}`, { skip: (packages && withoutPackages) || (needs?.() ?? false) }, async (t) => {
         const address = program.language === "html" ? plain : server;
         const [file, args] = command(dir, address, program, installed, name);
         const client = new Program(t, file, args, { env: { NODE_EXTRA_CA_CERTS: server.ca, NODE_PATH: "" }, deadlineMs: 30_000 });
         await printed(client, prints);
         await client.kill("SIGTERM"); // a browser's own processes end with it
-      });
+      }));
   }
+  await Promise.all(runs);
 });
 
 test("ccxt.pro with only its URLs changed loads its markets, and sees every book and trade of ten loops", { skip: WITH_LARGE ? false : "make soak runs it" }, async (t) => {
