@@ -72,6 +72,7 @@ describe("imported", { concurrency: 2 }, () => {
       const report = await replay(t, archive, 1, ...between(20, 30));
       assert.deepEqual(names(report), [ETH], what);
       assert.deepEqual([report.absent[0].from_ns, report.absent[0].to_ns], [ns(20), ns(30)], what);
+      if (what !== "refused") continue;
       const people = await tapedeck(t, ["replay", "-a", archive, ...between(20, 30)], { status: 1 });
       assert.match(people.stdout, /Complete: no\.[^]*inverse trade ETHUSD: no frame here, and nothing shows that it was subscribed/, what);
       // Topics that are not selected are not missing.
@@ -133,11 +134,11 @@ describe("imported", { concurrency: 2 }, () => {
       assert.match(end.stderr, /no frame in the archive matches the selection: nothing of it was recorded in that time\n/);
       assert.match(end.stderr, range);
       assert.equal(end.stdout, "");
-      assert.equal((await tapedeck(t, ["replay", "-a", archive, "--json", ...window], { status: 4 })).stdout, "");
-      const set = path.join(temporary(t), "set");
-      assert.match((await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", set, ...window], { status: 4 })).stderr, range);
-      assert.ok(!fs.existsSync(path.join(set, "MANIFEST.json")));
     }
+    const [set, window] = [path.join(temporary(t), "set"), between(50, 60)];
+    assert.equal((await tapedeck(t, ["replay", "-a", archive, "--json", ...window], { status: 4 })).stdout, "");
+    assert.match((await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", set, ...window], { status: 4 })).stderr, range);
+    assert.ok(!fs.existsSync(path.join(set, "MANIFEST.json")));
     for (const typo of [["--feed", "invers"], ["--topic", "trades"], ["--symbol", "BTCUSDT"]]) {
       const end = await tapedeck(t, ["replay", "-a", archive, ...typo], { status: 4 });
       assert.match(end.stderr, /it has no such feed, topic or symbol\n.*tapedeck info/);
