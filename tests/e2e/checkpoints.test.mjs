@@ -3,15 +3,18 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import { once as event } from "node:events";
 import path from "node:path";
+import { after } from "node:test";
 import zlib from "node:zlib";
 import { captureLines, json, jsonLines, listening, manifestOf, run, segments, tapedeck, temporary, tooLong, withoutCapture } from "./lib.mjs";
-import { feedArgs, randomNumbers, Recorder, simulator } from "./live.mjs";
+import { feedArgs, Recorder, simulator } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
 
 const { WebSocket } = npm("ws");
 
-const FRAMES = 40_000; // fewer than the live check's ring takes: it skips none on a loaded machine
+const FRAMES = 24_000; // fewer than the live check's ring takes: it skips none on a loaded machine
+const HOURS_FRAMES = 1500; // of a simulated exchange, in archives of some hours
 const CHECKPOINT = 0x81;
 const MAGIC_BYTES = 8;
 
@@ -33,6 +36,26 @@ function damage(file, { whole = false } = {}) {
   fs.writeFileSync(file, bytes);
 }
 
+/** What tests share is in this folder; a test that changes it copies it. */
+const made = temporary({ after });
+
+/** A call's result, made once. */
+const once = (make) => {
+  const results = new Map();
+  return (key) => results.get(key) ?? results.set(key, make(key)).get(key);
+};
+
+/** A recording of a simulated exchange: {archive, recorded: the recorder's report}. */
+const recordingOf = once(async (family) => {
+  const dir = fs.mkdtempSync(path.join(made, `${family}-`)), archive = path.join(dir, "archive");
+  const [symbols, frames, topics] = family === "inverse" ? ["3", FRAMES] : ["2", HOURS_FRAMES, ["tickers.BTCUSDT", "tickers.ETHUSDT", "orderbook.50.BTCUSDT"]];
+  const server = await simulator(undefined, dir, ["--families", family, "--symbols", symbols, "--rate", "10000", "--seed", "3"]);
+  const recorder = new Recorder(undefined, archive, [...feedArgs(server, family, topics), "--max-frames", String(frames)]);
+  const { recorded } = JSON.parse((await recorder.ended).stdout.trim().split("\n").at(-1));
+  await server.program.kill("SIGKILL");
+  return { archive, recorded };
+});
+
 const CHUNKS = /read (\d+) chunks \((\d+) bytes\)/;
 
 /** What replay finds from a moment on, and the bytes of the chunks that it read. */
@@ -46,11 +69,8 @@ async function replayFrom(t, archive, ns) {
 }
 
 test("a recording is read from a checkpoint on as it is read as a whole, and without it if that is damaged", async (t) => {
-  const dir = temporary(t);
-  const archive = path.join(dir, "archive"), copy = path.join(dir, "copy");
-  const server = await simulator(t, dir, ["--families", "inverse", "--symbols", "3", "--rate", "10000", "--seed", "3"]);
-  const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse"), "--max-frames", String(FRAMES)]);
-  const { recorded } = JSON.parse((await recorder.ended).stdout.trim().split("\n").at(-1));
+  const copy = path.join(temporary(t), "copy");
+  const { archive, recorded } = await recordingOf("inverse");
   assert.deepEqual([recorded.unchecked, recorded.states_left_out], [0, 0]);
 
   const file = path.join(archive, segments(archive).at(-1));
@@ -85,13 +105,11 @@ function writeHours(file, frames) {
 }
 
 /** Frames of a simulated exchange, some of which are missing; in the middle the connection ends, and begins with the same again. */
-async function simulated(t, family, topics) {
-  const dir = temporary(t), archive = path.join(dir, "recorded");
-  const server = await simulator(t, dir, ["--families", family, "--symbols", "2", "--rate", "10000", "--seed", "7"]);
-  await new Recorder(t, archive, [...feedArgs(server, family, topics), "--max-frames", "4000"]).ended;
-  const frames = (await jsonLines(t, ["cat", archive])).map(({ dir, data }) => ({ dir, data }));
+async function simulated(family) {
+  const { archive } = await recordingOf(family);
+  const frames = (await jsonLines(undefined, ["cat", archive, "-n", String(HOURS_FRAMES)])).map(({ dir, data }) => ({ dir, data }));
   const connects = { url: "wss://stream.bybit.com/realtime" };
-  return [connects, ...frames, connects, ...frames].filter((_, i) => i % 997 !== 996);
+  return [connects, ...frames, connects, ...frames].filter((_, i) => i % 497 !== 496);
 }
 
 /** Frames of a capture of cryptofeed. */
@@ -100,11 +118,29 @@ function captured(name) {
   return captureLines(name).map((line) => (received.test(line) ? { dir: "in", data: received.exec(line)[1] } : sent.test(line) ? { dir: "out", data: sent.exec(line)[1] } : null)).filter((frame) => frame !== null);
 }
 
+/** An archive of these frames, and a copy of it whose checkpoints are damaged: {archive, copy}. */
+async function hoursOf(family, frames) {
+  const dir = fs.mkdtempSync(path.join(made, "hours-"));
+  const archive = path.join(dir, "archive"), copy = path.join(dir, "copy"), file = path.join(dir, "capture.jsonl");
+  writeHours(file, frames);
+  await tapedeck(undefined, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
+  fs.cpSync(archive, copy, { recursive: true });
+  for (const each of segments(copy)) damage(path.join(copy, each), { whole: true });
+  return { archive, copy };
+}
+
+const simulatedHours = once(async (family) => {
+  const frames = await simulated(family);
+  return { frames, ...(await hoursOf(family, frames)) };
+});
+
 const EXPORTS = [["tardis-csv"], ["jsonl"], ["tardis-csv", "--symbol", "*B*", "--topic", "order*ook*"]];
+const TICKERS = ["tardis-csv", "--topic", "*tickers*", "--topic", "instrument_info*"];
+const EXPORT_MINUTES = [165n, 100n, 281n]; // of each: before the reconnect and after it
 
 /** The files of an export from a moment on, their manifest, and the bytes of the chunks that were read. */
 async function exportFrom(t, archive, ns, [format, ...selection]) {
-  const out = path.join(temporary(t), "out");
+  const out = path.join(fs.mkdtempSync(path.join(made, "export-")), "out");
   const { stderr } = await run(t, "tapedeck", ["export", archive, "--format", format, "--out", out, "--from", String(ns), "-v", ...selection], { status: null }); // 1: reconnects are gaps
   const { segments: read, days, ...manifest } = manifestOf(out);
   const files = Object.fromEntries(fs.readdirSync(out).filter((f) => f !== "MANIFEST.json").map((f) => [f, fs.readFileSync(path.join(out, f)).toString("base64")]));
@@ -113,36 +149,30 @@ async function exportFrom(t, archive, ns, [format, ...selection]) {
 
 /** What a plugin is shown from a moment on, and the bytes of the chunks that were read. */
 async function shownFrom(t, archive, ns, plugin) {
-  const out = path.join(temporary(t), "out.jsonl");
+  const out = path.join(fs.mkdtempSync(path.join(made, "shown-")), "out.jsonl");
   const { stderr } = await run(t, "tapedeck-replay", ["replay", archive, "--sink", `plugin=${plugin},out=${out}`, "--from", String(ns), "-v", "-j", "1"], { status: null });
   return { lines: fs.readFileSync(out, "utf8"), bytes: Number(CHUNKS.exec(stderr)[2]) };
 }
 
-/** A plugin that writes all that it is shown (tests/plugins/frames.c), with what it wants. */
-function buildPlugin(t, wants) {
-  const file = path.join(temporary(t), "frames.so");
+/** A plugin that writes all that it is shown (tests/plugins/frames.c), by what it wants. */
+const buildPlugin = once((wants) => {
+  const file = path.join(made, `frames-${wants}.so`);
   execFileSync("cc", ["-std=c17", "-shared", "-fPIC", "-Iinclude", `-DWANTS=${wants}`, "tests/plugins/frames.c", "-o", file]);
   return file;
-}
+});
 
 const SOURCES = [
-  ["inverse, with a reconnect and lost frames", "inverse", (t) => simulated(t, "inverse"), tooLong],
-  ["v5-linear, with a reconnect and lost frames", "v5-linear", (t) => simulated(t, "v5-linear", ["tickers.BTCUSDT", "tickers.ETHUSDT", "orderbook.50.BTCUSDT"])],
-  ["linear-2021-04-17.jsonl.gz", "linear", () => captured("linear-2021-04-17.jsonl.gz"), withoutCapture("linear-2021-04-17.jsonl.gz")],
-  ["inverse-2021-04-17.jsonl.gz", "inverse", () => captured("inverse-2021-04-17.jsonl.gz"), withoutCapture("inverse-2021-04-17.jsonl.gz") || tooLong],
+  ["inverse, with a reconnect and lost frames", () => simulatedHours("inverse"), tooLong],
+  ["v5-linear, with a reconnect and lost frames", () => simulatedHours("v5-linear")],
+  ["linear-2021-04-17.jsonl.gz", () => hoursOf("linear", captured("linear-2021-04-17.jsonl.gz")), withoutCapture("linear-2021-04-17.jsonl.gz")],
+  ["inverse-2021-04-17.jsonl.gz", () => hoursOf("inverse", captured("inverse-2021-04-17.jsonl.gz")), withoutCapture("inverse-2021-04-17.jsonl.gz") || tooLong],
 ];
-for (const [name, family, framesOf, skip = false] of SOURCES) {
+for (const [name, hours, skip = false] of SOURCES) {
   test(`${name}: exports and plugins that begin at a checkpoint have what came before`, { skip }, async (t) => {
-    const dir = temporary(t);
-    const archive = path.join(dir, "archive"), copy = path.join(dir, "copy"), file = path.join(dir, "capture.jsonl");
-    writeHours(file, await framesOf(t));
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
-    fs.cpSync(archive, copy, { recursive: true });
-    for (const each of segments(copy)) damage(path.join(copy, each), { whole: true });
-    const random = randomNumbers(11);
+    const { archive, copy } = await hours();
     let saved = 0;
-    for (const [i, what] of [...EXPORTS, ...EXPORTS].entries()) {
-      const ns = BEGIN_NS + BigInt(Math.floor(random() * HOURS * Number(HOUR_NS)));
+    for (const [i, what] of EXPORTS.entries()) {
+      const ns = BEGIN_NS + (EXPORT_MINUTES[i] * HOUR_NS) / 60n;
       const from = await exportFrom(t, archive, ns, what);
       const whole = await exportFrom(t, copy, ns, what);
       assert.deepEqual(from.found, whole.found, `export ${i} from ${ns}`);
@@ -151,14 +181,16 @@ for (const [name, family, framesOf, skip = false] of SOURCES) {
     }
     assert.ok(saved > 0, "checkpoints are used");
 
-    // A whole export has the same rows of tickers from then on.
-    const rowsFrom = ({ found }, ns) => Object.entries(found.files).flatMap(([name, text]) => (name.includes("derivative_ticker") ? zlib.gunzipSync(Buffer.from(text, "base64")).toString().split("\n").filter((row) => Number(row.split(",")[3]) >= ns / 1000) : []));
-    const all = await exportFrom(t, archive, BEGIN_NS, ["tardis-csv"]);
-    const middle = BEGIN_NS + (5n * HOUR_NS) / 2n;
-    assert.deepEqual(rowsFrom(await exportFrom(t, archive, middle, ["tardis-csv"]), Number(middle)), rowsFrom(all, Number(middle)));
-    assert.equal(rowsFrom(all, Number(middle)).length > 0, !name.includes("2021"), "these captures have no tickers");
+    // A whole export has the same rows of tickers from then on. Captures of 2021 have none.
+    if (!name.includes("2021")) {
+      const rowsFrom = ({ found }, ns) => Object.entries(found.files).flatMap(([name, text]) => (name.includes("derivative_ticker") ? zlib.gunzipSync(Buffer.from(text, "base64")).toString().split("\n").filter((row) => Number(row.split(",")[3]) >= ns / 1000) : []));
+      const all = await exportFrom(t, archive, BEGIN_NS, TICKERS);
+      const middle = BEGIN_NS + (5n * HOUR_NS) / 2n;
+      assert.deepEqual(rowsFrom(await exportFrom(t, archive, middle, TICKERS), Number(middle)), rowsFrom(all, Number(middle)));
+      assert.ok(rowsFrom(all, Number(middle)).length > 0);
+    }
 
-    const ns = BEGIN_NS + 5n * HOUR_NS + HOUR_NS / 2n, plugin = buildPlugin(t, 0), warmed = buildPlugin(t, 1);
+    const ns = BEGIN_NS + 5n * HOUR_NS + HOUR_NS / 2n, plugin = buildPlugin(0), warmed = buildPlugin(1);
     const shown = await shownFrom(t, archive, ns, plugin);
     const whole = await shownFrom(t, copy, ns, plugin);
     assert.equal(shown.lines, whole.lines);
@@ -172,7 +204,7 @@ for (const [name, family, framesOf, skip = false] of SOURCES) {
 
 /** What a client gets from a moment on, by topic, and the bytes of the chunks that were read. */
 async function servedFrom(t, archive, ns, host, requests) {
-  const { program, url } = await listening(t, ["serve", archive, "--plain", "--from", String(ns), "--disconnects", "skip", "--speed", "max", "--once", "-v"], temporary(t));
+  const { program, url } = await listening(t, ["serve", archive, "--plain", "--from", String(ns), "--disconnects", "skip", "--speed", "max", "--once", "-v"], made);
   const client = new WebSocket(url + host);
   t.after(() => client.terminate());
   const found = {};
@@ -181,8 +213,9 @@ async function servedFrom(t, archive, ns, host, requests) {
     const { topic, symbol } = JSON.parse(bytes);
     if (topic !== undefined) (found[`${topic} ${symbol}`] ??= []).push(String(bytes));
   });
-  const { code, stderr } = await program.ended;
-  assert.equal(code, 0, stderr);
+  // The client may still have frames to read when the server has ended.
+  const [[closeCode], { code, stderr }] = await Promise.all([event(client, "close"), program.ended]);
+  assert.deepEqual([closeCode, code], [1000, 0], stderr);
   const bytes = [...stderr.matchAll(new RegExp(CHUNKS, "g"))].reduce((sum, [, , size]) => sum + Number(size), 0);
   return { found, bytes, made: Number(/(\d+) snapshots? made/.exec(stderr)[1]) };
 }
@@ -213,24 +246,18 @@ function madeUp(family) {
   return { host, requests: [JSON.stringify(request(SYMBOLS))], frames: [{ url: `wss://stream.bybit.com${host}` }, ...frames.map((data) => ({ dir: "in", data: JSON.stringify(data) }))] };
 }
 
-async function recorded(t) {
-  const frames = await simulated(t, "inverse");
-  return { host: "/realtime", frames, requests: frames.filter(({ dir, data }) => dir === "out" && data.includes("subscribe")).map(({ data }) => data) };
+async function recorded() {
+  const { archive, copy, frames } = await simulatedHours("inverse");
+  return { host: "/realtime", archive, copy, requests: frames.filter(({ dir, data }) => dir === "out" && data.includes("subscribe")).map(({ data }) => data) };
 }
 
 for (const family of ["inverse", ...Object.keys(BOOKS)]) {
-  test(`${family}: a client of a tape that begins at a checkpoint gets the frames, and the made snapshots, of one that begins earlier`, { skip: ["inverse", RETAIL].includes(family) ? false : tooLong }, async (t) => {
-    const dir = temporary(t);
-    const archive = path.join(dir, "archive"), copy = path.join(dir, "copy"), file = path.join(dir, "capture.jsonl");
-    const { host, frames, requests } = family === "inverse" ? await recorded(t) : madeUp(family);
-    writeHours(file, frames);
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family.split(",")[0], file]);
-    fs.cpSync(archive, copy, { recursive: true });
-    for (const each of segments(copy)) damage(path.join(copy, each), { whole: true });
-    for (const tenths of [25n, 40n, 59n]) {
+  test(`${family}: a client of a tape that begins at a checkpoint gets the frames, and the made snapshots, of one that begins earlier`, async (t) => {
+    const { host, frames, requests, ...archives } = family === "inverse" ? await recorded() : madeUp(family);
+    const { archive, copy } = archives.archive === undefined ? await hoursOf(family.split(",")[0], frames) : archives;
+    for (const tenths of family === "inverse" ? [25n, 40n, 59n] : [25n]) {
       const ns = BEGIN_NS + (tenths * HOUR_NS) / 10n;
-      const from = await servedFrom(t, archive, ns, host, requests);
-      const whole = await servedFrom(t, copy, ns, host, requests);
+      const [from, whole] = await Promise.all([archive, copy].map((of) => servedFrom(t, of, ns, host, requests)));
       assert.deepEqual(from.found, whole.found);
       assert.ok(from.made > 0 && from.made === whole.made);
       assert.ok(family === RETAIL || from.bytes < whole.bytes, `${from.bytes} bytes read, ${whole.bytes} without checkpoints`);
@@ -263,10 +290,8 @@ function crc32(bytes) {
 }
 
 test("reindex --checkpoints: segments without checkpoints get some, which readers use while the segment is what it was", async (t) => {
-  const dir = temporary(t);
-  const archive = path.join(dir, "archive"), bare = path.join(dir, "bare"), file = path.join(dir, "capture.jsonl");
-  writeHours(file, await simulated(t, "inverse"));
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
+  const { archive } = await simulatedHours("inverse");
+  const bare = path.join(temporary(t), "bare");
   fs.cpSync(archive, bare, { recursive: true });
   for (const each of segments(bare)) strip(path.join(bare, each));
   const count = segments(bare).length;
@@ -281,7 +306,7 @@ test("reindex --checkpoints: segments without checkpoints get some, which reader
     assert.deepEqual(beside, await replayFrom(t, archive, ns), "those beside are those that import writes");
     assert.deepEqual(beside.found, without[i].found);
     assert.ok(beside.bytes < without[i].bytes);
-    for (const what of EXPORTS) assert.deepEqual((await exportFrom(t, bare, ns, what)).found, (await exportFrom(t, archive, ns, what)).found);
+    assert.deepEqual((await exportFrom(t, bare, ns, EXPORTS[i])).found, (await exportFrom(t, archive, ns, EXPORTS[i])).found);
   }
   // There is nothing left to make; nor where segments have their own.
   assert.equal((await json(t, ["reindex", bare, "--checkpoints", "--json"])).checkpoints, 0);
