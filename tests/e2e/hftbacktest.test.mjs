@@ -1,37 +1,44 @@
 // Exports for hftbacktest. tests/export/hftbacktest.py reads the captures itself, sorts with numpy and compares; it
 // shares nothing with the programs. Facts about gaps come from docs/export.md.
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { capture, captureLines, json, listening, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
 import * as npm from "./npm.mjs";
 import { ask, connected } from "./orders.mjs";
+import { pythonWith, scripts } from "./python.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const V5 = "v5-2026-08-09.jsonl.gz";
 const CAPTURES = [[INVERSE, "inverse"], ["linear-2021-04-17.jsonl.gz", "linear"], [V5, "v5-linear"], ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"]];
-const PYTHON = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["-c", "import numpy"]).status === 0);
+const python = scripts(pythonWith("numpy"));
 const [EXCH, LOCAL, BUY, SELL] = [31, 30, 29, 28].map((bit) => 2 ** bit);
 const [DEPTH, TRADE, CLEAR, SNAPSHOT, BBO] = [1, 2, 3, 4, 5];
 
-const script = (...args) => JSON.parse(execFileSync(PYTHON, ["-B", "tests/export/hftbacktest.py", ...args], { encoding: "utf8", maxBuffer: 1 << 28 }));
+const script = async (...args) => JSON.parse(await python("tests/export/hftbacktest.py", ...args));
 /** Records as they are in a file: each member a text. */
 const records = (...names) => script("print", path.join(...names));
 const manifestOf = (dir) => JSON.parse(fs.readFileSync(path.join(dir, "MANIFEST.json"), "utf8"));
 const npz = (dir) => fs.readdirSync(dir).filter((name) => name.endsWith(".npz")).sort();
 const exporting = (archive, out, ...more) => ["export", "-q", "-a", archive, "--format", "hftbacktest", "--out", out, ...more];
 
-async function imported(t, file, family) {
-  const archive = path.join(temporary(t), "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
-  return archive;
+const dirs = temporary({ after });
+const archives = new Map();
+
+/** The archive of a capture. Tests that have the same file share it, and only read it. */
+function imported(file, family) {
+  const make = async () => {
+    const archive = path.join(fs.mkdtempSync(path.join(dirs, "import-")), "tape");
+    await tapedeck(undefined, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
+    return archive;
+  };
+  return archives.get(file) ?? archives.set(file, make()).get(file);
 }
 
 /** The files are those of the script, and the manifest has their counts. */
-function compare(file, family, out, options = {}) {
-  const { records: counts, offset } = script("check", file, family, out, JSON.stringify(options));
+async function compare(file, family, out, options = {}) {
+  const { records: counts, offset } = await script("check", file, family, out, JSON.stringify(options));
   const { days, totals } = manifestOf(out);
   const listed = days.flatMap((day) => day.files).filter(({ name, rows }) => name !== null && rows !== undefined);
   assert.deepEqual(Object.fromEntries(listed.map(({ name, rows }) => [name, rows])), counts);
@@ -41,14 +48,14 @@ function compare(file, family, out, options = {}) {
 
 for (const [name, family] of CAPTURES) {
   test(`${name}: events are those of the script, and books are right after each frame`, { skip: withoutCapture(name) }, async (t) => {
-    const archive = await imported(t, capture(name), family);
+    const archive = await imported(capture(name), family);
     const out = path.join(temporary(t), "out");
     await tapedeck(t, exporting(archive, out));
-    compare(capture(name), family, out);
+    await compare(capture(name), family, out);
     // The books at the end are those of a replay.
     const { books } = await json(t, ["replay", archive, "--json"]);
     for (const file of npz(out).filter((of) => of.endsWith("_eod.npz"))) {
-      const rows = records(out, file);
+      const rows = await records(out, file);
       const best = (flag) => rows.find(({ ev }) => Number(ev) === EXCH + LOCAL + flag + SNAPSHOT);
       const { topic } = manifestOf(out).days[0].files.find((row) => row.name === file.replace("_eod", ""));
       const book = books.find((row) => row.symbol === file.split("_")[0] && row.topic === topic);
@@ -59,10 +66,10 @@ for (const [name, family] of CAPTURES) {
 }
 
 test("the exchange's time of book frames may be that of the match", { skip: withoutCapture(V5) }, async (t) => {
-  const archive = await imported(t, capture(V5), "v5-linear");
+  const archive = await imported(capture(V5), "v5-linear");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, out, "--exch-time", "match"));
-  compare(capture(V5), "v5-linear", out, { match: true });
+  await compare(capture(V5), "v5-linear", out, { match: true });
 });
 
 /** A capture whose times of receipt are moved by seconds. */
@@ -77,28 +84,28 @@ const firstSecond = () => Number(/^(\d+)\./m.exec(captureLines(INVERSE).join("\n
 
 test("a book continues over midnight; --sod begins with all of it; bytes do not depend on threads", { skip: withoutCapture(INVERSE) }, async (t) => {
   const file = moved(t, 1618704000 - firstSecond() - 15);
-  const archive = await imported(t, file, "inverse");
+  const archive = await imported(file, "inverse");
   const dir = temporary(t);
-  const bytes = (out) => npz(out).map((name) => [name, fs.readFileSync(path.join(out, name)).toString("hex")]);
+  const bytes = (out) => npz(out).map((name) => [name, fs.readFileSync(path.join(out, name)).toString("latin1")]);
   for (const options of [{}, { sod: true }]) {
     const outs = ["1", "4"].map((threads) => path.join(dir, `${threads}${options.sod}`));
     for (const [i, threads] of ["1", "4"].entries()) await tapedeck(t, exporting(archive, outs[i], "-j", threads, ...(options.sod ? ["--sod"] : [])));
     assert.equal(npz(outs[0]).length, 8);
-    compare(file, "inverse", outs[0], options);
+    await compare(file, "inverse", outs[0], options);
     assert.deepEqual(bytes(outs[0]), bytes(outs[1]));
   }
 });
 
 test("a recorder's clock that was behind: one offset for all days, in the manifest", { skip: withoutCapture(INVERSE) }, async (t) => {
   const file = moved(t, 1618704000 - firstSecond() - 15 - 30 * 86400); // some thirty days early, over midnight
-  const archive = await imported(t, file, "inverse");
+  const archive = await imported(file, "inverse");
   const out = path.join(temporary(t), "out");
   const { stderr } = await tapedeck(t, exporting(archive, out).filter((word) => word !== "-q"));
   const { totals, days } = manifestOf(out);
   assert.equal(days.length, 2);
   assert.ok(totals.clock_offset_ns > 29 * 86400e9);
   assert.match(stderr, /was behind: \d+ ns are added/);
-  compare(file, "inverse", out);
+  await compare(file, "inverse", out);
   const again = await tapedeck(t, exporting(archive, out).filter((word) => word !== "-q"));
   assert.match(again.stderr, /all of it was there/);
 });
@@ -110,10 +117,10 @@ test("a day that does not fit into memory is sorted in a file, which is gone aft
   const side = (i, from) => Array.from({ length: 8 }, (_, k) => [String(from + ((i + k) % 20)), `${i + 1}.${k + 1}`]);
   const frame = (i) => ({ topic: "orderbook.50.BTCUSDT", type: i === 0 ? "snapshot" : "delta", ts: at(i) - 5 - ((i * 7919) % 997), data: { s: "BTCUSDT", b: side(i, 100), a: side(i, 200), u: 10 + i, seq: 1000 + i } });
   fs.writeFileSync(file, [`wss://stream.bybit.com/v5/public/linear <-> ${time(at(0) - 1)}`, ...Array.from({ length: 1500 }, (_, i) => `${time(at(i))}: ${JSON.stringify(frame(i))}`), ""].join("\n"));
-  const archive = await imported(t, file, "v5-linear");
+  const archive = await imported(file, "v5-linear");
   const out = path.join(dir, "out");
   await tapedeck(t, exporting(archive, out));
-  compare(file, "v5-linear", out);
+  await compare(file, "v5-linear", out);
   assert.deepEqual(fs.readdirSync(out).sort(), ["BTCUSDT_20231114.npz", "BTCUSDT_20231114_eod.npz", "MANIFEST.json"]);
 });
 
@@ -152,7 +159,7 @@ test("trades come before depth, a lost frame clears the book, a snapshot clears 
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, out), { status: 1 });
   const depth = (flags) => [`${DEPTH} ${flags}S 20 30 101.0 0.25`, `${DEPTH} ${flags}S 20 30 102.0 7.0`, `${DEPTH} ${flags}B 20 30 100.0 0.0`];
-  assert.deepEqual(short(records(out, "BTCUSDT_20231114.npz")), [
+  assert.deepEqual(short(await records(out, "BTCUSDT_20231114.npz")), [
     `${CLEAR} ELB 0 10 -inf 0.0`, `${SNAPSHOT} ELB 0 10 100.0 1.0`, `${SNAPSHOT} ELB 0 10 99.5 2.0`,
     `${CLEAR} ELS 0 10 inf 0.0`, `${SNAPSHOT} ELS 0 10 101.0 3.0`,
     ...depth("L"), `${CLEAR} L 20 30 0.0 0.0`, // both sides, from the last frame that is trusted
@@ -160,7 +167,7 @@ test("trades come before depth, a lost frame clears the book, a snapshot clears 
     `${TRADE} ELB 50 60 101.0 2.0`,
     `${CLEAR} ELB 60 70 -inf 0.0`, `${CLEAR} ELS 60 70 inf 0.0`, `${SNAPSHOT} ELS 60 70 1e-08 123456789.12345678`,
   ]);
-  assert.deepEqual(short(records(out, "BTCUSDT_20231114_eod.npz")), [`${SNAPSHOT} ELS 60 70 1e-08 123456789.12345678`]);
+  assert.deepEqual(short(await records(out, "BTCUSDT_20231114_eod.npz")), [`${SNAPSHOT} ELS 60 70 1e-08 123456789.12345678`]);
   const [file] = manifestOf(out).days[0].files;
   assert.deepEqual([file.break_count, file.left_out_frames, file.breaks[0].cause], [1, 1, "rule"]);
 });
@@ -176,7 +183,7 @@ test("one exchange, feed and symbol for a file; options are of this format", asy
   assert.match(stderr, /feeds 'v5-linear' and 'v5-spot' would share the depth file of BTCUSDT, 2023-11-14/);
   assert.equal(fs.existsSync(path.join(dir, "out", "MANIFEST.json")), false);
   await tapedeck(t, exporting(archive, path.join(dir, "one"), "--feed", "v5-spot"));
-  assert.deepEqual(short(records(dir, "one", "BTCUSDT_20231114.npz")), [`${TRADE} ELB 0 10 1.0 1.0`]);
+  assert.deepEqual(short(await records(dir, "one", "BTCUSDT_20231114.npz")), [`${TRADE} ELB 0 10 1.0 1.0`]);
   const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--sod", "--out", path.join(dir, "other")], { status: 2 });
   assert.match(other.stderr, /--sod, --bbo, --fuse, --exch-time: of hftbacktest alone/);
 });
@@ -189,11 +196,11 @@ test("--bbo adds the exchange's own best prices, a side that a frame lacks as it
   ]);
   const dir = temporary(t);
   await tapedeck(t, exporting(archive, path.join(dir, "with"), "--bbo"));
-  const rows = short(records(dir, "with", "BTCUSDT_20231114.npz"));
+  const rows = short(await records(dir, "with", "BTCUSDT_20231114.npz"));
   const bbo = rows.filter((row) => row.startsWith(`${BBO} `));
   assert.deepEqual(bbo, [`${BBO} ELS 0 10 101.0 3.0`, `${BBO} ELB 0 10 100.0 1.0`, `${BBO} ELS 20 30 101.0 3.0`, `${BBO} ELB 20 30 99.5 2.0`]);
   await tapedeck(t, exporting(archive, path.join(dir, "without")));
-  assert.equal(records(dir, "without", "BTCUSDT_20231114.npz").length, 3);
+  assert.equal((await records(dir, "without", "BTCUSDT_20231114.npz")).length, 3);
 });
 
 test("--fuse: at each price the newest topic that covers it; a break forgets all of them", async (t) => {
@@ -211,7 +218,7 @@ test("--fuse: at each price the newest topic that covers it; a break forgets all
   await tapedeck(t, exporting(archive, path.join(dir, "out"), "--fuse"), { status: 1 });
   assert.deepEqual(npz(path.join(dir, "out")), ["BTCUSDT_20231114.npz"]);
   assert.equal(manifestOf(path.join(dir, "out")).request.fuse, true);
-  assert.deepEqual(short(records(dir, "out", "BTCUSDT_20231114.npz")), [
+  assert.deepEqual(short(await records(dir, "out", "BTCUSDT_20231114.npz")), [
     `${CLEAR} ELB 0 10 -inf 0.0`, `${SNAPSHOT} ELB 0 10 100.0 1.0`, `${SNAPSHOT} ELB 0 10 99.0 2.0`,
     `${CLEAR} ELS 0 10 inf 0.0`, `${SNAPSHOT} ELS 0 10 101.0 3.0`,
     `${DEPTH} ELB 10 20 100.0 0.0`, `${DEPTH} ELB 10 20 99.0 9.0`,
@@ -230,7 +237,7 @@ test("--fuse: four depths of a simulated exchange, in two sessions, after every 
   const dir = temporary(t), archive = path.join(dir, "tape");
   const topics = ["orderbook.1", "orderbook.50", "orderbook.200", "orderbook.1000", "publicTrade"].flatMap((name) => ["--topic", name]);
   for (const seed of ["1", "2"]) {
-    const sim = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "2", "--rate", "4000", "--frames", "4000", "--seed", seed], fs.mkdtempSync(path.join(dir, "sim-")));
+    const sim = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "2", "--rate", "4000", "--frames", "1200", "--seed", seed], fs.mkdtempSync(path.join(dir, "sim-")));
     await tapedeck(t, ["record", "-q", "-a", archive, `${sim.url}/v5/public/linear`, "--family", "v5-linear", ...topics, "--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--until-close"]);
   }
   await tapedeck(t, exporting(archive, path.join(dir, "out"), "--format", "jsonl", "--fuse"), { status: 1 });
@@ -239,7 +246,7 @@ test("--fuse: four depths of a simulated exchange, in two sessions, after every 
   for (const name of npz(path.join(dir, "threads"))) {
     const file = path.join(dir, "out", "hftbacktest", name);
     assert.ok(fs.readFileSync(file).equals(fs.readFileSync(path.join(dir, "threads", name))));
-    const { frames, breaks } = JSON.parse(execFileSync(PYTHON, ["-B", "tests/export/fused.py", lines, file, name.split("_")[0]], { encoding: "utf8" }));
+    const { frames, breaks } = JSON.parse(await python("tests/export/fused.py", lines, file, name.split("_")[0]));
     for (const depth of [1, 50, 200, 1000]) assert.ok(frames[depth] > 20, `${name} ${depth} ${frames[depth]}`);
     assert.ok(breaks > 0);
   }
@@ -254,7 +261,7 @@ test("a book that breaks with its first frame of a day is cleared as the day beg
   ]);
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, out), { status: 1 });
-  assert.deepEqual(short(records(out, "BTCUSDT_20231115.npz")), [
+  assert.deepEqual(short(await records(out, "BTCUSDT_20231115.npz")), [
     `${CLEAR} EL ${MIDNIGHT - 1} ${MIDNIGHT} 0.0 0.0`,
     `${CLEAR} ELB ${MIDNIGHT + 2000} ${MIDNIGHT + 2010} -inf 0.0`, `${SNAPSHOT} ELB ${MIDNIGHT + 2000} ${MIDNIGHT + 2010} 90.0 1.0`,
     `${CLEAR} ELS ${MIDNIGHT + 2000} ${MIDNIGHT + 2010} inf 0.0`,
@@ -263,8 +270,8 @@ test("a book that breaks with its first frame of a day is cleared as the day beg
 
 test("three shards and a join are one run", { skip: withoutCapture(INVERSE) }, async (t) => {
   const dir = temporary(t);
-  const all = (out) => fs.readdirSync(out).filter((name) => !/-of-/.test(name)).sort().map((name) => [name, fs.readFileSync(path.join(out, name)).toString("hex")]);
-  const archive = await imported(t, capture(INVERSE), "inverse");
+  const all = (out) => fs.readdirSync(out).filter((name) => !/-of-/.test(name)).sort().map((name) => [name, fs.readFileSync(path.join(out, name)).toString("latin1")]);
+  const archive = await imported(capture(INVERSE), "inverse");
   await tapedeck(t, exporting(archive, path.join(dir, "one")));
   for (const shard of ["1/3", "2/3", "3/3"]) await tapedeck(t, exporting(archive, path.join(dir, "shards"), "--shard", shard));
   await tapedeck(t, ["export", "--join", "--out", path.join(dir, "shards")]);
@@ -272,7 +279,7 @@ test("three shards and a join are one run", { skip: withoutCapture(INVERSE) }, a
 });
 
 test("shards whose clocks differ are refused", { skip: withoutRecorded(INVERSE) }, async (t) => {
-  const out = path.join(temporary(t), "many"), behind = await imported(t, moved(t, -1), "inverse");
+  const out = path.join(temporary(t), "many"), behind = await imported(moved(t, -1), "inverse");
   for (const shard of ["1/3", "2/3", "3/3"]) await tapedeck(t, exporting(behind, out, "--shard", shard));
   const { stderr } = await tapedeck(t, ["export", "--join", "--out", out], { status: 2 });
   assert.match(stderr, /ns are added to its times of receipt/);
@@ -288,7 +295,7 @@ npm.test("latencies of a client behind tap are those of the truth", async (t) =>
   assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
   const out = path.join(dir, "out");
   await tapedeck(t, ["export", "-q", archive, "--format", "hftbacktest-latency", "--out", out]);
-  const rows = npz(out).flatMap((name) => records(out, name)).map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, BigInt(value)])));
+  const rows = (await Promise.all(npz(out).map((name) => records(out, name)))).flat().map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, BigInt(value)])));
   // Times of the tape, exact: JSON numbers of JavaScript are not.
   const frames = async (way) => (await tapedeck(t, ["cat", archive, "--topic", "order.create", "--dir", way])).stdout.split("\n").filter((line) => line !== "").map((line) => BigInt(/"recv_ns":(\d+)/.exec(line)[1]));
   const [sent, answered] = [await frames("out"), await frames("in")];

@@ -22,16 +22,17 @@ def read(path):
 
 
 def apply(book, row):
-    kind = int(row["ev"]) & 0xFF
-    sides = [side for side, flag in SIDES.items() if int(row["ev"]) & flag] or list(SIDES)
+    ev, _, _, price, size, *_ = row
+    kind = ev & 0xFF
+    sides = [side for side, flag in SIDES.items() if ev & flag] or list(SIDES)
     if kind == 3:
         for side in sides:
             book[side] = {}
-    elif kind in (1, 4) and row["qty"] == 0:
-        del book[sides[0]][float(row["px"])]  # a delete names a level that is there
+    elif kind in (1, 4) and size == 0:
+        del book[sides[0]][price]  # a delete names a level that is there
     elif kind in (1, 4):
-        assert book[sides[0]].get(float(row["px"])) != float(row["qty"])  # a row changes something
-        book[sides[0]][float(row["px"])] = float(row["qty"])
+        assert book[sides[0]].get(price) != size  # a row changes something
+        book[sides[0]][price] = size
 
 
 def best_first(side, levels):
@@ -54,7 +55,7 @@ def fused(topics):
 def main():
     lines, npz, symbol = sys.argv[1:]
     rows = read(npz)
-    local = rows[(rows["ev"] & np.uint64(LOCAL)) != 0]
+    local = rows[(rows["ev"] & np.uint64(LOCAL)) != 0].tolist()
     topics, book, at, seen, breaks = {}, {side: {} for side in SIDES}, 0, Counter(), 0
     messages = (m for m in map(json.loads, open(lines, encoding="utf8")) if m["type"] == "book_change" and m["symbol"] == symbol)
     for order, m in enumerate(messages):
@@ -70,10 +71,10 @@ def main():
             else:
                 state[level["side"]][float(level["price"])] = float(level["size"])
         topics[depth] = m["seq"], order, depth, state
-        while at < len(local) and local[at]["local_ts"] <= m["recv_ns"]:
+        while at < len(local) and local[at][2] <= m["recv_ns"]:
             apply(book, local[at])
             at += 1
-        if at > 0 and int(local[at - 1]["ev"]) & (0xFF | BUY | SELL) == 3:  # a break after this frame forgets all topics
+        if at > 0 and local[at - 1][0] & (0xFF | BUY | SELL) == 3:  # a break after this frame forgets all topics
             topics, breaks = {}, breaks + 1
             continue
         assert book == fused(topics), (order, m["topic"], m["seq"])
@@ -82,8 +83,8 @@ def main():
             assert best_first(side, book[side])[: newest[2]] == best_first(side, newest[3][side]), (order, m["topic"])
         seen[depth] += 1
         assert max(book["Buy"], default=-np.inf) < min(book["Sell"], default=np.inf)
-    assert at == len(local)
-    exchange = rows[(rows["ev"] & np.uint64(EXCH)) != 0]
+    assert all(row[0] & 0xFF == 2 for row in local[at:])  # trades may come after the last frame of a book
+    exchange = rows[(rows["ev"] & np.uint64(EXCH)) != 0].tolist()
     last = {side: {} for side in SIDES}
     for row in exchange:
         apply(last, row)

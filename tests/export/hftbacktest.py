@@ -53,12 +53,17 @@ def copied(book):
     return book and {side: dict(levels) for side, levels in book.items()}
 
 
+def numbers(book):
+    return {side: {float(p): float(s) for p, s in (book or {}).get(side, {}).items()} for side in SIDES}
+
+
 class Symbol:
     """A symbol's day; before: its book as the day begins, None: unknown."""
 
     def __init__(self, before):
         self.trades, self.depth, self.after = [], [], []
         self.book, self.before = copied(before), copied(before)  # {side: {price: size}}
+        self.numbers = numbers(before)
         self.times = None
 
 
@@ -66,12 +71,14 @@ def take_book(of, m, at, options):
     exch = m["match"] if options["match"] and m.get("match") else m["time"]
     is_first, was_alive = not of.depth, of.book is not None
     if m["kind"] == "snapshot":
-        of.book = {"Buy": {}, "Sell": {}}
+        of.book, of.numbers = {"Buy": {}, "Sell": {}}, numbers(None)
     for action, side, price, size in m["levels"]:
         if action == "delete":
             of.book[side].pop(price, None)
+            of.numbers[side].pop(float(price), None)
         else:
             of.book[side][price] = size
+            of.numbers[side][float(price)] = float(size)
     if m["kind"] == "snapshot" or (options["sod"] and is_first and was_alive):
         for side in ("Buy", "Sell"):
             levels = [(p, s) for _, at_side, p, s in m["levels"] if at_side == side]
@@ -83,31 +90,30 @@ def take_book(of, m, at, options):
         for side in ("Sell", "Buy"):
             of.depth += [row(DEPTH | SIDES[side], exch, at, p, s or 0) for _, at_side, p, s in m["levels"] if at_side == side]
     of.times = exch, at
-    of.after.append((at, {side: {float(p): float(s) for p, s in of.book[side].items()} for side in of.book}))
+    of.after.append((at, copied(of.numbers)))
 
 
 def ordered(rows):
     """correct_event_order, over arrays that numpy sorts."""
-    a = rows[np.argsort(rows["exch_ts"], kind="stable")]
-    b = rows[np.argsort(rows["local_ts"], kind="stable")]
+    a = rows[np.argsort(rows["exch_ts"], kind="stable")].tolist()
+    b = rows[np.argsort(rows["local_ts"], kind="stable")].tolist()
     out, i, j = [], 0, 0
-    key = lambda r: (int(r["exch_ts"]), int(r["local_ts"]))
+    key = lambda r: r[1:3]
     while i < len(a) or j < len(b):
         if i < len(a) and j < len(b) and key(a[i]) == key(b[j]):
             assert a[i] == b[j]
-            made, flags, i, j = a[i].copy(), EXCH | LOCAL, i + 1, j + 1
+            made, flags, i, j = a[i], EXCH | LOCAL, i + 1, j + 1
         elif i < len(a) and (j == len(b) or key(a[i]) < key(b[j])):
-            made, flags, i = a[i].copy(), EXCH, i + 1
+            made, flags, i = a[i], EXCH, i + 1
         else:
-            made, flags, j = b[j].copy(), LOCAL, j + 1
-        made["ev"] |= np.uint64(flags)
-        out.append(made)
+            made, flags, j = b[j], LOCAL, j + 1
+        out.append((made[0] | flags, *made[1:]))
     return np.array(out, dtype=EVENT)
 
 
 def apply(book, r):
     """A row as the simulator's book takes it."""
-    ev, px, qty = int(r["ev"]), float(r["px"]), float(r["qty"])
+    ev, _, _, px, qty, *_ = r
     sides = [side for side, flag in SIDES.items() if ev & flag]
     if ev & 0xFF == CLEAR:
         for side in sides or list(SIDES):
@@ -121,20 +127,21 @@ def apply(book, r):
 
 def check_books(name, array, of, offset):
     """The book of the local rows after each frame, and of the exchange's rows after all."""
-    before = {side: {float(p): float(s) for p, s in (of.before or {}).get(side, {}).items()} for side in SIDES}
+    before = numbers(of.before)
     book, at = copied(before), 0
     local = array[(array["ev"] & np.uint64(LOCAL)) != 0]
     assert (np.diff(local["local_ts"]) >= 0).all()
+    rows, times = local.tolist(), local["local_ts"].tolist()
     for recv, after in of.after:
-        while at < len(local) and local[at]["local_ts"] <= recv + offset:
-            apply(book, local[at])
+        while at < len(rows) and times[at] <= recv + offset:
+            apply(book, rows[at])
             at += 1
         assert book == after, (name, recv)
     exch = array[(array["ev"] & np.uint64(EXCH)) != 0]
     assert (np.diff(exch["exch_ts"]) >= 0).all()
     assert len(local) == len(exch) == len(of.trades) + len(of.depth)
     book = copied(before)
-    for r in exch:
+    for r in exch.tolist():
         apply(book, r)
     is_rising = all(a[1] <= b[1] for a, b in zip(of.depth, of.depth[1:]))
     assert not of.after or not is_rising or book == of.after[-1][1], name

@@ -1,0 +1,46 @@
+// Python scripts that run in one process for all calls of a test file: the start of an interpreter, and the import of numpy, take
+// longer than most scripts.
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import readline from "node:readline";
+import { after } from "node:test";
+
+const SERVER = `
+import contextlib, io, json, os, sys, traceback
+compiled = {}
+for line in sys.stdin:
+    file, *sys.argv[1:] = json.loads(line)
+    sys.argv[0], sys.path[0], out = file, os.path.dirname(file), io.StringIO()
+    try:
+        if file not in compiled:
+            compiled[file] = compile(open(file, encoding="utf8").read(), file, "exec")
+        with contextlib.redirect_stdout(out):
+            exec(compiled[file], {"__name__": "__main__", "__file__": file})
+        answer = {"stdout": out.getvalue()}
+    except BaseException:
+        answer = {"error": traceback.format_exc()}
+    print(json.dumps(answer), flush=True)
+`;
+
+/** A Python that has this module, or undefined. */
+export const pythonWith = (module) =>
+  ["/usr/bin/python3", "python3"].find((name) => spawnSync(name, ["-c", `import importlib.util, sys; sys.exit(importlib.util.find_spec("${module}") is None)`]).status === 0);
+
+/** A function that runs a script: (file, ...arguments) -> its output. The process ends with the test file: call this outside of tests. */
+export function scripts(python) {
+  let child, lines;
+  after(() => child?.stdin.end());
+  const answer = async (file, ...args) => {
+    if (child === undefined) {
+      child = spawn(python, ["-B", "-c", SERVER], { stdio: ["pipe", "pipe", "inherit"] });
+      lines = readline.createInterface({ input: child.stdout });
+    }
+    const answered = once(lines, "line");
+    child.stdin.write(JSON.stringify([file, ...args]) + "\n");
+    const { stdout, error } = JSON.parse((await answered)[0]);
+    if (error !== undefined) throw new Error(`${file} ${args.join(" ")}\n${error}`);
+    return stdout;
+  };
+  let last = Promise.resolve();
+  return (...call) => (last = last.catch(() => {}).then(() => answer(...call)));
+}
