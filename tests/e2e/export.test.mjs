@@ -2,12 +2,12 @@
 // nothing with the programs; where a test changes a capture, the changed capture goes through both. Facts about
 // gaps, clashes and bounds come from docs/export.md.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import zlib from "node:zlib";
 import { Program, capture, captureLines, chunksOf, flipIn, importFrames, inboundFrames, manifestOf, parseLines, run, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
+import { scripts } from "./python.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const CAPTURES = [
@@ -22,18 +22,32 @@ const csv = (dir, name) => zlib.gunzipSync(fs.readFileSync(path.join(dir, name))
 const data = (dir) => fs.readdirSync(dir).filter((f) => f !== MANIFEST).sort();
 const exporting = (archive, format, out, ...more) => ["export", "-q", "-a", archive, "--format", format, "--out", out, ...more];
 
-async function imported(t, file, family, ...more) {
-  const archive = path.join(temporary(t), "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file, ...more]);
+// What tests share is in this folder.
+const made = temporary({ after });
+const python = scripts("python3");
+
+/** A call's result, made once for the same arguments. */
+const once = (make) => {
+  const results = new Map();
+  return (...args) => {
+    const key = JSON.stringify(args);
+    return results.get(key) ?? results.set(key, make(...args)).get(key);
+  };
+};
+
+/** The archive of a capture. Tests that have the same file share it. */
+const imported = once(async (file, family) => {
+  const archive = path.join(fs.mkdtempSync(path.join(made, "import-")), "tape");
+  await tapedeck(undefined, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
   return archive;
-}
+});
 
 /** {name: text} of what the script computes. */
-function expected(t, file, family) {
-  const out = temporary(t);
-  execFileSync("python3", ["tests/export/expected.py", file, family, out]);
+const expected = once(async (file, family) => {
+  const out = fs.mkdtempSync(path.join(made, "expected-"));
+  await python("tests/export/expected.py", file, family, out);
   return Object.fromEntries(fs.readdirSync(out).sort().map((f) => [f, fs.readFileSync(path.join(out, f), "utf8")]));
-}
+});
 
 /** Equal, byte for byte; a difference is shown as its first line. */
 function assertLines(got, should, name) {
@@ -73,10 +87,10 @@ function assertManifest(out, manifest) {
 
 for (const [name, family] of CAPTURES) {
   test(`${name}: CSV files are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
-    const archive = await imported(t, capture(name), family);
+    const archive = await imported(capture(name), family);
     const out = path.join(temporary(t), "out");
     await tapedeck(t, exporting(archive, "tardis-csv", out));
-    assertCsv(out, expected(t, capture(name), family));
+    assertCsv(out, await expected(capture(name), family));
     const manifest = manifestOf(out);
     assertManifest(out, manifest);
     assert.deepEqual([manifest.totals.violations, manifest.totals.left_out_frames, manifest.gaps], [0, 0, []]);
@@ -90,10 +104,10 @@ for (const [name, family] of CAPTURES) {
   });
 
   test(`${name}: JSON lines are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
-    const archive = await imported(t, capture(name), family);
+    const archive = await imported(capture(name), family);
     const out = path.join(temporary(t), "out");
     await tapedeck(t, exporting(archive, "jsonl", out));
-    const files = expected(t, capture(name), family);
+    const files = await expected(capture(name), family);
     const names = Object.keys(files).filter((f) => f.endsWith(".jsonl"));
     assert.deepEqual(data(out), names);
     for (const file of names) {
@@ -106,23 +120,6 @@ for (const [name, family] of CAPTURES) {
     assert.deepEqual(manifestOf(out).digest, report.digest);
   });
 }
-
-// ---- the same selection, the same bytes -------------------------------------------------------------------
-
-test("bytes do not depend on threads", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, capture(INVERSE), "inverse");
-  const dir = temporary(t);
-  for (const format of ["tardis-csv", "jsonl"]) {
-    const outs = [];
-    for (const threads of ["1", "2", "5"]) {
-      const out = path.join(dir, format + threads);
-      await tapedeck(t, exporting(archive, format, out, "-j", threads));
-      outs.push(Object.fromEntries(fs.readdirSync(out).map((f) => [f, fs.readFileSync(path.join(out, f)).toString("hex")])));
-    }
-    assert.deepEqual(outs[1], outs[0]);
-    assert.deepEqual(outs[2], outs[0]);
-  }
-});
 
 // ---- days and the start of a selection ----------------------------------------------------------------------
 
@@ -139,10 +136,10 @@ function movedToMidnight(t, lines, nth) {
 
 test("an export over midnight has a file for each day, which begins with the book as it is then", { skip: withoutCapture(INVERSE) }, async (t) => {
   const file = movedToMidnight(t, captureLines(INVERSE), 600);
-  const archive = await imported(t, file, "inverse");
+  const archive = await imported(file, "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out));
-  const files = expected(t, file, "inverse");
+  const files = await expected(file, "inverse");
   assertCsv(out, files);
   assertManifest(out, manifestOf(out));
   const days = new Set(manifestOf(out).files.map((f) => f.date));
@@ -164,16 +161,18 @@ test("an export over midnight has a file for each day, which begins with the boo
   for (const name of data(lines)) assertLines(fs.readFileSync(path.join(lines, name), "utf8"), files[name], name);
 });
 
+const inverseFrames = once(() => inboundFrames(INVERSE).map((f) => JSON.parse(f.text)));
+
 /** How many trades and levels the inverse capture has of a symbol. */
 function frameCounts(symbol) {
-  const data = (topic) => inboundFrames(INVERSE).map((f) => JSON.parse(f.text)).filter((f) => f.topic === `${topic}.${symbol}`).map((f) => f.data);
+  const data = (topic) => inverseFrames().filter((f) => f.topic === `${topic}.${symbol}`).map((f) => f.data);
   const levels = (d) => (Array.isArray(d) ? d : [...d.delete, ...d.update, ...d.insert]).length;
   const sum = (counts) => counts.reduce((a, b) => a + b, 0);
   return { trades: sum(data("trade").map((d) => d.length)), levels: sum(data("orderBookL2_25").map(levels)) };
 }
 
 test("a day without rows has no file", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, capture(INVERSE), "inverse");
+  const archive = await imported(capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out, "--from", "2021-04-16", "--to", "2021-04-18", "--symbol", "EOSUSD", "--type", "trades", "--type", "incremental_book_L2"));
   const rows = manifestOf(out).files.map((f) => [f.date, f.type, f.name === null, f.rows]);
@@ -186,7 +185,7 @@ test("a day without rows has no file", { skip: withoutCapture(INVERSE) }, async 
 });
 
 test("the manifest of a long range lists each file, and no empty day", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, capture(INVERSE), "inverse");
+  const archive = await imported(capture(INVERSE), "inverse");
   for (const format of ["tardis-csv", "jsonl"]) {
     const out = path.join(temporary(t), "out");
     await tapedeck(t, exporting(archive, format, out, "--from", "1990-01-01", "--to", "2037-12-09", "--symbol", "EOSUSD"));
@@ -219,7 +218,7 @@ test("a book that broke has no rows until its next snapshot", { skip: withoutCap
   const changed = lines.map((l, i) => (i === at ? snapshot : l)).filter((_, i) => !cut.has(i) && !own.slice(401).some(([, k]) => k === i));
   const file = path.join(temporary(t), "cut.txt");
   fs.writeFileSync(file, changed.join("\n"));
-  const archive = await imported(t, file, "inverse");
+  const archive = await imported(file, "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 1 });
   const entry = manifestOf(out).files.find((f) => f.symbol === "BTCUSD" && f.type === "incremental_book_L2");
@@ -230,7 +229,7 @@ test("a book that broke has no rows until its next snapshot", { skip: withoutCap
   assert.equal(manifestOf(out).totals.violations > 0, true);
   // Rows: the first stretch as the script has it, then the snapshot.
   const rows = csv(out, entry.name).trimEnd().split("\n").slice(1);
-  const whole = expected(t, capture(INVERSE), "inverse")["bybit_incremental_book_L2_2021-04-17_BTCUSD.csv"].split("\n").slice(1);
+  const whole = (await expected(capture(INVERSE), "inverse"))["bybit_incremental_book_L2_2021-04-17_BTCUSD.csv"].split("\n").slice(1);
   const until = BigInt(entry.breaks[0].from_ns) / 1000n;
   const first = rows.filter((r) => BigInt(r.split(",")[3]) <= until);
   const cutTimes = new Set([...cut].map((i) => /^\d+\.\d+/.exec(lines[i])[0].replace(".", "").padEnd(16, "0")));
@@ -247,7 +246,7 @@ test("a frame that cannot be decoded invalidates the book and is counted", { ski
   lines[own[200][1]] = own[200][0].replace('"price":"', '"price":"x');
   const file = path.join(temporary(t), "bad.txt");
   fs.writeFileSync(file, lines.join("\n"));
-  const archive = await imported(t, file, "inverse");
+  const archive = await imported(file, "inverse");
   const dir = temporary(t);
   await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "csv")), { status: 1 });
   const entry = manifestOf(path.join(dir, "csv")).files.find((f) => f.symbol === "EOSUSD" && f.type === "incremental_book_L2");
@@ -269,7 +268,7 @@ test("a reconnect is a gap: rows stop, and resume with the snapshot", { skip: wi
   const later = lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + 60}${rest}`));
   const file = path.join(temporary(t), "twice.txt");
   fs.writeFileSync(file, [...lines, ...later].join("\n"));
-  const archive = await imported(t, file, "inverse");
+  const archive = await imported(file, "inverse");
   const dir = temporary(t);
   await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "csv")), { status: 1 });
   const manifest = manifestOf(path.join(dir, "csv"));
@@ -398,7 +397,7 @@ function withLaterSymbol(t) {
 test("damaged frames stop their books; the rest is exported, and the exit status reports it", { skip: withoutRecorded(CAPTURES[2][0]) }, async (t) => {
   const file = withLaterSymbol(t);
   const family = CAPTURES[2][1];
-  const archive = await imported(t, file, family);
+  const archive = await imported(file, family);
   const segment = path.join(archive, manifestSegments(await exportedManifest(t, archive))[0]);
   flipIn(segment, chunksOf(segment)[0]);
   const out = path.join(temporary(t), "out");
@@ -407,7 +406,7 @@ test("damaged frames stop their books; the rest is exported, and the exit status
   assert.equal(manifest.totals.damaged_chunks, 1);
   assertManifest(out, manifest);
   // The books whose snapshots were in that chunk have no rows; the one that began after it is whole, as are its trades.
-  const whole = expected(t, file, family);
+  const whole = await expected(file, family);
   const isWhole = (f) => f.symbol === "SOLUSDT";
   const books = manifest.files.filter((f) => f.type === "incremental_book_L2");
   assert.deepEqual(books.map((f) => f.symbol).sort(), ["BTCUSDT", "DOGEUSDT", "ETHUSDT", "SOLUSDT"]);
@@ -476,7 +475,7 @@ function withSecondDepth(t) {
 }
 
 test("books come from the usual topic, from another by --depth, never from both", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, withSecondDepth(t), "inverse");
+  const archive = await imported(withSecondDepth(t), "inverse");
   const dir = temporary(t);
   const one = async (name, ...more) => {
     const out = path.join(dir, name);
@@ -508,7 +507,7 @@ test("books come from the usual topic, from another by --depth, never from both"
 // ---- refusals -----------------------------------------------------------------------------------------------
 
 test("export overwrites files only with --force", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, capture(INVERSE), "inverse");
+  const archive = await imported(capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out));
   const before = fs.readFileSync(path.join(out, MANIFEST));
@@ -529,35 +528,33 @@ test("export overwrites files only with --force", { skip: withoutCapture(INVERSE
 const DAY_S = 86400;
 
 /** The inverse capture on each of these days after 2021-04-17, each as a connection of its own. */
-function onDays(t, days) {
+const onDays = once((days) => {
   const lines = captureLines(INVERSE).filter((l) => l !== "");
   const moved = (by) => lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + by * DAY_S}${rest}`));
-  const file = path.join(temporary(t), "days.txt");
+  const file = path.join(made, `days-${days.join("-")}.txt`);
   fs.writeFileSync(file, days.flatMap(moved).join("\n"));
   return file;
-}
+});
 
-/** All files below a folder: {path: bytes as hex}. */
+/** All files below a folder: {path: bytes as text}. */
 function filesBelow(dir) {
   const names = fs.readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => path.join(f.parentPath ?? f.path, f.name));
-  return Object.fromEntries(names.sort().map((f) => [path.relative(dir, f), fs.readFileSync(f).toString("hex")]));
+  return Object.fromEntries(names.sort().map((f) => [path.relative(dir, f), fs.readFileSync(f).toString("latin1")]));
 }
 
 test("several formats, symbols and days at a time give the same bytes with any number of threads", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, onDays(t, [0, 1, 2]), "inverse");
+  const archive = await imported(onDays([0, 1, 2]), "inverse");
   const dir = temporary(t);
   const outs = {};
-  for (const [name, formats] of [["csv", ["tardis-csv"]], ["both", ["tardis-csv", "jsonl"]]])
-    for (const threads of ["1", "4", "7"]) {
+  for (const [name, formats, counts] of [["csv", ["tardis-csv"], ["1"]], ["both", ["tardis-csv", "jsonl"], ["1", "4", "7"]]])
+    for (const threads of counts) {
       const out = path.join(dir, name + threads);
       const args = ["export", "-q", "-a", archive, ...formats.flatMap((f) => ["--format", f]), "--out", out, "-j", threads];
       await tapedeck(t, args, { status: 1 }); // the nights are gaps
       outs[name + threads] = filesBelow(out);
     }
-  for (const name of ["csv", "both"]) {
-    assert.deepEqual(outs[`${name}4`], outs[`${name}1`]);
-    assert.deepEqual(outs[`${name}7`], outs[`${name}1`]);
-  }
+  assert.deepEqual(outs.both4, outs.both1);
+  assert.deepEqual(outs.both7, outs.both1);
   // Each format has a folder, with the files that it has alone.
   const alone = Object.entries(outs.csv1).filter(([name]) => name !== MANIFEST);
   assert.deepEqual(Object.entries(outs.both1).filter(([name]) => name.startsWith("tardis-csv/")), alone.map(([name, bytes]) => [`tardis-csv/${name}`, bytes]));
@@ -567,7 +564,7 @@ test("several formats, symbols and days at a time give the same bytes with any n
 });
 
 test("the same export again changes nothing; after more was recorded it adds the new days", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, onDays(t, [0, 1]), "inverse");
+  const archive = await imported(onDays([0, 1]), "inverse");
   const out = path.join(temporary(t), "out");
   const args = ["export", "-a", archive, "--format", "tardis-csv", "--out", out];
   await tapedeck(t, args, { status: 1 });
@@ -580,7 +577,7 @@ test("the same export again changes nothing; after more was recorded it adds the
   const events = (name) => tapedeck(t, ["export", "-q", "-a", archive, "--format", "hftbacktest", "--out", path.join(out, "..", name)], { status: 1 });
   await events("events");
   const eventsBefore = Object.keys(filesBelow(path.join(out, "..", "events")));
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", onDays(t, [3])]);
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", onDays([3])]);
   const more = await tapedeck(t, args, { status: 1 });
   assert.match(more.stderr, /days that were there are kept/);
   assert.deepEqual(manifestOf(out).days.map((day) => day.date), ["2021-04-17", "2021-04-18", "2021-04-20"]);
@@ -603,7 +600,7 @@ test("the same export again changes nothing; after more was recorded it adds the
 });
 
 test("an export that was killed, or had no space, is completed by the same command", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, onDays(t, [0, 1, 2, 3]), "inverse");
+  const archive = await imported(onDays([0, 1, 2]), "inverse");
   const dir = temporary(t);
   const args = (out, ...more) => ["export", "-q", "-a", archive, "--format", "tardis-csv", "--format", "jsonl", "--out", path.join(dir, out), ...more];
   await tapedeck(t, args("fresh"), { status: 1 });
@@ -638,7 +635,7 @@ test("an export that was killed, or had no space, is completed by the same comma
 });
 
 test("shards are joined into the export of one run", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, onDays(t, [0, 1, 2]), "inverse");
+  const archive = await imported(onDays([0, 1, 2]), "inverse");
   const dir = temporary(t);
   const join = (out, status) => tapedeck(t, ["export", "--join", "--out", out], { status });
   for (const [name, ...formats] of [["symbols", "tardis-csv"], ["days", "tardis-csv", "jsonl"]]) {
@@ -649,20 +646,24 @@ test("shards are joined into the export of one run", { skip: withoutCapture(INVE
     const shard = (i, ...more) => tapedeck(t, args(name, "--shard", `${i}/3`, ...more), { status: null });
     await shard(1);
     await shard(3);
-    const missing = await join(out, 4);
-    assert.match(missing.stderr, /shard 2 of 3 is missing: there is no MANIFEST\.2-of-3\.json/);
-    // The third of another request is refused.
-    await shard(2, "--type", "trades", ...(formats.includes("jsonl") ? ["--type", "messages"] : []));
-    const other = await join(out, 2);
-    assert.match(other.stderr, /shard 2 of 3: it is of another export/);
-    assert.ok(!fs.existsSync(path.join(out, MANIFEST)));
+    if (name === "symbols") {
+      const missing = await join(out, 4);
+      assert.match(missing.stderr, /shard 2 of 3 is missing: there is no MANIFEST\.2-of-3\.json/);
+      // The third of another request is refused.
+      await shard(2, "--type", "trades");
+      const other = await join(out, 2);
+      assert.match(other.stderr, /shard 2 of 3: it is of another export/);
+      assert.ok(!fs.existsSync(path.join(out, MANIFEST)));
+    }
     await shard(2, "--force");
     const shares = [1, 2, 3].map((i) => JSON.parse(fs.readFileSync(path.join(out, `MANIFEST.${i}-of-3.json`), "utf8")).days.flatMap((day) => day.files.map((f) => f.name)));
     assert.ok(shares.filter((names) => names.length > 0).length > 1, JSON.stringify(shares));
-    const lost = path.join(out, shares.flat()[0]);
-    fs.renameSync(lost, `${lost}.away`);
-    assert.match((await join(out, 4)).stderr, /shard \d of 3, 2021-04-\d\d: .*No such file/);
-    fs.renameSync(`${lost}.away`, lost);
+    if (name === "symbols") {
+      const lost = path.join(out, shares.flat()[0]);
+      fs.renameSync(lost, `${lost}.away`);
+      assert.match((await join(out, 4)).stderr, /shard \d of 3, 2021-04-\d\d: .*No such file/);
+      fs.renameSync(`${lost}.away`, lost);
+    }
     const end = await join(out, 1);
     assert.match(end.stderr, new RegExp(`${shares.flat().length} files, [\\d,]+ rows`));
     assert.deepEqual(filesBelow(out), whole);
@@ -675,7 +676,7 @@ test("shards are joined into the export of one run", { skip: withoutCapture(INVE
 });
 
 test("an export into an archive is refused", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, capture(INVERSE), "inverse");
+  const archive = await imported(capture(INVERSE), "inverse");
   const before = Object.keys(filesBelow(archive)).sort();
   const { stderr } = await tapedeck(t, exporting(archive, "jsonl", archive), { status: 2 });
   assert.match(stderr, /it is an archive\n.*hint: export into a folder of its own/);
@@ -683,7 +684,7 @@ test("an export into an archive is refused", { skip: withoutCapture(INVERSE) }, 
 });
 
 test("one export at a time writes to a folder", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, capture(INVERSE), "inverse");
+  const archive = await imported(capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   fs.mkdirSync(out);
   const marker = path.join(out, `${MANIFEST}.partial`);
@@ -700,7 +701,7 @@ test("one export at a time writes to a folder", { skip: withoutCapture(INVERSE) 
 });
 
 test("export refuses invalid command lines and names the allowed values", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, capture(INVERSE), "inverse");
+  const archive = await imported(capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   const refuse = async (args, pattern, status = 2) => {
     const end = await tapedeck(t, ["export", "-a", archive, ...args], { status });
@@ -722,7 +723,7 @@ test("export refuses invalid command lines and names the allowed values", { skip
 });
 
 test("--to is a time, as in every verb: the selection ends there", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, capture(INVERSE), "inverse");
+  const archive = await imported(capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "jsonl", out, "--to", "+10s"));
   const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--to", "+10s", "--json"])).stdout);
@@ -733,7 +734,7 @@ test("--to is a time, as in every verb: the selection ends there", { skip: witho
 
 // A program that may write no file beyond 40 KiB.
 test("an export that cannot write fails and leaves nothing, in any format", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const archive = await imported(t, capture(INVERSE), "inverse");
+  const archive = await imported(capture(INVERSE), "inverse");
   const limited = (blocks) => ["bash", "-c", `trap '' XFSZ; ulimit -f ${blocks}; exec "$@"`, "-"];
   for (const format of ["tardis-csv", "hftbacktest", "parquet", "nautilus", "jsonl", "sqlite", "mcap"]) {
     const out = path.join(temporary(t), "out");
@@ -760,7 +761,7 @@ test("only symbols with line breaks or formulas are left out", async (t) => {
   lines.push(`${start + seq}.0: ${frame(odd[0], `t${seq}`, seq++)}`);
   for (const [symbol, id] of Object.entries(good)) lines.push(`${start + seq}.0: ${frame(symbol, id, seq++)}`);
   fs.writeFileSync(path.join(dir, "capture"), lines.map((l) => l + "\n").join(""));
-  const archive = await imported(t, path.join(dir, "capture"), "inverse");
+  const archive = await imported(path.join(dir, "capture"), "inverse");
   const out = path.join(dir, "out");
   const end = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", out, "--type", "trades"], { status: 1 });
   const left = odd.slice(0, -1); // the long one is a symbol like any other
@@ -800,7 +801,7 @@ test("topics of a symbol that begin while others are worked on by other threads"
   for (const threads of ["1", "4"]) {
     const out = path.join(dir, threads);
     await tapedeck(t, ["export", archive, "--format", "tardis-csv", "--out", out, "-j", threads], { status: null }); // 1: frames that cannot be decoded
-    written.push(Object.fromEntries(fs.readdirSync(out).map((name) => [name, fs.readFileSync(path.join(out, name), "base64")])));
+    written.push(Object.fromEntries(fs.readdirSync(out).map((name) => [name, fs.readFileSync(path.join(out, name), "latin1")])));
   }
   assert.ok(Object.keys(written[0]).length > 2);
   assert.deepEqual(written[0], written[1]);

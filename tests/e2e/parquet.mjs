@@ -1,19 +1,28 @@
 // Parquet files as other readers see them.
 import fs from "node:fs";
+import { after } from "node:test";
 import { npmModule } from "./npm.mjs";
+
+// One instance for all queries of a test file: a new one takes longer than most of them. No two files have one name.
+let duckdb;
+after(async () => {
+  const { instance, connection } = (await duckdb) ?? {};
+  connection?.closeSync();
+  instance?.closeSync();
+});
+
+async function connect() {
+  const { DuckDBInstance } = (await npmModule("@duckdb/node-api", "lib/index.js")).default;
+  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+  const connection = await instance.connect();
+  await connection.run("SET TimeZone = 'UTC'");
+  return { instance, connection };
+}
 
 /** Rows of a query, by DuckDB. */
 export async function query(sql) {
-  const { DuckDBInstance } = (await npmModule("@duckdb/node-api", "lib/index.js")).default;
-  const instance = await DuckDBInstance.create(":memory:");
-  const connection = await instance.connect();
-  try {
-    await connection.run("SET TimeZone = 'UTC'");
-    return (await connection.runAndReadAll(sql)).getRows();
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
+  const { connection } = await (duckdb ??= connect());
+  return (await connection.runAndReadAll(sql)).getRows();
 }
 
 function bytesOf(name) {

@@ -10,6 +10,7 @@ nothing with tapedeck. A topic that it does not know ends it with an error.
 
 The capture is one of cryptofeed's, of either generation; families: inverse, linear, v5-linear.
 """
+import functools
 import gzip
 import json
 import os
@@ -247,6 +248,9 @@ def message_of(frame, family):
     sys.exit(f"a topic that this script does not know: {topic}")
 
 
+number = functools.cache(Decimal)
+
+
 # ---- Tardis CSV ---------------------------------------------------------------------------------
 
 TRADES = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
@@ -258,7 +262,12 @@ PREFERRED = {"inverse": "orderBookL2_25", "linear": "orderBookL2_25", "v5-linear
 
 
 def date_of(ns):
-    days, year = ns // DAY_NS, 1970
+    return date_of_day(ns // DAY_NS)
+
+
+@functools.cache
+def date_of_day(days):
+    year = 1970
     while True:
         length = 366 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 365
         if days < length:
@@ -281,7 +290,7 @@ class BookFile:
         self.last = None  # what the file's last row was: None, "true" or "false"
 
     def best_first(self, side):
-        return sorted(self.book[side], key=Decimal, reverse=side == "Buy")
+        return sorted(self.book[side], key=number, reverse=side == "Buy")
 
     def rows(self, day, message):
         out = []
