@@ -1,14 +1,15 @@
 // Bars and book snapshots. Expected rows come from tests/export/derived.py, which reads the captures themselves; facts about
 // holes from docs/export.md.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
 import { capture, captureLines, manifestOf, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { test } from "./npm.mjs";
 import { query } from "./parquet.mjs";
+import { scripts } from "./python.mjs";
 
+const python = scripts("python3");
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const CAPTURES = [
   [INVERSE, "inverse"],
@@ -38,7 +39,7 @@ for (const [name, family] of CAPTURES)
   test(`${name}: bars and book snapshots are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
     const archive = await imported(t, family, capture(name));
     const should = temporary(t);
-    execFileSync("python3", ["tests/export/derived.py", capture(name), family, should, "2", "100", "3"]);
+    await python("tests/export/derived.py", capture(name), family, should, "2", "100", "3");
     const lines = (file) => fs.readFileSync(path.join(should, `${file}.csv`), "utf8").trimEnd().split("\n");
     const asked = ["--type", "bars", "--bars", "2s", "--type", "book_snapshots", "--every", "100ms", "--levels", "3"];
     const out = await exported(t, archive, ...asked);

@@ -2,7 +2,6 @@
 // back, in one recording whose frames are numbered: the size of a frame's level, or the price of its trade, is its
 // number. Which frames a reader must and must not see follows from docs/export.md ("Where the data has holes").
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -11,12 +10,14 @@ import { chunksOf, flipIn, json, manifestOf, parseLines, segments, tapedeck, tem
 import { Recorder } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
 import { parquetRows } from "./parquet.mjs";
+import { pythonWith, scripts } from "./python.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
 
 const { WebSocketServer } = npm("ws");
 const DAY = "2026-08-09";
 const NOON = Date.parse(`${DAY}T12:00:00Z`);
-const PYTHON = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["-c", "import numpy"]).status === 0);
+const PYTHON = pythonWith("numpy");
+const python = scripts(PYTHON);
 const withoutClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)";
 const FORMATS = ["tardis-csv", "hftbacktest", "parquet", "nautilus", "jsonl", "sqlite", "mcap"];
 const [SNAPSHOT, LATE, NOT_TRUSTED] = [2, 4, 8];
@@ -100,7 +101,7 @@ async function recorded(t) {
 const filesOf = (dir) => fs.readdirSync(dir, { recursive: true }).filter((name) => fs.statSync(path.join(dir, name)).isFile());
 const csv = (dir, type) => zlib.gunzipSync(fs.readFileSync(path.join(dir, `bybit_${type}_${DAY}_BTCUSDT.csv.gz`))).toString("utf8")
   .trimEnd().split("\n").slice(1).map((line) => line.split(","));
-const events = (dir, name) => JSON.parse(execFileSync(PYTHON, ["-B", "tests/export/hftbacktest.py", "print", path.join(dir, name)], { encoding: "utf8", maxBuffer: 1 << 28 }));
+const events = async (dir, name) => JSON.parse(await python("tests/export/hftbacktest.py", "print", path.join(dir, name)));
 
 /** Messages of an MCAP file: [[topic, JSON], …]. */
 async function mcapMessages(file) {
@@ -117,9 +118,7 @@ async function mcapMessages(file) {
 }
 
 /** What a database's table has. */
-const table = (file, name) => JSON.parse(execFileSync("python3", ["-c",
-  "import json, sqlite3, sys\nd = sqlite3.connect(sys.argv[1]); d.row_factory = sqlite3.Row\n" +
-  "print(json.dumps([dict(r) for r in d.execute(f'SELECT * FROM {sys.argv[2]} ORDER BY rowid')]))", file, name], { encoding: "utf8" }));
+const table = async (file, name) => JSON.parse(await python("tests/export/sqlite_rows.py", file, name));
 
 // hyparquet makes doubles of decimals, which are not the nearest.
 const numbers = (rows, size) => rows.map((row) => Math.round(Number(size(row))));
@@ -139,7 +138,7 @@ test("a broken book, undecodable frames, a disconnect and a clock step, in every
   assert.deepEqual(numbers(csv(folder["tardis-csv"], "trades"), (row) => row[6]), TRADES);
 
   // hftbacktest: one clear of both sides at each break, after the last trusted frame.
-  const kinds = events(folder.hftbacktest, `BTCUSDT_${DAY.replaceAll("-", "")}.npz`).map((row) => ({ ...row, kind: Number(row.ev) % 16, sides: (Number(row.ev) >> 28) & 3 }))
+  const kinds = (await events(folder.hftbacktest, `BTCUSDT_${DAY.replaceAll("-", "")}.npz`)).map((row) => ({ ...row, kind: Number(row.ev) % 16, sides: (Number(row.ev) >> 28) & 3 }))
     .filter((row) => (Number(row.ev) & (1 << 30)) !== 0); // in the order of receipt
   const seen = kinds.flatMap((row) => (row.kind === 3 && row.sides === 0 ? ["clear"] : (row.kind === 1 || row.kind === 4) && row.sides === 2 ? [Number(row.qty)] : []));
   assert.deepEqual(seen, [1, 2, 4, "clear", 9, 10, "clear", 15, 16, "clear", 23, 24, 25, 27]);
@@ -177,12 +176,12 @@ test("a broken book, undecodable frames, a disconnect and a clock step, in every
   assert.deepEqual(lines.filter((line) => line.type === "gap").map((line) => line.reason), GAPS);
 
   const database = path.join(folder.sqlite, `messages_${DAY}.sqlite`);
-  const stored = table(database, "book_changes").filter((row) => row.side === "Buy");
+  const stored = (await table(database, "book_changes")).filter((row) => row.side === "Buy");
   assert.deepEqual(numbers(stored, (row) => row.size), numbers(books, sizeOf));
   assert.deepEqual(numbers(stored.filter((row) => row.suspect), (row) => row.size), DOUBTED);
   assert.deepEqual(numbers(flagged(stored, NOT_TRUSTED), (row) => row.size), DOUBTED);
   assert.deepEqual(numbers(flagged(stored, LATE), (row) => row.size), LATE_BOOKS);
-  assert.deepEqual(table(database, "gaps").map((row) => row.reason), GAPS);
+  assert.deepEqual((await table(database, "gaps")).map((row) => row.reason), GAPS);
 
   const messages = await mcapMessages(path.join(folder.mcap, `messages_${DAY}.mcap`));
   const changes = messages.filter(([topic]) => topic === "orderbook.50.BTCUSDT").map(([, message]) => message);
@@ -235,10 +234,10 @@ test("a gap after a book's last frame of the day ends the book, whichever format
     const out = path.join(temporary(t), "out");
     await tapedeck(t, ["export", "-q", archive, "--format", "hftbacktest", "--format", "nautilus", "--out", out, ...more], { status: null });
     const name = (symbol) => `${symbol}_${DAY.replaceAll("-", "")}`;
-    const ends = (symbol) => Number(events(path.join(out, "hftbacktest"), `${name(symbol)}.npz`).at(-1).ev) % 16;
+    const ends = async (symbol) => Number((await events(path.join(out, "hftbacktest"), `${name(symbol)}.npz`)).at(-1).ev) % 16;
     const [nautilus] = filesOf(path.join(out, "nautilus")).filter((file) => file.includes("order_book_deltas/BTCUSDT"));
     return {
-      hftbacktest: [ends("BTCUSDT"), ends("ETHUSDT")],
+      hftbacktest: [await ends("BTCUSDT"), await ends("ETHUSDT")],
       endOfDay: ["BTCUSDT", "ETHUSDT"].filter((symbol) => fs.existsSync(path.join(out, "hftbacktest", `${name(symbol)}_eod.npz`))),
       nautilus: (await parquetRows(path.join(out, "nautilus", nautilus))).at(-1).action,
       breaks: manifestOf(out).files.filter((file) => file.symbol === "BTCUSDT" && file.breaks !== undefined).flatMap((file) => file.breaks.map(({ cause, reason, to_ns: to }) => [cause, reason, to])),
@@ -266,6 +265,6 @@ test("a book ends where stored frames after its last one cannot be read", { skip
   await tapedeck(t, ["export", "-q", archive, "--format", "hftbacktest", "--out", out], { status: 3 });
   const names = ["BTCUSDT", "ETHUSDT"].map((symbol) => `${symbol}_${DAY.replaceAll("-", "")}.npz`);
   assert.deepEqual(fs.readdirSync(out).filter((name) => name.endsWith(".npz")), names); // none of the end of the day
-  for (const name of names) assert.equal(Number(events(out, name).at(-1).ev) % 16, 3, name);
+  for (const name of names) assert.equal(Number((await events(out, name)).at(-1).ev) % 16, 3, name);
   assert.deepEqual(manifestOf(out).files.map((file) => file.breaks.map(({ cause, to_ns: to }) => [cause, to])), [[["damage", null]], [["damage", null]]]);
 });

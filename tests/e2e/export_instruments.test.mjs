@@ -101,14 +101,20 @@ test("instruments of a recording: changes, and what a complete list lacks", asyn
   const entry = (symbol, tickSize) => ({ symbol, priceFilter: { tickSize }, lotSizeFilter: { qtyStep: "1" } });
   const lists = [[entry("A", "0.1"), entry("B", "1")], [entry("A", "0.5")]];
   let count = 0;
-  const server = http.createServer((_, response) => response.end(JSON.stringify({ result: { category: "linear", list: lists[Math.min(count++, 1)], nextPageCursor: "" } })));
+  let third;
+  const asked = new Promise((resolve) => (third = resolve)); // the first two replies are recorded by then
+  const server = http.createServer((_, response) => {
+    if (count === 2) third();
+    response.end(JSON.stringify({ result: { category: "linear", list: lists[Math.min(count++, 1)], nextPageCursor: "" } }));
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => server.close());
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100"], dir);
   const recorder = new Program(t, "tapedeck", ["record", "-a", archive, sim.url + PATHS["v5-linear"], "--family", "v5-linear", "--ca-file", sim.ca, "--topic", "publicTrade.BTCUSDT",
-    "--http", `list@1s=http://127.0.0.1:${server.address().port}/v5/market/instruments-info?category=linear`, "--max-frames", "300", "--commit-interval", "100ms"]);
-  assert.equal((await recorder.ended).code, 0, recorder.stderr);
+    "--http", `list@1s=http://127.0.0.1:${server.address().port}/v5/market/instruments-info?category=linear`, "--commit-interval", "100ms"]);
+  await recorder.until(asked);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const times = (await jsonLines(t, ["cat", "-a", archive, "--dir", "http"])).map((row) => row.recv_ns);
   assert.ok(times.length >= 2, `${times.length} replies`);
   const out = await exported(t, archive, "--format", "parquet", "--time", "int64");

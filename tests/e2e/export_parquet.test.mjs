@@ -1,13 +1,14 @@
 // export --format parquet: rows, read by DuckDB, are those of the CSV files of the same export, whose rows other tests
 // compare with an independent script.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { after } from "node:test";
 import zlib from "node:zlib";
 import { capture, isRecorded, manifestOf, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { test } from "./npm.mjs";
 import { parquetMetadata, parquetRows, query } from "./parquet.mjs";
+import { scripts } from "./python.mjs";
 
 const CAPTURES = [
   ["inverse-2021-04-17.jsonl.gz", "inverse"],
@@ -17,10 +18,18 @@ const CAPTURES = [
 const V5 = "v5-2026-08-09.jsonl.gz";
 const TYPES = { incremental_book_L2: "book_deltas" }; // others have one name
 
-async function imported(t, name, family) {
-  const archive = path.join(temporary(t), "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(name)]);
-  return archive;
+const python = scripts("python3");
+const dir = temporary({ after });
+const archives = new Map();
+
+/** The archive of a capture, which tests share. */
+function imported(name, family) {
+  const make = async () => {
+    const archive = path.join(dir, name, "tape");
+    await tapedeck(undefined, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(name)]);
+    return archive;
+  };
+  return archives.get(name) ?? archives.set(name, make()).get(name);
 }
 
 async function exported(t, archive, ...more) {
@@ -51,7 +60,7 @@ async function assertSameRows(csvFile, parquetFile) {
 
 for (const [name, family] of CAPTURES)
   test(`${name}: the rows of the CSV files`, { skip: withoutCapture(name) }, async (t) => {
-    const out = await exported(t, await imported(t, name, family), "--format", "tardis-csv");
+    const out = await exported(t, await imported(name, family), "--format", "tardis-csv");
     const csv = fs.readdirSync(path.join(out, "tardis-csv"));
     for (const file of csv) {
       const [, exchange, type, date, symbol] = /^([^_]+)_(.+)_(\d{4}-\d\d-\d\d)_(.+)\.csv\.gz$/.exec(file);
@@ -63,7 +72,7 @@ for (const [name, family] of CAPTURES)
   });
 
 test("partitions, sums and bounds as Hive's readers see them", { skip: withoutCapture(V5) }, async (t) => {
-  const archive = await imported(t, V5, "v5-linear");
+  const archive = await imported(V5, "v5-linear");
   const out = await exported(t, archive);
   const from = `read_parquet('${out}/**/*.parquet', hive_partitioning = true, union_by_name = true)`;
   const files = await query(`SELECT count(DISTINCT filename) FROM read_parquet('${out}/**/*.parquet', hive_partitioning = true, union_by_name = true, filename = true) WHERE type = 'trades' AND date = '2026-08-09'`);
@@ -88,7 +97,7 @@ test("partitions, sums and bounds as Hive's readers see them", { skip: withoutCa
 });
 
 test("--time and --scale", { skip: withoutCapture(V5) }, async (t) => {
-  const archive = await imported(t, V5, "v5-linear");
+  const archive = await imported(V5, "v5-linear");
   const trades = (out) => path.join(out, filesOf(out).find((f) => /type=trades.*BTCUSDT/.test(f)));
   const of = async (...more) => trades(await exported(t, archive, "--type", "trades", "--symbol", "BTCUSDT", ...more));
   const types = async (file) => Object.fromEntries((await query(`SELECT name, type, logical_type FROM parquet_schema('${file}')`)).map(([name, ...type]) => [name, type.join(" ")]));
@@ -115,22 +124,18 @@ test("--time and --scale", { skip: withoutCapture(V5) }, async (t) => {
 });
 
 test("the same bytes with any number of threads", { skip: withoutCapture(V5) }, async (t) => {
-  const archive = await imported(t, V5, "v5-linear");
+  const archive = await imported(V5, "v5-linear");
   const [one, four] = [await exported(t, archive, "-j", "1"), await exported(t, archive, "-j", "4")];
   assert.deepEqual(filesOf(four), filesOf(one));
   for (const file of filesOf(one)) assert.ok(fs.readFileSync(path.join(one, file)).equals(fs.readFileSync(path.join(four, file))), file);
 });
 
 // Parquet's rows of messages beside SQLite's of the same export, which others compare with JSON lines.
-const SQLITE_ROWS = "import json, sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.row_factory = sqlite3.Row; " +
-  "print(json.dumps([{k: str(v) for k, v in dict(r).items() if v is not None} for r in d.execute(f'SELECT * FROM {sys.argv[2]} ORDER BY symbol, rowid')]))";
-
 test("rows of tickers and klines are those of SQLite", { skip: withoutCapture(V5) }, async (t) => {
-  const archive = await imported(t, V5, "v5-linear");
+  const archive = await imported(V5, "v5-linear");
   const out = await exported(t, archive, "--format", "sqlite", "--time", "int64");
   for (const type of ["tickers", "klines"]) {
-    const args = ["-c", SQLITE_ROWS, path.join(out, "sqlite/messages_2026-08-09.sqlite"), type];
-    const stored = JSON.parse(execFileSync("python3", args, { encoding: "utf8", maxBuffer: 1 << 28 }));
+    const stored = JSON.parse(await python("tests/export/sqlite_rows.py", path.join(out, "sqlite/messages_2026-08-09.sqlite"), type, "symbol, rowid"));
     const files = `${path.join(out, "parquet/exchange=bybit", `type=${type}`, "date=2026-08-09")}/*.parquet`;
     const columns = (await query(`DESCRIBE SELECT * FROM '${files}'`)).map(([name]) => name).filter((name) => !["frame", "exchange", "type", "date"].includes(name));
     const rows = await query(`SELECT ${columns.map((name) => `"${name}"::VARCHAR`).join(", ")} FROM read_parquet('${files}', file_row_number = true) ORDER BY symbol, file_row_number`);
@@ -139,7 +144,7 @@ test("rows of tickers and klines are those of SQLite", { skip: withoutCapture(V5
     const text = (value) => (value === "true" ? "1" : value === "false" ? "0" : shortest(value));
     for (const [i, row] of rows.entries()) {
       const cells = Object.fromEntries(columns.map((name, k) => [name, row[k]]).filter(([, value]) => value !== null).map(([name, value]) => [name, text(value)]));
-      const wanted = Object.entries(stored[i]).filter(([name]) => !/_real$|^(exchange|feed|frame)$/.test(name));
+      const wanted = Object.entries(stored[i]).filter(([name, value]) => value !== null && !/_real$|^(exchange|feed|frame)$/.test(name)).map(([name, value]) => [name, `${value}`]);
       assert.deepEqual(cells, Object.fromEntries(wanted), `${type}, row ${i}`);
     }
   }

@@ -1,15 +1,16 @@
 // Databases of an export beside the JSON lines of the same run: tests/export/same_rows.py compares them row by row.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { capture, manifestOf, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { scripts } from "./python.mjs";
+
+const python = scripts("python3");
 
 /** {table: rows} after the comparison. */
-function compared(out, date) {
-  const args = ["tests/export/same_rows.py", path.join(out, `sqlite/messages_${date}.sqlite`), path.join(out, `jsonl/messages_${date}.jsonl`)];
-  const text = execFileSync("python3", args, { encoding: "utf8" });
+async function compared(out, date) {
+  const text = await python("tests/export/same_rows.py", path.join(out, `sqlite/messages_${date}.sqlite`), path.join(out, `jsonl/messages_${date}.jsonl`));
   return Object.fromEntries(text.trim().split("\n").map((line) => line.split(" ")).map(([table, rows]) => [table, Number(rows)]));
 }
 
@@ -27,7 +28,7 @@ for (const [name, family, date, types] of [
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(name)]);
     const outs = ["1", "4"].map((j) => path.join(dir, j));
     for (const out of outs) await tapedeck(t, exporting(archive, out, "-j", path.basename(out)));
-    const tables = compared(outs[0], date);
+    const tables = await compared(outs[0], date);
     for (const type of types) assert.ok(tables[type] > 0, type);
     const file = `sqlite/messages_${date}.sqlite`;
     assert.deepEqual(fs.readFileSync(path.join(outs[0], file)), fs.readFileSync(path.join(outs[1], file)));
@@ -55,8 +56,7 @@ test("gaps, books that are not trusted and frames that cannot be decoded", async
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", file]);
   const out = path.join(dir, "out");
   await tapedeck(t, exporting(archive, out), { status: 1 });
-  assert.deepEqual(compared(out, "2021-04-17"), { book_changes: 3, gaps: 1 });
-  const script = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT suspect, flags, price, price_real FROM book_changes').fetchall())";
-  const rows = execFileSync("python3", ["-c", script, path.join(out, "sqlite/messages_2021-04-17.sqlite")], { encoding: "utf8" });
-  assert.equal(rows.trim(), "[(0, 3, '7.5', 7.5), (1, 9, '8', 8.0), (0, 3, '8', 8.0)]");
+  assert.deepEqual(await compared(out, "2021-04-17"), { book_changes: 3, gaps: 1 });
+  const rows = JSON.parse(await python("tests/export/sqlite_rows.py", path.join(out, "sqlite/messages_2021-04-17.sqlite"), "book_changes"));
+  assert.deepEqual(rows.map((row) => [row.suspect, row.flags, row.price, row.price_real]), [[0, 3, "7.5", 7.5], [1, 9, "8", 8], [0, 3, "8", 8]]);
 });

@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { after } from "node:test";
-import { program } from "../conformance/play.mjs";
-import { run, temporary } from "./lib.mjs";
+import { run, temporary, wrapped } from "./lib.mjs";
 import { test } from "./npm.mjs";
 import { copiedByArrow, parquetMetadata, parquetRows, query } from "./parquet.mjs";
 
@@ -43,11 +42,12 @@ function decimal(value, scale) {
   return `${value < 0 ? "-" : ""}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
 }
 
+const WRITER = wrapped("../conformance/parquet_rows");
 const dir = temporary({ after });
 
 async function file(t, count = COUNT) {
   const name = path.join(dir, `${count}.parquet`);
-  if (!fs.existsSync(name)) await run(t, program("parquet_rows"), [name, `${count}`, `${GROUP_ROWS}`]);
+  if (!fs.existsSync(name)) await run(t, WRITER, [name, `${count}`, `${GROUP_ROWS}`]);
   return name;
 }
 
