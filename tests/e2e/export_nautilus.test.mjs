@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { after } from "node:test";
 import { capture, isRecorded, manifestOf, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { test } from "./npm.mjs";
 import { copiedByArrow, parquetMetadata, query } from "./parquet.mjs";
@@ -56,6 +57,16 @@ async function exported(t, archive, format, ...more) {
   return out;
 }
 
+const dir = temporary({ after });
+let tape;
+
+/** The archive of the capture, which tests share. */
+function imported() {
+  const archive = path.join(dir, "tape");
+  tape ??= tapedeck(undefined, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]).then(() => archive);
+  return tape;
+}
+
 /** An archive of these frames, one a second; null: another connection begins. */
 async function recorded(t, frames) {
   const dir = temporary(t);
@@ -70,8 +81,7 @@ async function recorded(t, frames) {
 const frame = (n, type, b, a) => ({ topic: "orderbook.50.BTCUSDT", ts: START_MS + n, type, data: { s: "BTCUSDT", b, a, u: 100 + n, seq: 200 + n } });
 
 test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5) }, async (t) => {
-  const archive = path.join(temporary(t), "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]);
+  const archive = await imported();
   const [out, plain] = [await exported(t, archive, "nautilus"), await exported(t, archive, "parquet")];
   assert.equal(filesOf(out).length, isRecorded ? 28 : 24); // four instruments
   const precisions = new Map();
@@ -112,8 +122,7 @@ test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5)
 });
 
 test("bars end at their time, and are those of Parquet", { skip: withoutCapture(V5) }, async (t) => {
-  const archive = path.join(temporary(t), "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]);
+  const archive = await imported();
   for (const [length, name, ns] of [["5s", "5-SECOND", 5_000_000_000n], ["1m", "1-MINUTE", 60_000_000_000n]]) {
     const [out, plain] = [await exported(t, archive, "nautilus", "--bars", length, "--type", "bars"), await exported(t, archive, "parquet", "--bars", length, "--type", "bars")];
     assert.equal(filesOf(out).length, 4);

@@ -17,21 +17,21 @@ async function compared(out, date) {
 const exporting = (archive, out, ...more) =>
   ["export", "-q", "-a", archive, "--format", "sqlite", "--format", "jsonl", "--out", out, ...more];
 
-for (const [name, family, date, types] of [
+for (const [name, family, date, types, threads = false] of [
   ["inverse-2021-04-17.jsonl.gz", "inverse", "2021-04-17", ["book_changes", "trades"]],
   ["linear-2021-04-17.jsonl.gz", "linear", "2021-04-17", ["book_changes", "trades"]],
-  ["v5-2026-08-09.jsonl.gz", "v5-linear", "2026-08-09", ["book_changes", "klines", "tickers", "trades"]],
+  ["v5-2026-08-09.jsonl.gz", "v5-linear", "2026-08-09", ["book_changes", "klines", "tickers", "trades"], true],
 ]) {
-  test(`${name}: tables have the rows of JSON lines, whatever -j`, { skip: withoutCapture(name) }, async (t) => {
+  test(`${name}: tables have the rows of JSON lines${threads ? ", whatever -j" : ""}`, { skip: withoutCapture(name) }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(name)]);
-    const outs = ["1", "4"].map((j) => path.join(dir, j));
+    const outs = (threads ? ["1", "4"] : ["4"]).map((j) => path.join(dir, j));
     for (const out of outs) await tapedeck(t, exporting(archive, out, "-j", path.basename(out)));
     const tables = await compared(outs[0], date);
     for (const type of types) assert.ok(tables[type] > 0, type);
     const file = `sqlite/messages_${date}.sqlite`;
-    assert.deepEqual(fs.readFileSync(path.join(outs[0], file)), fs.readFileSync(path.join(outs[1], file)));
+    for (const other of outs.slice(1)) assert.ok(fs.readFileSync(path.join(outs[0], file)).equals(fs.readFileSync(path.join(other, file))));
     assert.equal(manifestOf(outs[0]).files.find((f) => f.name === file).rows, Object.values(tables).reduce((a, b) => a + b, 0));
   });
 }

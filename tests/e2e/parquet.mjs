@@ -1,18 +1,20 @@
 // Parquet files as other readers see them.
 import fs from "node:fs";
 import { after } from "node:test";
-import { npmModule } from "./npm.mjs";
+import { npm, npmModule, withoutPackages } from "./npm.mjs";
 
 // One instance for all queries of a test file: a new one takes longer than most of them. No two files have one name.
 let duckdb;
 after(async () => {
-  const { instance, connection } = (await duckdb) ?? {};
-  connection?.closeSync();
-  instance?.closeSync();
+  if (withoutPackages || duckdb === undefined) return;
+  const { instance, connection } = await duckdb;
+  connection.closeSync();
+  instance.closeSync();
 });
 
 async function connect() {
-  const { DuckDBInstance } = (await npmModule("@duckdb/node-api", "lib/index.js")).default;
+  const { DuckDBInstance } = npm("@duckdb/node-api"); // import() of a package in CommonJS parses it twice
+  if (withoutPackages) DuckDBInstance(); // throws
   const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
   const connection = await instance.connect();
   await connection.run("SET TimeZone = 'UTC'");

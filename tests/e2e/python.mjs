@@ -28,16 +28,18 @@ export const pythonWith = (module) =>
 
 /** A function that runs a script: (file, ...arguments) -> its output. The process ends with the test file: call this outside of tests. */
 export function scripts(python) {
-  let child, lines;
+  let child, lines, closed;
   after(() => child?.stdin.end());
   const answer = async (file, ...args) => {
     if (child === undefined) {
       child = spawn(python, ["-B", "-c", SERVER], { stdio: ["pipe", "pipe", "inherit"] });
+      child.stdin.on("error", () => {}); // it has ended
       lines = readline.createInterface({ input: child.stdout });
+      closed = once(child, "close").then(() => [JSON.stringify({ error: `${python} ended` })]);
     }
     const answered = once(lines, "line");
     child.stdin.write(JSON.stringify([file, ...args]) + "\n");
-    const { stdout, error } = JSON.parse((await answered)[0]);
+    const { stdout, error } = JSON.parse((await Promise.race([answered, closed]))[0]);
     if (error !== undefined) throw new Error(`${file} ${args.join(" ")}\n${error}`);
     return stdout;
   };

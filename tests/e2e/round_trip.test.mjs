@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { capture, filesBelow, json, jsonList, parseLines, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { Recorder, configFile, simulator } from "./live.mjs";
 import { npm, test as npmTest } from "./npm.mjs";
@@ -21,6 +21,16 @@ async function roundTrips(t, dir, archive, ...selected) {
     assert.equal(reports.reduce((sum, report) => sum + report.malformed + report.adjusted, 0), 0);
   }
   return archives;
+}
+
+const dir = temporary({ after });
+let first;
+
+/** The archive of the first capture, which tests share. */
+function imported() {
+  const archive = path.join(dir, "tape");
+  first ??= tapedeck(undefined, ["import", "-q", "-a", archive, capture(CAPTURES[0])]).then(() => archive);
+  return first;
 }
 
 const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz"];
@@ -49,7 +59,7 @@ test("so do several sessions, connections and feeds of a recording, with its gap
   for (const seed of ["1", "2"]) {
     const drops = Array.from({ length: 40 }, (_, i) => ["--fault", `drop@${300 + i}`]).flat();
     const server = await simulator(t, dir, ["--families", "inverse,linear", "--symbols", "2", "--rate", "2000", "--seed", seed, "--fault", "disconnect@150", ...drops]);
-    const recorder = new Recorder(t, archive, ["-c", configFile(dir, server, ["inverse", "linear"]), "--max-frames", "2500"]);
+    const recorder = new Recorder(t, archive, ["-c", configFile(dir, server, ["inverse", "linear"]), "--max-frames", "900"]);
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
     server.program.kill("SIGTERM");
   }
@@ -96,8 +106,7 @@ test("bytes that are no text, names that cannot be, and damage", async (t) => {
 
 test("decoded messages are refused: they are no frames", { skip: withoutCapture(CAPTURES[0]) }, async (t) => {
   const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, capture(CAPTURES[0])]);
+  const archive = await imported();
   await tapedeck(t, ["export", "-q", "-a", archive, "--format", "mcap", "--out", path.join(dir, "out")]);
   const again = path.join(dir, "again");
   const { stderr } = await tapedeck(t, ["import", "-a", again, "--family", "inverse", "--format", "mcap", path.join(dir, "out/messages_2021-04-17.mcap")], { status: 2 });
@@ -107,8 +116,7 @@ test("decoded messages are refused: they are no frames", { skip: withoutCapture(
 
 npmTest("@mcap/core reads the frames, by their summary as well", { skip: withoutCapture(CAPTURES[0]) }, async (t) => {
   const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, capture(CAPTURES[0])]);
+  const archive = await imported();
   await tapedeck(t, ["export", "-q", "-a", archive, "--format", "mcap-frames", "--out", path.join(dir, "out")]);
   const { McapIndexedReader } = npm("@mcap/core");
   const handle = await fs.promises.open(path.join(dir, "out/frames_2021-04-17.mcap"), "r");
