@@ -401,12 +401,13 @@ static void test_families(void **state)
             .family = FAMILIES[i], .symbol_count = 2, .seed = 9, .step_ns = UINT64_C(40000000)};
         capture_tape from;
         sim_feed_record(&options, FRAMES, &from);
-        try_cuts(&from, 0);
-        try_cuts(&from, 1);
+        for (int has_copies = 0; has_copies < 2; has_copies++)
+            if ((size_t)has_copies == i % 2 || long_tests_are_on())
+                try_cuts(&from, has_copies);
         capture_tape_fini(&from);
     }
     assert_true(compared_sum > 10000 && state_sum > 1000 && copies_sum > 1000 && broken_sum > 100);
-    assert_true(gaps_sum > 50 && audited_sum > 50 && made_sum > 50);
+    assert_true(gaps_sum > 50 && audited_sum > 25 && made_sum > 25);
 }
 
 static void test_captures(void **state)
