@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { capture, captureLines, eventsOf, isRecorded, json, jsonLines, listening, parseLines, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
@@ -17,23 +17,32 @@ const skipLinear = withoutCapture(LINEAR);
 const skipV5 = withoutCapture(V5);
 
 const WANTS = { leadIn: 1, copies: 2, control: 4, everyValue: 8 };
+const ALL = 15;
 const CONTENT = { book: 0, trades: 1, record: 2, undecoded: 3, control: 4, sent: 5, http: 6 };
+
+/** What several tests need is made once. */
+const shared = temporary({ after });
+const made = new Map();
+function once(name, make) {
+  if (!made.has(name)) made.set(name, make(path.join(shared, name)));
+  return made.get(name);
+}
 
 /** Compile a shared object as a user would, with the headers of the tree. */
 function build(file, sources, flags = []) {
-  const cc = ["-std=c17", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-shared", "-fPIC", "-Iinclude"];
+  const cc = ["-std=c17", "-Wall", "-Wextra", "-Werror", "-O0", "-shared", "-fPIC", "-Iinclude"];
   execFileSync("cc", [...cc, ...flags, ...sources, "-o", file], { stdio: ["ignore", "pipe", "inherit"] });
   return file;
 }
 
 /** The plugin that writes frames, with these wants. */
-function framesPlugin(t, wants = 0) {
-  return build(path.join(temporary(t), "frames.so"), ["tests/plugins/frames.c"], [`-DWANTS=${wants}`]);
-}
+const framesPlugin = (wants = 0) => once(`frames${wants}.so`, (file) => build(file, ["tests/plugins/frames.c"], [`-DWANTS=${wants}`]));
+
+const strategy = () => once("strategy.so", (file) => build(file, ["docs/examples/strategy.c"], ["-Wconversion"]));
 
 /** Replay with the plugin: its lines, and how the program ended. */
 async function shown(t, archive, { plugin, args = [], keys = "", status = 0, stdin } = {}) {
-  const so = plugin ?? framesPlugin(t);
+  const so = plugin ?? framesPlugin();
   const out = path.join(temporary(t), "out.jsonl");
   const end = await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${so},out=${out}${keys && `,${keys}`}`, ...args], { status, stdin });
   const lines = parseLines(fs.readFileSync(out, "utf8"));
@@ -47,7 +56,10 @@ async function imported(t, dir, family, file) {
   return archive;
 }
 
-const tape = (t, name, family) => imported(t, temporary(t), family, capture(name));
+const tape = (t, name, family) => once(family, (dir) => {
+  fs.mkdirSync(dir);
+  return imported(undefined, dir, family, capture(name));
+});
 
 test("a controlled replay with a plugin steps and seeks forward, and refuses to go back", { skip: skipLinear }, async (t) => {
   const archive = await tape(t, LINEAR, "linear");
@@ -106,7 +118,7 @@ class Books {
 /** Levels of a side, best first. */
 function sorted(side, sign) {
   const levels = [...side].map(([price, size]) => ({ price, size }));
-  return levels.sort((a, b) => (decimal(a.price) < decimal(b.price) ? -sign : sign));
+  return levels.sort((a, b) => sign * (Number(a.price) - Number(b.price))); // prices have few digits
 }
 
 const plainBook = (book) => ({ bids: sorted(book.Buy, -1), asks: sorted(book.Sell, 1) });
@@ -119,11 +131,12 @@ function levelsSha1(book) {
 
 // ---- what it is shown --------------------------------------------------------------------------------------
 
-for (const [family, name, skip] of [["inverse", INVERSE, skipInverse], ["v5-linear", V5, skipV5]]) {
+for (const [family, name, skip, ...part] of [["inverse", INVERSE, skipInverse], ["v5-linear", V5, skipV5, "--to", "+6s"]]) {
   test(`${family}: a plugin sees the frames of --messages, in order, and the book after each`, { skip }, async (t) => {
     const archive = await tape(t, name, family);
-    const messages = await jsonLines(t, ["replay", "-a", archive, "--messages"]);
-    const { frames, last, end: own } = await shown(t, archive, { plugin: framesPlugin(t, WANTS.control | WANTS.everyValue), args: ["--json"] });
+    const messages = await jsonLines(t, ["replay", "-a", archive, "--messages", ...part]);
+    const { frames, last, end: own } = await shown(t, archive, { plugin: framesPlugin(ALL), args: ["--json", ...part] });
+    assert.ok(frames.length > 200);
     const seen = frames.filter((frame) => frame.content !== CONTENT.http); // which --messages leaves out
     assert.deepEqual(seen.map(place), messages.map(place));
     const books = new Books();
@@ -142,7 +155,7 @@ for (const [family, name, skip] of [["inverse", INVERSE, skipInverse], ["v5-line
       assert.deepEqual({ bids: frame.book.bids, asks: frame.book.asks }, { bids, asks }, `frame ${i}`);
       assert.deepEqual([frame.book.bid_count, frame.book.ask_count, frame.book.broken], [bids.length, asks.length, 0]);
     }
-    const report = await json(t, ["replay", "-a", archive, "--json"]);
+    const report = await json(t, ["replay", "-a", archive, "--json", ...part]);
     const reported = JSON.parse(own.stdout);
     for (const key of ["digest", "topics", "continuity", "books", "frames", "control"]) assert.deepEqual(reported[key], report[key], key);
     for (const end of report.books) {
@@ -168,7 +181,7 @@ test("every value of every topic: the golden frames of all families", async (t) 
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, "--feed", family, file]);
   }
   const messages = await jsonLines(t, ["replay", "-a", archive, "--messages"], { status: null });
-  const { frames } = await shown(t, archive, { plugin: framesPlugin(t, WANTS.control | WANTS.everyValue), status: null });
+  const { frames } = await shown(t, archive, { plugin: framesPlugin(ALL), status: null });
   assert.ok(messages.length > 100 && families.length > 10);
   assert.deepEqual(frames.map(place), messages.map(place));
   for (const [i, line] of messages.entries()) {
@@ -207,14 +220,14 @@ test("without wants: frames of topics only, each by its stream; a kept book foll
 
 test("-j, --speed and a second plugin change nothing", { skip: skipInverse }, async (t) => {
   const archive = await tape(t, INVERSE, "inverse");
-  const plugin = framesPlugin(t, 15);
+  const plugin = framesPlugin(ALL);
   const part = ["--to", "+4s"];
   const one = (await shown(t, archive, { plugin, args: [...part, "-j", "1"] })).lines;
   assert.ok(one.length > 20);
   assert.deepEqual((await shown(t, archive, { plugin, args: [...part, "-j", "4"] })).lines, one);
   const second = path.join(temporary(t), "second.jsonl");
   const started = process.hrtime.bigint();
-  const paced = await shown(t, archive, { plugin, args: [...part, "--speed", "10", "--sink", `plugin=${framesPlugin(t, 0)},out=${second}`] });
+  const paced = await shown(t, archive, { plugin, args: [...part, "--speed", "10", "--sink", `plugin=${framesPlugin()},out=${second}`] });
   assert.ok(process.hrtime.bigint() - started > 300_000_000n, "four seconds at ten times the pace");
   assert.deepEqual(paced.lines, one);
   const seen = parseLines(fs.readFileSync(second, "utf8")).filter((line) => line.what === "frame");
@@ -315,7 +328,7 @@ test("--from: books are built before the first frame; the lead-in is shown if it
   // Which book is kept for the frames of other topics depends on the first frame that the plugin gets.
   const plain = (frames) => frames.map(({ other, ...frame }) => frame);
   assert.deepEqual(plain(late.frames), plain(whole.filter((frame) => frame.recv_ns >= from)));
-  const { frames } = await shown(t, archive, { args, plugin: framesPlugin(t, WANTS.leadIn) });
+  const { frames } = await shown(t, archive, { args, plugin: framesPlugin(WANTS.leadIn | WANTS.copies) });
   const leadIn = frames.filter((frame) => frame.lead_in);
   const report = await json(t, ["replay", "-a", archive, "--json", ...args]);
   assert.ok(report.lead_in > 0);
@@ -336,7 +349,7 @@ test("copies are shown if they are wanted, with the book of their own connection
   const archive = path.join(dir, "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
   const best = (frame) => [frame.conn, frame.shard, frame.copy, frame.book.bids[0].size];
-  const all = (await shown(t, archive, { plugin: framesPlugin(t, WANTS.copies) })).frames;
+  const all = (await shown(t, archive, { plugin: framesPlugin(WANTS.leadIn | WANTS.copies) })).frames;
   assert.deepEqual(all.map((frame) => frame.copy), [0, 1, 0, 0, 1, 1]);
   assert.deepEqual(all.map((frame) => frame.book.bids[0].size), ["1", "1", "2", "3", "2", "3"]);
   assert.deepEqual((await shown(t, archive)).frames.map(best), all.filter((frame) => !frame.copy).map(best));
@@ -392,7 +405,7 @@ test("FAIL ends the replay with an error that has the plugin, the frame and the 
   assert.equal(frames.length, 7);
   const { ordinal, message } = frames[6];
   const where = `frame ${ordinal} of connection 1 of inverse, ${message.topic} ${message.symbol}`;
-  const error = new RegExp(`plugins: plugin '[^']*/frames\\.so': ${where}: the limit\\\\x0awas reached$`, "m");
+  const error = new RegExp(`plugins: plugin '[^']*/frames0\\.so': ${where}: the limit\\\\x0awas reached$`, "m");
   assert.match(end.stderr, error);
   assert.equal(end.stdout, "");
   assert.equal(last[0].outcome, "failed");
@@ -404,7 +417,7 @@ test("FAIL ends the replay with an error that has the plugin, the frame and the 
 
 test("begin and end may fail", { skip: skipInverse }, async (t) => {
   const archive = await tape(t, INVERSE, "inverse");
-  const plugin = framesPlugin(t);
+  const plugin = framesPlugin();
   const failing = async (keys) => (await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${plugin},${keys}`], { status: 4 })).stderr;
   assert.match(await failing("begin=1"), /plugin '[^']*': begin: it fails on purpose$/m);
   assert.match(await failing("begin=2"), /plugin '[^']*': begin: it returned TAPEDECK_STOP, which only frame and event may$/m);
@@ -421,56 +434,48 @@ test("begin and end may fail", { skip: skipInverse }, async (t) => {
   assert.ok(!fs.existsSync(out));
 });
 
-test("a plugin in C++", { skip: skipInverse }, async (t) => {
-  const archive = await tape(t, INVERSE, "inverse");
-  const [source, so] = ["count.cc", "count.so"].map((name) => path.join(temporary(t), name));
-  fs.writeFileSync(source, `#include <cstdio>
-    #include <tapedeck/plugin.h>
-    static size_t frames;
-    static int on_frame(void *, const tapedeck_frame *) { frames++; return TAPEDECK_GO; }
-    static int on_end(void *, const tapedeck_result *result)
-    {
-        if (!TAPEDECK_HAS(result, tapedeck_result, frames))
-            return TAPEDECK_FAIL;
-        std::printf("%zu of %zu\\n", frames, static_cast<size_t>(result->frames));
-        return TAPEDECK_GO;
-    }
-    const struct tapedeck_plugin tapedeck_plugin = {
-        TAPEDECK_PLUGIN_ABI, 0, sizeof tapedeck_plugin, "count", nullptr, on_frame, nullptr, on_end, nullptr};`);
-  const strict = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
-  execFileSync("c++", [...strict, "-fvisibility=hidden", "-shared", "-fPIC", "-Iinclude", source, "-o", so], { stdio: "inherit" });
-  const { stdout } = await tapedeck(t, ["replay", "-a", archive, "--topic", "trade", "--sink", `plugin=${so}`]);
-  const [, shownFrames, frames] = /^(\d+) of (\d+)$/m.exec(stdout);
-  assert.equal(shownFrames, frames);
-  assert.ok(Number(frames) > 10, frames);
-});
-
 // ---- what is no plugin --------------------------------------------------------------------------------------
 
 test("what cannot be loaded is an error with its reason and a hint", async (t) => {
   const dir = temporary(t);
+  // One file, which is wrong in the way that WRONG names.
   const source = path.join(dir, "wrong.c");
-  const wrong = (name, body) => {
-    fs.writeFileSync(source, `#include <tapedeck/plugin.h>
-      static int on_frame(void *self, const tapedeck_frame *frame) { (void)self; (void)frame; return 0; }
-      int other = 0; int use(void); int use(void) { return on_frame(0, 0); }
-      ${body}`);
-    return build(path.join(dir, name), [source]);
-  };
-  const define = (members) => `const struct tapedeck_plugin tapedeck_plugin = {${members}};`;
+  fs.writeFileSync(source, `#define tapedeck_plugin declared
+    #include <tapedeck/plugin.h>
+    #undef tapedeck_plugin
+    #include <stdlib.h>
+    #include <string.h>
+    static int on_frame(void *self, const tapedeck_frame *frame) { (void)self; (void)frame; return 0; }
+    extern struct declared tapedeck_plugin;
+    struct declared tapedeck_plugin = {.abi = 2, .size = sizeof tapedeck_plugin, .frame = on_frame};
+    static __attribute__((constructor)) void change(void)
+    {
+        const char *wrong = getenv("WRONG");
+        if (strcmp(wrong, "abi") == 0)
+            tapedeck_plugin.abi = 1;
+        else if (strcmp(wrong, "size") == 0)
+            tapedeck_plugin.size = 0;
+        else if (strcmp(wrong, "wants") == 0)
+            tapedeck_plugin.wants = 0x101;
+        else
+            tapedeck_plugin.frame = NULL;
+    }`);
+  const wrong = build(path.join(dir, "wrong.so"), [source]);
+  fs.writeFileSync(source, "int other = 0;");
+  const empty = build(path.join(dir, "symbol.so"), [source]);
   const text = path.join(dir, "text.so");
   fs.writeFileSync(text, "no shared object at all\n".repeat(10));
   const cases = [
     [text, /cannot be loaded: .*invalid ELF header/, /cc -shared -fPIC/],
     [path.join(dir, "absent.so"), /cannot be loaded: .*No such file/, /cc -shared -fPIC/],
-    [wrong("symbol.so", ""), /is not a plugin: it has no symbol tapedeck_plugin$/m, /const struct tapedeck_plugin tapedeck_plugin/],
-    [wrong("abi.so", define(".abi = 1, .size = sizeof tapedeck_plugin, .frame = on_frame")), /is for version 1 of the interface, this program has version 2$/m, /compile it again/],
-    [wrong("size.so", define(".abi = 2, .frame = on_frame")), /its tapedeck_plugin has size 0, less than 64$/m, /set \.size/],
-    [wrong("wants.so", define(".abi = 2, .size = sizeof tapedeck_plugin, .frame = on_frame, .wants = 0x101")), /wants 0x100, which this program does not have$/m, /newer tapedeck/],
-    [wrong("frame.so", define(".abi = 2, .size = sizeof tapedeck_plugin")), /its tapedeck_plugin has no function frame$/m, /set \.frame/],
+    [empty, /is not a plugin: it has no symbol tapedeck_plugin$/m, /const struct tapedeck_plugin tapedeck_plugin/],
+    [wrong, /is for version 1 of the interface, this program has version 2$/m, /compile it again/, "abi"],
+    [wrong, /its tapedeck_plugin has size 0, less than 64$/m, /set \.size/, "size"],
+    [wrong, /wants 0x100, which this program does not have$/m, /newer tapedeck/, "wants"],
+    [wrong, /its tapedeck_plugin has no function frame$/m, /set \.frame/, "frame"],
   ];
-  for (const [file, why, hint] of cases) {
-    const { stderr } = await tapedeck(t, ["replay", "-a", "no/such/tape", "--sink", `plugin=${file}`], { status: 4 });
+  for (const [file, why, hint, WRONG = ""] of cases) {
+    const { stderr } = await tapedeck(t, ["replay", "-a", "no/such/tape", "--sink", `plugin=${file}`], { status: 4, env: { WRONG } });
     assert.match(stderr, why);
     assert.match(stderr, new RegExp(`hint: .*${hint.source}`));
     assert.equal(stderr.trimEnd().split("\n").length, 2, stderr);
@@ -534,7 +539,7 @@ function marketMaker(messages, quoteSize) {
 }
 
 async function checkExample(t, archive, size, args = []) {
-  const so = build(path.join(temporary(t), "strategy.so"), ["docs/examples/strategy.c"], ["-Wconversion"]);
+  const so = strategy();
   const expected = marketMaker(await jsonLines(t, ["replay", "-a", archive, "--messages", ...args]), size);
   const { stdout } = await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${so},${size}`, ...args]);
   assert.deepEqual(stdout.split("\n").slice(0, 3), expected.lines);
@@ -548,7 +553,7 @@ test("docs/examples/strategy.c: its numbers over a capture are those of --messag
   assert.match(lines[0], isRecorded ? /^inverse BTCUSD: 507 book frames, 131 trades$/ : /^inverse BTCUSD: \d+ book frames, \d+ trades$/);
   assert.ok(fills > 5);
   await checkExample(t, archive, "2.5");
-  const so = build(path.join(temporary(t), "strategy.so"), ["docs/examples/strategy.c"]);
+  const so = strategy();
   const { stderr } = await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${so},much`], { status: 4 });
   assert.match(stderr, /begin: the size of a quote is a number/);
 });
@@ -557,7 +562,7 @@ test("docs/examples/strategy.c: likewise over a recording of the simulated excha
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "linear", "--symbols", "2", "--rate", "2000", "--seed", "5"], dir);
-  await tapedeck(t, ["record", "-a", archive, `${sim.url}/realtime_public`, "--family", "linear", "--ca-file", sim.ca, "--topic", "trade.*", "--topic", "orderBookL2_25.*", "--max-frames", "3000"]);
+  await tapedeck(t, ["record", "-a", archive, `${sim.url}/realtime_public`, "--family", "linear", "--ca-file", sim.ca, "--topic", "trade.*", "--topic", "orderBookL2_25.*", "--max-frames", "1000"]);
   await sim.program.kill("SIGTERM");
   const { fills } = await checkExample(t, archive, "0.5");
   assert.ok(fills > 5, `${fills} fills`);
