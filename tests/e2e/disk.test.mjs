@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { describe } from "node:test";
+import { after, describe } from "node:test";
 import { BIN, filesBelow, json, jsonLines, jsonList, Program, run, tapedeck, temporary } from "./lib.mjs";
 import { hostile, trade } from "./hostile.mjs";
 import { canMount, checkAnnounced, feedArgs, Recorder, simulator, smallDisk } from "./live.mjs";
@@ -12,6 +12,12 @@ import { test } from "./npm.mjs";
 
 /** Runs a command as a user who owns nothing here. */
 const UNPRIVILEGED = process.getuid() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+
+/** For what is made by the first test that needs it, and used until the end of the file: after() of node:test, within a test,
+ *  is the end of that test. */
+const atEnd = [];
+const file = { after: (then) => atEnd.push(then) };
+after(() => atEnd.forEach((then) => then()));
 
 describe("configuration", { concurrency: 2 }, () => {
   const rows = [
@@ -65,14 +71,22 @@ describe("configuration", { concurrency: 2 }, () => {
   });
 });
 
-/** A small recording, cleanly ended. */
-async function recording(t, frames = 600) {
+/** A copy of a small recording, cleanly ended, and the simulator that is still there. */
+let recorded;
+async function recording(t) {
+  const { archive: made, sim } = await (recorded ??= recordOnce());
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "2000"]);
-  await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(sim, "inverse"), "--max-frames", String(frames), "--commit-interval", "100ms"]);
-  await sim.program.kill("SIGTERM");
+  fs.cpSync(made, archive, { recursive: true });
   return { dir, archive, sim };
+}
+
+async function recordOnce() {
+  const dir = temporary(file);
+  const archive = path.join(dir, "tape");
+  const sim = await simulator(file, dir, ["--families", "inverse", "--symbols", "2", "--rate", "2000"]);
+  await run(undefined, "tapedeck-record", ["record", "-a", archive, ...feedArgs(sim, "inverse"), "--max-frames", "600", "--commit-interval", "100ms"]);
+  return { archive, sim };
 }
 
 describe("files", { concurrency: 2 }, () => {
@@ -90,10 +104,8 @@ describe("files", { concurrency: 2 }, () => {
     await tapedeck(t, ["reindex", "-a", archive]);
     assert.deepEqual((await json(t, ["replay", "-a", archive, "--json"])).digest, before);
     // Recording into it continues.
-    const next = await simulator(t, path.dirname(archive), ["--families", "inverse", "--symbols", "2", "--rate", "2000"]);
-    await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(next, "inverse"), "--max-frames", "100"]);
+    await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(sim, "inverse"), "--max-frames", "100"]);
     assert.ok(fs.existsSync(path.join(day, "holiday.jpg")) && fs.existsSync(path.join(archive, "notes.txt")));
-    assert.ok(sim.truth);
   });
 
   test("a file that looks like a segment and is none is damage, and the rest is still read", async (t) => {
@@ -125,7 +137,7 @@ describe("files", { concurrency: 2 }, () => {
 
   test("verbs report a segment that may not be read", { skip: canDropRights() }, async (t) => {
     const { dir, archive } = await recording(t);
-    const programs = programsForAll(t);
+    const programs = programsForAll();
     fs.chmodSync(dir, 0o755);
     openToAll(archive);
     const segment = filesBelow(archive).find((f) => f.endsWith(".mcap") && f.startsWith("capture"));
@@ -141,7 +153,7 @@ describe("files", { concurrency: 2 }, () => {
 
   test("readers need no write permission, with a catalog and without", { skip: canDropRights() }, async (t) => {
     const { dir, archive } = await recording(t);
-    const programs = programsForAll(t);
+    const programs = programsForAll();
     const expected = (await json(t, ["replay", "-a", archive, "--json"])).digest;
     const cat = (await tapedeck(t, ["cat", "-a", archive])).stdout;
     fs.chmodSync(dir, 0o755);
@@ -341,8 +353,11 @@ function openToAll(archive) {
 }
 
 /** A copy of the programs that every user may run, wherever the tree itself lies: a home may be closed to others. */
-function programsForAll(t) {
-  const dir = temporary(t);
+let copied;
+const programsForAll = () => (copied ??= copyPrograms());
+
+function copyPrograms() {
+  const dir = temporary(file);
   for (const name of fs.readdirSync(BIN)) {
     fs.copyFileSync(path.join(BIN, name), path.join(dir, name));
     fs.chmodSync(path.join(dir, name), 0o755);
