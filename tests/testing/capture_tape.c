@@ -104,8 +104,8 @@ void capture_tape_load(capture_tape *made, const char *name, const char *family_
 {
     const char *path = capture_path_or_skip(name);
     *made = (capture_tape){.channels = td_alloc_zero(CHANNELS_MAX, sizeof *made->channels),
-                           .bytes = td_alloc(BYTES_MAX), /* most of it is never written */
-                           .frames = td_alloc(FRAMES_MAX * sizeof *made->frames)};
+                           .bytes = td_alloc(BYTES_MAX), /* most of it is never touched */
+                           .frames = td_alloc_zero(FRAMES_MAX, sizeof *made->frames)};
     assert_true(made->channels != NULL && made->bytes != NULL && made->frames != NULL);
     loader l = {.tape = made, .family = family_find(td_bytes_str(family_name))};
     assert_non_null(l.family);

@@ -182,7 +182,7 @@ void sim_feed_record(const sim_feed_options *options, size_t frame_count, captur
     uint32_t streams = sim_family_stream_count(feed->market);
     *out = (capture_tape){.channels = td_alloc_zero(streams + 2, sizeof *out->channels),
                           .channel_count = streams + 2,
-                          .bytes = td_alloc(BYTES_MAX), /* most of it is never written */
+                          .bytes = td_alloc(BYTES_MAX), /* most of it is never touched */
                           .frames = td_alloc_zero(frame_count, sizeof *out->frames)};
     assert_non_null(out->channels);
     assert_non_null(out->bytes);
