@@ -51,7 +51,7 @@ for (const how of Object.keys(COMMANDS)) test(`${how} while recording and again 
   const dir = temporary(t);
   const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
   const recorder = recorderOf(t, exchange, archive);
-  for (let i = 0; i < 5; i++) {
+  for (let i = 0; i < 3; i++) {
     await recorder.durableAfter(recorder.durableLines + 4);
     copy(archive, backup, undefined, how);
   }
@@ -80,7 +80,8 @@ for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  for (let i = 0; i < 4; i++) {
+  // rsync copies the same files as cp: of its copies the first and the last.
+  for (const i of how === "cp" ? [0, 1, 2, 3] : [0, 3]) {
     const backup = path.join(dir, `backup-${i}`);
     const first = recorderOf(t, exchange, archive);
     await first.durableAfter(3);
@@ -150,7 +151,7 @@ test("a snapshot of the file system contains everything that was announced as du
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const recorder = recorderOf(t, exchange, archive);
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < 4; i++) {
     const backup = path.join(dir, `backup-${i}`);
     await recorder.durableAfter(recorder.durableLines + 3);
     recorder.child.kill("SIGSTOP");

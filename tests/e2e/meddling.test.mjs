@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { filesBelow, json, jsonLines, jsonList, run, tapedeck, temporary } from "./lib.mjs";
 import { checkAnnounced, deleteCatalog, feedArgs, Recorder, simulator } from "./live.mjs";
 
@@ -220,11 +220,18 @@ describe("links in the place of files", { concurrency: 2 }, () => {
     ["import", (archive, dir) => ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", path.join(dir, "capture.txt")]],
     ["record", (archive) => ["record", "-a", archive, "wss://127.0.0.1:1/realtime", "--family", "inverse", "--topic", "trade.*", "--duration", "200ms"]],
   ];
-  const importInto = (t, archive, dir) => {
-    fs.writeFileSync(path.join(dir, "capture.txt"), '1618666000.5: {"topic":"trade.BTCUSD","data":[{"side":"Buy","price":1,"size":1}]}\n');
-    return tapedeck(t, VERBS.find(([verb]) => verb === "import")[1](archive, dir));
+  const shared = temporary({ after });
+  let imported;
+  /** Import a frame, or copy an archive into which it was. */
+  const importInto = async (t, archive, dir) => {
+    const capture = '1618666000.5: {"topic":"trade.BTCUSD","data":[{"side":"Buy","price":1,"size":1}]}\n';
+    fs.writeFileSync(path.join(dir, "capture.txt"), capture);
+    fs.writeFileSync(path.join(shared, "capture.txt"), capture);
+    const made = path.join(shared, "tape");
+    await (imported ??= tapedeck(undefined, VERBS.find(([verb]) => verb === "import")[1](made, shared)));
+    fs.cpSync(made, archive, { recursive: true });
   };
-  for (const place of ["lock", "maintain.lock", "journal.lock", "journal.mcap.open", "catalog.sqlite"])
+  for (const place of ["lock", "maintain.lock", "journal.mcap.open", "catalog.sqlite"])
     for (const link of ["symbolic", "hard"])
       test(`a ${link} link at ${place}: no verb writes through it`, { skip: link === "hard" && place === "journal.mcap.open" && "a journal that is none is moved to torn/" }, async (t) => {
         const dir = temporary(t);
@@ -238,6 +245,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
             if (link === "symbolic") fs.symlinkSync(victim, path.join(archive, place));
             else fs.linkSync(victim, path.join(archive, place));
             if (content === "" && link === "hard") continue; // an empty file is a lock file like any other
+            if (content === "" && !["recover", "import", "record"].includes(verb)) continue; // one for each lock
             await run(t, verb === "record" ? "tapedeck-record" : "tapedeck", args(archive, dir), { status: null });
             assert.equal(fs.readFileSync(victim, "utf8"), content, `${verb}, ${content.length} bytes`);
           }
