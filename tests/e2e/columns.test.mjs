@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { archiveVerbs, capture, commands, json, run, segments, tapedeck, temporary, verbs, withoutRecorded } from "./lib.mjs";
-import { onTerminal } from "./on_terminal.mjs";
+import { archiveVerbs, capture, commands, helpOf, json, run, segments, tapedeck, temporary, verbs, withoutRecorded } from "./lib.mjs";
+import { onTerminals } from "./on_terminal.mjs";
 
 const COLUMNS = 80;
 const FEED = "a-feed-with-a-name-that-leaves-hardly-any-space";
@@ -22,7 +22,7 @@ function fits(text, what) {
 
 test("every help fits, and lists the exit statuses", async (t) => {
   for (const verb of new Set([...(await commands(t)).keys(), ...(await verbs(t)).keys()])) {
-    const help = (await tapedeck(t, [...verb.split(" "), "--help"])).stdout;
+    const help = await helpOf(...verb.split(" "));
     fits(help, `${verb} --help`);
     assert.match(help, /\nExit status\n {2}0 /, verb);
   }
@@ -56,35 +56,37 @@ async function longNames(t) {
   return archive;
 }
 
-/** Run every verb that reads an archive on a terminal of 80 columns. */
-async function showAll(t, archive, options = []) {
-  const shown = {};
+/** Run every verb that reads an archive on a terminal of 80 columns, and the others: name -> arguments. */
+async function showAll(t, archive, others = {}) {
+  const runs = new Map();
   for (const [words, needs] of await archiveVerbs(t)) {
     if (["cat", "dump-catalog", "serve", "import", "cut"].includes(words[0])) continue; // frames, rows, nothing, one line with a path
     const more = words[0] === "replay" ? [] : needs; // its report, no messages
-    shown[words.join(" ")] = onTerminal(COLUMNS, [...words, "-a", archive, ...more, ...options]);
-    fits(shown[words.join(" ")], words.join(" "));
+    runs.set(words.join(" "), [...words, "-a", archive, ...more, "-q"]);
   }
+  for (const [name, args] of Object.entries(others)) runs.set(name, args);
+  const texts = onTerminals(COLUMNS, [...runs.values()].map((args) => ({ args })));
+  const shown = Object.fromEntries([...runs.keys()].map((name, i) => [name, texts[i]]));
+  for (const [name, text] of Object.entries(shown)) fits(text, name);
   return shown;
 }
 
 test("the tables of an archive with long names fit, and the names are whole", async (t) => {
   const archive = await longNames(t);
-  const shown = { ...(await showAll(t, archive, ["-q"])), "info -v": onTerminal(COLUMNS, ["info", "-q", "-v", archive]), topics: onTerminal(COLUMNS, ["topics"]) };
-  for (const [verb, text] of Object.entries(shown)) fits(text, verb);
+  const shown = await showAll(t, archive, { "info -v": ["info", "-q", "-v", archive], topics: ["topics"] });
   for (const verb of ["info", "info -v", "ls", "gaps", "replay", "drift"]) assert.ok(shown[verb].includes(FEED), `${verb}:\n${shown[verb]}`);
   for (const verb of ["info -v", "replay"]) assert.ok(shown[verb].includes(SYMBOL), `${verb}:\n${shown[verb]}`);
   // A damaged archive has more to say.
   const file = path.join(archive, segments(archive)[0]);
   fs.truncateSync(file, fs.statSync(file).size - 100);
-  await showAll(t, archive, ["-q"]);
+  await showAll(t, archive);
 });
 
 for (const name of ["inverse-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz"])
   test(`the tables of ${name} fit`, { skip: withoutRecorded(name) }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, capture(name)], { status: null });
-    await showAll(t, archive, ["-q"]);
+    await showAll(t, archive);
   });
 
 // ---- the two forms of a result ---------------------------------------------------------------------------------------

@@ -162,8 +162,17 @@ function listedVerbs(help) {
   return new Map([...list.matchAll(/^  (\S+) +(.*)$/gm)].map(([, name, summary]) => [name, summary]));
 }
 
+const helps = new Map();
+
+/** The help of a command, or of the program without words; each runs once in a test file. */
+export function helpOf(...words) {
+  const key = words.join(" ");
+  if (!helps.has(key)) helps.set(key, tapedeck(null, [...words, "--help"]).then(({ stdout }) => stdout));
+  return helps.get(key);
+}
+
 /** The verbs, each with its summary. */
-export const verbs = async (t) => listedVerbs((await tapedeck(t, ["--help"])).stdout);
+export const verbs = async () => listedVerbs(await helpOf());
 
 /** The commands: verbs, and in place of a verb with verbs of its own those ("regress save"), each with its summary. */
 export async function commands(t) {
@@ -177,7 +186,7 @@ export async function commands(t) {
 }
 
 /** The verbs of a verb's own. */
-export const verbsBelow = async (t, verb) => listedVerbs((await tapedeck(t, [verb, "--help"])).stdout);
+export const verbsBelow = async (t, verb) => listedVerbs(await helpOf(verb));
 
 /** The commands that need only an archive and end by themselves, each with what it needs besides: [words, arguments]. */
 export async function archiveVerbs(t) {
@@ -193,7 +202,7 @@ export async function archiveVerbs(t) {
   const found = [];
   for (const command of (await commands(t)).keys()) {
     const [verb, ...below] = command.split(" ");
-    const help = others.includes(verb) ? "" : (await tapedeck(t, [verb, ...below, "--help"])).stdout;
+    const help = others.includes(verb) ? "" : await helpOf(verb, ...below);
     if (/^usage: .* \[ARCHIVE\]$/m.test(help)) found.push([[verb, ...below], needs[command] ?? []]);
   }
   return found;

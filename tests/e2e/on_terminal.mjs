@@ -1,33 +1,42 @@
-// A program whose three streams are a terminal, and what it writes there.
+// Programs whose three streams are a terminal, and what they write there.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { BIN } from "./lib.mjs";
 
 const ON_TERMINAL = `
-import fcntl, os, pty, struct, sys, termios
-pid, terminal = pty.fork()
-if pid == 0:
-    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0))
-    os.execv(sys.argv[3], sys.argv[3:])
-os.write(terminal, sys.argv[2].encode() + b"\\n\\x04" if sys.argv[2] else b"\\x04")
-shown = b""
-while True:
-    try:
-        piece = os.read(terminal, 65536)
-    except OSError:
-        break
-    if not piece:
-        break
-    shown += piece
-os.write(1, shown.replace(b"\\r\\n", b"\\n"))
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+import fcntl, json, os, pty, struct, sys, termios
+def shown(columns, typed, argv):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        os.execv(argv[0], argv)
+    os.write(terminal, typed.encode() + b"\\n\\x04" if typed else b"\\x04")
+    text = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        text += piece
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    return text.replace(b"\\r\\n", b"\\n").decode()
+task = json.load(sys.stdin)
+json.dump([shown(task["columns"], typed, argv) for typed, argv in task["runs"]], sys.stdout)
 `;
 
-/** What a terminal of that width shows of a run of tapedeck, errors included; lines end with LF. A line may be typed. */
-export function onTerminal(columns, args, env = {}, typed = "") {
-  const { stdout, stderr } = spawnSync("python3", ["-c", ON_TERMINAL, String(columns), typed, path.join(BIN, "tapedeck"), ...args],
-    { encoding: "utf8", maxBuffer: 1 << 24, env: { PATH: process.env.PATH, TERM: "xterm", ...env } });
+/** What a terminal of that width shows of each run of tapedeck, one after the other, errors included; lines end with LF. A run is
+ * {args, typed}: a line may be typed. One interpreter starts them all. */
+export function onTerminals(columns, runs, env = {}) {
+  const input = JSON.stringify({ columns, runs: runs.map(({ args, typed = "" }) => [typed, [path.join(BIN, "tapedeck"), ...args]]) });
+  const { stdout, stderr } = spawnSync("python3", ["-I", "-S", "-c", ON_TERMINAL],
+    { input, encoding: "utf8", maxBuffer: 1 << 26, env: { PATH: process.env.PATH, TERM: "xterm", ...env } });
   assert.equal(stderr, "");
-  return stdout;
+  return JSON.parse(stdout);
 }
+
+/** The same of one run. */
+export const onTerminal = (columns, args, env = {}, typed = "") => onTerminals(columns, [{ args, typed }], env)[0];
