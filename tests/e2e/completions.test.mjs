@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, commands, tapedeck, temporary } from "./lib.mjs";
+import { BIN, commands, helpOf, temporary } from "./lib.mjs";
 
 const PROGRAMS = ["tapedeck", "tapedeck-record", "tapedeck-replay", "tapedeck-sim"];
 const FAMILIES = "inverse linear copytrade usdc-perp usdc-option usdc-private spot-v1 spot-v2 spot-private contract-v3 v5-linear " +
@@ -62,10 +62,10 @@ _${w[0]}; printf '%s\\n' "\${COMPREPLY[@]}"; echo END`);
 const plain = (offered) => [...new Set(offered.map((o) => path.basename(o.replaceAll("\\", "").replace(/^--[a-z-]+=/, "")).trim()))].sort();
 
 /** Commands of the front, each with its options as --help prints them. */
-async function grammar(t) {
+async function grammar() {
   const verbs = new Map();
-  for (const verb of (await commands(t)).keys()) {
-    const help = (await tapedeck(t, [...verb.split(" "), "--help"])).stdout;
+  for (const verb of (await commands()).keys()) {
+    const help = await helpOf(...verb.split(" "));
     const rows = [...help.matchAll(/^ {2}(?:(-\w), | {4})(--[a-z-]+)/gm)];
     assert.ok(rows.length > 2, verb);
     verbs.set(verb, { long: rows.map((r) => r[2]), short: rows.flatMap((r) => (r[1] ? [r[1]] : [])) });
@@ -118,17 +118,21 @@ function lines(folder) {
   };
 }
 
+/** The scripts have no verb and no option: what one shell offers for all of them the others offer, too. */
+const SAMPLE = ["record", "regress save", "export"];
+
 for (const [shell, offered] of Object.entries(SHELLS)) {
   const skip = spawnSync(shell, ["--version"]).error ? `needs ${shell}` : false;
   test(`${shell} completes verbs, options and values`, { skip }, async (t) => {
     const home = temporary(t);
-    const verbs = await grammar(t);
+    const all = await grammar();
+    const verbs = shell === "bash" ? all : new Map(SAMPLE.map((verb) => [verb, all.get(verb)]));
     const expected = lines(path.join(home, "files"));
     const asked = ["tapedeck ", ...[...verbs.keys()].flatMap((v) => [`tapedeck ${v} --`, `tapedeck ${v} -`]), ...Object.keys(expected)];
     const answers = offered(asked, home);
     assert.equal(answers.length, asked.length);
     const of = (line) => plain(answers[asked.indexOf(line)]);
-    for (const verb of verbs.keys()) assert.ok(of("tapedeck ").includes(verb.split(" ")[0]), `no ${verb}`);
+    for (const verb of all.keys()) assert.ok(of("tapedeck ").includes(verb.split(" ")[0]), `no ${verb}`);
     for (const [verb, { long, short }] of verbs) {
       for (const option of long) assert.ok(of(`tapedeck ${verb} --`).includes(option), `${verb} ${option}: ${of(`tapedeck ${verb} --`)}`);
       for (const option of short) assert.ok(of(`tapedeck ${verb} -`).includes(option), `${verb} ${option}: ${of(`tapedeck ${verb} -`)}`);

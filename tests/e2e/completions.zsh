@@ -1,6 +1,6 @@
 # zsh -f completions.zsh FOLDER OUT: press Tab at the end of each line of standard input, in a shell that loads
 # its completions from FOLDER. OUT gets what the shell would insert, one a line, and "END" after each line.
-zmodload zsh/zpty
+zmodload zsh/zpty zsh/zselect
 out=$2 text=
 zpty shell zsh -f -i
 zpty -w shell "PS1=; fpath=(${(q)1} \$fpath); autoload -Uz compinit; compinit -u -D"
@@ -17,11 +17,12 @@ comppostfuncs=(tab-ended)'
 zpty -w shell "print REA''DY"
 zpty -r -m shell text '*READY*'
 integer ended=0
+local -a lines
 while IFS= read -r line; do
     zpty -w -n shell "$line"$'\t'
     (( ++ended ))
-    while (( $(grep -c '^END$' $out) < ended )); do
-        zpty -r -t shell text # an unread terminal stops the shell
+    while lines=("${(@f)$(<$out)}"); (( ${#${(@M)lines:#END}} < ended )); do
+        zpty -r -t shell text || zselect -t 1 # an unread terminal stops the shell
     done
     zpty -w -n shell $'\C-u'
 done

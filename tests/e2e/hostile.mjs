@@ -10,17 +10,27 @@ import { npm } from "./npm.mjs";
 
 const { WebSocketServer } = npm("ws");
 
-/** A CA and a certificate signed by it for these names ("IP:127.0.0.1", "DNS:localhost"). Files in dir. */
+const made = new Map(); // content of the files of certificate(), by its names
+
+/** A CA and a certificate signed by it for these names ("IP:127.0.0.1", "DNS:localhost"). Files in dir. A test file makes
+ * each once. */
 export function certificate(dir, { name = "good", names = ["IP:127.0.0.1", "DNS:localhost"] } = {}) {
   const file = (suffix) => path.join(dir, `${name}-${suffix}`);
+  const files = { ca: file("ca.pem"), cert: file("cert.pem"), key: file("key.pem") };
+  const id = [name, ...names].join(" ");
+  if (made.has(id)) {
+    for (const [which, text] of Object.entries(made.get(id))) fs.writeFileSync(files[which], text);
+    return files;
+  }
   const openssl = (...args) => execFileSync("openssl", args, { stdio: ["ignore", "pipe", "pipe"] });
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  openssl("req", "-x509", ...key, "-days", "30", "-subj", `/CN=${name} test CA`, "-keyout", file("ca.key"), "-out", file("ca.pem"));
-  openssl("req", ...key, "-subj", `/CN=${name} server`, "-keyout", file("key.pem"), "-out", file("csr.pem"));
+  openssl("req", "-x509", ...key, "-days", "30", "-subj", `/CN=${name} test CA`, "-keyout", file("ca.key"), "-out", files.ca);
+  openssl("req", ...key, "-subj", `/CN=${name} server`, "-keyout", files.key, "-out", file("csr.pem"));
   fs.writeFileSync(file("ext"), `subjectAltName=${names.join(",")}\n`);
-  openssl("x509", "-req", "-in", file("csr.pem"), "-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial",
-    "-days", "30", "-extfile", file("ext"), "-out", file("cert.pem"));
-  return { ca: file("ca.pem"), cert: file("cert.pem"), key: file("key.pem") };
+  openssl("x509", "-req", "-in", file("csr.pem"), "-CA", files.ca, "-CAkey", file("ca.key"), "-CAcreateserial",
+    "-days", "30", "-extfile", file("ext"), "-out", files.cert);
+  made.set(id, Object.fromEntries(Object.entries(files).map(([which, where]) => [which, fs.readFileSync(where)])));
+  return files;
 }
 
 /** A server. refuse(n, request): an HTTP status for upgrade n (from 1), or {code, headers}, or nothing to accept it;

@@ -15,7 +15,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import zlib from "node:zlib";
 import { PAGES, withOptions } from "./man_options.mjs";
-import { BIN, Program, commands, jsonLines, listening, tapedeck, temporary, verbs, verbsBelow } from "./lib.mjs";
+import { BIN, Program, commands, helpOf, jsonLines, listening, tapedeck, temporary, verbs, verbsBelow } from "./lib.mjs";
 
 const SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "SEE ALSO"];
 const EXAMPLE_MS = 60_000;
@@ -85,7 +85,7 @@ test("pages list the verbs, options and words of --help", async (t) => {
     const name = pageOf(verb);
     assert.equal(plain(section(name, "NAME")[0]), `${name.slice(0, -2)} - ${summary}`);
     const text = pageLines(name).join("\n");
-    const help = (await tapedeck(t, [...verb.split(" "), "--help"])).stdout;
+    const help = await helpOf(...verb.split(" "));
     assert.equal(text, withOptions(text, help), `options of ${verb}: make docs`);
     assert.match(text, /^\\fB\\-h\\fR, \\fB\\-\\-help\\fR$/m, `${verb} --help was not understood`);
   }

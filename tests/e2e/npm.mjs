@@ -38,10 +38,12 @@ export async function readMcap(t, how, file) {
   return (await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, file])).stdout.split("\n");
 }
 
+let found = null;
+
 /** A Python that has websockets, or undefined: the distribution's package is not in every Python. */
 export function python() {
-  return ["python3", "/usr/bin/python3"].map((name) => spawnSync(name, ["-c", "import sys, websockets; print(sys.executable)"], { encoding: "utf8" }))
-    .find(({ status }) => status === 0)?.stdout.trim();
+  found ??= ["python3", "/usr/bin/python3"].map((name) => spawnSync(name, ["-c", "import sys, websockets; print(sys.executable)"], { encoding: "utf8" }));
+  return found.find(({ status }) => status === 0)?.stdout.trim();
 }
 
 /** test() of node:test. */
