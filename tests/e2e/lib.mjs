@@ -51,6 +51,14 @@ export function temporary(t) {
   return dir;
 }
 
+/** In place of a test, for what all tests of a file share: it ends after the last of them. Call it outside of tests, with after()
+ * of node:test: inside of one that belongs to the test. */
+export function wholeFile(after) {
+  const ends = [];
+  after(() => ends.reverse().forEach((end) => end()));
+  return { after: (end) => ends.push(end) };
+}
+
 /** A running program. Its output is collected; lines of stdout can be awaited. */
 export class Program {
   constructor(t, name, args, options = {}) {

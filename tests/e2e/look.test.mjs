@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { tapedeck, temporary } from "./lib.mjs";
-import { onTerminal } from "./on_terminal.mjs";
+import { onTerminal, onTerminals } from "./on_terminal.mjs";
 
 const frame = (seq) => JSON.stringify({
   topic: "trade.BTCUSD",
@@ -31,9 +31,10 @@ test("tables fit the terminal, names are whole, and a pipe gets all columns", as
   assert.match(whole, /a-feed-whose-name-is-rather-long-for-a-table +inverse/);
   assert.match(whole, / 1,234 /);
   assert.ok(!whole.includes("\x1b") && !whole.includes("…"));
-  for (const [verb, rows] of [["info", 3], ["ls", 1]])
-    for (const columns of [50, 80, 120]) {
-      const lines = onTerminal(columns, [verb, tape], { NO_COLOR: "1" }).split("\n");
+  const ROWS = [["info", 3], ["ls", 1]];
+  for (const columns of [50, 80, 120])
+    for (const [i, text] of onTerminals(columns, ROWS.map(([verb]) => ({ args: [verb, tape] })), { NO_COLOR: "1" }).entries()) {
+      const lines = text.split("\n"), [, rows] = ROWS[i];
       // A name that is wider than the terminal has a line of its own.
       assert.deepEqual(lines.filter((line) => [...line].length > columns && !line.includes(tape) && line.includes(" ")), []);
       assert.equal(lines.filter((line) => line.includes("a-feed-whose-name-is-rather-long-for-a-table")).length, rows, lines.join("\n"));
@@ -64,12 +65,13 @@ test("what a narrow terminal has no space for in the tables of drift: the exampl
 
 test("heads, verdicts and errors have colours on a terminal, unless NO_COLOR or TERM refuse them", async (t) => {
   const { tape } = await archive(t, 2);
-  assert.match(onTerminal(200, ["info", tape]), /^\x1b\[1mfeed .*\x1b\[0m$/m);
-  assert.match(onTerminal(200, ["verify", "-q", tape]), /\x1b\[32msound/);
-  assert.match(onTerminal(200, ["replay", "-q", tape]), /\x1b\[1;31mComplete: no\x1b\[0m\./);
-  assert.match(onTerminal(200, ["inof"]), /\x1b\[1;31mtapedeck: \x1b\[0munknown verb 'inof'\n\x1b\[36mtapedeck: hint: \x1b\[0mdid you mean 'info'\?/);
+  const [info, verify, replay, unknown] = onTerminals(200, [["info", tape], ["verify", "-q", tape], ["replay", "-q", tape], ["inof"]].map((args) => ({ args })));
+  assert.match(info, /^\x1b\[1mfeed .*\x1b\[0m$/m);
+  assert.match(verify, /\x1b\[32msound/);
+  assert.match(replay, /\x1b\[1;31mComplete: no\x1b\[0m\./);
+  assert.match(unknown, /\x1b\[1;31mtapedeck: \x1b\[0munknown verb 'inof'\n\x1b\[36mtapedeck: hint: \x1b\[0mdid you mean 'info'\?/);
   for (const env of [{ NO_COLOR: "1" }, { TERM: "dumb" }])
-    for (const args of [["info", tape], ["verify", "-q", tape], ["inof"]]) assert.doesNotMatch(onTerminal(200, args, env), /\x1b\[[0-9;]*m/);
+    for (const text of onTerminals(200, [["info", tape], ["verify", "-q", tape], ["inof"]].map((args) => ({ args })), env)) assert.doesNotMatch(text, /\x1b\[[0-9;]*m/);
   assert.match(onTerminal(200, ["info", tape], { NO_COLOR: "" }), /\x1b\[1m/);
 });
 

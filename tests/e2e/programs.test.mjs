@@ -7,9 +7,9 @@ import fs from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import path from "node:path";
-import { test as nodeTest } from "node:test";
+import { after, before, test as nodeTest } from "node:test";
 import { acknowledge, certificate, trade } from "./hostile.mjs";
-import { eventsOf, importFrames, listening, Program, rawFrames, run, tapedeck, temporary, wrapped } from "./lib.mjs";
+import { eventsOf, importFrames, listening, Program, rawFrames, run, tapedeck, temporary, wholeFile, wrapped } from "./lib.mjs";
 import { npm, python, test } from "./npm.mjs";
 
 const { WebSocket, WebSocketServer } = npm("ws");
@@ -19,7 +19,7 @@ const CHROMIUM = "/usr/bin/chromium";
 const TOPIC = "publicTrade.BTCUSDT";
 const SUBSCRIBE = JSON.stringify({ op: "subscribe", args: [TOPIC] });
 const WORDS = ["plain", "\u00e9\u20ac\u{1f600}", "x".repeat(126), "y".repeat(70_000), "\u20ac".repeat(6000)];
-const FRAMES = Array.from({ length: 120 }, (_, i) => JSON.stringify({ topic: TOPIC, type: "snapshot", ts: i, data: [], word: WORDS[i % 11] ?? "" }));
+const FRAMES = Array.from({ length: 44 }, (_, i) => JSON.stringify({ topic: TOPIC, type: "snapshot", ts: i, data: [], word: WORDS[i % 11] ?? "" }));
 const HOWS = [{}, { isTls: true }, { isDeflate: true }, { isTls: true, isDeflate: true }];
 const nameOf = ({ isTls, isDeflate }) => [isTls ? "TLS" : "plain", ...(isDeflate ? ["compressed"] : [])].join(", ");
 const isLater = (text) => JSON.parse(text).topic !== undefined;
@@ -68,18 +68,28 @@ const CLIENTS = {
   Chromium: { hows: HOWS.slice(2), skip: !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}`, play: inChromium },
 };
 
+const served = {}; // one server of serve for all clients, by nameOf()
+const file = wholeFile(after);
+
+before(async () => {
+  const dir = temporary(file);
+  const archive = await importFrames(null, dir, { family: "v5-linear", host: "/v5/public/linear", frames: FRAMES });
+  for (const how of HOWS.slice(0, 2))
+    served[nameOf(how)] = await listening(file, ["serve", archive, "--speed", "max", ...(how.isTls ? [] : ["--plain"])], dir);
+});
+
 for (const [name, { hows = HOWS, play, skip = false }] of Object.entries(CLIENTS))
   test(`${name} as a client of serve and sim`, { skip }, async (t) => {
     const dir = temporary(t);
-    const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames: FRAMES });
     await Promise.all(hows.map(async (how) => {
       const options = how.isTls ? [] : ["--plain"];
-      const serve = await listening(t, ["serve", archive, "--speed", "max", ...options], dir);
-      const served = await play(t, { url: `${serve.url}/v5/public/linear`, ca: serve.ca, ...how });
-      assert.equal(served.code, 1000, nameOf(how));
-      assert.deepEqual(served.messages.filter(isLater), FRAMES, nameOf(how));
-      if (served.extensions !== undefined) assert.equal(served.extensions.startsWith("permessage-deflate"), !!how.isDeflate);
-      const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100000", "--frames", "200", "--seed", "11", ...options], dir);
+      const serve = served[nameOf({ isTls: how.isTls })];
+      const got = await play(t, { url: `${serve.url}/v5/public/linear`, ca: serve.ca, ...how });
+      assert.equal(got.code, 1000, nameOf(how));
+      assert.deepEqual(got.messages.filter(isLater), FRAMES, nameOf(how));
+      if (got.extensions !== undefined) assert.equal(got.extensions.startsWith("permessage-deflate"), !!how.isDeflate);
+      if (how.isTls !== how.isDeflate) return; // sim has the server of serve: plain, and over TLS with compression
+      const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100000", "--frames", "60", "--seed", "11", ...options], dir);
       const simulated = await play(t, { url: `${sim.url}/v5/public/linear`, ca: sim.ca, ...how });
       assert.equal(simulated.code, 1000, nameOf(how));
       assert.ok(simulated.messages.length > 0 && simulated.messages.every((text) => JSON.parse(text)), nameOf(how));
@@ -88,7 +98,7 @@ for (const [name, { hows = HOWS, play, skip = false }] of Object.entries(CLIENTS
 
 // ---- servers ----
 
-const TRADES = Array.from({ length: 150 }, (_, i) => trade(i, [0, 200, 70_000][i % 20 === 7 ? 2 : i % 3 === 0 ? 1 : 0]));
+const TRADES = Array.from({ length: 60 }, (_, i) => trade(i, [0, 200, 70_000][i % 20 === 7 ? 2 : i % 3 === 0 ? 1 : 0]));
 
 /** A server of a program that prints its port. */
 async function printing(t, command, args, { files, isDeflate }) {

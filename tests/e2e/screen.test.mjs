@@ -7,7 +7,7 @@ import { describe } from "node:test";
 import { archiveVerbs, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
-import { onTerminal } from "./on_terminal.mjs";
+import { onTerminals } from "./on_terminal.mjs";
 import { test } from "./npm.mjs";
 
 // name -> how a screen shows it
@@ -64,12 +64,12 @@ describe("screens", { concurrency: 2 }, () => {
       ["export", "--format", "tardis-csv", "--out", path.join(dir, "csv")],
       ["replay", "--speed", "1000"], ["replay", "--symbol", "\x1b[31m*"], ["info", "\x1b[31m"],
     ];
-    for (const [verb, ...more] of verbs) {
-      const out = onTerminal(400, [...verb.split(" "), ...(verb === "topics" || verb === "decode" ? [] : ["-a", archive]), ...more], { NO_COLOR: "1" });
-      nothingActs(out, `${verb} ${more.join(" ")}`, verb === "dump-catalog" ? "\t" : "\0"); // its columns
+    const argsOf = ([verb, ...more]) => [...verb.split(" "), ...(verb === "topics" || verb === "decode" ? [] : ["-a", archive]), ...more];
+    const shown = onTerminals(400, [...verbs.map(argsOf), ["info", "-v", "-a", archive]].map((args) => ({ args })), { NO_COLOR: "1" });
+    for (const [i, [verb, ...more]] of verbs.entries()) {
+      nothingActs(shown[i], `${verb} ${more.join(" ")}`, verb === "dump-catalog" ? "\t" : "\0"); // its columns
     }
-    const info = onTerminal(400, ["info", "-v", "-a", archive]);
-    for (const shown of Object.values(SYMBOLS)) assert.ok(info.includes(` ${shown} `), shown);
+    for (const text of Object.values(SYMBOLS)) assert.ok(shown.at(-1).includes(` ${text} `), text);
   });
 
   test("JSON has the exact names, with escapes", async (t) => {
