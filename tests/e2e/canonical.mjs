@@ -237,18 +237,27 @@ function mix(x) {
 
 const word = (value) => cut(cut(value) + cut(value >> 64n) * 0x9fb21c651e98df25n);
 
+const terms = new WeakMap(); // of a level's object, which stays as it is
+
+/** The two terms of a level. */
+function termsOf(level) {
+  const isBid = level.side === "Buy";
+  const t = isBid ? 1n : 2n;
+  const p = word(isBid ? wide(level.price) : -wide(level.price));
+  const s = word(wide(level.size) + wide(level.rpi ?? "0"));
+  return [mix(cut(p + mix(cut(s + t * 0x9e3779b97f4a7c15n)))), mix(cut(s + mix(cut(p + t * 0xc2b2ae3d27d4eb4fn))))];
+}
+
 /** The hash of a book: levels are {side: "Buy" or "Sell", price, size, rpi: size of retail orders, or undefined} with
  * decimals as text. */
 export function bookHash(levels) {
   let a = 0n;
   let b = 0n;
   for (const level of levels) {
-    const isBid = level.side === "Buy";
-    const t = isBid ? 1n : 2n;
-    const p = word(isBid ? wide(level.price) : -wide(level.price));
-    const s = word(wide(level.size) + wide(level.rpi ?? "0"));
-    a = cut(a + mix(cut(p + mix(cut(s + t * 0x9e3779b97f4a7c15n)))));
-    b = cut(b + mix(cut(s + mix(cut(p + t * 0xc2b2ae3d27d4eb4fn)))));
+    if (!terms.has(level)) terms.set(level, termsOf(level));
+    const [x, y] = terms.get(level);
+    a = cut(a + x);
+    b = cut(b + y);
   }
   const bids = BigInt(levels.filter((level) => level.side === "Buy").length);
   const asks = BigInt(levels.length) - bids;
