@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { archiveVerbs, tapedeck, temporary } from "./lib.mjs";
+import { archiveVerbs, helpOf, tapedeck, temporary } from "./lib.mjs";
 
 const NOON = Date.parse("2021-04-17T12:00:00Z");
 
@@ -17,8 +17,13 @@ async function archiveOf(t) {
   return archive;
 }
 
+/** Where an argument may be, and which archive comes first, is decided for all verbs at one place: one verb of each program, and one
+ * with a verb before it, prove it. */
+const WHOLE = ["info", "export", "regress save"];
+
 test("every verb that needs only an archive accepts it as an argument, an option, or from the environment", async (t) => {
   const archive = await archiveOf(t), elsewhere = path.join(temporary(t), "elsewhere");
+  let whole = 0;
   for (const [verb, rest] of await archiveVerbs(t)) {
     const outcome = async (args, env = {}) => {
       const { code, stdout } = await tapedeck(t, [...verb, ...args], { env, status: null });
@@ -28,18 +33,21 @@ test("every verb that needs only an archive accepts it as an argument, an option
     const expected = await outcome(["-a", archive, ...rest]);
     assert.ok(expected.code === 0, `${verb}: ${expected.code}`);
     assert.deepEqual(await outcome([archive, ...rest]), expected, verb.join(" "));
-    assert.deepEqual(await outcome([...rest, archive]), expected, verb.join(" "));
     assert.deepEqual(await outcome(rest, { TAPEDECK_ARCHIVE: archive }), expected, verb.join(" "));
-    assert.deepEqual(await outcome([archive, ...rest], { TAPEDECK_ARCHIVE: elsewhere }), expected, verb.join(" "));
+    const none = await tapedeck(t, [...verb, ...rest], { status: 2 });
+    assert.match(none.stderr, /no archive is given\n.*--archive.*TAPEDECK_ARCHIVE.*argument/, verb.join(" "));
+    assert.match(await helpOf(...verb), new RegExp(`usage: tapedeck ${verb.join(" ")} \\[OPTION\\]... \\[ARCHIVE\\]\n`));
+    if (!WHOLE.includes(verb.join(" "))) continue;
 
+    whole++;
+    assert.deepEqual(await outcome([...rest, archive]), expected, verb.join(" "));
+    assert.deepEqual(await outcome([archive, ...rest], { TAPEDECK_ARCHIVE: elsewhere }), expected, verb.join(" "));
     const twice = await tapedeck(t, [...verb, archive, "-a", archive, ...rest], { status: 2 });
     assert.match(twice.stderr, /the archive is given twice/, verb.join(" "));
     const many = await tapedeck(t, [...verb, archive, "another", ...rest], { status: 2 });
     assert.match(many.stderr, /unexpected argument 'another'/, verb.join(" "));
-    const none = await tapedeck(t, [...verb, ...rest], { status: 2 });
-    assert.match(none.stderr, /no archive is given\n.*--archive.*TAPEDECK_ARCHIVE.*argument/, verb.join(" "));
-    assert.match((await tapedeck(t, [...verb, "--help"])).stdout, new RegExp(`usage: tapedeck ${verb.join(" ")} \\[OPTION\\]... \\[ARCHIVE\\]\n`));
   }
+  assert.equal(whole, WHOLE.length);
 });
 
 test("a verb with arguments of its own does not use one of them as the archive", async (t) => {

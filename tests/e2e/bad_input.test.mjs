@@ -23,7 +23,7 @@ function soundFrame(family) {
 const withMember = (frame, value) => frame.replace("{", `{"zz":${value},`);
 
 /** [what, its reason] for each frame, null for those that decode; as latin1 text, so that any byte can be said. */
-function frames(sound) {
+function frames(sound, digits) {
   return [
     [sound, null],
     [sound.slice(0, sound.length / 2), "not_json"],
@@ -32,7 +32,7 @@ function frames(sound) {
     ["no JSON at all", "not_json"],
     [withMember(sound, '"\xff"'), "not_utf8"],
     [withMember(sound, "[".repeat(100000)), "limit"],
-    [withMember(sound, "7".repeat(1000000)), null],
+    [withMember(sound, "7".repeat(digits)), null],
     [withMember(sound, '"\\u003e"'), null],
     ['{"topic":"nobody.BTCUSDT","data":[]}', "unknown_topic"],
     ['{"nobody":"knows"}', "no_topic"],
@@ -51,15 +51,18 @@ for (const family of families) {
   test(`${family}: bad frames are kept and counted by reason`, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const all = frames(soundFrame(family));
+    const isFirst = family === families[0]; // storage, ordinals and the report for people have no families
+    const all = frames(soundFrame(family), isFirst ? 1_000_000 : 10_000);
     const lines = [`wss://test/ <-> ${START}.0`, ...all.map(([frame], i) => `${START + 1 + i}.0: ${frame}`)];
     fs.writeFileSync(path.join(dir, "capture"), Buffer.from(lines.map((l) => l + "\n").join(""), "latin1"));
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, path.join(dir, "capture")]);
     // Kept: the very bytes, in order.
     const kept = execFileSync(path.join(BIN, "tapedeck"), ["cat", "-a", archive, "--raw"], { maxBuffer: 1 << 24 });
     assert.ok(kept.equals(Buffer.from(all.map(([frame]) => frame + "\n").join(""), "latin1")));
-    const ordinals = (await jsonLines(t, ["cat", "-a", archive, "--json"])).map((row) => row.ordinal);
-    assert.deepEqual(ordinals, all.map((_, i) => i + 1));
+    if (isFirst) {
+      const ordinals = (await jsonLines(t, ["cat", "-a", archive, "--json"])).map((row) => row.ordinal);
+      assert.deepEqual(ordinals, all.map((_, i) => i + 1));
+    }
     // Counted.
     const expected = {};
     for (const [, reason] of all) if (reason !== null) expected[reason] = (expected[reason] ?? 0) + 1;
@@ -69,6 +72,7 @@ for (const family of families) {
     assert.equal(report.undecoded, all.filter(([, reason]) => reason !== null).length);
     assert.equal(report.first_undecoded.reason, "not_json");
     // The people's report says the same words.
+    if (!isFirst) return;
     const text = await tapedeck(t, ["replay", "-a", archive], { status: 1 });
     for (const reason of Object.keys(expected)) assert.match(text.stdout + text.stderr, new RegExp(reason));
   });

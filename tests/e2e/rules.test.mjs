@@ -62,8 +62,9 @@ for (const [family, name, rule, strength] of [
 ])
   test(`${family} ${name}: a frame that comes twice is ${strength === "error" ? "an" : "a"} ${strength}`, async (t) => {
     const frame = golden(family, name);
-    assert.equal((await replayed(t, family, [frame], 0)).undecoded, 0);
-    const { continuity } = await replayed(t, family, [frame, frame], strength === "error" ? 1 : 0);
+    const { continuity, undecoded } = await replayed(t, family, [frame, frame], strength === "error" ? 1 : 0);
+    assert.equal(undecoded, 0);
+    // The first of them breaks nothing: there is one finding.
     assert.deepEqual(strength === "error" ? continuity.by_rule : continuity.warnings, { [rule]: 1 });
   });
 
