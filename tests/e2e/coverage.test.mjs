@@ -58,6 +58,15 @@ async function everyFeed(recorder) {
   while (!names.every((name) => counts()[name] >= (before[name] ?? 0) + (FRAMES[name] ?? 120))) await recorder.durableLine();
 }
 
+/** Do something with each of a list, with so many at a time. */
+async function eachOf(atOnce, list, action) {
+  const rest = [...list];
+  const worker = async () => {
+    while (rest.length > 0) await action(rest.shift());
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
 /** A session of all families, recorded; served from there and recorded again. Both replay reports. */
 async function sessions(t) {
   const dir = temporary(t);
@@ -70,19 +79,15 @@ async function sessions(t) {
   assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
   const report = await json(t, ["replay", "-a", first, "--json"], { status: null });
   const served = [];
-  const feeds = Object.keys(SESSION);
   // Each waits for requests (--settle) most of its time.
-  const serveNext = async () => {
-    for (let feed; (feed = feeds.shift()) !== undefined; ) {
-      const ready = fs.mkdtempSync(path.join(dir, "serve-"));
-      const tape = await listening(t, ["serve", "-a", first, "--feed", feed, "--speed", "max", "--settle", "1s", "--once"], ready);
-      const config = sessionConfig(ready, tape, [feed]);
-      const second = new Recorder(t, path.join(again, feed), ["-c", config, "--until-close"], { env: CREDENTIALS, ...PATIENCE });
-      assert.equal((await second.ended).code, 0, second.stderr);
-      served.push(...(await json(t, ["replay", "-a", path.join(again, feed), "--json"], { status: null })).topics);
-    }
-  };
-  await Promise.all(Array.from({ length: 4 }, serveNext));
+  await eachOf(5, Object.keys(SESSION), async (feed) => {
+    const ready = fs.mkdtempSync(path.join(dir, "serve-"));
+    const tape = await listening(t, ["serve", "-a", first, "--feed", feed, "--speed", "max", "--settle", "1s", "--once"], ready);
+    const config = sessionConfig(ready, tape, [feed]);
+    const second = new Recorder(t, path.join(again, feed), ["-c", config, "--until-close"], { env: CREDENTIALS, ...PATIENCE });
+    assert.equal((await second.ended).code, 0, second.stderr);
+    served.push(...(await json(t, ["replay", "-a", path.join(again, feed), "--json"], { status: null })).topics);
+  });
   return { report, served, found: await spoilt(t, dir, first, report.topics) };
 }
 
@@ -106,13 +111,14 @@ async function spoilt(t, dir, archive, streams) {
     await tapedeck(t, ["import", "-a", into, "--format", "jsonl", "--feed", feed, "--family", SESSION[feed].family ?? feed, file]);
   }
   const found = new Map();
-  for (const name of new Set(streams.map(({ feed, topic }) => `${feed} ${topic}`))) {
+  const replayTopic = async (name) => {
     const [feed, topic] = name.split(" ");
     const { continuity, topics } = await json(t, ["replay", "-a", into, "--json", "-j", "1", "--feed", feed, "--topic", topic], { status: null });
     for (const { symbol, frames } of streams.filter((stream) => stream.feed === feed && stream.topic === topic))
       assert.ok(topics.find((row) => row.topic === topic && row.symbol === symbol)?.frames >= 2 * frames, `${name} ${symbol}`);
     found.set(name, Object.keys({ ...continuity.by_rule, ...continuity.warnings, ...continuity.statistics }));
-  }
+  };
+  await eachOf(2, new Set(streams.map(({ feed, topic }) => `${feed} ${topic}`)), replayTopic);
   return found;
 }
 
