@@ -21,8 +21,11 @@ export function frameBytes({ opcode, payload, fin = true, rsv = 0, length = payl
   const kept = payload.subarray(0, keep);
   if (!hasMask) return Buffer.concat([head, kept]);
   const mask = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
-  const masked = Buffer.from(kept);
-  for (let i = 0; i < masked.length; i++) masked[i] ^= mask[i & 3];
+  const masked = Buffer.alloc(kept.length), words = masked.length >> 2;
+  masked.set(kept);
+  const whole = new Int32Array(masked.buffer, masked.byteOffset, words), word = new Int32Array(Uint8Array.from(mask).buffer)[0];
+  for (let i = 0; i < words; i++) whole[i] ^= word;
+  for (let i = words << 2; i < masked.length; i++) masked[i] ^= mask[i & 3];
   return Buffer.concat([head, mask, masked]);
 }
 
