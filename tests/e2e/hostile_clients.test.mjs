@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { describe, test } from "node:test";
-import { importFrames, listening, passed, temporary } from "./lib.mjs";
+import { importFrames, listening, passed, temporary, tooLong } from "./lib.mjs";
 import { CLOSE, closeFrame, deflated, frame, head, peakMiB, PING, PONG, rawConnect, TEXT } from "./raw.mjs";
 
 const FRAME = JSON.stringify({ topic: "publicTrade.AUSDT", type: "snapshot", ts: 1, data: [] });
@@ -72,6 +72,8 @@ async function flood(t, server, bytes) {
   return raw;
 }
 
+const LARGE = deflated(TEXT, "x".repeat(8 << 20), MASK);
+
 // What a client does, and what must come of it.
 const ATTACKS = {
   async "one byte at a time"(t, server) {
@@ -88,10 +90,10 @@ const ATTACKS = {
   },
   "a length of 2^63": after(head(TEXT, 2n ** 63n, MASK), 1002),
   "a length of 2^63 - 1": after(head(TEXT, 2n ** 63n - 1n, MASK), 1009),
-  async "a million empty fragments"(t, server) {
+  async "200,000 empty fragments"(t, server) {
     const raw = await upgraded(t, server);
     const empty = head(0, 0, { fin: false, mask: true });
-    await raw.write(Buffer.concat([head(TEXT, 0, { fin: false, mask: true }), ...Array(1_000_000).fill(empty), frame(0, request("in pieces"), MASK)]));
+    await raw.write(Buffer.concat([head(TEXT, 0, { fin: false, mask: true }), ...Array(200_000).fill(empty), frame(0, request("in pieces"), MASK)]));
     await answers(raw, "in pieces");
     raw.reset();
   },
@@ -113,13 +115,13 @@ const ATTACKS = {
   },
   async "a message that inflates over the limit"(t, server) {
     const raw = await withDeflate(t, server);
-    await raw.write(deflated(TEXT, "x".repeat(64 << 20), MASK));
+    await raw.write(LARGE);
     await closes(raw, 1009);
   },
   async "messages that inflate to the limit"(t, server) {
     const raw = await withDeflate(t, server);
     const bomb = deflated(TEXT, request("x".repeat(1 << 19)), MASK);
-    for (let i = 0; i < 2000 && (await raw.write(bomb)); i++);
+    for (let i = 0; i < 400 && (await raw.write(bomb)); i++);
     raw.reset();
   },
   async "a connection that says nothing"(t, server) {
@@ -165,14 +167,13 @@ const ATTACKS = {
   },
   async "500 connections that say nothing"(t, server) {
     const { hostname, port } = new URL(server.url);
-    const ends = Array.from({ length: 500 }, () => new Promise((resolve) => {
-      const socket = net.connect(port, hostname);
-      t.after(() => socket.destroy());
+    const sockets = Array.from({ length: 500 }, () => net.connect(port, hostname));
+    t.after(() => sockets.forEach((socket) => socket.destroy()));
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => {
       socket.on("error", () => {});
       socket.on("close", resolve);
       socket.resume();
-    }));
-    await Promise.all(ends);
+    })));
   },
 };
 
@@ -226,10 +227,12 @@ describe("a client whose messages inflate a thousandfold", () => {
     });
 });
 
+const FORMS = { sim: "plain", serve: "TLS" }; // both have the same connections
+
 describe("clients that misbehave", { concurrency: 4 }, () => {
   for (const [name, open] of Object.entries(SERVERS))
     for (const form of ["plain", "TLS"])
-      test(`${name}, ${form}`, async (t) => {
+      test(`${name}, ${form}`, { skip: form !== FORMS[name] && tooLong }, async (t) => {
         const server = await open(t, temporary(t), form === "plain" ? ["--plain"] : []);
         const good = await upgraded(t, server);
         const attacks = Object.entries({ ...ATTACKS, ...(form === "TLS" ? OF_TLS : {}) });

@@ -45,7 +45,7 @@ async function slowly(raw, bytes, ms) {
 const OPEN = {
   "length-2-63": { attack: (raw) => raw.write(head(TEXT, 2n ** 63n)), cause: "protocol" },
   "length-2-63-1": { attack: (raw) => raw.write(head(TEXT, 2n ** 63n - 1n)), cause: "too_large" },
-  "a-bomb": { attack: (raw) => raw.write(deflated(TEXT, "x".repeat(64 << 20))), cause: "too_large", more: "deflate: true" },
+  "a-bomb": { attack: (raw) => raw.write(deflated(TEXT, "x".repeat((16 << 20) + 1))), cause: "too_large", more: "deflate: true" },
   "bombs": {
     attack: async (raw) => {
       const bomb = deflated(TEXT, `{"x":"${"x".repeat(4 << 20)}"}`);
@@ -92,16 +92,16 @@ const SURVIVED = {
     await begin(raw, 1, (bytes) => raw.writeBytes(bytes));
     await raw.writeBytes(Buffer.concat([frame(PING, "p"), data(104)]));
   },
-  "a-million-fragments": async (raw) => {
+  "many-fragments": async (raw) => {
     await begin(raw, 1);
     const empty = head(0, 0, { fin: false });
-    await raw.write(Buffer.concat([head(TEXT, 0, { fin: false }), ...Array(1_000_000).fill(empty), frame(0, trade(104))]));
+    await raw.write(Buffer.concat([head(TEXT, 0, { fin: false }), ...Array(200_000).fill(empty), frame(0, trade(104))]));
   },
   "pings-without-reading": async (raw) => {
     await begin(raw, 1);
     raw.socket.pause();
     const pings = Buffer.concat(Array(1000).fill(frame(PING, "x".repeat(125))));
-    for (let i = 0; i < 300; i++) await raw.write(pings);
+    for (let i = 0; i < 150; i++) await raw.write(pings);
     raw.socket.resume();
     await raw.write(data(104));
   },
@@ -175,9 +175,21 @@ async function untilBack(recorder, feed, conns) {
   while (!isBack()) await recorder.durableLine();
 }
 
-async function checkFeed(t, archive, name, row) {
-  const numbers = (await jsonLines(t, ["cat", "-a", archive, "--feed", name, "--topic", "trade"])).map((r) => numberOf(r.data)).filter((n) => !Number.isNaN(n));
-  const gaps = await jsonList(t, ["gaps", "-a", archive, "--feed", name, "--json"], { status: null });
+/** What an archive has, by feed: {trades, gaps, events}. */
+async function readAll(t, archive) {
+  const [trades, gaps, events] = await Promise.all([
+    jsonLines(t, ["cat", "-a", archive, "--topic", "trade"]),
+    jsonList(t, ["gaps", "-a", archive, "--json"], { status: null }),
+    jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"]),
+  ]);
+  return (feed) => ({
+    trades: trades.filter((r) => r.feed === feed), gaps: gaps.filter((r) => r.feed === feed),
+    events: events.filter((r) => r.feed === feed).map((r) => JSON.parse(r.data)),
+  });
+}
+
+function checkFeed({ trades, gaps, events }, name, row) {
+  const numbers = trades.map((r) => numberOf(r.data)).filter((n) => !Number.isNaN(n));
   const isSurvived = row.cause === undefined && row.says === undefined;
   const later = Math.max(2, Math.floor(numbers[3] / 100)); // on a busy machine a second attempt may be too late for the server
   const wanted = isSurvived ? [101, 102, 103, 104, 204] : [101, 102, 103, ...[1, 2, 3, 4].map((i) => 100 * later + i)];
@@ -189,7 +201,6 @@ async function checkFeed(t, archive, name, row) {
   if (isSurvived) return;
   assert.equal(gaps[0].reason, row.cause === "stale" ? "stale" : "disconnect", name);
   assert.ok(gaps[0].to_ns !== null, name);
-  const events = (await jsonLines(t, ["cat", "-a", archive, "--feed", name, "--events", "--topic", "_events"])).map((r) => JSON.parse(r.data));
   const ended = events.find((event) => event.event === "disconnect");
   if (row.cause !== undefined) assert.ok([row.cause].flat().includes(ended.cause), `${name}: ${JSON.stringify(ended)}`);
   assert.equal(ended.code, row.says === undefined ? row.code : 1001, `${name}: ${JSON.stringify(ended)}`);
@@ -217,8 +228,9 @@ describe("servers that misbehave", { concurrency: 2 }, () => {
       for (const [name, { row }] of servers) if (row.says !== undefined) assert.match(recorder.stderr, new RegExp(`${name}\\b.*${row.says.source}`), name);
       const peak = peakMiB(recorder, MOST_MIB);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-      for (const [name, { row }] of servers) if (name !== "good") await checkFeed(t, archive, name, row);
-      const good = (await jsonLines(t, ["cat", "-a", archive, "--feed", "good", "--dir", "in"])).map((r) => [numberOf(r.data) - 1000, r.recv_ns]).filter(([n]) => n >= 0);
+      const feed = await readAll(t, archive);
+      for (const [name, { row }] of servers) if (name !== "good") checkFeed(feed(name), name, row);
+      const good = feed("good").trades.map((r) => [numberOf(r.data) - 1000, r.recv_ns]).filter(([n]) => n >= 0);
       assert.deepEqual(good.map(([n]) => n), good.map((_, i) => i));
       assert.ok(good.length > sent.length / 2, `${good.length} of ${sent.length}`);
       const latest = Math.max(...good.map(([n, recv_ns]) => recv_ns / 1e6 - sent[n]));

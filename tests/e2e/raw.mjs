@@ -99,7 +99,8 @@ export class RawSocket {
       const mask = second & 0x80 ? this.bytes.subarray(at, (at += 4)) : undefined;
       if (this.bytes.length < at + size) return undefined;
       const frame = this.take(at + size);
-      return { opcode: frame[0] & 15, payload: frame.subarray(at).map((byte, i) => (mask === undefined ? byte : byte ^ mask[i % 4])) };
+      const payload = frame.subarray(at);
+      return { opcode: frame[0] & 15, payload: mask === undefined ? payload : payload.map((byte, i) => byte ^ mask[i % 4]) };
     });
   }
 
