@@ -60,9 +60,9 @@ async function messagesOf(t, archive, feed) {
   return stdout.split("\n").slice(0, -1);
 }
 
-const WINDOWS = [9, 10, 11, 12, 13, 14, 15];
+const WINDOWS = [9, 12, 15];
 
-test("record --deflate: messages of every window, with and without takeover, are recorded as they were before", async (t) => {
+test("record --deflate: messages of small and large windows, with and without takeover, are recorded as they were before", async (t) => {
   const rows = {
     off: false,
     plain: { threshold: 0 },
@@ -116,7 +116,7 @@ test("record --deflate: a message that inflates over the limit ends its connecti
   assert.deepEqual([...new Set(gaps.filter((gap) => gap.cause === "too_large").map((gap) => gap.feed))], ["bomb"]);
 });
 
-// What clients offer: nothing, browsers' offer, and every window that the server can be asked for.
+// What clients offer: nothing, browsers' offer, and windows that the server can be asked for.
 const OFFERS = [false, {}, { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 0 }, ...WINDOWS.map((serverMaxWindowBits) => ({ serverMaxWindowBits }))];
 
 /** A client of ws's: its messages as text, and ended(), which resolves to the close code. */
@@ -133,7 +133,7 @@ const SUBSCRIBE = '{"op":"subscribe","args":["trade.*","orderBookL2_25.*","order
 
 test("sim: each client gets what the truth says, whatever it offered, while others leave", async (t) => {
   const dir = temporary(t);
-  const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "2000", "--frames", "1500", "--seed", "5"]);
+  const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "2000", "--frames", "800", "--seed", "5"]);
   const clients = [];
   for (const offer of [...OFFERS, false, {}]) clients.push(await client(sim, "/realtime", offer));
   const [changing, leaving] = clients.slice(-2);
@@ -147,7 +147,8 @@ test("sim: each client gets what the truth says, whatever it offered, while othe
   assert.deepEqual(codes, [...clients.slice(1).map(() => 1000), 1006]);
   await sim.program.kill("SIGTERM");
   const sent = sentFrames(sim.truth).get("/realtime");
-  const hash = (text) => xxh64(Buffer.from(text));
+  const hashes = new Map(); // clients get the same messages
+  const hash = (text) => hashes.get(text) ?? hashes.set(text, xxh64(Buffer.from(text))).get(text);
   for (const [i, { texts }] of clients.entries()) {
     const truth = sent.get(i + 1);
     const data = texts.map((text, n) => [n + 1, text]).filter(([, text]) => JSON.parse(text).topic !== undefined);
@@ -177,16 +178,15 @@ test("serve: clients that offer compression get the tape's bytes; so do Python's
   if (python === undefined) return t.diagnostic("without Python's websockets (Debian: python3-websockets)");
   const file = path.join(dir, "client.py");
   fs.writeFileSync(file, PYTHON);
-  for (const offer of ["None", "9", "15"]) {
-    const { stdout } = await run(t, python, [file, `${server.url}/realtime`, server.ca, offer, SUBSCRIBE]);
-    assert.deepEqual(stdout.split("\n").slice(1, -1), frames, offer);
-  }
+  const { stdout } = await run(t, python, [file, `${server.url}/realtime`, server.ca, "None 9 15", SUBSCRIBE]);
+  const byOffer = stdout.split("end\n").slice(0, -1).map((text) => text.split("\n").slice(1, -1));
+  assert.deepEqual(byOffer, [frames, frames, frames]);
 });
 
 test("record --deflate from sim: what was sent is recorded", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  const sim = await simulator(t, dir, ["--families", "inverse", "--rate", "2000", "--frames", "3000", "--seed", "6"]);
+  const sim = await simulator(t, dir, ["--families", "inverse", "--rate", "2000", "--frames", "1500", "--seed", "6"]);
   await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, "inverse"), "--deflate", "--until-close"]);
   await sim.program.kill("SIGTERM");
   await compareWithTruth(t, archive, "inverse", sim.truth);
@@ -195,15 +195,18 @@ test("record --deflate from sim: what was sent is recorded", async (t) => {
 const PYTHON = `
 import asyncio, ssl, sys, websockets
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-url, ca, bits, request = sys.argv[1:]
-offer = [] if bits == "None" else [ClientPerMessageDeflateFactory(server_max_window_bits=int(bits), client_max_window_bits=True)]
-async def main():
+url, ca, offers, request = sys.argv[1:]
+def offer(bits):
+    return [] if bits == "None" else [ClientPerMessageDeflateFactory(server_max_window_bits=int(bits), client_max_window_bits=True)]
+async def main(bits):
     context = ssl.create_default_context(cafile=ca)
-    async with websockets.connect(url, ssl=context, compression=None, extensions=offer, max_size=None) as socket:
+    async with websockets.connect(url, ssl=context, compression=None, extensions=offer(bits), max_size=None) as socket:
         await socket.send(request)
         async for text in socket:
             print(text)
-asyncio.run(main())
+for bits in offers.split():
+    asyncio.run(main(bits))
+    print("end")
 `;
 
 function pythonWithWebsockets() {
