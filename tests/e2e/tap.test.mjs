@@ -85,6 +85,17 @@ const settled = async (...sockets) => {
   for (const ws of sockets) if (ws.readyState !== WebSocket.CLOSED) await once(ws, "close");
 };
 
+/** The beginnings of the lines that cat prints, for lines of megabytes. */
+async function beginnings(t, archive, args) {
+  const file = path.join(temporary(t), "lines"), out = fs.openSync(file, "w");
+  await tapedeck(t, ["cat", "-a", archive, ...args], { out });
+  fs.closeSync(out);
+  const bytes = fs.readFileSync(file), found = [];
+  for (let at = 0; at < bytes.length; at = bytes.indexOf(10, at) + 1) found.push(bytes.toString("latin1", at, at + 30));
+  return found;
+}
+const numbersIn = async (...args) => (await beginnings(...args)).map((text) => Number(/^\{"n":(\d+),/.exec(text)[1]));
+
 describe("tap", { concurrency: 2 }, () => {
   test("messages, pings and pongs of both directions arrive as they were sent, and are in the archive", async (t) => {
     const server = await exchange(t), dir = temporary(t);
@@ -115,11 +126,7 @@ describe("tap", { concurrency: 2 }, () => {
     client.close(1000, "done");
     await settled(client, upstream);
     await tap.stop();
-    for (const dir of ["in", "out"]) {
-      const frames = await jsonLines(t, ["cat", "-a", tap.archive, "--dir", dir, "--json"]);
-      const sizes = frames.map((frame) => frame.bytes ?? Buffer.byteLength(frame.data ?? ""));
-      assert.equal(frames.length, dir === "in" ? 6 : 5, JSON.stringify(sizes));
-    }
+    for (const dir of ["in", "out"]) assert.equal((await beginnings(t, tap.archive, ["--dir", dir])).length, dir === "in" ? 6 : 5, dir);
     const arrivals = (await jsonLines(t, ["cat", "-a", tap.archive, "--events", "--topic", "_arrivals"])).filter((row) => row.topic === "_arrivals").map((row) => JSON.parse(row.data));
     assert.ok(arrivals.every(({ delays_us }) => delays_us.every((us) => us > 0)), JSON.stringify(arrivals));
     assert.equal(arrivals.flatMap(({ delay_frames }) => delay_frames).reduce((sum, frames) => sum + frames, 0), 6);
@@ -133,7 +140,7 @@ describe("tap", { concurrency: 2 }, () => {
   test("close codes and reasons of either side pass, and the answers to them", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
-    const CODES = [undefined, 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3001, 3999, 4000, 4001, 4100, 4999];
+    const CODES = [undefined, 1000, 1001, 1002, 1014, 3000, 4999];
     const wanted = [];
     for (const first of ["client", "upstream"])
       for (const code of CODES) {
@@ -155,7 +162,7 @@ describe("tap", { concurrency: 2 }, () => {
   test("codes that a close frame must not have: the side that sent one is at fault, and the other one learns of its end", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
-    const CODES = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535];
+    const CODES = [0, 1005, 1006, 2999, 65535];
     const wanted = [];
     for (const first of ["client", "upstream"])
       for (const code of CODES) {
@@ -217,7 +224,7 @@ describe("tap", { concurrency: 2 }, () => {
       const { client, upstream } = await pair(t, tap, server, { perMessageDeflate });
       assert.match(client.extensions, /permessage-deflate/);
       assert.equal(client.extensions, upstream.extensions);
-      const texts = Array.from({ length: 300 }, (_, n) => `{"n":${n},"pad":"${"x".repeat(1000)}","odd":${n * 7919}}`);
+      const texts = Array.from({ length: 60 }, (_, n) => `{"n":${n},"pad":"${"x".repeat(1000)}","odd":${n * 7919}}`);
       const read = client._socket.bytesRead;
       for (const text of texts) {
         upstream.send(text);
@@ -226,7 +233,7 @@ describe("tap", { concurrency: 2 }, () => {
       }
       upstream.ping("p");
       const inbound = texts.flatMap((text) => (text.includes("9") ? [text, text] : [text]));
-      await upstream.events.has(300);
+      await upstream.events.has(texts.length);
       await client.events.has(inbound.length + 1);
       assert.ok(client._socket.bytesRead - read < inbound.join("").length, "most came compressed");
       client.close();
@@ -234,7 +241,7 @@ describe("tap", { concurrency: 2 }, () => {
       await tap.stop();
       assert.deepEqual([await rawFrames(t, tap.archive), await rawFrames(t, tap.archive, "out")], [inbound, texts]);
       const rows = await jsonLines(t, ["cat", "-a", tap.archive, "--json"]);
-      assert.equal(rows.filter(({ compressed }) => compressed).length, 600);
+      assert.equal(rows.filter(({ compressed }) => compressed).length, 2 * texts.length);
       assert.match((await eventsOf(t, tap.archive, "connect"))[0].extensions, /permessage-deflate/);
     }
   });
@@ -326,7 +333,7 @@ describe("tap", { concurrency: 2 }, () => {
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const { client, upstream } = await pair(t, tap, server);
     client._socket.pause();
-    const FRAMES = 3000, PAD = "x".repeat(20_000);
+    const FRAMES = 80, PAD = "x".repeat(500_000);
     for (let i = 0; i < FRAMES; i++) upstream.send(`{"n":${i},"pad":"${PAD}"}`);
     let before = -1;
     while (upstream.bufferedAmount !== before) { // until nothing is taken any more
@@ -339,8 +346,7 @@ describe("tap", { concurrency: 2 }, () => {
     client.close();
     await settled(client, upstream);
     await tap.stop();
-    const frames = await rawFrames(t, tap.archive);
-    assert.deepEqual(frames.map((text) => JSON.parse(text).n), [...Array(FRAMES).keys()]);
+    assert.deepEqual(await numbersIn(t, tap.archive, ["--raw", "--dir", "in"]), [...Array(FRAMES).keys()]);
   });
 
   test("a slow exchange holds the client back", async (t) => {
@@ -348,7 +354,7 @@ describe("tap", { concurrency: 2 }, () => {
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const { client, upstream } = await pair(t, tap, server);
     upstream._socket.pause();
-    const FRAMES = 2000, PAD = "x".repeat(20_000);
+    const FRAMES = 60, PAD = "x".repeat(500_000);
     for (let i = 0; i < FRAMES; i++) client.send(`{"n":${i},"pad":"${PAD}"}`);
     let before = -1;
     while (client.bufferedAmount !== before) {
@@ -361,8 +367,7 @@ describe("tap", { concurrency: 2 }, () => {
     client.close();
     await settled(client, upstream);
     await tap.stop();
-    const sent = await rawFrames(t, tap.archive, "out");
-    assert.deepEqual(sent.map((text) => JSON.parse(text).n), [...Array(FRAMES).keys()]);
+    assert.deepEqual(await numbersIn(t, tap.archive, ["--raw", "--dir", "out"]), [...Array(FRAMES).keys()]);
   });
 
   test("a reconnect of a client is a gap of its slot; what the exchange cut is its cause", async (t) => {
@@ -445,15 +450,16 @@ describe("tap", { concurrency: 2 }, () => {
     const tap = await listening(t, ["tap", "-a", archive, "--upstream", server.url, "--plain"], dir, { program: wrapped("recorder_slow_disk"), env: { TAPEDECK_TEST_SYNC: sync } });
     const { client, upstream } = await pair(t, tap, server);
     takes(3_600_000_000_000n);
-    const FRAMES = 24, SIZE = 8 << 20; // more than ring and queue hold
-    for (let i = 0; i < FRAMES; i++) upstream.send(`{"pad":"${"x".repeat(SIZE)}"}`); // no compressed frames: those may take too long
+    const FRAMES = 20, SIZE = 8 << 20; // more than ring and queue hold
+    const text = Buffer.from(`{"pad":"${"x".repeat(SIZE)}"}`);
+    for (let i = 0; i < FRAMES; i++) upstream.send(text, { binary: false }); // no compressed frames: those may take too long
     await client.events.has(FRAMES);
     takes(0n);
     await tap.program.says(/overload: over/);
     client.close();
     await settled(client, upstream);
     assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
-    const kept = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).length;
+    const kept = (await beginnings(t, archive, ["--dir", "in"])).length;
     const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
     const lost = gaps.filter(({ reason }) => reason === "overload").reduce((sum, { frames_lost }) => sum + frames_lost, 0);
     assert.ok(lost > 0 && kept + lost === FRAMES, `${kept} kept, ${JSON.stringify(gaps)}`);
@@ -481,34 +487,33 @@ describe("tap", { concurrency: 2 }, () => {
       assert.equal(fs.statSync(path.join(tap.archive, file)).mode & 0o77, 0, file);
   });
 
-  test("through TLS on both sides, frames equal those of the exchange's own account; 50 clients at once", async (t) => {
+  test("through TLS on both sides, frames equal those of the exchange's own account; 16 clients at once", async (t) => {
     const dir = temporary(t);
     const sim = await simulator(t, dir, ["--families", "inverse,v5-linear", "--symbols", "2", "--rate", "200", "--seed", "5"]);
     const tap = await startTap(t, dir, sim.url, ["--ca-file", sim.ca]);
     const through = { ...sim, url: tap.url, ca: tap.ca };
     const recorded = path.join(dir, "recorded");
-    const recording = run(t, "tapedeck-record", ["record", "-q", "-a", recorded, ...feedArgs(through, "inverse"), "--duration", "4s"]);
+    const recording = run(t, "tapedeck-record", ["record", "-q", "-a", recorded, ...feedArgs(through, "inverse"), "--max-frames", "250"]);
     const { ca } = tap;
-    const clients = await Promise.all(Array.from({ length: 50 }, async () => {
+    const clients = await Promise.all(Array.from({ length: 16 }, async () => {
       const ws = new WebSocket(`${tap.url}${PATH}`, { ca: fs.readFileSync(ca), servername: "localhost" });
       await once(ws, "open");
       ws.frames = 0;
-      ws.on("message", () => ws.frames++);
+      ws.hasMany = new Promise((resolve) => ws.on("message", () => ++ws.frames === 21 && resolve()));
       ws.send(JSON.stringify({ op: "subscribe", args: ["publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"] }));
       return ws;
     }));
-    await recording;
+    await Promise.all([recording, ...clients.map((ws) => ws.hasMany)]);
     for (const ws of clients) ws.close();
     await settled(...clients);
-    assert.ok(clients.every((ws) => ws.frames > 20), `${clients.map((ws) => ws.frames)}`);
     await tap.stop();
     await sim.program.kill("SIGTERM");
     const truth = await compareTruth(t, tap.archive, sim.truth);
-    assert.ok(truth.equal && truth.missing + truth.unexpected === 0 && truth.frames > 1000, JSON.stringify(truth));
+    assert.ok(truth.equal && truth.missing + truth.unexpected === 0 && truth.frames > 600, JSON.stringify(truth));
     assert.ok((await jsonLines(t, ["cat", "-a", tap.archive, "--feed", "v5-linear", "--dir", "in", "--json"])).length >= clients.reduce((sum, ws) => sum + ws.frames, 0));
     const [relayed, received] = await Promise.all([tap.archive, recorded].map(async (archive) =>
       (await tapedeck(t, ["cat", "-a", archive, "--feed", "inverse", "--dir", "in", "--raw"])).stdout.split("\n").slice(0, -1)));
-    assert.ok(received.length > 500, `${received.length}`);
+    assert.ok(received.length > 200, `${received.length}`);
     assert.deepEqual(relayed.slice(0, received.length), received); // later ones were on their way when the recorder closed
   });
 
