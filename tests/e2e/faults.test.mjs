@@ -13,7 +13,7 @@ const noClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose c
 const seed = Date.now() % 1e9;
 
 const ROWS = [
-  ["kill -9 early, in a chunk and at rotation, three dialects", kills, { rounds: 3, feeds: ["inverse", "spot-v1", "v5-linear"] }, noClock],
+  ["kill -9 early, in a chunk and at rotation, three dialects", kills, { rounds: 3, feeds: ["inverse", "spot-v1", "v5-linear"], rate: 100 }, noClock],
   ["SIGSTOP", paused, { rounds: 1, seconds: 2 }, false],
   ["readers of its output that read nothing", unread, { rounds: 2 }, tooLong],
   ["a full disk, with min_free and without", full, { rounds: 2 }, canMount()],

@@ -218,7 +218,7 @@ export async function unread(t, dir, { rounds, random, seed }) {
 /** A small disk that fills up, again and again: by us, and by others; with min_free, and really. */
 export async function full(t, dir, { rounds, seed }) {
   const archive = path.join(dir, "copy");
-  const { place, seen, under } = await smallDisk(t, dir, 64);
+  const { place, seen, under } = await smallDisk(t, dir, 24);
   const sim = await exchange(t, dir, ["inverse"], 20000, seed);
   const others = path.join(seen, "others");
   const free = () => fs.statfsSync(seen).bavail * fs.statfsSync(seen).bsize;
@@ -226,7 +226,7 @@ export async function full(t, dir, { rounds, seed }) {
   let refused = 0;
   for (let round = 0; round < rounds; round++) {
     const minFree = round % 2 === 0 ? 6 << 20 : 0;
-    fs.writeFileSync(others, Buffer.alloc(Math.max(0, free() - minFree - (1 << 20)), 1));
+    fs.writeFileSync(others, Buffer.alloc(Math.max(0, free() - minFree - (1 << 19)), 1));
     const args = [...feedArgs(sim, "inverse"), "--commit-interval", "50ms", "--min-free", String(minFree)];
     const recorder = new Recorder(t, path.join(place, "tape"), args, { under, ...DAY });
     recorders.push(recorder);
