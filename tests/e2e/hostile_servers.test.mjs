@@ -164,7 +164,7 @@ async function openServers(t, files) {
 function configOf(dir, servers) {
   const file = path.join(dir, "feeds.yaml");
   const feed = ([name, { row, server }]) =>
-    `  - {name: ${name}, family: inverse, url: ${server.url}/realtime, topics: [trade.BTCUSD]${server.ca === undefined ? "" : `, ca_file: ${server.ca}`}${row.more === undefined ? "" : `, ${row.more}`}}\n`;
+    `  - {name: ${name}, family: inverse, url: ${server.url}/realtime, topics: [trade.BTCUSD]${server.ca === undefined ? "" : `, ca_file: ${server.ca}`}${row.more === undefined ? "" : `, ${row.more}`}${/connect_timeout/.test(row.more) ? "" : ", connect_timeout: 60s"}}\n`; // 25 handshakes at once
   fs.writeFileSync(file, `commit_interval: 50ms\nfeeds:\n${[...servers].map(feed).join("")}`);
   return ["-c", file];
 }
