@@ -74,7 +74,7 @@ typedef struct wire_server_options {
     const char *listen;   /* "HOST:PORT"; port 0: the kernel chooses; "[::1]:0" for IPv6 */
     const char *tls_cert; /* PEM files; both NULL: a certificate is made (see wire/tls.h) */
     const char *tls_key;
-    uint8_t is_plain; /* 1: no TLS */
+    uint8_t is_plain;    /* 1: no TLS */
     origin_list origins; /* web pages of which origins may ask, besides those of this machine;
                             borrowed for the server's life */
     const wire_server_ops *ops;
