@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
@@ -157,13 +158,22 @@ static void end_connection(raw_peer *peer)
     close(fd);
 }
 
+/* Of every connection: before the first one may come. */
+static void limit_buffers(const raw_peer *peer)
+{
+    const int few = 4096;
+    const int segment = peer->script->segment_bytes;
+    int fd = peer->listen_fd;
+    if (peer->script->handshakes > 0) /* so that what is not read soon waits at the other end */
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few), 0);
+    if (segment > 0)
+        assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment), 0);
+}
+
 static void *serve_script(void *argument)
 {
     raw_peer *peer = argument;
     const raw_script *script = peer->script;
-    const int few = 4096;
-    if (script->handshakes > 0) /* so that what is not read soon waits at the other end */
-        assert_int_equal(setsockopt(peer->listen_fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few), 0);
     peer->fd = accept(peer->listen_fd, NULL, NULL);
     if (peer->fd < 0)
         return NULL;
@@ -196,6 +206,7 @@ raw_peer *raw_peer_start(const raw_script *script)
                                 .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof place;
     assert_int_equal(bind(peer->listen_fd, (struct sockaddr *)&place, size), 0);
+    limit_buffers(peer);
     assert_int_equal(listen(peer->listen_fd, 4), 0);
     assert_int_equal(getsockname(peer->listen_fd, (struct sockaddr *)&place, &size), 0);
     peer->port = ntohs(place.sin_port);

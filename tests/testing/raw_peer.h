@@ -23,6 +23,9 @@ typedef struct raw_script {
     /* Then so many requests of TLS for new keys (1.3), or handshakes (1.2); what comes is not
      * read. */
     size_t handshakes;
+    /* The largest TCP segment; 0: the system's. Linux gives a sender a buffer of some 20 segments,
+     * which are of 64 KiB on the loopback device. */
+    int segment_bytes;
     td_bytes after; /* then these bytes */
     size_t repeats; /* of both */
     raw_end end;
