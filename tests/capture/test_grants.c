@@ -190,14 +190,15 @@ static void what_connections_are_subscribed_to(void **state)
         check_case(&CASES[i]);
 }
 
-/* Of a connection so many topics are followed; an event says that there are more. */
+/* Of a connection so many topics are followed; an event says that there are more. In this dialect
+ * no topic covers another: each is looked up once. */
 static void topics_beyond_the_bound(void **state)
 {
     (void)state;
-    grants *g = grants_open(family_find(td_bytes_str("inverse"))->dialect);
+    grants *g = grants_open(family_find(td_bytes_str("v5-linear"))->dialect);
     for (unsigned n = 0; n < DIALECT_ARGS_MAX + 2; n++) {
         char topic[32];
-        (void)snprintf(topic, sizeof topic, "trade.S%u", n);
+        (void)snprintf(topic, sizeof topic, "publicTrade.S%u", n);
         const grant_frame frame = {
             .conn = 1, .recv_ns = n + 1, .role = ROLE_DATA, .channel = n, .exchange_topic = topic};
         size_t count = grants_apply(g, &frame);
