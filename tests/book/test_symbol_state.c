@@ -20,7 +20,7 @@
 #include "tests/testing/sim_feed.h"
 #include "tests/testing/tape_fixture.h"
 
-enum { SYMBOLS_MAX = 32, FRAMES = 900 };
+enum { SYMBOLS_MAX = 32, FRAMES = 450 };
 
 /* A reader of a tape: its cursor, and the states of its symbols. */
 typedef struct tape_reader {
