@@ -427,8 +427,7 @@ static void test_interrupted_recovery_is_gone_on_with(void **state)
 {
     (void)state;
     sweep(IO_FAULT_EIO, IO_FAULT_CUT_WORST);
-    sweep(IO_FAULT_EIO, IO_FAULT_CUT_BEST);
-    sweep(IO_FAULT_ENOSPC, 3);
+    sweep(IO_FAULT_ENOSPC, IO_FAULT_CUT_BEST);
     sweep(IO_FAULT_SHORT, 5);
 }
 

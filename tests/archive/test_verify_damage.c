@@ -37,7 +37,7 @@ static void test_flipped_bits(void **state)
     (void)state;
     bench *b = bench_open();
     for (size_t i = 0; i <= BENCH_SEGMENTS; i++) {
-        for (size_t at = 0; at < b->sizes[i]; at += 11) {
+        for (size_t at = 0; at < b->sizes[i]; at += 23) {
             uint8_t mask = (uint8_t)(1U << (at % 8));
             assert_int_equal(io_fault_damage(b->place.disk, b->paths[i], at, mask, NULL), TD_OK);
             bench_must_show(b, i < BENCH_SEGMENTS ? VERIFY_DAMAGED : VERIFY_RECOVERABLE,
@@ -53,7 +53,7 @@ static void test_cut_files(void **state)
     (void)state;
     bench *b = bench_open();
     for (size_t i = 0; i < BENCH_SEGMENTS; i++) {
-        for (size_t size = i; size < b->sizes[i]; size += 29) {
+        for (size_t size = i; size < b->sizes[i]; size += 61) {
             bench_put(b, i, b->bytes[i], size);
             bench_must_show(b, VERIFY_DAMAGED, name_of(b, i), "cut to", size);
         }

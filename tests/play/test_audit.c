@@ -136,18 +136,29 @@ static void test_lost_trades(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* Each delta of each book in turn: all but the last of a book are found, by u. */
+static int is_last_of_channel(const capture_tape *in, size_t at)
+{
+    for (size_t i = at + 1; i < in->frame_count; i++)
+        if (in->frames[i].channel == in->frames[at].channel)
+            return 0;
+    return 1;
+}
+
+/* Deltas of each book in turn: all but the last of a book are found, by u. */
 static void test_lost_book_deltas(void **state)
 {
     (void)state;
     capture_tape recorded;
     capture_tape_load(&recorded, V5, "v5-linear");
+    unsigned deltas = 0;
     unsigned dropped = 0;
     unsigned found = 0;
     for (size_t i = 0; i < recorded.frame_count; i++) {
         if (!is_of(&recorded.frames[i], "orderbook.200") ||
             memmem(recorded.frames[i].bytes.data, recorded.frames[i].bytes.size, "\"delta\"", 7) ==
                 NULL)
+            continue;
+        if (deltas++ % 4 != 0 && !is_last_of_channel(&recorded, i))
             continue;
         player *p = played_without(&recorded, i, 1);
         dropped++;
@@ -156,7 +167,7 @@ static void test_lost_book_deltas(void **state)
     }
     print_message("  book deltas taken out one by one: %u, found: %u\n", dropped, found);
     if (capture_is_recorded())
-        assert_int_equal(dropped, BOOK_DELTAS);
+        assert_int_equal(deltas, BOOK_DELTAS);
     assert_int_equal(found, dropped - BOOKS);
     capture_tape_fini(&recorded);
 }

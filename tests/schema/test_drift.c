@@ -742,7 +742,7 @@ static void test_learnt_bound(void **state)
 /* Beyond the bound, too, the order of frames changes nothing; what stays is counted whole. */
 static void test_any_order_beyond_the_bound(void **state)
 {
-    enum { NOTES = 3 * LIMIT_DRIFT_FINDINGS, FRAMES_OF_EACH = 2, ORDERS = 3, STEP = 4999 };
+    enum { NOTES = 2 * LIMIT_DRIFT_FINDINGS, FRAMES_OF_EACH = 2, ORDERS = 3, STEP = 4999 };
     drift_table *tables[ORDERS];
     size_t sizes[ORDERS];
     const drift_finding *lists[ORDERS];

@@ -123,7 +123,7 @@ static void check_row(bench *b, const family *of, const topic_row *row,
                       unsigned hot[SPELLING_COUNT])
 {
     int is_struct = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
-    const int frames = long_tests_are_on() ? FRAMES_OF_A_ROW : FRAMES_OF_A_ROW / 4;
+    const int frames = long_tests_are_on() ? FRAMES_OF_A_ROW : FRAMES_OF_A_ROW / 10;
     for (int i = 0; i < frames; i++) {
         row_frame *frame = row_frame_make(row, &b->random);
         uint64_t digest = digest_of(b, of, row, write_frame(b, frame, 0), 0);

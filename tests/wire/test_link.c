@@ -209,7 +209,7 @@ static void test_out_of_descriptors(void **state)
 static void test_pause(void **state)
 {
     (void)state;
-    enum { MESSAGES = 200000, BYTES = 560 };
+    enum { MESSAGES = 60000, BYTES = 560 };
     static char text[BYTES];
     memset(text, 'm', sizeof text);
     for (int is_plain = 0; is_plain < 2; is_plain++) {
