@@ -55,10 +55,20 @@ static const char *in_folder(const char *name)
     return path;
 }
 
-static FILE *read_by_node(const char *how, const char *name)
+/* A file, and which frames of the fixture it has: [from, to). */
+typedef struct node_file {
+    const char *name;
+    uint64_t from, to;
+} node_file;
+
+/* Of each file both readers print what they see. */
+static FILE *read_by_node(const node_file *files, size_t count)
 {
     char command[COMMAND_BYTES];
-    snprintf(command, sizeof command, "node tests/npm/mcap_read.mjs %s '%s/%s'", how, folder, name);
+    int size = snprintf(command, sizeof command, "node tests/npm/mcap_read.mjs both");
+    for (size_t i = 0; i < count; i++)
+        size += snprintf(command + size, sizeof command - (size_t)size, " '%s/%s'", folder,
+                         files[i].name);
     FILE *lines = popen(command, "r");
     assert_non_null(lines);
     return lines;
@@ -78,25 +88,28 @@ static void expected_line(uint64_t i, char *out, size_t out_bytes)
     snprintf(out + length, out_bytes - (size_t)length, "\n");
 }
 
-/* Both of its readers give frames [from, to) of the fixture, in order. */
-static void check_by_node(const char *name, uint64_t from, uint64_t to)
+static void expect_line(FILE *lines, const char *want)
 {
-    static const char *const readers[] = {"stream", "indexed"};
-    for (size_t r = 0; r < 2; r++) {
-        FILE *lines = read_by_node(readers[r], name);
-        char got[LINE_BYTES], want[LINE_BYTES];
-        for (uint64_t i = from; i < to; i++) {
+    char got[LINE_BYTES];
+    assert_non_null(fgets(got, sizeof got, lines));
+    assert_string_equal(got, want);
+}
+
+/* Both of its readers give the frames of each file, in order. */
+static void check_by_node(const node_file *files, size_t count)
+{
+    FILE *lines = read_by_node(files, count);
+    for (size_t r = 0; r < 2 * count; r++) {
+        char want[LINE_BYTES];
+        for (uint64_t i = files[r / 2].from; i < files[r / 2].to; i++) {
             expected_line(i, want, sizeof want);
-            assert_non_null(fgets(got, sizeof got, lines));
-            assert_string_equal(got, want);
+            expect_line(lines, want);
         }
-        assert_non_null(fgets(got, sizeof got, lines));
-        assert_string_equal(got, "metadata tapedeck.session\n");
-        assert_non_null(fgets(got, sizeof got, lines));
-        assert_string_equal(got, "channels 5\n");
-        assert_null(fgets(got, sizeof got, lines));
-        assert_int_equal(pclose(lines), 0);
+        expect_line(lines, "metadata tapedeck.session\n");
+        expect_line(lines, "channels 5\n");
     }
+    assert_int_equal(fgetc(lines), EOF);
+    assert_int_equal(pclose(lines), 0);
 }
 
 static void test_fresh_segment(void **state)
@@ -108,7 +121,7 @@ static void test_fresh_segment(void **state)
                          .frames_per_chunk = 60,
                          .end = FIXTURE_FINISHED};
     fixture_write(io_posix(), &spec);
-    check_by_node("fresh.mcap", 0, 500);
+    check_by_node(&(node_file){"fresh.mcap", 0, 500}, 1);
 }
 
 static void test_recovered_segment(void **state)
@@ -134,7 +147,7 @@ static void test_recovered_segment(void **state)
                      TD_OK);
     assert_true(result->torn_bytes > 0);
     td_free(result);
-    check_by_node("crashed.mcap", 0, 450);
+    check_by_node(&(node_file){"crashed.mcap", 0, 450}, 1);
 }
 
 /* A second segment of one builder: channel ids start over, and each file can be read alone. */
@@ -142,14 +155,14 @@ static void test_rotated_segment(void **state)
 {
     (void)state;
     need_node();
-    static const char *const names[] = {"first.mcap", "second.mcap"};
+    static const node_file files[] = {{"first.mcap", 0, 100}, {"second.mcap", 100, 200}};
     chunk_builder *builder;
     chunk_builder_options options = {.segment_chunks_max = 2};
     sealed_chunk *sealed = sealed_chunk_open();
     builder = chunk_builder_open(&options);
     segment_totals totals = {0};
     for (uint64_t n = 0; n < 2; n++) {
-        fixture_spec spec = {.path = in_folder(names[n]), .previous_chain = totals.chain};
+        fixture_spec spec = {.path = in_folder(files[n].name), .previous_chain = totals.chain};
         segment_session session = fixture_session(&spec);
         segment_writer *writer;
         assert_int_equal(segment_writer_open(io_posix(), spec.path, &session, &writer, NULL),
@@ -164,12 +177,12 @@ static void test_rotated_segment(void **state)
         }
         assert_int_equal(segment_writer_finish(writer, &totals, NULL), TD_OK);
         segment_writer_close(writer);
-        check_by_node(names[n], n * 100, n * 100 + 100);
         segment_verify_result result;
-        assert_int_equal(segment_verify(io_posix(), in_folder(names[n]), NULL, NULL, &result, NULL),
-                         TD_OK);
+        assert_int_equal(
+            segment_verify(io_posix(), in_folder(files[n].name), NULL, NULL, &result, NULL), TD_OK);
         assert_int_equal(result.damage_count, 0);
     }
+    check_by_node(files, 2);
     sealed_chunk_close(sealed);
     chunk_builder_close(builder);
 }

@@ -1,7 +1,7 @@
-// node mcap_read.mjs stream|indexed FILE: every message as @mcap/core sees it, one line each:
+// node mcap_read.mjs stream|indexed|both FILE...: every message as @mcap/core sees it, one line each:
 //   topic SP sequence SP logTime SP publishTime SP hex(data)
 // then lines "attachment NAME", "metadata NAME", "made TOPIC" (a channel of made snapshots) and "channels N". NODE_PATH is not used by ES modules, so
-// packages are taken from build/npm by a require of their own.
+// packages are taken from build/npm by a require of their own. "both" is each file by either reader.
 import { createRequire } from "node:module";
 import { promises as fs } from "node:fs";
 import path from "node:path";
@@ -12,7 +12,7 @@ const { McapStreamReader, McapIndexedReader } = require("@mcap/core");
 const { loadDecompressHandlers } = require("@mcap/support");
 const { FileHandleReadable } = require("@mcap/nodejs");
 
-const [how, file] = process.argv.slice(2);
+const [how, ...files] = process.argv.slice(2);
 const decompressHandlers = await loadDecompressHandlers();
 const lines = [];
 const channels = new Map();
@@ -23,7 +23,7 @@ function add(message) {
   lines.push(`${topic} ${message.sequence} ${message.logTime} ${message.publishTime} ${data.toString("hex")}`);
 }
 
-async function readStream() {
+async function readStream(file) {
   const reader = new McapStreamReader({ decompressHandlers, validateCrcs: true });
   const names = [];
   reader.append(await fs.readFile(file));
@@ -37,7 +37,7 @@ async function readStream() {
   lines.push(...names);
 }
 
-async function readIndexed() {
+async function readIndexed(file) {
   const handle = await fs.open(file, "r");
   const reader = await McapIndexedReader.Initialize({
     readable: new FileHandleReadable(handle),
@@ -50,7 +50,12 @@ async function readIndexed() {
   await handle.close();
 }
 
-await (how === "stream" ? readStream() : readIndexed());
-for (const { topic, metadata } of channels.values()) if (metadata.get("made") === "1") lines.push(`made ${topic}`);
-lines.push(`channels ${channels.size}`);
+const readers = [...(how !== "indexed" ? [readStream] : []), ...(how !== "stream" ? [readIndexed] : [])];
+for (const file of files)
+  for (const read of readers) {
+    channels.clear();
+    await read(file);
+    for (const { topic, metadata } of channels.values()) if (metadata.get("made") === "1") lines.push(`made ${topic}`);
+    lines.push(`channels ${channels.size}`);
+  }
 process.stdout.write(lines.join("\n") + "\n");
