@@ -164,6 +164,14 @@ static const option_row LISTEN_ROWS[] = {
      OPTION_INTO(listen_options, tls_key),
      .metavar = "FILE",
      .help = "PEM private key of --tls-cert"},
+};
+
+option_group option_group_listen(listen_options *target)
+{
+    return (option_group){"Server", LISTEN_ROWS, ROW_COUNT(LISTEN_ROWS), target};
+}
+
+static const option_row ORIGIN_ROWS[] = {
     {.long_name = "allow-origin",
      OPTION_INTO(listen_options, origins),
      .metavar = "ORIGIN",
@@ -171,9 +179,9 @@ static const option_row LISTEN_ROWS[] = {
              "(pages of this machine may)"},
 };
 
-option_group option_group_listen(listen_options *target)
+option_group option_group_origins(listen_options *target)
 {
-    return (option_group){"Server", LISTEN_ROWS, ROW_COUNT(LISTEN_ROWS), target};
+    return (option_group){"Web pages", ORIGIN_ROWS, ROW_COUNT(ORIGIN_ROWS), target};
 }
 
 void listen_options_log_trust(const listen_options *options, const td_log *log)

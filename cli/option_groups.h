@@ -58,8 +58,7 @@ typedef struct verbosity_options {
 option_group option_group_quiet(verbosity_options *target);
 option_group option_group_verbosity(verbosity_options *target);
 
-/* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key --allow-origin: programs that listen
- */
+/* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key: programs that listen */
 typedef struct listen_options {
     const char *address; /* "127.0.0.1:0" */
     const char *ready_file;
@@ -69,6 +68,9 @@ typedef struct listen_options {
     uint8_t is_plain;
 } listen_options;
 option_group option_group_listen(listen_options *target);
+
+/* --allow-origin: of those, servers that answer by themselves */
+option_group option_group_origins(listen_options *target);
 
 /* Log how clients come to trust a certificate that was generated, or that they cannot. */
 void listen_options_log_trust(const listen_options *options, const td_log *log);

@@ -257,6 +257,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     const option_group groups[] = {
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
         option_group_listen(&command.flags.exchange.listen),
+        option_group_origins(&command.flags.exchange.listen),
         option_group_json(&command.json),
         option_group_verbosity(&command.verbosity),
     };

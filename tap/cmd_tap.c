@@ -44,16 +44,14 @@ static void on_stop(void *user)
 static td_result open_tap(tap_command *command, tap **out, td_err *err)
 {
     const listen_options *listening = &command->listening;
-    tap_options options = {
-        .upstream = command->flags.upstream,
-        .ca_file = command->flags.ca_file,
-        .server = {.listen = listening->address,
-                   .tls_cert = listening->tls_cert,
-                   .tls_key = listening->tls_key,
-                   .origins = {listening->origins.items, listening->origins.count},
-                   .is_plain = listening->is_plain},
-        .clock = clock_real(),
-        .log = &command->log};
+    tap_options options = {.upstream = command->flags.upstream,
+                           .ca_file = command->flags.ca_file,
+                           .server = {.listen = listening->address,
+                                      .tls_cert = listening->tls_cert,
+                                      .tls_key = listening->tls_key,
+                                      .is_plain = listening->is_plain},
+                           .clock = clock_real(),
+                           .log = &command->log};
     td_result rc = archive_choice_require(&command->choice, &options.archive, err);
     if (rc == TD_OK && options.upstream == NULL) {
         rc = td_err_set(err, TD_E_INVALID, "no server is given");

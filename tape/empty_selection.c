@@ -122,16 +122,30 @@ static td_result explain_time(archive_view *from, const read_plan *plan, const s
 
 /* ---- all of it ---- */
 
-/* Unreadable segments are reported elsewhere; but what they held may be what was selected. */
-static td_result suspect_damage(const read_plan *plan, td_result found, td_err *err)
+static int wants_feed(void *user, const char *feed)
 {
-    size_t count = read_plan_unreadable_count(plan);
-    if (found != TD_E_NOTFOUND || count == 0)
-        return found;
+    return selection_has_feed(user, feed);
+}
+
+/* Unreadable segments are reported elsewhere; but what they held may be what was selected. */
+static td_result suspect_damage(archive *from, archive_view *view, const selection *wanted,
+                                td_err *err)
+{
+    selection feeds = {.feeds = wanted->feeds};
+    read_query query = {
+        .to_ns = UINT64_MAX, .is_quiet = 1, .wants_feed = wants_feed, .user = &feeds, .view = view};
+    read_plan *plan = NULL;
+    size_t count = 0;
+    if (read_plan_open(from, &query, &plan, NULL) == TD_OK)
+        count = read_plan_unreadable_count(plan);
+    read_plan_close(plan);
+    if (count == 0)
+        return TD_E_NOTFOUND;
     td_err_clear(err);
     td_err_set(err, TD_E_CORRUPT,
-               "no readable frame matches the selection; %zu segment%s cannot be read", count,
-               count == 1 ? "" : "s");
+               "no readable frame matches the selection; %zu segment%s cannot be "
+               "read",
+               count, count == 1 ? "" : "s");
     td_err_hint(err, "'tapedeck verify' lists what is damaged");
     return TD_E_CORRUPT;
 }
@@ -147,9 +161,9 @@ static td_result explain(archive *from, const selection *wanted, int with_time, 
         rc = check_names(plan, wanted, err);
     if (rc == TD_OK && with_time)
         rc = explain_time(query.view, plan, wanted, err);
-    if (plan != NULL)
-        rc = suspect_damage(plan, rc, err);
     read_plan_close(plan);
+    if (rc == TD_E_NOTFOUND)
+        rc = suspect_damage(from, query.view, wanted, err);
     archive_view_close(query.view);
     return rc;
 }

@@ -500,7 +500,7 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
         return 0;
     handshake_read_request(td_bytes_of(bytes, used == 0 ? size : used), &request);
     const char *refusal = NULL;
-    if (request.why == NULL || request.is_post)
+    if (!is_relay(peer) && (request.why == NULL || request.is_post))
         refusal = origin_refusal(&request, server->origins);
     if (refusal != NULL) {
         answer(peer, 403, refusal);

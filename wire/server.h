@@ -76,7 +76,7 @@ typedef struct wire_server_options {
     const char *tls_key;
     uint8_t is_plain;    /* 1: no TLS */
     origin_list origins; /* web pages of which origins may ask, besides those of this machine;
-                            borrowed for the server's life */
+                            borrowed for the server's life. A relay hands all of them on */
     const wire_server_ops *ops;
     void *user;
 } wire_server_options;
