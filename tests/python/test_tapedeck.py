@@ -151,6 +151,8 @@ class Reading(unittest.TestCase):
                 last[book.symbol] = sha1_of(book)
                 self.assertFalse(book.suspect)
                 self.assertGreater(book.asks[0].price, book.bids[0].price)
+            for book in archive.books(3, symbol="BTCUSD"):
+                self.assertEqual((len(book.bids), len(book.asks)), (3, 3))
         report = json.loads(run("replay", self.whole, "--symbol", "BTCUSD", "--json"))
         self.assertEqual(last, {book["symbol"]: book["levels_sha1"] for book in report["books"]})
 
