@@ -371,7 +371,8 @@ fuzz:
 	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS) $(FUZZ_ONLY)
 
 ## soak: SOAK_KILLS times kill -9 (default 200), one archive throughout, and other faults; a table of what was tried and
-##       what was lost; then all families at once for SOAK_SECONDS (default 600); then ccxt and a browser on serve; then an export in Slurm
+##       what was lost; then all families at once for SOAK_SECONDS (default 600); then ccxt and a browser on serve; then an export in Slurm;
+##       then faults planted in a copy of the product, each of which a test must find
 soak:
 	@.ci/deps build test soak
 	$(SUBMAKE) -j$(JOBS) VARIANT=release all build/release/tests/wrapped/recorder_moved_clock \
@@ -380,6 +381,7 @@ soak:
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
 	@TAPEDECK_ALL_CLIENTS=1 tests/e2e/run build/bin clients
 	@TAPEDECK_SLURM=1 tests/e2e/run build/bin slurm
+	@tests/check/faults
 
 ## sweep: every disk that power cuts, kills, I/O errors and full disks can leave, memory that runs out; minutes to an hour
 FAULT_BINS := $(patsubst tests/%.c,build/release/tests/%,$(filter tests/fault/%,$(SRC_tests)))
