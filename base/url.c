@@ -3,11 +3,11 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include <arpa/inet.h>
 
 #include "base/assert.h"
+#include "base/credential.h"
 #include "base/decimal.h"
 
 enum { PORT_PLAIN = 80, PORT_TLS = 443, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
@@ -275,21 +275,6 @@ td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_
 
 /* ---- secrets ---- */
 
-/* Names in docs/wire.md 1.1, the signature's name in the exchange's HTTP requests, and common names
- * of keys. */
-static int is_secret_name(td_bytes name)
-{
-    static const char *const NAMES[] = {
-        "api_key", "apikey",       "signature",  "sign",      "secret",   "api_secret",
-        "token",   "access_token", "auth_token", "listenkey", "password",
-    };
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        if (name.size == strlen(NAMES[i]) &&
-            strncasecmp((const char *)name.data, NAMES[i], name.size) == 0)
-            return 1;
-    return 0;
-}
-
 int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
 {
     TD_ASSERT(*at <= url.size);
@@ -311,7 +296,7 @@ int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
     td_bytes name;
     while (td_url_next_param(&rest, &name, out)) {
         *at = (size_t)(rest.data - url.data);
-        if (is_secret_name(name))
+        if (td_name_kind_of(name) != TD_NAME_PLAIN)
             return 1;
     }
     *at = url.size;

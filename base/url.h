@@ -68,9 +68,9 @@ unsigned td_address_version(const char *text);
 /* ---- secrets ---- */
 
 /* The next value in a URL that must not be recorded: the password of its user-info (all of it,
- * if it has no ':'), or an API key, a signature or a token of its query. *at is the position to
- * continue from, 0 at first. 0: none is left. *out is part of url, as written (%XX for
- * characters). */
+ * if it has no ':'), or a value of its query that is named as a credential (base/credential.h). *at
+ * is the position to continue from, 0 at first. 0: none is left. *out is part of url, as written
+ * (%XX for characters). */
 int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out);
 
 /* Overwrite with '*', in place and in the same length, what must neither be shown nor recorded:

@@ -238,7 +238,7 @@ static void test_secrets_of_a_query(void **state)
         {"wss://h/realtime?api_key=kk11&expires=5&signature=ss22", "kk11\nss22\n"},
         {"https://h/v5?category=linear&sign=aa&api_key=", "aa\n\n"},
         {"wss://h/api_key=1&signature=2", ""},
-        {"wss://h/p?my_api_key=1&signatures=2&x", ""},
+        {"wss://h/p?my_api_key=1&%73ecret=2&x&Access-Key=3&designs=4&symbol=5", "1\n2\n3\n"},
         {"wss://h/p?", ""},
         {"wss://user:pass%21@h/p?Token=tt&x=1#&sign=no", "pass%21\ntt\nno\n"},
         {"wss://onetoken@h/", "onetoken\n"},
