@@ -310,8 +310,12 @@ static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordin
     *out = frame->bytes;
     if (self->options.secrets == NULL)
         return TD_OK;
-    redaction found = frame_redactor_apply(&self->frames_hidden, self->options.secrets,
-                                           frame->bytes, frame->opcode == OPCODE_BINARY, out);
+    int is_binary = frame->opcode == OPCODE_BINARY;
+    redaction found = frame->dir == DIR_OUT
+                          ? frame_redactor_apply_sent(&self->frames_hidden, self->options.secrets,
+                                                      frame->bytes, is_binary, out)
+                          : frame_redactor_apply(&self->frames_hidden, self->options.secrets,
+                                                 frame->bytes, is_binary, out);
     if (found.count == 0)
         return TD_OK;
     const event hidden = {.kind = EVENT_REDACTED,

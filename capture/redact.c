@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/credential.h"
 #include "base/url.h"
 #include "schema/decode.h"
 
@@ -16,6 +17,7 @@ enum { HEAD_BYTES = REDACT_SECRET_BYTES_MIN };
 struct redact_secret {
     uint32_t size;
     uint32_t next; /* 1 + the next secret whose beginning has this hash; 0: none */
+    uint64_t used; /* number of its latest use, of a signature */
     char text[];   /* in lower case */
 };
 
@@ -26,26 +28,10 @@ static uint8_t lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-/* The character that is spelt at the place, and how many bytes its spelling has. */
-static size_t read_spelt(const uint8_t *at, size_t left, uint8_t *out)
-{
-    TD_ASSERT(left > 0);
-    size_t digits = left >= 6 && memcmp(at, "\\u00", 4) == 0 ? 4 : left >= 3 && *at == '%' ? 1 : 0;
-    *out = *at;
-    if (digits > 0 && td_hex_digit(at[digits]) >= 0 && td_hex_digit(at[digits + 1]) >= 0) {
-        *out = (uint8_t)(td_hex_digit(at[digits]) * 16 + td_hex_digit(at[digits + 1]));
-        return digits + 2;
-    }
-    if (left < 2 || *at != '\\' || (at[1] != '/' && at[1] != '"' && at[1] != '\\'))
-        return 1;
-    *out = at[1];
-    return 2;
-}
-
 static size_t read_char(const uint8_t *at, size_t left, redact_spelling how, uint8_t *out)
 {
     if (how == REDACT_SPELT)
-        return read_spelt(at, left, out);
+        return td_read_spelt(td_bytes_of(at, left), out);
     *out = *at;
     return 1;
 }
@@ -101,18 +87,19 @@ static void index_all(redactor *self)
     }
 }
 
-static td_result put(redactor *self, uint32_t place, const char *value, td_err *err)
+static td_result put(redactor *self, uint32_t place, td_bytes value, td_err *err)
 {
     TD_ASSERT(place <= self->count);
-    size_t size = strlen(value);
+    size_t size = value.size;
     if (size < REDACT_SECRET_BYTES_MIN || size > LIMIT_SECRET_BYTES)
         return td_err_set(err, TD_E_INVALID,
                           "a secret of %zu bytes: only those of %d to %u can be hidden in frames",
                           size, REDACT_SECRET_BYTES_MIN, LIMIT_SECRET_BYTES);
     redact_secret *made = td_alloc_zero(1, sizeof *made + size);
     made->size = (uint32_t)size;
+    made->used = ++self->uses;
     for (size_t i = 0; i < size; i++)
-        made->text[i] = (char)lower((uint8_t)value[i]);
+        made->text[i] = (char)lower(value.data[i]);
     self->secrets = td_array_reach(self->secrets, &self->capacity, place, sizeof(redact_secret *));
     if (place < self->count)
         free_secret(self->secrets[place]);
@@ -139,20 +126,21 @@ static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t lef
     return used;
 }
 
-static int has(const redactor *self, const char *secret)
+/* The place of this secret; count if it is not known. */
+static uint32_t find(const redactor *self, td_bytes secret)
 {
-    size_t size = strlen(secret);
-    for (uint32_t i = 0; i < self->count; i++)
-        if (self->secrets[i]->size == size &&
-            size_at(self->secrets[i], (const uint8_t *)secret, size, REDACT_EXACT) == size)
-            return 1;
-    return 0;
+    uint32_t place = 0;
+    while (place < self->count &&
+           (self->secrets[place]->size != secret.size ||
+            size_at(self->secrets[place], secret.data, secret.size, REDACT_EXACT) != secret.size))
+        place++;
+    return place;
 }
 
-td_result redactor_add(redactor *self, const char *secret, td_err *err)
+static td_result add_fixed(redactor *self, td_bytes secret, td_err *err)
 {
     TD_ASSERT(self->fixed == self->count);
-    if (has(self, secret))
+    if (find(self, secret) < self->count)
         return TD_OK;
     if (self->count == LIMIT_SECRETS)
         return td_err_set(err, TD_E_LIMIT, "more than %u secrets", LIMIT_SECRETS);
@@ -162,39 +150,65 @@ td_result redactor_add(redactor *self, const char *secret, td_err *err)
 }
 
 /* Signatures are many in a long session: only the newest ones can still be echoed. */
+static td_result add_signature(redactor *self, td_bytes secret, td_err *err)
+{
+    td_result rc = TD_OK;
+    pthread_mutex_lock(&self->mutex);
+    uint32_t place = find(self, secret);
+    if (place < self->count) {
+        self->secrets[place]->used = ++self->uses;
+    } else {
+        if (place == self->fixed + REDACT_SIGNATURES_MAX)
+            place = self->fixed;
+        for (uint32_t i = place + 1; i < self->count; i++)
+            if (self->secrets[i]->used < self->secrets[place]->used)
+                place = i;
+        rc = put(self, place, secret, err);
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return rc;
+}
+
+td_result redactor_add(redactor *self, const char *secret, td_err *err)
+{
+    return add_fixed(self, td_bytes_str(secret), err);
+}
+
 td_result redactor_add_signature(redactor *self, const char *secret, td_err *err)
 {
-    pthread_mutex_lock(&self->mutex);
-    uint32_t place = self->count;
-    if (place == self->fixed + REDACT_SIGNATURES_MAX) {
-        place = self->fixed + self->next_signature % REDACT_SIGNATURES_MAX;
-        self->next_signature++;
+    return add_signature(self, td_bytes_str(secret), err);
+}
+
+/* Parts of the largest size, the last one to the value's end. */
+static td_result add_parts(redactor *self, redact_life life, td_bytes value, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t at = 0;
+    size_t end = 0;
+    while (rc == TD_OK && end < value.size) {
+        size_t size = value.size < LIMIT_SECRET_BYTES ? value.size : LIMIT_SECRET_BYTES;
+        end = at + size < value.size ? at + size : value.size;
+        td_bytes part = td_bytes_of(value.data + end - size, size);
+        rc = life == REDACT_FOR_GOOD ? add_fixed(self, part, err) : add_signature(self, part, err);
+        at = end;
     }
-    td_result rc = put(self, place, secret, err);
-    pthread_mutex_unlock(&self->mutex);
     return rc;
 }
 
 td_result redactor_add_found(redactor *self, redact_life life, td_bytes value, redact_spelling how,
                              td_err *err)
 {
-    char *text = td_alloc_zero(1, value.size + 1);
+    uint8_t *text = td_alloc_zero(1, value.size + 1);
     size_t size = 0;
-    td_result rc = TD_OK;
-    for (size_t at = 0; at < value.size; size++) {
-        uint8_t c;
-        at += read_char(value.data + at, value.size - at, how, &c);
-        text[size] = (char)c;
-    }
-    if (strlen(text) == size && size >= REDACT_SECRET_BYTES_MIN)
-        rc = life == REDACT_FOR_GOOD ? redactor_add(self, text, err)
-                                     : redactor_add_signature(self, text, err);
+    for (size_t at = 0; at < value.size; size++)
+        at += read_char(value.data + at, value.size - at, how, &text[size]);
+    td_result rc = size < REDACT_SECRET_BYTES_MIN
+                       ? TD_OK
+                       : add_parts(self, life, td_bytes_of(text, size), err);
     explicit_bzero(text, size);
     td_free(text);
     return rc;
 }
-
-/* ---- secrets of requests ---- */
 
 td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_err *err)
 {
@@ -206,45 +220,14 @@ td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_er
     return rc;
 }
 
-static td_result add_args(redactor *self, redact_life life, const auth_form *form, json_value root,
-                          td_err *err)
+td_result redactor_add_sent(redactor *self, redact_life life, const sent_secrets *sent, td_err *err)
 {
-    json_value args;
-    json_value arg;
-    td_bytes text;
+    size_t at = 0;
+    td_bytes found;
     td_result rc = TD_OK;
-    if (!json_find_text(root, form->op_key, &text) || !td_bytes_is(text, form->op) ||
-        !json_find(root, form->args_key, &args))
-        return TD_OK;
-    json_iter it = json_iter_of(args);
-    for (uint32_t secrets = form->secrets; rc == TD_OK && json_next(&it, NULL, &arg); secrets >>= 1)
-        if ((secrets & 1) && json_text(arg, &text))
-            rc = redactor_add_found(self, life, text, REDACT_EXACT, err);
+    while (rc == TD_OK && sent_secrets_next(sent, &at, &found))
+        rc = redactor_add_found(self, life, found, REDACT_EXACT, err);
     return rc;
-}
-
-static td_result add_headers(redactor *self, redact_life life, const auth_form *form,
-                             json_value root, td_err *err)
-{
-    json_value headers;
-    td_bytes text;
-    td_result rc = TD_OK;
-    if (!json_find(root, form->headers_key, &headers))
-        return TD_OK;
-    for (size_t i = 0; rc == TD_OK && form->secret_headers[i] != NULL; i++)
-        if (json_find_text(headers, form->secret_headers[i], &text))
-            rc = redactor_add_found(self, life, text, REDACT_EXACT, err);
-    return rc;
-}
-
-td_result redactor_add_request(redactor *self, redact_life life, json_parser *parser,
-                               const auth_form *form, td_bytes frame, td_err *err)
-{
-    json_value root;
-    if (form->op_key == NULL || json_parse(parser, frame, JSON_COPIED, &root, NULL) != TD_OK)
-        return TD_OK;
-    td_result rc = add_args(self, life, form, root, err);
-    return rc == TD_OK && form->headers_key != NULL ? add_headers(self, life, form, root, err) : rc;
 }
 
 /* ---- searching ---- */
@@ -305,27 +288,51 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
     return done;
 }
 
+/* Hide what is found by name. */
+static redaction hide_sent(sent_secrets *sent, uint8_t *bytes, size_t size, int is_binary)
+{
+    sent_found found = sent_secrets_find(sent, td_bytes_of(bytes, size), is_binary);
+    const sent_place whole = {0, size};
+    const sent_place *places = found.is_whole ? &whole : found.places;
+    redaction done = {.count = (uint32_t)(found.is_whole ? 1 : found.count),
+                      .is_whole = found.is_whole};
+    for (size_t i = 0; i < done.count; i++) {
+        memset(bytes + places[i].offset, '*', places[i].size);
+        done.bytes += places[i].size;
+    }
+    done.first_offset = done.count > 0 ? places[0].offset : 0;
+    return done;
+}
+
+static redaction sum_of(redaction a, redaction b)
+{
+    if (a.count == 0 || (b.count > 0 && b.first_offset < a.first_offset))
+        a.first_offset = b.first_offset;
+    a.count += b.count;
+    a.bytes += b.bytes;
+    return a;
+}
+
+redaction redactor_apply_sent(redactor *self, sent_secrets *sent, uint8_t *bytes, size_t size)
+{
+    redaction done = hide_sent(sent, bytes, size, 0);
+    return done.is_whole ? done : sum_of(done, redactor_apply(self, bytes, size));
+}
+
 /* ---- frames ---- */
 
 void frame_redactor_init(frame_redactor *self)
 {
     self->inflater = NULL;
+    self->sent = NULL;
     td_buf_init(&self->copy, LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
 }
 
 void frame_redactor_fini(frame_redactor *self)
 {
     inflater_close(self->inflater);
+    sent_secrets_close(self->sent);
     td_buf_fini(&self->copy);
-}
-
-/* 1 if it may be compressed. Text that the exchange or a client sends begins as JSON does. */
-static int may_be_compressed(td_bytes frame, int is_binary)
-{
-    if (is_binary || frame.size == 0)
-        return is_binary;
-    uint8_t first = frame.data[0];
-    return first != '{' && first != '[' && first != ' ' && (first < '\t' || first > '\r');
 }
 
 /* Secrets in what the frame inflates to. */
@@ -341,22 +348,49 @@ static uint32_t count_inside(frame_redactor *self, redactor *secrets, td_bytes f
     return redactor_apply(secrets, text, size).count;
 }
 
-redaction frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
-                               int is_binary, td_bytes *out)
+static void copy_frame(frame_redactor *self, td_bytes frame)
 {
     TD_ASSERT(frame.size <= LIMIT_FRAME_BYTES);
-    redaction found = {0};
     td_buf_clear(&self->copy);
     td_buf_grow(&self->copy, frame.size + DECODE_PADDING_BYTES);
     td_buf_add(&self->copy, frame.data, frame.size);
-    if (may_be_compressed(frame, is_binary))
+}
+
+/* Hide known secrets in the copy of the frame. */
+static redaction hide_known(frame_redactor *self, redactor *secrets, td_bytes frame, int is_binary)
+{
+    redaction found = {0};
+    if (frame_may_be_compressed(frame, is_binary))
         found.count = count_inside(self, secrets, frame);
-    if (found.count > 0) {
-        memset(self->copy.data, '*', frame.size);
-        found.bytes = frame.size;
-        found.is_whole = 1;
-    } else {
-        found = redactor_apply(secrets, self->copy.data, self->copy.size);
+    if (found.count == 0)
+        return redactor_apply(secrets, self->copy.data, self->copy.size);
+    memset(self->copy.data, '*', frame.size);
+    found.bytes = frame.size;
+    found.is_whole = 1;
+    return found;
+}
+
+redaction frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
+                               int is_binary, td_bytes *out)
+{
+    copy_frame(self, frame);
+    redaction found = hide_known(self, secrets, frame, is_binary);
+    *out = found.count > 0 ? td_buf_view(&self->copy) : frame;
+    return found;
+}
+
+redaction frame_redactor_apply_sent(frame_redactor *self, redactor *secrets, td_bytes frame,
+                                    int is_binary, td_bytes *out)
+{
+    if (!secrets->has_clients)
+        return frame_redactor_apply(self, secrets, frame, is_binary, out);
+    if (self->sent == NULL)
+        self->sent = sent_secrets_open();
+    copy_frame(self, frame);
+    redaction found = hide_sent(self->sent, self->copy.data, frame.size, is_binary);
+    if (!found.is_whole) {
+        redaction known = hide_known(self, secrets, frame, is_binary);
+        found = known.is_whole ? known : sum_of(found, known);
     }
     *out = found.count > 0 ? td_buf_view(&self->copy) : frame;
     return found;

@@ -63,8 +63,8 @@ typedef struct import_job {
     uint64_t first_ns;    /* earliest time of the capture; 0: it has no time */
     uint64_t frame_count;
     capture_content content;
-    redactor secrets;         /* that the capture has */
-    json_parser *auth_parser; /* of requests that may have some */
+    redactor secrets;   /* that the capture has */
+    sent_secrets *sent; /* of requests that may have some */
     slot_target targets[LIMIT_FEED_SLOTS];
     archive *archive;
     archive_writer *writer;
@@ -79,16 +79,16 @@ typedef struct import_job {
 
 /* ---- secrets ----
  *
- * API keys and signatures in auth requests, and those in URLs (base/url.h), are learnt in the first
+ * Those in requests (capture/sent_secrets.h) and in URLs (base/url.h) are learnt in the first
  * reading and hidden everywhere (docs/design.md, P2: acks echo them). */
 
 static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
 {
     td_result rc = redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
-    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT)
-        rc = redactor_add_request(&job->secrets, REDACT_FOR_GOOD, job->auth_parser,
-                                  &exchange_of(family_find_by_url(record->url))->auth, record->data,
-                                  err);
+    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT) {
+        (void)sent_secrets_find(job->sent, record->data, 0); /* the values are wanted here */
+        rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
+    }
     return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
 }
 
@@ -202,7 +202,8 @@ static td_result open_reader(import_job *job, td_err *err)
     job->lines = import_line_reader_open(options->format);
     job->order = import_order_open(NULL);
     redactor_init(&job->secrets);
-    job->auth_parser = json_parser_open(0);
+    redactor_hide_sent(&job->secrets);
+    job->sent = sent_secrets_open();
     if (options->family != NULL)
         job->decoder = decoder_open();
     return open_source(job, err);
@@ -216,7 +217,7 @@ static void close_reader(import_job *job)
     import_order_close(job->order);
     import_order_close(job->survey);
     redactor_fini(&job->secrets);
-    json_parser_close(job->auth_parser);
+    sent_secrets_close(job->sent);
 }
 
 /* Read everything once: what the capture's connections are, and what must be hidden. */

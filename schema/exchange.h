@@ -1,7 +1,7 @@
 /* What is one exchange's own, as a row: the hosts beside those of its families' addresses, how
- * often a client may connect, how a client's credentials are written, and what distinguishes its
- * control frames from data. Its families, topics and dialects are beside it, in schema/<exchange>/.
- * A second exchange is such a folder and a line of schema/exchanges.h.
+ * often a client may connect, and what distinguishes its control frames from data. Its families,
+ * topics and dialects are beside it, in schema/<exchange>/. A second exchange is such a folder and
+ * a line of schema/exchanges.h.
  *
  * Constant data and pure functions; any thread. */
 #ifndef TD_SCHEMA_EXCHANGE_H
@@ -120,17 +120,6 @@ typedef struct connect_limit {
     uint64_t window_ns;
 } connect_limit;
 
-/* A client's credentials in its request: {"op":"auth","args":[key, expires, signature]}. */
-typedef struct auth_form {
-    const char
-        *op_key;    /* the member that names the request; NULL: the exchange has no credentials */
-    const char *op; /* its text */
-    const char *args_key;
-    uint32_t secrets;                  /* a bit for each of the args that no archive may hold */
-    const char *headers_key;           /* of a request's headers; NULL: requests have none */
-    const char *const *secret_headers; /* those that no archive may hold; ends with NULL */
-} auth_form;
-
 /* The texts that a member can have by the exchange's documents, such as an order's states. */
 typedef struct value_row {
     msg_member member;
@@ -144,7 +133,6 @@ typedef struct exchange_row {
     const char *const *other_hosts; /* that serve the same paths as those of its families'
                                        endpoints; ends with NULL */
     connect_limit connects;
-    auth_form auth;
     frame_keys frames;
     const value_row *values;         /* those of a family before those of all; ends with
                                         MEMBER_NONE; NULL: none are known */

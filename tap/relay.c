@@ -33,6 +33,60 @@ struct relay {
     uint64_t ping_ns;     /* when the client's latest ping was sent that is not answered; 0: none */
 };
 
+/* ---- secrets ----
+ *
+ * The redactor has them before anything that may hold them is recorded or logged. */
+
+static void check_hidden(const relay *self, td_result rc, const td_err *err)
+{
+    if (rc != TD_OK)
+        td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: a secret cannot be hidden: %s",
+                    self->options.family->name, err->text);
+}
+
+/* Hide what was found in something that the client sent. */
+static void hide_found(const relay *self)
+{
+    td_err err;
+    td_result rc =
+        redactor_add_sent(self->options.redactor, REDACT_AS_NEWEST, self->options.env->sent, &err);
+    check_hidden(self, rc, &err);
+}
+
+static void learn(const relay *self, td_bytes sent, int is_binary)
+{
+    (void)sent_secrets_find(self->options.env->sent, sent, is_binary); /* for its values */
+    hide_found(self);
+}
+
+static void learn_handshake(const relay *self, const wire_request *request)
+{
+    td_err err;
+    td_result rc = redactor_add_url(self->options.redactor, REDACT_AS_NEWEST,
+                                    td_bytes_str(self->options.url), &err);
+    check_hidden(self, rc, &err);
+    sent_secrets_find_fields(self->options.env->sent, request->fields);
+    hide_found(self);
+}
+
+/* A text without known secrets. */
+static char *hide_in(const relay *self, char *text)
+{
+    redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text));
+    return text;
+}
+
+/* The payload of a control frame of the client, without secrets, in copy. */
+static td_bytes hide_in_sent(const relay *self, td_bytes sent, uint8_t copy[WS_CONTROL_BYTES_MAX])
+{
+    TD_ASSERT(sent.size <= WS_CONTROL_BYTES_MAX);
+    learn(self, sent, 0);
+    if (sent.size > 0)
+        memcpy(copy, sent.data, sent.size);
+    redactor_apply_sent(self->options.redactor, self->options.env->sent, copy, sent.size);
+    return td_bytes_of(copy, sent.size);
+}
+
 /* ---- recording ---- */
 
 static uint64_t now_mono_ns(const relay *self)
@@ -49,9 +103,9 @@ static event new_event(const relay *self, event_kind kind)
 static void emit_connect(relay *self, intake *into)
 {
     event connect = new_event(self, EVENT_CONNECT);
-    connect.url = self->url;
+    connect.url = hide_in(self, self->url);
     connect.extensions = self->facts.extensions;
-    connect.detail = self->client_text;
+    connect.detail = hide_in(self, self->client_text);
     self->slot->at.complete_ns = intake_event(into, self->options.feed_index, &connect);
     if (self->facts.tls_version == NULL)
         return;
@@ -151,16 +205,13 @@ static void note_pong(relay *self)
     self->ping_ns = 0;
 }
 
-/* A request: what authenticates is hidden in it, and in all that follows, when it is written. */
+/* A request: its secrets are known before it, or an answer to it, is recorded. */
 static void record_request(relay *self, const intake_message *sent)
 {
     td_err err;
     const family *of = self->options.family;
     dialect_request request;
-    if (redactor_add_request(self->options.redactor, REDACT_AS_NEWEST, self->options.env->json,
-                             &of->exchange->auth, sent->bytes, &err) != TD_OK)
-        td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: a secret cannot be hidden: %s",
-                    of->name, err.text);
+    learn(self, sent->bytes, sent->opcode == OPCODE_BINARY);
     record_frame(self, sent);
     if (request_parse(self->options.env->dialects, of->dialect, sent->bytes, &request, &err) ==
             TD_OK &&
@@ -219,6 +270,8 @@ static void keep_facts(relay *self, const wire_peer *peer)
     for (size_t i = 0; i < 4; i++)
         (void)snprintf(self->texts[i], sizeof self->texts[i], "%s",
                        texts[i] == NULL ? "" : texts[i]); /* cut if too long */
+    for (size_t i = 0; i < 4; i++)
+        (void)hide_in(self, self->texts[i]);
     self->facts = (wire_peer){.tls_version = peer->tls_version == NULL ? NULL : self->texts[0],
                               .tls_cipher = self->texts[1],
                               .tls_subject = self->texts[2],
@@ -336,10 +389,13 @@ static void end_client(relay *self, const wire_end *end)
 static void on_ended(void *user, const wire_end *end)
 {
     relay *self = user;
+    char text[WIRE_TEXT_BYTES];
     self->upstream = NULL;
+    (void)snprintf(text, sizeof text, "%s", end->text); /* fits */
     if (!self->is_open || end->cause != WIRE_CAUSE_CLOSED_BY_US)
         td_log_emit(self->options.env->log, self->is_open ? TD_LOG_INFO : TD_LOG_WARNING,
-                    "%s: %s: %s", self->options.family->name, self->url, end->text);
+                    "%s: %s: %s", self->options.family->name, hide_in(self, self->url),
+                    hide_in(self, text));
     if (self->is_open)
         record_end(self, end);
     if (self->client != NULL)
@@ -387,11 +443,13 @@ void relay_on_message(void *user, wire_peer_conn *client, const wire_message *go
 void relay_on_heartbeat(void *user, wire_peer_conn *client, unsigned opcode, td_bytes payload)
 {
     relay *self = user;
+    uint8_t copy[WS_CONTROL_BYTES_MAX];
     (void)client;
     if (!has_upstream(self))
         return;
     relay_up(self, opcode, payload, 0);
-    record_heartbeat(self, opcode == WS_PING ? PING_OUT : PONG_OUT, payload);
+    record_heartbeat(self, opcode == WS_PING ? PING_OUT : PONG_OUT,
+                     hide_in_sent(self, payload, copy));
     if (opcode == WS_PING)
         note_ping(self);
 }
@@ -399,10 +457,9 @@ void relay_on_heartbeat(void *user, wire_peer_conn *client, unsigned opcode, td_
 void relay_on_closing(void *user, wire_peer_conn *client, unsigned code, td_bytes reason)
 {
     relay *self = user;
-    uint8_t copy[EVENT_CONTROL_BYTES_MAX];
+    uint8_t copy[WS_CONTROL_BYTES_MAX];
     (void)client;
-    td_bytes shown = heartbeats_hide(self->options.redactor, reason, copy);
-    td_utf8_copy(self->client_reason, sizeof self->client_reason, shown);
+    td_utf8_copy(self->client_reason, sizeof self->client_reason, hide_in_sent(self, reason, copy));
     self->client_code = code == WS_CODE_ABSENT ? 0 : code;
     if (!has_upstream(self))
         return;
@@ -439,10 +496,15 @@ static void name_client(relay *self, const wire_request *request)
     const char *agent = strcasestr(request->fields, FIELD);
     const char *text = agent == NULL ? "" : agent + sizeof FIELD - 1;
     text += strspn(text, " \t");
-    int size = (int)strcspn(text, "\r\n");
-    (void)snprintf(self->client_text, sizeof self->client_text, "client %s%s%.*s%s",
-                   request->address, size > 0 ? " (" : "", size, text,
+    size_t size = strcspn(text, "\r\n");
+    uint8_t *shown = td_alloc_zero(1, size + 1);
+    memcpy(shown, text, size);
+    learn(self, td_bytes_of(shown, size), 0);
+    redactor_apply_sent(self->options.redactor, self->options.env->sent, shown, size);
+    (void)snprintf(self->client_text, sizeof self->client_text, "client %s%s%s%s", request->address,
+                   size > 0 ? " (" : "", (const char *)shown,
                    size > 0 ? ")" : ""); /* cut if too long */
+    td_free(shown);
 }
 
 relay *relay_open(const relay_options *options, wire_peer_conn *client, const wire_request *request)
@@ -453,11 +515,8 @@ relay *relay_open(const relay_options *options, wire_peer_conn *client, const wi
     self->options = *options;
     self->client = client;
     (void)td_url_redacted(options->url, self->url, sizeof self->url);
+    learn_handshake(self, request);
     name_client(self, request);
-    if (redactor_add_url(options->redactor, REDACT_AS_NEWEST, td_bytes_str(options->url), &err) !=
-        TD_OK)
-        td_log_emit(options->env->log, TD_LOG_ERROR, "%s: a secret cannot be hidden: %s",
-                    options->family->name, err.text);
     const wire_client_options connecting = {.url = options->url,
                                             .ca_file = options->env->ca_file,
                                             .fields = request->fields,

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#include "json/json.h"
+#include "capture/sent_secrets.h"
 #include "schema/dialect.h"
 #include "tap/sessions.h"
 #include "wire/client.h"
@@ -32,7 +32,7 @@ typedef struct relay_env {
     const td_log *log;
     const char *ca_file; /* to trust upstream; NULL: the system's CAs */
     dialect_parser *dialects;
-    json_parser *json;
+    sent_secrets *sent;
     /* The relay of a feed's slot is over, and freed after this call. */
     void (*ended)(void *user, uint16_t feed_index, uint32_t shard);
     void (*refused)(void *user); /* a client was not connected */

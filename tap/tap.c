@@ -18,7 +18,7 @@ struct tap {
     wire_server *server;
     relay_env env;
     pipeline_config config;
-    redactor redactors[LIMIT_FEEDS];
+    redactor redactor; /* of all feeds: a key of one may occur in another */
     redactor *redactor_list[LIMIT_FEEDS];
     relay **relays; /* by feed and shard */
     size_t relay_count;
@@ -106,7 +106,7 @@ static void *on_asked(void *user, wire_peer_conn *client, const wire_request *re
         return NULL;
     }
     options.family = self->config.feeds[options.feed_index].family;
-    options.redactor = &self->redactors[options.feed_index];
+    options.redactor = &self->redactor;
     relay *made = relay_open(&options, client, request);
     if (made == NULL)
         return NULL;
@@ -146,10 +146,11 @@ static td_result check_upstream(const char *upstream, td_err *err)
 static void open_feeds(tap *self)
 {
     const family *const *families = family_table(&self->config.feed_count);
+    redactor_init(&self->redactor);
+    redactor_hide_sent(&self->redactor);
     for (size_t i = 0; i < self->config.feed_count; i++) {
         self->config.feeds[i] = (pipeline_feed){.name = families[i]->name, .family = families[i]};
-        redactor_init(&self->redactors[i]);
-        self->redactor_list[i] = &self->redactors[i];
+        self->redactor_list[i] = &self->redactor;
     }
     self->relays = td_alloc_zero(self->config.feed_count * LIMIT_FEED_SLOTS, sizeof(relay *));
 }
@@ -178,7 +179,7 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
                             .log = options->log,
                             .ca_file = options->ca_file,
                             .dialects = dialect_parser_open(),
-                            .json = json_parser_open(0),
+                            .sent = sent_secrets_open(),
                             .ended = on_relay_ended,
                             .refused = on_refused,
                             .user = self};
@@ -262,9 +263,8 @@ void tap_close(tap *self)
     if (self->env.sessions != NULL)
         tap_sessions_close(self->env.sessions);
     dialect_parser_close(self->env.dialects);
-    json_parser_close(self->env.json);
-    for (size_t i = 0; i < self->config.feed_count; i++)
-        redactor_fini(&self->redactors[i]);
+    sent_secrets_close(self->env.sent);
+    redactor_fini(&self->redactor);
     td_free(self->relays);
     td_free(self);
 }

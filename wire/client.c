@@ -50,7 +50,7 @@ struct wire_conn {
     size_t pong_size;
     uint8_t pong[WS_CONTROL_BYTES_MAX];
     wire_end end; /* cause NONE until a reason is known */
-    char end_text[768];
+    char end_text[WIRE_TEXT_BYTES];
     char end_reason[WS_CONTROL_BYTES_MAX];
 };
 

@@ -32,7 +32,7 @@
 typedef struct wire_conn wire_conn;
 
 /* How a connection ended. Valid during the callback. */
-enum { WIRE_BODY_BYTES_MAX = 8 << 10 };
+enum { WIRE_BODY_BYTES_MAX = 8 << 10, WIRE_TEXT_BYTES = 768 };
 typedef struct wire_end {
     wire_cause cause;
     unsigned http_status;    /* of WIRE_CAUSE_REFUSED, else 0 */
@@ -44,7 +44,8 @@ typedef struct wire_end {
     unsigned sent_code;      /* of our close frame; 0: none was sent, or it had none */
     const char *fields;      /* of WIRE_CAUSE_REFUSED, of a relay: header lines to hand on, */
     td_bytes body;           /* and as much of the body as came, up to WIRE_BODY_BYTES_MAX */
-    const char *text;        /* one line: what failed and how to fix it */
+    const char *text; /* one line, at most WIRE_TEXT_BYTES with its NUL: what failed and how to
+                         fix it */
 } wire_end;
 
 /* The peer, and the negotiated TLS. Valid during the callback. */

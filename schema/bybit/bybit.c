@@ -60,9 +60,6 @@ static const td_bytes KEYS[KEY_COUNT] = {
 static const char *const SUCCESS[] = {"true", "True", "success", NULL};
 static const char *const FAILURE[] = {"false", "False", "fail", NULL};
 
-/* Of signed requests; those of order entry need none (docs/wire.md 3.8), but may have them. */
-static const char *const SECRET_HEADERS[] = {"X-BAPI-API-KEY", "X-BAPI-SIGN", NULL};
-
 /* docs/wire.md 3.7. */
 static const char *const RAW_TOPICS[] = {"rfq.", "earn.", NULL};
 
@@ -102,9 +99,7 @@ static const control_rule RULES[] = {
 const exchange_row BYBIT = {
     .name = "bybit",
     .other_hosts = OTHER_HOSTS,
-    .connects = {500, UINT64_C(300) * 1000000000},               /* docs/wire.md 1.3 */
-    .auth = {"op", "auth", "args", .secrets = 1u << 0 | 1u << 2, /* key and signature: 1.1 */
-             .headers_key = "header", .secret_headers = SECRET_HEADERS},
+    .connects = {500, UINT64_C(300) * 1000000000}, /* docs/wire.md 1.3 */
     .frames =
         {
             .names = KEYS,

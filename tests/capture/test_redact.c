@@ -15,7 +15,6 @@
 #include <zlib.h>
 
 #include "capture/redact.h"
-#include "schema/family.h"
 
 static void occurrences_are_overwritten_in_place(void **state)
 {
@@ -95,9 +94,6 @@ static void long_secrets_are_hidden_whole_or_refused(void **state)
     assert_int_equal(redactor_add(&hide, secret, &err), TD_E_INVALID);
     assert_non_null(strstr(err.text, "4097 bytes: only those of 4 to 4096"));
     assert_int_equal(redactor_add_signature(&hide, secret, &err), TD_E_INVALID);
-    assert_int_equal(
-        redactor_add_found(&hide, REDACT_FOR_GOOD, td_bytes_str(secret), REDACT_EXACT, &err),
-        TD_E_INVALID);
     secret[LIMIT_SECRET_BYTES] = '\0';
     assert_int_equal(
         redactor_add_found(&hide, REDACT_FOR_GOOD, td_bytes_str(secret), REDACT_EXACT, &err),
@@ -114,16 +110,15 @@ static void secrets_of_requests_are_hidden_as_they_are_met(void **state)
 {
     (void)state;
     redactor hide;
-    json_parser *parser = json_parser_open(0);
+    sent_secrets *sent = sent_secrets_open();
     redactor_init(&hide);
     for (int i = 0; i < 2 * REDACT_SIGNATURES_MAX; i++) {
         char frame[128];
-        int size = snprintf(frame, sizeof frame,
-                            "{\"op\":\"auth\",\"args\":[\"the-key\",1,\"signature-%04d\"]}", i);
-        assert_int_equal(redactor_add_request(&hide, REDACT_AS_NEWEST, parser,
-                                              &exchange_of(NULL)->auth,
-                                              td_bytes_of(frame, (size_t)size), NULL),
-                         TD_OK);
+        int size =
+            snprintf(frame, sizeof frame,
+                     "{\"op\":\"auth\",\"args\":[\"the-only-key\",1,\"signature-%04d\"]}", i);
+        (void)sent_secrets_find(sent, td_bytes_of(frame, (size_t)size), 0);
+        assert_int_equal(redactor_add_sent(&hide, REDACT_AS_NEWEST, sent, NULL), TD_OK);
         redaction found = redactor_apply(&hide, (uint8_t *)frame, (size_t)size);
         assert_int_equal(found.count, 2);
         assert_null(strstr(frame, "signature-"));
@@ -131,11 +126,39 @@ static void secrets_of_requests_are_hidden_as_they_are_met(void **state)
     assert_int_equal(redactor_add_url(&hide, REDACT_AS_NEWEST,
                                       td_bytes_str("wss://h/p?token=t0kenT0ken&x=1"), NULL),
                      TD_OK);
-    char echo[] = "signature-1023 t0kenT0ken x";
-    assert_int_equal(redactor_apply(&hide, (uint8_t *)echo, sizeof echo - 1).count, 2);
-    assert_string_equal(echo, "************** ********** x");
-    json_parser_close(parser);
+    /* The key has been used all the time: it is not the oldest. */
+    char echo[] = "signature-1023 the-only-key t0kenT0ken signature-0500";
+    assert_int_equal(redactor_apply(&hide, (uint8_t *)echo, sizeof echo - 1).count, 3);
+    assert_string_equal(echo, "************** ************ ********** signature-0500");
+    assert_int_equal(hide.count, REDACT_SIGNATURES_MAX);
+    sent_secrets_close(sent);
     redactor_fini(&hide);
+}
+
+/* A value of any size that was found is hidden whole, or as much of it as there is in such parts.
+ */
+static void long_values_are_hidden_by_parts(void **state)
+{
+    static const size_t SIZES[] = {LIMIT_SECRET_BYTES + 1, 2 * LIMIT_SECRET_BYTES,
+                                   5 * LIMIT_SECRET_BYTES - 1};
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof SIZES / sizeof *SIZES; i++) {
+        static uint8_t text[5 * LIMIT_SECRET_BYTES + 2];
+        size_t size = SIZES[i / 2];
+        redactor hide;
+        redactor_init(&hide);
+        for (size_t at = 0; at < sizeof text; at++)
+            text[at] = (uint8_t)('a' + at * at / 7 % 26);
+        text[0] = text[size + 1] = '"';
+        assert_int_equal(redactor_add_found(&hide, i % 2 ? REDACT_FOR_GOOD : REDACT_AS_NEWEST,
+                                            td_bytes_of(text + 1, size), REDACT_EXACT, NULL),
+                         TD_OK);
+        assert_int_equal(redactor_apply(&hide, text, size + 2).bytes, size);
+        assert_int_equal(text[0], '"');
+        assert_int_equal(text[1], '*');
+        assert_int_equal(text[size], '*');
+        redactor_fini(&hide);
+    }
 }
 
 static void old_signatures_make_space_but_the_key_stays(void **state)
@@ -420,6 +443,28 @@ static void frames_that_are_not_compressed(void **state)
     }
 }
 
+/* By name only in frames from clients, and only where the redactor is told that there are some. */
+static void frames_of_clients(void **state)
+{
+    static const char SENT[] =
+        "{\"op\":\"auth\",\"args\":[\"Key-0123456789\",1700000000000,\"short\"]}";
+    scene *s = *state;
+    memcpy(s->bytes, SENT, sizeof SENT - 1);
+    td_bytes frame = td_bytes_of(s->bytes, sizeof SENT - 1);
+    for (int i = 0; i < 2; i++) {
+        redaction found = frame_redactor_apply_sent(&s->frames, &s->secrets, frame, 0, &s->out);
+        assert_int_equal(found.count, 1 + i);
+        assert_int_equal(found.first_offset, 22);
+        assert_int_equal(found.bytes, i ? 14 + 5 : 14);
+        assert_int_equal(apply(s, frame.size, 0).count, 1);
+        redactor_hide_sent(&s->secrets);
+    }
+    size_t size = compress_text(SENT, sizeof SENT - 1, GZIP, 9, s->bytes);
+    frame = td_bytes_of(s->bytes, size);
+    assert_true(frame_redactor_apply_sent(&s->frames, &s->secrets, frame, 1, &s->out).is_whole);
+    assert_int_equal(s->out.data[0], '*');
+}
+
 /* The kernel reports it: prctl(2), getrlimit(2). */
 static void no_core_dumps(void **state)
 {
@@ -446,11 +491,13 @@ int main(void)
         cmocka_unit_test(other_text_is_left),
         cmocka_unit_test(found_values_are_spelt_or_exact),
         cmocka_unit_test(secrets_of_requests_are_hidden_as_they_are_met),
+        cmocka_unit_test(long_values_are_hidden_by_parts),
         cmocka_unit_test(old_signatures_make_space_but_the_key_stays),
         cmocka_unit_test(no_core_dumps),
         cmocka_unit_test_setup_teardown(compressed_frames_are_overwritten, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_streams_are_overwritten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_frame_without_secrets_is_not_touched, setup, teardown),
+        cmocka_unit_test_setup_teardown(frames_of_clients, setup, teardown),
         cmocka_unit_test_setup_teardown(frames_that_are_not_compressed, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

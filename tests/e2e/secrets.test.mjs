@@ -2,16 +2,20 @@
 // stands between the files and the search (leaks.mjs); what is compressed is inflated by Node. Expected: docs/design.md
 // P2, capture/redact.h.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
 import fs from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { describe } from "node:test";
 import zlib from "node:zlib";
-import { eventsOf, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
-import { test } from "./npm.mjs";
+import { npm, test } from "./npm.mjs";
 
+const { WebSocket, WebSocketServer } = npm("ws");
 const KEY = "k3yK3Yk3yK3Yk3yZ_-";
 const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3tQ8w/E+";
 
@@ -55,6 +59,122 @@ function nothingInFrames(frames, value) {
 async function framesOf(t, archive) {
   return (await jsonLines(t, ["cat", "-a", archive])).map((row) => (row.data_hex ? Buffer.from(row.data_hex, "hex") : Buffer.from(row.data)));
 }
+
+/** A key and a signature of a form's own: what is found in one form must not help to find the next. */
+const keyOf = (name) => createHash("sha256").update(`key ${name}`).digest("base64").replace(/[+/=]/g, "x").slice(0, 22);
+const signatureOf = (name) => createHash("sha256").update(`signature ${name}`).digest("hex");
+const NOW = 1795154400000;
+const spelt = TEXT_FORMS["escaped, JSON"];
+const auth = (k, s) => `{"op":"auth","args":["${k}",${NOW},"${s}"]}`;
+const NESTED = 70; // deeper than a reader of JSON goes
+
+/** name -> what a client sends (key, signature) => text or bytes; whole: all of it is overwritten. Texts are sent as text
+ * messages, bytes as binary ones. */
+const REQUESTS = {
+  usual: { send: auth },
+  "op in capitals": { send: (k, s) => auth(k, s).replace('"auth"', '"AUTH"') },
+  "op in mixed case, blanks": { send: (k, s) => auth(k, s).replace('"auth"', '" Auth "') },
+  "op that is longer": { send: (k, s) => auth(k, s).replace('"auth"', '"authKeyExpires"') },
+  login: { send: (k, s) => auth(k, s).replace('"auth"', '"login"') },
+  "sign-in": { send: (k, s) => auth(k, s).replace('"auth"', '"user.signIn"') },
+  "op and args in capitals": { send: (k, s) => auth(k, s).replace('"op"', '"OP"').replace('"args"', '"Args"') },
+  "method and params": { send: (k, s) => `{"method":"public/auth","params":["${k}","${s}"],"id":7}` },
+  "channel and payload": { send: (k, s) => `{"channel":"spot.login","event":"api","payload":{"a":"${k}","b":"${s}"}}` },
+  "one argument": { send: (k, s) => `{"op":"auth","args":["${k}|${s}"]}` },
+  "two arguments": { send: (k, s) => `{"op":"auth","args":["${k}","${s}"]}` },
+  "five arguments": { send: (k, s) => `{"op":"auth","args":["v5",1,"${s}",null,"${k}"]}` },
+  "args is an object": { send: (k, s) => `{"op":"auth","args":{"who":"${k}","when":${NOW},"how":"${s}"}}` },
+  "args is a text": { send: (k, s) => `{"op":"auth","args":"${k}:${s}"}` },
+  "args is JSON in a text": { send: (k, s) => JSON.stringify({ op: "auth", args: JSON.stringify([k, NOW, s]) }) },
+  "args are nested": { send: (k, s) => `{"op":"auth","args":[[["${k}"]],{"x":[{"y":"${s}"}]}]}` },
+  "a number instead of text": { send: (k, s) => `{"op":"auth","args":[${NUMBER},${NOW},"${s}","${k}"]}` },
+  "args before op": { send: (k, s) => `{"args":["${k}",${NOW},"${s}"],"op":"auth"}` },
+  "op twice": { send: (k, s) => `{"op":"subscribe","args":["${k}","${s}"],"op":"auth"}` },
+  "args twice": { send: (k, s) => `{"op":"auth","args":[],"args":["${k}"],"args":["${s}"]}` },
+  "a request in a request": { send: (k, s) => `{"id":1,"request":${auth(k, s)}}` },
+  "op in an object of its own": { send: (k, s) => `{"request":{"op":"auth"},"args":["${k}","${s}"]}` },
+  "a list of requests": { send: (k, s) => `[{"op":"ping"},${auth(k, s)}]` },
+  "a list that is a request": { send: (k, s) => `["auth",{"a":"${k}"},"${s}"]` },
+  "escaped member": { send: (k, s) => auth(k, s).replace('"args"', '"\\u0061rgs"') },
+  "escaped op": { send: (k, s) => auth(k, s).replace('"op"', '"\\u006fp"').replace('"auth"', '"\\u0061uth"') },
+  "escaped values": { send: (k, s) => auth(spelt(k), spelt(s)) },
+  "binary message": { send: (k, s) => Buffer.from(auth(k, s)) },
+  "byte order mark": { send: (k, s) => `\ufeff${auth(k, s)}` },
+  "blanks before it": { send: (k, s) => ` \r\n\t\v\f\u00a0${auth(k, s)}` },
+  "blanks and a byte order mark, binary": { send: (k, s) => Buffer.from(` \ufeff ${auth(k, s)}`) },
+  "signature of 5,000 bytes": { send: (k, s) => auth(k, s.repeat(80).slice(0, 5000)), longest: 5000 },
+  "signature of 20,001 bytes": { send: (k, s) => auth(k, [...Array(320)].map((_, i) => signatureOf(`${i}${s}`)).join("").slice(0, 20001)), longest: 20001 },
+  "header of order entry": { send: (k, s) => `{"reqId":"r","header":{"X-BAPI-API-KEY":"${k}","X-BAPI-SIGN":"${s}"},"op":"order.create","args":[{"symbol":"BTCUSDT","qty":"12345678"}]}` },
+  "headers in other case": { send: (k, s) => `{"headers":{"x_bapi_api_key":"${k}","ok-access-sign":"${s}"},"op":"order.create"}` },
+  "members of a request that subscribes": { send: (k, s) => `{"type":"subscribe","channels":["user"],"signature":"${s}","key":"${k}","passphrase":"p${k}"}` },
+  "members of an argument": { send: (k, s) => `{"op":"order","args":[{"apiKey":"${k}","symbol":"BTCUSDT","params":{"client_secret":{"v":["${s}"]}}}]}` },
+  "member of a name in pieces": { send: (k, s) => `{"Access-Key_Id":"${k}","x":{"API_Secret":"${s}"}}` },
+  "escaped name": { send: (k, s) => `{"\\u0061piKey":"${k}","sec\\u0072et":"${s}"}` },
+  "a member twice": { send: (k, s) => `{"apiKey":"","apiKey":"${k}","token":1,"token":"${s}"}` },
+  "token, password, listen key": { send: (k, s) => `{"event":"subscribe","subscription":{"token":"${s}","listenKey":"${k}","password":"Pw1-${k}"}}` },
+  "auth is a member": { send: (k, s) => `{"event":"subscribe","payload":["BTC"],"auth":{"method":"api_key","KEY":"${k}","SIGN":"${s}"}}` },
+  "auth in members": { send: (k, s) => `{"event":"auth","apiKey":"${k}","authSig":"${s}","authPayload":"AUTH${NOW}"}` },
+  "Authorization": { send: (k, s) => `{"headers":{"Authorization":"Bearer ${s}","Cookie":"a=b; sid=${k}"}}` },
+  "a URL in a text": { send: (k, s) => `{"op":"open","url":"wss://h/v5/private?api_key=${k}&sign=${s}"}` },
+  "JSON in a text": { send: (k, s) => JSON.stringify({ op: "forward", body: auth(k, s) }) },
+  "a text that is JSON": { send: (k, s) => JSON.stringify(JSON.stringify(auth(k, s))) },
+  gzip: { send: (k, s) => zlib.gzipSync(auth(k, s)), whole: true },
+  zlib: { send: (k, s) => zlib.deflateSync(auth(k, s)), whole: true },
+  "raw deflate": { send: (k, s) => zlib.deflateRawSync(auth(k, s)), whole: true },
+  "gzip, cut off": { send: (k, s) => zlib.gzipSync(auth(k, s), { level: 0 }).subarray(0, -10), whole: true },
+  "UTF-16": { send: (k, s) => Buffer.from(auth(k, s), "utf16le"), whole: true },
+  "a comma too many": { send: (k, s) => auth(k, s).replace("]", ",]"), whole: true },
+  "single quotes": { send: (k, s) => auth(k, s).replaceAll('"', "'"), whole: true },
+  "a comment": { send: (k, s) => `/* */${auth(k, s)}`, whole: true },
+  "two documents": { send: (k, s) => `{"op":"ping"}\n${auth(k, s)}`, whole: true },
+  "cut off": { send: (k, s) => auth(k, s).slice(0, -2), whole: true },
+  "half of a surrogate pair": { send: (k, s) => auth(k, s).replace("{", '{"x":"\\ud800",'), whole: true },
+  "bytes that are no UTF-8": { send: (k, s) => Buffer.concat([Buffer.from('{"x":"\xff', "latin1"), Buffer.from(`",${auth(k, s).slice(1)}`)]), whole: true },
+  "a form": { send: (k, s) => `api_key=${k}&expires=${NOW}&sign=${s}`, whole: true },
+  "an escaped form": { send: (k, s) => `api%5Fkey=${TEXT_FORMS["escaped, URL"](k)}&q=${s}`, whole: true },
+  "socket.io": { send: (k, s) => `42["auth","${k}","${s}"]`, whole: true },
+  "nested too deeply": { send: (k, s) => "[".repeat(NESTED) + auth(k, s) + "]".repeat(NESTED), whole: true },
+};
+const NUMBER = 71234567890123456;
+
+/** An exchange that echoes: message n gets the key and the signature of the nth name, the last one closes with a key. Or
+ * (say) greets with these texts, and closes with the first one. Or (refuse) refuses with this body. */
+async function echoing(t, names) {
+  const server = http.createServer();
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+  const self = { received: [] };
+  server.on("upgrade", (request, socket, head) => {
+    if (self.refuse !== undefined) return socket.end(`HTTP/1.1 403 ${self.refuse}\r\nContent-Length: ${self.refuse.length}\r\n\r\n${self.refuse}`);
+    sockets.handleUpgrade(request, socket, head, (ws) => {
+      if (self.say !== undefined) ws.send(JSON.stringify({ echo: self.say })), ws.close(4001, self.say[0]);
+      ws.on("message", (data) => {
+        const name = names[self.received.push(data) - 1];
+        if (name !== undefined) {
+          const { longest, send } = REQUESTS[name];
+          const signature = longest === undefined ? signatureOf(name) : JSON.parse(send("", signatureOf(name))).args[2];
+          ws.send(JSON.stringify({ success: false, ret_msg: `no key ${keyOf(name).toUpperCase()}`, request: [keyOf(name), signature], q: `?k=${TEXT_FORMS["escaped, URL"](keyOf(name))}` }));
+        }
+        if (self.received.length === names.length + KEPT.length) ws.close(4001, keyOf("usual"));
+      });
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const ws of sockets.clients) ws.terminate();
+    server.closeAllConnections();
+    server.close();
+  });
+  return Object.assign(self, { url: `ws://127.0.0.1:${server.address().port}` });
+}
+
+/** Requests that are recorded as they are. */
+const KEPT = [
+  '{"op":"subscribe","args":["orderbook.50.BTCUSDT","tokens.BTC"],"symbol":"BTCUSDT","topic":"publicTrade"}',
+  '{"reqId":"a1","header":{"X-BAPI-TIMESTAMP":"1795154400000","Referer":"bot"},"op":"order.create","args":[{"symbol":"BTCUSDT","side":"Buy","qty":"0.01","orderLinkId":"design-7=1"}]}',
+  '{"op":"auth"}', '{"auth":true,"expires":1795154400000}', '{"op":"unsubscribe","sortKey":"price","config":"x","design":"y","author":"z"}',
+  "ping", "", "  ", "{", "a monkey designs", '{"op":"ping"}{',
+];
 
 describe("secrets", { concurrency: 2 }, () => {
   test("no form of key, secret and signature reaches the archive, compressed frames included", async (t) => {
@@ -104,6 +224,90 @@ describe("secrets", { concurrency: 2 }, () => {
     assert.deepEqual([...new Set(states)].sort(), ["in place", "overwritten"]);
     assert.equal(states.filter((state) => state === "overwritten").length, 3 * Object.keys(TEXT_FORMS).length * Object.keys(PACKED).length + 1);
     await tapedeck(t, ["verify", "-a", archive]);
+  });
+
+  test("through tap: every form of a request that may have credentials, and what echoes them", async (t) => {
+    const dir = temporary(t), names = Object.keys(REQUESTS);
+    const sent = names.map((name) => REQUESTS[name].send(keyOf(name), signatureOf(name)));
+    const server = await echoing(t, names);
+    const archive = path.join(dir, "tape");
+    const tap = await listening(t, ["tap", "-a", archive, "--upstream", server.url, "--plain"], dir);
+    const client = new WebSocket(`${tap.url}/v5/private`, { perMessageDeflate: false });
+    await once(client, "open");
+    for (const message of [...sent, ...KEPT]) client.send(message);
+    const [code, reason] = await once(client, "close");
+    assert.deepEqual([code, `${reason}`], [4001, keyOf("usual")]);
+    assert.ok(server.received.every((data, n) => data.equals(Buffer.from([...sent, ...KEPT][n]))), "a message was changed on its way");
+    assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
+    // What is left of each.
+    const rows = await jsonLines(t, ["cat", "-a", archive]);
+    const bytesOf = (row) => (row.data_hex ? Buffer.from(row.data_hex, "hex") : Buffer.from(row.data));
+    const of = (side) => rows.filter((row) => row.dir === side).map(bytesOf);
+    const out = of("out"), back = of("in"), events = await eventsOf(t, archive);
+    assert.deepEqual([out.length, back.length], [sent.length + KEPT.length, names.length]);
+    const shorten = (text) => (text.length > 120 ? `${text.slice(0, 117)}...` : text).replace(/[^ -~]/g, "?");
+    for (const [n, name] of names.entries()) {
+      t.diagnostic(`${name.padEnd(38)} ${shorten(out[n].toString())}`);
+      assert.equal(out[n].length, Buffer.from(sent[n]).length, name);
+      const secrets = [keyOf(name), signatureOf(name).slice(0, REQUESTS[name].longest === undefined ? 64 : 20)];
+      for (const secret of secrets) nothingInFrames([out[n], back[n]], secret);
+      for (const text of [JSON.stringify(events), tap.program.stderr])
+        for (const secret of secrets) assert.ok(!text.includes(secret), `${name}: ${text}`);
+      if (REQUESTS[name].longest !== undefined) assert.ok(back[n].includes("*".repeat(REQUESTS[name].longest)), name);
+      if (REQUESTS[name].whole) assert.ok(out[n].every((byte) => byte === 0x2a), `${name}: ${out[n]}`);
+      else assert.ok(out[n].some((byte) => byte !== 0x2a), `${name} was overwritten whole`);
+    }
+    assert.ok(!out[names.indexOf("a number instead of text")].includes(`${NUMBER}`));
+    assert.equal(out[0].toString(), `{"op":"auth","args":["${"*".repeat(22)}",${NOW},"${"*".repeat(64)}"]}`);
+    assert.deepEqual(out.slice(names.length).map(String), KEPT);
+    const hidden = events.filter((event) => event.event === "redacted");
+    assert.equal(hidden.filter((event) => event.dir === "out" && event.state === "overwritten").length, names.filter((name) => REQUESTS[name].whole).length);
+    assert.equal(hidden.filter((event) => event.dir === "out").length, names.length);
+    await nothingLeaked(archive, ...names.flatMap((name) => [keyOf(name), signatureOf(name)]));
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
+  test("through tap: header fields, User-Agent, query, close reasons, pings and refusals", async (t) => {
+    const dir = temporary(t), k = (n) => keyOf(`field ${n}`), s = (n) => signatureOf(`field ${n}`);
+    const fields = [
+      { "X-BAPI-API-KEY": k(0), "x-bapi-sign": s(0) },
+      { Authorization: `Bearer ${k(1)}`, Cookie: `theme=dark; sid=${s(1)}` },
+      { "User-Agent": `bot/1.0 (${k(0)})` }, // a value of the first one
+      { "User-Agent": `bot apikey=${k(3)}`, "X-Access-Token": s(3) },
+    ];
+    const queries = ["", "", "", "", `?api_key=${k(4)}&signature=${s(4)}`, `?Access-Key=${k(5)}&q=1&%61uth_token=${s(5)}`, `?passphrase=${k(6)}&authorization=${s(6)}`];
+    const server = await echoing(t, []);
+    const archive = path.join(dir, "tape");
+    const tap = await listening(t, ["tap", "-a", archive, "--upstream", server.url, "--plain"], dir);
+    for (const [n, query] of queries.entries()) {
+      server.say = n === 2 ? [k(0), s(0)] : [k(n), s(n)];
+      const client = new WebSocket(`${tap.url}/v5/private${query}`, { perMessageDeflate: false, headers: fields[n] });
+      await once(client, "close");
+    }
+    // A text that names a credential, in a ping and in the client's close frame; the exchange repeats it.
+    server.say = undefined;
+    const client = new WebSocket(`${tap.url}/v5/private`, { perMessageDeflate: false });
+    await once(client, "open");
+    client.ping(`{"token":"${k(7)}"}`);
+    client.ping(`sign=${s(7)}`);
+    client.close(4000, `bye, apikey ${k(8)}`);
+    await once(client, "close");
+    // A refusal that quotes the key: the client gets it.
+    server.refuse = `{"error":"unknown key ${k(4)}"}`;
+    const refused = new WebSocket(`${tap.url}/v5/private${queries[4]}`, { perMessageDeflate: false });
+    const [, answer] = await once(refused.on("error", () => {}), "unexpected-response");
+    assert.equal(`${Buffer.concat(await answer.toArray())}`, server.refuse);
+    assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
+    const secrets = [...Array(9).keys()].flatMap((n) => [k(n), s(n)]);
+    nothingLeakedInText(tap.program, ...secrets);
+    assert.match(tap.program.stderr, /closed the connection \(code 4001: \*{22}\)/);
+    const events = await eventsOf(t, archive);
+    const agents = events.filter((event) => event.event === "connect").map((event) => event.detail);
+    assert.equal(agents[2], `client 127.0.0.1 (bot/1.0 (${"*".repeat(22)}))`);
+    assert.equal(agents[3], `client 127.0.0.1 (${"*".repeat(33)})`);
+    for (const frame of await framesOf(t, archive)) for (const secret of secrets) nothingInFrames([frame], secret);
+    for (const secret of secrets) assert.ok(!JSON.stringify(events).includes(secret), secret);
+    await nothingLeaked(archive, ...secrets);
   });
 
   test("a password in a URL or a proxy is never shown", async (t) => {

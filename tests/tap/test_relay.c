@@ -284,7 +284,7 @@ static void bench_open(bench *b)
     b->env = (relay_env){.clock = clock_sim_clock(b->clock),
                          .log = &b->log,
                          .dialects = dialect_parser_open(),
-                         .json = json_parser_open(0),
+                         .sent = sent_secrets_open(),
                          .ended = on_ended,
                          .refused = on_refused,
                          .user = b};
@@ -350,7 +350,7 @@ static void bench_close(bench *b, uint64_t frames)
     assert_int_equal(b->ended, b->opened);
     assert_int_equal(b->refused, 0);
     dialect_parser_close(b->env.dialects);
-    json_parser_close(b->env.json);
+    sent_secrets_close(b->env.sent);
     redactor_fini(&b->redactor);
     close(b->listen_fd);
     temp_folder_remove(b->folder);
