@@ -442,6 +442,21 @@ static void on_refused(wire_conn *self, const handshake_reply *reply, td_bytes h
     finish_later(self);
 }
 
+/* The bytes of 100 Continue and others, after which another head follows (RFC 9110, 15.2). */
+static size_t interim_bytes(const uint8_t *bytes, size_t size)
+{
+    size_t at = 0;
+    size_t used;
+    while ((used = handshake_head_bytes(td_bytes_of(bytes + at, size - at))) > 0) {
+        handshake_reply reply;
+        handshake_read_reply(NULL, td_bytes_of(bytes + at, used), &reply);
+        if (reply.why != NULL || reply.status == 101 || reply.status >= 200)
+            break;
+        at += used;
+    }
+    return at;
+}
+
 /* The answer's head; frames may follow it. */
 static size_t read_answer(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
@@ -472,8 +487,10 @@ static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read
     wire_conn *self = user;
     if (self->state == CONN_CLOSED)
         return size;
-    return self->state == CONN_UPGRADING ? read_answer(self, bytes, size, read_ns)
-                                         : read_frames(self, bytes, size, read_ns);
+    if (self->state != CONN_UPGRADING)
+        return read_frames(self, bytes, size, read_ns);
+    size_t skipped = interim_bytes(bytes, size);
+    return skipped + read_answer(self, bytes + skipped, size - skipped, read_ns);
 }
 
 static void on_drained(void *user)
