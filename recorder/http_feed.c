@@ -123,11 +123,18 @@ static void log_status(http_feed *self, size_t index, const wire_http_end *end)
 {
     enum { WORDS_MAX = 300 };
     char text[TEXT_BYTES];
-    int words = (int)(end->body.size < WORDS_MAX ? end->body.size : WORDS_MAX);
+    /* A secret may lie across the cut. */
+    uint8_t shown[WORDS_MAX + LIMIT_SECRET_BYTES];
+    size_t size = end->body.size < sizeof shown ? end->body.size : sizeof shown;
+    if (size > 0)
+        memcpy(shown, end->body.data, size);
+    if (self->options.redactor != NULL)
+        redactor_apply(self->options.redactor, shown, size);
+    int words = (int)(size < WORDS_MAX ? size : WORDS_MAX);
     int is_redirect = end->status >= 300 && end->status < 400;
     (void)snprintf(text, sizeof text, "HTTP status %u%s%s%.*s", end->status,
                    is_redirect ? " (redirects are not followed)" : "", words > 0 ? ": " : "", words,
-                   (const char *)end->body.data); /* cut if too long */
+                   (const char *)shown); /* cut if too long */
     log_failed(self, index, end->status, "status", text);
 }
 

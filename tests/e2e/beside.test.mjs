@@ -157,20 +157,23 @@ describe("beside", { concurrency: true }, () => {
           if (request.op === "subscribe") ws.n = n;
         },
       });
-      const rest = await restServer(t, exchange, (_request, response, n) => {
+      const rest = await restServer(t, exchange, (request, response, n) => {
+        if (request.url === "/refused") return response.writeHead(400).end(`${"x".repeat(290)}${KEY}`); // a log line has 300 bytes of it
         response.end(JSON.stringify({ n, key: KEY }));
         if (n === 1) for (const ws of exchange.sockets.clients) ws.close(1001);
       });
       const env = { TEST_KEY: KEY, TEST_SECRET: "s3cr3tS3cr3t" };
       const recorder = new Recorder(t, archive, [...feedArgs(exchange, "inverse", ["order"]), "--commit-interval", "50ms", "--api-key-env", "TEST_KEY",
-        "--api-secret-env", "TEST_SECRET", "--http", `snapshot@1h=${rest.url}/x?key=${KEY}`], { env });
+        "--api-secret-env", "TEST_SECRET", "--http", `snapshot@1h=${rest.url}/x?key=${KEY}`, "--http", `refused@1h=${rest.url}/refused`], { env });
       await recorder.until(rest.asked(`/x?key=${KEY}`, 2));
+      const [refused] = await recorder.says(/no HTTP reply for 'refused': .*/);
+      assert.ok(!refused.includes(KEY.slice(0, 5)), refused);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       assert.ok(exchange.seen.upgrades >= 2);
       const replies = await jsonLines(t, ["cat", "-a", archive, "--dir", "http"]);
       assert.equal(JSON.parse(replies[0].data).key, "*".repeat(KEY.length));
       const said = await eventsOf(t, archive, "http");
-      assert.ok(said.every((event) => event.url === `${rest.url}/x?key=${"*".repeat(KEY.length)}`), JSON.stringify(said));
+      assert.ok(said.filter((event) => event.what === "snapshot").every((event) => event.url === `${rest.url}/x?key=${"*".repeat(KEY.length)}`), JSON.stringify(said));
       await tapedeck(t, ["verify", "-a", archive]);
     });
 
