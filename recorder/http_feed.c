@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/url.h"
 #include "archive/event.h"
+#include "schema/inflate.h"
 #include "wire/http.h"
 
 #define HTTP_TIMEOUT_NS    (10 * TD_NS_PER_S)
@@ -138,16 +139,9 @@ static void log_status(http_feed *self, size_t index, const wire_http_end *end)
     log_failed(self, index, end->status, "status", text);
 }
 
-static void on_done(void *user, const wire_http_end *end)
+static void use_reply(http_feed *self, size_t index, const wire_http_end *end)
 {
-    http_feed *self = user;
-    size_t index = self->asked;
-    TD_ASSERT(index != NOTHING_ASKED);
     char text[TEXT_BYTES];
-    self->asked = NOTHING_ASKED;
-    self->request = NULL;
-    if (!self->is_running)
-        return;
     if (end->cause != WIRE_CAUSE_NONE) {
         (void)snprintf(text, sizeof text, "%s", end->text); /* cut if too long */
         log_failed(self, index, end->status, wire_cause_name(end->cause), text);
@@ -160,6 +154,35 @@ static void on_done(void *user, const wire_http_end *end)
     } else {
         keep(self, index, end);
     }
+}
+
+/* What was not requested: a reply in gzip or deflate is recorded as it is without them. */
+static void use_encoded(http_feed *self, size_t index, const wire_http_end *end)
+{
+    wire_http_end plain = *end;
+    inflater *decoder = inflater_open(LIMIT_HTTP_REPLY_BYTES, 0);
+    if (inflater_run(decoder, end->body, &plain.body, NULL) == TD_OK) {
+        use_reply(self, index, &plain);
+    } else {
+        char text[TEXT_BYTES] = "its Content-Encoding cannot be decoded";
+        log_failed(self, index, end->status, "encoding", text);
+    }
+    inflater_close(decoder);
+}
+
+static void on_done(void *user, const wire_http_end *end)
+{
+    http_feed *self = user;
+    size_t index = self->asked;
+    TD_ASSERT(index != NOTHING_ASKED);
+    self->asked = NOTHING_ASKED;
+    self->request = NULL;
+    if (!self->is_running)
+        return;
+    if (end->is_encoded && end->cause == WIRE_CAUSE_NONE)
+        use_encoded(self, index, end);
+    else
+        use_reply(self, index, end);
     set_timer(self);
 }
 

@@ -99,6 +99,7 @@ typedef enum field_kind {
     FIELD_RETRY_AFTER,
     FIELD_CONTENT_LENGTH,
     FIELD_TRANSFER_ENCODING,
+    FIELD_CONTENT_ENCODING,
     FIELD_COUNT,
 } field_kind;
 
@@ -121,6 +122,7 @@ static const struct {
     [FIELD_RETRY_AFTER] = {"retry-after", FIELD_LINES_MAX},
     [FIELD_CONTENT_LENGTH] = {"content-length", 1},
     [FIELD_TRANSFER_ENCODING] = {"transfer-encoding", FIELD_LINES_MAX},
+    [FIELD_CONTENT_ENCODING] = {"content-encoding", FIELD_LINES_MAX},
 };
 
 /* A head's first line, and the fields. */
@@ -587,6 +589,8 @@ static const char *read_reply(const handshake_ask *ask, td_bytes bytes, handshak
         if (out->content_bytes < 0)
             return "its Content-Length is no number";
     }
+    out->is_encoded = (uint8_t)(has_field(&from, FIELD_CONTENT_ENCODING) &&
+                                !field_has_word(&from, FIELD_CONTENT_ENCODING, "identity"));
     out->is_chunked = (uint8_t)has_field(&from, FIELD_TRANSFER_ENCODING);
     if (out->is_chunked && !field_has_word(&from, FIELD_TRANSFER_ENCODING, "chunked"))
         return "its Transfer-Encoding is unknown";

@@ -88,7 +88,8 @@ typedef struct handshake_reply {
     deflate_context context;      /* what the server's messages refer to, */
     deflate_context sent_context; /* and the client's */
     int64_t content_bytes;        /* of the body that follows; -1: not known */
-    uint8_t is_chunked;           /* the body comes in chunks */
+    uint8_t is_chunked;           /* the body comes in chunks, */
+    uint8_t is_encoded;           /* and has a Content-Encoding: gzip or another */
 } handshake_reply;
 
 /* Read the whole head of the answer to a request; ask NULL: to one that was no upgrade. */

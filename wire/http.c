@@ -77,6 +77,7 @@ static size_t read_head(wire_http *self, uint8_t *bytes, size_t size)
         return 0;
     handshake_read_reply(NULL, td_bytes_of(bytes, used == 0 ? size : used), &reply);
     self->end.status = reply.status;
+    self->end.is_encoded = reply.is_encoded;
     if (reply.why != NULL) {
         fail(self, "did not reply in HTTP/1.1");
         return size;

@@ -2,7 +2,7 @@
  * connection does: look-up on another thread, every address in turn, proxies, certificates verified
  * and explained. Redirects are not followed: a reply from another address than the requested one
  * would be recorded under the wrong URL. Nothing is requested in
- * compressed form, so the body is what the server has.
+ * compressed form; a server that compresses nevertheless says so.
  *
  * Bounds: time for the whole of it, and bytes of the body. One connection per request, closed
  * after the reply: requests are minutes apart. Loop's thread only. */
@@ -21,9 +21,10 @@ typedef struct wire_http wire_http;
 
 /* How a request ended. Valid during the callback. */
 typedef struct wire_http_end {
-    wire_cause cause; /* NONE: a whole reply came, whatever its status; TOO_LARGE, TIMEOUT, … */
-    unsigned status;  /* of the reply, as far as it came; 0: none */
-    td_bytes body;    /* whole if cause is NONE; without DECODE_PADDING_BYTES after it */
+    wire_cause cause;   /* NONE: a whole reply came, whatever its status; TOO_LARGE, TIMEOUT, … */
+    unsigned status;    /* of the reply, as far as it came; 0: none */
+    td_bytes body;      /* whole if cause is NONE; without DECODE_PADDING_BYTES after it */
+    uint8_t is_encoded; /* 1: it has a Content-Encoding */
     uint64_t recv_mono_ns; /* when the last of it had been read */
     const char *text;      /* of a failure: one line; else "" */
 } wire_http_end;

@@ -110,6 +110,11 @@ describe("beside", { concurrency: true }, () => {
         if (request.url === "/500") response.writeHead(500).end("database is on fire");
         else if (request.url === "/302") response.writeHead(302, { Location: "/ok" }).end();
         else if (request.url === "/large") response.end(Buffer.alloc((8 << 20) + 1, "x"));
+        else if (request.url === "/gzip") response.writeHead(200, { "Content-Encoding": "gzip" }).end(zlib.gzipSync('{"gzip":1}'));
+        else if (request.url === "/deflate") response.writeHead(200, { "content-encoding": "Deflate" }).end(zlib.deflateSync('{"deflate":1}'));
+        else if (request.url === "/identity") response.writeHead(200, { "Content-Encoding": "identity" }).end("identity");
+        else if (request.url === "/br") response.writeHead(200, { "Content-Encoding": "br" }).end(zlib.brotliCompressSync('{"br":1}'));
+        else if (request.url === "/bomb") response.writeHead(200, { "Content-Encoding": "gzip" }).end(zlib.gzipSync(Buffer.alloc((8 << 20) + 1)));
         else if (request.url === "/cut") response.writeHead(200, { "Content-Length": 100 }).end("short", () => response.destroy());
         else response.end("{}");
       });
@@ -120,6 +125,9 @@ describe("beside", { concurrency: true }, () => {
         ["cut", `${rest.url}/cut`, "closed_by_peer", /in the middle of its reply/, 200],
         ["no_listener", "https://127.0.0.1:1/", "connect", /no answer at/, undefined],
         ["untrusted", `${untrusted.url}/`, "tls_untrusted", /certificate|trust/i, undefined],
+        ["br", `${rest.url}/br`, "encoding", /Content-Encoding cannot be decoded/, 200],
+        ["bomb", `${rest.url}/bomb`, "encoding", /Content-Encoding cannot be decoded/, 200],
+        ...["gzip", "deflate", "identity"].map((name) => [name, `${rest.url}/${name}`]),
         ["good", `${rest.url}/ok`]];
       const recorder = new Recorder(t, archive, [...feedArgs(exchange, "inverse", TRADE), "--commit-interval", "50ms",
         ...rows.flatMap(([name, url]) => ["--http", `${name}@1h=${url}`])]);
@@ -141,7 +149,7 @@ describe("beside", { concurrency: true }, () => {
         assert.match(event.detail, words);
       }
       const replies = (await jsonLines(t, ["cat", "-a", archive, "--dir", "http"])).map((row) => [row.topic, row.data]);
-      assert.deepEqual(replies, [["http.good", "{}"]]);
+      assert.deepEqual(replies, [["http.gzip", '{"gzip":1}'], ["http.deflate", '{"deflate":1}'], ["http.identity", "identity"], ["http.good", "{}"]]);
       assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
       assert.ok((await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).some((row) => row.data === trade(7)));
       await tapedeck(t, ["verify", "-a", archive]);
