@@ -2,7 +2,7 @@
 //
 // A TEST is a cmocka program or a file of end-to-end tests (*.test.mjs); these drive the programs in $TAPEDECK_BIN. Two more than
 // there are cores run at once, because many wait for a clock; those that took longest the last time come first. A test's output is in OUT_DIR/NAME.out and shown if it
-// failed, crashed, or still ran after TEST_TIMEOUT_S (300). OUT_DIR/times has a line each: seconds by the clock, seconds of CPU,
+// failed, crashed, or still ran after TEST_TIMEOUT_S (600). OUT_DIR/times has a line each: seconds by the clock, seconds of CPU,
 // name. The last line is "N passed, N failed[, N skipped]"; the line before has how many tests are left to `make check`, which sets
 // TAPEDECK_LONG. Exit 1 on any failure, and if there was nothing to run: a mistyped name must not look like success.
 import { spawn } from "node:child_process";
@@ -11,7 +11,7 @@ import os from "node:os";
 import path from "node:path";
 
 const [out, ...files] = process.argv.slice(2);
-const TIMEOUT_S = Number(process.env.TEST_TIMEOUT_S ?? 300);
+const TIMEOUT_S = Number(process.env.TEST_TIMEOUT_S ?? 600);
 const isE2e = (file) => file.endsWith(".test.mjs");
 /** build/debug/tests/base/test_io -> base.test_io, tests/e2e/serve.test.mjs -> e2e.serve */
 const nameOf = (file) => file.replace(/^(.*\/)?tests\//, "").replace(/\.test\.mjs$/, "").replaceAll("/", ".");

@@ -5,14 +5,14 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { after, describe, test } from "node:test";
-import { PYTHON3 } from "./interpreter.mjs";
+import { pythonWith } from "./python.mjs";
 import { BIN, Program, capture, json, passed, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz", "v5-linear-2025-06-13.jsonl.gz"];
 const V5 = CAPTURES[2];
 const skip = CAPTURES.map(withoutCapture).find(Boolean) ?? false;
 const EXAMPLES = path.resolve("docs/examples");
-const python = (script) => `exec '${PYTHON3}' -I -S '${script}'`;
+const python = (script) => `exec '${pythonWith("json")}' -I -S '${script}'`;
 const PYTHON = python(`${EXAMPLES}/decoder.py`);
 const PART = ["--topic", "publicTrade", "--topic", "tickers"]; // a few hundred frames of V5
 

@@ -15,7 +15,7 @@ export const wrapped = (name) => path.resolve(process.env.TAPEDECK_WRAPPED ?? pa
 // Captures that are not part of the tree; the Makefile says where they are. Where there are no recorded ones, make simulates
 // some (tests/simulate-captures).
 export const CAPTURES = process.env.TAPEDECK_CAPTURES ?? "";
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 270_000; // a program that hangs; two suites on two processors take less
 
 // As tests/testing/capture.c has it.
 const UNRECORDED = "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)";

@@ -1,12 +1,12 @@
 // The npm packages of tests/npm. Where they could not be installed (tests/npm/install), a test that reaches for one is
 // skipped: such files take test() from here.
-import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import fs from "node:fs";
 import path from "node:path";
 import { test as nodeTest } from "node:test";
 import { fileURLToPath } from "node:url";
 import { run } from "./lib.mjs";
+import { pythonWith } from "./python.mjs";
 
 const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../build/npm");
 const require = createRequire(path.join(folder, "package.json"));
@@ -38,13 +38,8 @@ export async function readMcap(t, how, file) {
   return (await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, file])).stdout.split("\n");
 }
 
-let found = null;
-
 /** A Python that has websockets, or undefined: the distribution's package is not in every Python. */
-export function python() {
-  found ??= ["python3", "/usr/bin/python3"].map((name) => spawnSync(name, ["-c", "import sys, websockets; print(sys.executable)"], { encoding: "utf8" }));
-  return found.find(({ status }) => status === 0)?.stdout.trim();
-}
+export const python = () => pythonWith("websockets");
 
 /** test() of node:test. */
 export function test(name, ...rest) {

@@ -22,9 +22,17 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 `;
 
-/** A Python that has this module, or undefined. */
-export const pythonWith = (module) =>
-  ["/usr/bin/python3", "python3"].find((name) => spawnSync(name, ["-c", `import importlib.util, sys; sys.exit(importlib.util.find_spec("${module}") is None)`]).status === 0);
+const found = new Map();
+
+/** The interpreter of a Python that has this module, or undefined. Its own path: pyenv's "python3" is a script that starts shells. */
+export function pythonWith(module) {
+  if (!found.has(module)) {
+    const print = `import importlib.util, sys; importlib.util.find_spec("${module}") and print(sys.executable)`;
+    const paths = ["/usr/bin/python3", "python3"].map((name) => spawnSync(name, ["-c", print], { encoding: "utf8" }).stdout?.trim());
+    found.set(module, paths.find((path) => path !== undefined && path !== ""));
+  }
+  return found.get(module);
+}
 
 /** A function that runs a script: (file, ...arguments) -> its output. The process ends with the test file: call this outside of tests. */
 export function scripts(python) {

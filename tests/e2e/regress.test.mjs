@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
-import { PYTHON3 } from "./interpreter.mjs";
+import { pythonWith } from "./python.mjs";
 import { readBaseline, readIndex } from "./baseline.mjs";
 import { captureLines, capture, filesBelow, json, Program, run, segments, tapedeck, temporary, withoutCapture, withoutRecorded, wrapped } from "./lib.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
@@ -153,7 +153,7 @@ function parsed(file) {
   const script = "import json, sys, xml.etree.ElementTree as e\n" +
     "def row(x): return {'tag': x.tag, 'text': x.text or '', **x.attrib, 'children': [row(c) for c in x]}\n" +
     "print(json.dumps(row(e.parse(sys.argv[1]).getroot())))";
-  return JSON.parse(execFileSync(PYTHON3, ["-I", "-S", "-c", script, file], { encoding: "utf8" }));
+  return JSON.parse(execFileSync(pythonWith("json"), ["-I", "-S", "-c", script, file], { encoding: "utf8" }));
 }
 
 for (const fault of ["side", "scale", "action"])
@@ -270,7 +270,7 @@ sys.stdin.readline() # a frame, which is never answered
 open(${JSON.stringify(started)}, "w").close()
 sys.stdin.read()
 `);
-  const program = new Program(t, "tapedeck", ["regress", "save", archive, "-o", path.join(dir, "x.tdb"), "--decoder-cmd", `exec ${PYTHON3} -I -S ${silent}`, "--timeout", "10m"]);
+  const program = new Program(t, "tapedeck", ["regress", "save", archive, "-o", path.join(dir, "x.tdb"), "--decoder-cmd", `exec ${pythonWith("json")} -I -S ${silent}`, "--timeout", "10m"]);
   await program.until((async () => {
     while (!fs.existsSync(started)) await new Promise((resolve) => setTimeout(resolve, 5));
   })());
@@ -302,7 +302,7 @@ function exampleDecoder(dir, name, change) {
   const line = '"side": entry["side"], "price": entry["price"],';
   assert.ok(EXAMPLE.includes(line));
   fs.writeFileSync(file, EXAMPLE.replace(line, change(line)));
-  return `exec ${PYTHON3} -I -S ${file}`;
+  return `exec ${pythonWith("json")} -I -S ${file}`;
 }
 
 test("diff: two decoders, both decodes of what differs, one member a line", { skip: withoutRecorded(INVERSE) }, async (t) => {

@@ -15,30 +15,35 @@ const BIG = "x".repeat(300_000);
 const T0 = 1_600_000_000_000;
 const TIMES = { time: T0, result: { timeSecond: `${T0 / 1000}`, timeNano: `${T0}000000`, launchTime: `${T0}` } };
 
-/** A server whose n-th reply to a URL has the number n. */
+/** A server whose n-th reply to a URL has the number n; asked(path, n) waits until a request for it comes the n-th time. */
 async function numberedReplies(t) {
-  const seen = new Map();
+  const seen = new Map(), waiting = [];
   const server = http.createServer((request, response) => {
     const n = (seen.get(request.url) ?? 0) + 1;
     seen.set(request.url, n);
     response.end(JSON.stringify({ url: request.url, n, BIG, ...TIMES }));
+    for (const one of waiting) if (request.url.startsWith(one.path) && n === one.n) one.resolve();
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => server.close());
-  return `http://127.0.0.1:${server.address().port}`;
+  const asked = (path, n) => new Promise((resolve) => waiting.push({ path, n, resolve }));
+  return { base: `http://127.0.0.1:${server.address().port}`, asked };
 }
 
 test("recorded HTTP replies: those of the tape's time, whatever the order of parameters", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
-  const replies = await numberedReplies(t);
+  const { base: replies, asked } = await numberedReplies(t);
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100"], dir);
   const recorder = new Program(t, "tapedeck", ["record", "-a", archive, `${sim.url}${PATH}`, "--family", "v5-linear", "--ca-file", sim.ca, "--topic", TOPIC,
     "--http", `instruments@2s=${replies}/v5/market/instruments-info?category=linear&limit=1000`, "--http", `time@60s=${replies}/v5/market/time`,
-    "--commit-interval", "100ms", "--max-frames", "280"]);
-  assert.equal((await recorder.ended).code, 0, recorder.stderr);
+    "--commit-interval", "100ms"]);
+  await recorder.until(asked("/v5/market/instruments-info", 3)); // the second reply has arrived
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "http"])).filter((row) => row.topic === "http.instruments");
-  assert.ok(rows.length >= 2, `${rows.length}`);
+  const lastNs = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).at(-1).recv_ns;
+  const latest = rows.filter((row) => row.recv_ns < lastNs).length;
+  assert.ok(latest >= 2, `${latest}`);
   const { url } = await listening(t, ["serve", "-a", archive, "--plain", "--hold", "--speed", "max"], dir);
   const base = url.replace("ws:", "http:");
   const get = async (target) => (await fetch(base + target)).json();
@@ -54,7 +59,7 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   t.after(() => ws.terminate());
   ws.on("open", () => ws.send(JSON.stringify({ op: "subscribe", args: [TOPIC] })));
   while (!(await get("/control/status")).tapes[0]?.at_end) await passed(20);
-  assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, rows.length);
+  assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, latest);
   // Back at the first reply: only that had come.
   await post("/control/pause");
   await post(`/control/seek?to=%2B1s`);

@@ -13,12 +13,20 @@ const BUSY_MS = 2; // for each frame: serve sends faster than the client reads, 
 const frame = (topic, k, text = "") => JSON.stringify({ topic: `${topic}.AUSDT`, type: "snapshot", ts: MS + k, data: { symbol: "AUSDT", text } });
 const FRAMES = [frame("tickers", 0), ...Array.from({ length: COUNT }, (_, k) => frame("liquidation", k, "x".repeat(BYTES)))];
 
-const subscribed = async (t, url) => {
+/** A client whose subscription was answered; onMessage gets what follows the answer. */
+const subscribed = async (t, url, onMessage) => {
   const ws = new WebSocket(`${url}${HOST}`, { perMessageDeflate: false });
   t.after(() => ws.terminate());
   await once(ws, "open");
   ws.send(JSON.stringify({ op: "subscribe", args: ["tickers.AUSDT", "liquidation.AUSDT"] }));
-  await once(ws, "message"); // the ack
+  await new Promise((resolve) => {
+    let isAnswered = false;
+    ws.on("message", (bytes) => {
+      if (isAnswered) onMessage?.(bytes);
+      isAnswered = true;
+      resolve();
+    });
+  });
   return ws;
 };
 
@@ -26,13 +34,13 @@ test("what has become due during a pause of serve waits for a client that reads,
   const dir = temporary(t);
   const archive = await importFrames(t, dir, { family: "v5-linear", host: HOST, frames: FRAMES });
   const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--shared-clock", "--settle", "1s", "--fault", "stall:p=1,topic=tickers*,by=3s"], dir);
-  const [reader, sleeper] = [await subscribed(t, url), await subscribed(t, url)];
-  sleeper.pause();
   const got = [];
-  reader.on("message", (bytes) => {
+  const reader = await subscribed(t, url, (bytes) => {
     got.push(bytes.length);
     for (const end = performance.now() + BUSY_MS; performance.now() < end; );
   });
+  const sleeper = await subscribed(t, url);
+  sleeper.pause();
   const [code, reason] = await once(reader, "close");
   assert.deepEqual([code, `${reason}`, got.length], [1000, "", FRAMES.length]);
   sleeper.resume();
