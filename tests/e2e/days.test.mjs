@@ -154,11 +154,15 @@ test("after a step back of the clock receive times are late; the day is being re
   await more();
   clock.set(-800);
   await recorder.says(/stepped back by 0\.[1-9]/);
-  await more();
-  const live = await found(t, archive);
+  const isLate = (day) => /late/.test(day.reasons ?? "");
+  let live = [];
+  while (!live.some(isLate)) { // on a busy machine frames from before the step become durable first
+    await more();
+    live = await found(t, archive, [], { status: null });
+  }
   assert.ok(live.at(-1).recording);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const days = await found(t, archive);
-  assert.ok(days.some((day) => /late/.test(day.reasons ?? "")), JSON.stringify(days));
+  assert.ok(days.some(isLate), JSON.stringify(days));
   assert.ok(days.every((day) => !day.recording));
 });

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { after } from "node:test";
-import { filesBelow, jsonList, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, jsonLines, jsonList, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange } from "./numbered.mjs";
 import { test } from "./npm.mjs";
@@ -37,8 +37,14 @@ const EDITS = [
   "DROP TABLE segments",
 ];
 
-/** A symbol, a topic, a time (from which books need what came before). */
-const SELECTIONS = [["--symbol", "EOSUSD"], ["--topic", "trade", "--to", "+150ms"], ["--symbol", "BTCUSD", "--from", "+200ms", "--to", "+100ms"]];
+/** A symbol, a topic, a time (from which books need what came before). Times are those of frames: a busy machine records few at first. */
+let selections;
+async function selectionsOf(t, archive) {
+  const times = async (...args) => (await jsonLines(t, ["cat", "-a", archive, "--dir", "in", ...args])).map((row) => row.recv_ns);
+  const trades = await times("--topic", "trade"), frames = await times("--symbol", "BTCUSD");
+  const at = (list, share) => String(list[Math.floor(list.length * share)]);
+  return [["--symbol", "EOSUSD"], ["--topic", "trade", "--to", at(trades, 0.5)], ["--symbol", "BTCUSD", "--from", at(frames, 0.3), "--to", at(frames, 0.6)]];
+}
 
 /** What the verbs answer. */
 async function answers(t, archive) {
@@ -47,7 +53,7 @@ async function answers(t, archive) {
     return { args: args.join(" "), code, stdout };
   };
   const replays = [];
-  for (const selection of [[], ...SELECTIONS]) {
+  for (const selection of [[], ...selections]) {
     const { code, stdout } = await of("replay", "--json", ...selection);
     const { elapsed_s, frames_per_s, workers_busy_max, ...report } = JSON.parse(stdout); // how fast it ran is no answer
     replays.push({ selection, code, report });
@@ -80,6 +86,7 @@ const recorded = path.join(temporary({ after }), "tape");
 /** A copy of an archive with gaps, which is recorded once. */
 async function copied(t) {
   if (!fs.existsSync(recorded)) await archiveWithGaps(t, await numberedExchange(t, { symbols: ["BTCUSD", "EOSUSD"], rate: 100 }), recorded);
+  selections ??= await selectionsOf(t, recorded);
   const archive = path.join(temporary(t), "tape");
   fs.cpSync(recorded, archive, { recursive: true });
   return archive;
