@@ -108,7 +108,7 @@ BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 TRUTH_BIN := $(B)/tests/truth/compare
 
-.PHONY: all force sources unit captures tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
+.PHONY: all force sources unit captures tests-build threads-build fuzz-build bench-build help deps demo test suite docs golden-update \
         check check-quick check-fresh check-format check-structure check-wrap check-budget check-cppcheck check-tidy check-instructions \
         check-release check-asan check-tsan instructions-update format \
         bench fuzz soak sweep mutations install uninstall clean
@@ -347,9 +347,10 @@ E2E_threads = crash days decoders disk drift export export_parquet faults feed h
               regress serve_again serve_control serve_keys serve_late session status tap truth
 UNIT_threads = $(filter $(addprefix $(B)/tests/,base/test_ring base/test_workers cli/test_line_writer export/% format/test_segment_reader \
                fuzz/corpus_archive pipeline/% play/% recorder/% regress/% tape/% tap/% wire/%),$(TEST_BINS))
+threads-build: $(UNIT_threads) $(WRAPPED_BINS) $(CONFORMANCE_BINS)
 check-tsan:
-	$(SUBMAKE) -j$(JOBS) VARIANT=tsan all $(UNIT_threads)
-	$(SUBMAKE) VARIANT=tsan suite TEST_TIMEOUT_S=1200 UNIT='$(UNIT_threads)' E2E='$(E2E_threads:%=tests/e2e/%.test.mjs)'
+	$(SUBMAKE) -j$(JOBS) VARIANT=tsan all threads-build
+	$(SUBMAKE) VARIANT=tsan suite TEST_TIMEOUT_S=1200 UNIT='$$(UNIT_threads)' E2E='$(E2E_threads:%=tests/e2e/%.test.mjs)'
 
 ## format: rewrite the sources with clang-format
 format:

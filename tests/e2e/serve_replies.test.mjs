@@ -41,7 +41,7 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   await recorder.until(asked("/v5/market/instruments-info", 3)); // the second reply has arrived
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "http"])).filter((row) => row.topic === "http.instruments");
-  const lastNs = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).at(-1).recv_ns;
+  const lastNs = (await jsonLines(t, ["cat", "-a", archive, "--topic", "publicTrade"])).at(-1).recv_ns;
   const latest = rows.filter((row) => row.recv_ns < lastNs).length;
   assert.ok(latest >= 2, `${latest}`);
   const { url } = await listening(t, ["serve", "-a", archive, "--plain", "--hold", "--speed", "max"], dir);
