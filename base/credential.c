@@ -79,10 +79,21 @@ static int begins(const char *text, const char *part)
     return *part == '\0';
 }
 
+enum { PAIRS = 1024 };
+
+static size_t pair_of(const char *text)
+{
+    return ((size_t)(uint8_t)text[0] * 33 + (uint8_t)text[1]) % PAIRS;
+}
+
+/* Parts have two characters or more; most places of a text begin with none of these pairs. */
 static int has_part(const char *text, const char *const *parts)
 {
-    for (; *text != '\0'; text++)
-        for (const char *const *part = parts; *part != NULL; part++)
+    uint8_t begins_part[PAIRS] = {0};
+    for (const char *const *part = parts; *part != NULL; part++)
+        begins_part[pair_of(*part)] = 1;
+    for (; text[0] != '\0' && text[1] != '\0'; text++)
+        for (const char *const *part = parts; begins_part[pair_of(text)] && *part != NULL; part++)
             if (begins(text, *part))
                 return 1;
     return 0;
