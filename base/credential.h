@@ -1,4 +1,4 @@
-/* Which names and texts are those of credentials: of members of JSON, parameters of URLs and header
+/* Names and texts of credentials: of members of JSON, parameters of URLs and header
  * fields. Compared without case, '_', '-' and other punctuation, and with %XX and \u00XX resolved.
  * Pure functions; any thread. */
 #ifndef TD_BASE_CREDENTIAL_H

@@ -2,7 +2,7 @@
  * connection does: look-up on another thread, every address in turn, proxies, certificates verified
  * and explained. Redirects are not followed: a reply from another address than the requested one
  * would be recorded under the wrong URL. Nothing is requested in
- * compressed form; a server that compresses nevertheless says so.
+ * compressed form; a server that compresses nevertheless marks the reply.
  *
  * Bounds: time for the whole of it, and bytes of the body. One connection per request, closed
  * after the reply: requests are minutes apart. Loop's thread only. */

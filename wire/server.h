@@ -75,7 +75,7 @@ typedef struct wire_server_options {
     const char *tls_cert; /* PEM files; both NULL: a certificate is made (see wire/tls.h) */
     const char *tls_key;
     uint8_t is_plain;    /* 1: no TLS */
-    origin_list origins; /* web pages of which origins may ask, besides those of this machine;
+    origin_list origins; /* origins of web pages that may ask, besides pages of this machine;
                             borrowed for the server's life. A relay hands all of them on */
     const wire_server_ops *ops;
     void *user;
