@@ -26,8 +26,8 @@
 #include "tests/testing/long_test.h"
 #include "tests/testing/sim_feed.h"
 
-enum { FRAMES = 750, LOST_EVERY = 47, MOMENTS_MAX = 64 };
-#define STEP_NS (7 * TD_NS_PER_S) /* some four segments with those of the second connection */
+enum { FRAMES = 1500, LOST_EVERY = 97, MOMENTS_MAX = 64 };
+#define STEP_NS (7 * TD_NS_PER_S) /* some six segments with those of the second connection */
 #define HOUR_NS (UINT64_C(3600) * TD_NS_PER_S)
 
 /* What became of each frame from a moment on. */
