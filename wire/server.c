@@ -38,6 +38,9 @@ enum {
  * its peer does not read, and would never get the close frame. */
 #define CLOSE_PATIENCE_NS (5 * TD_NS_PER_S)
 
+/* Some messages of 1 MiB that inflate a thousandfold. */
+#define INFLATE_TURN_NS (10 * TD_NS_PER_MS)
+
 /* The latest message that was compressed for a window. */
 typedef struct compressor {
     deflate_sender *sender; /* NULL: not needed yet */
@@ -362,13 +365,16 @@ static void read_again(void *user)
 }
 
 /* A message that came compressed was inflated and handled while other peers waited. When that takes
- * more than its share of the time, the peer is not read for so long that on average it does not. */
-static void check_inflating(wire_peer_conn *peer, uint64_t begun_ns)
+ * more than its share of the time, the peer is not read for so long that on average it does not.
+ * Where other programs take the processor the share is never used up: so the others' turn also
+ * comes once those of a turn, *turn_ns in all, took INFLATE_TURN_NS. */
+static void check_inflating(wire_peer_conn *peer, uint64_t begun_ns, uint64_t *turn_ns)
 {
     wire_loop *loop = peer->server->loop;
     uint64_t cost_ns = clock_thread_ns(loop->clock) - begun_ns;
     uint64_t wait_ns = time_share_spend(&peer->server->inflating, loop_now_ns(loop), cost_ns);
-    if (wait_ns == 0)
+    *turn_ns += cost_ns;
+    if (wait_ns == 0 && *turn_ns < INFLATE_TURN_NS)
         return;
     link_pause(&peer->link);
     wire_timer_set(loop, &peer->inflating_timer, loop_now_ns(loop) + wait_ns, read_again, peer);
@@ -383,6 +389,7 @@ static int is_reading(const wire_peer_conn *peer)
 static size_t read_frames(wire_peer_conn *peer, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     ws_result rc = WS_EVENT;
+    uint64_t turn_ns = 0;
     ws_give(&peer->reader, bytes, size, read_ns);
     while (rc == WS_EVENT && is_reading(peer)) {
         ws_event event;
@@ -394,7 +401,7 @@ static size_t read_frames(wire_peer_conn *peer, uint8_t *bytes, size_t size, uin
         else if (rc == WS_FAILURE)
             end_frames(peer, event.code);
         if (rc == WS_EVENT && event.is_compressed)
-            check_inflating(peer, begun_ns);
+            check_inflating(peer, begun_ns, &turn_ns);
     }
     size_t left = ws_forget_rest(&peer->reader);
     return peer->link.is_paused ? size - left : size; /* after its end nothing counts */

@@ -49,9 +49,10 @@ const OPEN = {
   "bombs": {
     attack: async (raw) => {
       const bomb = deflated(TEXT, `{"x":"${"x".repeat(4 << 20)}"}`);
-      while (await raw.write(bomb)) await passed(1);
+      for (let i = 0; i < 400 && (await raw.write(bomb)); i++) await passed(1);
+      raw.socket.end();
     },
-    cause: "too_large", more: "deflate: true",
+    cause: ["too_large", "closed_by_peer"], more: "deflate: true", // a recorder that gets little of the processor inflates them all
   },
   "close-and-stay": { attack: (raw) => raw.write(closeFrame(1012)), cause: "closed_by_peer", code: 1012 },
   "data-after-close": { attack: (raw) => raw.write(Buffer.concat([closeFrame(4000), data(66), frame(PING, "late")])), cause: "closed_by_peer", code: 4000 },
