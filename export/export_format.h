@@ -33,7 +33,7 @@ typedef struct export_source {
     const export_type *type;
     const char *name;     /* of the type, as the format calls it */
     const char *exchange; /* as family_market has it, or the exchange's name */
-    const char *symbol;   /* in upper case; "": not of one symbol, or of none */
+    const char *symbol;   /* "": not of one symbol, or of none */
     const char *feed;
     const family *family; /* NULL: unknown */
     const topic_row *row; /* the topic; NULL: not of one */

@@ -58,39 +58,40 @@ const char *export_cell_refusal(td_bytes text)
     return NULL;
 }
 
+static int is_plain(uint8_t c, size_t at)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (at > 0 && (c == '-' || c == '.'));
+}
+
 const char *export_symbol_refusal(td_bytes symbol)
 {
     if (symbol.size == 0)
         return "it is empty";
-    return symbol.size >= LIMIT_SYMBOL_BYTES ? "it is longer than symbols are"
-                                             : export_cell_refusal(symbol);
+    if (symbol.size >= LIMIT_SYMBOL_BYTES)
+        return "it is longer than symbols are";
+    size_t size = 0;
+    for (size_t i = 0; i < symbol.size; i++)
+        size += is_plain(symbol.data[i], i) ? 1 : 3;
+    return size >= EXPORT_SYMBOL_NAME_BYTES ? "a file's name has %XX for too many of its bytes"
+                                            : export_cell_refusal(symbol);
 }
 
-void export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES])
+void export_symbol_encode(td_bytes symbol, char out[EXPORT_SYMBOL_NAME_BYTES])
 {
-    TD_ASSERT(export_symbol_refusal(symbol) == NULL);
-    for (size_t i = 0; i < symbol.size; i++) {
-        uint8_t c = symbol.data[i];
-        out[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-    }
-    out[symbol.size] = '\0';
-}
-
-void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES])
-{
-    size_t size = strlen(symbol);
-    TD_ASSERT(size < LIMIT_SYMBOL_BYTES);
-    memcpy(out, symbol, size + 1);
-    for (size_t i = 0; i < size; i++)
-        if (strchr(":\\/?*<>|\"", symbol[i]) != NULL)
-            out[i] = '-';
+    TD_ASSERT(symbol.size == 0 || export_symbol_refusal(symbol) == NULL);
+    size_t size = 0;
+    for (size_t i = 0; i < symbol.size; i++)
+        size += (size_t)snprintf(out + size, EXPORT_SYMBOL_NAME_BYTES - size,
+                                 is_plain(symbol.data[i], i) ? "%c" : "%%%02X", symbol.data[i]);
+    out[size] = '\0';
 }
 
 td_result export_name_format(const export_source *of, const char *date, const char *suffix,
                              char out[EXPORT_NAME_BYTES], td_err *err)
 {
-    char symbol[LIMIT_SYMBOL_BYTES];
-    export_symbol_for_file(of->symbol, symbol);
+    char symbol[EXPORT_SYMBOL_NAME_BYTES];
+    export_symbol_encode(td_bytes_str(of->symbol), symbol);
     int size = snprintf(out, EXPORT_NAME_BYTES, "%s_%s_%s%s%s%s", of->exchange, of->name, date,
                         symbol[0] == '\0' ? "" : "_", symbol, suffix);
     TD_ASSERT(size > 0);

@@ -10,7 +10,7 @@
 #include "export/export_format.h"
 
 /* Of a file name with its NUL: file systems take 255 bytes, and ".partial" is appended. */
-enum { EXPORT_NAME_BYTES = 240 };
+enum { EXPORT_NAME_BYTES = 240, EXPORT_SYMBOL_NAME_BYTES = 160 };
 
 #define EXPORT_DAY_NS UINT64_C(86400000000000)
 
@@ -28,14 +28,16 @@ void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES]);
  * = + - or @ and is no number). In words; NULL: it can. */
 const char *export_cell_refusal(td_bytes text);
 
-/* Why a symbol has no file, in words: it is empty, longer than symbols are, or no cell can hold it.
+/* Why a symbol has no file, in words: it is empty, longer than symbols are or than a name of a file
+ * can be, or no cell can hold it.
  * NULL: it has one. */
 const char *export_symbol_refusal(td_bytes symbol);
 
-/* A symbol that has a file, in upper case; in file names, what file systems cannot take is "-"
- * besides. */
-void export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES]);
-void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES]);
+/* A symbol that has a file, in the names of files: %XX for any byte but A to Z, 0 to 9, "_", "-"
+ * and
+ * ".", and for a first "-" or ".". So two symbols have two names also where a file system takes
+ * lower case for upper case, and no name is an option, or hidden. */
+void export_symbol_encode(td_bytes symbol, char out[EXPORT_SYMBOL_NAME_BYTES]);
 
 /* Name of a file: "{exchange}_{type}_{date}_{SYMBOL}{suffix}", without the symbol if it is empty.
  * TD_E_LIMIT. */

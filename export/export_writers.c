@@ -63,22 +63,10 @@ static uint64_t text_hash(const char *text)
 
 static uint64_t writer_hash(const export_output *output, const char *exchange, const char *symbol)
 {
-    char file_symbol[LIMIT_SYMBOL_BYTES];
-    export_symbol_for_file(symbol, file_symbol);
     if (output->format->per == EXPORT_JOINED)
         exchange = "";
     return (text_hash(output->format->name) * 31 + text_hash(output->name)) * 31 +
-           text_hash(exchange) * 31 + text_hash(file_symbol);
-}
-
-/* Two symbols may have one name in files. */
-static int has_same_file(const char *symbol, const char *other)
-{
-    char a[LIMIT_SYMBOL_BYTES];
-    char b[LIMIT_SYMBOL_BYTES];
-    export_symbol_for_file(symbol, a);
-    export_symbol_for_file(other, b);
-    return strcmp(a, b) == 0;
+           text_hash(exchange) * 31 + text_hash(symbol);
 }
 
 static export_writer *find(const export_writers *table, const export_output *output,
@@ -89,7 +77,7 @@ static export_writer *find(const export_writers *table, const export_output *out
         export_writer *is = table->items[at.row];
         int is_same = output->format->per == EXPORT_JOINED || /* its files do not name it */
                       strcmp(is->of.exchange, exchange) == 0;
-        if (is->output == output && is_same && has_same_file(is->symbol, symbol))
+        if (is->output == output && is_same && strcmp(is->symbol, symbol) == 0)
             return is;
     }
     return NULL;
@@ -166,9 +154,7 @@ static td_result get(export_writers *table, const export_output *output,
         rc = export_writers_of_day(table, output, &own, err);
     *out = find(table, output, exchange, symbol);
     if (*out != NULL)
-        return strcmp((*out)->symbol, symbol) == 0
-                   ? TD_OK
-                   : explain_clash(*out, "symbols", (*out)->symbol, symbol, err);
+        return TD_OK;
     if (rc == TD_OK)
         rc = check_count(table, err);
     if (rc == TD_OK && output->format->per == EXPORT_JOINED &&
@@ -199,7 +185,7 @@ td_result export_writers_get(export_writers *table, const export_output *output,
     if (*refusal != NULL)
         return TD_OK;
     if (is_needed)
-        export_symbol_format(symbol, cell);
+        memcpy(cell, symbol.data, symbol.size);
     (void)pthread_mutex_lock(&table->lock);
     td_result rc = get(table, output, channel, cell, out, err);
     (void)pthread_mutex_unlock(&table->lock);

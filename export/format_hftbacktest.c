@@ -59,9 +59,9 @@ static void close_writer(void *writer)
 /* "BTCUSDT_20210417.npz" */
 static void name_file(const export_target *target, const char *suffix, char out[EXPORT_NAME_BYTES])
 {
-    char symbol[LIMIT_SYMBOL_BYTES];
+    char symbol[EXPORT_SYMBOL_NAME_BYTES];
     const char *date = target->date;
-    export_symbol_for_file(target->of->symbol, symbol);
+    export_symbol_encode(td_bytes_str(target->of->symbol), symbol);
     (void)snprintf(out, EXPORT_NAME_BYTES, "%s_%.4s%.2s%.2s%s.npz", symbol, date, date + 5,
                    date + 8, suffix);
 }

@@ -20,7 +20,7 @@ enum {
     GROUP_ROWS = 131072,
     TEXT_BYTES = 4,
     PAIRS = 5,
-    ID_BYTES = LIMIT_SYMBOL_BYTES + 32,
+    ID_BYTES = EXPORT_SYMBOL_NAME_BYTES + 32,
     BAR_TYPE_BYTES = ID_BYTES + 64,
     OF_INSTRUMENT = 2, /* of those: without precisions */
     OF_PRICES = 3,
@@ -423,17 +423,18 @@ static const catalog_class CLASSES[] = {
 
 /* ---- files ---- */
 
-/* As Nautilus's adapter names instruments: the market is a part of the name. */
-static void format_id(const char *symbol, const char *market, char out[ID_BYTES])
+/* As Nautilus's adapter names instruments: the market is a part of the name. It finds files by it.
+ */
+static void format_id(td_bytes symbol, const char *market, char out[ID_BYTES])
 {
+    char name[EXPORT_SYMBOL_NAME_BYTES];
     static const char *const MARKETS[][2] = {
         {"spot", "SPOT"}, {"inverse", "INVERSE"}, {"option", "OPTION"}, {"", "LINEAR"}};
     size_t i = 0;
     while (strstr(market, MARKETS[i][0]) == NULL)
         i++;
-    (void)snprintf(out, ID_BYTES, "%s-%s.BYBIT", symbol, MARKETS[i][1]);
-    for (char *c = out; *c != '\0'; c++)
-        *c = (char)(*c == '/' || *c == '^' ? '_' : *c);
+    export_symbol_encode(symbol, name);
+    (void)snprintf(out, ID_BYTES, "%s-%s.BYBIT", name, MARKETS[i][1]);
 }
 
 static void format_source_id(const export_source *of, char out[ID_BYTES])
@@ -441,7 +442,7 @@ static void format_source_id(const export_source *of, char out[ID_BYTES])
     size_t size = strlen(of->symbol);
     int is_coin = strcmp(of->family->name, "contract-v3") == 0 && size > 3 &&
                   strcmp(of->symbol + size - 3, "USD") == 0;
-    format_id(of->symbol, is_coin ? "inverse" : of->family->name, out);
+    format_id(td_bytes_str(of->symbol), is_coin ? "inverse" : of->family->name, out);
 }
 
 static catalog_writer *make_catalog(const export_target *target, const catalog_class *of)
@@ -725,7 +726,6 @@ static td_result put_instrument(catalog_writer *self, const export_row *row, td_
                         .name = NAMES[is][1],
                         .columns = columns,
                         .pair_count = PAIRS};
-    char symbol[LIMIT_SYMBOL_BYTES];
     char market[LIMIT_NAME_BYTES];
     td_bytes category = value_of(self, row, "category")->as.text;
     if (is == 0 || export_symbol_refusal(row->symbol) != NULL)
@@ -735,9 +735,8 @@ static td_result put_instrument(catalog_writer *self, const export_row *row, td_
             columns[of.column_count++] = LISTED_COLUMNS[i].is;
     of.ts_init = of.column_count - 1;
     catalog_writer *one = make_catalog(self->target, &of);
-    export_symbol_format(row->symbol, symbol);
     (void)snprintf(market, sizeof market, "%.*s", (int)category.size, (const char *)category.data);
-    format_id(symbol, market, one->instrument);
+    format_id(row->symbol, market, one->instrument);
     one->price_places = value_of(self, row, "tick")->as.decimal.scale;
     one->size_places = value_of(self, row, "qty_step")->as.decimal.scale;
     td_result rc = set_listed(self, one, row, is, values) &&

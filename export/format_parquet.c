@@ -15,7 +15,7 @@
 enum { TS_RECV, TS_EXCH, SEQ, FRAME, FLAGS, SUSPECT, OWN_COLUMNS };
 
 /* Texts in the path: %XX for anything but letters, digits, "-", "_" and ".". */
-enum { ESCAPED_BYTES = 3 * LIMIT_SYMBOL_BYTES, COLUMN_NAME_BYTES = 64, DECIMAL_PLACES = 18 };
+enum { COLUMN_NAME_BYTES = 64, DECIMAL_PLACES = 18 };
 
 typedef struct table_writer {
     const export_target *target;
@@ -139,28 +139,14 @@ static void *open_table(const export_target *target)
     return made;
 }
 
-static void escape(const char *text, char out[ESCAPED_BYTES])
-{
-    size_t size = 0;
-    for (; *text != '\0'; text++) {
-        unsigned c = (uint8_t)*text;
-        int is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.';
-        size += (size_t)snprintf(out + size, ESCAPED_BYTES - size, is_plain ? "%c" : "%%%02X", c);
-        TD_ASSERT(size < ESCAPED_BYTES);
-    }
-    out[size] = '\0';
-}
-
 static td_result begin_file(table_writer *self, const export_source *of, td_err *err)
 {
-    char symbol[ESCAPED_BYTES];
-    char exchange[ESCAPED_BYTES];
+    char symbol[EXPORT_SYMBOL_NAME_BYTES];
     char name[EXPORT_NAME_BYTES];
-    escape(of->symbol[0] == '\0' ? "part-0" : of->symbol, symbol);
-    escape(of->exchange[0] == '\0' ? "__HIVE_DEFAULT_PARTITION__" : of->exchange, exchange);
-    int size = snprintf(name, sizeof name, "exchange=%s/type=%s/date=%s/%s.parquet", exchange,
-                        of->name, self->target->date, symbol);
+    export_symbol_encode(td_bytes_str(of->symbol), symbol);
+    int size = snprintf(name, sizeof name, "exchange=%s/type=%s/date=%s/%s.parquet",
+                        of->exchange[0] == '\0' ? "__HIVE_DEFAULT_PARTITION__" : of->exchange,
+                        of->name, self->target->date, symbol[0] == '\0' ? "part-0" : symbol);
     TD_ASSERT(size > 0);
     if ((size_t)size >= sizeof name)
         return td_err_set(err, TD_E_LIMIT, "the file name for symbol '%s' would be too long",

@@ -746,7 +746,10 @@ test("an export that cannot write fails and leaves nothing, in any format", { sk
 
 // ---- symbols that no cell can hold ----------------------------------------------------------------------------
 
-test("only symbols with line breaks or formulas are left out", async (t) => {
+/** A symbol in a file's name: other for other symbols, also where lower case is upper case. */
+const fileName = (symbol) => symbol.replace(/^[-.]|[^A-Z0-9_.-]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+
+test("only symbols with line breaks or formulas are left out, and others have files of their own", async (t) => {
   const dir = temporary(t);
   const start = 1795154400; // 2026-11-20
   const frame = (symbol, id, seq) => JSON.stringify({
@@ -754,7 +757,7 @@ test("only symbols with line breaks or formulas are left out", async (t) => {
     data: [{ trade_time_ms: start * 1000 + seq, timestamp: "2026-11-20T09:21:59.000Z", symbol, side: "Buy", size: 5, price: 7.5, tick_direction: "PlusTick", trade_id: id, cross_seq: seq }],
   });
   const odd = ["=cmd|'/c calc'!A1", "+1+cmd", "-1+1", "@SUM(1)", "A,B", 'A"B', "TAB\tX", "NL\nX", "CR\rX", "ESC\u001b[1mX", "C1\u009bX", "BIDI\u202eX", "A".repeat(127)];
-  const good = { BTCUSD: "id-1", "+1": "5", "SOL/USDT": "-7", ETHUSD: "=1+1", XRPUSD: "@x", EOSUSD: "-1+1" };
+  const good = { BTCUSD: "id-1", "+1": "5", "SOL/USDT": "-7", "SOL\\USDT": "8", "SOL-USDT": "9", "-12.5": "10", btcusd: "11", ETHUSD: "=1+1", XRPUSD: "@x", EOSUSD: "-1+1" };
   const lines = [`wss://test/realtime <-> ${start}.0`];
   let seq = 1;
   for (const symbol of odd) lines.push(`${start + seq}.0: ${frame(symbol, `t${seq}`, seq++)}`);
@@ -774,12 +777,18 @@ test("only symbols with line breaks or formulas are left out", async (t) => {
   assert.ok(manifest.left_out_symbols.every((row) => row.feed === "inverse" && row.reason.length > 0));
   assertManifest(out, manifest);
   assert.deepEqual(data(out).map((f) => f.replace("bybit_trades_2026-11-20_", "")).sort(),
-    [...Object.keys(good).map((symbol) => symbol.replace("/", "-")), "A".repeat(127)].map((symbol) => `${symbol}.csv.gz`).sort());
+    [...Object.keys(good), "A".repeat(127)].map((symbol) => `${fileName(symbol)}.csv.gz`).sort());
   for (const name of data(out)) {
     const [, row] = csv(out, name).split("\n");
     const cells = row.split(",");
     assert.equal(cells.length, 8, row);
     for (const cell of cells) assert.ok(!/^[=+\-@\t\r]/.test(cell) || /^[+-]?\d+(\.\d+)?$/.test(cell), `${name}: ${cell}`);
+  }
+  for (const [format, pattern] of [["parquet", /type=trades.*\/([^/]+)\.parquet/], ["nautilus", /data\/trades\/([^/]+)-INVERSE/]]) {
+    const dataset = path.join(dir, format);
+    await tapedeck(t, ["export", "-q", "-a", archive, "--format", format, "--out", dataset, "--type", "trades"], { status: 1 });
+    const names = manifestOf(dataset).files.map((file) => pattern.exec(file.name)[1]);
+    assert.deepEqual(names.sort(), [...Object.keys(good), "A".repeat(127)].map(fileName).sort(), format);
   }
   // Ids that are formulas leave their cells empty, as ids with commas do.
   const cut = manifest.files.filter((f) => f.ids_cut === 1).map((f) => f.symbol).sort();
