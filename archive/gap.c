@@ -178,6 +178,14 @@ int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol)
             strcmp(row->symbol, symbol) == 0);
 }
 
+int gap_row_is_of(const gap_row *row, const channel_info *channel)
+{
+    return strcmp(row->feed, channel->feed) == 0 && row->covered_by[0] == '\0' &&
+           gap_row_is_about(row, channel->topic, channel->symbol) &&
+           ((row->line == channel->line && row->shard == channel->shard) ||
+            (row->line == 0 && row->shard == 0 && row->conn == 0));
+}
+
 /* ---- lists ---- */
 
 /* Index of the row with this key, or where it would be inserted; *is_there: 1 if it exists. */

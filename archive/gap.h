@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "json/json_write.h"
@@ -112,6 +113,10 @@ int gap_row_compare(const gap_row *a, const gap_row *b);
  * symbols, and frames of the symbol "*" name any. topic "": only a gap of a whole connection is.
  * For a selection of globs: selection_has_gap (tape/selection.h). */
 int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol);
+
+/* 1 if frames of a channel may be missing because of the gap, and no other line has them: a gap of
+ * a whole connection is of its slot; one that no recorder wrote is of all. */
+int gap_row_is_of(const gap_row *row, const channel_info *channel);
 
 /* Rows collected in memory, merged by key and sorted. */
 typedef struct gap_list {

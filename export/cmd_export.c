@@ -34,6 +34,7 @@ typedef struct export_flags {
     int time;      /* export_time */
     uint64_t scale;
     uint8_t is_only_clean;
+    uint8_t keeps_suspect;
     const char *max_gap_loss;
     const char *shard;
     uint8_t is_joining;
@@ -114,7 +115,7 @@ static void describe_formats(export_names *names)
 static const char *const EXCH_TIMES[] = {
     [EXPORT_EXCH_TIME_FRAME] = "frame", [EXPORT_EXCH_TIME_MATCH] = "match", NULL};
 
-enum { ROW_COUNT = 18 };
+enum { ROW_COUNT = 19 };
 
 static void make_rows(export_names *names, option_row rows[ROW_COUNT])
 {
@@ -188,6 +189,9 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
          OPTION_INTO(export_flags, is_only_clean),
          .help = "leave out each symbol on the days that 'tapedeck days' does not\n"
                  "report as clean; replays the selection first"},
+        {.long_name = "keep-suspect",
+         OPTION_INTO(export_flags, keeps_suspect),
+         .help = "tardis-csv, nautilus: also bars that may lack trades"},
         {.long_name = "max-gap-loss",
          OPTION_INTO(export_flags, max_gap_loss),
          .metavar = "PERCENT",
@@ -286,6 +290,9 @@ static td_result read_derived(export_command *command, td_err *err)
     const char *every = flags->every;
     uint64_t changes = 0;
     td_result rc = TD_OK;
+    settings->has_suspect_bars = flags->keeps_suspect;
+    if (flags->keeps_suspect && flags->bars == NULL)
+        return td_err_set(err, TD_E_INVALID, "--keep-suspect: --bars is missing");
     if (flags->bars != NULL)
         rc = read_interval("--bars", flags->bars, &settings->bar_ns, err);
     if (rc != TD_OK || (every == NULL && flags->levels == 0))
@@ -564,7 +571,7 @@ static td_result check_join(verb_run *verb)
     uint64_t others = flags->formats.count | flags->types.count | flags->depth | flags->levels |
                       flags->scale | flags->has_sod | flags->has_bbo | flags->is_fused |
                       (uint64_t)flags->exch_time | (uint64_t)flags->time | flags->is_only_clean |
-                      flags->is_forced;
+                      flags->keeps_suspect | flags->is_forced;
     if (others != 0 || flags->bars != NULL || flags->every != NULL || flags->max_gap_loss != NULL ||
         flags->shard != NULL)
         return td_err_set(&verb->err, TD_E_INVALID, "--join takes --out and nothing else");

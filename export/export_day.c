@@ -50,6 +50,8 @@ typedef struct day_route {
     const frame_channel *channel; /* of the first frame */
     const channel_info *latest;   /* of the last frame */
     book_trust trust;
+    uint8_t has_intervals;   /* 1: a maker's rows are about intervals */
+    coverage covered;        /* of those */
     size_t gap_next;         /* of the ledger: the first that was not looked at */
     const char *refusal;     /* why its symbol is left out; NULL: it is not */
     const maker_frame *seen; /* the frame that is worked on */
@@ -71,6 +73,7 @@ typedef struct day_run {
     size_t gap_next; /* of the day's gaps: the first that they were not given */
     day_route **routes;
     size_t route_count;
+    topic_times *times;        /* NULL: no type's rows are about intervals */
     uint64_t number;           /* of the last frame, for formats of frames */
     uint64_t damaged_until_ns; /* changes while no worker is at work */
     pthread_mutex_t lock;      /* of left_out */
@@ -139,6 +142,21 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
     return rc;
 }
 
+/* A row about an interval that lacks something goes to formats that say so. */
+static int says_it(const day_maker *maker, size_t end, const export_row *row)
+{
+    return (maker->type->flags & EXPORT_OF_INTERVALS) == 0 || !row->is_suspect ||
+           maker->ends[end].output->format->says_suspect ||
+           maker->route->run->day->spec->settings.has_suspect_bars;
+}
+
+static void leave_out_bar(export_writer *writer)
+{
+    (void)pthread_mutex_lock(&writer->own->lock);
+    writer->own->counts.left_out_bars++;
+    (void)pthread_mutex_unlock(&writer->own->lock);
+}
+
 /* A maker's row goes to each format that has the type. */
 static td_result put(void *ctx, const export_row *row, td_err *err)
 {
@@ -157,6 +175,10 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
     for (size_t i = 0; i < maker->end_count && rc == TD_OK; i++) {
         export_writer *writer = maker->ends[i].writer;
         int is_by_row = writer == NULL;
+        if (!says_it(maker, i, row)) {
+            leave_out_bar(writer);
+            continue;
+        }
         const char *refusal = NULL;
         if (is_by_row)
             rc = export_writers_get(&run->writers, maker->ends[i].output, maker->route->channel,
@@ -274,7 +296,9 @@ static td_result add_maker(day_run *run, day_route *route, const export_type *ty
             .settings = &run->day->spec->settings,
             .channel = first->channel,
             .before = before,
+            .covered = &route->covered,
         });
+    route->has_intervals |= (type->flags & EXPORT_OF_INTERVALS) != 0;
     return rc;
 }
 
@@ -325,6 +349,11 @@ static td_result make_route(day_run *run, const frame_ref *first, const symbol_t
         if (export_type_takes(spec->types[i], &spec->settings, channel))
             rc = add_maker(run, made, spec->types[i], first, of == NULL ? NULL : track_book(of),
                            err);
+    uint64_t since_ns = 0;
+    if (rc != TD_OK || !made->has_intervals)
+        return rc;
+    rc = topic_times_since(run->times, first, &since_ns, err);
+    coverage_begin(&made->covered, run->day->ledger, &channel->info, run->day->window, since_ns);
     return rc;
 }
 
@@ -387,7 +416,7 @@ static int breaks_book(const day_maker *maker, const trust_answer *trust)
 static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *err)
 {
     const row_out out = {put, maker};
-    int is_counted = !seen->frame->is_lead_in;
+    int is_counted = !seen->frame->is_lead_in && seen->frame->recv_ns < seen->to_ns;
     for (size_t i = 0; is_counted && i < maker->end_count; i++) {
         export_writer *writer = maker->ends[i].writer;
         if (writer == NULL)
@@ -425,14 +454,36 @@ static const trust_answer *judge(day_route *route, const observed_frame *seen, t
     return out;
 }
 
+/* What a frame of trades says of what is covered. */
+static void cover(day_route *route, const frame_ref *frame, const symbol_verdict *found)
+{
+    const message *m = frame->content.message;
+    size_t count = m == NULL || m->head.type != MSG_TRADE ? 0 : message_item_count(m);
+    coverage_frame next = {
+        .frame = frame,
+        .damaged_until_ns = route->run->damaged_until_ns,
+        .is_doubtful =
+            (uint8_t)(m == NULL || (found != NULL && verdict_violation(&found->rules) != NULL))};
+    for (size_t i = 0; i < count; i++) {
+        const msg_trade trade = message_trade(m, i);
+        const uint64_t at_ns = export_trade_ns(frame, m, &trade);
+        next.first_ns = next.first_ns == 0 || at_ns < next.first_ns ? at_ns : next.first_ns;
+        next.last_ns = at_ns > next.last_ns ? at_ns : next.last_ns;
+    }
+    coverage_add(&route->covered, route->run->day->ledger, &next);
+}
+
 static td_result follow_route(day_route *route, const observed_frame *seen,
                               const trust_answer *trust, td_err *err)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     int is_http = frame->channel->role == ROLE_HTTP;
-    maker_frame as = {
-        .frame = frame, .message = m, .trust = trust, .from_ns = route->run->day->window.from_ns};
+    maker_frame as = {.frame = frame,
+                      .message = m,
+                      .trust = trust,
+                      .from_ns = route->run->day->window.from_ns,
+                      .to_ns = route->run->day->window.to_ns};
     if (frame->is_copy)
         return TD_OK;
     route->latest = &frame->channel->info;
@@ -444,6 +495,8 @@ static td_result follow_route(day_route *route, const observed_frame *seen,
     if (seen->found == NULL && !is_http)
         return TD_OK;
     td_result rc = check_family(route, frame->channel, err);
+    if (route->has_intervals && !frame->is_lead_in)
+        cover(route, frame, seen->found);
     route->seen = &as;
     for (size_t i = 0; rc == TD_OK && i < route->maker_count; i++)
         rc = run_maker(&route->makers[i], &as, err);
@@ -472,7 +525,8 @@ static td_result show_ticker(day_route *route, const symbol_topic *before, const
         const maker_frame as = {.frame = &frame,
                                 .message = frame.content.message,
                                 .gap = gap_before(route, &frame.channel->info, frame.recv_ns),
-                                .from_ns = route->run->day->window.from_ns};
+                                .from_ns = route->run->day->window.from_ns,
+                                .to_ns = route->run->day->window.to_ns};
         if (frame.recv_ns < ticker->since_ns || frame.recv_ns < choice->since_ns)
             continue;
         route->seen = &as;
@@ -584,6 +638,7 @@ static void on_close(void *ctx, void *state)
         td_free(maker->ends);
     }
     book_trust_fini(&route->trust);
+    coverage_fini(&route->covered);
     td_free(route->makers);
     td_free(route);
 }
@@ -614,7 +669,10 @@ static td_result open_tape(day_run *run, td_err *err)
     selection wanted = *day->wanted;
     cursor_options reading = {
         .threads = day->threads, .log = day->log, .reads = TAPE_READS_MESSAGES, .with_lead_in = 1};
-    selection_set_window(&wanted, day->window);
+    td_result rc = TD_OK;
+    if (export_has_intervals(spec))
+        rc = topic_times_open(day->archive, day->window, &run->times, err);
+    selection_set_window(&wanted, export_reads(spec, day->window));
     if ((spec->shard_count > 0 && !export_shares_days(spec)) || spec->days != NULL) {
         reading.wants_channel = wants_channel;
         reading.user = run;
@@ -624,7 +682,8 @@ static td_result open_tape(day_run *run, td_err *err)
             reading.reads = TAPE_READS_ALL;
     const export_scan scan = {&spec->settings, spec->types, spec->type_count,
                               day->archive,    &wanted,     day->window};
-    td_result rc = export_scan_run(&scan, &run->choices, err);
+    if (rc == TD_OK)
+        rc = export_scan_run(&scan, &run->choices, err);
     reading.with_states = 1;
     reading.with_tickers = (uint8_t)has_topics(run, EXPORT_DERIVATIVE_TICKER.prefers);
     return rc == TD_OK ? cursor_open(day->archive, &wanted, &reading, &run->tape, err) : rc;
@@ -702,6 +761,29 @@ static void count_use(day_run *run, const frame_ref *frame, channel_use use)
     run->foreign_frames += use == USE_FOREIGN;
 }
 
+/* What is received soon after the day is of its intervals. The player does not see it: the day's
+ * counts and books end before. */
+static td_result look_ahead(day_run *run, const frame_ref *frame, td_err *err)
+{
+    td_result rc = player_drain(run->player, err);
+    for (size_t i = 0; i < run->route_count && rc == TD_OK && !frame->is_copy; i++) {
+        day_route *route = run->routes[i];
+        if (!route->has_intervals || route->channel->stream != frame->channel->stream)
+            continue;
+        const maker_frame as = {.frame = frame,
+                                .message = frame->content.message,
+                                .from_ns = run->day->window.from_ns,
+                                .to_ns = run->day->window.to_ns};
+        cover(route, frame, NULL);
+        route->seen = &as;
+        for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)
+            if ((route->makers[k].type->flags & EXPORT_OF_INTERVALS) != 0)
+                rc = run_maker(&route->makers[k], &as, err);
+        route->seen = NULL;
+    }
+    return rc;
+}
+
 /* As player_play, but a stop is a result. */
 static td_result play(day_run *run, td_err *err)
 {
@@ -713,7 +795,9 @@ static td_result play(day_run *run, td_err *err)
         if (rc == TD_OK)
             rc = note_damage(run, err);
         channel_use use = rc == TD_OK ? use_of(run, frame->channel) : USE_OTHERS;
-        if (use != USE_OTHERS) {
+        if (rc == TD_OK && frame->recv_ns >= run->day->window.to_ns) {
+            rc = look_ahead(run, frame, err);
+        } else if (use != USE_OTHERS) {
             count_use(run, frame, use);
             rc = player_on_frame(run->player, frame, err);
         }
@@ -757,6 +841,17 @@ static td_result end_book(day_maker *maker, td_err *err)
     return put_gap(maker, &broke, err);
 }
 
+static td_result end_coverage(day_route *route, td_err *err)
+{
+    const day_run *run = route->run;
+    uint64_t until_ns = 0;
+    td_result rc =
+        topic_times_until(run->times, route->latest, route->covered.recv_ns, &until_ns, err);
+    coverage_end(&route->covered, run->day->ledger, route->latest, run->day->window,
+                 cursor_damaged_until_ns(run->tape), until_ns);
+    return rc;
+}
+
 static td_result end_makers(day_run *run, td_err *err)
 {
     td_result rc = TD_OK;
@@ -764,6 +859,8 @@ static td_result end_makers(day_run *run, td_err *err)
         day_route *route = run->routes[i];
         const uint64_t end_ns = run->day->window.to_ns;
         const gap_row *gap = gap_before(route, route->latest, end_ns);
+        if (route->has_intervals)
+            rc = end_coverage(route, err);
         for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++) {
             day_maker *maker = &route->makers[k];
             const row_out out = {put, maker};
@@ -880,6 +977,7 @@ static void close_run(day_run *run)
     export_writers_fini(&run->writers);
     export_choices_fini(&run->choices);
     cursor_close(run->tape);
+    topic_times_close(run->times);
     (void)pthread_mutex_destroy(&run->lock);
     td_free(run);
 }

@@ -67,6 +67,8 @@ static void write_choices(json_writer *json, const export_spec *spec)
     const export_settings *settings = &spec->settings;
     if (settings->bar_ns != 0)
         json_write_member_u64(json, "bar_ns", settings->bar_ns);
+    if (settings->has_suspect_bars)
+        json_write_member_bool(json, "keep_suspect", 1);
     if (settings->every_ns != 0)
         json_write_member_u64(json, "every_ns", settings->every_ns);
     if (settings->every_changes != 0)
@@ -279,7 +281,7 @@ td_result export_manifest_begin_day(td_buf *out, archive *from, const export_spe
     export_date_format(day, date);
     put(out, "{\"date\":\"");
     put(out, date);
-    td_result rc = add_segments(&lines, &text, from, wanted, window, err);
+    td_result rc = add_segments(&lines, &text, from, wanted, export_reads(spec, window), err);
     write_lines(out, "\",\"segments\":[", &lines);
     for (size_t i = 0; i < ledger->count; i++)
         if (selection_wants_gap(wanted, window, &ledger->rows[i]))
@@ -336,6 +338,9 @@ static void write_counts(json_writer *json, const export_writer *writer)
     json_write_member_u64(json, "undecoded_frames", counts->undecoded_frames);
     if (counts->ids_cut > 0)
         json_write_member_u64(json, "ids_cut", counts->ids_cut);
+    if ((writer->of.type->flags & EXPORT_OF_INTERVALS) != 0 &&
+        !writer->output->format->says_suspect)
+        json_write_member_u64(json, "left_out_bars", counts->left_out_bars);
     if ((writer->of.type->flags & EXPORT_OF_BOOKS) == 0)
         return;
     json_write_member_u64(json, "rows_synthesized", counts->rows_synthesized);
@@ -383,7 +388,7 @@ static int is_worth_a_line(const export_writer *writer)
     return writer->own == writer &&
            (writer->files.count > 0 || counts->rows + counts->frames + counts->left_out_frames +
                                                counts->undecoded_frames + counts->break_count +
-                                               counts->ids_cut >
+                                               counts->ids_cut + counts->left_out_bars >
                                            0);
 }
 

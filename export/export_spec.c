@@ -13,6 +13,21 @@ int export_has_format(const export_spec *spec, const export_format *format)
     return 0;
 }
 
+int export_has_intervals(const export_spec *spec)
+{
+    for (size_t i = 0; i < spec->type_count; i++)
+        if ((spec->types[i]->flags & EXPORT_OF_INTERVALS) != 0)
+            return 1;
+    return 0;
+}
+
+selection_window export_reads(const export_spec *spec, selection_window window)
+{
+    if (export_has_intervals(spec) && window.to_ns < UINT64_MAX - COVERAGE_DELAY_NS)
+        window.to_ns += COVERAGE_DELAY_NS;
+    return window;
+}
+
 int export_shares_days(const export_spec *spec)
 {
     for (size_t i = 0; i < spec->output_count; i++) {

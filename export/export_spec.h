@@ -29,6 +29,12 @@ typedef struct export_spec {
 /* 1 if the format is one of the export's. */
 int export_has_format(const export_spec *spec, const export_format *format);
 
+/* 1 if a type's rows are about intervals (EXPORT_OF_INTERVALS). */
+int export_has_intervals(const export_spec *spec);
+
+/* What is read for a part of a day: intervals also need what is received soon after it. */
+selection_window export_reads(const export_spec *spec, selection_window window);
+
 /* 1 if whole days are shared out, not symbols of a day: a format has the rows of all symbols,
  * or needs them: instruments of Nautilus and their data have one precision. */
 int export_shares_days(const export_spec *spec);

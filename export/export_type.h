@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "book/book.h"
 #include "tape/book_trust.h"
+#include "tape/coverage.h"
 #include "export/export_row.h"
 #include "schema/family.h"
 #include "schema/frame.h"
@@ -27,6 +28,7 @@ typedef enum export_time { EXPORT_TIME_NANOS, EXPORT_TIME_MICROS, EXPORT_TIME_IN
 typedef struct export_settings {
     uint32_t depth;  /* of books: the topic with so many levels a side; 0: the market's own */
     uint64_t bar_ns; /* length of bars; 0: no bars */
+    uint8_t has_suspect_bars; /* 1: also in formats that do not say which they are */
     /* Of book_snapshots; every_ns and every_changes 0: none */
     uint64_t every_ns;
     uint32_t every_changes;
@@ -52,6 +54,8 @@ typedef struct maker_frame {
     const gap_row *gap; /* the last gap of the ledger about this topic since the frame before, of
                            the first frame: since ever; NULL: without a gap */
     uint64_t from_ns;   /* the day, or the selection, begins */
+    uint64_t to_ns;     /* it ends: types of EXPORT_OF_INTERVALS are also shown what is received in
+                           the COVERAGE_DELAY_NS after it */
 } maker_frame;
 
 /* Name of a form of times, as --time takes it. */
@@ -61,12 +65,14 @@ const char *export_time_name(export_time time);
 export_row export_row_of(const maker_frame *seen);
 
 enum {
-    EXPORT_ALL_SYMBOLS = 1, /* rows are not of one symbol: one file for all, with columns of its
-                               own for the symbol */
-    EXPORT_OF_BOOKS = 2,    /* made of order books: --depth means it, the manifest has breaks */
-    EXPORT_NO_SYMBOL = 4,   /* rows may be of no symbol at all (wallets) */
-    EXPORT_OF_REPLIES = 8,  /* made of HTTP replies, which are read whatever symbols are selected;
-                               rows are selected by their own */
+    EXPORT_ALL_SYMBOLS = 1,   /* rows are not of one symbol: one file for all, with columns of its
+                                 own for the symbol */
+    EXPORT_OF_BOOKS = 2,      /* made of order books: --depth means it, the manifest has breaks */
+    EXPORT_NO_SYMBOL = 4,     /* rows may be of no symbol at all (wallets) */
+    EXPORT_OF_REPLIES = 8,    /* made of HTTP replies, which are read whatever symbols are selected;
+                                 rows are selected by their own */
+    EXPORT_OF_INTERVALS = 16, /* a row is about a time; its last column, `covered`, is one that
+                                 formats without suspect do not have (export_plain_columns) */
 };
 
 struct export_type;
@@ -77,6 +83,8 @@ typedef struct maker_begin {
     const export_settings *settings;
     const frame_channel *channel; /* of the first frame */
     const book *before;           /* the book that a checkpoint has; NULL: it has no book */
+    const coverage *covered; /* of types of EXPORT_OF_INTERVALS: what is missing, as far as it is
+                                known with the frames that were shown; lives as long as the maker */
 } maker_begin;
 
 typedef struct export_type {
@@ -133,6 +141,12 @@ typedef struct export_book_snapshots {
     char names[4 * EXPORT_SNAPSHOT_LEVELS][24];
 } export_book_snapshots;
 void export_book_snapshots_init(uint32_t levels, export_book_snapshots *out);
+
+/* How many of its columns a type has in formats that do not say what is suspect. */
+size_t export_plain_columns(const export_type *type);
+
+/* The exchange time of a trade; that of its frame, or of receipt, where it has none. */
+uint64_t export_trade_ns(const frame_ref *frame, const message *m, const msg_trade *trade);
 
 /* All types with columns, in the order in which --help lists them. */
 const export_type *const *export_type_table(size_t *count);

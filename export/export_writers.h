@@ -24,6 +24,7 @@ typedef struct export_counts {
     uint64_t left_out_frames;  /* of a book that was not trusted */
     uint64_t left_out_entries; /* levels in those */
     uint64_t undecoded_frames;
+    uint64_t left_out_bars;  /* suspect ones, of a format that does not say so */
     uint64_t ids_cut;        /* texts that a file without quotes cannot hold */
     int64_t clock_behind_ns; /* 0, or what a format has to add to times of receipt */
     uint64_t break_count;

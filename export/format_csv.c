@@ -47,7 +47,7 @@ static td_result begin_file(csv_writer *csv, const export_source *of, td_err *er
     td_buf *out = export_file_buf(csv->file);
     rc = td_buf_printf(out, err, "exchange,%stimestamp,local_timestamp",
                        (of->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? "" : "symbol,");
-    for (size_t i = 0; rc == TD_OK && i < of->type->column_count; i++)
+    for (size_t i = 0; rc == TD_OK && i < export_plain_columns(of->type); i++)
         rc = td_buf_printf(out, err, ",%s", of->type->columns[i].name);
     return rc == TD_OK ? td_buf_append(out, "\n", 1, err) : rc;
 }
@@ -133,7 +133,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     add_u64(out, exchange_ns / NS_PER_US);
     td_buf_add(out, ",", 1);
     add_u64(out, row->recv_ns / NS_PER_US);
-    for (size_t i = 0; i < of->type->column_count; i++) {
+    for (size_t i = 0; i < export_plain_columns(of->type); i++) {
         td_buf_add(out, ",", 1);
         add_value(csv, out, &row->values[i]);
     }

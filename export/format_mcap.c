@@ -579,6 +579,7 @@ const export_format EXPORT_MCAP = {
     .reads = TAPE_READS_MESSAGES,
     .types = EXPORT_MESSAGE_NAMES,
     .open = open_mcap,
+    .says_suspect = 1,
     .row = add_row,
     .finish = finish,
     .close = close_mcap,

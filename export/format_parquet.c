@@ -291,6 +291,7 @@ const export_format EXPORT_PARQUET = {
     .per = EXPORT_PER_SYMBOL,
     .reads = TAPE_READS_MESSAGES,
     .open = open_table,
+    .says_suspect = 1,
     .row = add_row,
     .finish = finish,
     .close = close_table,

@@ -269,6 +269,7 @@ const export_format EXPORT_SQLITE = {
     .reads = TAPE_READS_MESSAGES,
     .types = EXPORT_MESSAGE_NAMES,
     .open = open_sqlite,
+    .says_suspect = 1,
     .row = add_row,
     .finish = finish,
     .close = close_sqlite,

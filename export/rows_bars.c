@@ -9,8 +9,21 @@
 
 __extension__ typedef __int128 int128;
 
-enum { START, OPEN, HIGH, LOW, CLOSE, VOLUME, VWAP, COUNT, BUY_VOLUME, SELL_VOLUME, COLUMNS };
-enum { OPEN_BARS = 8, PLACES = 18, NUMBER_BYTES = 48, SIDES = 3 };
+enum {
+    START,
+    OPEN,
+    HIGH,
+    LOW,
+    CLOSE,
+    VOLUME,
+    VWAP,
+    COUNT,
+    BUY_VOLUME,
+    SELL_VOLUME,
+    COVERED,
+    COLUMNS
+};
+enum { OPEN_BARS = 8, PLACES = 18, COVERED_PLACES = 6, NUMBER_BYTES = 48, SIDES = 3 };
 
 static const export_column BAR_COLUMNS[COLUMNS] = {[START] = {"start", VALUE_TIME_NS},
                                                    [OPEN] = {"open", VALUE_DECIMAL},
@@ -21,7 +34,8 @@ static const export_column BAR_COLUMNS[COLUMNS] = {[START] = {"start", VALUE_TIM
                                                    [VWAP] = {"vwap", VALUE_DECIMAL},
                                                    [COUNT] = {"count", VALUE_INTEGER},
                                                    [BUY_VOLUME] = {"buy_volume", VALUE_DECIMAL},
-                                                   [SELL_VOLUME] = {"sell_volume", VALUE_DECIMAL}};
+                                                   [SELL_VOLUME] = {"sell_volume", VALUE_DECIMAL},
+                                                   [COVERED] = {"covered", VALUE_DECIMAL}};
 
 /* value / 10^scale */
 typedef struct exact_sum {
@@ -36,13 +50,12 @@ typedef struct bar {
     exact_sum turnover;       /* prices times amounts */
     int64_t count;
     uint64_t recv_ns, exchange_ns; /* of its last trade */
-    uint8_t is_suspect;
 } bar;
 
 typedef struct bar_maker {
     const export_settings *settings;
+    const coverage *covered;
     uint64_t written_ns; /* end of the latest bar that has its row; 0: none */
-    uint8_t has_hole;    /* 1: trades may be missing before the next one */
     size_t count;
     bar bars[OPEN_BARS + 1]; /* by time */
 } bar_maker;
@@ -133,7 +146,7 @@ static td_result add_trade(bar *to, const msg_trade *trade, td_err *err)
 }
 
 /* The bar of a time, which may be a new one. */
-static bar *find_bar(bar_maker *self, uint64_t exchange_ns, uint64_t from_ns)
+static bar *find_bar(bar_maker *self, uint64_t exchange_ns)
 {
     const uint64_t start_ns = exchange_ns - exchange_ns % self->settings->bar_ns;
     size_t i = self->count;
@@ -142,19 +155,25 @@ static bar *find_bar(bar_maker *self, uint64_t exchange_ns, uint64_t from_ns)
     if (i > 0 && self->bars[i - 1].start_ns == start_ns)
         return &self->bars[i - 1];
     memmove(&self->bars[i + 1], &self->bars[i], (self->count++ - i) * sizeof(bar));
-    self->bars[i] = (bar){.start_ns = start_ns, .is_suspect = start_ns < from_ns};
+    self->bars[i] = (bar){.start_ns = start_ns};
     return &self->bars[i];
 }
 
-/* The last trade's bar may lack trades, and the next one's. */
-static void note_hole(bar_maker *self)
-{
-    if (self->count > 0)
-        self->bars[self->count - 1].is_suspect = 1;
-    self->has_hole = 1;
-}
-
 /* ---- rows ---- */
+
+/* The share of a bar's time in which nothing is missing, rounded down: 1 is all of it. */
+static td_decimal share_of(const bar_maker *self, const bar *at)
+{
+    const uint64_t length_ns = self->settings->bar_ns;
+    const uint64_t whole_ns =
+        length_ns - coverage_missing_ns(self->covered, at->start_ns, at->start_ns + length_ns);
+    td_decimal share = {(int64_t)((int128)whole_ns * 1000000 / length_ns), COVERED_PLACES};
+    while (share.scale > 0 && share.mantissa % 10 == 0) {
+        share.mantissa /= 10;
+        share.scale--;
+    }
+    return share;
+}
 
 static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
 {
@@ -162,6 +181,7 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
     const uint8_t places = self->settings->decimal_scale;
     exact_sum volume = {0};
     exact_sum vwap;
+    const td_decimal share = share_of(self, &at);
     char texts[SIDES + 1][NUMBER_BYTES];
     memmove(&self->bars[0], &self->bars[1], --self->count * sizeof(bar));
     for (size_t i = 0; i < SIDES; i++)
@@ -178,6 +198,7 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
         [COUNT] = row_integer(at.count),
         [BUY_VOLUME] = value_of(at.volumes[SIDE_BUY], texts[1]),
         [SELL_VOLUME] = value_of(at.volumes[SIDE_SELL], texts[2]),
+        [COVERED] = row_decimal(share),
     };
     if (volume.value > 0) {
         if (!divide(at.turnover, volume, places == 0 ? PLACES : places, &vwap))
@@ -189,10 +210,19 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
         self->written_ns = at.start_ns + self->settings->bar_ns;
     const export_row row = {.recv_ns = at.recv_ns,
                             .exchange_ns = at.exchange_ns,
-                            .is_suspect = at.is_suspect || is_late,
+                            .is_suspect = share.mantissa != 1 || share.scale != 0 || is_late,
                             .flags = ROW_SYNTHESIZED | (is_late ? (unsigned)ROW_LATE : 0U),
                             .values = values};
     return out->put(out->ctx, &row, err);
+}
+
+/* A bar has the trades of its time, whenever they came. Those that come soon after the selection's
+ * end are shown, and what comes as soon after its beginning is of an earlier selection's bars. */
+static int is_of_selection(const maker_frame *seen, uint64_t exchange_ns)
+{
+    if (exchange_ns < seen->from_ns)
+        return seen->frame->recv_ns >= seen->from_ns + COVERAGE_DELAY_NS;
+    return exchange_ns < seen->to_ns;
 }
 
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
@@ -202,19 +232,15 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     td_result rc = TD_OK;
     if (seen->frame->is_lead_in)
         return TD_OK;
-    if (m == NULL || (seen->gap != NULL && seen->gap->to_ns - 1 >= seen->from_ns))
-        note_hole(self);
     size_t count = m == NULL ? 0 : message_item_count(m);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const msg_trade trade = message_trade(m, i);
-        const uint64_t exchange_ns =
-            trade.exchange_ns != 0 ? trade.exchange_ns : export_row_of(seen).exchange_ns;
-        bar *to =
-            find_bar(self, exchange_ns != 0 ? exchange_ns : seen->frame->recv_ns, seen->from_ns);
+        const uint64_t exchange_ns = export_trade_ns(seen->frame, m, &trade);
+        if (!is_of_selection(seen, exchange_ns))
+            continue;
+        bar *to = find_bar(self, exchange_ns);
         to->recv_ns = seen->frame->recv_ns;
         to->exchange_ns = exchange_ns;
-        to->is_suspect |= self->has_hole;
-        self->has_hole = 0;
         rc = add_trade(to, &trade, err);
         if (rc == TD_OK && self->count > OPEN_BARS)
             rc = put_bar(self, out, err);
@@ -222,18 +248,15 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     return rc;
 }
 
-/* The day cuts bars that end after it. */
 static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
                         td_err *err)
 {
     bar_maker *self = maker;
     td_result rc = TD_OK;
-    if (gap != NULL)
-        note_hole(self);
-    while (rc == TD_OK && self->count > 0) {
-        self->bars[0].is_suspect |= self->bars[0].start_ns + self->settings->bar_ns > end_ns;
+    (void)end_ns;
+    (void)gap;
+    while (rc == TD_OK && self->count > 0)
         rc = put_bar(self, out, err);
-    }
     return rc;
 }
 
@@ -247,6 +270,7 @@ static void *open_bars(const maker_begin *of)
 {
     bar_maker *made = td_alloc_zero(1, sizeof *made);
     made->settings = of->settings;
+    made->covered = of->covered;
     return made;
 }
 
@@ -254,6 +278,7 @@ const export_type EXPORT_BARS = {
     .name = "bars",
     .columns = BAR_COLUMNS,
     .column_count = COLUMNS,
+    .flags = EXPORT_OF_INTERVALS,
     .message = MSG_TRADE,
     .takes = takes,
     .open = open_bars,

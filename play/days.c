@@ -264,20 +264,16 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
 
 /* ---- its days ---- */
 
-/* A gap of a whole connection is of its slot; one that no recorder wrote is of all. */
-static int is_about(const gap_row *gap, const stream_days *s)
-{
-    return strcmp(gap->feed, s->feed) == 0 && gap->covered_by[0] == '\0' &&
-           gap_row_is_about(gap, s->topic, s->symbol) &&
-           ((gap->line == s->line && gap->shard == s->shard) ||
-            (gap->line == 0 && gap->shard == 0 && gap->conn == 0));
-}
-
 static void add_gaps(stream_days *s, const gap_list *gaps)
 {
+    const channel_info of = {.feed = s->feed,
+                             .topic = s->topic,
+                             .symbol = s->symbol,
+                             .line = s->line,
+                             .shard = s->shard};
     for (size_t i = 0; i < gaps->count; i++) {
         const gap_row *gap = &gaps->rows[i];
-        if (!is_about(gap, s))
+        if (!gap_row_is_of(gap, &of))
             continue;
         int is_missing = gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE;
         add_span(&s->bad, (bad_span){gap->from_ns, gap->to_ns == GAP_OPEN ? 0 : gap->to_ns,

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { capture, captureLines, manifestOf, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, captureLines, manifestOf, passed, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { Recorder } from "./live.mjs";
+import { linkTo, numberedExchange } from "./numbered.mjs";
 import { test } from "./npm.mjs";
 import { query } from "./parquet.mjs";
 import { scripts } from "./python.mjs";
@@ -41,7 +43,7 @@ for (const [name, family] of CAPTURES)
     const should = temporary(t);
     await python("tests/export/derived.py", capture(name), family, should, "2", "100", "3");
     const lines = (file) => fs.readFileSync(path.join(should, `${file}.csv`), "utf8").trimEnd().split("\n");
-    const asked = ["--type", "bars", "--bars", "2s", "--type", "book_snapshots", "--every", "100ms", "--levels", "3"];
+    const asked = ["--type", "bars", "--bars", "2s", "--keep-suspect", "--type", "book_snapshots", "--every", "100ms", "--levels", "3"];
     const out = await exported(t, archive, ...asked);
     assert.deepEqual(rowsOf(out, "bars"), lines("bars"));
     assert.deepEqual(rowsOf(out, "book_snapshots"), lines("grid"));
@@ -90,10 +92,82 @@ test("a gap: bars on both sides are suspect, and the grid has no rows in it", { 
   const bars = await query(`SELECT epoch_ns(start) > ${gap.to_ns} - 1000000000, suspect FROM ${rows("bars", "BTCUSD")} ORDER BY start`);
   const at = bars.findIndex(([isAfter]) => isAfter);
   assert.ok(at > 0 && at < bars.length - 1);
-  assert.deepEqual(bars.map(([, suspect]) => suspect), bars.map((_, i) => i === at - 1 || i === at));
+  const partial = [0, at - 1, at, bars.length - 1]; // captures begin and end within a bar
+  assert.deepEqual(bars.map(([, suspect]) => suspect), bars.map((_, i) => partial.includes(i)));
   const [[inside, before, after]] = await query(`SELECT count_if(ns BETWEEN ${gap.from_ns} AND ${gap.to_ns}), count_if(ns < ${gap.from_ns}), count_if(ns > ${gap.to_ns}) FROM (SELECT epoch_ns(ts_recv) AS ns FROM ${rows("book_snapshots", "BTCUSD")})`);
   assert.equal(inside, 0n);
   assert.ok(before > 100n && after === 0n, `${before} ${after}`); // the book's next snapshot is not in the capture
+});
+
+test("no bar that lacks a trade is good, however it was lost, and others are", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const exchange = await numberedExchange(t, { rate: 50, isTimed: true });
+  const link = await linkTo(t, exchange);
+  const args = [`${link.url}/realtime`, ...exchange.args().slice(1), "--commit-interval", "50ms"];
+  const recordFor = async (recorder, ms) => {
+    await recorder.durableAfter(recorder.durableLines + 2);
+    await recorder.until(passed(ms));
+  };
+  for (const [lose, signal] of [
+    [() => exchange.drop(), "SIGKILL"],
+    [() => link.end("reset"), "SIGTERM"],
+    [async () => (link.slow(0), await passed(700), link.end("reset", 2000)), "SIGKILL"],
+    [async () => (link.slow(0), await passed(700), link.slow(Infinity)), "SIGTERM"],
+  ]) {
+    const recorder = new Recorder(t, archive, args);
+    await recordFor(recorder, 1500);
+    await lose();
+    await recordFor(recorder, 2500);
+    await recorder.kill(signal);
+    await passed(400);
+  }
+  const { made } = exchange.topics.get("trade.BTCUSD");
+  for (const [bars, bar_ms] of [["250ms", 250], ["1s", 1000], ["1m", 60_000]]) {
+    const out = path.join(dir, bars);
+    await tapedeck(t, ["export", "-q", archive, "--format", "parquet", "--out", out, "--type", "bars", "--bars", bars], { status: 1 });
+    const rows = await query(`SELECT epoch_ms(start), count, suspect, covered::DOUBLE FROM read_parquet('${out}/**/*.parquet') ORDER BY start`);
+    const truth = new Map();
+    for (const at of made) truth.set(Math.floor(at / 1e6 / bar_ms) * bar_ms, (truth.get(Math.floor(at / 1e6 / bar_ms) * bar_ms) ?? 0) + 1);
+    const found = { bars: rows.length, good: 0, suspect: 0, lacking: 0, lacking_and_good: 0, whole_and_suspect: 0 };
+    for (const [start, count, suspect, covered] of rows) {
+      const isLacking = Number(count) < truth.get(Number(start));
+      assert.ok(Number(count) <= truth.get(Number(start)));
+      assert.equal(suspect, covered < 1);
+      found[suspect ? "suspect" : "good"]++;
+      found.lacking += isLacking;
+      found.lacking_and_good += isLacking && !suspect;
+      found.whole_and_suspect += !isLacking && suspect;
+    }
+    t.diagnostic(`${bars}: ${JSON.stringify(found)}`);
+    assert.equal(found.lacking_and_good, 0);
+    assert.ok(bars === "1m" || found.good > rows.length / 4, bars);
+    const csv = path.join(dir, `${bars}-csv`);
+    const done = ["export", "-q", archive, "--format", "tardis-csv", "--type", "bars", "--bars", bars, "--out"];
+    await tapedeck(t, [...done, csv], { status: 1 });
+    const files = manifestOf(csv).files;
+    assert.deepEqual([files.reduce((sum, file) => sum + file.rows, 0), files.reduce((sum, file) => sum + file.left_out_bars, 0)], [found.good, found.suspect]);
+    await tapedeck(t, [...done, `${csv}-all`, "--keep-suspect"], { status: 1 });
+    assert.equal(rowsOf(`${csv}-all`, "bars").length, rows.length);
+  }
+});
+
+test("a bar has the trades of its time, also those that came after midnight", async (t) => {
+  const dir = temporary(t);
+  const midnight = Date.UTC(2026, 10, 21);
+  const lines = [`wss://test/realtime <-> ${midnight / 1000 - 10}.0`];
+  for (let i = 0; i < 600; i++) {
+    const made = midnight - 9950 + 100 * i;
+    const trade = { trade_time_ms: made, timestamp: "2026-11-20T09:21:59.000Z", symbol: "BTCUSD", side: "Buy", size: 1, price: 7.5, tick_direction: "PlusTick", trade_id: `t${i}`, cross_seq: i + 1 };
+    lines.push(`${(made + 200) / 1000}: ${JSON.stringify({ topic: "trade.BTCUSD", data: [trade] })}`);
+  }
+  fs.writeFileSync(path.join(dir, "capture"), lines.join("\n"));
+  const archive = await imported(t, "inverse", path.join(dir, "capture"));
+  const out = path.join(dir, "out");
+  await tapedeck(t, ["export", "-q", archive, "--format", "parquet", "--out", out, "--type", "bars", "--bars", "5s"]);
+  const rows = await query(`SELECT (epoch_ms(start) - ${midnight}) // 1000, count, suspect, date FROM read_parquet('${out}/**/*.parquet', hive_types = {'date': VARCHAR}) ORDER BY start`);
+  assert.deepEqual(rows.map(([s, count, suspect, date]) => [Number(s), Number(count), suspect, date]),
+    Array.from({ length: 12 }, (_, i) => [5 * i - 10, 50, i === 0 || i === 11, i < 2 ? "2026-11-20" : "2026-11-21"]));
 });
 
 for (const [name, more, error] of [

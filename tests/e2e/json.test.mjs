@@ -19,6 +19,8 @@ const ELSEWHERE = [
   "cat opcode", // round_trip.test.mjs
   "MANIFEST.json request.bar_ns", // export_derived.test.mjs
   "MANIFEST.json request.fuse", // hftbacktest.test.mjs
+  "MANIFEST.json request.keep_suspect",
+  "MANIFEST.json days[].files[].left_out_bars",
   "MANIFEST.json request.only_clean", // days.test.mjs
   "MANIFEST.json days[].not_clean[].feed",
   "MANIFEST.json days[].not_clean[].symbol",

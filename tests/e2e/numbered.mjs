@@ -17,8 +17,8 @@ const MS = 1e6;
 const now = () => (performance.timeOrigin + performance.now()) * MS;
 
 /** Frame n of a topic `trade.SYMBOL`, in the words of docs/wire.md. Its number is the end of its trade_id. */
-const frame = (symbol, n, padding) =>
-  `{"topic":"trade.${symbol}","data":[{"trade_time_ms":${1618666000000 + n},"timestamp":"2021-04-17T13:26:40.000Z","symbol":"${symbol}","side":"Buy",` +
+const frame = (symbol, n, padding, time_ms) =>
+  `{"topic":"trade.${symbol}","data":[{"trade_time_ms":${time_ms},"timestamp":"2021-04-17T13:26:40.000Z","symbol":"${symbol}","side":"Buy",` +
   `"size":1,"price":60000.5,"tick_direction":"ZeroPlusTick","trade_id":"00000000-0000-4000-8000-${String(n).padStart(12, "0")}",` +
   `"cross_seq":${5938950000 + n}${padding === "" ? "" : `,"padding":"${padding}"`}}]}`;
 
@@ -31,10 +31,11 @@ const TURN_MS = 10;
 const CONN = "5ae2a1fb-0000-4000-8000-000000000001";
 const answer = (request, refused) => JSON.stringify({ success: refused === undefined, ret_msg: refused ?? "", conn_id: CONN, request });
 
-/** A server of the inverse dialect. `rate`: frames per second of each topic; `pad`: bytes to lengthen each by; `files`: over
+/** A server of the inverse dialect. `isTimed`: trades have the time when they were made, not that of their number. `rate`: frames per second of each topic; `pad`: bytes to lengthen each by; `files`: over
  * TLS, with this certificate (hostile.mjs). */
 export class NumberedExchange {
-  constructor({ symbols = ["BTCUSD"], rate = 400, pad = 0, files } = {}) {
+  constructor({ symbols = ["BTCUSD"], rate = 400, pad = 0, files, isTimed = false } = {}) {
+    this.isTimed = isTimed;
     this.files = files;
     this.topics = new Map(symbols.map((symbol) => [`trade.${symbol}`, { symbol, made: [] }])); // made[n]: when, ns
     this.rate = rate;
@@ -86,7 +87,8 @@ export class NumberedExchange {
     for (const [topic, { symbol, made }] of this.topics) {
       const to = clients.filter((ws) => ws.granted?.has(topic));
       for (; made.length < due; made.push(at)) {
-        const text = to.length > 0 && frame(symbol, made.length, this.padding);
+        const time_ms = this.isTimed ? Math.floor(at / MS) : 1618666000000 + made.length;
+        const text = to.length > 0 && frame(symbol, made.length, this.padding, time_ms);
         for (const ws of to) ws.send(text);
       }
     }

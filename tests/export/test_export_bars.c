@@ -9,100 +9,87 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "export/export_type.h"
 #include "schema/frame.h"
 
 enum { TRADES_MAX = 12, FROM_NS = 1000, END_NS = 2000, BAR_NS = 10 };
 
-/* A frame with one trade; time 0: a frame that cannot be decoded. */
+/* A frame with one trade. */
 typedef struct one_trade {
     uint64_t time_ns;
     const char *price, *size;
     msg_side side;
-    uint64_t gap_to_ns; /* the ledger has a gap before it; 0: none */
 } one_trade;
 
 typedef struct script {
     const char *name;
     one_trade trades[TRADES_MAX];
-    const char
-        *rows; /* "START: OPEN HIGH LOW CLOSE VOLUME VWAP COUNT BUY SELL[ late][ suspect]; " */
+    const char *rows; /* "START: OPEN HIGH LOW CLOSE VOLUME VWAP COUNT BUY SELL[ COVERED][ late][
+                         suspect]; " */
     uint8_t places;
-    uint8_t ends_with_gap;
+    coverage_span holes[2];
 } script;
 
 static const script SCRIPTS[] = {
     {.name = "a bar, a time without trades, a bar",
-     .trades = {{1010, "5", "2", SIDE_BUY, 0},
-                {1013, "7.5", "1.25", SIDE_SELL, 0},
-                {1019, "4", "0.75", SIDE_NONE, 0},
-                {1039, "4", "1", SIDE_SELL, 0}},
+     .trades = {{1010, "5", "2", SIDE_BUY},
+                {1013, "7.5", "1.25", SIDE_SELL},
+                {1019, "4", "0.75", SIDE_NONE},
+                {1039, "4", "1", SIDE_SELL}},
      .rows = "1010: 5 7.5 4 4 4 5.59375 3 2 1.25; 1030: 4 4 4 4 1 4 1 0 1; "},
     {.name = "the average is rounded half to even, once, to 18 places",
-     .trades = {{1010, "1", "1", SIDE_BUY, 0}, {1011, "2", "2", SIDE_BUY, 0}},
+     .trades = {{1010, "1", "1", SIDE_BUY}, {1011, "2", "2", SIDE_BUY}},
      .rows = "1010: 1 2 1 2 3 1.666666666666666667 2 3 0; "},
     {.name = "or to those of --scale",
-     .trades = {{1010, "1", "1", SIDE_BUY, 0}, {1011, "1.05", "1", SIDE_BUY, 0}},
+     .trades = {{1010, "1", "1", SIDE_BUY}, {1011, "1.05", "1", SIDE_BUY}},
      .rows = "1010: 1 1.05 1 1.05 2 1.02 2 2 0; ",
      .places = 2},
     {.name = "but not to fewer than prices have",
-     .trades = {{1010, "1.25", "1", SIDE_BUY, 0}},
+     .trades = {{1010, "1.25", "1", SIDE_BUY}},
      .rows = "1010: 1.25 1.25 1.25 1.25 1 1.25 1 1 0; ",
      .places = 1},
     {.name = "sums beyond 64 bits are exact",
-     .trades = {{1010, "2", "9223372036854775807", SIDE_BUY, 0},
-                {1011, "2", "0.5", SIDE_BUY, 0},
-                {1011, "2", "9223372036854775807", SIDE_BUY, 0}},
+     .trades = {{1010, "2", "9223372036854775807", SIDE_BUY},
+                {1011, "2", "0.5", SIDE_BUY},
+                {1011, "2", "9223372036854775807", SIDE_BUY}},
      .rows = "1010: 2 2 2 2 18446744073709551614.5 2 3 18446744073709551614.5 0; "},
     {.name = "without amounts there is no average",
-     .trades = {{1010, "5", "0", SIDE_BUY, 0}},
+     .trades = {{1010, "5", "0", SIDE_BUY}},
      .rows = "1010: 5 5 5 5 0 - 1 0 0; "},
     {.name = "a trade of an earlier bar that waits",
-     .trades = {{1010, "5", "1", SIDE_BUY, 0},
-                {1020, "6", "1", SIDE_BUY, 0},
-                {1011, "7", "1", SIDE_BUY, 0},
-                {1005, "8", "1", SIDE_BUY, 0}},
+     .trades = {{1010, "5", "1", SIDE_BUY},
+                {1020, "6", "1", SIDE_BUY},
+                {1011, "7", "1", SIDE_BUY},
+                {1005, "8", "1", SIDE_BUY}},
      .rows = "1000: 8 8 8 8 1 8 1 1 0; 1010: 5 7 5 7 2 6 2 2 0; 1020: 6 6 6 6 1 6 1 1 0; "},
     {.name = "a trade of a bar that has its row",
-     .trades = {{1010, "1", "1", SIDE_BUY, 0},
-                {1020, "1", "1", SIDE_BUY, 0},
-                {1030, "1", "1", SIDE_BUY, 0},
-                {1040, "1", "1", SIDE_BUY, 0},
-                {1050, "1", "1", SIDE_BUY, 0},
-                {1060, "1", "1", SIDE_BUY, 0},
-                {1070, "1", "1", SIDE_BUY, 0},
-                {1080, "1", "1", SIDE_BUY, 0},
-                {1090, "1", "1", SIDE_BUY, 0},
-                {1019, "2", "1", SIDE_BUY, 0}},
+     .trades = {{1010, "1", "1", SIDE_BUY},
+                {1020, "1", "1", SIDE_BUY},
+                {1030, "1", "1", SIDE_BUY},
+                {1040, "1", "1", SIDE_BUY},
+                {1050, "1", "1", SIDE_BUY},
+                {1060, "1", "1", SIDE_BUY},
+                {1070, "1", "1", SIDE_BUY},
+                {1080, "1", "1", SIDE_BUY},
+                {1090, "1", "1", SIDE_BUY},
+                {1019, "2", "1", SIDE_BUY}},
      .rows = "1010: 1 1 1 1 1 1 1 1 0; 1010: 2 2 2 2 1 2 1 1 0 late suspect; "
              "1020: 1 1 1 1 1 1 1 1 0; 1030: 1 1 1 1 1 1 1 1 0; 1040: 1 1 1 1 1 1 1 1 0; "
              "1050: 1 1 1 1 1 1 1 1 0; 1060: 1 1 1 1 1 1 1 1 0; 1070: 1 1 1 1 1 1 1 1 0; "
              "1080: 1 1 1 1 1 1 1 1 0; 1090: 1 1 1 1 1 1 1 1 0; "},
-    {.name = "bars on both sides of a gap",
-     .trades = {{1010, "1", "1", SIDE_BUY, 0},
-                {1020, "1", "1", SIDE_BUY, 0},
-                {1050, "1", "1", SIDE_BUY, 1045},
-                {1060, "1", "1", SIDE_BUY, 0}},
-     .rows = "1010: 1 1 1 1 1 1 1 1 0; 1020: 1 1 1 1 1 1 1 1 0 suspect; "
-             "1050: 1 1 1 1 1 1 1 1 0 suspect; 1060: 1 1 1 1 1 1 1 1 0; "},
-    {.name = "a gap before the day, a frame that cannot be decoded, a gap at the end",
-     .trades = {{1010, "1", "1", SIDE_BUY, 900},
-                {1020, "1", "1", SIDE_BUY, 0},
-                {0, NULL, NULL, SIDE_NONE, 0},
-                {1050, "1", "1", SIDE_BUY, 0},
-                {1060, "1", "1", SIDE_BUY, 0},
-                {1070, "1", "1", SIDE_BUY, 0}},
-     .rows = "1010: 1 1 1 1 1 1 1 1 0; 1020: 1 1 1 1 1 1 1 1 0 suspect; "
-             "1050: 1 1 1 1 1 1 1 1 0 suspect; 1060: 1 1 1 1 1 1 1 1 0; "
-             "1070: 1 1 1 1 1 1 1 1 0 suspect; ",
-     .ends_with_gap = 1},
+    {.name = "bars that lack some of their time",
+     .trades = {{1010, "1", "1", SIDE_BUY},
+                {1020, "1", "1", SIDE_BUY},
+                {1050, "1", "1", SIDE_BUY},
+                {1060, "1", "1", SIDE_BUY}},
+     .holes = {{1025, 1051}},
+     .rows = "1010: 1 1 1 1 1 1 1 1 0; 1020: 1 1 1 1 1 1 1 1 0 0.5 suspect; "
+             "1050: 1 1 1 1 1 1 1 1 0 0.9 suspect; 1060: 1 1 1 1 1 1 1 1 0; "},
     {.name = "the day cuts bars",
-     .trades = {{999, "1", "1", SIDE_BUY, 0},
-                {1990, "1", "1", SIDE_BUY, 0},
-                {2001, "1", "1", SIDE_BUY, 0}},
-     .rows = "990: 1 1 1 1 1 1 1 1 0 suspect; 1990: 1 1 1 1 1 1 1 1 0; "
-             "2000: 1 1 1 1 1 1 1 1 0 suspect; "},
+     .trades = {{999, "1", "1", SIDE_BUY}, {1990, "1", "1", SIDE_BUY}, {2001, "1", "1", SIDE_BUY}},
+     .rows = "1990: 1 1 1 1 1 1 1 1 0; "},
 };
 
 static td_decimal decimal(const char *text)
@@ -116,7 +103,7 @@ static td_result put_row(void *ctx, const export_row *row, td_err *err)
 {
     td_buf *out = ctx;
     td_result rc = td_buf_printf(out, err, "%" PRIu64 ":", row->values[0].as.time_ns);
-    for (size_t i = 1; i < EXPORT_BARS.column_count && rc == TD_OK; i++) {
+    for (size_t i = 1; i < export_plain_columns(&EXPORT_BARS) && rc == TD_OK; i++) {
         const msg_value *value = &row->values[i];
         char text[TD_DECIMAL_TEXT_BYTES] = "-";
         td_bytes shown = td_bytes_of(text, 1);
@@ -128,10 +115,14 @@ static td_result put_row(void *ctx, const export_row *row, td_err *err)
             shown.size = td_decimal_format(value->as.decimal, text);
         rc = td_buf_printf(out, err, " %.*s", (int)shown.size, (const char *)shown.data);
     }
-    return rc != TD_OK
-               ? rc
-               : td_buf_printf(out, err, "%s%s; ", (row->flags & ROW_LATE) != 0 ? " late" : "",
-                               row->is_suspect ? " suspect" : "");
+    char share[TD_DECIMAL_TEXT_BYTES] = "";
+    const td_decimal covered = row->values[EXPORT_BARS.column_count - 1].as.decimal;
+    if (covered.mantissa != 1 || covered.scale != 0)
+        share[td_decimal_format(covered, share)] = '\0';
+    return rc != TD_OK ? rc
+                       : td_buf_printf(out, err, "%s%s%s%s; ", share[0] != '\0' ? " " : "", share,
+                                       (row->flags & ROW_LATE) != 0 ? " late" : "",
+                                       row->is_suspect ? " suspect" : "");
 }
 
 static td_result play(const script *of, td_buf *rows, td_err *err)
@@ -140,29 +131,32 @@ static td_result play(const script *of, td_buf *rows, td_err *err)
     static const topic_row NO_ROW = {.type = MSG_TRADE, .pattern = "trade.{symbol}"};
     frame_channel channel = {.topic = {.row = &NO_ROW}};
     const row_out out = {put_row, rows};
-    const gap_row last = {.from_ns = END_NS - 1};
-    void *maker = EXPORT_BARS.open(&(maker_begin){&EXPORT_BARS, &settings, &channel, NULL});
+    coverage covered = {0};
+    for (size_t i = 0; i < 2 && of->holes[i].to_ns != 0; i++) {
+        covered.holes = td_array_grow(covered.holes, covered.hole_count, sizeof *covered.holes);
+        covered.holes[covered.hole_count++] = of->holes[i];
+    }
+    void *maker = EXPORT_BARS.open(&(maker_begin){
+        .type = &EXPORT_BARS, .settings = &settings, .channel = &channel, .covered = &covered});
     td_result rc = TD_OK;
     for (size_t i = 0; i < TRADES_MAX && rc == TD_OK; i++) {
         const one_trade *from = &of->trades[i];
-        if (from->price == NULL && (i + 1 == TRADES_MAX || from[1].price == NULL))
+        if (from->price == NULL)
             break;
         const frame_ref frame = {.channel = &channel, .recv_ns = from->time_ns};
-        const gap_row gap = {.to_ns = from->gap_to_ns};
-        msg_trade trade = {.exchange_ns = from->time_ns, .side = (uint8_t)from->side};
+        msg_trade trade = {.exchange_ns = from->time_ns,
+                           .side = (uint8_t)from->side,
+                           .price = decimal(from->price),
+                           .size = decimal(from->size)};
         const message m = {.trades = {.head = {.type = MSG_TRADE}, &trade, 1}};
-        maker_frame seen = {
-            .frame = &frame, .gap = from->gap_to_ns != 0 ? &gap : NULL, .from_ns = FROM_NS};
-        if (from->price != NULL) {
-            trade.price = decimal(from->price);
-            trade.size = decimal(from->size);
-            seen.message = &m;
-        }
+        const maker_frame seen = {
+            .frame = &frame, .message = &m, .from_ns = FROM_NS, .to_ns = END_NS};
         rc = EXPORT_BARS.frame(maker, &seen, &out, err);
     }
     if (rc == TD_OK)
-        rc = EXPORT_BARS.end(maker, END_NS, of->ends_with_gap ? &last : NULL, &out, err);
+        rc = EXPORT_BARS.end(maker, END_NS, NULL, &out, err);
     EXPORT_BARS.close(maker);
+    coverage_fini(&covered);
     return rc;
 }
 
@@ -182,9 +176,8 @@ static void test_bars(void **state)
 
 static void test_sums_that_do_not_fit_are_refused(void **state)
 {
-    const script huge = {
-        .trades = {{1010, "9223372036854775807", "9223372036854775807", SIDE_BUY, 0},
-                   {1011, "1", "0.000000000000000001", SIDE_BUY, 0}}};
+    const script huge = {.trades = {{1010, "9223372036854775807", "9223372036854775807", SIDE_BUY},
+                                    {1011, "1", "0.000000000000000001", SIDE_BUY}}};
     td_buf rows;
     td_err err = {0};
     (void)state;

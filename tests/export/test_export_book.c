@@ -234,7 +234,7 @@ static void open_maker(actors *a, const book *before)
     if (a->maker != NULL)
         EXPORT_BOOK_DELTAS.close(a->maker);
     a->maker = EXPORT_BOOK_DELTAS.open(
-        &(maker_begin){&EXPORT_BOOK_DELTAS, &settings, &a->channel, before});
+        &(maker_begin){&EXPORT_BOOK_DELTAS, &settings, &a->channel, before, NULL});
 }
 
 /* Another file: its maker begins with the book as it is, if it is there. */

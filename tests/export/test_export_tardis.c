@@ -109,7 +109,7 @@ static void open_feed(stream_feed *f, decoder *with, const frame_channel *channe
     if (before != NULL)
         book_copy(f->book, before);
     if (type->open != NULL)
-        f->maker = type->open(&(maker_begin){type, &SETTINGS, &f->channel, before});
+        f->maker = type->open(&(maker_begin){type, &SETTINGS, &f->channel, before, NULL});
     td_buf_init(&f->rows, 1 << 20);
 }
 

@@ -182,7 +182,7 @@ static void run(const reply_case *c)
     td_err err;
     assert_true(EXPORT_INSTRUMENTS.takes(NULL, &channel));
     void *maker =
-        EXPORT_INSTRUMENTS.open(&(maker_begin){&EXPORT_INSTRUMENTS, NULL, &channel, NULL});
+        EXPORT_INSTRUMENTS.open(&(maker_begin){&EXPORT_INSTRUMENTS, NULL, &channel, NULL, NULL});
     printed_size = 0;
     wanted_columns = c->columns;
     for (size_t i = 0; i < REPLIES_MAX && c->replies[i] != NULL; i++) {

@@ -1,0 +1,278 @@
+#include "tape/coverage.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "archive/moment.h"
+#include "archive/session_spans.h"
+#include "schema/dialect.h"
+#include "schema/family.h"
+
+void coverage_fini(coverage *self)
+{
+    td_free(self->holes);
+    *self = (coverage){0};
+}
+
+static uint64_t less(uint64_t ns, uint64_t by_ns)
+{
+    return ns > by_ns ? ns - by_ns : 0;
+}
+
+static uint64_t more(uint64_t ns, uint64_t by_ns)
+{
+    return ns < UINT64_MAX - by_ns ? ns + by_ns : UINT64_MAX;
+}
+
+/* ---- holes ---- */
+
+/* Those that it touches become one with it. */
+static void add_hole(coverage *self, uint64_t from_ns, uint64_t to_ns)
+{
+    coverage_span made = {from_ns, to_ns > from_ns ? to_ns : from_ns + 1};
+    size_t begin = self->hole_count;
+    while (begin > 0 && self->holes[begin - 1].to_ns >= made.from_ns)
+        begin--;
+    size_t end = begin;
+    for (; end < self->hole_count && self->holes[end].from_ns <= made.to_ns; end++) {
+        const coverage_span *hole = &self->holes[end];
+        made.from_ns = hole->from_ns < made.from_ns ? hole->from_ns : made.from_ns;
+        made.to_ns = hole->to_ns > made.to_ns ? hole->to_ns : made.to_ns;
+    }
+    self->holes = td_array_grow(self->holes, self->hole_count, sizeof *self->holes);
+    memmove(&self->holes[begin + 1], &self->holes[end],
+            (self->hole_count - end) * sizeof *self->holes);
+    self->holes[begin] = made;
+    self->hole_count = self->hole_count - (end - begin) + 1;
+}
+
+uint64_t coverage_missing_ns(const coverage *self, uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t sum_ns = 0;
+    for (size_t i = self->hole_count; i > 0 && self->holes[i - 1].to_ns > from_ns; i--) {
+        const coverage_span *hole = &self->holes[i - 1];
+        uint64_t begin_ns = hole->from_ns > from_ns ? hole->from_ns : from_ns;
+        uint64_t end_ns = hole->to_ns < to_ns ? hole->to_ns : to_ns;
+        sum_ns += end_ns > begin_ns ? end_ns - begin_ns : 0;
+    }
+    return sum_ns;
+}
+
+/* Something may be missing that was to be received in this time. */
+static void wait_for_more(coverage *self, uint64_t from_ns, uint64_t to_ns, uint8_t is_old_sound)
+{
+    if (!self->has_pending) {
+        self->pending = (coverage_span){from_ns, to_ns};
+        self->is_old_sound = is_old_sound;
+    }
+    self->has_pending = 1;
+    self->is_old_sound &= is_old_sound;
+    if (from_ns < self->pending.from_ns)
+        self->pending.from_ns = from_ns;
+    if (to_ns > self->pending.to_ns)
+        self->pending.to_ns = to_ns;
+}
+
+/* It is missing between the latest entry before and first_ns. A frame that begins before that one
+ * repeats what was sent earlier, and shows no end. */
+static void settle(coverage *self, uint64_t first_ns)
+{
+    uint64_t from_ns = less(self->pending.from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
+    uint64_t to_ns = more(self->pending.to_ns, self->ahead_ns + COVERAGE_CLOCK_NS);
+    from_ns = self->exchange_ns > from_ns ? self->exchange_ns : from_ns;
+    if (first_ns >= self->exchange_ns && first_ns < to_ns)
+        to_ns = first_ns;
+    add_hole(self, from_ns, to_ns);
+    self->has_pending = 0;
+}
+
+/* ---- gaps ---- */
+
+/* A row that ends a connection: before it, all that the connection had is there. */
+static int ends_connection(const gap_row *gap)
+{
+    return gap->reason == GAP_DISCONNECT || gap->reason == GAP_STALE ||
+           gap->reason == GAP_RESTART || gap->reason == GAP_CRASH;
+}
+
+/* The rest may lack a frame anywhere in their time, wherever the frames around it are. */
+static void add_scattered(coverage *self, const gap_list *ledger, const channel_info *info,
+                          selection_window window)
+{
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *gap = &ledger->rows[i];
+        const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
+        if (!ends_connection(gap) && gap_row_is_of(gap, info) && gap->from_ns < window.to_ns &&
+            more(to_ns, COVERAGE_CLOCK_NS) > window.from_ns)
+            add_hole(self, less(gap->from_ns, COVERAGE_CLOCK_NS), more(to_ns, COVERAGE_CLOCK_NS));
+    }
+}
+
+/* Gaps that began before until_ns. */
+static void look_back(coverage *self, const gap_list *ledger, const channel_info *info,
+                      uint64_t until_ns)
+{
+    for (; self->gap_next < ledger->count; self->gap_next++) {
+        const gap_row *gap = &ledger->rows[self->gap_next];
+        int order = strcmp(gap->feed, info->feed);
+        if (order > 0 || (order == 0 && gap->from_ns >= until_ns))
+            break;
+        if (ends_connection(gap) && gap_row_is_of(gap, info))
+            wait_for_more(self, gap->from_ns, gap->to_ns == GAP_OPEN ? until_ns : gap->to_ns, 1);
+    }
+}
+
+/* ---- frames ---- */
+
+void coverage_begin(coverage *self, const gap_list *ledger, const channel_info *info,
+                    selection_window window, uint64_t since_ns)
+{
+    add_hole(self, 0, window.from_ns);
+    if (window.to_ns != UINT64_MAX)
+        add_hole(self, window.to_ns, UINT64_MAX);
+    add_scattered(self, ledger, info, window);
+    look_back(self, ledger, info, window.from_ns);
+    if (self->has_pending && more(self->pending.to_ns, COVERAGE_CLOCK_NS) < window.from_ns)
+        self->has_pending = 0; /* they ended long ago */
+    if (since_ns > window.from_ns)
+        wait_for_more(self, 0, since_ns, 0);
+}
+
+void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *next)
+{
+    const frame_ref *frame = next->frame;
+    look_back(self, ledger, &frame->channel->info, frame->recv_ns);
+    if (next->damaged_until_ns != self->damaged_until_ns ||
+        frame->recv_ns <= next->damaged_until_ns)
+        wait_for_more(self, self->recv_ns, next->damaged_until_ns, 0);
+    self->damaged_until_ns = next->damaged_until_ns;
+    if (next->is_doubtful)
+        wait_for_more(self, self->recv_ns != 0 ? self->recv_ns : frame->recv_ns, frame->recv_ns, 0);
+    int is_of_old =
+        self->is_old_sound && frame->conn == self->conn && frame->recv_ns < self->pending.to_ns;
+    if (self->has_pending && is_of_old)
+        self->pending.from_ns = frame->recv_ns;
+    else if (self->has_pending && next->first_ns != 0)
+        settle(self, next->first_ns);
+    if (next->is_doubtful) /* what it has not shown may come after what it has */
+        wait_for_more(self, frame->recv_ns, frame->recv_ns, 0);
+    if (next->last_ns != 0 && frame->recv_ns > next->last_ns + self->delay_ns)
+        self->delay_ns = frame->recv_ns - next->last_ns;
+    if (next->last_ns > frame->recv_ns + self->ahead_ns)
+        self->ahead_ns = next->last_ns - frame->recv_ns;
+    self->exchange_ns = next->last_ns > self->exchange_ns ? next->last_ns : self->exchange_ns;
+    self->recv_ns = frame->recv_ns;
+    self->conn = frame->conn;
+}
+
+void coverage_end(coverage *self, const gap_list *ledger, const channel_info *info,
+                  selection_window window, uint64_t damaged_until_ns, uint64_t until_ns)
+{
+    look_back(self, ledger, info, window.to_ns);
+    if (damaged_until_ns > self->recv_ns)
+        wait_for_more(self, self->recv_ns, damaged_until_ns, 0);
+    if (self->exchange_ns < window.to_ns && until_ns != COVERAGE_ALWAYS)
+        wait_for_more(self, until_ns, UINT64_MAX, 0);
+    if (self->has_pending)
+        settle(self, UINT64_MAX);
+}
+
+/* ---- how long topics were received ---- */
+
+/* Of a feed: what was granted before the window, and after it. */
+typedef struct feed_times {
+    char *feed;
+    moment before, after;
+    uint64_t last_ns; /* of its last frame */
+} feed_times;
+
+struct topic_times {
+    archive_view *view;
+    selection_window window;
+    feed_times *feeds;
+    size_t count;
+};
+
+td_result topic_times_open(archive *from, selection_window window, topic_times **out, td_err *err)
+{
+    topic_times *made = td_alloc_zero(1, sizeof *made);
+    made->window = window;
+    td_result rc = archive_view_open(from, VIEW_ALL, NULL, &made->view, err);
+    if (rc != TD_OK)
+        topic_times_close(made);
+    *out = rc == TD_OK ? made : NULL;
+    return rc;
+}
+
+void topic_times_close(topic_times *self)
+{
+    for (size_t i = 0; self != NULL && i < self->count; i++) {
+        moment_fini(&self->feeds[i].before);
+        moment_fini(&self->feeds[i].after);
+        td_free(self->feeds[i].feed);
+    }
+    if (self == NULL)
+        return;
+    archive_view_close(self->view);
+    td_free(self->feeds);
+    td_free(self);
+}
+
+static int is_feed(void *user, const char *feed)
+{
+    return strcmp(user, feed) == 0;
+}
+
+static td_result find_feed(topic_times *self, const char *feed, feed_times **out, td_err *err)
+{
+    uint64_t first_ns = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        *out = &self->feeds[i];
+        if (strcmp((*out)->feed, feed) == 0)
+            return TD_OK;
+    }
+    self->feeds = td_array_grow(self->feeds, self->count, sizeof *self->feeds);
+    feed_times *made = *out = &self->feeds[self->count++];
+    *made = (feed_times){.feed = td_strdup(feed)};
+    archive_feed_range(self->view, feed, &first_ns, &made->last_ns);
+    uint64_t after_ns = more(self->window.to_ns, COVERAGE_DELAY_NS);
+    td_result rc = moment_read(self->view, is_feed, made->feed,
+                               less(self->window.from_ns, COVERAGE_CLOCK_NS), &made->before, err);
+    if (rc == TD_OK)
+        rc = moment_read(self->view, is_feed, made->feed,
+                         after_ns < made->last_ns ? after_ns : made->last_ns, &made->after, err);
+    return rc;
+}
+
+static int has_topic(const moment *at, const channel_info *info)
+{
+    const family *of = family_find(td_bytes_str(info->family));
+    const char *topic = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
+    return at->count > 0 &&
+           moment_has_topic(at, td_bytes_str(topic), of == NULL ? NULL : of->dialect->covers);
+}
+
+td_result topic_times_since(topic_times *self, const frame_ref *first, uint64_t *since_ns,
+                            td_err *err)
+{
+    feed_times *of = NULL;
+    td_result rc = find_feed(self, first->channel->info.feed, &of, err);
+    *since_ns = first->granted_ns != 0 ? first->granted_ns : first->recv_ns;
+    if (rc == TD_OK && (first->is_lead_in || has_topic(&of->before, &first->channel->info)))
+        *since_ns = 0;
+    return rc;
+}
+
+td_result topic_times_until(topic_times *self, const channel_info *info, uint64_t last_ns,
+                            uint64_t *until_ns, td_err *err)
+{
+    feed_times *of = NULL;
+    td_result rc = find_feed(self, info->feed, &of, err);
+    if (rc != TD_OK || !has_topic(&of->after, info))
+        *until_ns = last_ns;
+    else
+        *until_ns = of->last_ns >= more(self->window.to_ns, COVERAGE_DELAY_NS) ? COVERAGE_ALWAYS
+                                                                               : of->last_ns;
+    return rc;
+}
