@@ -10,8 +10,9 @@
 typedef struct cut_command {
     const char *out;
     const char *shrink;
-    int snapshots; /* cut_snapshots */
+    int snapshots; /* cut_snapshots; -1: not given */
     uint8_t with_server;
+    uint8_t allows_any;
 } cut_command;
 
 /* As cut_snapshots has them. */
@@ -27,7 +28,8 @@ static const option_row CUT_ROWS[] = {
      OPTION_INTO(cut_command, snapshots),
      .metavar = "HOW",
      .help = "begin each book and ticker with its last snapshot and the deltas since, or with\n"
-             "one snapshot made from them, which is marked (default: recorded)",
+             "one snapshot made from them, which is marked (default: recorded, with --shrink\n"
+             "made)",
      .choices = SNAPSHOTS},
     {.long_name = "shrink",
      OPTION_INTO(cut_command, shrink),
@@ -36,7 +38,11 @@ static const option_row CUT_ROWS[] = {
              "file); status 125 means that it cannot judge"},
     {.long_name = "serve",
      OPTION_INTO(cut_command, with_server),
-     .help = "with --shrink: $1 is the URL of a server of the file"},
+     .help = "with --shrink: $1 is the URL of a server of the file, $2 the file"},
+    {.long_name = "any",
+     OPTION_INTO(cut_command, allows_any),
+     .help = "with --shrink: also try files that the exchange could not have sent, because a\n"
+             "frame in them breaks a rule"},
 };
 
 static td_result check_flags(verb_run *verb)
@@ -50,6 +56,8 @@ static td_result check_flags(verb_run *verb)
     }
     if (command->with_server && command->shrink == NULL)
         return td_err_set(err, TD_E_INVALID, "--serve needs --shrink");
+    if (command->allows_any && command->shrink == NULL)
+        return td_err_set(err, TD_E_INVALID, "--any needs --shrink");
     return cut_check_path(command->out, err);
 }
 
@@ -69,17 +77,19 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
     result_count(r, "without_snapshot", done->without_snapshot);
     result_bool(r, "damaged", done->is_damaged);
     result_count(r, "runs", shrunk->runs);
+    result_count(r, "skipped", shrunk->skipped);
     result_count(r, "frames_all", shrunk->frames_all);
     result_bool(r, "stopped", shrunk->is_stopped);
-    result_object_end(
-        r, "{file}: {frames frame}[, {state_frames} before them for the state]"
-           "[ ({made_frames snapshot} made)], "
-           "{file_bytes}\n"
-           "[shrunk from {frames_all frame} in {runs run}[{stopped?}, stopped before the end]\n]"
-           "[{without_snapshot topic} without a snapshot before the selection: the "
-           "archive has none\n]"
-           "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
-           "verify' reports where\n]");
+    result_object_end(r,
+                      "{file}: {frames frame}[, {state_frames} before them for the state]"
+                      "[ ({made_frames snapshot} made)], "
+                      "{file_bytes}\n"
+                      "[shrunk from {frames_all frame} in {runs run}[; skipped {skipped file} that "
+                      "broke a rule][{stopped?}, stopped before the end]\n]"
+                      "[{without_snapshot topic} without a snapshot before the selection: the "
+                      "archive has none\n]"
+                      "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
+                      "verify' reports where\n]");
 }
 
 static void show_progress(void *user, uint64_t runs, uint64_t frames)
@@ -95,11 +105,20 @@ static td_result write_cut(verb_run *verb, const cut_options *cut, shrink_result
     const shrink_options shrinking = {.cut = *cut,
                                       .command = command->shrink,
                                       .with_server = command->with_server,
+                                      .allows_any = command->allows_any,
                                       .progress = show_progress,
                                       .user = verb};
     *done = (shrink_result){0};
     return command->shrink == NULL ? cut_write(cut, &done->cut, &verb->err)
                                    : shrink_write(&shrinking, done, &verb->err);
+}
+
+/* A file with a made snapshot can begin anywhere and break no rule. */
+static cut_snapshots snapshots_of(const cut_command *command)
+{
+    if (command->snapshots >= 0)
+        return (cut_snapshots)command->snapshots;
+    return command->shrink == NULL ? CUT_SNAPSHOTS_RECORDED : CUT_SNAPSHOTS_MADE;
 }
 
 static td_result run(verb_run *verb)
@@ -116,7 +135,7 @@ static td_result run(verb_run *verb)
                                  .threads = threads_options_count(&verb->threads),
                                  .log = &verb->log,
                                  .signals = verb->signals,
-                                 .snapshots = (cut_snapshots)command->snapshots,
+                                 .snapshots = snapshots_of(command),
                                  .path = command->out};
     rc = write_cut(verb, &options, &done);
     progress_end(&verb->progress);
@@ -134,7 +153,7 @@ static td_result run(verb_run *verb)
 
 exit_code cmd_cut(const verb_context *context, int argc, char **argv)
 {
-    cut_command command = {0};
+    cut_command command = {.snapshots = -1};
     const verb_spec spec = {
         .name = "cut",
         .summary = "Write a selection of one session as one self-contained file: with the state\n"

@@ -107,13 +107,15 @@ static judgement judge_status(int status)
     return WEXITSTATUS(status) == 0 ? JUDGED_GOOD : JUDGED_BAD;
 }
 
-static td_result run_command(judge *self, const char *target, judgement *out, td_err *err)
+/* first, second: arguments; second may be NULL. */
+static td_result run_command(judge *self, const char *first, const char *second, judgement *out,
+                             td_err *err)
 {
     char shell[] = "sh";
     char option[] = "-c";
     char *command = td_strdup(self->command);
-    char *argument = td_strdup(target);
-    char *const words[] = {shell, option, command, shell, argument, NULL};
+    char *arguments[] = {td_strdup(first), second == NULL ? NULL : td_strdup(second)};
+    char *const words[] = {shell, option, command, shell, arguments[0], arguments[1], NULL};
     pid_t pid = 0;
     pid_t found = 0;
     int status = 0;
@@ -141,7 +143,8 @@ static td_result run_command(judge *self, const char *target, judgement *out, td
         rc = td_err_set(err, TD_E_INVALID, "--shrink: the shell cannot run '%s' (status %d)",
                         self->command, WEXITSTATUS(status));
     td_free(command);
-    td_free(argument);
+    td_free(arguments[0]);
+    td_free(arguments[1]);
     return rc;
 }
 
@@ -150,13 +153,13 @@ td_result judge_file(judge *self, const char *path, judgement *out, td_err *err)
     char url[LIMIT_PATH_BYTES];
     pid_t server = 0;
     if (!self->with_server)
-        return run_command(self, path, out, err);
+        return run_command(self, path, NULL, out, err);
     td_result rc = start_server(self, path, &server, url, sizeof url, err);
     if (rc != TD_OK)
         return rc;
     *out = JUDGED_STOPPED;
     if (url[0] != '\0')
-        rc = run_command(self, url, out, err);
+        rc = run_command(self, url, path, out, err);
     end_server(server);
     return rc;
 }

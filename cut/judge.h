@@ -2,7 +2,8 @@
  * of 128 or more, and the end by a signal, are failures, too: clients that crash end so.
  *
  * The command is a line for /bin/sh, whose $1 is the file, or with a server the URL of a `tapedeck
- * serve` of it, without TLS and at full speed, which is started for each run and ended after it.
+ * serve` of it, without TLS and at full speed, which is started for each run and ended after it; $2
+ * is the file then.
  * What the command leaves running is killed, and so is a run that takes four times as long as the
  * first one and 2 s more: it cannot be judged. Its output is discarded, but that of the first run
  * goes to standard error. One thread. */

@@ -6,17 +6,23 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "book/symbol_state.h"
+#include "play/player.h"
 #include "tape/cursor.h"
 
 enum { FOLDER_BYTES = LIMIT_PATH_BYTES / 4, FILE_BYTES = LIMIT_PATH_BYTES / 2 };
 
+static const selection ALL = {.has_from = 0};
+
 /* A frame of the cut that others are cut from. */
 typedef struct shrink_item {
     uint64_t recv_ns;
-    uint32_t group; /* that it is left out with */
+    uint32_t group;    /* that it is left out with */
+    uint8_t is_broken; /* 1: it breaks a rule */
 } shrink_item;
 
 typedef struct shrink {
@@ -32,6 +38,7 @@ typedef struct shrink {
     archive *archive; /* of base */
     shrink_item *items;
     size_t item_count;
+    uint64_t broken_at_end; /* rules, after its last frame */
     uint32_t group_count;
     uint8_t *is_kept; /* by group */
 } shrink;
@@ -41,7 +48,7 @@ static int is_stopped(const shrink *s)
     return stop_signal_came(s->options->cut.signals);
 }
 
-/* ---- one try ---- */
+/* ---- frames ---- */
 
 static int compare_times(const void *key, const void *item)
 {
@@ -50,13 +57,107 @@ static int compare_times(const void *key, const void *item)
     return (a > b) - (a < b);
 }
 
+/* The item of a frame; NULL: base does not have it. */
+static shrink_item *item_of(const shrink *s, const frame_ref *frame)
+{
+    return bsearch(&frame->recv_ns, s->items, s->item_count, sizeof *s->items, compare_times);
+}
+
 static int wants_frame(void *user, const frame_ref *frame)
 {
     const shrink *s = user;
-    const shrink_item *item =
-        bsearch(&frame->recv_ns, s->items, s->item_count, sizeof *s->items, compare_times);
+    const shrink_item *item = item_of(s, frame);
     return item != NULL && s->is_kept[item->group];
 }
+
+static td_result open_file(const char *path, archive **out, td_err *err)
+{
+    const archive_options options = {.io = io_posix(), .clock = clock_real()};
+    return archive_open(&options, path, ARCHIVE_READ, out, err);
+}
+
+/* ---- what the exchange could have sent ---- */
+
+/* How the books and audits of replay judge a file. */
+typedef struct trial {
+    shrink *search;
+    uint64_t broken; /* rules, by its frames */
+    uint64_t broken_at_end;
+    uint8_t is_base;  /* 1: base itself, whose items are marked */
+    uint8_t is_legal; /* 0: a frame breaks a rule that is none of those in base */
+} trial;
+
+static uint64_t count_broken(const symbol_verdict *found)
+{
+    uint64_t count = verdict_violation(&found->rules) != NULL;
+    for (uint32_t i = 0; i < found->audit.count; i++) {
+        const audit_item *item = &found->audit.items[i];
+        count += item->event == AUDIT_DIFFERS && item->verdict.strength == STRENGTH_ERROR;
+    }
+    return count;
+}
+
+static td_result note_verdict(void *ctx, const struct stream *of, void **state,
+                              const observed_frame *seen, td_err *err)
+{
+    trial *t = ctx;
+    uint64_t broken = seen->found == NULL ? 0 : count_broken(seen->found);
+    (void)of;
+    (void)state;
+    (void)err;
+    if (broken == 0)
+        return TD_OK;
+    shrink_item *item = item_of(t->search, seen->frame);
+    TD_ASSERT(item != NULL);
+    t->broken += broken;
+    if (t->is_base)
+        item->is_broken = 1;
+    t->is_legal &= item->is_broken;
+    return t->is_legal ? TD_OK : TD_EOF;
+}
+
+static td_result play(archive *file, trial *t, td_err *err)
+{
+    static const observer_ops OPS = {.name = "--shrink", .frame = note_verdict};
+    const cursor_options reading = {.reads = TAPE_READS_MESSAGES};
+    const player_options playing = {.without_digests = 1, .observer = {&OPS, t}};
+    player_totals totals;
+    cursor *tape = NULL;
+    player *judging = player_open(&playing);
+    t->is_legal = 1;
+    td_result rc = cursor_open(file, &ALL, &reading, &tape, err);
+    if (rc == TD_OK)
+        rc = player_play(judging, tape, err);
+    if (rc == TD_OK && t->is_legal)
+        rc = player_finish(judging, err);
+    if (rc == TD_OK && t->is_legal) {
+        player_get_totals(judging, &totals);
+        t->broken_at_end = totals.violations - t->broken;
+    }
+    player_close(judging);
+    cursor_close(tape);
+    return rc;
+}
+
+/* Whether the exchange could have sent what was cut. Rules that the whole breaks itself do not
+ * count. */
+static td_result check_tried(shrink *s, int *is_legal, td_err *err)
+{
+    trial t = {.search = s};
+    archive *file = NULL;
+    *is_legal = 1;
+    if (s->options->allows_any)
+        return TD_OK;
+    td_result rc = open_file(s->tried, &file, err);
+    if (rc == TD_OK)
+        rc = play(file, &t, err);
+    archive_close(file);
+    *is_legal = t.is_legal && t.broken_at_end <= s->broken_at_end;
+    s->result->skipped += rc == TD_OK && !*is_legal;
+    return rc;
+}
+
+/* ---- one try ---- */
 
 static td_result judge_cut(shrink *s, const char *path, judgement *found, td_err *err)
 {
@@ -71,6 +172,7 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
     selection wanted = {.has_from = 0};
     judgement found = JUDGED_GOOD;
     cut_result made;
+    int is_legal;
     *fails = 0;
     selection_set_window(&wanted, window);
     const cut_options cut = {.archive = s->archive,
@@ -83,6 +185,8 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
                              .path = s->tried};
     td_result rc = cut_write(&cut, &made, err);
     if (rc == TD_OK)
+        rc = check_tried(s, &is_legal, err);
+    if (rc == TD_OK && is_legal)
         rc = judge_cut(s, s->tried, &found, err);
     if (rc != TD_OK || found != JUDGED_BAD)
         return rc;
@@ -94,28 +198,22 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
 
 /* ---- what others are cut from ---- */
 
-/* Open base, and list its frames, each of the group of its channel. */
-static td_result read_base(shrink *s, td_err *err)
+/* List the frames of base, each of the group of its channel. */
+static td_result list_items(shrink *s, td_err *err)
 {
-    static const selection ALL = {.has_from = 0};
-    const archive_options options = {.io = io_posix(), .clock = clock_real()};
     const cursor_options reading = {.reads = TAPE_READS_FRAMES};
     const frame_ref *frame;
     cursor *t = NULL;
-    archive_close(s->archive);
-    s->archive = NULL;
     s->item_count = 0;
     s->group_count = 0;
-    td_result rc = archive_open(&options, s->base, ARCHIVE_READ, &s->archive, err);
-    if (rc == TD_OK)
-        rc = cursor_open(s->archive, &ALL, &reading, &t, err);
+    td_result rc = cursor_open(s->archive, &ALL, &reading, &t, err);
     while (rc == TD_OK) {
         rc = cursor_next(t, &frame, err);
         if (rc != TD_OK)
             break;
         uint32_t group = frame->channel->index;
         s->items = td_array_grow(s->items, s->item_count, sizeof *s->items);
-        s->items[s->item_count++] = (shrink_item){frame->recv_ns, group};
+        s->items[s->item_count++] = (shrink_item){.recv_ns = frame->recv_ns, .group = group};
         s->group_count = group < s->group_count ? s->group_count : group + 1;
     }
     cursor_close(t);
@@ -124,6 +222,20 @@ static td_result read_base(shrink *s, td_err *err)
     memset(s->is_kept, 1, s->item_count + s->group_count);
     s->best_frames = s->item_count;
     return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result read_base(shrink *s, td_err *err)
+{
+    trial t = {.search = s, .is_base = 1};
+    archive_close(s->archive);
+    s->archive = NULL;
+    td_result rc = open_file(s->base, &s->archive, err);
+    if (rc == TD_OK)
+        rc = list_items(s, err);
+    if (rc == TD_OK && !s->options->allows_any)
+        rc = play(s->archive, &t, err);
+    s->broken_at_end = t.broken_at_end;
+    return rc;
 }
 
 /* Continue with the smallest cut so far. */
@@ -270,7 +382,6 @@ static td_result search(shrink *s, td_err *err)
 /* Write the smallest one under its own name. */
 static td_result finish(shrink *s, td_err *err)
 {
-    static const selection ALL = {.has_from = 0};
     const cut_options last = {.archive = s->archive,
                               .wanted = &ALL,
                               .without_checkpoint = 1,

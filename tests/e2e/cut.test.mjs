@@ -227,37 +227,78 @@ test("--shrink finds the frame that crashes a program, and the one that it needs
   await refused("no-such-program", 2, /cannot run 'no-such-program' \(status 127\)/);
 });
 
+/** A command for a shell that shows its arguments to this process, which says how it ends: to start node for each run takes longer. */
+async function judgedHere(t, dir, judge) {
+  const asked = net.createServer((peer) => peer.once("data", async (line) => peer.end(String(await judge(...String(line).trim().split(" ")))))).listen(0, "127.0.0.1");
+  t.after(() => asked.close());
+  await once(asked, "listening");
+  fs.writeFileSync(path.join(dir, "client.sh"), `exec 3<>/dev/tcp/127.0.0.1/${asked.address().port}
+    echo "$@" >&3
+    read -r -u 3 end
+    [ "$end" = crash ] && kill -ABRT $$
+    exit "$end"`);
+  return `bash ${dir}/client.sh "$@"`;
+}
+
+test("--shrink ends with a file that the exchange could have sent: a client with a bug fails, without it passes", { skip }, async (t) => {
+  const { dir, archive } = await imported(t);
+  const texts = async (file) => (await tapedeck(t, ["cat", file, "--raw", "--dir", "in", "--topic", "orderBookL2_25"])).stdout.split("\n").filter((line) => line !== "");
+  /** What is wrong with a client's books: one that keeps the levels which are deleted, or one that does as the exchange says. */
+  const wrong = async (file, keepsDeleted) => {
+    const books = new Map();
+    for (const { topic, type, data } of (await texts(file)).map((text) => JSON.parse(text))) {
+      if (type === "snapshot") books.set(topic, new Map());
+      const book = books.get(topic);
+      if (book === undefined) return "a delta before the snapshot";
+      for (const { price } of data.delete ?? []) if (!book.has(price)) return "no such level"; else if (!keepsDeleted) book.delete(price);
+      for (const { price, side } of data.insert ?? data.order_book) book.set(price, side);
+      for (const { price } of data.update ?? []) if (!book.has(price)) return "no such level";
+      const prices = (side) => [...book].filter((level) => level[1] === side).map(([price]) => Number(price));
+      if (Math.max(...prices("Buy")) >= Math.min(...prices("Sell"))) return "crossed";
+    }
+    return "";
+  };
+  const command = await judgedHere(t, dir, async (file) => ((await wrong(file, true)) === "" ? 0 : "crash"));
+  const shrunk = async (name, ...more) => {
+    const file = path.join(dir, name);
+    return { file, ...(await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--symbol", "LTCUSDT", "--shrink", command, "--json", ...more])) };
+  };
+  const small = await shrunk("bug.mcap"), any = await shrunk("any.mcap", "--any");
+  assert.deepEqual([await wrong(small.file, true), await wrong(small.file, false)], ["crossed", ""]);
+  assert.deepEqual([JSON.parse((await texts(small.file))[0]).type, small.skipped > 0], ["snapshot", true], JSON.stringify(small));
+  assert.ok(small.frames + small.state_frames < small.frames_all / 5, JSON.stringify(small));
+  await tapedeck(t, ["replay", small.file]);
+  // Without rules a frame that no client can read is enough.
+  assert.deepEqual([any.frames, any.skipped, await wrong(any.file, false)], [1, 0, "a delta before the snapshot"]);
+});
+
 test("--shrink --serve finds the frame that crashes a client", { skip }, async (t) => {
   const { dir, archive } = await imported(t);
   const { WebSocket } = npm("ws");
-  /** How a client of this server ends: "crash", "good", or "skip" (the cut has no such topic any more, or cannot be served). */
-  const client = (url) => new Promise((resolve) => {
+  const files = new Set();
+  /** How a client of this server ends: "crash", 0, or 125 (the cut has no such topic any more, or cannot be served). */
+  const client = (url, served) => new Promise((resolve) => {
+    files.add(served);
     const socket = new WebSocket(url + "/realtime_public");
     t.after(() => socket.terminate());
     let snapshots = 0;
     socket.on("open", () => socket.send(JSON.stringify({ op: "subscribe", args: ["orderBookL2_25.LTCUSDT"] })));
     socket.on("message", (data) => {
       const { success, type } = JSON.parse(data);
-      if (success === false) resolve("skip");
+      if (success === false) resolve(125);
       if (type === "snapshot") snapshots++;
       if (type === "delta" && snapshots > 0) resolve("crash");
     });
-    socket.on("close", () => resolve("good"));
-    socket.on("error", () => resolve("skip"));
+    socket.on("close", () => resolve(0));
+    socket.on("error", () => resolve(125));
   });
-  // The program is a shell that gets the URL to this process: to start node for each run takes longer than the run.
-  const asked = net.createServer((peer) => peer.once("data", async (url) => peer.end(await client(String(url).trim())))).listen(0, "127.0.0.1");
-  t.after(() => asked.close());
-  await once(asked, "listening");
-  fs.writeFileSync(path.join(dir, "client.sh"), `exec 3<>/dev/tcp/127.0.0.1/${asked.address().port}
-    echo "$1" >&3
-    read -r -u 3 end
-    case $end in crash) kill -ABRT $$;; good) exit 0;; *) exit 125;; esac`);
+  const command = await judgedHere(t, dir, client);
   const file = path.join(dir, "bug.mcap");
   // Little time: a run takes half a second.
-  const made = await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--symbol", "L*USDT", "--to", "+1900ms", "--serve", "--shrink", `bash ${dir}/client.sh "$1"`, "--json"]);
+  const made = await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--symbol", "L*USDT", "--to", "+1900ms", "--serve", "--shrink", command, "--json"]);
   assert.deepEqual(await kinds(t, file), [["orderBookL2_25.LTCUSDT", "snapshot"], ["orderBookL2_25.LTCUSDT", "delta"]], JSON.stringify(made));
   assert.ok(made.frames_all > 10, JSON.stringify(made));
+  assert.deepEqual([...files].map((name) => path.basename(name)), ["base.mcap", "cut.mcap"]);
 });
 
 test("a signal ends --shrink with the smallest file so far", { skip }, async (t) => {
