@@ -76,7 +76,7 @@ static const member_row MEMBERS[] = {
     {"sent_code", offsetof(event, sent_code), MEMBER_TYPE_SET, KIND(DISCONNECT)},
     {"by", offsetof(event, by), MEMBER_TYPE_TEXT, KIND(DISCONNECT)},
     {"from_ns", offsetof(event, from_ns), MEMBER_TYPE_SET,
-     KIND(OVERLOAD) | KIND(CLOCK) | KIND(GRANT)},
+     KIND(OVERLOAD) | KIND(CLOCK) | KIND(GRANT) | KIND(HTTP)},
     {"to_ns", offsetof(event, to_ns), MEMBER_TYPE_SET, KIND(OVERLOAD) | KIND(CLOCK)},
     {"ordinal", offsetof(event, ordinal), MEMBER_TYPE_SET, KIND(REDACTED) | KIND(ARRIVALS)},
     {"offset", offsetof(event, offset), MEMBER_TYPE_U64, KIND(REDACTED)},

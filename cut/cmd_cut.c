@@ -72,6 +72,7 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
     result_count(r, "frames", done->frames);
     result_count(r, "state_frames", done->state_frames);
     result_count(r, "made_frames", done->made_frames);
+    result_count(r, "reply_frames", done->reply_frames);
     result_time_or_null(r, "first_ns", done->first_ns);
     result_time_or_null(r, "last_ns", done->last_ns);
     result_count(r, "without_snapshot", done->without_snapshot);
@@ -82,7 +83,7 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
     result_bool(r, "stopped", shrunk->is_stopped);
     result_object_end(r,
                       "{file}: {frames frame}[, {state_frames} before them for the state]"
-                      "[ ({made_frames snapshot} made)], "
+                      "[ ({made_frames snapshot} made)][, {reply_frames} over HTTP], "
                       "{file_bytes}\n"
                       "[shrunk from {frames_all frame} in {runs run}[; skipped {skipped file} that "
                       "broke a rule][{stopped?}, stopped before the end]\n]"

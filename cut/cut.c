@@ -21,6 +21,7 @@
 #include "play/snapshot.h"
 #include "play/verb_run.h"
 #include "tape/cursor.h"
+#include "tape/reply_list.h"
 
 enum { CUT_EVENT_BYTES_MAX = 4 << 20 };
 
@@ -46,7 +47,11 @@ typedef struct cut {
     uint8_t is_lacking;  /* 1: a checkpoint does not say where a topic begins */
     topic_start *starts; /* in the order of compare_starts */
     size_t start_count;
-    snapshot_maker *maker; /* while snapshots are made */
+    snapshot_maker *maker;       /* while snapshots are made */
+    reply_list replies;          /* HTTP */
+    const recorded_reply **kept; /* of them, that the file begins with */
+    size_t kept_count;
+    uint32_t *kept_numbers; /* of their channels in the file */
     /* What the first frame or event sets. */
     char feed[LIMIT_NAME_BYTES];
     char family[LIMIT_NAME_BYTES];
@@ -294,6 +299,41 @@ static td_result find_starts(cut *c, td_err *err)
     return rc;
 }
 
+/* ---- HTTP replies ---- */
+
+static channel_info reply_channel(const cut *c, const recorded_reply *reply)
+{
+    return (channel_info){.feed = c->feed[0] == '\0' ? reply->feed : c->feed,
+                          .family = c->family,
+                          .dir = CHANNEL_HTTP,
+                          .topic = reply->topic,
+                          .exchange_topic = "",
+                          .symbol = "",
+                          .opcode = OPCODE_TEXT,
+                          .message_encoding = reply->encoding};
+}
+
+/* Of those that `serve` answers with at the beginning, the ones that the selection lacks. */
+static td_result find_replies(cut *c, td_err *err)
+{
+    const cut_options *options = c->options;
+    size_t count = 0;
+    td_result rc = reply_list_open(options->archive, options->wanted, NULL, &c->replies, err);
+    if (rc != TD_OK)
+        return rc;
+    c->kept = reply_list_at_begin(&c->replies, &count);
+    for (size_t i = 0; i < count; i++) {
+        const recorded_reply *reply = c->kept[i];
+        const frame_ref frame = {.recv_ns = reply->recv_ns};
+        const channel_info info = reply_channel(c, reply);
+        int is_selected = reply->recv_ns >= c->window.from_ns &&
+                          selection_match(options->wanted, &info) == SELECTION_YES;
+        if (!is_selected && wants_frame(c, &frame))
+            c->kept[c->kept_count++] = reply;
+    }
+    return TD_OK;
+}
+
 /* ---- writing ---- */
 
 static td_result seal(cut *c, td_err *err)
@@ -396,12 +436,53 @@ static int is_open_at(uint64_t from_ns, uint64_t to_ns, uint64_t at_ns)
     return from_ns != 0 && from_ns <= at_ns && (to_ns == 0 || to_ns > at_ns);
 }
 
+/* The channel's number in the file: one for each name of a reply. */
+static uint32_t number_of_reply(cut *c, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(c->kept[i]->topic, c->kept[index]->topic) == 0)
+            return c->kept_numbers[i];
+    return ++c->channel_count;
+}
+
+/* A reply of before the file, at the time of the file's beginning. */
+static td_result append_reply(cut *c, size_t index, uint64_t at_ns, td_err *err)
+{
+    const recorded_reply *reply = c->kept[index];
+    const channel_info info = reply_channel(c, reply);
+    td_buf body;
+    td_buf_init(&body, LIMIT_FRAME_BYTES);
+    td_result rc = recorded_reply_read(reply, c->options->archive, &body, err);
+    const event kept = {.kind = EVENT_HTTP,
+                        .what = strchr(reply->topic, '.') + 1,
+                        .url = reply->url,
+                        .state = "kept",
+                        .code = 200,
+                        .bytes = body.size,
+                        .from_ns = reply->received_ns};
+    if (rc == TD_OK)
+        rc = append_event(c, &kept, at_ns, err);
+    c->kept_numbers[index] = number_of_reply(c, index);
+    const chunk_frame own = {.channel = c->kept_numbers[index],
+                             .info = &info,
+                             .recv_ns = at_ns + 1,
+                             .publish_ns = at_ns + 1,
+                             .bytes = td_buf_view(&body)};
+    if (rc == TD_OK)
+        rc = append(c, &own, err);
+    c->result->reply_frames++;
+    td_buf_fini(&body);
+    return rc;
+}
+
 /* What every segment begins with: which connections are open, and their grants. A file with a
- * checkpoint begins with it, also where the first frame comes later: readers look there. */
+ * checkpoint begins with it, also where the first frame comes later: readers look there. Replies of
+ * before the file follow, each 2 ns after the last. */
 static td_result append_head(cut *c, const segment_rows *open, const frame_ref *first, td_err *err)
 {
     uint64_t at_ns = first->recv_ns;
-    uint64_t head_ns = c->has_checkpoint && c->window.from_ns < at_ns ? c->window.from_ns : at_ns;
+    uint64_t begin_ns = c->has_checkpoint && c->window.from_ns < at_ns ? c->window.from_ns : at_ns;
+    uint64_t head_ns = begin_ns - 2 * c->kept_count;
     size_t slot_count = 0;
     event_slot *slots = td_alloc_zero(open == NULL ? 1 : open->conn_count + 1, sizeof *slots);
     for (size_t i = 0; open != NULL && i < open->conn_count; i++) {
@@ -436,6 +517,9 @@ static td_result append_head(cut *c, const segment_rows *open, const frame_ref *
                              .from_ns = c->has_checkpoint ? row->from_ns : complete_ns};
         rc = append_event(c, &grant, head_ns, err);
     }
+    c->kept_numbers = td_alloc_zero(c->kept_count + 1, sizeof *c->kept_numbers);
+    for (size_t i = 0; rc == TD_OK && i < c->kept_count; i++)
+        rc = append_reply(c, i, head_ns + 2 * i, err);
     return rc;
 }
 
@@ -641,6 +725,8 @@ static td_result write_file(cut *c, td_err *err)
     cursor_stats stats;
     td_result rc = find_starts(c, err);
     if (rc == TD_OK)
+        rc = find_replies(c, err);
+    if (rc == TD_OK)
         rc = archive_gaps(c->options->archive, &c->ledger, err);
     if (rc == TD_OK)
         rc = open_tape(c, err);
@@ -693,6 +779,9 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
     gap_list_fini(&c.gaps);
     td_buf_fini(&c.json);
     td_buf_fini(&c.checkpoint);
+    reply_list_fini(&c.replies);
+    td_free(c.kept);
+    td_free(c.kept_numbers);
     td_free(c.numbers);
     td_free(c.starts);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "writing '%s'", options->path);

@@ -11,6 +11,10 @@
  * in the archive. What topics show of each other is compared from the selection's beginning on if
  * the checkpoint is left out, and grants count from there.
  *
+ * The HTTP replies that `serve` answers with at the beginning (tape/reply_list.h) come first, those
+ * of other feeds and sessions too, with the time of the file's beginning; their `http` events have
+ * when they were received.
+ *
  * What is read: from the archive's last checkpoint before the selection to its beginning, which
  * shows the state and when each topic's last snapshot came; then from the oldest of these to the
  * end. An archive without such a checkpoint, or where it does not show a snapshot, is read since
@@ -44,8 +48,8 @@ typedef struct cut_options {
     const td_log *log;             /* may be NULL */
     const stop_signal *signals;    /* end it with TD_E_IO; NULL: nothing does */
     /* Narrow the selection: 1 if a channel, or a frame of it, is wanted. NULL: all. Frames are
-     * shown in the order of the tape, those of the state twice; the archive's checkpoints are not
-     * used then. */
+     * shown in the order of the tape, those of the state twice, and HTTP replies of before it with
+     * their time only; the archive's checkpoints are not used then. */
     int (*wants_channel)(void *user, const channel_info *info);
     int (*wants_frame)(void *user, const frame_ref *frame);
     void *user;
@@ -59,6 +63,7 @@ typedef struct cut_result {
     uint64_t frames;            /* of the selection */
     uint64_t state_frames;      /* before them */
     uint64_t made_frames;       /* of these, snapshots that were made */
+    uint64_t reply_frames;      /* before all, HTTP replies that it lacks */
     uint64_t first_ns, last_ns; /* of both; 0: none */
     uint64_t file_bytes;
     uint32_t without_snapshot; /* topics whose deltas need a snapshot that the archive lacks */

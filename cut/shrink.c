@@ -192,7 +192,7 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
         return rc;
     *fails = 1;
     s->has_best = 1;
-    s->best_frames = made.frames + made.state_frames;
+    s->best_frames = made.frames + made.state_frames + made.reply_frames;
     return td_io_rename(io_posix(), s->tried, s->best, err);
 }
 

@@ -174,16 +174,16 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
     const serve *server = user;
     const serve_options *options = &server->options;
     td_err err;
-    const serve_reply *reply =
-        serve_replies_find(&server->replies, path, query, serve_place(server));
+    const recorded_reply *reply =
+        reply_list_find(&server->replies, path, query, serve_place(server));
     if (reply == NULL)
         return 0;
-    td_result rc = serve_reply_read(reply, options->archive, json, &err);
+    td_result rc = recorded_reply_read(reply, options->archive, json, &err);
     if (rc != TD_OK)
         td_log_emit(options->log, TD_LOG_ERROR, "an HTTP reply: %s", err.text);
     if (rc != TD_OK || server->rebase == NULL)
         return rc == TD_OK;
-    int64_t age_ns = (int64_t)clock_wall_ns(options->clock) - (int64_t)reply->recv_ns;
+    int64_t age_ns = (int64_t)clock_wall_ns(options->clock) - (int64_t)reply->received_ns;
     td_bytes now = serve_rebase_frame(server->rebase, &SERVE_REPLY_ROW,
                                       age_ns / (int64_t)TD_NS_PER_S, td_buf_view(json));
     TD_ASSERT(now.size == json->size);
@@ -256,8 +256,8 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     listening.user = server;
     td_result rc = TD_OK;
     if (options->feeds->has_http)
-        rc = serve_replies_open(options->archive, options->wanted, options->log, &server->replies,
-                                err);
+        rc =
+            reply_list_open(options->archive, options->wanted, options->log, &server->replies, err);
     if (rc == TD_OK)
         rc = wire_server_open(options->loop, &listening, &server->server, err);
     if (rc != TD_OK) {
@@ -282,7 +282,7 @@ void serve_close(serve *server)
     content_reader_close(server->reader);
     responder_close(server->responder);
     json_parser_close(server->json);
-    serve_replies_fini(&server->replies);
+    reply_list_fini(&server->replies);
     serve_rebase_close(server->rebase);
     td_buf_fini(&server->made);
     td_buf_fini(&server->damaged);

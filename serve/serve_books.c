@@ -6,7 +6,6 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "book/symbol_state.h"
-#include "serve/serve_replies.h"
 
 void serve_books_fini(serve_books *books)
 {

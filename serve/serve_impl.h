@@ -7,7 +7,7 @@
 #include "serve/serve.h"
 #include "serve/serve_books.h"
 #include "serve/serve_rebase.h"
-#include "serve/serve_replies.h"
+#include "tape/reply_list.h"
 #include "tape/block.h"
 #include "tape/channel_table.h"
 #include "tape/content.h"
@@ -26,7 +26,7 @@ struct serve {
     serve_tape *tapes;  /* the newest first */
     block_pool *blocks; /* of all tapes: those in the same chunk hold it once */
     channel_table *channels;
-    serve_replies replies; /* HTTP */
+    reply_list replies; /* HTTP */
     uint8_t is_stopping;
     uint8_t is_paused;
     responder *responder;

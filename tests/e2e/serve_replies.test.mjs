@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import path from "node:path";
-import { jsonLines, listening, passed, Program, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, json, jsonLines, listening, passed, Program, tapedeck, temporary } from "./lib.mjs";
 import { npm, test } from "./npm.mjs";
 
 const { WebSocket } = npm("ws");
@@ -65,6 +65,22 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   await post(`/control/seek?to=%2B1s`);
   await post("/control/step");
   assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, 1);
+
+  // A cut of the end, of one topic, has the replies of before it; so has a cut of that.
+  const from = String(rows[1].recv_ns + 1_000_000);
+  const cuts = ["cut.mcap", "again.mcap"].map((name) => path.join(dir, name));
+  const made = await json(t, ["cut", archive, "-o", cuts[0], "--topic", "publicTrade", "--from", from, "--json"]);
+  assert.equal(made.reply_frames, 2, JSON.stringify(made));
+  await tapedeck(t, ["cut", cuts[0], "-o", cuts[1], "--topic", "publicTrade"]);
+  for (const file of cuts) {
+    await tapedeck(t, ["verify", file]);
+    const kept = (await eventsOf(t, file, "http")).filter((event) => event.from_ns !== undefined).map((event) => [event.what, event.from_ns < Number(from)]);
+    assert.deepEqual(kept, [["instruments", true], ["time", true]], file);
+    const of = await listening(t, ["serve", file, "--plain"], dir);
+    const answer = async (target) => (await fetch(of.url.replace("ws:", "http:") + target)).json();
+    assert.equal((await answer("/v5/market/instruments-info?limit=1000&category=linear")).n, 2, file);
+    assert.equal((await answer("/v5/market/time")).n, 1, file);
+  }
 
   // The server's time is as much later as the request is.
   const rebased = await listening(t, ["serve", "-a", archive, "--plain", "--rebase-time", "now"], dir);

@@ -1,4 +1,4 @@
-#include "serve/serve_replies.h"
+#include "tape/reply_list.h"
 
 #include <string.h>
 
@@ -17,6 +17,7 @@ static int wants_http(void *user, const channel_info *info)
 /* The URL of the reply that comes next, after its event. */
 typedef struct announced {
     char *feed, *what, *url;
+    uint64_t received_ns; /* 0: that of its frame */
 } announced;
 
 static void announced_fini(announced *next)
@@ -39,7 +40,7 @@ static void apply_event(announced *next, const frame_ref *frame)
 }
 
 /* A reply's topic is "http." and its name. */
-static void add_reply(serve_replies *replies, const announced *next, const frame_ref *frame)
+static void add_reply(reply_list *replies, const announced *next, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
     const char *name = strchr(info->topic, '.');
@@ -47,13 +48,16 @@ static void add_reply(serve_replies *replies, const announced *next, const frame
         strcmp(next->what, name + 1) != 0)
         return;
     replies->items = td_array_grow(replies->items, replies->count, sizeof *replies->items);
-    replies->items[replies->count++] = (serve_reply){.recv_ns = frame->recv_ns,
-                                                     .feed = td_strdup(info->feed),
-                                                     .topic = td_strdup(info->topic),
-                                                     .url = td_strdup(next->url)};
+    replies->items[replies->count++] =
+        (recorded_reply){.recv_ns = frame->recv_ns,
+                         .received_ns = next->received_ns == 0 ? frame->recv_ns : next->received_ns,
+                         .feed = td_strdup(info->feed),
+                         .topic = td_strdup(info->topic),
+                         .encoding = td_strdup(info->message_encoding),
+                         .url = td_strdup(next->url)};
 }
 
-static td_result read_all(cursor *tape, serve_replies *out, td_err *err)
+static td_result read_all(cursor *tape, reply_list *out, td_err *err)
 {
     announced next = {0};
     const frame_ref *frame;
@@ -68,20 +72,26 @@ static td_result read_all(cursor *tape, serve_replies *out, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-td_result serve_replies_open(archive *from, const selection *wanted, const td_log *log,
-                             serve_replies *out, td_err *err)
+td_result reply_list_open(archive *from, const selection *wanted, const td_log *log,
+                          reply_list *out, td_err *err)
 {
     selection_window window;
-    const cursor_options reading = {
-        .threads = 1, .log = log, .with_events = 1, .wants_channel = wants_http};
+    cursor_options reading = {.threads = 1, .log = log, .wants_channel = wants_http};
+    const frame_ref *first;
     cursor *tape = NULL;
     td_result rc = cursor_find_window(from, wanted, log, &window, err);
     if (rc != TD_OK)
         return rc;
     out->from_ns = window.from_ns;
-    const selection mine = {.feeds = wanted->feeds,
-                            .to = {.kind = TD_TIME_ABSOLUTE, .ns = window.to_ns},
+    const selection mine = {.to = {.kind = TD_TIME_ABSOLUTE, .ns = window.to_ns},
                             .has_to = window.to_ns != UINT64_MAX};
+    rc = cursor_open(from, &mine, &reading, &tape, err);
+    if (rc == TD_OK)
+        rc = cursor_next(tape, &first, err);
+    cursor_close(tape);
+    if (rc != TD_OK)
+        return rc == TD_EOF ? TD_OK : rc; /* without replies nothing else is read */
+    reading.with_events = 1;
     rc = cursor_open(from, &mine, &reading, &tape, err);
     if (rc == TD_OK)
         rc = read_all(tape, out, err);
@@ -89,15 +99,16 @@ td_result serve_replies_open(archive *from, const selection *wanted, const td_lo
     return rc;
 }
 
-void serve_replies_fini(serve_replies *replies)
+void reply_list_fini(reply_list *replies)
 {
     for (size_t i = 0; i < replies->count; i++) {
         td_free(replies->items[i].feed);
         td_free(replies->items[i].topic);
+        td_free(replies->items[i].encoding);
         td_free(replies->items[i].url);
     }
     td_free(replies->items);
-    *replies = (serve_replies){0};
+    *replies = (reply_list){0};
 }
 
 /* ---- looking up ---- */
@@ -125,12 +136,12 @@ static int is_same_request(const char *url, td_bytes path, td_bytes query)
            has_all(its.query, query, &its_count) && count == its_count;
 }
 
-const serve_reply *serve_replies_find(const serve_replies *replies, td_bytes path, td_bytes query,
+const recorded_reply *reply_list_find(const reply_list *replies, td_bytes path, td_bytes query,
                                       uint64_t at_ns)
 {
-    const serve_reply *found = NULL;
+    const recorded_reply *found = NULL;
     for (size_t i = 0; i < replies->count; i++) {
-        const serve_reply *reply = &replies->items[i];
+        const recorded_reply *reply = &replies->items[i];
         if (found != NULL && reply->recv_ns > (at_ns == 0 ? replies->from_ns : at_ns))
             break;
         if (is_same_request(reply->url, path, query))
@@ -139,7 +150,31 @@ const serve_reply *serve_replies_find(const serve_replies *replies, td_bytes pat
     return found;
 }
 
-td_result serve_reply_read(const serve_reply *reply, archive *from, td_buf *out, td_err *err)
+/* Add a reply unless the list has one of the same request. */
+static void add_request(const recorded_reply **list, size_t *count, const recorded_reply *reply)
+{
+    const td_url its = td_url_split(td_bytes_str(reply->url));
+    for (size_t i = 0; i < *count; i++)
+        if (is_same_request(list[i]->url, its.path, its.query))
+            return;
+    list[(*count)++] = reply;
+}
+
+const recorded_reply **reply_list_at_begin(const reply_list *replies, size_t *count)
+{
+    const recorded_reply **list = td_alloc_zero(replies->count + 1, sizeof(recorded_reply *));
+    size_t first_after = 0;
+    *count = 0;
+    while (first_after < replies->count && replies->items[first_after].recv_ns <= replies->from_ns)
+        first_after++;
+    for (size_t i = first_after; i > 0; i--)
+        add_request(list, count, &replies->items[i - 1]);
+    for (size_t i = first_after; i < replies->count; i++)
+        add_request(list, count, &replies->items[i]);
+    return list;
+}
+
+td_result recorded_reply_read(const recorded_reply *reply, archive *from, td_buf *out, td_err *err)
 {
     const selection one = {.feeds = {(const char **)&reply->feed, 1},
                            .topics = {(const char **)&reply->topic, 1},
