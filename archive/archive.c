@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/random.h"
 #include "base/time_text.h"
+#include "format/mcap_decode.h"
 
 #define LOCK_FILE     "lock"
 #define MAINTAIN_FILE "maintain.lock"
@@ -209,10 +210,32 @@ static td_result note_entry(void *user, const char *name, td_entry_kind kind, td
     return TD_OK;
 }
 
+/* A segment by its name, however damaged, or a file that begins as one. */
+static int may_be_segment(const archive *a)
+{
+    uint8_t magic[MCAP_MAGIC_BYTES];
+    td_file *file = NULL;
+    size_t got = 0;
+    const char *dot = strstr(a->path, ".mcap");
+    if (dot != NULL && (dot[5] == '\0' || strcmp(dot, ".mcap.open") == 0))
+        return 1;
+    int is_one = td_io_open(a->io, a->path, TD_OPEN_READ, &file, NULL) != TD_OK ||
+                 td_io_read_at(file, 0, magic, sizeof magic, &got, NULL) != TD_OK ||
+                 (got == sizeof magic && mcap_check_magic(magic, NULL) == TD_OK);
+    td_io_close(file);
+    return is_one;
+}
+
 /* A file is for reading only: what maintainers do is about a folder and its journal. */
 static td_result allow_single_file(archive *a, td_err *err)
 {
     td_err_clear(err);
+    if (!may_be_segment(a)) {
+        td_err_set(err, TD_E_INVALID,
+                   "'%s' is not a tapedeck archive: it does not begin as an MCAP file", a->path);
+        td_err_hint(err, "give an archive's folder, or a .mcap file of one");
+        return TD_E_INVALID;
+    }
     if (a->mode == ARCHIVE_READ) {
         a->is_single_file = 1;
         return TD_OK;
@@ -237,7 +260,7 @@ static td_result look_at_path(archive *a, td_err *err)
         return TD_OK;
     if (rc == TD_OK) {
         rc = td_err_set(err, TD_E_INVALID,
-                        "'%s' is not an archive: neither capture/ nor a journal "
+                        "'%s' is not a tapedeck archive: neither capture/ nor a journal "
                         "is in it",
                         a->path);
         td_err_hint(err, "an archive is made by record or import");

@@ -1,6 +1,7 @@
 /* The interface of include/tapedeck/archive.h. */
 #include "include/tapedeck/archive.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,10 +16,13 @@
 #include "base/slot_table.h"
 #include "archive/archive.h"
 #include "archive/ledger.h"
+#include "archive/read_plan.h"
+#include "archive/session_spans.h"
 #include "book/symbol_state.h"
 #include "embed/frame_view.h"
 #include "json/json_write.h"
 #include "tape/book_trust.h"
+#include "tape/coverage.h"
 #include "tape/cursor.h"
 #include "tape/empty_selection.h"
 #include "tape/frame_json.h"
@@ -28,8 +32,18 @@
  * second level, from which the caller copies them. */
 enum { BATCH_FRAMES = 1024, BATCH_ROWS = 1 << 13, BATCH_TEXT_BYTES = 1 << 20 };
 
+/* What readers log about damage, until the caller is told. */
+typedef struct damage_log {
+    pthread_mutex_t lock;
+    char text[TAPEDECK_ERROR_BYTES - 16];
+    size_t size;
+} damage_log;
+
 struct tapedeck_archive {
     archive *of;
+    td_log log;
+    damage_log said;
+    gap_list damage; /* that callers were told of */
 };
 
 /* A topic and symbol of a feed, on one line, inbound; frames in the other direction have streams of
@@ -41,17 +55,26 @@ typedef struct tape_stream {
     char *own_symbol;    /* of entries that name theirs; NULL: the channel's */
     book_trust trust;
     uint8_t is_suspect; /* 1: the topic was not right with its last frame */
+    uint8_t is_covered; /* 1: of trades, TAPEDECK_WITH_COVERAGE */
+    coverage covered;
+    uint64_t last_ns; /* of its last frame */
 } tape_stream;
 
 struct tapedeck_tape {
+    tapedeck_archive *of;
     cursor *cursor;
+    size_t told;   /* of the cursor's damage: rows, and segments that cannot be read */
     gap_list gaps; /* the whole ledger */
     selection wanted;
+    cursor_options reading;
     uint32_t with;
     uint32_t depth;
+    topic_times *times;    /* TAPEDECK_WITH_COVERAGE; NULL once the tape has ended */
     const frame_ref *held; /* read, in no batch so far */
     uint64_t position_ns;  /* of the last frame, or where the tape begins; 0: nothing was read */
     uint8_t is_begun;      /* 1: the states that it begins with are taken */
+    uint8_t is_over;       /* 1: its beginning is after the last frame */
+    uint64_t last_ns;      /* if so: of that frame */
     symbol_state **states;
     size_t state_count;
     tape_stream **streams;
@@ -73,19 +96,33 @@ static void give_error(char to[TAPEDECK_ERROR_BYTES], const td_err *err)
     (void)snprintf(to, TAPEDECK_ERROR_BYTES, "%s%s%s", err->text, has_hint ? "; " : "", err->hint);
 }
 
+/* Any thread. What does not fit is left out: it is in the rows of the damage. */
+static void note_line(void *ctx, td_log_level level, const char *line)
+{
+    damage_log *said = ctx;
+    (void)level;
+    (void)pthread_mutex_lock(&said->lock);
+    int size = snprintf(said->text + said->size, sizeof said->text - said->size, "%s%s",
+                        said->size > 0 ? "; " : "", line);
+    if (size > 0 && (size_t)size < sizeof said->text - said->size)
+        said->size += (size_t)size;
+    said->text[said->size] = '\0';
+    (void)pthread_mutex_unlock(&said->lock);
+}
+
 tapedeck_archive *tapedeck_archive_open(const char *path, char error[TAPEDECK_ERROR_BYTES])
 {
-    const archive_options options = {.io = io_posix(), .clock = clock_real()};
-    archive *of = NULL;
     td_err err;
     td_err_clear(&err);
-    if (archive_open(&options, path, ARCHIVE_READ, &of, &err) != TD_OK) {
-        give_error(error, &err);
-        return NULL;
-    }
     tapedeck_archive *made = td_alloc_zero(1, sizeof *made);
-    made->of = of;
-    return made;
+    (void)pthread_mutex_init(&made->said.lock, NULL);
+    made->log = (td_log){note_line, &made->said, TD_LOG_WARNING};
+    const archive_options options = {.io = io_posix(), .clock = clock_real(), .log = &made->log};
+    if (archive_open(&options, path, ARCHIVE_READ, &made->of, &err) == TD_OK)
+        return made;
+    give_error(error, &err);
+    tapedeck_archive_close(made);
+    return NULL;
 }
 
 void tapedeck_archive_close(tapedeck_archive *a)
@@ -93,6 +130,8 @@ void tapedeck_archive_close(tapedeck_archive *a)
     if (a == NULL)
         return;
     archive_close(a->of);
+    gap_list_fini(&a->damage);
+    (void)pthread_mutex_destroy(&a->said.lock);
     td_free(a);
 }
 
@@ -362,10 +401,60 @@ static uint8_t flags_of(const tape_stream *of, const frame_ref *frame, int is_sn
     return (uint8_t)flags;
 }
 
-/* Frames before the selection only bring the states up to date. */
-static void add_frame(tapedeck_tape *t, const frame_ref *frame)
+/* ---- what trades cover ---- */
+
+static td_result cover(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, td_err *err)
 {
-    tape_stream *of = stream_at(t, frame);
+    uint64_t since_ns = 0;
+    td_result rc = TD_OK;
+    if (t->times == NULL || frame->is_copy || frame->is_lead_in || frame->row == NULL ||
+        frame->row->type != MSG_TRADE)
+        return rc;
+    if (!of->is_covered)
+        rc = topic_times_since(t->times, frame, &since_ns, err);
+    if (rc == TD_OK && !of->is_covered)
+        coverage_begin(&of->covered, &t->gaps, &of->info, cursor_get_window(t->cursor), since_ns);
+    of->is_covered = 1;
+    of->last_ns = frame->recv_ns;
+    const coverage_frame next = coverage_frame_of(frame, cursor_damaged_until_ns(t->cursor));
+    coverage_add(&of->covered, &t->gaps, &next);
+    return rc;
+}
+
+static td_result end_coverage(tapedeck_tape *t, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; t->times != NULL && i < t->stream_count && rc == TD_OK; i++) {
+        tape_stream *of = t->streams[i];
+        const selection_window window = cursor_get_window(t->cursor);
+        uint64_t until_ns = 0;
+        if (!of->is_covered)
+            continue;
+        rc = topic_times_until(t->times, &of->info, of->last_ns, &until_ns, err);
+        until_ns = until_ns < window.to_ns ? until_ns : window.to_ns; /* nothing is read after it */
+        coverage_end(&of->covered, &t->gaps, &of->info, window, cursor_damaged_until_ns(t->cursor),
+                     until_ns);
+    }
+    topic_times_close(t->times);
+    t->times = NULL;
+    return rc;
+}
+
+uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *t, size_t stream, uint64_t from_ns,
+                                  uint64_t to_ns)
+{
+    int is_known = stream < t->stream_count && t->streams[stream]->is_covered && t->times == NULL;
+    if (to_ns <= from_ns)
+        return 0;
+    return is_known ? coverage_missing_ns(&t->streams[stream]->covered, from_ns, to_ns)
+                    : to_ns - from_ns;
+}
+
+/* ---- frames ---- */
+
+/* Frames before the selection only bring the states up to date. */
+static void add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame)
+{
     int is_snapshot = follow(t, of, frame);
     const message *m = frame->content.message;
     if (frame->is_lead_in)
@@ -398,14 +487,15 @@ static void add_frame(tapedeck_tape *t, const frame_ref *frame)
 
 /* ---- the tape ---- */
 
-static td_result open_tape(tapedeck_tape *t, archive *of, const tapedeck_selection *from,
-                           td_err *err)
+static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_err *err)
 {
+    archive *of = t->of->of;
     t->wanted = (selection){.feeds = globs_of(from->feeds),
                             .topics = globs_of(from->topics),
                             .symbols = globs_of(from->symbols)};
-    const cursor_options options = {
+    t->reading = (cursor_options){
         .threads = from->threads > LIMIT_THREADS ? LIMIT_THREADS : from->threads,
+        .log = &t->of->log,
         .reads = (t->with & TAPEDECK_WITH_MESSAGES) != 0 ? TAPE_READS_ALL : TAPE_READS_MESSAGES,
         .with_lead_in = 1,
         .with_states = 1,
@@ -417,7 +507,11 @@ static td_result open_tape(tapedeck_tape *t, archive *of, const tapedeck_selecti
         rc = selection_check_names(of, &t->wanted, err);
     if (rc == TD_OK)
         rc = archive_gaps(of, &t->gaps, err);
-    return rc == TD_OK ? cursor_open(of, &t->wanted, &options, &t->cursor, err) : rc;
+    if (rc == TD_OK)
+        rc = cursor_open(of, &t->wanted, &t->reading, &t->cursor, err);
+    if (rc == TD_OK && (t->with & TAPEDECK_WITH_COVERAGE) != 0)
+        rc = topic_times_open(of, cursor_get_window(t->cursor), &t->times, err);
+    return rc;
 }
 
 tapedeck_tape *tapedeck_tape_open(tapedeck_archive *from, const tapedeck_selection *wanted,
@@ -426,10 +520,11 @@ tapedeck_tape *tapedeck_tape_open(tapedeck_archive *from, const tapedeck_selecti
     td_err err;
     td_err_clear(&err);
     tapedeck_tape *t = td_alloc_zero(1, sizeof *t);
+    t->of = from;
     t->with = wanted->with;
     t->depth = wanted->book_depth;
     td_buf_init(&t->text, SIZE_MAX);
-    if (open_tape(t, from->of, wanted, &err) == TD_OK)
+    if (open_tape(t, wanted, &err) == TD_OK)
         return t;
     give_error(error, &err);
     tapedeck_tape_close(t);
@@ -441,8 +536,10 @@ void tapedeck_tape_close(tapedeck_tape *t)
     if (t == NULL)
         return;
     cursor_close(t->cursor);
+    topic_times_close(t->times);
     for (size_t i = 0; i < t->stream_count; i++) {
         book_trust_fini(&t->streams[i]->trust);
+        coverage_fini(&t->streams[i]->covered);
         td_free(t->streams[i]->own_symbol);
         td_free(t->streams[i]);
     }
@@ -472,6 +569,27 @@ static void begin_batch(tapedeck_tape *t)
     td_buf_clear(&t->text);
 }
 
+/* 1 if the cursor met damage that the caller was not told of. */
+static int has_news(const tapedeck_tape *t)
+{
+    return cursor_get_damage(t->cursor)->count > t->told;
+}
+
+static int tell(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR_BYTES])
+{
+    const gap_list *rows = cursor_get_damage(t->cursor);
+    damage_log *said = &t->of->said;
+    gap_list_join(&t->of->damage, rows);
+    t->told = rows->count;
+    *out = (tapedeck_batch){0};
+    (void)pthread_mutex_lock(&said->lock);
+    (void)snprintf(error, TAPEDECK_ERROR_BYTES, "damage: %s",
+                   said->size > 0 ? said->text : "stored frames cannot be read");
+    said->size = 0;
+    (void)pthread_mutex_unlock(&said->lock);
+    return TAPEDECK_TAPE_DAMAGED;
+}
+
 static int end_batch(const tapedeck_tape *t, tapedeck_batch *out, td_result rc, const td_err *err,
                      char error[TAPEDECK_ERROR_BYTES])
 {
@@ -484,9 +602,9 @@ static int end_batch(const tapedeck_tape *t, tapedeck_batch *out, td_result rc, 
                             .text = (const char *)t->text.data,
                             .text_bytes = t->text.size};
     if (rc == TD_OK || rc == TD_EOF)
-        return t->frame_count > 0;
+        return t->frame_count > 0 ? TAPEDECK_TAPE_BATCH : TAPEDECK_TAPE_END;
     give_error(error, err);
-    return -1;
+    return TAPEDECK_TAPE_FAILED;
 }
 
 int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR_BYTES])
@@ -495,18 +613,82 @@ int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDEC
     td_err err;
     td_err_clear(&err);
     begin_batch(t);
-    while (rc == TD_OK && t->frame_count < BATCH_FRAMES && t->trade_count < BATCH_ROWS &&
-           t->level_count < BATCH_ROWS && t->text.size < BATCH_TEXT_BYTES) {
+    if (has_news(t))
+        return tell(t, out, error);
+    while (rc == TD_OK && !t->is_over && t->frame_count < BATCH_FRAMES &&
+           t->trade_count < BATCH_ROWS && t->level_count < BATCH_ROWS &&
+           t->text.size < BATCH_TEXT_BYTES) {
         const frame_ref *frame = t->held;
         t->held = NULL;
         rc = frame != NULL ? TD_OK : cursor_next(t->cursor, &frame, &err);
+        if (rc == TD_OK && has_news(t)) {
+            t->held = frame;
+            break;
+        }
+        tape_stream *of = rc == TD_OK ? stream_at(t, frame) : NULL;
         if (rc == TD_OK)
-            add_frame(t, frame);
+            rc = cover(t, of, frame, &err);
+        if (rc == TD_OK)
+            add_frame(t, of, frame);
     }
+    if (rc == TD_EOF && end_coverage(t, &err) != TD_OK)
+        rc = TD_E_IO;
+    if (t->frame_count == 0 && (rc == TD_OK || rc == TD_EOF) && has_news(t))
+        return tell(t, out, error);
     return end_batch(t, out, rc, &err, error);
 }
 
 /* ---- books ---- */
+
+/* The last received frame of the feeds of the selection; 0: they have none. */
+static td_result find_last(tapedeck_tape *t, uint64_t *last_ns, td_err *err)
+{
+    selection wanted = t->wanted;
+    read_query all = selection_query(&wanted, SELECTION_ALL_TIME);
+    archive_view *view = NULL;
+    read_plan *plan = NULL;
+    *last_ns = 0;
+    all.is_quiet = 1;
+    td_result rc = archive_view_open(t->of->of, VIEW_ALL, NULL, &view, err);
+    all.view = view;
+    if (rc == TD_OK)
+        rc = read_plan_open(t->of->of, &all, &plan, err);
+    const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
+    for (; feed != NULL; feed = read_plan_next_feed(plan, feed)) {
+        uint64_t first_ns = 0;
+        uint64_t end_ns = 0;
+        archive_feed_range(view, feed, &first_ns, &end_ns);
+        *last_ns = end_ns > *last_ns ? end_ns : *last_ns;
+    }
+    read_plan_close(plan);
+    archive_view_close(view);
+    return rc;
+}
+
+/* After the last frame no connection is open whose states a tape could begin with. They hold: a
+ * tape that begins after it is read from that frame on. */
+static td_result hold_at_end(tapedeck_tape *t, td_err *err)
+{
+    const uint64_t from_ns = cursor_get_window(t->cursor).from_ns;
+    td_result rc = find_last(t, &t->last_ns, err);
+    if (rc != TD_OK || t->last_ns == 0 || from_ns < t->last_ns)
+        return rc;
+    selection wanted = t->wanted;
+    selection_set_window(&wanted, (selection_window){t->last_ns - 1, UINT64_MAX});
+    cursor_close(t->cursor);
+    t->cursor = NULL;
+    t->is_over = 1;
+    t->position_ns = from_ns;
+    rc = cursor_open(t->of->of, &wanted, &t->reading, &t->cursor, err);
+    begin_batch(t);
+    while (rc == TD_OK) {
+        const frame_ref *frame = NULL;
+        rc = cursor_next(t->cursor, &frame, err);
+        if (rc == TD_OK && frame->recv_ns < from_ns)
+            (void)follow(t, stream_at(t, frame), frame);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
 
 /* The last frame before the selection is the one before the first that is no lead-in. */
 static td_result read_lead_in(tapedeck_tape *t, td_err *err)
@@ -516,7 +698,7 @@ static td_result read_lead_in(tapedeck_tape *t, td_err *err)
         const frame_ref *frame = NULL;
         rc = cursor_next(t->cursor, &frame, err);
         if (rc == TD_OK && frame->is_lead_in)
-            add_frame(t, frame);
+            add_frame(t, stream_at(t, frame), frame);
         else if (rc == TD_OK)
             t->held = frame;
     }
@@ -531,7 +713,8 @@ static void add_whole_book(tapedeck_tape *t, uint32_t index, uint64_t at_ns)
         return;
     const choice_conn *conn = &of->topic->choice.conns[of->topic->choice.followed];
     int is_right = !of->is_suspect && at_ns > cursor_damaged_until_ns(t->cursor) &&
-                   book_trust_holds(&of->trust, &t->gaps, at_ns);
+                   book_trust_holds(&of->trust, &t->gaps, at_ns) &&
+                   (!t->is_over || at_ns - t->last_ns <= COVERAGE_DELAY_NS);
     tapedeck_frame_row row = {.recv_ns = conn->last_ns,
                               .stream = index,
                               .first_entry = (uint32_t)t->level_count,
@@ -551,11 +734,16 @@ int tapedeck_tape_books(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDE
     td_result rc = TD_OK;
     td_err err;
     td_err_clear(&err);
-    begin_batch(t);
-    if (t->position_ns == 0) {
+    if (!t->is_begun)
+        rc = hold_at_end(t, &err);
+    if (rc == TD_OK)
+        begin_batch(t);
+    if (rc == TD_OK && t->position_ns == 0) {
         rc = read_lead_in(t, &err);
         t->position_ns = cursor_get_window(t->cursor).from_ns;
     }
+    if ((rc == TD_OK || rc == TD_EOF) && has_news(t))
+        return tell(t, out, error);
     for (uint32_t i = 0; (rc == TD_OK || rc == TD_EOF) && i < t->stream_count; i++)
         add_whole_book(t, i, t->position_ns);
     return end_batch(t, out, rc, &err, error);
@@ -577,25 +765,42 @@ int tapedeck_tape_stream(const tapedeck_tape *t, size_t index, tapedeck_stream *
     return 1;
 }
 
+static tapedeck_gap gap_of(const gap_row *gap)
+{
+    return (tapedeck_gap){.feed = gap->feed,
+                          .topic = gap->topic,
+                          .symbol = gap->symbol,
+                          .reason = gap_reason_name(gap->reason),
+                          .cause = gap->cause,
+                          .covered_by = gap->covered_by,
+                          .from_ns = gap->from_ns,
+                          .to_ns = gap->to_ns,
+                          .frames_lost = gap->frames_lost,
+                          .line = gap->line,
+                          .connection = gap->conn};
+}
+
 int tapedeck_tape_gap(const tapedeck_tape *t, size_t *at, tapedeck_gap *out)
 {
     const selection_window window = cursor_get_window(t->cursor);
-    while (*at < t->gaps.count) {
-        const gap_row *gap = &t->gaps.rows[(*at)++];
-        if (!selection_wants_gap(&t->wanted, window, gap))
+    const gap_list *damage = &t->of->damage;
+    while (*at < t->gaps.count + damage->count) {
+        const size_t i = (*at)++;
+        const gap_row *gap =
+            i < t->gaps.count ? &t->gaps.rows[i] : &damage->rows[i - t->gaps.count];
+        int is_again = i >= t->gaps.count && gap_list_find(&t->gaps, gap) != NULL;
+        if (is_again || !selection_wants_gap(&t->wanted, window, gap))
             continue;
-        *out = (tapedeck_gap){.feed = gap->feed,
-                              .topic = gap->topic,
-                              .symbol = gap->symbol,
-                              .reason = gap_reason_name(gap->reason),
-                              .cause = gap->cause,
-                              .covered_by = gap->covered_by,
-                              .from_ns = gap->from_ns,
-                              .to_ns = gap->to_ns,
-                              .frames_lost = gap->frames_lost,
-                              .line = gap->line,
-                              .connection = gap->conn};
+        *out = gap_of(gap);
         return 1;
     }
     return 0;
+}
+
+int tapedeck_archive_damage(const tapedeck_archive *a, size_t *at, tapedeck_gap *out)
+{
+    if (*at >= a->damage.count)
+        return 0;
+    *out = gap_of(&a->damage.rows[(*at)++]);
+    return 1;
 }

@@ -457,19 +457,8 @@ static const trust_answer *judge(day_route *route, const observed_frame *seen, t
 /* What a frame of trades says of what is covered. */
 static void cover(day_route *route, const frame_ref *frame, const symbol_verdict *found)
 {
-    const message *m = frame->content.message;
-    size_t count = m == NULL || m->head.type != MSG_TRADE ? 0 : message_item_count(m);
-    coverage_frame next = {
-        .frame = frame,
-        .damaged_until_ns = route->run->damaged_until_ns,
-        .is_doubtful =
-            (uint8_t)(m == NULL || (found != NULL && verdict_violation(&found->rules) != NULL))};
-    for (size_t i = 0; i < count; i++) {
-        const msg_trade trade = message_trade(m, i);
-        const uint64_t at_ns = export_trade_ns(frame, m, &trade);
-        next.first_ns = next.first_ns == 0 || at_ns < next.first_ns ? at_ns : next.first_ns;
-        next.last_ns = at_ns > next.last_ns ? at_ns : next.last_ns;
-    }
+    coverage_frame next = coverage_frame_of(frame, route->run->damaged_until_ns);
+    next.is_doubtful |= found != NULL && verdict_violation(&found->rules) != NULL;
     coverage_add(&route->covered, route->run->day->ledger, &next);
 }
 

@@ -49,13 +49,6 @@ size_t export_plain_columns(const export_type *type)
     return type->column_count - ((type->flags & EXPORT_OF_INTERVALS) != 0);
 }
 
-uint64_t export_trade_ns(const frame_ref *frame, const message *m, const msg_trade *trade)
-{
-    if (trade->exchange_ns != 0)
-        return trade->exchange_ns;
-    return m->head.exchange_ns != 0 ? m->head.exchange_ns : frame->recv_ns;
-}
-
 export_row export_row_of(const maker_frame *seen)
 {
     const frame_ref *frame = seen->frame;

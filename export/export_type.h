@@ -145,9 +145,6 @@ void export_book_snapshots_init(uint32_t levels, export_book_snapshots *out);
 /* How many of its columns a type has in formats that do not say what is suspect. */
 size_t export_plain_columns(const export_type *type);
 
-/* The exchange time of a trade; that of its frame, or of receipt, where it has none. */
-uint64_t export_trade_ns(const frame_ref *frame, const message *m, const msg_trade *trade);
-
 /* All types with columns, in the order in which --help lists them. */
 const export_type *const *export_type_table(size_t *count);
 

@@ -235,7 +235,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     size_t count = m == NULL ? 0 : message_item_count(m);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const msg_trade trade = message_trade(m, i);
-        const uint64_t exchange_ns = export_trade_ns(seen->frame, m, &trade);
+        const uint64_t exchange_ns = coverage_trade_ns(seen->frame, &trade);
         if (!is_of_selection(seen, exchange_ns))
             continue;
         bar *to = find_bar(self, exchange_ns);

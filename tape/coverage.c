@@ -166,6 +166,29 @@ void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *
     self->conn = frame->conn;
 }
 
+uint64_t coverage_trade_ns(const frame_ref *frame, const msg_trade *trade)
+{
+    const uint64_t frame_ns = frame->content.message->head.exchange_ns;
+    if (trade->exchange_ns != 0)
+        return trade->exchange_ns;
+    return frame_ns != 0 ? frame_ns : frame->recv_ns;
+}
+
+coverage_frame coverage_frame_of(const frame_ref *frame, uint64_t damaged_until_ns)
+{
+    const message *m = frame->content.message;
+    coverage_frame made = {
+        .frame = frame, .damaged_until_ns = damaged_until_ns, .is_doubtful = m == NULL};
+    size_t count = m == NULL || m->head.type != MSG_TRADE ? 0 : message_item_count(m);
+    for (size_t i = 0; i < count; i++) {
+        const msg_trade trade = message_trade(m, i);
+        const uint64_t at_ns = coverage_trade_ns(frame, &trade);
+        made.first_ns = made.first_ns == 0 || at_ns < made.first_ns ? at_ns : made.first_ns;
+        made.last_ns = at_ns > made.last_ns ? at_ns : made.last_ns;
+    }
+    return made;
+}
+
 void coverage_end(coverage *self, const gap_list *ledger, const channel_info *info,
                   selection_window window, uint64_t damaged_until_ns, uint64_t until_ns)
 {

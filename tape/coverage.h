@@ -18,6 +18,7 @@
 #include "archive/archive.h"
 #include "archive/gap.h"
 #include "schema/frame.h"
+#include "schema/message.h"
 #include "tape/selection.h"
 
 #define COVERAGE_CLOCK_NS UINT64_C(1000000000)
@@ -64,6 +65,11 @@ void coverage_begin(coverage *self, const gap_list *ledger, const channel_info *
 
 /* The next frame; those of the COVERAGE_DELAY_NS after the window, too. */
 void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *next);
+
+/* A frame of trades as coverage_add takes it. The exchange time of a trade is that of its frame, or
+ * of receipt, where it has none. */
+coverage_frame coverage_frame_of(const frame_ref *frame, uint64_t damaged_until_ns);
+uint64_t coverage_trade_ns(const frame_ref *frame, const msg_trade *trade);
 
 /* There are no more frames, and the topic was received until until_ns; COVERAGE_ALWAYS: for
  * COVERAGE_DELAY_NS after the window. */

@@ -24,7 +24,8 @@ enum { TAPEDECK_ERROR_BYTES = 2048 };
 
 typedef struct tapedeck_archive tapedeck_archive;
 
-/* Open a folder, or a single .mcap file, for reading; NULL with a text in error. */
+/* Open a folder, or a single .mcap file, for reading; NULL with a text in error, also of what is no
+ * archive. */
 TAPEDECK_API tapedeck_archive *tapedeck_archive_open(const char *path,
                                                      char error[TAPEDECK_ERROR_BYTES]);
 /* After its tapes. */
@@ -36,6 +37,7 @@ enum {
     TAPEDECK_WITH_MESSAGES = 2, /* each as JSON, as `tapedeck replay --messages` prints it */
     TAPEDECK_WITH_BOOKS = 4,    /* levels are those of the whole book after the frame, up to
                                    book_depth a side, bids, then asks, best first */
+    TAPEDECK_WITH_COVERAGE = 8, /* tapedeck_tape_missing_ns can be asked */
 };
 
 /* Globs and times as on the command line of every verb; NULL selects everything. Globs live as long
@@ -128,7 +130,18 @@ TAPEDECK_API tapedeck_tape *tapedeck_tape_open(tapedeck_archive *archive,
                                                char error[TAPEDECK_ERROR_BYTES]);
 TAPEDECK_API void tapedeck_tape_close(tapedeck_tape *tape);
 
-/* The next batch. 1; 0 at the end; -1 with a text in error. */
+/* What next and books return. */
+enum {
+    TAPEDECK_TAPE_END = 0,
+    TAPEDECK_TAPE_BATCH = 1,
+    TAPEDECK_TAPE_FAILED = -1,  /* error says why; the tape is over */
+    TAPEDECK_TAPE_DAMAGED = -2, /* stored frames cannot be read; error says what, where, how much.
+                              Nothing is in the batch; the next call continues behind them. The gap
+                              has the reason corrupt (tapedeck_tape_gap, tapedeck_archive_damage),
+                              and states are suspect until their next snapshot. */
+};
+
+/* The next batch. TAPEDECK_TAPE_BATCH ... */
 TAPEDECK_API int tapedeck_tape_next(tapedeck_tape *tape, tapedeck_batch *out,
                                     char error[TAPEDECK_ERROR_BYTES]);
 
@@ -153,6 +166,12 @@ typedef struct tapedeck_stream {
 TAPEDECK_API int tapedeck_tape_stream(const tapedeck_tape *tape, size_t index,
                                       tapedeck_stream *out);
 
+/* After the end of a tape with TAPEDECK_WITH_COVERAGE: how much of an interval of exchange time is
+ * missing of a stream of trades (docs/completeness.md); all of it, of other streams. 0: no trade of
+ * that time can be missing. */
+TAPEDECK_API uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *tape, size_t stream,
+                                               uint64_t from_ns, uint64_t to_ns);
+
 /* Where something of the selection is missing. Texts are valid until close. */
 typedef struct tapedeck_gap {
     const char *feed;
@@ -168,8 +187,13 @@ typedef struct tapedeck_gap {
     uint32_t connection;
 } tapedeck_gap;
 
-/* The next gap, by feed and time; *at is 0 at first. 1, or 0: there are no more. */
+/* The next gap, by feed and time, and then the damage that tapes of the archive have met; *at is 0
+ * at first. 1, or 0: there are no more. */
 TAPEDECK_API int tapedeck_tape_gap(const tapedeck_tape *tape, size_t *at, tapedeck_gap *out);
+
+/* That damage alone, whatever the selection. Texts are valid until a tape meets more. */
+TAPEDECK_API int tapedeck_archive_damage(const tapedeck_archive *archive, size_t *at,
+                                         tapedeck_gap *out);
 
 #ifdef __cplusplus
 }

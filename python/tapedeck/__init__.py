@@ -15,6 +15,7 @@ import ctypes
 import json
 import os
 import struct
+import weakref
 from collections import namedtuple
 from decimal import Context, Decimal
 from operator import itemgetter
@@ -25,7 +26,7 @@ try:
 except ImportError:
     numpy = None
 
-__all__ = ["open", "Error", "Archive", "Frame", "Message", "Book", "Trade", "Level", "Bar", "Gap",
+__all__ = ["open", "Error", "Damage", "Archive", "Frame", "Message", "Book", "Trade", "Level", "Bar", "Gap",
            "decimal", "BUY", "SELL", "SUSPECT", "SNAPSHOT", "LATE", "COPY"]
 
 BUY, SELL, NO_SIDE = 0, 1, 2
@@ -33,12 +34,17 @@ SNAPSHOT, LATE, SUSPECT, COPY, _NUMBERED = 2, 4, 8, 64, 128
 _CONTENTS = ("book", "trades", "record", "undecoded", "control", "sent", "http")
 _KINDS = (None, "snapshot", "delta")
 _BOOK = 0
-_WITH_BYTES, _WITH_MESSAGES, _WITH_BOOKS = 1, 2, 4
+_WITH_BYTES, _WITH_MESSAGES, _WITH_BOOKS, _WITH_COVERAGE = 1, 2, 4, 8
+_DAMAGED = -2
 _ERROR_BYTES = 2048
 
 
 class Error(Exception):
     """The archive cannot be read, or a selection fits nothing in it."""
+
+
+class Damage(Error):
+    """Stored frames cannot be read: what, where, how much. See Archive.damage()."""
 
 
 # ---- rows, as include/tapedeck/archive.h has them ------------------------------------------------
@@ -53,6 +59,22 @@ _FRAME = (("recv_ns", "Q"), ("exchange_ns", "Q"), ("ordinal", "Q"), ("number", "
           ("content", "B"), ("kind", "B"), ("flags", "B"), (None, "5x"))
 _NUMPY = {"Q": "<u8", "q": "<i8", "d": "<f8", "I": "<u4", "B": "u1", "3x": "V3", "5x": "V5",
           "40s": "S40"}
+
+
+class _List(list):
+    """Rows, and the streams that their `stream` refers to."""
+
+    streams = None
+
+
+if numpy is not None:
+    class _Array(numpy.ndarray):
+        """The same as an array."""
+
+        streams = None
+
+        def __array_finalize__(self, of):
+            self.streams = getattr(of, "streams", None)
 
 
 class _RowType:
@@ -75,7 +97,7 @@ class _RowType:
         """An array, or a list of named tuples, of rows that the library holds."""
         if self.dtype is None:
             return [self.tuple._make(row) for row in self.unpack(address, count)]
-        array = numpy.empty(count, self.dtype)
+        array = numpy.empty(count, self.dtype).view(_Array)
         if count > 0:
             ctypes.memmove(array.ctypes.data, address, count * self.struct.size)
         return array
@@ -83,10 +105,13 @@ class _RowType:
     def unpack(self, address, count):
         return self.struct.iter_unpack(ctypes.string_at(address, count * self.struct.size) if count else b"")
 
-    def join(self, parts):
+    def join(self, parts, streams):
         if self.dtype is None:
-            return [row for part in parts for row in part]
-        return numpy.concatenate(parts) if parts else numpy.empty(0, self.dtype)
+            rows = _List(row for part in parts for row in part)
+        else:
+            rows = (numpy.concatenate(parts) if parts else numpy.empty(0, self.dtype)).view(_Array)
+        rows.streams = streams
+        return rows
 
 
 class _TradeType(_RowType):
@@ -99,7 +124,8 @@ _levels, _trades, _frames = _RowType("Level", _LEVEL), _TradeType("Trade", _TRAD
 Level, Trade = _levels.tuple, _trades.tuple
 Stream = namedtuple("Stream", "feed family topic symbol exchange_topic line")
 Gap = namedtuple("Gap", "feed topic symbol reason cause covered_by from_ns to_ns frames_lost line connection")
-Bar = namedtuple("Bar", "time_ns open high low close volume vwap count buy_volume sell_volume")
+Bar = namedtuple("Bar", "time_ns open high low close volume vwap count buy_volume sell_volume covered suspect")
+_UNKNOWN = 2**64 - 1
 
 
 # ---- the library ---------------------------------------------------------------------------------
@@ -143,7 +169,9 @@ def _load():
             ("tape_next", ctypes.c_int, [handle, ctypes.POINTER(_Batch), text]),
             ("tape_books", ctypes.c_int, [handle, ctypes.POINTER(_Batch), text]),
             ("tape_stream", ctypes.c_int, [handle, ctypes.c_size_t, ctypes.POINTER(_Stream)]),
-            ("tape_gap", ctypes.c_int, [handle, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(_Gap)])):
+            ("tape_missing_ns", ctypes.c_uint64, [handle, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint64]),
+            ("tape_gap", ctypes.c_int, [handle, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(_Gap)]),
+            ("archive_damage", ctypes.c_int, [handle, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(_Gap)])):
         called = getattr(library, "tapedeck_" + function)
         called.restype, called.argtypes = result, arguments
     return library
@@ -155,6 +183,14 @@ _library = _load()
 def _decoded(structure, kind):
     values = (getattr(structure, name) for name in kind._fields)
     return kind(*(v.decode() if isinstance(v, bytes) else v for v in values))
+
+
+def _gaps(function, handle):
+    at, gap, found = ctypes.c_size_t(0), _Gap(), []
+    while function(handle, ctypes.byref(at), ctypes.byref(gap)):
+        row = _decoded(gap, Gap)
+        found.append(row._replace(frames_lost=None) if row.frames_lost == _UNKNOWN else row)
+    return found
 
 
 def _globs(names):
@@ -186,19 +222,29 @@ class _Tape:
         self.error = ctypes.create_string_buffer(_ERROR_BYTES)
         self.archive = archive
         self.streams = []
-        self.handle = _library.tapedeck_tape_open(archive._handle, ctypes.byref(wanted), self.error)
+        self.handle = _library.tapedeck_tape_open(archive._open(), ctypes.byref(wanted), self.error)
         if not self.handle:
             raise Error(self.error.value.decode())
+        archive._tapes.add(self)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         _library.tapedeck_tape_close(self.handle)
+        self.handle = None
 
     def _read(self, function):
-        batch = _Batch()
-        result = function(self.handle, ctypes.byref(batch), self.error)
+        batch, result = _Batch(), _DAMAGED
+        while result == _DAMAGED:
+            if self.handle is None:
+                raise Error("the archive was closed")
+            result = function(self.handle, ctypes.byref(batch), self.error)
+            if result == _DAMAGED and self.archive._is_strict:
+                raise Damage(self.error.value.decode())
         if result < 0:
             raise Error(self.error.value.decode())
         stream = _Stream()
@@ -214,9 +260,10 @@ class _Tape:
         return self._read(_library.tapedeck_tape_books)
 
     def gaps(self):
-        at, gap = ctypes.c_size_t(0), _Gap()
-        while _library.tapedeck_tape_gap(self.handle, ctypes.byref(at), ctypes.byref(gap)):
-            yield _decoded(gap, Gap)
+        return _gaps(_library.tapedeck_tape_gap, self.handle)
+
+    def missing_ns(self, stream, from_ns, to_ns):
+        return _library.tapedeck_tape_missing_ns(self.handle, stream, from_ns, to_ns)
 
 
 # ---- what users see ------------------------------------------------------------------------------
@@ -295,8 +342,19 @@ def _books_of(tape, batch):
             yield Book(row, tape.streams[row[8]], levels[row[9]:row[9] + row[10]])
 
 
+_DAY_NS = 86400 * 10**9
 _EXACT = Context(prec=100)  # sums of trades have fewer digits
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": _DAY_NS}
+
+
+def _width(size):
+    """An interval in ns, as on the command line."""
+    digits = size.rstrip("dhms")
+    width = int(digits) * _UNITS.get(size[len(digits):], 0) if digits.isdigit() else 0
+    if width == 0 or _DAY_NS % width:
+        raise Error(f"a day is no multiple of {size!r}: give 100ms, 1s, 5m, 1h, 1d")
+    return width
+
 
 
 class _Bar:
@@ -313,28 +371,39 @@ class _Bar:
         self.sizes[side] = _EXACT.add(self.sizes[side], size)
         self.count += 1
 
-    def bar(self):
+    def bar(self, width_ns, missing_ns):
         volume = _EXACT.add(_EXACT.add(*self.sizes[:2]), self.sizes[2])
         return Bar(self.time_ns, self.open, self.high, self.low, self.close, volume,
                    self.turnover / volume if volume else None, self.count, self.sizes[BUY],
-                   self.sizes[SELL])
+                   self.sizes[SELL], (width_ns - missing_ns) / width_ns, missing_ns > 0)
 
 
 class Archive:
     """An archive, open for reading. Every method takes feed, topic and symbol as globs, or lists of
     them, and start (inclusive) and end (exclusive) of receive time; None selects everything. One
-    thread at a time; iterate one selection to its end, or close its iterator, before the archive is
-    closed."""
+    thread at a time. Stored frames that cannot be read raise Damage; with strict=False the methods
+    pass over them, and damage() lists what they passed over."""
 
-    def __init__(self, path):
+    def __init__(self, path, strict=True):
+        self._handle, self._is_strict, self._tapes = None, strict, weakref.WeakSet()
         error = ctypes.create_string_buffer(_ERROR_BYTES)
         self._handle = _library.tapedeck_archive_open(os.fsencode(path), error)
         if not self._handle:
             raise Error(error.value.decode())
 
     def close(self):
+        for tape in list(self._tapes):
+            tape.close()
         _library.tapedeck_archive_close(self._handle)
         self._handle = None
+
+    def _open(self):
+        if self._handle is None:
+            raise Error("the archive was closed")
+        return self._handle
+
+    def __reduce_ex__(self, _):
+        raise Error("an archive cannot be copied or pickled: open its path again")
 
     def __enter__(self):
         return self
@@ -368,12 +437,19 @@ class Archive:
                        _levels.copy(batch.levels, batch.level_count), tape.streams)
 
     def trades(self, feed=None, topic=None, symbol=None, start=None, end=None):
-        """All trades, as one array."""
-        return _trades.join([t for t, _, _ in self.batches(feed, topic, symbol, start, end)])
+        """All trades, as one array; its member streams has what their stream numbers refer to."""
+        return self._joined(_trades, 0, feed, topic, symbol, start, end)
 
     def levels(self, feed=None, topic=None, symbol=None, start=None, end=None):
         """All changes of order books, a row a level, as one array."""
-        return _levels.join([l for _, l, _ in self.batches(feed, topic, symbol, start, end)])
+        return self._joined(_levels, 1, feed, topic, symbol, start, end)
+
+    def _joined(self, kind, which, *selection):
+        parts, streams = [], []
+        for batch in self.batches(*selection):
+            parts.append(batch[which])
+            streams = batch[2]
+        return kind.join(parts, streams)
 
     def books(self, depth, feed=None, topic=None, symbol=None, start=None, end=None):
         """The order book after each of its frames, depth levels a side."""
@@ -398,24 +474,35 @@ class Archive:
     def gaps(self, feed=None, topic=None, symbol=None, start=None, end=None):
         """What is missing in the selection, as a list of Gap."""
         with _Tape(self, feed, topic, symbol, start, end, threads=1) as tape:
-            return list(tape.gaps())
+            return tape.gaps()
+
+    def damage(self):
+        """What could not be read so far, as a list of Gap with the reason corrupt."""
+        return _gaps(_library.tapedeck_archive_damage, self._open())
 
     def bars(self, symbol, size, feed=None, topic=None, start=None, end=None):
         """Bars of a symbol's trades by exchange time, as a list of Bar with decimals: exact, but for
-        vwap, which has 28 digits. size is "1s", "5m", "1h", "1d"; a time without trades has no bar."""
-        width = int(size[:-1]) * _UNITS[size[-1]] * 10**9
-        made = {}
-        with _Tape(self, feed, topic, symbol, start, end) as tape:
+        vwap, which has 28 digits. size is "100ms", "1s", "5m", "1h", "1d"; a time without trades has
+        no bar. covered is the share of the bar's time in which nothing is missing, suspect is true if
+        that is not all of it. Trades of several feeds, topics or symbols are refused."""
+        width = _width(size)
+        made, stream = {}, None
+        with _Tape(self, feed, topic, symbol, start, end, _WITH_COVERAGE) as tape:
             for batch in tape.batches():
                 for row in _trades.unpack(batch.trades, batch.trade_count):
                     if row[12] & COPY:
                         continue
+                    if stream is None:
+                        stream = row[6]
+                    if row[6] != stream:
+                        one, two = ("{0.feed} {0.topic} {0.symbol}".format(tape.streams[i]) for i in (stream, row[6]))
+                        raise Error(f"bars are of one symbol's trades, and these are of two: {one} and {two}; name the feed, topic and symbol")
                     price, time_ns = decimal(row[4], row[8]), row[1] // width * width
                     bar = made.get(time_ns)
                     if bar is None:
                         bar = made[time_ns] = _Bar(time_ns, price)
                     bar.add(price, decimal(row[5], row[9]), row[10])
-        return [made[time_ns].bar() for time_ns in sorted(made)]
+            return [made[time_ns].bar(width, tape.missing_ns(stream, time_ns, time_ns + width)) for time_ns in sorted(made)]
 
     def plot_book(self, symbol, time, feed=None, topic=None, axes=None):
         """Draw the book at a time as cumulated sizes over prices (matplotlib); the axes."""
@@ -436,6 +523,6 @@ class Archive:
         return axes
 
 
-def open(path):
-    """Open an archive: a folder, or a single .mcap file."""
-    return Archive(path)
+def open(path, strict=True):
+    """Open an archive: a folder, or a single .mcap file. strict=False: damage is passed over."""
+    return Archive(path, strict)

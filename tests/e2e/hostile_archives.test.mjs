@@ -75,3 +75,13 @@ test("a chunk of an absurd size is damage, and so is a channel that is defined t
   const twice = await archiveOf(t, (ns) => [chunk(Buffer.concat([channel("inverse/trade"), channel("inverse/other")]), ns)]);
   assert.match((await run(t, "tapedeck", ["verify", twice, "-v"], { status: 3 })).stdout, /channel 1 is defined again, differently/);
 });
+
+test("what is no archive is said once, by every verb", async (t) => {
+  for (const [verb, ...args] of [["cat"], ["replay"], ["gaps"], ["days"], ["info"], ["verify"], ["export", "--format", "parquet", "--out", path.join(temporary(t), "out")]])
+    for (const file of ["README.md", temporary(t)]) {
+      const { stdout, stderr } = await tapedeck(t, [verb, file, ...args], { status: 2 });
+      assert.equal(stdout, "");
+      assert.equal(stderr.split("not a tapedeck archive").length, 2, stderr);
+      assert.equal(stderr.trimEnd().split("\n").length, 2, stderr);
+    }
+});

@@ -149,8 +149,10 @@ static td_result play(const script *of, td_buf *rows, td_err *err)
                            .price = decimal(from->price),
                            .size = decimal(from->size)};
         const message m = {.trades = {.head = {.type = MSG_TRADE}, &trade, 1}};
+        frame_ref whole = frame;
+        whole.content.message = &m;
         const maker_frame seen = {
-            .frame = &frame, .message = &m, .from_ns = FROM_NS, .to_ns = END_NS};
+            .frame = &whole, .message = &m, .from_ns = FROM_NS, .to_ns = END_NS};
         rc = EXPORT_BARS.frame(maker, &seen, &out, err);
     }
     if (rc == TD_OK)

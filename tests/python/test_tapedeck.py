@@ -7,11 +7,13 @@ is not the tree's. Without numpy the tests of arrays
 are skipped.
 """
 
+import copy
 import csv
 import gzip
 import hashlib
 import json
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -205,7 +207,7 @@ class Reading(unittest.TestCase):
 
     def test_bars_are_those_of_export(self):
         out = tempfile.mkdtemp(dir=self.folder.name)
-        run("export", self.whole, "--format", "tardis-csv", "--out", out, "-q", "--type", "bars", "--bars", "2s")
+        run("export", self.whole, "--format", "tardis-csv", "--out", out, "-q", "--type", "bars", "--bars", "2s", "--keep-suspect")
         with gzip.open(os.path.join(out, "bybit_bars_2021-04-17_BTCUSD.csv.gz"), "rt") as file:
             rows = [{k: int(v) * 1000 if k == "start" else Decimal(v) for k, v in list(row.items())[4:]} for row in csv.DictReader(file)]
         with tapedeck.open(self.whole) as archive:
@@ -226,6 +228,82 @@ class Reading(unittest.TestCase):
                 with self.assertRaisesRegex(tapedeck.Error, text):
                     archive.trades(**wrong)
             self.assertIsNone(archive.book_at("BTCUSD", "2021-04-16"))
+
+    def test_damage_is_never_silent(self):
+        # An import's chunks are large: damage one of several sessions.
+        with gzip.open(INVERSE, "rt") as capture:
+            lines = capture.readlines()
+        archive = self.imported("damaged", [lines[:200], lines[:1] + lines[300:500], lines[:1] + lines[600:]])
+        segments = sorted(Path(archive).rglob("*.mcap"), key=lambda file: file.stat().st_mtime)
+        segments = [file for file in segments if "capture" in file.parts]
+        with tapedeck.open(archive) as whole:
+            count = len(whole.trades())
+            self.assertEqual(whole.damage(), [])
+        middle = segments[1]
+        data = bytearray(middle.read_bytes())
+        data[len(data) // 3:len(data) // 3 + 64] = b"x" * 64
+        middle.write_bytes(data)
+        with tapedeck.open(archive) as strict:
+            with self.assertRaisesRegex(tapedeck.Damage, "segment .*chunk at .*is skipped"):
+                strict.trades()
+            with self.assertRaises(tapedeck.Error):
+                list(strict.frames())
+            self.assertEqual({gap.reason for gap in strict.damage()}, {"corrupt"})
+        with tapedeck.open(archive, strict=False) as lenient:
+            self.assertLess(len(lenient.trades()), count)
+            self.assertGreater(len(lenient.trades()), 0)
+            lost = [gap for gap in lenient.gaps() if gap.reason == "corrupt"]
+            self.assertEqual(lost, lenient.damage())
+            self.assertTrue(lost and lost[0].from_ns < lost[0].to_ns and lost[0].frames_lost is None)
+            inside = [bar for bar in lenient.bars("BTCUSD", "100ms", topic="trade") if bar.covered < 1]
+            self.assertTrue(all(bar.suspect for bar in inside) and inside)
+        # A capture of one chunk.
+        alone = self.imported("damaged-alone", [lines[:300]])
+        only = next(file for file in Path(alone).rglob("*.mcap") if "capture" in file.parts)
+        data = bytearray(only.read_bytes())
+        data[len(data) // 3:len(data) // 3 + 64] = b"x" * 64
+        only.write_bytes(data)
+        with tapedeck.open(alone) as strict, self.assertRaises(tapedeck.Damage):
+            strict.trades()
+        for no in (__file__, self.folder.name):
+            with self.assertRaisesRegex(tapedeck.Error, "not a tapedeck archive"):
+                tapedeck.open(no)
+
+    def test_a_closed_archive_a_copy_and_a_pickle_are_errors(self):
+        archive = tapedeck.open(self.whole)
+        frames = archive.frames()
+        next(frames)
+        for wrong in (copy.copy, copy.deepcopy, pickle.dumps):
+            with self.assertRaisesRegex(tapedeck.Error, "open its path again"):
+                wrong(archive)
+        archive.close()
+        archive.close()
+        for closed in (lambda: list(frames), archive.trades, archive.gaps, archive.damage, lambda: archive.book_at("BTCUSD", "+1s")):
+            with self.assertRaisesRegex(tapedeck.Error, "was closed"):
+                closed()
+
+    def test_rows_of_several_streams_say_which(self):
+        with tapedeck.open(self.whole) as archive:
+            trades = archive.trades(topic="trade")
+            symbols = {trades.streams[row[6]].symbol for row in trades}
+            self.assertGreater(len(symbols), 1)
+            with self.assertRaisesRegex(tapedeck.Error, "these are of two: inverse trade .* and inverse trade"):
+                archive.bars("*", "1s", topic="trade")
+            for wrong in ("7s", "0s", "1w", "s", ""):
+                with self.assertRaisesRegex(tapedeck.Error, "no multiple"):
+                    archive.bars("BTCUSD", wrong)
+            bars = archive.bars("BTCUSD", "250ms")
+            self.assertTrue(bars[0].suspect and not bars[len(bars) // 2].suspect)
+            self.assertTrue(all(bar.suspect == (bar.covered < 1) for bar in bars))
+
+    def test_a_book_holds_after_the_last_frame(self):
+        with tapedeck.open(self.whole) as archive:
+            last = [book for book in archive.books(1000, topic=BOOK, symbol="BTCUSD")][-1]
+            end = max(frame.recv_ns for frame in archive.frames())
+            self.assertLess(archive.book_at("BTCUSD", end, topic=BOOK).recv_ns, end)
+            for at, is_suspect in ((end + 1, False), (end + 5 * 10**9, False), (end + 3600 * 10**9, True), ("now", True)):
+                book = archive.book_at("BTCUSD", at, topic=BOOK)
+                self.assertEqual((book.recv_ns, sha1_of(book), book.suspect), (last.recv_ns, sha1_of(last), is_suspect), at)
 
     def test_the_book_is_drawn(self):
         class Axes:
