@@ -182,7 +182,7 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
          OPTION_INTO(export_flags, scale),
          .metavar = "N",
          .help = "parquet: numbers as DECIMAL(18,N); one that does not fit is an error "
-                 "(default: DECIMAL(38,18))",
+                 "(default: DECIMAL(38,12))",
          .min = 1,
          .max = TD_DECIMAL_SCALE_MAX},
         {.long_name = "only-clean",

@@ -14,8 +14,9 @@
 
 enum { TS_RECV, TS_EXCH, SEQ, FRAME, FLAGS, SUSPECT, OWN_COLUMNS };
 
-/* Texts in the path: %XX for anything but letters, digits, "-", "_" and ".". */
-enum { COLUMN_NAME_BYTES = 64, DECIMAL_PLACES = 18 };
+/* Places of prices and amounts: readers that multiply decimals of 38 digits add up the places, and
+ * so have 14 digits left for the product and its sums. Averages and limits have more. */
+enum { COLUMN_NAME_BYTES = 64, DECIMAL_PLACES = 12, MOST_PLACES = 18 };
 
 typedef struct table_writer {
     const export_target *target;
@@ -53,13 +54,22 @@ static uint8_t scale_of(const export_settings *settings, const export_type *type
     return (type->flags & EXPORT_OF_REPLIES) != 0 ? 0 : settings->decimal_scale;
 }
 
-static parquet_column column_of(const export_settings *settings, uint8_t scale, value_type type)
+static uint8_t places_of(const export_type *type)
 {
+    int has_most = (type->flags & (EXPORT_OF_REPLIES | EXPORT_OF_INTERVALS)) != 0 ||
+                   type == &EXPORT_OPTIONS_CHAIN;
+    return has_most ? MOST_PLACES : DECIMAL_PLACES;
+}
+
+static parquet_column column_of(const export_settings *settings, const export_type *of,
+                                value_type type)
+{
+    const uint8_t scale = scale_of(settings, of);
     switch (type) {
     case VALUE_DECIMAL:
     case VALUE_BIG_DECIMAL:
         return scale != 0 ? (parquet_column){.kind = PARQUET_DECIMAL_64, .scale = scale}
-                          : (parquet_column){.kind = PARQUET_DECIMAL_128, .scale = DECIMAL_PLACES};
+                          : (parquet_column){.kind = PARQUET_DECIMAL_128, .scale = places_of(of)};
     case VALUE_INTEGER:
         return (parquet_column){.kind = PARQUET_I64};
     case VALUE_BOOL:
@@ -122,7 +132,7 @@ static void make_schema(table_writer *self, const export_source *of)
     for (size_t i = 0; i < type->column_count; i++) {
         parquet_column *column = &self->columns[self->first_value + i];
         format_column(type, type->columns[i].name, self->names[i]);
-        *column = column_of(settings, scale_of(settings, type), type->columns[i].type);
+        *column = column_of(settings, type, type->columns[i].type);
         column->name = self->names[i];
         column->is_optional = 1;
     }

@@ -112,12 +112,15 @@ test("--time and --scale", { skip: withoutCapture(V5) }, async (t) => {
   const types = async (file) => Object.fromEntries((await query(`SELECT name, type, logical_type FROM parquet_schema('${file}')`)).map(([name, ...type]) => [name, type.join(" ")]));
   const [nanos, micros, int64] = [await of(), await of("--time", "micros", "--scale", "8"), await of("--time", "int64")];
   assert.match((await types(nanos)).ts_recv, /^INT64 .*NANOS=NanoSeconds/);
-  assert.match((await types(nanos)).price, /^FIXED_LEN_BYTE_ARRAY .*scale=18, precision=38/);
+  assert.match((await types(nanos)).price, /^FIXED_LEN_BYTE_ARRAY .*scale=12, precision=38/);
   assert.match((await types(micros)).ts_recv, /^INT64 .*MICROS=MicroSeconds/);
   assert.match((await types(micros)).price, /^INT64 .*scale=8, precision=18/);
   assert.match((await types(int64)).ts_recv, /^INT64\s*$/);
   const sums = `sum(price)::DECIMAL(38,8)::VARCHAR, sum(amount)::DECIMAL(38,8)::VARCHAR, count(*)`;
   assert.deepEqual(await query(`SELECT ${sums} FROM '${micros}'`), await query(`SELECT ${sums} FROM '${nanos}'`));
+  const [[turnover, exact]] = await query(`SELECT sum(price * amount)::VARCHAR, sum(price::DECIMAL(18,2) * amount::DECIMAL(18,3))::VARCHAR FROM '${nanos}'`);
+  assert.equal(Number(turnover), Number(exact));
+  assert.ok(Number(turnover) > 1000);
   assert.deepEqual((await query(`SELECT ts_recv FROM '${int64}'`)).flat(), (await parquetRows(nanos)).map((r) => r.ts_recv));
   assert.deepEqual((await parquetRows(micros)).map((r) => r.ts_recv), (await parquetRows(nanos)).map((r) => r.ts_recv / 1000n));
   // A value that does not fit is named, and nothing appears.
