@@ -56,6 +56,7 @@ static const member_row MEMBERS[] = {
     {"shard", offsetof(event, shard), MEMBER_TYPE_U32, KINDS_OF_CONNECTION | KIND(OVERLOAD)},
     {"conn", offsetof(event, conn), MEMBER_TYPE_U32, KINDS_OF_CONNECTION | KIND(OVERLOAD)},
     {"url", offsetof(event, url), MEMBER_TYPE_TEXT, KIND(CONNECT) | KIND(HTTP)},
+    {"method", offsetof(event, method), MEMBER_TYPE_TEXT, KIND(HTTP)},
     {"attempt", offsetof(event, attempt), MEMBER_TYPE_SET, KIND(CONNECT)},
     {"extensions", offsetof(event, extensions), MEMBER_TYPE_TEXT, KIND(CONNECT)},
     {"tls_version", offsetof(event, tls_version), MEMBER_TYPE_TEXT, KIND(TLS)},

@@ -54,7 +54,8 @@ typedef enum event_kind {
     EVENT_REDACTED,   /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
                          compressed frame was "overwritten" as a whole */
     EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the
-                         reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail;
+                         reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail; of
+                         a client's request method (absent: GET), and its body in detail;
                          from_ns: when it was received, in a cut that begins later */
     EVENT_LIMIT,    /* a bound was met: what ("books": the live check leaves further ones unchecked;
                        EVENT_LIMIT_GRANTS: of further topics of a connection no grant is written, until
@@ -110,6 +111,7 @@ typedef struct event {
     const char *verb;
     const char *version;
     const char *url;
+    const char *method;
     const char *extensions;
     const char *tls_version;
     const char *cipher;

@@ -201,7 +201,7 @@ static void ask(http_feed *self, size_t index)
                                  .reply_bytes_max = LIMIT_HTTP_REPLY_BYTES,
                                  .done = on_done,
                                  .user = self};
-    td_result rc = wire_http_get(self->options.loop, &options, &self->request, &err);
+    td_result rc = wire_http_send(self->options.loop, &options, &self->request, &err);
     if (rc == TD_OK)
         self->asked = index;
     else

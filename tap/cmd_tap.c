@@ -11,6 +11,7 @@
 
 typedef struct tap_flags {
     const char *upstream;
+    const char *upstream_http;
     const char *ca_file;
 } tap_flags;
 
@@ -20,6 +21,11 @@ static const option_row TAP_ROWS[] = {
      .metavar = "URL",
      .help = "server of the exchange, such as wss://stream.bybit.com; paths and queries are\n"
              "the clients' own"},
+    {.long_name = "upstream-http",
+     OPTION_INTO(tap_flags, upstream_http),
+     .metavar = "URL",
+     .help = "server for HTTP requests, such as https://api.bybit.com (default: that of\n"
+             "--upstream, and api.HOST for a host of the form stream.HOST)"},
     {.long_name = "ca-file",
      OPTION_INTO(tap_flags, ca_file),
      .metavar = "PEM",
@@ -45,6 +51,7 @@ static td_result open_tap(tap_command *command, tap **out, td_err *err)
 {
     const listen_options *listening = &command->listening;
     tap_options options = {.upstream = command->flags.upstream,
+                           .upstream_http = command->flags.upstream_http,
                            .ca_file = command->flags.ca_file,
                            .server = {.listen = listening->address,
                                       .tls_cert = listening->tls_cert,
@@ -70,6 +77,9 @@ static void log_counts(const tap_command *command, const tap *relaying)
         format_counted(counts.relayed, "connection").text, format_count(counts.refused).text,
         format_counted(counts.recorded.frames, "frame").text, command->choice.path,
         format_size(counts.recorded.bytes).text);
+    if (counts.requests > 0)
+        report_line(command->report, TD_LOG_INFO, "%s over HTTP",
+                    format_counted(counts.requests, "request").text);
     if (counts.recorded.dropped > 0)
         report_line(command->report, TD_LOG_WARNING, "%s relayed and not recorded by overload",
                     format_counted(counts.recorded.dropped, "frame").text);
@@ -117,8 +127,9 @@ exit_code cmd_tap(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .verb = "tap",
         .summary =
-            "Pass the WebSocket connections of a client on to the exchange, unchanged, and record\n"
-            "what both sides send. The client's URL names this program instead of the exchange.",
+            "Pass the WebSocket connections and HTTP requests of a client on to the exchange, and\n"
+            "record what both sides send. The client's URL names this program instead of the\n"
+            "exchange.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "ended by a signal; recording was not interrupted",

@@ -8,12 +8,15 @@
 #include "base/assert.h"
 #include "base/url.h"
 #include "tap/relay.h"
+#include "tap/rest.h"
 
 #define TICK_NS     (10 * TD_NS_PER_MS)
 #define GOOD_BYE_NS (3 * TD_NS_PER_S)
 
 struct tap {
     tap_options options;
+    char upstream_http[LIMIT_URL_BYTES];
+    rest_shared requests_shared;
     wire_loop *loop;
     wire_server *server;
     relay_env env;
@@ -23,6 +26,7 @@ struct tap {
     relay **relays; /* by feed and shard */
     size_t relay_count;
     uint64_t asked, refused; /* connections */
+    uint64_t requests;       /* over HTTP */
     atomic_int is_asked_to_stop;
 };
 
@@ -32,19 +36,6 @@ static relay **slot_of(const tap *self, size_t feed_index, size_t shard)
 }
 
 /* ---- requests ---- */
-
-static unsigned on_request(void *user, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES])
-{
-    const tap *self = user;
-    (void)path;
-    (void)query;
-    (void)snprintf(
-        text, WIRE_ANSWER_BYTES,
-        "tapedeck tap passes on WebSocket connections to %s only: let the client send its "
-        "HTTP requests to the exchange itself",
-        self->options.upstream); /* fits, or is cut */
-    return 501;
-}
 
 static void on_refused(void *user)
 {
@@ -122,8 +113,49 @@ static void on_relay_ended(void *user, uint16_t feed_index, uint32_t shard)
     self->relay_count--;
 }
 
-static const wire_server_ops SERVER_OPS = {.accept = on_request,
-                                           .asked = on_asked,
+/* ---- HTTP requests ---- */
+
+/* The first segment of a path: "/v5". */
+static td_bytes first_segment(td_bytes path)
+{
+    const uint8_t *end = path.size < 2 ? NULL : memchr(path.data + 1, '/', path.size - 1);
+    return td_bytes_of(path.data, end == NULL ? path.size : (size_t)(end - path.data));
+}
+
+static uint16_t feed_of_request(const tap *self, td_bytes path)
+{
+    const td_bytes first = first_segment(path);
+    for (size_t i = 0; i < self->config.feed_count; i++) {
+        const family *at = self->config.feeds[i].family;
+        for (size_t k = 0; k < FAMILY_ENDPOINTS_MAX && at->endpoints[k].url != NULL; k++)
+            if (td_bytes_equal(first_segment(td_bytes_str(family_url_path(at->endpoints[k].url))),
+                               first))
+                return (uint16_t)i;
+    }
+    return 0;
+}
+
+static void *on_requested(void *user, wire_peer_conn *client, const wire_request *request)
+{
+    tap *self = user;
+    char url[LIMIT_URL_BYTES];
+    const rest_options options = {.env = &self->env,
+                                  .url = url,
+                                  .shared = &self->requests_shared,
+                                  .feed_index = feed_of_request(self, request->path),
+                                  .redactor = &self->redactor};
+    int length = snprintf(url, sizeof url, "%s%s", self->upstream_http, request->target);
+    if (length < 0 || (size_t)length >= sizeof url) {
+        refuse(self, client, 414, "the URL is too long\n");
+        return NULL;
+    }
+    self->requests++;
+    return rest_open(&options, client, request);
+}
+
+static const wire_server_ops SERVER_OPS = {.asked = on_asked,
+                                           .requested = on_requested,
+                                           .requested_closed = rest_on_closed,
                                            .relayed = relay_on_message,
                                            .heartbeat = relay_on_heartbeat,
                                            .closing = relay_on_closing,
@@ -141,6 +173,32 @@ static td_result check_upstream(const char *upstream, td_err *err)
     if (rc == TD_OK && upstream[strlen(upstream) - 1] == '/')
         rc = td_err_set(err, TD_E_INVALID, "leave the '/' at its end out");
     return rc == TD_OK ? rc : td_err_add(err, rc, "--upstream");
+}
+
+/* Exchanges have a host for streams and one for requests: stream.HOST, stream-testnet.HOST and
+ * api.HOST, api-testnet.HOST. */
+static td_result find_upstream_http(tap *self, td_err *err)
+{
+    static const char STREAM[] = "stream";
+    const char *given = self->options.upstream_http;
+    const td_url at = td_url_split(td_bytes_str(self->options.upstream));
+    td_bytes host = at.authority;
+    int has_streams = host.size > sizeof STREAM &&
+                      memcmp(host.data, STREAM, sizeof STREAM - 1) == 0 &&
+                      (host.data[sizeof STREAM - 1] == '.' || host.data[sizeof STREAM - 1] == '-');
+    size_t skipped = has_streams ? sizeof STREAM - 1 : 0;
+    td_server_url ignored;
+    if (given != NULL)
+        (void)snprintf(self->upstream_http, sizeof self->upstream_http, "%s", given);
+    else
+        (void)snprintf(self->upstream_http, sizeof self->upstream_http, "%s://%s%.*s",
+                       td_bytes_is(at.scheme, "wss") ? "https" : "http", has_streams ? "api" : "",
+                       (int)(host.size - skipped), (const char *)host.data + skipped);
+    td_result rc = td_url_parse_http(self->upstream_http, &ignored, err);
+    size_t size = strlen(self->upstream_http);
+    if (rc == TD_OK && (strcmp(ignored.target, "/") != 0 || self->upstream_http[size - 1] == '/'))
+        rc = td_err_set(err, TD_E_INVALID, "the path is the client's: give https://HOST[:PORT]");
+    return rc == TD_OK ? rc : td_err_add(err, rc, "--upstream-http");
 }
 
 static void open_feeds(tap *self)
@@ -184,6 +242,8 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
                             .refused = on_refused,
                             .user = self};
     td_result rc = check_upstream(options->upstream, err);
+    if (rc == TD_OK)
+        rc = find_upstream_http(self, err);
     if (rc == TD_OK)
         rc = redactor_forbid_core_dumps(err);
     if (rc == TD_OK)
@@ -253,6 +313,7 @@ tap_counts tap_get_counts(const tap *self)
 {
     return (tap_counts){.relayed = self->asked - self->refused,
                         .refused = self->refused,
+                        .requests = self->requests,
                         .recorded = tap_sessions_totals(self->env.sessions)};
 }
 
@@ -265,6 +326,7 @@ void tap_close(tap *self)
     dialect_parser_close(self->env.dialects);
     sent_secrets_close(self->env.sent);
     redactor_fini(&self->redactor);
+    rest_shared_fini(&self->requests_shared);
     td_free(self->relays);
     td_free(self);
 }

@@ -1,6 +1,7 @@
-/* A pass-through for WebSocket clients: listens, connects each client to the exchange
- * (tap/relay.h), and records all of it (tap/sessions.h). Feeds are the exchange's families, by the
- * path that a client asks for; each client is a slot of its feed. Requests for no upgrade get 501.
+/* A pass-through for clients: listens, connects each client to the exchange (tap/relay.h), sends
+ * its HTTP requests there (tap/rest.h), and records all of it (tap/sessions.h). Feeds are the
+ * exchange's families, by the path that a client asks for; each client is a slot of its feed. HTTP
+ * requests are of the first feed whose paths begin as theirs do.
  *
  * Network thread only, but for tap_stop. */
 #ifndef TD_TAP_TAP_H
@@ -19,6 +20,8 @@ typedef struct tap tap;
 typedef struct tap_options {
     const char *archive;        /* its path; borrowed, like the rest */
     const char *upstream;       /* ws://HOST[:PORT] or wss://… */
+    const char *upstream_http;  /* http://HOST[:PORT] or https://…; NULL: the same host, but
+                                   api.HOST of stream.HOST */
     const char *ca_file;        /* to trust upstream; NULL: the system's CAs */
     wire_server_options server; /* ops and user are the tap's */
     td_clock clock;
@@ -40,7 +43,7 @@ void tap_stop(tap *self);
 
 /* Connections so far, and what was recorded. */
 typedef struct tap_counts {
-    uint64_t relayed, refused;
+    uint64_t relayed, refused, requests;
     tap_totals recorded;
 } tap_counts;
 tap_counts tap_get_counts(const tap *self);

@@ -31,9 +31,11 @@ static void announced_fini(announced *next)
 static void apply_event(announced *next, const frame_ref *frame)
 {
     const event *ev = frame->event;
-    if (ev == NULL || ev->kind != EVENT_HTTP || ev->url == NULL || ev->what == NULL)
+    if (ev == NULL || ev->kind != EVENT_HTTP)
         return;
     announced_fini(next);
+    if (ev->url == NULL || ev->what == NULL || (ev->method != NULL && ev->method[0] != '\0'))
+        return; /* a client's POST and others are of one moment */
     *next = (announced){.feed = td_strdup(frame->channel->info.feed),
                         .what = td_strdup(ev->what),
                         .url = td_strdup(ev->url)};

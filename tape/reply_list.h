@@ -1,5 +1,6 @@
 /* The HTTP replies of a recording, by request, as `serve` answers with them. Which there are is
- * read once; a reply itself when it is asked for. One thread. */
+ * read once; a reply itself when it is asked for. Those of other requests than GET are left out.
+ * One thread. */
 #ifndef TD_TAPE_REPLY_LIST_H
 #define TD_TAPE_REPLY_LIST_H
 

@@ -352,16 +352,17 @@ static void read_request_line(td_bytes line, handshake_request *out)
     td_bytes rest = line;
     td_bytes method = cut(&rest, ' ');
     td_bytes target = cut_origin(cut(&rest, ' '));
+    out->method = method;
     out->is_post = td_bytes_is(method, "POST") != 0;
     if (!is_token(method) || target.size == 0 || rest.size != 8 ||
         memcmp(rest.data, "HTTP/", 5) != 0)
         refuse(out, 400, "the request line is malformed");
     else if (!td_bytes_is(rest, "HTTP/1.1"))
         refuse(out, 400, "the request is not HTTP/1.1");
-    else if (!td_bytes_is(method, "GET"))
-        refuse(out, 405, "the method is not GET");
     else if (target.data[0] != '/')
         refuse(out, 400, "the target is not a path");
+    else if (!td_bytes_is(method, "GET"))
+        refuse(out, 405, "the method is not GET");
     for (size_t i = 0; i < target.size; i++)
         if (target.data[i] <= 0x20 || target.data[i] >= 0x7f)
             refuse(out, 400, "the target has characters that URLs do not have");
@@ -431,16 +432,20 @@ void handshake_read_request(td_bytes bytes, handshake_request *out)
     read_request_line(from.first, out);
     out->host = from.values[FIELD_HOST][0];
     out->origin = from.values[FIELD_ORIGIN][0];
+    if (has_field(&from, FIELD_TRANSFER_ENCODING))
+        out->content_bytes = -1;
+    else if (has_field(&from, FIELD_CONTENT_LENGTH))
+        out->content_bytes = number_of(from.values[FIELD_CONTENT_LENGTH][0]);
+    int is_upgrade = has_field(&from, FIELD_UPGRADE) || has_field(&from, FIELD_KEY);
+    int is_sound = out->why == NULL || out->status == 405;
+    out->is_whole = (uint8_t)(is_sound && has_field(&from, FIELD_HOST) && !is_upgrade);
     if (out->why != NULL)
         return;
-    int has_body = has_field(&from, FIELD_TRANSFER_ENCODING) ||
-                   (has_field(&from, FIELD_CONTENT_LENGTH) &&
-                    number_of(from.values[FIELD_CONTENT_LENGTH][0]) != 0);
     if (!has_field(&from, FIELD_HOST))
         refuse(out, 400, "the header Host is missing");
-    else if (has_body)
+    else if (out->content_bytes != 0)
         refuse(out, 400, "the request has a body");
-    else if (has_field(&from, FIELD_UPGRADE) || has_field(&from, FIELD_KEY))
+    else if (is_upgrade)
         read_upgrade(&from, out);
 }
 
@@ -475,6 +480,8 @@ static const char *phrase_of(unsigned status)
                    {403, "Forbidden"},
                    {404, "Not Found"},
                    {405, "Method Not Allowed"},
+                   {411, "Length Required"},
+                   {413, "Content Too Large"},
                    {426, "Upgrade Required"},
                    {431, "Request Header Fields Too Large"},
                    {501, "Not Implemented"},

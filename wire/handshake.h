@@ -36,11 +36,15 @@ typedef struct handshake_request {
     unsigned status;  /* 101: a request for an upgrade. 200: another one, of the method GET. Else to
                          be refused with this status: 400, 405, 426, 431 */
     const char *why;  /* of a refusal */
-    td_bytes path;    /* of the target, from its '/' on; views of the head */
-    td_bytes query;   /* what follows '?'; may be empty */
-    td_bytes key;     /* of an upgrade */
-    td_bytes host;    /* the header Host */
-    td_bytes origin;  /* the header Origin, which browsers send; empty if absent */
+    uint8_t is_whole; /* 1: of another method or with a body, too, it is a request that a
+                         pass-through can hand on, and no upgrade */
+    td_bytes method;
+    int64_t content_bytes; /* of the body; -1: unknown */
+    td_bytes path;         /* of the target, from its '/' on; views of the head */
+    td_bytes query;        /* what follows '?'; may be empty */
+    td_bytes key;          /* of an upgrade */
+    td_bytes host;         /* the header Host */
+    td_bytes origin;       /* the header Origin, which browsers send; empty if absent */
     int deflate_bits; /* window to send permessage-deflate with; 0: it was not offered, or only with
                          parameters that are not supported */
     uint8_t is_window_asked; /* the client asked for that window: the answer must have it */

@@ -15,6 +15,8 @@ struct wire_http {
     void (*done)(void *user, const wire_http_end *end); /* NULL: it was called */
     void *user;
     size_t bytes_max;
+    td_buf request;
+    td_buf fields; /* of the reply, with a NUL */
     http_body body;
     uint8_t is_body; /* 1: the head has come */
     wire_http_end end;
@@ -26,6 +28,8 @@ static void free_http(wire_http *self)
     wire_loop *loop = self->dial.loop;
     dial_close(&self->dial);
     td_buf_fini(&self->body.bytes);
+    td_buf_fini(&self->request);
+    td_buf_fini(&self->fields);
     loop_free_later(loop, self);
 }
 
@@ -37,6 +41,7 @@ static void finish(wire_http *self, wire_cause cause)
     self->end.cause = cause;
     self->end.body = http_body_view(&self->body);
     self->end.text = self->text;
+    self->end.fields = self->fields.size == 0 ? "" : (const char *)self->fields.data;
     done(self->user, &self->end);
     free_http(self);
 }
@@ -87,6 +92,8 @@ static size_t read_head(wire_http *self, uint8_t *bytes, size_t size)
         return used;
     int has_none = reply.status == 204 || reply.status == 304;
     self->is_body = 1;
+    handshake_copy_fields(td_bytes_of(bytes, used), &self->fields);
+    td_buf_add(&self->fields, "", 1);
     http_body_init(&self->body, has_none ? 0 : reply.content_bytes, reply.is_chunked && !has_none,
                    self->bytes_max);
     return used;
@@ -110,16 +117,25 @@ static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read
 
 /* ---- the request ---- */
 
+static void put_request(wire_http *self, const wire_http_options *options)
+{
+    static const char OWN[] = "User-Agent: tapedeck\r\nAccept: */*\r\n";
+    char length[48] = "";
+    if (options->body.size > 0 || (options->method != NULL && strcmp(options->method, "GET") != 0))
+        (void)snprintf(length, sizeof length, "Content-Length: %zu\r\n", options->body.size);
+    td_result rc = td_buf_printf(
+        &self->request, NULL, "%s %s HTTP/1.1\r\nHost: %s\r\n%s%sConnection: close\r\n\r\n",
+        options->method == NULL ? "GET" : options->method, self->dial.url.target,
+        self->dial.url.authority, options->fields == NULL ? OWN : options->fields, length);
+    TD_ASSERT(rc == TD_OK);
+    td_buf_add(&self->request, options->body.data, options->body.size);
+}
+
 static void on_ready(void *user)
 {
     wire_http *self = user;
     self->dial.doing = "reply to the request";
-    td_result rc =
-        td_buf_printf(link_output(&self->dial.link), NULL,
-                      "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: tapedeck\r\nAccept: */*\r\n"
-                      "Connection: close\r\n\r\n",
-                      self->dial.url.target, self->dial.url.authority);
-    TD_ASSERT(rc == TD_OK);
+    td_buf_add(link_output(&self->dial.link), self->request.data, self->request.size);
     link_flush_later(&self->dial.link);
 }
 
@@ -141,8 +157,8 @@ static void on_ended(void *user, wire_cause cause, const char *text)
 
 static const dial_ops DIAL_OPS = {.ready = on_ready, .received = on_received, .ended = on_ended};
 
-td_result wire_http_get(wire_loop *loop, const wire_http_options *options, wire_http **out,
-                        td_err *err)
+td_result wire_http_send(wire_loop *loop, const wire_http_options *options, wire_http **out,
+                         td_err *err)
 {
     TD_ASSERT(options->done != NULL);
     TD_ASSERT(options->reply_bytes_max <= LIMIT_FRAME_BYTES);
@@ -153,6 +169,8 @@ td_result wire_http_get(wire_loop *loop, const wire_http_options *options, wire_
     self->dial.loop = loop;
     self->dial.link.loop = loop;
     self->bytes_max = options->reply_bytes_max;
+    td_buf_init(&self->request, DIAL_OUT_BYTES_MAX);
+    td_buf_init(&self->fields, HANDSHAKE_BYTES_MAX + 1);
     td_result rc = td_url_parse_http(options->url, &self->dial.url, err);
     if (rc == TD_OK)
         rc = dial_begin(&self->dial, loop, options->ca_file, options->timeout_ns, &DIAL_OPS, self,
@@ -161,6 +179,7 @@ td_result wire_http_get(wire_loop *loop, const wire_http_options *options, wire_
         free_http(self);
         return rc;
     }
+    put_request(self, options);
     *out = self;
     return TD_OK;
 }

@@ -89,6 +89,7 @@ struct wire_peer_conn {
     uint8_t is_held;             /* wire_peer_pause */
     uint8_t is_peer_closed;      /* of a relay: its close frame came first, and has no answer yet */
     uint8_t was_reset;
+    uint8_t is_request; /* of a relay: no upgrade was asked for */
     uint8_t is_pong_due;
     size_t pong_size;
     uint8_t pong[WS_CONTROL_BYTES_MAX];
@@ -106,10 +107,11 @@ static int is_relay(const wire_peer_conn *peer)
 static void notify_closed(wire_peer_conn *peer)
 {
     const wire_server_ops *ops = peer->server->ops;
+    void (*closed)(void *user) = peer->is_request ? ops->requested_closed : ops->closed;
     void *user = peer->user;
     peer->user = NULL;
-    if (user != NULL && ops->closed != NULL)
-        ops->closed(user);
+    if (user != NULL && closed != NULL)
+        closed(user);
 }
 
 /* Take it off the server; its memory lives until the end of the turn. */
@@ -436,9 +438,11 @@ static void open_peer(wire_peer_conn *peer, const handshake_request *request)
         wire_peer_close(peer, WS_CODE_FAILED, td_bytes_of(NULL, 0));
 }
 
-/* A relay answers it later. */
-static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_bytes head)
+/* A relay answers it later. body: of a request that is no upgrade. */
+static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_bytes head,
+                     td_bytes body)
 {
+    const wire_server_ops *ops = peer->server->ops;
     char address[LINK_ADDRESS_BYTES];
     td_buf text;
     td_buf_init(&text, 2 * (size_t)HANDSHAKE_BYTES_MAX);
@@ -448,15 +452,21 @@ static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_
     size_t fields_at = text.size;
     handshake_copy_fields(head, &text);
     td_buf_add(&text, "", 1);
+    size_t method_at = text.size;
+    td_buf_add(&text, request->method.data, request->method.size);
+    td_buf_add(&text, "", 1);
     link_peer_address(&peer->link, address);
-    memcpy(peer->key, request->key.data, sizeof peer->key - 1);
+    if (!peer->is_request)
+        memcpy(peer->key, request->key.data, sizeof peer->key - 1);
     peer->state = PEER_WAITING;
     wire_timer_cancel(&peer->timer);
-    const wire_request asked = {.target = (const char *)text.data,
+    const wire_request asked = {.method = (const char *)text.data + method_at,
+                                .body = body,
+                                .target = (const char *)text.data,
                                 .path = request->path,
                                 .fields = (const char *)text.data + fields_at,
                                 .address = address};
-    peer->user = peer->server->ops->asked(peer->server->user, peer, &asked);
+    peer->user = (peer->is_request ? ops->requested : ops->asked)(peer->server->user, peer, &asked);
     td_buf_fini(&text);
 }
 
@@ -497,6 +507,27 @@ static int send_page(wire_peer_conn *peer, const handshake_request *request)
     return is_found;
 }
 
+/* A request for no upgrade, which a relay hands on once its body is there. */
+static size_t hand_on(wire_peer_conn *peer, const handshake_request *request, td_bytes received,
+                      size_t head_bytes)
+{
+    td_bytes body = td_bytes_of(received.data + head_bytes, received.size - head_bytes);
+    if (request->content_bytes < 0) {
+        answer(peer, 411, "give a Content-Length");
+        return received.size;
+    }
+    if (request->content_bytes > WIRE_REQUEST_BYTES_MAX) {
+        answer(peer, 413, "the body is too large");
+        return received.size;
+    }
+    if (body.size < (size_t)request->content_bytes)
+        return 0;
+    body.size = (size_t)request->content_bytes;
+    peer->is_request = 1;
+    ask_user(peer, request, td_bytes_of(received.data, head_bytes), body);
+    return head_bytes + body.size;
+}
+
 static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     wire_server *server = peer->server;
@@ -513,10 +544,12 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
         answer(peer, 403, refusal);
         return size;
     }
+    if (request.is_whole && used > 0 && server->ops->requested != NULL)
+        return hand_on(peer, &request, td_bytes_of(bytes, size), used);
     if (send_page(peer, &request))
         return size;
     unsigned status = request.status;
-    int is_for_user = request.why == NULL || (is_relay(peer) && status == 405);
+    int is_for_user = request.why == NULL;
     if (status == 405 && request.is_post && server->ops->post != NULL)
         status = server->ops->post(server->user, request.path, request.query, text);
     else if (!is_for_user)
@@ -532,7 +565,7 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
         return size;
     }
     if (is_relay(peer)) {
-        ask_user(peer, &request, td_bytes_of(bytes, used));
+        ask_user(peer, &request, td_bytes_of(bytes, used), td_bytes_of(NULL, 0));
         return used;
     }
     open_peer(peer, &request);

@@ -29,8 +29,13 @@ struct wire_peer;
 /* Text of the answer to a request that is not upgraded; NUL-terminated. */
 enum { WIRE_ANSWER_BYTES = 4096 };
 
-/* A request for an upgrade that a relay hands on; NUL-terminated, valid during the call. */
+/* The body of a request that a relay hands on: more get 413. */
+enum { WIRE_REQUEST_BYTES_MAX = 64 << 10 };
+
+/* A request that a relay hands on; NUL-terminated, valid during the call. */
 typedef struct wire_request {
+    const char *method; /* of one that is no upgrade */
+    td_bytes body;      /* likewise */
     const char *target; /* path and query */
     td_bytes path;
     const char *fields;  /* header lines to hand on */
@@ -59,11 +64,16 @@ typedef struct wire_server_ops {
     /* The last call for a connection that opened accepted, when the peer's close frame has come or
      * the connection has ended: conn is gone. May be NULL. */
     void (*closed)(void *user);
-    /* A relay has this in place of opened, and accept gets only requests for no upgrade. The result
+    /* A relay has this in place of opened. The result
      * becomes the connection's user pointer, for wire_peer_accept or wire_peer_refuse, later; NULL:
      * it was refused. Pings, pongs and close frames are left to the user, messages stay
      * compressed as they are, and closed comes with the connection's end. */
     void *(*asked)(void *server_user, wire_peer_conn *conn, const wire_request *request);
+    /* Of a relay, in place of accept, post and page: a request for no upgrade, with its body, of at
+     * most WIRE_REQUEST_BYTES_MAX. The result is for wire_peer_refuse, later, and the user of
+     * requested_closed, which comes with the connection's end, answered or not. */
+    void *(*requested)(void *server_user, wire_peer_conn *conn, const wire_request *request);
+    void (*requested_closed)(void *user);
     /* Of a relay, as those of wire/client.h; relayed in place of message. */
     void (*relayed)(void *user, wire_peer_conn *conn, const struct wire_message *message);
     void (*heartbeat)(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes);

@@ -8,6 +8,7 @@ import path from "node:path";
 import { createRequire } from "node:module";
 import { webcrypto } from "node:crypto";
 import { describe } from "node:test";
+import { gzipSync } from "node:zlib";
 import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { canMount, feedArgs, simulator, smallDisk } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
@@ -311,21 +312,109 @@ describe("tap", { concurrency: 2 }, () => {
     assert.match(tap.program.stderr, /0 connections relayed, 2 refused; recorded 0 frames/);
   });
 
-  test("HTTP that is no upgrade gets 501 with a hint, an unknown path 404", async (t) => {
-    const server = await exchange(t), dir = temporary(t);
+  test("HTTP requests pass as they are, so do their answers, and the archive has both", async (t) => {
+    const server = await exchange(t), dir = temporary(t), seen = [];
+    server.server.on("request", async (request, response) => {
+      const body = Buffer.concat(await request.toArray()).toString();
+      seen.push([request.method, request.url, request.headers["x-bapi-sign"], request.headers["content-type"], request.headers["accept-encoding"], body]);
+      const status = request.url === "/v5/busy" ? 403 : 200;
+      response.writeHead(status, { "X-Limit": "9", ...(request.url === "/packed" && { "Content-Encoding": "gzip" }) });
+      if (request.url === "/v5/user/create-sub-api") return response.end(JSON.stringify({ n: seen.length, result: { apiKey: made[0], secret: made[1], note: "x" } }));
+      response.end(request.url === "/packed" ? gzipSync("plain") : JSON.stringify({ n: seen.length, echo: request.headers["x-bapi-api-key"] }));
+    });
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const base = tap.url.replace("ws:", "http:");
-    for (const method of ["GET", "POST"]) {
-      const answer = await fetch(`${base}/v5/market/time`, { method, body: method === "POST" ? "{}" : undefined });
-      assert.equal(answer.status, 501, method);
-      assert.match(await answer.text(), /WebSocket connections to .* only: let the client send its HTTP requests to the exchange/);
-    }
+    const ask = async (target, options) => {
+      const answer = await fetch(base + target, options);
+      return [answer.status, answer.headers.get("x-limit"), await answer.text()];
+    };
+    const [key, sign, old] = ["aKeyOfTheHeader99", "5190f06a5190f06a5190f06a", "aKeyOfTheQuery77"];
+    const headers = { "X-BAPI-API-KEY": key, "X-BAPI-SIGN": sign };
+    const made = ["aKeyThatWasMade1", "theSecretOfThatKey22"];
+    assert.deepEqual(await ask("/v5/market/time"), [200, "9", '{"n":1}']);
+    assert.deepEqual(await ask("/v5/position/list?category=linear", { headers }), [200, "9", `{"n":2,"echo":"${key}"}`]);
+    assert.deepEqual(await ask(`/v2/private/order?api_key=${old}&sign=${sign}&symbol=BTCUSD`), [200, "9", '{"n":3}']);
+    const order = `{"symbol":"BTCUSDT","api_key":"${old}","qty":"1"}`;
+    assert.deepEqual(await ask("/v5/order/create", { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: order }), [200, "9", `{"n":4,"echo":"${key}"}`]);
+    assert.deepEqual(await ask("/v5/busy"), [403, "9", '{"n":5}']);
+    assert.deepEqual(await ask("/packed"), [200, "9", "plain"]);
+    assert.ok((await ask("/v5/user/create-sub-api", { method: "POST", headers, body: "{}" }))[2].includes(made[1]));
+    assert.deepEqual(seen.slice(0, 4), [
+      ["GET", "/v5/market/time", undefined, undefined, undefined, ""],
+      ["GET", "/v5/position/list?category=linear", sign, undefined, undefined, ""],
+      ["GET", `/v2/private/order?api_key=${old}&sign=${sign}&symbol=BTCUSD`, undefined, undefined, undefined, ""],
+      ["POST", "/v5/order/create", sign, "application/json", undefined, order],
+    ]);
+    assert.equal((await ask("/v5/order", { method: "PATCH", body: "{}" }))[0], 405);
+    assert.equal((await ask("/v5/order", { method: "POST", body: "x".repeat(70_000) }))[0], 413);
     const client = new WebSocket(`${tap.url}/nowhere`);
     client.on("error", () => {});
     const [, response] = await once(client, "unexpected-response");
     assert.equal(response.statusCode, 404);
     assert.match((await response.toArray()).join(""), /try .*\/v5\/public\/linear/);
+    server.server.closeAllConnections();
+    server.server.close();
+    const [status, , why] = await ask("/v5/market/time");
+    assert.deepEqual([status, /refused/.test(why)], [502, true], why);
     await tap.stop();
+
+    const stars = (text) => "*".repeat(text.length);
+    const events = (await eventsOf(t, tap.archive, "http")).map((event) => [event.method, event.url.replace(server.url.replace("ws:", "http:"), ""), event.state, event.code, event.detail]);
+    assert.deepEqual(events, [
+      [undefined, "/v5/market/time", "kept", 200, undefined],
+      [undefined, "/v5/position/list?category=linear", "kept", 200, undefined],
+      [undefined, `/v2/private/order?api_key=${stars(old)}&sign=${stars(sign)}&symbol=BTCUSD`, "kept", 200, undefined],
+      ["POST", "/v5/order/create", "kept", 200, order.replace(old, stars(old))],
+      [undefined, "/v5/busy", "failed", 403, undefined],
+      [undefined, "/packed", "kept", 200, undefined],
+      ["POST", "/v5/user/create-sub-api", "kept", 200, "{}"],
+      [undefined, "/v5/market/time", "failed", undefined, undefined],
+    ]);
+    const replies = (await jsonLines(t, ["cat", "-a", tap.archive, "--dir", "http"])).map((row) => [row.feed, row.topic, row.data]);
+    assert.deepEqual(replies.sort((a, b) => (a[2] < b[2] ? -1 : 1)), [
+      ["inverse", "http.packed", "plain"], ["v5-linear", "http.time", '{"n":1}'], ["v5-linear", "http.list", `{"n":2,"echo":"${stars(key)}"}`],
+      ["v5-linear", "http.create-sub-api", `{"n":7,"result":{"apiKey":"${stars(made[0])}","secret":"${stars(made[1])}","note":"x"}}`],
+      ["inverse", "http.order", '{"n":3}'], ["v5-linear", "http.create", `{"n":4,"echo":"${stars(key)}"}`],
+    ].sort((a, b) => (a[2] < b[2] ? -1 : 1)));
+    for (const secret of [key, sign, old, ...made]) {
+      assert.ok(!tap.program.stderr.includes(secret), tap.program.stderr);
+      for (const file of filesBelow(tap.archive)) assert.ok(!fs.readFileSync(path.join(tap.archive, file)).includes(secret), file);
+    }
+    await tapedeck(t, ["verify", tap.archive]);
+  });
+
+  /** Of requests and streams at one URL: what a client gets through a tap, it gets again from a cut of a later moment. */
+  async function checkOneUrl(t, modules, module) {
+    const dir = temporary(t), file = path.join(dir, "cut.mcap");
+    const sim = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "1", "--rate", "300", "--plain"]);
+    const tap = await startTap(t, dir, sim.url, ["--plain"]);
+    const use = async (url, frames) => parseLines((await run(t, process.execPath, ["tests/e2e/one_url_client.mjs", modules, module, url, frames], { env: { NODE_EXTRA_CA_CERTS: "" } })).stdout);
+    const live = await use(tap.url, "6");
+    await tap.stop();
+    const text = (await tapedeck(t, ["cat", tap.archive, "--topic", "publicTrade"])).stdout.split("\n");
+    await tapedeck(t, ["cut", tap.archive, "-o", file, "--topic", "publicTrade", "--symbol", "BTCUSDT", "--from", /"recv_ns":(\d+)/.exec(text[2])[1]]);
+    const { url } = await listening(t, ["serve", file, "--plain", "--hold"], dir);
+    const replayed = await use(url, "3");
+    for (const rows of [live, replayed]) for (const row of rows) t.diagnostic(JSON.stringify(row));
+    const without = (rows) => rows.filter((row) => row.trades === undefined);
+    assert.ok(live.some((row) => row.markets?.length > 0) && live.every((row) => row.elsewhere === undefined), JSON.stringify(live));
+    assert.deepEqual(without(replayed).filter((row) => !row.refused), without(live).filter((row) => !row.refused));
+    const ids = (rows) => rows.flatMap(({ trades }) => trades ?? []);
+    const first = JSON.parse(JSON.parse(text[2]).data).data[0].i;
+    assert.ok(ids(replayed).includes(first) && ids(live).includes(first), JSON.stringify([live, replayed]));
+    for (const dirOf of [tap.archive]) for (const name of filesBelow(dirOf)) for (const secret of ["aKeyOfTheTests1234", "aSecretOfTheTests"])
+      assert.ok(!fs.readFileSync(path.join(dirOf, name)).includes(secret), name);
+    return (await eventsOf(t, tap.archive, "http")).map((event) => `${event.method ?? "GET"} ${event.what} ${event.code}`);
+  }
+
+  test("bybit-api: requests and streams at one URL, live and from a cut", async (t) => {
+    const requests = await checkOneUrl(t, path.resolve("build/npm"), "bybit-api");
+    for (const one of ["GET time 200", "GET instruments-info 200", "GET wallet-balance 404", "POST create 405"]) assert.ok(requests.includes(one), `${one}: ${requests}`);
+  });
+
+  test("ccxt: requests and streams at one URL, live and from a cut", { skip: withoutCcxt }, async (t) => {
+    const requests = await checkOneUrl(t, LARGE, "ccxt-4");
+    assert.ok(requests.every((one) => one === "GET instruments-info 200"), `${requests}`);
   });
 
   test("a slow client holds the exchange back, in bounded memory, and gets all of it", async (t) => {

@@ -166,7 +166,7 @@ static void one_reply(const http_case *row)
                                  .user = &side};
     wire_http *http = NULL;
     uint64_t before_ns = clock_mono_ns(clock_real());
-    if (wire_http_get(loop, &options, &http, &err) != TD_OK)
+    if (wire_http_send(loop, &options, &http, &err) != TD_OK)
         fail_msg("%s", err.text);
     assert_int_equal(side.done, 0);
     wire_run_until(loop, &side.done, 1, "reply");
@@ -210,7 +210,7 @@ static void a_large_reply_comes_whole(void **state)
     wire_http_options options = {
         .url = url, .reply_bytes_max = LIMIT_FRAME_BYTES, .done = on_done, .user = &side};
     wire_http *http = NULL;
-    assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
+    assert_int_equal(wire_http_send(loop, &options, &http, NULL), TD_OK);
     wire_run_until(loop, &side.done, 1, "reply");
     assert_int_equal(side.cause, WIRE_CAUSE_NONE);
     assert_int_equal(side.body_size, BODY_BYTES);
@@ -225,7 +225,7 @@ static void nobody_listens(void **state)
     http_side side = {0};
     wire_http_options options = {.url = "http://127.0.0.1:1/", .done = on_done, .user = &side};
     wire_http *http = NULL;
-    assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
+    assert_int_equal(wire_http_send(loop, &options, &http, NULL), TD_OK);
     wire_run_until(loop, &side.done, 1, "refusal");
     assert_int_equal(side.cause, WIRE_CAUSE_CONNECT);
     wire_loop_close(loop);
@@ -241,7 +241,7 @@ static void wrong_urls_are_refused_at_once(void **state)
         wire_http_options options = {.url = URLS[i], .done = on_done, .user = &side};
         wire_http *http = NULL;
         td_err err;
-        assert_int_equal(wire_http_get(loop, &options, &http, &err), TD_E_INVALID);
+        assert_int_equal(wire_http_send(loop, &options, &http, &err), TD_E_INVALID);
         assert_null(http);
     }
     wire_loop_close(loop);
@@ -262,17 +262,17 @@ static void given_up(void **state)
     wire_http_options options = {
         .url = url, .reply_bytes_max = LIMIT_FRAME_BYTES, .done = on_done, .user = &side};
     wire_http *http = NULL;
-    assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
+    assert_int_equal(wire_http_send(loop, &options, &http, NULL), TD_OK);
     wire_http_cancel(http);
     for (int i = 0; i < 5; i++)
         assert_int_equal(wire_loop_run(loop, TD_NS_PER_MS, NULL), TD_OK);
     assert_int_equal(side.done, 0);
-    assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
+    assert_int_equal(wire_http_send(loop, &options, &http, NULL), TD_OK);
     wire_loop_close(loop);
     assert_int_equal(side.done, 1);
     assert_int_equal(side.cause, WIRE_CAUSE_CLOSED_BY_US);
     wire_loop *other = open_loop(); /* the peer serves one connection: let it have it */
-    assert_int_equal(wire_http_get(other, &options, &http, NULL), TD_OK);
+    assert_int_equal(wire_http_send(other, &options, &http, NULL), TD_OK);
     for (int i = 0; i < 5; i++)
         assert_int_equal(wire_loop_run(other, TD_NS_PER_MS, NULL), TD_OK);
     wire_http_cancel(http);
@@ -303,7 +303,7 @@ static void get_through_proxy(const char *tunnel, http_side *side)
                                  .user = side};
     wire_http *http = NULL;
     *side = (http_side){0};
-    assert_int_equal(wire_http_get(loop, &options, &http, NULL), TD_OK);
+    assert_int_equal(wire_http_send(loop, &options, &http, NULL), TD_OK);
     wire_run_until(loop, &side->done, 1, "reply");
     wire_loop_close(loop);
     assert_int_equal(unsetenv("HTTPS_PROXY"), 0);
