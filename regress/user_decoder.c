@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,11 +31,18 @@ static const option_row ROWS[] = {
      .metavar = "DURATION",
      .min = UINT64_C(1000000),
      .help = "time to decode a frame; after that your decoder hangs (default: 10s)"},
+    {.long_name = "max-failures",
+     .type = OPTION_UINT,
+     .offset = offsetof(decoder_options, failures_max),
+     .metavar = "N",
+     .help = "end when your decoder fails (crashes, hangs, gives an invalid answer) at N\n"
+             "frames in a row; 0: never (default: 10)"},
 };
 
 option_group option_group_decoder(decoder_options *target)
 {
     target->timeout_ns = 10 * TD_NS_PER_S;
+    target->failures_max = 10;
     return (option_group){"Your decoder", ROWS, sizeof ROWS / sizeof *ROWS, target};
 }
 
@@ -82,6 +90,8 @@ struct user_decoder {
     decoder_environment environment;
     tape_decoding decoding;
     pthread_key_t own;     /* a thread's instance */
+    uint64_t failures_max; /* in a row; 0: any number */
+    atomic_uint in_a_row;  /* failures since a frame that was decoded or refused; relaxed */
     pthread_mutex_t mutex; /* of what follows */
     void **instances;
     size_t instance_count;
@@ -130,6 +140,25 @@ void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame)
     note(self, frame, DECODE_UNSTABLE, "a second call gave another answer");
 }
 
+/* Whether the decoder works at all. */
+static td_result check_in_a_row(user_decoder *self, decode_reason reason, const char *what,
+                                td_err *err)
+{
+    if (reason <= DECODE_REFUSED) {
+        if (atomic_load_explicit(&self->in_a_row, memory_order_relaxed) != 0)
+            atomic_store_explicit(&self->in_a_row, 0, memory_order_relaxed);
+        return TD_OK;
+    }
+    uint32_t count = 1 + atomic_fetch_add_explicit(&self->in_a_row, 1, memory_order_relaxed);
+    if (self->failures_max == 0 || count < self->failures_max)
+        return TD_OK;
+    td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s' failed at %u frames in a row; the last: %s%s%s",
+               self->environment.name, count, decode_reason_name(reason),
+               what[0] == '\0' ? "" : ": ", what);
+    td_err_hint(err, "--max-failures N allows more, 0 any number");
+    return TD_E_UNSUPPORTED;
+}
+
 static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, td_arena *arena,
                              td_err *err)
 {
@@ -144,6 +173,8 @@ static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, 
         if (rc == TD_OK && !frame->is_lead_in && reason >= DECODE_REFUSED &&
             !(reason == DECODE_REFUSED && frame->row == NULL))
             note(self, frame, reason, what);
+        if (rc == TD_OK)
+            rc = check_in_a_row(self, reason, what, err);
     }
     return rc;
 }
@@ -188,6 +219,7 @@ td_result user_decoder_open(const decoder_options *options, size_t number, const
     void *first;
     made->environment = (decoder_environment){"built-in", options->timeout_ns, log, signals};
     made->decoding = (tape_decoding){read_frames, made};
+    made->failures_max = options->failures_max;
     pthread_mutex_init(&made->mutex, NULL);
     int failed = pthread_key_create(&made->own, NULL);
     TD_ASSERT(failed == 0); /* there are two decoders at most */

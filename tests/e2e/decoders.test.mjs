@@ -297,6 +297,23 @@ test("refusals alone are no failures: save ends with 0, and with 1 after a crash
   assert.match(crashed.stderr, /^last words$/m);
 });
 
+test("a program that fails at every frame ends the run after 10, or as many as --max-failures says", { skip }, async (t) => {
+  const archive = await v5Archive(), dir = temporary(t);
+  const count = path.join(dir, "count");
+  const { decoder } = inScript(t, "", `open("${count}", "a").write("x"); os._exit(7)`);
+  for (const [more, failures] of [[[], 10], [["--max-failures", "3"], 3]]) {
+    fs.writeFileSync(count, "");
+    const { stderr } = await tapedeck(t, ["regress", "diff", archive, ...PART, "-j", "1", ...decoder, ...more], { status: 4 });
+    assert.match(stderr, new RegExp(`decoder '.*' failed at ${failures} frames in a row; the last: crashed: exit status 7\n.*hint: --max-failures`));
+    assert.equal(fs.statSync(count).size, failures);
+  }
+  // A frame that it decodes is the end of a row.
+  const other = inScript(t, "", `n = request["n"]\n        if open("${count}", "a").tell() % 3 < 2:\n            open("${count}", "a").write("x")\n            os._exit(7)\n        open("${count}", "a").write("x")`);
+  fs.writeFileSync(count, "");
+  await tapedeck(t, ["regress", "diff", archive, ...PART, "--to", "+2s", "-j", "1", ...other.decoder, "--max-failures", "3"], { status: 1 });
+  assert.ok(fs.statSync(count).size > 9);
+});
+
 // ---- decoders that cannot be used, and processes --------------------------------------------------------------
 
 test("a decoder that cannot be used ends the run with status 4 and its reason", { skip }, async (t) => {
