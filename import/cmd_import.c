@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "import/import.h"
+#include "import/import_source.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
@@ -15,6 +16,12 @@
 #include "base/version.h"
 
 enum { LINES_PRINTED_MAX = 20 }; /* malformed lines that are printed, per file */
+
+/* A capture: files that follow each other on the command line. */
+typedef struct capture_parts {
+    size_t first, count;
+    import_report report;
+} capture_parts;
 
 typedef struct import_flags {
     int format;
@@ -51,7 +58,8 @@ typedef struct import_command {
     import_flags flags;
     json_options json;
     verbosity_options verbosity;
-    import_report *reports; /* of each file so far */
+    capture_parts *captures;
+    size_t capture_count;
     uint64_t malformed;
 } import_command;
 
@@ -99,10 +107,12 @@ static void describe_feed(result_writer *r, const import_feed_report *feed)
            "{bytes} over {lasts}, {connections connection}\n");
 }
 
-static void describe_file(result_writer *r, const char *path, const import_report *report)
+static void describe_capture(result_writer *r, const char *path, const capture_parts *capture)
 {
+    const import_report *report = &capture->report;
     result_object_begin(r, NULL);
     result_text(r, "file", path);
+    result_count(r, "more_files", capture->count - 1);
     result_text(r, "session", report->is_written ? report->session : NULL);
     result_count(r, "lines", report->lines);
     result_count(r, "malformed", report->malformed);
@@ -123,7 +133,8 @@ static void describe_file(result_writer *r, const char *path, const import_repor
     }
     result_list_end(r);
     result_object_end(r,
-                      "{file}: {lines line}, {malformed} malformed[, session {session}]\n"
+                      "{file}[ and {more_files file} after it]: {lines line}, {malformed} "
+                      "malformed[, session {session}]\n"
                       "{feeds}"
                       "[  {adjusted receive time} adjusted (at most {adjusted_ns_max} ns) so that "
                       "times strictly increase\n]");
@@ -138,8 +149,8 @@ static td_result print_result(const import_command *command, const options_opera
     result_begin(&r, &output, &command->json);
     result_object_begin(&r, NULL);
     result_list_begin(&r, "files");
-    for (size_t i = 0; i < files->count; i++)
-        describe_file(&r, files->items[i], &command->reports[i]);
+    for (size_t i = 0; i < command->capture_count; i++)
+        describe_capture(&r, files->items[command->captures[i].first], &command->captures[i]);
     result_list_end(&r);
     result_object_end(&r, "{files}");
     result_end(&r);
@@ -148,9 +159,12 @@ static td_result print_result(const import_command *command, const options_opera
 
 /* ---- the verb ---- */
 
-static td_result import_file(import_command *command, const char *path, const char *archive_path,
-                             const family *asked, import_report *report, td_err *err)
+static td_result import_capture(import_command *command, const options_operands *files,
+                                const char *archive_path, const family *asked,
+                                capture_parts *capture, td_err *err)
 {
+    const char *path = files->items[capture->first];
+    import_report *report = &capture->report;
     td_log log = report_log(command->report);
     const import_options options = {
         .io = io_posix(),
@@ -160,6 +174,8 @@ static td_result import_file(import_command *command, const char *path, const ch
         .version = TAPEDECK_VERSION,
         .format = (import_format)command->flags.format,
         .path = path,
+        .more_paths = &files->items[capture->first] + 1,
+        .more_count = capture->count - 1,
         .family = asked,
         .feed = command->flags.feed,
         .is_again = command->flags.is_again,
@@ -179,24 +195,108 @@ static td_result import_file(import_command *command, const char *path, const ch
     return TD_OK;
 }
 
-/* Import the files one after the other; the first that cannot be ends it. */
+/* ---- files that are one capture ---- */
+
+/* A line that `cat` or an export wrote. */
+typedef struct own_line {
+    char session[SESSION_ID_BYTES]; /* "": it is none */
+    uint64_t recv_ns;
+} own_line;
+
+/* The beginning and the end of a file. */
+typedef struct file_ends {
+    own_line first, last;
+    const char *compression;
+} file_ends;
+
+/* What follows a key; empty: the line lacks it. Quotes within its texts have a backslash. */
+static td_bytes after_key(td_bytes line, const char *key)
+{
+    const uint8_t *at = line.size == 0 ? NULL : memmem(line.data, line.size, key, strlen(key));
+    if (at == NULL)
+        return td_bytes_of(NULL, 0);
+    at += strlen(key);
+    return td_bytes_of(at, (size_t)(line.data + line.size - at));
+}
+
+static void read_own_line(td_bytes line, own_line *out)
+{
+    const td_bytes session = after_key(line, "\"session\":\"");
+    const td_bytes time = after_key(line, "\"recv_ns\":");
+    *out = (own_line){.recv_ns = 0};
+    if (session.size < SESSION_ID_BYTES)
+        return;
+    (void)snprintf(out->session, SESSION_ID_BYTES, "%s", (const char *)session.data);
+    for (size_t i = 0; i < time.size && i < 19 && time.data[i] >= '0' && time.data[i] <= '9'; i++)
+        out->recv_ns = out->recv_ns * 10 + (uint64_t)(time.data[i] - '0');
+}
+
+/* Of a file that cannot be read to its end nothing is known. */
+static void read_ends(const char *path, file_ends *out)
+{
+    import_source *source = NULL;
+    import_text_line line;
+    td_result rc = import_source_open(io_posix(), path, &source, NULL);
+    *out = (file_ends){.compression = ""};
+    if (rc != TD_OK)
+        return;
+    while ((rc = import_source_next(source, &line, NULL)) == TD_OK) {
+        read_own_line(line.text, &out->last);
+        if (line.number == 1)
+            out->first = out->last;
+        if (out->first.session[0] == '\0')
+            break;
+    }
+    out->compression = import_source_compression(source);
+    if (rc != TD_EOF)
+        out->last = (own_line){.recv_ns = 0};
+    import_source_close(source);
+}
+
+static int is_continued_by(const file_ends *before, const file_ends *next)
+{
+    return next->first.session[0] != '\0' &&
+           strcmp(next->first.session, before->last.session) == 0 &&
+           next->first.recv_ns >= before->last.recv_ns &&
+           strcmp(next->compression, before->compression) == 0;
+}
+
+/* Lines of an archive in several files, one a day: a file that begins with the session in which the
+ * one before ends continues it. Every other file is a capture. */
+static void find_captures(import_command *command, const options_operands *files)
+{
+    const int has_sessions = command->flags.format == IMPORT_JSONL && files->count > 1;
+    file_ends before = {.compression = ""};
+    command->captures = td_alloc_zero(files->count, sizeof *command->captures);
+    for (size_t i = 0; i < files->count; i++) {
+        file_ends ends = {.compression = ""};
+        if (has_sessions)
+            read_ends(files->items[i], &ends);
+        if (i == 0 || !is_continued_by(&before, &ends))
+            command->captures[command->capture_count++].first = i;
+        command->captures[command->capture_count - 1].count++;
+        before = ends;
+    }
+}
+
+/* Import the captures one after the other; the first that cannot be ends it. */
 static exit_code import_files(import_command *command, const options_operands *files)
 {
     td_err err;
     const char *archive_path = NULL;
     const family *asked = NULL;
     td_err_clear(&err);
-    command->reports = td_alloc_zero(files->count, sizeof *command->reports);
+    find_captures(command, files);
     td_result rc = archive_choice_require(&command->archive, &archive_path, &err);
     if (rc == TD_OK)
         rc = choose_family(command->flags.family, &asked, &err);
-    for (size_t i = 0; rc == TD_OK && i < files->count; i++)
-        rc = import_file(command, files->items[i], archive_path, asked, &command->reports[i], &err);
+    for (size_t i = 0; rc == TD_OK && i < command->capture_count; i++)
+        rc = import_capture(command, files, archive_path, asked, &command->captures[i], &err);
     if (rc == TD_OK)
         rc = print_result(command, files, &err);
-    for (size_t i = 0; i < files->count; i++)
-        import_report_fini(&command->reports[i]);
-    td_free(command->reports);
+    for (size_t i = 0; i < command->capture_count; i++)
+        import_report_fini(&command->captures[i].report);
+    td_free(command->captures);
     if (rc != TD_OK)
         return report_error(command->report, &err);
     return command->malformed > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
@@ -213,7 +313,9 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
     };
     const options_spec spec = {
         .verb = "import",
-        .summary = "Import captures of other tools into an archive, each as one session.",
+        .summary =
+            "Import captures of other tools into an archive, each as one session. Files of an\n"
+            "archive's days (export --format jsonl-frames) that continue each other are one.",
         .operands = "FILE...",
         .operand_min = 1,
         .operand_max = OPTIONS_LIST_MAX,

@@ -62,7 +62,8 @@ typedef struct import_job {
     import_order *survey; /* the slots as the first reading left them */
     uint64_t first_ns;    /* earliest time of the capture; 0: it has no time */
     uint64_t frame_count;
-    capture_content content;
+    capture_content *contents; /* of each file */
+    size_t content_count;
     redactor secrets;   /* that the capture has */
     sent_secrets *sent; /* of requests that may have some */
     slot_target targets[LIMIT_FEED_SLOTS];
@@ -191,6 +192,8 @@ static td_result open_source(import_job *job, td_err *err)
     const import_options *options = job->options;
     close_source(job);
     td_result rc = import_source_open(options->io, options->path, &job->source, err);
+    for (size_t i = 0; rc == TD_OK && i < options->more_count; i++)
+        import_source_append(job->source, options->io, options->more_paths[i]);
     if (rc == TD_OK && options->format == IMPORT_MCAP)
         job->mcap = import_mcap_open(job->source);
     return rc;
@@ -218,6 +221,7 @@ static void close_reader(import_job *job)
     import_order_close(job->survey);
     redactor_fini(&job->secrets);
     sent_secrets_close(job->sent);
+    td_free(job->contents);
 }
 
 /* Read everything once: what the capture's connections are, and what must be hidden. */
@@ -233,7 +237,9 @@ static td_result survey(import_job *job, td_err *err)
     job->report->compression = import_source_compression(job->source);
     if (rc != TD_EOF)
         return rc;
-    job->content = import_source_content(job->source);
+    const capture_content *contents = import_source_contents(job->source, &job->content_count);
+    job->contents = td_alloc_zero(job->content_count, sizeof *contents);
+    memcpy(job->contents, contents, job->content_count * sizeof *contents);
     return TD_OK;
 }
 
@@ -354,15 +360,19 @@ static td_result refuse_repeat(const past_import *past, td_err *err)
 /* What earlier imports left. */
 static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
 {
-    past_import rows[LIMIT_FEEDS] = {{.feed = NULL}};
     const import_report *report = job->report;
-    for (uint32_t i = 0; i < report->feed_count; i++)
-        rows[i].feed = report->feeds[i].name;
-    td_result rc =
-        imports_find(job->archive, &job->content, rows, report->feed_count, was_killed, err);
-    if (!job->options->is_again)
-        for (uint32_t i = 0; i < report->feed_count && rc == TD_OK; i++)
+    td_result rc = TD_OK;
+    for (size_t k = 0; rc == TD_OK && k < job->content_count; k++) {
+        past_import rows[LIMIT_FEEDS] = {{.feed = NULL}};
+        int was_one_killed = 0;
+        for (uint32_t i = 0; i < report->feed_count; i++)
+            rows[i].feed = report->feeds[i].name;
+        rc = imports_find(job->archive, &job->contents[k], rows, report->feed_count,
+                          &was_one_killed, err);
+        *was_killed |= was_one_killed;
+        for (uint32_t i = 0; i < report->feed_count && rc == TD_OK && !job->options->is_again; i++)
             rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
+    }
     return rc;
 }
 
@@ -632,7 +642,9 @@ static td_result finish_feed(session_feed *f, td_err *err)
     f->report->counts.frames = feed_writer_get_counts(f->writer);
     if (rc != TD_OK)
         return rc;
-    return archive_writer_put_import(f->job->writer, f->report->name, &f->job->content, err);
+    for (size_t i = 0; rc == TD_OK && i < f->job->content_count; i++)
+        rc = archive_writer_put_import(f->job->writer, f->report->name, &f->job->contents[i], err);
+    return rc;
 }
 
 /* End the session. After a failure (rc), what is not finished is for recover. */

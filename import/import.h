@@ -27,7 +27,9 @@ typedef struct import_options {
     const char *catalog_path; /* NULL: in the archive (see archive/archive.h) */
     const char *version;
     import_format format;
-    const char *path;     /* of a file, which is read twice */
+    const char *path;              /* of a file, which is read twice */
+    const char *const *more_paths; /* of files that continue it, in this order */
+    size_t more_count;
     const family *family; /* NULL: by the capture's URLs */
     const char *feed;     /* NULL: the family's name */
     uint8_t is_again;     /* 1: import also what the feed got before */

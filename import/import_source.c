@@ -25,6 +25,9 @@ typedef enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD } c
 
 struct import_source {
     td_file *file; /* NULL: descriptor is read */
+    td_io io;      /* of the files that follow it */
+    const char **paths;
+    size_t path_count, path_next;
     int descriptor;
     uint64_t file_at; /* offset of the next read; bytes read so far */
     uint8_t raw[RAW_BYTES];
@@ -38,7 +41,8 @@ struct import_source {
     uint8_t is_raw_ended;  /* the file or pipe has no more */
     uint8_t is_text_ended; /* nothing more will come out */
     td_hasher *hasher;
-    capture_content content;
+    capture_content *contents; /* of each file; the last is the present one's */
+    size_t content_count;
     td_result damage; /* why a compressed stream ended early; TD_EOF once that was reported */
     td_buf text;      /* text_at..size: not yet given out */
     size_t text_at;
@@ -52,6 +56,8 @@ static import_source *source_new(void)
     td_buf_init(&s->text, LIMIT_IMPORT_LINE_BYTES + TEXT_BYTES + JSON_PADDING_BYTES + 2);
     s->descriptor = -1;
     s->hasher = td_hasher_open();
+    s->contents = td_array_grow(NULL, 0, sizeof *s->contents);
+    s->contents[s->content_count++] = (capture_content){.bytes = 0};
     return s;
 }
 
@@ -64,6 +70,13 @@ td_result import_source_open(td_io io, const char *path, import_source **out, td
     *out = source_new();
     (*out)->file = file;
     return TD_OK;
+}
+
+void import_source_append(import_source *source, td_io io, const char *path)
+{
+    source->io = io;
+    source->paths = td_array_grow(source->paths, source->path_count, sizeof *source->paths);
+    source->paths[source->path_count++] = path;
 }
 
 import_source *import_source_open_pipe(int descriptor)
@@ -84,6 +97,8 @@ void import_source_close(import_source *source)
     td_hasher_close(source->hasher);
     td_io_close(source->file);
     td_buf_fini(&source->text);
+    td_free(source->paths);
+    td_free(source->contents);
     td_free(source);
 }
 
@@ -96,12 +111,18 @@ const char *import_source_compression(const import_source *source)
     return NAMES[source->coding];
 }
 
-capture_content import_source_content(const import_source *source)
+/* The present file's text is complete. */
+static void finish_content(import_source *s)
+{
+    s->contents[s->content_count - 1].hash = td_hasher_digest(s->hasher);
+    td_hasher_reset(s->hasher);
+}
+
+const capture_content *import_source_contents(const import_source *source, size_t *count)
 {
     TD_ASSERT(source->is_text_ended);
-    capture_content content = source->content;
-    content.hash = td_hasher_digest(source->hasher);
-    return content;
+    *count = source->content_count;
+    return source->contents;
 }
 
 /* Read more raw bytes after those that are left; is_raw_ended at the end. */
@@ -133,6 +154,21 @@ static td_result fill_raw(import_source *s, td_err *err)
     s->file_at += got;
     s->is_raw_ended = got == 0;
     return TD_OK;
+}
+
+/* Continue with the next file, which is compressed as the one before. */
+static td_result open_next(import_source *s, td_err *err)
+{
+    if (s->text.size > s->text_at && s->text.data[s->text.size - 1] != '\n')
+        td_buf_add(&s->text, "\n", 1); /* a line does not go over two files */
+    td_io_close(s->file);
+    s->file = NULL;
+    finish_content(s);
+    s->contents = td_array_grow(s->contents, s->content_count, sizeof *s->contents);
+    s->contents[s->content_count++] = (capture_content){.bytes = 0};
+    s->file_at = 0;
+    s->is_raw_ended = 0;
+    return td_io_open(s->io, s->paths[s->path_next++], TD_OPEN_READ, &s->file, err);
 }
 
 /* RFC 1952, 2.3.1; RFC 8878, 3.1.1 and 3.1.2 (a frame that is skipped may stand first). */
@@ -243,6 +279,8 @@ static td_result next_text(import_source *s, size_t space, size_t *made, td_err 
                                            : unpack_some(s, space);
     if (!had_raw && *made == 0 && s->is_in_member)
         stream_failed(s, TD_E_TRUNCATED);
+    else if (!had_raw && *made == 0 && s->path_next < s->path_count)
+        return open_next(s, err);
     if (!had_raw && *made == 0)
         s->is_text_ended = 1;
     return TD_OK;
@@ -264,8 +302,10 @@ static td_result fill_text(import_source *s, td_err *err)
     rc = next_text(s, TEXT_BYTES, &made, err);
     TD_ASSERT(made <= TEXT_BYTES);
     td_hasher_update(s->hasher, s->text.data + s->text.size, made);
-    s->content.bytes += made;
+    s->contents[s->content_count - 1].bytes += made;
     s->text.size += made;
+    if (s->is_text_ended)
+        finish_content(s);
     return rc;
 }
 

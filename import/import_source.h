@@ -1,6 +1,8 @@
 /* The bytes of a capture file: from a file or a pipe, inflated if they are gzip or zstd (recognized
  * by content, not by name; several members or frames in a row are one text), and cut into lines.
  *
+ * Several files may be one text: the parts of a capture.
+ *
  * Memory is bounded: two fixed buffers and one line. A compressed stream that breaks off or is
  * damaged gives everything up to there, then one TD_E_TRUNCATED or TD_E_CORRUPT, then the end. One
  * thread. */
@@ -26,6 +28,10 @@ typedef struct import_text_line {
 TD_MUST_USE td_result import_source_open(td_io io, const char *path, import_source **out,
                                          td_err *err);
 
+/* The source goes on with this file after those that it has; path is borrowed. Before the first
+ * line. */
+void import_source_append(import_source *source, td_io io, const char *path);
+
 /* Read from a descriptor, which stays the caller's. */
 TD_NEVER_NULL import_source *import_source_open_pipe(int descriptor);
 
@@ -44,7 +50,7 @@ TD_MUST_USE td_result import_source_take(import_source *source, size_t size, td_
 /* "gzip", "zstd", or "none", also before the first line. */
 const char *import_source_compression(const import_source *source);
 
-/* What all lines were cut out of, once the end was reached. */
-capture_content import_source_content(const import_source *source);
+/* What all lines of each file were cut out of, once the end was reached; *count files. */
+const capture_content *import_source_contents(const import_source *source, size_t *count);
 
 #endif

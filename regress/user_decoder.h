@@ -1,7 +1,7 @@
 /* A user's decoder in place of the built-in one: a shared object (decoder_library.h) or a program
  * (decoder_program.h). Each thread that decodes has an instance of its own, made when it first
- * decodes. What goes wrong at a frame is counted; the report has the first such frame. A decoder that
- * fails at so many frames in a row, of all threads, ends the run. */
+ * decodes. What goes wrong at a frame is counted; the report has the first such frame. A decoder
+ * that fails at so many frames in a row, of all threads, ends the run. */
 #ifndef TD_REGRESS_USER_DECODER_H
 #define TD_REGRESS_USER_DECODER_H
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
+import zlib from "node:zlib";
 import { capture, filesBelow, json, jsonList, parseLines, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { Recorder, configFile, simulator } from "./live.mjs";
 import { npm, test as npmTest } from "./npm.mjs";
@@ -73,6 +74,39 @@ test("so do several sessions, connections and feeds of a recording, with its gap
     const ofTopics = (list) => list.filter((gap) => gap.topic !== null).map(row);
     assert.deepEqual(ofTopics(kept), ofTopics(gaps), from);
     assert.ok(kept.length >= gaps.length, from);
+  }
+});
+
+test("so does a session over midnight: the files of its days are one again", async (t) => {
+  const dir = temporary(t), file = path.join(dir, "frames.jsonl"), archive = path.join(dir, "tape");
+  // Six hours between frames: a book, whose only snapshot is of the first day, and trades. An hour without a line is a gap of every import.
+  const from = 1_795_154_400_000_000_000n, HOUR = 3_600_000_000_000n;
+  const frame = (i) => (i % 2 ? { topic: "publicTrade.BTCUSDT", type: "snapshot", ts: i, data: [{ T: i, s: "BTCUSDT", S: "Buy", v: "1", p: "100", i: `${i}`, BT: false }] }
+    : { topic: "orderbook.50.BTCUSDT", type: i === 0 ? "snapshot" : "delta", ts: i, data: { s: "BTCUSDT", b: [["100", `${i + 1}`]], a: i === 0 ? [["101", "1"]] : [], u: i / 2 + 5, seq: i + 5 }, cts: i });
+  const lines = Array.from({ length: 120 }, (_, i) => JSON.stringify({ recv_ns: String(from + BigInt(i) * HOUR / 2n), url: "wss://stream.bybit.com/v5/public/linear", data: JSON.stringify(frame(i)) }) + "\n");
+  fs.writeFileSync(file, lines.join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
+  const was = await json(t, ["replay", "-a", archive, "--json"]);
+  const out = path.join(dir, "days");
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "jsonl-frames", "--out", out]);
+  const days = filesBelow(out).filter((name) => name.endsWith(".jsonl")).sort().map((name) => path.join(out, name));
+  assert.equal(days.length, 3);
+  const again = async (name, files, status) => {
+    const report = await json(t, ["import", "--json", "-a", path.join(dir, name), "--format", "jsonl", ...files], { status });
+    return { report, replay: await json(t, ["replay", "-a", path.join(dir, name), "--json"], { status: null }) };
+  };
+  const back = await again("back", days);
+  assert.deepEqual(back.report.files.map((capture) => [capture.more_files, capture.lines, capture.adjusted]), [[2, 120, 0]]);
+  assert.deepEqual([back.replay.digest, back.replay.verdict, back.replay.gaps], [was.digest, "complete", []]);
+  // Each of them is known from then on.
+  const known = await tapedeck(t, ["import", "-a", path.join(dir, "back"), "--format", "jsonl", days[1]], { status: 2 });
+  assert.match(known.stderr, /got this content already/);
+  // In another order each is a capture, and so is one that is compressed in another way.
+  fs.writeFileSync(path.join(dir, "day.jsonl.gz"), zlib.gzipSync(fs.readFileSync(days[1])));
+  for (const [name, files] of [["reverse", [...days].reverse()], ["mixed", [days[0], path.join(dir, "day.jsonl.gz"), days[2]]]]) {
+    const { report, replay } = await again(name, files);
+    assert.deepEqual(report.files.map((capture) => [capture.more_files, capture.adjusted]), [[0, 0], [0, 0], [0, 0]], name);
+    assert.deepEqual([replay.digest.frames, replay.verdict], [was.digest.frames, "incomplete"], name);
   }
 });
 

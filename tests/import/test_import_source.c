@@ -112,7 +112,9 @@ static void test_plain_lines(void **state)
             expect_line(source, n + 1, ROWS[i].lines[n]);
         expect_result(source, TD_EOF);
         expect_result(source, TD_EOF);
-        assert_int_equal(import_source_content(source).bytes, strlen(ROWS[i].text));
+        size_t count = 0;
+        assert_int_equal(import_source_contents(source, &count)[0].bytes, strlen(ROWS[i].text));
+        assert_int_equal(count, 1);
         assert_string_equal(import_source_compression(source), "none");
         import_source_close(source);
     }
