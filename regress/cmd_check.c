@@ -20,6 +20,7 @@ typedef struct check_command {
     const char *cut_file;
     const char *junit_file;
     decoder_options decoders;
+    member_mask mask;
     selection wanted; /* what is played, with absolute times */
     uint8_t is_diff;  /* 0: check */
     uint8_t is_part;  /* 1: less time than the baseline covers, or --part */
@@ -28,6 +29,15 @@ typedef struct check_command {
 } check_command;
 
 static const option_row REPORT_ROWS[] = {
+    {.long_name = "only",
+     OPTION_INTO(check_command, mask.only),
+     .metavar = "MEMBER",
+     .help = "compare only these members of messages, such as price (may be repeated)"},
+    {.long_name = "ignore",
+     OPTION_INTO(check_command, mask.ignored),
+     .metavar = "MEMBER",
+     .help = "do not compare these members of messages; book: the book after the frame (may\n"
+             "be repeated)"},
     {.long_name = "cut",
      OPTION_INTO(check_command, cut_file),
      .metavar = "FILE",
@@ -67,9 +77,28 @@ static td_result check_flags_of(verb_run *verb)
         rc = td_err_set(err, TD_E_INVALID, "no decoder is given");
         td_err_hint(err, "give --decoder FILE.so or --decoder-cmd COMMAND, once or twice");
     }
+    if (rc == TD_OK && member_mask_is_given(&command->mask) &&
+        decoder_options_count(&command->decoders) == 0)
+        rc =
+            td_err_set(err, TD_E_INVALID,
+                       "--only and --ignore compare your decoder: give --decoder or --decoder-cmd");
     if (rc == TD_OK && command->cut_file != NULL)
         rc = cut_check_path(command->cut_file, err);
     return rc;
+}
+
+/* The baseline's hashes are of all members. */
+static td_result check_maskable(const check_command *command, td_err *err)
+{
+    const baseline_meta *was = baseline_get_meta(command->was);
+    if (strcmp(was->decoder, "built-in") == 0)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID,
+               "the baseline was saved with '%s': --only and --ignore need one of the built-in "
+               "decoder",
+               was->decoder);
+    td_err_hint(err, "'tapedeck regress diff' compares two decoders of your own");
+    return TD_E_INVALID;
 }
 
 /* diff compares the first decoder with the second one, or the built-in one with the only one. */
@@ -77,8 +106,14 @@ static td_result open_decoders(check_command *command, td_err *err)
 {
     const verb_run *verb = command->verb;
     size_t count = decoder_options_count(&command->decoders);
+    const int is_masked = member_mask_is_given(&command->mask);
     td_result rc = TD_OK;
-    if (command->is_diff)
+    if (!command->is_diff && is_masked)
+        rc = check_maskable(command, err);
+    if (rc == TD_OK && !command->is_diff && is_masked)
+        rc = user_decoder_open(&command->decoders, count, &verb->log, verb->signals,
+                               &command->report.was_decoder, err);
+    else if (rc == TD_OK && command->is_diff)
         rc = user_decoder_open(&command->decoders, count == 2 ? 0 : count, &verb->log,
                                verb->signals, &command->report.was_decoder, err);
     if (rc == TD_OK)
@@ -157,7 +192,8 @@ static td_result compare(check_command *command, td_err *err)
     const regress_options options = {command->verb, &command->wanted, command->report.is_decoder};
     const regress_against against = {.was = command->was,
                                      .extent = command->is_part ? JOIN_PART : JOIN_WHOLE,
-                                     .was_decoder = command->report.was_decoder};
+                                     .was_decoder = command->report.was_decoder,
+                                     .mask = &command->mask};
     begin_phase(command, "now");
     td_result rc =
         regress_compare(&options, &against, &command->report.totals, &command->report.found, err);
@@ -264,6 +300,7 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
                     "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command},
+
                 report_group(&command),
                 option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,

@@ -224,7 +224,9 @@ void regress_report_describe(const regress_report *report, result_writer *r)
     describe_side(r, "is", user_decoder_name(report->is_decoder), TAPEDECK_VERSION);
     result_object_begin(r, "totals");
     describe_counts(r, &found->totals);
+    result_count(r, "masked", report->totals.masked);
     result_object_end(r, "{compared frame} compared, {same} the same[, {different} different]"
+                         "[; {masked} differ in members that are not compared]"
                          "[ ({newly_failing} newly failing)][ ({newly_decoding} newly decoding)]"
                          "[ ({unstable} unstable)][ ({consequences} as a consequence of others)]"
                          "[, {missing} missing][, {new} new]"

@@ -13,6 +13,7 @@
 #include "play/verb_run.h"
 #include "regress/baseline.h"
 #include "regress/join.h"
+#include "regress/member_mask.h"
 #include "regress/user_decoder.h"
 #include "tape/selection.h"
 
@@ -30,6 +31,7 @@ typedef struct regress_totals {
     uint64_t frames; /* covered */
     uint64_t decoded, undecoded, control;
     uint64_t file_bytes; /* of the baseline */
+    uint64_t masked;     /* decoded to the same members, and otherwise not to the same */
     uint8_t is_damaged;  /* chunks could not be read */
 } regress_totals;
 
@@ -99,10 +101,12 @@ typedef struct regress_against {
     baseline *was;
     join_extent extent;
     user_decoder *was_decoder; /* decodes first differences as before; NULL: unknown */
+    const member_mask *mask;   /* given: was_decoder decodes every frame, and where both have the
+                                  same members, the frame counts as decoded as before */
 } regress_against;
 
-/* Compare with a baseline. As regress_save. *out is for regress_comparison_close, also after an
- * error. */
+/* Compare with a baseline. As regress_save; TD_E_INVALID: no frame has a member of the mask's. *out
+ * is for regress_comparison_close, also after an error. */
 TD_MUST_USE td_result regress_compare(const regress_options *options,
                                       const regress_against *against, regress_totals *totals,
                                       regress_comparison *out, td_err *err);

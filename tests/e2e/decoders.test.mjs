@@ -297,6 +297,33 @@ test("refusals alone are no failures: save ends with 0, and with 1 after a crash
   assert.match(crashed.stderr, /^last words$/m);
 });
 
+test("--only and --ignore compare some members; a frame that differs in others is found", { skip }, async (t) => {
+  const archive = await v5Archive(), dir = temporary(t), file = path.join(dir, "before.tdb"), trades = ["--topic", "publicTrade"];
+  const { row, mark } = await marked(11);
+  // Every id is another one; one price, too.
+  const { decoder } = inScript(t, "", `for trade in answer.get("trades") or []:\n            trade["trade_id"] = "x"\n            if "${mark}" in request["frame"]:\n                trade["price"] = "1"`);
+  await tapedeck(t, ["regress", "save", "-q", archive, ...trades, "-o", file]);
+  for (const verb of [["diff", archive], ["check", file, archive]]) {
+    const compared = async (status, ...more) => {
+      const { totals, first_difference } = await json(t, ["regress", ...verb, ...trades, ...decoder, ...more, "--json"], { status });
+      return [totals.compared - totals.same, totals.masked, first_difference?.recv_ns];
+    };
+    const [all] = await compared(1);
+    assert.ok(all > 2, `${all}`);
+    assert.deepEqual(await compared(1, "--ignore", "trade_id"), [1, all - 1, row.recv_ns]);
+    assert.deepEqual(await compared(0, "--ignore", "trade_id", "--ignore", "price"), [0, all, undefined]);
+    assert.deepEqual(await compared(0, "--only", "side", "--only", "size"), [0, all, undefined]);
+    assert.deepEqual(await compared(1, "--only", "price"), [1, all - 1, row.recv_ns]);
+    const refused = async (...more) => (await tapedeck(t, ["regress", ...verb, ...trades, ...more], { status: 2 })).stderr;
+    assert.match(await refused(...decoder, "--only", "pirce"), /no frame has a member 'pirce'/);
+    if (verb[0] === "check") assert.match(await refused("--ignore", "price"), /give --decoder or --decoder-cmd/);
+  }
+  const own = path.join(dir, "own.tdb");
+  await tapedeck(t, ["regress", "save", "-q", archive, ...trades, ...decoder, "-o", own]);
+  const { stderr } = await tapedeck(t, ["regress", "check", own, archive, ...decoder, "--ignore", "price"], { status: 2 });
+  assert.match(stderr, /need one of the built-in decoder/);
+});
+
 test("a program that fails at every frame ends the run after 10, or as many as --max-failures says", { skip }, async (t) => {
   const archive = await v5Archive(), dir = temporary(t);
   const count = path.join(dir, "count");
