@@ -195,7 +195,7 @@ function printed(program, patterns) {
 
 test("the programs of docs/clients.md run as they are printed there", { concurrency: 3 }, async (t) => {
   const dir = temporary(t);
-  const blocks = PAGE.match(/```(js|python|html)\n/g);
+  const blocks = PAGE.match(/^```(js|python|html)\n/gm);
   assert.equal(blocks.length, PROGRAMS.length, "each program of docs/clients.md has a row in PROGRAMS");
   const archive = WITH_LARGE ? await archiveOfCcxt(t, dir) : await smallArchive(t, dir);
   const server = await listening(t, ["serve", archive, "--hold"], dir);
