@@ -58,14 +58,16 @@ SRC_all := $(SRC_core) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpu
 # make's own defaults are cc and g++ of whatever kind.
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
-AR_release := gcc-ar
-AR_tool := $(or $(AR_$(VARIANT)),ar)
+IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+AR_release := $(if $(IS_CLANG),ar,gcc-ar)
+AR_tool := $(if $(filter default,$(origin AR)),$(or $(AR_$(VARIANT)),ar),$(AR))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wvla -Wformat=2 -Wundef -Wswitch-enum -Wpointer-arith -Wwrite-strings
 WARNINGS_CXX := -Wall -Wextra -Wshadow -Wconversion
-# Fat objects, so that the installed library links without this very compiler; -fPIC for the shared one.
-FLAGS_release := -O2 -g -DNDEBUG -flto=auto -ffat-lto-objects -fPIC -fvisibility=hidden
+# Fat objects, so that the installed library links without this very compiler, which clang before 17 cannot make;
+# -fPIC for the shared one.
+FLAGS_release := -O2 -g -DNDEBUG $(if $(IS_CLANG),,-flto=auto -ffat-lto-objects) -fPIC -fvisibility=hidden
 FLAGS_debug := -Og -g -fPIC
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
@@ -75,7 +77,7 @@ FLAGS_cov := -O0 -g --coverage
 
 VARIANT_FLAGS := $(or $(FLAGS_$(VARIANT)),$(error unknown VARIANT '$(VARIANT)': release, debug, asan, tsan, fuzz or cov))
 
-CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE
+CPPFLAGS_ALL := -I. -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
 CFLAGS_ALL := -std=c17 $(WARNINGS) $(VARIANT_FLAGS) -pthread $(WERROR) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 $(WARNINGS_CXX) $(VARIANT_FLAGS) -pthread $(WERROR) $(CXXFLAGS)
 # Nearly 200 programs are linked for the tests: lld or gold, if installed, take a third of ld's time.
@@ -111,7 +113,7 @@ TRUTH_BIN := $(B)/tests/truth/compare
 .PHONY: all force sources unit captures tests-build threads-build fuzz-build bench-build help deps demo test suite docs golden-update \
         check check-quick check-fresh check-format check-structure check-wrap check-budget check-cppcheck check-tidy check-instructions \
         check-release check-asan check-tsan instructions-update format \
-        bench fuzz soak sweep mutations install uninstall clean
+        bench fuzz soak sweep mutations install uninstall clean distclean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -127,23 +129,25 @@ all: $(BINS) $(TRUTH_BIN) $(if $(filter release,$(VARIANT)),build/bin) $(if $(fi
 build/bin: $(BINS)
 	@mkdir -p build && ln -sfn $(VARIANT)/bin build/bin
 
-COMPILE_C = @mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+COMPILE_C = @mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 # A library that is missing: one clear line instead of an error of the compiler.
 $(B)/libraries:
 	@mkdir -p $(@D)
 	@missing=; \
 	for header in openssl/ssl.h sqlite3.h zstd.h libdeflate.h zlib.h xxhash.h yaml.h simdjson.h; do \
-	    echo "#include <$$header>" | $(CXX) $(CPPFLAGS) -std=c++17 -x c++ -fsyntax-only - 2>/dev/null || missing="$$missing $$header"; \
+	    echo "#include <$$header>" | $(CXX) $(CPPFLAGS_ALL) -std=c++17 -x c++ -fsyntax-only - 2>/dev/null || missing="$$missing $$header"; \
 	done; \
 	[ -z "$$missing" ] || { echo "make: these headers are missing:$$missing. 'make deps' installs their packages (Debian, Ubuntu), or names them."; exit 1; }
 	@touch $@
 # Objects of other flags are compiled again.
 $(B)/flags: force | $(B)/libraries
-	@mkdir -p $(@D) && echo '$(VARIANT_FLAGS)' | cmp -s - $@ || echo '$(VARIANT_FLAGS)' > $@
+	@mkdir -p $(@D)
+	$(file >$@.now,$(CC) $(CXX) $(AR_tool) $(VARIANT_FLAGS) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS))
+	@cmp -s $@.now $@ || cp $@.now $@
 $(B)/obj/%.o: %.c $(B)/flags
 	$(COMPILE_C)
 $(B)/obj/%.o: %.cc $(B)/flags
-	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
+	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(LIB_core): $(call obj,$(SRC_core))
 $(LIB_programs): $(call obj,$(filter-out %/main.c,$(SRC_programs)))
@@ -182,7 +186,7 @@ $(B)/tests/wrapped/%: $(B)/obj/tests/wrapped/%.o $$(MAIN_OF_wrapped) $(LIBS_own)
 
 # schema/family.c once more, with the list of exchanges that stands in tests/venue/schema/.
 VENUE_BINS := $(addprefix $(B)/tests/wrapped/venue/,tapedeck tapedeck-record tapedeck-replay)
-$(B)/obj/tests/venue/family.o: CPPFLAGS := -Itests/venue $(CPPFLAGS)
+$(B)/obj/tests/venue/family.o: CPPFLAGS_ALL := -Itests/venue $(CPPFLAGS_ALL)
 $(B)/obj/tests/venue/family.o: schema/family.c
 	$(COMPILE_C)
 -include $(B)/obj/tests/venue/family.d
@@ -413,49 +417,63 @@ $(EMBED): $(call obj,embed/reader.c embed/archive.c) $(LIB_core)
 	objcopy -w --keep-global-symbol='tapedeck_*' -R '.gnu.lto_*' -R '.gnu.debuglto_*' $@
 $(LIB_static): $(EMBED)
 	@rm -f $@
-	ar rcs $@ $<
+	$(AR_tool) rcs $@ $<
 $(LIB_shared): $(EMBED)
-	$(CXX) -shared -pthread -Wl,-soname,$(SONAME),-z,defs,--as-needed -o $@ $< $(LIBS_embed)
+	$(CXX) -shared -pthread -Wl,-soname,$(SONAME),-z,defs,--as-needed $(LDFLAGS) -o $@ $< $(LIBS_embed)
 
+# Any of these may have spaces in its name.
+LIBDIR ?= $(PREFIX)/lib
 DEST = $(DESTDIR)$(PREFIX)
+DEST_LIB = $(DESTDIR)$(LIBDIR)
 INCLUDE = $(DEST)/include/tapedeck
 PUBLIC_HEADERS = $(wildcard include/tapedeck/*.h)
 PAGES = $(wildcard docs/man/*.1)
 PAGES_7 = $(wildcard docs/man/*.7)
-# Where Debian's python3 looks: below /usr without its version.
-PYTHON_DIR = $(DEST)/lib/$(if $(filter /usr,$(PREFIX)),python3,$(shell python3 -c \
-    'import sys; print("python%d.%d" % sys.version_info[:2])' 2>/dev/null || echo python3))/dist-packages/tapedeck
-# Where each shell looks for the completions of a program $$p.
-COMPLETIONS_bash = $(DEST)/share/bash-completion/completions/$$p
-COMPLETIONS_zsh = $(DEST)/share/zsh/site-functions/_$$p
-COMPLETIONS_fish = $(DEST)/share/fish/vendor_completions.d/$$p.fish
+# Where python3 looks: Debian's below /usr without its version; below a virtual environment and ~/.local in
+# site-packages.
+PYTHON_VERSION = $(shell python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])' 2>/dev/null || echo python3)
+PYTHON_DIR = $(DEST_LIB)/$(if $(filter /usr,$(PREFIX)),python3,$(PYTHON_VERSION))/$(if \
+    $(filter /usr /usr/local,$(PREFIX)),dist,site)-packages/tapedeck
+# Where each shell looks for the completions of a program.
+BASH_DIR = $(DEST)/share/bash-completion/completions
+ZSH_DIR = $(DEST)/share/zsh/site-functions
+FISH_DIR = $(DEST)/share/fish/vendor_completions.d
 
-## install: copy programs, library, headers, man pages and completions below PREFIX (/usr/local), DESTDIR in front
+## install: copy programs, library, headers, man pages and completions below PREFIX (/usr/local; LIBDIR: PREFIX/lib), DESTDIR in front
 install: all $(LIB_static) $(LIB_shared)
-	install -D -t $(DEST)/bin $(BINS)
-	install -D -m 644 -t $(DEST)/lib $(LIB_static) $(LIB_shared)
-	ln -sf $(SONAME) $(DEST)/lib/libtapedeck.so
-	install -D -m 644 -t $(DEST)/share/man/man1 $(PAGES)
-	install -D -m 644 -t $(DEST)/share/man/man7 $(PAGES_7)
-	install -D -m 644 -t $(PYTHON_DIR) python/tapedeck/__init__.py
-	install -D -m 644 -t $(INCLUDE) $(PUBLIC_HEADERS)
-	mkdir -p $(DEST)/lib/pkgconfig
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tapedeck' \
+	install -D -t "$(DEST)/bin" $(BINS)
+	install -D -m 644 -t "$(DEST_LIB)" $(LIB_static) $(LIB_shared)
+	ln -sf $(SONAME) "$(DEST_LIB)/libtapedeck.so"
+	install -D -m 644 -t "$(DEST)/share/man/man1" $(PAGES)
+	install -D -m 644 -t "$(DEST)/share/man/man7" $(PAGES_7)
+	install -D -m 644 -t "$(PYTHON_DIR)" python/tapedeck/__init__.py
+	install -D -m 644 -t "$(INCLUDE)" $(PUBLIC_HEADERS)
+	install -d "$(DEST_LIB)/pkgconfig" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)"
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(subst $(PREFIX)/,$${prefix}/,$(LIBDIR))' 'Name: tapedeck' \
 	    'Version: $(VERSION)' \
 	    'Description: decoders, rules, order books and archives of exchange WebSocket feeds' \
-	    'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -ltapedeck' \
-	    'Libs.private: $(LIBS_embed) -lstdc++ -lm -pthread' > $(DEST)/lib/pkgconfig/tapedeck.pc
-	for p in $(BIN_names); do $(foreach s,bash zsh fish,mkdir -p $(dir $(COMPLETIONS_$s)) && \
-	    sed "s/PROGRAM/$$p/g" cli/completions.$s > $(COMPLETIONS_$s) || exit 1;) done
+	    'Cflags: -I"$${prefix}/include"' 'Libs: -L"$${libdir}" -ltapedeck' \
+	    'Libs.private: $(LIBS_embed) -lstdc++ -lm -pthread' > "$(DEST_LIB)/pkgconfig/tapedeck.pc"
+	for p in $(BIN_names); do \
+	    sed "s/PROGRAM/$$p/g" cli/completions.bash > "$(BASH_DIR)/$$p" && \
+	    sed "s/PROGRAM/$$p/g" cli/completions.zsh > "$(ZSH_DIR)/_$$p" && \
+	    sed "s/PROGRAM/$$p/g" cli/completions.fish > "$(FISH_DIR)/$$p.fish" || exit 1; \
+	done
 
 ## uninstall: remove what install put there
 uninstall:
-	rm -f $(BIN_names:%=$(DEST)/bin/%) $(DEST)/lib/libtapedeck.* $(DEST)/lib/pkgconfig/tapedeck.pc
-	rm -f $(patsubst docs/man/%,$(DEST)/share/man/man1/%,$(PAGES))
-	rm -f $(patsubst docs/man/%,$(DEST)/share/man/man7/%,$(PAGES_7))
-	rm -rf $(INCLUDE) $(PYTHON_DIR)
-	for p in $(BIN_names); do rm -f $(foreach s,bash zsh fish,$(COMPLETIONS_$s)); done
+	for p in $(BIN_names); do \
+	    rm -f "$(DEST)/bin/$$p" "$(BASH_DIR)/$$p" "$(ZSH_DIR)/_$$p" "$(FISH_DIR)/$$p.fish"; \
+	done
+	rm -f "$(DEST_LIB)/libtapedeck.a" "$(DEST_LIB)/libtapedeck.so" "$(DEST_LIB)/$(SONAME)" "$(DEST_LIB)/pkgconfig/tapedeck.pc"
+	for page in $(notdir $(PAGES)); do rm -f "$(DEST)/share/man/man1/$$page"; done
+	for page in $(notdir $(PAGES_7)); do rm -f "$(DEST)/share/man/man7/$$page"; done
+	rm -rf "$(INCLUDE)" "$(PYTHON_DIR)"
 
 ## clean: remove build/
 clean:
 	rm -rf build
+
+## distclean: the same, and what editors were given (compile_commands.json)
+distclean: clean
+	rm -f compile_commands.json

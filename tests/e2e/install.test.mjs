@@ -20,7 +20,7 @@ function flags(usr, fields) {
   const asked = fields.includes("--static") ? [...fields, "--libs"] : fields;
   const { error, stdout } = spawnSync("pkg-config", [`--define-variable=prefix=${usr}`, ...asked, "tapedeck"], { env, encoding: "utf8" });
   if (!error) return stdout.trim().split(/\s+/);
-  const text = fs.readFileSync(path.join(usr, "lib/pkgconfig/tapedeck.pc"), "utf8").replaceAll("${prefix}", usr);
+  const text = fs.readFileSync(path.join(usr, "lib/pkgconfig/tapedeck.pc"), "utf8").replaceAll("${libdir}", "${prefix}/lib").replaceAll("${prefix}", usr).replaceAll('"', "");
   return fields.flatMap((field) => options[field]).flatMap((name) => new RegExp(`^${name}: (.*)$`, "m").exec(text)[1].split(" "));
 }
 
@@ -117,6 +117,18 @@ test("installed, linked, uninstalled", { skip }, async (t) => {
   execFileSync("c++", ["-std=c++17", ...STRICT, `${cxx}.cc`, ...flags(usr, ["--cflags"]), ...flags(usr, ["--libs"]), "-o", cxx], { stdio: "pipe" });
   assert.equal(execFileSync(cxx, [frames[0]], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } }),
     `orderBookL2_25 BTCUSD ${last[0].split(" ")[0]} 1\ncontrol 1\nnot_json\n`);
+  // Folders with a space in their names, and the library elsewhere; Python finds the package, and the package the library.
+  const odd = path.join(root, "a root");
+  const place = [`DESTDIR=${odd}`, "PREFIX=/my tools", "LIBDIR=/my tools/lib64"];
+  const filesBelow = (dir) => fs.readdirSync(dir, { recursive: true }).filter((f) => !fs.statSync(path.join(dir, f)).isDirectory());
+  execFileSync("make", ["-s", "install", ...place], { env, stdio: "pipe" });
+  assert.deepEqual(fs.readdirSync(odd), ["my tools"]);
+  assert.equal(filesBelow(odd).length, filesBelow(usr).length);
+  const found = filesBelow(odd).find((f) => f.endsWith("site-packages/tapedeck/__init__.py"));
+  execFileSync("python3", ["-B", "-c", "import tapedeck"], { env: { ...process.env, PYTHONPATH: path.join(odd, found, "../..") } });
+  assert.match(fs.readFileSync(path.join(odd, "my tools/lib64/pkgconfig/tapedeck.pc"), "utf8"), /^libdir=\$\{prefix\}\/lib64$/m);
+  execFileSync("make", ["-s", "uninstall", ...place], { env, stdio: "pipe" });
+  assert.deepEqual(filesBelow(odd), []);
   make("uninstall");
   assert.deepEqual(fs.readdirSync(root, { recursive: true }).filter((f) => fs.statSync(path.join(root, f)).isFile() && f.startsWith("usr")), []);
 });

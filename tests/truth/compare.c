@@ -169,7 +169,7 @@ static void add_mark(truth *t, json_value line)
 static void add_item(truth *t, item_kind kind, json_value line)
 {
     td_err err;
-    json_value values;
+    json_value values = {0};
     item added = {.kind = kind, .xxh64 = hash_of(line)};
     if (!json_find_u64(line, "item", &added.index) || !json_find(line, "values", &values))
         must(td_err_set(&err, TD_E_INVALID, "a %s needs item and values", KINDS[kind]), &err);
