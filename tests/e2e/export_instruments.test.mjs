@@ -7,6 +7,7 @@ import http from "node:http";
 import path from "node:path";
 import zlib from "node:zlib";
 import { capture, jsonLines, listening, Program, tapedeck, temporary, withoutRecorded } from "./lib.mjs";
+import { Recorder } from "./live.mjs";
 import { test } from "./npm.mjs";
 import { query } from "./parquet.mjs";
 
@@ -78,14 +79,15 @@ test("instruments of a capture: every column of 800 contracts and 557 pairs", { 
 test("instruments of two feeds with the same requests, by any number of threads", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear,v5-inverse,inverse", "--symbols", "3", "--rate", "200"], dir);
+  let replies = [];
   const lists = { "v5-linear": "/v5/market/instruments-info?category=linear", "v5-inverse": "/v5/market/instruments-info?category=linear", inverse: "/v2/public/symbols" };
   for (const [family, topic] of [["v5-linear", "publicTrade.BTCUSDT"], ["v5-inverse", "publicTrade.BTCUSD"], ["inverse", "trade.BTCUSD"]]) {
-    const recorder = new Program(t, "tapedeck", ["record", "-a", archive, sim.url + PATHS[family], "--family", family, "--ca-file", sim.ca, "--topic", topic,
-      "--http", `list=${sim.url.replace("wss", "https")}${lists[family]}`, "--max-frames", "30", "--commit-interval", "100ms"]);
-    assert.equal((await recorder.ended).code, 0, recorder.stderr);
+    const recorder = new Recorder(t, archive, [sim.url + PATHS[family], "--family", family, "--ca-file", sim.ca, "--topic", topic,
+      "--http", `list=${sim.url.replace("wss", "https")}${lists[family]}`, "--commit-interval", "100ms"]);
+    const count = replies.length;
+    for (; replies.length === count; replies = await jsonLines(t, ["cat", "-a", archive, "--dir", "http"])) await recorder.until(recorder.durableLine());
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   }
-  const replies = await jsonLines(t, ["cat", "-a", archive, "--dir", "http"]);
-  assert.equal(replies.length, 3);
   const [a, b] = [await exported(t, archive, "--format", "parquet", "-j", "1"), await exported(t, archive, "--format", "parquet", "-j", "4")];
   const read = (out) => query(`SELECT feed, request, category, symbol, tick::VARCHAR FROM read_parquet('${out}/**/*.parquet', hive_partitioning = false) ORDER BY ALL`);
   const want = replies.flatMap((reply) => {

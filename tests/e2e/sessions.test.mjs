@@ -183,7 +183,7 @@ function captureOf(dir, exchange, symbol, from_ns, to_ns) {
     return `{"recv_ns":${BigInt(Math.round(at))},"conn":0,"url":"${exchange.url}/realtime","data":${JSON.stringify(data)}}\n`;
   };
   const { made } = exchange.topics.get(`trade.${symbol}`);
-  const lines = made.flatMap((at, n) => (at > from_ns && at < to_ns ? [line(at, n)] : []));
+  const lines = made.flatMap((at, n) => (at > from_ns && at <= to_ns ? [line(at, n)] : []));
   assert.ok(lines.length > 10, "the exchange made frames meanwhile");
   fs.writeFileSync(file, lines.join(""));
   return { file };
