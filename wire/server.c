@@ -466,7 +466,10 @@ static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_
                                 .path = request->path,
                                 .fields = (const char *)text.data + fields_at,
                                 .address = address};
-    peer->user = (peer->is_request ? ops->requested : ops->asked)(peer->server->user, peer, &asked);
+    void *(*ask)(void *user, wire_peer_conn *conn, const wire_request *of) =
+        peer->is_request ? ops->requested : ops->asked;
+    TD_ASSERT(ask != NULL);
+    peer->user = ask(peer->server->user, peer, &asked);
     td_buf_fini(&text);
 }
 
