@@ -109,6 +109,13 @@ static void add_scattered(coverage *self, const gap_list *ledger, const channel_
     }
 }
 
+/* What it took was made as much earlier as frames are late, but after what came before it. */
+static void widen(coverage *self, const gap_row *gap)
+{
+    const uint64_t from_ns = less(gap->from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
+    add_hole(self, self->exchange_ns > from_ns ? self->exchange_ns : from_ns, gap->from_ns);
+}
+
 /* Gaps that began before until_ns. */
 static void look_back(coverage *self, const gap_list *ledger, const channel_info *info,
                       uint64_t until_ns)
@@ -118,8 +125,12 @@ static void look_back(coverage *self, const gap_list *ledger, const channel_info
         int order = strcmp(gap->feed, info->feed);
         if (order > 0 || (order == 0 && gap->from_ns >= until_ns))
             break;
-        if (ends_connection(gap) && gap_row_is_of(gap, info))
+        if (!gap_row_is_of(gap, info))
+            continue;
+        if (ends_connection(gap))
             wait_for_more(self, gap->from_ns, gap->to_ns == GAP_OPEN ? until_ns : gap->to_ns, 1);
+        else if (self->exchange_ns < gap->from_ns)
+            widen(self, gap);
     }
 }
 
