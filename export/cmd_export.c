@@ -191,7 +191,7 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
                  "report as clean; replays the selection first"},
         {.long_name = "keep-suspect",
          OPTION_INTO(export_flags, keeps_suspect),
-         .help = "tardis-csv, nautilus: also bars that may lack trades"},
+         .help = "tardis-csv, nautilus, --only-clean: also bars that may lack trades"},
         {.long_name = "max-gap-loss",
          OPTION_INTO(export_flags, max_gap_loss),
          .metavar = "PERCENT",

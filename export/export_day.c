@@ -142,12 +142,14 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
     return rc;
 }
 
-/* A row about an interval that lacks something goes to formats that say so. */
+/* A row about an interval that lacks something goes to formats that say so, unless the export is of
+ * clean days only. */
 static int says_it(const day_maker *maker, size_t end, const export_row *row)
 {
+    const export_spec *spec = maker->route->run->day->spec;
     return (maker->type->flags & EXPORT_OF_INTERVALS) == 0 || !row->is_suspect ||
-           maker->ends[end].output->format->says_suspect ||
-           maker->route->run->day->spec->settings.has_suspect_bars;
+           spec->settings.has_suspect_bars ||
+           (maker->ends[end].output->format->says_suspect && spec->days == NULL);
 }
 
 static void leave_out_bar(export_writer *writer)

@@ -339,7 +339,7 @@ static void write_counts(json_writer *json, const export_writer *writer)
     if (counts->ids_cut > 0)
         json_write_member_u64(json, "ids_cut", counts->ids_cut);
     if ((writer->of.type->flags & EXPORT_OF_INTERVALS) != 0 &&
-        !writer->output->format->says_suspect)
+        (!writer->output->format->says_suspect || counts->left_out_bars > 0))
         json_write_member_u64(json, "left_out_bars", counts->left_out_bars);
     if ((writer->of.type->flags & EXPORT_OF_BOOKS) == 0)
         return;

@@ -168,6 +168,10 @@ test("a bar has the trades of its time, also those that came after midnight", as
   const rows = await query(`SELECT (epoch_ms(start) - ${midnight}) // 1000, count, suspect, date FROM read_parquet('${out}/**/*.parquet', hive_types = {'date': VARCHAR}) ORDER BY start`);
   assert.deepEqual(rows.map(([s, count, suspect, date]) => [Number(s), Number(count), suspect, date]),
     Array.from({ length: 12 }, (_, i) => [5 * i - 10, 50, i === 0 || i === 11, i < 2 ? "2026-11-20" : "2026-11-21"]));
+  const clean = path.join(dir, "clean");
+  await tapedeck(t, ["export", "-q", archive, "--format", "parquet", "--out", clean, "--type", "bars", "--bars", "5s", "--only-clean"]);
+  assert.deepEqual(await query(`SELECT count(*), count_if(suspect) FROM read_parquet('${clean}/**/*.parquet')`), [[10n, 0n]]);
+  assert.deepEqual(manifestOf(clean).days.map(({ files }) => files.map((file) => file.left_out_bars)), [[1], [1]]);
 });
 
 for (const [name, more, error] of [
