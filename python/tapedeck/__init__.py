@@ -163,6 +163,7 @@ def _load():
     library = ctypes.CDLL(found[0] if found else name)
     handle, text = ctypes.c_void_p, ctypes.c_char_p
     for function, result, arguments in (
+            ("version", text, []),
             ("archive_open", handle, [text, text]), ("archive_close", None, [handle]),
             ("tape_open", handle, [handle, ctypes.POINTER(_Selection), text]),
             ("tape_close", None, [handle]),
@@ -178,6 +179,7 @@ def _load():
 
 
 _library = _load()
+__version__ = _library.tapedeck_version().decode()
 
 
 def _decoded(structure, kind):

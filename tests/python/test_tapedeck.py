@@ -229,6 +229,9 @@ class Reading(unittest.TestCase):
                     archive.trades(**wrong)
             self.assertIsNone(archive.book_at("BTCUSD", "2021-04-16"))
 
+    def test_version_is_the_programs(self):
+        self.assertIn(tapedeck.__version__, run("--version").split())
+
     def test_damage_is_never_silent(self):
         # An import's chunks are large: damage one of several sessions.
         with gzip.open(INVERSE, "rt") as capture:
