@@ -63,8 +63,9 @@ typedef struct tape_stream {
 struct tapedeck_tape {
     tapedeck_archive *of;
     cursor *cursor;
-    size_t told;   /* of the cursor's damage: rows, and segments that cannot be read */
-    gap_list gaps; /* the whole ledger */
+    size_t told;            /* of the cursor's damage: rows */
+    uint8_t has_old_damage; /* 1: the ledger has damage of the selection, not told */
+    gap_list gaps;          /* the whole ledger */
     selection wanted;
     cursor_options reading;
     uint32_t with;
@@ -485,6 +486,31 @@ static void add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame)
     t->frame_count++;
 }
 
+/* ---- damage ---- */
+
+/* 1 if the cursor met damage that the caller was not told of. */
+static int has_news(const tapedeck_tape *t)
+{
+    return t->has_old_damage || cursor_get_damage(t->cursor)->count > t->told;
+}
+
+/* What the ledger knows to be damaged: segments that are missing, a journal. 1: some of it is of
+ * the selection. to may be NULL. */
+static uint8_t add_old_damage(const tapedeck_tape *t, gap_list *to)
+{
+    const selection_window window = cursor_get_window(t->cursor);
+    uint8_t is_some = 0;
+    for (size_t i = 0; i < t->gaps.count; i++) {
+        const gap_row *gap = &t->gaps.rows[i];
+        if (gap->reason != GAP_CORRUPT || !selection_wants_gap(&t->wanted, window, gap))
+            continue;
+        is_some = 1;
+        if (to != NULL)
+            gap_list_add(to, gap);
+    }
+    return is_some;
+}
+
 /* ---- the tape ---- */
 
 static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_err *err)
@@ -511,6 +537,8 @@ static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_
         rc = cursor_open(of, &t->wanted, &t->reading, &t->cursor, err);
     if (rc == TD_OK && (t->with & TAPEDECK_WITH_COVERAGE) != 0)
         rc = topic_times_open(of, cursor_get_window(t->cursor), &t->times, err);
+    if (rc == TD_OK)
+        t->has_old_damage = add_old_damage(t, NULL);
     return rc;
 }
 
@@ -569,22 +597,19 @@ static void begin_batch(tapedeck_tape *t)
     td_buf_clear(&t->text);
 }
 
-/* 1 if the cursor met damage that the caller was not told of. */
-static int has_news(const tapedeck_tape *t)
-{
-    return cursor_get_damage(t->cursor)->count > t->told;
-}
-
 static int tell(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR_BYTES])
 {
     const gap_list *rows = cursor_get_damage(t->cursor);
     damage_log *said = &t->of->said;
     gap_list_join(&t->of->damage, rows);
+    if (t->has_old_damage)
+        (void)add_old_damage(t, &t->of->damage);
+    t->has_old_damage = 0;
     t->told = rows->count;
     *out = (tapedeck_batch){0};
     (void)pthread_mutex_lock(&said->lock);
     (void)snprintf(error, TAPEDECK_ERROR_BYTES, "damage: %s",
-                   said->size > 0 ? said->text : "stored frames cannot be read");
+                   said->size > 0 ? said->text : "stored frames cannot be read, or are missing");
     said->size = 0;
     (void)pthread_mutex_unlock(&said->lock);
     return TAPEDECK_TAPE_DAMAGED;

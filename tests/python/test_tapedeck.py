@@ -260,6 +260,14 @@ class Reading(unittest.TestCase):
             self.assertTrue(lost and lost[0].from_ns < lost[0].to_ns and lost[0].frames_lost is None)
             inside = [bar for bar in lenient.bars("BTCUSD", "100ms", topic="trade") if bar.covered < 1]
             self.assertTrue(all(bar.suspect for bar in inside) and inside)
+        # A segment that is missing, and a damaged journal: nothing that is read shows them.
+        for spoil in (lambda: middle.unlink(), lambda: (Path(archive) / "journal.mcap.open").write_bytes(b"x" * 2000)):
+            spoil()
+            with tapedeck.open(archive) as strict, self.assertRaises(tapedeck.Damage):
+                strict.trades()
+            with tapedeck.open(archive, strict=False) as lenient:
+                self.assertGreater(len(lenient.trades()), 0)
+                self.assertEqual({gap.reason for gap in lenient.damage()}, {"corrupt"})
         # A capture of one chunk.
         alone = self.imported("damaged-alone", [lines[:300]])
         only = next(file for file in Path(alone).rglob("*.mcap") if "capture" in file.parts)
