@@ -386,6 +386,7 @@ soak:
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
 	@TAPEDECK_ALL_CLIENTS=1 tests/e2e/run build/bin clients
 	@TAPEDECK_SLURM=1 tests/e2e/run build/bin slurm
+	@node tests/e2e/kill_points.mjs build/bin
 	@tests/check/faults
 
 ## sweep: every disk that power cuts, kills, I/O errors and full disks can leave, memory that runs out; minutes to an hour
