@@ -213,7 +213,7 @@ static void test_what_is_no_archive_is_refused(void **state)
     assert_int_equal(archive_place_try_open(&place, ARCHIVE_READ, NULL, &a, &err), TD_E_NOTFOUND);
     assert_int_equal(mkdir(place.path, 0755), 0);
     assert_int_equal(archive_place_try_open(&place, ARCHIVE_READ, NULL, &a, &err), TD_E_INVALID);
-    assert_non_null(strstr(err.text, "not an archive"));
+    assert_non_null(strstr(err.text, "not a tapedeck archive"));
     assert_string_not_equal(err.hint, "");
     archive_place_fini(&place);
 }

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { after } from "node:test";
-import { BIN, capture, json, jsonLines, listening, passed, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { BIN, capture, json, jsonLines, listening, passed, Program, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 import { npm, readMcap, test } from "./npm.mjs";
 
@@ -240,7 +240,7 @@ async function judgedHere(t, dir, judge) {
   return `bash ${dir}/client.sh "$@"`;
 }
 
-test("--shrink ends with a file that the exchange could have sent: a client with a bug fails, without it passes", { skip }, async (t) => {
+test("--shrink ends with a file that the exchange could have sent: a client with a bug fails, without it passes", { skip: skip || withoutRecorded(LINEAR) }, async (t) => {
   const { dir, archive } = await imported(t);
   const texts = async (file) => (await tapedeck(t, ["cat", file, "--raw", "--dir", "in", "--topic", "orderBookL2_25"])).stdout.split("\n").filter((line) => line !== "");
   /** What is wrong with a client's books: one that keeps the levels which are deleted, or one that does as the exchange says. */
