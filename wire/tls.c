@@ -1,5 +1,7 @@
 #include "wire/tls.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <arpa/inet.h>
@@ -44,11 +46,9 @@ static int add_extension(X509 *cert, int nid, const char *value)
 }
 
 /* Positive, not 0 (RFC 5280, 4.1.2.2). */
-static int set_serial(X509 *cert)
+static int set_serial(X509 *cert, uint64_t number)
 {
-    uint64_t number;
-    return RAND_bytes((unsigned char *)&number, sizeof number) == 1 &&
-           ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), number >> 1 | 1) == 1;
+    return ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), number) == 1;
 }
 
 static int set_validity(X509 *cert, uint64_t wall_ns)
@@ -58,24 +58,32 @@ static int set_validity(X509 *cert, uint64_t wall_ns)
            X509_time_adj_ex(X509_getm_notAfter(cert), MADE_VALID_DAYS, 0, &now) != NULL;
 }
 
-static int set_names(X509 *cert)
+/* A name of its own: clients that trust two servers look for the issuer by name. */
+static int set_names(X509 *cert, uint64_t number)
 {
     X509_NAME *name = X509_get_subject_name(cert);
-    static const unsigned char TEXT[] = "tapedeck (made for this run)";
-    return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, TEXT, -1, -1, 0) == 1 &&
+    char text[64];
+    (void)snprintf(text, sizeof text, "tapedeck %016" PRIx64 " (made for this run)", number);
+    return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)text, -1, -1,
+                                      0) == 1 &&
            X509_set_issuer_name(cert, name) == 1;
 }
 
 /* CA:TRUE because some clients (Go, rustls) only take a root as trust anchor if it says so. */
 static int fill_certificate(X509 *cert, EVP_PKEY *key, uint64_t wall_ns)
 {
-    return X509_set_version(cert, 2) == 1 && set_serial(cert) && set_validity(cert, wall_ns) &&
-           set_names(cert) && X509_set_pubkey(cert, key) == 1 &&
+    uint64_t number = 0;
+    int is_random = RAND_bytes((unsigned char *)&number, sizeof number) == 1;
+    number = number >> 1 | 1;
+    return is_random && X509_set_version(cert, 2) == 1 && set_serial(cert, number) &&
+           set_validity(cert, wall_ns) && set_names(cert, number) &&
+           X509_set_pubkey(cert, key) == 1 &&
            add_extension(cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
            add_extension(cert, NID_key_usage, "critical,digitalSignature,keyCertSign") &&
            add_extension(cert, NID_ext_key_usage, "serverAuth") &&
            add_extension(cert, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1") &&
            add_extension(cert, NID_subject_key_identifier, "hash") &&
+           add_extension(cert, NID_authority_key_identifier, "keyid:always") &&
            X509_sign(cert, key, EVP_sha256()) > 0;
 }
 

@@ -2,8 +2,10 @@
 // resolve to this machine. Pages of this machine, and those that are allowed, can.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
+import tls from "node:tls";
 import { test } from "node:test";
 import { capture, listening, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
@@ -50,4 +52,16 @@ test("pages of other origins, and requests for other host names, get 403", { ski
   const open = await listening(t, ["serve", archive, "--plain", "--hold", "--allow-origin", "https://evil.example", "--allow-origin", "http://tapes.example:80"], dir);
   assert.equal((await ask(open.url, "GET", "/realtime", { ...UPGRADE, ...evil })).status, 101);
   assert.equal((await ask(open.url, "POST", "/control/pause", { Host: "tapes.example:80" })).status, 200);
+});
+
+test("a client may trust the made certificates of two servers", async (t) => {
+  const servers = [];
+  for (let i = 0; i < 2; i++) servers.push(await listening(t, ["sim"], temporary(t)));
+  for (const ca of [servers.map((server) => fs.readFileSync(server.ca)), servers.map((server) => fs.readFileSync(server.ca)).reverse()])
+    for (const { url } of servers) {
+      const socket = tls.connect({ host: "127.0.0.1", port: Number(new URL(url).port), ca, servername: "localhost" });
+      await once(socket, "secureConnect");
+      assert.ok(socket.authorized, `${socket.authorizationError}`);
+      socket.destroy();
+    }
 });

@@ -137,7 +137,7 @@ test("verdicts", { concurrency: 3 }, async (t) => {
   tests.push(t.test("crashed, and recovered: readers derive the rows that recover writes", async (t) => {
     const { crashed } = made;
     const ends = await checkRow(t, "crashed", crashed);
-    assert.match(ends.info.stdout, /^1 segment left by a crash: run 'tapedeck recover'$/m);
+    assert.match(ends.info.stdout, /^1 segment left by a crash: the next 'record' repairs this; to do it now: tapedeck recover \S+$/m);
     assert.match(ends.ls.stdout, / crashed /);
     assert.match(ends.gaps.stdout, /run 'tapedeck recover'/);
     assert.match(ends.gaps.stdout, /^1 gap, 1 without an end in [\d,]+ frames /m);
