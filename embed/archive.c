@@ -600,6 +600,7 @@ static void begin_batch(tapedeck_tape *t)
 static int tell(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR_BYTES])
 {
     const gap_list *rows = cursor_get_damage(t->cursor);
+    TD_ASSERT(t->of != NULL);
     damage_log *said = &t->of->said;
     gap_list_join(&t->of->damage, rows);
     if (t->has_old_damage)
