@@ -305,7 +305,7 @@ sources:
 
 check-structure:
 	@tests/check/structure-test
-	@tests/check/structure && echo "check: structure ok"
+	@tests/check/structure && tests/check/faults --check && echo "check: structure ok"
 
 check-budget:
 	@tests/check/budget && echo "check: budget ok"
