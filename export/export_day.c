@@ -177,18 +177,18 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
     for (size_t i = 0; i < maker->end_count && rc == TD_OK; i++) {
         export_writer *writer = maker->ends[i].writer;
         int is_by_row = writer == NULL;
-        if (!says_it(maker, i, row)) {
-            leave_out_bar(writer);
-            continue;
-        }
         const char *refusal = NULL;
         if (is_by_row)
             rc = export_writers_get(&run->writers, maker->ends[i].output, maker->route->channel,
                                     row->symbol, &writer, &refusal, err);
         if (rc == TD_OK && refusal != NULL && seen != NULL)
             leave_out(run, seen->frame, row->symbol, refusal);
-        if (rc == TD_OK && writer != NULL)
+        if (rc != TD_OK || writer == NULL)
+            continue;
+        if (says_it(maker, i, row))
             rc = put_row(maker, writer, is_by_row, row, err);
+        else
+            leave_out_bar(writer);
     }
     return rc;
 }
@@ -404,6 +404,7 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
 /* Rows of a book stop where it broke, unless another connection's book takes its place at once. */
 static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err)
 {
+    TD_ASSERT(broke != NULL);
     const export_row row = {
         .recv_ns = broke->from_ns, .is_suspect = 1, .is_gap = 1, .flags = ROW_SYNTHESIZED};
     return put(maker, &row, err);

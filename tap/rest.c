@@ -160,7 +160,7 @@ static void end_if_over(rest *self)
 
 static void refuse(wire_peer_conn *client, unsigned status, const char *why)
 {
-    char text[WIRE_TEXT_BYTES + 32];
+    char text[TD_ERR_TEXT_BYTES + 32];
     (void)snprintf(text, sizeof text, "tapedeck tap: %s\n", why); /* cut if too long */
     wire_peer_refuse(client, status, "Content-Type: text/plain; charset=utf-8\r\n",
                      td_bytes_str(text));
