@@ -74,6 +74,7 @@ static int is_equal(json_value a, json_value b, comparison of)
     return !next(&right, of, &other, &other_name, &other_below);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): next() writes it */
 int member_mask_equal(const member_mask *mask, const char *a, const char *b, int *seen)
 {
     const comparison of = {mask, mask->only.count == 0, seen};
