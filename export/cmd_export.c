@@ -13,7 +13,6 @@
 #include "archive/ledger.h"
 #include "export/export.h"
 #include "export/export_format.h"
-#include "export/export_join.h"
 #include "export/export_name.h"
 #include "export/rows_hftbacktest.h"
 #include "play/days.h"
@@ -37,7 +36,6 @@ typedef struct export_flags {
     uint8_t keeps_suspect;
     const char *max_gap_loss;
     const char *shard;
-    uint8_t is_joining;
     uint8_t is_forced;
 } export_flags;
 
@@ -115,7 +113,7 @@ static void describe_formats(export_names *names)
 static const char *const EXCH_TIMES[] = {
     [EXPORT_EXCH_TIME_FRAME] = "frame", [EXPORT_EXCH_TIME_MATCH] = "match", NULL};
 
-enum { ROW_COUNT = 19 };
+enum { ROW_COUNT = 18 };
 
 static void make_rows(export_names *names, option_row rows[ROW_COUNT])
 {
@@ -200,13 +198,10 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
         {.long_name = "shard",
          OPTION_INTO(export_flags, shard),
          .metavar = "I/N",
-         .help = "do part I of N, into the folder of the others, for --join"},
-        {.long_name = "join",
-         OPTION_INTO(export_flags, is_joining),
-         .help = "write the manifest of all shards in --out; takes nothing else"},
+         .help = "only every N-th day, from the I-th; others do the others"},
         {.long_name = "force",
          OPTION_INTO(export_flags, is_forced),
-         .help = "replace files of an earlier export"}};
+         .help = "make days again that are there already"}};
     memcpy(rows, made, sizeof made);
 }
 
@@ -471,15 +466,14 @@ static void report_result(verb_run *verb, const export_result *result)
     const export_command *command = verb->state;
     TD_ASSERT(result->verdict <= REPLAY_DAMAGED);
     verb->status = STATUS[result->verdict];
-    report_line(verb->report, TD_LOG_INFO, "%s, %s in '%s'%s%s",
+    report_line(verb->report, TD_LOG_INFO, "%s, %s in '%s'%s%s%s%s",
                 format_counted(result->files, "file").text,
                 format_counted(result->rows, "row").text, command->flags.out,
-                result->is_unchanged    ? "; all of it was there"
-                : result->days_kept > 0 ? "; days that were there are kept"
-                                        : "",
-                verb->status == EXIT_CODE_DONE ? ""
-                                               : "; the selection is not complete: " EXPORT_MANIFEST
-                                                 " says where");
+                result->days_kept == 0              ? ""
+                : result->days_kept == result->days ? "; all of it was there"
+                                                    : "; days that were there are kept",
+                verb->status == EXIT_CODE_DONE ? "" : "; the selection is not complete: ",
+                result->worst, verb->status == EXIT_CODE_DONE ? "" : " says where");
 }
 
 static td_result refuse_loss(const day_topic *row, td_err *err)
@@ -554,35 +548,8 @@ static td_result run(verb_run *verb)
     progress_end(&verb->progress);
     if (rc == TD_EOF)
         return td_err_set(&verb->err, TD_E_IO,
-                          "stopped before the end: no file has its name yet; the same command "
-                          "continues");
-    if (rc == TD_OK)
-        report_result(verb, &result);
-    return rc;
-}
-
-/* ---- shards ---- */
-
-static td_result check_join(verb_run *verb)
-{
-    const export_flags *flags = &((const export_command *)verb->state)->flags;
-    if (flags->out == NULL)
-        return td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
-    uint64_t others = flags->formats.count | flags->types.count | flags->depth | flags->levels |
-                      flags->scale | flags->has_sod | flags->has_bbo | flags->is_fused |
-                      (uint64_t)flags->exch_time | (uint64_t)flags->time | flags->is_only_clean |
-                      flags->keeps_suspect | flags->is_forced;
-    if (others != 0 || flags->bars != NULL || flags->every != NULL || flags->max_gap_loss != NULL ||
-        flags->shard != NULL)
-        return td_err_set(&verb->err, TD_E_INVALID, "--join takes --out and nothing else");
-    return TD_OK;
-}
-
-static td_result join(verb_run *verb)
-{
-    const export_command *command = verb->state;
-    export_result result;
-    td_result rc = export_join(io_posix(), command->flags.out, &result, &verb->err);
+                          "stopped before the end: days that are complete are there; the same "
+                          "command continues");
     if (rc == TD_OK)
         report_result(verb, &result);
     return rc;
@@ -593,39 +560,33 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
     static export_command command; /* large */
     option_row rows[ROW_COUNT];
     make_rows(&command.names, rows);
-    verb_spec spec = {
+    const verb_spec spec = {
         .name = "export",
-        .summary = "Export a selection as a dataset. Files are renamed when all are complete,\n"
-                   "MANIFEST.json last; it describes the input and lists the holes.",
-        .statuses = {[EXIT_CODE_DONE] = "done",
-                     [EXIT_CODE_DIFFERS] =
-                         ("done, but a rule was broken, a frame was not decoded, "
-                          "a symbol was left out, or a gap lies in the selection"),
-                     [EXIT_CODE_USAGE] =
-                         "the command line is wrong, or a file exists already; nothing was written",
-                     [EXIT_CODE_DAMAGE] =
-                         "done, but stored frames are damaged: 'tapedeck verify' lists them",
-                     [EXIT_CODE_FAILED] =
-                         ("nothing matches the selection or fits the format, a file cannot be read "
-                          "or written, or a signal stopped the export; nothing was left")},
+        .summary = "Export a selection as a dataset, a UTC day at a time. The files of a day are\n"
+                   "renamed when all are complete, its manifest last: it describes the input\n"
+                   "and lists the holes. Days that are there already are not made again.",
+        .statuses =
+            {[EXIT_CODE_DONE] = "done",
+             [EXIT_CODE_DIFFERS] = ("done, but a rule was broken, a frame was not decoded, "
+                                    "a symbol was left out, or a gap lies in the selection"),
+             [EXIT_CODE_USAGE] =
+                 ("the command line is wrong, or a file or a day of another export exists "
+                  "already"),
+             [EXIT_CODE_DAMAGE] =
+                 "done, but stored frames are damaged: 'tapedeck verify' lists them",
+             [EXIT_CODE_FAILED] =
+                 ("nothing matches the selection or fits the format, a file cannot be read "
+                  "or written, or a signal stopped the export; days that were complete stay")},
         .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"
                     "tapedeck export DIR --format tardis-csv --out DATASET --type trades \\\n"
                     "  --symbol BTCUSD --from 2021-04-17 --to 2021-04-18\n"
                     "tapedeck export DIR --format jsonl --out DATASET --topic trade\n"
-                    "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2\n"
-                    "tapedeck export --join --out DATASET",
+                    "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_STOPS,
         .own = {{"Export", rows, ROW_COUNT, &command.flags}},
         .mode = ARCHIVE_READ,
         .check = read_flags,
         .work = run};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--join") != 0)
-            continue;
-        spec.takes = VERB_HAS_NO_ARCHIVE; /* the shards are all there is */
-        spec.check = check_join;
-        spec.work = join;
-    }
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);
     gap_list_fini(&command.gaps);
     day_list_fini(&command.days);

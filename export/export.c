@@ -21,37 +21,36 @@
 
 struct export_run;
 
+typedef enum day_state {
+    DAY_TO_DO,
+    DAY_KEPT,  /* it was there */
+    DAY_EMPTY, /* made, without its name: it counts only if another day has something */
+    DAY_DONE,
+} day_state;
+
 /* One day of the selection. */
 typedef struct run_day {
     struct export_run *run;
     uint32_t day;
+    char manifest[EXPORT_MANIFEST_NAME_BYTES];
     selection_window window;
     uint64_t first_ns, last_ns; /* of its segments, cut to the day */
     uint64_t bytes;             /* of these, about */
-    const gap_row *const *gaps; /* that its files have */
-    size_t gap_count;
-    uint64_t frames, recv_ns; /* progress */
-    uint8_t is_kept;          /* made by an earlier run */
-    uint8_t is_published;     /* of these: as the manifest that is there has it */
-    uint8_t is_done;
-    export_facts facts; /* if it is kept or done */
+    uint64_t frames, recv_ns;   /* progress */
+    day_state state;
+    export_facts facts; /* unless it is to be done */
 } run_day;
 
 typedef struct export_run {
     const export_options *options;
-    export_spec spec; /* as requested, with the clock's offset */
-    export_folder *folder;
     selection_window window;
-    td_buf head; /* of the manifest */
     run_day *days;
     size_t day_count;
     const gap_row **gaps; /* of the selection, by time */
     size_t gap_count;
-    export_document published; /* the manifest that is there, if it is of this export */
     unsigned day_threads;
     atomic_int is_stopped;
     pthread_mutex_t lock; /* of progress */
-    export_facts facts;   /* of all days */
 } export_run_state;
 
 /* ---- the days of the selection ---- */
@@ -69,6 +68,7 @@ static run_day *day_of(export_run_state *run, uint32_t day)
         .first_ns = UINT64_MAX,
     };
     run_day *made = &run->days[run->day_count++];
+    export_manifest_name(day, made->manifest);
     if (run->window.from_ns > made->window.from_ns)
         made->window.from_ns = run->window.from_ns;
     if (run->window.to_ns < made->window.to_ns)
@@ -132,19 +132,16 @@ static void gather_gaps(export_run_state *run)
     qsort(run->days, run->day_count, sizeof *run->days, compare_days);
 }
 
-/* Each gap is of the last day that begins before it, or of the first one. */
-static void assign_gaps(export_run_state *run)
+/* Those that touch a day, so that its files say what it lacks whatever other days are there. */
+static const gap_row **gaps_of(const run_day *day, size_t *count)
 {
-    size_t next = 0;
-    for (size_t i = 0; i < run->day_count; i++) {
-        run_day *day = &run->days[i];
-        uint64_t end_ns =
-            i + 1 < run->day_count ? run->days[i + 1].day * EXPORT_DAY_NS : UINT64_MAX;
-        day->gaps = run->gaps + next;
-        while (next < run->gap_count && run->gaps[next]->from_ns < end_ns)
-            next++;
-        day->gap_count = (size_t)(run->gaps + next - day->gaps);
-    }
+    const export_run_state *run = day->run;
+    const gap_row **gaps = td_alloc_zero(run->gap_count + 1, sizeof(const gap_row *));
+    *count = 0;
+    for (size_t i = 0; i < run->gap_count; i++)
+        if (selection_wants_gap(run->options->wanted, day->window, run->gaps[i]))
+            gaps[(*count)++] = run->gaps[i];
+    return gaps;
 }
 
 /* Days that another shard has. */
@@ -152,8 +149,7 @@ static void drop_others_days(export_run_state *run)
 {
     size_t kept = 0;
     for (size_t i = 0; i < run->day_count; i++)
-        if (!export_shares_days(run->options->spec) ||
-            export_is_own(run->options->spec, run->days[i].day, ""))
+        if (export_is_own(run->options->spec, run->days[i].day))
             run->days[kept++] = run->days[i];
     run->day_count = kept;
 }
@@ -180,178 +176,90 @@ static td_result find_days(export_run_state *run, td_err *err)
         return selection_why_empty(options->archive, options->wanted, err);
     qsort(run->days, run->day_count, sizeof *run->days, compare_days);
     gather_gaps(run);
-    assign_gaps(run);
     drop_others_days(run);
     return TD_OK;
 }
 
-/* ---- files of days ---- */
-
-enum { DAY_NAME_BYTES = 64 };
-
-/* "MANIFEST.json.2021-04-17.partial" has a day's block between the manifest's beginning and its
- * end. */
-static void day_name(const run_day *day, char out[DAY_NAME_BYTES])
-{
-    char date[EXPORT_DATE_BYTES];
-    export_date_format(day->day, date);
-    (void)snprintf(out, DAY_NAME_BYTES, "%s.%s", export_folder_manifest(day->run->folder), date);
-}
-
-static td_result put_text(void *user, td_file *file, td_err *err)
-{
-    const td_buf *text = user;
-    return td_io_append(file, text->data, text->size, err);
-}
-
-static td_result write_day(const run_day *day, td_bytes block, td_err *err)
-{
-    const export_run_state *run = day->run;
-    char name[DAY_NAME_BYTES];
-    char path[LIMIT_PATH_BYTES];
-    td_buf text;
-    day_name(day, name);
-    td_buf_init(&text, SIZE_MAX);
-    td_buf_add(&text, run->head.data, run->head.size);
-    td_buf_add(&text, block.data, block.size);
-    export_manifest_end(&text, &(export_facts){0});
-    td_result rc = export_folder_join(run->folder, name, EXPORT_PARTIAL, path, err);
-    if (rc == TD_OK)
-        rc = td_io_write_file(run->options->io, path, TD_OPEN_CREATE, put_text, &text, err);
-    td_buf_fini(&text);
-    return rc;
-}
-
-static int find_block(const run_day *day, const export_document *in, json_value *block)
-{
-    char date[EXPORT_DATE_BYTES];
-    export_date_format(day->day, date);
-    return in->text != NULL && export_document_find(in, date, block);
-}
-
-/* The block of a day that is complete. TD_E_NOTFOUND; TD_E_INVALID: of another export. */
-static td_result read_day(const run_day *day, export_document *out, json_value *block, td_err *err)
-{
-    const export_run_state *run = day->run;
-    char name[DAY_NAME_BYTES];
-    char path[LIMIT_PATH_BYTES];
-    day_name(day, name);
-    td_result rc = export_folder_join(run->folder, name, EXPORT_PARTIAL, path, err);
-    if (rc == TD_OK)
-        rc = export_document_open(run->options->io, path, td_buf_view(&run->head), out, err);
-    if (rc == TD_OK && !find_block(day, out, block))
-        rc = td_err_set(err, TD_E_INVALID, "'%s' is malformed", path);
-    return rc;
-}
-
-static void discard_files(const export_run_state *run, json_value block, const char *suffix)
-{
-    json_value file;
-    char name[LIMIT_PATH_BYTES];
-    for (json_iter it = export_block_files(block); export_next_file(&it, name, &file);)
-        export_folder_discard(run->folder, name, suffix);
-}
-
-/* Remove a day's file, and what is there of the day under temporary names, whatever export it is
- * of: best effort, names say what it is. */
-static void discard_day_file(const export_run_state *run, const char *name)
-{
-    td_err ignored;
-    char path[LIMIT_PATH_BYTES];
-    export_document document = {0};
-    json_value block;
-    if (export_folder_join(run->folder, name, EXPORT_PARTIAL, path, &ignored) == TD_OK &&
-        export_document_open(run->options->io, path, td_bytes_of(NULL, 0), &document, &ignored) ==
-            TD_OK)
-        for (json_iter it = json_iter_of(document.days); json_next(&it, NULL, &block);)
-            discard_files(run, block, EXPORT_PARTIAL);
-    export_document_close(&document);
-    export_folder_discard(run->folder, name, EXPORT_PARTIAL);
-}
-
-static void discard_day(const run_day *day)
-{
-    char name[DAY_NAME_BYTES];
-    day_name(day, name);
-    discard_day_file(day->run, name);
-}
-
 /* ---- what an earlier run made ---- */
 
-/* A day is kept if it would be made into the same block again, and its files are there. */
-static int keep_block(run_day *day, const td_buf *head, json_value block)
+static td_result begin_manifest(const run_day *day, archive *from, export_manifest_head *out,
+                                td_err *err)
 {
-    td_err ignored;
-    td_bytes text = json_raw(block);
-    day->is_kept = text.size > head->size && memcmp(text.data, head->data, head->size) == 0 &&
-                   export_facts_read(block, &day->facts, &ignored) == TD_OK &&
-                   export_block_check(day->run->folder, block, &ignored) == TD_OK;
-    return day->is_kept;
+    const export_options *options = day->run->options;
+    return export_manifest_begin(out, from, options->spec, options->wanted, day->day, day->window,
+                                 options->ledger, err);
 }
 
-/* Keep a day of the manifest that is there, or of a run that did not end. */
+/* "" or EXPORT_PARTIAL. */
+static td_result read_manifest(const export_folder *folder, const char *suffix,
+                               export_document *out, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_result rc = export_folder_join(folder, export_folder_manifest(folder), suffix, path, err);
+    return rc == TD_OK ? export_document_open(export_folder_io(folder), path, out, err) : rc;
+}
+
+static td_bytes request_of(const export_manifest_head *head)
+{
+    return td_bytes_of(head->text.data, head->request_bytes);
+}
+
+/* A day is kept if it would be made of the same again, or of less, and its files are there. */
+static td_result judge(run_day *day, const export_folder *folder, const export_document *there,
+                       const export_manifest_head *head, td_err *err)
+{
+    const export_options *options = day->run->options;
+    int is_same = export_document_begins(there, td_buf_view(&head->text));
+    if (!export_document_begins(there, request_of(head))) {
+        td_err_set(err, TD_E_INVALID,
+                   "'%s/%s' is there already, of another export or another part of the day",
+                   options->folder, day->manifest);
+        td_err_hint(err, "export into another folder, or replace it with --force");
+        return TD_E_INVALID;
+    }
+    if (!export_document_is_whole(there, folder) ||
+        (!is_same && !export_document_has_more(there, head)))
+        return TD_OK;
+    if (!is_same)
+        td_log_emit(options->log, TD_LOG_WARNING,
+                    "'%s' stays as it is: the archive no longer has all segments that it was made "
+                    "from; --force makes it of the others",
+                    day->manifest);
+    day->state = DAY_KEPT;
+    day->facts = there->facts;
+    return TD_OK;
+}
+
 static td_result keep_day(run_day *day, td_err *err)
 {
     const export_options *options = day->run->options;
-    export_document own = {0};
-    json_value block;
-    td_buf head;
-    td_buf_init(&head, SIZE_MAX);
-    td_result rc =
-        export_manifest_begin_day(&head, options->archive, options->spec, options->wanted, day->day,
-                                  day->window, options->ledger, err);
-    if (rc == TD_OK && find_block(day, &day->run->published, &block))
-        day->is_published = (uint8_t)keep_block(day, &head, block);
-    if (rc == TD_OK && !day->is_kept) {
-        rc = read_day(day, &own, &block, err);
-        if (rc == TD_OK && !keep_block(day, &head, block))
-            discard_day(day);
-        if (rc == TD_E_INVALID)
-            td_err_hint(err, "export into another folder, or replace it with --force");
-        rc = rc == TD_E_NOTFOUND ? TD_OK : rc;
+    export_folder *folder = export_folder_open(options->io, options->folder, day->manifest);
+    export_manifest_head head;
+    export_document there = {0};
+    td_result rc = read_manifest(folder, "", &there, err);
+    if (rc == TD_OK) {
+        rc = begin_manifest(day, options->archive, &head, err);
+        if (rc == TD_OK)
+            rc = judge(day, folder, &there, &head, err);
+        td_buf_fini(&head.text);
+    } else if (rc == TD_E_NOTFOUND) {
+        td_err_clear(err);
+        rc = TD_OK;
+    } else {
+        td_err_hint(err, "--force replaces it");
     }
-    export_document_close(&own);
-    td_buf_fini(&head);
+    export_document_close(&there);
+    export_folder_close(folder);
     return rc;
-}
-
-static td_result discard_listed(void *user, const char *name, td_entry_kind kind, td_err *err)
-{
-    const export_run_state *run = user;
-    const char *manifest = export_folder_manifest(run->folder);
-    size_t size = strlen(manifest);
-    char day[DAY_NAME_BYTES];
-    (void)err;
-    if (kind != TD_ENTRY_FILE || strncmp(name, manifest, size) != 0 || name[size] != '.' ||
-        strlen(name) != size + strlen(".2021-04-17" EXPORT_PARTIAL))
-        return TD_OK;
-    (void)snprintf(day, sizeof day, "%.*s", (int)(size + strlen(".2021-04-17")), name);
-    discard_day_file(run, day);
-    return TD_OK;
 }
 
 /* Of a forced export nothing is kept. */
 static td_result keep_days(export_run_state *run, td_err *err)
 {
-    const char *manifest = export_folder_manifest(run->folder);
-    char path[LIMIT_PATH_BYTES];
-    if (run->options->overwrite == EXPORT_REPLACE) {
-        export_folder_allow_replacing(run->folder);
-        return td_io_list(run->options->io, run->options->folder, discard_listed, run, err);
-    }
-    td_result rc = export_folder_join(run->folder, manifest, "", path, err);
-    if (rc == TD_OK)
-        rc = export_document_open(run->options->io, path, td_buf_view(&run->head), &run->published,
-                                  err);
-    if (rc == TD_OK)
-        export_folder_allow_replacing(run->folder); /* the files are this export's */
-    if (rc == TD_E_INVALID) {
-        td_err_set(err, rc, "'%s' is there already, of another export", path);
-        td_err_hint(err, "export into another folder, or replace it with --force");
-    }
-    rc = rc == TD_E_NOTFOUND ? TD_OK : rc;
+    td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < run->day_count; i++)
-        rc = keep_day(&run->days[i], err);
+        if (run->options->overwrite == EXPORT_KEEP)
+            rc = keep_day(&run->days[i], err);
     return rc;
 }
 
@@ -374,8 +282,8 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
                                                    : (double)(is->recv_ns - is->first_ns) /
                                                          (double)(is->last_ns - is->first_ns);
         sum += is->frames;
-        total += is->is_kept ? 0 : is->bytes;
-        done += is->is_kept ? 0 : (uint64_t)(part * (double)is->bytes);
+        total += is->state == DAY_KEPT ? 0 : is->bytes;
+        done += is->state == DAY_KEPT ? 0 : (uint64_t)(part * (double)is->bytes);
     }
     if (run->options->progress != NULL &&
         run->options->progress(run->options->user, sum, done, total))
@@ -395,47 +303,220 @@ static td_result open_archive(const archive *from, archive **out, td_err *err)
     return archive_open(&options, archive_path(from), ARCHIVE_READ, out, err);
 }
 
-static td_result make_day(run_day *day, td_buf *block, td_err *err)
+/* A day that is being made. */
+typedef struct day_work {
+    run_day *day;
+    archive *archive;
+    export_folder *folder;
+    export_manifest_head head;
+    export_document published; /* the manifest that is there */
+    export_document left;      /* of a run that did not end */
+    export_document made;
+} day_work;
+
+static void close_work(day_work *work)
 {
-    export_run_state *run = day->run;
-    const export_options *options = run->options;
-    archive *from = NULL;
-    td_result rc = open_archive(options->archive, &from, err);
-    if (rc == TD_OK)
-        rc = export_manifest_begin_day(block, from, options->spec, options->wanted, day->day,
-                                       day->window, options->ledger, err);
-    const export_day work = {.spec = &run->spec,
-                             .archive = from,
+    archive_close(work->archive);
+    export_document_close(&work->published);
+    export_document_close(&work->left);
+    export_document_close(&work->made);
+    export_folder_close(work->folder);
+    td_buf_fini(&work->head.text);
+}
+
+static void discard_files(const day_work *work, const export_document *document, const char *suffix)
+{
+    json_value file;
+    char name[LIMIT_PATH_BYTES];
+    for (json_iter it = export_document_files(document); export_next_file(&it, name, &file);)
+        export_folder_discard(work->folder, name, suffix);
+}
+
+/* Take back what has no name yet. */
+static void discard_made(const day_work *work)
+{
+    discard_files(work, &work->made, EXPORT_PARTIAL);
+    export_folder_discard(work->folder, export_folder_manifest(work->folder), EXPORT_PARTIAL);
+}
+
+/* What is there of the day: a whole one without its name is published as it is. */
+static void look_at_past(day_work *work)
+{
+    const export_options *options = work->day->run->options;
+    td_err ignored;
+    td_result none = read_manifest(work->folder, "", &work->published, &ignored);
+    none = read_manifest(work->folder, EXPORT_PARTIAL, &work->left, &ignored);
+    (void)none;
+    if (options->overwrite == EXPORT_REPLACE || work->published.text != NULL ||
+        export_document_begins(&work->left, request_of(&work->head)))
+        export_folder_allow_replacing(work->folder);
+    if (options->overwrite == EXPORT_KEEP &&
+        export_document_begins(&work->left, td_buf_view(&work->head.text)) &&
+        export_document_is_whole(&work->left, work->folder)) {
+        work->made = work->left;
+        work->left = (export_document){0};
+    } else {
+        discard_files(work, &work->left, EXPORT_PARTIAL);
+    }
+}
+
+static td_result make_files(day_work *work, const export_spec *spec, td_err *err)
+{
+    run_day *day = work->day;
+    const export_options *options = day->run->options;
+    size_t gap_count = 0;
+    const gap_row **gaps = gaps_of(day, &gap_count);
+    const export_day made = {.spec = spec,
+                             .archive = work->archive,
                              .wanted = options->wanted,
                              .ledger = options->ledger,
-                             .gaps = day->gaps,
-                             .gap_count = day->gap_count,
-                             .folder = run->folder,
+                             .gaps = gaps,
+                             .gap_count = gap_count,
+                             .folder = work->folder,
                              .log = options->log,
-                             .threads = run->day_threads,
+                             .threads = day->run->day_threads,
                              .day = day->day,
                              .window = day->window,
                              .progress = on_progress,
                              .user = day};
+    export_facts facts;
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
+    td_buf_add(&text, work->head.text.data, work->head.text.size);
+    td_result rc = export_day_run(&made, &text, &facts, err);
+    export_document_close(&work->made);
     if (rc == TD_OK)
-        rc = export_day_run(&work, block, &day->facts, err);
-    archive_close(from);
-    return rc == TD_OK ? write_day(day, td_buf_view(block), err) : rc;
+        rc = export_document_parse(td_buf_view(&text), &work->made, err);
+    if (rc == TD_OK)
+        rc = export_folder_write(work->folder, td_buf_view(&text), err);
+    td_buf_fini(&text);
+    td_free(gaps);
+    return rc;
+}
+
+/* Formats that need it have the same offset of the clock in all files of a day. How great it must
+ * be is known after them: few recorders' clocks are behind the exchange's. */
+static td_result make_day(day_work *work, td_err *err)
+{
+    run_day *day = work->day;
+    const export_options *options = day->run->options;
+    export_spec spec = *options->spec;
+    td_result rc = make_files(work, &spec, err);
+    uint64_t needed_ns = work->made.facts.totals[TOTAL_CLOCK_BEHIND_NS];
+    if (rc != TD_OK || needed_ns == 0)
+        return rc;
+    spec.settings.clock_offset_ns = (int64_t)needed_ns;
+    td_log_emit(options->log, TD_LOG_WARNING,
+                "'%s': frames were received before the exchange sent them, so the recorder's clock "
+                "was behind: %" PRIu64 " ns are added to all times of receipt",
+                day->manifest, needed_ns);
+    return make_files(work, &spec, err);
+}
+
+static size_t folder_size(const char *name)
+{
+    const char *end = strrchr(name, '/');
+    return end == NULL ? 0 : (size_t)(end - name);
+}
+
+/* Names are durable before the manifest has them. Files of one folder stand together, so that each
+ * folder is synced once, or a few times. */
+static td_result publish_files(const day_work *work, td_err *err)
+{
+    json_value file;
+    char name[LIMIT_PATH_BYTES];
+    char unsynced[LIMIT_PATH_BYTES] = ""; /* the last file that got its name */
+    td_result rc = TD_OK;
+    json_iter it = export_document_files(&work->made);
+    while (rc == TD_OK && export_next_file(&it, name, &file)) {
+        size_t size = folder_size(name);
+        if (unsynced[0] != '\0' &&
+            (size != folder_size(unsynced) || memcmp(name, unsynced, size) != 0))
+            rc = export_folder_sync(work->folder, unsynced, err);
+        if (rc == TD_OK)
+            rc = export_folder_publish(work->folder, name, err);
+        memcpy(unsynced, name, sizeof unsynced);
+    }
+    return rc == TD_OK && unsynced[0] != '\0' ? export_folder_sync(work->folder, unsynced, err)
+                                              : rc;
+}
+
+/* A day that is made again may have fewer files than before. While files get their names there is
+ * no manifest; then it comes last. */
+static td_result publish(const day_work *work, td_err *err)
+{
+    const char *manifest = export_folder_manifest(work->folder);
+    td_result rc = TD_OK;
+    if (work->published.text != NULL) {
+        rc = export_folder_remove(work->folder, manifest, "", err);
+        if (rc == TD_OK)
+            rc = export_folder_sync(work->folder, manifest, err);
+        if (rc == TD_OK)
+            discard_files(work, &work->published, "");
+    }
+    if (rc == TD_OK)
+        rc = publish_files(work, err);
+    if (rc == TD_OK)
+        rc = export_folder_publish_manifest(work->folder, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "cannot publish '%s' in '%s'", manifest,
+                          work->day->run->options->folder);
+    work->day->state = DAY_DONE;
+    return TD_OK;
+}
+
+/* 1 if the day has something of what was requested. */
+static int has_something(const run_day *day)
+{
+    const export_spec *spec = day->run->options->spec;
+    return day->facts.totals[TOTAL_USEFUL_FRAMES] > 0 &&
+           (spec->settings.depth == 0 || day->facts.totals[TOTAL_BOOKS] > 0);
+}
+
+/* One that has nothing waits for the other days. */
+static td_result end_day(day_work *work, td_err *err)
+{
+    run_day *day = work->day;
+    day->facts = work->made.facts;
+    if (has_something(day) || work->published.text != NULL ||
+        day->run->options->spec->shard_count > 0)
+        return publish(work, err);
+    day->state = DAY_EMPTY;
+    return TD_OK;
+}
+
+static td_result do_day(day_work *work, td_err *err)
+{
+    td_result rc = export_folder_lock(work->folder, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = open_archive(work->day->run->options->archive, &work->archive, err);
+    if (rc == TD_OK)
+        rc = begin_manifest(work->day, work->archive, &work->head, err);
+    if (rc == TD_OK)
+        look_at_past(work);
+    if (rc == TD_OK && work->made.text == NULL)
+        rc = make_day(work, err);
+    if (rc == TD_OK)
+        return end_day(work, err);
+    discard_made(work);
+    return rc;
 }
 
 static td_result run_one(void *user, size_t i, td_err *err)
 {
     export_run_state *run = user;
     run_day *day = &run->days[i];
-    td_buf block;
-    if (day->is_kept || day->is_done)
+    const export_options *options = run->options;
+    if (day->state == DAY_KEPT)
         return TD_OK;
     if (atomic_load(&run->is_stopped))
         return TD_EOF;
-    td_buf_init(&block, SIZE_MAX);
-    td_result rc = make_day(day, &block, err);
-    td_buf_fini(&block);
-    day->is_done = rc == TD_OK;
+    day_work work = {.day = day};
+    td_buf_init(&work.head.text, SIZE_MAX);
+    work.folder = export_folder_open(options->io, options->folder, day->manifest);
+    td_result rc = do_day(&work, err);
+    close_work(&work);
     if (rc != TD_OK)
         atomic_store(&run->is_stopped, 1);
     else
@@ -451,7 +532,7 @@ static td_result run_days(export_run_state *run, td_err *err)
     unsigned threads = run->options->threads;
     unsigned at_once = 0;
     for (size_t i = 0; i < run->day_count; i++)
-        at_once += !run->days[i].is_kept && !run->days[i].is_done && at_once < threads;
+        at_once += run->days[i].state != DAY_KEPT && at_once < threads;
     if (at_once == 0)
         return TD_OK;
     run->day_threads = threads / at_once;
@@ -464,41 +545,6 @@ static td_result run_days(export_run_state *run, td_err *err)
 
 /* ---- the end ---- */
 
-static void sum_days(export_run_state *run)
-{
-    run->facts = (export_facts){0};
-    for (size_t i = 0; i < run->day_count; i++)
-        export_facts_add(&run->facts, &run->days[i].facts, EXPORT_OF_DAYS);
-}
-
-/* Formats that need it have the same offset of the clock in all files. How great it must be is
- * known after all days: those that were made with another one are made again. Few recorders' clocks
- * are behind the exchange's, so this is rare. */
-static td_result settle_clock(export_run_state *run, td_err *err)
-{
-    uint64_t needed_ns = run->facts.totals[TOTAL_CLOCK_BEHIND_NS];
-    int is_settled = 1;
-    for (size_t i = 0; i < run->day_count; i++) {
-        run_day *day = &run->days[i];
-        if (day->facts.totals[TOTAL_CLOCK_OFFSET_NS] == needed_ns)
-            continue;
-        is_settled = 0;
-        discard_day(day);
-        day->is_kept = day->is_published = day->is_done = 0;
-        day->frames = day->recv_ns = 0;
-    }
-    if (is_settled)
-        return TD_OK;
-    run->spec.settings.clock_offset_ns = (int64_t)needed_ns;
-    td_log_emit(run->options->log, TD_LOG_WARNING,
-                "frames were received before the exchange sent them, so the recorder's clock was "
-                "behind: %" PRIu64 " ns are added to all times of receipt",
-                needed_ns);
-    td_result rc = run_days(run, err);
-    sum_days(run);
-    return rc;
-}
-
 static void add_names(const export_spec *spec, char *out, size_t out_bytes)
 {
     size_t used = 0;
@@ -507,180 +553,85 @@ static void add_names(const export_spec *spec, char *out, size_t out_bytes)
                                  spec->formats[i]->name);
 }
 
+static uint64_t sum(const export_run_state *run, export_total total)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < run->day_count; i++)
+        sum += run->days[i].facts.totals[total];
+    return sum;
+}
+
 /* The error of a selection that no file can be made of. */
 static td_result refuse_empty(const export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
     const export_spec *spec = options->spec;
     char names[256] = "";
-    if (spec->shard_count > 0)
-        return TD_OK; /* the others may have something */
-    if (run->facts.totals[TOTAL_FRAMES] == 0)
+    if (sum(run, TOTAL_FRAMES) == 0)
         return selection_why_empty(options->archive, options->wanted, err);
-    if (spec->settings.depth != 0 && run->facts.totals[TOTAL_BOOKS] == 0) {
+    if (spec->settings.depth != 0 && sum(run, TOTAL_BOOKS) == 0) {
         td_err_set(err, TD_E_NOTFOUND,
                    "no book with %u levels per side was recorded in the selection",
                    spec->settings.depth);
         td_err_hint(err, "leave out --depth; `tapedeck info` lists the recorded topics");
         return TD_E_NOTFOUND;
     }
-    if (run->facts.totals[TOTAL_USEFUL_FRAMES] > 0)
-        return TD_OK;
     add_names(spec, names, sizeof names);
     td_err_set(err, TD_E_NOTFOUND, "the selection has nothing to export as %s", names);
     td_err_hint(err, "`tapedeck info` lists what was recorded");
     return TD_E_NOTFOUND;
 }
 
-static size_t folder_size(const char *name)
+/* Days that have nothing count beside those that have something: their manifests say that
+ * nothing is missing, or what. */
+static td_result end_empty(run_day *day, int is_published, td_err *err)
 {
-    const char *end = strrchr(name, '/');
-    return end == NULL ? 0 : (size_t)(end - name);
+    const export_options *options = day->run->options;
+    day_work work = {.day = day};
+    td_buf_init(&work.head.text, SIZE_MAX);
+    work.folder = export_folder_open(options->io, options->folder, day->manifest);
+    td_result rc = export_folder_lock(work.folder, err);
+    if (rc == TD_OK)
+        rc = read_manifest(work.folder, EXPORT_PARTIAL, &work.made, err);
+    if (rc == TD_OK && is_published)
+        rc = publish(&work, err);
+    else
+        discard_made(&work);
+    day->state = rc == TD_OK ? DAY_DONE : DAY_TO_DO;
+    close_work(&work);
+    return rc;
 }
 
-/* Names are durable before the manifest has them. Files of one folder stand together, so that each
- * folder is synced once, or a few times. */
-static td_result publish_block(const export_run_state *run, json_value block, td_err *err)
+static td_result conclude(export_run_state *run, td_err *err)
 {
-    json_value file;
-    char name[LIMIT_PATH_BYTES];
-    char unsynced[LIMIT_PATH_BYTES] = ""; /* the last file that got its name */
+    int has_some = run->options->spec->shard_count > 0; /* the others may have something */
     td_result rc = TD_OK;
-    json_iter it = export_block_files(block);
-    while (rc == TD_OK && export_next_file(&it, name, &file)) {
-        size_t size = folder_size(name);
-        if (unsynced[0] != '\0' &&
-            (size != folder_size(unsynced) || memcmp(name, unsynced, size) != 0))
-            rc = export_folder_sync(run->folder, unsynced, err);
-        if (rc == TD_OK)
-            rc = export_folder_publish(run->folder, name, err);
-        memcpy(unsynced, name, sizeof unsynced);
-    }
-    return rc == TD_OK && unsynced[0] != '\0' ? export_folder_sync(run->folder, unsynced, err) : rc;
+    for (size_t i = 0; i < run->day_count; i++)
+        has_some |= run->days[i].state == DAY_KEPT || run->days[i].state == DAY_DONE;
+    for (size_t i = 0; rc == TD_OK && has_some && i < run->day_count; i++)
+        if (run->days[i].state == DAY_EMPTY)
+            rc = end_empty(&run->days[i], 1, err);
+    return rc == TD_OK && !has_some ? refuse_empty(run, err) : rc;
 }
 
-static td_result publish_day(const run_day *day, td_err *err)
+static export_result result_of(const export_run_state *run)
 {
-    export_document own = {0};
-    json_value block;
-    td_result rc = read_day(day, &own, &block, err);
-    if (rc == TD_OK)
-        rc = publish_block(day->run, block, err);
-    if (rc == TD_OK)
-        rc = export_folder_write(day->run->folder, json_raw(block), err);
-    export_document_close(&own);
-    return rc;
-}
-
-/* Give the files their names, and put the blocks together. */
-static td_result publish_days(export_run_state *run, td_err *err)
-{
-    td_buf end;
-    td_result rc = export_folder_write(run->folder, td_buf_view(&run->head), err);
-    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
-        if (i > 0)
-            rc = export_folder_write(run->folder, td_bytes_str(",\n"), err);
-        if (rc == TD_OK)
-            rc = publish_day(&run->days[i], err);
-    }
-    td_buf_init(&end, SIZE_MAX);
-    export_manifest_end(&end, &run->facts);
-    if (rc == TD_OK)
-        rc = export_folder_write(run->folder, td_buf_view(&end), err);
-    td_buf_fini(&end);
-    return rc;
-}
-
-/* Blocks of a manifest that is to be replaced become files of their days. */
-static td_result take_published(const export_run_state *run, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
-        json_value block;
-        if (run->days[i].is_published && find_block(&run->days[i], &run->published, &block))
-            rc = write_day(&run->days[i], json_raw(block), err);
-    }
-    return rc;
-}
-
-/* A day that was made again may have fewer files than before. */
-static void discard_replaced(const export_run_state *run)
-{
+    export_result out = {.days = run->day_count, .rows = sum(run, TOTAL_ROWS)};
     for (size_t i = 0; i < run->day_count; i++) {
-        json_value block;
-        if (!run->days[i].is_published && find_block(&run->days[i], &run->published, &block))
-            discard_files(run, block, "");
+        const run_day *day = &run->days[i];
+        out.files += day->facts.files;
+        out.days_kept += day->state == DAY_KEPT;
+        if (day->facts.verdict <= out.verdict)
+            continue;
+        out.verdict = day->facts.verdict;
+        memcpy(out.worst, day->manifest, sizeof out.worst);
     }
-}
-
-/* While files get their names there is no manifest; then it comes last. */
-static td_result publish(export_run_state *run, td_err *err)
-{
-    const char *manifest = export_folder_manifest(run->folder);
-    td_result rc = take_published(run, err);
-    if (rc == TD_OK)
-        rc = export_folder_remove(run->folder, manifest, "", err);
-    if (rc == TD_OK)
-        rc = export_folder_sync(run->folder, manifest, err);
-    if (rc == TD_OK)
-        discard_replaced(run);
-    if (rc == TD_OK)
-        rc = publish_days(run, err);
-    if (rc == TD_OK)
-        rc = export_folder_publish_manifest(run->folder, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "cannot publish the export in '%s'", run->options->folder);
-    return TD_OK;
-}
-
-/* Everything is there already. */
-static int is_unchanged(const export_run_state *run)
-{
-    for (size_t i = 0; i < run->day_count; i++)
-        if (!run->days[i].is_published)
-            return 0;
-    return run->published.text != NULL && json_count(run->published.days) == run->day_count;
-}
-
-/* The manifest has all days, so their files go. One that stays is removed by the next run. */
-static td_result conclude(export_run_state *run, export_result *out, td_err *err)
-{
-    sum_days(run);
-    td_result rc = settle_clock(run, err);
-    if (rc == TD_OK)
-        rc = refuse_empty(run, err);
-    *out = (export_result){.files = run->facts.files,
-                           .rows = run->facts.totals[TOTAL_ROWS],
-                           .days = run->day_count,
-                           .is_unchanged = (uint8_t)is_unchanged(run),
-                           .verdict = run->facts.verdict};
-    if (rc == TD_OK && !out->is_unchanged)
-        rc = publish(run, err);
-    else if (rc == TD_OK)
-        export_folder_discard(run->folder, export_folder_manifest(run->folder), EXPORT_PARTIAL);
-    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
-        out->days_kept += run->days[i].is_kept;
-        discard_day(&run->days[i]);
-    }
-    td_result ignored = export_folder_sync(run->folder, export_folder_manifest(run->folder), NULL);
-    (void)ignored;
-    return rc;
-}
-
-/* Days that are complete are kept for the next run, unless it would fail as well. */
-static void clean_up(export_run_state *run, td_result rc)
-{
-    int is_worth_keeping = rc == TD_EOF || rc == TD_E_IO || rc == TD_E_NOSPACE;
-    for (size_t i = 0; i < run->day_count; i++)
-        if (!is_worth_keeping && run->days[i].is_done)
-            discard_day(&run->days[i]);
-    if (run->folder != NULL)
-        export_folder_discard(run->folder, export_folder_manifest(run->folder), EXPORT_PARTIAL);
+    return out;
 }
 
 static void log_foreign(const export_run_state *run)
 {
-    uint64_t count = run->facts.totals[TOTAL_FOREIGN_FRAMES];
+    uint64_t count = sum(run, TOTAL_FOREIGN_FRAMES);
     if (count > 0)
         td_log_emit(run->options->log, TD_LOG_WARNING,
                     "%s of families that the format does not have: left out",
@@ -690,33 +641,23 @@ static void log_foreign(const export_run_state *run)
 td_result export_run(const export_options *options, export_result *out, td_err *err)
 {
     TD_ASSERT(options->threads >= 1);
-    export_run_state run = {.options = options, .spec = *options->spec};
-    *out = (export_result){0};
+    export_run_state run = {.options = options};
     (void)pthread_mutex_init(&run.lock, NULL);
-    td_buf_init(&run.head, SIZE_MAX);
-    char manifest[EXPORT_SHARD_NAME_BYTES];
-    export_manifest_name(options->spec, manifest);
-    td_result rc = export_folder_open(options->io, options->folder, manifest, &run.folder, err);
+    td_result rc = find_days(&run, err);
     if (rc == TD_OK)
-        rc = find_days(&run, err);
-    if (rc == TD_OK) {
-        export_manifest_begin(&run.head, options->spec, options->wanted, run.window);
-        export_manifest_begin_days(&run.head, options->spec, export_shares_days(options->spec));
         rc = keep_days(&run, err);
-    }
     if (rc == TD_OK)
         rc = run_days(&run, err);
     if (rc == TD_OK)
-        rc = conclude(&run, out, err);
+        rc = conclude(&run, err);
     if (rc == TD_OK)
         log_foreign(&run);
-    else
-        clean_up(&run, rc);
-    export_folder_close(run.folder);
-    export_document_close(&run.published);
+    for (size_t i = 0; rc != TD_OK && i < run.day_count; i++)
+        if (run.days[i].state == DAY_EMPTY && end_empty(&run.days[i], 0, NULL) != TD_OK)
+            break; /* names say what it is */
+    *out = result_of(&run);
     td_free(run.gaps);
     td_free(run.days);
-    td_buf_fini(&run.head);
     (void)pthread_mutex_destroy(&run.lock);
     return rc;
 }

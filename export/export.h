@@ -1,6 +1,6 @@
-/* One export, from an open archive to a published folder: look for the days that are there already,
- * run the others, several at a time, write the manifest, give the files their names. The library
- * part of the verb; talking and exit status are the verb's. One thread calls. */
+/* One export, from an open archive to a folder of days: look for those that are there already, run
+ * the others, several at a time; each that is complete gets its files' names and its manifest. The
+ * library part of the verb; talking and exit status are the verb's. One thread calls. */
 #ifndef TD_EXPORT_EXPORT_H
 #define TD_EXPORT_EXPORT_H
 
@@ -12,6 +12,7 @@
 #include "archive/archive.h"
 #include "archive/gap.h"
 #include "export/export_folder.h"
+#include "export/export_manifest.h"
 #include "export/export_spec.h"
 #include "play/report.h"
 #include "tape/selection.h"
@@ -36,14 +37,14 @@ typedef struct export_result {
     uint64_t files;
     uint64_t rows;
     uint64_t days;
-    uint64_t days_kept;     /* of these: made by an earlier run of the same export */
-    uint8_t is_unchanged;   /* 1: the folder had all of it */
-    replay_verdict verdict; /* of the selection: report_verdict */
+    uint64_t days_kept;     /* of these: made by an earlier run of the same request */
+    replay_verdict verdict; /* the worst day's: report_verdict */
+    char worst[EXPORT_MANIFEST_NAME_BYTES]; /* the manifest of the first such day */
 } export_result;
 
-/* Export. After a failure no file has its name; days that are complete may stay under temporary
- * names, for the next run of the same export (TD_EOF, TD_E_IO, TD_E_NOSPACE). TD_E_NOTFOUND:
- * nothing in the selection that the format could hold; TD_EOF: progress wanted no more; TD_E_*. */
+/* Export. After a failure, days that were complete before it stay, and nothing of the others, but
+ * for what the next run of the same request needs to go on. TD_E_NOTFOUND: nothing in the selection
+ * that the format could hold; TD_EOF: progress wanted no more; TD_E_*. */
 TD_MUST_USE td_result export_run(const export_options *options, export_result *out, td_err *err);
 
 #endif

@@ -20,7 +20,7 @@
 /* What the frames of a channel are to the export. */
 typedef enum channel_use {
     USE_UNKNOWN,
-    USE_OTHERS, /* another run's */
+    USE_NOT_CLEAN,
     USE_NOTHING,
     USE_FOREIGN,
     USE_ROWS
@@ -215,8 +215,7 @@ static channel_use find_use(const export_spec *spec, const frame_channel *channe
 
 static int is_wanted(const export_day *day, const channel_info *info)
 {
-    return export_is_own(day->spec, day->day, info->symbol) &&
-           export_is_clean(day->spec, day->day, info->feed, info->symbol);
+    return export_is_clean(day->spec, day->day, info->feed, info->symbol);
 }
 
 static channel_use use_of(day_run *run, const frame_channel *channel)
@@ -225,7 +224,7 @@ static channel_use use_of(day_run *run, const frame_channel *channel)
     uint8_t *use = &run->uses[channel->index];
     if (*use == USE_UNKNOWN)
         *use = is_wanted(run->day, &channel->info) ? (uint8_t)find_use(run->day->spec, channel)
-                                                   : USE_OTHERS;
+                                                   : USE_NOT_CLEAN;
     return (channel_use)*use;
 }
 
@@ -665,7 +664,7 @@ static td_result open_tape(day_run *run, td_err *err)
     if (export_has_intervals(spec))
         rc = topic_times_open(day->archive, day->window, &run->times, err);
     selection_set_window(&wanted, export_reads(spec, day->window));
-    if ((spec->shard_count > 0 && !export_shares_days(spec)) || spec->days != NULL) {
+    if (spec->days != NULL) {
         reading.wants_channel = wants_channel;
         reading.user = run;
     }
@@ -786,10 +785,10 @@ static td_result play(day_run *run, td_err *err)
             return player_finish(run->player, err);
         if (rc == TD_OK)
             rc = note_damage(run, err);
-        channel_use use = rc == TD_OK ? use_of(run, frame->channel) : USE_OTHERS;
+        channel_use use = rc == TD_OK ? use_of(run, frame->channel) : USE_NOT_CLEAN;
         if (rc == TD_OK && frame->recv_ns >= run->day->window.to_ns) {
             rc = look_ahead(run, frame, err);
-        } else if (use != USE_OTHERS) {
+        } else if (use != USE_NOT_CLEAN) {
             count_use(run, frame, use);
             rc = player_on_frame(run->player, frame, err);
         }
@@ -807,7 +806,7 @@ static td_result put_day_rows(day_run *run, td_err *err)
     for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
         const export_output *output = &spec->outputs[i];
         export_writer *writer = NULL;
-        if (output->type->day == NULL || !export_is_own(spec, run->day->day, ""))
+        if (output->type->day == NULL)
             continue;
         rc = export_writers_of_type(&run->writers, output, &writer, err);
         const row_out out = {export_writer_put, writer};
@@ -911,7 +910,7 @@ static void log_choices(const day_run *run, const char *date)
                     first->of->market.book_topic, first->row->name);
 }
 
-static void describe(day_run *run, td_buf *block, export_facts *out)
+static void describe(day_run *run, td_buf *manifest, export_facts *out)
 {
     const export_day *day = run->day;
     replay_report report;
@@ -934,9 +933,8 @@ static void describe(day_run *run, td_buf *block, export_facts *out)
                                          .left_out = run->left_out,
                                          .left_out_count = run->left_out_count,
                                          .found = &found,
-                                         .report = &report,
-                                         .with_streams = day->spec->shard_count > 0};
-    export_manifest_add_day(block, &content, out);
+                                         .report = &report};
+    export_manifest_add_day(manifest, &content, out);
     gap_list_fini(&found);
     report_fini_replay(&report);
 }
@@ -974,7 +972,7 @@ static void close_run(day_run *run)
     td_free(run);
 }
 
-td_result export_day_run(const export_day *day, td_buf *block, export_facts *out, td_err *err)
+td_result export_day_run(const export_day *day, td_buf *manifest, export_facts *out, td_err *err)
 {
     TD_ASSERT(day->threads >= 1);
     day_run *run = td_alloc_zero(1, sizeof *run);
@@ -986,7 +984,7 @@ td_result export_day_run(const export_day *day, td_buf *block, export_facts *out
     if (rc == TD_OK) {
         log_choices(run, date);
         log_left_out(run, date);
-        describe(run, block, out);
+        describe(run, manifest, out);
     }
     for (size_t i = 0; rc != TD_OK && i < run->writers.count; i++)
         export_files_discard(&run->writers.items[i]->files);

@@ -1,6 +1,6 @@
 /* One day of an export: a selection of at most a UTC day, played from its checkpoint, whose frames
  * go to makers and their rows to formats. The day's files are complete afterwards, under temporary
- * names, and described by a block of the manifest.
+ * names, and described by the manifest.
  *
  * Days share nothing, so each may be run by another thread; a day has workers of its own. */
 #ifndef TD_EXPORT_EXPORT_DAY_H
@@ -36,9 +36,9 @@ typedef struct export_day {
     void *user;
 } export_day;
 
-/* Run a day, and append the rest of its block to block, which has the head. After a failure the
- * folder has none of the day's files. TD_EOF: progress wanted no more; TD_E_*. */
-TD_MUST_USE td_result export_day_run(const export_day *day, td_buf *block, export_facts *out,
+/* Run a day, and append the rest of its manifest, which has the head. After a failure the folder
+ * has none of the day's files. TD_EOF: progress wanted no more; TD_E_*. */
+TD_MUST_USE td_result export_day_run(const export_day *day, td_buf *manifest, export_facts *out,
                                      td_err *err);
 
 #endif

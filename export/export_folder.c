@@ -17,6 +17,25 @@ struct export_folder {
 
 /* ---- life ---- */
 
+export_folder *export_folder_open(td_io io, const char *path, const char *manifest)
+{
+    export_folder *made = td_alloc_zero(1, sizeof *made);
+    made->io = io;
+    made->path = td_strdup(path);
+    made->manifest = td_strdup(manifest);
+    return made;
+}
+
+void export_folder_close(export_folder *folder)
+{
+    if (folder == NULL)
+        return;
+    td_io_close(folder->lock);
+    td_free(folder->path);
+    td_free(folder->manifest);
+    td_free(folder);
+}
+
 static td_result take_lock(export_folder *folder, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
@@ -42,35 +61,13 @@ static td_result take_lock(export_folder *folder, td_err *err)
         td_err_set(err, rc, "'%s': another export is writing there", path);
         td_err_hint(err, "wait for it, or export into another folder");
     }
-    if (rc == TD_OK || rc == TD_E_UNSUPPORTED) /* a file system may have no locks */
-        rc = td_io_truncate(folder->lock, 0, err);
-    return rc;
+    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* a file system may have no locks */
 }
 
-td_result export_folder_open(td_io io, const char *path, const char *manifest, export_folder **out,
-                             td_err *err)
+td_result export_folder_lock(export_folder *folder, td_err *err)
 {
-    export_folder *made = td_alloc_zero(1, sizeof *made);
-    made->io = io;
-    made->path = td_strdup(path);
-    made->manifest = td_strdup(manifest);
-    td_result rc = take_lock(made, err);
-    if (rc != TD_OK) {
-        export_folder_close(made);
-        return td_err_add(err, rc, "cannot export to '%s'", path);
-    }
-    *out = made;
-    return TD_OK;
-}
-
-void export_folder_close(export_folder *folder)
-{
-    if (folder == NULL)
-        return;
-    td_io_close(folder->lock);
-    td_free(folder->path);
-    td_free(folder->manifest);
-    td_free(folder);
+    td_result rc = take_lock(folder, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "cannot export to '%s'", folder->path);
 }
 
 void export_folder_allow_replacing(export_folder *folder)
@@ -92,23 +89,18 @@ const char *export_folder_manifest(const export_folder *folder)
 
 td_result export_folder_write(export_folder *folder, td_bytes text, td_err *err)
 {
-    return td_io_append(folder->lock, text.data, text.size, err);
+    td_result rc = td_io_truncate(folder->lock, 0, err);
+    if (rc == TD_OK)
+        rc = td_io_append(folder->lock, text.data, text.size, err);
+    return rc == TD_OK ? td_io_sync(folder->lock, err) : rc;
 }
 
-/* If it cannot be made durable it is taken back: what is there is complete, but the caller got the
- * error. */
+/* If the name cannot be made durable, the day is whole all the same: after a power cut it may have
+ * its partial name, and the next export publishes it. */
 td_result export_folder_publish_manifest(export_folder *folder, td_err *err)
 {
-    td_err ignored;
-    td_result rc = td_io_sync(folder->lock, err);
-    if (rc == TD_OK)
-        rc = export_folder_publish(folder, folder->manifest, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = export_folder_sync(folder, folder->manifest, err);
-    if (rc != TD_OK && export_folder_remove(folder, folder->manifest, "", &ignored) != TD_OK)
-        return td_err_add(err, rc, "and %s cannot be taken back", folder->manifest);
-    return rc;
+    td_result rc = export_folder_publish(folder, folder->manifest, err);
+    return rc == TD_OK ? export_folder_sync(folder, folder->manifest, err) : rc;
 }
 
 /* ---- files by name ---- */

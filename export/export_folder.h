@@ -1,6 +1,7 @@
-/* The folder that an export goes to. Files have temporary names ("NAME.partial") until all of them
- * are complete; MANIFEST.json comes last: a folder with a manifest holds a whole export. One export
- * at a time writes a manifest: "MANIFEST.json.partial" is locked by it.
+/* The folder that an export goes to, for one of its days. Files have temporary names
+ * ("NAME.partial") until all of the day are complete; its manifest comes last: a day that has a
+ * manifest is whole. One export at a time makes a day: "MANIFEST.2021-04-17.json.partial" is locked
+ * by it, and says from when all its files are complete what they are.
  *
  * Functions of names may be called by any thread. */
 #ifndef TD_EXPORT_EXPORT_FOLDER_H
@@ -13,26 +14,27 @@
 #include "base/io.h"
 #include "base/limits.h"
 
-#define EXPORT_MANIFEST "MANIFEST.json"
-#define EXPORT_PARTIAL  ".partial"
+#define EXPORT_PARTIAL ".partial"
 
 typedef struct export_folder export_folder;
 
 typedef enum export_overwrite { EXPORT_KEEP, EXPORT_REPLACE } export_overwrite;
 
-/* Make the folder if it is missing, and lock it for the export that writes this manifest.
- * TD_E_BUSY: another one does; TD_E_*. */
-TD_MUST_USE td_result export_folder_open(td_io io, const char *path, const char *manifest,
-                                         export_folder **out, td_err *err);
+/* Nothing is made or locked yet: names can be looked at. */
+export_folder *export_folder_open(td_io io, const char *path, const char *manifest);
 
 /* Unlock and free; NULL is fine. */
 void export_folder_close(export_folder *folder);
 
-/* Files that are there may be replaced: the user says so, or they are of this very export. Before
+/* Make the folder if it is missing, and lock the day. TD_E_BUSY: another export makes it; TD_E_*.
+ */
+TD_MUST_USE td_result export_folder_lock(export_folder *folder, td_err *err);
+
+/* Files that are there may be replaced: the user says so, or they are of the same request. Before
  * the first file. */
 void export_folder_allow_replacing(export_folder *folder);
 
-/* Append to the manifest's partial file; it is empty at first. */
+/* Write the manifest's partial file, durably. */
 TD_MUST_USE td_result export_folder_write(export_folder *folder, td_bytes text, td_err *err);
 
 /* The last step: give the manifest its name, durably. */
@@ -40,7 +42,7 @@ TD_MUST_USE td_result export_folder_publish_manifest(export_folder *folder, td_e
 
 td_io export_folder_io(const export_folder *folder);
 
-/* "MANIFEST.json", or the one of a shard. */
+/* "MANIFEST.2021-04-17.json" */
 const char *export_folder_manifest(const export_folder *folder);
 
 /* The path of a file in the folder. TD_E_LIMIT. */

@@ -13,6 +13,7 @@
 #include "export/export_folder.h"
 #include "export/export_name.h"
 #include "format/segment_index.h"
+#include "format/segment_name.h"
 #include "json/json_write.h"
 
 /* ---- pieces: texts whose size other limits keep in bounds ---- */
@@ -49,15 +50,17 @@ static void member_u64_or_null(json_writer *json, const char *key, int is_there,
         json_write_member_text(json, key, NULL);
 }
 
-/* Globs as they were given; times as they were resolved, so that "now-2h" can be repeated. */
-static void write_selection(json_writer *json, const selection *wanted, selection_window window)
+/* Globs as they were given; times as they were resolved, and only those within the day, so that a
+ * whole day is the same of any range. */
+static void write_selection(json_writer *json, const selection *wanted, uint32_t day,
+                            selection_window window)
 {
     json_write_object_begin(json);
     write_globs(json, "feeds", &wanted->feeds);
     write_globs(json, "topics", &wanted->topics);
     write_globs(json, "symbols", &wanted->symbols);
-    member_u64_or_null(json, "from_ns", wanted->has_from, window.from_ns);
-    member_u64_or_null(json, "to_ns", wanted->has_to, window.to_ns);
+    member_u64_or_null(json, "from_ns", window.from_ns > day * EXPORT_DAY_NS, window.from_ns);
+    member_u64_or_null(json, "to_ns", window.to_ns < (day + 1) * EXPORT_DAY_NS, window.to_ns);
     json_write_object_end(json);
 }
 
@@ -90,11 +93,11 @@ static void write_choices(json_writer *json, const export_spec *spec)
 }
 
 /* What would make the same files again. */
-void export_manifest_begin(td_buf *out, const export_spec *spec, const selection *wanted,
-                           selection_window window)
+static void write_request(td_buf *out, const export_spec *spec, const selection *wanted,
+                          uint32_t day, selection_window window)
 {
     json_writer json;
-    put(out, "{\"tapedeck\":\"" TAPEDECK_VERSION "\",\n\"request\":");
+    put(out, "{\"request\":");
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     json_write_key(&json, "formats");
@@ -112,60 +115,39 @@ void export_manifest_begin(td_buf *out, const export_spec *spec, const selection
     if (spec->days != NULL)
         json_write_member_bool(&json, "only_clean", 1);
     json_write_key(&json, "selection");
-    write_selection(&json, wanted, window);
+    write_selection(&json, wanted, day, window);
     json_write_object_end(&json);
     end_value(&json);
     put(out, ",\n");
 }
 
-void export_manifest_name(const export_spec *spec, char out[EXPORT_SHARD_NAME_BYTES])
+void export_manifest_name(uint32_t day, char out[EXPORT_MANIFEST_NAME_BYTES])
 {
-    if (spec->shard_count == 0)
-        (void)snprintf(out, EXPORT_SHARD_NAME_BYTES, EXPORT_MANIFEST);
-    else
-        (void)snprintf(out, EXPORT_SHARD_NAME_BYTES, "MANIFEST.%u-of-%u.json", spec->shard,
-                       spec->shard_count);
-}
-
-void export_manifest_begin_days(td_buf *out, const export_spec *spec, int is_by_day)
-{
-    json_writer json;
-    if (spec->shard_count > 0) {
-        put(out, "\"shard\":");
-        json_write_begin(&json, out);
-        json_write_object_begin(&json);
-        json_write_member_u64(&json, "number", spec->shard);
-        json_write_member_u64(&json, "of", spec->shard_count);
-        json_write_member_text(&json, "by", is_by_day ? "day" : "symbol");
-        json_write_object_end(&json);
-        end_value(&json);
-        put(out, ",\n");
-    }
-    put(out, "\"days\":[\n");
+    char date[EXPORT_DATE_BYTES];
+    export_date_format(day, date);
+    (void)snprintf(out, EXPORT_MANIFEST_NAME_BYTES, "MANIFEST.%s.json", date);
 }
 
 /* ---- lines ---- */
 
-void export_lines_add(export_lines *lines, td_bytes line)
+/* Lines of JSON, each an element of an array. */
+typedef struct line_list {
+    char **items; /* owned */
+    size_t count;
+} line_list;
+
+static void add_line(line_list *lines, td_bytes line)
 {
     lines->items = td_array_grow(lines->items, lines->count, sizeof(char *));
     lines->items[lines->count++] = td_strndup((const char *)line.data, line.size);
 }
 
-void export_lines_fini(export_lines *lines)
+static void free_lines(line_list *lines)
 {
     for (size_t i = 0; i < lines->count; i++)
         td_free(lines->items[i]);
     td_free(lines->items);
-    *lines = (export_lines){0};
-}
-
-void export_rest_fini(export_rest *rest)
-{
-    export_lines_fini(&rest->found_gaps);
-    export_lines_fini(&rest->files);
-    export_lines_fini(&rest->left_out);
-    export_lines_fini(&rest->streams);
+    *lines = (line_list){0};
 }
 
 static int compare_lines(const void *a, const void *b)
@@ -174,7 +156,7 @@ static int compare_lines(const void *a, const void *b)
 }
 
 /* An array of them; one that is there twice in a row once. */
-static void write_lines(td_buf *out, const char *key, export_lines *lines)
+static void write_lines(td_buf *out, const char *key, line_list *lines)
 {
     uint64_t written = 0;
     put(out, key);
@@ -185,10 +167,10 @@ static void write_lines(td_buf *out, const char *key, export_lines *lines)
         put(out, lines->items[i]);
     }
     put(out, "],");
-    export_lines_fini(lines);
+    free_lines(lines);
 }
 
-static void write_sorted(td_buf *out, const char *key, export_lines *lines)
+static void write_sorted(td_buf *out, const char *key, line_list *lines)
 {
     if (lines->count > 0)
         qsort(lines->items, lines->count, sizeof(char *), compare_lines);
@@ -202,17 +184,17 @@ static void begin_line(td_buf *text, json_writer *json)
     json_write_object_begin(json);
 }
 
-static void end_line(export_lines *to, td_buf *text, json_writer *json)
+static void end_line(line_list *to, td_buf *text, json_writer *json)
 {
     json_write_object_end(json);
     end_value(json);
-    export_lines_add(to, td_buf_view(text));
+    add_line(to, td_buf_view(text));
 }
 
 /* ---- the head of a day ---- */
 
 /* The last value of the segment's chain covers every byte of it, and of those before it. */
-static void add_segment(export_lines *to, td_buf *text, const planned_segment *segment)
+static void add_segment(line_list *to, td_buf *text, const planned_segment *segment)
 {
     const segment_index *index = segment->index;
     json_writer json;
@@ -226,7 +208,7 @@ static void add_segment(export_lines *to, td_buf *text, const planned_segment *s
     end_line(to, text, &json);
 }
 
-static void add_gap(export_lines *to, td_buf *text, const gap_row *gap)
+static void add_gap(line_list *to, td_buf *text, const gap_row *gap)
 {
     json_writer json;
     begin_line(text, &json);
@@ -235,8 +217,8 @@ static void add_gap(export_lines *to, td_buf *text, const gap_row *gap)
 }
 
 /* Quiet: the tape's own plan logs what cannot be read. */
-static td_result add_segments(export_lines *to, td_buf *text, archive *from,
-                              const selection *wanted, selection_window window, td_err *err)
+static td_result add_segments(line_list *to, td_buf *text, archive *from, const selection *wanted,
+                              selection_window window, td_err *err)
 {
     selection copy = *wanted;
     read_query query = selection_query(&copy, window);
@@ -250,7 +232,7 @@ static td_result add_segments(export_lines *to, td_buf *text, archive *from,
 }
 
 /* Each symbol once, with the reasons of all its topics. */
-static void add_not_clean(export_lines *to, td_buf *text, const export_spec *spec, uint32_t day)
+static void add_not_clean(line_list *to, td_buf *text, const export_spec *spec, uint32_t day)
 {
     size_t next = 0;
     for (size_t i = 0; i < spec->days->count; i = next) {
@@ -270,28 +252,32 @@ static void add_not_clean(export_lines *to, td_buf *text, const export_spec *spe
     }
 }
 
-td_result export_manifest_begin_day(td_buf *out, archive *from, const export_spec *spec,
-                                    const selection *wanted, uint32_t day, selection_window window,
-                                    const gap_list *ledger, td_err *err)
+td_result export_manifest_begin(export_manifest_head *out, archive *from, const export_spec *spec,
+                                const selection *wanted, uint32_t day, selection_window window,
+                                const gap_list *ledger, td_err *err)
 {
     char date[EXPORT_DATE_BYTES];
-    export_lines lines = {0};
-    td_buf text;
-    td_buf_init(&text, SIZE_MAX);
+    line_list lines = {0};
+    td_buf line;
+    td_buf *text = &out->text;
+    td_buf_init(text, SIZE_MAX);
+    td_buf_init(&line, SIZE_MAX);
+    write_request(text, spec, wanted, day, window);
+    out->request_bytes = text->size;
     export_date_format(day, date);
-    put(out, "{\"date\":\"");
-    put(out, date);
-    td_result rc = add_segments(&lines, &text, from, wanted, export_reads(spec, window), err);
-    write_lines(out, "\",\"segments\":[", &lines);
+    put(text, "\"date\":\"");
+    put(text, date);
+    td_result rc = add_segments(&lines, &line, from, wanted, export_reads(spec, window), err);
+    write_lines(text, "\",\"segments\":[", &lines);
     for (size_t i = 0; i < ledger->count; i++)
         if (selection_wants_gap(wanted, window, &ledger->rows[i]))
-            add_gap(&lines, &text, &ledger->rows[i]);
-    write_lines(out, "\"gaps\":[", &lines);
+            add_gap(&lines, &line, &ledger->rows[i]);
+    write_lines(text, "\"gaps\":[", &lines);
     if (spec->days != NULL) {
-        add_not_clean(&lines, &text, spec, day);
-        write_lines(out, "\"not_clean\":[", &lines);
+        add_not_clean(&lines, &line, spec, day);
+        write_lines(text, "\"not_clean\":[", &lines);
     }
-    td_buf_fini(&text);
+    td_buf_fini(&line);
     return rc;
 }
 
@@ -355,7 +341,7 @@ static void write_counts(json_writer *json, const export_writer *writer)
 }
 
 /* file NULL: the writer made none. The counts are with the first one. */
-static void add_file(export_lines *to, td_buf *text, const export_writer *writer,
+static void add_file(line_list *to, td_buf *text, const export_writer *writer,
                      const export_finished *file, int is_first)
 {
     json_writer json;
@@ -392,7 +378,7 @@ static int is_worth_a_line(const export_writer *writer)
                                            0);
 }
 
-static void add_files(export_lines *to, td_buf *text, const export_writers *writers)
+static void add_files(line_list *to, td_buf *text, const export_writers *writers)
 {
     for (size_t i = 0; i < writers->count; i++) {
         const export_writer *writer = writers->items[i];
@@ -407,7 +393,7 @@ static void add_files(export_lines *to, td_buf *text, const export_writers *writ
 
 /* ---- the rest of a day ---- */
 
-static void add_left_out(export_lines *to, td_buf *text, const export_left_out *rows, size_t count)
+static void add_left_out(line_list *to, td_buf *text, const export_left_out *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const export_left_out *row = &rows[i];
@@ -421,63 +407,24 @@ static void add_left_out(export_lines *to, td_buf *text, const export_left_out *
     }
 }
 
-/* What the digest of a day is made of. */
-static void add_streams(export_lines *to, td_buf *text, const stream_table *streams)
-{
-    for (size_t i = 0; i < streams->count; i++) {
-        const stream *s = streams->items[i];
-        const digest_parts parts = digest_parts_of(&s->digest);
-        json_writer json;
-        begin_line(text, &json);
-        json_write_member_text(&json, "feed", s->feed);
-        json_write_member_text(&json, "topic", s->topic);
-        json_write_member_text(&json, "symbol", s->symbol);
-        json_write_member_u64(&json, "dir", s->dir);
-        for (size_t k = 0; k < DIGEST_PARTS; k++) {
-            char hex[TD_HASH128_HEX_BYTES];
-            td_hash128_hex(parts.hash[k], hex);
-            json_write_member_text(&json, digest_part_name((digest_part)k),
-                                   parts.has[k] ? hex : NULL);
-        }
-        end_line(to, text, &json);
-    }
-}
-
-/* Sums, but for the greatest of these parts. */
-static const struct {
-    const char *name;
-    unsigned greatest; /* export_parts */
-} TOTALS[EXPORT_TOTALS] = {
-    [TOTAL_ROWS] = {"rows", 0},
-    [TOTAL_FRAMES] = {"frames", 0},
-    [TOTAL_DECODED] = {"decoded", 0},
-    [TOTAL_UNDECODED] = {"undecoded", 0},
-    [TOTAL_CONTROL] = {"control", 0},
-    [TOTAL_OUT] = {"out", 0},
-    [TOTAL_HTTP] = {"http", 0},
-    [TOTAL_COPIES] = {"copies", 0},
-    [TOTAL_LEFT_OUT_FRAMES] = {"left_out_frames", 0},
-    [TOTAL_FOREIGN_FRAMES] = {"foreign_frames", 0},
-    [TOTAL_USEFUL_FRAMES] = {"useful_frames", 0},
-    [TOTAL_BOOKS] = {"books", EXPORT_OF_SHARDS},
-    [TOTAL_VIOLATIONS] = {"violations", 0},
-    [TOTAL_DAMAGED_CHUNKS] = {"damaged_chunks", EXPORT_OF_SHARDS},
-    [TOTAL_SEGMENTS_UNREADABLE] = {"segments_unreadable", EXPORT_OF_SHARDS},
-    [TOTAL_CLOCK_BEHIND_NS] = {"clock_behind_ns", EXPORT_OF_SHARDS | EXPORT_OF_DAYS},
-    [TOTAL_CLOCK_OFFSET_NS] = {"clock_offset_ns", EXPORT_OF_SHARDS | EXPORT_OF_DAYS}};
-
-void export_facts_add(export_facts *to, const export_facts *from, export_parts parts)
-{
-    for (size_t i = 0; i < EXPORT_TOTALS; i++) {
-        if ((TOTALS[i].greatest & parts) == 0)
-            to->totals[i] += from->totals[i];
-        else if (from->totals[i] > to->totals[i])
-            to->totals[i] = from->totals[i];
-    }
-    to->files += from->files;
-    if (from->verdict > to->verdict)
-        to->verdict = from->verdict;
-}
+static const char *const TOTALS[EXPORT_TOTALS] = {[TOTAL_ROWS] = "rows",
+                                                  [TOTAL_FRAMES] = "frames",
+                                                  [TOTAL_DECODED] = "decoded",
+                                                  [TOTAL_UNDECODED] = "undecoded",
+                                                  [TOTAL_CONTROL] = "control",
+                                                  [TOTAL_OUT] = "out",
+                                                  [TOTAL_HTTP] = "http",
+                                                  [TOTAL_COPIES] = "copies",
+                                                  [TOTAL_LEFT_OUT_FRAMES] = "left_out_frames",
+                                                  [TOTAL_FOREIGN_FRAMES] = "foreign_frames",
+                                                  [TOTAL_USEFUL_FRAMES] = "useful_frames",
+                                                  [TOTAL_BOOKS] = "books",
+                                                  [TOTAL_VIOLATIONS] = "violations",
+                                                  [TOTAL_DAMAGED_CHUNKS] = "damaged_chunks",
+                                                  [TOTAL_SEGMENTS_UNREADABLE] =
+                                                      "segments_unreadable",
+                                                  [TOTAL_CLOCK_BEHIND_NS] = "clock_behind_ns",
+                                                  [TOTAL_CLOCK_OFFSET_NS] = "clock_offset_ns"};
 
 static void write_totals(td_buf *out, const export_facts *facts)
 {
@@ -486,7 +433,7 @@ static void write_totals(td_buf *out, const export_facts *facts)
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     for (size_t i = 0; i < EXPORT_TOTALS; i++)
-        json_write_member_u64(&json, TOTALS[i].name, facts->totals[i]);
+        json_write_member_u64(&json, TOTALS[i], facts->totals[i]);
     json_write_object_end(&json);
     end_value(&json);
 }
@@ -522,75 +469,92 @@ static const char *const VERDICTS[] = {[REPLAY_COMPLETE] = "complete",
                                        [REPLAY_DAMAGED] = "damaged"};
 
 /* Equal digests say that two days had equal input, whatever their archives are called. */
-static void write_digests(td_buf *out, char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES])
+static void write_digests(td_buf *out, const replay_report *report)
 {
     json_writer json;
     put(out, ",\"digest\":");
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     for (size_t i = 0; i < DIGEST_PARTS; i++)
-        json_write_member_text(&json, digest_part_name((digest_part)i), digests[i]);
+        json_write_member_text(&json, digest_part_name((digest_part)i), report->digests[i]);
     json_write_object_end(&json);
     end_value(&json);
 }
 
-void export_manifest_add_rest(td_buf *out, export_rest *rest)
-{
-    write_sorted(out, "\"found_gaps\":[", &rest->found_gaps);
-    write_sorted(out, "\"files\":[", &rest->files);
-    write_sorted(out, "\"left_out_symbols\":[", &rest->left_out);
-    if (rest->streams.count > 0)
-        write_sorted(out, "\"streams\":[", &rest->streams);
-    write_totals(out, &rest->facts);
-    put(out, ",\"verdict\":\"");
-    put(out, VERDICTS[rest->facts.verdict]);
-    put(out, "\"");
-    write_digests(out, rest->digests);
-    put(out, "}");
-}
-
 void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export_facts *facts)
 {
-    export_rest rest = {0};
-    td_buf text;
-    td_buf_init(&text, SIZE_MAX);
+    line_list lines = {0};
+    td_buf line;
+    td_buf_init(&line, SIZE_MAX);
     for (size_t i = 0; i < day->found->count; i++)
-        add_gap(&rest.found_gaps, &text, &day->found->rows[i]);
-    add_files(&rest.files, &text, day->writers);
-    add_left_out(&rest.left_out, &text, day->left_out, day->left_out_count);
-    if (day->with_streams)
-        add_streams(&rest.streams, &text, day->report->streams);
+        add_gap(&lines, &line, &day->found->rows[i]);
+    write_sorted(out, "\"found_gaps\":[", &lines);
+    add_files(&lines, &line, day->writers);
+    write_sorted(out, "\"files\":[", &lines);
+    add_left_out(&lines, &line, day->left_out, day->left_out_count);
+    write_sorted(out, "\"left_out_symbols\":[", &lines);
     sum_day(day, facts);
-    rest.facts = *facts;
-    memcpy(rest.digests, day->report->digests, sizeof rest.digests);
-    export_manifest_add_rest(out, &rest);
-    td_buf_fini(&text);
-}
-
-void export_manifest_end(td_buf *out, const export_facts *facts)
-{
-    put(out, "\n],\n");
     write_totals(out, facts);
-    put(out, "}\n");
+    put(out, ",\"verdict\":\"");
+    put(out, VERDICTS[facts->verdict]);
+    put(out, "\"");
+    write_digests(out, day->report);
+    put(out, ",\"tapedeck\":\"" TAPEDECK_VERSION "\"}\n");
+    td_buf_fini(&line);
 }
 
 /* ---- reading ---- */
 
 enum { DOCUMENT_BYTES_MAX = 1 << 30 };
 
-td_result export_document_open(td_io io, const char *path, td_bytes head, export_document *out,
-                               td_err *err)
+static td_result read_facts(json_value root, export_facts *out, td_err *err)
+{
+    json_value totals;
+    td_bytes word;
+    *out = (export_facts){.verdict = REPLAY_DAMAGED};
+    if (!json_find(root, "totals", &totals) || !json_find_text(root, "verdict", &word))
+        return td_err_set(err, TD_E_INVALID, "it lacks members");
+    for (size_t i = 0; i < EXPORT_TOTALS; i++)
+        if (!json_find_u64(totals, TOTALS[i], &out->totals[i]))
+            return td_err_set(err, TD_E_INVALID, "it lacks totals");
+    for (size_t i = 0; i < sizeof VERDICTS / sizeof VERDICTS[0]; i++)
+        if (td_bytes_is(word, VERDICTS[i]))
+            out->verdict = (replay_verdict)i;
+    return TD_OK;
+}
+
+/* Of out's own text. */
+static td_result parse(export_document *out, td_err *err)
+{
+    json_value file;
+    char name[LIMIT_PATH_BYTES];
+    out->parser = json_parser_open(out->size + 1);
+    td_result rc =
+        json_parse(out->parser, td_bytes_of(out->text, out->size), JSON_COPIED, &out->root, err);
+    if (rc == TD_OK)
+        rc = read_facts(out->root, &out->facts, err);
+    if (rc != TD_OK) {
+        export_document_close(out);
+        return TD_E_INVALID;
+    }
+    for (json_iter it = export_document_files(out); export_next_file(&it, name, &file);)
+        out->facts.files++;
+    return TD_OK;
+}
+
+td_result export_document_parse(td_bytes text, export_document *out, td_err *err)
+{
+    out->text = (uint8_t *)td_strndup((const char *)text.data, text.size);
+    out->size = text.size;
+    return parse(out, err);
+}
+
+td_result export_document_open(td_io io, const char *path, export_document *out, td_err *err)
 {
     td_result rc = td_io_read_file(io, path, DOCUMENT_BYTES_MAX, &out->text, &out->size, err);
-    if (rc != TD_OK)
-        return rc;
-    if (out->size < head.size || !td_bytes_equal(td_bytes_of(out->text, head.size), head))
-        return td_err_set(err, TD_E_INVALID, "'%s' is of another export", path);
-    out->parser = json_parser_open(out->size + 1);
-    rc = json_parse(out->parser, td_bytes_of(out->text, out->size), JSON_COPIED, &out->root, err);
-    if (rc == TD_OK && !json_find(out->root, "days", &out->days))
-        rc = td_err_set(err, TD_E_INVALID, "it lacks members");
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "'%s' is malformed", path);
+    if (rc == TD_OK && parse(out, err) != TD_OK)
+        rc = td_err_add(err, TD_E_INVALID, "'%s' is malformed", path);
+    return rc;
 }
 
 void export_document_close(export_document *document)
@@ -600,39 +564,54 @@ void export_document_close(export_document *document)
     *document = (export_document){0};
 }
 
-int export_document_find(const export_document *document, const char *date, json_value *block)
+int export_document_begins(const export_document *document, td_bytes text)
 {
+    return document->size >= text.size && memcmp(document->text, text.data, text.size) == 0;
+}
+
+/* A segment that was being written then has lost the end of its name since. */
+static int has_segment(json_value segments, const char *name)
+{
+    td_bytes wanted = segment_final_name(name);
+    json_value segment;
     td_bytes is;
-    for (json_iter it = json_iter_of(document->days); json_next(&it, NULL, block);)
-        if (json_find_text(*block, "date", &is) && td_bytes_is(is, date))
+    for (json_iter it = json_iter_of(segments); json_next(&it, NULL, &segment);)
+        if (json_find_text(segment, "name", &is) && is.size >= wanted.size &&
+            td_bytes_equal(td_bytes_of(is.data, wanted.size), wanted))
             return 1;
     return 0;
 }
 
-td_result export_facts_read(json_value block, export_facts *out, td_err *err)
+int export_document_has_more(const export_document *document, const export_manifest_head *head)
 {
-    json_value totals;
-    json_value file;
-    td_bytes word;
+    json_value root, now, then, segment;
+    td_bytes is;
     char name[LIMIT_PATH_BYTES];
-    *out = (export_facts){.verdict = REPLAY_DAMAGED};
-    if (!json_find(block, "totals", &totals) || !json_find_text(block, "verdict", &word))
-        return td_err_set(err, TD_E_INVALID, "a day lacks members");
-    for (size_t i = 0; i < EXPORT_TOTALS; i++)
-        if (!json_find_u64(totals, TOTALS[i].name, &out->totals[i]))
-            return td_err_set(err, TD_E_INVALID, "a day lacks totals");
-    for (size_t i = 0; i < sizeof VERDICTS / sizeof VERDICTS[0]; i++)
-        if (td_bytes_is(word, VERDICTS[i]))
-            out->verdict = (replay_verdict)i;
-    for (json_iter it = export_block_files(block); export_next_file(&it, name, &file);)
-        out->files++;
-    return TD_OK;
+    int has_more = 0;
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
+    td_buf_add(&text, head->text.data, head->text.size);
+    put(&text, "\"end\":0}");
+    json_parser *parser = json_parser_open(text.size + 1);
+    if (json_parse(parser, td_buf_view(&text), JSON_COPIED, &root, NULL) == TD_OK &&
+        json_find(root, "segments", &now) && json_find(document->root, "segments", &then))
+        for (json_iter it = json_iter_of(then); !has_more && json_next(&it, NULL, &segment);) {
+            name[0] = '\0';
+            if (json_find_text(segment, "name", &is))
+                (void)snprintf(name, sizeof name, "%.*s", (int)is.size, (const char *)is.data);
+            has_more = !has_segment(now, name);
+        }
+    json_parser_close(parser);
+    td_buf_fini(&text);
+    return has_more;
 }
 
-json_iter export_block_files(json_value block)
+json_iter export_document_files(const export_document *document)
 {
     json_value files;
-    return json_find(block, "files", &files) ? json_iter_of(files) : (json_iter){0};
+    return document->text != NULL && json_find(document->root, "files", &files)
+               ? json_iter_of(files)
+               : (json_iter){0};
 }
 
 int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *file)
@@ -647,22 +626,20 @@ int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *
     return 0;
 }
 
-td_result export_block_check(const export_folder *folder, json_value block, td_err *err)
+int export_document_is_whole(const export_document *document, const export_folder *folder)
 {
     json_value file;
     char name[LIMIT_PATH_BYTES];
-    td_result rc = TD_OK;
-    for (json_iter it = export_block_files(block);
-         rc == TD_OK && export_next_file(&it, name, &file);) {
+    td_err ignored;
+    for (json_iter it = export_document_files(document); export_next_file(&it, name, &file);) {
         uint64_t bytes = 0;
         uint64_t size = 0;
         (void)json_find_u64(file, "bytes", &bytes);
-        rc = export_folder_size(folder, name, EXPORT_PARTIAL, &size, err);
-        if (rc == TD_E_NOTFOUND)
-            rc = export_folder_size(folder, name, "", &size, err);
-        if (rc == TD_OK && size != bytes)
-            rc = td_err_set(err, TD_E_INVALID, "'%s' has %llu bytes, not %llu", name,
-                            (unsigned long long)size, (unsigned long long)bytes);
+        if (export_folder_size(folder, name, EXPORT_PARTIAL, &size, &ignored) != TD_OK &&
+            export_folder_size(folder, name, "", &size, &ignored) != TD_OK)
+            return 0;
+        if (size != bytes)
+            return 0;
     }
-    return rc;
+    return 1;
 }

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/hash.h"
 #include "export/export_name.h"
 
 int export_has_format(const export_spec *spec, const export_format *format)
@@ -28,29 +27,9 @@ selection_window export_reads(const export_spec *spec, selection_window window)
     return window;
 }
 
-int export_shares_days(const export_spec *spec)
+int export_is_own(const export_spec *spec, uint32_t day)
 {
-    for (size_t i = 0; i < spec->output_count; i++) {
-        const export_output *output = &spec->outputs[i];
-        if (output->format->per == EXPORT_PER_DAY ||
-            (output->format == &EXPORT_NAUTILUS && output->type == &EXPORT_INSTRUMENTS))
-            return 1;
-    }
-    return 0;
-}
-
-int export_is_own(const export_spec *spec, uint32_t day, const char *symbol)
-{
-    char key[EXPORT_DATE_BYTES + LIMIT_SYMBOL_BYTES] = "";
-    if (spec->shard_count == 0)
-        return 1;
-    export_date_format(day, key);
-    size_t size = strlen(key);
-    size_t symbol_size = export_shares_days(spec) ? 0 : strcspn(symbol, "-");
-    if (symbol_size >= LIMIT_SYMBOL_BYTES)
-        symbol_size = LIMIT_SYMBOL_BYTES - 1;
-    memcpy(key + size, symbol, symbol_size);
-    return td_xxh64(key, size + symbol_size) % spec->shard_count + 1 == spec->shard;
+    return spec->shard_count == 0 || day % spec->shard_count + 1 == spec->shard;
 }
 
 int export_is_clean(const export_spec *spec, uint32_t day, const char *feed, const char *symbol)

@@ -18,8 +18,8 @@ typedef struct export_spec {
     const export_type *types[EXPORT_OUTPUTS_MAX]; /* of the outputs, each once */
     size_t type_count;
     export_settings settings;
-    /* One of several runs that share the work of an export: number shard of shard_count, from 1;
-     * 0: this run does all. */
+    /* One of several runs that share the days of an export: number shard of shard_count, from 1;
+     * count 0: this run does all. */
     uint32_t shard;
     uint32_t shard_count;
     const day_list *days; /* of the selection: symbols are left out on days that are not clean.
@@ -35,13 +35,8 @@ int export_has_intervals(const export_spec *spec);
 /* What is read for a part of a day: intervals also need what is received soon after it. */
 selection_window export_reads(const export_spec *spec, selection_window window);
 
-/* 1 if whole days are shared out, not symbols of a day: a format has the rows of all symbols,
- * or needs them: instruments of Nautilus and their data have one precision. */
-int export_shares_days(const export_spec *spec);
-
-/* 1 if the frames of a symbol on a day are this run's. Symbols with one beginning, up to a "-", are
- * of one run, because a topic of a coin has the rows of all its options. */
-int export_is_own(const export_spec *spec, uint32_t day, const char *symbol);
+/* 1 if a day is this run's. */
+int export_is_own(const export_spec *spec, uint32_t day);
 
 /* 1 if the spec takes a feed's symbol on a day: of any quality, or the day is clean. */
 int export_is_clean(const export_spec *spec, uint32_t day, const char *feed, const char *symbol);

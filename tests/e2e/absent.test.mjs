@@ -138,7 +138,7 @@ describe("imported", { concurrency: 2 }, () => {
     const [set, window] = [path.join(temporary(t), "set"), between(50, 60)];
     assert.equal((await tapedeck(t, ["replay", "-a", archive, "--json", ...window], { status: 4 })).stdout, "");
     assert.match((await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", set, ...window], { status: 4 })).stderr, range);
-    assert.ok(!fs.existsSync(path.join(set, "MANIFEST.json")));
+    assert.ok(!fs.existsSync(set));
     for (const typo of [["--feed", "invers"], ["--topic", "trades"], ["--symbol", "BTCUSDT"]]) {
       const end = await tapedeck(t, ["replay", "-a", archive, ...typo], { status: 4 });
       assert.match(end.stderr, /it has no such feed, topic or symbol\n.*tapedeck info/);

@@ -7,7 +7,7 @@ import { once as event } from "node:events";
 import path from "node:path";
 import { after } from "node:test";
 import zlib from "node:zlib";
-import { captureLines, json, jsonLines, listening, manifestOf, run, segments, tapedeck, temporary, tooLong, withoutCapture } from "./lib.mjs";
+import { captureLines, isManifest, json, jsonLines, listening, manifestOf, run, segments, tapedeck, temporary, tooLong, withoutCapture } from "./lib.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
 
@@ -143,7 +143,7 @@ async function exportFrom(t, archive, ns, [format, ...selection]) {
   const out = path.join(fs.mkdtempSync(path.join(made, "export-")), "out");
   const { stderr } = await run(t, "tapedeck", ["export", archive, "--format", format, "--out", out, "--from", String(ns), "-v", ...selection], { status: null }); // 1: reconnects are gaps
   const { segments: read, days, ...manifest } = manifestOf(out);
-  const files = Object.fromEntries(fs.readdirSync(out).filter((f) => f !== "MANIFEST.json").map((f) => [f, fs.readFileSync(path.join(out, f)).toString("base64")]));
+  const files = Object.fromEntries(fs.readdirSync(out).filter((f) => !isManifest(f)).map((f) => [f, fs.readFileSync(path.join(out, f)).toString("base64")]));
   return { found: { files, manifest }, segments: read.length, bytes: Number(CHUNKS.exec(stderr)[2]) };
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { filesBelow, json, jsonLines, jsonList, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, json, jsonLines, jsonList, manifestOf, tapedeck, temporary } from "./lib.mjs";
 import { feedArgs, randomNumbers, Recorder, recordAndKill, simulator } from "./live.mjs";
 
 const isoOf = (ns) => {
@@ -67,7 +67,7 @@ test("every verb counts the same frames; the recorder's size is that of its file
   await tapedeck(t, ["export", "-a", stopped, "--format", "jsonl", "--out", out]);
   const lines = (await jsonLines(t, ["cat", "-a", stopped])).length;
   const listed = (await jsonList(t, ["ls", "-a", stopped, "--json"])).reduce((sum, row) => sum + row.frames, 0);
-  const { totals } = JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json")));
+  const { totals } = manifestOf(out);
   assert.deepEqual([recorder.summary().frames, listed, totals.frames], [lines, lines, lines]);
   assert.equal(totals.frames, totals.decoded + totals.undecoded + totals.control + totals.out + totals.http);
   const size = filesBelow(stopped).filter((f) => f.startsWith("capture")).reduce((sum, f) => sum + fs.statSync(path.join(stopped, f)).size, 0);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { chunksOf, filesBelow, flipIn, json, jsonList, tapedeck, temporary } from "./lib.mjs";
+import { chunksOf, filesBelow, flipIn, json, jsonList, manifestOf, tapedeck, temporary } from "./lib.mjs";
 import { deleteCatalog, feedArgs, randomNumbers, recordAndKill, simulator } from "./live.mjs";
 
 const segmentOf = (archive) => path.join(archive, filesBelow(archive).find((f) => f.startsWith("capture")));
@@ -26,7 +26,7 @@ async function checkReaders(t, archive, { rows, damaged, starts, lost }) {
   assert.deepEqual(new Set(seen.map(frameKey)), new Set(rows.filter((row) => !lost(row)).map(frameKey)));
   const out = path.join(temporary(t), "out");
   await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status: 3 });
-  assert.equal(JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"))).totals.damaged_chunks, 1);
+  assert.equal(manifestOf(out).totals.damaged_chunks, 1);
   const verdict = await json(t, ["verify", "-a", archive, "--json"], { status: 3 });
   const findings = verdict.findings.filter((f) => f.severity === "damaged").map((f) => f.offset);
   assert.ok(findings.includes(damaged.from), JSON.stringify(verdict.findings));

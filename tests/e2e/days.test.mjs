@@ -132,7 +132,7 @@ test("export --only-clean leaves out days that are not clean; --max-gap-loss ref
     ["bybit_incremental_book_L2_2026-08-09_BTCUSDT.csv.gz", "bybit_incremental_book_L2_2026-08-10_BTCUSDT.csv.gz", "bybit_incremental_book_L2_2026-08-10_ETHUSDT.csv.gz"]);
   assert.match((await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "y"), "--only-clean", "--symbol", "ETHUSDT", "--to", "2026-08-09"], { status: 4 })).stderr, /no symbol has a clean day/);
   const lines = await exported("jsonl", ["--only-clean"]);
-  const [first] = fs.readdirSync(lines).filter((name) => name.includes("2026-08-09"));
+  const [first] = fs.readdirSync(lines).filter((name) => name.startsWith("messages_2026-08-09"));
   assert.ok(!(await unpacked(path.join(lines, first))).includes("ETHUSDT"));
 
   await exported("tardis-csv", ["--max-gap-loss", "0", "--symbol", "BTCUSDT", "--type", "incremental_book_L2"]);

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 import zlib from "node:zlib";
-import { Program, capture, captureLines, chunksOf, flipIn, importFrames, inboundFrames, manifestOf, parseLines, run, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
+import { Program, capture, captureLines, chunksOf, flipIn, importFrames, inboundFrames, isManifest, manifestName, manifestOf, manifestsOf, parseLines, run, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
 import { scripts } from "./python.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
@@ -16,10 +16,10 @@ const CAPTURES = [
   ["v5-2026-08-09.jsonl.gz", "v5-linear"],
   ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"],
 ];
-const MANIFEST = "MANIFEST.json";
+const MANIFEST = manifestName("2021-04-17");
 
 const csv = (dir, name) => zlib.gunzipSync(fs.readFileSync(path.join(dir, name))).toString("utf8");
-const data = (dir) => fs.readdirSync(dir).filter((f) => f !== MANIFEST).sort();
+const data = (dir) => fs.readdirSync(dir).filter((f) => !isManifest(f)).sort();
 const exporting = (archive, format, out, ...more) => ["export", "-q", "-a", archive, "--format", format, "--out", out, ...more];
 
 // What tests share is in this folder.
@@ -191,7 +191,8 @@ test("the manifest of a long range lists each file, and no empty day", { skip: w
     await tapedeck(t, exporting(archive, format, out, "--from", "1990-01-01", "--to", "2037-12-09", "--symbol", "EOSUSD"));
     const { files } = manifestOf(out);
     assertManifest(out, manifestOf(out));
-    assert.ok(fs.statSync(path.join(out, "MANIFEST.json")).size < 8192);
+    assert.equal(manifestsOf(out).length, 1);
+    assert.ok(fs.statSync(path.join(out, MANIFEST)).size < 8192);
     const types = [...new Set(files.map((f) => f.type))];
     assert.equal(types.length, format === "jsonl" ? 1 : 5);
     for (const type of types) {
@@ -513,7 +514,7 @@ test("export overwrites files only with --force", { skip: withoutCapture(INVERSE
   const before = fs.readFileSync(path.join(out, MANIFEST));
   for (const more of [["--symbol", "EOSUSD"], ["--type", "trades"], ["--format", "jsonl"]]) {
     const end = await tapedeck(t, exporting(archive, "tardis-csv", out, ...more), { status: 2 });
-    assert.match(end.stderr, /MANIFEST\.json' is there already, of another export\n.*hint: .*--force/);
+    assert.match(end.stderr, /MANIFEST\.2021-04-17\.json' is there already, of another export or another part of the day\n.*hint: .*--force/);
   }
   fs.rmSync(path.join(out, MANIFEST));
   const file = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 2 });
@@ -556,7 +557,7 @@ test("several formats, symbols and days at a time give the same bytes with any n
   assert.deepEqual(outs.both4, outs.both1);
   assert.deepEqual(outs.both7, outs.both1);
   // Each format has a folder, with the files that it has alone.
-  const alone = Object.entries(outs.csv1).filter(([name]) => name !== MANIFEST);
+  const alone = Object.entries(outs.csv1).filter(([name]) => !isManifest(name));
   assert.deepEqual(Object.entries(outs.both1).filter(([name]) => name.startsWith("tardis-csv/")), alone.map(([name, bytes]) => [`tardis-csv/${name}`, bytes]));
   const dates = ["2021-04-17", "2021-04-18", "2021-04-19"];
   assert.deepEqual(Object.keys(outs.both1).filter((name) => name.startsWith("jsonl/")), dates.map((date) => `jsonl/messages_${date}.jsonl`));
@@ -611,68 +612,83 @@ test("an export that was killed, or had no space, is completed by the same comma
     fs.writeFileSync(path.join(dir, "junk", name), "left by a crash");
   await tapedeck(t, args("junk"), { status: 1 });
   assert.deepEqual(filesBelow(path.join(dir, "junk")), fresh);
-  // Killed as soon as its first day is complete.
+  // Killed as soon as its first day is complete, which stays.
   const killed = path.join(dir, "killed");
   fs.mkdirSync(killed);
   const program = new Program(t, "tapedeck", args("killed", "-j", "1"));
-  const watcher = fs.watch(killed, (_, name) => /^MANIFEST\.json\.2021-04-17\.partial$/.test(name) && program.kill("SIGKILL"));
+  const watcher = fs.watch(killed, (_, name) => name === MANIFEST && program.kill("SIGKILL"));
   t.after(() => watcher.close());
   await program.ended;
-  assert.ok(!fs.existsSync(path.join(killed, MANIFEST)));
-  const left = Object.keys(filesBelow(killed));
-  assert.ok(left.includes(`${MANIFEST}.2021-04-17.partial`) && left.every((name) => name.endsWith(".partial")), left.join(" "));
-  // Another export does not take them.
+  const left = filesBelow(killed);
+  assert.equal(left[MANIFEST], fresh[MANIFEST]);
+  assert.ok(!(manifestName("2021-04-19") in left));
+  assert.deepEqual(Object.keys(left).filter((name) => !(name in fresh) && !name.endsWith(".partial")), []);
+  // Another export does not take it; it may replace the day.
   const other = await tapedeck(t, [...args("killed"), "--symbol", "EOSUSD"], { status: 2 });
-  assert.match(other.stderr, /of another export\n.*--force/);
-  // Unless it is forced; then nothing of the complete day stays.
+  assert.match(other.stderr, /of another export or another part of the day\n.*--force/);
   fs.cpSync(killed, path.join(dir, "forced"), { recursive: true });
-  await tapedeck(t, [...args("forced"), "--symbol", "EOSUSD", "--from", "2021-04-19", "--force"], { status: null });
-  const forced = Object.keys(filesBelow(path.join(dir, "forced")));
-  assert.ok(forced.includes(MANIFEST) && forced.every((name) => !/2021-04-17.*\.partial$/.test(name)), forced.join(" "));
+  await tapedeck(t, [...args("forced"), "--symbol", "EOSUSD", "--to", "2021-04-18", "--force"], { status: null });
+  const forced = Object.keys(filesBelow(path.join(dir, "forced"))).filter((name) => name.includes("2021-04-17"));
+  assert.ok(forced.includes(MANIFEST) && forced.every((name) => /EOSUSD|messages|MANIFEST/.test(name)), forced.join(" "));
   const end = await tapedeck(t, args("killed").filter((a) => a !== "-q"), { status: 1 });
   assert.match(end.stderr, /days that were there are kept/);
   assert.deepEqual(filesBelow(killed), fresh);
 });
 
-test("shards are joined into the export of one run", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a day that was complete, but had not all of its names, is published", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(capture(INVERSE), "inverse");
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, exporting(archive, "tardis-csv", out));
+  const whole = filesBelow(out);
+  const inode = fs.statSync(path.join(out, data(out)[0])).ino;
+  for (const name of [MANIFEST, ...data(out).slice(0, 2)]) fs.renameSync(path.join(out, name), path.join(out, `${name}.partial`));
+  await tapedeck(t, exporting(archive, "tardis-csv", out));
+  assert.deepEqual(filesBelow(out), whole);
+  assert.equal(fs.statSync(path.join(out, data(out)[0])).ino, inode);
+});
+
+test("a part of a day is another export than all of it", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(capture(INVERSE), "inverse");
+  const out = path.join(temporary(t), "out");
+  const from = (time, ...more) => exporting(archive, "tardis-csv", out, "--from", time, ...more);
+  await tapedeck(t, from("2021-04-17")); // a whole day, as without a range
+  const whole = filesBelow(out);
+  await tapedeck(t, [...exporting(archive, "tardis-csv", out), "--to", "2021-04-18"]);
+  assert.deepEqual(filesBelow(out), whole);
+  const end = await tapedeck(t, from("2021-04-17T09:00:00Z"), { status: 2 });
+  assert.match(end.stderr, /of another export or another part of the day/);
+  assert.deepEqual(filesBelow(out), whole);
+});
+
+test("days of which the archive has pruned segments stay as they were exported", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const dir = temporary(t);
+  const [archive, out] = ["tape", "out"].map((name) => path.join(dir, name));
+  fs.cpSync(await imported(onDays([0, 1, 2]), "inverse"), archive, { recursive: true });
+  const args = exporting(archive, "tardis-csv", out).filter((word) => word !== "-q");
+  await tapedeck(t, args, { status: 1 });
+  const whole = filesBelow(out);
+  await tapedeck(t, ["prune", archive, "--before", "2021-04-18"]);
+  await tapedeck(t, args, { status: 1 });
+  const kept = filesBelow(out);
+  for (const name of Object.keys(whole).filter((name) => name.includes("2021-04-17"))) assert.equal(kept[name], whole[name], name);
+  assert.deepEqual(manifestOf(out).days.map((day) => day.date), ["2021-04-17", "2021-04-18", "2021-04-19"]);
+});
+
+test("shards take days, and together make the export of one run", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(onDays([0, 1, 2]), "inverse");
   const dir = temporary(t);
-  const join = (out, status) => tapedeck(t, ["export", "--join", "--out", out], { status });
-  for (const [name, ...formats] of [["symbols", "tardis-csv"], ["days", "tardis-csv", "jsonl"]]) {
-    const args = (out, ...more) => ["export", "-q", "-a", archive, ...formats.flatMap((f) => ["--format", f]), "--out", path.join(dir, out), ...more];
-    await tapedeck(t, args(`${name}-one`), { status: 1 });
-    const whole = filesBelow(path.join(dir, `${name}-one`));
-    const out = path.join(dir, name);
-    const shard = (i, ...more) => tapedeck(t, args(name, "--shard", `${i}/3`, ...more), { status: null });
-    await shard(1);
-    await shard(3);
-    if (name === "symbols") {
-      const missing = await join(out, 4);
-      assert.match(missing.stderr, /shard 2 of 3 is missing: there is no MANIFEST\.2-of-3\.json/);
-      // The third of another request is refused.
-      await shard(2, "--type", "trades");
-      const other = await join(out, 2);
-      assert.match(other.stderr, /shard 2 of 3: it is of another export/);
-      assert.ok(!fs.existsSync(path.join(out, MANIFEST)));
-    }
-    await shard(2, "--force");
-    const shares = [1, 2, 3].map((i) => JSON.parse(fs.readFileSync(path.join(out, `MANIFEST.${i}-of-3.json`), "utf8")).days.flatMap((day) => day.files.map((f) => f.name)));
-    assert.ok(shares.filter((names) => names.length > 0).length > 1, JSON.stringify(shares));
-    if (name === "symbols") {
-      const lost = path.join(out, shares.flat()[0]);
-      fs.renameSync(lost, `${lost}.away`);
-      assert.match((await join(out, 4)).stderr, /shard \d of 3, 2021-04-\d\d: .*No such file/);
-      fs.renameSync(`${lost}.away`, lost);
-    }
-    const end = await join(out, 1);
-    assert.match(end.stderr, new RegExp(`${shares.flat().length} files, [\\d,]+ rows`));
-    assert.deepEqual(filesBelow(out), whole);
-  }
+  const args = (out, ...more) => ["export", "-q", "-a", archive, "--format", "tardis-csv", "--format", "jsonl", "--out", path.join(dir, out), ...more];
+  await tapedeck(t, args("one"), { status: 1 });
+  const shard = (i) => tapedeck(t, args("set", "--shard", `${i}/2`), { status: null });
+  await shard(1);
+  const days = manifestsOf(path.join(dir, "set")).length;
+  assert.ok(days === 1 || days === 2);
+  await shard(2);
+  assert.deepEqual(filesBelow(path.join(dir, "set")), filesBelow(path.join(dir, "one")));
+  // One that has no day is done.
+  await tapedeck(t, args("none", "--shard", "9/65535"));
   const refused = await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--shard", "4/3"], { status: 2 });
   assert.match(refused.stderr, /--shard: '4\/3' is not I\/N/);
-  assert.match((await tapedeck(t, ["export", "--join", "--out", dir, "--format", "jsonl"], { status: 2 })).stderr, /--join takes --out and nothing else/);
-  assert.match((await tapedeck(t, ["export", "--join", "--out", dir, "--time", "micros"], { status: 2 })).stderr, /--join takes --out and nothing else/);
-  assert.match((await join(dir, 4)).stderr, /no shard is there/);
 });
 
 test("an export into an archive is refused", { skip: withoutCapture(INVERSE) }, async (t) => {

@@ -61,7 +61,6 @@ for (const [name, family] of CAPTURES)
     const threads = await exported(t, archive, ...asked, "-j", "4");
     const shards = await exported(t, archive, ...asked, "--shard", "1/2");
     await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", shards, ...asked, "--shard", "2/2"]);
-    await tapedeck(t, ["export", "-q", "--join", "--out", shards]);
     for (const other of [threads, shards]) {
       for (const file of fs.readdirSync(out)) {
         assert.ok(fs.readFileSync(path.join(other, file)).equals(fs.readFileSync(path.join(out, file))), file);

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { compareTruth, json, jsonLines, jsonList, listening, manifestOf, tapedeck, temporary } from "./lib.mjs";
+import { compareTruth, isManifest, json, jsonLines, jsonList, listening, manifestOf, tapedeck, temporary } from "./lib.mjs";
 
 const URL_V5 = "wss://stream.bybit.com/v5/public/linear";
 const NOON = Date.parse("2026-08-09T12:00:00Z");
@@ -52,7 +52,7 @@ async function exported(t, archive, format, status = 0) {
   const out = path.join(temporary(t), "out");
   await tapedeck(t, ["export", "-q", "-a", archive, "--format", format, "--out", out], { status });
   const files = {};
-  for (const name of fs.readdirSync(out).filter((f) => f !== "MANIFEST.json")) {
+  for (const name of fs.readdirSync(out).filter((f) => !isManifest(f))) {
     const bytes = fs.readFileSync(path.join(out, name));
     files[name] = (name.endsWith(".gz") ? zlib.gunzipSync(bytes) : bytes).toString("utf8");
   }

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { bookTape } from "./book_tape.mjs";
-import { json, jsonLines, listening, parseLines, Program, run, segments, tapedeck, temporary } from "./lib.mjs";
+import { Program, json, jsonLines, listening, manifestsOf, parseLines, run, segments, tapedeck, temporary } from "./lib.mjs";
 import { answer, imported as orderTape, request, update } from "./orders.mjs";
 
 /** Members that other tests provoke. */
@@ -17,14 +17,14 @@ const ELSEWHERE = [
   "cat fragmented",
   "cat made", // cut.test.mjs
   "cat opcode", // round_trip.test.mjs
-  "MANIFEST.json request.bar_ns", // export_derived.test.mjs
-  "MANIFEST.json request.fuse", // hftbacktest.test.mjs
-  "MANIFEST.json request.keep_suspect",
-  "MANIFEST.json days[].files[].left_out_bars",
-  "MANIFEST.json request.only_clean", // days.test.mjs
-  "MANIFEST.json days[].not_clean[].feed",
-  "MANIFEST.json days[].not_clean[].symbol",
-  "MANIFEST.json days[].not_clean[].reasons",
+  "MANIFEST.DATE.json request.bar_ns", // export_derived.test.mjs
+  "MANIFEST.DATE.json request.fuse", // hftbacktest.test.mjs
+  "MANIFEST.DATE.json request.keep_suspect",
+  "MANIFEST.DATE.json files[].left_out_bars",
+  "MANIFEST.DATE.json request.only_clean", // days.test.mjs
+  "MANIFEST.DATE.json not_clean[].feed",
+  "MANIFEST.DATE.json not_clean[].symbol",
+  "MANIFEST.DATE.json not_clean[].reasons",
 ];
 
 const TYPES = {
@@ -243,7 +243,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   for (const [format, from, name] of [["tardis-csv", archive, "csv"], ["jsonl", archive, "lines"], ["tardis-csv", made, "tickers"], ["hftbacktest", made, "events"], ["parquet", made, "tables"]]) {
     const out = path.join(dir, name);
     await tapedeck(t, ["export", from, "--format", format, "--out", out, "--feed", "*"], { status: 1 });
-    page.check("MANIFEST.json", JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8")));
+    for (const day of manifestsOf(out)) page.check("MANIFEST.DATE.json", day);
   }
   for (const line of parseLines(fs.readFileSync(path.join(dir, "lines", fs.readdirSync(path.join(dir, "lines")).at(-1)), "utf8")))
     if (line.type === "gap") page.check("gap", (delete line.type, line));

@@ -148,14 +148,23 @@ export async function run(t, name, args, { status = 0, ...options } = {}) {
 
 export const tapedeck = (t, args, options) => run(t, "tapedeck", args, options);
 
-/** An export's manifest, with what its days list put together. */
+/** The name of a day's manifest. */
+export const manifestName = (date) => `MANIFEST.${date}.json`;
+export const isManifest = (name) => /^MANIFEST\.\d{4}-\d\d-\d\d\.json$/.test(name);
+
+/** The manifests of an export's days, by date. */
+export const manifestsOf = (dir) =>
+  fs.readdirSync(dir).filter(isManifest).sort().map((name) => JSON.parse(fs.readFileSync(path.join(dir, name), "utf8")));
+
+/** What they list put together; totals are sums. */
 export function manifestOf(dir) {
-  const manifest = JSON.parse(fs.readFileSync(path.join(dir, "MANIFEST.json"), "utf8"));
+  const days = manifestsOf(dir);
   // A gap, or a segment, of two days is in both.
-  const all = (key) => [...new Set(manifest.days.flatMap((day) => day[key]).map((row) => JSON.stringify(row)))].map((row) => JSON.parse(row));
+  const all = (key) => [...new Set(days.flatMap((day) => day[key]).map((row) => JSON.stringify(row)))].map((row) => JSON.parse(row));
+  const totals = Object.fromEntries(Object.keys(days[0].totals).map((key) => [key, days.reduce((sum, day) => sum + day.totals[key], 0)]));
   return {
-    ...manifest, files: all("files"), segments: all("segments"), gaps: [...all("gaps"), ...all("found_gaps")],
-    left_out_symbols: all("left_out_symbols"), digest: manifest.days[0].digest,
+    request: days[0].request, days, totals, files: all("files"), segments: all("segments"), gaps: [...all("gaps"), ...all("found_gaps")],
+    left_out_symbols: all("left_out_symbols"), digest: days[0].digest,
   };
 }
 

@@ -172,9 +172,11 @@ def check(capture, family, folder, options):
             take_book(of, m, at, options)
             books[m["symbol"]] = of.book
     names = set()
-    latencies = [r[2] - r[1] for of in symbols.values() for r in of.trades + of.depth]
-    offset = max(0, 1 - min(latencies))
+    offsets = {}  # of the clock, one for each day
+    for (_, day), of in symbols.items():
+        offsets[day] = max([offsets.get(day, 0)] + [1 + r[1] - r[2] for r in of.trades + of.depth])
     for (symbol, day), of in symbols.items():
+        offset = offsets[day]
         rows = np.array(of.trades + of.depth, dtype=EVENT)
         if len(rows) == 0:
             continue
@@ -193,7 +195,7 @@ def check(capture, family, folder, options):
             names.add(f"{name}_eod.npz")
     found = {name for name in os.listdir(folder) if name.endswith(".npz")}
     assert found == names, found ^ names
-    print(json.dumps({"records": records, "offset": offset}))
+    print(json.dumps({"records": records, "offsets": [offsets[day] for day in sorted(offsets)]}))
 
 
 if sys.argv[1] == "check":
