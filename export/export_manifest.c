@@ -351,11 +351,11 @@ static void add_file(line_list *to, td_buf *text, const export_writer *writer,
     json_write_member_text(&json, "type", writer->of.name);
     if (writer->of.exchange[0] != '\0') {
         json_write_member_text(&json, "exchange", writer->of.exchange);
-        json_write_member_text(&json, "symbol", writer->symbol);
+        json_write_member_text(&json, "symbol", writer->symbol[0] == '\0' ? NULL : writer->symbol);
     }
     json_write_member_text(&json, "date", writer->target.date);
     if (file != NULL && writer->of.exchange[0] != '\0')
-        json_write_member_text(&json, "feed", writer->feed);
+        json_write_member_text(&json, "feed", writer->feed); /* null: of all */
     if (is_first) {
         write_choice(&json, writer->choice);
         write_counts(&json, writer);

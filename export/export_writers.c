@@ -142,12 +142,12 @@ static const export_output *first_output(const export_writers *table, const expo
     return first;
 }
 
-/* With the table's lock. channel NULL: of rows that are of none. */
+/* With the table's lock. channel NULL: of rows that are of none, all of one exchange. */
 static td_result get(export_writers *table, const export_output *output,
                      const frame_channel *channel, const char *symbol, export_writer **out,
                      td_err *err)
 {
-    const char *exchange = channel == NULL ? "" : export_exchange_of(channel);
+    const char *exchange = channel == NULL ? exchange_of(NULL)->name : export_exchange_of(channel);
     export_writer *own = NULL;
     td_result rc = TD_OK;
     if (output->format->per == EXPORT_PER_DAY)

@@ -154,8 +154,7 @@ static td_result begin_file(table_writer *self, const export_source *of, td_err 
     char symbol[EXPORT_SYMBOL_NAME_BYTES];
     char name[EXPORT_NAME_BYTES];
     export_symbol_encode(td_bytes_str(of->symbol), symbol);
-    int size = snprintf(name, sizeof name, "exchange=%s/type=%s/date=%s/%s.parquet",
-                        of->exchange[0] == '\0' ? "__HIVE_DEFAULT_PARTITION__" : of->exchange,
+    int size = snprintf(name, sizeof name, "exchange=%s/type=%s/date=%s/%s.parquet", of->exchange,
                         of->name, self->target->date, symbol[0] == '\0' ? "part-0" : symbol);
     TD_ASSERT(size > 0);
     if ((size_t)size >= sizeof name)

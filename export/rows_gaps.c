@@ -1,4 +1,4 @@
-/* Gaps: a row for each gap of the ledger that begins on the day. */
+/* Gaps: a row for each gap of the ledger that touches the day. */
 #include "export/export_type.h"
 
 /* In the order of GAP_MEMBERS, under its names. */

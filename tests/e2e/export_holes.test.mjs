@@ -151,7 +151,7 @@ test("a broken book, undecodable frames, a disconnect and a clock step, in every
   assert.deepEqual(numbers(deltas.filter((row) => (Number(row.flags) & SNAPSHOT) !== 0), (row) => row.amount), SNAPSHOTS);
   assert.deepEqual(numbers(deltas.filter((row) => (Number(row.flags) & LATE) !== 0), (row) => row.amount), LATE_BOOKS);
   assert.deepEqual(deltas.filter((row) => row.suspect), []);
-  const [gaps] = filesOf(folder.parquet).filter((name) => name.includes("type=gaps"));
+  const [gaps] = filesOf(folder.parquet).filter((name) => name.includes("exchange=bybit/type=gaps"));
   assert.deepEqual((await parquetRows(path.join(folder.parquet, gaps))).map((row) => row.reason), GAPS);
 
   // Nautilus: a lone CLEAR at each break.

@@ -59,7 +59,7 @@ test("instruments of a capture: every column of 800 contracts and 557 pairs", { 
   const columns = Object.keys(want[0]);
   const times = { launch: 1000, delivery: 1000, valid_from: 1, valid_to: 1, seen_before: 1 };
   const select = columns.map((name) => (name in times ? `epoch_us(${name}) // ${times[name]}` : want.some((row) => typeof row[name] === "number") && name !== "symbol_id" && name !== "funding_min" ? `${name}::VARCHAR` : name));
-  const found = await query(`SELECT ${select.join(", ")} FROM '${path.join(out, "parquet", "exchange=__HIVE_DEFAULT_PARTITION__", "type=instruments", "date=2026-08-09", "part-0.parquet")}'`);
+  const found = await query(`SELECT ${select.join(", ")} FROM '${path.join(out, "parquet", "exchange=bybit", "type=instruments", "date=2026-08-09", "part-0.parquet")}'`);
   assert.equal(found.length, want.length);
   for (const [k, row] of found.entries())
     assert.deepEqual(Object.fromEntries(row.map((value, i) => [columns[i], typeof want[k][columns[i]] === "number" ? Number(value) : plain(value)])), want[k]);
