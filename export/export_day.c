@@ -183,7 +183,8 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
                                     row->symbol, &writer, &refusal, err);
         if (rc == TD_OK && refusal != NULL && seen != NULL)
             leave_out(run, seen->frame, row->symbol, refusal);
-        if (rc != TD_OK || writer == NULL)
+        if (rc != TD_OK || writer == NULL ||
+            (row->is_state && !writer->output->format->says_suspect))
             continue;
         if (says_it(maker, i, row))
             rc = put_row(maker, writer, is_by_row, row, err);

@@ -80,7 +80,7 @@ typedef struct export_format {
     const char *folder;  /* "NAME/": where its files are, if there are several formats */
     export_per per;
     tape_reads reads;               /* what it needs of the frames */
-    uint8_t says_suspect;           /* 1: its rows have is_suspect */
+    uint8_t says_suspect;           /* 1: its rows have flags and is_suspect */
     uint8_t needs_market;           /* 1: frames of families without a family_market are left out */
     const export_named_type *types; /* ends with name NULL. NULL: all types with columns */
     /* A writer; called with its first row, of a format of frames when the day begins. */

@@ -37,6 +37,8 @@ typedef struct export_row {
     uint8_t is_suspect; /* 1: the book or topic that the row is made of was not proven whole */
     uint8_t is_gap;     /* 1: no values: the rows of a book stop at recv_ns. Formats with a gap row
                            write theirs, others pass it over. */
+    uint8_t is_state;   /* 1: what was known when the selection began; formats without flags pass it
+                           over, because they would say that it came then */
     unsigned flags;     /* ROW_* */
     td_bytes symbol;    /* where the frame's entries name symbols; empty: it is the stream's */
     const msg_value *values;        /* one for each column; VALUE_ABSENT: the cell is empty */

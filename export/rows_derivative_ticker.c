@@ -28,6 +28,7 @@ typedef struct ticker_state {
     const frame_conn *conn; /* of the last frame; NULL: unknown */
     uint64_t exchange_ns;   /* never steps back by a whole ms */
     msg_value values[COLUMNS];
+    uint8_t is_state_due; /* 1: they are from before the selection, and no row has them */
 } ticker_state;
 
 static int may_lack_frames(const ticker_state *state, const maker_frame *seen)
@@ -70,6 +71,21 @@ static void set_time(ticker_state *state, const maker_frame *seen, const msg_ite
         state->exchange_ns = ns;
 }
 
+/* The values at the beginning of the selection. */
+static td_result put_state(ticker_state *state, const maker_frame *seen, const row_out *out,
+                           td_err *err)
+{
+    if (!state->is_state_due || seen->frame->is_lead_in)
+        return TD_OK;
+    state->is_state_due = 0;
+    const export_row row = {.recv_ns = seen->from_ns,
+                            .exchange_ns = state->exchange_ns,
+                            .is_state = 1,
+                            .flags = ROW_SYNTHESIZED,
+                            .values = state->values};
+    return out->put(out->ctx, &row, err);
+}
+
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     ticker_state *state = maker;
@@ -77,10 +93,14 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     if (may_lack_frames(state, seen))
         *state = (ticker_state){.conn = NULL};
     state->conn = seen->frame->conn;
-    if (m == NULL || m->record.item_count == 0)
-        return TD_OK;
+    td_result rc = put_state(state, seen, out, err);
+    if (rc != TD_OK || m == NULL || m->record.item_count == 0)
+        return rc;
     set_time(state, seen, &m->record.items[0]);
-    if (!set_values(state, &m->record.items[0]) || seen->frame->is_lead_in)
+    int has_changed = set_values(state, &m->record.items[0]);
+    if (seen->frame->is_lead_in)
+        state->is_state_due |= (uint8_t)has_changed;
+    if (!has_changed || seen->frame->is_lead_in)
         return TD_OK;
     export_row row = export_row_of(seen);
     row.exchange_ns = state->exchange_ns;

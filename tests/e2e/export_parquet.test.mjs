@@ -105,6 +105,21 @@ test("partitions, sums and bounds as Hive's readers see them", { skip: withoutCa
   }
 });
 
+test("a selection begins with what was known of tickers, flagged as made", { skip: withoutCapture(V5) }, async (t) => {
+  const archive = await imported(V5, "v5-linear");
+  const tickers = (out) => `read_parquet('${out}/*/type=derivative_ticker/*/*.parquet', hive_partitioning = true)`;
+  const VALUES = "symbol, funding_timestamp, funding_rate, open_interest, last_price, index_price, mark_price";
+  const [[middle]] = await query(`SELECT (approx_quantile(epoch_ns(ts_recv), 0.5) // 1000000000)::BIGINT * 1000000000 FROM ${tickers(await whole())}`);
+  const part = await exported(t, archive, "--type", "derivative_ticker", "--from", `${middle}`);
+  const before = await query(`SELECT DISTINCT ON (symbol) ${VALUES} FROM (SELECT * FROM ${tickers(await whole())} WHERE epoch_ns(ts_recv) < ${middle} ORDER BY ts_recv DESC, frame DESC) ORDER BY symbol`);
+  const made = await query(`SELECT ${VALUES} FROM ${tickers(part)} WHERE flags = 16 AND epoch_ns(ts_recv) = ${middle} ORDER BY symbol`);
+  assert.ok(made.length > 0);
+  assert.deepEqual(made.map(String), before.map(String));
+  const after = (out) => query(`SELECT ts_recv, ts_exch, ${VALUES} FROM ${tickers(out)} WHERE epoch_ns(ts_recv) >= ${middle} AND flags & 16 = 0 ORDER BY symbol, ts_recv, frame`);
+  assert.deepEqual((await after(part)).map(String), (await after(await whole())).map(String));
+  assert.deepEqual(await query(`SELECT count(*) FROM ${tickers(await whole())} WHERE flags & 16 = 16`), [[0n]]);
+});
+
 test("--time and --scale", { skip: withoutCapture(V5) }, async (t) => {
   const archive = await imported(V5, "v5-linear");
   const trades = (out) => path.join(out, filesOf(out).find((f) => /type=trades.*BTCUSDT/.test(f)));
