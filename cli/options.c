@@ -134,14 +134,21 @@ static td_result parse_word(walk *w)
 const option_row *options_operand_row(const options_spec *spec)
 {
     const option_row *row = spec->group_count == 0 ? NULL : spec->groups[0].rows;
-    return spec->operands == NULL && row != NULL && row->is_operand ? row : NULL;
+    if (row == NULL || !row->is_operand)
+        return NULL;
+    size_t size = strlen(row->metavar);
+    int is_named = spec->operands != NULL && spec->operands[0] == '[' &&
+                   strncmp(spec->operands + 1, row->metavar, size) == 0 &&
+                   spec->operands[1 + size] == ']';
+    return spec->operands == NULL || is_named ? row : NULL;
 }
 
-/* The first operand goes where such a row says, unless the option was given as well. */
+/* The first operand goes where such a row says, unless the option was given as well; before a
+ * verb's own operands only where there is one more than these. */
 static td_result apply_operand(const walk *w, options_operands *operands)
 {
     const option_row *row = options_operand_row(w->spec);
-    if (row == NULL || operands->count == 0)
+    if (row == NULL || operands->count == 0 || operands->count <= w->spec->operand_min)
         return TD_OK;
     TD_ASSERT(row->type == OPTION_TEXT);
     const char **target = (const char **)((char *)w->spec->groups[0].target + row->offset);

@@ -84,9 +84,11 @@ enum { OPTIONS_GROUPS_MAX = 12, OPTIONS_STATUSES = EXIT_CODE_FAILED + 1 };
 
 /* A verb's whole command line. */
 typedef struct options_spec {
-    const char *verb;     /* "cat" */
-    const char *summary;  /* a sentence or two */
-    const char *operands; /* "[FILE]..." as --help prints it; NULL if it takes none of its own */
+    const char *verb;    /* "cat" */
+    const char *summary; /* a sentence or two */
+    /* "[FILE]..." as --help prints it; "[ARCHIVE] NAME": the first row's operand before its own;
+     * NULL if it takes none of its own */
+    const char *operands;
     size_t operand_min;
     size_t operand_max;
     const option_group *groups;
@@ -129,7 +131,8 @@ extern const option_row OPTIONS_HELP_ROW;
 const option_row *options_find(const options_spec *spec, const char *name, size_t length,
                                const option_group **group);
 
-/* The row that takes the operand of a verb without operands of its own; NULL if absent. */
+/* The row that takes the operand of a verb without operands of its own, or the one before them;
+ * NULL if absent. */
 const option_row *options_operand_row(const options_spec *spec);
 
 #endif

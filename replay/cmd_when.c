@@ -70,15 +70,15 @@ exit_code cmd_when(const verb_context *context, int argc, char **argv)
         .name = "when",
         .summary = "Find the first frame of a recording that meets a condition, with the book\n"
                    "after it. Conditions are those of 'replay --break'.",
-        .operands = "CONDITION",
+        .operands = "[ARCHIVE] CONDITION",
         .operand_min = 1,
         .operand_max = 1,
         .statuses = {[EXIT_CODE_DONE] = "found",
                      [EXIT_CODE_DIFFERS] = "no frame of the selection meets it",
                      [EXIT_CODE_DAMAGE] = "not found, and stored frames are damaged"},
-        .examples = "tapedeck when -a DIR 'spread > 5' --symbol BTCUSD\n"
-                    "tapedeck when -a DIR 'rule=crossed' --from 2026-11-22T03:00\n"
-                    "tapedeck when -a DIR gap",
+        .examples = "tapedeck when DIR 'spread > 5' --symbol BTCUSD\n"
+                    "tapedeck when DIR 'rule=crossed' --from 2026-11-22T03:00\n"
+                    "tapedeck when DIR gap",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
         .mode = ARCHIVE_READ,
         .check = check,

@@ -324,13 +324,13 @@ exit_code cmd_why(const verb_context *context, int argc, char **argv)
         .summary =
             "Show what put a level into a book: the frame that gave it its size, the changes\n"
             "since the last snapshot, and the trades at its price between them.",
-        .operands = "SYMBOL",
+        .operands = "[ARCHIVE] SYMBOL",
         .operand_min = 1,
         .operand_max = 1,
         .statuses = {[EXIT_CODE_DONE] = "a book has the level",
                      [EXIT_CODE_DIFFERS] = "no book has it",
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged"},
-        .examples = "tapedeck why -a DIR BTCUSDT --at 2026-11-22T03:12:05 --side bid --price 60000",
+        .examples = "tapedeck why DIR BTCUSDT --at 2026-11-22T03:12:05 --side bid --price 60000",
         .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Level", WHY_ROWS, sizeof WHY_ROWS / sizeof *WHY_ROWS, &command.flags}},
         .mode = ARCHIVE_READ,

@@ -11,7 +11,7 @@
 typedef enum field_kind {
     FIELD_NAME,    /* a glob */
     FIELD_FLAG,    /* no value */
-    FIELD_ENTRY,   /* a range of an entry's price or size */
+    FIELD_ENTRY,   /* an entry's price or size */
     FIELD_NUMBER,  /* of the frame */
     FIELD_OF_BOOK, /* likewise, of its book */
 } field_kind;
@@ -65,12 +65,9 @@ static td_result parse_operator(td_bytes text, const condition_field *field, uin
     for (size_t i = 0; i < sizeof OPERATORS / sizeof *OPERATORS; i++)
         if (td_bytes_is(text, OPERATORS[i].text))
             *out = OPERATORS[i].op;
-    if (*out == 0 || (field->kind == FIELD_NAME && *out != EQUAL) ||
-        (field->kind == FIELD_ENTRY && (*out & EQUAL) == 0))
+    if (*out == 0 || (field->kind == FIELD_NAME && *out != EQUAL))
         return td_err_set(err, TD_E_INVALID, "%s: expected %s", field->name,
-                          field->kind == FIELD_NAME    ? "="
-                          : field->kind == FIELD_ENTRY ? "=, >= or <="
-                                                       : "=, !=, <, <=, > or >=");
+                          field->kind == FIELD_NAME ? "=" : "=, !=, <, <=, > or >=");
     return TD_OK;
 }
 
@@ -113,20 +110,6 @@ static td_result parse_value(condition_term *term, td_bytes value, uint64_t now_
     return rc;
 }
 
-static void add_entry_bound(condition *c, const condition_term *term)
-{
-    td_decimal_range *range = term->field == &FIELDS[PRICE] ? &c->price : &c->size;
-    c->has_entry = 1;
-    if ((term->op & BELOW) == 0) {
-        range->low = term->value;
-        range->has_low = 1;
-    }
-    if ((term->op & ABOVE) == 0) {
-        range->high = term->value;
-        range->has_high = 1;
-    }
-}
-
 /* The bytes of *at that are among these, or that are not; *at moves past them, and spaces. */
 static td_bytes cut(const char **at, const char *bytes, int are_wanted)
 {
@@ -155,8 +138,7 @@ static td_result parse_term(condition *c, const char **at, uint64_t now_ns, td_e
         rc = parse_value(term, cut(at, " ", 0), now_ns, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s", term->field->name);
-    if (term->field->kind == FIELD_ENTRY)
-        add_entry_bound(c, term);
+    c->has_entry |= term->field->kind == FIELD_ENTRY;
     return TD_OK;
 }
 
@@ -281,15 +263,34 @@ static int number_of(const condition_field *field, const observed_frame *seen, t
     return field == &FIELDS[TIME] || (m != NULL && msg_head_number(&m->head, &out->mantissa));
 }
 
+static int compares(const condition_term *term, td_decimal value)
+{
+    int order = td_decimal_compare(value, term->value);
+    return ((order < 0 ? BELOW : order > 0 ? ABOVE : EQUAL) & term->op) != 0;
+}
+
+/* All terms on prices and sizes hold for one entry. */
+static int entry_fits(void *user, const td_decimal *price, const td_decimal *size)
+{
+    const condition *c = user;
+    for (size_t i = 0; i < c->count; i++) {
+        const condition_term *term = &c->terms[i];
+        const td_decimal *value = term->field == &FIELDS[PRICE] ? price : size;
+        if (term->field->kind == FIELD_ENTRY && (value == NULL || !compares(term, *value)))
+            return 0;
+    }
+    return 1;
+}
+
 typedef enum answer { NO, YES, NOT_ABOUT_IT } answer;
 
 /* Whether the condition holds for the frame; or it has nothing to do with it. */
-static answer holds(const condition *c, const observed_frame *seen)
+static answer holds(condition *c, const observed_frame *seen)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     answer found = YES;
-    if (c->has_entry && (m == NULL || !message_has_entry(m, &c->price, &c->size)))
+    if (c->has_entry && (m == NULL || !message_any_entry(m, entry_fits, c)))
         return NOT_ABOUT_IT;
     for (size_t i = 0; i < c->count; i++) {
         const condition_term *term = &c->terms[i];
@@ -303,9 +304,7 @@ static answer holds(const condition *c, const observed_frame *seen)
         } else if (term->field->kind >= FIELD_NUMBER) {
             if (!number_of(term->field, seen, &value))
                 return NOT_ABOUT_IT;
-            int order = td_decimal_compare(value, term->value);
-            uint8_t is = order < 0 ? BELOW : order > 0 ? ABOVE : EQUAL;
-            if ((is & term->op) == 0)
+            if (!compares(term, value))
                 found = NO;
         }
     }

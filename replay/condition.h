@@ -5,7 +5,7 @@
  *   rule=GLOB                           it broke such a rule of strength error ("crossed" is
  *                                       not_crossed)
  *   undecoded                           it could not be decoded
- *   price>=N size<=N                    one entry (trade, level, order) has both; =, >= or <=
+ *   price>=N size<N                     one entry (trade, level, order) has both
  *   seq>=N time>=TIME                   its number (as reports have it), its receive time
  *   bid>=N ask>=N spread>=N             best prices of its book after it, unless that is broken
  *   gap                                 the first frame after the beginning of a gap; alone
@@ -37,8 +37,7 @@ typedef struct condition {
     const char *text; /* as it was given; borrowed */
     condition_term terms[CONDITION_TERMS_MAX];
     size_t count;
-    td_decimal_range price, size;
-    uint8_t has_entry;
+    uint8_t has_entry; /* 1: terms on an entry's price or size */
     uint8_t is_gap;
     uint8_t begins; /* 1: met when it begins to hold */
     uint8_t *held;  /* whether it held at the last frame of a channel, by its index */

@@ -137,40 +137,51 @@ const msg_value *msg_value_find(const msg_value *values, size_t count, msg_membe
     return NULL;
 }
 
-static int is_bounded(const td_decimal_range *range)
+static const td_decimal *entry_decimal(const msg_item *item, msg_member member)
 {
-    return range->has_low || range->has_high;
+    const msg_value *value = msg_value_find(item->values, item->value_count, member);
+    return value != NULL && value->type == VALUE_DECIMAL ? &value->as.decimal : NULL;
 }
 
-static int value_is_in(const msg_item *item, msg_member member, const td_decimal_range *range)
+int message_any_entry(const message *m,
+                      int (*fits)(void *user, const td_decimal *price, const td_decimal *size),
+                      void *user)
 {
-    if (!is_bounded(range))
-        return 1;
-    const msg_value *value = msg_value_find(item->values, item->value_count, member);
-    return value != NULL && value->type == VALUE_DECIMAL &&
-           td_decimal_range_has(range, value->as.decimal);
+    size_t count = message_item_count(m);
+    int found = 0;
+    for (size_t i = 0; i < count && !found; i++) {
+        if (m->head.type == MSG_BOOK_CHANGE) {
+            const msg_level *at = &m->book.levels[i];
+            const td_decimal price = {at->price, at->price_scale};
+            const td_decimal size = {at->size, at->size_scale};
+            found = fits(user, &price, &size);
+        } else if (m->head.type == MSG_TRADE) {
+            const msg_trade *at = &m->trades.trades[i];
+            found = fits(user, &at->price, &at->size);
+        } else {
+            const msg_item *at = &m->record.items[i];
+            found = fits(user, entry_decimal(at, MEMBER_PRICE), entry_decimal(at, MEMBER_SIZE));
+        }
+    }
+    return found;
+}
+
+static int is_in(const td_decimal_range *range, const td_decimal *value)
+{
+    return (!range->has_low && !range->has_high) ||
+           (value != NULL && td_decimal_range_has(range, *value));
+}
+
+static int is_in_both(void *user, const td_decimal *price, const td_decimal *size)
+{
+    const td_decimal_range *const *ranges = user;
+    return is_in(ranges[0], price) && is_in(ranges[1], size);
 }
 
 int message_has_entry(const message *m, const td_decimal_range *price, const td_decimal_range *size)
 {
-    size_t count = message_item_count(m);
-    for (size_t i = 0; i < count; i++) {
-        int has;
-        if (m->head.type == MSG_BOOK_CHANGE) {
-            const msg_level *at = &m->book.levels[i];
-            has = td_decimal_range_has(price, (td_decimal){at->price, at->price_scale}) &&
-                  td_decimal_range_has(size, (td_decimal){at->size, at->size_scale});
-        } else if (m->head.type == MSG_TRADE) {
-            const msg_trade *at = &m->trades.trades[i];
-            has = td_decimal_range_has(price, at->price) && td_decimal_range_has(size, at->size);
-        } else {
-            const msg_item *at = &m->record.items[i];
-            has = value_is_in(at, MEMBER_PRICE, price) && value_is_in(at, MEMBER_SIZE, size);
-        }
-        if (has)
-            return 1;
-    }
-    return 0;
+    const td_decimal_range *ranges[] = {price, size};
+    return message_any_entry(m, is_in_both, ranges);
 }
 
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out)

@@ -211,6 +211,11 @@ int msg_struct_has(msg_type type, msg_member member);
 msg_level message_level(const message *m, size_t index);
 msg_trade message_trade(const message *m, size_t index);
 
+/* 1 if fits says so of the price and the size of an entry; NULL: the entry has none. */
+int message_any_entry(const message *m,
+                      int (*fits)(void *user, const td_decimal *price, const td_decimal *size),
+                      void *user);
+
 /* 1 if an entry has its price and its size in these ranges; of a range without bounds an entry need
  * not have the value. */
 int message_has_entry(const message *m, const td_decimal_range *price,

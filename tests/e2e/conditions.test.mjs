@@ -13,6 +13,10 @@ const FOUND = {
   "topic=publicTrade size>=2": 6,
   "price=100 size=3": 2,
   "price>=103": null,
+  "price<100 size>0": 1,
+  "price>102": 9,
+  "topic=publicTrade size!=1": 6,
+  "topic=publicTrade size<2 price>100": null,
   "price>=100 price<=100.5 size>=2 topic=publicTrade": 6,
   "spread>1": 5,
   "spread >= 2.5": 7,
@@ -46,6 +50,9 @@ describe("conditions", { concurrency: 2 }, () => {
     const { stdout } = await tapedeck(t, ["when", "-a", archive, "spread>1"]);
     assert.match(stdout, /^2026-11-20T06:00:00\.050000000Z {2}v5-linear orderbook\.50 BTCUSDT, frame 5 of connection 1\n {2}book: bid 100 x 2, ask 102 x 5\n$/);
     assert.equal((await tapedeck(t, ["when", "-a", archive, "spread>9"], { status: 1 })).stdout, "no frame of the selection meets it\n");
+    assert.equal((await tapedeck(t, ["when", archive, "spread>1"])).stdout, stdout);
+    assert.match((await tapedeck(t, ["when", archive, "spread>1", "-a", archive], { status: 2 })).stderr, /the archive is given twice/);
+    assert.match((await tapedeck(t, ["when", archive, "spread>1", "gap"], { status: 2 })).stderr, /unexpected argument 'gap'/);
   });
 
   test("a selection narrows it", async (t) => {
@@ -77,7 +84,7 @@ describe("conditions", { concurrency: 2 }, () => {
   test("conditions that cannot be read are refused", async (t) => {
     const cases = {
       "": /expected topic/, "spraed>1": /'spraed'/, "spread~1": /expected topic/, "spread>": /spread: expected a value/, "symbol=[a": /'\[a' is not a glob/,
-      "topic>trade": /topic: expected =/, "price<5": /price: expected =, >= or <=/, "rule=crosed": /no such rule/,
+      "topic>trade": /topic: expected =/, "price=<5": /price: expected =, !=, <, <=, > or >=/, "rule=crosed": /no such rule/,
       "time>yesteryear": /yesteryear/, "time>=+3s": /absolute/, "gap symbol=X": /gap: no other terms/,
       "seq=1 seq=1 seq=1 seq=1 seq=1 seq=1 seq=1 seq=1 seq=1": /more than 8 terms/,
     };
