@@ -318,7 +318,7 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
             "archive's days (export --format jsonl-frames) that continue each other are one.",
         .operands = "FILE...",
         .operand_min = 1,
-        .operand_max = OPTIONS_LIST_MAX,
+        .operand_max = SIZE_MAX,
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = {[EXIT_CODE_DONE] = "done",

@@ -266,3 +266,10 @@ test("import recognizes a zstd capture by its content", { skip: spawnSync("zstd"
     assert.equal(line, lines + 1);
   }
 });
+
+test("any number of files", async (t) => {
+  const dir = temporary(t);
+  const names = Array.from({ length: 600 }, (_, i) => path.join(dir, `${i}.txt`));
+  const { stderr } = await tapedeck(t, ["import", "-a", path.join(dir, "tape"), "--format", "cryptofeed", ...names], { status: 4 });
+  assert.match(stderr, /0\.txt.*No such file/);
+});
