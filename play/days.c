@@ -264,7 +264,8 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
 
 /* ---- its days ---- */
 
-static void add_gaps(stream_days *s, const gap_list *gaps)
+/* end_ns: of the time asked for; 0: unknown. */
+static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
 {
     const channel_info of = {.feed = s->feed,
                              .topic = s->topic,
@@ -276,6 +277,10 @@ static void add_gaps(stream_days *s, const gap_list *gaps)
         if (!gap_row_is_of(gap, &of))
             continue;
         int is_missing = gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE;
+        /* Its first moment is the last one that was recorded. A topic that ends with it lacks
+         * nothing there, if recording went on without it. */
+        if (is_missing && gap->to_ns != GAP_OPEN && gap->from_ns + 1 == end_ns)
+            continue;
         add_span(&s->bad, (bad_span){gap->from_ns, gap->to_ns == GAP_OPEN ? 0 : gap->to_ns,
                                      1U << gap->reason, (uint8_t)is_missing});
     }
@@ -384,10 +389,11 @@ static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
         const family *of = family_find(td_bytes_str(s->family));
         int is_granted = moment_has_topic(&grants, td_bytes_str(s->exchange_topic),
                                           of == NULL ? NULL : of->dialect->covers);
-        add_gaps(s, &run->ledger);
+        uint64_t end_ns = (is_granted ? last_ns : s->last_ns) + 1;
+        add_gaps(s, &run->ledger, end_ns);
         if (s->bad.count > 0)
             qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
-        add_days(run, s, (is_granted ? last_ns : s->last_ns) + 1);
+        add_days(run, s, end_ns);
     }
     moment_fini(&grants);
     int is_live = is_recording(run->view, feed);
@@ -560,7 +566,7 @@ static void on_close(void *ctx, void *state)
     days_run *run = ctx;
     stream_days *s = state;
     end_day(s);
-    add_gaps(s, &s->of->gaps); /* that topics of the symbol showed */
+    add_gaps(s, &s->of->gaps, 0); /* that topics of the symbol showed */
     s->of = NULL;
     if (s->day_count == 0) {
         close_stream(s); /* of the lead-in alone */

@@ -16,6 +16,8 @@ typedef struct symbol_day {
     day_topic sum;
     uint64_t proof_ns[DAY_PROOFS];
     uint64_t clean, verified; /* 1/100 % */
+    uint64_t of_day;          /* clean time, 1/100 % of 24 h of each topic */
+    size_t proven;            /* topics */
     uint64_t asked_ns;        /* the longest of any topic */
     uint64_t frames;
 } symbol_day;
@@ -51,7 +53,9 @@ static symbol_days gather(const day_list *list)
         if (row.sum.reasons != 0 && row.clean == PERCENT_ALL)
             row.clean--;
         row.verified = share_of(row.proof_ns[DAY_PROVEN], row.sum.asked_ns);
+        row.of_day = share_of(row.sum.clean_ns, row.topic_count * DAYS_DAY_NS);
         for (size_t k = i; k < next; k++) {
+            row.proven += list->rows[k].proof == DAY_PROVEN;
             row.frames += list->rows[k].counts.frames;
             if (list->rows[k].asked_ns > row.asked_ns)
                 row.asked_ns = list->rows[k].asked_ns;
@@ -65,20 +69,19 @@ static symbol_days gather(const day_list *list)
     return out;
 }
 
-/* Days first, then figures as people see them; durations to the second. */
-static int compare_figures(const void *a, const void *b)
+/* Figures as people see them; durations to the second. */
+static int compare_figures(const symbol_day *left, const symbol_day *right)
 {
-    const symbol_day *left = a;
-    const symbol_day *right = b;
     const uint64_t pairs[][2] = {
-        {left->sum.day_ns, right->sum.day_ns},
         {left->clean, right->clean},
-        {left->verified / 100, right->verified / 100},
+        {left->of_day, right->of_day},
+        {left->proven, right->proven},
+        {left->topic_count, right->topic_count},
         {left->sum.degraded_ns / TD_NS_PER_S, right->sum.degraded_ns / TD_NS_PER_S},
         {left->sum.missing_ns / TD_NS_PER_S, right->sum.missing_ns / TD_NS_PER_S},
         {left->sum.reasons, right->sum.reasons},
     };
-    int order = strcmp(left->sum.feed, right->sum.feed);
+    int order = 0;
     for (size_t i = 0; order == 0 && i < sizeof pairs / sizeof pairs[0]; i++)
         order = (pairs[i][0] > pairs[i][1]) - (pairs[i][0] < pairs[i][1]);
     return order;
@@ -89,7 +92,11 @@ static int compare_rows(const void *a, const void *b)
 {
     const symbol_day *left = a;
     const symbol_day *right = b;
-    int order = compare_figures(a, b);
+    int order = strcmp(left->sum.feed, right->sum.feed);
+    if (order == 0)
+        order = (left->sum.day_ns > right->sum.day_ns) - (left->sum.day_ns < right->sum.day_ns);
+    if (order == 0)
+        order = compare_figures(left, right);
     return order != 0 ? order : strcmp(left->sum.symbol, right->sum.symbol);
 }
 
@@ -133,29 +140,41 @@ static void describe_topics(result_writer *r, const symbol_day *of)
     result_list_end(r);
 }
 
-/* One row, of so many symbols. */
-static void describe_day(result_writer *r, const symbol_day *row, size_t symbols)
+static void format_day(uint64_t day_ns, char out[TD_TIME_TEXT_BYTES])
+{
+    td_time_format(day_ns, out);
+    out[strlen("2021-04-17")] = '\0';
+}
+
+/* One row, of so many symbols; last: the same symbols on the last of its days. */
+static void describe_day(result_writer *r, const symbol_day *row, size_t symbols,
+                         const symbol_day *last)
 {
     char day[TD_TIME_TEXT_BYTES];
-    td_time_format(row->sum.day_ns, day);
-    day[strlen("2021-04-17")] = '\0';
+    char until[TD_TIME_TEXT_BYTES];
+    format_day(row->sum.day_ns, day);
+    format_day(last->sum.day_ns, until);
     result_object_begin(r, NULL);
     result_text(r, "feed", row->sum.feed);
     result_text(r, "day", day);
+    result_note(r, "until", "%s", last == row ? "" : until);
     result_name(r, "symbol", row->sum.symbol);
     if (symbols > 1)
         result_note(r, "which", "%zu symbols", symbols);
     else
         result_note(r, "which", "%s", row->sum.symbol[0] == '\0' ? "-" : row->sum.symbol);
     result_fraction(r, "clean_percent", row->clean, 2);
+    result_fraction(r, "day_percent", row->of_day, 2);
     result_fraction(r, "verified_percent", row->verified, 2);
+    result_count(r, "proven_topics", row->proven);
     result_number(r, "proven_ns", row->proof_ns[DAY_PROVEN]);
     result_number(r, "warned_ns", row->proof_ns[DAY_WARNED]);
     result_number(r, "unverifiable_ns", row->proof_ns[DAY_UNVERIFIABLE]);
     result_number(r, "asked_ns", row->asked_ns);
     result_number(r, "degraded_ns", row->sum.degraded_ns);
     result_number(r, "missing_ns", row->sum.missing_ns);
-    result_note(r, "verified", "%u", (unsigned)(row->verified / 100));
+    result_note(r, "proven", "%zu of %s", row->proven,
+                format_counted(row->topic_count, "topic").text);
     result_duration(r, "asked", row->asked_ns);
     result_duration(r, "degraded", row->sum.degraded_ns);
     result_duration(r, "missing", row->sum.missing_ns);
@@ -168,14 +187,45 @@ static void describe_day(result_writer *r, const symbol_day *row, size_t symbols
     result_object_end(r, NULL);
 }
 
+/* The end of the rows that are of one day and have the same figures. */
+static size_t group_end(const symbol_days *days, size_t from)
+{
+    const symbol_day *first = &days->rows[from];
+    size_t end = from + 1;
+    while (end < days->count && days->rows[end].sum.day_ns == first->sum.day_ns &&
+           strcmp(days->rows[end].sum.feed, first->sum.feed) == 0 &&
+           compare_figures(&days->rows[end], first) == 0)
+        end++;
+    return end;
+}
+
+/* 1 if the rows from `from` to `end`, which have no frames, are followed by the same of the next
+ * day. */
+static int has_same_after(const symbol_days *days, size_t from, size_t end)
+{
+    const symbol_day *one = &days->rows[from];
+    if (end == days->count || group_end(days, end) - end != end - from)
+        return 0;
+    for (size_t i = from; i < end; i++) {
+        const symbol_day *next = &days->rows[i + (end - from)];
+        if (days->rows[i].frames != 0 || next->frames != 0 ||
+            next->sum.day_ns != one->sum.day_ns + DAYS_DAY_NS ||
+            strcmp(next->sum.feed, one->sum.feed) != 0 ||
+            strcmp(next->sum.symbol, days->rows[i].sum.symbol) != 0)
+            return 0;
+    }
+    return compare_figures(one, &days->rows[end]) == 0;
+}
+
 static void describe_days(result_writer *r, const symbol_days *days, int by_symbol)
 {
     static const table_column COLUMNS[] = {
         {"feed", TABLE_LEFT, "{feed}"},
-        {"day", TABLE_LEFT, "{day}"},
+        {"day", TABLE_LEFT, "{day}[ to {until}]"},
         {"symbol", TABLE_LEFT, "{which}"},
         {"clean %", TABLE_RIGHT, "{clean_percent}"},
-        {"verified %", TABLE_RIGHT, "{verified}"},
+        {"of the day", TABLE_RIGHT, "{day_percent} %"},
+        {"proven", TABLE_LEFT, "{proven}"},
         {"degraded", TABLE_SPARE_RIGHT, "[{degraded_ns?}{degraded}][{degraded_ns!}-]"},
         {"missing", TABLE_SPARE_RIGHT, "[{missing_ns?}{missing}][{missing_ns!}-]"},
         {"reasons", TABLE_LEFT, "{reasons|-}[ {now}]"},
@@ -184,11 +234,14 @@ static void describe_days(result_writer *r, const symbol_days *days, int by_symb
     size_t skipped = days->has_feeds ? 0 : 1;
     result_table_begin(r, "days", COLUMNS + skipped, sizeof COLUMNS / sizeof COLUMNS[0] - skipped);
     for (size_t i = 0; i < days->count;) {
-        size_t end = i + 1;
-        while (!by_symbol && end < days->count &&
-               compare_figures(&days->rows[i], &days->rows[end]) == 0)
-            end++;
-        describe_day(r, &days->rows[i], end - i);
+        size_t last = i;
+        size_t end = by_symbol ? i + 1 : group_end(days, i);
+        size_t symbols = end - i;
+        while (!by_symbol && has_same_after(days, last, end)) {
+            last = end;
+            end = group_end(days, last);
+        }
+        describe_day(r, &days->rows[i], symbols, &days->rows[last]);
         i = end;
     }
     result_list_end(r);

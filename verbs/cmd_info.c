@@ -26,6 +26,7 @@ typedef struct info_topic {
 typedef struct info_feed {
     const char *feed, *family;                           /* of the plan or the view */
     uint64_t segments, frames, bytes, first_ns, last_ns; /* times of frames; 0: unknown */
+    uint64_t gap_ns;                                     /* between these */
     char day[DAY_CELLS + 1]; /* "#" recorded, "x" with a gap, "." not recorded */
 } info_feed;
 
@@ -174,7 +175,8 @@ static void mark_day(info_result *info, const char *feed, uint64_t from_ns, uint
         at->day[i] = mark;
 }
 
-/* A gap without an end lasts until the newest frame. */
+/* A gap without an end lasts until the newest frame. While no recorder ran there is nothing to see
+ * but where it stopped and began. */
 static void draw_day(info_result *info)
 {
     info->day_ns = info->all.last_ns - info->all.last_ns % (DAY_CELLS * CELL_NS);
@@ -185,8 +187,37 @@ static void draw_day(info_result *info)
     for (size_t i = 0; i < info->gaps.count; i++) {
         const gap_row *gap = &info->gaps.rows[i];
         uint64_t to_ns = gap->to_ns == GAP_OPEN ? info->all.last_ns : gap->to_ns;
-        if (to_ns >= gap->from_ns)
+        if (to_ns >= gap->from_ns && gap->reason != GAP_RESTART)
             mark_day(info, gap->feed, gap->from_ns, to_ns, 'x');
+        if (gap->reason == GAP_RESTART) {
+            mark_day(info, gap->feed, gap->from_ns, gap->from_ns, 'x');
+            mark_day(info, gap->feed, to_ns, to_ns, 'x');
+        }
+    }
+}
+
+/* Time of a feed that gaps of all its topics take, each moment once. The ledger is by feed and
+ * time. */
+static void add_gap_times(info_result *info)
+{
+    uint64_t reach_ns = 0;
+    const char *feed = "";
+    for (size_t i = 0; i < info->gaps.count; i++) {
+        const gap_row *gap = &info->gaps.rows[i];
+        info_feed *of = find_feed(&info->feeds, gap->feed);
+        if (of == NULL || gap->topic[0] != '\0' || gap->symbol[0] != '\0' ||
+            gap->covered_by[0] != '\0')
+            continue;
+        if (strcmp(feed, gap->feed) != 0)
+            reach_ns = of->first_ns;
+        feed = gap->feed;
+        uint64_t from_ns = gap->from_ns > reach_ns ? gap->from_ns : reach_ns;
+        int is_past = gap->to_ns == GAP_OPEN || gap->to_ns > of->last_ns;
+        uint64_t to_ns = is_past ? of->last_ns : gap->to_ns;
+        if (to_ns <= from_ns)
+            continue;
+        of->gap_ns += to_ns - from_ns;
+        reach_ns = to_ns;
     }
 }
 
@@ -220,6 +251,7 @@ static td_result find(verb_run *verb, info_result *info)
                    : info->by_life[SEGMENT_IS_CRASHED] > 0 || is_behind       ? INFO_RECOVERABLE
                                                                               : INFO_GOOD;
     draw_day(info);
+    add_gap_times(info);
     return TD_OK;
 }
 
@@ -259,7 +291,7 @@ static void describe_feeds(result_writer *r, const info_result *info)
         {"family", TABLE_LEFT, "{family|-}"},
         {"frames", TABLE_RIGHT, "{frames}"},
         {"size", TABLE_RIGHT, "{bytes}"},
-        {"lasts", TABLE_SPARE_RIGHT, "{lasts}"},
+        {"covers", TABLE_SPARE_RIGHT, "{covers}"},
         {"first frame", TABLE_SPARE_LEFT, "{first_ns}"},
         {"segments", TABLE_SPARE_RIGHT, "{segments}"},
     };
@@ -274,7 +306,8 @@ static void describe_feeds(result_writer *r, const info_result *info)
         result_size(r, "bytes", feed->bytes);
         result_time(r, "first_ns", feed->first_ns);
         result_time(r, "last_ns", feed->last_ns);
-        result_duration(r, "lasts", feed->last_ns - feed->first_ns);
+        result_number(r, "covered_ns", feed->last_ns - feed->first_ns - feed->gap_ns);
+        result_duration(r, "covers", feed->last_ns - feed->first_ns - feed->gap_ns);
         result_object_end(r, NULL);
     }
     result_list_end(r);

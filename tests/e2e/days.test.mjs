@@ -56,8 +56,9 @@ test("a gap, a broken book and an undecodable frame, each with its time and reas
   const [later] = await found(t, archive, ["--symbol", "BTCUSDT"]);
   assert.deepEqual(round(later), [0, 60, "restart"]);
   assert.equal(Math.round(later.clean_percent), Math.round(2100 / 81));
+  assert.deepEqual([later.day_percent, later.proven_topics], [0.02, 1]); // 21 s of 86,400
   const { stdout } = await tapedeck(t, ["days", archive, "--symbol", "BTCUSDT"], { status: 1 });
-  assert.match(stdout, /^2026-08-09 +BTCUSDT +25\.\d+ +100 +- +1 m +restart /m);
+  assert.match(stdout, /^2026-08-09 +BTCUSDT +25\.\d+ +0\.02 % +1 of 1 topic +- +1 m +restart /m);
   assert.match(stdout, /\n1 days of symbols: 0 clean, 1 not\n$/);
 });
 
@@ -72,6 +73,27 @@ test("days are UTC days, and what can be proven follows from the topics", async 
     [["orderbook.50", "proven", 1, 5], ["publicTrade", "unverifiable", 1, 5]]);
   assert.equal(Math.round(topic(days[0], "orderbook.50").max_ns / S), 12 * 3600 - 1);
   assert.deepEqual((await found(t, archive, ["--from", "2026-08-10"], { status: 0 })).map((day) => day.day), ["2026-08-10"]);
+});
+
+test("two imports of different years", async (t) => {
+  const archive = path.join(temporary(t), "tape"), apart = path.join(temporary(t), "tape");
+  const before = NOON - 3 * 365 * 86_400_000;
+  await add(t, archive, books("BTCUSDT", before, 12));
+  await add(t, archive, books("BTCUSDT", NOON, 12));
+  // Days without a frame are one row; the time between the sessions is not covered.
+  const { stdout } = await tapedeck(t, ["days", archive], { status: 1 });
+  assert.equal(stdout.split("\n").length, 7, stdout);
+  assert.match(stdout, /^2023-08-11 to 2026-08-08 +BTCUSDT +0 +0 % .* restart +1 d$/m);
+  const { feeds: [feed], day: [day] } = await json(t, ["info", archive, "--json"]);
+  assert.ok(Math.abs(feed.covered_ns - 22 * S) < 2, `${feed.covered_ns}`);
+  // The hours before the second one are not recorded, but no outage.
+  assert.equal(day.half_hours, `${".".repeat(24)}x${".".repeat(23)}`);
+  assert.match((await tapedeck(t, ["info", archive])).stdout, / covers [^]* 22 s /);
+  // A topic that ends with the first lacks nothing.
+  await add(t, apart, books("BTCUSDT", before, 12));
+  await add(t, apart, books("ETHUSDT", NOON, 12));
+  assert.deepEqual((await found(t, apart, [], { status: 0 })).map((row) => [row.day, row.symbol, row.missing_ns, row.reasons]),
+    [["2023-08-10", "BTCUSDT", 0, null], ["2026-08-09", "ETHUSDT", 0, null]]);
 });
 
 test("latency percentiles, the busiest second, and crossed books", async (t) => {
@@ -95,7 +117,7 @@ test("symbols with the same figures are one row of text", async (t) => {
   const symbols = Array.from({ length: 40 }, (_, i) => `S${i}USDT`);
   await add(t, archive, books("", NOON, 4).flatMap(([ms], i) => symbols.map((symbol) => [ms, book(symbol, i + 1)])));
   const { stdout } = await tapedeck(t, ["days", archive]);
-  assert.match(stdout, /^2026-08-09 +40 symbols +100 +100 +- +- +- /m);
+  assert.match(stdout, /^2026-08-09 +40 symbols +100 +0 % +1 of 1 topic +- +- +- /m);
   assert.equal(stdout.split("\n").length, 5);
   assert.equal((await tapedeck(t, ["days", archive, "-v"])).stdout.split("\n").length, 44);
 });
