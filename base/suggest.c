@@ -3,11 +3,13 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     NAME_MAX = 128, /* longer names are compared by their beginnings only */
     COMMON_MIN = 3, /* letters of a common beginning */
     COMMON_FAR = 500,
+    WITHIN_FAR = 900,   /* a part of a name */
     SUGGEST_FAR = 1000, /* not similar */
 };
 
@@ -42,6 +44,29 @@ static unsigned edits(td_bytes a, td_bytes b)
     return rows[a.size % 3][b.size];
 }
 
+static int means_the_same(td_bytes written, const char *name)
+{
+    static const char *const PAIRS[][2] = {{"buy", "bid"}, {"sell", "ask"}};
+    for (size_t i = 0; i < sizeof PAIRS / sizeof PAIRS[0]; i++)
+        for (size_t k = 0; k < 2; k++)
+            if (td_bytes_is(written, PAIRS[i][k]) && strcmp(name, PAIRS[i][1 - k]) == 0)
+                return 1;
+    return 0;
+}
+
+static int is_within(td_bytes written, const char *name)
+{
+    size_t size = written.size;
+    if (size > COMMON_MIN && tolower(written.data[size - 1]) == 's')
+        size--;
+    if (size < COMMON_MIN)
+        return 0;
+    for (; strlen(name) >= size; name++)
+        if (strncasecmp(name, (const char *)written.data, size) == 0)
+            return 1;
+    return 0;
+}
+
 /* 0: equal. */
 static unsigned distance_of(td_bytes written, const char *name)
 {
@@ -56,8 +81,9 @@ static unsigned distance_of(td_bytes written, const char *name)
     while (common < written.size && common < other.size &&
            written.data[common] == other.data[common])
         common++;
-    return common >= COMMON_MIN ? COMMON_FAR - (unsigned)(common < 400 ? common : 400)
-                                : SUGGEST_FAR;
+    if (common >= COMMON_MIN)
+        return COMMON_FAR - (unsigned)(common < 400 ? common : 400);
+    return is_within(written, name) || means_the_same(written, name) ? WITHIN_FAR : SUGGEST_FAR;
 }
 
 void suggest_offer(suggest_search *search, const char *name)

@@ -7,8 +7,10 @@
 #include "base/bytes.h"
 
 /* The nearest of the offered names, the first of those that are equally near. Similar names differ
- * by at most one letter in three (ignoring case), or share their first three letters; an edit
- * counts less than a shared beginning. Zero-initialise except for written; names are borrowed. */
+ * by at most one letter in three (ignoring case), share their first three letters, or the name has
+ * the written one in it, if need be without an "s" at its end ("trades": publicTrade); what comes
+ * first here counts most. Words of the trade that mean the same are similar: "buy" and "bid".
+ * Zero-initialise except for written; names are borrowed. */
 typedef struct suggest_search {
     td_bytes written;
     const char *name; /* NULL: none is similar */

@@ -57,6 +57,22 @@ static td_result refuse_unknown(const walk *w, const char *name, size_t length)
     return TD_E_INVALID;
 }
 
+/* The first option that begins with the letter may be meant. */
+static td_result refuse_unknown_letter(const walk *w, char letter)
+{
+    const char *name = NULL;
+    for (size_t g = 0; g < w->spec->group_count; g++)
+        for (size_t r = 0; r < w->spec->groups[g].row_count; r++)
+            if (name == NULL && w->spec->groups[g].rows[r].long_name[0] == letter)
+                name = w->spec->groups[g].rows[r].long_name;
+    td_err_set(w->err, TD_E_INVALID, "unknown option -%c", letter);
+    if (name != NULL)
+        td_err_hint(w->err, "did you mean --%s?", name);
+    else
+        hint_help(w);
+    return TD_E_INVALID;
+}
+
 /* Set a row's target from its value, which is given, or the next word of the command line. */
 static td_result parse_value(walk *w, const option_group *group, const option_row *row,
                              const char *value)
@@ -102,11 +118,8 @@ static td_result parse_short(walk *w, const char *word)
             return TD_EOF;
         const option_group *group = NULL;
         const option_row *row = options_find(w->spec, c, 0, &group);
-        if (row == NULL) {
-            td_err_set(w->err, TD_E_INVALID, "unknown option -%c", *c);
-            hint_help(w);
-            return TD_E_INVALID;
-        }
+        if (row == NULL)
+            return refuse_unknown_letter(w, *c);
         if (row->type != OPTION_FLAG)
             return parse_value(w, group, row, c[1] == '\0' ? NULL : c + 1);
         td_result rc = parse_value(w, group, row, NULL);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/suggest.h"
 #include "base/time_text.h"
 #include "cli/options.h"
 
@@ -78,6 +79,8 @@ static td_result set_number(const option_row *row, const char *text, uint64_t *t
 
 static td_result set_choice(const option_row *row, const char *text, int *target, td_err *err)
 {
+    suggest_search search = {.written = td_bytes_str(text)};
+    char similar[128];
     char allowed[512] = "";
     size_t used = 0;
     for (int i = 0; row->choices[i] != NULL; i++) {
@@ -85,12 +88,17 @@ static td_result set_choice(const option_row *row, const char *text, int *target
             *target = i;
             return TD_OK;
         }
+        suggest_offer(&search, row->choices[i]);
         int written = snprintf(allowed + used, sizeof allowed - used, "%s%s", i == 0 ? "" : ", ",
                                row->choices[i]);
         if (written > 0 && used + (size_t)written < sizeof allowed)
             used += (size_t)written;
     }
-    return td_err_set(err, TD_E_INVALID, "'%s' is not one of %s", text, allowed);
+    td_err_set(err, TD_E_INVALID, "'%s' is not one of %s", text, allowed);
+    suggest_format(&search, similar, sizeof similar);
+    if (similar[0] != '\0')
+        td_err_hint(err, "%s", similar);
+    return TD_E_INVALID;
 }
 
 static td_result add_to_list(const char *text, options_list *list, td_err *err)

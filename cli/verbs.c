@@ -37,8 +37,8 @@ static void print_verbs(const verb_table *table, FILE *out)
             "  3   recorded data is damaged or lost\n"
             "  4   it could not be done: a file, the network, a full disk, a stop\n"
             "  %d  an error in the program: the message says where; please report it\n"
-            "\n'%s VERB --help' shows the options and statuses of a verb.\n",
-            EXIT_CODE_FAULT, table->program);
+            "\n'%s VERB --help', or '%s help VERB', shows the options and statuses of a verb.\n",
+            EXIT_CODE_FAULT, table->program, table->program);
 }
 
 static exit_code refuse_verb(const verb_table *table, const verb_context *context, const char *name)
@@ -112,6 +112,16 @@ static exit_code complete(const verb_table *table, const verb_context *context, 
     return EXIT_CODE_DONE;
 }
 
+/* "help VERB..." is "VERB... --help". argv[0] is "help". */
+static exit_code help(const verb_table *table, const verb_context *context, int argc, char **argv)
+{
+    static char option[] = "--help";
+    for (int i = 0; i + 1 < argc; i++)
+        argv[i] = argv[i + 1];
+    argv[argc - 1] = option;
+    return verbs_below(table, context, argc + 1, argv - 1);
+}
+
 exit_code verbs_below(const verb_table *table, const verb_context *context, int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : NULL;
@@ -120,6 +130,8 @@ exit_code verbs_below(const verb_table *table, const verb_context *context, int 
         return complete(table, context, argc - 1, argv + 1);
     if (row != NULL)
         return run_verb(table, context, row, argc - 1, argv + 1);
+    if (word != NULL && strcmp(word, "help") == 0)
+        return help(table, context, argc - 1, argv + 1);
     if (word == NULL || (strcmp(word, "--help") != 0 && strcmp(word, "-h") != 0))
         return refuse_verb(table, context, word);
     print_verbs(table, stdout);

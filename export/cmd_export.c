@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/attr.h"
 #include "base/io_posix.h"
+#include "base/suggest.h"
 #include "cli/units.h"
 #include "archive/ledger.h"
 #include "export/export.h"
@@ -205,6 +206,21 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
     memcpy(rows, made, sizeof made);
 }
 
+static td_result refuse_format(const char *name, const char *names, td_err *err)
+{
+    suggest_search search = {.written = td_bytes_str(name)};
+    char similar[128];
+    size_t count = 0;
+    const export_format *const *formats = export_format_table(&count);
+    for (size_t i = 0; i < count; i++)
+        suggest_offer(&search, formats[i]->name);
+    td_err_set(err, TD_E_INVALID, "--format: '%s' is not one of %s", name, names);
+    suggest_format(&search, similar, sizeof similar);
+    if (similar[0] != '\0')
+        td_err_hint(err, "%s", similar);
+    return TD_E_INVALID;
+}
+
 static td_result read_formats(export_command *command, td_err *err)
 {
     const options_list *wanted = &command->flags.formats;
@@ -219,8 +235,7 @@ static td_result read_formats(export_command *command, td_err *err)
         while (k < count && strcmp(formats[k]->name, wanted->items[i]) != 0)
             k++;
         if (k == count)
-            return td_err_set(err, TD_E_INVALID, "--format: '%s' is not one of %s",
-                              wanted->items[i], names);
+            return refuse_format(wanted->items[i], names, err);
         if (!export_has_format(spec, formats[k]))
             spec->formats[spec->format_count++] = formats[k];
     }
@@ -263,8 +278,14 @@ static void add_output(export_spec *spec, const export_format *format,
 
 static td_result refuse_type(const char *name, const export_format *format, td_err *err)
 {
+    suggest_search search = {.written = td_bytes_str(name)};
+    char similar[128];
+    for (size_t i = 0; i < export_format_type_count(format); i++)
+        suggest_offer(&search, export_format_type(format, i).name);
+    suggest_format(&search, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "--type: %s has no type '%s'", format->name, name);
-    td_err_hint(err, "`tapedeck export --help` lists the types of each format");
+    td_err_hint(err, "%s%s`tapedeck export --help` lists the types of each format", similar,
+                search.name == NULL ? "" : " ");
     return TD_E_INVALID;
 }
 

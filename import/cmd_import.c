@@ -288,6 +288,9 @@ static exit_code import_files(import_command *command, const options_operands *f
     td_err_clear(&err);
     find_captures(command, files);
     td_result rc = archive_choice_require(&command->archive, &archive_path, &err);
+    if (rc != TD_OK)
+        td_err_hint(&err, "its arguments are captures: give --archive DIR as well, or set "
+                          "TAPEDECK_ARCHIVE");
     if (rc == TD_OK)
         rc = choose_family(command->flags.family, &asked, &err);
     for (size_t i = 0; rc == TD_OK && i < command->capture_count; i++)

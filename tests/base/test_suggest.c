@@ -29,6 +29,10 @@ static void test_nearest(void **state)
         {"orderBook_2000000", {"orderBookL2_25", "orderBook_200.100ms"}, "orderBook_200.100ms"},
         {"trades", {"trad.something.else", "trade"}, "trade"},
         {"or", {"orderBookL2_25"}, NULL},
+        {"trades", {"orderbook", "publicTrade"}, "publicTrade"},
+        {"csv", {"jsonl", "tardis-csv"}, "tardis-csv"},
+        {"buy", {"bid", "ask"}, "bid"},
+        {"ask", {"Buy", "sell"}, "sell"},
         /* of equally near ones the first */
         {"tradd", {"tradexy", "traded", "trade", "traded"}, "traded"},
     };

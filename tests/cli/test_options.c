@@ -195,6 +195,8 @@ static const refusal_row REFUSALS[] = {
     {"near miss", "--symbols X", "unknown option --symbols", "did you mean --symbol?"},
     {"shortened name", "--arch x", "unknown option --arch", "--archive"},
     {"unknown short", "-x", "unknown option -x", "--help"},
+    {"beginning of a long one", "-w 5s", "unknown option -w", "did you mean --wait?"},
+    {"near choice", "--pace fas", "not one of slow, fast", "did you mean 'fast'?"},
     {"missing value", "--topic", "--topic needs a value", "--help"},
     {"missing short value", "-q -n", "--limit needs a value", "--help"},
     {"needless value", "--dry-run=yes", "--dry-run takes no value", NULL},

@@ -52,5 +52,26 @@ test("every verb that needs only an archive accepts it as an argument, an option
 
 test("a verb with arguments of its own does not use one of them as the archive", async (t) => {
   const end = await tapedeck(t, ["import", "--format", "jsonl", "tape", "capture.jsonl"], { status: 2 });
-  assert.match(end.stderr, /no archive is given/);
+  assert.match(end.stderr, /no archive is given\n.*its arguments are captures: give --archive DIR/);
+});
+
+test("help VERB is VERB --help", async (t) => {
+  for (const words of [[], ["export"], ["record"], ["regress", "check"]])
+    assert.equal((await tapedeck(t, ["help", ...words])).stdout, (await tapedeck(t, [...words, "--help"])).stdout, words.join(" "));
+  assert.match((await tapedeck(t, ["help", "exprot"], { status: 2 })).stderr, /unknown verb 'exprot'\n.*did you mean 'export'/);
+});
+
+test("a near miss gets the word that was meant", async (t) => {
+  const archive = await archiveOf(t), out = path.join(temporary(t), "out");
+  const exporting = (...more) => ["export", archive, "--out", out, ...more];
+  const rows = [
+    [["export", archive, "-o", out, "--format", "jsonl"], 2, "--out"], [exporting("--format", "csv"), 2, "'tardis-csv'"],
+    [exporting("--format", "tardis-csv", "--type", "trade"), 2, "'trades'"], [["cat", archive, "--topic", "trades"], 4, "'trade'"],
+    [["why", archive, "BTCUSD", "--at", "2021-04-17T12:00", "--side", "buy", "--price", "1"], 2, "'bid'"],
+  ];
+  for (const [args, status, meant] of rows) {
+    const { stderr } = await tapedeck(t, args, { status });
+    assert.ok(stderr.includes(`did you mean ${meant}?`), `${args.join(" ")}\n${stderr}`);
+  }
+  assert.ok(!fs.existsSync(out));
 });
