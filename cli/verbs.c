@@ -37,8 +37,8 @@ static void print_verbs(const verb_table *table, FILE *out)
             "  3   recorded data is damaged or lost\n"
             "  4   it could not be done: a file, the network, a full disk, a stop\n"
             "  %d  an error in the program: the message says where; please report it\n"
-            "\n'%s VERB --help', or '%s help VERB', shows the options and statuses of a verb.\n",
-            EXIT_CODE_FAULT, table->program, table->program);
+            "\n'%s help VERB' shows the options and statuses of a verb.\n",
+            EXIT_CODE_FAULT, table->program);
 }
 
 static exit_code refuse_verb(const verb_table *table, const verb_context *context, const char *name)

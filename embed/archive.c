@@ -319,7 +319,7 @@ static void add_trades(tapedeck_tape *t, const tapedeck_frame_row *frame, const 
         if (trade->symbol.size > 0)
             row->row.stream = entry_stream(t, frame->stream, trade->symbol);
         if (id_bytes > 0)
-            memcpy(row->id, trade->trade_id.data, id_bytes);
+            memcpy(row->trade_id, trade->trade_id.data, id_bytes);
     }
 }
 

@@ -58,6 +58,11 @@ static inline msg_value row_absent(void)
     return (msg_value){.type = VALUE_ABSENT};
 }
 
+static inline msg_value row_side(unsigned side)
+{
+    return (msg_value){.type = VALUE_SIDE, .as.side = (uint8_t)side};
+}
+
 /* The bytes live as long as the row. */
 static inline msg_value row_text(td_bytes text)
 {

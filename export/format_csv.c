@@ -35,6 +35,28 @@ static void close_csv(void *writer)
 
 /* ---- lines ---- */
 
+/* A column under the name that the format's owner gives it. */
+static td_result add_header(td_buf *out, const char *name, td_err *err)
+{
+    static const char SIZE[] = "size";
+    size_t length = strlen(name);
+    if (strcmp(name, "trade_id") == 0)
+        return td_buf_printf(out, err, ",id");
+    if (length < sizeof SIZE - 1 || strcmp(name + length - (sizeof SIZE - 1), SIZE) != 0)
+        return td_buf_printf(out, err, ",%s", name);
+    return td_buf_printf(out, err, ",%.*samount", (int)(length - (sizeof SIZE - 1)), name);
+}
+
+/* Of a level in a book, or of the taker. */
+static const char *side_name(const export_type *type, unsigned side)
+{
+    static const char *const TAKERS[] = {
+        [SIDE_BUY] = "buy", [SIDE_SELL] = "sell", [SIDE_NONE] = "unknown"};
+    if (type != &EXPORT_BOOK_DELTAS)
+        return TAKERS[side];
+    return side == SIDE_SELL ? "ask" : "bid";
+}
+
 /* The header, with the first row. */
 static td_result begin_file(csv_writer *csv, const export_source *of, td_err *err)
 {
@@ -48,7 +70,7 @@ static td_result begin_file(csv_writer *csv, const export_source *of, td_err *er
     rc = td_buf_printf(out, err, "exchange,%stimestamp,local_timestamp",
                        (of->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? "" : "symbol,");
     for (size_t i = 0; rc == TD_OK && i < export_plain_columns(of->type); i++)
-        rc = td_buf_printf(out, err, ",%s", of->type->columns[i].name);
+        rc = add_header(out, of->type->columns[i].name, err);
     return rc == TD_OK ? td_buf_append(out, "\n", 1, err) : rc;
 }
 
@@ -83,7 +105,7 @@ static void add_text(csv_writer *csv, td_buf *out, td_bytes text)
         td_buf_add(out, text.data, text.size);
 }
 
-static void add_value(csv_writer *csv, td_buf *out, const msg_value *value)
+static void add_value(csv_writer *csv, td_buf *out, const export_type *type, const msg_value *value)
 {
     switch (value->type) {
     case VALUE_ABSENT:
@@ -103,7 +125,7 @@ static void add_value(csv_writer *csv, td_buf *out, const msg_value *value)
         add_text(csv, out, td_bytes_str(value->as.is_true ? "true" : "false"));
         return;
     case VALUE_SIDE:
-        add_text(csv, out, td_bytes_str(msg_side_name(value->as.side)));
+        add_text(csv, out, td_bytes_str(side_name(type, value->as.side)));
         return;
     case VALUE_TIME_NS:
         add_u64(out, value->as.time_ns / NS_PER_US);
@@ -135,7 +157,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     add_u64(out, row->recv_ns / NS_PER_US);
     for (size_t i = 0; i < export_plain_columns(of->type); i++) {
         td_buf_add(out, ",", 1);
-        add_value(csv, out, &row->values[i]);
+        add_value(csv, out, of->type, &row->values[i]);
     }
     td_buf_add(out, "\n", 1);
     return export_file_flush(csv->file, err);

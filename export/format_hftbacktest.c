@@ -121,13 +121,13 @@ static hft_event gap_event(hft_writer *self, const export_row *row)
 static hft_event trade_event(const hft_writer *self, const export_row *row)
 {
     enum { SIDE = 1, PRICE, AMOUNT }; /* of EXPORT_TRADES */
-    const td_bytes side = row->values[SIDE].as.text;
+    const unsigned side = row->values[SIDE].as.side;
     hft_event out = {.kind = EVENT_TRADE,
                      .price = to_double(row->values[PRICE].as.decimal),
                      .amount = to_double(row->values[AMOUNT].as.decimal)};
-    if (td_bytes_is(side, "buy"))
+    if (side == SIDE_BUY)
         out.kind |= EVENT_BUY;
-    if (td_bytes_is(side, "sell"))
+    if (side == SIDE_SELL)
         out.kind |= EVENT_SELL;
     set_times(self, row, &out);
     return out;

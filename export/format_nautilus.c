@@ -208,8 +208,9 @@ static const msg_value *value_of(const catalog_writer *self, const export_row *r
 static td_result put_trade(catalog_writer *self, const export_row *row, td_err *err)
 {
     parquet_writer *to = parquet_file_writer(self->file);
-    td_bytes side = value_of(self, row, "side")->as.text;
-    td_bytes id = value_of(self, row, "id")->as.text;
+    static const char *const SIDES[] = {
+        [SIDE_BUY] = "BUY", [SIDE_SELL] = "SELL", [SIDE_NONE] = "NO_AGGRESSOR"};
+    td_bytes id = value_of(self, row, "trade_id")->as.text;
     if (id.size > TRADE_ID_BYTES_MAX)
         return td_err_set(err, TD_E_LIMIT, "trade id '%.*s' is longer than %d bytes",
                           (int)(id.size < 64 ? id.size : 64), (const char *)id.data,
@@ -217,14 +218,10 @@ static td_result put_trade(catalog_writer *self, const export_row *row, td_err *
     td_result rc =
         put_number(self, 0, value_of(self, row, "price")->as.decimal, &self->price_places, err);
     if (rc == TD_OK)
-        rc =
-            put_number(self, 1, value_of(self, row, "amount")->as.decimal, &self->size_places, err);
+        rc = put_number(self, 1, value_of(self, row, "size")->as.decimal, &self->size_places, err);
     if (rc != TD_OK)
         return rc;
-    parquet_put_text(to, 2,
-                     td_bytes_str(td_bytes_is(side, "buy")    ? "BUY"
-                                  : td_bytes_is(side, "sell") ? "SELL"
-                                                              : "NO_AGGRESSOR"));
+    parquet_put_text(to, 2, td_bytes_str(SIDES[value_of(self, row, "side")->as.side]));
     parquet_put_text(to, 3, id);
     return end_row(self, row, err);
 }
@@ -232,7 +229,7 @@ static td_result put_trade(catalog_writer *self, const export_row *row, td_err *
 /* A quote has both sides; a row with one is left out. */
 static td_result put_quote(catalog_writer *self, const export_row *row, td_err *err)
 {
-    static const char *const NAMES[] = {"bid_price", "ask_price", "bid_amount", "ask_amount"};
+    static const char *const NAMES[] = {"bid_price", "ask_price", "bid_size", "ask_size"};
     enum { NUMBERS = sizeof NAMES / sizeof NAMES[0] };
     td_result rc = TD_OK;
     for (size_t i = 0; i < NUMBERS; i++)
@@ -392,10 +389,9 @@ static td_result put_frame(catalog_writer *self, const export_row *row, td_err *
 static td_result add_level(catalog_writer *self, const export_row *row, td_err *err)
 {
     pending_level level = {.is_snapshot = value_of(self, row, "is_snapshot")->as.is_true != 0,
-                           .is_bid =
-                               (uint8_t)td_bytes_is(value_of(self, row, "side")->as.text, "bid"),
+                           .is_bid = value_of(self, row, "side")->as.side == SIDE_BUY,
                            .price = value_of(self, row, "price")->as.decimal,
-                           .size = value_of(self, row, "amount")->as.decimal};
+                           .size = value_of(self, row, "size")->as.decimal};
     if (level.is_snapshot && self->level_count > 0 && !self->levels[0].is_snapshot)
         self->level_count = 0;
     self->levels = td_array_reach(self->levels, &self->level_capacity, self->level_count,

@@ -7,12 +7,12 @@
 #include "base/assert.h"
 #include "export/export_type.h"
 
-enum { IS_SNAPSHOT, SIDE, PRICE, AMOUNT, COLUMNS };
+enum { IS_SNAPSHOT, SIDE, PRICE, SIZE, COLUMNS };
 
 static const export_column DELTA_COLUMNS[COLUMNS] = {[IS_SNAPSHOT] = {"is_snapshot", VALUE_BOOL},
-                                                     [SIDE] = {"side", VALUE_TEXT},
+                                                     [SIDE] = {"side", VALUE_SIDE},
                                                      [PRICE] = {"price", VALUE_DECIMAL},
-                                                     [AMOUNT] = {"amount", VALUE_DECIMAL}};
+                                                     [SIZE] = {"size", VALUE_DECIMAL}};
 
 /* What a file's last row was. */
 typedef enum last_rows { LAST_NONE, LAST_SNAPSHOT, LAST_CHANGE } last_rows;
@@ -54,9 +54,9 @@ static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const bo
         (is_snapshot ? ROW_SNAPSHOT : 0U) | (is_own ? 0U : (unsigned)ROW_SYNTHESIZED);
     rows->waiting.values = rows->values;
     rows->values[IS_SNAPSHOT] = row_bool(is_snapshot);
-    rows->values[SIDE] = row_text(td_bytes_str(side == SIDE_SELL ? "ask" : "bid"));
+    rows->values[SIDE] = row_side(side);
     rows->values[PRICE] = row_decimal(level->price);
-    rows->values[AMOUNT] = row_decimal(level->size);
+    rows->values[SIZE] = row_decimal(level->size);
     rows->count++;
 }
 

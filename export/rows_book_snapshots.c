@@ -112,10 +112,10 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 /* ---- the types ---- */
 
 static const export_column QUOTE_COLUMNS[LEVEL_COLUMNS] = {
-    [QUOTE_ASK_AMOUNT] = {"ask_amount", VALUE_DECIMAL},
+    [QUOTE_ASK_AMOUNT] = {"ask_size", VALUE_DECIMAL},
     [QUOTE_ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
     [QUOTE_BID_PRICE] = {"bid_price", VALUE_DECIMAL},
-    [QUOTE_BID_AMOUNT] = {"bid_amount", VALUE_DECIMAL}};
+    [QUOTE_BID_AMOUNT] = {"bid_size", VALUE_DECIMAL}};
 
 static void *open_levels(const maker_begin *of)
 {
@@ -141,10 +141,10 @@ static void *open_chosen(const maker_begin *of)
 
 /* clang-format off: a level, a line */
 #define LEVEL(n)                                                                                   \
-    {"asks[" #n "].price", VALUE_DECIMAL}, {"asks[" #n "].amount", VALUE_DECIMAL},                 \
+    {"asks[" #n "].price", VALUE_DECIMAL}, {"asks[" #n "].size", VALUE_DECIMAL},                   \
         {"bids[" #n "].price", VALUE_DECIMAL},                                                     \
     {                                                                                              \
-        "bids[" #n "].amount", VALUE_DECIMAL                                                       \
+        "bids[" #n "].size", VALUE_DECIMAL                                                         \
     }
 /* clang-format on */
 
@@ -210,7 +210,7 @@ void export_book_snapshots_init(uint32_t levels, export_book_snapshots *out)
         const unsigned column = i % LEVEL_COLUMNS;
         (void)snprintf(out->names[i], sizeof out->names[i], "%s[%u].%s",
                        column < BID_PRICE ? "asks" : "bids", i / LEVEL_COLUMNS,
-                       column % 2 == ASK_PRICE ? "price" : "amount");
+                       column % 2 == ASK_PRICE ? "price" : "size");
         out->columns[i] = (export_column){out->names[i], VALUE_DECIMAL};
     }
     out->type = EXPORT_BOOK_SNAPSHOTS;

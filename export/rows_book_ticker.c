@@ -5,10 +5,10 @@
 #include "export/rows_hftbacktest.h"
 
 static const export_column TICKER_COLUMNS[BBO_COLUMNS] = {
-    [BBO_ASK_AMOUNT] = {"ask_amount", VALUE_DECIMAL},
+    [BBO_ASK_AMOUNT] = {"ask_size", VALUE_DECIMAL},
     [BBO_ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
     [BBO_BID_PRICE] = {"bid_price", VALUE_DECIMAL},
-    [BBO_BID_AMOUNT] = {"bid_amount", VALUE_DECIMAL}};
+    [BBO_BID_AMOUNT] = {"bid_size", VALUE_DECIMAL}};
 
 typedef struct best_prices {
     msg_value values[BBO_COLUMNS];

@@ -6,7 +6,7 @@
 
 static const export_column COLUMNS[HFT_COLUMNS] = {[HFT_KIND] = {"kind", VALUE_INTEGER},
                                                    [HFT_PRICE] = {"price", VALUE_DECIMAL},
-                                                   [HFT_AMOUNT] = {"amount", VALUE_DECIMAL}};
+                                                   [HFT_AMOUNT] = {"size", VALUE_DECIMAL}};
 
 typedef struct hft_depth {
     const export_settings *settings;

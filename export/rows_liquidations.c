@@ -4,13 +4,13 @@
 
 #include "export/export_type.h"
 
-enum { ID, SIDE, PRICE, AMOUNT, COLUMNS };
+enum { ID, SIDE, PRICE, SIZE, COLUMNS };
 
 /* The exchange gives no ids. */
-static const export_column LIQUIDATION_COLUMNS[COLUMNS] = {[ID] = {"id", VALUE_TEXT},
-                                                           [SIDE] = {"side", VALUE_TEXT},
+static const export_column LIQUIDATION_COLUMNS[COLUMNS] = {[ID] = {"trade_id", VALUE_TEXT},
+                                                           [SIDE] = {"side", VALUE_SIDE},
                                                            [PRICE] = {"price", VALUE_DECIMAL},
-                                                           [AMOUNT] = {"amount", VALUE_DECIMAL}};
+                                                           [SIZE] = {"size", VALUE_DECIMAL}};
 
 /* 1 for the topic with every liquidation; the others have one a second at most. */
 static int has_all(const topic_row *row)
@@ -52,9 +52,9 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         const msg_item *item = &record->items[i];
         const msg_value *side = msg_value_find(item->values, item->value_count, MEMBER_SIDE);
         int was_long = side != NULL && side->as.side == SIDE_BUY;
-        msg_value values[COLUMNS] = {[SIDE] = row_text(td_bytes_str(was_long ? "sell" : "buy"))};
+        msg_value values[COLUMNS] = {[SIDE] = row_side(was_long ? SIDE_SELL : SIDE_BUY)};
         set_decimal(item, MEMBER_PRICE, &values[PRICE]);
-        set_decimal(item, MEMBER_SIZE, &values[AMOUNT]);
+        set_decimal(item, MEMBER_SIZE, &values[SIZE]);
         export_row row = export_row_of(seen);
         row.exchange_ns = time_of(record, item);
         row.flags |= i + 1 == record->item_count ? ROW_LAST_OF_FRAME : 0U;

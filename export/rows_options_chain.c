@@ -12,10 +12,10 @@
     X("open_interest", VALUE_DECIMAL, OPEN_INTEREST)                                               \
     X("last_price", VALUE_DECIMAL, LAST_PRICE)                                                     \
     X("bid_price", VALUE_DECIMAL, BID1_PRICE)                                                      \
-    X("bid_amount", VALUE_DECIMAL, BID1_SIZE)                                                      \
+    X("bid_size", VALUE_DECIMAL, BID1_SIZE)                                                        \
     X("bid_iv", VALUE_DECIMAL, BID1_IV)                                                            \
     X("ask_price", VALUE_DECIMAL, ASK1_PRICE)                                                      \
-    X("ask_amount", VALUE_DECIMAL, ASK1_SIZE)                                                      \
+    X("ask_size", VALUE_DECIMAL, ASK1_SIZE)                                                        \
     X("ask_iv", VALUE_DECIMAL, ASK1_IV)                                                            \
     X("mark_price", VALUE_DECIMAL, MARK_PRICE)                                                     \
     X("mark_iv", VALUE_DECIMAL, MARK_IV)                                                           \

@@ -1,19 +1,12 @@
 /* Trades: a row for each trade of a frame. They have no state: whatever was recorded is a row. */
 #include "export/export_type.h"
 
-enum { ID, SIDE, PRICE, AMOUNT, COLUMNS };
+enum { ID, SIDE, PRICE, SIZE, COLUMNS };
 
-static const export_column TRADE_COLUMNS[COLUMNS] = {[ID] = {"id", VALUE_TEXT},
-                                                     [SIDE] = {"side", VALUE_TEXT},
+static const export_column TRADE_COLUMNS[COLUMNS] = {[ID] = {"trade_id", VALUE_TEXT},
+                                                     [SIDE] = {"side", VALUE_SIDE},
                                                      [PRICE] = {"price", VALUE_DECIMAL},
-                                                     [AMOUNT] = {"amount", VALUE_DECIMAL}};
-
-static const char *taker_name(uint8_t side)
-{
-    if (side == SIDE_BUY)
-        return "buy";
-    return side == SIDE_SELL ? "sell" : "unknown";
-}
+                                                     [SIZE] = {"size", VALUE_DECIMAL}};
 
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
@@ -27,9 +20,9 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const msg_trade trade = message_trade(m, i);
         msg_value values[COLUMNS] = {[ID] = row_text(trade.trade_id),
-                                     [SIDE] = row_text(td_bytes_str(taker_name(trade.side))),
+                                     [SIDE] = row_side(trade.side),
                                      [PRICE] = row_decimal(trade.price),
-                                     [AMOUNT] = row_decimal(trade.size)};
+                                     [SIZE] = row_decimal(trade.size)};
         export_row row = export_row_of(seen);
         if (trade.exchange_ns != 0)
             row.exchange_ns = trade.exchange_ns;

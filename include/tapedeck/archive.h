@@ -107,7 +107,7 @@ enum { TAPEDECK_TRADE_ID_BYTES = 40 };
 
 typedef struct tapedeck_trade_row {
     tapedeck_row row;
-    char id[TAPEDECK_TRADE_ID_BYTES];
+    char trade_id[TAPEDECK_TRADE_ID_BYTES];
 } tapedeck_trade_row;
 
 /* Valid until the next call with the tape. */

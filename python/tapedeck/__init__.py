@@ -52,7 +52,7 @@ class Damage(Error):
 _LEVEL = (("recv_ns", "Q"), ("exchange_ns", "Q"), ("price", "d"), ("size", "d"), ("price_int", "q"),
           ("size_int", "q"), ("stream", "I"), ("frame", "I"), ("price_scale", "B"),
           ("size_scale", "B"), ("side", "B"), ("action", "B"), ("flags", "B"), (None, "3x"))
-_TRADE = _LEVEL + (("id", "40s"),)
+_TRADE = _LEVEL + (("trade_id", "40s"),)
 _FRAME = (("recv_ns", "Q"), ("exchange_ns", "Q"), ("ordinal", "Q"), ("number", "q"),
           ("bytes_at", "Q"), ("message_at", "Q"), ("byte_count", "I"), ("message_count", "I"),
           ("stream", "I"), ("first_entry", "I"), ("entry_count", "I"), ("connection", "I"),

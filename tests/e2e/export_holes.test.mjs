@@ -146,10 +146,10 @@ test("a broken book, undecodable frames, a disconnect and a clock step, in every
 
   // Parquet: as CSV, with flags; the gap is a row of its own type.
   const parquet = (type) => `exchange=bybit/type=${type}/date=${DAY}/BTCUSDT.parquet`;
-  const deltas = (await parquetRows(path.join(folder.parquet, parquet("book_deltas")))).filter((row) => row.side === "bid");
-  assert.deepEqual(numbers(deltas, (row) => row.amount), TRUSTED);
-  assert.deepEqual(numbers(deltas.filter((row) => (Number(row.flags) & SNAPSHOT) !== 0), (row) => row.amount), SNAPSHOTS);
-  assert.deepEqual(numbers(deltas.filter((row) => (Number(row.flags) & LATE) !== 0), (row) => row.amount), LATE_BOOKS);
+  const deltas = (await parquetRows(path.join(folder.parquet, parquet("book_deltas")))).filter((row) => row.side === "Buy");
+  assert.deepEqual(numbers(deltas, (row) => row.size), TRUSTED);
+  assert.deepEqual(numbers(deltas.filter((row) => (Number(row.flags) & SNAPSHOT) !== 0), (row) => row.size), SNAPSHOTS);
+  assert.deepEqual(numbers(deltas.filter((row) => (Number(row.flags) & LATE) !== 0), (row) => row.size), LATE_BOOKS);
   assert.deepEqual(deltas.filter((row) => row.suspect), []);
   const [gaps] = filesOf(folder.parquet).filter((name) => name.includes("exchange=bybit/type=gaps"));
   assert.deepEqual((await parquetRows(path.join(folder.parquet, gaps))).map((row) => row.reason), GAPS);

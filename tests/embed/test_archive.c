@@ -89,7 +89,7 @@ static void a_batch_has_frames_and_rows(void **state)
         assert_memory_equal(batch.text + frame->bytes_at, TRADE, strlen(TRADE));
         assert_memory_equal(batch.text + frame->message_at, "{\"type\":\"trade\",", 16);
         const tapedeck_trade_row *trade = &batch.trades[frame->first_entry];
-        assert_string_equal(trade->id, "a-trade");
+        assert_string_equal(trade->trade_id, "a-trade");
         assert_int_equal(trade->row.price_int, 1005);
         assert_int_equal(trade->row.price_scale, 1);
         assert_true(trade->row.price > 100.4 && trade->row.price < 100.6);

@@ -190,7 +190,7 @@ static void shorten(const td_buf *rows, char *out, size_t out_bytes)
                                 flag, side, price, amount),
                          4);
         used += (size_t)snprintf(out + used, out_bytes - used, "%s%c %c%sx%s", used == 0 ? "" : ";",
-                                 flag[0], side[0], price, amount);
+                                 flag[0], side[0] == 'B' ? 'b' : 'a', price, amount);
         assert_true(used < out_bytes);
         at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
     }

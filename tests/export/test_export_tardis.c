@@ -46,7 +46,7 @@ typedef struct stream_feed {
     td_buf rows;      /* with a NUL, after feed_frame */
 } stream_feed;
 
-static void add_value(td_buf *out, const msg_value *value)
+static void add_value(td_buf *out, const export_type *type, const msg_value *value)
 {
     char text[TD_DECIMAL_TEXT_BYTES] = "-";
     if (value->type == VALUE_TIME_NS)
@@ -56,6 +56,13 @@ static void add_value(td_buf *out, const msg_value *value)
         (void)td_decimal_format(value->as.decimal, text); /* the length is not needed */
     else if (value->type == VALUE_BOOL)
         (void)snprintf(text, sizeof text, "%s", value->as.is_true ? "true" : "false");
+    else if (value->type == VALUE_SIDE && type == &EXPORT_BOOK_DELTAS)
+        (void)snprintf(text, sizeof text, "%s", value->as.side == SIDE_BUY ? "bid" : "ask");
+    else if (value->type == VALUE_SIDE)
+        (void)snprintf(text, sizeof text, "%s",
+                       value->as.side == SIDE_BUY    ? "buy"
+                       : value->as.side == SIDE_SELL ? "sell"
+                                                     : "unknown");
     if (value->type == VALUE_TEXT)
         td_buf_add(out, value->as.text.data, value->as.text.size);
     else
@@ -76,7 +83,7 @@ static td_result put_row(void *ctx, const export_row *row, td_err *err)
         assert_true(value->type == VALUE_ABSENT || value->type == f->type->columns[i].type);
         if (i > 0)
             td_buf_add(&f->rows, ",", 1);
-        add_value(&f->rows, value);
+        add_value(&f->rows, f->type, value);
     }
     td_buf_add(&f->rows, "; ", 2);
     return rc;
@@ -380,7 +387,7 @@ static void test_snapshot_columns(void **state)
         const export_column *column = &EXPORT_BOOK_SNAPSHOT_25.columns[i];
         char name[32];
         (void)snprintf(name, sizeof name, "%s[%zu].%s", i % 4 < 2 ? "asks" : "bids", i / 4,
-                       i % 2 == 0 ? "price" : "amount");
+                       i % 2 == 0 ? "price" : "size");
         assert_string_equal(column->name, name);
         assert_int_equal(column->type, VALUE_DECIMAL);
     }
@@ -515,6 +522,10 @@ static void add_expected(td_buf *out, json_value object, const char *key, value_
         as.type = type;
         if (type == VALUE_TEXT)
             as.as.text = text;
+        else if (type == VALUE_SIDE)
+            as.as.side = td_bytes_is(text, "buy")    ? SIDE_BUY
+                         : td_bytes_is(text, "sell") ? SIDE_SELL
+                                                     : SIDE_NONE;
         else if (type == VALUE_TIME_NS)
             as.as.time_ns = time_of(object, key);
         else if (type == VALUE_BOOL && json_bool(value, &is_true))
@@ -522,7 +533,7 @@ static void add_expected(td_buf *out, json_value object, const char *key, value_
         else
             assert_int_equal(td_decimal_parse(json_raw(value), &as.as.decimal, NULL), TD_OK);
     }
-    add_value(out, &as);
+    add_value(out, NULL, &as);
 }
 
 static void add_expected_row(td_buf *out, const struct mapped_type *of, json_value output,
