@@ -1,5 +1,6 @@
 #include "base/decimal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -221,6 +222,20 @@ int td_decimal_compare(td_decimal a, td_decimal b)
     else
         right *= (int64_t)POW10[a.scale - b.scale];
     return left < right ? -1 : left > right;
+}
+
+/* Both operands of the division are exact, so its result is the nearest one. */
+double td_decimal_double(td_decimal value)
+{
+    static const double POWERS[TD_DECIMAL_SCALE_MAX + 1] = {
+        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+        1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    const int64_t exact = INT64_C(1) << 53;
+    char text[TD_DECIMAL_TEXT_BYTES];
+    if (value.mantissa >= -exact && value.mantissa <= exact)
+        return (double)value.mantissa / POWERS[value.scale];
+    (void)td_decimal_format(value, text);
+    return strtod(text, NULL);
 }
 
 td_result td_decimal_range_parse(td_bytes text, td_decimal_range *out, td_err *err)

@@ -47,6 +47,9 @@ td_decimal_wide td_decimal_widen(td_decimal value);
 int td_decimal_compare(td_decimal a, td_decimal b);
 
 /* Numbers from low to high, both included; a bound that is not set excludes nothing. */
+/* The nearest double. */
+double td_decimal_double(td_decimal value);
+
 typedef struct td_decimal_range {
     td_decimal low, high;
     uint8_t has_low, has_high;

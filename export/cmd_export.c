@@ -33,6 +33,7 @@ typedef struct export_flags {
     int exch_time; /* export_exch_time */
     int time;      /* export_time */
     uint64_t scale;
+    uint8_t has_floats;
     uint8_t is_only_clean;
     uint8_t keeps_suspect;
     const char *max_gap_loss;
@@ -114,7 +115,7 @@ static void describe_formats(export_names *names)
 static const char *const EXCH_TIMES[] = {
     [EXPORT_EXCH_TIME_FRAME] = "frame", [EXPORT_EXCH_TIME_MATCH] = "match", NULL};
 
-enum { ROW_COUNT = 18 };
+enum { ROW_COUNT = 19 };
 
 static void make_rows(export_names *names, option_row rows[ROW_COUNT])
 {
@@ -184,6 +185,9 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
                  "(default: DECIMAL(38,12))",
          .min = 1,
          .max = TD_DECIMAL_SCALE_MAX},
+        {.long_name = "float",
+         OPTION_INTO(export_flags, has_floats),
+         .help = "parquet: numbers as DOUBLE, the nearest one of each"},
         {.long_name = "only-clean",
          OPTION_INTO(export_flags, is_only_clean),
          .help = "leave out each symbol on the days that 'tapedeck days' does not\n"
@@ -427,8 +431,11 @@ static td_result read_choices(export_command *command, td_err *err)
     if (flags->is_fused && flags->depth != 0)
         return td_err_set(err, TD_E_INVALID, "--fuse: --depth takes one depth");
     if (!export_has_format(&command->spec, &EXPORT_PARQUET) &&
-        (flags->time != EXPORT_TIME_NANOS || flags->scale != 0))
-        return td_err_set(err, TD_E_INVALID, "--time, --scale: of parquet alone");
+        (flags->time != EXPORT_TIME_NANOS || flags->scale != 0 || flags->has_floats))
+        return td_err_set(err, TD_E_INVALID, "--time, --scale, --float: of parquet alone");
+    if (flags->has_floats && flags->scale != 0)
+        return td_err_set(err, TD_E_INVALID, "--float: --scale is about decimals");
+    settings->has_floats = flags->has_floats;
     settings->time = (export_time)flags->time;
     settings->decimal_scale = (uint8_t)flags->scale;
     settings->has_sod = flags->has_sod;

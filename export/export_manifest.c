@@ -81,6 +81,8 @@ static void write_choices(json_writer *json, const export_spec *spec)
     if (export_has_format(spec, &EXPORT_PARQUET)) {
         json_write_member_text(json, "time", export_time_name(settings->time));
         member_u64_or_null(json, "scale", settings->decimal_scale != 0, settings->decimal_scale);
+        if (settings->has_floats)
+            json_write_member_bool(json, "float", 1);
     }
     if (!export_has_format(spec, &EXPORT_HFTBACKTEST))
         return;

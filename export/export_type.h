@@ -41,6 +41,7 @@ typedef struct export_settings {
     int64_t clock_offset_ns;    /* added to times of receipt */
     /* Of parquet: */
     export_time time;      /* how its columns have times */
+    uint8_t has_floats;    /* parquet */
     uint8_t decimal_scale; /* decimals are DECIMAL(18, this); 0: DECIMAL(38, 18) */
 } export_settings;
 

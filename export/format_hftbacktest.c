@@ -83,20 +83,6 @@ static td_result begin(hft_writer *self, td_err *err)
     return TD_OK;
 }
 
-/* The nearest double. Both operands of the division are exact, so its result is. */
-static double to_double(td_decimal value)
-{
-    static const double POWERS[TD_DECIMAL_SCALE_MAX + 1] = {
-        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
-        1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
-    const int64_t exact = INT64_C(1) << 53;
-    char text[TD_DECIMAL_TEXT_BYTES];
-    if (value.mantissa >= -exact && value.mantissa <= exact)
-        return (double)value.mantissa / POWERS[value.scale];
-    (void)td_decimal_format(value, text);
-    return strtod(text, NULL);
-}
-
 /* A frame without an exchange time gets the latest that a simulator takes. */
 static void set_times(const hft_writer *self, const export_row *row, hft_event *out)
 {
@@ -123,8 +109,8 @@ static hft_event trade_event(const hft_writer *self, const export_row *row)
     enum { SIDE = 1, PRICE, AMOUNT }; /* of EXPORT_TRADES */
     const unsigned side = row->values[SIDE].as.side;
     hft_event out = {.kind = EVENT_TRADE,
-                     .price = to_double(row->values[PRICE].as.decimal),
-                     .amount = to_double(row->values[AMOUNT].as.decimal)};
+                     .price = td_decimal_double(row->values[PRICE].as.decimal),
+                     .amount = td_decimal_double(row->values[AMOUNT].as.decimal)};
     if (side == SIDE_BUY)
         out.kind |= EVENT_BUY;
     if (side == SIDE_SELL)
@@ -141,8 +127,8 @@ static hft_event depth_event(const hft_writer *self, const export_row *row)
     if ((out.kind & EVENT_KIND) == EVENT_CLEAR) {
         out.price = (out.kind & EVENT_BUY) != 0 ? -INFINITY : INFINITY;
     } else {
-        out.price = to_double(row->values[HFT_PRICE].as.decimal);
-        out.amount = to_double(row->values[HFT_AMOUNT].as.decimal);
+        out.price = td_decimal_double(row->values[HFT_PRICE].as.decimal);
+        out.amount = td_decimal_double(row->values[HFT_AMOUNT].as.decimal);
     }
     set_times(self, row, &out);
     return out;
@@ -184,8 +170,8 @@ static td_result add_bbo(hft_writer *self, const export_row *row, td_err *err)
         if (price->type == VALUE_ABSENT)
             continue;
         hft_event made = {.kind = EVENT_BBO | SIDES[i].side,
-                          .price = to_double(price->as.decimal),
-                          .amount = to_double(row->values[SIDES[i].amount].as.decimal)};
+                          .price = td_decimal_double(price->as.decimal),
+                          .amount = td_decimal_double(row->values[SIDES[i].amount].as.decimal)};
         set_times(self, row, &made);
         rc = add_event(self, made, err);
     }
@@ -205,8 +191,8 @@ static td_result add_fused_side(hft_writer *self, msg_side side, int is_whole, h
         rc = add_event(self, at, err);
     at.kind = flag | (is_whole ? EVENT_SNAPSHOT : EVENT_DEPTH);
     for (size_t i = 0; i < changes->count && rc == TD_OK; i++) {
-        at.price = to_double(changes->items[i].price);
-        at.amount = to_double(changes->items[i].size);
+        at.price = td_decimal_double(changes->items[i].price);
+        at.amount = td_decimal_double(changes->items[i].size);
         rc = add_event(self, at, err);
     }
     return rc;

@@ -68,6 +68,8 @@ static parquet_column column_of(const export_settings *settings, const export_ty
     switch (type) {
     case VALUE_DECIMAL:
     case VALUE_BIG_DECIMAL:
+        if (settings->has_floats)
+            return (parquet_column){.kind = PARQUET_F64};
         return scale != 0 ? (parquet_column){.kind = PARQUET_DECIMAL_64, .scale = scale}
                           : (parquet_column){.kind = PARQUET_DECIMAL_128, .scale = places_of(of)};
     case VALUE_INTEGER:

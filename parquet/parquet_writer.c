@@ -1,6 +1,7 @@
 #include "parquet/parquet_writer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ZSTD_STATIC_LINKING_ONLY /* for a caller's allocator */
@@ -37,6 +38,7 @@ typedef enum physical {
     TYPE_BOOLEAN = 0,
     TYPE_INT32 = 1,
     TYPE_INT64 = 2,
+    TYPE_DOUBLE = 5,
     TYPE_BYTE_ARRAY = 6,
     TYPE_FIXED = 7,
 } physical;
@@ -68,6 +70,7 @@ static const kind_row KINDS[PARQUET_KIND_COUNT] = {
     [PARQUET_TIME_US] = {TYPE_INT64, LOGICAL_TIMESTAMP, 10, UNIT_MICROS},
     [PARQUET_DECIMAL_64] = {TYPE_INT64, LOGICAL_DECIMAL, 5, 18},
     [PARQUET_DECIMAL_128] = {TYPE_FIXED, LOGICAL_DECIMAL, 5, 38},
+    [PARQUET_F64] = {TYPE_DOUBLE, LOGICAL_NONE, NO_CONVERTED, 0},
     [PARQUET_TEXT] = {TYPE_BYTE_ARRAY, LOGICAL_STRING, 0, 0},
 };
 
@@ -183,6 +186,12 @@ static int compare_values(const chunk *at, td_bytes a, td_bytes b)
         int order = (int)(int8_t)a.data[0] - (int)(int8_t)b.data[0];
         return order != 0 ? order : td_bytes_compare(a, b);
     }
+    if (at->kind->type == TYPE_DOUBLE) {
+        double p, q;
+        memcpy(&p, a.data, sizeof p);
+        memcpy(&q, b.data, sizeof q);
+        return (p > q) - (p < q);
+    }
     uint64_t flip = at->column->kind == PARQUET_U64 ? UINT64_C(1) << 63 : 0;
     int64_t x = (int64_t)(td_le64(a.data) ^ flip);
     int64_t y = (int64_t)(td_le64(b.data) ^ flip);
@@ -286,6 +295,7 @@ static parquet_encoding encode_values(const chunk *at, td_buf *out)
     case TYPE_INT64:
         encode_deltas(out, numbers, count);
         return ENCODING_DELTA_BINARY_PACKED;
+    case TYPE_DOUBLE:
     case TYPE_BYTE_ARRAY:
     case TYPE_FIXED:
         break;
@@ -374,8 +384,9 @@ static size_t add_plain(const chunk *at, td_buf *to, td_bytes value)
 static td_bytes entry_of(const chunk *at, size_t index)
 {
     const uint8_t *bytes = at->dictionary.data + at->entries[index];
-    size_t size =
-        at->kind->type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES) : (size_t)WIDE_BYTES;
+    size_t size = at->kind->type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES)
+                  : at->kind->type == TYPE_DOUBLE   ? sizeof(double)
+                                                    : (size_t)WIDE_BYTES;
     return td_bytes_of(bytes, size);
 }
 
@@ -432,6 +443,15 @@ static void put_wide(parquet_writer *writer, chunk *at, int128 value)
     put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
 }
 
+/* Formats have one zero. Bytes as they are in memory: machines are little-endian, as the file. */
+static void put_double(parquet_writer *writer, chunk *at, double value)
+{
+    uint8_t bytes[sizeof value];
+    value = value == 0 ? 0 : value;
+    memcpy(bytes, &value, sizeof value);
+    put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
+}
+
 /* 18 digits fit in an INT64, as does every mantissa of 128 bits and 18 places in 38 digits. */
 static const int64_t MANTISSA_END = INT64_C(1000000000000000000);
 
@@ -441,6 +461,10 @@ td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal 
     uint8_t scale = at->column->scale;
     td_decimal shortest = td_decimal_shortest(value);
     int64_t mantissa = 0;
+    if (at->kind->type == TYPE_DOUBLE) {
+        put_double(writer, at, td_decimal_double(value));
+        return TD_OK;
+    }
     TD_ASSERT(at->kind->meaning == LOGICAL_DECIMAL);
     int is_fit = shortest.scale <= scale;
     if (is_fit && at->kind->type == TYPE_INT64)
@@ -469,6 +493,12 @@ td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_byte
     int is_negative = text.size > 0 && text.data[0] == '-';
     size_t places = 0;
     int has_point = 0;
+    if (at->kind->type == TYPE_DOUBLE) {
+        char copy[128];
+        (void)snprintf(copy, sizeof copy, "%.*s", (int)text.size, (const char *)text.data);
+        put_double(writer, at, strtod(copy, NULL));
+        return TD_OK;
+    }
     for (unsigned i = 0; i < KINDS[PARQUET_DECIMAL_128].detail; i++)
         end *= 10;
     int is_fit = at->kind->type == TYPE_FIXED;
@@ -510,7 +540,7 @@ static td_result begin_file(parquet_writer *writer, td_err *err)
 
 static void describe_bounds(thrift *to, const chunk *at)
 {
-    int is_number = at->kind->type != TYPE_BYTE_ARRAY && at->kind->type != TYPE_FIXED;
+    int is_number = at->kind->type < TYPE_DOUBLE;
     thrift_begin(to, 12);
     thrift_i64(to, 3, (int64_t)at->nulls);
     if (at->has_bounds && !at->is_beyond_bounds) {

@@ -37,6 +37,7 @@ typedef enum parquet_kind {
     PARQUET_TIME_US,
     PARQUET_DECIMAL_64,  /* INT64, DECIMAL(18, scale) */
     PARQUET_DECIMAL_128, /* 16 bytes, DECIMAL(38, scale) */
+    PARQUET_F64,         /* DOUBLE: the nearest one of a decimal */
     PARQUET_TEXT,        /* UTF-8 */
     PARQUET_KIND_COUNT,
 } parquet_kind;

@@ -145,6 +145,13 @@ test("--time and --scale", { skip: withoutCapture(V5) }, async (t) => {
   assert.ok(Number(turnover) > 1000);
   assert.deepEqual((await query(`SELECT ts_recv FROM '${int64}'`)).flat(), (await parquetRows(nanos)).map((r) => r.ts_recv));
   assert.deepEqual((await parquetRows(micros)).map((r) => r.ts_recv), (await parquetRows(nanos)).map((r) => r.ts_recv / 1000n));
+  // Doubles are the nearest ones, and have bounds.
+  const floats = trades(await exported(t, archive, "--type", "trades", "--float"));
+  assert.match((await types(floats)).price, /^DOUBLE\s*$/);
+  const values = (file) => query(`SELECT price::DOUBLE, size::DOUBLE FROM '${file}'`);
+  assert.deepEqual(await values(floats), await values(nanos));
+  assert.deepEqual(await query(`SELECT stats_min_value::DOUBLE, stats_max_value::DOUBLE FROM parquet_metadata('${floats}') WHERE path_in_schema = 'price'`), await query(`SELECT min(price), max(price) FROM '${floats}'`));
+  assert.match((await tapedeck(t, ["export", archive, "--format", "parquet", "--float", "--scale", "3", "--out", path.join(temporary(t), "x")], { status: 2 })).stderr, /--float: --scale/);
   // A value that does not fit is named, and nothing appears.
   const out = path.join(temporary(t), "out");
   const refused = await tapedeck(t, ["export", archive, "--format", "parquet", "--type", "book_deltas", "--scale", "1", "--out", out], { status: 4 });
@@ -154,7 +161,7 @@ test("--time and --scale", { skip: withoutCapture(V5) }, async (t) => {
   const replies = isRecorded ? await exported(t, archive, "--type", "instruments", "--scale", "8") : undefined;
   for (const file of replies === undefined ? [] : filesOf(replies)) assert.match((await types(path.join(replies, file))).max_qty, /scale=18, precision=38/);
   const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--time", "int64", "--out", out], { status: 2 });
-  assert.match(other.stderr, /--time, --scale: of parquet alone/);
+  assert.match(other.stderr, /--time, --scale, --float: of parquet alone/);
 });
 
 test("the same bytes with any number of threads", { skip: withoutCapture(V5) }, async (t) => {
