@@ -30,6 +30,8 @@ struct relay {
     tap_slot *slot;
     heartbeats heartbeats;
     uint8_t has_received; /* a frame, in this session */
+    uint8_t has_pinged;   /* the client, likewise */
+    uint64_t last_ns;     /* receive time of the last frame */
     uint64_t ping_ns;     /* when the client's latest ping was sent that is not answered; 0: none */
 };
 
@@ -129,7 +131,8 @@ static void begin_slot(relay *self, uint32_t number)
     at->shard = self->options.shard;
     at->conn++;
     at->in = at->out = 0;
-    self->has_received = 0;
+    self->has_received = self->has_pinged = 0;
+    self->last_ns = 0;
     self->ping_ns = 0;
     tap_sessions_begin(sessions, self->options.feed_index);
     intake_opened(into, at);
@@ -161,6 +164,7 @@ static void end_gap(relay *self, intake *into, uint64_t recv_ns)
         .gap = gap_row_of(GAP_DISCONNECT, feed, self->slot->ended_ns, recv_ns, self->slot->cause)};
     gap.gap.shard = self->options.shard;
     gap.gap.conn = self->slot->at.conn - 1;
+    gap.gap.detail = self->slot->who;
     intake_event(into, self->options.feed_index, &gap);
     self->slot->ended_ns = 0;
 }
@@ -171,6 +175,8 @@ static void record_frame(relay *self, const intake_message *frame)
     if (into == NULL)
         return;
     uint64_t recv_ns = intake_frame(into, &self->slot->at, frame);
+    if (frame->dir == DIR_IN)
+        self->last_ns = recv_ns;
     if (frame->dir == DIR_IN && !self->has_received) {
         self->has_received = 1;
         end_gap(self, into, recv_ns);
@@ -194,6 +200,7 @@ static void record_heartbeat(relay *self, heartbeat_kind kind, td_bytes payload)
  * has been received. */
 static void note_ping(relay *self)
 {
+    self->has_pinged = 1;
     if (self->session != 0 && self->ping_ns == 0)
         self->ping_ns = intake_now_ns(tap_sessions_intake(self->options.env->sessions));
 }
@@ -231,7 +238,8 @@ static void look_for_pong(relay *self, td_bytes bytes)
         note_pong(self);
 }
 
-/* Whether the exchange sent more before the end is only known if it closed in order. */
+/* Whether the exchange sent more before the end is only known if it closed in order. Until when
+ * nothing is missing, the last answer to a ping says; without pings the last frame. */
 static void record_end(relay *self, const wire_end *end)
 {
     uint8_t reason[EVENT_CONTROL_BYTES_MAX];
@@ -255,9 +263,12 @@ static void record_end(relay *self, const wire_end *end)
     uint64_t ended_ns = intake_event(into, self->options.feed_index, &disconnect);
     if (end->close_code != 0 || end->cause == WIRE_CAUSE_CLOSED_BY_PEER)
         at->complete_ns = ended_ns;
+    else if (!self->has_pinged && self->last_ns > at->complete_ns)
+        at->complete_ns = self->last_ns;
     intake_closed(into, at);
     self->slot->ended_ns = at->complete_ns;
     self->slot->cause = disconnect.cause;
+    self->slot->who = self->by_client ? "by the client" : "by the exchange";
     self->session = 0;
 }
 

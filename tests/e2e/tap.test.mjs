@@ -474,9 +474,25 @@ describe("tap", { concurrency: 2 }, () => {
     await settled(second.client);
     await tap.stop();
     const gaps = await jsonList(t, ["gaps", "-a", tap.archive, "--json"], { status: null });
-    assert.deepEqual(gaps.map(({ feed, reason, shard, conn, cause }) => [feed, reason, shard, conn, cause]), [["v5-linear", "disconnect", 0, 1, "reset"]]);
+    assert.deepEqual(gaps.map(({ feed, reason, shard, conn, cause, detail }) => [feed, reason, shard, conn, cause, detail]), [["v5-linear", "disconnect", 0, 1, "reset", "by the exchange"]]);
     const frames = await jsonLines(t, ["cat", "-a", tap.archive, "--dir", "in", "--json"]);
-    assert.ok(gaps[0].from_ns <= frames[0].recv_ns && gaps[0].to_ns >= frames[1].recv_ns, JSON.stringify([gaps, frames]));
+    // The client sent no ping, so its last frame is the proof.
+    assert.deepEqual([gaps[0].from_ns, gaps[0].to_ns], frames.map((frame) => frame.recv_ns), JSON.stringify([gaps, frames]));
+  });
+
+  test("a gap says whose close it was", async (t) => {
+    const server = await exchange(t), dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    for (const close of [(of) => of.client.close(1000), (of) => of.upstream.close(1000), () => {}]) {
+      const of = await pair(t, tap, server);
+      of.upstream.send(trade(1));
+      await of.client.events.has(1);
+      close(of);
+      if (`${close}`.includes("close")) await settled(of.client);
+    }
+    await tap.stop();
+    const gaps = await jsonList(t, ["gaps", "-a", tap.archive, "--json"], { status: null });
+    assert.deepEqual(gaps.map((row) => row.detail), ["by the client", "by the exchange"]);
   });
 
   test("after kill -9 both sides see a reset, and the ledger a crash that ends when the client is back", async (t) => {
