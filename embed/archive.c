@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -14,6 +15,7 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "base/slot_table.h"
+#include "base/version.h"
 #include "archive/archive.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
@@ -35,7 +37,7 @@ enum { BATCH_FRAMES = 1024, BATCH_ROWS = 1 << 13, BATCH_TEXT_BYTES = 1 << 20 };
 /* What readers log about damage, until the caller is told. */
 typedef struct damage_log {
     pthread_mutex_t lock;
-    char text[TAPEDECK_ERROR_BYTES - 16];
+    char text[sizeof((tapedeck_error *)NULL)->text - 16];
     size_t size;
 } damage_log;
 
@@ -44,15 +46,29 @@ struct tapedeck_archive {
     td_log log;
     damage_log said;
     gap_list damage; /* that callers were told of */
+    read_plan *plan; /* of the list of topics: its texts */
+    tapedeck_topic *topics;
+    size_t topic_count;
+};
+
+enum {
+    STREAM_FEED,
+    STREAM_FAMILY,
+    STREAM_TOPIC,
+    STREAM_SYMBOL,
+    STREAM_EXCHANGE_TOPIC,
+    STREAM_TEXTS
 };
 
 /* A topic and symbol of a feed, on one line, inbound; frames in the other direction have streams of
  * their own. */
 typedef struct tape_stream {
     uint32_t index;
-    channel_info info;   /* of its first channel, or, without frames so far, of its saved state */
+    /* Of its first channel, or, without frames so far, of its saved state; with an entry's own
+     * symbol. Texts are in own: a cursor's go when the tape is sought. */
+    channel_info info;
+    char *own[STREAM_TEXTS];
     symbol_topic *topic; /* with a state only */
-    char *own_symbol;    /* of entries that name theirs; NULL: the channel's */
     book_trust trust;
     uint8_t is_suspect; /* 1: the topic was not right with its last frame */
     uint8_t is_covered; /* 1: of trades, TAPEDECK_WITH_COVERAGE */
@@ -91,10 +107,57 @@ struct tapedeck_tape {
     td_buf text;
 };
 
-static void give_error(char to[TAPEDECK_ERROR_BYTES], const td_err *err)
+/* ---- errors ---- */
+
+static int32_t code_of(td_result rc)
 {
-    int has_hint = err->hint[0] != '\0';
-    (void)snprintf(to, TAPEDECK_ERROR_BYTES, "%s%s%s", err->text, has_hint ? "; " : "", err->hint);
+    switch (rc) {
+    case TD_E_INVALID:
+    case TD_E_BUSY:
+        return TAPEDECK_ERROR_INVALID;
+    case TD_E_NOTFOUND:
+        return TAPEDECK_ERROR_NOT_FOUND;
+    case TD_E_CORRUPT:
+    case TD_E_TRUNCATED:
+        return TAPEDECK_ERROR_DAMAGED;
+    case TD_E_LIMIT:
+        return TAPEDECK_ERROR_LIMIT;
+    case TD_E_UNSUPPORTED:
+        return TAPEDECK_ERROR_UNSUPPORTED;
+    case TD_OK:
+    case TD_EOF:
+    case TD_E_IO:
+    case TD_E_NOSPACE:
+    case TD_E_NETWORK:
+        break;
+    }
+    return TAPEDECK_ERROR_IO;
+}
+
+/* What a hint says before it comes to verbs and their options, which are no help here. */
+static size_t useful_bytes(const char *hint)
+{
+    const char *verb = strstr(hint, "tapedeck ");
+    const char *option = strstr(hint, "--");
+    size_t size = strlen(hint);
+    if (verb != NULL)
+        size = verb == hint ? 0 : (size_t)(verb - hint) - 1; /* the quotation mark before it */
+    if (option != NULL && (size_t)(option - hint) < size)
+        size = 0;
+    while (size > 0 && strchr(" :;,", hint[size - 1]) != NULL)
+        size--;
+    return size;
+}
+
+static void give_error(tapedeck_error *to, td_result rc, const td_err *err)
+{
+    size_t size = useful_bytes(err->hint);
+    if (to == NULL)
+        return;
+    to->code = code_of(rc);
+    to->os_errno = err->os_errno;
+    (void)snprintf(to->text, sizeof to->text, "%s%s%.*s", err->text, size > 0 ? "; " : "",
+                   (int)size, err->hint);
 }
 
 /* Any thread. What does not fit is left out: it is in the rows of the damage. */
@@ -111,7 +174,7 @@ static void note_line(void *ctx, td_log_level level, const char *line)
     (void)pthread_mutex_unlock(&said->lock);
 }
 
-tapedeck_archive *tapedeck_archive_open(const char *path, char error[TAPEDECK_ERROR_BYTES])
+tapedeck_archive *tapedeck_archive_open(const char *path, tapedeck_error *error)
 {
     td_err err;
     td_err_clear(&err);
@@ -119,9 +182,10 @@ tapedeck_archive *tapedeck_archive_open(const char *path, char error[TAPEDECK_ER
     (void)pthread_mutex_init(&made->said.lock, NULL);
     made->log = (td_log){note_line, &made->said, TD_LOG_WARNING};
     const archive_options options = {.io = io_posix(), .clock = clock_real(), .log = &made->log};
-    if (archive_open(&options, path, ARCHIVE_READ, &made->of, &err) == TD_OK)
+    td_result rc = archive_open(&options, path, ARCHIVE_READ, &made->of, &err);
+    if (rc == TD_OK)
         return made;
-    give_error(error, &err);
+    give_error(error, rc, &err);
     tapedeck_archive_close(made);
     return NULL;
 }
@@ -130,13 +194,110 @@ void tapedeck_archive_close(tapedeck_archive *a)
 {
     if (a == NULL)
         return;
+    read_plan_close(a->plan);
+    td_free(a->topics);
     archive_close(a->of);
     gap_list_fini(&a->damage);
     (void)pthread_mutex_destroy(&a->said.lock);
     td_free(a);
 }
 
+/* ---- the list of topics ---- */
+
+static int compare_topics(const void *a, const void *b)
+{
+    const tapedeck_topic *one = a;
+    const tapedeck_topic *two = b;
+    int order = strcmp(one->feed, two->feed);
+    order = order != 0 ? order : strcmp(one->topic, two->topic);
+    return order != 0 ? order : strcmp(one->symbol, two->symbol);
+}
+
+static void add_topics(tapedeck_archive *a, const segment_index *segment)
+{
+    for (size_t i = 0; i < segment->channel_count; i++) {
+        const segment_channel *channel = &segment->channels[i];
+        const frame_role role = channel_role(&channel->info);
+        if (role != ROLE_DATA && role != ROLE_UNKNOWN)
+            continue;
+        a->topics = td_array_grow(a->topics, a->topic_count, sizeof *a->topics);
+        a->topics[a->topic_count++] =
+            (tapedeck_topic){.feed = channel->info.feed,
+                             .family = channel->info.family,
+                             .topic = channel->info.topic,
+                             .symbol = channel->info.symbol,
+                             .exchange_topic = channel->info.exchange_topic,
+                             .frames = channel->message_count,
+                             .first_ns = segment->first_ns,
+                             .last_ns = segment->last_ns};
+    }
+}
+
+/* Rows of one topic, which stand together, become one. */
+static void merge_topics(tapedeck_archive *a)
+{
+    size_t kept = 0;
+    if (a->topic_count > 0)
+        qsort(a->topics, a->topic_count, sizeof *a->topics, compare_topics);
+    for (size_t i = 0; i < a->topic_count; i++) {
+        const tapedeck_topic *row = &a->topics[i];
+        tapedeck_topic *to = kept == 0 ? NULL : &a->topics[kept - 1];
+        if (to == NULL || compare_topics(to, row) != 0) {
+            a->topics[kept++] = *row;
+            continue;
+        }
+        int is_known = to->frames != UINT64_MAX && row->frames != UINT64_MAX;
+        to->frames = is_known ? to->frames + row->frames : UINT64_MAX;
+        to->first_ns = row->first_ns < to->first_ns ? row->first_ns : to->first_ns;
+        to->last_ns = row->last_ns > to->last_ns ? row->last_ns : to->last_ns;
+    }
+    a->topic_count = kept;
+}
+
+int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, size_t *count,
+                            tapedeck_error *error)
+{
+    const read_query everything = {.to_ns = UINT64_MAX, .is_quiet = 1};
+    td_err err;
+    td_err_clear(&err);
+    read_plan_close(a->plan);
+    a->plan = NULL;
+    a->topic_count = 0;
+    td_result rc = read_plan_open(a->of, &everything, &a->plan, &err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(a->plan); i++)
+        add_topics(a, read_plan_segment(a->plan, i)->index);
+    merge_topics(a);
+    *topics = a->topics;
+    *count = a->topic_count;
+    if (rc != TD_OK)
+        give_error(error, rc, &err);
+    return rc == TD_OK;
+}
+
 /* ---- the selection ---- */
+
+/* Of another version's struct: what it lacks is 0, and what this one does not know must be. */
+static td_result take_selection(const tapedeck_selection *from, tapedeck_selection *out,
+                                td_err *err)
+{
+    static const uint32_t KNOWN =
+        TAPEDECK_WITH_BYTES | TAPEDECK_WITH_MESSAGES | TAPEDECK_WITH_BOOKS | TAPEDECK_WITH_COVERAGE;
+    const uint8_t *bytes = (const uint8_t *)from;
+    *out = (tapedeck_selection){0};
+    if (from->size < sizeof from->size)
+        return td_err_set(err, TD_E_INVALID, "size of tapedeck_selection is not set");
+    memcpy(out, from, from->size < sizeof *out ? from->size : sizeof *out);
+    for (size_t i = sizeof *out; i < from->size; i++)
+        if (bytes[i] != 0)
+            return td_err_set(err, TD_E_INVALID,
+                              "tapedeck_selection has members that version %s does not know",
+                              TAPEDECK_VERSION);
+    if ((out->with & ~KNOWN) != 0 || out->reserved != 0)
+        return td_err_set(err, TD_E_INVALID,
+                          "tapedeck_selection has bits that version %s does not know",
+                          TAPEDECK_VERSION);
+    return TD_OK;
+}
 
 static selection_globs globs_of(const char *const *items)
 {
@@ -173,6 +334,22 @@ static int is_same(const channel_info *a, const channel_info *b)
            strcmp(a->symbol, b->symbol) == 0 && strcmp(a->feed, b->feed) == 0;
 }
 
+/* A text of a stream, which it keeps. */
+static void set_text(tape_stream *of, size_t which, const char *text)
+{
+    const char **const in[STREAM_TEXTS] = {[STREAM_FEED] = &of->info.feed,
+                                           [STREAM_FAMILY] = &of->info.family,
+                                           [STREAM_TOPIC] = &of->info.topic,
+                                           [STREAM_SYMBOL] = &of->info.symbol,
+                                           [STREAM_EXCHANGE_TOPIC] = &of->info.exchange_topic};
+    if (of->own[which] != NULL && strcmp(of->own[which], text) == 0)
+        return;
+    char *copy = td_strdup(text);
+    td_free(of->own[which]);
+    of->own[which] = copy;
+    *in[which] = copy;
+}
+
 /* The stream of a channel, made at its first frame. */
 static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
 {
@@ -183,6 +360,11 @@ static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
     tape_stream *made = td_alloc_zero(1, sizeof *made);
     made->index = (uint32_t)t->stream_count;
     made->info = *info;
+    set_text(made, STREAM_FEED, info->feed);
+    set_text(made, STREAM_FAMILY, info->family);
+    set_text(made, STREAM_TOPIC, info->topic);
+    set_text(made, STREAM_SYMBOL, info->symbol);
+    set_text(made, STREAM_EXCHANGE_TOPIC, info->exchange_topic);
     t->streams = td_array_grow(t->streams, t->stream_count, sizeof(tape_stream *));
     t->streams[t->stream_count] = made;
     slot_table_put(&t->by_name, hash_of(info), t->stream_count++);
@@ -195,14 +377,10 @@ static uint32_t entry_stream(tapedeck_tape *t, uint32_t of, td_bytes symbol)
     char name[LIMIT_SYMBOL_BYTES];
     channel_info info = t->streams[of]->info;
     size_t size = symbol.size < sizeof name ? symbol.size : sizeof name - 1;
-    size_t known = t->stream_count;
     memcpy(name, symbol.data, size);
     name[size] = '\0';
     info.symbol = name;
-    tape_stream *found = stream_of(t, &info);
-    if (found->index == known)
-        found->info.symbol = found->own_symbol = td_strdup(name);
-    return found->index;
+    return stream_of(t, &info)->index;
 }
 
 static void add_state(tapedeck_tape *t, symbol_state *state)
@@ -237,8 +415,8 @@ static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
     if (channel->user != NULL)
         return channel->user;
     tape_stream *of = stream_of(t, &channel->info);
-    of->info.family = channel->info.family;
-    of->info.exchange_topic = channel->info.exchange_topic;
+    set_text(of, STREAM_FAMILY, channel->info.family);
+    set_text(of, STREAM_EXCHANGE_TOPIC, channel->info.exchange_topic);
     channel->user = of;
     return of;
 }
@@ -543,18 +721,22 @@ static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_
 }
 
 tapedeck_tape *tapedeck_tape_open(tapedeck_archive *from, const tapedeck_selection *wanted,
-                                  char error[TAPEDECK_ERROR_BYTES])
+                                  tapedeck_error *error)
 {
     td_err err;
     td_err_clear(&err);
     tapedeck_tape *t = td_alloc_zero(1, sizeof *t);
+    tapedeck_selection taken;
     t->of = from;
-    t->with = wanted->with;
-    t->depth = wanted->book_depth;
     td_buf_init(&t->text, SIZE_MAX);
-    if (open_tape(t, wanted, &err) == TD_OK)
+    td_result rc = take_selection(wanted, &taken, &err);
+    t->with = taken.with;
+    t->depth = taken.book_depth;
+    if (rc == TD_OK)
+        rc = open_tape(t, &taken, &err);
+    if (rc == TD_OK)
         return t;
-    give_error(error, &err);
+    give_error(error, rc, &err);
     tapedeck_tape_close(t);
     return NULL;
 }
@@ -568,7 +750,8 @@ void tapedeck_tape_close(tapedeck_tape *t)
     for (size_t i = 0; i < t->stream_count; i++) {
         book_trust_fini(&t->streams[i]->trust);
         coverage_fini(&t->streams[i]->covered);
-        td_free(t->streams[i]->own_symbol);
+        for (size_t k = 0; k < STREAM_TEXTS; k++)
+            td_free(t->streams[i]->own[k]);
         td_free(t->streams[i]);
     }
     for (size_t i = 0; i < t->state_count; i++)
@@ -597,8 +780,9 @@ static void begin_batch(tapedeck_tape *t)
     td_buf_clear(&t->text);
 }
 
-static int tell(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR_BYTES])
+static int tell(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *error)
 {
+    static const char NO_TEXT[] = "stored frames cannot be read, or are missing";
     const gap_list *rows = cursor_get_damage(t->cursor);
     TD_ASSERT(t->of != NULL);
     damage_log *said = &t->of->said;
@@ -609,15 +793,29 @@ static int tell(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR
     t->told = rows->count;
     *out = (tapedeck_batch){0};
     (void)pthread_mutex_lock(&said->lock);
-    (void)snprintf(error, TAPEDECK_ERROR_BYTES, "damage: %s",
-                   said->size > 0 ? said->text : "stored frames cannot be read, or are missing");
+    if (error != NULL) {
+        *error = (tapedeck_error){.code = TAPEDECK_ERROR_DAMAGED};
+        (void)snprintf(error->text, sizeof error->text, "damage: %s",
+                       said->size > 0 ? said->text : NO_TEXT);
+    }
     said->size = 0;
     (void)pthread_mutex_unlock(&said->lock);
     return TAPEDECK_TAPE_DAMAGED;
 }
 
+/* After an attempt to seek that failed. */
+static int refuse_over(tapedeck_batch *out, tapedeck_error *error)
+{
+    td_err err;
+    td_err_clear(&err);
+    td_result rc = td_err_set(&err, TD_E_INVALID, "the tape is over");
+    *out = (tapedeck_batch){0};
+    give_error(error, rc, &err);
+    return TAPEDECK_TAPE_FAILED;
+}
+
 static int end_batch(const tapedeck_tape *t, tapedeck_batch *out, td_result rc, const td_err *err,
-                     char error[TAPEDECK_ERROR_BYTES])
+                     tapedeck_error *error)
 {
     *out = (tapedeck_batch){.frames = t->frames,
                             .frame_count = t->frame_count,
@@ -629,15 +827,17 @@ static int end_batch(const tapedeck_tape *t, tapedeck_batch *out, td_result rc, 
                             .text_bytes = t->text.size};
     if (rc == TD_OK || rc == TD_EOF)
         return t->frame_count > 0 ? TAPEDECK_TAPE_BATCH : TAPEDECK_TAPE_END;
-    give_error(error, err);
+    give_error(error, rc, err);
     return TAPEDECK_TAPE_FAILED;
 }
 
-int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR_BYTES])
+int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *error)
 {
     td_result rc = TD_OK;
     td_err err;
     td_err_clear(&err);
+    if (t->cursor == NULL)
+        return refuse_over(out, error);
     begin_batch(t);
     if (has_news(t))
         return tell(t, out, error);
@@ -755,11 +955,13 @@ static void add_whole_book(tapedeck_tape *t, uint32_t index, uint64_t at_ns)
     t->frames[t->frame_count++] = row;
 }
 
-int tapedeck_tape_books(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDECK_ERROR_BYTES])
+int tapedeck_tape_books(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *error)
 {
     td_result rc = TD_OK;
     td_err err;
     td_err_clear(&err);
+    if (t->cursor == NULL)
+        return refuse_over(out, error);
     if (!t->is_begun)
         rc = hold_at_end(t, &err);
     if (rc == TD_OK)
@@ -773,6 +975,51 @@ int tapedeck_tape_books(tapedeck_tape *t, tapedeck_batch *out, char error[TAPEDE
     for (uint32_t i = 0; (rc == TD_OK || rc == TD_EOF) && i < t->stream_count; i++)
         add_whole_book(t, i, t->position_ns);
     return end_batch(t, out, rc, &err, error);
+}
+
+/* ---- another time ---- */
+
+/* Streams keep their numbers, and forget all else. */
+static void forget_states(tapedeck_tape *t)
+{
+    for (size_t i = 0; i < t->stream_count; i++) {
+        tape_stream *of = t->streams[i];
+        book_trust_fini(&of->trust);
+        of->trust = (book_trust){0};
+        of->topic = NULL;
+        of->is_suspect = 0;
+    }
+    for (size_t i = 0; i < t->state_count; i++)
+        symbol_state_close(t->states[i]);
+    t->state_count = 0;
+    t->held = NULL;
+    t->told = 0;
+    t->position_ns = 0;
+    t->is_begun = t->is_over = 0;
+}
+
+int tapedeck_tape_seek(tapedeck_tape *t, const char *from, tapedeck_error *error)
+{
+    td_err err;
+    td_err_clear(&err);
+    td_result rc = TD_OK;
+    t->wanted.has_from = 1;
+    if ((t->with & TAPEDECK_WITH_COVERAGE) != 0)
+        rc = td_err_set(&err, TD_E_INVALID, "a tape with coverage cannot be sought");
+    if (rc == TD_OK)
+        rc =
+            td_time_parse(from, clock_wall_ns(clock_real()), TD_DATE_BEGINS, &t->wanted.from, &err);
+    if (rc == TD_OK)
+        rc = selection_check(&t->wanted, &err);
+    if (rc == TD_OK) {
+        cursor_close(t->cursor);
+        t->cursor = NULL;
+        forget_states(t);
+        rc = cursor_open(t->of->of, &t->wanted, &t->reading, &t->cursor, &err);
+    }
+    if (rc != TD_OK)
+        give_error(error, rc, &err);
+    return rc == TD_OK;
 }
 
 /* ---- streams and gaps ---- */
@@ -808,8 +1055,10 @@ static tapedeck_gap gap_of(const gap_row *gap)
 
 int tapedeck_tape_gap(const tapedeck_tape *t, size_t *at, tapedeck_gap *out)
 {
-    const selection_window window = cursor_get_window(t->cursor);
     const gap_list *damage = &t->of->damage;
+    if (t->cursor == NULL)
+        return 0;
+    const selection_window window = cursor_get_window(t->cursor);
     while (*at < t->gaps.count + damage->count) {
         const size_t i = (*at)++;
         const gap_row *gap =

@@ -120,7 +120,8 @@ td_result selection_check(const selection *wanted, td_err *err)
     if (rc == TD_OK)
         rc = check_globs(&wanted->symbols, "symbol", err);
     if (rc == TD_OK && has_empty_window(wanted)) {
-        rc = td_err_set(err, TD_E_INVALID, "--from is not before --to");
+        rc = td_err_set(err, TD_E_INVALID,
+                        "the time selected is empty: its begin is not before its end");
         td_err_hint(err, "'--to +10m' is ten minutes after --from; 'tapedeck info' shows from when "
                          "to when an archive has frames");
     }

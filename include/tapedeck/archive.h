@@ -19,17 +19,49 @@
 extern "C" {
 #endif
 
-/* Where a function that fails puts its text. */
-enum { TAPEDECK_ERROR_BYTES = 2048 };
+/* What a failure is. */
+enum {
+    TAPEDECK_ERROR_NONE = 0,
+    TAPEDECK_ERROR_INVALID = 1,     /* a path, a selection, or what is at the path */
+    TAPEDECK_ERROR_NOT_FOUND = 2,   /* there is no such file, or nothing matches the selection */
+    TAPEDECK_ERROR_IO = 3,          /* the operating system failed; os_errno */
+    TAPEDECK_ERROR_DAMAGED = 4,     /* stored data cannot be read */
+    TAPEDECK_ERROR_LIMIT = 5,       /* a limit was met */
+    TAPEDECK_ERROR_UNSUPPORTED = 6, /* of a newer version */
+};
+
+/* Where a function that fails says why. Functions take NULL for it as well. */
+typedef struct tapedeck_error {
+    int32_t code; /* TAPEDECK_ERROR_* */
+    int32_t os_errno;
+    char text[2040]; /* one line, cut if it is too long */
+} tapedeck_error;
 
 typedef struct tapedeck_archive tapedeck_archive;
 
-/* Open a folder, or a single .mcap file, for reading; NULL with a text in error, also of what is no
+/* Open a folder, or a single .mcap file, for reading; NULL with an error, also of what is no
  * archive. */
-TAPEDECK_API tapedeck_archive *tapedeck_archive_open(const char *path,
-                                                     char error[TAPEDECK_ERROR_BYTES]);
+TAPEDECK_API tapedeck_archive *tapedeck_archive_open(const char *path, tapedeck_error *error);
 /* After its tapes. */
 TAPEDECK_API void tapedeck_archive_close(tapedeck_archive *archive);
+
+/* A topic of a symbol that was recorded on a feed; the times of the segments that have frames of
+ * it. Texts are valid until the next list, or close. */
+typedef struct tapedeck_topic {
+    const char *feed;
+    const char *family;
+    const char *topic;  /* without the symbol */
+    const char *symbol; /* "" if absent */
+    const char *exchange_topic;
+    uint64_t frames; /* received; UINT64_MAX: unknown, a segment has no summary */
+    uint64_t first_ns;
+    uint64_t last_ns;
+} tapedeck_topic;
+
+/* The topics, by feed, topic and symbol: *topics, *count of them; without reading frames. 1, or 0
+ * with an error. */
+TAPEDECK_API int tapedeck_archive_topics(tapedeck_archive *archive, const tapedeck_topic **topics,
+                                         size_t *count, tapedeck_error *error);
 
 /* What a tape has beside frames and their entries. */
 enum {
@@ -41,9 +73,10 @@ enum {
 };
 
 /* Globs and times as on the command line of every verb; NULL selects everything. Globs live as long
- * as the tape. */
+ * as the tape. Members that a later version adds are 0, and bits of with that it does not know are
+ * refused (TAPEDECK_ERROR_INVALID). */
 typedef struct tapedeck_selection {
-    size_t size;              /* of this struct */
+    size_t size;              /* of this struct, as the program was compiled */
     const char *const *feeds; /* ends with NULL; likewise below */
     const char *const *topics;
     const char *const *symbols;
@@ -124,17 +157,17 @@ typedef struct tapedeck_batch {
 
 typedef struct tapedeck_tape tapedeck_tape;
 
-/* NULL with a text in error. */
+/* NULL with an error. */
 TAPEDECK_API tapedeck_tape *tapedeck_tape_open(tapedeck_archive *archive,
                                                const tapedeck_selection *selection,
-                                               char error[TAPEDECK_ERROR_BYTES]);
+                                               tapedeck_error *error);
 TAPEDECK_API void tapedeck_tape_close(tapedeck_tape *tape);
 
 /* What next and books return. */
 enum {
     TAPEDECK_TAPE_END = 0,
     TAPEDECK_TAPE_BATCH = 1,
-    TAPEDECK_TAPE_FAILED = -1,  /* error says why; the tape is over */
+    TAPEDECK_TAPE_FAILED = -1,  /* error says why; the tape is over, or can be sought again */
     TAPEDECK_TAPE_DAMAGED = -2, /* stored frames cannot be read; error says what, where, how much.
                               Nothing is in the batch; the next call continues behind them. The gap
                               has the reason corrupt (tapedeck_tape_gap, tapedeck_archive_damage),
@@ -143,13 +176,18 @@ enum {
 
 /* The next batch. TAPEDECK_TAPE_BATCH ... */
 TAPEDECK_API int tapedeck_tape_next(tapedeck_tape *tape, tapedeck_batch *out,
-                                    char error[TAPEDECK_ERROR_BYTES]);
+                                    tapedeck_error *error);
 
 /* The books as they are after the last batch, or before the first: a frame each, whose entries are
  * the levels, whole. Results as those of next. Books at a time are those of a tape from then on,
  * before its first batch: earlier frames are read from the checkpoint before. */
 TAPEDECK_API int tapedeck_tape_books(tapedeck_tape *tape, tapedeck_batch *out,
-                                     char error[TAPEDECK_ERROR_BYTES]);
+                                     tapedeck_error *error);
+
+/* Go on at another time, as "from" of a selection has it, with the state of that moment; to stays
+ * as it is, and so do the numbers of streams. 1, or 0 with an error: then the tape is over. Not
+ * with TAPEDECK_WITH_COVERAGE. */
+TAPEDECK_API int tapedeck_tape_seek(tapedeck_tape *tape, const char *from, tapedeck_error *error);
 
 /* What rows of a stream have in common. Texts are valid until close. */
 typedef struct tapedeck_stream {

@@ -48,7 +48,12 @@ TAPEDECK_API void tapedeck_reader_reconnect(tapedeck_reader *reader);
  * log; it must not allocate. */
 TAPEDECK_API void tapedeck_on_out_of_memory(void (*handler)(size_t bytes));
 
-/* "0.2.0" */
+/* Of this header. What is promised of versions: docs/library.md. */
+#define TAPEDECK_VERSION_MAJOR 0
+#define TAPEDECK_VERSION_MINOR 2
+#define TAPEDECK_VERSION_PATCH 0
+
+/* Of the library that is running: "0.2.0". */
 TAPEDECK_API const char *tapedeck_version(void);
 
 #ifdef __cplusplus

@@ -36,7 +36,6 @@ _KINDS = (None, "snapshot", "delta")
 _BOOK = 0
 _WITH_BYTES, _WITH_MESSAGES, _WITH_BOOKS, _WITH_COVERAGE = 1, 2, 4, 8
 _DAMAGED = -2
-_ERROR_BYTES = 2048
 
 
 class Error(Exception):
@@ -138,6 +137,10 @@ class _Selection(ctypes.Structure):
                 ("threads", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
 
 
+class _Error(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_int32), ("os_errno", ctypes.c_int32), ("text", ctypes.c_char * 2040)]
+
+
 class _Batch(ctypes.Structure):
     _fields_ = [("frames", ctypes.c_void_p), ("frame_count", ctypes.c_size_t),
                 ("trades", ctypes.c_void_p), ("trade_count", ctypes.c_size_t),
@@ -161,14 +164,14 @@ def _load():
     places = [here.parents[3] / name, here.parents[2] / "build/release/lib" / name]
     found = [str(place) for place in places if place.exists()]
     library = ctypes.CDLL(found[0] if found else name)
-    handle, text = ctypes.c_void_p, ctypes.c_char_p
+    handle, text, error = ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(_Error)
     for function, result, arguments in (
             ("version", text, []),
-            ("archive_open", handle, [text, text]), ("archive_close", None, [handle]),
-            ("tape_open", handle, [handle, ctypes.POINTER(_Selection), text]),
+            ("archive_open", handle, [text, error]), ("archive_close", None, [handle]),
+            ("tape_open", handle, [handle, ctypes.POINTER(_Selection), error]),
             ("tape_close", None, [handle]),
-            ("tape_next", ctypes.c_int, [handle, ctypes.POINTER(_Batch), text]),
-            ("tape_books", ctypes.c_int, [handle, ctypes.POINTER(_Batch), text]),
+            ("tape_next", ctypes.c_int, [handle, ctypes.POINTER(_Batch), error]),
+            ("tape_books", ctypes.c_int, [handle, ctypes.POINTER(_Batch), error]),
             ("tape_stream", ctypes.c_int, [handle, ctypes.c_size_t, ctypes.POINTER(_Stream)]),
             ("tape_missing_ns", ctypes.c_uint64, [handle, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint64]),
             ("tape_gap", ctypes.c_int, [handle, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(_Gap)]),
@@ -221,12 +224,12 @@ class _Tape:
         cast = [ctypes.cast(g, ctypes.POINTER(ctypes.c_char_p)) if g is not None else None for g in self.globs]
         wanted = _Selection(ctypes.sizeof(_Selection), *cast, _time(start), _time(end), with_, depth,
                             threads or os.cpu_count() or 1, 0)
-        self.error = ctypes.create_string_buffer(_ERROR_BYTES)
+        self.error = _Error()
         self.archive = archive
         self.streams = []
-        self.handle = _library.tapedeck_tape_open(archive._open(), ctypes.byref(wanted), self.error)
+        self.handle = _library.tapedeck_tape_open(archive._open(), ctypes.byref(wanted), ctypes.byref(self.error))
         if not self.handle:
-            raise Error(self.error.value.decode())
+            raise Error(self.error.text.decode())
         archive._tapes.add(self)
 
     def __enter__(self):
@@ -244,11 +247,11 @@ class _Tape:
         while result == _DAMAGED:
             if self.handle is None:
                 raise Error("the archive was closed")
-            result = function(self.handle, ctypes.byref(batch), self.error)
+            result = function(self.handle, ctypes.byref(batch), ctypes.byref(self.error))
             if result == _DAMAGED and self.archive._is_strict:
-                raise Damage(self.error.value.decode())
+                raise Damage(self.error.text.decode())
         if result < 0:
-            raise Error(self.error.value.decode())
+            raise Error(self.error.text.decode())
         stream = _Stream()
         while _library.tapedeck_tape_stream(self.handle, len(self.streams), ctypes.byref(stream)):
             self.streams.append(_decoded(stream, Stream))
@@ -388,10 +391,10 @@ class Archive:
 
     def __init__(self, path, strict=True):
         self._handle, self._is_strict, self._tapes = None, strict, weakref.WeakSet()
-        error = ctypes.create_string_buffer(_ERROR_BYTES)
-        self._handle = _library.tapedeck_archive_open(os.fsencode(path), error)
+        error = _Error()
+        self._handle = _library.tapedeck_archive_open(os.fsencode(path), ctypes.byref(error))
         if not self._handle:
-            raise Error(error.value.decode())
+            raise Error(error.text.decode())
 
     def close(self):
         for tape in list(self._tapes):

@@ -117,6 +117,21 @@ test("installed, linked, uninstalled", { skip }, async (t) => {
   execFileSync("c++", ["-std=c++17", ...STRICT, `${cxx}.cc`, ...flags(usr, ["--cflags"]), ...flags(usr, ["--libs"]), "-o", cxx], { stdio: "pipe" });
   assert.equal(execFileSync(cxx, [frames[0]], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } }),
     `orderBookL2_25 BTCUSD ${last[0].split(" ")[0]} 1\ncontrol 1\nnot_json\n`);
+  // The example of docs/library.md, in both languages; without an error or a leak, where valgrind is installed.
+  const hasValgrind = spawnSync("valgrind", ["--version"]).status === 0;
+  for (const [compiler, ...language] of [["cc", "-std=gnu17"], ["c++", "-std=c++20", "-x", "c++"]]) {
+    const vwap = path.join(root, `vwap_${compiler}`);
+    execFileSync(compiler, [...language, ...STRICT, "docs/examples/vwap.c", "-x", "none", ...flags(usr, ["--cflags"]), ...flags(usr, ["--libs"]), "-o", vwap], { stdio: "pipe" });
+    const run = (...args) => spawnSync(vwap, [path.join(root, "tape"), ...args], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } });
+    assert.match(run().stdout, /^inverse trade BTCUSD: \d+ frames$/m);
+    assert.match(run("BTCUSD").stdout, /^BTCUSD \d+\.\d{4}, whole\n$/);
+    const none = run("NONE");
+    assert.deepEqual([none.status, none.stdout], [2, ""]);
+    assert.doesNotMatch(none.stderr, /tapedeck info|--/);
+    if (!hasValgrind || compiler !== "cc") continue;
+    const checked = spawnSync("valgrind", ["-q", "--leak-check=full", "--error-exitcode=9", vwap, path.join(root, "tape"), "BTCUSD"], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } });
+    assert.deepEqual([checked.status, checked.stderr], [0, ""]);
+  }
   // Folders with a space in their names, and the library elsewhere; Python finds the package, and the package the library.
   const odd = path.join(root, "a root");
   const place = [`DESTDIR=${odd}`, "PREFIX=/my tools", "LIBDIR=/my tools/lib64"];

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -42,7 +43,7 @@ static tapedeck_archive *open_made(tape_fixture *fixture)
                   {"trade", TRADE},
                   {"orderBookL2_25", UPDATE("8", "4")}};
     const tape_segment_spec spec = {.feed = "inverse", .session = "0000abcd", .number = 1};
-    char error[TAPEDECK_ERROR_BYTES];
+    tapedeck_error error;
     tape_segment *segment = tape_segment_open(fixture, &spec);
     tape_segment_connect(segment, 1, 1);
     for (size_t i = 0; i < sizeof FRAMES / sizeof FRAMES[0]; i++)
@@ -53,7 +54,7 @@ static tapedeck_archive *open_made(tape_fixture *fixture)
                                               .text = FRAMES[i].text,
                                               .symbol = "BTCUSD"});
     tape_segment_finish(segment);
-    tapedeck_archive *made = tapedeck_archive_open(fixture->folder, error);
+    tapedeck_archive *made = tapedeck_archive_open(fixture->folder, &error);
     assert_non_null(made);
     return made;
 }
@@ -64,22 +65,22 @@ static tapedeck_tape *open_tape(tapedeck_archive *from, const char *start, uint3
     static const char *const symbols[] = {"BTC*", NULL};
     const tapedeck_selection wanted = {
         .size = sizeof wanted, .symbols = symbols, .from = start, .with = with, .threads = threads};
-    char error[TAPEDECK_ERROR_BYTES] = "";
-    tapedeck_tape *made = tapedeck_tape_open(from, &wanted, error);
-    assert_string_equal(error, "");
+    tapedeck_error error = {0};
+    tapedeck_tape *made = tapedeck_tape_open(from, &wanted, &error);
+    assert_int_equal(error.code, TAPEDECK_ERROR_NONE);
     return made;
 }
 
 static void a_batch_has_frames_and_rows(void **state)
 {
     tapedeck_archive *from = open_made(*state);
-    char error[TAPEDECK_ERROR_BYTES];
+    tapedeck_error error;
     tapedeck_batch batch;
     tapedeck_stream of;
     for (uint32_t threads = 0; threads < 3; threads++) {
         tapedeck_tape *tape =
             open_tape(from, NULL, TAPEDECK_WITH_BYTES | TAPEDECK_WITH_MESSAGES, threads);
-        assert_int_equal(tapedeck_tape_next(tape, &batch, error), 1);
+        assert_int_equal(tapedeck_tape_next(tape, &batch, &error), 1);
         assert_int_equal(batch.frame_count, 4);
         assert_int_equal(batch.level_count, 4);
         assert_int_equal(batch.trade_count, 1);
@@ -102,7 +103,7 @@ static void a_batch_has_frames_and_rows(void **state)
         assert_string_equal(of.topic, "trade");
         assert_string_equal(of.symbol, "BTCUSD");
         assert_int_equal(tapedeck_tape_stream(tape, 99, &of), 0);
-        assert_int_equal(tapedeck_tape_next(tape, &batch, error), 0);
+        assert_int_equal(tapedeck_tape_next(tape, &batch, &error), 0);
         tapedeck_tape_close(tape);
     }
     tapedeck_archive_close(from);
@@ -119,19 +120,19 @@ static int64_t bid_size(const tapedeck_batch *batch)
 static void books_are_those_of_the_moment(void **state)
 {
     tapedeck_archive *from = open_made(*state);
-    char error[TAPEDECK_ERROR_BYTES];
+    tapedeck_error error;
     tapedeck_batch batch;
     tapedeck_tape *tape = open_tape(from, "2026-11-20T06:00:02.5Z", 0, 1);
-    assert_int_equal(tapedeck_tape_books(tape, &batch, error), 1);
+    assert_int_equal(tapedeck_tape_books(tape, &batch, &error), 1);
     assert_int_equal(bid_size(&batch), 9);
-    assert_int_equal(tapedeck_tape_next(tape, &batch, error), 1);
+    assert_int_equal(tapedeck_tape_next(tape, &batch, &error), 1);
     assert_int_equal(batch.frame_count, 2);
-    assert_int_equal(tapedeck_tape_books(tape, &batch, error), 1);
+    assert_int_equal(tapedeck_tape_books(tape, &batch, &error), 1);
     assert_int_equal(bid_size(&batch), 4);
     tapedeck_tape_close(tape);
     tape = open_tape(from, "2026-11-20T06:00:00.5Z", TAPEDECK_WITH_BOOKS, 1);
-    assert_int_equal(tapedeck_tape_books(tape, &batch, error), 0);
-    assert_int_equal(tapedeck_tape_next(tape, &batch, error), 1);
+    assert_int_equal(tapedeck_tape_books(tape, &batch, &error), 0);
+    assert_int_equal(tapedeck_tape_next(tape, &batch, &error), 1);
     assert_int_equal(batch.level_count, 6);
     assert_int_equal(batch.levels[4].size_int, 4);
     tapedeck_tape_close(tape);
@@ -144,16 +145,108 @@ static void what_cannot_be_opened_has_a_text(void **state)
     const char *const symbols[] = {"ETHUSD", NULL};
     const tapedeck_selection wanted[] = {{.size = sizeof *wanted, .symbols = symbols},
                                          {.size = sizeof *wanted, .from = "noon"}};
-    char error[TAPEDECK_ERROR_BYTES];
+    tapedeck_error error;
     for (size_t i = 0; i < 2; i++) {
-        assert_null(tapedeck_tape_open(from, &wanted[i], error));
-        assert_non_null(strstr(error, i == 0 ? "no such" : "noon"));
+        assert_null(tapedeck_tape_open(from, &wanted[i], &error));
+        assert_non_null(strstr(error.text, i == 0 ? "no such" : "noon"));
+        assert_int_equal(error.code, i == 0 ? TAPEDECK_ERROR_NOT_FOUND : TAPEDECK_ERROR_INVALID);
+        assert_null(strstr(error.text, "tapedeck info")); /* no words of the command line */
     }
-    assert_null(tapedeck_archive_open("/no/such", error));
-    assert_non_null(strstr(error, "/no/such"));
+    assert_null(tapedeck_archive_open("/no/such", &error));
+    assert_non_null(strstr(error.text, "/no/such"));
+    assert_int_equal(error.code, TAPEDECK_ERROR_NOT_FOUND);
+    assert_null(tapedeck_archive_open("/no/such", NULL));
     tapedeck_archive_close(from);
     tapedeck_archive_close(NULL);
     tapedeck_tape_close(NULL);
+}
+
+static void a_selection_of_another_version(void **state)
+{
+    tapedeck_archive *from = open_made(*state);
+    struct {
+        tapedeck_selection known;
+        uint64_t more;
+    } later = {.known = {.size = sizeof later}, .more = 0};
+    tapedeck_selection wanted = {.size = sizeof wanted, .with = 1U << 20};
+    const tapedeck_selection unset = {.size = 0};
+    /* An older one: what it lacks is 0. */
+    tapedeck_selection older = {.size = offsetof(tapedeck_selection, with), .with = UINT32_MAX};
+    tapedeck_error error;
+    tapedeck_tape *made = tapedeck_tape_open(from, &later.known, &error);
+    assert_non_null(made);
+    tapedeck_tape_close(made);
+    later.more = 1;
+    assert_null(tapedeck_tape_open(from, &later.known, &error));
+    assert_int_equal(error.code, TAPEDECK_ERROR_INVALID);
+    assert_null(tapedeck_tape_open(from, &wanted, &error));
+    assert_int_equal(error.code, TAPEDECK_ERROR_INVALID);
+    assert_null(tapedeck_tape_open(from, &unset, &error));
+    made = tapedeck_tape_open(from, &older, &error);
+    assert_non_null(made);
+    tapedeck_tape_close(made);
+    tapedeck_archive_close(from);
+}
+
+static void topics_are_listed(void **state)
+{
+    tapedeck_archive *from = open_made(*state);
+    const tapedeck_topic *topics = NULL;
+    size_t count = 0;
+    for (int i = 0; i < 2; i++) { /* twice: the list is made again */
+        assert_int_equal(tapedeck_archive_topics(from, &topics, &count, NULL), 1);
+        assert_int_equal(count, 2);
+        assert_string_equal(topics[0].topic, "orderBookL2_25");
+        assert_string_equal(topics[0].symbol, "BTCUSD");
+        assert_string_equal(topics[0].feed, "inverse");
+        assert_int_equal(topics[0].frames, 3);
+        assert_true(topics[0].last_ns - topics[0].first_ns >= 3 * SECOND);
+        assert_string_equal(topics[1].topic, "trade");
+        assert_int_equal(topics[1].frames, 1);
+    }
+    tapedeck_archive_close(from);
+}
+
+static void a_tape_goes_on_at_another_time(void **state)
+{
+    tapedeck_archive *from = open_made(*state);
+    const tapedeck_selection wanted = {.size = sizeof wanted};
+    tapedeck_error error = {0};
+    tapedeck_batch batch;
+    tapedeck_stream stream;
+    tapedeck_tape *tape = tapedeck_tape_open(from, &wanted, &error);
+    assert_non_null(tape);
+    assert_int_equal(tapedeck_tape_next(tape, &batch, &error), 1);
+    assert_int_equal(batch.frame_count, 4);
+    const uint32_t trades = batch.trades[0].row.stream;
+    assert_int_equal(tapedeck_tape_next(tape, &batch, &error), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tapedeck_tape_seek(tape, "+2s", &error), 1);
+        assert_int_equal(tapedeck_tape_books(tape, &batch, &error), 1);
+        assert_int_equal(bid_size(&batch), 9); /* the state before that moment */
+        assert_int_equal(tapedeck_tape_next(tape, &batch, &error), 1);
+        assert_int_equal(batch.frame_count, 2);
+        assert_int_equal(batch.trades[0].row.stream, trades);
+        assert_int_equal(tapedeck_tape_stream(tape, trades, &stream), 1);
+        assert_string_equal(stream.topic, "trade");
+        assert_string_equal(stream.family, "inverse");
+    }
+    assert_int_equal(tapedeck_tape_seek(tape, "never", &error), 0);
+    assert_int_equal(error.code, TAPEDECK_ERROR_INVALID);
+    assert_int_equal(tapedeck_tape_seek(tape, "+3s", &error), 1);
+    assert_int_equal(tapedeck_tape_next(tape, &batch, &error), 1);
+    assert_int_equal(batch.frame_count, 1);
+    tapedeck_tape_close(tape);
+    tapedeck_archive_close(from);
+}
+
+static void the_version_is_that_of_the_headers(void **state)
+{
+    char text[32];
+    (void)state;
+    (void)snprintf(text, sizeof text, "%d.%d.%d", TAPEDECK_VERSION_MAJOR, TAPEDECK_VERSION_MINOR,
+                   TAPEDECK_VERSION_PATCH);
+    assert_string_equal(tapedeck_version(), text);
 }
 
 int main(void)
@@ -162,6 +255,10 @@ int main(void)
         tape_fixture_test(a_batch_has_frames_and_rows),
         tape_fixture_test(books_are_those_of_the_moment),
         tape_fixture_test(what_cannot_be_opened_has_a_text),
+        tape_fixture_test(a_selection_of_another_version),
+        tape_fixture_test(topics_are_listed),
+        tape_fixture_test(a_tape_goes_on_at_another_time),
+        cmocka_unit_test(the_version_is_that_of_the_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
