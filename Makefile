@@ -447,7 +447,7 @@ install: all $(LIB_static) $(LIB_shared)
 	ln -sf $(SONAME) "$(DEST_LIB)/libtapedeck.so"
 	install -D -m 644 -t "$(DEST)/share/man/man1" $(PAGES)
 	install -D -m 644 -t "$(DEST)/share/man/man7" $(PAGES_7)
-	install -D -m 644 -t "$(PYTHON_DIR)" python/tapedeck/__init__.py
+	install -D -m 644 -t "$(PYTHON_DIR)" $(addprefix python/tapedeck/,__init__.py __init__.pyi py.typed)
 	install -D -m 644 -t "$(INCLUDE)" $(PUBLIC_HEADERS)
 	install -d "$(DEST_LIB)/pkgconfig" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)"
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(subst $(PREFIX)/,$${prefix}/,$(LIBDIR))' 'Name: tapedeck' \

@@ -60,10 +60,31 @@ _NUMPY = {"Q": "<u8", "q": "<i8", "d": "<f8", "I": "<u4", "B": "u1", "3x": "V3",
           "40s": "S40"}
 
 
-class _List(list):
-    """Rows, and the streams that their `stream` refers to."""
+def _frame(rows):
+    """A pandas DataFrame of rows, with times of receipt and of the exchange as timestamps."""
+    try:
+        import pandas
+    except ImportError as missing:
+        raise Error("to_pandas needs pandas") from missing
+    frame = pandas.DataFrame.from_records(rows, columns=None if len(rows) else _names_of(rows))
+    for name in ("recv", "exchange"):
+        if name + "_ns" in frame:
+            times = pandas.to_datetime(frame[name + "_ns"], unit="ns", utc=True)
+            frame.insert(0, name, times.where(frame[name + "_ns"] != 0))
+    return frame
 
-    streams = None
+
+def _names_of(rows):
+    return rows.names if isinstance(rows, _List) else rows.dtype.names
+
+
+class _List(list):
+    """Rows, the names of their members, and the streams that their `stream` refers to."""
+
+    names, streams = (), None
+
+    def to_pandas(self):
+        return _frame(self)
 
 
 if numpy is not None:
@@ -74,6 +95,9 @@ if numpy is not None:
 
         def __array_finalize__(self, of):
             self.streams = getattr(of, "streams", None)
+
+        def to_pandas(self):
+            return _frame(self)
 
 
 class _RowType:
@@ -105,10 +129,21 @@ class _RowType:
         return self.struct.iter_unpack(ctypes.string_at(address, count * self.struct.size) if count else b"")
 
     def join(self, parts, streams):
+        """All rows, with the symbol of each as one more member."""
+        symbols = [stream.symbol for stream in streams]
         if self.dtype is None:
-            rows = _List(row for part in parts for row in part)
+            named = namedtuple(self.tuple.__name__, self.tuple._fields + ("symbol",))
+            rows = _List(named(*row, symbols[row.stream]) for part in parts for row in part)
+            rows.names = named._fields
         else:
-            rows = (numpy.concatenate(parts) if parts else numpy.empty(0, self.dtype)).view(_Array)
+            plain = numpy.concatenate(parts) if parts else numpy.empty(0, self.dtype)
+            width = max((len(symbol) for symbol in symbols), default=1) or 1
+            kinds = [(name, plain.dtype[name]) for name in plain.dtype.names]
+            rows = numpy.empty(len(plain), kinds + [("symbol", f"U{width}")]).view(_Array)
+            for name in plain.dtype.names:
+                rows[name] = plain[name]
+            if len(plain):
+                rows["symbol"] = numpy.array(symbols)[plain["stream"]]
         rows.streams = streams
         return rows
 
@@ -211,7 +246,7 @@ def _time(at):
         return None if at is None else at.encode()
     if hasattr(at, "isoformat"):
         if at.tzinfo is None:
-            raise ValueError("a datetime needs a time zone")
+            raise Error("a datetime needs a time zone")
         return at.isoformat().encode()
     return str(int(at)).encode()
 
@@ -442,11 +477,12 @@ class Archive:
                        _levels.copy(batch.levels, batch.level_count), tape.streams)
 
     def trades(self, feed=None, topic=None, symbol=None, start=None, end=None):
-        """All trades, as one array; its member streams has what their stream numbers refer to."""
+        """All trades, as one array, each with its symbol; its member streams has what their stream
+        numbers refer to. to_pandas() makes a DataFrame of it."""
         return self._joined(_trades, 0, feed, topic, symbol, start, end)
 
     def levels(self, feed=None, topic=None, symbol=None, start=None, end=None):
-        """All changes of order books, a row a level, as one array."""
+        """All changes of order books, a row a level, likewise."""
         return self._joined(_levels, 1, feed, topic, symbol, start, end)
 
     def _joined(self, kind, which, *selection):

@@ -1,11 +1,11 @@
 // The package for Python (tests/python), with every interpreter here that differs in having numpy. Its library is
 // that of the programs' build.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, temporary, withoutCapture } from "./lib.mjs";
+import { BIN, capture, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const library = path.join(fs.realpathSync(BIN), "../lib/libtapedeck.so.0");
 const hasLibrary = fs.existsSync(library);
@@ -37,3 +37,24 @@ for (const hasNumpy of [false, true]) {
     assert.match(out.stderr, /^Ran \d\d tests/m);
   });
 }
+
+test("types: strict, and as the package has them", { skip: spawnSync("mypy", ["--version"]).status === 0 ? false : "needs mypy (Debian: mypy)" }, () => {
+  const env = { ...process.env, MYPYPATH: "python", PYTHONPATH: "python", MYPY_CACHE_DIR: "/dev/null" };
+  const out = spawnSync("mypy", ["--strict", "docs/examples/vwap.py", "python/tapedeck/__init__.pyi"], { encoding: "utf8", env });
+  assert.equal(out.status, 0, out.stdout + out.stderr);
+});
+
+test("the package in a virtual environment, with its example", { skip: skip || (spawnSync("python3", ["-m", "venv", "--help"]).status === 0 ? false : "needs venv (Debian: python3-venv)") }, async (t) => {
+  const dir = temporary(t), venv = path.join(dir, "venv"), tape = path.join(dir, "tape");
+  const variant = path.basename(path.dirname(fs.realpathSync(BIN)));
+  execFileSync("python3", ["-m", "venv", "--without-pip", venv], { stdio: "pipe" });
+  // The environment's own python3 says where packages are.
+  const env = { ...process.env, MAKEFLAGS: "", VARIANT: variant, PATH: `${venv}/bin:${process.env.PATH}`, PYTHONPATH: "" };
+  execFileSync("make", ["-s", "install", `PREFIX=${venv}`], { env, stdio: "pipe" });
+  await tapedeck(t, ["import", "-q", "-a", tape, "--format", "cryptofeed", "--family", "inverse", capture("inverse-2021-04-17.jsonl.gz")]);
+  const python = (...args) => spawnSync(path.join(venv, "bin/python3"), args, { encoding: "utf8", env: { ...env, PYTHONDONTWRITEBYTECODE: "1" } });
+  assert.match(python("-c", "import tapedeck; print(tapedeck.__version__, tapedeck.__file__)").stdout, new RegExp(`^\\d+\\.\\d+\\.\\d+ ${fs.realpathSync(venv)}/`));
+  const out = python("docs/examples/vwap.py", tape, "NONE");
+  assert.deepEqual([out.status, out.stdout], [1, ""], out.stderr);
+  assert.match(out.stderr, /no such feed, topic or symbol/);
+});

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -107,7 +108,7 @@ class Reading(unittest.TestCase):
             trades = archive.trades(symbol="BTCUSD", topic="trade")
             got = [(str(int(recv_ns) // 1000), bytes(id_).decode(), ("buy", "sell", "unknown")[side],
                     text_of(price, price_scale), text_of(size, size_scale))
-                   for recv_ns, _, _, _, price, size, _, _, price_scale, size_scale, side, _, _, id_ in trades]
+                   for recv_ns, _, _, _, price, size, _, _, price_scale, size_scale, side, _, _, id_, _ in trades]
         self.assertGreater(len(got), 100)
         self.assertEqual(got, wanted)
 
@@ -228,6 +229,34 @@ class Reading(unittest.TestCase):
                 with self.assertRaisesRegex(tapedeck.Error, text):
                     archive.trades(**wrong)
             self.assertIsNone(archive.book_at("BTCUSD", "2021-04-16"))
+
+    def test_rows_have_their_symbol(self):
+        with tapedeck.open(self.whole) as archive:
+            for rows in (archive.trades(), archive.levels(topic="orderBookL2_25")):
+                got = [row["symbol"] if tapedeck.numpy else row.symbol for row in rows]
+                self.assertEqual(got, [rows.streams[row[6]].symbol for row in rows])
+                self.assertGreater(len(set(got)), 1)
+
+    def test_a_datetime_needs_a_time_zone(self):
+        with tapedeck.open(self.whole) as archive, self.assertRaisesRegex(tapedeck.Error, "time zone"):
+            archive.trades(start=datetime(2021, 4, 17))
+
+    def test_pandas(self):
+        with tapedeck.open(self.whole) as archive:
+            trades = archive.trades(symbol="BTCUSD")
+            try:
+                import pandas
+            except ImportError:
+                with self.assertRaisesRegex(tapedeck.Error, "pandas"):
+                    trades.to_pandas()
+                return
+            frame = trades.to_pandas()
+            self.assertEqual(len(frame), len(trades))
+            self.assertEqual(set(frame["symbol"]), {"BTCUSD"})
+            self.assertEqual(frame["recv"].astype("int64").tolist(), frame["recv_ns"].astype("int64").tolist())
+            self.assertEqual(str(frame["recv"].dt.tz), "UTC")
+            self.assertEqual(float((frame["price"] * frame["size"]).sum()), float(sum(row[2] * row[3] for row in trades)))
+            self.assertEqual(len(pandas.DataFrame(archive.bars("BTCUSD", "1s"))), len(archive.bars("BTCUSD", "1s")))
 
     def test_version_is_the_programs(self):
         self.assertIn(tapedeck.__version__, run("--version").split())
