@@ -643,6 +643,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     TD_ASSERT(options->threads >= 1);
     export_run_state run = {.options = options};
     (void)pthread_mutex_init(&run.lock, NULL);
+    int was_there = export_folder_exists(options->io, options->folder);
     td_result rc = find_days(&run, err);
     if (rc == TD_OK)
         rc = keep_days(&run, err);
@@ -655,6 +656,8 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     for (size_t i = 0; rc != TD_OK && i < run.day_count; i++)
         if (run.days[i].state == DAY_EMPTY && end_empty(&run.days[i], 0, NULL) != TD_OK)
             break; /* names say what it is */
+    if (rc != TD_OK)
+        export_folder_tidy(options->io, options->folder, was_there);
     *out = result_of(&run);
     td_free(run.gaps);
     td_free(run.days);

@@ -173,6 +173,60 @@ td_result export_folder_publish(const export_folder *folder, const char *name, t
     return rc;
 }
 
+typedef struct tidying {
+    td_io io;
+    const char *path;
+} tidying;
+
+static void remove_empty(td_io io, const char *path, int with_itself);
+
+static td_result tidy_one(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    const tidying *of = user;
+    char path[LIMIT_PATH_BYTES];
+    (void)err;
+    int size = snprintf(path, sizeof path, "%s/%s", of->path, name);
+    if (kind == TD_ENTRY_DIR && size > 0 && (size_t)size < sizeof path)
+        remove_empty(of->io, path, 1);
+    return TD_OK;
+}
+
+/* A folder that has something stays. */
+static void remove_empty(td_io io, const char *path, int with_itself)
+{
+    tidying of = {io, path};
+    td_err ignored;
+    td_result rc = td_io_list(io, path, tidy_one, &of, &ignored);
+    if (rc == TD_OK && with_itself)
+        rc = td_io_unlink(io, path, &ignored);
+    (void)rc;
+}
+
+static td_result note_nothing(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    (void)user;
+    (void)name;
+    (void)kind;
+    (void)err;
+    return TD_OK;
+}
+
+int export_folder_exists(td_io io, const char *path)
+{
+    td_err ignored;
+    return td_io_list(io, path, note_nothing, NULL, &ignored) != TD_E_NOTFOUND;
+}
+
+void export_folder_tidy(td_io io, const char *path, int was_there)
+{
+    export_folder *at = export_folder_open(io, path, "");
+    uint64_t size;
+    td_err ignored;
+    if (export_folder_size(at, JOURNAL_FILE, "", &size, &ignored) != TD_OK)
+        remove_empty(io, path, !was_there);
+    export_folder_close(at);
+}
+
 td_result export_folder_sync(const export_folder *folder, const char *name, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];

@@ -69,6 +69,14 @@ void export_folder_discard(const export_folder *folder, const char *name, const 
 TD_MUST_USE td_result export_folder_publish(const export_folder *folder, const char *name,
                                             td_err *err);
 
+/* 1 if the folder is there. */
+int export_folder_exists(td_io io, const char *path);
+
+/* Remove the empty folders of an export that failed: those below a path, and the folder itself
+ * unless it was there before. Nothing of an archive. Best effort; other exports that write there at
+ * that moment may fail. */
+void export_folder_tidy(td_io io, const char *path, int was_there);
+
 /* Make the names in the folder that holds this file durable. */
 TD_MUST_USE td_result export_folder_sync(const export_folder *folder, const char *name,
                                          td_err *err);
