@@ -494,6 +494,17 @@ static void report_result(verb_run *verb, const export_result *result)
     const export_command *command = verb->state;
     TD_ASSERT(result->verdict <= REPLAY_DAMAGED);
     verb->status = STATUS[result->verdict];
+    if (result_json(&verb->result) != NULL) {
+        result_writer *r = &verb->result;
+        result_object_begin(r, NULL);
+        result_count(r, "files", result->files);
+        result_count(r, "rows", result->rows);
+        result_count(r, "days", result->days);
+        result_count(r, "days_kept", result->days_kept);
+        result_text(r, "verdict", export_verdict_name(result->verdict));
+        result_name(r, "incomplete", result->worst);
+        result_object_end(r, NULL);
+    }
     report_line(verb->report, TD_LOG_INFO, "%s, %s in '%s'%s%s%s%s",
                 format_counted(result->files, "file").text,
                 format_counted(result->rows, "row").text, command->flags.out,
@@ -610,7 +621,7 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                     "  --symbol BTCUSD --from 2021-04-17 --to 2021-04-18\n"
                     "tapedeck export DIR --format jsonl --out DATASET --topic trade\n"
                     "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_STOPS,
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Export", rows, ROW_COUNT, &command.flags}},
         .mode = ARCHIVE_READ,
         .check = read_flags,

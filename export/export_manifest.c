@@ -470,6 +470,11 @@ static const char *const VERDICTS[] = {[REPLAY_COMPLETE] = "complete",
                                        [REPLAY_INCOMPLETE] = "incomplete",
                                        [REPLAY_DAMAGED] = "damaged"};
 
+const char *export_verdict_name(replay_verdict found)
+{
+    return VERDICTS[found];
+}
+
 /* Equal digests say that two days had equal input, whatever their archives are called. */
 static void write_digests(td_buf *out, const replay_report *report)
 {

@@ -76,6 +76,9 @@ TD_MUST_USE td_result export_manifest_begin(export_manifest_head *out, archive *
                                             uint32_t day, selection_window window,
                                             const gap_list *ledger, td_err *err);
 
+/* "complete", "incomplete", "damaged". */
+const char *export_verdict_name(replay_verdict found);
+
 /* What a day gave. */
 typedef struct export_manifest_day {
     const export_writers *writers;

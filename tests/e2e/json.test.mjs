@@ -243,7 +243,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   const made = await market(t, dir);
   for (const [format, from, name] of [["tardis-csv", archive, "csv"], ["jsonl", archive, "lines"], ["tardis-csv", made, "tickers"], ["hftbacktest", made, "events"], ["parquet", made, "tables"]]) {
     const out = path.join(dir, name);
-    await tapedeck(t, ["export", from, "--format", format, "--out", out, "--feed", "*"], { status: 1 });
+    page.check("export", await json(t, ["export", from, "--format", format, "--out", out, "--feed", "*", "--json"], { status: 1 }));
     for (const day of manifestsOf(out)) page.check("MANIFEST.DATE.json", day);
   }
   for (const line of parseLines(fs.readFileSync(path.join(dir, "lines", fs.readdirSync(path.join(dir, "lines")).at(-1)), "utf8")))
