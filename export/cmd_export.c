@@ -96,7 +96,7 @@ static void describe_formats(export_names *names)
     add_text(names->format_help, sizeof names->format_help, "%s",
              "one of these (may be repeated: one pass makes all):\n");
     add_text(names->type_help, sizeof names->type_help, "%s",
-             "only this type (may be repeated; default: all of the format):\n");
+             "only this type (may be repeated; default: all of the format).");
     for (size_t i = 0; i < count; i++) {
         const export_format *format = formats[i];
         names->formats[i] = format->name;
@@ -105,10 +105,11 @@ static void describe_formats(export_names *names)
         for (size_t k = 0; k < export_format_type_count(format); k++) {
             const char *name = export_format_type(format, k).name;
             add_type(names, &type_count, name);
-            add_text(names->type_help, sizeof names->type_help, "%s%s", i + k == 0 ? "" : ", ",
-                     name);
+            if (k == 0)
+                add_text(names->type_help, sizeof names->type_help, "%s %s:", i == 0 ? "" : ";",
+                         format->name);
+            add_text(names->type_help, sizeof names->type_help, "%s %s", k == 0 ? "" : ",", name);
         }
-        add_text(names->type_help, sizeof names->type_help, " of %s", format->name);
     }
 }
 

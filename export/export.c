@@ -344,9 +344,10 @@ static void look_at_past(day_work *work)
 {
     const export_options *options = work->day->run->options;
     td_err ignored;
-    td_result none = read_manifest(work->folder, "", &work->published, &ignored);
-    none = read_manifest(work->folder, EXPORT_PARTIAL, &work->left, &ignored);
-    (void)none;
+    if (read_manifest(work->folder, "", &work->published, &ignored) != TD_OK)
+        work->published = (export_document){0}; /* none, or of no use */
+    if (read_manifest(work->folder, EXPORT_PARTIAL, &work->left, &ignored) != TD_OK)
+        work->left = (export_document){0};
     if (options->overwrite == EXPORT_REPLACE || work->published.text != NULL ||
         export_document_begins(&work->left, request_of(&work->head)))
         export_folder_allow_replacing(work->folder);

@@ -314,6 +314,10 @@ void report_describe_gap(result_writer *r, const gap_row *row, const char *patte
         result_text(r, "feed", row->feed);
         result_number(r, "line", row->line);
         result_number(r, "shard", row->shard);
+        if (row->line + row->shard > 0)
+            result_note(r, "slot", "%" PRIu32 "/%" PRIu32, row->line, row->shard);
+        else
+            result_null(r, "slot");
         result_number(r, "conn", row->conn);
         result_text(r, "topic", row->topic);
         result_text(r, "symbol", row->symbol);

@@ -164,7 +164,6 @@ static void end_gap(relay *self, intake *into, uint64_t recv_ns)
         .gap = gap_row_of(GAP_DISCONNECT, feed, self->slot->ended_ns, recv_ns, self->slot->cause)};
     gap.gap.shard = self->options.shard;
     gap.gap.conn = self->slot->at.conn - 1;
-    gap.gap.detail = self->slot->who;
     intake_event(into, self->options.feed_index, &gap);
     self->slot->ended_ns = 0;
 }
@@ -267,8 +266,9 @@ static void record_end(relay *self, const wire_end *end)
         at->complete_ns = self->last_ns;
     intake_closed(into, at);
     self->slot->ended_ns = at->complete_ns;
-    self->slot->cause = disconnect.cause;
-    self->slot->who = self->by_client ? "by the client" : "by the exchange";
+    self->slot->cause = self->by_client                           ? "closed_by_client"
+                        : end->cause == WIRE_CAUSE_CLOSED_BY_PEER ? "closed_by_exchange"
+                                                                  : disconnect.cause;
     self->session = 0;
 }
 

@@ -28,7 +28,6 @@ typedef struct tap_slot {
     intake_slot at;
     uint64_t ended_ns; /* its last connection lacks frames from then on; 0: it had none */
     const char *cause; /* of that end; a constant */
-    const char *who;   /* ended it; likewise */
 } tap_slot;
 
 typedef struct tap_sessions tap_sessions;

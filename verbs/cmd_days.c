@@ -261,7 +261,7 @@ static void describe(verb_run *verb, symbol_days *days, const cursor_stats *stat
     result_count(r, "recording", days->recording);
     result_count(r, "damaged_chunks", stats->damaged_chunks);
     result_count(r, "unreadable_segments", stats->segments_unreadable);
-    result_object_end(r, "{days}\n{all} days of symbols: {clean} clean, {not_clean} not"
+    result_object_end(r, "{days}\n{clean} of {all} symbol-days are clean"
                          "[; {recording} being recorded][; {damaged_chunks damaged chunk}]"
                          "[; {unreadable_segments unreadable segment}]\n");
 }

@@ -128,7 +128,7 @@ static void describe(result_writer *r, const gaps_result *result)
     static const table_column COLUMNS[] = {
         {"from", TABLE_LEFT, "{from}"},          {"lasted", TABLE_RIGHT, "{lasted|open}"},
         {"reason", TABLE_LEFT, "{reason}"},      {"of", TABLE_LEFT, "{feed}[ {topic}][ {symbol}]"},
-        {"lost", TABLE_SPARE_RIGHT, "{lost}"},   {"slot", TABLE_SPARE_LEFT, "{line}/{shard}"},
+        {"lost", TABLE_SPARE_RIGHT, "{lost}"},   {"slot", TABLE_SPARE_LEFT, "{slot|-}"},
         {"conn", TABLE_SPARE_RIGHT, "{conn|-}"}, {"detail", TABLE_SPARE_LEFT, "{detail|-}"},
     };
     result_object_begin(r, NULL);

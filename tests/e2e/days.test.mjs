@@ -59,7 +59,7 @@ test("a gap, a broken book and an undecodable frame, each with its time and reas
   assert.deepEqual([later.day_percent, later.proven_topics], [0.02, 1]); // 21 s of 86,400
   const { stdout } = await tapedeck(t, ["days", archive, "--symbol", "BTCUSDT"], { status: 1 });
   assert.match(stdout, /^2026-08-09 +BTCUSDT +25\.\d+ +0\.02 % +1 of 1 topic +- +1 m +restart /m);
-  assert.match(stdout, /\n1 days of symbols: 0 clean, 1 not\n$/);
+  assert.match(stdout, /\n0 of 1 symbol-days are clean\n$/);
 });
 
 test("days are UTC days, and what can be proven follows from the topics", async (t) => {
