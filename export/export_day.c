@@ -1,5 +1,6 @@
 #include "export/export_day.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -654,6 +655,34 @@ static int wants_channel(void *user, const channel_info *info)
     return channel_role(info) == ROLE_UNKNOWN || is_wanted(day, info);
 }
 
+/* A file for each symbol of each type. What has too many is refused before it is played. */
+static td_result check_files(const export_spec *spec, const uint64_t *symbols, td_err *err)
+{
+    uint64_t files = 0;
+    char list[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < spec->output_count; i++) {
+        const export_output *output = &spec->outputs[i];
+        size_t type = 0;
+        while (type < spec->type_count && spec->types[type] != output->type)
+            type++;
+        if (output->format->per != EXPORT_PER_SYMBOL || type == spec->type_count ||
+            (output->type->flags & EXPORT_ALL_SYMBOLS) != 0)
+            continue;
+        files += symbols[type];
+        if (used < sizeof list)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s %" PRIu64,
+                                     used == 0 ? "" : ", ", output->name, symbols[type]);
+    }
+    if (files <= LIMIT_EXPORT_FILES)
+        return TD_OK;
+    td_err_set(err, TD_E_LIMIT, "%" PRIu64 " files of one day, and at most %u can be made", files,
+               LIMIT_EXPORT_FILES);
+    td_err_hint(err, "choose by --type and --symbol, in several runs: %s%s", list,
+                used < sizeof list ? "" : " ...");
+    return TD_E_LIMIT;
+}
+
 static td_result open_tape(day_run *run, td_err *err)
 {
     const export_day *day = run->day;
@@ -672,10 +701,13 @@ static td_result open_tape(day_run *run, td_err *err)
     for (size_t i = 0; i < spec->format_count; i++)
         if (spec->formats[i]->reads == TAPE_READS_ALL)
             reading.reads = TAPE_READS_ALL;
-    const export_scan scan = {&spec->settings, spec->types, spec->type_count,
+    uint64_t symbols[EXPORT_OUTPUTS_MAX] = {0};
+    const export_scan scan = {&spec->settings, spec->types, spec->type_count, symbols,
                               day->archive,    &wanted,     day->window};
     if (rc == TD_OK)
         rc = export_scan_run(&scan, &run->choices, err);
+    if (rc == TD_OK)
+        rc = check_files(spec, symbols, err);
     reading.with_states = 1;
     reading.with_tickers = (uint8_t)has_topics(run, EXPORT_DERIVATIVE_TICKER.prefers);
     return rc == TD_OK ? cursor_open(day->archive, &wanted, &reading, &run->tape, err) : rc;

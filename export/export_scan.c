@@ -83,10 +83,22 @@ typedef struct scan_run {
     read_plan *plan;
     segment_scratch *scratch;
     td_buf sealed;              /* array of sealed_channel */
+    slot_table counted;         /* types' symbols, by hash alone: two that collide count as one */
     uint8_t bits[BITMAP_BYTES]; /* channels that a segment has in the selection, by id */
 } scan_run;
 
 /* ---- channels ---- */
+
+/* Feeds of one family have files of one name. */
+static void count_symbol(scan_run *run, size_t type, const frame_channel *channel)
+{
+    uint64_t hash = hash_of(td_bytes_str(channel->info.symbol)) * 31 +
+                    hash_of(td_bytes_str(channel->family->name)) + type;
+    slot_probe at = slot_probe_of(hash);
+    if (slot_table_next(&run->counted, &at))
+        return;
+    slot_table_put(&run->counted, hash, (size_t)run->scan->symbols[type]++);
+}
 
 /* The channel has frames in the selection. */
 static td_result note_channel(scan_run *run, const channel_info *info, td_err *err)
@@ -97,8 +109,10 @@ static td_result note_channel(scan_run *run, const channel_info *info, td_err *e
         return rc;
     for (size_t i = 0; rc == TD_OK && i < run->scan->type_count; i++) {
         const export_type *type = run->scan->types[i];
-        if (type->prefers != NULL && channel->family != NULL &&
-            export_type_takes(type, run->scan->settings, channel))
+        if (channel->family == NULL || !export_type_takes(type, run->scan->settings, channel))
+            continue;
+        count_symbol(run, i, channel);
+        if (type->prefers != NULL)
             rc = export_choice_offer(run->out, type, channel, err);
     }
     return rc;
@@ -192,6 +206,7 @@ td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *
     segment_scratch_close(run->scratch);
     td_buf_fini(&run->sealed);
     channel_table_close(run->channels);
+    slot_table_fini(&run->counted);
     td_free(run);
     return rc;
 }

@@ -50,6 +50,7 @@ typedef struct export_scan {
     const export_settings *settings;
     const export_type *const *types;
     size_t type_count;
+    uint64_t *symbols; /* by type: symbols whose topics it takes, counted up */
     archive *from;
     const selection *wanted;
     selection_window window;

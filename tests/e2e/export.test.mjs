@@ -373,6 +373,17 @@ test("a v5 book: u shows a loss, and a restart of the exchange starts a new book
   assert.deepEqual([entry.breaks[0].cause, entry.breaks[0].rule], ["rule", "seq_dense"]);
 });
 
+test("an export of too many files is refused before it plays anything", async (t) => {
+  const book = (i) => ({ topic: `orderbook.50.S${i}USDT`, type: "snapshot", ts: START_MS, cts: START_MS, data: { s: `S${i}USDT`, b: [["1", "1"]], a: [["2", "1"]], u: 1, seq: 1 } });
+  const archive = await recorded(t, "v5-linear", Array.from({ length: 513 }, (_, i) => book(i)));
+  const out = path.join(temporary(t), "out");
+  const end = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 4 });
+  assert.match(end.stderr, /2052 files of one day, and at most 2048 can be made\n.*hint: choose by --type and --symbol, in several runs: .*incremental_book_L2 513, .*quotes 513/);
+  assert.ok(!fs.existsSync(out));
+  await tapedeck(t, exporting(archive, "tardis-csv", out, "--type", "quotes"));
+  assert.equal(fs.readdirSync(out).length, 514);
+});
+
 test("families without a market are left out, and counted", async (t) => {
   const status = { topic: "system.status", ts: START_MS, data: [{ id: "4d95b2a0-587f-11f0-bcc9-c1edbf074195", title: "t", state: "completed", begin: "1", end: "2", href: "", serviceTypes: [2], product: [1], uidSuffix: [], maintainType: 1, env: 1 }] };
   const archive = await recorded(t, "v5-misc", [status]);

@@ -49,6 +49,9 @@ static td_result scan(fixture *f, uint64_t from_ns, uint64_t to_ns)
                         .wanted = &all,
                         .window = window};
     what.types = export_type_table(&what.type_count);
+    static uint64_t symbols[256];
+    assert_true(what.type_count <= sizeof symbols / sizeof *symbols);
+    what.symbols = symbols;
     export_choices_fini(&f->found);
     return export_scan_run(&what, &f->found, &f->err);
 }
