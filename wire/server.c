@@ -1,6 +1,8 @@
 #include "wire/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +32,8 @@ enum {
     OUT_BYTES_MAX = WIRE_PEER_QUEUE_BYTES_MAX + (int)LIMIT_FRAME_BYTES + (1 << 20),
     /* TLS and the request must be there by then; a close frame must be answered. */
     REQUEST_S = 10,
+    EXCESS_S = 1, /* likewise, of one that has the last descriptor */
+    REFUSAL_LOG_S = 60,
     CLOSE_GRACE_S = 2,
     RELAY_GRACE_S = 5, /* of a relay, whose user answers */
 };
@@ -62,6 +66,9 @@ struct wire_server {
     uint64_t message_count;
     loop_fd listener;
     wire_timer *accept_timer; /* set while it does not accept, for want of descriptors */
+    int spare_fd;             /* with which one more client gets its answer; -1: in use */
+    uint64_t refused;         /* for want of descriptors, since that was logged */
+    uint64_t refusal_ns;      /* when it was; 0: never */
     wire_peer_conn *peers;
     char url[TD_HOST_BYTES + 32];
 };
@@ -89,6 +96,7 @@ struct wire_peer_conn {
     uint8_t is_held;             /* wire_peer_pause */
     uint8_t is_peer_closed;      /* of a relay: its close frame came first, and has no answer yet */
     uint8_t was_reset;
+    uint8_t is_excess;  /* 1: it has the last descriptor, and is told so */
     uint8_t is_request; /* of a relay: no upgrade was asked for */
     uint8_t is_pong_due;
     size_t pong_size;
@@ -115,6 +123,13 @@ static void notify_closed(wire_peer_conn *peer)
 }
 
 /* Take it off the server; its memory lives until the end of the turn. */
+/* A descriptor to give up where no other is left. */
+static void keep_spare(wire_server *server)
+{
+    if (server->spare_fd < 0 && server->listener.fd >= 0)
+        server->spare_fd = fcntl(server->listener.fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static void end_peer(wire_peer_conn *peer)
 {
     wire_server *server = peer->server;
@@ -124,6 +139,7 @@ static void end_peer(wire_peer_conn *peer)
     wire_timer_cancel(&peer->timer);
     wire_timer_cancel(&peer->inflating_timer);
     link_close(&peer->link);
+    keep_spare(server);
     ws_reader_fini(&peer->reader);
     deflate_receiver_close(peer->inflater);
     loop_free_later(server->loop, peer);
@@ -539,6 +555,10 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
     size_t used = handshake_head_bytes(td_bytes_of(bytes, size));
     if (used == 0 && size <= HANDSHAKE_BYTES_MAX)
         return 0;
+    if (peer->is_excess) {
+        answer(peer, 503, "no descriptor is left for another connection");
+        return size;
+    }
     handshake_read_request(td_bytes_of(bytes, used == 0 ? size : used), &request);
     const char *refusal = NULL;
     if (!is_relay(peer) && (request.why == NULL || request.is_post))
@@ -606,7 +626,7 @@ static void on_link_ended(void *user, link_end how, const char *text)
 static const link_ops LINK_OPS = {
     .received = on_received, .drained = on_drained, .ended = on_link_ended};
 
-static void add_peer(wire_server *server, int fd)
+static void add_peer(wire_server *server, int fd, int is_excess)
 {
     wire_peer_conn *peer = td_alloc_zero(1, sizeof *peer);
     td_err err;
@@ -624,7 +644,8 @@ static void add_peer(wire_server *server, int fd)
     if (peer->next != NULL)
         peer->next->prev = peer;
     server->peers = peer;
-    set_timer(peer, REQUEST_S * TD_NS_PER_S);
+    peer->is_excess = is_excess != 0;
+    set_timer(peer, (is_excess ? EXCESS_S : REQUEST_S) * TD_NS_PER_S);
 }
 
 /* ---- listening ---- */
@@ -688,13 +709,36 @@ static void accept_again(void *user)
     loop_fd_want(server->loop, &server->listener, EPOLLIN);
 }
 
-/* Without a free descriptor the socket stays readable and the loop would spin: look away for a
- * while. */
+static void log_refusal(wire_server *server, int os_errno)
+{
+    uint64_t now_ns = loop_now_ns(server->loop);
+    server->refused++;
+    if (server->refusal_ns != 0 && now_ns - server->refusal_ns < REFUSAL_LOG_S * TD_NS_PER_S)
+        return;
+    td_log_emit(server->loop->log, TD_LOG_WARNING,
+                "a client gets status 503 (%" PRIu64 " since this was last said): %s; `ulimit -n` "
+                "raises the limit",
+                server->refused, strerror(os_errno));
+    server->refusal_ns = now_ns;
+    server->refused = 0;
+}
+
+/* Without a free descriptor the spare one takes a client, who is told. */
+static int accept_with_spare(wire_server *server, int os_errno)
+{
+    if (server->spare_fd < 0)
+        return -1;
+    close(server->spare_fd);
+    server->spare_fd = -1;
+    log_refusal(server, os_errno);
+    return accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* The socket stays readable, and the loop would spin: look away for a while. */
 static void accept_later(wire_server *server)
 {
     wire_loop *loop = server->loop;
     uint64_t at_ns = loop_now_ns(loop) + ACCEPT_PAUSE_MS * TD_NS_PER_MS;
-    td_log_emit(loop->log, TD_LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
     if (server->accept_timer != NULL)
         return;
     wire_timer_set(loop, &server->accept_timer, at_ns, accept_again, server);
@@ -707,11 +751,15 @@ static void on_listener(void *user, uint32_t events)
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
+        int is_excess =
+            fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS);
+        if (is_excess)
+            fd = accept_with_spare(server, errno);
+        if (is_excess && fd < 0)
             accept_later(server);
         if (fd < 0)
             return; /* none left, or none available now: epoll reports again */
-        add_peer(server, fd);
+        add_peer(server, fd, is_excess);
     }
 }
 
@@ -757,11 +805,15 @@ static td_result open_listener(wire_server *server, const char *place, td_err *e
     rc = loop_fd_open(server->loop, &server->listener, fd, EPOLLIN, err);
     if (rc != TD_OK)
         close(fd);
+    else
+        keep_spare(server);
     return rc;
 }
 
 static void free_server(wire_server *server)
 {
+    if (server->spare_fd >= 0)
+        close(server->spare_fd);
     loop_fd_close(server->loop, &server->listener);
     tls_context_close(server->tls);
     td_free(server->ca_pem);
@@ -794,6 +846,7 @@ td_result wire_server_open(wire_loop *loop, const wire_server_options *options, 
 {
     *out = NULL;
     wire_server *server = td_alloc_zero(1, sizeof *server);
+    server->spare_fd = -1;
     server->loop = loop;
     server->ops = options->ops;
     server->user = options->user;

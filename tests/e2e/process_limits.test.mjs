@@ -2,6 +2,9 @@
 // never a signal, and nothing that was announced durable is lost. Expected values: docs/design.md ("Exit status", P1).
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import net from "node:net";
 import path from "node:path";
 import { after, test } from "node:test";
 import { BIN, jsonLines, listening, Program, ready, run, tapedeck, temporary, wrapped } from "./lib.mjs";
@@ -104,4 +107,31 @@ test("a file that meets the limit on its size is a failed write, and what was an
   const ended = await small.program.ended;
   assert.equal(ended.code, 4, `${ended.code ?? ended.signal} ${ended.stderr}`);
   assert.match(ended.stderr, /File too large/);
+});
+
+test("clients beyond the descriptors get 503, over TLS as well, and one line of log", async (t) => {
+  const { archive } = await recording(), dir = temporary(t);
+  for (const more of [["--plain"], []]) {
+    const server = await listening(t, ["serve", archive, ...more], fs.mkdtempSync(path.join(dir, "serve-")), limited("-n 30"));
+    const url = new URL(server.url.replace(/^ws/, "http"));
+    const idle = [], statuses = [];
+    t.after(() => idle.forEach((socket) => socket.destroy()));
+    for (let i = 0; i < 24; i++) idle.push(net.connect(url.port, url.hostname).on("error", () => {}));
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+    // Each that waits in the kernel's queue has its answer soon.
+    for (let i = 0; i < 3; i++)
+      statuses.push(await new Promise((resolve, reject) => {
+        const get = url.protocol === "https:" ? https : http;
+        get.get(`${url.origin}/v5/public/linear`, { agent: false, rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode)).on("error", reject);
+      }));
+    assert.deepEqual(statuses, [503, 503, 503], server.program.stderr);
+    assert.equal(server.program.stderr.match(/a client gets status 503/g).length, 1, server.program.stderr);
+    // With descriptors again, clients are served.
+    idle.forEach((socket) => socket.destroy());
+    const status = () => new Promise((resolve) => (url.protocol === "https:" ? https : http).get(`${url.origin}/v5/public/linear`, { agent: false, rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode)).on("error", () => resolve(0)));
+    let found;
+    for (const end = Date.now() + 20000; (found = await status()) === 503 || found === 0; ) assert.ok(Date.now() < end);
+    assert.ok(found >= 400 && found !== 503, `${found}`);
+    await server.program.kill("SIGTERM");
+  }
 });
