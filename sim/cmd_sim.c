@@ -56,7 +56,7 @@ static const option_row SIM_ROWS[] = {
      OPTION_INTO(sim_flags, truth),
      .metavar = "FILE",
      .help = "write sent frames, and the books after them, to a new file"},
-    {.long_name = "frames",
+    {.long_name = "max-frames",
      OPTION_INTO(sim_flags, exchange.frames_max),
      .metavar = "N",
      .help = "close a family's clients after N data frames, and exit"},
@@ -266,7 +266,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
         .summary = "Run a simulated exchange: seeded order flow through a matching engine.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
-        .statuses = {[EXIT_CODE_DONE] = "ended by a signal, --frames or --duration",
+        .statuses = {[EXIT_CODE_DONE] = "ended by a signal, --max-frames or --duration",
                      [EXIT_CODE_FAILED] =
                          "the address is in use, or the truth file cannot be written"},
         .examples = "tapedeck sim --listen 127.0.0.1:0 --ready-file sim.json \\\n"

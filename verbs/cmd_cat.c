@@ -39,7 +39,7 @@ static const option_row CAT_ROWS[] = {
      .help = "only frames of this direction",
      .choices = DIRS},
     {.short_name = 'n',
-     .long_name = "limit",
+     .long_name = "max-frames",
      OPTION_INTO(cat_options, limit),
      .metavar = "N",
      .help = "stop after N frames",

@@ -18,7 +18,7 @@ describe("the ready file's ca_file with a certificate of one's own", { concurren
     const files = certificate(dir);
     const chain = path.join(dir, "chain.pem");
     fs.writeFileSync(chain, names.map((name) => fs.readFileSync(files[name], "utf8")).join(""));
-    const sim = await listening(t, ["sim", "--rate", "200", "--frames", "20", "--tls-cert", chain, "--tls-key", files.key], dir);
+    const sim = await listening(t, ["sim", "--rate", "200", "--max-frames", "20", "--tls-cert", chain, "--tls-key", files.key], dir);
     return { dir, files, ...sim };
   }
 

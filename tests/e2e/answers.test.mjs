@@ -131,7 +131,7 @@ for (const name of ["sim", "serve"])
 
 test("the recorder understands every subscription that sim grants", async (t) => {
   const dir = temporary(t);
-  const { url } = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "1", "--frames", "50"], dir);
+  const { url } = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "1", "--max-frames", "50"], dir);
   const archive = path.join(dir, "tape");
   const record = (...args) => tapedeck(t, ["record", "-a", archive, `${url}/v5/public/linear`, "--family", "v5-linear", "--until-close", ...args], { status: null });
   const end = await record("--topic", "orderbook.500", "--topic", "publicTrade", "--symbol", "BTCUSDT", "--symbol", "NOSUCH");

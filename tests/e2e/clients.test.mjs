@@ -124,7 +124,7 @@ const FEEDS = [["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]], [
 async function smallArchive(t, dir) {
   const archive = path.join(dir, "tape");
   for (const [family, topics] of FEEDS) {
-    const sim = await listening(t, ["sim", "-q", "--families", family, "--symbols", "1", "--rate", "100000", "--frames", "300", "--seed", "11"], dir);
+    const sim = await listening(t, ["sim", "-q", "--families", family, "--symbols", "1", "--rate", "100000", "--max-frames", "300", "--seed", "11"], dir);
     await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, family, topics), "--until-close"]);
   }
   return archive;

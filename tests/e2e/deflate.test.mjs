@@ -190,7 +190,7 @@ test("serve: clients that offer compression get the tape's bytes; so do Python's
 test("record --deflate from sim: what was sent is recorded", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  const sim = await simulator(t, dir, ["--families", "inverse", "--rate", "2000", "--frames", "1500", "--seed", "6"]);
+  const sim = await simulator(t, dir, ["--families", "inverse", "--rate", "2000", "--max-frames", "1500", "--seed", "6"]);
   await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, "inverse"), "--deflate", "--until-close"]);
   await sim.program.kill("SIGTERM");
   await compareWithTruth(t, archive, "inverse", sim.truth);

@@ -236,7 +236,7 @@ test("--fuse: four depths of a simulated exchange, in two sessions, after every 
   const dir = temporary(t), archive = path.join(dir, "tape");
   const topics = ["orderbook.1", "orderbook.50", "orderbook.200", "orderbook.1000", "publicTrade"].flatMap((name) => ["--topic", name]);
   for (const seed of ["1", "2"]) {
-    const sim = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "2", "--rate", "4000", "--frames", "1200", "--seed", seed], fs.mkdtempSync(path.join(dir, "sim-")));
+    const sim = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "2", "--rate", "4000", "--max-frames", "1200", "--seed", seed], fs.mkdtempSync(path.join(dir, "sim-")));
     await tapedeck(t, ["record", "-q", "-a", archive, `${sim.url}/v5/public/linear`, "--family", "v5-linear", ...topics, "--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--until-close"]);
   }
   await tapedeck(t, exporting(archive, path.join(dir, "out"), "--format", "jsonl", "--fuse"), { status: 1 });

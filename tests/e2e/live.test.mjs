@@ -61,7 +61,7 @@ let made;
 const session = (t) => (made ??= recordSession(t));
 async function recordSession(t) {
   const archive = path.join(folder, "tape");
-  const sim = await simulator(t, folder, ["--families", FAMILIES.join(), "--symbols", "3", "--rate", "1000", "--seed", "7", "--frames", `${COUNT}`]);
+  const sim = await simulator(t, folder, ["--families", FAMILIES.join(), "--symbols", "3", "--rate", "1000", "--seed", "7", "--max-frames", `${COUNT}`]);
   const { stderr } = await tapedeck(t, ["record", "-a", archive, "-c", configFile(folder, sim, FAMILIES), "--until-close"]);
   assert.equal((await sim.program.ended).code, 0, sim.program.stderr);
   return { archive, truth: sim.truth, stderr };

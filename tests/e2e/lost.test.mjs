@@ -16,7 +16,7 @@ async function recordDropped(t, family, topics, drops) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const server = await simulator(t, dir, [
-    "--families", family, "--symbols", "1", "--rate", "200", "--seed", "7", "--time-scale", "20", "--frames", "750",
+    "--families", family, "--symbols", "1", "--rate", "200", "--seed", "7", "--time-scale", "20", "--max-frames", "750",
     ...drops.flatMap((n) => ["--fault", `drop@${n}`]),
   ]);
   const config = path.join(dir, "feeds.yaml");

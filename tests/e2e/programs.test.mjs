@@ -89,7 +89,7 @@ for (const [name, { hows = HOWS, play, skip = false }] of Object.entries(CLIENTS
       assert.deepEqual(got.messages.filter(isLater), FRAMES, nameOf(how));
       if (got.extensions !== undefined) assert.equal(got.extensions.startsWith("permessage-deflate"), !!how.isDeflate);
       if (how.isTls !== how.isDeflate) return; // sim has the server of serve: plain, and over TLS with compression
-      const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100000", "--frames", "60", "--seed", "11", ...options], dir);
+      const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100000", "--max-frames", "60", "--seed", "11", ...options], dir);
       const simulated = await play(t, { url: `${sim.url}/v5/public/linear`, ca: sim.ca, ...how });
       assert.equal(simulated.code, 1000, nameOf(how));
       assert.ok(simulated.messages.length > 0 && simulated.messages.every((text) => JSON.parse(text)), nameOf(how));
