@@ -749,6 +749,7 @@ static void on_listener(void *user, uint32_t events)
 {
     wire_server *server = user;
     (void)events;
+    keep_spare(server); /* before a client takes what another has left */
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         int is_excess =

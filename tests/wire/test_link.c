@@ -178,7 +178,7 @@ static void test_server_closes(void **state)
     echo_close(&e);
 }
 
-/* No descriptor is left for a connection that waits: it is taken once there is one. */
+/* No descriptor is left for another connection: the spare one answers it, and the next ones. */
 static void test_out_of_descriptors(void **state)
 {
     (void)state;
@@ -194,11 +194,15 @@ static void test_out_of_descriptors(void **state)
     tight.rlim_cur = (rlim_t)next + 1; /* one more: the client's own */
     echo_connect(&e, &side, "/realtime");
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
-    for (int i = 0; i < 20; i++)
-        assert_int_equal(wire_loop_run(e.loop, TD_NS_PER_MS, NULL), TD_OK);
-    assert_int_equal(e.opened, 0);
-    assert_int_equal(side.ended, 0);
+    for (int i = 0; i < 3; i++) {
+        wire_side_expect_end(&side, WIRE_CAUSE_REFUSED, "refused the upgrade");
+        assert_int_equal(side.http_status, 503);
+        assert_int_equal(e.opened, 0);
+        echo_connect(&e, &side, "/realtime");
+    }
+    wire_side_expect_end(&side, WIRE_CAUSE_REFUSED, "refused the upgrade");
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    echo_connect(&e, &side, "/realtime");
     wire_run_until(e.loop, &side.opened, 1, "once there is a descriptor");
     echo_close(&e);
 }
