@@ -28,6 +28,12 @@ int gap_reason_parse(td_bytes name, gap_reason *out)
     return 0;
 }
 
+int gap_reason_ends_connection(gap_reason reason)
+{
+    return reason == GAP_DISCONNECT || reason == GAP_STALE || reason == GAP_RESTART ||
+           reason == GAP_CRASH;
+}
+
 /* ---- members ---- */
 
 #define MEMBER(name, kind)                                                                         \

@@ -27,6 +27,11 @@ typedef enum gap_reason {
 const char *gap_reason_name(gap_reason reason);
 int gap_reason_parse(td_bytes name, gap_reason *out);
 
+/* 1 if the gap is what lies between two connections, or between two grants of a topic: all that the
+ * first one brought is there, however early the row begins, because a connection keeps the order.
+ * Others may lack a frame anywhere in their time. */
+int gap_reason_ends_connection(gap_reason reason);
+
 #define GAP_OPEN           UINT64_C(0) /* to_ns of a gap that has no end yet */
 #define GAP_FRAMES_UNKNOWN UINT64_MAX  /* frames_lost is unknown */
 

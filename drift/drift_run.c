@@ -150,7 +150,7 @@ td_result drift_run(verb_run *verb, int with_coverage, drift_run_result *out)
     (void)pthread_mutex_init(&s.mutex, NULL); /* cannot fail with default attributes */
     *out = (drift_run_result){.table = s.table, .coverage = s.coverage};
     td_result rc = verb_run_observe(verb, &verb->wanted, (cursor_options){.without_audits = 1},
-                                    (observer){&OBSERVER, &s}, &out->tape, NULL, &verb->err);
+                                    (observer){&OBSERVER, &s, NULL}, &out->tape, NULL, &verb->err);
     out->frames = s.frames;
     if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
         rc = selection_why_empty(verb->archive, &verb->wanted, &verb->err);

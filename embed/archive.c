@@ -23,7 +23,7 @@
 #include "book/symbol_state.h"
 #include "embed/frame_view.h"
 #include "json/json_write.h"
-#include "tape/book_trust.h"
+#include "tape/topic_trust.h"
 #include "tape/coverage.h"
 #include "tape/cursor.h"
 #include "tape/empty_selection.h"
@@ -68,8 +68,8 @@ typedef struct tape_stream {
      * symbol. Texts are in own: a cursor's go when the tape is sought. */
     channel_info info;
     char *own[STREAM_TEXTS];
-    symbol_topic *topic; /* with a state only */
-    book_trust trust;
+    symbol_topic *topic; /* of topics with a row */
+    topic_trust trust;
     uint8_t is_suspect; /* 1: the topic was not right with its last frame */
     uint8_t is_covered; /* 1: of trades, TAPEDECK_WITH_COVERAGE */
     coverage covered;
@@ -403,8 +403,8 @@ static void add_saved(tapedeck_tape *t, const cursor_state *saved)
                                    .line = topic->line};
         tape_stream *of = stream_of(t, &info);
         of->topic = topic;
-        book_trust_resume(&of->trust, &t->gaps, &of->info, topic);
-        of->is_suspect = !book_trust_holds(&of->trust, &t->gaps, 0);
+        topic_trust_resume(&of->trust, &t->gaps, &of->info, topic);
+        of->is_suspect = !topic_trust_is_right(&of->trust);
     }
 }
 
@@ -421,11 +421,11 @@ static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
     return of;
 }
 
-/* Apply a frame to the state of its topic. 1: it is a snapshot. */
-static int follow(tapedeck_tape *t, tape_stream *of, const frame_ref *frame)
+/* Apply a frame to the state of its topic. 1, with what is to be trusted then; 0: it has none. */
+static int follow(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, trust_answer *answer)
 {
     symbol_verdict found;
-    if (!topic_row_has_state(frame->row) || frame->channel->stream == FRAME_NO_STREAM)
+    if (frame->row == NULL || frame->channel->stream == FRAME_NO_STREAM)
         return 0;
     if (of->topic == NULL) {
         add_state(t, symbol_state_open(SYMBOL_WITHOUT_AUDITS));
@@ -433,10 +433,9 @@ static int follow(tapedeck_tape *t, tape_stream *of, const frame_ref *frame)
                                        of->info.line);
     }
     symbol_topic_apply(of->topic, frame, &found);
-    const trust_answer answer =
-        book_trust_apply(&of->trust, &t->gaps, frame, &found, cursor_damaged_until_ns(t->cursor));
-    of->is_suspect = frame->is_copy ? of->is_suspect : !answer.is_trusted;
-    return answer.is_snapshot;
+    *answer = topic_trust_apply(&of->trust, &t->gaps, frame, &found);
+    of->is_suspect = frame->is_copy ? of->is_suspect : !answer->is_trusted;
+    return 1;
 }
 
 /* ---- rows ---- */
@@ -569,11 +568,11 @@ static uint8_t content_of(const frame_ref *frame)
     return (uint8_t)frame_view_content(frame->content.message);
 }
 
-static uint8_t flags_of(const tape_stream *of, const frame_ref *frame, int is_snapshot)
+static uint8_t flags_of(const tape_stream *of, const frame_ref *frame, const trust_answer *trust)
 {
     const message *m = frame->content.message;
     unsigned flags = of->is_suspect ? TAPEDECK_ROW_SUSPECT : 0U;
-    if (is_snapshot || (m != NULL && m->head.kind == FRAME_SNAPSHOT))
+    if ((trust != NULL && trust->is_snapshot) || (m != NULL && m->head.kind == FRAME_SNAPSHOT))
         flags |= TAPEDECK_ROW_SNAPSHOT;
     flags |= frame->is_late ? TAPEDECK_ROW_LATE : 0U;
     flags |= frame->is_copy ? TAPEDECK_ROW_COPY : 0U;
@@ -582,7 +581,8 @@ static uint8_t flags_of(const tape_stream *of, const frame_ref *frame, int is_sn
 
 /* ---- what trades cover ---- */
 
-static td_result cover(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, td_err *err)
+static td_result cover(tapedeck_tape *t, tape_stream *of, const frame_ref *frame,
+                       const trust_answer *trust, td_err *err)
 {
     uint64_t since_ns = 0;
     td_result rc = TD_OK;
@@ -595,7 +595,7 @@ static td_result cover(tapedeck_tape *t, tape_stream *of, const frame_ref *frame
         coverage_begin(&of->covered, &t->gaps, &of->info, cursor_get_window(t->cursor), since_ns);
     of->is_covered = 1;
     of->last_ns = frame->recv_ns;
-    const coverage_frame next = coverage_frame_of(frame, cursor_damaged_until_ns(t->cursor));
+    const coverage_frame next = coverage_frame_of(frame, trust);
     coverage_add(&of->covered, &t->gaps, &next);
     return rc;
 }
@@ -611,8 +611,8 @@ static td_result end_coverage(tapedeck_tape *t, td_err *err)
             continue;
         rc = topic_times_until(t->times, &of->info, of->last_ns, &until_ns, err);
         until_ns = until_ns < window.to_ns ? until_ns : window.to_ns; /* nothing is read after it */
-        coverage_end(&of->covered, &t->gaps, &of->info, window, cursor_damaged_until_ns(t->cursor),
-                     until_ns);
+        coverage_end(&of->covered, &t->gaps, &of->info, window,
+                     cursor_damaged_until_ns(t->cursor, of->info.feed), until_ns);
     }
     topic_times_close(t->times);
     t->times = NULL;
@@ -632,12 +632,14 @@ uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *t, size_t stream, uint64_
 /* ---- frames ---- */
 
 /* Frames before the selection only bring the states up to date. */
-static void add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame)
+static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, td_err *err)
 {
-    int is_snapshot = follow(t, of, frame);
+    trust_answer answer;
+    const trust_answer *trust = follow(t, of, frame, &answer) ? &answer : NULL;
     const message *m = frame->content.message;
-    if (frame->is_lead_in)
-        return;
+    td_result rc = cover(t, of, frame, trust, err);
+    if (rc != TD_OK || frame->is_lead_in)
+        return rc;
     td_array_ensure((void **)&t->frames, &t->frame_capacity, t->frame_count, sizeof *t->frames);
     tapedeck_frame_row *row = &t->frames[t->frame_count];
     t->position_ns = frame->recv_ns;
@@ -646,7 +648,7 @@ static void add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame)
                                 .stream = of->index,
                                 .connection = frame->conn->number,
                                 .content = content_of(frame),
-                                .flags = flags_of(of, frame, is_snapshot)};
+                                .flags = flags_of(of, frame, trust)};
     if (m != NULL) {
         row->exchange_ns = m->head.exchange_ns;
         row->kind = (uint8_t)m->head.kind;
@@ -662,6 +664,7 @@ static void add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame)
     if ((t->with & TAPEDECK_WITH_MESSAGES) != 0 && frame->is_read)
         add_message(t, row, frame);
     t->frame_count++;
+    return TD_OK;
 }
 
 /* ---- damage ---- */
@@ -748,7 +751,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
     cursor_close(t->cursor);
     topic_times_close(t->times);
     for (size_t i = 0; i < t->stream_count; i++) {
-        book_trust_fini(&t->streams[i]->trust);
+        topic_trust_fini(&t->streams[i]->trust);
         coverage_fini(&t->streams[i]->covered);
         for (size_t k = 0; k < STREAM_TEXTS; k++)
             td_free(t->streams[i]->own[k]);
@@ -853,9 +856,7 @@ int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *er
         }
         tape_stream *of = rc == TD_OK ? stream_at(t, frame) : NULL;
         if (rc == TD_OK)
-            rc = cover(t, of, frame, &err);
-        if (rc == TD_OK)
-            add_frame(t, of, frame);
+            rc = add_frame(t, of, frame, &err);
     }
     if (rc == TD_EOF && end_coverage(t, &err) != TD_OK)
         rc = TD_E_IO;
@@ -909,9 +910,10 @@ static td_result hold_at_end(tapedeck_tape *t, td_err *err)
     begin_batch(t);
     while (rc == TD_OK) {
         const frame_ref *frame = NULL;
+        trust_answer ignored;
         rc = cursor_next(t->cursor, &frame, err);
         if (rc == TD_OK && frame->recv_ns < from_ns)
-            (void)follow(t, stream_at(t, frame), frame);
+            (void)follow(t, stream_at(t, frame), frame, &ignored);
     }
     return rc == TD_EOF ? TD_OK : rc;
 }
@@ -924,7 +926,7 @@ static td_result read_lead_in(tapedeck_tape *t, td_err *err)
         const frame_ref *frame = NULL;
         rc = cursor_next(t->cursor, &frame, err);
         if (rc == TD_OK && frame->is_lead_in)
-            add_frame(t, stream_at(t, frame), frame);
+            rc = add_frame(t, stream_at(t, frame), frame, err);
         else if (rc == TD_OK)
             t->held = frame;
     }
@@ -938,8 +940,9 @@ static void add_whole_book(tapedeck_tape *t, uint32_t index, uint64_t at_ns)
     if (on == NULL || track_book(on) == NULL)
         return;
     const choice_conn *conn = &of->topic->choice.conns[of->topic->choice.followed];
-    int is_right = !of->is_suspect && at_ns > cursor_damaged_until_ns(t->cursor) &&
-                   book_trust_holds(&of->trust, &t->gaps, at_ns) &&
+    const uint64_t damaged_until_ns = cursor_damaged_until_ns(t->cursor, of->info.feed);
+    int is_right = at_ns > damaged_until_ns &&
+                   topic_trust_holds(&of->trust, &t->gaps, damaged_until_ns, at_ns) &&
                    (!t->is_over || at_ns - t->last_ns <= COVERAGE_DELAY_NS);
     tapedeck_frame_row row = {.recv_ns = conn->last_ns,
                               .stream = index,
@@ -984,8 +987,8 @@ static void forget_states(tapedeck_tape *t)
 {
     for (size_t i = 0; i < t->stream_count; i++) {
         tape_stream *of = t->streams[i];
-        book_trust_fini(&of->trust);
-        of->trust = (book_trust){0};
+        topic_trust_fini(&of->trust);
+        of->trust = (topic_trust){0};
         of->topic = NULL;
         of->is_suspect = 0;
     }

@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "cli/units.h"
-#include "tape/book_trust.h"
+#include "tape/topic_trust.h"
 #include "tape/content.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"
@@ -50,12 +50,12 @@ typedef struct day_route {
     struct day_run *run;
     const frame_channel *channel; /* of the first frame */
     const channel_info *latest;   /* of the last frame */
-    book_trust trust;
-    uint8_t has_intervals;   /* 1: a maker's rows are about intervals */
-    coverage covered;        /* of those */
-    size_t gap_next;         /* of the ledger: the first that was not looked at */
-    const char *refusal;     /* why its symbol is left out; NULL: it is not */
-    const maker_frame *seen; /* the frame that is worked on */
+    const struct stream *of;      /* which knows what to trust */
+    uint8_t has_intervals;        /* 1: a maker's rows are about intervals */
+    coverage covered;             /* of those */
+    size_t gap_next;              /* of the ledger: the first that was not looked at */
+    const char *refusal;          /* why its symbol is left out; NULL: it is not */
+    const maker_frame *seen;      /* the frame that is worked on */
     day_maker *makers;
     size_t maker_count;
 } day_route;
@@ -74,10 +74,9 @@ typedef struct day_run {
     size_t gap_next; /* of the day's gaps: the first that they were not given */
     day_route **routes;
     size_t route_count;
-    topic_times *times;        /* NULL: no type's rows are about intervals */
-    uint64_t number;           /* of the last frame, for formats of frames */
-    uint64_t damaged_until_ns; /* changes while no worker is at work */
-    pthread_mutex_t lock;      /* of left_out */
+    topic_times *times;   /* NULL: no type's rows are about intervals */
+    uint64_t number;      /* of the last frame, for formats of frames */
+    pthread_mutex_t lock; /* of left_out */
     export_left_out left_out[LIMIT_EXPORT_LEFT_OUT + 1];
     size_t left_out_count;
     uint64_t useful_frames;
@@ -330,15 +329,16 @@ static size_t first_gap(const gap_list *ledger, const char *feed)
     return i;
 }
 
-static td_result make_route(day_run *run, const frame_ref *first, const symbol_topic *before,
-                            day_route **out, td_err *err)
+static td_result make_route(day_run *run, const struct stream *of, const frame_ref *first,
+                            const symbol_topic *before, day_route **out, td_err *err)
 {
     const export_spec *spec = run->day->spec;
     const frame_channel *channel = first->channel;
-    const track *of = before == NULL ? NULL : symbol_topic_track(before);
+    const track *begins_with = before == NULL ? NULL : symbol_topic_track(before);
     day_route *made = td_alloc_zero(1, sizeof *made);
     td_result rc = TD_OK;
     *made = (day_route){.run = run,
+                        .of = of,
                         .channel = channel,
                         .latest = &channel->info,
                         .gap_next = first_gap(run->day->ledger, channel->info.feed),
@@ -346,12 +346,10 @@ static td_result make_route(day_run *run, const frame_ref *first, const symbol_t
     made->makers = td_alloc_zero(spec->type_count + 1, sizeof *made->makers);
     run->routes = td_array_grow(run->routes, run->route_count, sizeof(day_route *));
     run->routes[run->route_count++] = *out = made;
-    if (before != NULL)
-        book_trust_resume(&made->trust, run->day->ledger, &channel->info, before);
     for (size_t i = 0; rc == TD_OK && i < spec->type_count; i++)
         if (export_type_takes(spec->types[i], &spec->settings, channel))
-            rc = add_maker(run, made, spec->types[i], first, of == NULL ? NULL : track_book(of),
-                           err);
+            rc = add_maker(run, made, spec->types[i], first,
+                           begins_with == NULL ? NULL : track_book(begins_with), err);
     uint64_t since_ns = 0;
     if (rc != TD_OK || !made->has_intervals)
         return rc;
@@ -448,33 +446,21 @@ static td_result check_family(const day_route *route, const frame_channel *chann
     return TD_E_INVALID;
 }
 
-/* What is known of a topic's state with the frame; NULL: it has none. */
-static const trust_answer *judge(day_route *route, const observed_frame *seen, trust_answer *out)
-{
-    if (route == NULL || seen->found == NULL || !topic_row_has_state(seen->frame->row))
-        return NULL;
-    *out = book_trust_apply(&route->trust, route->run->day->ledger, seen->frame, seen->found,
-                            route->run->damaged_until_ns);
-    return out;
-}
-
 /* What a frame of trades says of what is covered. */
-static void cover(day_route *route, const frame_ref *frame, const symbol_verdict *found)
+static void cover(day_route *route, const frame_ref *frame, const trust_answer *trust)
 {
-    coverage_frame next = coverage_frame_of(frame, route->run->damaged_until_ns);
-    next.is_doubtful |= found != NULL && verdict_violation(&found->rules) != NULL;
+    const coverage_frame next = coverage_frame_of(frame, trust);
     coverage_add(&route->covered, route->run->day->ledger, &next);
 }
 
-static td_result follow_route(day_route *route, const observed_frame *seen,
-                              const trust_answer *trust, td_err *err)
+static td_result follow_route(day_route *route, const observed_frame *seen, td_err *err)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     int is_http = frame->channel->role == ROLE_HTTP;
     maker_frame as = {.frame = frame,
                       .message = m,
-                      .trust = trust,
+                      .trust = seen->trust,
                       .from_ns = route->run->day->window.from_ns,
                       .to_ns = route->run->day->window.to_ns};
     if (frame->is_copy)
@@ -489,7 +475,7 @@ static td_result follow_route(day_route *route, const observed_frame *seen,
         return TD_OK;
     td_result rc = check_family(route, frame->channel, err);
     if (route->has_intervals && !frame->is_lead_in)
-        cover(route, frame, seen->found);
+        cover(route, frame, seen->trust);
     route->seen = &as;
     for (size_t i = 0; rc == TD_OK && i < route->maker_count; i++)
         rc = run_maker(&route->makers[i], &as, err);
@@ -579,12 +565,10 @@ static td_result on_frame(void *ctx, const struct stream *of, void **state,
                           const observed_frame *seen, td_err *err)
 {
     day_run *run = ctx;
-    trust_answer answer;
     (void)of;
-    const trust_answer *trust = judge(*state, seen, &answer);
-    td_result rc = show_formats(run, seen->frame, trust, err);
+    td_result rc = show_formats(run, seen->frame, seen->trust, err);
     if (rc == TD_OK && *state != NULL && run->day->spec->type_count > 0)
-        rc = follow_route(*state, seen, trust, err);
+        rc = follow_route(*state, seen, err);
     return add_context(seen->frame, rc, err);
 }
 
@@ -613,7 +597,7 @@ static td_result on_begin(void *ctx, const struct stream *of, void **state, cons
     if (rc != TD_OK)
         return rc;
     const symbol_topic *before = state_before(of, first);
-    rc = make_route(run, first, before, &made, err);
+    rc = make_route(run, of, first, before, &made, err);
     if (rc == TD_OK && before != NULL && made->maker_count > 0)
         rc = show_ticker(made, before, first, err);
     *state = made;
@@ -630,7 +614,6 @@ static void on_close(void *ctx, void *state)
             maker->type->close(maker->made);
         td_free(maker->ends);
     }
-    book_trust_fini(&route->trust);
     coverage_fini(&route->covered);
     td_free(route->makers);
     td_free(route);
@@ -759,22 +742,11 @@ static void open_player(day_run *run)
     for (size_t i = 0; i < spec->format_count; i++)
         run->ops.is_ordered |= spec->formats[i]->per == EXPORT_PER_DAY;
     const player_options playing = {.workers = cursor_workers(run->tape),
-                                    .observer = {&run->ops, run},
+                                    .observer = {&run->ops, run, run->day->ledger},
                                     .progress = run->day->progress,
                                     .user = run->day->user};
     run->player = player_open(&playing);
     player_take_states(run->player, run->tape);
-}
-
-/* Damage is known to all streams before the first frame after it. */
-static td_result note_damage(day_run *run, td_err *err)
-{
-    uint64_t until_ns = cursor_damaged_until_ns(run->tape);
-    if (until_ns == run->damaged_until_ns)
-        return TD_OK;
-    td_result rc = player_drain(run->player, err);
-    run->damaged_until_ns = until_ns;
-    return rc;
 }
 
 static void count_use(day_run *run, const frame_ref *frame, channel_use use)
@@ -816,8 +788,6 @@ static td_result play(day_run *run, td_err *err)
         td_result rc = cursor_next(run->tape, &frame, err);
         if (rc == TD_EOF)
             return player_finish(run->player, err);
-        if (rc == TD_OK)
-            rc = note_damage(run, err);
         channel_use use = rc == TD_OK ? use_of(run, frame->channel) : USE_NOT_CLEAN;
         if (rc == TD_OK && frame->recv_ns >= run->day->window.to_ns) {
             rc = look_ahead(run, frame, err);
@@ -854,8 +824,9 @@ static td_result end_book(day_maker *maker, td_err *err)
 {
     const day_run *run = maker->route->run;
     const trust_break broke =
-        book_trust_end(&maker->route->trust, run->day->ledger, cursor_damaged_until_ns(run->tape),
-                       run->day->window.to_ns);
+        topic_trust_end(&maker->route->of->trust, run->day->ledger,
+                        cursor_damaged_until_ns(run->tape, maker->route->channel->info.feed),
+                        run->day->window.to_ns);
     if ((maker->type->flags & EXPORT_OF_BOOKS) == 0 || broke.cause == BREAK_NONE ||
         broke.from_ns < run->day->window.from_ns)
         return TD_OK;
@@ -872,7 +843,7 @@ static td_result end_coverage(day_route *route, td_err *err)
     td_result rc =
         topic_times_until(run->times, route->latest, route->covered.recv_ns, &until_ns, err);
     coverage_end(&route->covered, run->day->ledger, route->latest, run->day->window,
-                 cursor_damaged_until_ns(run->tape), until_ns);
+                 cursor_damaged_until_ns(run->tape, route->channel->info.feed), until_ns);
     return rc;
 }
 

@@ -88,7 +88,7 @@ typedef struct export_format {
     /* The next row. of: EXPORT_PER_SYMBOL, the target's. NULL: a format of frames. */
     td_result (*row)(void *writer, const export_source *of, const export_row *row, td_err *err);
     /* A format of frames: each frame that its stream has applied, copies too, from the day's first.
-     * trust: of topics with a state (topic_row_has_state), else NULL. number: of the frame among
+     * trust: of frames of topics, else NULL. number: of the frame among
      * those of the day, from 1. */
     td_result (*frame)(void *writer, const frame_ref *frame, const trust_answer *trust,
                        uint64_t number, td_err *err);

@@ -15,7 +15,7 @@
 #include "archive/gap.h"
 #include "base/err.h"
 #include "book/book.h"
-#include "tape/book_trust.h"
+#include "tape/topic_trust.h"
 #include "tape/coverage.h"
 #include "export/export_row.h"
 #include "schema/family.h"
@@ -51,7 +51,7 @@ typedef struct maker_frame {
     const frame_ref *frame;
     const message *message;    /* NULL: not decoded, or an HTTP answer */
     const book *book;          /* of a topic of book changes: after the frame; else NULL */
-    const trust_answer *trust; /* of topics with a state (topic_row_has_state); else NULL */
+    const trust_answer *trust; /* of frames of topics; else NULL */
     const gap_row *gap; /* the last gap of the ledger about this topic since the frame before, of
                            the first frame: since ever; NULL: without a gap */
     uint64_t from_ns;   /* the day, or the selection, begins */

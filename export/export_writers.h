@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/slot_table.h"
-#include "tape/book_trust.h"
+#include "tape/topic_trust.h"
 #include "export/export_format.h"
 #include "export/export_scan.h"
 

@@ -44,7 +44,7 @@ typedef struct stream_days {
     char *feed, *topic, *symbol, *exchange_topic, *family;
     uint32_t line, shard;       /* of the last frame */
     uint64_t first_ns, last_ns; /* asked for since then; its last frame */
-    uint64_t right_ns;          /* the last frame with which all was well */
+    uint64_t right_ns;          /* the last frame that was trusted and not late */
     span_list bad;
     uint8_t is_bad; /* 1: the last of these has not ended */
     day_proof proof;
@@ -74,7 +74,8 @@ const char *day_proof_name(day_proof proof)
 
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES])
 {
-    static const char *const NAMES[] = {"rule", "undecoded", "late", "silent"};
+    static const char *const NAMES[] = {"rule",        "undecoded", "connection",
+                                        "no_snapshot", "late",      "silent"};
     size_t used = 0;
     out[0] = '\0';
     for (unsigned i = 0; i < DAY_REASONS; i++) {
@@ -208,26 +209,35 @@ static void add_span(span_list *list, bad_span span)
     list->rows[list->count++] = span;
 }
 
-/* A frame that is wrong makes the time since the one before doubtful, until one that is right. */
+static unsigned reason_of(const trust_break *why)
+{
+    static const unsigned REASONS[BREAK_CAUSE_COUNT] = {[BREAK_CONNECTION] = 1U << DAY_CONNECTION,
+                                                        [BREAK_DAMAGE] = 1U << GAP_CORRUPT,
+                                                        [BREAK_UNDECODED] = 1U << DAY_UNDECODED,
+                                                        [BREAK_RULE] = 1U << DAY_RULE,
+                                                        [BREAK_NO_SNAPSHOT] = 1U
+                                                                              << DAY_NO_SNAPSHOT};
+    return why->cause == BREAK_GAP ? 1U << why->reason : REASONS[why->cause];
+}
+
+/* The time before the frame is not to be trusted, from where it says, until the next that is. */
 static void judge(stream_days *s, const observed_frame *seen)
 {
+    static const trust_answer UNKNOWN = {.lacks = {.cause = BREAK_UNDECODED}};
     const frame_ref *frame = seen->frame;
-    const symbol_verdict *found = seen->found;
-    int is_undecoded = frame->content.message == NULL;
-    int is_broken = found != NULL && found->track != NULL && track_is_broken(found->track);
-    unsigned reasons = is_undecoded ? 1U << DAY_UNDECODED
-                       : is_broken || (found != NULL && verdict_violation(&found->rules) != NULL)
-                           ? 1U << DAY_RULE
-                           : 0;
+    const trust_answer *trust = seen->trust == NULL ? &UNKNOWN : seen->trust;
+    const trust_break *why = trust->is_trusted ? &trust->broke : &trust->lacks;
+    unsigned reasons = trust->is_taken_over ? 0 : reason_of(why);
+    uint64_t from_ns = why->doubt_ns > s->right_ns ? why->doubt_ns : s->right_ns;
     reasons |= frame->is_late ? 1U << DAY_LATE : 0;
     if (reasons != 0) {
         if (!s->is_bad && s->bad.count < SPANS_MAX)
-            add_span(&s->bad, (bad_span){.from_ns = s->right_ns});
+            add_span(&s->bad, (bad_span){.from_ns = frame->is_late ? s->right_ns : from_ns});
         s->is_bad = 1;
         s->bad.rows[s->bad.count - 1].to_ns = 0;
         s->bad.rows[s->bad.count - 1].reasons |= reasons;
     }
-    if (is_undecoded || is_broken || frame->is_late)
+    if (!trust->is_trusted || frame->is_late)
         return;
     if (s->is_bad)
         s->bad.rows[s->bad.count - 1].to_ns = frame->recv_ns;
@@ -597,13 +607,15 @@ td_result days_find(verb_run *verb, const selection *wanted, day_list *out, curs
 {
     static const observer_ops OPS = {.name = "days", .frame = on_frame, .close = on_close};
     days_run run = {.verb = verb, .out = out};
+    gap_list damage = {0};
     *out = (day_list){0};
     td_result rc = cursor_find_window(verb->archive, wanted, NULL, &run.window, err);
     if (rc == TD_OK)
         rc = archive_gaps(verb->archive, &run.ledger, err);
     if (rc == TD_OK)
         rc = verb_run_observe(verb, wanted, (cursor_options){.with_lead_in = 1},
-                              (observer){&OPS, &run}, stats, &run.ledger, err);
+                              (observer){&OPS, &run, &run.ledger}, stats, &damage, err);
+    gap_list_join(&run.ledger, &damage);
     if (rc == TD_OK)
         rc = archive_view_open(verb->archive, VIEW_ALL, NULL, &run.view, err);
     if (rc == TD_OK)
@@ -616,6 +628,7 @@ td_result days_find(verb_run *verb, const selection *wanted, day_list *out, curs
     td_free(run.streams);
     archive_view_close(run.view);
     gap_list_fini(&run.ledger);
+    gap_list_fini(&damage);
     return rc;
 }
 

@@ -6,9 +6,10 @@
  * ends with the feed's last frame; a topic that is not granted then any more ends with its own last
  * frame. Missing is what a gap of the ledger, or a chunk that cannot be read, takes of it; and all
  * of a book or ticker that was granted and never sent a frame, though its first is a snapshot.
- * Degraded is what was recorded and is not proven whole: from the last frame before a broken rule,
- * an undecodable frame, a late receive time, or a gap of reason sequence or aggregate, to the first
- * frame with which all is well. The rest is clean. One thread. */
+ * Degraded is what was recorded and is not to be trusted (tape/topic_trust.h): from where a stretch
+ * ended to the frame with which the next one begins; a late receive time, from the frame before it
+ * to the next that is not late; and a gap of reason sequence or aggregate. The rest is clean. One
+ * thread. */
 #ifndef TD_PLAY_DAYS_H
 #define TD_PLAY_DAYS_H
 
@@ -31,10 +32,18 @@ typedef enum day_proof {
 const char *day_proof_name(day_proof proof);
 
 /* Why time is not clean: gap reasons, then what frames show. As bits, 1 << reason. */
-enum { DAY_RULE = GAP_REASON_COUNT, DAY_UNDECODED, DAY_LATE, DAY_SILENT, DAY_REASONS };
+enum {
+    DAY_RULE = GAP_REASON_COUNT,
+    DAY_UNDECODED,
+    DAY_CONNECTION, /* another connection brought the topic, and no snapshot with it */
+    DAY_NO_SNAPSHOT,
+    DAY_LATE,
+    DAY_SILENT,
+    DAY_REASONS
+};
 
-/* "disconnect, rule": gap reasons, "rule", "undecoded", "late", "silent". "": it is
- * clean. */
+/* "disconnect, rule": gap reasons, "rule", "undecoded", "connection", "no_snapshot", "late",
+ * "silent". "": it is clean. */
 enum { DAY_REASONS_BYTES = 128 };
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES]);
 

@@ -13,11 +13,14 @@
 
 struct stream;
 struct symbol_verdict;
+struct trust_answer;
+struct gap_list;
 
 /* One frame; all of it is valid during the call. */
 typedef struct observed_frame {
     const frame_ref *frame;
     const struct symbol_verdict *found; /* NULL: nothing was applied: no data, or no row */
+    const struct trust_answer *trust;   /* NULL without found, or without the observer's ledger */
 } observed_frame;
 
 typedef struct observer_ops {
@@ -42,6 +45,8 @@ typedef struct observer_ops {
 typedef struct observer {
     const observer_ops *ops; /* NULL: none */
     void *ctx;
+    const struct gap_list *ledger; /* all of it, while the player is open: streams then know which
+                                      frames to trust (tape/topic_trust.h). NULL: they do not */
 } observer;
 
 #endif

@@ -410,7 +410,7 @@ static void describe_book(result_writer *r, const stream *of, const track *t)
     describe_number(r, "cross_seq", last.has_cross_seq, last.cross_seq);
     describe_number(r, "u", last.has_u, last.u);
     describe_number(r, "seq", last.has_seq, last.seq);
-    result_bool(r, "broken", track_is_broken(t));
+    result_bool(r, "broken", !topic_trust_is_right(&of->trust));
     result_text(r, "levels_sha1", levels_sha1);
     result_object_end(r, NULL);
 }

@@ -29,11 +29,21 @@ static void stream_close(stream *s)
     if (s->observed != NULL)
         s->observer.ops->close(s->observer.ctx, s->observed);
     gap_list_fini(&s->gaps);
+    topic_trust_fini(&s->trust);
     digest_fini(&s->digest);
     td_free(s);
 }
 
 /* ---- the symbol's state ---- */
+
+/* The stream meets a topic, whose state may be a loaded one. */
+static void meet_topic(stream *s, const frame_ref *frame)
+{
+    symbol_topic *topic = s->on_line;
+    if (topic->user == NULL && s->observer.ledger != NULL)
+        topic_trust_resume(&s->trust, s->observer.ledger, &frame->channel->info, topic);
+    topic->user = s;
+}
 
 /* The topic of the frame's line. */
 static symbol_topic *topic_of(stream *s, const frame_ref *frame)
@@ -41,7 +51,7 @@ static symbol_topic *topic_of(stream *s, const frame_ref *frame)
     uint32_t line = frame->channel->info.line;
     if (TD_UNLIKELY(s->on_line == NULL || s->on_line->line != line)) {
         s->on_line = symbol_state_topic(s->of_symbol, td_bytes_str(s->topic), line);
-        s->on_line->user = s;
+        meet_topic(s, frame);
     }
     return s->on_line;
 }
@@ -198,9 +208,9 @@ static void digest_one(stream *s, const frame_ref *frame, track *t)
 }
 
 static td_result show_to_observer(stream *s, const frame_ref *frame, const symbol_verdict *found,
-                                  td_err *err)
+                                  const trust_answer *trust, td_err *err)
 {
-    const observed_frame seen = {.frame = frame, .found = found};
+    const observed_frame seen = {.frame = frame, .found = found, .trust = trust};
     td_result rc = s->observer.ops->frame(s->observer.ctx, s, &s->observed, &seen, err);
     return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
@@ -210,8 +220,14 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
     TD_ASSERT(s->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
     symbol_verdict judged;
+    trust_answer answer;
+    const trust_answer *trust = NULL;
     const symbol_verdict *found =
         frame_role_is_of_topic(s->role) && apply_data(s, frame, &judged) ? &judged : NULL;
+    if (TD_UNLIKELY(s->observer.ledger != NULL) && found != NULL) {
+        answer = topic_trust_apply(&s->trust, s->observer.ledger, frame, found);
+        trust = &answer;
+    }
     s->counts.made += (frame->channel->info.form & FORM_MADE) != 0;
     if (frame->is_lead_in) {
         s->counts.lead_in++;
@@ -222,7 +238,8 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
         if (TD_LIKELY(s->digest.hashers[0] != NULL))
             digest_one(s, frame, found == NULL ? NULL : found->track);
     }
-    return TD_UNLIKELY(s->observer.ops != NULL) ? show_to_observer(s, frame, found, err) : TD_OK;
+    return TD_UNLIKELY(s->observer.ops != NULL) ? show_to_observer(s, frame, found, trust, err)
+                                                : TD_OK;
 }
 
 /* ---- all of them ---- */

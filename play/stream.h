@@ -18,6 +18,7 @@
 #include "archive/gap.h"
 #include "schema/decode.h"
 #include "tape/cursor.h"
+#include "tape/topic_trust.h"
 
 /* Where a frame is. */
 typedef struct stream_place {
@@ -76,6 +77,7 @@ typedef struct stream {
     uint32_t queue;          /* of work_queues; the player's */
     observer observer;       /* ops NULL: none; the player's */
     void *observed;          /* the observer's */
+    topic_trust trust;       /* of its frames, if the observer has a ledger */
     digest digest;           /* of the player; zero: none is made */
     stream_counts counts;
     /* For each frame the first error (or none), and every warning and statistic. */

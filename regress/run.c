@@ -435,7 +435,7 @@ static td_result play(run *r, td_err *err)
     pthread_mutex_init(&r->mutex, NULL);
     r->texts = td_arena_open();
     td_result rc = verb_run_observe(r->options->verb, r->options->wanted, reading,
-                                    (observer){&OBSERVE, r}, &stats, NULL, err);
+                                    (observer){&OBSERVE, r, NULL}, &stats, NULL, err);
     if (rc != TD_OK)
         return rc;
     r->totals.is_damaged = (uint8_t)cursor_is_damaged(&stats);

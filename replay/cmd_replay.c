@@ -103,6 +103,7 @@ typedef struct replay_command {
     pacer_marks marks;
     keyboard *keyboard; /* NULL: no terminal */
     control *control;   /* NULL: without --control */
+    gap_list ledger;
     conditions breaks;
     last_frame last; /* of a replay with one of these */
     uint8_t has_screen;
@@ -335,8 +336,9 @@ static player *open_player(replay_command *command, cursor *tape)
         options.observer = sink_plugins_observer(command->plugins);
     if (is_controlled(command) || command->breaks.count > 0) {
         command->last.next = options.observer;
-        options.observer = last_frame_observer(&command->last);
+        options.observer = last_frame_observer(&command->last, NULL);
     }
+    options.observer.ledger = &command->ledger;
     return player_open(&options);
 }
 
@@ -377,14 +379,16 @@ static td_result open_all(replay_command *command, td_err *err)
     command->last.user = command;
     td_result rc = open_controls(command, err);
     if (rc == TD_OK)
+        rc = archive_gaps(command->verb->archive, &command->ledger, err);
+    if (rc == TD_OK)
         rc = open_tape(command, &command->verb->wanted, &command->tape, err);
     command->now = &command->tape;
     command->has_screen = command->keyboard != NULL &&
                           terminal_has_screen(STDOUT_FILENO, SCREEN_ROWS) &&
                           !command->flags.with_messages && !command->verb->json.is_json;
     if (rc == TD_OK && (command->has_screen || command->breaks.count > 0))
-        rc = conditions_load(&command->breaks, command->verb->archive, &command->verb->wanted,
-                             cursor_get_window(command->tape.cursor), err);
+        conditions_take_gaps(&command->breaks, &command->ledger, &command->verb->wanted,
+                             cursor_get_window(command->tape.cursor));
     if (rc == TD_OK && command->plugins != NULL)
         rc = sink_plugins_open(command->plugins, err);
     return rc;
@@ -403,16 +407,11 @@ static void close_all(replay_command *command)
 /* ---- afterwards ---- */
 
 /* The ledger's rows that touch the selection, and what could not be read of it. */
-static td_result gather_gaps(const replay_command *command, replay_report *report, td_err *err)
+static void gather_gaps(replay_command *command, replay_report *report)
 {
-    TD_ASSERT(command->verb->archive != NULL);
-    TD_ASSERT(command->tape.cursor != NULL);
-    gap_list all = {0};
-    td_result rc = archive_gaps(command->verb->archive, &all, err);
-    gap_list_join(&all, cursor_get_damage(command->tape.cursor));
-    report_add_gaps(report, &all, &command->verb->wanted, cursor_get_window(command->tape.cursor));
-    gap_list_fini(&all);
-    return rc;
+    gap_list *all = &command->ledger;
+    gap_list_join(all, cursor_get_damage(command->tape.cursor));
+    report_add_gaps(report, all, &command->verb->wanted, cursor_get_window(command->tape.cursor));
 }
 
 /* Not after damage, which may be what is missing and is reported itself, nor if a part was played.
@@ -447,8 +446,7 @@ static td_result conclude(replay_command *command, td_err *err)
     report.elapsed_ns = clock_mono_ns(command->verb->clock) - command->started_ns;
     cursor_get_stats(command->tape.cursor, &report.tape);
     td_result rc = look_for_absences(command, &report, err);
-    if (rc == TD_OK)
-        rc = gather_gaps(command, &report, err);
+    gather_gaps(command, &report);
     if (rc == TD_OK && command->plugins != NULL)
         rc = sink_plugins_finish(command->plugins, &report, err);
     if (rc == TD_OK)
@@ -596,5 +594,6 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
     keyboard_close(command.keyboard);
     sink_plugins_close(command.plugins);
     conditions_fini(&command.breaks);
+    gap_list_fini(&command.ledger);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "replay/cmd_replay.h"
 
+#include "archive/ledger.h"
 #include "play/verb_run.h"
 #include "replay/condition.h"
 #include "replay/last_frame.h"
@@ -47,19 +48,22 @@ static td_result run(verb_run *verb)
     selection wanted = verb->wanted;
     selection_window window;
     cursor_stats stats;
+    gap_list ledger = {0};
     last_frame_init(last);
     last->conditions = &command->wanted;
     last->is_met = describe_found;
     last->user = verb;
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc == TD_OK)
-        rc = conditions_load(&command->wanted, verb->archive, &wanted, window, &verb->err);
+        rc = archive_gaps(verb->archive, &ledger, &verb->err);
+    conditions_take_gaps(&command->wanted, &ledger, &wanted, window);
     if (rc == TD_OK)
         rc = verb_run_observe(verb, &wanted, (cursor_options){.with_lead_in = 1},
-                              last_frame_observer(last), &stats, NULL, &verb->err);
+                              last_frame_observer(last, &ledger), &stats, NULL, &verb->err);
     if (rc == TD_OK && last->condition == NULL)
         rc = describe_none(verb, cursor_is_damaged(&stats));
     last_frame_fini(last);
+    gap_list_fini(&ledger);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "archive/archive_view.h"
+#include "archive/ledger.h"
 #include "archive/moment.h"
 #include "play/stream.h"
 #include "play/verb_run.h"
@@ -158,7 +159,7 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
         row.has_seq = (uint8_t)msg_head_number(&m->head, &row.seq);
     if (track_book(seen->found->track) != NULL) {
         why_book *b = find_book(ctx, of);
-        b->is_broken = track_is_broken(seen->found->track) != 0;
+        b->is_broken = !seen->trust->is_trusted;
         if (m != NULL)
             add_changes(ctx, b, m, &row, seen->found->rules.is_snapshot);
     } else if (m != NULL && m->head.type == MSG_TRADE) {
@@ -290,10 +291,14 @@ static td_result run(verb_run *verb)
     const why_command *command = verb->state;
     selection wanted = {.symbols = {&command->symbol, 1}, .to = command->flags.at.at, .has_to = 1};
     cursor_stats stats;
+    gap_list ledger = {0};
     td_result rc = find_window(verb, &wanted);
     if (rc == TD_OK)
+        rc = archive_gaps(verb->archive, &ledger, &verb->err);
+    if (rc == TD_OK)
         rc = verb_run_observe(verb, &wanted, (cursor_options){.without_audits = 1},
-                              (observer){&OPS, verb->state}, &stats, NULL, &verb->err);
+                              (observer){&OPS, verb->state, &ledger}, &stats, NULL, &verb->err);
+    gap_list_fini(&ledger);
     if (rc != TD_OK)
         return rc;
     if (command->count == 0 && !cursor_is_damaged(&stats))

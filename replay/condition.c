@@ -5,8 +5,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/time_text.h"
-#include "archive/ledger.h"
 #include "book/symbol_state.h"
+#include "tape/topic_trust.h"
 
 typedef enum field_kind {
     FIELD_NAME,    /* a glob */
@@ -190,16 +190,12 @@ void conditions_rewind(conditions *self, uint64_t frames)
     self->at = frames;
 }
 
-td_result conditions_load(conditions *self, archive *from, const selection *wanted,
-                          selection_window window, td_err *err)
+void conditions_take_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
+                          selection_window window)
 {
-    gap_list all = {0};
-    td_result rc = archive_gaps(from, &all, err);
-    for (size_t i = 0; i < all.count && rc == TD_OK; i++)
-        if (selection_wants_gap(wanted, window, &all.rows[i]))
-            gap_list_add(&self->gaps, &all.rows[i]);
-    gap_list_fini(&all);
-    return rc;
+    for (size_t i = 0; i < ledger->count; i++)
+        if (selection_wants_gap(wanted, window, &ledger->rows[i]))
+            gap_list_add(&self->gaps, &ledger->rows[i]);
 }
 
 /* ---- evaluation ---- */
@@ -236,7 +232,7 @@ static int name_fits(const condition_term *term, const observed_frame *seen)
 static int number_of_book(const condition_field *field, const observed_frame *seen, td_decimal *out)
 {
     const track *t = seen->found == NULL ? NULL : seen->found->track;
-    const book *b = t == NULL || track_is_broken(t) ? NULL : track_book(t);
+    const book *b = t == NULL || !seen->trust->is_trusted ? NULL : track_book(t);
     book_level bid;
     book_level ask;
     if (b == NULL || !book_level_at(b, SIDE_BUY, 0, &bid) || !book_level_at(b, SIDE_SELL, 0, &ask))

@@ -18,7 +18,6 @@
 
 #include "base/decimal.h"
 #include "base/err.h"
-#include "archive/archive.h"
 #include "archive/gap.h"
 #include "cli/options.h"
 #include "play/observer.h"
@@ -67,9 +66,9 @@ TD_MUST_USE td_result conditions_add(conditions *self, const char *text, uint64_
                                      td_err *err);
 void conditions_fini(conditions *self);
 
-/* Load what conditions need besides frames: the gaps of the selection. */
-TD_MUST_USE td_result conditions_load(conditions *self, archive *from, const selection *wanted,
-                                      selection_window window, td_err *err);
+/* Take what conditions need besides frames: the gaps of the selection, out of the ledger. */
+void conditions_take_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
+                          selection_window window);
 
 /* The first condition that the tape's next frame meets, as text; NULL: none. Frames of the lead-in
  * and copies meet none. A frame that was played before meets what it met then, if it was among the

@@ -37,6 +37,7 @@ static void note(last_frame *self, const observed_frame *seen)
     if (seen->found != NULL) {
         self->rules = seen->found->rules;
         self->track = seen->found->track;
+        self->is_trusted = seen->trust->is_trusted;
     }
     td_buf_clear(&self->bytes);
     td_buf_add(&self->bytes, frame->bytes.data, frame->bytes.size);
@@ -75,14 +76,14 @@ static void close_state(void *ctx, void *state)
     self->next.ops->close(self->next.ctx, state);
 }
 
-observer last_frame_observer(last_frame *self)
+observer last_frame_observer(last_frame *self, const gap_list *ledger)
 {
     static const observer_ops OPS = {.name = "last frame",
                                      .frame = observe,
                                      .event = pass_event,
                                      .close = close_state,
                                      .is_ordered = 1};
-    return (observer){&OPS, self};
+    return (observer){&OPS, self, ledger};
 }
 
 static void describe_book(const last_frame *self, result_writer *r)
@@ -97,7 +98,7 @@ static void describe_book(const last_frame *self, result_writer *r)
     result_object_begin(r, "book");
     report_describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
     report_describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
-    result_bool(r, "broken", track_is_broken(self->track));
+    result_bool(r, "broken", !self->is_trusted);
     result_text(r, "levels_sha1", sha1);
     result_object_end(r, "  book: bid {best_bid|-}[ x {best_bid_size}], ask {best_ask|-}"
                          "[ x {best_ask_size}][{broken?}, broken]\n");

@@ -17,6 +17,7 @@ typedef struct last_frame {
     const char *undecoded; /* the reason; NULL: decoded, or not to be decoded */
     verdict rules;         /* empty: not judged */
     const track *track;    /* of the player; NULL: none */
+    uint8_t is_trusted;    /* 1: the track's state is right after it (tape/topic_trust.h) */
     td_buf bytes;          /* of the frame */
     td_buf levels;         /* of a book change: msg_levels */
     /* What it is compared with; NULL: nothing. If it meets a condition, that function is called,
@@ -33,8 +34,8 @@ void last_frame_fini(last_frame *self);
 /* Nothing was played: before the tape and the player close. Its conditions stay. */
 void last_frame_clear(last_frame *self);
 
-/* The observer. */
-observer last_frame_observer(last_frame *self);
+/* The observer. ledger: as an observer's. */
+observer last_frame_observer(last_frame *self, const gap_list *ledger);
 
 /* Describe the frame's place, verdict and book: an object, as text two lines. */
 void last_frame_describe(const last_frame *self, result_writer *r, const char *name);

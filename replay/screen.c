@@ -204,7 +204,7 @@ static void draw_book(output_stream *output, const last_frame *last)
         row(output, "no book");
         return;
     }
-    row(output, "%-38s%s%s", "  bids", "asks", track_is_broken(last->track) ? " (broken)" : "");
+    row(output, "%-38s%s%s", "  bids", "asks", last->is_trusted ? "" : " (broken)");
     for (size_t i = 0; i < BOOK_ROWS; i++) {
         char bid[64];
         char ask[64];

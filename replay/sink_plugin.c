@@ -168,7 +168,7 @@ observer sink_plugins_observer(sink_plugins *self)
                                      .event = observe_event,
                                      .close = free_book,
                                      .is_ordered = 1};
-    return (observer){&OPS, self};
+    return (observer){&OPS, self, NULL};
 }
 
 /* ---- the end ---- */

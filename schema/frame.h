@@ -62,10 +62,12 @@ typedef struct frame_ref {
     uint64_t publish_ns;       /* exchange time; recv_ns where the frame has none */
     const struct event *event; /* of an events channel; NULL: it cannot be read */
     struct tape_block *block; /* keeps the frame and all of its memory; NULL: something else does */
-    uint64_t granted_ns;      /* the stream (of a copy: its connection) has every frame of its topic
-                                 since then; 0: unknown */
-    uint32_t conn_index;      /* of its connection in its stream and line (book/conn_choice.h) */
-    uint8_t is_copy;          /* 1: its stream follows another connection */
+    uint64_t damaged_until_ns; /* last time of a frame of its feed and session that cannot be read,
+                                  of those that were met before this one; 0: none */
+    uint64_t granted_ns;    /* the stream (of a copy: its connection) has every frame of its topic
+                               since then; 0: unknown */
+    uint32_t conn_index;    /* of its connection in its stream and line (book/conn_choice.h) */
+    uint8_t is_copy;        /* 1: its stream follows another connection */
     uint8_t is_interleaved; /* 1: the frame before was of another session of the recorder, which has
                                later frames, too: their clocks differ */
     uint8_t is_late;        /* 1: recv_ns is late: an overload, or a clock that went back */

@@ -55,6 +55,7 @@ void connection_table_rewind(connection_table *r)
         feed->resumed_ns = 0;
         feed->is_overloaded = 0;
         feed->is_clock_held = 0;
+        feed->damaged_until_ns = 0;
         for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
             slot->now = &slot->none;
             slot->is_open = 0;
@@ -184,6 +185,7 @@ void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_r
 {
     const frame_channel *channel = frame->channel;
     frame->is_late = slot->feed->is_overloaded | slot->feed->is_clock_held;
+    frame->damaged_until_ns = slot->feed->damaged_until_ns;
     if (channel->stream == FRAME_NO_STREAM)
         return;
     conn_choice *choice = choice_of(slot->feed->table, channel->stream);

@@ -89,13 +89,6 @@ static void settle(coverage *self, uint64_t first_ns)
 
 /* ---- gaps ---- */
 
-/* A row that ends a connection: before it, all that the connection had is there. */
-static int ends_connection(const gap_row *gap)
-{
-    return gap->reason == GAP_DISCONNECT || gap->reason == GAP_STALE ||
-           gap->reason == GAP_RESTART || gap->reason == GAP_CRASH;
-}
-
 /* The rest may lack a frame anywhere in their time, wherever the frames around it are. */
 static void add_scattered(coverage *self, const gap_list *ledger, const channel_info *info,
                           selection_window window)
@@ -103,8 +96,8 @@ static void add_scattered(coverage *self, const gap_list *ledger, const channel_
     for (size_t i = 0; i < ledger->count; i++) {
         const gap_row *gap = &ledger->rows[i];
         const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
-        if (!ends_connection(gap) && gap_row_is_of(gap, info) && gap->from_ns < window.to_ns &&
-            more(to_ns, COVERAGE_CLOCK_NS) > window.from_ns)
+        if (!gap_reason_ends_connection(gap->reason) && gap_row_is_of(gap, info) &&
+            gap->from_ns < window.to_ns && more(to_ns, COVERAGE_CLOCK_NS) > window.from_ns)
             add_hole(self, less(gap->from_ns, COVERAGE_CLOCK_NS), more(to_ns, COVERAGE_CLOCK_NS));
     }
 }
@@ -127,7 +120,7 @@ static void look_back(coverage *self, const gap_list *ledger, const channel_info
             break;
         if (!gap_row_is_of(gap, info))
             continue;
-        if (ends_connection(gap))
+        if (gap_reason_ends_connection(gap->reason))
             wait_for_more(self, gap->from_ns, gap->to_ns == GAP_OPEN ? until_ns : gap->to_ns, 1);
         else if (self->exchange_ns < gap->from_ns)
             widen(self, gap);
@@ -154,10 +147,10 @@ void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *
 {
     const frame_ref *frame = next->frame;
     look_back(self, ledger, &frame->channel->info, frame->recv_ns);
-    if (next->damaged_until_ns != self->damaged_until_ns ||
-        frame->recv_ns <= next->damaged_until_ns)
-        wait_for_more(self, self->recv_ns, next->damaged_until_ns, 0);
-    self->damaged_until_ns = next->damaged_until_ns;
+    if (frame->damaged_until_ns != self->damaged_until_ns ||
+        frame->recv_ns <= frame->damaged_until_ns)
+        wait_for_more(self, self->recv_ns, frame->damaged_until_ns, 0);
+    self->damaged_until_ns = frame->damaged_until_ns;
     if (next->is_doubtful)
         wait_for_more(self, self->recv_ns != 0 ? self->recv_ns : frame->recv_ns, frame->recv_ns, 0);
     int is_of_old =
@@ -185,11 +178,12 @@ uint64_t coverage_trade_ns(const frame_ref *frame, const msg_trade *trade)
     return frame_ns != 0 ? frame_ns : frame->recv_ns;
 }
 
-coverage_frame coverage_frame_of(const frame_ref *frame, uint64_t damaged_until_ns)
+coverage_frame coverage_frame_of(const frame_ref *frame, const trust_answer *trust)
 {
     const message *m = frame->content.message;
-    coverage_frame made = {
-        .frame = frame, .damaged_until_ns = damaged_until_ns, .is_doubtful = m == NULL};
+    coverage_frame made = {.frame = frame, .is_doubtful = m == NULL};
+    if (trust != NULL)
+        made.is_doubtful |= !trust->is_trusted || trust->broke.cause == BREAK_RULE;
     size_t count = m == NULL || m->head.type != MSG_TRADE ? 0 : message_item_count(m);
     for (size_t i = 0; i < count; i++) {
         const msg_trade trade = message_trade(m, i);

@@ -1,5 +1,5 @@
 /* Which part of an interval of exchange time the archive has of a topic: whether nothing is missing
- * in it. (tape/book_trust.h answers another question: whether a frame's state is derived rightly.)
+ * in it. (tape/topic_trust.h answers another question: whether a frame's state is derived rightly.)
  *
  * A topic is received from its grant, or its first frame where no grant is known, up to the end of
  * the recording, less the gaps of the ledger, damage, and frames that cannot be read. Because a
@@ -20,6 +20,7 @@
 #include "schema/frame.h"
 #include "schema/message.h"
 #include "tape/selection.h"
+#include "tape/topic_trust.h"
 
 #define COVERAGE_CLOCK_NS UINT64_C(1000000000)
 
@@ -52,8 +53,7 @@ typedef struct coverage {
 typedef struct coverage_frame {
     const frame_ref *frame;
     uint64_t first_ns, last_ns;
-    uint64_t damaged_until_ns; /* cursor_damaged_until_ns */
-    uint8_t is_doubtful;       /* 1: it cannot be decoded, or broke a rule of its topic */
+    uint8_t is_doubtful; /* 1: it cannot be decoded, or broke a rule of its topic */
 } coverage_frame;
 
 void coverage_fini(coverage *self);
@@ -66,9 +66,9 @@ void coverage_begin(coverage *self, const gap_list *ledger, const channel_info *
 /* The next frame; those of the COVERAGE_DELAY_NS after the window, too. */
 void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *next);
 
-/* A frame of trades as coverage_add takes it. The exchange time of a trade is that of its frame, or
- * of receipt, where it has none. */
-coverage_frame coverage_frame_of(const frame_ref *frame, uint64_t damaged_until_ns);
+/* A frame of trades as coverage_add takes it; trust is its answer, NULL where none is asked for.
+ * The exchange time of a trade is that of its frame, or of receipt, where it has none. */
+coverage_frame coverage_frame_of(const frame_ref *frame, const trust_answer *trust);
 uint64_t coverage_trade_ns(const frame_ref *frame, const msg_trade *trade);
 
 /* There are no more frames, and the topic was received until until_ns; COVERAGE_ALWAYS: for

@@ -423,9 +423,15 @@ void cursor_get_stats(const cursor *c, cursor_stats *out)
         out->workers_busy_max = td_workers_busy_max(c->workers);
 }
 
-uint64_t cursor_damaged_until_ns(const cursor *c)
+uint64_t cursor_damaged_until_ns(const cursor *c, const char *feed)
 {
-    return c->stats.damaged_until_ns;
+    uint64_t until_ns = 0;
+    for (size_t i = 0; i < c->damage.count; i++) {
+        const gap_row *row = &c->damage.rows[i];
+        if (row->to_ns > until_ns && strcmp(row->feed, feed) == 0)
+            until_ns = row->to_ns;
+    }
+    return until_ns == 0 ? 0 : until_ns - 1;
 }
 
 td_result cursor_find_window(archive *from, const selection *wanted, const td_log *log,

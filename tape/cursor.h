@@ -59,8 +59,6 @@ typedef struct cursor_stats {
     uint64_t chunks_read;         /* damaged ones too */
     uint64_t bytes_read;          /* of chunk records */
     uint64_t damaged_chunks;      /* could not be read, all or in part: logged, passed over */
-    uint64_t damaged_until_ns;    /* last time of a frame of those, 0: none; set before the
-                                     cursor gives the first frame after what could not be read */
     uint64_t contents_read;       /* frames whose content was read: each once */
     uint64_t segments_unreadable; /* left out of the plan: the archive logs them */
     uint64_t segments_live;       /* planned, and still being recorded */
@@ -135,8 +133,9 @@ void tape_block_release(tape_block *block);
 
 void cursor_get_stats(const cursor *cursor, cursor_stats *out);
 
-/* cursor_stats.damaged_until_ns alone: it takes no lock. */
-uint64_t cursor_damaged_until_ns(const cursor *cursor);
+/* Last time of a frame of the feed that could not be read, of those that were met so far; 0: none.
+ * Frames have it as of when they were given (frame_ref). */
+uint64_t cursor_damaged_until_ns(const cursor *cursor, const char *feed);
 
 /* 1 if something of the selection could not be read so far. */
 int cursor_is_damaged(const cursor_stats *stats);

@@ -55,7 +55,7 @@ typedef struct segments {
 
 /* ---- one segment ---- */
 
-static segment *segment_make(const planned_segment *planned)
+static segment *segment_make(connection_table *connections, const planned_segment *planned)
 {
     segment *made = td_alloc_zero(1, sizeof *made);
     const segment_index *index = planned->index;
@@ -64,8 +64,9 @@ static segment *segment_make(const planned_segment *planned)
     made->file.name = td_strndup((const char *)name.data, name.size);
     /* A file without session metadata is a session of its own, distinguished by its name. */
     made->session = td_strdup(index->session[0] == '\0' ? index->path : index->session);
-    memcpy(made->file.feed, index->feed, sizeof made->file.feed);
     made->session_start_ns = index->session_start_ns;
+    made->file.feed =
+        connection_table_get_feed(connections, made->session, made->session_start_ns, index->feed);
     made->last_ns = index->last_ns;
     made->file.number = index->number;
     made->next_ns = index->first_ns;
@@ -405,8 +406,7 @@ static int is_known(const segments *all, const segment *of)
 /* A session of a feed continues until the end of its last segment. */
 static void note_end(segments *all, const segment_index *index, const segment *of)
 {
-    session_feed *feed = connection_table_get_feed(all->options.connections, of->session,
-                                                   of->session_start_ns, index->feed);
+    session_feed *feed = of->file.feed;
     uint64_t end_ns = index->is_open && all->options.is_following ? UINT64_MAX : index->last_ns;
     if (end_ns > feed->end_ns)
         feed->end_ns = end_ns;
@@ -422,7 +422,7 @@ static void add_segments(segments *all, read_plan *from)
     all->waiting = td_array_reach(all->waiting, &all->waiting_capacity, needed, sizeof(segment *));
     for (size_t i = 0; i < count; i++) {
         const planned_segment *planned = read_plan_segment(from, i);
-        segment *of = segment_make(planned);
+        segment *of = segment_make(all->options.connections, planned);
         if (!is_first && is_known(all, of)) {
             segment_free(of);
             continue;

@@ -38,8 +38,8 @@ typedef struct source_channel {
 
 /* What the chunks of a file have in common. */
 typedef struct source_file {
-    char *name; /* for messages, and to tell files apart */
-    char feed[LIMIT_NAME_BYTES];
+    char *name;               /* for messages, and to tell files apart */
+    session_feed *feed;       /* by the file's metadata; channels of a cut may be of others */
     uint32_t number;          /* within session and feed */
     source_channel *channels; /* by segment_channel.id; zero: skipped */
     size_t channel_capacity;
@@ -102,7 +102,7 @@ typedef struct source {
 selection_answer source_options_match(const source_options *options, const channel_info *info);
 
 /* Note that [from_ns, to_ns] of a file could not be read, all or in part: a gap of reason corrupt.
- */
+ * Before the cursor gives the first frame after it. */
 void source_add_damage(const source_options *options, const source_file *file, uint64_t from_ns,
                        uint64_t to_ns);
 

@@ -2,8 +2,23 @@
 // longer than most scripts.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import fs from "node:fs";
+import path from "node:path";
 import readline from "node:readline";
 import { after } from "node:test";
+import { BIN, temporary } from "./lib.mjs";
+
+const LIBRARY = path.join(fs.realpathSync(BIN), "../lib/libtapedeck.so.0");
+export const withoutLibrary = fs.existsSync(LIBRARY) ? false : "a library with a sanitizer does not load into Python";
+
+/** The package as it is installed: below the folder of its library. */
+export function installed(t) {
+  const lib = temporary(t);
+  const packages = path.join(lib, "python3/dist-packages");
+  fs.cpSync("python", packages, { recursive: true });
+  fs.symlinkSync(LIBRARY, path.join(lib, path.basename(LIBRARY)));
+  return packages;
+}
 
 const SERVER = `
 import contextlib, io, json, os, sys, traceback

@@ -6,18 +6,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { BIN, capture, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { installed, withoutLibrary } from "./python.mjs";
 
-const library = path.join(fs.realpathSync(BIN), "../lib/libtapedeck.so.0");
-const hasLibrary = fs.existsSync(library);
-
-/** The package as it is installed: below the folder of its library. */
-function installed(t) {
-  const lib = temporary(t), packages = path.join(lib, "python3/dist-packages");
-  fs.cpSync("python", packages, { recursive: true });
-  fs.symlinkSync(library, path.join(lib, path.basename(library)));
-  return packages;
-}
-const skip = withoutCapture("inverse-2021-04-17.jsonl.gz") || (hasLibrary ? false : "a library with a sanitizer does not load into Python");
+const skip = withoutCapture("inverse-2021-04-17.jsonl.gz") || withoutLibrary;
 
 /** Interpreters by whether they have numpy: the first of each kind. */
 const found = new Map();

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "tape/book_trust.h"
+#include "tape/topic_trust.h"
 #include "export/export_type.h"
 #include "schema/family.h"
 #include "tests/testing/book_text.h"
@@ -120,6 +120,31 @@ static const script SCRIPTS[] = {
       {.what = "D =B100x3", .rows = NULL, .at_ns = 301},
       {.what = "S B99x4", .rows = "f b100x0;t b99x4", .at_ns = 302}},
      BREAK_DAMAGE},
+    {"damage between two frames, neither of which lies in it",
+     {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 100},
+      {.what = "D =B100x2", .rows = NULL, .at_ns = 301, .damaged_until_ns = 300},
+      {.what = "S B99x4", .rows = "f b100x0;t b99x4", .at_ns = 302}},
+     BREAK_DAMAGE},
+    {"an overload may take what follows a snapshot: nothing counts before its end",
+     {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 4900},
+      {.what = "S B100x2", .rows = NULL, .at_ns = 5050},
+      {.what = "D =B100x3", .rows = NULL, .at_ns = 5060},
+      {.what = "D =B100x4", .rows = NULL, .at_ns = 5200},
+      {.what = "S B99x4", .rows = "f b100x0;t b99x4", .at_ns = 5300}},
+     BREAK_GAP},
+    {"the row of a disconnect begins early: the connection's frames are right up to its last",
+     {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 6900},
+      {.what = "D =B100x2", .rows = "f b100x2", .at_ns = 7100},
+      {.what = "D =B100x3", .rows = "f b100x3", .at_ns = 7200},
+      {.what = "D =B100x4", .rows = NULL, .at_ns = 7300, .conn = 2},
+      {.what = "S B100x5", .rows = "t b100x5", .at_ns = 7310, .conn = 2}},
+     BREAK_GAP},
+    {"behind such a row the same connection lacks something: its topic was granted again",
+     {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 6900},
+      {.what = "D =B100x2", .rows = "f b100x2", .at_ns = 7100},
+      {.what = "D =B100x3", .rows = NULL, .at_ns = 7300},
+      {.what = "S B100x4", .rows = "t b100x4", .at_ns = 7310}},
+     BREAK_GAP},
     {"copies give no rows, and another connection that is followed all of its book",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "S B100x1 A101x1", .conn_index = 1, .is_copy = 1},
@@ -147,7 +172,8 @@ static const script SCRIPTS[] = {
      BREAK_CONNECTION},
 };
 
-/* The ledger of all scripts: an overload at 5000, and gaps that are of no concern. */
+/* The ledger of all scripts: an overload from 5000 to 5100, a disconnect from 7000 to 7300, and
+ * gaps that are of no concern. */
 static gap_row gap_at(const char *feed, const char *topic, const char *symbol, uint64_t from_ns)
 {
     return (gap_row){.reason = GAP_OVERLOAD,
@@ -168,6 +194,15 @@ static void fill_ledger(gap_list *gaps)
         gap_at("inverse", "trade", "", 20),
         gap_at("inverse", "orderBookL2_25", "EOSUSD", 30),
         gap_at("inverse", "orderBookL2_25", "BTCUSD", 5000),
+        {.reason = GAP_DISCONNECT,
+         .feed = "inverse",
+         .topic = "",
+         .symbol = "",
+         .from_ns = 7000,
+         .to_ns = 7300,
+         .covered_by = "",
+         .cause = "",
+         .detail = ""},
         gap_at("zeta", "", "", 10),
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -197,7 +232,7 @@ static void shorten(const td_buf *rows, char *out, size_t out_bytes)
 }
 
 typedef struct actors {
-    book_trust trust;
+    topic_trust trust;
     const gap_list *gaps;
     symbol_state *state;
     void *maker;
@@ -222,8 +257,8 @@ static void resume(actors *a)
     assert_int_equal(symbol_state_save(a->state, &saved, NULL), TD_OK);
     assert_int_equal(symbol_state_load(td_buf_view(&saved), SYMBOL_WITHOUT_AUDITS, &loaded, NULL),
                      TD_OK);
-    book_trust_fini(&a->trust);
-    book_trust_resume(&a->trust, a->gaps, &a->channel.info, symbol_state_topic_at(loaded, 0));
+    topic_trust_fini(&a->trust);
+    topic_trust_resume(&a->trust, a->gaps, &a->channel.info, symbol_state_topic_at(loaded, 0));
     symbol_state_close(loaded);
     td_buf_fini(&saved);
 }
@@ -271,11 +306,11 @@ static void apply_step(actors *a, const script *s, const step *one)
                              .conn = &conn,
                              .conn_index = one->conn_index,
                              .is_copy = one->is_copy,
+                             .damaged_until_ns = a->damaged_until_ns,
                              .content = {.message = is_decoded ? &m : NULL}};
     symbol_verdict found;
     symbol_topic_apply(symbol_state_topic(a->state, td_bytes_str("book"), 0), &shown, &found);
-    const trust_answer answer =
-        book_trust_apply(&a->trust, a->gaps, &shown, &found, a->damaged_until_ns);
+    const trust_answer answer = topic_trust_apply(&a->trust, a->gaps, &shown, &found);
     if (one->is_copy)
         return;
     if (a->broke == BREAK_NONE)
@@ -322,7 +357,7 @@ static void play_script(const script *s, const topic_row *row, const gap_list *g
     if (a.broke != s->broke)
         fail_msg("%s: broke by %s", s->name, trust_break_cause_name(a.broke));
     EXPORT_BOOK_DELTAS.close(a.maker);
-    book_trust_fini(&a.trust);
+    topic_trust_fini(&a.trust);
     symbol_state_close(a.state);
     td_buf_fini(&a.rows.out);
 }

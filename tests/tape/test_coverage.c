@@ -120,12 +120,14 @@ static void find(const script *of, coverage *out)
     coverage_begin(out, &ledger, &channel.info, window, of->since_s * S);
     for (size_t i = 0; i < STEPS_MAX && of->steps[i].conn != 0; i++) {
         const step *is = &of->steps[i];
-        const frame_ref frame = {
-            .recv_ns = is->recv_s * S, .channel = &channel, .conn = &conns[is->conn]};
         damaged_s = is->damaged_until_s;
-        coverage_add(out, &ledger,
-                     &(coverage_frame){&frame, is->first_s * S, is->last_s * S, damaged_s * S,
-                                       (uint8_t)is->is_doubtful});
+        const frame_ref frame = {.recv_ns = is->recv_s * S,
+                                 .channel = &channel,
+                                 .conn = &conns[is->conn],
+                                 .damaged_until_ns = damaged_s * S};
+        coverage_add(
+            out, &ledger,
+            &(coverage_frame){&frame, is->first_s * S, is->last_s * S, (uint8_t)is->is_doubtful});
     }
     coverage_end(out, &ledger, &channel.info, window, damaged_s * S,
                  of->until_s == 0 ? COVERAGE_ALWAYS : of->until_s * S);
