@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/io_posix.h"
+#include "base/open_files.h"
 #include "base/random.h"
 #include "cli/option_groups.h"
 #include "cli/units.h"
@@ -199,6 +200,25 @@ static void log_served(const serve_command *command)
     listen_options_log_trust(&command->listening, &command->log);
 }
 
+/* Clients beyond the limit of open files get 503 (wire/server.c): better to know that now. */
+static void reserve_files(const serve_command *command)
+{
+    reporter *report = command->verb->report;
+    unit_text clients = format_counted(command->flags.serving.client_count_max, "client");
+    const td_open_files files = td_open_files_reserve(serve_open_files_max(command->server));
+    if (files.limit < files.needed)
+        report_line(report, TD_LOG_WARNING,
+                    "%s at a time need %" PRIu64 " open files, and the limit is %" PRIu64
+                    ": beyond it they get HTTP 503; run `ulimit -n %" PRIu64
+                    "` first, or lower --max-clients",
+                    clients.text, files.needed, files.limit, files.needed);
+    else
+        report_line(report, TD_LOG_INFO,
+                    "%s at a time need %" PRIu64 " open files; the limit is %" PRIu64 "%s",
+                    clients.text, files.needed, files.limit,
+                    files.limit > files.before ? ", raised for that" : "");
+}
+
 /* ---- serving ---- */
 
 /* 1 if serving is over: a signal came, or with --once a tape has ended. */
@@ -289,6 +309,7 @@ static td_result run(serve_command *command, td_err *err)
     if (rc != TD_OK)
         return rc;
     log_served(command);
+    reserve_files(command);
     if (command->keyboard != NULL) {
         report_line(verb->report, TD_LOG_INFO,
                     "keys: space pauses, . steps, + - 1 m set the speed, f b go 10 s, q ends");
@@ -318,11 +339,12 @@ static td_result work(verb_run *verb)
 
 exit_code cmd_serve(const verb_context *context, int argc, char **argv)
 {
-    serve_command command = {.listening = {.address = "127.0.0.1:0"},
-                             .flags = {.speed = "1",
-                                       .faults = {.seed = 1},
-                                       .serving = {.settle_ns = 200 * TD_NS_PER_MS}},
-                             .log = report_log(context->report)};
+    serve_command command = {
+        .listening = {.address = "127.0.0.1:0"},
+        .flags = {.speed = "1",
+                  .faults = {.seed = 1},
+                  .serving = {.client_count_max = SERVE_CLIENTS, .settle_ns = 200 * TD_NS_PER_MS}},
+        .log = report_log(context->report)};
     const verb_spec spec = {
         .name = "serve",
         .summary =

@@ -8,6 +8,14 @@
 #include "base/assert.h"
 #include "serve/serve_impl.h"
 
+enum {
+    /* That a tape has open of a feed: the one that ends, the next one, and that of books which are
+     * wanted later. */
+    SEGMENTS_OF_FEED = 3,
+    /* The catalog and the journal while a tape begins, and HTTP requests. */
+    OTHER_FILES = 16,
+};
+
 /* ---- requests ---- */
 
 static topic_standing on_look(void *user, td_bytes topic)
@@ -287,6 +295,18 @@ void serve_close(serve *server)
     td_buf_fini(&server->made);
     td_buf_fini(&server->damaged);
     td_free(server);
+}
+
+/* A client takes a connection, and the segments that its tape reads. Tapes share finished segments.
+ */
+uint64_t serve_open_files_max(const serve *server)
+{
+    const serve_feeds *feeds = server->options.feeds;
+    uint64_t clients = server->options.client_count_max;
+    uint64_t tapes = server->options.has_shared_clock ? 1 : clients;
+    uint64_t all = feeds->finished_count + tapes * feeds->growing_count;
+    uint64_t at_once = tapes * feeds->count * SEGMENTS_OF_FEED;
+    return clients + (all < at_once ? all : at_once) + OTHER_FILES;
 }
 
 const wire_server *serve_server(const serve *server)

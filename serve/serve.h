@@ -96,6 +96,10 @@ void serve_close(serve *server);
 /* The WebSocket server, for its URL and ready file. */
 const wire_server *serve_server(const serve *server);
 
+/* Files and connections that it may have open at a time for its clients, besides those that are
+ * open before the first one. */
+uint64_t serve_open_files_max(const serve *server);
+
 /* Stop serving: close every client with 1001 (going away). */
 void serve_stop(serve *server);
 

@@ -147,6 +147,10 @@ static void gather_segment(serve_feeds *feeds, archive_view *view, const planned
     served_feed *feed = feed_of(feeds, segment->index, log);
     if (feed != NULL)
         add_answers(feed, view, segment->index);
+    if (feed != NULL && segment->life == SEGMENT_IS_FINISHED)
+        feeds->finished_count++;
+    else if (feed != NULL)
+        feeds->growing_count++;
     for (size_t i = 0; i < segment->index->channel_count && feed != NULL; i++) {
         feeds->has_http |= segment->index->channels[i].info.dir == CHANNEL_HTTP;
         if (segment->is_wanted[i])

@@ -44,6 +44,7 @@ typedef struct serve_feeds {
     size_t count;
     uint8_t has_http;   /* segments have HTTP replies */
     uint8_t has_retail; /* the tape has books with retail orders, which checkpoints lack */
+    uint64_t finished_count, growing_count; /* segments, of any time */
 } serve_feeds;
 
 /* The selected feeds. Those of an unknown family are logged and left out; TD_E_NOTFOUND if none

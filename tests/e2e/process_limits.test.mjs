@@ -9,6 +9,9 @@ import path from "node:path";
 import { after, test } from "node:test";
 import { BIN, jsonLines, listening, Program, ready, run, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
+import { npm, test as testWithPackages } from "./npm.mjs";
+
+const { WebSocket } = npm("ws");
 
 const PROGRAMS = Object.fromEntries(["recorder", "replay", "sim", "verbs"].map((name) => [name, wrapped(`${name}_few_threads`)]));
 const skip = Object.values(PROGRAMS).every((file) => fs.existsSync(file)) ? false : "needs the programs with few threads (make tests-build)";
@@ -134,4 +137,30 @@ test("clients beyond the descriptors get 503, over TLS as well, and one line of 
     assert.ok(found >= 400 && found !== 503, `${found}`);
     await server.program.kill("SIGTERM");
   }
+});
+
+testWithPackages("serve says what its clients need: a soft limit is raised to it, a hard one that is too low is a warning", async (t) => {
+  const { archive } = await recording(), dir = temporary(t);
+  const served = (limit) => listening(t, ["serve", archive, "--plain", "--max-clients", "50"], fs.mkdtempSync(path.join(dir, "serve-")), limited(limit));
+  const raised = await served("-Sn 40");
+  const [, needed, limit] = await raised.program.says(/50 clients at a time need (\d+) open files; the limit is (\d+), raised for that/);
+  assert.equal(limit, needed);
+  // What it says is enough: all of them are served at once.
+  const clients = Array.from({ length: 50 }, () => new WebSocket(`${raised.url}/realtime`, { perMessageDeflate: false }));
+  t.after(() => clients.forEach((client) => client.terminate()));
+  const data = clients.map((client) => new Promise((resolve, reject) => {
+    client.on("error", reject);
+    client.on("message", (bytes) => String(bytes).startsWith('{"topic"') && resolve());
+    client.on("open", () => client.send('{"op":"subscribe","args":["trade.*"]}'));
+  }));
+  await Promise.all(data);
+  const open = fs.readdirSync(`/proc/${raised.program.child.pid}/fd`).length;
+  assert.ok(open > 50 && open <= Number(needed), `${open} of ${needed}`);
+  assert.doesNotMatch((await raised.program.kill("SIGTERM")).stderr, /warning/);
+  const short = await served("-n 40");
+  const [, fix] = await short.program.says(/warning .*50 clients at a time need \d+ open files, and the limit is 40: beyond it they get HTTP 503; run `ulimit -n (\d+)` first/);
+  await short.program.kill("SIGTERM");
+  const enough = await served(`-n ${fix}`);
+  await enough.program.says(new RegExp(`need ${fix} open files; the limit is ${fix}\n`));
+  assert.doesNotMatch((await enough.program.kill("SIGTERM")).stderr, /warning/);
 });
