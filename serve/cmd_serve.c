@@ -254,6 +254,13 @@ static void log_counts(const serve_command *command)
         format_counted(counts->frames, "frame").text, format_size(counts->bytes).text,
         format_counted(counts->made, "snapshot").text,
         format_counted(counts->held_back, "time").text);
+    if (counts->late > 0)
+        report_line(command->verb->report, TD_LOG_INFO,
+                    "%s joined the shared tape after its start",
+                    format_counted(counts->late, "client").text);
+    if (counts->unmade > 0)
+        report_line(command->verb->report, TD_LOG_WARNING, "%s could not be made",
+                    format_counted(counts->unmade, "snapshot").text);
     if (counts->faults > 0)
         report_line(command->verb->report, TD_LOG_INFO, "%s injected",
                     format_counted(counts->faults, "fault").text);

@@ -75,6 +75,8 @@ typedef struct serve_counts {
     uint64_t frames;    /* sent */
     uint64_t bytes;     /* of the sent frames */
     uint64_t made;      /* snapshots made and sent; not counted as frames */
+    uint64_t late;      /* clients that joined the shared tape after its first frame */
+    uint64_t unmade;    /* snapshots that could not be made */
     uint64_t held_back; /* times that a slow client delayed its tape */
     uint64_t complete;  /* clients that received their whole tape and are gone */
     uint64_t faults;    /* injected */

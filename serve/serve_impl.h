@@ -3,6 +3,7 @@
 #ifndef TD_SERVE_SERVE_IMPL_H
 #define TD_SERVE_SERVE_IMPL_H
 
+#include "base/log_rate.h"
 #include "base/random.h"
 #include "serve/serve.h"
 #include "serve/serve_books.h"
@@ -38,6 +39,8 @@ struct serve {
     td_buf damaged;       /* a frame's bytes after a fault */
     td_random random;
     serve_counts counts;
+    td_log_rate late_log, made_log, unmade_log;
+    uint64_t made_logged; /* snapshots */
 };
 
 /* ---- a client ---- */

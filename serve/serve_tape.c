@@ -373,6 +373,37 @@ static td_result send_frame(serve_tape *tape, td_err *err)
     return serve_faults_log(faults, rule, frame, err);
 }
 
+/* ---- what many clients may cause: a line a minute, and a count in the last lines ---- */
+
+static uint64_t count_for_log(const serve *server, td_log_rate *rate)
+{
+    return td_log_rate_count(rate, clock_mono_ns(server->options.clock));
+}
+
+static void log_unmade(serve *server, const serve_book *b, const td_err *why)
+{
+    uint64_t count = count_for_log(server, &server->unmade_log);
+    server->counts.unmade++;
+    if (count > 0)
+        td_log_emit(server->options.log, TD_LOG_WARNING,
+                    "%s: no snapshot can be made for clients that subscribed late (%s since this "
+                    "was last logged): %s",
+                    b->exchange_topic, format_counted(count, "snapshot").text, why->text);
+}
+
+static void log_late(serve *server)
+{
+    uint64_t count = count_for_log(server, &server->late_log);
+    server->counts.late++;
+    if (count > 0)
+        td_log_emit(server->options.log, TD_LOG_INFO,
+                    "%s joined the shared tape after its start since this was last logged: earlier "
+                    "frames are not sent, books and tickers start with snapshots",
+                    format_counted(count, "client").text);
+}
+
+/* ---- snapshots for clients that need them ---- */
+
 static int has_space(const serve_client *client)
 {
     return wire_peer_queued_bytes(client->conn) < SERVE_QUEUE_BYTES;
@@ -398,19 +429,23 @@ static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
         serve_client_send_made(c, b, made == TD_OK ? &out : NULL);
     }
     if (made == TD_E_UNSUPPORTED)
-        td_log_emit(server->options.log, TD_LOG_WARNING,
-                    "%s: no snapshot can be made for a client that subscribed late: %s",
-                    b->exchange_topic, err->text);
+        log_unmade(server, b, err);
     return TD_OK;
 }
 
 static void end_catching_up(serve_client *client)
 {
+    serve *server = client->owner;
     client->is_catching_up = 0;
-    if (client->made > 0)
-        td_log_emit(client->owner->options.log, TD_LOG_INFO,
-                    "made %s for a client, of books or tickers that begin with a delta",
-                    format_counted(client->made, "snapshot").text);
+    uint64_t count = client->made == 0 ? 0 : count_for_log(server, &server->made_log);
+    if (count == 0)
+        return;
+    td_log_emit(server->options.log, TD_LOG_INFO,
+                "made %s for %s since this was last logged, of books or tickers that begin with a "
+                "delta",
+                format_counted(server->counts.made - server->made_logged, "snapshot").text,
+                format_counted(count, "client").text);
+    server->made_logged = server->counts.made;
 }
 
 static int is_catching_up(const serve_tape *tape)
@@ -754,6 +789,8 @@ static void join(serve_tape *tape, serve_tape *batch)
         detach(c);
         attach(c, tape);
         tape->away -= tape->away > 0;
+        if (tape->owner->options.has_shared_clock && tape->at_ns > 0)
+            log_late(tape->owner);
     }
     tape_free(batch);
     want_more(tape);

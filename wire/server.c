@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/log_rate.h"
 #include "base/limits.h"
 #include "base/time_share.h"
 #include "base/url.h"
@@ -33,7 +34,6 @@ enum {
     /* TLS and the request must be there by then; a close frame must be answered. */
     REQUEST_S = 10,
     EXCESS_S = 1, /* likewise, of one that has the last descriptor */
-    REFUSAL_LOG_S = 60,
     CLOSE_GRACE_S = 2,
     RELAY_GRACE_S = 5, /* of a relay, whose user answers */
 };
@@ -67,8 +67,7 @@ struct wire_server {
     loop_fd listener;
     wire_timer *accept_timer; /* set while it does not accept, for want of descriptors */
     int spare_fd;             /* with which one more client gets its answer; -1: in use */
-    uint64_t refused;         /* for want of descriptors, since that was logged */
-    uint64_t refusal_ns;      /* when it was; 0: never */
+    td_log_rate refused;      /* for want of descriptors */
     wire_peer_conn *peers;
     char url[TD_HOST_BYTES + 32];
 };
@@ -711,16 +710,12 @@ static void accept_again(void *user)
 
 static void log_refusal(wire_server *server, int os_errno)
 {
-    uint64_t now_ns = loop_now_ns(server->loop);
-    server->refused++;
-    if (server->refusal_ns != 0 && now_ns - server->refusal_ns < REFUSAL_LOG_S * TD_NS_PER_S)
-        return;
-    td_log_emit(server->loop->log, TD_LOG_WARNING,
-                "a client gets status 503 (%" PRIu64 " since this was last said): %s; `ulimit -n` "
-                "raises the limit",
-                server->refused, strerror(os_errno));
-    server->refusal_ns = now_ns;
-    server->refused = 0;
+    uint64_t count = td_log_rate_count(&server->refused, loop_now_ns(server->loop));
+    if (count > 0)
+        td_log_emit(server->loop->log, TD_LOG_WARNING,
+                    "a client gets status 503 (%" PRIu64
+                    " since this was last said): %s; `ulimit -n` raises the limit",
+                    count, strerror(os_errno));
 }
 
 /* Without a free descriptor the spare one takes a client, who is told. */

@@ -71,7 +71,7 @@ test("serve sends a whole book to a late subscriber, and all books end equal to 
   }
   assert.ok(trades.length > 20 && trades.every((trade) => trade.s === "BTCUSDT"), `${trades.length} trades`);
   assert.ok(client.heard.responses.length >= 2 && client.heard.responses.every((response) => response.success), JSON.stringify(client.heard.responses));
-  assert.match(served.program.stderr, /made 1 snapshot for a client, of books or tickers that begin with a delta/);
+  assert.match(served.program.stderr, /made 1 snapshot for 1 client since this was last logged, of books or tickers that begin with a delta/);
 });
 
 test("the simulated exchange authenticates a private client, and refuses a wrong secret", async (t) => {

@@ -226,6 +226,28 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
     assert.match(end.stderr, /2 clients.* 2 snapshots made/);
   });
 
+  test("--shared-clock: many late clients are one line of log, and a count at the end", async (t) => {
+    const shape = SHAPES[0];
+    const { program, url } = await serveHeld(t, shape, "--shared-clock", "--speed", "0.5");
+    const first = new Client(t, `${url}${shape.host}`, shape);
+    await once(first.ws, "open");
+    first.ask("sub", shape.symbols[0]);
+    await first.hasReached(shape.symbols[0], 6);
+    await fetch(`${url.replace(/^ws/, "http")}/control/pause`, { method: "POST" });
+    const later = Array.from({ length: 12 }, () => new Client(t, `${url}${shape.host}`, shape));
+    for (const client of later) {
+      await once(client.ws, "open");
+      client.ask("sub", shape.symbols[1]);
+    }
+    for (const client of later) await client.until(() => client.books.has(shape.symbols[1]));
+    const end = await program.kill("SIGTERM");
+    assert.equal(end.code, 0, end.stderr);
+    assert.equal(end.stderr.match(/joined the shared tape after its start since this was last logged/g).length, 1, end.stderr);
+    assert.equal(end.stderr.match(/ made \d+ snapshots? for \d+ clients? since/g).length, 1, end.stderr);
+    assert.match(end.stderr, /: 12 clients joined the shared tape after its start\n/);
+    assert.match(end.stderr, /13 clients.* 12 snapshots made/);
+  });
+
   test("what is made is logged and counted; what the tape begins with is not made", async (t) => {
     const shape = SHAPES[0];
     const { program, url } = await serveHeld(t, shape);

@@ -1,0 +1,28 @@
+/* One line of log a minute for what may happen for each of many clients: the first one is logged at
+ * once, and further ones with their number. Zero-initialise. */
+#ifndef TD_BASE_LOG_RATE_H
+#define TD_BASE_LOG_RATE_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+
+#define TD_LOG_RATE_NS (60 * TD_NS_PER_S)
+
+typedef struct td_log_rate {
+    uint64_t logged_ns; /* 0: never */
+    uint64_t count;     /* since then */
+} td_log_rate;
+
+/* Another one came, at mono_ns > 0. Returns how many came since the last line, with this one, if a
+ * line is due; 0: it is not. */
+static inline uint64_t td_log_rate_count(td_log_rate *self, uint64_t mono_ns)
+{
+    uint64_t count = ++self->count;
+    if (self->logged_ns != 0 && mono_ns - self->logged_ns < TD_LOG_RATE_NS)
+        return 0;
+    *self = (td_log_rate){.logged_ns = mono_ns};
+    return count;
+}
+
+#endif
