@@ -255,8 +255,7 @@ static void log_counts(const serve_command *command)
         format_counted(counts->made, "snapshot").text,
         format_counted(counts->held_back, "time").text);
     if (counts->late > 0)
-        report_line(command->verb->report, TD_LOG_INFO,
-                    "%s joined the shared tape after its start",
+        report_line(command->verb->report, TD_LOG_INFO, "%s joined the shared tape after its start",
                     format_counted(counts->late, "client").text);
     if (counts->unmade > 0)
         report_line(command->verb->report, TD_LOG_WARNING, "%s could not be made",
@@ -273,6 +272,32 @@ static void log_counts(const serve_command *command)
     if (counts->unfollowed > 0)
         report_line(command->verb->report, TD_LOG_WARNING, "%s of books that were not followed",
                     format_counted(counts->unfollowed, "frame").text);
+}
+
+/* With --json: what log_counts logs, and what follows from nothing there. */
+static void describe_counts(const serve_command *command)
+{
+    const serve_counts *counts = serve_get_counts(command->server);
+    result_writer *r = &command->verb->result;
+    if (result_json(r) == NULL)
+        return;
+    result_object_begin(r, NULL);
+    result_count(r, "clients", counts->clients);
+    result_count(r, "refused", counts->refused);
+    result_count(r, "late", counts->late);
+    result_count(r, "slow", counts->slow);
+    result_count(r, "disconnected", counts->disconnected);
+    result_count(r, "tapes", counts->tapes);
+    result_count(r, "complete", counts->complete);
+    result_count(r, "failed", counts->failed);
+    result_count(r, "frames", counts->frames);
+    result_size(r, "bytes", counts->bytes);
+    result_count(r, "snapshots", counts->made);
+    result_count(r, "snapshots_failed", counts->unmade);
+    result_count(r, "held_back", counts->held_back);
+    result_count(r, "faults", counts->faults);
+    result_count(r, "unfollowed", counts->unfollowed);
+    result_object_end(r, NULL);
 }
 
 /* An unreadable tape is an error of the verb only with --once: other clients are served further. */
@@ -331,6 +356,7 @@ static td_result run(serve_command *command, td_err *err)
     if (rc == TD_OK)
         rc = wire_remove_ready(io_posix(), command->listening.ready_file, err);
     log_counts(command);
+    describe_counts(command);
     return rc == TD_OK ? verdict(command, err) : rc;
 }
 
@@ -364,7 +390,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          ("nothing matches the selection, the address is in use, or "
                           "the archive cannot be read")},
-        .takes = VERB_TAKES_SELECTION | VERB_STOPS,
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
                 option_group_listen(&command.listening),
                 option_group_origins(&command.listening)},

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/result.h"
 #include "cli/stop_signal.h"
 #include "cli/units.h"
 #include "tap/tap.h"
@@ -38,8 +40,10 @@ typedef struct tap_command {
     archive_choice choice;
     tap_flags flags;
     listen_options listening;
+    json_options json;
     verbosity_options verbosity;
     td_log log;
+    output_stream output;
 } tap_command;
 
 static void on_stop(void *user)
@@ -85,6 +89,25 @@ static void log_counts(const tap_command *command, const tap *relaying)
                     format_counted(counts.recorded.dropped, "frame").text);
 }
 
+/* With --json: what log_counts logs. */
+static void describe_counts(tap_command *command, const tap *relaying)
+{
+    const tap_counts counts = tap_get_counts(relaying);
+    result_writer r;
+    if (!command->json.is_json)
+        return;
+    result_begin(&r, &command->output, &command->json);
+    result_object_begin(&r, NULL);
+    result_count(&r, "connections", counts.relayed);
+    result_count(&r, "refused", counts.refused);
+    result_count(&r, "requests", counts.requests);
+    result_count(&r, "frames", counts.recorded.frames);
+    result_count(&r, "dropped", counts.recorded.dropped);
+    result_size(&r, "file_bytes", counts.recorded.bytes);
+    result_object_end(&r, NULL);
+    result_end(&r);
+}
+
 static td_result run(tap_command *command, td_err *err)
 {
     tap *relaying = NULL;
@@ -110,6 +133,7 @@ static td_result run(tap_command *command, td_err *err)
     td_result removed = wire_remove_ready(io_posix(), ready_file, rc == TD_OK ? err : &later);
     rc = rc == TD_OK ? removed : rc;
     log_counts(command, relaying);
+    describe_counts(command, relaying);
     stop_signal_close(signals);
     tap_close(relaying);
     return rc;
@@ -122,6 +146,7 @@ exit_code cmd_tap(const verb_context *context, int argc, char **argv)
         option_group_archive(&command.choice),
         {"The exchange", TAP_ROWS, sizeof TAP_ROWS / sizeof *TAP_ROWS, &command.flags},
         option_group_listen(&command.listening),
+        option_group_json(&command.json),
         option_group_verbosity(&command.verbosity),
     };
     const options_spec spec = {
@@ -148,5 +173,7 @@ exit_code cmd_tap(const verb_context *context, int argc, char **argv)
         return status;
     report_begin_log(context->report, &command.verbosity);
     command.log = report_log(context->report);
-    return run(&command, &err) == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
+    output_init(&command.output, stdout);
+    td_result rc = run(&command, &err);
+    return report_end(context->report, &command.output, rc, &err, EXIT_CODE_DONE);
 }

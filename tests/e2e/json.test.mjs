@@ -216,6 +216,14 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   for (const from of [archive, other])
     for (const line of await jsonLines(t, ["replay", "--messages", from], { status: 1 }))
       page.check(["control", "request"].includes(line.type) ? "control frames" : "messages", line);
+  const stopped = async (verb, ...args) => {
+    const { program } = await listening(t, [verb, ...args, "--plain", "--json"], fs.mkdtempSync(path.join(dir, `${verb}-`)));
+    const end = await program.kill("SIGTERM");
+    assert.equal(end.code, 0, end.stderr);
+    page.check(verb, JSON.parse(end.stdout));
+  };
+  await stopped("serve", archive);
+  await stopped("tap", "-a", path.join(dir, "tapped"), "--upstream", "ws://127.0.0.1:9");
   page.check("drift", await json(t, ["drift", other, "--coverage", "--since", "2021-04-17", "--json"], { status: 1 }));
   page.check("cut", await json(t, ["cut", archive, "-o", path.join(dir, "cut.mcap"), "--json"]));
   await tapedeck(t, ["cut", archive, "-o", path.join(dir, "part.mcap"), "--topic", "publicTrade"]);

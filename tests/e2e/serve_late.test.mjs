@@ -228,7 +228,7 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
 
   test("--shared-clock: many late clients are one line of log, and a count at the end", async (t) => {
     const shape = SHAPES[0];
-    const { program, url } = await serveHeld(t, shape, "--shared-clock", "--speed", "0.5");
+    const { program, url } = await serveHeld(t, shape, "--shared-clock", "--speed", "0.5", "--json");
     const first = new Client(t, `${url}${shape.host}`, shape);
     await once(first.ws, "open");
     first.ask("sub", shape.symbols[0]);
@@ -246,6 +246,8 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
     assert.equal(end.stderr.match(/ made \d+ snapshots? for \d+ clients? since/g).length, 1, end.stderr);
     assert.match(end.stderr, /: 12 clients joined the shared tape after its start\n/);
     assert.match(end.stderr, /13 clients.* 12 snapshots made/);
+    const { clients, late: joined, snapshots, tapes, failed } = JSON.parse(end.stdout);
+    assert.deepEqual({ clients, joined, snapshots, tapes, failed }, { clients: 13, joined: 12, snapshots: 12, tapes: 1, failed: 0 });
   });
 
   test("what is made is logged and counted; what the tape begins with is not made", async (t) => {

@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import { webcrypto } from "node:crypto";
 import { describe } from "node:test";
 import { gzipSync } from "node:zlib";
-import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, tapedeck, temporary, wrapped } from "./lib.mjs";
+import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, segments, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { canMount, feedArgs, simulator, smallDisk } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
 import { xxh64 } from "./xxh64.mjs";
@@ -100,7 +100,7 @@ const numbersIn = async (...args) => (await beginnings(...args)).map((text) => N
 describe("tap", { concurrency: 2 }, () => {
   test("messages, pings and pongs of both directions arrive as they were sent, and are in the archive", async (t) => {
     const server = await exchange(t), dir = temporary(t);
-    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const tap = await startTap(t, dir, server.url, ["--plain", "--json"]);
     const { client, upstream } = await pair(t, tap, server);
     const big = Buffer.alloc(900_000, "é").toString();
     const SENT = [["text", `{"op":"subscribe"}`], ["ping", "hello"], ["text", ""], ["binary", Buffer.from([0, 255, 10])], ["pong", "alone"], ["ping", ""], ["text", big]];
@@ -126,7 +126,11 @@ describe("tap", { concurrency: 2 }, () => {
     await client.events.has(expected.length + 1);
     client.close(1000, "done");
     await settled(client, upstream);
+    assert.equal(tap.program.stdout, "");
     await tap.stop();
+    const { file_bytes, ...counts } = JSON.parse(tap.program.stdout);
+    assert.deepEqual(counts, { connections: 1, refused: 0, requests: 0, frames: 11, dropped: 0 });
+    assert.equal(file_bytes, fs.statSync(path.join(tap.archive, segments(tap.archive)[0])).size);
     for (const dir of ["in", "out"]) assert.equal((await beginnings(t, tap.archive, ["--dir", dir])).length, dir === "in" ? 6 : 5, dir);
     const arrivals = (await jsonLines(t, ["cat", "-a", tap.archive, "--events", "--topic", "_arrivals"])).filter((row) => row.topic === "_arrivals").map((row) => JSON.parse(row.data));
     assert.ok(arrivals.every(({ delays_us }) => delays_us.every((us) => us > 0)), JSON.stringify(arrivals));
