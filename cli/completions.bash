@@ -11,6 +11,10 @@ _PROGRAM()
             words+=("${COMP_WORDS[i]}")
         fi
     done
+    # Of the words before it, quotes are the shell's.
+    for ((i = 0; i < ${#words[@]} - 1; i++)); do
+        words[i]=${words[i]//[\\\"\']/}
+    done
     [[ $cur == = ]] && cur=
     word=${words[-1]} head=${word%"$cur"}
     mapfile -t lines < <(command PROGRAM --complete "${words[@]}" 2>/dev/null)

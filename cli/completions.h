@@ -13,7 +13,8 @@
  * KIND: "options" ("=" at the end of a candidate: it takes a value), "names", "folders", "archives"
  * (folders and .mcap files), "files" or "none". Paths have no candidates: the shell completes them.
  * All candidates are printed; the shell takes those that match. No shell may evaluate these lines:
- * PREFIX is the user's. */
+ * PREFIX is the user's. Values of --feed, --topic and --symbol are the names in the archive that
+ * the line, or TAPEDECK_ARCHIVE, names. */
 #ifndef TD_CLI_COMPLETIONS_H
 #define TD_CLI_COMPLETIONS_H
 

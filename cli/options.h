@@ -35,6 +35,14 @@ typedef enum option_type {
     OPTION_ENUM,     /* int: index of the value in choices */
 } option_type;
 
+/* Names in the archive of the command line that completions offer for a value. */
+typedef enum option_names {
+    OPTION_NAMES_NONE,
+    OPTION_NAMES_FEEDS,
+    OPTION_NAMES_TOPICS,
+    OPTION_NAMES_SYMBOLS,
+} option_names;
+
 /* Values of one option that may be repeated. */
 enum { OPTIONS_LIST_MAX = 512 };
 
@@ -57,6 +65,7 @@ typedef struct option_row {
     const char *const *choices; /* OPTION_ENUM: names, then NULL. OPTION_TEXT, OPTION_LIST: names
                                  * that completions offer; the verb judges the value */
     option_type type;
+    option_names names;  /* in an archive, which completions offer */
     td_date_edge edge;   /* OPTION_TIME: what a bare date means */
     char short_name;     /* 0: none */
     uint8_t is_relative; /* OPTION_TIME: may count from the first frame of a selection */
@@ -98,6 +107,8 @@ typedef struct options_spec {
      * EXIT_CODE_FAULT mean the same for all. */
     const char *statuses[OPTIONS_STATUSES];
     uint64_t now_ns; /* wall clock, for TIME values such as now-2h */
+    /* Offer each of the names in an archive, for completions; NULL: the verb has none. */
+    void (*list_names)(const char *archive, option_names names, void (*offer)(const char *name));
 } options_spec;
 
 /* The operands of a command line; borrows from argv. */

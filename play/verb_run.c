@@ -8,6 +8,7 @@
 #include "base/time_text.h"
 #include "cli/units.h"
 #include "archive/read_plan.h"
+#include "play/archive_names.h"
 #include "play/player.h"
 #include "tape/empty_selection.h"
 
@@ -73,7 +74,8 @@ static int parse(verb_run *verb, const verb_spec *spec, const verb_context *cont
                          .groups = groups,
                          .group_count = list_groups(verb, spec, groups),
                          .examples = spec->examples,
-                         .now_ns = clock_wall_ns(verb->clock)};
+                         .now_ns = clock_wall_ns(verb->clock),
+                         .list_names = archive_names_list};
     memcpy(line.statuses, spec->statuses, sizeof line.statuses);
     if (line.statuses[EXIT_CODE_DONE] == NULL)
         line.statuses[EXIT_CODE_DONE] = "done";

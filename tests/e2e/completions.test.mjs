@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, commands, helpOf, temporary } from "./lib.mjs";
+import { BIN, commands, helpOf, tapedeck, temporary } from "./lib.mjs";
 
 const PROGRAMS = ["tapedeck", "tapedeck-record", "tapedeck-replay", "tapedeck-sim"];
 const FAMILIES = "inverse linear copytrade usdc-perp usdc-option usdc-private spot-v1 spot-v2 spot-private contract-v3 v5-linear " +
@@ -117,6 +117,59 @@ function lines(folder) {
     "tapedeck-sim sim --fam": "--families",
   };
 }
+
+/** An archive with two feeds; its folder's name has a blank. */
+async function recorded(t, dir) {
+  const archive = path.join(dir, "of two");
+  const lines = ["BTCUSDT", "ETHUSDT"].map((s, i) => JSON.stringify({ recv_ns: `${1_700_000_000_000_000_000n + BigInt(i)}`, data: { topic: `publicTrade.${s}`, type: "snapshot", ts: 1_700_000_000_000, data: [{ T: 1_700_000_000_000, s, S: "Buy", v: "1", p: "2", L: "PlusTick", i: `${i}`, BT: false }] } }));
+  const ticker = JSON.stringify({ recv_ns: "1700000000000000009", data: { topic: "tickers.BTCUSDT", type: "snapshot", ts: 1_700_000_000_000, cs: 1, data: { symbol: "BTCUSDT", lastPrice: "2" } } });
+  const file = path.join(dir, "of-two.jsonl");
+  fs.writeFileSync(file, [...lines, ticker, ""].join("\n"));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+  return archive;
+}
+
+for (const [shell, offered] of Object.entries(SHELLS)) {
+  const skip = spawnSync(shell, ["--version"]).error ? `needs ${shell}` : false;
+  test(`${shell} completes the feeds, topics and symbols of the archive on the line`, { skip }, async (t) => {
+    const home = temporary(t);
+    const archive = path.join(home, "plain");
+    fs.renameSync(await recorded(t, home), archive);
+    const damaged = path.join(home, "broken");
+    fs.mkdirSync(damaged);
+    fs.writeFileSync(path.join(damaged, "x.mcap"), "no segment");
+    const expected = {
+      [`tapedeck cat ${archive} --symbol `]: "BTCUSDT ETHUSDT",
+      [`tapedeck cat ${archive} --symbol E`]: "ETHUSDT",
+      [`tapedeck cat ${archive} --symbol=B`]: "BTCUSDT",
+      [`tapedeck cat ${archive} --topic `]: "publicTrade tickers",
+      [`tapedeck cat --raw ${archive} --feed `]: "v5-linear",
+      [`tapedeck serve -a ${archive} --quiet --symbol E`]: "ETHUSDT",
+      [`tapedeck serve --archive=${archive} --topic t`]: "tickers",
+      [`tapedeck replay ${archive} --speed 3 --symbol E`]: "ETHUSDT",
+      "tapedeck cat ~/plain --symbol E": "ETHUSDT",
+      "tapedeck cat --symbol ": [],
+      [`tapedeck cat ${damaged} --symbol `]: [],
+      [`tapedeck cat ${path.join(home, "missing")} --symbol `]: [],
+      // Of a verb that records, the symbols are the exchange's.
+      [`tapedeck record -a ${archive} --symbol `]: [],
+    };
+    const answers = offered(Object.keys(expected), home);
+    for (const [i, [line, words]] of Object.entries(expected).entries()) assert.deepEqual(plain(answers[i]), Array.isArray(words) ? words : words.split(" "), line);
+  });
+}
+
+test("bash completes names of an archive whose path is quoted, and by TAPEDECK_ARCHIVE", async (t) => {
+  const home = temporary(t);
+  const archive = await recorded(t, home);
+  const source = script("tapedeck", "bash");
+  const ask = (words) => `COMP_WORDS=(tapedeck ${words.map((w) => `'${w}'`).join(" ")}) COMP_CWORD=${words.length} COMPREPLY=()
+_tapedeck; printf '%s\n' "\${COMPREPLY[@]}"; echo END`;
+  const queries = [["cat", archive.replace(" ", "\\ "), "--symbol", "E"], ["cat", `"${archive}"`, "--symbol", "E"]].map(ask);
+  const byName = `export TAPEDECK_ARCHIVE='${archive}'\n${ask(["cat", "--symbol", "E"])}`;
+  const input = [source, ...queries, byName, "exit 0", ""].join("\n");
+  assert.deepEqual(blocks(shellOut("bash", ["--norc", "-s"], { home, input })), [["ETHUSDT"], ["ETHUSDT"], ["ETHUSDT"]]);
+});
 
 /** The scripts have no verb and no option: what one shell offers for all of them the others offer, too. */
 const SAMPLE = ["record", "regress save", "export"];
