@@ -15,6 +15,7 @@
 #include "export/export_day.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"
+#include "export/export_settle.h"
 #include "format/segment_index.h"
 #include "tape/cursor.h"
 #include "tape/empty_selection.h"
@@ -48,6 +49,7 @@ typedef struct export_run {
     size_t day_count;
     const gap_row **gaps; /* of the selection, by time */
     size_t gap_count;
+    export_precisions precisions; /* of the days that are there */
     unsigned day_threads;
     atomic_int is_stopped;
     pthread_mutex_t lock; /* of progress */
@@ -374,6 +376,7 @@ static td_result make_files(day_work *work, const export_spec *spec, td_err *err
                              .gaps = gaps,
                              .gap_count = gap_count,
                              .folder = work->folder,
+                             .precisions = &day->run->precisions,
                              .log = options->log,
                              .threads = day->run->day_threads,
                              .day = day->day,
@@ -615,6 +618,23 @@ static td_result conclude(export_run_state *run, td_err *err)
     return rc == TD_OK && !has_some ? refuse_empty(run, err) : rc;
 }
 
+/* Before, to complete what a killed run began, and for the days that are to be made; after, for
+ * what they need. */
+static td_result settle(export_run_state *run, const td_log *log, td_err *err)
+{
+    const export_options *options = run->options;
+    const export_dataset dataset = {options->io, options->folder, options->spec, log};
+    return export_settle(&dataset, &run->precisions, err);
+}
+
+static int has_made_some(const export_run_state *run)
+{
+    for (size_t i = 0; i < run->day_count; i++)
+        if (run->days[i].state == DAY_DONE)
+            return 1;
+    return 0;
+}
+
 static export_result result_of(const export_run_state *run)
 {
     export_result out = {.days = run->day_count, .rows = sum(run, TOTAL_ROWS)};
@@ -647,11 +667,15 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     int was_there = export_folder_exists(options->io, options->folder);
     td_result rc = find_days(&run, err);
     if (rc == TD_OK)
+        rc = settle(&run, NULL, err);
+    if (rc == TD_OK)
         rc = keep_days(&run, err);
     if (rc == TD_OK)
         rc = run_days(&run, err);
     if (rc == TD_OK)
         rc = conclude(&run, err);
+    if (rc == TD_OK && has_made_some(&run))
+        rc = settle(&run, options->log, err);
     if (rc == TD_OK)
         log_foreign(&run);
     for (size_t i = 0; rc != TD_OK && i < run.day_count; i++)
@@ -660,6 +684,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     if (rc != TD_OK)
         export_folder_tidy(options->io, options->folder, was_there);
     *out = result_of(&run);
+    export_precisions_fini(&run.precisions);
     td_free(run.gaps);
     td_free(run.days);
     (void)pthread_mutex_destroy(&run.lock);

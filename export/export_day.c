@@ -67,6 +67,7 @@ typedef struct day_run {
     observer_ops ops;
     export_choices choices;
     export_writers writers;
+    export_precisions precisions;
     uint8_t *uses; /* channel_use by the channel's index */
     size_t use_count;
     export_writer *frame_writers[EXPORT_OUTPUTS_MAX]; /* of the formats of frames */
@@ -711,7 +712,8 @@ static void init_writers(day_run *run)
                               .ledger = day->ledger,
                               .outputs = day->spec->outputs,
                               .output_count = day->spec->output_count,
-                              .writers = &run->writers};
+                              .writers = &run->writers,
+                              .precisions = &run->precisions};
     export_date_format(day->day, target->date);
 }
 
@@ -869,6 +871,17 @@ static td_result end_makers(day_run *run, td_err *err)
 
 /* ---- the end ---- */
 
+/* Files of an instrument have one precision, of all types and days. */
+static void join_precisions(day_run *run)
+{
+    export_precisions_join(&run->precisions, run->day->precisions);
+    for (size_t i = 0; i < run->writers.count; i++) {
+        const export_writer *writer = run->writers.items[i];
+        if (writer->made != NULL && writer->output->format->need != NULL)
+            writer->output->format->need(writer->made, &run->precisions);
+    }
+}
+
 /* All files at a time: most of it is waiting for the disk, and compressing. */
 static td_result finish_writer(void *user, size_t i, td_err *err)
 {
@@ -960,6 +973,7 @@ static td_result run_all(day_run *run, td_err *err)
         rc = show_gaps(run, UINT64_MAX, err);
     if (rc != TD_OK)
         return rc;
+    join_precisions(run);
     return td_workers_each(cursor_workers(run->tape), run->writers.count, finish_writer, run, err);
 }
 
@@ -969,6 +983,7 @@ static void close_run(day_run *run)
     td_free(run->routes);
     td_free(run->uses);
     export_writers_fini(&run->writers);
+    export_precisions_fini(&run->precisions);
     export_choices_fini(&run->choices);
     cursor_close(run->tape);
     topic_times_close(run->times);

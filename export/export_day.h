@@ -27,7 +27,8 @@ typedef struct export_day {
     const gap_row *const *gaps; /* of the ledger: those that the day's files have, by time */
     size_t gap_count;
     export_folder *folder;
-    const td_log *log; /* may be NULL */
+    const export_precisions *precisions; /* of other days: the day has no lower ones */
+    const td_log *log;                   /* may be NULL */
     unsigned threads;
     uint32_t day;            /* since 1970 */
     selection_window window; /* within the day */

@@ -189,24 +189,45 @@ td_result export_file_flush(export_file *file, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "file %s", file->name);
 }
 
-/* Hash what another library wrote into the file. */
-static td_result hash_file(export_file *file, td_err *err)
+static td_result hash_path(td_io io, const char *path, td_hasher *hasher, uint64_t *size,
+                           td_err *err)
 {
     td_file *from = NULL;
     uint8_t *bytes = td_alloc(READ_BYTES);
     size_t got = READ_BYTES;
-    td_result rc =
-        td_io_open(export_folder_io(file->files->folder), file->path, TD_OPEN_READ, &from, err);
+    td_result rc = td_io_open(io, path, TD_OPEN_READ, &from, err);
     while (rc == TD_OK && got == READ_BYTES) {
-        rc = td_io_read_at(from, file->bytes, bytes, READ_BYTES, &got, err);
+        rc = td_io_read_at(from, *size, bytes, READ_BYTES, &got, err);
         if (rc != TD_OK)
             break;
-        td_hasher_update(file->hasher, bytes, got);
-        file->bytes += got;
+        td_hasher_update(hasher, bytes, got);
+        *size += got;
     }
-    file->raw_bytes = file->bytes;
     td_io_close(from);
     td_free(bytes);
+    return rc;
+}
+
+/* Hash what another library wrote into the file. */
+static td_result hash_file(export_file *file, td_err *err)
+{
+    td_result rc = hash_path(export_folder_io(file->files->folder), file->path, file->hasher,
+                             &file->bytes, err);
+    file->raw_bytes = file->bytes;
+    return rc;
+}
+
+td_result export_file_hash(const export_folder *folder, const char *name,
+                           char out[TD_HASH128_HEX_BYTES], td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    uint64_t size = 0;
+    td_hasher *hasher = td_hasher_open();
+    td_result rc = export_folder_join(folder, name, "", path, err);
+    if (rc == TD_OK)
+        rc = hash_path(export_folder_io(folder), path, hasher, &size, err);
+    td_hash128_hex(td_hasher_digest(hasher), out);
+    td_hasher_close(hasher);
     return rc;
 }
 

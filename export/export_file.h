@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "export/export_folder.h"
+#include "export/export_precision.h"
 
 typedef struct export_file export_file;
 
@@ -21,6 +22,7 @@ typedef struct export_finished {
     uint64_t bytes;                  /* on disk */
     uint64_t raw_bytes;              /* before compression */
     char hash[TD_HASH128_HEX_BYTES]; /* XXH3-128 of what is on disk */
+    export_precision precision;      /* of formats that have one; the format sets it */
 } export_finished;
 
 /* The files of one writer. Zero-initialise, set folder and prefix, which are borrowed. */
@@ -56,6 +58,10 @@ const char *export_file_path(const export_file *file);
  * the export is published. name: NULL, or its name if that could not be known before. The file is
  * freed, also after a failure. */
 TD_MUST_USE td_result export_file_finish(export_file *file, const char *name, td_err *err);
+
+/* The hash of a file that has its name, as finish makes it. TD_E_NOTFOUND, TD_E_IO. */
+TD_MUST_USE td_result export_file_hash(const export_folder *folder, const char *name,
+                                       char out[TD_HASH128_HEX_BYTES], td_err *err);
 
 /* Free; the partial file is removed. NULL is fine. */
 void export_file_abandon(export_file *file);

@@ -30,6 +30,9 @@ void export_folder_close(export_folder *folder);
  */
 TD_MUST_USE td_result export_folder_lock(export_folder *folder, td_err *err);
 
+/* 1 if the day is locked: a file system may have no locks. */
+int export_folder_is_locked(const export_folder *folder);
+
 /* Files that are there may be replaced: the user says so, or they are of the same request. Before
  * the first file. */
 void export_folder_allow_replacing(export_folder *folder);

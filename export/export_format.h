@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "export/export_file.h"
+#include "export/export_precision.h"
 #include "export/export_row.h"
 #include "export/export_type.h"
 #include "play/observer.h"
@@ -53,6 +54,7 @@ typedef struct export_target {
     const struct export_output *outputs; /* EXPORT_PER_DAY: the types that are requested of it */
     size_t output_count;
     const struct export_writers *writers; /* all of the day; theirs is the lock */
+    const export_precisions *precisions;  /* of the day's instruments, complete in finish */
     struct export_counts *counts;         /* of its rows; a writer may add to ids_cut,
                                              and take away rows that it leaves out */
 } export_target;
@@ -95,7 +97,15 @@ typedef struct export_format {
     /* A format of frames: a gap of the ledger that begins on the day, before the frames after its
      * beginning; may be NULL. */
     td_result (*gap)(void *writer, const gap_row *gap, td_err *err);
-    /* There are no more: finish all files. */
+    /* There are no more: add the precision that the writer's files need. Called for all writers of
+     * a day before one finishes. NULL: the format's files have no precision. */
+    void (*need)(const void *writer, export_precisions *to);
+    /* Make a copy of a finished file with a higher precision, finished as NAME.partial. The copy is
+     * as if its rows had been written with that. With need only. TD_E_INVALID: it is no file of
+     * the format; TD_E_*. */
+    td_result (*raise)(export_files *files, const char *name, const export_precision *to,
+                       td_err *err);
+    /* Finish all files. */
     td_result (*finish)(void *writer, td_err *err);
     /* Free it; files that were not finished are removed. NULL is fine. */
     void (*close)(void *writer);

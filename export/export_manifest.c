@@ -130,6 +130,15 @@ void export_manifest_name(uint32_t day, char out[EXPORT_MANIFEST_NAME_BYTES])
     (void)snprintf(out, EXPORT_MANIFEST_NAME_BYTES, "MANIFEST.%s.json", date);
 }
 
+int export_manifest_is_name(const char *name, const char *suffix)
+{
+    static const char DIGITS[] = "MANIFEST.dddd-dd-dd.json";
+    for (size_t i = 0; i < sizeof DIGITS - 1; i++)
+        if (DIGITS[i] == 'd' ? name[i] < '0' || name[i] > '9' : name[i] != DIGITS[i])
+            return 0;
+    return strcmp(name + sizeof DIGITS - 1, suffix) == 0;
+}
+
 /* ---- lines ---- */
 
 /* Lines of JSON, each an element of an array. */
@@ -342,6 +351,19 @@ static void write_counts(json_writer *json, const export_writer *writer)
     json_write_array_end(json);
 }
 
+/* What changes with a file's precision. */
+static void write_finished(json_writer *json, const export_finished *file)
+{
+    if (file->precision.instrument[0] != '\0') {
+        json_write_member_text(json, "instrument", file->precision.instrument);
+        json_write_member_u64(json, "price_precision", file->precision.price);
+        json_write_member_u64(json, "size_precision", file->precision.size);
+    }
+    json_write_member_u64(json, "bytes", file->bytes);
+    json_write_member_u64(json, "raw_bytes", file->raw_bytes);
+    json_write_member_text(json, "xxh3_128", file->hash);
+}
+
 /* file NULL: the writer made none. The counts are with the first one. */
 static void add_file(line_list *to, td_buf *text, const export_writer *writer,
                      const export_finished *file, int is_first)
@@ -362,11 +384,8 @@ static void add_file(line_list *to, td_buf *text, const export_writer *writer,
         write_choice(&json, writer->choice);
         write_counts(&json, writer);
     }
-    if (file != NULL) {
-        json_write_member_u64(&json, "bytes", file->bytes);
-        json_write_member_u64(&json, "raw_bytes", file->raw_bytes);
-        json_write_member_text(&json, "xxh3_128", file->hash);
-    }
+    if (file != NULL)
+        write_finished(&json, file);
     end_line(to, text, &json);
 }
 
@@ -631,6 +650,53 @@ int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *
         return 1;
     }
     return 0;
+}
+
+int export_file_precision(json_value file, export_precision *out)
+{
+    td_bytes text;
+    uint64_t price = 0;
+    uint64_t size = 0;
+    if (!json_find_text(file, "instrument", &text) || text.size >= sizeof out->instrument ||
+        !json_find_u64(file, "price_precision", &price) ||
+        !json_find_u64(file, "size_precision", &size) || price > UINT8_MAX || size > UINT8_MAX)
+        return 0;
+    *out = (export_precision){.price = (unsigned)price, .size = (unsigned)size};
+    memcpy(out->instrument, text.data, text.size);
+    return 1;
+}
+
+void export_document_replace(const export_document *document, const export_files *files,
+                             td_buf *out)
+{
+    static const char KEY[] = ",\"instrument\":";
+    json_value file, instrument;
+    char name[LIMIT_PATH_BYTES];
+    size_t copied = 0;
+    size_t next = 0;
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
+    for (json_iter it = export_document_files(document); export_next_file(&it, name, &file);) {
+        json_writer json;
+        if (next == files->count || strcmp(name, files->items[next].name) != 0)
+            continue;
+        int has_precision = json_find(file, "instrument", &instrument);
+        TD_ASSERT(has_precision);
+        size_t end = json_offset(instrument) - strlen(KEY);
+        td_buf_add(out, document->text + copied, end - copied);
+        td_buf_clear(&text);
+        json_write_begin(&json, &text);
+        json_write_object_begin(&json);
+        write_finished(&json, &files->items[next++]);
+        json_write_object_end(&json);
+        end_value(&json);
+        put(out, ",");
+        td_buf_add(out, text.data + 1, text.size - 1);
+        copied = json_offset(file) + json_raw(file).size;
+    }
+    TD_ASSERT(next == files->count);
+    td_buf_add(out, document->text + copied, document->size - copied);
+    td_buf_fini(&text);
 }
 
 int export_document_is_whole(const export_document *document, const export_folder *folder)

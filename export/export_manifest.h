@@ -63,6 +63,9 @@ typedef struct export_facts {
 enum { EXPORT_MANIFEST_NAME_BYTES = 32 };
 void export_manifest_name(uint32_t day, char out[EXPORT_MANIFEST_NAME_BYTES]);
 
+/* 1 if a file of this name is a manifest, or that and a suffix. */
+int export_manifest_is_name(const char *name, const char *suffix);
+
 /* The head of a day's manifest. */
 typedef struct export_manifest_head {
     td_buf text;          /* owned */
@@ -119,6 +122,14 @@ int export_document_has_more(const export_document *document, const export_manif
  * it. */
 json_iter export_document_files(const export_document *document);
 int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *file);
+
+/* The precision of a file in a document. 0: it has none. */
+int export_file_precision(json_value file, export_precision *out);
+
+/* Append the document with other precisions, sizes and hashes of some of its files, which are those
+ * of it that have a precision, in its order. */
+void export_document_replace(const export_document *document, const export_files *files,
+                             td_buf *out);
 
 /* 1 if the files are there, under one of their names, and as long as it says. */
 int export_document_is_whole(const export_document *document, const export_folder *folder);

@@ -13,6 +13,7 @@
 #include "export/export_name.h"
 #include "export/export_writers.h"
 #include "export/parquet_file.h"
+#include "parquet/parquet_reader.h"
 
 enum {
     PLACES = 16, /* of DECIMAL(38,16) */
@@ -20,12 +21,16 @@ enum {
     GROUP_ROWS = 131072,
     TEXT_BYTES = 4,
     PAIRS = 5,
-    ID_BYTES = EXPORT_SYMBOL_NAME_BYTES + 32,
+    ID_BYTES = EXPORT_INSTRUMENT_BYTES,
+    COPY_BYTES = 1 << 20,
+    FOOTER_BYTES_MAX = 64 << 20,
     BAR_TYPE_BYTES = ID_BYTES + 64,
     OF_INSTRUMENT = 2, /* of those: without precisions */
     OF_PRICES = 3,
     OF_DATA = 4,
 };
+
+_Static_assert((int)ID_BYTES == (int)EXPORT_SYMBOL_NAME_BYTES + 32, "an id's bytes");
 
 /* Flags of order book deltas. */
 enum { F_LAST = 128, F_SNAPSHOT = 32, F_MBP = 16 };
@@ -49,12 +54,13 @@ typedef struct pending_level {
     td_decimal price, size;
 } pending_level;
 
-/* An instrument that was written. */
+/* An instrument that has rows. */
 typedef struct known_instrument {
-    char id[ID_BYTES];
-    uint64_t source; /* hash of the request that listed it first: others may list it, too */
-    unsigned price_places, size_places;
+    uint64_t source;        /* hash of the request that listed it first: others may list it, too */
+    export_precision needs; /* the places of its ticks and steps */
 } known_instrument;
+
+struct listed;
 
 struct catalog_writer {
     const export_target *target;
@@ -70,8 +76,10 @@ struct catalog_writer {
     parquet_file *file;         /* NULL: no row yet */
     pending_level *levels;
     size_t level_count, level_capacity;
-    known_instrument *known; /* of instruments: those that have files */
+    known_instrument *known; /* of instruments */
     size_t known_count;
+    struct listed *listed; /* its rows, until the precisions of the day are known */
+    size_t listed_count;
 };
 
 #define PRICE(name)                                                                                \
@@ -120,7 +128,12 @@ enum {
     STRIKE,
     PRICE_PLACES = 11,
     SIZE_PLACES,
-    LISTED = 29
+    PRICE_INCREMENT,
+    SIZE_INCREMENT,
+    LOT_SIZE = 16,
+    EVENT_TIME = 27,
+    INIT_TIME,
+    LISTED
 };
 #define MADE ""
 #define ZERO "0"
@@ -142,10 +155,10 @@ static const struct listed_column {
     {{"expiration_ns", PARQUET_TIME_NS, 0, 0}, DATED, "delivery"},
     [PRICE_PLACES] = {{"price_precision", PARQUET_U8, 0, 0}, EACH, MADE},
     [SIZE_PLACES] = {{"size_precision", PARQUET_U8, 0, 0}, EACH, MADE},
-    {{"price_increment", PARQUET_TEXT, 0, 0}, EACH, "tick"},
-    {{"size_increment", PARQUET_TEXT, 0, 0}, EACH, "qty_step"},
+    [PRICE_INCREMENT] = {{"price_increment", PARQUET_TEXT, 0, 0}, EACH, "tick"},
+    [SIZE_INCREMENT] = {{"size_increment", PARQUET_TEXT, 0, 0}, EACH, "qty_step"},
     {{"multiplier", PARQUET_TEXT, 0, 0}, EACH, "contract_size"},
-    {{"lot_size", PARQUET_TEXT, 0, 1}, EACH, "qty_step"},
+    [LOT_SIZE] = {{"lot_size", PARQUET_TEXT, 0, 1}, EACH, "qty_step"},
     {{"max_quantity", PARQUET_TEXT, 0, 1}, EACH, "max_qty"},
     {{"min_quantity", PARQUET_TEXT, 0, 1}, EACH, "min_qty"},
     {{"max_notional", PARQUET_TEXT, 0, 1}, EACH, NULL},
@@ -156,8 +169,26 @@ static const struct listed_column {
     {{"margin_maint", PARQUET_TEXT, 0, 0}, EACH, ZERO},
     {{"tick_scheme", PARQUET_TEXT, 0, 1}, EACH, NULL},
     {{"info", PARQUET_TEXT, 0, 1}, EACH, "raw"},
-    {{"ts_event", PARQUET_TIME_NS, 0, 0}, EACH, MADE},
-    {{"ts_init", PARQUET_TIME_NS, 0, 0}, EACH, MADE}};
+    [EVENT_TIME] = {{"ts_event", PARQUET_TIME_NS, 0, 0}, EACH, MADE},
+    [INIT_TIME] = {{"ts_init", PARQUET_TIME_NS, 0, 0}, EACH, MADE}};
+
+/* The classes of instruments. */
+static const struct listed_class {
+    unsigned is;
+    const char *folder, *name;
+} LISTED_CLASSES[] = {{PERPETUAL, "crypto_perpetual", "CryptoPerpetual"},
+                      {FUTURE, "crypto_future", "CryptoFuture"},
+                      {OPTION, "crypto_option", "CryptoOption"},
+                      {PAIR, "currency_pair", "CurrencyPair"},
+                      {0, NULL, NULL}};
+
+/* A row of an instrument. */
+typedef struct listed {
+    const struct listed_class *of;
+    char id[ID_BYTES];
+    msg_value values[LISTED]; /* without the precisions */
+    char *texts[LISTED];      /* owned, of those that are texts */
+} listed;
 
 /* ---- rows ---- */
 
@@ -172,6 +203,15 @@ static td_result put_number(catalog_writer *self, size_t column, td_decimal valu
 {
     raise_to(places, value.scale > PLACES ? PLACES : value.scale);
     return parquet_put_decimal(parquet_file_writer(self->file), column, value, err);
+}
+
+static td_result put_big(catalog_writer *self, size_t column, td_bytes text, unsigned *places,
+                         td_err *err)
+{
+    const uint8_t *point = memchr(text.data, '.', text.size);
+    if (point != NULL)
+        raise_to(places, (unsigned)(text.data + text.size - point - 1));
+    return parquet_put_big_decimal(parquet_file_writer(self->file), column, text, err);
 }
 
 static td_result end_row(catalog_writer *self, const export_row *row, td_err *err)
@@ -304,8 +344,7 @@ static td_result put_bar(catalog_writer *self, const export_row *row, td_err *er
         rc = put_number(self, i, value_of(self, row, NAMES[i])->as.decimal, &self->price_places,
                         err);
     if (rc == TD_OK && volume->type == VALUE_BIG_DECIMAL)
-        rc =
-            parquet_put_big_decimal(parquet_file_writer(self->file), NUMBERS, volume->as.text, err);
+        rc = put_big(self, NUMBERS, volume->as.text, &self->size_places, err);
     else if (rc == TD_OK)
         rc = put_number(self, NUMBERS, volume->as.decimal, &self->size_places, err);
     at.exchange_ns = start_ns + self->target->settings->bar_ns;
@@ -441,22 +480,14 @@ static void format_source_id(const export_source *of, char out[ID_BYTES])
     format_id(td_bytes_str(of->symbol), is_coin ? "inverse" : of->family->name, out);
 }
 
-static catalog_writer *make_catalog(const export_target *target, const catalog_class *of)
+static void init_pairs(parquet_pair pairs[PAIRS], const char *instrument, const char *class_name,
+                       const char *price_precision, const char *size_precision)
 {
-    catalog_writer *made = td_alloc_zero(1, sizeof *made);
-    made->target = target;
-    made->of = of;
-    parquet_pair pairs[PAIRS] = {{"instrument_id", made->instrument},
-                                 {"type_name", of->name},
-                                 {"price_precision", made->price_precision},
-                                 {"size_precision", made->size_precision},
-                                 {"class", of->name}};
-    if (of->type == &EXPORT_BARS)
-        pairs[PAIRS - 1] = (parquet_pair){"bar_type", made->bar_type};
-    memcpy(made->pairs, pairs, sizeof pairs);
-    made->schema = (parquet_schema){of->columns,    of->column_count, made->pairs,
-                                    of->pair_count, (int)of->ts_init, GROUP_ROWS};
-    return made;
+    pairs[0] = (parquet_pair){"instrument_id", instrument};
+    pairs[1] = (parquet_pair){"type_name", class_name};
+    pairs[2] = (parquet_pair){"price_precision", price_precision};
+    pairs[3] = (parquet_pair){"size_precision", size_precision};
+    pairs[4] = (parquet_pair){"class", class_name};
 }
 
 static void *open_catalog(const export_target *target)
@@ -464,12 +495,27 @@ static void *open_catalog(const export_target *target)
     size_t i = 0;
     while (strcmp(CLASSES[i].folder, target->of->name) != 0)
         i++;
-    catalog_writer *made = make_catalog(target, &CLASSES[i]);
+    const catalog_class *of = &CLASSES[i];
+    catalog_writer *made = td_alloc_zero(1, sizeof *made);
+    made->target = target;
+    made->of = of;
+    init_pairs(made->pairs, made->instrument, of->name, made->price_precision,
+               made->size_precision);
+    made->schema = (parquet_schema){of->columns,    of->column_count, made->pairs,
+                                    of->pair_count, (int)of->ts_init, GROUP_ROWS};
     if (target->of->family != NULL)
         format_source_id(target->of, made->instrument);
-    if (made->of->type == &EXPORT_BARS)
+    if (of->type == &EXPORT_BARS) {
+        made->pairs[PAIRS - 1] = (parquet_pair){"bar_type", made->bar_type};
         format_bar_type(made, made->bar_type);
+    }
     return made;
+}
+
+static void free_listed(listed *row)
+{
+    for (size_t i = 0; i < LISTED; i++)
+        td_free(row->texts[i]);
 }
 
 static void close_catalog(void *writer)
@@ -478,27 +524,37 @@ static void close_catalog(void *writer)
     if (self == NULL)
         return;
     parquet_file_abandon(self->file);
+    for (size_t i = 0; i < self->listed_count; i++)
+        free_listed(&self->listed[i]);
+    td_free(self->listed);
     td_free(self->known);
     td_free(self->levels);
     td_free(self);
 }
 
 /* data/TYPE/INSTRUMENT/NAME */
-static td_result format_path(const catalog_writer *self, const char *name,
+static td_result format_path(const char *folder, const char *instrument, const char *name,
                              char out[EXPORT_NAME_BYTES], td_err *err)
 {
-    int size = snprintf(out, EXPORT_NAME_BYTES, "data/%s/%s/%s.parquet", self->of->folder,
-                        self->bar_type[0] != '\0' ? self->bar_type : self->instrument, name);
+    int size = snprintf(out, EXPORT_NAME_BYTES, "data/%s/%s/%s.parquet", folder, instrument, name);
     return size > 0 && size < EXPORT_NAME_BYTES
                ? TD_OK
                : td_err_set(err, TD_E_LIMIT, "the file name for '%s' would be too long",
-                            self->instrument);
+                            instrument);
+}
+
+static td_result path_of(const catalog_writer *self, const char *name, char out[EXPORT_NAME_BYTES],
+                         td_err *err)
+{
+    return format_path(self->of->folder,
+                       self->bar_type[0] != '\0' ? self->bar_type : self->instrument, name, out,
+                       err);
 }
 
 static td_result begin_file(catalog_writer *self, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
-    td_result rc = format_path(self, self->target->date, name, err);
+    td_result rc = path_of(self, self->target->date, name, err);
     return rc == TD_OK
                ? parquet_file_open(self->target->files, name, &self->schema, &self->file, err)
                : rc;
@@ -529,55 +585,55 @@ static void format_moment(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
         *c = (char)(*c == ':' || *c == '.' ? '-' : *c);
 }
 
-/* ---- the instruments of a day ---- */
+/* A file is named by the interval of its ts_init. */
+static void format_interval(uint64_t first_ns, uint64_t last_ns, char out[2 * TD_TIME_TEXT_BYTES])
+{
+    char first[TD_TIME_TEXT_BYTES];
+    char last[TD_TIME_TEXT_BYTES];
+    format_moment(first_ns, first);
+    format_moment(last_ns, last);
+    (void)snprintf(out, 2 * (size_t)TD_TIME_TEXT_BYTES, "%s_%s", first, last);
+}
+
+static void format_precision(unsigned places, char out[TEXT_BYTES])
+{
+    (void)snprintf(out, TEXT_BYTES, "%u", places % 100);
+}
+
+/* The file that was finished last has this precision. */
+static void note_precision(export_files *files, const export_precision *is)
+{
+    files->items[files->count - 1].precision = *is;
+}
+
+static td_result finish_data(catalog_writer *self, td_err *err)
+{
+    parquet_file *file = self->file;
+    char interval[2 * TD_TIME_TEXT_BYTES];
+    char name[EXPORT_NAME_BYTES];
+    const export_precision *is = export_precisions_find(self->target->precisions, self->instrument);
+    TD_ASSERT(is != NULL);
+    format_interval(self->first_ns, self->last_ns, interval);
+    format_precision(is->price, self->price_precision);
+    format_precision(is->size, self->size_precision);
+    td_result rc = path_of(self, interval, name, err);
+    if (rc != TD_OK)
+        return rc;
+    self->file = NULL;
+    rc = parquet_file_finish(file, name, err);
+    if (rc == TD_OK && self->of->pair_count > OF_INSTRUMENT)
+        note_precision(self->target->files, is);
+    return rc;
+}
+
+/* ---- instruments ---- */
 
 static known_instrument *find_known(const catalog_writer *self, const char *id)
 {
     for (size_t i = 0; i < self->known_count; i++)
-        if (strcmp(self->known[i].id, id) == 0)
+        if (strcmp(self->known[i].needs.instrument, id) == 0)
             return &self->known[i];
     return NULL;
-}
-
-/* Prices have at least the places of the tick, as the instrument has them. All rows were put before
- * any writer finishes. */
-static void use_precision(catalog_writer *self)
-{
-    const export_writers *all = self->target->writers;
-    for (size_t i = 0; i < all->count && self->of->type != &EXPORT_INSTRUMENTS; i++) {
-        const export_writer *writer = all->items[i];
-        if (writer->output->format != &EXPORT_NAUTILUS || writer->made == NULL ||
-            writer->of.type != &EXPORT_INSTRUMENTS)
-            continue;
-        const known_instrument *known = find_known(writer->made, self->instrument);
-        if (known == NULL)
-            continue;
-        raise_to(&self->price_places, known->price_places);
-        raise_to(&self->size_places, known->size_places);
-    }
-}
-
-static td_result finish(void *writer, td_err *err)
-{
-    catalog_writer *self = writer;
-    parquet_file *file = self->file;
-    char first[TD_TIME_TEXT_BYTES];
-    char last[TD_TIME_TEXT_BYTES];
-    char interval[2 * TD_TIME_TEXT_BYTES];
-    char name[EXPORT_NAME_BYTES];
-    if (file == NULL || self->last_ns == 0)
-        return TD_OK;
-    format_moment(self->first_ns, first);
-    format_moment(self->last_ns, last);
-    (void)snprintf(interval, sizeof interval, "%s_%s", first, last);
-    use_precision(self);
-    (void)snprintf(self->price_precision, TEXT_BYTES, "%u", self->price_places % 100);
-    (void)snprintf(self->size_precision, TEXT_BYTES, "%u", self->size_places % 100);
-    td_result rc = format_path(self, interval, name, err);
-    if (rc != TD_OK)
-        return rc;
-    self->file = NULL;
-    return parquet_file_finish(file, name, err);
 }
 
 /* 1 if the day has data of the instrument, or no other type is exported. */
@@ -601,27 +657,27 @@ static int has_data(const export_target *target, const char *id)
 }
 
 /* 1 if no other request has listed the instrument. */
-static int is_first_source(catalog_writer *self, const export_row *row, const catalog_writer *one)
+static int is_first_source(catalog_writer *self, const export_row *row, const char *id)
 {
     td_bytes feed = value_of(self, row, "feed")->as.text;
     td_bytes request = value_of(self, row, "request")->as.text;
     uint64_t source = td_xxh64(feed.data, feed.size) * 31 + td_xxh64(request.data, request.size);
-    known_instrument *known = find_known(self, one->instrument);
+    known_instrument *known = find_known(self, id);
     if (known == NULL) {
         self->known = td_array_grow(self->known, self->known_count, sizeof *self->known);
         known = &self->known[self->known_count++];
         *known = (known_instrument){.source = source};
-        memcpy(known->id, one->instrument, ID_BYTES);
+        memcpy(known->needs.instrument, id, ID_BYTES);
     }
     if (known->source != source)
         return 0;
-    raise_to(&known->price_places, one->price_places);
-    raise_to(&known->size_places, one->size_places);
+    raise_to(&known->needs.price, value_of(self, row, "tick")->as.decimal.scale);
+    raise_to(&known->needs.size, value_of(self, row, "qty_step")->as.decimal.scale);
     return 1;
 }
 
 /* 0: Nautilus has no class for it. */
-static unsigned class_of(const catalog_writer *self, const export_row *row)
+static unsigned class_bit(const catalog_writer *self, const export_row *row)
 {
     td_bytes category = value_of(self, row, "category")->as.text;
     td_bytes type = value_of(self, row, "contract_type")->as.text;
@@ -638,14 +694,14 @@ static unsigned class_of(const catalog_writer *self, const export_row *row)
                : PERPETUAL;
 }
 
-/* The values of an instrument whose id and precisions are set. 0: one is missing that its class
- * needs. */
-static int set_listed(const catalog_writer *self, const catalog_writer *one, const export_row *row,
-                      unsigned is, msg_value values[LISTED])
+/* The values of an instrument whose class and id are set, as the row has them. 0: one is missing
+ * that its class needs. */
+static int set_listed(const catalog_writer *self, const export_row *row, listed *out)
 {
     td_bytes parts[EXPORT_OPTION_PARTS];
     int is_inverse = td_bytes_is(value_of(self, row, "category")->as.text, "inverse");
     int is_whole = 1;
+    msg_value *values = out->values;
     export_option_split(row->symbol, parts);
     for (size_t i = 0; i < LISTED; i++) {
         const char *from = LISTED_COLUMNS[i].from;
@@ -653,95 +709,312 @@ static int set_listed(const catalog_writer *self, const catalog_writer *one, con
                     : strcmp(from, ZERO) == 0     ? row_text(td_bytes_str(from))
                                                   : *value_of(self, row, from);
     }
-    values[ID] = row_text(td_bytes_str(one->instrument));
+    values[ID] = row_text(td_bytes_str(out->id));
     values[IS_INVERSE] = row_bool(is_inverse);
     values[STRIKE] = row_text(parts[2]);
     values[OPTION_KIND] = row_text(td_bytes_str(td_bytes_is(parts[3], "P") ? "PUT" : "CALL"));
-    values[PRICE_PLACES] = row_integer((int64_t)one->price_places);
-    values[SIZE_PLACES] = row_integer((int64_t)one->size_places);
+    values[PRICE_PLACES] = values[SIZE_PLACES] = row_integer(0);
+    values[EVENT_TIME] = row_time(row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns);
+    values[INIT_TIME] = row_time(row->recv_ns);
     if (values[SETTLEMENT].type == VALUE_ABSENT)
         values[SETTLEMENT] = *value_of(self, row, is_inverse ? "base" : "quote");
-    for (size_t i = 0; i < LISTED - 2; i++)
-        is_whole &= (LISTED_COLUMNS[i].classes & is) == 0 || LISTED_COLUMNS[i].is.is_optional ||
-                    values[i].type != VALUE_ABSENT;
+    for (size_t i = 0; i < LISTED; i++)
+        is_whole &= (LISTED_COLUMNS[i].classes & out->of->is) == 0 ||
+                    LISTED_COLUMNS[i].is.is_optional || values[i].type != VALUE_ABSENT;
     return is_whole;
 }
 
-/* With the places that it was written with, which are a precision. */
-static td_bytes decimal_text(td_decimal value, char out[2 * TD_DECIMAL_TEXT_BYTES])
+/* With the places that it was written with, or more: those of an increment are a precision. */
+static td_bytes decimal_text(td_decimal value, unsigned least_places,
+                             char out[2 * TD_DECIMAL_TEXT_BYTES])
 {
     size_t size = td_decimal_format(value, out);
     unsigned places = td_decimal_shortest(value).scale;
-    if (places == 0 && value.scale > 0)
+    raise_to(&least_places, value.scale);
+    if (places == 0 && least_places > 0)
         out[size++] = '.';
-    for (; places < value.scale; places++)
+    for (; places < least_places; places++)
         out[size++] = '0';
     return td_bytes_of(out, size);
 }
 
-/* A file with one row: a file has one precision. */
-static td_result put_listed(catalog_writer *one, const export_row *row, unsigned is,
-                            const msg_value values[LISTED], td_err *err)
+static unsigned places_of(size_t column, const export_precision *precision)
 {
-    size_t column = 0;
+    return column == PRICE_INCREMENT || column == PRICE_PLACES ? precision->price
+           : column == SIZE_INCREMENT || column == LOT_SIZE || column == SIZE_PLACES
+               ? precision->size
+               : 0;
+}
+
+static void put_listed(parquet_writer *to, size_t column, const msg_value *value,
+                       const parquet_column *is, unsigned places)
+{
     char text[2 * TD_DECIMAL_TEXT_BYTES];
-    td_result rc = begin_file(one, err);
-    for (size_t i = 0; rc == TD_OK && i < LISTED - 2; i++) {
-        parquet_writer *to = parquet_file_writer(one->file);
-        const msg_value *value = &values[i];
-        if ((LISTED_COLUMNS[i].classes & is) == 0)
-            continue;
-        if (value->type == VALUE_ABSENT)
-            parquet_put_null(to, column++);
-        else if (LISTED_COLUMNS[i].is.kind == PARQUET_TEXT)
-            parquet_put_text(to, column++,
-                             value->type == VALUE_DECIMAL ? decimal_text(value->as.decimal, text)
-                                                          : value->as.text);
-        else
-            parquet_put_integer(to, column++,
-                                value->type == VALUE_BOOL      ? value->as.is_true
-                                : value->type == VALUE_TIME_NS ? (int64_t)value->as.time_ns
-                                                               : value->as.integer);
-    }
+    if (value->type == VALUE_ABSENT)
+        parquet_put_null(to, column);
+    else if (is->kind == PARQUET_TEXT)
+        parquet_put_text(to, column,
+                         value->type == VALUE_DECIMAL
+                             ? decimal_text(value->as.decimal, places, text)
+                             : value->as.text);
+    else
+        parquet_put_integer(to, column,
+                            is->kind == PARQUET_U8     ? (int64_t)places
+                            : is->kind == PARQUET_BOOL ? value->as.is_true
+                                                       : (int64_t)value->as.time_ns);
+}
+
+/* The columns of a class; their number. */
+static size_t columns_of(const struct listed_class *of, parquet_column out[LISTED])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < LISTED; i++)
+        if ((LISTED_COLUMNS[i].classes & of->is) != 0)
+            out[count++] = LISTED_COLUMNS[i].is;
+    return count;
+}
+
+/* A file with one row: another tick or step begins a new one. */
+static td_result write_listed(export_files *files, const char *name, const listed *row,
+                              const export_precision *precision, td_err *err)
+{
+    char price[TEXT_BYTES];
+    char size[TEXT_BYTES];
+    parquet_column columns[LISTED];
+    parquet_pair pairs[PAIRS];
+    size_t count = columns_of(row->of, columns);
+    const parquet_schema schema = {columns, count, pairs, PAIRS, (int)count - 1, GROUP_ROWS};
+    size_t column = 0;
+    parquet_file *file = NULL;
+    format_precision(precision->price, price);
+    format_precision(precision->size, size);
+    init_pairs(pairs, row->id, row->of->name, price, size);
+    td_result rc = parquet_file_open(files, name, &schema, &file, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < LISTED; i++)
+        if ((LISTED_COLUMNS[i].classes & row->of->is) != 0)
+            put_listed(parquet_file_writer(file), column++, &row->values[i], &LISTED_COLUMNS[i].is,
+                       places_of(i, precision));
+    rc = parquet_end_row(parquet_file_writer(file), err);
     if (rc == TD_OK)
-        rc = end_row(one, row, err);
-    return rc == TD_OK ? finish(one, err) : rc;
+        return parquet_file_finish(file, NULL, err);
+    parquet_file_abandon(file);
+    return rc;
 }
 
 static td_result put_instrument(catalog_writer *self, const export_row *row, td_err *err)
 {
-    static const char *const NAMES[][2] = {[PERPETUAL] = {"crypto_perpetual", "CryptoPerpetual"},
-                                           [FUTURE] = {"crypto_future", "CryptoFuture"},
-                                           [OPTION] = {"crypto_option", "CryptoOption"},
-                                           [PAIR] = {"currency_pair", "CurrencyPair"}};
-    unsigned is = class_of(self, row);
-    parquet_column columns[LISTED];
-    msg_value values[LISTED];
-    catalog_class of = {.type = &EXPORT_INSTRUMENTS,
-                        .folder = NAMES[is][0],
-                        .name = NAMES[is][1],
-                        .columns = columns,
-                        .pair_count = PAIRS};
+    listed made = {.of = LISTED_CLASSES};
+    unsigned bit = class_bit(self, row);
     char market[LIMIT_NAME_BYTES];
     td_bytes category = value_of(self, row, "category")->as.text;
-    if (is == 0 || export_symbol_refusal(row->symbol) != NULL)
+    (void)err;
+    if (bit == 0 || export_symbol_refusal(row->symbol) != NULL)
         return skip_row(self);
-    for (size_t i = 0; i < LISTED; i++)
-        if ((LISTED_COLUMNS[i].classes & is) != 0)
-            columns[of.column_count++] = LISTED_COLUMNS[i].is;
-    of.ts_init = of.column_count - 1;
-    catalog_writer *one = make_catalog(self->target, &of);
+    while (made.of->is != bit)
+        made.of++;
     (void)snprintf(market, sizeof market, "%.*s", (int)category.size, (const char *)category.data);
-    format_id(row->symbol, market, one->instrument);
-    one->price_places = value_of(self, row, "tick")->as.decimal.scale;
-    one->size_places = value_of(self, row, "qty_step")->as.decimal.scale;
-    td_result rc = set_listed(self, one, row, is, values) &&
-                           has_data(self->target, one->instrument) &&
-                           is_first_source(self, row, one)
-                       ? put_listed(one, row, is, values, err)
-                       : skip_row(self);
-    close_catalog(one);
+    format_id(row->symbol, market, made.id);
+    if (!set_listed(self, row, &made) || !has_data(self->target, made.id) ||
+        !is_first_source(self, row, made.id))
+        return skip_row(self);
+    for (size_t i = 0; i < LISTED; i++) {
+        td_bytes *text = &made.values[i].as.text;
+        if (made.values[i].type != VALUE_TEXT)
+            continue;
+        made.texts[i] = td_strndup((const char *)text->data, text->size);
+        *text = td_bytes_of(made.texts[i], text->size);
+    }
+    self->listed = td_array_grow(self->listed, self->listed_count, sizeof *self->listed);
+    self->listed[self->listed_count++] = made;
+    return TD_OK;
+}
+
+static td_result finish_instruments(catalog_writer *self, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < self->listed_count; i++) {
+        const listed *row = &self->listed[i];
+        const export_precision *is = export_precisions_find(self->target->precisions, row->id);
+        uint64_t at_ns = row->values[INIT_TIME].as.time_ns;
+        char interval[2 * TD_TIME_TEXT_BYTES];
+        char name[EXPORT_NAME_BYTES];
+        TD_ASSERT(is != NULL);
+        format_interval(at_ns, at_ns, interval);
+        rc = format_path(row->of->folder, row->id, interval, name, err);
+        if (rc == TD_OK)
+            rc = write_listed(self->target->files, name, row, is, err);
+        if (rc == TD_OK)
+            note_precision(self->target->files, is);
+    }
     return rc;
+}
+
+/* ---- precision ---- */
+
+static void add_need(const void *writer, export_precisions *to)
+{
+    const catalog_writer *self = writer;
+    export_precision needs = {.price = self->price_places, .size = self->size_places};
+    memcpy(needs.instrument, self->instrument, sizeof needs.instrument);
+    if (self->file != NULL && self->last_ns != 0)
+        (void)export_precisions_raise(to, &needs);
+    for (size_t i = 0; i < self->known_count; i++)
+        (void)export_precisions_raise(to, &self->known[i].needs);
+}
+
+static td_result finish(void *writer, td_err *err)
+{
+    catalog_writer *self = writer;
+    if (self->of->type == &EXPORT_INSTRUMENTS)
+        return finish_instruments(self, err);
+    return self->file == NULL || self->last_ns == 0 ? TD_OK : finish_data(self, err);
+}
+
+/* Copy a file but for its footer. */
+static td_result copy_groups(td_file *from, uint64_t size, export_file *to, td_err *err)
+{
+    uint8_t *bytes = td_alloc(COPY_BYTES);
+    td_result rc = TD_OK;
+    for (uint64_t at = 0; rc == TD_OK && at < size; at += COPY_BYTES) {
+        size_t part = size - at < COPY_BYTES ? (size_t)(size - at) : (size_t)COPY_BYTES;
+        rc = td_io_read_exact(from, at, bytes, part, err);
+        if (rc == TD_OK)
+            rc = td_buf_append(export_file_buf(to), bytes, part, err);
+        if (rc == TD_OK)
+            rc = export_file_flush(to, err);
+    }
+    td_free(bytes);
+    return rc;
+}
+
+/* The footer of a file of data, with another precision; the size of what is before it. */
+static td_result read_footer(td_file *from, const export_precision *to, td_buf *footer,
+                             uint64_t *before, td_err *err)
+{
+    uint8_t tail[PARQUET_TAIL_BYTES];
+    char price[TEXT_BYTES];
+    char size[TEXT_BYTES];
+    uint64_t file_bytes = 0;
+    uint64_t footer_bytes = 0;
+    td_result rc = td_io_size(from, &file_bytes, err);
+    if (rc == TD_OK && file_bytes < sizeof tail)
+        rc = td_err_set(err, TD_E_INVALID, "it is too short");
+    if (rc == TD_OK)
+        rc = td_io_read_exact(from, file_bytes - sizeof tail, tail, sizeof tail, err);
+    if (rc == TD_OK)
+        rc = parquet_footer_size(tail, file_bytes, &footer_bytes, err);
+    if (rc == TD_OK)
+        rc = td_buf_reserve(footer, (size_t)footer_bytes, err);
+    if (rc != TD_OK)
+        return rc;
+    *before = file_bytes - footer_bytes;
+    footer->size = (size_t)footer_bytes;
+    format_precision(to->price, price);
+    format_precision(to->size, size);
+    rc = td_io_read_exact(from, *before, footer->data, footer->size, err);
+    if (rc == TD_OK)
+        rc = parquet_footer_set(footer, (parquet_pair){"price_precision", price}, err);
+    return rc == TD_OK ? parquet_footer_set(footer, (parquet_pair){"size_precision", size}, err)
+                       : rc;
+}
+
+/* Numbers have 16 places whatever the precision is, so that only the metadata changes. */
+static td_result raise_data(export_files *files, const char *path, const char *name,
+                            const export_precision *to, td_err *err)
+{
+    td_file *from = NULL;
+    export_file *file = NULL;
+    uint64_t before = 0;
+    td_buf footer;
+    td_buf_init(&footer, FOOTER_BYTES_MAX);
+    td_result rc = td_io_open(export_folder_io(files->folder), path, TD_OPEN_READ, &from, err);
+    if (rc == TD_OK)
+        rc = read_footer(from, to, &footer, &before, err);
+    if (rc == TD_OK)
+        rc = export_file_open(files, name, EXPORT_PLAIN, &file, err);
+    if (rc == TD_OK)
+        rc = copy_groups(from, before, file, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(export_file_buf(file), footer.data, footer.size, err);
+    td_io_close(from);
+    td_buf_fini(&footer);
+    if (rc == TD_OK)
+        return export_file_finish(file, NULL, err);
+    export_file_abandon(file);
+    return rc;
+}
+
+/* A value as put_listed takes it; its text becomes the row's. 0: it is no number. */
+static int take_listed(listed *row, size_t i, const parquet_value *value)
+{
+    parquet_kind kind = LISTED_COLUMNS[i].is.kind;
+    td_decimal number = {0, 0};
+    td_bytes text = td_bytes_of(value->text, value->text_bytes);
+    int is_number = kind == PARQUET_TEXT && !value->is_null &&
+                    (i == PRICE_INCREMENT || i == SIZE_INCREMENT || i == LOT_SIZE);
+    row->texts[i] = value->text;
+    row->values[i] = value->is_null         ? row_absent()
+                     : kind == PARQUET_TEXT ? row_text(text)
+                     : kind == PARQUET_BOOL ? row_bool(value->integer != 0)
+                                            : row_time((uint64_t)value->integer);
+    if (!is_number)
+        return 1;
+    if (td_decimal_parse(text, &number, NULL) != TD_OK)
+        return 0;
+    row->values[i] = row_decimal(number);
+    return 1;
+}
+
+/* The row of an instrument has the precision in it, and increments with so many places. */
+static td_result raise_listed(export_files *files, const char *path, const char *name,
+                              const struct listed_class *of, const export_precision *to,
+                              td_err *err)
+{
+    parquet_column columns[LISTED];
+    parquet_value values[LISTED];
+    size_t count = columns_of(of, columns);
+    size_t next = 0;
+    int is_whole = 1;
+    listed row = {.of = of};
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    td_result rc = td_io_read_file(export_folder_io(files->folder), path, FOOTER_BYTES_MAX, &bytes,
+                                   &size, err);
+    if (rc == TD_OK)
+        rc = parquet_read_row(td_bytes_of(bytes, size), columns, count, values, err);
+    td_free(bytes);
+    if (rc != TD_OK)
+        return rc;
+    memcpy(row.id, to->instrument, sizeof row.id);
+    for (size_t i = 0; i < LISTED; i++)
+        if ((LISTED_COLUMNS[i].classes & of->is) != 0)
+            is_whole &= take_listed(&row, i, &values[next++]);
+    rc = is_whole ? write_listed(files, name, &row, to, err)
+                  : td_err_set(err, TD_E_INVALID, "an increment is no number");
+    free_listed(&row);
+    return rc;
+}
+
+static td_result raise_file(export_files *files, const char *name, const export_precision *to,
+                            td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    const struct listed_class *of = LISTED_CLASSES;
+    const char *folder = strstr(name, "data/");
+    td_result rc = export_folder_join(files->folder, name, "", path, err);
+    if (rc != TD_OK)
+        return rc;
+    folder = folder == NULL ? "" : folder + strlen("data/");
+    while (of->is != 0 && (strncmp(folder, of->folder, strlen(of->folder)) != 0 ||
+                           folder[strlen(of->folder)] != '/'))
+        of++;
+    rc = of->is != 0 ? raise_listed(files, path, name, of, to, err)
+                     : raise_data(files, path, name, to, err);
+    if (rc == TD_OK)
+        note_precision(files, to);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "'%s'", path);
 }
 
 static const export_named_type TYPES[] = {{"trades", &EXPORT_TRADES},
@@ -765,6 +1038,8 @@ const export_format EXPORT_NAUTILUS = {
     .types = TYPES,
     .open = open_catalog,
     .row = add_row,
+    .need = add_need,
+    .raise = raise_file,
     .finish = finish,
     .close = close_catalog,
 };

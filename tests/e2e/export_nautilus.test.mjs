@@ -208,6 +208,94 @@ test("books: snapshots, changes, a gap", async (t) => {
   ]);
 });
 
+const DAY_MS = 86_400_000;
+const DAYS = ["2023-11-14", "2023-11-15", "2023-11-16"];
+const manifestOfDay = (i) => `MANIFEST.${DAYS[i]}.json`;
+const metadataOf = async (name) => Object.fromEntries((await parquetMetadata(name)).key_value_metadata.map(({ key, value }) => [key, value]));
+const filesBelow = (dir) => Object.fromEntries(fs.readdirSync(dir, { recursive: true }).filter((name) => fs.statSync(path.join(dir, name)).isFile()).sort().map((name) => [name, fs.readFileSync(path.join(dir, name)).toString("latin1")]));
+function assertSame(one, other, message) {
+  const [a, b] = [one, other].map((files) => (typeof files === "string" ? filesBelow(files) : files));
+  assert.deepEqual(Object.keys(a), Object.keys(b), message);
+  for (const name of Object.keys(a)) assert.ok(a[name] === b[name], `${message ?? ""} ${name}`);
+}
+const trade = (day, n, p, v) => ({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: START_MS + day * DAY_MS + n, data: [{ T: START_MS + day * DAY_MS + n, s: "BTCUSDT", S: "Buy", v, p, L: "PlusTick", i: `${day}-${n}`, BT: false }] });
+
+/** An archive of three days, whose second has the finest prices and whose third has the finest sizes. */
+async function recordedDays(t) {
+  const dir = temporary(t), archive = path.join(dir, "tape"), file = path.join(dir, "frames.jsonl");
+  const days = [
+    [reply("linear", listed("BTCUSDT", "0.10", { contractType: "LinearPerpetual", settleCoin: "USDT" })), frame(1, "snapshot", [["10.5", "1"]], [["11", "0.25"]]), trade(0, 1, "10.5", "1"), trade(0, 2, "10.7", "2")],
+    [frame(DAY_MS, "snapshot", [["10.5", "1"]], [["11.1234", "2"]]), trade(1, 1, "10.5", "1")],
+    [trade(2, 1, "10", "0.00012345678")],
+  ];
+  const line = (f, day, i) => ({ ts: START_MS + day * DAY_MS + 1000 * (i + 1), data: JSON.stringify(f), ...(f.result && { dir: "http", url: "https://api.bybit.com/v5/market/instruments-info" }) });
+  fs.writeFileSync(file, days.flatMap((frames, day) => frames.map((f, i) => JSON.stringify(line(f, day, i)) + "\n")).join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+  return archive;
+}
+
+const TYPES = ["trades", "quotes", "order_book_deltas", "bars", "instruments"].flatMap((type) => ["--type", type]);
+const exportDays = (t, archive, out, ...more) => tapedeck(t, ["export", "-q", "-a", archive, "--format", "nautilus", "--out", out, ...TYPES, "--bars", "1m", "--keep-suspect", ...more], { status: null });
+const night = (t, archive, out, i) => exportDays(t, archive, out, "--from", DAYS[i], "--to", DAYS[i]);
+
+async function precisionsIn(out) {
+  const found = new Map();
+  for (const file of filesOf(out)) {
+    const { instrument_id: id, price_precision: price, size_precision: size } = await metadataOf(path.join(out, file));
+    found.set(`${id} ${price} ${size}`, [...(found.get(`${id} ${price} ${size}`) ?? []), file.split("/")[1]]);
+  }
+  return found;
+}
+
+test("an instrument has one precision on all days and in all types", async (t) => {
+  const archive = await recordedDays(t);
+  const [nights, one] = ["nights", "one"].map((name) => path.join(temporary(t), name));
+  await night(t, archive, nights, 0);
+  assert.deepEqual([...(await precisionsIn(nights)).keys()], ["BTCUSDT-LINEAR.BYBIT 2 3"]);
+  const first = filesBelow(nights);
+  for (const [i, want] of [[1, "4 3"], [2, "4 11"]]) {
+    await night(t, archive, nights, i);
+    const found = await precisionsIn(nights);
+    assert.deepEqual([...found.keys()], [`BTCUSDT-LINEAR.BYBIT ${want}`]);
+    assert.deepEqual([...new Set([...found.values()].flat())].sort(), ["bars", "crypto_perpetual", "order_book_deltas", "quotes", "trades"]);
+  }
+  // The instrument has the precision in its row, and its increments have as many places.
+  const [instrument] = filesOf(nights).filter((file) => file.includes("crypto_perpetual"));
+  const columns = "price_precision, size_precision, price_increment, size_increment, lot_size, min_quantity, max_price, raw_symbol, settlement_currency, is_inverse, tick_scheme, epoch_ns(ts_init) = epoch_ns(ts_event)";
+  assert.deepEqual((await query(`SELECT ${columns} FROM '${path.join(nights, instrument)}'`)).map((row) => row.join(" ")), ["4 11 0.1000 0.00100000000 0.00100000000 0.002 9.50 BTCUSDT USDT false  false"]);
+  // One run, and two at a time, give the same bytes.
+  await exportDays(t, archive, one);
+  assertSame(nights, one);
+  for (const file of filesOf(nights)) await copiedByArrow(path.join(nights, file)); // another reader takes the changed files
+  const [after, together] = ["after", "together"].map((name) => path.join(temporary(t), name));
+  for (const shard of ["1/3", "2/3", "3/3"]) await exportDays(t, archive, after, "--shard", shard);
+  assertSame(after, one);
+  await Promise.all(["1/3", "2/3", "3/3"].map((shard) => exportDays(t, archive, together, "--shard", shard)));
+  assertSame(together, one);
+  // A run that was killed while it replaced files left some of them, and the day's old manifest. The archive no longer
+  // has the day.
+  await tapedeck(t, ["prune", archive, "--before", DAYS[1]]);
+  await exportDays(t, archive, one);
+  const whole = filesBelow(one);
+  const replaced = Object.keys(first).filter((name) => name.endsWith(".parquet"));
+  assert.ok(replaced.every((name) => first[name] !== whole[name]));
+  const leave = (name, text) => fs.writeFileSync(path.join(one, name), text, "latin1");
+  for (let count = 0; count <= replaced.length; count++) {
+    replaced.forEach((name, i) => leave(name, i < count ? whole[name] : first[name]));
+    leave(manifestOfDay(0), first[manifestOfDay(0)]);
+    leave(`${manifestOfDay(0)}.partial`, count > 0 ? whole[manifestOfDay(0)] : "");
+    leave(`${replaced[0]}.partial`, "half a file");
+    await exportDays(t, archive, one);
+    assertSame(one, whole, `${count} replaced`);
+  }
+  // Damaged bytes are not given a hash that says they are right.
+  for (const name of Object.keys(first)) leave(name, first[name]);
+  leave(replaced[0], first[replaced[0]].replace("PAR1", "PAR2"));
+  const damaged = await tapedeck(t, ["export", "-a", archive, "--format", "nautilus", "--out", one, ...TYPES, "--bars", "1m", "--keep-suspect", "--force"], { status: null });
+  assert.match(damaged.stderr, new RegExp(`${replaced[0].replaceAll(".", "\\.")}' is not what its manifest lists: it keeps a lower precision`));
+  assert.deepEqual([...(await precisionsIn(one)).values()].map((types) => types.length).sort(), [1, filesOf(one).length - 1].sort());
+});
+
 test("what needs more than 16 places is refused by name", async (t) => {
   const archive = await recorded(t, [frame(1, "snapshot", [["0.00000000000000001", "1"]], [["11", "2.50"]])]);
   const out = path.join(temporary(t), "out");

@@ -1,0 +1,56 @@
+#include "export/export_precision.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+
+void export_precisions_fini(export_precisions *table)
+{
+    td_free(table->items);
+    slot_table_fini(&table->slots);
+    *table = (export_precisions){0};
+}
+
+static export_precision *find(const export_precisions *table, const char *instrument)
+{
+    slot_probe at = slot_probe_of(td_xxh64(instrument, strlen(instrument)));
+    while (slot_table_next(&table->slots, &at))
+        if (strcmp(table->items[at.row].instrument, instrument) == 0)
+            return &table->items[at.row];
+    return NULL;
+}
+
+const export_precision *export_precisions_find(const export_precisions *table,
+                                               const char *instrument)
+{
+    return find(table, instrument);
+}
+
+int export_precisions_raise(export_precisions *table, const export_precision *to)
+{
+    export_precision *is = find(table, to->instrument);
+    if (is == NULL) {
+        slot_table_put(&table->slots, td_xxh64(to->instrument, strlen(to->instrument)),
+                       table->count);
+        table->items = td_array_grow(table->items, table->count, sizeof *table->items);
+        table->items[table->count++] = *to;
+        return 0;
+    }
+    int is_other = is->price != to->price || is->size != to->size;
+    is->price = to->price > is->price ? to->price : is->price;
+    is->size = to->size > is->size ? to->size : is->size;
+    return is_other;
+}
+
+void export_precisions_join(export_precisions *table, const export_precisions *other)
+{
+    for (size_t i = 0; i < other->count; i++)
+        (void)export_precisions_raise(table, &other->items[i]);
+}
+
+int export_precisions_exceed(const export_precisions *table, const export_precision *is)
+{
+    const export_precision *most = find(table, is->instrument);
+    return most != NULL && (most->price > is->price || most->size > is->size);
+}
