@@ -618,21 +618,13 @@ static td_result conclude(export_run_state *run, td_err *err)
     return rc == TD_OK && !has_some ? refuse_empty(run, err) : rc;
 }
 
-/* Before, to complete what a killed run began, and for the days that are to be made; after, for
- * what they need. */
+/* First, to complete what a killed run began, and for the precisions that new days begin with;
+ * last, for what the new days need. Only the last one logs. */
 static td_result settle(export_run_state *run, const td_log *log, td_err *err)
 {
     const export_options *options = run->options;
     const export_dataset dataset = {options->io, options->folder, options->spec, log};
     return export_settle(&dataset, &run->precisions, err);
-}
-
-static int has_made_some(const export_run_state *run)
-{
-    for (size_t i = 0; i < run->day_count; i++)
-        if (run->days[i].state == DAY_DONE)
-            return 1;
-    return 0;
 }
 
 static export_result result_of(const export_run_state *run)
@@ -674,7 +666,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
         rc = run_days(&run, err);
     if (rc == TD_OK)
         rc = conclude(&run, err);
-    if (rc == TD_OK && has_made_some(&run))
+    if (rc == TD_OK)
         rc = settle(&run, options->log, err);
     if (rc == TD_OK)
         log_foreign(&run);

@@ -249,7 +249,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("info", await json(t, ["info", left, "--json"]));
 
   const made = await market(t, dir);
-  for (const [format, from, name] of [["tardis-csv", archive, "csv"], ["jsonl", archive, "lines"], ["tardis-csv", made, "tickers"], ["hftbacktest", made, "events"], ["parquet", made, "tables"]]) {
+  for (const [format, from, name] of [["tardis-csv", archive, "csv"], ["jsonl", archive, "lines"], ["tardis-csv", made, "tickers"], ["hftbacktest", made, "events"], ["parquet", made, "tables"], ["nautilus", made, "catalog"]]) {
     const out = path.join(dir, name);
     page.check("export", await json(t, ["export", from, "--format", format, "--out", out, "--feed", "*", "--json"], { status: 1 }));
     for (const day of manifestsOf(out)) page.check("MANIFEST.DATE.json", day);
