@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "archive/archive_segment.h"
 #include "archive/event.h"
@@ -38,6 +39,7 @@ struct cursor {
     uint64_t position; /* of the next frame */
     uint64_t since_ns; /* streams without a state are read from here on */
     saved_states states;
+    order_hold hold; /* only if options.hold_ns > 0 */
     event_reader *events;
     event event; /* the last that was read */
     cursor_stats stats;
@@ -211,6 +213,7 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
         .with_events = options->with_events,
         .with_tickers = options->with_tickers,
         .is_following = options->is_following,
+        .hold = options->hold_ns > 0 ? &c->hold : NULL,
         .wants_unknown = (uint8_t)selection_has_topic(
             &c->wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN), td_bytes_str(""), td_bytes_str("")),
         .reads_ahead = c->workers != NULL || options->decoding != NULL,
@@ -242,30 +245,61 @@ static td_result open_first(cursor *c, archive_view *view, td_err *err)
     return rc == TD_OK ? open_window(c, view, selection_resolve(&c->wanted, first_ns), err) : rc;
 }
 
+/* ---- holding back ---- */
+
+/* 1 if an appender is at work. Ask before looking for frames: all of a session that has ended by
+ * then are found. */
+static td_result find_live(const cursor *c, int *is_live, td_err *err)
+{
+    char live[SESSION_ID_BYTES] = "";
+    td_result rc = c->options.hold_ns > 0 ? archive_live_session(c->archive, live, err) : TD_OK;
+    *is_live = live[0] != '\0';
+    return rc;
+}
+
+/* After a look at the sources. Without a live segment so far no earlier frame can come. */
+static void hold_back(cursor *c, int is_live)
+{
+    uint64_t newest_ns = 0;
+    for (size_t i = 0; i < c->source_count; i++) {
+        uint64_t ns = c->sources[i].ops->newest_ns(c->sources[i].self);
+        newest_ns = ns > newest_ns ? ns : newest_ns;
+    }
+    if (is_live && newest_ns > 0)
+        order_hold_look(&c->hold, clock_mono_ns(archive_clock(c->archive)), newest_ns);
+    else
+        order_hold_end(&c->hold);
+}
+
 td_result cursor_open(archive *of, const selection *wanted, const cursor_options *options,
                       cursor **out, td_err *err)
 {
     TD_ASSERT(options->threads <= LIMIT_THREADS);
+    int is_live = 0;
     archive_view *view = NULL;
     td_result rc = selection_check(wanted, err);
-    if (rc == TD_OK)
-        rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
     if (rc != TD_OK)
         return rc;
     cursor *c = td_alloc_zero(1, sizeof *c);
     c->archive = of;
     c->wanted = *wanted;
     c->options = *options;
+    c->hold.delay_ns = options->hold_ns;
     c->connections = connection_table_open(options->channels);
     c->events = event_reader_open();
     c->readers = content_pool_open(options->reads);
     c->reader = content_reader_open(options->reads);
-    rc = open_first(c, view, err);
+    rc = find_live(c, &is_live, err);
+    if (rc == TD_OK)
+        rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
+    if (rc == TD_OK)
+        rc = open_first(c, view, err);
     archive_view_close(view);
     if (rc != TD_OK) {
         cursor_close(c);
         return rc;
     }
+    hold_back(c, is_live);
     *out = c;
     return TD_OK;
 }
@@ -380,14 +414,20 @@ int cursor_next_state(cursor *c, cursor_state *out)
 td_result cursor_poll(cursor *c, td_err *err)
 {
     TD_ASSERT(c->reading.is_following);
-    td_result found = TD_EOF;
+    int is_live = 0;
+    uint64_t until_ns = c->hold.until_ns;
+    td_result found = find_live(c, &is_live, err);
+    if (found != TD_OK)
+        return found;
+    found = TD_EOF;
     for (size_t i = 0; i < c->source_count; i++) {
         td_result rc = c->sources[i].ops->poll(c->sources[i].self, err);
         if (rc != TD_OK && rc != TD_EOF)
             return rc;
         found = rc == TD_OK ? rc : found;
     }
-    return found;
+    hold_back(c, is_live);
+    return c->hold.until_ns > until_ns ? TD_OK : found;
 }
 
 selection_window cursor_get_window(const cursor *c)

@@ -48,6 +48,8 @@ typedef struct cursor_options {
     uint8_t with_tickers; /* 1: checkpoints whose states lack the values of tickers are not used */
     uint8_t without_audits; /* 1: these states are without audits (SYMBOL_WITHOUT_AUDITS) */
     uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */
+    uint64_t hold_ns; /* following: frames of a live session wait so long for earlier ones of other
+                         feeds (tape/order_hold.h); 0: they do not */
     /* Narrows the selection: 1 if frames of this channel are wanted. NULL: all that it has. */
     int (*wants_channel)(void *user, const channel_info *info);
     void *user;
@@ -82,8 +84,8 @@ TD_MUST_USE td_result cursor_next(cursor *cursor, const frame_ref **out, td_err 
 
 /* After TD_EOF of a following cursor: look for what was recorded meanwhile, in segments that are
  * being written and in new ones. TD_OK: cursor_next continues; TD_EOF: nothing new (wait, and call
- * it again). Frames are in order of time among those that are there at each call; a feed whose
- * chunk became durable later comes later. */
+ * it again). Frames are in order of time among those that are there at each call; without hold_ns a
+ * feed whose chunk became durable later comes later. */
 TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
 
 /* Go on at another time: the window begins at from_ns, and so much earlier with_lead_in. Channels

@@ -284,6 +284,13 @@ static void leave_first(merge *m)
     sift_down(m);
 }
 
+/* From this time on messages are held back. Chunks that begin later are not even handed out, so at
+ * TD_EOF all others have joined, and no chunk is being read. */
+static uint64_t held_ns(const merge *m)
+{
+    return m->options->hold == NULL ? UINT64_MAX : m->options->hold->until_ns;
+}
+
 /* Join every chunk that may hold something before the first message, then see how far that chunk
  * can go alone. */
 static td_result settle(merge *m, td_err *err)
@@ -298,12 +305,12 @@ static td_result settle(merge *m, td_err *err)
         if (rc != TD_OK)
             return rc;
     }
-    m->limit_ns = ahead_ns(m);
+    m->limit_ns = ahead_ns(m) < held_ns(m) ? ahead_ns(m) : held_ns(m);
     for (size_t child = 1; child <= 2 && child < m->heap_count; child++) {
         if (next_ns(m->heap[child]) < m->limit_ns)
             m->limit_ns = next_ns(m->heap[child]);
     }
-    return m->heap_count > 0 ? TD_OK : TD_EOF;
+    return m->heap_count > 0 && next_ns(m->heap[0]) < held_ns(m) ? TD_OK : TD_EOF;
 }
 
 static td_result give_first(const merge *m, merge_item *out, td_err *err)

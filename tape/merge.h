@@ -31,7 +31,7 @@ TD_NEVER_NULL merge *merge_open(const source *sources, size_t source_count,
 /* Wait for reads that are under way, and free. */
 void merge_close(merge *m);
 
-/* TD_OK, TD_EOF (the sources have no more: after poll they may), TD_E_IO,
+/* TD_OK, TD_EOF (the sources have no more, or hold it back: after poll they may), TD_E_IO,
  * TD_E_LIMIT. */
 TD_MUST_USE td_result merge_next(merge *m, merge_item *out, td_err *err);
 

@@ -51,6 +51,7 @@ typedef struct segments {
     size_t waiting_count;
     size_t waiting_capacity;
     uint64_t newest_ns; /* first_ns of the newest segment, from where poll looks on */
+    uint64_t live_ns;   /* of the last message of those that are being written */
 } segments;
 
 /* ---- one segment ---- */
@@ -311,10 +312,9 @@ static td_result segment_open(segment *of, td_io io, const source_options *optio
     return TD_OK;
 }
 
-/* Add the chunks appended since. */
+/* Add the chunks appended since. Chunks that are held back are loaded, and none is being read. */
 static td_result segment_refresh(segment *of, const source_options *options, td_err *err)
 {
-    TD_ASSERT(of->loads == 0);
     TD_ASSERT(of->reader != NULL);
     uint32_t added = 0;
     td_result rc = segment_reader_refresh(of->reader, &added, err);
@@ -380,7 +380,8 @@ static segment *pop_waiting(segments *all)
 
 static int wants_channel(void *user, const channel_info *info)
 {
-    const source_options *options = user;
+    const segments *all = user;
+    const source_options *options = &all->options;
     selection_answer answer = source_options_match(options, info);
     /* Every other channel shows as well that the segment overlaps the window. */
     if (answer == SELECTION_EVENTS)
@@ -390,8 +391,21 @@ static int wants_channel(void *user, const channel_info *info)
 
 static int wants_feed(void *user, const char *feed)
 {
-    const source_options *options = user;
-    return selection_has_feed(options->wanted, feed);
+    const segments *all = user;
+    return selection_has_feed(all->options.wanted, feed);
+}
+
+/* A segment that the queue has is not read for another plan. */
+static int wants_segment(void *user, const segment_name *name)
+{
+    const segments *all = user;
+    for (size_t i = all->count; i > 0; i--) { /* mostly the latest is searched */
+        const segment *of = all->all[i - 1];
+        if (of->file.number == name->number && strcmp(of->session, name->session) == 0 &&
+            strcmp(of->file.feed, name->feed) == 0)
+            return 0;
+    }
+    return 1;
 }
 
 static int is_known(const segments *all, const segment *of)
@@ -412,6 +426,12 @@ static void note_end(segments *all, const segment_index *index, const segment *o
         feed->end_ns = end_ns;
 }
 
+static void note_live(segments *all, uint64_t last_ns)
+{
+    if (last_ns > all->live_ns)
+        all->live_ns = last_ns;
+}
+
 /* Add the segments of a read plan that the queue does not have yet. */
 static void add_segments(segments *all, read_plan *from)
 {
@@ -429,6 +449,8 @@ static void add_segments(segments *all, read_plan *from)
         }
         all->all[all->count++] = of;
         all->options.stats->segments_live += planned->life == SEGMENT_IS_RECORDED;
+        if (planned->life == SEGMENT_IS_RECORDED)
+            note_live(all, planned->index->last_ns);
         push_waiting(all, of);
         if (from == all->planned) {
             of->planned = from;
@@ -446,7 +468,8 @@ static td_result queue_segments(segments *all, archive_view *view, uint64_t from
                         .to_ns = all->options.window.to_ns,
                         .wants_channel = wants_channel,
                         .wants_feed = wants_feed,
-                        .user = &all->options,
+                        .wants_segment = wants_segment,
+                        .user = all,
                         .is_lasting = 1,
                         .view = view};
     read_plan *found = NULL;
@@ -478,6 +501,13 @@ static void segments_close(void *self)
 
 /* ---- handing out ---- */
 
+static void note_chunks(segments *all, const segment *of)
+{
+    uint32_t count = of->is_live ? segment_reader_chunk_count(of->reader) : 0;
+    if (count > 0)
+        note_live(all, segment_reader_chunk(of->reader, count - 1)->last_ns);
+}
+
 /* Open a segment whose time has come. It waits again, unless nothing in it is wanted. */
 static td_result open_next(segments *all, segment *of, td_err *err)
 {
@@ -493,6 +523,7 @@ static td_result open_next(segments *all, segment *of, td_err *err)
         source_add_damage(&all->options, &of->file, of->next_ns, of->last_ns);
         return TD_OK;
     }
+    note_chunks(all, of);
     if (of->order_count > 0)
         push_waiting(all, of);
     else if (!of->is_live)
@@ -500,10 +531,16 @@ static td_result open_next(segments *all, segment *of, td_err *err)
     return TD_OK;
 }
 
+static int is_held(const segments *all, uint64_t first_ns)
+{
+    const order_hold *hold = all->options.hold;
+    return hold != NULL && first_ns >= hold->until_ns;
+}
+
 static td_result segments_next(void *self, source_chunk *out, td_err *err)
 {
     segments *all = self;
-    while (all->waiting_count > 0) {
+    while (all->waiting_count > 0 && !is_held(all, all->waiting[0]->next_ns)) {
         segment *of = pop_waiting(all);
         if (of->reader == NULL) {
             td_result rc = open_next(all, of, err);
@@ -564,30 +601,48 @@ static uint64_t poll_from_ns(const segments *all)
     return all->newest_ns < lately_ns ? all->newest_ns : lately_ns;
 }
 
+/* Read on in a segment. *is_new: it has a chunk that is wanted. */
+static td_result poll_segment(segments *all, segment *of, int *is_new, td_err *err)
+{
+    uint32_t before = of->order_count;
+    int is_waiting = of->order_next < before;
+    td_result rc = segment_refresh(of, &all->options, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "segment %s", of->file.name);
+    note_chunks(all, of);
+    *is_new |= of->order_count > before;
+    if (of->order_next < of->order_count && !is_waiting)
+        push_waiting(all, of);
+    else if (of->order_next == of->order_count && !of->is_live && of->loads == 0)
+        segment_shut(of);
+    return TD_OK;
+}
+
+/* Segments are looked for each time: while one grows at each look, another may begin. */
 static td_result segments_poll(void *self, td_err *err)
 {
     segments *all = self;
-    TD_ASSERT(all->waiting_count == 0);
-    for (size_t i = 0; i < all->count; i++) {
+    size_t known = all->count;
+    int is_new = 0;
+    for (size_t i = 0; i < known; i++) {
         segment *of = all->all[i];
-        if (!of->is_live || of->reader == NULL)
-            continue;
-        td_result rc = segment_refresh(of, &all->options, err);
+        td_result rc =
+            of->is_live && of->reader != NULL ? poll_segment(all, of, &is_new, err) : TD_OK;
         if (rc != TD_OK)
-            return td_err_add(err, rc, "segment %s", of->file.name);
-        if (of->order_next < of->order_count)
-            push_waiting(all, of);
-        else if (!of->is_live)
-            segment_shut(of);
+            return rc;
     }
-    if (all->waiting_count == 0) {
-        uint64_t from_ns = poll_from_ns(all);
-        uint64_t lead_ns = all->options.lead_from_ns;
-        td_result rc = queue_segments(all, NULL, from_ns > lead_ns ? from_ns : lead_ns, err);
-        if (rc != TD_OK)
-            return td_err_add(err, rc, "following");
-    }
-    return all->waiting_count > 0 ? TD_OK : TD_EOF;
+    uint64_t from_ns = poll_from_ns(all);
+    uint64_t lead_ns = all->options.lead_from_ns;
+    td_result rc = queue_segments(all, NULL, from_ns > lead_ns ? from_ns : lead_ns, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "following");
+    return is_new || all->count > known ? TD_OK : TD_EOF;
+}
+
+static uint64_t segments_newest_ns(const void *self)
+{
+    const segments *all = self;
+    return all->live_ns;
 }
 
 static const source_ops SEGMENTS = {.next = segments_next,
@@ -595,6 +650,7 @@ static const source_ops SEGMENTS = {.next = segments_next,
                                     .read = segments_read,
                                     .message = segments_message,
                                     .poll = segments_poll,
+                                    .newest_ns = segments_newest_ns,
                                     .close = segments_close};
 
 td_result segments_open(archive_view *view, const source_options *options, source *out, td_err *err)

@@ -17,6 +17,7 @@
 #include "tape/content.h"
 #include "tape/cursor.h"
 #include "tape/decoding.h"
+#include "tape/order_hold.h"
 #include "tape/selection.h"
 
 /* What becomes of a channel's messages. */
@@ -64,10 +65,11 @@ typedef struct source_options {
     uint8_t with_events;
     uint8_t with_tickers; /* as cursor_options */
     uint8_t is_following;
-    uint8_t wants_unknown; /* 1: _unknown frames that no row fits are selected, too */
-    uint8_t reads_ahead;   /* 1: frames and contents are made with their chunk; else when due */
-    content_reader *due;   /* makes them then */
-    block_pool *blocks;    /* as cursor_options */
+    const order_hold *hold; /* frames from its until_ns on are not given yet; NULL: all are */
+    uint8_t wants_unknown;  /* 1: _unknown frames that no row fits are selected, too */
+    uint8_t reads_ahead;    /* 1: frames and contents are made with their chunk; else when due */
+    content_reader *due;    /* makes them then */
+    block_pool *blocks;     /* as cursor_options */
     const tape_decoding *decoding;                              /* as cursor_options */
     int (*wants_channel)(void *user, const channel_info *info); /* as there; may be NULL */
     void *user;
@@ -77,7 +79,7 @@ typedef struct source_options {
 } source_options;
 
 typedef struct source_ops {
-    /* The next chunk by first_ns. TD_EOF: no more for now. */
+    /* The next chunk by first_ns. TD_EOF: no more for now, or it begins where the hold does. */
     td_result (*next)(void *self, source_chunk *out, td_err *err);
     /* A chunk that was handed out is not used any more. */
     void (*done)(void *self, const source_chunk *chunk);
@@ -88,8 +90,11 @@ typedef struct source_ops {
      * others: nor can the rest. */
     td_result (*message)(const source_chunk *chunk, td_bytes bytes, size_t *at,
                          segment_message *out, td_err *err);
-    /* Look for new chunks; none is handed out. TD_OK: there are some; TD_EOF: none. */
+    /* Look for new chunks, after next gave TD_EOF; no chunk is being read. TD_OK: there are some;
+     * TD_EOF: none. */
     td_result (*poll)(void *self, td_err *err);
+    /* Receive time of the newest message of files that are being written; 0: absent. */
+    uint64_t (*newest_ns)(const void *self);
     void (*close)(void *self);
 } source_ops;
 

@@ -16,6 +16,7 @@
 #include "base/io_posix.h"
 #include "format/mcap_encode.h"
 #include "tape/cursor.h"
+#include "tests/testing/clock_sim.h"
 #include "tests/testing/files.h"
 #include "tests/testing/segment_fixture.h"
 #include "tests/testing/tape_fixture.h"
@@ -100,6 +101,109 @@ static void test_follow_from_nothing(void **state)
     assert_int_equal(cursor_poll(t, NULL), TD_OK);
     expect_frames(t, 0, 1);
     cursor_close(t);
+}
+
+/* A segment of another feed begins while one grows at each look. */
+static void test_follow_finds_a_feed_beside_a_busy_one(void **state)
+{
+    tape_fixture *f = *state;
+    tape_segment *busy = open_segment(f, 1);
+    put_number(busy, 0);
+    tape_segment_seal(busy);
+    cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.is_following = 1});
+    expect_frames(t, 0, 1);
+    tape_segment *other =
+        tape_segment_open(f, &(tape_segment_spec){"beta", "aaaaaaaa", 1, 1000, 1});
+    put_number(other, 1);
+    tape_segment_finish(other);
+    put_number(busy, 2);
+    tape_segment_seal(busy);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
+    expect_frames(t, 1, 3);
+    tape_segment_finish(busy);
+    cursor_close(t);
+}
+
+/* An archive that an appender has, with a clock of the test. */
+typedef struct live_archive {
+    clock_sim *clock;
+    archive *appender, *reader;
+} live_archive;
+
+static void open_live(live_archive *live, const tape_fixture *f)
+{
+    live->clock = clock_sim_open(TAPE_FIXTURE_NS, 1000);
+    const archive_options options = {
+        .io = io_posix(), .clock = clock_sim_clock(live->clock), .verb = "record"};
+    assert_int_equal(archive_open(&options, f->folder, ARCHIVE_APPEND, &live->appender, NULL),
+                     TD_OK);
+    assert_int_equal(archive_open(&options, f->folder, ARCHIVE_READ, &live->reader, NULL), TD_OK);
+}
+
+static void close_live(live_archive *live)
+{
+    archive_close(live->reader);
+    archive_close(live->appender);
+    clock_sim_close(live->clock);
+}
+
+/* Even frames are of one feed, odd ones of another, which is durable later: the tape has them in
+ * order, and none is missing or there twice. Once the session is over, nothing is held. */
+static void expect_order(tape_fixture *f, unsigned threads)
+{
+    static const char *const FEEDS[] = {"alpha", "beta"};
+    const selection all = {.has_from = 0};
+    const cursor_options options = {.is_following = 1, .hold_ns = 100, .threads = threads};
+    tape_segment *feeds[2];
+    live_archive live;
+    cursor *t = NULL;
+    open_live(&live, f);
+    for (unsigned i = 0; i < 2; i++)
+        feeds[i] = tape_segment_open(
+            f, &(tape_segment_spec){FEEDS[i], archive_session(live.appender), 1, 1000, 1});
+    for (unsigned n = 0; n <= 4; n += 2)
+        put_number(feeds[0], n);
+    tape_segment_seal(feeds[0]);
+    assert_int_equal(cursor_open(live.reader, &all, &options, &t, NULL), TD_OK);
+    expect_frames(t, 0, 0); /* earlier ones may come */
+    assert_int_equal(cursor_poll(t, NULL), TD_EOF);
+    clock_sim_advance(live.clock, 99);
+    for (unsigned n = 1; n <= 5; n += 2)
+        put_number(feeds[1], n);
+    tape_segment_seal(feeds[1]);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
+    expect_frames(t, 0, 0);
+    clock_sim_advance(live.clock, 1);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
+    expect_frames(t, 0, 5); /* up to the newest that could be read at first */
+    put_number(feeds[0], 6);
+    put_number(feeds[0], 8);
+    tape_segment_seal(feeds[0]);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
+    expect_frames(t, 0, 0);
+    put_number(feeds[1], 7);
+    tape_segment_finish(feeds[1]);
+    clock_sim_advance(live.clock, 100);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
+    expect_frames(t, 5, 9);
+    put_number(feeds[0], 9);
+    tape_segment_finish(feeds[0]);
+    archive_close(live.appender);
+    live.appender = NULL;
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
+    expect_frames(t, 9, 10);
+    cursor_close(t);
+    close_live(&live);
+}
+
+static void test_hold(void **state)
+{
+    expect_order(*state, 1);
+}
+
+static void test_hold_with_threads(void **state)
+{
+    expect_order(*state, 3);
 }
 
 /* A tape that does not follow reads what is there when it is opened, and the file may be finished
@@ -198,6 +302,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         tape_fixture_test(test_follow),
         tape_fixture_test(test_follow_from_nothing),
+        tape_fixture_test(test_follow_finds_a_feed_beside_a_busy_one),
+        tape_fixture_test(test_hold),
+        tape_fixture_test(test_hold_with_threads),
         tape_fixture_test(test_finished_meanwhile),
         tape_fixture_test(test_single_and_unreadable_files),
         tape_fixture_test(test_unknown_is_classified_again),

@@ -1,0 +1,39 @@
+#include "tape/order_hold.h"
+
+#include <string.h>
+
+static void raise_until(order_hold *hold, uint64_t ns)
+{
+    if (ns > hold->until_ns)
+        hold->until_ns = ns;
+}
+
+/* Looks that are delay_ns old have proven their frames. */
+static void use_looks(order_hold *hold, uint64_t mono_ns)
+{
+    size_t used = 0;
+    for (; used < hold->count && mono_ns - hold->looks[used].mono_ns >= hold->delay_ns; used++)
+        raise_until(hold, hold->looks[used].newest_ns + 1);
+    hold->count -= used;
+    memmove(hold->looks, hold->looks + used, hold->count * sizeof hold->looks[0]);
+}
+
+void order_hold_look(order_hold *hold, uint64_t mono_ns, uint64_t newest_ns)
+{
+    if (hold->until_ns == UINT64_MAX)
+        hold->until_ns = 0; /* a session has begun since the end */
+    use_looks(hold, mono_ns);
+    if (newest_ns > hold->delay_ns)
+        raise_until(hold, newest_ns - hold->delay_ns);
+    if (hold->count > 0 && hold->looks[hold->count - 1].newest_ns >= newest_ns)
+        return;
+    if (hold->count == ORDER_HOLD_LOOKS)
+        hold->count--;
+    hold->looks[hold->count++] = (order_look){mono_ns, newest_ns};
+}
+
+void order_hold_end(order_hold *hold)
+{
+    hold->until_ns = UINT64_MAX;
+    hold->count = 0;
+}
