@@ -16,12 +16,14 @@ typedef struct trust_slot {
     const char *feed; /* the first channel's, which lives as long as the tape */
     uint32_t line, shard, conn_index;
     size_t gap_next;          /* the first that was not looked at */
+    uint64_t passed_ns;       /* gaps that began before then were noted */
     loss ending;              /* it ends the connection, which goes on so far; if has_ending */
+    loss scattered;           /* the next frame may lack any frame; if has_scattered */
     uint64_t lossy_until_ns;  /* frames before then may lack any frame before them */
     const channel_info *info; /* of the last frame */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
     trust_break lacks;        /* unless it is alive */
-    uint8_t is_alive, has_ending;
+    uint8_t is_alive, has_ending, has_scattered;
 } trust_slot;
 
 const char *trust_break_cause_name(trust_break_cause cause)
@@ -87,28 +89,33 @@ static int is_of_slot(const gap_row *gap, const trust_slot *slot)
     return gap_row_is_of(gap, &of);
 }
 
-/* Take note of the gaps that began before recv_ns. 1, with the last one that may have taken a frame
- * anywhere in its time; 0: there is none. Rows of a feed are contiguous, by from_ns. */
-static int pass_gaps(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns, loss *scattered)
+static void note_gap(trust_slot *slot, const gap_row *gap)
 {
-    int is_found = 0;
+    const loss of = {gap->reason, gap->from_ns, gap->to_ns};
+    if (gap_reason_ends_connection(gap->reason)) {
+        slot->ending = of;
+        slot->has_ending = 1;
+    } else {
+        slot->scattered = of;
+        slot->has_scattered = 1;
+    }
+    if ((gap->reason == GAP_OVERLOAD || gap->reason == GAP_CORRUPT) &&
+        gap->to_ns > slot->lossy_until_ns)
+        slot->lossy_until_ns = gap->to_ns;
+}
+
+/* Take note of the gaps that began before recv_ns. Rows of a feed are contiguous, by from_ns. */
+static void pass_gaps(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns)
+{
     for (; slot->gap_next < gaps->count; slot->gap_next++) {
         const gap_row *gap = &gaps->rows[slot->gap_next];
         int order = strcmp(gap->feed, slot->feed);
         if (order > 0 || (order == 0 && gap->from_ns >= recv_ns))
             break;
-        if (order != 0 || !is_of_slot(gap, slot))
-            continue;
-        const loss of = {gap->reason, gap->from_ns, gap->to_ns};
-        int ends_connection = gap_reason_ends_connection(gap->reason);
-        *(ends_connection ? &slot->ending : scattered) = of;
-        slot->has_ending |= ends_connection != 0;
-        is_found |= !ends_connection;
-        if ((gap->reason == GAP_OVERLOAD || gap->reason == GAP_CORRUPT) &&
-            gap->to_ns > slot->lossy_until_ns)
-            slot->lossy_until_ns = gap->to_ns;
+        if (order == 0 && is_of_slot(gap, slot))
+            note_gap(slot, gap);
     }
-    return is_found;
+    slot->passed_ns = recv_ns;
 }
 
 /* 1, with the gap between the frame before and this moment; 0: there is none. step: of the frame
@@ -117,7 +124,10 @@ static int find_gap(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns, sy
                     loss *out)
 {
     const loss *ending = &slot->ending;
-    int is_found = pass_gaps(gaps, slot, recv_ns, out);
+    pass_gaps(gaps, slot, recv_ns);
+    int is_found = slot->has_scattered;
+    *out = slot->scattered;
+    slot->has_scattered = 0;
     if (!slot->has_ending ||
         (step == SYMBOL_CONTINUES && (ending->to_ns == GAP_OPEN || recv_ns < ending->to_ns)))
         return is_found;
@@ -239,8 +249,10 @@ static void resume_slot(trust_slot *slot, const choice_conn *conn, const track *
 {
     slot->shard = conn->shard;
     slot->trusted_ns = conn->last_ns;
-    loss gap = {0};
-    int has_gap = pass_gaps(gaps, slot, conn->last_ns, &gap);
+    pass_gaps(gaps, slot, conn->last_ns);
+    int has_gap = slot->has_scattered;
+    loss gap = slot->scattered;
+    slot->has_scattered = 0;
     if (slot->has_ending && slot->ending.to_ns != GAP_OPEN && slot->ending.to_ns <= conn->last_ns) {
         gap = has_gap && gap.from_ns > slot->ending.from_ns ? gap : slot->ending;
         has_gap = 1;
@@ -264,6 +276,42 @@ void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_
         trust->needs_copies = choice->conns[i].snapshot_ns < choice->since_ns;
     }
     trust->has_followed = choice->count > 0;
+}
+
+/* ---- a ledger that grows ---- */
+
+/* An open gap may have got its end. */
+static void close_gap(trust_slot *slot, const gap_row *gap)
+{
+    if (slot->has_ending && gap->reason == slot->ending.reason &&
+        gap->from_ns == slot->ending.from_ns)
+        slot->ending.to_ns = gap->to_ns;
+    if (gap->reason == GAP_OVERLOAD && gap->to_ns > slot->lossy_until_ns)
+        slot->lossy_until_ns = gap->to_ns;
+}
+
+static void renew_slot(trust_slot *slot, const gap_list *before, const gap_list *now)
+{
+    size_t next = 0;
+    for (; next < now->count; next++) {
+        const gap_row *gap = &now->rows[next];
+        int order = strcmp(gap->feed, slot->feed);
+        if (order > 0 || (order == 0 && gap->from_ns >= slot->passed_ns))
+            break;
+        if (order < 0 || !is_of_slot(gap, slot))
+            continue;
+        if (gap_list_find(before, gap) == NULL)
+            note_gap(slot, gap);
+        else
+            close_gap(slot, gap);
+    }
+    slot->gap_next = next;
+}
+
+void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_list *now)
+{
+    for (size_t i = 0; i < trust->slot_count; i++)
+        renew_slot(&trust->slots[i], before, now);
 }
 
 /* ---- after the last frame ---- */

@@ -87,6 +87,10 @@ void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_
 trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
                                const symbol_verdict *found);
 
+/* The ledger has grown: what was `before` is `now`. Gaps that were noted are not noted again; a new
+ * one counts at the next frame, also if it began earlier. */
+void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_list *now);
+
 /* The end of the stretch that the last frame lies in, before at_ns. damaged_until_ns: as
  * cursor_damaged_until_ns has it then. Its cause is BREAK_NONE if the state is right at at_ns, or
  * was not right with that frame. */
