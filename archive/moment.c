@@ -75,9 +75,12 @@ int moment_has_topic(const moment *self, td_bytes topic, int (*covers)(td_bytes,
 
 /* 1 if this is the segment that its session was writing: none of it begins later and before at_ns,
  * and the session had not come to its end. */
-static int is_written_at(const read_plan *plan, const segment_index *index, uint64_t at_ns)
+static int is_written_at(const read_plan *plan, const planned_segment *planned, const moment *at)
 {
-    int continues = index->last_ns + 2 >= at_ns; /* a window that begins after its last frame */
+    const segment_index *index = planned->index;
+    const uint64_t at_ns = at->at_ns;
+    int continues = (at->with_live && planned->life == SEGMENT_IS_RECORDED) ||
+                    index->last_ns + 2 >= at_ns; /* a window that begins after its last frame */
     for (size_t i = 0; i < read_plan_count(plan); i++) {
         const segment_index *other = read_plan_segment(plan, i)->index;
         if (other->number <= index->number || strcmp(other->session, index->session) != 0 ||
@@ -202,9 +205,11 @@ static void find_near(near_segments *near, const archive_listing *listing)
     }
 }
 
-td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *), void *user,
-                      uint64_t at_ns, moment *out, td_err *err)
+/* *out: with_live and at_ns are set. */
+static td_result read_sessions(archive_view *view, int (*wants_feed)(void *, const char *),
+                               void *user, moment *out, td_err *err)
 {
+    const uint64_t at_ns = out->at_ns;
     near_segments near = {.at_ns = at_ns, .wants_feed = wants_feed, .user = user};
     find_near(&near, &view->listing);
     const read_query query = {.from_ns = at_ns > TURN_NS_MAX ? at_ns - TURN_NS_MAX : 0,
@@ -216,13 +221,12 @@ td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *
                               .is_quiet = 1,
                               .view = view};
     read_plan *plan = NULL;
-    *out = (moment){.at_ns = at_ns};
     td_result rc = read_plan_open(view->archive, &query, &plan, err);
     td_free(near.names);
     out->is_unknown = rc == TD_OK && read_plan_unreadable_count(plan) > 0;
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) {
         const segment_index *index = read_plan_segment(plan, i)->index;
-        if (!is_written_at(plan, index, at_ns))
+        if (!is_written_at(plan, read_plan_segment(plan, i), out))
             continue;
         out->sessions = td_array_grow(out->sessions, out->count, sizeof *out->sessions);
         moment_session *session = &out->sessions[out->count++];
@@ -235,4 +239,18 @@ td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *
     }
     read_plan_close(plan);
     return rc;
+}
+
+td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *), void *user,
+                      uint64_t at_ns, moment *out, td_err *err)
+{
+    *out = (moment){.at_ns = at_ns};
+    return read_sessions(view, wants_feed, user, out, err);
+}
+
+td_result moment_read_live(archive_view *view, int (*wants_feed)(void *, const char *), void *user,
+                           uint64_t at_ns, moment *out, td_err *err)
+{
+    *out = (moment){.at_ns = at_ns, .with_live = 1};
+    return read_sessions(view, wants_feed, user, out, err);
 }

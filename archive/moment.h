@@ -26,6 +26,7 @@ typedef struct moment {
     moment_session *sessions;
     size_t count;
     uint8_t is_unknown; /* 1: there are segments that cannot be read */
+    uint8_t with_live;  /* 1: by moment_read_live */
 } moment;
 
 /* Read what was open at at_ns, before the events of that time, on the feeds that are wanted, of
@@ -33,6 +34,10 @@ typedef struct moment {
  * caller's, for moment_fini, also after a failure. */
 TD_MUST_USE td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *),
                                   void *user, uint64_t at_ns, moment *out, td_err *err);
+/* The same for a tape that follows: a session that is recorded now continues after its last frame,
+ * too. */
+TD_MUST_USE td_result moment_read_live(archive_view *view, int (*wants_feed)(void *, const char *),
+                                       void *user, uint64_t at_ns, moment *out, td_err *err);
 void moment_fini(moment *self);
 
 /* When the oldest of the connections that were open began, of one session or of all; at_ns if none

@@ -185,8 +185,10 @@ static int load_states(cursor *c, const moment_session *from, const source_optio
 static td_result find_lead_from(cursor *c, archive_view *view, source_options *reading, td_err *err)
 {
     moment open;
-    td_result rc =
-        moment_read(view, wants_feed, &c->wanted, reading->window.from_ns + 1, &open, err);
+    const uint64_t at_ns = reading->window.from_ns + 1;
+    td_result rc = c->options.is_following
+                       ? moment_read_live(view, wants_feed, &c->wanted, at_ns, &open, err)
+                       : moment_read(view, wants_feed, &c->wanted, at_ns, &open, err);
     for (size_t i = 0; rc == TD_OK && i < open.count; i++) {
         const moment_session *session = &open.sessions[i];
         uint64_t from_ns = load_states(c, session, reading)
