@@ -34,6 +34,14 @@
  * second level, from which the caller copies them. */
 enum { BATCH_FRAMES = 1024, BATCH_ROWS = 1 << 13, BATCH_TEXT_BYTES = 1 << 20 };
 
+/* Between two looks for new frames: little beside the second that a chunk takes to be durable, and
+ * at least so many times as long as a look took. */
+static const uint64_t LOOK_NS = 200 * TD_NS_PER_MS;
+enum { LOOK_REST = 4 };
+
+/* A feed's frame is durable a second after its receipt, by default, and this is twice that. */
+static const uint64_t HOLD_NS = 2 * TD_NS_PER_S;
+
 /* What readers log about damage, until the caller is told. */
 typedef struct damage_log {
     pthread_mutex_t lock;
@@ -92,6 +100,7 @@ struct tapedeck_tape {
     uint8_t is_begun;      /* 1: the states that it begins with are taken */
     uint8_t is_over;       /* 1: its beginning is after the last frame */
     uint64_t last_ns;      /* if so: of that frame */
+    char ended[SESSION_ID_BYTES]; /* whose end the caller was told; "": none */
     symbol_state **states;
     size_t state_count;
     tape_stream **streams;
@@ -280,8 +289,9 @@ int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, 
 static td_result take_selection(const tapedeck_selection *from, tapedeck_selection *out,
                                 td_err *err)
 {
-    static const uint32_t KNOWN =
-        TAPEDECK_WITH_BYTES | TAPEDECK_WITH_MESSAGES | TAPEDECK_WITH_BOOKS | TAPEDECK_WITH_COVERAGE;
+    static const uint32_t KNOWN = TAPEDECK_WITH_BYTES | TAPEDECK_WITH_MESSAGES |
+                                  TAPEDECK_WITH_BOOKS | TAPEDECK_WITH_COVERAGE |
+                                  TAPEDECK_WITH_FOLLOW;
     const uint8_t *bytes = (const uint8_t *)from;
     *out = (tapedeck_selection){0};
     if (from->size < sizeof from->size)
@@ -296,6 +306,11 @@ static td_result take_selection(const tapedeck_selection *from, tapedeck_selecti
         return td_err_set(err, TD_E_INVALID,
                           "tapedeck_selection has bits that version %s does not know",
                           TAPEDECK_VERSION);
+    if ((out->with & TAPEDECK_WITH_FOLLOW) != 0 &&
+        (out->to != NULL || (out->with & TAPEDECK_WITH_COVERAGE) != 0))
+        return td_err_set(err, TD_E_INVALID,
+                          "TAPEDECK_WITH_FOLLOW goes neither with to nor with "
+                          "TAPEDECK_WITH_COVERAGE");
     return TD_OK;
 }
 
@@ -694,6 +709,17 @@ static uint8_t add_old_damage(const tapedeck_tape *t, gap_list *to)
 
 /* ---- the tape ---- */
 
+static int is_following(const tapedeck_tape *t)
+{
+    return (t->with & TAPEDECK_WITH_FOLLOW) != 0;
+}
+
+/* The frames of one feed become durable in their order. */
+static int is_one_feed(const selection *wanted)
+{
+    return wanted->feeds.count == 1 && strpbrk(wanted->feeds.items[0], "*?[\\") == NULL;
+}
+
 static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_err *err)
 {
     archive *of = t->of->of;
@@ -706,11 +732,13 @@ static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_
         .reads = (t->with & TAPEDECK_WITH_MESSAGES) != 0 ? TAPE_READS_ALL : TAPE_READS_MESSAGES,
         .with_lead_in = 1,
         .with_states = 1,
-        .without_audits = 1};
+        .without_audits = 1,
+        .is_following = is_following(t) != 0,
+        .hold_ns = is_following(t) && !is_one_feed(&t->wanted) ? HOLD_NS : 0};
     td_result rc = read_times(&t->wanted, from, err);
     if (rc == TD_OK)
         rc = selection_check(&t->wanted, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && !is_following(t)) /* else they may come */
         rc = selection_check_names(of, &t->wanted, err);
     if (rc == TD_OK)
         rc = archive_gaps(of, &t->gaps, err);
@@ -965,7 +993,7 @@ int tapedeck_tape_books(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *e
     td_err_clear(&err);
     if (t->cursor == NULL)
         return refuse_over(out, error);
-    if (!t->is_begun)
+    if (!t->is_begun && !is_following(t))
         rc = hold_at_end(t, &err);
     if (rc == TD_OK)
         begin_batch(t);
@@ -978,6 +1006,148 @@ int tapedeck_tape_books(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *e
     for (uint32_t i = 0; (rc == TD_OK || rc == TD_EOF) && i < t->stream_count; i++)
         add_whole_book(t, i, t->position_ns);
     return end_batch(t, out, rc, &err, error);
+}
+
+/* ---- waiting for more ---- */
+
+/* How the last session of an archive that no recorder works on has ended. */
+typedef struct session_end {
+    char session[SESSION_ID_BYTES]; /* "": it has none, or one is at work */
+    int how;                        /* TAPEDECK_WAIT_ENDED, TAPEDECK_WAIT_CRASHED */
+} session_end;
+
+/* To be read before a look for frames: all of that session are found by it. */
+static td_result read_end(const tapedeck_tape *t, session_end *out, td_err *err)
+{
+    archive *of = t->of->of;
+    char live[SESSION_ID_BYTES];
+    archive_view *view = NULL;
+    session_row *rows = NULL;
+    size_t count = 0;
+    *out = (session_end){.how = TAPEDECK_WAIT_ENDED};
+    td_result rc = archive_live_session(of, live, err);
+    if (rc != TD_OK || live[0] != '\0')
+        return rc;
+    rc = archive_view_open(of, VIEW_FILES, NULL, &view, err);
+    if (rc == TD_OK)
+        archive_sessions(view, &rows, &count);
+    const session_row *last = count == 0 ? NULL : &rows[count - 1];
+    if (last != NULL && !archive_session_is_live(&view->listing, view->live, last->session)) {
+        memcpy(out->session, last->session, sizeof out->session);
+        if (last->state != SESSION_STOPPED && !archive_is_single_file(of))
+            out->how = TAPEDECK_WAIT_CRASHED;
+    }
+    archive_view_close(view);
+    return rc;
+}
+
+/* 1 if the ledger has damage of the selection that it did not have before. */
+static int has_new_damage(const tapedeck_tape *t, const gap_list *before)
+{
+    const selection_window window = cursor_get_window(t->cursor);
+    for (size_t i = 0; i < t->gaps.count; i++) {
+        const gap_row *gap = &t->gaps.rows[i];
+        if (gap->reason == GAP_CORRUPT && gap_list_find(before, gap) == NULL &&
+            selection_wants_gap(&t->wanted, window, gap))
+            return 1;
+    }
+    return 0;
+}
+
+/* The ledger as it is now: after frames were found, and before they are applied. */
+static td_result renew_gaps(tapedeck_tape *t, td_err *err)
+{
+    gap_list before = t->gaps;
+    gap_list now = {0};
+    td_result rc = archive_gaps(t->of->of, &now, err);
+    if (rc != TD_OK) {
+        gap_list_fini(&now);
+        return rc;
+    }
+    t->gaps = now;
+    t->has_old_damage = t->has_old_damage || has_new_damage(t, &before);
+    for (size_t i = 0; i < t->stream_count; i++)
+        book_trust_renew(&t->streams[i]->trust, &before, &t->gaps);
+    gap_list_fini(&before);
+    return rc;
+}
+
+/* 1 if next has something to return. */
+static td_result find_more(tapedeck_tape *t, int *is_more, td_err *err)
+{
+    td_result rc = read_lead_in(t, err);
+    *is_more = t->held != NULL || has_news(t);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Look once. *result: as of wait. */
+static td_result look_for_more(tapedeck_tape *t, int *result, td_err *err)
+{
+    session_end end;
+    int is_more = 0;
+    *result = TAPEDECK_WAIT_TIMEOUT;
+    td_result rc = find_more(t, &is_more, err);
+    if (rc == TD_OK && !is_more)
+        rc = read_end(t, &end, err);
+    td_result found = rc == TD_OK && !is_more ? cursor_poll(t->cursor, err) : TD_EOF;
+    if (rc == TD_OK && found != TD_EOF)
+        rc = found == TD_OK ? renew_gaps(t, err) : found;
+    if (rc == TD_OK && !is_more)
+        rc = find_more(t, &is_more, err);
+    if (rc != TD_OK || is_more) {
+        *result = TAPEDECK_WAIT_MORE;
+        return rc;
+    }
+    if (end.session[0] == '\0' || strcmp(end.session, t->ended) == 0)
+        return TD_OK;
+    memcpy(t->ended, end.session, sizeof t->ended);
+    *result = end.how;
+    return renew_gaps(t, err); /* with what a crash may have lost */
+}
+
+/* Wait for the next look; 0: the time is over. */
+static int rest(uint64_t begin_ns, uint64_t deadline_ns)
+{
+    const td_clock clock = clock_real();
+    uint64_t now_ns = clock_mono_ns(clock);
+    uint64_t rest_ns = (now_ns - begin_ns) * LOOK_REST;
+    uint64_t wake_ns = now_ns + (rest_ns > LOOK_NS ? rest_ns : LOOK_NS);
+    wake_ns = wake_ns < deadline_ns ? wake_ns : deadline_ns;
+    if (now_ns >= deadline_ns)
+        return 0;
+    while (clock_mono_ns(clock) < wake_ns)
+        clock_sleep_until(clock, wake_ns); /* a signal ends it early */
+    return 1;
+}
+
+int tapedeck_tape_wait(tapedeck_tape *t, int64_t timeout_ms, tapedeck_error *error)
+{
+    tapedeck_batch none;
+    td_err err;
+    td_err_clear(&err);
+    td_result rc = TD_OK;
+    int result = TAPEDECK_WAIT_TIMEOUT;
+    uint64_t begin_ns = clock_mono_ns(clock_real());
+    const uint64_t most_ms = (UINT64_MAX - begin_ns) / TD_NS_PER_MS;
+    const uint64_t deadline_ns = timeout_ms < 0 || (uint64_t)timeout_ms >= most_ms
+                                     ? UINT64_MAX
+                                     : begin_ns + (uint64_t)timeout_ms * TD_NS_PER_MS;
+    if (t->cursor == NULL)
+        return refuse_over(&none, error);
+    if (!is_following(t))
+        rc = td_err_set(&err, TD_E_INVALID, "the tape was opened without TAPEDECK_WITH_FOLLOW");
+    else
+        begin_batch(t);
+    while (rc == TD_OK) {
+        rc = look_for_more(t, &result, &err);
+        if (rc != TD_OK || result != TAPEDECK_WAIT_TIMEOUT || !rest(begin_ns, deadline_ns))
+            break;
+        begin_ns = clock_mono_ns(clock_real());
+    }
+    if (rc == TD_OK)
+        return result;
+    give_error(error, rc, &err);
+    return TAPEDECK_WAIT_FAILED;
 }
 
 /* ---- another time ---- */

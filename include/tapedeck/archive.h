@@ -70,6 +70,8 @@ enum {
     TAPEDECK_WITH_BOOKS = 4,    /* levels are those of the whole book after the frame, up to
                                    book_depth a side, bids, then asks, best first */
     TAPEDECK_WITH_COVERAGE = 8, /* tapedeck_tape_missing_ns can be asked */
+    TAPEDECK_WITH_FOLLOW = 16,  /* tapedeck_tape_wait can be called. Not with COVERAGE or to. Names
+                                   that the archive does not have yet are no error. */
 };
 
 /* Globs and times as on the command line of every verb; NULL selects everything. Globs live as long
@@ -178,6 +180,28 @@ enum {
 TAPEDECK_API int tapedeck_tape_next(tapedeck_tape *tape, tapedeck_batch *out,
                                     tapedeck_error *error);
 
+/* What wait returns. */
+enum {
+    TAPEDECK_WAIT_ENDED = 0,   /* no recorder is at work: the last session was ended in order */
+    TAPEDECK_WAIT_MORE = 1,    /* next returns a batch, or damage */
+    TAPEDECK_WAIT_FAILED = -1, /* error says why */
+    TAPEDECK_WAIT_TIMEOUT = 2,
+    TAPEDECK_WAIT_CRASHED = 3, /* no recorder is at work: the last session has no end, the tape has
+                                  what was durable of it */
+};
+
+/* A time without end. */
+enum { TAPEDECK_WAIT_FOREVER = -1 };
+
+/* Wait for frames after those that a tape with TAPEDECK_WITH_FOLLOW has had: up to timeout_ms; 0
+ * looks once, a negative one waits without end. ENDED and CRASHED are returned once for a session;
+ * a later call waits for the next session. A selection that is not one feed by name gets frames of
+ * a live session 2 s after they are durable, so that those of all feeds are in order. Damage found
+ * meanwhile is returned by the next call of next. Signals do not end it. Gaps have those that were
+ * recorded meanwhile: texts and positions of tapedeck_tape_gap from before are not valid any more.
+ */
+TAPEDECK_API int tapedeck_tape_wait(tapedeck_tape *tape, int64_t timeout_ms, tapedeck_error *error);
+
 /* The books as they are after the last batch, or before the first: a frame each, whose entries are
  * the levels, whole. Results as those of next. Books at a time are those of a tape from then on,
  * before its first batch: earlier frames are read from the checkpoint before. */
@@ -210,7 +234,7 @@ TAPEDECK_API int tapedeck_tape_stream(const tapedeck_tape *tape, size_t index,
 TAPEDECK_API uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *tape, size_t stream,
                                                uint64_t from_ns, uint64_t to_ns);
 
-/* Where something of the selection is missing. Texts are valid until close. */
+/* Where something of the selection is missing. Texts are valid until close, or the next wait. */
 typedef struct tapedeck_gap {
     const char *feed;
     const char *topic;  /* "": all of the connection */

@@ -240,6 +240,285 @@ static void a_tape_goes_on_at_another_time(void **state)
     tapedeck_archive_close(from);
 }
 
+/* ---- following ---- */
+
+/* A feed whose segment grows. */
+typedef struct growing {
+    tape_fixture *fixture;
+    tape_segment *segment;
+    const char *session;
+    uint32_t number; /* of the segment */
+    uint64_t next;   /* frame, of its connection */
+    uint64_t second; /* of it */
+} growing;
+
+static void begin_segment(growing *g)
+{
+    const tape_segment_spec spec = {.feed = "inverse",
+                                    .session = g->session,
+                                    .start_ns = g->session[0] == '2' ? 100 * SECOND : 0,
+                                    .first_ns = g->second * SECOND,
+                                    .number = ++g->number};
+    g->segment = tape_segment_open(g->fixture, &spec);
+    if (g->number == 1)
+        tape_segment_connect(g->segment, 1, g->second * SECOND);
+}
+
+static void put_text(growing *g, const char *topic, const char *text)
+{
+    tape_segment_put(g->segment, &(tape_put){.topic = topic,
+                                             .conn = 1,
+                                             .ordinal = ++g->next,
+                                             .recv_ns = ++g->second * SECOND,
+                                             .text = text,
+                                             .symbol = "BTCUSD"});
+}
+
+/* A gap of a topic, or of all of them. */
+static void put_gap(growing *g, const char *topic, uint64_t from_ns)
+{
+    event gap = {.kind = EVENT_GAP,
+                 .gap = gap_row_of(GAP_DISCONNECT, "inverse", TAPE_FIXTURE_NS + from_ns,
+                                   TAPE_FIXTURE_NS + from_ns + 1, "closed_by_peer")};
+    gap.gap.topic = topic;
+    gap.gap.conn = 1;
+    tape_segment_event(g->segment, &gap, g->second * SECOND + 2);
+}
+
+static const char *const INVERSE[] = {"inverse", NULL};
+static const char *const LINEAR[] = {"linear", NULL};
+
+static tapedeck_tape *open_following(tapedeck_archive *from, const char *const *feeds)
+{
+    const tapedeck_selection wanted = {
+        .size = sizeof wanted, .feeds = feeds, .with = TAPEDECK_WITH_FOLLOW};
+    tapedeck_error error = {0};
+    tapedeck_tape *made = tapedeck_tape_open(from, &wanted, &error);
+    assert_string_equal(error.text, "");
+    assert_non_null(made);
+    return made;
+}
+
+enum { ROWS_MAX = 32 };
+
+/* What a tape has handed out. */
+typedef struct rows {
+    tapedeck_frame_row frames[ROWS_MAX];
+    size_t count;
+} rows;
+
+/* Read to the end: so many more frames. */
+static void read_more(tapedeck_tape *tape, rows *to, size_t count)
+{
+    tapedeck_batch batch;
+    tapedeck_error error = {0};
+    int result;
+    size_t before = to->count;
+    while ((result = tapedeck_tape_next(tape, &batch, &error)) == TAPEDECK_TAPE_BATCH) {
+        assert_true(to->count + batch.frame_count <= ROWS_MAX);
+        for (size_t i = 0; i < batch.frame_count; i++)
+            to->frames[to->count++] = batch.frames[i];
+    }
+    assert_int_equal(result, TAPEDECK_TAPE_END);
+    assert_int_equal(to->count - before, count);
+}
+
+static void expect_wait(tapedeck_tape *tape, int result)
+{
+    tapedeck_error error = {0};
+    assert_int_equal(tapedeck_tape_wait(tape, 0, &error), result);
+    assert_string_equal(error.text, "");
+}
+
+/* A tape that is opened afterwards has the same frames. */
+static void expect_same_afterwards(tapedeck_archive *from, const rows *had)
+{
+    rows again = {.count = 0};
+    tapedeck_tape *tape = open_tape(from, NULL, 0, 1);
+    read_more(tape, &again, had->count);
+    for (size_t i = 0; i < had->count; i++) {
+        const tapedeck_frame_row *a = &had->frames[i];
+        const tapedeck_frame_row *b = &again.frames[i];
+        if (a->recv_ns != b->recv_ns || a->ordinal != b->ordinal || a->flags != b->flags ||
+            a->connection != b->connection || a->content != b->content || a->number != b->number)
+            fail_msg("frame %zu: flags %u, afterwards %u", i, a->flags, b->flags);
+    }
+    tapedeck_tape_close(tape);
+}
+
+static size_t count_gaps(const tapedeck_tape *tape)
+{
+    tapedeck_gap gap;
+    size_t at = 0;
+    size_t count = 0;
+    while (tapedeck_tape_gap(tape, &at, &gap))
+        count++;
+    return count;
+}
+
+/* Chunks, a new topic, a gap, a rotation, the end of the session and another session. */
+static void a_tape_waits_for_more(void **state)
+{
+    growing g = {.fixture = *state, .session = "1000abcd"};
+    rows had = {.count = 0};
+    begin_segment(&g);
+    put_text(&g, "orderBookL2_25", SNAPSHOT);
+    put_text(&g, "orderBookL2_25", UPDATE("6", "9"));
+    tape_segment_seal(g.segment);
+    tapedeck_archive *from = tapedeck_archive_open(g.fixture->folder, NULL);
+    tapedeck_tape *tape = open_following(from, INVERSE);
+    expect_wait(tape, TAPEDECK_WAIT_MORE); /* frames that were not read */
+    read_more(tape, &had, 2);
+    expect_wait(tape, TAPEDECK_WAIT_TIMEOUT);
+    put_text(&g, "trade", TRADE);
+    expect_wait(tape, TAPEDECK_WAIT_TIMEOUT); /* it is not durable */
+    tape_segment_seal(g.segment);
+    expect_wait(tape, TAPEDECK_WAIT_MORE);
+    expect_wait(tape, TAPEDECK_WAIT_MORE); /* as long as it was not read */
+    read_more(tape, &had, 1);
+    put_text(&g, "orderBookL2_25", UPDATE("7", "8"));
+    tape_segment_seal(g.segment);
+    expect_wait(tape, TAPEDECK_WAIT_MORE);
+    read_more(tape, &had, 1);
+    assert_int_equal(had.frames[3].flags & TAPEDECK_ROW_SUSPECT, 0);
+    assert_int_equal(count_gaps(tape), 0);
+    put_gap(&g, "", g.second * SECOND + 1);
+    put_text(&g, "orderBookL2_25", UPDATE("8", "4"));
+    tape_segment_finish(g.segment);
+    expect_wait(tape, TAPEDECK_WAIT_MORE);
+    read_more(tape, &had, 1);
+    assert_int_equal(had.frames[4].flags & TAPEDECK_ROW_SUSPECT, TAPEDECK_ROW_SUSPECT);
+    assert_int_equal(count_gaps(tape), 1);
+    begin_segment(&g); /* the next one */
+    put_text(&g, "orderBookL2_25", SNAPSHOT);
+    tape_segment_seal(g.segment);
+    expect_wait(tape, TAPEDECK_WAIT_MORE);
+    read_more(tape, &had, 1);
+    assert_int_equal(had.frames[5].flags & TAPEDECK_ROW_SUSPECT, 0);
+    put_gap(&g, "trade", SECOND); /* an earlier one: that of the book does not count again */
+    put_text(&g, "orderBookL2_25", UPDATE("6", "9"));
+    tape_segment_finish(g.segment);
+    expect_wait(tape, TAPEDECK_WAIT_MORE);
+    read_more(tape, &had, 1);
+    assert_int_equal(had.frames[6].flags & TAPEDECK_ROW_SUSPECT, 0);
+    expect_wait(tape, TAPEDECK_WAIT_CRASHED); /* nothing records, and the session has no end */
+    expect_wait(tape, TAPEDECK_WAIT_TIMEOUT); /* which is returned once */
+    g = (growing){.fixture = *state, .session = "2000abcd", .second = 200};
+    begin_segment(&g);
+    put_text(&g, "orderBookL2_25", SNAPSHOT);
+    tape_segment_finish(g.segment);
+    expect_wait(tape, TAPEDECK_WAIT_MORE);
+    read_more(tape, &had, 1);
+    expect_wait(tape, TAPEDECK_WAIT_CRASHED); /* of the new session */
+    expect_wait(tape, TAPEDECK_WAIT_TIMEOUT);
+    expect_same_afterwards(from, &had);
+    tapedeck_tape_close(tape);
+    tapedeck_archive_close(from);
+}
+
+/* Damage that is found while following is returned by next, and reading goes on behind it. */
+static void damage_is_met_while_following(void **state)
+{
+    growing g = {.fixture = *state, .session = "1000abcd"};
+    rows had = {.count = 0};
+    tapedeck_batch batch;
+    tapedeck_error error;
+    char path[512];
+    begin_segment(&g);
+    put_text(&g, "trade", TRADE);
+    tape_segment_seal(g.segment);
+    tapedeck_archive *from = tapedeck_archive_open(g.fixture->folder, NULL);
+    tapedeck_tape *tape = open_following(from, INVERSE);
+    read_more(tape, &had, 1);
+    (void)snprintf(path, sizeof path, "%s.open", tape_segment_path(g.segment));
+    put_text(&g, "trade", TRADE);
+    const segment_chunk chunk = tape_segment_seal(g.segment);
+    tape_fixture_damage(path, chunk.offset + chunk.chunk_bytes / 2);
+    put_text(&g, "trade", TRADE);
+    tape_segment_seal(g.segment);
+    expect_wait(tape, TAPEDECK_WAIT_MORE);
+    assert_int_equal(tapedeck_tape_next(tape, &batch, &error), TAPEDECK_TAPE_DAMAGED);
+    read_more(tape, &had, 1);
+    assert_int_equal(had.frames[1].ordinal, 3);
+    tape_segment_finish(g.segment);
+    tapedeck_tape_close(tape);
+    tapedeck_archive_close(from);
+}
+
+/* An archive without a frame, and names that it does not have: they may come. */
+static void what_is_followed_need_not_be_there(void **state)
+{
+    growing g = {.fixture = *state, .session = "1000abcd"};
+    rows had = {.count = 0};
+    tapedeck_archive *from = tapedeck_archive_open(g.fixture->folder, NULL);
+    tapedeck_tape *tape = open_following(from, INVERSE);
+    tapedeck_tape *other = open_following(from, LINEAR);
+    expect_wait(tape, TAPEDECK_WAIT_TIMEOUT);
+    begin_segment(&g);
+    put_text(&g, "trade", TRADE);
+    tape_segment_finish(g.segment);
+    expect_wait(tape, TAPEDECK_WAIT_MORE);
+    read_more(tape, &had, 1);
+    expect_wait(other, TAPEDECK_WAIT_CRASHED);
+    expect_wait(other, TAPEDECK_WAIT_TIMEOUT);
+    tapedeck_tape_close(other);
+    tapedeck_tape_close(tape);
+    tapedeck_archive_close(from);
+}
+
+static void what_does_not_go_with_following(void **state)
+{
+    static const struct {
+        const char *to;
+        uint32_t with;
+    } REFUSED[] = {{"2026-11-21", 0}, {NULL, TAPEDECK_WITH_COVERAGE}};
+    tapedeck_archive *from = open_made(*state);
+    tapedeck_error error = {0};
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++) {
+        const tapedeck_selection wanted = {.size = sizeof wanted,
+                                           .to = REFUSED[i].to,
+                                           .with = TAPEDECK_WITH_FOLLOW | REFUSED[i].with};
+        assert_null(tapedeck_tape_open(from, &wanted, &error));
+        assert_int_equal(error.code, TAPEDECK_ERROR_INVALID);
+    }
+    tapedeck_tape *tape = open_tape(from, NULL, 0, 1);
+    error = (tapedeck_error){0};
+    assert_int_equal(tapedeck_tape_wait(tape, TAPEDECK_WAIT_FOREVER, &error), TAPEDECK_WAIT_FAILED);
+    assert_int_equal(error.code, TAPEDECK_ERROR_INVALID);
+    tapedeck_tape_close(tape);
+    tapedeck_archive_close(from);
+}
+
+/* A tape from a moment after the last frame has the books of then, and what comes. */
+static void following_begins_after_the_last_frame(void **state)
+{
+    growing g = {.fixture = *state, .session = "1000abcd"};
+    const tapedeck_selection wanted = {.size = sizeof wanted,
+                                       .feeds = INVERSE,
+                                       .from = "2026-11-20T06:00:01.5Z",
+                                       .with = TAPEDECK_WITH_FOLLOW};
+    tapedeck_batch batch;
+    tapedeck_error error;
+    rows had = {.count = 0};
+    begin_segment(&g);
+    put_text(&g, "orderBookL2_25", SNAPSHOT);
+    tape_segment_seal(g.segment);
+    tapedeck_archive *from = tapedeck_archive_open(g.fixture->folder, NULL);
+    tapedeck_tape *tape = tapedeck_tape_open(from, &wanted, &error);
+    assert_non_null(tape);
+    assert_int_equal(tapedeck_tape_books(tape, &batch, &error), 1);
+    assert_int_equal(bid_size(&batch), 7);
+    put_text(&g, "orderBookL2_25", UPDATE("6", "9"));
+    tape_segment_finish(g.segment);
+    expect_wait(tape, TAPEDECK_WAIT_MORE);
+    read_more(tape, &had, 1);
+    assert_int_equal(had.frames[0].flags & TAPEDECK_ROW_SUSPECT, 0);
+    assert_int_equal(tapedeck_tape_books(tape, &batch, &error), 1);
+    assert_int_equal(bid_size(&batch), 9);
+    tapedeck_tape_close(tape);
+    tapedeck_archive_close(from);
+}
+
 static void the_version_is_that_of_the_headers(void **state)
 {
     char text[32];
@@ -258,6 +537,11 @@ int main(void)
         tape_fixture_test(a_selection_of_another_version),
         tape_fixture_test(topics_are_listed),
         tape_fixture_test(a_tape_goes_on_at_another_time),
+        tape_fixture_test(a_tape_waits_for_more),
+        tape_fixture_test(damage_is_met_while_following),
+        tape_fixture_test(what_is_followed_need_not_be_there),
+        tape_fixture_test(what_does_not_go_with_following),
+        tape_fixture_test(following_begins_after_the_last_frame),
         cmocka_unit_test(the_version_is_that_of_the_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
