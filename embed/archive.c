@@ -1067,7 +1067,7 @@ static td_result renew_gaps(tapedeck_tape *t, td_err *err)
     t->gaps = now;
     t->has_old_damage = t->has_old_damage || has_new_damage(t, &before);
     for (size_t i = 0; i < t->stream_count; i++)
-        book_trust_renew(&t->streams[i]->trust, &before, &t->gaps);
+        topic_trust_renew(&t->streams[i]->trust, &before, &t->gaps);
     gap_list_fini(&before);
     return rc;
 }

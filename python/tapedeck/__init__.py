@@ -15,6 +15,7 @@ import ctypes
 import json
 import os
 import struct
+import time
 import weakref
 from collections import namedtuple
 from decimal import Context, Decimal
@@ -34,8 +35,10 @@ SNAPSHOT, LATE, SUSPECT, COPY, _NUMBERED = 2, 4, 8, 64, 128
 _CONTENTS = ("book", "trades", "record", "undecoded", "control", "sent", "http")
 _KINDS = (None, "snapshot", "delta")
 _BOOK = 0
-_WITH_BYTES, _WITH_MESSAGES, _WITH_BOOKS, _WITH_COVERAGE = 1, 2, 4, 8
+_WITH_BYTES, _WITH_MESSAGES, _WITH_BOOKS, _WITH_COVERAGE, _WITH_FOLLOW = 1, 2, 4, 8, 16
 _DAMAGED = -2
+_ENDED, _MORE, _FAILED, _TIMEOUT, _CRASHED = 0, 1, -1, 2, 3
+_WAIT_S = 0.5  # in the library at a time: a signal of Python's is handled after it
 
 
 class Error(Exception):
@@ -207,6 +210,7 @@ def _load():
             ("tape_close", None, [handle]),
             ("tape_next", ctypes.c_int, [handle, ctypes.POINTER(_Batch), error]),
             ("tape_books", ctypes.c_int, [handle, ctypes.POINTER(_Batch), error]),
+            ("tape_wait", ctypes.c_int, [handle, ctypes.c_int64, error]),
             ("tape_stream", ctypes.c_int, [handle, ctypes.c_size_t, ctypes.POINTER(_Stream)]),
             ("tape_missing_ns", ctypes.c_uint64, [handle, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint64]),
             ("tape_gap", ctypes.c_int, [handle, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(_Gap)]),
@@ -254,9 +258,11 @@ def _time(at):
 class _Tape:
     """An open selection."""
 
-    def __init__(self, archive, feed, topic, symbol, start, end, with_=0, depth=0, threads=None):
+    def __init__(self, archive, feed, topic, symbol, start, end, with_=0, depth=0, threads=None, follow=None):
         self.globs = [_globs(names) for names in (feed, topic, symbol)]  # as long as the tape
         cast = [ctypes.cast(g, ctypes.POINTER(ctypes.c_char_p)) if g is not None else None for g in self.globs]
+        self.follow = follow
+        with_ |= 0 if follow is None else _WITH_FOLLOW
         wanted = _Selection(ctypes.sizeof(_Selection), *cast, _time(start), _time(end), with_, depth,
                             threads or os.cpu_count() or 1, 0)
         self.error = _Error()
@@ -292,9 +298,27 @@ class _Tape:
             self.streams.append(_decoded(stream, Stream))
         return batch if result > 0 else None
 
+    def _wait(self):
+        """True: there are more frames."""
+        left, until = self.follow, time.monotonic() + self.follow
+        result = _TIMEOUT
+        while result == _TIMEOUT and left >= 0:
+            if self.handle is None:
+                raise Error("the archive was closed")
+            result = _library.tapedeck_tape_wait(self.handle, int(1000 * min(left, _WAIT_S)), ctypes.byref(self.error))
+            left = until - time.monotonic()
+        if result == _FAILED:
+            raise Error(self.error.text.decode())
+        if result == _CRASHED:
+            raise Error("the recorder was killed: its session has no end")
+        return result == _MORE
+
     def batches(self):
-        while (batch := self._read(_library.tapedeck_tape_next)) is not None:
-            yield batch
+        while True:
+            while (batch := self._read(_library.tapedeck_tape_next)) is not None:
+                yield batch
+            if self.follow is None or not self._wait():
+                return
 
     def books(self):
         return self._read(_library.tapedeck_tape_books)
@@ -422,7 +446,11 @@ class Archive:
     """An archive, open for reading. Every method takes feed, topic and symbol as globs, or lists of
     them, and start (inclusive) and end (exclusive) of receive time; None selects everything. One
     thread at a time. Stored frames that cannot be read raise Damage; with strict=False the methods
-    pass over them, and damage() lists what they passed over."""
+    pass over them, and damage() lists what they passed over.
+
+    Iterators take follow, too: at the end of an archive that is being recorded they wait so many
+    seconds for more frames, and end when nothing came or the recorder has ended. If it was killed
+    they raise Error."""
 
     def __init__(self, path, strict=True):
         self._handle, self._is_strict, self._tapes = None, strict, weakref.WeakSet()
@@ -451,8 +479,8 @@ class Archive:
     def __exit__(self, *_):
         self.close()
 
-    def _each(self, kind, with_, feed, topic, symbol, start, end):
-        with _Tape(self, feed, topic, symbol, start, end, with_) as tape:
+    def _each(self, kind, with_, feed, topic, symbol, start, end, follow):
+        with _Tape(self, feed, topic, symbol, start, end, with_, follow=follow) as tape:
             for batch in tape.batches():
                 text = ctypes.string_at(batch.text, batch.text_bytes) if batch.text_bytes else b""
                 streams = tape.streams
@@ -460,18 +488,18 @@ class Archive:
                     if not row[14] & COPY and (kind is Frame or row[7]):
                         yield kind((row, streams[row[8]], text))
 
-    def frames(self, feed=None, topic=None, symbol=None, start=None, end=None):
+    def frames(self, feed=None, topic=None, symbol=None, start=None, end=None, follow=None):
         """Frames as they came, in the order of the tape, without copies."""
-        return self._each(Frame, _WITH_BYTES, feed, topic, symbol, start, end)
+        return self._each(Frame, _WITH_BYTES, feed, topic, symbol, start, end, follow)
 
-    def messages(self, feed=None, topic=None, symbol=None, start=None, end=None):
+    def messages(self, feed=None, topic=None, symbol=None, start=None, end=None, follow=None):
         """Frames, decoded: what `tapedeck replay --messages` prints."""
-        return self._each(Message, _WITH_BYTES | _WITH_MESSAGES, feed, topic, symbol, start, end)
+        return self._each(Message, _WITH_BYTES | _WITH_MESSAGES, feed, topic, symbol, start, end, follow)
 
-    def batches(self, feed=None, topic=None, symbol=None, start=None, end=None):
+    def batches(self, feed=None, topic=None, symbol=None, start=None, end=None, follow=None):
         """Pairs (trades, levels) of arrays, a few thousand frames at a time, and the streams that
         their rows refer to: constant memory. Rows of copies have the flag COPY."""
-        with _Tape(self, feed, topic, symbol, start, end) as tape:
+        with _Tape(self, feed, topic, symbol, start, end, follow=follow) as tape:
             for batch in tape.batches():
                 yield (_trades.copy(batch.trades, batch.trade_count),
                        _levels.copy(batch.levels, batch.level_count), tape.streams)
@@ -492,9 +520,9 @@ class Archive:
             streams = batch[2]
         return kind.join(parts, streams)
 
-    def books(self, depth, feed=None, topic=None, symbol=None, start=None, end=None):
+    def books(self, depth, feed=None, topic=None, symbol=None, start=None, end=None, follow=None):
         """The order book after each of its frames, depth levels a side."""
-        with _Tape(self, feed, topic, symbol, start, end, _WITH_BOOKS, depth) as tape:
+        with _Tape(self, feed, topic, symbol, start, end, _WITH_BOOKS, depth, follow=follow) as tape:
             for batch in tape.batches():
                 yield from _books_of(tape, batch)
 

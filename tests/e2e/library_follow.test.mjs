@@ -7,10 +7,10 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { BIN, filesBelow, jsonLines, Program, tapedeck, temporary } from "./lib.mjs";
 import { configFile, feedArgs, Recorder, simulator } from "./live.mjs";
+import { installed, LIBRARY, withoutLibrary } from "./python.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
 
-const LIBRARY = path.join(fs.realpathSync(BIN), "../lib/libtapedeck.so.0");
-const skip = fs.existsSync(LIBRARY) ? false : "a library with a sanitizer links into programs that have it";
+const skip = withoutLibrary;
 const noClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)";
 const hasValgrind = spawnSync("valgrind", ["--version"]).status === 0;
 const FEEDS = ["inverse", "linear"];
@@ -59,6 +59,18 @@ int main(int argc, char **argv)
 }
 `;
 
+// The same of one feed.
+const PYTHON = `
+import math, sys, tapedeck
+for frame in tapedeck.open(sys.argv[1]).frames(feed="linear", follow=math.inf):
+    print(frame.feed, frame.recv_ns, frame.ordinal, len(frame.bytes), flush=True)
+try:
+    list(tapedeck.open(sys.argv[1]).frames(end="2100-01-01", follow=0))
+except tapedeck.Error:
+    sys.exit(0)
+sys.exit("a tape with an end can be followed")
+`;
+
 function build(dir, name, source, ...compiler) {
   const program = path.join(dir, name);
   execFileSync(compiler[0], [...compiler.slice(1), "-Wall", "-Wextra", "-Werror", "-Iinclude", source, "-x", "none", LIBRARY, "-o", program], { stdio: "pipe" });
@@ -99,17 +111,19 @@ describe("a program that follows a recorder", { concurrency: 3, skip }, () => {
     const one = start(["1", "linear"]);
     const examples = [["cc", "-std=gnu17"], ["c++", "-std=c++20", "-x", "c++"]].map((compiler, i) => build(dir, `example${i}`, "docs/examples/follow.c", ...compiler));
     const example = new Program(t, examples[0], [archive, "BTCUSD"], { env });
+    const python = new Program(t, "/usr/bin/env", ["python3", "-c", PYTHON, archive], { env: { ...env, PYTHONPATH: installed(t), PYTHONDONTWRITEBYTECODE: "1" } });
     await until(recorder, () => FEEDS.every((feed) => filesBelow(archive).some((file) => new RegExp(`/${feed}-[^/]*-000002\\.mcap`).test(file))));
     await recorder.durableAfter(recorder.durableLines + 4);
     await one.until(recorder.durableAfter(recorder.durableLines + 1));
     assert.ok(one.lines.length > 100 && recorder.child.exitCode === null, `${one.lines.length} frames while it records`);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    for (const program of [all, one, example]) {
+    for (const program of [all, one, example, python]) {
       const end = await program.ended;
       assert.deepEqual([end.code, end.stderr], [0, ""]);
     }
     assert.deepEqual([waits(all), waits(one)], [["wait 0"], ["wait 0"]]);
     assert.deepEqual(frames(one), await printed(t, dir, "--feed", "linear"));
+    assert.deepEqual(frames(python), frames(one));
     const had = frames(all), tape = await printed(t, dir);
     for (const feed of FEEDS) assert.deepEqual(had.filter((row) => row[0] === feed), tape.filter((row) => row[0] === feed));
     assert.equal(had.length, tape.length);

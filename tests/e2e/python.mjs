@@ -8,10 +8,10 @@ import readline from "node:readline";
 import { after } from "node:test";
 import { BIN, temporary } from "./lib.mjs";
 
-const LIBRARY = path.join(fs.realpathSync(BIN), "../lib/libtapedeck.so.0");
+export const LIBRARY = path.join(fs.realpathSync(BIN), "../lib/libtapedeck.so.0");
 export const withoutLibrary = fs.existsSync(LIBRARY) ? false : "a library with a sanitizer does not load into Python";
 
-/** The package as it is installed: below the folder of its library. */
+/** The package tapedeck as it is installed: below the folder of its library. */
 export function installed(t) {
   const lib = temporary(t);
   const packages = path.join(lib, "python3/dist-packages");
