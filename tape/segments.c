@@ -402,7 +402,7 @@ static int wants_segment(void *user, const segment_name *name)
     for (size_t i = all->count; i > 0; i--) { /* mostly the latest is searched */
         const segment *of = all->all[i - 1];
         if (of->file.number == name->number && strcmp(of->session, name->session) == 0 &&
-            strcmp(of->file.feed, name->feed) == 0)
+            strcmp(of->file.feed->name, name->feed) == 0)
             return 0;
     }
     return 1;

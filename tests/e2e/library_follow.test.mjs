@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { BIN, filesBelow, jsonLines, Program, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, jsonLines, Program, tapedeck, temporary } from "./lib.mjs";
 import { configFile, feedArgs, Recorder, simulator } from "./live.mjs";
 import { installed, LIBRARY, withoutLibrary } from "./python.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
