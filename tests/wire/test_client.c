@@ -3,9 +3,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -162,7 +166,7 @@ static void test_never_answers(void **state)
         raw_peer *peer = raw_peer_start(&SILENT);
         wire_loop *loop = open_loop();
         wire_side side;
-        wire_client_options options = {.connect_timeout_ns = 20 * TD_NS_PER_MS};
+        wire_client_options options = {.connect_timeout_ns = TD_NS_PER_S}; /* the look-up's, too */
         wire_side_connect(&side, loop, url_of(peer, ROWS[i].scheme), &options);
         wire_side_expect_end(&side, WIRE_CAUSE_TIMEOUT, ROWS[i].words);
         wire_loop_close(loop);
@@ -279,9 +283,43 @@ static uint64_t shifted_wall_ns(void *ctx)
 }
 
 /* The kernel's receive time is unknown if the wall clock seems to have been set since. */
+/* A socket for which the kernel stamps packets: it begins to do so some time after the first such
+ * socket is there, and ends with the last one. */
+static int open_stamped(void)
+{
+    const int on = 1;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on), 0);
+    for (int is_stamped = 0; !is_stamped;) {
+        char byte = 0;
+        char control[256];
+        struct iovec bytes = {&byte, 1};
+        struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control};
+        assert_int_equal(sendto(fd, &byte, 1, 0, (struct sockaddr *)&at, size), 1);
+        message.msg_controllen = sizeof control;
+        struct timespec before; /* what is not stamped on its way gets the time of recvmsg */
+        assert_int_equal(clock_gettime(CLOCK_REALTIME, &before), 0);
+        assert_int_equal(recvmsg(fd, &message, 0), 1);
+        const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        struct timespec stamp = {0};
+        if (header != NULL)
+            memcpy(&stamp, CMSG_DATA(header), sizeof stamp);
+        is_stamped =
+            header != NULL && (stamp.tv_sec < before.tv_sec ||
+                               (stamp.tv_sec == before.tv_sec && stamp.tv_nsec < before.tv_nsec));
+    }
+    return fd;
+}
+
 static void test_kernel_times(void **state)
 {
     (void)state;
+    int stamped = open_stamped();
     static const int64_t SHIFTS_S[] = {0, -3600, 3600};
     for (size_t i = 0; i < sizeof SHIFTS_S / sizeof *SHIFTS_S; i++) {
         static const raw_script SCRIPT = {.after = BYTES("\x81\x02hi"), .end = RAW_END_CLOSE};
@@ -306,6 +344,7 @@ static void test_kernel_times(void **state)
         wire_loop_close(loop);
         raw_peer_stop(peer, NULL, 0);
     }
+    (void)close(stamped);
 }
 
 /* A frame of exactly the limit is taken, one byte more is not; in one frame and in fragments. */
