@@ -31,7 +31,18 @@ struct archive {
     char *catalog_path;
     td_lock *lock;
     char session[SESSION_ID_BYTES];
+    struct archive_view *held_view;
 };
+
+struct archive_view *archive_held_view(const archive *a)
+{
+    return a->held_view;
+}
+
+void archive_set_held_view(archive *a, struct archive_view *view)
+{
+    a->held_view = view;
+}
 
 const char *archive_path(const archive *a)
 {
@@ -343,6 +354,7 @@ void archive_close(archive *a)
 {
     if (a == NULL)
         return;
+    TD_ASSERT(a->held_view == NULL);
     td_io_unlock(a->lock);
     td_free(a->path);
     td_free(a->verb);

@@ -61,6 +61,10 @@ int archive_is_single_file(const archive *archive);
 /* Where the catalog is; NULL for a single file. */
 const char *archive_catalog_path(const archive *archive);
 
+/* What archive_view_hold keeps: NULL without it. */
+struct archive_view *archive_held_view(const archive *archive);
+void archive_set_held_view(archive *archive, struct archive_view *view);
+
 /* Session id (8 hex digits) of an appender, chosen at open; "" for the others. */
 const char *archive_session(const archive *archive);
 

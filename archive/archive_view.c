@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "archive/journal.h"
 
-enum { HOUR_S = 3600 };
+enum { HOUR_S = 3600, BUSY_COUNT = 4, BUSY_NS = 100000000 };
 
 static void close_catalog(archive_view *view, const char *why)
 {
@@ -62,6 +62,10 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
                             td_err *err)
 {
     *out = NULL;
+    if (parts == VIEW_ALL && archive_held_view(a) != NULL) {
+        *out = archive_view_share(archive_held_view(a));
+        return TD_OK;
+    }
     archive_view *view = td_alloc_zero(1, sizeof *view);
     view->archive = a;
     view->log = log;
@@ -73,6 +77,24 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
     }
     *out = view;
     return TD_OK;
+}
+
+td_result archive_view_hold(archive *a, td_err *err)
+{
+    archive_view *view = NULL;
+    TD_ASSERT(archive_get_mode(a) == ARCHIVE_READ);
+    td_result rc = archive_view_open(a, VIEW_ALL, archive_log(a), &view, err);
+    archive_set_held_view(a, view);
+    return rc;
+}
+
+void archive_view_let_go(archive *a)
+{
+    archive_view *view = a == NULL ? NULL : archive_held_view(a);
+    if (view == NULL)
+        return;
+    archive_set_held_view(a, NULL);
+    archive_view_close(view);
 }
 
 archive_view *archive_view_share(archive_view *view)
@@ -98,9 +120,27 @@ void archive_view_close(archive_view *view)
 
 void archive_view_rest(archive_view *view)
 {
+    const uint64_t now_ns = clock_mono_ns(clock_real());
+    int is_busy = now_ns - view->rested_ns < BUSY_NS;
+    view->rested_ns = now_ns;
+    view->busy_count = is_busy ? view->busy_count + 1 : 0;
+    if (view->busy_count > BUSY_COUNT)
+        return;
     view->rests |= view->catalog != NULL;
     catalog_close(view->catalog);
     view->catalog = NULL;
+}
+
+void archive_view_begin_loads(archive_view *view)
+{
+    view->loader_count++;
+}
+
+void archive_view_end_loads(archive_view *view)
+{
+    TD_ASSERT(view->loader_count > 0);
+    if (--view->loader_count == 0 && view->catalog != NULL)
+        catalog_let_go(view->catalog);
 }
 
 int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,
@@ -114,6 +154,8 @@ int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes,
         open_catalog(view);
     if (view->catalog == NULL)
         return 0;
+    if (view->loader_count > 0)
+        catalog_hold(view->catalog);
     td_result rc = catalog_load(view->catalog, path, part, out, &cause);
     if (rc == TD_OK && archive_history_is_same(&view->past, path, file_bytes, &out->index))
         return 1;
@@ -151,6 +193,7 @@ static uint64_t newest_of(const segment_index *index, uint64_t until_ns)
 uint64_t archive_view_newest_ns(archive_view *view, uint64_t until_ns)
 {
     uint64_t newest_ns = 0;
+    archive_view_begin_loads(view);
     for (size_t i = view->listing.segment_count; i > 0; i--) {
         const archive_segment *segment = &view->listing.segments[i - 1];
         uint64_t end_s = (segment->name.first_s / HOUR_S + 1) * HOUR_S;
@@ -164,5 +207,6 @@ uint64_t archive_view_newest_ns(archive_view *view, uint64_t until_ns)
         newest_ns = ns > newest_ns ? ns : newest_ns;
         segment_rows_fini(&rows);
     }
+    archive_view_end_loads(view);
     return newest_ns;
 }

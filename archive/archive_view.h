@@ -18,6 +18,9 @@ typedef struct archive_view {
     char live[SESSION_ID_BYTES]; /* archive_live_session, asked after listing */
     catalog *catalog;            /* NULL: none that can be used, or it rests */
     uint8_t rests;               /* 1: it is opened when it is needed */
+    uint64_t rested_ns;          /* of the last archive_view_rest, by the monotonic clock */
+    unsigned busy_count;         /* how many of them in a row came soon after the one before */
+    unsigned loader_count;       /* archive_view_begin_loads */
     const td_log *log;           /* why it is not used; may be NULL */
     archive_history past;
     gap_list journal_gaps; /* as they were written */
@@ -34,13 +37,26 @@ typedef enum view_parts {
 TD_MUST_USE td_result archive_view_open(archive *archive, view_parts parts, const td_log *log,
                                         archive_view **out, td_err *err);
 
+/* Read one (VIEW_ALL), which every archive_view_open of VIEW_ALL then shares, until the end of that:
+ * all that a caller finds out is of one moment, and read once. For reading only, where nothing
+ * looks for what is new. TD_E_IO. */
+TD_MUST_USE td_result archive_view_hold(archive *archive, td_err *err);
+void archive_view_let_go(archive *archive);
+
 /* Become one more of its users; and end that, for its opener too: the last one frees it. NULL is
  * fine. */
 archive_view *archive_view_share(archive_view *view);
 void archive_view_close(archive_view *view);
 
-/* Close the catalog until it is needed again: SQLite keeps up to 2 MiB of it in memory. */
+/* Close the catalog until it is needed again: SQLite keeps up to 2 MiB of it in memory. It stays
+ * open while calls follow each other quickly, because a read of many segments would open it for
+ * each. */
 void archive_view_rest(archive_view *view);
+
+/* Many segments are loaded one after the other: each then costs less. In pairs, which nest; nothing
+ * else is waited for between them. */
+void archive_view_begin_loads(archive_view *view);
+void archive_view_end_loads(archive_view *view);
 
 /* Load the rows of a listed segment from the catalog, if they describe the file: it has file_bytes
  * bytes, the journal has the same size and chain, and the rows are those that were written. 0: the

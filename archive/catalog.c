@@ -562,6 +562,16 @@ td_result catalog_load(catalog *c, const char *path, catalog_part part, segment_
     return rc;
 }
 
+void catalog_hold(catalog *c)
+{
+    database_hold(c->db);
+}
+
+void catalog_let_go(catalog *c)
+{
+    database_let_go(c->db);
+}
+
 /* ---- as text ---- */
 
 /* A path is escaped as for a screen. */

@@ -77,6 +77,10 @@ typedef enum catalog_part {
 TD_MUST_USE td_result catalog_load(catalog *catalog, const char *path, catalog_part part,
                                    segment_rows *out, td_err *err);
 
+/* Around many loads: database_hold before each, database_let_go after the last. */
+void catalog_hold(catalog *catalog);
+void catalog_let_go(catalog *catalog);
+
 /* A line for each segment, by path: path, size, last chain value, and hashes of its rows and of its
  * chunks, separated by tabs. Equal archives give equal lines. line is without LF. */
 typedef td_result catalog_line_fn(void *user, td_bytes line, td_err *err);

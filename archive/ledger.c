@@ -125,6 +125,7 @@ static void add_lacking(archive_view *view, gap_list *list)
 static void collect(archive_view *view, gap_list *rows)
 {
     session_spans spans = {0};
+    archive_view_begin_loads(view);
     for (size_t i = 0; i < view->listing.segment_count; i++) {
         const archive_segment *segment = &view->listing.segments[i];
         segment_rows found;
@@ -141,6 +142,7 @@ static void collect(archive_view *view, gap_list *rows)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
                     "more topics than gaps are looked for in: some have no rows of their own");
     session_spans_add_gaps(&spans, &view->past, rows);
+    archive_view_end_loads(view);
     session_spans_fini(&spans);
 }
 
@@ -157,11 +159,13 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
 
 void archive_written_gaps(archive_view *view, gap_list *out)
 {
+    archive_view_begin_loads(view);
     for (size_t i = 0; i < view->listing.segment_count; i++) {
         segment_rows rows;
         read_rows(view, &view->listing.segments[i], &rows);
         gap_list_join(out, &rows.gaps);
         segment_rows_fini(&rows);
     }
+    archive_view_end_loads(view);
     gap_list_join(out, &view->journal_gaps);
 }

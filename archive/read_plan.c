@@ -313,8 +313,10 @@ static td_result plan_segments(read_plan *plan, archive_view *view, td_err *err)
     plan->view = archive_view_share(view);
     log_unexpected(plan, &view->listing);
     look_for_missing(plan);
+    archive_view_begin_loads(view);
     for (size_t i = 0; i < view->listing.segment_count && rc == TD_OK; i++)
         rc = consider(plan, &view->listing.segments[i], err);
+    archive_view_end_loads(view);
     if (rc == TD_OK)
         td_log_emit(plan->log, TD_LOG_DEBUG,
                     "%zu of %zu segments may hold selected frames, according to %s", plan->count,

@@ -5,6 +5,9 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
+
+enum { HOUR_S = 3600 };
 
 /* ---- what was received, segment by segment ---- */
 
@@ -97,20 +100,35 @@ void session_spans_fini(session_spans *spans)
     *spans = (session_spans){0};
 }
 
+/* 1 if a segment's frames may be outside of what was found so far. By its name they are of one hour
+ * of UTC, from that second on. */
+static int may_extend(const segment_name *name, uint64_t first_ns, uint64_t last_ns)
+{
+    const uint64_t end_s = (name->first_s / HOUR_S + 1) * HOUR_S;
+    return !name->is_parsed || first_ns == 0 || name->first_s * TD_NS_PER_S < first_ns ||
+           end_s * TD_NS_PER_S > last_ns;
+}
+
+/* The last segments and the first ones in turn: those between are then not read. */
 void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns, uint64_t *last_ns)
 {
+    const size_t count = view->listing.segment_count;
     *first_ns = 0;
     *last_ns = 0;
-    for (size_t i = 0; i < view->listing.segment_count; i++) {
+    archive_view_begin_loads(view);
+    for (size_t k = 0; k < count; k++) {
+        const size_t i = k % 2 == 0 ? count - 1 - k / 2 : k / 2;
         const archive_segment *segment = &view->listing.segments[i];
         segment_rows rows;
-        if (segment->name.is_parsed && strcmp(segment->name.feed, feed) != 0)
+        if ((segment->name.is_parsed && strcmp(segment->name.feed, feed) != 0) ||
+            !may_extend(&segment->name, *first_ns, *last_ns))
             continue;
         if (archive_view_read(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows,
                               NULL) == TD_OK)
             add_times(&rows.index, first_ns, last_ns);
         segment_rows_fini(&rows);
     }
+    archive_view_end_loads(view);
 }
 
 /* ---- from segments to spans ---- */

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/limits.h"
 
 enum {
@@ -21,6 +22,7 @@ struct database {
     sqlite3 *db;
     database_mode mode;
     char *path;
+    uint64_t held_ns; /* since this time of the monotonic clock a lock is held; 0: none */
     sqlite3_stmt *statements[];
 };
 
@@ -116,6 +118,24 @@ td_result database_query_next(database_query *query, td_err *err)
     if (rc == SQLITE_ROW)
         return TD_OK;
     return rc == SQLITE_DONE ? TD_EOF : fail(query->db, rc, "reading or writing", err);
+}
+
+void database_let_go(database *d)
+{
+    if (d->held_ns != 0)
+        (void)sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL); /* nothing was written */
+    d->held_ns = 0;
+}
+
+void database_hold(database *d)
+{
+    const uint64_t now_ns = clock_mono_ns(clock_real());
+    TD_ASSERT(d->mode == DATABASE_READ);
+    if (d->held_ns != 0 && now_ns - d->held_ns < DATABASE_HOLD_NS)
+        return;
+    database_let_go(d);
+    if (sqlite3_exec(d->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK)
+        d->held_ns = now_ns;
 }
 
 td_result database_query_run(database_query *query, td_err *err)

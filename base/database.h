@@ -71,6 +71,13 @@ TD_MUST_USE td_result database_query_next(database_query *query, td_err *err);
  * returned: TD_EOF as TD_OK. */
 td_result database_query_end(database_query *query, td_result rc);
 
+/* Many reads follow one another: hold the lock that each of them would take and check for itself.
+ * Called before each; a writer waits for DATABASE_HOLD_NS of reads at most. It cannot fail: without
+ * the lock each read takes its own. And end that, which is needed before a long pause. */
+#define DATABASE_HOLD_NS UINT64_C(20000000)
+void database_hold(database *db);
+void database_let_go(database *db);
+
 /* Run a statement that gives no rows: a transaction of its own. TD_E_BUSY, TD_E_NOSPACE, TD_E_IO,
  * TD_E_CORRUPT; TD_E_NOTFOUND if the file was removed or replaced under us. */
 TD_MUST_USE td_result database_query_run(database_query *query, td_err *err);

@@ -172,7 +172,8 @@ exit_code cmd_cut(const verb_context *context, int argc, char **argv)
                          "file cannot be read or written; nothing was left"},
         .examples = "tapedeck cut archive -o bug.mcap --from 2021-04-17T16:43 --to +10s\n"
                     "tapedeck cut archive -o bug.mcap --feed linear --shrink 'my-decoder \"$1\"'",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
         .own = {{"Cut", CUT_ROWS, sizeof CUT_ROWS / sizeof *CUT_ROWS, &command}},
         .mode = ARCHIVE_READ,
         .check = check_flags,

@@ -166,7 +166,8 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
                     "tapedeck drift DIR --from now-30d --since now-1d\n"
                     "tapedeck drift DIR --feed linear --topic 'tickers*' --json\n"
                     "tapedeck drift DIR --coverage",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
         .own = {{"Drift", DRIFT_ROWS, sizeof DRIFT_ROWS / sizeof *DRIFT_ROWS, &flags}},
         .mode = ARCHIVE_READ,
         .work = run};

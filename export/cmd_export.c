@@ -622,7 +622,8 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                     "  --symbol BTCUSD --from 2021-04-17 --to 2021-04-18\n"
                     "tapedeck export DIR --format jsonl --out DATASET --topic trade\n"
                     "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
         .own = {{"Export", rows, ROW_COUNT, &command.flags}},
         .mode = ARCHIVE_READ,
         .check = read_flags,

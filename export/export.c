@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/workers.h"
+#include "archive/archive_view.h"
 #include "archive/read_plan.h"
 #include "cli/units.h"
 #include "export/export_day.h"
@@ -318,6 +319,7 @@ typedef struct day_work {
 
 static void close_work(day_work *work)
 {
+    archive_view_let_go(work->archive);
     archive_close(work->archive);
     export_document_close(&work->published);
     export_document_close(&work->left);
@@ -495,6 +497,8 @@ static td_result do_day(day_work *work, td_err *err)
     if (rc != TD_OK)
         return rc;
     rc = open_archive(work->day->run->options->archive, &work->archive, err);
+    if (rc == TD_OK)
+        rc = archive_view_hold(work->archive, err);
     if (rc == TD_OK)
         rc = begin_manifest(work->day, work->archive, &work->head, err);
     if (rc == TD_OK)

@@ -7,6 +7,7 @@
 #include "base/io_posix.h"
 #include "base/time_text.h"
 #include "cli/units.h"
+#include "archive/archive_view.h"
 #include "archive/read_plan.h"
 #include "play/archive_names.h"
 #include "play/player.h"
@@ -135,10 +136,13 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
         rc = spec->check(&verb);
     if (rc == TD_OK)
         rc = open_archive(&verb, spec);
+    if (rc == TD_OK && (spec->takes & VERB_READS_ONCE) != 0)
+        rc = archive_view_hold(verb.archive, &verb.err);
     if (rc == TD_OK)
         rc = spec->work(&verb);
     progress_end(&verb.progress);
     result_end(&verb.result);
+    archive_view_let_go(verb.archive);
     archive_close(verb.archive);
     td_free(verb.stretches);
     stop_signal_close(verb.signals);

@@ -101,7 +101,8 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
                           "written, or your decoder cannot be loaded or started")},
         .examples = "tapedeck regress save DIR -o before.tdb\n"
                     "tapedeck regress save DIR -o books.tdb --topic 'orderBook*' --from 2021-04-17",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
         .own = {{"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command},
                 option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,

@@ -83,7 +83,8 @@ exit_code cmd_when(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck when DIR 'spread > 5' --symbol BTCUSD\n"
                     "tapedeck when DIR 'rule=crossed' --from 2026-11-22T03:00\n"
                     "tapedeck when DIR gap",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
         .mode = ARCHIVE_READ,
         .check = check,
         .work = run};
