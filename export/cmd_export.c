@@ -29,7 +29,6 @@ typedef struct export_flags {
     uint64_t levels;
     uint8_t has_sod;
     uint8_t has_bbo;
-    uint8_t is_fused;
     int exch_time; /* export_exch_time */
     int time;      /* export_time */
     uint64_t scale;
@@ -116,7 +115,7 @@ static void describe_formats(export_names *names)
 static const char *const EXCH_TIMES[] = {
     [EXPORT_EXCH_TIME_FRAME] = "frame", [EXPORT_EXCH_TIME_MATCH] = "match", NULL};
 
-enum { ROW_COUNT = 19 };
+enum { ROW_COUNT = 18 };
 
 static void make_rows(export_names *names, option_row rows[ROW_COUNT])
 {
@@ -165,9 +164,6 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
         {.long_name = "bbo",
          OPTION_INTO(export_flags, has_bbo),
          .help = "hftbacktest: with the exchange's own best bids and asks"},
-        {.long_name = "fuse",
-         OPTION_INTO(export_flags, is_fused),
-         .help = "hftbacktest: one book of all recorded depths of a symbol"},
         {.long_name = "exch-time",
          OPTION_INTO(export_flags, exch_time),
          .metavar = "NAME",
@@ -378,8 +374,6 @@ static td_result read_types(export_command *command, td_err *err)
                 continue;
             if (type.type == &EXPORT_BOOK_SNAPSHOTS)
                 type.type = &command->book_snapshots.type;
-            if (type.type == &EXPORT_HFT_DEPTH && command->flags.is_fused)
-                type.type = &EXPORT_HFT_FUSED;
             add_output(spec, format, &type);
             has_books |= (type.type->flags & EXPORT_OF_BOOKS) != 0;
         }
@@ -425,12 +419,8 @@ static td_result read_choices(export_command *command, td_err *err)
     const export_flags *flags = &command->flags;
     export_settings *settings = &command->spec.settings;
     if (!export_has_format(&command->spec, &EXPORT_HFTBACKTEST) &&
-        (flags->has_sod || flags->has_bbo || flags->is_fused ||
-         flags->exch_time != EXPORT_EXCH_TIME_FRAME))
-        return td_err_set(err, TD_E_INVALID,
-                          "--sod, --bbo, --fuse, --exch-time: of hftbacktest alone");
-    if (flags->is_fused && flags->depth != 0)
-        return td_err_set(err, TD_E_INVALID, "--fuse: --depth takes one depth");
+        (flags->has_sod || flags->has_bbo || flags->exch_time != EXPORT_EXCH_TIME_FRAME))
+        return td_err_set(err, TD_E_INVALID, "--sod, --bbo, --exch-time: of hftbacktest alone");
     if (!export_has_format(&command->spec, &EXPORT_PARQUET) &&
         (flags->time != EXPORT_TIME_NANOS || flags->scale != 0 || flags->has_floats))
         return td_err_set(err, TD_E_INVALID, "--time, --scale, --float: of parquet alone");
@@ -441,7 +431,6 @@ static td_result read_choices(export_command *command, td_err *err)
     settings->decimal_scale = (uint8_t)flags->scale;
     settings->has_sod = flags->has_sod;
     settings->has_bbo = flags->has_bbo;
-    settings->is_fused = flags->is_fused;
     settings->exch_time = (export_exch_time)flags->exch_time;
     return TD_OK;
 }

@@ -41,8 +41,7 @@ typedef struct export_row {
                            over, because they would say that it came then */
     unsigned flags;     /* ROW_* */
     td_bytes symbol;    /* where the frame's entries name symbols; empty: it is the stream's */
-    const msg_value *values;        /* one for each column; VALUE_ABSENT: the cell is empty */
-    const struct maker_frame *seen; /* of a type without values: its frame */
+    const msg_value *values; /* one for each column; VALUE_ABSENT: the cell is empty */
 } export_row;
 
 /* Where a maker puts its rows. */

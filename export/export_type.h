@@ -36,7 +36,6 @@ typedef struct export_settings {
     /* Of hftbacktest: */
     uint8_t has_sod;            /* 1: a book that is alive begins with all of it */
     uint8_t has_bbo;            /* 1: with the exchange's own best prices */
-    uint8_t is_fused;           /* 1: all depths of a symbol are one book */
     export_exch_time exch_time; /* of book frames */
     int64_t clock_offset_ns;    /* added to times of receipt */
     /* Of parquet: */

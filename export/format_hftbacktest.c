@@ -14,7 +14,6 @@
 #include "export/export_format.h"
 #include "export/export_name.h"
 #include "export/export_writers.h"
-#include "export/hft_fuse.h"
 #include "export/npz.h"
 #include "export/rows_hftbacktest.h"
 
@@ -31,8 +30,6 @@ typedef struct hft_writer {
     int64_t depth_ns;      /* latest exchange time of the book; 0: none */
     hft_event *end_of_day; /* levels of the book after the day */
     size_t end_of_day_count;
-    hft_fuse fuse;     /* of EXPORT_HFT_FUSED */
-    uint64_t fused_ns; /* its last frame's receipt; 0: none */
 } hft_writer;
 
 static void *open_writer(const export_target *target)
@@ -49,7 +46,6 @@ static void close_writer(void *writer)
         return;
     event_order_close(self->order);
     export_file_abandon(self->file);
-    hft_fuse_fini(&self->fuse);
     td_free(self->end_of_day);
     td_free(self);
 }
@@ -178,63 +174,13 @@ static td_result add_bbo(hft_writer *self, const export_row *row, td_err *err)
     return rc;
 }
 
-/* The fused levels of a side; whole: in place of all that it has. */
-static td_result add_fused_side(hft_writer *self, msg_side side, int is_whole, hft_event at,
-                                td_err *err)
-{
-    const fused_levels *changes = &self->fuse.changes[side];
-    const uint64_t flag = side == SIDE_BUY ? EVENT_BUY : EVENT_SELL;
-    td_result rc = TD_OK;
-    at.kind = EVENT_CLEAR | flag;
-    at.price = side == SIDE_BUY ? -INFINITY : INFINITY;
-    if (is_whole)
-        rc = add_event(self, at, err);
-    at.kind = flag | (is_whole ? EVENT_SNAPSHOT : EVENT_DEPTH);
-    for (size_t i = 0; i < changes->count && rc == TD_OK; i++) {
-        at.price = td_decimal_double(changes->items[i].price);
-        at.amount = td_decimal_double(changes->items[i].size);
-        rc = add_event(self, at, err);
-    }
-    return rc;
-}
-
-/* Frames of different depths overtake each other: no time falls below the one before. A book that
- * breaks before it began is that of the day before. */
-static td_result add_fused(hft_writer *self, const export_row *row, td_err *err)
-{
-    const trust_answer *trust = row->seen->trust;
-    const unsigned answer = hft_fuse_apply(&self->fuse, row->seen);
-    const int is_whole = (answer & FUSE_WHOLE) != 0;
-    const uint64_t broke_ns = trust->broke.from_ns;
-    const export_row lost = {.recv_ns = broke_ns > self->fused_ns ? broke_ns : self->fused_ns};
-    hft_event at = gap_event(self, &lost);
-    td_result rc = TD_OK;
-    if (((answer & FUSE_LOST) != 0 || self->fused_ns == 0) && trust->broke.cause != BREAK_NONE)
-        rc = add_event(self, at, err);
-    if (rc != TD_OK || !trust->is_trusted)
-        return rc;
-    set_times(self, row, &at);
-    if (at.exch_ns < self->depth_ns)
-        at.exch_ns = self->depth_ns;
-    self->depth_ns = at.exch_ns;
-    self->fused_ns = row->recv_ns;
-    rc = add_fused_side(self, is_whole ? SIDE_BUY : SIDE_SELL, is_whole, at, err);
-    return rc == TD_OK ? add_fused_side(self, is_whole ? SIDE_SELL : SIDE_BUY, is_whole, at, err)
-                       : rc;
-}
-
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
 {
     hft_writer *self = writer;
-    const int is_fused = of->type == &EXPORT_HFT_FUSED;
     hft_event made;
-    if (is_fused && row->is_gap)
-        return TD_OK; /* frames say where their books broke */
     td_result rc = self->order == NULL ? begin(self, err) : TD_OK;
     if (rc != TD_OK)
         return rc;
-    if (is_fused)
-        return add_fused(self, row, err);
     if (of->type == &EXPORT_HFT_BBO)
         return add_bbo(self, row, err);
     if (row->is_gap)

@@ -145,39 +145,3 @@ const export_type EXPORT_HFT_DEPTH = {
     .end = on_end,
     .close = td_free,
 };
-
-/* ---- all depths ---- */
-
-/* Sizes with those of retail orders are another book's. */
-static int takes_fused(const export_settings *settings, const frame_channel *channel)
-{
-    const topic_row *row = channel->topic.row;
-    if (!settings->is_fused || !export_takes_book(settings, channel))
-        return 0;
-    for (size_t i = 0; i < row->field_count; i++)
-        if (row->fields[i].member == MEMBER_RPI_SIZE)
-            return 0;
-    return 1;
-}
-
-static td_result on_fused_frame(void *maker, const maker_frame *seen, const row_out *out,
-                                td_err *err)
-{
-    export_row row = seen->message == NULL ? export_row_of(seen) : row_of(maker, seen);
-    row.seen = seen;
-    if (seen->frame->is_lead_in ||
-        (!seen->trust->is_trusted && seen->trust->broke.cause == BREAK_NONE))
-        return TD_OK;
-    return out->put(out->ctx, &row, err);
-}
-
-const export_type EXPORT_HFT_FUSED = {
-    .name = "depth",
-    .columns = COLUMNS,
-    .column_count = HFT_COLUMNS,
-    .flags = EXPORT_OF_BOOKS,
-    .takes = takes_fused,
-    .open = open_depth,
-    .frame = on_fused_frame,
-    .close = td_free,
-};

@@ -15,10 +15,6 @@ enum { HFT_END_OF_DAY = 0x80 };
 
 extern const export_type EXPORT_HFT_DEPTH;
 
-/* The same of all topics of a symbol's book, if the settings want it (is_fused): a row without
- * values for each frame that is trusted or where the book breaks (export_row.seen). */
-extern const export_type EXPORT_HFT_FUSED;
-
 /* The rows of EXPORT_BOOK_TICKER, if the settings want them (has_bbo). */
 enum { BBO_ASK_AMOUNT, BBO_ASK_PRICE, BBO_BID_PRICE, BBO_BID_AMOUNT, BBO_COLUMNS };
 extern const export_type EXPORT_HFT_BBO;

@@ -184,7 +184,7 @@ test("one exchange, feed and symbol for a file; options are of this format", asy
   await tapedeck(t, exporting(archive, path.join(dir, "one"), "--feed", "v5-spot"));
   assert.deepEqual(short(await records(dir, "one", "BTCUSDT_20231114.npz")), [`${TRADE} ELB 0 10 1.0 1.0`]);
   const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--sod", "--out", path.join(dir, "other")], { status: 2 });
-  assert.match(other.stderr, /--sod, --bbo, --fuse, --exch-time: of hftbacktest alone/);
+  assert.match(other.stderr, /--sod, --bbo, --exch-time: of hftbacktest alone/);
 });
 
 test("--bbo adds the exchange's own best prices, a side that a frame lacks as it was", async (t) => {
@@ -200,55 +200,6 @@ test("--bbo adds the exchange's own best prices, a side that a frame lacks as it
   assert.deepEqual(bbo, [`${BBO} ELS 0 10 101.0 3.0`, `${BBO} ELB 0 10 100.0 1.0`, `${BBO} ELS 20 30 101.0 3.0`, `${BBO} ELB 20 30 99.5 2.0`]);
   await tapedeck(t, exporting(archive, path.join(dir, "without")));
   assert.equal((await records(dir, "without", "BTCUSDT_20231114.npz")).length, 3);
-});
-
-test("--fuse: at each price the newest topic that covers it; a break forgets all of them", async (t) => {
-  const archive = await recorded(t, [
-    book(0, "snapshot", 10, [["100", "1"], ["99", "2"]], [["101", "3"]]),
-    book(10, "snapshot", 20, [["99", "9"]], [["101", "3"]], "orderbook.1"), // deletes the better bid
-    book(20, "delta", 11, [["98", "4"], ["99", "5"]], []), // older: only what lies beyond the best price
-    book(40, "delta", 21, [["99", "0"], ["98.5", "1"]], [], "orderbook.1"),
-    book(50, "delta", 22, [["98.5", "0"], ["99.25", "1"]], [], "orderbook.1"), // what it no longer covers is there again
-    book(60, "delta", 15, [["97", "1"]], []), // three are missing
-    book(70, "delta", 23, [], [["101", "7"]], "orderbook.1"),
-    book(80, "snapshot", 30, [["99", "6"]], []),
-  ]);
-  const dir = temporary(t);
-  await tapedeck(t, exporting(archive, path.join(dir, "out"), "--fuse"), { status: 1 });
-  assert.deepEqual(npz(path.join(dir, "out")), ["BTCUSDT_20231114.npz"]);
-  assert.equal(manifestOf(path.join(dir, "out")).request.fuse, true);
-  assert.deepEqual(short(await records(dir, "out", "BTCUSDT_20231114.npz")), [
-    `${CLEAR} ELB 0 10 -inf 0.0`, `${SNAPSHOT} ELB 0 10 100.0 1.0`, `${SNAPSHOT} ELB 0 10 99.0 2.0`,
-    `${CLEAR} ELS 0 10 inf 0.0`, `${SNAPSHOT} ELS 0 10 101.0 3.0`,
-    `${DEPTH} ELB 10 20 100.0 0.0`, `${DEPTH} ELB 10 20 99.0 9.0`,
-    `${DEPTH} ELB 20 30 98.0 4.0`,
-    `${DEPTH} ELB 40 50 99.0 0.0`, `${DEPTH} ELB 40 50 98.5 1.0`,
-    `${DEPTH} ELB 50 60 99.25 1.0`, `${DEPTH} ELB 50 60 99.0 5.0`, `${DEPTH} ELB 50 60 98.5 0.0`,
-    `${CLEAR} EL 50 60 0.0 0.0`,
-    `${CLEAR} ELB 70 80 -inf 0.0`, `${SNAPSHOT} ELB 70 80 99.25 1.0`, `${CLEAR} ELS 70 80 inf 0.0`, `${SNAPSHOT} ELS 70 80 101.0 7.0`,
-    `${DEPTH} ELS 80 90 101.0 0.0`, `${DEPTH} ELB 80 90 99.25 0.0`, `${DEPTH} ELB 80 90 99.0 6.0`,
-  ]);
-  const refused = await tapedeck(t, exporting(archive, path.join(dir, "no"), "--fuse", "--depth", "50"), { status: 2 });
-  assert.match(refused.stderr, /--fuse: --depth takes one depth/);
-});
-
-test("--fuse: four depths of a simulated exchange, in two sessions, after every frame", async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape");
-  const topics = ["orderbook.1", "orderbook.50", "orderbook.200", "orderbook.1000", "publicTrade"].flatMap((name) => ["--topic", name]);
-  for (const seed of ["1", "2"]) {
-    const sim = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "2", "--rate", "4000", "--max-frames", "1200", "--seed", seed], fs.mkdtempSync(path.join(dir, "sim-")));
-    await tapedeck(t, ["record", "-q", "-a", archive, `${sim.url}/v5/public/linear`, "--family", "v5-linear", ...topics, "--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--until-close"]);
-  }
-  await tapedeck(t, exporting(archive, path.join(dir, "out"), "--format", "jsonl", "--fuse"), { status: 1 });
-  await tapedeck(t, exporting(archive, path.join(dir, "threads"), "--fuse", "-j", "4"), { status: 1 });
-  const [lines] = fs.readdirSync(path.join(dir, "out", "jsonl")).map((name) => path.join(dir, "out", "jsonl", name));
-  for (const name of npz(path.join(dir, "threads"))) {
-    const file = path.join(dir, "out", "hftbacktest", name);
-    assert.ok(fs.readFileSync(file).equals(fs.readFileSync(path.join(dir, "threads", name))));
-    const { frames, breaks } = JSON.parse(await python("tests/export/fused.py", lines, file, name.split("_")[0]));
-    for (const depth of [1, 50, 200, 1000]) assert.ok(frames[depth] > 20, `${name} ${depth} ${frames[depth]}`);
-    assert.ok(breaks > 0);
-  }
 });
 
 test("a book that breaks with its first frame of a day is cleared as the day begins", async (t) => {

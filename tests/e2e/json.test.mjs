@@ -19,7 +19,6 @@ const ELSEWHERE = [
   "cat opcode", // round_trip.test.mjs
   "MANIFEST.DATE.json request.bar_ns", // export_derived.test.mjs
   "MANIFEST.DATE.json request.float", // export_parquet.test.mjs
-  "MANIFEST.DATE.json request.fuse", // hftbacktest.test.mjs
   "MANIFEST.DATE.json request.keep_suspect",
   "MANIFEST.DATE.json files[].left_out_bars",
   "MANIFEST.DATE.json request.only_clean", // days.test.mjs
