@@ -29,8 +29,7 @@ typedef struct export_flags {
     uint64_t levels;
     uint8_t has_sod;
     uint8_t has_bbo;
-    int exch_time; /* export_exch_time */
-    int time;      /* export_time */
+    int time; /* export_time */
     uint64_t scale;
     uint8_t has_floats;
     uint8_t is_only_clean;
@@ -112,10 +111,7 @@ static void describe_formats(export_names *names)
     }
 }
 
-static const char *const EXCH_TIMES[] = {
-    [EXPORT_EXCH_TIME_FRAME] = "frame", [EXPORT_EXCH_TIME_MATCH] = "match", NULL};
-
-enum { ROW_COUNT = 18 };
+enum { ROW_COUNT = 17 };
 
 static void make_rows(export_names *names, option_row rows[ROW_COUNT])
 {
@@ -164,12 +160,6 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
         {.long_name = "bbo",
          OPTION_INTO(export_flags, has_bbo),
          .help = "hftbacktest: with the exchange's own best bids and asks"},
-        {.long_name = "exch-time",
-         OPTION_INTO(export_flags, exch_time),
-         .metavar = "NAME",
-         .help = "hftbacktest: the exchange's time of book frames: that of the frame, "
-                 "or of the match that it shows, where a frame has it (default: frame)",
-         .choices = EXCH_TIMES},
         {.long_name = "time",
          OPTION_INTO(export_flags, time),
          .metavar = "NAME",
@@ -419,8 +409,8 @@ static td_result read_choices(export_command *command, td_err *err)
     const export_flags *flags = &command->flags;
     export_settings *settings = &command->spec.settings;
     if (!export_has_format(&command->spec, &EXPORT_HFTBACKTEST) &&
-        (flags->has_sod || flags->has_bbo || flags->exch_time != EXPORT_EXCH_TIME_FRAME))
-        return td_err_set(err, TD_E_INVALID, "--sod, --bbo, --exch-time: of hftbacktest alone");
+        (flags->has_sod || flags->has_bbo))
+        return td_err_set(err, TD_E_INVALID, "--sod, --bbo: of hftbacktest alone");
     if (!export_has_format(&command->spec, &EXPORT_PARQUET) &&
         (flags->time != EXPORT_TIME_NANOS || flags->scale != 0 || flags->has_floats))
         return td_err_set(err, TD_E_INVALID, "--time, --scale, --float: of parquet alone");
@@ -431,7 +421,6 @@ static td_result read_choices(export_command *command, td_err *err)
     settings->decimal_scale = (uint8_t)flags->scale;
     settings->has_sod = flags->has_sod;
     settings->has_bbo = flags->has_bbo;
-    settings->exch_time = (export_exch_time)flags->exch_time;
     return TD_OK;
 }
 

@@ -88,8 +88,6 @@ static void write_choices(json_writer *json, const export_spec *spec)
         return;
     json_write_member_bool(json, "sod", settings->has_sod);
     json_write_member_bool(json, "bbo", settings->has_bbo);
-    json_write_member_text(json, "exch_time",
-                           settings->exch_time == EXPORT_EXCH_TIME_MATCH ? "match" : "frame");
 }
 
 /* What would make the same files again. */

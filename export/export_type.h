@@ -22,7 +22,6 @@
 #include "schema/frame.h"
 
 /* What a user chose about types; one struct for all of them. */
-typedef enum export_exch_time { EXPORT_EXCH_TIME_FRAME, EXPORT_EXCH_TIME_MATCH } export_exch_time;
 typedef enum export_time { EXPORT_TIME_NANOS, EXPORT_TIME_MICROS, EXPORT_TIME_INT64 } export_time;
 
 typedef struct export_settings {
@@ -34,10 +33,9 @@ typedef struct export_settings {
     uint32_t every_changes;
     uint32_t levels;
     /* Of hftbacktest: */
-    uint8_t has_sod;            /* 1: a book that is alive begins with all of it */
-    uint8_t has_bbo;            /* 1: with the exchange's own best prices */
-    export_exch_time exch_time; /* of book frames */
-    int64_t clock_offset_ns;    /* added to times of receipt */
+    uint8_t has_sod;         /* 1: a book that is alive begins with all of it */
+    uint8_t has_bbo;         /* 1: with the exchange's own best prices */
+    int64_t clock_offset_ns; /* added to times of receipt */
     /* Of parquet: */
     export_time time;      /* how its columns have times */
     uint8_t has_floats;    /* parquet */

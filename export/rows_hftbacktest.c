@@ -81,15 +81,6 @@ static void add_snapshot(hft_rows *rows, const message *m, const book *of_book)
     }
 }
 
-static export_row row_of(const hft_depth *self, const maker_frame *seen)
-{
-    export_row row = export_row_of(seen);
-    const msg_head *head = &seen->message->head;
-    if (self->settings->exch_time == EXPORT_EXCH_TIME_MATCH && head->match_ns != 0)
-        row.exchange_ns = head->match_ns;
-    return row;
-}
-
 /* The book continues from the day before, unless --sod wants all of it with the first frame. */
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
@@ -98,7 +89,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     self->book = NULL;
     if (!trust->is_trusted || seen->frame->is_lead_in)
         return TD_OK;
-    hft_rows rows = {.common = row_of(self, seen), .out = out, .err = err};
+    hft_rows rows = {.common = export_row_of(seen), .out = out, .err = err};
     int is_whole =
         trust->is_taken_over || (self->settings->has_sod && !self->has_begun && trust->was_alive);
     self->has_begun = 1;

@@ -64,13 +64,6 @@ for (const [name, family] of CAPTURES) {
   });
 }
 
-test("the exchange's time of book frames may be that of the match", { skip: withoutCapture(V5) }, async (t) => {
-  const archive = await imported(capture(V5), "v5-linear");
-  const out = path.join(temporary(t), "out");
-  await tapedeck(t, exporting(archive, out, "--exch-time", "match"));
-  await compare(capture(V5), "v5-linear", out, { match: true });
-});
-
 /** A capture whose times of receipt are moved by seconds. */
 function moved(t, seconds) {
   const file = path.join(temporary(t), "moved.txt");
@@ -184,7 +177,7 @@ test("one exchange, feed and symbol for a file; options are of this format", asy
   await tapedeck(t, exporting(archive, path.join(dir, "one"), "--feed", "v5-spot"));
   assert.deepEqual(short(await records(dir, "one", "BTCUSDT_20231114.npz")), [`${TRADE} ELB 0 10 1.0 1.0`]);
   const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--sod", "--out", path.join(dir, "other")], { status: 2 });
-  assert.match(other.stderr, /--sod, --bbo, --exch-time: of hftbacktest alone/);
+  assert.match(other.stderr, /--sod, --bbo: of hftbacktest alone/);
 });
 
 test("--bbo adds the exchange's own best prices, a side that a frame lacks as it was", async (t) => {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What `tapedeck export --format hftbacktest` must hold, computed from a capture alone and compared.
 
-    hftbacktest.py check CAPTURE FAMILY FOLDER OPTIONS   options as JSON: sod, match
+    hftbacktest.py check CAPTURE FAMILY FOLDER OPTIONS   options as JSON: sod
     hftbacktest.py print FILE                            the records of a file as JSON
 
 Written from docs/export.md; numpy reads the files and sorts. Of tapedeck it shares nothing, of the
@@ -68,7 +68,7 @@ class Symbol:
 
 
 def take_book(of, m, at, options):
-    exch = m["match"] if options["match"] and m.get("match") else m["time"]
+    exch = m["time"]
     is_first, was_alive = not of.depth, of.book is not None
     if m["kind"] == "snapshot":
         of.book, of.numbers = {"Buy": {}, "Sell": {}}, numbers(None)
@@ -199,6 +199,6 @@ def check(capture, family, folder, options):
 
 
 if sys.argv[1] == "check":
-    check(*sys.argv[2:5], {"sod": False, "match": False, **json.loads(sys.argv[5])})
+    check(*sys.argv[2:5], {"sod": False, **json.loads(sys.argv[5])})
 else:
     print(json.dumps(shown(read(sys.argv[2]))))
