@@ -29,7 +29,6 @@ typedef struct export_flags {
     uint64_t levels;
     uint8_t has_sod;
     uint8_t has_bbo;
-    int time; /* export_time */
     uint64_t scale;
     uint8_t has_floats;
     uint8_t is_only_clean;
@@ -45,7 +44,6 @@ enum { FORMATS_MAX = 16, TYPES_MAX = 128 };
 typedef struct export_names {
     const char *formats[FORMATS_MAX + 1];
     const char *types[TYPES_MAX + 1];
-    const char *times[EXPORT_TIME_INT64 + 2];
     char format_help[1024];
     char type_help[2048];
 } export_names;
@@ -111,13 +109,11 @@ static void describe_formats(export_names *names)
     }
 }
 
-enum { ROW_COUNT = 17 };
+enum { ROW_COUNT = 16 };
 
 static void make_rows(export_names *names, option_row rows[ROW_COUNT])
 {
     describe_formats(names);
-    for (size_t i = 0; i <= EXPORT_TIME_INT64; i++)
-        names->times[i] = export_time_name((export_time)i);
     const option_row made[ROW_COUNT] = {
         {.long_name = "format",
          OPTION_INTO(export_flags, formats),
@@ -160,11 +156,6 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
         {.long_name = "bbo",
          OPTION_INTO(export_flags, has_bbo),
          .help = "hftbacktest: with the exchange's own best bids and asks"},
-        {.long_name = "time",
-         OPTION_INTO(export_flags, time),
-         .metavar = "NAME",
-         .help = "parquet: times as TIMESTAMP of ns or us, or numbers of ns (default: nanos)",
-         .choices = names->times},
         {.long_name = "scale",
          OPTION_INTO(export_flags, scale),
          .metavar = "N",
@@ -412,12 +403,11 @@ static td_result read_choices(export_command *command, td_err *err)
         (flags->has_sod || flags->has_bbo))
         return td_err_set(err, TD_E_INVALID, "--sod, --bbo: of hftbacktest alone");
     if (!export_has_format(&command->spec, &EXPORT_PARQUET) &&
-        (flags->time != EXPORT_TIME_NANOS || flags->scale != 0 || flags->has_floats))
-        return td_err_set(err, TD_E_INVALID, "--time, --scale, --float: of parquet alone");
+        (flags->scale != 0 || flags->has_floats))
+        return td_err_set(err, TD_E_INVALID, "--scale, --float: of parquet alone");
     if (flags->has_floats && flags->scale != 0)
         return td_err_set(err, TD_E_INVALID, "--float: --scale is about decimals");
     settings->has_floats = flags->has_floats;
-    settings->time = (export_time)flags->time;
     settings->decimal_scale = (uint8_t)flags->scale;
     settings->has_sod = flags->has_sod;
     settings->has_bbo = flags->has_bbo;

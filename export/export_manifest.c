@@ -79,7 +79,6 @@ static void write_choices(json_writer *json, const export_spec *spec)
     if (settings->levels != 0)
         json_write_member_u64(json, "levels", settings->levels);
     if (export_has_format(spec, &EXPORT_PARQUET)) {
-        json_write_member_text(json, "time", export_time_name(settings->time));
         member_u64_or_null(json, "scale", settings->decimal_scale != 0, settings->decimal_scale);
         if (settings->has_floats)
             json_write_member_bool(json, "float", 1);

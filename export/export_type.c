@@ -36,14 +36,6 @@ const export_type *const *export_type_table(size_t *count)
     return EXPORT_TYPES;
 }
 
-const char *export_time_name(export_time time)
-{
-    static const char *const NAMES[] = {[EXPORT_TIME_NANOS] = "nanos",
-                                        [EXPORT_TIME_MICROS] = "micros",
-                                        [EXPORT_TIME_INT64] = "int64"};
-    return NAMES[time];
-}
-
 size_t export_plain_columns(const export_type *type)
 {
     return type->column_count - ((type->flags & EXPORT_OF_INTERVALS) != 0);

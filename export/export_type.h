@@ -22,8 +22,6 @@
 #include "schema/frame.h"
 
 /* What a user chose about types; one struct for all of them. */
-typedef enum export_time { EXPORT_TIME_NANOS, EXPORT_TIME_MICROS, EXPORT_TIME_INT64 } export_time;
-
 typedef struct export_settings {
     uint32_t depth;  /* of books: the topic with so many levels a side; 0: the market's own */
     uint64_t bar_ns; /* length of bars; 0: no bars */
@@ -37,7 +35,6 @@ typedef struct export_settings {
     uint8_t has_bbo;         /* 1: with the exchange's own best prices */
     int64_t clock_offset_ns; /* added to times of receipt */
     /* Of parquet: */
-    export_time time;      /* how its columns have times */
     uint8_t has_floats;    /* parquet */
     uint8_t decimal_scale; /* decimals are DECIMAL(18, this); 0: DECIMAL(38, 18) */
 } export_settings;
@@ -55,9 +52,6 @@ typedef struct maker_frame {
     uint64_t to_ns;     /* it ends: types of EXPORT_OF_INTERVALS are also shown what is received in
                            the COVERAGE_DELAY_NS after it */
 } maker_frame;
-
-/* Name of a form of times, as --time takes it. */
-const char *export_time_name(export_time time);
 
 /* What the rows of a frame have in common: times, number, flags, is_suspect. */
 export_row export_row_of(const maker_frame *seen);

@@ -40,14 +40,6 @@ static void close_table(void *writer)
 
 /* ---- the schema ---- */
 
-static parquet_kind time_kind(const export_settings *settings)
-{
-    static const parquet_kind KINDS[] = {[EXPORT_TIME_NANOS] = PARQUET_TIME_NS,
-                                         [EXPORT_TIME_MICROS] = PARQUET_TIME_US,
-                                         [EXPORT_TIME_INT64] = PARQUET_I64};
-    return KINDS[settings->time];
-}
-
 /* --scale is about prices and amounts; what replies say of instruments has more places. */
 static uint8_t scale_of(const export_settings *settings, const export_type *type)
 {
@@ -77,7 +69,7 @@ static parquet_column column_of(const export_settings *settings, const export_ty
     case VALUE_BOOL:
         return (parquet_column){.kind = PARQUET_BOOL};
     case VALUE_TIME_NS:
-        return (parquet_column){.kind = time_kind(settings)};
+        return (parquet_column){.kind = PARQUET_TIME_NS};
     case VALUE_ABSENT:
     case VALUE_TEXT:
     case VALUE_SIDE:
@@ -118,8 +110,8 @@ static void make_schema(table_writer *self, const export_source *of)
     const export_settings *settings = self->target->settings;
     const export_type *type = of->type;
     int has_symbol = (type->flags & EXPORT_ALL_SYMBOLS) == 0;
-    const parquet_column own[OWN_COLUMNS] = {[TS_RECV] = {"ts_recv", time_kind(settings), 0, 0},
-                                             [TS_EXCH] = {"ts_exch", time_kind(settings), 0, 1},
+    const parquet_column own[OWN_COLUMNS] = {[TS_RECV] = {"ts_recv", PARQUET_TIME_NS, 0, 0},
+                                             [TS_EXCH] = {"ts_exch", PARQUET_TIME_NS, 0, 1},
                                              [SEQ] = {"seq", PARQUET_I64, 0, 1},
                                              [FRAME] = {"frame", PARQUET_I64, 0, 0},
                                              [FLAGS] = {"flags", PARQUET_I64, 0, 0},
@@ -166,12 +158,6 @@ static td_result begin_file(table_writer *self, const export_source *of, td_err 
 }
 
 /* ---- rows ---- */
-
-static void put_time(const table_writer *self, parquet_writer *to, size_t column, uint64_t ns)
-{
-    int is_micros = self->target->settings->time == EXPORT_TIME_MICROS;
-    parquet_put_integer(to, column, (int64_t)(is_micros ? ns / 1000 : ns));
-}
 
 /* A text of a frame may be no UTF-8. */
 static void put_text(const table_writer *self, parquet_writer *to, size_t column, td_bytes text)
@@ -237,7 +223,7 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
         parquet_put_integer(to, column, value->as.is_true != 0);
         return TD_OK;
     case VALUE_TIME_NS:
-        put_time(self, to, column, value->as.time_ns);
+        parquet_put_integer(to, column, (int64_t)value->as.time_ns);
         return TD_OK;
     case VALUE_ABSENT:
     case VALUE_SIDE:
@@ -261,9 +247,9 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     if (rc != TD_OK)
         return rc;
     parquet_writer *to = parquet_file_writer(self->file);
-    put_time(self, to, TS_RECV, row->recv_ns);
+    parquet_put_integer(to, TS_RECV, (int64_t)row->recv_ns);
     if (row->exchange_ns != 0)
-        put_time(self, to, TS_EXCH, row->exchange_ns);
+        parquet_put_integer(to, TS_EXCH, (int64_t)row->exchange_ns);
     else
         parquet_put_null(to, TS_EXCH);
     if (row->has_number)

@@ -321,7 +321,7 @@ static td_result read_value(td_bytes file, chunk_at at, const parquet_column *co
     uint8_t *page = NULL;
     size_t size = 0;
     TD_ASSERT(is_text || !column->is_optional);
-    TD_ASSERT(is_text || column->kind <= PARQUET_TIME_US);
+    TD_ASSERT(is_text || column->kind <= PARQUET_TIME_NS);
     *out = (parquet_value){.is_null = is_text && at.dictionary == 0};
     if (out->is_null)
         return column->is_optional ? TD_OK : refuse(err);

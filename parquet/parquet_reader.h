@@ -24,7 +24,7 @@ TD_MUST_USE td_result parquet_footer_size(const uint8_t tail[PARQUET_TAIL_BYTES]
  * TD_E_INVALID. */
 TD_MUST_USE td_result parquet_footer_set(td_buf *footer, parquet_pair entry, td_err *err);
 
-/* A value of a row: of a column of texts, or of BOOL to TIME_US. */
+/* A value of a row: of a column of texts, or of BOOL to TIME_NS. */
 typedef struct parquet_value {
     uint8_t is_null;
     int64_t integer;

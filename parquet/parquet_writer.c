@@ -52,7 +52,7 @@ typedef enum logical {
     LOGICAL_INTEGER = 10,
 } logical;
 
-enum { NO_CONVERTED = -1, UNIT_MICROS = 2, UNIT_NANOS = 3 };
+enum { NO_CONVERTED = -1, UNIT_NANOS = 3 };
 
 typedef struct kind_row {
     physical type;
@@ -67,7 +67,6 @@ static const kind_row KINDS[PARQUET_KIND_COUNT] = {
     [PARQUET_U64] = {TYPE_INT64, LOGICAL_INTEGER, 14, 64},
     [PARQUET_I64] = {TYPE_INT64, LOGICAL_NONE, NO_CONVERTED, 0},
     [PARQUET_TIME_NS] = {TYPE_INT64, LOGICAL_TIMESTAMP, NO_CONVERTED, UNIT_NANOS},
-    [PARQUET_TIME_US] = {TYPE_INT64, LOGICAL_TIMESTAMP, 10, UNIT_MICROS},
     [PARQUET_DECIMAL_64] = {TYPE_INT64, LOGICAL_DECIMAL, 5, 18},
     [PARQUET_DECIMAL_128] = {TYPE_FIXED, LOGICAL_DECIMAL, 5, 38},
     [PARQUET_F64] = {TYPE_DOUBLE, LOGICAL_NONE, NO_CONVERTED, 0},
@@ -364,7 +363,7 @@ static void put_number(chunk *at, int64_t value)
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value)
 {
     chunk *at = &writer->chunks[column];
-    TD_ASSERT(at->column->kind <= PARQUET_TIME_US);
+    TD_ASSERT(at->column->kind <= PARQUET_TIME_NS);
     TD_ASSERT(at->column->kind != PARQUET_U8 || (value >= 0 && value <= UINT8_MAX));
     put_number(at, value);
 }

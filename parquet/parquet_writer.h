@@ -33,8 +33,7 @@ typedef enum parquet_kind {
     PARQUET_U8,  /* INT32, unsigned of 8 bits */
     PARQUET_U64, /* INT64, unsigned */
     PARQUET_I64,
-    PARQUET_TIME_NS, /* INT64, ns since 1970 (UTC) */
-    PARQUET_TIME_US,
+    PARQUET_TIME_NS,     /* INT64, ns since 1970 (UTC) */
     PARQUET_DECIMAL_64,  /* INT64, DECIMAL(18, scale) */
     PARQUET_DECIMAL_128, /* 16 bytes, DECIMAL(38, scale) */
     PARQUET_F64,         /* DOUBLE: the nearest one of a decimal */
@@ -79,7 +78,7 @@ typedef struct parquet_writer parquet_writer;
 TD_NEVER_NULL parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out);
 
 /* A row: one value for each column, in any order, then parquet_end_row. A null needs an optional
- * column, an integer one of kinds BOOL to TIME_US (U64: its bits). */
+ * column, an integer one of kinds BOOL to TIME_NS (U64: its bits). */
 void parquet_put_null(parquet_writer *writer, size_t column);
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value);
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text);

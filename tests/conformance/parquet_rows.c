@@ -12,7 +12,7 @@
 
 enum {
     TIME_NS,
-    TIME_US,
+    TIME_SEEN,
     NUMBER,
     UNSIGNED,
     SMALL,
@@ -29,7 +29,7 @@ enum {
 
 static const parquet_column SCHEMA[COLUMNS] = {
     [TIME_NS] = {"time_ns", PARQUET_TIME_NS, 0, 0},
-    [TIME_US] = {"time_us", PARQUET_TIME_US, 0, 1},
+    [TIME_SEEN] = {"time_seen", PARQUET_TIME_NS, 0, 1},
     [NUMBER] = {"number", PARQUET_I64, 0, 0},
     [UNSIGNED] = {"unsigned", PARQUET_U64, 0, 0},
     [SMALL] = {"small", PARQUET_U8, 0, 0},
@@ -57,9 +57,9 @@ static td_result put_row(parquet_writer *to, int64_t i, td_err *err)
     int is_odd = (int)(i % 2);
     parquet_put_integer(to, TIME_NS, INT64_C(1600000000000000000) + i * 1000000007);
     if (i % 5 == 0)
-        parquet_put_null(to, TIME_US);
+        parquet_put_null(to, TIME_SEEN);
     else
-        parquet_put_integer(to, TIME_US, INT64_C(1600000000000000) + i * 1000007);
+        parquet_put_integer(to, TIME_SEEN, INT64_C(1600000000000000000) + i * 1000007000);
     parquet_put_integer(to, NUMBER, is_odd ? INT64_MIN + i : INT64_MAX - i);
     parquet_put_integer(to, UNSIGNED, -1 - i); /* from 2^64 - 1 downwards */
     parquet_put_integer(to, SMALL, i % 256);

@@ -42,7 +42,7 @@ export async function parquetMetadata(name) {
 export async function parquetRows(name) {
   const { parquetReadObjects } = await npmModule("hyparquet", "src/node.js");
   const { compressors } = await npmModule("hyparquet-compressors", "src/index.js");
-  const parsers = { timestampFromNanoseconds: (ns) => ns, timestampFromMicroseconds: (us) => us };
+  const parsers = { timestampFromNanoseconds: (ns) => ns };
   return parquetReadObjects({ file: bytesOf(name), compressors, parsers });
 }
 

@@ -22,7 +22,7 @@ function row(i) {
   const unique = `${(n * 1103515245n) % 1000003n}`.padStart(24, "0");
   return [
     1600000000000000000n + n * 1000000007n,
-    i % 5 === 0 ? null : 1600000000000000n + n * 1000007n,
+    i % 5 === 0 ? null : 1600000000000000000n + n * 1000007000n,
     odd ? -(2n ** 63n) + n : 2n ** 63n - 1n - n,
     2n ** 64n - 1n - n,
     i % 256,
@@ -58,7 +58,7 @@ function assertRow(got, want, i) {
   if (got.length !== want.length || got.some((value, column) => value !== want[column])) assert.deepEqual(got, want, `row ${i}`);
 }
 
-const ALL = `SELECT epoch_ns(time_ns), epoch_us(time_us), number, "unsigned", small, is_even, price::VARCHAR, coarse::VARCHAR, short::VARCHAR,
+const ALL = `SELECT epoch_ns(time_ns), epoch_ns(time_seen), number, "unsigned", small, is_even, price::VARCHAR, coarse::VARCHAR, short::VARCHAR,
   word, unique_text, seldom, never FROM`;
 
 test("DuckDB reads every value", async (t) => {
