@@ -111,16 +111,13 @@ typedef struct export_format {
     void (*close)(void *writer);
 } export_format;
 
-/* Types of formats that keep messages as they are, and the gaps; of formats of raw frames. */
+/* Types of formats that keep messages as they are, and the gaps. */
 extern const export_named_type EXPORT_MESSAGE_NAMES[];
-extern const export_named_type EXPORT_FRAME_NAMES[];
 
 extern const export_format EXPORT_TARDIS_CSV;
 extern const export_format EXPORT_JSONL;
-extern const export_format EXPORT_JSONL_FRAMES;
 extern const export_format EXPORT_SQLITE;
 extern const export_format EXPORT_MCAP;
-extern const export_format EXPORT_MCAP_FRAMES;
 extern const export_format EXPORT_HFTBACKTEST;
 extern const export_format EXPORT_HFTBACKTEST_LATENCY;
 extern const export_format EXPORT_PARQUET;

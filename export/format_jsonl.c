@@ -1,5 +1,4 @@
-/* JSON lines, in the order of the tape, one file a day (docs/export.md): of jsonl a message a line,
- * of jsonl-frames a frame as it was received. */
+/* JSON lines, in the order of the tape, one file a day, a message a line (docs/export.md). */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,20 +13,12 @@
 typedef struct jsonl_writer {
     const export_target *target;
     export_file *file; /* NULL: no line yet */
-    uint8_t is_raw;    /* 1: lines are frames as received */
 } jsonl_writer;
 
 static void *open_messages(const export_target *target)
 {
     jsonl_writer *made = td_alloc_zero(1, sizeof *made);
     made->target = target;
-    return made;
-}
-
-static void *open_frames(const export_target *target)
-{
-    jsonl_writer *made = open_messages(target);
-    made->is_raw = 1;
     return made;
 }
 
@@ -48,8 +39,7 @@ static td_result begin_line(jsonl_writer *self, json_writer *json, td_err *err)
     char name[EXPORT_NAME_BYTES];
     td_result rc = TD_OK;
     if (self->file == NULL) {
-        (void)snprintf(name, sizeof name, "%s_%s.jsonl", self->is_raw ? "frames" : "messages",
-                       self->target->date);
+        (void)snprintf(name, sizeof name, "messages_%s.jsonl", self->target->date);
         rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &self->file, err);
     }
     if (rc != TD_OK)
@@ -77,16 +67,8 @@ static td_result write_gap(void *writer, const gap_row *gap, td_err *err)
     td_result rc = begin_line(self, &json, err);
     if (rc != TD_OK)
         return rc;
-    if (self->is_raw) { /* as an event of the recorder */
-        json_write_member_text(&json, "dir", channel_dir_name(CHANNEL_EVENT));
-        json_write_member_text(&json, "feed", gap->feed);
-        json_write_member_u64(&json, "recv_ns", gap->from_ns);
-        json_write_member_object_begin(&json, "data");
-    }
-    json_write_member_text(&json, self->is_raw ? "event" : "type", "gap");
+    json_write_member_text(&json, "type", "gap");
     gap_json_members(&json, gap);
-    if (self->is_raw)
-        json_write_object_end(&json);
     return end_line(self, &json, err);
 }
 
@@ -128,22 +110,6 @@ static td_result on_frame(void *writer, const frame_ref *frame, const trust_answ
     return write_message(writer, frame, number, flags, err);
 }
 
-/* All of them, copies and what the client sent, too. */
-static td_result on_raw_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
-                              uint64_t number, td_err *err)
-{
-    jsonl_writer *self = writer;
-    json_writer json;
-    (void)trust;
-    (void)number;
-    td_result rc = begin_line(self, &json, err);
-    if (rc != TD_OK)
-        return rc;
-    self->target->counts->frames++;
-    frame_line(&json, frame);
-    return end_line(self, &json, err);
-}
-
 static td_result finish(void *writer, td_err *err)
 {
     jsonl_writer *self = writer;
@@ -155,8 +121,6 @@ static td_result finish(void *writer, td_err *err)
 /* Frames, not rows. */
 static const export_type MESSAGES = {.name = "messages"};
 static const export_named_type TYPES[] = {{"messages", &MESSAGES}, {NULL, NULL}};
-static const export_type FRAMES = {.name = "frames"};
-const export_named_type EXPORT_FRAME_NAMES[] = {{"frames", &FRAMES}, {NULL, NULL}};
 
 const export_format EXPORT_JSONL = {
     .name = "jsonl",
@@ -167,20 +131,6 @@ const export_format EXPORT_JSONL = {
     .types = TYPES,
     .open = open_messages,
     .frame = on_frame,
-    .gap = write_gap,
-    .finish = finish,
-    .close = close_jsonl,
-};
-
-const export_format EXPORT_JSONL_FRAMES = {
-    .name = "jsonl-frames",
-    .summary = "one frame as received per line, one file per day, for import",
-    .folder = "jsonl-frames/",
-    .per = EXPORT_PER_DAY,
-    .reads = TAPE_READS_FRAMES,
-    .types = EXPORT_FRAME_NAMES,
-    .open = open_frames,
-    .frame = on_raw_frame,
     .gap = write_gap,
     .finish = finish,
     .close = close_jsonl,

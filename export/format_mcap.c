@@ -1,9 +1,8 @@
-/* MCAP, a file for each day (docs/export.md). Of mcap-frames a message is a frame as it was
- * received. Of mcap it is a decoded message as JSON: a file for each day, a channel for each topic
- * and symbol of a feed, and a schema for each type of messages (docs/export.md). A message is an
- * entry, of order books a frame with its levels. Viewers plot numbers, so a decimal is one, with
- * its exact text beside it; they know no integers beyond 2^53, so a time is an object of seconds
- * and nanoseconds. */
+/* MCAP, a file for each day (docs/export.md). A message is a decoded message as JSON: a channel for
+ * each topic and symbol of a feed, and a schema for each type of messages. A message is an entry,
+ * of order books a frame with its levels. Viewers plot numbers, so a decimal is one, with its exact
+ * text beside it; they know no integers beyond 2^53, so a time is an object of seconds and
+ * nanoseconds. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,21 +17,19 @@
 #include "format/codec.h"
 #include "format/mcap_encode.h"
 #include "format/mcap_summary.h"
-#include "format/segment_channel.h"
 #include "json/json_write.h"
 
-enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 3 };
+enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 2 };
 
 typedef struct mcap_lane {
-    char *key;         /* feed, topic, symbol; of a frame its channel and connection */
+    char *key;         /* feed, topic, symbol */
     uint32_t sequence; /* of its last message */
     td_buf entries;    /* of the chunk's message index */
 } mcap_lane;
 
 typedef struct mcap_writer {
     const export_target *target;
-    const export_type *frames; /* NULL: a writer of rows */
-    export_file *file;         /* NULL: no row yet */
+    export_file *file; /* NULL: no row yet */
     codec *coder;
     mcap_summary summary;
     td_buf chunk, packed, pack, text; /* text: of the message that is being written */
@@ -95,13 +92,6 @@ static void close_mcap(void *writer)
     td_free(self);
 }
 
-static void *open_frames(const export_target *target)
-{
-    mcap_writer *made = open_mcap(target);
-    made->frames = EXPORT_FRAME_NAMES[0].type;
-    return made;
-}
-
 /* ---- schemas ---- */
 
 static int has_levels(const export_type *type)
@@ -161,7 +151,6 @@ static void add_properties(json_writer *json, const export_type *type)
     }
 }
 
-/* Of frames, which have the exchange's members: any object. */
 static void write_schema(td_buf *out, const export_type *type)
 {
     json_writer json;
@@ -169,8 +158,7 @@ static void write_schema(td_buf *out, const export_type *type)
     json_write_object_begin(&json);
     json_write_member_text(&json, "type", "object");
     json_write_member_object_begin(&json, "properties");
-    if (type->columns != NULL)
-        add_properties(&json, type);
+    add_properties(&json, type);
     json_write_object_end(&json);
     json_write_object_end(&json);
     td_result rc = json_write_end(&json, NULL);
@@ -180,8 +168,7 @@ static void write_schema(td_buf *out, const export_type *type)
 /* "tapedeck.BookChange" of the type book_change. */
 static void schema_name(const export_type *type, char out[LIMIT_NAME_BYTES])
 {
-    const char *from = type == EXPORT_FRAME_NAMES[0].type ? "frame"
-                       : type == &EXPORT_GAPS             ? "gap"
+    const char *from = type == &EXPORT_GAPS ? "gap"
                        : type == &EXPORT_INSTRUMENTS
                            ? "instrument"
                            : msg_type_name((msg_type)(type - EXPORT_MESSAGE_TYPES));
@@ -229,7 +216,7 @@ static uint16_t find_lane(const mcap_writer *self, const char *key)
 
 /* Its metadata is in pack. */
 static td_result add_lane(mcap_writer *self, const char *key, const export_type *type,
-                          const char *name, const char *encoding, uint16_t *id, td_err *err)
+                          const char *name, uint16_t *id, td_err *err)
 {
     if (self->lane_count == UINT16_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %u channels in a file", UINT16_MAX);
@@ -243,7 +230,7 @@ static td_result add_lane(mcap_writer *self, const char *key, const export_type 
     const mcap_channel channel = {.id = *id,
                                   .schema_id = schema,
                                   .topic = td_bytes_str(name),
-                                  .message_encoding = td_bytes_str(encoding),
+                                  .message_encoding = td_bytes_str("json"),
                                   .metadata = {td_buf_view(&self->pack)}};
     size_t before = self->chunk.size;
     mcap_encode_channel(&self->chunk, &channel);
@@ -273,7 +260,7 @@ static td_result lane_of(mcap_writer *self, const export_source *of, td_bytes to
     pack_pair(self, "feed", of->feed);
     pack_pair(self, "family", of->family == NULL ? "" : of->family->name);
     pack_pair(self, "symbol", of->symbol);
-    return add_lane(self, key, of->type, name, "json", id, err);
+    return add_lane(self, key, of->type, name, id, err);
 }
 
 /* ---- the file ---- */
@@ -290,8 +277,7 @@ static td_result count_bytes(mcap_writer *self, size_t before, td_err *err)
 static td_result begin_file(mcap_writer *self, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
-    (void)snprintf(name, sizeof name, "%s_%s.mcap", self->frames != NULL ? "frames" : "messages",
-                   self->target->date);
+    (void)snprintf(name, sizeof name, "messages_%s.mcap", self->target->date);
     td_result rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &self->file, err);
     if (rc != TD_OK)
         return rc;
@@ -487,78 +473,6 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     return end_message(self, of, row, id, err);
 }
 
-/* ---- frames ---- */
-
-/* As an event (archive/event.h). */
-static td_result put_gap(void *writer, const gap_row *gap, td_err *err)
-{
-    mcap_writer *self = writer;
-    char name[KEY_BYTES];
-    (void)snprintf(name, sizeof name, "%s/_gaps", gap->feed);
-    td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
-    uint16_t id = find_lane(self, name);
-    td_buf_clear(&self->pack);
-    pack_pair(self, "feed", gap->feed);
-    pack_pair(self, "dir", channel_dir_name(CHANNEL_EVENT));
-    if (rc == TD_OK && id == 0)
-        rc = add_lane(self, name, self->frames, name, "json", &id, err);
-    if (rc != TD_OK)
-        return rc;
-    td_buf_clear(&self->text);
-    json_write_begin(&self->json, &self->text);
-    json_write_object_begin(&self->json);
-    json_write_member_text(&self->json, "event", "gap");
-    gap_json_members(&self->json, gap);
-    json_write_object_end(&self->json);
-    rc = json_write_end(&self->json, err);
-    const mcap_message record = {.channel_id = id,
-                                 .sequence = ++self->lanes[id - 1].sequence,
-                                 .log_ns = gap->from_ns,
-                                 .publish_ns = gap->from_ns,
-                                 .data = td_buf_view(&self->text)};
-    self->target->counts->rows++;
-    return rc == TD_OK ? put_message(self, &record, err) : rc;
-}
-
-/* A channel is one of the archive on one connection. */
-static td_result lane_of_frame(mcap_writer *self, const frame_ref *frame, uint16_t *id, td_err *err)
-{
-    const channel_info *info = &frame->channel->info;
-    char key[KEY_BYTES], conn[16];
-    (void)snprintf(key, sizeof key, "%s %u %u", frame->conn->session_id, frame->conn->number,
-                   frame->channel->index);
-    *id = find_lane(self, key);
-    if (*id != 0)
-        return TD_OK;
-    (void)snprintf(conn, sizeof conn, "%u", frame->conn->number);
-    td_buf_clear(&self->pack);
-    segment_channel_pack(info, &self->pack);
-    pack_pair(self, "session", frame->conn->session_id);
-    pack_pair(self, "conn", conn);
-    char name[KEY_BYTES];
-    (void)snprintf(name, sizeof name, "%s/%s%s%s", info->feed, info->topic,
-                   info->symbol[0] == '\0' ? "" : "/", info->symbol);
-    return add_lane(self, key, self->frames, name, info->message_encoding, id, err);
-}
-
-static td_result on_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
-                          uint64_t number, td_err *err)
-{
-    mcap_writer *self = writer;
-    mcap_message record = {.sequence = (uint32_t)frame->ordinal,
-                           .log_ns = frame->recv_ns,
-                           .publish_ns = frame->publish_ns,
-                           .data = frame->bytes};
-    (void)trust;
-    (void)number;
-    td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
-    if (rc == TD_OK)
-        rc = lane_of_frame(self, frame, &record.channel_id, err);
-    self->target->counts->frames++;
-    self->target->counts->rows++;
-    return rc == TD_OK ? put_message(self, &record, err) : rc;
-}
-
 static td_result finish(void *writer, td_err *err)
 {
     mcap_writer *self = writer;
@@ -581,20 +495,6 @@ const export_format EXPORT_MCAP = {
     .open = open_mcap,
     .says_suspect = 1,
     .row = add_row,
-    .finish = finish,
-    .close = close_mcap,
-};
-
-const export_format EXPORT_MCAP_FRAMES = {
-    .name = "mcap-frames",
-    .summary = "MCAP files with frames as received, one per day, for import",
-    .folder = "mcap-frames/",
-    .per = EXPORT_PER_DAY,
-    .reads = TAPE_READS_FRAMES,
-    .types = EXPORT_FRAME_NAMES,
-    .open = open_frames,
-    .frame = on_frame,
-    .gap = put_gap,
     .finish = finish,
     .close = close_mcap,
 };

@@ -30,13 +30,13 @@ typedef struct import_flags {
     uint8_t is_again;
 } import_flags;
 
-static const char *const FORMATS[] = {"cryptofeed", "jsonl", "mcap", NULL} /* as import_format */;
+static const char *const FORMATS[] = {"cryptofeed", "jsonl", NULL} /* as import_format */;
 
 static const option_row IMPORT_ROWS[] = {
     {.long_name = "format",
      OPTION_INTO(import_flags, format),
      .metavar = "FORMAT",
-     .help = "cryptofeed (both generations; the default), jsonl or mcap",
+     .help = "cryptofeed (both generations; the default) or jsonl",
      .choices = FORMATS},
     {.long_name = "family",
      OPTION_INTO(import_flags, family),
@@ -318,7 +318,7 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
         .verb = "import",
         .summary =
             "Import captures of other tools into an archive, each as one session. Files of an\n"
-            "archive's days (export --format jsonl-frames) that continue each other are one.",
+            "archive's frames (tapedeck cat) that continue each other are one.",
         .operands = "FILE...",
         .operand_min = 1,
         .operand_max = SIZE_MAX,

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "import/import_line.h"
-#include "import/import_mcap.h"
 #include "import/import_order.h"
 #include "import/import_source.h"
 #include "base/alloc.h"
@@ -53,7 +52,6 @@ typedef struct import_job {
     const import_options *options;
     import_report *report;
     import_source *source;
-    import_mcap *mcap; /* NULL: lines are the source's own */
     import_line_reader *lines;
     decoder *decoder; /* for times of bare frames; NULL without a family */
     import_order *order;
@@ -147,8 +145,7 @@ static td_result read_into_window(import_job *job, td_err *err)
     import_text_line line = {.number = 0};
     import_record record;
     import_place place;
-    td_result rc = job->mcap != NULL ? import_mcap_next(job->mcap, &line, err)
-                                     : import_source_next(job->source, &line, err);
+    td_result rc = import_source_next(job->source, &line, err);
     if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
         report_malformed(job, line.number, err == NULL ? "damaged" : err->text);
         return TD_OK;
@@ -181,9 +178,7 @@ static td_result next_record(import_job *job, import_record *record, import_plac
 
 static void close_source(import_job *job)
 {
-    import_mcap_close(job->mcap);
     import_source_close(job->source);
-    job->mcap = NULL;
     job->source = NULL;
 }
 
@@ -194,8 +189,6 @@ static td_result open_source(import_job *job, td_err *err)
     td_result rc = import_source_open(options->io, options->path, &job->source, err);
     for (size_t i = 0; rc == TD_OK && i < options->more_count; i++)
         import_source_append(job->source, options->io, options->more_paths[i]);
-    if (rc == TD_OK && options->format == IMPORT_MCAP)
-        job->mcap = import_mcap_open(job->source);
     return rc;
 }
 

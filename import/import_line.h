@@ -5,8 +5,7 @@
  *                "URL <-> TIME", "configuration: …") and its format 2 (one JSON object a line); the
  *                two are distinguished line by line
  *   jsonl        {"recv_ns" or "ts", "data", …} around a frame, or the bare frame; the frames and
- *                events of an archive as `cat` and the format jsonl-frames of export write them
- *   mcap         messages, which import_mcap.h turns into lines of jsonl
+ *                events of an archive as `cat` prints them
  *
  * Times are exact: decimal seconds become nanoseconds digit by digit, never through a double.
  * A reader keeps nothing from line to line but memory. One thread. */
@@ -21,7 +20,7 @@
 #include "schema/classify.h"
 #include "schema/family.h"
 
-typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL, IMPORT_MCAP } import_format;
+typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL } import_format;
 
 typedef enum import_kind {
     IMPORT_NOTHING, /* empty line, header, settings: fine, and nothing to keep */

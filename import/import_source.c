@@ -350,16 +350,3 @@ td_result import_source_next(import_source *source, import_text_line *out, td_er
     }
     return s->text_at == s->text.size ? TD_EOF : read_line(s, s->text.size, s->text.size, out, err);
 }
-
-td_result import_source_take(import_source *source, size_t size, td_bytes *out, td_err *err)
-{
-    import_source *s = source;
-    td_result rc = TD_OK;
-    while (rc == TD_OK && s->text.size - s->text_at < size && !s->is_text_ended)
-        rc = fill_text(s, err);
-    size_t left = s->text.size - s->text_at;
-    *out = td_bytes_of(s->text.data + s->text_at, left < size ? left : size);
-    s->text_at += out->size;
-    s->searched = s->text_at;
-    return rc;
-}

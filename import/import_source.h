@@ -42,11 +42,6 @@ void import_source_close(import_source *source);
  * than LIMIT_IMPORT_LINE_BYTES; TD_E_IO. */
 TD_MUST_USE td_result import_source_next(import_source *source, import_text_line *out, td_err *err);
 
-/* The next size bytes, fewer at the end or at damage; at most LIMIT_IMPORT_LINE_BYTES. They are
- * valid until the next call. TD_E_IO. */
-TD_MUST_USE td_result import_source_take(import_source *source, size_t size, td_bytes *out,
-                                         td_err *err);
-
 /* "gzip", "zstd", or "none", also before the first line. */
 const char *import_source_compression(const import_source *source);
 

@@ -1,5 +1,5 @@
 /* A frame as a line of JSON: decoded, as `replay --messages` and export print it, or as it was
- * received, as `cat` and export print it. */
+ * received, as `cat` prints it. */
 #ifndef TD_TAPE_MESSAGE_LINE_H
 #define TD_TAPE_MESSAGE_LINE_H
 

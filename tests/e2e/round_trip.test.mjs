@@ -1,57 +1,48 @@
-// Raw frames out of an archive and back: the digest `frames` (design.md) covers times, connections, ordinals and bytes.
+// Frames out of an archive as lines of cat, and back by import: the digest `frames` (design.md) covers times, connections,
+// ordinals and bytes.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import zlib from "node:zlib";
-import { capture, filesBelow, json, jsonList, parseLines, segments, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, json, jsonList, parseLines, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { Recorder, configFile, simulator } from "./live.mjs";
-import { npm, test as npmTest } from "./npm.mjs";
 
 const digest = async (t, archive) => (await json(t, ["replay", "-a", archive, "--json"], { status: null })).digest;
 
-/** Export both raw formats, import each into a new archive; {format: its archive}. */
-async function roundTrips(t, dir, archive, ...selected) {
-  const out = path.join(dir, "out");
-  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "jsonl-frames", "--format", "mcap-frames", "--out", out, ...selected], { status: null });
-  const archives = {};
-  for (const format of ["jsonl", "mcap"]) {
-    archives[format] = path.join(dir, `from-${format}`);
-    const files = filesBelow(path.join(out, `${format}-frames`)).sort().map((file) => path.join(out, `${format}-frames`, file));
-    const { files: reports } = await json(t, ["import", "--json", "-a", archives[format], "--format", format, ...files]);
-    assert.equal(reports.reduce((sum, report) => sum + report.malformed + report.adjusted, 0), 0);
-  }
-  return archives;
+/** The lines of `cat` in a file. */
+async function catInto(t, file, archive, ...selected) {
+  fs.writeFileSync(file, (await tapedeck(t, ["cat", "-a", archive, ...selected])).stdout);
+  return file;
 }
 
-const dir = temporary({ after });
-let first;
-
-/** The archive of the first capture, which tests share. */
-function imported() {
-  const archive = path.join(dir, "tape");
-  first ??= tapedeck(undefined, ["import", "-q", "-a", archive, capture(CAPTURES[0])]).then(() => archive);
-  return first;
+/** A new archive of all frames and events of another. */
+async function roundTrip(t, dir, archive, ...selected) {
+  const other = path.join(dir, "again");
+  const { files } = await json(t, ["import", "--json", "-a", other, "--format", "jsonl", await catInto(t, path.join(dir, "cat.jsonl"), archive, "--events", ...selected)]);
+  assert.deepEqual(files.map(({ malformed, adjusted }) => [malformed, adjusted]), [[0, 0]]);
+  return other;
 }
+
+/** The lines of all frames, without the archive's own names of sessions. */
+const frames = async (t, archive) => (await tapedeck(t, ["cat", "-a", archive])).stdout.replaceAll(/"session":"\w+",/g, "").split("\n");
 
 const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz"];
 
-test("frames of captures come back through JSON lines, MCAP, `cat` and segments", { skip: CAPTURES.map(withoutCapture).find((why) => why) ?? false }, async (t) => {
+test("frames of captures come back, with all that cat prints of them", { skip: CAPTURES.map(withoutCapture).find((why) => why) ?? false }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, ...CAPTURES.map(capture)]);
-  const archives = await roundTrips(t, dir, archive);
-  const lines = path.join(dir, "cat.jsonl");
-  fs.writeFileSync(lines, (await tapedeck(t, ["cat", "-a", archive])).stdout);
-  archives.cat = path.join(dir, "from-cat");
-  await tapedeck(t, ["import", "-q", "-a", archives.cat, "--format", "jsonl", lines]);
-  archives.segments = path.join(dir, "from-segments");
-  await tapedeck(t, ["import", "-q", "-a", archives.segments, "--format", "mcap", ...segments(archive).filter((file) => file.startsWith("capture")).map((file) => path.join(archive, file))]);
   const was = await digest(t, archive);
-  for (const [from, other] of Object.entries(archives)) assert.deepEqual(await digest(t, other), was, from);
-  const part = await roundTrips(t, temporary(t), archive, "--topic", "trade");
+  const again = await roundTrip(t, dir, archive);
+  assert.deepEqual(await digest(t, again), was);
+  assert.deepEqual(await frames(t, again), await frames(t, archive));
+  const plain = path.join(dir, "plain");
+  await tapedeck(t, ["import", "-q", "-a", plain, "--format", "jsonl", await catInto(t, path.join(dir, "plain.jsonl"), archive)]);
+  assert.deepEqual(await digest(t, plain), was);
+  const part = await roundTrip(t, temporary(t), archive, "--topic", "trade");
   const { digest: partly } = await json(t, ["replay", "-a", archive, "--topic", "trade", "--json"]);
-  for (const [from, other] of Object.entries(part)) assert.equal((await digest(t, other)).frames, partly.frames, from);
+  assert.equal((await digest(t, part)).frames, partly.frames);
 });
 
 test("so do several sessions, connections and feeds of a recording, with its gaps", async (t) => {
@@ -66,15 +57,13 @@ test("so do several sessions, connections and feeds of a recording, with its gap
   }
   const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
   assert.ok(gaps.some((gap) => gap.reason === "sequence") && gaps.some((gap) => gap.reason === "disconnect"));
-  const was = await digest(t, archive);
-  for (const [from, other] of Object.entries(await roundTrips(t, dir, archive))) {
-    assert.equal((await digest(t, other)).frames, was.frames, from);
-    const kept = await jsonList(t, ["gaps", "-a", other, "--json"], { status: 1 });
-    const row = ({ reason, feed, topic, symbol, from_ns }) => [reason, feed, topic, symbol, from_ns];
-    const ofTopics = (list) => list.filter((gap) => gap.topic !== null).map(row);
-    assert.deepEqual(ofTopics(kept), ofTopics(gaps), from);
-    assert.ok(kept.length >= gaps.length, from);
-  }
+  const again = await roundTrip(t, dir, archive);
+  assert.equal((await digest(t, again)).frames, (await digest(t, archive)).frames);
+  const kept = await jsonList(t, ["gaps", "-a", again, "--json"], { status: 1 });
+  const row = ({ reason, feed, topic, symbol, from_ns }) => [reason, feed, topic, symbol, from_ns];
+  const ofTopics = (list) => list.filter((gap) => gap.topic !== null).map(row);
+  assert.deepEqual(ofTopics(kept), ofTopics(gaps));
+  assert.ok(kept.length >= gaps.length);
 });
 
 test("so does a session over midnight: the files of its days are one again", async (t) => {
@@ -87,10 +76,8 @@ test("so does a session over midnight: the files of its days are one again", asy
   fs.writeFileSync(file, lines.join(""));
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
   const was = await json(t, ["replay", "-a", archive, "--json"]);
-  const out = path.join(dir, "days");
-  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "jsonl-frames", "--out", out]);
-  const days = filesBelow(out).filter((name) => name.endsWith(".jsonl")).sort().map((name) => path.join(out, name));
-  assert.equal(days.length, 3);
+  const days = [];
+  for (const date of ["2026-11-20", "2026-11-21", "2026-11-22"]) days.push(await catInto(t, path.join(dir, `${date}.jsonl`), archive, "--from", date, "--to", date));
   const again = async (name, files, status) => {
     const report = await json(t, ["import", "--json", "-a", path.join(dir, name), "--format", "jsonl", ...files], { status });
     return { report, replay: await json(t, ["replay", "-a", path.join(dir, name), "--json"], { status: null }) };
@@ -127,47 +114,5 @@ test("bytes that are no text, names that cannot be, and damage", async (t) => {
   assert.deepEqual(rows.map(({ feed, shard, conn, ordinal, opcode, data, data_hex }) => [feed, shard, conn, ordinal, opcode, data, data_hex]),
     [["f", 3, 1, 7, 2, undefined, "00ff0a"], ["f", 3, 2, 1, undefined, "x", undefined]]);
   assert.equal((await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 }))[0].reason, "disconnect");
-  const archives = await roundTrips(t, dir, archive);
-  for (const [from, other] of Object.entries(archives)) assert.deepEqual(await digest(t, other), await digest(t, archive), from);
-  const mcap = path.join(dir, "out/mcap-frames/frames_2021-04-17.mcap");
-  const whole = fs.readFileSync(mcap);
-  for (const [i, bytes] of [whole.subarray(0, 200), Buffer.concat([whole.subarray(0, 60), Buffer.from("?"), whole.subarray(61)]), Buffer.from("no MCAP file")].entries()) {
-    fs.writeFileSync(mcap, bytes);
-    const { stderr } = await tapedeck(t, ["import", "-a", path.join(dir, `damaged${i}`), "--format", "mcap", mcap], { status: 1 });
-    assert.match(stderr, /frames_2021-04-17\.mcap:\d+: /);
-  }
-});
-
-test("decoded messages are refused: they are no frames", { skip: withoutCapture(CAPTURES[0]) }, async (t) => {
-  const dir = temporary(t);
-  const archive = await imported();
-  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "mcap", "--out", path.join(dir, "out")]);
-  const again = path.join(dir, "again");
-  const { stderr } = await tapedeck(t, ["import", "-a", again, "--family", "inverse", "--format", "mcap", path.join(dir, "out/messages_2021-04-17.mcap")], { status: 2 });
-  assert.match(stderr, /decoded[^]*mcap-frames/);
-  assert.ok(!fs.existsSync(again));
-});
-
-npmTest("@mcap/core reads the frames, by their summary as well", { skip: withoutCapture(CAPTURES[0]) }, async (t) => {
-  const dir = temporary(t);
-  const archive = await imported();
-  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "mcap-frames", "--out", path.join(dir, "out")]);
-  const { McapIndexedReader } = npm("@mcap/core");
-  const handle = await fs.promises.open(path.join(dir, "out/frames_2021-04-17.mcap"), "r");
-  const decompressHandlers = await npm("@mcap/support").loadDecompressHandlers();
-  const reader = await McapIndexedReader.Initialize({ readable: new (npm("@mcap/nodejs").FileHandleReadable)(handle), decompressHandlers });
-  const rows = parseLines((await tapedeck(t, ["cat", "-a", archive])).stdout);
-  let at = 0;
-  for await (const message of reader.readMessages({ validateCrcs: true })) {
-    const { metadata, topic, schemaId } = reader.channelsById.get(message.channelId);
-    const row = rows[at++];
-    assert.equal(Buffer.from(message.data).toString(), row.data);
-    assert.deepEqual([Number(message.logTime), metadata.get("dir"), metadata.get("conn"), message.sequence], [row.recv_ns, row.dir, String(row.conn), row.ordinal]);
-    assert.equal(topic, [row.feed, row.topic, row.symbol].filter((part) => part !== null).join("/"));
-    assert.equal(reader.schemasById.get(schemaId).name, "tapedeck.Frame");
-  }
-  await handle.close();
-  assert.equal(at, rows.length);
-  assert.equal(Number(reader.statistics.messageCount), rows.length);
-  assert.equal(reader.statistics.schemaCount, 1);
+  assert.deepEqual(await digest(t, await roundTrip(t, dir, archive)), await digest(t, archive));
 });

@@ -4,8 +4,8 @@
  *   - a record's views lie in the line or are readable with their padding;
  *   - the same lines give the same slots a second time;
  *   - an import of them into an archive that has another session leaves it sound.
- * The first byte: '0' cryptofeed's formats, '1' JSON lines, '4' MCAP; '2', '3' and '6' the same,
- * imported as well.
+ * The first byte: '0' cryptofeed's formats, '1' JSON lines; '2' and '3' the same, imported as
+ * well.
  */
 #include <stdint.h>
 #include <string.h>
@@ -13,7 +13,6 @@
 
 #include "import/import.h"
 #include "import/import_line.h"
-#include "import/import_mcap.h"
 #include "import/import_order.h"
 #include "import/import_source.h"
 #include "base/assert.h"
@@ -47,14 +46,11 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
     TD_ASSERT(write(ends[1], data, size) == (ssize_t)size);
     TD_ASSERT(close(ends[1]) == 0);
     import_source *source = import_source_open_pipe(ends[0]);
-    import_mcap *mcap = format == IMPORT_MCAP ? import_mcap_open(source) : NULL;
     import_line_reader *reader = import_line_reader_open(format);
     import_order *order = import_order_open(NULL);
     for (;;) {
-        td_result rc = mcap != NULL ? import_mcap_next(mcap, &line, NULL)
-                                    : import_source_next(source, &line, NULL);
-        if (rc == TD_EOF ||
-            (mcap != NULL && (rc == TD_E_UNSUPPORTED || rc == TD_E_LIMIT || rc == TD_E_INVALID)))
+        td_result rc = import_source_next(source, &line, NULL);
+        if (rc == TD_EOF)
             break;
         if (rc != TD_OK) {
             TD_ASSERT(rc == TD_E_CORRUPT || rc == TD_E_TRUNCATED);
@@ -68,7 +64,6 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
         if (import_line_read(reader, line.text, &record, &reason) && record.kind != IMPORT_NOTHING)
             sum = sum * 33 + read_record(order, &record);
     }
-    import_mcap_close(mcap);
     import_source_close(source);
     import_line_reader_close(reader);
     import_order_close(order);
@@ -98,7 +93,7 @@ static void import_capture(import_format format, const uint8_t *data, size_t siz
         .family = named == NULL ? NULL : family_find(td_bytes_str(named)),
     };
     td_result rc = import_run(&options, &report, NULL);
-    TD_ASSERT(rc == TD_OK || rc == TD_E_INVALID || rc == TD_E_LIMIT || rc == TD_E_UNSUPPORTED);
+    TD_ASSERT(rc == TD_OK || rc == TD_E_INVALID || rc == TD_E_LIMIT);
     import_report_fini(&report);
     verify_severity verdict = fuzz_archive_verify(into, disk);
     TD_ASSERT(verdict != VERIFY_DAMAGED);
@@ -111,9 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0 || size > INPUT_BYTES_MAX)
         return 0;
-    import_format format = data[0] / 4 % 2 == 1 ? IMPORT_MCAP
-                           : data[0] % 2 == 0   ? IMPORT_CRYPTOFEED
-                                                : IMPORT_JSONL;
+    import_format format = data[0] % 2 == 0 ? IMPORT_CRYPTOFEED : IMPORT_JSONL;
     uint64_t first = read_capture(format, data + 1, size - 1);
     TD_ASSERT(read_capture(format, data + 1, size - 1) == first);
     if (data[0] / 2 % 2 == 1)
