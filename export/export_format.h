@@ -119,7 +119,6 @@ extern const export_format EXPORT_JSONL;
 extern const export_format EXPORT_SQLITE;
 extern const export_format EXPORT_MCAP;
 extern const export_format EXPORT_HFTBACKTEST;
-extern const export_format EXPORT_HFTBACKTEST_LATENCY;
 extern const export_format EXPORT_PARQUET;
 extern const export_format EXPORT_NAUTILUS;
 

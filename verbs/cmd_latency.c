@@ -63,6 +63,7 @@ static void describe_order(result_writer *r, const joined_order *order)
     result_time(r, "sent_ns", order->sent_ns);
     result_time_or_null(r, "answer_ns", order->answer_ns);
     result_time_or_null(r, "update_ns", order->update_ns);
+    result_time_or_null(r, "exchange_ns", order->exchange_ns);
     result_object_end(r, NULL);
 }
 

@@ -91,7 +91,7 @@ function lines(folder) {
     "tapedeck record --quiet --net t": "test",
     "tapedeck cat --raw --dir ": "all http in out",
     "tapedeck import --format c": "cryptofeed",
-    "tapedeck export --format ": "hftbacktest hftbacktest-latency jsonl mcap nautilus parquet sqlite tardis-csv",
+    "tapedeck export --format ": "hftbacktest jsonl mcap nautilus parquet sqlite tardis-csv",
     "tapedeck export --type inc": "incremental_book_L2",
     "tapedeck decode --family ": FAMILIES,
     "tapedeck topics --family v5-s": "v5-spot v5-spread",

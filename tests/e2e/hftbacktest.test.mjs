@@ -211,7 +211,7 @@ test("a book that breaks with its first frame of a day is cleared as the day beg
   ]);
 });
 
-npm.test("latencies of a client behind tap are those of the truth", async (t) => {
+npm.test("the recipe for order latencies: those of a client behind tap are those of the truth", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape"), truth = path.join(dir, "truth.jsonl");
   const sim = await listening(t, ["sim", "--plain", "--families", "v5-trade", "--rate", "500", "--truth", truth], dir);
   const tap = await listening(t, ["tap", "-a", archive, "--upstream", sim.url, "--plain"], fs.mkdtempSync(path.join(dir, "tap-")));
@@ -220,8 +220,11 @@ npm.test("latencies of a client behind tap are those of the truth", async (t) =>
   for (let i = 0; i < 20; i++) await ask(trade, `c${i}`, "order.create", { ...order, ...(i === 7 ? { qty: "200" } : {}) }); // one is refused
   assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
   const out = path.join(dir, "out");
-  await tapedeck(t, ["export", "-q", archive, "--format", "hftbacktest-latency", "--out", out]);
-  const rows = (await Promise.all(npz(out).map((name) => records(out, name)))).flat().map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, BigInt(value)])));
+  const [, recipe] = /^```python\n(import json[^]*?)^```/m.exec(fs.readFileSync("docs/datasets.md", "utf8"));
+  const file = (name, text) => (fs.writeFileSync(path.join(out, name), text), path.join(out, name));
+  fs.mkdirSync(out);
+  await python(file("latency.py", recipe), file("latency.json", (await tapedeck(t, ["latency", archive, "--json"])).stdout), path.join(out, "latency.npz"));
+  const rows = (await records(out, "latency.npz")).map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, BigInt(value)])));
   // Times of the tape, exact: JSON numbers of JavaScript are not.
   const frames = async (way) => (await tapedeck(t, ["cat", archive, "--topic", "order.create", "--dir", way])).stdout.split("\n").filter((line) => line !== "").map((line) => BigInt(/"recv_ns":(\d+)/.exec(line)[1]));
   const [sent, answered] = [await frames("out"), await frames("in")];
