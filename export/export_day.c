@@ -70,13 +70,10 @@ typedef struct day_run {
     export_precisions precisions;
     uint8_t *uses; /* channel_use by the channel's index */
     size_t use_count;
-    export_writer *frame_writers[EXPORT_OUTPUTS_MAX]; /* of the formats of frames */
-    size_t frame_writer_count;
-    size_t gap_next; /* of the day's gaps: the first that they were not given */
+    export_writer *lines; /* of the format that takes frames (jsonl); NULL: not requested */
     day_route **routes;
     size_t route_count;
     topic_times *times;   /* NULL: no type's rows are about intervals */
-    uint64_t number;      /* of the last frame, for formats of frames */
     pthread_mutex_t lock; /* of left_out */
     export_left_out left_out[LIMIT_EXPORT_LEFT_OUT + 1];
     size_t left_out_count;
@@ -526,40 +523,17 @@ static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
                       frame->channel->info.exchange_topic);
 }
 
-/* Gaps that begin before this moment. */
-static td_result show_gaps(day_run *run, uint64_t recv_ns, td_err *err)
+/* Its format is EXPORT_PER_DAY, so there are no workers: frames are in the order of the tape. */
+static td_result write_line(const day_run *run, const frame_ref *frame, const trust_answer *trust,
+                            td_err *err)
 {
-    const export_day *day = run->day;
+    export_writer *lines = run->lines;
     td_result rc = TD_OK;
-    for (; run->gap_next < day->gap_count; run->gap_next++) {
-        const gap_row *gap = day->gaps[run->gap_next];
-        if (gap->from_ns >= recv_ns)
-            break;
-        for (size_t i = 0; rc == TD_OK && i < run->frame_writer_count; i++) {
-            const export_writer *writer = run->frame_writers[i];
-            if (writer->output->format->gap != NULL)
-                rc = writer->output->format->gap(writer->made, gap, err);
-        }
-    }
-    return rc;
-}
-
-/* Formats of frames have no workers beside: frames are in the order of the tape. */
-static td_result show_formats(day_run *run, const frame_ref *frame, const trust_answer *trust,
-                              td_err *err)
-{
-    if (run->frame_writer_count == 0 || frame->is_lead_in)
+    if (lines == NULL || frame->is_lead_in)
         return TD_OK;
-    td_result rc = show_gaps(run, frame->recv_ns, err);
-    run->number += !frame->is_copy && frame->channel->role != ROLE_HTTP;
-    for (size_t i = 0; rc == TD_OK && i < run->frame_writer_count; i++) {
-        export_writer *writer = run->frame_writers[i];
-        if (frame_role_is_of_topic(frame->channel->role))
-            rc = export_writer_claim(writer, frame->channel, err);
-        if (rc == TD_OK)
-            rc = writer->output->format->frame(writer->made, frame, trust, run->number, err);
-    }
-    return rc;
+    if (frame_role_is_of_topic(frame->channel->role))
+        rc = export_writer_claim(lines, frame->channel, err);
+    return rc == TD_OK ? lines->output->format->frame(lines->made, frame, trust, err) : rc;
 }
 
 static td_result on_frame(void *ctx, const struct stream *of, void **state,
@@ -567,7 +541,7 @@ static td_result on_frame(void *ctx, const struct stream *of, void **state,
 {
     day_run *run = ctx;
     (void)of;
-    td_result rc = show_formats(run, seen->frame, seen->trust, err);
+    td_result rc = write_line(run, seen->frame, seen->trust, err);
     if (rc == TD_OK && *state != NULL && run->day->spec->type_count > 0)
         rc = follow_route(*state, seen, err);
     return add_context(seen->frame, rc, err);
@@ -717,21 +691,18 @@ static void init_writers(day_run *run)
     export_date_format(day->day, target->date);
 }
 
-/* Formats of frames begin with the day. */
-static td_result open_frame_writers(day_run *run, td_err *err)
+/* Its writer begins with the day. */
+static td_result open_lines(day_run *run, td_err *err)
 {
     const export_spec *spec = run->day->spec;
     td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
-        const export_output *output = &spec->outputs[i];
-        export_writer *writer = NULL;
-        if (output->format->frame == NULL)
+    for (size_t i = 0; rc == TD_OK && run->lines == NULL && i < spec->output_count; i++) {
+        const export_format *format = spec->outputs[i].format;
+        if (format->frame == NULL)
             continue;
-        rc = export_writers_of_day(&run->writers, output, &writer, err);
-        if (rc != TD_OK || writer->made != NULL)
-            continue;
-        writer->made = output->format->open(&writer->target);
-        run->frame_writers[run->frame_writer_count++] = writer;
+        rc = export_writers_of_day(&run->writers, &spec->outputs[i], &run->lines, err);
+        if (rc == TD_OK)
+            run->lines->made = format->open(&run->lines->target);
     }
     return rc;
 }
@@ -960,7 +931,7 @@ static td_result run_all(day_run *run, td_err *err)
 {
     td_result rc = open_tape(run, err);
     if (rc == TD_OK)
-        rc = open_frame_writers(run, err);
+        rc = open_lines(run, err);
     if (rc == TD_OK)
         rc = put_day_rows(run, err);
     if (rc != TD_OK)
@@ -969,8 +940,6 @@ static td_result run_all(day_run *run, td_err *err)
     rc = play(run, err);
     if (rc == TD_OK)
         rc = end_makers(run, err);
-    if (rc == TD_OK)
-        rc = show_gaps(run, UINT64_MAX, err);
     if (rc != TD_OK)
         return rc;
     join_precisions(run);

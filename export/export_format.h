@@ -85,18 +85,14 @@ typedef struct export_format {
     uint8_t says_suspect;           /* 1: its rows have flags and is_suspect */
     uint8_t needs_market;           /* 1: frames of families without a family_market are left out */
     const export_named_type *types; /* ends with name NULL. NULL: all types with columns */
-    /* A writer; called with its first row, of a format of frames when the day begins. */
+    /* A writer; called with its first row, of a format with frame when the day begins. */
     void *(*open)(const export_target *target);
-    /* The next row. of: EXPORT_PER_SYMBOL, the target's. NULL: a format of frames. */
+    /* The next row. of: EXPORT_PER_SYMBOL, the target's. NULL: the format has frame. */
     td_result (*row)(void *writer, const export_source *of, const export_row *row, td_err *err);
-    /* A format of frames: each frame that its stream has applied, copies too, from the day's first.
-     * trust: of frames of topics, else NULL. number: of the frame among
-     * those of the day, from 1. */
+    /* Instead of rows (jsonl alone): each frame that its stream has applied, copies and those of no
+     * topic, too, from the day's first. trust: of frames of topics, else NULL. */
     td_result (*frame)(void *writer, const frame_ref *frame, const trust_answer *trust,
-                       uint64_t number, td_err *err);
-    /* A format of frames: a gap of the ledger that begins on the day, before the frames after its
-     * beginning; may be NULL. */
-    td_result (*gap)(void *writer, const gap_row *gap, td_err *err);
+                       td_err *err);
     /* There are no more: add the precision that the writer's files need. Called for all writers of
      * a day before one finishes. NULL: the format's files have no precision. */
     void (*need)(const void *writer, export_precisions *to);

@@ -81,7 +81,7 @@ typedef struct maker_begin {
 
 typedef struct export_type {
     const char *name;
-    const export_column *columns; /* NULL: of a format of frames (export/export_format.h) */
+    const export_column *columns; /* NULL: of a format with frame (export/export_format.h) */
     size_t column_count;
     unsigned flags;   /* EXPORT_* */
     msg_type message; /* topics with messages of this type give rows; MSG_RAW: as takes says */

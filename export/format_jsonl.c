@@ -13,9 +13,11 @@
 typedef struct jsonl_writer {
     const export_target *target;
     export_file *file; /* NULL: no line yet */
+    size_t gap_next;   /* of the target's gaps: the first without a line */
+    uint64_t number;   /* of the last frame among those of the day, from 1 */
 } jsonl_writer;
 
-static void *open_messages(const export_target *target)
+static void *open_jsonl(const export_target *target)
 {
     jsonl_writer *made = td_alloc_zero(1, sizeof *made);
     made->target = target;
@@ -60,9 +62,8 @@ static td_result end_line(jsonl_writer *self, json_writer *json, td_err *err)
     return rc == TD_OK ? export_file_flush(self->file, err) : rc;
 }
 
-static td_result write_gap(void *writer, const gap_row *gap, td_err *err)
+static td_result write_gap(jsonl_writer *self, const gap_row *gap, td_err *err)
 {
-    jsonl_writer *self = writer;
     json_writer json;
     td_result rc = begin_line(self, &json, err);
     if (rc != TD_OK)
@@ -72,12 +73,23 @@ static td_result write_gap(void *writer, const gap_row *gap, td_err *err)
     return end_line(self, &json, err);
 }
 
+/* Gaps that begin before this moment. */
+static td_result write_gaps(jsonl_writer *self, uint64_t recv_ns, td_err *err)
+{
+    const export_target *target = self->target;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && self->gap_next < target->gap_count &&
+           target->gaps[self->gap_next]->from_ns < recv_ns)
+        rc = write_gap(self, target->gaps[self->gap_next++], err);
+    return rc;
+}
+
 /* ---- messages ---- */
 
 /* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
  * well: a stream without it would seem whole. */
-static td_result write_message(jsonl_writer *self, const frame_ref *frame, uint64_t number,
-                               unsigned flags, td_err *err)
+static td_result write_message(jsonl_writer *self, const frame_ref *frame, unsigned flags,
+                               td_err *err)
 {
     const message *m = frame->content.message;
     json_writer json;
@@ -91,34 +103,40 @@ static td_result write_message(jsonl_writer *self, const frame_ref *frame, uint6
     flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? (unsigned)ROW_SNAPSHOT : 0U;
     message_line(&json, frame);
     frame_json_place(&json, frame);
-    json_write_member_u64(&json, "frame", number);
+    json_write_member_u64(&json, "frame", self->number);
     json_write_member_u64(&json, "flags", flags);
     return end_line(self, &json, err);
 }
 
-/* A reader of the lines does not have the copies. */
+/* A reader of the lines does not have the copies. Control frames and requests have a number. */
 static td_result on_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
-                          uint64_t number, td_err *err)
+                          td_err *err)
 {
+    jsonl_writer *self = writer;
     unsigned flags = 0;
-    if (frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
-        return TD_OK;
+    td_result rc = write_gaps(self, frame->recv_ns, err);
+    self->number += !frame->is_copy && frame->channel->role != ROLE_HTTP;
+    if (rc != TD_OK || frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
+        return rc;
     if (trust != NULL && frame->row->type == MSG_BOOK_CHANGE) {
         flags |= trust->is_trusted && !trust->needs_copies ? 0U : (unsigned)ROW_NOT_TRUSTED;
         flags |= trust->is_snapshot ? (unsigned)ROW_SNAPSHOT : 0U;
     }
-    return write_message(writer, frame, number, flags, err);
+    return write_message(self, frame, flags, err);
 }
 
 static td_result finish(void *writer, td_err *err)
 {
     jsonl_writer *self = writer;
+    td_result rc = write_gaps(self, UINT64_MAX, err);
     export_file *file = self->file;
+    if (file == NULL || rc != TD_OK)
+        return rc;
     self->file = NULL;
-    return file == NULL ? TD_OK : export_file_finish(file, NULL, err);
+    return export_file_finish(file, NULL, err);
 }
 
-/* Frames, not rows. */
+/* Frames, not rows: a line is a whole message, and one of a frame that was not decoded. */
 static const export_type MESSAGES = {.name = "messages"};
 static const export_named_type TYPES[] = {{"messages", &MESSAGES}, {NULL, NULL}};
 
@@ -129,9 +147,8 @@ const export_format EXPORT_JSONL = {
     .per = EXPORT_PER_DAY,
     .reads = TAPE_READS_ALL,
     .types = TYPES,
-    .open = open_messages,
+    .open = open_jsonl,
     .frame = on_frame,
-    .gap = write_gap,
     .finish = finish,
     .close = close_jsonl,
 };
