@@ -39,6 +39,7 @@ typedef struct session_feed {
     size_t index; /* in the archive's writer */
     feed_writer *writer;
     size_t earlier_next; /* rows of the ledger before this one are closed if they must be */
+    gap_list open;       /* rows of the capture's own gaps as they were before their end came */
 } session_feed;
 
 /* Where a slot's frames go. */
@@ -580,6 +581,20 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     return rc;
 }
 
+/* The end of a gap may come over a later connection of the slot: with the number of that, it would
+ * be another gap, and the first one would never end. */
+static uint32_t conn_of_gap(const session_feed *f, const gap_row *gap)
+{
+    const feed_slot *slot = feed_writer_slot(f->writer, 0, gap->shard);
+    gap_row began = *gap;
+    if (slot == NULL || gap->from_ns >= slot->at.since_ns)
+        return gap->conn;
+    for (; began.conn > 0; began.conn--)
+        if (gap_list_find(&f->open, &began) != NULL)
+            return began.conn;
+    return gap->conn;
+}
+
 /* A gap of the archive that the file is from. The one between two connections is that of
  * end_connection. */
 static td_result put_gap(session_feed *f, uint32_t shard, const import_place *place,
@@ -594,7 +609,10 @@ static td_result put_gap(session_feed *f, uint32_t shard, const import_place *pl
     gap.gap.line = 0;
     gap.gap.shard = shard;
     gap.gap.conn = place->conn;
-    f->report->counts.gaps++;
+    gap.gap.conn = conn_of_gap(f, &gap.gap);
+    f->report->counts.gaps += gap_list_find(&f->open, &gap.gap) == NULL;
+    if (gap.gap.to_ns == GAP_OPEN)
+        gap_list_add(&f->open, &gap.gap);
     return feed_writer_event(f->writer, recv_ns, &gap, err);
 }
 
@@ -651,8 +669,10 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
                        archive_session(job->archive)); /* 8 digits */
         report->is_written = 1;
     }
-    for (uint32_t i = 0; i < report->feed_count; i++)
+    for (uint32_t i = 0; i < report->feed_count; i++) {
         feed_writer_close(job->feeds[i].writer);
+        gap_list_fini(&job->feeds[i].open);
+    }
     live_check_close(job->live_check);
     sealed_chunk_close(job->chunk);
     td_result closed =

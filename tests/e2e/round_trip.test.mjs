@@ -60,7 +60,7 @@ test("so do several sessions, connections and feeds of a recording, with its gap
   const again = await roundTrip(t, dir, archive);
   assert.equal((await digest(t, again)).frames, (await digest(t, archive)).frames);
   const kept = await jsonList(t, ["gaps", "-a", again, "--json"], { status: 1 });
-  const row = ({ reason, feed, topic, symbol, from_ns }) => [reason, feed, topic, symbol, from_ns];
+  const row = ({ reason, feed, topic, symbol, from_ns, to_ns }) => [reason, feed, topic, symbol, from_ns, to_ns];
   const ofTopics = (list) => list.filter((gap) => gap.topic !== null).map(row);
   assert.deepEqual(ofTopics(kept), ofTopics(gaps));
   assert.ok(kept.length >= gaps.length);
