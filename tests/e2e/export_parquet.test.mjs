@@ -180,7 +180,7 @@ test("rows of tickers and klines are those of SQLite", { skip: withoutCapture(V5
     const exact = (await Promise.all(filesOf(folder).map((file) => parquetRows(path.join(folder, file))))).flat(); // DuckDB has no ns
     assert.deepEqual([rows.length, exact.length], [stored.length, stored.length]);
     assert.ok(rows.length > 30, type);
-    for (const [i, row] of rows.entries()) for (const name of times) row[columns.indexOf(name)] = exact[i][name] ?? null;
+    for (const [i, row] of rows.entries()) for (const name of times) row[columns.indexOf(name)] = exact[i][name]?.toString() ?? null;
     const text = (value) => (value === "true" ? "1" : value === "false" ? "0" : shortest(value));
     for (const [i, row] of rows.entries()) {
       const cells = Object.fromEntries(columns.map((name, k) => [name, row[k]]).filter(([, value]) => value !== null).map(([name, value]) => [name, text(value)]));
