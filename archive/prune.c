@@ -104,22 +104,56 @@ static td_result gather(prune_work *w, td_err *err)
     return TD_OK;
 }
 
-/* Time of the feed's next frames that stay: none is left between the segment's first frame and it.
- * Sessions may overlap, so what stays may begin within this one, or before it. */
-static void find_next(const prune_work *w, prune_candidate *candidate)
+static int compare_in_feed(const void *a, const void *b)
 {
-    uint64_t next_ns = UINT64_MAX;
-    for (size_t i = 0; i < w->count; i++) {
-        const prune_candidate *other = &w->candidates[i];
-        int overlaps = !other->goes && other->segment->last_ns >= candidate->segment->first_ns;
-        uint64_t from_ns = other->segment->first_ns > candidate->segment->first_ns
-                               ? other->segment->first_ns
-                               : candidate->segment->first_ns;
-        if ((overlaps || other->segment->first_ns > candidate->segment->last_ns) &&
-            from_ns < next_ns && strcmp(other->segment->feed, candidate->segment->feed) == 0)
-            next_ns = from_ns;
+    const segment_index *left = (*(prune_candidate *const *)a)->segment;
+    const segment_index *right = (*(prune_candidate *const *)b)->segment;
+    int order = strcmp(left->feed, right->feed);
+    return order != 0 ? order
+                      : (left->first_ns > right->first_ns) - (left->first_ns < right->first_ns);
+}
+
+/* Time of the feed's next frames that stay, of candidate i of count of its feed in order: none is
+ * left between the segment's first frame and it. Sessions may overlap, so what stays may begin
+ * within this one, or before it: up to reach_ns. */
+static uint64_t next_ns_of(prune_candidate *const *by_time, size_t count, size_t i,
+                           uint64_t reach_ns)
+{
+    const segment_index *of = by_time[i]->segment;
+    if (reach_ns >= of->first_ns)
+        return of->first_ns;
+    for (size_t k = i + 1; k < count; k++)
+        if (!by_time[k]->goes || by_time[k]->segment->first_ns > of->last_ns)
+            return by_time[k]->segment->first_ns;
+    return of->last_ns;
+}
+
+static void find_next_of_feed(prune_candidate *const *by_time, size_t count)
+{
+    uint64_t reach_ns = 0; /* of what stays, before this one */
+    for (size_t i = 0; i < count; i++) {
+        prune_candidate *candidate = by_time[i];
+        if (candidate->goes)
+            candidate->until_ns = next_ns_of(by_time, count, i, reach_ns);
+        else if (candidate->segment->last_ns > reach_ns)
+            reach_ns = candidate->segment->last_ns;
     }
-    candidate->until_ns = next_ns == UINT64_MAX ? candidate->segment->last_ns : next_ns;
+}
+
+static void find_next(prune_work *w)
+{
+    prune_candidate **by_time = td_alloc_zero(w->count + 1, sizeof(prune_candidate *));
+    for (size_t i = 0; i < w->count; i++)
+        by_time[i] = &w->candidates[i];
+    if (w->count > 0)
+        qsort(by_time, w->count, sizeof(prune_candidate *), compare_in_feed);
+    for (size_t from = 0, to = 0; from < w->count; from = to) {
+        while (to < w->count &&
+               strcmp(by_time[to]->segment->feed, by_time[from]->segment->feed) == 0)
+            to++;
+        find_next_of_feed(by_time + from, to - from);
+    }
+    td_free(by_time);
 }
 
 /* The bounds, applied oldest first. What was pruned before goes in any case, and does not count. */
@@ -149,10 +183,9 @@ static void choose(prune_work *w)
         if (c->goes && !c->was_pruned)
             bytes -= c->segment->file_bytes;
     }
+    find_next(w);
     for (size_t i = 0; i < w->count; i++) {
-        prune_candidate *c = &w->candidates[i];
-        if (c->goes)
-            find_next(w, c);
+        const prune_candidate *c = &w->candidates[i];
         prune_report *report = w->report;
         *(c->goes ? &report->segments : &report->segments_kept) += 1;
         *(c->goes ? &report->bytes : &report->bytes_kept) += c->segment->file_bytes;
