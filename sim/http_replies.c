@@ -153,6 +153,14 @@ static td_bytes param(td_bytes query, const char *wanted)
     return (td_bytes){0};
 }
 
+const char *http_replies_template(size_t index, const char **path)
+{
+    if (index >= sizeof REPLIES / sizeof *REPLIES)
+        return NULL;
+    *path = REPLIES[index].path;
+    return REPLIES[index].text;
+}
+
 static const reply_row *find_row(td_bytes path, td_bytes category)
 {
     for (size_t i = 0; i < sizeof REPLIES / sizeof *REPLIES; i++)

@@ -3,6 +3,7 @@
 #ifndef TD_SIM_HTTP_REPLIES_H
 #define TD_SIM_HTTP_REPLIES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -20,5 +21,8 @@ typedef struct http_markets {
  * category that is served; status=PreLaunch and baseCoin select as on the exchange, other
  * parameters are ignored. */
 int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query, td_buf *json);
+
+/* The template of the index-th reply, and its path; NULL: there are no more. */
+const char *http_replies_template(size_t index, const char **path);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/decimal.h"
+#include "base/suggest.h"
 #include "base/time_text.h"
 
 /* A compiled template is the text of the frame, which has no bytes below a space, with these
@@ -36,91 +37,178 @@ static const char *const LIST_NAMES[] = {SIM_LISTS(VALUE_NAME)};
 
 /* ---- compiling ---- */
 
-static void skip_mark(const char **at, char mark)
+/* The text that is left, and what it has become. */
+typedef struct compiler {
+    const char *at;
+    template *into;
+    td_err *err;
+} compiler;
+
+/* Where in the text an error is: the next few bytes. */
+enum { SHOWN_BYTES = 24 };
+
+static td_result expect_mark(compiler *c, char mark)
 {
-    TD_ASSERT(**at == mark);
-    (*at)++;
+    if (*c->at != mark)
+        return td_err_set(c->err, TD_E_INVALID, "'%c' expected before '%.*s'", mark, SHOWN_BYTES,
+                          c->at);
+    c->at++;
+    return TD_OK;
 }
 
-static size_t word_size(const char *at)
+static int is_word(char letter)
+{
+    return isalnum((unsigned char)letter) || letter == '_';
+}
+
+/* What names can be of. */
+typedef struct vocabulary {
+    const char *what;
+    char mark; /* before a name */
+    const char *const *names;
+    size_t count;
+} vocabulary;
+
+static const vocabulary VALUES = {"value", '$', VALUE_NAMES, SIM_COUNT};
+static const vocabulary LISTS = {"list", '@', LIST_NAMES, SIM_LIST_COUNT};
+
+static td_result refuse_name(compiler *c, td_bytes name, const vocabulary *of)
+{
+    suggest_search search = {.written = name};
+    for (size_t i = 0; i < of->count; i++)
+        suggest_offer(&search, of->names[i]);
+    td_result rc = td_err_set(c->err, TD_E_INVALID, "unknown %s '%c%.*s'", of->what, of->mark,
+                              (int)name.size, (const char *)name.data);
+    if (search.name != NULL)
+        td_err_hint(c->err, "did you mean '%c%s'?", of->mark, search.name);
+    return rc;
+}
+
+/* *id: the index of the name after a mark. */
+static td_result read_name(compiler *c, const vocabulary *of, uint8_t *id)
 {
     size_t size = 0;
-    while (islower((unsigned char)at[size]) || isdigit((unsigned char)at[size]) || at[size] == '_')
+    c->at++;
+    while (is_word(c->at[size]))
         size++;
-    return size;
-}
-
-/* Index of the name at *at; advances *at past it. */
-static uint8_t read_name(const char **at, const char *const *names, size_t count)
-{
-    size_t size = word_size(*at);
+    const td_bytes name = td_bytes_of(c->at, size);
     size_t i = 0;
-    while (i < count && !td_bytes_is(td_bytes_of(*at, size), names[i]))
+    while (i < of->count && !td_bytes_is(name, of->names[i]))
         i++;
-    TD_ASSERT(i < count);
-    *at += size;
-    return (uint8_t)i;
+    if (i == of->count)
+        return refuse_name(c, name, of);
+    c->at += size;
+    *id = (uint8_t)i;
+    return TD_OK;
 }
 
-/* A format after a value's name: s, b, or e or i with a digit. A colon without a format belongs to
- * the frame. */
-static void read_format(const char **at, uint8_t code[CODE_BYTES])
+/* A format after a value's name: s, b, or e or i with a digit. A colon belongs to the frame if no
+ * word follows it. */
+static td_result read_format(compiler *c, uint8_t code[CODE_BYTES])
 {
-    const char *word = *at;
-    if (word[0] != ':' || word[1] == '\0' || strchr("sbei", word[1]) == NULL)
-        return;
-    int has_digit = word[1] == 'e' || word[1] == 'i';
-    TD_ASSERT(!has_digit || isdigit((unsigned char)word[2]));
-    code[2] = (uint8_t)word[1];
-    code[3] = has_digit ? (uint8_t)(word[2] - '0') : 0;
-    *at = word + 2 + has_digit;
+    const char *word = c->at + 1;
+    if (*c->at != ':' || !isalnum((unsigned char)*word))
+        return TD_OK;
+    int has_digit = *word == 'e' || *word == 'i';
+    if (strchr("sbei", *word) == NULL || (has_digit && !isdigit((unsigned char)word[1])) ||
+        isalnum((unsigned char)word[1 + has_digit]))
+        return td_err_set(c->err, TD_E_INVALID,
+                          "unknown format before '%.*s': expected :s, :b, :eDIGIT or :iDIGIT",
+                          SHOWN_BYTES, c->at);
+    code[2] = (uint8_t)*word;
+    code[3] = has_digit ? (uint8_t)(word[1] - '0') : 0;
+    c->at = word + 1 + has_digit;
+    return TD_OK;
 }
 
-static void compile_value(template *t, const char **at)
+static td_result compile_value(compiler *c)
 {
+    template *t = c->into;
     uint8_t *code = &t->code[t->size];
-    (*at)++;
     code[0] = CODE_VALUE;
-    code[1] = read_name(at, VALUE_NAMES, SIM_COUNT);
-    read_format(at, code);
+    td_result rc = read_name(c, &VALUES, &code[1]);
+    if (rc == TD_OK)
+        rc = read_format(c, code);
     t->size += CODE_BYTES;
+    return rc;
+}
+
+static td_result compile_text(compiler *c, unsigned depth);
+
+/* A list or an optional part, with what is in its brackets. */
+static td_result compile_part(compiler *c, unsigned depth)
+{
+    template *t = c->into;
+    uint8_t *code = &t->code[t->size];
+    td_result rc = TD_OK;
+    if (depth == DEPTH_MAX)
+        return td_err_set(c->err, TD_E_INVALID, "more than %d brackets, one in the other",
+                          DEPTH_MAX);
+    if (*c->at == '@') {
+        code[0] = CODE_LIST;
+        rc = read_name(c, &LISTS, &code[1]);
+    } else {
+        code[0] = CODE_OPTIONAL;
+        t->has_optional = 1;
+        c->at++;
+    }
+    t->size += CODE_BYTES;
+    size_t start = t->size;
+    if (rc == TD_OK)
+        rc = expect_mark(c, '(');
+    if (rc == TD_OK)
+        rc = compile_text(c, depth + 1);
+    if (rc == TD_OK)
+        rc = expect_mark(c, ')');
+    if (rc == TD_OK && t->size - start > UINT16_MAX)
+        rc = td_err_set(c->err, TD_E_INVALID, "more than %d bytes in brackets", UINT16_MAX);
+    code[2] = (uint8_t)((t->size - start) >> 8);
+    code[3] = (uint8_t)(t->size - start);
+    return rc;
 }
 
 /* Compile the text up to a closing bracket, or all of it. */
-static void compile_part(template *t, const char **at, unsigned depth)
+static td_result compile_text(compiler *c, unsigned depth)
 {
-    TD_ASSERT(depth < DEPTH_MAX);
-    while (**at != '\0' && **at != ')') {
-        uint8_t *code = &t->code[t->size];
-        if (**at == '$') {
-            compile_value(t, at);
-        } else if (**at == '@' || **at == '~') {
-            code[0] = *(*at)++ == '@' ? CODE_LIST : CODE_OPTIONAL;
-            if (code[0] == CODE_LIST)
-                code[1] = read_name(at, LIST_NAMES, SIM_LIST_COUNT);
-            t->has_optional |= code[0] == CODE_OPTIONAL;
-            skip_mark(at, '(');
-            t->size += CODE_BYTES;
-            size_t start = t->size;
-            compile_part(t, at, depth + 1);
-            skip_mark(at, ')');
-            TD_ASSERT(t->size - start <= UINT16_MAX);
-            code[2] = (uint8_t)((t->size - start) >> 8);
-            code[3] = (uint8_t)(t->size - start);
+    template *t = c->into;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && *c->at != '\0' && *c->at != ')') {
+        if (*c->at == '$') {
+            rc = compile_value(c);
+        } else if (*c->at == '@' || *c->at == '~') {
+            rc = compile_part(c, depth);
+        } else if (*c->at == '(') {
+            rc = td_err_set(c->err, TD_E_INVALID, "'@NAME' or '~' expected before '%.*s'",
+                            SHOWN_BYTES, c->at);
         } else {
-            TD_ASSERT(**at != '(');
-            t->code[t->size++] = (uint8_t)(**at == '\'' ? '"' : **at);
-            (*at)++;
+            t->code[t->size++] = (uint8_t)(*c->at == '\'' ? '"' : *c->at);
+            c->at++;
         }
     }
+    return rc;
+}
+
+td_result template_compile(const char *text, template **out, td_err *err)
+{
+    /* A value's name can be shorter than its code. */
+    template *t = td_alloc_zero(1, sizeof *t + CODE_BYTES * strlen(text));
+    compiler c = {.at = text, .into = t, .err = err};
+    td_result rc = compile_text(&c, 0);
+    if (rc == TD_OK && *c.at != '\0')
+        rc = td_err_set(err, TD_E_INVALID, "no '(' for '%.*s'", SHOWN_BYTES, c.at);
+    if (rc != TD_OK) {
+        template_close(t);
+        t = NULL;
+    }
+    *out = t;
+    return rc;
 }
 
 template *template_open(const char *text)
 {
-    /* A value's name can be shorter than its code. */
-    template *t = td_alloc_zero(1, sizeof *t + CODE_BYTES * strlen(text));
-    compile_part(t, &text, 0);
-    TD_ASSERT(*text == '\0');
+    template *t = NULL;
+    td_result rc = template_compile(text, &t, NULL);
+    TD_ASSERT(rc == TD_OK);
     return t;
 }
 

@@ -11,8 +11,8 @@
  *   @name(...)     once for each item of a list, commas between
  *   ~(...)         left out unless a value in it differs from what was shown last
  *
- * Values are those of sim/value.h. Compiled once, rendered often. A template that does not compile
- * is a fault of the program: an assertion. One thread a template set. */
+ * Values are those of sim/value.h. A colon between a value and a letter or digit begins a format.
+ * Compiled once, rendered often. One thread a template set. */
 #ifndef TD_SIM_TEMPLATE_H
 #define TD_SIM_TEMPLATE_H
 
@@ -25,7 +25,10 @@
 
 typedef struct template template;
 
-/* Compile. */
+/* Compile. *out: NULL unless TD_OK. TD_E_INVALID: err names the mistake. */
+td_result template_compile(const char *text, template **out, td_err *err);
+
+/* Compile one of the program's own templates, which the build has checked (tests/templates). */
 template *template_open(const char *text);
 void template_close(template *t);
 

@@ -95,11 +95,47 @@ static void test_changes(void **state)
     expect("{'s':$u}", shown, "{\"s\":17}");
 }
 
+/* Mistakes: each is named. */
+static void test_mistakes(void **state)
+{
+    (void)state; /* none */
+    const struct {
+        const char *text;
+        const char *error;
+        const char *hint;
+    } rows[] = {
+        {"{'p':'$pirce'}", "unknown value '$pirce'", "did you mean '$price'?"},
+        {"{'p':'$Price'}", "unknown value '$Price'", "did you mean '$price'?"},
+        {"{'p':'$xyzw'}", "unknown value '$xyzw'", ""},
+        {"{'p':'$'}", "unknown value '$'", ""},
+        {"[@bid($price)]", "unknown list '@bid'", "did you mean '@bids'?"},
+        {"$ts:x3,", "unknown format before ':x3,': expected :s, :b, :eDIGIT or :iDIGIT", ""},
+        {"$ts:e", "unknown format before ':e': expected :s, :b, :eDIGIT or :iDIGIT", ""},
+        {"$ts:e12", "unknown format before ':e12': expected :s, :b, :eDIGIT or :iDIGIT", ""},
+        {"$u:short", "unknown format before ':short': expected :s, :b, :eDIGIT or :iDIGIT", ""},
+        {"[@bids[$price]]", "'(' expected before '[$price]]'", ""},
+        {"~(,'u':$u", "')' expected before ''", ""},
+        {"{'u':$u)}", "no '(' for ')}'", ""},
+        {"{'u':(1)}", "'@NAME' or '~' expected before '(1)}'", ""},
+        {"~(~(~(~(~(1)))))", "more than 4 brackets, one in the other", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        template *made = NULL;
+        td_err err;
+        td_err_clear(&err);
+        assert_int_equal(template_compile(rows[i].text, &made, &err), TD_E_INVALID);
+        assert_null(made);
+        assert_string_equal(err.text, rows[i].error);
+        assert_string_equal(err.hint, rows[i].hint);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
