@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "archive/checkpoint_file.h"
 #include "archive/read_plan.h"
 
 /* Segments turn with the hour, and a quiet feed may leave one out. */
@@ -122,11 +121,9 @@ static int is_overlapped(const read_plan *plan, const segment_index *index, uint
 }
 
 /* A segment's first checkpoint may be of a moment before its first frame. */
-static void find_checkpoint(archive *of, const read_plan *plan, const segment_index *index,
-                            uint64_t at_ns, moment_session *out)
+static void find_checkpoint(const read_plan *plan, const segment_index *index, uint64_t at_ns,
+                            moment_session *out)
 {
-    char beside[LIMIT_PATH_BYTES];
-    segment_checkpoint own;
     const char *path = NULL;
     for (size_t i = 0; i < read_plan_count(plan); i++) {
         const planned_segment *planned = read_plan_segment(plan, i);
@@ -138,11 +135,6 @@ static void find_checkpoint(archive *of, const read_plan *plan, const segment_in
             out->checkpoint = *at;
             path = planned->path;
         }
-    }
-    if (checkpoint_file_find(of, index, &own, beside) && own.at_ns < at_ns &&
-        own.at_ns > out->checkpoint.at_ns) {
-        out->checkpoint = own;
-        path = beside;
     }
     if (path != NULL && !is_overlapped(plan, index, at_ns))
         out->checkpoint_path = td_strdup(path);
@@ -233,7 +225,7 @@ static td_result read_sessions(archive_view *view, int (*wants_feed)(void *, con
         *session = (moment_session){0};
         rc = archive_view_read(view, index->path, index->file_bytes, CATALOG_ROWS, &session->rows,
                                err);
-        find_checkpoint(view->archive, plan, index, at_ns, session);
+        find_checkpoint(plan, index, at_ns, session);
         out->is_unknown |= rc != TD_OK;
         rc = rc == TD_E_IO ? rc : TD_OK;
     }

@@ -1,4 +1,3 @@
-#include "archive/checkpoint_file.h"
 #include "archive/prune.h"
 
 #include <stddef.h>
@@ -310,8 +309,6 @@ static td_result remove_file(const prune_work *w, const prune_candidate *c, td_e
     td_result rc = archive_join(w->archive, c->segment->path, full, err);
     if (rc == TD_OK)
         rc = td_io_unlink(archive_io(w->archive), full, err);
-    if (rc == TD_OK)
-        rc = checkpoint_file_remove(w->archive, c->segment->path, err);
     return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
 }
 

@@ -1,7 +1,6 @@
 /* tapedeck reindex and dump-catalog: the catalog, rebuilt, and as text. */
 #include <stddef.h>
 
-#include "play/checkpoints.h"
 #include "play/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/clock.h"
@@ -9,11 +8,6 @@
 #include "archive/catalog.h"
 #include "archive/reindex.h"
 #include "archive/ledger.h"
-
-typedef struct reindex_flags {
-    uint8_t with_checkpoints;
-    checkpoints_report made;
-} reindex_flags;
 
 static void show_progress(void *user, uint64_t done, uint64_t total)
 {
@@ -24,7 +18,7 @@ static void show_progress(void *user, uint64_t done, uint64_t total)
 
 /* gap_count: rows of the ledger as 'gaps' lists them, also those that the catalog does not hold. */
 static void describe(result_writer *r, const archive *of, const reindex_report *report,
-                     const reindex_flags *flags, size_t gap_count)
+                     size_t gap_count)
 {
     result_object_begin(r, NULL);
     result_text(r, "archive", archive_path(of));
@@ -35,40 +29,22 @@ static void describe(result_writer *r, const archive *of, const reindex_report *
     result_count(r, "segments_gone", report->segments_gone);
     result_count(r, "unexpected", report->unexpected);
     result_count(r, "gaps", gap_count);
-    result_count(r, "checkpoints", flags->made.made);
-    result_count(r, "states_left_out", flags->made.left_out);
     result_object_end(r, "catalog rebuilt from {segments segment}, {gaps gap}"
                          "[; unreadable: {segments_unreadable}][; missing: {segments_missing}][; "
-                         "cut: {segments_cut}][; {checkpoints checkpoint} made][; {states_left_out "
-                         "state} left out]\n");
-}
-
-static td_result check_flags(verb_run *verb)
-{
-    const reindex_flags *flags = verb->state;
-    if (!flags->with_checkpoints || verb->catalog == NULL)
-        return TD_OK;
-    td_err_set(&verb->err, TD_E_INVALID,
-               "--checkpoints writes into the archive, --catalog does not");
-    td_err_hint(&verb->err, "make the checkpoints first, without --catalog");
-    return TD_E_INVALID;
+                         "cut: {segments_cut}]\n");
 }
 
 static td_result run_reindex(verb_run *verb)
 {
     reindex_options options = {.scope = REINDEX_ALL, .progress = show_progress, .user = verb};
     reindex_report report = {0};
-    reindex_flags *flags = verb->state;
     gap_list gaps = {0};
     td_result rc = archive_reindex(verb->archive, &options, &report, &verb->err);
     progress_end(&verb->progress);
     if (rc == TD_OK)
         rc = archive_gaps(verb->archive, &gaps, &verb->err);
-    if (rc == TD_OK && flags->with_checkpoints)
-        rc = checkpoints_make(verb->archive, threads_options_count(&verb->threads), &verb->log,
-                              &flags->made, &verb->err);
     if (rc == TD_OK)
-        describe(&verb->result, verb->archive, &report, flags, gaps.count);
+        describe(&verb->result, verb->archive, &report, gaps.count);
     gap_list_fini(&gaps);
     if (report.segments_unreadable + report.segments_missing + report.segments_cut > 0)
         verb->status = EXIT_CODE_DAMAGE;
@@ -77,25 +53,17 @@ static td_result run_reindex(verb_run *verb)
 
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
 {
-    static const option_row ROWS[] = {
-        {.long_name = "checkpoints",
-         OPTION_INTO(reindex_flags, with_checkpoints),
-         .help = "also make checkpoints of segments that begin without one, by replaying"}};
-    reindex_flags flags = {0};
     const verb_spec spec = {
         .name = "reindex",
         .summary = "Rebuild the catalog from the segments and the journal.",
         .statuses = {[EXIT_CODE_DAMAGE] =
                          "done, except for segments that cannot be read or are missing"},
         .examples = "tapedeck reindex archive\n"
-                    "tapedeck reindex archive --checkpoints\n"
                     "tapedeck reindex /mnt/archive --catalog archive.sqlite",
-        .takes = VERB_TAKES_JSON | VERB_TAKES_THREADS | VERB_MAKES_CATALOG,
-        .check = check_flags,
-        .own = {{"Reindex", ROWS, sizeof ROWS / sizeof ROWS[0], &flags}},
+        .takes = VERB_TAKES_JSON | VERB_MAKES_CATALOG,
         .mode = ARCHIVE_MAINTAIN,
         .work = run_reindex};
-    return verb_run_all(&spec, &flags, context, argc, argv);
+    return verb_run_all(&spec, NULL, context, argc, argv);
 }
 
 static td_result print_line(void *user, td_bytes line, td_err *err)

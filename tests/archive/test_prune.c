@@ -528,6 +528,36 @@ static void test_open_gap_outlives_its_segment(void **state)
     archive_place_fini(&place);
 }
 
+/* The folder in which earlier versions kept states of segments is anybody's: verify finds nothing
+ * there, and prune removes nothing of it. */
+static void test_other_files_stay(void **state)
+{
+    (void)state;
+    archive_place place;
+    char path[LIMIT_PATH_BYTES];
+    size_t size = 0;
+    archive_listing listing;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 6); /* 2 segments */
+    const td_io io = io_fault_io(place.disk);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    archive_close(a);
+    assert_int_equal(td_io_mkdir_below(io, ARCHIVE_FIXTURE_PATH, "checkpoints", NULL), TD_OK);
+    (void)snprintf(path, sizeof path, ARCHIVE_FIXTURE_PATH "/checkpoints/%s.checkpoint",
+                   strrchr(listing.segments[0].path, '/') + 1);
+    file_make(io, path, "x", 1);
+    archive_listing_fini(&listing);
+    prune_check_sound(&place);
+    prune(&place, older_than_frame(60));
+    assert_string_equal(prune_removed(), "age inverse 1\n");
+    prune_check_sound(&place);
+    uint8_t *left = file_read(io, path, &size);
+    assert_int_equal(size, 1);
+    td_free(left);
+    archive_place_fini(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -548,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_gaps_of_an_overlapping_session_stay),
         cmocka_unit_test(test_ages_do_not_trust_the_clock_alone),
         cmocka_unit_test(test_open_gap_outlives_its_segment),
+        cmocka_unit_test(test_other_files_stay),
     };
     return cmocka_run_group_tests_name("prune", tests, NULL, NULL);
 }

@@ -21,7 +21,6 @@
 #include "base/io_posix.h"
 #include "base/random.h"
 #include "cut/cut.h"
-#include "play/checkpoints.h"
 #include "play/player.h"
 #include "schema/family.h"
 #include "tests/testing/capture.h"
@@ -121,17 +120,25 @@ static void put(writer *w, uint32_t shard, size_t n, uint64_t at_ns)
         tape_segment_seal(w->segment);
 }
 
+static size_t second_segment_at(const capture_tape *from)
+{
+    return from->frame_count * 2 / 5;
+}
+
 /* Shard 0 reconnects in the middle; with copies shard 1 has the same from a third to the end. Shard
  * 0 loses nothing then: which connection a stream follows depends on the first frame that is read.
- */
-static void write_tape(tape_fixture *fixture, const capture_tape *from, int has_copies)
+ * The second segment begins with the checkpoint, if that is not empty. */
+static void write_tape(tape_fixture *fixture, const capture_tape *from, int has_copies,
+                       td_bytes checkpoint)
 {
     writer w = {.fixture = fixture, .family = from->channels[0].info.family, .from = from};
     size_t count = from->frame_count;
     for (size_t i = 0; i < count; i++) {
         uint64_t at_ns = from->frames[i].recv_ns + i * 30 - TAPE_FIXTURE_NS;
-        if (i == 0 || i == count * 2 / 5)
+        if (i == 0 || i == second_segment_at(from))
             open_segment(&w, i == 0 ? 1 : 2, at_ns + 1);
+        if (i == second_segment_at(from))
+            tape_segment_checkpoint(w.segment, checkpoint);
         if (i == 0 || i == count / 2)
             set_conn(&w, 0, i == 0 ? 1 : 2, at_ns + 2);
         if (i == count / 2) {
@@ -245,6 +252,30 @@ static frame_rows rows_of(archive *of, const selection *wanted, uint8_t begins_w
     return list;
 }
 
+/* The states before the second segment, as a checkpoint. */
+static void save_states(archive *of, const capture_tape *from, td_buf *record)
+{
+    const size_t second = second_segment_at(from);
+    const uint64_t at_ns = from->frames[second].recv_ns + second * 30;
+    const cursor_options reading = {.reads = TAPE_READS_MESSAGES};
+    selection before = {.has_from = 0};
+    checkpoint_builder states;
+    cursor *t = NULL;
+    td_err err;
+    selection_set_window(&before, (selection_window){0, at_ns});
+    if (cursor_open(of, &before, &reading, &t, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    player *p = player_open(&(player_options){.without_digests = 1});
+    checkpoint_builder_init(&states);
+    assert_int_equal(player_play(p, t, &err), TD_OK);
+    player_save_states(p, FEED, &states);
+    assert_true(states.count > 0 && states.left_out == 0);
+    checkpoint_builder_finish(&states, at_ns, record);
+    checkpoint_builder_fini(&states);
+    player_close(p);
+    cursor_close(t);
+}
+
 /* ---- cuts ---- */
 
 static archive *open_file(const char *path)
@@ -355,23 +386,26 @@ static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
     unlink(path);
 }
 
+/* Half of them from an archive whose second segment begins with a checkpoint. */
 static void try_cuts(const capture_tape *from, int has_copies)
 {
     static const selection ALL = {.has_from = 0};
-    tape_fixture fixture;
+    tape_fixture bare, saved;
     td_random random;
+    td_buf record;
     td_random_init(&random, from->frame_count + (unsigned)has_copies);
-    tape_fixture_init(&fixture);
-    write_tape(&fixture, from, has_copies);
-    archive *of = tape_fixture_archive(&fixture);
+    td_buf_init(&record, LIMIT_RECORD_BYTES);
+    tape_fixture_init(&bare);
+    tape_fixture_init(&saved);
+    write_tape(&bare, from, has_copies, td_bytes_of(NULL, 0));
+    archive *of = tape_fixture_archive(&bare);
+    save_states(of, from, &record);
+    write_tape(&saved, from, has_copies, td_buf_view(&record));
     frame_rows all = rows_of(of, &ALL, 0);
     const size_t cuts = long_tests_are_on() ? 16 : 8;
     for (size_t i = 0; i < cuts; i++) {
-        if (i == cuts / 2) { /* what begins in the second segment is cut from its checkpoint */
-            checkpoints_report made;
-            assert_int_equal(checkpoints_make(of, 1, NULL, &made, NULL), TD_OK);
-            assert_int_equal(made.made, 1);
-        }
+        if (i == cuts / 2)
+            of = tape_fixture_archive(&saved);
         size_t channel = td_random_below(&random, (uint32_t)from->channel_count);
         const char *symbol = from->channels[channel].info.symbol;
         const cut_options how = {.snapshots =
@@ -387,7 +421,9 @@ static void try_cuts(const capture_tape *from, int has_copies)
         td_free(of_symbol.rows);
     }
     td_free(all.rows);
-    tape_fixture_fini(&fixture);
+    tape_fixture_fini(&bare);
+    tape_fixture_fini(&saved);
+    td_buf_fini(&record);
 }
 
 static void test_families(void **state)

@@ -194,7 +194,6 @@ describe("files", { concurrency: 2 }, () => {
       assert.deepEqual(filesBelow(path.join(own, "with")), filesBelow(path.join(own, "without")));
       for (const file of filesBelow(path.join(own, "with"))) assert.deepEqual(fs.readFileSync(path.join(own, "with", file)), fs.readFileSync(path.join(own, "without", file)), file);
       await nobody(["days", ...elsewhere]);
-      await nobody(["reindex", ...elsewhere, "--checkpoints"], 2);
       assert.deepEqual(filesBelow(archive).sort(), before);
     }
   });

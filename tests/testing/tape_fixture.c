@@ -28,6 +28,7 @@ struct tape_segment {
     chunk_builder *builder;
     channel_numbers channels;
     sealed_chunk *sealed;
+    td_buf checkpoint; /* before the next chunk */
     segment_writer *writer;
     segment_written last;
 };
@@ -149,6 +150,7 @@ tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment
     segment->builder = chunk_builder_open(NULL);
     segment->sealed = sealed_chunk_open();
     assert_non_null(segment->sealed);
+    td_buf_init(&segment->checkpoint, LIMIT_RECORD_BYTES);
     return segment;
 }
 
@@ -203,10 +205,17 @@ void tape_segment_connect(tape_segment *segment, uint32_t conn, uint64_t recv_ns
     tape_segment_event(segment, &said, recv_ns);
 }
 
+void tape_segment_checkpoint(tape_segment *segment, td_bytes record)
+{
+    td_buf_add(&segment->checkpoint, record.data, record.size);
+}
+
 segment_chunk tape_segment_seal(tape_segment *segment)
 {
     td_err err;
     assert_true(chunk_builder_seal(segment->builder, segment->sealed));
+    td_buf_add(&segment->sealed->checkpoint, segment->checkpoint.data, segment->checkpoint.size);
+    td_buf_clear(&segment->checkpoint);
     expect_ok(segment_writer_append(segment->writer, segment->sealed, &segment->last, &err), &err);
     expect_ok(segment_writer_sync(segment->writer, &err), &err);
     return segment->last.chunk;
@@ -217,6 +226,7 @@ static void free_segment(tape_segment *segment)
     segment_writer_close(segment->writer);
     sealed_chunk_close(segment->sealed);
     chunk_builder_close(segment->builder);
+    td_buf_fini(&segment->checkpoint);
     channel_numbers_fini(&segment->channels);
     td_free(segment);
 }

@@ -78,6 +78,9 @@ void tape_segment_event(tape_segment *segment, const event *said, uint64_t recv_
 /* A connection of slot 0/0 begins. */
 void tape_segment_connect(tape_segment *segment, uint32_t conn, uint64_t recv_ns);
 
+/* Write the record of a checkpoint before the next chunk. */
+void tape_segment_checkpoint(tape_segment *segment, td_bytes record);
+
 /* End the chunk: it is written and synced. Returns where it lies. */
 segment_chunk tape_segment_seal(tape_segment *segment);
 
