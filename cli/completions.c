@@ -64,11 +64,14 @@ static void offer_operand(const options_spec *spec, const char *word)
                    "argument");
 }
 
-/* An option and its help in one line. */
+/* An option and its help in one line, without the table that this may end with. */
 static void offer_option(const option_row *row)
 {
     char help[512];
     (void)snprintf(help, sizeof help, "%s", row->help); /* rows are short */
+    char *table = strstr(help, ":\n ");
+    if (table != NULL)
+        *table = '\0';
     for (char *end = help; (end = strchr(end, '\n')) != NULL;)
         *end = ' ';
     if (row->short_name != 0)

@@ -60,7 +60,8 @@ typedef struct option_row {
     const char *long_name;      /* without the dashes */
     size_t offset;              /* of the target in the group's struct */
     const char *metavar;        /* NULL for flags; DIR, FILE, PEM and ARCHIVE complete as paths */
-    const char *help;           /* --help breaks it into lines */
+    const char *help;           /* --help breaks it into lines; one that begins with spaces
+                                 * is a row of a table */
     uint64_t min, max;          /* see OPTION_UINT */
     const char *const *choices; /* OPTION_ENUM: names, then NULL. OPTION_TEXT, OPTION_LIST: names
                                  * that completions offer; the verb judges the value */

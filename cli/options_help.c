@@ -25,28 +25,41 @@ static size_t format_name(const option_row *row, char out[HELP_NAME_BYTES])
     return (size_t)width;
 }
 
-/* Print text from a column on, broken into lines of which the further ones begin at indent. */
-static void print_broken(FILE *out, const char *text, size_t indent)
+/* Print text from column first on, broken into lines of which the further ones begin at indent. */
+static void print_lines(FILE *out, const char *text, size_t size, size_t first, size_t indent)
 {
-    char line[HELP_TEXT_BYTES];
-    size_t size = 0;
-    for (; text[size] != '\0'; size++) {
-        TD_ASSERT(size + 1 < sizeof line);
-        line[size] = text[size];
-        if (text[size] == '\n')
-            line[size] = ' ';
-    }
     for (size_t at = 0; at < size;) {
-        size_t width = OPTIONS_HELP_COLUMNS - indent;
-        size_t bytes = terminal_line(line + at, size - at, width);
+        size_t width = OPTIONS_HELP_COLUMNS - (at > 0 ? indent : first);
+        size_t bytes = terminal_line(text + at, size - at, width);
         if (at > 0)
             fprintf(out, "\n%*s", (int)indent, "");
-        fprintf(out, "%.*s", (int)bytes, line + at);
+        fprintf(out, "%.*s", (int)bytes, text + at);
         at += bytes;
-        while (at < size && line[at] == ' ')
+        while (at < size && text[at] == ' ')
             at++;
     }
     fputc('\n', out);
+}
+
+/* Likewise; a line of the text that begins with spaces is a row: it begins a line, further in by
+ * them, and its further lines by ROW_INDENT more. */
+static void print_broken(FILE *out, const char *text, size_t indent)
+{
+    enum { ROW_INDENT = 2 };
+    char part[HELP_TEXT_BYTES];
+    for (size_t spaces = 0, row = 0; *text != '\0'; row++) {
+        size_t size = 0;
+        for (; text[size] != '\0' && !(text[size] == '\n' && text[size + 1] == ' '); size++) {
+            TD_ASSERT(size < sizeof part);
+            part[size] = (char)(text[size] == '\n' ? ' ' : text[size]);
+        }
+        const size_t first = indent + spaces;
+        fprintf(out, "%*s", row > 0 ? (int)first : 0, "");
+        print_lines(out, part, size, first, row > 0 ? first + ROW_INDENT : indent);
+        text += size + (text[size] == '\n');
+        spaces = strspn(text, " ");
+        text += spaces;
+    }
 }
 
 static void print_row(FILE *out, const option_row *row)

@@ -90,20 +90,19 @@ static void describe_formats(export_names *names)
     const export_format *const *formats = export_format_table(&count);
     TD_ASSERT(count <= FORMATS_MAX);
     add_text(names->format_help, sizeof names->format_help, "%s",
-             "one of these (may be repeated: one pass makes all):\n");
+             "one of these (may be repeated: one pass makes all):");
     add_text(names->type_help, sizeof names->type_help, "%s",
-             "only this type (may be repeated; default: all of the format).");
+             "only this type (may be repeated; default: all of the format):");
     for (size_t i = 0; i < count; i++) {
         const export_format *format = formats[i];
         names->formats[i] = format->name;
-        add_text(names->format_help, sizeof names->format_help, "%s%s: %s", i == 0 ? "" : ";\n",
-                 format->name, format->summary);
+        add_text(names->format_help, sizeof names->format_help, "\n  %s: %s", format->name,
+                 format->summary);
         for (size_t k = 0; k < export_format_type_count(format); k++) {
             const char *name = export_format_type(format, k).name;
             add_type(names, &type_count, name);
             if (k == 0)
-                add_text(names->type_help, sizeof names->type_help, "%s %s:", i == 0 ? "" : ";",
-                         format->name);
+                add_text(names->type_help, sizeof names->type_help, "\n  %s:", format->name);
             add_text(names->type_help, sizeof names->type_help, "%s %s", k == 0 ? "" : ",", name);
         }
     }

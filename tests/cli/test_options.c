@@ -348,6 +348,37 @@ static void test_help_shows_every_row(void **state)
     free(text);
 }
 
+/* Lines of a help text that begin with spaces are rows of a table. */
+static void test_help_has_tables(void **state)
+{
+    (void)state;
+    static const option_row ROW = {
+        .long_name = "type",
+        .type = OPTION_TEXT,
+        .metavar = "NAME",
+        .help = "only this type (may be repeated;\ndefault: all of the format):\n"
+                "  first: trades, quotes, bars, book_snapshots, liquidations\n  second: frames"};
+    static const char EXPECTED[] =
+        "      --type NAME             only this type (may be repeated; default: all of\n"
+        "                              the format):\n"
+        "                                first: trades, quotes, bars, book_snapshots,\n"
+        "                                  liquidations\n"
+        "                                second: frames\n";
+    fixture f;
+    char *text = NULL;
+    size_t size = 0;
+    fixture_init(&f);
+    const option_group group = {"Group", &ROW, 1, NULL};
+    f.spec.groups = &group;
+    f.spec.group_count = 1;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    options_print_help(&f.spec, out);
+    fclose(out);
+    assert_non_null(strstr(text, EXPECTED));
+    free(text);
+}
+
 typedef struct size_row {
     const char *text;
     uint64_t bytes;
@@ -388,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_operand_of_a_row),
         cmocka_unit_test(test_threads_default_to_cores),
         cmocka_unit_test(test_help_shows_every_row),
+        cmocka_unit_test(test_help_has_tables),
         cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

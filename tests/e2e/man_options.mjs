@@ -7,7 +7,15 @@ import { fileURLToPath } from "node:url";
 
 export const PAGES = "docs/man";
 const HELP_COLUMN = 30;
+const ROW_DEPTH = 2; // of a row of a table in an option's help
 const roff = (text) => text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^([.'])/, "\\&$1");
+
+/** A line of an option's help; one that is further in than the text begins a row: "; " after the row before. */
+function addLine(lines, line) {
+  const depth = line.search(/\S/) - HELP_COLUMN;
+  if (depth === ROW_DEPTH && !lines.at(-1).endsWith(":")) lines[lines.length - 1] += ";";
+  lines.push(line.trim());
+}
 
 /** What --help prints: [{title, options: [{tag, text}]}]; -h is the last one of the last group. */
 export function helpGroups(help) {
@@ -20,7 +28,7 @@ export function helpGroups(help) {
       const [, letter, name, value, text] = option;
       groups.at(-1).options.push({ letter, name, value, lines: text ? [text] : [] });
     } else if (line.startsWith(" ".repeat(HELP_COLUMN))) {
-      groups.at(-1)?.options.at(-1).lines.push(line.trim());
+      addLine(groups.at(-1).options.at(-1).lines, line);
     } else if (line !== "" && lines[i - 1] === "") {
       groups.push({ title: line.replace(/ \(stderr\)$/, ""), options: [] });
     }
