@@ -16,7 +16,6 @@ enum {
     VERSION = 4, /* of rows: the first number of each segment's */
     /* Rows or chunks of one segment: 4,096 chunks with bitmaps of 64 KiB channels have 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
-    LINE_BYTES_MAX = 1 << 20,
     /* Values come from a file that any program may have written. */
     BITMAP_BYTES_MAX = (1 << 16) / 8,
 };
@@ -36,7 +35,6 @@ typedef enum statement {
     STATEMENT_LIST,
     STATEMENT_DROP,
     STATEMENT_CLEAR,
-    STATEMENT_DUMP,
     STATEMENT_COUNT,
 } statement;
 
@@ -47,7 +45,6 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_LIST] = "SELECT path, file_bytes, chain FROM segments ORDER BY path",
     [STATEMENT_DROP] = "DELETE FROM segments WHERE path = ?1",
     [STATEMENT_CLEAR] = "DELETE FROM segments",
-    [STATEMENT_DUMP] = "SELECT path, file_bytes, chain, hash, chunks FROM segments ORDER BY path",
 };
 
 struct catalog {
@@ -570,39 +567,4 @@ void catalog_hold(catalog *c)
 void catalog_let_go(catalog *c)
 {
     database_let_go(c->db);
-}
-
-/* ---- as text ---- */
-
-/* A path is escaped as for a screen. */
-static td_result print_segment(const database_query *query, td_buf *line, td_err *err)
-{
-    td_bytes chunks = database_column_blob(query, 4);
-    td_buf_clear(line);
-    td_result rc = td_escape_append(line, td_bytes_str(database_column_text(query, 0)), err);
-    if (rc == TD_OK)
-        rc = td_buf_printf(line, err, "\t%" PRIu64 "\t", database_column_u64(query, 1));
-    if (rc == TD_OK)
-        rc = td_escape_append(line, td_bytes_str(database_column_text(query, 2)), err);
-    return rc == TD_OK ? td_buf_printf(line, err, "\t%016" PRIx64 "\t%016" PRIx64,
-                                       (uint64_t)database_column_i64(query, 3),
-                                       td_xxh64(chunks.data, chunks.size))
-                       : rc;
-}
-
-td_result catalog_dump(catalog *c, catalog_line_fn *fn, void *user, td_err *err)
-{
-    td_buf line;
-    td_buf_init(&line, LINE_BYTES_MAX);
-    database_query query = database_query_begin(c->db, STATEMENT_DUMP);
-    td_result rc;
-    while ((rc = database_query_next(&query, err)) == TD_OK) {
-        rc = print_segment(&query, &line, err);
-        if (rc == TD_OK)
-            rc = fn(user, td_buf_view(&line), err);
-        if (rc != TD_OK)
-            break;
-    }
-    td_buf_fini(&line);
-    return database_query_end(&query, rc);
 }

@@ -81,9 +81,4 @@ TD_MUST_USE td_result catalog_load(catalog *catalog, const char *path, catalog_p
 void catalog_hold(catalog *catalog);
 void catalog_let_go(catalog *catalog);
 
-/* A line for each segment, by path: path, size, last chain value, and hashes of its rows and of its
- * chunks, separated by tabs. Equal archives give equal lines. line is without LF. */
-typedef td_result catalog_line_fn(void *user, td_bytes line, td_err *err);
-TD_MUST_USE td_result catalog_dump(catalog *catalog, catalog_line_fn *fn, void *user, td_err *err);
-
 #endif

@@ -1,11 +1,10 @@
-/* tapedeck reindex and dump-catalog: the catalog, rebuilt, and as text. */
+/* tapedeck reindex: the catalog, rebuilt. */
 #include <stddef.h>
 
 #include "play/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/clock.h"
 #include "cli/units.h"
-#include "archive/catalog.h"
 #include "archive/reindex.h"
 #include "archive/ledger.h"
 
@@ -63,46 +62,5 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_JSON | VERB_MAKES_CATALOG,
         .mode = ARCHIVE_MAINTAIN,
         .work = run_reindex};
-    return verb_run_all(&spec, NULL, context, argc, argv);
-}
-
-static td_result print_line(void *user, td_bytes line, td_err *err)
-{
-    (void)err;
-    verb_run *verb = user;
-    output_bytes(&verb->output, line);
-    output_bytes(&verb->output, td_bytes_str("\n"));
-    return output_is_broken(&verb->output) ? TD_EOF : TD_OK;
-}
-
-static td_result dump(verb_run *verb)
-{
-    const char *path = archive_catalog_path(verb->archive);
-    if (path == NULL)
-        return td_err_set(&verb->err, TD_E_INVALID, "%s: a single file has no catalog",
-                          archive_path(verb->archive));
-    catalog *rows = NULL;
-    td_result rc = catalog_open(path, CATALOG_READ, &rows, &verb->err);
-    if (rc == TD_OK)
-        rc = catalog_dump(rows, print_line, verb, &verb->err);
-    catalog_close(rows);
-    if (rc < 0) {
-        td_err_add(&verb->err, rc, "catalog of %s", archive_path(verb->archive));
-        td_err_hint(&verb->err, "'tapedeck reindex %.200s' rebuilds it",
-                    archive_path(verb->archive));
-    }
-    return rc;
-}
-
-exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv)
-{
-    const verb_spec spec = {
-        .name = "dump-catalog",
-        .summary = "Print the catalog as sorted text, with hashes of its rows.",
-        .statuses = {[EXIT_CODE_DAMAGE] = "the catalog is damaged: 'tapedeck reindex' rebuilds it",
-                     [EXIT_CODE_FAILED] = "there is no such archive, or it has no catalog"},
-        .examples = "tapedeck dump-catalog archive | sha256sum",
-        .mode = ARCHIVE_READ,
-        .work = dump};
     return verb_run_all(&spec, NULL, context, argc, argv);
 }

@@ -36,7 +36,6 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv);
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv);
 
 /* Print the catalog as sorted text. */
-exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv);
 
 /* Decode frames to typed JSON. 1 if one could not be decoded. */
 exit_code cmd_decode(const verb_context *context, int argc, char **argv);

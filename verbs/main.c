@@ -37,7 +37,6 @@ static const verb_row VERBS[] = {
     {"recover", "finish the segments that a crash left open", cmd_recover, NULL},
     {"prune", "remove old segments, by age, size or feed", cmd_prune, NULL},
     {"reindex", "rebuild the catalog", cmd_reindex, NULL},
-    {"dump-catalog", "print the catalog as text", cmd_dump_catalog, NULL},
     {"decode", "decode frames to typed JSON", cmd_decode, NULL},
     {"topics", "list the topics that can be decoded", cmd_topics, NULL},
     {"sim", CMD_SIM_SUMMARY, NULL, "tapedeck-sim"},

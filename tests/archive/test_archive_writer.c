@@ -53,7 +53,7 @@ static totals count_rows(const archive_place *place)
     return all;
 }
 
-/* P5: "delete it, reindex, and dump-catalog prints the same". */
+/* P5: delete the catalog, reindex, and its rows are the same. */
 static void test_catalog_is_derived(void **state)
 {
     archive_place *place = *state;

@@ -60,7 +60,7 @@ async function longNames(t) {
 async function showAll(t, archive, others = {}) {
   const runs = new Map();
   for (const [words, needs] of await archiveVerbs(t)) {
-    if (["cat", "dump-catalog", "serve", "import", "cut"].includes(words[0])) continue; // frames, rows, nothing, one line with a path
+    if (["cat", "serve", "import", "cut"].includes(words[0])) continue; // frames, nothing, one line with a path
     const more = words[0] === "replay" ? [] : needs; // its report, no messages
     runs.set(words.join(" "), [...words, "-a", archive, ...more, "-q"]);
   }

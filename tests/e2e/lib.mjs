@@ -1,6 +1,6 @@
 // What the end-to-end tests share: running the real programs, waiting for conditions (never for a time),
 // temporary folders, captures. The programs are in $TAPEDECK_BIN.
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
@@ -223,6 +223,12 @@ export async function archiveVerbs(t) {
     if (/^usage: .* \[ARCHIVE\]$/m.test(help)) found.push([[verb, ...below], needs[command] ?? []]);
   }
   return found;
+}
+
+/** The rows of an archive's catalog, as text. */
+export function catalogRows(archive) {
+  const rows = "SELECT path, file_bytes, chain, hex(rows), hex(chunks) FROM segments ORDER BY path";
+  return execFileSync("sqlite3", [path.join(archive, "catalog.sqlite"), rows], { encoding: "utf8", maxBuffer: 1 << 28 });
 }
 
 export async function json(t, args, options) {

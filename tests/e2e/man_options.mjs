@@ -90,7 +90,7 @@ export function withOptions(page, help) {
   return withSection(lines, "EXIT STATUS", /\d+/, statuses).join("\n");
 }
 
-/** What a page is about: ["dump-catalog"], ["regress", "save"]; null: no verb. */
+/** What a page is about: ["reindex"], ["regress", "save"]; null: no verb. */
 export function wordsOf(page, verbs) {
   const name = /^tapedeck-(.*)\.1$/.exec(page)?.[1];
   const verb = verbs.filter((v) => name === v || name?.startsWith(`${v}-`)).sort((a, b) => b.length - a.length)[0];

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, describe, test } from "node:test";
-import { filesBelow, json, jsonList, listening, rawFrames, segments, tapedeck, temporary } from "./lib.mjs";
+import { catalogRows, filesBelow, json, jsonList, listening, rawFrames, segments, tapedeck, temporary } from "./lib.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
@@ -110,11 +110,11 @@ describe("missing segments", { concurrency: 2 }, () => {
       const { pruned } = await json(t, ["info", "-a", archive, "--json"]);
       const [from, to] = [frames(DAYS[0])[0].ms, frames(DAYS[1]).at(-1).ms];
       assert.deepEqual(pruned, [{ feed: FEED, segments: 2, bytes, first_ns: from * 1e6, last_ns: to * 1e6 }], round);
-      const dump = (await tapedeck(t, ["dump-catalog", "-a", archive])).stdout;
+      const dump = catalogRows(archive);
       if (round === "as it is") assert.equal((await json(t, ["recover", "-a", archive, "--json"])).segments_recovered, 0);
       else if (round === "recovered") await tapedeck(t, ["reindex", "-a", archive]);
       else assert.equal((await json(t, ["prune", "-a", archive, "--before", "2021-04-19", "--json"])).segments_pruned, 0);
-      assert.equal((await tapedeck(t, ["dump-catalog", "-a", archive])).stdout, dump, round);
+      assert.equal(catalogRows(archive), dump, round);
     }
     await serveAll(t, dir, archive, left);
     assert.match((await tapedeck(t, ["info", "-a", archive])).stdout, /^pruned: inverse: 2 segments, .* from 2021-04-17 12:00:01.000 to 2021-04-18 12:00:50.000 UTC$/m);
@@ -153,7 +153,7 @@ describe("missing segments", { concurrency: 2 }, () => {
       await verify("recovered");
       assert.match((await tapedeck(t, ["reindex", "-a", archive], { status: 3 })).stderr, missing);
       const before = await verify("reindexed");
-      assert.doesNotMatch((await tapedeck(t, ["dump-catalog", "-a", archive])).stdout, new RegExp(gone));
+      assert.doesNotMatch(catalogRows(archive), new RegExp(gone));
       await readAll(t, dir, archive, left, { status: 3, missing, gaps });
       // A recorder continues from the journal's last chain value: nothing more is wrong than was.
       await recordOn(t, dir, archive);

@@ -18,6 +18,7 @@
 #include "archive/catalog.h"
 #include "archive/reindex.h"
 #include "archive/verify.h"
+#include "tests/testing/catalog_text.h"
 #include "tests/testing/fuzz_archive.h"
 #include "tests/testing/fuzz_input.h"
 
@@ -56,25 +57,6 @@ static uint8_t *read_database(const char *path, size_t *size)
 
 /* ---- what is done with it ---- */
 
-static td_result add_line(void *user, td_bytes line, td_err *err)
-{
-    td_result rc = td_buf_append(user, line.data, line.size, err);
-    return rc == TD_OK ? td_buf_append(user, "\n", 1, err) : rc;
-}
-
-/* The dump, NUL-terminated; NULL if the catalog does not give one. */
-static char *dump(catalog *c)
-{
-    td_buf text;
-    td_buf_init(&text, 4 << 20);
-    if (catalog_dump(c, add_line, &text, NULL) == TD_OK) {
-        fuzz_must(td_buf_append(&text, "", 1, NULL), NULL);
-        return (char *)text.data;
-    }
-    td_buf_fini(&text);
-    return NULL;
-}
-
 static void read_all(const char *path)
 {
     catalog_entries found;
@@ -90,7 +72,6 @@ static void read_all(const char *path)
             segment_rows_fini(&rows);
     }
     catalog_entries_fini(&found);
-    td_free(dump(c));
     catalog_close(c);
 }
 
@@ -138,13 +119,8 @@ static void reindex(const bench *b, io_fault *disk, reindex_scope scope)
 
 static char *dump_of(const bench *b)
 {
-    catalog *c = NULL;
-    td_err err;
-    td_err_clear(&err);
-    fuzz_must(catalog_open(b->archive->catalog_path, CATALOG_READ, &c, &err), &err);
-    char *text = dump(c);
+    char *text = catalog_text(b->archive->catalog_path);
     TD_ASSERT(text != NULL);
-    catalog_close(c);
     return text;
 }
 

@@ -21,9 +21,10 @@
 #include "archive/ledger.h"
 #include "archive/reindex.h"
 #include "format/segment_reader.h"
+#include "tests/testing/catalog_text.h"
 #include "tests/testing/files.h"
 
-enum { CHUNK_FRAMES = 20, CHUNKS_PER_SEGMENT = 3, DUMP_BYTES_MAX = 16 << 20 };
+enum { CHUNK_FRAMES = 20, CHUNKS_PER_SEGMENT = 3 };
 
 /* ---- places ---- */
 
@@ -221,23 +222,6 @@ void archive_fixture_session(archive_place *place, const char *verb, uint64_t fr
 
 /* ---- reading ---- */
 
-static td_result add_line(void *user, td_bytes line, td_err *err)
-{
-    td_result rc = td_buf_append(user, line.data, line.size, err);
-    return rc == TD_OK ? td_buf_append(user, "\n", 1, err) : rc;
-}
-
-static char *dump(catalog *c)
-{
-    td_buf text;
-    td_err err;
-    td_buf_init(&text, DUMP_BYTES_MAX);
-    if (catalog_dump(c, add_line, &text, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    assert_int_equal(td_buf_append(&text, "", 1, &err), TD_OK);
-    return (char *)text.data;
-}
-
 void archive_fixture_kill(archive_place *place, const char *verb, const char *feed, uint64_t from,
                           unsigned chunk_count)
 {
@@ -280,12 +264,9 @@ void archive_fixture_check_catalog(archive_place *place, const char *words)
 
 char *archive_fixture_dump(archive_place *place)
 {
-    catalog *c = NULL;
-    td_err err;
-    if (catalog_open(place->catalog_path, CATALOG_READ, &c, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    char *text = dump(c);
-    catalog_close(c);
+    char *text = catalog_text(place->catalog_path);
+    if (text == NULL)
+        fail_msg("%s cannot be read", place->catalog_path);
     return text;
 }
 
@@ -301,8 +282,9 @@ char *archive_fixture_dump_rebuilt(archive_place *place)
     if (catalog_open(path, CATALOG_WRITE, &c, &err) != TD_OK ||
         archive_reindex_into(a, c, &options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
-    char *text = dump(c);
     catalog_close(c);
+    char *text = catalog_text(path);
+    assert_non_null(text);
     assert_int_equal(catalog_remove(path, &err), TD_OK);
     archive_close(a);
     return text;

@@ -13,8 +13,7 @@
 #include "archive/reindex.h"
 #include "archive/verify.h"
 #include "tape/cursor.h"
-
-enum { DUMP_BYTES_MAX = 64 << 20 };
+#include "tests/testing/catalog_text.h"
 
 static int wrong(fault_place *place, const char *format, ...) TD_PRINTF(2, 3);
 
@@ -176,37 +175,11 @@ static int verify_disk(fault_place *place, archive *a, verify_severity worst)
     return report.verdict <= worst;
 }
 
-static td_result add_line(void *user, td_bytes line, td_err *err)
-{
-    td_result rc = td_buf_append(user, line.data, line.size, err);
-    return rc == TD_OK ? td_buf_append(user, "\n", 1, err) : rc;
-}
-
-static char *dump_of(fault_place *place, catalog *c)
-{
-    td_buf text;
-    td_err err;
-    td_err_clear(&err);
-    td_buf_init(&text, DUMP_BYTES_MAX);
-    if (catalog_dump(c, add_line, &text, &err) == TD_OK &&
-        td_buf_append(&text, "", 1, &err) == TD_OK)
-        return (char *)text.data;
-    (void)wrong(place, "dump: %s", err.text);
-    td_buf_fini(&text);
-    return NULL;
-}
-
 char *fault_dump(fault_place *place)
 {
-    catalog *c = NULL;
-    td_err err;
-    td_err_clear(&err);
-    if (catalog_open(place->catalog, CATALOG_READ, &c, &err) != TD_OK) {
-        (void)wrong(place, "catalog: %s", err.text);
-        return NULL;
-    }
-    char *text = dump_of(place, c);
-    catalog_close(c);
+    char *text = catalog_text(place->catalog);
+    if (text == NULL)
+        (void)wrong(place, "the catalog cannot be read");
     return text;
 }
 
@@ -216,7 +189,6 @@ static char *dump_rebuilt(fault_place *place, archive *a)
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
     catalog *c = NULL;
-    char *text = NULL;
     char path[300];
     td_err err;
     td_err_clear(&err);
@@ -224,9 +196,10 @@ static char *dump_rebuilt(fault_place *place, archive *a)
     if (catalog_open(path, CATALOG_WRITE, &c, &err) != TD_OK ||
         archive_reindex_into(a, c, &options, &report, &err) != TD_OK)
         (void)wrong(place, "reindex: %s", err.text);
-    else
-        text = dump_of(place, c);
     catalog_close(c);
+    char *text = catalog_text(path);
+    if (text == NULL)
+        (void)wrong(place, "the rebuilt catalog cannot be read");
     if (catalog_remove(path, &err) != TD_OK)
         (void)wrong(place, "removing: %s", err.text);
     return text;
