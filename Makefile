@@ -352,7 +352,7 @@ check-release:
 	$(SUBMAKE) VARIANT=debug suite BIN=build/release/bin UNIT= E2E='$(E2E_release:%=tests/e2e/%.test.mjs)'
 
 # What a program prints about itself is left out: a sanitizer finds nothing new there. So is what compiles or installs.
-E2E_text = arguments canonical columns completions conditions drift_coverage install json look man messages output readme suggestions talk
+E2E_text = arguments canonical columns completions conditions install json look man messages output readme suggestions talk
 check-asan:
 	$(SUBMAKE) -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
 	$(SUBMAKE) VARIANT=asan suite TEST_TIMEOUT_S=1200 TAPEDECK_LONG=1 \

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "drift/schema_usage_describe.h"
 #include "drift/drift_run.h"
 #include "play/verb_run.h"
 
@@ -14,7 +13,6 @@ enum { EXAMPLE_SHOWN_BYTES = 120, EXAMPLE_BEFORE_BYTES = 60 };
 
 typedef struct drift_flags {
     options_time since; /* 0 if it is not given */
-    uint8_t coverage;
 } drift_flags;
 
 static const option_row DRIFT_ROWS[] = {
@@ -23,10 +21,6 @@ static const option_row DRIFT_ROWS[] = {
      .metavar = "TIME",
      .help = "report only findings first seen at this time or later; earlier frames show\n"
              "what is known"},
-    {.long_name = "coverage",
-     OPTION_INTO(drift_flags, coverage),
-     .help = "also report which documented topics, kinds of frames, entries, fields and\n"
-             "values occur, and which do not"},
 };
 
 /* ---- the report ---- */
@@ -105,11 +99,6 @@ static void describe_findings(verb_run *verb, uint64_t since_ns, drift_table *ta
     result_list_end(r);
 }
 
-#define REPORT_END                                                                                 \
-    "{frames frame}: [{new new finding}][{new!}no new findings][, {known} known before]"           \
-    "[, {left_out} left out: too many][; {damaged_chunks damaged chunk}]"                          \
-    "[; {unreadable_segments unreadable segment}]\n"
-
 static void print_report(verb_run *verb, uint64_t since_ns, const drift_run_result *result)
 {
     result_writer *r = &verb->result;
@@ -119,17 +108,17 @@ static void print_report(verb_run *verb, uint64_t since_ns, const drift_run_resu
     result_object_begin(r, NULL);
     result_time_or_null(r, "since_ns", since_ns);
     describe_findings(verb, since_ns, result->table, &count_new, &count_known);
-    if (result->coverage != NULL)
-        usage_describe(r, result->coverage);
     result_count(r, "frames", result->frames);
     result_count(r, "new", count_new);
     result_count(r, "known", count_known);
     result_count(r, "left_out", left_out);
     result_count(r, "damaged_chunks", result->tape.damaged_chunks);
     result_count(r, "unreadable_segments", result->tape.segments_unreadable);
-    result_object_end(r, result->coverage == NULL
-                             ? "{findings}[{findings?}\n]" REPORT_END
-                             : "{findings}[{findings?}\n]{coverage}[{coverage?}\n]" REPORT_END);
+    result_object_end(r, "{findings}[{findings?}\n]"
+                         "{frames frame}: [{new new finding}][{new!}no new findings]"
+                         "[, {known} known before][, {left_out} left out: too many]"
+                         "[; {damaged_chunks damaged chunk}]"
+                         "[; {unreadable_segments unreadable segment}]\n");
     if (count_new > 0 || left_out > 0) /* what is left out may be new */
         verb->status = EXIT_CODE_DIFFERS;
     if (cursor_is_damaged(&result->tape))
@@ -142,7 +131,7 @@ static td_result run(verb_run *verb)
 {
     const drift_flags *flags = verb->state;
     drift_run_result result;
-    td_result rc = drift_run(verb, flags->coverage, &result);
+    td_result rc = drift_run(verb, &result);
     if (rc == TD_OK)
         print_report(verb, flags->since.at.ns, &result);
     drift_run_result_fini(&result);
@@ -164,8 +153,7 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
                          "stopped, nothing matches the selection, or the archive cannot be read"},
         .examples = "tapedeck drift DIR\n"
                     "tapedeck drift DIR --from now-30d --since now-1d\n"
-                    "tapedeck drift DIR --feed linear --topic 'tickers*' --json\n"
-                    "tapedeck drift DIR --coverage",
+                    "tapedeck drift DIR --feed linear --topic 'tickers*' --json",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
                  VERB_STOPS,
         .own = {{"Drift", DRIFT_ROWS, sizeof DRIFT_ROWS / sizeof *DRIFT_ROWS, &flags}},

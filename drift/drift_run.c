@@ -19,15 +19,13 @@ typedef struct shared {
     pthread_mutex_t mutex;
     free_reader *readers;
     drift_table *table;
-    schema_usage *coverage; /* NULL: not wanted */
     uint64_t frames;
 } shared;
 
 /* The observer's state of a stream. */
 typedef struct observed_stream {
     drift_stream *drift;
-    const family *of;   /* NULL: none that this version knows */
-    usage_topic *usage; /* counts of its row, until they are added to those of all */
+    const family *of; /* NULL: none that this version knows */
 } observed_stream;
 
 /* ---- readers ---- */
@@ -71,35 +69,10 @@ static void close_readers(shared *s)
 
 /* ---- the observer ---- */
 
-/* Add what was counted of the stream's row to the counts of all. */
-static void end_covered(shared *s, observed_stream *own)
-{
-    if (own->usage == NULL)
-        return;
-    pthread_mutex_lock(&s->mutex);
-    usage_add(s->coverage, own->usage);
-    pthread_mutex_unlock(&s->mutex);
-    usage_topic_close(own->usage);
-    own->usage = NULL;
-}
-
-/* Count what of its topic's row a frame has. */
-static void count_covered(shared *s, observed_stream *own, const drift_frame *frame,
-                          const drift_look *look)
-{
-    if (s->coverage == NULL || own->of == NULL || look->row == NULL)
-        return;
-    if (own->usage == NULL || own->usage->row != look->row) {
-        end_covered(s, own);
-        own->usage = usage_topic_open(own->of, look->row);
-    }
-    usage_topic_count(own->usage, frame->recv_ns, look);
-}
-
 static void close_stream(void *ctx, void *state)
 {
     observed_stream *own = state;
-    end_covered(ctx, own);
+    (void)ctx;
     drift_stream_close(own->drift);
     td_free(own);
 }
@@ -135,7 +108,6 @@ static td_result look_at(void *ctx, const struct stream *of, void **state,
     drift_look look;
     free_reader *reader = take_reader(s);
     drift_read(reader->reader, own->drift, &frame, &look);
-    count_covered(s, own, &frame, &look);
     give_reader(s, reader, of, &frame, &look);
     return TD_OK;
 }
@@ -144,11 +116,11 @@ static const observer_ops OBSERVER = {.name = "drift", .frame = look_at, .close 
 
 /* ---- the run ---- */
 
-td_result drift_run(verb_run *verb, int with_coverage, drift_run_result *out)
+td_result drift_run(verb_run *verb, drift_run_result *out)
 {
-    shared s = {.table = drift_table_open(), .coverage = with_coverage ? usage_open() : NULL};
+    shared s = {.table = drift_table_open()};
     (void)pthread_mutex_init(&s.mutex, NULL); /* cannot fail with default attributes */
-    *out = (drift_run_result){.table = s.table, .coverage = s.coverage};
+    *out = (drift_run_result){.table = s.table};
     td_result rc = verb_run_observe(verb, &verb->wanted, (cursor_options){.without_audits = 1},
                                     (observer){&OBSERVER, &s, NULL}, &out->tape, NULL, &verb->err);
     out->frames = s.frames;
@@ -162,6 +134,5 @@ td_result drift_run(verb_run *verb, int with_coverage, drift_run_result *out)
 void drift_run_result_fini(drift_run_result *result)
 {
     drift_table_close(result->table);
-    usage_close(result->coverage);
     *result = (drift_run_result){.table = NULL};
 }

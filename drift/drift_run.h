@@ -6,21 +6,18 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "drift/schema_usage.h"
 #include "play/verb_run.h"
 #include "schema/drift_table.h"
 
 typedef struct drift_run_result {
-    drift_table *table;     /* owned */
-    schema_usage *coverage; /* owned; NULL: not asked for */
-    uint64_t frames; /* inbound frames of the selection, copies and control frames included */
+    drift_table *table; /* owned */
+    uint64_t frames;    /* inbound frames of the selection, copies and control frames included */
     cursor_stats tape;
 } drift_run_result;
 
-/* Look at every inbound frame of the verb's selection; with_coverage: count also what there is of
- * the documented topics. The result does not depend on the number of threads. TD_E_IO: a signal
- * stopped it, among others; TD_E_NOTFOUND: nothing is selected. */
-TD_MUST_USE td_result drift_run(verb_run *verb, int with_coverage, drift_run_result *out);
+/* Look at every inbound frame of the verb's selection. The result does not depend on the number of
+ * threads. TD_E_IO: a signal stopped it, among others; TD_E_NOTFOUND: nothing is selected. */
+TD_MUST_USE td_result drift_run(verb_run *verb, drift_run_result *out);
 void drift_run_result_fini(drift_run_result *result);
 
 #endif

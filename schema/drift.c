@@ -700,7 +700,7 @@ static void look_at_data(look *l, const topic_match *topic)
     message m;
     decode_error why;
     frame_survey *survey = &l->reader->survey;
-    l->row = l->out->row = topic->row;
+    l->row = topic->row;
     td_utf8_copy(l->reader->topic, sizeof l->reader->topic, topic->topic);
     l->out->topic = td_bytes_str(l->reader->topic);
     if (!td_bytes_is(topic->symbol, "*"))
@@ -716,8 +716,8 @@ static void look_at_data(look *l, const topic_match *topic)
         l->stream->row = l->row;
         l->stream->has_one_price = (uint8_t)has_one_price(l);
     }
-    l->survey = l->out->survey = survey;
-    l->kind = l->out->kind = m.head.kind;
+    l->survey = survey;
+    l->kind = m.head.kind;
     l->out->left_out = survey->unexpected_left_out;
     look_at_members(l);
 }

@@ -83,11 +83,8 @@ void drift_stream_close(drift_stream *stream);
 typedef struct drift_look {
     td_bytes topic; /* without the symbol; of a frame without row what it names, symbols replaced by
                        "{symbol}"; "_control.ack" and the like; "_unknown" */
-    td_bytes symbol;            /* empty: none */
-    td_bytes text;              /* the frame, or what it inflates to */
-    const topic_row *row;       /* of data; NULL: none fits */
-    const frame_survey *survey; /* its members; NULL: it has no row, or was not decoded */
-    frame_kind kind;            /* with a survey */
+    td_bytes symbol; /* empty: none */
+    td_bytes text;   /* the frame, or what it inflates to */
     const drift_note *notes;
     size_t count;
     uint64_t left_out; /* notes beyond LIMIT_DRIFT_NOTES */
