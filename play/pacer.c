@@ -315,20 +315,10 @@ static int pacer_seek(pacer *p, uint64_t frames, uint64_t recv_ns, int is_behind
     return 1;
 }
 
-int pacer_seek_frame(pacer *p, uint64_t frames)
-{
-    return pacer_seek(p, frames, 0, frames < p->frames);
-}
-
-int pacer_seek_time(pacer *p, uint64_t recv_ns)
-{
-    return pacer_seek(p, 0, recv_ns, p->frames > 0 && recv_ns <= p->played_ns);
-}
-
 int pacer_back(pacer *p)
 {
     uint64_t frames = p->is_seeking && p->target_frames > 0 ? p->target_frames : p->frames;
-    return frames == 0 || pacer_seek_frame(p, frames - 1);
+    return frames == 0 || pacer_seek(p, frames - 1, 0, frames - 1 < p->frames);
 }
 
 /* Where it is, or will be. */
@@ -342,7 +332,8 @@ static uint64_t pacer_place(const pacer *p)
 int pacer_skip_back(pacer *p, uint64_t tape_ns)
 {
     uint64_t place_ns = pacer_place(p);
-    return pacer_seek_time(p, place_ns < tape_ns ? 0 : place_ns - tape_ns);
+    uint64_t target_ns = place_ns < tape_ns ? 0 : place_ns - tape_ns;
+    return pacer_seek(p, 0, target_ns, p->frames > 0 && target_ns <= p->played_ns);
 }
 
 void pacer_skip(pacer *p, uint64_t tape_ns)

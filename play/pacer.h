@@ -112,15 +112,11 @@ void pacer_pause(pacer *pacer);
 void pacer_resume(pacer *pacer);
 /* Let one frame go while paused. */
 void pacer_step(pacer *pacer);
-/* Move to where so many frames were let go, or to the first frame that was received at recv_ns or
- * later. What lies between is due at once; the frame at the target is due then, or when the tape is
- * paused held. A target that was passed needs a rewind: 0 without marks. */
-int pacer_seek_frame(pacer *pacer, uint64_t frames);
-int pacer_seek_time(pacer *pacer, uint64_t recv_ns);
-/* Go one frame back, of a seek's target if there is one. As pacer_seek_frame. */
+/* Seek one frame back, tape_ns of tape on (and past the frame that is waited for), or so far back.
+ * Each counts from a seek's target if there is one. The frames before the target are due at once;
+ * the one at the target is due then, or held while paused. A target that was passed needs a rewind:
+ * 0 without marks. */
 int pacer_back(pacer *pacer);
-/* Everything on the next tape_ns of tape is due at once, and at least the frame that is waited for;
- * or go so far back, as pacer_seek_time. Both count from a seek's target if there is one. */
 void pacer_skip(pacer *pacer, uint64_t tape_ns);
 int pacer_skip_back(pacer *pacer, uint64_t tape_ns);
 

@@ -12,7 +12,6 @@
 #include "archive/reindex.h"
 #include "archive/ledger.h"
 #include "replay/condition.h"
-#include "replay/control.h"
 #include "replay/last_frame.h"
 #include "play/keyboard.h"
 #include "play/pacer.h"
@@ -36,7 +35,6 @@ typedef struct replay_flags {
     uint64_t gap_ns_max;
     uint8_t is_paused;
     uint8_t is_looping;
-    uint8_t with_control;
     options_list breaks;
     uint8_t with_messages;
     options_list sinks;
@@ -56,21 +54,17 @@ static const option_row REPLAY_ROWS[] = {
      .min = 1},
     {.long_name = "start-paused",
      OPTION_INTO(replay_flags, is_paused),
-     .help = "pause before the first frame; needs --control or a terminal"},
+     .help = "pause before the first frame; needs a terminal"},
     {.long_name = "loop",
      OPTION_INTO(replay_flags, is_looping),
      .help = "begin again at the end, until a key or a signal ends it"},
-    {.long_name = "control",
-     OPTION_INTO(replay_flags, with_control),
-     .help = "read commands from standard input, one per line: pause, resume, step, back,\n"
-             "seek TIME, speed N, status, quit; print the position as JSON after each"},
     {.long_name = "break",
      OPTION_INTO(replay_flags, breaks),
      .metavar = "CONDITION",
      .help =
          "pause after a frame that meets this: 'rule=crossed', gap, 'topic=trade price>=60000',\n"
          "'symbol=BTCUSD spread>5', 'time>=2026-11-22T03:12' (may be repeated). Without a\n"
-         "terminal and --control the replay ends there"},
+         "terminal the replay ends there"},
     {.long_name = "messages",
      OPTION_INTO(replay_flags, with_messages),
      .help = "print each frame as a typed message, one JSON object per line, instead of\n"
@@ -102,7 +96,6 @@ typedef struct replay_command {
     pacer pacer;
     pacer_marks marks;
     keyboard *keyboard; /* NULL: no terminal */
-    control *control;   /* NULL: without --control */
     gap_list ledger;
     conditions breaks;
     last_frame last; /* of a replay with one of these */
@@ -177,19 +170,10 @@ static void show_progress(replay_command *command, uint64_t now_ns)
                                               "back, end]");
 }
 
-/* Something can pause the tape, and resume it. */
-static int is_controlled(const replay_command *command)
-{
-    return command->keyboard != NULL || control_is_open(command->control);
-}
-
 /* The key for the end is the same as a signal. */
-static pacer_answer read_commands(replay_command *command, uint64_t wait_ns)
+static pacer_answer read_keys(replay_command *command, uint64_t wait_ns)
 {
-    TD_ASSERT(is_controlled(command));
-    pacer_answer answer = command->keyboard != NULL
-                              ? keyboard_wait(command->keyboard, &command->pacer, wait_ns)
-                              : control_wait(command->control, wait_ns);
+    pacer_answer answer = keyboard_wait(command->keyboard, &command->pacer, wait_ns);
     command->has_quit |= answer == PACER_STOP;
     return answer;
 }
@@ -203,8 +187,8 @@ static pacer_answer idle_wait(void *ctx, uint64_t mono_ns)
     uint64_t now_ns = clock_mono_ns(command->verb->clock);
     show_progress(command, now_ns);
     uint64_t end_ns = mono_ns < now_ns + IDLE_SLICE_NS ? mono_ns : now_ns + IDLE_SLICE_NS;
-    if (is_controlled(command) && end_ns > now_ns)
-        return read_commands(command, end_ns - now_ns);
+    if (command->keyboard != NULL && end_ns > now_ns)
+        return read_keys(command, end_ns - now_ns);
     clock_sleep_until(command->verb->clock, end_ns);
     return PACER_GO;
 }
@@ -217,7 +201,7 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     if (is_stopped(command))
         return 1;
     show_progress(command, clock_mono_ns(command->verb->clock));
-    return is_controlled(command) && read_commands(command, 0) == PACER_STOP;
+    return command->keyboard != NULL && read_keys(command, 0) == PACER_STOP;
 }
 
 /* ---- before ---- */
@@ -241,10 +225,9 @@ static td_result check_flags(verb_run *verb)
         return td_err_set(
             err, TD_E_INVALID,
             "--price and --size choose among the lines of --messages: give that, too");
-    if (command->flags.is_paused && !command->flags.with_control && !has_terminal(command))
+    if (command->flags.is_paused && !has_terminal(command))
         return td_err_set(err, TD_E_INVALID,
-                          "--start-paused: nothing can resume the replay: give --control, or use a "
-                          "terminal");
+                          "--start-paused: nothing can resume the replay without a terminal");
     for (size_t i = 0; i < command->flags.breaks.count; i++) {
         td_result rc = conditions_add(&command->breaks, command->flags.breaks.items[i],
                                       clock_wall_ns(verb->clock), err);
@@ -284,12 +267,6 @@ static td_result open_controls(replay_command *command, td_err *err)
     pacer_init(&command->pacer, &pacing);
     if (command->flags.is_paused)
         pacer_pause(&command->pacer);
-    if (command->flags.with_control) {
-        const control_target target = {&command->pacer, &command->last, &command->verb->output,
-                                       command->verb->clock};
-        command->control = control_open(STDIN_FILENO, &target);
-        return TD_OK;
-    }
     return open_keyboard(command, err);
 }
 
@@ -300,7 +277,7 @@ static td_result on_break(void *user)
     const last_frame *last = &command->last;
     if (command->pacer.is_seeking)
         return TD_OK;
-    if (is_controlled(command)) {
+    if (command->keyboard != NULL) {
         pacer_pause(&command->pacer);
         return TD_OK;
     }
@@ -334,7 +311,7 @@ static player *open_player(replay_command *command, cursor *tape)
     }
     if (command->plugins != NULL)
         options.observer = sink_plugins_observer(command->plugins);
-    if (is_controlled(command) || command->breaks.count > 0) {
+    if (command->keyboard != NULL || command->breaks.count > 0) {
         command->last.next = options.observer;
         options.observer = last_frame_observer(&command->last, NULL);
     }
@@ -400,7 +377,6 @@ static void close_all(replay_command *command)
     close_tape(&command->past);
     close_tape(&command->tape);
     keyboard_release(command->keyboard, 1); /* a signal may still look at it */
-    control_close(command->control);
     last_frame_fini(&command->last);
 }
 
@@ -459,8 +435,7 @@ static td_result conclude(replay_command *command, td_err *err)
     return rc;
 }
 
-/* What to do after a run over the tape, at its end or not. There control commands may still go
- * back. */
+/* What to do after a run over the tape, at its end or not. There keys may still go back. */
 static pacer_answer next_run(replay_command *command)
 {
     pacer *p = &command->pacer;
@@ -472,8 +447,6 @@ static pacer_answer next_run(replay_command *command)
         return PACER_GO;
     if (player_is_stopped(command->tape.player))
         return PACER_STOP;
-    if (control_is_open(command->control) && !command->flags.is_looping)
-        pacer_pause(p);
     pacer_answer answer = pacer_end(p);
     int is_again = command->flags.is_looping && p->frames > 0 && !is_stopped(command);
     return answer == PACER_GO ? is_again ? PACER_REWIND : PACER_STOP : answer;

@@ -2,8 +2,9 @@
 // are worked out by hand. Expected: replay/condition.h, docs/replay.md ("Conditions").
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { json, parseLines, tapedeck, temporary } from "./lib.mjs";
+import { json, tapedeck, temporary } from "./lib.mjs";
 import { bookTape } from "./book_tape.mjs";
+import { Tmux, withoutTmux } from "./tmux.mjs";
 
 // condition -> number of the first frame that meets it (of bookTape), null: none
 const FOUND = {
@@ -62,18 +63,22 @@ describe("conditions", { concurrency: 2 }, () => {
     assert.match((await tapedeck(t, ["when", "-a", archive, "gap", "--symbol", "NONE"], { status: 4 })).stderr, /NONE/);
   });
 
-  test("a break pauses a controlled replay each time that a condition begins to hold, also after a return", async (t) => {
+  test("a break pauses a replay on a terminal each time that a condition begins to hold, also after a return", { skip: withoutTmux }, async (t) => {
     const archive = await bookTape(t);
-    const { stdout } = await tapedeck(t, ["replay", archive, "--start-paused", "--control", "--json", "--break", "spread>1", "--break", "topic=publicTrade"],
-      { stdin: "resume\nback\nstep\nresume\nback\nseek +1d\nback\n", status: 1 });
-    const lines = parseLines(stdout).slice(0, -1).map((line) => [line.state, line.frames, line.frame?.condition ?? null]);
-    assert.deepEqual(lines, [
-      ["playing", 0, null], ["paused", 3, "topic=publicTrade"], ["paused", 2, null], ["paused", 3, "topic=publicTrade"],
-      ["playing", 3, "topic=publicTrade"], ["paused", 5, "spread>1"], ["paused", 4, null], ["end", 11, null], ["paused", 10, "topic=publicTrade"],
-    ]);
+    const terminal = new Tmux(t, ["replay", archive, "--start-paused", "--break", "spread>1", "--break", "topic=publicTrade"], { columns: 100 });
+    const expected = [
+      ["", "frame 0  paused", null], [" ", "frame 3  paused", "topic=publicTrade"], [",", "frame 2  paused", null], [".", "frame 3  paused", "topic=publicTrade"],
+      [" ", "frame 5  paused", "spread>1"], [",", "frame 4  paused", null], ["f", "frame 11  end of the tape", null], [",", "frame 10  paused", "topic=publicTrade"],
+    ];
+    for (const [key, position, condition] of expected) {
+      if (key !== "") terminal.keys(key);
+      terminal.shows(new RegExp(`${position}  speed max${condition === null ? "$" : `  met: ${condition}$`}`, "m"));
+    }
+    terminal.keys("q");
+    terminal.shows(/^status 1$/m);
   });
 
-  test("without a control a break ends the replay there, after that frame", async (t) => {
+  test("without a terminal a break ends the replay there, after that frame", async (t) => {
     const archive = await bookTape(t);
     const end = await tapedeck(t, ["replay", archive, "--break", "rule=crossed", "--json"], { status: 1 });
     const report = JSON.parse(end.stdout);

@@ -205,8 +205,6 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "undecoded", "--json"]));
   for (const status of [0, 1])
     page.check("why", await json(t, ["why", "-a", tapeOfBook, "BTCUSDT", "--at", status ? "+62ms" : "+55ms", "--side", "bid", "--price", "100", "--json"], { status }));
-  const controlled = await tapedeck(t, ["replay", archive, "--start-paused", "--control", "--json"], { stdin: "status\nfly\nseek +1s\n", status: 1 });
-  for (const line of parseLines(controlled.stdout).slice(0, -1)) page.check("replay --control", line);
   page.check("replay", await json(t, ["replay", archive, "--json"], { status: 1 }));
   page.check("replay", await json(t, ["replay", archive, "--speed", "100", "--to", "now", "--json"], { status: 1 }));
   page.check("replay", await json(t, ["replay", other, "--from", "2021-04-01", "--json"], { status: 1 }));

@@ -1,16 +1,18 @@
-// A replay that is controlled: whatever the order of pauses, steps, steps back, seeks and speeds, it shows the same
-// frames and books at the same position, and ends with the digests of a replay that nothing disturbed.
+// A replay that keys control: whatever the order of pauses, steps, steps back, jumps and speeds, it shows the same
+// frames and books at the same position, and ends with the report of a replay that nothing disturbed.
 // Expected: docs/replay.md ("Control").
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { after, describe, test } from "node:test";
-import { capture, captureLines, json, jsonLines, Program, segments, tapedeck, temporary, wholeFile, withoutCapture } from "./lib.mjs";
+import { capture, captureLines, Program, segments, tapedeck, temporary, tooLong, wholeFile, withoutCapture } from "./lib.mjs";
 import { randomNumbers } from "./live.mjs";
+import { Terminal } from "./terminal.mjs";
+import { Tmux, withoutTmux } from "./tmux.mjs";
 
 const CAPTURE = "linear-2021-04-17.jsonl.gz";
 const skip = withoutCapture(CAPTURE);
-const COMMANDS = 60;
+const KEYS = 40;
 
 const shared = temporary(wholeFile(after));
 
@@ -41,135 +43,136 @@ const importedHours = once(async () => {
   return archive;
 });
 
-/** A replay with --control; each command is answered by a line. */
-class Player extends Program {
+/** What the report says of a tape, without how fast it was read. */
+const findings = (text) => /^Complete: [^]*\nComplete: .*$/m.exec(text.replace(/^tapedeck replay: .*\n|\nPace: .*\n/gm, ""))[0];
+
+/** A replay on a terminal that shows its screen and, after it, the report as it is in a pipe. */
+class Player {
   constructor(t, archive, args = []) {
-    super(t, "tapedeck", ["replay", archive, "--start-paused", "--control", "--json", ...args], { stdin: true });
-    this.taken = 0;
+    this.terminal = new Tmux(t, ["replay", archive, "--start-paused", "-v", ...args], { columns: 400, rows: 100 });
+    this.terminal.shows(/frame 0 {2}paused {2}speed max/);
+    this.speed = "max";
+    this.frames = 0;
   }
 
-  /** The next line of standard output, as an object; times are exact, as BigInt, in place of numbers. */
-  async answer() {
-    while (this.lines.length <= this.taken) await this.until(new Promise((resolve) => this.waiting.push(() => (resolve(), true))));
-    return JSON.parse(this.lines[this.taken++].replace(/"recv_ns":(\d+)/g, '"recv_ns":"$1"'));
+  /** Press a key, and then one that changes the speed, whose show proves that both were read: {frames, state, met, shown}. */
+  press(key) {
+    const speed = this.speed === "max" ? "1" : "max";
+    this.terminal.keys(key, speed === "max" ? "m" : "1");
+    const rows = this.terminal.shows(new RegExp(` frame \\d+ {2}(paused|end of the tape) {2}speed ${speed}\\b`));
+    this.speed = speed;
+    return this.position(rows);
   }
 
-  command(text) {
-    this.child.stdin.write(`${text}\n`);
-    return this.answer();
+  position(rows) {
+    const [, frames, state, met] = / frame (\d+) {2}(.+?) {2}speed .*?(?: {2}met: (.*))?$/.exec(rows[0]);
+    const shown = rows.slice(2).join("\n").replace(/\n(space: |tapedeck replay: )[^]*/, ""); // -v writes over the keys
+    this.frames = Number(frames);
+    return { frames: this.frames, state, met: met ?? null, shown };
   }
 
-  /** The report, after the last command. */
-  async report(last) {
-    this.child.stdin.write(`${last}\n`);
-    const { stdout } = await this.ended;
-    return JSON.parse(stdout.trimEnd().split("\n").at(-1));
+  /** Play on to the next break. */
+  next() {
+    this.terminal.keys("m", " ");
+    this.speed = "max";
+    return this.position(this.terminal.shows(new RegExp(` frame (?!${this.frames} )\\d+ {2}paused {2}speed max {2}met: `)));
+  }
+
+  /** Play on to the end; what the terminal shows then. */
+  end() {
+    this.terminal.keys("m", " ");
+    return this.terminal.shows(/^status \d/m).join("\n");
   }
 }
 
-const sameAs = (plain, report) => {
-  assert.deepEqual(report.digest, plain.digest);
-  for (const key of ["frames", "decoded", "topics", "continuity", "books", "verdict", "stopped"]) assert.deepEqual(report[key], plain[key], key);
-};
+/** Receive times of the frames that a replay of the selection plays. */
+async function receiveTimes(t, archive, selection) {
+  const { stdout } = await tapedeck(t, ["cat", archive, ...selection]);
+  return [...stdout.matchAll(/^\{.*?"recv_ns":(\d+)/gm)].map(([, ns]) => BigInt(ns));
+}
+
+const JUMP_NS = 10_000_000_000n;
+
+/** Where a key leads from that many frames (docs/replay.md, "Control"). */
+function leadsTo(key, frames, times) {
+  const at = frames > 0 ? times[frames - 1] : times[0], last = times.length;
+  const before = (ns) => times.filter((time) => time < ns).length;
+  switch (key) {
+    case ".": return Math.min(frames + 1, last);
+    case ",": return Math.max(frames - 1, 0);
+    case "f": return frames === last ? last : before(at + JUMP_NS > times[frames] ? at + JUMP_NS : times[frames] + 1n);
+    case "b": return before(at - JUMP_NS);
+  }
+}
 
 describe("a controlled replay", { concurrency: 2 }, () => {
   const seconds = ["seconds", imported], hours = ["hours", importedHours];
-  const runs = [[1, ...seconds], [3, ...seconds, "--from", "+2s", "--to", "+3s"], [4, ...hours], [6, ...hours, "--from", "+2h", "--symbol", "L*"]];
-  for (const [seed, what, make, ...selection] of runs) {
-    test(`random commands end with the same digests (seed ${seed}, ${what}) ${selection.join(" ")}`, { skip }, async (t) => {
+  const runs = [[1, false, ...seconds], [3, tooLong, ...seconds, "--from", "+2s", "--to", "+3s"], [4, false, ...hours],
+    [6, tooLong, ...hours, "--from", "+2h", "--symbol", "L*"]];
+  for (const [seed, long, what, make, ...selection] of runs) {
+    test(`random keys end with the same report (seed ${seed}, ${what}) ${selection.join(" ")}`, { skip: skip || withoutTmux || long }, async (t) => {
       const archive = await make();
-      const plain = await json(t, ["replay", archive, "--json", ...selection]);
+      const plain = (await tapedeck(t, ["replay", archive, "-v", ...selection])).stdout;
+      const times = await receiveTimes(t, archive, selection);
       const random = randomNumbers(seed);
       const player = new Player(t, archive, selection);
       const shown = new Map(); // position -> frame and book
-      let at = await player.command("status");
-      for (let i = 0; i < COMMANDS; i++) {
-        const before = at;
-        const command = ["step", "step", "back", "back", "seek", "speed", "play"][Math.floor(random() * 7)];
-        if (command === "step") {
-          at = await player.command("step");
-          assert.equal(at.frames, Math.min(before.frames + 1, plain.frames));
-        } else if (command === "back") {
-          at = await player.command("back");
-          assert.equal(at.frames, Math.max(before.frames - 1, 0));
-        } else if (command === "seek") {
-          const to = BigInt(plain.first_recv_ns) + BigInt(Math.floor(random() * 1.1 * (plain.last_recv_ns - plain.first_recv_ns)));
-          at = await player.command(`seek ${to}`);
-          if (at.frame !== null) assert.ok(BigInt(at.frame.recv_ns) < to);
-          const next = await player.command("step");
-          if (at.state !== "end") assert.ok(BigInt(next.frame.recv_ns) >= to);
-          at = next;
-        } else if (command === "speed") {
-          at = await player.command(`speed ${["max", "1", "20", "0.5"][Math.floor(random() * 4)]}`);
-          assert.equal(at.frames, before.frames);
-        } else if (at.state !== "end") {
-          assert.equal((await player.command("resume")).state, "playing");
-          at = await player.command("pause"); // or the line of the end, which came first
-          if (at.state === "end") assert.equal((await player.answer()).state, "end");
-          assert.ok(at.frames >= before.frames);
+      let at = { frames: 0 };
+      for (let i = 0; i < KEYS; i++) {
+        const before = at.frames;
+        const key = [".", ".", ",", ",", "f", "b", "play"][Math.floor(random() * 7)];
+        if (key === "play" && before < times.length / 2) {
+          player.terminal.keys("1", "-", "-", "-", "-", " ");
+          player.terminal.shows(/ playing {2}speed 0\.0625/);
+          player.speed = "0.0625";
+          at = player.press(" ");
+          assert.ok(at.frames >= before);
+        } else if (key !== "play") {
+          at = player.press(key);
+          assert.equal(at.frames, leadsTo(key, before, times), `${key} after frame ${before}`);
         }
-        const one = JSON.stringify(at.frame);
-        assert.equal(shown.get(at.frames) ?? one, one, `frame ${at.frames} after ${command}`);
-        shown.set(at.frames, one);
+        assert.equal(at.state ?? "paused", at.frames === times.length ? "end of the tape" : "paused");
+        assert.equal(shown.get(at.frames) ?? at.shown, at.shown, `frame ${at.frames} after ${key}`);
+        shown.set(at.frames, at.shown);
       }
-      assert.ok(shown.size > COMMANDS / 4);
-      if (at.state !== "end") {
-        await player.command("speed max");
-        await player.command("resume");
-        at = await player.answer();
-      }
-      assert.deepEqual([at.state, at.frames], ["end", plain.frames]);
-      sameAs(plain, await player.report("quit"));
+      assert.ok(shown.size > 5);
+      assert.equal(findings(player.end()), findings(plain));
     });
   }
 
-  test("breaks are met at the same frames after a return to any checkpoint", { skip }, async (t) => {
+  test("breaks are met at the same frames after a return to any checkpoint", { skip: skip || withoutTmux }, async (t) => {
     const archive = await importedHours();
-    const player = new Player(t, archive, ["--break", "spread>0.01", "--break", "topic=trade", "--break", "rule=*"]);
+    const breaks = ["--break", "spread>0.01", "--break", "topic=trade", "--break", "rule=*"];
+    const player = new Player(t, archive, breaks);
     const met = [];
-    for (let at = { state: "" }; at.state !== "end"; met.push(at)) {
-      await player.command("resume");
-      at = await player.answer();
-    }
-    assert.ok(met.length > 25);
+    // Not to the end, where a replay ends.
+    for (let at = player.next(); met.length < 25; at = player.next()) met.push(at);
     const random = randomNumbers(7);
-    for (let i = 0; i < 20; i++) {
-      const { frames } = await player.command(`seek +${6.5 * random()}h`);
-      await player.command("resume");
-      assert.deepEqual(await player.answer(), met.find((at) => at.frames > frames || at.state === "end"));
+    for (let i = 0; i < 10; i++) {
+      const { frames } = player.press("b".repeat(1 + Math.floor(2000 * random())));
+      assert.deepEqual(player.next(), met.find((at) => at.frames > frames));
     }
-    player.child.stdin.end();
-    await player.ended;
-  });
-
-  test("commands that come all at once are run in order; at their end the replay plays on", { skip }, async (t) => {
-    const archive = await imported();
-    const plain = await json(t, ["replay", archive, "--json"]);
-    const { stdout } = await tapedeck(t, ["replay", archive, "--start-paused", "--control", "--json"],
-      { stdin: "seek +1s\nseek +1d\nback\nfly\nseek tomorrow\nspeed 0\nstep\nresume" });
-    const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-    assert.deepEqual(lines.map((line) => line.state ?? (line.error ? "error" : "report")),
-      ["paused", "end", "paused", "error", "error", "error", "end", "end", "report"]);
-    assert.equal(lines[2].frames, plain.frames - 1);
-    assert.match(lines[3].error, /'fly': expected pause/);
-    sameAs(plain, lines.at(-1));
   });
 
   test("with --messages frames that are played again are printed again, not those before them", { skip }, async (t) => {
     const archive = await imported();
-    const plain = await jsonLines(t, ["replay", archive, "--messages"]);
-    const { stdout } = await tapedeck(t, ["replay", archive, "--messages", "--start-paused", "--control"],
-      { stdin: "step\nstep\nstep\nback\nback\nresume\n" });
-    const messages = stdout.trimEnd().split("\n").map((line) => JSON.parse(line)).filter((line) => line.state === undefined);
-    assert.deepEqual(messages, [...plain.slice(0, 3), ...plain.slice(1)]);
+    const plain = (await tapedeck(t, ["replay", archive, "--messages"])).stdout.trimEnd().split("\n");
+    const replay = new Terminal(t, temporary(t), 200, "tapedeck", ["replay", archive, "--messages", "--start-paused"]);
+    await replay.shows(/paused .* 0 frames/);
+    for (const [keys, shown] of [["...", / 3 frames /], [",,", / 1 frame /]]) {
+      const from = replay.screen.length;
+      replay.command(`keys ${keys}`);
+      await replay.shows(shown, from);
+    }
+    replay.command("keys  ");
+    assert.deepEqual((await replay.end()).stdout.trimEnd().split("\n"), [...plain.slice(0, 3), ...plain.slice(1)]);
   });
 
-  test("quit ends a replay where it is", { skip }, async (t) => {
+  test("q ends a replay where it is", { skip: skip || withoutTmux }, async (t) => {
     const player = new Player(t, await imported());
-    await player.command("step");
-    const report = await player.report("quit");
-    assert.deepEqual([report.frames, report.stopped], [1, true]);
-    assert.equal((await player.ended).code, 1);
+    player.press(".");
+    player.terminal.keys("q");
+    assert.match(player.terminal.shows(/^status \d/m).join("\n"), /^Replayed 1 frame [^]*^Complete: no, stopped before the end\.\nstatus 1$/m);
   });
 
   test("--loop plays the tape again and again", { skip }, async (t) => {
@@ -185,7 +188,7 @@ describe("a controlled replay", { concurrency: 2 }, () => {
   test("what makes no sense is refused", { skip }, async (t) => {
     const archive = await imported();
     const paused = await tapedeck(t, ["replay", archive, "--start-paused"], { status: 2 });
-    assert.match(paused.stderr, /--control/);
+    assert.match(paused.stderr, /--start-paused: nothing can resume the replay without a terminal/);
     const loop = await tapedeck(t, ["replay", archive, "--loop", "--sink", "plugin=x.so"], { status: 2 });
     assert.match(loop.stderr, /--loop and --sink/);
   });

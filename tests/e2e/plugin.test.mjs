@@ -61,15 +61,6 @@ const tape = (t, name, family) => once(family, (dir) => {
   return imported(undefined, dir, family, capture(name));
 });
 
-test("a controlled replay with a plugin steps and seeks forward, and refuses to go back", { skip: skipLinear }, async (t) => {
-  const archive = await tape(t, LINEAR, "linear");
-  const plain = await shown(t, archive);
-  const controlled = await shown(t, archive, { args: ["--start-paused", "--control", "--json"], stdin: "step\nstep\nback\nseek +2s\nseek +1s\nresume\n" });
-  const lines = parseLines(controlled.end.stdout).slice(0, -1);
-  assert.deepEqual(lines.map((line) => line.error ?? line.state), ["paused", "paused", "plugins cannot go back", "paused", "plugins cannot go back", "playing", "end"]);
-  assert.deepEqual(controlled.lines, plain.lines);
-});
-
 // ---- messages and books, as they are known from elsewhere --------------------------------------------------
 
 const PLACE = ["feed", "conn", "ordinal", "recv_ns"];

@@ -1,4 +1,4 @@
-// Runs of tapedeck in a terminal of 80 columns (tmux), with keys as a person types them.
+// Runs of tapedeck in a terminal of its own (tmux), with keys as a person types them.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
@@ -12,11 +12,11 @@ const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /** A run of tapedeck in a terminal. */
 export class Tmux {
-  constructor(t, args, { rows = 24, term = "screen" } = {}) {
+  constructor(t, args, { columns = 80, rows = 24, term = "screen" } = {}) {
     t.after(() => this.run("kill-server")); // before its socket goes with the folder
     this.socket = path.join(temporary(t), "tmux");
     const quoted = [path.resolve(BIN, "tapedeck"), ...args].map((word) => `'${word}'`).join(" ");
-    this.run("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", String(rows), `TERM=${term} ${quoted}; echo "status $?"; cat`);
+    this.run("-f", "/dev/null", "new-session", "-d", "-x", String(columns), "-y", String(rows), `TERM=${term} ${quoted}; echo "status $?"; cat`);
   }
 
   run(...args) {

