@@ -90,7 +90,7 @@ LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LINKER) $(LDFLAGS)
 LIBS_core := -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
 LIBS_wire := -lssl -lcrypto
 LIBS_cli := -lyaml
-# Plugins of replay; a library of its own before glibc 2.34.
+# Decoders of users (dlopen); a library of its own before glibc 2.34.
 LIBS_replay := -ldl
 
 # ---- objects, libraries, programs -----------------------------------------------------------------
@@ -359,7 +359,7 @@ check-asan:
 	    E2E='$(filter-out $(E2E_text:%=tests/e2e/%.test.mjs),$(E2E))'
 
 # Tests that run threads: of the recorder, of replay and export with -j, of serve, and the unit tests of what they share.
-E2E_threads = crash days decoders disk drift export export_parquet faults feed hftbacktest import late live lag neighbours plugin process_limits \
+E2E_threads = crash days decoders disk drift export export_parquet faults feed hftbacktest import late live lag neighbours process_limits \
               regress serve_again serve_control serve_keys serve_late session status tap truth
 UNIT_threads = $(filter $(addprefix $(B)/tests/,base/test_ring base/test_workers cli/test_line_writer export/% format/test_segment_reader \
                fuzz/corpus_archive pipeline/% play/% recorder/% regress/% tape/% tap/% wire/%),$(TEST_BINS))

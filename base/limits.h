@@ -269,14 +269,11 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_OUTPUT_LINE_BYTES  4096u
 #define LIMIT_OUTPUT_END_NS      UINT64_C(3000000000)
 
-/* Plugins of one replay (--sink). Each is called for every frame; more than a few are a mistake. */
-#define LIMIT_PLUGINS 16u
-
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
 
 /* Stack of each thread, and of the main one where the process's limit allows it: what systems give
- * by default, because users' plugins and decoders run on them. And the least for the main one: some
+ * by default, because users' decoders run on them. And the least for the main one: some
  * five times what the largest verb needs. */
 #define LIMIT_STACK_BYTES     ((size_t)8 << 20)
 #define LIMIT_STACK_BYTES_MIN ((size_t)1 << 20)

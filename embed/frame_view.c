@@ -40,7 +40,7 @@ static tapedeck_decimal decimal_of(td_decimal value)
     return (tapedeck_decimal){.mantissa = value.mantissa, .scale = value.scale};
 }
 
-/* A plugin may have made it up; a scale beyond 18 has no meaning. */
+/* A program may have made it up; a scale beyond 18 has no meaning. */
 static int decimal_from(tapedeck_decimal value, td_decimal *out)
 {
     if (value.scale > TD_DECIMAL_SCALE_MAX)

@@ -35,8 +35,6 @@ typedef struct observer_ops {
      * ends the play with that error. */
     td_result (*frame)(void *ctx, const struct stream *of, void **state, const observed_frame *seen,
                        td_err *err);
-    /* Look at an event of the recorder, when it is due; may be NULL. Results as those of frame. */
-    td_result (*event)(void *ctx, const frame_ref *frame, td_err *err);
     /* Free the state of a stream, which is not NULL, when the player closes. */
     void (*close)(void *ctx, void *state);
     uint8_t is_ordered; /* 1: the player has no workers, so that calls are in total order */

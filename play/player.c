@@ -125,19 +125,6 @@ static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *dea
     return TD_EOF;
 }
 
-/* Events are of no stream. */
-static td_result on_event(player *p, const frame_ref *frame, td_err *err)
-{
-    const observer *by = &p->options.observer;
-    uint64_t deadline_ns;
-    if (by->ops == NULL || by->ops->event == NULL)
-        return TD_OK;
-    td_result rc = wait_until_due(p, frame, &deadline_ns);
-    if (rc == TD_OK)
-        rc = by->ops->event(by->ctx, frame, err);
-    return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", by->ops->name);
-}
-
 static td_result pass_on(player *p, const frame_ref *frame, td_err *err)
 {
     stream *to;
@@ -150,9 +137,8 @@ td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(!p->is_finished);
     frame_role role = frame->channel->role;
-    TD_ASSERT(frame->is_read || role == ROLE_OUT || role == ROLE_HTTP || role == ROLE_EVENT);
-    if (role == ROLE_EVENT)
-        return on_event(p, frame, err);
+    TD_ASSERT(role != ROLE_EVENT);
+    TD_ASSERT(frame->is_read || role == ROLE_OUT || role == ROLE_HTTP);
     if (frame->is_lead_in) /* neither due nor counted: it brings books up to date */
         return role == ROLE_DATA ? pass_on(p, frame, err) : TD_OK;
     uint64_t deadline_ns;

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "play/plugin_file.h"
 #include "regress/crash_note.h"
+#include "regress/decoder_file.h"
 #include "schema/message_build.h"
 
 typedef struct library_instance {
     tapedeck_answer to; /* first: what the decoder gets */
-    plugin_file file;
+    decoder_file file;
     message_builder *builder;
     uint8_t has_failed; /* the decoder answered that it cannot */
     char failure[DECODER_WHAT_BYTES];
@@ -150,21 +150,19 @@ static td_result library_decode(void *self, const frame_ref *frame, td_arena *ar
 
 static void free_instance(library_instance *own)
 {
-    plugin_file_close(&own->file);
+    decoder_file_close(&own->file);
     message_builder_close(own->builder);
     td_free(own);
 }
 
 static td_result library_begin(const decoder_environment *environment, void **self, td_err *err)
 {
-    const char *name = environment->name;
     library_instance *own = td_alloc_zero(1, sizeof *own);
     own->to.calls = &CALLS;
     own->builder = message_builder_open();
-    td_result rc =
-        plugin_file_open(name, strlen(name), PLUGIN_DECODES, environment->log, &own->file, err);
+    td_result rc = decoder_file_open(environment->name, environment->log, &own->file, err);
     if (rc == TD_OK)
-        rc = plugin_file_begin(&own->file, "", err);
+        rc = decoder_file_begin(&own->file, err);
     if (rc != TD_OK) {
         free_instance(own);
         return rc;
@@ -177,7 +175,7 @@ static td_result library_begin(const decoder_environment *environment, void **se
 static void library_end(void *self)
 {
     library_instance *own = self;
-    (void)plugin_file_end(&own->file, NULL, NULL); /* its answers are complete */
+    decoder_file_end(&own->file);
     free_instance(own);
 }
 

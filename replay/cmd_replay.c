@@ -20,7 +20,6 @@
 #include "play/verb_run.h"
 #include "replay/screen.h"
 #include "replay/sink_jsonl.h"
-#include "replay/sink_plugin.h"
 #include "tape/empty_selection.h"
 #include "tape/cursor.h"
 
@@ -37,7 +36,6 @@ typedef struct replay_flags {
     uint8_t is_looping;
     options_list breaks;
     uint8_t with_messages;
-    options_list sinks;
 } replay_flags;
 
 static const option_row REPLAY_ROWS[] = {
@@ -69,11 +67,6 @@ static const option_row REPLAY_ROWS[] = {
      OPTION_INTO(replay_flags, with_messages),
      .help = "print each frame as a typed message, one JSON object per line, instead of\n"
              "the report"},
-    {.long_name = "sink",
-     OPTION_INTO(replay_flags, sinks),
-     .metavar = "plugin=FILE[,TEXT]",
-     .help = "pass each frame, with its book and verdict, to a plugin: a shared object, which is\n"
-             "opened with TEXT (may be repeated)"},
 };
 
 /* A cursor over the selection, or its end, and the player of its frames. */
@@ -102,7 +95,6 @@ typedef struct replay_command {
     uint8_t has_screen;
     uint64_t drawn_frames; /* when the screen was drawn */
     uint64_t started_ns;
-    sink_plugins *plugins; /* NULL: none */
 } replay_command;
 
 /* ---- while it plays ---- */
@@ -234,15 +226,8 @@ static td_result check_flags(verb_run *verb)
         if (rc != TD_OK)
             return td_err_add(err, rc, "--break");
     }
-    if (command->flags.is_looping && command->flags.sinks.count > 0)
-        return td_err_set(err, TD_E_INVALID,
-                          "--loop and --sink cannot be combined: a plugin sees the tape once");
     td_result rc = pacer_speed_parse(command->flags.speed, &command->speed, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "--speed");
-    return command->flags.sinks.count == 0
-               ? TD_OK
-               : sink_plugins_load(&command->flags.sinks, &verb->log, &command->plugins, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "--speed");
 }
 
 /* Only where something can be steered. */
@@ -261,7 +246,7 @@ static td_result open_controls(replay_command *command, td_err *err)
     const pacer_options pacing = {.clock = command->verb->clock,
                                   .speed = command->speed,
                                   .gap_ns_max = command->flags.gap_ns_max,
-                                  .marks = command->plugins == NULL ? &command->marks : NULL,
+                                  .marks = &command->marks,
                                   .spin_ns = PACER_SPIN_NS,
                                   .idle = {idle_wait, command}};
     pacer_init(&command->pacer, &pacing);
@@ -309,32 +294,21 @@ static player *open_player(replay_command *command, cursor *tape)
             (sink_jsonl_lines){&command->verb->output, command->verb->entries, &command->pacer};
         options.due = print_message;
     }
-    if (command->plugins != NULL)
-        options.observer = sink_plugins_observer(command->plugins);
-    if (command->keyboard != NULL || command->breaks.count > 0) {
-        command->last.next = options.observer;
+    if (command->keyboard != NULL || command->breaks.count > 0)
         options.observer = last_frame_observer(&command->last, NULL);
-    }
     options.observer.ledger = &command->ledger;
     return player_open(&options);
-}
-
-static int plugins_want(const replay_command *command, uint32_t what)
-{
-    return command->plugins != NULL && sink_plugins_want(command->plugins, what);
 }
 
 static td_result open_tape(replay_command *command, const selection *wanted, replay_tape *out,
                            td_err *err)
 {
-    const int reads_all =
-        command->flags.with_messages || plugins_want(command, TAPEDECK_WANTS_EVERY_VALUE);
     const cursor_options reading = {.threads = threads_options_count(&command->verb->threads),
                                     .log = &command->verb->log,
-                                    .reads = reads_all ? TAPE_READS_ALL : TAPE_READS_MESSAGES,
-                                    .with_events = command->plugins != NULL,
+                                    .reads = command->flags.with_messages ? TAPE_READS_ALL
+                                                                          : TAPE_READS_MESSAGES,
                                     .with_lead_in = 1,
-                                    .with_states = !plugins_want(command, TAPEDECK_WANTS_LEAD_IN)};
+                                    .with_states = 1};
     td_result rc = cursor_open(command->verb->archive, wanted, &reading, &out->cursor, err);
     if (rc == TD_OK)
         out->player = open_player(command, out->cursor);
@@ -366,8 +340,6 @@ static td_result open_all(replay_command *command, td_err *err)
     if (rc == TD_OK && (command->has_screen || command->breaks.count > 0))
         conditions_take_gaps(&command->breaks, &command->ledger, &command->verb->wanted,
                              cursor_get_window(command->tape.cursor));
-    if (rc == TD_OK && command->plugins != NULL)
-        rc = sink_plugins_open(command->plugins, err);
     return rc;
 }
 
@@ -423,8 +395,6 @@ static td_result conclude(replay_command *command, td_err *err)
     cursor_get_stats(command->tape.cursor, &report.tape);
     td_result rc = look_for_absences(command, &report, err);
     gather_gaps(command, &report);
-    if (rc == TD_OK && command->plugins != NULL)
-        rc = sink_plugins_finish(command->plugins, &report, err);
     if (rc == TD_OK)
         print_report(command, &report);
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
@@ -527,8 +497,6 @@ static td_result run(verb_run *verb)
 {
     replay_command *command = verb->state;
     td_result rc = play(command, &verb->err);
-    if (rc != TD_OK)
-        sink_plugins_abort(command->plugins, verb->err.text);
     close_all(command);
     return rc;
 }
@@ -547,15 +515,13 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                  ("not complete: a rule was broken, a frame was not decoded, a gap lies in "
                   "the selection, a part of it was not recorded, or the replay was stopped"),
              [EXIT_CODE_DAMAGE] = "stored frames are damaged: 'tapedeck verify' lists them",
-             [EXIT_CODE_FAILED] = ("nothing matches the selection, the archive cannot be read, "
-                                   "or a plugin fails")},
+             [EXIT_CODE_FAILED] = "nothing matches the selection, or the archive cannot be read"},
         .examples = "tapedeck replay DIR\n"
                     "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"
                     "tapedeck replay DIR --messages --topic trade --price 60623.5\n"
                     "tapedeck replay DIR --speed 1 --loop --messages\n"
-                    "tapedeck replay DIR --break 'rule=crossed'\n"
-                    "tapedeck replay DIR --sink plugin=./strategy.so,BTCUSD",
+                    "tapedeck replay DIR --break 'rule=crossed'",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS |
                  VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags}},
@@ -565,7 +531,6 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         .work = run};
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);
     keyboard_close(command.keyboard);
-    sink_plugins_close(command.plugins);
     conditions_fini(&command.breaks);
     gap_list_fini(&command.ledger);
     return status;

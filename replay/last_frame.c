@@ -54,35 +54,18 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
                          const observed_frame *seen, td_err *err)
 {
     last_frame *self = ctx;
+    (void)of;
+    (void)state;
+    (void)err;
     if (!seen->frame->is_lead_in)
         note(self, seen);
     self->condition = self->conditions == NULL ? NULL : conditions_met(self->conditions, seen);
-    td_result rc = self->next.ops == NULL
-                       ? TD_OK
-                       : self->next.ops->frame(self->next.ctx, of, state, seen, err);
-    return rc == TD_OK && self->condition != NULL ? self->is_met(self->user) : rc;
-}
-
-/* The tape has events for the other observer. */
-static td_result pass_event(void *ctx, const frame_ref *frame, td_err *err)
-{
-    const last_frame *self = ctx;
-    return self->next.ops->event(self->next.ctx, frame, err);
-}
-
-static void close_state(void *ctx, void *state)
-{
-    const last_frame *self = ctx;
-    self->next.ops->close(self->next.ctx, state);
+    return self->condition != NULL ? self->is_met(self->user) : TD_OK;
 }
 
 observer last_frame_observer(last_frame *self, const gap_list *ledger)
 {
-    static const observer_ops OPS = {.name = "last frame",
-                                     .frame = observe,
-                                     .event = pass_event,
-                                     .close = close_state,
-                                     .is_ordered = 1};
+    static const observer_ops OPS = {.name = "last frame", .frame = observe, .is_ordered = 1};
     return (observer){&OPS, self, ledger};
 }
 

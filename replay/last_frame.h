@@ -1,6 +1,5 @@
 /* What a replay played last: a copy of the frame that lasts until the next one is played, its
- * verdict, and the track that took it. It is an observer of a player with one thread, and passes
- * each frame on to another observer. One thread. */
+ * verdict, and the track that took it. It is an observer of a player with one thread. */
 #ifndef TD_REPLAY_LAST_FRAME_H
 #define TD_REPLAY_LAST_FRAME_H
 
@@ -11,7 +10,6 @@
 #include "play/stream.h"
 
 typedef struct last_frame {
-    observer next; /* ops NULL: none */
     uint8_t is_set;
     frame_ref frame;       /* without content and block; its channel is the tape's */
     const char *undecoded; /* the reason; NULL: decoded, or not to be decoded */

@@ -1,4 +1,4 @@
-/* The one frame: from a tape, or from the recorder's ring, to books, observers, plugins and
+/* The one frame: from a tape, or from the recorder's ring, to books, observers and
  * exports. It says where a frame came from, when, and what it is. Plain data; whoever makes it says
  * how long it is valid. */
 #ifndef TD_SCHEMA_FRAME_H

@@ -1,25 +1,25 @@
-/* A plugin for `tapedeck replay`: a market maker on paper. It follows one order book, quotes its
- * best bid and its best ask, and is filled by the trades that reach its quotes. At the end it
- * prints what it saw and what it made.
+/* A market maker on paper, over an archive of tapedeck. It follows one order book, quotes its best
+ * bid and its best ask, and is filled by the trades that reach its quotes. At the end it prints
+ * what it saw and what it made. C and C++.
  *
- *   cc -O2 -shared -fPIC strategy.c $(pkg-config --cflags tapedeck) -o strategy.so
- *   tapedeck replay tape --symbol BTCUSDT --sink plugin=./strategy.so,0.5
+ *   cc -O2 strategy.c $(pkg-config --cflags --libs tapedeck) -o strategy
+ *   ./strategy tape BTCUSDT 0.5
  *
- * The argument is the size of a quote (default: 1). It is an example of an interface, not of a
- * strategy: it takes no account of its place in the queue, of fees, or of delays. */
+ * The third argument is the size of a quote. It is an example of an interface, not of a strategy:
+ * it takes no account of its place in the queue, of fees, or of delays. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <tapedeck/plugin.h>
+#include <tapedeck/archive.h>
 
 /* Prices and sizes are kept as whole numbers of 10^-8, so that comparisons are exact. Statistics
  * are doubles. */
-enum { SCALE = 8 };
-#define ONE 100000000
+#define SCALE 8
+#define ONE   100000000
 
-enum { QUOTES_HELD_MAX = 4 }; /* it does not hold more than so many quotes */
+#define QUOTES_HELD_MAX 4 /* it does not hold more than so many quotes */
 
 typedef struct quote {
     int64_t price; /* 0: none */
@@ -27,11 +27,11 @@ typedef struct quote {
 } quote;
 
 typedef struct strategy {
-    const tapedeck_host *host;
     int64_t quote_size;
-
-    const tapedeck_book *book; /* the first one of the replay; NULL: none yet */
-    char feed[64], symbol[64]; /* of it */
+    int has_book;
+    uint32_t book;       /* the stream of the first book of the tape */
+    uint32_t connection; /* that brought its last frame */
+    char feed[64], symbol[64];
     quote bid, ask;
     int64_t position;
     double cash, middle; /* middle of the book, to value the position with */
@@ -41,36 +41,51 @@ typedef struct strategy {
 
 static void withdraw(strategy *s)
 {
-    s->bid = s->ask = (quote){0};
+    s->bid.price = s->ask.price = 0;
+}
+
+/* A number of that scale, as whole numbers of 10^-8. */
+static int64_t rescaled(int64_t value, int scale)
+{
+    for (; scale < SCALE; scale++)
+        value *= 10;
+    for (; scale > SCALE; scale--)
+        value /= 10;
+    return value;
+}
+
+static quote quote_of(const tapedeck_row *row)
+{
+    quote made;
+    made.price = rescaled(row->price_int, row->price_scale);
+    made.size = rescaled(row->size_int, row->size_scale);
+    return made;
 }
 
 /* ---- the book ---- */
 
-static int best_of(const strategy *s, uint32_t side, quote *out)
+/* The book has changed: look at its best levels, a bid and an ask, and quote their prices. */
+static void on_book(strategy *s, const tapedeck_frame_row *frame, const tapedeck_row *best)
 {
-    tapedeck_book_level best;
-    return s->host->book_levels(s->book, side, 0, 1, &best) == 1 &&
-           s->host->decimal_at_scale(best.price, SCALE, &out->price) &&
-           s->host->decimal_at_scale(best.size, SCALE, &out->size);
-}
-
-/* The book has changed: look at it, and quote its best prices. */
-static void on_book(strategy *s)
-{
-    quote bid, ask;
     withdraw(s);
-    if (s->host->book_is_broken(s->book)) /* frames are missing: until its next snapshot */
+    s->connection = frame->connection;
+    if (frame->flags & TAPEDECK_ROW_SUSPECT) /* frames are missing: until its next snapshot */
         return;
-    if (!best_of(s, TAPEDECK_BUY, &bid) || !best_of(s, TAPEDECK_SELL, &ask))
+    if (frame->entry_count != 2 || best[0].side == best[1].side)
         return;
+    quote bid = quote_of(&best[0]), ask = quote_of(&best[1]);
     s->book_frames++;
     s->spreads += (double)(ask.price - bid.price) / ONE;
     s->imbalances += (double)(bid.size - ask.size) / (double)(bid.size + ask.size);
     s->middle = (double)(bid.price + ask.price) / 2 / ONE;
-    if (s->position < QUOTES_HELD_MAX * s->quote_size)
-        s->bid = (quote){bid.price, s->quote_size};
-    if (s->position > -QUOTES_HELD_MAX * s->quote_size)
-        s->ask = (quote){ask.price, s->quote_size};
+    if (s->position < QUOTES_HELD_MAX * s->quote_size) {
+        s->bid = bid;
+        s->bid.size = s->quote_size;
+    }
+    if (s->position > -QUOTES_HELD_MAX * s->quote_size) {
+        s->ask = ask;
+        s->ask.size = s->quote_size;
+    }
 }
 
 /* ---- trades ---- */
@@ -84,89 +99,103 @@ static void fill(strategy *s, quote *of, int64_t size, int sign)
     s->cash -= sign * ((double)of->price / ONE) * ((double)filled / ONE);
     of->size -= filled;
     if (of->size == 0)
-        *of = (quote){0};
+        of->price = 0;
 }
 
-static void on_trade(strategy *s, const tapedeck_trade *trade)
+static void on_trade(strategy *s, const tapedeck_row *row)
 {
-    int64_t price, size;
+    quote trade = quote_of(row);
     s->trades++;
-    if (!s->host->decimal_at_scale(trade->price, SCALE, &price) ||
-        !s->host->decimal_at_scale(trade->size, SCALE, &size))
+    if (row->side == TAPEDECK_SELL && s->bid.price != 0 && trade.price <= s->bid.price)
+        fill(s, &s->bid, trade.size, 1);
+    if (row->side == TAPEDECK_BUY && s->ask.price != 0 && trade.price >= s->ask.price)
+        fill(s, &s->ask, trade.size, -1);
+}
+
+/* ---- the tape ---- */
+
+static void on_frame(strategy *s, const tapedeck_tape *tape, const tapedeck_batch *batch,
+                     const tapedeck_frame_row *frame)
+{
+    tapedeck_stream of;
+    if (frame->flags & TAPEDECK_ROW_COPY) /* another connection has it, too */
         return;
-    if (trade->side == TAPEDECK_SELL && s->bid.price != 0 && price <= s->bid.price)
-        fill(s, &s->bid, size, 1);
-    if (trade->side == TAPEDECK_BUY && s->ask.price != 0 && price >= s->ask.price)
-        fill(s, &s->ask, size, -1);
-}
-
-/* ---- the interface ---- */
-
-static int on_begin(const tapedeck_host *host, const char *argument, void **self)
-{
-    double size = argument[0] == '\0' ? 1 : strtod(argument, NULL);
-    if (!(size >= 1.0 / ONE && size <= 1e6))
-        return host->fail(host, "the size of a quote is a number from 0.00000001 to 1000000");
-    strategy *s = calloc(1, sizeof *s);
-    if (s == NULL)
-        return host->fail(host, "no memory");
-    s->host = host;
-    s->quote_size = (int64_t)(size * ONE + 0.5);
-    *self = s;
-    return TAPEDECK_GO;
-}
-
-static int on_frame(void *self, const tapedeck_frame *frame)
-{
-    strategy *s = self;
-    tapedeck_trade trade;
-    if (s->book == NULL && frame->book != NULL) {
-        s->book = frame->book;
-        snprintf(s->feed, sizeof s->feed, "%s", frame->feed);
-        snprintf(s->symbol, sizeof s->symbol, "%s", frame->symbol);
+    if (!tapedeck_tape_stream(tape, frame->stream, &of))
+        return;
+    if (!s->has_book && frame->content == TAPEDECK_BOOK) {
+        s->has_book = 1;
+        s->book = frame->stream;
+        snprintf(s->feed, sizeof s->feed, "%s", of.feed);
+        snprintf(s->symbol, sizeof s->symbol, "%s", of.symbol);
     }
-    if (frame->book != NULL && frame->book == s->book)
-        on_book(s);
-    if (frame->content == TAPEDECK_TRADES && strcmp(frame->feed, s->feed) == 0 &&
-        strcmp(frame->symbol, s->symbol) == 0) {
-        for (size_t i = 0; s->host->trade(frame, i, &trade); i++)
-            on_trade(s, &trade);
-    }
-    return TAPEDECK_GO;
-}
-
-/* Without a connection there are no quotes; the book is a new one afterwards. */
-static int on_event(void *self, const tapedeck_event *event)
-{
-    strategy *s = self;
-    if (strcmp(event->kind, "disconnect") == 0 && strcmp(event->feed, s->feed) == 0)
+    if (!s->has_book || strcmp(of.feed, s->feed) != 0 || strcmp(of.symbol, s->symbol) != 0)
+        return;
+    if (frame->connection != s->connection) /* without a connection there are no quotes */
         withdraw(s);
-    return TAPEDECK_GO;
+    if (frame->content == TAPEDECK_BOOK && frame->stream == s->book)
+        on_book(s, frame, &batch->levels[frame->first_entry]);
+    for (uint32_t i = 0; frame->content == TAPEDECK_TRADES && i < frame->entry_count; i++)
+        on_trade(s, &batch->trades[frame->first_entry + i].row);
 }
 
-static int on_end(void *self, const tapedeck_result *result)
+static int run(strategy *s, tapedeck_archive *archive, const char *symbol)
 {
-    strategy *s = self;
+    const char *symbols[] = {symbol, NULL};
+    tapedeck_selection wanted = {};
+    tapedeck_error error;
+    tapedeck_batch batch;
+    int result;
+    wanted.size = sizeof wanted;
+    wanted.symbols = symbols;
+    wanted.with = TAPEDECK_WITH_BOOKS; /* levels are the book's best ones after each frame */
+    wanted.book_depth = 1;
+    wanted.threads = 2;
+    tapedeck_tape *tape = tapedeck_tape_open(archive, &wanted, &error);
+    if (tape == NULL) {
+        fprintf(stderr, "%s\n", error.text);
+        return 1;
+    }
+    while ((result = tapedeck_tape_next(tape, &batch, &error)) != TAPEDECK_TAPE_END) {
+        if (result != TAPEDECK_TAPE_BATCH)
+            fprintf(stderr, "%s\n", error.text);
+        if (result == TAPEDECK_TAPE_FAILED)
+            break;
+        for (size_t i = 0; result == TAPEDECK_TAPE_BATCH && i < batch.frame_count; i++)
+            on_frame(s, tape, &batch, &batch.frames[i]);
+    }
+    tapedeck_tape_close(tape);
+    return result == TAPEDECK_TAPE_END ? 0 : 1;
+}
+
+static void print_results(const strategy *s)
+{
     double frames = s->book_frames > 0 ? (double)s->book_frames : 1;
     double held = (double)s->position / ONE;
-    if (result->outcome != TAPEDECK_FAILED) {
-        printf("%s %s: %" PRIu64 " book frames, %" PRIu64 " trades\n", s->feed, s->symbol,
-               s->book_frames, s->trades);
-        printf("mean spread %.6f, mean imbalance %.6f\n", s->spreads / frames,
-               s->imbalances / frames);
-        printf("%" PRIu64 " fills, position %.8f, cash %.6f, worth %.6f\n", s->fills, held, s->cash,
-               s->cash + held * s->middle);
-    }
-    free(s);
-    return TAPEDECK_GO;
+    printf("%s %s: %" PRIu64 " book frames, %" PRIu64 " trades\n", s->feed, s->symbol,
+           s->book_frames, s->trades);
+    printf("mean spread %.6f, mean imbalance %.6f\n", s->spreads / frames, s->imbalances / frames);
+    printf("%" PRIu64 " fills, position %.8f, cash %.6f, worth %.6f\n", s->fills, held, s->cash,
+           s->cash + held * s->middle);
 }
 
-const struct tapedeck_plugin tapedeck_plugin = {
-    .abi = TAPEDECK_PLUGIN_ABI,
-    .size = sizeof tapedeck_plugin,
-    .name = "paper market maker",
-    .begin = on_begin,
-    .frame = on_frame,
-    .event = on_event,
-    .end = on_end,
-};
+int main(int argc, char **argv)
+{
+    tapedeck_error error;
+    double size = argc == 4 ? strtod(argv[3], NULL) : 0;
+    strategy s = {};
+    if (!(size >= 1.0 / ONE && size <= 1e6)) {
+        fprintf(stderr, "usage: strategy ARCHIVE SYMBOL SIZE (0.00000001 to 1000000)\n");
+        return 2;
+    }
+    tapedeck_archive *archive = tapedeck_archive_open(argv[1], &error);
+    if (archive == NULL) {
+        fprintf(stderr, "%s\n", error.text);
+        return 1;
+    }
+    s.quote_size = (int64_t)(size * ONE + 0.5);
+    int status = run(&s, archive, argv[2]);
+    if (status == 0)
+        print_results(&s);
+    tapedeck_archive_close(archive);
+    return status;
+}

@@ -1,26 +1,24 @@
-/* The interface of plugins: shared objects that see the frames of a replay, or decode frames.
+/* The interface of decoders in shared objects, and what the frames, entries and books of
+ * tapedeck/tapedeck.h are.
  *
- *   tapedeck replay --sink plugin=FILE[,TEXT]   calls `frame` with each frame, decoded, with its
- *                                               verdict and its order book (docs/plugins.md)
- *   tapedeck regress ... --decoder FILE         calls `decode` in place of the built-in decoder
- *                                               (docs/decoders.md)
+ *   tapedeck regress ... --decoder FILE   calls `decode` in place of the built-in decoder
+ *                                         (docs/decoders.md)
  *
- * docs/examples/strategy.c and docs/examples/decoder.c are complete plugins. A plugin exports one
- * symbol, the struct `tapedeck_plugin` (at the end of this file):
+ * docs/examples/decoder.c is a complete decoder. It exports one symbol, the struct
+ * `tapedeck_plugin` (at the end of this file):
  *
  *   #include <tapedeck/plugin.h>
- *   static int on_frame(void *self, const tapedeck_frame *frame) { ... }
+ *   static void decode(void *self, const tapedeck_frame *frame, tapedeck_answer *to) { ... }
  *   const struct tapedeck_plugin tapedeck_plugin = {
  *       .abi = TAPEDECK_PLUGIN_ABI, .size = sizeof tapedeck_plugin, .name = "mine",
- *       .frame = on_frame};
+ *       .decode = decode};
  *
  *   cc -shared -fPIC mine.c $(pkg-config --cflags tapedeck) -o mine.so
  *
- * Threads: in a replay all functions are called on one thread, one call at a time, in total order.
- * `regress` makes an instance for each thread that decodes (`begin` to `end`, with a self of its
- * own); calls with one self never overlap. Functions of the host are for the thread of the call,
- * during the call, unless documented otherwise. A call of a replay may take any time: the replay
- * waits. It must return: do not leave it by longjmp or a C++ exception.
+ * Threads: `regress` makes an instance for each thread that decodes (`begin` to `end`, with a self
+ * of its own); calls with one self never overlap. Functions of the host are for the thread of the
+ * call, during the call, unless documented otherwise. A call must return: do not leave it by
+ * longjmp or a C++ exception.
  *
  * Views: what a pointer points to is valid during the call, unless documented otherwise. Texts
  * named `const char *` are NUL-terminated and never NULL, "" if absent; a tapedeck_text has a size
@@ -28,9 +26,9 @@
  *
  * Units: times are ns since 1970-01-01 UTC, 0 if absent; prices and sizes are exact decimals.
  *
- * Stability: TAPEDECK_PLUGIN_ABI changes only if a plugin has to be compiled again. Until then
+ * Stability: TAPEDECK_PLUGIN_ABI changes only if a decoder has to be compiled again. Until then
  * structs that state their own size grow at their end, enumerations get further values, the host
- * gets further functions, and nothing else changes. A plugin of an older header works with a newer
+ * gets further functions, and nothing else changes. A decoder of an older header works with a newer
  * program. One of a newer header works with an older program if it checks with TAPEDECK_HAS before
  * it uses what older programs lack. */
 #ifndef TAPEDECK_PLUGIN_H
@@ -43,19 +41,17 @@
 extern "C" {
 #endif
 
-#define TAPEDECK_PLUGIN_ABI 2u
+#define TAPEDECK_PLUGIN_ABI 3u
 
 /* 1 if the program that runs has this member of one of its structs:
  * TAPEDECK_HAS(host, tapedeck_host, log). */
 #define TAPEDECK_HAS(pointer, type, member)                                                        \
     ((pointer)->size >= offsetof(type, member) + sizeof(((type *)0)->member))
 
-/* What a function of a plugin returns. Anything else counts as TAPEDECK_FAIL. */
+/* What `begin` returns. Anything else counts as TAPEDECK_FAIL. */
 enum {
     TAPEDECK_GO = 0,
-    TAPEDECK_FAIL = 1, /* end the replay with an error; host->fail gives it a text */
-    TAPEDECK_STOP = 2, /* from frame and event: end it here. It reports what was played, as
-                               stopped. Other plugins still get this frame */
+    TAPEDECK_FAIL = 1, /* end the run with an error; host->fail gives it a text */
 };
 
 /* ---- values -------------------------------------------------------------------------------- */
@@ -129,7 +125,7 @@ enum {
 
 /* A value of an entry, by the name that it has in `replay --messages` and docs/topics.md. */
 typedef struct tapedeck_value {
-    const char *name; /* "last_price"; valid until end returns */
+    const char *name; /* "last_price"; valid as long as the library is loaded */
     uint32_t type;
     uint32_t is_scale_assumed; /* 1: a decimal from a scaled integer alone, of which some symbols
                                   have another scale; it may be a power of ten off */
@@ -144,7 +140,7 @@ typedef struct tapedeck_value {
 /* A rule that a frame broke (docs/replay.md, "Rules"). */
 enum { TAPEDECK_ERROR = 0, TAPEDECK_WARNING = 1, TAPEDECK_STATISTIC = 2 };
 typedef struct tapedeck_rule {
-    const char *name; /* "delete_exists"; valid until end returns */
+    const char *name; /* "delete_exists"; valid as long as the library is loaded */
     uint32_t strength;
     uint32_t reserved;
     int64_t expected; /* as the report of replay has them; 0 where the rule has no such number */
@@ -153,11 +149,9 @@ typedef struct tapedeck_rule {
 
 /* ---- books --------------------------------------------------------------------------------- */
 
-/* The order book of a topic and symbol of a feed. Of a frame that is no copy: the same pointer for
- * all frames of the topic and symbol, valid until end returns, so that a plugin may keep it, and
- * read the book during a frame of another topic. The book is always in the state after the last
- * frame that was played. Of a copy: the book of the copy's own connection, valid during the call.
- */
+/* The order book of a topic and symbol of a reader, in the state after the last frame. The same
+ * pointer for all frames of the topic and symbol, valid until the reader closes, so that a program
+ * may keep it, and read the book at a frame of another topic. */
 typedef struct tapedeck_book tapedeck_book;
 
 typedef struct tapedeck_book_level {
@@ -174,8 +168,8 @@ enum {
     TAPEDECK_RECORD = 2,    /* any other topic: entries have values */
     TAPEDECK_UNDECODED = 3, /* received, and not decoded: see reason */
     TAPEDECK_CONTROL = 4,   /* received, without a topic: an answer, a pong, an error */
-    TAPEDECK_SENT = 5,      /* what the recorded client sent */
-    TAPEDECK_HTTP = 6,      /* an answer to an HTTP request */
+    TAPEDECK_SENT = 5,      /* of tapes: what the recorded client sent */
+    TAPEDECK_HTTP = 6,      /* of tapes: an answer to an HTTP request */
 };
 
 enum { TAPEDECK_UNTYPED = 0, TAPEDECK_SNAPSHOT = 1, TAPEDECK_DELTA = 2 };
@@ -194,16 +188,13 @@ typedef struct tapedeck_frame {
     const char *feed;             /* as the recording's user calls it */
     const char *family;           /* product line: "inverse", "v5-linear" */
     const char *topic;            /* without the symbol: "orderBookL2_25"; of frames without a
-                                     topic "_control", "_unknown", "http.NAME" */
+                                     topic "_control", "_unknown" */
     const char *symbol;           /* "BTCUSD"; "" if absent, "*" if each entry names its own */
     tapedeck_text exchange_topic; /* as the exchange writes it: "orderBookL2_25.BTCUSD" */
 
     /* Where it is on the tape. */
-    const char *session;  /* that recorded it: 8 hex digits */
-    uint32_t line, shard; /* of the slot, from 0 */
-    uint32_t connection;  /* of the slot within the session, from 1; 0: unknown */
-    uint32_t reserved;
-    uint64_t ordinal; /* on the connection, received and sent ones each from 1 */
+    const char *session; /* that recorded it: 8 hex digits */
+    uint64_t ordinal;    /* on the connection, received and sent ones each from 1 */
     uint64_t recv_ns;
     const uint8_t *bytes; /* as they came */
     size_t byte_count;
@@ -211,8 +202,8 @@ typedef struct tapedeck_frame {
     /* Its content. */
     uint32_t content;     /* TAPEDECK_BOOK ... */
     uint32_t kind;        /* the frame's own type: TAPEDECK_UNTYPED, _SNAPSHOT, _DELTA */
-    const char *type;     /* as in `replay --messages`: "book_change", "trade", "ticker" ...; "raw",
-                             "control", "request", "http" if it is no message of a topic */
+    const char *type;     /* as in `replay --messages`: "book_change", "trade", "ticker" ...; "raw"
+                             or "control" if it is no message of a topic */
     const char *reason;   /* why it was not decoded: "missing_field" ...; "" if it was */
     size_t entry_count;   /* levels, trades, or entries with values */
     uint64_t exchange_ns; /* the exchange's own time of the frame */
@@ -227,10 +218,7 @@ typedef struct tapedeck_frame {
     uint8_t has_cross_seq;
     uint8_t has_u;
     uint8_t has_seq;
-    uint8_t is_binary;  /* by its WebSocket opcode */
-    uint8_t is_lead_in; /* before --from: books are built from it, nothing is counted */
-    uint8_t is_copy;    /* another connection brought the topic as well, and is the one that counts:
-                           docs/design.md, "Connections with the same topic" */
+    uint8_t is_binary; /* by its WebSocket opcode */
 
     /* The verdict. Rules that compare topics with each other are in the report only. */
     uint8_t is_unchecked; /* 1: the book was broken before, so the frame's levels were not judged */
@@ -243,65 +231,11 @@ typedef struct tapedeck_frame {
     const tapedeck_book *book;
 } tapedeck_frame;
 
-/* ---- events -------------------------------------------------------------------------------- */
-
-/* What the recorder noted: connections, subscriptions, gaps, sessions (docs/design.md, "Events").
- * Of a replay with --from, those before it are not shown. */
-typedef struct tapedeck_event {
-    size_t size;
-    const char *kind; /* "session", "segment", "connect", "subscribe", "disconnect", "gap" ...; ""
-                         if it cannot be read */
-    const char *feed; /* of the event */
-    const char *session; /* that recorded it */
-    uint64_t recv_ns;
-    uint32_t line, shard, connection; /* 0 where the kind has none */
-    uint32_t reserved;
-    const char *state;  /* "begins", "sent" ... */
-    const char *url;    /* of connect */
-    const char *topics; /* of subscribe: as the exchange writes them, joined by "," */
-    const char *topic;  /* of gap, grant, grant_end; "" of a gap: the whole connection */
-    const char *symbol; /* of gap */
-    const char *reason; /* of disconnect, close, gap and grant_end */
-    const char *cause;
-    const char *detail;
-    uint64_t from_ns, to_ns; /* of gap, overload, clock, grant; to_ns 0: it has no end yet */
-    tapedeck_text json;      /* all members, as recorded */
-} tapedeck_event;
-
-/* ---- the end ------------------------------------------------------------------------------- */
-
-enum {
-    TAPEDECK_ENDED = 0,   /* the tape was played to its end */
-    TAPEDECK_STOPPED = 1, /* ended before: a plugin, a key, a signal */
-    TAPEDECK_FAILED = 2,  /* an error; numbers are 0, books are empty */
-};
-
-enum {
-    TAPEDECK_NOT_KNOWN = 0,
-    TAPEDECK_COMPLETE = 1,   /* nothing is missing: exit status 0 */
-    TAPEDECK_INCOMPLETE = 2, /* something is, or the replay was stopped: 1 */
-    TAPEDECK_DAMAGED = 3,    /* stored frames could not be read: 3 */
-};
-
-/* What the replay gave, as its report has it. */
-typedef struct tapedeck_result {
-    size_t size;
-    uint32_t outcome;
-    uint32_t verdict;
-    uint64_t frames; /* received, in the selection: copies and control frames too */
-    uint64_t decoded;
-    uint64_t undecoded;
-    uint64_t violations; /* frames that broke a rule of strength error */
-    uint64_t first_recv_ns;
-    uint64_t last_recv_ns;
-    const char *error; /* of TAPEDECK_FAILED */
-} tapedeck_result;
-
 /* ---- the host ------------------------------------------------------------------------------ */
 
-/* Functions of the program. The struct is valid until end returns; a plugin keeps the pointer.
- * frame is the pointer that `frame` was given. Functions that fill *out return 1, or 0 if there is
- * no such thing; then they leave *out as it is. In regress only `fail` and `log` are set. */
+/* Functions of the program or the library. The struct is valid until `end` returns, or the reader
+ * closes. Functions that fill *out return 1, or 0 if there is no such thing; then they leave *out
+ * as it is. A decoder's host has only `fail` and `log`, a reader's all others. */
 typedef struct tapedeck_host tapedeck_host;
 struct tapedeck_host {
     uint32_t abi;
@@ -313,8 +247,8 @@ struct tapedeck_host {
     /* Give an error its text (copied; one line), and return TAPEDECK_FAIL:
      *   return host->fail(host, "cannot write fills.csv"); */
     int (*fail)(const tapedeck_host *host, const char *text);
-    /* Print a line on standard error, with the program's and the plugin's name, so that it does not
-     * mix with the status line. Not with --quiet. */
+    /* Print a line on standard error, with the program's and the decoder's name, so that it does
+     * not mix with the status line. Not with --quiet. */
     void (*log)(const tapedeck_host *host, const char *text);
 
     /* Entry `index` of a frame of a book, or of trades. index < frame->entry_count. */
@@ -398,38 +332,20 @@ typedef struct tapedeck_answer_calls {
     void (*fail)(tapedeck_answer *to, tapedeck_text why);
 } tapedeck_answer_calls;
 
-/* ---- the plugin ---------------------------------------------------------------------------- */
+/* ---- the decoder --------------------------------------------------------------------------- */
 
-/* What a plugin wants besides the decoded and undecoded frames of the selection. */
-enum {
-    TAPEDECK_WANTS_LEAD_IN = 1 << 0, /* frames before --from that books need (is_lead_in) */
-    TAPEDECK_WANTS_COPIES = 1 << 1,  /* frames that do not count (is_copy) */
-    TAPEDECK_WANTS_CONTROL = 1 << 2, /* TAPEDECK_CONTROL, _SENT and _HTTP */
-    /* Values of books and trades that tapedeck_level and tapedeck_trade have no member
-     * for. Without it they are not decoded, which is faster. */
-    TAPEDECK_WANTS_EVERY_VALUE = 1 << 3,
-};
-
-/* A plugin. Members that are not set (NULL) are not called; `frame` must be set for a replay,
- * `decode` for regress. */
+/* A decoder. Members that are not set (NULL) are not called; `decode` must be set. */
 struct tapedeck_plugin {
-    uint32_t abi;     /* TAPEDECK_PLUGIN_ABI */
-    uint32_t wants;   /* TAPEDECK_WANTS_LEAD_IN | ...; of frame */
+    uint32_t abi; /* TAPEDECK_PLUGIN_ABI */
+    uint32_t reserved;
     size_t size;      /* sizeof (struct tapedeck_plugin) */
-    const char *name; /* for messages: "market maker" */
+    const char *name; /* for messages: "mine" */
 
-    /* The replay begins, or a thread of regress. argument: TEXT of the command line, "" if there is
-     * none. *self is passed to the other functions; NULL before. TAPEDECK_GO or _FAIL; end is not
-     * called after that. */
-    int (*begin)(const tapedeck_host *host, const char *argument, void **self);
-    /* A frame, when it is due (--speed), and after its topic's book has taken it. */
-    int (*frame)(void *self, const tapedeck_frame *frame);
-    /* An event, at its place among the frames. */
-    int (*event)(void *self, const tapedeck_event *event);
-    /* The end, once for each begin that returned TAPEDECK_GO, unless the process is killed. In a
-     * replay: the report is not yet printed, and books are as the last frame left them. In regress
-     * result is NULL. TAPEDECK_GO or _FAIL. */
-    int (*end)(void *self, const tapedeck_result *result);
+    /* A thread begins. *self is passed to the other functions; NULL before. TAPEDECK_GO or _FAIL;
+     * end is not called after that. */
+    int (*begin)(const tapedeck_host *host, void **self);
+    /* The end, once for each begin that returned TAPEDECK_GO, unless the process is killed. */
+    void (*end)(void *self);
     /* Decode a frame: answer by to->calls. The answer must depend on the frame alone: threads get
      * frames in any order, and a frame that is decoded differently is passed a second time. Of the
      * frame only these members are set: size, feed, family, topic, symbol, exchange_topic, session,

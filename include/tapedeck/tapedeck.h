@@ -3,9 +3,8 @@
  *   cc mine.c $(pkg-config --cflags --libs tapedeck) -o mine
  *
  * docs/examples/best_price.c is a complete program. A reader decodes the frames of one connection,
- * in order of receipt. Its frames, entries, values, verdicts and books are those of plugins
- * (tapedeck/plugin.h); the functions of tapedeck_reader_host read them. tapedeck/archive.h reads
- * archives.
+ * in order of receipt. tapedeck/plugin.h has its frames, entries, values, verdicts and books; the
+ * functions of tapedeck_reader_host read them. tapedeck/archive.h reads archives.
  *
  * Threads: a reader is for one thread at a time; readers are independent. A failed allocation ends
  * the program. */
@@ -25,6 +24,13 @@ extern "C" {
 #endif
 
 typedef struct tapedeck_reader tapedeck_reader;
+
+/* What a reader decodes besides. */
+enum {
+    /* Values of books and trades that tapedeck_level and tapedeck_trade have no member for. Without
+     * it they are not decoded, which is faster. */
+    TAPEDECK_WANTS_EVERY_VALUE = 1,
+};
 
 /* A reader for a family of the exchange ("inverse", "v5-linear": `tapedeck topics` lists them);
  * NULL if unknown. wants: TAPEDECK_WANTS_EVERY_VALUE, or 0. */

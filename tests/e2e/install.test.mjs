@@ -1,5 +1,5 @@
 // What `make install` installs works from there: programs run, and a program of a user's own links the
-// library, shared and static, by its headers and pkg-config file alone, in C and in C++; likewise a plugin of replay. Expected prices: the known end of the inverse capture.
+// library, shared and static, by its headers and pkg-config file alone, in C and in C++. Expected prices: the known end of the inverse capture.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -103,14 +103,14 @@ test("installed, linked, uninstalled", { skip }, async (t) => {
     const names = exported(path.join(lib, file), ...options);
     assert.ok(names.length > 5 && names.every((name) => name.startsWith("tapedeck_")), `${file}: ${names}`);
   }
-  const plugin = path.join(root, "strategy.so");
-  execFileSync("cc", ["-shared", "-fPIC", ...STRICT, "docs/examples/strategy.c", ...flags(usr, ["--cflags"]), "-o", plugin], { stdio: "pipe" });
+  const strategy = path.join(root, "strategy");
+  execFileSync("cc", [...STRICT, "docs/examples/strategy.c", ...flags(usr, ["--cflags"]), ...flags(usr, ["--libs"]), "-o", strategy], { stdio: "pipe" });
   await tapedeck(t, ["import", "-q", "-a", path.join(root, "tape"), "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);
-  const replayed = execFileSync(path.join(usr, "bin/tapedeck"), ["replay", path.join(root, "tape"), "--symbol", "BTCUSD", "--sink", `plugin=${plugin}`], { encoding: "utf8" });
-  assert.match(replayed, new RegExp(`^inverse BTCUSD: ${frames.length} book frames, \\d+ trades$`, "m"));
+  const traded = execFileSync(strategy, [path.join(root, "tape"), "BTCUSD", "1"], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } });
+  assert.match(traded, new RegExp(`^inverse BTCUSD: ${frames.length} book frames, \\d+ trades$`, "m"));
   const rows = execFileSync("python3", ["-c", "import sys, tapedeck; print(len(tapedeck.open(sys.argv[1]).trades(symbol='BTCUSD')))", path.join(root, "tape")],
     { encoding: "utf8", env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", PYTHONPATH: path.join(lib, "python3/dist-packages") } });
-  assert.equal(Number(rows), Number(/^inverse BTCUSD: \d+ book frames, (\d+) trades$/m.exec(replayed)[1]));
+  assert.equal(Number(rows), Number(/^inverse BTCUSD: \d+ book frames, (\d+) trades$/m.exec(traded)[1]));
   headersStandAlone(usr);
   const cxx = path.join(root, "judge");
   fs.writeFileSync(`${cxx}.cc`, JUDGE);

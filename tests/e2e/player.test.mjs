@@ -189,7 +189,5 @@ describe("a controlled replay", { concurrency: 2 }, () => {
     const archive = await imported();
     const paused = await tapedeck(t, ["replay", archive, "--start-paused"], { status: 2 });
     assert.match(paused.stderr, /--start-paused: nothing can resume the replay without a terminal/);
-    const loop = await tapedeck(t, ["replay", archive, "--loop", "--sink", "plugin=x.so"], { status: 2 });
-    assert.match(loop.stderr, /--loop and --sink/);
   });
 });

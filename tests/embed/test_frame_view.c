@@ -1,5 +1,5 @@
-/* What the host answers plugins beyond what a replay shows (tests/e2e/plugin.test.mjs): numbers
- * that a plugin makes up, indexes that do not exist, no book. Expected values: by hand. */
+/* What the functions of a host return for numbers that a program makes up, and for indexes that do
+ * not exist. Expected values: by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,12 +8,12 @@
 
 #include <cmocka.h>
 
-#include "replay/plugin_view.h"
+#include "embed/frame_view.h"
 
 static tapedeck_host host_made(void)
 {
     tapedeck_host host = {0};
-    plugin_view_set_host(&host);
+    frame_view_set_host(&host);
     return host;
 }
 
@@ -74,22 +74,6 @@ static void test_decimals(void **state)
     assert_string_equal(text, "");
 }
 
-static void test_no_book(void **state)
-{
-    (void)state;
-    tapedeck_host host = host_made();
-    static const uint8_t IS_OVER = 1;
-    const stream of = {0};
-    const tapedeck_book over = {.of = &of, .is_over = &IS_OVER};
-    const tapedeck_book *const BOOKS[] = {NULL, &over};
-    for (size_t i = 0; i < sizeof BOOKS / sizeof *BOOKS; i++) {
-        tapedeck_book_level level;
-        assert_int_equal(host.book_level_count(BOOKS[i], TAPEDECK_BUY), 0);
-        assert_int_equal(host.book_levels(BOOKS[i], TAPEDECK_SELL, 0, 1, &level), 0);
-        assert_int_equal(host.book_is_broken(BOOKS[i]), 1);
-    }
-}
-
 /* A frame of a book with two levels and a broken rule. */
 static void test_bounds(void **state)
 {
@@ -137,7 +121,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decimal_at_scale),
         cmocka_unit_test(test_decimals),
-        cmocka_unit_test(test_no_book),
         cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

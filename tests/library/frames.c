@@ -1,24 +1,19 @@
-/* A plugin for tests: writes all that it is shown to a file, one JSON object a line. Messages have
- * the names of `replay --messages`, so that the two can be compared; beside them is what only
- * plugins see. Compiled with -DWANTS=N for what it wants. Argument: KEY=VALUE joined by commas:
- *   out=FILE           the file (required)
- *   stop=N, fail=N     stop, fail at the N-th frame
- *   answer=N           with fail: answer this number there
- *   begin=N, end=N     the answers of begin and end
- *   levels=N           how many levels a side of books it writes (default: all) */
+/* A program for tests: decodes frames with a reader (tapedeck/tapedeck.h), and prints all that it
+ * returns, one JSON object a line. Messages have the names of `replay --messages`, so that the two
+ * can be compared. usage: frames FAMILY WANTS; standard input has a frame a line, after its receive
+ * time and a space. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <tapedeck/plugin.h>
+#include <tapedeck/tapedeck.h>
 
 typedef struct writer {
     const tapedeck_host *host;
     FILE *out;
     const tapedeck_book *other; /* of the first book that it saw */
-    unsigned long frames, stop, fail, levels;
-    int answer, end_answer, needs_comma;
+    int needs_comma;
 } writer;
 
 /* ---- JSON ---- */
@@ -44,13 +39,6 @@ static void end(writer *w, char bracket)
 {
     putc(bracket, w->out);
     w->needs_comma = 1;
-}
-
-static void end_line(writer *w)
-{
-    end(w, '}');
-    putc('\n', w->out);
-    w->needs_comma = 0;
 }
 
 static void put_view(writer *w, const char *name, tapedeck_text text)
@@ -243,7 +231,7 @@ static void put_side(writer *w, const tapedeck_book *book, uint32_t side, const 
 {
     tapedeck_book_level level;
     begin(w, name, '[');
-    for (size_t i = 0; i < w->levels && w->host->book_levels(book, side, i, 1, &level) == 1; i++) {
+    for (size_t i = 0; w->host->book_levels(book, side, i, 1, &level) == 1; i++) {
         begin(w, NULL, '{');
         put_decimal(w, "price", level.price);
         put_decimal(w, "size", level.size);
@@ -280,25 +268,15 @@ static void put_verdict(writer *w, const tapedeck_frame *frame)
     end(w, ']');
 }
 
-static int on_frame(void *self, const tapedeck_frame *frame)
+static void put_frame(writer *w, const tapedeck_frame *frame)
 {
-    writer *w = self;
-    w->frames++;
     begin(w, NULL, '{');
-    put_text(w, "what", "frame");
-    put_text(w, "feed", frame->feed);
     put_text(w, "family", frame->family);
     put_view(w, "exchange_topic", frame->exchange_topic);
-    put_text(w, "session", frame->session);
-    put_number(w, "line", frame->line);
-    put_number(w, "shard", frame->shard);
-    put_number(w, "conn", frame->connection);
     put_number(w, "ordinal", (int64_t)frame->ordinal);
     put_number(w, "recv_ns", (int64_t)frame->recv_ns);
     put_number(w, "content", frame->content);
     put_text(w, "reason", frame->reason);
-    put_number(w, "lead_in", frame->is_lead_in);
-    put_number(w, "copy", frame->is_copy);
     put_view(w, "bytes", (tapedeck_text){(const char *)frame->bytes, frame->byte_count});
     put_message(w, frame);
     put_verdict(w, frame);
@@ -306,123 +284,30 @@ static int on_frame(void *self, const tapedeck_frame *frame)
         put_book(w, "book", frame->book);
     else if (w->other != NULL)
         put_book(w, "other", w->other);
-    if (w->other == NULL && !frame->is_copy)
+    if (w->other == NULL)
         w->other = frame->book;
-    end_line(w);
-    if (w->frames == w->fail)
-        return w->answer != 0 ? w->answer : w->host->fail(w->host, "the limit\nwas reached");
-    return w->frames == w->stop ? TAPEDECK_STOP : TAPEDECK_GO;
+    end(w, '}');
+    putc('\n', w->out);
+    w->needs_comma = 0;
 }
 
-static int on_event(void *self, const tapedeck_event *event)
+int main(int argc, char **argv)
 {
-    writer *w = self;
-    begin(w, NULL, '{');
-    put_text(w, "what", "event");
-    put_text(w, "kind", event->kind);
-    put_text(w, "feed", event->feed);
-    put_text(w, "session", event->session);
-    put_number(w, "recv_ns", (int64_t)event->recv_ns);
-    put_number(w, "line", event->line);
-    put_number(w, "shard", event->shard);
-    put_number(w, "conn", event->connection);
-    put_text(w, "state", event->state);
-    put_text(w, "url", event->url);
-    put_text(w, "topics", event->topics);
-    put_text(w, "topic", event->topic);
-    put_text(w, "symbol", event->symbol);
-    put_text(w, "reason", event->reason);
-    put_text(w, "cause", event->cause);
-    put_text(w, "detail", event->detail);
-    put_number(w, "from_ns", (int64_t)event->from_ns);
-    put_number(w, "to_ns", (int64_t)event->to_ns);
-    put_json(w, "json", event->json);
-    end_line(w);
-    return TAPEDECK_GO;
-}
-
-/* ---- life ---- */
-
-/* The value of a key in the argument, "" if it is absent, in a buffer that the next call uses. */
-static const char *value_of(const char *argument, const char *key)
-{
-    static char found[4096];
-    size_t length = strlen(key);
-    for (const char *at = argument; at != NULL; at = strchr(at, ',')) {
-        at += *at == ',';
-        if (strncmp(at, key, length) != 0 || at[length] != '=')
-            continue;
-        snprintf(found, sizeof found, "%.*s", (int)strcspn(at + length + 1, ","), at + length + 1);
-        return found;
+    tapedeck_reader *reader =
+        argc == 3 ? tapedeck_reader_open(argv[1], (uint32_t)strtoul(argv[2], NULL, 10)) : NULL;
+    char *line = NULL;
+    size_t space = 0;
+    ssize_t size;
+    if (reader == NULL)
+        return 1;
+    writer w = {.host = tapedeck_reader_host(reader), .out = stdout};
+    while ((size = getline(&line, &space, stdin)) > 0) {
+        char *text;
+        uint64_t recv_ns = strtoull(line, &text, 10);
+        size_t length = (size_t)(line + size - text) - 2; /* without the space and the LF */
+        put_frame(&w, tapedeck_reader_decode(reader, text + 1, length, recv_ns));
     }
-    return "";
+    free(line);
+    tapedeck_reader_close(reader);
+    return fflush(stdout) != 0;
 }
-
-static unsigned long number_of(const char *argument, const char *key)
-{
-    return strtoul(value_of(argument, key), NULL, 10);
-}
-
-static int on_begin(const tapedeck_host *host, const char *argument, void **self)
-{
-    int answer = (int)number_of(argument, "begin");
-    if (answer != 0)
-        return answer == TAPEDECK_FAIL ? host->fail(host, "it fails on purpose") : answer;
-    writer *w = calloc(1, sizeof *w);
-    if (w == NULL)
-        return host->fail(host, "no memory");
-    w->host = host;
-    w->out = fopen(value_of(argument, "out"), "w");
-    w->stop = number_of(argument, "stop");
-    w->fail = number_of(argument, "fail");
-    w->answer = (int)number_of(argument, "answer");
-    w->end_answer = (int)number_of(argument, "end");
-    w->levels = number_of(argument, "levels");
-    if (w->levels == 0)
-        w->levels = SIZE_MAX;
-    if (w->out == NULL) {
-        free(w);
-        return host->fail(host, "its file cannot be opened");
-    }
-    host->log(host, argument);
-    *self = w;
-    return TAPEDECK_GO;
-}
-
-static int on_end(void *self, const tapedeck_result *result)
-{
-    static const char *const OUTCOMES[] = {"ended", "stopped", "failed"};
-    static const char *const HOLDS[] = {"", "complete", "incomplete", "damaged"};
-    writer *w = self;
-    begin(w, NULL, '{');
-    put_text(w, "what", "end");
-    put_text(w, "outcome", OUTCOMES[result->outcome]);
-    put_text(w, "verdict", HOLDS[result->verdict]);
-    put_number(w, "frames", (int64_t)result->frames);
-    put_number(w, "decoded", (int64_t)result->decoded);
-    put_number(w, "undecoded", (int64_t)result->undecoded);
-    put_number(w, "violations", (int64_t)result->violations);
-    put_number(w, "first_recv_ns", (int64_t)result->first_recv_ns);
-    put_number(w, "last_recv_ns", (int64_t)result->last_recv_ns);
-    put_text(w, "error", result->error);
-    put_book(w, "other", w->other);
-    end_line(w);
-    int answer = fclose(w->out) == 0 ? w->end_answer : TAPEDECK_FAIL;
-    free(w);
-    return answer;
-}
-
-#ifndef WANTS
-#define WANTS 0
-#endif
-
-const struct tapedeck_plugin tapedeck_plugin = {
-    .abi = TAPEDECK_PLUGIN_ABI,
-    .wants = WANTS,
-    .size = sizeof tapedeck_plugin,
-    .name = "frames",
-    .begin = on_begin,
-    .frame = on_frame,
-    .event = on_event,
-    .end = on_end,
-};
