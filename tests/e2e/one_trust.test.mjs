@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { chunksOf, flipIn, json, jsonLines, jsonList, parseLines, segments, tapedeck, temporary } from "./lib.mjs";
+import { chunksOf, flipIn, json, jsonLines, jsonList, parseLines, segments, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { npm, test } from "./npm.mjs";
 import { parquetRows } from "./parquet.mjs";
@@ -295,12 +295,12 @@ async function check(t, seed, hasDamage) {
   return { books: books.length, right: right.length, bars: said.bars.length, good, gaps: said.gaps.length };
 }
 
-for (const seed of [1, 2, 3, 4])
+for (const seed of tooLong ? [1, 2] : [1, 2, 3, 4])
   test(`frames, books, bars and days of a recording with losses: ${seed}`, {}, async (t) => {
     t.diagnostic(plain(await check(t, seed, false)));
   });
 
-for (const seed of [5, 6])
+for (const seed of tooLong ? [5] : [5, 6, 7, 8])
   test(`and with a chunk that cannot be read: ${seed}`, {}, async (t) => {
     t.diagnostic(plain(await check(t, seed, true)));
   });

@@ -141,7 +141,7 @@ test("clients beyond the descriptors get 503, over TLS as well, and one line of 
 
 testWithPackages("serve says what its clients need: a soft limit is raised to it, a hard one that is too low is a warning", async (t) => {
   const { archive } = await recording(), dir = temporary(t);
-  const served = (limit) => listening(t, ["serve", archive, "--plain", "--max-clients", "50"], fs.mkdtempSync(path.join(dir, "serve-")), limited(limit));
+  const served = (limit) => listening(t, ["serve", archive, "--plain", "--loop", "--max-clients", "50"], fs.mkdtempSync(path.join(dir, "serve-")), limited(limit));
   const raised = await served("-Sn 40");
   const [, needed, limit] = await raised.program.says(/50 clients at a time need (\d+) open files; the limit is (\d+), raised for that/);
   assert.equal(limit, needed);

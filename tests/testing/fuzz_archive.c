@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "archive/archive_recover.h"
+#include "archive/ledger.h"
 #include "archive/catalog.h"
 #include "format/chunk_builder.h"
 #include "archive/verify.h"
@@ -200,10 +201,13 @@ static void play(const fuzz_archive *from, io_fault *disk)
     cursor *frames = NULL;
     player *p = NULL;
     const selection everything = {0};
-    const cursor_options options = {.threads = 1, .reads = TAPE_READS_MESSAGES, .with_events = 1};
-    const player_options playing = {0};
+    const cursor_options options = {.threads = 1, .reads = TAPE_READS_MESSAGES};
+    gap_list ledger = {0};
+    const player_options playing = {.observer.ledger = &ledger};
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
     fuzz_must(fuzz_archive_open(from, disk, ARCHIVE_READ, &a), NULL);
+    if (archive_gaps(a, &ledger, NULL) != TD_OK)
+        gap_list_fini(&ledger);
     p = player_open(&playing);
     if (cursor_open(a, &everything, &options, &frames, NULL) == TD_OK) {
         td_result rc = player_play(p, frames, NULL);
@@ -213,6 +217,7 @@ static void play(const fuzz_archive *from, io_fault *disk)
     }
     player_close(p); /* it keeps streams in the tape's channels */
     cursor_close(frames);
+    gap_list_fini(&ledger);
     archive_close(a);
 }
 
