@@ -37,9 +37,9 @@ typedef enum view_parts {
 TD_MUST_USE td_result archive_view_open(archive *archive, view_parts parts, const td_log *log,
                                         archive_view **out, td_err *err);
 
-/* Read one (VIEW_ALL), which every archive_view_open of VIEW_ALL then shares, until the end of that:
- * all that a caller finds out is of one moment, and read once. For reading only, where nothing
- * looks for what is new. TD_E_IO. */
+/* Read one (VIEW_ALL), which every archive_view_open of VIEW_ALL then shares, until the end of
+ * that: all that a caller finds out is of one moment, and read once. For reading only, where
+ * nothing looks for what is new. TD_E_IO. */
 TD_MUST_USE td_result archive_view_hold(archive *archive, td_err *err);
 void archive_view_let_go(archive *archive);
 

@@ -65,7 +65,7 @@ enum {
     VERB_TAKES_ENTRIES = 1 << 3,
     VERB_HAS_NO_ARCHIVE = 1 << 4, /* and of the messages -q only */
     VERB_STOPS = 1 << 5,          /* the work ends after a signal; else a signal just ends it */
-    VERB_READS_ONCE = 1 << 7,    /* what it finds is of one moment (archive_view_hold) */
+    VERB_READS_ONCE = 1 << 7,     /* what it finds is of one moment (archive_view_hold) */
     VERB_MAKES_CATALOG = 1 << 6,  /* and with --catalog opens the archive for reading */
 };
 
