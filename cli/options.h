@@ -108,7 +108,7 @@ typedef struct options_spec {
      * EXIT_CODE_FAULT mean the same for all. */
     const char *statuses[OPTIONS_STATUSES];
     uint64_t now_ns; /* wall clock, for TIME values such as now-2h */
-    /* Offer each of the names in an archive, for completions; NULL: the verb has none. */
+    /* Offer each of the names in an archive, for completions; NULL: no names. */
     void (*list_names)(const char *archive, option_names names, void (*offer)(const char *name));
 } options_spec;
 

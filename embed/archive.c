@@ -436,7 +436,7 @@ static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
     return of;
 }
 
-/* Apply a frame to the state of its topic. 1, with what is to be trusted then; 0: it has none. */
+/* Apply a frame to the state of its topic. 1, with what is to be trusted then; 0: no state. */
 static int follow(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, trust_answer *answer)
 {
     symbol_verdict found;

@@ -123,7 +123,7 @@ int export_document_has_more(const export_document *document, const export_manif
 json_iter export_document_files(const export_document *document);
 int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *file);
 
-/* The precision of a file in a document. 0: it has none. */
+/* The precision of a file in a document, or 0. */
 int export_file_precision(json_value file, export_precision *out);
 
 /* Append the document with other precisions, sizes and hashes of some of its files, which are those

@@ -236,7 +236,7 @@ td_result parquet_footer_set(td_buf *footer, parquet_pair entry, td_err *err)
 /* Where the pages of a column begin. */
 typedef struct chunk_at {
     uint64_t data;
-    uint64_t dictionary; /* 0: it has none */
+    uint64_t dictionary; /* 0: no dictionary */
 } chunk_at;
 
 /* Of a ColumnChunk. */

@@ -5,8 +5,8 @@
 
 #include "cli/options.h"
 
-/* Offer each once, sorted. Most come from the catalog. An archive that cannot be read has none, and
- * nothing is reported: the user is still typing. */
+/* Offer each once, sorted. Most come from the catalog. An archive that cannot be read offers
+ * nothing, and nothing is reported: the user is still typing. */
 void archive_names_list(const char *path, option_names kind, void (*offer)(const char *name));
 
 #endif

@@ -220,7 +220,7 @@ static unsigned reason_of(const trust_break *why)
     return why->cause == BREAK_GAP ? 1U << why->reason : REASONS[why->cause];
 }
 
-/* The time before the frame is not to be trusted, from where it says, until the next that is. */
+/* The time before the frame is not trusted: from its doubt_ns, up to the next trusted frame. */
 static void judge(stream_days *s, const observed_frame *seen)
 {
     static const trust_answer UNKNOWN = {.lacks = {.cause = BREAK_UNDECODED}};

@@ -17,7 +17,7 @@ typedef struct trust_slot {
     uint32_t line, shard, conn_index;
     size_t gap_next;          /* the first that was not looked at */
     uint64_t passed_ns;       /* gaps that began before then were noted */
-    loss ending;              /* it ends the connection, which goes on so far; if has_ending */
+    loss ending;              /* it ends the connection, which still sends frames; if has_ending */
     loss scattered;           /* the next frame may lack any frame; if has_scattered */
     uint64_t lossy_until_ns;  /* frames before then may lack any frame before them */
     const channel_info *info; /* of the last frame */
@@ -118,7 +118,7 @@ static void pass_gaps(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns)
     slot->passed_ns = recv_ns;
 }
 
-/* 1, with the gap between the frame before and this moment; 0: there is none. step: of the frame
+/* 1, with the gap between the frame before and this moment; 0: no gap. step: of the frame
  * that is received then. */
 static int find_gap(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns, symbol_step step,
                     loss *out)
@@ -161,7 +161,7 @@ static int begins(const trust_slot *slot, const frame_ref *frame, const trust_an
            frame->recv_ns >= slot->lossy_until_ns;
 }
 
-/* What the frame says itself, applied to its connection's state. */
+/* What the frame shows, applied to its connection's state. */
 static void judge(trust_slot *slot, const frame_ref *frame, const symbol_verdict *found,
                   trust_answer *out)
 {

@@ -3,10 +3,10 @@
  *
  * Of a topic without a state (topic_row_has_state) a frame is trusted if it can be decoded and
  * breaks no rule, whatever came before it. Else it must lie in a stretch. One begins at a snapshot,
- * or a saved state that was right, and goes on over the frames of its connection until
+ * or a saved state that was right, and continues over the frames of its connection until
  *   - another connection brings the next one,
  *   - the ledger has a gap. One that ends a connection (gap_reason_ends_connection) begins at its
- *     last proof, but the connection kept the order up to its last frame: the stretch goes on to
+ *     last proof, but the connection kept the order up to its last frame: the stretch lasts to
  *     that. After others, in whose time any frame may lack, it ends with the first frame behind
  *     their beginning; of an overload or damage no stretch begins inside,
  *   - stored frames could not be read (frame_ref.damaged_until_ns),

@@ -27,7 +27,7 @@ static int follow(tapedeck_tape *tape)
     for (;;) {
         while ((result = tapedeck_tape_next(tape, &batch, &error)) == TAPEDECK_TAPE_BATCH)
             print_trades(&batch);
-        if (result == TAPEDECK_TAPE_DAMAGED) { /* reading goes on behind it */
+        if (result == TAPEDECK_TAPE_DAMAGED) { /* reading continues after it */
             fprintf(stderr, "%s\n", error.text);
             continue;
         }

@@ -416,7 +416,7 @@ static void a_tape_waits_for_more(void **state)
     tapedeck_archive_close(from);
 }
 
-/* Damage that is found while following is returned by next, and reading goes on behind it. */
+/* Damage that is found while following is returned by next, and reading continues after it. */
 static void damage_is_met_while_following(void **state)
 {
     growing g = {.fixture = *state, .session = "1000abcd"};
