@@ -23,6 +23,8 @@ typedef struct trust_slot {
     const channel_info *info; /* of the last frame */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
     trust_break lacks;        /* unless it is alive */
+    const topic_row *row;     /* of the last frame */
+    uint8_t has_state;        /* topic_row_has_state of it */
     uint8_t is_alive, has_ending, has_scattered;
 } trust_slot;
 
@@ -155,7 +157,7 @@ static void look_back(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns, 
 /* 1 if the frame stands alone, and nothing is known to be missing after it. */
 static int begins(const trust_slot *slot, const frame_ref *frame, const trust_answer *out)
 {
-    if (!topic_row_has_state(frame->row))
+    if (!slot->has_state)
         return 1;
     return out->is_snapshot && frame->recv_ns > frame->damaged_until_ns &&
            frame->recv_ns >= slot->lossy_until_ns;
@@ -173,7 +175,7 @@ static void judge(trust_slot *slot, const frame_ref *frame, const symbol_verdict
             slot->lacks = why;
         return;
     }
-    out->is_snapshot = topic_row_has_state(frame->row) && found->rules.is_snapshot;
+    out->is_snapshot = slot->has_state && found->rules.is_snapshot;
     const verdict_item *violation = verdict_violation(&found->rules);
     int is_broken = track_is_broken(found->track);
     if (violation != NULL || is_broken) {
@@ -204,7 +206,7 @@ static void change_over(topic_trust *trust, const gap_list *gaps, size_t to, con
     trust_slot *before = &trust->slots[trust->followed];
     trust_answer left = {0};
     trust->followed = to;
-    if (!topic_row_has_state(frame->row))
+    if (!trust->slots[to].has_state)
         return;
     look_back(gaps, before, frame->recv_ns, SYMBOL_RECONNECTS, 0, &left);
     own->broke = left.broke;
@@ -223,7 +225,10 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
         slot->is_alive = 0; /* what came over it meanwhile is not in order */
     slot->info = &frame->channel->info;
     slot->shard = slot->info->shard;
-    if (topic_row_has_state(frame->row))
+    if (slot->row != frame->row)
+        slot->has_state = topic_row_has_state(frame->row) != 0;
+    slot->row = frame->row;
+    if (slot->has_state)
         look_back(gaps, slot, frame->recv_ns, found->step, frame->damaged_until_ns, &out);
     judge(slot, frame, found, &out);
     if (!out.is_trusted)
