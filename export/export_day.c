@@ -392,8 +392,8 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
         counts->left_out_frames++;
         counts->left_out_entries += message_item_count(m);
     }
-    if (seen->trust->broke.cause != BREAK_NONE)
-        export_counts_break(counts, &seen->trust->broke);
+    if (seen->trust->broke->cause != BREAK_NONE)
+        export_counts_break(counts, seen->trust->broke);
     if (seen->trust->is_trusted && !seen->trust->was_alive)
         export_counts_restart(counts, seen->frame->recv_ns);
 }
@@ -410,7 +410,7 @@ static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err
 static int breaks_book(const day_maker *maker, const trust_answer *trust)
 {
     return (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
-           trust->broke.cause != BREAK_NONE && !trust->is_taken_over;
+           trust->broke->cause != BREAK_NONE && !trust->is_taken_over;
 }
 
 static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *err)
@@ -428,7 +428,7 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
     }
     td_result rc = TD_OK;
     if (is_counted && breaks_book(maker, seen->trust))
-        rc = put_gap(maker, &seen->trust->broke, err);
+        rc = put_gap(maker, seen->trust->broke, err);
     return rc == TD_OK ? maker->type->frame(maker->made, seen, &out, err) : rc;
 }
 

@@ -34,7 +34,7 @@ typedef struct ticker_state {
 static int may_lack_frames(const ticker_state *state, const maker_frame *seen)
 {
     return seen->gap != NULL || (state->conn != NULL && seen->frame->conn != state->conn) ||
-           (seen->trust != NULL && seen->trust->broke.cause != BREAK_NONE);
+           (seen->trust != NULL && seen->trust->broke->cause != BREAK_NONE);
 }
 
 static int is_same(const msg_value *a, const msg_value *b)

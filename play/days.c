@@ -223,10 +223,11 @@ static unsigned reason_of(const trust_break *why)
 /* The time before the frame is not trusted: from its doubt_ns, up to the next trusted frame. */
 static void judge(stream_days *s, const observed_frame *seen)
 {
-    static const trust_answer UNKNOWN = {.lacks = {.cause = BREAK_UNDECODED}};
+    static const trust_break UNDECODED = {.cause = BREAK_UNDECODED};
+    static const trust_answer UNKNOWN = {.broke = &UNDECODED, .lacks = &UNDECODED};
     const frame_ref *frame = seen->frame;
     const trust_answer *trust = seen->trust == NULL ? &UNKNOWN : seen->trust;
-    const trust_break *why = trust->is_trusted ? &trust->broke : &trust->lacks;
+    const trust_break *why = trust->is_trusted ? trust->broke : trust->lacks;
     unsigned reasons = trust->is_taken_over ? 0 : reason_of(why);
     uint64_t from_ns = why->doubt_ns > s->right_ns ? why->doubt_ns : s->right_ns;
     reasons |= frame->is_late ? 1U << DAY_LATE : 0;

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+static const trust_break NO_BREAK = {.cause = BREAK_NONE};
+
 /* Of a gap. */
 typedef struct loss {
     gap_reason reason;
@@ -16,6 +18,7 @@ typedef struct trust_slot {
     const char *feed; /* the first channel's, which lives as long as the tape */
     uint32_t line, shard, conn_index;
     size_t gap_next;          /* the first that was not looked at */
+    uint64_t gap_next_ns;     /* none that was not looked at begins before then */
     uint64_t passed_ns;       /* gaps that began before then were noted */
     loss ending;              /* it ends the connection, which still sends frames; if has_ending */
     loss scattered;           /* the next frame may lack any frame; if has_scattered */
@@ -76,8 +79,10 @@ static void break_off(trust_slot *slot, trust_answer *out, trust_break why)
     why.from_ns = slot->trusted_ns;
     if (why.doubt_ns < why.from_ns)
         why.doubt_ns = why.from_ns;
-    if (slot->is_alive)
-        out->broke = slot->lacks = why;
+    if (slot->is_alive) {
+        slot->lacks = why;
+        out->broke = &slot->lacks;
+    }
     slot->is_alive = 0;
 }
 
@@ -109,49 +114,51 @@ static void note_gap(trust_slot *slot, const gap_row *gap)
 /* Take note of the gaps that began before recv_ns. Rows of a feed are contiguous, by from_ns. */
 static void pass_gaps(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns)
 {
+    slot->passed_ns = recv_ns;
+    if (TD_LIKELY(recv_ns <= slot->gap_next_ns))
+        return;
+    slot->gap_next_ns = UINT64_MAX;
     for (; slot->gap_next < gaps->count; slot->gap_next++) {
         const gap_row *gap = &gaps->rows[slot->gap_next];
         int order = strcmp(gap->feed, slot->feed);
-        if (order > 0 || (order == 0 && gap->from_ns >= recv_ns))
+        if (order == 0 && gap->from_ns >= recv_ns)
+            slot->gap_next_ns = gap->from_ns;
+        if (order > 0 || slot->gap_next_ns != UINT64_MAX)
             break;
         if (order == 0 && is_of_slot(gap, slot))
             note_gap(slot, gap);
     }
-    slot->passed_ns = recv_ns;
 }
 
-/* 1, with the gap between the frame before and this moment; 0: no gap. step: of the frame
- * that is received then. */
-static int find_gap(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns, symbol_step step,
-                    loss *out)
+/* The gap between the frame before and this moment, or NULL. step: of the frame that is received
+ * then. */
+static const loss *find_gap(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns,
+                            symbol_step step)
 {
     const loss *ending = &slot->ending;
     pass_gaps(gaps, slot, recv_ns);
-    int is_found = slot->has_scattered;
-    *out = slot->scattered;
+    const loss *found = slot->has_scattered ? &slot->scattered : NULL;
     slot->has_scattered = 0;
     if (!slot->has_ending ||
         (step == SYMBOL_CONTINUES && (ending->to_ns == GAP_OPEN || recv_ns < ending->to_ns)))
-        return is_found;
+        return found;
     slot->has_ending = 0;
-    *out = *ending;
-    return 1;
+    return ending;
 }
 
 /* What ended the stretch between the frame before and this moment. */
 static void look_back(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns, symbol_step step,
                       uint64_t damaged_until_ns, trust_answer *out)
 {
-    trust_break why = {.cause = BREAK_NONE};
-    loss gap = {0};
-    if (find_gap(gaps, slot, recv_ns, step, &gap))
-        why = (trust_break){.cause = BREAK_GAP, .reason = gap.reason, .doubt_ns = gap.from_ns};
+    const loss *gap = find_gap(gaps, slot, recv_ns, step);
+    trust_break why = {.cause = BREAK_CONNECTION};
+    if (gap != NULL)
+        why = (trust_break){.cause = BREAK_GAP, .reason = gap->reason, .doubt_ns = gap->from_ns};
     else if (slot->trusted_ns < damaged_until_ns || recv_ns <= damaged_until_ns)
         why.cause = BREAK_DAMAGE;
-    else if (step == SYMBOL_RECONNECTS || step == SYMBOL_NEW_TOPIC)
-        why.cause = BREAK_CONNECTION;
-    if (why.cause != BREAK_NONE)
-        break_off(slot, out, why);
+    else if (step != SYMBOL_RECONNECTS && step != SYMBOL_NEW_TOPIC)
+        return;
+    break_off(slot, out, why);
 }
 
 /* 1 if the frame stands alone, and nothing is known to be missing after it. */
@@ -204,7 +211,7 @@ static void change_over(topic_trust *trust, const gap_list *gaps, size_t to, con
                         trust_answer *own)
 {
     trust_slot *before = &trust->slots[trust->followed];
-    trust_answer left = {0};
+    trust_answer left = {.broke = &NO_BREAK};
     trust->followed = to;
     if (!trust->slots[to].has_state)
         return;
@@ -217,7 +224,7 @@ static void change_over(topic_trust *trust, const gap_list *gaps, size_t to, con
 trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
                                const symbol_verdict *found)
 {
-    trust_answer out = {0};
+    trust_answer out = {.broke = &NO_BREAK, .lacks = &NO_BREAK};
     size_t at = slot_of(trust, &frame->channel->info, frame->conn_index);
     trust_slot *slot = &trust->slots[at];
     int is_other = !frame->is_copy && trust->has_followed && trust->followed != at;
@@ -232,7 +239,7 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
         look_back(gaps, slot, frame->recv_ns, found->step, frame->damaged_until_ns, &out);
     judge(slot, frame, found, &out);
     if (!out.is_trusted)
-        out.lacks = slot->lacks;
+        out.lacks = &slot->lacks;
     if (frame->is_copy)
         return out;
     if (!trust->has_followed)
@@ -311,6 +318,7 @@ static void renew_slot(trust_slot *slot, const gap_list *before, const gap_list 
             close_gap(slot, gap);
     }
     slot->gap_next = next;
+    slot->gap_next_ns = 0;
 }
 
 void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_list *now)
@@ -324,12 +332,12 @@ void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_lis
 trust_break topic_trust_end(const topic_trust *trust, const gap_list *gaps,
                             uint64_t damaged_until_ns, uint64_t at_ns)
 {
-    trust_answer out = {0};
+    trust_answer out = {.broke = &NO_BREAK};
     if (!trust->has_followed)
-        return out.broke;
+        return NO_BREAK;
     trust_slot slot = trust->slots[trust->followed];
     look_back(gaps, &slot, at_ns, SYMBOL_BEGINS, damaged_until_ns, &out);
-    return out.broke;
+    return *out.broke;
 }
 
 int topic_trust_is_right(const topic_trust *trust)

@@ -50,7 +50,7 @@ typedef struct trust_break {
     uint64_t to_ns;    /* of the frame with which it begins again; 0: not yet */
 } trust_break;
 
-/* The verdict on a frame. */
+/* The verdict on a frame. What it points to is valid until the next frame. */
 typedef struct trust_answer {
     uint8_t is_trusted;    /* 1: the frame, and the state after it, is right */
     uint8_t was_alive;     /* 1: the state was right before, too */
@@ -59,9 +59,10 @@ typedef struct trust_answer {
                               of the frames before needs all of it */
     uint8_t needs_copies;  /* 1: taken over since the last snapshot, so those who read the frames
                               that are no copies do not have the state */
-    trust_break broke;     /* cause BREAK_NONE: no stretch ended between the frame before and this
-                              one, or with it */
-    trust_break lacks;     /* of a frame that is not trusted: why, and since when */
+    const trust_break *broke; /* cause BREAK_NONE: no stretch ended between the frame before and
+                                 this one, or with it */
+    const trust_break *lacks; /* of a frame that is not trusted: why, and since when; else of cause
+                                 BREAK_NONE */
 } trust_answer;
 
 struct trust_slot;

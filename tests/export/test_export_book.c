@@ -314,7 +314,7 @@ static void apply_step(actors *a, const script *s, const step *one)
     if (one->is_copy)
         return;
     if (a->broke == BREAK_NONE)
-        a->broke = answer.broke.cause;
+        a->broke = answer.broke->cause;
     if (answer.is_trusted != (one->rows != NULL))
         fail_msg("%s: '%s' is %strusted", s->name, one->what, answer.is_trusted ? "" : "not ");
     if (answer.needs_copies != one->needs_copies)

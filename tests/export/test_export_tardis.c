@@ -130,10 +130,12 @@ static void close_feed(stream_feed *f)
 
 static trust_answer next_trust(stream_feed *f, const message *m, unsigned flags)
 {
-    trust_answer out = {.is_snapshot = m != NULL && m->head.kind != FRAME_DELTA};
+    static const trust_break NONE = {.cause = BREAK_NONE};
+    static const trust_break CONNECTION = {.cause = BREAK_CONNECTION};
+    trust_answer out = {.is_snapshot = m != NULL && m->head.kind != FRAME_DELTA, .broke = &NONE};
     if ((flags & (STEP_GAP | STEP_RECONNECT | STEP_TAKEOVER)) != 0 || m == NULL) {
         if (f->is_alive)
-            out.broke.cause = BREAK_CONNECTION;
+            out.broke = &CONNECTION;
         f->is_alive = 0;
     }
     out.was_alive = (uint8_t)f->is_alive;
