@@ -388,6 +388,55 @@ async function dayClientRows(archive, day) {
   }
 }
 
+const HOURS = [100, 1_000, 10_000], HOUR_SYMBOLS = 20;
+
+/** Files that a command opened in the archive, and the bytes that it read of them, the catalog and the journal included. */
+function archiveReads(command, args, archive) {
+  const out = path.join(work, "strace.out");
+  run("strace", ["-f", "-y", "-qq", "-e", "trace=openat,read,pread64", "-o", out, command, ...args], { statuses: [0, 1] });
+  const reads = { opens: 0, bytes: 0 };
+  for (const line of fs.readFileSync(out, "latin1").split("\n")) {
+    const result = Number(/ = (-?\d+)/.exec(line)?.[1] ?? -1);
+    if (!line.includes(archive) || line.includes("O_DIRECTORY") || result < 0) continue;
+    if (/ openat\(/.test(line)) reads.opens++;
+    else reads.bytes += result;
+  }
+  return reads;
+}
+
+/** What a question costs in archives of more and more segments; the limit is the cost in the smallest. */
+function archiveRows() {
+  const tables = HOURS.map((segments) => {
+    const archive = path.join(work, `hours-${segments}`);
+    const made = JSON.parse(run(bench("bench_archive"), [archive, "--segments", String(segments), "--symbols", String(HOUR_SYMBOLS)]));
+    const part = ["--symbol", made.symbol, "--from", new Date(made.from_ns / 1e6 + 3600e3).toISOString(), "--to", "+10s"];
+    const verbs = {
+      "cat 10 s": [bin("tapedeck"), ["cat", archive, ...part]],
+      "replay 10 s": [bin("tapedeck-replay"), [...replayArgs(archive, 1), ...part]],
+      "gaps 10 s": [bin("tapedeck"), ["gaps", archive, ...part]],
+      info: [bin("tapedeck"), ["info", archive]],
+      gaps: [bin("tapedeck"), ["gaps", archive]],
+      days: [bin("tapedeck"), ["days", archive]],
+    };
+    return Object.entries(verbs).map(([name, [command, args]]) => {
+      const times = Array.from({ length: 3 }, () => {
+        const from = process.hrtime.bigint();
+        spawnSync(command, args);
+        return Number(process.hrtime.bigint() - from) / 1e6;
+      });
+      return { name, segments, ms: Math.min(...times), ...archiveReads(command, args, archive) };
+    });
+  });
+  for (const table of tables)
+    for (const [i, { name, segments, ms, opens, bytes }] of table.entries()) {
+      const least = tables[0][i], title = `${name} of ${number(segments)} segments (limit: of ${HOURS[0]})`;
+      const target = / 10 s/.test(name) && !name.startsWith("gaps") && segments > HOURS[0] ? 2 : null;
+      row(`${title}: time`, ms, least.ms, "ms", "lower", target, "", 3);
+      row(`${title}: files opened`, opens, least.opens, "opens", "lower", null, "", 1);
+      row(`${title}: bytes read`, bytes, least.bytes, "bytes", "lower", null, "", 1);
+    }
+}
+
 // ---- the run -----------------------------------------------------------------------------------------------
 
 const rows = [];
@@ -458,6 +507,7 @@ await crowdRows();
 if (hasStrace) {
   await selectionRows(v5.sha);
   await dayRows();
+  archiveRows();
 } else say("no strace: no rows of opens");
 if (hasValgrind) await instructionRows(c, v5);
 else say("no valgrind: no rows of instructions");
