@@ -54,13 +54,19 @@ static void lacks_rows(segment_rows *rows, uint64_t from_ns)
         rows->unknown_ns = from_ns;
 }
 
-/* The row of a connection, made if it is new; NULL: the list is full. */
+/* The row of a connection, made if it is new; NULL: the list is full. A slot's connections have
+ * rising numbers: after its latest one with a lower number there is no need to search on, which
+ * matters where a slot reconnects all the time. */
 static conn_row *get_conn(segment_rows *rows, uint32_t line, uint32_t shard, uint32_t conn)
 {
     for (size_t i = rows->conn_count; i > 0; i--) {
         conn_row *row = &rows->conns[i - 1];
-        if (row->line == line && row->shard == shard && row->conn == conn)
+        if (row->line != line || row->shard != shard)
+            continue;
+        if (row->conn == conn)
             return row;
+        if (row->conn < conn)
+            break;
     }
     const conn_row made = {.line = line, .shard = shard, .conn = conn};
     return segment_rows_add_conn(rows, &made) ? &rows->conns[rows->conn_count - 1] : NULL;
