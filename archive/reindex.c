@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "archive/feed_history.h"
 #include "archive/segment_rows.h"
 
@@ -240,11 +241,32 @@ td_result archive_reindex(archive *a, const reindex_options *options, reindex_re
     return rc == TD_OK ? TD_OK : td_err_pass(err, rc, &first);
 }
 
+/* What archive_update_catalog logs of its progress, and when. */
+#define UPDATE_LOG_NS (UINT64_C(2) * TD_NS_PER_S)
+typedef struct update_log {
+    archive *archive;
+    uint64_t due_ns; /* by the monotonic clock */
+} update_log;
+
+static void log_update(void *user, uint64_t done, uint64_t total)
+{
+    update_log *log = user;
+    const uint64_t now_ns = clock_mono_ns(archive_clock(log->archive));
+    if (now_ns < log->due_ns)
+        return;
+    log->due_ns = now_ns + UPDATE_LOG_NS;
+    td_log_emit(archive_log(log->archive), TD_LOG_INFO,
+                "bringing the catalog up to date: %llu of %llu segments", (unsigned long long)done,
+                (unsigned long long)total);
+}
+
 void archive_update_catalog(archive *a, reindex_report *report)
 {
     td_err cause;
     reindex_report own;
-    const reindex_options options = {.scope = REINDEX_CHANGED};
+    update_log log = {.archive = a, .due_ns = clock_mono_ns(archive_clock(a)) + UPDATE_LOG_NS};
+    const reindex_options options = {
+        .scope = REINDEX_CHANGED, .progress = log_update, .user = &log};
     td_err_clear(&cause);
     if (archive_reindex(a, &options, report == NULL ? &own : report, &cause) != TD_OK)
         td_log_emit(archive_log(a), TD_LOG_WARNING,

@@ -41,8 +41,8 @@ typedef struct reindex_options {
 TD_MUST_USE td_result archive_reindex(archive *archive, const reindex_options *options,
                                       reindex_report *report, td_err *err);
 
-/* The same for those who only leave a catalog behind: REINDEX_CHANGED, and a failure is logged.
- * report may be NULL. */
+/* The same for those who only leave a catalog behind: REINDEX_CHANGED. A failure is logged, and
+ * every two seconds how far it is. report may be NULL. */
 void archive_update_catalog(archive *archive, reindex_report *report);
 
 /* The same into an open catalog, also from a read-only archive. */
