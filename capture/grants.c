@@ -351,6 +351,27 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
             (slot->request_count - at) * sizeof slot->requests[0]);
 }
 
+/* The exchange ends grants unasked. Frames of a topic that it still sends grant it again. A refusal
+ * of an unknown request that names no topic may be of anything that a client sent. */
+static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answer)
+{
+    const int is_unnamed = answer->of == REQUEST_UNKNOWN && answer->blamed.size == 0 &&
+                           answer->granted_count + answer->failed_count == 0;
+    const char *reason = answer->of == REQUEST_SUBSCRIBE || answer->of == REQUEST_UNKNOWN
+                             ? "refused"
+                             : "unsubscribed";
+    if (is_unnamed)
+        return;
+    for (size_t i = 0; i < slot->topic_count; i++) {
+        if (slot->topics[i].state != TOPIC_GRANTED ||
+            !dialect_answer_withdraws(answer, slot->topics[i].name))
+            continue;
+        slot->topics[i].state = TOPIC_LEFT;
+        add_change(self, EVENT_GRANT_END, slot, i, reason);
+        self->epoch++;
+    }
+}
+
 static void on_answer(grants *self, grant_slot *slot, const grant_frame *frame)
 {
     dialect_answer answer;
@@ -367,6 +388,8 @@ static void on_answer(grants *self, grant_slot *slot, const grant_frame *frame)
     size_t at = find_request(slot, &answer);
     if (at < slot->request_count)
         answer_request(self, slot, at, &answer, frame->recv_ns);
+    else
+        withdraw(self, slot, &answer);
 }
 
 /* ---- frames ---- */

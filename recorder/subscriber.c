@@ -219,27 +219,14 @@ static void apply_answer(subscriber *self, open_request *request, const dialect_
     }
 }
 
-/* 1 if the answer, which belongs to no open request, withdraws a granted topic. */
-static int withdraws(const dialect_answer *answer, const char *topic)
-{
-    int is_for_all = answer->granted_count + answer->failed_count == 0 && answer->blamed.size == 0;
-    int is_named = is_for_all || dialect_answer_names(answer, topic);
-    if (answer->of == REQUEST_UNSUBSCRIBE || answer->of == REQUEST_UNSUBSCRIBE_ALL)
-        return is_named && dialect_answer_grants(answer, topic);
-    if ((answer->of != REQUEST_SUBSCRIBE && answer->of != REQUEST_UNKNOWN) || answer->is_repeat ||
-        (answer->success != 0 && answer->failed_count == 0))
-        return 0;
-    return (is_named && !dialect_answer_grants(answer, topic)) ||
-           td_bytes_is(answer->blamed, topic);
-}
-
 /* 1 if a topic was withdrawn. */
 static int withdraw(subscriber *self, const dialect_answer *answer, uint64_t mono_ns)
 {
     if (answer->kind != ANSWER_TOPICS)
         return 0;
     for (size_t i = 0; i < self->options.topic_count; i++) {
-        if (self->rows[i].state != TOPIC_GRANTED || !withdraws(answer, self->options.topics[i]))
+        if (self->rows[i].state != TOPIC_GRANTED ||
+            !dialect_answer_withdraws(answer, self->options.topics[i]))
             continue;
         wait_for_retry(self, i, TOPIC_REFUSED, mono_ns);
         add_name(self, i);

@@ -146,6 +146,19 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic)
     return answer->success == 1;
 }
 
+int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)
+{
+    int is_for_all = answer->granted_count + answer->failed_count == 0 && answer->blamed.size == 0;
+    int is_named = is_for_all || dialect_answer_names(answer, topic);
+    if (answer->of == REQUEST_UNSUBSCRIBE || answer->of == REQUEST_UNSUBSCRIBE_ALL)
+        return is_named && dialect_answer_grants(answer, topic);
+    if ((answer->of != REQUEST_SUBSCRIBE && answer->of != REQUEST_UNKNOWN) || answer->is_repeat ||
+        (answer->success != 0 && answer->failed_count == 0))
+        return 0;
+    return (is_named && !dialect_answer_grants(answer, topic)) ||
+           td_bytes_is(answer->blamed, topic);
+}
+
 /* 1 if each of the named topics is one of the request's. Echoes keep the order, so the next one is
  * looked at first. */
 static int asks_for(const dialect_ask *ask, const td_bytes *named, size_t count)

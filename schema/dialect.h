@@ -233,6 +233,10 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 /* 1 if the answer names this topic, granted or failed. */
 int dialect_answer_names(const dialect_answer *answer, const char *topic);
 
+/* 1 if an answer of topics that belongs to no open request withdraws this granted topic: it refuses
+ * the topic, or all, or confirms an unsubscription. */
+int dialect_answer_withdraws(const dialect_answer *answer, const char *topic);
+
 /* ---- heartbeats, credentials, names ---- */
 
 /* Append a heartbeat: text with the time in place of each "%". TD_E_LIMIT. */

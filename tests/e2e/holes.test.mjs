@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import path from "node:path";
 import { describe } from "node:test";
-import { json, jsonList, passed, tapedeck, temporary, tooLong } from "./lib.mjs";
+import { eventsOf, json, jsonList, passed, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "./numbered.mjs";
 import { npm, test } from "./npm.mjs";
@@ -244,6 +244,8 @@ describe("holes", { concurrency: true }, () => {
         await recordSome(recorder, 10);
         await stop(recorder);
         await check(t, exchange, archive);
+        const ends = await eventsOf(t, archive, "grant_end");
+        assert.deepEqual([ends[0].topic, ends[0].reason], [ETH, how === "a refusal" ? "refused" : "unsubscribed"]);
       });
 
     for (const [what, refuse, answered] of [
