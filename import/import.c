@@ -31,6 +31,12 @@ enum {
     NAME_SHOWN_BYTES = 60,
 };
 
+/* A slot's connection has ended, and nothing has been received over the next one yet. */
+typedef struct slot_outage {
+    uint64_t from_ns; /* 0: it is over */
+    uint32_t conn;
+} slot_outage;
+
 /* A feed of the session. */
 typedef struct session_feed {
     struct import_job *job;
@@ -40,6 +46,7 @@ typedef struct session_feed {
     feed_writer *writer;
     size_t earlier_next; /* rows of the ledger before this one are closed if they must be */
     gap_list open;       /* rows of the capture's own gaps as they were before their end came */
+    slot_outage outages[LIMIT_FEED_SLOTS];
 } session_feed;
 
 /* Where a slot's frames go. */
@@ -463,6 +470,8 @@ static td_result put_session(session_feed *f, const char *state, uint64_t recv_n
 
 /* ---- connections ---- */
 
+static const char CONTINUES[] = "the capture continues with another connection";
+
 /* The slot's connection ended somewhere before recv_ns, where the next one begins. */
 static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t recv_ns,
                                 td_err *err)
@@ -473,16 +482,29 @@ static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t
                          .conn = slot->at.conn,
                          .in = slot->at.in,
                          .out = slot->at.out,
-                         .cause = "the capture continues with another connection"};
+                         .cause = CONTINUES};
+    slot_outage *outage = &f->outages[shard];
+    td_result rc = feed_writer_event(f->writer, recv_ns, &ended, err);
+    if (outage->from_ns == 0)
+        *outage = (slot_outage){slot->last_ns, slot->at.conn};
+    if (rc == TD_OK)
+        feed_writer_closed(f->writer, 0, shard, 0);
+    return rc;
+}
+
+/* A connection has no topics before its first inbound frame: the gap ends there, not where the
+ * connection begins. */
+static td_result end_outage(session_feed *f, uint32_t shard, uint64_t recv_ns, td_err *err)
+{
+    const slot_outage outage = f->outages[shard];
+    if (outage.from_ns == 0)
+        return TD_OK;
     event lost = {
         .kind = EVENT_GAP,
-        .gap = gap_row_of(GAP_DISCONNECT, f->report->name, slot->last_ns, recv_ns, ended.cause)};
+        .gap = gap_row_of(GAP_DISCONNECT, f->report->name, outage.from_ns, recv_ns, CONTINUES)};
     lost.gap.shard = shard;
-    lost.gap.conn = slot->at.conn;
-    td_result rc = feed_writer_event(f->writer, recv_ns, &ended, err);
-    if (rc != TD_OK)
-        return rc;
-    feed_writer_closed(f->writer, 0, shard, 0);
+    lost.gap.conn = outage.conn;
+    f->outages[shard].from_ns = 0;
     f->report->counts.gaps++;
     return feed_writer_event(f->writer, recv_ns, &lost, err);
 }
@@ -574,6 +596,8 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     counts->last_ns = recv_ns;
     feed_written written;
     td_result rc = close_earlier(f, recv_ns, err);
+    if (rc == TD_OK && record->dir == DIR_IN)
+        rc = end_outage(f, shard, recv_ns, err);
     if (rc == TD_OK)
         rc = feed_writer_frame(f->writer, &frame, &written, err);
     if (rc == TD_OK)
@@ -596,7 +620,7 @@ static uint32_t conn_of_gap(const session_feed *f, const gap_row *gap)
 }
 
 /* A gap of the archive that the file is from. The one between two connections is that of
- * end_connection. */
+ * end_outage. */
 static td_result put_gap(session_feed *f, uint32_t shard, const import_place *place,
                          const import_record *record, uint64_t recv_ns, td_err *err)
 {
@@ -645,7 +669,9 @@ static td_result finish_feed(session_feed *f, td_err *err)
 {
     uint64_t end_ns = feed_writer_last_ns(f->writer);
     td_result rc = TD_OK;
-    if (end_ns > 0) {
+    for (uint32_t shard = 0; end_ns > 0 && rc == TD_OK && shard < LIMIT_FEED_SLOTS; shard++)
+        rc = end_outage(f, shard, end_ns, err);
+    if (end_ns > 0 && rc == TD_OK) {
         rc = put_session(f, "stop", end_ns, err);
         if (rc == TD_OK)
             rc = write_chunk(f, err);

@@ -152,7 +152,8 @@ static void expect_archive(scene *s, const expected_row *rows)
 #define URL    "wss://stream.bybit.com/realtime"
 #define V5_URL "wss://stream.bybit.com/v5/public/linear"
 
-/* The line format with everything it has: a reconnect, equal and falling times, problems. */
+/* The line format with everything it has: a reconnect, whose gap ends with the first inbound frame,
+ * equal and falling times, problems. */
 static void test_line_format(void **state)
 {
     static const expected_row ROWS[] = {
@@ -164,8 +165,9 @@ static void test_line_format(void **state)
         {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 1618675212000000001, "{\"success\":true}"},
         {"inverse", CHANNEL_IN, "_unknown", "", 0, 1, 3, 1618675212000000002, "hello: you"},
         EVENT("inverse", 1618675220000000000, "\"event\":\"disconnect\""),
-        EVENT("inverse", 1618675220000000000, "\"event\":\"gap\""),
         EVENT("inverse", 1618675220000000000, "\"conn\":2"),
+        {"inverse", CHANNEL_OUT, "_control", "", 0, 2, 1, 1618675220500000000, "{\"op\":\"ping\"}"},
+        EVENT("inverse", 1618675221000000000, "\"to_ns\":1618675221000000000"),
         EVENT("inverse", 1618675221000000000, "\"event\":\"grant\""),
         {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 2, 1, 1618675221000000000, TRADE},
         EVENT("inverse", 1618675221000000000, "\"state\":\"stop\""),
@@ -179,10 +181,10 @@ static void test_line_format(void **state)
                     "rubbish\n"
                     "1618675212.000000000: {\"success\":true}\n"
                     "1618675211.5: hello: you\n"
-                    "\n" URL " <-> 1618675220\n"
+                    "\n" URL " <-> 1618675220\n" URL " <- 1618675220.5: {\"op\":\"ping\"}\n"
                     "1618675221: " TRADE "\n\n\n");
     expect_archive(s, ROWS);
-    assert_int_equal(s->report.lines, 12);
+    assert_int_equal(s->report.lines, 13);
     assert_int_equal(s->report.malformed, 1);
     assert_int_equal(s->report.problem_count, 1);
     assert_int_equal(s->report.problems[0].line, 5);
@@ -192,7 +194,7 @@ static void test_line_format(void **state)
     assert_int_equal(s->report.feed_count, 1);
     const import_feed_counts *counts = &s->report.feeds[0].counts;
     assert_int_equal(counts->frames.in, 4);
-    assert_int_equal(counts->frames.out, 1);
+    assert_int_equal(counts->frames.out, 2);
     assert_int_equal(counts->frames.control, 1);
     assert_int_equal(counts->frames.unknown, 1);
     assert_int_equal(counts->connections, 2);
