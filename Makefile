@@ -40,6 +40,8 @@ WRAP_truth_broken_book := book_apply
 WRAP_verbs_few_threads := pthread_create
 # Compares a recording with what a simulated exchange sent; the demo runs it, too.
 SRC_truth := tests/truth/compare.c
+# Compares the ledger of archives with the complement of what was covered.
+SRC_coverage := $(sort $(wildcard tests/coverage/*.c))
 # Compiles the templates of the simulated exchange, before that is linked.
 SRC_templates := tests/templates/check.c
 # Programs with one more, made-up exchange.
@@ -53,7 +55,7 @@ SRC_interop := $(sort $(wildcard tests/interop/*.c))
 SRC_bench := $(sort $(wildcard benchmarks/*.c))
 SRC_limits := $(sort $(wildcard benchmarks/limits/*.c benchmarks/limits/*.cc))
 SRC_all := $(SRC_core) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) \
-           $(SRC_wrapped) $(SRC_truth) $(SRC_templates) $(SRC_venue) $(SRC_conformance) $(SRC_interop) $(SRC_bench) $(SRC_limits)
+           $(SRC_wrapped) $(SRC_truth) $(SRC_coverage) $(SRC_templates) $(SRC_venue) $(SRC_conformance) $(SRC_interop) $(SRC_bench) $(SRC_limits)
 
 # ---- compiler -------------------------------------------------------------------------------------
 
@@ -111,6 +113,7 @@ MAIN_tapedeck-sim := sim
 BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 TRUTH_BIN := $(B)/tests/truth/compare
+COVERAGE_BIN := $(B)/tests/coverage/compare
 
 .PHONY: all force sources unit captures tests-build threads-build fuzz-build bench-build help deps demo test suite docs golden-update \
         check check-quick check-fresh check-format check-structure check-wrap check-budget check-cppcheck check-tidy check-instructions \
@@ -189,6 +192,8 @@ $(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(LIB_testing) $(LIBS_own)
 
 $(TRUTH_BIN): $(call obj,$(SRC_truth)) $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
+$(COVERAGE_BIN): $(call obj,$(SRC_coverage)) $(LIBS_own)
+	$(LINK) -o $@ $^ $(LIBS)
 
 # Link-time optimisation would bind a name before it is wrapped.
 WRAPPED_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_wrapped))
@@ -233,7 +238,7 @@ build/captures/simulated: tests/simulate-captures $(wildcard sim/*.c)
 	@echo "captures: simulating some"
 	@$< $(B)/bin $(@D)
 
-tests-build: $(TEST_BINS) $(WRAPPED_BINS) $(VENUE_BINS) $(CONFORMANCE_BINS) $(INTEROP_BINS)
+tests-build: $(COVERAGE_BIN) $(TEST_BINS) $(WRAPPED_BINS) $(VENUE_BINS) $(CONFORMANCE_BINS) $(INTEROP_BINS)
 fuzz-build: $(FUZZ_BINS)
 bench-build: $(BENCH_BINS)
 
@@ -393,7 +398,7 @@ fuzz:
 soak:
 	@.ci/deps build test soak
 	$(SUBMAKE) -j$(JOBS) VARIANT=release all build/release/tests/wrapped/recorder_moved_clock \
-	    build/release/tests/wrapped/recorder_slow_disk
+	    build/release/tests/wrapped/recorder_slow_disk build/release/tests/coverage/compare
 	@tests/e2e/soak build/release/bin $(SOAK_KILLS)
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
 	@TAPEDECK_ALL_CLIENTS=1 tests/e2e/run build/bin clients

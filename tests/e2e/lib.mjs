@@ -168,6 +168,11 @@ export function manifestOf(dir) {
   };
 }
 
+/** Every time that no connection covered lies in a row of the ledger (tests/coverage/compare.c). */
+export async function checkCoverage(t, archive, options) {
+  await run(t, path.resolve(fs.realpathSync(BIN), "../tests/coverage/compare"), [archive], options);
+}
+
 /** A recording against a simulated exchange's truth file (tests/truth/compare.c), as an object. */
 export async function compareTruth(t, archive, truth, { compare = path.resolve(fs.realpathSync(BIN), "../tests/truth/compare"), ...options } = {}) {
   return JSON.parse((await run(t, compare, ["--json", archive, truth], options)).stdout);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { certificate } from "./hostile.mjs";
-import { filesBelow, json, jsonLines, jsonList, passed, tapedeck } from "./lib.mjs";
+import { checkCoverage, filesBelow, json, jsonLines, jsonList, passed, tapedeck } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "./numbered.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
@@ -275,6 +275,7 @@ export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say 
   await scene.ended(await scene.recording(), "SIGTERM");
   const { verdict } = await json(t, ["verify", "-a", scene.archive, "--json"], { status: null, ...DAY });
   assert.equal(verdict, "sound");
+  await checkCoverage(t, scene.archive, DAY);
   const sum = await announcedLost(scene);
   const holes = { made: 0, missing: 0, uncovered: 0, excess_ms: 0, rows: 0 };
   for (const feed of FEEDS) {

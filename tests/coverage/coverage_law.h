@@ -1,0 +1,109 @@
+/* The ledger as the complement of what was covered: one definition of a gap, from facts that are
+ * written, beside the rows that the product writes and derives. Pure: facts in, rows out.
+ *
+ * A topic is covered by each of its grants from the grant's time up to the end of its connection:
+ * where it is proven that all that the exchange had sent was received, at most the last data. A gap
+ * is a piece between the topic's first grant and the end of what was recorded that no grant covers;
+ * its reason is how the coverage before it ended. */
+#ifndef TD_TESTS_COVERAGE_LAW_H
+#define TD_TESTS_COVERAGE_LAW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "archive/gap.h"
+
+typedef enum law_end {
+    LAW_LIVE,    /* a process records it now */
+    LAW_STOPPED, /* its end is written */
+    LAW_CRASHED, /* it has no end, or recovery wrote that it has none */
+} law_end;
+
+/* One session of a feed. */
+typedef struct law_session {
+    const char *feed, *id;
+    law_end end;
+    uint8_t is_import;
+    uint64_t began_ns; /* of a recorder: when it began; else its first message */
+    uint64_t first_ns, last_ns; /* of its received frames; 0: none */
+    uint64_t end_ns;            /* of its last message of any kind */
+} law_session;
+
+/* A connection; several segments restate it. */
+typedef struct law_conn {
+    size_t session;
+    uint32_t line, shard, conn;
+    uint64_t up_ns;
+    uint64_t first_data_ns, last_data_ns; /* 0: no data came */
+    uint64_t first_ns, last_ns;           /* of any frame received */
+    uint64_t proven_ns;                   /* all that was sent before was received; 0: unknown */
+    uint64_t down_ns;                     /* 0: its end is not written */
+    uint8_t is_stale;                     /* it was ended because it was silent */
+    uint8_t is_by_us;
+} law_conn;
+
+/* A topic on a connection. */
+typedef struct law_grant {
+    size_t conn, topic;
+    uint64_t from_ns;
+    uint64_t to_ns; /* 0: until its connection ends. Ended by a refusal at once: from_ns */
+} law_grant;
+
+typedef struct law_topic {
+    const char *feed, *topic, *symbol;
+} law_topic;
+
+/* A recorder's session asked for a topic. */
+typedef struct law_request {
+    size_t session, topic;
+} law_request;
+
+/* Time in which a feed's segments were removed on purpose; or in which a session wrote nothing for
+ * an hour. */
+typedef struct law_span {
+    const char *feed;
+    size_t session; /* of a silent hour */
+    uint64_t from_ns, to_ns;
+} law_span;
+
+typedef struct law_facts {
+    law_session *sessions;
+    size_t session_count;
+    law_conn *conns;
+    size_t conn_count;
+    law_grant *grants;
+    size_t grant_count;
+    law_topic *topics;
+    size_t topic_count;
+    law_request *requests;
+    size_t request_count;
+    law_span *pruned;
+    size_t pruned_count;
+    law_span *silent;
+    size_t silent_count;
+} law_facts;
+
+/* A piece of time in which a topic is not covered. slot: of the coverage before it. */
+typedef struct law_gap {
+    size_t topic;
+    gap_reason reason;
+    uint32_t line, shard;
+    uint64_t from_ns, to_ns; /* GAP_OPEN */
+} law_gap;
+
+typedef struct law_gaps {
+    law_gap *rows; /* by topic and time */
+    size_t count;
+} law_gaps;
+
+/* *out is the caller's: free rows. */
+void coverage_law(const law_facts *facts, law_gaps *out);
+
+/* Since when a topic is covered; 0: never. */
+uint64_t coverage_law_begin(const law_facts *facts, size_t topic);
+
+/* The slot over which the topic was covered last before a time; 0: none. */
+int coverage_law_slot(const law_facts *facts, size_t topic, uint64_t before_ns, uint32_t *line,
+                      uint32_t *shard);
+
+#endif
