@@ -29,6 +29,7 @@ typedef struct route_key {
 typedef struct routed_channel {
     channel_info info;
     frame_role role;
+    channel_slots slots;
     route_key key; /* views into info's strings */
     char names[];  /* topic, exchange_topic, symbol, each with its NUL: what info points into */
 } routed_channel;
@@ -177,8 +178,9 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
             return TD_E_LIMIT;
         make_channel(r, key, hash, row);
     }
-    const routed_channel *channel = r->channels[out->index];
+    routed_channel *channel = r->channels[out->index];
     out->info = &channel->info;
+    out->slots = &channel->slots;
     out->role = channel->role;
     return TD_OK;
 }

@@ -46,10 +46,17 @@ typedef struct feed_frame {
                               (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL */
 } feed_frame;
 
+/* What users of a channel keep with it; zero where it is made. */
+typedef struct channel_slots {
+    uint32_t grants_epoch; /* capture/grants.h: in which its topic was found granted */
+    void *live;            /* pipeline/live_check.h */
+} channel_slots;
+
 /* The frame's channel and class. */
 typedef struct channel_route {
     uint32_t index;           /* the channel's number in this router */
-    const channel_info *info; /* valid until the router forgets or closes */
+    const channel_info *info; /* valid until the router forgets or closes, */
+    channel_slots *slots;     /* and so are these */
     frame_role role;          /* channel_role of info */
     enum frame_class frame_class;
     uint64_t publish_ns; /* the exchange's time, recv_ns where the frame has none */

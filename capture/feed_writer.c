@@ -344,7 +344,7 @@ static td_result note_frame(feed_writer *self, const feed_frame *frame, td_bytes
                                .conn = frame->conn,
                                .recv_ns = frame->recv_ns,
                                .role = route->role,
-                               .channel = route->index,
+                               .channel = route->slots,
                                .exchange_topic = route->info->exchange_topic,
                                .bytes = bytes};
     td_result rc = TD_OK;
@@ -371,7 +371,7 @@ static td_result route_frame(feed_writer *self, const feed_frame *frame, td_byte
     if (rc != TD_OK)
         return rc;
     channel_router_route(self->router, &in, out);
-    if (TD_LIKELY(grants_knows(self->granted, out->role, out->index)))
+    if (TD_LIKELY(grants_knows(self->granted, out->role, out->slots)))
         return TD_OK;
     uint32_t segment_number = self->segment_number;
     rc = note_frame(self, frame, bytes, out, err);

@@ -58,9 +58,7 @@ typedef struct grant_change {
 struct grants {
     const dialect *dialect;
     grant_slot slots[LIMIT_FEED_SLOTS];
-    uint32_t *known; /* by channel: the epoch in which its topic was found granted */
-    size_t known_capacity;
-    uint32_t epoch;
+    uint32_t epoch; /* from 1; a later one begins when a topic may have ended */
     grant_change *changes;
     size_t change_count;
     dialect_parser *parser;
@@ -98,7 +96,6 @@ void grants_close(grants *self)
         td_free(self->slots[i].requests);
     }
     dialect_parser_close(self->parser);
-    td_free(self->known);
     td_free(self->changes);
     td_free(self);
 }
@@ -162,7 +159,6 @@ event grants_event(const grants *self, size_t i)
 size_t grants_restate(grants *self)
 {
     self->change_count = 0;
-    self->epoch++;
     for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
         const grant_slot *slot = &self->slots[i];
         for (size_t k = 0; k < slot->topic_count; k++) {
@@ -421,16 +417,13 @@ static void on_data(grants *self, grant_slot *slot, const grant_frame *frame)
         if (topic != NULL)
             grant(self, slot, topic, 0, frame->recv_ns);
     }
-    if (frame->channel >= self->known_capacity)
-        self->known =
-            td_array_reach(self->known, &self->known_capacity, frame->channel, sizeof *self->known);
-    self->known[frame->channel] = self->epoch;
+    frame->channel->grants_epoch = self->epoch;
 }
 
-int grants_knows(const grants *self, frame_role role, uint32_t channel)
+int grants_knows(const grants *self, frame_role role, const channel_slots *channel)
 {
     if (role == ROLE_DATA)
-        return channel < self->known_capacity && self->known[channel] == self->epoch;
+        return channel->grants_epoch == self->epoch;
     return role != ROLE_CONTROL && role != ROLE_OUT;
 }
 

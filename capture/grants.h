@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/channel.h"
 #include "archive/event.h"
+#include "capture/channel_router.h"
 #include "schema/dialect.h"
 
 typedef struct grants grants;
@@ -30,8 +31,8 @@ typedef struct grant_frame {
     uint32_t line, shard, conn;
     uint64_t recv_ns;
     frame_role role;
-    uint32_t channel;           /* its number in the segment, below LIMIT_SEGMENT_CHANNELS */
-    const char *exchange_topic; /* of ROLE_DATA */
+    channel_slots *channel;     /* of ROLE_DATA */
+    const char *exchange_topic; /* likewise */
     td_bytes bytes;             /* of a request or an answer */
 } grant_frame;
 
@@ -43,7 +44,7 @@ void grants_close(grants *self); /* NULL is fine */
 void grants_closed(grants *self, uint32_t slot);
 
 /* 1 if frames of this channel change nothing: their topic is granted, or they have none. */
-int grants_knows(const grants *self, frame_role role, uint32_t channel);
+int grants_knows(const grants *self, frame_role role, const channel_slots *channel);
 
 /* Since when the slot's connection has all topics that are granted to it so far; 0: none is. */
 uint64_t grants_from_ns(const grants *self, uint32_t slot);
@@ -52,8 +53,8 @@ uint64_t grants_from_ns(const grants *self, uint32_t slot);
  * many events there are to write, for grants_event. */
 size_t grants_apply(grants *self, const grant_frame *frame);
 
-/* A segment begins, and with it the numbers of channels. Returns how many events restate what is
- * granted, for grants_event. */
+/* A segment begins: its channels are new. Returns how many events restate what is granted, for
+ * grants_event. */
 size_t grants_restate(grants *self);
 
 /* One of the events of the last grants_apply or grants_restate. Its texts are valid until the next

@@ -72,20 +72,12 @@ typedef struct made_checkpoint {
     td_buf record;
 } made_checkpoint;
 
-/* The channels of a feed's segment, by their numbers there. NULL: not seen. */
-typedef struct numbered_channels {
-    live_channel **channels;
-    size_t capacity;
-    uint32_t segment;
-} numbered_channels;
-
 struct live_check {
     live_check_options options;
     pthread_t thread;
     td_ring *ring;
     td_ring *found; /* of events as JSON, each after its feed's index; NULL without a thread */
     /* The encoder thread's: all channels and symbols, until the end. */
-    numbered_channels numbers[LIMIT_FEEDS];
     live_channel **channels;
     size_t channel_count;
     slot_table by_channel;
@@ -227,22 +219,17 @@ static live_channel *get_channel(live_check *self, uint16_t feed_index, const ch
     return made;
 }
 
-/* The channel of a frame, by its number in the segment. */
-static live_channel *channel_of(live_check *self, uint16_t feed_index, const feed_written *written,
+/* The channel of a frame. It is looked up once in a segment. */
+static live_channel *channel_of(live_check *self, uint16_t feed_index, const channel_route *route,
                                 uint64_t recv_ns)
 {
-    numbered_channels *numbers = &self->numbers[feed_index];
-    if (written->segment != numbers->segment && numbers->capacity > 0)
-        memset(numbers->channels, 0, numbers->capacity * sizeof(live_channel *));
-    numbers->segment = written->segment;
-    numbers->channels = td_array_reach(numbers->channels, &numbers->capacity, written->route.index,
-                                       sizeof(live_channel *));
-    live_channel **at = &numbers->channels[written->route.index];
-    if (*at == NULL) {
-        *at = get_channel(self, feed_index, written->route.info, recv_ns);
-        count_shared(&self->unchecked_books[feed_index], *at == &NO_SPACE);
+    channel_slots *slots = route->slots;
+    if (TD_UNLIKELY(slots->live == NULL)) {
+        live_channel *found = get_channel(self, feed_index, route->info, recv_ns);
+        count_shared(&self->unchecked_books[feed_index], found == &NO_SPACE);
+        slots->live = found;
     }
-    return *at;
+    return slots->live;
 }
 
 /* ---- the states of symbols ---- */
@@ -655,7 +642,7 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
     TD_ASSERT(written->bytes.size <= LIMIT_FRAME_BYTES);
     if (written->route.frame_class != CLASS_DATA)
         return;
-    live_channel *channel = channel_of(self, feed_index, written, frame->recv_ns);
+    live_channel *channel = channel_of(self, feed_index, &written->route, frame->recv_ns);
     uint8_t *wants_checkpoint = &self->wants_checkpoint[feed_index];
     *wants_checkpoint |= written->wants_checkpoint;
     if (channel == &NO_ROW)
@@ -719,8 +706,6 @@ static void *run(void *arg)
 
 static void free_all(live_check *self)
 {
-    for (size_t f = 0; f < LIMIT_FEEDS; f++)
-        td_free(self->numbers[f].channels);
     for (size_t i = 0; i < self->channel_count; i++)
         td_free(self->channels[i]);
     for (size_t i = 0; i < self->symbol_count; i++) {

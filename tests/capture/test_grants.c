@@ -134,7 +134,8 @@ static const grant_case CASES[] = {
       {'s', "", {"grant * answered 1"}}}},
 };
 
-static size_t apply_frame(grants *g, const grant_step *step, uint32_t conn, uint64_t recv_ns)
+static size_t apply_frame(grants *g, const grant_step *step, channel_slots channels[UINT8_MAX + 1],
+                          uint32_t conn, uint64_t recv_ns)
 {
     char padded[512 + DECODE_PADDING_BYTES] = {0};
     (void)snprintf(padded, sizeof padded, "%s", step->text);
@@ -143,7 +144,8 @@ static size_t apply_frame(grants *g, const grant_step *step, uint32_t conn, uint
                                .role = step->kind == '>'   ? ROLE_OUT
                                        : step->kind == '<' ? ROLE_CONTROL
                                                            : ROLE_DATA,
-                               .channel = strlen(step->text) < 7 ? 0 : (uint8_t)step->text[6],
+                               .channel =
+                                   &channels[strlen(step->text) < 7 ? 0 : (uint8_t)step->text[6]],
                                .exchange_topic = step->text,
                                .bytes = td_bytes_of(padded, strlen(step->text))};
     if (grants_knows(g, frame.role, frame.channel))
@@ -170,6 +172,7 @@ static void expect_events(const grants *g, const grant_step *step, size_t count,
 static void check_case(const grant_case *c)
 {
     grants *g = grants_open(family_find(td_bytes_str(c->family))->dialect);
+    channel_slots channels[UINT8_MAX + 1] = {0};
     uint32_t conn = 1;
     for (size_t i = 0; i < STEPS_MAX && c->steps[i].kind != '\0'; i++) {
         const grant_step *step = &c->steps[i];
@@ -181,7 +184,9 @@ static void check_case(const grant_case *c)
         else if (step->kind == 's')
             count = grants_restate(g);
         else
-            count = apply_frame(g, step, conn, i + 1);
+            count = apply_frame(g, step, channels, conn, i + 1);
+        if (step->kind == 's')
+            memset(channels, 0, sizeof channels); /* as a router's */
         expect_events(g, step, count, c->what);
         for (size_t k = 0; k < count && step->kind != 's'; k++) {
             const event got = grants_event(g, k);
@@ -210,8 +215,12 @@ static void topics_beyond_the_bound(void **state)
     for (unsigned n = 0; n < DIALECT_ARGS_MAX + 2; n++) {
         char topic[32];
         (void)snprintf(topic, sizeof topic, "publicTrade.S%u", n);
-        const grant_frame frame = {
-            .conn = 1, .recv_ns = n + 1, .role = ROLE_DATA, .channel = n, .exchange_topic = topic};
+        channel_slots slots = {0};
+        const grant_frame frame = {.conn = 1,
+                                   .recv_ns = n + 1,
+                                   .role = ROLE_DATA,
+                                   .channel = &slots,
+                                   .exchange_topic = topic};
         size_t count = grants_apply(g, &frame);
         assert_int_equal(count, n <= DIALECT_ARGS_MAX);
         if (count > 0)

@@ -50,15 +50,18 @@ static void keep_found(findings_seen *seen, const event *what)
     kept->row.detail = keep_text(kept->detail, sizeof kept->detail, what->gap.detail);
 }
 
-/* Channel numbers restart in each segment: shift is added to their numbers. */
+enum { CHANNELS_MAX = 1024, COPY_INDEX = 512 };
+
+/* slots: of a segment's channels, CHANNELS_MAX. */
 static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
-                uint32_t shift)
+                channel_slots *slots)
 {
+    assert_in_range(frame->channel->index, 0, CHANNELS_MAX - 1);
     const channel_info *info = &frame->channel->info;
     int is_control = strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0;
     const feed_frame passed = {.conn = conn, .recv_ns = frame->recv_ns};
     const feed_written written = {.segment = segment,
-                                  .route = {.index = frame->channel->index + shift,
+                                  .route = {.slots = &slots[frame->channel->index],
                                             .info = info,
                                             .frame_class = is_control ? CLASS_ACK : CLASS_DATA},
                                   .granted_ns = frame->granted_ns,
@@ -76,17 +79,17 @@ typedef struct live_check_case {
     size_t closed;         /* from this frame on the first of the two is silent; 0: never */
 } live_check_case;
 
-/* The same frame on the feed's other shard; channels are numbered apart. */
+/* The same frame on the feed's other shard, with channels of its own. */
 static void put_copy(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
-                     uint32_t shift)
+                     channel_slots *slots)
 {
     frame_channel channel = *frame->channel;
     frame_ref copy = *frame;
     copy.channel = &channel;
     copy.recv_ns++;
-    channel.index += 100;
+    channel.index += COPY_INDEX;
     channel.info.shard = 1;
-    put(w, &copy, conn, segment, shift);
+    put(w, &copy, conn, segment, slots);
 }
 
 /* Run the live check on a recorded tape. Any receive time that its findings name is one of the
@@ -101,20 +104,20 @@ static live_check_stats live_check_case_run(const capture_tape *from, const char
         .config = &config, .ring_bytes = 64 << 20, .memory_bytes = how->memory_bytes};
     live_check *w = NULL;
     uint32_t segment = 1;
-    uint32_t shift = 0;
+    channel_slots slots[CHANNELS_MAX] = {0};
     *seen = (findings_seen){0};
     assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
     for (size_t i = 0; i < from->frame_count; i++) {
         if (how->segment_frames > 0 && i > 0 && i % how->segment_frames == 0) {
             segment++;
-            shift = (shift + 7) % 31;
+            memset(slots, 0, sizeof slots); /* new channels, as of a router */
         }
         uint32_t conn = from->frames[i].conn->number + (i >= how->again);
         int is_closed = how->closed > 0 && i >= how->closed;
         if (i != how->lost && !is_closed)
-            put(w, &from->frames[i], conn, segment, shift);
+            put(w, &from->frames[i], conn, segment, slots);
         if (i != how->lost && how->is_twice)
-            put_copy(w, &from->frames[i], conn, segment, shift);
+            put_copy(w, &from->frames[i], conn, segment, slots);
     }
     while (!live_check_is_idle(w))
         (void)poll(NULL, 0, 1);
@@ -332,7 +335,7 @@ static void test_text_and_binary_frames_of_a_topic(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* Books go on over segments, whatever numbers their channels have there: nothing is found where
+/* Books go on over segments, where their channels are new: nothing is found where
  * nothing is missing, and what is missing is found. */
 static void test_segments(void **state)
 {
@@ -393,6 +396,7 @@ static void count_warning(void *ctx, td_log_level level, const char *line)
 /* A frame of a book; a delta that does not follow breaks it, a snapshot mends it. */
 static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
 {
+    channel_slots slots = {0}; /* as in a segment that begins */
     static const channel_info INFO = {
         .topic = "orderbook.50", .symbol = "AUSDT", .exchange_topic = "orderbook.50.AUSDT"};
     char text[256];
@@ -401,9 +405,10 @@ static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
                         "\"s\":\"AUSDT\",\"b\":[],\"a\":[],\"u\":%llu,\"seq\":%llu}}",
                         type, (unsigned long long)n, (unsigned long long)u, (unsigned long long)n);
     const feed_frame frame = {.conn = 1, .recv_ns = n * TD_NS_PER_MS};
-    const feed_written written = {.segment = 1,
-                                  .route = {.info = &INFO, .frame_class = CLASS_DATA},
-                                  .bytes = td_bytes_of(text, (size_t)size)};
+    const feed_written written = {
+        .segment = 1,
+        .route = {.info = &INFO, .slots = &slots, .frame_class = CLASS_DATA},
+        .bytes = td_bytes_of(text, (size_t)size)};
     live_check_put(w, 0, &frame, &written);
 }
 
