@@ -88,4 +88,10 @@ static inline msg_value row_time(uint64_t ns)
     return (msg_value){.type = VALUE_TIME_NS, .as.time_ns = ns};
 }
 
+/* A value as text: decimals in shortest form, "true", "false", names of sides as msg_side_name has
+ * them, times as ns. Numbers are written to memory, which the text refers to then. Empty: absent.
+ */
+enum { ROW_TEXT_BYTES = TD_DECIMAL_TEXT_BYTES };
+td_bytes row_value_text(const msg_value *value, char memory[ROW_TEXT_BYTES]);
+
 #endif

@@ -56,6 +56,33 @@ export_row export_row_of(const maker_frame *seen)
     return row;
 }
 
+td_bytes row_value_text(const msg_value *value, char memory[ROW_TEXT_BYTES])
+{
+    td_decimal number = {0, 0};
+    switch (value->type) {
+    case VALUE_ABSENT:
+        return td_bytes_of(NULL, 0);
+    case VALUE_TEXT:
+    case VALUE_JSON:
+    case VALUE_BIG_DECIMAL:
+        return value->as.text;
+    case VALUE_BOOL:
+        return td_bytes_str(value->as.is_true ? "true" : "false");
+    case VALUE_SIDE:
+        return td_bytes_str(msg_side_name((msg_side)value->as.side));
+    case VALUE_DECIMAL:
+        number = value->as.decimal;
+        break;
+    case VALUE_INTEGER:
+        number.mantissa = value->as.integer;
+        break;
+    case VALUE_TIME_NS:
+        number.mantissa = (int64_t)value->as.time_ns;
+        break;
+    }
+    return td_bytes_of(memory, td_decimal_format(number, memory));
+}
+
 /* Depth 0 is a book that begins with an HTTP answer: it has no snapshot to begin a file with. */
 int export_is_book_topic(const topic_row *row, uint32_t depth)
 {

@@ -122,6 +122,7 @@ extern const export_type EXPORT_INSTRUMENTS;
  * with every member that the rows of schema/ give to the type as a column. A book that was not
  * proven whole has its rows, with a flag. name NULL: messages of that type have no entries. Their
  * columns are there after export_message_types_init(), which any thread may call at any time. */
+enum { MESSAGE_TOPIC }; /* the first column of all of them */
 extern export_type EXPORT_MESSAGE_TYPES[MSG_TYPE_COUNT];
 void export_message_types_init(void);
 

@@ -85,17 +85,6 @@ static void add_u64(td_buf *out, uint64_t value)
     td_buf_add(out, digits + at, sizeof digits - at);
 }
 
-static void add_decimal(td_buf *out, td_decimal value)
-{
-    char text[TD_DECIMAL_TEXT_BYTES];
-    td_buf_add(out, text, td_decimal_format(value, text));
-}
-
-static void add_i64(td_buf *out, int64_t value)
-{
-    add_decimal(out, (td_decimal){value, 0});
-}
-
 /* A text that would break the line leaves its cell empty. */
 static void add_text(csv_writer *csv, td_buf *out, td_bytes text)
 {
@@ -105,32 +94,21 @@ static void add_text(csv_writer *csv, td_buf *out, td_bytes text)
         td_buf_add(out, text.data, text.size);
 }
 
+/* Numbers and the format's own words fit into any cell. */
 static void add_value(csv_writer *csv, td_buf *out, const export_type *type, const msg_value *value)
 {
-    switch (value->type) {
-    case VALUE_ABSENT:
-        return;
-    case VALUE_TEXT:
-    case VALUE_JSON:
-    case VALUE_BIG_DECIMAL:
-        add_text(csv, out, value->as.text);
-        return;
-    case VALUE_DECIMAL:
-        add_decimal(out, value->as.decimal);
-        return;
-    case VALUE_INTEGER:
-        add_i64(out, value->as.integer);
-        return;
-    case VALUE_BOOL:
-        add_text(csv, out, td_bytes_str(value->as.is_true ? "true" : "false"));
-        return;
-    case VALUE_SIDE:
-        add_text(csv, out, td_bytes_str(side_name(type, value->as.side)));
-        return;
-    case VALUE_TIME_NS:
+    char memory[ROW_TEXT_BYTES];
+    const char *side = value->type == VALUE_SIDE ? side_name(type, value->as.side) : "";
+    td_bytes text = row_value_text(value, memory);
+    if (value->type == VALUE_TIME_NS)
         add_u64(out, value->as.time_ns / NS_PER_US);
-        return;
-    }
+    else if (value->type == VALUE_SIDE)
+        td_buf_add(out, side, strlen(side));
+    else if (value->type == VALUE_TEXT || value->type == VALUE_JSON ||
+             value->type == VALUE_BIG_DECIMAL)
+        add_text(csv, out, text);
+    else
+        td_buf_add(out, text.data, text.size);
 }
 
 /* Times are cut to us, not rounded; a row without an exchange time has the receive time in both. */

@@ -356,29 +356,24 @@ static void write_decimal(json_writer *json, const char *name, td_bytes text)
 
 static void write_value(json_writer *json, const export_column *column, const msg_value *value)
 {
-    char text[TD_DECIMAL_TEXT_BYTES];
+    char text[ROW_TEXT_BYTES];
     switch (value->type) {
     case VALUE_ABSENT:
         return;
     case VALUE_TEXT:
     case VALUE_JSON:
-        json_write_member_bytes(json, column->name, value->as.text);
-        return;
-    case VALUE_BIG_DECIMAL:
-        write_decimal(json, column->name, value->as.text);
+    case VALUE_SIDE:
+        json_write_member_bytes(json, column->name, row_value_text(value, text));
         return;
     case VALUE_DECIMAL:
-        write_decimal(json, column->name,
-                      td_bytes_of(text, td_decimal_format(value->as.decimal, text)));
+    case VALUE_BIG_DECIMAL:
+        write_decimal(json, column->name, row_value_text(value, text));
         return;
     case VALUE_INTEGER:
         json_write_member_i64(json, column->name, value->as.integer);
         return;
     case VALUE_BOOL:
         json_write_member_bool(json, column->name, value->as.is_true);
-        return;
-    case VALUE_SIDE:
-        json_write_member_text(json, column->name, msg_side_name((msg_side)value->as.side));
         return;
     case VALUE_TIME_NS:
         write_time(json, column->name, value->as.time_ns);
@@ -452,8 +447,9 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     mcap_writer *self = writer;
     uint16_t id = self->message_id;
     if (id == 0) {
-        td_bytes topic = (of->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? td_bytes_str(of->name)
-                                                                     : row->values[0].as.text;
+        td_bytes topic = (of->type->flags & EXPORT_ALL_SYMBOLS) != 0
+                             ? td_bytes_str(of->name)
+                             : row->values[MESSAGE_TOPIC].as.text;
         td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
         if (rc == TD_OK)
             rc = lane_of(self, of, topic, &id, err);

@@ -170,45 +170,12 @@ static void put_text(const table_writer *self, parquet_writer *to, size_t column
     parquet_put_null(to, column);
 }
 
-/* A value in a column of texts, which a type has where its topics differ. */
-static void put_as_text(const table_writer *self, parquet_writer *to, size_t column,
-                        const msg_value *value)
-{
-    char text[TD_DECIMAL_TEXT_BYTES];
-    td_decimal number = {0, 0};
-    switch (value->type) {
-    case VALUE_ABSENT:
-        parquet_put_null(to, column);
-        return;
-    case VALUE_TEXT:
-    case VALUE_JSON:
-    case VALUE_BIG_DECIMAL:
-        put_text(self, to, column, value->as.text);
-        return;
-    case VALUE_BOOL:
-        put_text(self, to, column, td_bytes_str(value->as.is_true ? "true" : "false"));
-        return;
-    case VALUE_SIDE:
-        put_text(self, to, column, td_bytes_str(msg_side_name((msg_side)value->as.side)));
-        return;
-    case VALUE_DECIMAL:
-        number = value->as.decimal;
-        break;
-    case VALUE_INTEGER:
-        number.mantissa = value->as.integer;
-        break;
-    case VALUE_TIME_NS:
-        number.mantissa = (int64_t)value->as.time_ns;
-        break;
-    }
-    put_text(self, to, column, td_bytes_of(text, td_decimal_format(number, text)));
-}
-
 static td_result put_value(const table_writer *self, parquet_writer *to, size_t column,
                            const msg_value *value, td_err *err)
 {
-    if (self->columns[column].kind == PARQUET_TEXT) {
-        put_as_text(self, to, column, value);
+    char text[ROW_TEXT_BYTES];
+    if (self->columns[column].kind == PARQUET_TEXT && value->type != VALUE_ABSENT) {
+        put_text(self, to, column, row_value_text(value, text)); /* topics may differ in types */
         return TD_OK;
     }
     switch (value->type) {

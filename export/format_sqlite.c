@@ -167,34 +167,19 @@ static td_result begin_file(sqlite_writer *self, td_err *err)
     return rc;
 }
 
-/* text: memory for a decimal, until the row is written. */
-static void bind_value(database_query *query, const msg_value *value, char *text)
+/* Whole numbers are numbers, all else is text. text: memory until the row is written. */
+static void bind_value(database_query *query, const msg_value *value, char text[ROW_TEXT_BYTES])
 {
-    switch (value->type) {
-    case VALUE_ABSENT:
+    if (value->type == VALUE_ABSENT)
         database_bind_null(query);
-        return;
-    case VALUE_TEXT:
-    case VALUE_JSON:
-    case VALUE_BIG_DECIMAL:
-        database_bind_bytes(query, value->as.text);
-        return;
-    case VALUE_DECIMAL:
-        database_bind_bytes(query, td_bytes_of(text, td_decimal_format(value->as.decimal, text)));
-        return;
-    case VALUE_INTEGER:
+    else if (value->type == VALUE_INTEGER)
         database_bind_i64(query, value->as.integer);
-        return;
-    case VALUE_BOOL:
+    else if (value->type == VALUE_BOOL)
         database_bind_i64(query, value->as.is_true);
-        return;
-    case VALUE_SIDE:
-        database_bind_text(query, msg_side_name((msg_side)value->as.side));
-        return;
-    case VALUE_TIME_NS:
+    else if (value->type == VALUE_TIME_NS)
         database_bind_u64(query, value->as.time_ns);
-        return;
-    }
+    else
+        database_bind_bytes(query, row_value_text(value, text));
 }
 
 static void bind_place(database_query *query, const export_source *of, const export_row *row)
@@ -231,7 +216,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
     if (rc != TD_OK || row->is_gap)
         return rc;
-    char(*texts)[TD_DECIMAL_TEXT_BYTES] = td_alloc(count * sizeof *texts);
+    char(*texts)[ROW_TEXT_BYTES] = td_alloc(count * sizeof *texts);
     database_query query = database_query_begin(self->db, FIRST_INSERT + table_of(self, of));
     if (has_place(of->type))
         bind_place(&query, of, row);

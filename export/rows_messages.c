@@ -8,8 +8,7 @@
 
 enum {
     COLUMNS_MAX = 192,
-    TOPIC = 0,  /* first column of all */
-    ACTION = 1, /* second one of those whose entries have actions */
+    ACTION = MESSAGE_TOPIC + 1, /* of types whose entries have actions */
 };
 
 /* The columns of a type, and where a member's is; 0: it has none. */
@@ -113,7 +112,7 @@ void export_message_types_init(void)
 typedef struct entry_row {
     const type_columns *of;
     msg_value values[COLUMNS_MAX];
-    char texts[COLUMNS_MAX][TD_DECIMAL_TEXT_BYTES]; /* of numbers in columns of text */
+    char texts[COLUMNS_MAX][ROW_TEXT_BYTES]; /* of numbers in columns of text */
 } entry_row;
 
 static void set(entry_row *to, msg_member member, msg_value value)
@@ -121,17 +120,10 @@ static void set(entry_row *to, msg_member member, msg_value value)
     size_t at = to->of->place[member];
     if (at == 0)
         return;
-    char *text = to->texts[at];
-    int is_text = to->of->columns[at].type == VALUE_TEXT;
-    if (is_text && value.type == VALUE_DECIMAL)
-        value = row_text(td_bytes_of(text, td_decimal_format(value.as.decimal, text)));
-    else if (is_text && value.type == VALUE_INTEGER)
-        value =
-            row_text(td_bytes_of(text, td_decimal_format((td_decimal){value.as.integer, 0}, text)));
-    else if (is_text && value.type == VALUE_SIDE)
-        value = row_text(td_bytes_str(msg_side_name((msg_side)value.as.side)));
-    else if (is_text && value.type == VALUE_BOOL)
-        value = row_text(td_bytes_str(value.as.is_true ? "true" : "false"));
+    value_type type = value.type;
+    if (to->of->columns[at].type == VALUE_TEXT && (type == VALUE_DECIMAL || type == VALUE_INTEGER ||
+                                                   type == VALUE_SIDE || type == VALUE_BOOL))
+        value = row_text(row_value_text(&value, to->texts[at]));
     to->values[at] = value;
 }
 
@@ -157,7 +149,7 @@ static void set_text(entry_row *to, msg_member member, td_bytes text)
 static void set_head(entry_row *to, const message *m)
 {
     const msg_head *head = &m->head;
-    to->values[TOPIC] = row_text(head->topic);
+    to->values[MESSAGE_TOPIC] = row_text(head->topic);
     set_integer(to, MEMBER_CROSS_SEQ, head->has_cross_seq, head->cross_seq);
     set_integer(to, MEMBER_U, head->has_u, head->u);
     set_integer(to, MEMBER_SEQ, head->has_seq, head->seq);
