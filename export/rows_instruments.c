@@ -13,61 +13,12 @@
 #include "base/slot_table.h"
 #include "export/export_type.h"
 #include "json/json.h"
+#include "schema/exchange.h"
+#include "schema/instrument.h"
 
-/* The columns: their names, their types, and the members of an entry that may have them, in all
- * lists of the exchange; the first that is there counts. NULL: of no member. */
-#define INSTRUMENT_VALUES(X)                                                                       \
-    X(VALID_FROM, "valid_from", VALUE_TIME_NS, NULL)                                               \
-    X(VALID_TO, "valid_to", VALUE_TIME_NS, NULL)                                                   \
-    X(SEEN_BEFORE, "seen_before", VALUE_TIME_NS, NULL)                                             \
-    X(FEED, "feed", VALUE_TEXT, NULL)                                                              \
-    X(REQUEST, "request", VALUE_TEXT, NULL)                                                        \
-    X(CATEGORY, "category", VALUE_TEXT, NULL)                                                      \
-    X(SYMBOL, "symbol", VALUE_TEXT, "symbol|name")                                                 \
-    X(SYMBOL_ID, "symbol_id", VALUE_INTEGER, "symbolId")                                           \
-    X(ALIAS, "alias", VALUE_TEXT, "alias")                                                         \
-    X(CONTRACT_TYPE, "contract_type", VALUE_TEXT, "contractType|optionsType")                      \
-    X(SYMBOL_TYPE, "symbol_type", VALUE_TEXT, "symbolType")                                        \
-    X(STATUS, "status", VALUE_TEXT, "status|showStatus")                                           \
-    X(BASE, "base", VALUE_TEXT, "baseCoin|base_currency|baseCurrency")                             \
-    X(QUOTE, "quote", VALUE_TEXT, "quoteCoin|quote_currency|quoteCurrency")                        \
-    X(SETTLE, "settle", VALUE_TEXT, "settleCoin")                                                  \
-    X(TICK, "tick", VALUE_DECIMAL,                                                                 \
-      "priceFilter.tickSize|price_filter.tick_size|tickSize|minPricePrecision")                    \
-    X(MIN_PRICE, "min_price", VALUE_DECIMAL,                                                       \
-      "priceFilter.minPrice|price_filter.min_price|minPrice|minOrderPrice")                        \
-    X(MAX_PRICE, "max_price", VALUE_DECIMAL,                                                       \
-      "priceFilter.maxPrice|price_filter.max_price|maxPrice|maxOrderPrice")                        \
-    X(QTY_STEP, "qty_step", VALUE_DECIMAL,                                                         \
-      ("lotSizeFilter.qtyStep|lotSizeFilter.basePrecision|lot_size_filter.qty_step|qtyStep|"       \
-       "minOrderSizeIncrement|basePrecision|lotSize"))                                             \
-    X(MIN_QTY, "min_qty", VALUE_DECIMAL,                                                           \
-      ("lotSizeFilter.minOrderQty|lot_size_filter.min_trading_qty|minTradingQty|minOrderSize|"     \
-       "minTradeQuantity|minTradeQty|minSize"))                                                    \
-    X(MAX_QTY, "max_qty", VALUE_DECIMAL,                                                           \
-      ("lotSizeFilter.maxLimitOrderQty|lotSizeFilter.maxOrderQty|lot_size_filter.max_trading_qty|" \
-       "maxTradingQty|maxOrderSize|maxTradeQuantity|maxTradeQty|maxSize"))                         \
-    X(MAX_MARKET_QTY, "max_market_qty", VALUE_DECIMAL,                                             \
-      "lotSizeFilter.maxMktOrderQty|lotSizeFilter.maxMarketOrderQty")                              \
-    X(MIN_NOTIONAL, "min_notional", VALUE_DECIMAL,                                                 \
-      "lotSizeFilter.minNotionalValue|lotSizeFilter.minOrderAmt")                                  \
-    X(CONTRACT_SIZE, "contract_size", VALUE_DECIMAL, NULL)                                         \
-    X(LAUNCH, "launch", VALUE_TIME_NS, "launchTime")                                               \
-    X(DELIVERY, "delivery", VALUE_TIME_NS, "deliveryTime")                                         \
-    X(FUNDING_MIN, "funding_min", VALUE_INTEGER, "fundingInterval|funding_interval")               \
-    X(FUNDING_CAP, "funding_cap", VALUE_DECIMAL, "upperFundingRate")                               \
-    X(FUNDING_FLOOR, "funding_floor", VALUE_DECIMAL, "lowerFundingRate")                           \
-    X(PHASES, "phases", VALUE_JSON, "preListingInfo.phases")                                       \
-    X(SHARE_MULTIPLIER, "share_multiplier", VALUE_DECIMAL, "xstockMultiplier")                     \
-    X(RAW, "raw", VALUE_JSON, NULL)
-
-#define NUMBER_OF(id, name, type, members)  id,
-#define COLUMN_OF(id, name, type, members)  {name, type},
-#define MEMBERS_OF(id, name, type, members) members,
-
-enum { INSTRUMENT_VALUES(NUMBER_OF) COLUMNS };
+#define COLUMN_OF(id, name, type) {name, type},
+enum { COLUMNS = INSTRUMENT_VALUE_COUNT };
 static const export_column INSTRUMENT_COLUMNS[COLUMNS] = {INSTRUMENT_VALUES(COLUMN_OF)};
-static const char *const INSTRUMENT_MEMBERS[COLUMNS] = {INSTRUMENT_VALUES(MEMBERS_OF)};
 
 /* An entry of a list, for as long as nothing but its maxima changed. */
 typedef struct instrument {
@@ -123,9 +74,11 @@ static msg_value value_of(json_value from, value_type type)
     return whole == 0 ? row_absent() : row_time(whole * TD_NS_PER_MS);
 }
 
-static msg_value find_value(json_value entry, size_t column)
+/* paths: members of an entry, of which the first that is there counts; NULL: it has no such value.
+ */
+static msg_value find_value(json_value entry, size_t column, const char *paths)
 {
-    const char *path = INSTRUMENT_MEMBERS[column];
+    const char *path = paths;
     while (path != NULL) {
         const char *end = strchrnul(path, '|');
         json_value found;
@@ -136,16 +89,18 @@ static msg_value find_value(json_value entry, size_t column)
     return row_absent();
 }
 
-/* Of spot the least quantity is a member that no longer holds. */
-static void set_values(msg_value *values, json_value entry, td_bytes category)
+/* The minimum quantity of spot is an obsolete member. */
+static void set_values(const instrument_table *table, msg_value *values, json_value entry,
+                       td_bytes category)
 {
+    const char *const *members = exchange_of(table->channel->family)->instruments;
     for (size_t i = 0; i < COLUMNS; i++)
-        values[i] = find_value(entry, i);
-    values[CATEGORY] = row_text(category);
-    values[CONTRACT_SIZE] = row_decimal((td_decimal){1, 0});
-    values[RAW] = (msg_value){.type = VALUE_JSON, .as.text = json_raw(entry)};
-    if (td_bytes_is(category, "spot") && values[MIN_NOTIONAL].type != VALUE_ABSENT)
-        values[MIN_QTY] = row_absent();
+        values[i] = find_value(entry, i, members == NULL ? NULL : members[i]);
+    values[INSTRUMENT_CATEGORY] = row_text(category);
+    values[INSTRUMENT_CONTRACT_SIZE] = row_decimal((td_decimal){1, 0});
+    values[INSTRUMENT_RAW] = (msg_value){.type = VALUE_JSON, .as.text = json_raw(entry)};
+    if (td_bytes_is(category, "spot") && values[INSTRUMENT_MIN_NOTIONAL].type != VALUE_ABSENT)
+        values[INSTRUMENT_MIN_QTY] = row_absent();
 }
 
 static int is_same_value(const msg_value *a, const msg_value *b)
@@ -164,8 +119,8 @@ static int is_same_value(const msg_value *a, const msg_value *b)
 static int is_same(const msg_value *a, const msg_value *b)
 {
     size_t i = 0;
-    while (i < COLUMNS &&
-           (i == MAX_QTY || i == MAX_MARKET_QTY || i == RAW || is_same_value(&a[i], &b[i])))
+    while (i < COLUMNS && (i == INSTRUMENT_MAX_QTY || i == INSTRUMENT_MAX_MARKET_QTY ||
+                           i == INSTRUMENT_RAW || is_same_value(&a[i], &b[i])))
         i++;
     return i == COLUMNS;
 }
@@ -208,11 +163,11 @@ static int is_unchanged(instrument_table *table, const instrument *known, const 
 {
     msg_value before[COLUMNS];
     json_value entry;
-    if (td_bytes_equal(known->raw, values[RAW].as.text))
+    if (td_bytes_equal(known->raw, values[INSTRUMENT_RAW].as.text))
         return 1;
     td_result rc = json_parse(table->entry, known->raw, JSON_COPIED, &entry, NULL);
     TD_ASSERT(rc == TD_OK); /* it was a part of a reply */
-    set_values(before, entry, known->category);
+    set_values(table, before, entry, known->category);
     return is_same(before, values);
 }
 
@@ -225,9 +180,10 @@ static td_result add_entry(instrument_table *table, json_value entry, td_bytes c
                            const instrument *shown, td_err *err)
 {
     msg_value values[COLUMNS];
-    set_values(values, entry, category);
-    td_bytes symbol = values[SYMBOL].as.text;
-    if (values[SYMBOL].type == VALUE_ABSENT || values[TICK].type == VALUE_ABSENT)
+    set_values(table, values, entry, category);
+    td_bytes symbol = values[INSTRUMENT_SYMBOL].as.text;
+    if (values[INSTRUMENT_SYMBOL].type == VALUE_ABSENT ||
+        values[INSTRUMENT_TICK].type == VALUE_ABSENT)
         return TD_OK; /* something else */
     uint64_t hash = td_xxh64(symbol.data, symbol.size);
     instrument *known = find_valid(table, category, symbol, hash);
@@ -314,12 +270,12 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
         json_value entry;
         rc = json_parse(table->entry, is->raw, JSON_COPIED, &entry, err);
         TD_ASSERT(rc == TD_OK); /* it was a part of a reply */
-        set_values(values, entry, is->category);
-        values[VALID_FROM] = row_time(is->from_ns);
-        values[VALID_TO] = moment(is->to_ns);
-        values[SEEN_BEFORE] = moment(is->before_ns);
-        values[FEED] = row_text(td_bytes_str(table->channel->info.feed));
-        values[REQUEST] = row_text(td_bytes_str(table->channel->info.topic));
+        set_values(table, values, entry, is->category);
+        values[INSTRUMENT_VALID_FROM] = row_time(is->from_ns);
+        values[INSTRUMENT_VALID_TO] = moment(is->to_ns);
+        values[INSTRUMENT_SEEN_BEFORE] = moment(is->before_ns);
+        values[INSTRUMENT_FEED] = row_text(td_bytes_str(table->channel->info.feed));
+        values[INSTRUMENT_REQUEST] = row_text(td_bytes_str(table->channel->info.topic));
         const export_row row = {.recv_ns = is->from_ns,
                                 .exchange_ns = is->exchange_ns,
                                 .symbol = is->symbol,

@@ -138,6 +138,10 @@ typedef struct exchange_row {
                                         MEMBER_NONE; NULL: none are known */
     const char *const *raw_topics;   /* how documented topics begin that no family has rows for;
                                         ends with NULL; NULL: there are none */
+    const char *const *instruments;  /* by instrument_value: the members of an entry in the
+                                        exchange's lists that may have it, as "filter.tick|tick"; the
+                                        first that is there counts; NULL: no member has it. NULL: no
+                                        lists are known */
     const char *const *control_keys; /* all members of control frames that are known; ends with
                                         NULL; NULL: any may be there */
 } exchange_row;

@@ -2,6 +2,7 @@
 #include "schema/bybit/topics.h"
 #include "schema/bybit/values.h"
 #include "schema/exchange.h"
+#include "schema/instrument.h"
 
 /* The second main host and the regional ones (docs/wire.md 1.4). */
 static const char *const OTHER_HOSTS[] = {
@@ -96,8 +97,44 @@ static const control_rule RULES[] = {
     {KEY_RET_CODE, ANY, ANY, CLASS_ACK, CLASS_ERROR, KEY_RET_CODE, SUCCESS_CODE},
 };
 
+/* In all lists of the exchange, old and new. */
+static const char *const INSTRUMENTS[INSTRUMENT_VALUE_COUNT] = {
+    [INSTRUMENT_SYMBOL] = "symbol|name",
+    [INSTRUMENT_SYMBOL_ID] = "symbolId",
+    [INSTRUMENT_ALIAS] = "alias",
+    [INSTRUMENT_CONTRACT_TYPE] = "contractType|optionsType",
+    [INSTRUMENT_SYMBOL_TYPE] = "symbolType",
+    [INSTRUMENT_STATUS] = "status|showStatus",
+    [INSTRUMENT_BASE] = "baseCoin|base_currency|baseCurrency",
+    [INSTRUMENT_QUOTE] = "quoteCoin|quote_currency|quoteCurrency",
+    [INSTRUMENT_SETTLE] = "settleCoin",
+    [INSTRUMENT_TICK] = "priceFilter.tickSize|price_filter.tick_size|tickSize|minPricePrecision",
+    [INSTRUMENT_MIN_PRICE] = "priceFilter.minPrice|price_filter.min_price|minPrice|minOrderPrice",
+    [INSTRUMENT_MAX_PRICE] = "priceFilter.maxPrice|price_filter.max_price|maxPrice|maxOrderPrice",
+    [INSTRUMENT_QTY_STEP] =
+        ("lotSizeFilter.qtyStep|lotSizeFilter.basePrecision|lot_size_filter.qty_step|"
+         "qtyStep|minOrderSizeIncrement|basePrecision|lotSize"),
+    [INSTRUMENT_MIN_QTY] =
+        ("lotSizeFilter.minOrderQty|lot_size_filter.min_trading_qty|minTradingQty|"
+         "minOrderSize|minTradeQuantity|minTradeQty|minSize"),
+    [INSTRUMENT_MAX_QTY] =
+        ("lotSizeFilter.maxLimitOrderQty|lotSizeFilter.maxOrderQty|"
+         "lot_size_filter.max_trading_qty|maxTradingQty|maxOrderSize|maxTradeQuantity|"
+         "maxTradeQty|maxSize"),
+    [INSTRUMENT_MAX_MARKET_QTY] = "lotSizeFilter.maxMktOrderQty|lotSizeFilter.maxMarketOrderQty",
+    [INSTRUMENT_MIN_NOTIONAL] = "lotSizeFilter.minNotionalValue|lotSizeFilter.minOrderAmt",
+    [INSTRUMENT_LAUNCH] = "launchTime",
+    [INSTRUMENT_DELIVERY] = "deliveryTime",
+    [INSTRUMENT_FUNDING_MIN] = "fundingInterval|funding_interval",
+    [INSTRUMENT_FUNDING_CAP] = "upperFundingRate",
+    [INSTRUMENT_FUNDING_FLOOR] = "lowerFundingRate",
+    [INSTRUMENT_PHASES] = "preListingInfo.phases",
+    [INSTRUMENT_SHARE_MULTIPLIER] = "xstockMultiplier",
+};
+
 const exchange_row BYBIT = {
     .name = "bybit",
+    .instruments = INSTRUMENTS,
     .other_hosts = OTHER_HOSTS,
     .connects = {500, UINT64_C(300) * 1000000000}, /* docs/wire.md 1.3 */
     .frames =

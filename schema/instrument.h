@@ -1,0 +1,45 @@
+/* What is known of an instrument, from lists that exchanges serve over HTTP: names and types, the
+ * same for all exchanges. An exchange's row (schema/exchange.h) has the members that give them.
+ * Constants only. */
+#ifndef TD_SCHEMA_INSTRUMENT_H
+#define TD_SCHEMA_INSTRUMENT_H
+
+#define INSTRUMENT_VALUES(X)                                                                       \
+    X(VALID_FROM, "valid_from", VALUE_TIME_NS)                                                     \
+    X(VALID_TO, "valid_to", VALUE_TIME_NS)                                                         \
+    X(SEEN_BEFORE, "seen_before", VALUE_TIME_NS)                                                   \
+    X(FEED, "feed", VALUE_TEXT)                                                                    \
+    X(REQUEST, "request", VALUE_TEXT)                                                              \
+    X(CATEGORY, "category", VALUE_TEXT)                                                            \
+    X(SYMBOL, "symbol", VALUE_TEXT)                                                                \
+    X(SYMBOL_ID, "symbol_id", VALUE_INTEGER)                                                       \
+    X(ALIAS, "alias", VALUE_TEXT)                                                                  \
+    X(CONTRACT_TYPE, "contract_type", VALUE_TEXT)                                                  \
+    X(SYMBOL_TYPE, "symbol_type", VALUE_TEXT)                                                      \
+    X(STATUS, "status", VALUE_TEXT)                                                                \
+    X(BASE, "base", VALUE_TEXT)                                                                    \
+    X(QUOTE, "quote", VALUE_TEXT)                                                                  \
+    X(SETTLE, "settle", VALUE_TEXT)                                                                \
+    X(TICK, "tick", VALUE_DECIMAL)                                                                 \
+    X(MIN_PRICE, "min_price", VALUE_DECIMAL)                                                       \
+    X(MAX_PRICE, "max_price", VALUE_DECIMAL)                                                       \
+    X(QTY_STEP, "qty_step", VALUE_DECIMAL)                                                         \
+    X(MIN_QTY, "min_qty", VALUE_DECIMAL)                                                           \
+    X(MAX_QTY, "max_qty", VALUE_DECIMAL)                                                           \
+    X(MAX_MARKET_QTY, "max_market_qty", VALUE_DECIMAL)                                             \
+    X(MIN_NOTIONAL, "min_notional", VALUE_DECIMAL)                                                 \
+    X(CONTRACT_SIZE, "contract_size", VALUE_DECIMAL)                                               \
+    X(LAUNCH, "launch", VALUE_TIME_NS)                                                             \
+    X(DELIVERY, "delivery", VALUE_TIME_NS)                                                         \
+    X(FUNDING_MIN, "funding_min", VALUE_INTEGER)                                                   \
+    X(FUNDING_CAP, "funding_cap", VALUE_DECIMAL)                                                   \
+    X(FUNDING_FLOOR, "funding_floor", VALUE_DECIMAL)                                               \
+    X(PHASES, "phases", VALUE_JSON)                                                                \
+    X(SHARE_MULTIPLIER, "share_multiplier", VALUE_DECIMAL)                                         \
+    X(RAW, "raw", VALUE_JSON)
+
+#define INSTRUMENT_NUMBER(id, name, type) INSTRUMENT_##id,
+typedef enum instrument_value { INSTRUMENT_VALUES(INSTRUMENT_NUMBER) INSTRUMENT_VALUE_COUNT } instrument_value;
+#undef INSTRUMENT_NUMBER
+
+#endif
