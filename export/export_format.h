@@ -55,8 +55,7 @@ typedef struct export_target {
     size_t output_count;
     const struct export_writers *writers; /* all of the day; theirs is the lock */
     const export_precisions *precisions;  /* of the day's instruments, complete in finish */
-    struct export_counts *counts;         /* of its rows; a writer may add to ids_cut,
-                                             and take away rows that it leaves out */
+    struct export_counts *counts;         /* of its rows; a writer may add to ids_cut */
 } export_target;
 
 typedef enum export_per { EXPORT_PER_SYMBOL, EXPORT_JOINED, EXPORT_PER_DAY } export_per;
@@ -87,6 +86,8 @@ typedef struct export_format {
     const export_named_type *types; /* ends with name NULL. NULL: all types with columns */
     /* A writer; called with its first row, of a format with frame when the day begins. */
     void *(*open)(const export_target *target);
+    /* 1 if the writer has a place for a row, which is the next one then. NULL: for all rows. */
+    int (*take)(void *writer, const export_row *row);
     /* The next row. of: EXPORT_PER_SYMBOL, the target's. NULL: the format has frame. */
     td_result (*row)(void *writer, const export_source *of, const export_row *row, td_err *err);
     /* Instead of rows (jsonl alone): each frame that its stream has applied, copies and those of no

@@ -104,15 +104,52 @@ typedef struct export_type {
     td_result (*day)(const gap_row *const *gaps, size_t gap_count, const row_out *out, td_err *err);
 } export_type;
 
+/* ---- types, and the indexes of the columns that formats read by themselves ---- */
+
+enum { TRADE_ID, TRADE_SIDE, TRADE_PRICE, TRADE_SIZE, TRADE_COLUMNS }; /* and of liquidations */
+extern const export_column EXPORT_TRADE_COLUMNS[TRADE_COLUMNS];
 extern const export_type EXPORT_TRADES;
+
+enum { DELTA_IS_SNAPSHOT, DELTA_SIDE, DELTA_PRICE, DELTA_SIZE, DELTA_COLUMNS };
 extern const export_type EXPORT_BOOK_DELTAS;
+
+enum { QUOTE_ASK_SIZE, QUOTE_ASK_PRICE, QUOTE_BID_PRICE, QUOTE_BID_SIZE, QUOTE_COLUMNS };
+extern const export_column EXPORT_QUOTE_COLUMNS[QUOTE_COLUMNS];
 extern const export_type EXPORT_BOOK_SNAPSHOT_25;
 extern const export_type EXPORT_BOOK_SNAPSHOT_5;
 extern const export_type EXPORT_QUOTES;
+
+enum {
+    BAR_START,
+    BAR_OPEN,
+    BAR_HIGH,
+    BAR_LOW,
+    BAR_CLOSE,
+    BAR_VOLUME,
+    BAR_VWAP,
+    BAR_COUNT,
+    BAR_BUY_VOLUME,
+    BAR_SELL_VOLUME,
+    BAR_COVERED,
+    BAR_COLUMNS
+};
 extern const export_type EXPORT_BARS;
+
 extern const export_type EXPORT_BOOK_SNAPSHOTS; /* of 25 levels; others: see below */
 extern const export_type EXPORT_BOOK_TICKER;
+
+enum {
+    TICKER_FUNDING_TIME,
+    TICKER_FUNDING_RATE,
+    TICKER_PREDICTED_FUNDING_RATE,
+    TICKER_OPEN_INTEREST,
+    TICKER_LAST_PRICE,
+    TICKER_INDEX_PRICE,
+    TICKER_MARK_PRICE,
+    TICKER_COLUMNS
+};
 extern const export_type EXPORT_DERIVATIVE_TICKER;
+
 extern const export_type EXPORT_OPTIONS_CHAIN;
 extern const export_type EXPORT_LIQUIDATIONS;
 extern const export_type EXPORT_GAPS;

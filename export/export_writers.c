@@ -246,6 +246,8 @@ td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
                        */
     if (own->made == NULL)
         own->made = format->open(&own->target);
+    if (format->take != NULL && !format->take(own->made, row))
+        return TD_OK;
     export_counts *counts = &own->counts;
     counts->rows += !row->is_gap;
     counts->rows_synthesized += !row->is_gap && (row->flags & ROW_SYNTHESIZED) != 0;

@@ -102,11 +102,10 @@ static hft_event gap_event(hft_writer *self, const export_row *row)
 
 static hft_event trade_event(const hft_writer *self, const export_row *row)
 {
-    enum { SIDE = 1, PRICE, AMOUNT }; /* of EXPORT_TRADES */
-    const unsigned side = row->values[SIDE].as.side;
+    const unsigned side = row->values[TRADE_SIDE].as.side;
     hft_event out = {.kind = EVENT_TRADE,
-                     .price = td_decimal_double(row->values[PRICE].as.decimal),
-                     .amount = td_decimal_double(row->values[AMOUNT].as.decimal)};
+                     .price = td_decimal_double(row->values[TRADE_PRICE].as.decimal),
+                     .amount = td_decimal_double(row->values[TRADE_SIZE].as.decimal)};
     if (side == SIDE_BUY)
         out.kind |= EVENT_BUY;
     if (side == SIDE_SELL)
@@ -158,8 +157,8 @@ static td_result add_bbo(hft_writer *self, const export_row *row, td_err *err)
     static const struct {
         uint64_t side;
         size_t price, amount;
-    } SIDES[] = {{EVENT_SELL, BBO_ASK_PRICE, BBO_ASK_AMOUNT},
-                 {EVENT_BUY, BBO_BID_PRICE, BBO_BID_AMOUNT}};
+    } SIDES[] = {{EVENT_SELL, QUOTE_ASK_PRICE, QUOTE_ASK_SIZE},
+                 {EVENT_BUY, QUOTE_BID_PRICE, QUOTE_BID_SIZE}};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < sizeof SIDES / sizeof SIDES[0]; i++) {
         const msg_value *price = &row->values[SIDES[i].price];

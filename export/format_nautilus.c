@@ -14,6 +14,7 @@
 #include "export/export_writers.h"
 #include "export/parquet_file.h"
 #include "parquet/parquet_reader.h"
+#include "schema/instrument.h"
 
 enum {
     PLACES = 16, /* of DECIMAL(38,16) */
@@ -25,9 +26,9 @@ enum {
     COPY_BYTES = 1 << 20,
     FOOTER_BYTES_MAX = 64 << 20,
     BAR_TYPE_BYTES = ID_BYTES + 64,
+    CLASS_COLUMNS_MAX = 9,
     OF_INSTRUMENT = 2, /* of those: without precisions */
     OF_PRICES = 3,
-    OF_DATA = 4,
 };
 
 _Static_assert((int)ID_BYTES == (int)EXPORT_SYMBOL_NAME_BYTES + 32, "an id's bytes");
@@ -37,14 +38,36 @@ enum { F_LAST = 128, F_SNAPSHOT = 32, F_MBP = 16 };
 
 typedef struct catalog_writer catalog_writer;
 
-/* A class of Nautilus: its columns, and how a row becomes one of it. */
+/* How a column's value is made of the one in its source. */
+typedef enum conversion {
+    AS_NULL,
+    AS_INSTRUMENT, /* its id, whatever the row has */
+    AS_PRICE,      /* a number, whose places count for the instrument's prices, */
+    AS_SIZE,       /* or for its sizes */
+    AS_TEXT,
+    AS_TRADE_ID,
+    AS_TAKER,
+    AS_TIME,
+    AS_EVENT_TIME, /* of the row */
+    AS_INIT_TIME,
+} conversion;
+
+/* A column of a class. from: the column of the type that it is made of. */
+typedef struct class_column {
+    parquet_column is;
+    size_t from;
+    conversion as;
+} class_column;
+
+/* A class of Nautilus. */
 typedef struct catalog_class {
     const export_type *type;
     const char *folder;
     const char *name;
-    const parquet_column *columns;
-    size_t column_count, ts_init; /* ts_event is before it */
-    size_t pair_count;            /* of PAIRS, in their order */
+    const class_column *columns;
+    size_t column_count;
+    size_t pair_count; /* of PAIRS, in their order */
+    int (*take)(catalog_writer *self, const export_row *row);
     td_result (*put)(catalog_writer *self, const export_row *row, td_err *err);
 } catalog_class;
 
@@ -66,6 +89,7 @@ struct catalog_writer {
     const export_target *target;
     const catalog_class *of;
     parquet_schema schema;
+    parquet_column columns[CLASS_COLUMNS_MAX];
     parquet_pair pairs[PAIRS];
     char instrument[ID_BYTES];
     char bar_type[BAR_TYPE_BYTES]; /* "": it has no bars */
@@ -82,43 +106,66 @@ struct catalog_writer {
     size_t listed_count;
 };
 
-#define PRICE(name)                                                                                \
+/* clang-format off: a column, a line */
+#define NUMBER(name, from, as)                                                                     \
     {                                                                                              \
-        name, PARQUET_DECIMAL_128, PLACES, 0                                                       \
+        {name, PARQUET_DECIMAL_128, PLACES, 0}, from, as                                           \
     }
 #define TIMES                                                                                      \
-    {"ts_event", PARQUET_TIME_NS, 0, 0},                                                           \
+    {{"ts_event", PARQUET_TIME_NS, 0, 0}, 0, AS_EVENT_TIME},                                       \
     {                                                                                              \
-        "ts_init", PARQUET_TIME_NS, 0, 0                                                           \
+        {"ts_init", PARQUET_TIME_NS, 0, 0}, 0, AS_INIT_TIME                                        \
     }
 
-static const parquet_column TRADE_TICK[] = {PRICE("price"),
-                                            PRICE("size"),
-                                            {"aggressor_side", PARQUET_TEXT, 0, 0},
-                                            {"trade_id", PARQUET_TEXT, 0, 0},
-                                            TIMES};
-static const parquet_column QUOTE_TICK[] = {PRICE("bid_price"), PRICE("ask_price"),
-                                            PRICE("bid_size"), PRICE("ask_size"), TIMES};
-static const parquet_column PRICE_UPDATE[] = {PRICE("value"), TIMES};
-static const parquet_column BAR[] = {PRICE("open"),  PRICE("high"),   PRICE("low"),
-                                     PRICE("close"), PRICE("volume"), TIMES};
-static const parquet_column FUNDING_RATE_UPDATE[] = {{"instrument_id", PARQUET_TEXT, 0, 0},
-                                                     {"rate", PARQUET_TEXT, 0, 0},
-                                                     {"interval", PARQUET_U64, 0, 1},
-                                                     {"next_funding_ns", PARQUET_TIME_NS, 0, 1},
-                                                     TIMES,
-                                                     {"identifier", PARQUET_TEXT, 0, 1}};
-static const parquet_column ORDER_BOOK_DELTA[] = {{"action", PARQUET_TEXT, 0, 0},
-                                                  {"side", PARQUET_TEXT, 0, 0},
-                                                  {"price", PARQUET_DECIMAL_128, PLACES, 1},
-                                                  {"size", PARQUET_DECIMAL_128, PLACES, 1},
-                                                  {"order_id", PARQUET_U64, 0, 0},
-                                                  {"flags", PARQUET_U8, 0, 0},
-                                                  {"sequence", PARQUET_U64, 0, 0},
-                                                  TIMES};
+static const class_column TRADE_TICK[] = {
+    NUMBER("price", TRADE_PRICE, AS_PRICE),
+    NUMBER("size", TRADE_SIZE, AS_SIZE),
+    {{"aggressor_side", PARQUET_TEXT, 0, 0}, TRADE_SIDE, AS_TAKER},
+    {{"trade_id", PARQUET_TEXT, 0, 0}, TRADE_ID, AS_TRADE_ID},
+    TIMES};
+static const class_column QUOTE_TICK[] = {NUMBER("bid_price", QUOTE_BID_PRICE, AS_PRICE),
+                                          NUMBER("ask_price", QUOTE_ASK_PRICE, AS_PRICE),
+                                          NUMBER("bid_size", QUOTE_BID_SIZE, AS_SIZE),
+                                          NUMBER("ask_size", QUOTE_ASK_SIZE, AS_SIZE), TIMES};
+static const class_column MARK_PRICE[] = {NUMBER("value", TICKER_MARK_PRICE, AS_PRICE), TIMES};
+static const class_column INDEX_PRICE[] = {NUMBER("value", TICKER_INDEX_PRICE, AS_PRICE), TIMES};
+static const class_column BAR[] = {
+    NUMBER("open", BAR_OPEN, AS_PRICE),    NUMBER("high", BAR_HIGH, AS_PRICE),
+    NUMBER("low", BAR_LOW, AS_PRICE),      NUMBER("close", BAR_CLOSE, AS_PRICE),
+    NUMBER("volume", BAR_VOLUME, AS_SIZE), TIMES};
+static const class_column FUNDING_RATE_UPDATE[] = {
+    {{"instrument_id", PARQUET_TEXT, 0, 0}, 0, AS_INSTRUMENT},
+    {{"rate", PARQUET_TEXT, 0, 0}, TICKER_FUNDING_RATE, AS_TEXT},
+    {{"interval", PARQUET_U64, 0, 1}, 0, AS_NULL},
+    {{"next_funding_ns", PARQUET_TIME_NS, 0, 1}, TICKER_FUNDING_TIME, AS_TIME},
+    TIMES,
+    {{"identifier", PARQUET_TEXT, 0, 1}, 0, AS_INSTRUMENT}};
 
-/* Columns of instruments, in the order of all classes. from: the column that is the value, "": it
- * is made here, NULL: it is always null. */
+/* Put by put_delta. */
+enum {
+    DELTA_ACTION,
+    DELTA_OF,
+    DELTA_AT,
+    DELTA_AMOUNT,
+    DELTA_ORDER,
+    DELTA_FLAGS,
+    DELTA_SEQUENCE,
+    DELTA_TIMES,
+    DELTA_PLACES = DELTA_TIMES + 2
+};
+static const class_column ORDER_BOOK_DELTA[DELTA_PLACES] = {
+    {{"action", PARQUET_TEXT, 0, 0}, 0, AS_NULL},
+    {{"side", PARQUET_TEXT, 0, 0}, 0, AS_NULL},
+    {{"price", PARQUET_DECIMAL_128, PLACES, 1}, 0, AS_NULL},
+    {{"size", PARQUET_DECIMAL_128, PLACES, 1}, 0, AS_NULL},
+    {{"order_id", PARQUET_U64, 0, 0}, 0, AS_NULL},
+    {{"flags", PARQUET_U8, 0, 0}, 0, AS_NULL},
+    {{"sequence", PARQUET_U64, 0, 0}, 0, AS_NULL},
+    TIMES};
+/* clang-format on */
+
+/* Columns of instruments, in the order of all classes. from: the
+ * instrument_value that it has; MADE: it is made here; NEVER: it is null. */
 enum { PERPETUAL = 1, FUTURE = 2, OPTION = 4, PAIR = 8, CONTRACTS = 7, DATED = 6, EACH = 15 };
 enum {
     ID,
@@ -135,40 +182,39 @@ enum {
     INIT_TIME,
     LISTED
 };
-#define MADE ""
-#define ZERO "0"
+enum { MADE = INSTRUMENT_VALUE_COUNT, ZERO, NEVER };
 static const struct listed_column {
     parquet_column is;
     unsigned classes;
-    const char *from;
+    int from;
 } LISTED_COLUMNS[LISTED] = {
     [ID] = {{"id", PARQUET_TEXT, 0, 0}, EACH, MADE},
-    {{"raw_symbol", PARQUET_TEXT, 0, 0}, EACH, "symbol"},
-    {{"base_currency", PARQUET_TEXT, 0, 0}, PERPETUAL | PAIR, "base"},
-    {{"underlying", PARQUET_TEXT, 0, 0}, DATED, "base"},
-    {{"quote_currency", PARQUET_TEXT, 0, 0}, EACH, "quote"},
-    [SETTLEMENT] = {{"settlement_currency", PARQUET_TEXT, 0, 0}, CONTRACTS, "settle"},
+    {{"raw_symbol", PARQUET_TEXT, 0, 0}, EACH, INSTRUMENT_SYMBOL},
+    {{"base_currency", PARQUET_TEXT, 0, 0}, PERPETUAL | PAIR, INSTRUMENT_BASE},
+    {{"underlying", PARQUET_TEXT, 0, 0}, DATED, INSTRUMENT_BASE},
+    {{"quote_currency", PARQUET_TEXT, 0, 0}, EACH, INSTRUMENT_QUOTE},
+    [SETTLEMENT] = {{"settlement_currency", PARQUET_TEXT, 0, 0}, CONTRACTS, INSTRUMENT_SETTLE},
     [IS_INVERSE] = {{"is_inverse", PARQUET_BOOL, 0, 0}, CONTRACTS, MADE},
     [OPTION_KIND] = {{"option_kind", PARQUET_TEXT, 0, 0}, OPTION, MADE},
     [STRIKE] = {{"strike_price", PARQUET_TEXT, 0, 0}, OPTION, MADE},
-    {{"activation_ns", PARQUET_TIME_NS, 0, 0}, DATED, "launch"},
-    {{"expiration_ns", PARQUET_TIME_NS, 0, 0}, DATED, "delivery"},
+    {{"activation_ns", PARQUET_TIME_NS, 0, 0}, DATED, INSTRUMENT_LAUNCH},
+    {{"expiration_ns", PARQUET_TIME_NS, 0, 0}, DATED, INSTRUMENT_DELIVERY},
     [PRICE_PLACES] = {{"price_precision", PARQUET_U8, 0, 0}, EACH, MADE},
     [SIZE_PLACES] = {{"size_precision", PARQUET_U8, 0, 0}, EACH, MADE},
-    [PRICE_INCREMENT] = {{"price_increment", PARQUET_TEXT, 0, 0}, EACH, "tick"},
-    [SIZE_INCREMENT] = {{"size_increment", PARQUET_TEXT, 0, 0}, EACH, "qty_step"},
-    {{"multiplier", PARQUET_TEXT, 0, 0}, EACH, "contract_size"},
-    [LOT_SIZE] = {{"lot_size", PARQUET_TEXT, 0, 1}, EACH, "qty_step"},
-    {{"max_quantity", PARQUET_TEXT, 0, 1}, EACH, "max_qty"},
-    {{"min_quantity", PARQUET_TEXT, 0, 1}, EACH, "min_qty"},
-    {{"max_notional", PARQUET_TEXT, 0, 1}, EACH, NULL},
-    {{"min_notional", PARQUET_TEXT, 0, 1}, EACH, NULL},
-    {{"max_price", PARQUET_TEXT, 0, 1}, EACH, "max_price"},
-    {{"min_price", PARQUET_TEXT, 0, 1}, EACH, "min_price"},
+    [PRICE_INCREMENT] = {{"price_increment", PARQUET_TEXT, 0, 0}, EACH, INSTRUMENT_TICK},
+    [SIZE_INCREMENT] = {{"size_increment", PARQUET_TEXT, 0, 0}, EACH, INSTRUMENT_QTY_STEP},
+    {{"multiplier", PARQUET_TEXT, 0, 0}, EACH, INSTRUMENT_CONTRACT_SIZE},
+    [LOT_SIZE] = {{"lot_size", PARQUET_TEXT, 0, 1}, EACH, INSTRUMENT_QTY_STEP},
+    {{"max_quantity", PARQUET_TEXT, 0, 1}, EACH, INSTRUMENT_MAX_QTY},
+    {{"min_quantity", PARQUET_TEXT, 0, 1}, EACH, INSTRUMENT_MIN_QTY},
+    {{"max_notional", PARQUET_TEXT, 0, 1}, EACH, NEVER},
+    {{"min_notional", PARQUET_TEXT, 0, 1}, EACH, NEVER},
+    {{"max_price", PARQUET_TEXT, 0, 1}, EACH, INSTRUMENT_MAX_PRICE},
+    {{"min_price", PARQUET_TEXT, 0, 1}, EACH, INSTRUMENT_MIN_PRICE},
     {{"margin_init", PARQUET_TEXT, 0, 0}, EACH, ZERO},
     {{"margin_maint", PARQUET_TEXT, 0, 0}, EACH, ZERO},
-    {{"tick_scheme", PARQUET_TEXT, 0, 1}, EACH, NULL},
-    {{"info", PARQUET_TEXT, 0, 1}, EACH, "raw"},
+    {{"tick_scheme", PARQUET_TEXT, 0, 1}, EACH, NEVER},
+    {{"info", PARQUET_TEXT, 0, 1}, EACH, INSTRUMENT_RAW},
     [EVENT_TIME] = {{"ts_event", PARQUET_TIME_NS, 0, 0}, EACH, MADE},
     [INIT_TIME] = {{"ts_init", PARQUET_TIME_NS, 0, 0}, EACH, MADE}};
 
@@ -216,69 +262,86 @@ static td_result put_big(catalog_writer *self, size_t column, td_bytes text, uns
 
 static td_result end_row(catalog_writer *self, const export_row *row, td_err *err)
 {
-    parquet_writer *to = parquet_file_writer(self->file);
-    size_t ts_init = self->of->ts_init;
-    uint64_t event_ns = row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
-    parquet_put_integer(to, ts_init - 1, (int64_t)event_ns);
-    parquet_put_integer(to, ts_init, (int64_t)row->recv_ns);
     self->first_ns = self->last_ns == 0 ? row->recv_ns : self->first_ns;
     self->last_ns = row->recv_ns;
-    return parquet_end_row(to, err);
+    return parquet_end_row(parquet_file_writer(self->file), err);
 }
 
-/* The row is not one of the class. */
-static td_result skip_row(const catalog_writer *self)
+static uint64_t event_ns(const export_row *row)
 {
-    self->target->counts->rows--;
-    return TD_OK;
+    return row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
 }
 
-static const msg_value *value_of(const catalog_writer *self, const export_row *row,
-                                 const char *name)
+static td_result refuse_id(td_bytes id, td_err *err)
 {
-    const export_type *type = self->of->type;
-    size_t i = 0;
-    while (strcmp(type->columns[i].name, name) != 0) {
-        i++;
-        TD_ASSERT(i < type->column_count);
-    }
-    return &row->values[i];
+    return td_err_set(err, TD_E_LIMIT, "trade id '%.*s' is longer than %d bytes",
+                      (int)(id.size < 64 ? id.size : 64), (const char *)id.data,
+                      TRADE_ID_BYTES_MAX);
 }
 
-static td_result put_trade(catalog_writer *self, const export_row *row, td_err *err)
+static td_result put_column(catalog_writer *self, size_t column, const export_row *row, td_err *err)
 {
-    parquet_writer *to = parquet_file_writer(self->file);
-    static const char *const SIDES[] = {
+    static const char *const TAKERS[] = {
         [SIDE_BUY] = "BUY", [SIDE_SELL] = "SELL", [SIDE_NONE] = "NO_AGGRESSOR"};
-    td_bytes id = value_of(self, row, "trade_id")->as.text;
-    if (id.size > TRADE_ID_BYTES_MAX)
-        return td_err_set(err, TD_E_LIMIT, "trade id '%.*s' is longer than %d bytes",
-                          (int)(id.size < 64 ? id.size : 64), (const char *)id.data,
-                          TRADE_ID_BYTES_MAX);
-    td_result rc =
-        put_number(self, 0, value_of(self, row, "price")->as.decimal, &self->price_places, err);
-    if (rc == TD_OK)
-        rc = put_number(self, 1, value_of(self, row, "size")->as.decimal, &self->size_places, err);
-    if (rc != TD_OK)
-        return rc;
-    parquet_put_text(to, 2, td_bytes_str(SIDES[value_of(self, row, "side")->as.side]));
-    parquet_put_text(to, 3, id);
-    return end_row(self, row, err);
+    parquet_writer *to = parquet_file_writer(self->file);
+    const class_column *is = &self->of->columns[column];
+    const msg_value *value = &row->values[is->from];
+    unsigned *places = is->as == AS_PRICE ? &self->price_places : &self->size_places;
+    char memory[ROW_TEXT_BYTES];
+    switch (is->as) {
+    case AS_NULL:
+        parquet_put_null(to, column);
+        return TD_OK;
+    case AS_INSTRUMENT:
+        parquet_put_text(to, column, td_bytes_str(self->instrument));
+        return TD_OK;
+    case AS_PRICE:
+    case AS_SIZE:
+        return value->type == VALUE_BIG_DECIMAL
+                   ? put_big(self, column, value->as.text, places, err)
+                   : put_number(self, column, value->as.decimal, places, err);
+    case AS_TRADE_ID:
+        if (value->as.text.size > TRADE_ID_BYTES_MAX)
+            return refuse_id(value->as.text, err);
+        parquet_put_text(to, column, value->as.text);
+        return TD_OK;
+    case AS_TEXT:
+        parquet_put_text(to, column, row_value_text(value, memory));
+        return TD_OK;
+    case AS_TAKER:
+        parquet_put_text(to, column, td_bytes_str(TAKERS[value->as.side]));
+        return TD_OK;
+    case AS_TIME:
+        if (value->type == VALUE_ABSENT)
+            parquet_put_null(to, column);
+        else
+            parquet_put_integer(to, column, (int64_t)value->as.time_ns);
+        return TD_OK;
+    case AS_EVENT_TIME:
+        parquet_put_integer(to, column, (int64_t)event_ns(row));
+        return TD_OK;
+    case AS_INIT_TIME:
+        parquet_put_integer(to, column, (int64_t)row->recv_ns);
+        return TD_OK;
+    }
+    TD_ASSERT(0);
+    return TD_E_INVALID;
+}
+
+static td_result put_columns(catalog_writer *self, const export_row *row, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < self->of->column_count; i++)
+        rc = put_column(self, i, row, err);
+    return rc == TD_OK ? end_row(self, row, err) : rc;
 }
 
 /* A quote has both sides; a row with one is left out. */
-static td_result put_quote(catalog_writer *self, const export_row *row, td_err *err)
+static int take_quote(catalog_writer *self, const export_row *row)
 {
-    static const char *const NAMES[] = {"bid_price", "ask_price", "bid_size", "ask_size"};
-    enum { NUMBERS = sizeof NAMES / sizeof NAMES[0] };
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < NUMBERS; i++)
-        if (value_of(self, row, NAMES[i])->type == VALUE_ABSENT)
-            return skip_row(self);
-    for (size_t i = 0; rc == TD_OK && i < NUMBERS; i++)
-        rc = put_number(self, i, value_of(self, row, NAMES[i])->as.decimal,
-                        i < 2 ? &self->price_places : &self->size_places, err);
-    return rc == TD_OK ? end_row(self, row, err) : rc;
+    (void)self;
+    return row->values[QUOTE_BID_PRICE].type != VALUE_ABSENT &&
+           row->values[QUOTE_ASK_PRICE].type != VALUE_ABSENT;
 }
 
 /* ---- tickers ---- */
@@ -296,61 +359,35 @@ static int has_changed(msg_value *last, const msg_value *value)
     return 1;
 }
 
-static td_result put_price(catalog_writer *self, const export_row *row, td_err *err)
+static int take_price(catalog_writer *self, const export_row *row)
 {
-    int is_mark = strcmp(self->of->folder, "mark_prices") == 0;
-    const msg_value *value = value_of(self, row, is_mark ? "mark_price" : "index_price");
-    if (!has_changed(&self->last[0], value))
-        return skip_row(self);
-    td_result rc = put_number(self, 0, value->as.decimal, &self->price_places, err);
-    return rc == TD_OK ? end_row(self, row, err) : rc;
+    return has_changed(&self->last[0], &row->values[self->of->columns[0].from]);
 }
 
-static td_result put_funding(catalog_writer *self, const export_row *row, td_err *err)
+static int take_funding(catalog_writer *self, const export_row *row)
 {
-    parquet_writer *to = parquet_file_writer(self->file);
-    const msg_value *rate = value_of(self, row, "funding_rate");
-    const msg_value *next = value_of(self, row, "funding_timestamp");
-    char text[TD_DECIMAL_TEXT_BYTES];
-    int is_next = has_changed(&self->last[1], next);
-    if ((!has_changed(&self->last[0], rate) && !is_next) || rate->type == VALUE_ABSENT)
-        return skip_row(self);
-    parquet_put_text(to, 0, td_bytes_str(self->instrument));
-    parquet_put_text(to, 1, td_bytes_of(text, td_decimal_format(rate->as.decimal, text)));
-    parquet_put_null(to, 2);
-    if (next->type == VALUE_ABSENT)
-        parquet_put_null(to, 3);
-    else
-        parquet_put_integer(to, 3, (int64_t)next->as.time_ns);
-    parquet_put_text(to, 6, td_bytes_str(self->instrument));
-    return end_row(self, row, err);
+    const msg_value *rate = &row->values[TICKER_FUNDING_RATE];
+    int is_next = has_changed(&self->last[1], &row->values[TICKER_FUNDING_TIME]);
+    return (has_changed(&self->last[0], rate) || is_next) && rate->type != VALUE_ABSENT;
 }
 
 /* ---- bars ---- */
 
-/* Its time is its end, or the time of receipt of its last trade, if that is later. A second part of
- * a bar is left out. */
+/* A second part of a bar is left out, and a bar that began before the selection. */
+static int take_bar(catalog_writer *self, const export_row *row)
+{
+    return (row->flags & ROW_LATE) == 0 &&
+           row->values[BAR_START].as.time_ns >= self->target->from_ns;
+}
+
+/* Its time is its end, or the time of receipt of its last trade, if that is later. */
 static td_result put_bar(catalog_writer *self, const export_row *row, td_err *err)
 {
-    static const char *const NAMES[] = {"open", "high", "low", "close"};
-    enum { NUMBERS = sizeof NAMES / sizeof NAMES[0] };
-    const msg_value *volume = value_of(self, row, "volume");
-    uint64_t start_ns = value_of(self, row, "start")->as.time_ns;
     export_row at = *row;
-    td_result rc = TD_OK;
-    if ((row->flags & ROW_LATE) != 0 || start_ns < self->target->from_ns)
-        return skip_row(self);
-    for (size_t i = 0; rc == TD_OK && i < NUMBERS; i++)
-        rc = put_number(self, i, value_of(self, row, NAMES[i])->as.decimal, &self->price_places,
-                        err);
-    if (rc == TD_OK && volume->type == VALUE_BIG_DECIMAL)
-        rc = put_big(self, NUMBERS, volume->as.text, &self->size_places, err);
-    else if (rc == TD_OK)
-        rc = put_number(self, NUMBERS, volume->as.decimal, &self->size_places, err);
-    at.exchange_ns = start_ns + self->target->settings->bar_ns;
+    at.exchange_ns = row->values[BAR_START].as.time_ns + self->target->settings->bar_ns;
     at.recv_ns = at.exchange_ns > at.recv_ns ? at.exchange_ns : at.recv_ns;
     at.recv_ns = self->last_ns > at.recv_ns ? self->last_ns : at.recv_ns;
-    return rc == TD_OK ? end_row(self, &at, err) : rc;
+    return put_columns(self, &at, err);
 }
 
 /* "BTCUSDT-LINEAR.BYBIT-1-MINUTE-LAST-EXTERNAL". */
@@ -384,16 +421,18 @@ static td_result put_delta(catalog_writer *self, const export_row *row, const pe
                          : level->size.mantissa > 0 ? "UPDATE"
                                                     : "DELETE";
     const char *side = level == NULL ? "NO_ORDER_SIDE" : level->is_bid ? "BUY" : "SELL";
-    parquet_put_text(to, 0, td_bytes_str(action));
-    parquet_put_text(to, 1, td_bytes_str(side));
-    td_result rc = put_number(self, 2, as->price, &self->price_places, err);
+    parquet_put_text(to, DELTA_ACTION, td_bytes_str(action));
+    parquet_put_text(to, DELTA_OF, td_bytes_str(side));
+    td_result rc = put_number(self, DELTA_AT, as->price, &self->price_places, err);
     if (rc == TD_OK)
-        rc = put_number(self, 3, as->size, &self->size_places, err);
+        rc = put_number(self, DELTA_AMOUNT, as->size, &self->size_places, err);
     if (rc != TD_OK)
         return rc;
-    parquet_put_integer(to, 4, 0);
-    parquet_put_integer(to, 5, (int64_t)flags);
-    parquet_put_integer(to, 6, row->has_number ? row->number : 0);
+    parquet_put_integer(to, DELTA_ORDER, 0);
+    parquet_put_integer(to, DELTA_FLAGS, (int64_t)flags);
+    parquet_put_integer(to, DELTA_SEQUENCE, row->has_number ? row->number : 0);
+    parquet_put_integer(to, DELTA_TIMES, (int64_t)event_ns(row));
+    parquet_put_integer(to, DELTA_TIMES + 1, (int64_t)row->recv_ns);
     return end_row(self, row, err);
 }
 
@@ -427,10 +466,10 @@ static td_result put_frame(catalog_writer *self, const export_row *row, td_err *
 /* A snapshot's CLEAR deletes what rows before it would delete one by one. */
 static td_result add_level(catalog_writer *self, const export_row *row, td_err *err)
 {
-    pending_level level = {.is_snapshot = value_of(self, row, "is_snapshot")->as.is_true != 0,
-                           .is_bid = value_of(self, row, "side")->as.side == SIDE_BUY,
-                           .price = value_of(self, row, "price")->as.decimal,
-                           .size = value_of(self, row, "size")->as.decimal};
+    pending_level level = {.is_snapshot = row->values[DELTA_IS_SNAPSHOT].as.is_true != 0,
+                           .is_bid = row->values[DELTA_SIDE].as.side == SIDE_BUY,
+                           .price = row->values[DELTA_PRICE].as.decimal,
+                           .size = row->values[DELTA_SIZE].as.decimal};
     if (level.is_snapshot && self->level_count > 0 && !self->levels[0].is_snapshot)
         self->level_count = 0;
     self->levels = td_array_reach(self->levels, &self->level_capacity, self->level_count,
@@ -439,21 +478,23 @@ static td_result add_level(catalog_writer *self, const export_row *row, td_err *
     return (row->flags & ROW_LAST_OF_FRAME) != 0 ? put_frame(self, row, err) : TD_OK;
 }
 
-static td_result put_instrument(catalog_writer *self, const export_row *row, td_err *err);
+static int take_instrument(catalog_writer *self, const export_row *row);
 
+#define COLUMNS(of) (of), sizeof(of) / sizeof((of)[0])
 static const catalog_class CLASSES[] = {
-    {&EXPORT_TRADES, "trades", "TradeTick", TRADE_TICK, 6, 5, OF_DATA, put_trade},
-    {&EXPORT_QUOTES, "quotes", "QuoteTick", QUOTE_TICK, 6, 5, OF_DATA, put_quote},
-    {&EXPORT_BOOK_DELTAS, "order_book_deltas", "OrderBookDelta", ORDER_BOOK_DELTA, 9, 8, OF_DATA,
-     add_level},
-    {&EXPORT_BARS, "bars", "Bar", BAR, 7, 6, PAIRS, put_bar},
-    {&EXPORT_DERIVATIVE_TICKER, "mark_prices", "MarkPriceUpdate", PRICE_UPDATE, 3, 2, OF_PRICES,
-     put_price},
-    {&EXPORT_DERIVATIVE_TICKER, "index_prices", "IndexPriceUpdate", PRICE_UPDATE, 3, 2, OF_PRICES,
-     put_price},
-    {&EXPORT_DERIVATIVE_TICKER, "funding_rates", "FundingRateUpdate", FUNDING_RATE_UPDATE, 7, 5,
-     OF_INSTRUMENT, put_funding},
-    {.type = &EXPORT_INSTRUMENTS, .folder = "instruments", .put = put_instrument},
+    {&EXPORT_TRADES, "trades", "TradeTick", COLUMNS(TRADE_TICK), PAIRS - 1, NULL, put_columns},
+    {&EXPORT_QUOTES, "quotes", "QuoteTick", COLUMNS(QUOTE_TICK), PAIRS - 1, take_quote,
+     put_columns},
+    {&EXPORT_BOOK_DELTAS, "order_book_deltas", "OrderBookDelta", COLUMNS(ORDER_BOOK_DELTA),
+     PAIRS - 1, NULL, add_level},
+    {&EXPORT_BARS, "bars", "Bar", COLUMNS(BAR), PAIRS, take_bar, put_bar},
+    {&EXPORT_DERIVATIVE_TICKER, "mark_prices", "MarkPriceUpdate", COLUMNS(MARK_PRICE), OF_PRICES,
+     take_price, put_columns},
+    {&EXPORT_DERIVATIVE_TICKER, "index_prices", "IndexPriceUpdate", COLUMNS(INDEX_PRICE), OF_PRICES,
+     take_price, put_columns},
+    {&EXPORT_DERIVATIVE_TICKER, "funding_rates", "FundingRateUpdate", COLUMNS(FUNDING_RATE_UPDATE),
+     OF_INSTRUMENT, take_funding, put_columns},
+    {.type = &EXPORT_INSTRUMENTS, .folder = "instruments", .take = take_instrument},
 };
 
 /* ---- files ---- */
@@ -501,8 +542,17 @@ static void *open_catalog(const export_target *target)
     made->of = of;
     init_pairs(made->pairs, made->instrument, of->name, made->price_precision,
                made->size_precision);
-    made->schema = (parquet_schema){of->columns,    of->column_count, made->pairs,
-                                    of->pair_count, (int)of->ts_init, GROUP_ROWS};
+    made->schema = (parquet_schema){.columns = made->columns,
+                                    .column_count = of->column_count,
+                                    .pairs = made->pairs,
+                                    .pair_count = of->pair_count,
+                                    .group_rows = GROUP_ROWS};
+    TD_ASSERT(of->column_count <= CLASS_COLUMNS_MAX);
+    for (i = 0; i < of->column_count; i++) {
+        made->columns[i] = of->columns[i].is;
+        if (strcmp(of->columns[i].is.name, "ts_init") == 0)
+            made->schema.sorted_by = (int)i;
+    }
     if (target->of->family != NULL)
         format_source_id(target->of, made->instrument);
     if (of->type == &EXPORT_BARS) {
@@ -560,20 +610,25 @@ static td_result begin_file(catalog_writer *self, td_err *err)
                : rc;
 }
 
+static int take_row(void *writer, const export_row *row)
+{
+    catalog_writer *self = writer;
+    return row->is_gap ? self->of->type == &EXPORT_BOOK_DELTAS
+                       : self->of->take == NULL || self->of->take(self, row);
+}
+
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
 {
     catalog_writer *self = writer;
     td_result rc = TD_OK;
-    if (self->file == NULL && self->of->columns != NULL)
+    if (self->of->put == NULL)
+        return TD_OK; /* kept by take, until precisions are known */
+    if (self->file == NULL)
         rc = begin_file(self, err);
     if (rc != TD_OK)
         return rc;
-    if (row->is_gap)
-        rc = self->of->type == &EXPORT_BOOK_DELTAS
-                 ? put_delta(self, row, NULL, (unsigned)F_SNAPSHOT | (unsigned)F_LAST, err)
-                 : TD_OK;
-    else
-        rc = self->of->put(self, row, err);
+    rc = row->is_gap ? put_delta(self, row, NULL, (unsigned)F_SNAPSHOT | (unsigned)F_LAST, err)
+                     : self->of->put(self, row, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "%s of %s", of->name, self->instrument);
 }
 
@@ -659,8 +714,8 @@ static int has_data(const export_target *target, const char *id)
 /* 1 if no other request has listed the instrument. */
 static int is_first_source(catalog_writer *self, const export_row *row, const char *id)
 {
-    td_bytes feed = value_of(self, row, "feed")->as.text;
-    td_bytes request = value_of(self, row, "request")->as.text;
+    td_bytes feed = row->values[INSTRUMENT_FEED].as.text;
+    td_bytes request = row->values[INSTRUMENT_REQUEST].as.text;
     uint64_t source = td_xxh64(feed.data, feed.size) * 31 + td_xxh64(request.data, request.size);
     known_instrument *known = find_known(self, id);
     if (known == NULL) {
@@ -671,17 +726,17 @@ static int is_first_source(catalog_writer *self, const export_row *row, const ch
     }
     if (known->source != source)
         return 0;
-    raise_to(&known->needs.price, value_of(self, row, "tick")->as.decimal.scale);
-    raise_to(&known->needs.size, value_of(self, row, "qty_step")->as.decimal.scale);
+    raise_to(&known->needs.price, row->values[INSTRUMENT_TICK].as.decimal.scale);
+    raise_to(&known->needs.size, row->values[INSTRUMENT_QTY_STEP].as.decimal.scale);
     return 1;
 }
 
 /* 0: Nautilus has no class for it. */
-static unsigned class_bit(const catalog_writer *self, const export_row *row)
+static unsigned class_bit(const export_row *row)
 {
-    td_bytes category = value_of(self, row, "category")->as.text;
-    td_bytes type = value_of(self, row, "contract_type")->as.text;
-    td_bytes alias = value_of(self, row, "alias")->as.text;
+    td_bytes category = row->values[INSTRUMENT_CATEGORY].as.text;
+    td_bytes type = row->values[INSTRUMENT_CONTRACT_TYPE].as.text;
+    td_bytes alias = row->values[INSTRUMENT_ALIAS].as.text;
     if (td_bytes_is(category, "spot"))
         return PAIR;
     if (td_bytes_is(category, "option"))
@@ -696,18 +751,18 @@ static unsigned class_bit(const catalog_writer *self, const export_row *row)
 
 /* The values of an instrument whose class and id are set, as the row has them. 0: one is missing
  * that its class needs. */
-static int set_listed(const catalog_writer *self, const export_row *row, listed *out)
+static int set_listed(const export_row *row, listed *out)
 {
     td_bytes parts[EXPORT_OPTION_PARTS];
-    int is_inverse = td_bytes_is(value_of(self, row, "category")->as.text, "inverse");
+    int is_inverse = td_bytes_is(row->values[INSTRUMENT_CATEGORY].as.text, "inverse");
     int is_whole = 1;
     msg_value *values = out->values;
     export_option_split(row->symbol, parts);
     for (size_t i = 0; i < LISTED; i++) {
-        const char *from = LISTED_COLUMNS[i].from;
-        values[i] = from == NULL || *from == '\0' ? row_absent()
-                    : strcmp(from, ZERO) == 0     ? row_text(td_bytes_str(from))
-                                                  : *value_of(self, row, from);
+        const int from = LISTED_COLUMNS[i].from;
+        values[i] = from == ZERO                    ? row_text(td_bytes_str("0"))
+                    : from == MADE || from == NEVER ? row_absent()
+                                                    : row->values[from];
     }
     values[ID] = row_text(td_bytes_str(out->id));
     values[IS_INVERSE] = row_bool(is_inverse);
@@ -717,7 +772,7 @@ static int set_listed(const catalog_writer *self, const export_row *row, listed 
     values[EVENT_TIME] = row_time(row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns);
     values[INIT_TIME] = row_time(row->recv_ns);
     if (values[SETTLEMENT].type == VALUE_ABSENT)
-        values[SETTLEMENT] = *value_of(self, row, is_inverse ? "base" : "quote");
+        values[SETTLEMENT] = row->values[is_inverse ? INSTRUMENT_BASE : INSTRUMENT_QUOTE];
     for (size_t i = 0; i < LISTED; i++)
         is_whole &= (LISTED_COLUMNS[i].classes & out->of->is) == 0 ||
                     LISTED_COLUMNS[i].is.is_optional || values[i].type != VALUE_ABSENT;
@@ -803,22 +858,22 @@ static td_result write_listed(export_files *files, const char *name, const liste
     return rc;
 }
 
-static td_result put_instrument(catalog_writer *self, const export_row *row, td_err *err)
+/* Keep the row of an instrument until the precisions of the day are known. */
+static int take_instrument(catalog_writer *self, const export_row *row)
 {
     listed made = {.of = LISTED_CLASSES};
-    unsigned bit = class_bit(self, row);
+    unsigned bit = class_bit(row);
     char market[LIMIT_NAME_BYTES];
-    td_bytes category = value_of(self, row, "category")->as.text;
-    (void)err;
+    td_bytes category = row->values[INSTRUMENT_CATEGORY].as.text;
     if (bit == 0 || export_symbol_refusal(row->symbol) != NULL)
-        return skip_row(self);
+        return 0;
     while (made.of->is != bit)
         made.of++;
     (void)snprintf(market, sizeof market, "%.*s", (int)category.size, (const char *)category.data);
     format_id(row->symbol, market, made.id);
-    if (!set_listed(self, row, &made) || !has_data(self->target, made.id) ||
+    if (!set_listed(row, &made) || !has_data(self->target, made.id) ||
         !is_first_source(self, row, made.id))
-        return skip_row(self);
+        return 0;
     for (size_t i = 0; i < LISTED; i++) {
         td_bytes *text = &made.values[i].as.text;
         if (made.values[i].type != VALUE_TEXT)
@@ -828,7 +883,7 @@ static td_result put_instrument(catalog_writer *self, const export_row *row, td_
     }
     self->listed = td_array_grow(self->listed, self->listed_count, sizeof *self->listed);
     self->listed[self->listed_count++] = made;
-    return TD_OK;
+    return 1;
 }
 
 static td_result finish_instruments(catalog_writer *self, td_err *err)
@@ -858,7 +913,7 @@ static void add_need(const void *writer, export_precisions *to)
     const catalog_writer *self = writer;
     export_precision needs = {.price = self->price_places, .size = self->size_places};
     memcpy(needs.instrument, self->instrument, sizeof needs.instrument);
-    if (self->file != NULL && self->last_ns != 0)
+    if (self->file != NULL)
         (void)export_precisions_raise(to, &needs);
     for (size_t i = 0; i < self->known_count; i++)
         (void)export_precisions_raise(to, &self->known[i].needs);
@@ -869,7 +924,7 @@ static td_result finish(void *writer, td_err *err)
     catalog_writer *self = writer;
     if (self->of->type == &EXPORT_INSTRUMENTS)
         return finish_instruments(self, err);
-    return self->file == NULL || self->last_ns == 0 ? TD_OK : finish_data(self, err);
+    return self->file == NULL ? TD_OK : finish_data(self, err);
 }
 
 /* Copy a file but for its footer. */
@@ -1037,6 +1092,7 @@ const export_format EXPORT_NAUTILUS = {
     .needs_market = 1,
     .types = TYPES,
     .open = open_catalog,
+    .take = take_row,
     .row = add_row,
     .need = add_need,
     .raise = raise_file,

@@ -9,33 +9,20 @@
 
 __extension__ typedef __int128 int128;
 
-enum {
-    START,
-    OPEN,
-    HIGH,
-    LOW,
-    CLOSE,
-    VOLUME,
-    VWAP,
-    COUNT,
-    BUY_VOLUME,
-    SELL_VOLUME,
-    COVERED,
-    COLUMNS
-};
 enum { OPEN_BARS = 8, PLACES = 18, COVERED_PLACES = 6, NUMBER_BYTES = 48, SIDES = 3 };
 
-static const export_column BAR_COLUMNS[COLUMNS] = {[START] = {"start", VALUE_TIME_NS},
-                                                   [OPEN] = {"open", VALUE_DECIMAL},
-                                                   [HIGH] = {"high", VALUE_DECIMAL},
-                                                   [LOW] = {"low", VALUE_DECIMAL},
-                                                   [CLOSE] = {"close", VALUE_DECIMAL},
-                                                   [VOLUME] = {"volume", VALUE_DECIMAL},
-                                                   [VWAP] = {"vwap", VALUE_DECIMAL},
-                                                   [COUNT] = {"count", VALUE_INTEGER},
-                                                   [BUY_VOLUME] = {"buy_volume", VALUE_DECIMAL},
-                                                   [SELL_VOLUME] = {"sell_volume", VALUE_DECIMAL},
-                                                   [COVERED] = {"covered", VALUE_DECIMAL}};
+static const export_column COLUMNS[BAR_COLUMNS] = {
+    [BAR_START] = {"start", VALUE_TIME_NS},
+    [BAR_OPEN] = {"open", VALUE_DECIMAL},
+    [BAR_HIGH] = {"high", VALUE_DECIMAL},
+    [BAR_LOW] = {"low", VALUE_DECIMAL},
+    [BAR_CLOSE] = {"close", VALUE_DECIMAL},
+    [BAR_VOLUME] = {"volume", VALUE_DECIMAL},
+    [BAR_VWAP] = {"vwap", VALUE_DECIMAL},
+    [BAR_COUNT] = {"count", VALUE_INTEGER},
+    [BAR_BUY_VOLUME] = {"buy_volume", VALUE_DECIMAL},
+    [BAR_SELL_VOLUME] = {"sell_volume", VALUE_DECIMAL},
+    [BAR_COVERED] = {"covered", VALUE_DECIMAL}};
 
 /* value / 10^scale */
 typedef struct exact_sum {
@@ -187,23 +174,23 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
     for (size_t i = 0; i < SIDES; i++)
         if (!add_exact(&volume, at.volumes[i].value, at.volumes[i].scale))
             return refuse(&at, err);
-    msg_value values[COLUMNS] = {
-        [START] = row_time(at.start_ns),
-        [OPEN] = row_decimal(at.open),
-        [HIGH] = row_decimal(at.high),
-        [LOW] = row_decimal(at.low),
-        [CLOSE] = row_decimal(at.close),
-        [VOLUME] = value_of(volume, texts[0]),
-        [VWAP] = row_absent(),
-        [COUNT] = row_integer(at.count),
-        [BUY_VOLUME] = value_of(at.volumes[SIDE_BUY], texts[1]),
-        [SELL_VOLUME] = value_of(at.volumes[SIDE_SELL], texts[2]),
-        [COVERED] = row_decimal(share),
+    msg_value values[BAR_COLUMNS] = {
+        [BAR_START] = row_time(at.start_ns),
+        [BAR_OPEN] = row_decimal(at.open),
+        [BAR_HIGH] = row_decimal(at.high),
+        [BAR_LOW] = row_decimal(at.low),
+        [BAR_CLOSE] = row_decimal(at.close),
+        [BAR_VOLUME] = value_of(volume, texts[0]),
+        [BAR_VWAP] = row_absent(),
+        [BAR_COUNT] = row_integer(at.count),
+        [BAR_BUY_VOLUME] = value_of(at.volumes[SIDE_BUY], texts[1]),
+        [BAR_SELL_VOLUME] = value_of(at.volumes[SIDE_SELL], texts[2]),
+        [BAR_COVERED] = row_decimal(share),
     };
     if (volume.value > 0) {
         if (!divide(at.turnover, volume, places == 0 ? PLACES : places, &vwap))
             return refuse(&at, err);
-        values[VWAP] = value_of(vwap, texts[3]);
+        values[BAR_VWAP] = value_of(vwap, texts[3]);
     }
     int is_late = at.start_ns < self->written_ns;
     if (!is_late)
@@ -276,8 +263,8 @@ static void *open_bars(const maker_begin *of)
 
 const export_type EXPORT_BARS = {
     .name = "bars",
-    .columns = BAR_COLUMNS,
-    .column_count = COLUMNS,
+    .columns = COLUMNS,
+    .column_count = BAR_COLUMNS,
     .flags = EXPORT_OF_INTERVALS,
     .message = MSG_TRADE,
     .takes = takes,

@@ -7,12 +7,11 @@
 #include "base/assert.h"
 #include "export/export_type.h"
 
-enum { IS_SNAPSHOT, SIDE, PRICE, SIZE, COLUMNS };
-
-static const export_column DELTA_COLUMNS[COLUMNS] = {[IS_SNAPSHOT] = {"is_snapshot", VALUE_BOOL},
-                                                     [SIDE] = {"side", VALUE_SIDE},
-                                                     [PRICE] = {"price", VALUE_DECIMAL},
-                                                     [SIZE] = {"size", VALUE_DECIMAL}};
+static const export_column COLUMNS[DELTA_COLUMNS] = {
+    [DELTA_IS_SNAPSHOT] = {"is_snapshot", VALUE_BOOL},
+    [DELTA_SIDE] = {"side", VALUE_SIDE},
+    [DELTA_PRICE] = {"price", VALUE_DECIMAL},
+    [DELTA_SIZE] = {"size", VALUE_DECIMAL}};
 
 /* What a file's last row was. */
 typedef enum last_rows { LAST_NONE, LAST_SNAPSHOT, LAST_CHANGE } last_rows;
@@ -30,7 +29,7 @@ typedef struct frame_rows {
     export_row common;
     const row_out *out;
     export_row waiting;
-    msg_value values[COLUMNS]; /* of the one that waits */
+    msg_value values[DELTA_COLUMNS]; /* of the one that waits */
     uint64_t count;
     td_result rc;
     td_err *err;
@@ -53,10 +52,10 @@ static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const bo
     rows->waiting.flags |=
         (is_snapshot ? ROW_SNAPSHOT : 0U) | (is_own ? 0U : (unsigned)ROW_SYNTHESIZED);
     rows->waiting.values = rows->values;
-    rows->values[IS_SNAPSHOT] = row_bool(is_snapshot);
-    rows->values[SIDE] = row_side(side);
-    rows->values[PRICE] = row_decimal(level->price);
-    rows->values[SIZE] = row_decimal(level->size);
+    rows->values[DELTA_IS_SNAPSHOT] = row_bool(is_snapshot);
+    rows->values[DELTA_SIDE] = row_side(side);
+    rows->values[DELTA_PRICE] = row_decimal(level->price);
+    rows->values[DELTA_SIZE] = row_decimal(level->size);
     rows->count++;
 }
 
@@ -233,8 +232,8 @@ static void close_reader(void *maker)
 
 const export_type EXPORT_BOOK_DELTAS = {
     .name = "book_deltas",
-    .columns = DELTA_COLUMNS,
-    .column_count = COLUMNS,
+    .columns = COLUMNS,
+    .column_count = DELTA_COLUMNS,
     .flags = EXPORT_OF_BOOKS,
     .takes = export_takes_book,
     .prefers = export_prefers_book,

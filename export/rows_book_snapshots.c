@@ -8,9 +8,8 @@
 #include "base/assert.h"
 #include "export/export_type.h"
 
-/* The columns of a level, and those of quotes, which have one level. */
+/* The columns of a level. */
 enum { ASK_PRICE, ASK_AMOUNT, BID_PRICE, BID_AMOUNT, LEVEL_COLUMNS };
-enum { QUOTE_ASK_AMOUNT, QUOTE_ASK_PRICE, QUOTE_BID_PRICE, QUOTE_BID_AMOUNT };
 enum { TARDIS_LEVELS_MAX = 25, TARDIS_VALUES_MAX = TARDIS_LEVELS_MAX * LEVEL_COLUMNS };
 
 typedef struct best_levels {
@@ -43,7 +42,7 @@ static void read_levels(const best_levels *best, const book *from, msg_value *to
     read_side(from, SIDE_BUY, best->levels, to + BID_PRICE);
     if (best->are_quotes) {
         const msg_value price = to[ASK_PRICE];
-        to[QUOTE_ASK_AMOUNT] = to[ASK_AMOUNT];
+        to[QUOTE_ASK_SIZE] = to[ASK_AMOUNT];
         to[QUOTE_ASK_PRICE] = price;
     }
 }
@@ -111,11 +110,12 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 
 /* ---- the types ---- */
 
-static const export_column QUOTE_COLUMNS[LEVEL_COLUMNS] = {
-    [QUOTE_ASK_AMOUNT] = {"ask_size", VALUE_DECIMAL},
+_Static_assert((int)QUOTE_COLUMNS == (int)LEVEL_COLUMNS, "quotes are one level");
+const export_column EXPORT_QUOTE_COLUMNS[QUOTE_COLUMNS] = {
+    [QUOTE_ASK_SIZE] = {"ask_size", VALUE_DECIMAL},
     [QUOTE_ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
     [QUOTE_BID_PRICE] = {"bid_price", VALUE_DECIMAL},
-    [QUOTE_BID_AMOUNT] = {"bid_size", VALUE_DECIMAL}};
+    [QUOTE_BID_SIZE] = {"bid_size", VALUE_DECIMAL}};
 
 static void *open_levels(const maker_begin *of)
 {
@@ -181,8 +181,8 @@ const export_type EXPORT_BOOK_SNAPSHOT_5 = {
 
 const export_type EXPORT_QUOTES = {
     .name = "quotes",
-    .columns = QUOTE_COLUMNS,
-    .column_count = LEVEL_COLUMNS,
+    .columns = EXPORT_QUOTE_COLUMNS,
+    .column_count = QUOTE_COLUMNS,
     .flags = EXPORT_OF_BOOKS,
     .takes = export_takes_book,
     .prefers = export_prefers_book,

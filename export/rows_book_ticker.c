@@ -4,20 +4,14 @@
 #include "export/export_type.h"
 #include "export/rows_hftbacktest.h"
 
-static const export_column TICKER_COLUMNS[BBO_COLUMNS] = {
-    [BBO_ASK_AMOUNT] = {"ask_size", VALUE_DECIMAL},
-    [BBO_ASK_PRICE] = {"ask_price", VALUE_DECIMAL},
-    [BBO_BID_PRICE] = {"bid_price", VALUE_DECIMAL},
-    [BBO_BID_AMOUNT] = {"bid_size", VALUE_DECIMAL}};
-
 typedef struct best_prices {
-    msg_value values[BBO_COLUMNS];
+    msg_value values[QUOTE_COLUMNS];
 } best_prices;
 
 static void set_side(best_prices *best, msg_side side, td_decimal price, td_decimal amount)
 {
-    best->values[side == SIDE_SELL ? BBO_ASK_PRICE : BBO_BID_PRICE] = row_decimal(price);
-    best->values[side == SIDE_SELL ? BBO_ASK_AMOUNT : BBO_BID_AMOUNT] = row_decimal(amount);
+    best->values[side == SIDE_SELL ? QUOTE_ASK_PRICE : QUOTE_BID_PRICE] = row_decimal(price);
+    best->values[side == SIDE_SELL ? QUOTE_ASK_SIZE : QUOTE_BID_SIZE] = row_decimal(amount);
 }
 
 static void set_from_book(best_prices *best, const book *from)
@@ -79,8 +73,8 @@ static void *open_prices(const maker_begin *of)
 
 const export_type EXPORT_BOOK_TICKER = {
     .name = "book_ticker",
-    .columns = TICKER_COLUMNS,
-    .column_count = BBO_COLUMNS,
+    .columns = EXPORT_QUOTE_COLUMNS,
+    .column_count = QUOTE_COLUMNS,
     .takes = takes,
     .open = open_prices,
     .frame = on_frame,
@@ -94,8 +88,8 @@ static int takes_bbo(const export_settings *settings, const frame_channel *chann
 
 const export_type EXPORT_HFT_BBO = {
     .name = "bbo",
-    .columns = TICKER_COLUMNS,
-    .column_count = BBO_COLUMNS,
+    .columns = EXPORT_QUOTE_COLUMNS,
+    .column_count = QUOTE_COLUMNS,
     .takes = takes_bbo,
     .open = open_prices,
     .frame = on_frame,

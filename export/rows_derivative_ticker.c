@@ -23,6 +23,7 @@
 static const export_column DERIVATIVE_COLUMNS[] = {TICKER_VALUES(COLUMN_OF)};
 static const msg_member MEMBERS_OF[] = {TICKER_VALUES(MEMBER_OF)};
 enum { COLUMNS = sizeof MEMBERS_OF / sizeof MEMBERS_OF[0] };
+_Static_assert((int)COLUMNS == (int)TICKER_COLUMNS, "columns of tickers");
 
 typedef struct ticker_state {
     const frame_conn *conn; /* of the last frame; NULL: unknown */

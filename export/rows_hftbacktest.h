@@ -16,7 +16,6 @@ enum { HFT_END_OF_DAY = 0x80 };
 extern const export_type EXPORT_HFT_DEPTH;
 
 /* The rows of EXPORT_BOOK_TICKER, if the settings want them (has_bbo). */
-enum { BBO_ASK_AMOUNT, BBO_ASK_PRICE, BBO_BID_PRICE, BBO_BID_AMOUNT, BBO_COLUMNS };
 extern const export_type EXPORT_HFT_BBO;
 
 #endif

@@ -1,16 +1,8 @@
 /* Liquidations: a row for each. The exchange names the side of the position, rows that of the order
- * which closed it: sell liquidated a long. */
+ * which closed it: sell liquidated a long. The exchange gives no ids. */
 #include <string.h>
 
 #include "export/export_type.h"
-
-enum { ID, SIDE, PRICE, SIZE, COLUMNS };
-
-/* The exchange gives no ids. */
-static const export_column LIQUIDATION_COLUMNS[COLUMNS] = {[ID] = {"trade_id", VALUE_TEXT},
-                                                           [SIDE] = {"side", VALUE_SIDE},
-                                                           [PRICE] = {"price", VALUE_DECIMAL},
-                                                           [SIZE] = {"size", VALUE_DECIMAL}};
 
 /* 1 for the topic with every liquidation; the others have one a second at most. */
 static int has_all(const topic_row *row)
@@ -24,11 +16,10 @@ static int prefers(const family_market *market, const topic_row *topic, const to
     return has_all(topic) && !has_all(other);
 }
 
-static void set_decimal(const msg_item *item, msg_member member, msg_value *to)
+static msg_value value_of(const msg_item *item, msg_member member)
 {
     const msg_value *value = msg_value_find(item->values, item->value_count, member);
-    if (value != NULL)
-        *to = *value;
+    return value != NULL ? *value : row_absent();
 }
 
 /* When the frame was made, where it has one entry; else the entry's own time. */
@@ -52,9 +43,11 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         const msg_item *item = &record->items[i];
         const msg_value *side = msg_value_find(item->values, item->value_count, MEMBER_SIDE);
         int was_long = side != NULL && side->as.side == SIDE_BUY;
-        msg_value values[COLUMNS] = {[SIDE] = row_side(was_long ? SIDE_SELL : SIDE_BUY)};
-        set_decimal(item, MEMBER_PRICE, &values[PRICE]);
-        set_decimal(item, MEMBER_SIZE, &values[SIZE]);
+        const msg_value values[TRADE_COLUMNS] = {[TRADE_ID] = row_absent(),
+                                                 [TRADE_SIDE] =
+                                                     row_side(was_long ? SIDE_SELL : SIDE_BUY),
+                                                 [TRADE_PRICE] = value_of(item, MEMBER_PRICE),
+                                                 [TRADE_SIZE] = value_of(item, MEMBER_SIZE)};
         export_row row = export_row_of(seen);
         row.exchange_ns = time_of(record, item);
         row.flags |= i + 1 == record->item_count ? ROW_LAST_OF_FRAME : 0U;
@@ -66,8 +59,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 
 const export_type EXPORT_LIQUIDATIONS = {
     .name = "liquidations",
-    .columns = LIQUIDATION_COLUMNS,
-    .column_count = COLUMNS,
+    .columns = EXPORT_TRADE_COLUMNS,
+    .column_count = TRADE_COLUMNS,
     .message = MSG_LIQUIDATION,
     .prefers = prefers,
     .frame = on_frame,

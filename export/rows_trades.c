@@ -1,12 +1,10 @@
 /* Trades: a row for each trade of a frame. They have no state: whatever was recorded is a row. */
 #include "export/export_type.h"
 
-enum { ID, SIDE, PRICE, SIZE, COLUMNS };
-
-static const export_column TRADE_COLUMNS[COLUMNS] = {[ID] = {"trade_id", VALUE_TEXT},
-                                                     [SIDE] = {"side", VALUE_SIDE},
-                                                     [PRICE] = {"price", VALUE_DECIMAL},
-                                                     [SIZE] = {"size", VALUE_DECIMAL}};
+const export_column EXPORT_TRADE_COLUMNS[TRADE_COLUMNS] = {[TRADE_ID] = {"trade_id", VALUE_TEXT},
+                                                           [TRADE_SIDE] = {"side", VALUE_SIDE},
+                                                           [TRADE_PRICE] = {"price", VALUE_DECIMAL},
+                                                           [TRADE_SIZE] = {"size", VALUE_DECIMAL}};
 
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
@@ -19,10 +17,10 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     int has_symbols = export_entries_have_symbols(m->head.row);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const msg_trade trade = message_trade(m, i);
-        msg_value values[COLUMNS] = {[ID] = row_text(trade.trade_id),
-                                     [SIDE] = row_side(trade.side),
-                                     [PRICE] = row_decimal(trade.price),
-                                     [SIZE] = row_decimal(trade.size)};
+        msg_value values[TRADE_COLUMNS] = {[TRADE_ID] = row_text(trade.trade_id),
+                                           [TRADE_SIDE] = row_side(trade.side),
+                                           [TRADE_PRICE] = row_decimal(trade.price),
+                                           [TRADE_SIZE] = row_decimal(trade.size)};
         export_row row = export_row_of(seen);
         if (trade.exchange_ns != 0)
             row.exchange_ns = trade.exchange_ns;
@@ -40,8 +38,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 
 const export_type EXPORT_TRADES = {
     .name = "trades",
-    .columns = TRADE_COLUMNS,
-    .column_count = COLUMNS,
+    .columns = EXPORT_TRADE_COLUMNS,
+    .column_count = TRADE_COLUMNS,
     .message = MSG_TRADE,
     .frame = on_frame,
 };
