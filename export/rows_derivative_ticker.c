@@ -116,8 +116,7 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     const topic_row *row = channel->topic.row;
     (void)settings;
     return row != NULL && row->type == MSG_TICKER && topic_row_has_state(row) &&
-           channel->family != NULL && channel->family->market.exchange != NULL &&
-           strcmp(channel->family->market.exchange, "bybit") == 0;
+           channel->family != NULL && channel->family->market.kind == MARKET_CONTRACTS;
 }
 
 /* A symbol has one of them; so that two could not share a file. */

@@ -121,8 +121,7 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     const topic_row *row = channel->topic.row;
     (void)settings;
     return row != NULL && row->type == MSG_TICKER && !export_entries_have_symbols(row) &&
-           channel->family != NULL && channel->family->market.exchange != NULL &&
-           strcmp(channel->family->market.exchange, "bybit-options") == 0;
+           channel->family != NULL && channel->family->market.kind == MARKET_OPTIONS;
 }
 
 const export_type EXPORT_OPTIONS_CHAIN = {

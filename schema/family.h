@@ -25,10 +25,14 @@ typedef struct family_endpoint {
 
 enum { FAMILY_ENDPOINTS_MAX = 6 };
 
+/* What a family's instruments are, for types of data sets that are about one kind. */
+typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } market_kind;
+
 /* A family's name and book topic in data sets of the Tardis CSV format. */
 typedef struct family_market {
     const char *exchange; /* NULL: it has none */
     const char *book_topic;
+    market_kind kind;
 } family_market;
 
 typedef struct family {

@@ -171,7 +171,7 @@ const family FAMILY_INVERSE = {
     .name = "inverse",
     .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
-    .market = {"bybit", "orderBookL2_25"},
+    .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS},
     .endpoints = {PUBLIC("/realtime"), PRIVATE("/realtime")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -270,6 +270,6 @@ const family FAMILY_HARBOR = {
     .dialect = &HARBOR_DIALECT,
     .endpoints = {{NET_MAIN, ACCESS_PUBLIC, "wss://feed.harbor.example/v1/stream"}},
     .topics = TOPICS,
-    .market = {"harbor", "book"},
+    .market = {"harbor", "book", MARKET_OTHER},
     .topic_count = COUNT(TOPICS),
 };
