@@ -202,6 +202,56 @@ static export_writer *get(export_writers *table, const export_output *output, co
     return writer;
 }
 
+static void *open_refusing(const export_target *target)
+{
+    return (void *)(uintptr_t)target;
+}
+
+static int take_not_late(void *writer, const export_row *row)
+{
+    (void)writer;
+    return (row->flags & ROW_LATE) == 0;
+}
+
+static td_result count_row(void *writer, const export_source *of, const export_row *row,
+                           td_err *err)
+{
+    (void)writer;
+    (void)of;
+    (void)row;
+    (void)err;
+    return TD_OK;
+}
+
+static void close_refusing(void *writer)
+{
+    (void)writer;
+}
+
+/* A row that a format does not take counts neither as a row nor as a synthesized one. */
+static void test_refused_rows(void **state)
+{
+    (void)state;
+    static const export_format format = {.name = "refusing",
+                                         .open = open_refusing,
+                                         .take = take_not_late,
+                                         .row = count_row,
+                                         .close = close_refusing};
+    static const export_output output = {&format, &EXPORT_BARS, "bars"};
+    static const unsigned flags[] = {ROW_SYNTHESIZED, ROW_SYNTHESIZED | ROW_LATE, ROW_LATE, 0};
+    export_writers table = {0};
+    td_err err;
+    export_writers_init(&table);
+    export_writer *writer = get(&table, &output, "BTCUSD");
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        const export_row row = {.recv_ns = 1, .flags = flags[i]};
+        assert_int_equal(export_writer_put(writer, &row, &err), TD_OK);
+    }
+    assert_int_equal(writer->counts.rows, 2);
+    assert_int_equal(writer->counts.rows_synthesized, 1);
+    export_writers_fini(&table);
+}
+
 static void test_clashes(void **state)
 {
     (void)state;
@@ -307,7 +357,7 @@ int main(void)
         cmocka_unit_test(test_formats), cmocka_unit_test(test_types),
         cmocka_unit_test(test_markets), cmocka_unit_test(test_names),
         cmocka_unit_test(test_clashes), cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_choices), cmocka_unit_test(test_refused_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
