@@ -39,7 +39,9 @@
     X(RAW, "raw", VALUE_JSON)
 
 #define INSTRUMENT_NUMBER(id, name, type) INSTRUMENT_##id,
-typedef enum instrument_value { INSTRUMENT_VALUES(INSTRUMENT_NUMBER) INSTRUMENT_VALUE_COUNT } instrument_value;
+typedef enum instrument_value {
+    INSTRUMENT_VALUES(INSTRUMENT_NUMBER) INSTRUMENT_VALUE_COUNT
+} instrument_value;
 #undef INSTRUMENT_NUMBER
 
 #endif

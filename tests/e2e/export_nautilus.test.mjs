@@ -140,6 +140,18 @@ test("bars end at their time, and are those of Parquet", { skip: withoutCapture(
   }
 });
 
+test("a second part of a bar is left out, and is not counted", async (t) => {
+  const times = [...Array.from({ length: 12 }, (_, i) => 1000 * (i + 1)), 2500, 14_000]; // the 13th trade is of the second bar
+  const archive = await recorded(t, times.map((ms, i) => ({
+    topic: "publicTrade.BTCUSDT", type: "snapshot", ts: START_MS + ms,
+    data: [{ T: START_MS + ms, s: "BTCUSDT", S: "Buy", v: "1", p: `${60_000 + i}`, L: "PlusTick", i: `id-${i}`, BT: false }],
+  })));
+  const out = await exported(t, archive, "nautilus", "--bars", "1s", "--type", "bars", "--keep-suspect");
+  const [file] = manifestOf(out).files;
+  assert.equal(file.rows, 13);
+  assert.deepEqual((await query(`SELECT count(*) FROM '${path.join(out, filesOf(out)[0])}'`)).map(String), ["13"]);
+});
+
 const listed = (symbol, tick, more = {}) => ({
   symbol, baseCoin: "BTC", quoteCoin: "USDT", priceFilter: { tickSize: tick, maxPrice: "9.50" }, lotSizeFilter: { qtyStep: "0.001", minOrderQty: "0.002", maxOrderQty: "5.0" }, ...more,
 });
