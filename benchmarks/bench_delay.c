@@ -28,7 +28,7 @@ typedef enum side { DIRECT, RELAYED, SIDES } side;
 /* A connection: the client's end, and the exchange's. */
 typedef struct path {
     struct bench *owner;
-    wire_peer_conn *exchange;
+    wire_conn *exchange;
     uint64_t sent_ns[FRAMES];
     uint64_t delay_ns[FRAMES];
     size_t sent, received;
@@ -49,7 +49,7 @@ static uint64_t now_ns(void)
 /* ---- the exchange ---- */
 
 /* Connections are made one after the other. */
-static void *on_accepted(void *user, wire_peer_conn *conn, td_bytes at, td_bytes query)
+static void *on_accepted(void *user, wire_conn *conn, td_bytes at, td_bytes query)
 {
     bench *self = user;
     (void)at;
@@ -58,19 +58,18 @@ static void *on_accepted(void *user, wire_peer_conn *conn, td_bytes at, td_bytes
     return self;
 }
 
-static void on_request(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+static void on_request(void *user, wire_conn *conn, const wire_message *got)
 {
     (void)user;
     (void)conn;
-    (void)opcode;
-    (void)bytes;
+    (void)got;
 }
 
 static void send_frame(path *over)
 {
     td_err err;
     over->sent_ns[over->sent++] = now_ns();
-    must(wire_peer_send(over->exchange, 1, corpus_next(&over->owner->lines), &err), &err);
+    must(wire_send(over->exchange, 1, corpus_next(&over->owner->lines), &err), &err);
 }
 
 /* ---- the client ---- */
@@ -102,7 +101,7 @@ static void on_ended(void *user, const wire_end *end)
 static void connect_over(bench *self, side which, const char *url, const char *ca_file)
 {
     static const wire_client_ops OPS = {
-        .opened = on_opened, .message = on_message, .ended = on_ended};
+        .opened = on_opened, .conn.message = on_message, .ended = on_ended};
     td_err err;
     wire_conn *conn;
     path *over = &self->paths[which];
@@ -170,7 +169,7 @@ static void read_line(char line[LINE_BYTES])
 
 int main(int argc, char **argv)
 {
-    static const wire_server_ops OPS = {.opened = on_accepted, .message = on_request};
+    static const wire_server_ops OPS = {.opened = on_accepted, .conn.message = on_request};
     static bench self;
     char url[LINE_BYTES], ca_file[LINE_BYTES];
     td_err err;

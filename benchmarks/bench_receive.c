@@ -82,7 +82,7 @@ static void empty(td_ring *ring)
 int main(int argc, char **argv)
 {
     static const wire_client_ops OPS = {
-        .opened = on_opened, .message = on_message, .ended = on_ended};
+        .opened = on_opened, .conn.message = on_message, .ended = on_ended};
     static const pipeline_config CONFIG;
     td_err err;
     wire_loop *loop;

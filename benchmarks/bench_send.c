@@ -28,22 +28,22 @@ static double seconds(clockid_t id)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void send_some(void *user, wire_peer_conn *conn)
+static void send_some(void *user, wire_conn *conn)
 {
     sender *self = user;
     td_err err;
-    while (self->sent < self->wanted && wire_peer_queued_bytes(conn) < QUEUED_BYTES) {
-        must(wire_peer_send(conn, 1, corpus_next(&self->lines), &err), &err);
+    while (self->sent < self->wanted && wire_waiting_bytes(conn) < QUEUED_BYTES) {
+        must(wire_send(conn, 1, corpus_next(&self->lines), &err), &err);
         self->sent++;
     }
-    if (self->sent < self->wanted || wire_peer_queued_bytes(conn) > 0)
+    if (self->sent < self->wanted || wire_waiting_bytes(conn) > 0)
         return;
     self->ended_s = seconds(CLOCK_MONOTONIC);
     self->cpu_ended_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    wire_peer_close(conn, 1000, td_bytes_of(NULL, 0));
+    wire_close(conn, 1000, td_bytes_of(NULL, 0));
 }
 
-static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
+static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes query)
 {
     sender *self = user;
     (void)path;
@@ -54,12 +54,11 @@ static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes
     return self;
 }
 
-static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     (void)user;
     (void)conn;
-    (void)opcode;
-    (void)bytes;
+    (void)got;
 }
 
 static void on_closed(void *user)
@@ -70,8 +69,10 @@ static void on_closed(void *user)
 
 int main(int argc, char **argv)
 {
-    static const wire_server_ops OPS = {
-        .opened = on_opened, .message = on_message, .drained = send_some, .closed = on_closed};
+    static const wire_server_ops OPS = {.opened = on_opened,
+                                        .conn.message = on_message,
+                                        .conn.drained = send_some,
+                                        .closed = on_closed};
     td_err err;
     sender self = {0};
     wire_loop *loop;

@@ -251,7 +251,7 @@ static void set_tick(connection *self)
 static void send_built(connection *self, td_result rc, td_err *err)
 {
     if (rc == TD_OK)
-        rc = wire_send(self->wire, td_buf_view(&self->out), err);
+        rc = wire_send(self->wire, 1, td_buf_view(&self->out), err);
     if (rc != TD_OK && rc != TD_E_NETWORK)
         td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
                     self->shown_name, err->text);
@@ -471,7 +471,7 @@ static void on_auth_failed(connection *self, const char *state, const char *why)
     if (self->options.feed->is_strict)
         self->options.env->strict(self->options.env->user, why);
     self->is_auth_refused = 1;
-    wire_close(self->wire, CLOSE_NORMAL);
+    wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
 }
 
 static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t recv_ns)
@@ -639,7 +639,7 @@ static void tick(void *user)
                     self->shown_name, silence);
         self->is_stale = self->is_silent = 1;
         open_gap(self, GAP_STALE, wire_cause_name(WIRE_CAUSE_CLOSED_BY_US));
-        wire_close(self->wire, CLOSE_GOING_AWAY);
+        wire_close(self->wire, CLOSE_GOING_AWAY, td_bytes_of(NULL, 0));
         return;
     }
     talk_tick(self, mono_ns);
@@ -790,10 +790,10 @@ static void on_ended(void *user, const wire_end *end)
 
 static const wire_client_ops CLIENT_OPS = {
     .opened = on_opened,
-    .message = on_message,
-    .sent = on_sent,
-    .heartbeat = on_heartbeat,
-    .pong_sent = on_pong_sent,
+    .conn.message = on_message,
+    .conn.sent = on_sent,
+    .conn.heartbeat = on_heartbeat,
+    .conn.pong_sent = on_pong_sent,
     .ended = on_ended,
 };
 
@@ -894,7 +894,7 @@ void connection_stop(connection *self, connection_stop_mode mode)
     if ((self->state == STATE_SUBSCRIBING || self->state == STATE_LIVE) &&
         self->last_data_ns != 0 && !self->is_stale && !self->is_discarding)
         send_ping(self);
-    wire_close(self->wire, CLOSE_NORMAL);
+    wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
 }
 
 void connection_close(connection *self)

@@ -61,7 +61,7 @@ static void on_answer(void *user, td_bytes bytes)
 {
     serve_client *client = user;
     if (client->state != CLIENT_CLOSING) /* the request could be performed */
-        serve_client_put(client, &(wire_peer_message){.opcode = 1, .bytes = bytes});
+        serve_client_put(client, &(wire_outgoing){.opcode = 1, .bytes = bytes});
 }
 
 /* A request could not be performed. */
@@ -112,20 +112,19 @@ static uint64_t wall_ms(const serve *server)
     return clock_wall_ns(server->options.clock) / TD_NS_PER_MS;
 }
 
-static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     serve_client *client = user;
     const serve *server = client->owner;
     td_err err;
     TD_ASSERT(client->conn == conn);
-    (void)opcode; /* both kinds are read */
     if (client->state == CLIENT_CLOSING)
         return;
     const responder_client from = {.ops = &RESPONDER_OPS,
                                    .user = client,
                                    .dialect = client->dialect,
                                    .conn_id = client->conn_id};
-    td_result rc = responder_answer(server->responder, &from, bytes, wall_ms(server), &err);
+    td_result rc = responder_answer(server->responder, &from, got->bytes, wall_ms(server), &err);
     if (rc == TD_OK)
         serve_tape_answered(client);
     else
@@ -209,7 +208,7 @@ static void accept_query(serve_client *client, td_bytes query)
         on_authenticated(client);
 }
 
-static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
+static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes query)
 {
     serve *server = user;
     if (server->client_count >= server->options.client_count_max)
@@ -219,7 +218,7 @@ static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes
     return client;
 }
 
-static void on_drained(void *user, wire_peer_conn *conn)
+static void on_drained(void *user, wire_conn *conn)
 {
     serve_client *client = user;
     TD_ASSERT(client->conn == conn);
@@ -236,8 +235,8 @@ static const wire_server_ops SERVE_OPS = {.accept = on_accept,
                                           .post = serve_control_post,
                                           .page = on_page,
                                           .opened = on_opened,
-                                          .message = on_message,
-                                          .drained = on_drained,
+                                          .conn.message = on_message,
+                                          .conn.drained = on_drained,
                                           .closed = on_closed};
 
 /* ---- life ---- */

@@ -124,7 +124,7 @@ int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t
 void serve_client_disconnect(serve_client *client, unsigned code)
 {
     int is_sendable = code >= 1000 && code != 1005 && code != 1006 && code != 1015;
-    if (is_sendable || wire_peer_queued_bytes(client->conn) == 0)
+    if (is_sendable || wire_waiting_bytes(client->conn) == 0)
         serve_client_end(client, is_sendable ? code : 0, "");
     else
         client->state = CLIENT_CUTTING;
@@ -156,10 +156,10 @@ void serve_client_restart(serve_client *client)
 
 /* ---- sending ---- */
 
-void serve_client_put(serve_client *client, wire_peer_message *out)
+void serve_client_put(serve_client *client, wire_outgoing *out)
 {
     td_err err;
-    td_result rc = wire_peer_send_message(client->conn, out, &err);
+    td_result rc = wire_send_message(client->conn, out, &err);
     if (rc == TD_OK)
         return;
     client->owner->counts.slow += rc == TD_E_LIMIT;
@@ -168,7 +168,7 @@ void serve_client_put(serve_client *client, wire_peer_message *out)
     serve_client_end(client, 1008, "it reads too slowly: 8 MiB are queued");
 }
 
-static void put_recorded(serve_client *client, wire_peer_message *out)
+static void put_recorded(serve_client *client, wire_outgoing *out)
 {
     serve_counts *counts = &client->owner->counts;
     counts->frames++;
@@ -181,7 +181,7 @@ static void put_recorded(serve_client *client, wire_peer_message *out)
 static void answer(serve_client *client, td_bytes recorded, td_bytes id)
 {
     serve *server = client->owner;
-    wire_peer_message out = {.opcode = 1};
+    wire_outgoing out = {.opcode = 1};
     td_buf_clear(&server->made);
     client->dialect->build_again(&server->made, server->json, recorded, id);
     out.bytes = td_buf_view(&server->made);
@@ -248,7 +248,7 @@ void serve_client_send(serve_client *client, served_frame *served)
         put_recorded(client, &served->message);
 }
 
-void serve_client_send_made(serve_client *client, const serve_book *b, wire_peer_message *out)
+void serve_client_send_made(serve_client *client, const serve_book *b, wire_outgoing *out)
 {
     *is_current(client, b) = 1;
     if (out == NULL)
@@ -264,7 +264,7 @@ void serve_client_finish(serve_client *client)
     if (client->state != CLIENT_PLAYING && client->state != CLIENT_DRAINING)
         return;
     client->state = CLIENT_DRAINING;
-    if (wire_peer_queued_bytes(client->conn) > 0 || has_answers(client))
+    if (wire_waiting_bytes(client->conn) > 0 || has_answers(client))
         return; /* on_drained continues, or its next request */
     client->is_complete = 1;
     if (!server->options.is_held) {
@@ -289,7 +289,7 @@ void serve_client_end(serve_client *client, unsigned code, const char *reason)
     if (client->state == CLIENT_CLOSING)
         return;
     client->state = CLIENT_CLOSING;
-    wire_peer_close(client->conn, code, td_bytes_str(reason));
+    wire_close(client->conn, code, td_bytes_str(reason));
 }
 
 /* ---- life ---- */
@@ -306,7 +306,7 @@ static void set_feeds(serve_client *client, td_bytes path)
     client->feed_count = serve_feeds_names(feeds, path, client->feed_names);
 }
 
-serve_client *serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path)
+serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path)
 {
     serve_client *client = td_alloc_zero(1, sizeof *client);
     client->owner = owner;

@@ -71,7 +71,7 @@ typedef struct serve_order {
 struct serve_client {
     serve *owner;
     serve_client *next;
-    wire_peer_conn *conn;
+    wire_conn *conn;
     const dialect *dialect;
     const char **feed_names; /* feeds at its path */
     size_t feed_count;
@@ -109,7 +109,7 @@ typedef struct served_frame {
     td_bytes topic;   /* in a frame of an unknown topic; empty: it has none */
     serve_book *book; /* NULL: it is of no book that is followed */
     uint8_t is_snapshot;
-    wire_peer_message message;
+    wire_outgoing message;
 } served_frame;
 
 /* The end of a recorded connection. */
@@ -130,7 +130,7 @@ typedef struct held_frame {
 } held_frame;
 
 /* A client at a path that is served. */
-TD_NEVER_NULL serve_client *serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path);
+TD_NEVER_NULL serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path);
 
 /* Free a client whose connection is gone, and which has no tape. */
 void serve_client_close(serve_client *client);
@@ -151,13 +151,13 @@ int serve_client_wants(serve_client *client, const served_frame *served);
 int serve_client_needs(serve_client *client, const serve_book *b);
 
 /* Send a message. A client that reads too slowly for that is closed. */
-void serve_client_put(serve_client *client, wire_peer_message *out);
+void serve_client_put(serve_client *client, wire_outgoing *out);
 
 /* Send a frame, if the client wants it. */
 void serve_client_send(serve_client *client, served_frame *served);
 
 /* Send the snapshot that was made of a book. */
-void serve_client_send_made(serve_client *client, const serve_book *b, wire_peer_message *out);
+void serve_client_send_made(serve_client *client, const serve_book *b, wire_outgoing *out);
 
 /* 1 if the end of a recorded connection is one of the client's: it has subscribed at a path of the
  * feed, and did not get all of the feed's frames from other slots. */

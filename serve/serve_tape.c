@@ -406,14 +406,14 @@ static void log_late(serve *server)
 
 static int has_space(const serve_client *client)
 {
-    return wire_peer_queued_bytes(client->conn) < SERVE_QUEUE_BYTES;
+    return wire_waiting_bytes(client->conn) < SERVE_QUEUE_BYTES;
 }
 
 /* Send the snapshot of a book to the clients that need it and can take it, made once for all. */
 static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
 {
     serve *server = tape->owner;
-    wire_peer_message out = {.opcode = 1};
+    wire_outgoing out = {.opcode = 1};
     td_result made = TD_EOF;
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
         if (!has_space(c) || !serve_client_needs(c, b))

@@ -34,7 +34,7 @@ typedef struct served_family served_family;
 typedef struct sim_conn {
     exchange *exchange;
     served_family *of;
-    wire_peer_conn *wire;
+    wire_conn *wire;
     const char *path;
     uint64_t number;   /* from 1, over the server's life */
     uint64_t sent;     /* frames of any kind */
@@ -93,16 +93,16 @@ static void conn_close(sim_conn *conn, unsigned code)
     if (conn->is_closing && code != 0)
         return;
     conn->is_closing = 1;
-    wire_peer_close(conn->wire, code, td_bytes_of(NULL, 0));
+    wire_close(conn->wire, code, td_bytes_of(NULL, 0));
 }
 
 /* Send a message; on failure close the connection. */
-static void conn_send(sim_conn *conn, wire_peer_message *what)
+static void conn_send(sim_conn *conn, wire_outgoing *what)
 {
     td_err err;
     if (conn->is_closing)
         return;
-    td_result rc = wire_peer_send_message(conn->wire, what, &err);
+    td_result rc = wire_send_message(conn->wire, what, &err);
     if (rc == TD_OK)
         return;
     td_log_emit(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
@@ -221,7 +221,7 @@ static void end_subscriptions(sim_conn *conn)
 static int is_held_up(const served_family *f)
 {
     for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
-        if (!conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
+        if (!conn->is_closing && wire_waiting_bytes(conn->wire) > QUEUED_BYTES_HELD)
             return 1;
     return 0;
 }
@@ -232,7 +232,7 @@ static int is_held_up(const served_family *f)
  * the loop writes to sockets. */
 static void send_frame(served_family *f, const sim_frame *frame)
 {
-    wire_peer_message sent = {.opcode = 1, .bytes = frame->bytes};
+    wire_outgoing sent = {.opcode = 1, .bytes = frame->bytes};
     int is_seen = 0;
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
         if (conn->is_closing || conn->streams == NULL ||
@@ -375,7 +375,7 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     if (!sim_family_snapshot(conn->of->sim, index, &frame))
         return;
     note_frame(conn, &frame);
-    conn_send(conn, &(wire_peer_message){.opcode = 1, .bytes = frame.bytes});
+    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = frame.bytes});
 }
 
 /* Send the snapshots that a connection waits for, while its queue has space. */
@@ -385,7 +385,7 @@ static void send_snapshots(sim_conn *conn)
         TD_ASSERT(i < sim_family_stream_count(conn->of->sim)); /* a stream still waits */
         if (conn->streams[i] != SUBSCRIPTION_WAITS)
             continue;
-        if (conn->is_closing || wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
+        if (conn->is_closing || wire_waiting_bytes(conn->wire) > QUEUED_BYTES_HELD)
             break; /* continued by on_drained */
         send_snapshot(conn, i);
     }
@@ -570,7 +570,7 @@ static void on_answer(void *user, td_bytes answer)
 {
     sim_conn *conn = user;
     conn->sent++;
-    conn_send(conn, &(wire_peer_message){.opcode = 1, .bytes = answer});
+    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = answer});
 }
 
 /* Where there are no requests for topics, authentication subscribes to every private stream. */
@@ -628,7 +628,7 @@ static int answer_order(sim_conn *conn, td_bytes bytes)
     truth_put_message(x->options.truth, "request", &about, conn->number, conn->received, now_ns);
     about.frame = answer;
     truth_put_message(x->options.truth, "frame", &about, conn->number, ++conn->sent, now_ns);
-    conn_send(conn, &(wire_peer_message){.opcode = 1, .bytes = answer});
+    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = answer});
     flush_truth(x);
     return 1;
 }
@@ -701,7 +701,7 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     return status;
 }
 
-static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes query)
+static void *on_opened(void *user, wire_conn *wire, td_bytes path, td_bytes query)
 {
     exchange *x = user;
     served_family *f = find_path(x, path);
@@ -740,20 +740,19 @@ static void on_closed(void *user)
     td_free(conn);
 }
 
-static void on_drained(void *user, wire_peer_conn *wire)
+static void on_drained(void *user, wire_conn *wire)
 {
     sim_conn *conn = user;
     (void)wire; /* it is conn->wire */
     send_snapshots(conn);
 }
 
-static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_bytes bytes)
+static void on_message(void *user, wire_conn *wire, const wire_message *got)
 {
     sim_conn *conn = user;
-    (void)wire;   /* it is conn->wire */
-    (void)opcode; /* the exchange reads both kinds */
+    (void)wire; /* it is conn->wire */
     if (!conn->is_closing)
-        on_request(conn, bytes);
+        on_request(conn, got->bytes); /* of both kinds */
 }
 
 /* ---- opening ---- */
@@ -762,8 +761,8 @@ static const wire_server_ops SERVER_OPS = {
     .accept = on_accept,
     .page = on_page,
     .opened = on_opened,
-    .message = on_message,
-    .drained = on_drained,
+    .conn.message = on_message,
+    .conn.drained = on_drained,
     .closed = on_closed,
 };
 

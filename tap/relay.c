@@ -17,7 +17,7 @@ struct relay {
     relay_options options;
     char url[LIMIT_URL_BYTES];           /* redacted */
     char client_text[CLIENT_TEXT_BYTES]; /* its address and name, for the connect event */
-    wire_peer_conn *client;              /* NULL: it is over */
+    wire_conn *client;                   /* NULL: it is over */
     wire_conn *upstream;
     wire_peer facts; /* of the exchange, for connect events: extensions and texts of TLS, copied */
     char texts[4][256];
@@ -308,20 +308,21 @@ static unsigned form_of(const wire_message *got)
            (got->is_fragmented ? FORM_FRAGMENTED : 0u);
 }
 
-static void relay_down(const relay *self, unsigned opcode, td_bytes raw, int is_compressed)
+/* Hand on what came, if the other side is there. */
+static void pass_on(wire_conn *from, wire_conn *to, unsigned opcode, td_bytes raw,
+                    int is_compressed)
 {
-    if (self->client == NULL)
+    if (to == NULL)
         return;
-    wire_peer_relay(self->client, opcode, raw, is_compressed);
-    if (wire_peer_queued_bytes(self->client) > RELAY_QUEUE_BYTES)
-        wire_pause(self->upstream);
+    wire_relay(to, opcode, raw, is_compressed);
+    if (wire_waiting_bytes(to) > RELAY_QUEUE_BYTES)
+        wire_pause(from);
 }
 
 static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     relay *self = user;
-    (void)conn;
-    relay_down(self, got->opcode, got->raw, got->is_compressed);
+    pass_on(conn, self->client, got->opcode, got->raw, got->is_compressed);
     const intake_message received = {.dir = DIR_IN,
                                      .opcode = (channel_opcode)got->opcode,
                                      .form = form_of(got),
@@ -337,8 +338,7 @@ static void on_message(void *user, wire_conn *conn, const wire_message *got)
 static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes payload)
 {
     relay *self = user;
-    (void)conn;
-    relay_down(self, opcode, payload, 0);
+    pass_on(conn, self->client, opcode, payload, 0);
     record_heartbeat(self, opcode == WS_PING ? PING_IN : PONG_IN, payload);
     if (opcode == WS_PONG)
         note_pong(self);
@@ -349,7 +349,7 @@ static void on_closing(void *user, wire_conn *conn, unsigned code, td_bytes reas
     relay *self = user;
     (void)conn;
     if (self->client != NULL)
-        wire_peer_close(self->client, code, reason);
+        wire_close(self->client, code, reason);
 }
 
 static void on_drained(void *user, wire_conn *conn)
@@ -357,7 +357,7 @@ static void on_drained(void *user, wire_conn *conn)
     relay *self = user;
     (void)conn;
     if (self->client != NULL)
-        wire_peer_resume(self->client);
+        wire_resume(self->client);
 }
 
 /* Both sides are over. */
@@ -390,11 +390,11 @@ static void end_client(relay *self, const wire_end *end)
     if (!self->is_open)
         refuse_client(self, end);
     else if (end->cause == WIRE_CAUSE_PROTOCOL || end->cause == WIRE_CAUSE_TOO_LARGE)
-        wire_peer_close(self->client, BAD_GATEWAY_CODE, td_bytes_of(NULL, 0));
+        wire_close(self->client, BAD_GATEWAY_CODE, td_bytes_of(NULL, 0));
     else if (end->close_code == 0 && end->cause == WIRE_CAUSE_RESET)
-        wire_peer_cut_off(self->client, WIRE_CUT_RESET);
+        wire_cut_off(self->client, WIRE_CUT_RESET);
     else
-        wire_peer_cut_off(self->client, WIRE_CUT_END);
+        wire_cut_off(self->client, WIRE_CUT_END);
 }
 
 static void on_ended(void *user, const wire_end *end)
@@ -415,10 +415,10 @@ static void on_ended(void *user, const wire_end *end)
 }
 
 static const wire_client_ops UPSTREAM_OPS = {.opened = on_opened,
-                                             .message = on_message,
-                                             .heartbeat = on_heartbeat,
-                                             .closing = on_closing,
-                                             .drained = on_drained,
+                                             .conn.message = on_message,
+                                             .conn.heartbeat = on_heartbeat,
+                                             .conn.closing = on_closing,
+                                             .conn.drained = on_drained,
                                              .ended = on_ended};
 
 /* ---- the client's side ---- */
@@ -429,20 +429,12 @@ static int has_upstream(const relay *self)
     return self->upstream != NULL && self->is_open;
 }
 
-static void relay_up(relay *self, unsigned opcode, td_bytes raw, int is_compressed)
-{
-    wire_relay(self->upstream, opcode, raw, is_compressed);
-    if (wire_waiting_bytes(self->upstream) > RELAY_QUEUE_BYTES)
-        wire_peer_pause(self->client);
-}
-
-void relay_on_message(void *user, wire_peer_conn *client, const wire_message *got)
+void relay_on_message(void *user, wire_conn *client, const wire_message *got)
 {
     relay *self = user;
-    (void)client;
     if (!has_upstream(self))
         return;
-    relay_up(self, got->opcode, got->raw, got->is_compressed);
+    pass_on(client, self->upstream, got->opcode, got->raw, got->is_compressed);
     const intake_message sent = {.dir = DIR_OUT,
                                  .opcode = (channel_opcode)got->opcode,
                                  .form = form_of(got),
@@ -451,21 +443,20 @@ void relay_on_message(void *user, wire_peer_conn *client, const wire_message *go
     record_request(self, &sent);
 }
 
-void relay_on_heartbeat(void *user, wire_peer_conn *client, unsigned opcode, td_bytes payload)
+void relay_on_heartbeat(void *user, wire_conn *client, unsigned opcode, td_bytes payload)
 {
     relay *self = user;
     uint8_t copy[WS_CONTROL_BYTES_MAX];
-    (void)client;
     if (!has_upstream(self))
         return;
-    relay_up(self, opcode, payload, 0);
+    pass_on(client, self->upstream, opcode, payload, 0);
     record_heartbeat(self, opcode == WS_PING ? PING_OUT : PONG_OUT,
                      hide_in_sent(self, payload, copy));
     if (opcode == WS_PING)
         note_ping(self);
 }
 
-void relay_on_closing(void *user, wire_peer_conn *client, unsigned code, td_bytes reason)
+void relay_on_closing(void *user, wire_conn *client, unsigned code, td_bytes reason)
 {
     relay *self = user;
     uint8_t copy[WS_CONTROL_BYTES_MAX];
@@ -474,11 +465,11 @@ void relay_on_closing(void *user, wire_peer_conn *client, unsigned code, td_byte
     self->client_code = code == WS_CODE_ABSENT ? 0 : code;
     if (!has_upstream(self))
         return;
-    self->by_client = !wire_is_closing(self->upstream);
-    wire_relay_close(self->upstream, code, reason);
+    self->by_client = wire_conn_cause(self->upstream) == WIRE_CAUSE_NONE;
+    wire_close(self->upstream, code, reason);
 }
 
-void relay_on_drained(void *user, wire_peer_conn *client)
+void relay_on_drained(void *user, wire_conn *client)
 {
     relay *self = user;
     (void)client;
@@ -489,11 +480,12 @@ void relay_on_drained(void *user, wire_peer_conn *client)
 void relay_on_closed(void *user)
 {
     relay *self = user;
-    wire_peer_conn *client = self->client;
+    wire_conn *client = self->client;
     self->client = NULL;
-    if (self->upstream != NULL && !wire_is_closing(self->upstream)) {
+    if (self->upstream != NULL && wire_conn_cause(self->upstream) == WIRE_CAUSE_NONE) {
         self->by_client = 1;
-        wire_cut_off(self->upstream, wire_peer_was_reset(client) ? WIRE_CUT_RESET : WIRE_CUT_END);
+        wire_cut_off(self->upstream,
+                     wire_conn_cause(client) == WIRE_CAUSE_RESET ? WIRE_CUT_RESET : WIRE_CUT_END);
     }
     end_if_over(self);
 }
@@ -518,7 +510,7 @@ static void name_client(relay *self, const wire_request *request)
     td_free(shown);
 }
 
-relay *relay_open(const relay_options *options, wire_peer_conn *client, const wire_request *request)
+relay *relay_open(const relay_options *options, wire_conn *client, const wire_request *request)
 {
     static const char EXTENSIONS[] = "sec-websocket-extensions:";
     td_err err;
@@ -550,7 +542,7 @@ void relay_stop(relay *self)
         return;
     }
     if (self->client != NULL)
-        wire_peer_close(self->client, STOP_CODE, none);
+        wire_close(self->client, STOP_CODE, none);
     if (self->upstream != NULL)
-        wire_relay_close(self->upstream, STOP_CODE, none);
+        wire_close(self->upstream, STOP_CODE, none);
 }

@@ -20,9 +20,9 @@ struct rest {
     char method[METHOD_BYTES];
     char detail[DETAIL_BYTES]; /* the request's body, redacted */
     const char *name;
-    uint8_t has_secrets;    /* the request had credentials: the answer may name others */
-    wire_peer_conn *client; /* NULL: it is over */
-    wire_http *upstream;    /* NULL: it has answered */
+    uint8_t has_secrets; /* the request had credentials: the answer may name others */
+    wire_conn *client;   /* NULL: it is over */
+    wire_http *upstream; /* NULL: it has answered */
 };
 
 /* ---- names ---- */
@@ -158,7 +158,7 @@ static void end_if_over(rest *self)
     td_free(self);
 }
 
-static void refuse(wire_peer_conn *client, unsigned status, const char *why)
+static void refuse(wire_conn *client, unsigned status, const char *why)
 {
     char text[TD_ERR_TEXT_BYTES + 32];
     (void)snprintf(text, sizeof text, "tapedeck tap: %s\n", why); /* cut if too long */
@@ -236,7 +236,7 @@ static int is_relayed(const char *method)
     return 0;
 }
 
-rest *rest_open(const rest_options *options, wire_peer_conn *client, const wire_request *request)
+rest *rest_open(const rest_options *options, wire_conn *client, const wire_request *request)
 {
     td_err err;
     if (!is_relayed(request->method)) {

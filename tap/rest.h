@@ -38,7 +38,7 @@ typedef struct rest_options {
 } rest_options;
 
 /* A client asks: send the request upstream. NULL: it was refused. */
-rest *rest_open(const rest_options *options, wire_peer_conn *client, const wire_request *request);
+rest *rest_open(const rest_options *options, wire_conn *client, const wire_request *request);
 
 /* For the server's operations: the client's connection is over. */
 void rest_on_closed(void *user);

@@ -43,7 +43,7 @@ static void on_refused(void *user)
     self->refused++;
 }
 
-static void refuse(tap *self, wire_peer_conn *client, unsigned status, const char *text)
+static void refuse(tap *self, wire_conn *client, unsigned status, const char *text)
 {
     on_refused(self);
     wire_peer_refuse(client, status, "Content-Type: text/plain; charset=utf-8\r\n",
@@ -65,7 +65,7 @@ static int find_feed(const tap *self, const char *url, td_bytes path, uint16_t *
     return 0;
 }
 
-static void refuse_path(tap *self, wire_peer_conn *client, td_bytes path)
+static void refuse_path(tap *self, wire_conn *client, td_bytes path)
 {
     char text[WIRE_ANSWER_BYTES] = "";
     for (size_t i = 0; i < self->config.feed_count; i++)
@@ -73,7 +73,7 @@ static void refuse_path(tap *self, wire_peer_conn *client, td_bytes path)
     refuse(self, client, 404, text);
 }
 
-static void *on_asked(void *user, wire_peer_conn *client, const wire_request *request)
+static void *on_asked(void *user, wire_conn *client, const wire_request *request)
 {
     tap *self = user;
     char url[LIMIT_URL_BYTES];
@@ -135,7 +135,7 @@ static uint16_t feed_of_request(const tap *self, td_bytes path)
     return 0;
 }
 
-static void *on_requested(void *user, wire_peer_conn *client, const wire_request *request)
+static void *on_requested(void *user, wire_conn *client, const wire_request *request)
 {
     tap *self = user;
     char url[LIMIT_URL_BYTES];
@@ -156,10 +156,10 @@ static void *on_requested(void *user, wire_peer_conn *client, const wire_request
 static const wire_server_ops SERVER_OPS = {.asked = on_asked,
                                            .requested = on_requested,
                                            .requested_closed = rest_on_closed,
-                                           .relayed = relay_on_message,
-                                           .heartbeat = relay_on_heartbeat,
-                                           .closing = relay_on_closing,
-                                           .drained = relay_on_drained,
+                                           .conn.message = relay_on_message,
+                                           .conn.heartbeat = relay_on_heartbeat,
+                                           .conn.closing = relay_on_closing,
+                                           .conn.drained = relay_on_drained,
                                            .closed = relay_on_closed};
 
 /* ---- opening ---- */

@@ -357,12 +357,6 @@ size_t link_waiting_bytes(const wire_link *self)
     return self->out.size - self->out_at + self->sealed.size;
 }
 
-void link_drop_output(wire_link *self)
-{
-    self->out_at = self->out.size;
-    td_buf_clear(&self->sealed);
-}
-
 void link_reset_on_close(wire_link *self)
 {
     const struct linger at_once = {.l_onoff = 1};

@@ -85,9 +85,6 @@ void link_flush_later(wire_link *link);
 /* Bytes that wait. */
 size_t link_waiting_bytes(const wire_link *link);
 
-/* Forget them: the link is to be closed. */
-void link_drop_output(wire_link *link);
-
 /* link_close resets the connection: the peer gets no end of the stream. */
 void link_reset_on_close(wire_link *link);
 

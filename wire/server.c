@@ -17,11 +17,9 @@
 #include "base/limits.h"
 #include "base/time_share.h"
 #include "base/url.h"
-#include "wire/client.h"
+#include "conn_impl.h"
 #include "wire/handshake.h"
-#include "wire/link.h"
 #include "wire/tls.h"
-#include "wire/websocket.h"
 
 enum {
     LISTEN_BACKLOG = 256,
@@ -31,11 +29,8 @@ enum {
     MESSAGE_BYTES_MAX = 1 << 20,
     COMPRESSED_BYTES_KEPT = 1 << 20, /* a buffer that grew beyond this is given back */
     OUT_BYTES_MAX = WIRE_PEER_QUEUE_BYTES_MAX + (int)LIMIT_FRAME_BYTES + (1 << 20),
-    /* TLS and the request must be there by then; a close frame must be answered. */
-    REQUEST_S = 10,
-    EXCESS_S = 1, /* likewise, of one that has the last descriptor */
-    CLOSE_GRACE_S = 2,
-    RELAY_GRACE_S = 5, /* of a relay, whose user answers */
+    REQUEST_S = 10, /* TLS and the request must be there by then */
+    EXCESS_S = 1,   /* likewise, of one that has the last descriptor */
 };
 
 /* A connection that is to be closed, and of which the socket has taken nothing for so long, is cut:
@@ -68,60 +63,37 @@ struct wire_server {
     wire_timer *accept_timer; /* set while it does not accept, for want of descriptors */
     int spare_fd;             /* with which one more client gets its answer; -1: in use */
     td_log_rate refused;      /* for want of descriptors */
-    wire_peer_conn *peers;
+    struct peer *peers;
     char url[TD_HOST_BYTES + 32];
 };
 
-typedef enum peer_state {
-    PEER_ASKING,  /* its request is not whole yet */
-    PEER_WAITING, /* of a relay: it is not answered yet */
-    PEER_OPEN,
-    PEER_CLOSING, /* our close frame is put in; the peer's is waited for */
-    PEER_ENDING,  /* what waits goes out, then the connection ends */
-} peer_state;
-
-struct wire_peer_conn {
+typedef struct peer peer;
+struct peer {
+    wire_conn conn; /* its user is NULL unless opened took it */
     wire_server *server;
-    wire_peer_conn *next, *prev;
+    peer *next, *prev;
     wire_link link;
-    peer_state state;
-    void *user; /* NULL unless opened took it */
-    ws_reader reader;
-    int deflate_bits;            /* 0: messages are not compressed */
-    deflate_receiver *inflater;  /* of a relay: its own; NULL: none */
-    wire_timer *timer;           /* the request's time limit, then that of closing */
-    wire_timer *inflating_timer; /* set while it is not read, because inflating took too long */
-    size_t timed_bytes;          /* that waited when it was set */
-    uint8_t is_held;             /* wire_peer_pause */
-    uint8_t is_peer_closed;      /* of a relay: its close frame came first, and has no answer yet */
-    uint8_t was_reset;
+    int deflate_bits;   /* window to compress messages with */
+    uint64_t turn_ns;   /* that messages of the present read took to inflate and handle */
     uint8_t is_excess;  /* 1: it has the last descriptor, and is told so */
+    uint8_t is_asked;   /* of a relay: its user is to answer the request */
     uint8_t is_request; /* of a relay: no upgrade was asked for */
-    uint8_t is_pong_due;
-    size_t pong_size;
-    uint8_t pong[WS_CONTROL_BYTES_MAX];
     char key[HANDSHAKE_KEY_BYTES]; /* of a relay's request */
 };
-
-static int is_relay(const wire_peer_conn *peer)
-{
-    return peer->server->ops->asked != NULL;
-}
 
 /* ---- a peer: its end ---- */
 
 /* Its user has no connection any more. */
-static void notify_closed(wire_peer_conn *peer)
+static void notify_closed(peer *self)
 {
-    const wire_server_ops *ops = peer->server->ops;
-    void (*closed)(void *user) = peer->is_request ? ops->requested_closed : ops->closed;
-    void *user = peer->user;
-    peer->user = NULL;
+    const wire_server_ops *ops = self->server->ops;
+    void (*closed)(void *user) = self->is_request ? ops->requested_closed : ops->closed;
+    void *user = self->conn.user;
+    self->conn.user = NULL;
     if (user != NULL && closed != NULL)
         closed(user);
 }
 
-/* Take it off the server; its memory lives until the end of the turn. */
 /* A descriptor to give up where no other is left. */
 static void keep_spare(wire_server *server)
 {
@@ -129,84 +101,56 @@ static void keep_spare(wire_server *server)
         server->spare_fd = fcntl(server->listener.fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static void end_peer(wire_peer_conn *peer)
+/* Take it off the server; its memory lives until the end of the turn. */
+static void end_peer(peer *self)
 {
-    wire_server *server = peer->server;
-    *(peer->prev == NULL ? &server->peers : &peer->prev->next) = peer->next;
-    if (peer->next != NULL)
-        peer->next->prev = peer->prev;
-    wire_timer_cancel(&peer->timer);
-    wire_timer_cancel(&peer->inflating_timer);
-    link_close(&peer->link);
+    wire_server *server = self->server;
+    *(self->prev == NULL ? &server->peers : &self->prev->next) = self->next;
+    if (self->next != NULL)
+        self->next->prev = self->prev;
+    conn_fini(&self->conn);
+    link_close(&self->link);
     keep_spare(server);
-    ws_reader_fini(&peer->reader);
-    deflate_receiver_close(peer->inflater);
-    loop_free_later(server->loop, peer);
-    notify_closed(peer);
+    if (self->conn.is_relay)
+        deflate_receiver_close(self->conn.inflater);
+    loop_free_later(server->loop, self);
+    notify_closed(self);
 }
 
-static void on_late(void *user);
-
-static void set_timer(wire_peer_conn *peer, uint64_t wait_ns)
+static void on_late(wire_conn *conn)
 {
-    wire_loop *loop = peer->server->loop;
-    peer->timed_bytes = link_waiting_bytes(&peer->link);
-    wire_timer_set(loop, &peer->timer, loop_now_ns(loop) + wait_ns, on_late, peer);
+    end_peer(conn->owner);
 }
 
-/* A peer that still takes what waits for it has more time. */
-static void on_late(void *user)
+/* What waits goes out, then the connection ends: for its user it has. */
+static void finish_peer(peer *self)
 {
-    wire_peer_conn *peer = user;
-    size_t waiting = link_waiting_bytes(&peer->link);
-    if (waiting > 0 && waiting < peer->timed_bytes)
-        set_timer(peer, CLOSE_PATIENCE_NS);
-    else
-        end_peer(peer);
+    conn_finish(&self->conn);
+    notify_closed(self);
 }
 
-/* What waits goes out, then the stream's end; the peer ends its own. */
-static void finish_stream(wire_peer_conn *peer)
+static void on_peer_ended(wire_conn *conn, const ws_event *event)
 {
-    peer->state = PEER_ENDING;
-    link_finish(&peer->link);
-    link_resume(&peer->link);
-    set_timer(peer, link_waiting_bytes(&peer->link) > 0 ? CLOSE_PATIENCE_NS
-                                                        : CLOSE_GRACE_S * TD_NS_PER_S);
+    (void)conn_note_end(
+        conn, event->opcode == WS_CLOSE ? WIRE_CAUSE_CLOSED_BY_PEER : WIRE_CAUSE_PROTOCOL, NULL);
+    if (event->opcode != WS_CLOSE || !conn->is_relay)
+        notify_closed(conn->owner);
 }
 
-static void finish_peer(wire_peer_conn *peer)
-{
-    finish_stream(peer);
-    notify_closed(peer);
-}
-
-/* ---- a peer: frames to it ---- */
-
-static void put_frame(wire_peer_conn *peer, unsigned opcode, unsigned flags, td_bytes payload)
-{
-    uint8_t head[WS_HEAD_BYTES_MAX];
-    td_buf *out = link_output(&peer->link);
-    td_buf_add(out, head, ws_put_head(head, opcode, flags, payload.size, NULL));
-    td_buf_add(out, payload.data, payload.size);
-    link_flush_later(&peer->link);
-}
-
-size_t wire_peer_queued_bytes(const wire_peer_conn *peer)
-{
-    return link_waiting_bytes(&peer->link);
-}
+/* ---- a peer: compressed messages ---- */
 
 /* The message's payload for a window, as long as no other message is sent. */
-static td_bytes compress(wire_server *server, int window_bits, wire_peer_message *message)
+static td_bytes compress(wire_conn *conn, wire_outgoing *message)
 {
-    compressor *c = &server->compressors[window_bits];
+    const peer *self = conn->owner;
+    wire_server *server = self->server;
+    compressor *c = &server->compressors[self->deflate_bits];
     if (message->number == 0)
         message->number = ++server->message_count;
     if (c->number == message->number)
         return td_buf_view(&c->payload);
     if (c->sender == NULL) {
-        c->sender = deflate_sender_open(window_bits);
+        c->sender = deflate_sender_open(self->deflate_bits);
         td_buf_init(&c->payload, SIZE_MAX);
     }
     if (c->payload.capacity > COMPRESSED_BYTES_KEPT)
@@ -217,247 +161,59 @@ static td_bytes compress(wire_server *server, int window_bits, wire_peer_message
     return td_buf_view(&c->payload);
 }
 
-td_result wire_peer_send_message(wire_peer_conn *peer, wire_peer_message *message, td_err *err)
-{
-    td_bytes bytes = message->bytes;
-    TD_ASSERT(message->opcode == WS_TEXT || message->opcode == WS_BINARY);
-    if (peer->state != PEER_OPEN)
-        return td_err_set(err, TD_E_NETWORK, "the connection is closing");
-    size_t queued = wire_peer_queued_bytes(peer);
-    int has_space = queued == 0 || queued + bytes.size <= WIRE_PEER_QUEUE_BYTES_MAX;
-    if (bytes.size > LIMIT_FRAME_BYTES || !has_space)
-        return td_err_set(err, TD_E_LIMIT, "%zu bytes queued and %zu more: %d are allowed", queued,
-                          bytes.size, WIRE_PEER_QUEUE_BYTES_MAX);
-    if (peer->deflate_bits > 0)
-        put_frame(peer, message->opcode, WS_FINAL | WS_COMPRESSED,
-                  compress(peer->server, peer->deflate_bits, message));
-    else
-        put_frame(peer, message->opcode, WS_FINAL, bytes);
-    return TD_OK;
-}
-
-td_result wire_peer_send(wire_peer_conn *peer, unsigned opcode, td_bytes bytes, td_err *err)
-{
-    wire_peer_message message = {.opcode = opcode, .bytes = bytes};
-    return wire_peer_send_message(peer, &message, err);
-}
-
-static void put_close(wire_peer_conn *peer, unsigned code, td_bytes reason)
-{
-    uint8_t payload[WS_CONTROL_BYTES_MAX];
-    size_t size = ws_put_close(payload, code, reason);
-    put_frame(peer, WS_CLOSE, WS_FINAL, td_bytes_of(payload, size));
-}
-
-void wire_peer_close(wire_peer_conn *peer, unsigned code, td_bytes reason)
-{
-    TD_ASSERT(code == 0 || (code >= 1000 && code < 5000));
-    if (code == 0) {
-        link_drop_output(&peer->link);
-        link_pause(&peer->link);
-        peer->state = PEER_ENDING;
-        set_timer(peer, 0);
-        return;
-    }
-    if (peer->state != PEER_OPEN)
-        return;
-    put_close(peer, code, reason);
-    if (peer->is_peer_closed) {
-        finish_stream(peer);
-        return;
-    }
-    peer->state = PEER_CLOSING;
-    set_timer(peer, CLOSE_PATIENCE_NS);
-    link_resume(&peer->link); /* its own close frame must be read */
-}
-
-/* ---- a peer of a relay ---- */
-
-void wire_peer_relay(wire_peer_conn *peer, unsigned opcode, td_bytes raw, int is_compressed)
-{
-    if (peer->state == PEER_OPEN && wire_peer_queued_bytes(peer) <= WIRE_PEER_QUEUE_BYTES_MAX)
-        put_frame(peer, opcode, is_compressed ? WS_FINAL | WS_COMPRESSED : WS_FINAL, raw);
-}
-
-void wire_peer_pause(wire_peer_conn *peer)
-{
-    peer->is_held = 1;
-    if (peer->state == PEER_OPEN)
-        link_pause(&peer->link);
-}
-
-void wire_peer_resume(wire_peer_conn *peer)
-{
-    peer->is_held = 0;
-    if (peer->inflating_timer == NULL)
-        link_resume(&peer->link);
-}
-
-void wire_peer_cut_off(wire_peer_conn *peer, wire_cut how)
-{
-    if (how == WIRE_CUT_RESET) {
-        link_reset_on_close(&peer->link);
-        wire_peer_close(peer, 0, td_bytes_of(NULL, 0));
-    } else if (peer->state != PEER_ENDING) {
-        finish_stream(peer);
-    }
-}
-
-int wire_peer_was_reset(const wire_peer_conn *peer)
-{
-    return peer->was_reset;
-}
-
-/* ---- a peer: frames from it ---- */
-
-/* Its close frame, or one of ours because it broke the protocol. */
-static void end_frames(wire_peer_conn *peer, unsigned code)
-{
-    if (peer->state == PEER_OPEN)
-        put_close(peer, code, td_bytes_of(NULL, 0));
-    finish_peer(peer);
-}
-
-static void on_close_frame(wire_peer_conn *peer, const ws_event *event)
-{
-    if (!is_relay(peer)) {
-        end_frames(peer, event->code);
-        return;
-    }
-    if (peer->state == PEER_OPEN) {
-        peer->is_peer_closed = 1;
-        set_timer(peer, RELAY_GRACE_S * TD_NS_PER_S);
-    } else {
-        finish_stream(peer);
-    }
-    peer->server->ops->closing(peer->user, peer, event->code, event->bytes);
-}
-
-/* A peer that pings and does not read gets what fits into its queue, and an answer to its latest
- * ping later: no other one needs any (5.5.3). */
-static void send_pong(wire_peer_conn *peer)
-{
-    if (!peer->is_pong_due || peer->state != PEER_OPEN ||
-        wire_peer_queued_bytes(peer) + peer->pong_size > WIRE_PEER_QUEUE_BYTES_MAX)
-        return;
-    peer->is_pong_due = 0;
-    put_frame(peer, WS_PONG, WS_FINAL, td_bytes_of(peer->pong, peer->pong_size));
-}
-
-static void on_ping(wire_peer_conn *peer, td_bytes payload)
-{
-    memcpy(peer->pong, payload.data, payload.size);
-    peer->pong_size = payload.size;
-    peer->is_pong_due = 1;
-    send_pong(peer);
-}
-
-static void on_event(wire_peer_conn *peer, const ws_event *event)
-{
-    int is_data = event->opcode == WS_TEXT || event->opcode == WS_BINARY;
-    if (event->opcode == WS_CLOSE)
-        on_close_frame(peer, event);
-    else if (peer->state != PEER_OPEN)
-        return; /* it is closing: what still comes does not count */
-    else if (!is_data && is_relay(peer))
-        peer->server->ops->heartbeat(peer->user, peer, event->opcode, event->bytes);
-    else if (event->opcode == WS_PING)
-        on_ping(peer, event->bytes);
-    else if (is_relay(peer))
-        peer->server->ops->relayed(peer->user, peer,
-                                   &(wire_message){.opcode = event->opcode,
-                                                   .bytes = event->bytes,
-                                                   .raw = event->raw,
-                                                   .is_compressed = event->is_compressed,
-                                                   .is_fragmented = event->is_fragmented});
-    else if (is_data)
-        peer->server->ops->message(peer->user, peer, event->opcode, event->bytes);
-}
-
-static void read_again(void *user)
-{
-    wire_peer_conn *peer = user;
-    if (!peer->is_held)
-        link_resume(&peer->link);
-}
-
 /* A message that came compressed was inflated and handled while other peers waited. When that takes
  * more than its share of the time, the peer is not read for so long that on average it does not.
  * Where other programs take the processor the share is never used up: so the others' turn also
- * comes once those of a turn, *turn_ns in all, took INFLATE_TURN_NS. */
-static void check_inflating(wire_peer_conn *peer, uint64_t begun_ns, uint64_t *turn_ns)
+ * comes once those of a turn took INFLATE_TURN_NS in all. */
+static void on_inflated(wire_conn *conn, uint64_t cost_ns)
 {
-    wire_loop *loop = peer->server->loop;
-    uint64_t cost_ns = clock_thread_ns(loop->clock) - begun_ns;
-    uint64_t wait_ns = time_share_spend(&peer->server->inflating, loop_now_ns(loop), cost_ns);
-    *turn_ns += cost_ns;
-    if (wait_ns == 0 && *turn_ns < INFLATE_TURN_NS)
-        return;
-    link_pause(&peer->link);
-    wire_timer_set(loop, &peer->inflating_timer, loop_now_ns(loop) + wait_ns, read_again, peer);
+    peer *self = conn->owner;
+    wire_server *server = self->server;
+    uint64_t wait_ns = time_share_spend(&server->inflating, loop_now_ns(server->loop), cost_ns);
+    self->turn_ns += cost_ns;
+    if (wait_ns > 0 || self->turn_ns >= INFLATE_TURN_NS)
+        conn_stall(conn, wait_ns);
 }
 
-/* 1 while frames are to be handed out. */
-static int is_reading(const wire_peer_conn *peer)
-{
-    return (peer->state == PEER_OPEN || peer->state == PEER_CLOSING) && !peer->link.is_paused;
-}
-
-static size_t read_frames(wire_peer_conn *peer, uint8_t *bytes, size_t size, uint64_t read_ns)
-{
-    ws_result rc = WS_EVENT;
-    uint64_t turn_ns = 0;
-    ws_give(&peer->reader, bytes, size, read_ns);
-    while (rc == WS_EVENT && is_reading(peer)) {
-        ws_event event;
-        int is_deflated = peer->deflate_bits > 0 || peer->inflater != NULL;
-        uint64_t begun_ns = is_deflated ? clock_thread_ns(peer->server->loop->clock) : 0;
-        rc = ws_read(&peer->reader, &event);
-        if (rc == WS_EVENT)
-            on_event(peer, &event);
-        else if (rc == WS_FAILURE)
-            end_frames(peer, event.code);
-        if (rc == WS_EVENT && event.is_compressed)
-            check_inflating(peer, begun_ns, &turn_ns);
-    }
-    size_t left = ws_forget_rest(&peer->reader);
-    return peer->link.is_paused ? size - left : size; /* after its end nothing counts */
-}
+static const conn_role SERVER = {.peer = WS_FROM_CLIENT,
+                                 .message_bytes_max = MESSAGE_BYTES_MAX,
+                                 .sent_bytes_max = LIMIT_FRAME_BYTES,
+                                 .queue_bytes_max = WIRE_PEER_QUEUE_BYTES_MAX,
+                                 .pong_bytes_max = WIRE_PEER_QUEUE_BYTES_MAX,
+                                 .patience_ns = CLOSE_PATIENCE_NS,
+                                 .compress = compress,
+                                 .inflated = on_inflated,
+                                 .peer_ended = on_peer_ended,
+                                 .late = on_late};
 
 /* ---- a peer: its request ---- */
 
-static void answer(wire_peer_conn *peer, unsigned status, const char *text)
+static void answer(peer *self, unsigned status, const char *text)
 {
-    handshake_answer(status, text, link_output(&peer->link));
-    finish_peer(peer);
+    handshake_answer(status, text, link_output(&self->link));
+    finish_peer(self);
 }
 
-static void begin_frames(wire_peer_conn *peer, deflate_receiver *inflater)
+static void open_peer(peer *self, const handshake_request *request)
 {
-    ws_reader_init(&peer->reader, WS_FROM_CLIENT, inflater, MESSAGE_BYTES_MAX);
-    peer->state = PEER_OPEN;
-    wire_timer_cancel(&peer->timer);
-}
-
-static void open_peer(wire_peer_conn *peer, const handshake_request *request)
-{
-    wire_server *server = peer->server;
-    handshake_accept(request, link_output(&peer->link));
-    link_flush_later(&peer->link);
-    peer->deflate_bits = request->deflate_bits;
-    if (peer->deflate_bits > 0 && server->inflater == NULL)
+    wire_server *server = self->server;
+    wire_conn *conn = &self->conn;
+    handshake_accept(request, link_output(&self->link));
+    link_flush_later(&self->link);
+    self->deflate_bits = request->deflate_bits;
+    conn->is_deflated = request->deflate_bits > 0;
+    if (conn->is_deflated && server->inflater == NULL)
         server->inflater = deflate_receiver_open(DEFLATE_NO_TAKEOVER);
-    begin_frames(peer, peer->deflate_bits > 0 ? server->inflater : NULL);
-    peer->user = server->ops->opened(server->user, peer, request->path, request->query);
-    if (peer->user == NULL)
-        wire_peer_close(peer, WS_CODE_FAILED, td_bytes_of(NULL, 0));
+    conn_open(conn, conn->is_deflated ? server->inflater : NULL);
+    conn->user = server->ops->opened(server->user, conn, request->path, request->query);
+    if (conn->user == NULL)
+        wire_close(conn, WS_CODE_FAILED, td_bytes_of(NULL, 0));
 }
 
 /* A relay answers it later. body: of a request that is no upgrade. */
-static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_bytes head,
-                     td_bytes body)
+static void ask_user(peer *self, const handshake_request *request, td_bytes head, td_bytes body)
 {
-    const wire_server_ops *ops = peer->server->ops;
+    const wire_server_ops *ops = self->server->ops;
     char address[LINK_ADDRESS_BYTES];
     td_buf text;
     td_buf_init(&text, 2 * (size_t)HANDSHAKE_BYTES_MAX);
@@ -470,47 +226,55 @@ static void ask_user(wire_peer_conn *peer, const handshake_request *request, td_
     size_t method_at = text.size;
     td_buf_add(&text, request->method.data, request->method.size);
     td_buf_add(&text, "", 1);
-    link_peer_address(&peer->link, address);
-    if (!peer->is_request)
-        memcpy(peer->key, request->key.data, sizeof peer->key - 1);
-    peer->state = PEER_WAITING;
-    wire_timer_cancel(&peer->timer);
+    link_peer_address(&self->link, address);
+    if (!self->is_request)
+        memcpy(self->key, request->key.data, sizeof self->key - 1);
+    self->is_asked = 1;
+    wire_timer_cancel(&self->conn.timer);
     const wire_request asked = {.method = (const char *)text.data + method_at,
                                 .body = body,
                                 .target = (const char *)text.data,
                                 .path = request->path,
                                 .fields = (const char *)text.data + fields_at,
                                 .address = address};
-    void *(*ask)(void *user, wire_peer_conn *conn, const wire_request *of) =
-        peer->is_request ? ops->requested : ops->asked;
+    void *(*ask)(void *user, wire_conn *conn, const wire_request *of) =
+        self->is_request ? ops->requested : ops->asked;
     TD_ASSERT(ask != NULL);
-    peer->user = ask(peer->server->user, peer, &asked);
+    self->conn.user = ask(self->server->user, &self->conn, &asked);
     td_buf_fini(&text);
 }
 
-void wire_peer_accept(wire_peer_conn *peer, const wire_peer *other)
+/* The peer whose request waits for the answer of a relay. */
+static peer *take_asked(wire_conn *conn)
 {
-    const handshake_request request = {.key = td_bytes_str(peer->key), .fields = other->fields};
-    TD_ASSERT(peer->state == PEER_WAITING);
-    handshake_accept(&request, link_output(&peer->link));
-    if (other->is_deflated)
-        peer->inflater = deflate_receiver_open(other->sent_context);
-    begin_frames(peer, peer->inflater);
-    link_flush_later(&peer->link);
-    link_resume(&peer->link);
+    peer *self = conn->owner;
+    TD_ASSERT(self->is_asked);
+    TD_ASSERT(conn->state == CONN_OPENING);
+    self->is_asked = 0;
+    return self;
 }
 
-void wire_peer_refuse(wire_peer_conn *peer, unsigned status, const char *fields, td_bytes body)
+void wire_peer_accept(wire_conn *conn, const wire_peer *other)
 {
-    TD_ASSERT(peer->state == PEER_WAITING);
-    handshake_put_answer(status, fields, body, link_output(&peer->link));
-    finish_stream(peer);
+    peer *self = take_asked(conn);
+    const handshake_request request = {.key = td_bytes_str(self->key), .fields = other->fields};
+    handshake_accept(&request, link_output(&self->link));
+    conn_open(conn, other->is_deflated ? deflate_receiver_open(other->sent_context) : NULL);
+    link_flush_later(&self->link);
+    link_resume(&self->link);
+}
+
+void wire_peer_refuse(wire_conn *conn, unsigned status, const char *fields, td_bytes body)
+{
+    (void)take_asked(conn);
+    handshake_put_answer(status, fields, body, link_output(conn->link));
+    conn_finish(conn);
 }
 
 /* 1 if the server's user has a page for this request. */
-static int send_page(wire_peer_conn *peer, const handshake_request *request)
+static int send_page(peer *self, const handshake_request *request)
 {
-    const wire_server *server = peer->server;
+    const wire_server *server = self->server;
     td_buf json;
     if (request->status != 200 || server->ops->page == NULL)
         return 0;
@@ -518,57 +282,57 @@ static int send_page(wire_peer_conn *peer, const handshake_request *request)
     int is_found = server->ops->page(server->user, request->path, request->query, &json);
     if (is_found) {
         handshake_put_answer(200, "Content-Type: application/json\r\n", td_buf_view(&json),
-                             link_output(&peer->link));
-        finish_peer(peer);
+                             link_output(&self->link));
+        finish_peer(self);
     }
     td_buf_fini(&json);
     return is_found;
 }
 
 /* A request for no upgrade, which a relay hands on once its body is there. */
-static size_t hand_on(wire_peer_conn *peer, const handshake_request *request, td_bytes received,
+static size_t hand_on(peer *self, const handshake_request *request, td_bytes received,
                       size_t head_bytes)
 {
     td_bytes body = td_bytes_of(received.data + head_bytes, received.size - head_bytes);
     if (request->content_bytes < 0) {
-        answer(peer, 411, "give a Content-Length");
+        answer(self, 411, "give a Content-Length");
         return received.size;
     }
     if (request->content_bytes > WIRE_REQUEST_BYTES_MAX) {
-        answer(peer, 413, "the body is too large");
+        answer(self, 413, "the body is too large");
         return received.size;
     }
     if (body.size < (size_t)request->content_bytes)
         return 0;
     body.size = (size_t)request->content_bytes;
-    peer->is_request = 1;
-    ask_user(peer, request, td_bytes_of(received.data, head_bytes), body);
+    self->is_request = 1;
+    ask_user(self, request, td_bytes_of(received.data, head_bytes), body);
     return head_bytes + body.size;
 }
 
-static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, uint64_t read_ns)
+static size_t read_request(peer *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
-    wire_server *server = peer->server;
+    wire_server *server = self->server;
     handshake_request request;
     char text[WIRE_ANSWER_BYTES] = "";
     size_t used = handshake_head_bytes(td_bytes_of(bytes, size));
     if (used == 0 && size <= HANDSHAKE_BYTES_MAX)
         return 0;
-    if (peer->is_excess) {
-        answer(peer, 503, "no descriptor is left for another connection");
+    if (self->is_excess) {
+        answer(self, 503, "no descriptor is left for another connection");
         return size;
     }
     handshake_read_request(td_bytes_of(bytes, used == 0 ? size : used), &request);
     const char *refusal = NULL;
-    if (!is_relay(peer) && (request.why == NULL || request.is_post))
+    if (!self->conn.is_relay && (request.why == NULL || request.is_post))
         refusal = origin_refusal(&request, server->origins);
     if (refusal != NULL) {
-        answer(peer, 403, refusal);
+        answer(self, 403, refusal);
         return size;
     }
     if (request.is_whole && used > 0 && server->ops->requested != NULL)
-        return hand_on(peer, &request, td_bytes_of(bytes, size), used);
-    if (send_page(peer, &request))
+        return hand_on(self, &request, td_bytes_of(bytes, size), used);
+    if (send_page(self, &request))
         return size;
     unsigned status = request.status;
     int is_for_user = request.why == NULL;
@@ -576,50 +340,49 @@ static size_t read_request(wire_peer_conn *peer, uint8_t *bytes, size_t size, ui
         status = server->ops->post(server->user, request.path, request.query, text);
     else if (!is_for_user)
         (void)snprintf(text, sizeof text, "%s", request.why);
-    else if (server->ops->accept != NULL && (status != 101 || !is_relay(peer)))
+    else if (server->ops->accept != NULL && (status != 101 || !self->conn.is_relay))
         status = server->ops->accept(server->user, request.path, request.query, text);
     if (status == 101 && request.status != 101) {
         status = 426;
         (void)snprintf(text, sizeof text, "this is a WebSocket server: ask for an upgrade");
     }
     if (status != 101) {
-        answer(peer, status, text);
+        answer(self, status, text);
         return size;
     }
-    if (is_relay(peer)) {
-        ask_user(peer, &request, td_bytes_of(bytes, used), td_bytes_of(NULL, 0));
+    if (self->conn.is_relay) {
+        ask_user(self, &request, td_bytes_of(bytes, used), td_bytes_of(NULL, 0));
         return used;
     }
-    open_peer(peer, &request);
-    return used + read_frames(peer, bytes + used, size - used, read_ns);
+    open_peer(self, &request);
+    return used + conn_read(&self->conn, bytes + used, size - used, read_ns);
 }
 
 static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
-    wire_peer_conn *peer = user;
-    if (peer->state == PEER_ASKING)
-        return read_request(peer, bytes, size, read_ns);
-    if (peer->state == PEER_WAITING) {
-        link_pause(&peer->link); /* it waits for the answer */
-        return 0;
-    }
-    return read_frames(peer, bytes, size, read_ns);
+    peer *self = user;
+    self->turn_ns = 0;
+    if (self->conn.state != CONN_OPENING)
+        return conn_read(&self->conn, bytes, size, read_ns);
+    if (!self->is_asked)
+        return read_request(self, bytes, size, read_ns);
+    link_pause(&self->link); /* it waits for the answer */
+    return 0;
 }
 
 static void on_drained(void *user)
 {
-    wire_peer_conn *peer = user;
-    send_pong(peer);
-    if (peer->state == PEER_OPEN && peer->server->ops->drained != NULL)
-        peer->server->ops->drained(peer->user, peer);
+    peer *self = user;
+    conn_drained(&self->conn);
 }
 
 static void on_link_ended(void *user, link_end how, const char *text)
 {
-    wire_peer_conn *peer = user;
+    peer *self = user;
     (void)text;
-    peer->was_reset = how == LINK_RESET;
-    end_peer(peer);
+    (void)conn_note_end(&self->conn,
+                        how == LINK_RESET ? WIRE_CAUSE_RESET : WIRE_CAUSE_CLOSED_BY_PEER, NULL);
+    end_peer(self);
 }
 
 static const link_ops LINK_OPS = {
@@ -627,24 +390,29 @@ static const link_ops LINK_OPS = {
 
 static void add_peer(wire_server *server, int fd, int is_excess)
 {
-    wire_peer_conn *peer = td_alloc_zero(1, sizeof *peer);
+    peer *self = td_alloc_zero(1, sizeof *self);
     td_err err;
-    peer->server = server;
-    link_init(&peer->link, server->loop, &LINK_OPS, peer, OUT_BYTES_MAX);
-    if (link_adopt(&peer->link, fd, &err) != TD_OK) {
+    self->server = server;
+    self->conn = (wire_conn){.role = &SERVER,
+                             .ops = &server->ops->conn,
+                             .owner = self,
+                             .link = &self->link,
+                             .is_relay = server->ops->asked != NULL};
+    link_init(&self->link, server->loop, &LINK_OPS, self, OUT_BYTES_MAX);
+    if (link_adopt(&self->link, fd, &err) != TD_OK) {
         td_log_emit(server->loop->log, TD_LOG_WARNING, "cannot serve a connection: %s", err.text);
         close(fd);
-        td_free(peer);
+        td_free(self);
         return;
     }
     if (server->tls != NULL)
-        link_secure(&peer->link, tls_server_session(server->tls));
-    peer->next = server->peers;
-    if (peer->next != NULL)
-        peer->next->prev = peer;
-    server->peers = peer;
-    peer->is_excess = is_excess != 0;
-    set_timer(peer, (is_excess ? EXCESS_S : REQUEST_S) * TD_NS_PER_S);
+        link_secure(&self->link, tls_server_session(server->tls));
+    self->next = server->peers;
+    if (self->next != NULL)
+        self->next->prev = self;
+    server->peers = self;
+    self->is_excess = is_excess != 0;
+    conn_set_timer(&self->conn, (is_excess ? EXCESS_S : REQUEST_S) * TD_NS_PER_S);
 }
 
 /* ---- listening ---- */

@@ -1,7 +1,7 @@
 /* The server's end: a TLS WebSocket server that accepts clients on given paths and answers
- * 404 elsewhere. Refusals are HTTP/1.1 with the reason in the body. Subprotocols that clients offer
- * are ignored, as the exchange does. Runs in a wire_loop beside client connections; callbacks
- * on the loop's thread.
+ * 404 elsewhere. Then each has a connection (wire/conn.h). Refusals are HTTP/1.1 with the reason in
+ * the body. Subprotocols that clients offer are ignored, as the exchange does. Runs in a wire_loop
+ * beside client connections; callbacks on the loop's thread.
  *
  * Messages to a peer are framed into its queue and go out at the end of the loop's turn, because a
  * system call per message costs more than the message. permessage-deflate (RFC 7692) is agreed to
@@ -17,14 +17,11 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/io.h"
-#include "wire/cause.h"
+#include "wire/conn.h"
 #include "wire/loop.h"
 #include "wire/origin.h"
 
 typedef struct wire_server wire_server;
-typedef struct wire_peer_conn wire_peer_conn;
-struct wire_message; /* wire/client.h */
-struct wire_peer;
 
 /* Text of the answer to a request that is not upgraded; NUL-terminated. */
 enum { WIRE_ANSWER_BYTES = 4096 };
@@ -57,27 +54,20 @@ typedef struct wire_server_ops {
     int (*page)(void *server_user, td_bytes path, td_bytes query, td_buf *json);
     /* The upgrade is done. The result becomes the connection's user pointer; NULL refuses (1011).
      */
-    void *(*opened)(void *server_user, wire_peer_conn *conn, td_bytes path, td_bytes query);
-    void (*message)(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
-    /* The queue is empty: everything was handed to the socket. May be NULL. */
-    void (*drained)(void *user, wire_peer_conn *conn);
+    void *(*opened)(void *server_user, wire_conn *conn, td_bytes path, td_bytes query);
+    wire_conn_ops conn;
     /* The last call for a connection that opened accepted, when the peer's close frame has come or
      * the connection has ended: conn is gone. May be NULL. */
     void (*closed)(void *user);
-    /* A relay has this in place of opened. The result
-     * becomes the connection's user pointer, for wire_peer_accept or wire_peer_refuse, later; NULL:
-     * it was refused. Pings, pongs and close frames are left to the user, messages stay
-     * compressed as they are, and closed comes with the connection's end. */
-    void *(*asked)(void *server_user, wire_peer_conn *conn, const wire_request *request);
+    /* A relay has this in place of opened. The result becomes the connection's user pointer, for
+     * wire_peer_accept or wire_peer_refuse, later; NULL: it was refused. closed comes with the
+     * connection's end. */
+    void *(*asked)(void *server_user, wire_conn *conn, const wire_request *request);
     /* Of a relay, in place of accept, post and page: a request for no upgrade, with its body, of at
      * most WIRE_REQUEST_BYTES_MAX. The result is for wire_peer_refuse, later, and the user of
      * requested_closed, which comes with the connection's end, answered or not. */
-    void *(*requested)(void *server_user, wire_peer_conn *conn, const wire_request *request);
+    void *(*requested)(void *server_user, wire_conn *conn, const wire_request *request);
     void (*requested_closed)(void *user);
-    /* Of a relay, as those of wire/client.h; relayed in place of message. */
-    void (*relayed)(void *user, wire_peer_conn *conn, const struct wire_message *message);
-    void (*heartbeat)(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
-    void (*closing)(void *user, wire_peer_conn *conn, unsigned code, td_bytes reason);
 } wire_server_ops;
 
 typedef struct wire_server_options {
@@ -116,51 +106,13 @@ TD_MUST_USE td_result wire_remove_ready(td_io io, const char *path, td_err *err)
 TD_MUST_USE td_result wire_server_write_ready(const wire_server *server, td_io io, const char *path,
                                               td_err *err);
 
-/* A message to any number of peers of a server, one after the other. */
-typedef struct wire_peer_message {
-    unsigned opcode; /* 1 text, 2 binary */
-    td_bytes bytes;
-    uint64_t number; /* the server's; 0 before the first peer */
-} wire_peer_message;
-
-/* Queue a message. The bytes are copied. TD_E_LIMIT if something is queued and this would make it
- * more than WIRE_PEER_QUEUE_BYTES_MAX: wait for drained. An empty queue takes any message up to
- * LIMIT_FRAME_BYTES. */
-TD_MUST_USE td_result wire_peer_send_message(wire_peer_conn *conn, wire_peer_message *message,
-                                             td_err *err);
-
-/* The same with a message to one peer. */
-TD_MUST_USE td_result wire_peer_send(wire_peer_conn *conn, unsigned opcode, td_bytes bytes,
-                                     td_err *err);
-
-/* Bytes queued and not yet taken by the socket. */
-size_t wire_peer_queued_bytes(const wire_peer_conn *conn);
+/* What may wait to be sent. */
 enum { WIRE_PEER_QUEUE_BYTES_MAX = 8 << 20 };
-
-/* Close with a code and a reason (123 bytes of it) once what is queued has gone out, or cut the
- * connection if its peer has taken nothing of that for 5 s; 0 drops the queue and cuts it at once,
- * without a close frame, as a crashed server would. closed follows later, never inside this call.
- */
-void wire_peer_close(wire_peer_conn *conn, unsigned code, td_bytes reason);
 
 /* ---- of a relay ---- */
 
 /* Accept the upgrade as the other end did; or answer with a status, header lines and a body. */
-void wire_peer_accept(wire_peer_conn *conn, const struct wire_peer *other);
-void wire_peer_refuse(wire_peer_conn *conn, unsigned status, const char *fields, td_bytes body);
-
-/* Queue a message (1, 2), compressed or not, ping (9) or pong (10). Dropped once the connection is
- * closing, and while more than WIRE_PEER_QUEUE_BYTES_MAX are queued: the user pauses the other end
- * before that, which is only impossible for a client that has sent its close frame and does not
- * read. */
-void wire_peer_relay(wire_peer_conn *conn, unsigned opcode, td_bytes raw, int is_compressed);
-
-/* As wire_pause, wire_resume and wire_cut_off. */
-void wire_peer_pause(wire_peer_conn *conn);
-void wire_peer_resume(wire_peer_conn *conn);
-void wire_peer_cut_off(wire_peer_conn *conn, wire_cut how);
-
-/* In closed: the client reset the connection. */
-int wire_peer_was_reset(const wire_peer_conn *conn);
+void wire_peer_accept(wire_conn *conn, const wire_peer *other);
+void wire_peer_refuse(wire_conn *conn, unsigned status, const char *fields, td_bytes body);
 
 #endif

@@ -33,7 +33,7 @@ static void on_message(void *user, wire_conn *conn, const wire_message *message)
     (void)user;
     td_hmac_sha256_hex("conformance", 11, bytes.data, bytes.size, hash);
     (void)snprintf(text, sizeof text, "%u %zu %s", message->opcode, bytes.size, hash);
-    if (wire_send(conn, td_bytes_str(text), &err) != TD_OK)
+    if (wire_send(conn, 1, td_bytes_str(text), &err) != TD_OK)
         (void)fprintf(stderr, "echo_client: %s\n", err.text);
 }
 
@@ -49,7 +49,7 @@ static void on_ended(void *user, const wire_end *end)
     begin_next(all);
 }
 
-static const wire_client_ops OPS = {.message = on_message, .ended = on_ended};
+static const wire_client_ops OPS = {.conn.message = on_message, .ended = on_ended};
 
 static void begin_next(session *all)
 {

@@ -7,7 +7,7 @@
 #include "base/io_posix.h"
 #include "wire/server.h"
 
-static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
+static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes query)
 {
     (void)conn;
     (void)path;
@@ -15,15 +15,15 @@ static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes
     return user;
 }
 
-static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     td_err err;
     (void)user;
-    if (wire_peer_send(conn, opcode, bytes, &err) != TD_OK)
-        wire_peer_close(conn, 0, td_bytes_of(NULL, 0));
+    if (wire_send(conn, got->opcode, got->bytes, &err) != TD_OK)
+        wire_close(conn, 0, td_bytes_of(NULL, 0));
 }
 
-static const wire_server_ops OPS = {.opened = on_opened, .message = on_message};
+static const wire_server_ops OPS = {.opened = on_opened, .conn.message = on_message};
 
 static td_result serve(const char *listen, const char *ready, int is_plain, td_err *err)
 {

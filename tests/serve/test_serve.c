@@ -138,7 +138,7 @@ static void on_ended(void *user, const wire_end *end)
 }
 
 static const wire_client_ops GATHER_OPS = {
-    .opened = on_opened, .message = on_message, .ended = on_ended};
+    .opened = on_opened, .conn.message = on_message, .ended = on_ended};
 
 static void gather_begin(setup *s, gathered *g, const char *path)
 {
@@ -157,7 +157,7 @@ static void gather_begin(setup *s, gathered *g, const char *path)
 static void gather_send(gathered *g, const char *request)
 {
     wire_run_until(g->side.loop, &g->side.opened, 1, "opened");
-    assert_int_equal(wire_send(g->side.conn, td_bytes_str(request), NULL), TD_OK);
+    assert_int_equal(wire_send(g->side.conn, 1, td_bytes_str(request), NULL), TD_OK);
 }
 
 static void gather_end(gathered *g)
@@ -460,7 +460,7 @@ static void test_client_leaves(void **state)
     gather_begin(s, &g, "/realtime");
     gather_send(&g, ALL_TOPICS);
     wire_run_until(s->loop, &g.data_count, 10, "some frames");
-    wire_close(g.side.conn, 1000);
+    wire_close(g.side.conn, 1000, td_bytes_of(NULL, 0));
     wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
     while (serve_client_count(s->server) > 0)
         assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);

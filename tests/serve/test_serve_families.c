@@ -281,13 +281,13 @@ static void on_ended(void *user, const wire_end *end)
 }
 
 static const wire_client_ops GATHER_OPS = {
-    .opened = on_opened, .message = on_message, .ended = on_ended};
+    .opened = on_opened, .conn.message = on_message, .ended = on_ended};
 
 static void run_step(setup *s, gathered *g, const step *now)
 {
     unsigned before = g->control_count;
     wire_run_until(s->loop, &g->side.opened, 1, "opened");
-    assert_int_equal(wire_send(g->side.conn, td_bytes_str(now->request), NULL), TD_OK);
+    assert_int_equal(wire_send(g->side.conn, 1, td_bytes_str(now->request), NULL), TD_OK);
     if (now->answer == NULL)
         return;
     wire_run_until(s->loop, &g->control_count, before + 1, now->request);
@@ -353,12 +353,13 @@ static void test_url_credentials(void **state)
         assert_int_equal(side.http_status, ROWS[i].status);
         if (ROWS[i].status != 0)
             continue;
-        assert_int_equal(
-            wire_send(side.conn, td_bytes_str("{\"op\":\"subscribe\",\"args\":[\"order\"]}"), NULL),
-            TD_OK);
+        assert_int_equal(wire_send(side.conn, 1,
+                                   td_bytes_str("{\"op\":\"subscribe\",\"args\":[\"order\"]}"),
+                                   NULL),
+                         TD_OK);
         wire_run_until(s.loop, &side.messages, 1, "answer");
         assert_int_equal(strstr(side.last, "needs auth first") != NULL, ROWS[i].query[0] == '\0');
-        wire_close(side.conn, 1000);
+        wire_close(side.conn, 1000, td_bytes_of(NULL, 0));
         wire_run_until(s.loop, &side.ended, 1, "end");
     }
     close_server(&s);

@@ -213,7 +213,7 @@ static void on_refused(void *user)
     b->refused++;
 }
 
-static void *on_asked(void *user, wire_peer_conn *client, const wire_request *request)
+static void *on_asked(void *user, wire_conn *client, const wire_request *request)
 {
     bench *b = user;
     const relay_options options = {.env = &b->env,
@@ -225,10 +225,10 @@ static void *on_asked(void *user, wire_peer_conn *client, const wire_request *re
 }
 
 static const wire_server_ops SERVER_OPS = {.asked = on_asked,
-                                           .relayed = relay_on_message,
-                                           .heartbeat = relay_on_heartbeat,
-                                           .closing = relay_on_closing,
-                                           .drained = relay_on_drained,
+                                           .conn.message = relay_on_message,
+                                           .conn.heartbeat = relay_on_heartbeat,
+                                           .conn.closing = relay_on_closing,
+                                           .conn.drained = relay_on_drained,
                                            .closed = relay_on_closed};
 
 static int new_socket(void)

@@ -64,9 +64,9 @@ static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes 
 }
 
 static const wire_client_ops CLIENT_OPS = {.opened = on_opened,
-                                           .message = on_message,
-                                           .sent = on_sent,
-                                           .heartbeat = on_heartbeat,
+                                           .conn.message = on_message,
+                                           .conn.sent = on_sent,
+                                           .conn.heartbeat = on_heartbeat,
                                            .ended = on_ended};
 
 void sim_scene_open(sim_scene *s, const exchange_options *options)
@@ -145,7 +145,7 @@ void sim_scene_run_message(sim_scene *s, sim_client *c, const char *part)
 void sim_client_send(sim_client *c, const char *text)
 {
     run_until(c->loop, &c->opened, 1);
-    assert_int_equal(wire_send(c->conn, td_bytes_str(text), NULL), TD_OK);
+    assert_int_equal(wire_send(c->conn, 1, td_bytes_str(text), NULL), TD_OK);
 }
 
 uint64_t sim_client_count(const sim_client *c, const char *part)

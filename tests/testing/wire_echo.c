@@ -34,7 +34,7 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     return 404;
 }
 
-static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
+static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes query)
 {
     echo *e = user;
     (void)snprintf(e->path, sizeof e->path, "%.*s", (int)path.size, (const char *)path.data);
@@ -49,25 +49,25 @@ static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes
     return peer;
 }
 
-static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+static void on_message(void *user, wire_conn *conn, const wire_message *got)
 {
     echo_peer *peer = user;
     peer->echo->messages++;
     if (!peer->echo->is_silent)
-        assert_int_equal(wire_peer_send(conn, opcode, bytes, NULL), TD_OK);
+        assert_int_equal(wire_send(conn, got->opcode, got->bytes, NULL), TD_OK);
 }
 
-void echo_flood(echo *e, wire_peer_conn *conn)
+void echo_flood(echo *e, wire_conn *conn)
 {
-    while (e->flood_left > 0 && wire_peer_send(conn, 1, e->flood, NULL) == TD_OK)
+    while (e->flood_left > 0 && wire_send(conn, 1, e->flood, NULL) == TD_OK)
         e->flood_left--;
 }
 
-static void on_drained(void *user, wire_peer_conn *conn)
+static void on_drained(void *user, wire_conn *conn)
 {
     echo_peer *peer = user;
     peer->echo->drained++;
-    assert_int_equal(wire_peer_queued_bytes(conn), 0);
+    assert_int_equal(wire_waiting_bytes(conn), 0);
     if (peer->index == 0)
         echo_flood(peer->echo, conn);
 }
@@ -82,8 +82,8 @@ static void on_closed(void *user)
 
 const wire_server_ops ECHO_OPS = {.accept = on_accept,
                                   .opened = on_opened,
-                                  .message = on_message,
-                                  .drained = on_drained,
+                                  .conn.message = on_message,
+                                  .conn.drained = on_drained,
                                   .closed = on_closed};
 
 void echo_open(echo *e, const wire_server_options *options)

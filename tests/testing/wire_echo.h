@@ -18,7 +18,7 @@ typedef struct echo {
     char ready[128];
     char pem[160];
     unsigned opened, closed, messages, drained;
-    wire_peer_conn *peers[PEERS_MAX];
+    wire_conn *peers[PEERS_MAX];
     char path[256], query[256];
     int is_silent;       /* 1: does not echo */
     uint64_t flood_left; /* messages that drained continues to send to the first peer */
@@ -41,6 +41,6 @@ void echo_connect(echo *e, wire_side *side, const char *path);
 void echo_join(echo *e, wire_side *side);
 
 /* Queue as many of the flood's messages as the connection takes. */
-void echo_flood(echo *e, wire_peer_conn *conn);
+void echo_flood(echo *e, wire_conn *conn);
 
 #endif

@@ -93,10 +93,10 @@ static void on_ended(void *user, const wire_end *end)
 
 const wire_client_ops WIRE_SIDE_OPS = {
     .opened = on_opened,
-    .message = on_message,
-    .sent = on_sent,
-    .heartbeat = on_heartbeat,
-    .pong_sent = on_pong_sent,
+    .conn.message = on_message,
+    .conn.sent = on_sent,
+    .conn.heartbeat = on_heartbeat,
+    .conn.pong_sent = on_pong_sent,
     .ended = on_ended,
 };
 

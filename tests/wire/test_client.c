@@ -200,7 +200,7 @@ static void test_unknown_name(void **state)
     wire_side_expect_end(&side, WIRE_CAUSE_RESOLVE, "'tapedeck.invalid' has no address");
     /* One that is given up while the look-up runs. */
     wire_side_connect(&side, loop, "wss://tapedeck.invalid/", NULL);
-    wire_close(side.conn, 1000);
+    wire_close(side.conn, 1000, td_bytes_of(NULL, 0));
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
     /* And one that outlives the loop. */
     wire_side_connect(&side, loop, "wss://tapedeck.invalid/", NULL);
@@ -268,7 +268,7 @@ static void test_whole_text_of_fragments(void **state)
     assert_int_equal(side.last_opcode, 1);
     assert_true(side.is_last_fragmented);
     assert_true(side.last_recv_ns > 0);
-    wire_close(side.conn, 1000);
+    wire_close(side.conn, 1000, td_bytes_of(NULL, 0));
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
     wire_loop_close(loop);
     raw_peer_stop(peer, NULL, 0);

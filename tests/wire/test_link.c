@@ -41,9 +41,9 @@ static void test_echo(void **state)
         echo_open(&e, &options);
         print_message("%s\n", wire_server_url(e.server));
         echo_connect(&e, &side, "/realtime?api_key=a%26b&x=y");
-        assert_int_equal(wire_send(side.conn, td_bytes_str("x"), NULL), TD_E_NETWORK);
+        assert_int_equal(wire_send(side.conn, 1, td_bytes_str("x"), NULL), TD_E_NETWORK);
         wire_run_until(e.loop, &side.opened, 1, "opened");
-        assert_int_equal(wire_send(side.conn, td_bytes_str("{\"op\":\"ping\"}"), NULL), TD_OK);
+        assert_int_equal(wire_send(side.conn, 1, td_bytes_str("{\"op\":\"ping\"}"), NULL), TD_OK);
         wire_run_until(e.loop, &side.messages, 1, "echo");
         assert_string_equal(side.last, "{\"op\":\"ping\"}");
         assert_string_equal(side.last_sent, "{\"op\":\"ping\"}");
@@ -53,7 +53,7 @@ static void test_echo(void **state)
         if (ROWS[i].address[0] != '\0')
             assert_string_equal(side.address, ROWS[i].address);
         assert_string_equal(side.tls_version, ROWS[i].is_plain ? "" : "TLSv1.3");
-        wire_close(side.conn, 1000);
+        wire_close(side.conn, 1000, td_bytes_of(NULL, 0));
         wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
         wire_run_until(e.loop, &e.closed, 1, "the server's side of it");
         echo_close(&e);
@@ -102,15 +102,14 @@ static void test_sizes(void **state)
         for (unsigned i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
             unsigned opcode = 1 + (i & 1);
             td_bytes message = td_bytes_of(bytes, SIZES[i]);
-            assert_int_equal(wire_peer_send(e.peers[0], opcode, message, NULL), TD_OK);
+            assert_int_equal(wire_send(e.peers[0], opcode, message, NULL), TD_OK);
             wire_run_until(e.loop, &side.messages, i + 1, "message");
             assert_int_equal(side.last_size, SIZES[i]);
             assert_int_equal(side.last_opcode, opcode);
             assert_int_equal(side.last_hash, td_xxh64(bytes, SIZES[i]));
         }
-        assert_int_equal(
-            wire_peer_send(e.peers[0], 1, td_bytes_of(bytes, LIMIT_FRAME_BYTES + 1), NULL),
-            TD_E_LIMIT);
+        assert_int_equal(wire_send(e.peers[0], 1, td_bytes_of(bytes, LIMIT_FRAME_BYTES + 1), NULL),
+                         TD_E_LIMIT);
         echo_close(&e);
     }
     free(bytes);
@@ -126,22 +125,22 @@ static void test_client_sends(void **state)
     echo_join(&e, &side);
     static char text[(1 << 20) + 1];
     memset(text, 'q', sizeof text);
-    assert_int_equal(wire_send(side.conn, td_bytes_of(text, sizeof text), NULL), TD_E_LIMIT);
+    assert_int_equal(wire_send(side.conn, 1, td_bytes_of(text, sizeof text), NULL), TD_E_LIMIT);
     size_t most = WIRE_SEND_BYTES_MAX - 64;
-    assert_int_equal(wire_send(side.conn, td_bytes_of(text, most), NULL), TD_OK);
-    assert_int_equal(wire_send(side.conn, td_bytes_of(text, 100), NULL), TD_E_LIMIT);
+    assert_int_equal(wire_send(side.conn, 1, td_bytes_of(text, most), NULL), TD_OK);
+    assert_int_equal(wire_send(side.conn, 1, td_bytes_of(text, 100), NULL), TD_E_LIMIT);
     wire_run_until(e.loop, &side.messages, 1, "echo");
     assert_int_equal(side.last_size, most);
     for (unsigned i = 0; i < 500; i++)
-        assert_int_equal(wire_send(side.conn, td_bytes_of(text, i), NULL), TD_OK);
+        assert_int_equal(wire_send(side.conn, 1, td_bytes_of(text, i), NULL), TD_OK);
     wire_run_until(e.loop, &side.messages, 501, "many");
     assert_int_equal(side.sent, 501);
     assert_int_equal(side.message_bytes, most + 499 * 500 / 2);
     /* Closing sends what is queued first. */
     for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(wire_send(side.conn, td_bytes_of(text, 10), NULL), TD_OK);
-    wire_close(side.conn, 3000);
-    assert_int_equal(wire_send(side.conn, td_bytes_of(text, 10), NULL), TD_E_NETWORK);
+        assert_int_equal(wire_send(side.conn, 1, td_bytes_of(text, 10), NULL), TD_OK);
+    wire_close(side.conn, 3000, td_bytes_of(NULL, 0));
+    assert_int_equal(wire_send(side.conn, 1, td_bytes_of(text, 10), NULL), TD_E_NETWORK);
     wire_run_until(e.loop, &side.ended, 1, "end");
     wire_run_until(e.loop, &e.messages, 506, "the rest at the server");
     assert_int_equal(side.close_code, 3000); /* the peer's, in answer to ours */
@@ -157,15 +156,15 @@ static void test_server_closes(void **state)
     wire_side side;
     echo_open(&e, NULL);
     echo_join(&e, &side);
-    assert_int_equal(wire_peer_send(e.peers[0], 1, td_bytes_str("last"), NULL), TD_OK);
-    wire_peer_close(e.peers[0], 1000, td_bytes_of(NULL, 0));
-    assert_int_equal(wire_peer_send(e.peers[0], 1, td_bytes_str("no"), NULL), TD_E_NETWORK);
+    assert_int_equal(wire_send(e.peers[0], 1, td_bytes_str("last"), NULL), TD_OK);
+    wire_close(e.peers[0], 1000, td_bytes_of(NULL, 0));
+    assert_int_equal(wire_send(e.peers[0], 1, td_bytes_str("no"), NULL), TD_E_NETWORK);
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
     assert_string_equal(side.last, "last");
     assert_int_equal(side.close_code, 1000);
     assert_int_equal(side.sent_code, 1000);
     echo_join(&e, &side);
-    wire_peer_close(e.peers[1], 0, td_bytes_of(NULL, 0));
+    wire_close(e.peers[1], 0, td_bytes_of(NULL, 0));
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_PEER, "without a close frame");
     /* The whole server, with one client on and one on its way. */
     wire_side on_its_way;
@@ -230,19 +229,19 @@ static void test_pause(void **state)
         wire_pause(paused.conn);
         unsigned seen = paused.messages;
         for (unsigned i = 1; i <= 200; i++) {
-            assert_int_equal(wire_send(other.conn, td_bytes_str("on"), NULL), TD_OK);
+            assert_int_equal(wire_send(other.conn, 1, td_bytes_str("on"), NULL), TD_OK);
             wire_run_until(e.loop, &other.messages, i, "the other connection");
         }
         assert_int_equal(paused.messages, seen);
         assert_true(e.flood_left > 0);
-        assert_true(wire_peer_queued_bytes(e.peers[0]) <= WIRE_PEER_QUEUE_BYTES_MAX);
+        assert_true(wire_waiting_bytes(e.peers[0]) <= WIRE_PEER_QUEUE_BYTES_MAX);
         wire_resume(paused.conn);
         wire_run_until(e.loop, &paused.messages, MESSAGES, "the rest of the flood");
         assert_int_equal(paused.message_bytes, (uint64_t)MESSAGES * BYTES);
         assert_int_equal(e.flood_left, 0);
         /* Closing while paused works too. */
         wire_pause(paused.conn);
-        wire_close(paused.conn, 1000);
+        wire_close(paused.conn, 1000, td_bytes_of(NULL, 0));
         wire_side_expect_end(&paused, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
         echo_close(&e);
     }
@@ -265,9 +264,9 @@ static void test_pause_inside(void **state)
     echo_join(&e, &other);
     side.on_message = pause_in_message;
     for (unsigned i = 0; i < 1000; i++)
-        assert_int_equal(wire_peer_send(e.peers[0], 1, td_bytes_str("0123456789"), NULL), TD_OK);
+        assert_int_equal(wire_send(e.peers[0], 1, td_bytes_str("0123456789"), NULL), TD_OK);
     wire_run_until(e.loop, &side.messages, 10, "until it pauses");
-    assert_int_equal(wire_send(other.conn, td_bytes_str("on"), NULL), TD_OK);
+    assert_int_equal(wire_send(other.conn, 1, td_bytes_str("on"), NULL), TD_OK);
     wire_run_until(e.loop, &other.messages, 1, "the other connection");
     assert_int_equal(side.messages, 10);
     wire_resume(side.conn);
@@ -278,7 +277,7 @@ static void test_pause_inside(void **state)
 static void close_in_message(wire_side *side)
 {
     if (side->messages == 10)
-        wire_close(side->conn, 1000);
+        wire_close(side->conn, 1000, td_bytes_of(NULL, 0));
 }
 
 static void test_close_inside(void **state)
@@ -290,7 +289,7 @@ static void test_close_inside(void **state)
     echo_join(&e, &side);
     side.on_message = close_in_message;
     for (unsigned i = 0; i < 1000; i++)
-        assert_int_equal(wire_peer_send(e.peers[0], 1, td_bytes_str("0123456789"), NULL), TD_OK);
+        assert_int_equal(wire_send(e.peers[0], 1, td_bytes_str("0123456789"), NULL), TD_OK);
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
     assert_int_equal(side.messages, 1000); /* the server had sent all of them before it closed */
     echo_close(&e);

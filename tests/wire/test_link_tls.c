@@ -218,7 +218,7 @@ static void exchange(flood *f)
 {
     td_err err;
     unsigned before = f->good.messages;
-    assert_int_equal(wire_send(f->good.conn, td_bytes_str("x"), &err), TD_OK);
+    assert_int_equal(wire_send(f->good.conn, 1, td_bytes_str("x"), &err), TD_OK);
     while (f->good.messages == before) {
         uint64_t begin_ns = now_ns();
         assert_int_equal(wire_loop_run(f->echo.loop, TD_NS_PER_S, &err), TD_OK);

@@ -38,7 +38,7 @@ static void open_scene(scene *s)
     }
 }
 
-static void expect_last(scene *s, unsigned i, unsigned count, const wire_peer_message *sent)
+static void expect_last(scene *s, unsigned i, unsigned count, const wire_outgoing *sent)
 {
     wire_side *side = &s->sides[i];
     wire_run_until(s->e.loop, &side->messages, count, "message");
@@ -59,11 +59,11 @@ static void test_to_all(void **state)
     td_random_init(&random, 3);
     open_scene(&s);
     for (size_t row = 0; row < sizeof SIZES / sizeof *SIZES; row++) {
-        wire_peer_message sent = {.opcode = 1 + row % 2, .bytes = td_bytes_of(bytes, SIZES[row])};
+        wire_outgoing sent = {.opcode = 1 + row % 2, .bytes = td_bytes_of(bytes, SIZES[row])};
         for (size_t i = 0; i < SIZES[row]; i++)
             bytes[i] = (uint8_t)('a' + td_random_below(&random, 1 + row));
         for (unsigned i = 0; i < SIDES; i++)
-            assert_int_equal(wire_peer_send_message(s.e.peers[i], &sent, NULL), TD_OK);
+            assert_int_equal(wire_send_message(s.e.peers[i], &sent, NULL), TD_OK);
         count++;
         for (unsigned i = 0; i < SIDES; i++)
             expect_last(&s, i, count, &sent);
@@ -81,17 +81,16 @@ static void test_by_turns(void **state)
     char memory[2][32];
     open_scene(&s);
     for (unsigned round = 1; round <= 20; round++) {
-        wire_peer_message sent[2];
+        wire_outgoing sent[2];
         for (unsigned k = 0; k < 2; k++) {
             size_t size = (size_t)snprintf(memory[k], sizeof memory[k], "round %u of %u", round, k);
-            sent[k] = (wire_peer_message){.opcode = 1, .bytes = td_bytes_of(memory[k], size)};
+            sent[k] = (wire_outgoing){.opcode = 1, .bytes = td_bytes_of(memory[k], size)};
         }
         for (unsigned i = 0; i < SIDES; i++)
             for (unsigned k = 0; k < 2; k++)
-                assert_int_equal(wire_peer_send_message(s.e.peers[i], &sent[(i + k) % 2], NULL),
-                                 TD_OK);
-        assert_int_equal(wire_peer_send(s.e.peers[1], 1, td_bytes_str("own"), NULL), TD_OK);
-        assert_int_equal(wire_peer_send_message(s.e.peers[1], &sent[0], NULL), TD_OK);
+                assert_int_equal(wire_send_message(s.e.peers[i], &sent[(i + k) % 2], NULL), TD_OK);
+        assert_int_equal(wire_send(s.e.peers[1], 1, td_bytes_str("own"), NULL), TD_OK);
+        assert_int_equal(wire_send_message(s.e.peers[1], &sent[0], NULL), TD_OK);
         for (unsigned i = 0; i < SIDES; i++)
             expect_last(&s, i, round * (i == 1 ? 4 : 2), &sent[i == 1 ? 0 : (i + 1) % 2]);
     }
@@ -110,13 +109,12 @@ static void test_full_queue(void **state)
         bytes[i] = (uint8_t)('a' + td_random_below(&random, 26));
     open_scene(&s);
     td_bytes first = td_bytes_of(bytes, WIRE_PEER_QUEUE_BYTES_MAX);
-    assert_int_equal(wire_peer_send(s.e.peers[1], 1, first, NULL), TD_OK);
-    wire_peer_message sent = {.opcode = 1, .bytes = td_bytes_of(bytes, 4 << 20)};
+    assert_int_equal(wire_send(s.e.peers[1], 1, first, NULL), TD_OK);
+    wire_outgoing sent = {.opcode = 1, .bytes = td_bytes_of(bytes, 4 << 20)};
     for (unsigned i = 0; i < SIDES; i++)
-        assert_int_equal(wire_peer_send_message(s.e.peers[i], &sent, NULL),
-                         i == 1 ? TD_E_LIMIT : TD_OK);
+        assert_int_equal(wire_send_message(s.e.peers[i], &sent, NULL), i == 1 ? TD_E_LIMIT : TD_OK);
     for (unsigned i = 0; i < SIDES; i++)
-        expect_last(&s, i, 1, i == 1 ? &(wire_peer_message){.opcode = 1, .bytes = first} : &sent);
+        expect_last(&s, i, 1, i == 1 ? &(wire_outgoing){.opcode = 1, .bytes = first} : &sent);
     echo_close(&s.e);
     free(bytes);
 }
@@ -137,9 +135,9 @@ static uint64_t handling_thread_ns(void *ctx)
     return handling_ns;
 }
 
-static void handle_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+static void handle_message(void *user, wire_conn *conn, const wire_message *got)
 {
-    ECHO_OPS.message(user, conn, opcode, bytes);
+    ECHO_OPS.conn.message(user, conn, got);
     handling_ns += 60 * TD_NS_PER_S;
 }
 
@@ -173,7 +171,7 @@ static void test_costly_to_inflate(void **state)
 {
     (void)state;
     wire_server_ops ops = ECHO_OPS;
-    ops.message = handle_message;
+    ops.conn.message = handle_message;
     for (int is_slow = 0; is_slow < 3; is_slow++) {
         td_clock_ops slow = *clock_real().ops;
         slow.thread_ns = is_slow == 1 ? slow_thread_ns : handling_thread_ns;
@@ -190,11 +188,11 @@ static void test_costly_to_inflate(void **state)
         wire_run_until(e.loop, &e.messages, is_slow ? 1 : 3, "compressed messages");
         wire_side_connect(&good, e.loop, echo_url(&e, "/realtime"), &options);
         wire_run_until(e.loop, &good.opened, 1, "opened");
-        assert_int_equal(wire_send(good.conn, td_bytes_str("good"), NULL), TD_OK);
+        assert_int_equal(wire_send(good.conn, 1, td_bytes_str("good"), NULL), TD_OK);
         wire_run_until(e.loop, &good.messages, 1, "an answer");
         assert_int_equal(e.messages, is_slow ? 2 : 4);
         /* reads on, for the peer's close frame, and waits again */
-        wire_peer_close(e.peers[0], 1000, td_bytes_of(NULL, 0));
+        wire_close(e.peers[0], 1000, td_bytes_of(NULL, 0));
         assert_int_equal(wire_loop_run(e.loop, 0, NULL), TD_OK);
         wire_loop_close(e.loop);
         assert_int_equal(e.closed, 2);
