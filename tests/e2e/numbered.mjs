@@ -31,6 +31,9 @@ const TURN_MS = 10;
 const CONN = "5ae2a1fb-0000-4000-8000-000000000001";
 const answer = (request, refused) => JSON.stringify({ success: refused === undefined, ret_msg: refused ?? "", conn_id: CONN, request });
 
+/** A turn that is later than this makes no frames of the time before it: a machine that was suspended would get hours of them. */
+const MOST_LATE = 10_000 * MS;
+
 /** A server of the inverse dialect. `isTimed`: trades have the time when they were made, not that of their number. `rate`: frames per second of each topic; `pad`: bytes to lengthen each by; `files`: over
  * TLS, with this certificate (hostile.mjs). */
 export class NumberedExchange {
@@ -49,7 +52,7 @@ export class NumberedExchange {
     this.connections = 0; // that stood
     this.upgrades = 0;
     this.requests = [];
-    this.began = now();
+    this.began = this.turned = now();
     this.port = 0;
   }
 
@@ -81,6 +84,8 @@ export class NumberedExchange {
   /** Frames that are due are made, and sent to the subscribers. */
   make() {
     const at = now();
+    if (at - this.turned > MOST_LATE) this.began += at - this.turned;
+    this.turned = at;
     const due = Math.floor(((at - this.began) / 1e9) * this.rate);
     const clients = [...this.sockets.clients].filter((ws) => !ws.isSilent && ws.readyState === ws.OPEN);
     for (const ws of clients) ws._socket.cork(); // one write for the frames of a turn

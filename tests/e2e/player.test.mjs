@@ -59,7 +59,7 @@ class Player {
   press(key) {
     const speed = this.speed === "max" ? "1" : "max";
     this.terminal.keys(key, speed === "max" ? "m" : "1");
-    const rows = this.terminal.shows(new RegExp(` frame \\d+ {2}(paused|end of the tape) {2}speed ${speed}\\b`));
+    const rows = this.terminal.rests(new RegExp(` frame \\d+ {2}(paused|end of the tape) {2}speed ${speed}\\b`));
     this.speed = speed;
     return this.position(rows);
   }
@@ -75,7 +75,7 @@ class Player {
   next() {
     this.terminal.keys("m", " ");
     this.speed = "max";
-    return this.position(this.terminal.shows(new RegExp(` frame (?!${this.frames} )\\d+ {2}paused {2}speed max {2}met: `)));
+    return this.position(this.terminal.rests(new RegExp(` frame (?!${this.frames} )\\d+ {2}paused {2}speed max {2}met: `)));
   }
 
   /** Play on to the end; what the terminal shows then. */

@@ -29,10 +29,19 @@ export class Tmux {
 
   /** Wait until the terminal shows this; returns its rows. */
   shows(pattern) {
+    return this.wait(pattern, () => true);
+  }
+
+  /** Wait until the terminal shows this, and all that is drawn with it: no more has changed since the look before. */
+  rests(pattern) {
+    return this.wait(pattern, (screen, before) => screen === before);
+  }
+
+  wait(pattern, isWhole) {
     const until = Date.now() + DEADLINE_MS;
-    for (;;) {
-      const screen = this.run("capture-pane", "-p");
-      if (pattern.test(screen)) return screen.split("\n");
+    for (let screen, before; ; before = screen) {
+      screen = this.run("capture-pane", "-p");
+      if (pattern.test(screen) && isWhole(screen, before)) return screen.split("\n");
       assert.ok(Date.now() < until, `${pattern} is not on\n${screen}`);
       Atomics.wait(NEVER, 0, 0, LOOK_MS);
     }
