@@ -19,7 +19,7 @@ typedef struct reading {
     law_facts *facts;
     event_reader *events;
     const family *family;
-    size_t session;             /* of the segment */
+    size_t session;                /* of the segment */
     size_t open[LIMIT_FEED_SLOTS]; /* the connection of each shard of line 0, or SIZE_MAX */
     uint8_t is_private;
 } reading;
@@ -52,15 +52,14 @@ static size_t session_of(reading *r, const segment_index *index)
     int is_live = archive_session_is_live(&r->view->listing, r->view->live, index->session);
     int is_crashed = archive_history_is_crashed(&r->view->past, index->session);
     facts->sessions = td_array_grow(facts->sessions, facts->session_count, sizeof *facts->sessions);
-    facts->sessions[facts->session_count] =
-        (law_session){.feed = td_strdup(index->feed),
-                      .id = td_strdup(index->session),
-                      .end = is_live      ? LAW_LIVE
-                             : is_crashed ? LAW_CRASHED
-                                          : LAW_STOPPED,
-                      .is_import = strcmp(index->verb, "record") != 0 &&
-                                   strcmp(index->verb, "tap") != 0,
-                      .began_ns = index->session_start_ns};
+    facts->sessions[facts->session_count] = (law_session){
+        .feed = td_strdup(index->feed),
+        .id = td_strdup(index->session),
+        .end = is_live      ? LAW_LIVE
+               : is_crashed ? LAW_CRASHED
+                            : LAW_STOPPED,
+        .is_import = strcmp(index->verb, "record") != 0 && strcmp(index->verb, "tap") != 0,
+        .began_ns = index->session_start_ns};
     return facts->session_count++;
 }
 
@@ -247,8 +246,8 @@ static void apply_frame(reading *r, const channel_info *info, uint64_t recv_ns)
 
 /* ---- segments ---- */
 
-static void apply_chunk(reading *r, segment_reader *reader, uint32_t chunk, segment_scratch *scratch,
-                        td_buf *records)
+static void apply_chunk(reading *r, segment_reader *reader, uint32_t chunk,
+                        segment_scratch *scratch, td_buf *records)
 {
     chain_conn conns[CHAIN_CONNS_MAX];
     chain_record chain;
@@ -358,7 +357,8 @@ static void read_segments(reading *r)
     td_free(all);
 }
 
-/* 1 if a grant or a request of the wide topic, of all symbols or of everything, is about this one. */
+/* 1 if a grant or a request of the wide topic, of all symbols or of everything, is about this one.
+ */
 static int is_within(const law_topic *wide, const law_topic *topic)
 {
     int is_all = strcmp(wide->topic, EVENT_GRANT_ALL) == 0;

@@ -69,8 +69,8 @@ static int conn_reason(const law_facts *facts, const law_conn *conn)
     if (conn->is_stale)
         return GAP_STALE;
     /* A peer may close before a stopping recorder does: no event tells the two ends apart. */
-    int is_stop = conn->is_by_us || (session->end == LAW_STOPPED &&
-                                     session->end_ns <= conn->down_ns + LAW_STOP_NS);
+    int is_stop = conn->is_by_us ||
+                  (session->end == LAW_STOPPED && session->end_ns <= conn->down_ns + LAW_STOP_NS);
     if (has_later(facts, conn) || (conn->down_ns != 0 && !is_stop))
         return GAP_DISCONNECT;
     return session->end == LAW_CRASHED ? GAP_CRASH : GAP_RESTART;
@@ -108,7 +108,8 @@ static int is_repeated(const law_facts *facts, const law_grant *grant)
     for (size_t i = 0; i < facts->grant_count; i++) {
         const law_grant *other = &facts->grants[i];
         if (other->conn == grant->conn && other->topic == grant->topic && other->to_ns == 0 &&
-            (other->from_ns < grant->from_ns || (other->from_ns == grant->from_ns && other < grant)))
+            (other->from_ns < grant->from_ns ||
+             (other->from_ns == grant->from_ns && other < grant)))
             return 1;
     }
     return 0;
@@ -168,7 +169,8 @@ static int asks_anything(const law_facts *facts, size_t session)
 static void add_unasked(const law_facts *facts, size_t session, piece_list *list)
 {
     const law_session *of = &facts->sessions[session];
-    piece made = {of->began_ns, of->end == LAW_LIVE ? UINT64_MAX : of->end_ns, REASON_UNASKED, 0, 0};
+    piece made = {of->began_ns, of->end == LAW_LIVE ? UINT64_MAX : of->end_ns, REASON_UNASKED, 0,
+                  0};
     add_piece(list, made);
 }
 
@@ -182,13 +184,13 @@ static void find_pieces(const law_facts *facts, size_t topic, piece_list *list)
         if (is_feed(facts, i, topic) && facts->sessions[i].is_import)
             add_import(facts, topic, i, list);
     for (size_t i = 0; i < facts->session_count; i++)
-        if (is_feed(facts, i, topic) && !facts->sessions[i].is_import &&
-            asks_anything(facts, i) && !is_asked(facts, topic, i))
+        if (is_feed(facts, i, topic) && !facts->sessions[i].is_import && asks_anything(facts, i) &&
+            !is_asked(facts, topic, i))
             add_unasked(facts, i, list);
     for (size_t i = 0; i < facts->pruned_count; i++)
         if (strcmp(facts->pruned[i].feed, facts->topics[topic].feed) == 0)
-            add_piece(list, (piece){facts->pruned[i].from_ns, facts->pruned[i].to_ns,
-                                    REASON_PRUNED, 0, 0});
+            add_piece(list, (piece){facts->pruned[i].from_ns, facts->pruned[i].to_ns, REASON_PRUNED,
+                                    0, 0});
 }
 
 /* A silent hour ends the pieces of its session before it; they continue after it. */
@@ -229,8 +231,8 @@ static int is_awaited(const law_facts *facts, size_t topic, const piece *last)
 static void add_gap(law_gaps *out, size_t topic, const piece *before, uint64_t to_ns)
 {
     out->rows = td_array_grow(out->rows, out->count, sizeof *out->rows);
-    out->rows[out->count++] = (law_gap){topic, (gap_reason)before->reason, before->line,
-                                        before->shard, before->to_ns, to_ns};
+    out->rows[out->count++] = (law_gap){
+        topic, (gap_reason)before->reason, before->line, before->shard, before->to_ns, to_ns};
 }
 
 static int is_import_topic(const law_facts *facts, size_t topic)

@@ -24,7 +24,7 @@ typedef struct law_session {
     const char *feed, *id;
     law_end end;
     uint8_t is_import;
-    uint64_t began_ns; /* of a recorder: when it began; else its first message */
+    uint64_t began_ns;          /* of a recorder: when it began; else its first message */
     uint64_t first_ns, last_ns; /* of its received frames; 0: none */
     uint64_t end_ns;            /* of its last message of any kind */
 } law_session;
