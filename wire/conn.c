@@ -65,8 +65,10 @@ td_result wire_send_message(wire_conn *self, wire_outgoing *message, td_err *err
     if (self->state != CONN_OPEN || self->end.cause != WIRE_CAUSE_NONE)
         return td_err_set(err, TD_E_NETWORK, "the connection is not open");
     size_t queued = wire_waiting_bytes(self);
-    int has_space = queued == 0 || queued + bytes.size <= role->queue_bytes_max;
-    if (bytes.size > role->sent_bytes_max || !has_space)
+    if (bytes.size > role->sent_bytes_max)
+        return td_err_set(err, TD_E_LIMIT, "a message of %zu bytes: %zu are allowed", bytes.size,
+                          role->sent_bytes_max);
+    if (queued > 0 && queued + bytes.size > role->queue_bytes_max)
         return td_err_set(err, TD_E_LIMIT, "%zu bytes queued and %zu more: %zu are allowed", queued,
                           bytes.size, role->queue_bytes_max);
     if (self->is_deflated)

@@ -28,7 +28,7 @@ typedef struct wire_end {
     uint64_t retry_after_ns; /* of WIRE_CAUSE_REFUSED: the time in its Retry-After header, in
                                 seconds there (a date is passed over), at most
                                 LIMIT_RETRY_AFTER_NS; else 0 */
-    unsigned close_code;     /* of the peer's close frame (RFC 6455, 7.4), whoever closed first */
+    unsigned close_code;     /* of the peer's close frame (RFC 6455, 7.4), also after ours */
     td_bytes close_reason;   /* of the same; both 0 if absent */
     unsigned sent_code;      /* of our close frame; 0: none was sent, or it had none */
     const char *fields;      /* of WIRE_CAUSE_REFUSED, of a relay: header lines to hand on, */

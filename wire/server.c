@@ -164,7 +164,7 @@ static td_bytes compress(wire_conn *conn, wire_outgoing *message)
 /* A message that came compressed was inflated and handled while other peers waited. When that takes
  * more than its share of the time, the peer is not read for so long that on average it does not.
  * Where other programs take the processor the share is never used up: so the others' turn also
- * comes once those of a turn took INFLATE_TURN_NS in all. */
+ * comes once the messages of a turn took INFLATE_TURN_NS in all. */
 static void on_inflated(wire_conn *conn, uint64_t cost_ns)
 {
     peer *self = conn->owner;

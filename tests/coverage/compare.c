@@ -4,7 +4,7 @@
  *
  * Prints each difference, then counts for each archive. "lacks": the law has a gap, or a part of
  * one, that no row covers; "more": rows reach further than the law. Rows of overload are drops,
- * those of sequence and aggregate findings of rules: neither is compared. Rows of corrupt are
+ * rows of sequence and aggregate are findings of rules: neither is compared. Rows of corrupt are
  * damage, and count as the ledger's. Times that are at most 1 ms apart are equal: proofs are stored
  * in whole ms.
  *

@@ -16,7 +16,7 @@
 typedef enum law_end {
     LAW_LIVE,    /* a process records it now */
     LAW_STOPPED, /* its end is written */
-    LAW_CRASHED, /* it has no end, or recovery wrote that it has none */
+    LAW_CRASHED, /* it has no end, or recovery wrote so */
 } law_end;
 
 /* One session of a feed. */

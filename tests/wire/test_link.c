@@ -108,8 +108,10 @@ static void test_sizes(void **state)
             assert_int_equal(side.last_opcode, opcode);
             assert_int_equal(side.last_hash, td_xxh64(bytes, SIZES[i]));
         }
-        assert_int_equal(wire_send(e.peers[0], 1, td_bytes_of(bytes, LIMIT_FRAME_BYTES + 1), NULL),
+        td_err err;
+        assert_int_equal(wire_send(e.peers[0], 1, td_bytes_of(bytes, LIMIT_FRAME_BYTES + 1), &err),
                          TD_E_LIMIT);
+        assert_non_null(strstr(err.text, "16777217 bytes: 16777216 are allowed"));
         echo_close(&e);
     }
     free(bytes);
