@@ -229,6 +229,7 @@ static td_result judge(run_day *day, const export_folder *folder, const export_d
                     "from; --force makes it of the others",
                     day->manifest);
     day->state = DAY_KEPT;
+    day->bytes = 0; /* that are to be read */
     day->facts = there->facts;
     return TD_OK;
 }
@@ -285,8 +286,8 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
                                                    : (double)(is->recv_ns - is->first_ns) /
                                                          (double)(is->last_ns - is->first_ns);
         sum += is->frames;
-        total += is->state == DAY_KEPT ? 0 : is->bytes;
-        done += is->state == DAY_KEPT ? 0 : (uint64_t)(part * (double)is->bytes);
+        total += is->bytes;
+        done += (uint64_t)(part * (double)is->bytes);
     }
     if (run->options->progress != NULL &&
         run->options->progress(run->options->user, sum, done, total))
