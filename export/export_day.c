@@ -407,10 +407,13 @@ static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err
     return put(maker, &row, err);
 }
 
-static int breaks_book(const day_maker *maker, const trust_answer *trust)
+/* What ended the maker's book before the frame; NULL: nothing, or it makes rows of no book. */
+static const trust_break *book_break(const day_maker *maker, const trust_answer *trust)
 {
     return (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
-           trust->broke->cause != BREAK_NONE && !trust->is_taken_over;
+                   trust->broke->cause != BREAK_NONE && !trust->is_taken_over
+               ? trust->broke
+               : NULL;
 }
 
 static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *err)
@@ -426,9 +429,8 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
         writer->choice = maker->choice;
         (void)pthread_mutex_unlock(&writer->own->lock);
     }
-    td_result rc = TD_OK;
-    if (is_counted && breaks_book(maker, seen->trust))
-        rc = put_gap(maker, seen->trust->broke, err);
+    const trust_break *broke = is_counted ? book_break(maker, seen->trust) : NULL;
+    td_result rc = broke != NULL ? put_gap(maker, broke, err) : TD_OK;
     return rc == TD_OK ? maker->type->frame(maker->made, seen, &out, err) : rc;
 }
 
