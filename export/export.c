@@ -366,13 +366,13 @@ static void look_at_past(day_work *work)
     }
 }
 
-static td_result make_files(day_work *work, const export_spec *spec, td_err *err)
+static td_result make_day(day_work *work, td_err *err)
 {
     run_day *day = work->day;
     const export_options *options = day->run->options;
     size_t gap_count = 0;
     const gap_row **gaps = gaps_of(day, &gap_count);
-    const export_day made = {.spec = spec,
+    const export_day made = {.spec = options->spec,
                              .archive = work->archive,
                              .wanted = options->wanted,
                              .ledger = options->ledger,
@@ -399,25 +399,6 @@ static td_result make_files(day_work *work, const export_spec *spec, td_err *err
     td_buf_fini(&text);
     td_free(gaps);
     return rc;
-}
-
-/* Formats that need it have the same offset of the clock in all files of a day. How great it must
- * be is known after them: few recorders' clocks are behind the exchange's. */
-static td_result make_day(day_work *work, td_err *err)
-{
-    run_day *day = work->day;
-    const export_options *options = day->run->options;
-    export_spec spec = *options->spec;
-    td_result rc = make_files(work, &spec, err);
-    uint64_t needed_ns = work->made.facts.totals[TOTAL_CLOCK_BEHIND_NS];
-    if (rc != TD_OK || needed_ns == 0)
-        return rc;
-    spec.settings.clock_offset_ns = (int64_t)needed_ns;
-    td_log_emit(options->log, TD_LOG_WARNING,
-                "'%s': frames were received before the exchange sent them, so the recorder's clock "
-                "was behind: %" PRIu64 " ns are added to all times of receipt",
-                day->manifest, needed_ns);
-    return make_files(work, &spec, err);
 }
 
 static size_t folder_size(const char *name)

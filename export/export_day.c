@@ -68,6 +68,7 @@ typedef struct day_run {
     export_choices choices;
     export_writers writers;
     export_precisions precisions;
+    int64_t clock_offset_ns;
     uint8_t *uses; /* channel_use by the channel's index */
     size_t use_count;
     export_writer *lines; /* of the format that takes frames (jsonl); NULL: not requested */
@@ -689,7 +690,8 @@ static void init_writers(day_run *run)
                               .outputs = day->spec->outputs,
                               .output_count = day->spec->output_count,
                               .writers = &run->writers,
-                              .precisions = &run->precisions};
+                              .precisions = &run->precisions,
+                              .clock_offset_ns = &run->clock_offset_ns};
     export_date_format(day->day, target->date);
 }
 
@@ -855,6 +857,16 @@ static void join_precisions(day_run *run)
     }
 }
 
+/* All files of a day have the same offset. */
+static void find_clock_offset(day_run *run)
+{
+    for (size_t i = 0; i < run->writers.count; i++) {
+        int64_t behind_ns = run->writers.items[i]->counts.clock_behind_ns;
+        if (behind_ns > run->clock_offset_ns)
+            run->clock_offset_ns = behind_ns;
+    }
+}
+
 /* All files at a time: most of it is waiting for the disk, and compressing. */
 static td_result finish_writer(void *user, size_t i, td_err *err)
 {
@@ -875,6 +887,15 @@ static void log_left_out(const day_run *run, const char *date)
     if (run->left_out_count > LINES_MAX)
         td_log_emit(run->day->log, TD_LOG_WARNING, "%s: %s left out; the manifest lists them", date,
                     format_counted(run->left_out_count - LINES_MAX, "more symbol").text);
+}
+
+static void log_clock(const day_run *run, const char *date)
+{
+    if (run->clock_offset_ns > 0)
+        td_log_emit(run->day->log, TD_LOG_WARNING,
+                    "%s: frames were received before the exchange sent them, so the recorder's "
+                    "clock was behind: %" PRId64 " ns are added to all times of receipt",
+                    date, run->clock_offset_ns);
 }
 
 /* Books that could not be taken from the topic that the market's users know; the manifest has each.
@@ -945,6 +966,7 @@ static td_result run_all(day_run *run, td_err *err)
     if (rc != TD_OK)
         return rc;
     join_precisions(run);
+    find_clock_offset(run);
     return td_workers_each(cursor_workers(run->tape), run->writers.count, finish_writer, run, err);
 }
 
@@ -974,6 +996,7 @@ td_result export_day_run(const export_day *day, td_buf *manifest, export_facts *
     if (rc == TD_OK) {
         log_choices(run, date);
         log_left_out(run, date);
+        log_clock(run, date);
         describe(run, manifest, out);
     }
     for (size_t i = 0; rc != TD_OK && i < run->writers.count; i++)

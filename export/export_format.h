@@ -55,7 +55,9 @@ typedef struct export_target {
     size_t output_count;
     const struct export_writers *writers; /* all of the day; theirs is the lock */
     const export_precisions *precisions;  /* of the day's instruments, complete in finish */
-    struct export_counts *counts;         /* of its rows; a writer may add to ids_cut */
+    const int64_t *clock_offset_ns; /* to be added to the day's times of receipt in formats that
+                                       need them later than the exchange's; known in finish */
+    struct export_counts *counts;   /* of its rows; a writer may add to ids_cut */
 } export_target;
 
 typedef enum export_per { EXPORT_PER_SYMBOL, EXPORT_JOINED, EXPORT_PER_DAY } export_per;

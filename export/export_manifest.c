@@ -439,7 +439,6 @@ static const char *const TOTALS[EXPORT_TOTALS] = {[TOTAL_ROWS] = "rows",
                                                   [TOTAL_DAMAGED_CHUNKS] = "damaged_chunks",
                                                   [TOTAL_SEGMENTS_UNREADABLE] =
                                                       "segments_unreadable",
-                                                  [TOTAL_CLOCK_BEHIND_NS] = "clock_behind_ns",
                                                   [TOTAL_CLOCK_OFFSET_NS] = "clock_offset_ns"};
 
 static void write_totals(td_buf *out, const export_facts *facts)
@@ -460,9 +459,6 @@ static void sum_day(const export_manifest_day *day, export_facts *facts)
     uint64_t *totals = facts->totals;
     for (size_t i = 0; i < day->writers->count; i++) {
         const export_writer *writer = day->writers->items[i];
-        uint64_t behind_ns = (uint64_t)writer->counts.clock_behind_ns;
-        if (behind_ns > totals[TOTAL_CLOCK_BEHIND_NS])
-            totals[TOTAL_CLOCK_BEHIND_NS] = behind_ns;
         totals[TOTAL_ROWS] += writer->counts.rows;
         totals[TOTAL_LEFT_OUT_FRAMES] += writer->counts.left_out_frames;
         facts->files += writer->files.count;
@@ -477,7 +473,7 @@ static void sum_day(const export_manifest_day *day, export_facts *facts)
     totals[TOTAL_VIOLATIONS] = played->violations;
     totals[TOTAL_DAMAGED_CHUNKS] = day->report->tape.damaged_chunks;
     totals[TOTAL_SEGMENTS_UNREADABLE] = day->report->tape.segments_unreadable;
-    totals[TOTAL_CLOCK_OFFSET_NS] = (uint64_t)day->writers->template.settings->clock_offset_ns;
+    totals[TOTAL_CLOCK_OFFSET_NS] = (uint64_t)*day->writers->template.clock_offset_ns;
 }
 
 static const char *const VERDICTS[] = {[REPLAY_COMPLETE] = "complete",

@@ -46,7 +46,6 @@ typedef enum export_total {
     TOTAL_VIOLATIONS,
     TOTAL_DAMAGED_CHUNKS,
     TOTAL_SEGMENTS_UNREADABLE,
-    TOTAL_CLOCK_BEHIND_NS,
     TOTAL_CLOCK_OFFSET_NS,
     EXPORT_TOTALS
 } export_total;

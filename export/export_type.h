@@ -31,9 +31,8 @@ typedef struct export_settings {
     uint32_t every_changes;
     uint32_t levels;
     /* Of hftbacktest: */
-    uint8_t has_sod;         /* 1: a book that is alive begins with all of it */
-    uint8_t has_bbo;         /* 1: with the exchange's own best prices */
-    int64_t clock_offset_ns; /* added to times of receipt */
+    uint8_t has_sod; /* 1: a book that is alive begins with all of it */
+    uint8_t has_bbo; /* 1: with the exchange's own best prices */
     /* Of parquet: */
     uint8_t has_floats;    /* parquet */
     uint8_t decimal_scale; /* decimals are DECIMAL(18, this); 0: DECIMAL(38, 18) */

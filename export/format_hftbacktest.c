@@ -80,10 +80,10 @@ static td_result begin(hft_writer *self, td_err *err)
 }
 
 /* A frame without an exchange time gets the latest that a simulator takes. */
-static void set_times(const hft_writer *self, const export_row *row, hft_event *out)
+static void set_times(const export_row *row, hft_event *out)
 {
     out->exch_ns = (int64_t)(row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns - 1);
-    out->local_ns = (int64_t)row->recv_ns + self->target->settings->clock_offset_ns;
+    out->local_ns = (int64_t)row->recv_ns;
 }
 
 /* At the start of a gap the book is empty, for the exchange's side with the last frame before, and
@@ -94,13 +94,13 @@ static hft_event gap_event(hft_writer *self, const export_row *row)
     const export_row at = {.recv_ns = from_ns};
     hft_event out = {.kind = EVENT_CLEAR};
     self->end_of_day_count = 0;
-    set_times(self, &at, &out);
+    set_times(&at, &out);
     if (self->depth_ns != 0 && self->depth_ns < out.exch_ns)
         out.exch_ns = self->depth_ns;
     return out;
 }
 
-static hft_event trade_event(const hft_writer *self, const export_row *row)
+static hft_event trade_event(const export_row *row)
 {
     const unsigned side = row->values[TRADE_SIDE].as.side;
     hft_event out = {.kind = EVENT_TRADE,
@@ -110,13 +110,13 @@ static hft_event trade_event(const hft_writer *self, const export_row *row)
         out.kind |= EVENT_BUY;
     if (side == SIDE_SELL)
         out.kind |= EVENT_SELL;
-    set_times(self, row, &out);
+    set_times(row, &out);
     return out;
 }
 
 /* Clearing to infinity takes the whole side: a book of the exchange is a window, whose last price
  * says nothing about what lies beyond. */
-static hft_event depth_event(const hft_writer *self, const export_row *row)
+static hft_event depth_event(const export_row *row)
 {
     hft_event out = {.kind = (uint64_t)row->values[HFT_KIND].as.integer};
     if ((out.kind & EVENT_KIND) == EVENT_CLEAR) {
@@ -125,7 +125,7 @@ static hft_event depth_event(const hft_writer *self, const export_row *row)
         out.price = td_decimal_double(row->values[HFT_PRICE].as.decimal);
         out.amount = td_decimal_double(row->values[HFT_AMOUNT].as.decimal);
     }
-    set_times(self, row, &out);
+    set_times(row, &out);
     return out;
 }
 
@@ -139,10 +139,9 @@ static void add_end_of_day(hft_writer *self, hft_event level)
 /* How far the recorder's clock was behind the exchange's, at the least. */
 static void note_clock(const hft_writer *self, const hft_event *row)
 {
-    int64_t local_ns = row->local_ns - self->target->settings->clock_offset_ns;
     export_counts *counts = self->target->counts;
-    if (local_ns <= row->exch_ns && row->exch_ns - local_ns >= counts->clock_behind_ns)
-        counts->clock_behind_ns = row->exch_ns - local_ns + 1;
+    if (row->local_ns <= row->exch_ns && row->exch_ns - row->local_ns >= counts->clock_behind_ns)
+        counts->clock_behind_ns = row->exch_ns - row->local_ns + 1;
 }
 
 static td_result add_event(hft_writer *self, hft_event made, td_err *err)
@@ -167,7 +166,7 @@ static td_result add_bbo(hft_writer *self, const export_row *row, td_err *err)
         hft_event made = {.kind = EVENT_BBO | SIDES[i].side,
                           .price = td_decimal_double(price->as.decimal),
                           .amount = td_decimal_double(row->values[SIDES[i].amount].as.decimal)};
-        set_times(self, row, &made);
+        set_times(row, &made);
         rc = add_event(self, made, err);
     }
     return rc;
@@ -185,9 +184,9 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     if (row->is_gap)
         made = gap_event(self, row);
     else if (of->type == &EXPORT_TRADES)
-        made = trade_event(self, row);
+        made = trade_event(row);
     else
-        made = depth_event(self, row);
+        made = depth_event(row);
     if ((made.kind & EVENT_KIND) == HFT_END_OF_DAY) {
         add_end_of_day(self, made);
         return TD_OK;
@@ -199,12 +198,13 @@ static td_result add_row(void *writer, const export_source *of, const export_row
 
 /* ---- files ---- */
 
-static void put_record(const hft_event *from, uint8_t out[RECORD_BYTES])
+static void put_record(const hft_writer *self, const hft_event *from, uint8_t out[RECORD_BYTES])
 {
+    const int64_t local_ns = from->local_ns + *self->target->clock_offset_ns;
     memset(out, 0, RECORD_BYTES);
     memcpy(out, &from->kind, 8);
     memcpy(out + 8, &from->exch_ns, 8);
-    memcpy(out + 16, &from->local_ns, 8);
+    memcpy(out + 16, &local_ns, 8);
     memcpy(out + 24, &from->price, 8);
     memcpy(out + 32, &from->amount, 8);
 }
@@ -219,8 +219,10 @@ static td_result count_events(event_order *order, uint64_t *count, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-static td_result write_events(event_order *order, npz_writer *npz, export_file *file, td_err *err)
+static td_result write_events(const hft_writer *self, npz_writer *npz, td_err *err)
 {
+    event_order *order = self->order;
+    export_file *file = self->file;
     uint8_t *batch = td_alloc((size_t)BATCH_RECORDS * RECORD_BYTES);
     size_t count = 0;
     td_result rc = event_order_rewind(order, err);
@@ -228,7 +230,7 @@ static td_result write_events(event_order *order, npz_writer *npz, export_file *
         hft_event row;
         rc = event_order_next(order, &row, err);
         if (rc == TD_OK)
-            put_record(&row, batch + RECORD_BYTES * count++);
+            put_record(self, &row, batch + RECORD_BYTES * count++);
         if (count < BATCH_RECORDS && rc == TD_OK)
             continue;
         npz_add(npz, batch, count, export_file_buf(file));
@@ -248,7 +250,7 @@ static td_result finish_events(hft_writer *self, td_err *err)
     if (rc != TD_OK)
         return rc;
     npz_writer *npz = npz_open(EVENT_FIELDS, RECORD_BYTES, count, export_file_buf(file));
-    rc = write_events(self->order, npz, file, err);
+    rc = write_events(self, npz, err);
     if (rc == TD_OK)
         npz_finish(npz, export_file_buf(file));
     npz_close(npz);
@@ -274,7 +276,7 @@ static td_result finish_end_of_day(hft_writer *self, td_err *err)
     npz_writer *npz = npz_open(EVENT_FIELDS, RECORD_BYTES, self->end_of_day_count, out);
     for (size_t i = 0; i < self->end_of_day_count; i++) {
         uint8_t record[RECORD_BYTES];
-        put_record(&self->end_of_day[i], record);
+        put_record(self, &self->end_of_day[i], record);
         npz_add(npz, record, 1, out);
     }
     npz_finish(npz, out);

@@ -1,5 +1,6 @@
 /* Nautilus's ParquetDataCatalog, in its second layout (docs/export.md):
  * data/TYPE/INSTRUMENT/FIRST_LAST.parquet, one file a day. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -499,26 +500,29 @@ static const catalog_class CLASSES[] = {
 
 /* ---- files ---- */
 
-/* As Nautilus's adapter names instruments: the market is a part of the name. It finds files by it.
- */
-static void format_id(td_bytes symbol, const char *market, char out[ID_BYTES])
+/* As Nautilus's adapter names instruments: "BTCUSDT-LINEAR.BYBIT", with the category as a part of
+ * the name. It finds files by it. */
+static void format_id(td_bytes symbol, td_bytes category, const exchange_row *exchange,
+                      char out[ID_BYTES])
 {
     char name[EXPORT_SYMBOL_NAME_BYTES];
-    static const char *const MARKETS[][2] = {
-        {"spot", "SPOT"}, {"inverse", "INVERSE"}, {"option", "OPTION"}, {"", "LINEAR"}};
-    size_t i = 0;
-    while (strstr(market, MARKETS[i][0]) == NULL)
-        i++;
     export_symbol_encode(symbol, name);
-    (void)snprintf(out, ID_BYTES, "%s-%s.BYBIT", name, MARKETS[i][1]);
+    size_t size = strlen(name);
+    (void)snprintf(out, ID_BYTES, "%s-%.*s.%s", name, (int)category.size,
+                   (const char *)category.data, exchange->name);
+    for (char *at = out + size; *at != '\0'; at++)
+        *at = (char)toupper((unsigned char)*at);
 }
 
 static void format_source_id(const export_source *of, char out[ID_BYTES])
 {
+    const family_market *market = &of->family->market;
     size_t size = strlen(of->symbol);
-    int is_coin = strcmp(of->family->name, "contract-v3") == 0 && size > 3 &&
-                  strcmp(of->symbol + size - 3, "USD") == 0;
-    format_id(td_bytes_str(of->symbol), is_coin ? "inverse" : of->family->name, out);
+    int is_coin =
+        market->coin_category != NULL && size > 3 && strcmp(of->symbol + size - 3, "USD") == 0;
+    const char *category = is_coin ? market->coin_category : market->category;
+    format_id(td_bytes_str(of->symbol), td_bytes_str(category == NULL ? "linear" : category),
+              exchange_of(of->family), out);
 }
 
 static void init_pairs(parquet_pair pairs[PAIRS], const char *instrument, const char *class_name,
@@ -863,14 +867,12 @@ static int take_instrument(catalog_writer *self, const export_row *row)
 {
     listed made = {.of = LISTED_CLASSES};
     unsigned bit = class_bit(row);
-    char market[LIMIT_NAME_BYTES];
-    td_bytes category = row->values[INSTRUMENT_CATEGORY].as.text;
     if (bit == 0 || export_symbol_refusal(row->symbol) != NULL)
         return 0;
     while (made.of->is != bit)
         made.of++;
-    (void)snprintf(market, sizeof market, "%.*s", (int)category.size, (const char *)category.data);
-    format_id(row->symbol, market, made.id);
+    format_id(row->symbol, row->values[INSTRUMENT_CATEGORY].as.text,
+              exchange_of(self->target->of->family), made.id);
     if (!set_listed(row, &made) || !has_data(self->target, made.id) ||
         !is_first_source(self, row, made.id))
         return 0;

@@ -32,6 +32,7 @@ typedef struct instrument {
 /* The replies to one request. */
 typedef struct instrument_table {
     const frame_channel *channel;
+    const instrument_lists *lists;
     json_parser *reply, *entry;
     td_arena *memory;
     instrument *rows; /* by from_ns */
@@ -93,9 +94,8 @@ static msg_value find_value(json_value entry, size_t column, const char *paths)
 static void set_values(const instrument_table *table, msg_value *values, json_value entry,
                        td_bytes category)
 {
-    const char *const *members = exchange_of(table->channel->family)->instruments;
     for (size_t i = 0; i < COLUMNS; i++)
-        values[i] = find_value(entry, i, members == NULL ? NULL : members[i]);
+        values[i] = find_value(entry, i, table->lists->members[i]);
     values[INSTRUMENT_CATEGORY] = row_text(category);
     values[INSTRUMENT_CONTRACT_SIZE] = row_decimal((td_decimal){1, 0});
     values[INSTRUMENT_RAW] = (msg_value){.type = VALUE_JSON, .as.text = json_raw(entry)};
@@ -127,23 +127,35 @@ static int is_same(const msg_value *a, const msg_value *b)
 
 /* ---- replies ---- */
 
-/* Replies before v5 do not name it: the members of their entries do. */
-static td_bytes category_of(json_value result, json_value entry)
+static int shows(json_value entry, const category_sign *sign)
 {
-    static const struct {
-        const char *member, *category;
-    } SIGNS[] = {{"lotSize", "spread"}, {"minPricePrecision", "spot"}, {"minOrderSize", "option"}};
-    td_bytes text = {0};
+    td_bytes text;
     json_value ignored;
-    if (json_find_text(result, "category", &text) && text.size > 0)
+    return sign->member == NULL ||
+           (json_find(entry, sign->member, &ignored) &&
+            (sign->text_member == NULL ||
+             (json_find_text(entry, sign->text_member, &text) && td_bytes_is(text, sign->text))));
+}
+
+static td_bytes category_of(const instrument_lists *lists, json_value result, json_value entry)
+{
+    td_bytes text = {0};
+    const category_sign *sign = lists->signs;
+    if (json_find_text(result, lists->category, &text) && text.size > 0)
         return text;
-    for (size_t i = 0; i < sizeof SIGNS / sizeof SIGNS[0]; i++)
-        if (json_find(entry, SIGNS[i].member, &ignored))
-            return td_bytes_str(SIGNS[i].category);
-    return json_find(entry, "price_filter", &ignored) &&
-                   json_find_text(entry, "quote_currency", &text) && td_bytes_is(text, "USD")
-               ? td_bytes_str("inverse")
-               : td_bytes_str("linear");
+    while (!shows(entry, sign))
+        sign++;
+    return td_bytes_str(sign->category);
+}
+
+/* 1 if the result has a list. */
+static int find_list(const instrument_lists *lists, json_value result, json_value *out)
+{
+    *out = result;
+    int is_found = json_type_of(result) == JSON_ARRAY;
+    for (size_t i = 0; !is_found && lists->lists[i] != NULL; i++)
+        is_found = json_find(result, lists->lists[i], out);
+    return is_found;
 }
 
 static instrument *find_valid(instrument_table *table, td_bytes category, td_bytes symbol,
@@ -212,7 +224,7 @@ static void note_complete(instrument_table *table, const frame_ref *frame, json_
                           int is_listed)
 {
     td_bytes cursor = {0};
-    (void)json_find_text(result, "nextPageCursor", &cursor); /* absent: a single page */
+    (void)json_find_text(result, table->lists->page, &cursor); /* absent: a single page */
     for (size_t i = 0; i < table->count; i++)
         is_listed |= table->rows[i].seen_ns == frame->recv_ns;
     if (cursor.size > 0 || !frame->conn->is_recorded || !is_listed)
@@ -232,11 +244,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     td_result rc = TD_OK;
     (void)out;
     if (json_parse(table->reply, frame->bytes, JSON_COPIED, &root, NULL) != TD_OK ||
-        !json_find(root, "result", &result))
-        return TD_OK;
-    list = result;
-    if (json_type_of(result) != JSON_ARRAY && !json_find(result, "list", &list) &&
-        !json_find(result, "dataList", &list))
+        !json_find(root, "result", &result) || !find_list(table->lists, result, &list))
         return TD_OK;
     if (json_find_u64(root, "time", &time_ms) && time_ms > UINT64_MAX / TD_NS_PER_MS)
         time_ms = 0;
@@ -244,7 +252,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
                               .seen_ns = frame->recv_ns,
                               .exchange_ns = time_ms * TD_NS_PER_MS};
     for (json_iter it = json_iter_of(list); rc == TD_OK && json_next(&it, NULL, &entry);)
-        rc = add_entry(table, entry, category_of(result, entry), &shown, err);
+        rc = add_entry(table, entry, category_of(table->lists, result, entry), &shown, err);
     if (rc == TD_OK)
         note_complete(table, frame, result, json_count(list) == 0);
     return rc;
@@ -288,13 +296,14 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
     (void)settings;
-    return channel->role == ROLE_HTTP;
+    return channel->role == ROLE_HTTP && exchange_of(channel->family)->instruments != NULL;
 }
 
 static void *open_table(const maker_begin *of)
 {
     instrument_table *made = td_alloc_zero(1, sizeof *made);
     made->channel = of->channel;
+    made->lists = exchange_of(of->channel->family)->instruments;
     made->reply = json_parser_open(0);
     made->entry = json_parser_open(0);
     made->memory = td_arena_open();

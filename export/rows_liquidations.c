@@ -4,16 +4,15 @@
 
 #include "export/export_type.h"
 
-/* 1 for the topic with every liquidation; the others have one a second at most. */
-static int has_all(const topic_row *row)
+/* 1 for the topic with every liquidation. */
+static int has_all(const family_market *market, const topic_row *row)
 {
-    return strcmp(row->name, "allLiquidation") == 0;
+    return market->liquidation_topic != NULL && strcmp(row->name, market->liquidation_topic) == 0;
 }
 
 static int prefers(const family_market *market, const topic_row *topic, const topic_row *other)
 {
-    (void)market;
-    return has_all(topic) && !has_all(other);
+    return has_all(market, topic) && !has_all(market, other);
 }
 
 static msg_value value_of(const msg_item *item, msg_member member)
@@ -23,11 +22,11 @@ static msg_value value_of(const msg_item *item, msg_member member)
 }
 
 /* When the frame was made, where it has one entry; else the entry's own time. */
-static uint64_t time_of(const msg_record *record, const msg_item *item)
+static uint64_t time_of(const family_market *market, const msg_record *record, const msg_item *item)
 {
     const msg_value *sent = msg_value_find(record->values, record->value_count, MEMBER_SEND_TIME);
     const msg_value *own = msg_value_find(item->values, item->value_count, MEMBER_EXCHANGE_TIME);
-    if (sent != NULL && !has_all(record->head.row))
+    if (sent != NULL && !has_all(market, record->head.row))
         return sent->as.time_ns;
     return own != NULL ? own->as.time_ns : record->head.exchange_ns;
 }
@@ -49,7 +48,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
                                                  [TRADE_PRICE] = value_of(item, MEMBER_PRICE),
                                                  [TRADE_SIZE] = value_of(item, MEMBER_SIZE)};
         export_row row = export_row_of(seen);
-        row.exchange_ns = time_of(record, item);
+        row.exchange_ns = time_of(&seen->frame->channel->family->market, record, item);
         row.flags |= i + 1 == record->item_count ? ROW_LAST_OF_FRAME : 0U;
         row.values = values;
         rc = out->put(out->ctx, &row, err);

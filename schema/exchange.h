@@ -134,14 +134,11 @@ typedef struct exchange_row {
                                        endpoints; ends with NULL */
     connect_limit connects;
     frame_keys frames;
-    const value_row *values;         /* those of a family before those of all; ends with
-                                        MEMBER_NONE; NULL: none are known */
-    const char *const *raw_topics;   /* how documented topics begin that no family has rows for;
-                                        ends with NULL; NULL: there are none */
-    const char *const *instruments;  /* by instrument_value: the members of an entry in the
-                                        exchange's lists that may have it, as "filter.tick|tick"; the
-                                        first that is there counts; NULL: no member has it. NULL: no
-                                        lists are known */
+    const value_row *values;       /* those of a family before those of all; ends with
+                                      MEMBER_NONE; NULL: none are known */
+    const char *const *raw_topics; /* how documented topics begin that no family has rows for;
+                                      ends with NULL; NULL: there are none */
+    const struct instrument_lists *instruments; /* schema/instrument.h; NULL: no lists are known */
     const char *const *control_keys; /* all members of control frames that are known; ends with
                                         NULL; NULL: any may be there */
 } exchange_row;

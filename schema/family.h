@@ -28,11 +28,15 @@ enum { FAMILY_ENDPOINTS_MAX = 6 };
 /* What a family's instruments are, for types of data sets that are about one kind. */
 typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } market_kind;
 
-/* A family's name and book topic in data sets of the Tardis CSV format. */
+/* What a family is in data sets. */
 typedef struct family_market {
-    const char *exchange; /* NULL: it has none */
+    const char *exchange; /* in the Tardis CSV format; NULL: it has none */
     const char *book_topic;
     market_kind kind;
+    const char *category; /* of its instruments, as in lists of them (schema/instrument.h); NULL:
+                             "linear" */
+    const char *coin_category;     /* of its symbols that end with "USD"; NULL: as others */
+    const char *liquidation_topic; /* that has all of them; others have some. NULL: none has */
 } family_market;
 
 typedef struct family {

@@ -1,6 +1,6 @@
 /* What is known of an instrument, from lists that exchanges serve over HTTP: names and types, the
- * same for all exchanges. An exchange's row (schema/exchange.h) has the members that give them.
- * Constants only. */
+ * same for all exchanges, and how an exchange's lists give them. The category is one of linear,
+ * inverse, spot, option and spread. Constants only. */
 #ifndef TD_SCHEMA_INSTRUMENT_H
 #define TD_SCHEMA_INSTRUMENT_H
 
@@ -43,5 +43,24 @@ typedef enum instrument_value {
     INSTRUMENT_VALUES(INSTRUMENT_NUMBER) INSTRUMENT_VALUE_COUNT
 } instrument_value;
 #undef INSTRUMENT_NUMBER
+
+/* How an entry shows its category, where its list does not name it: it has this member. */
+typedef struct category_sign {
+    const char *member;             /* NULL, in the last row: any entry */
+    const char *text_member, *text; /* and this one with that text; NULL: whatever else it has */
+    const char *category;
+} category_sign;
+
+/* The lists of an exchange. */
+typedef struct instrument_lists {
+    const char *const *lists; /* members of a result that may be the list; ends with NULL. A result
+                                 may be one itself */
+    const char *category;     /* the member of a result that names the category of all entries */
+    const char *page;         /* the one that names the next page; absent or empty: there is none */
+    const category_sign *signs;
+    const char *const *members; /* by instrument_value: those of an entry that may have it, as
+                                   "filter.tick|tick"; the first that is there counts; NULL: no
+                                   member has it */
+} instrument_lists;
 
 #endif

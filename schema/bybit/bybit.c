@@ -98,7 +98,7 @@ static const control_rule RULES[] = {
 };
 
 /* In all lists of the exchange, old and new. */
-static const char *const INSTRUMENTS[INSTRUMENT_VALUE_COUNT] = {
+static const char *const INSTRUMENT_MEMBERS[INSTRUMENT_VALUE_COUNT] = {
     [INSTRUMENT_SYMBOL] = "symbol|name",
     [INSTRUMENT_SYMBOL_ID] = "symbolId",
     [INSTRUMENT_ALIAS] = "alias",
@@ -132,9 +132,24 @@ static const char *const INSTRUMENTS[INSTRUMENT_VALUE_COUNT] = {
     [INSTRUMENT_SHARE_MULTIPLIER] = "xstockMultiplier",
 };
 
+/* Replies before v5 do not name it. */
+static const category_sign CATEGORY_SIGNS[] = {
+    {"lotSize", NULL, NULL, "spread"},      {"minPricePrecision", NULL, NULL, "spot"},
+    {"minOrderSize", NULL, NULL, "option"}, {"price_filter", "quote_currency", "USD", "inverse"},
+    {NULL, NULL, NULL, "linear"},
+};
+
+static const instrument_lists INSTRUMENTS = {
+    .lists = (const char *const[]){"list", "dataList", NULL},
+    .category = "category",
+    .page = "nextPageCursor",
+    .signs = CATEGORY_SIGNS,
+    .members = INSTRUMENT_MEMBERS,
+};
+
 const exchange_row BYBIT = {
     .name = "bybit",
-    .instruments = INSTRUMENTS,
+    .instruments = &INSTRUMENTS,
     .other_hosts = OTHER_HOSTS,
     .connects = {500, UINT64_C(300) * 1000000000}, /* docs/wire.md 1.3 */
     .frames =

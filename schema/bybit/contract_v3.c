@@ -92,7 +92,7 @@ const family FAMILY_CONTRACT_V3 = {
     .name = "contract-v3",
     .exchange = &BYBIT,
     .dialect = &BYBIT_V3,
-    .market = {"bybit", "orderbook.50", MARKET_CONTRACTS},
+    .market = {"bybit", "orderbook.50", MARKET_CONTRACTS, "linear", "inverse", NULL},
     .endpoints = {PUBLIC("/contract/usdt/public/v3"), PUBLIC("/contract/inverse/public/v3"),
                   PRIVATE("/contract/private/v3")},
     FAMILY_TOPICS(TOPICS),

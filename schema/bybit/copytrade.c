@@ -106,7 +106,7 @@ const family FAMILY_COPYTRADE = {
     .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
     /* it has the symbols of linear, so it is an exchange of its own */
-    .market = {"bybit-copytrade", "orderBookL2_25", MARKET_OTHER},
+    .market = {"bybit-copytrade", "orderBookL2_25", MARKET_OTHER, "linear", NULL, NULL},
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -171,7 +171,7 @@ const family FAMILY_INVERSE = {
     .name = "inverse",
     .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
-    .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS},
+    .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS, "inverse", NULL, NULL},
     .endpoints = {PUBLIC("/realtime"), PRIVATE("/realtime")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -23,7 +23,7 @@ const family FAMILY_LINEAR = {
     .name = "linear",
     .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
-    .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS},
+    .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS, "linear", NULL, NULL},
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),
 };

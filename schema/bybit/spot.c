@@ -249,7 +249,7 @@ const family FAMILY_SPOT_V1 = {
     .name = "spot-v1",
     .exchange = &BYBIT,
     .dialect = &BYBIT_SPOT,
-    .market = {"bybit-spot", "depth", MARKET_OTHER},
+    .market = {"bybit-spot", "depth", MARKET_OTHER, "spot", NULL, NULL},
     .endpoints = {PUBLIC("/spot/quote/ws/v1")},
     FAMILY_TOPICS(V1_TOPICS),
 };
@@ -258,7 +258,7 @@ const family FAMILY_SPOT_V2 = {
     .name = "spot-v2",
     .exchange = &BYBIT,
     .dialect = &BYBIT_SPOT_V2,
-    .market = {"bybit-spot", "depth", MARKET_OTHER},
+    .market = {"bybit-spot", "depth", MARKET_OTHER, "spot", NULL, NULL},
     .endpoints = {PUBLIC("/spot/quote/ws/v2")},
     FAMILY_TOPICS(V2_TOPICS),
 };

@@ -243,7 +243,7 @@ const family FAMILY_USDC_OPTION = {
     .exchange = &BYBIT,
     .dialect = &BYBIT_USDC,
     /* these options are undocumented; they are named like those of v5 */
-    .market = {"bybit-options", "orderbook25", MARKET_OPTIONS},
+    .market = {"bybit-options", "orderbook25", MARKET_OPTIONS, "option", NULL, NULL},
     .endpoints = {PUBLIC("/trade/option/usdc/public/v1")},
     FAMILY_TOPICS(TOPICS),
 };

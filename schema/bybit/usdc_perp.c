@@ -101,7 +101,7 @@ const family FAMILY_USDC_PERP = {
     .name = "usdc-perp",
     .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
-    .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS},
+    .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS, "linear", NULL, NULL},
     .endpoints = {PUBLIC("/perpetual/ws/v1/realtime_public")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -11,7 +11,7 @@ const family FAMILY_V5_INVERSE = {
     .name = "v5-inverse",
     .exchange = &BYBIT,
     .dialect = &BYBIT_V5,
-    .market = {"bybit", "orderbook.50", MARKET_CONTRACTS},
+    .market = {"bybit", "orderbook.50", MARKET_CONTRACTS, "inverse", NULL, "allLiquidation"},
     .endpoints = {PUBLIC("/v5/public/inverse")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -10,7 +10,7 @@ const family FAMILY_V5_LINEAR = {
     .name = "v5-linear",
     .exchange = &BYBIT,
     .dialect = &BYBIT_V5,
-    .market = {"bybit", "orderbook.50", MARKET_CONTRACTS},
+    .market = {"bybit", "orderbook.50", MARKET_CONTRACTS, "linear", NULL, "allLiquidation"},
     .endpoints = {PUBLIC("/v5/public/linear")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -79,7 +79,7 @@ const family FAMILY_V5_OPTION = {
     .name = "v5-option",
     .exchange = &BYBIT,
     .dialect = &BYBIT_V5_OPTION,
-    .market = {"bybit-options", "orderbook.25", MARKET_OPTIONS},
+    .market = {"bybit-options", "orderbook.25", MARKET_OPTIONS, "option", NULL, NULL},
     .endpoints = {PUBLIC("/v5/public/option")},
     FAMILY_TOPICS(TOPICS),
 };

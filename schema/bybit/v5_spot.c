@@ -69,7 +69,7 @@ const family FAMILY_V5_SPOT = {
     .name = "v5-spot",
     .exchange = &BYBIT,
     .dialect = &BYBIT_V5_SPOT,
-    .market = {"bybit-spot", "orderbook.50", MARKET_OTHER},
+    .market = {"bybit-spot", "orderbook.50", MARKET_OTHER, "spot", NULL, NULL},
     .endpoints = {PUBLIC("/v5/public/spot")},
     FAMILY_TOPICS(TOPICS),
 };
