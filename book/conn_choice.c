@@ -138,17 +138,23 @@ int conn_choice_follows(const conn_choice *stream, const frame_conn *conn)
     return stream->count > 0 && is_same(&stream->conns[stream->followed], &now);
 }
 
+void conn_choice_forget_objects(conn_choice *stream)
+{
+    for (uint32_t i = 0; i < stream->count; i++)
+        stream->conns[i].at = NULL;
+}
+
 void conn_choice_copy(conn_choice *to, const conn_choice *from)
 {
     choice_conn *conns = NULL;
     for (uint32_t i = 0; i < from->count; i++) {
         conns = td_array_grow(conns, i, sizeof *conns);
         conns[i] = from->conns[i];
-        conns[i].at = NULL;
     }
     conn_choice_fini(to);
     *to = *from;
     to->conns = conns;
+    conn_choice_forget_objects(to);
 }
 
 void conn_choice_serialize(conn_choice *stream, state_io *io)

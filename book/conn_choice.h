@@ -96,6 +96,9 @@ static inline int conn_choice_note(conn_choice *stream, const frame_ref *frame)
 /* 1 if it follows this connection. */
 int conn_choice_follows(const conn_choice *stream, const frame_conn *conn);
 
+/* Its next frames are of another tape, where the same connections are other objects. */
+void conn_choice_forget_objects(conn_choice *stream);
+
 /* Make a stream, which may have frames, the same as another, without its connections' objects. */
 void conn_choice_copy(conn_choice *to, const conn_choice *from);
 

@@ -138,6 +138,29 @@ void symbol_state_keep(symbol_state *s, int (*keep)(void *user, const symbol_top
     forget_audit(s);
 }
 
+void symbol_state_move(symbol_state **to, symbol_state *from)
+{
+    symbol_state *into = *to;
+    for (size_t i = 0; i < from->topic_count; i++)
+        conn_choice_forget_objects(&from->topics[i]->choice);
+    if (into == NULL) {
+        *to = from;
+        return;
+    }
+    TD_ASSERT(into->audits == SYMBOL_WITHOUT_AUDITS);
+    TD_ASSERT(from->audits == SYMBOL_WITHOUT_AUDITS);
+    for (size_t i = 0; i < from->topic_count; i++) {
+        symbol_topic *t = from->topics[i];
+        t->owner = into;
+        into->parts[t->part] += t->row != NULL;
+        into->bytes += topic_bytes(t);
+        into->topics = td_array_grow(into->topics, into->topic_count, sizeof(symbol_topic *));
+        into->topics[into->topic_count++] = t;
+    }
+    from->topic_count = 0;
+    symbol_state_close(from);
+}
+
 /* ---- one frame ---- */
 
 /* Another row than before: the exchange changed the topic under its name. */

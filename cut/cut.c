@@ -13,7 +13,6 @@
 #include "archive/event.h"
 #include "archive/ledger.h"
 #include "archive/moment.h"
-#include "book/symbol_state.h"
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 #include "format/segment_writer.h"
@@ -22,6 +21,7 @@
 #include "play/verb_run.h"
 #include "tape/cursor.h"
 #include "tape/reply_list.h"
+#include "tape/states.h"
 
 enum { CUT_EVENT_BYTES_MAX = 4 << 20 };
 
@@ -158,23 +158,24 @@ static uint64_t find_start(cut *c, const symbol_topic *topic)
 
 static void add_starts(cut *c)
 {
-    const char *feed, *symbol;
-    const symbol_state *state;
+    const symbol_table *symbols = player_symbols(c->player);
     const symbol_topic *topic;
-    for (size_t i = 0; (state = player_state_at(c->player, i, &feed, &symbol)) != NULL; i++)
-        for (size_t k = 0; (topic = symbol_state_topic_at(state, k)) != NULL; k++) {
+    for (size_t i = 0; i < symbols->count; i++) {
+        const symbol_entry *of = symbols->items[i];
+        for (size_t k = 0; (topic = symbol_state_topic_at(of->state, k)) != NULL; k++) {
             if (topic->choice.count == 0)
                 continue;
             c->starts = td_array_grow(c->starts, c->start_count, sizeof *c->starts);
             topic_start *start = &c->starts[c->start_count++];
-            *start = (topic_start){.feed = feed,
-                                   .symbol = symbol,
+            *start = (topic_start){.feed = of->feed,
+                                   .symbol = of->symbol,
                                    .name = topic->name,
                                    .line = topic->line,
                                    .topic = topic,
                                    .start_ns = find_start(c, topic)};
             td_buf_init(&start->made, LIMIT_FRAME_BYTES);
         }
+    }
 }
 
 static int compare_starts(const void *a, const void *b)
@@ -571,7 +572,7 @@ static void make_checkpoint(cut *c)
         return;
     c->has_checkpoint = 1;
     checkpoint_builder_init(&record);
-    player_save_states(c->player, c->feed, &record);
+    saved_states_add(player_symbols(c->player), c->feed, &record);
     checkpoint_builder_finish(&record, c->window.from_ns, &c->checkpoint);
     checkpoint_builder_fini(&record);
 }

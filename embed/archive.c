@@ -20,7 +20,7 @@
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
 #include "archive/session_spans.h"
-#include "book/symbol_state.h"
+#include "book/symbol_table.h"
 #include "embed/frame_view.h"
 #include "json/json_write.h"
 #include "tape/topic_trust.h"
@@ -101,8 +101,7 @@ struct tapedeck_tape {
     uint8_t is_over;       /* 1: its beginning is after the last frame */
     uint64_t last_ns;      /* if so: of that frame */
     char ended[SESSION_ID_BYTES]; /* whose end the caller was told; "": none */
-    symbol_state **states;
-    size_t state_count;
+    symbol_table symbols;
     tape_stream **streams;
     size_t stream_count;
     slot_table by_name;
@@ -398,17 +397,10 @@ static uint32_t entry_stream(tapedeck_tape *t, uint32_t of, td_bytes symbol)
     return stream_of(t, &info)->index;
 }
 
-static void add_state(tapedeck_tape *t, symbol_state *state)
-{
-    t->states = td_array_grow(t->states, t->state_count, sizeof(symbol_state *));
-    t->states[t->state_count++] = state;
-}
-
 /* Streams that the tape begins with: the topics of a saved state. */
-static void add_saved(tapedeck_tape *t, const cursor_state *saved)
+static void add_saved(tapedeck_tape *t, const symbol_entry *saved)
 {
     symbol_topic *topic;
-    add_state(t, saved->state);
     for (size_t i = 0; (topic = symbol_state_topic_at(saved->state, i)) != NULL; i++) {
         const channel_info info = {.feed = saved->feed,
                                    .family = "",
@@ -421,6 +413,17 @@ static void add_saved(tapedeck_tape *t, const cursor_state *saved)
         topic_trust_resume(&of->trust, &t->gaps, &of->info, topic);
         of->is_suspect = !topic_trust_is_right(&of->trust);
     }
+}
+
+/* Before the first frame. */
+static void take_states(tapedeck_tape *t)
+{
+    if (t->is_begun)
+        return;
+    t->is_begun = 1;
+    symbol_table_take(&t->symbols, cursor_states(t->cursor));
+    for (size_t i = 0; i < t->symbols.count; i++)
+        add_saved(t, t->symbols.items[i]);
 }
 
 /* The channel's stream, which its user pointer keeps. */
@@ -442,11 +445,8 @@ static int follow(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, tru
     symbol_verdict found;
     if (frame->row == NULL || frame->channel->stream == FRAME_NO_STREAM)
         return 0;
-    if (of->topic == NULL) {
-        add_state(t, symbol_state_open(SYMBOL_WITHOUT_AUDITS));
-        of->topic = symbol_state_topic(t->states[t->state_count - 1], td_bytes_str(of->info.topic),
-                                       of->info.line);
-    }
+    if (of->topic == NULL)
+        of->topic = symbol_table_topic(&t->symbols, &of->info, SYMBOL_WITHOUT_AUDITS);
     symbol_topic_apply(of->topic, frame, &found);
     *answer = topic_trust_apply(&of->trust, &t->gaps, frame, &found);
     of->is_suspect = frame->is_copy ? of->is_suspect : !answer->is_trusted;
@@ -785,9 +785,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
             td_free(t->streams[i]->own[k]);
         td_free(t->streams[i]);
     }
-    for (size_t i = 0; i < t->state_count; i++)
-        symbol_state_close(t->states[i]);
-    td_free(t->states);
+    symbol_table_fini(&t->symbols);
     td_free(t->streams);
     td_free(t->frames);
     td_free(t->trades);
@@ -801,10 +799,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
 /* A new batch, after the states that the tape begins with. */
 static void begin_batch(tapedeck_tape *t)
 {
-    cursor_state saved;
-    while (!t->is_begun && cursor_next_state(t->cursor, &saved))
-        add_saved(t, &saved);
-    t->is_begun = 1;
+    take_states(t);
     t->frame_count = 0;
     t->trade_count = 0;
     t->level_count = 0;
@@ -1162,9 +1157,7 @@ static void forget_states(tapedeck_tape *t)
         of->topic = NULL;
         of->is_suspect = 0;
     }
-    for (size_t i = 0; i < t->state_count; i++)
-        symbol_state_close(t->states[i]);
-    t->state_count = 0;
+    symbol_table_fini(&t->symbols);
     t->held = NULL;
     t->told = 0;
     t->position_ns = 0;

@@ -14,7 +14,7 @@
 #include "base/limits.h"
 #include "base/ring.h"
 #include "base/slot_table.h"
-#include "book/symbol_state.h"
+#include "book/symbol_table.h"
 #include "format/checkpoint.h"
 #include "schema/decode.h"
 
@@ -43,15 +43,14 @@ typedef struct live_channel {
 } live_channel;
 
 struct live_symbol {
+    symbol_entry *of; /* without a state before a frame, and while it is dropped */
     uint16_t feed_index;
     uint8_t is_met;         /* a frame came: it is in the list */
     uint8_t is_dropped;     /* for lack of memory */
     uint32_t segment;       /* of its last frame */
-    symbol_state *state;    /* NULL before a frame, and while it is dropped */
     size_t state_bytes;     /* as charged */
     live_channel *channels; /* with frames */
     struct live_symbol *next;
-    char name[];
 };
 
 /* A record in the live check's ring, before the frame and its padding. */
@@ -81,9 +80,7 @@ struct live_check {
     live_channel **channels;
     size_t channel_count;
     slot_table by_channel;
-    live_symbol **symbols;
-    size_t symbol_count;
-    slot_table by_symbol;
+    symbol_table symbols; /* users are live_symbols, by which alone the other thread knows them */
     size_t channel_bytes;
     uint32_t skipped_pending; /* for the next record */
     uint8_t wants_checkpoint[LIMIT_FEEDS];
@@ -139,23 +136,17 @@ static uint64_t hash_of(const char *text, uint64_t also)
     return td_xxh64(text, strlen(text)) + also * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-static live_symbol *get_symbol(live_check *self, uint16_t feed_index, const char *name)
+static live_symbol *get_symbol(live_check *self, uint16_t feed_index, const char *feed,
+                               const char *name)
 {
-    uint64_t hash = hash_of(name, feed_index);
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&self->by_symbol, &at)) {
-        live_symbol *known = self->symbols[at.row];
-        if (known->feed_index == feed_index && strcmp(known->name, name) == 0)
-            return known;
-    }
-    size_t name_bytes = strlen(name) + 1;
-    live_symbol *made = td_alloc_zero(1, sizeof *made + name_bytes);
+    symbol_entry *of = symbol_table_get(&self->symbols, feed, name);
+    if (of->user != NULL)
+        return of->user;
+    live_symbol *made = td_alloc_zero(1, sizeof *made);
+    made->of = of;
     made->feed_index = feed_index;
-    memcpy(made->name, name, name_bytes);
-    self->channel_bytes += sizeof *made + name_bytes;
-    slot_table_put(&self->by_symbol, hash, self->symbol_count);
-    self->symbols = td_array_grow(self->symbols, self->symbol_count, sizeof(live_symbol *));
-    self->symbols[self->symbol_count++] = made;
+    self->channel_bytes += sizeof *made + symbol_entry_bytes(of);
+    of->user = made;
     return made;
 }
 
@@ -196,16 +187,17 @@ static live_channel *get_channel(live_check *self, uint16_t feed_index, const ch
         td_free(made);
         return &NO_ROW;
     }
+    const char *feed_name = feed->name != NULL ? feed->name : "";
     made->feed_index = feed_index;
-    made->symbol = get_symbol(self, feed_index, info->symbol);
-    made->info = (channel_info){.feed = feed->name != NULL ? feed->name : "",
+    made->symbol = get_symbol(self, feed_index, feed_name, info->symbol);
+    made->info = (channel_info){.feed = feed_name,
                                 .family = feed->family->name,
                                 .line = info->line,
                                 .shard = info->shard,
                                 .dir = info->dir,
                                 .topic = made->texts,
                                 .exchange_topic = made->texts + topic_bytes,
-                                .symbol = made->symbol->name,
+                                .symbol = made->symbol->of->symbol,
                                 .opcode = info->opcode,
                                 .message_encoding = ""};
     made->conn = (frame_conn){.line = info->line,
@@ -236,12 +228,12 @@ static live_channel *channel_of(live_check *self, uint16_t feed_index, const cha
 
 static void close_state(live_check *self, live_symbol *symbol)
 {
-    if (symbol->state == NULL)
+    if (symbol->of->state == NULL)
         return;
     self->has_holes = 1;
     self->state_bytes -= symbol->state_bytes;
-    symbol_state_close(symbol->state);
-    symbol->state = NULL;
+    symbol_state_close(symbol->of->state);
+    symbol->of->state = NULL;
     symbol->state_bytes = 0;
     for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
         at->state = NULL;
@@ -254,7 +246,7 @@ static void close_state(live_check *self, live_symbol *symbol)
 /* Charge what a frame changed. Beyond the budget the symbol loses its state. */
 static void charge(live_check *self, live_symbol *symbol)
 {
-    size_t bytes = symbol_state_bytes(symbol->state);
+    size_t bytes = symbol_state_bytes(symbol->of->state);
     self->state_bytes += bytes - symbol->state_bytes; /* modulo 2^64: it may have shrunk */
     symbol->state_bytes = bytes;
     if (TD_LIKELY(self->state_bytes <= self->options.memory_bytes - channel_bytes_max(self)))
@@ -280,9 +272,9 @@ static int is_of_one_connection(const symbol_state *state)
 
 static void save_state(live_check *self, const live_symbol *symbol)
 {
-    int is_saved = is_of_one_connection(symbol->state) &&
-                   symbol_state_save(symbol->state, &self->state, NULL) == TD_OK;
-    checkpoint_builder_add(&self->checkpoint, td_bytes_str(symbol->name),
+    int is_saved = is_of_one_connection(symbol->of->state) &&
+                   symbol_state_save(symbol->of->state, &self->state, NULL) == TD_OK;
+    checkpoint_builder_add(&self->checkpoint, td_bytes_str(symbol->of->symbol),
                            is_saved ? td_buf_view(&self->state) : td_bytes_of(NULL, 0));
 }
 
@@ -390,13 +382,12 @@ static int find_state(live_check *self, live_channel *channel, const live_check_
     symbol->segment = record->segment;
     if (symbol->is_dropped)
         return 0;
-    if (symbol->state == NULL)
-        symbol->state = symbol_state_open(SYMBOL_WITH_AUDITS);
+    symbol_state *state = symbol_entry_state(symbol->of, SYMBOL_WITH_AUDITS);
     if (TD_UNLIKELY(self->has_holes))
-        symbol_state_join(symbol->state);
+        symbol_state_join(state);
     if (channel->state == NULL) {
         td_bytes topic = td_bytes_str(channel->info.topic);
-        channel->state = symbol_state_topic(symbol->state, topic, channel->info.line);
+        channel->state = symbol_state_topic(state, topic, channel->info.line);
         if (channel->state->user == NULL)
             channel->state->user = channel;
     }
@@ -708,14 +699,11 @@ static void free_all(live_check *self)
 {
     for (size_t i = 0; i < self->channel_count; i++)
         td_free(self->channels[i]);
-    for (size_t i = 0; i < self->symbol_count; i++) {
-        symbol_state_close(self->symbols[i]->state);
-        td_free(self->symbols[i]);
-    }
+    for (size_t i = 0; i < self->symbols.count; i++)
+        td_free(self->symbols.items[i]->user);
+    symbol_table_fini(&self->symbols);
     td_free(self->channels);
-    td_free(self->symbols);
     slot_table_fini(&self->by_channel);
-    slot_table_fini(&self->by_symbol);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
     td_ring_close(self->found);

@@ -4,27 +4,16 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/hash.h"
-#include "base/limits.h"
 #include "play/work_queues.h"
 
 enum { PROGRESS_FRAMES = 4096 };
-
-/* A feed's symbol. Its topics share a work queue and a state. */
-typedef struct player_symbol {
-    const char *feed, *symbol; /* of the tape */
-    symbol_state *state;
-    uint32_t queue;
-    uint8_t has_stream; /* 0: it has the state that the tape begins with, and no frame so far */
-} player_symbol;
 
 struct player {
     player_options options;
     work_queues *queues;
     stream_table streams;
-    player_symbol *symbols;
-    size_t symbol_count;
-    slot_table by_symbol;
+    symbol_table symbols; /* users are their first streams; NULL: the symbol has the state that the
+                             tape begins with, and no frame so far */
     uint32_t next_queue;
     uint64_t frames; /* of streams so far */
     uint64_t first_recv_ns;
@@ -52,42 +41,22 @@ void player_close(player *p)
         return;
     work_queues_close(p->queues); /* before the streams that they work on */
     stream_table_fini(&p->streams);
-    for (size_t i = 0; i < p->symbol_count; i++)
-        symbol_state_close(p->symbols[i].state);
-    slot_table_fini(&p->by_symbol);
-    td_free(p->symbols);
+    symbol_table_fini(&p->symbols);
     td_free(p);
 }
 
 /* ---- which stream ---- */
 
-static player_symbol *find_symbol(player *p, const char *feed, const char *symbol)
-{
-    uint64_t hash = td_xxh64(feed, strlen(feed)) * 31 + td_xxh64(symbol, strlen(symbol));
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&p->by_symbol, &at)) {
-        player_symbol *known = &p->symbols[at.row];
-        if (strcmp(known->symbol, symbol) == 0 && strcmp(known->feed, feed) == 0)
-            return known;
-    }
-    p->symbols = td_array_grow(p->symbols, p->symbol_count, sizeof *p->symbols);
-    slot_table_put(&p->by_symbol, hash, p->symbol_count);
-    p->symbols[p->symbol_count] = (player_symbol){.feed = feed, .symbol = symbol};
-    return &p->symbols[p->symbol_count++];
-}
-
-/* Queues are assigned in turn. */
+/* Streams of a symbol share a work queue and a state. Queues are assigned in turn. */
 static void begin_stream(player *p, stream *made)
 {
-    player_symbol *of = find_symbol(p, made->feed, made->symbol);
-    if (of->state == NULL)
-        of->state = symbol_state_open(p->options.without_audits ? SYMBOL_WITHOUT_AUDITS
-                                                                : SYMBOL_WITH_AUDITS);
-    if (!of->has_stream)
-        of->queue = p->next_queue++ % work_queues_count(p->queues);
-    of->has_stream = 1;
-    made->of_symbol = of->state;
-    made->queue = of->queue;
+    symbol_entry *of = symbol_table_get(&p->symbols, made->feed, made->symbol);
+    const stream *first = of->user;
+    made->queue = first != NULL ? first->queue : p->next_queue++ % work_queues_count(p->queues);
+    if (first == NULL)
+        of->user = made;
+    made->of_symbol = symbol_entry_state(of, p->options.without_audits ? SYMBOL_WITHOUT_AUDITS
+                                                                       : SYMBOL_WITH_AUDITS);
     made->observer = p->options.observer;
     if (!p->options.without_digests)
         digest_init(&made->digest);
@@ -160,38 +129,13 @@ td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)
 
 int player_take_states(player *p, cursor *from)
 {
-    cursor_state state;
-    while (cursor_next_state(from, &state)) {
-        player_symbol *of = find_symbol(p, state.feed, state.symbol);
-        symbol_state_close(of->has_stream ? state.state : of->state);
-        of->state = of->has_stream ? of->state : state.state;
-    }
-    return p->symbol_count > 0;
+    symbol_table_take(&p->symbols, cursor_states(from));
+    return p->symbols.count > 0;
 }
 
-void player_save_states(const player *p, const char *feed, checkpoint_builder *out)
+const symbol_table *player_symbols(const player *p)
 {
-    td_buf bytes;
-    td_buf_init(&bytes, LIMIT_STATE_BYTES);
-    for (size_t i = 0; i < p->symbol_count; i++) {
-        const player_symbol *of = &p->symbols[i];
-        if (strcmp(of->feed, feed) != 0)
-            continue;
-        int is_saved = symbol_state_save(of->state, &bytes, NULL) == TD_OK;
-        checkpoint_builder_add(out, td_bytes_str(of->symbol),
-                               is_saved ? td_buf_view(&bytes) : td_bytes_of(NULL, 0));
-    }
-    td_buf_fini(&bytes);
-}
-
-const symbol_state *player_state_at(const player *p, size_t i, const char **feed,
-                                    const char **symbol)
-{
-    if (i == p->symbol_count)
-        return NULL;
-    *feed = p->symbols[i].feed;
-    *symbol = p->symbols[i].symbol;
-    return p->symbols[i].state;
+    return &p->symbols;
 }
 
 td_result player_play(player *p, cursor *from, td_err *err)
@@ -224,11 +168,11 @@ td_result player_drain(player *p, td_err *err)
 /* Candle readings that still wait for their trades are judged by how long they waited. */
 static void finish_audits(player *p)
 {
-    for (size_t i = 0; i < p->symbol_count; i++) {
+    for (size_t i = 0; i < p->symbols.count; i++) {
         audit_verdict found;
-        if (!p->symbols[i].has_stream)
+        if (p->symbols.items[i]->user == NULL)
             continue;
-        symbol_state_finish(p->symbols[i].state, p->last_recv_ns, &found);
+        symbol_state_finish(p->symbols.items[i]->state, p->last_recv_ns, &found);
         const stream_place place = {.position = UINT64_MAX, .recv_ns = p->last_recv_ns};
         stream_note_audit(NULL, &found, &place);
     }
@@ -283,9 +227,9 @@ void player_get_audits(const player *p, audit_stats *out)
 {
     TD_ASSERT(p->is_finished);
     *out = (audit_stats){0};
-    for (size_t i = 0; i < p->symbol_count; i++)
-        if (p->symbols[i].has_stream)
-            symbol_state_add_stats(p->symbols[i].state, out);
+    for (size_t i = 0; i < p->symbols.count; i++)
+        if (p->symbols.items[i]->user != NULL)
+            symbol_state_add_stats(p->symbols.items[i]->state, out);
 }
 
 void player_get_totals(const player *p, player_totals *out)

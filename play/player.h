@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "format/checkpoint.h"
+#include "book/symbol_table.h"
 #include "play/observer.h"
 #include "play/pacer.h"
 #include "play/stream.h"
@@ -69,7 +69,7 @@ void player_close(player *player);
  * replay; an error of the user or the observer. */
 TD_MUST_USE td_result player_on_frame(player *player, const frame_ref *frame, td_err *err);
 
-/* Before the first frame: the states that the tape begins with (cursor_next_state); it lives as
+/* Before the first frame: the states that the tape begins with (cursor_states); it lives as
  * long as the player. 1 if it begins with any. */
 int player_take_states(player *player, cursor *tape);
 
@@ -81,13 +81,8 @@ TD_MUST_USE td_result player_play(player *player, cursor *tape, td_err *err);
  * The play continues afterwards. The first failure of any stream so far. */
 TD_MUST_USE td_result player_drain(player *player, td_err *err);
 
-/* Add the states of the feed's symbols after the last frame to a checkpoint. A state that is larger
- * than LIMIT_STATE_BYTES is left out. Without workers, or after player_drain. */
-void player_save_states(const player *player, const char *feed, checkpoint_builder *out);
-
-/* The state of symbol i after the last frame, and its names; NULL: there are no more. Likewise. */
-const symbol_state *player_state_at(const player *player, size_t i, const char **feed,
-                                    const char **symbol);
+/* The states of the symbols after the last frame. Without workers, or after player_drain. */
+const symbol_table *player_symbols(const player *player);
 
 /* 1 if the replay was stopped before the end of the tape: results cover a part of it. */
 int player_is_stopped(const player *player);

@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "book/symbol_state.h"
 
 void serve_books_fini(serve_books *books)
 {
@@ -15,9 +14,7 @@ void serve_books_fini(serve_books *books)
         snapshot_source_fini(&b->source);
         td_free(b);
     }
-    for (size_t i = 0; i < books->symbol_count; i++)
-        symbol_state_close(books->symbols[i].state);
-    td_free(books->symbols);
+    symbol_table_fini(&books->symbols);
     td_free(books->of_stream);
     *books = (serve_books){.wants = books->wants, .user = books->user};
 }
@@ -44,24 +41,6 @@ int serve_books_follow(const topic_row *row)
     return 0;
 }
 
-static symbol_state *add_symbol(serve_books *books, const char *feed, const char *symbol,
-                                symbol_state *state)
-{
-    books->symbols = td_array_grow(books->symbols, books->symbol_count, sizeof *books->symbols);
-    books->symbols[books->symbol_count++] = (serve_symbol){feed, symbol, state};
-    return state;
-}
-
-static symbol_state *state_of(serve_books *books, const channel_info *info)
-{
-    for (size_t i = 0; i < books->symbol_count; i++) {
-        const serve_symbol *known = &books->symbols[i];
-        if (strcmp(known->symbol, info->symbol) == 0 && strcmp(known->feed, info->feed) == 0)
-            return known->state;
-    }
-    return add_symbol(books, info->feed, info->symbol, symbol_state_open(SYMBOL_WITHOUT_AUDITS));
-}
-
 static serve_book *add_book(serve_books *books, symbol_topic *topic, const char *feed,
                             const char *symbol, const char *exchange_topic)
 {
@@ -77,11 +56,11 @@ static serve_book *add_book(serve_books *books, symbol_topic *topic, const char 
     return b;
 }
 
-/* A state out of a checkpoint, or of another tape. */
+/* A symbol with a state out of a checkpoint, or of another tape. */
 typedef struct saved_books {
     serve_books *into;
     const serve_feeds *feeds;
-    const cursor_state *of;
+    symbol_entry *of;
 } saved_books;
 
 static int is_wanted_book(void *user, const symbol_topic *topic)
@@ -104,50 +83,44 @@ static uint8_t has_snapshot(const symbol_topic *topic)
 }
 
 /* Its topics are followed, if they are books that are wanted. */
-static void take_state(serve_books *books, const serve_feeds *feeds, const cursor_state *of)
+static void add_saved(serve_books *books, const serve_feeds *feeds, symbol_entry *of)
 {
     saved_books saved = {.into = books, .feeds = feeds, .of = of};
-    const served_topic *served = NULL;
     symbol_topic *topic;
+    size_t i = 0;
     symbol_state_keep(of->state, is_wanted_book, &saved);
-    for (size_t i = 0;
+    for (;
          (topic = symbol_state_topic_at(of->state, i)) != NULL && books->count < LIMIT_SERVE_BOOKS;
          i++) {
-        served = serve_feeds_topic(feeds, of->feed, topic->name, of->symbol);
+        const served_topic *served = serve_feeds_topic(feeds, of->feed, topic->name, of->symbol);
         serve_book *b =
             add_book(books, topic, served->feed, served->symbol, served->exchange_topic);
         b->shard = topic->choice.conns[topic->choice.followed].shard;
         b->has_snapshot = has_snapshot(topic);
         books->expected++;
     }
-    if (served != NULL)
-        add_symbol(books, served->feed, served->symbol, of->state);
-    else
-        symbol_state_close(of->state);
+    if (i > 0)
+        return;
+    symbol_state_close(of->state);
+    of->state = NULL;
+}
+
+static void take_states(serve_books *books, const serve_feeds *feeds, symbol_table *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        if (from->items[i]->state != NULL)
+            add_saved(books, feeds, from->items[i]);
+    symbol_table_take(&books->symbols, from);
 }
 
 void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tape)
 {
-    cursor_state next;
-    while (cursor_next_state(tape, &next))
-        take_state(books, feeds, &next);
+    take_states(books, feeds, cursor_states(tape));
 }
 
-/* States are saved and loaded, because they point to connections of the other tape. */
-void serve_books_add(serve_books *books, const serve_feeds *feeds, const serve_books *from)
+void serve_books_add(serve_books *books, const serve_feeds *feeds, serve_books *from)
 {
-    td_buf saved;
-    td_buf_init(&saved, LIMIT_STATE_BYTES);
-    for (size_t i = 0; i < from->symbol_count; i++) {
-        const serve_symbol *of = &from->symbols[i];
-        cursor_state copy = {.feed = (char *)of->feed, .symbol = (char *)of->symbol};
-        td_err err; /* clients get deltas without a snapshot of a state that is too large */
-        if (symbol_state_save(of->state, &saved, &err) == TD_OK &&
-            symbol_state_load(td_buf_view(&saved), SYMBOL_WITHOUT_AUDITS, &copy.state, &err) ==
-                TD_OK)
-            take_state(books, feeds, &copy);
-    }
-    td_buf_fini(&saved);
+    take_states(books, feeds, &from->symbols);
     for (size_t i = 0; i < books->stream_count; i++)
         books->of_stream[i].is_skipped = 0;
     books->is_short = 0;
@@ -177,8 +150,7 @@ static serve_book *begin_book(serve_books *books, const channel_info *info, stre
         books->unfollowed++;
         return NULL;
     }
-    symbol_topic *topic =
-        symbol_state_topic(state_of(books, info), td_bytes_str(info->topic), info->line);
+    symbol_topic *topic = symbol_table_topic(&books->symbols, info, SYMBOL_WITHOUT_AUDITS);
     of->book = add_book(books, topic, info->feed, info->symbol, info->exchange_topic);
     return of->book;
 }

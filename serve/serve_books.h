@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "archive/archive.h"
+#include "book/symbol_table.h"
 #include "play/snapshot.h"
 #include "serve/serve_feeds.h"
 #include "tape/content.h"
@@ -26,12 +27,6 @@ typedef struct serve_book {
     snapshot_source source; /* of a book */
 } serve_book;
 
-/* The books of one symbol. */
-typedef struct serve_symbol {
-    const char *feed, *symbol;
-    struct symbol_state *state;
-} serve_symbol;
-
 typedef struct stream_book {
     serve_book *book;   /* NULL: absent */
     uint8_t is_skipped; /* it is not wanted */
@@ -46,8 +41,7 @@ typedef struct serve_books {
     uint8_t is_short;       /* 1: it may lack books that are wanted: no new one begins */
     stream_book *of_stream; /* by the streams of the tape */
     size_t stream_count;
-    serve_symbol *symbols;
-    size_t symbol_count;
+    symbol_table symbols;
     uint64_t unfollowed; /* frames of books beyond the limit */
 } serve_books;
 
@@ -63,9 +57,9 @@ int serve_books_have(const serve_books *books, const char *feed, const char *exc
 /* Take the states that a tape begins with. feeds: with their topics. */
 void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tape);
 
-/* Add the books of another tape over the same archive, at the position of the first one, which are
+/* Move the books of another tape over the same archive, at the position of the first one, which are
  * those that it lacked. */
-void serve_books_add(serve_books *books, const serve_feeds *feeds, const serve_books *from);
+void serve_books_add(serve_books *books, const serve_feeds *feeds, serve_books *from);
 
 /* Follow a data frame of the tape. *out: its book, NULL for other topics; *is_snapshot: the frame
  * is one. */

@@ -24,17 +24,17 @@ static int wants_channel(serve_client *client, const frame_channel *channel)
 {
     client->verdicts = td_array_reach(client->verdicts, &client->verdict_count, channel->index,
                                       sizeof *client->verdicts);
-    uint32_t *verdict = &client->verdicts[channel->index];
-    if (*verdict >> 1 != client->filters_version) {
+    uint32_t *known = &client->verdicts[channel->index];
+    if (*known >> 1 != client->filters_version) {
         int depends_on_frame =
             channel->role == ROLE_UNKNOWN || client->dialect->covers_frame != NULL;
         int is_wanted =
             has_feed(client, channel->info.feed) &&
             (depends_on_frame ||
              topic_filters_cover(&client->filters, td_bytes_str(channel->info.exchange_topic)));
-        *verdict = client->filters_version << 1 | (is_wanted ? 1U : 0U);
+        *known = client->filters_version << 1 | (is_wanted ? 1U : 0U);
     }
-    return (int)(*verdict & 1);
+    return (int)(*known & 1);
 }
 
 /* A frame of an unknown topic is wanted by the topic in it. A frame without a topic goes to

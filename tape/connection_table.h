@@ -47,7 +47,7 @@ typedef struct session_feed {
     uint8_t is_overloaded; /* 1: sockets were left unread, so receive times are late */
     uint8_t is_clock_held; /* 1: the wall clock went back; times are late until the session ends */
     uint64_t damaged_until_ns; /* as in frame_ref */
-    uint64_t resumed_ns;       /* states of before then were loaded (cursor_next_state); 0: none */
+    uint64_t resumed_ns;       /* states of before then were loaded (cursor_states); 0: none */
     /* Of its last frame, by its segments; UINT64_MAX: one may grow; 0: unknown. */
     uint64_t end_ns;
     session_slot *slots;

@@ -38,7 +38,7 @@ struct cursor {
     uint64_t begin_ns; /* cursor_find_begin() with_lead_in */
     uint64_t position; /* of the next frame */
     uint64_t since_ns; /* streams without a state are read from here on */
-    saved_states states;
+    symbol_table states;
     order_hold hold; /* only if options.hold_ns > 0 */
     event_reader *events;
     event event; /* the last that was read */
@@ -313,7 +313,7 @@ td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
     if (rc == TD_OK) {
         close_sources(c);
         connection_table_rewind(c->connections);
-        saved_states_fini(&c->states);
+        symbol_table_fini(&c->states);
         rc = open_window(c, view, (selection_window){from_ns, c->reading.window.to_ns}, err);
     }
     archive_view_close(view);
@@ -335,7 +335,7 @@ void cursor_close(cursor *c)
                 (unsigned long long)c->stats.chunks_read, (unsigned long long)c->stats.bytes_read,
                 (unsigned long long)c->stats.segments);
     close_sources(c);
-    saved_states_fini(&c->states);
+    symbol_table_fini(&c->states);
     td_workers_close(c->workers);
     content_pool_close(c->readers);
     content_reader_close(c->reader);
@@ -403,14 +403,9 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
     }
 }
 
-int cursor_next_state(cursor *c, cursor_state *out)
+symbol_table *cursor_states(cursor *c)
 {
-    if (c->states.next == c->states.count)
-        return 0;
-    cursor_state *from = &c->states.items[c->states.next++];
-    *out = *from;
-    from->state = NULL;
-    return 1;
+    return &c->states;
 }
 
 td_result cursor_poll(cursor *c, td_err *err)

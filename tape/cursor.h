@@ -44,7 +44,8 @@ typedef struct cursor_options {
                              the connections began that were open at from. The selection begins at
                              cursor_find_begin() at the earliest. */
     uint8_t with_states;  /* 1: with_lead_in is shorter where a checkpoint has the states of a feed
-                             before it: cursor_next_state gives them, and all topics' frames since */
+                             before it: cursor_states has these, and all topics' frames since
+                             are returned */
     uint8_t with_tickers; /* 1: checkpoints whose states lack the values of tickers are not used */
     uint8_t without_audits; /* 1: these states are without audits (SYMBOL_WITHOUT_AUDITS) */
     uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */
@@ -69,6 +70,7 @@ typedef struct cursor_stats {
 
 typedef struct cursor cursor;
 struct symbol_state; /* book/symbol_state.h */
+struct symbol_table; /* book/symbol_table.h */
 
 /* Open the frames of a selection. The archive is borrowed until close. TD_E_*. */
 TD_MUST_USE td_result cursor_open(archive *archive, const selection *selection,
@@ -93,16 +95,9 @@ TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
  */
 TD_MUST_USE td_result cursor_seek(cursor *cursor, uint64_t from_ns, td_err *err);
 
-/* The state of a symbol before the tape's first frame. */
-typedef struct cursor_state {
-    char *feed;
-    char *symbol;
-    struct symbol_state *state; /* whoever takes it closes it */
-} cursor_state;
-
-/* Take the next state of a cursor with_states, in any order; texts are valid until close or seek.
- * 0: there are no more; a symbol without one begins with its first frame. */
-int cursor_next_state(cursor *cursor, cursor_state *out);
+/* The states of symbols before the first frame of a cursor with_states, until close or seek, for
+ * its user to take (symbol_table_take). A symbol without one begins with its first frame. */
+TD_NEVER_NULL struct symbol_table *cursor_states(cursor *cursor);
 
 /* Continue the streams of a feed's symbol as a state that was saved at the cursor's position has
  * them, so that its frames get the indexes, copies and grants that a cursor from the beginning

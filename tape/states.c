@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
+#include "base/limits.h"
+#include "archive/moment.h"
+#include "tape/source.h"
 
 /* ---- what is wanted ---- */
 
 typedef struct loading {
-    saved_states *to;
+    symbol_table loaded;
     const segment_index *index; /* of the segment that was written then */
     const source_options *reading;
     symbol_audits audits;
@@ -55,70 +57,65 @@ static int wants_topic(void *user, const symbol_topic *topic)
 static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err *err)
 {
     loading *of = user;
-    symbol_state *state = NULL;
+    char *name = td_strndup((const char *)symbol.data, symbol.size);
+    symbol_entry *entry = symbol_table_get(&of->loaded, of->index->feed, name);
+    td_free(name);
+    of->symbol = entry->symbol;
     if (bytes.size == 0)
         return td_err_set(err, TD_E_UNSUPPORTED, "the state of a symbol was left out");
-    td_result rc = symbol_state_load(bytes, of->audits, &state, err);
+    if (entry->state != NULL)
+        return td_err_set(err, TD_E_CORRUPT, "a symbol has two states");
+    td_result rc = symbol_state_load(bytes, of->audits, &entry->state, err);
     if (rc != TD_OK)
         return rc;
-    char *name = td_strndup((const char *)symbol.data, symbol.size);
-    of->symbol = name;
     if (of->reading->wanted->topics.count > 0 || of->reading->wants_channel != NULL)
-        symbol_state_keep(state, wants_topic, of);
-    if (of->reading->with_tickers && !symbol_state_has_tickers(state)) {
-        symbol_state_close(state);
-        td_free(name);
+        symbol_state_keep(entry->state, wants_topic, of);
+    if (of->reading->with_tickers && !symbol_state_has_tickers(entry->state))
         return td_err_set(err, TD_E_UNSUPPORTED, "a ticker's frames are missing");
-    }
-    saved_states *to = of->to;
-    to->items = td_array_grow(to->items, to->count, sizeof *to->items);
-    to->items[to->count++] =
-        (cursor_state){.feed = td_strdup(of->index->feed), .symbol = name, .state = state};
     return TD_OK;
 }
 
-static void drop_from(saved_states *states, size_t first)
-{
-    for (; states->count > first; states->count--) {
-        cursor_state *last = &states->items[states->count - 1];
-        symbol_state_close(last->state);
-        td_free(last->feed);
-        td_free(last->symbol);
-    }
-}
-
-void saved_states_fini(saved_states *states)
-{
-    drop_from(states, 0);
-    td_free(states->items);
-    *states = (saved_states){0};
-}
-
-static td_result resume(const saved_states *states, size_t first, connection_table *connections,
-                        td_err *err)
+static td_result resume(const symbol_table *states, connection_table *connections, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = first; i < states->count && rc == TD_OK; i++) {
-        const cursor_state *at = &states->items[i];
+    for (size_t i = 0; i < states->count && rc == TD_OK; i++) {
+        const symbol_entry *at = states->items[i];
         rc = connection_table_resume(connections, at->feed, at->symbol, at->state, err);
     }
     return rc;
 }
 
-td_result saved_states_load(saved_states *to, archive *of, const moment_session *from,
+td_result saved_states_load(symbol_table *to, archive *of, const moment_session *from,
                             const source_options *reading, symbol_audits audits, td_err *err)
 {
-    loading l = {.to = to, .index = &from->rows.index, .reading = reading, .audits = audits};
+    loading l = {.index = &from->rows.index, .reading = reading, .audits = audits};
     const checkpoint_visitor visitor = {.wants = wants_symbol, .state = load_state, .user = &l};
-    const size_t before = to->count;
     td_file *file = NULL;
     td_result rc = td_io_open(archive_io(of), from->checkpoint_path, TD_OPEN_READ, &file, err);
     if (rc == TD_OK)
         rc = checkpoint_read(file, &from->checkpoint, &visitor, err);
     td_io_close(file);
     if (rc == TD_OK)
-        rc = resume(to, before, reading->connections, err);
-    if (rc != TD_OK)
-        drop_from(to, before);
+        rc = resume(&l.loaded, reading->connections, err);
+    if (rc == TD_OK)
+        symbol_table_take(to, &l.loaded);
+    symbol_table_fini(&l.loaded);
     return rc;
+}
+
+/* ---- saving ---- */
+
+void saved_states_add(const symbol_table *from, const char *feed, checkpoint_builder *out)
+{
+    td_buf bytes;
+    td_buf_init(&bytes, LIMIT_STATE_BYTES);
+    for (size_t i = 0; i < from->count; i++) {
+        const symbol_entry *of = from->items[i];
+        if (of->state == NULL || strcmp(of->feed, feed) != 0)
+            continue;
+        int is_saved = symbol_state_save(of->state, &bytes, NULL) == TD_OK;
+        checkpoint_builder_add(out, td_bytes_str(of->symbol),
+                               is_saved ? td_buf_view(&bytes) : td_bytes_of(NULL, 0));
+    }
+    td_buf_fini(&bytes);
 }

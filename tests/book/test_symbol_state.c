@@ -8,11 +8,10 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/random.h"
-#include "book/symbol_state.h"
+#include "book/symbol_table.h"
 #include "sim/catalog.h"
 #include "schema/family.h"
 #include "tests/testing/filled.h"
@@ -20,37 +19,21 @@
 #include "tests/testing/sim_feed.h"
 #include "tests/testing/tape_fixture.h"
 
-enum { SYMBOLS_MAX = 32, FRAMES = 450 };
+enum { FRAMES = 450 };
 
 /* A reader of a tape: its cursor, and the states of its symbols. */
 typedef struct tape_reader {
     cursor *tape;
-    symbol_state *of[SYMBOLS_MAX];
+    symbol_table symbols;
 } tape_reader;
 
 typedef struct bench {
-    char *symbols[SYMBOLS_MAX];
-    size_t symbol_count;
     tape_reader whole, again; /* the second one ends, and begins again */
     td_buf saved, same;
 } bench;
 
 /* Over all tapes: what was found, frames that are copies or interleaved, moves to another index. */
 static size_t found_sum, copies_sum, interleaved_sum, moves_sum;
-
-static size_t symbol_of(bench *b, const char *name)
-{
-    size_t i = 0;
-    while (i < b->symbol_count && strcmp(b->symbols[i], name) != 0)
-        i++;
-    if (i == b->symbol_count) {
-        assert_true(i < SYMBOLS_MAX);
-        b->symbols[b->symbol_count++] = td_strdup(name);
-        b->whole.of[i] = symbol_state_open(SYMBOL_WITH_AUDITS);
-        b->again.of[i] = symbol_state_open(SYMBOL_WITH_AUDITS);
-    }
-    return i;
-}
 
 /* Two audits name members of different objects. */
 static void same_party(const audit_party *a, const audit_party *b)
@@ -102,14 +85,13 @@ static void same_verdict(const symbol_verdict *a, const symbol_verdict *b)
 static void apply(bench *b, const frame_ref *frame, const frame_ref *again)
 {
     const channel_info *info = &frame->channel->info;
-    size_t at = symbol_of(b, info->symbol);
-    td_bytes topic = td_bytes_str(info->topic);
-    symbol_topic *t = symbol_state_topic(b->whole.of[at], topic, info->line);
+    symbol_topic *t = symbol_table_topic(&b->whole.symbols, info, SYMBOL_WITH_AUDITS);
+    symbol_topic *same = symbol_table_topic(&b->again.symbols, info, SYMBOL_WITH_AUDITS);
     uint32_t followed = t->choice.followed;
     symbol_verdict first;
     symbol_verdict other;
     symbol_topic_apply(t, frame, &first);
-    symbol_topic_apply(symbol_state_topic(b->again.of[at], topic, info->line), again, &other);
+    symbol_topic_apply(same, again, &other);
     same_verdict(&first, &other);
     found_sum += first.rules.count + first.audit.count;
     moves_sum += t->choice.followed != followed;
@@ -118,15 +100,16 @@ static void apply(bench *b, const frame_ref *frame, const frame_ref *again)
 /* The second reader's states go through bytes. */
 static void reload(bench *b)
 {
-    for (size_t i = 0; i < b->symbol_count; i++) {
-        assert_int_equal(symbol_state_save(b->whole.of[i], &b->same, NULL), TD_OK);
-        assert_int_equal(symbol_state_save(b->again.of[i], &b->saved, NULL), TD_OK);
+    for (size_t i = 0; i < b->whole.symbols.count; i++) {
+        symbol_entry *of = b->again.symbols.items[i];
+        assert_int_equal(symbol_state_save(b->whole.symbols.items[i]->state, &b->same, NULL),
+                         TD_OK);
+        assert_int_equal(symbol_state_save(of->state, &b->saved, NULL), TD_OK);
         assert_int_equal(b->saved.size, b->same.size);
         assert_memory_equal(b->saved.data, b->same.data, b->saved.size);
-        symbol_state_close(b->again.of[i]);
+        symbol_state_close(of->state);
         assert_int_equal(
-            symbol_state_load(td_buf_view(&b->saved), SYMBOL_WITH_AUDITS, &b->again.of[i], NULL),
-            TD_OK);
+            symbol_state_load(td_buf_view(&b->saved), SYMBOL_WITH_AUDITS, &of->state, NULL), TD_OK);
     }
 }
 
@@ -157,14 +140,13 @@ static void finish(bench *b, uint64_t end_ns)
     audit_verdict other;
     reload(b);
     check_malformed(&b->saved);
-    for (size_t i = 0; i < b->symbol_count; i++) {
-        symbol_state_finish(b->whole.of[i], end_ns, &first);
-        symbol_state_finish(b->again.of[i], end_ns, &other);
+    for (size_t i = 0; i < b->whole.symbols.count; i++) {
+        symbol_state_finish(b->whole.symbols.items[i]->state, end_ns, &first);
+        symbol_state_finish(b->again.symbols.items[i]->state, end_ns, &other);
         same_audit(&first, &other);
-        symbol_state_close(b->whole.of[i]);
-        symbol_state_close(b->again.of[i]);
-        td_free(b->symbols[i]);
     }
+    symbol_table_fini(&b->whole.symbols);
+    symbol_table_fini(&b->again.symbols);
     td_buf_fini(&b->saved);
     td_buf_fini(&b->same);
 }
@@ -306,9 +288,11 @@ static void begin_again(bench *b, tape_fixture *of, const frame_ref *next)
     } else {
         assert_int_equal(cursor_seek(b->again.tape, next->recv_ns, NULL), TD_OK);
     }
-    for (size_t i = 0; i < b->symbol_count; i++)
-        assert_int_equal(cursor_resume(b->again.tape, "f", b->symbols[i], b->again.of[i], NULL),
+    for (size_t i = 0; i < b->again.symbols.count; i++) {
+        const symbol_entry *at = b->again.symbols.items[i];
+        assert_int_equal(cursor_resume(b->again.tape, at->feed, at->symbol, at->state, NULL),
                          TD_OK);
+    }
 }
 
 static void same_frame(const frame_ref *a, const frame_ref *b)
@@ -326,7 +310,7 @@ static void same_frame(const frame_ref *a, const frame_ref *b)
 
 static void play(capture_tape *from)
 {
-    bench b = {.symbol_count = 0};
+    bench b = {.saved = {0}};
     tape_fixture fixture;
     td_random random;
     uint64_t last_ns = 0;
@@ -383,7 +367,7 @@ static void test_families(void **state)
 static void play_rows(const family *of, td_random *random)
 {
     enum { FRAMES_PER_ROW = 12, TEXT_BYTES = 1 << 20 };
-    bench b = {.symbol_count = 0};
+    bench b = {.saved = {0}};
     decoder *reader = decoder_open();
     td_buf text;
     td_buf_init(&text, TEXT_BYTES);
@@ -392,7 +376,8 @@ static void play_rows(const family *of, td_random *random)
     for (size_t i = 0; i < of->topic_count * FRAMES_PER_ROW; i++) {
         const topic_row *row = &of->topics[i % of->topic_count];
         topic_match topic = {.row = row, .topic = td_bytes_str(row->name)};
-        frame_channel channel = {.info = {.topic = row->name, .symbol = "X"}, .family = of};
+        frame_channel channel = {.info = {.feed = "f", .topic = row->name, .symbol = "X"},
+                                 .family = of};
         row_frame *made = row_frame_make(row, random);
         message decoded;
         decode_error why;

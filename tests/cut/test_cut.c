@@ -23,6 +23,7 @@
 #include "cut/cut.h"
 #include "play/player.h"
 #include "schema/family.h"
+#include "tape/states.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/long_test.h"
 #include "tests/testing/sim_feed.h"
@@ -268,7 +269,7 @@ static void save_states(archive *of, const capture_tape *from, td_buf *record)
     player *p = player_open(&(player_options){.without_digests = 1});
     checkpoint_builder_init(&states);
     assert_int_equal(player_play(p, t, &err), TD_OK);
-    player_save_states(p, FEED, &states);
+    saved_states_add(player_symbols(p), FEED, &states);
     assert_true(states.count > 0 && states.left_out == 0);
     checkpoint_builder_finish(&states, at_ns, record);
     checkpoint_builder_fini(&states);

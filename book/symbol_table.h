@@ -1,0 +1,49 @@
+/* The symbols of feeds, each with its state: found by feed and symbol, in the order in which they
+ * were added. The table copies the names and closes the states. Entries stay where they are until
+ * it is freed, so that their users may keep them. One thread. */
+#ifndef TD_BOOK_SYMBOL_TABLE_H
+#define TD_BOOK_SYMBOL_TABLE_H
+
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "base/channel.h"
+#include "base/slot_table.h"
+#include "book/symbol_state.h"
+
+typedef struct symbol_entry {
+    const char *feed, *symbol;
+    symbol_state *state; /* NULL: none yet */
+    void *user;          /* the caller's; NULL at first */
+    char names[];
+} symbol_entry;
+
+/* Zero-initialise to start. */
+typedef struct symbol_table {
+    symbol_entry **items;
+    size_t count;
+    slot_table by_name;
+} symbol_table;
+
+/* Close all states. The table is empty afterwards. */
+void symbol_table_fini(symbol_table *table);
+
+/* The symbol's entry, added if it is new. */
+TD_NEVER_NULL symbol_entry *symbol_table_get(symbol_table *table, const char *feed,
+                                             const char *symbol);
+
+/* Bytes of memory of the entry, without its state. */
+size_t symbol_entry_bytes(const symbol_entry *entry);
+
+/* An entry's state, opened if it has none. */
+TD_NEVER_NULL symbol_state *symbol_entry_state(symbol_entry *entry, symbol_audits audits);
+
+/* The topic of a channel's frames, added to its symbol's state, and this opened, if they are new.
+ */
+TD_NEVER_NULL symbol_topic *symbol_table_topic(symbol_table *table, const channel_info *info,
+                                               symbol_audits audits);
+
+/* Move the states of another table into this one (symbol_state_move). */
+void symbol_table_take(symbol_table *table, symbol_table *from);
+
+#endif
