@@ -38,7 +38,7 @@ typedef struct member_row {
 #define KIND(name) (UINT32_C(1) << EVENT_##name)
 #define KINDS_OF_CONNECTION                                                                        \
     (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(GRANT) | KIND(GRANT_END) | KIND(AUTH) |    \
-     KIND(DISCONNECT) | KIND(HEARTBEAT) | KIND(REDACTED) | KIND(ARRIVALS))
+     KIND(DISCONNECT) | KIND(HEARTBEAT) | KIND(REDACTED))
 #define KINDS_BUT_GAP ((KIND(KIND_COUNT) - 1) & ~KIND(GAP))
 
 /* Every member of every kind, in the order in which it is written. */
@@ -79,7 +79,7 @@ static const member_row MEMBERS[] = {
     {"from_ns", offsetof(event, from_ns), MEMBER_TYPE_SET,
      KIND(OVERLOAD) | KIND(CLOCK) | KIND(GRANT) | KIND(HTTP)},
     {"to_ns", offsetof(event, to_ns), MEMBER_TYPE_SET, KIND(OVERLOAD) | KIND(CLOCK)},
-    {"ordinal", offsetof(event, ordinal), MEMBER_TYPE_SET, KIND(REDACTED) | KIND(ARRIVALS)},
+    {"ordinal", offsetof(event, ordinal), MEMBER_TYPE_SET, KIND(REDACTED)},
     {"offset", offsetof(event, offset), MEMBER_TYPE_U64, KIND(REDACTED)},
     {"frames", offsetof(event, frames), MEMBER_TYPE_U64,
      KIND(OVERLOAD) | KIND(ROTATE) | KIND(LIMIT)},
@@ -122,7 +122,7 @@ static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_CLOCK] = "clock",           [EVENT_OVERLOAD] = "overload",
     [EVENT_ROTATE] = "rotate",         [EVENT_HEARTBEAT] = "heartbeat",
     [EVENT_REDACTED] = "redacted",     [EVENT_HTTP] = "http",
-    [EVENT_LIMIT] = "limit",           [EVENT_ARRIVALS] = "arrivals",
+    [EVENT_LIMIT] = "limit",
 };
 
 const char *event_kind_name(event_kind kind)
@@ -197,32 +197,6 @@ static void write_slots(json_writer *json, const event *from)
     json_write_array_end(json);
 }
 
-/* Two lists of the delays, not one of pairs: compressed it is a sixth smaller. */
-static void write_arrivals(json_writer *json, const event *from)
-{
-    TD_ASSERT(from->delay_count <= EVENT_ARRIVALS_MAX);
-    TD_ASSERT(from->span_count <= EVENT_ARRIVALS_MAX);
-    json_write_key(json, "delays_us");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < from->delay_count; i++)
-        json_write_u64(json, from->delays[i].delay_us);
-    json_write_array_end(json);
-    json_write_key(json, "delay_frames");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < from->delay_count; i++)
-        json_write_u64(json, from->delays[i].frames);
-    json_write_array_end(json);
-    json_write_key(json, "spans_us");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < from->span_count; i++) {
-        json_write_array_begin(json);
-        json_write_u64(json, from->spans[i].ordinal);
-        json_write_u64(json, from->spans[i].span_us);
-        json_write_array_end(json);
-    }
-    json_write_array_end(json);
-}
-
 /* 1 if all bytes are UTF-8 without controls. */
 static int is_visible(td_bytes bytes)
 {
@@ -269,8 +243,6 @@ td_result event_encode(const event *from, td_buf *out, td_err *err)
         write_member(&json, row, from);
     if (from->kind == EVENT_SEGMENT)
         write_slots(&json, from);
-    if (from->kind == EVENT_ARRIVALS)
-        write_arrivals(&json, from);
     json_write_object_end(&json);
     return json_write_end(&json, err);
 }

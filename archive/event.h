@@ -57,12 +57,9 @@ typedef enum event_kind {
                          reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail; of
                          a client's request method (absent: GET), and its body in detail;
                          from_ns: when it was received, in a cut that begins later */
-    EVENT_LIMIT,    /* a bound was met: what ("books": the live check leaves further ones unchecked;
-                       EVENT_LIMIT_GRANTS: of further topics of a connection no grant is written, until
-                       the segment ends), state ("begins"), number (the bound) */
-    EVENT_ARRIVALS, /* slot, conn, ordinal, delays, spans: how messages from this ordinal on
-                       arrived, on a channel of their own. Only written: readers leave the lists out
-                     */
+    EVENT_LIMIT, /* a bound was met: what ("books": the live check leaves further ones unchecked;
+                    EVENT_LIMIT_GRANTS: of further topics of a connection no grant is written, until
+                    the segment ends), state ("begins"), number (the bound) */
     EVENT_KIND_COUNT,
 } event_kind;
 
@@ -85,21 +82,6 @@ typedef struct event_slot {
     uint64_t in, out;
     uint64_t since_ns; /* recv_ns of its connect event */
 } event_slot;
-
-/* So many consecutive messages were read this long after the kernel had received them (whole us,
- * rounded up); 0: unknown. */
-typedef struct event_delay {
-    uint32_t delay_us, frames;
-} event_delay;
-
-/* The last byte of this message was read so much later than its first one. */
-typedef struct event_span {
-    uint64_t ordinal;
-    uint32_t span_us;
-} event_span;
-
-/* Entries of each of the two lists: 256 events of that length are much less than a chunk. */
-enum { EVENT_ARRIVALS_MAX = 2048 };
 
 /* One event. Fill what its kind has; the rest stays zero. Texts are NUL-terminated and borrowed;
  * NULL and "" are both absent. */
@@ -137,12 +119,9 @@ typedef struct event {
     uint64_t ordinal, offset;
     uint64_t wall_ns;
     int64_t step_ns, offset_ns;
-    const event_slot *slots;   /* EVENT_SEGMENT */
-    size_t slot_count;         /* <= LIMIT_FEED_SLOTS */
-    const event_delay *delays; /* EVENT_ARRIVALS */
-    const event_span *spans;
-    size_t delay_count, span_count; /* <= EVENT_ARRIVALS_MAX */
-    gap_row gap;                    /* EVENT_GAP */
+    const event_slot *slots; /* EVENT_SEGMENT */
+    size_t slot_count;       /* <= LIMIT_FEED_SLOTS */
+    gap_row gap;             /* EVENT_GAP */
 } event;
 
 /* Stable name ("connect"). */

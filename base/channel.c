@@ -58,7 +58,7 @@ frame_role channel_role(const channel_info *info)
 
 int channel_has_events(const channel_info *info)
 {
-    return channel_role(info) == ROLE_EVENT && strcmp(info->topic, CHANNEL_TOPIC_ARRIVALS) != 0;
+    return channel_role(info) == ROLE_EVENT && strcmp(info->topic, CHANNEL_TOPIC_EVENTS) == 0;
 }
 
 const char *channel_dir_name(channel_dir dir)

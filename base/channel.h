@@ -25,8 +25,6 @@ enum {
 #define CHANNEL_TOPIC_CONTROL "_control"
 #define CHANNEL_TOPIC_UNKNOWN "_unknown"
 #define CHANNEL_TOPIC_EVENTS  "_events"
-/* Events about how frames arrived: as many as chunks, and read only when asked for. */
-#define CHANNEL_TOPIC_ARRIVALS "_arrivals"
 
 /* Identity and attributes of a channel. Strings are NUL-terminated and borrowed from the maker of
  * it. */
@@ -59,7 +57,8 @@ typedef enum frame_role {
 
 frame_role channel_role(const channel_info *info);
 
-/* 1 for a channel of events that describe connections: not of CHANNEL_TOPIC_ARRIVALS. */
+/* 1 for a channel of events that readers know. They skip ROLE_EVENT channels of other topics, such
+ * as `_arrivals`, which earlier versions wrote. */
 int channel_has_events(const channel_info *info);
 
 /* 1 for frames of a topic, also of one that was unknown when they were written. */

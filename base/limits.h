@@ -40,9 +40,9 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 
 /* Of these, a quarter is kept for the feed's own channels, so that they always have a place however
  * many topics a server sends: for each connection _control in both directions and _unknown, each
- * as text and binary, JSON and not; _unknown of HTTP replies; _events, _arrivals. The rest are
- * topics' (with their symbols), HTTP replies', and those of compressed or fragmented messages;
- * frames of further ones go to _unknown or lose their form, counted, until the segment ends. */
+ * as text and binary, JSON and not; _unknown of HTTP replies; _events. The rest are topics' (with
+ * their symbols), HTTP replies', and those of compressed or fragmented messages; frames of further
+ * ones go to _unknown or lose their form, counted, until the segment ends. */
 #define LIMIT_OWN_CHANNELS   (LIMIT_SEGMENT_CHANNELS / 4)
 #define LIMIT_TOPIC_CHANNELS (LIMIT_SEGMENT_CHANNELS - LIMIT_OWN_CHANNELS)
 

@@ -292,12 +292,12 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
     TD_ASSERT(rc == TD_OK);
 }
 
-void channel_router_events(channel_router *router, const char *topic, channel_route *out)
+void channel_router_events(channel_router *router, channel_route *out)
 {
     route_key key = {.dir = CHANNEL_EVENT,
                      .opcode = OPCODE_TEXT,
                      .encoding = ENCODING_JSON,
-                     .topic = td_bytes_str(topic)};
+                     .topic = td_bytes_str(CHANNEL_TOPIC_EVENTS)};
     *out = (channel_route){.frame_class = CLASS_UNKNOWN, .success = -1};
     td_result rc = get_channel(router, &key, NULL, out);
     TD_ASSERT(rc == TD_OK);

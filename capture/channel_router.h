@@ -35,10 +35,8 @@ typedef struct feed_frame {
     uint32_t conn;        /* the slot's connection, from 1; 0: of none (DIR_HTTP) */
     frame_dir dir;
     channel_opcode opcode;
-    uint32_t form;     /* FORM_* */
-    uint32_t delay_us; /* as event_delay */
-    uint32_t span_us;  /* between its first and its last byte; 0: one read had it */
-    uint64_t ordinal;  /* on its connection and direction; 0: the next one */
+    uint32_t form;    /* FORM_* */
+    uint64_t ordinal; /* on its connection and direction; 0: the next one */
     uint64_t recv_ns;
     uint64_t complete_ns;  /* as chunk_frame has it */
     td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable after it */
@@ -80,8 +78,7 @@ void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES]);
  * are invalid, and there is space for LIMIT_TOPIC_CHANNELS topics again. */
 void channel_router_forget(channel_router *router);
 
-/* The channel of the feed's own events (dir event, slot 0/0) with this topic, made at the first
- * call. */
-void channel_router_events(channel_router *router, const char *topic, channel_route *out);
+/* The channel of the feed's own events (dir event, slot 0/0), made at the first call. */
+void channel_router_events(channel_router *router, channel_route *out);
 
 #endif

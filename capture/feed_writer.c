@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
-#include "capture/arrivals.h"
 #include "capture/grants.h"
 
 enum {
@@ -28,7 +27,6 @@ struct feed_writer {
     channel_router *router;
     chunk_builder *builder;
     grants *granted;
-    arrivals *arrived;
     frame_redactor frames_hidden;
     td_buf event_json;
     feed_slot slots[LIMIT_FEED_SLOTS];
@@ -64,7 +62,6 @@ feed_writer *feed_writer_open(const feed_writer_options *options)
     self->router = channel_router_open(options->name, options->family);
     self->builder = chunk_builder_open(&building);
     self->granted = grants_open(options->family->dialect);
-    self->arrived = arrivals_open();
     return self;
 }
 
@@ -75,7 +72,6 @@ void feed_writer_close(feed_writer *self)
     chunk_builder_close(self->builder);
     channel_router_close(self->router);
     grants_close(self->granted);
-    arrivals_close(self->arrived);
     frame_redactor_fini(&self->frames_hidden);
     td_buf_fini(&self->event_json);
     td_buf_fini(&self->checkpoint);
@@ -102,9 +98,7 @@ static td_result append_event(feed_writer *self, uint64_t recv_ns, const event *
     channel_route route;
     td_buf_clear(&self->event_json);
     td_result rc = event_encode(what, &self->event_json, err);
-    channel_router_events(
-        self->router, what->kind == EVENT_ARRIVALS ? CHANNEL_TOPIC_ARRIVALS : CHANNEL_TOPIC_EVENTS,
-        &route);
+    channel_router_events(self->router, &route);
     chunk_frame queued = {
         .recv_ns = recv_ns, .publish_ns = recv_ns, .bytes = td_buf_view(&self->event_json)};
     if (rc == TD_OK)
@@ -192,21 +186,8 @@ static void swap(td_buf *a, td_buf *b)
     *b = kept;
 }
 
-/* The chunk has what is known of its messages. */
-static void end_arrivals(feed_writer *self)
-{
-    event arrived;
-    for (size_t i = 0; i < self->slot_count; i++) {
-        if (!arrivals_take(self->arrived, i, &arrived))
-            continue;
-        td_result rc = append_event(self, self->last_ns, &arrived, NULL);
-        TD_ASSERT(rc == TD_OK);
-    }
-}
-
 int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out)
 {
-    end_arrivals(self);
     chunk_builder_set_level(self->builder, level);
     if (!chunk_builder_seal(self->builder, out))
         return 0;
@@ -383,20 +364,6 @@ static td_result route_frame(feed_writer *self, const feed_frame *frame, td_byte
     return rc;
 }
 
-/* Make space for a message in its slot's list. The list goes into the chunk, and so the segment,
- * of its messages: a chunk that is full gets it as it is sealed. */
-static td_result make_arrival_space(feed_writer *self, size_t slot, const feed_frame *frame,
-                                    uint64_t ordinal, td_err *err)
-{
-    event arrived;
-    if (TD_LIKELY(!arrivals_is_full(self->arrived, slot, frame, ordinal)))
-        return TD_OK;
-    td_result rc = make_space(self, frame->recv_ns, err);
-    if (rc != TD_OK || !arrivals_take(self->arrived, slot, &arrived))
-        return rc;
-    return append_event(self, self->last_ns, &arrived, err);
-}
-
 static void count_frame(feed_writer *self, const feed_frame *frame, const channel_route *route)
 {
     live_counts *counts = &self->counts;
@@ -431,9 +398,6 @@ td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_wri
     TD_ASSERT(slot == NULL || frame->ordinal != 0 || slot->at.conn == frame->conn);
     feed_written at;
     td_result rc = hide(self, frame, ordinal, &at.bytes, err);
-    int is_in = slot != NULL && frame->dir == DIR_IN;
-    if (rc == TD_OK && is_in)
-        rc = make_arrival_space(self, (size_t)(slot - self->slots), frame, ordinal, err);
     if (rc == TD_OK)
         rc = route_frame(self, frame, at.bytes, &at.route, err);
     if (rc != TD_OK)
@@ -447,8 +411,6 @@ td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_wri
     rc = append(self, &at.route, &queued, err);
     if (rc != TD_OK)
         return rc;
-    if (is_in)
-        arrivals_add(self->arrived, (size_t)(slot - self->slots), frame, ordinal);
     if (slot != NULL) {
         *last = ordinal;
         slot->last_ns = frame->recv_ns;

@@ -4,9 +4,8 @@
  * A frame's secrets are hidden, its channel is found, it is counted and appended to the pending
  * chunk. Segments begin as chunk_builder decides, each with a `segment` event that restates the
  * open connections and their ordinals, and `grant` events that restate their topics. The writer's
- * own events are these, `grant` and `grant_end` (capture/grants.h), `redacted` (before a frame in
- * which a secret was overwritten), and `arrivals` (capture/arrivals.h, at the end of each chunk).
- * All others are the caller's.
+ * own events are these, `grant` and `grant_end` (capture/grants.h), and `redacted` (before a frame
+ * in which a secret was overwritten). All others are the caller's.
  *
  * A checkpoint is due at the first data frame of each segment but the first one, and whenever so
  * much was written since the last one that they take no more than a part of the archive.

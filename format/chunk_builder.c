@@ -307,7 +307,7 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns)
 static int is_reserved_topic(const char *topic)
 {
     return strcmp(topic, CHANNEL_TOPIC_CONTROL) == 0 || strcmp(topic, CHANNEL_TOPIC_UNKNOWN) == 0 ||
-           strcmp(topic, CHANNEL_TOPIC_EVENTS) == 0 || strcmp(topic, CHANNEL_TOPIC_ARRIVALS) == 0;
+           strcmp(topic, CHANNEL_TOPIC_EVENTS) == 0;
 }
 
 static int is_frame_channel(const channel_info *info)

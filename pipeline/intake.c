@@ -249,16 +249,6 @@ static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
     self->stats.frames_dropped++;
 }
 
-/* Whole us, rounded up: above 0 if any time passed. 0: the earlier time is unknown, or the later
- * one is. */
-static uint32_t us_between(uint64_t from_ns, uint64_t to_ns)
-{
-    if (from_ns == 0 || to_ns == 0)
-        return 0;
-    uint64_t us = (to_ns - from_ns + TD_NS_PER_US - 1) / TD_NS_PER_US;
-    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-}
-
 /* Copy the frame into the ring; 0 if there is no space. */
 static int put_frame(const intake *self, const intake_slot *slot, const intake_message *in,
                      uint64_t recv_ns)
@@ -273,8 +263,6 @@ static int put_frame(const intake *self, const intake_slot *slot, const intake_m
     place->frame.dir = in->dir;
     place->frame.opcode = in->opcode;
     place->frame.form = in->form;
-    place->frame.delay_us = us_between(in->kernel_mono_ns, in->mono_ns);
-    place->frame.span_us = us_between(in->mono_ns, in->end_mono_ns);
     place->size = (uint32_t)size;
     memcpy(place + 1, in->bytes.data, size);
     commit(self, size);

@@ -93,8 +93,6 @@ typedef struct intake_message {
     uint32_t form; /* FORM_* */
     td_bytes bytes;
     uint64_t mono_ns;
-    uint64_t kernel_mono_ns; /* when the kernel had received its first bytes; 0: unknown */
-    uint64_t end_mono_ns;    /* when its last bytes were read; 0: with its first */
 } intake_message;
 
 /* Record a frame. Counts its ordinal; returns its receive time. slot stays where it is until the

@@ -691,9 +691,7 @@ static void on_message(void *user, wire_conn *conn, const wire_message *received
                                   .form = (received->is_compressed ? FORM_COMPRESSED : 0u) |
                                           (received->is_fragmented ? FORM_FRAGMENTED : 0u),
                                   .bytes = received->bytes,
-                                  .mono_ns = received->recv_mono_ns,
-                                  .kernel_mono_ns = received->kernel_mono_ns,
-                                  .end_mono_ns = received->end_mono_ns};
+                                  .mono_ns = received->recv_mono_ns};
     uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, &frame);
     if (!self->is_stale)
         on_frame(self, received, recv_ns);

@@ -327,9 +327,7 @@ static void on_message(void *user, wire_conn *conn, const wire_message *got)
                                      .opcode = (channel_opcode)got->opcode,
                                      .form = form_of(got),
                                      .bytes = got->bytes,
-                                     .mono_ns = got->recv_mono_ns,
-                                     .kernel_mono_ns = got->kernel_mono_ns,
-                                     .end_mono_ns = got->end_mono_ns};
+                                     .mono_ns = got->recv_mono_ns};
     record_frame(self, &received);
     if (self->ping_ns != 0 && got->opcode == OPCODE_TEXT)
         look_for_pong(self, got->bytes);

@@ -210,11 +210,11 @@ selection_answer selection_match(const selection *wanted, const channel_info *ch
     frame_role role = channel_role(channel);
     if (channel_has_events(channel))
         return SELECTION_EVENTS;
+    if (role == ROLE_EVENT)
+        return SELECTION_NO;
     const char *symbol = role == ROLE_HTTP && wanted->with_replies ? "*" : channel->symbol;
     int is_named = selection_has_topic(wanted, td_bytes_str(channel->topic),
                                        td_bytes_str(channel->exchange_topic), td_bytes_str(symbol));
-    if (role == ROLE_EVENT)
-        return is_named && wanted->topics.count > 0 ? SELECTION_EVENTS : SELECTION_NO;
     if (is_named)
         return SELECTION_YES;
     return role == ROLE_UNKNOWN ? SELECTION_CLASSIFY : SELECTION_NO;

@@ -48,8 +48,7 @@ typedef enum selection_answer {
     SELECTION_YES,
     SELECTION_CLASSIFY, /* "_unknown" of a selected feed: look at each frame's own topic and symbol
                          */
-    SELECTION_EVENTS,   /* "_events" of a selected feed: read because it describes the others; and
-                           "_arrivals" if its topic is named */
+    SELECTION_EVENTS,   /* "_events" of a selected feed: read because it describes the others */
 } selection_answer;
 
 /* 1 if the glob fits the whole text. A glob that selection_check refuses fits nothing. */

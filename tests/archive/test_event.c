@@ -33,9 +33,6 @@ typedef struct event_row {
 
 static const event_slot SLOTS[] = {{0, 1, 7, UINT64_C(4294967296), 3, 1000}, {1, 0, 2, 5, 0, 2000}};
 
-static const event_delay DELAYS[] = {{35, 100}, {0, 1}};
-static const event_span SPANS[] = {{UINT64_C(4294967297), 830}};
-
 static const event_row ROWS[] = {
     {{.kind = EVENT_CONNECT,
       .line = 1,
@@ -155,32 +152,6 @@ static void test_written(void **state)
     }
 }
 
-/* The lists are only written. */
-static void test_arrivals(void **state)
-{
-    (void)state;
-    static const char TEXT[] =
-        "{\"event\":\"arrivals\",\"line\":0,\"shard\":1,\"conn\":2,\"ordinal\":7,"
-        "\"delays_us\":[35,0],\"delay_frames\":[100,1],\"spans_us\":[[4294967297,830]]}";
-    const event arrived = {.kind = EVENT_ARRIVALS,
-                           .shard = 1,
-                           .conn = 2,
-                           .ordinal = 7,
-                           .delays = DELAYS,
-                           .delay_count = 2,
-                           .spans = SPANS,
-                           .span_count = 1};
-    td_buf out;
-    event got;
-    td_buf_init(&out, 4096);
-    assert_int_equal(event_encode(&arrived, &out, NULL), TD_OK);
-    assert_true(td_bytes_is(td_buf_view(&out), TEXT));
-    assert_int_equal(event_decode(reader, td_buf_view(&out), &got, NULL), TD_OK);
-    assert_int_equal(got.ordinal, 7);
-    assert_int_equal(got.delay_count, 0);
-    td_buf_fini(&out);
-}
-
 /* What was read is written again: the same text, whatever the kind. */
 static void test_read_back(void **state)
 {
@@ -290,7 +261,6 @@ int main(void)
         cmocka_unit_test(test_written),       cmocka_unit_test(test_read_back),
         cmocka_unit_test(test_segment_slots), cmocka_unit_test(test_unknown_members),
         cmocka_unit_test(test_bad_events),    cmocka_unit_test(test_control_bytes),
-        cmocka_unit_test(test_arrivals),
     };
     return cmocka_run_group_tests(tests, open_reader, close_reader);
 }

@@ -205,7 +205,7 @@ static void test_numbers(void **state)
     route_text(r, 0, DIR_IN, OPCODE_TEXT, trade, &route);
     assert_int_equal(route.index, 0);
     const channel_info *first = route.info;
-    channel_router_events(r, CHANNEL_TOPIC_EVENTS, &route);
+    channel_router_events(r, &route);
     assert_int_equal(route.index, 1);
     assert_string_equal(route.info->topic, "_events");
     assert_int_equal(route.role, ROLE_EVENT);

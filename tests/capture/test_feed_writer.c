@@ -35,7 +35,6 @@ typedef struct scene {
     unsigned seals, warnings;
     td_result full_result; /* what `full` is to give */
     uint64_t now_ns;
-    uint32_t delay_us; /* of frames that are put */
 } scene;
 
 static td_result seal(scene *s)
@@ -139,7 +138,6 @@ static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordin
                               .dir = dir,
                               .opcode = OPCODE_TEXT,
                               .ordinal = ordinal,
-                              .delay_us = s->delay_us,
                               .recv_ns = ++s->now_ns,
                               .bytes = td_bytes_of(s->padded, bytes.size),
                               .http_name = "reply"};
@@ -190,8 +188,9 @@ static void expect_row(const frame_ref *frame, const expected_row *row)
     assert_true(td_bytes_is(frame->bytes, row->text));
 }
 
-static cursor *finish_and_read_what(scene *s, const selection *wanted)
+static cursor *finish_and_read(scene *s)
 {
+    static const selection EVERYTHING = {.has_from = 0};
     const cursor_options reading = {.with_events = 1};
     cursor *t = NULL;
     assert_true(seal(s) == TD_OK || s->seals > 0);
@@ -199,14 +198,8 @@ static cursor *finish_and_read_what(scene *s, const selection *wanted)
     s->into = NULL;
     archive_close(s->archive);
     s->archive = archive_place_open(&s->place, ARCHIVE_READ, NULL);
-    assert_int_equal(cursor_open(s->archive, wanted, &reading, &t, NULL), TD_OK);
+    assert_int_equal(cursor_open(s->archive, &EVERYTHING, &reading, &t, NULL), TD_OK);
     return t;
-}
-
-static cursor *finish_and_read(scene *s)
-{
-    static const selection EVERYTHING = {.has_from = 0};
-    return finish_and_read_what(s, &EVERYTHING);
 }
 
 static void close_read(scene *s, cursor *t)
@@ -440,78 +433,6 @@ static void an_event_may_fill_the_chunk(void **state)
     assert_int_equal(feed_writer_pending_count(s->writer), 1);
 }
 
-/* As large as a chunk. */
-static char *make_large_trade(void)
-{
-    char *large = calloc(1, LIMIT_CHUNK_TARGET_BYTES);
-    assert_non_null(large);
-    memset(large, ' ', LIMIT_CHUNK_TARGET_BYTES - 1);
-    memcpy(large, TRADE, sizeof TRADE - 1);
-    return large;
-}
-
-/* Each chunk ends with how its messages arrived, even if it is full; a list that is full comes
- * before. Only a selection that names their channel has them. */
-static void chunks_end_with_arrivals(void **state)
-{
-    static const expected_row ROWS[] = {
-        EVENT("\"event\":\"segment\""),
-        EVENT("\"event\":\"connect\""),
-        EVENT("\"event\":\"grant\""),
-        EVENT("\"shard\":0,\"conn\":1,\"ordinal\":1,\"delays_us\":[5,6],\"delay_frames\":[1,2],"
-              "\"spans_us\":[]"),
-        EVENT("\"shard\":0,\"conn\":1,\"ordinal\":4,\"delays_us\":[7],\"delay_frames\":[1],\"spans_"
-              "us\":[]"),
-        EVENT("\"shard\":0,\"conn\":1,\"ordinal\":9,\"delays_us\":[7,0],\"delay_frames\":[1,1],"
-              "\"spans_us\":[]"),
-    };
-    static const char *const NAMES[] = {CHANNEL_TOPIC_ARRIVALS};
-    const selection arrived = {.topics = {.items = NAMES, .count = 1}};
-    scene *s = *state;
-    char *large = make_large_trade();
-    connect_slot(s, 0, 1);
-    s->delay_us = 5;
-    put(s, 0, DIR_IN, 0, TRADE);
-    s->delay_us = 6;
-    put(s, 0, DIR_IN, 0, TRADE);
-    put(s, 0, DIR_IN, 0, large);
-    s->delay_us = 7;
-    put(s, 0, DIR_IN, 0, TRADE);
-    assert_int_equal(s->seals, 1);
-    put(s, 0, DIR_IN, 9, TRADE);
-    s->delay_us = 0;
-    put(s, 0, DIR_IN, 0, TRADE);
-    free(large);
-    expect_rows(s, finish_and_read_what(s, &arrived), ROWS, sizeof ROWS / sizeof ROWS[0]);
-}
-
-/* A list that ends where the chunk is full, and the segment over, is still that chunk's. */
-static void a_full_chunk_has_its_arrivals(void **state)
-{
-    static const expected_row ROWS[] = {
-        EVENT("\"number\":1"),
-        EVENT("\"event\":\"connect\""),
-        EVENT("\"event\":\"grant\""),
-        EVENT("\"ordinal\":1,\"delays_us\":[5],\"delay_frames\":[2],\"spans_us\":[]"),
-        EVENT("\"number\":2"),
-        EVENT("\"event\":\"grant\""),
-        EVENT("\"ordinal\":9,\"delays_us\":[5],\"delay_frames\":[1],\"spans_us\":[]"),
-    };
-    static const char *const NAMES[] = {CHANNEL_TOPIC_ARRIVALS};
-    const selection arrived = {.topics = {.items = NAMES, .count = 1}};
-    scene *s = *state;
-    char *large = make_large_trade();
-    connect_slot(s, 0, 1);
-    s->delay_us = 5;
-    put(s, 0, DIR_IN, 0, TRADE);
-    put(s, 0, DIR_IN, 0, large);
-    s->now_ns = START_NS + HOUR_NS;
-    put(s, 0, DIR_IN, 9, TRADE);
-    assert_int_equal(s->seals, 1);
-    free(large);
-    expect_rows(s, finish_and_read_what(s, &arrived), ROWS, sizeof ROWS / sizeof ROWS[0]);
-}
-
 /* More topics than a segment has channels: all frames are kept, and a warning comes once. */
 static void topics_beyond_the_channels(void **state)
 {
@@ -551,8 +472,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_full_gives_ends_the_call, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_event_may_fill_the_chunk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(topics_beyond_the_channels, set_up_v5, tear_down),
-        cmocka_unit_test_setup_teardown(chunks_end_with_arrivals, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_full_chunk_has_its_arrivals, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,8 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "archive/segment_rows.h"
+#include "archive/verify.h"
 #include "tape/block.h"
 #include "tape/channel_table.h"
 #include "tape/cursor.h"
@@ -341,6 +343,58 @@ static void test_events_are_returned_on_demand(void **state)
     cursor_close(t);
 }
 
+static void expect_no_damage(void *user, const verify_finding *finding)
+{
+    (void)user;
+    if (finding->severity == VERIFY_DAMAGED)
+        fail_msg("%s: %s", finding->segment, finding->what);
+}
+
+/* Earlier versions wrote `_arrivals` events into each chunk: they are passed over, and what the
+ * other events show of the connections stays complete. */
+static void test_unknown_events_are_skipped(void **state)
+{
+    tape_fixture *f = *state;
+    tape_segment *segment = open_only(f, 500);
+    tape_segment_event(segment, &(event){.kind = EVENT_SEGMENT, .session = "aaaaaaaa"}, 499);
+    tape_segment_connect(segment, 3, 500);
+    for (uint64_t n = 0; n < 4; n++) {
+        tape_segment_put(segment,
+                         &(tape_put){.conn = 3, .ordinal = n + 1, .recv_ns = 1000 + n * 10});
+        tape_segment_put(segment,
+                         &(tape_put){.dir = CHANNEL_EVENT,
+                                     .topic = "_arrivals",
+                                     .recv_ns = 1000 + n * 10,
+                                     .text = "{\"event\":\"arrivals\",\"line\":0,\"shard\":0,"
+                                             "\"conn\":3,\"ordinal\":1,\"delays_us\":[35],"
+                                             "\"delay_frames\":[1],\"spans_us\":[]}"});
+        tape_segment_seal(segment);
+    }
+    tape_segment_finish(segment);
+    cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.with_events = 1});
+    assert_string_equal(next_frame(t)->channel->info.topic, CHANNEL_TOPIC_EVENTS);
+    assert_string_equal(next_frame(t)->channel->info.topic, CHANNEL_TOPIC_EVENTS);
+    for (unsigned n = 0; n < 4; n++) {
+        const frame_ref *frame = next_frame(t);
+        assert_int_equal(tape_frame_number(frame), n);
+        assert_int_equal(frame->conn->number, 3);
+    }
+    expect_end(t);
+    cursor_close(t);
+    archive_listing listing;
+    segment_rows rows;
+    assert_int_equal(archive_list(f->archive, &listing, NULL), TD_OK);
+    assert_int_equal(segment_rows_read(f->archive, listing.segments[0].path, &rows, NULL), TD_OK);
+    assert_int_equal(rows.conn_count, 1);
+    assert_int_equal(rows.unknown_ns, 0);
+    segment_rows_fini(&rows);
+    archive_listing_fini(&listing);
+    const verify_options checking = {.threads = 1, .finding = expect_no_damage};
+    verify_report report;
+    assert_int_equal(archive_verify(f->archive, &checking, &report, NULL), TD_OK);
+    assert_int_equal(report.frames, 4);
+}
+
 /* Starting inside a tape: book frames since the connection began come first, marked; a connection
  * that had ended before counts no more. */
 typedef enum lead_in_turn { TURNS_NOT, TURNS_BEFORE_SELECTION } lead_in_turn;
@@ -662,6 +716,7 @@ int main(void)
         tape_fixture_test(test_two_workers_are_busy),
         tape_fixture_test(test_selections),
         tape_fixture_test(test_events_are_returned_on_demand),
+        tape_fixture_test(test_unknown_events_are_skipped),
         cmocka_unit_test(test_lead_in),
         cmocka_unit_test(test_lead_in_between_segments),
         tape_fixture_test(test_grants),
