@@ -263,10 +263,6 @@ static void on_message(wire_conn *self, const ws_event *event)
                                   .bytes = event->bytes,
                                   .raw = event->raw,
                                   .recv_mono_ns = event->begin_ns,
-                                  .kernel_mono_ns = event->begin_ns == self->read_ns
-                                                        ? self->link->kernel_ns
-                                                        : self->begun_kernel_ns,
-                                  .end_mono_ns = self->read_ns,
                                   .is_compressed = event->is_compressed,
                                   .is_fragmented = event->is_fragmented};
     self->ops->message(self->user, self, &message);
@@ -311,7 +307,6 @@ size_t conn_read(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     const td_clock clock = self->link->loop->clock;
     ws_result rc = WS_EVENT;
-    self->read_ns = read_ns;
     ws_give(&self->reader, bytes, size, read_ns);
     while (rc == WS_EVENT && is_reading(self)) {
         ws_event event;
@@ -325,8 +320,6 @@ size_t conn_read(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns)
             self->role->inflated(self, clock_thread_ns(clock) - begun_ns);
     }
     size_t left = ws_forget_rest(&self->reader);
-    if (ws_reader_begin_ns(&self->reader) == read_ns)
-        self->begun_kernel_ns = self->link->kernel_ns;
     send_pong(self);
     return self->state == CONN_ENDING ? size : size - left;
 }

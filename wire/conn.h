@@ -53,12 +53,10 @@ typedef struct wire_peer {
 typedef struct wire_message {
     unsigned opcode; /* 1: text, 2: binary */
     td_bytes bytes;
-    td_bytes raw;            /* as it came, for wire_relay */
-    uint64_t recv_mono_ns;   /* its first bytes have been read (monotonic clock) */
-    uint64_t kernel_mono_ns; /* the kernel had received what was read then; 0: unknown */
-    uint64_t end_mono_ns;    /* its last bytes have been read */
-    uint8_t is_compressed;   /* it came so (RFC 7692) */
-    uint8_t is_fragmented;   /* it came in several frames */
+    td_bytes raw;          /* as it came, for wire_relay */
+    uint64_t recv_mono_ns; /* its first bytes have been read (monotonic clock) */
+    uint8_t is_compressed; /* it came so (RFC 7692) */
+    uint8_t is_fragmented; /* it came in several frames */
 } wire_message;
 
 /* What both roles call, on the loop's thread; each may be NULL, except message. user is the

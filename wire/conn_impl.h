@@ -58,11 +58,9 @@ struct wire_conn {
     uint8_t pong[WS_CONTROL_BYTES_MAX];
     char reason[WS_CONTROL_BYTES_MAX];
     ws_reader reader;
-    uint64_t read_ns;         /* of the present read */
-    uint64_t begun_kernel_ns; /* kernel_ns of the read in which the message that comes next began */
-    wire_timer *timer;        /* until late */
-    size_t timed_bytes;       /* that waited when it was set */
-    wire_timer *stall_timer;  /* set while it is not read, because inflating took too long */
+    wire_timer *timer;       /* until late */
+    size_t timed_bytes;      /* that waited when it was set */
+    wire_timer *stall_timer; /* set while it is not read, because inflating took too long */
 };
 
 /* The upgrade is done: frames begin. inflater (NULL: permessage-deflate was not negotiated) is

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <netdb.h>
@@ -31,7 +30,6 @@ enum {
      * Only a peer that asks and does not read gets there. */
     SEALED_BYTES_MAX = 128 << 10,
     OUT_BYTES_KEPT = 64 << 10, /* a buffer that grew beyond this is given back once it is empty */
-    CONTROL_BYTES = CMSG_SPACE(sizeof(struct timespec)),
 };
 
 void link_init(wire_link *self, wire_loop *loop, const link_ops *ops, void *user,
@@ -85,46 +83,21 @@ static void wait_for_events(wire_link *self)
         loop_fd_want(self->loop, &self->socket, events);
 }
 
-/* When the kernel had received what was read at read_ns, by the monotonic clock; 0: unknown, or so
- * long ago that the wall clock must have been set. */
-static uint64_t find_kernel_ns(const wire_link *self, struct msghdr *message)
-{
-    const struct cmsghdr *first = CMSG_FIRSTHDR(message);
-    struct timespec when;
-    if (first == NULL || first->cmsg_level != SOL_SOCKET || first->cmsg_type != SCM_TIMESTAMPNS)
-        return 0;
-    memcpy(&when, CMSG_DATA(first), sizeof when);
-    uint64_t kernel_ns = (uint64_t)when.tv_sec * TD_NS_PER_S + (uint64_t)when.tv_nsec;
-    uint64_t delay_ns = clock_wall_ns(self->loop->clock) - kernel_ns;
-    return delay_ns <= 60 * TD_NS_PER_S && delay_ns < self->read_ns ? self->read_ns - delay_ns : 0;
-}
-
 /* As recv(2); 0 at the end, -1 with os_error. */
 static ssize_t receive(wire_link *self, void *bytes, size_t size)
 {
-    union {
-        char bytes[CONTROL_BYTES];
-        struct cmsghdr align;
-    } control;
-    struct iovec to = {.iov_base = bytes, .iov_len = size};
-    struct msghdr message = {.msg_iov = &to,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
     ssize_t got;
     if (self->is_drained) {
         self->os_error = EAGAIN;
         return -1;
     }
     do
-        got = recvmsg(self->socket.fd, &message, MSG_DONTWAIT);
+        got = recv(self->socket.fd, bytes, size, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     self->os_error = errno;
     self->is_drained = got < 0 || (size_t)got < size;
-    if (got > 0) {
+    if (got > 0)
         self->read_ns = loop_now_ns(self->loop);
-        self->kernel_ns = find_kernel_ns(self, &message);
-    }
     return got;
 }
 
@@ -498,9 +471,8 @@ td_result link_adopt(wire_link *self, int fd, td_err *err)
     if (rc != TD_OK)
         return rc;
     self->state = LINK_OPEN;
-    /* Without these it is slower, or has no kernel times; no worse. */
+    /* Without it the link is slower, no worse. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     return TD_OK;
 }
 

@@ -53,9 +53,7 @@ typedef struct wire_link {
     size_t out_at;
     td_buf held;      /* received, and not used yet */
     uint64_t read_ns; /* time of the last read */
-    uint64_t
-        kernel_ns; /* when the kernel had received the end of it, by the same clock; 0: unknown */
-    int os_error;  /* errno of what failed last */
+    int os_error;     /* errno of what failed last */
     uint8_t is_paused;
     uint8_t is_blocked;  /* the socket takes no more for now */
     uint8_t is_drained;  /* the last read took all that the socket had */

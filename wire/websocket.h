@@ -105,12 +105,6 @@ size_t ws_forget_rest(ws_reader *reader);
 /* The next event. A message that lies whole in the given bytes is handed out where it lies. */
 ws_result ws_read(ws_reader *reader, ws_event *out);
 
-/* read_ns of the first byte of the message that comes next. */
-static inline uint64_t ws_reader_begin_ns(const ws_reader *reader)
-{
-    return reader->begin_ns;
-}
-
 /* Write a frame's head: opcode, final fragment, size of its payload. is compressed: RSV1. mask is
  * what the payload is masked with (ws_mask), NULL for a server's. Returns the bytes written. */
 typedef enum ws_head_flags { WS_FINAL = 1, WS_COMPRESSED = 2 } ws_head_flags;

@@ -39,8 +39,6 @@ static void on_message(void *user, wire_conn *conn, const wire_message *got)
     side->message_bytes += bytes.size;
     side->last_opcode = got->opcode;
     side->last_recv_ns = got->recv_mono_ns;
-    side->last_kernel_ns = got->kernel_mono_ns;
-    side->last_end_ns = got->end_mono_ns;
     side->is_last_fragmented = got->is_fragmented;
     side->last_size = bytes.size;
     side->last_hash = td_xxh64(bytes.data, bytes.size);

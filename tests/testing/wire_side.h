@@ -13,7 +13,7 @@ typedef struct wire_side {
     unsigned opened, ended, messages, sent;
     uint64_t message_bytes;
     unsigned last_opcode;
-    uint64_t last_recv_ns, last_kernel_ns, last_end_ns;
+    uint64_t last_recv_ns;
     unsigned is_last_fragmented;
     char last[512]; /* begin of the last message, NUL-terminated */
     size_t last_size;

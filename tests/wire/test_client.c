@@ -3,13 +3,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -274,79 +270,6 @@ static void test_whole_text_of_fragments(void **state)
     raw_peer_stop(peer, NULL, 0);
 }
 
-static int64_t wall_shift_ns;
-
-static uint64_t shifted_wall_ns(void *ctx)
-{
-    (void)ctx;
-    return clock_wall_ns(clock_real()) + (uint64_t)wall_shift_ns;
-}
-
-/* The kernel's receive time is unknown if the wall clock seems to have been set since. */
-/* A socket for which the kernel stamps packets: it begins to do so some time after the first such
- * socket is there, and ends with the last one. */
-static int open_stamped(void)
-{
-    const int on = 1;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof at;
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on), 0);
-    for (int is_stamped = 0; !is_stamped;) {
-        char byte = 0;
-        char control[256];
-        struct iovec bytes = {&byte, 1};
-        struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control};
-        assert_int_equal(sendto(fd, &byte, 1, 0, (struct sockaddr *)&at, size), 1);
-        message.msg_controllen = sizeof control;
-        struct timespec before; /* what is not stamped on its way gets the time of recvmsg */
-        assert_int_equal(clock_gettime(CLOCK_REALTIME, &before), 0);
-        assert_int_equal(recvmsg(fd, &message, 0), 1);
-        const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        struct timespec stamp = {0};
-        if (header != NULL)
-            memcpy(&stamp, CMSG_DATA(header), sizeof stamp);
-        is_stamped =
-            header != NULL && (stamp.tv_sec < before.tv_sec ||
-                               (stamp.tv_sec == before.tv_sec && stamp.tv_nsec < before.tv_nsec));
-    }
-    return fd;
-}
-
-static void test_kernel_times(void **state)
-{
-    (void)state;
-    int stamped = open_stamped();
-    static const int64_t SHIFTS_S[] = {0, -3600, 3600};
-    for (size_t i = 0; i < sizeof SHIFTS_S / sizeof *SHIFTS_S; i++) {
-        static const raw_script SCRIPT = {.after = BYTES("\x81\x02hi"), .end = RAW_END_CLOSE};
-        td_clock real = clock_real();
-        td_clock_ops ops = *real.ops;
-        ops.wall_ns = shifted_wall_ns;
-        wall_shift_ns = SHIFTS_S[i] * (int64_t)TD_NS_PER_S;
-        raw_peer *peer = raw_peer_start(&SCRIPT);
-        wire_loop *loop = NULL;
-        wire_side side;
-        assert_int_equal(
-            wire_loop_open((td_clock){.ops = &ops, .ctx = real.ctx}, NULL, &loop, NULL), TD_OK);
-        wire_side_connect(&side, loop, url_of(peer, "ws"), NULL);
-        wire_run_until(loop, &side.messages, 1, "the message");
-        assert_true(side.last_end_ns == side.last_recv_ns);
-        if (SHIFTS_S[i] == 0)
-            assert_in_range(side.last_kernel_ns, side.last_recv_ns - 60 * TD_NS_PER_S,
-                            side.last_recv_ns);
-        else
-            assert_int_equal(side.last_kernel_ns, 0);
-        wire_run_until(loop, &side.ended, 1, "the end");
-        wire_loop_close(loop);
-        raw_peer_stop(peer, NULL, 0);
-    }
-    (void)close(stamped);
-}
-
 /* A frame of exactly the limit is taken, one byte more is not; in one frame and in fragments. */
 static void test_limit(void **state)
 {
@@ -473,7 +396,6 @@ int main(void)
         cmocka_unit_test(test_arguments_refused),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_whole_text_of_fragments),
-        cmocka_unit_test(test_kernel_times),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_announced_too_large),
         cmocka_unit_test(test_costly_to_inflate),
