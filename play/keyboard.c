@@ -8,10 +8,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#define JUMP_NS (10 * TD_NS_PER_S)
-
-enum { SPEED_STEPS_MAX = 20 }; /* a million times, and its inverse at six places */
-
 struct keyboard {
     int fd;
     struct termios before, raw;
@@ -86,98 +82,35 @@ void keyboard_close(keyboard *self)
     td_free(self);
 }
 
-/* Twice as fast, or half; stays where it is at the bounds. */
-static void change_speed(pacer *p, int64_t multiplier, int64_t divisor)
+/* The command of a byte that the terminal sends; NULL: an arrow's first bytes, or another key. */
+static const control_command *command_of(keyboard *self, char byte)
 {
-    if (p->options.speed.is_max)
-        return;
-    td_decimal value = p->options.speed.value;
-    if (value.mantissa % divisor != 0) {
-        int64_t finer;
-        if (value.scale >= SPEED_STEPS_MAX / 3 ||
-            td_decimal_rescale(value, (uint8_t)(value.scale + 1), &finer) != TD_OK)
-            return;
-        value = (td_decimal){finer, (uint8_t)(value.scale + 1)};
-    }
-    if (value.mantissa / divisor > INT64_MAX / (1 << SPEED_STEPS_MAX))
-        return;
-    value.mantissa = value.mantissa / divisor * multiplier;
-    TD_ASSERT(value.mantissa > 0);
-    pacer_set_speed(p, (pacer_speed){.value = td_decimal_shortest(value)});
-}
-
-pacer_answer keyboard_apply(pacer *p, char key)
-{
-    switch (key) {
-    case ' ':
-        if (p->is_paused)
-            pacer_resume(p);
-        else
-            pacer_pause(p);
-        break;
-    case '.':
-        pacer_step(p);
-        break;
-    case ',':
-        pacer_pause(p);
-        (void)pacer_back(p); /* 0: it stays where it is */
-        break;
-    case '+':
-        change_speed(p, 2, 1);
-        break;
-    case '-':
-        change_speed(p, 1, 2);
-        break;
-    case '1':
-        pacer_set_speed(p, (pacer_speed){.value = {1, 0}});
-        break;
-    case 'm':
-        pacer_set_speed(p, (pacer_speed){.is_max = 1});
-        break;
-    case 'f':
-        pacer_skip(p, JUMP_NS);
-        break;
-    case 'b':
-        (void)pacer_skip_back(p, JUMP_NS); /* 0: it stays where it is */
-        break;
-    case 'q':
-        return PACER_STOP;
-    default: /* other keys mean nothing */
-        break;
-    }
-    return PACER_GO;
-}
-
-/* A byte that the terminal sends, as a key; '\0': an arrow's first bytes. */
-static char key_of(keyboard *self, char byte)
-{
-    static const char ARROWS[] = "+-.,"; /* of A, B, C and D */
     if (byte == '\x1b' || (self->escape == 1 && (byte == '[' || byte == 'O'))) {
         self->escape = byte == '\x1b' ? 1 : 2;
-        return '\0';
+        return NULL;
     }
     int is_arrow = self->escape == 2;
     self->escape = 0;
-    if (!is_arrow)
-        return byte;
-    if (byte < 'A' || byte > 'D')
-        return '\0';
-    return ARROWS[byte - 'A'];
+    return is_arrow ? control_find_arrow(byte) : control_find_key(byte);
 }
 
-pacer_answer keyboard_wait(keyboard *self, pacer *p, uint64_t wait_ns)
+size_t keyboard_wait(keyboard *self, uint64_t wait_ns,
+                     const control_command *out[KEYBOARD_COMMANDS_MAX])
 {
     make_raw(self);
     struct pollfd ready = {.fd = keyboard_has_terminal(self) ? self->fd : -1, .events = POLLIN};
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / TD_NS_PER_S),
                                .tv_nsec = (long)(wait_ns % TD_NS_PER_S)};
     if (ppoll(&ready, 1, &timeout, NULL) <= 0)
-        return PACER_GO;
-    char keys[16];
-    ssize_t count = read(self->fd, keys, sizeof keys);
-    for (ssize_t i = 0; i < count; i++) {
-        if (keyboard_apply(p, key_of(self, keys[i])) == PACER_STOP)
-            return PACER_STOP;
+        return 0;
+    char keys[KEYBOARD_COMMANDS_MAX];
+    size_t count = 0;
+    ssize_t size = read(self->fd, keys, sizeof keys);
+    for (ssize_t i = 0; i < size; i++) {
+        out[count] = command_of(self, keys[i]);
+        count += out[count] != NULL;
     }
-    return count == 0 ? PACER_STOP : PACER_GO; /* the terminal went away */
+    if (size == 0) /* the terminal went away */
+        out[count++] = control_find_key('q');
+    return count;
 }

@@ -1,14 +1,10 @@
-/* Keys that control a tape while it waits: space pauses and resumes, '.' plays one frame, ','
- * pauses and goes one frame back, '+' and '-' double and halve the speed, '1' is the recorded pace,
- * 'm' full speed, 'f' ten seconds forward (and at least to the next frame), 'b' ten seconds back,
- * 'q' ends. The arrows right, left, up and down are '.', ',', '+' and '-'. The terminal is taken
- * out of line mode while keys are waited for in its foreground, and put back. One thread, except
- * the function that signals need. */
+/* A terminal whose keys are commands (play/control.h). It is taken out of line mode while keys are
+ * waited for in its foreground, and put back. One thread, except the function that signals need. */
 #ifndef TD_PLAY_KEYBOARD_H
 #define TD_PLAY_KEYBOARD_H
 
 #include "base/err.h"
-#include "play/pacer.h"
+#include "play/control.h"
 
 typedef struct keyboard keyboard;
 
@@ -24,11 +20,11 @@ void keyboard_release(keyboard *self, int is_released);
  * it, or to change it, would stop the process. */
 int keyboard_has_terminal(const keyboard *self);
 
-/* Wait at most wait_ns for keys and apply them to the pacer; 0 only looks. */
-pacer_answer keyboard_wait(keyboard *self, pacer *pacer, uint64_t wait_ns);
+enum { KEYBOARD_COMMANDS_MAX = 16 };
 
-/* What a key does to the pacer, an arrow being the key that it is named with; apart from the
- * terminal, for tests. */
-pacer_answer keyboard_apply(pacer *pacer, char key);
+/* Wait at most wait_ns for keys and get their commands; 0 only looks. A terminal that went away
+ * quits. */
+size_t keyboard_wait(keyboard *self, uint64_t wait_ns,
+                     const control_command *out[KEYBOARD_COMMANDS_MAX]);
 
 #endif

@@ -275,7 +275,10 @@ uint64_t pacer_due(pacer *p, uint64_t recv_ns)
 
 void pacer_set_speed(pacer *p, pacer_speed speed)
 {
+    const pacer_speed *now = &p->options.speed;
     TD_ASSERT(speed.is_max || speed.value.mantissa > 0);
+    if (speed.is_max == now->is_max && td_decimal_compare(speed.value, now->value) == 0)
+        return;
     pacer_anchor(p);
     p->options.speed = speed;
 }
@@ -303,7 +306,7 @@ void pacer_step(pacer *p)
         p->step_count++;
 }
 
-static int pacer_seek(pacer *p, uint64_t frames, uint64_t recv_ns, int is_behind)
+static int set_target(pacer *p, uint64_t frames, uint64_t recv_ns, int is_behind)
 {
     if (is_behind && p->options.marks == NULL)
         return 0;
@@ -318,7 +321,7 @@ static int pacer_seek(pacer *p, uint64_t frames, uint64_t recv_ns, int is_behind
 int pacer_back(pacer *p)
 {
     uint64_t frames = p->is_seeking && p->target_frames > 0 ? p->target_frames : p->frames;
-    return frames == 0 || pacer_seek(p, frames - 1, 0, frames - 1 < p->frames);
+    return frames == 0 || set_target(p, frames - 1, 0, frames - 1 < p->frames);
 }
 
 /* Where it is, or will be. */
@@ -329,17 +332,21 @@ static uint64_t pacer_place(const pacer *p)
     return p->frames > 0 ? p->played_ns : p->recv_ns;
 }
 
+int pacer_seek(pacer *p, uint64_t recv_ns)
+{
+    return set_target(p, 0, recv_ns, p->frames > 0 && recv_ns <= p->played_ns);
+}
+
 int pacer_skip_back(pacer *p, uint64_t tape_ns)
 {
     uint64_t place_ns = pacer_place(p);
-    uint64_t target_ns = place_ns < tape_ns ? 0 : place_ns - tape_ns;
-    return pacer_seek(p, 0, target_ns, p->frames > 0 && target_ns <= p->played_ns);
+    return pacer_seek(p, place_ns < tape_ns ? 0 : place_ns - tape_ns);
 }
 
 void pacer_skip(pacer *p, uint64_t tape_ns)
 {
     uint64_t target_ns = pacer_place(p) + tape_ns;
-    (void)pacer_seek(p, 0, target_ns > p->recv_ns ? target_ns : p->recv_ns + 1, 0);
+    (void)pacer_seek(p, target_ns > p->recv_ns ? target_ns : p->recv_ns + 1);
 }
 
 uint64_t pacer_wait_ns(const pacer *p)

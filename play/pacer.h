@@ -112,11 +112,12 @@ void pacer_pause(pacer *pacer);
 void pacer_resume(pacer *pacer);
 /* Let one frame go while paused. */
 void pacer_step(pacer *pacer);
-/* Seek one frame back, tape_ns of tape on (and past the frame that is waited for), or so far back.
- * Each counts from a seek's target if there is one. The frames before the target are due at once;
- * the one at the target is due then, or held while paused. A target that was passed needs a rewind:
- * 0 without marks. */
+/* Seek one frame back, to the first frame that was received at recv_ns or later, tape_ns of tape on
+ * (and past the frame that is waited for), or so far back. Skips and steps back count from a seek's
+ * target if there is one. The frames before the target are due at once; the one at the target is
+ * due then, or held while paused. A target that was passed needs a rewind: 0 without marks. */
 int pacer_back(pacer *pacer);
+int pacer_seek(pacer *pacer, uint64_t recv_ns);
 void pacer_skip(pacer *pacer, uint64_t tape_ns);
 int pacer_skip_back(pacer *pacer, uint64_t tape_ns);
 

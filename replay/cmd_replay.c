@@ -152,20 +152,23 @@ static void show_progress(replay_command *command, uint64_t now_ns)
     td_duration_format(now_ns - command->started_ns, elapsed);
     uint64_t rate = rate_update(&command->verb->rate, now_ns, command->pacer.frames);
     const unit_text part = verb_run_part(command->verb, now_ns, command->pacer.recv_ns);
-    progress_show(&command->verb->progress, now_ns, "%s%s%s  speed %s%s  %s/s  %s  %s%s", part.text,
-                  part.text[0] == '\0' ? "" : "  ", when, speed,
+    const int has_keys = command->keyboard != NULL;
+    progress_show(&command->verb->progress, now_ns, "%s%s%s  speed %s%s  %s/s  %s  %s%s%s%s",
+                  part.text, part.text[0] == '\0' ? "" : "  ", when, speed,
                   command->pacer.is_paused ? "  paused" : "", format_counted(rate, "frame").text,
                   elapsed, format_counted(command->pacer.frames, "frame").text,
-                  command->keyboard == NULL ? ""
-                                            : "  [space . , + - 1 m f b q: pause, step, back, "
-                                              "faster, slower, as recorded, max, 10 s on, 10 s "
-                                              "back, end]");
+                  has_keys ? "  [" : "", has_keys ? control_list_keys("").text : "",
+                  has_keys ? "]" : "");
 }
 
 /* The key for the end is the same as a signal. */
 static pacer_answer read_keys(replay_command *command, uint64_t wait_ns)
 {
-    pacer_answer answer = keyboard_wait(command->keyboard, &command->pacer, wait_ns);
+    const control_command *keys[KEYBOARD_COMMANDS_MAX];
+    size_t count = keyboard_wait(command->keyboard, wait_ns, keys);
+    pacer_answer answer = PACER_GO;
+    for (size_t i = 0; i < count && answer == PACER_GO; i++)
+        answer = control_apply(&command->pacer, keys[i], &keys[i]->value);
     command->has_quit |= answer == PACER_STOP;
     return answer;
 }

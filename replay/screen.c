@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/time_text.h"
 #include "cli/terminal.h"
+#include "play/control.h"
 
 enum {
     FRAME_ROWS = 9,
@@ -230,8 +231,8 @@ void screen_draw(output_stream *output, const screen_view *view)
         draw_bytes(output, last->frame.bytes);
         draw_book(output, last);
     }
-    print(output,
-          "space: pause  right, left: one frame  up, down: speed  f, b: 10 s  q: quit\x1b[J\r");
+    print(output, control_list_keys("").text);
+    print(output, "\x1b[J\r");
     output_flush(output);
 }
 

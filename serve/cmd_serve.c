@@ -11,6 +11,7 @@
 #include "cli/option_groups.h"
 #include "cli/units.h"
 #include "serve/serve.h"
+#include "play/keyboard.h"
 #include "play/verb_run.h"
 
 #define GOOD_BYE_NS   (2 * TD_NS_PER_S)
@@ -139,7 +140,10 @@ static void take_keys(void *user)
 {
     serve_command *command = user;
     uint64_t next_ns = clock_mono_ns(command->verb->clock) + KEYS_EVERY_NS;
-    command->has_quit = serve_take_keys(command->server, command->keyboard);
+    const control_command *keys[KEYBOARD_COMMANDS_MAX];
+    size_t count = keyboard_wait(command->keyboard, 0, keys);
+    for (size_t i = 0; i < count && !command->has_quit; i++)
+        command->has_quit = serve_apply(command->server, keys[i], &keys[i]->value);
     if (keyboard_has_terminal(command->keyboard))
         serve_show(command->server, &command->verb->progress);
     wire_timer_set(command->loop, &command->key_timer, next_ns, take_keys, command);
@@ -343,8 +347,7 @@ static td_result run(serve_command *command, td_err *err)
     log_served(command);
     reserve_files(command);
     if (command->keyboard != NULL) {
-        report_line(verb->report, TD_LOG_INFO,
-                    "keys: space pauses, . steps, + - 1 m set the speed, f b go 10 s, q ends");
+        report_line(verb->report, TD_LOG_INFO, "keys: %s", control_list_keys(",").text);
         take_keys(command);
     }
     while (rc == TD_OK && !is_done(command))

@@ -32,8 +32,7 @@
 #include "base/log.h"
 #include "cli/progress.h"
 #include "archive/archive.h"
-#include "play/keyboard.h"
-#include "play/pacer.h"
+#include "play/control.h"
 #include "serve/serve_faults.h"
 #include "serve/serve_feeds.h"
 #include "tape/selection.h"
@@ -108,9 +107,9 @@ void serve_stop(serve *server);
 /* Number of connected clients. */
 size_t serve_client_count(const serve *server);
 
-/* Let the keys that came act on all tapes, as requests of the control do; ten seconds on or back
- * are those of the newest tape. ',' only pauses. 1: a key ends the server. */
-int serve_take_keys(serve *server, keyboard *keys);
+/* Apply a command of a key or a request to all tapes. It skips from the position of the newest one,
+ * and back at most to its beginning; CONTROL_BACK only pauses. 1: it ends the server. */
+int serve_apply(serve *server, const control_command *command, const control_value *value);
 
 /* Show where the newest tape is, and how all play. */
 void serve_show(const serve *server, progress_line *progress);

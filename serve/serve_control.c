@@ -1,4 +1,4 @@
-/* The control: requests by HTTP, and keys, that act on all tapes. */
+/* The control: commands, in HTTP requests and from keys, that act on all tapes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -103,27 +103,35 @@ static td_result find_seek(const serve *server, const char *text, uint64_t *from
     return rc;
 }
 
-static td_result read_change(const serve *server, td_bytes command, td_bytes query,
-                             tape_change *out, td_err *err)
+static td_result read_command(const serve *server, td_bytes name, td_bytes query,
+                              const control_command **out, control_value *value, td_err *err)
 {
-    static const char *const NAMES[] = {[TAPES_PAUSE] = "pause",
-                                        [TAPES_RESUME] = "resume",
-                                        [TAPES_STEP] = "step",
-                                        [TAPES_SPEED] = "speed",
-                                        [TAPES_SEEK] = "seek"};
-    char value[VALUE_BYTES];
-    for (int kind = TAPES_SPEED; kind <= TAPES_STEP; kind++) {
-        if (!td_bytes_is(command, NAMES[kind]))
-            continue;
-        *out = (tape_change){.kind = kind};
-        if (kind > TAPES_SEEK)
-            return TD_OK;
-        if (find_value(query, "to", value))
-            return kind == TAPES_SEEK ? find_seek(server, value, &out->from_ns, err)
-                                      : pacer_speed_parse(value, &out->speed, err);
-    }
-    return td_err_set(err, TD_E_INVALID,
-                      "expected pause, resume, step, seek?to=TIME or speed?to=N");
+    char to[VALUE_BYTES];
+    *out = control_find_name(name);
+    *value = (control_value){0};
+    if (*out != NULL && (*out)->argument == CONTROL_NOTHING)
+        return TD_OK;
+    if (*out == NULL || !find_value(query, "to", to))
+        return td_err_set(err, TD_E_INVALID, "expected %s", control_list_names().text);
+    return (*out)->argument == CONTROL_TO_TIME ? find_seek(server, to, &value->ns, err)
+                                               : pacer_speed_parse(to, &value->speed, err);
+}
+
+/* What a command does to a pacer, it does to all tapes. */
+int serve_apply(serve *server, const control_command *command, const control_value *value)
+{
+    const serve_tape *newest = serve_newest_tape(server);
+    pacer hand;
+    pacer_init(&hand,
+               &(pacer_options){.clock = server->options.clock, .speed = server->options.speed});
+    hand.is_paused = server->is_paused;
+    hand.played_ns = hand.recv_ns = serve_place(server);
+    if (control_apply(&hand, command, value) == PACER_STOP)
+        return 1;
+    if (command->effect == CONTROL_SKIP_BACK && newest != NULL && hand.target_ns < newest->begin_ns)
+        hand.target_ns = newest->begin_ns;
+    serve_tapes_follow(server, &hand);
+    return 0;
 }
 
 /* The path below SERVE_CONTROL; empty: it is another one. */
@@ -153,47 +161,16 @@ unsigned serve_control_post(void *user, td_bytes path, td_bytes query, char text
     serve *server = user;
     td_bytes command = command_of(path);
     td_err err;
-    tape_change change;
-    if (command.size > 0 && read_change(server, command, query, &change, &err) == TD_OK) {
-        serve_tapes_change(server, &change);
+    const control_command *found;
+    control_value value;
+    if (command.size > 0 && read_command(server, command, query, &found, &value, &err) == TD_OK) {
+        (void)serve_apply(server, found, &value);
         put_status(server, text);
         return 200;
     }
     (void)snprintf(text, WIRE_ANSWER_BYTES, "%s",
                    command.size > 0 ? err.text : "a POST is for " SERVE_CONTROL);
     return command.size > 0 ? 400 : 405;
-}
-
-/* ---- a person ---- */
-
-/* A pacer of its own takes the keys: what they change in it, all tapes change. */
-int serve_take_keys(serve *server, keyboard *keys)
-{
-    const serve_tape *newest = serve_newest_tape(server);
-    const pacer_speed before = server->options.speed;
-    pacer hand;
-    pacer_init(&hand, &(pacer_options){.clock = server->options.clock, .speed = before});
-    hand.is_paused = server->is_paused;
-    hand.played_ns = hand.recv_ns = serve_place(server);
-    uint64_t begin_ns = newest == NULL ? 0 : newest->begin_ns;
-    if (keyboard_wait(keys, &hand, 0) == PACER_STOP)
-        return 1;
-    tape_change change = {.speed = hand.options.speed,
-                          .from_ns = hand.target_ns > begin_ns ? hand.target_ns : begin_ns};
-    const uint32_t times[] = {
-        [TAPES_SPEED] = change.speed.is_max != before.is_max ||
-                        td_decimal_compare(change.speed.value, before.value) != 0,
-        [TAPES_SEEK] = hand.is_seeking,
-        [TAPES_PAUSE] = hand.is_paused && !server->is_paused,
-        [TAPES_RESUME] = !hand.is_paused && server->is_paused,
-        [TAPES_STEP] = hand.step_count,
-    };
-    for (int kind = TAPES_SPEED; kind <= TAPES_STEP; kind++) {
-        change.kind = kind;
-        for (uint32_t i = 0; i < times[kind]; i++)
-            serve_tapes_change(server, &change);
-    }
-    return 0;
 }
 
 void serve_show(const serve *server, progress_line *progress)

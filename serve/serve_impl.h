@@ -234,21 +234,9 @@ const serve_tape *serve_newest_tape(const serve *server);
  */
 uint64_t serve_place(const serve *server);
 
-/* For a control: what it does to all tapes that play. */
-typedef struct tape_change {
-    enum {
-        TAPES_SPEED, /* to speed */
-        TAPES_SEEK,  /* continue with the first frame that was received at from_ns or later */
-        TAPES_PAUSE,
-        TAPES_RESUME,
-        TAPES_STEP, /* while paused: send the next frame that a client of the tape wants */
-    } kind;
-    pacer_speed speed;
-    uint64_t from_ns;
-} tape_change;
-
-/* Let each continue changed. Tapes that start later are paused and have the speed as these. */
-void serve_tapes_change(serve *server, const tape_change *change);
+/* Let each tape that plays continue as a control has changed this pacer: speed, pause, steps and a
+ * seek. Tapes that start later are paused and have the speed as these. */
+void serve_tapes_follow(serve *server, const pacer *hand);
 
 /* Free all tapes; they have no clients. */
 void serve_tapes_close(serve *server);

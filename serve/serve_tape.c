@@ -888,40 +888,28 @@ uint64_t serve_place(const serve *server)
     return tape->frame != NULL ? tape->frame->recv_ns : cursor_get_window(tape->cursor).from_ns;
 }
 
-static td_result change_tape(serve_tape *tape, const tape_change *change, td_err *err)
+static td_result follow_hand(serve_tape *tape, const pacer *hand, td_err *err)
 {
-    switch (change->kind) {
-    case TAPES_PAUSE:
+    pacer_set_speed(&tape->pacer, hand->options.speed);
+    if (hand->is_paused)
         pacer_pause(&tape->pacer);
-        break;
-    case TAPES_RESUME:
+    else
         pacer_resume(&tape->pacer);
-        break;
-    case TAPES_STEP:
-        if (!tape->is_at_end)
-            pacer_step(&tape->pacer);
-        break;
-    case TAPES_SPEED:
-        pacer_set_speed(&tape->pacer, change->speed);
-        break;
-    case TAPES_SEEK:
-        return rewind_tape(tape, change->from_ns, err);
-    }
-    return TD_OK;
+    for (uint32_t i = 0; i < hand->step_count && !tape->is_at_end; i++)
+        pacer_step(&tape->pacer);
+    return hand->is_seeking ? rewind_tape(tape, hand->target_ns, err) : TD_OK;
 }
 
-void serve_tapes_change(serve *server, const tape_change *change)
+void serve_tapes_follow(serve *server, const pacer *hand)
 {
-    if (change->kind == TAPES_PAUSE || change->kind == TAPES_RESUME)
-        server->is_paused = change->kind == TAPES_PAUSE;
-    if (change->kind == TAPES_SPEED)
-        server->options.speed = change->speed;
+    server->is_paused = hand->is_paused;
+    server->options.speed = hand->options.speed;
     for (serve_tape *tape = server->tapes, *next; tape != NULL; tape = next) {
         td_err err;
         next = tape->next; /* the tape may be freed */
         if (tape->cursor == NULL)
             continue;
-        if (change_tape(tape, change, &err) == TD_OK)
+        if (follow_hand(tape, hand, &err) == TD_OK)
             pump(tape);
         else
             fail(tape, &err);

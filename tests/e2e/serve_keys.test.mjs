@@ -19,7 +19,7 @@ async function paused(t, frames, ...options) {
   const archive = await importFrames(t, dir, { family: "v5-linear", host: HOST, frames });
   const ready = path.join(dir, "ready.json");
   const terminal = new Tmux(t, ["serve", "-a", archive, "--plain", ...options, "--listen", "127.0.0.1:0", "--ready-file", ready]);
-  terminal.shows(/keys: space pauses[^]*no tape {2}speed 1 {2}0 clients {2}0 frames$/m);
+  terminal.shows(/keys: space: pause[^]*no tape {2}speed 1 {2}0 clients {2}0 frames$/m);
   terminal.keys("Space");
   terminal.shows(/no tape {2}speed 1 {2}paused/);
   const ws = new WebSocket(`${JSON.parse(fs.readFileSync(ready)).url}${HOST}`, { perMessageDeflate: false });

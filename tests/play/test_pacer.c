@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/testing/clock_sim.h"
-#include "play/keyboard.h"
+#include "play/control.h"
 #include "play/lateness.h"
 #include "play/pacer.h"
 
@@ -128,6 +128,12 @@ static void test_full_speed(void **state)
 
 /* ---- hands on ---- */
 
+static pacer_answer press(pacer *p, char key)
+{
+    const control_command *command = control_find_key(key);
+    return command == NULL ? PACER_GO : control_apply(p, command, &command->value);
+}
+
 /* A user: each time the pacer idles, some time passes, and a key may be pressed. */
 typedef struct hand {
     clock_sim *sim;
@@ -143,7 +149,7 @@ static pacer_answer hand_wait(void *ctx, uint64_t mono_ns)
     uint64_t left_ns = mono_ns - now_ns;
     clock_sim_advance(h->sim, left_ns < h->pass_ns ? left_ns : h->pass_ns);
     char key = *h->keys == '\0' ? '_' : *h->keys++;
-    return keyboard_apply(h->pacer, key);
+    return press(h->pacer, key);
 }
 
 typedef struct key_case {
@@ -302,7 +308,7 @@ static void test_jumps(void **state)
         uint64_t target_s;
     } JUMPS[] = {{'f', 110}, {'f', 120}, {'b', 110}, {'b', 100}, {'b', 90}, {'b', 80}};
     for (size_t i = 0; i < sizeof JUMPS / sizeof *JUMPS; i++) {
-        assert_int_equal(keyboard_apply(&p, JUMPS[i].key), PACER_GO);
+        assert_int_equal(press(&p, JUMPS[i].key), PACER_GO);
         assert_int_equal(p.target_ns, JUMPS[i].target_s * TD_NS_PER_S);
     }
     clock_sim_close(sim);
@@ -332,12 +338,12 @@ static void test_speed_bounds(void **state)
     pacer p;
     open_pacer(&p, sim, "1", 0);
     for (int i = 0; i < 100; i++)
-        assert_int_equal(keyboard_apply(&p, '-'), PACER_GO);
+        assert_int_equal(press(&p, '-'), PACER_GO);
     char shown[TD_DECIMAL_TEXT_BYTES];
     pacer_speed_format(p.options.speed, shown);
     assert_string_equal(shown, "0.015625"); /* 1/64 */
     for (int i = 0; i < 100; i++)
-        assert_int_equal(keyboard_apply(&p, '+'), PACER_GO);
+        assert_int_equal(press(&p, '+'), PACER_GO);
     assert_true(p.options.speed.value.mantissa > 1000000);
     clock_sim_close(sim);
 }
