@@ -114,9 +114,9 @@ TD_MUST_USE td_result symbol_state_load(td_bytes bytes, symbol_audits audits, sy
 void symbol_state_keep(symbol_state *state, int (*keep)(void *user, const symbol_topic *topic),
                        void *user);
 
-/* Move the topics of a state into *to, which has none of them; NULL: *to becomes the state. Objects
- * of connections are forgotten (choice_conn), so that `to` may be of another tape. Two states are
- * put together only if both are without audits. */
+/* Move the topics of a state into *to, which lacks all of them; NULL: *to becomes the state.
+ * Objects of connections are forgotten (choice_conn), so that `to` may be of another tape. Two
+ * states are put together only if both are without audits. */
 void symbol_state_move(symbol_state **to, symbol_state *from);
 
 /* The topics, in the order in which they were added; NULL: no more. */

@@ -35,7 +35,7 @@ TD_NEVER_NULL symbol_entry *symbol_table_get(symbol_table *table, const char *fe
 /* Bytes of memory of the entry, without its state. */
 size_t symbol_entry_bytes(const symbol_entry *entry);
 
-/* An entry's state, opened if it has none. */
+/* An entry's state, opened if there is not one yet. */
 TD_NEVER_NULL symbol_state *symbol_entry_state(symbol_entry *entry, symbol_audits audits);
 
 /* The topic of a channel's frames, added to its symbol's state, and this opened, if they are new.

@@ -58,7 +58,7 @@ typedef struct control_text {
     char text[128];
 } control_text;
 
-/* "space: pause  right left: one frame …": the keys but those of left_out. */
+/* "space: pause  right left: one frame …": the keys without those in left_out. */
 control_text control_list_keys(const char *left_out);
 
 /* "pause, resume, … or speed?to=N": the requests. */

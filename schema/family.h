@@ -30,13 +30,14 @@ typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } mark
 
 /* What a family is in data sets. */
 typedef struct family_market {
-    const char *exchange; /* in the Tardis CSV format; NULL: it has none */
+    const char *exchange; /* in the Tardis CSV format; NULL: it is not in it */
     const char *book_topic;
     market_kind kind;
     const char *category; /* of its instruments, as in lists of them (schema/instrument.h); NULL:
                              "linear" */
     const char *coin_category;     /* of its symbols that end with "USD"; NULL: as others */
-    const char *liquidation_topic; /* that has all of them; others have some. NULL: none has */
+    const char *liquidation_topic; /* with every one; other topics have some. NULL: there is no such
+                                      topic */
 } family_market;
 
 typedef struct family {

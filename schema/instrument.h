@@ -56,9 +56,9 @@ typedef struct instrument_lists {
     const char *const *lists; /* members of a result that may be the list; ends with NULL. A result
                                  may be one itself */
     const char *category;     /* the member of a result that names the category of all entries */
-    const char *page;         /* the one that names the next page; absent or empty: there is none */
+    const char *page; /* the one that names the next page; absent or empty: it is the last */
     const category_sign *signs;
-    const char *const *members; /* by instrument_value: those of an entry that may have it, as
+    const char *const *members; /* by instrument_value: which of an entry may have it, as
                                    "filter.tick|tick"; the first that is there counts; NULL: no
                                    member has it */
 } instrument_lists;
