@@ -150,11 +150,11 @@ void conn_choice_copy(conn_choice *to, const conn_choice *from)
     for (uint32_t i = 0; i < from->count; i++) {
         conns = td_array_grow(conns, i, sizeof *conns);
         conns[i] = from->conns[i];
+        conns[i].at = NULL;
     }
     conn_choice_fini(to);
     *to = *from;
     to->conns = conns;
-    conn_choice_forget_objects(to);
 }
 
 void conn_choice_serialize(conn_choice *stream, state_io *io)
