@@ -14,37 +14,36 @@
 #include "export/export_format.h"
 #include "export/export_name.h"
 #include "export/export_writers.h"
-#include "format/codec.h"
+#include "format/chunk_packer.h"
 #include "format/mcap_encode.h"
 #include "format/mcap_summary.h"
 #include "json/json_write.h"
 
 enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 2 };
 
-typedef struct mcap_lane {
+typedef struct topic_channel {
     char *key;         /* feed, topic, symbol */
     uint32_t sequence; /* of its last message */
-    td_buf entries;    /* of the chunk's message index */
-} mcap_lane;
+} topic_channel;
 
 typedef struct mcap_writer {
     const export_target *target;
     export_file *file; /* NULL: no row yet */
-    codec *coder;
+    chunk_packer *packer;
+    sealed_chunk *sealed;
     mcap_summary summary;
-    td_buf chunk, packed, pack, text; /* text: of the message that is being written */
-    json_writer json;                 /* into text */
-    uint16_t message_id;              /* channel of the message in text, which lacks its last
-                                         levels; 0: there is no such message */
-    uint8_t *is_of_level;             /* by column of book changes */
-    uint64_t chunk_first_ns, chunk_last_ns;
-    uint64_t bytes; /* of the file so far */
-    uint32_t crc;   /* of these */
+    td_buf chunk, pack, text; /* text: of the message that is being written */
+    json_writer json;         /* into text */
+    uint16_t message_id;      /* channel of the message in text, which lacks its last
+                                 levels; 0: there is no such message */
+    uint8_t *is_of_level;     /* by column of book changes */
+    uint64_t bytes;           /* of the file so far */
+    uint32_t crc;             /* of these */
     const export_type *schemas[SCHEMAS_MAX];
     size_t schema_count;
-    mcap_lane *lanes; /* channel id less 1 */
-    size_t lane_count;
-    slot_table slots; /* of lanes by key */
+    topic_channel *channels; /* channel id less 1 */
+    size_t channel_count;
+    slot_table slots; /* of channels by key */
 } mcap_writer;
 
 /* 1 if the column is a level's own; the others are of the whole frame. */
@@ -59,15 +58,16 @@ static void *open_mcap(const export_target *target)
 {
     const export_type *books = &EXPORT_MESSAGE_TYPES[MSG_BOOK_CHANGE];
     mcap_writer *made = td_alloc_zero(1, sizeof *made);
-    td_buf *bufs[] = {&made->chunk, &made->packed, &made->pack, &made->text};
     made->target = target;
-    made->coder = codec_open();
+    made->packer = chunk_packer_open();
+    made->sealed = sealed_chunk_open();
     mcap_summary_init(&made->summary);
     made->is_of_level = td_alloc_zero(books->column_count, sizeof *made->is_of_level);
     for (size_t i = 0; i < books->column_count; i++)
         made->is_of_level[i] = (uint8_t)is_of_level(&books->columns[i]);
-    for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
-        td_buf_init(bufs[i], SIZE_MAX);
+    td_buf_init(&made->chunk, SIZE_MAX);
+    td_buf_init(&made->pack, SIZE_MAX);
+    td_buf_init(&made->text, SIZE_MAX);
     return made;
 }
 
@@ -76,17 +76,16 @@ static void close_mcap(void *writer)
     mcap_writer *self = writer;
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->lane_count; i++) {
-        td_free(self->lanes[i].key);
-        td_buf_fini(&self->lanes[i].entries);
-    }
-    td_buf *bufs[] = {&self->chunk, &self->packed, &self->pack, &self->text};
-    for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
-        td_buf_fini(bufs[i]);
+    for (size_t i = 0; i < self->channel_count; i++)
+        td_free(self->channels[i].key);
+    td_buf_fini(&self->chunk);
+    td_buf_fini(&self->pack);
+    td_buf_fini(&self->text);
     slot_table_fini(&self->slots);
-    td_free(self->lanes);
+    td_free(self->channels);
     mcap_summary_fini(&self->summary);
-    codec_close(self->coder);
+    chunk_packer_close(self->packer);
+    sealed_chunk_close(self->sealed);
     export_file_abandon(self->file);
     td_free(self->is_of_level);
     td_free(self);
@@ -191,12 +190,12 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
     TD_ASSERT(self->schema_count < SCHEMAS_MAX);
     self->schemas[self->schema_count++] = type;
     schema_name(type, name);
-    td_buf_clear(&self->packed);
-    write_schema(&self->packed, type);
+    td_buf_clear(&self->text);
+    write_schema(&self->text, type);
     const mcap_schema schema = {.id = (uint16_t)self->schema_count,
                                 .name = td_bytes_str(name),
                                 .encoding = td_bytes_str("jsonschema"),
-                                .data = td_buf_view(&self->packed)};
+                                .data = td_buf_view(&self->text)};
     mcap_encode_schema(&self->chunk, &schema);
     mcap_summary_add_schema(&self->summary, &schema);
     return schema.id;
@@ -205,28 +204,26 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
 /* ---- channels ---- */
 
 /* The number of the channel with this key; 0: there is none. */
-static uint16_t find_lane(const mcap_writer *self, const char *key)
+static uint16_t find_channel(const mcap_writer *self, const char *key)
 {
     slot_probe at = slot_probe_of(td_xxh64(key, strlen(key)));
     while (slot_table_next(&self->slots, &at))
-        if (strcmp(self->lanes[at.row].key, key) == 0)
+        if (strcmp(self->channels[at.row].key, key) == 0)
             return (uint16_t)(at.row + 1);
     return 0;
 }
 
 /* Its metadata is in pack. */
-static td_result add_lane(mcap_writer *self, const char *key, const export_type *type,
-                          const char *name, uint16_t *id, td_err *err)
+static td_result add_channel(mcap_writer *self, const char *key, const export_type *type,
+                             const char *name, uint16_t *id, td_err *err)
 {
-    if (self->lane_count == UINT16_MAX)
+    if (self->channel_count == UINT16_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %u channels in a file", UINT16_MAX);
     uint16_t schema = schema_of(self, type);
-    slot_table_put(&self->slots, td_xxh64(key, strlen(key)), self->lane_count);
-    self->lanes = td_array_grow(self->lanes, self->lane_count, sizeof *self->lanes);
-    mcap_lane *lane = &self->lanes[self->lane_count++];
-    *lane = (mcap_lane){.key = td_strdup(key)};
-    td_buf_init(&lane->entries, SIZE_MAX);
-    *id = (uint16_t)self->lane_count;
+    slot_table_put(&self->slots, td_xxh64(key, strlen(key)), self->channel_count);
+    self->channels = td_array_grow(self->channels, self->channel_count, sizeof *self->channels);
+    self->channels[self->channel_count++] = (topic_channel){.key = td_strdup(key)};
+    *id = (uint16_t)self->channel_count;
     const mcap_channel channel = {.id = *id,
                                   .schema_id = schema,
                                   .topic = td_bytes_str(name),
@@ -244,13 +241,13 @@ static void pack_pair(mcap_writer *self, const char *key, const char *value)
     mcap_pack_pair(&self->pack, td_bytes_str(key), td_bytes_str(value));
 }
 
-static td_result lane_of(mcap_writer *self, const export_source *of, td_bytes topic, uint16_t *id,
-                         td_err *err)
+static td_result channel_of(mcap_writer *self, const export_source *of, td_bytes topic,
+                            uint16_t *id, td_err *err)
 {
     char key[KEY_BYTES], name[KEY_BYTES];
     (void)snprintf(key, sizeof key, "%s %.*s %s", of->feed == NULL ? "" : of->feed, (int)topic.size,
                    (const char *)topic.data, of->symbol);
-    *id = find_lane(self, key);
+    *id = find_channel(self, key);
     if (*id != 0)
         return TD_OK;
     (void)snprintf(name, sizeof name, "%.*s%s%s", (int)topic.size, (const char *)topic.data,
@@ -260,17 +257,16 @@ static td_result lane_of(mcap_writer *self, const export_source *of, td_bytes to
     pack_pair(self, "feed", of->feed);
     pack_pair(self, "family", of->family == NULL ? "" : of->family->name);
     pack_pair(self, "symbol", of->symbol);
-    return add_lane(self, key, of->type, name, id, err);
+    return add_channel(self, key, of->type, name, id, err);
 }
 
 /* ---- the file ---- */
 
-/* What was put into the file's buffer since it had this size. */
-static td_result count_bytes(mcap_writer *self, size_t before, td_err *err)
+static td_result put_bytes(mcap_writer *self, td_bytes bytes, td_err *err)
 {
-    const td_buf *out = export_file_buf(self->file);
-    self->crc = td_crc32(self->crc, out->data + before, out->size - before);
-    self->bytes += out->size - before;
+    td_buf_add(export_file_buf(self->file), bytes.data, bytes.size);
+    self->crc = td_crc32(self->crc, bytes.data, bytes.size);
+    self->bytes += bytes.size;
     return export_file_flush(self->file, err);
 }
 
@@ -282,52 +278,20 @@ static td_result begin_file(mcap_writer *self, td_err *err)
     if (rc != TD_OK)
         return rc;
     const mcap_header header = {.library = td_bytes_str("tapedeck")};
-    mcap_encode_magic(export_file_buf(self->file));
-    mcap_encode_header(export_file_buf(self->file), &header);
-    return count_bytes(self, 0, err);
+    td_buf_clear(&self->text);
+    mcap_encode_magic(&self->text);
+    mcap_encode_header(&self->text, &header);
+    return put_bytes(self, td_buf_view(&self->text), err);
 }
 
-/* Write the chunk with its indexes. */
 static td_result end_chunk(mcap_writer *self, td_err *err)
 {
-    td_buf *out = export_file_buf(self->file);
-    size_t before = out->size;
-    td_bytes raw = td_buf_view(&self->chunk);
-    if (raw.size == 0)
+    if (self->chunk.size == 0)
         return TD_OK;
-    td_buf_clear(&self->packed);
-    td_buf_grow(&self->packed, codec_bound(raw.size));
-    size_t size = codec_compress(self->coder, 1, raw, self->packed.data, codec_bound(raw.size));
-    const mcap_chunk chunk = {.start_ns = self->chunk_first_ns,
-                              .end_ns = self->chunk_last_ns,
-                              .uncompressed_bytes = raw.size,
-                              .uncompressed_crc = td_crc32(0, raw.data, raw.size),
-                              .compression = td_bytes_str(CODEC_NAME),
-                              .records = td_bytes_of(self->packed.data, size)};
-    mcap_encode_chunk(out, &chunk);
-    mcap_chunk_index index = {.start_ns = chunk.start_ns,
-                              .end_ns = chunk.end_ns,
-                              .chunk_offset = self->bytes,
-                              .chunk_bytes = out->size - before,
-                              .compression = chunk.compression,
-                              .compressed_bytes = size,
-                              .uncompressed_bytes = raw.size};
-    td_buf_clear(&self->pack);
-    for (size_t i = 0; i < self->lane_count; i++) {
-        td_buf *entries = &self->lanes[i].entries;
-        if (entries->size == 0)
-            continue;
-        const mcap_message_index of = {(uint16_t)(i + 1), {td_buf_view(entries)}};
-        mcap_pack_count(&self->pack, of.channel_id, self->bytes + (out->size - before));
-        mcap_encode_message_index(out, &of);
-        td_buf_clear(entries);
-    }
-    index.index_offsets.bytes = td_buf_view(&self->pack);
-    index.index_bytes = out->size - before - index.chunk_bytes;
-    mcap_summary_add_chunk(&self->summary, &index);
+    chunk_packer_pack(self->packer, CHUNK_LEVEL_DEFAULT, td_buf_view(&self->chunk), self->sealed);
+    mcap_summary_add_sealed(&self->summary, self->sealed, self->bytes);
     td_buf_clear(&self->chunk);
-    self->chunk_first_ns = self->chunk_last_ns = 0;
-    return count_bytes(self, before, err);
+    return put_bytes(self, td_buf_view(&self->sealed->bytes), err);
 }
 
 /* ---- messages ---- */
@@ -406,26 +370,6 @@ static void begin_message(mcap_writer *self, const export_source *of, const expo
         json_write_member_array_begin(json, "levels");
 }
 
-static td_result put_message(mcap_writer *self, const mcap_message *record, td_err *err)
-{
-    mcap_lane *lane = &self->lanes[record->channel_id - 1];
-    uint8_t fields[MCAP_MESSAGE_OVERHEAD_BYTES];
-    uint8_t entry[MCAP_INDEX_ENTRY_BYTES];
-    if (self->chunk_first_ns == 0 || record->log_ns < self->chunk_first_ns)
-        self->chunk_first_ns = record->log_ns;
-    if (record->log_ns > self->chunk_last_ns)
-        self->chunk_last_ns = record->log_ns;
-    td_put_le64(entry, record->log_ns);
-    td_put_le64(entry + 8, self->chunk.size);
-    td_buf_add(&lane->entries, entry, sizeof entry);
-    mcap_write_message_fields(fields, record);
-    td_buf_add(&self->chunk, fields, sizeof fields);
-    td_buf_add(&self->chunk, record->data.data, record->data.size);
-    mcap_summary_count_messages(&self->summary, record->channel_id, 1, record->log_ns,
-                                record->log_ns);
-    return self->chunk.size < LIMIT_CHUNK_TARGET_BYTES ? TD_OK : end_chunk(self, err);
-}
-
 static td_result end_message(mcap_writer *self, const export_source *of, const export_row *row,
                              uint16_t id, td_err *err)
 {
@@ -434,12 +378,15 @@ static td_result end_message(mcap_writer *self, const export_source *of, const e
     json_write_object_end(&self->json);
     td_result rc = json_write_end(&self->json, err);
     const mcap_message record = {.channel_id = id,
-                                 .sequence = ++self->lanes[id - 1].sequence,
+                                 .sequence = ++self->channels[id - 1].sequence,
                                  .log_ns = row->recv_ns,
                                  .publish_ns =
                                      row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns,
                                  .data = td_buf_view(&self->text)};
-    return rc == TD_OK ? put_message(self, &record, err) : rc;
+    if (rc != TD_OK)
+        return rc;
+    mcap_encode_message(&self->chunk, &record);
+    return self->chunk.size < LIMIT_CHUNK_TARGET_BYTES ? TD_OK : end_chunk(self, err);
 }
 
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
@@ -452,7 +399,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
                              : row->values[MESSAGE_TOPIC].as.text;
         td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
         if (rc == TD_OK)
-            rc = lane_of(self, of, topic, &id, err);
+            rc = channel_of(self, of, topic, &id, err);
         if (rc != TD_OK)
             return rc;
         begin_message(self, of, row);

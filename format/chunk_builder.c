@@ -2,15 +2,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/limits.h"
-#include "format/codec.h"
 #include "format/mcap_encode.h"
 
 /* Index of nothing. */
@@ -19,25 +16,19 @@
 enum {
     /* Space for a new channel's record, names at their limits included. */
     CHUNK_SLACK_BYTES = 1 << 12,
-    /* A Chunk record before its records, compression "zstd". */
-    CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + 4 + 8,
-    BITMAP_BYTES = (UINT16_MAX + 1) / 8,
 };
 
 static const uint64_t NS_PER_HOUR = 3600 * TD_NS_PER_S;
-enum { CODEC_NAME_BYTES = sizeof CODEC_NAME - 1 };
 
 typedef struct channel_state {
     channel_info info;       /* borrowed, as long as the segment lasts */
     uint32_t segment_number; /* of the segment that the rest is about */
     uint32_t segment_chunks; /* its chunks with messages of the channel, the pending one too */
+    uint32_t last_chunk;     /* the number in the segment of the last of these, from 1 */
     uint32_t conn;           /* where in the connection table it last was: a guess */
     uint16_t id;
     uint8_t is_frame;    /* 1: messages are frames of a connection; 0: events, HTTP answers */
     uint8_t is_reserved; /* 1: one of CHANNEL_TOPIC_* without a form: they have ids of their own */
-    /* of the pending chunk */
-    uint32_t pending_count;
-    uint64_t pending_first_ns, pending_last_ns;
 } channel_state;
 
 typedef struct conn_state {
@@ -54,19 +45,18 @@ typedef struct conn_table {
 
 struct chunk_builder {
     chunk_builder_options options;
-    codec *coder;
+    chunk_packer *packer;
     channel_state *channels; /* by the caller's numbers */
     size_t channel_capacity;
     uint32_t ids_max[2]; /* ids of a segment, by channel_state.is_reserved */
     conn_table conns;
     chain_totals totals;
-    td_buf raw;                 /* records of the pending chunk */
-    td_buf events;              /* of the pending chunk, as sealed_chunk has them */
-    td_buf pack;                /* channel metadata while it is encoded */
-    size_t *cursors;            /* while sealing, by channel id: where its next index entry goes */
-    uint32_t *pending_channels; /* numbers of channels with pending messages */
-    uint32_t pending_channel_count;
-    uint32_t pending_new_count;
+    td_buf raw;             /* records of the pending chunk */
+    td_buf events;          /* of the pending chunk, as sealed_chunk has them */
+    td_buf pack;            /* channel metadata while it is encoded */
+    td_buf new_records;     /* of the pending chunk: definitions of channels that are new */
+    uint32_t *new_channels; /* their numbers, by rising id */
+    uint32_t new_channel_count;
     uint64_t pending_count, pending_frames;
     uint64_t pending_first_ns;
     uint8_t pending_starts_segment;
@@ -218,9 +208,9 @@ chunk_builder *chunk_builder_open(const chunk_builder_options *options)
     td_buf_init(&b->pack, LIMIT_RECORD_BYTES);
     td_buf_init(&b->events, 2 * LIMIT_CHUNK_BYTES);
     td_buf_grow(&b->raw, b->options.target_bytes + CHUNK_SLACK_BYTES);
-    b->coder = codec_open();
-    b->pending_channels = td_alloc(channels * sizeof *b->pending_channels);
-    b->cursors = td_alloc(((size_t)channels + 1) * sizeof *b->cursors);
+    td_buf_init(&b->new_records, LIMIT_CHUNK_BYTES);
+    b->packer = chunk_packer_open();
+    b->new_channels = td_alloc(channels * sizeof *b->new_channels);
     b->conns.conns = td_alloc_zero(CHAIN_CONNS_MAX, sizeof *b->conns.conns);
     return b;
 }
@@ -230,10 +220,10 @@ void chunk_builder_close(chunk_builder *builder)
     if (builder == NULL)
         return;
     td_free(builder->conns.conns);
-    codec_close(builder->coder);
+    chunk_packer_close(builder->packer);
     td_free(builder->channels);
-    td_free(builder->pending_channels);
-    td_free(builder->cursors);
+    td_free(builder->new_channels);
+    td_buf_fini(&builder->new_records);
     td_buf_fini(&builder->raw);
     td_buf_fini(&builder->pack);
     td_buf_fini(&builder->events);
@@ -339,6 +329,12 @@ static td_result find_channel(chunk_builder *b, const chunk_frame *frame, channe
     return TD_OK;
 }
 
+/* 1 if the pending chunk has messages of a channel of the segment. */
+static int is_pending(const chunk_builder *b, const channel_state *channel)
+{
+    return channel->last_chunk == b->segment_chunks + 1;
+}
+
 /* Append the record of a channel. */
 static void append_definition(chunk_builder *b, const channel_state *channel)
 {
@@ -361,10 +357,8 @@ static void append_definition(chunk_builder *b, const channel_state *channel)
  * number of chunks. */
 static int wants_definition(const chunk_builder *b, const channel_state *channel)
 {
-    if (channel->segment_number != b->segment_number)
-        return 1;
     uint32_t chunks_before = channel->segment_chunks;
-    return channel->pending_count == 0 && (chunks_before & (chunks_before + 1)) == 0;
+    return !is_pending(b, channel) && (chunks_before & (chunks_before + 1)) == 0;
 }
 
 /* The segment must have an id for the channel, or one left for it. */
@@ -377,15 +371,18 @@ static td_result check_ids(const chunk_builder *b, const channel_state *channel,
                       b->segment_number, ids, channel->info.topic, channel->info.symbol);
 }
 
-/* Give the channel an id in this segment. */
-static void assign_id(chunk_builder *b, channel_state *channel)
+/* Give the channel an id in this segment, and define it. */
+static void begin_channel(chunk_builder *b, channel_state *channel, uint32_t number)
 {
+    size_t before = b->raw.size;
     TD_ASSERT(b->next_channel_id > 0);
+    TD_ASSERT(b->new_channel_count < b->options.segment_channels_max);
     channel->segment_number = b->segment_number;
-    channel->segment_chunks = 0;
     channel->id = b->next_channel_id++;
     b->ids_used[channel->is_reserved]++;
-    b->pending_new_count++;
+    b->new_channels[b->new_channel_count++] = number;
+    append_definition(b, channel);
+    td_buf_add(&b->new_records, b->raw.data + before, b->raw.size - before);
 }
 
 /* ---- messages ---- */
@@ -407,13 +404,10 @@ static td_result check_times(const chunk_builder *b, const chunk_frame *frame, t
 /* The chunk has one more message of this channel. */
 static void note_pending(chunk_builder *b, channel_state *channel, const chunk_frame *frame)
 {
-    if (channel->pending_count++ == 0) {
-        TD_ASSERT(b->pending_channel_count < b->options.segment_channels_max);
-        b->pending_channels[b->pending_channel_count++] = frame->channel;
-        channel->pending_first_ns = frame->recv_ns;
+    if (!is_pending(b, channel)) {
+        channel->last_chunk = b->segment_chunks + 1;
         channel->segment_chunks++;
     }
-    channel->pending_last_ns = frame->recv_ns;
     if (b->pending_count++ == 0)
         b->pending_first_ns = frame->recv_ns;
     b->segment_messages++;
@@ -476,23 +470,6 @@ static td_result find_conn(chunk_builder *b, channel_state *channel, const chunk
     return TD_OK;
 }
 
-/* The hot path: header fields straight into memory, then the payload. */
-static void append_message(chunk_builder *b, const channel_state *channel, const chunk_frame *frame)
-{
-    TD_ASSERT(channel->segment_number == b->segment_number);
-    mcap_message message = {.channel_id = channel->id,
-                            .sequence = (uint32_t)frame->ordinal,
-                            .log_ns = frame->recv_ns,
-                            .publish_ns = frame->publish_ns,
-                            .data = frame->bytes};
-    td_buf_grow(&b->raw, MCAP_MESSAGE_OVERHEAD_BYTES + frame->bytes.size);
-    uint8_t *p = b->raw.data + b->raw.size;
-    mcap_write_message_fields(p, &message);
-    if (frame->bytes.size > 0)
-        memcpy(p + MCAP_MESSAGE_OVERHEAD_BYTES, frame->bytes.data, frame->bytes.size);
-    b->raw.size += MCAP_MESSAGE_OVERHEAD_BYTES + frame->bytes.size;
-}
-
 td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame, td_err *err)
 {
     chunk_builder *b = builder;
@@ -516,12 +493,16 @@ td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
         rc = find_conn(b, channel, frame, &conn, err);
     if (TD_UNLIKELY(rc != TD_OK))
         return rc;
-    if (TD_UNLIKELY(wants_definition(b, channel))) {
-        if (channel->segment_number != b->segment_number)
-            assign_id(b, channel);
+    if (TD_UNLIKELY(channel->segment_number != b->segment_number))
+        begin_channel(b, channel, frame->channel);
+    else if (TD_UNLIKELY(wants_definition(b, channel)))
         append_definition(b, channel);
-    }
-    append_message(b, channel, frame);
+    const mcap_message message = {.channel_id = channel->id,
+                                  .sequence = (uint32_t)frame->ordinal,
+                                  .log_ns = frame->recv_ns,
+                                  .publish_ns = frame->publish_ns,
+                                  .data = frame->bytes};
+    mcap_encode_message(&b->raw, &message);
     note_pending(b, channel, frame);
     count_frame(b, channel, conn, frame);
     return TD_OK;
@@ -566,217 +547,19 @@ uint64_t chunk_builder_pending_count(const chunk_builder *builder)
 
 /* ---- sealing: from the pending records to a chunk that needs nothing else ---- */
 
-/* Runs once per chunk (some 1,900 frames), so plain passes over the records are cheap against zstd.
- */
-
-sealed_chunk *sealed_chunk_open(void)
-{
-    sealed_chunk *chunk = td_alloc_zero(1, sizeof *chunk);
-    td_buf_init(&chunk->bytes, 2 * LIMIT_CHUNK_BYTES);
-    td_buf_init(&chunk->channel_records, LIMIT_CHUNK_BYTES);
-    td_buf_init(&chunk->events, 2 * LIMIT_CHUNK_BYTES);
-    td_buf_init(&chunk->checkpoint, LIMIT_RECORD_BYTES);
-    return chunk;
-}
-
-static void drop_new_channels(sealed_chunk *chunk)
-{
-    for (uint32_t i = 0; i < chunk->new_channel_count; i++)
-        segment_channel_free_strings(&chunk->new_channels[i]);
-    chunk->new_channel_count = 0;
-}
-
-void sealed_chunk_close(sealed_chunk *chunk)
-{
-    if (chunk == NULL)
-        return;
-    drop_new_channels(chunk);
-    td_buf_fini(&chunk->bytes);
-    td_buf_fini(&chunk->channel_records);
-    td_buf_fini(&chunk->events);
-    td_buf_fini(&chunk->checkpoint);
-    td_free(chunk->channels);
-    td_free(chunk->new_channels);
-    td_free(chunk->conns);
-    td_free(chunk);
-}
-
-void sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out)
-{
-    uint8_t bits[BITMAP_BYTES] = {0};
-    size_t used = 0;
-    for (uint32_t i = 0; i < chunk->channel_count; i++) {
-        uint16_t id = chunk->channels[i].id;
-        bits[id / 8] |= (uint8_t)(1u << (id % 8));
-        used = (size_t)id / 8 + 1;
-    }
-    TD_ASSERT(used <= sizeof bits);
-    td_buf_add(out, bits, used);
-}
-
-int sealed_chunk_event(const sealed_chunk *chunk, size_t *at, uint64_t *recv_ns, td_bytes *text)
-{
-    uint64_t head[2];
-    if (*at == chunk->events.size)
-        return 0;
-    memcpy(head, chunk->events.data + *at, sizeof head);
-    *recv_ns = head[0];
-    *text = td_bytes_of(chunk->events.data + *at + sizeof head, (size_t)head[1]);
-    *at += sizeof head + text->size;
-    return 1;
-}
-
-/* Size of all message indexes, known from the counts alone. */
-static size_t index_bytes_of(const chunk_builder *b)
-{
-    return (size_t)b->pending_channel_count * MCAP_INDEX_OVERHEAD_BYTES +
-           (size_t)b->pending_count * MCAP_INDEX_ENTRY_BYTES;
-}
-
-/* Reserve all memory that sealing needs. */
-static void reserve_all(const chunk_builder *b, sealed_chunk *out)
-{
-    size_t bytes =
-        CHUNK_FIELDS_BYTES + codec_bound(b->raw.size) + index_bytes_of(b) + CHAIN_RECORD_BYTES_MAX;
-    td_buf_grow(&out->bytes, bytes);
-    out->channels = td_array_reach(out->channels, &out->channel_capacity, b->pending_channel_count,
-                                   sizeof *out->channels);
-    out->new_channels = td_array_reach(out->new_channels, &out->new_channel_capacity,
-                                       b->pending_new_count, sizeof *out->new_channels);
-    out->conns =
-        td_array_reach(out->conns, &out->conn_capacity, b->conns.count, sizeof *out->conns);
-}
-
-/* Forget the content, keep the memory. */
-static void clear(sealed_chunk *out)
-{
-    td_buf_clear(&out->bytes);
-    td_buf_clear(&out->channel_records);
-    td_buf_clear(&out->events);
-    td_buf_clear(&out->checkpoint);
-    drop_new_channels(out);
-    out->channel_count = 0;
-    out->conn_count = 0;
-}
-
-int sealed_channel_by_id(const void *a, const void *b)
-{
-    const sealed_channel *x = a, *y = b;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* Counts and times per channel; the places of their indexes. cursors lead from id to the next
- * entry. */
-static void fill_channels(chunk_builder *b, sealed_chunk *out)
-{
-    for (uint32_t i = 0; i < b->pending_channel_count; i++) {
-        const channel_state *channel = &b->channels[b->pending_channels[i]];
-        TD_ASSERT(channel->segment_number == b->segment_number);
-        TD_ASSERT(channel->pending_count > 0);
-        out->channels[i] = (sealed_channel){.id = channel->id,
-                                            .message_count = channel->pending_count,
-                                            .first_ns = channel->pending_first_ns,
-                                            .last_ns = channel->pending_last_ns};
-    }
-    out->channel_count = b->pending_channel_count;
-    qsort(out->channels, out->channel_count, sizeof *out->channels, sealed_channel_by_id);
-    uint64_t offset = 0;
-    for (uint32_t i = 0; i < out->channel_count; i++) {
-        out->channels[i].index_offset = offset;
-        offset +=
-            MCAP_INDEX_OVERHEAD_BYTES + out->channels[i].message_count * MCAP_INDEX_ENTRY_BYTES;
-    }
-    TD_ASSERT(offset == index_bytes_of(b));
-}
-
-/* The Chunk record: compressed in place, so that nothing is copied; fields before it afterwards. */
-static void compress(chunk_builder *b, sealed_chunk *out)
-{
-    TD_ASSERT(out->bytes.size == 0);
-    size_t compressed =
-        codec_compress(b->coder, b->options.level, td_buf_view(&b->raw),
-                       out->bytes.data + CHUNK_FIELDS_BYTES, codec_bound(b->raw.size));
-    uint8_t *p = out->bytes.data;
-    mcap_write_prefix(p, MCAP_CHUNK, CHUNK_FIELDS_BYTES - MCAP_PREFIX_BYTES + compressed);
-    td_put_le64(p + 9, b->pending_first_ns);
-    td_put_le64(p + 17, b->last_ns);
-    td_put_le64(p + 25, b->raw.size);
-    td_put_le32(p + 33, td_crc32(0, b->raw.data, b->raw.size));
-    td_put_le32(p + 37, CODEC_NAME_BYTES);
-    memcpy(p + 41, CODEC_NAME, CODEC_NAME_BYTES);
-    td_put_le64(p + 45, compressed);
-    out->compressed_bytes = compressed;
-    out->uncompressed_bytes = b->raw.size;
-    out->chunk_bytes = CHUNK_FIELDS_BYTES + compressed;
-    out->bytes.size = (size_t)out->chunk_bytes;
-}
-
-/* Heads of the index records; the states' cursors are set on their first entries. */
-static void begin_indexes(const chunk_builder *b, sealed_chunk *out, size_t *cursors)
-{
-    uint8_t *base = out->bytes.data + out->chunk_bytes;
-    for (uint32_t i = 0; i < out->channel_count; i++) {
-        const sealed_channel *channel = &out->channels[i];
-        size_t entries = (size_t)channel->message_count * MCAP_INDEX_ENTRY_BYTES;
-        uint8_t *p = base + channel->index_offset;
-        mcap_write_prefix(p, MCAP_MESSAGE_INDEX, 2 + 4 + entries);
-        td_put_le16(p + 9, channel->id);
-        td_put_le32(p + 11, (uint32_t)entries);
-        cursors[channel->id] = (size_t)channel->index_offset + MCAP_INDEX_OVERHEAD_BYTES;
-    }
-    out->index_bytes = index_bytes_of(b);
-    out->bytes.size += (size_t)out->index_bytes;
-    TD_ASSERT(out->bytes.size <= out->bytes.capacity);
-}
-
-/* One pass over the records: index entries, and copies of channels that are new, not
- * repeated: their ids are the last ones given. */
-static void walk_records(const chunk_builder *b, sealed_chunk *out, size_t *cursors)
-{
-    uint8_t *base = out->bytes.data + out->chunk_bytes;
-    const uint8_t *raw = b->raw.data;
-    uint32_t first_channel = b->next_channel_id - b->pending_new_count;
-    for (size_t at = 0; at < b->raw.size;) {
-        const uint8_t *record = raw + at;
-        size_t bytes = MCAP_PREFIX_BYTES + (size_t)td_le64(record + 1);
-        if (TD_LIKELY(record[0] == MCAP_MESSAGE)) {
-            size_t *cursor = &cursors[td_le16(record + 9)];
-            memcpy(base + *cursor, record + 15, 8); /* log_time, already little-endian */
-            td_put_le64(base + *cursor + 8, at);
-            *cursor += MCAP_INDEX_ENTRY_BYTES;
-        } else {
-            TD_ASSERT(record[0] == MCAP_CHANNEL);
-            if (td_le16(record + MCAP_PREFIX_BYTES) >= first_channel)
-                td_buf_add(&out->channel_records, record, bytes);
-        }
-        at += bytes;
-        TD_ASSERT(at <= b->raw.size);
-    }
-}
-
-static int new_by_id(const void *a, const void *b)
-{
-    const segment_channel *x = a, *y = b;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
 /* A new channel has its first message in the chunk that defines it. */
 static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
 {
-    uint32_t first_new = b->next_channel_id - b->pending_new_count;
-    for (uint32_t i = 0; i < b->pending_channel_count; i++) {
-        const channel_state *channel = &b->channels[b->pending_channels[i]];
-        if (channel->id < first_new)
-            continue;
-        TD_ASSERT(out->new_channel_count < out->new_channel_capacity);
-        segment_channel *made = &out->new_channels[out->new_channel_count++];
+    for (uint32_t i = 0; i < b->new_channel_count; i++) {
+        const channel_state *channel = &b->channels[b->new_channels[i]];
+        out->new_channels = td_array_reach(out->new_channels, &out->new_channel_capacity, i,
+                                           sizeof *out->new_channels);
         /* The sealed chunk outlives the builder's next chunk. */
-        *made = (segment_channel){.id = channel->id, .info = channel->info};
-        segment_channel_own_strings(made);
+        out->new_channels[i] = (segment_channel){.id = channel->id, .info = channel->info};
+        segment_channel_own_strings(&out->new_channels[i]);
     }
-    TD_ASSERT(out->new_channel_count == b->pending_new_count);
-    if (out->new_channel_count > 1)
-        qsort(out->new_channels, out->new_channel_count, sizeof *out->new_channels, new_by_id);
+    out->new_channel_count = b->new_channel_count;
+    td_buf_add(&out->channel_records, b->new_records.data, b->new_records.size);
 }
 
 /* In whole milliseconds up, so that it is never too little. */
@@ -792,14 +575,15 @@ static uint32_t late_ms(const chunk_builder *b, const conn_state *conn)
 /* The fields for the catalog and the chain record. */
 static void fill_rest(const chunk_builder *b, sealed_chunk *out)
 {
-    out->first_ns = b->pending_first_ns;
-    out->last_ns = b->last_ns;
-    out->message_count = b->pending_count;
+    TD_ASSERT(out->message_count == b->pending_count);
+    TD_ASSERT(out->last_ns == b->last_ns);
     out->frame_count = b->pending_frames;
     out->segment_first_ns = b->segment_first_ns;
     out->segment_number = b->segment_number;
     out->starts_segment = b->pending_starts_segment;
     out->totals = b->totals;
+    out->conns =
+        td_array_reach(out->conns, &out->conn_capacity, b->conns.count, sizeof *out->conns);
     for (uint32_t i = 0; i < b->conns.count; i++) {
         out->conns[i] = b->conns.conns[i].conn;
         out->conns[i].late_ms = late_ms(b, &b->conns.conns[i]);
@@ -811,13 +595,11 @@ static void fill_rest(const chunk_builder *b, sealed_chunk *out)
 /* Begin an empty chunk of the same segment. */
 static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
 {
-    for (uint32_t i = 0; i < b->pending_channel_count; i++)
-        b->channels[b->pending_channels[i]].pending_count = 0;
     conn_table_sweep(&b->conns);
     td_buf_clear(&b->raw);
     td_buf_clear(&b->events);
-    b->pending_channel_count = 0;
-    b->pending_new_count = 0;
+    td_buf_clear(&b->new_records);
+    b->new_channel_count = 0;
     b->pending_count = 0;
     b->pending_frames = 0;
     b->pending_starts_segment = 0;
@@ -830,14 +612,10 @@ static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
 int chunk_builder_seal(chunk_builder *builder, sealed_chunk *out)
 {
     chunk_builder *b = builder;
-    clear(out);
+    sealed_chunk_clear(out);
     if (b->pending_count == 0)
         return 0;
-    reserve_all(b, out);
-    compress(b, out);
-    fill_channels(b, out);
-    begin_indexes(b, out, b->cursors);
-    walk_records(b, out, b->cursors);
+    chunk_packer_pack(b->packer, b->options.level, td_buf_view(&b->raw), out);
     fill_new_channels(b, out);
     fill_rest(b, out);
     begin_next(b, out);

@@ -123,29 +123,6 @@ void mcap_encode_channel(td_buf *buf, const mcap_channel *in)
     end_record(&c);
 }
 
-void mcap_encode_chunk(td_buf *buf, const mcap_chunk *in)
-{
-    cursor c =
-        begin_record(buf, MCAP_CHUNK,
-                     3 * U64_BYTES + 4 + counted(in->compression) + U64_BYTES + in->records.size);
-    put_u64(&c, in->start_ns);
-    put_u64(&c, in->end_ns);
-    put_u64(&c, in->uncompressed_bytes);
-    put_u32(&c, in->uncompressed_crc);
-    put_counted(&c, in->compression);
-    put_u64(&c, in->records.size);
-    put_raw(&c, in->records);
-    end_record(&c);
-}
-
-void mcap_encode_message_index(td_buf *buf, const mcap_message_index *in)
-{
-    cursor c = begin_record(buf, MCAP_MESSAGE_INDEX, 2 + counted(in->entries.bytes));
-    put_u16(&c, in->channel_id);
-    put_counted(&c, in->entries.bytes);
-    end_record(&c);
-}
-
 void mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in)
 {
     TD_ASSERT(in->index_offsets.bytes.size % 10 == 0);

@@ -4,6 +4,7 @@
 #define TD_FORMAT_MCAP_ENCODE_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/attr.h"
 #include "base/buf.h"
@@ -16,8 +17,6 @@ void mcap_encode_header(td_buf *buf, const mcap_header *in);
 void mcap_encode_footer(td_buf *buf, const mcap_footer *in);
 void mcap_encode_schema(td_buf *buf, const mcap_schema *in);
 void mcap_encode_channel(td_buf *buf, const mcap_channel *in);
-void mcap_encode_chunk(td_buf *buf, const mcap_chunk *in);
-void mcap_encode_message_index(td_buf *buf, const mcap_message_index *in);
 void mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in);
 void mcap_encode_statistics(td_buf *buf, const mcap_statistics *in);
 void mcap_encode_metadata(td_buf *buf, const mcap_metadata *in);
@@ -29,23 +28,26 @@ void mcap_encode_data_end(td_buf *buf, const mcap_data_end *in);
 void mcap_pack_pair(td_buf *buf, td_bytes key, td_bytes value);
 void mcap_pack_count(td_buf *buf, uint16_t key, uint64_t value);
 
-/* Everything of a Message record before its data, MCAP_MESSAGE_OVERHEAD_BYTES, straight into
- * memory: the hot path of a chunk. Looks at all fields of in but the bytes of data. */
-static inline void mcap_write_message_fields(uint8_t *p, const mcap_message *in)
-{
-    p[0] = MCAP_MESSAGE;
-    td_put_le64(p + 1, MCAP_MESSAGE_FIELDS_BYTES + in->data.size);
-    td_put_le16(p + 9, in->channel_id);
-    td_put_le32(p + 11, in->sequence);
-    td_put_le64(p + 15, in->log_ns);
-    td_put_le64(p + 23, in->publish_ns);
-}
-
 /* Opcode and length of a record, MCAP_PREFIX_BYTES. */
 static inline void mcap_write_prefix(uint8_t *p, uint8_t opcode, uint64_t content_bytes)
 {
     p[0] = opcode;
     td_put_le64(p + 1, content_bytes);
+}
+
+/* A message, the hot path of a chunk: header fields straight into memory, then the data. */
+static inline void mcap_encode_message(td_buf *buf, const mcap_message *in)
+{
+    td_buf_grow(buf, MCAP_MESSAGE_OVERHEAD_BYTES + in->data.size);
+    uint8_t *p = buf->data + buf->size;
+    mcap_write_prefix(p, MCAP_MESSAGE, MCAP_MESSAGE_FIELDS_BYTES + in->data.size);
+    td_put_le16(p + 9, in->channel_id);
+    td_put_le32(p + 11, in->sequence);
+    td_put_le64(p + 15, in->log_ns);
+    td_put_le64(p + 23, in->publish_ns);
+    if (in->data.size > 0)
+        memcpy(p + MCAP_MESSAGE_OVERHEAD_BYTES, in->data.data, in->data.size);
+    buf->size += MCAP_MESSAGE_OVERHEAD_BYTES + in->data.size;
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "format/codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 
@@ -85,6 +86,30 @@ void mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index
 {
     mcap_encode_chunk_index(&summary->chunks, index);
     summary->chunk_count++;
+}
+
+void mcap_summary_add_sealed(mcap_summary *summary, const sealed_chunk *chunk, uint64_t offset)
+{
+    td_buf_clear(&summary->pack);
+    for (uint32_t i = 0; i < chunk->channel_count; i++) {
+        const sealed_channel *channel = &chunk->channels[i];
+        mcap_pack_count(&summary->pack, channel->id,
+                        offset + chunk->chunk_bytes + channel->index_offset);
+        mcap_summary_count_messages(summary, channel->id, channel->message_count, channel->first_ns,
+                                    channel->last_ns);
+    }
+    const mcap_chunk_index index = {.start_ns = chunk->first_ns,
+                                    .end_ns = chunk->last_ns,
+                                    .chunk_offset = offset,
+                                    .chunk_bytes = chunk->chunk_bytes,
+                                    .index_offsets = {td_buf_view(&summary->pack)},
+                                    .index_bytes = chunk->index_bytes,
+                                    .compression = td_bytes_str(CODEC_NAME),
+                                    .compressed_bytes = chunk->compressed_bytes,
+                                    .uncompressed_bytes = chunk->uncompressed_bytes};
+    mcap_summary_add_chunk(summary, &index);
+    mcap_summary_add_channels(summary, td_buf_view(&chunk->channel_records),
+                              chunk->new_channel_count);
 }
 
 td_result mcap_summary_note_metadata(mcap_summary *summary, mcap_source *source,

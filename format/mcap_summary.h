@@ -13,6 +13,7 @@
 #include "format/checkpoint.h"
 #include "format/mcap.h"
 #include "format/mcap_source.h"
+#include "format/sealed_chunk.h"
 
 /* Bound on the records of a summary, for files whose writer did not bound them. */
 #define SUMMARY_BYTES_MAX ((size_t)256 << 20)
@@ -47,6 +48,9 @@ void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t
 
 /* Add a schema. */
 void mcap_summary_add_schema(mcap_summary *summary, const mcap_schema *schema);
+
+/* Add a chunk that was written at offset: its index, messages and new channels. */
+void mcap_summary_add_sealed(mcap_summary *summary, const sealed_chunk *chunk, uint64_t offset);
 
 /* Add an index record. */
 void mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index);

@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "format/codec.h"
 #include "format/mcap_encode.h"
 #include "format/segment_name.h"
 
@@ -187,33 +186,6 @@ static td_hash128 append_chain(segment_writer *w, const sealed_chunk *chunk, td_
     return chain_append_value(block, w->hasher);
 }
 
-/* Enter the chunk that was written at offset into the summary. */
-static void add_to_summary(segment_writer *w, const sealed_chunk *chunk, uint64_t offset)
-{
-    TD_ASSERT(chunk->channel_count > 0);
-    uint64_t before = w->summary.message_count;
-    td_buf_clear(&w->pack);
-    for (uint32_t i = 0; i < chunk->channel_count; i++) {
-        const sealed_channel *channel = &chunk->channels[i];
-        mcap_pack_count(&w->pack, channel->id, offset + chunk->chunk_bytes + channel->index_offset);
-        mcap_summary_count_messages(&w->summary, channel->id, channel->message_count,
-                                    channel->first_ns, channel->last_ns);
-    }
-    TD_ASSERT(w->summary.message_count - before == chunk->message_count);
-    mcap_chunk_index index = {.start_ns = chunk->first_ns,
-                              .end_ns = chunk->last_ns,
-                              .chunk_offset = offset,
-                              .chunk_bytes = chunk->chunk_bytes,
-                              .index_offsets = {td_buf_view(&w->pack)},
-                              .index_bytes = chunk->index_bytes,
-                              .compression = td_bytes_str(CODEC_NAME),
-                              .compressed_bytes = chunk->compressed_bytes,
-                              .uncompressed_bytes = chunk->uncompressed_bytes};
-    mcap_summary_add_chunk(&w->summary, &index);
-    mcap_summary_add_channels(&w->summary, td_buf_view(&chunk->channel_records),
-                              chunk->new_channel_count);
-}
-
 /* The checkpoint comes first, so that a chunk's chain record follows its message indexes. */
 static td_buf *begin_block(segment_writer *w, sealed_chunk *chunk)
 {
@@ -243,7 +215,7 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk,
     chunk->bytes.size = sealed_bytes;
     if (rc != TD_OK)
         return td_err_add(err, rc, "segment %s: chunk at %" PRIu64, w->path, offset);
-    add_to_summary(w, chunk, offset);
+    mcap_summary_add_sealed(&w->summary, chunk, offset);
     w->chain = value;
     if (checkpoint.bytes > 0) {
         checkpoint.at_ns = td_le64(chunk->checkpoint.data + MCAP_PREFIX_BYTES);

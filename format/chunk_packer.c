@@ -1,0 +1,160 @@
+#include "format/chunk_packer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "format/codec.h"
+#include "format/mcap_encode.h"
+
+enum {
+    CODEC_NAME_BYTES = sizeof CODEC_NAME - 1,
+    /* A Chunk record before its records. */
+    CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + CODEC_NAME_BYTES + 8,
+};
+
+struct chunk_packer {
+    codec *coder;
+    size_t *places; /* by channel id: 0, or the position of the next index entry; before there are
+                       entries, the channel's position in the chunk's list, from 1 */
+    size_t place_capacity;
+};
+
+chunk_packer *chunk_packer_open(void)
+{
+    chunk_packer *packer = td_alloc_zero(1, sizeof *packer);
+    packer->coder = codec_open();
+    return packer;
+}
+
+void chunk_packer_close(chunk_packer *packer)
+{
+    if (packer == NULL)
+        return;
+    codec_close(packer->coder);
+    td_free(packer->places);
+    td_free(packer);
+}
+
+/* Plain passes over the records, some 1,900 frames, are cheap against zstd. */
+static size_t record_bytes(const uint8_t *record)
+{
+    return MCAP_PREFIX_BYTES + (size_t)td_le64(record + 1);
+}
+
+static void add_channel(chunk_packer *packer, uint16_t id, uint64_t first_ns, sealed_chunk *out)
+{
+    out->channels = td_array_reach(out->channels, &out->channel_capacity, out->channel_count,
+                                   sizeof *out->channels);
+    out->channels[out->channel_count++] =
+        (sealed_channel){.id = id, .first_ns = first_ns, .last_ns = first_ns};
+    packer->places[id] = out->channel_count;
+}
+
+/* Counts and times per channel. */
+static void count_messages(chunk_packer *packer, td_bytes records, sealed_chunk *out)
+{
+    for (size_t at = 0; at < records.size; at += record_bytes(records.data + at)) {
+        const uint8_t *record = records.data + at;
+        if (record[0] != MCAP_MESSAGE)
+            continue;
+        uint16_t id = td_le16(record + 9);
+        uint64_t log_ns = td_le64(record + 15);
+        td_array_ensure((void **)&packer->places, &packer->place_capacity, id,
+                        sizeof *packer->places);
+        if (packer->places[id] == 0)
+            add_channel(packer, id, log_ns, out);
+        sealed_channel *channel = &out->channels[packer->places[id] - 1];
+        channel->message_count++;
+        if (log_ns < channel->first_ns)
+            channel->first_ns = log_ns;
+        if (log_ns > channel->last_ns)
+            channel->last_ns = log_ns;
+    }
+}
+
+/* Order the channels, and add them up. */
+static void place_channels(sealed_chunk *out)
+{
+    out->message_count = out->index_bytes = out->first_ns = out->last_ns = 0;
+    if (out->channel_count > 1)
+        qsort(out->channels, out->channel_count, sizeof *out->channels, sealed_channel_by_id);
+    for (uint32_t i = 0; i < out->channel_count; i++) {
+        sealed_channel *channel = &out->channels[i];
+        channel->index_offset = out->index_bytes;
+        out->index_bytes +=
+            MCAP_INDEX_OVERHEAD_BYTES + channel->message_count * MCAP_INDEX_ENTRY_BYTES;
+        out->message_count += channel->message_count;
+        if (i == 0 || channel->first_ns < out->first_ns)
+            out->first_ns = channel->first_ns;
+        if (channel->last_ns > out->last_ns)
+            out->last_ns = channel->last_ns;
+    }
+}
+
+/* The Chunk record: compressed in place, so that nothing is copied; fields before it afterwards. */
+static void compress(chunk_packer *packer, int level, td_bytes records, sealed_chunk *out)
+{
+    size_t bound = codec_bound(records.size);
+    td_buf_grow(&out->bytes, CHUNK_FIELDS_BYTES + bound + (size_t)out->index_bytes);
+    uint8_t *p = out->bytes.data;
+    size_t compressed =
+        codec_compress(packer->coder, level, records, p + CHUNK_FIELDS_BYTES, bound);
+    mcap_write_prefix(p, MCAP_CHUNK, CHUNK_FIELDS_BYTES - MCAP_PREFIX_BYTES + compressed);
+    td_put_le64(p + 9, out->first_ns);
+    td_put_le64(p + 17, out->last_ns);
+    td_put_le64(p + 25, records.size);
+    td_put_le32(p + 33, td_crc32(0, records.data, records.size));
+    td_put_le32(p + 37, CODEC_NAME_BYTES);
+    memcpy(p + 41, CODEC_NAME, CODEC_NAME_BYTES);
+    td_put_le64(p + 45, compressed);
+    out->compressed_bytes = compressed;
+    out->uncompressed_bytes = records.size;
+    out->chunk_bytes = CHUNK_FIELDS_BYTES + compressed;
+    out->bytes.size = (size_t)out->chunk_bytes;
+}
+
+/* Heads of the index records; places lead to their first entries. */
+static void begin_indexes(const chunk_packer *packer, sealed_chunk *out)
+{
+    uint8_t *base = out->bytes.data + out->chunk_bytes;
+    for (uint32_t i = 0; i < out->channel_count; i++) {
+        const sealed_channel *channel = &out->channels[i];
+        size_t entries = (size_t)channel->message_count * MCAP_INDEX_ENTRY_BYTES;
+        uint8_t *p = base + channel->index_offset;
+        mcap_write_prefix(p, MCAP_MESSAGE_INDEX, 2 + 4 + entries);
+        td_put_le16(p + 9, channel->id);
+        td_put_le32(p + 11, (uint32_t)entries);
+        packer->places[channel->id] = (size_t)channel->index_offset + MCAP_INDEX_OVERHEAD_BYTES;
+    }
+    out->bytes.size += (size_t)out->index_bytes;
+    TD_ASSERT(out->bytes.size <= out->bytes.capacity);
+}
+
+static void write_entries(const chunk_packer *packer, td_bytes records, sealed_chunk *out)
+{
+    uint8_t *base = out->bytes.data + out->chunk_bytes;
+    for (size_t at = 0; at < records.size; at += record_bytes(records.data + at)) {
+        const uint8_t *record = records.data + at;
+        if (record[0] != MCAP_MESSAGE)
+            continue;
+        size_t *place = &packer->places[td_le16(record + 9)];
+        memcpy(base + *place, record + 15, 8); /* log_time, already little-endian */
+        td_put_le64(base + *place + 8, at);
+        *place += MCAP_INDEX_ENTRY_BYTES;
+    }
+    for (uint32_t i = 0; i < out->channel_count; i++)
+        packer->places[out->channels[i].id] = 0;
+}
+
+void chunk_packer_pack(chunk_packer *packer, int level, td_bytes records, sealed_chunk *out)
+{
+    sealed_chunk_clear(out);
+    count_messages(packer, records, out);
+    place_channels(out);
+    compress(packer, level, records, out);
+    begin_indexes(packer, out);
+    write_entries(packer, records, out);
+}

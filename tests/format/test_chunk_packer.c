@@ -1,0 +1,108 @@
+/* Chunks of records that are packed here. Expected: format/chunk_packer.h, and the fields of the
+ * MCAP specification (https://mcap.dev/spec, "Chunk", "Message Index"). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "format/chunk_packer.h"
+#include "format/mcap_decode.h"
+#include "format/mcap_encode.h"
+
+static void put(td_buf *records, uint16_t channel, uint64_t log_ns)
+{
+    const mcap_message message = {.channel_id = channel, .log_ns = log_ns, .data = {0}};
+    mcap_encode_message(records, &message);
+}
+
+static mcap_record next(const sealed_chunk *chunk, size_t *at)
+{
+    mcap_record record;
+    assert_int_equal(mcap_next_record(td_buf_view(&chunk->bytes), at, &record, NULL), TD_OK);
+    return record;
+}
+
+/* The index of a channel has these times, in the order of the records. */
+static void expect_index(const sealed_chunk *chunk, size_t *at, uint16_t channel,
+                         const uint64_t *times, size_t count)
+{
+    const mcap_record record = next(chunk, at);
+    mcap_message_index index;
+    assert_int_equal(mcap_decode_message_index(record.content, &index, NULL), TD_OK);
+    assert_int_equal(index.channel_id, channel);
+    assert_int_equal(index.entries.bytes.size, count * MCAP_INDEX_ENTRY_BYTES);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(td_le64(index.entries.bytes.data + i * MCAP_INDEX_ENTRY_BYTES), times[i]);
+}
+
+/* Ids and times in any order, with other records in between; the next chunk begins anew. */
+static void test_packed(void **state)
+{
+    (void)state;
+    static const uint64_t OF_300[] = {50, 20}, OF_7[] = {40};
+    td_buf records;
+    td_buf_init(&records, 1 << 20);
+    chunk_packer *packer = chunk_packer_open();
+    sealed_chunk *chunk = sealed_chunk_open();
+    for (int turn = 0; turn < 2; turn++) {
+        td_buf_clear(&records);
+        mcap_encode_schema(&records, &(mcap_schema){.id = 1});
+        put(&records, 300, 50);
+        put(&records, 7, 40);
+        put(&records, 300, 20);
+        chunk_packer_pack(packer, CHUNK_LEVEL_DEFAULT, td_buf_view(&records), chunk);
+        assert_int_equal(chunk->first_ns, 20);
+        assert_int_equal(chunk->last_ns, 50);
+        assert_int_equal(chunk->message_count, 3);
+        assert_int_equal(chunk->uncompressed_bytes, records.size);
+        assert_int_equal(chunk->channel_count, 2);
+        assert_int_equal(chunk->channels[0].id, 7);
+        assert_int_equal(chunk->channels[1].id, 300);
+        assert_int_equal(chunk->channels[1].first_ns, 20);
+        assert_int_equal(chunk->channels[1].last_ns, 50);
+        size_t at = 0;
+        mcap_chunk head;
+        assert_int_equal(mcap_decode_chunk(next(chunk, &at).content, &head, NULL), TD_OK);
+        assert_int_equal(head.start_ns, 20);
+        assert_int_equal(head.end_ns, 50);
+        assert_int_equal(at, chunk->chunk_bytes);
+        expect_index(chunk, &at, 7, OF_7, 1);
+        assert_int_equal(at, chunk->chunk_bytes + chunk->channels[1].index_offset);
+        expect_index(chunk, &at, 300, OF_300, 2);
+        assert_int_equal(at, chunk->chunk_bytes + chunk->index_bytes);
+        assert_int_equal(at, chunk->bytes.size);
+    }
+    chunk_packer_close(packer);
+    sealed_chunk_close(chunk);
+    td_buf_fini(&records);
+}
+
+static void test_without_messages(void **state)
+{
+    (void)state;
+    td_buf records;
+    td_buf_init(&records, 1 << 20);
+    mcap_encode_schema(&records, &(mcap_schema){.id = 1});
+    chunk_packer *packer = chunk_packer_open();
+    sealed_chunk *chunk = sealed_chunk_open();
+    chunk_packer_pack(packer, CHUNK_LEVEL_DEFAULT, td_buf_view(&records), chunk);
+    assert_int_equal(chunk->message_count, 0);
+    assert_int_equal(chunk->channel_count, 0);
+    assert_int_equal(chunk->first_ns, 0);
+    assert_int_equal(chunk->last_ns, 0);
+    assert_int_equal(chunk->bytes.size, chunk->chunk_bytes);
+    chunk_packer_close(packer);
+    sealed_chunk_close(chunk);
+    td_buf_fini(&records);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_without_messages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
