@@ -13,10 +13,10 @@
 #include "archive/event.h"
 #include "archive/ledger.h"
 #include "archive/moment.h"
+#include "book/symbol_table.h"
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 #include "format/segment_writer.h"
-#include "play/player.h"
 #include "play/snapshot.h"
 #include "play/verb_run.h"
 #include "tape/cursor.h"
@@ -43,7 +43,7 @@ typedef struct cut {
     uint64_t begin_ns; /* of what is written: the state's, or the window's */
     /* What came before the selection. */
     cursor *past;
-    player *player;      /* of past; its states are those of the selection's first frame */
+    symbol_table symbols; /* with the states before the selection's first frame */
     uint8_t is_lacking;  /* 1: a checkpoint does not say where a topic begins */
     topic_start *starts; /* in the order of compare_starts */
     size_t start_count;
@@ -106,16 +106,16 @@ static td_result open_past(cut *c, td_err *err)
     reading.with_states = c->options->wants_frame == NULL;
     reading.with_tickers = c->options->snapshots == CUT_SNAPSHOTS_MADE;
     reading.without_audits = c->options->without_checkpoint;
-    c->player = player_open(
-        &(player_options){.without_digests = 1, .without_audits = reading.without_audits});
     td_result rc = cursor_open(c->options->archive, c->options->wanted, &reading, &c->past, err);
     if (rc != TD_OK)
         return rc;
     c->window = cursor_get_window(c->past);
     c->begin_ns = c->window.from_ns;
-    return player_take_states(c->player, c->past)
-               ? TD_OK
-               : cursor_seek(c->past, cursor_get_lead_from_ns(c->past), err);
+    symbol_table_take(&c->symbols, cursor_states(c->past));
+    if (c->symbols.count > 0)
+        return TD_OK;
+    rc = cursor_seek(c->past, cursor_get_lead_from_ns(c->past), err);
+    return rc;
 }
 
 /* Take each frame before the selection. */
@@ -137,9 +137,19 @@ static td_result read_past(cut *c, cursor *tape,
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-static td_result play_frame(cut *c, const frame_ref *frame, td_err *err)
+static td_result apply_frame(cut *c, const frame_ref *frame, td_err *err)
 {
-    return player_on_frame(c->player, frame, err);
+    frame_channel *channel = frame->channel;
+    symbol_verdict found;
+    (void)err;
+    if (frame->row == NULL || channel->stream == FRAME_NO_STREAM)
+        return TD_OK;
+    if (channel->user == NULL)
+        channel->user = symbol_table_topic(
+            &c->symbols, &channel->info,
+            c->options->without_checkpoint ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS);
+    symbol_topic_apply(channel->user, frame, &found);
+    return TD_OK;
 }
 
 /* A reader without the checkpoint follows the connection of the first frame that it reads. */
@@ -158,10 +168,9 @@ static uint64_t find_start(cut *c, const symbol_topic *topic)
 
 static void add_starts(cut *c)
 {
-    const symbol_table *symbols = player_symbols(c->player);
     const symbol_topic *topic;
-    for (size_t i = 0; i < symbols->count; i++) {
-        const symbol_entry *of = symbols->items[i];
+    for (size_t i = 0; i < c->symbols.count; i++) {
+        const symbol_entry *of = c->symbols.items[i];
         for (size_t k = 0; (topic = symbol_state_topic_at(of->state, k)) != NULL; k++) {
             if (topic->choice.count == 0)
                 continue;
@@ -287,7 +296,7 @@ static td_result find_starts(cut *c, td_err *err)
     td_result rc = open_past(c, err);
     if (rc != TD_OK || c->window.from_ns == 0)
         return rc;
-    rc = read_past(c, c->past, play_frame, err);
+    rc = read_past(c, c->past, apply_frame, err);
     add_starts(c);
     if (c->start_count > 0)
         qsort(c->starts, c->start_count, sizeof *c->starts, compare_starts);
@@ -572,7 +581,7 @@ static void make_checkpoint(cut *c)
         return;
     c->has_checkpoint = 1;
     checkpoint_builder_init(&record);
-    saved_states_add(player_symbols(c->player), c->feed, &record);
+    saved_states_add(&c->symbols, c->feed, &record);
     checkpoint_builder_finish(&record, c->window.from_ns, &c->checkpoint);
     checkpoint_builder_fini(&record);
 }
@@ -773,7 +782,7 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
     sealed_chunk_close(c.sealed);
     for (size_t i = 0; i < c.start_count; i++)
         td_buf_fini(&c.starts[i].made);
-    player_close(c.player);
+    symbol_table_fini(&c.symbols);
     cursor_close(c.past);
     cursor_close(c.tape); /* channels are its */
     gap_list_fini(&c.ledger);

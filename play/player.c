@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "book/symbol_table.h"
 #include "play/work_queues.h"
 
 enum { PROGRESS_FRAMES = 4096 };
@@ -131,11 +132,6 @@ int player_take_states(player *p, cursor *from)
 {
     symbol_table_take(&p->symbols, cursor_states(from));
     return p->symbols.count > 0;
-}
-
-const symbol_table *player_symbols(const player *p)
-{
-    return &p->symbols;
 }
 
 td_result player_play(player *p, cursor *from, td_err *err)

@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "book/symbol_table.h"
 #include "play/observer.h"
 #include "play/pacer.h"
 #include "play/stream.h"
@@ -80,9 +79,6 @@ TD_MUST_USE td_result player_play(player *player, cursor *tape, td_err *err);
 /* Wait until every frame that was taken has been worked on by its stream and seen by the observer.
  * The play continues afterwards. The first failure of any stream so far. */
 TD_MUST_USE td_result player_drain(player *player, td_err *err);
-
-/* The states of the symbols after the last frame. Without workers, or after player_drain. */
-const symbol_table *player_symbols(const player *player);
 
 /* 1 if the replay was stopped before the end of the tape: results cover a part of it. */
 int player_is_stopped(const player *player);
