@@ -1,5 +1,6 @@
 /* An archive of many small segments: hours of one feed, one after the other, a few trades of each
- * symbol in each. Nothing is synced, so that ten thousand are made in seconds.
+ * symbol in each; the connection is renewed each midnight, with a gap. Nothing is synced, so that
+ * ten thousand are made in seconds.
  *
  *   bench_archive FOLDER --segments N --symbols N      prints {"from_ns","to_ns","symbol"} */
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #define HOUR_NS  (UINT64_C(3600) * TD_NS_PER_S)
 #define BEGIN_NS (UINT64_C(412272) * HOUR_NS) /* 2017-01-12 */
 
-enum { TURNS = 6, FRAME_BYTES = 400 }; /* of all symbols in an hour */
+enum { TURNS = 6 /* of all symbols in an hour */, FRAME_BYTES = 400, DAY_HOURS = 24 };
 
 static const char FAMILY[] = "v5-linear";
 static const char TRADE[] =
@@ -27,7 +28,9 @@ typedef struct hours {
     archive_writer *writer;
     feed_writer *feed;
     sealed_chunk *sealed;
-    uint64_t ordinal;
+    uint32_t conn;
+    uint64_t ordinal; /* of the connection */
+    uint64_t trades;
     uint64_t recv_ns;
 } hours;
 
@@ -79,13 +82,29 @@ static void open_archive(hours *h, const char *folder)
     h->sealed = sealed_chunk_open();
 }
 
-static void connect(hours *h)
+static void connect(hours *h, uint64_t recv_ns)
 {
     td_err err;
-    const event began = {.kind = EVENT_CONNECT, .conn = 1, .url = "wss://bench/v5/public/linear"};
-    const event_slot at = {.conn = 1, .since_ns = BEGIN_NS};
-    must(feed_writer_event(h->feed, BEGIN_NS, &began, &err), &err);
+    const event began = {
+        .kind = EVENT_CONNECT, .conn = ++h->conn, .url = "wss://bench/v5/public/linear"};
+    const event_slot at = {.conn = h->conn, .since_ns = recv_ns};
+    h->ordinal = 0;
+    must(feed_writer_event(h->feed, recv_ns, &began, &err), &err);
     must(feed_writer_ordinals(h->feed, &at, &err), &err);
+}
+
+static void reconnect(hours *h, uint64_t recv_ns)
+{
+    td_err err;
+    const event ended = {.kind = EVENT_DISCONNECT, .conn = h->conn, .cause = "closed_by_peer"};
+    event lost = {.kind = EVENT_GAP,
+                  .gap = gap_row_of(GAP_DISCONNECT, FAMILY, h->recv_ns, recv_ns + TD_NS_PER_MS,
+                                    "closed_by_peer")};
+    lost.gap.conn = h->conn;
+    must(feed_writer_event(h->feed, recv_ns, &ended, &err), &err);
+    feed_writer_closed(h->feed, 0, 0, h->recv_ns);
+    connect(h, recv_ns + TD_NS_PER_MS / 2);
+    must(feed_writer_event(h->feed, recv_ns + TD_NS_PER_MS, &lost, &err), &err);
 }
 
 static void write_trade(hours *h, const char *symbol, uint64_t recv_ns)
@@ -95,9 +114,9 @@ static void write_trade(hours *h, const char *symbol, uint64_t recv_ns)
     char text[FRAME_BYTES + DECODE_PADDING_BYTES] = "";
     const unsigned long long ms = recv_ns / TD_NS_PER_MS;
     const int size =
-        snprintf(text, FRAME_BYTES, TRADE, symbol, ms, ms, symbol, (unsigned long long)h->ordinal);
+        snprintf(text, FRAME_BYTES, TRADE, symbol, ms, ms, symbol, (unsigned long long)h->trades++);
     h->recv_ns = recv_ns;
-    const feed_frame frame = {.conn = 1,
+    const feed_frame frame = {.conn = h->conn,
                               .dir = DIR_IN,
                               .opcode = OPCODE_TEXT,
                               .ordinal = ++h->ordinal,
@@ -112,7 +131,7 @@ static void write_hour(hours *h, uint64_t from_ns, unsigned symbols)
     for (unsigned turn = 0; turn < TURNS; turn++)
         for (unsigned i = 0; i < symbols; i++) {
             (void)snprintf(symbol, sizeof symbol, "C%uUSDT", i);
-            write_trade(h, symbol, from_ns + (turn * HOUR_NS) / TURNS + (i + 1) * TD_NS_PER_MS);
+            write_trade(h, symbol, from_ns + (turn * HOUR_NS) / TURNS + (i + 2) * TD_NS_PER_MS);
         }
 }
 
@@ -136,9 +155,12 @@ int main(int argc, char **argv)
     const uint64_t segments = strtoull(argv[3], NULL, 10);
     const unsigned symbols = (unsigned)strtoul(argv[5], NULL, 10);
     open_archive(&h, argv[1]);
-    connect(&h);
-    for (uint64_t i = 0; i < segments; i++)
+    connect(&h, BEGIN_NS);
+    for (uint64_t i = 0; i < segments; i++) {
+        if (i % DAY_HOURS == 0 && i > 0)
+            reconnect(&h, BEGIN_NS + i * HOUR_NS);
         write_hour(&h, BEGIN_NS + i * HOUR_NS, symbols);
+    }
     close_archive(&h);
     printf("{\"from_ns\":%llu,\"to_ns\":%llu,\"symbol\":\"C%uUSDT\"}\n",
            (unsigned long long)BEGIN_NS, (unsigned long long)h.recv_ns, symbols / 2);
