@@ -94,12 +94,17 @@ static int read_number(text_cursor *at, unsigned digits, unsigned *out)
     return 1;
 }
 
+static int is_date(const civil_time *time)
+{
+    return time->year >= 1970 && time->month >= 1 && time->month <= 12 && time->day >= 1 &&
+           time->day <= days_in_month(time->year, time->month);
+}
+
 static int read_date(text_cursor *at, civil_time *out)
 {
     return read_number(at, 4, &out->year) && read_char(at, "-") &&
            read_number(at, 2, &out->month) && read_char(at, "-") && read_number(at, 2, &out->day) &&
-           out->year >= 1970 && out->month >= 1 && out->month <= 12 && out->day >= 1 &&
-           out->day <= days_in_month(out->year, out->month);
+           is_date(out);
 }
 
 /* Take "16:43". */
@@ -149,6 +154,13 @@ static int read_offset(text_cursor *at, int64_t *seconds)
     return 1;
 }
 
+static int64_t seconds_of(const civil_time *time)
+{
+    uint64_t days = days_of_date(time->year, time->month, time->day);
+    return (int64_t)(days * SECONDS_PER_DAY) +
+           (int64_t)((time->hour * 60 + time->minute) * 60 + time->second);
+}
+
 /* seconds + ns as ns since 1970; 0 if they do not fit. */
 static int time_to_ns(int64_t seconds, uint64_t ns, uint64_t *out)
 {
@@ -166,7 +178,7 @@ static td_result not_a_time(td_err *err, td_bytes text)
 }
 
 /* "2021-04-17", or with a time of that day, of which seconds and zone may be missing. */
-static td_result parse_civil(td_bytes text, int *is_date, uint64_t *ns, td_err *err)
+static td_result parse_civil(td_bytes text, int *is_bare, uint64_t *ns, td_err *err)
 {
     text_cursor at = {.p = text.data, .end = text.data + text.size};
     civil_time time = {0};
@@ -174,16 +186,26 @@ static td_result parse_civil(td_bytes text, int *is_date, uint64_t *ns, td_err *
     int64_t offset_s = 0;
     if (text.size == 0 || !read_date(&at, &time))
         return not_a_time(err, text);
-    *is_date = at.p == at.end;
-    if (!*is_date && (!read_char(&at, "Tt ") || !read_minute(&at, &time) ||
+    *is_bare = at.p == at.end;
+    if (!*is_bare && (!read_char(&at, "Tt ") || !read_minute(&at, &time) ||
                       (at.p != at.end && *at.p == ':' &&
                        (!read_second(&at, &time) || !read_fraction(&at, &fraction_ns))) ||
                       (at.p != at.end && !read_offset(&at, &offset_s)) || at.p != at.end))
         return not_a_time(err, text);
-    uint64_t days = days_of_date(time.year, time.month, time.day);
-    int64_t seconds = (int64_t)(days * SECONDS_PER_DAY) +
-                      (int64_t)((time.hour * 60 + time.minute) * 60 + time.second) - offset_s;
-    return time_to_ns(seconds, fraction_ns, ns) ? TD_OK : not_a_time(err, text);
+    return time_to_ns(seconds_of(&time) - offset_s, fraction_ns, ns) ? TD_OK
+                                                                     : not_a_time(err, text);
+}
+
+int td_time_parse_compact(td_bytes text, uint64_t *ns)
+{
+    text_cursor at = {.p = text.data, .end = text.data + text.size};
+    civil_time time = {0};
+    return read_number(&at, 4, &time.year) && read_number(&at, 2, &time.month) &&
+           read_number(&at, 2, &time.day) && is_date(&time) && read_char(&at, "T") &&
+           read_number(&at, 2, &time.hour) && read_number(&at, 2, &time.minute) &&
+           read_number(&at, 2, &time.second) && time.hour < 24 && time.minute < 60 &&
+           time.second < 60 && read_char(&at, "Z") && at.p == at.end &&
+           time_to_ns(seconds_of(&time), 0, ns);
 }
 
 td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)

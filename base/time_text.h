@@ -36,6 +36,9 @@ TD_MUST_USE td_result td_time_parse(const char *text, uint64_t now_ns, td_date_e
 /* Parse RFC 3339: 0 to 9 fractional digits, "Z" or an offset; seconds and zone may be missing. */
 TD_MUST_USE td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err);
 
+/* Parse what td_time_format_compact writes. 1; 0: it is no such time. */
+int td_time_parse_compact(td_bytes text, uint64_t *ns);
+
 /* Parse a DURATION: a number (fraction allowed) and ns, us, ms, s, m, h or d: "200ms", "1.5h". */
 TD_MUST_USE td_result td_duration_parse(const char *text, uint64_t *ns, td_err *err);
 

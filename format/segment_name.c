@@ -8,9 +8,8 @@
 #include "base/decimal.h"
 #include "base/time_text.h"
 
-/* Lengths of the parts after the feed: "-20261120T060000Z", "-3f2a9c01", and at least "-000001".
- */
-enum { NAME_TIME_CHARS = 16, NAME_SESSION_CHARS = 8, NAME_NUMBER_CHARS_MIN = 6 };
+/* Lengths of the parts after the feed's time: "-3f2a9c01", and at least "-000001". */
+enum { NAME_SESSION_CHARS = 8, NAME_NUMBER_CHARS_MIN = 6 };
 
 int feed_name_char(char c)
 {
@@ -83,21 +82,12 @@ static int parse_session(td_bytes hex, char out[SESSION_ID_BYTES])
     return 1;
 }
 
-/* "20261120T060000Z", by way of the one parser of dates that there is. */
 static int parse_time(td_bytes compact, uint64_t *seconds)
 {
-    if (compact.size != NAME_TIME_CHARS)
-        return 0;
-    const char *c = (const char *)compact.data;
-    char text[TD_TIME_TEXT_BYTES];
-    (void)snprintf(text, sizeof text, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", c, c + 4, c + 6, c + 9,
-                   c + 11, c + 13);
     uint64_t ns = 0;
-    if (c[8] != 'T' || c[15] != 'Z' ||
-        td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL) != TD_OK)
-        return 0;
+    int is_time = td_time_parse_compact(compact, &ns);
     *seconds = ns / UINT64_C(1000000000);
-    return 1;
+    return is_time;
 }
 
 static int ends_with(const char *name, size_t length, const char *suffix)
@@ -129,7 +119,9 @@ td_bytes segment_final_name(const char *path)
 void segment_final_path(const char *path, char out[LIMIT_PATH_BYTES])
 {
     td_bytes name = segment_final_name(path);
-    (void)snprintf(out, LIMIT_PATH_BYTES, "%.*s", (int)name.size, path);
+    size_t size = name.size < LIMIT_PATH_BYTES ? name.size : LIMIT_PATH_BYTES - 1;
+    memcpy(out, path, size);
+    out[size] = '\0';
 }
 
 void segment_open_path(const char *final_path, char out[LIMIT_PATH_BYTES])

@@ -185,6 +185,8 @@ static void test_format_time(void **state)
         assert_int_equal(again, ROWS[i].ns);
         td_time_format_compact(ROWS[i].ns, text);
         assert_string_equal(text, ROWS[i].compact);
+        assert_int_equal(td_time_parse_compact(td_bytes_str(text), &again), 1);
+        assert_int_equal(again, ROWS[i].ns - ROWS[i].ns % S);
         unsigned year = 0;
         unsigned month = 0;
         unsigned day = 0;
@@ -192,6 +194,35 @@ static void test_format_time(void **state)
         assert_int_equal(year, ROWS[i].year);
         assert_int_equal(month, ROWS[i].month);
         assert_int_equal(day, ROWS[i].day);
+    }
+}
+
+static void test_wrong_compact_times(void **state)
+{
+    (void)state;
+    static const char *const TEXTS[] = {
+        "",
+        "20210417T164305",
+        "20210417T164305z",
+        "20210417t164305Z",
+        "20210417T164305Z0",
+        "2021-0417T16430Z",
+        "20210417T164360Z",
+        "20210417T166005Z",
+        "20210417T244305Z",
+        "20210431T164305Z",
+        "20210229T164305Z",
+        "20211301T164305Z",
+        "20210017T164305Z",
+        "20210400T164305Z",
+        "19691231T235959Z",
+        "25540721T233434Z",
+        "99991231T235959Z",
+    };
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
+        uint64_t ns;
+        if (td_time_parse_compact(td_bytes_str(TEXTS[i]), &ns))
+            fail_msg("'%s'", TEXTS[i]);
     }
 }
 
@@ -253,9 +284,9 @@ static void test_format_duration(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse_time),      cmocka_unit_test(test_parse_duration),
-        cmocka_unit_test(test_format_time),     cmocka_unit_test(test_every_day),
-        cmocka_unit_test(test_format_duration),
+        cmocka_unit_test(test_parse_time),  cmocka_unit_test(test_parse_duration),
+        cmocka_unit_test(test_format_time), cmocka_unit_test(test_wrong_compact_times),
+        cmocka_unit_test(test_every_day),   cmocka_unit_test(test_format_duration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
