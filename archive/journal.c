@@ -35,8 +35,9 @@ enum {
 
 td_bytes journal_get(const journal_entry *entry, const char *key)
 {
+    const td_bytes wanted = td_bytes_str(key);
     for (size_t i = 0; i < entry->field_count; i++) {
-        if (td_bytes_is(entry->fields[i].key, key))
+        if (td_bytes_equal(entry->fields[i].key, wanted))
             return entry->fields[i].value;
     }
     return td_bytes_of(NULL, 0);
@@ -124,6 +125,14 @@ static void cursor_fini(cursor *c)
     td_buf_fini(&c->window);
 }
 
+/* Where to read a window for these bytes: an entry is looked at in parts, and with the value before
+ * it. */
+static uint64_t window_begin(const cursor *c, uint64_t at, size_t size)
+{
+    uint64_t from = c->valid_bytes < CHAIN_VALUE_BYTES ? 0 : c->valid_bytes - CHAIN_VALUE_BYTES;
+    return at >= from && at + size - from <= WINDOW_BYTES ? from : at;
+}
+
 /* size bytes at offset at; TD_EOF if the file ends before. */
 static td_result look(cursor *c, uint64_t at, size_t size, const uint8_t **out, td_err *err)
 {
@@ -132,12 +141,13 @@ static td_result look(cursor *c, uint64_t at, size_t size, const uint8_t **out, 
         return TD_EOF;
     if (at < c->window_from || at + size > c->window_from + c->window.size) {
         size_t got = 0;
-        td_result rc = td_io_read_at(c->file, at, c->window.data, WINDOW_BYTES, &got, err);
-        c->window_from = at;
+        uint64_t from = window_begin(c, at, size);
+        td_result rc = td_io_read_at(c->file, from, c->window.data, WINDOW_BYTES, &got, err);
+        c->window_from = from;
         c->window.size = rc == TD_OK ? got : 0;
         if (rc != TD_OK)
             return rc;
-        if (got < size)
+        if (at + size > from + got)
             return TD_EOF; /* cut while we read */
     }
     *out = c->window.data + (at - c->window_from);
@@ -207,6 +217,27 @@ static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *
     return rc;
 }
 
+/* The chain's value of an entry after previous. In the file the bytes before an entry are the value
+ * that it follows: then both are hashed as they lie there, which costs less. */
+static td_result compute_value(cursor *c, const entry_place *place, td_hash128 previous,
+                               td_hash128 *out, td_err *err)
+{
+    const uint8_t *bytes = NULL;
+    if (place->from >= CHAIN_VALUE_BYTES) {
+        td_result rc =
+            look(c, place->from - CHAIN_VALUE_BYTES, CHAIN_VALUE_BYTES + place->size, &bytes, err);
+        if (rc == TD_OK && memcmp(bytes, previous.bytes, CHAIN_VALUE_BYTES) == 0)
+            *out = td_hash128_of(bytes, place->size);
+        if (rc != TD_OK || memcmp(bytes, previous.bytes, CHAIN_VALUE_BYTES) == 0)
+            return rc;
+    }
+    td_result rc = look(c, place->from, place->size, &bytes, err);
+    if (rc == TD_OK)
+        *out =
+            chain_value(c->hasher, previous, td_bytes_of(bytes, place->size - CHAIN_VALUE_BYTES));
+    return rc;
+}
+
 /* TD_OK if the chain record that ends the entry has the value of its bytes after previous;
  * TD_E_CORRUPT. *value is that value, also where the record has another one. */
 static td_result prove(cursor *c, const entry_place *place, td_hash128 previous, td_hash128 *value,
@@ -217,13 +248,14 @@ static td_result prove(cursor *c, const entry_place *place, td_hash128 previous,
     td_result rc = look(c, place->from, place->size, &bytes, err);
     if (rc != TD_OK)
         return rc;
-    td_bytes entry = td_bytes_of(bytes, place->size);
     td_bytes chain = td_bytes_of(bytes + place->size - CHAIN_BYTES + MCAP_PREFIX_BYTES,
                                  CHAIN_BYTES - MCAP_PREFIX_BYTES);
     rc = chain_decode(chain, NULL, &record, NULL);
     if (rc != TD_OK || record.covers_from != place->from)
         return TD_E_CORRUPT;
-    *value = chain_value(c->hasher, previous, td_bytes_of(bytes, entry.size - CHAIN_VALUE_BYTES));
+    rc = compute_value(c, place, previous, value, err);
+    if (rc != TD_OK)
+        return rc;
     return td_hash128_equal(*value, record.value) ? TD_OK : TD_E_CORRUPT;
 }
 
