@@ -2,7 +2,10 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
+#include "base/slot_table.h"
 #include "archive/crash_gaps.h"
+#include "format/chain.h"
 
 td_result imports_write(journal *to, const char *session, const char *feed,
                         const capture_content *content, td_err *err)
@@ -20,34 +23,64 @@ td_result imports_write(journal *to, const char *session, const char *feed,
 }
 
 typedef struct import_search {
-    uint64_t bytes;
-    char hash[TD_HASH128_HEX_BYTES];
-    past_import *rows;
-    size_t count;
+    const capture_content *contents;
+    past_import *rows; /* feed_count of each content */
+    size_t feed_count;
+    slot_table by_hash;  /* of contents */
+    past_import **begun; /* rows of sessions whose end was not read yet */
+    size_t begun_count;
     int was_killed;
 } import_search;
 
-/* The entry stands before the end of its session: stop_ns is 0 until that is read. */
-static void look_at_import(const import_search *search, const journal_entry *entry)
+static uint64_t content_hash(td_hash128 hash)
 {
-    if (!td_bytes_is(journal_get(entry, "text_hash"), search->hash) ||
-        journal_get_u64(entry, "text_bytes", UINT64_MAX) != search->bytes)
-        return;
-    for (size_t i = 0; i < search->count; i++)
-        if (td_bytes_is(journal_get(entry, "feed"), search->rows[i].feed))
-            journal_get_text(entry, "session", search->rows[i].begun, SESSION_ID_BYTES);
+    return td_le64(hash.bytes);
 }
 
-static void look_at_stop(const import_search *search, const journal_entry *entry)
+/* The entry stands before the end of its session: stop_ns is 0 until that is read. */
+static void look_at_content(import_search *search, size_t content, const journal_entry *entry)
 {
-    for (size_t i = 0; i < search->count; i++) {
-        past_import *row = &search->rows[i];
-        if (row->begun[0] == '\0' || !td_bytes_is(journal_get(entry, "session"), row->begun))
+    for (size_t i = 0; i < search->feed_count; i++) {
+        past_import *row = &search->rows[content * search->feed_count + i];
+        if (!td_bytes_is(journal_get(entry, "feed"), row->feed))
             continue;
+        if (row->begun[0] == '\0') {
+            search->begun =
+                td_array_grow((void *)search->begun, search->begun_count, sizeof(past_import *));
+            search->begun[search->begun_count++] = row;
+        }
+        journal_get_text(entry, "session", row->begun, SESSION_ID_BYTES);
+    }
+}
+
+static void look_at_import(import_search *search, const journal_entry *entry)
+{
+    td_hash128 hash;
+    if (!chain_value_parse(journal_get(entry, "text_hash"), &hash))
+        return;
+    slot_probe at = slot_probe_of(content_hash(hash));
+    while (slot_table_next(&search->by_hash, &at)) {
+        const capture_content *content = &search->contents[at.row];
+        if (td_hash128_equal(content->hash, hash) &&
+            journal_get_u64(entry, "text_bytes", UINT64_MAX) == content->bytes)
+            look_at_content(search, at.row, entry);
+    }
+}
+
+static void look_at_stop(import_search *search, const journal_entry *entry)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < search->begun_count; i++) {
+        past_import *row = search->begun[i];
+        if (!td_bytes_is(journal_get(entry, "session"), row->begun)) {
+            search->begun[left++] = row;
+            continue;
+        }
         memcpy(row->session, row->begun, sizeof row->session);
         row->stop_ns = journal_get_u64(entry, "stop_ns", 0);
         row->begun[0] = '\0';
     }
+    search->begun_count = left;
 }
 
 static td_result look(void *user, const journal_entry *entry, td_err *err)
@@ -64,13 +97,16 @@ static td_result look(void *user, const journal_entry *entry, td_err *err)
     return TD_OK;
 }
 
-td_result imports_find(archive *from, const capture_content *content, past_import *rows,
-                       size_t count, int *was_killed, td_err *err)
+td_result imports_find(archive *from, const capture_content *contents, size_t content_count,
+                       past_import *rows, size_t feed_count, int *was_killed, td_err *err)
 {
-    import_search search = {.bytes = content->bytes, .rows = rows, .count = count};
+    import_search search = {.contents = contents, .rows = rows, .feed_count = feed_count};
     journal_state state;
-    td_hash128_hex(content->hash, search.hash);
+    for (size_t i = 0; i < content_count; i++)
+        slot_table_put(&search.by_hash, content_hash(contents[i].hash), i);
     td_result rc = journal_read(from, look, &search, &state, err);
     *was_killed = search.was_killed;
+    slot_table_fini(&search.by_hash);
+    td_free((void *)search.begun);
     return rc;
 }

@@ -31,10 +31,12 @@ typedef struct past_import {
     uint64_t stop_ns;               /* wall clock at its end */
 } past_import;
 
-/* Look for the latest import of this content into each of the feeds, and set the other members of
- * its row. *was_killed: 1 if the journal has an open gap of an import that was killed (events of
+/* Look for the latest import of each of these contents into each of the feeds: rows has feed_count
+ * rows for each content, with their feeds set; the other members are set here. The journal is read
+ * once. *was_killed: 1 if the journal has an open gap of an import that was killed (events of
  * segments may have ended it). TD_E_IO. */
-TD_MUST_USE td_result imports_find(archive *archive, const capture_content *content,
-                                   past_import *rows, size_t count, int *was_killed, td_err *err);
+TD_MUST_USE td_result imports_find(archive *archive, const capture_content *contents,
+                                   size_t content_count, past_import *rows, size_t feed_count,
+                                   int *was_killed, td_err *err);
 
 #endif

@@ -362,18 +362,15 @@ static td_result refuse_repeat(const past_import *past, td_err *err)
 static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
 {
     const import_report *report = job->report;
-    td_result rc = TD_OK;
-    for (size_t k = 0; rc == TD_OK && k < job->content_count; k++) {
-        past_import rows[LIMIT_FEEDS] = {{.feed = NULL}};
-        int was_one_killed = 0;
-        for (uint32_t i = 0; i < report->feed_count; i++)
-            rows[i].feed = report->feeds[i].name;
-        rc = imports_find(job->archive, &job->contents[k], rows, report->feed_count,
-                          &was_one_killed, err);
-        *was_killed |= was_one_killed;
-        for (uint32_t i = 0; i < report->feed_count && rc == TD_OK && !job->options->is_again; i++)
-            rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
-    }
+    const size_t count = job->content_count * report->feed_count;
+    past_import *rows = td_alloc_zero(count + 1, sizeof *rows);
+    for (size_t i = 0; i < count; i++)
+        rows[i].feed = report->feeds[i % report->feed_count].name;
+    td_result rc = imports_find(job->archive, job->contents, job->content_count, rows,
+                                report->feed_count, was_killed, err);
+    for (size_t i = 0; i < count && rc == TD_OK && !job->options->is_again; i++)
+        rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
+    td_free(rows);
     return rc;
 }
 
