@@ -1,5 +1,6 @@
 #include "archive/gap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -250,10 +251,40 @@ void gap_list_add(gap_list *list, const gap_row *row)
     list->count++;
 }
 
+void gap_list_append(gap_list *list, const gap_row *row)
+{
+    list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
+    list->rows[list->count++] = gap_row_copy(row);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    return gap_row_compare(a, b);
+}
+
+/* How rows of one key are merged does not depend on their order. */
+void gap_list_settle(gap_list *list)
+{
+    size_t last = 0;
+    if (list->count < 2)
+        return;
+    qsort(list->rows, list->count, sizeof *list->rows, compare_rows);
+    for (size_t i = 1; i < list->count; i++) {
+        if (gap_row_compare(&list->rows[last], &list->rows[i]) != 0) {
+            list->rows[++last] = list->rows[i];
+            continue;
+        }
+        row_merge(&list->rows[last], &list->rows[i]);
+        gap_row_fini(&list->rows[i]);
+    }
+    list->count = last + 1;
+}
+
 void gap_list_join(gap_list *list, const gap_list *from)
 {
     for (size_t i = 0; i < from->count; i++)
-        gap_list_add(list, &from->rows[i]);
+        gap_list_append(list, &from->rows[i]);
+    gap_list_settle(list);
 }
 
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key)

@@ -135,6 +135,11 @@ void gap_list_add(gap_list *list, const gap_row *row);
 /* Add a copy of each row of another list. */
 void gap_list_join(gap_list *list, const gap_list *from);
 
+/* Add copies of many rows: each at the end, then bring the list in order once. Between the two the
+ * list can only be appended to. */
+void gap_list_append(gap_list *list, const gap_row *row);
+void gap_list_settle(gap_list *list);
+
 /* The row of the same key, valid until the list changes, or NULL. */
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key);
 
