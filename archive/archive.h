@@ -82,7 +82,7 @@ TD_MUST_USE td_result archive_file_size(const archive *archive, const char *rela
 typedef struct archive_segment {
     char *path; /* below the archive, with ".open" where it has it; a single file: its name */
     segment_name name;
-    uint64_t size_bytes; /* 0 of a finished one in archive_list_names */
+    uint64_t size_bytes; /* 0 of a finished one in archive_list_names: see archive_view_size */
     uint8_t is_locked;   /* 1: an open one whose writer, or recovery, is at work */
 } archive_segment;
 

@@ -1,5 +1,4 @@
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,6 +136,19 @@ static td_result list_names(walk *w, const char *relative, folder *out, td_err *
     return rc;
 }
 
+/* The path of a file in a folder; 0: it is longer than any of an archive. */
+static int path_below(const char *above, const char *name, char out[LIMIT_PATH_BYTES])
+{
+    const size_t above_bytes = strlen(above);
+    const size_t name_bytes = strlen(name);
+    if (above_bytes + 1 + name_bytes >= LIMIT_PATH_BYTES)
+        return 0;
+    memcpy(out, above, above_bytes);
+    out[above_bytes] = '/';
+    memcpy(out + above_bytes + 1, name, name_bytes + 1);
+    return 1;
+}
+
 /* level 0: capture/, with years in it; 1: months; 2: days; 3: the segments of a day. */
 static void walk_level(walk *w, const char *relative,
                        unsigned level) // NOLINT(misc-no-recursion): four levels
@@ -154,8 +166,8 @@ static void walk_level(walk *w, const char *relative,
     for (size_t i = 0; i < names.count; i++) {
         const entry *e = &names.entries[i];
         char below[LIMIT_PATH_BYTES];
-        if (snprintf(below, sizeof below, "%s/%s", relative, e->name) >= (int)sizeof below)
-            continue; /* longer than any path of an archive */
+        if (!path_below(relative, e->name, below))
+            continue;
         if (level == LEVEL_SEGMENTS && e->kind == TD_ENTRY_FILE)
             add_file(w, below, e->name);
         else if (level < LEVEL_SEGMENTS && e->kind == TD_ENTRY_DIR &&

@@ -35,7 +35,7 @@ static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
     if (!td_bytes_is(entry->act, JOURNAL_GAP))
         archive_history_apply(&view->past, entry);
     else if (journal_get_gap(entry, texts, &row))
-        gap_list_add(&view->journal_gaps, &row);
+        gap_list_append(&view->journal_gaps, &row);
     return TD_OK;
 }
 
@@ -48,11 +48,13 @@ static td_result view_read(archive_view *view, view_parts parts, td_err *err)
     archive *a = view->archive;
     if (parts == VIEW_ALL && !archive_is_single_file(a))
         open_catalog(view);
-    td_result rc = archive_list(a, &view->listing, err);
+    td_result rc = parts == VIEW_ALL ? archive_list_names(a, &view->listing, err)
+                                     : archive_list(a, &view->listing, err);
     if (rc == TD_OK)
         rc = archive_live_session(a, view->live, err);
     if (rc == TD_OK)
         rc = journal_read(a, add_entry, view, &view->past.journal, err);
+    gap_list_settle(&view->journal_gaps);
     if (rc == TD_OK)
         archive_history_check(&view->past, a, &view->listing);
     return rc;
@@ -143,6 +145,17 @@ void archive_view_end_loads(archive_view *view)
         catalog_let_go(view->catalog);
 }
 
+uint64_t archive_view_size(archive_view *view, const archive_segment *segment)
+{
+    const size_t at = (size_t)(segment - view->listing.segments);
+    TD_ASSERT(at < view->listing.segment_count);
+    archive_segment *listed = &view->listing.segments[at];
+    if (listed->size_bytes == 0 &&
+        archive_file_size(view->archive, listed->path, &listed->size_bytes, NULL) != TD_OK)
+        listed->size_bytes = 0; /* reading it reports why */
+    return listed->size_bytes;
+}
+
 int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,
                       segment_rows *out)
 {
@@ -157,7 +170,9 @@ int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes,
     if (view->loader_count > 0)
         catalog_hold(view->catalog);
     td_result rc = catalog_load(view->catalog, path, part, out, &cause);
-    if (rc == TD_OK && archive_history_is_same(&view->past, path, file_bytes, &out->index))
+    if (rc == TD_OK &&
+        archive_history_is_same(archive_history_segment(&view->past, path), file_bytes,
+                                out->index.file_bytes, out->index.chain_hex))
         return 1;
     if (rc == TD_OK)
         segment_rows_fini(out);
@@ -166,6 +181,48 @@ int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes,
     else if (rc != TD_E_NOTFOUND)
         close_catalog(view, cause.text);
     return 0;
+}
+
+/* Both are by path. */
+typedef struct brief_walk {
+    archive_view *view;
+    archive_brief_fn *fn;
+    void *user;
+    uint8_t *has_brief;
+    size_t at; /* in the listing */
+} brief_walk;
+
+static void on_brief(void *user, const segment_brief *brief)
+{
+    brief_walk *walk = user;
+    const archive_listing *listing = &walk->view->listing;
+    int order = 1;
+    while (walk->at < listing->segment_count &&
+           (order = strcmp(listing->segments[walk->at].path, brief->path)) < 0)
+        walk->at++;
+    if (order != 0)
+        return;
+    const archive_segment *segment = &listing->segments[walk->at];
+    if (walk->has_brief[walk->at] ||
+        !archive_history_is_same(archive_history_segment(&walk->view->past, segment->path),
+                                 archive_view_size(walk->view, segment), brief->file_bytes,
+                                 brief->chain_hex))
+        return;
+    walk->has_brief[walk->at] = 1;
+    walk->fn(walk->user, segment, brief);
+}
+
+void archive_view_each_brief(archive_view *view, archive_brief_fn *fn, void *user,
+                             uint8_t *has_brief)
+{
+    brief_walk walk = {.view = view, .fn = fn, .user = user, .has_brief = has_brief};
+    td_err cause;
+    td_err_clear(&cause);
+    if (view->rests)
+        open_catalog(view);
+    if (view->catalog != NULL &&
+        catalog_each_brief(view->catalog, on_brief, &walk, &cause) != TD_OK)
+        close_catalog(view, cause.text);
 }
 
 td_result archive_view_read(archive_view *view, const char *path, uint64_t file_bytes,
@@ -201,7 +258,7 @@ uint64_t archive_view_newest_ns(archive_view *view, uint64_t until_ns)
         if (!segment->name.is_parsed || end_s <= newest_ns / TD_NS_PER_S ||
             segment->name.first_s > until_ns / TD_NS_PER_S)
             continue;
-        td_result rc = archive_view_read(view, segment->path, segment->size_bytes,
+        td_result rc = archive_view_read(view, segment->path, archive_view_size(view, segment),
                                          CATALOG_ROWS_AND_CHUNKS, &rows, NULL);
         uint64_t ns = rc == TD_OK ? newest_of(&rows.index, until_ns) : 0;
         newest_ns = ns > newest_ns ? ns : newest_ns;

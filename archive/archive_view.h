@@ -58,12 +58,25 @@ void archive_view_rest(archive_view *view);
 void archive_view_begin_loads(archive_view *view);
 void archive_view_end_loads(archive_view *view);
 
+/* Size of a listed segment's file, looked at when it is first needed: frames of ten seconds need
+ * few of ten thousand. 0: it cannot be read. */
+uint64_t archive_view_size(archive_view *view, const archive_segment *segment);
+
 /* Load the rows of a listed segment from the catalog, if they describe the file: it has file_bytes
  * bytes, the journal has the same size and chain, and the rows are those that were written. 0: the
  * segment itself must be read; the reason is logged. 1: *out is the caller's, for
  * segment_rows_fini. */
 int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,
                       segment_rows *out);
+
+/* Called with a listed segment and its brief. */
+typedef void archive_brief_fn(void *user, const archive_segment *segment,
+                              const segment_brief *brief);
+
+/* Call fn for each listed segment that the catalog has a brief of which describes the file, as
+ * archive_view_load has it, and set has_brief of these, one byte for each listed segment, to 1. */
+void archive_view_each_brief(archive_view *view, archive_brief_fn *fn, void *user,
+                             uint8_t *has_brief);
 
 /* Receive time of the newest message (events included) that is not later than until_ns; 0: absent.
  * It may be in any segment, not only in the one that was written last: a clock may have been wrong,

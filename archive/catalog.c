@@ -13,20 +13,28 @@
 #include "base/hash.h"
 
 enum {
-    VERSION = 4, /* of rows: the first number of each segment's */
+    VERSION = 5, /* of rows: the first number of each segment's, and of each day's */
     /* Rows or chunks of one segment: 4,096 chunks with bitmaps of 64 KiB channels have 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
     /* Values come from a file that any program may have written. */
     BITMAP_BYTES_MAX = (1 << 16) / 8,
 };
 
-static const char TABLE[] = "CREATE TABLE IF NOT EXISTS segments ("
-                            "    path       TEXT NOT NULL PRIMARY KEY," /* below the archive */
-                            "    file_bytes INTEGER NOT NULL,"
-                            "    chain      TEXT NOT NULL,"    /* last value, 32 hex digits */
-                            "    hash       INTEGER NOT NULL," /* of rows */
-                            "    rows       BLOB NOT NULL,"
-                            "    chunks     BLOB NOT NULL)";
+static const char TABLE[] =
+    "CREATE TABLE IF NOT EXISTS segments ("
+    "    path       TEXT NOT NULL PRIMARY KEY," /* below the archive */
+    "    file_bytes INTEGER NOT NULL,"
+    "    chain      TEXT NOT NULL,"    /* last value, 32 hex digits */
+    "    hash       INTEGER NOT NULL," /* of rows */
+    "    rows       BLOB NOT NULL,"
+    "    chunks     BLOB NOT NULL);"
+    /* To list them without reading their rows. */
+    "CREATE INDEX IF NOT EXISTS segments_listed ON segments "
+    "    (path, file_bytes, chain);"
+    "CREATE TABLE IF NOT EXISTS days ("
+    "    path       TEXT NOT NULL PRIMARY KEY," /* of the segments' folder */
+    "    hash       INTEGER NOT NULL,"          /* of rows */
+    "    rows       BLOB NOT NULL)";
 
 typedef enum statement {
     STATEMENT_PUT,
@@ -35,6 +43,12 @@ typedef enum statement {
     STATEMENT_LIST,
     STATEMENT_DROP,
     STATEMENT_CLEAR,
+    STATEMENT_PUT_DAY,
+    STATEMENT_LOAD_DAY,
+    STATEMENT_EACH_DAY,
+    STATEMENT_DROP_DAY,
+    STATEMENT_CLEAR_DAYS,
+    STATEMENT_DROP_STRAY,
     STATEMENT_COUNT,
 } statement;
 
@@ -45,6 +59,14 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_LIST] = "SELECT path, file_bytes, chain FROM segments ORDER BY path",
     [STATEMENT_DROP] = "DELETE FROM segments WHERE path = ?1",
     [STATEMENT_CLEAR] = "DELETE FROM segments",
+    [STATEMENT_PUT_DAY] = "INSERT OR REPLACE INTO days VALUES (?1, ?2, ?3)",
+    [STATEMENT_LOAD_DAY] = "SELECT hash, rows FROM days WHERE path = ?1",
+    [STATEMENT_EACH_DAY] = "SELECT path, hash, rows FROM days ORDER BY path",
+    [STATEMENT_DROP_DAY] = "DELETE FROM days WHERE path = ?1",
+    [STATEMENT_CLEAR_DAYS] = "DELETE FROM days",
+    [STATEMENT_DROP_STRAY] = "DELETE FROM days WHERE NOT EXISTS (SELECT 1 FROM segments WHERE "
+                             "segments.path > days.path || '/' AND segments.path < days.path || "
+                             "'0')", /* '0' comes after '/' */
 };
 
 struct catalog {
@@ -209,6 +231,13 @@ static const field CHECKPOINT_FIELDS[] = {
     FIELD(segment_checkpoint, U64, bytes),
 };
 
+static const field BRIEF_FIELDS[] = {
+    FIELD(segment_brief, TEXT, path),       FIELD(segment_brief, U64, file_bytes),
+    FIELD(segment_brief, CHARS, chain_hex), FIELD(segment_brief, U64, first_in_ns),
+    FIELD(segment_brief, U64, last_in_ns),  FIELD(segment_brief, U64, last_ns),
+    FIELD(segment_brief, U32, is_capture),  FIELD(segment_brief, U64, gap_count),
+};
+
 static const field CHUNK_FIELDS[] = {
     FIELD(chunk_row, U64, chunk.offset),        FIELD(chunk_row, U64, chunk.chunk_bytes),
     FIELD(chunk_row, U64, chunk.index_bytes),   FIELD(chunk_row, U64, chunk.uncompressed_bytes),
@@ -227,6 +256,7 @@ static const row_kind GAP_ROW = ROW_KIND(GAP_FIELDS);
 static const row_kind CONN_ROW = ROW_KIND(CONN_FIELDS);
 static const row_kind GRANT_ROW = ROW_KIND(GRANT_FIELDS);
 static const row_kind CHECKPOINT_ROW = ROW_KIND(CHECKPOINT_FIELDS);
+static const row_kind BRIEF_ROW = ROW_KIND(BRIEF_FIELDS);
 static const row_kind CHUNK_ROW = ROW_KIND(CHUNK_FIELDS);
 
 static void put_number(td_buf *out, uint64_t number)
@@ -326,6 +356,152 @@ static int read_row(td_bytes *from, const row_kind *kind, void *row)
     return 1;
 }
 
+/* ---- days: briefs by folder ---- */
+
+/* Bytes of a segment's folder; 0: it has none. */
+static size_t folder_bytes(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? 0 : (size_t)(slash - path);
+}
+
+/* A day's briefs, being read. */
+typedef struct day_reader {
+    td_bytes folder;
+    td_bytes rest;
+    td_bytes row; /* the brief that was read, as bytes */
+    gap_row *gaps;
+    size_t gap_capacity;
+} day_reader;
+
+static void day_reader_fini(day_reader *day)
+{
+    td_free(day->gaps);
+}
+
+/* 1 if the bytes are those of this folder, as they were written. */
+static int day_begin(day_reader *day, td_bytes folder, int64_t hash, td_bytes rows)
+{
+    uint64_t version = 0;
+    td_bytes written;
+    day->folder = folder;
+    day->rest = rows;
+    return (uint64_t)hash == td_xxh64(rows.data, rows.size) && read_number(&day->rest, &version) &&
+           version == VERSION && read_text(&day->rest, SIZE_MAX, &written) &&
+           td_bytes_equal(td_bytes_of(written.data, written.size - 1), folder);
+}
+
+/* The next brief; it is valid until the next call. 0: there is no more, or it is none. */
+static int day_next(day_reader *day, segment_brief *out)
+{
+    const td_bytes from = day->rest;
+    *out = (segment_brief){0};
+    if (from.size == 0 || !read_row(&day->rest, &BRIEF_ROW, out) ||
+        folder_bytes(out->path) != day->folder.size ||
+        memcmp(out->path, day->folder.data, day->folder.size) != 0)
+        return 0;
+    for (size_t i = 0; i < out->gap_count; i++) {
+        gap_row row = {0};
+        if (!read_row(&day->rest, &GAP_ROW, &row) || row.reason >= GAP_REASON_COUNT)
+            return 0;
+        day->gaps = td_array_reach(day->gaps, &day->gap_capacity, i, sizeof day->gaps[0]);
+        day->gaps[i] = row;
+    }
+    out->gaps = day->gaps;
+    day->row = td_bytes_of(from.data, from.size - day->rest.size);
+    return 1;
+}
+
+static void put_brief(td_buf *out, const segment_brief *brief)
+{
+    put_row(out, &BRIEF_ROW, brief);
+    for (size_t i = 0; i < brief->gap_count; i++)
+        put_row(out, &GAP_ROW, &brief->gaps[i]);
+}
+
+/* The day's rows with this brief in its place, or without the segment's. Returns how many. */
+static size_t change_day(day_reader *day, const char *path, const segment_brief *brief, td_buf *out)
+{
+    segment_brief other;
+    size_t count = 0;
+    int is_put = brief == NULL;
+    put_number(out, VERSION);
+    td_buf_add(out, day->folder.data, day->folder.size);
+    td_buf_add(out, "", 1);
+    while (day_next(day, &other)) {
+        int order = strcmp(other.path, path);
+        if (order >= 0 && !is_put) {
+            put_brief(out, brief);
+            is_put = 1;
+            count++;
+        }
+        if (order == 0)
+            continue;
+        td_buf_add(out, day->row.data, day->row.size);
+        count++;
+    }
+    if (!is_put)
+        put_brief(out, brief);
+    return count + !is_put;
+}
+
+static td_result store_day(catalog *c, td_bytes folder, size_t count, td_bytes rows, td_err *err)
+{
+    if (rows.size > VALUE_BYTES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "catalog: a day of over %d MiB", VALUE_BYTES_MAX >> 20);
+    database_query query =
+        database_query_begin(c->db, count == 0 ? STATEMENT_DROP_DAY : STATEMENT_PUT_DAY);
+    database_bind_bytes(&query, folder);
+    if (count > 0) {
+        database_bind_i64(&query, (int64_t)td_xxh64(rows.data, rows.size));
+        database_bind_blob(&query, rows.data, rows.size);
+    }
+    return database_query_run(&query, err);
+}
+
+/* Replace the brief of a segment in its day, or remove it (NULL). Rows of a day that are not as
+ * they were written are forgotten: its other segments have no briefs then. */
+static td_result put_in_day(catalog *c, const char *path, const segment_brief *brief, td_err *err)
+{
+    const td_bytes folder = td_bytes_of(path, folder_bytes(path));
+    day_reader day = {.folder = folder};
+    td_buf rows;
+    size_t count = 0;
+    td_buf_init(&rows, SIZE_MAX);
+    database_query query = database_query_begin(c->db, STATEMENT_LOAD_DAY);
+    database_bind_bytes(&query, folder);
+    td_result rc = database_query_next(&query, err);
+    int has_day = rc == TD_OK && day_begin(&day, folder, database_column_i64(&query, 0),
+                                           database_column_blob(&query, 1));
+    if (!has_day)
+        day.rest = td_bytes_of(NULL, 0);
+    if (rc == TD_OK || rc == TD_EOF)
+        count = change_day(&day, path, brief, &rows);
+    rc = database_query_end(&query, rc);
+    if (rc == TD_OK)
+        rc = store_day(c, folder, count, td_buf_view(&rows), err);
+    day_reader_fini(&day);
+    td_buf_fini(&rows);
+    return rc;
+}
+
+td_result catalog_each_brief(catalog *c, catalog_brief_fn *fn, void *user, td_err *err)
+{
+    day_reader day = {0};
+    segment_brief brief;
+    database_query query = database_query_begin(c->db, STATEMENT_EACH_DAY);
+    td_result rc;
+    while ((rc = database_query_next(&query, err)) == TD_OK) {
+        if (!day_begin(&day, td_bytes_str(database_column_text(&query, 0)),
+                       database_column_i64(&query, 1), database_column_blob(&query, 2)))
+            continue;
+        while (day_next(&day, &brief))
+            fn(user, &brief);
+    }
+    day_reader_fini(&day);
+    return database_query_end(&query, rc);
+}
+
 /* ---- writing ---- */
 
 static void put_chunks(const segment_index *index, td_buf *out)
@@ -391,23 +567,52 @@ td_result catalog_put(catalog *c, const segment_rows *rows, td_err *err)
     td_buf_init(&chunks, SIZE_MAX);
     put_chunks(&rows->index, &chunks);
     put_lists(rows, td_buf_view(&chunks), &bytes);
-    td_result rc = put_segment(c, &rows->index, td_buf_view(&bytes), td_buf_view(&chunks), err);
+    const segment_brief brief = segment_rows_brief(rows);
+    td_result rc = database_begin(c->db, err);
+    if (rc == TD_OK) {
+        rc = put_segment(c, &rows->index, td_buf_view(&bytes), td_buf_view(&chunks), err);
+        if (rc == TD_OK)
+            rc = put_in_day(c, brief.path, &brief, err);
+        rc = database_end(c->db, rc, err);
+    }
     td_buf_fini(&bytes);
     td_buf_fini(&chunks);
     return rc;
 }
 
+static td_result run(catalog *c, statement which, td_err *err)
+{
+    database_query query = database_query_begin(c->db, which);
+    return database_query_run(&query, err);
+}
+
 td_result catalog_drop(catalog *c, const char *path, td_err *err)
 {
+    td_result rc = database_begin(c->db, err);
+    if (rc != TD_OK)
+        return rc;
     database_query query = database_query_begin(c->db, STATEMENT_DROP);
     database_bind_text(&query, path);
-    return database_query_run(&query, err);
+    rc = database_query_run(&query, err);
+    if (rc == TD_OK)
+        rc = put_in_day(c, path, NULL, err);
+    return database_end(c->db, rc, err);
 }
 
 td_result catalog_clear(catalog *c, td_err *err)
 {
-    database_query query = database_query_begin(c->db, STATEMENT_CLEAR);
-    return database_query_run(&query, err);
+    td_result rc = database_begin(c->db, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = run(c, STATEMENT_CLEAR, err);
+    if (rc == TD_OK)
+        rc = run(c, STATEMENT_CLEAR_DAYS, err);
+    return database_end(c->db, rc, err);
+}
+
+td_result catalog_drop_stray(catalog *c, td_err *err)
+{
+    return run(c, STATEMENT_DROP_STRAY, err);
 }
 
 /* ---- reading ---- */
@@ -556,6 +761,42 @@ td_result catalog_load(catalog *c, const char *path, catalog_part part, segment_
         rc = load_chunks(c, &row, &out->index, err);
     if (rc != TD_OK)
         segment_rows_fini(out);
+    return rc;
+}
+
+/* 1 if the day of the segment has this brief of it. */
+static int has_brief(catalog *c, const segment_brief *wanted, td_result *rc, td_err *err)
+{
+    const td_bytes folder = td_bytes_of(wanted->path, folder_bytes(wanted->path));
+    day_reader day = {0};
+    segment_brief found;
+    td_buf bytes;
+    int is_same = 0;
+    td_buf_init(&bytes, SIZE_MAX);
+    put_brief(&bytes, wanted);
+    database_query query = database_query_begin(c->db, STATEMENT_LOAD_DAY);
+    database_bind_bytes(&query, folder);
+    *rc = database_query_next(&query, err);
+    if (*rc == TD_OK &&
+        day_begin(&day, folder, database_column_i64(&query, 0), database_column_blob(&query, 1)))
+        while (!is_same && day_next(&day, &found))
+            is_same = td_bytes_equal(day.row, td_buf_view(&bytes));
+    *rc = database_query_end(&query, *rc);
+    day_reader_fini(&day);
+    td_buf_fini(&bytes);
+    return is_same;
+}
+
+td_result catalog_check(catalog *c, const char *path, td_err *err)
+{
+    segment_rows rows;
+    td_result rc = catalog_load(c, path, CATALOG_ROWS_AND_CHUNKS, &rows, err);
+    if (rc != TD_OK)
+        return rc;
+    const segment_brief brief = segment_rows_brief(&rows);
+    if (!has_brief(c, &brief, &rc, err) && rc == TD_OK)
+        rc = wrong_rows(path, "short rows", err);
+    segment_rows_fini(&rows);
     return rc;
 }
 

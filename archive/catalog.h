@@ -41,9 +41,10 @@ TD_MUST_USE td_result catalog_remove(const char *path, td_err *err);
 /* Insert or replace the rows of a finished segment (INDEX_FULL). TD_E_LIMIT: they are too large. */
 TD_MUST_USE td_result catalog_put(catalog *catalog, const segment_rows *rows, td_err *err);
 
-/* Forget a segment, or all of them. */
+/* Forget a segment, or all of them; or the briefs of days without one. */
 TD_MUST_USE td_result catalog_drop(catalog *catalog, const char *path, td_err *err);
 TD_MUST_USE td_result catalog_clear(catalog *catalog, td_err *err);
+TD_MUST_USE td_result catalog_drop_stray(catalog *catalog, td_err *err);
 
 /* ---- reading ---- */
 
@@ -71,6 +72,17 @@ typedef enum catalog_part {
     CATALOG_ROWS,  /* without chunks */
     CATALOG_ROWS_AND_CHUNKS,
 } catalog_part;
+
+/* Called with the brief of a segment; it is valid during the call. */
+typedef void catalog_brief_fn(void *user, const segment_brief *brief);
+
+/* Call fn for the briefs of all segments, by path. Those of a day that are not as they were written
+ * are left out: the catalog need not have one for each segment. */
+TD_MUST_USE td_result catalog_each_brief(catalog *catalog, catalog_brief_fn *fn, void *user,
+                                         td_err *err);
+
+/* Load all rows of a segment and its brief, and drop them: fails as catalog_load does. */
+TD_MUST_USE td_result catalog_check(catalog *catalog, const char *path, td_err *err);
 
 /* Load the rows of the segment of that path. TD_E_NOTFOUND; TD_E_CORRUPT if they are not those that
  * were written. On success *out is the caller's, for segment_rows_fini. */

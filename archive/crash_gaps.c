@@ -90,8 +90,8 @@ static td_result add_after(archive_view *view, const char *path, gap_list *out, 
     *last_ns = 0;
     if (!segment_name_parse(segment_file_name(path), &name))
         return TD_OK;
-    td_result rc = archive_view_read(view, path, listed == NULL ? 0 : listed->size_bytes,
-                                     CATALOG_ROWS, &rows, err);
+    td_result rc = archive_view_read(
+        view, path, listed == NULL ? 0 : archive_view_size(view, listed), CATALOG_ROWS, &rows, err);
     *last_ns = rc == TD_OK ? rows.index.last_ns : 0;
     if (*last_ns == 0 || !archive_history_is_crashed(&view->past, name.session)) {
         segment_rows_fini(&rows);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "format/chain.h"
 #include "format/segment_index.h"
 #include "archive/archive_segment.h"
@@ -22,13 +23,40 @@ session_row archive_history_session_of(const segment_index *index)
     return row;
 }
 
+static uint64_t session_hash(const char *session)
+{
+    return td_xxh64(session, strlen(session));
+}
+
+/* The latest, if the journal has the id twice. */
 session_row *archive_history_session(const archive_history *past, const char *session)
 {
-    for (size_t i = past->session_count; i > 0; i--) { /* mostly the latest is searched */
-        if (strcmp(past->sessions[i - 1].session, session) == 0)
-            return &past->sessions[i - 1];
+    session_row *found = NULL;
+    slot_probe at = slot_probe_of(session_hash(session));
+    while (slot_table_next(&past->by_session, &at)) {
+        session_row *row = &past->sessions[at.row];
+        if (strcmp(row->session, session) == 0 && (found == NULL || row > found))
+            found = row;
     }
-    return NULL;
+    return found;
+}
+
+static int compare_sessions(const void *a, const void *b)
+{
+    const session_row *left = a;
+    const session_row *right = b;
+    if (left->start_ns != right->start_ns)
+        return left->start_ns < right->start_ns ? -1 : 1;
+    return strcmp(left->session, right->session);
+}
+
+void archive_history_sort_sessions(archive_history *past)
+{
+    if (past->session_count > 0)
+        qsort(past->sessions, past->session_count, sizeof past->sessions[0], compare_sessions);
+    slot_table_clear(&past->by_session);
+    for (size_t i = 0; i < past->session_count; i++)
+        slot_table_put(&past->by_session, session_hash(past->sessions[i].session), i);
 }
 
 int archive_history_is_crashed(const archive_history *past, const char *session)
@@ -46,6 +74,7 @@ int archive_history_is_import(const archive_history *past, const char *session)
 void archive_history_add_session(archive_history *past, const session_row *row)
 {
     past->sessions = td_array_grow(past->sessions, past->session_count, sizeof past->sessions[0]);
+    slot_table_put(&past->by_session, session_hash(row->session), past->session_count);
     past->sessions[past->session_count++] = *row;
 }
 
@@ -189,6 +218,7 @@ void archive_history_fini(archive_history *past)
     for (size_t i = 0; i < past->segment_count; i++)
         td_free(past->segments[i].path);
     name_index_fini(&past->by_path);
+    slot_table_fini(&past->by_session);
     td_free(past->segments);
     td_free(past->sessions);
     td_free(past->damages);
@@ -424,17 +454,17 @@ int archive_history_is_cut(const archive_history *past, const archive_segment *s
            (row->file_bytes != segment->size_bytes || row->chunk_count < row->announced_chunks);
 }
 
-int archive_history_is_same(const archive_history *past, const char *path, uint64_t file_bytes,
-                            const segment_index *index)
+int archive_history_is_same(const past_segment *row, uint64_t file_bytes, uint64_t known_bytes,
+                            const char *known_chain_hex)
 {
-    const past_segment *row = archive_history_segment(past, path);
-    char chain_hex[TD_HASH128_HEX_BYTES];
-    if (index->file_bytes != file_bytes)
+    td_hash128 known_chain;
+    if (known_bytes != file_bytes)
         return 0;
     if (row == NULL || row->stage != PAST_FINISHED || row->file_bytes == 0)
         return 1;
-    td_hash128_hex(row->chain, chain_hex);
-    return row->file_bytes == file_bytes && strcmp(chain_hex, index->chain_hex) == 0;
+    return row->file_bytes == file_bytes &&
+           chain_value_parse(td_bytes_str(known_chain_hex), &known_chain) &&
+           td_hash128_equal(row->chain, known_chain);
 }
 
 /* What cannot be opened for another reason is there. */
@@ -456,10 +486,18 @@ static int is_unfinished_gone(archive *a, const past_segment *segment)
 void archive_each_missing(archive *a, const archive_history *past, const archive_listing *listing,
                           missing_fn *fn, void *user)
 {
+    size_t next = 0; /* mostly they are listed in the same order */
     for (size_t i = 0; i < past->segment_count; i++) {
         past_segment *segment = &past->segments[i];
-        if (archive_listing_find(listing, segment->path) != NULL)
+        const archive_segment *listed =
+            next < listing->segment_count &&
+                    strcmp(listing->segments[next].path, segment->path) == 0
+                ? &listing->segments[next]
+                : archive_listing_find(listing, segment->path);
+        if (listed != NULL) {
+            next = (size_t)(listed - listing->segments) + 1;
             continue;
+        }
         if (segment->stage == PAST_FINISHED
                 ? is_gone(a, segment->path)
                 : segment->stage == PAST_OPENED && is_unfinished_gone(a, segment))

@@ -54,7 +54,8 @@ typedef struct archive_history {
     session_row *sessions; /* in the order in which they began */
     size_t session_count;
     name_index by_path;
-    past_damage *damages; /* of the journal, in its order */
+    slot_table by_session; /* of sessions, by hash of the id */
+    past_damage *damages;  /* of the journal, in its order */
     size_t damage_count;
     journal_state journal;  /* as it was read */
     struct journal *writer; /* NULL unless archive_history_open */
@@ -98,6 +99,9 @@ past_segment *archive_history_segment(const archive_history *past, const char *p
 void archive_history_add_session(archive_history *past, const session_row *row);
 session_row archive_history_session_of(const segment_index *index);
 
+/* Put the sessions in the order of their beginning by the clock, then of their ids. */
+void archive_history_sort_sessions(archive_history *past);
+
 /* The session of that id, or NULL. */
 session_row *archive_history_session(const archive_history *past, const char *session);
 
@@ -121,10 +125,11 @@ void archive_each_missing(archive *archive, const archive_history *past,
 int archive_history_is_cut(const archive_history *past, const archive_segment *segment,
                            uint64_t chunk_count);
 
-/* 1 if rows of the catalog describe the segment of that path (without ".open"): its file has
- * file_bytes, and so have they; and they have the chain that its writer, or recovery, journaled. */
-int archive_history_is_same(const archive_history *past, const char *path, uint64_t file_bytes,
-                            const segment_index *index);
+/* 1 if rows of the catalog, with these bytes and this chain, describe a segment (row: the
+ * journal's, or NULL): its file has file_bytes, and so have they; and they have the chain that its
+ * writer, or recovery, journaled. */
+int archive_history_is_same(const past_segment *row, uint64_t file_bytes, uint64_t known_bytes,
+                            const char *known_chain_hex);
 
 /* The segment that a feed's chain continues. */
 typedef struct feed_link {

@@ -133,8 +133,8 @@ static td_result read_segment(reading *r, const archive_segment *segment, td_err
     segment_rows rows;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc =
-        archive_view_read(r->view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows, &cause);
+    td_result rc = archive_view_read(r->view, segment->path, archive_view_size(r->view, segment),
+                                     CATALOG_ROWS, &rows, &cause);
     if (rc == TD_OK)
         add_segment(r, &rows);
     else if (rc != TD_E_IO || r->query->session == NULL)

@@ -31,15 +31,6 @@ static void add_from_segments(archive *a, const archive_listing *listing, archiv
     }
 }
 
-static int compare_sessions(const void *a, const void *b)
-{
-    const session_row *left = a;
-    const session_row *right = b;
-    if (left->start_ns != right->start_ns)
-        return left->start_ns < right->start_ns ? -1 : 1;
-    return strcmp(left->session, right->session);
-}
-
 void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 {
     archive_history *past = &view->past;
@@ -50,8 +41,7 @@ void archive_sessions(archive_view *view, session_row **rows, size_t *count)
             !archive_session_is_live(&view->listing, view->live, past->sessions[i].session))
             past->sessions[i].state = SESSION_CRASHED;
     add_from_segments(view->archive, &view->listing, past);
-    if (past->session_count > 0)
-        qsort(past->sessions, past->session_count, sizeof past->sessions[0], compare_sessions);
+    archive_history_sort_sessions(past);
     *rows = past->sessions;
     *count = past->session_count;
 }
@@ -63,8 +53,8 @@ static void read_rows(archive_view *view, const archive_segment *segment, segmen
 {
     td_err cause;
     td_err_clear(&cause);
-    if (archive_view_read(view, segment->path, segment->size_bytes, CATALOG_INDEX, out, &cause) !=
-        TD_OK)
+    if (archive_view_read(view, segment->path, archive_view_size(view, segment), CATALOG_INDEX, out,
+                          &cause) != TD_OK)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
 }
 
@@ -77,11 +67,14 @@ static int is_pruned_away(const archive_history *past, const gap_row *row)
 
 static void join_journal(const archive_view *view, gap_list *list)
 {
+    gap_list kept = {0};
     for (size_t i = 0; i < view->journal_gaps.count; i++) {
         const gap_row *row = &view->journal_gaps.rows[i];
         if (gap_list_find(list, row) != NULL || !is_pruned_away(&view->past, row))
-            gap_list_add(list, row);
+            gap_list_append(&kept, row);
     }
+    gap_list_join(list, &kept);
+    gap_list_fini(&kept);
 }
 
 /* ---- what the segments on the disk lack ---- */
@@ -122,28 +115,92 @@ static void add_lacking(archive_view *view, gap_list *list)
     (void)crash_gaps_find(view, list, NULL);
 }
 
-static void collect(archive_view *view, gap_list *rows)
+/* What the segments tell, being added up. */
+typedef struct ledger {
+    archive_view *view;
+    gap_list *rows;
+    session_spans spans;
+    uint8_t *has_brief;  /* of each listed segment: it was added from the catalog's briefs */
+    uint8_t *has_topics; /* its topics were added */
+} ledger;
+
+static void add_brief(void *user, const archive_segment *segment, const segment_brief *brief)
 {
-    session_spans spans = {0};
-    archive_view_begin_loads(view);
-    for (size_t i = 0; i < view->listing.segment_count; i++) {
-        const archive_segment *segment = &view->listing.segments[i];
+    ledger *to = user;
+    for (size_t i = 0; i < brief->gap_count; i++)
+        gap_list_append(to->rows, &brief->gaps[i]);
+    if (segment->name.is_parsed)
+        session_spans_add(&to->spans, &segment->name, brief);
+}
+
+static void add_briefs(ledger *to)
+{
+    const archive_listing *listing = &to->view->listing;
+    archive_view_each_brief(to->view, add_brief, to, to->has_brief);
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const archive_segment *segment = &listing->segments[i];
         segment_rows found;
-        read_rows(view, segment, &found);
-        gap_list_join(rows, &found.gaps);
+        if (to->has_brief[i])
+            continue;
+        read_rows(to->view, segment, &found);
+        const segment_brief brief = segment_rows_brief(&found);
+        add_brief(to, segment, &brief);
         if (segment->name.is_parsed)
-            session_spans_add(&spans, &segment->name, &found.index);
+            session_spans_add_topics(&to->spans, &segment->name, &found.index);
+        to->has_topics[i] = 1;
         segment_rows_fini(&found);
     }
+}
+
+/* Of feeds that have imports. */
+static void add_topics(ledger *to)
+{
+    const archive_listing *listing = &to->view->listing;
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const archive_segment *segment = &listing->segments[i];
+        segment_rows found;
+        if (to->has_topics[i] || !session_spans_has_captures(&to->spans, segment->name.feed))
+            continue;
+        read_rows(to->view, segment, &found);
+        session_spans_add_topics(&to->spans, &segment->name, &found.index);
+        segment_rows_fini(&found);
+    }
+}
+
+static ledger begin_ledger(archive_view *view, gap_list *rows)
+{
+    const size_t count = view->listing.segment_count + 1;
+    ledger to = {.view = view,
+                 .rows = rows,
+                 .has_brief = td_alloc_zero(count, 1),
+                 .has_topics = td_alloc_zero(count, 1)};
+    archive_view_begin_loads(view);
+    add_briefs(&to);
+    gap_list_settle(rows);
+    return to;
+}
+
+static void end_ledger(ledger *of)
+{
+    archive_view_end_loads(of->view);
+    session_spans_fini(&of->spans);
+    td_free(of->has_brief);
+    td_free(of->has_topics);
+}
+
+void archive_gaps_of(archive_view *view, gap_list *rows)
+{
+    *rows = (gap_list){0};
+    ledger to = begin_ledger(view, rows);
+    add_topics(&to);
     archive_history_damage_gaps(&view->past, &view->listing, &view->journal_gaps);
     join_journal(view, rows);
     add_lacking(view, rows);
-    if (spans.is_full)
+    if (to.spans.is_full)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
                     "more topics than gaps are looked for in: some have no rows of their own");
-    session_spans_add_gaps(&spans, &view->past, rows);
-    archive_view_end_loads(view);
-    session_spans_fini(&spans);
+    session_spans_add_gaps(&to.spans, &view->past, rows);
+    end_ledger(&to);
 }
 
 td_result archive_gaps(archive *a, gap_list *out, td_err *err)
@@ -152,20 +209,14 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
     *out = (gap_list){0};
     td_result rc = archive_view_open(a, VIEW_ALL, NULL, &view, err);
     if (rc == TD_OK)
-        collect(view, out);
+        archive_gaps_of(view, out);
     archive_view_close(view);
     return rc;
 }
 
 void archive_written_gaps(archive_view *view, gap_list *out)
 {
-    archive_view_begin_loads(view);
-    for (size_t i = 0; i < view->listing.segment_count; i++) {
-        segment_rows rows;
-        read_rows(view, &view->listing.segments[i], &rows);
-        gap_list_join(out, &rows.gaps);
-        segment_rows_fini(&rows);
-    }
-    archive_view_end_loads(view);
+    ledger of = begin_ledger(view, out);
+    end_ledger(&of);
     gap_list_join(out, &view->journal_gaps);
 }

@@ -19,6 +19,9 @@
  * gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
 
+/* The same for a caller that has a view. */
+void archive_gaps_of(archive_view *view, gap_list *out);
+
 /* Add the gaps that the journal and the segments have: nothing is derived, or left out. */
 void archive_written_gaps(archive_view *view, gap_list *out);
 

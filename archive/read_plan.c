@@ -205,8 +205,8 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
     td_err cause;
     td_err_clear(&cause);
     planned *p = td_alloc_zero(1, sizeof *p);
-    td_result rc = load_index(plan, segment->path, segment->size_bytes, CATALOG_INDEX, &p->index,
-                              &p->lacks_chunks, &cause);
+    td_result rc = load_index(plan, segment->path, archive_view_size(plan->view, segment),
+                              CATALOG_INDEX, &p->index, &p->lacks_chunks, &cause);
     if (rc != TD_OK) {
         planned_close(p);
         add_damage(plan, segment, 0, cause.text);

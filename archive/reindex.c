@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "archive/feed_history.h"
+#include "archive/name_index.h"
 #include "archive/segment_rows.h"
 
 /* ---- is the catalog current? ---- */
@@ -19,12 +20,11 @@ static int is_listed(const archive_listing *listing, const char *path)
 /* 1 if the entry describes the segment, whose file has file_bytes. */
 static int is_same(const archive_history *past, uint64_t file_bytes, const catalog_entry *entry)
 {
-    segment_index index = {.file_bytes = entry->file_bytes};
-    memcpy(index.chain_hex, entry->chain_hex, sizeof index.chain_hex);
-    return archive_history_is_same(past, entry->path, file_bytes, &index);
+    return archive_history_is_same(archive_history_segment(past, entry->path), file_bytes,
+                                   entry->file_bytes, entry->chain_hex);
 }
 
-static void compare(const archive_view *view, const catalog_entries *entries,
+static void compare(archive_view *view, const catalog_entries *entries,
                     char what[CATALOG_WHAT_BYTES])
 {
     for (size_t i = 0; i < entries->count && what[0] == '\0'; i++)
@@ -35,13 +35,13 @@ static void compare(const archive_view *view, const catalog_entries *entries,
         const archive_segment *segment = &view->listing.segments[i];
         const catalog_entry *entry = catalog_entries_find(entries, segment->path);
         if (!segment->name.is_open &&
-            (entry == NULL || !is_same(&view->past, segment->size_bytes, entry)))
+            (entry == NULL || !is_same(&view->past, archive_view_size(view, segment), entry)))
             (void)snprintf(what, CATALOG_WHAT_BYTES, "does not list %.400s as it is on disk",
                            segment->path);
     }
 }
 
-void archive_check_catalog(const archive_view *view, catalog_flaw_fn *fn, void *user,
+void archive_check_catalog(archive_view *view, catalog_flaw_fn *fn, void *user,
                            char what[CATALOG_WHAT_BYTES])
 {
     catalog *c = NULL;
@@ -60,11 +60,7 @@ void archive_check_catalog(const archive_view *view, catalog_flaw_fn *fn, void *
         (void)snprintf(what, CATALOG_WHAT_BYTES, "%.500s",
                        rc == TD_E_NOTFOUND ? "the file is missing" : cause.text);
     for (size_t i = 0; i < entries.count && what[0] == '\0' && fn != NULL; i++) {
-        segment_rows rows;
-        rc = catalog_load(c, entries.rows[i].path, CATALOG_ROWS_AND_CHUNKS, &rows, &cause);
-        if (rc == TD_OK)
-            segment_rows_fini(&rows);
-        else
+        if (catalog_check(c, entries.rows[i].path, &cause) != TD_OK)
             fn(user, cause.text);
     }
     catalog_entries_fini(&entries);
@@ -81,23 +77,30 @@ typedef struct rebuild {
     const reindex_options *options;
     reindex_report *report;
     catalog_entries entries;
+    name_index briefs; /* paths of entries that have one; of an appender */
     archive_history past;
     archive_listing listing;
 } rebuild;
 
 static int is_kept(const rebuild *r, const archive_segment *segment)
 {
-    segment_rows rows;
     const catalog_entry *entry = catalog_entries_find(&r->entries, segment->path);
     if (r->options->scope == REINDEX_ALL || entry == NULL ||
         !is_same(&r->past, r->is_appender ? entry->file_bytes : segment->size_bytes, entry))
         return 0;
-    if (archive_get_mode(r->archive) == ARCHIVE_APPEND)
-        return 1;
-    if (catalog_load(r->catalog, segment->path, CATALOG_ROWS_AND_CHUNKS, &rows, NULL) != TD_OK)
-        return 0;
-    segment_rows_fini(&rows);
-    return 1;
+    if (r->is_appender)
+        return name_index_find(&r->briefs, td_bytes_str(segment->path)) != NAME_INDEX_NONE;
+    return catalog_check(r->catalog, segment->path, NULL) == TD_OK;
+}
+
+/* A brief of a segment that the catalog has. */
+static void note_brief(void *user, const segment_brief *brief)
+{
+    rebuild *r = user;
+    const catalog_entry *entry = catalog_entries_find(&r->entries, brief->path);
+    if (entry != NULL && entry->file_bytes == brief->file_bytes &&
+        strcmp(entry->chain_hex, brief->chain_hex) == 0)
+        name_index_put(&r->briefs, td_bytes_str(entry->path), 0);
 }
 
 /* A segment that cannot be read does not end the work. */
@@ -187,18 +190,37 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
         log_all_missing(&r);
         rc = catalog_list(c, &r.entries, err);
     }
+    if (rc == TD_OK && r.is_appender)
+        rc = catalog_each_brief(c, note_brief, &r, err);
     if (rc == TD_OK)
         rc = forget_gone(&r, err);
     if (rc == TD_OK)
         rc = enter_segments(&r, err);
+    if (rc == TD_OK)
+        rc = catalog_drop_stray(c, err);
     r.report->unexpected = r.listing.unexpected_count;
     archive_listing_fini(&r.listing);
     archive_history_fini(&r.past);
+    name_index_fini(&r.briefs);
     catalog_entries_fini(&r.entries);
     return rc;
 }
 
 /* ---- the catalog on disk ---- */
+
+/* A page that is damaged may take rows and be malformed only then. What was kept was read already;
+ * an appender reads no rows. */
+static td_result check_written(archive *a, catalog *c, const reindex_report *report, td_err *err)
+{
+    catalog_entries written;
+    const int is_read =
+        archive_get_mode(a) != ARCHIVE_APPEND && report->segments_read + report->segments_gone > 0;
+    td_result rc = catalog_list(c, &written, err);
+    for (size_t i = 0; i < written.count && rc == TD_OK && is_read; i++)
+        rc = catalog_check(c, written.rows[i].path, err);
+    catalog_entries_fini(&written);
+    return rc;
+}
 
 static td_result reindex_once(archive *a, const reindex_options *options, reindex_report *report,
                               td_err *err)
@@ -210,11 +232,8 @@ static td_result reindex_once(archive *a, const reindex_options *options, reinde
         rc = catalog_clear(c, err);
     if (rc == TD_OK)
         rc = archive_reindex_into(a, c, options, report, err);
-    /* A page that is damaged may take rows and be malformed only then. */
-    catalog_entries written = {0};
     if (rc == TD_OK)
-        rc = catalog_list(c, &written, err);
-    catalog_entries_fini(&written);
+        rc = check_written(a, c, report, err);
     catalog_close(c);
     return rc;
 }

@@ -57,7 +57,7 @@ typedef void catalog_flaw_fn(void *user, const char *what);
  * missing"); "" if it has each finished segment as it is on disk. Then all rows are loaded, too,
  * unless fn is NULL. Nothing is written. */
 enum { CATALOG_WHAT_BYTES = 512 };
-void archive_check_catalog(const archive_view *view, catalog_flaw_fn *fn, void *user,
+void archive_check_catalog(archive_view *view, catalog_flaw_fn *fn, void *user,
                            char what[CATALOG_WHAT_BYTES]);
 
 #endif

@@ -24,6 +24,28 @@ void segment_rows_fini(segment_rows *rows)
     *rows = (segment_rows){0};
 }
 
+segment_brief segment_rows_brief(const segment_rows *rows)
+{
+    const segment_index *index = &rows->index;
+    segment_brief brief = {.path = index->path,
+                           .file_bytes = index->file_bytes,
+                           .last_ns = index->last_ns,
+                           .is_capture = strcmp(index->verb, "record") != 0,
+                           .gaps = rows->gaps.rows,
+                           .gap_count = rows->gaps.count};
+    memcpy(brief.chain_hex, index->chain_hex, sizeof brief.chain_hex);
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const segment_channel *channel = &index->channels[i];
+        if (channel->info.dir != CHANNEL_IN || channel->message_count == 0)
+            continue;
+        if (brief.first_in_ns == 0 || channel->first_ns < brief.first_in_ns)
+            brief.first_in_ns = channel->first_ns;
+        if (channel->last_ns > brief.last_in_ns)
+            brief.last_in_ns = channel->last_ns;
+    }
+    return brief;
+}
+
 int segment_rows_add_conn(segment_rows *rows, const conn_row *row)
 {
     if (rows->conn_count == SEGMENT_ROWS_MAX)

@@ -49,6 +49,23 @@ typedef struct segment_rows {
     uint64_t unknown_ns;
 } segment_rows;
 
+/* What the ledger needs of a segment, unless the feed has imports: a short row, which the catalog
+ * keeps apart, because a question about ten seconds needs that of every segment. */
+typedef struct segment_brief {
+    const char *path;
+    uint64_t file_bytes;
+    char chain_hex[33];
+    uint64_t first_in_ns; /* of its first and last received frame; 0: it has none */
+    uint64_t last_in_ns;
+    uint64_t last_ns;    /* of its last message of any kind */
+    uint32_t is_capture; /* 1: imported */
+    const gap_row *gaps;
+    size_t gap_count;
+} segment_brief;
+
+/* The brief of the rows (INDEX_FULL); it borrows from them. */
+segment_brief segment_rows_brief(const segment_rows *rows);
+
 /* Read all rows from the segment at path, below the archive. Fails as archive_read_index does;
  * events that cannot be read are no failure: verify reports them. *out is the caller's, for
  * segment_rows_fini, also after a failure: what could be read. */

@@ -41,7 +41,8 @@ static void names_fini(span_names *names)
     name_index_fini(&names->by_name);
 }
 
-static void add_topic(session_spans *spans, const session_span *span, const channel_info *info)
+static void add_topic(session_spans *spans, const char *feed, size_t session,
+                      const channel_info *info)
 {
     const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
     if (channel_role(info) != ROLE_DATA || strlen(info->topic) >= LIMIT_TOPIC_BYTES ||
@@ -51,42 +52,45 @@ static void add_topic(session_spans *spans, const session_span *span, const chan
         spans->is_full = 1;
         return;
     }
-    size_t topic = number_of(&spans->topics, span->feed, info->topic, symbol);
+    size_t topic = number_of(&spans->topics, feed, info->topic, symbol);
     spans->had = td_array_reach(spans->had, &spans->had_capacity, topic, sizeof spans->had[0]);
     topic_sessions *had = &spans->had[topic];
-    had->bits = td_array_reach(had->bits, &had->bytes, span->session_number / 8, 1);
-    had->bits[span->session_number / 8] |= (uint8_t)(1U << (span->session_number % 8));
+    had->bits = td_array_reach(had->bits, &had->bytes, session / 8, 1);
+    had->bits[session / 8] |= (uint8_t)(1U << (session % 8));
 }
 
-/* Widen a range by what a segment received. */
-static void add_times(const segment_index *index, uint64_t *first_ns, uint64_t *last_ns)
+void session_spans_add_topics(session_spans *spans, const segment_name *name,
+                              const segment_index *index)
 {
-    for (size_t i = 0; i < index->channel_count; i++) {
-        const segment_channel *channel = &index->channels[i];
-        if (channel->info.dir != CHANNEL_IN || channel->message_count == 0)
-            continue;
-        if (*first_ns == 0 || channel->first_ns < *first_ns)
-            *first_ns = channel->first_ns;
-        if (channel->last_ns > *last_ns)
-            *last_ns = channel->last_ns;
-    }
+    const size_t session = number_of(&spans->sessions, name->feed, name->session, "");
+    for (size_t i = 0; i < index->channel_count; i++)
+        add_topic(spans, name->feed, session, &index->channels[i].info);
 }
 
-void session_spans_add(session_spans *spans, const segment_name *name, const segment_index *index)
+void session_spans_add(session_spans *spans, const segment_name *name, const segment_brief *brief)
 {
     session_span span = {.number = name->number,
                          .first_s = name->first_s,
                          .last_s = name->first_s,
-                         .end_ns = index->last_ns,
-                         .is_capture = strcmp(index->verb, "record") != 0};
+                         .first_ns = brief->first_in_ns,
+                         .last_ns = brief->last_in_ns,
+                         .end_ns = brief->last_ns,
+                         .is_capture = brief->is_capture != 0};
     memcpy(span.feed, name->feed, sizeof span.feed);
     memcpy(span.session, name->session, sizeof span.session);
     span.session_number = number_of(&spans->sessions, span.feed, span.session, "");
-    for (size_t i = 0; i < index->channel_count; i++)
-        add_topic(spans, &span, &index->channels[i].info);
-    add_times(index, &span.first_ns, &span.last_ns);
+    if (span.is_capture)
+        (void)number_of(&spans->captures, span.feed, "", "");
     spans->rows = td_array_grow(spans->rows, spans->count, sizeof spans->rows[0]);
     spans->rows[spans->count++] = span;
+}
+
+int session_spans_has_captures(const session_spans *spans, const char *feed)
+{
+    for (size_t i = 0; i < spans->captures.count; i++)
+        if (strcmp(spans->captures.texts[i], feed) == 0)
+            return 1;
+    return 0;
 }
 
 void session_spans_fini(session_spans *spans)
@@ -97,6 +101,7 @@ void session_spans_fini(session_spans *spans)
     td_free(spans->rows);
     names_fini(&spans->topics);
     names_fini(&spans->sessions);
+    names_fini(&spans->captures);
     *spans = (session_spans){0};
 }
 
@@ -107,6 +112,15 @@ static int may_extend(const segment_name *name, uint64_t first_ns, uint64_t last
     const uint64_t end_s = (name->first_s / HOUR_S + 1) * HOUR_S;
     return !name->is_parsed || first_ns == 0 || name->first_s * TD_NS_PER_S < first_ns ||
            end_s * TD_NS_PER_S > last_ns;
+}
+
+/* Widen a range by what a segment received. */
+static void add_times(segment_brief brief, uint64_t *first_ns, uint64_t *last_ns)
+{
+    if (brief.first_in_ns != 0 && (*first_ns == 0 || brief.first_in_ns < *first_ns))
+        *first_ns = brief.first_in_ns;
+    if (brief.last_in_ns > *last_ns)
+        *last_ns = brief.last_in_ns;
 }
 
 /* The last segments and the first ones in turn: those between are then not read. */
@@ -123,9 +137,9 @@ void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns
         if ((segment->name.is_parsed && strcmp(segment->name.feed, feed) != 0) ||
             !may_extend(&segment->name, *first_ns, *last_ns))
             continue;
-        if (archive_view_read(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows,
-                              NULL) == TD_OK)
-            add_times(&rows.index, first_ns, last_ns);
+        if (archive_view_read(view, segment->path, archive_view_size(view, segment), CATALOG_ROWS,
+                              &rows, NULL) == TD_OK)
+            add_times(segment_rows_brief(&rows), first_ns, last_ns);
         segment_rows_fini(&rows);
     }
     archive_view_end_loads(view);

@@ -12,6 +12,7 @@
 #include "archive/feed_history.h"
 #include "archive/gap.h"
 #include "archive/name_index.h"
+#include "archive/segment_rows.h"
 #include "format/segment_index.h"
 
 /* One session of a feed (at first one segment of it): receive times of its first and last received
@@ -54,11 +55,19 @@ typedef struct session_spans {
     span_names topics;   /* feed, topic, symbol */
     topic_sessions *had; /* by topic */
     size_t had_capacity;
-    uint8_t is_full; /* 1: there are SPAN_TOPICS_MAX, and perhaps more, which get no rows */
+    span_names captures; /* feeds that have some: feed, "", "" */
+    uint8_t is_full;     /* 1: there are SPAN_TOPICS_MAX, and perhaps more, which get no rows */
 } session_spans;
 
-/* Add what a segment received, by its INDEX_FULL; in any order. */
-void session_spans_add(session_spans *spans, const segment_name *name, const segment_index *index);
+/* Add what a segment received, in any order; and its topics, of its INDEX_FULL, once. These count
+ * only for a feed that has imports. */
+void session_spans_add(session_spans *spans, const segment_name *name, const segment_brief *brief);
+void session_spans_add_topics(session_spans *spans, const segment_name *name,
+                              const segment_index *index);
+
+/* 1 if a segment of the feed that was added is imported. */
+int session_spans_has_captures(const session_spans *spans, const char *feed);
+
 void session_spans_fini(session_spans *spans);
 
 /* Once all segments are added: add a row for each stretch between spans of a feed that no row of

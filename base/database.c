@@ -54,6 +54,13 @@ static td_result fail(database *d, int sqlite_rc, const char *doing, td_err *err
                       d->db == NULL ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(d->db));
 }
 
+/* Run SQL text that gives no rows. */
+static td_result run_sql(database *d, const char *sql, const char *doing, td_err *err)
+{
+    int rc = sqlite3_exec(d->db, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? TD_OK : fail(d, rc, doing, err);
+}
+
 database_query database_query_begin(database *d, size_t which)
 {
     TD_ASSERT(which < d->kind->statement_count);
@@ -151,6 +158,22 @@ td_result database_query_run(database_query *query, td_err *err)
     return database_query_end(query, rc == TD_OK ? database_query_next(query, err) : rc);
 }
 
+td_result database_begin(database *d, td_err *err)
+{
+    TD_ASSERT(d->mode != DATABASE_READ);
+    return run_sql(d, "BEGIN IMMEDIATE", "beginning to write", err);
+}
+
+td_result database_end(database *d, td_result rc, td_err *err)
+{
+    if (rc == TD_OK)
+        rc = run_sql(d, "COMMIT", "writing", err);
+    /* Some failures have undone it already. */
+    if (rc != TD_OK && sqlite3_get_autocommit(d->db) == 0)
+        (void)sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
 uint64_t database_column_u64(const database_query *query, int column)
 {
     if (sqlite3_column_type(query->stmt, column) != SQLITE_INTEGER)
@@ -186,13 +209,6 @@ td_bytes database_column_blob(const database_query *query, int column)
 }
 
 /* ---- opening ---- */
-
-/* Run SQL text that gives no rows. */
-static td_result run_sql(database *d, const char *sql, const char *doing, td_err *err)
-{
-    int rc = sqlite3_exec(d->db, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? TD_OK : fail(d, rc, doing, err);
-}
 
 /* Nothing that a file could bring along is run: no triggers, no views, no functions of its schema.
  */

@@ -18,7 +18,7 @@ struct sqlite3_stmt;
 /* A kind of database files. */
 typedef struct database_kind {
     const char *name;  /* in messages: "catalog" */
-    const char *table; /* CREATE TABLE IF NOT EXISTS ... */
+    const char *table; /* CREATE TABLE IF NOT EXISTS ..., or several of them */
     const char *const *statements;
     size_t statement_count;
     uint32_t value_bytes_max; /* largest text or blob that is taken from a file */
@@ -81,6 +81,12 @@ void database_let_go(database *db);
 /* Run a statement that gives no rows: a transaction of its own. TD_E_BUSY, TD_E_NOSPACE, TD_E_IO,
  * TD_E_CORRUPT; TD_E_NOTFOUND if the file was removed or replaced under us. */
 TD_MUST_USE td_result database_query_run(database_query *query, td_err *err);
+
+/* Several statements that write are one transaction: begin before the first one, and end after the
+ * last one, or the first that fails. rc is what they came to: TD_OK keeps what they wrote, anything
+ * else undoes it and is returned. Fails as database_query_run does. */
+TD_MUST_USE td_result database_begin(database *db, td_err *err);
+TD_MUST_USE td_result database_end(database *db, td_result rc, td_err *err);
 
 /* Column as a number >= 0 (anything else reads as 0), as any number, as text ("" for anything else)
  * and as a blob (empty for anything else); the latter two are valid until the next row. */

@@ -205,9 +205,9 @@ static td_result open_session(supervisor *self, td_err *err)
     gap_list ledger = {0};
     archive_view *view = NULL;
     if (rc == TD_OK)
-        rc = archive_gaps(self->options.archive, &ledger, err);
-    if (rc == TD_OK)
         rc = archive_view_open(self->options.archive, VIEW_ALL, NULL, &view, err);
+    if (rc == TD_OK)
+        archive_gaps_of(view, &ledger);
     for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
         rc = open_feed_gaps(self, view, i, &ledger, recording_start_ns(self->recording), err);
     if (rc == TD_OK)

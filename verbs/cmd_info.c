@@ -233,10 +233,9 @@ static td_result find(verb_run *verb, info_result *info)
     everything.view = info->view;
     if (rc == TD_OK)
         rc = read_plan_open(from, &everything, &info->plan, err);
-    if (rc == TD_OK)
-        rc = archive_gaps(from, &info->gaps, err);
     if (rc != TD_OK)
         return rc;
+    archive_gaps_of(info->view, &info->gaps);
     archive_sessions(info->view, &info->sessions, &info->session_count);
     add_pruned(info);
     archive_check_catalog(info->view, NULL, NULL, info->catalog);

@@ -117,6 +117,7 @@ static const struct {
     {"bytes that are no database", NULL},
     {"a database of another program", "ALTER TABLE segments RENAME TO other"},
     {"no table", "DROP TABLE segments"},
+    {"no table of days", "DROP TABLE days"},
     {"a column less", "ALTER TABLE segments DROP COLUMN chunks"},
     {"text for numbers", "UPDATE segments SET file_bytes = 'y', hash = 'z'"},
     {"numbers for bytes", "UPDATE segments SET rows = 7, chunks = -1"},
@@ -126,6 +127,8 @@ static const struct {
     {"megabytes of zeros",
      "UPDATE segments SET rows = zeroblob(9000000), chunks = zeroblob(70000)"},
     {"rows that are cut", "UPDATE segments SET rows = substr(rows, 1, 90)"},
+    {"days that are cut", "UPDATE days SET rows = substr(rows, 1, 90)"},
+    {"days of nowhere", "UPDATE days SET path = '../../../etc' || path"},
     {"segments of nowhere", "UPDATE segments SET path = '../../../etc/passwd' || path"},
 };
 

@@ -114,15 +114,16 @@ typedef struct made_segment {
 
 static void add_segment(session_spans *spans, const made_segment *from)
 {
-    segment_index index = {.last_ns = from->end_ns};
+    segment_rows rows = {.index = {.last_ns = from->end_ns}};
+    segment_index *index = &rows.index;
     segment_name name = {.session = {from->session},
                          .number = from->number,
                          .first_s = from->number * UINT64_C(7200),
                          .is_parsed = 1};
     (void)snprintf(name.feed, sizeof name.feed, "%s", from->feed);
-    (void)snprintf(index.verb, sizeof index.verb, "%s", from->is_capture ? "import" : "record");
+    (void)snprintf(index->verb, sizeof index->verb, "%s", from->is_capture ? "import" : "record");
     for (size_t at = 0; at < from->topics.size;) {
-        segment_channel channel = {.id = (uint16_t)(index.channel_count + 1),
+        segment_channel channel = {.id = (uint16_t)(index->channel_count + 1),
                                    .info = {.dir = CHANNEL_IN, .feed = from->feed},
                                    .message_count = 1,
                                    .first_ns = from->first_ns,
@@ -130,10 +131,12 @@ static void add_segment(session_spans *spans, const made_segment *from)
         channel.info.topic = (const char *)from->topics.data + at;
         channel.info.symbol = channel.info.topic + strlen(channel.info.topic) + 1;
         at += strlen(channel.info.topic) + strlen(channel.info.symbol) + 2;
-        segment_index_add_channel(&index, &channel);
+        segment_index_add_channel(index, &channel);
     }
-    session_spans_add(spans, &name, &index);
-    segment_index_fini(&index);
+    const segment_brief brief = segment_rows_brief(&rows);
+    session_spans_add(spans, &name, &brief);
+    session_spans_add_topics(spans, &name, index);
+    segment_rows_fini(&rows);
 }
 
 #define TOPICS(literal)                                                                            \
@@ -379,10 +382,11 @@ static void test_spans_of_several_segments(void **state)
     assert_true(view->listing.segment_count >= 4);
     for (size_t i = 0; i < view->listing.segment_count; i++) {
         const archive_segment *segment = &view->listing.segments[i];
-        segment_index index;
-        assert_int_equal(archive_read_index(a, segment->path, INDEX_FULL, &index, &err), TD_OK);
-        session_spans_add(&spans, &segment->name, &index);
-        segment_index_fini(&index);
+        segment_rows rows;
+        assert_int_equal(segment_rows_read(a, segment->path, &rows, &err), TD_OK);
+        const segment_brief brief = segment_rows_brief(&rows);
+        session_spans_add(&spans, &segment->name, &brief);
+        segment_rows_fini(&rows);
     }
     session_spans_add_gaps(&spans, &view->past, &found);
     assert_int_equal(found.count, 1);

@@ -170,17 +170,29 @@ static void must_answer(bench *b, const char *right, const char *doing, size_t a
 /* ---- rows ---- */
 
 /* Done to one row. */
-static const char *const CHANGES[] = {
-    "DELETE FROM segments",
-    "UPDATE segments SET path = path || 'x'",
-    "UPDATE segments SET file_bytes = file_bytes + 1",
-    "UPDATE segments SET chain = chain || 'x'",
-    "UPDATE segments SET hash = hash + 1",
-    "UPDATE segments SET rows = x'ff01'",
-    "UPDATE segments SET rows = rows || x'00'",
-    "UPDATE segments SET chunks = x''",
-    "UPDATE segments SET chunks = substr(chunks, 1, length(chunks) - 1)",
-    "UPDATE segments SET (rows, hash) = (SELECT max(rows), hash FROM segments)",
+typedef struct row_change {
+    const char *table;
+    const char *sql;
+} row_change;
+
+static const row_change CHANGES[] = {
+    {"segments", "DELETE FROM segments"},
+    {"segments", "UPDATE segments SET path = path || 'x'"},
+    {"segments", "UPDATE segments SET file_bytes = file_bytes + 1"},
+    {"segments", "UPDATE segments SET chain = chain || 'x'"},
+    {"segments", "UPDATE segments SET hash = hash + 1"},
+    {"segments", "UPDATE segments SET rows = x'ff01'"},
+    {"segments", "UPDATE segments SET rows = rows || x'00'"},
+    {"segments", "UPDATE segments SET chunks = x''"},
+    {"segments", "UPDATE segments SET chunks = substr(chunks, 1, length(chunks) - 1)"},
+    {"segments", "UPDATE segments SET (rows, hash) = (SELECT max(rows), hash FROM segments)"},
+    {"days", "DELETE FROM days"},
+    {"days", "UPDATE days SET path = path || 'x'"},
+    {"days", "UPDATE days SET hash = hash + 1"},
+    {"days", "UPDATE days SET rows = x''"},
+    {"days", "UPDATE days SET rows = substr(rows, 1, length(rows) - 1)"},
+    {"days", "UPDATE days SET rows = rows || x'00'"},
+    {"days", "UPDATE days SET (rows, hash) = (SELECT max(rows), hash FROM days)"},
 };
 
 /* A right catalog, and what readers answer with it. */
@@ -240,10 +252,9 @@ static void test_catalog_rows(void **state)
     for (size_t i = 0; i < sizeof CHANGES / sizeof CHANGES[0]; i++) {
         for (unsigned row = 0;; row++) {
             char sql[512];
-            (void)snprintf(
-                sql, sizeof sql,
-                "%s WHERE path = (SELECT path FROM segments ORDER BY path LIMIT 1 OFFSET %u)",
-                CHANGES[i], row);
+            (void)snprintf(sql, sizeof sql,
+                           "%s WHERE path = (SELECT path FROM %s ORDER BY path LIMIT 1 OFFSET %u)",
+                           CHANGES[i].sql, CHANGES[i].table, row);
             if (!change(b, sql))
                 break;
             if (bench_verify(b) != VERIFY_SOUND) /* one gets its own rows again */
@@ -255,6 +266,8 @@ static void test_catalog_rows(void **state)
     add_row(b, &o);
     assert_true(change(b, "DELETE FROM segments"));
     see_change(b, &o, "all rows removed", 0);
+    assert_true(change(b, "DELETE FROM days"));
+    see_change(b, &o, "all short rows removed", 0);
     original_fini(&o);
     bench_close(b, "catalog rows added, changed, removed");
 }
@@ -288,11 +301,34 @@ static void test_catalog_bits(void **state)
     bench_close(b, "bits of the catalog");
 }
 
+/* A file that was cut after it was finished: the rows describe what it held, and no answer does. */
+static void test_cut_files_with_a_catalog(void **state)
+{
+    (void)state;
+    bench *b = bench_open();
+    original o = original_of(b);
+    for (size_t i = 0; i < BENCH_SEGMENTS; i++) {
+        for (size_t size = 0; size < b->sizes[i]; size += 311) {
+            bench_put(b, i, b->bytes[i], size);
+            assert_int_equal(catalog_remove(b->place.catalog_path, NULL), TD_OK);
+            char *without = answers_of(b);
+            put_catalog_back(b, o.bytes, o.size);
+            must_answer(b, without, "cut to", size);
+            td_free(without);
+            b->tried++;
+        }
+        bench_put_back(b, i);
+    }
+    original_fini(&o);
+    bench_close(b, "cut files beside a catalog");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_catalog_rows),
         cmocka_unit_test(test_catalog_bits),
+        cmocka_unit_test(test_cut_files_with_a_catalog),
     };
     return cmocka_run_group_tests_name("verify_catalog", tests, NULL, NULL);
 }

@@ -57,6 +57,11 @@ static uint8_t *read_database(const char *path, size_t *size)
 
 /* ---- what is done with it ---- */
 
+static void skip_brief(void *user, const segment_brief *brief)
+{
+    *(size_t *)user += brief->gap_count;
+}
+
 static void read_all(const char *path)
 {
     catalog_entries found;
@@ -70,7 +75,11 @@ static void read_all(const char *path)
         rc = catalog_load(c, found.rows[i].path, CATALOG_ROWS_AND_CHUNKS, &rows, NULL);
         if (rc == TD_OK)
             segment_rows_fini(&rows);
+        rc = catalog_check(c, found.rows[i].path, NULL);
     }
+    size_t gap_count = 0;
+    rc = catalog_each_brief(c, skip_brief, &gap_count, NULL);
+    (void)rc;
     catalog_entries_fini(&found);
     catalog_close(c);
 }
