@@ -116,12 +116,12 @@ static void write_trade(hours *h, const char *symbol, uint64_t recv_ns)
     const int size =
         snprintf(text, FRAME_BYTES, TRADE, symbol, ms, ms, symbol, (unsigned long long)h->trades++);
     h->recv_ns = recv_ns;
-    const feed_frame frame = {.conn = h->conn,
-                              .dir = DIR_IN,
-                              .opcode = OPCODE_TEXT,
-                              .ordinal = ++h->ordinal,
-                              .recv_ns = recv_ns,
-                              .bytes = td_bytes_of(text, (size_t)size)};
+    feed_frame frame = {.conn = 1,
+                        .dir = DIR_IN,
+                        .opcode = OPCODE_TEXT,
+                        .ordinal = ++h->ordinal,
+                        .recv_ns = recv_ns,
+                        .bytes = td_bytes_of(text, (size_t)size)};
     must(feed_writer_frame(h->feed, &frame, &written, &err), &err);
 }
 

@@ -105,12 +105,12 @@ static void write_frame(day *d, uint64_t recv_ns, td_bytes bytes)
     memcpy(d->padded, bytes.data, bytes.size);
     memset(d->padded + bytes.size, 0, DECODE_PADDING_BYTES);
     d->recv_ns = recv_ns > d->recv_ns ? recv_ns : d->recv_ns + 1;
-    const feed_frame frame = {.conn = 1,
-                              .dir = DIR_IN,
-                              .opcode = OPCODE_TEXT,
-                              .ordinal = ++d->ordinal,
-                              .recv_ns = d->recv_ns,
-                              .bytes = td_bytes_of(d->padded, bytes.size)};
+    feed_frame frame = {.conn = 1,
+                        .dir = DIR_IN,
+                        .opcode = OPCODE_TEXT,
+                        .ordinal = ++d->ordinal,
+                        .recv_ns = d->recv_ns,
+                        .bytes = td_bytes_of(d->padded, bytes.size)};
     must(feed_writer_frame(d->feed, &frame, &written, &err), &err);
     live_check_put(d->check, 0, &frame, &written);
     d->bytes += bytes.size;

@@ -58,7 +58,7 @@ static void *on_accepted(void *user, wire_conn *conn, td_bytes at, td_bytes quer
     return self;
 }
 
-static void on_request(void *user, wire_conn *conn, const wire_message *got)
+static void on_request(void *user, wire_conn *conn, const ws_message *got)
 {
     (void)user;
     (void)conn;
@@ -82,7 +82,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     over->owner->connected++;
 }
 
-static void on_message(void *user, wire_conn *conn, const wire_message *got)
+static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     path *over = user;
     (void)conn;

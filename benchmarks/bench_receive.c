@@ -44,15 +44,11 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->cpu_started_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-static void on_message(void *user, wire_conn *conn, const wire_message *received)
+static void on_message(void *user, wire_conn *conn, const ws_message *received)
 {
     receiver *self = user;
-    const intake_message in = {.dir = DIR_IN,
-                               .opcode = (channel_opcode)received->opcode,
-                               .bytes = received->bytes,
-                               .mono_ns = received->recv_mono_ns};
     (void)conn;
-    intake_frame(self->into, &self->slot, &in);
+    intake_frame(self->into, &self->slot, DIR_IN, received);
 }
 
 static void on_ended(void *user, const wire_end *end)

@@ -81,7 +81,7 @@ static void write_frame(write_bench *b, uint64_t n, uint64_t recv_ns)
 {
     td_err err;
     size_t i = n % b->frames.count;
-    const feed_frame frame = {
+    feed_frame frame = {
         .conn = 1,
         .dir = DIR_IN,
         .opcode = OPCODE_TEXT,

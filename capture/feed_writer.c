@@ -285,18 +285,17 @@ void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64
 /* ---- frames ---- */
 
 /* Hide the frame's secrets, and write an event about it. */
-static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordinal, td_bytes *out,
-                      td_err *err)
+static td_result hide(feed_writer *self, feed_frame *frame, td_err *err)
 {
-    *out = frame->bytes;
     if (self->options.secrets == NULL)
         return TD_OK;
+    const td_bytes bytes = frame->bytes;
     int is_binary = frame->opcode == OPCODE_BINARY;
     redaction found = frame->dir == DIR_OUT
                           ? frame_redactor_apply_sent(&self->frames_hidden, self->options.secrets,
-                                                      frame->bytes, is_binary, out)
-                          : frame_redactor_apply(&self->frames_hidden, self->options.secrets,
-                                                 frame->bytes, is_binary, out);
+                                                      bytes, is_binary, &frame->bytes)
+                          : frame_redactor_apply(&self->frames_hidden, self->options.secrets, bytes,
+                                                 is_binary, &frame->bytes);
     if (found.count == 0)
         return TD_OK;
     const event hidden = {.kind = EVENT_REDACTED,
@@ -308,7 +307,7 @@ static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordin
                           .dir = frame->dir == DIR_IN    ? "in"
                                  : frame->dir == DIR_OUT ? "out"
                                                          : "http",
-                          .ordinal = ordinal,
+                          .ordinal = frame->ordinal,
                           .offset = found.first_offset,
                           .bytes = found.bytes};
     count(&self->counts.redacted, found.count);
@@ -316,20 +315,11 @@ static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordin
 }
 
 /* Events before the frame that they are about: what it shows about its connection's topics. */
-static td_result note_frame(feed_writer *self, const feed_frame *frame, td_bytes bytes,
+static td_result note_frame(feed_writer *self, uint32_t slot, const feed_frame *frame,
                             const channel_route *route, td_err *err)
 {
-    const grant_frame shown = {.slot = (uint32_t)find_slot(self, frame->line, frame->shard),
-                               .line = frame->line,
-                               .shard = frame->shard,
-                               .conn = frame->conn,
-                               .recv_ns = frame->recv_ns,
-                               .role = route->role,
-                               .channel = route->slots,
-                               .exchange_topic = route->info->exchange_topic,
-                               .bytes = bytes};
     td_result rc = TD_OK;
-    size_t change_count = grants_apply(self->granted, &shown);
+    size_t change_count = grants_apply(self->granted, slot, frame, route);
     uint32_t segment_number = self->segment_number;
     for (size_t i = 0; i < change_count && rc == TD_OK; i++) {
         const event change = grants_event(self->granted, i);
@@ -343,24 +333,22 @@ static td_result note_frame(feed_writer *self, const feed_frame *frame, td_bytes
 }
 
 /* Find the frame's channel in the segment that it goes to. */
-static td_result route_frame(feed_writer *self, const feed_frame *frame, td_bytes bytes,
+static td_result route_frame(feed_writer *self, uint32_t slot, const feed_frame *frame,
                              channel_route *out, td_err *err)
 {
-    feed_frame in = *frame;
-    in.bytes = bytes;
     td_result rc = make_ready(self, frame->recv_ns, err);
     if (rc != TD_OK)
         return rc;
-    channel_router_route(self->router, &in, out);
-    if (TD_LIKELY(grants_knows(self->granted, out->role, out->slots)))
+    channel_router_route(self->router, frame, out);
+    if (TD_LIKELY(grants_knows(self->granted, out)))
         return TD_OK;
     uint32_t segment_number = self->segment_number;
-    rc = note_frame(self, frame, bytes, out, err);
+    rc = note_frame(self, slot, frame, out, err);
     /* The events may have filled the chunk, and so the segment: a new one has channels. */
     if (rc == TD_OK)
         rc = make_ready(self, frame->recv_ns, err);
     if (rc == TD_OK && self->segment_number != segment_number)
-        channel_router_route(self->router, &in, out);
+        channel_router_route(self->router, frame, out);
     return rc;
 }
 
@@ -387,42 +375,39 @@ static void count_frame(feed_writer *self, const feed_frame *frame, const channe
         count(&counts->unknown, 1);
 }
 
-td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_written *written,
+td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *written,
                             td_err *err)
 {
     TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
     TD_ASSERT((frame->conn == 0) == (frame->dir == DIR_HTTP));
     feed_slot *slot = frame->conn == 0 ? NULL : get_slot(self, frame->line, frame->shard);
+    uint32_t slot_index = slot == NULL ? 0 : (uint32_t)(slot - self->slots);
     uint64_t *last = slot == NULL ? NULL : frame->dir == DIR_IN ? &slot->at.in : &slot->at.out;
-    uint64_t ordinal = last == NULL || frame->ordinal != 0 ? frame->ordinal : *last + 1;
     TD_ASSERT(slot == NULL || frame->ordinal != 0 || slot->at.conn == frame->conn);
-    feed_written at;
-    td_result rc = hide(self, frame, ordinal, &at.bytes, err);
+    if (last != NULL && frame->ordinal == 0)
+        frame->ordinal = *last + 1;
+    td_result rc = hide(self, frame, err);
     if (rc == TD_OK)
-        rc = route_frame(self, frame, at.bytes, &at.route, err);
+        rc = route_frame(self, slot_index, frame, &written->route, err);
     if (rc != TD_OK)
         return rc;
     chunk_frame queued = {.conn = frame->conn,
-                          .ordinal = ordinal,
+                          .ordinal = frame->ordinal,
                           .recv_ns = frame->recv_ns,
-                          .publish_ns = at.route.publish_ns,
+                          .publish_ns = written->route.publish_ns,
                           .complete_ns = frame->complete_ns,
-                          .bytes = at.bytes};
-    rc = append(self, &at.route, &queued, err);
+                          .bytes = frame->bytes};
+    rc = append(self, &written->route, &queued, err);
     if (rc != TD_OK)
         return rc;
     if (slot != NULL) {
-        *last = ordinal;
+        *last = frame->ordinal;
         slot->last_ns = frame->recv_ns;
     }
-    count_frame(self, frame, &at.route);
-    if (written == NULL)
-        return TD_OK;
-    *written = at;
+    count_frame(self, frame, &written->route);
     written->segment = self->segment_number;
-    written->wants_checkpoint = wants_checkpoint(self, &at.route);
-    written->granted_ns =
-        slot == NULL ? 0 : grants_from_ns(self->granted, (uint32_t)(slot - self->slots));
+    written->wants_checkpoint = wants_checkpoint(self, &written->route);
+    written->granted_ns = slot == NULL ? 0 : grants_from_ns(self->granted, slot_index);
     return TD_OK;
 }
 

@@ -48,7 +48,6 @@ typedef struct feed_writer_options {
 typedef struct feed_written {
     uint32_t segment; /* as feed_writer_segment */
     channel_route route;
-    td_bytes bytes;      /* without secrets; padded as the frame's were */
     uint64_t granted_ns; /* as grants_from_ns */
     /* 1: a checkpoint of the states before this frame is due (feed_writer_put_checkpoint). */
     uint8_t wants_checkpoint;
@@ -77,10 +76,11 @@ feed_writer *feed_writer_open(const feed_writer_options *options);
 /* Messages that were not sealed are lost. NULL is fine. */
 void feed_writer_close(feed_writer *self);
 
-/* Append a frame. placed may be NULL. TD_E_INVALID: a time or an ordinal falls, or the slot
- * has a later connection; what `full` gives. */
-TD_MUST_USE td_result feed_writer_frame(feed_writer *self, const feed_frame *frame,
-                                        feed_written *written, td_err *err);
+/* Append a frame. It is as it was written afterwards: its ordinal is known, and its bytes, padded
+ * as before and valid until the next call, are without secrets. TD_E_INVALID: a time or an ordinal
+ * falls, or the slot has a later connection; what `full` gives. */
+TD_MUST_USE td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *written,
+                                        td_err *err);
 
 /* Append an event. TD_E_LIMIT, what `full` gives. */
 TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,

@@ -251,7 +251,7 @@ static void leave(grants *self, grant_slot *slot, size_t at)
     topic->request = slot->request_number;
 }
 
-static void on_request(grants *self, grant_slot *slot, const grant_frame *frame)
+static void on_request(grants *self, grant_slot *slot, const feed_frame *frame)
 {
     dialect_request request;
     td_err why;
@@ -368,7 +368,7 @@ static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answe
     }
 }
 
-static void on_answer(grants *self, grant_slot *slot, const grant_frame *frame)
+static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
 {
     dialect_answer answer;
     td_err why;
@@ -404,9 +404,9 @@ static int is_covered(const grants *self, const grant_slot *slot, td_bytes name)
     return 0;
 }
 
-static void on_data(grants *self, grant_slot *slot, const grant_frame *frame)
+static void on_data(grants *self, grant_slot *slot, uint64_t recv_ns, const channel_route *route)
 {
-    td_bytes name = td_bytes_str(frame->exchange_topic);
+    td_bytes name = td_bytes_str(route->info->exchange_topic);
     size_t at = find_topic(slot, name);
     int is_leaving = at < slot->topic_count && slot->topics[at].state == TOPIC_LEAVING;
     int is_granted = at < slot->topic_count && slot->topics[at].state == TOPIC_GRANTED;
@@ -415,34 +415,35 @@ static void on_data(grants *self, grant_slot *slot, const grant_frame *frame)
     if (!is_granted && !is_covered(self, slot, name)) {
         grant_topic *topic = get_topic(self, slot, name);
         if (topic != NULL)
-            grant(self, slot, topic, 0, frame->recv_ns);
+            grant(self, slot, topic, 0, recv_ns);
     }
-    frame->channel->grants_epoch = self->epoch;
+    route->slots->grants_epoch = self->epoch;
 }
 
-int grants_knows(const grants *self, frame_role role, const channel_slots *channel)
+int grants_knows(const grants *self, const channel_route *route)
 {
-    if (role == ROLE_DATA)
-        return channel->grants_epoch == self->epoch;
-    return role != ROLE_CONTROL && role != ROLE_OUT;
+    if (route->role == ROLE_DATA)
+        return route->slots->grants_epoch == self->epoch;
+    return route->role != ROLE_CONTROL && route->role != ROLE_OUT;
 }
 
-size_t grants_apply(grants *self, const grant_frame *frame)
+size_t grants_apply(grants *self, uint32_t slot, const feed_frame *frame,
+                    const channel_route *route)
 {
     self->change_count = 0;
-    if (grants_knows(self, frame->role, frame->channel))
+    if (grants_knows(self, route))
         return 0;
     TD_ASSERT(frame->conn > 0);
-    TD_ASSERT(frame->slot < LIMIT_FEED_SLOTS);
-    grant_slot *slot = &self->slots[frame->slot];
-    enter(self, slot, frame->conn);
-    slot->line = frame->line;
-    slot->shard = frame->shard;
-    if (frame->role == ROLE_DATA)
-        on_data(self, slot, frame);
-    else if (frame->role == ROLE_OUT)
-        on_request(self, slot, frame);
+    TD_ASSERT(slot < LIMIT_FEED_SLOTS);
+    grant_slot *of = &self->slots[slot];
+    enter(self, of, frame->conn);
+    of->line = frame->line;
+    of->shard = frame->shard;
+    if (route->role == ROLE_DATA)
+        on_data(self, of, frame->recv_ns, route);
+    else if (route->role == ROLE_OUT)
+        on_request(self, of, frame);
     else
-        on_answer(self, slot, frame);
+        on_answer(self, of, frame);
     return self->change_count;
 }

@@ -25,33 +25,24 @@
 
 typedef struct grants grants;
 
-/* A frame of a connection, with its channel. */
-typedef struct grant_frame {
-    uint32_t slot; /* the caller's number of it, below LIMIT_FEED_SLOTS */
-    uint32_t line, shard, conn;
-    uint64_t recv_ns;
-    frame_role role;
-    channel_slots *channel;     /* of ROLE_DATA */
-    const char *exchange_topic; /* likewise */
-    td_bytes bytes;             /* of a request or an answer */
-} grant_frame;
-
 /* For one feed. */
 TD_NEVER_NULL grants *grants_open(const dialect *spoken);
 void grants_close(grants *self); /* NULL is fine */
 
-/* The slot's connection is closed, and with it end its grants: without an event of each. */
+/* The slot's connection is closed, and with it end its grants: without an event of each. slot here
+ * and below: the caller's number of it, below LIMIT_FEED_SLOTS. */
 void grants_closed(grants *self, uint32_t slot);
 
 /* 1 if frames of this channel change nothing: their topic is granted, or they have none. */
-int grants_knows(const grants *self, frame_role role, const channel_slots *channel);
+int grants_knows(const grants *self, const channel_route *route);
 
 /* Since when the slot's connection has all topics that are granted to it so far; 0: none is. */
 uint64_t grants_from_ns(const grants *self, uint32_t slot);
 
-/* Apply a frame: a request, an answer, or one of a topic; all others change nothing. Returns how
- * many events there are to write, for grants_event. */
-size_t grants_apply(grants *self, const grant_frame *frame);
+/* Apply a frame of the slot, on its channel: a request, an answer, or one of a topic; all others
+ * change nothing. Returns how many events there are to write, for grants_event. */
+size_t grants_apply(grants *self, uint32_t slot, const feed_frame *frame,
+                    const channel_route *route);
 
 /* A segment begins: its channels are new. Returns how many events restate what is granted, for
  * grants_event. */

@@ -579,15 +579,15 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
         channel_router_http_name(record->url, http_name);
     const feed_slot *slot = is_http ? NULL : feed_writer_slot(f->writer, 0, shard);
     uint64_t last = slot == NULL ? UINT64_MAX : record->dir == DIR_IN ? slot->at.in : slot->at.out;
-    const feed_frame frame = {.shard = shard,
-                              .conn = is_http ? 0 : place->conn,
-                              .dir = record->dir,
-                              .opcode = record->opcode == 0 ? OPCODE_TEXT : record->opcode,
-                              .form = record->form,
-                              .ordinal = record->ordinal > last ? record->ordinal : 0,
-                              .recv_ns = recv_ns,
-                              .bytes = record->data,
-                              .http_name = is_http ? http_name : NULL};
+    feed_frame frame = {.shard = shard,
+                        .conn = is_http ? 0 : place->conn,
+                        .dir = record->dir,
+                        .opcode = record->opcode == 0 ? OPCODE_TEXT : record->opcode,
+                        .form = record->form,
+                        .ordinal = record->ordinal > last ? record->ordinal : 0,
+                        .recv_ns = recv_ns,
+                        .bytes = record->data,
+                        .http_name = is_http ? http_name : NULL};
     import_feed_counts *counts = &f->report->counts;
     counts->first_ns = counts->first_ns == 0 ? recv_ns : counts->first_ns;
     counts->last_ns = recv_ns;

@@ -165,8 +165,9 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
 /* ---- compressed frames ---- */
 
 /* 1 if the redactor or the classifier may inflate it. */
-static int may_be_compressed(const feed_frame *frame, td_bytes bytes)
+static int may_be_compressed(const feed_frame *frame)
 {
+    const td_bytes bytes = frame->bytes;
     return frame->dir == DIR_IN && bytes.size > 0 &&
            (frame->opcode == OPCODE_BINARY || (*bytes.data != '{' && *bytes.data != '['));
 }
@@ -236,40 +237,31 @@ static td_result end_discards(feed_state *feed, uint64_t recv_ns, td_err *err)
 
 /* ---- records ---- */
 
-static td_result write_frame(encoder *self, const intake_record *record, td_bytes bytes,
-                             td_err *err)
+/* A frame, or a reply, which belongs to no connection: it has no ordinal, and nothing checks it. */
+static td_result write_frame(encoder *self, intake_record *record, td_err *err)
 {
-    feed_frame frame = record->frame;
     feed_written written;
-    frame.bytes = bytes;
-    td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &written, err);
+    td_result rc =
+        feed_writer_frame(self->feeds[record->feed_index].writer, &record->frame, &written, err);
     if (rc != TD_OK || self->options.live_check == NULL)
         return rc;
-    live_check_put(self->options.live_check, record->feed_index, &frame, &written);
+    live_check_put(self->options.live_check, record->feed_index, &record->frame, &written);
     return note_unchecked(self, record, err);
 }
 
-static td_result on_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
+static td_result on_frame(encoder *self, intake_record *record, td_err *err)
 {
     TD_ASSERT(record->frame.conn > 0);
     TD_ASSERT(record->frame.ordinal > 0);
-    if (TD_LIKELY(!may_be_compressed(&record->frame, bytes)))
-        return write_frame(self, record, bytes, err);
+    if (TD_LIKELY(!may_be_compressed(&record->frame)))
+        return write_frame(self, record, err);
     feed_state *feed = &self->feeds[record->feed_index];
     if (feed->discard_until_mono_ns != 0)
         return discard_frame(feed, record, err);
     uint64_t begin_ns = clock_thread_ns(self->options.clock);
-    td_result rc = write_frame(self, record, bytes, err);
+    td_result rc = write_frame(self, record, err);
     charge(feed, record->mono_ns, clock_thread_ns(self->options.clock) - begin_ns);
     return rc;
-}
-
-/* A reply belongs to no connection: it has no ordinal, and nothing checks it. */
-static td_result on_http(encoder *self, const intake_record *record, td_bytes body, td_err *err)
-{
-    feed_frame reply = record->frame;
-    reply.bytes = body;
-    return feed_writer_frame(self->feeds[record->feed_index].writer, &reply, NULL, err);
 }
 
 /* Ordinals of a connection, for the chain record even if no frame of it follows. */
@@ -303,7 +295,7 @@ static td_result on_stop(encoder *self, const intake_record *record, td_err *err
 
 /* ---- the thread ---- */
 
-static td_result apply(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
+static td_result apply(encoder *self, intake_record *record, td_err *err)
 {
     feed_state *feed = &self->feeds[record->feed_index];
     if (TD_UNLIKELY(feed->discard_until_mono_ns != 0 &&
@@ -314,12 +306,12 @@ static td_result apply(encoder *self, const intake_record *record, td_bytes byte
     }
     switch ((intake_kind)record->kind) {
     case INTAKE_FRAME:
-        return on_frame(self, record, bytes, err);
+        return on_frame(self, record, err);
     case INTAKE_HTTP:
-        return on_http(self, record, bytes, err);
+        return write_frame(self, record, err);
     case INTAKE_EVENT: {
         event what;
-        td_result rc = event_decode(self->events, bytes, &what, err);
+        td_result rc = event_decode(self->events, record->frame.bytes, &what, err);
         TD_ASSERT(rc == TD_OK); /* by event_encode */
         return feed_writer_event(self->feeds[record->feed_index].writer, record->frame.recv_ns,
                                  &what, err);
@@ -335,14 +327,14 @@ static td_result apply(encoder *self, const intake_record *record, td_bytes byte
 }
 
 /* After a failure, records are taken and discarded. */
-static void on_record(encoder *self, const intake_record *record, td_bytes bytes)
+static void on_record(encoder *self, intake_record *record)
 {
     TD_ASSERT(record->feed_index < self->options.config->feed_count);
-    TD_ASSERT(record->size <= LIMIT_RING_BYTES);
+    TD_ASSERT(record->frame.bytes.size <= LIMIT_RING_BYTES);
     if (self->has_failed)
         return;
     self->record_mono_ns = record->mono_ns;
-    td_result rc = apply(self, record, bytes, &self->err);
+    td_result rc = apply(self, record, &self->err);
     if (rc == TD_OK)
         note_pending(self, &self->feeds[record->feed_index]);
     else if (!self->has_failed)
@@ -386,9 +378,9 @@ static int read_batch(encoder *self, int *is_stopped)
            (view = td_ring_peek(self->options.ring)).data != NULL) {
         TD_ASSERT(view.size >= sizeof record);
         memcpy(&record, view.data, sizeof record);
-        TD_ASSERT(record.size <= view.size - sizeof record);
+        TD_ASSERT(record.frame.bytes.size <= view.size - sizeof record);
         *is_stopped = record.kind == INTAKE_STOP;
-        on_record(self, &record, td_bytes_of(view.data + sizeof record, record.size));
+        on_record(self, &record);
         td_ring_release(self->options.ring);
         taken++;
     }

@@ -60,9 +60,13 @@ static intake_record *reserve(const intake *self, size_t size)
     return td_ring_reserve(self->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
 }
 
-static void commit(const intake *self, size_t size)
+/* Put the bytes after the reserved record. */
+static void commit(const intake *self, intake_record *place, td_bytes bytes)
 {
-    td_ring_commit(self->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
+    place->frame.bytes = td_bytes_of(place + 1, bytes.size);
+    if (bytes.size > 0)
+        memcpy(place + 1, bytes.data, bytes.size);
+    td_ring_commit(self->ring, sizeof(intake_record) + bytes.size + DECODE_PADDING_BYTES);
 }
 
 /* Put a record without a frame. They are few and small: if the ring is full, the network thread
@@ -77,10 +81,7 @@ static void put_small(intake *self, const intake_record *record, td_bytes bytes)
                           clock_mono_ns(self->options.clock) + TD_NS_PER_MS / 10);
     *place = *record;
     place->mono_ns = mono_ns;
-    place->size = (uint32_t)bytes.size;
-    if (bytes.size > 0)
-        memcpy(place + 1, bytes.data, bytes.size);
-    commit(self, bytes.size);
+    commit(self, place, bytes);
 }
 
 /* Rows are counted when they open; overload and aggregate rows are written once. */
@@ -250,26 +251,23 @@ static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
 }
 
 /* Copy the frame into the ring; 0 if there is no space. */
-static int put_frame(const intake *self, const intake_slot *slot, const intake_message *in,
-                     uint64_t recv_ns)
+static int put_frame(const intake *self, const intake_slot *slot, frame_dir dir,
+                     const ws_message *in, uint64_t recv_ns)
 {
-    size_t size = in->bytes.size;
-    intake_record *place = reserve(self, size);
+    intake_record *place = reserve(self, in->bytes.size);
     if (place == NULL)
         return 0;
     *place = slot_record(slot, INTAKE_FRAME, recv_ns);
     place->mono_ns = in->mono_ns;
-    place->frame.ordinal = in->dir == DIR_IN ? slot->in : slot->out;
-    place->frame.dir = in->dir;
-    place->frame.opcode = in->opcode;
+    place->frame.ordinal = dir == DIR_IN ? slot->in : slot->out;
+    place->frame.dir = dir;
+    place->frame.opcode = (channel_opcode)in->opcode;
     place->frame.form = in->form;
-    place->size = (uint32_t)size;
-    memcpy(place + 1, in->bytes.data, size);
-    commit(self, size);
+    commit(self, place, in->bytes);
     return 1;
 }
 
-uint64_t intake_frame(intake *self, intake_slot *slot, const intake_message *in)
+uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, const ws_message *in)
 {
     size_t size = in->bytes.size;
     TD_ASSERT(slot->conn > 0);
@@ -278,7 +276,7 @@ uint64_t intake_frame(intake *self, intake_slot *slot, const intake_message *in)
     if (self->state == STATE_DROPPING && is_half_empty(self))
         end_drop(self);
     uint64_t recv_ns = session_clock_stamp(&self->clock, in->mono_ns);
-    if (in->dir == DIR_IN) {
+    if (dir == DIR_IN) {
         slot->in++;
         self->stats.frames_in++;
         self->stats.bytes_in += size;
@@ -286,7 +284,7 @@ uint64_t intake_frame(intake *self, intake_slot *slot, const intake_message *in)
         slot->out++;
         self->stats.frames_out++;
     }
-    if (self->state != STATE_DROPPING && put_frame(self, slot, in, recv_ns)) {
+    if (self->state != STATE_DROPPING && put_frame(self, slot, dir, in, recv_ns)) {
         int is_overload = self->state == STATE_FLOWING && is_nearly_full(self, size);
         if (is_overload && self->options.config->overload == OVERLOAD_DROP)
             begin_drop(self);
@@ -323,11 +321,8 @@ void intake_http(intake *self, uint16_t feed_index, const char *name, td_bytes b
                                        .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
                                        .http_name = name},
                              .mono_ns = recv_mono_ns,
-                             .size = (uint32_t)body.size,
                              .feed_index = feed_index};
-    if (body.size > 0)
-        memcpy(place + 1, body.data, body.size);
-    commit(self, body.size);
+    commit(self, place, body);
     self->stats.http_replies++;
 }
 

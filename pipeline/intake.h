@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/ring.h"
+#include "base/ws_message.h"
 #include "capture/feed_writer.h"
 #include "pipeline/pipeline_config.h"
 #include "pipeline/session_clock.h"
@@ -36,13 +37,13 @@ typedef enum intake_kind {
     INTAKE_STOP,     /* nothing follows */
 } intake_kind;
 
-/* A record in the ring, before its bytes. Bytes have DECODE_PADDING_BYTES readable after them. */
+/* A record in the ring, before its bytes, to which frame.bytes points; DECODE_PADDING_BYTES are
+ * readable after them. */
 typedef struct intake_record {
-    feed_frame frame; /* INTAKE_FRAME, INTAKE_HTTP: as it is written, but for its bytes; else its
-                         slot and times. INTAKE_ORDINALS: its ordinal is the last one in */
-    uint64_t mono_ns; /* time of receipt, monotonic clock */
+    feed_frame frame;     /* INTAKE_FRAME, INTAKE_HTTP: as it is written; else its slot, times and
+                             bytes. INTAKE_ORDINALS: its ordinal is the last one in */
+    uint64_t mono_ns;     /* time of receipt, monotonic clock */
     uint64_t ordinal_out; /* INTAKE_ORDINALS only */
-    uint32_t size;        /* bytes after this record */
     uint16_t feed_index;
     uint8_t kind; /* intake_kind */
 } intake_record;
@@ -86,18 +87,9 @@ typedef struct intake_stats {
 intake *intake_open(const intake_options *options);
 void intake_close(intake *self);
 
-/* A frame that was received, or passed to the socket, at mono_ns (monotonic clock). */
-typedef struct intake_message {
-    frame_dir dir;
-    channel_opcode opcode;
-    uint32_t form; /* FORM_* */
-    td_bytes bytes;
-    uint64_t mono_ns;
-} intake_message;
-
-/* Record a frame. Counts its ordinal; returns its receive time. slot stays where it is until the
- * intake closes. */
-uint64_t intake_frame(intake *self, intake_slot *slot, const intake_message *in);
+/* Record a frame of the slot's connection (DIR_IN, DIR_OUT). Counts its ordinal; returns its
+ * receive time. slot stays where it is until the intake closes. */
+uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, const ws_message *in);
 
 /* The receive time of a frame that came now. */
 uint64_t intake_now_ns(const intake *self);

@@ -53,14 +53,12 @@ struct live_symbol {
     struct live_symbol *next;
 };
 
-/* A record in the live check's ring, before the frame and its padding. */
+/* A record in the live check's ring, before the frame's bytes and their padding. */
 typedef struct live_check_record {
-    uint64_t recv_ns;
+    feed_frame frame;
     uint64_t granted_ns;
     live_channel *channel; /* NULL: the end */
     uint32_t segment;
-    uint32_t conn;
-    uint32_t size;
     uint32_t skipped; /* frames of any channel that were skipped before this one */
     uint8_t wants_checkpoint;
 } live_check_record;
@@ -391,7 +389,7 @@ static int find_state(live_check *self, live_channel *channel, const live_check_
         if (channel->state->user == NULL)
             channel->state->user = channel;
     }
-    channel->conn.number = record->conn;
+    channel->conn.number = record->frame.conn;
     return 1;
 }
 
@@ -508,13 +506,13 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
         channel->frames_lost = 0;
     if (violation != NULL && channel->broken_from_ns == 0) {
         channel->broke = *violation;
-        channel->broken_conn = record->conn;
-        channel->broken_from_ns = channel->last_ns != 0 ? channel->last_ns : record->recv_ns;
+        channel->broken_conn = record->frame.conn;
+        channel->broken_from_ns = channel->last_ns != 0 ? channel->last_ns : record->frame.recv_ns;
         count(&self->broken, 1);
         report_book(self, channel, GAP_OPEN);
     }
     if (channel->broken_from_ns != 0 && !track_is_broken(judged->track)) {
-        report_book(self, channel, record->recv_ns);
+        report_book(self, channel, record->frame.recv_ns);
         channel->broken_from_ns = 0;
         atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
     }
@@ -564,22 +562,23 @@ static void renew_row(const live_check *self, live_channel *channel, uint64_t re
     channel->topic.row = topic_row_at(of->topics, of->topic_count, channel->topic.row, recv_ns);
 }
 
-static void check(live_check *self, const live_check_record *record, td_bytes bytes)
+static void check(live_check *self, const live_check_record *record)
 {
     live_channel *channel = record->channel;
+    const td_bytes bytes = record->frame.bytes;
     if (record->skipped > 0)
-        note_skipped(self, record->recv_ns);
+        note_skipped(self, record->frame.recv_ns);
     if (record->segment != self->segments[channel->feed_index])
         begin_segment(self, channel->feed_index, record->segment);
     if (record->wants_checkpoint)
         make_checkpoint(self, channel->feed_index, record->segment);
-    self->last_ns[channel->feed_index] = record->recv_ns;
+    self->last_ns[channel->feed_index] = record->frame.recv_ns;
     if (!find_state(self, channel, record)) {
         count_shared(&self->skipped, 1);
         return;
     }
     if (channel->topic.row != NULL && topic_row_is_dated(channel->topic.row))
-        renew_row(self, channel, record->recv_ns);
+        renew_row(self, channel, record->frame.recv_ns);
     if (channel->topic.row == NULL)
         return;
     count(&self->frames, 1);
@@ -588,7 +587,7 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
     int is_decoded =
         decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_FAST, &decoded, &why);
     count(&self->undecoded, !is_decoded);
-    frame_ref frame = {.recv_ns = record->recv_ns,
+    frame_ref frame = {.recv_ns = record->frame.recv_ns,
                        .conn = &channel->conn,
                        .row = channel->topic.row,
                        .content = {.message = is_decoded ? &decoded : NULL},
@@ -601,7 +600,7 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
         judge(self, channel, record, &found);
     for (uint32_t i = 0; i < found.audit.count; i++)
         report_item(self, &found.audit.items[i]);
-    channel->last_ns = record->recv_ns;
+    channel->last_ns = record->frame.recv_ns;
     charge(self, channel->symbol);
 }
 
@@ -609,8 +608,9 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
 
 /* Pass a record to the thread. A full ring skips the frame, and the books know that they missed
  * one. Never waits. */
-static int put_into_ring(live_check *self, const live_check_record *record, td_bytes frame)
+static int put_into_ring(live_check *self, const live_check_record *record)
 {
+    const td_bytes frame = record->frame.bytes;
     size_t bytes = sizeof *record + frame.size + DECODE_PADDING_BYTES;
     live_check_record *place = td_ring_reserve(self->ring, bytes);
     if (place == NULL) {
@@ -619,6 +619,7 @@ static int put_into_ring(live_check *self, const live_check_record *record, td_b
         return 0;
     }
     *place = *record;
+    place->frame.bytes = td_bytes_of(place + 1, frame.size);
     memcpy(place + 1, frame.data, frame.size);
     self->skipped_pending = 0;
     count(&self->put, 1);
@@ -630,7 +631,7 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
                     const feed_written *written)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
-    TD_ASSERT(written->bytes.size <= LIMIT_FRAME_BYTES);
+    TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
     if (written->route.frame_class != CLASS_DATA)
         return;
     live_channel *channel = channel_of(self, feed_index, &written->route, frame->recv_ns);
@@ -642,17 +643,15 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
         count_shared(&self->skipped, 1);
         return;
     }
-    const live_check_record record = {.recv_ns = frame->recv_ns,
+    const live_check_record record = {.frame = *frame,
                                       .granted_ns = written->granted_ns,
                                       .channel = channel,
                                       .segment = written->segment,
-                                      .conn = frame->conn,
-                                      .size = (uint32_t)written->bytes.size,
                                       .skipped = self->skipped_pending,
                                       .wants_checkpoint = *wants_checkpoint};
     if (self->ring == NULL)
-        check(self, &record, written->bytes);
-    else if (!put_into_ring(self, &record, written->bytes))
+        check(self, &record);
+    else if (!put_into_ring(self, &record))
         return;
     *wants_checkpoint = 0;
 }
@@ -685,10 +684,10 @@ static void *run(void *arg)
         live_check_record record;
         TD_ASSERT(view.size >= sizeof record);
         memcpy(&record, view.data, sizeof record);
-        TD_ASSERT(record.size <= view.size - sizeof record);
         if (record.channel == NULL)
             break;
-        check(self, &record, td_bytes_of(view.data + sizeof record, record.size));
+        TD_ASSERT(record.frame.bytes.size <= view.size - sizeof record);
+        check(self, &record);
         td_ring_release(self->ring);
         count(&self->done, 1);
     }

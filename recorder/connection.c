@@ -7,9 +7,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/url.h"
-#include "pipeline/heartbeats.h"
+#include "pipeline/recorded_conn.h"
 #include "recorder/subscriber.h"
 
+/* Between AUTHENTICATING and REFUSED the connection is open. */
 typedef enum connection_state {
     STATE_IDLE,
     STATE_WAITING, /* for the time to connect again */
@@ -17,31 +18,48 @@ typedef enum connection_state {
     STATE_AUTHENTICATING, /* op:auth was sent, nothing is subscribed yet */
     STATE_SUBSCRIBING,    /* some requests are not answered yet */
     STATE_LIVE,
-    STATE_STOPPED,
+    STATE_STALE,   /* closing because no data came */
+    STATE_REFUSED, /* closing because the credentials were refused */
+    STATE_STOPPED, /* connection_stop, and no connection is open */
 } connection_state;
+
+#define TO(state) (1u << STATE_##state)
+#define TO_END    (TO(WAITING) | TO(STOPPED))
+static const unsigned NEXT_STATES[] = {
+    [STATE_IDLE] = TO(CONNECTING) | TO_END,
+    [STATE_WAITING] = TO(CONNECTING) | TO_END,
+    [STATE_CONNECTING] = TO(AUTHENTICATING) | TO(SUBSCRIBING) | TO_END,
+    [STATE_AUTHENTICATING] = TO(SUBSCRIBING) | TO(STALE) | TO(REFUSED) | TO_END,
+    [STATE_SUBSCRIBING] = TO(LIVE) | TO(STALE) | TO_END,
+    [STATE_LIVE] = TO(STALE) | TO_END,
+    [STATE_STALE] = TO_END,
+    [STATE_REFUSED] = TO_END,
+    [STATE_STOPPED] = TO(STOPPED),
+};
+
+/* What connection_stop has asked for; the state follows when the connection has ended. */
+typedef enum stop_request { STOP_NONE, STOP_ORDERLY, STOP_DISCARDING } stop_request;
 
 /* Close codes of RFC 6455 7.4 that we send. */
 enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
-
-/* Pings without an answer, oldest first: the receive times when they were queued. Answers come in
- * the order of the pings. Beyond PINGS_MAX the further ones are only counted. */
-enum { PINGS_MAX = 16 };
-typedef struct open_pings {
-    uint64_t sent_ns[PINGS_MAX];
-    size_t count;
-    size_t further;
-} open_pings;
 
 struct connection {
     connection_options options;
     const dialect *dialect;
     connection_state state;
+    stop_request stop;
+    uint8_t is_paused;  /* sockets are left unread, a later one too */
+    uint8_t was_open;   /* open once in this session */
+    uint8_t is_refused; /* for good, until a connection opens */
+    uint8_t is_silent;  /* it was stale, and no data has come since */
     wire_conn *wire;
     wire_timer *timer; /* reconnect or tick */
-    intake_slot slot;
     backoff backoff;
+    uint64_t attempt; /* since the last open connection */
+    /* The open connection, or the last one. */
+    intake_slot slot;
+    recorded_conn conn;
     subscriber *subscriber;
-    uint64_t attempt;           /* since the last open connection */
     uint64_t connected_ns;      /* recv time of the connect event; 0: it was never open */
     uint64_t last_data_ns;      /* recv time of the latest data on this connection; 0: none yet */
     uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
@@ -50,20 +68,21 @@ struct connection {
     uint64_t answers_mono_ns;   /* topics that are not granted by then get gaps of their own */
     uint64_t ping_mono_ns; /* of the latest ping; before the first, when the connection opened */
     uint64_t next_ping_mono_ns;
-    open_pings pings;
     uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: time limit of the answer */
-    uint8_t is_paused;         /* sockets are left unread, a later one too */
-    uint8_t is_stopping;
-    uint8_t is_discarding; /* stopping at once: frames are not recorded */
-    uint8_t is_stale;      /* closing because no data came */
-    uint8_t is_silent;     /* it was stale, and no data has come since */
-    uint8_t was_open;      /* open once in this session */
-    uint8_t is_refused;
-    uint8_t is_auth_refused; /* the credentials were refused: it is closing */
-    heartbeats heartbeats;
-    td_buf out; /* request being built */
+    td_buf out;                /* request being built */
     char shown_name[LIMIT_NAME_BYTES + 32];
 };
+
+static void enter(connection *self, connection_state next)
+{
+    TD_ASSERT((NEXT_STATES[self->state] >> next & 1) != 0);
+    self->state = next;
+}
+
+static int is_open(const connection *self)
+{
+    return self->state >= STATE_AUTHENTICATING && self->state <= STATE_REFUSED;
+}
 
 /* An auth request must reach the exchange before it expires; clocks may differ by seconds. */
 enum { AUTH_EXPIRES_MS = 10000 };
@@ -95,19 +114,6 @@ static uint64_t now_ms(const connection *self)
 }
 
 /* ---- events ---- */
-
-/* An event of this slot and connection; fill the rest and emit it. */
-static event new_event(const connection *self, event_kind kind)
-{
-    return (event){
-        .kind = kind, .line = self->slot.line, .shard = self->slot.shard, .conn = self->slot.conn};
-}
-
-static uint64_t emit(connection *self, const event *what)
-{
-    TD_ASSERT(what->line == self->slot.line);
-    return intake_event(self->options.env->intake, self->options.feed_index, what);
-}
 
 /* Hide secrets in a text that may quote a URL or an answer. */
 static const char *hide_secrets(const connection *self, char *text)
@@ -151,40 +157,9 @@ static void on_answered(connection *self)
     open_gaps_answered(self->options.gaps, self->slot.shard, self->granted_ns);
 }
 
-static void emit_connect(connection *self, const wire_peer *peer)
-{
-    TD_ASSERT(self->slot.conn > 0);
-    char url[LIMIT_URL_BYTES];
-    event connect = new_event(self, EVENT_CONNECT);
-    connect.url = shown_url(self, url);
-    connect.attempt = self->attempt;
-    connect.extensions = peer->extensions;
-    self->connected_ns = self->slot.complete_ns = emit(self, &connect);
-}
-
-static void emit_tls(connection *self, const wire_peer *peer)
-{
-    if (peer->tls_version == NULL)
-        return;
-    event tls = new_event(self, EVENT_TLS);
-    tls.tls_version = peer->tls_version;
-    tls.cipher = peer->tls_cipher;
-    tls.verified = peer->tls_subject;
-    emit(self, &tls);
-}
-
-static heartbeat_target heartbeats_to(const connection *self)
-{
-    return (heartbeat_target){.intake = self->options.env->intake,
-                              .slot = &self->slot,
-                              .redactor = self->options.redactor,
-                              .mono_ns = now_mono_ns(self)};
-}
-
 static void note_heartbeat(connection *self, heartbeat_kind kind, td_bytes bytes)
 {
-    const heartbeat_target to = heartbeats_to(self);
-    if (heartbeats_note(&self->heartbeats, &to, kind, bytes))
+    if (recorded_conn_heartbeat(&self->conn, kind, bytes))
         td_log_emit(self->options.env->log, TD_LOG_WARNING,
                     "%s: more than %d WebSocket pings and pongs in a second: further ones are only "
                     "counted",
@@ -194,20 +169,15 @@ static void note_heartbeat(connection *self, heartbeat_kind kind, td_bytes bytes
 /* The final ordinals show whether the tail of the connection is recorded. */
 static void emit_ended(connection *self, const wire_end *end)
 {
-    uint8_t reason[EVENT_CONTROL_BYTES_MAX];
-    char text[EVENT_CONTROL_TEXT_BYTES];
     int is_by_us = end->cause == WIRE_CAUSE_CLOSED_BY_US || end->cause == WIRE_CAUSE_PROTOCOL ||
                    end->cause == WIRE_CAUSE_TOO_LARGE;
-    event disconnect = new_event(self, EVENT_DISCONNECT);
-    disconnect.in = self->slot.in;
-    disconnect.out = self->slot.out;
-    disconnect.code = end->close_code;
-    disconnect.sent_code = end->sent_code;
-    event_put_bytes(heartbeats_hide(self->options.redactor, end->close_reason, reason), text,
-                    &disconnect.reason, &disconnect.reason_hex);
-    disconnect.by = is_by_us ? "us" : "peer";
-    disconnect.cause = self->is_stale ? "stale" : wire_cause_name(end->cause);
-    emit(self, &disconnect);
+    const event disconnect = {.code = end->close_code,
+                              .sent_code = end->sent_code,
+                              .by = is_by_us ? "us" : "peer",
+                              .cause = self->state == STATE_STALE ? "stale"
+                                                                  : wire_cause_name(end->cause)};
+    (void)recorded_conn_end(&self->conn, &disconnect, end->close_reason);
+    intake_closed(self->conn.intake, &self->slot);
 }
 
 /* ---- timers ---- */
@@ -272,20 +242,16 @@ static void send_auth(connection *self)
     td_result rc = redactor_add_signature(self->options.redactor, signature, &err);
     if (rc == TD_OK)
         rc = self->dialect->build_auth(&self->out, &auth, &err);
-    self->state = STATE_AUTHENTICATING;
+    enter(self, STATE_AUTHENTICATING);
     self->auth_due_mono_ns = now_mono_ns(self) + AUTH_ANSWER_NS;
-    event sent = new_event(self, EVENT_AUTH);
-    sent.state = "sent";
-    emit(self, &sent);
+    recorded_conn_emit(&self->conn, &(event){.kind = EVENT_AUTH, .state = "sent"});
     send_built(self, rc, &err);
 }
 
 static void emit_topics(connection *self, const char *state, const char *topics)
 {
-    event subscribe = new_event(self, EVENT_SUBSCRIBE);
-    subscribe.state = state;
-    subscribe.topics = topics;
-    emit(self, &subscribe);
+    recorded_conn_emit(&self->conn,
+                       &(event){.kind = EVENT_SUBSCRIBE, .state = state, .topics = topics});
 }
 
 /* Send all requests that may be sent now. */
@@ -308,28 +274,11 @@ static void send_subscriptions(connection *self)
 static void send_ping(connection *self)
 {
     td_err err;
-    open_pings *pings = &self->pings;
     td_buf_clear(&self->out);
-    if (pings->further > 0 || pings->count == PINGS_MAX)
-        pings->further++;
-    else
-        pings->sent_ns[pings->count++] = intake_now_ns(self->options.env->intake);
+    recorded_conn_pinged(&self->conn, PING_DIALECT);
     self->ping_mono_ns = now_mono_ns(self);
     self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
     send_built(self, dialect_heartbeat(&self->out, self->dialect->ping, now_ms(self), &err), &err);
-}
-
-/* The exchange answered a ping, in order with everything that it sent before: what was sent before
- * the ping has been read. */
-static void on_pong(connection *self)
-{
-    open_pings *pings = &self->pings;
-    if (pings->count == 0) {
-        pings->further -= pings->further > 0;
-        return;
-    }
-    self->slot.complete_ns = pings->sent_ns[0];
-    memmove(&pings->sent_ns[0], &pings->sent_ns[1], --pings->count * sizeof pings->sent_ns[0]);
 }
 
 static void send_pong(connection *self)
@@ -345,8 +294,7 @@ static void send_pong(connection *self)
 
 static void on_subscribed(connection *self)
 {
-    TD_ASSERT(self->state == STATE_SUBSCRIBING);
-    self->state = STATE_LIVE;
+    enter(self, STATE_LIVE);
     self->attempt = 0;
     backoff_live(&self->backoff, now_mono_ns(self));
     size_t granted = subscriber_granted_count(self->subscriber);
@@ -404,7 +352,7 @@ static void look_whether_live(connection *self)
 /* Subscribe to every topic again; a dialect without requests is live since recv_ns. */
 static void subscribe_all(connection *self, uint64_t recv_ns)
 {
-    self->state = STATE_SUBSCRIBING;
+    enter(self, STATE_SUBSCRIBING);
     subscriber_restart(self->subscriber);
     send_subscriptions(self);
     if (self->dialect->subscribes_with_auth)
@@ -464,19 +412,16 @@ static void on_auth_failed(connection *self, const char *state, const char *why)
 {
     TD_ASSERT(self->wire != NULL);
     td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: %s", self->shown_name, why);
-    event failed = new_event(self, EVENT_AUTH);
-    failed.state = state;
-    failed.detail = why;
-    emit(self, &failed);
+    recorded_conn_emit(&self->conn, &(event){.kind = EVENT_AUTH, .state = state, .detail = why});
     if (self->options.feed->is_strict)
         self->options.env->strict(self->options.env->user, why);
-    self->is_auth_refused = 1;
+    enter(self, STATE_REFUSED);
     wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
 }
 
 static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t recv_ns)
 {
-    if (self->state != STATE_AUTHENTICATING || self->is_auth_refused)
+    if (self->state != STATE_AUTHENTICATING)
         return;
     if (!is_success) {
         char detail[ANSWER_TEXT_BYTES];
@@ -487,17 +432,13 @@ static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t r
         on_auth_failed(self, "refused", why);
         return;
     }
-    event accepted = new_event(self, EVENT_AUTH);
-    accepted.state = "accepted";
-    emit(self, &accepted);
+    recorded_conn_emit(&self->conn, &(event){.kind = EVENT_AUTH, .state = "accepted"});
     subscribe_all(self, recv_ns);
 }
 
 /* The connection is open: authenticate, or subscribe. */
 static void begin_talk(connection *self)
 {
-    self->is_auth_refused = 0;
-    self->pings = (open_pings){0};
     self->ping_mono_ns = now_mono_ns(self);
     self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
     if (self->options.api_key != NULL)
@@ -524,10 +465,11 @@ static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 /* Data came: ping soon, so that it is known whether it came late. */
 static void on_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
-    if (self->is_stopping)
+    if (self->stop != STOP_NONE)
         return;
     note_data(self, recv_ns, recv_mono_ns);
-    if (self->pings.count == PINGS_MAX || self->next_ping_mono_ns <= self->ping_mono_ns + PROOF_NS)
+    if (recorded_conn_open_pings(&self->conn, PING_DIALECT) >= OPEN_PINGS_MAX ||
+        self->next_ping_mono_ns <= self->ping_mono_ns + PROOF_NS)
         return;
     self->next_ping_mono_ns = self->ping_mono_ns + PROOF_NS;
     set_tick(self);
@@ -542,7 +484,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
                     self->shown_name, err.text);
         return;
     }
-    if (self->is_stopping && answer.kind != ANSWER_PONG)
+    if (self->stop != STOP_NONE && answer.kind != ANSWER_PONG)
         return;
     switch (answer.kind) {
     case ANSWER_TOPICS:
@@ -555,15 +497,15 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
         send_pong(self);
         break;
     case ANSWER_PONG:
-        on_pong(self);
+        recorded_conn_ponged(&self->conn, PING_DIALECT);
         /* A private stream may send no data for hours: its answers show that it is alive. */
-        if (self->options.api_key != NULL && !self->is_stopping)
+        if (self->options.api_key != NULL && self->stop == STOP_NONE)
             note_data(self, recv_ns, recv_mono_ns);
         break;
     case ANSWER_NONE:
         break;
     }
-    if (!self->is_auth_refused && !self->is_stopping)
+    if (self->state != STATE_REFUSED && self->stop == STOP_NONE)
         set_tick(self);
 }
 
@@ -592,13 +534,13 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
 
 /* This thread only classifies frames that do not begin like data; the encoder classifies all.
  * Binary frames count as data: no compressed answer has been observed. */
-static void on_frame(connection *self, const wire_message *received, uint64_t recv_ns)
+static void on_frame(connection *self, const ws_message *received, uint64_t recv_ns)
 {
     if (received->opcode == OPCODE_BINARY ||
         frame_begins_as_data(self->options.feed->family, received->bytes))
-        on_data(self, recv_ns, received->recv_mono_ns);
+        on_data(self, recv_ns, received->mono_ns);
     else
-        look_closer(self, received->bytes, recv_ns, received->recv_mono_ns);
+        look_closer(self, received->bytes, recv_ns, received->mono_ns);
 }
 
 /* ---- time ---- */
@@ -606,9 +548,7 @@ static void on_frame(connection *self, const wire_message *received, uint64_t re
 static void talk_tick(connection *self, uint64_t mono_ns)
 {
     TD_ASSERT(self->wire != NULL);
-    if (self->state == STATE_AUTHENTICATING && mono_ns >= self->auth_due_mono_ns &&
-        !self->is_auth_refused) {
-        self->auth_due_mono_ns = UINT64_MAX;
+    if (self->state == STATE_AUTHENTICATING && mono_ns >= self->auth_due_mono_ns) {
         on_auth_failed(self, "unanswered", "the exchange did not answer the credentials");
         return;
     }
@@ -628,29 +568,29 @@ static void tick(void *user)
 {
     connection *self = user;
     uint64_t mono_ns = now_mono_ns(self);
-    const heartbeat_target to = heartbeats_to(self);
-    heartbeats_tick(&self->heartbeats, &to);
-    if (self->is_auth_refused)
-        return; /* closing */
+    recorded_conn_tick(&self->conn);
+    if (self->state == STATE_REFUSED)
+        return;
     if (mono_ns >= stale_at_mono_ns(self)) {
         char silence[TD_TIME_TEXT_BYTES];
         td_duration_format(self->options.feed->stale_after_ns, silence);
         td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: no data for %s: connecting again",
                     self->shown_name, silence);
-        self->is_stale = self->is_silent = 1;
+        enter(self, STATE_STALE);
+        self->is_silent = 1;
         open_gap(self, GAP_STALE, wire_cause_name(WIRE_CAUSE_CLOSED_BY_US));
         wire_close(self->wire, CLOSE_GOING_AWAY, td_bytes_of(NULL, 0));
         return;
     }
     talk_tick(self, mono_ns);
-    if (!self->is_auth_refused)
+    if (self->state != STATE_REFUSED)
         set_tick(self);
 }
 
 static void schedule_connect(connection *self, uint64_t wait_ns)
 {
     TD_ASSERT(self->wire == NULL);
-    self->state = STATE_WAITING;
+    enter(self, STATE_WAITING);
     set_timer(self, now_mono_ns(self) + wait_ns, connect_now);
 }
 
@@ -661,59 +601,53 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {
     connection *self = user;
     TD_ASSERT(self->wire == conn);
-    self->slot.conn++;
-    self->slot.in = self->slot.out = 0;
     self->was_open = 1;
     self->is_refused = 0;
     self->last_data_ns = self->granted_ns = 0;
     self->answers_mono_ns = UINT64_MAX;
     self->last_data_mono_ns = now_mono_ns(self);
-    intake_opened(self->options.env->intake, &self->slot);
     open_gaps_connected(self->options.gaps, self->slot.shard);
-    emit_connect(self, peer);
-    emit_tls(self, peer);
     char url[LIMIT_URL_BYTES];
+    const event facts = {.url = shown_url(self, url),
+                         .attempt = self->attempt,
+                         .extensions = peer->extensions,
+                         .tls_version = peer->tls_version,
+                         .cipher = peer->tls_cipher,
+                         .verified = peer->tls_subject};
+    recorded_conn_begin(&self->conn, self->options.env->intake, &self->slot, &facts);
+    self->connected_ns = self->slot.complete_ns;
     td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
-                self->shown_name, shown_url(self, url), self->slot.conn);
+                self->shown_name, url, self->slot.conn);
     begin_talk(self);
     set_tick(self);
 }
 
-static void on_message(void *user, wire_conn *conn, const wire_message *received)
+static void on_message(void *user, wire_conn *conn, const ws_message *received)
 {
     connection *self = user;
     TD_ASSERT(conn == self->wire);
     TD_ASSERT(self->slot.conn > 0);
-    if (self->is_discarding)
+    if (self->stop == STOP_DISCARDING)
         return;
-    const intake_message frame = {.dir = DIR_IN,
-                                  .opcode = (channel_opcode)received->opcode,
-                                  .form = (received->is_compressed ? FORM_COMPRESSED : 0u) |
-                                          (received->is_fragmented ? FORM_FRAGMENTED : 0u),
-                                  .bytes = received->bytes,
-                                  .mono_ns = received->recv_mono_ns};
-    uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, &frame);
-    if (!self->is_stale)
+    uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, DIR_IN, received);
+    if (self->state != STATE_STALE)
         on_frame(self, received, recv_ns);
     self->options.env->frame(self->options.env->user);
 }
 
 /* Outbound frames are recorded when they were sent, with that time. */
-static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                    uint64_t sent_mono_ns)
+static void on_sent(void *user, wire_conn *conn, const ws_message *sent)
 {
     connection *self = user;
     (void)conn;
-    const intake_message sent = {
-        .dir = DIR_OUT, .opcode = (channel_opcode)opcode, .bytes = bytes, .mono_ns = sent_mono_ns};
-    intake_frame(self->options.env->intake, &self->slot, &sent);
+    intake_frame(self->options.env->intake, &self->slot, DIR_OUT, sent);
 }
 
-static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes)
+static void on_heartbeat(void *user, wire_conn *conn, const ws_message *heartbeat)
 {
     enum { WS_OPCODE_PONG = 10 };
     (void)conn;
-    note_heartbeat(user, opcode == WS_OPCODE_PONG ? PONG_IN : PING_IN, bytes);
+    note_heartbeat(user, heartbeat->opcode == WS_OPCODE_PONG ? PONG_IN : PING_IN, heartbeat->bytes);
 }
 
 static void on_pong_sent(void *user, wire_conn *conn, td_bytes bytes)
@@ -733,11 +667,8 @@ static const char *hide_words(const connection *self, const wire_end *end, char 
 static void after_open_end(connection *self, const wire_end *end)
 {
     TD_ASSERT(self->slot.conn > 0);
-    const heartbeat_target to = heartbeats_to(self);
-    heartbeats_end(&self->heartbeats, &to);
     emit_ended(self, end);
-    intake_closed(self->options.env->intake, &self->slot);
-    if (self->is_stopping)
+    if (self->stop != STOP_NONE)
         return;
     char words[END_BYTES];
     td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name,
@@ -745,7 +676,7 @@ static void after_open_end(connection *self, const wire_end *end)
     int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
     if (is_by_peer)
         self->options.env->closed_by_peer(self->options.env->user);
-    if (!self->is_stopping && !self->is_stale)
+    if (self->stop == STOP_NONE && self->state != STATE_STALE)
         open_gap(self, GAP_DISCONNECT, wire_cause_name(end->cause));
 }
 
@@ -767,21 +698,20 @@ static void after_failed_start(connection *self, const wire_end *end)
 static void on_ended(void *user, const wire_end *end)
 {
     connection *self = user;
-    int was_open = self->state >= STATE_AUTHENTICATING && self->state <= STATE_LIVE;
+    int was_open = is_open(self);
     self->wire = NULL;
     wire_timer_cancel(&self->timer);
     if (was_open)
         after_open_end(self, end);
-    if (self->is_stopping) {
-        self->state = STATE_STOPPED;
+    if (self->stop != STOP_NONE) {
+        enter(self, STATE_STOPPED);
         return;
     }
     if (!was_open)
         after_failed_start(self, end);
-    self->is_stale = 0;
-    backoff_class why =
-        self->is_auth_refused ? BACKOFF_REFUSED : backoff_classify(end->cause, end->http_status);
-    self->is_auth_refused = 0;
+    backoff_class why = self->state == STATE_REFUSED
+                            ? BACKOFF_REFUSED
+                            : backoff_classify(end->cause, end->http_status);
     uint64_t wait_ns = backoff_next_ns(&self->backoff, why, now_mono_ns(self));
     schedule_connect(self, wait_ns > end->retry_after_ns ? wait_ns : end->retry_after_ns);
 }
@@ -800,7 +730,7 @@ static void connect_now(void *user)
 {
     connection *self = user;
     TD_ASSERT(self->wire == NULL);
-    TD_ASSERT(!self->is_stopping);
+    TD_ASSERT(self->stop == STOP_NONE);
     td_err err;
     uint64_t wait_ns = connect_budget_spend(self->options.budget, now_mono_ns(self));
     if (wait_ns > 0) {
@@ -815,7 +745,7 @@ static void connect_now(void *user)
         return;
     }
     self->attempt++;
-    self->state = STATE_CONNECTING;
+    enter(self, STATE_CONNECTING);
     const wire_client_options options = {.url = self->options.feed->url,
                                          .ca_file = self->options.feed->ca_file,
                                          .connect_timeout_ns =
@@ -847,6 +777,7 @@ connection *connection_open(const connection_options *options)
     connection *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
     self->dialect = spoken;
+    self->conn = (recorded_conn){.clock = options->env->clock, .redactor = options->redactor};
     self->slot = (intake_slot){
         .feed_index = options->feed_index, .line = options->line, .shard = options->shard};
     if (options->shard_count > 1)
@@ -877,20 +808,22 @@ void connection_start(connection *self)
 
 void connection_stop(connection *self, connection_stop_mode mode)
 {
+    int is_first = self->stop == STOP_NONE;
     if (mode == CONNECTION_STOP_AT_ONCE)
-        self->is_discarding = 1;
-    if (self->is_stopping)
+        self->stop = STOP_DISCARDING;
+    else if (is_first)
+        self->stop = STOP_ORDERLY;
+    if (!is_first)
         return;
-    self->is_stopping = 1;
     wire_timer_cancel(&self->timer);
     if (self->wire == NULL) {
-        self->state = STATE_STOPPED;
+        enter(self, STATE_STOPPED);
         return;
     }
     /* What the exchange sends until it closes is still recorded. If it answers this ping before
      * that, everything until now is: the gap to the next session begins here. */
     if ((self->state == STATE_SUBSCRIBING || self->state == STATE_LIVE) &&
-        self->last_data_ns != 0 && !self->is_stale && !self->is_discarding)
+        self->last_data_ns != 0 && self->stop == STOP_ORDERLY)
         send_ping(self);
     wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
 }

@@ -112,7 +112,7 @@ static uint64_t wall_ms(const serve *server)
     return clock_wall_ns(server->options.clock) / TD_NS_PER_MS;
 }
 
-static void on_message(void *user, wire_conn *conn, const wire_message *got)
+static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     serve_client *client = user;
     const serve *server = client->owner;

@@ -747,7 +747,7 @@ static void on_drained(void *user, wire_conn *wire)
     send_snapshots(conn);
 }
 
-static void on_message(void *user, wire_conn *wire, const wire_message *got)
+static void on_message(void *user, wire_conn *wire, const ws_message *got)
 {
     sim_conn *conn = user;
     (void)wire; /* it is conn->wire */

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/url.h"
-#include "pipeline/heartbeats.h"
+#include "pipeline/recorded_conn.h"
 #include "schema/classify.h"
 #include "schema/exchange.h"
 #include "wire/websocket.h"
@@ -28,11 +28,10 @@ struct relay {
     /* The recording. */
     uint32_t session; /* its number, in which the slot has begun; 0: none */
     tap_slot *slot;
-    heartbeats heartbeats;
+    recorded_conn conn;
     uint8_t has_received; /* a frame, in this session */
     uint8_t has_pinged;   /* the client, likewise */
     uint64_t last_ns;     /* receive time of the last frame */
-    uint64_t ping_ns;     /* when the client's latest ping was sent that is not answered; 0: none */
 };
 
 /* ---- secrets ----
@@ -96,64 +95,46 @@ static uint64_t now_mono_ns(const relay *self)
     return clock_mono_ns(self->options.env->clock);
 }
 
-static event new_event(const relay *self, event_kind kind)
+static void leave_slot(relay *self)
 {
-    const intake_slot *at = &self->slot->at;
-    return (event){.kind = kind, .line = at->line, .shard = at->shard, .conn = at->conn};
-}
-
-static void emit_connect(relay *self, intake *into)
-{
-    event connect = new_event(self, EVENT_CONNECT);
-    connect.url = hide_in(self, self->url);
-    connect.extensions = self->facts.extensions;
-    connect.detail = hide_in(self, self->client_text);
-    self->slot->at.complete_ns = intake_event(into, self->options.feed_index, &connect);
-    if (self->facts.tls_version == NULL)
-        return;
-    event tls = new_event(self, EVENT_TLS);
-    tls.tls_version = self->facts.tls_version;
-    tls.cipher = self->facts.tls_cipher;
-    tls.verified = self->facts.tls_subject;
-    intake_event(into, self->options.feed_index, &tls);
+    self->session = 0;
+    self->conn.intake = NULL;
+    self->conn.slot = NULL;
 }
 
 /* The slot's next connection in a session that has not seen this one. */
 static void begin_slot(relay *self, uint32_t number)
 {
     tap_sessions *sessions = self->options.env->sessions;
-    intake *into = tap_sessions_intake(sessions);
-    intake_slot *at;
+    const event peer = {.url = hide_in(self, self->url),
+                        .extensions = self->facts.extensions,
+                        .detail = hide_in(self, self->client_text),
+                        .tls_version = self->facts.tls_version,
+                        .cipher = self->facts.tls_cipher,
+                        .verified = self->facts.tls_subject};
     self->session = number;
     self->slot = tap_sessions_slot(sessions, self->options.feed_index, self->options.shard);
-    at = &self->slot->at;
-    at->feed_index = self->options.feed_index;
-    at->shard = self->options.shard;
-    at->conn++;
-    at->in = at->out = 0;
+    self->slot->at.feed_index = self->options.feed_index;
+    self->slot->at.shard = self->options.shard;
     self->has_received = self->has_pinged = 0;
     self->last_ns = 0;
-    self->ping_ns = 0;
     tap_sessions_begin(sessions, self->options.feed_index);
-    intake_opened(into, at);
-    emit_connect(self, into);
+    recorded_conn_begin(&self->conn, tap_sessions_intake(sessions), &self->slot->at, &peer);
 }
 
 /* The intake, if there is a session; NULL: nothing is recorded now. */
 static intake *recording_of(relay *self)
 {
     uint32_t number = tap_sessions_number(self->options.env->sessions);
-    if (number == 0) {
-        self->session = 0;
-        return NULL;
-    }
-    if (self->session != number)
+    if (number == 0)
+        leave_slot(self);
+    else if (self->session != number)
         begin_slot(self, number);
-    return tap_sessions_intake(self->options.env->sessions);
+    return self->conn.intake;
 }
 
 /* The slot's earlier connection and this one enclose time in which nothing was received. */
-static void end_gap(relay *self, intake *into, uint64_t recv_ns)
+static void end_gap(relay *self, uint64_t recv_ns)
 {
     const char *feed = self->options.family->name;
     tap_sessions_received(self->options.env->sessions, self->options.feed_index, recv_ns);
@@ -164,21 +145,21 @@ static void end_gap(relay *self, intake *into, uint64_t recv_ns)
         .gap = gap_row_of(GAP_DISCONNECT, feed, self->slot->ended_ns, recv_ns, self->slot->cause)};
     gap.gap.shard = self->options.shard;
     gap.gap.conn = self->slot->at.conn - 1;
-    intake_event(into, self->options.feed_index, &gap);
+    intake_event(self->conn.intake, self->options.feed_index, &gap);
     self->slot->ended_ns = 0;
 }
 
-static void record_frame(relay *self, const intake_message *frame)
+static void record_frame(relay *self, frame_dir dir, const ws_message *frame)
 {
     intake *into = recording_of(self);
     if (into == NULL)
         return;
-    uint64_t recv_ns = intake_frame(into, &self->slot->at, frame);
-    if (frame->dir == DIR_IN)
+    uint64_t recv_ns = intake_frame(into, &self->slot->at, dir, frame);
+    if (dir == DIR_IN)
         self->last_ns = recv_ns;
-    if (frame->dir == DIR_IN && !self->has_received) {
+    if (dir == DIR_IN && !self->has_received) {
         self->has_received = 1;
-        end_gap(self, into, recv_ns);
+        end_gap(self, recv_ns);
     }
 }
 
@@ -188,41 +169,27 @@ static void record_heartbeat(relay *self, heartbeat_kind kind, td_bytes payload)
     intake *into = recording_of(self);
     if (into == NULL || !intake_has_space(into, payload.size))
         return;
-    const heartbeat_target to = {.intake = into,
-                                 .slot = &self->slot->at,
-                                 .redactor = self->options.redactor,
-                                 .mono_ns = now_mono_ns(self)};
-    heartbeats_note(&self->heartbeats, &to, kind, payload);
+    (void)recorded_conn_heartbeat(&self->conn, kind, payload);
 }
 
-/* The exchange answers pings in order with everything else: what it sent before this one was sent
- * has been received. */
-static void note_ping(relay *self)
+static void note_ping(relay *self, ping_kind kind)
 {
     self->has_pinged = 1;
-    if (self->session != 0 && self->ping_ns == 0)
-        self->ping_ns = intake_now_ns(tap_sessions_intake(self->options.env->sessions));
-}
-
-static void note_pong(relay *self)
-{
-    if (self->session != 0 && self->ping_ns != 0)
-        self->slot->at.complete_ns = self->ping_ns;
-    self->ping_ns = 0;
+    recorded_conn_pinged(&self->conn, kind);
 }
 
 /* A request: its secrets are known before it, or an answer to it, is recorded. */
-static void record_request(relay *self, const intake_message *sent)
+static void record_request(relay *self, const ws_message *sent)
 {
     td_err err;
     const family *of = self->options.family;
     dialect_request request;
     learn(self, sent->bytes, sent->opcode == OPCODE_BINARY);
-    record_frame(self, sent);
+    record_frame(self, DIR_OUT, sent);
     if (request_parse(self->options.env->dialects, of->dialect, sent->bytes, &request, &err) ==
             TD_OK &&
         request.kind == REQUEST_PING)
-        note_ping(self);
+        note_ping(self, PING_DIALECT);
 }
 
 /* An inbound frame, while a ping waits for its answer. */
@@ -234,42 +201,33 @@ static void look_for_pong(relay *self, td_bytes bytes)
         answer_parse(self->options.env->dialects, self->options.family->dialect, bytes, &answer,
                      &err) == TD_OK &&
         answer.kind == ANSWER_PONG)
-        note_pong(self);
+        recorded_conn_ponged(&self->conn, PING_DIALECT);
 }
 
 /* Whether the exchange sent more before the end is only known if it closed in order. Until when
  * nothing is missing, the last answer to a ping says; without pings the last frame. */
 static void record_end(relay *self, const wire_end *end)
 {
-    uint8_t reason[EVENT_CONTROL_BYTES_MAX];
-    char text[EVENT_CONTROL_TEXT_BYTES];
     if (self->session == 0 || self->session != tap_sessions_number(self->options.env->sessions))
         return;
-    intake *into = tap_sessions_intake(self->options.env->sessions);
     intake_slot *at = &self->slot->at;
-    const heartbeat_target to = {.intake = into, .slot = at, .mono_ns = now_mono_ns(self)};
-    heartbeats_end(&self->heartbeats, &to);
-    event disconnect = new_event(self, EVENT_DISCONNECT);
-    disconnect.in = at->in;
-    disconnect.out = at->out;
-    disconnect.code = end->close_code;
-    disconnect.sent_code = self->client_code;
-    event_put_bytes(heartbeats_hide(self->options.redactor, end->close_reason, reason), text,
-                    &disconnect.reason, &disconnect.reason_hex);
-    disconnect.by = self->by_client ? "us" : "peer";
-    disconnect.cause = wire_cause_name(self->by_client ? WIRE_CAUSE_CLOSED_BY_US : end->cause);
-    disconnect.detail = self->client_reason;
-    uint64_t ended_ns = intake_event(into, self->options.feed_index, &disconnect);
+    const event disconnect = {
+        .code = end->close_code,
+        .sent_code = self->client_code,
+        .by = self->by_client ? "us" : "peer",
+        .cause = wire_cause_name(self->by_client ? WIRE_CAUSE_CLOSED_BY_US : end->cause),
+        .detail = self->client_reason};
+    uint64_t ended_ns = recorded_conn_end(&self->conn, &disconnect, end->close_reason);
     if (end->close_code != 0 || end->cause == WIRE_CAUSE_CLOSED_BY_PEER)
         at->complete_ns = ended_ns;
     else if (!self->has_pinged && self->last_ns > at->complete_ns)
         at->complete_ns = self->last_ns;
-    intake_closed(into, at);
+    intake_closed(self->conn.intake, at);
     self->slot->ended_ns = at->complete_ns;
     self->slot->cause = self->by_client                           ? "closed_by_client"
                         : end->cause == WIRE_CAUSE_CLOSED_BY_PEER ? "closed_by_exchange"
                                                                   : disconnect.cause;
-    self->session = 0;
+    leave_slot(self);
 }
 
 /* ---- the exchange's side ---- */
@@ -302,44 +260,32 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     (void)recording_of(self);
 }
 
-static unsigned form_of(const wire_message *got)
-{
-    return (got->is_compressed ? FORM_COMPRESSED : 0u) |
-           (got->is_fragmented ? FORM_FRAGMENTED : 0u);
-}
-
 /* Hand on what came, if the other side is there. */
-static void pass_on(wire_conn *from, wire_conn *to, unsigned opcode, td_bytes raw,
-                    int is_compressed)
+static void pass_on(wire_conn *from, wire_conn *to, const ws_message *got)
 {
     if (to == NULL)
         return;
-    wire_relay(to, opcode, raw, is_compressed);
+    wire_relay(to, got);
     if (wire_waiting_bytes(to) > RELAY_QUEUE_BYTES)
         wire_pause(from);
 }
 
-static void on_message(void *user, wire_conn *conn, const wire_message *got)
+static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     relay *self = user;
-    pass_on(conn, self->client, got->opcode, got->raw, got->is_compressed);
-    const intake_message received = {.dir = DIR_IN,
-                                     .opcode = (channel_opcode)got->opcode,
-                                     .form = form_of(got),
-                                     .bytes = got->bytes,
-                                     .mono_ns = got->recv_mono_ns};
-    record_frame(self, &received);
-    if (self->ping_ns != 0 && got->opcode == OPCODE_TEXT)
+    pass_on(conn, self->client, got);
+    record_frame(self, DIR_IN, got);
+    if (recorded_conn_open_pings(&self->conn, PING_DIALECT) > 0 && got->opcode == OPCODE_TEXT)
         look_for_pong(self, got->bytes);
 }
 
-static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes payload)
+static void on_heartbeat(void *user, wire_conn *conn, const ws_message *got)
 {
     relay *self = user;
-    pass_on(conn, self->client, opcode, payload, 0);
-    record_heartbeat(self, opcode == WS_PING ? PING_IN : PONG_IN, payload);
-    if (opcode == WS_PONG)
-        note_pong(self);
+    pass_on(conn, self->client, got);
+    record_heartbeat(self, got->opcode == WS_PING ? PING_IN : PONG_IN, got->bytes);
+    if (got->opcode == WS_PONG)
+        recorded_conn_ponged(&self->conn, PING_WEBSOCKET);
 }
 
 static void on_closing(void *user, wire_conn *conn, unsigned code, td_bytes reason)
@@ -427,31 +373,28 @@ static int has_upstream(const relay *self)
     return self->upstream != NULL && self->is_open;
 }
 
-void relay_on_message(void *user, wire_conn *client, const wire_message *got)
+void relay_on_message(void *user, wire_conn *client, const ws_message *got)
 {
     relay *self = user;
     if (!has_upstream(self))
         return;
-    pass_on(client, self->upstream, got->opcode, got->raw, got->is_compressed);
-    const intake_message sent = {.dir = DIR_OUT,
-                                 .opcode = (channel_opcode)got->opcode,
-                                 .form = form_of(got),
-                                 .bytes = got->bytes,
-                                 .mono_ns = now_mono_ns(self)};
+    ws_message sent = *got;
+    pass_on(client, self->upstream, got);
+    sent.mono_ns = now_mono_ns(self);
     record_request(self, &sent);
 }
 
-void relay_on_heartbeat(void *user, wire_conn *client, unsigned opcode, td_bytes payload)
+void relay_on_heartbeat(void *user, wire_conn *client, const ws_message *got)
 {
     relay *self = user;
     uint8_t copy[WS_CONTROL_BYTES_MAX];
     if (!has_upstream(self))
         return;
-    pass_on(client, self->upstream, opcode, payload, 0);
-    record_heartbeat(self, opcode == WS_PING ? PING_OUT : PONG_OUT,
-                     hide_in_sent(self, payload, copy));
-    if (opcode == WS_PING)
-        note_ping(self);
+    pass_on(client, self->upstream, got);
+    record_heartbeat(self, got->opcode == WS_PING ? PING_OUT : PONG_OUT,
+                     hide_in_sent(self, got->bytes, copy));
+    if (got->opcode == WS_PING)
+        note_ping(self, PING_WEBSOCKET);
 }
 
 void relay_on_closing(void *user, wire_conn *client, unsigned code, td_bytes reason)
@@ -514,6 +457,7 @@ relay *relay_open(const relay_options *options, wire_conn *client, const wire_re
     td_err err;
     relay *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
+    self->conn = (recorded_conn){.clock = options->env->clock, .redactor = options->redactor};
     self->client = client;
     (void)td_url_redacted(options->url, self->url, sizeof self->url);
     learn_handshake(self, request);

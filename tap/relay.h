@@ -55,8 +55,8 @@ relay *relay_open(const relay_options *options, wire_conn *client, const wire_re
 void relay_stop(relay *self);
 
 /* For the server's operations: those of wire/server.h with a relay as user. */
-void relay_on_message(void *user, wire_conn *client, const wire_message *got);
-void relay_on_heartbeat(void *user, wire_conn *client, unsigned opcode, td_bytes bytes);
+void relay_on_message(void *user, wire_conn *client, const ws_message *got);
+void relay_on_heartbeat(void *user, wire_conn *client, const ws_message *got);
 void relay_on_closing(void *user, wire_conn *client, unsigned code, td_bytes reason);
 void relay_on_drained(void *user, wire_conn *client);
 void relay_on_closed(void *user);

@@ -67,7 +67,7 @@ static void on_peer_ended(wire_conn *conn, const ws_event *event)
     client *self = conn->owner;
     const char *where = self->dial.url.authority;
     const td_bytes reason = conn->end.close_reason;
-    if (event->opcode == WS_CLOSE)
+    if (event->message.opcode == WS_CLOSE)
         remember(self, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection (code %u%s%.*s)", where,
                  conn->end.close_code, reason.size > 0 ? ": " : "", (int)reason.size,
                  (const char *)reason.data);

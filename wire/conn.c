@@ -76,7 +76,10 @@ td_result wire_send_message(wire_conn *self, wire_outgoing *message, td_err *err
     else
         put_frame(self, message->opcode, WS_FINAL, bytes);
     if (self->ops->sent != NULL)
-        self->ops->sent(self->user, self, message->opcode, bytes, loop_now_ns(self->link->loop));
+        self->ops->sent(self->user, self,
+                        &(ws_message){.opcode = message->opcode,
+                                      .bytes = bytes,
+                                      .mono_ns = loop_now_ns(self->link->loop)});
     return TD_OK;
 }
 
@@ -86,10 +89,12 @@ td_result wire_send(wire_conn *self, unsigned opcode, td_bytes bytes, td_err *er
     return wire_send_message(self, &message, err);
 }
 
-void wire_relay(wire_conn *self, unsigned opcode, td_bytes raw, int is_compressed)
+void wire_relay(wire_conn *self, const ws_message *message)
 {
+    int is_compressed = (message->form & FORM_COMPRESSED) != 0;
     if (self->state == CONN_OPEN && wire_waiting_bytes(self) <= self->role->queue_bytes_max)
-        put_frame(self, opcode, is_compressed ? WS_FINAL | WS_COMPRESSED : WS_FINAL, raw);
+        put_frame(self, message->opcode, is_compressed ? WS_FINAL | WS_COMPRESSED : WS_FINAL,
+                  message->raw);
 }
 
 /* A peer that pings and does not read gets what fits, and an answer to its latest ping later: no
@@ -230,10 +235,11 @@ void conn_fail(wire_conn *self, const ws_event *event)
 
 static void on_close_frame(wire_conn *self, const ws_event *event)
 {
-    if (event->bytes.size > 0)
-        memcpy(self->reason, event->bytes.data, event->bytes.size);
+    const td_bytes reason = event->message.bytes;
+    if (reason.size > 0)
+        memcpy(self->reason, reason.data, reason.size);
     self->end.close_code = event->code == WS_CODE_ABSENT ? 0 : event->code;
-    self->end.close_reason = td_bytes_of(self->reason, event->bytes.size);
+    self->end.close_reason = td_bytes_of(self->reason, reason.size);
     self->role->peer_ended(self, event);
     self->is_peer_closed = self->is_relay && self->state == CONN_OPEN;
     if (self->is_peer_closed)
@@ -244,40 +250,30 @@ static void on_close_frame(wire_conn *self, const ws_event *event)
         self->ops->closing(self->user, self, event->code, self->end.close_reason);
 }
 
-static void on_heartbeat(wire_conn *self, const ws_event *event)
+static void on_heartbeat(wire_conn *self, const ws_message *heartbeat)
 {
-    if (event->opcode == WS_PING && !self->is_relay) {
-        memcpy(self->pong, event->bytes.data, event->bytes.size);
-        self->pong_size = event->bytes.size;
+    if (heartbeat->opcode == WS_PING && !self->is_relay) {
+        memcpy(self->pong, heartbeat->bytes.data, heartbeat->bytes.size);
+        self->pong_size = heartbeat->bytes.size;
         self->is_pong_due = 1;
     }
     if (self->role->peer == WS_FROM_CLIENT)
         send_pong(self);
     if (self->ops->heartbeat != NULL)
-        self->ops->heartbeat(self->user, self, event->opcode, event->bytes);
+        self->ops->heartbeat(self->user, self, heartbeat);
 }
 
-static void on_message(wire_conn *self, const ws_event *event)
+static void on_event(wire_conn *self, ws_event *event)
 {
-    const wire_message message = {.opcode = event->opcode,
-                                  .bytes = event->bytes,
-                                  .raw = event->raw,
-                                  .recv_mono_ns = event->begin_ns,
-                                  .is_compressed = event->is_compressed,
-                                  .is_fragmented = event->is_fragmented};
-    self->ops->message(self->user, self, &message);
-}
-
-static void on_event(wire_conn *self, const ws_event *event)
-{
-    if (event->opcode == WS_CLOSE)
+    ws_message *message = &event->message;
+    if (message->opcode == WS_CLOSE)
         on_close_frame(self, event);
     else if (self->state == CONN_CLOSING && self->role->peer == WS_FROM_CLIENT)
         return; /* a server has no answers any more */
-    else if (event->opcode == WS_TEXT || event->opcode == WS_BINARY)
-        on_message(self, event);
+    else if (message->opcode != WS_TEXT && message->opcode != WS_BINARY)
+        on_heartbeat(self, message);
     else
-        on_heartbeat(self, event);
+        self->ops->message(self->user, self, message);
 }
 
 void conn_open(wire_conn *self, deflate_receiver *inflater)
@@ -316,7 +312,7 @@ size_t conn_read(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns)
             on_event(self, &event);
         else if (rc == WS_FAILURE)
             conn_fail(self, &event);
-        if (rc == WS_EVENT && event.is_compressed)
+        if (rc == WS_EVENT && (event.message.form & FORM_COMPRESSED) != 0)
             self->role->inflated(self, clock_thread_ns(clock) - begun_ns);
     }
     size_t left = ws_forget_rest(&self->reader);

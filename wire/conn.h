@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/ws_message.h"
 #include "wire/cause.h"
 #include "wire/deflate.h"
 
@@ -49,25 +50,14 @@ typedef struct wire_peer {
     deflate_context sent_context; /* and what messages to the peer refer to */
 } wire_peer;
 
-/* A message, whole: fragments are reassembled, compressed ones inflated. */
-typedef struct wire_message {
-    unsigned opcode; /* 1: text, 2: binary */
-    td_bytes bytes;
-    td_bytes raw;          /* as it came, for wire_relay */
-    uint64_t recv_mono_ns; /* its first bytes have been read (monotonic clock) */
-    uint8_t is_compressed; /* it came so (RFC 7692) */
-    uint8_t is_fragmented; /* it came in several frames */
-} wire_message;
-
 /* What both roles call, on the loop's thread; each may be NULL, except message. user is the
  * connection's. Bytes are valid during the call. */
 typedef struct wire_conn_ops {
-    void (*message)(void *user, wire_conn *conn, const wire_message *message);
+    void (*message)(void *user, wire_conn *conn, const ws_message *message);
     /* A message was handed to the socket's queue. */
-    void (*sent)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                 uint64_t sent_mono_ns);
-    /* A WebSocket ping (9) or pong (10) from the peer, with its payload. */
-    void (*heartbeat)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes);
+    void (*sent)(void *user, wire_conn *conn, const ws_message *message);
+    /* A WebSocket ping (9) or pong (10) from the peer. */
+    void (*heartbeat)(void *user, wire_conn *conn, const ws_message *heartbeat);
     /* A ping was answered: the payload of our pong. */
     void (*pong_sent)(void *user, wire_conn *conn, td_bytes bytes);
     /* Of a relay: the peer's close frame has come, with the code (WS_CODE_ABSENT: none). If it is
@@ -94,11 +84,11 @@ TD_MUST_USE td_result wire_send_message(wire_conn *conn, wire_outgoing *message,
 /* The same with a message to one peer. */
 TD_MUST_USE td_result wire_send(wire_conn *conn, unsigned opcode, td_bytes bytes, td_err *err);
 
-/* Relay a message (1, 2), compressed or not, ping (9) or pong (10). Ignored before opened, once the
- * connection is closing, and while more waits than wire_send allows: the user pauses the other
- * connection before that, which is only impossible for a client that has sent its close frame and
- * does not read. */
-void wire_relay(wire_conn *conn, unsigned opcode, td_bytes raw, int is_compressed);
+/* Relay a message (1, 2), compressed or not, ping (9) or pong (10): its raw bytes. Ignored before
+ * opened, once the connection is closing, and while more waits than wire_send allows: the user
+ * pauses the other connection before that, which is only impossible for a client that has sent its
+ * close frame and does not read. */
+void wire_relay(wire_conn *conn, const ws_message *message);
 
 /* Bytes that wait to be sent. */
 size_t wire_waiting_bytes(const wire_conn *conn);

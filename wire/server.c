@@ -132,8 +132,9 @@ static void finish_peer(peer *self)
 static void on_peer_ended(wire_conn *conn, const ws_event *event)
 {
     (void)conn_note_end(
-        conn, event->opcode == WS_CLOSE ? WIRE_CAUSE_CLOSED_BY_PEER : WIRE_CAUSE_PROTOCOL, NULL);
-    if (event->opcode != WS_CLOSE || !conn->is_relay)
+        conn, event->message.opcode == WS_CLOSE ? WIRE_CAUSE_CLOSED_BY_PEER : WIRE_CAUSE_PROTOCOL,
+        NULL);
+    if (event->message.opcode != WS_CLOSE || !conn->is_relay)
         notify_closed(conn->owner);
 }
 

@@ -171,8 +171,8 @@ static ws_result begin_frame(ws_reader *r, ws_event *out)
         return fail(r, out, WS_CODE_TOO_LARGE, "it sent a message over the limit");
     if (opcode != WS_CONTINUATION) {
         r->opcode = opcode;
-        r->is_compressed = (r->head[0] & BIT_COMPRESSED) != 0;
-        r->is_fragmented = !is_final(r);
+        r->form = ((r->head[0] & BIT_COMPRESSED) != 0 ? FORM_COMPRESSED : 0u) |
+                  (is_final(r) ? 0u : FORM_FRAGMENTED);
         r->text = (utf8_check){0};
     }
     return WS_MORE;
@@ -241,7 +241,7 @@ static ws_result end_close(ws_reader *r, td_bytes payload, ws_event *out)
     if (!td_utf8_is_text(reason))
         return fail(r, out, WS_CODE_NOT_TEXT, "it sent a close reason that is not UTF-8");
     out->code = code;
-    out->bytes = reason;
+    out->message.bytes = reason;
     return WS_EVENT;
 }
 
@@ -255,17 +255,18 @@ static ws_result read_control(ws_reader *r, ws_event *out)
     }
     if (r->payload_left > 0)
         return WS_MORE;
-    *out = (ws_event){.opcode = opcode_of(r), .bytes = piece, .begin_ns = r->read_ns};
+    *out = (ws_event){
+        .message = {.opcode = opcode_of(r), .bytes = piece, .raw = piece, .mono_ns = r->read_ns}};
     r->head_size = 0;
     r->is_payload = 0;
-    return out->opcode == WS_CLOSE ? end_close(r, piece, out) : WS_EVENT;
+    return out->message.opcode == WS_CLOSE ? end_close(r, piece, out) : WS_EVENT;
 }
 
 /* The message is whole. */
 static ws_result end_message(ws_reader *r, td_bytes bytes, ws_event *out)
 {
     const td_bytes raw = bytes;
-    if (r->is_compressed) {
+    if ((r->form & FORM_COMPRESSED) != 0) {
         deflate_result rc = deflate_receive(r->inflater, bytes, r->pieces.size_max, &bytes);
         if (rc == DEFLATE_TOO_LARGE)
             return fail(r, out, WS_CODE_TOO_LARGE,
@@ -277,12 +278,11 @@ static ws_result end_message(ws_reader *r, td_bytes bytes, ws_event *out)
     }
     if (r->opcode == WS_TEXT && !utf8_check_is_whole(&r->text))
         return fail(r, out, WS_CODE_NOT_TEXT, "it sent text that ends within a character");
-    *out = (ws_event){.opcode = r->opcode,
-                      .bytes = bytes,
-                      .raw = raw,
-                      .begin_ns = r->begin_ns,
-                      .is_fragmented = r->is_fragmented,
-                      .is_compressed = r->is_compressed};
+    *out = (ws_event){.message = {.opcode = r->opcode,
+                                  .form = r->form,
+                                  .bytes = bytes,
+                                  .raw = raw,
+                                  .mono_ns = r->begin_ns}};
     r->opcode = 0;
     r->is_delivered = r->pieces.size > 0;
     return WS_EVENT;
@@ -293,7 +293,8 @@ static ws_result read_data(ws_reader *r, ws_event *out)
     td_bytes piece = next_payload(r);
     int is_frame_over = r->payload_left == 0;
     int is_whole = is_frame_over && is_final(r);
-    if (r->opcode == WS_TEXT && !r->is_compressed && !utf8_check_add(&r->text, piece))
+    if (r->opcode == WS_TEXT && (r->form & FORM_COMPRESSED) == 0 &&
+        !utf8_check_add(&r->text, piece))
         return fail(r, out, WS_CODE_NOT_TEXT, "it sent text that is not UTF-8");
     if (!is_whole || r->pieces.size > 0) {
         td_buf_add(&r->pieces, piece.data, piece.size);

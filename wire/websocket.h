@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/utf8.h"
+#include "base/ws_message.h"
 #include "wire/deflate.h"
 
 /* Opcodes (5.2). */
@@ -53,14 +54,10 @@ typedef enum ws_result {
 /* A message, or a control frame. bytes are valid until the next call with the reader, or until the
  * memory that was given last is used for something else. */
 typedef struct ws_event {
-    unsigned opcode;   /* WS_TEXT, WS_BINARY, WS_CLOSE (nothing follows it), WS_PING, WS_PONG */
-    td_bytes bytes;    /* payload; of WS_CLOSE the reason */
-    td_bytes raw;      /* of a message: the payload as it came, compressed or not */
-    unsigned code;     /* of WS_CLOSE: as sent, or WS_CODE_ABSENT. Of a failure: to close with */
-    const char *why;   /* of a failure: what the peer did, as one sentence without an end */
-    uint64_t begin_ns; /* read_ns of the message's first byte */
-    uint8_t is_fragmented; /* it came in several frames */
-    uint8_t is_compressed; /* it came compressed (RFC 7692) */
+    ws_message message; /* WS_TEXT, WS_BINARY, WS_CLOSE (nothing follows it; bytes are the reason),
+                           WS_PING, WS_PONG; its time is read_ns */
+    unsigned code;      /* of WS_CLOSE: as sent, or WS_CODE_ABSENT. Of a failure: to close with */
+    const char *why;    /* of a failure: what the peer did, as one sentence without an end */
 } ws_event;
 
 /* State between reads. Members are the reader's own. */
@@ -84,7 +81,7 @@ typedef struct ws_reader {
     unsigned opcode; /* of the message; 0: none is open */
     utf8_check text;
     uint64_t begin_ns;
-    uint8_t is_fragmented, is_compressed;
+    uint32_t form;        /* FORM_* */
     uint8_t is_delivered; /* pieces were handed out: the next call forgets them */
     uint8_t is_over;
 } ws_reader;

@@ -35,6 +35,9 @@ typedef struct scene {
     unsigned seals, warnings;
     td_result full_result; /* what `full` is to give */
     uint64_t now_ns;
+    /* Of the last frame. */
+    feed_written written;
+    td_bytes shown;
 } scene;
 
 static td_result seal(scene *s)
@@ -128,27 +131,27 @@ static void connect_slot(scene *s, uint32_t shard, uint32_t conn)
     assert_int_equal(feed_writer_ordinals(s->writer, &at, NULL), TD_OK);
 }
 
-static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordinal, td_bytes bytes,
-                         feed_written *written)
+static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordinal, td_bytes bytes)
 {
     memcpy(s->padded, bytes.data, bytes.size);
     const feed_slot *slot = feed_writer_slot(s->writer, 0, shard);
-    const feed_frame frame = {.shard = shard,
-                              .conn = dir == DIR_HTTP ? 0 : slot->at.conn,
-                              .dir = dir,
-                              .opcode = OPCODE_TEXT,
-                              .ordinal = ordinal,
-                              .recv_ns = ++s->now_ns,
-                              .bytes = td_bytes_of(s->padded, bytes.size),
-                              .http_name = "reply"};
-    return feed_writer_frame(s->writer, &frame, written, NULL);
+    feed_frame frame = {.shard = shard,
+                        .conn = dir == DIR_HTTP ? 0 : slot->at.conn,
+                        .dir = dir,
+                        .opcode = OPCODE_TEXT,
+                        .ordinal = ordinal,
+                        .recv_ns = ++s->now_ns,
+                        .bytes = td_bytes_of(s->padded, bytes.size),
+                        .http_name = "reply"};
+    td_result rc = feed_writer_frame(s->writer, &frame, &s->written, NULL);
+    s->shown = frame.bytes;
+    return rc;
 }
 
 static void put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordinal, const char *text)
 {
-    feed_written written;
-    assert_int_equal(try_put(s, shard, dir, ordinal, td_bytes_str(text), &written), TD_OK);
-    assert_int_equal(written.bytes.size, strlen(text));
+    assert_int_equal(try_put(s, shard, dir, ordinal, td_bytes_str(text)), TD_OK);
+    assert_int_equal(s->shown.size, strlen(text));
 }
 
 static void put_topic(scene *s, unsigned n)
@@ -278,7 +281,7 @@ static void an_ordinal_that_falls_is_refused(void **state)
     scene *s = *state;
     connect_slot(s, 0, 1);
     put(s, 0, DIR_IN, 7, TRADE);
-    assert_int_equal(try_put(s, 0, DIR_IN, 7, td_bytes_str(TRADE), NULL), TD_E_INVALID);
+    assert_int_equal(try_put(s, 0, DIR_IN, 7, td_bytes_str(TRADE)), TD_E_INVALID);
 }
 
 /* Each segment can be read alone: it lists the connections that are open, how far they
@@ -308,7 +311,6 @@ static void a_segment_restates_open_connections(void **state)
         {CHANNEL_IN, 0, 1, 2, TRADE},
     };
     scene *s = *state;
-    feed_written written;
     for (uint32_t shard = 0; shard < 3; shard++) {
         connect_slot(s, shard, 1);
         put(s, shard, DIR_IN, 0, TRADE);
@@ -318,13 +320,13 @@ static void a_segment_restates_open_connections(void **state)
     assert_int_equal(feed_writer_segment(s->writer), 1);
     assert_int_equal(s->seals, 0);
     s->now_ns = START_NS + HOUR_NS;
-    assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_str(TRADE), &written), TD_OK);
+    assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_str(TRADE)), TD_OK);
     assert_int_equal(feed_writer_segment(s->writer), 2);
     assert_int_equal(s->seals, 1);
     assert_int_equal(feed_writer_pending_count(s->writer), 4);
     /* Channels are the new segment's: the events' came first in it. */
-    assert_int_equal(written.route.index, 1);
-    assert_string_equal(written.route.info->topic, "trade");
+    assert_int_equal(s->written.route.index, 1);
+    assert_string_equal(s->written.route.info->topic, "trade");
     EXPECT_ARCHIVE(s, ROWS);
 }
 
@@ -342,11 +344,9 @@ static void secrets_are_hidden_and_an_event_comes_first(void **state)
         {CHANNEL_HTTP, 0, 0, 0, "[\"*************\"]"},
     };
     scene *s = *state;
-    feed_written written;
     connect_slot(s, 0, 1);
-    assert_int_equal(try_put(s, 0, DIR_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}"), &written),
-                     TD_OK);
-    assert_true(td_bytes_is(written.bytes, "{\"key\":\"*************\"}"));
+    assert_int_equal(try_put(s, 0, DIR_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}")), TD_OK);
+    assert_true(td_bytes_is(s->shown, "{\"key\":\"*************\"}"));
     put(s, 0, DIR_IN, 3, SECRET " " SECRET);
     put(s, 0, DIR_HTTP, 0, "[\"" SECRET "\"]");
     assert_int_equal(feed_writer_get_counts(s->writer).redacted, 4);
@@ -398,7 +398,7 @@ static void what_full_gives_ends_the_call(void **state)
     put(s, 0, DIR_IN, 0, TRADE);
     s->full_result = TD_E_NOSPACE;
     s->now_ns += HOUR_NS;
-    assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_str(TRADE), NULL), TD_E_NOSPACE);
+    assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_str(TRADE)), TD_E_NOSPACE);
 }
 
 /* A frame that fills the pending chunk to so many bytes short of its target. It comes on _unknown,
@@ -412,7 +412,7 @@ static void fill_chunk(scene *s, size_t short_by)
     for (int chunk = 1; chunk <= 5; chunk++) {
         size_t size = LIMIT_CHUNK_TARGET_BYTES - (chunk < 5 ? 4096 : short_by + overhead);
         (void)seal(s);
-        assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_of(text, size), NULL), TD_OK);
+        assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_of(text, size)), TD_OK);
         if (chunk == 3) {
             assert_int_equal(seal(s), TD_OK);
             overhead = s->chunk->uncompressed_bytes - size;

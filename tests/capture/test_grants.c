@@ -139,18 +139,16 @@ static size_t apply_frame(grants *g, const grant_step *step, channel_slots chann
 {
     char padded[512 + DECODE_PADDING_BYTES] = {0};
     (void)snprintf(padded, sizeof padded, "%s", step->text);
-    const grant_frame frame = {.conn = conn,
-                               .recv_ns = recv_ns,
-                               .role = step->kind == '>'   ? ROLE_OUT
-                                       : step->kind == '<' ? ROLE_CONTROL
-                                                           : ROLE_DATA,
-                               .channel =
-                                   &channels[strlen(step->text) < 7 ? 0 : (uint8_t)step->text[6]],
-                               .exchange_topic = step->text,
-                               .bytes = td_bytes_of(padded, strlen(step->text))};
-    if (grants_knows(g, frame.role, frame.channel))
-        return 0;
-    return grants_apply(g, &frame);
+    const feed_frame frame = {
+        .conn = conn, .recv_ns = recv_ns, .bytes = td_bytes_of(padded, strlen(step->text))};
+    const channel_info info = {.exchange_topic = step->text};
+    const channel_route route = {.info = &info,
+                                 .slots =
+                                     &channels[strlen(step->text) < 7 ? 0 : (uint8_t)step->text[6]],
+                                 .role = step->kind == '>'   ? ROLE_OUT
+                                         : step->kind == '<' ? ROLE_CONTROL
+                                                             : ROLE_DATA};
+    return grants_knows(g, &route) ? 0 : grants_apply(g, 0, &frame, &route);
 }
 
 static void expect_events(const grants *g, const grant_step *step, size_t count, const char *what)
@@ -216,12 +214,10 @@ static void topics_beyond_the_bound(void **state)
         char topic[32];
         (void)snprintf(topic, sizeof topic, "publicTrade.S%u", n);
         channel_slots slots = {0};
-        const grant_frame frame = {.conn = 1,
-                                   .recv_ns = n + 1,
-                                   .role = ROLE_DATA,
-                                   .channel = &slots,
-                                   .exchange_topic = topic};
-        size_t count = grants_apply(g, &frame);
+        const channel_info info = {.exchange_topic = topic};
+        const channel_route route = {.info = &info, .slots = &slots, .role = ROLE_DATA};
+        const feed_frame frame = {.conn = 1, .recv_ns = n + 1};
+        size_t count = grants_apply(g, 0, &frame, &route);
         assert_int_equal(count, n <= DIALECT_ARGS_MAX);
         if (count > 0)
             assert_int_equal(grants_event(g, 0).kind,

@@ -24,7 +24,7 @@ typedef struct side {
     unsigned number;
 } side;
 
-static void on_message(void *user, wire_conn *conn, const wire_message *message)
+static void on_message(void *user, wire_conn *conn, const ws_message *message)
 {
     const td_bytes bytes = message->bytes;
     char hash[TD_SHA256_HEX_BYTES];

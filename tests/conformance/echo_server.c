@@ -15,7 +15,7 @@ static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes quer
     return user;
 }
 
-static void on_message(void *user, wire_conn *conn, const wire_message *got)
+static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     td_err err;
     (void)user;

@@ -30,14 +30,14 @@ typedef struct summary {
 
 static void note(summary *sum, const ws_event *event)
 {
-    TD_ASSERT(event->bytes.size <= MESSAGE_BYTES_MAX);
-    TD_ASSERT(event->opcode < WS_CLOSE || event->bytes.size <= WS_CONTROL_BYTES_MAX);
-    if (event->opcode == WS_TEXT || event->opcode == WS_CLOSE)
-        TD_ASSERT(td_utf8_is_text(event->bytes));
+    const ws_message *got = &event->message;
+    TD_ASSERT(got->bytes.size <= MESSAGE_BYTES_MAX);
+    TD_ASSERT(got->opcode < WS_CLOSE || got->bytes.size <= WS_CONTROL_BYTES_MAX);
+    if (got->opcode == WS_TEXT || got->opcode == WS_CLOSE)
+        TD_ASSERT(td_utf8_is_text(got->bytes));
     sum->events++;
-    sum->hash = sum->hash * 31 + td_xxh64(event->bytes.data, event->bytes.size);
-    sum->hash = sum->hash * 31 + event->opcode + event->code + (size_t)event->is_fragmented * 16 +
-                (size_t)event->is_compressed * 32;
+    sum->hash = sum->hash * 31 + td_xxh64(got->bytes.data, got->bytes.size);
+    sum->hash = sum->hash * 31 + got->opcode + event->code + (size_t)got->form * 16;
 }
 
 /* How a stream is cut into reads: all alike, or random ones. */
@@ -70,7 +70,7 @@ static summary read_frames(td_bytes stream, unsigned how, cuts by)
                 note(&sum, &event);
             else
                 sum.failure = event.code;
-            is_over = rc == WS_FAILURE || event.opcode == WS_CLOSE;
+            is_over = rc == WS_FAILURE || event.message.opcode == WS_CLOSE;
         }
         td_free(piece);
     }
@@ -219,7 +219,7 @@ static void put_message(td_buf *out, unsigned how, unsigned opcode, unsigned fla
 static void put_messages(td_bytes rest, unsigned how, td_buf *out, summary *sum)
 {
     deflate_sender *sender = deflate_sender_open(DEFLATE_BITS_MAX);
-    const ws_event ping = {.opcode = WS_PING, .bytes = td_bytes_str("between")};
+    const ws_event ping = {.message = {.opcode = WS_PING, .bytes = td_bytes_str("between")}};
     while (rest.size >= 2) {
         size_t size = (size_t)rest.data[0] << (rest.data[1] >> 4);
         size_t frames = 1 + (rest.data[1] & 3);
@@ -240,10 +240,11 @@ static void put_messages(td_bytes rest, unsigned how, td_buf *out, summary *sum)
         put_message(out, how, opcode, is_compressed ? WS_COMPRESSED : 0, frame_bytes, payload);
         for (size_t at = frame_bytes; at < payload.size; at += frame_bytes)
             note(sum, &ping);
-        const ws_event event = {.opcode = opcode,
-                                .bytes = message,
-                                .is_fragmented = payload.size > frame_bytes,
-                                .is_compressed = (uint8_t)is_compressed};
+        const ws_event event = {
+            .message = {.opcode = opcode,
+                        .form = (is_compressed ? FORM_COMPRESSED : 0u) |
+                                (payload.size > frame_bytes ? FORM_FRAGMENTED : 0u),
+                        .bytes = message}};
         note(sum, &event);
         td_buf_fini(&packed);
         rest = td_bytes_of(rest.data + size, rest.size - size);
@@ -257,7 +258,7 @@ static void put_close(td_bytes reason, unsigned how, td_buf *out, summary *sum)
     uint8_t payload[WS_CONTROL_BYTES_MAX];
     size_t size = ws_put_close(payload, 1000, reason);
     const ws_event event = {
-        .opcode = WS_CLOSE, .code = 1000, .bytes = td_bytes_of(payload + 2, size - 2)};
+        .message = {.opcode = WS_CLOSE, .bytes = td_bytes_of(payload + 2, size - 2)}, .code = 1000};
     put_frame(out, how, WS_CLOSE, WS_FINAL, td_bytes_of(payload, size));
     note(sum, &event);
 }

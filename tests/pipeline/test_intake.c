@@ -108,17 +108,15 @@ static void close_fixture(fixture *f)
 static void put(fixture *f, td_bytes frame)
 {
     f->mono_ns += TD_NS_PER_MS;
-    intake_frame(f->intake, &f->slot,
-                 &(intake_message){
-                     .dir = DIR_IN, .opcode = OPCODE_TEXT, .bytes = frame, .mono_ns = f->mono_ns});
+    intake_frame(f->intake, &f->slot, DIR_IN,
+                 &(ws_message){.opcode = OPCODE_TEXT, .bytes = frame, .mono_ns = f->mono_ns});
 }
 
 static uint64_t put_at(fixture *f, intake_slot *slot, frame_dir dir, uint64_t mono_ns)
 {
     return intake_frame(
-        f->intake, slot,
-        &(intake_message){
-            .dir = dir, .opcode = OPCODE_TEXT, .bytes = td_bytes_str("{}"), .mono_ns = mono_ns});
+        f->intake, slot, dir,
+        &(ws_message){.opcode = OPCODE_TEXT, .bytes = td_bytes_str("{}"), .mono_ns = mono_ns});
 }
 
 static void put_big(fixture *f)
@@ -154,15 +152,15 @@ static void drain(fixture *f, size_t count)
             return;
         intake_record record;
         memcpy(&record, view.data, sizeof record);
-        assert_true(view.size >= sizeof record + record.size);
-        td_bytes bytes = td_bytes_of(view.data + sizeof record, record.size);
+        assert_true(view.size >= sizeof record + record.frame.bytes.size);
+        assert_ptr_equal(record.frame.bytes.data, view.data + sizeof record);
         if (record.kind == INTAKE_FRAME) {
             assert_true(record.frame.recv_ns > f->last_recv_ns);
             f->holes += record.frame.ordinal - f->last_ordinal - 1;
             f->last_ordinal = record.frame.ordinal;
             f->frames_read++;
         } else if (record.kind == INTAKE_EVENT) {
-            read_event(f, bytes);
+            read_event(f, record.frame.bytes);
         }
         if (record.kind == INTAKE_FRAME || record.kind == INTAKE_EVENT)
             f->last_recv_ns = record.frame.recv_ns;

@@ -112,7 +112,7 @@ static int tear_down(void **state)
 
 /* ---- a client ---- */
 
-static void on_message(void *user, wire_conn *conn, const wire_message *got)
+static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     gathered *g = user;
     const td_bytes bytes = got->bytes;

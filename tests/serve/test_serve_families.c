@@ -256,7 +256,7 @@ static int is_of_tape(const family_case *of, unsigned opcode, td_bytes bytes)
     return 0;
 }
 
-static void on_message(void *user, wire_conn *conn, const wire_message *got)
+static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     gathered *g = user;
     const td_bytes bytes = got->bytes;

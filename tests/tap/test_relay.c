@@ -72,14 +72,15 @@ static void see(side *s, const char *kind, td_bytes bytes)
     assert_true(at + (size_t)size < sizeof s->seen);
 }
 
-static void see_frame(side *s, const ws_event *frame)
+static void see_frame(side *s, const ws_event *got)
 {
+    const ws_message *frame = &got->message;
     static const char *const KINDS[] = {
         [WS_TEXT] = "text", [WS_BINARY] = "binary", [WS_PING] = "ping", [WS_PONG] = "pong"};
     char close[32];
     int is_message = frame->opcode == WS_TEXT || frame->opcode == WS_BINARY;
     s->messages += is_message ? 1 : 0;
-    (void)snprintf(close, sizeof close, "close:%u", frame->code); /* fits */
+    (void)snprintf(close, sizeof close, "close:%u", got->code); /* fits */
     if (!is_message || frame->bytes.size < 1000)
         see(s, frame->opcode == WS_CLOSE ? close : KINDS[frame->opcode], frame->bytes);
 }
@@ -385,6 +386,36 @@ static void test_both_directions(void **state)
     bench_close(&b, 8);
 }
 
+/* Two pings wait for their answers: the second answer is to the second one, not to one that the
+ * client sent meanwhile. */
+static void test_answers_to_pings(void **state)
+{
+    (void)state;
+    static bench b;
+    bench_open(&b);
+    join(&b);
+    const tap_slot *slot = tap_sessions_slot(b.env.sessions, 0, 0);
+    const intake *into = tap_sessions_intake(b.env.sessions);
+    put_text(&b.client, WS_PING, "1");
+    put_text(&b.client, WS_PING, "2");
+    expect(&b, &b.exchange, "ping:1 ping:2");
+    uint64_t both_sent_ns = intake_now_ns(into);
+    put_text(&b.exchange, WS_PONG, "1");
+    expect(&b, &b.client, "pong:1");
+    put_text(&b.client, WS_PING, "3");
+    expect(&b, &b.exchange, "ping:1 ping:2 ping:3");
+    put_text(&b.exchange, WS_PONG, "2");
+    expect(&b, &b.client, "pong:1 pong:2");
+    assert_true(slot->at.complete_ns <= both_sent_ns);
+    put_text(&b.exchange, WS_PONG, "3");
+    expect(&b, &b.client, "pong:1 pong:2 pong:3");
+    assert_true(slot->at.complete_ns > both_sent_ns);
+    put_close(&b.client, 1000, "");
+    put_close(&b.exchange, 1000, "");
+    part(&b, 1);
+    bench_close(&b, 0);
+}
+
 /* One side reads nothing: the other one can send what fits into the sockets and the relay, and no
  * more; all of it arrives later. */
 static void flood(bench *b, side *from, side *to)
@@ -529,9 +560,9 @@ static void test_nothing_is_recorded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_directions),     cmocka_unit_test(test_a_slow_side),
-        cmocka_unit_test(test_close_codes),         cmocka_unit_test(test_half_a_message),
-        cmocka_unit_test(test_nothing_is_recorded),
+        cmocka_unit_test(test_both_directions), cmocka_unit_test(test_answers_to_pings),
+        cmocka_unit_test(test_a_slow_side),     cmocka_unit_test(test_close_codes),
+        cmocka_unit_test(test_half_a_message),  cmocka_unit_test(test_nothing_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,11 +97,10 @@ static void record(bench *b, uint32_t expected_conns)
     tap_sessions_begin(b->sessions, 0);
     intake_opened(into, &slot->at);
     for (int i = 0; i < FRAMES; i++) {
-        const intake_message frame = {.dir = DIR_IN,
-                                      .opcode = OPCODE_TEXT,
-                                      .bytes = td_bytes_str(FRAME),
-                                      .mono_ns = clock_mono_ns(clock_sim_clock(b->clock))};
-        uint64_t recv_ns = intake_frame(into, &slot->at, &frame);
+        const ws_message frame = {.opcode = OPCODE_TEXT,
+                                  .bytes = td_bytes_str(FRAME),
+                                  .mono_ns = clock_mono_ns(clock_sim_clock(b->clock))};
+        uint64_t recv_ns = intake_frame(into, &slot->at, DIR_IN, &frame);
         tap_sessions_received(b->sessions, 0, recv_ns);
     }
     intake_closed(into, &slot->at);

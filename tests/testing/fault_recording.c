@@ -230,11 +230,10 @@ static void add_feed_frame(session *s, size_t feed)
     td_bytes bytes = td_bytes_of(text, size);
     frame_dir dir = to->count % 10 == 0 ? DIR_OUT : DIR_IN;
     clock_sim_advance(s->recording->clock, STEP_NS);
-    const intake_message in = {.dir = dir,
-                               .opcode = OPCODE_TEXT,
-                               .bytes = bytes,
-                               .mono_ns = clock_mono_ns(clock_sim_clock(s->recording->clock))};
-    uint64_t recv_ns = intake_frame(s->intake, &s->slots[feed], &in);
+    const ws_message frame = {.opcode = OPCODE_TEXT,
+                              .bytes = bytes,
+                              .mono_ns = clock_mono_ns(clock_sim_clock(s->recording->clock))};
+    uint64_t recv_ns = intake_frame(s->intake, &s->slots[feed], dir, &frame);
     keep_frame(to, &s->slots[feed], dir, recv_ns, bytes);
     atomic_store(&to->fed, to->count);
     s->fed++;

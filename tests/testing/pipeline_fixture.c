@@ -158,9 +158,9 @@ void pipeline_open(pipeline *f)
 void pipeline_receive(pipeline *f, frame_dir dir, td_bytes bytes)
 {
     atomic_fetch_add(&f->received, 1);
-    const intake_message in = {
-        .dir = dir, .opcode = OPCODE_TEXT, .bytes = bytes, .mono_ns = clock_mono_ns(f->clock)};
-    intake_frame(f->intake, &f->slot, &in);
+    const ws_message frame = {
+        .opcode = OPCODE_TEXT, .bytes = bytes, .mono_ns = clock_mono_ns(f->clock)};
+    intake_frame(f->intake, &f->slot, dir, &frame);
 }
 
 void pipeline_put_frame(pipeline *f, int n)

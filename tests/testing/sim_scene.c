@@ -22,7 +22,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     c->opened++;
 }
 
-static void on_message(void *user, wire_conn *conn, const wire_message *got)
+static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     sim_client *c = user;
     const td_bytes bytes = got->bytes;
@@ -45,22 +45,18 @@ static void on_ended(void *user, const wire_end *end)
     c->http_status = end->http_status;
 }
 
-static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
-                    uint64_t sent_mono_ns)
+static void on_sent(void *user, wire_conn *conn, const ws_message *sent)
 {
     (void)user;
     (void)conn;
-    (void)opcode;
-    (void)bytes;
-    (void)sent_mono_ns;
+    (void)sent;
 }
 
-static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes)
+static void on_heartbeat(void *user, wire_conn *conn, const ws_message *got)
 {
     (void)user;
     (void)conn;
-    (void)opcode;
-    (void)bytes;
+    (void)got;
 }
 
 static const wire_client_ops CLIENT_OPS = {.opened = on_opened,

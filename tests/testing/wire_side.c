@@ -30,7 +30,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     copy(side->extensions, sizeof side->extensions, td_bytes_str(peer->extensions));
 }
 
-static void on_message(void *user, wire_conn *conn, const wire_message *got)
+static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     wire_side *side = user;
     const td_bytes bytes = got->bytes;
@@ -38,8 +38,8 @@ static void on_message(void *user, wire_conn *conn, const wire_message *got)
     side->messages++;
     side->message_bytes += bytes.size;
     side->last_opcode = got->opcode;
-    side->last_recv_ns = got->recv_mono_ns;
-    side->is_last_fragmented = got->is_fragmented;
+    side->last_recv_ns = got->mono_ns;
+    side->is_last_fragmented = (got->form & FORM_FRAGMENTED) != 0;
     side->last_size = bytes.size;
     side->last_hash = td_xxh64(bytes.data, bytes.size);
     copy(side->last, sizeof side->last, bytes);
@@ -47,14 +47,14 @@ static void on_message(void *user, wire_conn *conn, const wire_message *got)
         side->on_message(side);
 }
 
-static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes, uint64_t sent_ns)
+static void on_sent(void *user, wire_conn *conn, const ws_message *sent)
 {
     wire_side *side = user;
     (void)conn;
-    assert_int_equal(opcode, 1);
-    assert_true(sent_ns > 0);
+    assert_int_equal(sent->opcode, 1);
+    assert_true(sent->mono_ns > 0);
     side->sent++;
-    copy(side->last_sent, sizeof side->last_sent, bytes);
+    copy(side->last_sent, sizeof side->last_sent, sent->bytes);
 }
 
 static void add_heartbeat(wire_side *side, const char *kind, td_bytes bytes)
@@ -64,10 +64,10 @@ static void add_heartbeat(wire_side *side, const char *kind, td_bytes bytes)
                    (int)bytes.size, (const char *)bytes.data); /* cut if too long */
 }
 
-static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes)
+static void on_heartbeat(void *user, wire_conn *conn, const ws_message *got)
 {
     (void)conn;
-    add_heartbeat(user, opcode == 9 ? "ping" : "pong", bytes);
+    add_heartbeat(user, got->opcode == 9 ? "ping" : "pong", got->bytes);
 }
 
 static void on_pong_sent(void *user, wire_conn *conn, td_bytes bytes)

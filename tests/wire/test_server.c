@@ -135,7 +135,7 @@ static uint64_t handling_thread_ns(void *ctx)
     return handling_ns;
 }
 
-static void handle_message(void *user, wire_conn *conn, const wire_message *got)
+static void handle_message(void *user, wire_conn *conn, const ws_message *got)
 {
     ECHO_OPS.conn.message(user, conn, got);
     handling_ns += 60 * TD_NS_PER_S;

@@ -37,19 +37,21 @@ static void note(transcript *t, const char *kind, td_bytes bytes)
     assert_true(t->size < TEXT_BYTES);
 }
 
-static void note_event(transcript *t, const ws_event *e)
+static void note_event(transcript *t, const ws_event *event)
 {
     char kind[64];
+    const ws_message *got = &event->message;
     static const char *const NAMES[16] = {[WS_TEXT] = "text",
                                           [WS_BINARY] = "binary",
                                           [WS_CLOSE] = "close",
                                           [WS_PING] = "ping",
                                           [WS_PONG] = "pong"};
-    snprintf(kind, sizeof kind, "%s%s%s", NAMES[e->opcode], e->is_fragmented ? "+" : "",
-             e->is_compressed ? "*" : "");
-    if (e->opcode == WS_CLOSE)
-        snprintf(kind, sizeof kind, "close %u", e->code);
-    note(t, kind, e->bytes);
+    snprintf(kind, sizeof kind, "%s%s%s", NAMES[got->opcode],
+             (got->form & FORM_FRAGMENTED) != 0 ? "+" : "",
+             (got->form & FORM_COMPRESSED) != 0 ? "*" : "");
+    if (got->opcode == WS_CLOSE)
+        snprintf(kind, sizeof kind, "close %u", event->code);
+    note(t, kind, got->bytes);
 }
 
 /* Read a stream in pieces of piece_bytes (0: of random sizes). */
@@ -289,15 +291,15 @@ static void test_times(void **state)
     assert_int_equal(ws_read(&reader, &event), WS_MORE);
     ws_give(&reader, bytes + 1, 5, 200);
     assert_int_equal(ws_read(&reader, &event), WS_EVENT);
-    assert_int_equal(event.opcode, WS_PING);
-    assert_int_equal(event.begin_ns, 200);
+    assert_int_equal(event.message.opcode, WS_PING);
+    assert_int_equal(event.message.mono_ns, 200);
     assert_int_equal(ws_read(&reader, &event), WS_MORE);
     ws_give(&reader, bytes + 6, sizeof bytes - 1 - 6, 300);
     assert_int_equal(ws_read(&reader, &event), WS_EVENT);
-    assert_int_equal(event.begin_ns, 100);
+    assert_int_equal(event.message.mono_ns, 100);
     assert_int_equal(ws_read(&reader, &event), WS_EVENT);
-    assert_int_equal(event.begin_ns, 300);
-    assert_ptr_equal(event.bytes.data, bytes + 12); /* where it lies */
+    assert_int_equal(event.message.mono_ns, 300);
+    assert_ptr_equal(event.message.bytes.data, bytes + 12); /* where it lies */
     assert_int_equal(ws_read(&reader, &event), WS_MORE);
     ws_reader_fini(&reader);
 }
