@@ -44,8 +44,8 @@ typedef struct cut {
     /* What came before the selection. */
     cursor *past;
     symbol_table symbols; /* with the states before the selection's first frame */
-    uint8_t is_lacking;  /* 1: a checkpoint does not say where a topic begins */
-    topic_start *starts; /* in the order of compare_starts */
+    uint8_t is_lacking;   /* 1: a checkpoint does not say where a topic begins */
+    topic_start *starts;  /* in the order of compare_starts */
     size_t start_count;
     snapshot_maker *maker;       /* while snapshots are made */
     reply_list replies;          /* HTTP */
@@ -145,9 +145,9 @@ static td_result apply_frame(cut *c, const frame_ref *frame, td_err *err)
     if (frame->row == NULL || channel->stream == FRAME_NO_STREAM)
         return TD_OK;
     if (channel->user == NULL)
-        channel->user = symbol_table_topic(
-            &c->symbols, &channel->info,
-            c->options->without_checkpoint ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS);
+        channel->user = symbol_table_topic(&c->symbols, &channel->info,
+                                           c->options->without_checkpoint ? SYMBOL_WITHOUT_AUDITS
+                                                                          : SYMBOL_WITH_AUDITS);
     symbol_topic_apply(channel->user, frame, &found);
     return TD_OK;
 }
