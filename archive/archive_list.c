@@ -145,7 +145,8 @@ static int path_below(const char *above, const char *name, char out[LIMIT_PATH_B
         return 0;
     memcpy(out, above, above_bytes);
     out[above_bytes] = '/';
-    memcpy(out + above_bytes + 1, name, name_bytes + 1);
+    memcpy(out + above_bytes + 1, name, name_bytes);
+    out[above_bytes + 1 + name_bytes] = '\0';
     return 1;
 }
 

@@ -213,7 +213,7 @@ static void on_brief(void *user, const segment_brief *brief)
 }
 
 void archive_view_each_brief(archive_view *view, archive_brief_fn *fn, void *user,
-                             uint8_t *has_brief)
+                             uint8_t *has_brief) // NOLINT(readability-non-const-parameter)
 {
     brief_walk walk = {.view = view, .fn = fn, .user = user, .has_brief = has_brief};
     td_err cause;

@@ -64,9 +64,10 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_EACH_DAY] = "SELECT path, hash, rows FROM days ORDER BY path",
     [STATEMENT_DROP_DAY] = "DELETE FROM days WHERE path = ?1",
     [STATEMENT_CLEAR_DAYS] = "DELETE FROM days",
-    [STATEMENT_DROP_STRAY] = "DELETE FROM days WHERE NOT EXISTS (SELECT 1 FROM segments WHERE "
-                             "segments.path > days.path || '/' AND segments.path < days.path || "
-                             "'0')", /* '0' comes after '/' */
+    [STATEMENT_DROP_STRAY] =
+        ("DELETE FROM days WHERE NOT EXISTS (SELECT 1 FROM segments WHERE "
+         "segments.path > days.path || '/' AND segments.path < days.path || '0')"), /* '0' comes
+                                                                                       after '/' */
 };
 
 struct catalog {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/slot_table.h"
 #include "archive/crash_gaps.h"
 #include "format/chain.h"
@@ -72,6 +73,7 @@ static void look_at_stop(import_search *search, const journal_entry *entry)
     size_t left = 0;
     for (size_t i = 0; i < search->begun_count; i++) {
         past_import *row = search->begun[i];
+        TD_ASSERT(row != NULL);
         if (!td_bytes_is(journal_get(entry, "session"), row->begun)) {
             search->begun[left++] = row;
             continue;
