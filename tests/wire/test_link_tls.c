@@ -248,7 +248,10 @@ static void test_no_data(void **state)
         begin_flood(&f, &script);
         while (f.flooded.ended == 0)
             exchange(&f);
-        wire_side_expect_end(&f.flooded, WIRE_CAUSE_TLS_OTHER, "records without data");
+        /* Answers that the peer is slow to read may reach their bound first. */
+        wire_side_expect_end(&f.flooded, WIRE_CAUSE_TLS_OTHER,
+                             strstr(f.flooded.text, "new keys") != NULL ? "reads no answers"
+                                                                        : "records without data");
         end_flood(&f);
     }
 }
