@@ -116,7 +116,7 @@ static void write_trade(hours *h, const char *symbol, uint64_t recv_ns)
     const int size =
         snprintf(text, FRAME_BYTES, TRADE, symbol, ms, ms, symbol, (unsigned long long)h->trades++);
     h->recv_ns = recv_ns;
-    feed_frame frame = {.conn = 1,
+    feed_frame frame = {.conn = h->conn,
                         .dir = DIR_IN,
                         .opcode = OPCODE_TEXT,
                         .ordinal = ++h->ordinal,
