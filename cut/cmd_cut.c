@@ -76,7 +76,7 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
     result_time_or_null(r, "first_ns", done->first_ns);
     result_time_or_null(r, "last_ns", done->last_ns);
     result_count(r, "without_snapshot", done->without_snapshot);
-    result_bool(r, "damaged", done->is_damaged);
+    result_bool(r, "damaged", cursor_is_damaged(&done->read));
     result_count(r, "runs", shrunk->runs);
     result_count(r, "skipped", shrunk->skipped);
     result_count(r, "frames_all", shrunk->frames_all);
@@ -141,11 +141,11 @@ static td_result run(verb_run *verb)
     rc = write_cut(verb, &options, &done);
     progress_end(&verb->progress);
     if (rc == TD_E_NOTFOUND)
-        return selection_why_empty(verb->archive, &verb->wanted, &verb->err);
+        return selection_why_empty(verb->archive, &verb->wanted, &done.cut.read, &verb->err);
     if (rc != TD_OK)
         return rc;
     describe(verb, &done);
-    if (done.cut.is_damaged)
+    if (cursor_is_damaged(&done.cut.read))
         verb->status = EXIT_CODE_DAMAGE;
     else if (done.is_stopped)
         verb->status = EXIT_CODE_DIFFERS;

@@ -115,7 +115,7 @@ static td_result run(verb_run *verb)
     if (rc == TD_OK)
         rc = diff_archives(sides, &verb->wanted, &found, &verb->err);
     if (rc == TD_OK && found.stream_count == 0 && !found.is_damaged)
-        rc = selection_why_empty(sides[0], &verb->wanted, &verb->err);
+        rc = selection_why_empty(sides[0], &verb->wanted, NULL, &verb->err);
     if (rc == TD_OK) {
         describe(verb, &found);
         verb->status = found.is_damaged               ? EXIT_CODE_DAMAGE

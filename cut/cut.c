@@ -732,7 +732,6 @@ static td_result write_frames(cut *c, td_err *err)
 static td_result write_file(cut *c, td_err *err)
 {
     segment_totals totals = {0};
-    cursor_stats stats;
     td_result rc = find_starts(c, err);
     if (rc == TD_OK)
         rc = find_replies(c, err);
@@ -742,6 +741,8 @@ static td_result write_file(cut *c, td_err *err)
         rc = open_tape(c, err);
     if (rc == TD_OK)
         rc = write_frames(c, err);
+    if (rc == TD_OK)
+        cursor_get_stats(c->tape, &c->result->read);
     const int is_state_enough = c->options->wants_frame != NULL && c->result->state_frames > 0;
     if (rc == TD_OK && c->result->frames == 0 && !is_state_enough)
         rc = td_err_set(err, TD_E_NOTFOUND, "nothing is selected");
@@ -752,10 +753,6 @@ static td_result write_file(cut *c, td_err *err)
         rc = seal(c, err);
     if (rc == TD_OK)
         rc = segment_writer_finish(c->writer, &totals, err);
-    if (rc == TD_OK) {
-        cursor_get_stats(c->tape, &stats);
-        c->result->is_damaged = (uint8_t)cursor_is_damaged(&stats);
-    }
     c->result->file_bytes = totals.file_bytes;
     return rc;
 }

@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "archive/archive.h"
 #include "schema/frame.h"
+#include "tape/cursor.h"
 #include "tape/decoding.h"
 #include "tape/selection.h"
 #include "cli/stop_signal.h"
@@ -67,7 +68,7 @@ typedef struct cut_result {
     uint64_t first_ns, last_ns; /* of both; 0: none */
     uint64_t file_bytes;
     uint32_t without_snapshot; /* topics whose deltas need a snapshot that the archive lacks */
-    uint8_t is_damaged;        /* 1: something of the selection could not be read */
+    cursor_stats read;         /* of the selection */
 } cut_result;
 
 /* TD_E_INVALID if the path does not end in .mcap, or is there already. */

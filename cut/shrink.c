@@ -386,11 +386,11 @@ static td_result finish(shrink *s, td_err *err)
                               .wanted = &ALL,
                               .without_checkpoint = 1,
                               .path = s->options->cut.path};
-    uint8_t is_damaged = s->result->cut.is_damaged;
+    const cursor_stats read = s->result->cut.read;
     s->result->runs = s->judge.runs;
     s->result->is_stopped = (uint8_t)is_stopped(s);
     td_result rc = cut_write(&last, &s->result->cut, err);
-    s->result->cut.is_damaged = is_damaged;
+    s->result->cut.read = read;
     return rc;
 }
 

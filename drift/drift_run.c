@@ -125,7 +125,7 @@ td_result drift_run(verb_run *verb, drift_run_result *out)
                                     (observer){&OBSERVER, &s, NULL}, &out->tape, NULL, &verb->err);
     out->frames = s.frames;
     if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
-        rc = selection_why_empty(verb->archive, &verb->wanted, &verb->err);
+        rc = selection_why_empty(verb->archive, &verb->wanted, &out->tape, &verb->err);
     close_readers(&s);
     (void)pthread_mutex_destroy(&s.mutex); /* it is not held */
     return rc;

@@ -176,7 +176,7 @@ static td_result find_days(export_run_state *run, td_err *err)
     if (rc != TD_OK)
         return rc;
     if (run->day_count == 0)
-        return selection_why_empty(options->archive, options->wanted, err);
+        return selection_why_empty(options->archive, options->wanted, NULL, err);
     qsort(run->days, run->day_count, sizeof *run->days, compare_days);
     gather_gaps(run);
     drop_others_days(run);
@@ -557,8 +557,9 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
     const export_options *options = run->options;
     const export_spec *spec = options->spec;
     char names[256] = "";
+    const cursor_stats read = {.damaged_chunks = sum(run, TOTAL_DAMAGED_CHUNKS)};
     if (sum(run, TOTAL_FRAMES) == 0)
-        return selection_why_empty(options->archive, options->wanted, err);
+        return selection_why_empty(options->archive, options->wanted, &read, err);
     if (spec->settings.depth != 0 && sum(run, TOTAL_BOOKS) == 0) {
         td_err_set(err, TD_E_NOTFOUND,
                    "no book with %u levels per side was recorded in the selection",

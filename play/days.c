@@ -623,7 +623,7 @@ td_result days_find(verb_run *verb, const selection *wanted, day_list *out, curs
         rc = find_all_silent(&run, *wanted, err);
     if (rc == TD_OK)
         rc = run.stream_count > 0 ? add_feeds(&run, err)
-                                  : selection_why_empty(verb->archive, wanted, err);
+                                  : selection_why_empty(verb->archive, wanted, stats, err);
     for (size_t i = 0; i < run.stream_count; i++)
         close_stream(run.streams[i]);
     td_free(run.streams);

@@ -165,7 +165,7 @@ td_result verb_run_why_empty(verb_run *verb)
     const selection *wanted = &verb->wanted;
     size_t globs = wanted->feeds.count + wanted->topics.count + wanted->symbols.count;
     return globs > 0 || wanted->has_from || wanted->has_to
-               ? selection_why_empty(verb->archive, wanted, &verb->err)
+               ? selection_why_empty(verb->archive, wanted, NULL, &verb->err)
                : TD_OK;
 }
 

@@ -414,16 +414,6 @@ static td_result compare(run_stream *s, const observed_frame *seen, const baseli
 
 /* ---- playing ---- */
 
-static td_result nothing_found(const run *r, td_err *err)
-{
-    if (r->totals.is_damaged) {
-        td_err_set(err, TD_E_CORRUPT, "no frame can be read: stored frames are damaged");
-        td_err_hint(err, "'tapedeck verify' reports where");
-        return TD_E_CORRUPT;
-    }
-    return selection_why_empty(r->options->verb->archive, r->options->wanted, err);
-}
-
 static td_result play(run *r, td_err *err)
 {
     static const observer_ops OBSERVE = {
@@ -447,7 +437,9 @@ static td_result play(run *r, td_err *err)
         r->totals.masked += s->masked;
         r->totals.undecoded += s->frames - s->decoded - s->control;
     }
-    return r->totals.frames == 0 ? nothing_found(r, err) : TD_OK;
+    return r->totals.frames > 0
+               ? TD_OK
+               : selection_why_empty(r->options->verb->archive, r->options->wanted, &stats, err);
 }
 
 static void close_stream(run_stream *s)

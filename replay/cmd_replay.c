@@ -373,7 +373,7 @@ static td_result look_for_absences(const replay_command *command, replay_report 
     if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)
         return TD_OK;
     if (report->totals.first_recv_ns == 0)
-        return selection_why_empty(command->verb->archive, &command->verb->wanted, err);
+        return selection_why_empty(command->verb->archive, &command->verb->wanted, NULL, err);
     return absence_find(command->verb->archive, &command->verb->wanted,
                         cursor_get_window(command->tape.cursor),
                         player_streams(command->tape.player), &report->absences, err);

@@ -302,7 +302,7 @@ static td_result run(verb_run *verb)
     if (rc != TD_OK)
         return rc;
     if (command->count == 0 && !cursor_is_damaged(&stats))
-        return selection_why_empty(verb->archive, &wanted, &verb->err);
+        return selection_why_empty(verb->archive, &wanted, &stats, &verb->err);
     int is_there = describe(verb);
     verb->status = cursor_is_damaged(&stats) ? EXIT_CODE_DAMAGE
                    : is_there                ? EXIT_CODE_DONE

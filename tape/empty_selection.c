@@ -1,5 +1,6 @@
 #include "tape/empty_selection.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/suggest.h"
@@ -127,30 +128,35 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* Unreadable segments are reported elsewhere; but what they held may be what was selected. */
+/* What cannot be read is reported elsewhere; but what it held may be what was selected. */
 static td_result suspect_damage(archive *from, archive_view *view, const selection *wanted,
-                                td_err *err)
+                                const cursor_stats *read, td_err *err)
 {
+    const char *what = "segment";
     selection feeds = {.feeds = wanted->feeds};
     read_query query = {
         .to_ns = UINT64_MAX, .is_quiet = 1, .wants_feed = wants_feed, .user = &feeds, .view = view};
     read_plan *plan = NULL;
-    size_t count = 0;
+    uint64_t count = 0;
     if (read_plan_open(from, &query, &plan, NULL) == TD_OK)
         count = read_plan_unreadable_count(plan);
     read_plan_close(plan);
+    if (count == 0 && read != NULL) {
+        what = "chunk";
+        count = read->damaged_chunks;
+    }
     if (count == 0)
         return TD_E_NOTFOUND;
     td_err_clear(err);
     td_err_set(err, TD_E_CORRUPT,
-               "no readable frame matches the selection; %zu segment%s cannot be "
-               "read",
-               count, count == 1 ? "" : "s");
+               "no readable frame matches the selection; %" PRIu64 " %s%s cannot be read", count,
+               what, count == 1 ? "" : "s");
     td_err_hint(err, "'tapedeck verify' lists what is damaged");
     return TD_E_CORRUPT;
 }
 
-static td_result explain(archive *from, const selection *wanted, int with_time, td_err *err)
+static td_result explain(archive *from, const selection *wanted, int with_time,
+                         const cursor_stats *read, td_err *err)
 {
     read_query query = {.to_ns = UINT64_MAX, .is_quiet = 1};
     read_plan *plan = NULL;
@@ -163,19 +169,20 @@ static td_result explain(archive *from, const selection *wanted, int with_time, 
         rc = explain_time(query.view, plan, wanted, err);
     read_plan_close(plan);
     if (rc == TD_E_NOTFOUND)
-        rc = suspect_damage(from, query.view, wanted, err);
+        rc = suspect_damage(from, query.view, wanted, read, err);
     archive_view_close(query.view);
     return rc;
 }
 
-td_result selection_why_empty(archive *from, const selection *wanted, td_err *err)
+td_result selection_why_empty(archive *from, const selection *wanted, const cursor_stats *read,
+                              td_err *err)
 {
-    return explain(from, wanted, 1, err);
+    return explain(from, wanted, 1, read, err);
 }
 
 td_result selection_check_names(archive *from, const selection *wanted, td_err *err)
 {
     if (wanted->feeds.count + wanted->topics.count + wanted->symbols.count == 0)
         return TD_OK;
-    return explain(from, wanted, 0, err);
+    return explain(from, wanted, 0, NULL, err);
 }

@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { chunksOf, filesBelow, flipIn, json, jsonList, manifestOf, tapedeck, temporary } from "./lib.mjs";
+import { capture, chunksOf, filesBelow, flipIn, json, jsonList, manifestOf, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { deleteCatalog, feedArgs, randomNumbers, recordAndKill, simulator } from "./live.mjs";
+
+const INVERSE = "inverse-2021-04-17.jsonl.gz";
 
 const segmentOf = (archive) => path.join(archive, filesBelow(archive).find((f) => f.startsWith("capture")));
 /** Rows of `cat`, with times that are exact: a number of JavaScript has 53 bits. */
@@ -66,4 +68,19 @@ test("a flipped byte in one chunk of a crashed segment hides no other chunk, bef
     deleteCatalog(archive);
     await checkReaders(t, archive, { rows, damaged, starts, lost });
   }
+});
+
+// "Nothing was recorded" would be a lie.
+test("an archive without a readable chunk is damaged to every verb, not empty", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), out = (name) => ["--out", path.join(dir, name)];
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);
+  const file = segmentOf(archive);
+  for (const chunk of chunksOf(file)) flipIn(file, chunk);
+  for (const args of [["days"], ["cut", ...out("cut.mcap")], ["regress", "save", ...out("baseline.tdb")],
+    ["export", "--format", "jsonl", ...out("jsonl")], ["export", "--format", "tardis-csv", ...out("csv")]]) {
+    const { stderr } = await tapedeck(t, [...args, "-a", archive], { status: 3 });
+    assert.match(stderr, /no readable frame matches the selection; \d+ chunks? cannot be read\n.*'tapedeck verify' lists what is damaged/, args[0]);
+  }
+  for (const verb of ["replay", "cat", "drift", "gaps", "verify"]) await tapedeck(t, [verb, "-a", archive], { status: 3 });
+  assert.deepEqual(fs.readdirSync(dir), ["tape"]);
 });
