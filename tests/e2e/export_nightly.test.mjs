@@ -34,10 +34,12 @@ test("three nights, one of them killed, make the dataset of one run; pruned days
   const dir = temporary(t), [archive, nights, one] = ["tape", "nights", "one"].map((name) => path.join(dir, name));
   const command = (out) => commandOfRecipe().replace("/var/lib/tapedeck/tape", archive).replace("/var/lib/tapedeck/daily", out).split(" ");
   const manifests = () => fs.readdirSync(nights).filter(isManifest);
+  const tell = (night) => t.diagnostic(`${night}: ${manifests().join(" ")}; ${Object.keys(filesBelow(nights)).length} files`);
   await record(t, archive, dir, 0);
   const first = await run(t, "tapedeck", command(nights), { status: 0 });
   assert.equal(first.stdout + first.stderr, "");
   assert.deepEqual(manifests(), ["MANIFEST.2021-04-17.json"]);
+  tell("the first night");
   // The second night is killed as soon as it writes something.
   await record(t, archive, dir, 1);
   const killed = new Program(t, path.join(path.resolve(BIN), "tapedeck"), command(nights));
@@ -45,10 +47,12 @@ test("three nights, one of them killed, make the dataset of one run; pruned days
   t.after(() => watcher.close());
   assert.equal((await killed.ended).signal, "SIGKILL");
   assert.ok(!manifests().includes("MANIFEST.2021-04-18.json"));
+  tell("the second, killed");
   // The third makes both days.
   await record(t, archive, dir, 2);
   await run(t, "tapedeck", command(nights), { status: 1 }); // the time between the captures is a gap
   assert.deepEqual(manifests(), ["MANIFEST.2021-04-17.json", "MANIFEST.2021-04-18.json", "MANIFEST.2021-04-19.json"]);
+  tell("the third");
   await run(t, "tapedeck", command(one), { status: 1 });
   assert.deepEqual(filesBelow(nights), filesBelow(one));
   // Each night with its own day's range gives the same.
@@ -64,4 +68,5 @@ test("three nights, one of them killed, make the dataset of one run; pruned days
   assert.deepEqual(Object.keys(kept).filter(isFirst), Object.keys(whole).filter(isFirst));
   for (const name of Object.keys(whole).filter(isFirst)) assert.equal(kept[name], whole[name], name);
   assert.equal(manifests().length, 3);
+  tell("after the first day was pruned");
 });

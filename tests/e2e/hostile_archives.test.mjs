@@ -58,8 +58,10 @@ test("sixty chunks, each of one message above the limit, cost no verb their deco
   for (const [words, more] of await archiveVerbs(t)) {
     if (["recover", "reindex", "prune"].includes(words[0])) continue; // they do not read frames
     // Sixty decompressions take more than this second of CPU, which does not depend on load.
+    const began = performance.now();
     const { code, stdout, stderr } = await new Program(t, path.resolve(BIN, "tapedeck"), [...words, archive, ...more], { under: ["bash", "-c", "ulimit -t 1; exec \"$@\"", "-"] }).ended;
     assert.equal(code, 3, `${words}: ${stdout.slice(-500)}${stderr}`);
+    t.diagnostic(`${words.join(" ")}: ${((performance.now() - began) / 1000).toFixed(2)} s`);
   }
   assert.match((await run(t, "tapedeck", ["verify", archive, "-v"], { status: 3 })).stdout, /chunk-crc: a record of \d+ bytes: limit 16777238/);
 });
