@@ -4,9 +4,10 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { BIN, temporary } from "./lib.mjs";
 
-const TREE = path.resolve(import.meta.dirname, "../..");
+const TREE = fileURLToPath(new URL("../..", import.meta.url));
 const BUILT = path.dirname(fs.realpathSync(BIN));
 
 /** A tree with a sim/ of its own; the rest, with the library, is this one's. */
