@@ -117,6 +117,17 @@ td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err)
     return io.ops->size_at(io.ctx, path, out, err);
 }
 
+td_result td_io_check_absent(td_io io, const char *path, td_err *err)
+{
+    uint64_t bytes;
+    td_err cause;
+    if (td_io_size_at(io, path, &bytes, &cause) == TD_E_NOTFOUND)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
+    td_err_hint(err, "remove it, or give another name");
+    return TD_E_INVALID;
+}
+
 td_result td_io_make_private(td_io io, const char *path, td_err *err)
 {
     return io.ops->make_private(io.ctx, path, err);

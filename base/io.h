@@ -98,6 +98,10 @@ TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
  * an unreadable file and for anything but a regular file. */
 TD_MUST_USE td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err);
 
+/* TD_E_INVALID with a hint if a file is at path: for work that takes long before it writes there.
+ */
+TD_MUST_USE td_result td_io_check_absent(td_io io, const char *path, td_err *err);
+
 /* Restrict a folder to its owner (0700). TD_E_NOTFOUND; TD_E_IO, for instance if it belongs to
  * another user. */
 TD_MUST_USE td_result td_io_make_private(td_io io, const char *path, td_err *err);

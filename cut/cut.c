@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/io_posix.h"
 #include "base/limits.h"
 #include "base/version.h"
 #include "archive/archive_view.h"
@@ -18,7 +19,6 @@
 #include "format/segment_name.h"
 #include "format/segment_writer.h"
 #include "play/snapshot.h"
-#include "play/verb_run.h"
 #include "tape/cursor.h"
 #include "tape/reply_list.h"
 #include "tape/states.h"
@@ -762,7 +762,7 @@ td_result cut_check_path(const char *path, td_err *err)
     const char *suffix = strrchr(path, '.');
     if (suffix == NULL || strcmp(suffix, ".mcap") != 0)
         return td_err_set(err, TD_E_INVALID, "'%s': the name of a tape ends in .mcap", path);
-    return verb_run_check_absent(path, err);
+    return td_io_check_absent(io_posix(), path, err);
 }
 
 td_result cut_write(const cut_options *options, cut_result *out, td_err *err)

@@ -131,7 +131,9 @@ static td_result run(verb_run *verb)
 {
     const drift_flags *flags = verb->state;
     drift_run_result result;
-    td_result rc = drift_run(verb, &result);
+    const observe_options how = verb_run_observing(verb);
+    td_result rc = drift_run(&how, &verb->wanted, &result, &verb->err);
+    progress_end(&verb->progress);
     if (rc == TD_OK)
         print_report(verb, flags->since.at.ns, &result);
     drift_run_result_fini(&result);

@@ -116,16 +116,17 @@ static const observer_ops OBSERVER = {.name = "drift", .frame = look_at, .close 
 
 /* ---- the run ---- */
 
-td_result drift_run(verb_run *verb, drift_run_result *out)
+td_result drift_run(const observe_options *how, const selection *wanted, drift_run_result *out,
+                    td_err *err)
 {
     shared s = {.table = drift_table_open()};
     (void)pthread_mutex_init(&s.mutex, NULL); /* cannot fail with default attributes */
     *out = (drift_run_result){.table = s.table};
-    td_result rc = verb_run_observe(verb, &verb->wanted, (cursor_options){.without_audits = 1},
-                                    (observer){&OBSERVER, &s, NULL}, &out->tape, NULL, &verb->err);
+    td_result rc = observe_tape(how, wanted, (cursor_options){.without_audits = 1},
+                                (observer){&OBSERVER, &s, NULL}, &out->tape, NULL, err);
     out->frames = s.frames;
     if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
-        rc = selection_why_empty(verb->archive, &verb->wanted, &out->tape, &verb->err);
+        rc = selection_why_empty(how->archive, wanted, &out->tape, err);
     close_readers(&s);
     (void)pthread_mutex_destroy(&s.mutex); /* it is not held */
     return rc;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "play/verb_run.h"
+#include "play/observe.h"
 #include "schema/drift_table.h"
 
 typedef struct drift_run_result {
@@ -15,9 +15,10 @@ typedef struct drift_run_result {
     cursor_stats tape;
 } drift_run_result;
 
-/* Look at every inbound frame of the verb's selection. The result does not depend on the number of
+/* Look at every inbound frame of a selection. The result does not depend on the number of
  * threads. TD_E_IO: a signal stopped it, among others; TD_E_NOTFOUND: nothing is selected. */
-TD_MUST_USE td_result drift_run(verb_run *verb, drift_run_result *out);
+TD_MUST_USE td_result drift_run(const observe_options *how, const selection *wanted,
+                                drift_run_result *out, td_err *err);
 void drift_run_result_fini(drift_run_result *result);
 
 #endif

@@ -506,7 +506,9 @@ static td_result judge_days(verb_run *verb)
     cursor_stats stats;
     if (!flags->is_only_clean && flags->max_gap_loss == NULL)
         return TD_OK;
-    td_result rc = days_find(verb, &verb->wanted, &command->days, &stats, &verb->err);
+    const observe_options how = verb_run_observing(verb);
+    td_result rc = days_find(&how, &verb->wanted, &command->days, &stats, &verb->err);
+    progress_end(&verb->progress);
     command->spec.days = flags->is_only_clean ? &command->days : NULL;
     int is_all_left_out = 1;
     for (size_t i = 0; rc == TD_OK && i < command->days.count; i++) {

@@ -55,7 +55,7 @@ typedef struct stream_days {
 } stream_days;
 
 typedef struct days_run {
-    verb_run *verb;
+    archive *archive;
     selection_window window;
     gap_list ledger;
     stream_days **streams;
@@ -559,7 +559,7 @@ static td_result find_all_silent(days_run *run, selection wanted, td_err *err)
                             .is_quiet = 1,
                             .user = &wanted,
                             .view = run->view};
-    td_result rc = read_plan_open(run->verb->archive, &all, &plan, err);
+    td_result rc = read_plan_open(run->archive, &all, &plan, err);
     const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
     for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed)) {
         silent_search s = {.run = run, .wanted = &wanted, .plan = plan, .feed = feed};
@@ -603,27 +603,27 @@ static td_result add_feeds(days_run *run, td_err *err)
     return rc;
 }
 
-td_result days_find(verb_run *verb, const selection *wanted, day_list *out, cursor_stats *stats,
-                    td_err *err)
+td_result days_find(const observe_options *how, const selection *wanted, day_list *out,
+                    cursor_stats *stats, td_err *err)
 {
     static const observer_ops OPS = {.name = "days", .frame = on_frame, .close = on_close};
-    days_run run = {.verb = verb, .out = out};
+    days_run run = {.archive = how->archive, .out = out};
     gap_list damage = {0};
     *out = (day_list){0};
-    td_result rc = cursor_find_window(verb->archive, wanted, NULL, &run.window, err);
+    td_result rc = cursor_find_window(how->archive, wanted, NULL, &run.window, err);
     if (rc == TD_OK)
-        rc = archive_gaps(verb->archive, &run.ledger, err);
+        rc = archive_gaps(how->archive, &run.ledger, err);
     if (rc == TD_OK)
-        rc = verb_run_observe(verb, wanted, (cursor_options){.with_lead_in = 1},
-                              (observer){&OPS, &run, &run.ledger}, stats, &damage, err);
+        rc = observe_tape(how, wanted, (cursor_options){.with_lead_in = 1},
+                          (observer){&OPS, &run, &run.ledger}, stats, &damage, err);
     gap_list_join(&run.ledger, &damage);
     if (rc == TD_OK)
-        rc = archive_view_open(verb->archive, VIEW_ALL, NULL, &run.view, err);
+        rc = archive_view_open(how->archive, VIEW_ALL, NULL, &run.view, err);
     if (rc == TD_OK)
         rc = find_all_silent(&run, *wanted, err);
     if (rc == TD_OK)
         rc = run.stream_count > 0 ? add_feeds(&run, err)
-                                  : selection_why_empty(verb->archive, wanted, stats, err);
+                                  : selection_why_empty(how->archive, wanted, stats, err);
     for (size_t i = 0; i < run.stream_count; i++)
         close_stream(run.streams[i]);
     td_free(run.streams);

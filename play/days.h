@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "archive/gap.h"
-#include "play/verb_run.h"
+#include "play/observe.h"
 
 #define DAYS_DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
 
@@ -75,8 +75,8 @@ typedef struct day_list {
 } day_list;
 
 /* Find the days of a selection. *out is the caller's, for day_list_fini, also after a failure.
- * TD_E_NOTFOUND: nothing matches; TD_E_* as verb_run_observe. */
-TD_MUST_USE td_result days_find(verb_run *verb, const selection *wanted, day_list *out,
+ * TD_E_NOTFOUND: nothing matches; TD_E_* as observe_tape. */
+TD_MUST_USE td_result days_find(const observe_options *how, const selection *wanted, day_list *out,
                                 cursor_stats *stats, td_err *err);
 void day_list_fini(day_list *list);
 

@@ -10,7 +10,6 @@
 #include "archive/archive_view.h"
 #include "archive/read_plan.h"
 #include "play/archive_names.h"
-#include "play/player.h"
 #include "tape/empty_selection.h"
 
 /* ---- the command line ---- */
@@ -169,17 +168,6 @@ td_result verb_run_why_empty(verb_run *verb)
                : TD_OK;
 }
 
-td_result verb_run_check_absent(const char *path, td_err *err)
-{
-    uint64_t bytes;
-    td_err cause;
-    if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_E_NOTFOUND)
-        return TD_OK;
-    td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
-    td_err_hint(err, "remove it, or give another name");
-    return TD_E_INVALID;
-}
-
 /* UINT64_MAX means unknown and stays so in a sum. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 {
@@ -188,36 +176,14 @@ uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 
 /* ---- playing ---- */
 
-td_result verb_run_observe(verb_run *verb, const selection *wanted, cursor_options reading,
-                           observer by, cursor_stats *stats, gap_list *damage, td_err *err)
+observe_options verb_run_observing(verb_run *verb)
 {
-    cursor *tape = NULL;
-    reading.threads = threads_options_count(&verb->threads);
-    reading.log = &verb->log;
-    reading.reads = TAPE_READS_MESSAGES;
-    reading.with_states = reading.with_lead_in;
-    td_result rc = cursor_open(verb->archive, wanted, &reading, &tape, err);
-    if (rc != TD_OK)
-        return rc;
-    const player_options playing = {.workers = cursor_workers(tape),
-                                    .observer = by,
-                                    .without_digests = 1,
-                                    .without_audits = reading.without_audits,
-                                    .progress = verb_run_progress,
-                                    .user = verb};
-    player *of = player_open(&playing);
-    rc = player_play(of, tape, err);
-    if (rc == TD_OK)
-        rc = player_drain(of, err);
-    if ((player_is_stopped(of) || rc != TD_OK) && stop_signal_came(verb->signals))
-        rc = td_err_set(err, TD_E_IO, "stopped before the end");
-    progress_end(&verb->progress);
-    cursor_get_stats(tape, stats);
-    if (damage != NULL)
-        gap_list_join(damage, cursor_get_damage(tape));
-    player_close(of);
-    cursor_close(tape);
-    return rc;
+    return (observe_options){.archive = verb->archive,
+                             .threads = threads_options_count(&verb->threads),
+                             .log = &verb->log,
+                             .signals = verb->signals,
+                             .progress = verb_run_progress,
+                             .user = verb};
 }
 
 /* ---- the status line ---- */

@@ -18,7 +18,7 @@
 #include "cli/stop_signal.h"
 #include "cli/verbs.h"
 #include "archive/archive.h"
-#include "play/observer.h"
+#include "play/observe.h"
 #include "tape/cursor.h"
 #include "tape/selection.h"
 
@@ -104,20 +104,13 @@ TD_MUST_USE td_result verb_run_window(verb_run *verb, selection *wanted, selecti
  * that (tape/empty_selection.h); TD_OK if the command line selects nothing in particular. */
 TD_MUST_USE td_result verb_run_why_empty(verb_run *verb);
 
-/* TD_E_INVALID if a file is there: for verbs that work for long before they write it. */
-TD_MUST_USE td_result verb_run_check_absent(const char *path, td_err *err);
-
 /* Add counts of which UINT64_MAX means unknown: a finished segment with a damaged summary has none
  * for its channels. A sum with an unknown part is unknown. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
 
-/* Play a selection on all cores for an observer, with books, without digests; TD_EOF of the
- * observer is the end. What it keeps with streams is closed when this returns. reading: its
- * threads, log, what is read, and with_states are set here. damage (may be NULL): what could not be
- * read is added, before the observer closes. TD_E_IO: a signal stopped it, among others. */
-TD_MUST_USE td_result verb_run_observe(verb_run *verb, const selection *wanted,
-                                       cursor_options reading, observer by, cursor_stats *stats,
-                                       gap_list *damage, td_err *err);
+/* How a tape is played for an observer: on all cores, with the verb's log, status line and signals.
+ */
+observe_options verb_run_observing(verb_run *verb);
 
 /* The progress function of what is run, with the verb_run as its user: shows the status line. 1
  * once a signal came. */

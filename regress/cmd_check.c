@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "cli/units.h"
 #include "base/version.h"
+#include "play/verb_run.h"
 #include "regress/cut.h"
 #include "regress/report.h"
 #include "regress/run.h"
@@ -172,7 +173,8 @@ static void begin_phase(check_command *command, const char *phase)
 /* The first decoder's results, in a temporary file whose name no other run uses. */
 static td_result save_first(check_command *command, td_err *err)
 {
-    const regress_options options = {command->verb, &command->wanted, command->report.was_decoder};
+    const observe_options how = verb_run_observing(command->verb);
+    const regress_options options = {&how, &command->wanted, command->report.was_decoder};
     const char *folder = getenv("TMPDIR");
     char path[LIMIT_PATH_BYTES];
     int size = snprintf(path, sizeof path, "%s/tapedeck-diff-%ld.tdb",
@@ -181,6 +183,7 @@ static td_result save_first(check_command *command, td_err *err)
         return td_err_set(err, TD_E_INVALID, "TMPDIR is too long");
     begin_phase(command, "before");
     td_result rc = regress_save(&options, path, &command->was, &command->report.totals, err);
+    progress_end(&command->verb->progress);
     if (rc != TD_OK && command->was == NULL)
         td_err_hint(err, "the first decoder's results are kept in TMPDIR while 'diff' runs");
     /* It is open, and needs no name any more: whatever ends this process removes it. */
@@ -189,7 +192,8 @@ static td_result save_first(check_command *command, td_err *err)
 
 static td_result compare(check_command *command, td_err *err)
 {
-    const regress_options options = {command->verb, &command->wanted, command->report.is_decoder};
+    const observe_options how = verb_run_observing(command->verb);
+    const regress_options options = {&how, &command->wanted, command->report.is_decoder};
     const regress_against against = {.was = command->was,
                                      .extent = command->is_part ? JOIN_PART : JOIN_WHOLE,
                                      .was_decoder = command->report.was_decoder,
@@ -197,6 +201,7 @@ static td_result compare(check_command *command, td_err *err)
     begin_phase(command, "now");
     td_result rc =
         regress_compare(&options, &against, &command->report.totals, &command->report.found, err);
+    progress_end(&command->verb->progress);
     const regress_counts *counts = &command->report.found.totals;
     if (rc != TD_OK || counts->compared + regress_differing(counts) > 0)
         return rc;

@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "base/io_posix.h"
+#include "play/verb_run.h"
 #include "regress/run.h"
 
 /* Everything of one run of the verb. */
@@ -57,7 +59,7 @@ static td_result check_flags(verb_run *verb)
     }
     td_result rc = decoder_options_check(&command->decoders, 1, err);
     if (rc == TD_OK)
-        rc = verb_run_check_absent(command->out, err);
+        rc = td_io_check_absent(io_posix(), command->out, err);
     return rc;
 }
 
@@ -71,9 +73,11 @@ static td_result run(verb_run *verb)
     if (rc == TD_OK)
         rc = user_decoder_open(&command->decoders, 0, &verb->log, verb->signals, &command->decoder,
                                err);
-    const regress_options options = {verb, &wanted, command->decoder};
+    const observe_options how = verb_run_observing(verb);
+    const regress_options options = {&how, &wanted, command->decoder};
     if (rc == TD_OK)
         rc = regress_save(&options, command->out, &command->made, &command->totals, err);
+    progress_end(&verb->progress);
     if (rc == TD_OK)
         describe(command, &verb->result);
     if (rc == TD_OK && command->totals.is_damaged)

@@ -424,8 +424,8 @@ static td_result play(run *r, td_err *err)
     cursor_stats stats;
     pthread_mutex_init(&r->mutex, NULL);
     r->texts = td_arena_open();
-    td_result rc = verb_run_observe(r->options->verb, r->options->wanted, reading,
-                                    (observer){&OBSERVE, r, NULL}, &stats, NULL, err);
+    td_result rc = observe_tape(r->options->how, r->options->wanted, reading,
+                                (observer){&OBSERVE, r, NULL}, &stats, NULL, err);
     if (rc != TD_OK)
         return rc;
     r->totals.is_damaged = (uint8_t)cursor_is_damaged(&stats);
@@ -439,7 +439,7 @@ static td_result play(run *r, td_err *err)
     }
     return r->totals.frames > 0
                ? TD_OK
-               : selection_why_empty(r->options->verb->archive, r->options->wanted, &stats, err);
+               : selection_why_empty(r->options->how->archive, r->options->wanted, &stats, err);
 }
 
 static void close_stream(run_stream *s)
@@ -463,7 +463,7 @@ td_result regress_save(const regress_options *options, const char *path, baselin
 {
     const baseline_meta meta = {.version = TAPEDECK_VERSION,
                                 .decoder = user_decoder_name(options->decoder),
-                                .archive = archive_path(options->verb->archive),
+                                .archive = archive_path(options->how->archive),
                                 .scope = *options->wanted};
     td_result rc = baseline_create(path, &meta, made, err);
     if (rc != TD_OK)

@@ -10,7 +10,7 @@
 
 #include "archive/archive.h"
 #include "base/err.h"
-#include "play/verb_run.h"
+#include "play/observe.h"
 #include "regress/baseline.h"
 #include "regress/join.h"
 #include "regress/member_mask.h"
@@ -21,7 +21,7 @@
 #define REGRESS_CONTROL "_control"
 
 typedef struct regress_options {
-    verb_run *verb;          /* its archive, threads, log, status line and signals */
+    const observe_options *how;
     const selection *wanted; /* with absolute times */
     user_decoder *decoder;
 } regress_options;

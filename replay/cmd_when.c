@@ -53,13 +53,15 @@ static td_result run(verb_run *verb)
     last->conditions = &command->wanted;
     last->is_met = describe_found;
     last->user = verb;
+    const observe_options how = verb_run_observing(verb);
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc == TD_OK)
         rc = archive_gaps(verb->archive, &ledger, &verb->err);
     conditions_take_gaps(&command->wanted, &ledger, &wanted, window);
     if (rc == TD_OK)
-        rc = verb_run_observe(verb, &wanted, (cursor_options){.with_lead_in = 1},
-                              last_frame_observer(last, &ledger), &stats, NULL, &verb->err);
+        rc = observe_tape(&how, &wanted, (cursor_options){.with_lead_in = 1},
+                          last_frame_observer(last, &ledger), &stats, NULL, &verb->err);
+    progress_end(&verb->progress);
     if (rc == TD_OK && last->condition == NULL)
         rc = describe_none(verb, cursor_is_damaged(&stats));
     last_frame_fini(last);

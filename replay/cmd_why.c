@@ -292,12 +292,14 @@ static td_result run(verb_run *verb)
     selection wanted = {.symbols = {&command->symbol, 1}, .to = command->flags.at.at, .has_to = 1};
     cursor_stats stats;
     gap_list ledger = {0};
+    const observe_options how = verb_run_observing(verb);
     td_result rc = find_window(verb, &wanted);
     if (rc == TD_OK)
         rc = archive_gaps(verb->archive, &ledger, &verb->err);
     if (rc == TD_OK)
-        rc = verb_run_observe(verb, &wanted, (cursor_options){.without_audits = 1},
-                              (observer){&OPS, verb->state, &ledger}, &stats, NULL, &verb->err);
+        rc = observe_tape(&how, &wanted, (cursor_options){.without_audits = 1},
+                          (observer){&OPS, verb->state, &ledger}, &stats, NULL, &verb->err);
+    progress_end(&verb->progress);
     gap_list_fini(&ledger);
     if (rc != TD_OK)
         return rc;

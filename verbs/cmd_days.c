@@ -270,7 +270,9 @@ static td_result run_days(verb_run *verb)
 {
     day_list list;
     cursor_stats stats = {0};
-    td_result rc = days_find(verb, &verb->wanted, &list, &stats, &verb->err);
+    const observe_options how = verb_run_observing(verb);
+    td_result rc = days_find(&how, &verb->wanted, &list, &stats, &verb->err);
+    progress_end(&verb->progress);
     if (rc == TD_OK) {
         symbol_days days = gather(&list);
         describe(verb, &days, &stats);
