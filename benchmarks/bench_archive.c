@@ -117,7 +117,7 @@ static void write_trade(hours *h, const char *symbol, uint64_t recv_ns)
         snprintf(text, FRAME_BYTES, TRADE, symbol, ms, ms, symbol, (unsigned long long)h->trades++);
     h->recv_ns = recv_ns;
     feed_frame frame = {.conn = h->conn,
-                        .dir = DIR_IN,
+                        .dir = CHANNEL_IN,
                         .opcode = OPCODE_TEXT,
                         .ordinal = ++h->ordinal,
                         .recv_ns = recv_ns,

@@ -106,7 +106,7 @@ static void write_frame(day *d, uint64_t recv_ns, td_bytes bytes)
     memset(d->padded + bytes.size, 0, DECODE_PADDING_BYTES);
     d->recv_ns = recv_ns > d->recv_ns ? recv_ns : d->recv_ns + 1;
     feed_frame frame = {.conn = 1,
-                        .dir = DIR_IN,
+                        .dir = CHANNEL_IN,
                         .opcode = OPCODE_TEXT,
                         .ordinal = ++d->ordinal,
                         .recv_ns = d->recv_ns,

@@ -48,7 +48,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *received)
 {
     receiver *self = user;
     (void)conn;
-    intake_frame(self->into, &self->slot, DIR_IN, received);
+    intake_frame(self->into, &self->slot, CHANNEL_IN, received);
 }
 
 static void on_ended(void *user, const wire_end *end)

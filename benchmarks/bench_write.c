@@ -83,7 +83,7 @@ static void write_frame(write_bench *b, uint64_t n, uint64_t recv_ns)
     size_t i = n % b->frames.count;
     feed_frame frame = {
         .conn = 1,
-        .dir = DIR_IN,
+        .dir = CHANNEL_IN,
         .opcode = OPCODE_TEXT,
         .ordinal = n + 1,
         .recv_ns = recv_ns,

@@ -209,18 +209,13 @@ static const char *encoding_of(td_bytes bytes)
                                                                                : ENCODING_RAW;
 }
 
-static channel_dir channel_dir_of(frame_dir dir)
-{
-    return dir == DIR_IN ? CHANNEL_IN : dir == DIR_OUT ? CHANNEL_OUT : CHANNEL_HTTP;
-}
-
 static route_key key_of(const feed_frame *frame)
 {
     TD_ASSERT(frame->line < LIMIT_FEED_SLOTS);
     TD_ASSERT(frame->shard < LIMIT_FEED_SLOTS);
     return (route_key){.line = frame->line,
                        .shard = frame->shard,
-                       .dir = channel_dir_of(frame->dir),
+                       .dir = frame->dir,
                        .opcode = frame->opcode,
                        .form = frame->form,
                        .encoding = encoding_of(frame->bytes)};
@@ -255,7 +250,7 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
     route_key key = key_of(frame);
     classification what = {.frame_class = CLASS_UNKNOWN, .success = -1};
     td_result rc = TD_E_INVALID; /* no channel of its own */
-    if (TD_UNLIKELY(frame->dir == DIR_HTTP)) {
+    if (TD_UNLIKELY(frame->dir == CHANNEL_HTTP)) {
         int size = snprintf(http_topic, sizeof http_topic, "http.%s", frame->http_name);
         TD_ASSERT(size > 0);
         TD_ASSERT((size_t)size < sizeof http_topic);
@@ -280,8 +275,8 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
      * topic are always control. */
     key = key_of(frame);
     out->is_overflow = rc == TD_E_LIMIT;
-    int is_control =
-        frame->dir == DIR_OUT || (!out->is_overflow && frame_class_is_control(what.frame_class));
+    int is_control = frame->dir == CHANNEL_OUT ||
+                     (!out->is_overflow && frame_class_is_control(what.frame_class));
     key.topic = td_bytes_str(is_control ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
     rc = get_channel(router, &key, NULL, out);
     if (rc == TD_E_LIMIT) {

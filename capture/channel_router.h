@@ -32,15 +32,15 @@ typedef struct channel_router channel_router;
 /* A frame as it was received or sent. */
 typedef struct feed_frame {
     uint32_t line, shard; /* of its slot, below LIMIT_FEED_SLOTS each */
-    uint32_t conn;        /* the slot's connection, from 1; 0: of none (DIR_HTTP) */
-    frame_dir dir;
+    uint32_t conn;        /* the slot's connection, from 1; 0: of none (CHANNEL_HTTP) */
+    channel_dir dir;
     channel_opcode opcode;
     uint32_t form;    /* FORM_* */
     uint64_t ordinal; /* on its connection and direction; 0: the next one */
     uint64_t recv_ns;
     uint64_t complete_ns;  /* as chunk_frame has it */
     td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable after it */
-    const char *http_name; /* DIR_HTTP: name of the reply, of feed_name_char's characters
+    const char *http_name; /* CHANNEL_HTTP: name of the reply, of feed_name_char's characters
                               (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL */
 } feed_frame;
 

@@ -291,7 +291,7 @@ static td_result hide(feed_writer *self, feed_frame *frame, td_err *err)
         return TD_OK;
     const td_bytes bytes = frame->bytes;
     int is_binary = frame->opcode == OPCODE_BINARY;
-    redaction found = frame->dir == DIR_OUT
+    redaction found = frame->dir == CHANNEL_OUT
                           ? frame_redactor_apply_sent(&self->frames_hidden, self->options.secrets,
                                                       bytes, is_binary, &frame->bytes)
                           : frame_redactor_apply(&self->frames_hidden, self->options.secrets, bytes,
@@ -304,9 +304,7 @@ static td_result hide(feed_writer *self, feed_frame *frame, td_err *err)
                           .conn = frame->conn,
                           .what = "frame",
                           .state = found.is_whole ? "overwritten" : NULL,
-                          .dir = frame->dir == DIR_IN    ? "in"
-                                 : frame->dir == DIR_OUT ? "out"
-                                                         : "http",
+                          .dir = channel_dir_name(frame->dir),
                           .ordinal = frame->ordinal,
                           .offset = found.first_offset,
                           .bytes = found.bytes};
@@ -355,9 +353,9 @@ static td_result route_frame(feed_writer *self, uint32_t slot, const feed_frame 
 static void count_frame(feed_writer *self, const feed_frame *frame, const channel_route *route)
 {
     live_counts *counts = &self->counts;
-    count(frame->dir == DIR_IN    ? &counts->in
-          : frame->dir == DIR_OUT ? &counts->out
-                                  : &counts->http,
+    count(frame->dir == CHANNEL_IN    ? &counts->in
+          : frame->dir == CHANNEL_OUT ? &counts->out
+                                      : &counts->http,
           1);
     count(&counts->bytes, frame->bytes.size);
     if (TD_UNLIKELY(route->is_overflow)) {
@@ -379,10 +377,10 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
                             td_err *err)
 {
     TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
-    TD_ASSERT((frame->conn == 0) == (frame->dir == DIR_HTTP));
+    TD_ASSERT((frame->conn == 0) == (frame->dir == CHANNEL_HTTP));
     feed_slot *slot = frame->conn == 0 ? NULL : get_slot(self, frame->line, frame->shard);
     uint32_t slot_index = slot == NULL ? 0 : (uint32_t)(slot - self->slots);
-    uint64_t *last = slot == NULL ? NULL : frame->dir == DIR_IN ? &slot->at.in : &slot->at.out;
+    uint64_t *last = slot == NULL ? NULL : frame->dir == CHANNEL_IN ? &slot->at.in : &slot->at.out;
     TD_ASSERT(slot == NULL || frame->ordinal != 0 || slot->at.conn == frame->conn);
     if (last != NULL && frame->ordinal == 0)
         frame->ordinal = *last + 1;

@@ -171,7 +171,7 @@ const tapedeck_frame *tapedeck_reader_decode(tapedeck_reader *r, const void *byt
                                      .type = msg_type_name(MSG_RAW),
                                      .reason = ""}};
     if (fits)
-        decoder_classify(r->decoder, r->family, frame, DIR_IN, recv_ns, &what);
+        decoder_classify(r->decoder, r->family, frame, CHANNEL_IN, recv_ns, &what);
     if (frame_class_is_control(what.frame_class)) {
         out->content = TAPEDECK_CONTROL;
         out->type = msg_type_name(MSG_CONTROL);

@@ -92,7 +92,7 @@ typedef struct import_job {
 static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
 {
     td_result rc = redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
-    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT) {
+    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == CHANNEL_OUT) {
         (void)sent_secrets_find(job->sent, record->data, 0); /* the values are wanted here */
         rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
     }
@@ -124,7 +124,8 @@ static void time_bare_frame(import_job *job, import_record *record)
     job->report->untimed += job->is_survey;
     if (job->decoder == NULL)
         return;
-    decoder_classify(job->decoder, job->options->family, record->data, DIR_IN, TOPIC_NOW, &what);
+    decoder_classify(job->decoder, job->options->family, record->data, CHANNEL_IN, TOPIC_NOW,
+                     &what);
     if (what.exchange_ns >= LIMIT_IMPORT_FIRST_NS && what.exchange_ns < LIMIT_IMPORT_END_NS) {
         record->time_ns = what.exchange_ns;
         record->is_estimated = 1;
@@ -573,12 +574,14 @@ static uint64_t give_time(import_job *job, const import_record *record, const im
 static td_result put_frame(session_feed *f, uint32_t shard, const import_place *place,
                            const import_record *record, uint64_t recv_ns, td_err *err)
 {
-    int is_http = record->dir == DIR_HTTP;
+    int is_http = record->dir == CHANNEL_HTTP;
     char http_name[LIMIT_NAME_BYTES];
     if (is_http)
         channel_router_http_name(record->url, http_name);
     const feed_slot *slot = is_http ? NULL : feed_writer_slot(f->writer, 0, shard);
-    uint64_t last = slot == NULL ? UINT64_MAX : record->dir == DIR_IN ? slot->at.in : slot->at.out;
+    uint64_t last = slot == NULL                ? UINT64_MAX
+                    : record->dir == CHANNEL_IN ? slot->at.in
+                                                : slot->at.out;
     feed_frame frame = {.shard = shard,
                         .conn = is_http ? 0 : place->conn,
                         .dir = record->dir,
@@ -593,7 +596,7 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     counts->last_ns = recv_ns;
     feed_written written;
     td_result rc = close_earlier(f, recv_ns, err);
-    if (rc == TD_OK && record->dir == DIR_IN)
+    if (rc == TD_OK && record->dir == CHANNEL_IN)
         rc = end_outage(f, shard, recv_ns, err);
     if (rc == TD_OK)
         rc = feed_writer_frame(f->writer, &frame, &written, err);

@@ -24,7 +24,7 @@ struct import_line_reader {
     td_err err;                       /* holds why the last line was no JSON */
 };
 
-_Static_assert(DIR_IN == 0, "a record that says no direction is inbound");
+_Static_assert(CHANNEL_IN == 0, "a record that says no direction is inbound");
 
 import_line_reader *import_line_reader_open(import_format format)
 {
@@ -179,9 +179,9 @@ static const char *read_url_line(td_bytes line, import_record *out)
                    : "the time after '<->' is not decimal seconds";
     }
     if (skip_prefix(&rest, " <- "))
-        out->dir = DIR_OUT;
+        out->dir = CHANNEL_OUT;
     else if (skip_prefix(&rest, " -> "))
-        out->dir = DIR_HTTP;
+        out->dir = CHANNEL_HTTP;
     else
         return "expected '<-', '->' or '<->' after the URL";
     return read_time_and_data(rest, out);
@@ -191,15 +191,18 @@ static const char *read_url_line(td_bytes line, import_record *out)
 typedef struct line_type {
     const char *name;
     import_kind kind;
-    frame_dir dir;
+    channel_dir dir;
     const char *url_key;
 } line_type;
 
 static const line_type LINE_TYPES[] = {
-    {"recv", IMPORT_FRAME, DIR_IN, "addr"},          {"send", IMPORT_FRAME, DIR_OUT, "addr"},
-    {"http", IMPORT_FRAME, DIR_HTTP, "url"},         {"connect", IMPORT_CONNECT, DIR_IN, "addr"},
-    {"header", IMPORT_NOTHING, DIR_IN, NULL},        {"config", IMPORT_NOTHING, DIR_IN, NULL},
-    {"configuration", IMPORT_NOTHING, DIR_IN, NULL},
+    {"recv", IMPORT_FRAME, CHANNEL_IN, "addr"},
+    {"send", IMPORT_FRAME, CHANNEL_OUT, "addr"},
+    {"http", IMPORT_FRAME, CHANNEL_HTTP, "url"},
+    {"connect", IMPORT_CONNECT, CHANNEL_IN, "addr"},
+    {"header", IMPORT_NOTHING, CHANNEL_IN, NULL},
+    {"config", IMPORT_NOTHING, CHANNEL_IN, NULL},
+    {"configuration", IMPORT_NOTHING, CHANNEL_IN, NULL},
 };
 
 /* Lines of unknown type are refused: they may be frames of a later version of the format. */
@@ -256,21 +259,14 @@ static const char *read_cryptofeed(import_line_reader *r, td_bytes line, import_
 /* ---- jsonl ---- */
 
 /* The direction of a wrapper. Returns 0 if it is unknown. */
-static int read_dir(json_value root, frame_dir *dir)
+static int read_dir(json_value root, channel_dir *dir)
 {
-    static const char *const NAMES[] = {[DIR_IN] = "in", [DIR_OUT] = "out", [DIR_HTTP] = "http"};
     json_value value;
     td_bytes name = {0};
     if (!json_find(root, "dir", &value))
         return 1;
     (void)json_text(value, &name); /* not a string: the name stays empty */
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
-        if (td_bytes_is(name, NAMES[i])) {
-            *dir = (frame_dir)i;
-            return 1;
-        }
-    }
-    return 0;
+    return channel_dir_parse(name, dir);
 }
 
 /* Is the object a wrapper around a frame, or a frame of its own? "recv_ns" is no exchange's; "ts"
@@ -338,7 +334,7 @@ static const char *read_place(import_line_reader *r, json_value root, import_rec
     out->opcode = opcode == OPCODE_BINARY ? OPCODE_BINARY : OPCODE_TEXT;
     for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++)
         out->form |= json_find(root, FORMS[i].key, &value) ? FORMS[i].form : 0U;
-    if (out->dir == DIR_HTTP && json_find_text(root, "topic", &topic) &&
+    if (out->dir == CHANNEL_HTTP && json_find_text(root, "topic", &topic) &&
         skip_prefix(&topic, "http.") && topic.size < LIMIT_NAME_BYTES) {
         (void)snprintf(r->url, sizeof r->url, "/%.*s", (int)topic.size, (const char *)topic.data);
         out->url = td_bytes_str(r->url);

@@ -17,7 +17,6 @@
 #include "base/bytes.h"
 #include "base/channel.h"
 #include "base/err.h"
-#include "schema/classify.h"
 #include "schema/family.h"
 
 typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL } import_format;
@@ -32,7 +31,7 @@ typedef enum import_kind {
 /* A parsed line. Views point into the line or the reader: valid until its next call. */
 typedef struct import_record {
     import_kind kind;
-    frame_dir dir;        /* of a frame */
+    channel_dir dir;      /* of a frame */
     uint64_t time_ns;     /* 0: a bare frame, which has no receive time */
     uint8_t is_estimated; /* for callers: time_ns is not the file's */
     td_bytes conn;        /* the file's own name of the connection; empty if the line names none */

@@ -77,7 +77,7 @@ const import_slot *import_order_slot(const import_order *order, uint32_t index)
 
 static int is_http(const import_record *record)
 {
-    return record->kind == IMPORT_FRAME && record->dir == DIR_HTTP;
+    return record->kind == IMPORT_FRAME && record->dir == CHANNEL_HTTP;
 }
 
 /* The slot that has the record's name, or NO_SLOT. */

@@ -168,7 +168,7 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
 static int may_be_compressed(const feed_frame *frame)
 {
     const td_bytes bytes = frame->bytes;
-    return frame->dir == DIR_IN && bytes.size > 0 &&
+    return frame->dir == CHANNEL_IN && bytes.size > 0 &&
            (frame->opcode == OPCODE_BINARY || (*bytes.data != '{' && *bytes.data != '['));
 }
 

@@ -251,7 +251,7 @@ static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
 }
 
 /* Copy the frame into the ring; 0 if there is no space. */
-static int put_frame(const intake *self, const intake_slot *slot, frame_dir dir,
+static int put_frame(const intake *self, const intake_slot *slot, channel_dir dir,
                      const ws_message *in, uint64_t recv_ns)
 {
     intake_record *place = reserve(self, in->bytes.size);
@@ -259,7 +259,7 @@ static int put_frame(const intake *self, const intake_slot *slot, frame_dir dir,
         return 0;
     *place = slot_record(slot, INTAKE_FRAME, recv_ns);
     place->mono_ns = in->mono_ns;
-    place->frame.ordinal = dir == DIR_IN ? slot->in : slot->out;
+    place->frame.ordinal = dir == CHANNEL_IN ? slot->in : slot->out;
     place->frame.dir = dir;
     place->frame.opcode = (channel_opcode)in->opcode;
     place->frame.form = in->form;
@@ -267,7 +267,7 @@ static int put_frame(const intake *self, const intake_slot *slot, frame_dir dir,
     return 1;
 }
 
-uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, const ws_message *in)
+uint64_t intake_frame(intake *self, intake_slot *slot, channel_dir dir, const ws_message *in)
 {
     size_t size = in->bytes.size;
     TD_ASSERT(slot->conn > 0);
@@ -276,7 +276,7 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, const ws_m
     if (self->state == STATE_DROPPING && is_half_empty(self))
         end_drop(self);
     uint64_t recv_ns = session_clock_stamp(&self->clock, in->mono_ns);
-    if (dir == DIR_IN) {
+    if (dir == CHANNEL_IN) {
         slot->in++;
         self->stats.frames_in++;
         self->stats.bytes_in += size;
@@ -316,7 +316,7 @@ void intake_http(intake *self, uint16_t feed_index, const char *name, td_bytes b
     intake_record *place = reserve(self, body.size);
     TD_ASSERT(place != NULL);
     *place = (intake_record){.kind = INTAKE_HTTP,
-                             .frame = {.dir = DIR_HTTP,
+                             .frame = {.dir = CHANNEL_HTTP,
                                        .opcode = OPCODE_TEXT,
                                        .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
                                        .http_name = name},

@@ -87,9 +87,9 @@ typedef struct intake_stats {
 intake *intake_open(const intake_options *options);
 void intake_close(intake *self);
 
-/* Record a frame of the slot's connection (DIR_IN, DIR_OUT). Counts its ordinal; returns its
- * receive time. slot stays where it is until the intake closes. */
-uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, const ws_message *in);
+/* Record a frame of the slot's connection (CHANNEL_IN, CHANNEL_OUT). Counts its ordinal; returns
+ * its receive time. slot stays where it is until the intake closes. */
+uint64_t intake_frame(intake *self, intake_slot *slot, channel_dir dir, const ws_message *in);
 
 /* The receive time of a frame that came now. */
 uint64_t intake_now_ns(const intake *self);

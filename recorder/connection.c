@@ -524,8 +524,8 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
         redactor_apply(self->options.redactor, padded, frame.size);
     td_bytes shown = td_bytes_of(padded, frame.size);
     classification found;
-    decoder_classify(self->options.env->decoder, self->options.feed->family, shown, DIR_IN, recv_ns,
-                     &found);
+    decoder_classify(self->options.env->decoder, self->options.feed->family, shown, CHANNEL_IN,
+                     recv_ns, &found);
     if (frame_class_is_control(found.frame_class))
         on_answer(self, shown, recv_ns, recv_mono_ns);
     else
@@ -629,7 +629,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *received)
     TD_ASSERT(self->slot.conn > 0);
     if (self->stop == STOP_DISCARDING)
         return;
-    uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, DIR_IN, received);
+    uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, CHANNEL_IN, received);
     if (self->state != STATE_STALE)
         on_frame(self, received, recv_ns);
     self->options.env->frame(self->options.env->user);
@@ -640,7 +640,7 @@ static void on_sent(void *user, wire_conn *conn, const ws_message *sent)
 {
     connection *self = user;
     (void)conn;
-    intake_frame(self->options.env->intake, &self->slot, DIR_OUT, sent);
+    intake_frame(self->options.env->intake, &self->slot, CHANNEL_OUT, sent);
 }
 
 static void on_heartbeat(void *user, wire_conn *conn, const ws_message *heartbeat)

@@ -12,8 +12,6 @@
 #include "schema/family.h"
 #include "schema/topic.h"
 
-typedef enum frame_dir { DIR_IN, DIR_OUT, DIR_HTTP } frame_dir;
-
 typedef struct classification {
     enum frame_class frame_class;
     topic_match topic;       /* of data frames; views into the frame, or the decoder's memory if it

@@ -227,19 +227,19 @@ int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode
     return read_root(d, survey->text, &survey->root, why);
 }
 
-void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
+void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out)
 {
-    if (dir == DIR_IN && inflate_frame(d, frame, &frame) == TD_OK) {
+    if (dir == CHANNEL_IN && inflate_frame(d, frame, &frame) == TD_OK) {
         classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
         return;
     }
-    if (dir == DIR_OUT && of != NULL && of->op_is_topic) {
+    if (dir == CHANNEL_OUT && of != NULL && of->op_is_topic) {
         classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
         if (out->frame_class == CLASS_DATA)
             return;
     }
-    *out = (classification){.frame_class = dir == DIR_OUT ? CLASS_REQUEST : CLASS_UNKNOWN,
+    *out = (classification){.frame_class = dir == CHANNEL_OUT ? CLASS_REQUEST : CLASS_UNKNOWN,
                             .success = -1};
 }
 

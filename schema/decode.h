@@ -8,6 +8,7 @@
 #define TD_SCHEMA_DECODE_H
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "json/json.h"
 #include "schema/classify.h"
@@ -57,7 +58,7 @@ int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode
  * receive time, which selects the rows that are valid (TOPIC_NOW if unknown). Padding as for
  * decoder_decode(); compressed frames are inflated. Views in *out are valid until this decoder's
  * next call for another frame, and while the frame's bytes are. */
-void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
+void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out);
 
 /* 1 if a decoder tries to inflate this frame, which may take a thousand times as long as its size

@@ -828,7 +828,8 @@ void drift_read(drift_reader *reader, drift_stream *stream, const drift_frame *f
         look_at_data(&l, &frame->topic);
     } else {
         classification what;
-        decoder_classify(reader->decoder, frame->of, frame->bytes, DIR_IN, frame->recv_ns, &what);
+        decoder_classify(reader->decoder, frame->of, frame->bytes, CHANNEL_IN, frame->recv_ns,
+                         &what);
         look_at_other(&l, &what);
     }
 }

@@ -149,15 +149,15 @@ static void end_gap(relay *self, uint64_t recv_ns)
     self->slot->ended_ns = 0;
 }
 
-static void record_frame(relay *self, frame_dir dir, const ws_message *frame)
+static void record_frame(relay *self, channel_dir dir, const ws_message *frame)
 {
     intake *into = recording_of(self);
     if (into == NULL)
         return;
     uint64_t recv_ns = intake_frame(into, &self->slot->at, dir, frame);
-    if (dir == DIR_IN)
+    if (dir == CHANNEL_IN)
         self->last_ns = recv_ns;
-    if (dir == DIR_IN && !self->has_received) {
+    if (dir == CHANNEL_IN && !self->has_received) {
         self->has_received = 1;
         end_gap(self, recv_ns);
     }
@@ -185,7 +185,7 @@ static void record_request(relay *self, const ws_message *sent)
     const family *of = self->options.family;
     dialect_request request;
     learn(self, sent->bytes, sent->opcode == OPCODE_BINARY);
-    record_frame(self, DIR_OUT, sent);
+    record_frame(self, CHANNEL_OUT, sent);
     if (request_parse(self->options.env->dialects, of->dialect, sent->bytes, &request, &err) ==
             TD_OK &&
         request.kind == REQUEST_PING)
@@ -274,7 +274,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     relay *self = user;
     pass_on(conn, self->client, got);
-    record_frame(self, DIR_IN, got);
+    record_frame(self, CHANNEL_IN, got);
     if (recorded_conn_open_pings(&self->conn, PING_DIALECT) > 0 && got->opcode == OPCODE_TEXT)
         look_for_pong(self, got->bytes);
 }

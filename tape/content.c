@@ -91,8 +91,8 @@ const classification *content_classify(content_reader *reader, const frame_chann
     reader->what =
         (classification){.frame_class = is_out ? CLASS_REQUEST : CLASS_UNKNOWN, .success = -1};
     if (channel->family != NULL)
-        decoder_classify(get_decoder(reader), channel->family, bytes, is_out ? DIR_OUT : DIR_IN,
-                         recv_ns, &reader->what);
+        decoder_classify(get_decoder(reader), channel->family, bytes, channel->info.dir, recv_ns,
+                         &reader->what);
     return &reader->what;
 }
 

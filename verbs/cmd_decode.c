@@ -41,7 +41,7 @@ typedef struct decode_run {
 } decode_run;
 
 /* Classify a frame; one without a date by the exchange's own time, the best available. */
-static void classify_at(decode_run *run, td_bytes frame, frame_dir dir, uint64_t at_ns,
+static void classify_at(decode_run *run, td_bytes frame, channel_dir dir, uint64_t at_ns,
                         classification *out)
 {
     int has_date = at_ns != TOPIC_NOW;
@@ -57,7 +57,7 @@ static void classify_at(decode_run *run, td_bytes frame, frame_dir dir, uint64_t
 /* A frame that is not decoded is printed too, with why: nothing of the input vanishes. An answer
  * was classified by its keys, as a recorder must; here its text is judged too. That a sound one has
  * no topic is no fault of it. */
-static void decode_frame(decode_run *run, td_bytes frame, frame_dir dir, uint64_t at_ns)
+static void decode_frame(decode_run *run, td_bytes frame, channel_dir dir, uint64_t at_ns)
 {
     classification what;
     message decoded;
@@ -88,7 +88,7 @@ static void decode_line(decode_run *run, import_line_reader *wrappers, const imp
     if (line->text.size == 0)
         return;
     if (!import_line_read(wrappers, line->text, &record, &reason))
-        decode_frame(run, line->text, DIR_IN, at_ns);
+        decode_frame(run, line->text, CHANNEL_IN, at_ns);
     else if (record.kind == IMPORT_FRAME)
         decode_frame(run, record.data, record.dir, record.time_ns > 0 ? record.time_ns : at_ns);
 }

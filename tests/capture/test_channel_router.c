@@ -16,7 +16,7 @@
 
 typedef struct route_row {
     const char *name;
-    frame_dir dir;
+    channel_dir dir;
     channel_opcode opcode;
     const char *text;
     const char *topic;
@@ -30,37 +30,38 @@ typedef struct route_row {
 static const uint64_t RECV_NS = 77;
 
 static const route_row ROWS[] = {
-    {"a trade", DIR_IN, OPCODE_TEXT,
+    {"a trade", CHANNEL_IN, OPCODE_TEXT,
      "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786587,\"symbol\":\"BTCUSD\"}"
      "]}",
      "trade", "trade.BTCUSD", "BTCUSD", "json", 1618677786587000000, CLASS_DATA},
-    {"a book, keys in another order", DIR_IN, OPCODE_TEXT,
+    {"a book, keys in another order", CHANNEL_IN, OPCODE_TEXT,
      "{\"type\":\"delta\",\"timestamp_e6\":1618677786241188,\"cross_seq\":1,\"data\":{},"
      "\"topic\":\"orderBook_200.100ms.ETHUSD\"}",
      "orderBook_200.100ms", "orderBook_200.100ms.ETHUSD", "ETHUSD", "json", 1618677786241188000,
      CLASS_DATA},
-    {"an ack", DIR_IN, OPCODE_TEXT,
+    {"an ack", CHANNEL_IN, OPCODE_TEXT,
      "{\"success\":true,\"ret_msg\":\"\",\"request\":{\"op\":\"subscribe\"}}", "_control", "", "",
      "json", 0, CLASS_ACK},
-    {"a pong", DIR_IN, OPCODE_TEXT, "{\"success\":true,\"ret_msg\":\"pong\"}", "_control", "", "",
-     "json", 0, CLASS_PONG},
-    {"a request", DIR_OUT, OPCODE_TEXT, "{\"op\":\"ping\"}", "_control", "", "", "json", 0,
+    {"a pong", CHANNEL_IN, OPCODE_TEXT, "{\"success\":true,\"ret_msg\":\"pong\"}", "_control", "",
+     "", "json", 0, CLASS_PONG},
+    {"a request", CHANNEL_OUT, OPCODE_TEXT, "{\"op\":\"ping\"}", "_control", "", "", "json", 0,
      CLASS_REQUEST},
-    {"a topic without a row", DIR_IN, OPCODE_TEXT, "{\"topic\":\"nothing.BTCUSD\",\"data\":[]}",
+    {"a topic without a row", CHANNEL_IN, OPCODE_TEXT, "{\"topic\":\"nothing.BTCUSD\",\"data\":[]}",
      "_unknown", "", "", "json", 0, CLASS_DATA},
-    {"no JSON", DIR_IN, OPCODE_TEXT, "hello", "_unknown", "", "", "raw", 0, CLASS_UNKNOWN},
-    {"broken JSON", DIR_IN, OPCODE_TEXT, " {\"topic\":", "_unknown", "", "", "json", 0,
+    {"no JSON", CHANNEL_IN, OPCODE_TEXT, "hello", "_unknown", "", "", "raw", 0, CLASS_UNKNOWN},
+    {"broken JSON", CHANNEL_IN, OPCODE_TEXT, " {\"topic\":", "_unknown", "", "", "json", 0,
      CLASS_UNKNOWN},
-    {"nothing at all", DIR_IN, OPCODE_TEXT, "", "_unknown", "", "", "raw", 0, CLASS_UNKNOWN},
-    {"binary", DIR_IN, OPCODE_BINARY, "\x1f\x8b\x08", "_unknown", "", "", "raw", 0, CLASS_UNKNOWN},
-    {"an outbound frame that is no JSON", DIR_OUT, OPCODE_TEXT, "ping", "_control", "", "", "raw",
-     0, CLASS_REQUEST},
-    {"an HTTP answer that looks like a frame", DIR_HTTP, OPCODE_TEXT,
+    {"nothing at all", CHANNEL_IN, OPCODE_TEXT, "", "_unknown", "", "", "raw", 0, CLASS_UNKNOWN},
+    {"binary", CHANNEL_IN, OPCODE_BINARY, "\x1f\x8b\x08", "_unknown", "", "", "raw", 0,
+     CLASS_UNKNOWN},
+    {"an outbound frame that is no JSON", CHANNEL_OUT, OPCODE_TEXT, "ping", "_control", "", "",
+     "raw", 0, CLASS_REQUEST},
+    {"an HTTP answer that looks like a frame", CHANNEL_HTTP, OPCODE_TEXT,
      "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", "http.reply", "", "", "json", 0, CLASS_UNKNOWN},
-    {"an escape in a topic is resolved", DIR_IN, OPCODE_TEXT,
+    {"an escape in a topic is resolved", CHANNEL_IN, OPCODE_TEXT,
      "{\"topic\":\"trade.A\\u0042C\",\"data\":[]}", "trade", "trade.ABC", "ABC", "json", 0,
      CLASS_DATA},
-    {"a NUL in a topic is no name", DIR_IN, OPCODE_TEXT,
+    {"a NUL in a topic is no name", CHANNEL_IN, OPCODE_TEXT,
      "{\"topic\":\"trade.A\\u0000B\",\"data\":[]}", "_unknown", "", "", "json", 0, CLASS_DATA},
 };
 
@@ -71,7 +72,7 @@ static channel_router *open_router(void)
     return channel_router_open("feed one", inverse);
 }
 
-static void route_form(channel_router *r, uint32_t shard, frame_dir dir, channel_opcode opcode,
+static void route_form(channel_router *r, uint32_t shard, channel_dir dir, channel_opcode opcode,
                        uint32_t form, const char *text, channel_route *out)
 {
     static char padded[512 + DECODE_PADDING_BYTES];
@@ -88,7 +89,7 @@ static void route_form(channel_router *r, uint32_t shard, frame_dir dir, channel
     channel_router_route(r, &frame, out);
 }
 
-static void route_text(channel_router *r, uint32_t shard, frame_dir dir, channel_opcode opcode,
+static void route_text(channel_router *r, uint32_t shard, channel_dir dir, channel_opcode opcode,
                        const char *text, channel_route *out)
 {
     route_form(r, shard, dir, opcode, 0, text, out);
@@ -114,9 +115,7 @@ static void test_rows(void **state)
             assert_int_equal(route.info->shard, 3);
             assert_int_equal(route.info->line, 0);
             assert_int_equal(route.info->opcode, row->opcode);
-            assert_int_equal(route.info->dir, row->dir == DIR_IN    ? CHANNEL_IN
-                                              : row->dir == DIR_OUT ? CHANNEL_OUT
-                                                                    : CHANNEL_HTTP);
+            assert_int_equal(route.info->dir, row->dir);
             assert_int_equal(route.publish_ns, row->publish_ns > 0 ? row->publish_ns : RECV_NS);
             assert_int_equal(route.frame_class, row->frame_class);
         }
@@ -136,7 +135,7 @@ static void test_dated_rows(void **state)
     channel_router *r = channel_router_open("f", family_find(td_bytes_str("v5-spot")));
     for (size_t i = 0; i < sizeof DAYS / sizeof DAYS[0]; i++) {
         channel_route route;
-        const feed_frame frame = {.dir = DIR_IN,
+        const feed_frame frame = {.dir = CHANNEL_IN,
                                   .opcode = OPCODE_TEXT,
                                   .recv_ns = DAYS[i] * 1000000000,
                                   .bytes = td_bytes_of(padded, sizeof FRAME - 1)};
@@ -169,7 +168,7 @@ static void test_http_names(void **state)
         print_message("  %s\n", ROWS_OF_URLS[i].url);
         channel_router_http_name(td_bytes_str(ROWS_OF_URLS[i].url), name);
         assert_string_equal(name, ROWS_OF_URLS[i].name);
-        const feed_frame frame = {.dir = DIR_HTTP,
+        const feed_frame frame = {.dir = CHANNEL_HTTP,
                                   .opcode = OPCODE_TEXT,
                                   .recv_ns = RECV_NS,
                                   .bytes = td_bytes_str("{}"),
@@ -187,7 +186,7 @@ static void test_http_names(void **state)
     channel_router_http_name(td_bytes_of(longest, sizeof longest), name);
     assert_int_equal(strlen(name), LIMIT_NAME_BYTES - 1);
     const feed_frame frame = {
-        .dir = DIR_HTTP, .opcode = OPCODE_TEXT, .bytes = td_bytes_str("{}"), .http_name = name};
+        .dir = CHANNEL_HTTP, .opcode = OPCODE_TEXT, .bytes = td_bytes_str("{}"), .http_name = name};
     channel_route route;
     channel_router_route(r, &frame, &route);
     assert_int_equal(strlen(route.info->topic), strlen("http.") + LIMIT_NAME_BYTES - 1);
@@ -202,7 +201,7 @@ static void test_numbers(void **state)
     channel_route route;
     const char *trade = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
     const char *other = "{\"topic\":\"trade.EOSUSD\",\"data\":[]}";
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, trade, &route);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, trade, &route);
     assert_int_equal(route.index, 0);
     const channel_info *first = route.info;
     channel_router_events(r, &route);
@@ -210,21 +209,21 @@ static void test_numbers(void **state)
     assert_string_equal(route.info->topic, "_events");
     assert_int_equal(route.role, ROLE_EVENT);
     assert_int_equal(route.info->dir, CHANNEL_EVENT);
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, other, &route);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, other, &route);
     assert_int_equal(route.index, 2);
-    route_text(r, 1, DIR_IN, OPCODE_TEXT, trade, &route);
+    route_text(r, 1, CHANNEL_IN, OPCODE_TEXT, trade, &route);
     assert_int_equal(route.index, 3);
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, "x", &route);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "x", &route);
     assert_int_equal(route.index, 4);
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, "{}", &route);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "{}", &route);
     assert_int_equal(route.index, 5); /* json beside raw */
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, trade, &route);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, trade, &route);
     assert_int_equal(route.index, 0);
     assert_ptr_equal(route.info, first);
-    route_text(r, 2, DIR_IN, OPCODE_TEXT, trade, &route);
+    route_text(r, 2, CHANNEL_IN, OPCODE_TEXT, trade, &route);
     assert_int_equal(route.index, 6);
     channel_router_forget(r);
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, other, &route);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, other, &route);
     assert_int_equal(route.index, 0);
     assert_string_equal(route.info->symbol, "EOSUSD");
     channel_router_close(r);
@@ -240,25 +239,25 @@ static void test_overflow(void **state)
     char text[96];
     for (uint32_t i = 0; i < LIMIT_TOPIC_CHANNELS; i++) {
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", i);
-        route_text(r, 0, DIR_IN, OPCODE_TEXT, text, &route);
+        route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, text, &route);
         assert_int_equal(route.index, i);
         assert_false(route.is_overflow);
     }
     static const char MORE[] = "{\"topic\":\"trade.MORE\",\"data\":[]}";
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, MORE, &route);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, MORE, &route);
     assert_string_equal(route.info->topic, "_unknown");
     assert_int_equal(route.role, ROLE_UNKNOWN);
     assert_string_equal(route.info->symbol, "");
     assert_true(route.is_overflow);
     assert_int_equal(route.frame_class, CLASS_DATA);
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, "{\"topic\":\"trade.S7\",\"data\":[]}", &route);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "{\"topic\":\"trade.S7\",\"data\":[]}", &route);
     assert_int_equal(route.index, 7);
-    route_text(r, 5, DIR_OUT, OPCODE_TEXT, "{}", &route);
+    route_text(r, 5, CHANNEL_OUT, OPCODE_TEXT, "{}", &route);
     assert_string_equal(route.info->topic, "_control");
     assert_int_equal(route.role, ROLE_OUT);
     assert_false(route.is_overflow);
     channel_router_forget(r);
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, MORE, &route);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, MORE, &route);
     assert_string_equal(route.info->symbol, "MORE");
     assert_false(route.is_overflow);
     channel_router_close(r);
@@ -272,11 +271,11 @@ static void test_forms(void **state)
     channel_router *r = open_router();
     channel_route route;
     for (uint32_t form = 0; form < 4; form++) {
-        route_form(r, 0, DIR_IN, OPCODE_TEXT, form, TRADE, &route);
+        route_form(r, 0, CHANNEL_IN, OPCODE_TEXT, form, TRADE, &route);
         assert_int_equal(route.index, 2 * form);
         assert_int_equal(route.info->form, form);
         assert_string_equal(route.info->topic, "trade");
-        route_form(r, 0, DIR_IN, OPCODE_TEXT, form, "{\"success\":true}", &route);
+        route_form(r, 0, CHANNEL_IN, OPCODE_TEXT, form, "{\"success\":true}", &route);
         assert_int_equal(route.index, 2 * form + 1);
         assert_int_equal(route.info->form, form);
         assert_string_equal(route.info->topic, CHANNEL_TOPIC_CONTROL);
@@ -284,18 +283,18 @@ static void test_forms(void **state)
     for (uint32_t i = 8; i < LIMIT_TOPIC_CHANNELS + 1; i++) { /* one of those before is plain */
         char text[96];
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", i);
-        route_text(r, 0, DIR_IN, OPCODE_TEXT, text, &route);
+        route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, text, &route);
         assert_false(route.is_overflow);
     }
     for (uint32_t n = 0; n < 6; n++) {
         const char *text = n < 3 ? "{\"success\":true}" : "{\"topic\":\"no.such\"}";
-        route_form(r, 1, DIR_IN, OPCODE_TEXT, 1 + n % 3, text, &route);
+        route_form(r, 1, CHANNEL_IN, OPCODE_TEXT, 1 + n % 3, text, &route);
         assert_true(route.is_overflow);
         assert_int_equal(route.info->form, 0);
         assert_string_equal(route.info->topic,
                             n < 3 ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
     }
-    route_form(r, 0, DIR_IN, OPCODE_TEXT, FORM_COMPRESSED, "{\"success\":true}", &route);
+    route_form(r, 0, CHANNEL_IN, OPCODE_TEXT, FORM_COMPRESSED, "{\"success\":true}", &route);
     assert_false(route.is_overflow);
     assert_int_equal(route.info->form, FORM_COMPRESSED);
     channel_router_close(r);
@@ -319,7 +318,7 @@ static void test_own_channels_fit(void **state)
         uint32_t own = (n - LIMIT_TOPIC_CHANNELS) / 4;
         uint32_t form = is_topic ? 0 : n % 4;
         uint32_t shard = is_topic ? 0 : own / 12;
-        frame_dir dir = !is_topic && own % 2 == 1 ? DIR_OUT : DIR_IN;
+        channel_dir dir = !is_topic && own % 2 == 1 ? CHANNEL_OUT : CHANNEL_IN;
         channel_opcode opcode = !is_topic && own / 2 % 2 == 1 ? OPCODE_BINARY : OPCODE_TEXT;
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", n);
         const char *frame = is_topic ? text : TEXTS[own % 12 / 4];
@@ -328,7 +327,7 @@ static void test_own_channels_fit(void **state)
         chunk_frame queued = {.channel = route.index,
                               .info = route.info,
                               .conn = 1,
-                              .ordinal = ++ordinals[shard][dir == DIR_OUT],
+                              .ordinal = ++ordinals[shard][dir == CHANNEL_OUT],
                               .recv_ns = ++recv_ns,
                               .publish_ns = recv_ns,
                               .bytes = td_bytes_str(frame)};

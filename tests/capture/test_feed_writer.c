@@ -131,12 +131,13 @@ static void connect_slot(scene *s, uint32_t shard, uint32_t conn)
     assert_int_equal(feed_writer_ordinals(s->writer, &at, NULL), TD_OK);
 }
 
-static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordinal, td_bytes bytes)
+static td_result try_put(scene *s, uint32_t shard, channel_dir dir, uint64_t ordinal,
+                         td_bytes bytes)
 {
     memcpy(s->padded, bytes.data, bytes.size);
     const feed_slot *slot = feed_writer_slot(s->writer, 0, shard);
     feed_frame frame = {.shard = shard,
-                        .conn = dir == DIR_HTTP ? 0 : slot->at.conn,
+                        .conn = dir == CHANNEL_HTTP ? 0 : slot->at.conn,
                         .dir = dir,
                         .opcode = OPCODE_TEXT,
                         .ordinal = ordinal,
@@ -148,7 +149,7 @@ static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordin
     return rc;
 }
 
-static void put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordinal, const char *text)
+static void put(scene *s, uint32_t shard, channel_dir dir, uint64_t ordinal, const char *text)
 {
     assert_int_equal(try_put(s, shard, dir, ordinal, td_bytes_str(text)), TD_OK);
     assert_int_equal(s->shown.size, strlen(text));
@@ -158,7 +159,7 @@ static void put_topic(scene *s, unsigned n)
 {
     char text[64];
     (void)snprintf(text, sizeof text, "{\"topic\":\"publicTrade.S%u\",\"data\":[]}", n);
-    put(s, 0, DIR_IN, 0, text);
+    put(s, 0, CHANNEL_IN, 0, text);
 }
 
 /* ---- reading back ---- */
@@ -250,18 +251,18 @@ static void ordinals_are_numbered_or_given(void **state)
     };
     scene *s = *state;
     connect_slot(s, 0, 1);
-    put(s, 0, DIR_OUT, 0, "{\"op\":\"ping\"}");
-    put(s, 0, DIR_IN, 0, TRADE);
-    put(s, 0, DIR_IN, 5, TRADE);
-    put(s, 0, DIR_HTTP, 0, "{}");
-    put(s, 0, DIR_IN, 0, TRADE);
+    put(s, 0, CHANNEL_OUT, 0, "{\"op\":\"ping\"}");
+    put(s, 0, CHANNEL_IN, 0, TRADE);
+    put(s, 0, CHANNEL_IN, 5, TRADE);
+    put(s, 0, CHANNEL_HTTP, 0, "{}");
+    put(s, 0, CHANNEL_IN, 0, TRADE);
     const event_slot dropped = {.conn = 1, .in = 9, .out = 1, .since_ns = s->now_ns};
     assert_int_equal(feed_writer_ordinals(s->writer, &dropped, NULL), TD_OK);
     assert_int_equal(feed_writer_slot(s->writer, 0, 0)->at.since_ns, START_NS);
-    put(s, 0, DIR_IN, 0, "hello");
+    put(s, 0, CHANNEL_IN, 0, "hello");
     feed_writer_closed(s->writer, 0, 0, 0);
     connect_slot(s, 0, 2);
-    put(s, 0, DIR_IN, 0, TRADE);
+    put(s, 0, CHANNEL_IN, 0, TRADE);
     assert_int_equal(feed_writer_slot(s->writer, 0, 0)->last_ns, s->now_ns);
     assert_null(feed_writer_slot(s->writer, 0, 1));
     assert_int_equal(feed_writer_last_ns(s->writer), s->now_ns);
@@ -280,8 +281,8 @@ static void an_ordinal_that_falls_is_refused(void **state)
 {
     scene *s = *state;
     connect_slot(s, 0, 1);
-    put(s, 0, DIR_IN, 7, TRADE);
-    assert_int_equal(try_put(s, 0, DIR_IN, 7, td_bytes_str(TRADE)), TD_E_INVALID);
+    put(s, 0, CHANNEL_IN, 7, TRADE);
+    assert_int_equal(try_put(s, 0, CHANNEL_IN, 7, td_bytes_str(TRADE)), TD_E_INVALID);
 }
 
 /* Each segment can be read alone: it lists the connections that are open, how far they
@@ -313,14 +314,14 @@ static void a_segment_restates_open_connections(void **state)
     scene *s = *state;
     for (uint32_t shard = 0; shard < 3; shard++) {
         connect_slot(s, shard, 1);
-        put(s, shard, DIR_IN, 0, TRADE);
+        put(s, shard, CHANNEL_IN, 0, TRADE);
     }
-    put(s, 2, DIR_OUT, 0, "{\"op\":\"ping\"}");
+    put(s, 2, CHANNEL_OUT, 0, "{\"op\":\"ping\"}");
     feed_writer_closed(s->writer, 0, 1, 0);
     assert_int_equal(feed_writer_segment(s->writer), 1);
     assert_int_equal(s->seals, 0);
     s->now_ns = START_NS + HOUR_NS;
-    assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_str(TRADE)), TD_OK);
+    assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_str(TRADE)), TD_OK);
     assert_int_equal(feed_writer_segment(s->writer), 2);
     assert_int_equal(s->seals, 1);
     assert_int_equal(feed_writer_pending_count(s->writer), 4);
@@ -345,10 +346,11 @@ static void secrets_are_hidden_and_an_event_comes_first(void **state)
     };
     scene *s = *state;
     connect_slot(s, 0, 1);
-    assert_int_equal(try_put(s, 0, DIR_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}")), TD_OK);
+    assert_int_equal(try_put(s, 0, CHANNEL_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}")),
+                     TD_OK);
     assert_true(td_bytes_is(s->shown, "{\"key\":\"*************\"}"));
-    put(s, 0, DIR_IN, 3, SECRET " " SECRET);
-    put(s, 0, DIR_HTTP, 0, "[\"" SECRET "\"]");
+    put(s, 0, CHANNEL_IN, 3, SECRET " " SECRET);
+    put(s, 0, CHANNEL_HTTP, 0, "[\"" SECRET "\"]");
     assert_int_equal(feed_writer_get_counts(s->writer).redacted, 4);
     EXPECT_ARCHIVE(s, ROWS);
 }
@@ -375,7 +377,7 @@ static void events_go_with_their_chunk(void **state)
     uint64_t recv_ns = 0;
     scene *s = *state;
     connect_slot(s, 0, 1);
-    put(s, 0, DIR_IN, 0, TRADE);
+    put(s, 0, CHANNEL_IN, 0, TRADE);
     event told = {.kind = EVENT_GAP,
                   .gap = gap_row_of(GAP_DISCONNECT, "", START_NS, GAP_OPEN, "test")};
     assert_int_equal(feed_writer_event(s->writer, s->now_ns, &told, NULL), TD_OK);
@@ -385,7 +387,7 @@ static void events_go_with_their_chunk(void **state)
     assert_int_equal(count_events(s->chunk, "\"event\":\"gap\"", &recv_ns), 2);
     assert_int_equal(recv_ns, s->now_ns);
     assert_int_equal(count_events(s->chunk, "\"event\":\"segment\"", &recv_ns), 1);
-    put(s, 0, DIR_IN, 0, TRADE);
+    put(s, 0, CHANNEL_IN, 0, TRADE);
     assert_int_equal(seal(s), TD_OK);
     assert_int_equal(count_events(s->chunk, "", &recv_ns), 0);
     assert_int_equal(seal(s), TD_EOF);
@@ -395,10 +397,10 @@ static void what_full_gives_ends_the_call(void **state)
 {
     scene *s = *state;
     connect_slot(s, 0, 1);
-    put(s, 0, DIR_IN, 0, TRADE);
+    put(s, 0, CHANNEL_IN, 0, TRADE);
     s->full_result = TD_E_NOSPACE;
     s->now_ns += HOUR_NS;
-    assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_str(TRADE)), TD_E_NOSPACE);
+    assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_str(TRADE)), TD_E_NOSPACE);
 }
 
 /* A frame that fills the pending chunk to so many bytes short of its target. It comes on _unknown,
@@ -412,7 +414,7 @@ static void fill_chunk(scene *s, size_t short_by)
     for (int chunk = 1; chunk <= 5; chunk++) {
         size_t size = LIMIT_CHUNK_TARGET_BYTES - (chunk < 5 ? 4096 : short_by + overhead);
         (void)seal(s);
-        assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_of(text, size)), TD_OK);
+        assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_of(text, size)), TD_OK);
         if (chunk == 3) {
             assert_int_equal(seal(s), TD_OK);
             overhead = s->chunk->uncompressed_bytes - size;
@@ -428,7 +430,7 @@ static void an_event_may_fill_the_chunk(void **state)
     connect_slot(s, 0, 1);
     fill_chunk(s, 20);
     unsigned seals = s->seals;
-    put(s, 0, DIR_IN, 0, SECRET);
+    put(s, 0, CHANNEL_IN, 0, SECRET);
     assert_int_equal(s->seals, seals + 1);
     assert_int_equal(feed_writer_pending_count(s->writer), 1);
 }

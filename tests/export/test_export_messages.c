@@ -66,7 +66,7 @@ static void assert_rows(const char *family_name, const char *frame_text, const c
     assert_true(bytes.size < FRAME_BYTES);
     (void)snprintf(padded, sizeof padded, "%s", frame_text);
     frame_channel channel = {.family = family_find(td_bytes_str(family_name))};
-    decoder_classify(with, channel.family, bytes, DIR_IN, RECV_NS, &what);
+    decoder_classify(with, channel.family, bytes, CHANNEL_IN, RECV_NS, &what);
     channel.topic = what.topic;
     assert_non_null(channel.topic.row);
     assert_true(decoder_decode(with, &channel.topic, bytes, DECODE_PATH_FAST, &m, &why));

@@ -100,7 +100,7 @@ static int find_channel(decoder *with, const char *family_name, const char *fram
     (void)snprintf(padded, sizeof padded, "%s", frame);
     *out = (frame_channel){.family = family_find(td_bytes_str(family_name))};
     assert_non_null(out->family);
-    decoder_classify(with, out->family, td_bytes_of(padded, size), DIR_IN, recv_ns, &what);
+    decoder_classify(with, out->family, td_bytes_of(padded, size), CHANNEL_IN, recv_ns, &what);
     out->topic = what.topic;
     return what.frame_class == CLASS_DATA && what.topic.row != NULL;
 }

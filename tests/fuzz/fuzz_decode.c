@@ -201,7 +201,7 @@ static outcome decode(bench *b, td_bytes frame, decode_path path, int is_followe
     outcome o = {0};
     classification what;
     message m;
-    decoder_classify(b->decoder, b->of, frame, DIR_IN, b->at_ns, &what);
+    decoder_classify(b->decoder, b->of, frame, CHANNEL_IN, b->at_ns, &what);
     o.frame_class = what.frame_class;
     o.row = what.topic.row;
     o.exchange_ns = what.exchange_ns;

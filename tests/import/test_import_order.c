@@ -16,7 +16,7 @@
 
 typedef struct slot_row {
     import_kind kind;
-    frame_dir dir;
+    channel_dir dir;
     uint64_t time_ns;
     const char *conn;
     const char *url;
@@ -57,49 +57,49 @@ static void check_slots(const char *name, const slot_row *rows, size_t count)
 static void test_slots(void **state)
 {
     static const slot_row ONE[] = {
-        {IMPORT_CONNECT, DIR_IN, 10, "", "wss://a", 0, 1, 1, 10},
-        {IMPORT_FRAME, DIR_OUT, 11, "", "wss://a", 0, 1, 0, 11},
-        {IMPORT_FRAME, DIR_IN, 9, "", "", 0, 1, 0, 11},
-        {IMPORT_FRAME, DIR_IN, 12, "", "", 0, 1, 0, 12},
-        {IMPORT_CONNECT, DIR_IN, 20, "", "wss://a", 0, 2, 1, 20},
-        {IMPORT_FRAME, DIR_IN, 21, "", "", 0, 2, 0, 21},
+        {IMPORT_CONNECT, CHANNEL_IN, 10, "", "wss://a", 0, 1, 1, 10},
+        {IMPORT_FRAME, CHANNEL_OUT, 11, "", "wss://a", 0, 1, 0, 11},
+        {IMPORT_FRAME, CHANNEL_IN, 9, "", "", 0, 1, 0, 11},
+        {IMPORT_FRAME, CHANNEL_IN, 12, "", "", 0, 1, 0, 12},
+        {IMPORT_CONNECT, CHANNEL_IN, 20, "", "wss://a", 0, 2, 1, 20},
+        {IMPORT_FRAME, CHANNEL_IN, 21, "", "", 0, 2, 0, 21},
     };
     static const slot_row NO_CONNECT[] = {
-        {IMPORT_FRAME, DIR_IN, 5, "", "", 0, 1, 1, 5},
-        {IMPORT_FRAME, DIR_OUT, 6, "", "wss://a", 0, 1, 0, 6},
-        {IMPORT_FRAME, DIR_OUT, 7, "", "wss://b", 1, 1, 1, 7},
-        {IMPORT_FRAME, DIR_IN, 8, "", "", 1, 1, 0, 8},
-        {IMPORT_FRAME, DIR_OUT, 9, "", "wss://a", 0, 1, 0, 9},
+        {IMPORT_FRAME, CHANNEL_IN, 5, "", "", 0, 1, 1, 5},
+        {IMPORT_FRAME, CHANNEL_OUT, 6, "", "wss://a", 0, 1, 0, 6},
+        {IMPORT_FRAME, CHANNEL_OUT, 7, "", "wss://b", 1, 1, 1, 7},
+        {IMPORT_FRAME, CHANNEL_IN, 8, "", "", 1, 1, 0, 8},
+        {IMPORT_FRAME, CHANNEL_OUT, 9, "", "wss://a", 0, 1, 0, 9},
     };
     static const slot_row RESTART[] = {
-        {IMPORT_CONNECT, DIR_IN, 10, "", "wss://a", 0, 1, 1, 10},
-        {IMPORT_FRAME, DIR_IN, 30, "", "", 0, 1, 0, 30},
-        {IMPORT_CONNECT, DIR_IN, 12, "", "wss://a", 1, 1, 1, 12},
-        {IMPORT_FRAME, DIR_IN, 13, "", "", 1, 1, 0, 13},
-        {IMPORT_CONNECT, DIR_IN, 20, "", "wss://a", 1, 2, 1, 20},
-        {IMPORT_CONNECT, DIR_IN, 40, "", "wss://b", 2, 1, 1, 40},
+        {IMPORT_CONNECT, CHANNEL_IN, 10, "", "wss://a", 0, 1, 1, 10},
+        {IMPORT_FRAME, CHANNEL_IN, 30, "", "", 0, 1, 0, 30},
+        {IMPORT_CONNECT, CHANNEL_IN, 12, "", "wss://a", 1, 1, 1, 12},
+        {IMPORT_FRAME, CHANNEL_IN, 13, "", "", 1, 1, 0, 13},
+        {IMPORT_CONNECT, CHANNEL_IN, 20, "", "wss://a", 1, 2, 1, 20},
+        {IMPORT_CONNECT, CHANNEL_IN, 40, "", "wss://b", 2, 1, 1, 40},
     };
     static const slot_row NAMED[] = {
-        {IMPORT_FRAME, DIR_HTTP, 1, "H", "https://x", 0, 1, 1, 1},
-        {IMPORT_CONNECT, DIR_IN, 2, "W.1", "wss://a", 1, 1, 1, 2},
-        {IMPORT_FRAME, DIR_IN, 9, "W.1", "", 1, 1, 0, 9},
-        {IMPORT_CONNECT, DIR_IN, 2, "W.2", "wss://a", 2, 1, 1, 2},
-        {IMPORT_FRAME, DIR_IN, 3, "W.2", "", 2, 1, 0, 3},
-        {IMPORT_FRAME, DIR_IN, 10, "W.1", "", 1, 1, 0, 10},
-        {IMPORT_CONNECT, DIR_IN, 11, "W.1", "wss://a", 1, 2, 1, 11},
-        {IMPORT_FRAME, DIR_IN, 12, "H", "", 3, 1, 1, 12},
-        {IMPORT_FRAME, DIR_HTTP, 12, "H", "https://y", 0, 1, 0, 12},
+        {IMPORT_FRAME, CHANNEL_HTTP, 1, "H", "https://x", 0, 1, 1, 1},
+        {IMPORT_CONNECT, CHANNEL_IN, 2, "W.1", "wss://a", 1, 1, 1, 2},
+        {IMPORT_FRAME, CHANNEL_IN, 9, "W.1", "", 1, 1, 0, 9},
+        {IMPORT_CONNECT, CHANNEL_IN, 2, "W.2", "wss://a", 2, 1, 1, 2},
+        {IMPORT_FRAME, CHANNEL_IN, 3, "W.2", "", 2, 1, 0, 3},
+        {IMPORT_FRAME, CHANNEL_IN, 10, "W.1", "", 1, 1, 0, 10},
+        {IMPORT_CONNECT, CHANNEL_IN, 11, "W.1", "wss://a", 1, 2, 1, 11},
+        {IMPORT_FRAME, CHANNEL_IN, 12, "H", "", 3, 1, 1, 12},
+        {IMPORT_FRAME, CHANNEL_HTTP, 12, "H", "https://y", 0, 1, 0, 12},
     };
     static const slot_row UNTIMED[] = {
-        {IMPORT_FRAME, DIR_IN, 0, "", "", 0, 1, 1, 0},
-        {IMPORT_FRAME, DIR_IN, 7, "", "", 0, 1, 0, 7},
-        {IMPORT_FRAME, DIR_IN, 0, "", "", 0, 1, 0, 7},
+        {IMPORT_FRAME, CHANNEL_IN, 0, "", "", 0, 1, 1, 0},
+        {IMPORT_FRAME, CHANNEL_IN, 7, "", "", 0, 1, 0, 7},
+        {IMPORT_FRAME, CHANNEL_IN, 0, "", "", 0, 1, 0, 7},
     };
     static const slot_row UNTIMED_LATER[] = {
-        {IMPORT_FRAME, DIR_IN, 7, "", "", 0, 1, 1, 7},
-        {IMPORT_FRAME, DIR_OUT, 0, "", "wss://a", 0, 1, 0, 7},
-        {IMPORT_FRAME, DIR_OUT, 0, "", "wss://b", 1, 1, 1, 7},
-        {IMPORT_FRAME, DIR_IN, 6, "", "", 1, 1, 0, 7},
+        {IMPORT_FRAME, CHANNEL_IN, 7, "", "", 0, 1, 1, 7},
+        {IMPORT_FRAME, CHANNEL_OUT, 0, "", "wss://a", 0, 1, 0, 7},
+        {IMPORT_FRAME, CHANNEL_OUT, 0, "", "wss://b", 1, 1, 1, 7},
+        {IMPORT_FRAME, CHANNEL_IN, 6, "", "", 1, 1, 0, 7},
     };
     (void)state; /* rows only */
     CHECK_SLOTS("one connection and its reconnect", ONE);

@@ -108,11 +108,11 @@ static void close_fixture(fixture *f)
 static void put(fixture *f, td_bytes frame)
 {
     f->mono_ns += TD_NS_PER_MS;
-    intake_frame(f->intake, &f->slot, DIR_IN,
+    intake_frame(f->intake, &f->slot, CHANNEL_IN,
                  &(ws_message){.opcode = OPCODE_TEXT, .bytes = frame, .mono_ns = f->mono_ns});
 }
 
-static uint64_t put_at(fixture *f, intake_slot *slot, frame_dir dir, uint64_t mono_ns)
+static uint64_t put_at(fixture *f, intake_slot *slot, channel_dir dir, uint64_t mono_ns)
 {
     return intake_frame(
         f->intake, slot, dir,
@@ -177,7 +177,7 @@ static void frames_are_stamped_and_counted(void **state)
     for (int i = 0; i < 100; i++) {
         /* Two frames of one moment, and one from the past: times rise all the same. */
         uint64_t mono_ns = i % 3 == 0 ? f.mono_ns : f.mono_ns - 5;
-        uint64_t at_ns = put_at(&f, &f.slot, DIR_IN, mono_ns);
+        uint64_t at_ns = put_at(&f, &f.slot, CHANNEL_IN, mono_ns);
         assert_true(at_ns > last_ns);
         last_ns = at_ns;
     }
@@ -265,8 +265,8 @@ static void what_is_dropped_is_counted_by_connection(void **state)
     /* The one that tipped it over was kept; from here on frames are dropped. */
     for (int i = 0; i < 7; i++)
         put_topic(&f, "trade.BTCUSD");
-    put_at(&f, &other, DIR_IN, f.mono_ns);
-    put_at(&f, &other, DIR_OUT, f.mono_ns);
+    put_at(&f, &other, CHANNEL_IN, f.mono_ns);
+    put_at(&f, &other, CHANNEL_OUT, f.mono_ns);
     drain(&f, 1000);
     intake_closed(f.intake, &other); /* its row need not wait for the ring */
     drain(&f, 1000);

@@ -105,7 +105,7 @@ static void what_was_received_is_written_or_in_the_ledger(void **state)
     intake_opened(f.intake, &f.slot);
     io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_HELD);
     for (int n = 0; n < BIG_COUNT; n++)
-        pipeline_receive(&f, n % 10 == 3 ? DIR_OUT : DIR_IN, td_bytes_of(big, BIG_BYTES));
+        pipeline_receive(&f, n % 10 == 3 ? CHANNEL_OUT : CHANNEL_IN, td_bytes_of(big, BIG_BYTES));
     intake_get_stats(f.intake, &stats);
     assert_true(stats.frames_dropped > 0);
     io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_WORKS);
@@ -167,7 +167,7 @@ static void receive_compressed(pipeline *f, clock_sim *sim, uint64_t count, uint
 {
     for (uint64_t n = 0; n < count; n++) {
         clock_sim_advance(sim, apart_ns);
-        pipeline_receive(f, DIR_IN, td_bytes_str("\x1f\x8b\x08"));
+        pipeline_receive(f, CHANNEL_IN, td_bytes_str("\x1f\x8b\x08"));
     }
 }
 

@@ -181,7 +181,8 @@ static const row ROWS[] = {
     {"inverse", "{\"topic\":\"trade.BTC", CLASS_UNKNOWN, -1, NULL, NULL, 0},
 };
 
-static classification classify(decoder *d, const char *family_name, const char *text, frame_dir dir)
+static classification classify(decoder *d, const char *family_name, const char *text,
+                               channel_dir dir)
 {
     static char buffer[32768];
     size_t size = strlen(text);
@@ -201,7 +202,7 @@ static void test_table(void **state)
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         const row *r = &ROWS[i];
         print_message("%s: %s\n", r->family, r->frame);
-        classification what = classify(d, r->family, r->frame, DIR_IN);
+        classification what = classify(d, r->family, r->frame, CHANNEL_IN);
         assert_string_equal(frame_class_name(what.frame_class), frame_class_name(r->frame_class));
         assert_int_equal(what.exchange_ns, r->exchange_ns);
         if (r->frame_class != CLASS_PONG)
@@ -219,8 +220,8 @@ static void test_directions(void **state)
     (void)state;
     decoder *d = decoder_open();
     const char *data = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
-    assert_int_equal(classify(d, "inverse", data, DIR_OUT).frame_class, CLASS_REQUEST);
-    assert_int_equal(classify(d, "inverse", data, DIR_HTTP).frame_class, CLASS_UNKNOWN);
+    assert_int_equal(classify(d, "inverse", data, CHANNEL_OUT).frame_class, CLASS_REQUEST);
+    assert_int_equal(classify(d, "inverse", data, CHANNEL_HTTP).frame_class, CLASS_UNKNOWN);
     assert_true(frame_class_is_control(CLASS_REQUEST));
     assert_false(frame_class_is_control(CLASS_DATA));
     assert_false(frame_class_is_control(CLASS_UNKNOWN));
@@ -253,7 +254,7 @@ static void test_large_frames(void **state)
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const char *at = strstr(shapes[i], "%s");
         snprintf(frame, sizeof frame, "%.*s%s%s", (int)(at - shapes[i]), shapes[i], levels, at + 2);
-        classification what = classify(d, "inverse", frame, DIR_IN);
+        classification what = classify(d, "inverse", frame, CHANNEL_IN);
         assert_int_equal(what.frame_class, CLASS_DATA);
         assert_true(td_bytes_is(what.topic.symbol, "BTCUSD"));
         assert_int_equal(what.exchange_ns, UINT64_C(1573044650731735000));
@@ -267,12 +268,12 @@ static void assert_roads_agree(decoder *d, const char *frame)
 {
     static char spaced[4096];
     snprintf(spaced, sizeof spaced, " %s", frame);
-    classification plain = classify(d, "inverse", frame, DIR_IN);
+    classification plain = classify(d, "inverse", frame, CHANNEL_IN);
     char topic[256];
     snprintf(topic, sizeof topic, "%.*s", (int)plain.exchange_topic.size,
              (const char *)plain.exchange_topic.data);
     size_t symbol_bytes = plain.topic.symbol.size;
-    classification indexed = classify(d, "inverse", spaced, DIR_IN);
+    classification indexed = classify(d, "inverse", spaced, CHANNEL_IN);
     print_message("%s\n", frame);
     assert_int_equal(plain.frame_class, indexed.frame_class);
     assert_ptr_equal(plain.topic.row, indexed.topic.row);

@@ -48,7 +48,7 @@ static void run_capture(const char *name, const char *family_name, totals *t)
             continue;
         t->in++;
         classification what;
-        decoder_classify(d.fast, of, line.frame, DIR_IN, TOPIC_NOW, &what);
+        decoder_classify(d.fast, of, line.frame, CHANNEL_IN, TOPIC_NOW, &what);
         if (frame_class_is_control(what.frame_class)) {
             assert_int_equal(what.frame_class, CLASS_ACK);
             assert_int_equal(what.success, 1);

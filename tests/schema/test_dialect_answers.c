@@ -332,7 +332,7 @@ static void assert_classified(decoder *d, const read_row *row)
     size_t size = strlen(row->frame);
     assert_true(size + DECODE_PADDING_BYTES <= sizeof padded);
     memcpy(padded, row->frame, size);
-    decoder_classify(d, NULL, td_bytes_of(padded, size), DIR_IN, TOPIC_NOW, &found);
+    decoder_classify(d, NULL, td_bytes_of(padded, size), CHANNEL_IN, TOPIC_NOW, &found);
     int is_answer = frame_class_is_control(found.frame_class);
     if (is_answer != (row->kind != ANSWER_NONE) || (is_answer && found.success != row->success))
         fail_msg("%s: classified as %s, success %d", row->frame,

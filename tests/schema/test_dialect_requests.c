@@ -247,7 +247,7 @@ static void assert_classified(trip *t, int is_granted)
     classification found;
     assert_true(t->answer.size < 8192);
     memcpy(padded, t->answer.data, t->answer.size);
-    decoder_classify(t->decoder, NULL, td_bytes_of(padded, t->answer.size), DIR_IN, 0, &found);
+    decoder_classify(t->decoder, NULL, td_bytes_of(padded, t->answer.size), CHANNEL_IN, 0, &found);
     if (found.frame_class != CLASS_ACK && (is_granted || found.frame_class != CLASS_ERROR))
         fail_msg("class %s: %.*s", frame_class_name(found.frame_class), (int)t->answer.size,
                  (const char *)t->answer.data);
@@ -382,7 +382,8 @@ static void test_auth_and_ping(void **state)
         classification found;
         assert_in_range(t.answer.size, 1, 1024);
         memcpy(padded, t.answer.data, t.answer.size);
-        decoder_classify(t.decoder, NULL, td_bytes_of(padded, t.answer.size), DIR_IN, 0, &found);
+        decoder_classify(t.decoder, NULL, td_bytes_of(padded, t.answer.size), CHANNEL_IN, 0,
+                         &found);
         assert_int_equal(found.frame_class, is_ping ? CLASS_PONG : CLASS_AUTH);
         if (!is_ping)
             assert_int_equal(found.success, is_good);

@@ -81,7 +81,7 @@ static drift_stream *stream_for(bench *b, td_bytes topic)
 static size_t look_at(bench *b, const family *of, td_bytes frame, uint64_t at_ns, uint64_t recv_ns)
 {
     classification what;
-    decoder_classify(b->decoder, of, frame, DIR_IN, at_ns, &what);
+    decoder_classify(b->decoder, of, frame, CHANNEL_IN, at_ns, &what);
     drift_frame f = {of, what.topic, recv_ns, b->order++, frame};
     drift_stream *stream = what.topic.row == NULL ? NULL : stream_for(b, what.exchange_topic);
     drift_read(b->reader, stream, &f, &b->look);
@@ -187,7 +187,7 @@ static int is_clean(bench *b, td_bytes frame, const char *const *families)
     for (size_t i = 0; families[i] != NULL; i++) {
         const family *of = family_find(td_bytes_str(families[i]));
         classification what;
-        decoder_classify(b->decoder, of, frame, DIR_IN, TOPIC_NOW, &what);
+        decoder_classify(b->decoder, of, frame, CHANNEL_IN, TOPIC_NOW, &what);
         forget_streams(b);
         if (look_at(b, of, frame, what.exchange_ns, what.exchange_ns) == 0)
             return 1;

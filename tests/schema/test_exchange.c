@@ -166,7 +166,7 @@ static void test_beginnings(void **state)
             classification found;
             td_bytes frame = td_bytes_of(padded, strlen(FRAMES[i]));
             memcpy(padded, FRAMES[i], frame.size);
-            decoder_classify(d, families[f], frame, DIR_IN, TOPIC_NOW, &found);
+            decoder_classify(d, families[f], frame, CHANNEL_IN, TOPIC_NOW, &found);
             int begins = frame_begins_as_data(families[f], frame);
             data += (size_t)begins;
             if (begins && frame_class_is_control(found.frame_class) && i != SPOTS_ANSWER)

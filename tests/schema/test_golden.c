@@ -65,7 +65,7 @@ static void decode_to_text(golden *g, td_bytes frame, uint64_t at_ns, td_buf *ou
     message fast;
     decode_error why;
     json_writer w;
-    decoder_classify(g->decoders.rows, g->of, frame, DIR_IN, at_ns, &what);
+    decoder_classify(g->decoders.rows, g->of, frame, CHANNEL_IN, at_ns, &what);
     assert_int_equal(what.frame_class, CLASS_DATA);
     assert_non_null(what.topic.row);
     int is_decoded = decoder_pair_decode(&g->decoders, &what.topic, frame, &fast, &m, &why);

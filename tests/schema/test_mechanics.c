@@ -186,7 +186,7 @@ static const char *say(bench *b, td_bytes frame, uint64_t at_ns)
     message fast;
     decode_error why;
     json_writer w;
-    decoder_classify(b->decoders.rows, &MADE_UP, frame, DIR_IN, at_ns, &what);
+    decoder_classify(b->decoders.rows, &MADE_UP, frame, CHANNEL_IN, at_ns, &what);
     int is_decoded = decoder_pair_decode(&b->decoders, &what.topic, frame, &fast, &m, &why);
     td_buf_clear(&b->out);
     json_write_begin(&w, &b->out);

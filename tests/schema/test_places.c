@@ -242,7 +242,7 @@ static void check_harm(places *p, const topic_match *topic, td_bytes frame, harm
                  decode_reason_name(reason), reason == DECODE_OK || !why.field ? "" : why.field,
                  (int)frame.size, (const char *)frame.data);
     /* It stays its topic's, and so breaks what is followed of that. */
-    decoder_classify(p->decoders.rows, p->of, frame, DIR_IN, p->at_ns, &what);
+    decoder_classify(p->decoders.rows, p->of, frame, CHANNEL_IN, p->at_ns, &what);
     if (topic->row->symbol_path == NULL &&
         (what.frame_class != CLASS_DATA || what.topic.row != topic->row))
         fail_msg("%s/%s: %s %s: is not its topic's", p->of->name, p->name, path, HARM_NAMES[how]);
@@ -293,7 +293,7 @@ static void check_frame(places *p, td_bytes text)
     classification what;
     message m;
     decode_error why;
-    decoder_classify(p->decoders.rows, p->of, text, DIR_IN, p->at_ns, &what);
+    decoder_classify(p->decoders.rows, p->of, text, CHANNEL_IN, p->at_ns, &what);
     if (!decoder_pair_decode(&p->decoders, &what.topic, text, &m, NULL, &why))
         return;
     const topic_match topic = what.topic;

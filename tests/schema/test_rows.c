@@ -81,7 +81,7 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
                           unsigned how)
 {
     classification what;
-    decoder_classify(b->decoders.rows, of, text, DIR_IN, row_frame_moment(row), &what);
+    decoder_classify(b->decoders.rows, of, text, CHANNEL_IN, row_frame_moment(row), &what);
     if (what.frame_class != CLASS_DATA || what.topic.row != row)
         fail_msg("%s %s: classified as %s of %s: %.*s", of->name, row->name,
                  frame_class_name(what.frame_class),

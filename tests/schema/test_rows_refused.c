@@ -91,7 +91,7 @@ static decode_error refuse(bench *b, td_bytes text)
     classification what;
     const topic_match match = match_of(b);
     (void)decoder_pair_decode(&b->decoders, &match, text, &m, NULL, &why);
-    decoder_classify(b->decoders.rows, b->of, text, DIR_IN, row_frame_moment(b->row), &what);
+    decoder_classify(b->decoders.rows, b->of, text, CHANNEL_IN, row_frame_moment(b->row), &what);
     b->refused[why.reason]++;
     return why;
 }
@@ -269,7 +269,7 @@ static void check_elsewhere(bench *b)
         classification what;
         message m;
         decode_error why = {.reason = DECODE_OK};
-        decoder_classify(b->decoders.rows, families[i], text, DIR_IN, row_frame_moment(b->row),
+        decoder_classify(b->decoders.rows, families[i], text, CHANNEL_IN, row_frame_moment(b->row),
                          &what);
         int is_known = what.frame_class == CLASS_DATA && what.topic.row != NULL;
         int is_decoded =

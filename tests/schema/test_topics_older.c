@@ -84,7 +84,8 @@ static void check_frame(frames *f, const char *name, td_bytes frame)
     const family *of = family_of(f, name);
     int is_request = begins_with(name, "request");
     classification what;
-    decoder_classify(f->decoders.fast, of, frame, is_request ? DIR_OUT : DIR_IN, TOPIC_NOW, &what);
+    decoder_classify(f->decoders.fast, of, frame, is_request ? CHANNEL_OUT : CHANNEL_IN, TOPIC_NOW,
+                     &what);
     if (is_request) {
         assert_int_equal(what.frame_class, CLASS_REQUEST);
         f->requests++;
@@ -106,7 +107,7 @@ static void check_nonstrict(frames *f, const char *name, td_bytes frame)
     classification what;
     message m;
     decode_error why = {.reason = DECODE_OK};
-    decoder_classify(f->decoders.fast, family_of(f, name), frame, DIR_IN, TOPIC_NOW, &what);
+    decoder_classify(f->decoders.fast, family_of(f, name), frame, CHANNEL_IN, TOPIC_NOW, &what);
     if (what.frame_class != CLASS_DATA)
         what.topic = (topic_match){0};
     if (decoder_decode(f->decoders.fast, &what.topic, frame, DECODE_PATH_FAST, &m, &why))

@@ -36,7 +36,7 @@ static void run_capture(const char *name, totals *t)
         decode_error why;
         if (line.kind != CAPTURE_IN)
             continue;
-        decoder_classify(d.fast, of, line.frame, DIR_IN, line.recv_ns, &what);
+        decoder_classify(d.fast, of, line.frame, CHANNEL_IN, line.recv_ns, &what);
         if (frame_class_is_control(what.frame_class)) {
             assert_int_equal(what.frame_class, CLASS_ACK);
             t->control++;
@@ -146,9 +146,9 @@ static int is_raw_by_design(const char *name)
 static void classify_at_own_time(decoder_pair *d, const family *of, td_bytes frame,
                                  classification *what)
 {
-    decoder_classify(d->fast, of, frame, DIR_IN, TOPIC_ANY_TIME, what);
+    decoder_classify(d->fast, of, frame, CHANNEL_IN, TOPIC_ANY_TIME, what);
     if (what->frame_class == CLASS_DATA && what->exchange_ns != 0)
-        decoder_classify(d->fast, of, frame, DIR_IN, what->exchange_ns, what);
+        decoder_classify(d->fast, of, frame, CHANNEL_IN, what->exchange_ns, what);
 }
 
 /* 1 if the frame was data that was decoded. */
@@ -362,7 +362,7 @@ static void decode_made_up(decoder_pair *d, const char *text, message *out)
     td_bytes frame = td_bytes_of((const uint8_t *)memory, size);
     classification what;
     decode_error why;
-    decoder_classify(d->fast, &MADE_UP, frame, DIR_IN, TOPIC_NOW, &what);
+    decoder_classify(d->fast, &MADE_UP, frame, CHANNEL_IN, TOPIC_NOW, &what);
     assert_int_equal(what.frame_class, CLASS_DATA);
     assert_true(decoder_pair_decode(d, &what.topic, frame, out, NULL, &why));
     assert_int_equal(out->head.exchange_ns, UINT64_C(5000000));

@@ -63,7 +63,7 @@ static void read_frame(reader *r, const sim_family *v, const sim_frame *frame)
     r->frames[frame->stream]++;
     memcpy(padded, frame->bytes.data, frame->bytes.size);
     td_bytes bytes = td_bytes_of(padded, frame->bytes.size);
-    decoder_classify(r->decoder, r->family, bytes, DIR_IN, TOPIC_NOW, &what);
+    decoder_classify(r->decoder, r->family, bytes, CHANNEL_IN, TOPIC_NOW, &what);
     if (what.topic.row == NULL)
         fail_msg("no topic: %.*s", (int)bytes.size, (const char *)bytes.data);
     assert_int_equal(what.frame_class, CLASS_DATA);

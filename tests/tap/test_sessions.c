@@ -100,7 +100,7 @@ static void record(bench *b, uint32_t expected_conns)
         const ws_message frame = {.opcode = OPCODE_TEXT,
                                   .bytes = td_bytes_str(FRAME),
                                   .mono_ns = clock_mono_ns(clock_sim_clock(b->clock))};
-        uint64_t recv_ns = intake_frame(into, &slot->at, DIR_IN, &frame);
+        uint64_t recv_ns = intake_frame(into, &slot->at, CHANNEL_IN, &frame);
         tap_sessions_received(b->sessions, 0, recv_ns);
     }
     intake_closed(into, &slot->at);

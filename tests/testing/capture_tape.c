@@ -84,7 +84,8 @@ static void add_line(loader *l, const capture_line *line)
     l->recv_ns = line->recv_ns > l->recv_ns ? line->recv_ns : l->recv_ns + 1;
     td_bytes bytes = keep_bytes(l, line->frame);
     classification what;
-    decoder_classify(l->decoder, l->family, bytes, is_in ? DIR_IN : DIR_OUT, TOPIC_NOW, &what);
+    decoder_classify(l->decoder, l->family, bytes, is_in ? CHANNEL_IN : CHANNEL_OUT, TOPIC_NOW,
+                     &what);
     if (is_in && what.frame_class == CLASS_ACK)
         l->granted_ns = l->recv_ns;
     assert_true(l->tape->frame_count < FRAMES_MAX);

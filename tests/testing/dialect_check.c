@@ -125,7 +125,7 @@ static void check_answer(dialect_check *check, const dialect *spoken,
     memset(check->answer.data + text.size, 0, DECODE_PADDING_BYTES);
     text = td_buf_view(&check->answer);
     classification found;
-    decoder_classify(check->decoder, NULL, text, DIR_IN, TOPIC_NOW, &found);
+    decoder_classify(check->decoder, NULL, text, CHANNEL_IN, TOPIC_NOW, &found);
     TD_ASSERT(frame_class_is_control(found.frame_class));
     dialect_answer answer;
     td_result rc = answer_parse(check->answers, spoken, text, &answer, NULL);

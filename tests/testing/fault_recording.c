@@ -57,7 +57,7 @@ static size_t make_text(size_t feed, uint64_t n, char out[FRAME_BYTES_MAX])
     return at + 2;
 }
 
-static void keep_frame(fault_feed *feed, const intake_slot *slot, frame_dir dir, uint64_t recv_ns,
+static void keep_frame(fault_feed *feed, const intake_slot *slot, channel_dir dir, uint64_t recv_ns,
                        td_bytes text)
 {
     size_t capacity = (size_t)feed->capacity;
@@ -65,7 +65,7 @@ static void keep_frame(fault_feed *feed, const intake_slot *slot, frame_dir dir,
     feed->capacity = capacity;
     fault_frame *frame = &feed->frames[feed->count++];
     *frame = (fault_frame){.recv_ns = recv_ns,
-                           .ordinal = dir == DIR_IN ? slot->in : slot->out,
+                           .ordinal = dir == CHANNEL_IN ? slot->in : slot->out,
                            .conn = slot->conn,
                            .dir = dir,
                            .text = td_strndup((const char *)text.data, text.size),
@@ -228,7 +228,7 @@ static void add_feed_frame(session *s, size_t feed)
     char text[FRAME_BYTES_MAX];
     size_t size = make_text(feed, to->count, text);
     td_bytes bytes = td_bytes_of(text, size);
-    frame_dir dir = to->count % 10 == 0 ? DIR_OUT : DIR_IN;
+    channel_dir dir = to->count % 10 == 0 ? CHANNEL_OUT : CHANNEL_IN;
     clock_sim_advance(s->recording->clock, STEP_NS);
     const ws_message frame = {.opcode = OPCODE_TEXT,
                               .bytes = bytes,

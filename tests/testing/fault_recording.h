@@ -34,7 +34,7 @@ typedef struct fault_frame {
     uint64_t recv_ns;
     uint64_t ordinal;
     uint32_t conn;
-    frame_dir dir;
+    channel_dir dir;
     char *text;
     size_t size;
 } fault_frame;

@@ -155,7 +155,7 @@ void pipeline_open(pipeline *f)
     pipeline_open_with_free_space(f, 0);
 }
 
-void pipeline_receive(pipeline *f, frame_dir dir, td_bytes bytes)
+void pipeline_receive(pipeline *f, channel_dir dir, td_bytes bytes)
 {
     atomic_fetch_add(&f->received, 1);
     const ws_message frame = {
@@ -170,7 +170,7 @@ void pipeline_put_frame(pipeline *f, int n)
         n % 50 == 7
             ? snprintf(text, sizeof text, "{\"success\":true,\"args\":[\"%s\"]}", PIPELINE_SECRET)
             : snprintf(text, sizeof text, "{\"topic\":\"trade.BTCUSD\",\"data\":[],\"n\":%d}", n);
-    pipeline_receive(f, DIR_IN, td_bytes_of(text, (size_t)length));
+    pipeline_receive(f, CHANNEL_IN, td_bytes_of(text, (size_t)length));
 }
 
 void pipeline_put_frames(pipeline *f)

@@ -53,7 +53,7 @@ void pipeline_open_intake(pipeline *f);
 
 /* A frame comes; frame n of the test's own; the connection's beginning and PIPELINE_FRAMES of them.
  */
-void pipeline_receive(pipeline *f, frame_dir dir, td_bytes bytes);
+void pipeline_receive(pipeline *f, channel_dir dir, td_bytes bytes);
 void pipeline_put_frame(pipeline *f, int n);
 void pipeline_put_frames(pipeline *f);
 
