@@ -38,8 +38,9 @@ struct channel_router {
     char feed[LIMIT_NAME_BYTES];
     const family *family;
     decoder *decoder;
+    channel_info events;
     routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* they never move: callers keep pointers */
-    uint32_t channel_count;
+    uint32_t channel_count;                           /* 0 is the channel of events */
     uint32_t topic_channel_count; /* of these, those that are counted (is_counted) */
     slot_table by_key;
 };
@@ -55,14 +56,24 @@ channel_router *channel_router_open(const char *feed, const family *of)
     memcpy(r->feed, feed, feed_size + 1);
     r->family = of;
     r->decoder = decoder_open();
+    r->events = (channel_info){.feed = r->feed,
+                               .family = of->name,
+                               .dir = CHANNEL_EVENT,
+                               .topic = CHANNEL_TOPIC_EVENTS,
+                               .exchange_topic = "",
+                               .symbol = "",
+                               .opcode = OPCODE_TEXT,
+                               .message_encoding = ENCODING_JSON};
+    r->channel_count = 1;
     return r;
 }
 
 void channel_router_forget(channel_router *router)
 {
-    for (uint32_t i = 0; i < router->channel_count; i++)
+    for (uint32_t i = 1; i < router->channel_count; i++)
         td_free(router->channels[i]);
-    router->channel_count = router->topic_channel_count = 0;
+    router->channel_count = 1;
+    router->topic_channel_count = 0;
     slot_table_clear(&router->by_key);
 }
 
@@ -167,19 +178,19 @@ static int has_nul(td_bytes name)
 
 /* TD_E_LIMIT if the channel would be one too many, TD_E_INVALID if a name cannot be a channel's. */
 static td_result get_channel(channel_router *r, const route_key *key, const topic_row *row,
-                             channel_route *out)
+                             feed_frame *frame, channel_route *out)
 {
     uint64_t hash = hash_key(key);
-    out->index = find_channel(r, key, hash);
-    if (TD_UNLIKELY(out->index == r->channel_count)) {
+    frame->channel = find_channel(r, key, hash);
+    if (TD_UNLIKELY(frame->channel == r->channel_count)) {
         if (has_nul(key->topic) || has_nul(key->exchange_topic) || has_nul(key->symbol))
             return TD_E_INVALID;
         if (is_counted(key, row) && r->topic_channel_count == LIMIT_TOPIC_CHANNELS)
             return TD_E_LIMIT;
         make_channel(r, key, hash, row);
     }
-    routed_channel *channel = r->channels[out->index];
-    out->info = &channel->info;
+    routed_channel *channel = r->channels[frame->channel];
+    frame->info = &channel->info;
     out->slots = &channel->slots;
     out->role = channel->role;
     return TD_OK;
@@ -244,11 +255,11 @@ void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES])
     out[size] = '\0';
 }
 
-void channel_router_route(channel_router *router, const feed_frame *frame, channel_route *out)
+void channel_router_route(channel_router *router, feed_frame *frame, channel_route *out)
 {
     char http_topic[HTTP_TOPIC_BYTES];
     route_key key = key_of(frame);
-    classification what = {.frame_class = CLASS_UNKNOWN, .success = -1};
+    classification what = {.frame_class = CLASS_UNKNOWN};
     td_result rc = TD_E_INVALID; /* no channel of its own */
     if (TD_UNLIKELY(frame->dir == CHANNEL_HTTP)) {
         int size = snprintf(http_topic, sizeof http_topic, "http.%s", frame->http_name);
@@ -259,16 +270,15 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
         decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, frame->recv_ns,
                          &what);
     }
-    *out = (channel_route){.frame_class = what.frame_class,
-                           .publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns,
-                           .success = what.success};
+    *out = (channel_route){.frame_class = what.frame_class};
+    frame->publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns;
     if (TD_LIKELY(has_topic_channel(&what))) {
         key.topic = what.topic.topic;
         key.exchange_topic = what.exchange_topic;
         key.symbol = what.topic.symbol;
     }
     if (TD_LIKELY(key.topic.size > 0))
-        rc = get_channel(router, &key, what.topic.row, out);
+        rc = get_channel(router, &key, what.topic.row, frame, out);
     if (TD_LIKELY(rc == TD_OK))
         return;
     /* The feed's own channels, of which there is always a plain one more. Outbound frames without a
@@ -278,22 +288,16 @@ void channel_router_route(channel_router *router, const feed_frame *frame, chann
     int is_control = frame->dir == CHANNEL_OUT ||
                      (!out->is_overflow && frame_class_is_control(what.frame_class));
     key.topic = td_bytes_str(is_control ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
-    rc = get_channel(router, &key, NULL, out);
+    rc = get_channel(router, &key, NULL, frame, out);
     if (rc == TD_E_LIMIT) {
         out->is_overflow = 1;
         key.form = 0;
-        rc = get_channel(router, &key, NULL, out);
+        rc = get_channel(router, &key, NULL, frame, out);
     }
     TD_ASSERT(rc == TD_OK);
 }
 
-void channel_router_events(channel_router *router, channel_route *out)
+const channel_info *channel_router_events(const channel_router *router)
 {
-    route_key key = {.dir = CHANNEL_EVENT,
-                     .opcode = OPCODE_TEXT,
-                     .encoding = ENCODING_JSON,
-                     .topic = td_bytes_str(CHANNEL_TOPIC_EVENTS)};
-    *out = (channel_route){.frame_class = CLASS_UNKNOWN, .success = -1};
-    td_result rc = get_channel(router, &key, NULL, out);
-    TD_ASSERT(rc == TD_OK);
+    return &router->events;
 }

@@ -80,29 +80,26 @@ void feed_writer_close(feed_writer *self)
 
 /* ---- messages ---- */
 
-static td_result append(feed_writer *self, const channel_route *route, chunk_frame *queued,
-                        td_err *err)
+static td_result append(feed_writer *self, const feed_frame *frame, td_err *err)
 {
-    queued->channel = route->index;
-    queued->info = route->info;
-    td_result rc = chunk_builder_append(self->builder, queued, err);
+    td_result rc = chunk_builder_append(self->builder, frame, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "feed %s", self->options.name);
-    self->last_ns = queued->recv_ns;
+    self->last_ns = frame->recv_ns;
     return TD_OK;
 }
 
 /* Events are messages of the feed's own channel, so they stay in order with its frames. */
 static td_result append_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
 {
-    channel_route route;
     td_buf_clear(&self->event_json);
     td_result rc = event_encode(what, &self->event_json, err);
-    channel_router_events(self->router, &route);
-    chunk_frame queued = {
-        .recv_ns = recv_ns, .publish_ns = recv_ns, .bytes = td_buf_view(&self->event_json)};
+    const feed_frame frame = {.recv_ns = recv_ns,
+                              .publish_ns = recv_ns,
+                              .bytes = td_buf_view(&self->event_json),
+                              .info = channel_router_events(self->router)};
     if (rc == TD_OK)
-        rc = append(self, &route, &queued, err);
+        rc = append(self, &frame, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "event %s", event_kind_name(what->kind));
 }
 
@@ -158,8 +155,9 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
 static td_result make_ready(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
     td_result rc = make_space(self, recv_ns, err);
-    if (rc == TD_OK && chunk_builder_starts_segment(self->builder, recv_ns))
-        rc = begin_segment(self, recv_ns, err);
+    if (rc != TD_OK || TD_LIKELY(!chunk_builder_starts_segment(self->builder, recv_ns)))
+        return rc;
+    rc = begin_segment(self, recv_ns, err);
     /* What a segment begins with may fill its first chunk. */
     return rc == TD_OK ? make_space(self, recv_ns, err) : rc;
 }
@@ -331,7 +329,7 @@ static td_result note_frame(feed_writer *self, uint32_t slot, const feed_frame *
 }
 
 /* Find the frame's channel in the segment that it goes to. */
-static td_result route_frame(feed_writer *self, uint32_t slot, const feed_frame *frame,
+static td_result route_frame(feed_writer *self, uint32_t slot, feed_frame *frame,
                              channel_route *out, td_err *err)
 {
     td_result rc = make_ready(self, frame->recv_ns, err);
@@ -387,15 +385,8 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
     td_result rc = hide(self, frame, err);
     if (rc == TD_OK)
         rc = route_frame(self, slot_index, frame, &written->route, err);
-    if (rc != TD_OK)
-        return rc;
-    chunk_frame queued = {.conn = frame->conn,
-                          .ordinal = frame->ordinal,
-                          .recv_ns = frame->recv_ns,
-                          .publish_ns = written->route.publish_ns,
-                          .complete_ns = frame->complete_ns,
-                          .bytes = frame->bytes};
-    rc = append(self, &written->route, &queued, err);
+    if (rc == TD_OK)
+        rc = append(self, frame, err);
     if (rc != TD_OK)
         return rc;
     if (slot != NULL) {

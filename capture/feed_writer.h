@@ -76,9 +76,10 @@ feed_writer *feed_writer_open(const feed_writer_options *options);
 /* Messages that were not sealed are lost. NULL is fine. */
 void feed_writer_close(feed_writer *self);
 
-/* Append a frame. It is as it was written afterwards: its ordinal is known, and its bytes, padded
- * as before and valid until the next call, are without secrets. TD_E_INVALID: a time or an ordinal
- * falls, or the slot has a later connection; what `full` gives. */
+/* Append a frame (ordinal 0: the next one). It is as it was written afterwards: its ordinal and
+ * channel are known, and its bytes, padded as before and valid until the next call, are without
+ * secrets. TD_E_INVALID: a time or an ordinal falls, or the slot has a later connection; what
+ * `full` gives. */
 TD_MUST_USE td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *written,
                                         td_err *err);
 
@@ -91,7 +92,7 @@ TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, con
  * records and `segment` events have them. TD_E_INVALID: lower than known; TD_E_LIMIT. */
 TD_MUST_USE td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *err);
 
-/* The slot's connection is closed. complete_ns: as chunk_frame has it. */
+/* The slot's connection is closed. complete_ns: as feed_frame has it. */
 void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64_t complete_ns);
 
 /* A slot that had a connection, valid until the next call; else NULL. */

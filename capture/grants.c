@@ -404,9 +404,10 @@ static int is_covered(const grants *self, const grant_slot *slot, td_bytes name)
     return 0;
 }
 
-static void on_data(grants *self, grant_slot *slot, uint64_t recv_ns, const channel_route *route)
+static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
+                    const channel_route *route)
 {
-    td_bytes name = td_bytes_str(route->info->exchange_topic);
+    td_bytes name = td_bytes_str(frame->info->exchange_topic);
     size_t at = find_topic(slot, name);
     int is_leaving = at < slot->topic_count && slot->topics[at].state == TOPIC_LEAVING;
     int is_granted = at < slot->topic_count && slot->topics[at].state == TOPIC_GRANTED;
@@ -415,7 +416,7 @@ static void on_data(grants *self, grant_slot *slot, uint64_t recv_ns, const chan
     if (!is_granted && !is_covered(self, slot, name)) {
         grant_topic *topic = get_topic(self, slot, name);
         if (topic != NULL)
-            grant(self, slot, topic, 0, recv_ns);
+            grant(self, slot, topic, 0, frame->recv_ns);
     }
     route->slots->grants_epoch = self->epoch;
 }
@@ -440,7 +441,7 @@ size_t grants_apply(grants *self, uint32_t slot, const feed_frame *frame,
     of->line = frame->line;
     of->shard = frame->shard;
     if (route->role == ROLE_DATA)
-        on_data(self, of, frame->recv_ns, route);
+        on_data(self, of, frame, route);
     else if (route->role == ROLE_OUT)
         on_request(self, of, frame);
     else

@@ -357,7 +357,7 @@ static td_result seal(cut *c, td_err *err)
     return segment_writer_append(c->writer, c->sealed, NULL, err);
 }
 
-static td_result append(cut *c, const chunk_frame *own, td_err *err)
+static td_result append(cut *c, const feed_frame *own, td_err *err)
 {
     td_result rc = TD_OK;
     if (chunk_builder_wants_seal(c->builder, own->recv_ns))
@@ -377,7 +377,7 @@ static td_result append(cut *c, const chunk_frame *own, td_err *err)
 
 static td_result append_event_text(cut *c, td_bytes text, uint64_t recv_ns, td_err *err)
 {
-    const chunk_frame own = {
+    const feed_frame own = {
         .info = &c->events, .recv_ns = recv_ns, .publish_ns = recv_ns, .bytes = text};
     return append(c, &own, err);
 }
@@ -409,13 +409,13 @@ static uint32_t number_of(cut *c, const frame_channel *channel)
 /* made: what is written in place of the frame; may be NULL. */
 static td_result append_frame(cut *c, const frame_ref *frame, topic_start *made, td_err *err)
 {
-    chunk_frame own = {.channel = number_of(c, frame->channel),
-                       .info = &frame->channel->info,
-                       .conn = frame->conn->number,
-                       .ordinal = frame->ordinal,
-                       .recv_ns = frame->recv_ns,
-                       .publish_ns = frame->publish_ns,
-                       .bytes = frame->bytes};
+    feed_frame own = {.channel = number_of(c, frame->channel),
+                      .info = &frame->channel->info,
+                      .conn = frame->conn->number,
+                      .ordinal = frame->ordinal,
+                      .recv_ns = frame->recv_ns,
+                      .publish_ns = frame->publish_ns,
+                      .bytes = frame->bytes};
     if (made != NULL) {
         made->made_info = *own.info;
         made->made_info.form = FORM_MADE;
@@ -473,11 +473,11 @@ static td_result append_reply(cut *c, size_t index, uint64_t at_ns, td_err *err)
     if (rc == TD_OK)
         rc = append_event(c, &kept, at_ns, err);
     c->kept_numbers[index] = number_of_reply(c, index);
-    const chunk_frame own = {.channel = c->kept_numbers[index],
-                             .info = &info,
-                             .recv_ns = at_ns + 1,
-                             .publish_ns = at_ns + 1,
-                             .bytes = td_buf_view(&body)};
+    const feed_frame own = {.channel = c->kept_numbers[index],
+                            .info = &info,
+                            .recv_ns = at_ns + 1,
+                            .publish_ns = at_ns + 1,
+                            .bytes = td_buf_view(&body)};
     if (rc == TD_OK)
         rc = append(c, &own, err);
     c->result->reply_frames++;

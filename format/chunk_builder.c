@@ -33,7 +33,7 @@ typedef struct channel_state {
 
 typedef struct conn_state {
     chain_conn conn;
-    uint64_t complete_ns; /* as chunk_frame has it */
+    uint64_t complete_ns; /* as feed_frame has it */
     uint8_t is_current;   /* 1: the newest of its slot, and not closed */
     uint8_t is_touched;   /* 1: changed since the last seal */
 } conn_state;
@@ -306,7 +306,7 @@ static int is_frame_channel(const channel_info *info)
 }
 
 /* The frame's channel. One that is new in the segment gets its id with its first message. */
-static td_result find_channel(chunk_builder *b, const chunk_frame *frame, channel_state **out,
+static td_result find_channel(chunk_builder *b, const feed_frame *frame, channel_state **out,
                               td_err *err)
 {
     if (TD_UNLIKELY(frame->channel >= b->channel_capacity)) {
@@ -388,7 +388,7 @@ static void begin_channel(chunk_builder *b, channel_state *channel, uint32_t num
 /* ---- messages ---- */
 
 /* Frames strictly rise; events and HTTP answers may repeat the time before. */
-static td_result check_times(const chunk_builder *b, const chunk_frame *frame, td_err *err)
+static td_result check_times(const chunk_builder *b, const feed_frame *frame, td_err *err)
 {
     uint64_t after = is_frame_channel(frame->info) ? b->last_frame_ns : 0;
     if (frame->recv_ns < b->last_ns || (after > 0 && frame->recv_ns <= after))
@@ -402,7 +402,7 @@ static td_result check_times(const chunk_builder *b, const chunk_frame *frame, t
 }
 
 /* The chunk has one more message of this channel. */
-static void note_pending(chunk_builder *b, channel_state *channel, const chunk_frame *frame)
+static void note_pending(chunk_builder *b, channel_state *channel, const feed_frame *frame)
 {
     if (!is_pending(b, channel)) {
         channel->last_chunk = b->segment_chunks + 1;
@@ -415,7 +415,7 @@ static void note_pending(chunk_builder *b, channel_state *channel, const chunk_f
 }
 
 /* Keep an event beside the records: what writes the chunk needs it again. */
-static void note_event(chunk_builder *b, const chunk_frame *frame)
+static void note_event(chunk_builder *b, const feed_frame *frame)
 {
     const uint64_t head[] = {frame->recv_ns, frame->bytes.size};
     td_buf_add(&b->events, head, sizeof head);
@@ -424,7 +424,7 @@ static void note_event(chunk_builder *b, const chunk_frame *frame)
 
 /* Totals of the chain record; a hole in the ordinals is frames that were dropped. */
 static void count_frame(chunk_builder *b, const channel_state *channel, conn_state *conn,
-                        const chunk_frame *frame)
+                        const feed_frame *frame)
 {
     TD_ASSERT((conn != NULL) == channel->is_frame);
     if (conn == NULL) {
@@ -449,7 +449,7 @@ static void count_frame(chunk_builder *b, const channel_state *channel, conn_sta
 }
 
 /* The connection of a frame, its ordinal checked. */
-static td_result find_conn(chunk_builder *b, channel_state *channel, const chunk_frame *frame,
+static td_result find_conn(chunk_builder *b, channel_state *channel, const feed_frame *frame,
                            conn_state **out, td_err *err)
 {
     *out = NULL;
@@ -470,7 +470,7 @@ static td_result find_conn(chunk_builder *b, channel_state *channel, const chunk
     return TD_OK;
 }
 
-td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame, td_err *err)
+td_result chunk_builder_append(chunk_builder *builder, const feed_frame *frame, td_err *err)
 {
     chunk_builder *b = builder;
     td_result rc = check_times(b, frame, err);

@@ -38,21 +38,27 @@ typedef struct chunk_builder_options {
                                       part of an archive */
 } chunk_builder_options;
 
-/* A frame to append. Events (CHANNEL_EVENT) and HTTP answers have conn 0 and ordinal 0. */
-typedef struct chunk_frame {
+/* A frame of a feed, from its connection to its chunk. Events (CHANNEL_EVENT) and HTTP answers have
+ * conn 0 and ordinal 0. The builder takes dir, slot, opcode and form from the channel. */
+typedef struct feed_frame {
+    uint32_t line, shard; /* of its slot, below LIMIT_FEED_SLOTS each */
+    uint32_t conn;        /* the slot's connection, from 1, never falling */
+    channel_dir dir;
+    channel_opcode opcode;
+    uint32_t form;    /* FORM_* */
+    uint64_t ordinal; /* on its connection and direction, from 1, rising; a hole = dropped frames */
+    uint64_t recv_ns; /* rising over the frames of a builder; an event may repeat the time before */
+    uint64_t publish_ns;   /* exchange time; recv_ns if absent */
+    uint64_t complete_ns;  /* what the peer sent on the connection before has come; 0: not known */
+    td_bytes bytes;        /* borrowed for the call; at most LIMIT_FRAME_BYTES */
+    const char *http_name; /* CHANNEL_HTTP: name of the reply, of feed_name_char's characters
+                              (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL */
     /* The caller's number of the channel, below LIMIT_SEGMENT_CHANNELS, one for each channel of the
      * segment; and what it is, looked at where the number is new in the segment. Borrowed until the
      * segment's last chunk is sealed. */
     uint32_t channel;
     const channel_info *info;
-    uint32_t conn; /* connection of the channel's slot, from 1, never falling */
-    uint64_t
-        ordinal; /* on that connection and direction, from 1, rising; a hole = dropped frames */
-    uint64_t recv_ns; /* rising over the frames of a builder; an event may repeat the time before */
-    uint64_t publish_ns;  /* exchange time; recv_ns if absent */
-    uint64_t complete_ns; /* what the peer sent on the connection before has come; 0: not known */
-    td_bytes bytes;       /* borrowed for the call; at most LIMIT_FRAME_BYTES */
-} chunk_frame;
+} feed_frame;
 
 /* Open a builder; options NULL = all defaults. They may only lower the limits. */
 chunk_builder *chunk_builder_open(const chunk_builder_options *options);
@@ -72,7 +78,7 @@ int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns)
  * of either), or it should have been sealed first; TD_E_INVALID: time, connection or ordinal fell,
  * or a channel's name is too long, or empty where it must not be. On failure nothing
  * changed. */
-TD_MUST_USE td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
+TD_MUST_USE td_result chunk_builder_append(chunk_builder *builder, const feed_frame *frame,
                                            td_err *err);
 
 /* A connection opened, or frames were counted on it that are not written (dropped by overload): its
@@ -83,7 +89,7 @@ TD_MUST_USE td_result chunk_builder_note_ordinals(chunk_builder *builder, uint32
                                                   uint64_t out, td_err *err);
 
 /* The slot's connection is closed: chain records after the next one leave it out. complete_ns: as
- * chunk_frame has it. */
+ * feed_frame has it. */
 void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t shard,
                                uint64_t complete_ns);
 

@@ -210,12 +210,11 @@ static live_channel *get_channel(live_check *self, uint16_t feed_index, const ch
 }
 
 /* The channel of a frame. It is looked up once in a segment. */
-static live_channel *channel_of(live_check *self, uint16_t feed_index, const channel_route *route,
-                                uint64_t recv_ns)
+static live_channel *channel_of(live_check *self, uint16_t feed_index, const feed_frame *frame,
+                                channel_slots *slots)
 {
-    channel_slots *slots = route->slots;
     if (TD_UNLIKELY(slots->live == NULL)) {
-        live_channel *found = get_channel(self, feed_index, route->info, recv_ns);
+        live_channel *found = get_channel(self, feed_index, frame->info, frame->recv_ns);
         count_shared(&self->unchecked_books[feed_index], found == &NO_SPACE);
         slots->live = found;
     }
@@ -634,7 +633,7 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
     TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
     if (written->route.frame_class != CLASS_DATA)
         return;
-    live_channel *channel = channel_of(self, feed_index, &written->route, frame->recv_ns);
+    live_channel *channel = channel_of(self, feed_index, frame, written->route.slots);
     uint8_t *wants_checkpoint = &self->wants_checkpoint[feed_index];
     *wants_checkpoint |= written->wants_checkpoint;
     if (channel == &NO_ROW)

@@ -62,7 +62,7 @@ static segment_rows rows_of(const char *const events[EVENTS_MAX])
                                .opcode = OPCODE_TEXT,
                                .message_encoding = "json"};
     for (uint64_t i = 0; i < EVENTS_MAX && events[i] != NULL; i++) {
-        const chunk_frame frame = {
+        const feed_frame frame = {
             .info = &info, .recv_ns = FIRST_NS + i, .bytes = td_bytes_str(events[i])};
         assert_int_equal(chunk_builder_append(builder, &frame, NULL), TD_OK);
     }

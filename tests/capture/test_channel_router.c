@@ -27,6 +27,12 @@ typedef struct route_row {
     frame_class frame_class;
 } route_row;
 
+/* A frame with its channel, and what else was found. */
+typedef struct routed {
+    feed_frame frame;
+    channel_route found;
+} routed;
+
 static const uint64_t RECV_NS = 77;
 
 static const route_row ROWS[] = {
@@ -73,24 +79,24 @@ static channel_router *open_router(void)
 }
 
 static void route_form(channel_router *r, uint32_t shard, channel_dir dir, channel_opcode opcode,
-                       uint32_t form, const char *text, channel_route *out)
+                       uint32_t form, const char *text, routed *out)
 {
     static char padded[512 + DECODE_PADDING_BYTES];
     size_t size = strlen(text);
     assert_true(size < 512);
     memcpy(padded, text, size + 1);
-    const feed_frame frame = {.shard = shard,
+    out->frame = (feed_frame){.shard = shard,
                               .dir = dir,
                               .opcode = opcode,
                               .form = form,
                               .recv_ns = RECV_NS,
                               .bytes = td_bytes_of(padded, size),
                               .http_name = "reply"};
-    channel_router_route(r, &frame, out);
+    channel_router_route(r, &out->frame, &out->found);
 }
 
 static void route_text(channel_router *r, uint32_t shard, channel_dir dir, channel_opcode opcode,
-                       const char *text, channel_route *out)
+                       const char *text, routed *out)
 {
     route_form(r, shard, dir, opcode, 0, text, out);
 }
@@ -102,22 +108,23 @@ static void test_rows(void **state)
     for (int round = 0; round < 2; round++) { /* the second one finds what the first one made */
         for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
             const route_row *row = &ROWS[i];
-            channel_route route;
+            routed route;
             print_message("  %s\n", row->name);
             route_text(r, 3, row->dir, row->opcode, row->text, &route);
-            assert_string_equal(route.info->feed, "feed one");
-            assert_string_equal(route.info->family, "inverse");
-            assert_string_equal(route.info->topic, row->topic);
-            assert_int_equal(route.role, channel_role(route.info));
-            assert_string_equal(route.info->exchange_topic, row->exchange_topic);
-            assert_string_equal(route.info->symbol, row->symbol);
-            assert_string_equal(route.info->message_encoding, row->encoding);
-            assert_int_equal(route.info->shard, 3);
-            assert_int_equal(route.info->line, 0);
-            assert_int_equal(route.info->opcode, row->opcode);
-            assert_int_equal(route.info->dir, row->dir);
-            assert_int_equal(route.publish_ns, row->publish_ns > 0 ? row->publish_ns : RECV_NS);
-            assert_int_equal(route.frame_class, row->frame_class);
+            assert_string_equal(route.frame.info->feed, "feed one");
+            assert_string_equal(route.frame.info->family, "inverse");
+            assert_string_equal(route.frame.info->topic, row->topic);
+            assert_int_equal(route.found.role, channel_role(route.frame.info));
+            assert_string_equal(route.frame.info->exchange_topic, row->exchange_topic);
+            assert_string_equal(route.frame.info->symbol, row->symbol);
+            assert_string_equal(route.frame.info->message_encoding, row->encoding);
+            assert_int_equal(route.frame.info->shard, 3);
+            assert_int_equal(route.frame.info->line, 0);
+            assert_int_equal(route.frame.info->opcode, row->opcode);
+            assert_int_equal(route.frame.info->dir, row->dir);
+            assert_int_equal(route.frame.publish_ns,
+                             row->publish_ns > 0 ? row->publish_ns : RECV_NS);
+            assert_int_equal(route.found.frame_class, row->frame_class);
         }
     }
     channel_router_close(r);
@@ -134,14 +141,14 @@ static void test_dated_rows(void **state)
     memcpy(padded, FRAME, sizeof FRAME);
     channel_router *r = channel_router_open("f", family_find(td_bytes_str("v5-spot")));
     for (size_t i = 0; i < sizeof DAYS / sizeof DAYS[0]; i++) {
-        channel_route route;
-        const feed_frame frame = {.dir = CHANNEL_IN,
-                                  .opcode = OPCODE_TEXT,
-                                  .recv_ns = DAYS[i] * 1000000000,
-                                  .bytes = td_bytes_of(padded, sizeof FRAME - 1)};
-        channel_router_route(r, &frame, &route);
-        assert_string_equal(route.info->topic, "orderbook.200");
-        assert_int_equal(route.index, 0);
+        routed route;
+        route.frame = (feed_frame){.dir = CHANNEL_IN,
+                                   .opcode = OPCODE_TEXT,
+                                   .recv_ns = DAYS[i] * 1000000000,
+                                   .bytes = td_bytes_of(padded, sizeof FRAME - 1)};
+        channel_router_route(r, &route.frame, &route.found);
+        assert_string_equal(route.frame.info->topic, "orderbook.200");
+        assert_int_equal(route.frame.channel, 1);
     }
     channel_router_close(r);
 }
@@ -168,28 +175,28 @@ static void test_http_names(void **state)
         print_message("  %s\n", ROWS_OF_URLS[i].url);
         channel_router_http_name(td_bytes_str(ROWS_OF_URLS[i].url), name);
         assert_string_equal(name, ROWS_OF_URLS[i].name);
-        const feed_frame frame = {.dir = CHANNEL_HTTP,
+        routed route = {.frame = {.dir = CHANNEL_HTTP,
                                   .opcode = OPCODE_TEXT,
                                   .recv_ns = RECV_NS,
                                   .bytes = td_bytes_str("{}"),
-                                  .http_name = name};
-        channel_route route;
-        channel_router_route(r, &frame, &route);
+                                  .http_name = name}};
+        channel_router_route(r, &route.frame, &route.found);
         (void)snprintf(topic, sizeof topic, "http.%s", name);
-        assert_string_equal(route.info->topic, topic);
-        assert_string_equal(route.info->symbol, "");
-        assert_int_equal(route.info->dir, CHANNEL_HTTP);
-        assert_int_equal(route.publish_ns, RECV_NS);
+        assert_string_equal(route.frame.info->topic, topic);
+        assert_string_equal(route.frame.info->symbol, "");
+        assert_int_equal(route.frame.info->dir, CHANNEL_HTTP);
+        assert_int_equal(route.frame.publish_ns, RECV_NS);
     }
     static char longest[200] = "https://h/";
     memset(longest + strlen(longest), 'x', sizeof longest - strlen(longest));
     channel_router_http_name(td_bytes_of(longest, sizeof longest), name);
     assert_int_equal(strlen(name), LIMIT_NAME_BYTES - 1);
-    const feed_frame frame = {
-        .dir = CHANNEL_HTTP, .opcode = OPCODE_TEXT, .bytes = td_bytes_str("{}"), .http_name = name};
-    channel_route route;
-    channel_router_route(r, &frame, &route);
-    assert_int_equal(strlen(route.info->topic), strlen("http.") + LIMIT_NAME_BYTES - 1);
+    routed route = {.frame = {.dir = CHANNEL_HTTP,
+                              .opcode = OPCODE_TEXT,
+                              .bytes = td_bytes_str("{}"),
+                              .http_name = name}};
+    channel_router_route(r, &route.frame, &route.found);
+    assert_int_equal(strlen(route.frame.info->topic), strlen("http.") + LIMIT_NAME_BYTES - 1);
     channel_router_close(r);
 }
 
@@ -198,34 +205,31 @@ static void test_numbers(void **state)
 {
     (void)state; /* none */
     channel_router *r = open_router();
-    channel_route route;
+    routed route;
     const char *trade = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
     const char *other = "{\"topic\":\"trade.EOSUSD\",\"data\":[]}";
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, trade, &route);
-    assert_int_equal(route.index, 0);
-    const channel_info *first = route.info;
-    channel_router_events(r, &route);
-    assert_int_equal(route.index, 1);
-    assert_string_equal(route.info->topic, "_events");
-    assert_int_equal(route.role, ROLE_EVENT);
-    assert_int_equal(route.info->dir, CHANNEL_EVENT);
+    assert_int_equal(route.frame.channel, 1);
+    const channel_info *first = route.frame.info;
+    assert_string_equal(channel_router_events(r)->topic, "_events");
+    assert_int_equal(channel_role(channel_router_events(r)), ROLE_EVENT);
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, other, &route);
-    assert_int_equal(route.index, 2);
+    assert_int_equal(route.frame.channel, 2);
     route_text(r, 1, CHANNEL_IN, OPCODE_TEXT, trade, &route);
-    assert_int_equal(route.index, 3);
+    assert_int_equal(route.frame.channel, 3);
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "x", &route);
-    assert_int_equal(route.index, 4);
+    assert_int_equal(route.frame.channel, 4);
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "{}", &route);
-    assert_int_equal(route.index, 5); /* json beside raw */
+    assert_int_equal(route.frame.channel, 5); /* json beside raw */
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, trade, &route);
-    assert_int_equal(route.index, 0);
-    assert_ptr_equal(route.info, first);
+    assert_int_equal(route.frame.channel, 1);
+    assert_ptr_equal(route.frame.info, first);
     route_text(r, 2, CHANNEL_IN, OPCODE_TEXT, trade, &route);
-    assert_int_equal(route.index, 6);
+    assert_int_equal(route.frame.channel, 6);
     channel_router_forget(r);
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, other, &route);
-    assert_int_equal(route.index, 0);
-    assert_string_equal(route.info->symbol, "EOSUSD");
+    assert_int_equal(route.frame.channel, 1);
+    assert_string_equal(route.frame.info->symbol, "EOSUSD");
     channel_router_close(r);
 }
 
@@ -235,31 +239,31 @@ static void test_overflow(void **state)
 {
     (void)state; /* none */
     channel_router *r = open_router();
-    channel_route route;
+    routed route;
     char text[96];
     for (uint32_t i = 0; i < LIMIT_TOPIC_CHANNELS; i++) {
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", i);
         route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, text, &route);
-        assert_int_equal(route.index, i);
-        assert_false(route.is_overflow);
+        assert_int_equal(route.frame.channel, i + 1);
+        assert_false(route.found.is_overflow);
     }
     static const char MORE[] = "{\"topic\":\"trade.MORE\",\"data\":[]}";
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, MORE, &route);
-    assert_string_equal(route.info->topic, "_unknown");
-    assert_int_equal(route.role, ROLE_UNKNOWN);
-    assert_string_equal(route.info->symbol, "");
-    assert_true(route.is_overflow);
-    assert_int_equal(route.frame_class, CLASS_DATA);
+    assert_string_equal(route.frame.info->topic, "_unknown");
+    assert_int_equal(route.found.role, ROLE_UNKNOWN);
+    assert_string_equal(route.frame.info->symbol, "");
+    assert_true(route.found.is_overflow);
+    assert_int_equal(route.found.frame_class, CLASS_DATA);
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "{\"topic\":\"trade.S7\",\"data\":[]}", &route);
-    assert_int_equal(route.index, 7);
+    assert_int_equal(route.frame.channel, 8);
     route_text(r, 5, CHANNEL_OUT, OPCODE_TEXT, "{}", &route);
-    assert_string_equal(route.info->topic, "_control");
-    assert_int_equal(route.role, ROLE_OUT);
-    assert_false(route.is_overflow);
+    assert_string_equal(route.frame.info->topic, "_control");
+    assert_int_equal(route.found.role, ROLE_OUT);
+    assert_false(route.found.is_overflow);
     channel_router_forget(r);
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, MORE, &route);
-    assert_string_equal(route.info->symbol, "MORE");
-    assert_false(route.is_overflow);
+    assert_string_equal(route.frame.info->symbol, "MORE");
+    assert_false(route.found.is_overflow);
     channel_router_close(r);
 }
 
@@ -269,34 +273,34 @@ static void test_forms(void **state)
     (void)state; /* none */
     static const char TRADE[] = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
     channel_router *r = open_router();
-    channel_route route;
+    routed route;
     for (uint32_t form = 0; form < 4; form++) {
         route_form(r, 0, CHANNEL_IN, OPCODE_TEXT, form, TRADE, &route);
-        assert_int_equal(route.index, 2 * form);
-        assert_int_equal(route.info->form, form);
-        assert_string_equal(route.info->topic, "trade");
+        assert_int_equal(route.frame.channel, 2 * form + 1);
+        assert_int_equal(route.frame.info->form, form);
+        assert_string_equal(route.frame.info->topic, "trade");
         route_form(r, 0, CHANNEL_IN, OPCODE_TEXT, form, "{\"success\":true}", &route);
-        assert_int_equal(route.index, 2 * form + 1);
-        assert_int_equal(route.info->form, form);
-        assert_string_equal(route.info->topic, CHANNEL_TOPIC_CONTROL);
+        assert_int_equal(route.frame.channel, 2 * form + 2);
+        assert_int_equal(route.frame.info->form, form);
+        assert_string_equal(route.frame.info->topic, CHANNEL_TOPIC_CONTROL);
     }
     for (uint32_t i = 8; i < LIMIT_TOPIC_CHANNELS + 1; i++) { /* one of those before is plain */
         char text[96];
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", i);
         route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, text, &route);
-        assert_false(route.is_overflow);
+        assert_false(route.found.is_overflow);
     }
     for (uint32_t n = 0; n < 6; n++) {
         const char *text = n < 3 ? "{\"success\":true}" : "{\"topic\":\"no.such\"}";
         route_form(r, 1, CHANNEL_IN, OPCODE_TEXT, 1 + n % 3, text, &route);
-        assert_true(route.is_overflow);
-        assert_int_equal(route.info->form, 0);
-        assert_string_equal(route.info->topic,
+        assert_true(route.found.is_overflow);
+        assert_int_equal(route.frame.info->form, 0);
+        assert_string_equal(route.frame.info->topic,
                             n < 3 ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
     }
     route_form(r, 0, CHANNEL_IN, OPCODE_TEXT, FORM_COMPRESSED, "{\"success\":true}", &route);
-    assert_false(route.is_overflow);
-    assert_int_equal(route.info->form, FORM_COMPRESSED);
+    assert_false(route.found.is_overflow);
+    assert_int_equal(route.frame.info->form, FORM_COMPRESSED);
     channel_router_close(r);
 }
 
@@ -308,7 +312,7 @@ static void test_own_channels_fit(void **state)
     channel_router *r = open_router();
     chunk_builder *b = NULL;
     b = chunk_builder_open(NULL);
-    channel_route route;
+    routed route;
     char text[96];
     uint64_t recv_ns = RECV_NS, ordinals[LIMIT_FEED_SLOTS][2] = {{0}};
     static const char *const TEXTS[] = {"{\"topic\":\"no.such\"}", "{\"success\":true}",
@@ -323,20 +327,16 @@ static void test_own_channels_fit(void **state)
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", n);
         const char *frame = is_topic ? text : TEXTS[own % 12 / 4];
         route_form(r, shard, dir, opcode, form, frame, &route);
-        assert_int_equal(strcmp(route.info->topic, "trade") == 0, is_topic);
-        chunk_frame queued = {.channel = route.index,
-                              .info = route.info,
-                              .conn = 1,
-                              .ordinal = ++ordinals[shard][dir == CHANNEL_OUT],
-                              .recv_ns = ++recv_ns,
-                              .publish_ns = recv_ns,
-                              .bytes = td_bytes_str(frame)};
+        assert_int_equal(strcmp(route.frame.info->topic, "trade") == 0, is_topic);
+        route.frame.conn = 1;
+        route.frame.ordinal = ++ordinals[shard][dir == CHANNEL_OUT];
+        route.frame.recv_ns = ++recv_ns;
         if (chunk_builder_wants_seal(b, recv_ns)) {
             sealed_chunk *sealed = sealed_chunk_open();
             assert_true(chunk_builder_seal(b, sealed));
             sealed_chunk_close(sealed);
         }
-        assert_int_equal(chunk_builder_append(b, &queued, NULL), TD_OK);
+        assert_int_equal(chunk_builder_append(b, &route.frame, NULL), TD_OK);
     }
     chunk_builder_close(b);
     channel_router_close(r);

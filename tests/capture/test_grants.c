@@ -139,11 +139,12 @@ static size_t apply_frame(grants *g, const grant_step *step, channel_slots chann
 {
     char padded[512 + DECODE_PADDING_BYTES] = {0};
     (void)snprintf(padded, sizeof padded, "%s", step->text);
-    const feed_frame frame = {
-        .conn = conn, .recv_ns = recv_ns, .bytes = td_bytes_of(padded, strlen(step->text))};
     const channel_info info = {.exchange_topic = step->text};
-    const channel_route route = {.info = &info,
-                                 .slots =
+    const feed_frame frame = {.conn = conn,
+                              .recv_ns = recv_ns,
+                              .bytes = td_bytes_of(padded, strlen(step->text)),
+                              .info = &info};
+    const channel_route route = {.slots =
                                      &channels[strlen(step->text) < 7 ? 0 : (uint8_t)step->text[6]],
                                  .role = step->kind == '>'   ? ROLE_OUT
                                          : step->kind == '<' ? ROLE_CONTROL
@@ -215,8 +216,8 @@ static void topics_beyond_the_bound(void **state)
         (void)snprintf(topic, sizeof topic, "publicTrade.S%u", n);
         channel_slots slots = {0};
         const channel_info info = {.exchange_topic = topic};
-        const channel_route route = {.info = &info, .slots = &slots, .role = ROLE_DATA};
-        const feed_frame frame = {.conn = 1, .recv_ns = n + 1};
+        const channel_route route = {.slots = &slots, .role = ROLE_DATA};
+        const feed_frame frame = {.conn = 1, .recv_ns = n + 1, .info = &info};
         size_t count = grants_apply(g, 0, &frame, &route);
         assert_int_equal(count, n <= DIALECT_ARGS_MAX);
         if (count > 0)

@@ -43,7 +43,7 @@ typedef struct stream_feed {
     int is_alive;
     td_bytes symbol;  /* that rows have; empty: not compared */
     uint64_t recv_ns; /* of the last frame */
-    td_buf rows;      /* with a NUL, after feed_frame */
+    td_buf rows;      /* with a NUL, after apply_frame */
 } stream_feed;
 
 static void add_value(td_buf *out, const export_type *type, const msg_value *value)
@@ -146,7 +146,7 @@ static trust_answer next_trust(stream_feed *f, const message *m, unsigned flags)
 }
 
 /* The rows of a frame. NULL: it cannot be decoded. */
-static const char *feed_frame(stream_feed *f, const char *text, uint64_t recv_ns, unsigned flags)
+static const char *apply_frame(stream_feed *f, const char *text, uint64_t recv_ns, unsigned flags)
 {
     static char padded[FRAME_BYTES + DECODE_PADDING_BYTES];
     static const gap_row GAP = {0};
@@ -363,7 +363,7 @@ static void play(decoder *with, const script *of)
         /* Options name their contract in the topic: another is another stream. */
         if (of->type == &EXPORT_OPTIONS_CHAIN)
             assert_true(find_channel(with, of->family, step->frame, TOPIC_NOW, &f.channel));
-        const char *rows = feed_frame(&f, step->frame, 1000 + i, step->flags);
+        const char *rows = apply_frame(&f, step->frame, 1000 + i, step->flags);
         if (strcmp(rows, step->rows) != 0)
             fail_msg("%s, step %zu:\n  %s\ninstead of\n  %s", of->name, i + 1, rows, step->rows);
     }
@@ -662,10 +662,10 @@ static void check_type(mapper_fixture *f, json_value one, const frame_channel *c
     feed.symbol = symbol;
     for (json_iter it = json_iter_of(prior); json_next(&it, NULL, &earlier);) {
         copy_text(earlier, text);
-        (void)feed_frame(&feed, text, recv_ns, 0); /* of other cases */
+        (void)apply_frame(&feed, text, recv_ns, 0); /* of other cases */
     }
     copy_text(input, text);
-    const char *rows = skip_rows_before(feed_frame(&feed, text, recv_ns, 0), before);
+    const char *rows = skip_rows_before(apply_frame(&feed, text, recv_ns, 0), before);
     if (of->type == &EXPORT_LIQUIDATIONS && is_other_by_rule(one, input))
         assert_string_equal(rows, "1740480207110000: -,buy,0.02456,2846; ");
     else if (strcmp(rows, (const char *)should.data) != 0)

@@ -60,15 +60,15 @@ static channel_info info_of(const char *topic, const char *symbol)
 }
 
 /* A frame of the channel, of connection 1. */
-static chunk_frame channel_of(bench *b, const char *topic, const char *symbol)
+static feed_frame channel_of(bench *b, const char *topic, const char *symbol)
 {
     channel_info info = info_of(topic, symbol);
-    chunk_frame frame = {.conn = 1};
+    feed_frame frame = {.conn = 1};
     channel_numbers_set(&b->channels, &info, &frame);
     return frame;
 }
 
-static td_result append(bench *b, chunk_frame frame, uint64_t recv_ns, size_t size)
+static td_result append(bench *b, feed_frame frame, uint64_t recv_ns, size_t size)
 {
     static const uint8_t payload[4096] = {'{'};
     frame.ordinal = b->ordinal + 1;
@@ -174,7 +174,7 @@ static void test_repeated_definitions(void **state)
     (void)state;
     bench b = open_bench(NULL);
     channel_info info = info_of("trade", "A");
-    chunk_frame one = {.conn = 1}, two = {.conn = 1};
+    feed_frame one = {.conn = 1}, two = {.conn = 1};
     channel_numbers_set(&b.channels, &info, &one);
     info.symbol = "B";
     channel_numbers_set(&b.channels, &info, &two);
@@ -216,7 +216,7 @@ static void test_rotation(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bench b = open_bench(&rows[i].options);
-        chunk_frame channel = channel_of(&b, "t", "s");
+        feed_frame channel = channel_of(&b, "t", "s");
         assert_true(chunk_builder_starts_segment(b.builder, START));
         for (uint32_t k = 0; k < rows[i].frames; k++)
             assert_int_equal(append(&b, channel, START + k, 1000), TD_OK);
@@ -276,12 +276,12 @@ static void test_append_checks(void **state)
 {
     (void)state;
     bench b = open_bench(&(chunk_builder_options){.target_bytes = 5000});
-    chunk_frame channel = channel_of(&b, "t", "s");
+    feed_frame channel = channel_of(&b, "t", "s");
     assert_int_equal(append(&b, channel, START, 10), TD_OK);
     assert_int_equal(append(&b, channel, START, 10), TD_E_INVALID); /* the same time again */
     assert_int_equal(append(&b, channel, START - 1, 10), TD_E_INVALID);
     assert_int_equal(append(&b, channel, START + HOUR, 10), TD_E_LIMIT);
-    chunk_frame frame = channel;
+    feed_frame frame = channel;
     frame.channel = LIMIT_SEGMENT_CHANNELS;
     assert_int_equal(append(&b, frame, START + 1, 10), TD_E_LIMIT);
     frame = channel;
@@ -310,7 +310,7 @@ static void test_connections(void **state)
 {
     (void)state;
     bench b = open_bench(NULL);
-    chunk_frame frame = channel_of(&b, "t", "s");
+    feed_frame frame = channel_of(&b, "t", "s");
     frame.ordinal = 1;
     frame.recv_ns = START;
     assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
@@ -352,7 +352,7 @@ static void test_connections(void **state)
     /* It ends later, complete until 5 ms before; the record lists it although no frame came. */
     channel_info events = info_of("_events", "");
     events.dir = CHANNEL_EVENT;
-    chunk_frame ended = {.recv_ns = frame.recv_ns + 8000000};
+    feed_frame ended = {.recv_ns = frame.recv_ns + 8000000};
     channel_numbers_set(&b.channels, &events, &ended);
     assert_int_equal(chunk_builder_append(b.builder, &ended, NULL), TD_OK);
     chunk_builder_note_closed(b.builder, 0, 0, ended.recv_ns - 4500000);
@@ -383,7 +383,7 @@ static void test_channel_limit(void **state)
         snprintf(symbol, sizeof symbol, "S%d", i);
         assert_int_equal(append(&b, channel_of(&b, "t", symbol), ++now, 10), TD_OK);
     }
-    chunk_frame extra = channel_of(&b, "t", "extra");
+    feed_frame extra = channel_of(&b, "t", "extra");
     assert_int_equal(append(&b, extra, ++now, 10), TD_E_LIMIT);
     assert_int_equal(append(&b, channel_of(&b, CHANNEL_TOPIC_UNKNOWN, ""), now, 10), TD_OK);
     assert_int_equal(append(&b, channel_of(&b, CHANNEL_TOPIC_CONTROL, ""), ++now, 10), TD_OK);
@@ -406,7 +406,7 @@ static void test_numbers_of_a_segment(void **state)
     bench b = open_bench(NULL);
     for (uint64_t hour = 0; hour < 3; hour++) {
         const channel_info info = info_of("t", SYMBOLS[hour]);
-        const chunk_frame frame = {.info = &info, .conn = 1};
+        const feed_frame frame = {.info = &info, .conn = 1};
         assert_int_equal(append(&b, frame, START + hour * HOUR, 10), TD_OK);
         assert_int_equal(append(&b, frame, START + hour * HOUR + 1, 10), TD_OK);
         seal(&b);
@@ -429,7 +429,7 @@ static void test_bad_channels(void **state)
     channel_info rows[] = {info_of("", "s"), info_of("t", longer), info_of("t", "s")};
     rows[2].feed = "";
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const chunk_frame frame = {.info = &rows[i], .conn = 1};
+        const feed_frame frame = {.info = &rows[i], .conn = 1};
         assert_int_equal(append(&b, frame, START, 10), TD_E_INVALID);
     }
     assert_int_equal(chunk_builder_pending_count(b.builder), 0);

@@ -371,12 +371,12 @@ static void test_chunks_out_of_order(void **state)
 static void append_in(chunk_builder *builder, const channel_info *info, uint32_t conn,
                       uint64_t ordinal, uint64_t recv_ns)
 {
-    const chunk_frame frame = {.info = info,
-                               .conn = conn,
-                               .ordinal = ordinal,
-                               .recv_ns = recv_ns,
-                               .publish_ns = recv_ns,
-                               .bytes = td_bytes_str("{}")};
+    const feed_frame frame = {.info = info,
+                              .conn = conn,
+                              .ordinal = ordinal,
+                              .recv_ns = recv_ns,
+                              .publish_ns = recv_ns,
+                              .bytes = td_bytes_str("{}")};
     assert_int_equal(chunk_builder_append(builder, &frame, NULL), TD_OK);
 }
 

@@ -59,10 +59,10 @@ static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t s
     assert_in_range(frame->channel->index, 0, CHANNELS_MAX - 1);
     const channel_info *info = &frame->channel->info;
     int is_control = strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0;
-    const feed_frame passed = {.conn = conn, .recv_ns = frame->recv_ns, .bytes = frame->bytes};
+    const feed_frame passed = {
+        .conn = conn, .recv_ns = frame->recv_ns, .bytes = frame->bytes, .info = info};
     const feed_written written = {.segment = segment,
                                   .route = {.slots = &slots[frame->channel->index],
-                                            .info = info,
                                             .frame_class = is_control ? CLASS_ACK : CLASS_DATA},
                                   .granted_ns = frame->granted_ns};
     live_check_put(w, 0, &passed, &written);
@@ -403,10 +403,12 @@ static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
                         "{\"topic\":\"orderbook.50.AUSDT\",\"type\":\"%s\",\"ts\":%llu,\"data\":{"
                         "\"s\":\"AUSDT\",\"b\":[],\"a\":[],\"u\":%llu,\"seq\":%llu}}",
                         type, (unsigned long long)n, (unsigned long long)u, (unsigned long long)n);
-    const feed_frame frame = {
-        .conn = 1, .recv_ns = n * TD_NS_PER_MS, .bytes = td_bytes_of(text, (size_t)size)};
-    const feed_written written = {
-        .segment = 1, .route = {.info = &INFO, .slots = &slots, .frame_class = CLASS_DATA}};
+    const feed_frame frame = {.conn = 1,
+                              .recv_ns = n * TD_NS_PER_MS,
+                              .bytes = td_bytes_of(text, (size_t)size),
+                              .info = &INFO};
+    const feed_written written = {.segment = 1,
+                                  .route = {.slots = &slots, .frame_class = CLASS_DATA}};
     live_check_put(w, 0, &frame, &written);
 }
 

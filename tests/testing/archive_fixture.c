@@ -168,11 +168,11 @@ static void append_frame(fixture_feed *feed)
     td_err err;
     int is_event = frame.dir == CHANNEL_EVENT;
     uint64_t *ordinal = &feed->ordinals[frame.dir == CHANNEL_OUT];
-    chunk_frame in = {.conn = is_event ? 0 : 1,
-                      .ordinal = is_event ? 0 : ++*ordinal,
-                      .recv_ns = frame.recv_ns,
-                      .publish_ns = frame.publish_ns,
-                      .bytes = td_bytes_of(frame.text, frame.size)};
+    feed_frame in = {.conn = is_event ? 0 : 1,
+                     .ordinal = is_event ? 0 : ++*ordinal,
+                     .recv_ns = frame.recv_ns,
+                     .publish_ns = frame.publish_ns,
+                     .bytes = td_bytes_of(frame.text, frame.size)};
     channel_numbers_set(&feed->channels, &info, &in);
     if (chunk_builder_append(feed->builder, &in, &err) != TD_OK)
         fail_msg("frame %" PRIu64 ": %s", feed->next, err.text);

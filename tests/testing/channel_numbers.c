@@ -37,7 +37,7 @@ static channel_info *add(channel_numbers *self, const channel_info *info)
     return kept;
 }
 
-void channel_numbers_set(channel_numbers *self, const channel_info *info, chunk_frame *frame)
+void channel_numbers_set(channel_numbers *self, const channel_info *info, feed_frame *frame)
 {
     size_t n = 0;
     while (n < self->count && !is_same(self->infos[n], info))

@@ -14,7 +14,7 @@ typedef struct channel_numbers {
 } channel_numbers;
 
 /* Set the frame's number and info. */
-void channel_numbers_set(channel_numbers *self, const channel_info *info, chunk_frame *frame);
+void channel_numbers_set(channel_numbers *self, const channel_info *info, feed_frame *frame);
 
 /* After the builder is closed. */
 void channel_numbers_fini(channel_numbers *self);

@@ -46,11 +46,11 @@ static void append(maker *m, channel_dir dir, const char *topic, const char *sym
                                .symbol = symbol,
                                .opcode = OPCODE_TEXT,
                                .message_encoding = "json"};
-    chunk_frame frame = {.conn = dir == CHANNEL_EVENT ? 0 : 1,
-                         .ordinal = dir == CHANNEL_EVENT ? 0 : ++m->ordinal,
-                         .recv_ns = START_NS + STEP_NS * m->count,
-                         .publish_ns = START_NS + STEP_NS * m->count,
-                         .bytes = bytes};
+    feed_frame frame = {.conn = dir == CHANNEL_EVENT ? 0 : 1,
+                        .ordinal = dir == CHANNEL_EVENT ? 0 : ++m->ordinal,
+                        .recv_ns = START_NS + STEP_NS * m->count,
+                        .publish_ns = START_NS + STEP_NS * m->count,
+                        .bytes = bytes};
     channel_numbers_set(&m->channels, &info, &frame);
     fuzz_must(chunk_builder_append(m->builder, &frame, NULL), NULL);
     m->count++;

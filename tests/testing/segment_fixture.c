@@ -85,13 +85,13 @@ void fixture_append(chunk_builder *builder, uint64_t from, uint64_t to)
     for (uint64_t i = from; i < to; i++) {
         fixture_frame frame;
         fixture_get(i, &frame);
-        chunk_frame in = {.channel = channel_of(&frame),
-                          .info = info_of(&frame),
-                          .conn = frame.dir == CHANNEL_EVENT ? 0 : 1,
-                          .ordinal = frame.ordinal,
-                          .recv_ns = frame.recv_ns,
-                          .publish_ns = frame.publish_ns,
-                          .bytes = td_bytes_of(frame.text, frame.size)};
+        feed_frame in = {.channel = channel_of(&frame),
+                         .info = info_of(&frame),
+                         .conn = frame.dir == CHANNEL_EVENT ? 0 : 1,
+                         .ordinal = frame.ordinal,
+                         .recv_ns = frame.recv_ns,
+                         .publish_ns = frame.publish_ns,
+                         .bytes = td_bytes_of(frame.text, frame.size)};
         td_err err;
         if (chunk_builder_append(builder, &in, &err) != TD_OK)
             fail_msg("frame %" PRIu64 ": %s", i, err.text);

@@ -176,11 +176,11 @@ void tape_segment_put(tape_segment *segment, const tape_put *put)
                          .opcode = put->opcode == 0 ? OPCODE_TEXT : put->opcode,
                          .message_encoding = put->opcode == OPCODE_BINARY ? "raw" : "json"};
     td_err err;
-    chunk_frame frame = {.conn = put->conn,
-                         .ordinal = put->ordinal,
-                         .recv_ns = TAPE_FIXTURE_NS + put->recv_ns,
-                         .publish_ns = TAPE_FIXTURE_NS + put->recv_ns,
-                         .bytes = td_bytes_str(put->text == NULL ? number : put->text)};
+    feed_frame frame = {.conn = put->conn,
+                        .ordinal = put->ordinal,
+                        .recv_ns = TAPE_FIXTURE_NS + put->recv_ns,
+                        .publish_ns = TAPE_FIXTURE_NS + put->recv_ns,
+                        .bytes = td_bytes_str(put->text == NULL ? number : put->text)};
     channel_numbers_set(&segment->channels, &info, &frame);
     expect_ok(chunk_builder_append(segment->builder, &frame, &err), &err);
 }
