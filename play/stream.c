@@ -9,20 +9,6 @@
 
 /* ---- life ---- */
 
-static stream *stream_open(const frame_channel *channel)
-{
-    const channel_info *info = &channel->info;
-    stream *made = td_alloc_zero(1, sizeof *made);
-    *made = (stream){.feed = info->feed,
-                     .topic = info->topic,
-                     .symbol = info->symbol,
-                     .exchange_topic = info->exchange_topic,
-                     .family = info->family,
-                     .dir = info->dir,
-                     .role = channel->role};
-    return made;
-}
-
 static void stream_close(stream *s)
 {
     TD_ASSERT(s->observed == NULL || s->observer.ops != NULL);
@@ -36,24 +22,14 @@ static void stream_close(stream *s)
 
 /* ---- the symbol's state ---- */
 
-/* The stream meets a topic, whose state may be a loaded one. */
-static void meet_topic(stream *s, const frame_ref *frame)
+/* The topic of the channel's line, whose state may be a loaded one. */
+static symbol_topic *find_topic(stream *s, const channel_info *info)
 {
-    symbol_topic *topic = s->on_line;
+    symbol_topic *topic = symbol_state_topic(s->of_symbol, td_bytes_str(s->topic), info->line);
     if (topic->user == NULL && s->observer.ledger != NULL)
-        topic_trust_resume(&s->trust, s->observer.ledger, &frame->channel->info, topic);
+        topic_trust_resume(&s->trust, s->observer.ledger, info, topic);
     topic->user = s;
-}
-
-/* The topic of the frame's line. */
-static symbol_topic *topic_of(stream *s, const frame_ref *frame)
-{
-    uint32_t line = frame->channel->info.line;
-    if (TD_UNLIKELY(s->on_line == NULL || s->on_line->line != line)) {
-        s->on_line = symbol_state_topic(s->of_symbol, td_bytes_str(s->topic), line);
-        meet_topic(s, frame);
-    }
-    return s->on_line;
+    return topic;
 }
 
 const track *stream_last_track(const stream *s)
@@ -188,7 +164,9 @@ static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
         count_message(s, m);
     if (frame->row == NULL) /* a message is of a decoder in place of the built-in one */
         return 0;
-    symbol_topic *topic = topic_of(s, frame);
+    symbol_topic *topic = frame->channel->topic_state;
+    if (TD_UNLIKELY(topic == NULL))
+        frame->channel->topic_state = topic = find_topic(s, &frame->channel->info);
     symbol_topic_apply(topic, frame, out);
     if (!frame->is_copy)
         s->last = topic;
@@ -253,12 +231,12 @@ void stream_table_fini(stream_table *table)
     *table = (stream_table){0};
 }
 
-static uint64_t hash_of(const channel_info *info)
+static uint64_t hash_of(const stream *s)
 {
-    uint64_t hash = td_xxh64(info->feed, strlen(info->feed));
-    hash = hash * 31 + td_xxh64(info->topic, strlen(info->topic));
-    hash = hash * 31 + td_xxh64(info->symbol, strlen(info->symbol));
-    return hash * 31 + (uint64_t)info->dir;
+    uint64_t hash = td_xxh64(s->feed, strlen(s->feed));
+    hash = hash * 31 + td_xxh64(s->topic, strlen(s->topic));
+    hash = hash * 31 + td_xxh64(s->symbol, strlen(s->symbol));
+    return hash * 31 + (uint64_t)s->dir;
 }
 
 static int compare_streams(const stream *a, const stream *b)
@@ -273,15 +251,21 @@ static int compare_streams(const stream *a, const stream *b)
 
 stream *stream_table_get(stream_table *table, const frame_channel *channel)
 {
-    uint64_t hash = hash_of(&channel->info);
+    const channel_info *info = &channel->info;
+    const stream wanted = {.feed = info->feed,
+                           .topic = info->topic,
+                           .symbol = info->symbol,
+                           .exchange_topic = info->exchange_topic,
+                           .family = info->family,
+                           .dir = info->dir,
+                           .role = channel->role};
+    uint64_t hash = hash_of(&wanted);
     slot_probe at = slot_probe_of(hash);
-    stream *made = stream_open(channel);
-    while (slot_table_next(&table->by_key, &at)) {
-        if (compare_streams(table->items[at.row], made) != 0)
-            continue;
-        stream_close(made);
-        return table->items[at.row];
-    }
+    while (slot_table_next(&table->by_key, &at))
+        if (compare_streams(table->items[at.row], &wanted) == 0)
+            return table->items[at.row];
+    stream *made = td_alloc(sizeof *made);
+    *made = wanted;
     table->items = td_array_grow(table->items, table->count, sizeof(stream *));
     slot_table_put(&table->by_key, hash, table->count);
     table->items[table->count++] = made;

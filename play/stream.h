@@ -84,10 +84,9 @@ typedef struct stream {
     uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT];
     stream_violation violated;
     stream_undecoded undecoded;
-    gap_list gaps;         /* in which an audit found something of this stream missing, up to
-                              LIMIT_STREAM_GAPS; more are in the verdicts alone */
-    symbol_topic *on_line; /* of the last frame; NULL before the first with a row */
-    symbol_topic *last;    /* of the last one that was no copy */
+    gap_list gaps;      /* in which an audit found something of this stream missing, up to
+                           LIMIT_STREAM_GAPS; more are in the verdicts alone */
+    symbol_topic *last; /* of the last frame with a row that was no copy; NULL before */
 } stream;
 
 /* Apply the next frame. Whatever is in it, this succeeds; only the observer can fail. */

@@ -26,7 +26,8 @@ typedef struct frame_channel {
     /* Of data: 0, 1, 2 … for each stream (book/conn_choice.h); channels differ in shard, direction,
      * opcode or family besides. FRAME_NO_STREAM: the channel is of no stream. */
     uint32_t stream;
-    void *user; /* for the reader of the tape; NULL at first */
+    void *user;                       /* for the reader of the tape; NULL at first */
+    struct symbol_topic *topic_state; /* of data, for play/stream.h; NULL at first */
 } frame_channel;
 
 /* A connection: one object each, so pointers can be compared. It does not change. */
