@@ -6,6 +6,9 @@
  */
 #define SAME_STEP_NS ((int64_t)(100 * TD_NS_PER_MS))
 
+/* So many readings of two clocks at most, until one took no longer than this. */
+enum { READINGS = 8, READING_NS = 2000 };
+
 #define TRUST_NS    ((int64_t)LIMIT_CLOCK_TRUST_NS)
 #define STEP_MIN_NS ((int64_t)SESSION_CLOCK_STEP_MIN_NS)
 
@@ -21,9 +24,22 @@ const char *session_clock_step_name(session_clock_step step)
     return NAMES[step];
 }
 
+/* A thread that waits for a CPU between the readings of two clocks would be wrong by the wait, and
+ * all receive times of the session with it: of some readings the one that took least counts. */
 static int64_t wall_offset_ns(td_clock clock)
 {
-    return (int64_t)clock_wall_ns(clock) - (int64_t)clock_mono_ns(clock);
+    uint64_t least_ns = UINT64_MAX;
+    int64_t offset_ns = 0;
+    for (int i = 0; i < READINGS && least_ns > READING_NS; i++) {
+        uint64_t begin_ns = clock_mono_ns(clock);
+        uint64_t wall_ns = clock_wall_ns(clock);
+        uint64_t took_ns = clock_mono_ns(clock) - begin_ns;
+        if (took_ns >= least_ns)
+            continue;
+        least_ns = took_ns;
+        offset_ns = (int64_t)wall_ns - (int64_t)(begin_ns + took_ns / 2);
+    }
+    return offset_ns;
 }
 
 /* The monotonic clock is read first, so that the difference is never too small. */

@@ -1,5 +1,6 @@
 /* Expected values: promise P3: times strictly increase within a session; pipeline/session_clock.h
  * says what becomes of each kind of step; bounds are those of base/limits.h. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,6 +66,52 @@ static void times_follow_the_monotonic_clock(void **state)
 }
 
 /* Look once a second for so long; the one step that is found, or none. */
+/* ---- a thread that waits for a CPU between two readings ---- */
+
+typedef struct waiting_clock {
+    fixture *of;
+    unsigned waits; /* left, one after each reading of the wall clock */
+} waiting_clock;
+
+static uint64_t waiting_wall_ns(void *ctx)
+{
+    waiting_clock *self = ctx;
+    uint64_t read_ns = wall_ns(self->of);
+    if (self->waits > 0) {
+        self->waits--;
+        advance(self->of, 10 * TD_NS_PER_MS);
+    }
+    return read_ns;
+}
+
+static uint64_t waiting_mono_ns(void *ctx)
+{
+    return mono_ns(((waiting_clock *)ctx)->of);
+}
+
+static void a_wait_between_the_clocks_changes_no_time(void **state)
+{
+    (void)state;
+    fixture f;
+    session_clock clock;
+    start(&f, &clock);
+    for (unsigned waits = 0; waits < 8; waits++) {
+        waiting_clock waiting = {&f, waits};
+        const td_clock_ops ops = {
+            .wall_ns = waiting_wall_ns, .mono_ns = waiting_mono_ns, .boot_ns = waiting_mono_ns};
+        session_clock_init(&clock, (td_clock){&ops, &waiting});
+        assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
+    }
+    /* Where every reading takes as long, the wall clock was read in the middle of it, more or less.
+     */
+    waiting_clock waiting = {&f, UINT_MAX};
+    const td_clock_ops ops = {
+        .wall_ns = waiting_wall_ns, .mono_ns = waiting_mono_ns, .boot_ns = waiting_mono_ns};
+    session_clock_init(&clock, (td_clock){&ops, &waiting});
+    assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f) - 5 * TD_NS_PER_MS);
+    finish(&f);
+}
+
 static session_clock_step look(fixture *f, session_clock *clock, unsigned seconds, int64_t *step_ns)
 {
     session_clock_step found = CLOCK_STEP_NONE;
@@ -239,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_follow_the_monotonic_clock),
+        cmocka_unit_test(a_wait_between_the_clocks_changes_no_time),
         cmocka_unit_test(a_small_step_forward_is_adopted_at_once),
         cmocka_unit_test(a_clock_that_is_wrong_for_a_while_changes_no_time),
         cmocka_unit_test(a_large_step_forward_that_lasts_is_adopted),
