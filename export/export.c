@@ -296,15 +296,20 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     return atomic_load(&run->is_stopped);
 }
 
-/* An archive takes one thread at a time, so each day has its own. */
-static td_result open_archive(const archive *from, archive **out, td_err *err)
+/* An archive takes one thread at a time, so each of several days has its own. */
+static td_result open_archive(const export_run_state *run, archive **out, td_err *err)
 {
+    archive *from = run->options->archive;
+    *out = from;
+    if (run->day_count == 1)
+        return TD_OK;
     const archive_options options = {.io = archive_io(from),
                                      .clock = archive_clock(from),
                                      .log = archive_log(from),
                                      .verb = archive_verb(from),
                                      .catalog_path = archive_catalog_path(from)};
-    return archive_open(&options, archive_path(from), ARCHIVE_READ, out, err);
+    td_result rc = archive_open(&options, archive_path(from), ARCHIVE_READ, out, err);
+    return rc == TD_OK ? archive_view_hold(*out, err) : rc;
 }
 
 /* A day that is being made. */
@@ -320,8 +325,10 @@ typedef struct day_work {
 
 static void close_work(day_work *work)
 {
-    archive_view_let_go(work->archive);
-    archive_close(work->archive);
+    if (work->archive != work->day->run->options->archive) {
+        archive_view_let_go(work->archive);
+        archive_close(work->archive);
+    }
     export_document_close(&work->published);
     export_document_close(&work->left);
     export_document_close(&work->made);
@@ -478,9 +485,7 @@ static td_result do_day(day_work *work, td_err *err)
     td_result rc = export_folder_lock(work->folder, err);
     if (rc != TD_OK)
         return rc;
-    rc = open_archive(work->day->run->options->archive, &work->archive, err);
-    if (rc == TD_OK)
-        rc = archive_view_hold(work->archive, err);
+    rc = open_archive(work->day->run, &work->archive, err);
     if (rc == TD_OK)
         rc = begin_manifest(work->day, work->archive, &work->head, err);
     if (rc == TD_OK)
