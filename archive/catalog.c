@@ -13,7 +13,7 @@
 #include "base/hash.h"
 
 enum {
-    VERSION = 5, /* of rows: the first number of each segment's, and of each day's */
+    VERSION = 6, /* of rows: the first number of each segment's, and of each day's */
     /* Rows or chunks of one segment: 4,096 chunks with bitmaps of 64 KiB channels have 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
     /* Values come from a file that any program may have written. */
@@ -236,7 +236,8 @@ static const field BRIEF_FIELDS[] = {
     FIELD(segment_brief, TEXT, path),       FIELD(segment_brief, U64, file_bytes),
     FIELD(segment_brief, CHARS, chain_hex), FIELD(segment_brief, U64, first_in_ns),
     FIELD(segment_brief, U64, last_in_ns),  FIELD(segment_brief, U64, last_ns),
-    FIELD(segment_brief, U32, is_capture),  FIELD(segment_brief, U64, gap_count),
+    FIELD(segment_brief, U32, is_capture),  FIELD(segment_brief, U64, channels_hash),
+    FIELD(segment_brief, U64, gap_count),
 };
 
 static const field CHUNK_FIELDS[] = {

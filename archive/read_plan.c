@@ -307,16 +307,51 @@ static void look_for_missing(read_plan *plan)
     plan->unreadable_count++;
 }
 
+/* Segments whose channels another one has, too. */
+typedef struct repeats {
+    const archive_segment *segments; /* all that are listed */
+    uint8_t *is_one;                 /* of each */
+    uint64_t *hashes;
+    size_t count;
+} repeats;
+
+static void note_channels(void *user, const archive_segment *segment, const segment_brief *brief)
+{
+    repeats *all = user;
+    for (size_t i = all->count; i > 0; i--)
+        if (all->hashes[i - 1] == brief->channels_hash) {
+            all->is_one[segment - all->segments] = 1;
+            return;
+        }
+    all->hashes = td_array_grow(all->hashes, all->count, sizeof all->hashes[0]);
+    all->hashes[all->count++] = brief->channels_hash;
+}
+
+/* One byte for each listed segment, of td_alloc. */
+static uint8_t *find_repeats(archive_view *view)
+{
+    const size_t count = view->listing.segment_count + 1;
+    repeats all = {.segments = view->listing.segments, .is_one = td_alloc_zero(count, 1)};
+    uint8_t *has_brief = td_alloc_zero(count, 1);
+    archive_view_each_brief(view, note_channels, &all, has_brief);
+    td_free(has_brief);
+    td_free(all.hashes);
+    return all.is_one;
+}
+
 static td_result plan_segments(read_plan *plan, archive_view *view, td_err *err)
 {
     td_result rc = TD_OK;
+    uint8_t *is_repeat = plan->query.is_for_channels ? find_repeats(view) : NULL;
     plan->view = archive_view_share(view);
     log_unexpected(plan, &view->listing);
     look_for_missing(plan);
     archive_view_begin_loads(view);
     for (size_t i = 0; i < view->listing.segment_count && rc == TD_OK; i++)
-        rc = consider(plan, &view->listing.segments[i], err);
+        if (is_repeat == NULL || !is_repeat[i])
+            rc = consider(plan, &view->listing.segments[i], err);
     archive_view_end_loads(view);
+    td_free(is_repeat);
     if (rc == TD_OK)
         td_log_emit(plan->log, TD_LOG_DEBUG,
                     "%zu of %zu segments may hold selected frames, according to %s", plan->count,

@@ -28,7 +28,8 @@ typedef struct read_query {
     int (*wants_segment)(void *user, const segment_name *name); /* likewise, by its name */
     uint8_t is_lasting; /* 1: the plan is kept for long: channels of a segment, and is_wanted, are
                          * there after read_plan_load_chunks only, and the catalog is closed */
-    uint8_t is_quiet;   /* 1: what cannot be read is counted, not logged: another plan does that */
+    uint8_t is_for_channels; /* 1: of segments with the same channels one is enough; of all time */
+    uint8_t is_quiet; /* 1: what cannot be read is counted, not logged: another plan does that */
     void *user;
     archive_view *view; /* to plan from, borrowed for the call; NULL: a new one */
 } read_query;

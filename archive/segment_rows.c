@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "archive/archive_segment.h"
 #include "archive/event.h"
 #include "format/segment_reader.h"
@@ -24,12 +25,26 @@ void segment_rows_fini(segment_rows *rows)
     *rows = (segment_rows){0};
 }
 
+static uint64_t hash_channels(const segment_index *index)
+{
+    td_xxh64_state state;
+    td_xxh64_begin(&state);
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const channel_info *info = &index->channels[i].info;
+        const char *const texts[] = {info->feed, info->topic, info->exchange_topic, info->symbol};
+        for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
+            td_xxh64_update(&state, texts[k], strlen(texts[k]) + 1);
+    }
+    return td_xxh64_end(&state);
+}
+
 segment_brief segment_rows_brief(const segment_rows *rows)
 {
     const segment_index *index = &rows->index;
     segment_brief brief = {.path = index->path,
                            .file_bytes = index->file_bytes,
                            .last_ns = index->last_ns,
+                           .channels_hash = hash_channels(index),
                            .is_capture = strcmp(index->verb, "record") != 0,
                            .gaps = rows->gaps.rows,
                            .gap_count = rows->gaps.count};

@@ -57,8 +57,9 @@ typedef struct segment_brief {
     char chain_hex[33];
     uint64_t first_in_ns; /* of its first and last received frame; 0: it has none */
     uint64_t last_in_ns;
-    uint64_t last_ns;    /* of its last message of any kind */
-    uint32_t is_capture; /* 1: imported */
+    uint64_t last_ns;       /* of its last message of any kind */
+    uint64_t channels_hash; /* of its channels' feeds, topics and symbols */
+    uint32_t is_capture;    /* 1: imported */
     const gap_row *gaps;
     size_t gap_count;
 } segment_brief;

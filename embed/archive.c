@@ -899,6 +899,7 @@ static td_result find_last(tapedeck_tape *t, uint64_t *last_ns, td_err *err)
     read_plan *plan = NULL;
     *last_ns = 0;
     all.is_quiet = 1;
+    all.is_for_channels = 1;
     td_result rc = archive_view_open(t->of->of, VIEW_ALL, NULL, &view, err);
     all.view = view;
     if (rc == TD_OK)

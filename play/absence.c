@@ -99,7 +99,7 @@ typedef struct search {
     const selection *wanted;
     selection_window window;
     archive_view *view;
-    read_plan *plan; /* all segments with frames of the selection, at any time */
+    read_plan *plan; /* segments with all channels of the selection, at any time */
     const stream_table *played;
     absence_list *out;
 } search;
@@ -192,6 +192,7 @@ td_result absence_find(archive *a, const selection *wanted, selection_window win
     if (!wanted->has_from && !wanted->has_to)
         return TD_OK;
     all.is_quiet = 1;
+    all.is_for_channels = 1;
     td_result rc = archive_view_open(a, VIEW_ALL, NULL, &s.view, err);
     all.view = s.view;
     if (rc == TD_OK)

@@ -322,6 +322,41 @@ static void test_other_feeds_are_not_opened(void **state)
     archive_place_fini(&place);
 }
 
+static size_t count_for_channels(archive_place *place)
+{
+    const read_query query = {.to_ns = UINT64_MAX, .is_for_channels = 1};
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    read_plan *plan = NULL;
+    td_err err;
+    assert_int_equal(read_plan_open(a, &query, &plan, &err), TD_OK);
+    const size_t count = read_plan_count(plan);
+    read_plan_close(plan);
+    archive_close(a);
+    return count;
+}
+
+/* Four segments with the same channels, and one with one of them, which only the catalog knows. */
+static void test_segments_with_the_same_channels(void **state)
+{
+    (void)state;
+    archive_place place;
+    fixture_feed feed;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 200, 1, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 1, &err), TD_OK);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, at(201), &err), TD_OK);
+    archive_close(a);
+    assert_int_equal(count_for_channels(&place), 2);
+    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
+    assert_int_equal(count_for_channels(&place), 5);
+    archive_place_fini(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_plans_from_one_view),
         cmocka_unit_test(test_segment_that_the_catalog_lacks),
         cmocka_unit_test(test_other_feeds_are_not_opened),
+        cmocka_unit_test(test_segments_with_the_same_channels),
     };
     return cmocka_run_group_tests_name("read_plan", tests, NULL, NULL);
 }
