@@ -15,18 +15,24 @@ export TAPEDECK_CAPTURES
 
 # ---- sources (docs/architecture.md explains the folders) -------------------------------------------
 
-LIBRARIES := base json schema book embed format archive capture tape parquet
-PROGRAMS := cli wire play cut verbs import pipeline recorder tap replay serve export regress drift sim
-sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))
+# Of a folder with a folder inside it: its own files, and that folder's.
+LIBRARIES := base base/json schema schema/bybit book embed format archive tape recorder/capture export/parquet
+PROGRAMS := base/cli wire replay/play replay/cut replay/serve replay recorder/pipeline recorder/tap recorder/import recorder \
+            export regress/drift regress sim verbs
+sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
 SRC_programs := $(call sources,$(PROGRAMS))
 
 # One program each; all of them share testing/.
-SRC_tests := $(sort $(wildcard tests/*/test_*.c))
+SRC_tests := $(sort $(wildcard tests/*/test_*.c tests/*/*/test_*.c))
 SRC_fuzz := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 SRC_testing := $(sort $(wildcard tests/testing/*.c))
-# Programs with one function replaced: tests/wrapped/<module>_<name>.c.
+# Programs with one function replaced: tests/wrapped/<program>_<name>.c.
 SRC_wrapped := $(sort $(wildcard tests/wrapped/*.c))
+PROGRAM_recorder := tapedeck-record
+PROGRAM_replay := tapedeck-replay
+PROGRAM_sim := tapedeck-sim
+PROGRAM_verbs := tapedeck
 WRAP_recorder_few_threads := pthread_create
 WRAP_recorder_hung_names := getaddrinfo
 WRAP_recorder_moved_clock := clock_real
@@ -81,7 +87,7 @@ FLAGS_cov := -O0 -g --coverage
 
 VARIANT_FLAGS := $(or $(FLAGS_$(VARIANT)),$(error unknown VARIANT '$(VARIANT)': release, debug, asan, tsan, fuzz or cov))
 
-CPPFLAGS_ALL := -I. -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
+CPPFLAGS_ALL := -I. -Iembed/include -D_GNU_SOURCE $(CPPFLAGS)
 CFLAGS_ALL := -std=c17 $(WARNINGS) $(VARIANT_FLAGS) -pthread $(WERROR) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 $(WARNINGS_CXX) $(VARIANT_FLAGS) -pthread $(WERROR) $(CXXFLAGS)
 # Nearly 200 programs are linked for the tests: lld or gold, if installed, take a third of ld's time.
@@ -106,10 +112,6 @@ LIB_testing := $(B)/libtesting.a
 LIBS_own := $(LIB_programs) $(LIB_core)
 LIBS := $(LIBS_cli) $(LIBS_replay) $(LIBS_wire) $(LIBS_core)
 
-MAIN_tapedeck := verbs
-MAIN_tapedeck-record := recorder
-MAIN_tapedeck-replay := replay
-MAIN_tapedeck-sim := sim
 BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 TRUTH_BIN := $(B)/tests/truth/compare
@@ -155,14 +157,14 @@ $(B)/obj/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(LIB_core): $(call obj,$(SRC_core))
-$(LIB_programs): $(call obj,$(filter-out %/main.c,$(SRC_programs)))
+$(LIB_programs): $(call obj,$(filter-out verbs/tapedeck%,$(SRC_programs)))
 $(LIB_testing): $(call obj,$(SRC_testing))
 $(LIBS_own) $(LIB_testing):
 	@mkdir -p $(@D) && rm -f $@
 	$(AR_tool) rcs $@ $^
 
 LINK = @mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL)
-$(BINS): $(B)/bin/%: $(B)/obj/$$(MAIN_$$*)/main.o $(LIBS_own)
+$(BINS): $(B)/bin/%: $(B)/obj/verbs/%.o $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
 
 # A mistake in a template ends the build. A program for another machine does not run here.
@@ -197,7 +199,7 @@ $(COVERAGE_BIN): $(call obj,$(SRC_coverage)) $(LIBS_own)
 
 # Link-time optimisation would bind a name before it is wrapped.
 WRAPPED_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_wrapped))
-MAIN_OF_wrapped = $(if $(filter truth_%,$*),$(call obj,$(SRC_truth)),$(B)/obj/$(firstword $(subst _, ,$*))/main.o)
+MAIN_OF_wrapped = $(if $(filter truth_%,$*),$(call obj,$(SRC_truth)),$(B)/obj/verbs/$(PROGRAM_$(firstword $(subst _, ,$*))).o)
 $(B)/tests/wrapped/%: $(B)/obj/tests/wrapped/%.o $$(MAIN_OF_wrapped) $(LIBS_own)
 	$(LINK) -fno-lto -Wl,--wrap=$(WRAP_$*) -o $@ $^ $(LIBS)
 
@@ -207,7 +209,7 @@ $(B)/obj/tests/venue/family.o: CPPFLAGS_ALL := -Itests/venue $(CPPFLAGS_ALL)
 $(B)/obj/tests/venue/family.o: schema/family.c
 	$(COMPILE_C)
 -include $(B)/obj/tests/venue/family.d
-$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/$$(MAIN_$$*)/main.o $(B)/obj/tests/venue/family.o \
+$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/verbs/%.o $(B)/obj/tests/venue/family.o \
                $(call obj,$(SRC_venue)) $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
 
@@ -366,8 +368,8 @@ check-asan:
 # Tests that run threads: of the recorder, of replay and export with -j, of serve, and the unit tests of what they share.
 E2E_threads = crash days decoders disk drift export export_parquet faults feed hftbacktest import late live lag neighbours process_limits \
               regress serve_again serve_control serve_keys serve_late session status tap truth
-UNIT_threads = $(filter $(addprefix $(B)/tests/,base/test_ring base/test_workers cli/test_line_writer export/% format/test_segment_reader \
-               fuzz/corpus_archive pipeline/% play/% recorder/% regress/% tape/% tap/% wire/%),$(TEST_BINS))
+UNIT_threads = $(filter $(addprefix $(B)/tests/,base/test_ring base/test_workers base/cli/test_line_writer export/% format/test_segment_reader \
+               fuzz/corpus_archive replay/play/% recorder/% regress/% tape/% wire/%),$(TEST_BINS))
 threads-build: $(UNIT_threads) $(WRAPPED_BINS) $(CONFORMANCE_BINS)
 check-tsan:
 	$(SUBMAKE) -j$(JOBS) VARIANT=tsan all threads-build
@@ -444,7 +446,7 @@ LIBDIR ?= $(PREFIX)/lib
 DEST = $(DESTDIR)$(PREFIX)
 DEST_LIB = $(DESTDIR)$(LIBDIR)
 INCLUDE = $(DEST)/include/tapedeck
-PUBLIC_HEADERS = $(wildcard include/tapedeck/*.h)
+PUBLIC_HEADERS = $(wildcard embed/include/tapedeck/*.h)
 PAGES = $(wildcard docs/man/*.1)
 PAGES_7 = $(wildcard docs/man/*.7)
 # Where python3 looks: Debian's below /usr without its version; below a virtual environment and ~/.local in
@@ -464,7 +466,7 @@ install: all $(LIB_static) $(LIB_shared)
 	ln -sf $(SONAME) "$(DEST_LIB)/libtapedeck.so"
 	install -D -m 644 -t "$(DEST)/share/man/man1" $(PAGES)
 	install -D -m 644 -t "$(DEST)/share/man/man7" $(PAGES_7)
-	install -D -m 644 -t "$(PYTHON_DIR)" $(addprefix python/tapedeck/,__init__.py __init__.pyi py.typed)
+	install -D -m 644 -t "$(PYTHON_DIR)" $(addprefix embed/python/tapedeck/,__init__.py __init__.pyi py.typed)
 	install -D -m 644 -t "$(INCLUDE)" $(PUBLIC_HEADERS)
 	install -d "$(DEST_LIB)/pkgconfig" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)"
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(subst $(PREFIX)/,$${prefix}/,$(LIBDIR))' 'Name: tapedeck' \
@@ -473,9 +475,9 @@ install: all $(LIB_static) $(LIB_shared)
 	    'Cflags: -I"$${prefix}/include"' 'Libs: -L"$${libdir}" -ltapedeck' \
 	    'Libs.private: $(LIBS_embed) -lstdc++ -lm -pthread' > "$(DEST_LIB)/pkgconfig/tapedeck.pc"
 	for p in $(BIN_names); do \
-	    sed "s/PROGRAM/$$p/g" cli/completions.bash > "$(BASH_DIR)/$$p" && \
-	    sed "s/PROGRAM/$$p/g" cli/completions.zsh > "$(ZSH_DIR)/_$$p" && \
-	    sed "s/PROGRAM/$$p/g" cli/completions.fish > "$(FISH_DIR)/$$p.fish" || exit 1; \
+	    sed "s/PROGRAM/$$p/g" base/cli/completions.bash > "$(BASH_DIR)/$$p" && \
+	    sed "s/PROGRAM/$$p/g" base/cli/completions.zsh > "$(ZSH_DIR)/_$$p" && \
+	    sed "s/PROGRAM/$$p/g" base/cli/completions.fish > "$(FISH_DIR)/$$p.fish" || exit 1; \
 	done
 
 ## uninstall: remove what install put there

@@ -5,8 +5,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/utf8.h"
-#include "json/json.h"
-#include "json/json_write.h"
+#include "base/json/json.h"
+#include "base/json/json_write.h"
 
 /* Largest JSON of one event: 256 slots of at most 150 bytes, and texts such as a list of topics. */
 enum { EVENT_BYTES_MAX = 4 << 20, EVENT_FIELDS_MAX = 64 };

@@ -42,8 +42,9 @@ typedef enum event_kind {
                          frame, sent_code of our frame, by (who closed first), cause */
     EVENT_GAP,        /* gap, which has the slot (feed left out: it is the channel's) */
     EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
-                         "held", "new_session": the wall clock stepped (pipeline/session_clock.h);
-                         "paused": the recorder did not run, from_ns, to_ns, cause
+                         "held", "new_session": the wall clock stepped
+                         (recorder/pipeline/session_clock.h);      "paused": the recorder did not run,
+                         from_ns, to_ns, cause
                          ("not running", "suspended") */
     EVENT_OVERLOAD,   /* slot, what (absent: sockets were left unread, and receive times are late;
                          EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,

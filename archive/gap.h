@@ -9,7 +9,7 @@
 #include "base/channel.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 
 typedef enum gap_reason {
     GAP_DISCONNECT, /* the connection ended while recording went on */

@@ -5,8 +5,8 @@
  *   U+0080 to U+009F, direction marks, separators     \u202e
  *
  * A backslash is unchanged, so escaping twice changes nothing; --json prints the exact text. Used
- * by everything that prints for people: cli/ (tables, lines, status), base/log.h and base/err.h.
- * Pure functions; any thread. */
+ * by everything that prints for people: base/cli/ (tables, lines, status), base/log.h and
+ * base/err.h. Pure functions; any thread. */
 #ifndef TD_BASE_ESCAPE_H
 #define TD_BASE_ESCAPE_H
 

@@ -193,11 +193,11 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Chunks that a merge holds decompressed at once, over all segments that overlap in time. */
 #define LIMIT_MERGE_CHUNKS 256u
 
-/* The wall clock under a recorder (pipeline/session_clock.h). A step of up to the first is trusted
- * at once, and receive times may stay ahead by as much; a leap second is one. A larger one must
- * have lasted for the second: a clock that jumps by mistake (a time server's bad answer, a wrong
- * `date`) is usually right again by then. New sessions because of a clock that went back are at
- * least the third apart, so that an oscillating clock cannot stop the recording. */
+/* The wall clock under a recorder (recorder/pipeline/session_clock.h). A step of up to the first is
+ * trusted at once, and receive times may stay ahead by as much; a leap second is one. A larger one
+ * must have lasted for the second: a clock that jumps by mistake (a time server's bad answer, a
+ * wrong `date`) is usually right again by then. New sessions because of a clock that went back are
+ * at least the third apart, so that an oscillating clock cannot stop the recording. */
 #define LIMIT_CLOCK_TRUST_NS   (UINT64_C(1000) * 1000 * 1000)
 #define LIMIT_CLOCK_CONFIRM_NS (UINT64_C(10) * 1000 * 1000 * 1000)
 #define LIMIT_CLOCK_SESSION_NS (UINT64_C(300) * 1000 * 1000 * 1000)

@@ -9,7 +9,7 @@
 
 #include "base/io_posix.h"
 #include "archive/archive_writer.h"
-#include "capture/feed_writer.h"
+#include "recorder/capture/feed_writer.h"
 #include "schema/decode.h"
 
 #define HOUR_NS  (UINT64_C(3600) * TD_NS_PER_S)

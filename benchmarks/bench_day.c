@@ -10,8 +10,8 @@
 #include "base/alloc.h"
 #include "base/io_posix.h"
 #include "archive/archive_writer.h"
-#include "capture/feed_writer.h"
-#include "pipeline/live_check.h"
+#include "recorder/capture/feed_writer.h"
+#include "recorder/pipeline/live_check.h"
 #include "schema/decode.h"
 #include "sim/sim_family.h"
 

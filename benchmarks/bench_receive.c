@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/limits.h"
-#include "pipeline/intake.h"
+#include "recorder/pipeline/intake.h"
 #include "wire/client.h"
 
 typedef struct receiver {

@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/io_posix.h"
-#include "capture/feed_writer.h"
+#include "recorder/capture/feed_writer.h"
 #include "archive/archive_writer.h"
 #include "schema/decode.h"
 

@@ -53,7 +53,7 @@ function checkSame(ours, theirs) {
 const PYTHON = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["-c", "import numpy"]).status === 0) ?? "python3";
 
 /** The package for Python, or json.loads over the same frames. */
-const inPython = (c, what) => JSON.parse(run(PYTHON, ["benchmarks/python_read.py", what, c.archive], { env: { ...process.env, PYTHONPATH: "python" } }));
+const inPython = (c, what) => JSON.parse(run(PYTHON, ["benchmarks/python_read.py", what, c.archive], { env: { ...process.env, PYTHONPATH: "embed/python" } }));
 
 /** Rates are those of CPU time, but those of Python, which reads on all cores, by the clock. */
 export async function exportRows(v5, row) {

@@ -107,7 +107,7 @@ const oursCheck = (c, threads) => processed(c, checkArgs(c, threads));
 const SCRIPT = path.resolve("docs/examples/decoder.py");
 const library = () => {
   const file = path.join(work, "decoder.so");
-  if (!fs.existsSync(file)) run("cc", ["-O2", "-shared", "-fPIC", "-Iinclude", "docs/examples/decoder.c", "-o", file]);
+  if (!fs.existsSync(file)) run("cc", ["-O2", "-shared", "-fPIC", "-Iembed/include", "docs/examples/decoder.c", "-o", file]);
   return file;
 };
 const oursLibrary = (c, threads) => processed(c, [...checkArgs(c, threads), "--decoder", library()]);

@@ -1,5 +1,5 @@
-/* The interface of include/tapedeck/archive.h. */
-#include "include/tapedeck/archive.h"
+/* The interface of embed/include/tapedeck/archive.h. */
+#include "embed/include/tapedeck/archive.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 #include "archive/session_spans.h"
 #include "book/symbol_table.h"
 #include "embed/frame_view.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "tape/topic_trust.h"
 #include "tape/coverage.h"
 #include "tape/cursor.h"

@@ -1,10 +1,10 @@
-/* A decoded frame in the plain structs of include/tapedeck/plugin.h, and the functions of its host
- * that read frames and decimals. It refers to a message and a verdict and keeps nothing, so a view
- * lasts as long as these. One thread. */
+/* A decoded frame in the plain structs of embed/include/tapedeck/plugin.h, and the functions of its
+ * host that read frames and decimals. It refers to a message and a verdict and keeps nothing, so a
+ * view lasts as long as these. One thread. */
 #ifndef TD_EMBED_FRAME_VIEW_H
 #define TD_EMBED_FRAME_VIEW_H
 
-#include "include/tapedeck/plugin.h"
+#include "embed/include/tapedeck/plugin.h"
 #include "book/continuity.h"
 #include "schema/message.h"
 

@@ -1,5 +1,5 @@
-/* The interface of include/tapedeck/tapedeck.h. */
-#include "include/tapedeck/tapedeck.h"
+/* The interface of embed/include/tapedeck/tapedeck.h. */
+#include "embed/include/tapedeck/tapedeck.h"
 
 #include <string.h>
 

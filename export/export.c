@@ -12,7 +12,7 @@
 #include "base/workers.h"
 #include "archive/archive_view.h"
 #include "archive/read_plan.h"
-#include "cli/units.h"
+#include "base/cli/units.h"
 #include "export/export_day.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"

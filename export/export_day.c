@@ -8,14 +8,14 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "cli/units.h"
+#include "base/cli/units.h"
 #include "tape/topic_trust.h"
 #include "tape/content.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"
 #include "export/export_scan.h"
 #include "export/export_writers.h"
-#include "play/player.h"
+#include "replay/play/player.h"
 #include "tape/cursor.h"
 
 /* What the frames of a channel are to the export. */

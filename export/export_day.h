@@ -16,7 +16,7 @@
 #include "export/export_folder.h"
 #include "export/export_manifest.h"
 #include "export/export_spec.h"
-#include "play/report.h"
+#include "replay/play/report.h"
 #include "tape/selection.h"
 
 typedef struct export_day {

@@ -21,7 +21,7 @@
 #include "export/export_precision.h"
 #include "export/export_row.h"
 #include "export/export_type.h"
-#include "play/observer.h"
+#include "replay/play/observer.h"
 #include "tape/cursor.h"
 
 struct export_counts;

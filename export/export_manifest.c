@@ -14,7 +14,7 @@
 #include "export/export_name.h"
 #include "format/segment_index.h"
 #include "format/segment_name.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 
 /* ---- pieces: texts whose size other limits keep in bounds ---- */
 

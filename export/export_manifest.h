@@ -16,8 +16,8 @@
 #include "archive/archive.h"
 #include "export/export_spec.h"
 #include "export/export_writers.h"
-#include "json/json.h"
-#include "play/report.h"
+#include "base/json/json.h"
+#include "replay/play/report.h"
 #include "tape/selection.h"
 
 /* A symbol that no file can hold, or whose books were not recorded with the requested depth. */

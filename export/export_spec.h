@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "export/export_format.h"
-#include "play/days.h"
+#include "replay/play/days.h"
 
 enum { EXPORT_OUTPUTS_MAX = 256, EXPORT_SHARDS_MAX = 65535 };
 

@@ -6,7 +6,7 @@
 #include "export/export_format.h"
 #include "export/export_name.h"
 #include "export/export_writers.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "tape/message_line.h"
 #include "tape/frame_json.h"
 

@@ -17,7 +17,7 @@
 #include "format/chunk_packer.h"
 #include "format/mcap_encode.h"
 #include "format/mcap_summary.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 
 enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 2 };
 

@@ -14,7 +14,7 @@
 #include "export/export_name.h"
 #include "export/export_writers.h"
 #include "export/parquet_file.h"
-#include "parquet/parquet_reader.h"
+#include "export/parquet/parquet_reader.h"
 #include "schema/instrument.h"
 
 enum {

@@ -3,7 +3,7 @@
 #define TD_EXPORT_PARQUET_FILE_H
 
 #include "export/export_file.h"
-#include "parquet/parquet_writer.h"
+#include "export/parquet/parquet_writer.h"
 
 typedef struct parquet_file parquet_file;
 

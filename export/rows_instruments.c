@@ -12,7 +12,7 @@
 #include "base/limits.h"
 #include "base/slot_table.h"
 #include "export/export_type.h"
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/exchange.h"
 #include "schema/instrument.h"
 

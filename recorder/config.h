@@ -13,9 +13,9 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/limits.h"
-#include "cli/options.h"
-#include "cli/settings_file.h"
-#include "pipeline/pipeline_config.h"
+#include "base/cli/options.h"
+#include "base/cli/settings_file.h"
+#include "recorder/pipeline/pipeline_config.h"
 #include "schema/family.h"
 
 /* An HTTP request that is repeated beside a feed's frames. */

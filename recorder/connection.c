@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/url.h"
-#include "pipeline/recorded_conn.h"
+#include "recorder/pipeline/recorded_conn.h"
 #include "recorder/subscriber.h"
 
 /* Between AUTHENTICATING and REFUSED the connection is open. */

@@ -3,7 +3,7 @@
 #ifndef TD_RECORDER_FEED_SETUP_H
 #define TD_RECORDER_FEED_SETUP_H
 
-#include "capture/redact.h"
+#include "recorder/capture/redact.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
 #include "recorder/http_feed.h"

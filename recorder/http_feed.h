@@ -13,9 +13,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "capture/redact.h"
+#include "recorder/capture/redact.h"
 #include "recorder/config.h"
-#include "pipeline/intake.h"
+#include "recorder/pipeline/intake.h"
 #include "wire/http.h"
 
 typedef struct http_feed http_feed;

@@ -1,5 +1,6 @@
 /* Runs a recorder: opens the session, runs the connections and their recording
- * (pipeline/recording.h), and stops in an order that loses nothing: connections are closed first.
+ * (recorder/pipeline/recording.h), and stops in an order that loses nothing: connections are closed
+ * first.
  */
 #ifndef TD_RECORDER_SUPERVISOR_H
 #define TD_RECORDER_SUPERVISOR_H
@@ -12,7 +13,7 @@
 #include "archive/archive.h"
 #include "format/chain.h"
 #include "recorder/config.h"
-#include "pipeline/recording.h"
+#include "recorder/pipeline/recording.h"
 
 typedef struct supervisor supervisor;
 

@@ -13,7 +13,7 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "book/state_io.h"
-#include "cli/options.h"
+#include "base/cli/options.h"
 #include "schema/canonical.h"
 
 #define OPEN_SUFFIX ".open"

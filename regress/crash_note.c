@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "cli/exit_codes.h"
+#include "base/cli/exit_codes.h"
 
 #define CRASH_FILE "tapedeck-crash.frame"
 

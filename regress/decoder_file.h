@@ -1,11 +1,11 @@
-/* A user's decoder in a shared object (include/tapedeck/plugin.h), loaded and checked, and what it
- * has of this program. One thread. */
+/* A user's decoder in a shared object (embed/include/tapedeck/plugin.h), loaded and checked, and
+ * what it has of this program. One thread. */
 #ifndef TD_REGRESS_DECODER_FILE_H
 #define TD_REGRESS_DECODER_FILE_H
 
 #include "base/err.h"
 #include "base/log.h"
-#include "include/tapedeck/plugin.h"
+#include "embed/include/tapedeck/plugin.h"
 
 typedef struct decoder_file {
     char *path; /* with a slash: without one the loader would search the system's folders */

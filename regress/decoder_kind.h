@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "cli/stop_signal.h"
+#include "base/cli/stop_signal.h"
 #include "tape/decoding.h"
 
 enum { DECODER_WHAT_BYTES = 512 };

@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/version.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "schema/message_read.h"
 
 enum {

@@ -2,7 +2,7 @@
 #ifndef TD_REGRESS_JSON_DIFF_H
 #define TD_REGRESS_JSON_DIFF_H
 
-#include "cli/result.h"
+#include "base/cli/result.h"
 
 /* Add the difference to a list that is open, a row a line: "--- before", "+++ now", and the lines,
  * with up to three equal ones around each change. One of the texts may be NULL: then the other one

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "json/json.h"
+#include "base/json/json.h"
 
 static int has_name(const options_list *list, td_bytes name)
 {

@@ -4,7 +4,7 @@
 #ifndef TD_REGRESS_MEMBER_MASK_H
 #define TD_REGRESS_MEMBER_MASK_H
 
-#include "cli/options.h"
+#include "base/cli/options.h"
 
 /* Zero-initialise: all. */
 typedef struct member_mask {

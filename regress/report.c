@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/time_text.h"
-#include "cli/units.h"
+#include "base/cli/units.h"
 #include "base/version.h"
 #include "regress/json_diff.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "base/io.h"
-#include "cli/result.h"
+#include "base/cli/result.h"
 #include "regress/run.h"
 
 typedef struct regress_report {

@@ -12,9 +12,9 @@
 #include "base/limits.h"
 #include "base/version.h"
 #include "archive/name_index.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "tape/message_line.h"
-#include "play/stream.h"
+#include "replay/play/stream.h"
 #include "schema/canonical.h"
 #include "tape/empty_selection.h"
 

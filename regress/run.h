@@ -10,7 +10,7 @@
 
 #include "archive/archive.h"
 #include "base/err.h"
-#include "play/observe.h"
+#include "replay/play/observe.h"
 #include "regress/baseline.h"
 #include "regress/join.h"
 #include "regress/member_mask.h"

@@ -9,8 +9,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "cli/options.h"
-#include "cli/result.h"
+#include "base/cli/options.h"
+#include "base/cli/result.h"
 #include "regress/decoder_kind.h"
 #include "tape/decoding.h"
 

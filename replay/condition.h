@@ -19,8 +19,8 @@
 #include "base/decimal.h"
 #include "base/err.h"
 #include "archive/gap.h"
-#include "cli/options.h"
-#include "play/observer.h"
+#include "base/cli/options.h"
+#include "replay/play/observer.h"
 #include "tape/selection.h"
 
 enum { CONDITION_TERMS_MAX = 8, CONDITIONS_MAX = 16, CONDITIONS_MET_MAX = 1 << 20 };

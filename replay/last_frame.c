@@ -1,7 +1,7 @@
 #include "replay/last_frame.h"
 
 #include "base/limits.h"
-#include "play/report.h"
+#include "replay/play/report.h"
 #include "replay/condition.h"
 
 void last_frame_init(last_frame *self)

@@ -4,10 +4,10 @@
 #define TD_REPLAY_LAST_FRAME_H
 
 #include "base/buf.h"
-#include "cli/result.h"
-#include "play/observer.h"
-#include "play/pacer.h"
-#include "play/stream.h"
+#include "base/cli/result.h"
+#include "replay/play/observer.h"
+#include "replay/play/pacer.h"
+#include "replay/play/stream.h"
 
 typedef struct last_frame {
     uint8_t is_set;

@@ -7,8 +7,8 @@
 
 #include "base/escape.h"
 #include "base/time_text.h"
-#include "cli/terminal.h"
-#include "play/control.h"
+#include "base/cli/terminal.h"
+#include "replay/play/control.h"
 
 enum {
     FRAME_ROWS = 9,

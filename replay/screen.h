@@ -5,8 +5,8 @@
 #define TD_REPLAY_SCREEN_H
 
 #include "archive/gap.h"
-#include "cli/output.h"
-#include "play/pacer.h"
+#include "base/cli/output.h"
+#include "replay/play/pacer.h"
 #include "replay/last_frame.h"
 
 enum { SCREEN_ROWS = 23 };

@@ -4,9 +4,9 @@
 #ifndef TD_REPLAY_SINK_JSONL_H
 #define TD_REPLAY_SINK_JSONL_H
 
-#include "cli/option_groups.h"
-#include "cli/output.h"
-#include "play/pacer.h"
+#include "base/cli/option_groups.h"
+#include "base/cli/output.h"
+#include "replay/play/pacer.h"
 #include "schema/frame.h"
 
 typedef struct sink_jsonl_lines {
@@ -15,8 +15,8 @@ typedef struct sink_jsonl_lines {
     const pacer *pacer;    /* borrowed; frames that it returns over are printed already */
 } sink_jsonl_lines;
 
-/* Print a frame that is due (play/player.h); the tape reads all (TAPE_READS_ALL). TD_EOF: the
- * reader of the output has gone. */
+/* Print a frame that is due (replay/play/player.h); the tape reads all (TAPE_READS_ALL). TD_EOF:
+ * the reader of the output has gone. */
 TD_MUST_USE td_result sink_jsonl_put(const sink_jsonl_lines *lines, const frame_ref *frame,
                                      uint64_t deadline_ns);
 

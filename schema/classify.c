@@ -21,7 +21,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "json/json_tokens.h"
+#include "base/json/json_tokens.h"
 #include "schema/decode_plan.h"
 #include "schema/decode_value.h"
 #include "schema/dialect.h"

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/exchange.h"
 #include "schema/family.h"
 #include "schema/topic.h"

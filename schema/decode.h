@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/channel.h"
 #include "base/err.h"
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/classify.h"
 #include "schema/decode_result.h"
 #include "schema/family.h"

@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/message.h"
 #include "schema/topic.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/topic.h"
 
 /* Why a frame could not be decoded. Stable names by decode_reason_name. */

@@ -3,7 +3,7 @@
 #ifndef TD_SCHEMA_DECODE_ROWS_H
 #define TD_SCHEMA_DECODE_ROWS_H
 
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/decode_result.h"
 #include "schema/decode_plan.h"
 #include "schema/decode_value.h"

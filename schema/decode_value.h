@@ -3,7 +3,7 @@
 #ifndef TD_SCHEMA_DECODE_VALUE_H
 #define TD_SCHEMA_DECODE_VALUE_H
 
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/decode.h"
 #include "schema/message.h"
 #include "schema/topic.h"

@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "schema/family.h"
-#include "json/json.h"
+#include "base/json/json.h"
 
 enum {
     /* Topics in one request: above the 2,000 symbols times topics of the largest family, below what

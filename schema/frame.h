@@ -27,7 +27,7 @@ typedef struct frame_channel {
      * opcode or family besides. FRAME_NO_STREAM: the channel is of no stream. */
     uint32_t stream;
     void *user;                       /* for the reader of the tape; NULL at first */
-    struct symbol_topic *topic_state; /* of data, for play/stream.h; NULL at first */
+    struct symbol_topic *topic_state; /* of data, for replay/play/stream.h; NULL at first */
 } frame_channel;
 
 /* A connection: one object each, so pointers can be compared. It does not change. */

@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/message.h"
 #include "schema/topic.h"
 

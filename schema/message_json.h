@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "schema/classify.h"
 #include "schema/decode.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "schema/message.h"
 #include "schema/topic.h"
 

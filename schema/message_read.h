@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/message_build.h"
 
 /* Read a message out of an object; beside: a member of it that is not the message's ("n"), or NULL.

@@ -1,8 +1,8 @@
 /* Scanners for JSON in canonical form: as exchanges write it, without white space or escapes.
  *
- * What these functions accept, the JSON reader (json/json.h) accepts with the same value; the rest,
- * valid or not (escapes, white space, other characters, odd numbers), they refuse. Callers have a
- * slow path over the JSON reader, so that a refusal costs time and changes no result.
+ * What these functions accept, the JSON reader (base/json/json.h) accepts with the same value; the
+ * rest, valid or not (escapes, white space, other characters, odd numbers), they refuse. Callers
+ * have a slow path over the JSON reader, so that a refusal costs time and changes no result.
  *
  * Each takes the place where something should begin and returns the place after it, or NULL. None
  * reads more than SCAN_REACH bytes beyond the place where it begins, or beyond the end of the text:
@@ -16,7 +16,7 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "json/json.h"
+#include "base/json/json.h"
 
 enum {
     SCAN_DIGITS_MAX = 18,

@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "cli/option_groups.h"
+#include "base/cli/option_groups.h"
 #include "schema/family.h"
 #include "sim/truth.h"
 #include "wire/client.h"

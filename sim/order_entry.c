@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/decimal.h"
 #include "base/hash.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "schema/dialect.h"
 #include "sim/account.h"
 

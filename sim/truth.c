@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/decimal.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 
 struct truth {
     td_file *file;

@@ -3,7 +3,7 @@
 #ifndef TD_TAPE_FRAME_JSON_H
 #define TD_TAPE_FRAME_JSON_H
 
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "schema/frame.h"
 
 /* Write feed, conn, ordinal and recv_ns into an object that the caller has open. */

@@ -3,7 +3,7 @@
 #ifndef TD_TAPE_MESSAGE_LINE_H
 #define TD_TAPE_MESSAGE_LINE_H
 
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "schema/frame.h"
 
 /* Write the members of a frame's content (schema/message_json.h): of data, unknown frames, control

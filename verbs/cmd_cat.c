@@ -1,11 +1,11 @@
 /* tapedeck cat: frames, in the tape's order. */
 #include <string.h>
 
-#include "play/verb_run.h"
+#include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "cli/stop_signal.h"
+#include "base/cli/stop_signal.h"
 #include "tape/cursor.h"
 #include "tape/message_line.h"
 

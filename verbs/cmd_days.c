@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "play/days.h"
-#include "play/verb_run.h"
+#include "replay/play/days.h"
+#include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 
 enum { PERCENT_ALL = 10000 };

@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include "verbs/cmds.h"
-#include "play/verb_run.h"
-#include "import/import_line.h"
-#include "import/import_source.h"
+#include "verbs/verb_run.h"
+#include "recorder/import/import_line.h"
+#include "recorder/import/import_source.h"
 #include "base/io_posix.h"
-#include "cli/units.h"
+#include "base/cli/units.h"
 #include "schema/decode.h"
 #include "schema/family.h"
 #include "schema/message_json.h"

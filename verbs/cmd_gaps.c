@@ -1,12 +1,12 @@
 /* tapedeck gaps: the ledger, and what cannot be read of the selection. */
 #include <stdlib.h>
 
-#include "play/verb_run.h"
+#include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
-#include "play/report.h"
+#include "replay/play/report.h"
 #include "tape/empty_selection.h"
 #include "tape/cursor.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "play/verb_run.h"
+#include "verbs/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"

@@ -1,9 +1,9 @@
 /* tapedeck latency: how long requests about orders took, to their answers and updates. */
 #include <string.h>
 
-#include "play/lateness.h"
-#include "play/order_join.h"
-#include "play/verb_run.h"
+#include "replay/play/lateness.h"
+#include "replay/play/order_join.h"
+#include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
 #include "schema/family.h"

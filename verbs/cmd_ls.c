@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "play/verb_run.h"
+#include "verbs/verb_run.h"
 #include "base/alloc.h"
 #include "archive/read_plan.h"
 

@@ -2,11 +2,11 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "play/verb_run.h"
+#include "verbs/verb_run.h"
 #include "base/alloc.h"
 #include "base/time_text.h"
 #include "base/limits.h"
-#include "cli/units.h"
+#include "base/cli/units.h"
 #include "archive/feed_history.h"
 #include "archive/prune.h"
 #include "tape/empty_selection.h"

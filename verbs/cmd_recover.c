@@ -1,6 +1,6 @@
 /* tapedeck recover: close what a crash left open. */
-#include "play/report.h"
-#include "play/verb_run.h"
+#include "replay/play/report.h"
+#include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
 #include "archive/archive_recover.h"

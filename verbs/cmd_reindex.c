@@ -1,10 +1,10 @@
 /* tapedeck reindex: the catalog, rebuilt. */
 #include <stddef.h>
 
-#include "play/verb_run.h"
+#include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/clock.h"
-#include "cli/units.h"
+#include "base/cli/units.h"
 #include "archive/reindex.h"
 #include "archive/ledger.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "play/verb_run.h"
+#include "verbs/verb_run.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/suggest.h"

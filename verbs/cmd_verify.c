@@ -1,15 +1,15 @@
 /* tapedeck verify: is what was recorded still there, bit for bit? */
 #include <string.h>
 
-#include "play/verb_run.h"
+#include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "cli/units.h"
+#include "base/cli/units.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
 #include "archive/verify.h"
-#include "play/report.h"
+#include "replay/play/report.h"
 #include "archive/gap.h"
 #include "tape/cursor.h"
 

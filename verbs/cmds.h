@@ -1,45 +1,80 @@
-/* The verbs of the front program that are not import: one cmd_<verb>.c each. Every one parses its
- * command line, prints for itself, and returns the exit status that docs/design.md gives it. */
+/* The verbs: one cmd_<verb>.c each. Every one parses its command line, prints for itself, and
+ * returns the exit status that docs/design.md gives it. A verb that the front program hands to
+ * another one has its summary here, for both tables. */
 #ifndef TD_VERBS_CMDS_H
 #define TD_VERBS_CMDS_H
 
-#include "cli/verbs.h"
+#include "base/cli/verbs.h"
 
+/* ---- tapedeck-record ---- */
+
+#define CMD_RECORD_SUMMARY "capture live feeds into an archive"
+#define CMD_TAP_SUMMARY    "pass a client's connections on, and record them"
+
+/* Record until a signal or a limit, print what was recorded. */
+exit_code cmd_record(const verb_context *context, int argc, char **argv);
+/* Relay until a signal, report what was recorded. */
+exit_code cmd_tap(const verb_context *context, int argc, char **argv);
+
+/* ---- tapedeck-replay ---- */
+
+#define CMD_REPLAY_SUMMARY  "run a selection through decoders and order books, and report"
+#define CMD_WHEN_SUMMARY    "find the first frame that meets a condition"
+#define CMD_WHY_SUMMARY     "show what put a level into a book"
+#define CMD_SERVE_SUMMARY   "replay a selection as a WebSocket server"
+#define CMD_EXPORT_SUMMARY  "export a selection as a dataset"
+#define CMD_CUT_SUMMARY     "write a selection as one self-contained file"
+#define CMD_DIFF_SUMMARY    "compare the frames of two archives"
+#define CMD_REGRESS_SUMMARY "test decoders against recorded traffic"
+#define CMD_DRIFT_SUMMARY   "report content of the traffic that the schema does not know"
+
+exit_code cmd_replay(const verb_context *context, int argc, char **argv);
+exit_code cmd_when(const verb_context *context, int argc, char **argv);
+exit_code cmd_why(const verb_context *context, int argc, char **argv);
+exit_code cmd_serve(const verb_context *context, int argc, char **argv);
+exit_code cmd_export(const verb_context *context, int argc, char **argv);
+exit_code cmd_cut(const verb_context *context, int argc, char **argv);
+exit_code cmd_diff(const verb_context *context, int argc, char **argv);
+exit_code cmd_drift(const verb_context *context, int argc, char **argv);
+/* Runs one of the verbs below it. */
+exit_code cmd_regress(const verb_context *context, int argc, char **argv);
+exit_code cmd_regress_save(const verb_context *context, int argc, char **argv);
+exit_code cmd_regress_check(const verb_context *context, int argc, char **argv);
+exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv);
+
+/* ---- tapedeck-sim ---- */
+
+#define CMD_SIM_SUMMARY "run a simulated exchange"
+
+/* Run the simulated exchange until it is stopped or has sent what its options ask for. */
+exit_code cmd_sim(const verb_context *context, int argc, char **argv);
+
+/* ---- tapedeck ---- */
+
+/* Import captures (docs/import.md), each as one session. Status 1 if a line was malformed. */
+exit_code cmd_import(const verb_context *context, int argc, char **argv);
 /* Summarize an archive: sessions, feeds, topics, gaps. One document. */
 exit_code cmd_info(const verb_context *context, int argc, char **argv);
-
 /* List segments, one per line. */
 exit_code cmd_ls(const verb_context *context, int argc, char **argv);
-
 /* Print the frames of a selection in order, as JSON lines or raw bytes. */
 exit_code cmd_cat(const verb_context *context, int argc, char **argv);
-
 /* List the gaps of the ledger. 1 if there is any. */
 exit_code cmd_gaps(const verb_context *context, int argc, char **argv);
-
 /* Report how whole each symbol's days are. 1 if one is not clean. */
 exit_code cmd_days(const verb_context *context, int argc, char **argv);
-
 /* Report how long requests about orders took. */
 exit_code cmd_latency(const verb_context *context, int argc, char **argv);
-
 /* Check every byte. 0 sound, 1 sound after recover or reindex, 3 damaged. */
 exit_code cmd_verify(const verb_context *context, int argc, char **argv);
-
 /* Finish segments that a crash left open. 3 if something durable is lost. */
 exit_code cmd_recover(const verb_context *context, int argc, char **argv);
-
 /* Remove old segments. 3 if one could not be read and was left. */
 exit_code cmd_prune(const verb_context *context, int argc, char **argv);
-
 /* Rebuild the catalog. 3 if a segment could not be read, or is missing. */
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv);
-
-/* Print the catalog as sorted text. */
-
 /* Decode frames to typed JSON. 1 if one could not be decoded. */
 exit_code cmd_decode(const verb_context *context, int argc, char **argv);
-
 /* List topics that can be decoded. */
 exit_code cmd_topics(const verb_context *context, int argc, char **argv);
 

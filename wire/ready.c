@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "wire/server.h"
 
 enum { READY_BYTES_MAX = 16 << 10 };

@@ -4,7 +4,7 @@
 #define TD_SCHEMA_BYBIT_DIALECTS_H
 
 #include "schema/dialect.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 
 /* v5's requests are v3's; connections that answer differently have a table each (docs/wire.md 1.5).
  */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parquet/parquet_writer.h"
+#include "export/parquet/parquet_writer.h"
 
 enum {
     TIME_NS,

@@ -23,7 +23,7 @@ function shellOut(command, args, options) {
 }
 
 /** The script of a program, as it is installed. */
-const script = (program, shell) => fs.readFileSync(`cli/completions.${shell}`, "utf8").replaceAll("PROGRAM", program);
+const script = (program, shell) => fs.readFileSync(`base/cli/completions.${shell}`, "utf8").replaceAll("PROGRAM", program);
 
 /** Blocks of lines that end with END. */
 const blocks = (text) => text.split(/^END\n/m).slice(0, -1).map((b) => b.split("\n").filter((l) => l !== ""));

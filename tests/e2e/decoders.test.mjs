@@ -32,7 +32,7 @@ const v5Archive = imported([V5]);
 /** Compile as a user would, with the header of the tree. */
 function compile(cc, sources, name, flags = []) {
   const file = path.join(shared, name);
-  execFileSync(cc, ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O0", "-fPIC", "-Iinclude", "-I.", ...flags, ...sources, "-o", file], { stdio: ["ignore", "pipe", "inherit"] });
+  execFileSync(cc, ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O0", "-fPIC", "-Iembed/include", "-I.", ...flags, ...sources, "-o", file], { stdio: ["ignore", "pipe", "inherit"] });
   return file;
 }
 

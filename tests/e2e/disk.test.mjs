@@ -310,7 +310,7 @@ describe("signals", { concurrency: 3 }, () => {
     await recorder.durableLine((said) => said.in >= 2);
     const started = Date.now();
     recorder.child.kill("SIGTERM");
-    // Two signals within a tenth of a second are one wish (cli/stop_signal.c): keep asking until it ends.
+    // Two signals within a tenth of a second are one wish (base/cli/stop_signal.c): keep asking until it ends.
     const asking = setInterval(() => recorder.child.kill("SIGTERM"), 150);
     const end = await recorder.ended;
     clearInterval(asking);

@@ -8,6 +8,6 @@ const LANGUAGES = [["gcc", "-std=c11", "-x", "c"], ["gcc", "-std=c17", "-x", "c"
 
 for (const [compiler, ...flags] of LANGUAGES)
   test(`tapedeck/plugin.h compiles by itself: ${flags[0]}`, () => {
-    const out = spawnSync(compiler, [...STRICT, ...flags, "include/tapedeck/plugin.h"], { encoding: "utf8" });
+    const out = spawnSync(compiler, [...STRICT, ...flags, "embed/include/tapedeck/plugin.h"], { encoding: "utf8" });
     assert.deepEqual([out.error, out.stderr, out.status], [undefined, "", 0]);
   });

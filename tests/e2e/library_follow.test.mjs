@@ -73,7 +73,7 @@ sys.exit("a tape with an end can be followed")
 
 function build(dir, name, source, ...compiler) {
   const program = path.join(dir, name);
-  execFileSync(compiler[0], [...compiler.slice(1), "-Wall", "-Wextra", "-Werror", "-Iinclude", source, "-x", "none", LIBRARY, "-o", program], { stdio: "pipe" });
+  execFileSync(compiler[0], [...compiler.slice(1), "-Wall", "-Wextra", "-Werror", "-Iembed/include", source, "-x", "none", LIBRARY, "-o", program], { stdio: "pipe" });
   return program;
 }
 

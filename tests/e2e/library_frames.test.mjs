@@ -29,7 +29,7 @@ function once(name, make) {
 /** Compile a program as a user would, with the headers and the library of the tree. */
 function build(file, source, compiler = ["cc", "-std=gnu17"]) {
   const [cc, ...language] = compiler;
-  execFileSync(cc, [...language, "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O0", "-Iinclude", source, "-x", "none", LIBRARY, "-o", file], { stdio: ["ignore", "pipe", "inherit"] });
+  execFileSync(cc, [...language, "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O0", "-Iembed/include", source, "-x", "none", LIBRARY, "-o", file], { stdio: ["ignore", "pipe", "inherit"] });
   return file;
 }
 

@@ -95,7 +95,7 @@ describe("a frame that was never received", { concurrency: 6 }, () => {
     const drops = [175, 275, 375, 475, 575];
     const { archive, dropped, gaps, report, status } = await recordDropped(t, "inverse", ["orderBookL2_25"], drops);
     for (const { topic } of dropped) assert.match(topic, /^orderBook(L2_25|_200\.100ms)$/);
-    // An update of a level that both show is found; how many are is measured in tests/play/test_audit_sim.c.
+    // An update of a level that both show is found; how many are is measured in tests/replay/play/test_audit_sim.c.
     assert.ok(gaps.length >= 2, JSON.stringify(gaps));
     for (const gap of gaps) {
       assert.equal(gap.reason, "sequence");

@@ -15,7 +15,7 @@ export const withoutLibrary = fs.existsSync(LIBRARY) ? false : "a library with a
 export function installed(t) {
   const lib = temporary(t);
   const packages = path.join(lib, "python3/dist-packages");
-  fs.cpSync("python", packages, { recursive: true });
+  fs.cpSync("embed/python", packages, { recursive: true });
   fs.symlinkSync(LIBRARY, path.join(lib, path.basename(LIBRARY)));
   return packages;
 }

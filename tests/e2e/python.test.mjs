@@ -30,8 +30,8 @@ for (const hasNumpy of [false, true]) {
 }
 
 test("types: strict, and as the package has them", { skip: spawnSync("mypy", ["--version"]).status === 0 ? false : "needs mypy (Debian: mypy)" }, () => {
-  const env = { ...process.env, MYPYPATH: "python", PYTHONPATH: "python", MYPY_CACHE_DIR: "/dev/null" };
-  const out = spawnSync("mypy", ["--strict", "docs/examples/vwap.py", "python/tapedeck/__init__.pyi"], { encoding: "utf8", env });
+  const env = { ...process.env, MYPYPATH: "embed/python", PYTHONPATH: "embed/python", MYPY_CACHE_DIR: "/dev/null" };
+  const out = spawnSync("mypy", ["--strict", "docs/examples/vwap.py", "embed/python/tapedeck/__init__.pyi"], { encoding: "utf8", env });
   assert.equal(out.status, 0, out.stdout + out.stderr);
 });
 

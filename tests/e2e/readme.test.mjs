@@ -52,7 +52,7 @@ function program(dir, name, text) {
 async function bash(script, dir) {
   fs.mkdirSync(path.join(dir, "build"));
   fs.symlinkSync(path.resolve(BIN), path.join(dir, "build/bin"));
-  for (const folder of ["docs", "include"]) fs.symlinkSync(path.resolve(folder), path.join(dir, folder));
+  for (const folder of ["docs", "embed"]) fs.symlinkSync(path.resolve(folder), path.join(dir, folder));
   const demo = `make() { [ "$*" = demo ] && "${path.resolve("docs/examples/demo.sh")}" build/bin build/demo; }\n`;
   const installed = `npm() { ln -s "${path.resolve("build/npm/node_modules")}" node_modules; }; python3() { command "${python() ?? "python3"}" "$@"; }\n`;
   const duckdb = `duckdb() { TAPEDECK_NPM="${path.resolve("build/npm")}" "${process.execPath}" "${path.resolve("tests/npm/duckdb.mjs")}" "$@"; }\n`;

@@ -1,6 +1,6 @@
 // Secrets in every form in which a server may echo them, in the archive and in what programs say. Nothing of ours
 // stands between the files and the search (leaks.mjs); what is compressed is inflated by Node. Expected: docs/design.md
-// P2, capture/redact.h.
+// P2, recorder/capture/redact.h.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";

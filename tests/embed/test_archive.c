@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "include/tapedeck/archive.h"
+#include "embed/include/tapedeck/archive.h"
 #include "tests/testing/tape_fixture.h"
 
 #define SECOND UINT64_C(1000000000)

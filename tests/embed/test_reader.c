@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "include/tapedeck/tapedeck.h"
+#include "embed/include/tapedeck/tapedeck.h"
 
 #define BOOK(type, seq, data)                                                                      \
     "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"" type "\",\"data\":" data                    \

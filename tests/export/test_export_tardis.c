@@ -15,7 +15,7 @@
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "export/export_type.h"
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/decode.h"
 #include "tests/testing/capture.h"
 

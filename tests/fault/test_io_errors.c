@@ -1,8 +1,8 @@
 /* A recording that meets an I/O error, a full disk, or a write that is done in part, at every
  * single call that it makes: it stops and says why, or continues as if nothing had been; what it
  * announced is there; the archive is sound after recover, and takes the next recording. Expected:
- * docs/design.md (P1, "Recorder"), base/io.h and pipeline/disk.h; frames are the test's own
- * account. */
+ * docs/design.md (P1, "Recorder"), base/io.h and recorder/pipeline/disk.h; frames are the test's
+ * own account. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

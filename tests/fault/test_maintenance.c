@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "import/import.h"
+#include "recorder/import/import.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"

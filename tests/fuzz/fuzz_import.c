@@ -11,10 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "import/import.h"
-#include "import/import_line.h"
-#include "import/import_order.h"
-#include "import/import_source.h"
+#include "recorder/import/import.h"
+#include "recorder/import/import_line.h"
+#include "recorder/import/import_order.h"
+#include "recorder/import/import_source.h"
 #include "base/assert.h"
 #include "schema/decode.h"
 #include "tests/testing/files.h"

@@ -1,11 +1,11 @@
-/* Any bytes as a Parquet file with the columns of tests/parquet/test_parquet_reader.c. Besides not
- * crashing: a row that is read is the same a second time, and a footer that was set has the entry,
- * so that setting it again changes nothing. */
+/* Any bytes as a Parquet file with the columns of tests/export/parquet/test_parquet_reader.c.
+ * Besides not crashing: a row that is read is the same a second time, and a footer that was set has
+ * the entry, so that setting it again changes nothing. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "parquet/parquet_reader.h"
+#include "export/parquet/parquet_reader.h"
 #include "tests/testing/fuzz_input.h"
 
 enum { COLUMNS = 6, FOOTER_BYTES_MAX = 1 << 24 };

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "capture/redact.h"
+#include "recorder/capture/redact.h"
 #include "tests/testing/fuzz_input.h"
 
 static void check_places(sent_found found, size_t size)

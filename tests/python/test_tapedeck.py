@@ -24,7 +24,7 @@ from decimal import Decimal
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = os.environ.get("TAPEDECK_PYTHON", str(ROOT / "python"))
+PACKAGES = os.environ.get("TAPEDECK_PYTHON", str(ROOT / "embed/python"))
 sys.path.insert(0, PACKAGES)
 import tapedeck  # noqa: E402
 

@@ -16,7 +16,7 @@
 #include "archive/verify.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
-#include "play/player.h"
+#include "replay/play/player.h"
 #include "regress/cut.h"
 #include "tests/testing/files.h"
 #include "tests/testing/tape_fixture.h"

@@ -17,7 +17,7 @@
 #include "schema/bybit/families.h"
 #include "schema/decode.h"
 #include "schema/family.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "schema/message_json.h"
 #include "tests/testing/decode_bench.h"
 #include "tests/testing/row_faults.h"

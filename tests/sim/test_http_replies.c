@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "json/json.h"
+#include "base/json/json.h"
 
 enum { SYMBOLS = 4 };
 

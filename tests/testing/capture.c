@@ -13,7 +13,7 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
-#include "json/json.h"
+#include "base/json/json.h"
 
 enum { PADDING_BYTES = 64 };
 

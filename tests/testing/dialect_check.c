@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "schema/bybit/dialects.h"
 #include "schema/decode.h"
-#include "json/json.h"
+#include "base/json/json.h"
 #include "schema/dialect.h"
 #include "schema/filters.h"
 #include "tests/testing/bybit_dialects.h"

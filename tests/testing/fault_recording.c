@@ -12,9 +12,9 @@
 #include "base/random.h"
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"
-#include "pipeline/disk.h"
-#include "pipeline/encoder.h"
-#include "pipeline/intake.h"
+#include "recorder/pipeline/disk.h"
+#include "recorder/pipeline/encoder.h"
+#include "recorder/pipeline/intake.h"
 #include "tests/testing/files.h"
 
 /* 2026-11-20T06:00:00Z */

@@ -11,7 +11,7 @@
 #include "archive/catalog.h"
 #include "format/chunk_builder.h"
 #include "archive/verify.h"
-#include "play/player.h"
+#include "replay/play/player.h"
 #include "tape/cursor.h"
 #include "tests/testing/files.h"
 #include "tests/testing/channel_numbers.h"

@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "schema/canonical.h"
 #include "schema/message_json.h"
 #include "schema/message_read.h"

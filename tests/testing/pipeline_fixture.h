@@ -9,9 +9,9 @@
 
 #include "tests/testing/io_fault.h"
 #include "archive/archive_writer.h"
-#include "pipeline/disk.h"
-#include "pipeline/encoder.h"
-#include "pipeline/intake.h"
+#include "recorder/pipeline/disk.h"
+#include "recorder/pipeline/encoder.h"
+#include "recorder/pipeline/intake.h"
 
 /* Stands in some of the frames, and must not in the archive. */
 #define PIPELINE_SECRET "VERYSECRETKEY"

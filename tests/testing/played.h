@@ -3,7 +3,7 @@
 #ifndef TD_TESTS_TESTING_PLAYED_H
 #define TD_TESTS_TESTING_PLAYED_H
 
-#include "play/player.h"
+#include "replay/play/player.h"
 #include "tests/testing/capture_tape.h"
 
 typedef char digest_texts[DIGEST_PARTS][TD_HASH128_HEX_BYTES];

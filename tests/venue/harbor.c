@@ -16,7 +16,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "json/json_write.h"
+#include "base/json/json_write.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
 

@@ -1,0 +1,127 @@
+#include "base/cli/stop_signal.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+
+#define SECOND_WITHIN_NS (5 * TD_NS_PER_S)
+
+/* What comes sooner is the same wish: timeout(1) signals the process and then its group. */
+#define SECOND_AFTER_NS (TD_NS_PER_S / 10)
+
+/* What a shell expects of a program that SIGINT ended. */
+enum { EXIT_BY_SIGNAL = 128 };
+
+struct stop_signal {
+    pthread_t thread;
+    sigset_t signals;
+    stop_signal_calls calls;
+    atomic_int is_closing;
+    atomic_int has_come; /* only a flag: nothing that was written before it is read through it */
+};
+
+static void release(const stop_signal *self, int is_released)
+{
+    if (self->calls.release != NULL)
+        self->calls.release(self->calls.user, is_released);
+}
+
+/* What SIGTSTP does by default, with the terminal given back. */
+static void suspend(const stop_signal *self)
+{
+    release(self, 1);
+    (void)raise(SIGSTOP); /* of this thread, or another might take it and this one run on */
+    release(self, 0);
+}
+
+static void *run(void *arg)
+{
+    stop_signal *self = arg;
+    td_clock clock = clock_real();
+    uint64_t first_ns = 0;
+    int number;
+    while (sigwait(&self->signals, &number) == 0) {
+        if (atomic_load_explicit(&self->is_closing, memory_order_acquire))
+            break;
+        if (number == SIGTSTP) {
+            suspend(self);
+            continue;
+        }
+        uint64_t now_ns = clock_mono_ns(clock);
+        if (first_ns != 0 && now_ns - first_ns < SECOND_AFTER_NS)
+            continue;
+        if (number == SIGQUIT || (first_ns != 0 && now_ns - first_ns < SECOND_WITHIN_NS)) {
+            release(self, 1);
+            _exit(EXIT_BY_SIGNAL + number);
+        }
+        first_ns = now_ns;
+        atomic_store_explicit(&self->has_come, 1, memory_order_relaxed);
+        if (self->calls.stop != NULL)
+            self->calls.stop(self->calls.user);
+    }
+    return NULL;
+}
+
+/* nohup(1) ignores SIGHUP; blocking would queue it nevertheless, so it is left alone then. */
+static int is_hangup_ignored(void)
+{
+    struct sigaction action;
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static void stopping_signals(sigset_t *signals, int with_terminal)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    if (!is_hangup_ignored())
+        sigaddset(signals, SIGHUP);
+    if (with_terminal) {
+        sigaddset(signals, SIGTSTP);
+        sigaddset(signals, SIGQUIT);
+    }
+}
+
+void stop_signal_block(int with_terminal)
+{
+    sigset_t signals;
+    stopping_signals(&signals, with_terminal);
+    int failure = pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    TD_ASSERT(failure == 0);
+}
+
+td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out, td_err *err)
+{
+    stop_signal *self = td_alloc_zero(1, sizeof *self);
+    self->calls = *calls;
+    stopping_signals(&self->signals, calls->release != NULL);
+    int failure = pthread_create(&self->thread, NULL, run, self);
+    if (failure != 0) {
+        td_free(self);
+        return td_err_set_os(err, failure, "cannot wait for signals");
+    }
+    *out = self;
+    return TD_OK;
+}
+
+int stop_signal_came(const stop_signal *self)
+{
+    return self != NULL && atomic_load_explicit(&self->has_come, memory_order_relaxed) != 0;
+}
+
+void stop_signal_close(stop_signal *self)
+{
+    if (self == NULL)
+        return;
+    atomic_store_explicit(&self->is_closing, 1, memory_order_release);
+    /* The thread waits for it with sigwait: blocked everywhere, it ends nothing.
+     * NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c) */
+    pthread_kill(self->thread, SIGTERM);
+    pthread_join(self->thread, NULL);
+    td_free(self);
+}

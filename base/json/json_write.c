@@ -1,0 +1,383 @@
+#include "base/json/json_write.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/utf8.h"
+
+/* What an open container is and what it has so far, as bits of json_writer.frames. */
+enum {
+    FRAME_OBJECT = 1 << 0,    /* else an array */
+    FRAME_NOT_EMPTY = 1 << 1, /* a comma comes before the next member */
+    FRAME_KEY_OPEN = 1 << 2,  /* a key was written, its value is due */
+};
+
+/* All output goes through here: the place of the next size bytes; NULL after the first failure. */
+static inline uint8_t *reserve(json_writer *writer, size_t size)
+{
+    td_buf *out = writer->out;
+    if (TD_UNLIKELY(writer->rc != TD_OK))
+        return NULL;
+    if (TD_UNLIKELY(size > out->capacity - out->size))
+        writer->rc = td_buf_reserve(out, size, &writer->err);
+    return TD_LIKELY(writer->rc == TD_OK) ? out->data + out->size : NULL;
+}
+
+static inline void put(json_writer *writer, const void *bytes, size_t size)
+{
+    uint8_t *to = size == 0 ? NULL : reserve(writer, size);
+    if (to == NULL)
+        return;
+    memcpy(to, bytes, size);
+    writer->out->size += size;
+}
+
+static inline void put_char(json_writer *writer, char c)
+{
+    uint8_t *to = reserve(writer, 1);
+    if (to == NULL)
+        return;
+    *to = (uint8_t)c;
+    writer->out->size++;
+}
+
+/* The escape of a control character, of '"' or of '\\'. */
+static void put_escape(json_writer *writer, uint32_t code)
+{
+    static const char SHORT_FROM[] = "\"\\\b\f\n\r\t";
+    static const char SHORT_TO[] = "\"\\bfnrt";
+    const char *found = code == 0 || code > 0x7f ? NULL : strchr(SHORT_FROM, (int)code);
+    if (found != NULL) {
+        char text[2] = {'\\', SHORT_TO[found - SHORT_FROM]};
+        put(writer, text, sizeof text);
+        return;
+    }
+    char text[8];
+    int size = snprintf(text, sizeof text, "\\u%04x", code & 0xffff);
+    TD_ASSERT(size == 6);
+    put(writer, text, (size_t)size);
+}
+
+/* Bytes at p that stand in a string as they are; 0: they are escaped. JSON would allow DEL, C1 and
+ * direction marks, but output goes to terminals, too. */
+static size_t plain_bytes(const uint8_t *p, size_t size)
+{
+    if (size == 1)
+        return *p >= 0x20 && *p != '"' && *p != '\\' && *p != 0x7f;
+    return size == 0 || (size < 4 && td_utf8_is_control(td_utf8_code(p, size))) ? 0 : size;
+}
+
+/* 1 if eight bytes are ASCII, and all stand in a string as they are. */
+static inline int word_is_plain(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t high = ones << 7;
+    const uint64_t quote = word ^ (ones * '"');
+    const uint64_t slash = word ^ (ones * '\\');
+    const uint64_t del = word ^ (ones * 0x7f);
+    /* A borrow out of another byte can show one too many, never one too few. */
+    return ((word | (word - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones)) &
+            high) == 0;
+}
+
+/* Write a text that is plain from end to end, as most texts and all our keys are, with its quotes,
+ * at to, where there is space. Returns its end; NULL: it is not plain. */
+static uint8_t *place_plain(uint8_t *to, td_bytes text)
+{
+    const uint8_t *p = text.data;
+    size_t left = text.size;
+    *to++ = '"';
+    for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, p, sizeof word);
+        if (!word_is_plain(word))
+            return NULL;
+        memcpy(to, &word, sizeof word);
+        p += sizeof word;
+        to += sizeof word;
+    }
+    if (left >= sizeof(uint32_t)) { /* the first four and the last four, which may overlap */
+        uint32_t first;
+        uint32_t last;
+        memcpy(&first, p, sizeof first);
+        memcpy(&last, p + left - sizeof last, sizeof last);
+        if (!word_is_plain((uint64_t)last << 32 | first))
+            return NULL;
+        memcpy(to, &first, sizeof first);
+        memcpy(to + left - sizeof last, &last, sizeof last);
+        to += left;
+        left = 0;
+    }
+    for (; left > 0; left--, p++) {
+        if (*p < 0x20 || *p >= 0x7f || *p == '"' || *p == '\\')
+            return NULL;
+        *to++ = *p;
+    }
+    *to++ = '"';
+    return to;
+}
+
+/* A string with its quotes. Runs of plain characters are copied at once. */
+static void put_string(json_writer *writer, td_bytes text)
+{
+    uint8_t *to = reserve(writer, text.size + 2);
+    uint8_t *end = to == NULL ? NULL : place_plain(to, text);
+    if (TD_LIKELY(end != NULL)) {
+        writer->out->size += (size_t)(end - to);
+        return;
+    }
+    put_char(writer, '"');
+    size_t done = 0; /* text before it is in the buffer */
+    for (size_t at = 0; at < text.size;) {
+        const uint8_t *p = text.data + at;
+        size_t size = td_utf8_bytes(p, text.size - at);
+        size_t plain = plain_bytes(p, size);
+        if (plain > 0) {
+            at += plain;
+            continue;
+        }
+        put(writer, text.data + done, at - done);
+        if (size == 0)
+            put(writer, "\xef\xbf\xbd", 3); /* U+FFFD */
+        else
+            put_escape(writer, td_utf8_code(p, size));
+        at += size == 0 ? 1 : size;
+        done = at;
+    }
+    if (done < text.size) /* an empty view may point nowhere */
+        put(writer, text.data + done, text.size - done);
+    put_char(writer, '"');
+}
+
+/* Comma or nothing before a value, and the bookkeeping that makes misuse an assertion. */
+static inline void value_begins(json_writer *writer)
+{
+    if (writer->depth == 0) {
+        TD_ASSERT(!writer->is_complete);
+        return;
+    }
+    uint8_t *frame = &writer->frames[writer->depth - 1];
+    if (*frame & FRAME_OBJECT) {
+        TD_ASSERT(*frame & FRAME_KEY_OPEN);
+        *frame &= (uint8_t)~FRAME_KEY_OPEN;
+        return;
+    }
+    if (*frame & FRAME_NOT_EMPTY)
+        put_char(writer, ',');
+    *frame |= FRAME_NOT_EMPTY;
+}
+
+static inline void value_ends(json_writer *writer)
+{
+    if (writer->depth == 0)
+        writer->is_complete = 1;
+}
+
+/* A value that is a few bytes of text. */
+static void put_value(json_writer *writer, const void *text, size_t size)
+{
+    value_begins(writer);
+    put(writer, text, size);
+    value_ends(writer);
+}
+
+void json_write_begin(json_writer *writer, td_buf *out)
+{
+    TD_ASSERT(out != NULL);
+    writer->out = out;
+    td_err_clear(&writer->err);
+    writer->rc = TD_OK;
+    writer->depth = 0;
+    writer->is_complete = 0;
+}
+
+td_result json_write_end(json_writer *writer, td_err *err)
+{
+    TD_ASSERT(writer->depth == 0);
+    TD_ASSERT(writer->is_complete);
+    if (writer->rc == TD_OK)
+        return TD_OK;
+    return td_err_set(err, writer->rc, "writing JSON: %s", writer->err.text);
+}
+
+/* Open and close containers; what is open must be what is closed. */
+static void container_begin(json_writer *writer, uint8_t frame, char bracket)
+{
+    TD_ASSERT(writer->depth < LIMIT_JSON_DEPTH);
+    value_begins(writer);
+    writer->frames[writer->depth++] = frame;
+    put_char(writer, bracket);
+}
+
+static void container_end(json_writer *writer, uint8_t frame, char bracket)
+{
+    TD_ASSERT(writer->depth > 0);
+    uint8_t open = writer->frames[writer->depth - 1];
+    TD_ASSERT((open & FRAME_OBJECT) == frame);
+    TD_ASSERT(!(open & FRAME_KEY_OPEN));
+    writer->depth--;
+    put_char(writer, bracket);
+    value_ends(writer);
+}
+
+void json_write_object_begin(json_writer *writer)
+{
+    container_begin(writer, FRAME_OBJECT, '{');
+}
+
+void json_write_object_end(json_writer *writer)
+{
+    container_end(writer, FRAME_OBJECT, '}');
+}
+
+void json_write_array_begin(json_writer *writer)
+{
+    container_begin(writer, 0, '[');
+}
+
+void json_write_array_end(json_writer *writer)
+{
+    container_end(writer, 0, ']');
+}
+
+void json_write_key_bytes(json_writer *writer, td_bytes key)
+{
+    TD_ASSERT(writer->depth > 0);
+    uint8_t *frame = &writer->frames[writer->depth - 1];
+    TD_ASSERT(*frame & FRAME_OBJECT);
+    TD_ASSERT(!(*frame & FRAME_KEY_OPEN));
+    int has_comma = (*frame & FRAME_NOT_EMPTY) != 0;
+    *frame |= FRAME_NOT_EMPTY | FRAME_KEY_OPEN;
+    uint8_t *to = reserve(writer, key.size + 4);
+    if (TD_LIKELY(to != NULL)) {
+        *to = ',';
+        uint8_t *end = place_plain(to + has_comma, key);
+        if (TD_LIKELY(end != NULL)) {
+            *end++ = ':';
+            writer->out->size += (size_t)(end - to);
+            return;
+        }
+    }
+    if (has_comma)
+        put_char(writer, ',');
+    put_string(writer, key);
+    put_char(writer, ':');
+}
+
+void json_write_raw_key(json_writer *writer, td_bytes text)
+{
+    TD_ASSERT(writer->depth > 0);
+    uint8_t *frame = &writer->frames[writer->depth - 1];
+    TD_ASSERT((*frame & (FRAME_OBJECT | FRAME_KEY_OPEN)) == FRAME_OBJECT);
+    if (*frame & FRAME_NOT_EMPTY)
+        put_char(writer, ',');
+    *frame |= FRAME_NOT_EMPTY | FRAME_KEY_OPEN;
+    put(writer, text.data, text.size);
+}
+
+void json_write_key(json_writer *writer, const char *key)
+{
+    json_write_key_bytes(writer, td_bytes_str(key));
+}
+
+void json_write_bytes(json_writer *writer, td_bytes text)
+{
+    value_begins(writer);
+    put_string(writer, text);
+    value_ends(writer);
+}
+
+static void write_hex(json_writer *writer, td_bytes bytes)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    value_begins(writer);
+    put_char(writer, '"');
+    for (size_t i = 0; i < bytes.size; i++) {
+        put_char(writer, DIGITS[bytes.data[i] >> 4]);
+        put_char(writer, DIGITS[bytes.data[i] & 15]);
+    }
+    put_char(writer, '"');
+    value_ends(writer);
+}
+
+void json_write_member_text_or_hex(json_writer *writer, const char *key, const char *hex_key,
+                                   td_bytes bytes)
+{
+    int is_text = td_utf8_is_text(bytes);
+    json_write_key(writer, is_text ? key : hex_key);
+    if (is_text)
+        json_write_bytes(writer, bytes);
+    else
+        write_hex(writer, bytes);
+}
+
+void json_write_text(json_writer *writer, const char *text)
+{
+    if (text == NULL)
+        json_write_null(writer);
+    else
+        json_write_bytes(writer, td_bytes_str(text));
+}
+
+/* 00 to 99. */
+static const char PAIRS[] = "0001020304050607080910111213141516171819202122232425262728293031323334"
+                            "3536373839404142434445464748495051525354555657585960616263646566676869"
+                            "707172737475767778798081828384858687888990919293949596979899";
+
+/* Digits in pairs from the last ones back, then the sign. */
+static void put_integer(json_writer *writer, uint64_t magnitude, int is_negative)
+{
+    char text[24];
+    char *at = text + sizeof text;
+    for (; magnitude >= 100; magnitude /= 100) {
+        at -= 2;
+        memcpy(at, &PAIRS[magnitude % 100 * 2], 2);
+    }
+    *--at = (char)('0' + magnitude % 10);
+    if (magnitude >= 10)
+        *--at = (char)('0' + magnitude / 10);
+    if (is_negative)
+        *--at = '-';
+    TD_ASSERT(at >= text);
+    put_value(writer, at, (size_t)(text + sizeof text - at));
+}
+
+void json_write_i64(json_writer *writer, int64_t value)
+{
+    put_integer(writer, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
+}
+
+void json_write_u64(json_writer *writer, uint64_t value)
+{
+    put_integer(writer, value, 0);
+}
+
+void json_write_decimal(json_writer *writer, td_decimal value)
+{
+    value_begins(writer);
+    char *to = (char *)reserve(writer, TD_DECIMAL_TEXT_BYTES + 2);
+    if (TD_LIKELY(to != NULL)) {
+        to[0] = '"';
+        size_t size = td_decimal_format(value, to + 1);
+        to[size + 1] = '"';
+        writer->out->size += size + 2;
+    }
+    value_ends(writer);
+}
+
+void json_write_bool(json_writer *writer, int value)
+{
+    put_value(writer, value ? "true" : "false", value ? 4 : 5);
+}
+
+void json_write_null(json_writer *writer)
+{
+    put_value(writer, "null", 4);
+}
+
+void json_write_raw(json_writer *writer, td_bytes json)
+{
+    TD_ASSERT(json.size > 0);
+    put_value(writer, json.data, json.size);
+}

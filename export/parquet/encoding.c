@@ -1,0 +1,114 @@
+#include "export/parquet/encoding.h"
+
+#include "base/assert.h"
+#include "export/parquet/thrift.h"
+
+enum { BLOCK = 128, MINIBLOCKS = 4, MINIBLOCK = BLOCK / MINIBLOCKS, GROUP = 8 };
+
+static void add_byte(td_buf *out, unsigned byte)
+{
+    uint8_t one = (uint8_t)byte;
+    td_buf_add(out, &one, 1);
+}
+
+/* Bits that a number needs. */
+static unsigned width_of(uint64_t value)
+{
+    return value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value);
+}
+
+/* Values of width bits each, the lowest bit first, padded with zeros to padded values. */
+static void pack_bits(td_buf *out, const uint64_t *values, size_t count, size_t padded,
+                      unsigned width)
+{
+    size_t size = (padded * width + 7) / 8;
+    td_buf_grow(out, size);
+    uint8_t *to = out->data + out->size;
+    memset(to, 0, size);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i * width;
+        for (unsigned done = 0; done < width;) {
+            unsigned shift = (unsigned)(at + done) % 8;
+            to[(at + done) / 8] |= (uint8_t)(values[i] >> done << shift);
+            done += 8 - shift;
+        }
+    }
+    out->size += size;
+}
+
+void encode_bits(td_buf *out, const int64_t *values, size_t count)
+{
+    for (size_t at = 0; at < count; at += 8) {
+        unsigned byte = 0;
+        for (size_t i = at; i < count && i < at + 8; i++)
+            byte |= (unsigned)(values[i] != 0) << (i - at);
+        add_byte(out, byte);
+    }
+}
+
+/* One block: count (at most BLOCK) deltas of values, from the one after values[0]. Differences
+ * wrap, as the format has it. */
+static void encode_block(td_buf *out, const int64_t *values, size_t count)
+{
+    uint64_t above[BLOCK]; /* each delta less the smallest one */
+    uint8_t widths[MINIBLOCKS] = {0};
+    int64_t least = INT64_MAX;
+    for (size_t i = 0; i < count; i++) {
+        above[i] = (uint64_t)values[i + 1] - (uint64_t)values[i];
+        least = (int64_t)above[i] < least ? (int64_t)above[i] : least;
+    }
+    for (size_t i = 0; i < count; i++) {
+        above[i] -= (uint64_t)least;
+        unsigned width = width_of(above[i]);
+        uint8_t *widest = &widths[i / MINIBLOCK];
+        *widest = width > *widest ? (uint8_t)width : *widest;
+    }
+    thrift_varint(out, thrift_zigzag(least));
+    td_buf_add(out, widths, sizeof widths);
+    for (size_t at = 0; at < count; at += MINIBLOCK) {
+        size_t used = count - at < MINIBLOCK ? count - at : MINIBLOCK;
+        pack_bits(out, above + at, used, MINIBLOCK, widths[at / MINIBLOCK]);
+    }
+}
+
+void encode_deltas(td_buf *out, const int64_t *values, size_t count)
+{
+    thrift_varint(out, BLOCK);
+    thrift_varint(out, MINIBLOCKS);
+    thrift_varint(out, count);
+    thrift_varint(out, thrift_zigzag(count == 0 ? 0 : values[0]));
+    for (size_t at = 0; at + 1 < count; at += BLOCK) {
+        size_t left = count - 1 - at;
+        encode_block(out, values + at, left < BLOCK ? left : BLOCK);
+    }
+}
+
+void encode_indexes(td_buf *out, const int64_t *indexes, size_t count)
+{
+    uint64_t any = 0;
+    uint64_t all_equal = 1;
+    TD_ASSERT(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        any |= (uint64_t)indexes[i];
+        all_equal &= indexes[i] == indexes[0];
+    }
+    unsigned width = any == 0 ? 1 : width_of(any);
+    add_byte(out, width);
+    if (all_equal) {
+        uint8_t copy[8];
+        td_put_le64(copy, any);
+        thrift_varint(out, (uint64_t)count << 1);
+        td_buf_add(out, copy, (width + 7) / 8);
+        return;
+    }
+    size_t padded = (count + GROUP - 1) / GROUP * GROUP;
+    thrift_varint(out, padded / GROUP << 1 | 1);
+    pack_bits(out, (const uint64_t *)indexes, count, padded, width);
+}
+
+void encode_run(td_buf *out, uint8_t level, size_t count)
+{
+    TD_ASSERT(count > 0);
+    thrift_varint(out, (uint64_t)count << 1);
+    add_byte(out, level);
+}

@@ -1,0 +1,782 @@
+#include "export/parquet/parquet_writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ZSTD_STATIC_LINKING_ONLY /* for a caller's allocator */
+#include <zstd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/slot_table.h"
+#include "base/version.h"
+#include "export/parquet/encoding.h"
+#include "export/parquet/thrift.h"
+
+__extension__ typedef __int128 int128;
+__extension__ typedef unsigned __int128 uint128;
+
+enum {
+    WIDE_BYTES = 16,
+    LENGTH_BYTES = 4,
+    NUMBER_BYTES = sizeof(int64_t),
+    LEVEL = 3,                 /* of zstd; its own default */
+    BUFFER_BYTES_MAX = 1 << 30 /* a page ends with the value that fills it */
+};
+
+#define MAGIC      "PAR1"
+#define CREATED_BY "tapedeck version " TAPEDECK_VERSION " (build " TAPEDECK_VERSION ")"
+
+static const ZSTD_customMem MEMORY = {.customAlloc = td_alloc_hook, .customFree = td_free_hook};
+
+/* ---- kinds of columns ---- */
+
+/* Numbers of physical types in the file. */
+typedef enum physical {
+    TYPE_BOOLEAN = 0,
+    TYPE_INT32 = 1,
+    TYPE_INT64 = 2,
+    TYPE_DOUBLE = 5,
+    TYPE_BYTE_ARRAY = 6,
+    TYPE_FIXED = 7,
+} physical;
+
+/* Fields of the union LogicalType. */
+typedef enum logical {
+    LOGICAL_NONE = 0,
+    LOGICAL_STRING = 1,
+    LOGICAL_DECIMAL = 5,
+    LOGICAL_TIMESTAMP = 8,
+    LOGICAL_INTEGER = 10,
+} logical;
+
+enum { NO_CONVERTED = -1, UNIT_NANOS = 3 };
+
+typedef struct kind_row {
+    physical type;
+    logical meaning;
+    int8_t converted; /* the older form of meaning */
+    uint8_t detail;   /* bits of an INTEGER, unit of a TIMESTAMP, precision of a DECIMAL */
+} kind_row;
+
+static const kind_row KINDS[PARQUET_KIND_COUNT] = {
+    [PARQUET_BOOL] = {TYPE_BOOLEAN, LOGICAL_NONE, NO_CONVERTED, 0},
+    [PARQUET_U8] = {TYPE_INT32, LOGICAL_INTEGER, 11, 8},
+    [PARQUET_U64] = {TYPE_INT64, LOGICAL_INTEGER, 14, 64},
+    [PARQUET_I64] = {TYPE_INT64, LOGICAL_NONE, NO_CONVERTED, 0},
+    [PARQUET_TIME_NS] = {TYPE_INT64, LOGICAL_TIMESTAMP, NO_CONVERTED, UNIT_NANOS},
+    [PARQUET_DECIMAL_64] = {TYPE_INT64, LOGICAL_DECIMAL, 5, 18},
+    [PARQUET_DECIMAL_128] = {TYPE_FIXED, LOGICAL_DECIMAL, 5, 38},
+    [PARQUET_F64] = {TYPE_DOUBLE, LOGICAL_NONE, NO_CONVERTED, 0},
+    [PARQUET_TEXT] = {TYPE_BYTE_ARRAY, LOGICAL_STRING, 0, 0},
+};
+
+/* ---- column chunks ---- */
+
+/* Sizes of pages with their headers. */
+typedef struct page_sizes {
+    uint64_t uncompressed;
+    uint64_t compressed;
+} page_sizes;
+
+/* A column of the row group at work. */
+typedef struct chunk {
+    const parquet_column *column;
+    const kind_row *kind;
+    /* the page at work */
+    td_buf numbers; /* int64_t: values, or indexes of the dictionary */
+    td_buf plain;   /* values as PLAIN */
+    td_buf levels;  /* runs of definition levels, but the last one */
+    uint8_t level;  /* of the last run: 1: there are values */
+    size_t level_count;
+    size_t null_count;
+    size_t row_count;
+    /* the dictionary: values as PLAIN, and where each of them is */
+    td_buf dictionary;
+    uint32_t *entries;
+    size_t entry_count;
+    slot_table slots;
+    uint8_t is_full; /* later values are PLAIN */
+    /* the chunk */
+    td_buf pages; /* finished data pages, with headers */
+    uint64_t uncompressed_bytes;
+    uint64_t rows;
+    uint64_t nulls;
+    unsigned encodings; /* 1 << parquet_encoding */
+    /* the smallest and largest value: its bytes as in statistics */
+    td_buf least, most;
+    uint8_t has_bounds, is_beyond_bounds;
+    uint8_t has_fallen; /* a number is below one before it */
+} chunk;
+
+struct parquet_writer {
+    const parquet_schema *schema;
+    parquet_out out;
+    chunk *chunks;
+    ZSTD_CCtx *compressor; /* NULL before the first page */
+    td_buf scratch;        /* a page's bytes */
+    td_buf header;         /* of a page; the footer */
+    td_buf groups;         /* what the footer says of each */
+    size_t group_count;
+    uint64_t group_rows; /* of the one at work */
+    uint64_t rows;       /* of those before */
+    uint64_t bytes;      /* written */
+};
+
+parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out)
+{
+    parquet_writer *made = td_alloc_zero(1, sizeof *made);
+    made->schema = schema;
+    made->out = out;
+    made->chunks = td_alloc_zero(schema->column_count, sizeof *made->chunks);
+    td_buf_init(&made->scratch, BUFFER_BYTES_MAX);
+    td_buf_init(&made->header, BUFFER_BYTES_MAX);
+    td_buf_init(&made->groups, BUFFER_BYTES_MAX);
+    for (size_t i = 0; i < schema->column_count; i++) {
+        chunk *at = &made->chunks[i];
+        at->column = &schema->columns[i];
+        at->kind = &KINDS[at->column->kind];
+        td_buf_init(&at->numbers, BUFFER_BYTES_MAX);
+        td_buf_init(&at->plain, BUFFER_BYTES_MAX);
+        td_buf_init(&at->levels, BUFFER_BYTES_MAX);
+        td_buf_init(&at->dictionary, BUFFER_BYTES_MAX);
+        td_buf_init(&at->pages, BUFFER_BYTES_MAX);
+        td_buf_init(&at->least, PARQUET_BOUND_BYTES);
+        td_buf_init(&at->most, PARQUET_BOUND_BYTES);
+    }
+    return made;
+}
+
+void parquet_close(parquet_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    for (size_t i = 0; i < writer->schema->column_count; i++) {
+        chunk *at = &writer->chunks[i];
+        td_buf_fini(&at->numbers);
+        td_buf_fini(&at->plain);
+        td_buf_fini(&at->levels);
+        td_buf_fini(&at->dictionary);
+        td_buf_fini(&at->pages);
+        td_buf_fini(&at->least);
+        td_buf_fini(&at->most);
+        slot_table_fini(&at->slots);
+        td_free(at->entries);
+    }
+    td_free(writer->chunks);
+    (void)ZSTD_freeCCtx(writer->compressor); /* always 0 */
+    td_buf_fini(&writer->scratch);
+    td_buf_fini(&writer->header);
+    td_buf_fini(&writer->groups);
+    td_free(writer);
+}
+
+/* ---- the smallest and largest value ---- */
+
+/* Numbers are little-endian and decimals big-endian, both signed, but for unsigned ones; texts are
+ * bytes. */
+static int compare_values(const chunk *at, td_bytes a, td_bytes b)
+{
+    if (at->kind->type == TYPE_BYTE_ARRAY)
+        return td_bytes_compare(a, b);
+    if (at->kind->type == TYPE_FIXED) {
+        int order = (int)(int8_t)a.data[0] - (int)(int8_t)b.data[0];
+        return order != 0 ? order : td_bytes_compare(a, b);
+    }
+    if (at->kind->type == TYPE_DOUBLE) {
+        double p, q;
+        memcpy(&p, a.data, sizeof p);
+        memcpy(&q, b.data, sizeof q);
+        return (p > q) - (p < q);
+    }
+    uint64_t flip = at->column->kind == PARQUET_U64 ? UINT64_C(1) << 63 : 0;
+    int64_t x = (int64_t)(td_le64(a.data) ^ flip);
+    int64_t y = (int64_t)(td_le64(b.data) ^ flip);
+    return (x > y) - (x < y);
+}
+
+static void set_bound(td_buf *bound, td_bytes value)
+{
+    td_buf_clear(bound);
+    td_buf_add(bound, value.data, value.size);
+}
+
+static void widen_bounds(chunk *at, td_bytes value)
+{
+    if (value.size > PARQUET_BOUND_BYTES)
+        at->is_beyond_bounds = 1;
+    if (at->is_beyond_bounds)
+        return;
+    if (!at->has_bounds || compare_values(at, value, td_buf_view(&at->least)) < 0)
+        set_bound(&at->least, value);
+    int order = at->has_bounds ? compare_values(at, value, td_buf_view(&at->most)) : 1;
+    if (order > 0)
+        set_bound(&at->most, value);
+    at->has_fallen |= order < 0;
+    at->has_bounds = 1;
+}
+
+/* ---- pages ---- */
+
+/* Number of bytes of a value in statistics and, without its length, as PLAIN. */
+static size_t number_bytes(const chunk *at)
+{
+    if (at->kind->type == TYPE_BOOLEAN)
+        return 1;
+    return at->kind->type == TYPE_INT32 ? sizeof(int32_t) : NUMBER_BYTES;
+}
+
+enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
+
+/* The page in scratch, after its header, to out: a data page of value_count values and nulls, or
+ * the dictionary's entries. */
+static page_sizes add_page(parquet_writer *writer, int type, parquet_encoding encoding,
+                           size_t value_count, td_buf *out)
+{
+    td_buf *raw = &writer->scratch;
+    td_buf *header = &writer->header;
+    size_t bound = ZSTD_compressBound(raw->size);
+    if (writer->compressor == NULL)
+        writer->compressor = ZSTD_createCCtx_advanced(MEMORY);
+    /* The compressed bytes follow the raw ones. */
+    td_buf_grow(raw, bound);
+    size_t size = ZSTD_compressCCtx(writer->compressor, raw->data + raw->size, bound, raw->data,
+                                    raw->size, LEVEL);
+    TD_ASSERT(!ZSTD_isError(size)); /* with space for the bound, only memory could be missing */
+    const uint8_t *packed = raw->data + raw->size;
+    td_buf_clear(header);
+    thrift to = {.out = header};
+    thrift_i32(&to, 1, type);
+    thrift_i32(&to, 2, (int32_t)raw->size);
+    thrift_i32(&to, 3, (int32_t)size);
+    thrift_i32(&to, 4, (int32_t)td_crc32(0, packed, size));
+    thrift_begin(&to, type == PAGE_DATA ? 5 : 7);
+    thrift_i32(&to, 1, (int32_t)value_count);
+    thrift_i32(&to, 2, (int32_t)encoding);
+    if (type == PAGE_DATA) {
+        thrift_i32(&to, 3, ENCODING_RLE); /* of definition levels */
+        thrift_i32(&to, 4, ENCODING_RLE); /* of repetition levels, which flat columns lack */
+    }
+    thrift_end(&to);
+    thrift_end(&to);
+    td_buf_add(out, header->data, header->size);
+    td_buf_add(out, packed, size);
+    return (page_sizes){header->size + raw->size, header->size + size};
+}
+
+static void end_run(chunk *at)
+{
+    if (at->level_count > 0)
+        encode_run(&at->levels, at->level, at->level_count);
+    at->level_count = 0;
+}
+
+/* The page's values in the encoding of their kind; PLAIN where there are no values, so that no
+ * reader has to know the empty form of an encoding. */
+static parquet_encoding encode_values(const chunk *at, td_buf *out)
+{
+    const int64_t *numbers = (const int64_t *)(const void *)at->numbers.data;
+    size_t count = at->numbers.size / NUMBER_BYTES;
+    if (count == 0) {
+        td_buf_add(out, at->plain.data, at->plain.size);
+        return ENCODING_PLAIN;
+    }
+    switch (at->kind->type) {
+    case TYPE_BOOLEAN:
+        encode_bits(out, numbers, count);
+        return ENCODING_PLAIN;
+    case TYPE_INT32:
+        for (size_t i = 0; i < count; i++)
+            td_buf_add(out, &numbers[i], sizeof(int32_t));
+        return ENCODING_PLAIN;
+    case TYPE_INT64:
+        encode_deltas(out, numbers, count);
+        return ENCODING_DELTA_BINARY_PACKED;
+    case TYPE_DOUBLE:
+    case TYPE_BYTE_ARRAY:
+    case TYPE_FIXED:
+        break;
+    }
+    encode_indexes(out, numbers, count);
+    return ENCODING_RLE_DICTIONARY;
+}
+
+/* The page at work is complete; if it has rows. */
+static void end_page(parquet_writer *writer, chunk *at)
+{
+    td_buf *raw = &writer->scratch;
+    if (at->row_count == 0)
+        return;
+    td_buf_clear(raw);
+    if (at->column->is_optional) {
+        uint8_t size[LENGTH_BYTES];
+        end_run(at);
+        td_put_le32(size, (uint32_t)at->levels.size);
+        td_buf_add(raw, size, sizeof size);
+        td_buf_add(raw, at->levels.data, at->levels.size);
+    }
+    parquet_encoding encoding = encode_values(at, raw);
+    at->uncompressed_bytes +=
+        add_page(writer, PAGE_DATA, encoding, at->row_count, &at->pages).uncompressed;
+    at->encodings |= 1U << encoding;
+    at->rows += at->row_count;
+    at->nulls += at->null_count;
+    at->row_count = 0;
+    at->null_count = 0;
+    td_buf_clear(&at->numbers);
+    td_buf_clear(&at->plain);
+    td_buf_clear(&at->levels);
+}
+
+/* ---- values ---- */
+
+/* A value, or (level 0) a null. */
+static void count_value(chunk *at, uint8_t level)
+{
+    TD_ASSERT(level == 1 || at->column->is_optional);
+    at->row_count++;
+    at->null_count += level == 0;
+    if (!at->column->is_optional)
+        return;
+    if (at->level != level)
+        end_run(at);
+    at->level = level;
+    at->level_count++;
+}
+
+void parquet_put_null(parquet_writer *writer, size_t column)
+{
+    count_value(&writer->chunks[column], 0);
+}
+
+static void put_number(chunk *at, int64_t value)
+{
+    uint8_t bytes[NUMBER_BYTES];
+    td_put_le64(bytes, (uint64_t)value);
+    widen_bounds(at, td_bytes_of(bytes, sizeof bytes));
+    td_buf_add(&at->numbers, &value, sizeof value);
+    count_value(at, 1);
+}
+
+void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value)
+{
+    chunk *at = &writer->chunks[column];
+    TD_ASSERT(at->column->kind <= PARQUET_TIME_NS);
+    TD_ASSERT(at->column->kind != PARQUET_U8 || (value >= 0 && value <= UINT8_MAX));
+    put_number(at, value);
+}
+
+/* A value as PLAIN; texts have their length before them. Where it begins, without that. */
+static size_t add_plain(const chunk *at, td_buf *to, td_bytes value)
+{
+    uint8_t size[LENGTH_BYTES];
+    td_put_le32(size, (uint32_t)value.size);
+    if (at->kind->type == TYPE_BYTE_ARRAY)
+        td_buf_add(to, size, sizeof size);
+    size_t from = to->size;
+    td_buf_add(to, value.data, value.size);
+    return from;
+}
+
+static td_bytes entry_of(const chunk *at, size_t index)
+{
+    const uint8_t *bytes = at->dictionary.data + at->entries[index];
+    size_t size = at->kind->type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES)
+                  : at->kind->type == TYPE_DOUBLE   ? sizeof(double)
+                                                    : (size_t)WIDE_BYTES;
+    return td_bytes_of(bytes, size);
+}
+
+/* The index of a value in the dictionary, where it is put if it is new. */
+static int64_t index_of(chunk *at, td_bytes value)
+{
+    uint64_t hash = td_xxh64(value.data, value.size);
+    slot_probe probe = slot_probe_of(hash);
+    while (slot_table_next(&at->slots, &probe))
+        if (td_bytes_equal(entry_of(at, probe.row), value))
+            return probe.row;
+    at->entries = td_array_grow(at->entries, at->entry_count, sizeof *at->entries);
+    at->entries[at->entry_count] = (uint32_t)add_plain(at, &at->dictionary, value);
+    slot_table_put(&at->slots, hash, at->entry_count);
+    widen_bounds(at, value);
+    return (int64_t)at->entry_count++;
+}
+
+static void put_bytes(parquet_writer *writer, chunk *at, td_bytes value)
+{
+    if (!at->is_full && at->dictionary.size >= PARQUET_DICTIONARY_BYTES) {
+        end_page(writer, at);
+        at->is_full = 1;
+    }
+    if (at->is_full) {
+        widen_bounds(at, value);
+        (void)add_plain(at, &at->plain, value);
+    } else {
+        int64_t index = index_of(at, value);
+        td_buf_add(&at->numbers, &index, sizeof index);
+    }
+    count_value(at, 1);
+}
+
+void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text)
+{
+    TD_ASSERT(writer->schema->columns[column].kind == PARQUET_TEXT);
+    put_bytes(writer, &writer->chunks[column], text);
+}
+
+/* ---- decimals ---- */
+
+static td_result refuse(const chunk *at, const char *text, size_t size, td_err *err)
+{
+    return td_err_set(err, TD_E_LIMIT, "column %s: %.*s does not fit DECIMAL(%u,%u)",
+                      at->column->name, (int)size, text, at->kind->detail, at->column->scale);
+}
+
+static void put_wide(parquet_writer *writer, chunk *at, int128 value)
+{
+    uint8_t bytes[WIDE_BYTES];
+    for (size_t i = WIDE_BYTES; i > 0; i--, value >>= 8)
+        bytes[i - 1] = (uint8_t)value;
+    put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
+}
+
+/* Formats have one zero. Bytes as they are in memory: machines are little-endian, as the file. */
+static void put_double(parquet_writer *writer, chunk *at, double value)
+{
+    uint8_t bytes[sizeof value];
+    value = value == 0 ? 0 : value;
+    memcpy(bytes, &value, sizeof value);
+    put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
+}
+
+/* 18 digits fit in an INT64, as does every mantissa of 128 bits and 18 places in 38 digits. */
+static const int64_t MANTISSA_END = INT64_C(1000000000000000000);
+
+td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
+{
+    chunk *at = &writer->chunks[column];
+    uint8_t scale = at->column->scale;
+    td_decimal shortest = td_decimal_shortest(value);
+    int64_t mantissa = 0;
+    if (at->kind->type == TYPE_DOUBLE) {
+        put_double(writer, at, td_decimal_double(value));
+        return TD_OK;
+    }
+    TD_ASSERT(at->kind->meaning == LOGICAL_DECIMAL);
+    int is_fit = shortest.scale <= scale;
+    if (is_fit && at->kind->type == TYPE_INT64)
+        is_fit = td_decimal_rescale(shortest, scale, &mantissa) == TD_OK &&
+                 mantissa < MANTISSA_END && mantissa > -MANTISSA_END;
+    if (!is_fit) {
+        char text[TD_DECIMAL_TEXT_BYTES];
+        return refuse(at, text, td_decimal_format(value, text), err);
+    }
+    if (at->kind->type == TYPE_INT64) {
+        put_number(at, mantissa);
+        return TD_OK;
+    }
+    int128 wide = shortest.mantissa;
+    for (uint8_t i = shortest.scale; i < scale; i++)
+        wide *= 10;
+    put_wide(writer, at, wide);
+    return TD_OK;
+}
+
+td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_bytes text, td_err *err)
+{
+    chunk *at = &writer->chunks[column];
+    uint128 end = 1; /* 10^38 */
+    uint128 value = 0;
+    int is_negative = text.size > 0 && text.data[0] == '-';
+    size_t places = 0;
+    int has_point = 0;
+    if (at->kind->type == TYPE_DOUBLE) {
+        char copy[128];
+        (void)snprintf(copy, sizeof copy, "%.*s", (int)text.size, (const char *)text.data);
+        put_double(writer, at, strtod(copy, NULL));
+        return TD_OK;
+    }
+    for (unsigned i = 0; i < KINDS[PARQUET_DECIMAL_128].detail; i++)
+        end *= 10;
+    int is_fit = at->kind->type == TYPE_FIXED;
+    for (size_t i = (size_t)is_negative; is_fit && i < text.size; i++) {
+        if (text.data[i] == '.') {
+            has_point = 1;
+            continue;
+        }
+        TD_ASSERT(text.data[i] >= '0');
+        TD_ASSERT(text.data[i] <= '9');
+        is_fit = value < end / 10;
+        value = value * 10 + (text.data[i] - '0');
+        places += (size_t)has_point;
+    }
+    is_fit = is_fit && places <= at->column->scale;
+    for (; is_fit && places < at->column->scale; places++) {
+        is_fit = value < end / 10;
+        value *= 10;
+    }
+    if (!is_fit)
+        return refuse(at, (const char *)text.data, text.size, err);
+    put_wide(writer, at, is_negative ? -(int128)value : (int128)value);
+    return TD_OK;
+}
+
+/* ---- row groups ---- */
+
+static td_result write_bytes(parquet_writer *writer, td_bytes bytes, td_err *err)
+{
+    writer->bytes += bytes.size;
+    return writer->out.write(writer->out.ctx, bytes, err);
+}
+
+/* The file begins with its magic. */
+static td_result begin_file(parquet_writer *writer, td_err *err)
+{
+    return writer->bytes > 0 ? TD_OK : write_bytes(writer, td_bytes_str(MAGIC), err);
+}
+
+static void describe_bounds(thrift *to, const chunk *at)
+{
+    int is_number = at->kind->type < TYPE_DOUBLE;
+    thrift_begin(to, 12);
+    thrift_i64(to, 3, (int64_t)at->nulls);
+    if (at->has_bounds && !at->is_beyond_bounds) {
+        thrift_text(to, 5,
+                    td_bytes_of(at->most.data, is_number ? number_bytes(at) : at->most.size));
+        thrift_text(to, 6,
+                    td_bytes_of(at->least.data, is_number ? number_bytes(at) : at->least.size));
+        thrift_bool(to, 7, 1); /* both are values, not cut */
+        thrift_bool(to, 8, 1);
+    }
+    thrift_end(to);
+}
+
+/* A ColumnChunk for the footer. dictionary: its page, which is before the data pages. */
+static void describe_chunk(thrift *to, const chunk *at, page_sizes dictionary, uint64_t file_offset)
+{
+    static const parquet_encoding ENCODINGS[] = {
+        ENCODING_PLAIN, ENCODING_RLE, ENCODING_DELTA_BINARY_PACKED, ENCODING_RLE_DICTIONARY};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof ENCODINGS / sizeof ENCODINGS[0]; i++)
+        count += at->encodings >> ENCODINGS[i] & 1U;
+    thrift_item(to);
+    thrift_i64(to, 2, 0);
+    thrift_begin(to, 3);
+    thrift_i32(to, 1, (int32_t)at->kind->type);
+    thrift_list(to, 2, THRIFT_I32, count);
+    for (size_t i = 0; i < sizeof ENCODINGS / sizeof ENCODINGS[0]; i++)
+        if ((at->encodings >> ENCODINGS[i] & 1U) != 0)
+            thrift_item_i32(to, (int32_t)ENCODINGS[i]);
+    thrift_list(to, 3, THRIFT_TEXT, 1);
+    thrift_item_text(to, td_bytes_str(at->column->name));
+    thrift_i32(to, 4, 6); /* ZSTD */
+    thrift_i64(to, 5, (int64_t)at->rows);
+    thrift_i64(to, 6, (int64_t)(at->uncompressed_bytes + dictionary.uncompressed));
+    thrift_i64(to, 7, (int64_t)(at->pages.size + dictionary.compressed));
+    thrift_i64(to, 9, (int64_t)(file_offset + dictionary.compressed));
+    if (at->entry_count > 0)
+        thrift_i64(to, 11, (int64_t)file_offset);
+    describe_bounds(to, at);
+    thrift_end(to);
+    thrift_end(to);
+}
+
+static void begin_chunk(chunk *at)
+{
+    td_buf_clear(&at->dictionary);
+    td_buf_clear(&at->pages);
+    slot_table_clear(&at->slots);
+    td_free(at->entries);
+    at->entries = NULL;
+    at->entry_count = 0;
+    at->is_full = 0;
+    at->uncompressed_bytes = 0;
+    at->rows = 0;
+    at->nulls = 0;
+    at->encodings = 0;
+    at->has_bounds = 0;
+    at->is_beyond_bounds = 0;
+    at->has_fallen = 0;
+}
+
+/* Write a column's pages, the dictionary first, and describe them. */
+static td_result write_chunk(parquet_writer *writer, chunk *at, thrift *to, page_sizes *sizes,
+                             td_err *err)
+{
+    page_sizes dictionary = {0, 0};
+    uint64_t file_offset = writer->bytes;
+    td_result rc = TD_OK;
+    end_page(writer, at);
+    if (at->column->is_optional)
+        at->encodings |= 1U << ENCODING_RLE;
+    if (at->entry_count > 0) {
+        td_buf page;
+        td_buf_init(&page, BUFFER_BYTES_MAX);
+        td_buf_clear(&writer->scratch);
+        td_buf_add(&writer->scratch, at->dictionary.data, at->dictionary.size);
+        dictionary = add_page(writer, PAGE_DICTIONARY, ENCODING_PLAIN, at->entry_count, &page);
+        at->encodings |= 1U << ENCODING_PLAIN | 1U << ENCODING_RLE;
+        rc = write_bytes(writer, td_buf_view(&page), err);
+        td_buf_fini(&page);
+    }
+    if (rc == TD_OK)
+        rc = write_bytes(writer, td_buf_view(&at->pages), err);
+    describe_chunk(to, at, dictionary, file_offset);
+    sizes->uncompressed += at->uncompressed_bytes + dictionary.uncompressed;
+    sizes->compressed += at->pages.size + dictionary.compressed;
+    begin_chunk(at);
+    return rc;
+}
+
+/* The row group at work is complete; if it has rows. */
+static td_result end_group(parquet_writer *writer, td_err *err)
+{
+    const parquet_schema *schema = writer->schema;
+    page_sizes sizes = {0, 0};
+    thrift to = {.out = &writer->groups};
+    if (writer->group_rows == 0)
+        return TD_OK;
+    td_result rc = begin_file(writer, err);
+    uint64_t file_offset = writer->bytes;
+    thrift_list(&to, 1, THRIFT_STRUCT, schema->column_count);
+    int is_sorted =
+        schema->sorted_by != PARQUET_NOT_SORTED && !writer->chunks[schema->sorted_by].has_fallen;
+    for (size_t i = 0; rc == TD_OK && i < schema->column_count; i++)
+        rc = write_chunk(writer, &writer->chunks[i], &to, &sizes, err);
+    thrift_i64(&to, 2, (int64_t)sizes.uncompressed);
+    thrift_i64(&to, 3, (int64_t)writer->group_rows);
+    if (is_sorted) {
+        thrift_list(&to, 4, THRIFT_STRUCT, 1);
+        thrift_item(&to);
+        thrift_i32(&to, 1, schema->sorted_by);
+        thrift_bool(&to, 2, 0); /* descending */
+        thrift_bool(&to, 3, 0); /* nulls first */
+        thrift_end(&to);
+    }
+    thrift_i64(&to, 5, (int64_t)file_offset);
+    thrift_i64(&to, 6, (int64_t)sizes.compressed);
+    thrift_end(&to);
+    writer->rows += writer->group_rows;
+    writer->group_rows = 0;
+    writer->group_count++;
+    return rc;
+}
+
+td_result parquet_end_row(parquet_writer *writer, td_err *err)
+{
+    const parquet_schema *schema = writer->schema;
+    size_t limit = schema->group_rows == 0 ? PARQUET_GROUP_ROWS : schema->group_rows;
+    size_t held = 0;
+    writer->group_rows++;
+    for (size_t i = 0; i < schema->column_count; i++) {
+        chunk *at = &writer->chunks[i];
+        TD_ASSERT(at->rows + at->row_count == writer->group_rows);
+        if (at->numbers.size + at->plain.size >= PARQUET_PAGE_BYTES)
+            end_page(writer, at);
+        held += at->pages.size + at->dictionary.size;
+    }
+    return writer->group_rows >= limit || held >= PARQUET_GROUP_BYTES ? end_group(writer, err)
+                                                                      : TD_OK;
+}
+
+/* ---- the footer ---- */
+
+static void describe_meaning(thrift *to, const parquet_column *column)
+{
+    const kind_row *kind = &KINDS[column->kind];
+    thrift_begin(to, 10);
+    thrift_begin(to, (int)kind->meaning);
+    switch (kind->meaning) {
+    case LOGICAL_NONE:
+    case LOGICAL_STRING:
+        break;
+    case LOGICAL_DECIMAL:
+        thrift_i32(to, 1, column->scale);
+        thrift_i32(to, 2, kind->detail);
+        break;
+    case LOGICAL_TIMESTAMP:
+        thrift_bool(to, 1, 1); /* adjusted to UTC */
+        thrift_begin(to, 2);
+        thrift_begin(to, kind->detail);
+        thrift_end(to);
+        thrift_end(to);
+        break;
+    case LOGICAL_INTEGER:
+        thrift_i8(to, 1, (int8_t)kind->detail);
+        thrift_bool(to, 2, 0); /* signed */
+        break;
+    }
+    thrift_end(to);
+    thrift_end(to);
+}
+
+static void describe_column(thrift *to, const parquet_column *column)
+{
+    const kind_row *kind = &KINDS[column->kind];
+    thrift_item(to);
+    thrift_i32(to, 1, (int32_t)kind->type);
+    if (kind->type == TYPE_FIXED)
+        thrift_i32(to, 2, WIDE_BYTES);
+    thrift_i32(to, 3, column->is_optional);
+    thrift_text(to, 4, td_bytes_str(column->name));
+    if (kind->converted != NO_CONVERTED)
+        thrift_i32(to, 6, kind->converted);
+    if (kind->meaning == LOGICAL_DECIMAL) {
+        thrift_i32(to, 7, column->scale);
+        thrift_i32(to, 8, kind->detail);
+    }
+    if (kind->meaning != LOGICAL_NONE)
+        describe_meaning(to, column);
+    thrift_end(to);
+}
+
+static void describe_file(const parquet_writer *writer, thrift *to)
+{
+    const parquet_schema *schema = writer->schema;
+    thrift_i32(to, 1, 1); /* version */
+    thrift_list(to, 2, THRIFT_STRUCT, schema->column_count + 1);
+    thrift_item(to); /* the root */
+    thrift_text(to, 4, td_bytes_str("schema"));
+    thrift_i32(to, 5, (int32_t)schema->column_count);
+    thrift_end(to);
+    for (size_t i = 0; i < schema->column_count; i++)
+        describe_column(to, &schema->columns[i]);
+    thrift_i64(to, 3, (int64_t)writer->rows);
+    thrift_list(to, 4, THRIFT_STRUCT, writer->group_count);
+    td_buf_add(to->out, writer->groups.data, writer->groups.size);
+    if (schema->pair_count > 0)
+        thrift_list(to, 5, THRIFT_STRUCT, schema->pair_count);
+    for (size_t i = 0; i < schema->pair_count; i++) {
+        thrift_item(to);
+        thrift_text(to, 1, td_bytes_str(schema->pairs[i].key));
+        thrift_text(to, 2, td_bytes_str(schema->pairs[i].value));
+        thrift_end(to);
+    }
+    thrift_text(to, 6, td_bytes_str(CREATED_BY));
+    thrift_list(to, 7, THRIFT_STRUCT, schema->column_count);
+    for (size_t i = 0; i < schema->column_count; i++) {
+        thrift_item(to); /* the order of the type */
+        thrift_begin(to, 1);
+        thrift_end(to);
+        thrift_end(to);
+    }
+    thrift_end(to);
+}
+
+td_result parquet_finish(parquet_writer *writer, td_err *err)
+{
+    td_buf *footer = &writer->header;
+    uint8_t size[LENGTH_BYTES];
+    td_result rc = end_group(writer, err);
+    if (rc == TD_OK)
+        rc = begin_file(writer, err);
+    td_buf_clear(footer);
+    thrift to = {.out = footer};
+    describe_file(writer, &to);
+    td_put_le32(size, (uint32_t)footer->size);
+    td_buf_add(footer, size, sizeof size);
+    td_buf_add(footer, MAGIC, strlen(MAGIC));
+    return rc == TD_OK ? write_bytes(writer, td_buf_view(footer), err) : rc;
+}

@@ -1,0 +1,303 @@
+#include "recorder/capture/channel_router.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/slot_table.h"
+#include "base/url.h"
+#include "format/segment_name.h"
+#include "schema/decode.h"
+
+/* What a channel is found by. Views are borrowed from the frame or from the channel's own strings.
+ */
+typedef struct route_key {
+    uint32_t line;
+    uint32_t shard;
+    channel_dir dir;
+    channel_opcode opcode;
+    uint32_t form;
+    const char *encoding; /* one of two constants: compared as pointers */
+    td_bytes topic;
+    td_bytes exchange_topic;
+    td_bytes symbol;
+} route_key;
+
+typedef struct routed_channel {
+    channel_info info;
+    frame_role role;
+    channel_slots slots;
+    route_key key; /* views into info's strings */
+    char names[];  /* topic, exchange_topic, symbol, each with its NUL: what info points into */
+} routed_channel;
+
+struct channel_router {
+    char feed[LIMIT_NAME_BYTES];
+    const family *family;
+    decoder *decoder;
+    channel_info events;
+    routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* they never move: callers keep pointers */
+    uint32_t channel_count;                           /* 0 is the channel of events */
+    uint32_t topic_channel_count; /* of these, those that are counted (is_counted) */
+    slot_table by_key;
+};
+
+static const char ENCODING_JSON[] = "json";
+static const char ENCODING_RAW[] = "raw";
+
+channel_router *channel_router_open(const char *feed, const family *of)
+{
+    size_t feed_size = strlen(feed);
+    TD_ASSERT(feed_size < LIMIT_NAME_BYTES);
+    channel_router *r = td_alloc_zero(1, sizeof *r);
+    memcpy(r->feed, feed, feed_size + 1);
+    r->family = of;
+    r->decoder = decoder_open();
+    r->events = (channel_info){.feed = r->feed,
+                               .family = of->name,
+                               .dir = CHANNEL_EVENT,
+                               .topic = CHANNEL_TOPIC_EVENTS,
+                               .exchange_topic = "",
+                               .symbol = "",
+                               .opcode = OPCODE_TEXT,
+                               .message_encoding = ENCODING_JSON};
+    r->channel_count = 1;
+    return r;
+}
+
+void channel_router_forget(channel_router *router)
+{
+    for (uint32_t i = 1; i < router->channel_count; i++)
+        td_free(router->channels[i]);
+    router->channel_count = 1;
+    router->topic_channel_count = 0;
+    slot_table_clear(&router->by_key);
+}
+
+void channel_router_close(channel_router *router)
+{
+    if (router == NULL)
+        return;
+    channel_router_forget(router);
+    decoder_close(router->decoder);
+    slot_table_fini(&router->by_key);
+    td_free(router);
+}
+
+/* ---- finding ---- */
+
+/* The exchange's topic string differs for nearly all channels, so only it is hashed; channels that
+ * share one (a candle's interval is a parameter, slots of one feed) differ in the numbers mixed in,
+ * or are distinguished by comparing. */
+static uint64_t hash_key(const route_key *key)
+{
+    uint64_t mix = (uint64_t)key->line << 40 | (uint64_t)key->shard << 24 |
+                   (uint64_t)key->dir << 20 | (uint64_t)key->form << 18 |
+                   (uint64_t)key->opcode << 16 | key->topic.size;
+    if (key->encoding == ENCODING_RAW)
+        mix |= UINT64_C(1) << 63;
+    mix = mix * UINT64_C(0x9e3779b97f4a7c15) + key->symbol.size;
+    return mix * UINT64_C(0xc2b2ae3d27d4eb4f) ^
+           td_xxh64(key->exchange_topic.data, key->exchange_topic.size);
+}
+
+static int keys_equal(const route_key *a, const route_key *b)
+{
+    return a->line == b->line && a->shard == b->shard && a->dir == b->dir &&
+           a->opcode == b->opcode && a->form == b->form && a->encoding == b->encoding &&
+           td_bytes_equal(a->topic, b->topic) && td_bytes_equal(a->symbol, b->symbol) &&
+           td_bytes_equal(a->exchange_topic, b->exchange_topic);
+}
+
+/* Number of the key's channel; channel_count: it has none yet. */
+static uint32_t find_channel(const channel_router *r, const route_key *key, uint64_t hash)
+{
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&r->by_key, &at))
+        if (keys_equal(&r->channels[at.row]->key, key))
+            return at.row;
+    return r->channel_count;
+}
+
+/* ---- making ---- */
+
+/* Append a copy of a name to names; advances *at. */
+static const char *copy_name(char **at, td_bytes *view)
+{
+    char *copy = *at;
+    if (view->size > 0)
+        memcpy(copy, view->data, view->size);
+    copy[view->size] = '\0';
+    *at = copy + view->size + 1;
+    *view = td_bytes_of(copy, view->size);
+    return copy;
+}
+
+/* Topics, names of HTTP replies and forms are as many as the wire or a capture says; the feed's own
+ * plain channels are few. */
+static uint32_t is_counted(const route_key *key, const topic_row *row)
+{
+    return row != NULL || key->dir == CHANNEL_HTTP || key->form != 0;
+}
+
+/* Make the key's channel, with strings of its own. */
+static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
+                         const topic_row *row)
+{
+    TD_ASSERT(r->channel_count < LIMIT_SEGMENT_CHANNELS);
+    size_t names_bytes = key->topic.size + key->exchange_topic.size + key->symbol.size + 3;
+    routed_channel *made = td_alloc(sizeof *made + names_bytes);
+    *made = (routed_channel){.key = *key};
+    made->info = (channel_info){.feed = r->feed,
+                                .family = r->family->name,
+                                .line = key->line,
+                                .shard = key->shard,
+                                .dir = key->dir,
+                                .opcode = key->opcode,
+                                .form = key->form,
+                                .message_encoding = key->encoding};
+    char *at = made->names;
+    made->info.topic = copy_name(&at, &made->key.topic);
+    made->info.exchange_topic = copy_name(&at, &made->key.exchange_topic);
+    made->info.symbol = copy_name(&at, &made->key.symbol);
+    made->role = channel_role(&made->info);
+    slot_table_put(&r->by_key, hash, r->channel_count);
+    r->channels[r->channel_count++] = made;
+    r->topic_channel_count += is_counted(key, row);
+}
+
+/* A NUL from the wire cannot be kept in a C string. No channel has such a name, so only new ones
+ * are checked. */
+static int has_nul(td_bytes name)
+{
+    return name.size > 0 && memchr(name.data, '\0', name.size) != NULL;
+}
+
+/* TD_E_LIMIT if the channel would be one too many, TD_E_INVALID if a name cannot be a channel's. */
+static td_result get_channel(channel_router *r, const route_key *key, const topic_row *row,
+                             feed_frame *frame, channel_route *out)
+{
+    uint64_t hash = hash_key(key);
+    frame->channel = find_channel(r, key, hash);
+    if (TD_UNLIKELY(frame->channel == r->channel_count)) {
+        if (has_nul(key->topic) || has_nul(key->exchange_topic) || has_nul(key->symbol))
+            return TD_E_INVALID;
+        if (is_counted(key, row) && r->topic_channel_count == LIMIT_TOPIC_CHANNELS)
+            return TD_E_LIMIT;
+        make_channel(r, key, hash, row);
+    }
+    routed_channel *channel = r->channels[frame->channel];
+    frame->info = &channel->info;
+    out->slots = &channel->slots;
+    out->role = channel->role;
+    return TD_OK;
+}
+
+/* ---- routing ---- */
+
+/* 1 if the classified frame gets a channel of its topic. */
+static int has_topic_channel(const classification *what)
+{
+    return what->frame_class == CLASS_DATA && what->topic.row != NULL &&
+           what->topic.topic.size > 0 && what->topic.topic.size < LIMIT_TOPIC_BYTES &&
+           what->exchange_topic.size < LIMIT_TOPIC_BYTES &&
+           what->topic.symbol.size < LIMIT_SYMBOL_BYTES;
+}
+
+/* "json" for what begins as an object or array; the decoder checks whether it is valid. */
+static const char *encoding_of(td_bytes bytes)
+{
+    size_t at = 0;
+    if (bytes.size >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0)
+        at = 3;
+    while (at < bytes.size && (bytes.data[at] == ' ' || bytes.data[at] == '\t' ||
+                               bytes.data[at] == '\n' || bytes.data[at] == '\r'))
+        at++;
+    return at < bytes.size && (bytes.data[at] == '{' || bytes.data[at] == '[') ? ENCODING_JSON
+                                                                               : ENCODING_RAW;
+}
+
+static route_key key_of(const feed_frame *frame)
+{
+    TD_ASSERT(frame->line < LIMIT_FEED_SLOTS);
+    TD_ASSERT(frame->shard < LIMIT_FEED_SLOTS);
+    return (route_key){.line = frame->line,
+                       .shard = frame->shard,
+                       .dir = frame->dir,
+                       .opcode = frame->opcode,
+                       .form = frame->form,
+                       .encoding = encoding_of(frame->bytes)};
+}
+
+/* ---- HTTP replies ---- */
+
+enum { HTTP_TOPIC_BYTES = LIMIT_NAME_BYTES + sizeof "http." };
+
+void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES])
+{
+    td_bytes path = td_url_split(url).path;
+    while (path.size > 0 && path.data[path.size - 1] == '/')
+        path.size--;
+    const uint8_t *slash = path.size == 0 ? NULL : memrchr(path.data, '/', path.size);
+    td_bytes name = td_bytes_str("reply");
+    if (slash != NULL)
+        name = td_bytes_of(slash + 1, path.size - (size_t)(slash + 1 - path.data));
+    size_t size = name.size < LIMIT_NAME_BYTES ? name.size : LIMIT_NAME_BYTES - 1;
+    const char *from = (const char *)name.data;
+    for (size_t i = 0; i < size; i++) {
+        out[i] = from[i];
+        if (!feed_name_char(from[i]))
+            out[i] = '_';
+    }
+    out[size] = '\0';
+}
+
+void channel_router_route(channel_router *router, feed_frame *frame, channel_route *out)
+{
+    char http_topic[HTTP_TOPIC_BYTES];
+    route_key key = key_of(frame);
+    classification what = {.frame_class = CLASS_UNKNOWN};
+    td_result rc = TD_E_INVALID; /* no channel of its own */
+    if (TD_UNLIKELY(frame->dir == CHANNEL_HTTP)) {
+        int size = snprintf(http_topic, sizeof http_topic, "http.%s", frame->http_name);
+        TD_ASSERT(size > 0);
+        TD_ASSERT((size_t)size < sizeof http_topic);
+        key.topic = td_bytes_of(http_topic, (size_t)size);
+    } else {
+        decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, frame->recv_ns,
+                         &what);
+    }
+    *out = (channel_route){.frame_class = what.frame_class};
+    frame->publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns;
+    if (TD_LIKELY(has_topic_channel(&what))) {
+        key.topic = what.topic.topic;
+        key.exchange_topic = what.exchange_topic;
+        key.symbol = what.topic.symbol;
+    }
+    if (TD_LIKELY(key.topic.size > 0))
+        rc = get_channel(router, &key, what.topic.row, frame, out);
+    if (TD_LIKELY(rc == TD_OK))
+        return;
+    /* The feed's own channels, of which there is always a plain one more. Outbound frames without a
+     * topic are always control. */
+    key = key_of(frame);
+    out->is_overflow = rc == TD_E_LIMIT;
+    int is_control = frame->dir == CHANNEL_OUT ||
+                     (!out->is_overflow && frame_class_is_control(what.frame_class));
+    key.topic = td_bytes_str(is_control ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
+    rc = get_channel(router, &key, NULL, frame, out);
+    if (rc == TD_E_LIMIT) {
+        out->is_overflow = 1;
+        key.form = 0;
+        rc = get_channel(router, &key, NULL, frame, out);
+    }
+    TD_ASSERT(rc == TD_OK);
+}
+
+const channel_info *channel_router_events(const channel_router *router)
+{
+    return &router->events;
+}

@@ -1,0 +1,419 @@
+#include "recorder/capture/feed_writer.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "recorder/capture/grants.h"
+
+enum {
+    EVENT_BYTES_MAX = 4 << 20,
+    /* Checkpoints within a segment take at most this part of its chunks; the first one comes after
+     * so many bytes. */
+    CHECKPOINT_SHARE = 64,
+    CHECKPOINT_FIRST_BYTES = 1 << 20,
+};
+
+/* Written by one thread and read by any: relaxed, each is a number of its own. */
+typedef struct live_counts {
+    atomic_ullong in, out, http, bytes, control, unknown, overflow, redacted;
+} live_counts;
+
+struct feed_writer {
+    feed_writer_options options;
+    channel_router *router;
+    chunk_builder *builder;
+    grants *granted;
+    frame_redactor frames_hidden;
+    td_buf event_json;
+    feed_slot slots[LIMIT_FEED_SLOTS];
+    size_t slot_count;
+    uint64_t last_ns;
+    uint32_t segment_number;
+    uint8_t is_overflow_logged;    /* once for all segments */
+    td_buf checkpoint;             /* for the next chunk */
+    uint32_t checkpoint_segment;   /* in which the last one was due */
+    uint64_t checkpoint_due_bytes; /* of chunks, until the next one is */
+    live_counts counts;
+};
+
+/* There is one writer: no locked instruction per frame. */
+static void count(atomic_ullong *counter, uint64_t more)
+{
+    uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, now + more, memory_order_relaxed);
+}
+
+feed_writer *feed_writer_open(const feed_writer_options *options)
+{
+    TD_ASSERT(options->full != NULL);
+    TD_ASSERT(options->session != NULL);
+    feed_writer *self = td_alloc_zero(1, sizeof *self);
+    self->options = *options;
+    frame_redactor_init(&self->frames_hidden);
+    td_buf_init(&self->event_json, EVENT_BYTES_MAX);
+    td_buf_init(&self->checkpoint, LIMIT_RECORD_BYTES);
+    self->checkpoint_segment = 1;
+    self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES;
+    const chunk_builder_options building = {.interval_ns = options->interval_ns};
+    self->router = channel_router_open(options->name, options->family);
+    self->builder = chunk_builder_open(&building);
+    self->granted = grants_open(options->family->dialect);
+    return self;
+}
+
+void feed_writer_close(feed_writer *self)
+{
+    if (self == NULL)
+        return;
+    chunk_builder_close(self->builder);
+    channel_router_close(self->router);
+    grants_close(self->granted);
+    frame_redactor_fini(&self->frames_hidden);
+    td_buf_fini(&self->event_json);
+    td_buf_fini(&self->checkpoint);
+    td_free(self);
+}
+
+/* ---- messages ---- */
+
+static td_result append(feed_writer *self, const feed_frame *frame, td_err *err)
+{
+    td_result rc = chunk_builder_append(self->builder, frame, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "feed %s", self->options.name);
+    self->last_ns = frame->recv_ns;
+    return TD_OK;
+}
+
+/* Events are messages of the feed's own channel, so they stay in order with its frames. */
+static td_result append_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
+{
+    td_buf_clear(&self->event_json);
+    td_result rc = event_encode(what, &self->event_json, err);
+    const feed_frame frame = {.recv_ns = recv_ns,
+                              .publish_ns = recv_ns,
+                              .bytes = td_buf_view(&self->event_json),
+                              .info = channel_router_events(self->router)};
+    if (rc == TD_OK)
+        rc = append(self, &frame, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "event %s", event_kind_name(what->kind));
+}
+
+/* ---- segments ---- */
+
+/* Seal the chunk if it is full. */
+static td_result make_space(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    if (!chunk_builder_wants_seal(self->builder, recv_ns))
+        return TD_OK;
+    td_result rc = self->options.full(self->options.user, err);
+    TD_ASSERT(rc != TD_OK || chunk_builder_pending_count(self->builder) == 0);
+    return rc;
+}
+
+/* The segment that begins can be read alone. */
+static td_result restate_grants(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    size_t granted_count = grants_restate(self->granted);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < granted_count && rc == TD_OK; i++) {
+        const event granted = grants_event(self->granted, i);
+        rc = make_space(self, recv_ns, err);
+        if (rc == TD_OK)
+            rc = append_event(self, recv_ns, &granted, err);
+    }
+    return rc;
+}
+
+/* Channels are a segment's, so all of them are new; which connections are open, how far their
+ * ordinals are, and what is granted to them, is restated. */
+static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    event_slot slots[LIMIT_FEED_SLOTS];
+    size_t slot_count = 0;
+    TD_ASSERT(self->slot_count <= LIMIT_FEED_SLOTS);
+    for (size_t i = 0; i < self->slot_count; i++)
+        if (self->slots[i].is_open)
+            slots[slot_count++] = self->slots[i].at;
+    const event begun = {.kind = EVENT_SEGMENT,
+                         .session = self->options.session,
+                         .number = ++self->segment_number,
+                         .slots = slots,
+                         .slot_count = slot_count};
+    channel_router_forget(self->router);
+    td_buf_clear(&self->checkpoint);
+    td_result rc = append_event(self, recv_ns, &begun, err);
+    return rc == TD_OK ? restate_grants(self, recv_ns, err) : rc;
+}
+
+/* Make ready for a message of this time: seal what must be sealed, and begin a segment if it is the
+ * first of one. */
+static td_result make_ready(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    td_result rc = make_space(self, recv_ns, err);
+    if (rc != TD_OK || TD_LIKELY(!chunk_builder_starts_segment(self->builder, recv_ns)))
+        return rc;
+    rc = begin_segment(self, recv_ns, err);
+    /* What a segment begins with may fill its first chunk. */
+    return rc == TD_OK ? make_space(self, recv_ns, err) : rc;
+}
+
+uint32_t feed_writer_segment(const feed_writer *self)
+{
+    return self->segment_number;
+}
+
+uint64_t feed_writer_last_ns(const feed_writer *self)
+{
+    return self->last_ns;
+}
+
+uint64_t feed_writer_pending_count(const feed_writer *self)
+{
+    return chunk_builder_pending_count(self->builder);
+}
+
+static void swap(td_buf *a, td_buf *b)
+{
+    td_buf kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out)
+{
+    chunk_builder_set_level(self->builder, level);
+    if (!chunk_builder_seal(self->builder, out))
+        return 0;
+    uint64_t due_bytes = self->checkpoint_due_bytes;
+    self->checkpoint_due_bytes = due_bytes > out->chunk_bytes ? due_bytes - out->chunk_bytes : 0;
+    swap(&self->checkpoint, &out->checkpoint);
+    return 1;
+}
+
+/* ---- checkpoints ---- */
+
+/* Frames that no reader finds on their channel are in no state. */
+static uint8_t wants_checkpoint(feed_writer *self, const channel_route *route)
+{
+    int is_due =
+        self->checkpoint_due_bytes == 0 || self->checkpoint_segment != self->segment_number;
+    if (TD_LIKELY(!is_due) || route->frame_class != CLASS_DATA || self->is_overflow_logged)
+        return 0;
+    self->checkpoint_segment = self->segment_number;
+    self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES; /* until its size is known */
+    return 1;
+}
+
+void feed_writer_put_checkpoint(feed_writer *self, uint32_t segment, td_buf *record)
+{
+    if (segment != self->segment_number)
+        return;
+    self->checkpoint_due_bytes = record->size * CHECKPOINT_SHARE;
+    swap(&self->checkpoint, record);
+}
+
+/* ---- events ---- */
+
+td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
+{
+    td_result rc = make_ready(self, recv_ns, err);
+    return rc == TD_OK ? append_event(self, recv_ns, what, err) : rc;
+}
+
+/* ---- connections ---- */
+
+/* The slot's place in the list, or where a new one goes. Few slots per feed: a list is as fast as a
+ * table. */
+static size_t find_slot(const feed_writer *self, uint32_t line, uint32_t shard)
+{
+    size_t i = 0;
+    while (i < self->slot_count &&
+           (self->slots[i].at.line != line || self->slots[i].at.shard != shard))
+        i++;
+    return i;
+}
+
+static feed_slot *get_slot(feed_writer *self, uint32_t line, uint32_t shard)
+{
+    size_t i = find_slot(self, line, shard);
+    if (i < self->slot_count)
+        return &self->slots[i];
+    TD_ASSERT(self->slot_count < LIMIT_FEED_SLOTS);
+    self->slot_count++;
+    self->slots[i] = (feed_slot){.at = {.line = line, .shard = shard}};
+    return &self->slots[i];
+}
+
+const feed_slot *feed_writer_slot(const feed_writer *self, uint32_t line, uint32_t shard)
+{
+    size_t i = find_slot(self, line, shard);
+    return i < self->slot_count ? &self->slots[i] : NULL;
+}
+
+td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *err)
+{
+    TD_ASSERT(at->conn > 0);
+    feed_slot *slot = get_slot(self, at->line, at->shard);
+    uint64_t since_ns = slot->at.since_ns;
+    if (slot->at.conn != at->conn || !slot->is_open)
+        slot->last_ns = since_ns = at->since_ns;
+    /* Ordinals of one connection never go back. */
+    TD_ASSERT(slot->at.conn != at->conn || slot->at.in <= at->in);
+    TD_ASSERT(slot->at.conn != at->conn || slot->at.out <= at->out);
+    slot->is_open = 1;
+    slot->at = *at;
+    slot->at.since_ns = since_ns;
+    return chunk_builder_note_ordinals(self->builder, at->line, at->shard, at->conn, at->in,
+                                       at->out, err);
+}
+
+void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64_t complete_ns)
+{
+    feed_slot *slot = get_slot(self, line, shard);
+    slot->is_open = 0;
+    grants_closed(self->granted, (uint32_t)(slot - self->slots));
+    chunk_builder_note_closed(self->builder, line, shard, complete_ns);
+}
+
+/* ---- frames ---- */
+
+/* Hide the frame's secrets, and write an event about it. */
+static td_result hide(feed_writer *self, feed_frame *frame, td_err *err)
+{
+    if (self->options.secrets == NULL)
+        return TD_OK;
+    const td_bytes bytes = frame->bytes;
+    int is_binary = frame->opcode == OPCODE_BINARY;
+    redaction found = frame->dir == CHANNEL_OUT
+                          ? frame_redactor_apply_sent(&self->frames_hidden, self->options.secrets,
+                                                      bytes, is_binary, &frame->bytes)
+                          : frame_redactor_apply(&self->frames_hidden, self->options.secrets, bytes,
+                                                 is_binary, &frame->bytes);
+    if (found.count == 0)
+        return TD_OK;
+    const event hidden = {.kind = EVENT_REDACTED,
+                          .line = frame->line,
+                          .shard = frame->shard,
+                          .conn = frame->conn,
+                          .what = "frame",
+                          .state = found.is_whole ? "overwritten" : NULL,
+                          .dir = channel_dir_name(frame->dir),
+                          .ordinal = frame->ordinal,
+                          .offset = found.first_offset,
+                          .bytes = found.bytes};
+    count(&self->counts.redacted, found.count);
+    return feed_writer_event(self, frame->recv_ns, &hidden, err);
+}
+
+/* Events before the frame that they are about: what it shows about its connection's topics. */
+static td_result note_frame(feed_writer *self, uint32_t slot, const feed_frame *frame,
+                            const channel_route *route, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t change_count = grants_apply(self->granted, slot, frame, route);
+    uint32_t segment_number = self->segment_number;
+    for (size_t i = 0; i < change_count && rc == TD_OK; i++) {
+        const event change = grants_event(self->granted, i);
+        rc = make_ready(self, frame->recv_ns, err);
+        if (self->segment_number != segment_number)
+            break; /* it restates all that is granted */
+        if (rc == TD_OK)
+            rc = append_event(self, frame->recv_ns, &change, err);
+    }
+    return rc;
+}
+
+/* Find the frame's channel in the segment that it goes to. */
+static td_result route_frame(feed_writer *self, uint32_t slot, feed_frame *frame,
+                             channel_route *out, td_err *err)
+{
+    td_result rc = make_ready(self, frame->recv_ns, err);
+    if (rc != TD_OK)
+        return rc;
+    channel_router_route(self->router, frame, out);
+    if (TD_LIKELY(grants_knows(self->granted, out)))
+        return TD_OK;
+    uint32_t segment_number = self->segment_number;
+    rc = note_frame(self, slot, frame, out, err);
+    /* The events may have filled the chunk, and so the segment: a new one has channels. */
+    if (rc == TD_OK)
+        rc = make_ready(self, frame->recv_ns, err);
+    if (rc == TD_OK && self->segment_number != segment_number)
+        channel_router_route(self->router, frame, out);
+    return rc;
+}
+
+static void count_frame(feed_writer *self, const feed_frame *frame, const channel_route *route)
+{
+    live_counts *counts = &self->counts;
+    count(frame->dir == CHANNEL_IN    ? &counts->in
+          : frame->dir == CHANNEL_OUT ? &counts->out
+                                      : &counts->http,
+          1);
+    count(&counts->bytes, frame->bytes.size);
+    if (TD_UNLIKELY(route->is_overflow)) {
+        count(&counts->overflow, 1);
+        if (!self->is_overflow_logged)
+            td_log_emit(self->options.log, TD_LOG_WARNING,
+                        "%s: more than %u topics and symbols in one segment: further ones are "
+                        "recorded as _unknown until the segment ends; replay classifies them again",
+                        self->options.name, LIMIT_TOPIC_CHANNELS);
+        self->is_overflow_logged = 1;
+    }
+    if (route->role == ROLE_CONTROL)
+        count(&counts->control, 1);
+    else if (route->role == ROLE_UNKNOWN)
+        count(&counts->unknown, 1);
+}
+
+td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *written,
+                            td_err *err)
+{
+    TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
+    TD_ASSERT((frame->conn == 0) == (frame->dir == CHANNEL_HTTP));
+    feed_slot *slot = frame->conn == 0 ? NULL : get_slot(self, frame->line, frame->shard);
+    uint32_t slot_index = slot == NULL ? 0 : (uint32_t)(slot - self->slots);
+    uint64_t *last = slot == NULL ? NULL : frame->dir == CHANNEL_IN ? &slot->at.in : &slot->at.out;
+    TD_ASSERT(slot == NULL || frame->ordinal != 0 || slot->at.conn == frame->conn);
+    if (last != NULL && frame->ordinal == 0)
+        frame->ordinal = *last + 1;
+    td_result rc = hide(self, frame, err);
+    if (rc == TD_OK)
+        rc = route_frame(self, slot_index, frame, &written->route, err);
+    if (rc == TD_OK)
+        rc = append(self, frame, err);
+    if (rc != TD_OK)
+        return rc;
+    if (slot != NULL) {
+        *last = frame->ordinal;
+        slot->last_ns = frame->recv_ns;
+    }
+    count_frame(self, frame, &written->route);
+    written->segment = self->segment_number;
+    written->wants_checkpoint = wants_checkpoint(self, &written->route);
+    written->granted_ns = slot == NULL ? 0 : grants_from_ns(self->granted, slot_index);
+    return TD_OK;
+}
+
+static uint64_t read_count(const atomic_ullong *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+feed_counts feed_writer_get_counts(const feed_writer *self)
+{
+    const live_counts *live = &self->counts;
+    return (feed_counts){.in = read_count(&live->in),
+                         .out = read_count(&live->out),
+                         .http = read_count(&live->http),
+                         .bytes = read_count(&live->bytes),
+                         .control = read_count(&live->control),
+                         .unknown = read_count(&live->unknown),
+                         .overflow = read_count(&live->overflow),
+                         .redacted = read_count(&live->redacted)};
+}

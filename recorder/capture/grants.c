@@ -1,0 +1,450 @@
+#include "recorder/capture/grants.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/slot_table.h"
+
+enum {
+    REQUEST_ID_BYTES = 64,
+    /* Requests of a connection that wait for their answer: tapedeck's clients have 64 at most. */
+    REQUESTS_MAX = 1024,
+};
+
+typedef enum topic_state {
+    TOPIC_REQUESTED,
+    TOPIC_GRANTED,
+    TOPIC_LEAVING, /* unsubscribed, not answered yet: frames of it may still come */
+    TOPIC_LEFT,    /* refused, or unsubscribed */
+} topic_state;
+
+typedef struct grant_topic {
+    char *name;
+    uint32_t request; /* the last one for it */
+    topic_state state;
+    uint8_t is_answered; /* granted by an answer, else by a frame */
+    uint64_t from_ns;    /* of a granted one */
+} grant_topic;
+
+typedef struct open_request {
+    uint32_t number;
+    uint8_t is_leaving;        /* it unsubscribes */
+    char id[REQUEST_ID_BYTES]; /* "" without one */
+} open_request;
+
+/* A slot, and what its present connection is subscribed to. */
+typedef struct grant_slot {
+    uint32_t line, shard, conn; /* conn 0: none is open */
+    uint8_t has_more;           /* topics that are not followed */
+    uint64_t from_ns;           /* of the last grant */
+    grant_topic *topics;
+    size_t topic_count;
+    slot_table by_name;
+    open_request *requests; /* oldest first */
+    size_t request_count;
+    uint32_t request_number;
+} grant_slot;
+
+/* What is to be written. */
+typedef struct grant_change {
+    event_kind kind;
+    uint32_t slot, topic;
+    const char *reason;
+} grant_change;
+
+struct grants {
+    const dialect *dialect;
+    grant_slot slots[LIMIT_FEED_SLOTS];
+    uint32_t epoch; /* from 1; a later one begins when a topic may have ended */
+    grant_change *changes;
+    size_t change_count;
+    dialect_parser *parser;
+};
+
+grants *grants_open(const dialect *spoken)
+{
+    TD_ASSERT(spoken != NULL);
+    grants *self = td_alloc_zero(1, sizeof *self);
+    self->dialect = spoken;
+    self->epoch = 1;
+    self->parser = dialect_parser_open();
+    return self;
+}
+
+static void forget_topics(grant_slot *slot)
+{
+    for (size_t i = 0; i < slot->topic_count; i++)
+        td_free(slot->topics[i].name);
+    slot->topic_count = 0;
+    slot->request_count = 0;
+    slot->has_more = 0;
+    slot->from_ns = 0;
+    slot_table_clear(&slot->by_name);
+}
+
+void grants_close(grants *self)
+{
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
+        forget_topics(&self->slots[i]);
+        slot_table_fini(&self->slots[i].by_name);
+        td_free(self->slots[i].topics);
+        td_free(self->slots[i].requests);
+    }
+    dialect_parser_close(self->parser);
+    td_free(self->changes);
+    td_free(self);
+}
+
+/* ---- connections ---- */
+
+/* The slot has this connection now; a new one has no topics yet. */
+static void enter(grants *self, grant_slot *slot, uint32_t conn)
+{
+    if (slot->conn == conn)
+        return;
+    forget_topics(slot);
+    slot->conn = conn;
+    self->epoch++;
+}
+
+void grants_closed(grants *self, uint32_t slot)
+{
+    enter(self, &self->slots[slot], 0);
+}
+
+uint64_t grants_from_ns(const grants *self, uint32_t slot)
+{
+    return self->slots[slot].from_ns;
+}
+
+/* ---- events ---- */
+
+static void add_change(grants *self, event_kind kind, const grant_slot *slot, size_t topic,
+                       const char *reason)
+{
+    self->changes = td_array_grow(self->changes, self->change_count, sizeof *self->changes);
+    self->changes[self->change_count++] =
+        (grant_change){kind, (uint32_t)(slot - self->slots), (uint32_t)topic, reason};
+}
+
+event grants_event(const grants *self, size_t i)
+{
+    TD_ASSERT(i < self->change_count);
+    const grant_change *change = &self->changes[i];
+    const grant_slot *slot = &self->slots[change->slot];
+    if (change->kind == EVENT_LIMIT)
+        return (event){.kind = EVENT_LIMIT,
+                       .what = EVENT_LIMIT_GRANTS,
+                       .state = "begins",
+                       .number = DIALECT_ARGS_MAX};
+    const grant_topic *topic = &slot->topics[change->topic];
+    event out = {.kind = change->kind,
+                 .line = slot->line,
+                 .shard = slot->shard,
+                 .conn = slot->conn,
+                 .topic = topic->name,
+                 .reason = change->reason};
+    if (change->kind == EVENT_GRANT) {
+        out.source = topic->is_answered ? EVENT_GRANT_ANSWERED : EVENT_GRANT_SEEN;
+        out.from_ns = topic->from_ns;
+    }
+    return out;
+}
+
+size_t grants_restate(grants *self)
+{
+    self->change_count = 0;
+    for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
+        const grant_slot *slot = &self->slots[i];
+        for (size_t k = 0; k < slot->topic_count; k++) {
+            if (slot->topics[k].state == TOPIC_GRANTED)
+                add_change(self, EVENT_GRANT, slot, k, NULL);
+        }
+        if (slot->has_more)
+            add_change(self, EVENT_LIMIT, slot, 0, NULL);
+    }
+    return self->change_count;
+}
+
+/* ---- topics ---- */
+
+/* A topic's place, or topic_count. */
+static size_t find_topic(const grant_slot *slot, td_bytes name)
+{
+    slot_probe at = slot_probe_of(td_xxh64(name.data, name.size));
+    while (slot_table_next(&slot->by_name, &at)) {
+        if (td_bytes_is(name, slot->topics[at.row].name))
+            return at.row;
+    }
+    return slot->topic_count;
+}
+
+/* A topic, made if it is new; NULL: there are too many. */
+static grant_topic *get_topic(grants *self, grant_slot *slot, td_bytes name)
+{
+    size_t at = find_topic(slot, name);
+    if (at < slot->topic_count)
+        return &slot->topics[at];
+    if (at == DIALECT_ARGS_MAX) {
+        if (!slot->has_more)
+            add_change(self, EVENT_LIMIT, slot, 0, NULL);
+        slot->has_more = 1;
+        return NULL;
+    }
+    slot->topics = td_array_grow(slot->topics, at, sizeof *slot->topics);
+    slot->topics[at] = (grant_topic){.name = td_strndup((const char *)name.data, name.size),
+                                     .state = TOPIC_REQUESTED};
+    slot_table_put(&slot->by_name, td_xxh64(name.data, name.size), at);
+    slot->topic_count++;
+    return &slot->topics[at];
+}
+
+static void grant(grants *self, grant_slot *slot, grant_topic *topic, int is_answered,
+                  uint64_t recv_ns)
+{
+    slot->from_ns = recv_ns;
+    topic->state = TOPIC_GRANTED;
+    topic->is_answered = is_answered != 0;
+    topic->from_ns = recv_ns;
+    add_change(self, EVENT_GRANT, slot, (size_t)(topic - slot->topics), NULL);
+}
+
+/* ---- requests ---- */
+
+static void note_request(grant_slot *slot, const dialect_request *request)
+{
+    slot->request_number++;
+    if (slot->request_count == REQUESTS_MAX)
+        return;
+    if (slot->requests == NULL)
+        slot->requests = td_alloc_zero(REQUESTS_MAX, sizeof *slot->requests);
+    open_request *made = &slot->requests[slot->request_count++];
+    *made = (open_request){.number = slot->request_number,
+                           .is_leaving = request->kind != REQUEST_SUBSCRIBE};
+    if (request->id.size < sizeof made->id)
+        (void)snprintf(made->id, sizeof made->id, "%.*s", (int)request->id.size,
+                       (const char *)request->id.data);
+}
+
+/* A topic that is granted stays so when it is requested again. */
+static void ask(grants *self, grant_slot *slot, td_bytes name)
+{
+    grant_topic *topic = get_topic(self, slot, name);
+    if (topic == NULL)
+        return;
+    topic->request = slot->request_number;
+    if (topic->state != TOPIC_GRANTED)
+        topic->state = TOPIC_REQUESTED;
+}
+
+static void leave(grants *self, grant_slot *slot, size_t at)
+{
+    grant_topic *topic = &slot->topics[at];
+    if (topic->state == TOPIC_GRANTED)
+        add_change(self, EVENT_GRANT_END, slot, at, "unsubscribed");
+    topic->state = TOPIC_LEAVING;
+    topic->request = slot->request_number;
+}
+
+static void on_request(grants *self, grant_slot *slot, const feed_frame *frame)
+{
+    dialect_request request;
+    td_err why;
+    if (request_parse(self->parser, self->dialect, frame->bytes, &request, &why) != TD_OK)
+        return;
+    if (request.kind != REQUEST_SUBSCRIBE && request.kind != REQUEST_UNSUBSCRIBE &&
+        request.kind != REQUEST_UNSUBSCRIBE_ALL)
+        return;
+    note_request(slot, &request);
+    if (request.kind != REQUEST_SUBSCRIBE)
+        self->epoch++;
+    if (request.kind == REQUEST_UNSUBSCRIBE_ALL) {
+        for (size_t i = 0; i < slot->topic_count; i++)
+            leave(self, slot, i);
+        return;
+    }
+    for (size_t i = 0; i < request.arg_count; i++) {
+        size_t at = find_topic(slot, request.args[i]);
+        if (request.kind == REQUEST_SUBSCRIBE)
+            ask(self, slot, request.args[i]);
+        else if (at < slot->topic_count)
+            leave(self, slot, at);
+    }
+}
+
+/* ---- answers ---- */
+
+static int is_answer_to(const dialect_answer *answer, const open_request *request)
+{
+    if (answer->of == REQUEST_UNKNOWN)
+        return 1;
+    return request->is_leaving == (answer->of != REQUEST_SUBSCRIBE);
+}
+
+/* The request that an answer is to: by its id, by a topic that it names, else the oldest. */
+static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
+{
+    const td_bytes *named = answer->granted_count > 0 ? answer->granted : answer->failed;
+    const grant_topic *topic = NULL;
+    if (answer->granted_count + answer->failed_count > 0) {
+        TD_ASSERT(named != NULL);
+        size_t at = find_topic(slot, named[0]);
+        topic = at < slot->topic_count ? &slot->topics[at] : NULL;
+    }
+    for (size_t i = 0; i < slot->request_count; i++) {
+        const open_request *request = &slot->requests[i];
+        if (!is_answer_to(answer, request))
+            continue;
+        if (answer->id.size > 0 ? td_bytes_is(answer->id, request->id)
+                                : topic == NULL || topic->request == request->number)
+            return i;
+    }
+    return slot->request_count;
+}
+
+/* A topic that waited for this answer. Unsubscribed or not: frames of it will tell. */
+static void answer_topic(grants *self, grant_slot *slot, grant_topic *topic,
+                         const dialect_answer *answer, uint64_t recv_ns)
+{
+    if (topic->state == TOPIC_LEAVING) {
+        topic->state = TOPIC_LEFT;
+    } else if (dialect_answer_grants(answer, topic->name)) {
+        grant(self, slot, topic, 1, recv_ns);
+    } else {
+        topic->state = TOPIC_LEFT;
+        add_change(self, EVENT_GRANT_END, slot, (size_t)(topic - slot->topics), "refused");
+    }
+}
+
+/* An answer may name some of the request's topics only: then more are to come. */
+static void answer_request(grants *self, grant_slot *slot, size_t at, const dialect_answer *answer,
+                           uint64_t recv_ns)
+{
+    TD_ASSERT(at < slot->request_count);
+    TD_ASSERT(slot->requests != NULL);
+    const open_request *request = &slot->requests[at];
+    topic_state waiting = request->is_leaving ? TOPIC_LEAVING : TOPIC_REQUESTED;
+    int names_any = answer->granted_count + answer->failed_count > 0;
+    size_t left = 0;
+    for (size_t i = 0; i < slot->topic_count; i++) {
+        grant_topic *topic = &slot->topics[i];
+        if (topic->request != request->number || topic->state != waiting)
+            continue;
+        if (names_any && !dialect_answer_names(answer, topic->name))
+            left++;
+        else
+            answer_topic(self, slot, topic, answer, recv_ns);
+    }
+    if (left > 0)
+        return;
+    slot->request_count--;
+    memmove(&slot->requests[at], &slot->requests[at + 1],
+            (slot->request_count - at) * sizeof slot->requests[0]);
+}
+
+/* The exchange ends grants unasked. Frames of a topic that it still sends grant it again. A refusal
+ * of an unknown request that names no topic may be of anything that a client sent. */
+static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answer)
+{
+    const int is_unnamed = answer->of == REQUEST_UNKNOWN && answer->blamed.size == 0 &&
+                           answer->granted_count + answer->failed_count == 0;
+    const char *reason = answer->of == REQUEST_SUBSCRIBE || answer->of == REQUEST_UNKNOWN
+                             ? "refused"
+                             : "unsubscribed";
+    if (is_unnamed)
+        return;
+    for (size_t i = 0; i < slot->topic_count; i++) {
+        if (slot->topics[i].state != TOPIC_GRANTED ||
+            !dialect_answer_withdraws(answer, slot->topics[i].name))
+            continue;
+        slot->topics[i].state = TOPIC_LEFT;
+        add_change(self, EVENT_GRANT_END, slot, i, reason);
+        self->epoch++;
+    }
+}
+
+static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
+{
+    dialect_answer answer;
+    td_err why;
+    if (answer_parse(self->parser, self->dialect, frame->bytes, &answer, &why) != TD_OK)
+        return;
+    if (answer.kind == ANSWER_AUTH && answer.success == 1 && self->dialect->subscribes_with_auth) {
+        grant_topic *all = get_topic(self, slot, td_bytes_str(EVENT_GRANT_ALL));
+        if (all != NULL && all->state != TOPIC_GRANTED)
+            grant(self, slot, all, 1, frame->recv_ns);
+    }
+    if (answer.kind != ANSWER_TOPICS)
+        return;
+    size_t at = find_request(slot, &answer);
+    if (at < slot->request_count)
+        answer_request(self, slot, at, &answer, frame->recv_ns);
+    else
+        withdraw(self, slot, &answer);
+}
+
+/* ---- frames ---- */
+
+/* A granted topic covers this one: a list of symbols, or everything. Topics of frames are no lists.
+ */
+static int is_covered(const grants *self, const grant_slot *slot, td_bytes name)
+{
+    if (self->dialect->covers == dialect_covers_same)
+        return 0;
+    for (size_t i = 0; i < slot->topic_count; i++) {
+        const grant_topic *topic = &slot->topics[i];
+        if (topic->state == TOPIC_GRANTED && self->dialect->covers(td_bytes_str(topic->name), name))
+            return 1;
+    }
+    return 0;
+}
+
+static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
+                    const channel_route *route)
+{
+    td_bytes name = td_bytes_str(frame->info->exchange_topic);
+    size_t at = find_topic(slot, name);
+    int is_leaving = at < slot->topic_count && slot->topics[at].state == TOPIC_LEAVING;
+    int is_granted = at < slot->topic_count && slot->topics[at].state == TOPIC_GRANTED;
+    if (is_leaving)
+        return;
+    if (!is_granted && !is_covered(self, slot, name)) {
+        grant_topic *topic = get_topic(self, slot, name);
+        if (topic != NULL)
+            grant(self, slot, topic, 0, frame->recv_ns);
+    }
+    route->slots->grants_epoch = self->epoch;
+}
+
+int grants_knows(const grants *self, const channel_route *route)
+{
+    if (route->role == ROLE_DATA)
+        return route->slots->grants_epoch == self->epoch;
+    return route->role != ROLE_CONTROL && route->role != ROLE_OUT;
+}
+
+size_t grants_apply(grants *self, uint32_t slot, const feed_frame *frame,
+                    const channel_route *route)
+{
+    self->change_count = 0;
+    if (grants_knows(self, route))
+        return 0;
+    TD_ASSERT(frame->conn > 0);
+    TD_ASSERT(slot < LIMIT_FEED_SLOTS);
+    grant_slot *of = &self->slots[slot];
+    enter(self, of, frame->conn);
+    of->line = frame->line;
+    of->shard = frame->shard;
+    if (route->role == ROLE_DATA)
+        on_data(self, of, frame, route);
+    else if (route->role == ROLE_OUT)
+        on_request(self, of, frame);
+    else
+        on_answer(self, of, frame);
+    return self->change_count;
+}

@@ -1,0 +1,397 @@
+#include "recorder/capture/redact.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/credential.h"
+#include "base/url.h"
+#include "schema/decode.h"
+
+enum { HEAD_BYTES = REDACT_SECRET_BYTES_MIN };
+
+struct redact_secret {
+    uint32_t size;
+    uint32_t next; /* 1 + the next secret whose beginning has this hash; 0: none */
+    uint64_t used; /* number of its latest use, of a signature */
+    char text[];   /* in lower case */
+};
+
+/* ---- characters ---- */
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
+static size_t read_char(const uint8_t *at, size_t left, redact_spelling how, uint8_t *out)
+{
+    if (how == REDACT_SPELT)
+        return td_read_spelt(td_bytes_of(at, left), out);
+    *out = *at;
+    return 1;
+}
+
+/* Hash of a beginning; equal for letters of either case. */
+static uint32_t hash_of(const uint8_t head[HEAD_BYTES])
+{
+    uint32_t word;
+    memcpy(&word, head, sizeof word);
+    return (word | UINT32_C(0x20202020)) * UINT32_C(0x9e3779b1) >> 22;
+}
+_Static_assert(HEAD_BYTES == sizeof(uint32_t), "a beginning is one word");
+_Static_assert(REDACT_HEADS == 1 << (32 - 22), "a hash is an index");
+
+/* ---- secrets ---- */
+
+td_result redactor_forbid_core_dumps(td_err *err)
+{
+    struct rlimit none = {0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return td_err_set_os(err, errno, "cannot forbid core dumps, which would hold secrets");
+    return TD_OK;
+}
+
+void redactor_init(redactor *self)
+{
+    memset(self, 0, sizeof *self);
+    pthread_mutex_init(&self->mutex, NULL);
+}
+
+static void free_secret(redact_secret *secret)
+{
+    explicit_bzero(secret, sizeof *secret + secret->size);
+    td_free(secret);
+}
+
+void redactor_fini(redactor *self)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        free_secret(self->secrets[i]);
+    td_free(self->secrets);
+    pthread_mutex_destroy(&self->mutex);
+    memset(self, 0, sizeof *self);
+}
+
+static void index_all(redactor *self)
+{
+    memset(self->heads, 0, sizeof self->heads);
+    for (uint32_t i = 0; i < self->count; i++) {
+        uint32_t *head = &self->heads[hash_of((const uint8_t *)self->secrets[i]->text)];
+        self->secrets[i]->next = *head;
+        *head = i + 1;
+    }
+}
+
+static td_result put(redactor *self, uint32_t place, td_bytes value, td_err *err)
+{
+    TD_ASSERT(place <= self->count);
+    size_t size = value.size;
+    if (size < REDACT_SECRET_BYTES_MIN || size > LIMIT_SECRET_BYTES)
+        return td_err_set(err, TD_E_INVALID,
+                          "a secret of %zu bytes: only those of %d to %u can be hidden in frames",
+                          size, REDACT_SECRET_BYTES_MIN, LIMIT_SECRET_BYTES);
+    redact_secret *made = td_alloc_zero(1, sizeof *made + size);
+    made->size = (uint32_t)size;
+    made->used = ++self->uses;
+    for (size_t i = 0; i < size; i++)
+        made->text[i] = (char)lower(value.data[i]);
+    self->secrets = td_array_reach(self->secrets, &self->capacity, place, sizeof(redact_secret *));
+    if (place < self->count)
+        free_secret(self->secrets[place]);
+    else
+        self->count++;
+    self->secrets[place] = made;
+    index_all(self);
+    return TD_OK;
+}
+
+/* The bytes that the secret takes at a place; 0: it is not there. */
+static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t left,
+                      redact_spelling how)
+{
+    size_t used = 0;
+    for (uint32_t i = 0; i < secret->size; i++) {
+        uint8_t c;
+        if (used == left)
+            return 0;
+        used += read_char(at + used, left - used, how, &c);
+        if (lower(c) != (uint8_t)secret->text[i])
+            return 0;
+    }
+    return used;
+}
+
+/* The place of this secret; count if it is not known. */
+static uint32_t find(const redactor *self, td_bytes secret)
+{
+    uint32_t place = 0;
+    while (place < self->count &&
+           (self->secrets[place]->size != secret.size ||
+            size_at(self->secrets[place], secret.data, secret.size, REDACT_EXACT) != secret.size))
+        place++;
+    return place;
+}
+
+static td_result add_fixed(redactor *self, td_bytes secret, td_err *err)
+{
+    TD_ASSERT(self->fixed == self->count);
+    if (find(self, secret) < self->count)
+        return TD_OK;
+    if (self->count == LIMIT_SECRETS)
+        return td_err_set(err, TD_E_LIMIT, "more than %u secrets", LIMIT_SECRETS);
+    td_result rc = put(self, self->count, secret, err);
+    self->fixed = self->count;
+    return rc;
+}
+
+/* Signatures are many in a long session: only the newest ones can still be echoed. */
+static td_result add_signature(redactor *self, td_bytes secret, td_err *err)
+{
+    td_result rc = TD_OK;
+    pthread_mutex_lock(&self->mutex);
+    uint32_t place = find(self, secret);
+    if (place < self->count) {
+        self->secrets[place]->used = ++self->uses;
+    } else {
+        if (place == self->fixed + REDACT_SIGNATURES_MAX)
+            place = self->fixed;
+        for (uint32_t i = place + 1; i < self->count; i++)
+            if (self->secrets[i]->used < self->secrets[place]->used)
+                place = i;
+        rc = put(self, place, secret, err);
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return rc;
+}
+
+td_result redactor_add(redactor *self, const char *secret, td_err *err)
+{
+    return add_fixed(self, td_bytes_str(secret), err);
+}
+
+td_result redactor_add_signature(redactor *self, const char *secret, td_err *err)
+{
+    return add_signature(self, td_bytes_str(secret), err);
+}
+
+/* Parts of the largest size, the last one to the value's end. */
+static td_result add_parts(redactor *self, redact_life life, td_bytes value, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t at = 0;
+    size_t end = 0;
+    while (rc == TD_OK && end < value.size) {
+        size_t size = value.size < LIMIT_SECRET_BYTES ? value.size : LIMIT_SECRET_BYTES;
+        end = at + size < value.size ? at + size : value.size;
+        td_bytes part = td_bytes_of(value.data + end - size, size);
+        rc = life == REDACT_FOR_GOOD ? add_fixed(self, part, err) : add_signature(self, part, err);
+        at = end;
+    }
+    return rc;
+}
+
+td_result redactor_add_found(redactor *self, redact_life life, td_bytes value, redact_spelling how,
+                             td_err *err)
+{
+    uint8_t *text = td_alloc_zero(1, value.size + 1);
+    size_t size = 0;
+    for (size_t at = 0; at < value.size; size++)
+        at += read_char(value.data + at, value.size - at, how, &text[size]);
+    td_result rc = size < REDACT_SECRET_BYTES_MIN
+                       ? TD_OK
+                       : add_parts(self, life, td_bytes_of(text, size), err);
+    explicit_bzero(text, size);
+    td_free(text);
+    return rc;
+}
+
+td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_err *err)
+{
+    size_t at = 0;
+    td_bytes found;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && td_url_next_secret(url, &at, &found))
+        rc = redactor_add_found(self, life, found, REDACT_SPELT, err);
+    return rc;
+}
+
+td_result redactor_add_sent(redactor *self, redact_life life, const sent_secrets *sent, td_err *err)
+{
+    size_t at = 0;
+    td_bytes found;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && sent_secrets_next(sent, &at, &found))
+        rc = redactor_add_found(self, life, found, REDACT_EXACT, err);
+    return rc;
+}
+
+/* ---- searching ---- */
+
+/* The bytes that the longest secret takes that is at a place; 0: none is there. */
+static size_t match(const redactor *self, const uint8_t *at, size_t left, redact_spelling how)
+{
+    uint8_t head[HEAD_BYTES];
+    size_t used = 0;
+    for (size_t i = 0; i < HEAD_BYTES; i++) {
+        if (used == left)
+            return 0;
+        used += read_char(at + used, left - used, how, &head[i]);
+    }
+    size_t longest = 0;
+    for (uint32_t next = self->heads[hash_of(head)]; next != 0;) {
+        const redact_secret *secret = self->secrets[next - 1];
+        size_t size = size_at(secret, at, left, how);
+        longest = size > longest ? size : longest;
+        next = secret->next;
+    }
+    return longest;
+}
+
+/* Secrets that overlap are overwritten together, so that nothing is left of a longer one. */
+static void hide(const redactor *self, uint8_t *bytes, size_t size, redact_spelling how,
+                 redaction *done)
+{
+    size_t begin = 0;
+    size_t end = 0;
+    for (size_t at = 0; at < size; at++) {
+        size_t found = match(self, bytes + at, size - at, how);
+        if (found > 0 && at >= end)
+            begin = at;
+        if (found > 0 && at + found > end)
+            end = at + found;
+        if (at + 1 != end)
+            continue;
+        memset(bytes + begin, '*', end - begin);
+        if (done->count == 0 || begin < done->first_offset)
+            done->first_offset = begin;
+        done->count++;
+        done->bytes += end - begin;
+    }
+}
+
+redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
+{
+    redaction done = {0};
+    pthread_mutex_lock(&self->mutex);
+    if (self->count > 0 && size > 0) {
+        /* The exchange's frames have such signs only in the words of an error. */
+        if (memchr(bytes, '\\', size) != NULL || memchr(bytes, '%', size) != NULL)
+            hide(self, bytes, size, REDACT_SPELT, &done);
+        hide(self, bytes, size, REDACT_EXACT, &done);
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return done;
+}
+
+/* Hide what is found by name. */
+static redaction hide_sent(sent_secrets *sent, uint8_t *bytes, size_t size, int is_binary)
+{
+    sent_found found = sent_secrets_find(sent, td_bytes_of(bytes, size), is_binary);
+    const sent_place whole = {0, size};
+    const sent_place *places = found.is_whole ? &whole : found.places;
+    redaction done = {.count = (uint32_t)(found.is_whole ? 1 : found.count),
+                      .is_whole = found.is_whole};
+    for (size_t i = 0; i < done.count; i++) {
+        memset(bytes + places[i].offset, '*', places[i].size);
+        done.bytes += places[i].size;
+    }
+    done.first_offset = done.count > 0 ? places[0].offset : 0;
+    return done;
+}
+
+static redaction sum_of(redaction a, redaction b)
+{
+    if (a.count == 0 || (b.count > 0 && b.first_offset < a.first_offset))
+        a.first_offset = b.first_offset;
+    a.count += b.count;
+    a.bytes += b.bytes;
+    return a;
+}
+
+redaction redactor_apply_sent(redactor *self, sent_secrets *sent, uint8_t *bytes, size_t size)
+{
+    redaction done = hide_sent(sent, bytes, size, 0);
+    return done.is_whole ? done : sum_of(done, redactor_apply(self, bytes, size));
+}
+
+/* ---- frames ---- */
+
+void frame_redactor_init(frame_redactor *self)
+{
+    self->inflater = NULL;
+    self->sent = NULL;
+    td_buf_init(&self->copy, LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
+}
+
+void frame_redactor_fini(frame_redactor *self)
+{
+    inflater_close(self->inflater);
+    sent_secrets_close(self->sent);
+    td_buf_fini(&self->copy);
+}
+
+/* Secrets in what the frame inflates to. */
+static uint32_t count_inside(frame_redactor *self, redactor *secrets, td_bytes frame)
+{
+    if (self->inflater == NULL)
+        self->inflater = inflater_open(LIMIT_FRAME_BYTES, 0);
+    td_bytes ignored;
+    size_t size = 0;
+    td_result rc = inflater_run(self->inflater, frame, &ignored, NULL);
+    (void)rc; /* what came out of a broken stream is searched, too */
+    uint8_t *text = inflater_output(self->inflater, &size);
+    return redactor_apply(secrets, text, size).count;
+}
+
+static void copy_frame(frame_redactor *self, td_bytes frame)
+{
+    TD_ASSERT(frame.size <= LIMIT_FRAME_BYTES);
+    td_buf_clear(&self->copy);
+    td_buf_grow(&self->copy, frame.size + DECODE_PADDING_BYTES);
+    td_buf_add(&self->copy, frame.data, frame.size);
+}
+
+/* Hide known secrets in the copy of the frame. */
+static redaction hide_known(frame_redactor *self, redactor *secrets, td_bytes frame, int is_binary)
+{
+    redaction found = {0};
+    if (frame_may_be_compressed(frame, is_binary))
+        found.count = count_inside(self, secrets, frame);
+    if (found.count == 0)
+        return redactor_apply(secrets, self->copy.data, self->copy.size);
+    memset(self->copy.data, '*', frame.size);
+    found.bytes = frame.size;
+    found.is_whole = 1;
+    return found;
+}
+
+redaction frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
+                               int is_binary, td_bytes *out)
+{
+    copy_frame(self, frame);
+    redaction found = hide_known(self, secrets, frame, is_binary);
+    *out = found.count > 0 ? td_buf_view(&self->copy) : frame;
+    return found;
+}
+
+redaction frame_redactor_apply_sent(frame_redactor *self, redactor *secrets, td_bytes frame,
+                                    int is_binary, td_bytes *out)
+{
+    if (!secrets->has_clients)
+        return frame_redactor_apply(self, secrets, frame, is_binary, out);
+    if (self->sent == NULL)
+        self->sent = sent_secrets_open();
+    copy_frame(self, frame);
+    redaction found = hide_sent(self->sent, self->copy.data, frame.size, is_binary);
+    if (!found.is_whole) {
+        redaction known = hide_known(self, secrets, frame, is_binary);
+        found = known.is_whole ? known : sum_of(found, known);
+    }
+    *out = found.count > 0 ? td_buf_view(&self->copy) : frame;
+    return found;
+}

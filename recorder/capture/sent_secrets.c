@@ -1,0 +1,466 @@
+#include "recorder/capture/sent_secrets.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/credential.h"
+#include "base/limits.h"
+#include "base/json/json.h"
+#include "schema/inflate.h"
+
+/* What is known of a value by its names, in rising order. */
+typedef enum value_kind {
+    KIND_PLAIN,
+    KIND_VAGUE,    /* below a member that may be a credential */
+    KIND_ARGUMENT, /* of a request that authenticates */
+    KIND_SECRET,
+} value_kind;
+
+enum {
+    SECRET_BYTES_MIN = 4, /* of values that are hidden everywhere, by what is known of them */
+    OTHER_BYTES_MIN = 8,
+    RUN_BYTES_MIN = 12,    /* of a run of letters and digits in a text without form */
+    RUNS_MAX = 64,         /* of one text */
+    DATA_BYTES_MAX = 24,   /* a symbol or a word may have */
+    TOPIC_BYTES_MAX = 64,  /* a text with a dot that is longer is a token */
+    VALUES_MAX = 256,      /* of one text: half of those that a redactor knows */
+    INNER_TEXTS_MAX = 256, /* texts in a message that are searched themselves */
+    TIME_DIGITS = 10,      /* of a Unix time in seconds; of one in milliseconds three more */
+};
+
+struct sent_secrets {
+    json_parser *parser;
+    inflater *inflater; /* made at the first message that may be compressed */
+    sent_place *places;
+    size_t place_count, place_capacity;
+    td_buf values; /* each with its size before it */
+    td_buf inner;  /* texts within the text, likewise, after a byte of their kind */
+    size_t value_count, inner_count;
+    uint8_t has_places;    /* places are wanted */
+    const uint8_t *parsed; /* the copy of the JSON, */
+    size_t skipped;        /* which begins in the text after so many bytes */
+};
+
+sent_secrets *sent_secrets_open(void)
+{
+    sent_secrets *self = td_alloc_zero(1, sizeof *self);
+    self->parser = json_parser_open(0);
+    td_buf_init(&self->values, SIZE_MAX);
+    td_buf_init(&self->inner, SIZE_MAX);
+    return self;
+}
+
+void sent_secrets_close(sent_secrets *self)
+{
+    if (self == NULL)
+        return;
+    json_parser_close(self->parser);
+    inflater_close(self->inflater);
+    td_free(self->places);
+    td_buf_fini(&self->values);
+    td_buf_fini(&self->inner);
+    td_free(self);
+}
+
+/* ---- lists of texts ---- */
+
+static void put_text(td_buf *list, td_bytes text)
+{
+    uint32_t size = (uint32_t)text.size;
+    td_buf_add(list, &size, sizeof size);
+    td_buf_add(list, text.data, text.size);
+}
+
+static int next_text(const td_buf *list, size_t *at, td_bytes *text)
+{
+    if (*at == list->size)
+        return 0;
+    size_t size = td_le32(list->data + *at);
+    *text = td_bytes_of(list->data + *at + sizeof(uint32_t), size);
+    *at += sizeof(uint32_t) + size;
+    return 1;
+}
+
+int sent_secrets_next(const sent_secrets *self, size_t *at, td_bytes *value)
+{
+    return next_text(&self->values, at, value);
+}
+
+/* ---- what values are hidden everywhere ---- */
+
+/* Of which keys, signatures and tokens are made. */
+static int is_run_char(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+           c == '-' || c == '+' || c == '/';
+}
+
+/* The kinds of characters that a text has. */
+typedef struct text_kinds {
+    uint8_t has_capital, has_small, has_digit, has_dot, has_other;
+} text_kinds;
+
+static text_kinds kinds_of(td_bytes text)
+{
+    text_kinds has = {0};
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        has.has_capital |= c >= 'A' && c <= 'Z';
+        has.has_small |= c >= 'a' && c <= 'z';
+        has.has_digit |= c >= '0' && c <= '9';
+        has.has_dot |= c == '.';
+        has.has_other |= !is_run_char(c);
+    }
+    return has;
+}
+
+/* 1 if the value, which is hidden where it is, would be found in market data, too. */
+static int may_be_data(td_bytes text, value_kind kind)
+{
+    const text_kinds has = kinds_of(text);
+    int is_number = has.has_digit && !has.has_small && !has.has_capital;
+    if (kind == KIND_SECRET)
+        return text.size < SECRET_BYTES_MIN || (is_number && text.size < OTHER_BYTES_MIN);
+    if (text.size < OTHER_BYTES_MIN || (is_number && text.size < DATA_BYTES_MAX) ||
+        (has.has_dot && text.size < TOPIC_BYTES_MAX))
+        return 1;
+    /* A symbol is capitals and digits, a word is letters. */
+    return kind == KIND_VAGUE && text.size < DATA_BYTES_MAX && !(has.has_small && has.has_digit);
+}
+
+static void add_value(sent_secrets *self, td_bytes text, value_kind kind)
+{
+    if (self->value_count == VALUES_MAX || may_be_data(text, kind))
+        return;
+    self->value_count++;
+    put_text(&self->values, text);
+}
+
+/* Add the parts of a text that may be secrets: letters and digits without other characters between
+ * them. */
+static void add_runs(sent_secrets *self, td_bytes text, size_t bytes_min)
+{
+    uint8_t *run = td_alloc_zero(1, text.size + 1);
+    size_t size = 0;
+    size_t count = 0;
+    for (size_t at = 0; count < RUNS_MAX && at <= text.size;) {
+        uint8_t c = ' ';
+        at += at == text.size ? 1 : td_read_spelt(td_bytes_of(text.data + at, text.size - at), &c);
+        if (is_run_char(c)) {
+            run[size++] = c;
+        } else if (c != '\0') { /* which is half of a character in UTF-16 */
+            count += size >= bytes_min;
+            if (size >= bytes_min)
+                add_value(self, td_bytes_of(run, size), KIND_VAGUE);
+            size = 0;
+        }
+    }
+    explicit_bzero(run, text.size);
+    td_free(run);
+}
+
+/* ---- values of JSON ---- */
+
+static void add_place(sent_secrets *self, td_bytes raw)
+{
+    if (!self->has_places || raw.size == 0)
+        return;
+    self->places = td_array_reach(self->places, &self->place_capacity, self->place_count,
+                                  sizeof *self->places);
+    self->places[self->place_count++] =
+        (sent_place){self->skipped + (size_t)(raw.data - self->parsed), raw.size};
+}
+
+/* A text may itself be JSON, or a URL, or a form. */
+static int holds_members(td_bytes text)
+{
+    return text.size > 0 &&
+           (memchr(text.data, '{', text.size) != NULL ||
+            memchr(text.data, '[', text.size) != NULL || memchr(text.data, '=', text.size) != NULL);
+}
+
+static void put_inner(sent_secrets *self, td_bytes text, value_kind kind)
+{
+    if (self->inner_count == INNER_TEXTS_MAX)
+        return;
+    uint8_t byte = (uint8_t)kind;
+    self->inner_count++;
+    td_buf_add(&self->inner, &byte, 1);
+    put_text(&self->inner, text);
+}
+
+static void add_text(sent_secrets *self, json_value value, value_kind kind)
+{
+    td_bytes text;
+    int is_text = json_text(value, &text);
+    TD_ASSERT(is_text);
+    int has_members = holds_members(text);
+    if (kind == KIND_PLAIN && (!has_members || !td_mentions_credential(text)))
+        return;
+    td_bytes raw = json_raw(value);
+    add_place(self, td_bytes_of(raw.data + 1, raw.size - 2));
+    if (has_members)
+        put_inner(self, text, kind > KIND_VAGUE ? KIND_VAGUE : kind);
+    if (kind == KIND_PLAIN)
+        return;
+    add_value(self, text, kind);
+    if (kinds_of(text).has_other) /* Bearer …, key:signature */
+        add_runs(self, text, OTHER_BYTES_MIN);
+}
+
+/* A whole number that is a Unix time, in seconds or milliseconds, of 2017 to 2049. */
+static int is_time(td_bytes number)
+{
+    return (number.size == TIME_DIGITS || number.size == TIME_DIGITS + 3) &&
+           memcmp(number.data, "15", 2) >= 0 && memcmp(number.data, "25", 2) < 0 &&
+           !kinds_of(number).has_dot && !kinds_of(number).has_small &&
+           !kinds_of(number).has_capital;
+}
+
+static void add_number(sent_secrets *self, json_value value, value_kind kind)
+{
+    td_bytes number = json_raw(value);
+    if (kind == KIND_PLAIN || (kind != KIND_SECRET && is_time(number)))
+        return;
+    add_place(self, number);
+    if (kind == KIND_SECRET)
+        add_value(self, number, kind);
+}
+
+/* ---- requests ---- */
+
+static int is_one_of(td_bytes name, const char *const *names)
+{
+    for (; *names != NULL; names++)
+        if (name.size == strlen(*names) &&
+            strncasecmp((const char *)name.data, *names, name.size) == 0)
+            return 1;
+    return 0;
+}
+
+/* Members that name a request, and those that hold its arguments. */
+static const char *const OP_NAMES[] = {"op",   "operation", "event", "method",  "cmd",
+                                       "type", "command",   "ch",    "channel", "action",
+                                       "req",  "request",   NULL};
+static const char *const ARGS_NAMES[] = {"args",  "arg",  "arguments", "params",
+                                         "param", "data", "payload",   NULL};
+
+/* 1 if a text of the value is the name of a request that authenticates. */
+static int has_auth_name(json_value value)
+{
+    td_bytes text;
+    json_value element;
+    if (json_text(value, &text))
+        return td_is_auth_name(text);
+    json_iter it = json_iter_of(value);
+    while (json_next(&it, NULL, &element))
+        if (has_auth_name(element))
+            return 1;
+    return 0;
+}
+
+static int authenticates(json_value object)
+{
+    td_bytes text;
+    json_value name;
+    json_value element;
+    json_iter it = json_iter_of(object);
+    while (json_next(&it, &name, &element))
+        if (json_text(name, &text) && is_one_of(text, OP_NAMES) && has_auth_name(element))
+            return 1;
+    return 0;
+}
+
+/* What is known of a value. */
+typedef struct value_context {
+    value_kind kind;
+    uint8_t is_auth; /* within a request that authenticates */
+} value_context;
+
+static value_context member_context(value_context around, json_value name)
+{
+    td_bytes text;
+    int is_text = json_text(name, &text);
+    TD_ASSERT(is_text);
+    td_name_kind named = td_name_kind_of(text);
+    value_kind kind = named == TD_NAME_SECRET                         ? KIND_SECRET
+                      : around.is_auth && is_one_of(text, ARGS_NAMES) ? KIND_ARGUMENT
+                      : named == TD_NAME_VAGUE                        ? KIND_VAGUE
+                                                                      : KIND_PLAIN;
+    /* {"signature":{"type":"…"}}: not all that is in there is one. */
+    value_kind inherited = around.kind == KIND_SECRET ? KIND_VAGUE : around.kind;
+    around.kind = kind > inherited ? kind : inherited;
+    return around;
+}
+
+/* At most LIMIT_JSON_DEPTH deep. */
+static void walk(sent_secrets *self, json_value value, value_context context)
+{
+    json_value name;
+    json_value element;
+    json_iter it = json_iter_of(value);
+    switch (json_type_of(value)) {
+    case JSON_STRING:
+        add_text(self, value, context.kind);
+        break;
+    case JSON_NUMBER:
+        add_number(self, value, context.kind);
+        break;
+    case JSON_OBJECT:
+        context.is_auth |= (uint8_t)authenticates(value);
+        while (json_next(&it, &name, &element))
+            walk(self, element, member_context(context, name));
+        break;
+    case JSON_ARRAY:
+        while (json_next(&it, NULL, &element))
+            walk(self, element, context);
+        break;
+    case JSON_NULL:
+    case JSON_BOOL:
+        break;
+    }
+}
+
+/* The whole text. ["auth", …] is a request, too. */
+static void walk_root(sent_secrets *self, json_value root, value_kind kind)
+{
+    json_value first;
+    td_bytes text;
+    json_iter it = json_iter_of(root);
+    if (kind == KIND_PLAIN && json_type_of(root) == JSON_ARRAY && json_next(&it, NULL, &first) &&
+        json_text(first, &text) && td_is_auth_name(text))
+        kind = KIND_ARGUMENT;
+    walk(self, root, (value_context){.kind = kind});
+}
+
+/* JSON within blanks and byte order marks. 0: it is no JSON. */
+static int walk_text(sent_secrets *self, td_bytes text, value_kind kind)
+{
+    static const char *const BLANKS[] = {" ",  "\t", "\n",           "\v",
+                                         "\f", "\r", "\xef\xbb\xbf", "\xc2\xa0"};
+    json_value root;
+    const uint8_t *begin = text.data;
+    for (size_t i = 0; i < sizeof BLANKS / sizeof *BLANKS;) {
+        size_t size = strlen(BLANKS[i]);
+        int is_blank = text.size >= size && memcmp(text.data, BLANKS[i], size) == 0;
+        text = td_bytes_of(text.data + (is_blank ? size : 0), text.size - (is_blank ? size : 0));
+        i = is_blank ? 0 : i + 1;
+    }
+    if (text.size == 0)
+        return 1;
+    if (json_parse(self->parser, text, JSON_COPIED, &root, NULL) != TD_OK)
+        return 0;
+    self->parsed = json_raw(root).data - json_offset(root);
+    self->skipped = (size_t)(text.data - begin);
+    walk_root(self, root, kind);
+    return 1;
+}
+
+/* Texts within the text: only their values are wanted. Those that they hold follow. */
+static void walk_inner(sent_secrets *self)
+{
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
+    self->has_places = 0;
+    for (size_t at = 0; at < self->inner.size;) {
+        td_bytes found;
+        value_kind kind = (value_kind)self->inner.data[at++];
+        int is_there = next_text(&self->inner, &at, &found);
+        TD_ASSERT(is_there);
+        td_buf_clear(&text);
+        td_buf_add(&text, found.data, found.size); /* the list may move */
+        if (!walk_text(self, td_buf_view(&text), kind))
+            add_runs(self, td_buf_view(&text), RUN_BYTES_MIN);
+    }
+    td_buf_fini(&text);
+}
+
+/* ---- messages ---- */
+
+int frame_may_be_compressed(td_bytes frame, int is_binary)
+{
+    if (is_binary || frame.size == 0)
+        return is_binary;
+    uint8_t first = frame.data[0];
+    return first != '{' && first != '[' && first != ' ' && (first < '\t' || first > '\r');
+}
+
+static void begin(sent_secrets *self)
+{
+    self->place_count = 0;
+    self->value_count = self->inner_count = 0;
+    td_buf_clear(&self->values);
+    td_buf_clear(&self->inner);
+    self->has_places = 1;
+}
+
+/* A text that is no JSON. 1: it has secrets. */
+static int read_formless(sent_secrets *self, td_bytes text)
+{
+    if (!td_mentions_credential(text))
+        return 0;
+    add_runs(self, text, RUN_BYTES_MIN);
+    return 1;
+}
+
+/* What a message inflates to, as far as it does; of one that is not compressed, itself. 1: it has
+ * secrets. */
+static int read_inflated(sent_secrets *self, td_bytes frame)
+{
+    if (self->inflater == NULL)
+        self->inflater = inflater_open(LIMIT_FRAME_BYTES, 0);
+    td_bytes text;
+    size_t size = 0;
+    td_result rc = inflater_run(self->inflater, frame, &text, NULL);
+    if (rc != TD_OK && read_formless(self, frame))
+        return 1;
+    text.data = inflater_output(self->inflater, &size); /* of a broken stream, too */
+    text.size = size;
+    if (size == 0)
+        return 0;
+    if (!walk_text(self, text, KIND_PLAIN))
+        return read_formless(self, text);
+    return self->place_count > 0;
+}
+
+sent_found sent_secrets_find(sent_secrets *self, td_bytes text, int is_binary)
+{
+    begin(self);
+    sent_found found = {0};
+    if (text.size == 0)
+        return found;
+    if (walk_text(self, text, KIND_PLAIN)) {
+        walk_inner(self);
+        found.places = self->places;
+        found.count = self->place_count;
+        return found;
+    }
+    found.is_whole =
+        (uint8_t)(frame_may_be_compressed(text, is_binary) ? read_inflated(self, text)
+                                                           : read_formless(self, text));
+    walk_inner(self);
+    return found;
+}
+
+void sent_secrets_find_fields(sent_secrets *self, const char *fields)
+{
+    begin(self);
+    while (*fields != '\0') {
+        size_t size = strcspn(fields, "\r\n");
+        const char *colon = memchr(fields, ':', size);
+        if (colon != NULL) {
+            td_name_kind named = td_name_kind_of(td_bytes_of(fields, (size_t)(colon - fields)));
+            const char *value = colon + 1 + strspn(colon + 1, " \t");
+            td_bytes text = td_bytes_of(value, size - (size_t)(value - fields));
+            if (named != TD_NAME_PLAIN) {
+                add_value(self, text, named == TD_NAME_SECRET ? KIND_SECRET : KIND_VAGUE);
+                add_runs(self, text, OTHER_BYTES_MIN); /* Bearer …; each cookie's value */
+            }
+        }
+        fields += size;
+        fields += strspn(fields, "\r\n");
+    }
+}

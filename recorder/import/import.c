@@ -1,0 +1,758 @@
+#include "recorder/import/import.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "recorder/import/import_line.h"
+#include "recorder/import/import_order.h"
+#include "recorder/import/import_source.h"
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/time_text.h"
+#include "base/url.h"
+#include "archive/archive.h"
+#include "archive/archive_recover.h"
+#include "archive/archive_writer.h"
+#include "archive/crash_gaps.h"
+#include "archive/event.h"
+#include "archive/imports.h"
+#include "archive/ledger.h"
+#include "base/cli/units.h"
+#include "recorder/pipeline/live_check.h"
+#include "base/json/json.h"
+#include "schema/decode.h"
+#include "schema/exchange.h"
+
+enum {
+    /* A chunk closes after this much of the capture's own time too, so that a slow one can be read
+     * by time without unpacking an hour. */
+    CHUNK_INTERVAL_S = 60,
+    URL_SHOWN_BYTES = 200,
+    NAME_SHOWN_BYTES = 60,
+};
+
+/* A slot's connection has ended, and nothing has been received over the next one yet. */
+typedef struct slot_outage {
+    uint64_t from_ns; /* 0: it is over */
+    uint32_t conn;
+} slot_outage;
+
+/* A feed of the session. */
+typedef struct session_feed {
+    struct import_job *job;
+    import_feed_report *report;
+    uint32_t slot_count;
+    size_t index; /* in the archive's writer */
+    feed_writer *writer;
+    size_t earlier_next; /* rows of the ledger before this one are closed if they must be */
+    gap_list open;       /* rows of the capture's own gaps as they were before their end came */
+    slot_outage outages[LIMIT_FEED_SLOTS];
+} session_feed;
+
+/* Where a slot's frames go. */
+typedef struct slot_target {
+    uint32_t feed;
+    uint32_t shard;
+    uint8_t is_chosen; /* 1: it has the shard */
+} slot_target;
+
+typedef struct import_job {
+    const import_options *options;
+    import_report *report;
+    import_source *source;
+    import_line_reader *lines;
+    decoder *decoder; /* for times of bare frames; NULL without a family */
+    import_order *order;
+    uint8_t is_survey;    /* first reading: counts and reports malformed lines */
+    uint8_t is_read;      /* no line is left in this reading */
+    import_order *survey; /* the slots as the first reading left them */
+    uint64_t first_ns;    /* earliest time of the capture; 0: it has no time */
+    uint64_t frame_count;
+    capture_content *contents; /* of each file */
+    size_t content_count;
+    redactor secrets;   /* that the capture has */
+    sent_secrets *sent; /* of requests that may have some */
+    slot_target targets[LIMIT_FEED_SLOTS];
+    archive *archive;
+    archive_writer *writer;
+    sealed_chunk *chunk;
+    uint64_t start_ns; /* of the session */
+    gap_list earlier;  /* the ledger before this session, if it may have a gap to close */
+    session_feed feeds[LIMIT_FEEDS];
+    pipeline_config checking; /* the live check's feeds, which are those above */
+    live_check *live_check;   /* for checkpoints */
+    uint64_t last_ns;         /* receive time given out last */
+} import_job;
+
+/* ---- secrets ----
+ *
+ * Those in requests (recorder/capture/sent_secrets.h) and in URLs (base/url.h) are learnt in the
+ * first reading and hidden everywhere (docs/design.md, P2: acks echo them). */
+
+static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
+{
+    td_result rc = redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
+    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == CHANNEL_OUT) {
+        (void)sent_secrets_find(job->sent, record->data, 0); /* the values are wanted here */
+        rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
+    }
+    return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
+}
+
+/* ---- reading ---- */
+
+/* Once per line: the second reading meets the same lines again. */
+static void report_malformed(import_job *job, uint64_t line, const char *reason)
+{
+    if (!job->is_survey)
+        return;
+    import_report *report = job->report;
+    report->malformed++;
+    if (report->problem_count == IMPORT_PROBLEMS_MAX)
+        return;
+    report->problems =
+        td_array_grow(report->problems, report->problem_count, sizeof *report->problems);
+    import_problem *problem = &report->problems[report->problem_count++];
+    problem->line = line;
+    (void)snprintf(problem->reason, sizeof problem->reason, "%s", reason); /* cut is fine */
+}
+
+/* A bare frame: the exchange's own time is the best estimate of its receive time. */
+static void time_bare_frame(import_job *job, import_record *record)
+{
+    classification what = {.exchange_ns = 0};
+    job->report->untimed += job->is_survey;
+    if (job->decoder == NULL)
+        return;
+    decoder_classify(job->decoder, job->options->family, record->data, CHANNEL_IN, TOPIC_NOW,
+                     &what);
+    if (what.exchange_ns >= LIMIT_IMPORT_FIRST_NS && what.exchange_ns < LIMIT_IMPORT_END_NS) {
+        record->time_ns = what.exchange_ns;
+        record->is_estimated = 1;
+    }
+}
+
+/* 0: the line holds no record, whatever the reason. */
+static int read_record(import_job *job, const import_text_line *line, import_record *record)
+{
+    const char *reason;
+    if (!import_line_read(job->lines, line->text, record, &reason)) {
+        report_malformed(job, line->number, reason);
+        return 0;
+    }
+    if (record->kind == IMPORT_NOTHING)
+        return 0;
+    if (record->kind == IMPORT_FRAME && record->time_ns == 0)
+        time_bare_frame(job, record);
+    return 1;
+}
+
+/* Read the next line into the window. TD_OK, TD_EOF, TD_E_IO, TD_E_INVALID: it is too late,
+ * TD_E_LIMIT: it is too long, or there are too many connections. */
+static td_result read_into_window(import_job *job, td_err *err)
+{
+    import_text_line line = {.number = 0};
+    import_record record;
+    import_place place;
+    td_result rc = import_source_next(job->source, &line, err);
+    if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
+        report_malformed(job, line.number, err == NULL ? "damaged" : err->text);
+        return TD_OK;
+    }
+    if (rc != TD_OK)
+        return rc;
+    job->report->lines += job->is_survey;
+    if (!read_record(job, &line, &record))
+        return TD_OK;
+    rc = import_order_place(job->order, &record, &place, err);
+    if (rc == TD_OK && job->is_survey) {
+        job->frame_count += record.kind == IMPORT_FRAME;
+        rc = learn_secrets(job, &record, err);
+    }
+    return rc == TD_OK ? import_order_put(job->order, &record, &place, line.number, err) : rc;
+}
+
+/* The next record in order of time. */
+static td_result next_record(import_job *job, import_record *record, import_place *place,
+                             td_err *err)
+{
+    while (!job->is_read && !import_order_is_full(job->order)) {
+        td_result rc = read_into_window(job, err);
+        if (rc != TD_OK && rc != TD_EOF)
+            return rc;
+        job->is_read = rc == TD_EOF;
+    }
+    return import_order_next(job->order, record, place) ? TD_OK : TD_EOF;
+}
+
+static void close_source(import_job *job)
+{
+    import_source_close(job->source);
+    job->source = NULL;
+}
+
+static td_result open_source(import_job *job, td_err *err)
+{
+    const import_options *options = job->options;
+    close_source(job);
+    td_result rc = import_source_open(options->io, options->path, &job->source, err);
+    for (size_t i = 0; rc == TD_OK && i < options->more_count; i++)
+        import_source_append(job->source, options->io, options->more_paths[i]);
+    return rc;
+}
+
+static td_result open_reader(import_job *job, td_err *err)
+{
+    const import_options *options = job->options;
+    job->lines = import_line_reader_open(options->format);
+    job->order = import_order_open(NULL);
+    redactor_init(&job->secrets);
+    redactor_hide_sent(&job->secrets);
+    job->sent = sent_secrets_open();
+    if (options->family != NULL)
+        job->decoder = decoder_open();
+    return open_source(job, err);
+}
+
+static void close_reader(import_job *job)
+{
+    close_source(job);
+    import_line_reader_close(job->lines);
+    decoder_close(job->decoder);
+    import_order_close(job->order);
+    import_order_close(job->survey);
+    redactor_fini(&job->secrets);
+    sent_secrets_close(job->sent);
+    td_free(job->contents);
+}
+
+/* Read everything once: what the capture's connections are, and what must be hidden. */
+static td_result survey(import_job *job, td_err *err)
+{
+    import_record record;
+    import_place place;
+    td_result rc;
+    job->is_survey = 1;
+    while ((rc = next_record(job, &record, &place, err)) == TD_OK)
+        if (job->first_ns == 0)
+            job->first_ns = place.effective_ns;
+    job->report->compression = import_source_compression(job->source);
+    if (rc != TD_EOF)
+        return rc;
+    const capture_content *contents = import_source_contents(job->source, &job->content_count);
+    job->contents = td_alloc_zero(job->content_count, sizeof *contents);
+    memcpy(job->contents, contents, job->content_count * sizeof *contents);
+    return TD_OK;
+}
+
+/* Start the second reading: the same lines give the same slots and the same order again. */
+static td_result read_again(import_job *job, td_err *err)
+{
+    job->survey = job->order;
+    job->order = import_order_open(job->survey);
+    job->is_survey = job->is_read = 0;
+    return open_source(job, err);
+}
+
+/* ---- feeds ---- */
+
+/* No URL: other connections of the capture prove nothing. */
+static td_result refuse_family(const import_slot *slot, td_err *err)
+{
+    char shown[LIMIT_URL_BYTES];
+    if (slot->url != NULL)
+        td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'", URL_SHOWN_BYTES,
+                   td_url_redacted_plain(slot->url, shown, sizeof shown));
+    else
+        td_err_set(err, TD_E_INVALID, "connection '%.*s' has no URL, so its family is unknown",
+                   NAME_SHOWN_BYTES, slot->name);
+    td_err_hint(err, "give --family for the whole file: %s", family_names());
+    return TD_E_INVALID;
+}
+
+/* The report's feed of a slot, added if it is new: a feed has one family. */
+static td_result find_feed(import_job *job, const import_slot *slot, const family *wanted,
+                           uint32_t *index, td_err *err)
+{
+    import_report *report = job->report;
+    const char *name = job->options->feed != NULL ? job->options->feed
+                       : slot->feed != NULL       ? slot->feed
+                                                  : wanted->name;
+    for (*index = 0; *index < report->feed_count; ++*index) {
+        const import_feed_report *feed = &report->feeds[*index];
+        if (strcmp(feed->name, name) != 0)
+            continue;
+        if (feed->family == wanted)
+            return TD_OK;
+        td_err_set(err, TD_E_INVALID, "feed '%s' cannot be both %s and %s: the capture has both",
+                   name, feed->family->name, wanted->name);
+        td_err_hint(err, "leave --feed away: each family then gets a feed of its own");
+        return TD_E_INVALID;
+    }
+    if (report->feed_count == LIMIT_FEEDS)
+        return td_err_set(err, TD_E_LIMIT, "more than %d feeds", LIMIT_FEEDS);
+    import_feed_report *made = &report->feeds[report->feed_count++];
+    *made = (import_feed_report){.family = wanted};
+    (void)snprintf(made->name, sizeof made->name, "%s", name);
+    return TD_OK;
+}
+
+/* The file's, or in order of first sight. TD_E_INVALID: it has one of its own and one of them. */
+static td_result choose_shard(import_job *job, uint32_t index, td_err *err)
+{
+    const import_slot *slot = import_order_slot(job->order, index);
+    slot_target *target = &job->targets[index];
+    uint32_t *count = &job->feeds[target->feed].slot_count;
+    target->shard = slot->feed != NULL ? slot->shard : *count;
+    for (uint32_t i = 0; i < import_order_slot_count(job->order); i++)
+        if (i != index && job->targets[i].is_chosen && job->targets[i].feed == target->feed &&
+            job->targets[i].shard == target->shard)
+            return td_err_set(err, TD_E_INVALID, "two connections are shard %u of feed '%s'",
+                              target->shard, job->report->feeds[target->feed].name);
+    target->is_chosen = 1;
+    ++*count;
+    return TD_OK;
+}
+
+/* The feed and the shard of a slot. */
+static td_result choose_feed(import_job *job, uint32_t index, td_err *err)
+{
+    const import_slot *slot = import_order_slot(job->order, index);
+    slot_target *target = &job->targets[index];
+    const family *chosen = job->options->family;
+    if (chosen == NULL)
+        chosen = slot->family;
+    if (chosen == NULL && slot->url != NULL && !slot->is_http)
+        chosen = family_find_by_url(td_bytes_str(slot->url));
+    if (chosen == NULL)
+        return refuse_family(slot, err);
+    td_result rc = find_feed(job, slot, chosen, &target->feed, err);
+    return rc == TD_OK && !slot->is_http ? choose_shard(job, index, err) : rc;
+}
+
+/* HTTP answers come last: they go to the feed that the file names, or where the first WebSocket
+ * connection goes, without a slot. */
+static td_result choose_feeds(import_job *job, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (uint8_t is_http = 0; is_http < 2; is_http++)
+        for (uint32_t i = 0; rc == TD_OK && i < import_order_slot_count(job->order); i++)
+            if (import_order_slot(job->order, i)->is_http == is_http &&
+                (!is_http || job->report->feed_count == 0 ||
+                 import_order_slot(job->order, i)->feed != NULL))
+                rc = choose_feed(job, i, err);
+    return rc;
+}
+
+/* ---- the beginning ---- */
+
+/* Each frame would be there twice, with a gap between two sessions that are one. */
+static td_result refuse_repeat(const past_import *past, td_err *err)
+{
+    char when[TD_TIME_TEXT_BYTES];
+    td_time_format(past->stop_ns, when);
+    td_err_set(err, TD_E_INVALID, "feed '%s' got this content already, at %s (session %s)",
+               past->feed, when, past->session);
+    td_err_hint(err,
+                "nothing was imported; --again imports it a second time, --feed NAME as another "
+                "feed");
+    return TD_E_INVALID;
+}
+
+/* What earlier imports left. */
+static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
+{
+    const import_report *report = job->report;
+    const size_t count = job->content_count * report->feed_count;
+    past_import *rows = td_alloc_zero(count + 1, sizeof *rows);
+    for (size_t i = 0; i < count; i++)
+        rows[i].feed = report->feeds[i % report->feed_count].name;
+    td_result rc = imports_find(job->archive, job->contents, job->content_count, rows,
+                                report->feed_count, was_killed, err);
+    for (size_t i = 0; i < count && rc == TD_OK && !job->options->is_again; i++)
+        rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
+    td_free(rows);
+    return rc;
+}
+
+/* Close what a crash left open, and see which gaps are. The whole ledger grows with the archive,
+ * and is read only for the gap of an import that was killed. */
+static td_result look_back(import_job *job, td_err *err)
+{
+    int was_killed = 0;
+    td_result rc = look_at_imports(job, &was_killed, err);
+    recover_report recovered = {0};
+    if (rc == TD_OK)
+        rc = archive_recover(job->archive, NULL, NULL, &recovered, err);
+    if (rc == TD_OK && recovered.segments_recovered > 0)
+        td_log_emit(job->options->log, TD_LOG_WARNING,
+                    "an earlier session was killed; kept of its last segments: %s",
+                    format_counted(recovered.frames_kept, "frame").text);
+    was_killed |= recovered.gaps_opened > 0;
+    return rc == TD_OK && was_killed ? archive_gaps(job->archive, &job->earlier, err) : rc;
+}
+
+/* Seal what is pending of a feed and write it. */
+static td_result write_chunk(void *user, td_err *err)
+{
+    const session_feed *feed = user;
+    import_job *job = feed->job;
+    live_check_write_checkpoint(job->live_check, (uint16_t)(feed - job->feeds), feed->writer);
+    if (!feed_writer_seal(feed->writer, CHUNK_LEVEL_DEFAULT, job->chunk))
+        return TD_OK;
+    td_result rc = archive_writer_put(job->writer, feed->index, job->chunk, err);
+    if (rc == TD_OK)
+        rc = archive_writer_check_lock(job->writer, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "feed %s", feed->report->name);
+}
+
+static td_result add_feed(import_job *job, uint32_t number, td_err *err)
+{
+    session_feed *feed = &job->feeds[number];
+    feed->job = job;
+    feed->report = &job->report->feeds[number];
+    const feed_writer_options writing = {.name = feed->report->name,
+                                         .family = feed->report->family,
+                                         .session = archive_session(job->archive),
+                                         .secrets = job->secrets.count > 0 ? &job->secrets : NULL,
+                                         .log = job->options->log,
+                                         .interval_ns = CHUNK_INTERVAL_S * TD_NS_PER_S,
+                                         .full = write_chunk,
+                                         .user = feed};
+    td_result rc =
+        archive_writer_add_feed(job->writer, writing.name, writing.family->name, &feed->index, err);
+    if (rc == TD_OK)
+        feed->writer = feed_writer_open(&writing);
+    job->checking.feeds[job->checking.feed_count++] =
+        (pipeline_feed){.name = writing.name, .family = writing.family};
+    return rc;
+}
+
+/* Open the archive, recover what a crash left, and begin the session. */
+static td_result open_archive(import_job *job, td_err *err)
+{
+    const import_options *options = job->options;
+    const archive_options opening = {.io = options->io,
+                                     .clock = options->clock,
+                                     .log = options->log,
+                                     .verb = "import",
+                                     .catalog_path = options->catalog_path};
+    td_result rc =
+        archive_open(&opening, options->archive_path, ARCHIVE_APPEND, &job->archive, err);
+    if (rc == TD_OK)
+        rc = look_back(job, err);
+    if (rc != TD_OK)
+        return rc;
+    job->start_ns = clock_wall_ns(options->clock);
+    const archive_writer_options writing = {.version = options->version, .start_ns = job->start_ns};
+    rc = archive_writer_open(job->archive, &writing, &job->writer, err);
+    for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++)
+        rc = add_feed(job, i, err);
+    const live_check_options checking = {.config = &job->checking,
+                                         .session = archive_session(job->archive)};
+    return rc == TD_OK ? live_check_open(&checking, &job->live_check, err) : rc;
+}
+
+/* The session begins with the feed's first message, and ends with its last. */
+static td_result put_session(session_feed *f, const char *state, uint64_t recv_ns, td_err *err)
+{
+    const import_job *job = f->job;
+    const event session = {.kind = EVENT_SESSION,
+                           .state = state,
+                           .session = archive_session(job->archive),
+                           .start_ns = job->start_ns,
+                           .verb = "import",
+                           .version = job->options->version};
+    return feed_writer_event(f->writer, recv_ns, &session, err);
+}
+
+/* ---- connections ---- */
+
+static const char CONTINUES[] = "the capture continues with another connection";
+
+/* The slot's connection ended somewhere before recv_ns, where the next one begins. */
+static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t recv_ns,
+                                td_err *err)
+{
+    const uint32_t shard = slot->at.shard;
+    const event ended = {.kind = EVENT_DISCONNECT,
+                         .shard = shard,
+                         .conn = slot->at.conn,
+                         .in = slot->at.in,
+                         .out = slot->at.out,
+                         .cause = CONTINUES};
+    slot_outage *outage = &f->outages[shard];
+    td_result rc = feed_writer_event(f->writer, recv_ns, &ended, err);
+    if (outage->from_ns == 0)
+        *outage = (slot_outage){slot->last_ns, slot->at.conn};
+    if (rc == TD_OK)
+        feed_writer_closed(f->writer, 0, shard, 0);
+    return rc;
+}
+
+/* A connection has no topics before its first inbound frame: the gap ends there, not where the
+ * connection begins. */
+static td_result end_outage(session_feed *f, uint32_t shard, uint64_t recv_ns, td_err *err)
+{
+    const slot_outage outage = f->outages[shard];
+    if (outage.from_ns == 0)
+        return TD_OK;
+    event lost = {
+        .kind = EVENT_GAP,
+        .gap = gap_row_of(GAP_DISCONNECT, f->report->name, outage.from_ns, recv_ns, CONTINUES)};
+    lost.gap.shard = shard;
+    lost.gap.conn = outage.conn;
+    f->outages[shard].from_ns = 0;
+    f->report->counts.gaps++;
+    return feed_writer_event(f->writer, recv_ns, &lost, err);
+}
+
+/* A slot's next connection begins: number 1, 2 … A previous one has ended: that is a gap. */
+static td_result begin_connection(session_feed *f, uint32_t shard, const import_place *place,
+                                  uint64_t recv_ns, const char *url, td_err *err)
+{
+    const feed_slot *slot = feed_writer_slot(f->writer, 0, shard);
+    TD_ASSERT(place->conn == (slot == NULL ? 1 : slot->at.conn + 1));
+    char plain_url[LIMIT_URL_BYTES];
+    const event began = {
+        .kind = EVENT_CONNECT,
+        .shard = shard,
+        .conn = place->conn,
+        .url = td_url_redacted_plain(url == NULL ? "" : url, plain_url, sizeof plain_url),
+        .attempt = 1};
+    const event_slot at = {.shard = shard, .conn = place->conn, .since_ns = recv_ns};
+    td_result rc = slot != NULL ? end_connection(f, slot, recv_ns, err) : TD_OK;
+    if (rc == TD_OK)
+        rc = feed_writer_event(f->writer, recv_ns, &began, err);
+    f->report->counts.connections++;
+    return rc == TD_OK ? feed_writer_ordinals(f->writer, &at, err) : rc;
+}
+
+/* ---- frames ---- */
+
+/* An import that was killed: both sides of its gap are there only now. What a recorder lacks ends
+ * when its topics are granted again: a capture does not prove that it has them. Rows of a feed are
+ * in order of their beginning. */
+static td_result close_earlier(session_feed *f, uint64_t recv_ns, td_err *err)
+{
+    const gap_list *earlier = &f->job->earlier;
+    td_result rc = TD_OK;
+    for (; rc == TD_OK && f->earlier_next < earlier->count; f->earlier_next++) {
+        event closed = {.kind = EVENT_GAP, .gap = earlier->rows[f->earlier_next]};
+        if (closed.gap.to_ns != GAP_OPEN || strcmp(closed.gap.cause, CRASH_CAUSE_IMPORT) != 0 ||
+            strcmp(closed.gap.feed, f->report->name) != 0)
+            continue;
+        if (closed.gap.from_ns >= recv_ns)
+            break;
+        closed.gap.to_ns = recv_ns;
+        rc = feed_writer_event(f->writer, recv_ns, &closed, err);
+    }
+    return rc;
+}
+
+/* The receive time of the next frame: the capture's, or the smallest that rises. */
+static uint64_t give_time(import_job *job, const import_record *record, const import_place *place)
+{
+    import_report *report = job->report;
+    uint64_t recv_ns = place->effective_ns;
+    if (recv_ns == 0)
+        recv_ns = job->first_ns;
+    if (recv_ns == 0)
+        recv_ns = clock_wall_ns(job->options->clock); /* the capture holds no time at all */
+    if (recv_ns <= job->last_ns)
+        recv_ns = job->last_ns + 1;
+    if (record->time_ns > 0 && !record->is_estimated && recv_ns != record->time_ns) {
+        uint64_t by_ns = recv_ns - record->time_ns;
+        report->adjusted++;
+        if (report->adjusted_ns_max < by_ns)
+            report->adjusted_ns_max = by_ns;
+    }
+    job->last_ns = recv_ns;
+    return recv_ns;
+}
+
+static td_result put_frame(session_feed *f, uint32_t shard, const import_place *place,
+                           const import_record *record, uint64_t recv_ns, td_err *err)
+{
+    int is_http = record->dir == CHANNEL_HTTP;
+    char http_name[LIMIT_NAME_BYTES];
+    if (is_http)
+        channel_router_http_name(record->url, http_name);
+    const feed_slot *slot = is_http ? NULL : feed_writer_slot(f->writer, 0, shard);
+    uint64_t last = slot == NULL                ? UINT64_MAX
+                    : record->dir == CHANNEL_IN ? slot->at.in
+                                                : slot->at.out;
+    feed_frame frame = {.shard = shard,
+                        .conn = is_http ? 0 : place->conn,
+                        .dir = record->dir,
+                        .opcode = record->opcode == 0 ? OPCODE_TEXT : record->opcode,
+                        .form = record->form,
+                        .ordinal = record->ordinal > last ? record->ordinal : 0,
+                        .recv_ns = recv_ns,
+                        .bytes = record->data,
+                        .http_name = is_http ? http_name : NULL};
+    import_feed_counts *counts = &f->report->counts;
+    counts->first_ns = counts->first_ns == 0 ? recv_ns : counts->first_ns;
+    counts->last_ns = recv_ns;
+    feed_written written;
+    td_result rc = close_earlier(f, recv_ns, err);
+    if (rc == TD_OK && record->dir == CHANNEL_IN)
+        rc = end_outage(f, shard, recv_ns, err);
+    if (rc == TD_OK)
+        rc = feed_writer_frame(f->writer, &frame, &written, err);
+    if (rc == TD_OK)
+        live_check_put(f->job->live_check, (uint16_t)(f - f->job->feeds), &frame, &written);
+    return rc;
+}
+
+/* The end of a gap may come over a later connection of the slot: with the number of that, it would
+ * be another gap, and the first one would never end. */
+static uint32_t conn_of_gap(const session_feed *f, const gap_row *gap)
+{
+    const feed_slot *slot = feed_writer_slot(f->writer, 0, gap->shard);
+    gap_row began = *gap;
+    if (slot == NULL || gap->from_ns >= slot->at.since_ns)
+        return gap->conn;
+    for (; began.conn > 0; began.conn--)
+        if (gap_list_find(&f->open, &began) != NULL)
+            return began.conn;
+    return gap->conn;
+}
+
+/* A gap of the archive that the file is from. The one between two connections is that of
+ * end_outage. */
+static td_result put_gap(session_feed *f, uint32_t shard, const import_place *place,
+                         const import_record *record, uint64_t recv_ns, td_err *err)
+{
+    static const uint8_t IS_BETWEEN[GAP_REASON_COUNT] = {
+        [GAP_DISCONNECT] = 1, [GAP_STALE] = 1, [GAP_RESTART] = 1, [GAP_CRASH] = 1};
+    event gap = *import_line_event(f->job->lines, record->data);
+    if (IS_BETWEEN[gap.gap.reason] && gap.gap.topic[0] == '\0')
+        return TD_OK;
+    gap.gap.feed = f->report->name;
+    gap.gap.line = 0;
+    gap.gap.shard = shard;
+    gap.gap.conn = place->conn;
+    gap.gap.conn = conn_of_gap(f, &gap.gap);
+    f->report->counts.gaps += gap_list_find(&f->open, &gap.gap) == NULL;
+    if (gap.gap.to_ns == GAP_OPEN)
+        gap_list_add(&f->open, &gap.gap);
+    return feed_writer_event(f->writer, recv_ns, &gap, err);
+}
+
+/* A connect line keeps its time: an event may have the time of the frame before it. */
+static td_result put_record(import_job *job, const import_record *record, const import_place *place,
+                            td_err *err)
+{
+    const import_slot *slot = import_order_slot(job->survey, place->slot);
+    const slot_target *target = &job->targets[place->slot];
+    session_feed *f = &job->feeds[target->feed];
+    td_result rc = TD_OK;
+    uint64_t recv_ns = place->effective_ns > job->last_ns ? place->effective_ns : job->last_ns;
+    if (record->kind == IMPORT_FRAME)
+        recv_ns = give_time(job, record, place);
+    if (feed_writer_segment(f->writer) == 0)
+        rc = put_session(f, "start", recv_ns, err);
+    if (rc == TD_OK && place->is_new_conn && !slot->is_http)
+        rc = begin_connection(f, target->shard, place, recv_ns, slot->url, err);
+    if (rc == TD_OK && record->kind == IMPORT_FRAME)
+        rc = put_frame(f, target->shard, place, record, recv_ns, err);
+    else if (rc == TD_OK && record->kind == IMPORT_GAP)
+        rc = put_gap(f, target->shard, place, record, recv_ns, err);
+    return rc;
+}
+
+/* ---- the end ---- */
+
+/* Write the end of a feed, and what is pending. A feed without a message has no segment. */
+static td_result finish_feed(session_feed *f, td_err *err)
+{
+    uint64_t end_ns = feed_writer_last_ns(f->writer);
+    td_result rc = TD_OK;
+    for (uint32_t shard = 0; end_ns > 0 && rc == TD_OK && shard < LIMIT_FEED_SLOTS; shard++)
+        rc = end_outage(f, shard, end_ns, err);
+    if (end_ns > 0 && rc == TD_OK) {
+        rc = put_session(f, "stop", end_ns, err);
+        if (rc == TD_OK)
+            rc = write_chunk(f, err);
+    }
+    f->report->counts.frames = feed_writer_get_counts(f->writer);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; rc == TD_OK && i < f->job->content_count; i++)
+        rc = archive_writer_put_import(f->job->writer, f->report->name, &f->job->contents[i], err);
+    return rc;
+}
+
+/* End the session. After a failure (rc), what is not finished is for recover. */
+static td_result close_archive(import_job *job, td_result rc, td_err *err)
+{
+    import_report *report = job->report;
+    for (uint32_t i = 0; rc == TD_OK && i < report->feed_count; i++)
+        rc = finish_feed(&job->feeds[i], err);
+    if (rc == TD_OK) {
+        (void)snprintf(report->session, sizeof report->session, "%s",
+                       archive_session(job->archive)); /* 8 digits */
+        report->is_written = 1;
+    }
+    for (uint32_t i = 0; i < report->feed_count; i++) {
+        feed_writer_close(job->feeds[i].writer);
+        gap_list_fini(&job->feeds[i].open);
+    }
+    live_check_close(job->live_check);
+    sealed_chunk_close(job->chunk);
+    td_result closed =
+        archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
+                             clock_wall_ns(job->options->clock), rc == TD_OK ? err : NULL);
+    gap_list_fini(&job->earlier);
+    archive_close(job->archive);
+    return rc == TD_OK ? closed : rc;
+}
+
+/* ---- all of it ---- */
+
+/* Write the session, in the second reading. */
+static td_result write_session(import_job *job, td_err *err)
+{
+    import_record record;
+    import_place place;
+    job->chunk = sealed_chunk_open();
+    td_result rc = open_archive(job, err);
+    while (rc == TD_OK) {
+        rc = next_record(job, &record, &place, err);
+        if (rc == TD_OK)
+            rc = put_record(job, &record, &place, err);
+    }
+    return close_archive(job, rc == TD_EOF ? TD_OK : rc, err);
+}
+
+td_result import_run(const import_options *options, import_report *report, td_err *err)
+{
+    *report = (import_report){.lines = 0};
+    if (options->feed != NULL && !feed_name_is_valid(options->feed))
+        return td_err_set(err, TD_E_INVALID,
+                          "'%s' cannot be a feed's name: letters, digits, '.', '_' and '-' only",
+                          options->feed);
+    import_job *job = td_alloc_zero(1, sizeof *job);
+    job->options = options;
+    job->report = report;
+    td_result rc = open_reader(job, err);
+    if (rc == TD_OK)
+        rc = survey(job, err);
+    if (rc == TD_OK)
+        rc = choose_feeds(job, err);
+    if (rc == TD_OK && job->frame_count > 0)
+        rc = read_again(job, err);
+    if (rc == TD_OK && job->frame_count > 0)
+        rc = write_session(job, err);
+    if (!report->is_written)
+        report->feed_count = 0;
+    close_reader(job);
+    td_free(job);
+    return rc;
+}
+
+void import_report_fini(import_report *report)
+{
+    td_free(report->problems);
+}

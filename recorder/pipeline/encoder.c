@@ -1,0 +1,477 @@
+#include "recorder/pipeline/encoder.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/time_share.h"
+#include "recorder/capture/feed_writer.h"
+#include "archive/event.h"
+#include "recorder/pipeline/intake.h"
+
+/* Chunks close after this part of the commit interval, which leaves the rest to compress and sync.
+ */
+#define CLOSE_PART_NUMERATOR   3
+#define CLOSE_PART_DENOMINATOR 4
+
+/* Ring fill in percent: from here on the fast levels, and back to normal below the lower one. */
+enum { FAST_FROM_PERCENT = 50, FAST_UNTIL_PERCENT = 25 };
+
+/* Compressed frames of a connection that were discarded since its latest overload gap began. */
+typedef struct discard {
+    uint64_t from_ns; /* where that gap begins */
+    uint64_t last_ns; /* receive time of the last one */
+    uint64_t count;   /* 0: the gap has ended */
+    uint32_t conn;
+    uint32_t gaps; /* of the slot so far */
+} discard;
+
+/* State of one feed. */
+typedef struct feed_state {
+    encoder *of;
+    size_t index;
+    feed_writer *writer;
+    uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
+    uint64_t oldest_mono_ns;        /* receipt of that message */
+    uint64_t unchecked_books;       /* dropped by the live check, at the last look */
+    uint32_t unchecked_segment;     /* that has the event about them */
+    time_share inflating;           /* of compressed frames, by their times of receipt */
+    uint64_t discard_until_mono_ns; /* those received before it are discarded; 0: none */
+    uint8_t is_discard_logged;
+    discard discards[LIMIT_FEED_SLOTS]; /* by shard */
+} feed_state;
+
+struct encoder {
+    encoder_options options;
+    pthread_t thread;
+    feed_state *feeds;
+    event_reader *events;
+    uint64_t close_after_ns;
+    uint64_t record_mono_ns; /* of the present record */
+    uint8_t is_fast;
+    uint8_t has_failed; /* records are taken and discarded */
+    td_result result;
+    td_err err;
+    /* Relaxed: each is a number of its own that a status line shows. */
+    atomic_ullong chunks, compressed_bytes, discarded, discarded_gaps;
+};
+
+static void count(atomic_ullong *counter, uint64_t more)
+{
+    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
+
+/* Frames are lost from now on. */
+static void fail(encoder *self, td_result rc)
+{
+    TD_ASSERT(rc != TD_OK);
+    TD_ASSERT(!self->has_failed);
+    self->result = rc;
+    self->has_failed = 1;
+    disk_fail(self->options.disk);
+}
+
+/* ---- chunks ---- */
+
+/* Two thresholds, so that the level does not flip with every chunk. */
+static int choose_level(encoder *self)
+{
+    size_t used = td_ring_used_bytes(self->options.ring);
+    size_t percent = used / (td_ring_capacity_bytes(self->options.ring) / 100);
+    if (percent >= FAST_FROM_PERCENT)
+        self->is_fast = 1;
+    else if (percent < FAST_UNTIL_PERCENT)
+        self->is_fast = 0;
+    return self->is_fast ? CHUNK_LEVEL_FAST : CHUNK_LEVEL_DEFAULT;
+}
+
+/* Pass the pending chunk to the disk; waits while that has no empty one, and the ring fills
+ * meanwhile. The disk thread reports its failure. */
+static td_result seal(feed_state *feed, td_err *err)
+{
+    encoder *self = feed->of;
+    /* A record that fills several chunks: all of them came with it. */
+    uint64_t oldest_mono_ns =
+        feed->pending_since_mono_ns == 0 ? self->record_mono_ns : feed->oldest_mono_ns;
+    feed->pending_since_mono_ns = 0;
+    if (feed_writer_pending_count(feed->writer) == 0)
+        return TD_OK;
+    sealed_chunk *chunk = disk_take(self->options.disk);
+    if (chunk == NULL) {
+        self->has_failed = 1;
+        return td_err_set(err, TD_E_IO, "the disk thread has failed");
+    }
+    if (self->options.live_check != NULL)
+        live_check_write_checkpoint(self->options.live_check, (uint16_t)feed->index, feed->writer);
+    int is_sealed = feed_writer_seal(feed->writer, choose_level(self), chunk);
+    TD_ASSERT(is_sealed);
+    count(&self->chunks, 1);
+    count(&self->compressed_bytes, chunk->compressed_bytes);
+    if (self->options.lag != NULL)
+        lag_sealed(self->options.lag, oldest_mono_ns, chunk);
+    disk_put(self->options.disk, feed->index);
+    return TD_OK;
+}
+
+static td_result on_full(void *user, td_err *err)
+{
+    return seal(user, err);
+}
+
+/* Seal between two records. */
+static void seal_now(encoder *self, feed_state *feed)
+{
+    td_result rc = self->has_failed ? TD_OK : seal(feed, &self->err);
+    if (rc != TD_OK && !self->has_failed)
+        fail(self, rc);
+}
+
+/* Messages that a record left pending wait from now on. */
+static void note_pending(encoder *self, feed_state *feed)
+{
+    if (feed->pending_since_mono_ns != 0 || feed_writer_pending_count(feed->writer) == 0)
+        return;
+    feed->pending_since_mono_ns = clock_mono_ns(self->options.clock);
+    feed->oldest_mono_ns = self->record_mono_ns;
+}
+
+/* ---- the live check ---- */
+
+/* The live check has dropped books of the feed: writes an event once in each segment, and logs a
+ * warning once. */
+static td_result note_unchecked(encoder *self, const intake_record *record, td_err *err)
+{
+    feed_state *feed = &self->feeds[record->feed_index];
+    uint64_t books = live_check_unchecked_books(self->options.live_check, record->feed_index);
+    if (TD_LIKELY(books == feed->unchecked_books))
+        return TD_OK;
+    if (feed->unchecked_books == 0)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: the live check has no memory left for more books: some are not checked "
+                    "while they are recorded; replay checks them",
+                    self->options.config->feeds[record->feed_index].name);
+    feed->unchecked_books = books;
+    if (feed->unchecked_segment == feed_writer_segment(feed->writer))
+        return TD_OK;
+    const event begun = {
+        .kind = EVENT_LIMIT, .what = "books", .state = "begins", .number = LIMIT_LIVE_CHECK_BYTES};
+    td_result rc = feed_writer_event(feed->writer, record->frame.recv_ns, &begun, err);
+    feed->unchecked_segment = feed_writer_segment(feed->writer);
+    return rc;
+}
+
+/* ---- compressed frames ---- */
+
+/* 1 if the redactor or the classifier may inflate it. */
+static int may_be_compressed(const feed_frame *frame)
+{
+    const td_bytes bytes = frame->bytes;
+    return frame->dir == CHANNEL_IN && bytes.size > 0 &&
+           (frame->opcode == OPCODE_BINARY || (*bytes.data != '{' && *bytes.data != '['));
+}
+
+/* Such a frame, received at mono_ns, took cost_ns. */
+static void charge(feed_state *feed, uint64_t mono_ns, uint64_t cost_ns)
+{
+    if (time_share_spend(&feed->inflating, mono_ns, cost_ns) == 0)
+        return;
+    feed->discard_until_mono_ns = mono_ns + LIMIT_INFLATE_PAUSE_NS;
+    if (!feed->is_discard_logged)
+        td_log_emit(feed->of->options.log, TD_LOG_WARNING,
+                    "%s: overload: its compressed frames take more than a quarter of the time: "
+                    "they are counted and discarded for 10 s whenever they do",
+                    feed->of->options.config->feeds[feed->index].name);
+    feed->is_discard_logged = 1;
+}
+
+static td_result write_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, uint64_t to_ns,
+                           td_err *err)
+{
+    const discard *lost = &feed->discards[shard];
+    event gap = {.kind = EVENT_GAP,
+                 .gap = gap_row_of(GAP_OVERLOAD, feed->of->options.config->feeds[feed->index].name,
+                                   lost->from_ns, to_ns, "compressed frames took too long")};
+    gap.gap.shard = shard;
+    gap.gap.conn = lost->conn;
+    if (to_ns != GAP_OPEN)
+        gap.gap.frames_lost = lost->count;
+    return feed_writer_event(feed->writer, recv_ns, &gap, err);
+}
+
+/* Gaps that begin together are one in the ledger: each begins before all of the intake, and at
+ * another distance from the latest answer to a ping. */
+static td_result discard_frame(feed_state *feed, const intake_record *record, td_err *err)
+{
+    const feed_frame *frame = &record->frame;
+    discard *lost = &feed->discards[frame->shard];
+    TD_ASSERT(frame->line == 0);
+    lost->last_ns = frame->recv_ns;
+    count(&feed->of->discarded, 1);
+    if (lost->count++ > 0)
+        return TD_OK;
+    count(&feed->of->discarded_gaps, 1);
+    lost->conn = frame->conn;
+    lost->from_ns = frame->complete_ns - ++lost->gaps;
+    return write_gap(feed, frame->shard, frame->recv_ns, GAP_OPEN, err);
+}
+
+static td_result end_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, td_err *err)
+{
+    discard *lost = &feed->discards[shard];
+    td_result rc = lost->count == 0 ? TD_OK : write_gap(feed, shard, recv_ns, lost->last_ns, err);
+    lost->count = 0;
+    return rc;
+}
+
+/* Its compressed frames are kept again, or no more frames come. */
+static td_result end_discards(feed_state *feed, uint64_t recv_ns, td_err *err)
+{
+    td_result rc = TD_OK;
+    feed->discard_until_mono_ns = 0;
+    for (uint32_t shard = 0; shard < LIMIT_FEED_SLOTS && rc == TD_OK; shard++)
+        rc = end_gap(feed, shard, recv_ns, err);
+    return rc;
+}
+
+/* ---- records ---- */
+
+/* A frame, or a reply, which belongs to no connection: it has no ordinal, and nothing checks it. */
+static td_result write_frame(encoder *self, intake_record *record, td_err *err)
+{
+    feed_written written;
+    td_result rc =
+        feed_writer_frame(self->feeds[record->feed_index].writer, &record->frame, &written, err);
+    if (rc != TD_OK || self->options.live_check == NULL)
+        return rc;
+    live_check_put(self->options.live_check, record->feed_index, &record->frame, &written);
+    return note_unchecked(self, record, err);
+}
+
+static td_result on_frame(encoder *self, intake_record *record, td_err *err)
+{
+    TD_ASSERT(record->frame.conn > 0);
+    TD_ASSERT(record->frame.ordinal > 0);
+    if (TD_LIKELY(!may_be_compressed(&record->frame)))
+        return write_frame(self, record, err);
+    feed_state *feed = &self->feeds[record->feed_index];
+    if (feed->discard_until_mono_ns != 0)
+        return discard_frame(feed, record, err);
+    uint64_t begin_ns = clock_thread_ns(self->options.clock);
+    td_result rc = write_frame(self, record, err);
+    charge(feed, record->mono_ns, clock_thread_ns(self->options.clock) - begin_ns);
+    return rc;
+}
+
+/* Ordinals of a connection, for the chain record even if no frame of it follows. */
+static td_result on_ordinals(encoder *self, const intake_record *record, td_err *err)
+{
+    const event_slot at = {.line = record->frame.line,
+                           .shard = record->frame.shard,
+                           .conn = record->frame.conn,
+                           .in = record->frame.ordinal,
+                           .out = record->ordinal_out,
+                           .since_ns = record->frame.recv_ns};
+    return feed_writer_ordinals(self->feeds[record->feed_index].writer, &at, err);
+}
+
+static td_result on_closed(encoder *self, const intake_record *record, td_err *err)
+{
+    const feed_frame *last = &record->frame;
+    feed_state *feed = &self->feeds[record->feed_index];
+    td_result rc = end_gap(feed, last->shard, last->recv_ns, err);
+    feed_writer_closed(feed->writer, last->line, last->shard, last->complete_ns);
+    return rc;
+}
+
+static td_result on_stop(encoder *self, const intake_record *record, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < self->options.config->feed_count && rc == TD_OK; i++)
+        rc = end_discards(&self->feeds[i], record->frame.recv_ns, err);
+    return rc;
+}
+
+/* ---- the thread ---- */
+
+static td_result apply(encoder *self, intake_record *record, td_err *err)
+{
+    feed_state *feed = &self->feeds[record->feed_index];
+    if (TD_UNLIKELY(feed->discard_until_mono_ns != 0 &&
+                    record->mono_ns >= feed->discard_until_mono_ns)) {
+        td_result ended = end_discards(feed, record->frame.recv_ns, err);
+        if (ended != TD_OK)
+            return ended;
+    }
+    switch ((intake_kind)record->kind) {
+    case INTAKE_FRAME:
+        return on_frame(self, record, err);
+    case INTAKE_HTTP:
+        return write_frame(self, record, err);
+    case INTAKE_EVENT: {
+        event what;
+        td_result rc = event_decode(self->events, record->frame.bytes, &what, err);
+        TD_ASSERT(rc == TD_OK); /* by event_encode */
+        return feed_writer_event(self->feeds[record->feed_index].writer, record->frame.recv_ns,
+                                 &what, err);
+    }
+    case INTAKE_ORDINALS:
+        return on_ordinals(self, record, err);
+    case INTAKE_CLOSED:
+        return on_closed(self, record, err);
+    case INTAKE_STOP:
+        return on_stop(self, record, err);
+    }
+    return TD_OK;
+}
+
+/* After a failure, records are taken and discarded. */
+static void on_record(encoder *self, intake_record *record)
+{
+    TD_ASSERT(record->feed_index < self->options.config->feed_count);
+    TD_ASSERT(record->frame.bytes.size <= LIMIT_RING_BYTES);
+    if (self->has_failed)
+        return;
+    self->record_mono_ns = record->mono_ns;
+    td_result rc = apply(self, record, &self->err);
+    if (rc == TD_OK)
+        note_pending(self, &self->feeds[record->feed_index]);
+    else if (!self->has_failed)
+        fail(self, rc);
+}
+
+/* Seal chunks that are due; returns the time until the next one is. */
+static uint64_t seal_due(encoder *self)
+{
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    uint64_t wait_ns = self->close_after_ns;
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        uint64_t since_ns = self->feeds[i].pending_since_mono_ns;
+        if (since_ns == 0)
+            continue;
+        uint64_t due_ns = since_ns + self->close_after_ns;
+        if (due_ns <= mono_ns)
+            seal_now(self, &self->feeds[i]);
+        else if (due_ns - mono_ns < wait_ns)
+            wait_ns = due_ns - mono_ns;
+    }
+    return wait_ns;
+}
+
+/* Records that are taken between two looks at the clock. */
+enum { BATCH_RECORDS = 256 };
+
+/* An idle encoder sleeps until this many bytes are there, or for this long: waking it for each
+ * frame costs the network thread a system call per frame (measured: 250 ns and more, 110 in
+ * batches). */
+enum { BATCH_BYTES = 256 << 10 };
+#define BATCH_NS (10 * TD_NS_PER_MS)
+
+/* Up to BATCH_RECORDS; returns how many. */
+static int read_batch(encoder *self, int *is_stopped)
+{
+    intake_record record;
+    td_bytes view;
+    int taken = 0;
+    while (taken < BATCH_RECORDS && !*is_stopped &&
+           (view = td_ring_peek(self->options.ring)).data != NULL) {
+        TD_ASSERT(view.size >= sizeof record);
+        memcpy(&record, view.data, sizeof record);
+        TD_ASSERT(record.frame.bytes.size <= view.size - sizeof record);
+        *is_stopped = record.kind == INTAKE_STOP;
+        on_record(self, &record);
+        td_ring_release(self->options.ring);
+        taken++;
+    }
+    return taken;
+}
+
+static void *run(void *arg)
+{
+    encoder *self = arg;
+    int is_stopped = 0;
+    while (!is_stopped) {
+        uint64_t wait_ns = seal_due(self);
+        if (read_batch(self, &is_stopped) == 0)
+            td_ring_wait_bytes(self->options.ring, BATCH_BYTES,
+                               wait_ns < BATCH_NS ? wait_ns : BATCH_NS);
+    }
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        seal_now(self, &self->feeds[i]);
+    return NULL;
+}
+
+static void open_feed(encoder *self, size_t index)
+{
+    const pipeline_feed *config = &self->options.config->feeds[index];
+    feed_state *feed = &self->feeds[index];
+    *feed = (feed_state){.of = self, .index = index};
+    const feed_writer_options options = {.name = config->name,
+                                         .family = config->family,
+                                         .session = self->options.session,
+                                         .secrets = self->options.redactors[index],
+                                         .log = self->options.log,
+                                         .full = on_full,
+                                         .user = feed};
+    feed->writer = feed_writer_open(&options);
+}
+
+void encoder_close(encoder *self)
+{
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        feed_writer_close(self->feeds[i].writer);
+    td_free(self->feeds);
+    event_reader_close(self->events);
+    td_free(self);
+}
+
+td_result encoder_open(const encoder_options *options, encoder **out, td_err *err)
+{
+    TD_ASSERT(options->ring != NULL);
+    TD_ASSERT(options->disk != NULL);
+    TD_ASSERT(options->config->feed_count > 0);
+    encoder *self = td_alloc_zero(1, sizeof *self);
+    self->options = *options;
+    self->events = event_reader_open();
+    self->close_after_ns =
+        options->config->commit_interval_ns / CLOSE_PART_DENOMINATOR * CLOSE_PART_NUMERATOR;
+    self->feeds = td_alloc_zero(options->config->feed_count, sizeof *self->feeds);
+    for (size_t i = 0; i < options->config->feed_count; i++)
+        open_feed(self, i);
+    int failure = pthread_create(&self->thread, NULL, run, self);
+    if (failure != 0) {
+        encoder_close(self);
+        return td_err_set_os(err, failure, "cannot start the encoder thread");
+    }
+    *out = self;
+    return TD_OK;
+}
+
+/* After intake_stop(): the thread seals what is pending, and ends. */
+td_result encoder_join(encoder *self, td_err *err)
+{
+    pthread_join(self->thread, NULL);
+    if (self->result != TD_OK && err != NULL)
+        *err = self->err;
+    return self->result;
+}
+
+void encoder_get_stats(const encoder *self, encoder_stats *out)
+{
+    *out = (encoder_stats){
+        .chunks = atomic_load_explicit(&self->chunks, memory_order_relaxed),
+        .compressed_bytes = atomic_load_explicit(&self->compressed_bytes, memory_order_relaxed),
+        .discarded = atomic_load_explicit(&self->discarded, memory_order_relaxed),
+        .discarded_gaps = atomic_load_explicit(&self->discarded_gaps, memory_order_relaxed),
+    };
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        const feed_counts feed = feed_writer_get_counts(self->feeds[i].writer);
+        out->frames += feed.in + feed.out;
+        out->unknown_frames += feed.unknown;
+        out->overflow_frames += feed.overflow;
+        out->redactions += feed.redacted;
+    }
+}

@@ -1,0 +1,449 @@
+#include "recorder/pipeline/intake.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/time_text.h"
+#include "schema/decode.h"
+
+/* Space that must be left when sockets are paused: one frame of the largest size that is being read
+ * already, and what every connection's TLS and WebSocket buffers may still deliver. */
+#define HEADROOM_BYTES (LIMIT_FRAME_BYTES + ((size_t)1 << 20))
+
+/* An event's JSON; a segment or subscribe event with thousands of topics is the longest. */
+enum { EVENT_BYTES_MAX = 4 << 20 };
+
+typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
+
+struct intake {
+    intake_options options;
+    session_clock clock;
+    td_ring *ring;
+    intake_state state;
+    uint64_t paused_at_mono_ns;
+    uint64_t paused_at_recv_ns;
+    intake_slot **lossy; /* slots of which frames were discarded */
+    size_t lossy_count;
+    uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
+    td_buf event_text;
+    uint8_t has_begun[LIMIT_FEEDS]; /* it had an event */
+    intake_stats stats;
+};
+
+intake *intake_open(const intake_options *options)
+{
+    TD_ASSERT(options->ring != NULL);
+    TD_ASSERT(options->pause != NULL || options->config->overload == OVERLOAD_DROP);
+    TD_ASSERT(td_ring_capacity_bytes(options->ring) > 2 * LIMIT_FRAME_BYTES);
+    intake *self = td_alloc_zero(1, sizeof *self);
+    self->options = *options;
+    self->ring = options->ring;
+    session_clock_init(&self->clock, options->clock);
+    td_buf_init(&self->event_text, EVENT_BYTES_MAX);
+    return self;
+}
+
+void intake_close(intake *self)
+{
+    if (self == NULL)
+        return;
+    td_free(self->lossy);
+    td_buf_fini(&self->event_text);
+    td_free(self);
+}
+
+static intake_record *reserve(const intake *self, size_t size)
+{
+    return td_ring_reserve(self->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
+}
+
+/* Put the bytes after the reserved record. */
+static void commit(const intake *self, intake_record *place, td_bytes bytes)
+{
+    place->frame.bytes = td_bytes_of(place + 1, bytes.size);
+    if (bytes.size > 0)
+        memcpy(place + 1, bytes.data, bytes.size);
+    td_ring_commit(self->ring, sizeof(intake_record) + bytes.size + DECODE_PADDING_BYTES);
+}
+
+/* Put a record without a frame. They are few and small: if the ring is full, the network thread
+ * waits here for the encoder, because a lost one would make ordinals and gaps wrong. */
+static void put_small(intake *self, const intake_record *record, td_bytes bytes)
+{
+    TD_ASSERT(bytes.size <= EVENT_BYTES_MAX);
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    intake_record *place;
+    while ((place = reserve(self, bytes.size)) == NULL)
+        clock_sleep_until(self->options.clock,
+                          clock_mono_ns(self->options.clock) + TD_NS_PER_MS / 10);
+    *place = *record;
+    place->mono_ns = mono_ns;
+    commit(self, place, bytes);
+}
+
+/* Rows are counted when they open; overload and aggregate rows are written once. */
+static int is_new_gap(const gap_row *row)
+{
+    return row->to_ns == GAP_OPEN || row->reason == GAP_OVERLOAD || row->reason == GAP_AGGREGATE;
+}
+
+uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
+{
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    uint64_t recv_ns = session_clock_stamp(&self->clock, clock_mono_ns(self->options.clock));
+    td_err err;
+    self->has_begun[feed_index] = 1;
+    td_buf_clear(&self->event_text);
+    if (event_encode(what, &self->event_text, &err) != TD_OK) {
+        td_log_emit(self->options.log, TD_LOG_ERROR, "a %s event could not be kept: %s",
+                    event_kind_name(what->kind), err.text);
+        return recv_ns;
+    }
+    if (what->kind == EVENT_GAP && is_new_gap(&what->gap))
+        self->stats.gaps++;
+    intake_record record = {
+        .kind = INTAKE_EVENT, .frame.recv_ns = recv_ns, .feed_index = feed_index};
+    put_small(self, &record, td_buf_view(&self->event_text));
+    return recv_ns;
+}
+
+void intake_event_all(intake *self, const event *what)
+{
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        if (self->has_begun[i])
+            intake_event(self, (uint16_t)i, what);
+}
+
+static intake_record slot_record(const intake_slot *slot, intake_kind kind, uint64_t recv_ns)
+{
+    return (intake_record){.kind = (uint8_t)kind,
+                           .frame = {.line = slot->line,
+                                     .shard = slot->shard,
+                                     .conn = slot->conn,
+                                     .ordinal = slot->in,
+                                     .recv_ns = recv_ns,
+                                     .complete_ns = slot->complete_ns},
+                           .ordinal_out = slot->out,
+                           .feed_index = slot->feed_index};
+}
+
+void intake_opened(intake *self, const intake_slot *slot)
+{
+    TD_ASSERT(slot->conn > 0);
+    TD_ASSERT(slot->in == 0);
+    TD_ASSERT(slot->out == 0);
+    intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
+    put_small(self, &record, (td_bytes){0});
+}
+
+/* The overload gap of a slot that discarded frames. */
+static void write_drops(intake *self, intake_slot *slot)
+{
+    event lost = {.kind = EVENT_GAP,
+                  .gap =
+                      gap_row_of(GAP_OVERLOAD, self->options.config->feeds[slot->feed_index].name,
+                                 slot->drop_from_ns, slot->drop_last_ns, "disk too slow")};
+    lost.gap.line = slot->line;
+    lost.gap.shard = slot->shard;
+    lost.gap.conn = slot->conn;
+    lost.gap.frames_lost = slot->dropped;
+    if (slot->dropped > 0)
+        intake_event(self, slot->feed_index, &lost);
+    slot->dropped = 0;
+}
+
+/* The last ordinals first: the chain record needs them after the connection is gone. */
+void intake_closed(intake *self, intake_slot *slot)
+{
+    TD_ASSERT(slot->conn > 0);
+    write_drops(self, slot);
+    intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
+    put_small(self, &record, (td_bytes){0});
+    record.kind = INTAKE_CLOSED;
+    put_small(self, &record, (td_bytes){0});
+}
+
+static void log_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
+                         const char *cause)
+{
+    event what = {
+        .kind = EVENT_OVERLOAD, .state = state, .from_ns = from_ns, .to_ns = to_ns, .cause = cause};
+    intake_event_all(self, &what);
+}
+
+/* TCP pushes back: the exchange waits or disconnects; nothing is lost silently. */
+static void begin_pause(intake *self)
+{
+    TD_ASSERT(self->state == STATE_FLOWING);
+    self->state = STATE_PAUSED;
+    self->paused_at_mono_ns = clock_mono_ns(self->options.clock);
+    self->paused_at_recv_ns = self->clock.last_recv_ns;
+    self->options.pause(self->options.user);
+    log_overload(self, "begins", self->paused_at_recv_ns, 0, "sockets are left unread");
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "overload: the disk cannot keep up; the exchange is held back");
+}
+
+static void end_pause(intake *self)
+{
+    TD_ASSERT(self->state == STATE_PAUSED);
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    /* Frames that still wait in the sockets are late too, but are read at once: the stretch ends
+     * here. */
+    uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
+    self->state = STATE_FLOWING;
+    log_overload(self, "ends", self->paused_at_recv_ns, until_ns, "sockets are read again");
+    self->options.resume(self->options.user);
+}
+
+/* At once or after the longest pause, as configured: from now on frames are counted and lost. */
+static void begin_drop(intake *self)
+{
+    TD_ASSERT(self->state != STATE_DROPPING);
+    if (self->state == STATE_PAUSED)
+        end_pause(self);
+    self->state = STATE_DROPPING;
+    td_log_emit(self->options.log, TD_LOG_ERROR,
+                "overload: frames are read, counted and discarded until the ring is half empty");
+}
+
+/* One gap per connection that lost frames, with how many. */
+static void end_drop(intake *self)
+{
+    TD_ASSERT(self->state == STATE_DROPPING);
+    for (size_t i = 0; i < self->lossy_count; i++)
+        write_drops(self, self->lossy[i]);
+    self->lossy_count = 0;
+    self->state = STATE_FLOWING;
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "overload: over; %" PRIu64 " frames were discarded so far",
+                self->stats.frames_dropped);
+}
+
+/* Not at the first free byte: pausing and resuming for each frame would cost more. */
+static int is_half_empty(const intake *self)
+{
+    return td_ring_used_bytes(self->ring) <= td_ring_capacity_bytes(self->ring) / 2;
+}
+
+static int is_nearly_full(const intake *self, size_t size)
+{
+    return td_ring_used_bytes(self->ring) + size >
+           td_ring_capacity_bytes(self->ring) - HEADROOM_BYTES;
+}
+
+/* Gaps that begin together are one in the ledger, so a slot's next one begins later. */
+static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
+{
+    TD_ASSERT(self->state == STATE_DROPPING);
+    if (slot->dropped == 0) {
+        self->lossy = td_array_grow(self->lossy, self->lossy_count, sizeof(intake_slot *));
+        self->lossy[self->lossy_count++] = slot;
+        slot->drop_from_ns =
+            slot->complete_ns > slot->drop_from_ns ? slot->complete_ns : slot->drop_from_ns + 1;
+    }
+    slot->drop_last_ns = recv_ns;
+    slot->dropped++;
+    self->stats.frames_dropped++;
+}
+
+/* Copy the frame into the ring; 0 if there is no space. */
+static int put_frame(const intake *self, const intake_slot *slot, channel_dir dir,
+                     const ws_message *in, uint64_t recv_ns)
+{
+    intake_record *place = reserve(self, in->bytes.size);
+    if (place == NULL)
+        return 0;
+    *place = slot_record(slot, INTAKE_FRAME, recv_ns);
+    place->mono_ns = in->mono_ns;
+    place->frame.ordinal = dir == CHANNEL_IN ? slot->in : slot->out;
+    place->frame.dir = dir;
+    place->frame.opcode = (channel_opcode)in->opcode;
+    place->frame.form = in->form;
+    commit(self, place, in->bytes);
+    return 1;
+}
+
+uint64_t intake_frame(intake *self, intake_slot *slot, channel_dir dir, const ws_message *in)
+{
+    size_t size = in->bytes.size;
+    TD_ASSERT(slot->conn > 0);
+    TD_ASSERT(size <= LIMIT_FRAME_BYTES);
+    /* Before this frame is stamped, because the gaps precede it. */
+    if (self->state == STATE_DROPPING && is_half_empty(self))
+        end_drop(self);
+    uint64_t recv_ns = session_clock_stamp(&self->clock, in->mono_ns);
+    if (dir == CHANNEL_IN) {
+        slot->in++;
+        self->stats.frames_in++;
+        self->stats.bytes_in += size;
+    } else {
+        slot->out++;
+        self->stats.frames_out++;
+    }
+    if (self->state != STATE_DROPPING && put_frame(self, slot, dir, in, recv_ns)) {
+        int is_overload = self->state == STATE_FLOWING && is_nearly_full(self, size);
+        if (is_overload && self->options.config->overload == OVERLOAD_DROP)
+            begin_drop(self);
+        else if (is_overload)
+            begin_pause(self);
+        return recv_ns;
+    }
+    if (self->state != STATE_DROPPING)
+        begin_drop(self);
+    drop_frame(self, slot, recv_ns);
+    return recv_ns;
+}
+
+uint64_t intake_now_ns(const intake *self)
+{
+    return session_clock_at(&self->clock, clock_mono_ns(self->options.clock));
+}
+
+/* Replies may not use the space that frames need: they can be requested again. */
+int intake_has_space(const intake *self, size_t bytes)
+{
+    return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);
+}
+
+void intake_http(intake *self, uint16_t feed_index, const char *name, td_bytes body,
+                 uint64_t recv_mono_ns)
+{
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    intake_record *place = reserve(self, body.size);
+    TD_ASSERT(place != NULL);
+    *place = (intake_record){.kind = INTAKE_HTTP,
+                             .frame = {.dir = CHANNEL_HTTP,
+                                       .opcode = OPCODE_TEXT,
+                                       .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
+                                       .http_name = name},
+                             .mono_ns = recv_mono_ns,
+                             .feed_index = feed_index};
+    commit(self, place, body);
+    self->stats.http_replies++;
+}
+
+/* ---- clocks ---- */
+
+static void emit_clock(intake *self, event *clock_event)
+{
+    clock_event->kind = EVENT_CLOCK;
+    clock_event->offset_ns = self->clock.offset_ns;
+    clock_event->wall_ns = clock_wall_ns(self->options.clock);
+    intake_event_all(self, clock_event);
+}
+
+static void warn_of_step(const intake *self, session_clock_step step, int64_t step_ns)
+{
+    const td_log *log = self->options.log;
+    const char *way = step_ns < 0 ? "back" : "forward";
+    double seconds = (double)(step_ns < 0 ? -step_ns : step_ns) / 1e9;
+    double confirm_s = (double)LIMIT_CLOCK_CONFIRM_NS / 1e9;
+    switch (step) {
+    case CLOCK_STEP_SEEN:
+        td_log_emit(log, TD_LOG_WARNING,
+                    "the wall clock stepped %s by %.3f s; it is adopted if it lasts for %.0f s",
+                    way, seconds, confirm_s);
+        break;
+    case CLOCK_STEP_ADOPTED:
+        td_log_emit(log, TD_LOG_WARNING, "the wall clock's step by %.3f s is adopted", seconds);
+        break;
+    case CLOCK_STEP_WITHDRAWN:
+        td_log_emit(log, TD_LOG_WARNING,
+                    "the wall clock is where it was before it stepped %s by %.3f s: no receive "
+                    "time was changed",
+                    way, seconds);
+        break;
+    case CLOCK_STEP_HELD:
+        td_log_emit(log, TD_LOG_WARNING,
+                    "the wall clock stepped back by %.3f s; receive times stay ahead by that much "
+                    "until the next session",
+                    seconds);
+        break;
+    case CLOCK_STEP_WRONG:
+        td_log_emit(log, TD_LOG_WARNING,
+                    "the wall clock is %.3f s behind this session's receive times, and has been "
+                    "for %.0f s: times must rise, so only another session can have the right ones",
+                    seconds, confirm_s);
+        break;
+    case CLOCK_STEP_NONE:
+        break;
+    }
+}
+
+static void compare_clocks(intake *self)
+{
+    int64_t step_ns;
+    session_clock_step step = session_clock_check(&self->clock, &step_ns);
+    if (step == CLOCK_STEP_NONE)
+        return;
+    event clock_event = {.step_ns = step_ns, .state = session_clock_step_name(step)};
+    emit_clock(self, &clock_event);
+    warn_of_step(self, step, step_ns);
+}
+
+int intake_is_clock_wrong(const intake *self)
+{
+    return self->clock.is_wrong && self->clock.seen_ns < 0;
+}
+
+void intake_rest(intake *self)
+{
+    self->tick_mono_ns = 0;
+}
+
+/* Frames that arrived while the loop did not run are stamped when it runs again: late by up to the
+ * length of the pause. */
+static void look_for_pause(intake *self)
+{
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    uint64_t suspended_ns = session_clock_add_suspension(&self->clock);
+    uint64_t paused_ns = suspended_ns;
+    if (self->tick_mono_ns != 0)
+        paused_ns += mono_ns - self->tick_mono_ns;
+    self->tick_mono_ns = mono_ns;
+    if (paused_ns < LIMIT_PAUSE_NS)
+        return;
+    int is_suspended = suspended_ns > paused_ns / 2;
+    uint64_t to_ns = session_clock_at(&self->clock, mono_ns);
+    event clock_event = {.state = "paused",
+                         .from_ns = to_ns - paused_ns,
+                         .to_ns = to_ns,
+                         .cause = is_suspended ? "suspended" : "not running"};
+    emit_clock(self, &clock_event);
+    char length[TD_TIME_TEXT_BYTES];
+    td_duration_format(paused_ns, length);
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "%s for %s: frames received meanwhile have late receive times",
+                is_suspended ? "the machine was suspended" : "the recorder did not run", length);
+}
+
+void intake_tick(intake *self)
+{
+    look_for_pause(self);
+    compare_clocks(self);
+    if (self->state == STATE_DROPPING && is_half_empty(self)) {
+        end_drop(self);
+    } else if (self->state == STATE_PAUSED) {
+        uint64_t paused_ns = clock_mono_ns(self->options.clock) - self->paused_at_mono_ns;
+        if (is_half_empty(self))
+            end_pause(self);
+        else if (paused_ns >= self->options.config->overload_max_ns)
+            begin_drop(self);
+    }
+}
+
+void intake_stop(intake *self)
+{
+    intake_record record = {.kind = INTAKE_STOP, .frame.recv_ns = self->clock.last_recv_ns};
+    put_small(self, &record, (td_bytes){0});
+    td_ring_wake(self->options.ring);
+}
+
+void intake_get_stats(const intake *self, intake_stats *out)
+{
+    *out = self->stats;
+}

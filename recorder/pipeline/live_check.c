@@ -1,0 +1,792 @@
+#include "recorder/pipeline/live_check.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/ring.h"
+#include "base/slot_table.h"
+#include "book/symbol_table.h"
+#include "format/checkpoint.h"
+#include "schema/decode.h"
+
+#define DAY_NS (86400 * TD_NS_PER_S)
+
+typedef struct live_symbol live_symbol;
+
+/* One topic of one slot; text and binary frames of it share this. The encoder thread makes it, and
+ * leaves all that changes to the live check's thread. */
+typedef struct live_channel {
+    uint16_t feed_index;
+    channel_info info; /* names that findings need, in texts */
+    topic_match topic; /* has a row when it is made */
+    live_symbol *symbol;
+    struct live_channel *next; /* of the same symbol; both if is_met */
+    uint8_t is_met;
+    frame_conn conn;     /* of the last frame */
+    symbol_topic *state; /* NULL without a state of the symbol */
+    uint64_t row_day;    /* days since 1970: the row was looked up for it, if it has dates */
+    uint64_t last_ns;
+    uint64_t broken_from_ns; /* 0: not broken */
+    uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
+    verdict_item broke;
+    int64_t frames_lost; /* since then, by the topic's numbers */
+    char texts[];
+} live_channel;
+
+struct live_symbol {
+    symbol_entry *of; /* without a state before a frame, and while it is dropped */
+    uint16_t feed_index;
+    uint8_t is_met;         /* a frame came: it is in the list */
+    uint8_t is_dropped;     /* for lack of memory */
+    uint32_t segment;       /* of its last frame */
+    size_t state_bytes;     /* as charged */
+    live_channel *channels; /* with frames */
+    struct live_symbol *next;
+};
+
+/* A record in the live check's ring, before the frame's bytes and their padding. */
+typedef struct live_check_record {
+    feed_frame frame;
+    uint64_t granted_ns;
+    live_channel *channel; /* NULL: the end */
+    uint32_t segment;
+    uint32_t skipped; /* frames of any channel that were skipped before this one */
+    uint8_t wants_checkpoint;
+} live_check_record;
+
+/* A checkpoint on its way to who writes it. */
+typedef struct made_checkpoint {
+    uint32_t segment;
+    td_buf record;
+} made_checkpoint;
+
+struct live_check {
+    live_check_options options;
+    pthread_t thread;
+    td_ring *ring;
+    td_ring *found; /* of events as JSON, each after its feed's index; NULL without a thread */
+    /* The encoder thread's: all channels and symbols, until the end. */
+    live_channel **channels;
+    size_t channel_count;
+    slot_table by_channel;
+    symbol_table symbols; /* users are live_symbols, by which alone the other thread knows them */
+    size_t channel_bytes;
+    uint32_t skipped_pending; /* for the next record */
+    uint8_t wants_checkpoint[LIMIT_FEEDS];
+    /* The live check's thread's. */
+    decoder *decoder;
+    live_symbol *met; /* symbols with frames */
+    size_t state_bytes;
+    uint32_t segments[LIMIT_FEEDS];
+    uint64_t last_ns[LIMIT_FEEDS]; /* of the feed's last frame */
+    checkpoint_builder checkpoint;
+    td_buf state;
+    td_buf found_text;
+    uint8_t is_left_out_logged;
+    uint8_t has_holes; /* frames were skipped, or a state was dropped: a topic that begins may have
+                       had its snapshot before */
+    event_reader *events; /* the network thread's */
+    atomic_ullong put,
+        done; /* records; release/acquire: done == put means their findings are out */
+    /* Shown by a status line. */
+    atomic_ullong frames, skipped, undecoded, violations, broken;
+    atomic_ullong unchecked_books[LIMIT_FEEDS];
+    atomic_ullong states_left_out;
+    _Atomic(made_checkpoint *) made[LIMIT_FEEDS]; /* acquire/release; NULL: none to take */
+};
+
+/* In place of a channel: of topics without a row, which are recorded unchecked; and beyond the
+ * bound. */
+static live_channel NO_ROW, NO_SPACE;
+
+/* Of a number with one writer: no locked instruction per frame. */
+static void count(atomic_ullong *counter, uint64_t more)
+{
+    uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, now + more, memory_order_release);
+}
+
+/* Of one that both threads change. */
+static void count_shared(atomic_ullong *counter, uint64_t more)
+{
+    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
+
+/* Of all memory a quarter is for names, the rest for states. */
+static size_t channel_bytes_max(const live_check *self)
+{
+    return self->options.memory_bytes / 4;
+}
+
+/* ---- encoder thread ---- */
+
+static uint64_t hash_of(const char *text, uint64_t also)
+{
+    return td_xxh64(text, strlen(text)) + also * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static live_symbol *get_symbol(live_check *self, uint16_t feed_index, const char *feed,
+                               const char *name)
+{
+    symbol_entry *of = symbol_table_get(&self->symbols, feed, name);
+    if (of->user != NULL)
+        return of->user;
+    live_symbol *made = td_alloc_zero(1, sizeof *made);
+    made->of = of;
+    made->feed_index = feed_index;
+    self->channel_bytes += sizeof *made + symbol_entry_bytes(of);
+    of->user = made;
+    return made;
+}
+
+static live_channel *find_channel(const live_check *self, uint16_t feed_index,
+                                  const channel_info *info, uint64_t hash)
+{
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&self->by_channel, &at)) {
+        live_channel *known = self->channels[at.row];
+        if (known->feed_index == feed_index && known->info.line == info->line &&
+            known->info.shard == info->shard && strcmp(known->info.topic, info->topic) == 0 &&
+            strcmp(known->info.exchange_topic, info->exchange_topic) == 0 &&
+            strcmp(known->info.symbol, info->symbol) == 0)
+            return known;
+    }
+    return NULL;
+}
+
+/* The channel, made if it is new. */
+static live_channel *get_channel(live_check *self, uint16_t feed_index, const channel_info *info,
+                                 uint64_t recv_ns)
+{
+    const pipeline_feed *feed = &self->options.config->feeds[feed_index];
+    uint64_t hash = hash_of(info->exchange_topic, feed_index) + hash_of(info->symbol, 1);
+    live_channel *known = find_channel(self, feed_index, info, hash);
+    if (known != NULL)
+        return known;
+    size_t topic_bytes = strlen(info->topic) + 1;
+    size_t exchange_bytes = strlen(info->exchange_topic) + 1;
+    size_t bytes = sizeof(live_channel) + topic_bytes + exchange_bytes;
+    if (self->channel_bytes + bytes > channel_bytes_max(self))
+        return &NO_SPACE;
+    live_channel *made = td_alloc_zero(1, bytes);
+    memcpy(made->texts, info->topic, topic_bytes);
+    memcpy(made->texts + topic_bytes, info->exchange_topic, exchange_bytes);
+    if (!topic_match_text(feed->family->topics, feed->family->topic_count,
+                          td_bytes_str(made->texts + topic_bytes), recv_ns, &made->topic)) {
+        td_free(made);
+        return &NO_ROW;
+    }
+    const char *feed_name = feed->name != NULL ? feed->name : "";
+    made->feed_index = feed_index;
+    made->symbol = get_symbol(self, feed_index, feed_name, info->symbol);
+    made->info = (channel_info){.feed = feed_name,
+                                .family = feed->family->name,
+                                .line = info->line,
+                                .shard = info->shard,
+                                .dir = info->dir,
+                                .topic = made->texts,
+                                .exchange_topic = made->texts + topic_bytes,
+                                .symbol = made->symbol->of->symbol,
+                                .opcode = info->opcode,
+                                .message_encoding = ""};
+    made->conn = (frame_conn){.line = info->line,
+                              .shard = info->shard,
+                              .session_id = self->options.session,
+                              .is_recorded = self->options.is_recorder};
+    self->channel_bytes += bytes;
+    slot_table_put(&self->by_channel, hash, self->channel_count);
+    self->channels = td_array_grow(self->channels, self->channel_count, sizeof(live_channel *));
+    self->channels[self->channel_count++] = made;
+    return made;
+}
+
+/* The channel of a frame. It is looked up once in a segment. */
+static live_channel *channel_of(live_check *self, uint16_t feed_index, const feed_frame *frame,
+                                channel_slots *slots)
+{
+    if (TD_UNLIKELY(slots->live == NULL)) {
+        live_channel *found = get_channel(self, feed_index, frame->info, frame->recv_ns);
+        count_shared(&self->unchecked_books[feed_index], found == &NO_SPACE);
+        slots->live = found;
+    }
+    return slots->live;
+}
+
+/* ---- the states of symbols ---- */
+
+static void close_state(live_check *self, live_symbol *symbol)
+{
+    if (symbol->of->state == NULL)
+        return;
+    self->has_holes = 1;
+    self->state_bytes -= symbol->state_bytes;
+    symbol_state_close(symbol->of->state);
+    symbol->of->state = NULL;
+    symbol->state_bytes = 0;
+    for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
+        at->state = NULL;
+        if (at->broken_from_ns != 0)
+            atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
+        at->broken_from_ns = 0;
+    }
+}
+
+/* Charge what a frame changed. Beyond the budget the symbol loses its state. */
+static void charge(live_check *self, live_symbol *symbol)
+{
+    size_t bytes = symbol_state_bytes(symbol->of->state);
+    self->state_bytes += bytes - symbol->state_bytes; /* modulo 2^64: it may have shrunk */
+    symbol->state_bytes = bytes;
+    if (TD_LIKELY(self->state_bytes <= self->options.memory_bytes - channel_bytes_max(self)))
+        return;
+    close_state(self, symbol);
+    symbol->is_dropped = 1;
+    for (live_channel *at = symbol->channels; at != NULL; at = at->next)
+        count_shared(&self->unchecked_books[symbol->feed_index], 1);
+}
+
+/* ---- checkpoints ---- */
+
+/* Which connection a topic follows is judged here by fewer facts than a reader has: states of
+ * several at a time might differ from a reader's. */
+static int is_of_one_connection(const symbol_state *state)
+{
+    const symbol_topic *topic;
+    for (size_t i = 0; (topic = symbol_state_topic_at(state, i)) != NULL; i++)
+        if (topic->choice.count > 1)
+            return 0;
+    return 1;
+}
+
+static void save_state(live_check *self, const live_symbol *symbol)
+{
+    int is_saved = is_of_one_connection(symbol->of->state) &&
+                   symbol_state_save(symbol->of->state, &self->state, NULL) == TD_OK;
+    checkpoint_builder_add(&self->checkpoint, td_bytes_str(symbol->of->symbol),
+                           is_saved ? td_buf_view(&self->state) : td_bytes_of(NULL, 0));
+}
+
+static void free_made(made_checkpoint *made)
+{
+    if (made == NULL)
+        return;
+    td_buf_fini(&made->record);
+    td_free(made);
+}
+
+static void report_left_out(live_check *self, uint16_t feed_index)
+{
+    const checkpoint_builder *of = &self->checkpoint;
+    if (of->left_out == 0)
+        return;
+    count(&self->states_left_out, of->left_out);
+    if (!self->is_left_out_logged)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: the states of %u of %u symbols are not in a checkpoint: they are too "
+                    "large, or their topics come over several connections; reading these symbols "
+                    "from the middle of the recording takes longer",
+                    self->options.config->feeds[feed_index].name, of->left_out, of->count);
+    self->is_left_out_logged = 1;
+}
+
+/* Save the states of the feed's symbols, after its last frame. One that was not taken is replaced.
+ */
+static void make_checkpoint(live_check *self, uint16_t feed_index, uint32_t segment)
+{
+    uint64_t unchecked =
+        atomic_load_explicit(&self->unchecked_books[feed_index], memory_order_relaxed);
+    if (self->has_holes || unchecked > 0 || self->last_ns[feed_index] == 0)
+        return;
+    for (const live_symbol *at = self->met; at != NULL; at = at->next)
+        if (at->feed_index == feed_index)
+            save_state(self, at);
+    report_left_out(self, feed_index);
+    made_checkpoint *made = td_alloc_zero(1, sizeof *made);
+    made->segment = segment;
+    td_buf_init(&made->record, LIMIT_RECORD_BYTES);
+    checkpoint_builder_finish(&self->checkpoint, self->last_ns[feed_index] + 1, &made->record);
+    free_made(atomic_exchange_explicit(&self->made[feed_index], made, memory_order_acq_rel));
+}
+
+/* ---- segments ---- */
+
+/* A segment of the feed begins. While more than half of the memory is used, symbols without a frame
+ * in the segment before lose their state; then dropped ones are checked again. */
+static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segment)
+{
+    size_t half = self->options.memory_bytes / 2;
+    for (live_symbol *at = self->met; at != NULL; at = at->next) {
+        if (at->feed_index == feed_index && at->segment != self->segments[feed_index] &&
+            self->state_bytes > half)
+            close_state(self, at);
+    }
+    for (live_symbol *at = self->met; at != NULL; at = at->next) {
+        if (at->feed_index == feed_index && self->state_bytes <= half)
+            at->is_dropped = 0;
+    }
+    self->segments[feed_index] = segment;
+}
+
+/* Frames of any channel are missing before this moment. */
+static void note_skipped(live_check *self, uint64_t recv_ns)
+{
+    self->has_holes = 1;
+    for (live_symbol *symbol = self->met; symbol != NULL; symbol = symbol->next) {
+        for (live_channel *at = symbol->channels; at != NULL; at = at->next)
+            if (at->state != NULL)
+                symbol_topic_skip(at->state, recv_ns);
+    }
+}
+
+/* Its channel has had frames of a later connection. */
+static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
+{
+    (void)user;
+    (void)recv_ns;
+    return conn->at->number != conn->number;
+}
+
+static void meet(live_check *self, live_channel *channel)
+{
+    live_symbol *symbol = channel->symbol;
+    if (!symbol->is_met) {
+        symbol->next = self->met;
+        self->met = symbol;
+        symbol->is_met = 1;
+    }
+    if (!channel->is_met) {
+        channel->next = symbol->channels;
+        symbol->channels = channel;
+        channel->is_met = 1;
+    }
+}
+
+/* Find the state that a frame of the channel is applied to. 0: the symbol is dropped. */
+static int find_state(live_check *self, live_channel *channel, const live_check_record *record)
+{
+    live_symbol *symbol = channel->symbol;
+    if (TD_UNLIKELY(!channel->is_met))
+        meet(self, channel);
+    symbol->segment = record->segment;
+    if (symbol->is_dropped)
+        return 0;
+    symbol_state *state = symbol_entry_state(symbol->of, SYMBOL_WITH_AUDITS);
+    if (TD_UNLIKELY(self->has_holes))
+        symbol_state_join(state);
+    if (channel->state == NULL) {
+        td_bytes topic = td_bytes_str(channel->info.topic);
+        channel->state = symbol_state_topic(state, topic, channel->info.line);
+        if (channel->state->user == NULL)
+            channel->state->user = channel;
+    }
+    channel->conn.number = record->frame.conn;
+    return 1;
+}
+
+/* ---- findings ---- */
+
+static int compares_books(rule_id rule)
+{
+    return rule == RULE_BOOKS_AGREE || rule == RULE_LINES_AGREE;
+}
+
+/* "seq_dense: expected 64755, found 64756: 1 lost"; trades that are missing have no rule of their
+ * topic. */
+static void format_detail(const gap_row *gap, const verdict_item *why, char *out, size_t size)
+{
+    char compared[VERDICT_TEXT_BYTES];
+    verdict_item_text(why, compared);
+    if (gap->reason == GAP_AGGREGATE)
+        (void)snprintf(out, size, "%s", compared);
+    else if (gap->to_ns != GAP_OPEN && compares_books(why->rule))
+        (void)snprintf(out, size, "%s: equal at %" PRId64 ", and again at %" PRId64,
+                       rule_name(why->rule), why->expected, why->found);
+    else
+        (void)snprintf(out, size, "%s%s%s", rule_name(why->rule), compared[0] == '\0' ? "" : ": ",
+                       compared);
+}
+
+static void log_gap(const live_check *self, const live_channel *channel, const gap_row *gap)
+{
+    int is_end = gap->reason != GAP_AGGREGATE && gap->to_ns != GAP_OPEN;
+    td_log_emit(self->options.log, is_end ? TD_LOG_INFO : TD_LOG_WARNING, "%s %s: %s (%s)",
+                channel->info.feed, channel->info.exchange_topic,
+                gap->reason == GAP_AGGREGATE ? "trades are missing"
+                : is_end                     ? "whole again"
+                                             : "broken",
+                gap->detail);
+}
+
+/* What is not recorded counts in the statistics all the same. */
+static void put_found(live_check *self, uint16_t feed_index, const event *what)
+{
+    td_buf *text = &self->found_text;
+    td_buf_clear(text);
+    uint8_t *to = event_encode(what, text, NULL) == TD_OK
+                      ? td_ring_reserve(self->found, sizeof feed_index + text->size)
+                      : NULL;
+    if (to == NULL) {
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "this finding of the live check is not recorded: the recorder is late; replay "
+                    "finds it again");
+        return;
+    }
+    memcpy(to, &feed_index, sizeof feed_index);
+    memcpy(to + sizeof feed_index, text->data, text->size);
+    td_ring_commit(self->found, sizeof feed_index + text->size);
+}
+
+int live_check_next_found(live_check *self, uint16_t *feed_index, event *out)
+{
+    td_ring_release(self->found);
+    td_bytes record = td_ring_peek(self->found);
+    if (record.data == NULL)
+        return 0;
+    memcpy(feed_index, record.data, sizeof *feed_index);
+    const td_bytes text =
+        td_bytes_of(record.data + sizeof *feed_index, record.size - sizeof *feed_index);
+    td_result rc = event_decode(self->events, text, out, NULL);
+    TD_ASSERT(rc == TD_OK); /* by event_encode */
+    return 1;
+}
+
+/* A gap of a channel, which begins or ends, with its slot's connection and its frames. */
+static void report(live_check *self, const live_channel *channel, const gap_row *about,
+                   const verdict_item *why)
+{
+    TD_ASSERT(about->from_ns != 0);
+    TD_ASSERT(about->to_ns == GAP_OPEN || about->to_ns >= about->from_ns);
+    char detail[160];
+    format_detail(about, why, detail, sizeof detail);
+    event what = {.kind = EVENT_GAP, .gap = *about};
+    what.gap.line = channel->info.line;
+    what.gap.topic = channel->info.topic;
+    what.gap.symbol = channel->info.symbol;
+    what.gap.detail = detail;
+    log_gap(self, channel, &what.gap);
+    if (self->found != NULL)
+        put_found(self, channel->feed_index, &what);
+}
+
+static void report_book(live_check *self, const live_channel *channel, uint64_t to_ns)
+{
+    const verdict_item *why = &channel->broke;
+    gap_row gap = gap_row_of(GAP_SEQUENCE, channel->info.feed, channel->broken_from_ns, to_ns,
+                             rule_name(why->rule));
+    gap.shard = channel->info.shard;
+    gap.conn = channel->broken_conn;
+    if (channel->frames_lost > 0)
+        gap.frames_lost = (uint64_t)channel->frames_lost;
+    report(self, channel, &gap, why);
+}
+
+/* One finding when a book breaks and one when it is whole again, maybe by the same frame;
+ * violations in between are only counted. */
+static void judge(live_check *self, live_channel *channel, const live_check_record *record,
+                  const symbol_verdict *judged)
+{
+    const verdict *found = &judged->rules;
+    const verdict_item *violation = verdict_violation(found);
+    if (violation != NULL)
+        count(&self->violations, 1);
+    if (channel->broken_from_ns == 0)
+        channel->frames_lost = 0;
+    if (__builtin_add_overflow(channel->frames_lost, verdict_frames_lost(found),
+                               &channel->frames_lost))
+        channel->frames_lost = 0;
+    if (violation != NULL && channel->broken_from_ns == 0) {
+        channel->broke = *violation;
+        channel->broken_conn = record->frame.conn;
+        channel->broken_from_ns = channel->last_ns != 0 ? channel->last_ns : record->frame.recv_ns;
+        count(&self->broken, 1);
+        report_book(self, channel, GAP_OPEN);
+    }
+    if (channel->broken_from_ns != 0 && !track_is_broken(judged->track)) {
+        report_book(self, channel, record->frame.recv_ns);
+        channel->broken_from_ns = 0;
+        atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
+    }
+}
+
+/* ---- audits ---- */
+
+/* Report an audit's item as a finding about one of its topics. */
+static void report_party(live_check *self, const audit_item *item, const audit_party *about)
+{
+    int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
+    TD_ASSERT(about->member != NULL);
+    const symbol_topic *topic = about->member->user;
+    const live_channel *channel = topic->user;
+    gap_row gap =
+        gap_row_of(is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, channel->info.feed, item->from_ns,
+                   is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
+                   rule_name(item->verdict.rule));
+    gap.shard = about->shard; /* the connection that was followed then */
+    gap.conn = about->conn;
+    report(self, channel, &gap, &item->verdict);
+}
+
+/* Only errors are reported. If two books contradict each other, either may be wrong: both get a
+ * gap. */
+static void report_item(live_check *self, const audit_item *item)
+{
+    if (item->verdict.strength != STRENGTH_ERROR)
+        return;
+    count(&self->violations, item->event == AUDIT_DIFFERS);
+    report_party(self, item, &item->about);
+    if (item->against.member != NULL)
+        report_party(self, item, &item->against);
+}
+
+/* ---- one frame ---- */
+
+/* A row with dates holds for its days only: the topic continues, with its book, under the next one.
+ */
+static void renew_row(const live_check *self, live_channel *channel, uint64_t recv_ns)
+{
+    uint64_t day = recv_ns / DAY_NS;
+    if (day == channel->row_day)
+        return;
+    channel->row_day = day;
+    const family *of = self->options.config->feeds[channel->feed_index].family;
+    channel->topic.row = topic_row_at(of->topics, of->topic_count, channel->topic.row, recv_ns);
+}
+
+static void check(live_check *self, const live_check_record *record)
+{
+    live_channel *channel = record->channel;
+    const td_bytes bytes = record->frame.bytes;
+    if (record->skipped > 0)
+        note_skipped(self, record->frame.recv_ns);
+    if (record->segment != self->segments[channel->feed_index])
+        begin_segment(self, channel->feed_index, record->segment);
+    if (record->wants_checkpoint)
+        make_checkpoint(self, channel->feed_index, record->segment);
+    self->last_ns[channel->feed_index] = record->frame.recv_ns;
+    if (!find_state(self, channel, record)) {
+        count_shared(&self->skipped, 1);
+        return;
+    }
+    if (channel->topic.row != NULL && topic_row_is_dated(channel->topic.row))
+        renew_row(self, channel, record->frame.recv_ns);
+    if (channel->topic.row == NULL)
+        return;
+    count(&self->frames, 1);
+    message decoded;
+    decode_error why;
+    int is_decoded =
+        decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_FAST, &decoded, &why);
+    count(&self->undecoded, !is_decoded);
+    frame_ref frame = {.recv_ns = record->frame.recv_ns,
+                       .conn = &channel->conn,
+                       .row = channel->topic.row,
+                       .content = {.message = is_decoded ? &decoded : NULL},
+                       .bytes = bytes,
+                       .granted_ns = record->granted_ns};
+    symbol_verdict found;
+    conn_choice_judge(&channel->state->choice, &frame, conn_has_ended, NULL);
+    symbol_topic_apply(channel->state, &frame, &found);
+    if (is_decoded)
+        judge(self, channel, record, &found);
+    for (uint32_t i = 0; i < found.audit.count; i++)
+        report_item(self, &found.audit.items[i]);
+    channel->last_ns = record->frame.recv_ns;
+    charge(self, channel->symbol);
+}
+
+/* ---- taking frames, on the encoder thread ---- */
+
+/* Pass a record to the thread. A full ring skips the frame, and the books know that they missed
+ * one. Never waits. */
+static int put_into_ring(live_check *self, const live_check_record *record)
+{
+    const td_bytes frame = record->frame.bytes;
+    size_t bytes = sizeof *record + frame.size + DECODE_PADDING_BYTES;
+    live_check_record *place = td_ring_reserve(self->ring, bytes);
+    if (place == NULL) {
+        self->skipped_pending++;
+        count_shared(&self->skipped, 1);
+        return 0;
+    }
+    *place = *record;
+    place->frame.bytes = td_bytes_of(place + 1, frame.size);
+    memcpy(place + 1, frame.data, frame.size);
+    self->skipped_pending = 0;
+    count(&self->put, 1);
+    td_ring_commit(self->ring, bytes);
+    return 1;
+}
+
+void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *frame,
+                    const feed_written *written)
+{
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
+    if (written->route.frame_class != CLASS_DATA)
+        return;
+    live_channel *channel = channel_of(self, feed_index, frame, written->route.slots);
+    uint8_t *wants_checkpoint = &self->wants_checkpoint[feed_index];
+    *wants_checkpoint |= written->wants_checkpoint;
+    if (channel == &NO_ROW)
+        return;
+    if (channel == &NO_SPACE) {
+        count_shared(&self->skipped, 1);
+        return;
+    }
+    const live_check_record record = {.frame = *frame,
+                                      .granted_ns = written->granted_ns,
+                                      .channel = channel,
+                                      .segment = written->segment,
+                                      .skipped = self->skipped_pending,
+                                      .wants_checkpoint = *wants_checkpoint};
+    if (self->ring == NULL)
+        check(self, &record);
+    else if (!put_into_ring(self, &record))
+        return;
+    *wants_checkpoint = 0;
+}
+
+void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer)
+{
+    made_checkpoint *made =
+        atomic_exchange_explicit(&self->made[feed_index], NULL, memory_order_acq_rel);
+    if (made != NULL)
+        feed_writer_put_checkpoint(writer, made->segment, &made->record);
+    free_made(made);
+}
+
+/* ---- the thread ---- */
+
+/* As the encoder does: sleep until there is a batch, for a wake-up costs the encoder a system call.
+ */
+enum { WAIT_BYTES = 256 << 10 };
+#define WAIT_NS (20 * TD_NS_PER_MS)
+
+static void *run(void *arg)
+{
+    live_check *self = arg;
+    for (;;) {
+        td_bytes view = td_ring_peek(self->ring);
+        if (view.data == NULL) {
+            td_ring_wait_bytes(self->ring, WAIT_BYTES, WAIT_NS);
+            continue;
+        }
+        live_check_record record;
+        TD_ASSERT(view.size >= sizeof record);
+        memcpy(&record, view.data, sizeof record);
+        if (record.channel == NULL)
+            break;
+        TD_ASSERT(record.frame.bytes.size <= view.size - sizeof record);
+        check(self, &record);
+        td_ring_release(self->ring);
+        count(&self->done, 1);
+    }
+    return NULL;
+}
+
+static void free_all(live_check *self)
+{
+    for (size_t i = 0; i < self->channel_count; i++)
+        td_free(self->channels[i]);
+    for (size_t i = 0; i < self->symbols.count; i++)
+        td_free(self->symbols.items[i]->user);
+    symbol_table_fini(&self->symbols);
+    td_free(self->channels);
+    slot_table_fini(&self->by_channel);
+    decoder_close(self->decoder);
+    td_ring_close(self->ring);
+    td_ring_close(self->found);
+    td_buf_fini(&self->found_text);
+    event_reader_close(self->events);
+    for (size_t f = 0; f < LIMIT_FEEDS; f++)
+        free_made(atomic_load_explicit(&self->made[f], memory_order_acquire));
+    checkpoint_builder_fini(&self->checkpoint);
+    td_buf_fini(&self->state);
+    td_free(self);
+}
+
+td_result live_check_open(const live_check_options *options, live_check **out, td_err *err)
+{
+    TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
+    live_check *self = td_alloc_zero(1, sizeof *self);
+    self->options = *options;
+    if (self->options.memory_bytes == 0)
+        self->options.memory_bytes = LIMIT_LIVE_CHECK_BYTES;
+    self->decoder = decoder_open();
+    checkpoint_builder_init(&self->checkpoint);
+    td_buf_init(&self->state, LIMIT_STATE_BYTES);
+    td_buf_init(&self->found_text, LIVE_CHECK_FOUND_BYTES / 2);
+    self->events = event_reader_open();
+    td_result rc = TD_OK;
+    if (options->ring_bytes > 0)
+        rc = td_ring_open(options->ring_bytes, &self->ring, err);
+    if (rc == TD_OK && self->ring != NULL)
+        rc = td_ring_open(LIVE_CHECK_FOUND_BYTES, &self->found, err);
+    if (rc == TD_OK && self->ring != NULL) {
+        int failure = pthread_create(&self->thread, NULL, run, self);
+        if (failure != 0)
+            rc = td_err_set_os(err, failure, "cannot start the continuity thread");
+    }
+    if (rc != TD_OK) {
+        free_all(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+static void end_thread(live_check *self)
+{
+    live_check_record *place;
+    while ((place = td_ring_reserve(self->ring, sizeof *place)) == NULL)
+        sched_yield();
+    *place = (live_check_record){0};
+    td_ring_commit(self->ring, sizeof *place);
+    td_ring_wake(self->ring);
+    pthread_join(self->thread, NULL);
+}
+
+void live_check_close(live_check *self)
+{
+    if (self == NULL)
+        return;
+    if (self->ring != NULL)
+        end_thread(self);
+    free_all(self);
+}
+
+int live_check_is_idle(const live_check *self)
+{
+    unsigned long long done = atomic_load_explicit(&self->done, memory_order_acquire);
+    return done == atomic_load_explicit(&self->put, memory_order_acquire);
+}
+
+uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index)
+{
+    return atomic_load_explicit(&self->unchecked_books[feed_index], memory_order_relaxed);
+}
+
+void live_check_get_stats(const live_check *self, live_check_stats *out)
+{
+    uint64_t unchecked = 0;
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        unchecked += live_check_unchecked_books(self, (uint16_t)i);
+    *out = (live_check_stats){
+        .frames = atomic_load_explicit(&self->frames, memory_order_relaxed),
+        .skipped = atomic_load_explicit(&self->skipped, memory_order_relaxed),
+        .undecoded = atomic_load_explicit(&self->undecoded, memory_order_relaxed),
+        .violations = atomic_load_explicit(&self->violations, memory_order_relaxed),
+        .broken = atomic_load_explicit(&self->broken, memory_order_relaxed),
+        .unchecked_books = unchecked,
+        .states_left_out = atomic_load_explicit(&self->states_left_out, memory_order_relaxed),
+    };
+}

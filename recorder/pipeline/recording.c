@@ -1,0 +1,300 @@
+#include "recorder/pipeline/recording.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/version.h"
+#include "base/cli/units.h"
+#include "archive/archive_recover.h"
+#include "recorder/pipeline/disk.h"
+#include "recorder/pipeline/free_space.h"
+
+/* Size of the second ring: how far continuity may lag before it skips frames. */
+enum { LIVE_CHECK_RING_BYTES = 32 << 20 };
+_Static_assert(LIVE_CHECK_RING_BYTES > LIMIT_FRAME_BYTES, "the largest frame can be checked");
+
+struct recording {
+    recording_options options;
+    uint64_t start_ns;
+    td_ring *ring;
+    intake *intake;
+    live_check *live_check;
+    encoder *encoder;
+    archive_writer *writer;
+    uint64_t file_bytes;   /* of the session's segments, once writer is closed */
+    free_space free_space; /* before disk is opened; the disk thread reads it */
+    lag *lag;
+    disk *disk;
+};
+
+/* ---- what the threads report ---- */
+
+static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
+{
+    recording *self = user;
+    uint64_t lag_ns = lag_durable(self->lag);
+    if (self->options.durable != NULL)
+        self->options.durable(self->options.user, feed_index, chunk, lag_ns);
+}
+
+/* ---- opening ---- */
+
+/* Close what a crash left open, and begin the session. */
+static td_result open_session(recording *self, td_err *err)
+{
+    const pipeline_config *config = self->options.config;
+    recover_report report;
+    td_result rc = archive_recover(self->options.archive, NULL, NULL, &report, err);
+    if (rc == TD_OK && report.segments_recovered > 0)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "the recorder was killed before; kept of its last segments: %s; torn: %s",
+                    format_counted(report.frames_kept, "frame").text,
+                    format_counted(report.torn_bytes, "byte").text);
+    self->start_ns = clock_wall_ns(self->options.clock);
+    archive_writer_options options = {.version = TAPEDECK_VERSION,
+                                      .start_ns = self->start_ns,
+                                      .durable = on_durable,
+                                      .user = self,
+                                      .file_bytes = &self->file_bytes};
+    if (rc == TD_OK)
+        rc = archive_writer_open(self->options.archive, &options, &self->writer, err);
+    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
+        size_t index;
+        rc = archive_writer_add_feed(self->writer, config->feeds[i].name,
+                                     config->feeds[i].family->name, &index, err);
+        TD_ASSERT(rc != TD_OK || index == i);
+        if (rc == TD_OK && self->options.redactors[i] != NULL)
+            archive_writer_make_private(self->writer, i);
+    }
+    return rc;
+}
+
+td_result recording_open(const recording_options *options, recording **out, td_err *err)
+{
+    TD_ASSERT(options->config->feed_count > 0);
+    TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
+    recording *self = td_alloc_zero(1, sizeof *self);
+    *out = self;
+    self->options = *options;
+    self->free_space = (free_space){.io = archive_io(options->archive),
+                                    .path = archive_path(options->archive),
+                                    .min_bytes = options->config->min_free_bytes};
+    /* Before anything is written, recovery included. */
+    td_result rc = free_space_check(&self->free_space, err);
+    return rc == TD_OK ? open_session(self, err) : rc;
+}
+
+archive_writer *recording_writer(recording *self)
+{
+    return self->writer;
+}
+
+uint64_t recording_start_ns(const recording *self)
+{
+    return self->start_ns;
+}
+
+static void open_intake(recording *self)
+{
+    const intake_options options = {.ring = self->ring,
+                                    .clock = self->options.clock,
+                                    .config = self->options.config,
+                                    .log = self->options.log,
+                                    .pause = self->options.pause,
+                                    .resume = self->options.resume,
+                                    .user = self->options.user};
+    self->intake = intake_open(&options);
+}
+
+/* From the disk backwards, so that each thread finds the next one. */
+td_result recording_start(recording *self, td_err *err)
+{
+    /* The disk thread writes as soon as it is there. */
+    TD_ASSERT(self->writer != NULL);
+    TD_ASSERT(self->encoder == NULL);
+    const pipeline_config *config = self->options.config;
+    live_check_options checking = {.config = config,
+                                   .log = self->options.log,
+                                   .session = archive_session(self->options.archive),
+                                   .is_recorder =
+                                       strcmp(archive_verb(self->options.archive), "record") == 0,
+                                   .ring_bytes = LIVE_CHECK_RING_BYTES};
+    td_result rc = td_ring_open(config->ring_bytes, &self->ring, err);
+    self->lag = lag_open(self->options.clock, config->commit_interval_ns, DISK_CHUNKS);
+    if (rc == TD_OK)
+        rc = live_check_open(&checking, &self->live_check, err);
+    disk_options writing = {
+        .writer = self->writer, .free_space = &self->free_space, .idle_check_ns = TD_NS_PER_S};
+    if (rc == TD_OK)
+        rc = disk_open(&writing, &self->disk, err);
+    encoder_options encoding = {.ring = self->ring,
+                                .disk = self->disk,
+                                .live_check = self->live_check,
+                                .lag = self->lag,
+                                .config = config,
+                                .redactors = self->options.redactors,
+                                .session = archive_session(self->options.archive),
+                                .clock = self->options.clock,
+                                .log = self->options.log};
+    if (rc == TD_OK)
+        rc = encoder_open(&encoding, &self->encoder, err);
+    if (rc == TD_OK)
+        open_intake(self);
+    return rc;
+}
+
+/* ---- running ---- */
+
+intake *recording_intake(recording *self)
+{
+    return self->intake;
+}
+
+static event session_event(const recording *self, const char *state)
+{
+    return (event){.kind = EVENT_SESSION,
+                   .session = archive_session(self->options.archive),
+                   .state = state,
+                   .verb = archive_verb(self->options.archive),
+                   .version = TAPEDECK_VERSION,
+                   .start_ns = clock_wall_ns(self->options.clock)};
+}
+
+void recording_begin_feed(recording *self, uint16_t feed_index)
+{
+    const event begins = session_event(self, "starts");
+    intake_event(self->intake, feed_index, &begins);
+}
+
+static void record_findings(recording *self)
+{
+    uint16_t feed_index;
+    event gap;
+    while (live_check_next_found(self->live_check, &feed_index, &gap))
+        (void)intake_event(self->intake, feed_index, &gap); /* its time is not needed */
+}
+
+/* Record and log that chunks began or ceased to be late. */
+static void report_lag(recording *self, lag_change change, const lag_stretch *stretch)
+{
+    if (change == LAG_UNCHANGED)
+        return;
+    const event overload = {.kind = EVENT_OVERLOAD,
+                            .what = EVENT_OVERLOAD_DURABILITY,
+                            .state = change == LAG_BEGINS ? "begins" : "ends",
+                            .from_ns = stretch->from_ns,
+                            .to_ns = change == LAG_BEGINS ? 0 : stretch->to_ns,
+                            .frames = change == LAG_BEGINS ? 0 : stretch->frames,
+                            .lag_ns = stretch->worst_ns};
+    intake_event_all(self->intake, &overload);
+    if (change == LAG_BEGINS)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "frames are not durable after %.3f s; commit_interval is %.3f s",
+                    (double)stretch->worst_ns / 1e9,
+                    (double)self->options.config->commit_interval_ns / 1e9);
+    else
+        td_log_emit(self->options.log, TD_LOG_INFO,
+                    "frames are durable in time again; they became so up to %.3f s after receipt",
+                    (double)stretch->worst_ns / 1e9);
+}
+
+void recording_tick(recording *self)
+{
+    lag_stretch slow;
+    intake_tick(self->intake);
+    record_findings(self);
+    report_lag(self, lag_check(self->lag, 0, &slow), &slow);
+}
+
+int recording_must_end(recording *self)
+{
+    return disk_must_end(self->disk);
+}
+
+void recording_get_stats(const recording *self, recording_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    intake_get_stats(self->intake, &out->intake);
+    encoder_get_stats(self->encoder, &out->encoder);
+    out->intake.frames_dropped += out->encoder.discarded;
+    out->intake.gaps += out->encoder.discarded_gaps;
+    live_check_get_stats(self->live_check, &out->live_check);
+    lag_get_stats(self->lag, &out->lag);
+    out->ring_percent = td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);
+    out->file_bytes = self->file_bytes;
+}
+
+/* ---- its end ---- */
+
+/* Wait until everything received is encoded and checked, so that what the check found is recorded.
+ */
+static void drain(recording *self)
+{
+    intake_rest(self->intake);
+    while (!disk_has_failed(self->disk) &&
+           (td_ring_used_bytes(self->ring) > 0 || !live_check_is_idle(self->live_check)))
+        clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);
+    intake_tick(self->intake);
+    record_findings(self);
+}
+
+/* Of several errors, the first is the cause. */
+static void keep_first(td_result *first, td_result rc, const td_err *failure, td_err *err)
+{
+    if (rc == TD_OK || *first != TD_OK)
+        return;
+    *first = rc;
+    if (err != NULL)
+        *err = *failure;
+}
+
+td_result recording_finish(recording *self, td_err *err)
+{
+    td_err failure;
+    td_err end_reason;
+    td_result first = TD_OK;
+    lag_stretch slow;
+    drain(self);
+    report_lag(self, lag_check(self->lag, 1, &slow), &slow);
+    const event stops = session_event(self, "stops");
+    intake_event_all(self->intake, &stops);
+    intake_stop(self->intake);
+    td_result encoded = encoder_join(self->encoder, &failure);
+    keep_first(&first, encoded, &failure, err);
+    td_result rc = disk_close(self->disk, &end_reason, &failure);
+    self->disk = NULL;
+    keep_first(&first, rc, &failure, err);
+    /* Only what has all been written may be called a clean stop; else the next session finds the
+     * gap. */
+    int is_whole = encoded == TD_OK && rc == TD_OK;
+    rc = archive_writer_close(self->writer, is_whole ? WRITER_STOP : WRITER_ABANDON,
+                              clock_wall_ns(self->options.clock), &failure);
+    self->writer = NULL;
+    keep_first(&first, rc, &failure, err);
+    keep_first(&first, end_reason.code, &end_reason, err);
+    return first;
+}
+
+void recording_close(recording *self)
+{
+    td_err ignored;
+    if (self == NULL)
+        return;
+    /* Threads first: they use all the rest. */
+    if (self->intake != NULL && self->writer != NULL) {
+        intake_stop(self->intake);
+        td_result unfinished = encoder_join(self->encoder, &ignored);
+        (void)unfinished; /* as below */
+    }
+    encoder_close(self->encoder);
+    td_result opened_half = disk_close(self->disk, &ignored, &ignored);
+    (void)opened_half; /* nothing was recorded, and the first error is returned */
+    live_check_close(self->live_check);
+    lag_close(self->lag);
+    td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
+    (void)abandoned; /* as above: after a good run the writer is closed already */
+    intake_close(self->intake);
+    td_ring_close(self->ring);
+    td_free(self);
+}

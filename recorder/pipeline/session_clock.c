@@ -1,0 +1,147 @@
+#include "recorder/pipeline/session_clock.h"
+
+#include "base/assert.h"
+
+/* Readings of one large step may differ by this much, as those of a clock that is being slewed do.
+ */
+#define SAME_STEP_NS ((int64_t)(100 * TD_NS_PER_MS))
+
+/* So many readings of two clocks at most, until one took no longer than this. */
+enum { READINGS = 8, READING_NS = 2000 };
+
+#define TRUST_NS    ((int64_t)LIMIT_CLOCK_TRUST_NS)
+#define STEP_MIN_NS ((int64_t)SESSION_CLOCK_STEP_MIN_NS)
+
+const char *session_clock_step_name(session_clock_step step)
+{
+    static const char *const NAMES[] = {
+        [CLOCK_STEP_SEEN] = "seen",           [CLOCK_STEP_ADOPTED] = "adopted",
+        [CLOCK_STEP_WITHDRAWN] = "withdrawn", [CLOCK_STEP_HELD] = "held",
+        [CLOCK_STEP_WRONG] = "new_session",
+    };
+    TD_ASSERT(step > CLOCK_STEP_NONE);
+    TD_ASSERT(step <= CLOCK_STEP_WRONG);
+    return NAMES[step];
+}
+
+/* A thread that waits for a CPU between the readings of two clocks would be wrong by the wait, and
+ * all receive times of the session with it: of some readings the one that took least counts. */
+static int64_t wall_offset_ns(td_clock clock)
+{
+    uint64_t least_ns = UINT64_MAX;
+    int64_t offset_ns = 0;
+    for (int i = 0; i < READINGS && least_ns > READING_NS; i++) {
+        uint64_t begin_ns = clock_mono_ns(clock);
+        uint64_t wall_ns = clock_wall_ns(clock);
+        uint64_t took_ns = clock_mono_ns(clock) - begin_ns;
+        if (took_ns >= least_ns)
+            continue;
+        least_ns = took_ns;
+        offset_ns = (int64_t)wall_ns - (int64_t)(begin_ns + took_ns / 2);
+    }
+    return offset_ns;
+}
+
+/* The monotonic clock is read first, so that the difference is never too small. */
+static uint64_t read_suspended_ns(td_clock clock)
+{
+    uint64_t mono_ns = clock_mono_ns(clock);
+    uint64_t boot_ns = clock_boot_ns(clock);
+    return boot_ns > mono_ns ? boot_ns - mono_ns : 0;
+}
+
+void session_clock_init(session_clock *self, td_clock clock)
+{
+    *self = (session_clock){
+        .clock = clock,
+        .offset_ns = wall_offset_ns(clock),
+        .suspended_ns = read_suspended_ns(clock),
+        .next_check_mono_ns = clock_mono_ns(clock) + SESSION_CLOCK_CHECK_NS,
+    };
+}
+
+uint64_t session_clock_at(const session_clock *self, uint64_t mono_ns)
+{
+    int64_t at_ns = (int64_t)mono_ns + self->offset_ns;
+    return at_ns < 0 ? 0 : (uint64_t)at_ns;
+}
+
+uint64_t session_clock_stamp(session_clock *self, uint64_t mono_ns)
+{
+    uint64_t recv_ns = session_clock_at(self, mono_ns);
+    if (recv_ns <= self->last_recv_ns)
+        recv_ns = self->last_recv_ns + 1;
+    TD_ASSERT(recv_ns > self->last_recv_ns);
+    self->last_recv_ns = recv_ns;
+    return recv_ns;
+}
+
+static session_clock_step adopt(session_clock *self, int64_t ahead_ns)
+{
+    TD_ASSERT(ahead_ns > 0);
+    self->offset_ns += ahead_ns;
+    self->behind_ns = 0;
+    self->seen_ns = 0;
+    return CLOCK_STEP_ADOPTED;
+}
+
+/* The wall clock agrees with our times, or nearly so. */
+static session_clock_step check_small(session_clock *self, int64_t ahead_ns, int64_t *step_ns)
+{
+    if (self->seen_ns != 0) {
+        *step_ns = self->seen_ns;
+        self->seen_ns = 0;
+        return CLOCK_STEP_WITHDRAWN;
+    }
+    if (ahead_ns > STEP_MIN_NS)
+        return adopt(self, ahead_ns);
+    /* Report a backward step once, and again only when it has grown by more than drift does. */
+    if (ahead_ns >= self->behind_ns - STEP_MIN_NS)
+        return CLOCK_STEP_NONE;
+    self->behind_ns = ahead_ns;
+    return CLOCK_STEP_HELD;
+}
+
+/* The wall clock differs from our times by a large step. The step counts only once it has lasted.
+ */
+static session_clock_step check_large(session_clock *self, int64_t ahead_ns, uint64_t mono_ns)
+{
+    int64_t change_ns = ahead_ns - self->seen_ns;
+    if (self->seen_ns == 0 || change_ns > SAME_STEP_NS || change_ns < -SAME_STEP_NS) {
+        self->seen_ns = ahead_ns;
+        self->seen_mono_ns = mono_ns;
+        self->is_wrong = 0;
+        return CLOCK_STEP_SEEN;
+    }
+    if (mono_ns - self->seen_mono_ns < LIMIT_CLOCK_CONFIRM_NS || self->is_wrong)
+        return CLOCK_STEP_NONE;
+    if (ahead_ns > 0)
+        return adopt(self, ahead_ns);
+    self->is_wrong = 1;
+    return CLOCK_STEP_WRONG;
+}
+
+session_clock_step session_clock_check(session_clock *self, int64_t *step_ns)
+{
+    uint64_t mono_ns = clock_mono_ns(self->clock);
+    *step_ns = 0;
+    if (mono_ns < self->next_check_mono_ns)
+        return CLOCK_STEP_NONE;
+    self->next_check_mono_ns = mono_ns + SESSION_CLOCK_CHECK_NS;
+    int64_t ahead_ns = wall_offset_ns(self->clock) - self->offset_ns;
+    *step_ns = ahead_ns;
+    if (ahead_ns <= TRUST_NS && ahead_ns >= -TRUST_NS)
+        return check_small(self, ahead_ns, step_ns);
+    return check_large(self, ahead_ns, mono_ns);
+}
+
+uint64_t session_clock_add_suspension(session_clock *self)
+{
+    uint64_t suspended_ns = read_suspended_ns(self->clock);
+    if (suspended_ns <= self->suspended_ns + SESSION_CLOCK_STEP_MIN_NS)
+        return 0; /* the time between two readings */
+    uint64_t since_ns = suspended_ns - self->suspended_ns;
+    self->suspended_ns = suspended_ns;
+    self->offset_ns += (int64_t)since_ns;
+    return since_ns;
+}

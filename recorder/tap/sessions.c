@@ -1,0 +1,274 @@
+#include "recorder/tap/sessions.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/io_posix.h"
+#include "archive/archive.h"
+#include "archive/ledger.h"
+#include "recorder/pipeline/recording.h"
+
+typedef enum sessions_state {
+    STATE_RECORDING, /* the network thread has the session */
+    STATE_WORKING,   /* the other thread opens or ends one */
+    STATE_WAITING,   /* for the next try */
+} sessions_state;
+
+struct tap_sessions {
+    tap_sessions_options options;
+    sessions_state state;
+    pthread_t worker;     /* of STATE_WORKING */
+    atomic_int is_worked; /* release/acquire: the worker is done */
+    td_result worked;     /* its result */
+    td_err worked_err;
+    uint64_t retry_mono_ns;
+    uint32_t number;
+    uint8_t is_failing; /* the failure has been logged */
+    td_result failure;  /* the first one; TD_OK: none */
+    td_err failure_err;
+    tap_totals totals;
+    /* The session: that of the thread which has it; NULL: none. */
+    archive *archive;
+    recording *recording;
+    tap_slot *slots;    /* LIMIT_FEED_SLOTS of each feed */
+    uint8_t *has_begun; /* of each feed */
+    gap_list open_rows; /* of connections in earlier sessions, that have no end */
+};
+
+/* ---- opening and ending, on either thread ---- */
+
+/* Rows that wait for the feed's next frame. */
+static td_result find_open_rows(tap_sessions *self, td_err *err)
+{
+    gap_list ledger = {0};
+    td_result rc = archive_gaps(self->archive, &ledger, err);
+    for (size_t i = 0; i < ledger.count && rc == TD_OK; i++) {
+        const gap_row *row = &ledger.rows[i];
+        if (row->to_ns == GAP_OPEN && row->topic[0] == '\0' && row->reason != GAP_CORRUPT)
+            gap_list_add(&self->open_rows, row);
+    }
+    gap_list_fini(&ledger);
+    return rc;
+}
+
+static td_result open_session(tap_sessions *self, td_err *err)
+{
+    const tap_sessions_options *o = &self->options;
+    const archive_options opening = {
+        .io = io_posix(), .clock = o->clock, .log = o->log, .verb = "tap"};
+    td_result rc = archive_open(&opening, o->path, ARCHIVE_APPEND, &self->archive, err);
+    const recording_options options = {.archive = self->archive,
+                                       .config = o->config,
+                                       .redactors = o->redactors,
+                                       .clock = o->clock,
+                                       .log = o->log};
+    self->slots = td_alloc_zero(o->config->feed_count * LIMIT_FEED_SLOTS, sizeof *self->slots);
+    self->has_begun = td_alloc_zero(o->config->feed_count, sizeof *self->has_begun);
+    if (rc == TD_OK)
+        rc = recording_open(&options, &self->recording, err);
+    if (rc == TD_OK)
+        rc = find_open_rows(self, err);
+    return rc == TD_OK ? recording_start(self->recording, err) : rc;
+}
+
+static void free_session(tap_sessions *self)
+{
+    recording_close(self->recording);
+    archive_close(self->archive);
+    td_free(self->slots);
+    td_free(self->has_begun);
+    gap_list_fini(&self->open_rows);
+    self->recording = NULL;
+    self->archive = NULL;
+    self->slots = NULL;
+    self->has_begun = NULL;
+}
+
+static void add_totals(tap_sessions *self)
+{
+    recording_stats stats;
+    recording_get_stats(self->recording, &stats);
+    self->totals.frames +=
+        stats.intake.frames_in + stats.intake.frames_out - stats.intake.frames_dropped;
+    self->totals.dropped += stats.intake.frames_dropped;
+    self->totals.bytes += stats.file_bytes;
+}
+
+static td_result end_session(tap_sessions *self, td_err *err)
+{
+    td_result rc = recording_finish(self->recording, err);
+    add_totals(self);
+    free_session(self);
+    return rc;
+}
+
+/* ---- the other thread ---- */
+
+static void *work(void *arg)
+{
+    tap_sessions *self = arg;
+    if (self->recording != NULL) {
+        self->worked = end_session(self, &self->worked_err);
+    } else {
+        self->worked = open_session(self, &self->worked_err);
+        if (self->worked != TD_OK)
+            free_session(self);
+    }
+    atomic_store_explicit(&self->is_worked, 1, memory_order_release);
+    return NULL;
+}
+
+static void wait_for_retry(tap_sessions *self, uint64_t wait_ns)
+{
+    self->state = STATE_WAITING;
+    self->retry_mono_ns = clock_mono_ns(self->options.clock) + wait_ns;
+}
+
+static void start_work(tap_sessions *self)
+{
+    atomic_store_explicit(&self->is_worked, 0, memory_order_relaxed);
+    if (pthread_create(&self->worker, NULL, work, self) == 0)
+        self->state = STATE_WORKING;
+    else
+        wait_for_retry(self, TAP_RETRY_NS); /* a session that must end loses what comes meanwhile */
+}
+
+static void note_failure(tap_sessions *self)
+{
+    if (!self->is_failing)
+        td_log_emit(self->options.log, TD_LOG_ERROR,
+                    "nothing is recorded now, relaying continues: %s", self->worked_err.text);
+    if (self->failure == TD_OK) {
+        self->failure = self->worked;
+        self->failure_err = self->worked_err;
+    }
+    self->is_failing = 1;
+}
+
+/* The worker is done: with a session that is open now, or with one that has ended. */
+static void finish_work(tap_sessions *self)
+{
+    pthread_join(self->worker, NULL);
+    if (self->worked != TD_OK) {
+        note_failure(self);
+        wait_for_retry(self, TAP_RETRY_NS);
+    } else if (self->recording == NULL) {
+        wait_for_retry(self, 0);
+    } else {
+        self->state = STATE_RECORDING;
+        self->number++;
+        td_log_emit(self->options.log, self->is_failing ? TD_LOG_WARNING : TD_LOG_INFO,
+                    "session %s records%s", archive_session(self->archive),
+                    self->is_failing ? " again" : "");
+        self->is_failing = 0;
+    }
+}
+
+/* ---- the network thread ---- */
+
+td_result tap_sessions_open(const tap_sessions_options *options, tap_sessions **out, td_err *err)
+{
+    tap_sessions *self = td_alloc_zero(1, sizeof *self);
+    self->options = *options;
+    td_result rc = open_session(self, err);
+    if (rc != TD_OK) {
+        free_session(self);
+        td_free(self);
+        return rc;
+    }
+    self->number = 1;
+    *out = self;
+    return TD_OK;
+}
+
+void tap_sessions_tick(tap_sessions *self)
+{
+    switch (self->state) {
+    case STATE_RECORDING:
+        recording_tick(self->recording);
+        if (recording_must_end(self->recording) ||
+            intake_is_clock_wrong(recording_intake(self->recording)))
+            start_work(self);
+        break;
+    case STATE_WORKING:
+        if (atomic_load_explicit(&self->is_worked, memory_order_acquire))
+            finish_work(self);
+        break;
+    case STATE_WAITING:
+        if (clock_mono_ns(self->options.clock) >= self->retry_mono_ns)
+            start_work(self);
+        break;
+    }
+}
+
+uint32_t tap_sessions_number(const tap_sessions *self)
+{
+    return self->state == STATE_RECORDING ? self->number : 0;
+}
+
+intake *tap_sessions_intake(tap_sessions *self)
+{
+    TD_ASSERT(self->state == STATE_RECORDING);
+    return recording_intake(self->recording);
+}
+
+tap_slot *tap_sessions_slot(tap_sessions *self, uint16_t feed_index, uint32_t shard)
+{
+    TD_ASSERT(self->state == STATE_RECORDING);
+    TD_ASSERT(shard < LIMIT_FEED_SLOTS);
+    return &self->slots[feed_index * LIMIT_FEED_SLOTS + shard];
+}
+
+void tap_sessions_begin(tap_sessions *self, uint16_t feed_index)
+{
+    TD_ASSERT(self->state == STATE_RECORDING);
+    if (!self->has_begun[feed_index])
+        recording_begin_feed(self->recording, feed_index);
+    self->has_begun[feed_index] = 1;
+}
+
+void tap_sessions_received(tap_sessions *self, uint16_t feed_index, uint64_t recv_ns)
+{
+    const char *feed = self->options.config->feeds[feed_index].name;
+    for (size_t i = 0; i < self->open_rows.count; i++) {
+        gap_row *row = &self->open_rows.rows[i];
+        if (row->to_ns != GAP_OPEN || strcmp(row->feed, feed) != 0)
+            continue;
+        row->to_ns = recv_ns > row->from_ns ? recv_ns : row->from_ns;
+        const event ended = {.kind = EVENT_GAP, .gap = *row};
+        intake_event(recording_intake(self->recording), feed_index, &ended);
+    }
+}
+
+td_result tap_sessions_stop(tap_sessions *self, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (self->state == STATE_WORKING) {
+        finish_work(self);
+    }
+    if (self->state == STATE_RECORDING)
+        rc = end_session(self, err);
+    self->state = STATE_WAITING;
+    if (rc == TD_OK && self->failure != TD_OK) {
+        *err = self->failure_err;
+        rc = td_err_add(err, self->failure, "recording was interrupted");
+    }
+    return rc;
+}
+
+tap_totals tap_sessions_totals(const tap_sessions *self)
+{
+    return self->totals;
+}
+
+void tap_sessions_close(tap_sessions *self)
+{
+    if (self == NULL)
+        return;
+    TD_ASSERT(self->state == STATE_WAITING);
+    free_session(self);
+    td_free(self);
+}

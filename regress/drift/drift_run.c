@@ -1,0 +1,139 @@
+#include "regress/drift/drift_run.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "replay/play/stream.h"
+#include "tape/empty_selection.h"
+
+/* A reader that is not in use. */
+typedef struct free_reader {
+    drift_reader *reader;
+    struct free_reader *next;
+} free_reader;
+
+/* What the player's threads share: they hold the mutex to take and give back readers, and to add
+ * what they found, which is rare. */
+typedef struct shared {
+    pthread_mutex_t mutex;
+    free_reader *readers;
+    drift_table *table;
+    uint64_t frames;
+} shared;
+
+/* The observer's state of a stream. */
+typedef struct observed_stream {
+    drift_stream *drift;
+    const family *of; /* NULL: none that this version knows */
+} observed_stream;
+
+/* ---- readers ---- */
+
+static free_reader *take_reader(shared *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    free_reader *out = s->readers;
+    if (out != NULL)
+        s->readers = out->next;
+    pthread_mutex_unlock(&s->mutex);
+    if (out == NULL) {
+        out = td_alloc_zero(1, sizeof *out);
+        out->reader = drift_reader_open();
+    }
+    return out;
+}
+
+/* Give a reader back, and what it found. */
+static void give_reader(shared *s, free_reader *reader, const struct stream *of,
+                        const drift_frame *frame, const drift_look *look)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->frames++;
+    if (look->count > 0 || look->left_out > 0)
+        drift_table_add(s->table, of->feed, frame, look);
+    reader->next = s->readers;
+    s->readers = reader;
+    pthread_mutex_unlock(&s->mutex);
+}
+
+static void close_readers(shared *s)
+{
+    while (s->readers != NULL) {
+        free_reader *next = s->readers->next;
+        drift_reader_close(s->readers->reader);
+        td_free(s->readers);
+        s->readers = next;
+    }
+}
+
+/* ---- the observer ---- */
+
+static void close_stream(void *ctx, void *state)
+{
+    observed_stream *own = state;
+    (void)ctx;
+    drift_stream_close(own->drift);
+    td_free(own);
+}
+
+static observed_stream *open_stream(const struct stream *of)
+{
+    observed_stream *made = td_alloc_zero(1, sizeof *made);
+    made->drift = drift_stream_open();
+    made->of = family_find(td_bytes_str(of->family));
+    return made;
+}
+
+static td_result look_at(void *ctx, const struct stream *of, void **state,
+                         const observed_frame *seen, td_err *err)
+{
+    (void)err;
+    shared *s = ctx;
+    const frame_ref *from = seen->frame;
+    frame_role role = from->channel->role;
+    int is_inbound = role == ROLE_DATA || role == ROLE_UNKNOWN || role == ROLE_CONTROL;
+    if (from->is_lead_in || !is_inbound)
+        return TD_OK;
+    if (*state == NULL)
+        *state = open_stream(of);
+    observed_stream *own = *state;
+    const drift_frame frame = {.of = own->of,
+                               .topic = {.row = from->row,
+                                         .topic = td_bytes_str(of->topic),
+                                         .symbol = td_bytes_str(of->symbol)},
+                               .recv_ns = from->recv_ns,
+                               .order = from->position,
+                               .bytes = from->bytes};
+    drift_look look;
+    free_reader *reader = take_reader(s);
+    drift_read(reader->reader, own->drift, &frame, &look);
+    give_reader(s, reader, of, &frame, &look);
+    return TD_OK;
+}
+
+static const observer_ops OBSERVER = {.name = "drift", .frame = look_at, .close = close_stream};
+
+/* ---- the run ---- */
+
+td_result drift_run(const observe_options *how, const selection *wanted, drift_run_result *out,
+                    td_err *err)
+{
+    shared s = {.table = drift_table_open()};
+    (void)pthread_mutex_init(&s.mutex, NULL); /* cannot fail with default attributes */
+    *out = (drift_run_result){.table = s.table};
+    td_result rc = observe_tape(how, wanted, (cursor_options){.without_audits = 1},
+                                (observer){&OBSERVER, &s, NULL}, &out->tape, NULL, err);
+    out->frames = s.frames;
+    if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
+        rc = selection_why_empty(how->archive, wanted, &out->tape, err);
+    close_readers(&s);
+    (void)pthread_mutex_destroy(&s.mutex); /* it is not held */
+    return rc;
+}
+
+void drift_run_result_fini(drift_run_result *result)
+{
+    drift_table_close(result->table);
+    *result = (drift_run_result){.table = NULL};
+}

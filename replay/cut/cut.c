@@ -1,0 +1,795 @@
+#include "replay/cut/cut.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
+#include "base/version.h"
+#include "archive/archive_view.h"
+#include "archive/event.h"
+#include "archive/ledger.h"
+#include "archive/moment.h"
+#include "book/symbol_table.h"
+#include "format/chunk_builder.h"
+#include "format/segment_name.h"
+#include "format/segment_writer.h"
+#include "replay/play/snapshot.h"
+#include "tape/cursor.h"
+#include "tape/reply_list.h"
+#include "tape/states.h"
+
+enum { CUT_EVENT_BYTES_MAX = 4 << 20 };
+
+/* Where a topic begins in the file, if it had frames before the selection. */
+typedef struct topic_start {
+    const char *feed, *symbol, *name;
+    uint32_t line;
+    const symbol_topic *topic;
+    uint64_t start_ns; /* receive time of its first frame, or earlier */
+    td_buf made;       /* written in place of the frame of then; empty: the frame itself is */
+    channel_info made_info;
+} topic_start;
+
+typedef struct cut {
+    const cut_options *options;
+    cut_result *result;
+    cursor *tape;
+    selection_window window;
+    uint64_t begin_ns; /* of what is written: the state's, or the window's */
+    /* What came before the selection. */
+    cursor *past;
+    symbol_table symbols; /* with the states before the selection's first frame */
+    uint8_t is_lacking;   /* 1: a checkpoint does not say where a topic begins */
+    topic_start *starts;  /* in the order of compare_starts */
+    size_t start_count;
+    snapshot_maker *maker;       /* while snapshots are made */
+    reply_list replies;          /* HTTP */
+    const recorded_reply **kept; /* of them, that the file begins with */
+    size_t kept_count;
+    uint32_t *kept_numbers; /* of their channels in the file */
+    /* What the first frame or event sets. */
+    char feed[LIMIT_NAME_BYTES];
+    char family[LIMIT_NAME_BYTES];
+    char session[SESSION_ID_BYTES];
+    segment_writer *writer; /* NULL: nothing is written yet */
+    chunk_builder *builder;
+    sealed_chunk *sealed;
+    channel_info events; /* the channel of events, number 0 */
+    uint32_t *numbers;   /* by the tape's channels; 0: none yet */
+    size_t number_capacity;
+    uint32_t channel_count;
+    td_buf json;
+    gap_list ledger;
+    gap_list gaps;          /* that are written */
+    td_buf checkpoint;      /* to be written with the selection's first frame */
+    uint8_t has_checkpoint; /* 1: it was made */
+    uint8_t is_over;        /* 1: no frame follows */
+    uint64_t last_ns;
+} cut;
+
+/* ---- the state before the selection ---- */
+
+static td_result check_stop(const cut *c, td_err *err)
+{
+    return stop_signal_came(c->options->signals)
+               ? td_err_set(err, TD_E_IO, "stopped before the end")
+               : TD_OK;
+}
+
+static int wants_frame(const cut *c, const frame_ref *frame)
+{
+    const cut_options *options = c->options;
+    return options->wants_frame == NULL || options->wants_frame(options->user, frame);
+}
+
+static cursor_options reading_of(const cut *c)
+{
+    const cut_options *options = c->options;
+    return (cursor_options){.decoding = options->decoding,
+                            .threads = options->threads,
+                            .log = options->log,
+                            .reads = TAPE_READS_MESSAGES,
+                            .wants_channel = options->wants_channel,
+                            .user = options->user};
+}
+
+/* What is cut from a cut has no frames of its state. */
+static td_result open_past(cut *c, td_err *err)
+{
+    cursor_options reading = reading_of(c);
+    reading.with_lead_in = 1;
+    reading.with_states = c->options->wants_frame == NULL;
+    reading.with_tickers = c->options->snapshots == CUT_SNAPSHOTS_MADE;
+    reading.without_audits = c->options->without_checkpoint;
+    td_result rc = cursor_open(c->options->archive, c->options->wanted, &reading, &c->past, err);
+    if (rc != TD_OK)
+        return rc;
+    c->window = cursor_get_window(c->past);
+    c->begin_ns = c->window.from_ns;
+    symbol_table_take(&c->symbols, cursor_states(c->past));
+    if (c->symbols.count > 0)
+        return TD_OK;
+    rc = cursor_seek(c->past, cursor_get_lead_from_ns(c->past), err);
+    return rc;
+}
+
+/* Take each frame before the selection. */
+static td_result read_past(cut *c, cursor *tape,
+                           td_result (*take)(cut *c, const frame_ref *frame, td_err *err),
+                           td_err *err)
+{
+    const frame_ref *frame;
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        rc = cursor_next(tape, &frame, err);
+        if (rc == TD_OK && frame->recv_ns >= c->window.from_ns)
+            break;
+        if (rc == TD_OK)
+            rc = check_stop(c, err);
+        if (rc == TD_OK && wants_frame(c, frame))
+            rc = take(c, frame, err);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result apply_frame(cut *c, const frame_ref *frame, td_err *err)
+{
+    frame_channel *channel = frame->channel;
+    symbol_verdict found;
+    (void)err;
+    if (frame->row == NULL || channel->stream == FRAME_NO_STREAM)
+        return TD_OK;
+    if (channel->user == NULL)
+        channel->user = symbol_table_topic(&c->symbols, &channel->info,
+                                           c->options->without_checkpoint ? SYMBOL_WITHOUT_AUDITS
+                                                                          : SYMBOL_WITH_AUDITS);
+    symbol_topic_apply(channel->user, frame, &found);
+    return TD_OK;
+}
+
+/* A reader without the checkpoint follows the connection of the first frame that it reads. */
+static uint64_t find_start(cut *c, const symbol_topic *topic)
+{
+    const conn_choice *choice = &topic->choice;
+    const choice_conn *conn = &choice->conns[choice->followed];
+    if (!topic_row_has_state(topic->row))
+        return conn->last_ns;
+    c->result->without_snapshot += conn->snapshot_ns == 0;
+    if (conn->snapshot_ns != 0 && (choice->count == 1 || !c->options->without_checkpoint))
+        return conn->snapshot_ns;
+    c->is_lacking |= topic->first_ns == 0;
+    return topic->first_ns;
+}
+
+static void add_starts(cut *c)
+{
+    const symbol_topic *topic;
+    for (size_t i = 0; i < c->symbols.count; i++) {
+        const symbol_entry *of = c->symbols.items[i];
+        for (size_t k = 0; (topic = symbol_state_topic_at(of->state, k)) != NULL; k++) {
+            if (topic->choice.count == 0)
+                continue;
+            c->starts = td_array_grow(c->starts, c->start_count, sizeof *c->starts);
+            topic_start *start = &c->starts[c->start_count++];
+            *start = (topic_start){.feed = of->feed,
+                                   .symbol = of->symbol,
+                                   .name = topic->name,
+                                   .line = topic->line,
+                                   .topic = topic,
+                                   .start_ns = find_start(c, topic)};
+            td_buf_init(&start->made, LIMIT_FRAME_BYTES);
+        }
+    }
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+    const topic_start *left = a;
+    const topic_start *right = b;
+    int order = strcmp(left->symbol, right->symbol);
+    if (order == 0)
+        order = strcmp(left->name, right->name);
+    if (order == 0)
+        order = strcmp(left->feed, right->feed);
+    return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
+}
+
+/* NULL: its stream had no frame before the selection, or it has none. */
+static topic_start *start_of(const cut *c, const frame_channel *channel)
+{
+    const channel_info *info = &channel->info;
+    const topic_start key = {
+        .feed = info->feed, .symbol = info->symbol, .name = info->topic, .line = info->line};
+    return channel->stream == FRAME_NO_STREAM || c->start_count == 0
+               ? NULL
+               : bsearch(&key, c->starts, c->start_count, sizeof *c->starts, compare_starts);
+}
+
+/* 1 if a snapshot may take the place of the topic's last frame, and is needed. */
+static int may_be_made(const symbol_topic *topic)
+{
+    const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
+    const track *followed = symbol_topic_track(topic);
+    return topic_row_has_state(topic->row) && topic->choice.count == 1 && followed != NULL &&
+           !track_is_broken(followed) && conn->snapshot_ns != 0 &&
+           conn->snapshot_ns != conn->last_ns;
+}
+
+static uint64_t last_of(const topic_start *start)
+{
+    const conn_choice *choice = &start->topic->choice;
+    return choice->conns[choice->followed].last_ns;
+}
+
+/* Results as snapshot_make. */
+static td_result make_book(const cut *c, topic_start *start, td_err *err)
+{
+    snapshot_source source;
+    snapshot_source_init(&source);
+    td_result rc = snapshot_source_read(&source, c->options->archive, start->feed, start->symbol,
+                                        start->topic, err);
+    if (rc == TD_OK)
+        rc = snapshot_make(c->maker, &source, track_book(symbol_topic_track(start->topic)),
+                           &start->made, err);
+    snapshot_source_fini(&source);
+    return rc;
+}
+
+/* Begin with snapshots that are made, where they can be; elsewhere with the recorded frames. */
+static td_result make_snapshots(cut *c, td_err *err)
+{
+    c->maker = snapshot_maker_open();
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < c->start_count; i++) {
+        topic_start *start = &c->starts[i];
+        if (!may_be_made(start->topic))
+            continue;
+        rc = start->topic->row->type == MSG_BOOK_CHANGE
+                 ? make_book(c, start, err)
+                 : snapshot_make_ticker(c->maker, symbol_topic_ticker(start->topic), &start->made,
+                                        err);
+        if (rc == TD_OK)
+            start->start_ns = last_of(start);
+        rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
+    }
+    snapshot_maker_close(c->maker);
+    return rc;
+}
+
+static td_result note_first(cut *c, const frame_ref *frame, td_err *err)
+{
+    topic_start *start = start_of(c, frame->channel);
+    (void)err;
+    if (start != NULL && start->start_ns == 0)
+        start->start_ns = frame->recv_ns;
+    return TD_OK;
+}
+
+/* Where topics begin of which the checkpoint does not say it: all is read since the oldest of the
+ * connections began that were open then. The states stay the checkpoint's, which have former
+ * connections, too. */
+static td_result find_first_frames(cut *c, td_err *err)
+{
+    cursor_options reading = reading_of(c);
+    cursor *tape = NULL;
+    reading.reads = TAPE_READS_FRAMES;
+    reading.with_lead_in = 1;
+    td_result rc = cursor_open(c->options->archive, c->options->wanted, &reading, &tape, err);
+    if (rc == TD_OK)
+        rc = cursor_seek(tape, cursor_get_lead_from_ns(tape), err);
+    if (rc == TD_OK)
+        rc = read_past(c, tape, note_first, err);
+    cursor_close(tape);
+    for (size_t i = 0; i < c->start_count; i++)
+        if (c->starts[i].start_ns == 0) /* its connection had ended */
+            c->starts[i].start_ns = c->window.from_ns;
+    return rc;
+}
+
+static td_result find_starts(cut *c, td_err *err)
+{
+    td_result rc = open_past(c, err);
+    if (rc != TD_OK || c->window.from_ns == 0)
+        return rc;
+    rc = read_past(c, c->past, apply_frame, err);
+    add_starts(c);
+    if (c->start_count > 0)
+        qsort(c->starts, c->start_count, sizeof *c->starts, compare_starts);
+    if (rc == TD_OK && c->is_lacking)
+        rc = find_first_frames(c, err);
+    if (rc == TD_OK && c->options->snapshots == CUT_SNAPSHOTS_MADE)
+        rc = make_snapshots(c, err);
+    for (size_t i = 0; i < c->start_count; i++)
+        c->begin_ns = c->starts[i].start_ns < c->begin_ns ? c->starts[i].start_ns : c->begin_ns;
+    return rc;
+}
+
+/* ---- HTTP replies ---- */
+
+static channel_info reply_channel(const cut *c, const recorded_reply *reply)
+{
+    return (channel_info){.feed = c->feed[0] == '\0' ? reply->feed : c->feed,
+                          .family = c->family,
+                          .dir = CHANNEL_HTTP,
+                          .topic = reply->topic,
+                          .exchange_topic = "",
+                          .symbol = "",
+                          .opcode = OPCODE_TEXT,
+                          .message_encoding = reply->encoding};
+}
+
+/* Of those that `serve` answers with at the beginning, the ones that the selection lacks. */
+static td_result find_replies(cut *c, td_err *err)
+{
+    const cut_options *options = c->options;
+    size_t count = 0;
+    td_result rc = reply_list_open(options->archive, options->wanted, NULL, &c->replies, err);
+    if (rc != TD_OK)
+        return rc;
+    c->kept = reply_list_at_begin(&c->replies, &count);
+    for (size_t i = 0; i < count; i++) {
+        const recorded_reply *reply = c->kept[i];
+        const frame_ref frame = {.recv_ns = reply->recv_ns};
+        const channel_info info = reply_channel(c, reply);
+        int is_selected = reply->recv_ns >= c->window.from_ns &&
+                          selection_match(options->wanted, &info) == SELECTION_YES;
+        if (!is_selected && wants_frame(c, &frame))
+            c->kept[c->kept_count++] = reply;
+    }
+    return TD_OK;
+}
+
+/* ---- writing ---- */
+
+static td_result seal(cut *c, td_err *err)
+{
+    if (!chunk_builder_seal(c->builder, c->sealed))
+        return TD_OK;
+    if (c->sealed->last_ns >= c->window.from_ns || c->is_over) {
+        td_buf_add(&c->sealed->checkpoint, c->checkpoint.data, c->checkpoint.size);
+        td_buf_clear(&c->checkpoint);
+    }
+    return segment_writer_append(c->writer, c->sealed, NULL, err);
+}
+
+static td_result append(cut *c, const feed_frame *own, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (chunk_builder_wants_seal(c->builder, own->recv_ns))
+        rc = seal(c, err);
+    if (rc != TD_OK)
+        return rc;
+    if (chunk_builder_starts_segment(c->builder, own->recv_ns) && c->last_ns != 0) {
+        td_err_set(err, TD_E_LIMIT,
+                   "it is more than a file may hold (%u chunks, %" PRIu64 " bytes)",
+                   LIMIT_SEGMENT_CHUNKS, LIMIT_SEGMENT_BYTES);
+        td_err_hint(err, "cut less time, or fewer topics or symbols");
+        return TD_E_LIMIT;
+    }
+    c->last_ns = own->recv_ns;
+    return chunk_builder_append(c->builder, own, err);
+}
+
+static td_result append_event_text(cut *c, td_bytes text, uint64_t recv_ns, td_err *err)
+{
+    const feed_frame own = {
+        .info = &c->events, .recv_ns = recv_ns, .publish_ns = recv_ns, .bytes = text};
+    return append(c, &own, err);
+}
+
+static td_result append_event(cut *c, const event *what, uint64_t recv_ns, td_err *err)
+{
+    td_buf_clear(&c->json);
+    td_result rc = event_encode(what, &c->json, err);
+    return rc == TD_OK ? append_event_text(c, td_buf_view(&c->json), recv_ns, err) : rc;
+}
+
+static td_result append_gap(cut *c, const gap_row *gap, uint64_t recv_ns, td_err *err)
+{
+    const event what = {.kind = EVENT_GAP, .gap = *gap};
+    gap_list_add(&c->gaps, gap);
+    return append_event(c, &what, recv_ns, err);
+}
+
+/* The channel's number in the file. */
+static uint32_t number_of(cut *c, const frame_channel *channel)
+{
+    c->numbers =
+        td_array_reach(c->numbers, &c->number_capacity, channel->index, sizeof *c->numbers);
+    if (c->numbers[channel->index] == 0)
+        c->numbers[channel->index] = ++c->channel_count;
+    return c->numbers[channel->index];
+}
+
+/* made: what is written in place of the frame; may be NULL. */
+static td_result append_frame(cut *c, const frame_ref *frame, topic_start *made, td_err *err)
+{
+    feed_frame own = {.channel = number_of(c, frame->channel),
+                      .info = &frame->channel->info,
+                      .conn = frame->conn->number,
+                      .ordinal = frame->ordinal,
+                      .recv_ns = frame->recv_ns,
+                      .publish_ns = frame->publish_ns,
+                      .bytes = frame->bytes};
+    if (made != NULL) {
+        made->made_info = *own.info;
+        made->made_info.form = FORM_MADE;
+        own.channel = ++c->channel_count;
+        own.info = &made->made_info;
+        own.bytes = td_buf_view(&made->made);
+        c->result->made_frames++;
+    }
+    if (own.channel >= LIMIT_SEGMENT_CHANNELS)
+        return td_err_set(err, TD_E_LIMIT, "more than %u channels", LIMIT_SEGMENT_CHANNELS - 1);
+    return append(c, &own, err);
+}
+
+/* ---- the head ---- */
+
+/* Of its frames at least those before the one that the file begins with. Readers get the ordinals
+ * right by it, of which frames have the lower half. */
+static uint64_t received_before(const conn_row *row, const frame_ref *first)
+{
+    const frame_conn *conn = first->conn;
+    int is_of_first = first->channel->info.dir == CHANNEL_IN && conn->line == row->line &&
+                      conn->shard == row->shard && conn->number == row->conn;
+    return is_of_first ? first->ordinal - 1 : row->frames_in;
+}
+
+static int is_open_at(uint64_t from_ns, uint64_t to_ns, uint64_t at_ns)
+{
+    return from_ns != 0 && from_ns <= at_ns && (to_ns == 0 || to_ns > at_ns);
+}
+
+/* The channel's number in the file: one for each name of a reply. */
+static uint32_t number_of_reply(cut *c, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(c->kept[i]->topic, c->kept[index]->topic) == 0)
+            return c->kept_numbers[i];
+    return ++c->channel_count;
+}
+
+/* A reply of before the file, at the time of the file's beginning. */
+static td_result append_reply(cut *c, size_t index, uint64_t at_ns, td_err *err)
+{
+    const recorded_reply *reply = c->kept[index];
+    const channel_info info = reply_channel(c, reply);
+    td_buf body;
+    td_buf_init(&body, LIMIT_FRAME_BYTES);
+    td_result rc = recorded_reply_read(reply, c->options->archive, &body, err);
+    const event kept = {.kind = EVENT_HTTP,
+                        .what = strchr(reply->topic, '.') + 1,
+                        .url = reply->url,
+                        .state = "kept",
+                        .code = 200,
+                        .bytes = body.size,
+                        .from_ns = reply->received_ns};
+    if (rc == TD_OK)
+        rc = append_event(c, &kept, at_ns, err);
+    c->kept_numbers[index] = number_of_reply(c, index);
+    const feed_frame own = {.channel = c->kept_numbers[index],
+                            .info = &info,
+                            .recv_ns = at_ns + 1,
+                            .publish_ns = at_ns + 1,
+                            .bytes = td_buf_view(&body)};
+    if (rc == TD_OK)
+        rc = append(c, &own, err);
+    c->result->reply_frames++;
+    td_buf_fini(&body);
+    return rc;
+}
+
+/* What every segment begins with: which connections are open, and their grants. A file with a
+ * checkpoint begins with it, also where the first frame comes later: readers look there. Replies of
+ * before the file follow, each 2 ns after the last. */
+static td_result append_head(cut *c, const segment_rows *open, const frame_ref *first, td_err *err)
+{
+    uint64_t at_ns = first->recv_ns;
+    uint64_t begin_ns = c->has_checkpoint && c->window.from_ns < at_ns ? c->window.from_ns : at_ns;
+    uint64_t head_ns = begin_ns - 2 * c->kept_count;
+    size_t slot_count = 0;
+    event_slot *slots = td_alloc_zero(open == NULL ? 1 : open->conn_count + 1, sizeof *slots);
+    for (size_t i = 0; open != NULL && i < open->conn_count; i++) {
+        const conn_row *row = &open->conns[i];
+        if (is_open_at(row->since_ns, row->to_ns, at_ns) && slot_count < LIMIT_FEED_SLOTS)
+            slots[slot_count++] = (event_slot){.line = row->line,
+                                               .shard = row->shard,
+                                               .conn = row->conn,
+                                               .in = received_before(row, first),
+                                               .since_ns = row->since_ns};
+    }
+    const event begins = {.kind = EVENT_SEGMENT,
+                          .session = c->session,
+                          .number = 1,
+                          .slots = slots,
+                          .slot_count = slot_count};
+    td_result rc = append_event(c, &begins, head_ns, err);
+    td_free(slots);
+    uint64_t complete_ns = c->window.from_ns > at_ns ? c->window.from_ns : at_ns;
+    for (size_t i = 0; rc == TD_OK && open != NULL && i < open->grant_count; i++) {
+        const grant_row *row = &open->grants[i];
+        const conn_row *conn = &open->conns[row->conn];
+        if (!is_open_at(conn->since_ns, conn->to_ns, at_ns) ||
+            !is_open_at(row->from_ns, row->to_ns, at_ns))
+            continue;
+        const event grant = {.kind = EVENT_GRANT,
+                             .line = conn->line,
+                             .shard = conn->shard,
+                             .conn = conn->conn,
+                             .topic = row->topic,
+                             .source = row->source,
+                             .from_ns = c->has_checkpoint ? row->from_ns : complete_ns};
+        rc = append_event(c, &grant, head_ns, err);
+    }
+    c->kept_numbers = td_alloc_zero(c->kept_count + 1, sizeof *c->kept_numbers);
+    for (size_t i = 0; rc == TD_OK && i < c->kept_count; i++)
+        rc = append_reply(c, i, head_ns + 2 * i, err);
+    return rc;
+}
+
+/* Remove what is not whole, or what one left that was killed. */
+static td_result remove_file(const cut *c, td_err *err)
+{
+    char open_path[LIMIT_PATH_BYTES];
+    segment_open_path(c->options->path, open_path);
+    td_result rc = td_io_unlink(archive_io(c->options->archive), open_path, err);
+    return rc == TD_E_NOTFOUND ? TD_OK : rc;
+}
+
+/* Create the file; open: what was open before its first frame or event, NULL if unknown. */
+static td_result create_file(cut *c, const segment_rows *open, const frame_ref *first, td_err *err)
+{
+    const chunk_builder_options building = {.spans_hours = 1};
+    const segment_session session = {.session = c->session,
+                                     .start_ns = open == NULL ? first->recv_ns
+                                                              : open->index.session_start_ns,
+                                     .feed = c->feed,
+                                     .family = c->family,
+                                     .previous_segment = "",
+                                     .verb = "cut",
+                                     .version = TAPEDECK_VERSION,
+                                     .is_private = 1};
+    c->events = (channel_info){.feed = c->feed,
+                               .family = c->family,
+                               .dir = CHANNEL_EVENT,
+                               .topic = CHANNEL_TOPIC_EVENTS,
+                               .exchange_topic = "",
+                               .symbol = "",
+                               .opcode = OPCODE_TEXT,
+                               .message_encoding = "json"};
+    c->builder = chunk_builder_open(&building);
+    c->sealed = sealed_chunk_open();
+    td_result rc = remove_file(c, err);
+    if (rc == TD_OK)
+        rc = segment_writer_open(archive_io(c->options->archive), c->options->path, &session,
+                                 &c->writer, err);
+    if (rc == TD_E_NOTFOUND) /* a folder, not what is selected */
+        rc = TD_E_IO;
+    return rc == TD_OK ? append_head(c, open, first, err) : rc;
+}
+
+static void make_checkpoint(cut *c)
+{
+    checkpoint_builder record;
+    if (c->options->without_checkpoint || c->window.from_ns == 0)
+        return;
+    c->has_checkpoint = 1;
+    checkpoint_builder_init(&record);
+    saved_states_add(&c->symbols, c->feed, &record);
+    checkpoint_builder_finish(&record, c->window.from_ns, &c->checkpoint);
+    checkpoint_builder_fini(&record);
+}
+
+static int is_feed(void *user, const char *feed)
+{
+    return strcmp(user, feed) == 0;
+}
+
+/* Begin the file with what was open before this frame or event. */
+static td_result open_file(cut *c, const frame_ref *first, td_err *err)
+{
+    archive_view *view = NULL;
+    moment all = {0};
+    const segment_rows *open = NULL;
+    (void)snprintf(c->feed, sizeof c->feed, "%s", first->channel->info.feed);
+    (void)snprintf(c->family, sizeof c->family, "%s", first->channel->info.family);
+    (void)snprintf(c->session, sizeof c->session, "%s", first->conn->session_id);
+    td_result rc = archive_view_open(c->options->archive, VIEW_ALL, c->options->log, &view, err);
+    if (rc == TD_OK)
+        rc = moment_read(view, is_feed, c->feed, first->recv_ns + 1, &all, err);
+    for (size_t i = 0; i < all.count; i++) {
+        if (strcmp(all.sessions[i].rows.index.session, c->session) == 0)
+            open = &all.sessions[i].rows;
+    }
+    make_checkpoint(c);
+    if (rc == TD_OK)
+        rc = create_file(c, open, first, err);
+    moment_fini(&all);
+    archive_view_close(view);
+    return rc;
+}
+
+/* ---- what is written ---- */
+
+/* A file has one feed and one session. */
+static td_result check_same(const cut *c, const frame_ref *frame, td_err *err)
+{
+    const char *feed = frame->channel->info.feed;
+    const char *session = frame->conn->session_id;
+    if (c->writer == NULL || (strcmp(feed, c->feed) == 0 && strcmp(session, c->session) == 0))
+        return TD_OK;
+    if (strcmp(feed, c->feed) != 0)
+        td_err_set(err, TD_E_INVALID, "the selection has frames of two feeds, '%s' and '%s'",
+                   c->feed, feed);
+    else
+        td_err_set(err, TD_E_INVALID, "the selection has frames of two sessions, %s and %s",
+                   c->session, session);
+    td_err_hint(err, "a cut has one session of one feed: select it by --feed, --from and --to");
+    return TD_E_INVALID;
+}
+
+/* 1 if a gap touches what is written: one that began before the state and ended before the
+ * selection does not. */
+static int wants_gap(const cut *c, const gap_row *gap)
+{
+    const selection_window written = {c->begin_ns, c->window.to_ns};
+    if (gap->from_ns < c->begin_ns && gap->to_ns != GAP_OPEN && gap->to_ns <= c->window.from_ns)
+        return 0;
+    return selection_wants_gap(c->options->wanted, written, gap);
+}
+
+/* Events that are about the file, not about connections, stay with the archive. */
+static td_result put_event(cut *c, const frame_ref *frame, td_err *err)
+{
+    const event *what = frame->event;
+    int is_same = c->writer == NULL || (strcmp(frame->conn->session_id, c->session) == 0 &&
+                                        strcmp(frame->channel->info.feed, c->feed) == 0);
+    if (what == NULL || !is_same || !channel_has_events(&frame->channel->info) ||
+        what->kind == EVENT_SEGMENT || what->kind == EVENT_ROTATE)
+        return TD_OK;
+    gap_row gap = what->gap;
+    gap.feed = frame->channel->info.feed;
+    const gap_row *ended = what->kind == EVENT_GAP ? gap_list_find(&c->ledger, &gap) : NULL;
+    if (what->kind == EVENT_GAP && !wants_gap(c, ended == NULL ? &gap : ended))
+        return TD_OK;
+    td_result rc = c->writer == NULL ? open_file(c, frame, err) : TD_OK;
+    if (rc == TD_OK && what->kind == EVENT_GAP)
+        gap_list_add(&c->gaps, &gap);
+    return rc == TD_OK ? append_event_text(c, frame->bytes, frame->recv_ns, err) : rc;
+}
+
+static td_result put_frame(cut *c, const frame_ref *frame, td_err *err)
+{
+    cut_result *result = c->result;
+    if (!wants_frame(c, frame))
+        return TD_OK;
+    unsigned is_state = frame->recv_ns < c->window.from_ns;
+    topic_start *start = is_state ? start_of(c, frame->channel) : NULL;
+    if (is_state && (start == NULL || frame->recv_ns < start->start_ns))
+        return TD_OK;
+    int is_made = is_state && frame->recv_ns == start->start_ns && start->made.size > 0;
+    td_result rc = check_same(c, frame, err);
+    if (rc == TD_OK && c->writer == NULL)
+        rc = open_file(c, frame, err);
+    if (rc == TD_OK)
+        rc = append_frame(c, frame, is_made ? start : NULL, err);
+    result->first_ns = result->first_ns == 0 ? frame->recv_ns : result->first_ns;
+    result->last_ns = frame->recv_ns;
+    result->frames += !is_state;
+    result->state_frames += is_state;
+    return rc;
+}
+
+/* The rows of the ledger that the events lack: they came before or after the cut, or tell of what
+ * could not be read. */
+static td_result put_gaps(cut *c, td_err *err)
+{
+    td_result rc = TD_OK;
+    gap_list_join(&c->ledger, cursor_get_damage(c->tape));
+    for (size_t i = 0; i < c->ledger.count && rc == TD_OK; i++) {
+        const gap_row *row = &c->ledger.rows[i];
+        const gap_row *written = gap_list_find(&c->gaps, row);
+        if (strcmp(row->feed, c->feed) != 0 || !wants_gap(c, row) ||
+            (written != NULL && written->to_ns == row->to_ns))
+            continue;
+        rc = append_gap(c, row, c->last_ns, err);
+    }
+    return rc;
+}
+
+/* ---- all ---- */
+
+static td_result open_tape(cut *c, td_err *err)
+{
+    selection wanted = *c->options->wanted;
+    cursor_options reading = reading_of(c);
+    reading.with_events = 1;
+    selection_set_window(&wanted, (selection_window){c->begin_ns, c->window.to_ns});
+    return cursor_open(c->options->archive, &wanted, &reading, &c->tape, err);
+}
+
+static td_result write_frames(cut *c, td_err *err)
+{
+    const frame_ref *frame;
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        rc = cursor_next(c->tape, &frame, err);
+        if (rc == TD_OK)
+            rc = check_stop(c, err);
+        if (rc == TD_OK)
+            rc = frame->channel->role == ROLE_EVENT ? put_event(c, frame, err)
+                                                    : put_frame(c, frame, err);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result write_file(cut *c, td_err *err)
+{
+    segment_totals totals = {0};
+    td_result rc = find_starts(c, err);
+    if (rc == TD_OK)
+        rc = find_replies(c, err);
+    if (rc == TD_OK)
+        rc = archive_gaps(c->options->archive, &c->ledger, err);
+    if (rc == TD_OK)
+        rc = open_tape(c, err);
+    if (rc == TD_OK)
+        rc = write_frames(c, err);
+    if (rc == TD_OK)
+        cursor_get_stats(c->tape, &c->result->read);
+    const int is_state_enough = c->options->wants_frame != NULL && c->result->state_frames > 0;
+    if (rc == TD_OK && c->result->frames == 0 && !is_state_enough)
+        rc = td_err_set(err, TD_E_NOTFOUND, "nothing is selected");
+    c->is_over = 1;
+    if (rc == TD_OK)
+        rc = put_gaps(c, err);
+    if (rc == TD_OK)
+        rc = seal(c, err);
+    if (rc == TD_OK)
+        rc = segment_writer_finish(c->writer, &totals, err);
+    c->result->file_bytes = totals.file_bytes;
+    return rc;
+}
+
+td_result cut_check_path(const char *path, td_err *err)
+{
+    const char *suffix = strrchr(path, '.');
+    if (suffix == NULL || strcmp(suffix, ".mcap") != 0)
+        return td_err_set(err, TD_E_INVALID, "'%s': the name of a tape ends in .mcap", path);
+    return td_io_check_absent(io_posix(), path, err);
+}
+
+td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
+{
+    cut c = {.options = options, .result = out};
+    *out = (cut_result){0};
+    td_buf_init(&c.json, CUT_EVENT_BYTES_MAX);
+    td_buf_init(&c.checkpoint, LIMIT_RECORD_BYTES);
+    td_result rc = write_file(&c, err);
+    segment_writer_close(c.writer);
+    if (c.writer != NULL && rc != TD_OK)
+        (void)remove_file(&c, NULL); /* the failure before it is returned */
+    chunk_builder_close(c.builder);
+    sealed_chunk_close(c.sealed);
+    for (size_t i = 0; i < c.start_count; i++)
+        td_buf_fini(&c.starts[i].made);
+    symbol_table_fini(&c.symbols);
+    cursor_close(c.past);
+    cursor_close(c.tape); /* channels are its */
+    gap_list_fini(&c.ledger);
+    gap_list_fini(&c.gaps);
+    td_buf_fini(&c.json);
+    td_buf_fini(&c.checkpoint);
+    reply_list_fini(&c.replies);
+    td_free(c.kept);
+    td_free(c.kept_numbers);
+    td_free(c.numbers);
+    td_free(c.starts);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "writing '%s'", options->path);
+}

@@ -1,0 +1,451 @@
+#include "replay/cut/shrink.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
+#include "book/symbol_state.h"
+#include "replay/play/player.h"
+#include "tape/cursor.h"
+
+enum { FOLDER_BYTES = LIMIT_PATH_BYTES / 4, FILE_BYTES = LIMIT_PATH_BYTES / 2 };
+
+static const selection ALL = {.has_from = 0};
+
+/* A frame of the cut that others are cut from. */
+typedef struct shrink_item {
+    uint64_t recv_ns;
+    uint32_t group;    /* that it is left out with */
+    uint8_t is_broken; /* 1: it breaks a rule */
+} shrink_item;
+
+typedef struct shrink {
+    const shrink_options *options;
+    shrink_result *result;
+    judge judge;
+    char folder[FOLDER_BYTES];
+    char base[FILE_BYTES];  /* fails; what is tried is cut from it */
+    char best[FILE_BYTES];  /* fails, and is smaller; if has_best */
+    char tried[FILE_BYTES]; /* is judged */
+    uint8_t has_best;
+    uint64_t best_frames;
+    archive *archive; /* of base */
+    shrink_item *items;
+    size_t item_count;
+    uint64_t broken_at_end; /* rules, after its last frame */
+    uint32_t group_count;
+    uint8_t *is_kept; /* by group */
+} shrink;
+
+static int is_stopped(const shrink *s)
+{
+    return stop_signal_came(s->options->cut.signals);
+}
+
+/* ---- frames ---- */
+
+static int compare_times(const void *key, const void *item)
+{
+    uint64_t a = *(const uint64_t *)key;
+    uint64_t b = ((const shrink_item *)item)->recv_ns;
+    return (a > b) - (a < b);
+}
+
+/* The item of a frame; NULL: base does not have it. */
+static shrink_item *item_of(const shrink *s, const frame_ref *frame)
+{
+    return bsearch(&frame->recv_ns, s->items, s->item_count, sizeof *s->items, compare_times);
+}
+
+static int wants_frame(void *user, const frame_ref *frame)
+{
+    const shrink *s = user;
+    const shrink_item *item = item_of(s, frame);
+    return item != NULL && s->is_kept[item->group];
+}
+
+static td_result open_file(const char *path, archive **out, td_err *err)
+{
+    const archive_options options = {.io = io_posix(), .clock = clock_real()};
+    return archive_open(&options, path, ARCHIVE_READ, out, err);
+}
+
+/* ---- what the exchange could have sent ---- */
+
+/* How the books and audits of replay judge a file. */
+typedef struct trial {
+    shrink *search;
+    uint64_t broken; /* rules, by its frames */
+    uint64_t broken_at_end;
+    uint8_t is_base;  /* 1: base itself, whose items are marked */
+    uint8_t is_legal; /* 0: a frame breaks a rule that is none of those in base */
+} trial;
+
+static uint64_t count_broken(const symbol_verdict *found)
+{
+    uint64_t count = verdict_violation(&found->rules) != NULL;
+    for (uint32_t i = 0; i < found->audit.count; i++) {
+        const audit_item *item = &found->audit.items[i];
+        count += item->event == AUDIT_DIFFERS && item->verdict.strength == STRENGTH_ERROR;
+    }
+    return count;
+}
+
+static td_result note_verdict(void *ctx, const struct stream *of, void **state,
+                              const observed_frame *seen, td_err *err)
+{
+    trial *t = ctx;
+    uint64_t broken = seen->found == NULL ? 0 : count_broken(seen->found);
+    (void)of;
+    (void)state;
+    (void)err;
+    if (broken == 0)
+        return TD_OK;
+    shrink_item *item = item_of(t->search, seen->frame);
+    TD_ASSERT(item != NULL);
+    t->broken += broken;
+    if (t->is_base)
+        item->is_broken = 1;
+    t->is_legal &= item->is_broken;
+    return t->is_legal ? TD_OK : TD_EOF;
+}
+
+static td_result play(archive *file, trial *t, td_err *err)
+{
+    static const observer_ops OPS = {.name = "--shrink", .frame = note_verdict};
+    const cursor_options reading = {.reads = TAPE_READS_MESSAGES};
+    const player_options playing = {.without_digests = 1, .observer = {&OPS, t}};
+    player_totals totals;
+    cursor *tape = NULL;
+    player *judging = player_open(&playing);
+    t->is_legal = 1;
+    td_result rc = cursor_open(file, &ALL, &reading, &tape, err);
+    if (rc == TD_OK)
+        rc = player_play(judging, tape, err);
+    if (rc == TD_OK && t->is_legal)
+        rc = player_finish(judging, err);
+    if (rc == TD_OK && t->is_legal) {
+        player_get_totals(judging, &totals);
+        t->broken_at_end = totals.violations - t->broken;
+    }
+    player_close(judging);
+    cursor_close(tape);
+    return rc;
+}
+
+/* Whether the exchange could have sent what was cut. Rules that the whole breaks itself do not
+ * count. */
+static td_result check_tried(shrink *s, int *is_legal, td_err *err)
+{
+    trial t = {.search = s};
+    archive *file = NULL;
+    *is_legal = 1;
+    if (s->options->allows_any)
+        return TD_OK;
+    td_result rc = open_file(s->tried, &file, err);
+    if (rc == TD_OK)
+        rc = play(file, &t, err);
+    archive_close(file);
+    *is_legal = t.is_legal && t.broken_at_end <= s->broken_at_end;
+    s->result->skipped += rc == TD_OK && !*is_legal;
+    return rc;
+}
+
+/* ---- one try ---- */
+
+static td_result judge_cut(shrink *s, const char *path, judgement *found, td_err *err)
+{
+    if (s->options->progress != NULL)
+        s->options->progress(s->options->user, s->judge.runs + 1, s->best_frames);
+    return judge_file(&s->judge, path, found, err);
+}
+
+/* Cut what is kept of a time, and judge it. *fails: it is the smallest one now. */
+static td_result try_cut(shrink *s, selection_window window, int *fails, td_err *err)
+{
+    selection wanted = {.has_from = 0};
+    judgement found = JUDGED_GOOD;
+    cut_result made;
+    int is_legal;
+    *fails = 0;
+    selection_set_window(&wanted, window);
+    const cut_options cut = {.archive = s->archive,
+                             .wanted = &wanted,
+                             .threads = s->options->cut.threads,
+                             .wants_frame = wants_frame,
+                             .snapshots = s->options->cut.snapshots,
+                             .without_checkpoint = 1,
+                             .user = s,
+                             .path = s->tried};
+    td_result rc = cut_write(&cut, &made, err);
+    if (rc == TD_OK)
+        rc = check_tried(s, &is_legal, err);
+    if (rc == TD_OK && is_legal)
+        rc = judge_cut(s, s->tried, &found, err);
+    if (rc != TD_OK || found != JUDGED_BAD)
+        return rc;
+    *fails = 1;
+    s->has_best = 1;
+    s->best_frames = made.frames + made.state_frames + made.reply_frames;
+    return td_io_rename(io_posix(), s->tried, s->best, err);
+}
+
+/* ---- what others are cut from ---- */
+
+/* List the frames of base, each of the group of its channel. */
+static td_result list_items(shrink *s, td_err *err)
+{
+    const cursor_options reading = {.reads = TAPE_READS_FRAMES};
+    const frame_ref *frame;
+    cursor *t = NULL;
+    s->item_count = 0;
+    s->group_count = 0;
+    td_result rc = cursor_open(s->archive, &ALL, &reading, &t, err);
+    while (rc == TD_OK) {
+        rc = cursor_next(t, &frame, err);
+        if (rc != TD_OK)
+            break;
+        uint32_t group = frame->channel->index;
+        s->items = td_array_grow(s->items, s->item_count, sizeof *s->items);
+        s->items[s->item_count++] = (shrink_item){.recv_ns = frame->recv_ns, .group = group};
+        s->group_count = group < s->group_count ? s->group_count : group + 1;
+    }
+    cursor_close(t);
+    td_free(s->is_kept);
+    s->is_kept = td_alloc_zero(s->item_count + s->group_count + 1, 1);
+    memset(s->is_kept, 1, s->item_count + s->group_count);
+    s->best_frames = s->item_count;
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result read_base(shrink *s, td_err *err)
+{
+    trial t = {.search = s, .is_base = 1};
+    archive_close(s->archive);
+    s->archive = NULL;
+    td_result rc = open_file(s->base, &s->archive, err);
+    if (rc == TD_OK)
+        rc = list_items(s, err);
+    if (rc == TD_OK && !s->options->allows_any)
+        rc = play(s->archive, &t, err);
+    s->broken_at_end = t.broken_at_end;
+    return rc;
+}
+
+/* Continue with the smallest cut so far. */
+static td_result take_best(shrink *s, td_err *err)
+{
+    if (!s->has_best)
+        return TD_OK;
+    s->has_best = 0;
+    td_result rc = td_io_rename(io_posix(), s->best, s->base, err);
+    return rc == TD_OK ? read_base(s, err) : rc;
+}
+
+/* ---- by time ---- */
+
+/* Find the earliest end, then the latest beginning. The state before from_ns is not searched. */
+static td_result shrink_time(shrink *s, uint64_t from_ns, td_err *err)
+{
+    size_t first = 0;
+    size_t last = s->item_count - 1;
+    int fails;
+    td_result rc = TD_OK;
+    while (first < last && s->items[first].recv_ns < from_ns)
+        first++;
+    for (size_t low = first; rc == TD_OK && low < last && !is_stopped(s);) {
+        size_t middle = low + (last - low) / 2;
+        rc = try_cut(s, (selection_window){from_ns, s->items[middle].recv_ns + 1}, &fails, err);
+        if (fails)
+            last = middle;
+        else
+            low = middle + 1;
+    }
+    uint64_t to_ns = s->items[last].recv_ns + 1;
+    for (size_t high = last; rc == TD_OK && first < high && !is_stopped(s);) {
+        size_t middle = high - (high - first) / 2;
+        rc = try_cut(s, (selection_window){s->items[middle].recv_ns, to_ns}, &fails, err);
+        if (fails)
+            first = middle;
+        else
+            high = middle - 1;
+    }
+    return rc;
+}
+
+/* ---- by groups ---- */
+
+static void set_kept(shrink *s, const uint32_t *groups, size_t count, uint8_t is_kept)
+{
+    for (size_t i = 0; i < count; i++)
+        s->is_kept[groups[i]] = is_kept;
+}
+
+/* Leave out as many of the groups as possible, `size` neighbours at a time. *count: that are left.
+ * 1 in *has_changed: some were left out. */
+static td_result leave_out(shrink *s, uint32_t *groups, size_t *count, size_t size,
+                           int *has_changed, td_err *err)
+{
+    td_result rc = TD_OK;
+    *has_changed = 0;
+    for (size_t at = 0; rc == TD_OK && at < *count && !is_stopped(s);) {
+        size_t some = size < *count - at ? size : *count - at;
+        int fails = 0;
+        set_kept(s, groups + at, some, 0);
+        if (some < *count)
+            rc = try_cut(s, SELECTION_ALL_TIME, &fails, err);
+        if (fails) {
+            *count -= some;
+            memmove(groups + at, groups + at + some, (*count - at) * sizeof *groups);
+            *has_changed = 1;
+        } else {
+            set_kept(s, groups + at, some, 1);
+            at += some;
+        }
+    }
+    return rc;
+}
+
+static td_result shrink_groups(shrink *s, td_err *err)
+{
+    uint32_t *groups = td_alloc_zero(s->group_count + 1, sizeof *groups);
+    uint8_t *is_listed = td_alloc_zero(s->group_count + 1, 1);
+    size_t count = 0;
+    int has_changed = 1;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < s->item_count; i++) {
+        uint32_t group = s->items[i].group;
+        if (!is_listed[group])
+            groups[count++] = group;
+        is_listed[group] = 1;
+    }
+    size_t size = (count + 1) / 2;
+    while (rc == TD_OK && count > 1 && (size > 1 || has_changed) && !is_stopped(s)) {
+        rc = leave_out(s, groups, &count, size, &has_changed, err);
+        has_changed |= size > 1;
+        size = (size + 1) / 2;
+    }
+    td_free(groups);
+    td_free(is_listed);
+    return rc == TD_OK ? take_best(s, err) : rc;
+}
+
+/* Each frame is a group. */
+static void split_groups(shrink *s)
+{
+    for (size_t i = 0; i < s->item_count; i++)
+        s->items[i].group = (uint32_t)i;
+    s->group_count = (uint32_t)s->item_count;
+}
+
+/* ---- all ---- */
+
+/* The whole cut has to fail. */
+static td_result begin(shrink *s, td_err *err)
+{
+    judgement found = JUDGED_GOOD;
+    cut_options whole = s->options->cut;
+    whole.path = s->base;
+    whole.without_checkpoint = 1; /* a frame that is left out would still be in the state */
+    td_result rc = cut_write(&whole, &s->result->cut, err);
+    if (rc == TD_OK)
+        rc = read_base(s, err);
+    s->result->frames_all = s->item_count;
+    if (rc == TD_OK)
+        rc = judge_cut(s, s->base, &found, err);
+    if (rc != TD_OK || found == JUDGED_BAD)
+        return rc;
+    if (found == JUDGED_STOPPED)
+        return td_err_set(err, TD_E_IO, "stopped before the end");
+    return td_err_set(err, TD_E_INVALID, "--shrink: '%s' %s with the whole cut",
+                      s->options->command,
+                      found == JUDGED_GOOD ? "does not fail" : "cannot judge (status 125)");
+}
+
+static td_result search(shrink *s, td_err *err)
+{
+    td_result rc = shrink_time(s, selection_resolve(s->options->cut.wanted, 0).from_ns, err);
+    if (rc == TD_OK)
+        rc = take_best(s, err);
+    if (rc == TD_OK)
+        rc = shrink_groups(s, err);
+    split_groups(s);
+    return rc == TD_OK ? shrink_groups(s, err) : rc;
+}
+
+/* Write the smallest one under its own name. */
+static td_result finish(shrink *s, td_err *err)
+{
+    const cut_options last = {.archive = s->archive,
+                              .wanted = &ALL,
+                              .without_checkpoint = 1,
+                              .path = s->options->cut.path};
+    const cursor_stats read = s->result->cut.read;
+    s->result->runs = s->judge.runs;
+    s->result->is_stopped = (uint8_t)is_stopped(s);
+    td_result rc = cut_write(&last, &s->result->cut, err);
+    s->result->cut.read = read;
+    return rc;
+}
+
+static td_result make_folder(shrink *s, td_err *err)
+{
+    const char *under = getenv("TMPDIR");
+    int size = snprintf(s->folder, sizeof s->folder, "%s/tapedeck-cut-XXXXXX",
+                        under == NULL || under[0] == '\0' ? "/tmp" : under);
+    if (size >= (int)sizeof s->folder)
+        return td_err_set(err, TD_E_INVALID, "TMPDIR is too long");
+    if (mkdtemp(s->folder) == NULL) {
+        s->folder[0] = '\0';
+        return td_err_set(err, TD_E_IO, "cannot make a folder in TMPDIR");
+    }
+    (void)snprintf(s->base, sizeof s->base, "%s/base.mcap", s->folder); /* these fit */
+    (void)snprintf(s->best, sizeof s->best, "%s/best.mcap", s->folder);
+    (void)snprintf(s->tried, sizeof s->tried, "%s/cut.mcap", s->folder);
+    return TD_OK;
+}
+
+/* It may not be there. */
+static void remove_file(const char *path)
+{
+    td_result ignored = td_io_unlink(io_posix(), path, NULL);
+    (void)ignored;
+}
+
+static void remove_folder(const shrink *s)
+{
+    remove_file(s->base);
+    remove_file(s->best);
+    remove_file(s->tried);
+    (void)rmdir(s->folder);
+}
+
+td_result shrink_write(const shrink_options *options, shrink_result *out, td_err *err)
+{
+    shrink s = {.options = options,
+                .result = out,
+                .judge = {.command = options->command,
+                          .with_server = options->with_server,
+                          .signals = options->cut.signals}};
+    *out = (shrink_result){0};
+    td_result rc = make_folder(&s, err);
+    if (rc != TD_OK)
+        return rc;
+    s.judge.folder = s.folder;
+    rc = begin(&s, err);
+    if (rc == TD_OK)
+        rc = search(&s, err);
+    if (rc == TD_OK)
+        rc = finish(&s, err);
+    archive_close(s.archive);
+    remove_folder(&s);
+    td_free(s.items);
+    td_free(s.is_kept);
+    return rc;
+}

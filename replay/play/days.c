@@ -1,0 +1,659 @@
+#include "replay/play/days.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "archive/ledger.h"
+#include "archive/moment.h"
+#include "archive/name_index.h"
+#include "archive/read_plan.h"
+#include "archive/session_spans.h"
+#include "replay/play/lateness.h"
+#include "replay/play/stream.h"
+#include "schema/dialect.h"
+#include "schema/family.h"
+#include "tape/empty_selection.h"
+
+/* More faults of one stream than that become one long one. */
+enum { SPANS_MAX = 65536 };
+
+/* Time that is not clean. */
+typedef struct bad_span {
+    uint64_t from_ns, to_ns; /* to_ns 0: it has not ended */
+    unsigned reasons;
+    uint8_t is_missing;
+} bad_span;
+
+typedef struct span_list {
+    bad_span *rows;
+    size_t count;
+} span_list;
+
+/* The frames of one day. */
+typedef struct stream_day {
+    uint64_t day_ns;
+    day_counts counts;
+} stream_day;
+
+/* A stream: at first kept with it, then without it in days_run. */
+typedef struct stream_days {
+    const stream *of; /* until it closes */
+    char *feed, *topic, *symbol, *exchange_topic, *family;
+    uint32_t line, shard;       /* of the last frame */
+    uint64_t first_ns, last_ns; /* asked for since then; its last frame */
+    uint64_t right_ns;          /* the last frame that was trusted and not late */
+    span_list bad;
+    uint8_t is_bad; /* 1: the last of these has not ended */
+    day_proof proof;
+    stream_day *days;
+    size_t day_count;
+    uint64_t second, in_second; /* of the last frame, and how many came in it */
+    lateness late;              /* of the last day */
+} stream_days;
+
+typedef struct days_run {
+    archive *archive;
+    selection_window window;
+    gap_list ledger;
+    stream_days **streams;
+    size_t stream_count;
+    archive_view *view;
+    day_list *out;
+} days_run;
+
+const char *day_proof_name(day_proof proof)
+{
+    static const char *const NAMES[DAY_PROOFS] = {
+        [DAY_PROVEN] = "proven", [DAY_WARNED] = "warned", [DAY_UNVERIFIABLE] = "unverifiable"};
+    TD_ASSERT(proof < DAY_PROOFS);
+    return NAMES[proof];
+}
+
+void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES])
+{
+    static const char *const NAMES[] = {"rule",        "undecoded", "connection",
+                                        "no_snapshot", "late",      "silent"};
+    size_t used = 0;
+    out[0] = '\0';
+    for (unsigned i = 0; i < DAY_REASONS; i++) {
+        const char *name =
+            i < GAP_REASON_COUNT ? gap_reason_name((gap_reason)i) : NAMES[i - GAP_REASON_COUNT];
+        if ((reasons & 1U << i) != 0)
+            (void)snprintf(out + used, DAY_REASONS_BYTES - used, "%s%s", used == 0 ? "" : ", ",
+                           name); /* all of them fit */
+        used = strlen(out);
+    }
+}
+
+void day_list_fini(day_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        td_free(list->rows[i].feed);
+        td_free(list->rows[i].topic);
+        td_free(list->rows[i].symbol);
+    }
+    td_free(list->rows);
+    *list = (day_list){0};
+}
+
+/* ---- what a topic can prove ---- */
+
+/* The strength of the rule by which candles of the symbol show lost trades. */
+static rule_strength candles_strength(const symbol_state *symbol)
+{
+    rule_strength best = STRENGTH_STATISTIC;
+    for (size_t i = 0; symbol_state_topic_at(symbol, i) != NULL; i++) {
+        const topic_row *row = symbol_state_topic_at(symbol, i)->row;
+        for (size_t k = 0; row != NULL && k < TOPIC_RULES_MAX; k++)
+            if (row->rules[k].rule == RULE_TRADES_COMPLETE && row->rules[k].strength < best)
+                best = row->rules[k].strength;
+    }
+    return best;
+}
+
+static day_proof proof_of(const topic_row *row, const symbol_state *symbol)
+{
+    day_proof proof = DAY_UNVERIFIABLE;
+    if (row == NULL)
+        return proof;
+    if (row->type == MSG_TRADE)
+        return (day_proof)candles_strength(symbol);
+    for (size_t i = 0; i < TOPIC_RULES_MAX; i++) {
+        const rule_row *rule = &row->rules[i];
+        int is_dense = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP;
+        if (is_dense && rule->strength == STRENGTH_ERROR)
+            return DAY_PROVEN;
+        if (is_dense || rule->rule == RULE_DELETE_EXISTS || rule->rule == RULE_UPDATE_EXISTS)
+            proof = DAY_WARNED;
+    }
+    return proof;
+}
+
+/* ---- one stream ---- */
+
+static stream_days *open_stream(const channel_info *of, uint64_t first_ns)
+{
+    stream_days *made = td_alloc_zero(1, sizeof *made);
+    made->feed = td_strdup(of->feed);
+    made->topic = td_strdup(of->topic);
+    made->symbol = td_strdup(of->symbol);
+    made->exchange_topic =
+        td_strdup(of->exchange_topic[0] != '\0' ? of->exchange_topic : of->topic);
+    made->family = td_strdup(of->family);
+    made->proof = DAY_UNVERIFIABLE;
+    made->first_ns = first_ns;
+    return made;
+}
+
+static void close_stream(stream_days *s)
+{
+    td_free(s->feed);
+    td_free(s->topic);
+    td_free(s->symbol);
+    td_free(s->exchange_topic);
+    td_free(s->family);
+    td_free(s->bad.rows);
+    td_free(s->days);
+    td_free(s);
+}
+
+static void end_day(stream_days *s)
+{
+    if (s->day_count == 0)
+        return;
+    day_counts *counts = &s->days[s->day_count - 1].counts;
+    counts->timed = s->late.count;
+    counts->p50_ns = lateness_quantile_ns(&s->late, 500);
+    counts->p90_ns = lateness_quantile_ns(&s->late, 900);
+    counts->p99_ns = lateness_quantile_ns(&s->late, 990);
+    counts->max_ns = s->late.ns_max;
+}
+
+static day_counts *counts_of(stream_days *s, uint64_t recv_ns)
+{
+    uint64_t day_ns = recv_ns - recv_ns % DAYS_DAY_NS;
+    if (s->day_count > 0 && s->days[s->day_count - 1].day_ns >= day_ns) /* a clock went back */
+        return &s->days[s->day_count - 1].counts;
+    end_day(s);
+    s->late = (lateness){0};
+    s->days = td_array_grow(s->days, s->day_count, sizeof *s->days);
+    s->days[s->day_count] = (stream_day){.day_ns = day_ns};
+    return &s->days[s->day_count++].counts;
+}
+
+static void count_frame(stream_days *s, const observed_frame *seen)
+{
+    const frame_ref *frame = seen->frame;
+    day_counts *counts = counts_of(s, frame->recv_ns);
+    counts->frames++;
+    counts->bytes += frame->bytes.size;
+    counts->undecoded += frame->content.message == NULL;
+    counts->broken += seen->found != NULL && verdict_violation(&seen->found->rules) != NULL;
+    for (uint32_t i = 0; seen->found != NULL && i < seen->found->rules.count; i++)
+        counts->crossed += seen->found->rules.items[i].rule == RULE_NOT_CROSSED;
+    if (frame->publish_ns < frame->recv_ns)
+        lateness_add(&s->late, frame->recv_ns - frame->publish_ns);
+    counts->ahead += frame->publish_ns > frame->recv_ns;
+    s->in_second = frame->recv_ns / TD_NS_PER_S == s->second ? s->in_second + 1 : 1;
+    s->second = frame->recv_ns / TD_NS_PER_S;
+    if (s->in_second > counts->frames_per_s_max)
+        counts->frames_per_s_max = s->in_second;
+}
+
+static void add_span(span_list *list, bad_span span)
+{
+    list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
+    list->rows[list->count++] = span;
+}
+
+static unsigned reason_of(const trust_break *why)
+{
+    static const unsigned REASONS[BREAK_CAUSE_COUNT] = {[BREAK_CONNECTION] = 1U << DAY_CONNECTION,
+                                                        [BREAK_DAMAGE] = 1U << GAP_CORRUPT,
+                                                        [BREAK_UNDECODED] = 1U << DAY_UNDECODED,
+                                                        [BREAK_RULE] = 1U << DAY_RULE,
+                                                        [BREAK_NO_SNAPSHOT] = 1U
+                                                                              << DAY_NO_SNAPSHOT};
+    return why->cause == BREAK_GAP ? 1U << why->reason : REASONS[why->cause];
+}
+
+/* The time before the frame is not trusted: from its doubt_ns, up to the next trusted frame. */
+static void judge(stream_days *s, const observed_frame *seen)
+{
+    static const trust_break UNDECODED = {.cause = BREAK_UNDECODED};
+    static const trust_answer UNKNOWN = {.broke = &UNDECODED, .lacks = &UNDECODED};
+    const frame_ref *frame = seen->frame;
+    const trust_answer *trust = seen->trust == NULL ? &UNKNOWN : seen->trust;
+    const trust_break *why = trust->is_trusted ? trust->broke : trust->lacks;
+    unsigned reasons = trust->is_taken_over ? 0 : reason_of(why);
+    uint64_t from_ns = why->doubt_ns > s->right_ns ? why->doubt_ns : s->right_ns;
+    reasons |= frame->is_late ? 1U << DAY_LATE : 0;
+    if (reasons != 0) {
+        if (!s->is_bad && s->bad.count < SPANS_MAX)
+            add_span(&s->bad, (bad_span){.from_ns = frame->is_late ? s->right_ns : from_ns});
+        s->is_bad = 1;
+        s->bad.rows[s->bad.count - 1].to_ns = 0;
+        s->bad.rows[s->bad.count - 1].reasons |= reasons;
+    }
+    if (!trust->is_trusted || frame->is_late)
+        return;
+    if (s->is_bad)
+        s->bad.rows[s->bad.count - 1].to_ns = frame->recv_ns;
+    s->is_bad = 0;
+    s->right_ns = frame->recv_ns;
+}
+
+static td_result on_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
+                          td_err *err)
+{
+    const frame_ref *frame = seen->frame;
+    stream_days *s = *state;
+    (void)ctx;
+    (void)err; /* it cannot fail */
+    if (!frame_role_is_of_topic(of->role) || of->dir != CHANNEL_IN || frame->is_copy)
+        return TD_OK;
+    if (s == NULL) {
+        s = open_stream(&frame->channel->info,
+                        frame->granted_ns != 0 ? frame->granted_ns : frame->recv_ns);
+        s->of = of;
+        *state = s;
+    }
+    judge(s, seen);
+    s->line = frame->conn->line;
+    s->shard = frame->conn->shard;
+    if (frame->is_lead_in)
+        return TD_OK;
+    s->last_ns = frame->recv_ns;
+    count_frame(s, seen);
+    if (s->proof != DAY_PROVEN)
+        s->proof = proof_of(frame->row, of->of_symbol);
+    return TD_OK;
+}
+
+/* ---- its days ---- */
+
+/* end_ns: of the time asked for; 0: unknown. */
+static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
+{
+    const channel_info of = {.feed = s->feed,
+                             .topic = s->topic,
+                             .symbol = s->symbol,
+                             .line = s->line,
+                             .shard = s->shard};
+    for (size_t i = 0; i < gaps->count; i++) {
+        const gap_row *gap = &gaps->rows[i];
+        if (!gap_row_is_of(gap, &of))
+            continue;
+        int is_missing = gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE;
+        /* Its first moment is the last one that was recorded. A topic that ends with it lacks
+         * nothing there, if recording went on without it. */
+        if (is_missing && gap->to_ns != GAP_OPEN && gap->from_ns + 1 == end_ns)
+            continue;
+        add_span(&s->bad, (bad_span){gap->from_ns, gap->to_ns == GAP_OPEN ? 0 : gap->to_ns,
+                                     1U << gap->reason, (uint8_t)is_missing});
+    }
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+    const bad_span *left = a;
+    const bad_span *right = b;
+    return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
+}
+
+/* How much of a time the spans cover, each moment once; only the missing ones, or all. */
+static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_ns,
+                           int only_missing, unsigned *reasons)
+{
+    uint64_t sum_ns = 0;
+    uint64_t reach_ns = from_ns;
+    for (size_t i = 0; i < list->count && list->rows[i].from_ns < to_ns; i++) {
+        const bad_span *span = &list->rows[i];
+        uint64_t end_ns = span->to_ns == 0 || span->to_ns > to_ns ? to_ns : span->to_ns;
+        int is_before = span->is_missing ? end_ns <= from_ns : end_ns < from_ns;
+        if (is_before || (only_missing && !span->is_missing))
+            continue;
+        *reasons |= span->reasons;
+        uint64_t begin_ns = span->from_ns > reach_ns ? span->from_ns : reach_ns;
+        if (end_ns > begin_ns) {
+            sum_ns += end_ns - begin_ns;
+            reach_ns = end_ns;
+        }
+    }
+    return sum_ns;
+}
+
+static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint64_t to_ns)
+{
+    day_topic row = {.feed = td_strdup(s->feed),
+                     .topic = td_strdup(s->topic),
+                     .symbol = td_strdup(s->symbol),
+                     .day_ns = from_ns - from_ns % DAYS_DAY_NS,
+                     .asked_ns = to_ns - from_ns,
+                     .proof = s->proof};
+    row.missing_ns = covered_ns(&s->bad, from_ns, to_ns, 1, &row.reasons);
+    uint64_t bad_ns = covered_ns(&s->bad, from_ns, to_ns, 0, &row.reasons);
+    row.degraded_ns = bad_ns - row.missing_ns;
+    row.clean_ns = row.asked_ns - bad_ns;
+    for (size_t i = 0; i < s->day_count; i++)
+        if (s->days[i].day_ns == row.day_ns)
+            row.counts = s->days[i].counts;
+    run->out->rows = td_array_grow(run->out->rows, run->out->count, sizeof *run->out->rows);
+    run->out->rows[run->out->count++] = row;
+}
+
+/* A gap that ends where the topic begins, and lies in the selection, took its beginning. */
+static uint64_t begin_of(const days_run *run, const stream_days *s)
+{
+    uint64_t begin_ns = s->first_ns;
+    for (size_t i = 0; run->window.from_ns > 0 && i < s->bad.count; i++) {
+        const bad_span *span = &s->bad.rows[i];
+        if (span->is_missing && span->from_ns < begin_ns && span->to_ns >= begin_ns)
+            begin_ns = span->from_ns;
+    }
+    return begin_ns > run->window.from_ns ? begin_ns : run->window.from_ns;
+}
+
+static void add_days(days_run *run, stream_days *s, uint64_t end_ns)
+{
+    uint64_t from_ns = begin_of(run, s);
+    uint64_t to_ns = end_ns < run->window.to_ns ? end_ns : run->window.to_ns;
+    while (from_ns < to_ns) {
+        uint64_t next_ns = from_ns - from_ns % DAYS_DAY_NS + DAYS_DAY_NS;
+        add_day(run, s, from_ns, next_ns < to_ns ? next_ns : to_ns);
+        from_ns = next_ns;
+    }
+}
+
+/* ---- a feed ---- */
+
+static int is_feed(void *user, const char *feed)
+{
+    return strcmp(user, feed) == 0;
+}
+
+static int is_recording(const archive_view *view, const char *feed)
+{
+    for (size_t i = 0; view->live[0] != '\0' && i < view->listing.segment_count; i++) {
+        const segment_name *name = &view->listing.segments[i].name;
+        if (strcmp(name->session, view->live) == 0 && strcmp(name->feed, feed) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* The streams of one feed, which stand together. */
+static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
+{
+    moment grants;
+    uint64_t first_ns = 0;
+    uint64_t last_ns = 0;
+    char *feed = run->streams[from]->feed;
+    archive_feed_range(run->view, feed, &first_ns, &last_ns);
+    td_result rc = moment_read(run->view, is_feed, feed, last_ns, &grants, err);
+    size_t begin = run->out->count;
+    for (size_t i = from; i < to && rc == TD_OK; i++) {
+        stream_days *s = run->streams[i];
+        const family *of = family_find(td_bytes_str(s->family));
+        int is_granted = moment_has_topic(&grants, td_bytes_str(s->exchange_topic),
+                                          of == NULL ? NULL : of->dialect->covers);
+        uint64_t end_ns = (is_granted ? last_ns : s->last_ns) + 1;
+        add_gaps(s, &run->ledger, end_ns);
+        if (s->bad.count > 0)
+            qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
+        add_days(run, s, end_ns);
+    }
+    moment_fini(&grants);
+    int is_live = is_recording(run->view, feed);
+    for (size_t i = begin; i < run->out->count; i++) {
+        day_topic *row = &run->out->rows[i];
+        row->is_recording = (uint8_t)(is_live && row->day_ns == last_ns - last_ns % DAYS_DAY_NS);
+    }
+    return rc;
+}
+
+static int compare_streams(const void *a, const void *b)
+{
+    return strcmp((*(stream_days *const *)a)->feed, (*(stream_days *const *)b)->feed);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const day_topic *left = a;
+    const day_topic *right = b;
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0)
+        order = (left->day_ns > right->day_ns) - (left->day_ns < right->day_ns);
+    if (order == 0)
+        order = strcmp(left->symbol, right->symbol);
+    return order != 0 ? order : strcmp(left->topic, right->topic);
+}
+
+/* ---- topics that never sent a frame ---- */
+
+/* Of one feed. */
+typedef struct silent_search {
+    days_run *run;
+    const selection *wanted;
+    const read_plan *plan; /* all segments, at any time */
+    const char *feed;
+    name_index heard;  /* topics with frames, as the exchange writes them */
+    name_index silent; /* granted ones without; the rows are of run->streams */
+} silent_search;
+
+static void hear_channels(silent_search *s, const segment_index *index)
+{
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const channel_info *info = &index->channels[i].info;
+        if (channel_role(info) == ROLE_DATA)
+            name_index_put(
+                &s->heard,
+                td_bytes_str(info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic),
+                0);
+    }
+}
+
+/* Frames may come under another name than the subscription's ("order.linear"). */
+static int is_heard(const silent_search *s, const family *of, td_bytes topic)
+{
+    if (name_index_find(&s->heard, topic) != NAME_INDEX_NONE)
+        return 1;
+    for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < s->heard.count; i++)
+        if (of->dialect->covers(topic, s->heard.names[i].name))
+            return 1;
+    return 0;
+}
+
+/* The first frame of a book or a ticker is a snapshot, at once: without one all of it is missing.
+ * Others may have had nothing to send. */
+static void add_silent(silent_search *s, const segment_index *index, const grant_row *grant)
+{
+    char topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+    topic_match match;
+    const family *of = family_find(td_bytes_str(index->family));
+    td_bytes text = td_bytes_str(grant->topic);
+    if (of == NULL ||
+        !topic_match_text(of->topics, of->topic_count, text, grant->from_ns, &match) ||
+        !selection_has_topic(s->wanted, match.topic, text, match.symbol) || is_heard(s, of, text))
+        return;
+    (void)snprintf(topic, sizeof topic, "%.*s", (int)match.topic.size,
+                   (const char *)match.topic.data);
+    (void)snprintf(symbol, sizeof symbol, "%.*s", (int)match.symbol.size,
+                   (const char *)match.symbol.data);
+    const channel_info info = {.feed = s->feed,
+                               .family = index->family,
+                               .topic = topic,
+                               .exchange_topic = grant->topic,
+                               .symbol = symbol};
+    stream_days *made = open_stream(&info, grant->from_ns);
+    if (match.row->type == MSG_BOOK_CHANGE || match.row->type == MSG_TICKER)
+        add_span(
+            &made->bad,
+            (bad_span){.from_ns = grant->from_ns, .reasons = 1U << DAY_SILENT, .is_missing = 1});
+    name_index_put(&s->silent, td_bytes_str(made->exchange_topic), s->run->stream_count);
+    s->run->streams = td_array_grow(s->run->streams, s->run->stream_count, sizeof(stream_days *));
+    s->run->streams[s->run->stream_count++] = made;
+}
+
+static td_result add_grants(silent_search *s, const segment_index *index, td_err *err)
+{
+    const selection_window window = s->run->window;
+    segment_rows rows = {0};
+    td_result rc =
+        archive_view_read(s->run->view, index->path, index->file_bytes, CATALOG_ROWS, &rows, err);
+    for (size_t i = 0; i < rows.grant_count; i++) {
+        const grant_row *grant = &rows.grants[i];
+        const conn_row *conn = &rows.conns[grant->conn];
+        uint64_t to_ns = grant->to_ns != 0 ? grant->to_ns : index->last_ns;
+        if (grant->source[0] == '\0' || grant->from_ns >= window.to_ns || to_ns < window.from_ns)
+            continue;
+        td_bytes topic = td_bytes_str(grant->topic);
+        if (name_index_find(&s->silent, topic) == NAME_INDEX_NONE)
+            add_silent(s, index, grant);
+        size_t at = name_index_find(&s->silent, topic);
+        if (at == NAME_INDEX_NONE)
+            continue;
+        stream_days *of = s->run->streams[at];
+        of->last_ns = to_ns > of->last_ns ? to_ns : of->last_ns;
+        of->line = conn->line;
+        of->shard = conn->shard;
+    }
+    segment_rows_fini(&rows);
+    return rc == TD_E_IO ? rc : TD_OK; /* else the cursor reports the segment */
+}
+
+static td_result find_silent(silent_search *s, td_err *err)
+{
+    const selection_window window = s->run->window;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < read_plan_count(s->plan); i++) {
+        const segment_index *index = read_plan_segment(s->plan, i)->index;
+        if (strcmp(index->feed, s->feed) == 0)
+            hear_channels(s, index);
+    }
+    for (size_t i = 0; i < read_plan_count(s->plan) && rc == TD_OK; i++) {
+        const segment_index *index = read_plan_segment(s->plan, i)->index;
+        if (strcmp(index->feed, s->feed) == 0 && index->first_ns < window.to_ns &&
+            index->last_ns >= window.from_ns)
+            rc = add_grants(s, index, err);
+    }
+    name_index_fini(&s->heard);
+    name_index_fini(&s->silent);
+    return rc;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+static td_result find_all_silent(days_run *run, selection wanted, td_err *err)
+{
+    read_plan *plan = NULL;
+    const read_query all = {.to_ns = UINT64_MAX,
+                            .wants_feed = wants_feed,
+                            .is_quiet = 1,
+                            .user = &wanted,
+                            .view = run->view};
+    td_result rc = read_plan_open(run->archive, &all, &plan, err);
+    const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
+    for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed)) {
+        silent_search s = {.run = run, .wanted = &wanted, .plan = plan, .feed = feed};
+        rc = find_silent(&s, err);
+    }
+    read_plan_close(plan);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+/* The stream closes: what was found of it stays. */
+static void on_close(void *ctx, void *state)
+{
+    days_run *run = ctx;
+    stream_days *s = state;
+    end_day(s);
+    add_gaps(s, &s->of->gaps, 0); /* that topics of the symbol showed */
+    s->of = NULL;
+    if (s->day_count == 0) {
+        close_stream(s); /* of the lead-in alone */
+        return;
+    }
+    run->streams = td_array_grow(run->streams, run->stream_count, sizeof(stream_days *));
+    run->streams[run->stream_count++] = s;
+}
+
+static td_result add_feeds(days_run *run, td_err *err)
+{
+    td_result rc = TD_OK;
+    qsort(run->streams, run->stream_count, sizeof(stream_days *), compare_streams);
+    size_t next = 0;
+    for (size_t i = 0; i < run->stream_count && rc == TD_OK; i = next) {
+        while (next < run->stream_count &&
+               compare_streams(&run->streams[i], &run->streams[next]) == 0)
+            next++;
+        rc = add_feed(run, i, next, err);
+    }
+    if (run->out->count > 0)
+        qsort(run->out->rows, run->out->count, sizeof *run->out->rows, compare_rows);
+    return rc;
+}
+
+td_result days_find(const observe_options *how, const selection *wanted, day_list *out,
+                    cursor_stats *stats, td_err *err)
+{
+    static const observer_ops OPS = {.name = "days", .frame = on_frame, .close = on_close};
+    days_run run = {.archive = how->archive, .out = out};
+    gap_list damage = {0};
+    *out = (day_list){0};
+    td_result rc = cursor_find_window(how->archive, wanted, NULL, &run.window, err);
+    if (rc == TD_OK)
+        rc = archive_gaps(how->archive, &run.ledger, err);
+    if (rc == TD_OK)
+        rc = observe_tape(how, wanted, (cursor_options){.with_lead_in = 1},
+                          (observer){&OPS, &run, &run.ledger}, stats, &damage, err);
+    gap_list_join(&run.ledger, &damage);
+    if (rc == TD_OK)
+        rc = archive_view_open(how->archive, VIEW_ALL, NULL, &run.view, err);
+    if (rc == TD_OK)
+        rc = find_all_silent(&run, *wanted, err);
+    if (rc == TD_OK)
+        rc = run.stream_count > 0 ? add_feeds(&run, err)
+                                  : selection_why_empty(how->archive, wanted, stats, err);
+    for (size_t i = 0; i < run.stream_count; i++)
+        close_stream(run.streams[i]);
+    td_free(run.streams);
+    archive_view_close(run.view);
+    gap_list_fini(&run.ledger);
+    gap_list_fini(&damage);
+    return rc;
+}
+
+size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
+                    uint64_t proof_ns[DAY_PROOFS])
+{
+    size_t i = from;
+    const day_topic *first = &list->rows[from];
+    *sum = (day_topic){.feed = first->feed, .symbol = first->symbol, .day_ns = first->day_ns};
+    memset(proof_ns, 0, DAY_PROOFS * sizeof *proof_ns);
+    for (; i < list->count; i++) {
+        const day_topic *row = &list->rows[i];
+        if (strcmp(row->feed, first->feed) != 0 || row->day_ns != first->day_ns ||
+            strcmp(row->symbol, first->symbol) != 0)
+            break;
+        sum->asked_ns += row->asked_ns;
+        sum->clean_ns += row->clean_ns;
+        if (row->degraded_ns > sum->degraded_ns)
+            sum->degraded_ns = row->degraded_ns;
+        if (row->missing_ns > sum->missing_ns)
+            sum->missing_ns = row->missing_ns;
+        sum->reasons |= row->reasons;
+        sum->is_recording |= row->is_recording;
+        proof_ns[row->proof] += row->asked_ns;
+    }
+    return i;
+}

@@ -1,0 +1,69 @@
+#include "replay/play/report.h"
+
+#include "base/assert.h"
+
+static void add_stream(replay_report *report, const stream *s)
+{
+    const stream *violated = report->violated;
+    const stream *undecoded = report->undecoded;
+    for (int strength = 0; strength <= STRENGTH_STATISTIC; strength++)
+        for (int rule = 0; rule < RULE_COUNT; rule++)
+            report->rules[strength][rule] += s->rules[strength][rule];
+    if (s->violated.is_set &&
+        (violated == NULL || s->violated.at.position < violated->violated.at.position))
+        report->violated = s;
+    if (s->undecoded.is_set &&
+        (undecoded == NULL || s->undecoded.at.position < undecoded->undecoded.at.position))
+        report->undecoded = s;
+    gap_list_join(&report->gaps, &s->gaps);
+}
+
+/* The ledger may have a gap that was found, too: then it is the same row. */
+static void count_uncovered(replay_report *report)
+{
+    report->uncovered_gaps = 0;
+    for (size_t i = 0; i < report->gaps.count; i++)
+        report->uncovered_gaps += report->gaps.rows[i].covered_by[0] == '\0';
+}
+
+void report_init_replay(replay_report *report, const player *from, const pacer *paced)
+{
+    const stream_table *streams = player_streams(from);
+    *report = (replay_report){.streams = streams,
+                              .pace = paced,
+                              .is_stopped = player_is_stopped(from) != 0,
+                              .workers_busy_max = player_busy_max(from)};
+    player_get_totals(from, &report->totals);
+    player_get_audits(from, &report->audits);
+    player_digests(from, report->digests);
+    for (size_t i = 0; i < streams->count; i++)
+        add_stream(report, streams->items[i]);
+    count_uncovered(report);
+    TD_ASSERT((report->violated != NULL) == (report->totals.violations > 0));
+    TD_ASSERT((report->undecoded != NULL) == (report->totals.undecoded > 0));
+}
+
+void report_fini_replay(replay_report *report)
+{
+    gap_list_fini(&report->gaps);
+    absence_list_fini(&report->absences);
+}
+
+void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
+                     selection_window window)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (selection_wants_gap(wanted, window, &all->rows[i]))
+            gap_list_add(&report->gaps, &all->rows[i]);
+    count_uncovered(report);
+}
+
+replay_verdict report_verdict(const replay_report *report)
+{
+    if (cursor_is_damaged(&report->tape))
+        return REPLAY_DAMAGED;
+    int is_complete = !report->is_stopped && report->totals.violations == 0 &&
+                      report->totals.undecoded == 0 && report->uncovered_gaps == 0 &&
+                      report->absences.count == 0;
+    return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
+}

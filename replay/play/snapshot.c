@@ -1,0 +1,553 @@
+#include "replay/play/snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/decimal.h"
+#include "base/limits.h"
+#include "book/symbol_state.h"
+#include "base/json/json.h"
+#include "base/json/json_write.h"
+#include "tape/cursor.h"
+
+enum {
+    PATH_BYTES = 256,     /* of a path of keys; the longest of a row has some 30 */
+    SCALE_MAX = 18,       /* places of a td_decimal */
+    NUMBER_BYTES = 64,    /* a decimal with SCALE_MAX places, padded */
+    POSITION_DIGITS = 12, /* of an array index as text */
+};
+
+struct snapshot_maker {
+    json_parser *model_parser;
+    json_parser *last_parser;
+    td_buf merged;
+};
+
+/* State of one snapshot. */
+typedef struct making {
+    const snapshot_source *from;
+    const book *levels; /* NULL: of a ticker */
+    json_value entry;   /* of a ticker: what its delta changes */
+    json_writer json;
+    char path[PATH_BYTES]; /* keys from the top to the copied value */
+    size_t path_size;
+    json_value level; /* a recorded level, the form of made ones */
+    uint8_t has_level;
+    uint8_t is_impossible; /* a level, or a member, cannot be written in that form */
+} making;
+
+snapshot_maker *snapshot_maker_open(void)
+{
+    snapshot_maker *maker = td_alloc_zero(1, sizeof *maker);
+    maker->model_parser = json_parser_open(0);
+    maker->last_parser = json_parser_open(0);
+    td_buf_init(&maker->merged, LIMIT_FRAME_BYTES);
+    return maker;
+}
+
+void snapshot_maker_close(snapshot_maker *maker)
+{
+    if (maker == NULL)
+        return;
+    json_parser_close(maker->model_parser);
+    json_parser_close(maker->last_parser);
+    td_buf_fini(&maker->merged);
+    td_free(maker);
+}
+
+/* ---- what a book's frames have ---- */
+
+void snapshot_source_init(snapshot_source *source)
+{
+    *source = (snapshot_source){.row = NULL};
+    td_buf_init(&source->model, LIMIT_FRAME_BYTES);
+    td_buf_init(&source->last, LIMIT_FRAME_BYTES);
+}
+
+void snapshot_source_fini(snapshot_source *source)
+{
+    book_close(source->retail);
+    td_buf_fini(&source->model);
+    td_buf_fini(&source->last);
+}
+
+/* Keep the same levels with the sizes of retail orders in a second book. */
+static void apply_retail(snapshot_source *source, const message *m, int is_snapshot)
+{
+    if (source->retail == NULL)
+        source->retail = book_open(source->row->book_depth);
+    size_t count = message_item_count(m);
+    msg_level *levels = td_alloc_zero(count + 1, sizeof *levels);
+    for (size_t i = 0; i < count; i++) {
+        td_decimal size = message_level_rpi(m, i);
+        levels[i] = message_level(m, i);
+        levels[i].size = size.mantissa;
+        levels[i].size_scale = size.scale;
+    }
+    const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
+    book_outcome outcome = {0}; /* whoever follows the book judges the frame */
+    if (is_snapshot)
+        book_replace(source->retail, &retail, &outcome);
+    else
+        book_apply(source->retail, &retail, &outcome);
+    td_free(levels);
+}
+
+static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
+{
+    td_buf_clear(out);
+    return td_buf_append(out, bytes.data, bytes.size, err);
+}
+
+td_result snapshot_source_note(snapshot_source *source, const frame_ref *frame, int is_snapshot,
+                               td_err *err)
+{
+    const message *m = frame->content.message;
+    source->row = frame->row;
+    if (m->book.rpi_sizes != NULL)
+        apply_retail(source, m, is_snapshot);
+    td_result rc = is_snapshot ? keep(&source->model, frame->bytes, err) : TD_OK;
+    return rc == TD_OK ? keep(&source->last, frame->bytes, err) : rc;
+}
+
+static int has_retail(const topic_row *row)
+{
+    for (size_t i = 0; i < row->field_count; i++)
+        if (row->fields[i].member == MEMBER_RPI_SIZE)
+            return 1;
+    return 0;
+}
+
+/* In a file that `cut` wrote, a made snapshot may be in its place. */
+static td_result read_model(snapshot_source *source, cursor *tape, uint64_t snapshot_ns,
+                            td_err *err)
+{
+    const frame_ref *frame;
+    td_result rc = cursor_next(tape, &frame, err);
+    if (rc == TD_EOF || (rc == TD_OK && (frame->content.message == NULL ||
+                                         (frame->recv_ns != snapshot_ns &&
+                                          (frame->channel->info.form & FORM_MADE) == 0))))
+        return td_err_set(err, TD_E_UNSUPPORTED, "a recorded frame of it is missing");
+    return rc == TD_OK ? snapshot_source_note(source, frame, 1, err) : rc;
+}
+
+td_result snapshot_source_read(snapshot_source *source, archive *from, const char *feed,
+                               const char *symbol, const struct symbol_topic *topic, td_err *err)
+{
+    const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
+    const char *name = topic->name;
+    selection wanted = {.feeds = {&feed, 1}, .topics = {&name, 1}, .symbols = {&symbol, 1}};
+    const cursor_options reading = {.reads = TAPE_READS_MESSAGES};
+    const frame_ref *frame;
+    cursor *tape = NULL;
+    selection_set_window(&wanted, (selection_window){conn->snapshot_ns, conn->last_ns + 1});
+    td_result rc = cursor_open(from, &wanted, &reading, &tape, err);
+    if (rc == TD_OK)
+        rc = read_model(source, tape, conn->snapshot_ns, err);
+    if (rc == TD_OK && !has_retail(topic->row))
+        rc = cursor_seek(tape, conn->last_ns, err);
+    while (rc == TD_OK) {
+        rc = cursor_next(tape, &frame, err);
+        if (rc == TD_OK && !frame->is_copy && frame->content.message != NULL)
+            rc = snapshot_source_note(source, frame, 0, err);
+    }
+    cursor_close(tape);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* ---- paths ---- */
+
+/* Append a key to the path. Returns the size to restore. A path that is too long matches no
+ * row's. */
+static size_t enter(making *m, td_bytes key)
+{
+    size_t before = m->path_size;
+    size_t dot = before > 0;
+    if (before + dot + key.size >= sizeof m->path)
+        return before;
+    if (dot)
+        m->path[m->path_size++] = '.';
+    memcpy(m->path + m->path_size, key.data, key.size);
+    m->path_size += key.size;
+    return before;
+}
+
+static int is_at(const making *m, const char *path)
+{
+    return td_bytes_is(td_bytes_of(m->path, m->path_size), path);
+}
+
+/* The row's items of a snapshot at this path, or NULL. */
+static const items_row *items_here(const making *m)
+{
+    const items_row *items = m->from->row->items;
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
+        if (items[i].kind != FRAME_DELTA && is_at(m, items[i].path))
+            return &items[i];
+    }
+    return NULL;
+}
+
+/* Find the first level of a frame, on either side. */
+static void find_level(making *m, json_value value)
+{
+    json_value key, element;
+    int is_object = json_type_of(value) == JSON_OBJECT;
+    int is_list = !is_object && items_here(m) != NULL;
+    for (json_iter it = json_iter_of(value); !m->has_level && json_next(&it, &key, &element);) {
+        td_bytes name = {0};
+        if (is_list) {
+            m->level = element;
+            m->has_level = 1;
+        } else if (!is_object) {
+            find_level(m, element);
+        } else if (json_text(key, &name)) {
+            size_t before = enter(m, name);
+            find_level(m, element);
+            m->path_size = before;
+        }
+    }
+}
+
+/* ---- numbers ---- */
+
+static td_bytes text_of(json_value value)
+{
+    td_bytes text = json_raw(value);
+    (void)json_text(value, &text); /* otherwise a number, whose JSON is its text */
+    return text;
+}
+
+/* Number of decimal places of a recorded number. */
+static size_t places_of(td_bytes text)
+{
+    const uint8_t *point = memchr(text.data, '.', text.size);
+    return point == NULL ? 0 : (size_t)(text.data + text.size - point) - 1;
+}
+
+/* Write a number in the form of the model: as text or number, with at least as many places,
+ * because clients compare prices as text. */
+static void write_like(making *m, json_value model, td_decimal value)
+{
+    char text[NUMBER_BYTES];
+    _Static_assert(TD_DECIMAL_TEXT_BYTES + SCALE_MAX + 1 < NUMBER_BYTES, "a padded decimal fits");
+    size_t size = td_decimal_format(value, text);
+    size_t places = places_of(td_bytes_of(text, size));
+    size_t wanted = places_of(text_of(model));
+    if (wanted > SCALE_MAX)
+        wanted = SCALE_MAX;
+    if (places == 0 && wanted > 0)
+        text[size++] = '.';
+    for (; places < wanted; places++)
+        text[size++] = '0';
+    if (json_type_of(model) == JSON_STRING)
+        json_write_bytes(&m->json, td_bytes_of(text, size));
+    else
+        json_write_raw(&m->json, td_bytes_of(text, size));
+}
+
+/* A level's id is its price times a power of ten that depends on the symbol. Returns 1, or 0 if
+ * there is none. */
+static int find_id(td_bytes model_id, td_bytes model_price, td_decimal price, td_decimal *out)
+{
+    td_decimal id, from;
+    int64_t scaled = 0;
+    if (td_decimal_parse(model_id, &id, NULL) != TD_OK ||
+        td_decimal_parse(model_price, &from, NULL) != TD_OK)
+        return 0;
+    from = td_decimal_shortest(from);
+    price = td_decimal_shortest(price);
+    for (unsigned scale = from.scale; scale <= SCALE_MAX; scale++) {
+        if (td_decimal_rescale(from, (uint8_t)scale, &scaled) != TD_OK || id.scale != 0 ||
+            scaled != id.mantissa)
+            continue;
+        if (price.scale > scale || td_decimal_rescale(price, (uint8_t)scale, &scaled) != TD_OK)
+            return 0;
+        *out = (td_decimal){.mantissa = scaled, .scale = 0};
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- levels ---- */
+
+static const field_row *field_of(const topic_row *row, td_bytes key)
+{
+    for (size_t i = 0; i < row->field_count; i++) {
+        if (td_bytes_is(key, row->fields[i].key))
+            return &row->fields[i];
+    }
+    return NULL;
+}
+
+/* The text of the recorded level's price. */
+static td_bytes model_price(const making *m)
+{
+    json_value key, element;
+    char position[POSITION_DIGITS];
+    size_t index = 0;
+    int is_object = json_type_of(m->level) == JSON_OBJECT;
+    for (json_iter it = json_iter_of(m->level); json_next(&it, &key, &element); index++) {
+        td_bytes name = {0};
+        if (is_object)
+            (void)json_text(key, &name); /* a key that is no text matches no field */
+        else
+            name = td_bytes_of(position, (size_t)snprintf(position, sizeof position, "%zu", index));
+        const field_row *field = field_of(m->from->row, name);
+        if (field != NULL && field->member == MEMBER_PRICE)
+            return text_of(element);
+    }
+    return td_bytes_of(NULL, 0);
+}
+
+static void write_sizes(making *m, json_value model, msg_member member, td_decimal size,
+                        td_decimal retail)
+{
+    td_decimal own = size;
+    retail.mantissa = -retail.mantissa;
+    if (member == MEMBER_SIZE && !msg_size_with_rpi(size, retail, &own))
+        m->is_impossible = 1;
+    retail.mantissa = -retail.mantissa;
+    write_like(m, model, member == MEMBER_SIZE ? own : retail);
+}
+
+/* Write one member of a level, by the meaning of its key in the row. */
+static void write_field(making *m, td_bytes key, json_value model, msg_side side,
+                        const book_level *level, td_decimal retail)
+{
+    const field_row *field = field_of(m->from->row, key);
+    msg_member member = field == NULL ? MEMBER_NONE : field->member;
+    td_decimal id;
+    if (member == MEMBER_PRICE) {
+        write_like(m, model, level->price);
+    } else if (member == MEMBER_SIZE || member == MEMBER_RPI_SIZE) {
+        write_sizes(m, model, member, level->size, retail);
+    } else if (member == MEMBER_SIDE) {
+        json_write_text(&m->json, msg_side_name(side));
+    } else if (member == MEMBER_LEVEL_ID) {
+        if (find_id(text_of(model), model_price(m), level->price, &id)) {
+            write_like(m, model, id);
+        } else {
+            m->is_impossible = 1;
+            json_write_null(&m->json);
+        }
+    } else {
+        json_write_raw(&m->json, json_raw(model));
+    }
+}
+
+static void write_level(making *m, msg_side side, size_t index)
+{
+    book_level level, retail = {0};
+    int is_there = book_level_at(m->levels, side, index, &level);
+    TD_ASSERT(is_there);
+    if (m->from->retail != NULL && !book_level_at(m->from->retail, side, index, &retail))
+        m->is_impossible = 1;
+    json_value key, element;
+    size_t position = 0;
+    char text[POSITION_DIGITS];
+    int is_object = json_type_of(m->level) == JSON_OBJECT;
+    if (is_object)
+        json_write_object_begin(&m->json);
+    else
+        json_write_array_begin(&m->json);
+    for (json_iter it = json_iter_of(m->level); json_next(&it, &key, &element); position++) {
+        td_bytes name = td_bytes_of(text, (size_t)snprintf(text, sizeof text, "%zu", position));
+        if (is_object && !json_text(key, &name))
+            continue;
+        if (is_object)
+            json_write_key_bytes(&m->json, name);
+        write_field(m, name, element, side, &level, retail.size);
+    }
+    if (is_object)
+        json_write_object_end(&m->json);
+    else
+        json_write_array_end(&m->json);
+}
+
+/* Lists of one side begin with the best level; lists of both have rising prices, buys first
+ * (docs/wire.md 6.3). */
+static void write_levels(making *m, const items_row *items)
+{
+    size_t buys = book_level_count(m->levels, SIDE_BUY);
+    size_t sells = book_level_count(m->levels, SIDE_SELL);
+    int is_one_side = (items->flags & (ITEMS_BUY | ITEMS_SELL)) != 0;
+    json_write_array_begin(&m->json);
+    for (size_t i = 0; i < buys && (items->flags & ITEMS_SELL) == 0; i++)
+        write_level(m, SIDE_BUY, is_one_side ? i : buys - 1 - i);
+    for (size_t i = 0; i < sells && (items->flags & ITEMS_BUY) == 0; i++)
+        write_level(m, SIDE_SELL, i);
+    json_write_array_end(&m->json);
+}
+
+/* ---- the copy ---- */
+
+/* Write a value of the model, or the one in its place in the last frame: numbers and times come
+ * from the last frame, the kind of the frame does not. */
+static void copy_scalar(making *m, json_value model, const json_value *last)
+{
+    int is_kind = is_at(m, topic_row_kind_key(m->from->row));
+    int is_newer = !is_kind && last != NULL && json_type_of(*last) != JSON_OBJECT &&
+                   json_type_of(*last) != JSON_ARRAY;
+    json_write_raw(&m->json, json_raw(is_newer ? *last : model));
+}
+
+static void copy(making *m, json_value model, const json_value *last);
+
+/* 1 if an object has a member that the model lacks. */
+static int has_others(json_value model, json_value last)
+{
+    json_value key, element;
+    if (json_type_of(last) != JSON_OBJECT)
+        return 0;
+    for (json_iter it = json_iter_of(last); json_next(&it, &key, &element);) {
+        td_bytes name;
+        if (!json_text(key, &name) || !json_find_key(model, name, &element))
+            return 1;
+    }
+    return 0;
+}
+
+/* The entry of a ticker's delta, an object or the only element of a list. */
+static int find_entry(const topic_row *row, json_value delta, json_value *out)
+{
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
+        const char *path = row->items[i].path;
+        size_t size = strcspn(path, ".");
+        json_value more;
+        int is_found =
+            row->items[i].kind == FRAME_DELTA && json_find_key(delta, td_bytes_of(path, size), out);
+        if (is_found && path[size] == '.')
+            is_found = json_find(*out, path + size + 1, out);
+        if (is_found && json_type_of(*out) == JSON_OBJECT)
+            return 1;
+        json_iter it = json_iter_of(is_found ? *out : delta);
+        if (is_found && json_next(&it, NULL, out) && !json_next(&it, NULL, &more))
+            return 1;
+    }
+    return 0;
+}
+
+static void copy_object(making *m, json_value model, const json_value *last)
+{
+    json_value key, element, newer;
+    if (m->levels == NULL && items_here(m) != NULL)
+        last = &m->entry;
+    if (m->levels == NULL && last != NULL && has_others(model, *last))
+        m->is_impossible = 1;
+    json_write_object_begin(&m->json);
+    for (json_iter it = json_iter_of(model); json_next(&it, &key, &element);) {
+        td_bytes name;
+        if (!json_text(key, &name))
+            continue;
+        size_t before = enter(m, name);
+        json_write_key_bytes(&m->json, name);
+        copy(m, element, last != NULL && json_find_key(*last, name, &newer) ? &newer : NULL);
+        m->path_size = before;
+    }
+    json_write_object_end(&m->json);
+}
+
+static void copy_array(making *m, json_value model, const json_value *last)
+{
+    json_value element, newer;
+    const items_row *items = items_here(m);
+    if (items != NULL) {
+        write_levels(m, items);
+        return;
+    }
+    int has_last = last != NULL && json_type_of(*last) == JSON_ARRAY;
+    json_iter at_last = json_iter_of(has_last ? *last : model);
+    json_write_array_begin(&m->json);
+    for (json_iter it = json_iter_of(model); json_next(&it, NULL, &element);) {
+        has_last = has_last && json_next(&at_last, NULL, &newer);
+        copy(m, element, has_last ? &newer : NULL);
+    }
+    json_write_array_end(&m->json);
+}
+
+/* Recursion depth is at most LIMIT_JSON_DEPTH, that of a parsed text. */
+static void copy(making *m, json_value model, const json_value *last)
+{
+    json_type type = json_type_of(model);
+    if (type == JSON_OBJECT)
+        copy_object(m, model, last);
+    else if (type == JSON_ARRAY)
+        copy_array(m, model, last);
+    else
+        copy_scalar(m, model, last);
+}
+
+static td_result write_snapshot(making *m, json_value model, const json_value *last, td_buf *out,
+                                td_err *err)
+{
+    size_t before = out->size;
+    json_write_begin(&m->json, out);
+    copy(m, model, last);
+    td_result rc = json_write_end(&m->json, err);
+    if (rc == TD_OK && m->is_impossible)
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "it cannot be written in the recorded form");
+    if (rc != TD_OK)
+        out->size = before;
+    return rc;
+}
+
+static td_result parse_both(snapshot_maker *maker, td_bytes model, td_bytes last,
+                            json_value *model_out, json_value *last_out, td_err *err)
+{
+    td_result rc = json_parse(maker->model_parser, model, JSON_COPIED, model_out, err);
+    if (rc == TD_OK)
+        rc = json_parse(maker->last_parser, last, JSON_COPIED, last_out, err);
+    return rc == TD_E_INVALID ? td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON") : rc;
+}
+
+/* Bring a ticker's snapshot up to date by its next delta. */
+static td_result merge(snapshot_maker *maker, const topic_row *row, td_buf *snapshot,
+                       td_bytes delta, td_err *err)
+{
+    json_value model, last;
+    const snapshot_source source = {.row = row};
+    making m = {.from = &source};
+    td_result rc = parse_both(maker, td_buf_view(snapshot), delta, &model, &last, err);
+    if (rc != TD_OK)
+        return rc;
+    td_buf_clear(&maker->merged);
+    m.is_impossible = !find_entry(row, last, &m.entry);
+    rc = write_snapshot(&m, model, &last, &maker->merged, err);
+    return rc == TD_OK ? keep(snapshot, td_buf_view(&maker->merged), err) : rc;
+}
+
+td_result snapshot_make_ticker(snapshot_maker *maker, const ticker_frames *from, td_buf *out,
+                               td_err *err)
+{
+    if (from == NULL || from->count == 0)
+        return td_err_set(err, TD_E_UNSUPPORTED, "its frames are missing");
+    td_result rc = keep(out, ticker_frames_bytes_at(from, 0), err);
+    for (size_t i = 1; rc == TD_OK && i < from->count; i++)
+        rc = merge(maker, from->row, out, ticker_frames_bytes_at(from, i), err);
+    if (rc != TD_OK)
+        td_buf_clear(out);
+    return rc;
+}
+
+td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, const book *levels,
+                        td_buf *out, td_err *err)
+{
+    json_value model, last;
+    making m = {.from = from, .levels = levels};
+    TD_ASSERT(from->row->type == MSG_BOOK_CHANGE);
+    td_result rc =
+        parse_both(maker, td_buf_view(&from->model), td_buf_view(&from->last), &model, &last, err);
+    if (rc != TD_OK)
+        return rc;
+    find_level(&m, model);
+    find_level(&m, last); /* the recorded snapshot may have been empty */
+    TD_ASSERT(m.path_size == 0);
+    int is_empty =
+        book_level_count(levels, SIDE_BUY) == 0 && book_level_count(levels, SIDE_SELL) == 0;
+    if (!m.has_level && !is_empty)
+        return td_err_set(err, TD_E_UNSUPPORTED, "no recorded level to go by");
+    return write_snapshot(&m, model, &last, out, err);
+}

@@ -1,0 +1,284 @@
+#include "replay/play/stream.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+
+/* ---- life ---- */
+
+static void stream_close(stream *s)
+{
+    TD_ASSERT(s->observed == NULL || s->observer.ops != NULL);
+    if (s->observed != NULL)
+        s->observer.ops->close(s->observer.ctx, s->observed);
+    gap_list_fini(&s->gaps);
+    topic_trust_fini(&s->trust);
+    digest_fini(&s->digest);
+    td_free(s);
+}
+
+/* ---- the symbol's state ---- */
+
+/* The topic of the channel's line, whose state may be a loaded one. */
+static symbol_topic *find_topic(stream *s, const channel_info *info)
+{
+    symbol_topic *topic = symbol_state_topic(s->of_symbol, td_bytes_str(s->topic), info->line);
+    if (topic->user == NULL && s->observer.ledger != NULL)
+        topic_trust_resume(&s->trust, s->observer.ledger, info, topic);
+    topic->user = s;
+    return topic;
+}
+
+const track *stream_last_track(const stream *s)
+{
+    return s->last == NULL ? NULL : symbol_topic_track(s->last);
+}
+
+/* ---- counts ---- */
+
+static stream_place place_of(const frame_ref *frame)
+{
+    return (stream_place){.position = frame->position,
+                          .recv_ns = frame->recv_ns,
+                          .ordinal = frame->ordinal,
+                          .line = frame->conn->line,
+                          .shard = frame->conn->shard,
+                          .conn = frame->conn->number};
+}
+
+static void note_violation(stream *s, const stream_place *at, const msg_head *head,
+                           const verdict_item *item)
+{
+    TD_ASSERT(item->rule > RULE_NONE);
+    TD_ASSERT(item->rule < RULE_COUNT);
+    TD_ASSERT(item->strength == STRENGTH_ERROR);
+    s->rules[STRENGTH_ERROR][item->rule]++;
+    if (s->violated.is_set)
+        return;
+    s->violated = (stream_violation){.is_set = 1,
+                                     .rule = item->rule,
+                                     .expected = item->expected,
+                                     .found = item->found,
+                                     .at = *at};
+    s->violated.has_seq = (uint8_t)msg_head_number(head, &s->violated.seq);
+}
+
+static void count_verdict(stream *s, const stream_place *at, const msg_head *head, const verdict *v)
+{
+    const verdict_item *violation = verdict_violation(v);
+    if (violation != NULL)
+        note_violation(s, at, head, violation);
+    for (uint32_t i = 0; i < v->count; i++) {
+        const verdict_item *item = &v->items[i];
+        s->rules[item->strength][item->rule] += item->strength != STRENGTH_ERROR;
+    }
+}
+
+static void count_message(stream *s, const message *m)
+{
+    s->counts.decoded++;
+    s->counts.snapshots += m->head.kind == FRAME_SNAPSHOT;
+    s->counts.deltas += m->head.kind == FRAME_DELTA;
+    s->counts.items += message_item_count(m);
+    s->counts.unknown_fields += m->head.unknown_fields;
+}
+
+static void count_undecoded(stream *s, const frame_ref *frame)
+{
+    const decode_error *why = &frame->content.why;
+    TD_ASSERT(why->reason > DECODE_OK);
+    TD_ASSERT(why->reason < DECODE_REASON_COUNT);
+    s->counts.undecoded++;
+    s->counts.undecoded_by[why->reason]++;
+    if (s->undecoded.is_set)
+        return;
+    s->undecoded = (stream_undecoded){.is_set = 1,
+                                      .reason = why->reason,
+                                      .offset = why->offset,
+                                      .field = why->field,
+                                      .at = place_of(frame)};
+}
+
+/* ---- audits ---- */
+
+static void add_gap(stream *s, const audit_item *item)
+{
+    char detail[VERDICT_TEXT_BYTES];
+    gap_row row = gap_row_of(GAP_AGGREGATE, s->feed, item->from_ns, item->to_ns,
+                             rule_name(item->verdict.rule));
+    if (s->gaps.count == LIMIT_STREAM_GAPS)
+        return;
+    verdict_item_text(&item->verdict, detail);
+    row.line = item->about.line;
+    row.shard = item->about.shard;
+    row.conn = item->about.conn;
+    row.topic = s->topic;
+    row.symbol = s->symbol;
+    row.detail = detail;
+    gap_list_add(&s->gaps, &row);
+}
+
+void stream_note_audit(stream *own, const audit_verdict *found, const stream_place *at)
+{
+    static const msg_head NO_NUMBERS;
+    for (uint32_t i = 0; i < found->count; i++) {
+        const audit_item *item = &found->items[i];
+        const symbol_topic *topic = item->about.member->user;
+        stream *about = topic->user == NULL ? own : topic->user;
+        if (item->event != AUDIT_DIFFERS || about == NULL)
+            continue; /* a topic of a loaded state, without a frame since, has no stream */
+        const verdict one = {.count = 1, .items = {item->verdict}};
+        count_verdict(own != NULL ? own : about, at, &NO_NUMBERS, &one);
+        if (item->verdict.strength == STRENGTH_ERROR && item->verdict.rule == RULE_TRADES_COMPLETE)
+            add_gap(about, item);
+    }
+}
+
+/* ---- one frame ---- */
+
+static void count_found(stream *s, const frame_ref *frame, const symbol_verdict *found)
+{
+    const message *m = frame->content.message;
+    if (frame->is_lead_in)
+        return;
+    s->counts.unaudited += found->is_unaudited;
+    s->counts.unchecked += found->rules.unchecked;
+    if (TD_LIKELY(found->rules.count + found->audit.count == 0))
+        return;
+    const stream_place at = place_of(frame);
+    if (m != NULL)
+        count_verdict(s, &at, &m->head, &found->rules);
+    stream_note_audit(s, &found->audit, &at);
+}
+
+/* Apply, judge. 0: a topic without a row has nothing that could break. */
+static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
+{
+    const message *m = frame->content.message;
+    if (!frame->is_lead_in && m == NULL)
+        count_undecoded(s, frame);
+    else if (!frame->is_lead_in)
+        count_message(s, m);
+    if (frame->row == NULL) /* a message is of a decoder in place of the built-in one */
+        return 0;
+    symbol_topic *topic = frame->channel->topic_state;
+    if (TD_UNLIKELY(topic == NULL))
+        frame->channel->topic_state = topic = find_topic(s, &frame->channel->info);
+    symbol_topic_apply(topic, frame, out);
+    if (!frame->is_copy)
+        s->last = topic;
+    count_found(s, frame, out);
+    return 1;
+}
+
+static void digest_one(stream *s, const frame_ref *frame, track *t)
+{
+    td_hash128 hash = td_hash128_of(frame->bytes.data, frame->bytes.size);
+    digest_add_frame(&s->digest, frame, hash);
+    if (frame_role_is_of_topic(s->role) && !frame->is_copy)
+        digest_add_payload(&s->digest, frame, hash, t);
+    TD_ASSERT(s->counts.frames == s->digest.frame_count);
+    TD_ASSERT(s->counts.decoded + s->counts.undecoded ==
+              s->digest.payload_count + s->counts.copies);
+}
+
+static td_result show_to_observer(stream *s, const frame_ref *frame, const symbol_verdict *found,
+                                  const trust_answer *trust, td_err *err)
+{
+    const observed_frame seen = {.frame = frame, .found = found, .trust = trust};
+    td_result rc = s->observer.ops->frame(s->observer.ctx, s, &s->observed, &seen, err);
+    return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
+}
+
+td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
+{
+    TD_ASSERT(s->role != ROLE_EVENT);
+    TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
+    symbol_verdict judged;
+    trust_answer answer;
+    const trust_answer *trust = NULL;
+    const symbol_verdict *found =
+        frame_role_is_of_topic(s->role) && apply_data(s, frame, &judged) ? &judged : NULL;
+    if (TD_UNLIKELY(s->observer.ledger != NULL) && found != NULL) {
+        answer = topic_trust_apply(&s->trust, s->observer.ledger, frame, found);
+        trust = &answer;
+    }
+    s->counts.made += (frame->channel->info.form & FORM_MADE) != 0;
+    if (frame->is_lead_in) {
+        s->counts.lead_in++;
+    } else {
+        s->counts.frames++;
+        s->counts.bytes += frame->bytes.size;
+        s->counts.copies += frame->is_copy;
+        if (TD_LIKELY(s->digest.hashers[0] != NULL))
+            digest_one(s, frame, found == NULL ? NULL : found->track);
+    }
+    return TD_UNLIKELY(s->observer.ops != NULL) ? show_to_observer(s, frame, found, trust, err)
+                                                : TD_OK;
+}
+
+/* ---- all of them ---- */
+
+void stream_table_fini(stream_table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        stream_close(table->items[i]);
+    td_free(table->items);
+    slot_table_fini(&table->by_key);
+    *table = (stream_table){0};
+}
+
+static uint64_t hash_of(const stream *s)
+{
+    uint64_t hash = td_xxh64(s->feed, strlen(s->feed));
+    hash = hash * 31 + td_xxh64(s->topic, strlen(s->topic));
+    hash = hash * 31 + td_xxh64(s->symbol, strlen(s->symbol));
+    return hash * 31 + (uint64_t)s->dir;
+}
+
+static int compare_streams(const stream *a, const stream *b)
+{
+    int order = strcmp(a->feed, b->feed);
+    if (order == 0)
+        order = strcmp(a->topic, b->topic);
+    if (order == 0)
+        order = strcmp(a->symbol, b->symbol);
+    return order != 0 ? order : (int)a->dir - (int)b->dir;
+}
+
+stream *stream_table_get(stream_table *table, const frame_channel *channel)
+{
+    const channel_info *info = &channel->info;
+    const stream wanted = {.feed = info->feed,
+                           .topic = info->topic,
+                           .symbol = info->symbol,
+                           .exchange_topic = info->exchange_topic,
+                           .family = info->family,
+                           .dir = info->dir,
+                           .role = channel->role};
+    uint64_t hash = hash_of(&wanted);
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&table->by_key, &at))
+        if (compare_streams(table->items[at.row], &wanted) == 0)
+            return table->items[at.row];
+    stream *made = td_alloc(sizeof *made);
+    *made = wanted;
+    table->items = td_array_grow(table->items, table->count, sizeof(stream *));
+    slot_table_put(&table->by_key, hash, table->count);
+    table->items[table->count++] = made;
+    return made;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    return compare_streams(*(stream *const *)a, *(stream *const *)b);
+}
+
+void stream_table_sort(stream_table *table)
+{
+    if (table->count > 0)
+        qsort(table->items, table->count, sizeof(stream *), compare_items);
+}

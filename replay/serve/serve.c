@@ -1,0 +1,331 @@
+/* Accepting clients, and their requests. */
+#include "replay/serve/serve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "replay/serve/serve_impl.h"
+
+enum {
+    /* That a tape has open of a feed: the one that ends, the next one, and that of books which are
+     * wanted later. */
+    SEGMENTS_OF_FEED = 3,
+    /* The catalog and the journal while a tape begins, and HTTP requests. */
+    OTHER_FILES = 16,
+};
+
+/* ---- requests ---- */
+
+static topic_standing on_look(void *user, td_bytes topic)
+{
+    const serve_client *client = user;
+    const serve_options *options = &client->owner->options;
+    td_bytes path = td_bytes_str(client->path);
+    topic_standing found = serve_feeds_look(options->feeds, path, topic);
+    found.is_held = topic_filters_has(&client->filters, topic) != 0;
+    found.needs_auth = options->secret != NULL && !client->is_authenticated &&
+                       serve_feeds_is_private(options->feeds, path, topic);
+    return found;
+}
+
+static int on_subscribe(void *user, td_bytes topic)
+{
+    serve_client *client = user;
+    return topic_filters_add(&client->filters, topic, NULL) == TD_OK;
+}
+
+/* Giving up a topic that the client does not have changes nothing. */
+static void on_unsubscribe(void *user, td_bytes topic)
+{
+    serve_client *client = user;
+    topic_filters_remove(&client->filters, topic);
+}
+
+static void on_unsubscribe_all(void *user)
+{
+    serve_client *client = user;
+    topic_filters_clear(&client->filters);
+}
+
+static void on_changed(void *user, request_kind kind)
+{
+    serve_client *client = user;
+    serve_client_filters_changed(client);
+    if (kind == REQUEST_SUBSCRIBE && client->filters.count > 0)
+        serve_tape_subscribed(client);
+}
+
+static void on_answer(void *user, td_bytes bytes)
+{
+    serve_client *client = user;
+    if (client->state != CLIENT_CLOSING) /* the request could be performed */
+        serve_client_put(client, &(wire_outgoing){.opcode = 1, .bytes = bytes});
+}
+
+/* A request could not be performed. */
+static void fail(serve_client *client, unsigned code, const td_err *err)
+{
+    td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err->text);
+    serve_client_end(client, code, err->text);
+}
+
+/* The client's key was accepted. */
+static void on_authenticated(void *user)
+{
+    serve_client *client = user;
+    client->is_authenticated = 1;
+    /* Without requests for topics any text serves as a filter: covers() of the dialect accepts
+     * every topic. */
+    td_err err;
+    if (!client->dialect->subscribes_with_auth)
+        return;
+    if (topic_filters_add(&client->filters, td_bytes_str("*"), &err) == TD_OK)
+        on_changed(client, REQUEST_SUBSCRIBE);
+    else
+        fail(client, 1011, &err);
+}
+
+/* Without credentials a client gets what the exchange answers then. */
+static int on_order(void *user, const dialect_request *request)
+{
+    serve_client *client = user;
+    if (client->is_authenticated)
+        serve_client_ask(client, request);
+    return client->is_authenticated;
+}
+
+static const responder_ops RESPONDER_OPS = {
+    .look = on_look,
+    .subscribe = on_subscribe,
+    .unsubscribe = on_unsubscribe,
+    .unsubscribe_all = on_unsubscribe_all,
+    .changed = on_changed,
+    .order = on_order,
+    .send = on_answer,
+    .authenticated = on_authenticated,
+};
+
+static uint64_t wall_ms(const serve *server)
+{
+    return clock_wall_ns(server->options.clock) / TD_NS_PER_MS;
+}
+
+static void on_message(void *user, wire_conn *conn, const ws_message *got)
+{
+    serve_client *client = user;
+    const serve *server = client->owner;
+    td_err err;
+    TD_ASSERT(client->conn == conn);
+    if (client->state == CLIENT_CLOSING)
+        return;
+    const responder_client from = {.ops = &RESPONDER_OPS,
+                                   .user = client,
+                                   .dialect = client->dialect,
+                                   .conn_id = client->conn_id};
+    td_result rc = responder_answer(server->responder, &from, got->bytes, wall_ms(server), &err);
+    if (rc == TD_OK)
+        serve_tape_answered(client);
+    else
+        fail(client, rc == TD_E_LIMIT ? 1009 : 1011, &err);
+}
+
+/* ---- connections ---- */
+
+/* Without a secret malformed credentials are accepted too, because none are needed. */
+static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
+                               char why[WIRE_ANSWER_BYTES])
+{
+    const serve_options *options = &server->options;
+    const served_feed *feed = serve_feeds_find(options->feeds, path);
+    int has_key;
+    if (feed == NULL) {
+        serve_feeds_paths_text(options->feeds, path, why);
+        return 404;
+    }
+    refusal wrong = dialect_check_query(feed->family->dialect, query, options->secret,
+                                        wall_ms(server), &has_key);
+    if (wrong != REFUSAL_NONE && options->secret != NULL) {
+        (void)snprintf(why, WIRE_ANSWER_BYTES, "the credentials in the URL are wrong or expired");
+        return 401;
+    }
+    if (server->is_stopping) {
+        (void)snprintf(why, WIRE_ANSWER_BYTES, "the server is stopping");
+        return 503;
+    }
+    if (server->client_count < options->client_count_max)
+        return 101;
+    (void)snprintf(why, WIRE_ANSWER_BYTES,
+                   "%zu clients are connected: --max-clients allows no more", server->client_count);
+    return 503;
+}
+
+static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
+{
+    serve *server = user;
+    unsigned status = serve_control_get(server, path, why);
+    if (status != 0)
+        return status;
+    status = refuse_upgrade(server, path, query, why);
+    if (status == 101)
+        return status;
+    server->counts.refused++;
+    td_log_emit(server->options.log, TD_LOG_WARNING, "a client was refused (%u): %s", status, why);
+    return status;
+}
+
+/* A recorded reply to the same request. */
+static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
+{
+    const serve *server = user;
+    const serve_options *options = &server->options;
+    td_err err;
+    const recorded_reply *reply =
+        reply_list_find(&server->replies, path, query, serve_place(server));
+    if (reply == NULL)
+        return 0;
+    td_result rc = recorded_reply_read(reply, options->archive, json, &err);
+    if (rc != TD_OK)
+        td_log_emit(options->log, TD_LOG_ERROR, "an HTTP reply: %s", err.text);
+    if (rc != TD_OK || server->rebase == NULL)
+        return rc == TD_OK;
+    int64_t age_ns = (int64_t)clock_wall_ns(options->clock) - (int64_t)reply->received_ns;
+    td_bytes now = serve_rebase_frame(server->rebase, &SERVE_REPLY_ROW,
+                                      age_ns / (int64_t)TD_NS_PER_S, td_buf_view(json));
+    TD_ASSERT(now.size == json->size);
+    memcpy(json->data, now.data, now.size);
+    return 1;
+}
+
+/* Credentials in the URL, which on_accept has checked. */
+static void accept_query(serve_client *client, td_bytes query)
+{
+    int has_key;
+    /* on_accept has refused wrong ones */
+    (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
+    if (has_key)
+        on_authenticated(client);
+}
+
+static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes query)
+{
+    serve *server = user;
+    if (server->client_count >= server->options.client_count_max)
+        return NULL; /* several handshakes ran at the same time */
+    serve_client *client = serve_client_open(server, conn, path);
+    accept_query(client, query);
+    return client;
+}
+
+static void on_drained(void *user, wire_conn *conn)
+{
+    serve_client *client = user;
+    TD_ASSERT(client->conn == conn);
+    serve_tape_drained(client);
+}
+
+static void on_closed(void *user)
+{
+    serve_tape_leave(user);
+    serve_client_close(user);
+}
+
+static const wire_server_ops SERVE_OPS = {.accept = on_accept,
+                                          .post = serve_control_post,
+                                          .page = on_page,
+                                          .opened = on_opened,
+                                          .conn.message = on_message,
+                                          .conn.drained = on_drained,
+                                          .closed = on_closed};
+
+/* ---- life ---- */
+
+td_result serve_open(const serve_options *options, serve **out, td_err *err)
+{
+    serve *server = td_alloc_zero(1, sizeof *server);
+    server->options = *options;
+    if (server->options.client_count_max == 0)
+        server->options.client_count_max = SERVE_CLIENTS;
+    td_buf_init(&server->made, LIMIT_FRAME_BYTES);
+    td_buf_init(&server->damaged, LIMIT_FRAME_BYTES);
+    td_random_init(&server->random, options->seed);
+    if (options->rebases_time)
+        server->rebase = serve_rebase_open(options->log);
+    server->responder = responder_open(options->secret);
+    server->json = json_parser_open(0);
+    server->reader = content_reader_open(TAPE_READS_MESSAGES);
+    server->blocks = block_pool_open();
+    server->channels = channel_table_open();
+    server->maker = snapshot_maker_open();
+    wire_server_options listening = options->server;
+    listening.ops = &SERVE_OPS;
+    listening.user = server;
+    td_result rc = TD_OK;
+    if (options->feeds->has_http)
+        rc =
+            reply_list_open(options->archive, options->wanted, options->log, &server->replies, err);
+    if (rc == TD_OK)
+        rc = wire_server_open(options->loop, &listening, &server->server, err);
+    if (rc != TD_OK) {
+        serve_close(server);
+        return rc;
+    }
+    *out = server;
+    return TD_OK;
+}
+
+void serve_close(serve *server)
+{
+    if (server == NULL)
+        return;
+    server->is_stopping = 1;
+    wire_server_close(server->server);
+    TD_ASSERT(server->clients == NULL); /* on_closed was called for each */
+    serve_tapes_close(server);
+    block_pool_close(server->blocks);
+    channel_table_close(server->channels);
+    snapshot_maker_close(server->maker);
+    content_reader_close(server->reader);
+    responder_close(server->responder);
+    json_parser_close(server->json);
+    reply_list_fini(&server->replies);
+    serve_rebase_close(server->rebase);
+    td_buf_fini(&server->made);
+    td_buf_fini(&server->damaged);
+    td_free(server);
+}
+
+/* A client takes a connection, and the segments that its tape reads. Tapes share finished segments.
+ */
+uint64_t serve_open_files_max(const serve *server)
+{
+    const serve_feeds *feeds = server->options.feeds;
+    uint64_t clients = server->options.client_count_max;
+    uint64_t tapes = server->options.has_shared_clock ? 1 : clients;
+    uint64_t all = feeds->finished_count + tapes * feeds->growing_count;
+    uint64_t at_once = tapes * feeds->count * SEGMENTS_OF_FEED;
+    return clients + (all < at_once ? all : at_once) + OTHER_FILES;
+}
+
+const wire_server *serve_server(const serve *server)
+{
+    return server->server;
+}
+
+void serve_stop(serve *server)
+{
+    server->is_stopping = 1;
+    for (serve_client *client = server->clients; client != NULL; client = client->next)
+        serve_client_end(client, 1001, "");
+}
+
+size_t serve_client_count(const serve *server)
+{
+    return server->client_count;
+}
+
+const serve_counts *serve_get_counts(const serve *server)
+{
+    return &server->counts;
+}

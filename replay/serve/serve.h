@@ -1,0 +1,119 @@
+/* A recording as a live server: a selection replayed over WebSocket in the exchange's own dialect,
+ * so that a client made for the exchange connects to it unchanged.
+ *
+ * A client's tape starts `settle` after its last subscription request, so that every topic
+ * subscribed by then starts with its first frame; topics subscribed later start at the tape's
+ * position. Clients that are ready in the same 50 ms share a tape: it is read once, and a frame is
+ * compressed once for all. The server sends the recorded data frames, byte for byte, of the topics
+ * that the client subscribed to. It does not send recorded acks, pongs and errors, because it
+ * answers requests itself. Requests about orders get the recorded answers, in their order. A book
+ * or ticker that starts in the middle, because it was subscribed late or its snapshot lies before
+ * the selection, starts with a snapshot that is made (replay/play/snapshot.h). After the last frame
+ * the server closes with 1000, unless connections are held open.
+ *
+ * A recorded connection that ended ends that of the tape's clients, with the same code; the tape
+ * waits for one of them to return, and continues.
+ *
+ * With has_shared_clock there is one tape, of all feeds. It starts with the first client and does
+ * not stop before its end; later clients join at its position, with snapshots of their books.
+ *
+ * A tape does not wait for a client that reads more slowly than it plays: when more than
+ * WIRE_PEER_QUEUE_BYTES_MAX are queued the client is closed. A tape that is late by the server's
+ * own fault has much to send at once, and waits for the others while more than SERVE_QUEUE_BYTES
+ * are queued. With waits_for_slow, and at full speed, each client has its own tape (unless the
+ * clock is shared), which always waits so. Such delays are counted. One thread: the loop's. */
+#ifndef TD_SERVE_SERVE_H
+#define TD_SERVE_SERVE_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/cli/progress.h"
+#include "archive/archive.h"
+#include "replay/play/control.h"
+#include "replay/serve/serve_faults.h"
+#include "replay/serve/serve_feeds.h"
+#include "tape/selection.h"
+#include "wire/server.h"
+
+enum {
+    SERVE_CLIENTS = 64,          /* clients at a time, by default */
+    SERVE_QUEUE_BYTES = 1 << 20, /* keeps a socket busy while the next chunk is read */
+};
+
+typedef struct serve_options {
+    wire_loop *loop;
+    archive *archive;
+    const selection *wanted;
+    const serve_feeds *feeds;
+    wire_server_options server; /* listen and TLS; ops and user are set by serve_open */
+    td_clock clock;
+    const td_log *log;
+    pacer_speed speed;
+    uint64_t gap_ns_max;       /* 0: long pauses are not shortened */
+    uint64_t client_count_max; /* at a time; 0: SERVE_CLIENTS */
+    uint8_t is_held;           /* 1: connections stay open at the end of the tape */
+    int rebases_time;      /* 1: exchange times in frames are shifted so that a tape begins now */
+    uint8_t loops;         /* 1: a tape begins again after its last frame */
+    int skips_disconnects; /* 1: recorded disconnects do not happen again */
+    uint8_t has_shared_clock;   /* 1: one tape for all clients, which later ones join */
+    int waits_for_slow;         /* 1: a slow client delays its tape; 0: it is closed */
+    const serve_faults *faults; /* NULL: none */
+    uint64_t settle_ns;
+    uint64_t seed;      /* of connection ids */
+    const char *secret; /* checks signatures, and makes private topics need them; NULL: any key is
+                           accepted, and none is needed */
+} serve_options;
+
+typedef struct serve_counts {
+    uint64_t clients;
+    uint64_t tapes;     /* started */
+    uint64_t refused;   /* refused upgrades: no such path, wrong credentials, or too many clients */
+    uint64_t frames;    /* sent */
+    uint64_t bytes;     /* of the sent frames */
+    uint64_t made;      /* snapshots made and sent; not counted as frames */
+    uint64_t late;      /* clients that joined the shared tape after its first frame */
+    uint64_t unmade;    /* snapshots that could not be made */
+    uint64_t held_back; /* times that a slow client delayed its tape */
+    uint64_t complete;  /* clients that received their whole tape and are gone */
+    uint64_t faults;    /* injected */
+    uint64_t disconnected; /* clients that were closed because a recorded connection ended */
+    uint64_t slow;         /* clients that were closed because they read too slowly */
+    uint64_t failed;       /* tapes that could not be read to their end */
+    uint64_t unfollowed;   /* frames of books beyond LIMIT_SERVE_BOOKS, over all tapes */
+} serve_counts;
+
+typedef struct serve serve;
+
+/* Listen. What options point to is borrowed until close; options itself for the call. Results as
+ * wire_server_open. */
+TD_MUST_USE td_result serve_open(const serve_options *options, serve **out, td_err *err);
+
+/* Cut every connection and free. NULL is allowed. */
+void serve_close(serve *server);
+
+/* The WebSocket server, for its URL and ready file. */
+const wire_server *serve_server(const serve *server);
+
+/* Files and connections that it may have open at a time for its clients, besides those that are
+ * open before the first one. */
+uint64_t serve_open_files_max(const serve *server);
+
+/* Stop serving: close every client with 1001 (going away). */
+void serve_stop(serve *server);
+
+/* Number of connected clients. */
+size_t serve_client_count(const serve *server);
+
+/* Apply a command of a key or a request to all tapes. It skips from the position of the newest one,
+ * and back at most to its beginning; CONTROL_BACK only pauses. 1: it ends the server. */
+int serve_apply(serve *server, const control_command *command, const control_value *value);
+
+/* Show where the newest tape is, and how all play. */
+void serve_show(const serve *server, progress_line *progress);
+
+const serve_counts *serve_get_counts(const serve *server);
+
+#endif

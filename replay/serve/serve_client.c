@@ -1,0 +1,345 @@
+/* One client: which frames it wants, and which books it has. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/cli/units.h"
+#include "replay/serve/serve_impl.h"
+
+/* Requests about orders and answers to such that may wait; beyond that the oldest is dropped. */
+enum { ORDERS_MAX = 1024 };
+
+/* ---- wanted frames ---- */
+
+static int has_feed(const serve_client *client, const char *feed)
+{
+    for (size_t i = 0; i < client->feed_count; i++) {
+        if (strcmp(client->feed_names[i], feed) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int wants_channel(serve_client *client, const frame_channel *channel)
+{
+    client->verdicts = td_array_reach(client->verdicts, &client->verdict_count, channel->index,
+                                      sizeof *client->verdicts);
+    uint32_t *known = &client->verdicts[channel->index];
+    if (*known >> 1 != client->filters_version) {
+        int depends_on_frame =
+            channel->role == ROLE_UNKNOWN || client->dialect->covers_frame != NULL;
+        int is_wanted =
+            has_feed(client, channel->info.feed) &&
+            (depends_on_frame ||
+             topic_filters_cover(&client->filters, td_bytes_str(channel->info.exchange_topic)));
+        *known = client->filters_version << 1 | (is_wanted ? 1U : 0U);
+    }
+    return (int)(*known & 1);
+}
+
+/* A frame of an unknown topic is wanted by the topic in it. A frame without a topic goes to
+ * every client, as the exchange sent it. */
+static int wants(serve_client *client, const served_frame *served)
+{
+    const frame_channel *channel = served->frame->channel;
+    td_bytes bytes = served->frame->bytes;
+    if (!wants_channel(client, channel))
+        return 0;
+    if (channel->role == ROLE_UNKNOWN)
+        return served->topic.size == 0 ||
+               topic_filters_cover_frame(&client->filters, served->topic, bytes);
+    return client->dialect->covers_frame == NULL ||
+           topic_filters_cover_frame(&client->filters, td_bytes_str(channel->info.exchange_topic),
+                                     bytes);
+}
+
+int serve_client_wants(serve_client *client, const served_frame *served)
+{
+    return client->state == CLIENT_PLAYING && wants(client, served);
+}
+
+/* ---- books ---- */
+
+static uint8_t *is_current(serve_client *client, const serve_book *b)
+{
+    client->is_current =
+        td_array_reach(client->is_current, &client->is_current_count, b->number, 1);
+    return &client->is_current[b->number];
+}
+
+int serve_client_covers(const serve_client *client, const char *feed, const char *exchange_topic)
+{
+    return has_feed(client, feed) &&
+           topic_filters_cover(&client->filters, td_bytes_str(exchange_topic));
+}
+
+int serve_client_needs(serve_client *client, const serve_book *b)
+{
+    return client->is_catching_up && b->has_snapshot && !*is_current(client, b) &&
+           serve_client_covers(client, b->feed, b->exchange_topic);
+}
+
+void serve_client_catch_up(serve_client *client)
+{
+    client->is_catching_up = 1;
+    client->made = 0;
+}
+
+void serve_client_filters_changed(serve_client *client)
+{
+    client->filters_version++;
+    const serve_book *first = client->tape == NULL ? NULL : client->tape->books.first;
+    for (const serve_book *b = first; b != NULL; b = b->next) {
+        uint8_t *current = is_current(client, b);
+        *current = *current && serve_client_covers(client, b->feed, b->exchange_topic);
+    }
+}
+
+/* ---- connections of the recording ---- */
+
+static void add_slot(serve_client *client, const channel_info *from)
+{
+    for (size_t i = client->slot_count; i-- > 0;) {
+        const client_slot *slot = &client->slots[i];
+        if (slot->shard == from->shard && slot->feed == from->feed)
+            return;
+    }
+    client->slots = td_array_grow(client->slots, client->slot_count, sizeof *client->slots);
+    client->slots[client->slot_count++] = (client_slot){from->feed, from->shard};
+}
+
+int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t shard)
+{
+    int has_others = 0;
+    for (size_t i = 0; i < client->slot_count; i++) {
+        if (strcmp(client->slots[i].feed, feed) != 0)
+            continue;
+        if (client->slots[i].shard == shard)
+            return 1;
+        has_others = 1;
+    }
+    return !has_others && client->filters.count > 0 && has_feed(client, feed);
+}
+
+void serve_client_disconnect(serve_client *client, unsigned code)
+{
+    int is_sendable = code >= 1000 && code != 1005 && code != 1006 && code != 1015;
+    if (is_sendable || wire_waiting_bytes(client->conn) == 0)
+        serve_client_end(client, is_sendable ? code : 0, "");
+    else
+        client->state = CLIENT_CUTTING;
+}
+
+static void drop_order(serve_client *client, size_t index)
+{
+    serve_order *at = &client->orders[index];
+    td_free(at->topic);
+    td_free(at->text);
+    memmove(at, at + 1, (--client->order_count - index) * sizeof *at);
+}
+
+static void drop_orders(serve_client *client)
+{
+    while (client->order_count > 0)
+        drop_order(client, client->order_count - 1);
+}
+
+void serve_client_restart(serve_client *client)
+{
+    drop_orders(client);
+    if (client->is_current_count > 0)
+        memset(client->is_current, 0, client->is_current_count);
+    if (client->state == CLIENT_DRAINING || client->state == CLIENT_HOLDING)
+        client->state = CLIENT_PLAYING;
+    serve_client_catch_up(client);
+}
+
+/* ---- sending ---- */
+
+void serve_client_put(serve_client *client, wire_outgoing *out)
+{
+    td_err err;
+    td_result rc = wire_send_message(client->conn, out, &err);
+    if (rc == TD_OK)
+        return;
+    client->owner->counts.slow += rc == TD_E_LIMIT;
+    td_log_emit(client->owner->options.log, TD_LOG_WARNING,
+                "a client is closed: it reads too slowly: %s", err.text);
+    serve_client_end(client, 1008, "it reads too slowly: 8 MiB are queued");
+}
+
+static void put_recorded(serve_client *client, wire_outgoing *out)
+{
+    serve_counts *counts = &client->owner->counts;
+    counts->frames++;
+    counts->bytes += out->bytes.size;
+    serve_client_put(client, out);
+}
+
+/* ---- orders ---- */
+
+static void answer(serve_client *client, td_bytes recorded, td_bytes id)
+{
+    serve *server = client->owner;
+    wire_outgoing out = {.opcode = 1};
+    td_buf_clear(&server->made);
+    client->dialect->build_again(&server->made, server->json, recorded, id);
+    out.bytes = td_buf_view(&server->made);
+    put_recorded(client, &out);
+}
+
+/* The first one that waits of the other kind, with its topic, is its counterpart; else it waits. */
+static void join_order(serve_client *client, int is_answer, td_bytes topic, td_bytes text)
+{
+    size_t at = 0;
+    while (at < client->order_count && (client->orders[at].is_answer == is_answer ||
+                                        !td_bytes_is(topic, client->orders[at].topic)))
+        at++;
+    if (at < client->order_count) {
+        td_bytes other = td_bytes_str(client->orders[at].text);
+        answer(client, is_answer ? text : other, is_answer ? other : text);
+        drop_order(client, at);
+        return;
+    }
+    if (at == ORDERS_MAX)
+        drop_order(client, 0);
+    client->orders = td_array_grow(client->orders, client->order_count, sizeof *client->orders);
+    client->orders[client->order_count++] =
+        (serve_order){.is_answer = is_answer != 0,
+                      .topic = td_strndup((const char *)topic.data, topic.size),
+                      .text = td_strndup((const char *)text.data, text.size)};
+}
+
+void serve_client_ask(serve_client *client, const dialect_request *request)
+{
+    join_order(client, 0, request->order_topic, request->id_raw);
+    if (client->state == CLIENT_DRAINING)
+        serve_client_finish(client);
+}
+
+static int has_answers(const serve_client *client)
+{
+    size_t at = 0;
+    while (at < client->order_count && !client->orders[at].is_answer)
+        at++;
+    return at < client->order_count;
+}
+
+/* ---- frames ---- */
+
+void serve_client_send(serve_client *client, served_frame *served)
+{
+    serve_book *b = served->book;
+    int is_wanted = serve_client_wants(client, served);
+    /* A delta of a book that still needs its snapshot: the snapshot will include it. */
+    if (is_wanted && b != NULL && !served->is_snapshot && serve_client_needs(client, b))
+        is_wanted = 0;
+    if (b != NULL) {
+        uint8_t *current = is_current(client, b);
+        *current = is_wanted && (*current || served->is_snapshot);
+    }
+    if (!is_wanted)
+        return;
+    const channel_info *info = &served->frame->channel->info;
+    add_slot(client, info);
+    if (client->dialect->build_again != NULL && served->frame->channel->role == ROLE_DATA)
+        join_order(client, 1, td_bytes_str(info->exchange_topic), served->message.bytes);
+    else
+        put_recorded(client, &served->message);
+}
+
+void serve_client_send_made(serve_client *client, const serve_book *b, wire_outgoing *out)
+{
+    *is_current(client, b) = 1;
+    if (out == NULL)
+        return;
+    client->made++;
+    client->owner->counts.made++;
+    serve_client_put(client, out);
+}
+
+void serve_client_finish(serve_client *client)
+{
+    const serve *server = client->owner;
+    if (client->state != CLIENT_PLAYING && client->state != CLIENT_DRAINING)
+        return;
+    client->state = CLIENT_DRAINING;
+    if (wire_waiting_bytes(client->conn) > 0 || has_answers(client))
+        return; /* on_drained continues, or its next request */
+    client->is_complete = 1;
+    if (!server->options.is_held) {
+        serve_client_end(client, 1000, "");
+        return;
+    }
+    client->state = CLIENT_HOLDING;
+    td_log_emit(server->options.log, TD_LOG_INFO,
+                "a client's tape has ended; its connection stays open");
+}
+
+void serve_client_drained(serve_client *client)
+{
+    if (client->state == CLIENT_DRAINING)
+        serve_client_finish(client);
+    else if (client->state == CLIENT_CUTTING)
+        serve_client_end(client, 0, "");
+}
+
+void serve_client_end(serve_client *client, unsigned code, const char *reason)
+{
+    if (client->state == CLIENT_CLOSING)
+        return;
+    client->state = CLIENT_CLOSING;
+    wire_close(client->conn, code, td_bytes_str(reason));
+}
+
+/* ---- life ---- */
+
+static void set_feeds(serve_client *client, td_bytes path)
+{
+    const serve_feeds *feeds = client->owner->options.feeds;
+    const served_feed *first = serve_feeds_find(feeds, path);
+    unsigned accesses;
+    TD_ASSERT(first != NULL); /* on_accept refuses other paths */
+    client->path = family_find_path(first->family, path, &accesses);
+    client->dialect = first->family->dialect;
+    client->feed_names = td_alloc_zero(feeds->count, sizeof *client->feed_names);
+    client->feed_count = serve_feeds_names(feeds, path, client->feed_names);
+}
+
+serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path)
+{
+    serve_client *client = td_alloc_zero(1, sizeof *client);
+    client->owner = owner;
+    client->conn = conn;
+    client->filters_version = 1;
+    uint64_t high = td_random_next(&owner->random);
+    dialect_conn_id(high, td_random_next(&owner->random), client->conn_id);
+    set_feeds(client, path);
+    topic_filters_init(&client->filters, client->dialect);
+    client->next = owner->clients;
+    owner->clients = client;
+    owner->client_count++;
+    owner->counts.clients++;
+    return client;
+}
+
+void serve_client_close(serve_client *client)
+{
+    serve *owner = client->owner;
+    TD_ASSERT(client->tape == NULL);
+    serve_client **at = &owner->clients;
+    while (*at != client)
+        at = &(*at)->next;
+    *at = client->next;
+    TD_ASSERT(owner->client_count > 0);
+    owner->client_count--;
+    owner->counts.complete += client->is_complete;
+    topic_filters_fini(&client->filters);
+    drop_orders(client);
+    td_free(client->orders);
+    td_free(client->slots);
+    td_free(client->is_current);
+    td_free(client->verdicts);
+    td_free(client->feed_names);
+    td_free(client);
+}

@@ -1,0 +1,402 @@
+#include "replay/serve/serve_feeds.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "archive/archive_view.h"
+#include "archive/read_plan.h"
+#include "tape/empty_selection.h"
+#include "tape/cursor.h"
+#include "schema/dialect.h"
+
+/* ---- gathering ---- */
+
+static served_feed *find_feed(const serve_feeds *feeds, const char *name)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (strcmp(feeds->items[i].name, name) == 0)
+            return &feeds->items[i];
+    }
+    return NULL;
+}
+
+static served_feed *add_feed(serve_feeds *feeds, const char *name, const family *of)
+{
+    feeds->items = td_array_grow(feeds->items, feeds->count, sizeof *feeds->items);
+    feeds->items[feeds->count] = (served_feed){.name = td_strdup(name), .family = of};
+    return &feeds->items[feeds->count++];
+}
+
+static int has_retail(const topic_row *row)
+{
+    for (size_t i = 0; row != NULL && i < row->field_count; i++) {
+        if (row->fields[i].member == MEMBER_RPI_SIZE)
+            return 1;
+    }
+    return 0;
+}
+
+static int has_topic(const served_feed *feed, td_bytes exchange_topic)
+{
+    for (size_t i = 0; i < feed->topic_count; i++) {
+        if (td_bytes_is(exchange_topic, feed->topics[i].exchange_topic))
+            return 1;
+    }
+    return 0;
+}
+
+static void add_channel(serve_feeds *feeds, served_feed *feed, const channel_info *info)
+{
+    if (info->dir != CHANNEL_IN)
+        return;
+    feed->has_unknown |= channel_role(info) == ROLE_UNKNOWN;
+    if (info->exchange_topic[0] == '\0' || has_topic(feed, td_bytes_str(info->exchange_topic)))
+        return;
+    const topic_row *row = family_topic_named(feed->family, info->topic);
+    feeds->has_retail |= has_retail(row) != 0;
+    feed->topics = td_array_grow(feed->topics, feed->topic_count, sizeof *feed->topics);
+    feed->topics[feed->topic_count++] =
+        (served_topic){.feed = feed->name,
+                       .row = row,
+                       .exchange_topic = td_strdup(info->exchange_topic),
+                       .topic = td_strdup(info->topic),
+                       .symbol = td_strdup(info->symbol)};
+}
+
+/* The feed of a segment, added if it is new; NULL if it cannot be served, which is logged. */
+static served_feed *feed_of(serve_feeds *feeds, const segment_index *segment, const td_log *log)
+{
+    served_feed *known = find_feed(feeds, segment->feed);
+    if (known != NULL)
+        return known;
+    const family *of = family_find(td_bytes_str(segment->family));
+    if (of != NULL)
+        return add_feed(feeds, segment->feed, of);
+    td_log_emit(log, TD_LOG_WARNING,
+                "feed '%s' is not served: this version does not know its family '%s'",
+                segment->feed, segment->family);
+    return NULL;
+}
+
+static refused_topic *find_refused(const served_feed *feed, td_bytes topic)
+{
+    for (size_t i = 0; i < feed->refused_count; i++) {
+        if (td_bytes_is(topic, feed->refused[i].topic))
+            return &feed->refused[i];
+    }
+    return NULL;
+}
+
+static void add_refused(served_feed *feed, const grant_row *row)
+{
+    refused_topic *known = find_refused(feed, td_bytes_str(row->topic));
+    int is_refused = row->source[0] == '\0';
+    if (is_refused && strcmp(row->reason, "refused") != 0)
+        return;
+    if (known == NULL) {
+        feed->refused = td_array_grow(feed->refused, feed->refused_count, sizeof *feed->refused);
+        known = &feed->refused[feed->refused_count++];
+        *known = (refused_topic){.topic = td_strdup(row->topic)};
+    }
+    known->recv_ns = is_refused ? row->from_ns : 0;
+}
+
+/* Of each topic the last answer counts. A segment whose rows cannot be read has none. */
+static void add_answers(served_feed *feed, archive_view *view, const segment_index *segment)
+{
+    segment_rows rows = {0};
+    if (archive_view_read(view, segment->path, segment->file_bytes, CATALOG_ROWS, &rows, NULL) !=
+        TD_OK)
+        rows.grant_count = 0;
+    for (size_t i = 0; i < rows.grant_count; i++)
+        add_refused(feed, &rows.grants[i]);
+    segment_rows_fini(&rows);
+}
+
+/* The words of the first refusal after that event that is of the topic, or of none. */
+static void read_words(archive *from, dialect_parser *parser, const served_feed *feed,
+                       refused_topic *refused)
+{
+    const selection around = {
+        .feeds = {(const char **)&feed->name, 1},
+        .from = {.kind = TD_TIME_ABSOLUTE, .ns = refused->recv_ns},
+        .to = {.kind = TD_TIME_ABSOLUTE, .ns = refused->recv_ns + TD_NS_PER_S},
+        .has_from = 1,
+        .has_to = 1,
+    };
+    const frame_ref *frame;
+    cursor *tape = NULL;
+    if (cursor_open(from, &around, &(cursor_options){.threads = 1}, &tape, NULL) != TD_OK)
+        return;
+    while (refused->words == NULL && cursor_next(tape, &frame, NULL) == TD_OK) {
+        dialect_answer answer;
+        if (frame->channel->role == ROLE_CONTROL &&
+            answer_parse(parser, feed->family->dialect, frame->bytes, &answer, NULL) == TD_OK &&
+            answer.success == 0 && answer.reason.size > 0 &&
+            (answer.blamed.size == 0 || td_bytes_is(answer.blamed, refused->topic)))
+            refused->words = td_strndup((const char *)answer.reason.data, answer.reason.size);
+    }
+    cursor_close(tape);
+}
+
+static void gather_segment(serve_feeds *feeds, archive_view *view, const planned_segment *segment,
+                           const td_log *log)
+{
+    served_feed *feed = feed_of(feeds, segment->index, log);
+    if (feed != NULL)
+        add_answers(feed, view, segment->index);
+    if (feed != NULL && segment->life == SEGMENT_IS_FINISHED)
+        feeds->finished_count++;
+    else if (feed != NULL)
+        feeds->growing_count++;
+    for (size_t i = 0; i < segment->index->channel_count && feed != NULL; i++) {
+        feeds->has_http |= segment->index->channels[i].info.dir == CHANNEL_HTTP;
+        if (segment->is_wanted[i])
+            add_channel(feeds, feed, &segment->index->channels[i].info);
+    }
+}
+
+static void read_all_words(serve_feeds *feeds, archive *from)
+{
+    dialect_parser *parser = dialect_parser_open();
+    for (size_t i = 0; i < feeds->count; i++) {
+        served_feed *feed = &feeds->items[i];
+        for (size_t k = 0; k < feed->refused_count; k++) {
+            if (feed->refused[k].recv_ns > 0)
+                read_words(from, parser, feed, &feed->refused[k]);
+        }
+    }
+    dialect_parser_close(parser);
+}
+
+/* Over all time: a topic outside the window is known, and stays silent. */
+static td_result gather(serve_feeds *feeds, archive *from, const selection *wanted,
+                        const td_log *log, td_err *err)
+{
+    selection copy = *wanted;
+    read_query query = selection_query(&copy, SELECTION_ALL_TIME);
+    read_plan *plan = NULL;
+    archive_view *view = NULL;
+    td_result rc = selection_check(wanted, err);
+    if (rc == TD_OK)
+        rc = archive_view_open(from, VIEW_ALL, log, &view, err);
+    query.view = view;
+    if (rc == TD_OK)
+        rc = read_plan_open(from, &query, &plan, err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
+        gather_segment(feeds, view, read_plan_segment(plan, i), log);
+    read_plan_close(plan);
+    archive_view_close(view);
+    if (rc != TD_OK)
+        return rc;
+    read_all_words(feeds, from);
+    if (feeds->count == 0)
+        rc = selection_check_names(from, wanted, err);
+    if (rc == TD_OK && feeds->count == 0) {
+        rc = td_err_set(err, TD_E_NOTFOUND, "nothing to serve: no frame is selected");
+        td_err_hint(err, "'tapedeck info' lists feeds, topics and symbols");
+    }
+    return rc;
+}
+
+td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
+                           serve_feeds **out, td_err *err)
+{
+    serve_feeds *feeds = td_alloc_zero(1, sizeof *feeds);
+    td_result rc = gather(feeds, from, wanted, log, err);
+    if (rc != TD_OK) {
+        serve_feeds_close(feeds);
+        return rc;
+    }
+    TD_ASSERT(feeds->count > 0);
+    *out = feeds;
+    return TD_OK;
+}
+
+void serve_feeds_close(serve_feeds *feeds)
+{
+    if (feeds == NULL)
+        return;
+    for (size_t i = 0; i < feeds->count; i++) {
+        served_feed *feed = &feeds->items[i];
+        for (size_t k = 0; k < feed->topic_count; k++) {
+            td_free(feed->topics[k].exchange_topic);
+            td_free(feed->topics[k].topic);
+            td_free(feed->topics[k].symbol);
+        }
+        td_free(feed->topics);
+        for (size_t k = 0; k < feed->refused_count; k++) {
+            td_free(feed->refused[k].topic);
+            td_free(feed->refused[k].words);
+        }
+        td_free(feed->refused);
+        td_free(feed->name);
+    }
+    td_free(feeds->items);
+    td_free(feeds);
+}
+
+/* ---- looking up ---- */
+
+/* 1 if the feed has a topic of the symbol; of any, if it is empty. */
+static int has_symbol(const served_feed *feed, td_bytes symbol)
+{
+    for (size_t i = 0; i < feed->topic_count; i++) {
+        const char *known = feed->topics[i].symbol;
+        if (known[0] != '\0' && strcmp(known, "*") != 0 &&
+            (symbol.size == 0 || td_bytes_is(symbol, known)))
+            return 1;
+    }
+    return 0;
+}
+
+/* A feed without symbols is a private one. */
+const char *served_feed_path(const served_feed *feed)
+{
+    int is_private = feed->topic_count > 0 && !has_symbol(feed, td_bytes_of(NULL, 0));
+    const char *url = is_private ? family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) : NULL;
+    if (url == NULL)
+        url = feed->family->endpoints[0].url;
+    return url == NULL ? "" : family_url_path(url);
+}
+
+/* 1 if the feed's family has an endpoint with this path. */
+static int served_feed_has_path(const served_feed *feed, td_bytes path)
+{
+    unsigned accesses;
+    return family_find_path(feed->family, path, &accesses) != NULL;
+}
+
+const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (served_feed_has_path(&feeds->items[i], path))
+            return &feeds->items[i];
+    }
+    return NULL;
+}
+
+void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_ANSWER_BYTES])
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (i == 0 || feeds->items[i].family != feeds->items[i - 1].family)
+            family_paths_text(feeds->items[i].family, path, out, WIRE_ANSWER_BYTES);
+    }
+}
+
+const served_topic *serve_feeds_topic(const serve_feeds *feeds, const char *name, const char *topic,
+                                      const char *symbol)
+{
+    const served_feed *feed = find_feed(feeds, name);
+    for (size_t i = 0; feed != NULL && i < feed->topic_count; i++) {
+        const served_topic *known = &feed->topics[i];
+        if (strcmp(known->topic, topic) == 0 && strcmp(known->symbol, symbol) == 0)
+            return known;
+    }
+    return NULL;
+}
+
+size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (served_feed_has_path(&feeds->items[i], path))
+            out[count++] = feeds->items[i].name;
+    }
+    TD_ASSERT(count <= feeds->count);
+    return count;
+}
+
+/* The row, of any time, that matches a topic, unless the dialect rules the topic out. */
+static int find_row(const family *of, td_bytes topic, topic_match *out)
+{
+    const dialect *spoken = of->dialect;
+    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, out) &&
+           (spoken->is_possible == NULL || spoken->is_possible(topic));
+}
+
+/* 1 if a row matches the topic with a symbol after it: for dialects with bare topics. */
+static int row_fits_bare(const family *of, td_bytes topic)
+{
+    char text[LIMIT_TOPIC_BYTES];
+    topic_match match;
+    if (topic.size + sizeof ".x" > sizeof text)
+        return 0;
+    memcpy(text, topic.data, topic.size);
+    memcpy(text + topic.size, ".x", sizeof ".x");
+    return find_row(of, td_bytes_of(text, topic.size + 2), &match) &&
+           td_bytes_is(match.symbol, "x"); /* else the topic names a symbol, "SYMBOL.x" */
+}
+
+/* 1 if the subscription covers a row without a symbol ("order.linear" and "order"). */
+static int row_is_covered(const family *of, const dialect *spoken, td_bytes subscription)
+{
+    for (size_t i = 0; i < of->topic_count; i++) {
+        const topic_row *row = &of->topics[i];
+        if (!topic_row_has_symbol(row) && spoken->covers(subscription, td_bytes_str(row->pattern)))
+            return 1;
+    }
+    return 0;
+}
+
+/* Frames of unknown topics may be of any topic, so a tape with such frames knows every topic.
+ * The coins of a coin's topic are unknown, so every coin is known. */
+static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
+{
+    const topic_standing known = {.is_known = 1};
+    const family *of = feed->family;
+    topic_match match;
+    TD_ASSERT(of != NULL); /* feeds of an unknown family are left out */
+    const refused_topic *refused = find_refused(feed, subscription);
+    if (refused != NULL && refused->recv_ns > 0 && !has_topic(feed, subscription))
+        return (topic_standing){.words = refused->words};
+    const dialect *spoken = of->dialect;
+    if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
+        (spoken->has_lists && row_fits_bare(of, subscription)))
+        return known;
+    int fits = find_row(of, subscription, &match);
+    if (fits && (!topic_row_has_symbol(match.row) || topic_row_has_coin(match.row) ||
+                 td_bytes_is(match.symbol, "*") || has_symbol(feed, match.symbol)))
+        return known;
+    for (size_t i = 0; i < feed->topic_count; i++) {
+        if (spoken->covers(subscription, td_bytes_str(feed->topics[i].exchange_topic)))
+            return known;
+    }
+    return (topic_standing){.is_symbol_unknown = (uint8_t)(fits != 0)};
+}
+
+int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes topic)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        unsigned accesses;
+        (void)family_find_path(feed->family, path, &accesses);
+        topic_match match;
+        if (accesses == 1U << ACCESS_PRIVATE)
+            return 1;
+        if ((accesses & 1U << ACCESS_PRIVATE) != 0 &&
+            topic_match_text(feed->family->topics, feed->family->topic_count, topic, TOPIC_ANY_TIME,
+                             &match) &&
+            !topic_row_has_symbol(match.row))
+            return 1; /* on a path for both, topics without a symbol are private */
+    }
+    return 0;
+}
+
+topic_standing serve_feeds_look(const serve_feeds *feeds, td_bytes path, td_bytes subscription)
+{
+    topic_standing best = {0};
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        if (!served_feed_has_path(feed, path))
+            continue;
+        topic_standing found = feed_look(feed, subscription);
+        if (found.is_known)
+            return found;
+        best.is_symbol_unknown |= found.is_symbol_unknown;
+        best.words = best.words == NULL ? found.words : best.words;
+    }
+    return best;
+}

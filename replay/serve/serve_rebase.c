@@ -1,0 +1,179 @@
+#include "replay/serve/serve_rebase.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/time_text.h"
+
+enum {
+    DATE_TIME_BYTES = 19, /* "2021-04-17T16:43:05" */
+    SECONDS_DIGITS = 10,  /* from 2001 to 2286 */
+    DIGITS_MAX = 19,      /* nanoseconds */
+    KEYS_BYTES = 256,     /* of a log line */
+};
+
+static const field_row REPLY_TIMES[] = {
+    {.key = "time", .type = FIELD_TIME}, /* v5 */
+    {.key = "timeSecond", .type = FIELD_TIME}, {.key = "timeNano", .type = FIELD_TIME},
+    {.key = "time_now", .type = FIELD_TIME},   /* v2 */
+    {.key = "serverTime", .type = FIELD_TIME}, /* spot */
+};
+const topic_row SERVE_REPLY_ROW = {.name = "HTTP replies",
+                                   .envelope = REPLY_TIMES,
+                                   .envelope_count = sizeof REPLY_TIMES / sizeof *REPLY_TIMES};
+
+struct serve_rebase {
+    const td_log *log;
+    json_parser *parser;
+    td_buf out;
+    const topic_row **logged;
+    size_t logged_count;
+};
+
+serve_rebase *serve_rebase_open(const td_log *log)
+{
+    serve_rebase *self = td_alloc_zero(1, sizeof *self);
+    self->log = log;
+    self->parser = json_parser_open(0);
+    td_buf_init(&self->out, LIMIT_FRAME_BYTES);
+    return self;
+}
+
+void serve_rebase_close(serve_rebase *self)
+{
+    if (self == NULL)
+        return;
+    json_parser_close(self->parser);
+    td_buf_fini(&self->out);
+    td_free(self->logged);
+    td_free(self);
+}
+
+/* ---- which members ---- */
+
+/* The last key of a field's path. */
+static const char *key_of(const field_row *field)
+{
+    const char *dot = strrchr(field->key, '.');
+    return dot == NULL ? field->key : dot + 1;
+}
+
+static int has_time(const field_row *fields, size_t count, td_bytes key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].type == FIELD_TIME && td_bytes_is(key, key_of(&fields[i])))
+            return 1;
+    }
+    return 0;
+}
+
+static size_t put_keys(char text[KEYS_BYTES], size_t size, const field_row *fields, size_t count)
+{
+    for (size_t i = 0; i < count && size < KEYS_BYTES; i++) {
+        if (fields[i].type == FIELD_TIME)
+            size += (size_t)snprintf(text + size, KEYS_BYTES - size, "%s%s", size == 0 ? "" : ", ",
+                                     key_of(&fields[i]));
+    }
+    return size;
+}
+
+static void log_row(serve_rebase *self, const topic_row *row)
+{
+    char keys[KEYS_BYTES] = "";
+    for (size_t i = 0; i < self->logged_count; i++) {
+        if (self->logged[i] == row)
+            return;
+    }
+    self->logged = td_array_grow(self->logged, self->logged_count, sizeof(const topic_row *));
+    self->logged[self->logged_count++] = row;
+    size_t size = put_keys(keys, 0, row->envelope, row->envelope_count);
+    (void)put_keys(keys, size, row->fields, row->field_count); /* cut if it is long */
+    td_log_emit(self->log, TD_LOG_INFO, "%s: shifted times: %s", row->name, keys);
+}
+
+/* ---- shifting ---- */
+
+static int is_date_time(const uint8_t *text, size_t size)
+{
+    return size >= DATE_TIME_BYTES && text[4] == '-' && text[10] == 'T';
+}
+
+/* Its fraction and zone stay. */
+static void shift_date_time(uint8_t *text, int64_t shift_s)
+{
+    char shifted[TD_TIME_TEXT_BYTES];
+    char whole[DATE_TIME_BYTES + 2];
+    uint64_t ns;
+    (void)snprintf(whole, sizeof whole, "%.*sZ", DATE_TIME_BYTES, (const char *)text);
+    if (td_time_parse_rfc3339(td_bytes_str(whole), &ns, NULL) != TD_OK)
+        return;
+    td_time_format(ns + (uint64_t)(shift_s * (int64_t)TD_NS_PER_S), shifted);
+    memcpy(text, shifted, DATE_TIME_BYTES);
+}
+
+/* A number's digits; a fraction stays. */
+static void shift_number(uint8_t *text, size_t size, int64_t shift_s)
+{
+    char shifted[24];
+    uint64_t value = 0, unit = 1;
+    size_t digits = 0;
+    for (; digits < size && digits <= DIGITS_MAX && text[digits] >= '0' && text[digits] <= '9';
+         digits++)
+        value = value * 10 + (uint64_t)(text[digits] - '0');
+    if (digits < SECONDS_DIGITS || digits > DIGITS_MAX || (digits - SECONDS_DIGITS) % 3 != 0)
+        return;
+    for (size_t i = SECONDS_DIGITS; i < digits; i++)
+        unit *= 10;
+    value += (uint64_t)shift_s * unit;
+    if ((size_t)snprintf(shifted, sizeof shifted, "%" PRIu64, value) == digits)
+        memcpy(text, shifted, digits);
+}
+
+static void shift_value(serve_rebase *self, json_value value, int64_t shift_s)
+{
+    td_bytes raw = json_raw(value);
+    uint8_t *text = self->out.data + json_offset(value);
+    size_t size = raw.size;
+    if (json_type_of(value) == JSON_STRING) {
+        text++;
+        size -= 2;
+    }
+    if (is_date_time(text, size))
+        shift_date_time(text, shift_s);
+    else
+        shift_number(text, size, shift_s);
+}
+
+/* Recursion depth is at most LIMIT_JSON_DEPTH, that of a parsed text. */
+static void shift_times(serve_rebase *self, const topic_row *row, int64_t shift_s, json_value value)
+{
+    json_value key, element;
+    int is_object = json_type_of(value) == JSON_OBJECT;
+    for (json_iter it = json_iter_of(value); json_next(&it, &key, &element);) {
+        json_type type = json_type_of(element);
+        td_bytes name;
+        if (type == JSON_OBJECT || type == JSON_ARRAY)
+            shift_times(self, row, shift_s, element);
+        else if (is_object && json_text(key, &name) &&
+                 (has_time(row->envelope, row->envelope_count, name) ||
+                  has_time(row->fields, row->field_count, name)))
+            shift_value(self, element, shift_s);
+    }
+}
+
+td_bytes serve_rebase_frame(serve_rebase *self, const topic_row *row, int64_t shift_s,
+                            td_bytes frame)
+{
+    json_value root;
+    td_buf_clear(&self->out);
+    if (json_parse(self->parser, frame, JSON_COPIED, &root, NULL) != TD_OK)
+        return frame;
+    log_row(self, row);
+    td_buf_add(&self->out, frame.data, frame.size);
+    shift_times(self, row, shift_s, root);
+    return td_buf_view(&self->out);
+}

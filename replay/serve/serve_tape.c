@@ -1,0 +1,932 @@
+/* Tapes: when they start, and when each of their frames is sent to which clients. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "book/symbol_state.h"
+#include "base/cli/units.h"
+#include "replay/serve/serve_impl.h"
+
+enum {
+    /* Most frames of one turn, so that a tape without wanted frames does not delay others. */
+    TURN_FRAMES_MAX = 4096,
+    /* And bytes for all clients: queues go to their sockets after the turn. */
+    TURN_BYTES_MAX = 4 << 20,
+};
+
+/* A tape waits so long for clients that a recorded disconnect closed. */
+#define AWAY_NS_MAX (30 * TD_NS_PER_S)
+
+/* A tape is late, by the server's fault, if frames are due for longer. */
+#define LATE_NS (100 * TD_NS_PER_MS)
+
+/* A late tape waits so long for a client at a time, and in all while it does not move. */
+#define WAIT_NS     (100 * TD_NS_PER_MS)
+#define PATIENCE_NS TD_NS_PER_S
+
+/* Clients that are ready in the same period share a tape. */
+#define START_PERIOD_NS (50 * TD_NS_PER_MS)
+
+/* ---- life ---- */
+
+/* A shared clock has all books, for whoever joins it. */
+static int wants_book(void *user, const char *feed, const char *exchange_topic)
+{
+    const serve_tape *tape = user;
+    const serve_client *c = tape->clients;
+    while (c != NULL && !serve_client_covers(c, feed, exchange_topic))
+        c = c->tape_next;
+    return c != NULL || tape->owner->options.has_shared_clock;
+}
+
+/* A tape of a client's feeds; of all with a shared clock. */
+static serve_tape *tape_new(const serve_client *client, uint64_t start_ns)
+{
+    serve *owner = client->owner;
+    serve_tape *tape = td_alloc_zero(1, sizeof *tape);
+    tape->owner = owner;
+    tape->start_ns = start_ns;
+    tape->books = (serve_books){.wants = wants_book, .user = tape};
+    if (!owner->options.has_shared_clock) {
+        size_t bytes = client->feed_count * sizeof *tape->feed_names;
+        tape->feed_count = client->feed_count;
+        tape->feed_names = td_alloc(bytes);
+        memcpy(tape->feed_names, client->feed_names, bytes);
+    }
+    tape->next = owner->tapes;
+    owner->tapes = tape;
+    return tape;
+}
+
+static void forget_held(serve_tape *tape)
+{
+    while (tape->held != NULL) {
+        held_frame *held = tape->held;
+        tape->held = held->next;
+        td_free(held);
+    }
+}
+
+static void close_late(serve_tape *tape)
+{
+    serve_books_fini(&tape->late_books);
+    cursor_close(tape->late);
+    tape->late = NULL;
+}
+
+static void tape_free(serve_tape *tape)
+{
+    serve *owner = tape->owner;
+    TD_ASSERT(tape->clients == NULL);
+    serve_tape **at = &owner->tapes;
+    while (*at != tape)
+        at = &(*at)->next;
+    *at = tape->next;
+    wire_timer_cancel(&tape->timer);
+    forget_held(tape);
+    close_late(tape);
+    serve_books_fini(&tape->books); /* before its channels */
+    cursor_close(tape->cursor);
+    td_free(tape->ends);
+    td_free(tape->feed_names);
+    td_free(tape);
+}
+
+void serve_tapes_close(serve *server)
+{
+    while (server->tapes != NULL)
+        tape_free(server->tapes);
+}
+
+/* 1 if a tape keeps no pace of its own: it waits for the slowest of its clients. */
+static int waits_for_clients(const serve *server)
+{
+    return server->options.waits_for_slow || server->options.speed.is_max;
+}
+
+static selection selection_of(const serve_tape *tape)
+{
+    selection mine = *tape->owner->options.wanted;
+    if (tape->feed_names != NULL)
+        mine.feeds = (selection_globs){tape->feed_names, tape->feed_count};
+    return mine;
+}
+
+static cursor_options reading_of(const serve_tape *tape)
+{
+    const serve_options *options = &tape->owner->options;
+    return (cursor_options){.threads = 1,
+                            .blocks = tape->owner->blocks,
+                            .channels = tape->owner->channels,
+                            .log = options->log,
+                            .with_lead_in = 1,
+                            .with_states = !options->feeds->has_retail,
+                            .without_audits = 1};
+}
+
+static td_result open_cursor(serve_tape *tape, td_err *err)
+{
+    const serve_options *options = &tape->owner->options;
+    const selection mine = selection_of(tape);
+    cursor_options reading = reading_of(tape);
+    reading.with_events = 1;
+    const pacer_options pacing = {
+        .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
+    pacer_init(&tape->pacer, &pacing);
+    if (tape->owner->is_paused)
+        pacer_pause(&tape->pacer);
+    tape->owner->counts.tapes++;
+    td_result rc = cursor_open(options->archive, &mine, &reading, &tape->cursor, err);
+    if (rc == TD_OK) {
+        tape->begin_ns = cursor_get_window(tape->cursor).from_ns;
+        serve_books_begin(&tape->books, options->feeds, tape->cursor);
+    }
+    return rc;
+}
+
+/* ---- reading ---- */
+
+/* 1 if the exchange sent the frame as data, on the connection that the topic's stream follows.
+ * Acks, pongs and errors are not sent again. */
+static int is_data(const frame_ref *frame)
+{
+    const frame_channel *channel = frame->channel;
+    return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy;
+}
+
+/* 1 for the end of a connection that is to happen again. The recorder's own stop is none. */
+static int is_disconnect(const serve_tape *tape, const frame_ref *frame)
+{
+    const event *ev = frame->event;
+    return ev != NULL && ev->kind == EVENT_DISCONNECT && ev->line == 0 &&
+           !tape->owner->options.skips_disconnects &&
+           (ev->cause == NULL || strcmp(ev->cause, "closed_by_us") != 0);
+}
+
+/* Let the books follow a frame, and report that they cannot follow them all. */
+static td_result follow_books(serve_tape *tape, served_frame *served, td_err *err)
+{
+    serve *server = tape->owner;
+    uint64_t before = tape->books.unfollowed;
+    td_result rc = serve_books_apply(&tape->books, server->reader, served->frame, &served->book,
+                                     &served->is_snapshot, err);
+    server->counts.unfollowed += tape->books.unfollowed - before;
+    if (before == 0 && tape->books.unfollowed > 0)
+        td_log_emit(server->options.log, TD_LOG_WARNING,
+                    "%s: a tape has more than %u books and tickers; this and further ones are not "
+                    "followed, and have no snapshot for a late subscription",
+                    served->frame->channel->info.exchange_topic, LIMIT_SERVE_BOOKS);
+    return rc;
+}
+
+/* Keep it until the next data frame is read: at the end of the tape there is nothing to return for.
+ */
+static void add_end(serve_tape *tape, const frame_ref *frame)
+{
+    tape->ends = td_array_grow(tape->ends, tape->end_count, sizeof *tape->ends);
+    tape->ends[tape->end_count++] = (recorded_end){.recv_ns = frame->recv_ns,
+                                                   .feed = frame->channel->info.feed,
+                                                   .shard = frame->event->shard,
+                                                   .code = (unsigned)frame->event->code};
+}
+
+/* Read on to the next data frame, wanted or not, because the pace is that of all frames. Others are
+ * done at once: tape->frame is NULL then. */
+static td_result next_frame(serve_tape *tape, td_err *err)
+{
+    const frame_ref *frame;
+    td_result rc = cursor_next(tape->cursor, &frame, err);
+    if (rc != TD_OK)
+        return rc;
+    served_frame before = {.frame = frame};
+    if (frame->is_lead_in && is_data(frame))
+        return follow_books(tape, &before, err);
+    if (is_disconnect(tape, frame))
+        add_end(tape, frame);
+    if (is_data(frame))
+        tape->frame = frame;
+    if (tape->frame != NULL && !tape->has_shift) {
+        uint64_t now_ns = clock_wall_ns(tape->owner->options.clock);
+        tape->has_shift = 1;
+        tape->shift_s = ((int64_t)now_ns - (int64_t)frame->recv_ns) / (int64_t)TD_NS_PER_S;
+    }
+    return TD_OK;
+}
+
+/* ---- sending ---- */
+
+static td_bytes topic_in(const serve *server, const frame_ref *frame)
+{
+    if (frame->channel->role != ROLE_UNKNOWN)
+        return td_bytes_of(NULL, 0);
+    return content_classify(server->reader, frame->channel, frame->recv_ns, frame->bytes)
+        ->exchange_topic;
+}
+
+static void on_away(void *user);
+
+/* The books of a recorded connection that has ended are over: its successor begins them. */
+static void end_books(serve_tape *tape, const recorded_end *end)
+{
+    for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
+        const conn_choice *choice = &b->topic->choice;
+        if (b->shard == end->shard && strcmp(b->feed, end->feed) == 0 &&
+            choice->conns[choice->followed].last_ns <= end->recv_ns)
+            b->has_snapshot = 0;
+    }
+}
+
+/* End the connections of clients that are of a recorded one as that ended, all without an end. */
+static void disconnect(serve_tape *tape, const recorded_end *end)
+{
+    const serve_options *options = &tape->owner->options;
+    size_t closed = 0;
+    if (end != NULL)
+        end_books(tape, end);
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (c->state != CLIENT_PLAYING ||
+            (end != NULL && !serve_client_has_slot(c, end->feed, end->shard)))
+            continue;
+        closed++;
+        serve_client_disconnect(c, end == NULL ? 0 : end->code);
+    }
+    if (end != NULL)
+        tape->owner->counts.disconnected += closed;
+    if (closed == 0 || options->has_shared_clock)
+        return;
+    /* It stops until one of them is back, so that each gets what was recorded after it. */
+    tape->away += closed;
+    tape->is_alone = 1;
+    wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock) + AWAY_NS_MAX,
+                   on_away, tape);
+}
+
+static void send_to_clients(serve_tape *tape, served_frame *served)
+{
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
+        serve_client_send(c, served);
+}
+
+/* ---- faults ---- */
+
+/* Send the frames that were kept back until this one, or were swapped with it; all without one. */
+static void send_held(serve_tape *tape, const frame_ref *frame, int is_sent)
+{
+    for (held_frame **at = &tape->held; *at != NULL;) {
+        held_frame *held = *at;
+        int is_due = held->is_swapped ? is_sent && held->frame.channel == frame->channel
+                                      : frame != NULL && held->until_ns <= frame->recv_ns;
+        if (frame != NULL && !is_due) {
+            at = &held->next;
+            continue;
+        }
+        *at = held->next;
+        send_to_clients(tape, &held->served);
+        td_free(held);
+    }
+}
+
+static void hold(serve_tape *tape, const served_frame *served, const fault_rule *rule)
+{
+    td_bytes bytes = served->message.bytes;
+    held_frame *held = td_alloc(sizeof *held + bytes.size);
+    held_frame **end = &tape->held;
+    memcpy(held + 1, bytes.data, bytes.size);
+    *held = (held_frame){.until_ns = served->frame->recv_ns + rule->by_ns,
+                         .is_swapped = rule->kind == FAULT_REORDER,
+                         .frame = *served->frame,
+                         .served = *served};
+    held->frame.bytes = td_bytes_of(held + 1, bytes.size);
+    held->served.frame = &held->frame;
+    held->served.message.bytes = held->frame.bytes;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = held;
+}
+
+static void inject(serve_tape *tape, served_frame *served, const fault_rule *rule, uint64_t number)
+{
+    serve *server = tape->owner;
+    server->counts.faults++;
+    if (rule->kind == FAULT_DELAY || rule->kind == FAULT_REORDER) {
+        hold(tape, served, rule);
+        return;
+    }
+    if (rule->kind == FAULT_TRUNCATE || rule->kind == FAULT_CORRUPT) {
+        fault_damage(rule, number, served->message.bytes, &server->damaged);
+        served->message.bytes = td_buf_view(&server->damaged);
+    }
+    if (rule->kind != FAULT_DROP)
+        send_to_clients(tape, served);
+    if (rule->kind == FAULT_DUPLICATE)
+        send_to_clients(tape, served);
+    if (rule->kind == FAULT_STALL)
+        tape->stalled_ns = clock_mono_ns(server->options.clock) + rule->by_ns;
+    if (rule->kind == FAULT_DISCONNECT)
+        disconnect(tape, NULL);
+}
+
+static int is_wanted(serve_tape *tape, const served_frame *served)
+{
+    serve_client *c = tape->clients;
+    while (c != NULL && !serve_client_wants(c, served))
+        c = c->tape_next;
+    return c != NULL;
+}
+
+/* A frame of a topic, with the times that its clients get. */
+static td_bytes with_times(const serve_tape *tape, const topic_row *row, td_bytes bytes)
+{
+    serve_rebase *rebase = tape->owner->rebase;
+    if (rebase == NULL || row == NULL)
+        return bytes;
+    return serve_rebase_frame(rebase, row, tape->shift_s, bytes);
+}
+
+static td_result send_frame(serve_tape *tape, td_err *err)
+{
+    const frame_ref *frame = tape->frame;
+    const serve_faults *faults = tape->owner->options.faults;
+    const fault_rule *rule = NULL;
+    uint64_t number = 0;
+    served_frame served = {
+        .frame = frame,
+        .message = {.opcode = (unsigned)frame->channel->info.opcode, .bytes = frame->bytes}};
+    tape->frame = NULL;
+    TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
+    tape->has_frames = 1;
+    tape->at_ns = frame->recv_ns;
+    td_result rc = follow_books(tape, &served, err);
+    if (rc != TD_OK)
+        return rc;
+    served.topic = topic_in(tape->owner, frame);
+    send_held(tape, frame, 0);
+    served.message.bytes = with_times(tape, frame->row, frame->bytes);
+    if (faults != NULL && frame->channel->role == ROLE_DATA && is_wanted(tape, &served))
+        rule = serve_faults_find(faults, frame, &number);
+    if (rule == NULL) {
+        send_to_clients(tape, &served);
+        send_held(tape, frame, 1);
+        return TD_OK;
+    }
+    inject(tape, &served, rule, number);
+    return serve_faults_log(faults, rule, frame, err);
+}
+
+/* ---- what many clients may cause: a line a minute, and a count in the last lines ---- */
+
+static uint64_t count_for_log(const serve *server, td_log_rate *rate)
+{
+    return td_log_rate_count(rate, clock_mono_ns(server->options.clock));
+}
+
+static void log_unmade(serve *server, const serve_book *b, const td_err *why)
+{
+    uint64_t count = count_for_log(server, &server->unmade_log);
+    server->counts.unmade++;
+    if (count > 0)
+        td_log_emit(server->options.log, TD_LOG_WARNING,
+                    "%s: no snapshot can be made for clients that subscribed late (%s since this "
+                    "was last logged): %s",
+                    b->exchange_topic, format_counted(count, "snapshot").text, why->text);
+}
+
+static void log_late(serve *server)
+{
+    uint64_t count = count_for_log(server, &server->late_log);
+    server->counts.late++;
+    if (count > 0)
+        td_log_emit(server->options.log, TD_LOG_INFO,
+                    "%s joined the shared tape after its start since this was last logged: earlier "
+                    "frames are not sent, books and tickers start with snapshots",
+                    format_counted(count, "client").text);
+}
+
+/* ---- snapshots for clients that need them ---- */
+
+static int has_space(const serve_client *client)
+{
+    return wire_waiting_bytes(client->conn) < SERVE_QUEUE_BYTES;
+}
+
+/* Send the snapshot of a book to the clients that need it and can take it, made once for all. */
+static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
+{
+    serve *server = tape->owner;
+    wire_outgoing out = {.opcode = 1};
+    td_result made = TD_EOF;
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (!has_space(c) || !serve_client_needs(c, b))
+            continue;
+        if (made == TD_EOF) {
+            td_buf_clear(&server->made);
+            made = serve_book_make(b, server->options.archive, server->maker, &server->made, err);
+            out.bytes = with_times(tape, b->topic->row, td_buf_view(&server->made));
+        }
+        if (made != TD_OK && made != TD_E_UNSUPPORTED)
+            return made;
+        /* Another attempt would fail, too: the book's deltas are sent without a snapshot. */
+        serve_client_send_made(c, b, made == TD_OK ? &out : NULL);
+    }
+    if (made == TD_E_UNSUPPORTED)
+        log_unmade(server, b, err);
+    return TD_OK;
+}
+
+static void end_catching_up(serve_client *client)
+{
+    serve *server = client->owner;
+    client->is_catching_up = 0;
+    uint64_t count = client->made == 0 ? 0 : count_for_log(server, &server->made_log);
+    if (count == 0)
+        return;
+    td_log_emit(server->options.log, TD_LOG_INFO,
+                "made %s for %s since this was last logged, of books or tickers that begin with a "
+                "delta",
+                format_counted(server->counts.made - server->made_logged, "snapshot").text,
+                format_counted(count, "client").text);
+    server->made_logged = server->counts.made;
+}
+
+static int is_catching_up(const serve_tape *tape)
+{
+    const serve_client *c = tape->clients;
+    while (c != NULL && !c->is_catching_up)
+        c = c->tape_next;
+    return c != NULL;
+}
+
+/* Send the snapshots that clients need. One without space continues once its queue is empty. */
+static td_result catch_up(serve_tape *tape, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (!is_catching_up(tape))
+        return TD_OK;
+    for (serve_book *b = tape->books.first; rc == TD_OK && b != NULL; b = b->next)
+        rc = catch_up_book(tape, b, err);
+    for (serve_client *c = tape->clients; rc == TD_OK && c != NULL; c = c->tape_next) {
+        if (c->is_catching_up && has_space(c))
+            end_catching_up(c);
+    }
+    return rc;
+}
+
+/* ---- books that are wanted later ---- */
+
+static int lacks_book(void *user, const char *feed, const char *exchange_topic)
+{
+    const serve_tape *tape = user;
+    return wants_book(user, feed, exchange_topic) &&
+           !serve_books_have(&tape->books, feed, exchange_topic);
+}
+
+static int lacks_channel(void *user, const channel_info *info)
+{
+    const serve_tape *tape = user;
+    const served_topic *topic =
+        serve_feeds_topic(tape->owner->options.feeds, info->feed, info->topic, info->symbol);
+    return topic != NULL && serve_books_follow(topic->row) &&
+           lacks_book(user, topic->feed, topic->exchange_topic);
+}
+
+static int lacks_books(serve_tape *tape)
+{
+    const serve_feeds *feeds = tape->owner->options.feeds;
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        for (size_t k = 0; k < feed->topic_count; k++) {
+            if (serve_books_follow(feed->topics[k].row) &&
+                lacks_book(tape, feed->name, feed->topics[k].exchange_topic))
+                return 1;
+        }
+    }
+    return 0;
+}
+
+/* Read the books up to the pending frame. */
+static td_result open_late(serve_tape *tape, td_err *err)
+{
+    selection mine = selection_of(tape);
+    cursor_options reading = reading_of(tape);
+    uint64_t from_ns = tape->at_ns > 0 ? tape->at_ns + 1 : cursor_get_window(tape->cursor).from_ns;
+    if (tape->frame != NULL)
+        from_ns = tape->frame->recv_ns;
+    selection_set_window(&mine, (selection_window){from_ns, from_ns + 1});
+    reading.wants_channel = lacks_channel;
+    reading.user = tape;
+    tape->late_books = (serve_books){.wants = lacks_book, .user = tape};
+    td_result rc = cursor_open(tape->owner->options.archive, &mine, &reading, &tape->late, err);
+    if (rc == TD_OK)
+        serve_books_begin(&tape->late_books, tape->owner->options.feeds, tape->late);
+    return rc;
+}
+
+/* Bring the books that are wanted since the tape began to its position, a frame at a time. */
+static td_result follow_late(serve_tape *tape, td_err *err)
+{
+    const frame_ref *frame;
+    serve_book *b;
+    uint8_t is_snapshot;
+    if (tape->late == NULL && lacks_books(tape))
+        return open_late(tape, err);
+    td_result rc = tape->late == NULL ? TD_EOF : cursor_next(tape->late, &frame, err);
+    if (rc == TD_OK && frame->is_lead_in)
+        return is_data(frame) ? serve_books_apply(&tape->late_books, tape->owner->reader, frame, &b,
+                                                  &is_snapshot, err)
+                              : TD_OK;
+    if (rc != TD_OK && rc != TD_EOF)
+        return rc;
+    serve_books_add(&tape->books, tape->owner->options.feeds, &tape->late_books);
+    close_late(tape);
+    for (size_t i = 0; i < tape->end_at; i++)
+        end_books(tape, &tape->ends[i]);
+    return TD_OK;
+}
+
+/* Clients want books that the tape may lack. */
+static void want_more(serve_tape *tape)
+{
+    close_late(tape);
+    tape->books.is_short = !tape->owner->options.has_shared_clock;
+}
+
+/* 1 if the tape has to wait for a client. A late one waits, too, because what is due at once is no
+ * client's fault; but not for a client that has held it back by PATIENCE_NS more than it has moved
+ * since it became late: that one reads more slowly than the tape plays. */
+static int is_held_back(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
+{
+    int waits_always = waits_for_clients(tape->owner);
+    int is_held = 0;
+    if (!waits_always && now_ns < due_ns + LATE_NS) {
+        tape->late_due_ns = 0;
+        return 0;
+    }
+    if (tape->late_due_ns == 0) {
+        tape->late_due_ns = due_ns;
+        for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
+            c->held_ns = 0;
+    }
+    uint64_t patience_ns = waits_always ? UINT64_MAX : due_ns - tape->late_due_ns + PATIENCE_NS;
+    uint64_t passed_ns = now_ns - tape->waiting_ns;
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (c->is_waited_for) /* the server may have been stopped meanwhile */
+            c->held_ns += passed_ns < WAIT_NS ? passed_ns : WAIT_NS;
+        c->is_waited_for = c->state == CLIENT_PLAYING && !has_space(c) && c->held_ns < patience_ns;
+        is_held |= c->is_waited_for;
+    }
+    return is_held;
+}
+
+/* Play from another time on. */
+static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
+{
+    forget_held(tape);
+    close_late(tape);
+    serve_books_fini(&tape->books);
+    tape->at_ns = 0;
+    tape->stalled_ns = 0;
+    tape->frame = NULL;
+    tape->end_at = tape->end_count = 0;
+    tape->is_at_end = 0;
+    tape->has_frames = 0;
+    pacer_rewind(&tape->pacer, NULL);
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
+        serve_client_restart(c);
+    td_result rc = cursor_seek(tape->cursor, from_ns, err);
+    if (rc == TD_OK)
+        serve_books_begin(&tape->books, tape->owner->options.feeds, tape->cursor);
+    return rc;
+}
+
+static void pump(serve_tape *tape);
+
+static void on_time(void *user)
+{
+    serve_tape *tape = user;
+    pump(tape);
+}
+
+/* Read the next frame, or begin again after the last one. */
+static td_result read_on(serve_tape *tape, td_err *err)
+{
+    td_result rc = next_frame(tape, err);
+    if (rc != TD_EOF)
+        return rc;
+    if (tape->owner->options.loops &&
+        (tape->has_frames || cursor_get_window(tape->cursor).from_ns > tape->begin_ns))
+        return rewind_tape(tape, tape->begin_ns, err);
+    tape->is_at_end = 1;
+    return TD_OK;
+}
+
+static void end_tape(serve_tape *tape)
+{
+    send_held(tape, NULL, 0);
+    if (tape->clients == NULL) {
+        tape_free(tape);
+        return;
+    }
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (!c->is_catching_up)
+            serve_client_finish(c);
+    }
+}
+
+static td_result send_due(serve_tape *tape, td_err *err)
+{
+    if (tape->end_at < tape->end_count) {
+        disconnect(tape, &tape->ends[tape->end_at++]);
+        return TD_OK;
+    }
+    uint64_t sent = tape->owner->counts.frames;
+    td_result rc = send_frame(tape, err);
+    if (tape->pacer.is_paused && tape->owner->counts.frames != sent)
+        tape->pacer.step_count--;
+    return rc;
+}
+
+/* Send one frame, or wait for its time or for clients. TD_OK: continue; TD_EOF: not now. */
+static td_result pump_one(serve_tape *tape, td_err *err)
+{
+    const serve_options *options = &tape->owner->options;
+    td_result rc = TD_OK;
+    if (tape->is_alone)
+        return TD_EOF;
+    if (tape->frame == NULL && !tape->is_at_end) {
+        rc = read_on(tape, err);
+        if (rc != TD_OK || (tape->frame == NULL && !tape->is_at_end))
+            return rc;
+    }
+    /* Not between frames of the same time: the time does not say which of them were sent. */
+    if (tape->books.is_short && (tape->frame == NULL || tape->frame->recv_ns > tape->at_ns))
+        return follow_late(tape, err);
+    rc = catch_up(tape, err);
+    if (rc != TD_OK)
+        return rc;
+    if (tape->is_at_end) {
+        end_tape(tape);
+        return TD_EOF;
+    }
+    int is_end = tape->end_at < tape->end_count;
+    uint64_t due_ns =
+        pacer_due(&tape->pacer, is_end ? tape->ends[tape->end_at].recv_ns : tape->frame->recv_ns);
+    uint64_t start_ns = due_ns > tape->stalled_ns ? due_ns : tape->stalled_ns;
+    uint64_t now_ns = clock_mono_ns(options->clock);
+    if (due_ns == UINT64_MAX)
+        return TD_EOF; /* paused */
+    if (start_ns > now_ns) {
+        wire_timer_set(options->loop, &tape->timer, start_ns, on_time, tape);
+        return TD_EOF;
+    }
+    if (is_held_back(tape, due_ns, now_ns)) {
+        tape->owner->counts.held_back += tape->waiting_ns == 0;
+        tape->waiting_ns = now_ns;
+        wire_timer_set(options->loop, &tape->timer, now_ns + WAIT_NS, on_time, tape);
+        return TD_EOF;
+    }
+    tape->waiting_ns = 0;
+    return send_due(tape, err);
+}
+
+static void fail(serve_tape *tape, const td_err *err)
+{
+    tape->owner->counts.failed++;
+    tape->is_at_end = 1;
+    td_log_emit(tape->owner->options.log, TD_LOG_ERROR, "a tape: %s", err->text);
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
+        serve_client_end(c, 1011, err->text);
+    if (tape->clients == NULL)
+        tape_free(tape);
+}
+
+/* Those that were closed did not come back. */
+static void on_away(void *user)
+{
+    serve_tape *tape = user;
+    td_err err;
+    tape->is_alone = 0;
+    tape->away = 0;
+    if (tape->clients != NULL) {
+        pump(tape);
+        return;
+    }
+    td_err_set(&err, TD_E_NETWORK, "its clients did not reconnect within 30 s of a disconnect");
+    fail(tape, &err);
+}
+
+static void pump(serve_tape *tape)
+{
+    if (tape->is_alone)
+        return;
+    const serve_options *options = &tape->owner->options;
+    const uint64_t *bytes = &tape->owner->counts.bytes;
+    uint64_t bytes_max = *bytes + TURN_BYTES_MAX;
+    td_err err;
+    td_result rc = TD_OK;
+    wire_timer_cancel(&tape->timer);
+    for (unsigned i = 0; i < TURN_FRAMES_MAX && *bytes < bytes_max && rc == TD_OK; i++)
+        rc = pump_one(tape, &err);
+    if (rc == TD_OK && !tape->is_alone)
+        wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock), on_time, tape);
+    else if (rc != TD_OK && rc != TD_EOF)
+        fail(tape, &err);
+}
+
+/* ---- clients ---- */
+
+static void attach(serve_client *client, serve_tape *tape)
+{
+    client->tape = tape;
+    client->tape_next = tape->clients;
+    tape->clients = client;
+}
+
+static void detach(serve_client *client)
+{
+    serve_client **at = &client->tape->clients;
+    while (*at != client)
+        at = &(*at)->tape_next;
+    *at = client->tape_next;
+    client->tape = NULL;
+}
+
+/* 1 if the tape has exactly these feeds, or all. */
+static int has_feeds(const serve_tape *tape, const char *const *names, size_t count)
+{
+    return tape->feed_names == NULL ||
+           (tape->feed_count == count &&
+            memcmp(tape->feed_names, names, count * sizeof *names) == 0);
+}
+
+/* The tape that clients with a shared clock join; NULL: none plays. */
+static serve_tape *shared_tape(const serve *server)
+{
+    serve_tape *tape = server->options.has_shared_clock ? server->tapes : NULL;
+    while (tape != NULL && (tape->cursor == NULL || tape->is_at_end))
+        tape = tape->next;
+    return tape;
+}
+
+/* The tape that the clients of a new one join: the shared one, or the one that lost clients to a
+ * recorded disconnect; NULL: none. */
+static serve_tape *joined_tape(const serve_tape *batch)
+{
+    serve_tape *tape = shared_tape(batch->owner);
+    serve_tape *found = NULL;
+    if (tape != NULL)
+        return tape;
+    for (tape = batch->owner->tapes; tape != NULL; tape = tape->next) {
+        if (tape->away > 0 && has_feeds(tape, batch->feed_names, batch->feed_count))
+            found = tape; /* the oldest is the last one */
+    }
+    return found;
+}
+
+static void join(serve_tape *tape, serve_tape *batch)
+{
+    while (batch->clients != NULL) {
+        serve_client *c = batch->clients;
+        detach(c);
+        attach(c, tape);
+        tape->away -= tape->away > 0;
+        if (tape->owner->options.has_shared_clock && tape->at_ns > 0)
+            log_late(tape->owner);
+    }
+    tape_free(batch);
+    want_more(tape);
+    if (!tape->is_alone)
+        return;
+    tape->is_alone = 0;
+    pacer_set_speed(&tape->pacer, tape->pacer.options.speed); /* the time until now is no delay */
+}
+
+/* Play, or let the clients join the tape that plays. */
+static void start(void *user)
+{
+    serve_tape *batch = user;
+    serve_tape *tape = joined_tape(batch);
+    td_err err;
+    if (tape != NULL)
+        join(tape, batch);
+    else if (open_cursor(batch, &err) != TD_OK) {
+        fail(batch, &err);
+        return;
+    } else
+        tape = batch;
+    for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
+        if (c->state != CLIENT_SETTLE_DELAY)
+            continue;
+        c->state = CLIENT_PLAYING;
+        serve_client_catch_up(c); /* of books that are not at their beginning */
+    }
+    pump(tape);
+}
+
+/* 1 if the client can share a tape that has not started. */
+static int fits(const serve_tape *tape, const serve_client *client, uint64_t start_ns)
+{
+    return tape->start_ns == start_ns && tape->cursor == NULL && !tape->is_at_end &&
+           has_feeds(tape, client->feed_names, client->feed_count);
+}
+
+void serve_tape_subscribed(serve_client *client)
+{
+    serve *server = client->owner;
+    const serve_options *options = &server->options;
+    int is_alone = waits_for_clients(server) && !options->has_shared_clock;
+    if (client->state > CLIENT_SETTLE_DELAY) {
+        if (client->tape != NULL)
+            want_more(client->tape);
+        serve_client_catch_up(client);
+        return;
+    }
+    serve_tape_leave(client);
+    client->state = CLIENT_SETTLE_DELAY;
+    uint64_t start_ns = clock_mono_ns(options->clock) + options->settle_ns;
+    if (!is_alone)
+        start_ns = (start_ns / START_PERIOD_NS + 1) * START_PERIOD_NS;
+    serve_tape *tape = is_alone ? NULL : server->tapes;
+    while (tape != NULL && !fits(tape, client, start_ns))
+        tape = tape->next;
+    if (tape == NULL) {
+        tape = tape_new(client, start_ns);
+        wire_timer_set(options->loop, &tape->timer, start_ns, start, tape);
+    }
+    attach(client, tape);
+}
+
+/* A shared clock runs on without clients, until its tape ends. */
+void serve_tape_leave(serve_client *client)
+{
+    serve_tape *tape = client->tape;
+    if (tape == NULL)
+        return;
+    detach(client);
+    const serve *server = tape->owner;
+    if (tape->clients == NULL && tape != shared_tape(server) &&
+        (!tape->is_alone || server->is_stopping))
+        tape_free(tape);
+    else if (tape->waiting_ns > 0 && !server->is_stopping)
+        pump(tape);
+}
+
+/* ---- a control ---- */
+
+const serve_tape *serve_newest_tape(const serve *server)
+{
+    const serve_tape *tape = server->tapes;
+    while (tape != NULL && tape->cursor == NULL)
+        tape = tape->next;
+    return tape;
+}
+
+uint64_t serve_place(const serve *server)
+{
+    const serve_tape *tape = serve_newest_tape(server);
+    if (tape == NULL || tape->at_ns > 0)
+        return tape == NULL ? 0 : tape->at_ns;
+    return tape->frame != NULL ? tape->frame->recv_ns : cursor_get_window(tape->cursor).from_ns;
+}
+
+static td_result follow_hand(serve_tape *tape, const pacer *hand, td_err *err)
+{
+    pacer_set_speed(&tape->pacer, hand->options.speed);
+    if (hand->is_paused)
+        pacer_pause(&tape->pacer);
+    else
+        pacer_resume(&tape->pacer);
+    for (uint32_t i = 0; i < hand->step_count && !tape->is_at_end; i++)
+        pacer_step(&tape->pacer);
+    return hand->is_seeking ? rewind_tape(tape, hand->target_ns, err) : TD_OK;
+}
+
+void serve_tapes_follow(serve *server, const pacer *hand)
+{
+    server->is_paused = hand->is_paused;
+    server->options.speed = hand->options.speed;
+    for (serve_tape *tape = server->tapes, *next; tape != NULL; tape = next) {
+        td_err err;
+        next = tape->next; /* the tape may be freed */
+        if (tape->cursor == NULL)
+            continue;
+        if (follow_hand(tape, hand, &err) == TD_OK)
+            pump(tape);
+        else
+            fail(tape, &err);
+    }
+}
+
+/* ---- what clients do ---- */
+
+void serve_tape_answered(serve_client *client)
+{
+    if (client->is_catching_up && client->tape->cursor != NULL)
+        pump(client->tape);
+}
+
+void serve_tape_drained(serve_client *client)
+{
+    serve_client_drained(client);
+    if (client->tape != NULL && (client->tape->waiting_ns > 0 || client->is_catching_up))
+        pump(client->tape);
+}

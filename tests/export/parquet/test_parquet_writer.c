@@ -1,0 +1,323 @@
+/* Parquet files. The bytes of a small one are written here by hand from parquet.thrift; what other
+ * readers make of large ones is tests/e2e/parquet.test.mjs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/random.h"
+#include "base/version.h"
+#include "export/parquet/parquet_writer.h"
+
+enum { FILE_BYTES_MAX = 64 << 20 };
+
+static td_result append(void *ctx, td_bytes bytes, td_err *err)
+{
+    return td_buf_append(ctx, bytes.data, bytes.size, err);
+}
+
+static void add_hex(td_buf *to, const char *hex)
+{
+    for (; *hex != '\0'; hex += 2) {
+        uint8_t byte =
+            (uint8_t)(td_hex_digit((uint8_t)hex[0]) << 4 | td_hex_digit((uint8_t)hex[1]));
+        td_buf_add(to, &byte, 1);
+    }
+}
+
+static void add_text(td_buf *to, const char *text)
+{
+    td_buf_add(to, text, strlen(text));
+}
+
+#define CREATED_BY "tapedeck version " TAPEDECK_VERSION " (build " TAPEDECK_VERSION ")"
+
+/* A file of one row: true in the column b, null in the optional column d. CRCs: Python's zlib. */
+static void add_expected(td_buf *to)
+{
+    add_text(to, "PAR1");
+    /* The page of b: data, 1 byte, 10 compressed, CRC; 1 value, PLAIN, RLE, RLE. Then zstd: one
+     * block, which is stored. */
+    add_hex(to, "1500"
+                "1502"
+                "1514"
+                "158da481f30a"
+                "1c"
+                "1502150015061506"
+                "00"
+                "00");
+    add_hex(to, "28b52ffd2001"
+                "090000"
+                "01");
+    /* The page of d: 6 bytes, which are the size of its levels and a run of 1 times 0. */
+    add_hex(to, "1500"
+                "150c"
+                "151e"
+                "1591cae28708"
+                "1c"
+                "1502150015061506"
+                "00"
+                "00");
+    add_hex(to, "28b52ffd2006"
+                "310000"
+                "02000000"
+                "0200");
+}
+
+static void add_expected_footer(td_buf *to)
+{
+    size_t from = to->size;
+    uint8_t size[4];
+    add_hex(to, "1502");
+    /* Root; b: BOOLEAN, required; d: 16 bytes, optional, DECIMAL(38, 18) twice. */
+    add_hex(to, "193c"
+                "48");
+    add_hex(to, "06");
+    add_text(to, "schema");
+    add_hex(to, "150400"
+                "15002500180162"
+                "00"
+                "150e15201502180164250a1524154c"
+                "2c"
+                "5c1524154c00"
+                "00"
+                "00");
+    /* 1 row; 1 group of 2 columns. b: one page at 4; no nulls, from 1 to 1, both exact. */
+    add_hex(to, "1602"
+                "191c");
+    add_hex(to, "192c"
+                "2600"
+                "1c"
+                "1500"
+                "191500"
+                "19180162"
+                "150c"
+                "1602"
+                "1630"
+                "1642"
+                "2608"
+                "3c"
+                "3600"
+                "280101"
+                "180101"
+                "11"
+                "11"
+                "00"
+                "00"
+                "00");
+    /* d: PLAIN and RLE; one page at 37; 1 null. */
+    add_hex(to, "2600"
+                "1c"
+                "150e"
+                "19250006"
+                "19180164"
+                "150c"
+                "1602"
+                "163a"
+                "164c"
+                "264a"
+                "3c"
+                "3602"
+                "00"
+                "00"
+                "00");
+    /* The group: 53 bytes, 71 compressed, 1 row, sorted by column 0, at 4. */
+    add_hex(to, "166a"
+                "1602"
+                "191c1500121200"
+                "1608"
+                "168e01"
+                "00");
+    add_hex(to, "191c");
+    add_hex(to, "18016b18017600");
+    add_hex(to, "1824");
+    add_text(to, CREATED_BY);
+    add_hex(to, "192c"
+                "1c0000"
+                "1c0000"
+                "00");
+    td_put_le32(size, (uint32_t)(to->size - from));
+    td_buf_add(to, size, sizeof size);
+    add_text(to, "PAR1");
+}
+
+static void test_small_file(void **state)
+{
+    (void)state;
+    static const parquet_column COLUMNS[] = {{"b", PARQUET_BOOL, 0, 0},
+                                             {"d", PARQUET_DECIMAL_128, 18, 1}};
+    static const parquet_pair PAIRS[] = {{"k", "v"}};
+    static const parquet_schema SCHEMA = {COLUMNS, 2, PAIRS, 1, 0, 0};
+    td_buf got;
+    td_buf want;
+    td_err err;
+    td_buf_init(&got, FILE_BYTES_MAX);
+    td_buf_init(&want, FILE_BYTES_MAX);
+    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){append, &got});
+    parquet_put_integer(writer, 0, 1);
+    parquet_put_null(writer, 1);
+    assert_int_equal(parquet_end_row(writer, &err), TD_OK);
+    assert_int_equal(parquet_finish(writer, &err), TD_OK);
+    parquet_close(writer);
+    add_expected(&want);
+    add_expected_footer(&want);
+    assert_int_equal(got.size, want.size);
+    assert_memory_equal(got.data, want.data, want.size);
+    td_buf_fini(&got);
+    td_buf_fini(&want);
+}
+
+/* 1 if a file of these numbers is marked as sorted: bytes of "sorting_columns" that nothing else in
+ * such a file has. */
+static int is_marked(const int64_t *values, size_t count)
+{
+    static const parquet_column COLUMN = {"n", PARQUET_I64, 0, 0};
+    static const parquet_schema SCHEMA = {&COLUMN, 1, NULL, 0, 0, 0};
+    static const uint8_t MARK[] = {0x19, 0x1c, 0x15, 0x00, 0x12, 0x12, 0x00};
+    td_buf got;
+    td_err err;
+    td_buf_init(&got, FILE_BYTES_MAX);
+    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){append, &got});
+    for (size_t i = 0; i < count; i++) {
+        parquet_put_integer(writer, 0, values[i]);
+        assert_int_equal(parquet_end_row(writer, &err), TD_OK);
+    }
+    assert_int_equal(parquet_finish(writer, &err), TD_OK);
+    parquet_close(writer);
+    int is_there = memmem(got.data, got.size, MARK, sizeof MARK) != NULL;
+    td_buf_fini(&got);
+    return is_there;
+}
+
+static void test_sorted(void **state)
+{
+    (void)state;
+    assert_true(is_marked((const int64_t[]){-5, 3, 3, 8}, 4));
+    assert_false(is_marked((const int64_t[]){-5, 3, 2, 8}, 4));
+}
+
+/* ---- decimals ---- */
+
+typedef struct decimal_row {
+    const char *text;
+    parquet_kind kind;
+    uint8_t scale;
+    td_result rc;
+} decimal_row;
+
+static const decimal_row DECIMAL_ROWS[] = {
+    {"9223372036854775807", PARQUET_DECIMAL_128, 18, TD_OK},
+    {"0.000000000000000001", PARQUET_DECIMAL_128, 18, TD_OK},
+    {"0.0000000000000001", PARQUET_DECIMAL_128, 16, TD_OK},
+    {"0.00000000000000010", PARQUET_DECIMAL_128, 16, TD_OK}, /* its value has 16 places */
+    {"0.00000000000000001", PARQUET_DECIMAL_128, 16, TD_E_LIMIT},
+    {"999999999999999999", PARQUET_DECIMAL_64, 0, TD_OK},
+    {"1000000000000000000", PARQUET_DECIMAL_64, 0, TD_E_LIMIT},
+    {"-999999999.999999999", PARQUET_DECIMAL_64, 9, TD_OK},
+    {"-1000000000", PARQUET_DECIMAL_64, 9, TD_E_LIMIT},
+    {"0.5", PARQUET_DECIMAL_64, 0, TD_E_LIMIT},
+};
+
+static const decimal_row BIG_ROWS[] = {
+    {"-99999999999999999999.999999999999999999", PARQUET_DECIMAL_128, 18, TD_OK},
+    {"100000000000000000000", PARQUET_DECIMAL_128, 18, TD_E_LIMIT},
+    {"99999999999999999999999999999999999999", PARQUET_DECIMAL_128, 0, TD_OK},
+    {"0.0000000000000000001", PARQUET_DECIMAL_128, 18, TD_E_LIMIT},
+    {"1", PARQUET_DECIMAL_64, 0, TD_E_LIMIT},
+};
+
+static void check_decimal(const decimal_row *row, int is_big)
+{
+    const parquet_column column = {"price", row->kind, row->scale, 0};
+    const parquet_schema schema = {&column, 1, NULL, 0, PARQUET_NOT_SORTED, 0};
+    td_buf got;
+    td_err err;
+    td_decimal value = {0, 0};
+    td_result rc;
+    td_buf_init(&got, FILE_BYTES_MAX);
+    parquet_writer *writer = parquet_open(&schema, (parquet_out){append, &got});
+    if (is_big) {
+        rc = parquet_put_big_decimal(writer, 0, td_bytes_str(row->text), &err);
+    } else {
+        assert_int_equal(td_decimal_parse(td_bytes_str(row->text), &value, &err), TD_OK);
+        rc = parquet_put_decimal(writer, 0, value, &err);
+    }
+    if (rc != row->rc)
+        fail_msg("%s: %s", row->text, td_result_name(rc));
+    if (rc != TD_OK) {
+        assert_non_null(strstr(err.text, "column price: "));
+        assert_non_null(strstr(err.text, row->text));
+    }
+    parquet_close(writer);
+    td_buf_fini(&got);
+}
+
+static void test_decimals(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof DECIMAL_ROWS / sizeof DECIMAL_ROWS[0]; i++)
+        check_decimal(&DECIMAL_ROWS[i], 0);
+    for (size_t i = 0; i < sizeof BIG_ROWS / sizeof BIG_ROWS[0]; i++)
+        check_decimal(&BIG_ROWS[i], 1);
+}
+
+/* ---- memory ---- */
+
+/* A file whose bytes come in pieces: the largest one, and their number. */
+typedef struct pieces {
+    size_t largest;
+    size_t count;
+} pieces;
+
+static td_result count_piece(void *ctx, td_bytes bytes, td_err *err)
+{
+    pieces *to = ctx;
+    (void)err;
+    to->largest = bytes.size > to->largest ? bytes.size : to->largest;
+    to->count++;
+    return TD_OK;
+}
+
+/* Texts that do not compress end row groups long before these have all rows. */
+static void test_groups_are_bounded(void **state)
+{
+    (void)state;
+    static const parquet_column COLUMN = {"text", PARQUET_TEXT, 0, 0};
+    static const parquet_schema SCHEMA = {&COLUMN, 1, NULL, 0, PARQUET_NOT_SORTED, 0};
+    enum { TEXT_BYTES = 16 << 10, TEXTS = 4096 };
+    uint8_t *text = td_alloc(TEXT_BYTES);
+    pieces got = {0, 0};
+    td_random random;
+    td_err err;
+    td_random_init(&random, 1);
+    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){count_piece, &got});
+    for (size_t i = 0; i < TEXTS; i++) {
+        for (size_t at = 0; at < TEXT_BYTES; at += 8)
+            td_put_le64(text + at, td_random_next(&random));
+        parquet_put_text(writer, 0, td_bytes_of(text, TEXT_BYTES));
+        assert_int_equal(parquet_end_row(writer, &err), TD_OK);
+    }
+    assert_int_equal(parquet_finish(writer, &err), TD_OK);
+    parquet_close(writer);
+    td_free(text);
+    assert_in_range(got.largest, PARQUET_GROUP_BYTES - 2 * PARQUET_DICTIONARY_BYTES,
+                    PARQUET_GROUP_BYTES + 2 * PARQUET_PAGE_BYTES);
+    /* groups of a dictionary and pages, the last one shorter; magic, footer */
+    const size_t groups = (size_t)TEXTS * TEXT_BYTES / PARQUET_GROUP_BYTES;
+    assert_in_range(got.count, 2 * groups - 4, 2 * groups + 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_small_file),
+        cmocka_unit_test(test_sorted),
+        cmocka_unit_test(test_decimals),
+        cmocka_unit_test(test_groups_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,479 @@
+/* recorder/capture/feed_writer: from stamped frames to chunks of an archive, which is read back
+ * with the tape. Expected: the rules at the top of feed_writer.h, docs/design.md ("Channels",
+ * "Events"; P2, P3). */
+#include "recorder/capture/feed_writer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "schema/decode.h"
+#include "tape/cursor.h"
+#include "tests/testing/archive_fixture.h"
+
+#define HOUR_NS  (UINT64_C(3600) * TD_NS_PER_S)
+#define START_NS (UINT64_C(500000) * HOUR_NS)
+#define SECRET   "VERYSECRETKEY"
+#define TRADE    "{\"topic\":\"trade.BTCUSD\",\"data\":[]}"
+
+typedef struct scene {
+    archive_place place;
+    archive *archive;
+    archive_writer *into;
+    size_t index;
+    redactor secrets;
+    feed_writer *writer;
+    sealed_chunk *chunk;
+    char *padded; /* the frame that is put */
+    unsigned seals, warnings;
+    td_result full_result; /* what `full` is to give */
+    uint64_t now_ns;
+    /* Of the last frame. */
+    feed_written written;
+    feed_frame shown;
+} scene;
+
+static td_result seal(scene *s)
+{
+    if (!feed_writer_seal(s->writer, CHUNK_LEVEL_DEFAULT, s->chunk))
+        return TD_EOF;
+    s->seals++;
+    td_result rc = archive_writer_put(s->into, s->index, s->chunk, NULL);
+    assert_int_equal(rc, TD_OK);
+    return TD_OK;
+}
+
+static td_result on_full(void *user, td_err *err)
+{
+    scene *s = user;
+    if (s->full_result != TD_OK)
+        return td_err_set(err, s->full_result, "full");
+    return seal(s);
+}
+
+static void count_warning(void *user, td_log_level level, const char *line)
+{
+    scene *s = user;
+    (void)level; /* warnings only */
+    print_message("  %s\n", line);
+    s->warnings++;
+}
+
+static int set_up_feed(void **state, const char *name)
+{
+    scene *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    archive_place_init_sim(&s->place);
+    s->archive = archive_place_open(&s->place, ARCHIVE_APPEND, "test");
+    const archive_writer_options writing = {.version = "test", .start_ns = START_NS};
+    assert_int_equal(archive_writer_open(s->archive, &writing, &s->into, NULL), TD_OK);
+    assert_int_equal(archive_writer_add_feed(s->into, name, name, &s->index, NULL), TD_OK);
+    redactor_init(&s->secrets);
+    assert_int_equal(redactor_add(&s->secrets, SECRET, NULL), TD_OK);
+    static td_log log;
+    log = (td_log){.fn = count_warning, .ctx = s, .level_max = TD_LOG_WARNING};
+    const feed_writer_options options = {.name = name,
+                                         .family = family_find(td_bytes_str(name)),
+                                         .session = archive_session(s->archive),
+                                         .secrets = &s->secrets,
+                                         .log = &log,
+                                         .full = on_full,
+                                         .user = s};
+    s->writer = feed_writer_open(&options);
+    s->chunk = sealed_chunk_open();
+    s->padded = calloc(1, LIMIT_CHUNK_TARGET_BYTES + DECODE_PADDING_BYTES);
+    assert_non_null(s->chunk);
+    assert_non_null(s->padded);
+    s->now_ns = START_NS;
+    *state = s;
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_feed(state, "inverse");
+}
+
+/* None of its topics covers another: of thousands, each is looked up once. */
+static int set_up_v5(void **state)
+{
+    return set_up_feed(state, "v5-linear");
+}
+
+static int tear_down(void **state)
+{
+    scene *s = *state;
+    feed_writer_close(s->writer);
+    sealed_chunk_close(s->chunk);
+    redactor_fini(&s->secrets);
+    assert_int_equal(archive_writer_close(s->into, WRITER_ABANDON, 0, NULL), TD_OK);
+    archive_close(s->archive);
+    archive_place_fini(&s->place);
+    free(s->padded);
+    free(s);
+    return 0;
+}
+
+/* ---- writing ---- */
+
+static void connect_slot(scene *s, uint32_t shard, uint32_t conn)
+{
+    const event_slot at = {.shard = shard, .conn = conn, .since_ns = s->now_ns};
+    const event began = {.kind = EVENT_CONNECT, .shard = shard, .conn = conn, .attempt = 1};
+    assert_int_equal(feed_writer_event(s->writer, s->now_ns, &began, NULL), TD_OK);
+    assert_int_equal(feed_writer_ordinals(s->writer, &at, NULL), TD_OK);
+}
+
+static td_result try_put(scene *s, uint32_t shard, channel_dir dir, uint64_t ordinal,
+                         td_bytes bytes)
+{
+    memcpy(s->padded, bytes.data, bytes.size);
+    const feed_slot *slot = feed_writer_slot(s->writer, 0, shard);
+    feed_frame frame = {.shard = shard,
+                        .conn = dir == CHANNEL_HTTP ? 0 : slot->at.conn,
+                        .dir = dir,
+                        .opcode = OPCODE_TEXT,
+                        .ordinal = ordinal,
+                        .recv_ns = ++s->now_ns,
+                        .bytes = td_bytes_of(s->padded, bytes.size),
+                        .http_name = "reply"};
+    td_result rc = feed_writer_frame(s->writer, &frame, &s->written, NULL);
+    s->shown = frame;
+    return rc;
+}
+
+static void put(scene *s, uint32_t shard, channel_dir dir, uint64_t ordinal, const char *text)
+{
+    assert_int_equal(try_put(s, shard, dir, ordinal, td_bytes_str(text)), TD_OK);
+    assert_int_equal(s->shown.bytes.size, strlen(text));
+}
+
+static void put_topic(scene *s, unsigned n)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "{\"topic\":\"publicTrade.S%u\",\"data\":[]}", n);
+    put(s, 0, CHANNEL_IN, 0, text);
+}
+
+/* ---- reading back ---- */
+
+/* What a message is to be; an event's text is a part of it, a frame's is all of it. */
+typedef struct expected_row {
+    channel_dir dir;
+    uint32_t shard;
+    uint32_t conn;
+    uint64_t ordinal;
+    const char *text;
+} expected_row;
+
+#define EVENT(text)                                                                                \
+    {                                                                                              \
+        CHANNEL_EVENT, 0, 0, 0, text                                                               \
+    }
+
+static void expect_row(const frame_ref *frame, const expected_row *row)
+{
+    print_message("  %.*s\n", (int)frame->bytes.size, (const char *)frame->bytes.data);
+    assert_int_equal(frame->channel->info.dir, row->dir);
+    if (row->dir == CHANNEL_EVENT) {
+        assert_non_null(memmem(frame->bytes.data, frame->bytes.size, row->text, strlen(row->text)));
+        return;
+    }
+    assert_int_equal(frame->channel->info.shard, row->shard);
+    assert_int_equal(frame->conn->number, row->conn);
+    assert_int_equal(frame->ordinal, row->ordinal);
+    assert_true(td_bytes_is(frame->bytes, row->text));
+}
+
+static cursor *finish_and_read(scene *s)
+{
+    static const selection EVERYTHING = {.has_from = 0};
+    const cursor_options reading = {.with_events = 1};
+    cursor *t = NULL;
+    assert_true(seal(s) == TD_OK || s->seals > 0);
+    assert_int_equal(archive_writer_close(s->into, WRITER_STOP, s->now_ns, NULL), TD_OK);
+    s->into = NULL;
+    archive_close(s->archive);
+    s->archive = archive_place_open(&s->place, ARCHIVE_READ, NULL);
+    assert_int_equal(cursor_open(s->archive, &EVERYTHING, &reading, &t, NULL), TD_OK);
+    return t;
+}
+
+static void close_read(scene *s, cursor *t)
+{
+    cursor_close(t);
+    archive_close(s->archive);
+    s->archive = NULL;
+}
+
+/* The cursor has these messages, in this order. */
+static void expect_rows(scene *s, cursor *t, const expected_row *rows, size_t count)
+{
+    const frame_ref *frame;
+    size_t at = 0;
+    while (cursor_next(t, &frame, NULL) == TD_OK) {
+        assert_true(at < count);
+        expect_row(frame, &rows[at++]);
+    }
+    assert_int_equal(at, count);
+    close_read(s, t);
+}
+
+#define EXPECT_ARCHIVE(s, rows)                                                                    \
+    expect_rows(s, finish_and_read(s), rows, sizeof(rows) / sizeof((rows)[0]))
+
+/* ---- tests ---- */
+
+/* Ordinals that the caller does not give go on from the last; a hole is frames that were dropped.
+ */
+static void ordinals_are_numbered_or_given(void **state)
+{
+    static const expected_row ROWS[] = {
+        EVENT("\"event\":\"segment\""),
+        EVENT("\"event\":\"connect\""),
+        {CHANNEL_OUT, 0, 1, 1, "{\"op\":\"ping\"}"},
+        EVENT("\"event\":\"grant\""),
+        {CHANNEL_IN, 0, 1, 1, TRADE},
+        {CHANNEL_IN, 0, 1, 5, TRADE},
+        {CHANNEL_HTTP, 0, 0, 0, "{}"},
+        {CHANNEL_IN, 0, 1, 6, TRADE},
+        {CHANNEL_IN, 0, 1, 10, "hello"},
+        EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
+        {CHANNEL_IN, 0, 2, 1, TRADE},
+    };
+    scene *s = *state;
+    connect_slot(s, 0, 1);
+    put(s, 0, CHANNEL_OUT, 0, "{\"op\":\"ping\"}");
+    put(s, 0, CHANNEL_IN, 0, TRADE);
+    put(s, 0, CHANNEL_IN, 5, TRADE);
+    put(s, 0, CHANNEL_HTTP, 0, "{}");
+    put(s, 0, CHANNEL_IN, 0, TRADE);
+    const event_slot dropped = {.conn = 1, .in = 9, .out = 1, .since_ns = s->now_ns};
+    assert_int_equal(feed_writer_ordinals(s->writer, &dropped, NULL), TD_OK);
+    assert_int_equal(feed_writer_slot(s->writer, 0, 0)->at.since_ns, START_NS);
+    put(s, 0, CHANNEL_IN, 0, "hello");
+    feed_writer_closed(s->writer, 0, 0, 0);
+    connect_slot(s, 0, 2);
+    put(s, 0, CHANNEL_IN, 0, TRADE);
+    assert_int_equal(feed_writer_slot(s->writer, 0, 0)->last_ns, s->now_ns);
+    assert_null(feed_writer_slot(s->writer, 0, 1));
+    assert_int_equal(feed_writer_last_ns(s->writer), s->now_ns);
+    const feed_counts counts = feed_writer_get_counts(s->writer);
+    assert_int_equal(counts.in, 5);
+    assert_int_equal(counts.out, 1);
+    assert_int_equal(counts.http, 1);
+    assert_int_equal(counts.unknown, 1);
+    assert_int_equal(counts.control, 0);
+    assert_int_equal(counts.bytes, 4 * strlen(TRADE) + strlen("{\"op\":\"ping\"}{}hello"));
+    EXPECT_ARCHIVE(s, ROWS);
+}
+
+/* An ordinal that falls is refused: it would be another frame's. */
+static void an_ordinal_that_falls_is_refused(void **state)
+{
+    scene *s = *state;
+    connect_slot(s, 0, 1);
+    put(s, 0, CHANNEL_IN, 7, TRADE);
+    assert_int_equal(try_put(s, 0, CHANNEL_IN, 7, td_bytes_str(TRADE)), TD_E_INVALID);
+}
+
+/* Each segment can be read alone: it lists the connections that are open, how far they
+ * are, and their topics. */
+static void a_segment_restates_open_connections(void **state)
+{
+    static const expected_row ROWS[] = {
+        EVENT("\"number\":1"),
+        EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
+        {CHANNEL_IN, 0, 1, 1, TRADE},
+        EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
+        {CHANNEL_IN, 1, 1, 1, TRADE},
+        EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
+        {CHANNEL_IN, 2, 1, 1, TRADE},
+        {CHANNEL_OUT, 2, 1, 1, "{\"op\":\"ping\"}"},
+        EVENT("\"number\":2,\"slots\":[{\"line\":0,\"shard\":0,\"conn\":1,\"in\":1,\"out\":0,"
+              "\"since_ns\":1800000000000000000},{\"line\":0,\"shard\":2,\"conn\":1,\"in\":1,"
+              "\"out\":1,"
+              "\"since_ns\":1800000000000000002}]}"),
+        EVENT("{\"event\":\"grant\",\"line\":0,\"shard\":0,\"conn\":1,\"topic\":\"trade.BTCUSD\","
+              "\"source\":\"seen\",\"from_ns\":1800000000000000001}"),
+        EVENT("{\"event\":\"grant\",\"line\":0,\"shard\":2,\"conn\":1,\"topic\":\"trade.BTCUSD\","
+              "\"source\":\"seen\",\"from_ns\":1800000000000000003}"),
+        {CHANNEL_IN, 0, 1, 2, TRADE},
+    };
+    scene *s = *state;
+    for (uint32_t shard = 0; shard < 3; shard++) {
+        connect_slot(s, shard, 1);
+        put(s, shard, CHANNEL_IN, 0, TRADE);
+    }
+    put(s, 2, CHANNEL_OUT, 0, "{\"op\":\"ping\"}");
+    feed_writer_closed(s->writer, 0, 1, 0);
+    assert_int_equal(feed_writer_segment(s->writer), 1);
+    assert_int_equal(s->seals, 0);
+    s->now_ns = START_NS + HOUR_NS;
+    assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_str(TRADE)), TD_OK);
+    assert_int_equal(feed_writer_segment(s->writer), 2);
+    assert_int_equal(s->seals, 1);
+    assert_int_equal(feed_writer_pending_count(s->writer), 4);
+    /* Channels are the new segment's: the events' came first in it. */
+    assert_int_equal(s->shown.channel, 1);
+    assert_string_equal(s->shown.info->topic, "trade");
+    EXPECT_ARCHIVE(s, ROWS);
+}
+
+/* In place and before every frame that had one; the caller gets the frame as it was written. */
+static void secrets_are_hidden_and_an_event_comes_first(void **state)
+{
+    static const expected_row ROWS[] = {
+        EVENT("\"event\":\"segment\""),
+        EVENT("\"event\":\"connect\""),
+        EVENT("\"dir\":\"out\",\"ordinal\":1,\"offset\":8,\"bytes\":13"),
+        {CHANNEL_OUT, 0, 1, 1, "{\"key\":\"*************\"}"},
+        EVENT("\"dir\":\"in\",\"ordinal\":3,"),
+        {CHANNEL_IN, 0, 1, 3, "************* *************"},
+        EVENT("\"dir\":\"http\""),
+        {CHANNEL_HTTP, 0, 0, 0, "[\"*************\"]"},
+    };
+    scene *s = *state;
+    connect_slot(s, 0, 1);
+    assert_int_equal(try_put(s, 0, CHANNEL_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}")),
+                     TD_OK);
+    assert_true(td_bytes_is(s->shown.bytes, "{\"key\":\"*************\"}"));
+    put(s, 0, CHANNEL_IN, 3, SECRET " " SECRET);
+    put(s, 0, CHANNEL_HTTP, 0, "[\"" SECRET "\"]");
+    assert_int_equal(feed_writer_get_counts(s->writer).redacted, 4);
+    EXPECT_ARCHIVE(s, ROWS);
+}
+
+/* How many events of a chunk have these words; of the last one the time. */
+static size_t count_events(const sealed_chunk *chunk, const char *words, uint64_t *recv_ns)
+{
+    size_t at = 0;
+    size_t found = 0;
+    uint64_t ns;
+    td_bytes text;
+    while (sealed_chunk_event(chunk, &at, &ns, &text)) {
+        if (memmem(text.data, text.size, words, strlen(words)) == NULL)
+            continue;
+        found++;
+        *recv_ns = ns;
+    }
+    return found;
+}
+
+/* The catalog gets rows with the chunk whose events tell them. */
+static void events_go_with_their_chunk(void **state)
+{
+    uint64_t recv_ns = 0;
+    scene *s = *state;
+    connect_slot(s, 0, 1);
+    put(s, 0, CHANNEL_IN, 0, TRADE);
+    event told = {.kind = EVENT_GAP,
+                  .gap = gap_row_of(GAP_DISCONNECT, "", START_NS, GAP_OPEN, "test")};
+    assert_int_equal(feed_writer_event(s->writer, s->now_ns, &told, NULL), TD_OK);
+    told.gap.to_ns = s->now_ns;
+    assert_int_equal(feed_writer_event(s->writer, s->now_ns, &told, NULL), TD_OK);
+    assert_int_equal(seal(s), TD_OK);
+    assert_int_equal(count_events(s->chunk, "\"event\":\"gap\"", &recv_ns), 2);
+    assert_int_equal(recv_ns, s->now_ns);
+    assert_int_equal(count_events(s->chunk, "\"event\":\"segment\"", &recv_ns), 1);
+    put(s, 0, CHANNEL_IN, 0, TRADE);
+    assert_int_equal(seal(s), TD_OK);
+    assert_int_equal(count_events(s->chunk, "", &recv_ns), 0);
+    assert_int_equal(seal(s), TD_EOF);
+}
+
+static void what_full_gives_ends_the_call(void **state)
+{
+    scene *s = *state;
+    connect_slot(s, 0, 1);
+    put(s, 0, CHANNEL_IN, 0, TRADE);
+    s->full_result = TD_E_NOSPACE;
+    s->now_ns += HOUR_NS;
+    assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_str(TRADE)), TD_E_NOSPACE);
+}
+
+/* A frame that fills the pending chunk to so many bytes short of its target. It comes on _unknown,
+ * whose definition the third and the fifth chunk with it do not have. */
+static void fill_chunk(scene *s, size_t short_by)
+{
+    char *text = malloc(LIMIT_CHUNK_TARGET_BYTES);
+    assert_non_null(text);
+    memset(text, 'x', LIMIT_CHUNK_TARGET_BYTES);
+    size_t overhead = 0;
+    for (int chunk = 1; chunk <= 5; chunk++) {
+        size_t size = LIMIT_CHUNK_TARGET_BYTES - (chunk < 5 ? 4096 : short_by + overhead);
+        (void)seal(s);
+        assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_of(text, size)), TD_OK);
+        if (chunk == 3) {
+            assert_int_equal(seal(s), TD_OK);
+            overhead = s->chunk->uncompressed_bytes - size;
+        }
+    }
+    free(text);
+}
+
+/* The event before a frame may fill the chunk; the frame then goes to the next one. */
+static void an_event_may_fill_the_chunk(void **state)
+{
+    scene *s = *state;
+    connect_slot(s, 0, 1);
+    fill_chunk(s, 20);
+    unsigned seals = s->seals;
+    put(s, 0, CHANNEL_IN, 0, SECRET);
+    assert_int_equal(s->seals, seals + 1);
+    assert_int_equal(feed_writer_pending_count(s->writer), 1);
+}
+
+/* More topics than a segment has channels: all frames are kept, and a warning comes once. */
+static void topics_beyond_the_channels(void **state)
+{
+    enum { MORE = 3 };
+    scene *s = *state;
+    connect_slot(s, 0, 1);
+    for (unsigned n = 0; n < LIMIT_TOPIC_CHANNELS; n++)
+        put_topic(s, n);
+    assert_int_equal(s->warnings, 0);
+    for (unsigned n = 0; n < MORE; n++)
+        put_topic(s, LIMIT_TOPIC_CHANNELS + n);
+    assert_int_equal(s->warnings, 1);
+    assert_int_equal(feed_writer_get_counts(s->writer).overflow, MORE);
+    s->now_ns += HOUR_NS; /* a new segment has channels again, and as few */
+    for (unsigned n = 0; n <= LIMIT_TOPIC_CHANNELS; n++)
+        put_topic(s, n);
+    assert_int_equal(s->warnings, 1);
+    assert_int_equal(feed_writer_get_counts(s->writer).overflow, MORE + 1);
+    cursor *t = finish_and_read(s);
+    uint64_t frames = 0;
+    const frame_ref *frame;
+    while (cursor_next(t, &frame, NULL) == TD_OK)
+        frames += frame->channel->info.dir == CHANNEL_IN;
+    assert_int_equal(frames, 2 * LIMIT_TOPIC_CHANNELS + MORE + 1);
+    close_read(s, t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(ordinals_are_numbered_or_given, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_ordinal_that_falls_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_segment_restates_open_connections, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(secrets_are_hidden_and_an_event_comes_first, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(events_go_with_their_chunk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_full_gives_ends_the_call, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_event_may_fill_the_chunk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(topics_beyond_the_channels, set_up_v5, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,239 @@
+/* What a feed's connections are subscribed to, as events. Requests and answers are those of
+ * docs/wire.md 1.1 and 1.3; expected: the rules at the top of grants.h. */
+#include "recorder/capture/grants.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "schema/decode.h"
+#include "schema/family.h"
+
+enum { STEPS_MAX = 8, EVENTS_MAX = 4 };
+
+/* A frame: a request ('>'), an answer ('<'), a frame of a topic ('.', its channel is its last
+ * letter); a new connection ('c'), the end of one ('d'), a segment's beginning ('s'). Then the
+ * events, each as "KIND TOPIC WHY FROM". */
+typedef struct grant_step {
+    char kind;
+    const char *text;
+    const char *events[EVENTS_MAX];
+} grant_step;
+
+typedef struct grant_case {
+    const char *what;
+    const char *family;
+    grant_step steps[STEPS_MAX];
+} grant_case;
+
+#define ASK(args)   "{\"op\":\"subscribe\",\"args\":[" args "]}"
+#define LEAVE(args) "{\"op\":\"unsubscribe\",\"args\":[" args "]}"
+#define ECHO_OF(success, request)                                                                  \
+    "{\"success\":" success ",\"ret_msg\":\"\",\"conn_id\":\"c\",\"request\":" request "}"
+#define ECHO(success, args) ECHO_OF(success, ASK(args))
+#define BTC                 "\"trade.BTCUSD\""
+#define ETH                 "\"trade.ETHUSD\""
+#define V5(id, args)        "{\"req_id\":\"" id "\",\"op\":\"subscribe\",\"args\":[" args "]}"
+#define V5_ANSWER(id, success)                                                                     \
+    "{\"success\":" success ",\"ret_msg\":\"\",\"conn_id\":\"c\",\"req_id\":\"" id                 \
+    "\",\"op\":\"subscribe\"}"
+#define V5_BTC "\"publicTrade.BTCUSDT\""
+#define V5_ETH "\"publicTrade.ETHUSDT\""
+
+static const grant_case CASES[] = {
+    {"requested, and no answer", "inverse", {{'>', ASK(BTC), {0}}, {'s', "", {0}}}},
+    {"granted, and restated",
+     "inverse",
+     {{'>', ASK(BTC "," ETH), {0}},
+      {'<',
+       ECHO("true", BTC "," ETH),
+       {"grant trade.BTCUSD answered 2", "grant trade.ETHUSD answered 2"}},
+      {'.', "trade.BTCUSD", {0}},
+      {'s', "", {"grant trade.BTCUSD answered 2", "grant trade.ETHUSD answered 2"}},
+      {'.', "trade.BTCUSD", {0}}}},
+    {"one granted, one refused",
+     "inverse",
+     {{'>', ASK(BTC), {0}},
+      {'>', ASK(ETH), {0}},
+      {'<', ECHO("false", BTC), {"grant_end trade.BTCUSD refused 0"}},
+      {'<', ECHO("true", ETH), {"grant trade.ETHUSD answered 4"}},
+      {'s', "", {"grant trade.ETHUSD answered 4"}}}},
+    {"refused, and granted when requested again",
+     "inverse",
+     {{'>', ASK(BTC), {0}},
+      {'<', ECHO("false", BTC), {"grant_end trade.BTCUSD refused 0"}},
+      {'>', ASK(BTC), {0}},
+      {'<', ECHO("true", BTC), {"grant trade.BTCUSD answered 4"}}}},
+    {"withdrawn by a refusal, or an unsubscription, that answers no request",
+     "inverse",
+     {{'>', ASK(BTC "," ETH), {0}},
+      {'<',
+       ECHO("true", BTC "," ETH),
+       {"grant trade.BTCUSD answered 2", "grant trade.ETHUSD answered 2"}},
+      {'<', ECHO("false", ETH), {"grant_end trade.ETHUSD refused 0"}},
+      {'<', ECHO_OF("true", LEAVE(BTC)), {"grant_end trade.BTCUSD unsubscribed 0"}},
+      {'<', "{\"success\":false,\"ret_msg\":\"error\"}", {0}},
+      {'.', "trade.BTCUSD", {"grant trade.BTCUSD seen 6"}},
+      {'s', "", {"grant trade.BTCUSD seen 6"}}}},
+    {"a list covers its symbols",
+     "inverse",
+     {{'>', ASK("\"trade.BTCUSD|ETHUSD\""), {0}},
+      {'<', ECHO("true", "\"trade.BTCUSD|ETHUSD\""), {"grant trade.BTCUSD|ETHUSD answered 2"}},
+      {'.', "trade.ETHUSD", {0}},
+      {'.', "trade.XRPUSD", {"grant trade.XRPUSD seen 4"}}}},
+    {"unsubscribed; a frame on its way changes nothing, one after the answer does",
+     "inverse",
+     {{'.', "trade.BTCUSD", {"grant trade.BTCUSD seen 1"}},
+      {'>', LEAVE(BTC), {"grant_end trade.BTCUSD unsubscribed 0"}},
+      {'.', "trade.BTCUSD", {0}},
+      {'s', "", {0}},
+      {'<', ECHO_OF("true", LEAVE(BTC)), {0}},
+      {'s', "", {0}},
+      {'.', "trade.BTCUSD", {"grant trade.BTCUSD seen 7"}}}},
+    {"a frame before the answer",
+     "inverse",
+     {{'>', ASK(BTC), {0}},
+      {'.', "trade.BTCUSD", {"grant trade.BTCUSD seen 2"}},
+      {'.', "trade.BTCUSD", {0}},
+      {'<', ECHO("true", BTC), {0}},
+      {'s', "", {"grant trade.BTCUSD seen 2"}}}},
+    {"a new connection has requested nothing",
+     "inverse",
+     {{'.', "trade.BTCUSD", {"grant trade.BTCUSD seen 1"}},
+      {'c', "", {0}},
+      {'.', "trade.ETHUSD", {"grant trade.ETHUSD seen 3"}},
+      {'s', "", {"grant trade.ETHUSD seen 3"}},
+      {'.', "trade.BTCUSD", {"grant trade.BTCUSD seen 5"}}}},
+    {"an end ends it",
+     "inverse",
+     {{'.', "trade.BTCUSD", {"grant trade.BTCUSD seen 1"}}, {'d', "", {0}}, {'s', "", {0}}}},
+    {"answers find their request by its id",
+     "v5-linear",
+     {{'>', V5("1", V5_BTC), {0}},
+      {'>', V5("2", V5_ETH), {0}},
+      {'<', V5_ANSWER("2", "true"), {"grant publicTrade.ETHUSDT answered 3"}},
+      {'<', V5_ANSWER("1", "false"), {"grant_end publicTrade.BTCUSDT refused 0"}}}},
+    {"or by order",
+     "v5-linear",
+     {{'>', ASK(V5_BTC), {0}},
+      {'>', ASK(V5_ETH), {0}},
+      {'<', V5_ANSWER("", "false"), {"grant_end publicTrade.BTCUSDT refused 0"}},
+      {'<', V5_ANSWER("", "true"), {"grant publicTrade.ETHUSDT answered 4"}}}},
+    {"what cannot be read changes nothing",
+     "inverse",
+     {{'>', "subscribe", {0}}, {'<', "{\"success\":true", {0}}, {'<', "[]", {0}}}},
+    {"authenticating brings everything",
+     "spot-private",
+     {{'<', "{\"auth\":\"success\",\"userId\":\"1\"}", {"grant * answered 1"}},
+      {'.', "executionReport", {0}},
+      {'s', "", {"grant * answered 1"}}}},
+};
+
+static size_t apply_frame(grants *g, const grant_step *step, channel_slots channels[UINT8_MAX + 1],
+                          uint32_t conn, uint64_t recv_ns)
+{
+    char padded[512 + DECODE_PADDING_BYTES] = {0};
+    (void)snprintf(padded, sizeof padded, "%s", step->text);
+    const channel_info info = {.exchange_topic = step->text};
+    const feed_frame frame = {.conn = conn,
+                              .recv_ns = recv_ns,
+                              .bytes = td_bytes_of(padded, strlen(step->text)),
+                              .info = &info};
+    const channel_route route = {.slots =
+                                     &channels[strlen(step->text) < 7 ? 0 : (uint8_t)step->text[6]],
+                                 .role = step->kind == '>'   ? ROLE_OUT
+                                         : step->kind == '<' ? ROLE_CONTROL
+                                                             : ROLE_DATA};
+    return grants_knows(g, &route) ? 0 : grants_apply(g, 0, &frame, &route);
+}
+
+static void expect_events(const grants *g, const grant_step *step, size_t count, const char *what)
+{
+    for (size_t i = 0; i < count; i++) {
+        const event got = grants_event(g, i);
+        char text[128];
+        (void)snprintf(text, sizeof text, "%s %s %s %llu", event_kind_name(got.kind), got.topic,
+                       got.kind == EVENT_GRANT ? got.source : got.reason,
+                       (unsigned long long)got.from_ns);
+        assert_true(i < EVENTS_MAX);
+        if (step->events[i] == NULL || strcmp(step->events[i], text) != 0)
+            fail_msg("%s: %c %s: %s", what, step->kind, step->text, text);
+    }
+    if (count < EVENTS_MAX && step->events[count] != NULL)
+        fail_msg("%s: %c %s: no event '%s'", what, step->kind, step->text, step->events[count]);
+}
+
+static void check_case(const grant_case *c)
+{
+    grants *g = grants_open(family_find(td_bytes_str(c->family))->dialect);
+    channel_slots channels[UINT8_MAX + 1] = {0};
+    uint32_t conn = 1;
+    for (size_t i = 0; i < STEPS_MAX && c->steps[i].kind != '\0'; i++) {
+        const grant_step *step = &c->steps[i];
+        size_t count = 0;
+        if (step->kind == 'c')
+            conn++;
+        else if (step->kind == 'd')
+            grants_closed(g, 0);
+        else if (step->kind == 's')
+            count = grants_restate(g);
+        else
+            count = apply_frame(g, step, channels, conn, i + 1);
+        if (step->kind == 's')
+            memset(channels, 0, sizeof channels); /* as a router's */
+        expect_events(g, step, count, c->what);
+        for (size_t k = 0; k < count && step->kind != 's'; k++) {
+            const event got = grants_event(g, k);
+            if (got.kind == EVENT_GRANT)
+                assert_int_equal(grants_from_ns(g, 0), got.from_ns);
+        }
+        if (step->kind == 'd')
+            assert_int_equal(grants_from_ns(g, 0), 0);
+    }
+    grants_close(g);
+}
+
+static void what_connections_are_subscribed_to(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
+        check_case(&CASES[i]);
+}
+
+/* Of a connection so many topics are followed; an event says that there are more. In this dialect
+ * no topic covers another: each is looked up once. */
+static void topics_beyond_the_bound(void **state)
+{
+    (void)state;
+    grants *g = grants_open(family_find(td_bytes_str("v5-linear"))->dialect);
+    for (unsigned n = 0; n < DIALECT_ARGS_MAX + 2; n++) {
+        char topic[32];
+        (void)snprintf(topic, sizeof topic, "publicTrade.S%u", n);
+        channel_slots slots = {0};
+        const channel_info info = {.exchange_topic = topic};
+        const channel_route route = {.slots = &slots, .role = ROLE_DATA};
+        const feed_frame frame = {.conn = 1, .recv_ns = n + 1, .info = &info};
+        size_t count = grants_apply(g, 0, &frame, &route);
+        assert_int_equal(count, n <= DIALECT_ARGS_MAX);
+        if (count > 0)
+            assert_int_equal(grants_event(g, 0).kind,
+                             n < DIALECT_ARGS_MAX ? EVENT_GRANT : EVENT_LIMIT);
+    }
+    assert_int_equal(grants_restate(g), DIALECT_ARGS_MAX + 1);
+    assert_string_equal(grants_event(g, DIALECT_ARGS_MAX).what, EVENT_LIMIT_GRANTS);
+    grants_close(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_connections_are_subscribed_to),
+        cmocka_unit_test(topics_beyond_the_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,470 @@
+/* The live check on simulated feeds: nothing is found where nothing is missing; a frame of trades
+ * that is taken out becomes an aggregate gap between two readings, a book's update that is lost a
+ * sequence gap that ends when the other book agrees again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "recorder/pipeline/live_check.h"
+#include "tests/testing/sim_feed.h"
+
+enum { FINDINGS_KEPT = 64 };
+
+/* A gap with texts of its own. */
+typedef struct seen_gap {
+    gap_row row;
+    char topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+    char cause[64];
+    char detail[160];
+} seen_gap;
+
+typedef struct findings_seen {
+    seen_gap items[FINDINGS_KEPT];
+    size_t count;
+} findings_seen;
+
+static const char *keep_text(char *to, size_t space, const char *from)
+{
+    size_t size = strlen(from) + 1;
+    assert_true(size <= space);
+    return memcpy(to, from, size);
+}
+
+static void keep_found(findings_seen *seen, const event *what)
+{
+    assert_int_equal(what->kind, EVENT_GAP);
+    if (seen->count == FINDINGS_KEPT)
+        return;
+    seen_gap *kept = &seen->items[seen->count++];
+    kept->row = what->gap;
+    kept->row.topic = keep_text(kept->topic, sizeof kept->topic, what->gap.topic);
+    kept->row.symbol = keep_text(kept->symbol, sizeof kept->symbol, what->gap.symbol);
+    kept->row.cause = keep_text(kept->cause, sizeof kept->cause, what->gap.cause);
+    kept->row.detail = keep_text(kept->detail, sizeof kept->detail, what->gap.detail);
+}
+
+enum { CHANNELS_MAX = 1024, COPY_INDEX = 512 };
+
+/* slots: of a segment's channels, CHANNELS_MAX. */
+static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
+                channel_slots *slots)
+{
+    assert_in_range(frame->channel->index, 0, CHANNELS_MAX - 1);
+    const channel_info *info = &frame->channel->info;
+    int is_control = strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0;
+    const feed_frame passed = {
+        .conn = conn, .recv_ns = frame->recv_ns, .bytes = frame->bytes, .info = info};
+    const feed_written written = {.segment = segment,
+                                  .route = {.slots = &slots[frame->channel->index],
+                                            .frame_class = is_control ? CLASS_ACK : CLASS_DATA},
+                                  .granted_ns = frame->granted_ns};
+    live_check_put(w, 0, &passed, &written);
+}
+
+/* What the live check is given besides the frames. */
+typedef struct live_check_case {
+    size_t lost;           /* the frame that is left out */
+    size_t again;          /* from this one on frames come as if over a new connection */
+    size_t segment_frames; /* a segment begins after so many frames; 0: never */
+    size_t memory_bytes;   /* 0: as much as a recorder has */
+    uint8_t is_twice;      /* 1: every frame comes over another connection of the feed as well */
+    size_t closed;         /* from this frame on the first of the two is silent; 0: never */
+} live_check_case;
+
+/* The same frame on the feed's other shard, with channels of its own. */
+static void put_copy(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
+                     channel_slots *slots)
+{
+    frame_channel channel = *frame->channel;
+    frame_ref copy = *frame;
+    copy.channel = &channel;
+    copy.recv_ns++;
+    channel.index += COPY_INDEX;
+    channel.info.shard = 1;
+    put(w, &copy, conn, segment, slots);
+}
+
+/* Run the live check on a recorded tape. Any receive time that its findings name is one of the
+ * tape's. */
+static live_check_stats live_check_case_run(const capture_tape *from, const char *family_name,
+                                            const live_check_case *how, findings_seen *seen)
+{
+    static pipeline_config config;
+    config = (pipeline_config){.feed_count = 1};
+    config.feeds[0].family = family_find(td_bytes_str(family_name));
+    const live_check_options options = {
+        .config = &config, .ring_bytes = 64 << 20, .memory_bytes = how->memory_bytes};
+    live_check *w = NULL;
+    uint32_t segment = 1;
+    channel_slots slots[CHANNELS_MAX] = {0};
+    *seen = (findings_seen){0};
+    assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
+    for (size_t i = 0; i < from->frame_count; i++) {
+        if (how->segment_frames > 0 && i > 0 && i % how->segment_frames == 0) {
+            segment++;
+            memset(slots, 0, sizeof slots); /* new channels, as of a router */
+        }
+        uint32_t conn = from->frames[i].conn->number + (i >= how->again);
+        int is_closed = how->closed > 0 && i >= how->closed;
+        if (i != how->lost && !is_closed)
+            put(w, &from->frames[i], conn, segment, slots);
+        if (i != how->lost && how->is_twice)
+            put_copy(w, &from->frames[i], conn, segment, slots);
+    }
+    while (!live_check_is_idle(w))
+        (void)poll(NULL, 0, 1);
+    uint16_t feed_index;
+    event what;
+    while (live_check_next_found(w, &feed_index, &what)) {
+        assert_int_equal(feed_index, 0);
+        keep_found(seen, &what);
+    }
+    live_check_stats stats;
+    live_check_get_stats(w, &stats);
+    assert_int_equal(stats.undecoded, 0);
+    live_check_close(w);
+    return stats;
+}
+
+static void live_check_broken(const capture_tape *from, const char *family_name, size_t lost,
+                              size_t again, findings_seen *seen)
+{
+    const live_check_case how = {.lost = lost, .again = again};
+    live_check_stats stats = live_check_case_run(from, family_name, &how, seen);
+    assert_int_equal(stats.skipped, 0);
+}
+
+static void live_check_without(const capture_tape *from, const char *family_name, size_t lost,
+                               findings_seen *seen)
+{
+    live_check_broken(from, family_name, lost, SIZE_MAX, seen);
+}
+
+/* The n-th frame of a topic. */
+static size_t nth_of(const capture_tape *from, const char *topic, size_t n)
+{
+    for (size_t i = 0; i < from->frame_count; i++) {
+        if (strcmp(from->frames[i].channel->info.topic, topic) == 0 && n-- == 0)
+            return i;
+    }
+    fail_msg("too few frames of %s", topic);
+    return 0;
+}
+
+/* The first frames of a simulated feed whose exchange's time continues by step_ms a frame. */
+static void record(const char *family_name, const char *const *topics, uint32_t symbol_count,
+                   uint64_t seed, uint64_t step_ms, size_t frame_count, capture_tape *out)
+{
+    const sim_feed_options options = {.family = family_name,
+                                      .topics = topics,
+                                      .symbol_count = symbol_count,
+                                      .seed = seed,
+                                      .step_ns = step_ms * TD_NS_PER_MS};
+    sim_feed_record(&options, frame_count, out);
+}
+
+static void test_lost_trades(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"publicTrade", "kline.1", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    record("v5-linear", TOPICS, 2, 9, 200, 1500, &recorded);
+    live_check_without(&recorded, "v5-linear", SIZE_MAX, &seen);
+    assert_int_equal(seen.count, 0);
+    size_t lost = nth_of(&recorded, "publicTrade", 500);
+    live_check_without(&recorded, "v5-linear", lost, &seen);
+    assert_int_equal(seen.count, 1);
+    const gap_row *found = &seen.items[0].row;
+    const frame_ref *frame = &recorded.frames[lost];
+    assert_int_equal(found->reason, GAP_AGGREGATE);
+    assert_string_equal(found->cause, rule_name(RULE_TRADES_COMPLETE));
+    assert_string_equal(found->topic, "publicTrade");
+    assert_string_equal(found->symbol, frame->channel->info.symbol);
+    assert_int_equal(found->conn, 1);
+    assert_true(found->from_ns < frame->recv_ns);
+    assert_true(found->to_ns > frame->recv_ns);
+    assert_true(found->to_ns - found->from_ns < 60 * TD_NS_PER_S);
+    capture_tape_fini(&recorded);
+}
+
+/* A whole book in each frame: the one that shows a loss ends the gap that it opens. */
+static void test_mended_by_the_frame_that_shows_it(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderbook.1", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    record("v5-linear", TOPICS, 1, 9, 20, 400, &recorded);
+    size_t shown = 0;
+    for (size_t lost = 10; lost < 300; lost += 3) {
+        live_check_without(&recorded, "v5-linear", lost, &seen);
+        if (seen.count == 0)
+            continue; /* a repetition was lost */
+        assert_int_equal(seen.count, 2);
+        assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_STEP));
+        assert_int_equal(seen.items[0].row.from_ns, recorded.frames[lost - 1].recv_ns);
+        assert_int_equal(seen.items[0].row.to_ns, 0);
+        assert_int_equal(seen.items[1].row.from_ns, recorded.frames[lost - 1].recv_ns);
+        assert_int_equal(seen.items[1].row.to_ns, recorded.frames[lost + 1].recv_ns);
+        assert_int_equal(seen.items[0].row.frames_lost, 1);
+        assert_int_equal(seen.items[1].row.frames_lost, 1);
+        shown++;
+    }
+    assert_true(shown > 10);
+    capture_tape_fini(&recorded);
+}
+
+/* Topics that come over two connections are compared over one of them, and over the other one when
+ * that is silent. */
+static void test_two_connections(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"publicTrade", "kline.1", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    record("v5-linear", TOPICS, 2, 9, 200, 1500, &recorded);
+    live_check_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .is_twice = 1};
+    (void)live_check_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_int_equal(seen.count, 0);
+    how.lost = nth_of(&recorded, "publicTrade", 500);
+    (void)live_check_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.items[0].row.shard, 0);
+    how.closed = nth_of(&recorded, "publicTrade", 300);
+    (void)live_check_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.items[0].row.reason, GAP_AGGREGATE);
+    assert_int_equal(seen.items[0].row.shard, 1);
+    capture_tape_fini(&recorded);
+}
+
+/* Which lost updates show is measured in tests/replay/play/test_audit_sim.c; one of these does. */
+static void test_lost_update(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderBookL2_25", "orderBook_200.100ms", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    record("inverse", TOPICS, 1, 3, 20, 1500, &recorded);
+    live_check_without(&recorded, "inverse", SIZE_MAX, &seen);
+    assert_int_equal(seen.count, 0);
+    int was_found = 0;
+    for (size_t n = 100; n < 160 && !was_found; n++) {
+        live_check_without(&recorded, "inverse", nth_of(&recorded, "orderBookL2_25", n), &seen);
+        was_found =
+            seen.count == 4 && strcmp(seen.items[0].row.cause, rule_name(RULE_BOOKS_AGREE)) == 0;
+    }
+    assert_true(was_found);
+    /* either may be wrong: two rows of the ledger, each opened, and closed */
+    assert_string_not_equal(seen.items[0].row.topic, seen.items[1].row.topic);
+    for (size_t i = 0; i < 2; i++) {
+        const gap_row *opened = &seen.items[i].row;
+        const gap_row *closed = &seen.items[i + 2].row;
+        assert_int_equal(opened->reason, GAP_SEQUENCE);
+        assert_int_equal(opened->to_ns, GAP_OPEN);
+        assert_string_equal(closed->cause, rule_name(RULE_BOOKS_AGREE));
+        assert_int_equal(closed->from_ns, opened->from_ns);
+        assert_int_equal(closed->conn, opened->conn);
+        assert_string_equal(closed->topic, opened->topic);
+        assert_string_equal(closed->symbol, opened->symbol);
+        assert_true(closed->to_ns > opened->from_ns);
+    }
+    capture_tape_fini(&recorded);
+}
+
+/* The snapshot that mends a book may come over the next connection: it ends the row that was
+ * opened, whose key has the connection on which the book broke. */
+static void test_mended_by_the_next_connection(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderbook.50", "orderbook.1", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    record("v5-linear", TOPICS, 1, 3, 20, 300, &recorded);
+    size_t snapshot = nth_of(&recorded, "orderbook.50", 0);
+    size_t lost = nth_of(&recorded, "orderbook.50", 50);
+    size_t lost_too = nth_of(&recorded, "orderbook.50", 60);
+    recorded.frame_count--;
+    memmove(&recorded.frames[lost_too], &recorded.frames[lost_too + 1],
+            (recorded.frame_count - lost_too) * sizeof recorded.frames[0]);
+    size_t again = nth_of(&recorded, "orderbook.50", 80);
+    recorded.frames[again].bytes = recorded.frames[snapshot].bytes;
+    live_check_broken(&recorded, "v5-linear", lost, again, &seen);
+    assert_true(seen.count >= 2); /* what follows does not fit the old snapshot */
+    assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_DENSE));
+    assert_int_equal(strncmp(seen.items[0].row.detail, "seq_dense: expected ", 20), 0);
+    assert_int_equal(seen.items[0].row.to_ns, GAP_OPEN);
+    assert_int_equal(seen.items[1].row.to_ns, recorded.frames[again].recv_ns);
+    assert_int_equal(seen.items[1].row.from_ns, seen.items[0].row.from_ns);
+    assert_string_equal(seen.items[1].row.topic, seen.items[0].row.topic);
+    assert_string_equal(seen.items[1].row.symbol, seen.items[0].row.symbol);
+    assert_int_equal(seen.items[1].row.conn, seen.items[0].row.conn);
+    assert_int_equal(seen.items[0].row.frames_lost, 1);
+    assert_int_equal(seen.items[1].row.frames_lost, 2); /* all until the snapshot */
+    assert_int_equal(recorded.frames[again].conn->number, seen.items[0].row.conn);
+    capture_tape_fini(&recorded);
+}
+
+/* Frames of one topic by turns as text and as binary ones, on a channel each: one book. */
+static void test_text_and_binary_frames_of_a_topic(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderbook.50", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    record("v5-linear", TOPICS, 1, 3, 20, 200, &recorded);
+    frame_channel binary = *recorded.frames[nth_of(&recorded, "orderbook.50", 0)].channel;
+    binary.info.opcode = OPCODE_BINARY;
+    binary.index += 100;
+    for (size_t n = 1; n < 100; n += 2)
+        recorded.frames[nth_of(&recorded, "orderbook.50", n)].channel = &binary;
+    live_check_without(&recorded, "v5-linear", SIZE_MAX, &seen);
+    assert_int_equal(seen.count, 0);
+    live_check_without(&recorded, "v5-linear", nth_of(&recorded, "orderbook.50", 51), &seen);
+    assert_int_equal(seen.count, 1);
+    assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_DENSE));
+    capture_tape_fini(&recorded);
+}
+
+/* Books go on over segments, where their channels are new: nothing is found where
+ * nothing is missing, and what is missing is found. */
+static void test_segments(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderbook.50", "orderbook.1", "publicTrade", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    record("v5-linear", TOPICS, 3, 5, 20, 900, &recorded);
+    live_check_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .segment_frames = 100};
+    live_check_stats stats = live_check_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_int_equal(seen.count, 0);
+    assert_int_equal(stats.skipped, 0);
+    assert_int_equal(stats.unchecked_books, 0);
+    how.lost = nth_of(&recorded, "orderbook.50", 120);
+    live_check_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_true(seen.count > 0);
+    assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_DENSE));
+    capture_tape_fini(&recorded);
+}
+
+/* With memory for some of the books only, the others are unchecked and counted, and nothing is
+ * found that is not there: neither while memory lasts, nor where a segment gives a topic another
+ * chance in the middle of its connection. */
+static void test_memory_budget(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderbook.50", "orderbook.200", "publicTrade", NULL};
+    static const size_t BUDGETS[] = {1, 1000, 5000, 20000, 40000, 60000, 100000};
+    capture_tape recorded;
+    findings_seen seen;
+    record("v5-linear", TOPICS, 4, 6, 20, 900, &recorded);
+    uint64_t checked = 0, data_frames = 0;
+    for (size_t i = 0; i < recorded.frame_count; i++)
+        data_frames += recorded.frames[i].channel->info.topic[0] != '_';
+    for (size_t i = 0; i < sizeof BUDGETS / sizeof BUDGETS[0]; i++) {
+        const live_check_case how = {
+            .lost = SIZE_MAX, .again = SIZE_MAX, .segment_frames = 50, .memory_bytes = BUDGETS[i]};
+        live_check_stats stats = live_check_case_run(&recorded, "v5-linear", &how, &seen);
+        print_message("  %zu bytes: %llu frames checked, %llu not, %llu books given up\n",
+                      BUDGETS[i], (unsigned long long)stats.frames,
+                      (unsigned long long)stats.skipped, (unsigned long long)stats.unchecked_books);
+        assert_int_equal(seen.count, 0);
+        assert_true(stats.unchecked_books > 0);
+        assert_true(stats.skipped > 0);
+        assert_int_equal(stats.frames + stats.skipped, data_frames);
+        checked += stats.frames;
+    }
+    assert_true(checked > data_frames);
+    capture_tape_fini(&recorded);
+}
+
+static void count_warning(void *ctx, td_log_level level, const char *line)
+{
+    (void)level;
+    *(size_t *)ctx += strstr(line, "is not recorded") != NULL;
+}
+
+/* A frame of a book; a delta that does not follow breaks it, a snapshot mends it. */
+static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
+{
+    channel_slots slots = {0}; /* as in a segment that begins */
+    static const channel_info INFO = {
+        .topic = "orderbook.50", .symbol = "AUSDT", .exchange_topic = "orderbook.50.AUSDT"};
+    char text[256];
+    int size = snprintf(text, sizeof text,
+                        "{\"topic\":\"orderbook.50.AUSDT\",\"type\":\"%s\",\"ts\":%llu,\"data\":{"
+                        "\"s\":\"AUSDT\",\"b\":[],\"a\":[],\"u\":%llu,\"seq\":%llu}}",
+                        type, (unsigned long long)n, (unsigned long long)u, (unsigned long long)n);
+    const feed_frame frame = {.conn = 1,
+                              .recv_ns = n * TD_NS_PER_MS,
+                              .bytes = td_bytes_of(text, (size_t)size),
+                              .info = &INFO};
+    const feed_written written = {.segment = 1,
+                                  .route = {.slots = &slots, .frame_class = CLASS_DATA}};
+    live_check_put(w, 0, &frame, &written);
+}
+
+/* What was found comes out in order, again and again; what does not fit is logged. */
+static void test_found_is_bounded(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 4000 };
+    static pipeline_config config;
+    size_t warnings = 0;
+    const td_log log = {count_warning, &warnings, TD_LOG_WARNING};
+    const live_check_options options = {.config = &config, .log = &log, .ring_bytes = 64 << 20};
+    const uint64_t day_ms = UINT64_C(1790000000000);
+    live_check *w = NULL;
+    event what;
+    uint16_t feed_index = 1;
+    config = (pipeline_config){.feed_count = 1};
+    config.feeds[0].family = family_find(td_bytes_str("v5-linear"));
+    assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
+    put_book(w, day_ms, "snapshot", 10);
+    for (unsigned pass = 0; pass < 2; pass++) {
+        size_t taken = 0;
+        warnings = 0;
+        for (uint64_t n = 1; n <= ROUNDS; n++) {
+            const uint64_t ms = day_ms + 2 * (pass * ROUNDS + n);
+            put_book(w, ms, "delta", 20);
+            put_book(w, ms + 1, "snapshot", 10);
+        }
+        while (!live_check_is_idle(w))
+            (void)poll(NULL, 0, 1);
+        while (live_check_next_found(w, &feed_index, &what)) {
+            assert_int_equal(feed_index, 0);
+            assert_int_equal(what.gap.to_ns == GAP_OPEN, taken % 2 == 0);
+            assert_string_equal(what.gap.topic, "orderbook.50");
+            assert_string_equal(what.gap.symbol, "AUSDT");
+            taken++;
+        }
+        assert_true(taken > 1000);
+        assert_int_equal(taken + warnings, 2 * ROUNDS);
+        assert_true(warnings > 0);
+    }
+    live_check_close(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lost_trades),
+        cmocka_unit_test(test_mended_by_the_frame_that_shows_it),
+        cmocka_unit_test(test_two_connections),
+        cmocka_unit_test(test_lost_update),
+        cmocka_unit_test(test_mended_by_the_next_connection),
+        cmocka_unit_test(test_text_and_binary_frames_of_a_topic),
+        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_memory_budget),
+        cmocka_unit_test(test_found_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,568 @@
+/* A relay between two sockets that the test holds, as bytes: what one end sends, the other one
+ * gets, in order, and a session records it. Both ends are read by the frame reader of the wire.
+ * Texts begin as JSON: others might be compressed ones, which must not take long. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/io_posix.h"
+#include "archive/archive.h"
+#include "recorder/tap/relay.h"
+#include "tests/testing/clock_sim.h"
+#include "tests/testing/files.h"
+#include "wire/handshake.h"
+#include "wire/websocket.h"
+
+#define START_NS UINT64_C(1795000000000000000)
+#define HOUR_NS  (UINT64_C(3600) * TD_NS_PER_S)
+
+/* Small, so that little waits in the kernel. */
+enum { SOCKET_BYTES = 64 << 10, HALF_A_MINUTE = 30000 };
+
+/* A socket of the test, and what came over it: "text:hello ping:a close:1000:why end". */
+typedef struct side {
+    int fd;
+    ws_peer from; /* whose frames it reads */
+    ws_reader reader;
+    uint8_t is_open;   /* the handshake is done */
+    uint8_t is_unread; /* the test leaves its socket alone */
+    td_buf head;
+    td_buf out; /* what the socket has not taken yet begins at sent */
+    size_t sent;
+    char seen[2048];
+    unsigned messages;
+} side;
+
+typedef struct bench {
+    char folder[TEMP_FOLDER_BYTES];
+    clock_sim *clock;
+    td_log log;
+    pipeline_config config;
+    redactor redactor;
+    redactor *redactors[1];
+    wire_loop *loop;
+    wire_server *server;
+    relay_env env;
+    char url[64]; /* upstream */
+    int listen_fd;
+    side client, exchange;
+    unsigned opened, ended, refused;
+} bench;
+
+/* ---- the test's ends ---- */
+
+static void see(side *s, const char *kind, td_bytes bytes)
+{
+    size_t at = strlen(s->seen);
+    int shown = bytes.size > 100 ? 0 : (int)bytes.size;
+    int size = snprintf(s->seen + at, sizeof s->seen - at, "%s%s:%.*s", at == 0 ? "" : " ", kind,
+                        shown, (const char *)bytes.data);
+    assert_true(size > 0);
+    assert_true(at + (size_t)size < sizeof s->seen);
+}
+
+static void see_frame(side *s, const ws_event *got)
+{
+    const ws_message *frame = &got->message;
+    static const char *const KINDS[] = {
+        [WS_TEXT] = "text", [WS_BINARY] = "binary", [WS_PING] = "ping", [WS_PONG] = "pong"};
+    char close[32];
+    int is_message = frame->opcode == WS_TEXT || frame->opcode == WS_BINARY;
+    s->messages += is_message ? 1 : 0;
+    (void)snprintf(close, sizeof close, "close:%u", got->code); /* fits */
+    if (!is_message || frame->bytes.size < 1000)
+        see(s, frame->opcode == WS_CLOSE ? close : KINDS[frame->opcode], frame->bytes);
+}
+
+static void read_frames(side *s, uint8_t *bytes, size_t size)
+{
+    ws_event frame;
+    ws_result rc;
+    ws_give(&s->reader, bytes, size, 1);
+    while ((rc = ws_read(&s->reader, &frame)) == WS_EVENT)
+        see_frame(s, &frame);
+    assert_int_equal(rc, WS_MORE);
+}
+
+/* The exchange answers the request; the client's end takes the answer. */
+static size_t read_handshake(side *s, uint8_t *bytes, size_t size)
+{
+    td_buf_add(&s->head, bytes, size);
+    size_t used = handshake_head_bytes(td_buf_view(&s->head));
+    if (used == 0)
+        return size;
+    s->is_open = 1;
+    if (s->from == WS_FROM_CLIENT) {
+        handshake_request request;
+        handshake_read_request(td_bytes_of(s->head.data, used), &request);
+        assert_int_equal(request.status, 101);
+        handshake_accept(&request, &s->out);
+    }
+    return size - (s->head.size - used);
+}
+
+static void receive(side *s)
+{
+    static uint8_t bytes[256 << 10];
+    ssize_t got;
+    while (s->fd >= 0 && !s->is_unread &&
+           (got = recv(s->fd, bytes, sizeof bytes, MSG_DONTWAIT)) >= 0) {
+        size_t used = s->is_open ? 0 : read_handshake(s, bytes, (size_t)got);
+        if (got > 0 && s->is_open)
+            read_frames(s, bytes + used, (size_t)got - used);
+        if (got == 0) {
+            see(s, "end", td_bytes_of("", 0));
+            close(s->fd);
+            s->fd = -1;
+        }
+    }
+    if (s->fd >= 0 && !s->is_unread && errno == ECONNRESET) {
+        see(s, "reset", td_bytes_of("", 0));
+        close(s->fd);
+        s->fd = -1;
+    }
+}
+
+static void flush(side *s)
+{
+    while (s->fd >= 0 && s->sent < s->out.size) {
+        ssize_t put =
+            send(s->fd, s->out.data + s->sent, s->out.size - s->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (put <= 0)
+            return;
+        s->sent += (size_t)put;
+    }
+}
+
+/* Put a frame's head, and as much of its payload as is given. */
+static void put_frame(side *s, unsigned opcode, unsigned flags, size_t size, td_bytes payload)
+{
+    static const uint8_t MASK[4] = {1, 2, 3, 4};
+    uint8_t head[WS_HEAD_BYTES_MAX];
+    int is_masked = s->from == WS_FROM_SERVER;
+    td_buf_add(&s->out, head, ws_put_head(head, opcode, flags, size, is_masked ? MASK : NULL));
+    td_buf_add(&s->out, payload.data, payload.size);
+    if (is_masked)
+        ws_mask(s->out.data + s->out.size - payload.size, payload.size, MASK, 0);
+}
+
+static void put_text(side *s, unsigned opcode, const char *text)
+{
+    put_frame(s, opcode, WS_FINAL, strlen(text), td_bytes_str(text));
+}
+
+static void put_close(side *s, unsigned code, const char *reason)
+{
+    uint8_t payload[WS_CONTROL_BYTES_MAX];
+    size_t size = ws_put_close(payload, code, td_bytes_str(reason));
+    put_frame(s, WS_CLOSE, WS_FINAL, size, td_bytes_of(payload, size));
+}
+
+/* Everything happens within a turn of the loop; time stands still but for that. */
+static void turn(bench *b)
+{
+    td_err err;
+    flush(&b->client);
+    flush(&b->exchange);
+    assert_int_equal(wire_loop_run(b->loop, TD_NS_PER_MS, &err), TD_OK);
+    clock_sim_advance(b->clock, TD_NS_PER_MS);
+    tap_sessions_tick(b->env.sessions);
+    if (b->exchange.fd < 0 && b->exchange.head.size == 0)
+        b->exchange.fd = accept(b->listen_fd, NULL, NULL);
+    receive(&b->client);
+    receive(&b->exchange);
+}
+
+static void expect(bench *b, const side *s, const char *seen)
+{
+    for (int i = 0; i < HALF_A_MINUTE && strcmp(s->seen, seen) != 0; i++)
+        turn(b);
+    assert_string_equal(s->seen, seen);
+}
+
+static void turn_until(bench *b, const unsigned *counter, unsigned wanted)
+{
+    for (int i = 0; i < HALF_A_MINUTE && *counter < wanted; i++)
+        turn(b);
+    assert_int_equal(*counter, wanted);
+}
+
+/* ---- the relay's surroundings ---- */
+
+static void on_ended(void *user, uint16_t feed_index, uint32_t shard)
+{
+    bench *b = user;
+    assert_int_equal(feed_index, 0);
+    assert_int_equal(shard, 0);
+    b->ended++;
+}
+
+static void on_refused(void *user)
+{
+    bench *b = user;
+    b->refused++;
+}
+
+static void *on_asked(void *user, wire_conn *client, const wire_request *request)
+{
+    bench *b = user;
+    const relay_options options = {.env = &b->env,
+                                   .url = b->url,
+                                   .family = b->config.feeds[0].family,
+                                   .redactor = &b->redactor};
+    b->opened++;
+    return relay_open(&options, client, request);
+}
+
+static const wire_server_ops SERVER_OPS = {.asked = on_asked,
+                                           .conn.message = relay_on_message,
+                                           .conn.heartbeat = relay_on_heartbeat,
+                                           .conn.closing = relay_on_closing,
+                                           .conn.drained = relay_on_drained,
+                                           .closed = relay_on_closed};
+
+static int new_socket(void)
+{
+    const int few = SOCKET_BYTES;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &few, sizeof few), 0);
+    return fd;
+}
+
+static void listen_as_exchange(bench *b)
+{
+    struct sockaddr_in place = {.sin_family = AF_INET,
+                                .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof place;
+    b->listen_fd = new_socket();
+    assert_int_equal(bind(b->listen_fd, (struct sockaddr *)&place, size), 0);
+    assert_int_equal(listen(b->listen_fd, 4), 0);
+    assert_int_equal(fcntl(b->listen_fd, F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(getsockname(b->listen_fd, (struct sockaddr *)&place, &size), 0);
+    (void)snprintf(b->url, sizeof b->url, "ws://127.0.0.1:%u/v5/public/linear",
+                   ntohs(place.sin_port)); /* fits */
+}
+
+static void open_sessions(bench *b)
+{
+    td_err err;
+    const family *of = family_find(td_bytes_str("v5-linear"));
+    pipeline_config_init(&b->config);
+    b->config.overload = OVERLOAD_DROP;
+    b->config.feeds[0] = (pipeline_feed){.name = of->name, .family = of};
+    b->config.feed_count = 1;
+    b->config.min_free_bytes = 1;
+    redactor_init(&b->redactor);
+    b->redactors[0] = &b->redactor;
+    const tap_sessions_options options = {.path = b->folder,
+                                          .config = &b->config,
+                                          .redactors = b->redactors,
+                                          .clock = b->env.clock,
+                                          .log = &b->log};
+    if (tap_sessions_open(&options, &b->env.sessions, &err) != TD_OK)
+        fail_msg("%s", err.text);
+}
+
+static void bench_open(bench *b)
+{
+    td_err err;
+    const wire_server_options listening = {
+        .listen = "127.0.0.1:0", .is_plain = 1, .ops = &SERVER_OPS, .user = b};
+    *b = (bench){.clock = clock_sim_open(START_NS, TD_NS_PER_S)};
+    temp_folder_make(TEMP_IN_MEMORY, b->folder);
+    b->env = (relay_env){.clock = clock_sim_clock(b->clock),
+                         .log = &b->log,
+                         .dialects = dialect_parser_open(),
+                         .sent = sent_secrets_open(),
+                         .ended = on_ended,
+                         .refused = on_refused,
+                         .user = b};
+    open_sessions(b);
+    listen_as_exchange(b);
+    assert_int_equal(wire_loop_open(b->env.clock, &b->log, &b->loop, &err), TD_OK);
+    b->env.loop = b->loop;
+    if (wire_server_open(b->loop, &listening, &b->server, &err) != TD_OK)
+        fail_msg("%s", err.text);
+}
+
+static void side_init(side *s, int fd, ws_peer from)
+{
+    *s = (side){.fd = fd, .from = from};
+    ws_reader_init(&s->reader, from, NULL, LIMIT_FRAME_BYTES);
+    td_buf_init(&s->head, HANDSHAKE_BYTES_MAX);
+    td_buf_init(&s->out, SIZE_MAX);
+}
+
+static void side_fini(side *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    ws_reader_fini(&s->reader);
+    td_buf_fini(&s->head);
+    td_buf_fini(&s->out);
+}
+
+/* A client connects through the relay, and the exchange accepts it. */
+static void join(bench *b)
+{
+    const char *port = strrchr(wire_server_url(b->server), ':') + 1;
+    const struct sockaddr_in place = {.sin_family = AF_INET,
+                                      .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
+                                      .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    const handshake_ask ask = {.host = "localhost", .target = "/v5/public/linear"};
+    side_init(&b->client, new_socket(), WS_FROM_SERVER);
+    side_init(&b->exchange, -1, WS_FROM_CLIENT);
+    assert_int_equal(connect(b->client.fd, (const struct sockaddr *)&place, sizeof place), 0);
+    handshake_put_request(&ask, &b->client.out);
+    for (int i = 0; i < HALF_A_MINUTE && !b->client.is_open; i++)
+        turn(b);
+    assert_true(b->client.is_open);
+}
+
+static void part(bench *b, unsigned ended)
+{
+    turn_until(b, &b->ended, ended);
+    side_fini(&b->client);
+    side_fini(&b->exchange);
+}
+
+/* End the session: so many frames were recorded. */
+static void bench_close(bench *b, uint64_t frames)
+{
+    td_err err;
+    wire_loop_close(b->loop);
+    td_result rc = tap_sessions_stop(b->env.sessions, &err);
+    assert_true(rc == TD_OK || rc == TD_E_BUSY);
+    assert_int_equal(tap_sessions_totals(b->env.sessions).frames, frames);
+    assert_int_equal(tap_sessions_totals(b->env.sessions).dropped, 0);
+    tap_sessions_close(b->env.sessions);
+    assert_int_equal(b->ended, b->opened);
+    assert_int_equal(b->refused, 0);
+    dialect_parser_close(b->env.dialects);
+    sent_secrets_close(b->env.sent);
+    redactor_fini(&b->redactor);
+    close(b->listen_fd);
+    temp_folder_remove(b->folder);
+    clock_sim_close(b->clock);
+}
+
+/* ---- tests ---- */
+
+/* Nothing but the close frames comes from the relay itself: no pong, and no answer. */
+static void test_both_directions(void **state)
+{
+    (void)state;
+    static bench b;
+    bench_open(&b);
+    join(&b);
+    side *const both[] = {&b.client, &b.exchange};
+    for (int i = 0; i < 2; i++) {
+        put_text(both[i], WS_TEXT, "{}");
+        put_text(both[i], WS_PING, "a");
+        put_text(both[i], WS_BINARY, "");
+        put_text(both[i], WS_PONG, "");
+        put_frame(both[i], WS_TEXT, 0, 2, td_bytes_str("{1"));
+        put_text(both[i], WS_PING, "between");
+        put_text(both[i], WS_CONTINUATION, "}");
+        put_text(both[i], WS_TEXT, "{2}");
+    }
+    for (int i = 0; i < 2; i++)
+        expect(&b, both[i], "text:{} ping:a binary: pong: ping:between text:{1} text:{2}");
+    put_close(&b.client, 1000, "");
+    put_close(&b.exchange, 1000, "");
+    part(&b, 1);
+    bench_close(&b, 8);
+}
+
+/* Two pings wait for their answers: the second answer is to the second one, not to one that the
+ * client sent meanwhile. */
+static void test_answers_to_pings(void **state)
+{
+    (void)state;
+    static bench b;
+    bench_open(&b);
+    join(&b);
+    const tap_slot *slot = tap_sessions_slot(b.env.sessions, 0, 0);
+    const intake *into = tap_sessions_intake(b.env.sessions);
+    put_text(&b.client, WS_PING, "1");
+    put_text(&b.client, WS_PING, "2");
+    expect(&b, &b.exchange, "ping:1 ping:2");
+    uint64_t both_sent_ns = intake_now_ns(into);
+    put_text(&b.exchange, WS_PONG, "1");
+    expect(&b, &b.client, "pong:1");
+    put_text(&b.client, WS_PING, "3");
+    expect(&b, &b.exchange, "ping:1 ping:2 ping:3");
+    put_text(&b.exchange, WS_PONG, "2");
+    expect(&b, &b.client, "pong:1 pong:2");
+    assert_true(slot->at.complete_ns <= both_sent_ns);
+    put_text(&b.exchange, WS_PONG, "3");
+    expect(&b, &b.client, "pong:1 pong:2 pong:3");
+    assert_true(slot->at.complete_ns > both_sent_ns);
+    put_close(&b.client, 1000, "");
+    put_close(&b.exchange, 1000, "");
+    part(&b, 1);
+    bench_close(&b, 0);
+}
+
+/* One side reads nothing: the other one can send what fits into the sockets and the relay, and no
+ * more; all of it arrives later. */
+static void flood(bench *b, side *from, side *to)
+{
+    enum { FRAMES = 500, FRAME_BYTES = 100 << 10 }; /* more than all buffers hold */
+    static char text[FRAME_BYTES];
+    memset(text, '{', sizeof text);
+    to->is_unread = 1;
+    for (int i = 0; i < FRAMES; i++)
+        put_frame(from, WS_TEXT, WS_FINAL, sizeof text, td_bytes_of(text, sizeof text));
+    size_t before = SIZE_MAX;
+    for (int still = 0; still < 200; still++) {
+        turn(b);
+        still = before == from->sent ? still : 0;
+        before = from->sent;
+    }
+    /* The relay's queue with the frame that went over it, what its reader holds, and the kernel's
+     * buffers at four ends, of which its own two grow, to 32 MiB by the limits of some kernels. */
+    assert_true(from->sent > RELAY_QUEUE_BYTES);
+    assert_true(from->sent < from->out.size);
+    to->is_unread = 0;
+    turn_until(b, &to->messages, FRAMES);
+    assert_int_equal(from->sent, from->out.size);
+}
+
+static void test_a_slow_side(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        static bench b;
+        bench_open(&b);
+        join(&b);
+        flood(&b, i == 0 ? &b.client : &b.exchange, i == 0 ? &b.exchange : &b.client);
+        put_close(&b.client, 1000, "");
+        put_close(&b.exchange, 1000, "");
+        part(&b, 1);
+        bench_close(&b, 500);
+    }
+}
+
+/* Close frames pass both ways, and then both streams end. */
+static void test_close_codes(void **state)
+{
+    (void)state;
+    static const unsigned CODES[] = {1000, 1001, 1003, 1011, 1012, 1013, 3000, 4999};
+    static bench b;
+    unsigned count = 0;
+    bench_open(&b);
+    for (unsigned i = 0; i < 2 * sizeof CODES / sizeof *CODES; i++) {
+        char seen[64];
+        char answer[64];
+        join(&b);
+        side *first = i % 2 == 0 ? &b.client : &b.exchange;
+        side *second = i % 2 == 0 ? &b.exchange : &b.client;
+        (void)snprintf(seen, sizeof seen, "close:%u:why", CODES[i / 2]); /* fits */
+        (void)snprintf(answer, sizeof answer, "close:%u: end:", CODES[i / 2] == 4999 ? 1000 : 4999);
+        put_close(first, CODES[i / 2], "why");
+        expect(&b, second, seen);
+        assert_string_equal(first->seen, "");
+        put_close(second, CODES[i / 2] == 4999 ? 1000 : 4999, "");
+        expect(&b, first, answer);
+        part(&b, ++count);
+    }
+    bench_close(&b, 0);
+}
+
+/* A side ends or resets in the middle of a frame, or between two fragments: of that message nothing
+ * passes, and the end does. */
+static void test_half_a_message(void **state)
+{
+    (void)state;
+    static bench b;
+    unsigned count = 0;
+    bench_open(&b);
+    for (int i = 0; i < 8; i++) {
+        const struct linger at_once = {.l_onoff = i % 2, .l_linger = 0};
+        join(&b);
+        side *first = (i & 2) == 0 ? &b.client : &b.exchange;
+        side *second = (i & 2) == 0 ? &b.exchange : &b.client;
+        put_text(first, WS_TEXT, "{}");
+        if ((i & 4) == 0)
+            put_frame(first, WS_TEXT, WS_FINAL, 1000, td_bytes_str("half"));
+        else
+            put_frame(first, WS_TEXT, 0, 4, td_bytes_str("half"));
+        expect(&b, second, "text:{}");
+        assert_int_equal(setsockopt(first->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+        close(first->fd);
+        first->fd = -1;
+        expect(&b, second, i % 2 == 0 ? "text:{} end:" : "text:{} reset:");
+        part(&b, ++count);
+    }
+    bench_close(&b, 8);
+}
+
+static archive *take_archive(const bench *b)
+{
+    td_err err;
+    td_result rc;
+    archive *found = NULL;
+    const archive_options options = {.io = io_posix(), .clock = b->env.clock, .verb = "test"};
+    do
+        rc = archive_open(&options, b->folder, ARCHIVE_APPEND, &found, &err);
+    while (rc == TD_E_BUSY); /* the session ends on its own thread */
+    assert_int_equal(rc, TD_OK);
+    return found;
+}
+
+/* The session ends, and none can be opened: what comes meanwhile passes all the same, and the next
+ * session has the rest. */
+static void test_nothing_is_recorded(void **state)
+{
+    (void)state;
+    static bench b;
+    bench_open(&b);
+    join(&b);
+    put_text(&b.exchange, WS_TEXT, "{1}");
+    expect(&b, &b.client, "text:{1}");
+    clock_sim_set_wall(b.clock, START_NS - HOUR_NS);
+    while (tap_sessions_number(b.env.sessions) != 0) {
+        clock_sim_advance(b.clock, 10 * TD_NS_PER_MS);
+        turn(&b);
+    }
+    archive *other = take_archive(&b);
+    put_text(&b.exchange, WS_TEXT, "{2}");
+    put_text(&b.client, WS_PING, "");
+    put_text(&b.client, WS_TEXT, "{3}");
+    expect(&b, &b.client, "text:{1} text:{2}");
+    expect(&b, &b.exchange, "ping: text:{3}");
+    archive_close(other);
+    while (tap_sessions_number(b.env.sessions) != 2) {
+        clock_sim_advance(b.clock, 10 * TD_NS_PER_MS);
+        turn(&b);
+    }
+    put_text(&b.exchange, WS_TEXT, "{4}");
+    expect(&b, &b.client, "text:{1} text:{2} text:{4}");
+    put_close(&b.client, 1000, "");
+    put_close(&b.exchange, 1000, "");
+    part(&b, 1);
+    bench_close(&b, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_both_directions), cmocka_unit_test(test_answers_to_pings),
+        cmocka_unit_test(test_a_slow_side),     cmocka_unit_test(test_close_codes),
+        cmocka_unit_test(test_half_a_message),  cmocka_unit_test(test_nothing_is_recorded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,604 @@
+#include "verbs/cmds.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/attr.h"
+#include "base/io_posix.h"
+#include "base/suggest.h"
+#include "base/cli/units.h"
+#include "archive/ledger.h"
+#include "export/export.h"
+#include "export/export_format.h"
+#include "export/export_name.h"
+#include "export/rows_hftbacktest.h"
+#include "replay/play/days.h"
+#include "verbs/verb_run.h"
+
+typedef struct export_flags {
+    options_list formats;
+    const char *out;
+    options_list types;
+    uint64_t depth;
+    const char *bars;
+    const char *every;
+    uint64_t levels;
+    uint8_t has_sod;
+    uint8_t has_bbo;
+    uint64_t scale;
+    uint8_t has_floats;
+    uint8_t is_only_clean;
+    uint8_t keeps_suspect;
+    const char *max_gap_loss;
+    const char *shard;
+    uint8_t is_forced;
+} export_flags;
+
+enum { FORMATS_MAX = 16, TYPES_MAX = 128 };
+
+/* What formats and types there are comes from their tables. */
+typedef struct export_names {
+    const char *formats[FORMATS_MAX + 1];
+    const char *types[TYPES_MAX + 1];
+    char format_help[1024];
+    char type_help[2048];
+} export_names;
+
+/* Everything of one run of the verb. */
+typedef struct export_command {
+    export_flags flags;
+    export_names names;
+    export_spec spec;
+    gap_list gaps;
+    uint64_t loss_max; /* in 1/10000 % of the time, if there is a --max-gap-loss */
+    day_list days;     /* if one of these options needs them */
+    export_book_snapshots book_snapshots;
+} export_command;
+
+/* ---- the command line ---- */
+
+static void add_text(char *text, size_t text_bytes, const char *format, ...) TD_PRINTF(3, 4);
+static void add_text(char *text, size_t text_bytes, const char *format, ...)
+{
+    va_list args;
+    size_t used = strlen(text);
+    va_start(args, format);
+    int size = vsnprintf(text + used, text_bytes - used, format, args);
+    va_end(args);
+    TD_ASSERT(size >= 0);
+    TD_ASSERT((size_t)size < text_bytes - used);
+}
+
+/* A type's name once, whatever formats have it. */
+static void add_type(export_names *names, size_t *count, const char *name)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(names->types[i], name) == 0)
+            return;
+    TD_ASSERT(*count < TYPES_MAX);
+    names->types[(*count)++] = name;
+}
+
+static void describe_formats(export_names *names)
+{
+    size_t count = 0;
+    size_t type_count = 0;
+    const export_format *const *formats = export_format_table(&count);
+    TD_ASSERT(count <= FORMATS_MAX);
+    add_text(names->format_help, sizeof names->format_help, "%s",
+             "one of these (may be repeated: one pass makes all):");
+    add_text(names->type_help, sizeof names->type_help, "%s",
+             "only this type (may be repeated; default: all of the format):");
+    for (size_t i = 0; i < count; i++) {
+        const export_format *format = formats[i];
+        names->formats[i] = format->name;
+        add_text(names->format_help, sizeof names->format_help, "\n  %s: %s", format->name,
+                 format->summary);
+        for (size_t k = 0; k < export_format_type_count(format); k++) {
+            const char *name = export_format_type(format, k).name;
+            add_type(names, &type_count, name);
+            if (k == 0)
+                add_text(names->type_help, sizeof names->type_help, "\n  %s:", format->name);
+            add_text(names->type_help, sizeof names->type_help, "%s %s", k == 0 ? "" : ",", name);
+        }
+    }
+}
+
+enum { ROW_COUNT = 16 };
+
+static void make_rows(export_names *names, option_row rows[ROW_COUNT])
+{
+    describe_formats(names);
+    const option_row made[ROW_COUNT] = {
+        {.long_name = "format",
+         OPTION_INTO(export_flags, formats),
+         .metavar = "NAME",
+         .help = names->format_help,
+         .choices = names->formats},
+        {.long_name = "out",
+         OPTION_INTO(export_flags, out),
+         .metavar = "DIR",
+         .help = "output folder; created if it is missing"},
+        {.long_name = "type",
+         OPTION_INTO(export_flags, types),
+         .metavar = "NAME",
+         .help = names->type_help,
+         .choices = names->types},
+        {.long_name = "depth",
+         OPTION_INTO(export_flags, depth),
+         .metavar = "N",
+         .help = "take books from the topic with N levels per side",
+         .min = 1,
+         .max = LIMIT_BOOK_LEVELS},
+        {.long_name = "bars",
+         OPTION_INTO(export_flags, bars),
+         .metavar = "DURATION",
+         .help = "with bars of trades: 1s, 5m, 1h, 1d (a part of a day)"},
+        {.long_name = "every",
+         OPTION_INTO(export_flags, every),
+         .metavar = "DURATION|Nchanges",
+         .help = "with book_snapshots: the book at each such time (100ms, 1s: a part of a day), "
+                 "or after every N changes (50changes)"},
+        {.long_name = "levels",
+         OPTION_INTO(export_flags, levels),
+         .metavar = "N",
+         .help = "levels a side of book_snapshots (default: 25)",
+         .min = 1,
+         .max = EXPORT_SNAPSHOT_LEVELS},
+        {.long_name = "sod",
+         OPTION_INTO(export_flags, has_sod),
+         .help = "hftbacktest: a file begins with the whole book, if that is known"},
+        {.long_name = "bbo",
+         OPTION_INTO(export_flags, has_bbo),
+         .help = "hftbacktest: with the exchange's own best bids and asks"},
+        {.long_name = "scale",
+         OPTION_INTO(export_flags, scale),
+         .metavar = "N",
+         .help = "parquet: numbers as DECIMAL(18,N); one that does not fit is an error "
+                 "(default: DECIMAL(38,12))",
+         .min = 1,
+         .max = TD_DECIMAL_SCALE_MAX},
+        {.long_name = "float",
+         OPTION_INTO(export_flags, has_floats),
+         .help = "parquet: numbers as DOUBLE, the nearest one of each"},
+        {.long_name = "only-clean",
+         OPTION_INTO(export_flags, is_only_clean),
+         .help = "leave out each symbol on the days that 'tapedeck days' does not\n"
+                 "report as clean; replays the selection first"},
+        {.long_name = "keep-suspect",
+         OPTION_INTO(export_flags, keeps_suspect),
+         .help = "tardis-csv, nautilus, --only-clean: also bars that may lack trades"},
+        {.long_name = "max-gap-loss",
+         OPTION_INTO(export_flags, max_gap_loss),
+         .metavar = "PERCENT",
+         .help = "export nothing if more of a day of a topic is missing: 0, 0.5;\n"
+                 "replays the selection first"},
+        {.long_name = "shard",
+         OPTION_INTO(export_flags, shard),
+         .metavar = "I/N",
+         .help = "only every N-th day, from the I-th; others do the others"},
+        {.long_name = "force",
+         OPTION_INTO(export_flags, is_forced),
+         .help = "make days again that are there already"}};
+    memcpy(rows, made, sizeof made);
+}
+
+static td_result refuse_format(const char *name, const char *names, td_err *err)
+{
+    suggest_search search = {.written = td_bytes_str(name)};
+    char similar[128];
+    size_t count = 0;
+    const export_format *const *formats = export_format_table(&count);
+    for (size_t i = 0; i < count; i++)
+        suggest_offer(&search, formats[i]->name);
+    td_err_set(err, TD_E_INVALID, "--format: '%s' is not one of %s", name, names);
+    suggest_format(&search, similar, sizeof similar);
+    if (similar[0] != '\0')
+        td_err_hint(err, "%s", similar);
+    return TD_E_INVALID;
+}
+
+static td_result read_formats(export_command *command, td_err *err)
+{
+    const options_list *wanted = &command->flags.formats;
+    export_spec *spec = &command->spec;
+    size_t count = 0;
+    const export_format *const *formats = export_format_table(&count);
+    char names[256] = "";
+    for (size_t i = 0; i < count; i++)
+        add_text(names, sizeof names, "%s%s", i == 0 ? "" : ", ", formats[i]->name);
+    for (size_t i = 0; i < wanted->count; i++) {
+        size_t k = 0;
+        while (k < count && strcmp(formats[k]->name, wanted->items[i]) != 0)
+            k++;
+        if (k == count)
+            return refuse_format(wanted->items[i], names, err);
+        if (!export_has_format(spec, formats[k]))
+            spec->formats[spec->format_count++] = formats[k];
+    }
+    if (spec->format_count == 0)
+        return td_err_set(err, TD_E_INVALID, "no format is given: --format is missing: one of %s",
+                          names);
+    return TD_OK;
+}
+
+static int is_named(const options_list *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->items[i], name) == 0)
+            return 1;
+    return 0;
+}
+
+/* 1 if a type is requested: by the format's name for it, or its own. Some need an option. */
+static int is_requested(const export_flags *flags, const export_named_type *type)
+{
+    if ((type->type == &EXPORT_BARS && flags->bars == NULL) ||
+        (type->type == &EXPORT_BOOK_SNAPSHOTS && flags->every == NULL))
+        return 0;
+    return flags->types.count == 0 || is_named(&flags->types, type->name) ||
+           is_named(&flags->types, type->type->name);
+}
+
+/* Types with makers, each once. */
+static void add_output(export_spec *spec, const export_format *format,
+                       const export_named_type *type)
+{
+    TD_ASSERT(spec->output_count < EXPORT_OUTPUTS_MAX);
+    spec->outputs[spec->output_count++] = (export_output){format, type->type, type->name};
+    int is_known = type->type->frame == NULL;
+    for (size_t i = 0; i < spec->type_count; i++)
+        is_known |= spec->types[i] == type->type;
+    if (!is_known)
+        spec->types[spec->type_count++] = type->type;
+}
+
+static td_result refuse_type(const char *name, const export_format *format, td_err *err)
+{
+    suggest_search search = {.written = td_bytes_str(name)};
+    char similar[128];
+    for (size_t i = 0; i < export_format_type_count(format); i++)
+        suggest_offer(&search, export_format_type(format, i).name);
+    suggest_format(&search, similar, sizeof similar);
+    td_err_set(err, TD_E_INVALID, "--type: %s has no type '%s'", format->name, name);
+    td_err_hint(err, "%s%s`tapedeck export --help` lists the types of each format", similar,
+                search.name == NULL ? "" : " ");
+    return TD_E_INVALID;
+}
+
+/* A duration that divides a day, so that all days have the same times. */
+static td_result read_interval(const char *option, const char *text, uint64_t *ns, td_err *err)
+{
+    td_result rc = td_duration_parse(text, ns, err);
+    if (rc == TD_OK && (*ns == 0 || EXPORT_DAY_NS % *ns != 0))
+        rc = td_err_set(err, TD_E_INVALID, "a day is no multiple of '%s'", text);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "%s", option);
+}
+
+/* Bars, and snapshots of books: "1s", "50changes". */
+static td_result read_derived(export_command *command, td_err *err)
+{
+    const export_flags *flags = &command->flags;
+    export_settings *settings = &command->spec.settings;
+    const char *every = flags->every;
+    uint64_t changes = 0;
+    td_result rc = TD_OK;
+    settings->has_suspect_bars = flags->keeps_suspect;
+    if (flags->keeps_suspect && flags->bars == NULL)
+        return td_err_set(err, TD_E_INVALID, "--keep-suspect: --bars is missing");
+    if (flags->bars != NULL)
+        rc = read_interval("--bars", flags->bars, &settings->bar_ns, err);
+    if (rc != TD_OK || (every == NULL && flags->levels == 0))
+        return rc;
+    if (every == NULL)
+        return td_err_set(err, TD_E_INVALID, "--levels: --every is missing");
+    settings->levels = flags->levels == 0 ? 25 : (uint32_t)flags->levels;
+    export_book_snapshots_init(settings->levels, &command->book_snapshots);
+    size_t digits = strspn(every, "0123456789");
+    if (strcmp(every + digits, "changes") != 0)
+        return read_interval("--every", every, &settings->every_ns, err);
+    if (!td_digits_parse(td_bytes_of(every, digits), UINT32_MAX, &changes) || changes == 0)
+        return td_err_set(err, TD_E_INVALID, "--every: '%s' is no number of changes", every);
+    settings->every_changes = (uint32_t)changes;
+    return TD_OK;
+}
+
+/* A type that needs an option is there if both are. */
+static td_result check_pair(const export_command *command, const char *option, int is_given,
+                            const char *type, td_err *err)
+{
+    const export_spec *spec = &command->spec;
+    int has_type = 0;
+    if (!is_given && is_named(&command->flags.types, type))
+        return td_err_set(err, TD_E_INVALID, "--type %s: %s is missing", type, option);
+    for (size_t i = 0; i < spec->output_count; i++)
+        has_type |= strcmp(spec->outputs[i].type->name, type) == 0;
+    if (is_given && !has_type)
+        return td_err_set(err, TD_E_INVALID, "%s: the export has no %s", option, type);
+    return TD_OK;
+}
+
+/* Each type that is named is of a format. */
+static td_result check_types(const export_command *command, td_err *err)
+{
+    const export_spec *spec = &command->spec;
+    const options_list *names = &command->flags.types;
+    for (size_t i = 0; i < names->count; i++) {
+        int is_known = 0;
+        for (size_t k = 0; k < spec->output_count; k++)
+            is_known |= strcmp(names->items[i], spec->outputs[k].name) == 0 ||
+                        strcmp(names->items[i], spec->outputs[k].type->name) == 0;
+        if (!is_known)
+            return refuse_type(names->items[i], spec->formats[0], err);
+    }
+    return TD_OK;
+}
+
+/* Without --type all types of the formats. A format without one, or a depth without a book, is an
+ * error. */
+static td_result read_types(export_command *command, td_err *err)
+{
+    export_spec *spec = &command->spec;
+    int has_books = 0;
+    const export_format *without = NULL; /* a type */
+    for (size_t i = 0; i < spec->format_count; i++) {
+        const export_format *format = spec->formats[i];
+        size_t before = spec->output_count;
+        for (size_t k = 0; k < export_format_type_count(format); k++) {
+            export_named_type type = export_format_type(format, k);
+            if (!is_requested(&command->flags, &type))
+                continue;
+            if (type.type == &EXPORT_BOOK_SNAPSHOTS)
+                type.type = &command->book_snapshots.type;
+            add_output(spec, format, &type);
+            has_books |= (type.type->flags & EXPORT_OF_BOOKS) != 0;
+        }
+        if (spec->output_count == before && without == NULL)
+            without = format;
+    }
+    td_result rc = check_pair(command, "--bars", command->flags.bars != NULL, "bars", err);
+    if (rc == TD_OK)
+        rc = check_pair(command, "--every", command->flags.every != NULL, "book_snapshots", err);
+    if (rc == TD_OK && without != NULL)
+        rc = refuse_type(command->flags.types.items[0], without, err);
+    if (rc == TD_OK)
+        rc = check_types(command, err);
+    if (rc == TD_OK && command->flags.depth != 0 && !has_books)
+        rc = td_err_set(err, TD_E_INVALID, "--depth: the export has no books");
+    spec->settings.depth = (uint32_t)command->flags.depth;
+    return rc;
+}
+
+/* "2/8". */
+static td_result read_shard(export_command *command, td_err *err)
+{
+    const char *text = command->flags.shard;
+    export_spec *spec = &command->spec;
+    uint64_t number = 0;
+    uint64_t count = 0;
+    if (text == NULL)
+        return TD_OK;
+    const char *slash = strchr(text, '/');
+    if (slash == NULL ||
+        !td_digits_parse(td_bytes_of(text, (size_t)(slash - text)), EXPORT_SHARDS_MAX, &number) ||
+        !td_digits_parse(td_bytes_str(slash + 1), EXPORT_SHARDS_MAX, &count) || number == 0 ||
+        number > count)
+        return td_err_set(err, TD_E_INVALID, "--shard: '%s' is not I/N, with I from 1 to N", text);
+    spec->shard = (uint32_t)number;
+    spec->shard_count = (uint32_t)count;
+    return TD_OK;
+}
+
+/* Options that a single format has. */
+static td_result read_choices(export_command *command, td_err *err)
+{
+    const export_flags *flags = &command->flags;
+    export_settings *settings = &command->spec.settings;
+    if (!export_has_format(&command->spec, &EXPORT_HFTBACKTEST) &&
+        (flags->has_sod || flags->has_bbo))
+        return td_err_set(err, TD_E_INVALID, "--sod, --bbo: of hftbacktest alone");
+    if (!export_has_format(&command->spec, &EXPORT_PARQUET) &&
+        (flags->scale != 0 || flags->has_floats))
+        return td_err_set(err, TD_E_INVALID, "--scale, --float: of parquet alone");
+    if (flags->has_floats && flags->scale != 0)
+        return td_err_set(err, TD_E_INVALID, "--float: --scale is about decimals");
+    settings->has_floats = flags->has_floats;
+    settings->decimal_scale = (uint8_t)flags->scale;
+    settings->has_sod = flags->has_sod;
+    settings->has_bbo = flags->has_bbo;
+    return TD_OK;
+}
+
+/* 0.5 and so on. */
+static td_result read_loss(export_command *command, td_err *err)
+{
+    const char *text = command->flags.max_gap_loss;
+    td_decimal value;
+    int64_t scaled = 0;
+    if (text == NULL)
+        return TD_OK;
+    if (td_decimal_parse(td_bytes_str(text), &value, err) != TD_OK ||
+        td_decimal_rescale(value, 4, &scaled) != TD_OK || scaled < 0 || scaled > INT64_C(1000000))
+        return td_err_set(err, TD_E_INVALID,
+                          "--max-gap-loss: '%s' is not a percentage from 0 to 100, with at most 4 "
+                          "decimals",
+                          text);
+    command->loss_max = (uint64_t)scaled;
+    return TD_OK;
+}
+
+/* What can be refused before an archive is opened is refused here. */
+static td_result read_flags(verb_run *verb)
+{
+    export_command *command = verb->state;
+    td_result rc = read_formats(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_derived(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_types(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_shard(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_loss(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_choices(command, &verb->err);
+    if (rc == TD_OK && command->flags.out == NULL)
+        rc = td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
+    return rc;
+}
+
+/* ---- the run ---- */
+
+/* The status is as the findings say. */
+static void report_result(verb_run *verb, const export_result *result)
+{
+    static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
+                                       [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
+                                       [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
+    const export_command *command = verb->state;
+    TD_ASSERT(result->verdict <= REPLAY_DAMAGED);
+    verb->status = STATUS[result->verdict];
+    if (result_json(&verb->result) != NULL) {
+        result_writer *r = &verb->result;
+        result_object_begin(r, NULL);
+        result_count(r, "files", result->files);
+        result_count(r, "rows", result->rows);
+        result_count(r, "days", result->days);
+        result_count(r, "days_kept", result->days_kept);
+        result_text(r, "verdict", export_verdict_name(result->verdict));
+        result_name(r, "incomplete", result->worst);
+        result_object_end(r, NULL);
+    }
+    report_line(verb->report, TD_LOG_INFO, "%s, %s in '%s'%s%s%s%s",
+                format_counted(result->files, "file").text,
+                format_counted(result->rows, "row").text, command->flags.out,
+                result->days_kept == 0              ? ""
+                : result->days_kept == result->days ? "; all of it was there"
+                                                    : "; days that were there are kept",
+                verb->status == EXIT_CODE_DONE ? "" : "; the selection is not complete: ",
+                result->worst, verb->status == EXIT_CODE_DONE ? "" : " says where");
+}
+
+static td_result refuse_loss(const day_topic *row, td_err *err)
+{
+    char date[EXPORT_DATE_BYTES];
+    char missing[TD_TIME_TEXT_BYTES];
+    char asked[TD_TIME_TEXT_BYTES];
+    export_date_format(export_day_of(row->day_ns), date);
+    td_duration_format(row->missing_ns, missing);
+    td_duration_format(row->asked_ns, asked);
+    td_err_set(err, TD_E_LIMIT,
+               "%s %s %s of %s: %s of %s is missing, more than --max-gap-loss allows", row->feed,
+               row->topic, row->symbol, date, missing, asked);
+    td_err_hint(err, "`tapedeck days` lists what is missing; --only-clean leaves these days out");
+    return TD_E_LIMIT;
+}
+
+/* The days of the selection, if an option is about them; refused if one lacks too much. */
+static td_result judge_days(verb_run *verb)
+{
+    export_command *command = verb->state;
+    const export_flags *flags = &command->flags;
+    cursor_stats stats;
+    if (!flags->is_only_clean && flags->max_gap_loss == NULL)
+        return TD_OK;
+    const observe_options how = verb_run_observing(verb);
+    td_result rc = days_find(&how, &verb->wanted, &command->days, &stats, &verb->err);
+    progress_end(&verb->progress);
+    command->spec.days = flags->is_only_clean ? &command->days : NULL;
+    int is_all_left_out = 1;
+    for (size_t i = 0; rc == TD_OK && i < command->days.count; i++) {
+        const day_topic *row = &command->days.rows[i];
+        uint32_t day = export_day_of(row->day_ns);
+        if (!export_is_clean(&command->spec, day, row->feed, row->symbol))
+            continue;
+        is_all_left_out = 0;
+        if (flags->max_gap_loss != NULL &&
+            row->missing_ns > row->asked_ns / 1000000 * command->loss_max)
+            rc = refuse_loss(row, &verb->err);
+    }
+    if (rc == TD_OK && is_all_left_out)
+        rc = td_err_set(&verb->err, TD_E_NOTFOUND,
+                        "no symbol has a clean day in the selection: 'tapedeck days' lists why");
+    return rc;
+}
+
+/* The ledger, the export. */
+static td_result run(verb_run *verb)
+{
+    export_command *command = verb->state;
+    for (size_t i = 0; i < command->spec.type_count; i++)
+        verb->wanted.with_replies |= (command->spec.types[i]->flags & EXPORT_OF_REPLIES) != 0;
+    /* All of it: a gap before the selection matters to books that are older. */
+    td_result rc = archive_gaps(verb->archive, &command->gaps, &verb->err);
+    if (rc == TD_OK)
+        rc = judge_days(verb);
+    if (rc != TD_OK)
+        return rc;
+    TD_ASSERT(command->flags.out != NULL);
+    const export_options options = {.spec = &command->spec,
+                                    .archive = verb->archive,
+                                    .wanted = &verb->wanted,
+                                    .ledger = &command->gaps,
+                                    .io = io_posix(),
+                                    .folder = command->flags.out,
+                                    .overwrite =
+                                        command->flags.is_forced ? EXPORT_REPLACE : EXPORT_KEEP,
+                                    .threads = threads_options_count(&verb->threads),
+                                    .log = &verb->log,
+                                    .progress = verb_run_progress_part,
+                                    .user = verb};
+    export_result result;
+    rc = export_run(&options, &result, &verb->err);
+    progress_end(&verb->progress);
+    if (rc == TD_EOF)
+        return td_err_set(&verb->err, TD_E_IO,
+                          "stopped before the end: days that are complete are there; the same "
+                          "command continues");
+    if (rc == TD_OK)
+        report_result(verb, &result);
+    return rc;
+}
+
+exit_code cmd_export(const verb_context *context, int argc, char **argv)
+{
+    static export_command command; /* large */
+    option_row rows[ROW_COUNT];
+    make_rows(&command.names, rows);
+    const verb_spec spec = {
+        .name = "export",
+        .summary = "Export a selection as a dataset, a UTC day at a time. The files of a day are\n"
+                   "renamed when all are complete, its manifest last: it describes the input\n"
+                   "and lists the holes. Days that are there already are not made again.",
+        .statuses =
+            {[EXIT_CODE_DONE] = "done",
+             [EXIT_CODE_DIFFERS] = ("done, but a rule was broken, a frame was not decoded, "
+                                    "a symbol was left out, or a gap lies in the selection"),
+             [EXIT_CODE_USAGE] =
+                 ("the command line is wrong, or a file or a day of another export exists "
+                  "already"),
+             [EXIT_CODE_DAMAGE] =
+                 "done, but stored frames are damaged: 'tapedeck verify' lists them",
+             [EXIT_CODE_FAILED] =
+                 ("nothing matches the selection or fits the format, a file cannot be read "
+                  "or written, or a signal stopped the export; days that were complete stay")},
+        .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"
+                    "tapedeck export DIR --format tardis-csv --out DATASET --type trades \\\n"
+                    "  --symbol BTCUSD --from 2021-04-17 --to 2021-04-18\n"
+                    "tapedeck export DIR --format jsonl --out DATASET --topic trade\n"
+                    "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2",
+        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
+        .own = {{"Export", rows, ROW_COUNT, &command.flags}},
+        .mode = ARCHIVE_READ,
+        .check = read_flags,
+        .work = run};
+    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    gap_list_fini(&command.gaps);
+    day_list_fini(&command.days);
+    return status;
+}

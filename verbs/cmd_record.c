@@ -1,0 +1,388 @@
+#include "verbs/cmds.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/io_posix.h"
+#include "base/url.h"
+#include "base/cli/option_groups.h"
+#include "base/cli/progress.h"
+#include "base/cli/rate.h"
+#include "base/cli/result.h"
+#include "base/cli/stop_signal.h"
+#include "base/cli/units.h"
+#include "recorder/config.h"
+#include "recorder/supervisor.h"
+
+/* Options that only this verb has. */
+typedef struct record_choice {
+    const char *config_file;
+} record_choice;
+
+static const option_row CHOICE_ROWS[] = {
+    {.short_name = 'c',
+     .long_name = "config",
+     OPTION_INTO(record_choice, config_file),
+     .metavar = "FILE",
+     .help = "record the feeds of this YAML file"},
+};
+
+/* All options of the command line. */
+typedef struct record_line {
+    archive_choice archive;
+    record_choice choice;
+    feed_config feed;
+    recorder_config config;
+    json_options json;
+    verbosity_options verbosity;
+    options_operands operands;
+} record_line;
+
+/* What the supervisor's callbacks write to. */
+typedef struct record_ui {
+    output_stream output; /* JSON lines; the disk thread's while recording */
+    pthread_mutex_t mutex;
+    progress_line progress;
+    rate_window frame_rate, byte_rate;
+    const char *session; /* the present one; before threads begin */
+    td_clock clock;
+    uint64_t clock_session_mono_ns; /* no further session because of the clock before this moment */
+    json_options form;
+    uint8_t is_warned; /* the failed output was reported */
+} record_ui;
+
+static int parse_line(const verb_context *context, record_line *line, int argc, char **argv,
+                      exit_code *status)
+{
+    option_group groups[] = {
+        option_group_archive(&line->archive),
+        {"Which feeds", CHOICE_ROWS, sizeof CHOICE_ROWS / sizeof CHOICE_ROWS[0], &line->choice},
+        {"The feed, without --config", CONFIG_FEED_ROWS, CONFIG_FEED_ROW_COUNT, &line->feed},
+        {"Recording", CONFIG_RECORDER_ROWS, CONFIG_RECORDER_ROW_COUNT, &line->config},
+        {"When to stop (besides SIGINT, SIGTERM and SIGHUP)", CONFIG_RUN_ROWS, CONFIG_RUN_ROW_COUNT,
+         &line->config},
+        option_group_json(&line->json),
+        option_group_verbosity(&line->verbosity),
+    };
+    options_spec spec = {
+        .verb = "record",
+        .summary = "Capture live feeds into an archive, until stopped.",
+        .operands = "[URL]",
+        .operand_max = 1,
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .statuses = {[EXIT_CODE_DONE] = "stopped; there was a connection",
+                     [EXIT_CODE_USAGE] = "the command line or the configuration is wrong",
+                     [EXIT_CODE_FAILED] = ("the archive cannot be written or is in use, every feed "
+                                           "was refused, or no connection was ever established")},
+        .examples = "tapedeck record -a tape --family v5-linear --topic publicTrade.BTCUSDT\n"
+                    "tapedeck record -a tape wss://stream.bybit.com/v5/public/linear \\\n"
+                    "  --topic orderbook.50.BTCUSDT\n"
+                    "tapedeck record -a tape -c feeds.yaml --duration 1h",
+        .now_ns = clock_wall_ns(clock_real()),
+    };
+    return verb_begin(context, &spec, argc, argv, &line->operands, status);
+}
+
+/* A feed option was given beside --config. */
+static int has_feed_option(const record_line *line)
+{
+    feed_config untouched;
+    config_feed_init(&untouched);
+    /* Both began as zeroed memory and only members were written since, so padding is equal. */
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
+    return memcmp(&untouched, &line->feed, sizeof untouched) != 0;
+}
+
+static td_result two_urls(const char *operand, const char *option, td_err *err)
+{
+    char shown[2][LIMIT_URL_BYTES];
+    return td_err_set(err, TD_E_INVALID, "two URLs are given: '%s' and --url '%s'",
+                      td_url_redacted(operand, shown[0], sizeof shown[0]),
+                      td_url_redacted(option, shown[1], sizeof shown[1]));
+}
+
+static td_result resolve_config(record_line *line, td_err *err)
+{
+    if (line->choice.config_file != NULL) {
+        if (line->operands.count > 0 || has_feed_option(line)) {
+            td_err_set(err, TD_E_INVALID,
+                       "a feed is given on the command line and another way by --config");
+            td_err_hint(err, "put the feed into the file, or leave --config out");
+            return TD_E_INVALID;
+        }
+        td_result rc = config_load(&line->config, io_posix(), line->choice.config_file, err);
+        return rc == TD_OK ? config_finish(&line->config, err) : rc;
+    }
+    if (line->operands.count == 1) {
+        if (line->feed.url != NULL)
+            return two_urls(line->operands.items[0], line->feed.url, err);
+        line->feed.url = line->operands.items[0];
+    }
+    line->config.feeds[0] = line->feed;
+    line->config.feed_count = 1;
+    return config_finish(&line->config, err);
+}
+
+/* Recording continues without its reader; the exit status at the end is 4. */
+static void warn_of_unread(record_ui *ui)
+{
+    if (ui->is_warned || !output_is_broken(&ui->output))
+        return;
+    ui->is_warned = 1;
+    report_line(ui->progress.report, TD_LOG_WARNING, "%s; recording continues",
+                ui->output.err.text);
+}
+
+static void on_durable(void *user, const char *feed, const chain_conn *conn, uint64_t lag_ns)
+{
+    record_ui *ui = user;
+    if (!ui->form.is_json)
+        return;
+    pthread_mutex_lock(&ui->mutex);
+    json_writer *json = output_json_begin(&ui->output);
+    json_write_object_begin(json);
+    json_write_member_object_begin(json, "durable");
+    json_write_member_text(json, "feed", feed);
+    json_write_member_u64(json, "line", conn->line);
+    json_write_member_u64(json, "shard", conn->shard);
+    json_write_member_u64(json, "conn", conn->conn);
+    json_write_member_u64(json, "in", conn->in);
+    json_write_member_u64(json, "out", conn->out);
+    json_write_member_text(json, "session", ui->session);
+    json_write_member_u64(json, "lag_ns", lag_ns);
+    json_write_object_end(json);
+    json_write_object_end(json);
+    output_json_end(&ui->output);
+    output_flush(&ui->output);
+    warn_of_unread(ui);
+    pthread_mutex_unlock(&ui->mutex);
+}
+
+static void on_status(void *user, const supervisor_status *status)
+{
+    record_ui *ui = user;
+    uint64_t mono_ns = clock_mono_ns(ui->clock);
+    if (!progress_is_due(&ui->progress, mono_ns))
+        return;
+    char elapsed[TD_TIME_TEXT_BYTES];
+    char lag_text[TD_TIME_TEXT_BYTES];
+    char trouble[2 * UNIT_TEXT_BYTES + 32] = "";
+    td_duration_format(status->elapsed_ns, elapsed);
+    td_duration_format(status->recording.lag.last_ns, lag_text);
+    if (status->recording.intake.frames_dropped + status->recording.live_check.broken > 0)
+        (void)snprintf(trouble, sizeof trouble, "  %s dropped  %s broken", /* fits */
+                       format_counted(status->recording.intake.frames_dropped, "frame").text,
+                       format_counted(status->recording.live_check.broken, "book").text);
+    uint64_t frames = rate_update(&ui->frame_rate, mono_ns, status->recording.intake.frames_in);
+    uint64_t bytes = rate_update(&ui->byte_rate, mono_ns, status->recording.intake.bytes_in);
+    progress_show(
+        &ui->progress, mono_ns,
+        "%" PRIu64 "/%" PRIu64 " feeds live%s  %s/s  %s/s  %s  %s  lag %s  %s  ring %" PRIu64 " %%",
+        status->live, status->feeds, trouble, format_counted(frames, "frame").text,
+        format_size(bytes).text, elapsed, format_counted(status->recording.intake.gaps, "gap").text,
+        lag_text, format_counted(status->recording.intake.frames_in, "frame").text,
+        status->recording.ring_percent);
+}
+
+static uint64_t count_frames(const supervisor_status *status)
+{
+    return status->recording.intake.frames_in - status->recording.intake.frames_dropped +
+           status->recording.intake.frames_out + status->recording.intake.http_replies;
+}
+
+static void warn_of(reporter *log, uint64_t count, const char *noun, const char *what)
+{
+    if (count > 0)
+        report_line(log, TD_LOG_WARNING, "%s %s", format_counted(count, noun).text, what);
+}
+
+static void log_summary(reporter *log, const char *path, const supervisor_status *status)
+{
+    char elapsed[TD_TIME_TEXT_BYTES];
+    char lag_max[TD_TIME_TEXT_BYTES];
+    char lag_mean[TD_TIME_TEXT_BYTES];
+    td_duration_format(status->elapsed_ns, elapsed);
+    td_duration_format(status->recording.lag.max_ns, lag_max);
+    td_duration_format(status->recording.lag.mean_ns, lag_mean);
+    report_line(log, TD_LOG_INFO, "recorded %s (%s received) in %s into %s: %s on disk",
+                format_counted(count_frames(status), "frame").text,
+                format_size(status->recording.intake.bytes_in).text, elapsed, path,
+                format_size(status->recording.file_bytes).text);
+    report_line(log, TD_LOG_INFO, "durable after at most %s, %s on average", lag_max, lag_mean);
+    warn_of(log, status->recording.lag.late_chunks, "chunk",
+            "became durable later than commit_interval");
+    warn_of(log, status->recording.intake.frames_dropped, "frame", "discarded by overload");
+    warn_of(log, status->recording.encoder.overflow_frames, "frame",
+            "recorded as _unknown: a segment has too many topics and symbols");
+    warn_of(log, status->recording.live_check.unchecked_books, "book",
+            "unchecked: the live check's memory was used up");
+    warn_of(log, status->recording.live_check.violations, "frame", "broke a continuity rule");
+}
+
+/* A session's result: a line of JSON, or lines of the log. */
+static void print_summary(record_ui *ui, const char *session, const char *path,
+                          const supervisor_status *status)
+{
+    result_writer r;
+    if (!ui->form.is_json) {
+        log_summary(ui->progress.report, path, status);
+        return;
+    }
+    result_begin(&r, &ui->output, &ui->form);
+    result_object_begin(&r, NULL);
+    result_object_begin(&r, "recorded");
+    result_text(&r, "session", session);
+    result_count(&r, "frames", count_frames(status));
+    result_count(&r, "in", status->recording.intake.frames_in);
+    result_count(&r, "out", status->recording.intake.frames_out);
+    result_size(&r, "bytes", status->recording.intake.bytes_in);
+    result_count(&r, "dropped", status->recording.intake.frames_dropped);
+    result_count(&r, "unknown", status->recording.encoder.unknown_frames);
+    result_count(&r, "overflow", status->recording.encoder.overflow_frames);
+    result_count(&r, "chunks", status->recording.encoder.chunks);
+    result_size(&r, "compressed_bytes", status->recording.encoder.compressed_bytes);
+    result_size(&r, "file_bytes", status->recording.file_bytes);
+    result_count(&r, "redactions", status->recording.encoder.redactions);
+    result_count(&r, "http_replies", status->recording.intake.http_replies);
+    result_count(&r, "http_failures", status->http_failures);
+    result_count(&r, "violations", status->recording.live_check.violations);
+    result_count(&r, "unchecked", status->recording.live_check.skipped);
+    result_number(&r, "lag_ns_max", status->recording.lag.max_ns);
+    result_number(&r, "lag_ns_mean", status->recording.lag.mean_ns);
+    result_count(&r, "late_chunks", status->recording.lag.late_chunks);
+    result_count(&r, "lines_lost", output_lines_lost(&ui->output));
+    result_count(&r, "unchecked_books", status->recording.live_check.unchecked_books);
+    result_count(&r, "states_left_out", status->recording.live_check.states_left_out);
+    result_fraction(&r, "elapsed_s", status->elapsed_ns / TD_NS_PER_MS, 3);
+    result_object_end(&r, NULL);
+    result_object_end(&r, NULL);
+    result_end(&r);
+}
+
+static void ask_to_stop(void *user)
+{
+    supervisor_stop(user);
+}
+
+static td_result run(record_ui *ui, archive *into, const recorder_config *config, const td_log *log,
+                     supervisor_status *final, td_err *err)
+{
+    supervisor *recorder = NULL;
+    stop_signal *signals = NULL;
+    supervisor_options options = {.archive = into,
+                                  .config = config,
+                                  .clock = ui->clock,
+                                  .log = log,
+                                  .clock_session_mono_ns = ui->clock_session_mono_ns,
+                                  .durable = on_durable,
+                                  .status = on_status,
+                                  .user = ui};
+    stop_signal_block(0);
+    td_result rc = supervisor_open(&options, &recorder, err);
+    if (rc == TD_OK)
+        rc = stop_signal_open(&(stop_signal_calls){.stop = ask_to_stop, .user = recorder}, &signals,
+                              err);
+    if (rc == TD_OK)
+        rc = supervisor_run(recorder, final, err);
+    stop_signal_close(signals);
+    supervisor_close(recorder);
+    return rc;
+}
+
+/* One session, from the archive's lock to its summary. */
+static td_result record_session(const verb_context *context, record_ui *ui, const char *path,
+                                const recorder_config *config, supervisor_status *final,
+                                td_err *err)
+{
+    archive *into = NULL;
+    td_log log = report_log(context->report);
+    archive_options options = {.io = io_posix(), .clock = ui->clock, .log = &log, .verb = "record"};
+    td_result rc = archive_open(&options, path, ARCHIVE_APPEND, &into, err);
+    if (rc == TD_OK) {
+        ui->session = archive_session(into);
+        rc = run(ui, into, config, &log, final, err);
+    }
+    progress_end(&ui->progress);
+    if (rc == TD_OK)
+        print_summary(ui, archive_session(into), path, final);
+    archive_close(into);
+    return rc;
+}
+
+/* What is left of the bounds after a session. 0: nothing, they are met. */
+static int reduce_bounds(recorder_config *config, const supervisor_status *done)
+{
+    if ((config->duration_ns != 0 && done->elapsed_ns >= config->duration_ns) ||
+        (config->max_frames != 0 && done->recording.intake.frames_in >= config->max_frames))
+        return 0;
+    if (config->duration_ns != 0)
+        config->duration_ns -= done->elapsed_ns;
+    if (config->max_frames != 0)
+        config->max_frames -= done->recording.intake.frames_in;
+    return 1;
+}
+
+/* A stop by signal or --duration is a success only if there was something to record. */
+static td_result never_connected(td_err *err)
+{
+    td_err_set(err, TD_E_NETWORK, "nothing was recorded: no connection was ever established");
+    td_err_hint(err, "the log lines above have the error of each attempt");
+    return TD_E_NETWORK;
+}
+
+/* One session, and another one whenever the wall clock went back: times of one session only rise.
+ */
+static td_result record(const verb_context *context, record_line *line, td_err *err)
+{
+    const char *path = NULL;
+    supervisor_status final = {0};
+    uint64_t established = 0;
+    td_err late;
+    record_ui ui = {.clock = clock_real(), .form = line->json};
+    pthread_mutex_init(&ui.mutex, NULL);
+    output_init(&ui.output, stdout);
+    progress_init(&ui.progress, context->report);
+    td_result rc = archive_choice_require(&line->archive, &path, err);
+    if (rc == TD_OK && ui.form.is_json)
+        rc = output_detach(&ui.output, err);
+    int continues = rc == TD_OK;
+    while (continues) {
+        rc = record_session(context, &ui, path, &line->config, &final, err);
+        established += final.established;
+        continues = rc == TD_OK && final.is_clock_wrong && reduce_bounds(&line->config, &final);
+        ui.clock_session_mono_ns = clock_mono_ns(ui.clock) + LIMIT_CLOCK_SESSION_NS;
+    }
+    if (rc == TD_OK && established == 0)
+        rc = never_connected(err);
+    td_result written = output_finish(&ui.output, rc == TD_OK ? err : &late);
+    pthread_mutex_destroy(&ui.mutex);
+    return rc == TD_OK ? written : rc;
+}
+
+static exit_code run_line(const verb_context *context, record_line *line)
+{
+    td_err err;
+    report_begin_log(context->report, &line->verbosity);
+    td_result rc = resolve_config(line, &err);
+    if (rc == TD_OK)
+        rc = report_detach(context->report, &err);
+    if (rc == TD_OK)
+        rc = record(context, line, &err);
+    return rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
+}
+
+exit_code cmd_record(const verb_context *context, int argc, char **argv)
+{
+    exit_code status;
+    record_line *line = td_alloc_zero(1, sizeof *line); /* too large for a stack */
+    config_init(&line->config);
+    config_feed_init(&line->feed);
+    if (parse_line(context, line, argc, argv, &status))
+        status = run_line(context, line);
+    config_fini(&line->config);
+    td_free(line);
+    return status;
+}

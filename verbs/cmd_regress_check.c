@@ -1,0 +1,341 @@
+#include "verbs/cmds.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io_posix.h"
+#include "base/limits.h"
+#include "base/cli/units.h"
+#include "base/version.h"
+#include "verbs/verb_run.h"
+#include "regress/cut.h"
+#include "regress/report.h"
+#include "regress/run.h"
+
+/* Everything of one run of either verb. */
+typedef struct check_command {
+    verb_run *verb;
+    const char *cut_file;
+    const char *junit_file;
+    decoder_options decoders;
+    member_mask mask;
+    selection wanted; /* what is played, with absolute times */
+    uint8_t is_diff;  /* 0: check */
+    uint8_t is_part;  /* 1: less time than the baseline covers, or --part */
+    baseline *was;
+    regress_report report;
+} check_command;
+
+static const option_row REPORT_ROWS[] = {
+    {.long_name = "only",
+     OPTION_INTO(check_command, mask.only),
+     .metavar = "MEMBER",
+     .help = "compare only these members of messages, such as price (may be repeated)"},
+    {.long_name = "ignore",
+     OPTION_INTO(check_command, mask.ignored),
+     .metavar = "MEMBER",
+     .help = "do not compare these members of messages; book: the book after the frame (may\n"
+             "be repeated)"},
+    {.long_name = "cut",
+     OPTION_INTO(check_command, cut_file),
+     .metavar = "FILE",
+     .help = "write the shortest tape that shows the first difference (.mcap)"},
+    {.long_name = "junit",
+     OPTION_INTO(check_command, junit_file),
+     .metavar = "FILE",
+     .help = "also write the result as JUnit XML"},
+};
+
+static const option_row CHECK_ROWS[] = {
+    {.long_name = "part",
+     OPTION_INTO(check_command, is_part),
+     .help = "the archive has a part of the baseline's time only: earlier and later frames\n"
+             "are not missing (implied by --from and --to)"},
+};
+
+static option_group report_group(check_command *target)
+{
+    return (option_group){"Report", REPORT_ROWS, sizeof REPORT_ROWS / sizeof *REPORT_ROWS, target};
+}
+
+/* ---- before ---- */
+
+/* What can be refused before the archive is opened is refused here. */
+static td_result check_flags_of(verb_run *verb)
+{
+    check_command *command = verb->state;
+    td_err *err = &verb->err;
+    command->verb = verb;
+    if (!command->is_diff)
+        command->report.baseline = verb->operands.items[0];
+    if (verb->operands.count > 1)
+        verb->choice.path = verb->operands.items[1];
+    td_result rc = decoder_options_check(&command->decoders, command->is_diff ? 2 : 1, err);
+    if (rc == TD_OK && command->is_diff && decoder_options_count(&command->decoders) == 0) {
+        rc = td_err_set(err, TD_E_INVALID, "no decoder is given");
+        td_err_hint(err, "give --decoder FILE.so or --decoder-cmd COMMAND, once or twice");
+    }
+    if (rc == TD_OK && member_mask_is_given(&command->mask) &&
+        decoder_options_count(&command->decoders) == 0)
+        rc =
+            td_err_set(err, TD_E_INVALID,
+                       "--only and --ignore compare your decoder: give --decoder or --decoder-cmd");
+    if (rc == TD_OK && command->cut_file != NULL)
+        rc = cut_check_path(command->cut_file, err);
+    return rc;
+}
+
+/* The baseline's hashes are of all members. */
+static td_result check_maskable(const check_command *command, td_err *err)
+{
+    const baseline_meta *was = baseline_get_meta(command->was);
+    if (strcmp(was->decoder, "built-in") == 0)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID,
+               "the baseline was saved with '%s': --only and --ignore need one of the built-in "
+               "decoder",
+               was->decoder);
+    td_err_hint(err, "'tapedeck regress diff' compares two decoders of your own");
+    return TD_E_INVALID;
+}
+
+/* diff compares the first decoder with the second one, or the built-in one with the only one. */
+static td_result open_decoders(check_command *command, td_err *err)
+{
+    const verb_run *verb = command->verb;
+    size_t count = decoder_options_count(&command->decoders);
+    const int is_masked = member_mask_is_given(&command->mask);
+    td_result rc = TD_OK;
+    if (!command->is_diff && is_masked)
+        rc = check_maskable(command, err);
+    if (rc == TD_OK && !command->is_diff && is_masked)
+        rc = user_decoder_open(&command->decoders, count, &verb->log, verb->signals,
+                               &command->report.was_decoder, err);
+    else if (rc == TD_OK && command->is_diff)
+        rc = user_decoder_open(&command->decoders, count == 2 ? 0 : count, &verb->log,
+                               verb->signals, &command->report.was_decoder, err);
+    if (rc == TD_OK)
+        rc = user_decoder_open(&command->decoders, command->is_diff && count == 2 ? 1 : 0,
+                               &verb->log, verb->signals, &command->report.is_decoder, err);
+    return rc;
+}
+
+/* Narrow the selection to what the baseline covers: it has the baseline's globs where the command
+ * line gives none of that kind, and no time outside of the baseline's. */
+static td_result narrow(check_command *command, td_err *err)
+{
+    const selection *scope = &baseline_get_meta(command->was)->scope;
+    const selection_window all = selection_resolve(scope, 0);
+    selection *wanted = &command->wanted;
+    if (wanted->feeds.count == 0)
+        wanted->feeds = scope->feeds;
+    if (wanted->topics.count == 0)
+        wanted->topics = scope->topics;
+    if (wanted->symbols.count == 0)
+        wanted->symbols = scope->symbols;
+    selection_window window;
+    td_result rc = verb_run_window(command->verb, wanted, &window);
+    if (rc != TD_OK)
+        return rc;
+    command->is_part |= window.from_ns > all.from_ns || window.to_ns < all.to_ns;
+    if (window.from_ns < all.from_ns)
+        window.from_ns = all.from_ns;
+    if (window.to_ns > all.to_ns)
+        window.to_ns = all.to_ns;
+    if (window.from_ns >= window.to_ns)
+        return td_err_set(err, TD_E_INVALID, "the baseline has no frames of the selected time");
+    selection_set_window(wanted, window);
+    return TD_OK;
+}
+
+static td_result open_all(check_command *command, td_err *err)
+{
+    selection_window window;
+    command->wanted = command->verb->wanted;
+    td_result rc = command->is_diff ? verb_run_window(command->verb, &command->wanted, &window)
+                                    : baseline_open(command->report.baseline, &command->was, err);
+    if (rc == TD_OK && !command->is_diff)
+        rc = narrow(command, err);
+    return rc == TD_OK ? open_decoders(command, err) : rc;
+}
+
+/* ---- the runs ---- */
+
+static void begin_phase(check_command *command, const char *phase)
+{
+    command->verb->phase = phase;
+    command->verb->rate = (rate_window){0};
+}
+
+/* The first decoder's results, in a temporary file whose name no other run uses. */
+static td_result save_first(check_command *command, td_err *err)
+{
+    const observe_options how = verb_run_observing(command->verb);
+    const regress_options options = {&how, &command->wanted, command->report.was_decoder};
+    const char *folder = getenv("TMPDIR");
+    char path[LIMIT_PATH_BYTES];
+    int size = snprintf(path, sizeof path, "%s/tapedeck-diff-%ld.tdb",
+                        folder == NULL || folder[0] == '\0' ? "/tmp" : folder, (long)getpid());
+    if (size >= (int)sizeof path)
+        return td_err_set(err, TD_E_INVALID, "TMPDIR is too long");
+    begin_phase(command, "before");
+    td_result rc = regress_save(&options, path, &command->was, &command->report.totals, err);
+    progress_end(&command->verb->progress);
+    if (rc != TD_OK && command->was == NULL)
+        td_err_hint(err, "the first decoder's results are kept in TMPDIR while 'diff' runs");
+    /* It is open, and needs no name any more: whatever ends this process removes it. */
+    return rc == TD_OK ? td_io_unlink(io_posix(), path, err) : rc;
+}
+
+static td_result compare(check_command *command, td_err *err)
+{
+    const observe_options how = verb_run_observing(command->verb);
+    const regress_options options = {&how, &command->wanted, command->report.is_decoder};
+    const regress_against against = {.was = command->was,
+                                     .extent = command->is_part ? JOIN_PART : JOIN_WHOLE,
+                                     .was_decoder = command->report.was_decoder,
+                                     .mask = &command->mask};
+    begin_phase(command, "now");
+    td_result rc =
+        regress_compare(&options, &against, &command->report.totals, &command->report.found, err);
+    progress_end(&command->verb->progress);
+    const regress_counts *counts = &command->report.found.totals;
+    if (rc != TD_OK || counts->compared + regress_differing(counts) > 0)
+        return rc;
+    return td_err_set(err, TD_E_NOTFOUND,
+                      "no frame is compared: the selection has none of the baseline");
+}
+
+static td_result play(check_command *command, td_err *err)
+{
+    td_result rc = command->is_diff ? save_first(command, err) : TD_OK;
+    return rc == TD_OK ? compare(command, err) : rc;
+}
+
+/* ---- the report ---- */
+
+/* The tape of the first difference. */
+static td_result cut(check_command *command, td_err *err)
+{
+    const regress_stream *of = command->report.found.first;
+    if (command->cut_file == NULL)
+        return TD_OK;
+    if (of == NULL || !of->first.has_frame) {
+        report_line(command->verb->report, TD_LOG_INFO, "no frame differs: '%s' is not written",
+                    command->cut_file);
+        return TD_OK;
+    }
+    const cut_options options = {.archive = command->verb->archive,
+                                 .decoding = user_decoder_decoding(command->report.is_decoder),
+                                 .threads = threads_options_count(&command->verb->threads),
+                                 .path = command->cut_file};
+    cut_result done;
+    td_result rc = regress_cut(options, of, &done, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "--cut");
+    report_line(command->verb->report, TD_LOG_INFO, "%s in '%s'%s",
+                format_counted(done.frames + done.state_frames, "frame").text, command->cut_file,
+                done.without_snapshot > 0 ? "; the archive has no snapshot before them" : "");
+    return TD_OK;
+}
+
+static td_result conclude(check_command *command, td_err *err)
+{
+    regress_report *report = &command->report;
+    report->archive = archive_path(command->verb->archive);
+    report->was = baseline_get_meta(command->was);
+    td_result rc = TD_OK;
+    regress_report_describe(report, &command->verb->result);
+    if (command->junit_file != NULL)
+        rc = regress_report_junit(&command->report.found, io_posix(), command->junit_file, err);
+    if (rc == TD_OK)
+        rc = cut(command, err);
+    if (command->report.totals.is_damaged)
+        command->verb->status = EXIT_CODE_DAMAGE;
+    else if (regress_report_differs(report))
+        command->verb->status = EXIT_CODE_DIFFERS;
+    return rc;
+}
+
+static void close_all(check_command *command)
+{
+    regress_comparison_close(&command->report.found);
+    user_decoder_close(command->report.was_decoder);
+    user_decoder_close(command->report.is_decoder);
+    baseline_close(command->was);
+}
+
+/* What both verbs do. */
+static td_result run(verb_run *verb)
+{
+    check_command *command = verb->state;
+    td_result rc = open_all(command, &verb->err);
+    if (rc == TD_OK)
+        rc = play(command, &verb->err);
+    if (rc == TD_OK)
+        rc = conclude(command, &verb->err);
+    close_all(command);
+    return rc;
+}
+
+/* ---- the verbs ---- */
+
+exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
+{
+    check_command command = {.is_diff = 0};
+    const verb_spec spec = {
+        .name = "regress check",
+        .summary = "Decode an archive and compare the result with a baseline, frame by frame.",
+        .operands = "FILE [DIR]",
+        .operand_min = 1,
+        .operand_max = 2,
+        .statuses = {[EXIT_CODE_DONE] = "the same",
+                     [EXIT_CODE_DIFFERS] =
+                         "frames differ, are missing or are new, or your decoder failed at one",
+                     [EXIT_CODE_DAMAGE] =
+                         "stored frames or the baseline are damaged; the rest was compared",
+                     [EXIT_CODE_FAILED] =
+                         ("stopped, nothing matches the selection, a file cannot be read or "
+                          "written, or your decoder cannot be loaded or started")},
+        .examples = "tapedeck regress check before.tdb DIR\n"
+                    "tapedeck regress check before.tdb DIR --topic trade --junit report.xml\n"
+                    "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
+        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
+        .own = {{"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command},
+
+                report_group(&command),
+                option_group_decoder(&command.decoders)},
+        .mode = ARCHIVE_READ,
+        .check = check_flags_of,
+        .work = run};
+    return verb_run_all(&spec, &command, context, argc, argv);
+}
+
+exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
+{
+    check_command command = {.is_diff = 1};
+    const verb_spec spec = {
+        .name = "regress diff",
+        .summary =
+            "Decode an archive with two decoders and compare the results, frame by frame. A\n"
+            "single decoder is compared with the built-in one.",
+        .statuses = {[EXIT_CODE_DONE] = "the same",
+                     [EXIT_CODE_DIFFERS] = "frames differ, or a decoder failed at one",
+                     [EXIT_CODE_DAMAGE] = "stored frames are damaged; the rest was compared",
+                     [EXIT_CODE_FAILED] = ("stopped, nothing matches the selection, a file cannot "
+                                           "be written, or a decoder cannot be loaded or started")},
+        .examples = "tapedeck regress diff DIR --decoder ./mine.so\n"
+                    "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
+                    "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py'",
+        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
+        .own = {report_group(&command), option_group_decoder(&command.decoders)},
+        .mode = ARCHIVE_READ,
+        .check = check_flags_of,
+        .work = run};
+    return verb_run_all(&spec, &command, context, argc, argv);
+}

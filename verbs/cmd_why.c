@@ -1,0 +1,355 @@
+#include "verbs/cmds.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "archive/archive_view.h"
+#include "archive/ledger.h"
+#include "archive/moment.h"
+#include "replay/play/stream.h"
+#include "verbs/verb_run.h"
+#include "tape/empty_selection.h"
+
+enum {
+    ROWS_MAX = 1 << 16, /* of a book; the oldest are dropped beyond that */
+    ROWS_PRINTED = 20,  /* to people */
+};
+
+typedef struct why_flags {
+    options_time at;
+    int side; /* msg_side; -1: not given */
+    const char *price;
+
+} why_flags;
+
+static const char *const SIDES[] = {"bid", "ask", NULL}; /* as msg_side */
+
+static const option_row WHY_ROWS[] = {
+    {.long_name = "at",
+     OPTION_INTO(why_flags, at),
+     .metavar = "TIME",
+     .help = "the moment: the book after the last frame received until then",
+     .is_relative = 1},
+    {.long_name = "side",
+     OPTION_INTO(why_flags, side),
+     .metavar = "SIDE",
+     .help = "the side of the level:",
+     .choices = SIDES},
+    {.long_name = "price",
+     OPTION_INTO(why_flags, price),
+     .metavar = "N",
+     .help = "the price of the level"},
+};
+
+/* What happened to the level, or a trade at its price. */
+typedef struct why_row {
+    uint64_t recv_ns, ordinal;
+    uint32_t conn;
+    const char *what;
+    const char *taker; /* of a trade; NULL else */
+    td_decimal size;
+    uint8_t has_size; /* 0: the level is gone, or not in the snapshot */
+    uint8_t has_seq;
+    int64_t seq;
+} why_row;
+
+/* A book, since its last snapshot. */
+typedef struct why_book {
+    char *feed, *topic, *symbol;
+    const struct stream *of; /* while frames come */
+    uint8_t is_broken;
+    why_row *rows; /* the snapshot, then in order */
+    size_t count;
+    uint64_t dropped;
+} why_book;
+
+typedef struct why_command {
+    why_flags flags;
+    td_decimal price;
+    const char *symbol; /* a glob, as the selection's list */
+    why_book *books;
+    size_t count;
+} why_command;
+
+/* ---- gathering ---- */
+
+static why_book *find_book(why_command *command, const struct stream *of)
+{
+    for (size_t i = 0; i < command->count; i++)
+        if (command->books[i].of == of)
+            return &command->books[i];
+    command->books = td_array_grow(command->books, command->count, sizeof *command->books);
+    command->books[command->count] = (why_book){.feed = td_strdup(of->feed),
+                                                .topic = td_strdup(of->topic),
+                                                .symbol = td_strdup(of->symbol),
+                                                .of = of};
+    return &command->books[command->count++];
+}
+
+/* The snapshot stays: it is where the chain begins. */
+static void add_row(why_book *b, const why_row *row)
+{
+    if (b->count == ROWS_MAX) {
+        memmove(b->rows + 1, b->rows + ROWS_MAX / 2, sizeof *b->rows * (ROWS_MAX / 2));
+        b->count = ROWS_MAX / 2 + 1;
+        b->dropped += ROWS_MAX / 2 - 1;
+    }
+    b->rows = td_array_grow(b->rows, b->count, sizeof *b->rows);
+    b->rows[b->count++] = *row;
+}
+
+static void add_changes(why_command *command, why_book *b, const message *m, const why_row *from,
+                        int is_snapshot)
+{
+    why_row row = *from;
+    if (is_snapshot) {
+        b->count = 0;
+        b->dropped = 0;
+        row.what = "snapshot";
+        add_row(b, &row);
+    }
+    for (size_t i = 0; i < m->book.level_count; i++) {
+        const msg_level *level = &m->book.levels[i];
+        if (level->side != command->flags.side ||
+            td_decimal_compare((td_decimal){level->price, level->price_scale}, command->price) != 0)
+            continue;
+        row.has_size = level->action != ACTION_DELETE;
+        row.size = (td_decimal){level->size, level->size_scale};
+        if (is_snapshot) {
+            b->rows[0] = row;
+        } else {
+            row.what = msg_action_name((msg_action)level->action);
+            add_row(b, &row);
+        }
+    }
+}
+
+static void add_trades(why_command *command, const struct stream *of, const message *m,
+                       const why_row *from)
+{
+    for (size_t i = 0; i < m->trades.trade_count; i++) {
+        const msg_trade *trade = &m->trades.trades[i];
+        why_row row = *from;
+        if (td_decimal_compare(trade->price, command->price) != 0)
+            continue;
+        row.what = "trade";
+        row.taker = msg_side_name((msg_side)trade->side);
+        row.size = trade->size;
+        row.has_size = 1;
+        for (size_t k = 0; k < command->count; k++) {
+            why_book *b = &command->books[k];
+            if (strcmp(b->feed, of->feed) == 0 && strcmp(b->symbol, of->symbol) == 0)
+                add_row(b, &row);
+        }
+    }
+}
+
+static td_result observe(void *ctx, const struct stream *of, void **state,
+                         const observed_frame *seen, td_err *err)
+{
+    const frame_ref *frame = seen->frame;
+    const message *m = frame->content.message;
+    (void)state;
+    (void)err;
+    if (frame->is_copy || seen->found == NULL)
+        return TD_OK;
+    why_row row = {
+        .recv_ns = frame->recv_ns, .ordinal = frame->ordinal, .conn = frame->conn->number};
+    if (m != NULL)
+        row.has_seq = (uint8_t)msg_head_number(&m->head, &row.seq);
+    if (track_book(seen->found->track) != NULL) {
+        why_book *b = find_book(ctx, of);
+        b->is_broken = !seen->trust->is_trusted;
+        if (m != NULL)
+            add_changes(ctx, b, m, &row, seen->found->rules.is_snapshot);
+    } else if (m != NULL && m->head.type == MSG_TRADE) {
+        add_trades(ctx, of, m, &row);
+    }
+    return TD_OK;
+}
+
+/* ---- the result ---- */
+
+/* The last change; NULL: there was none, and no snapshot. */
+static const why_row *last_change(const why_book *b)
+{
+    for (size_t i = b->count; i > 0; i--)
+        if (b->rows[i - 1].taker == NULL)
+            return &b->rows[i - 1];
+    return NULL;
+}
+
+static void describe_size(result_writer *r, const why_row *row)
+{
+    if (row != NULL && row->has_size)
+        result_decimal(r, "size", row->size);
+    else
+        result_null(r, "size");
+}
+
+static void describe_row(result_writer *r, const char *name, const why_row *row)
+{
+    result_object_begin(r, name);
+    result_instant(r, "recv_ns", row->recv_ns);
+    result_text(r, "what", row->what);
+    result_text(r, "taker", row->taker);
+    describe_size(r, row);
+    result_number(r, "conn", row->conn);
+    result_number(r, "ordinal", row->ordinal);
+    if (row->has_seq)
+        result_signed(r, "seq", row->seq);
+    else
+        result_null(r, "seq");
+    result_object_end(r, name == NULL ? NULL
+                                      : "{what} by frame {ordinal} of connection {conn}, received "
+                                        "{recv_ns}");
+}
+
+static void describe_book(result_writer *r, const why_command *command, const why_book *b)
+{
+    static const table_column COLUMNS[] = {
+        {"received", TABLE_LEFT, "{recv_ns}"}, {"what", TABLE_LEFT, "{what}[, {taker}]"},
+        {"size", TABLE_RIGHT, "{size|-}"},     {"conn", TABLE_RIGHT, "{conn}"},
+        {"frame", TABLE_RIGHT, "{ordinal}"},   {"number", TABLE_SPARE_RIGHT, "{seq|-}"}};
+    const why_row *by = last_change(b);
+
+    size_t first = result_json(r) != NULL || b->count <= ROWS_PRINTED ? 1 : b->count - ROWS_PRINTED;
+    result_object_begin(r, NULL);
+    result_text(r, "feed", b->feed);
+    result_text(r, "topic", b->topic);
+    result_text(r, "symbol", b->symbol);
+    describe_size(r, by);
+    if (by != NULL)
+        describe_row(r, "by", by);
+    else
+        result_null(r, "by");
+    result_bool(r, "broken", b->is_broken);
+    result_count(r, "omitted", b->dropped + first - 1);
+    result_note(r, "side", "%s", SIDES[command->flags.side]);
+    result_note(r, "price", "%s", command->flags.price);
+    result_table_begin(r, "chain", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
+    if (b->count > 0)
+        describe_row(r, NULL, &b->rows[0]);
+    for (size_t i = first; i < b->count; i++)
+        describe_row(r, NULL, &b->rows[i]);
+    result_list_end(r);
+    result_object_end(r,
+                      "{feed} {topic} {symbol}: {side} {price} [has size {size}][{size!}is not in "
+                      "the book][: {by}][{broken?}; the book is broken]\n"
+                      "[{omitted row} after the snapshot left out; --json has them\n]{chain}");
+}
+
+static int describe(verb_run *verb)
+{
+    const why_command *command = verb->state;
+    result_writer *r = &verb->result;
+    int is_there = 0;
+    result_object_begin(r, NULL);
+    result_list_begin(r, "books");
+    for (size_t i = 0; i < command->count; i++) {
+        const why_row *by = last_change(&command->books[i]);
+        is_there |= by != NULL && by->has_size;
+        describe_book(r, command, &command->books[i]);
+    }
+    result_list_end(r);
+    result_object_end(r, "{books}");
+    return is_there;
+}
+
+/* ---- the run ---- */
+
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+/* From the beginning of the connections that were open at the moment: an exchange sends a snapshot
+ * at the start of each. From the beginning of the archive, if none was. */
+static td_result find_window(verb_run *verb, selection *wanted)
+{
+    selection_window window;
+    archive_view *view = NULL;
+    moment open;
+    td_result rc = verb_run_window(verb, wanted, &window);
+    if (rc == TD_OK)
+        rc = archive_view_open(verb->archive, VIEW_ALL, &verb->log, &view, &verb->err);
+    if (rc != TD_OK)
+        return rc;
+    window.to_ns++; /* a frame of that time counts */
+    rc = moment_read(view, wants_feed, wanted, window.to_ns, &open, &verb->err);
+    uint64_t from_ns = moment_oldest_ns(&open);
+    window.from_ns = open.is_unknown || from_ns >= window.to_ns ? 0 : from_ns;
+    selection_set_window(wanted, window);
+    moment_fini(&open);
+    archive_view_close(view);
+    return rc;
+}
+
+static td_result run(verb_run *verb)
+{
+    static const observer_ops OPS = {.name = "why", .frame = observe, .is_ordered = 1};
+    const why_command *command = verb->state;
+    selection wanted = {.symbols = {&command->symbol, 1}, .to = command->flags.at.at, .has_to = 1};
+    cursor_stats stats;
+    gap_list ledger = {0};
+    const observe_options how = verb_run_observing(verb);
+    td_result rc = find_window(verb, &wanted);
+    if (rc == TD_OK)
+        rc = archive_gaps(verb->archive, &ledger, &verb->err);
+    if (rc == TD_OK)
+        rc = observe_tape(&how, &wanted, (cursor_options){.without_audits = 1},
+                          (observer){&OPS, verb->state, &ledger}, &stats, NULL, &verb->err);
+    progress_end(&verb->progress);
+    gap_list_fini(&ledger);
+    if (rc != TD_OK)
+        return rc;
+    if (command->count == 0 && !cursor_is_damaged(&stats))
+        return selection_why_empty(verb->archive, &wanted, &stats, &verb->err);
+    int is_there = describe(verb);
+    verb->status = cursor_is_damaged(&stats) ? EXIT_CODE_DAMAGE
+                   : is_there                ? EXIT_CODE_DONE
+                                             : EXIT_CODE_DIFFERS;
+    return TD_OK;
+}
+
+static td_result check(verb_run *verb)
+{
+    why_command *command = verb->state;
+    const why_flags *flags = &command->flags;
+    command->symbol = verb->operands.items[0];
+    if (!flags->at.is_given || flags->side < 0 || flags->price == NULL)
+        return td_err_set(&verb->err, TD_E_INVALID, "give --at, --side and --price");
+    td_result rc = td_decimal_parse(td_bytes_str(flags->price), &command->price, &verb->err);
+    return rc == TD_OK ? rc : td_err_add(&verb->err, rc, "--price");
+}
+
+exit_code cmd_why(const verb_context *context, int argc, char **argv)
+{
+    why_command command = {.flags.side = -1};
+    const verb_spec spec = {
+        .name = "why",
+        .summary =
+            "Show what put a level into a book: the frame that gave it its size, the changes\n"
+            "since the last snapshot, and the trades at its price between them.",
+        .operands = "[ARCHIVE] SYMBOL",
+        .operand_min = 1,
+        .operand_max = 1,
+        .statuses = {[EXIT_CODE_DONE] = "a book has the level",
+                     [EXIT_CODE_DIFFERS] = "no book has it",
+                     [EXIT_CODE_DAMAGE] = "stored frames are damaged"},
+        .examples = "tapedeck why DIR BTCUSDT --at 2026-11-22T03:12:05 --side bid --price 60000",
+        .takes = VERB_READS_ONCE | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .own = {{"Level", WHY_ROWS, sizeof WHY_ROWS / sizeof *WHY_ROWS, &command.flags}},
+        .mode = ARCHIVE_READ,
+        .check = check,
+        .work = run};
+    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    for (size_t i = 0; i < command.count; i++) {
+        td_free(command.books[i].feed);
+        td_free(command.books[i].topic);
+        td_free(command.books[i].symbol);
+        td_free(command.books[i].rows);
+    }
+    td_free(command.books);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* tapedeck-record: captures live feeds into an archive. Stands alone, so that a capture host need
+ * not carry replay code. */
+#include "verbs/cmds.h"
+
+static const verb_row VERBS[] = {
+    {.name = "record", .summary = CMD_RECORD_SUMMARY, .run = cmd_record},
+    {.name = "tap", .summary = CMD_TAP_SUMMARY, .run = cmd_tap},
+};
+
+int main(int argc, char **argv)
+{
+    static const verb_table TABLE = {
+        .program = "tapedeck-record",
+        .summary = "Captures exchange WebSocket feeds, byte for byte, into an archive.",
+        .rows = VERBS,
+        .row_count = sizeof VERBS / sizeof VERBS[0],
+    };
+    return verbs_main(&TABLE, argc, argv);
+}

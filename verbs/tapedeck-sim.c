@@ -1,0 +1,18 @@
+/* tapedeck-sim: the simulated exchange, a program of its own that the front execs too. */
+#include "base/cli/verbs.h"
+#include "verbs/cmds.h"
+
+static const verb_row VERBS[] = {
+    {"sim", CMD_SIM_SUMMARY, cmd_sim, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    static const verb_table TABLE = {
+        .program = "tapedeck-sim",
+        .summary = "A deterministic exchange for demos, tests and benchmarks.",
+        .rows = VERBS,
+        .row_count = sizeof VERBS / sizeof VERBS[0],
+    };
+    return verbs_main(&TABLE, argc, argv);
+}

@@ -1,0 +1,43 @@
+/* tapedeck: the front. It has the archive's verbs itself and runs the other programs for theirs,
+ * so that a capture host needs no replay code. */
+#include "verbs/cmds.h"
+#include "base/cli/verbs.h"
+
+static const verb_row VERBS[] = {
+    {"record", CMD_RECORD_SUMMARY, NULL, "tapedeck-record"},
+    {"tap", CMD_TAP_SUMMARY, NULL, "tapedeck-record"},
+    {"import", "import captures of other tools into an archive", cmd_import, NULL},
+    {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
+    {"when", CMD_WHEN_SUMMARY, NULL, "tapedeck-replay"},
+    {"why", CMD_WHY_SUMMARY, NULL, "tapedeck-replay"},
+    {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
+    {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
+    {"cut", CMD_CUT_SUMMARY, NULL, "tapedeck-replay"},
+    {"diff", CMD_DIFF_SUMMARY, NULL, "tapedeck-replay"},
+    {"regress", CMD_REGRESS_SUMMARY, NULL, "tapedeck-replay"},
+    {"drift", CMD_DRIFT_SUMMARY, NULL, "tapedeck-replay"},
+    {"info", "summarize an archive", cmd_info, NULL},
+    {"ls", "list the segments of an archive", cmd_ls, NULL},
+    {"cat", "print the frames of an archive", cmd_cat, NULL},
+    {"gaps", "list the gaps in a recording, with their reasons", cmd_gaps, NULL},
+    {"days", "report how whole each symbol's recording of each day is", cmd_days, NULL},
+    {"latency", "report how long requests about orders took", cmd_latency, NULL},
+    {"verify", "check every byte of an archive", cmd_verify, NULL},
+    {"recover", "finish the segments that a crash left open", cmd_recover, NULL},
+    {"prune", "remove old segments, by age, size or feed", cmd_prune, NULL},
+    {"reindex", "rebuild the catalog", cmd_reindex, NULL},
+    {"decode", "decode frames to typed JSON", cmd_decode, NULL},
+    {"topics", "list the topics that can be decoded", cmd_topics, NULL},
+    {"sim", CMD_SIM_SUMMARY, NULL, "tapedeck-sim"},
+};
+
+int main(int argc, char **argv)
+{
+    static const verb_table TABLE = {
+        .program = "tapedeck",
+        .summary = "Recorder, replayer and archive for Bybit WebSocket feeds.",
+        .rows = VERBS,
+        .row_count = sizeof VERBS / sizeof VERBS[0],
+    };
+    return verbs_main(&TABLE, argc, argv);
+}

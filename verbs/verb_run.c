@@ -1,0 +1,265 @@
+#include "verbs/verb_run.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/io_posix.h"
+#include "base/time_text.h"
+#include "base/cli/units.h"
+#include "archive/archive_view.h"
+#include "archive/read_plan.h"
+#include "verbs/archive_names.h"
+#include "tape/empty_selection.h"
+
+/* ---- the command line ---- */
+
+/* Borrows the texts. */
+static selection selection_of(const selection_options *options)
+{
+    return (selection){
+        .feeds = {options->feeds.items, options->feeds.count},
+        .topics = {options->topics.items, options->topics.count},
+        .symbols = {options->symbols.items, options->symbols.count},
+        .from = options->from.at,
+        .to = options->to.at,
+        .has_from = options->from.is_given,
+        .has_to = options->to.is_given,
+    };
+}
+
+static const option_row CATALOG_OPTION[] = {
+    {.long_name = "catalog",
+     OPTION_INTO(verb_run, catalog),
+     .metavar = "FILE",
+     .help = "the archive's catalog (default: catalog.sqlite in the archive)"},
+};
+
+/* The verb's groups, in the order of --help. */
+static size_t list_groups(verb_run *verb, const verb_spec *spec,
+                          option_group groups[OPTIONS_GROUPS_MAX])
+{
+    size_t count = 0;
+    int has_archive = (spec->takes & VERB_HAS_NO_ARCHIVE) == 0;
+    if (has_archive)
+        groups[count++] = option_group_archive(&verb->choice);
+    if (has_archive && (spec->mode == ARCHIVE_READ || (spec->takes & VERB_MAKES_CATALOG) != 0))
+        groups[count++] = (option_group){"Catalog", CATALOG_OPTION, 1, verb};
+    for (size_t i = 0; i < VERB_OWN_GROUPS && spec->own[i].rows != NULL; i++)
+        groups[count++] = spec->own[i];
+    if ((spec->takes & VERB_TAKES_SELECTION) != 0)
+        groups[count++] = option_group_selection(&verb->selecting);
+    if ((spec->takes & VERB_TAKES_ENTRIES) != 0)
+        groups[count++] = option_group_entries(&verb->entries);
+    if ((spec->takes & VERB_TAKES_THREADS) != 0)
+        groups[count++] = option_group_threads(&verb->threads);
+    if ((spec->takes & VERB_TAKES_JSON) != 0)
+        groups[count++] = option_group_json(&verb->json);
+    TD_ASSERT(count < OPTIONS_GROUPS_MAX);
+    groups[count++] = has_archive ? option_group_verbosity(&verb->verbosity)
+                                  : option_group_quiet(&verb->verbosity);
+    return count;
+}
+
+/* Parse the command line. 0: end with verb->status. */
+static int parse(verb_run *verb, const verb_spec *spec, const verb_context *context, int argc,
+                 char **argv)
+{
+    option_group groups[OPTIONS_GROUPS_MAX];
+    options_spec line = {.verb = spec->name,
+                         .summary = spec->summary,
+                         .operands = spec->operands,
+                         .operand_min = spec->operand_min,
+                         .operand_max = spec->operand_max,
+                         .groups = groups,
+                         .group_count = list_groups(verb, spec, groups),
+                         .examples = spec->examples,
+                         .now_ns = clock_wall_ns(verb->clock),
+                         .list_names = archive_names_list};
+    memcpy(line.statuses, spec->statuses, sizeof line.statuses);
+    if (line.statuses[EXIT_CODE_DONE] == NULL)
+        line.statuses[EXIT_CODE_DONE] = "done";
+    if (line.statuses[EXIT_CODE_FAILED] == NULL && (spec->takes & VERB_HAS_NO_ARCHIVE) == 0)
+        line.statuses[EXIT_CODE_FAILED] =
+            spec->mode == ARCHIVE_MAINTAIN ? "there is no such archive or feed, it cannot be "
+                                             "written, or another verb maintains it"
+            : (spec->takes & VERB_TAKES_SELECTION) != 0
+                ? "there is no such archive, or nothing in it matches the selection"
+                : "there is no such archive";
+    return verb_begin(context, &line, argc, argv, &verb->operands, &verb->status);
+}
+
+/* ---- the run ---- */
+
+static td_result open_archive(verb_run *verb, const verb_spec *spec)
+{
+    const char *path = NULL;
+    if ((spec->takes & VERB_HAS_NO_ARCHIVE) != 0)
+        return TD_OK;
+    td_result rc = archive_choice_require(&verb->choice, &path, &verb->err);
+    if (rc != TD_OK)
+        return rc;
+    const archive_options options = {.io = io_posix(),
+                                     .clock = verb->clock,
+                                     .log = &verb->log,
+                                     .verb = spec->name,
+                                     .catalog_path = verb->catalog};
+    int only_looks = (spec->only_looks != NULL && *spec->only_looks) || verb->catalog != NULL;
+    return archive_open(&options, path, only_looks ? ARCHIVE_READ : spec->mode, &verb->archive,
+                        &verb->err);
+}
+
+static td_result open_signals(verb_run *verb, const verb_spec *spec)
+{
+    if ((spec->takes & VERB_STOPS) == 0)
+        return TD_OK;
+    stop_signal_block(spec->calls.release != NULL);
+    return stop_signal_open(&spec->calls, &verb->signals, &verb->err);
+}
+
+exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *context, int argc,
+                       char **argv)
+{
+    verb_run verb = {.state = state, .report = context->report, .clock = clock_real()};
+    if (!parse(&verb, spec, context, argc, argv))
+        return verb.status;
+    report_apply(verb.report, &verb.verbosity);
+    verb.log = report_log(verb.report);
+    verb.wanted = selection_of(&verb.selecting);
+    progress_init(&verb.progress, verb.report);
+    output_init(&verb.output, stdout);
+    result_begin(&verb.result, &verb.output, &verb.json);
+    td_err_clear(&verb.err);
+    td_result rc = open_signals(&verb, spec);
+    if (rc == TD_OK && spec->check != NULL)
+        rc = spec->check(&verb);
+    if (rc == TD_OK)
+        rc = open_archive(&verb, spec);
+    if (rc == TD_OK && (spec->takes & VERB_READS_ONCE) != 0)
+        rc = archive_view_hold(verb.archive, &verb.err);
+    if (rc == TD_OK)
+        rc = spec->work(&verb);
+    progress_end(&verb.progress);
+    result_end(&verb.result);
+    archive_view_let_go(verb.archive);
+    archive_close(verb.archive);
+    td_free(verb.stretches);
+    stop_signal_close(verb.signals);
+    return report_end(verb.report, &verb.output, rc, &verb.err, verb.status);
+}
+
+/* The archive's own lines come when its frames are read. */
+td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *out)
+{
+    td_result rc = selection_check(wanted, &verb->err);
+    if (rc == TD_OK)
+        rc = cursor_find_window(verb->archive, wanted, NULL, out, &verb->err);
+    if (rc == TD_OK)
+        selection_set_window(wanted, *out);
+    return rc;
+}
+
+td_result verb_run_why_empty(verb_run *verb)
+{
+    const selection *wanted = &verb->wanted;
+    size_t globs = wanted->feeds.count + wanted->topics.count + wanted->symbols.count;
+    return globs > 0 || wanted->has_from || wanted->has_to
+               ? selection_why_empty(verb->archive, wanted, NULL, &verb->err)
+               : TD_OK;
+}
+
+/* UINT64_MAX means unknown and stays so in a sum. */
+uint64_t verb_run_add_count(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* ---- playing ---- */
+
+observe_options verb_run_observing(verb_run *verb)
+{
+    return (observe_options){.archive = verb->archive,
+                             .threads = threads_options_count(&verb->threads),
+                             .log = &verb->log,
+                             .signals = verb->signals,
+                             .progress = verb_run_progress,
+                             .user = verb};
+}
+
+/* ---- the status line ---- */
+
+/* The bytes of the selection's segments, by their times; without them no part is shown. The cursor
+ * reports what cannot be read. */
+static void find_stretches(verb_run *verb)
+{
+    selection_window window;
+    read_plan *plan = NULL;
+    verb->has_stretches = 1;
+    if (cursor_find_window(verb->archive, &verb->wanted, NULL, &window, NULL) != TD_OK)
+        return;
+    read_query query = selection_query(&verb->wanted, window);
+    query.is_quiet = 1;
+    if (read_plan_open(verb->archive, &query, &plan, NULL) != TD_OK)
+        return;
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const segment_index *index = read_plan_segment(plan, i)->index;
+        uint64_t from_ns = index->first_ns > window.from_ns ? index->first_ns : window.from_ns;
+        uint64_t to_ns = index->last_ns < window.to_ns ? index->last_ns : window.to_ns;
+        verb->stretches =
+            td_array_grow(verb->stretches, verb->stretch_count, sizeof *verb->stretches);
+        verb->stretches[verb->stretch_count++] =
+            (verb_stretch){from_ns, to_ns > from_ns ? to_ns : from_ns + 1, index->file_bytes};
+    }
+    read_plan_close(plan);
+}
+
+unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns)
+{
+    uint64_t done = 0;
+    uint64_t total = 0;
+    if (!verb->has_stretches)
+        find_stretches(verb);
+    for (size_t i = 0; i < verb->stretch_count; i++) {
+        const verb_stretch *at = &verb->stretches[i];
+        double part = recv_ns <= at->from_ns ? 0
+                      : recv_ns >= at->to_ns
+                          ? 1
+                          : (double)(recv_ns - at->from_ns) / (double)(at->to_ns - at->from_ns);
+        done += (uint64_t)(part * (double)at->bytes);
+        total += at->bytes;
+    }
+    return progress_part(&verb->progress, now_ns, done, total);
+}
+
+/* The part that is done, the time of the last frame (0: unknown), how many there were, how many a
+ * second now. */
+static void show_frames(verb_run *verb, uint64_t now_ns, unit_text part, uint64_t frames,
+                        uint64_t recv_ns)
+{
+    char when[TD_TIME_TEXT_BYTES] = "";
+    uint64_t now = rate_update(&verb->rate, now_ns, frames);
+    if (recv_ns != 0)
+        td_time_format_ms(recv_ns, when);
+    progress_show(&verb->progress, now_ns, "%s%s%s%s%s%s%s  %s/s",
+                  verb->phase == NULL ? "" : verb->phase, verb->phase == NULL ? "" : "  ",
+                  part.text, part.text[0] == '\0' ? "" : "  ", when, when[0] == '\0' ? "" : "  ",
+                  format_counted(frames, "frame").text, format_counted(now, "frame").text);
+}
+
+int verb_run_progress(void *user, uint64_t frames, uint64_t recv_ns)
+{
+    verb_run *verb = user;
+    uint64_t now_ns = clock_mono_ns(verb->clock);
+    if (progress_is_due(&verb->progress, now_ns))
+        show_frames(verb, now_ns, verb_run_part(verb, now_ns, recv_ns), frames, recv_ns);
+    return stop_signal_came(verb->signals);
+}
+
+int verb_run_progress_part(void *user, uint64_t frames, uint64_t done, uint64_t total)
+{
+    verb_run *verb = user;
+    uint64_t now_ns = clock_mono_ns(verb->clock);
+    if (progress_is_due(&verb->progress, now_ns))
+        show_frames(verb, now_ns, progress_part(&verb->progress, now_ns, done, total), frames, 0);
+    return stop_signal_came(verb->signals);
+}
