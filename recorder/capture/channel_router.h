@@ -11,7 +11,7 @@
  * and neither number nor channel_info moves until channel_router_forget or close, which is called
  * where a segment begins: ids are a segment's. The channel of events is 0, and stays until close.
  * There are at most LIMIT_TOPIC_CHANNELS channels of topics, of HTTP replies and with a form.
- * Further topics go to _unknown, further forms are left out, and the route says so. The feed's own
+ * Further topics go to _unknown, further forms are left out, and is_overflow is set. The feed's own
  * channels without a form are at most LIMIT_OWN_CHANNELS, so that all of them fit into one segment.
  *
  * One thread per router. */

@@ -24,7 +24,7 @@ struct import_line_reader {
     td_err err;                       /* holds why the last line was no JSON */
 };
 
-_Static_assert(CHANNEL_IN == 0, "a record that says no direction is inbound");
+_Static_assert(CHANNEL_IN == 0, "a record without a direction is inbound");
 
 import_line_reader *import_line_reader_open(import_format format)
 {

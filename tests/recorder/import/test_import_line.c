@@ -1,4 +1,4 @@
-/* recorder/import/import_line: what each line of a capture says. Expected values are written from
+/* recorder/import/import_line: what each line of a capture means. Expected values are written from
  * the format's description in docs/import.md; nanoseconds are the decimal digits of the text,
  * padded to nine by hand. */
 #include "recorder/import/import_line.h"

@@ -1,6 +1,6 @@
 /* recorder/import/import_source: lines out of plain and gzip input. Expected lines are what the
- * test wrote; gzip is made by zlib's own deflate here, and the captures' line counts are those of
- * `zcat | wc -l`. */
+ * test wrote; gzip is made by zlib's own deflate here, and the captures' line counts come
+ * from `zcat | wc -l`. */
 #include "recorder/import/import_source.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Expected values: promise P3: times strictly increase within a session;
- * recorder/pipeline/session_clock.h says what becomes of each kind of step; bounds are those of
+ * recorder/pipeline/session_clock.h has what becomes of each kind of step; bounds are in
  * base/limits.h. */
 #include <limits.h>
 #include <setjmp.h>
