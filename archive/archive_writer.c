@@ -128,6 +128,7 @@ td_result archive_writer_open(archive *a, const archive_writer_options *options,
 {
     TD_ASSERT(archive_get_mode(a) == ARCHIVE_APPEND);
     TD_ASSERT(options->version != NULL);
+    TD_ASSERT(options->sync == SYNC_CHUNKS || options->durable == NULL);
     *out = NULL;
     archive_writer *made = td_alloc_zero(1, sizeof *made);
     made->archive = a;
@@ -164,6 +165,7 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
         .journal = w->past.writer,
         .start_ns = w->options.start_ns,
         .version = w->version,
+        .sync = w->options.sync,
     };
     w->feeds[w->feed_count] = feed_segments_open(&origin, feed, family, &link);
     *index = w->feed_count++;

@@ -298,7 +298,8 @@ td_result feed_segments_put(feed_segments *f, sealed_chunk *chunk, td_err *err)
     rc = segment_writer_append(f->writer, chunk, &f->last, err);
     if (rc != TD_OK)
         return judge(f, td_err_add(err, rc, "segment %s", f->shown));
-    rc = segment_writer_sync(f->writer, err);
+    rc = f->origin.sync == SYNC_CHUNKS ? segment_writer_sync(f->writer, err)
+                                       : segment_writer_check_place(f->writer, err);
     if (rc == TD_OK)
         rc = journal_check_place(f->origin.journal, err);
     else if (rc == TD_E_NOTFOUND)

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/archive_writer.h"
 #include "archive/segment_rows.h"
 #include "format/chunk_builder.h"
 #include "archive/feed_history.h"
@@ -24,6 +25,7 @@ typedef struct writer_origin {
     struct journal *journal;
     uint64_t start_ns;
     const char *version;
+    writer_sync sync;
 } writer_origin;
 
 /* A feed without a segment yet; link: what its chain continues. */
@@ -42,7 +44,8 @@ TD_MUST_USE td_result feed_segments_finish(feed_segments *feed, td_err *err);
 /* Size of all segment files of this session, the one that is being written too. */
 uint64_t feed_segments_file_bytes(const feed_segments *feed);
 
-/* Write a chunk and make it durable, in a new segment if it starts one. As feed_segments_finish. */
+/* Write a chunk, in a new segment if it starts one, and make it durable unless the session syncs
+ * with its segments. As feed_segments_finish. */
 TD_MUST_USE td_result feed_segments_put(feed_segments *feed, sealed_chunk *chunk, td_err *err);
 
 /* Add a durable chunk to the segment's rows. */

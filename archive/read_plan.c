@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/slot_table.h"
 #include "archive/archive_segment.h"
 
 /* A segment of the plan. */
@@ -311,6 +312,7 @@ static void look_for_missing(read_plan *plan)
 typedef struct repeats {
     const archive_segment *segments; /* all that are listed */
     uint8_t *is_one;                 /* of each */
+    slot_table by_hash;              /* of hashes */
     uint64_t *hashes;
     size_t count;
 } repeats;
@@ -318,11 +320,13 @@ typedef struct repeats {
 static void note_channels(void *user, const archive_segment *segment, const segment_brief *brief)
 {
     repeats *all = user;
-    for (size_t i = all->count; i > 0; i--)
-        if (all->hashes[i - 1] == brief->channels_hash) {
+    slot_probe at = slot_probe_of(brief->channels_hash);
+    while (slot_table_next(&all->by_hash, &at))
+        if (all->hashes[at.row] == brief->channels_hash) {
             all->is_one[segment - all->segments] = 1;
             return;
         }
+    slot_table_put(&all->by_hash, brief->channels_hash, all->count);
     all->hashes = td_array_grow(all->hashes, all->count, sizeof all->hashes[0]);
     all->hashes[all->count++] = brief->channels_hash;
 }
@@ -335,6 +339,7 @@ static uint8_t *find_repeats(archive_view *view)
     uint8_t *has_brief = td_alloc_zero(count, 1);
     archive_view_each_brief(view, note_channels, &all, has_brief);
     td_free(has_brief);
+    slot_table_fini(&all.by_hash);
     td_free(all.hashes);
     return all.is_one;
 }

@@ -267,15 +267,21 @@ td_result segment_writer_sync(segment_writer *writer, td_err *err)
     if (rc != TD_OK)
         return rc;
     rc = td_io_sync(writer->file, err);
-    int is_synced = rc == TD_OK;
-    if (is_synced)
-        rc = check_place(writer, err);
     if (rc == TD_OK)
-        return TD_OK;
+        return segment_writer_check_place(writer, err);
     /* The kernel may have dropped the pages: nothing more of this file may be called durable. */
     writer->is_dead = 1;
-    return td_err_add(err, is_synced ? rc : TD_E_IO, "segment %s: sync at %" PRIu64, writer->path,
-                      writer->size);
+    return td_err_add(err, TD_E_IO, "segment %s: sync at %" PRIu64, writer->path, writer->size);
+}
+
+td_result segment_writer_check_place(segment_writer *writer, td_err *err)
+{
+    td_result rc = refuse_dead(writer, err);
+    if (rc == TD_OK && (rc = check_place(writer, err)) != TD_OK) {
+        writer->is_dead = 1;
+        rc = td_err_add(err, rc, "segment %s at %" PRIu64, writer->path, writer->size);
+    }
+    return rc;
 }
 
 /* Write the end of the file and make it durable; on a full disk it is taken off again. */

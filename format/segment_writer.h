@@ -79,6 +79,9 @@ TD_MUST_USE td_result segment_writer_append(segment_writer *writer, sealed_chunk
  * or changed it; TD_E_IO. On failure the writer is dead. */
 TD_MUST_USE td_result segment_writer_sync(segment_writer *writer, td_err *err);
 
+/* Check that the file is where readers look for it, as segment_writer_sync does, without a sync. */
+TD_MUST_USE td_result segment_writer_check_place(segment_writer *writer, td_err *err);
+
 /* Write the end of the file, sync, rename to the final name, sync the folder. TD_OK, TD_E_NOSPACE
  * (may be tried again), TD_E_IO (dead). totals (may be NULL) gets the final state. */
 TD_MUST_USE td_result segment_writer_finish(segment_writer *writer, segment_totals *totals,

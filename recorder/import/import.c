@@ -444,7 +444,8 @@ static td_result open_archive(import_job *job, td_err *err)
     if (rc != TD_OK)
         return rc;
     job->start_ns = clock_wall_ns(options->clock);
-    const archive_writer_options writing = {.version = options->version, .start_ns = job->start_ns};
+    const archive_writer_options writing = {
+        .version = options->version, .start_ns = job->start_ns, .sync = SYNC_SEGMENTS};
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
     for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++)
         rc = add_feed(job, i, err);

@@ -127,6 +127,19 @@ static cursor *open_tape(archive *a)
     return t;
 }
 
+static uint64_t count_frames(archive_place *place)
+{
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    cursor *t = open_tape(a);
+    const frame_ref *frame;
+    uint64_t frames = 0;
+    while (cursor_next(t, &frame, NULL) == TD_OK)
+        frames += frame->channel->info.dir == CHANNEL_IN;
+    cursor_close(t);
+    archive_close(a);
+    return frames;
+}
+
 /* The archive holds these messages, in this order. */
 static void expect_archive(scene *s, const expected_row *rows)
 {
@@ -498,54 +511,109 @@ static void test_too_many_topics(void **state)
     import_lines(s, (const char *)text.data);
     td_buf_fini(&text);
     assert_int_equal(s->report.feeds[0].counts.frames.overflow, 1);
-    archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
-    cursor *t = open_tape(a);
-    const frame_ref *frame;
-    uint64_t frames = 0;
-    while (cursor_next(t, &frame, NULL) == TD_OK)
-        frames += frame->channel->info.dir == CHANNEL_IN;
-    assert_int_equal(frames, TOPICS);
-    cursor_close(t);
-    archive_close(a);
+    assert_int_equal(count_frames(&s->place), TOPICS);
 }
 
-/* Opens of files by one import into an archive on a simulated disk that has a session of
- * chunk_count chunks, a segment for every three of them, in one folder. */
-static uint64_t count_opens(unsigned chunk_count)
+/* ---- on a simulated disk ---- */
+
+/* Write a capture with a frame every 30 s of one hour; the options of its import. */
+static import_options write_hour(archive_place *place, const char *path, unsigned frame_count)
 {
-    static const char TEXT[] = "1618677786.5: {\"topic\":\"trade.BTCUSD\",\"data\":[]}\n";
-    archive_place place;
-    td_file *file = NULL;
-    td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, chunk_count);
-    const import_options options = {.io = io_fault_io(place.disk),
-                                    .clock = clock_sim_clock(place.clock),
-                                    .archive_path = place.path,
-                                    .catalog_path = place.catalog_path,
+    const import_options options = {.io = io_fault_io(place->disk),
+                                    .clock = clock_sim_clock(place->clock),
+                                    .archive_path = place->path,
+                                    .catalog_path = place->catalog_path,
                                     .version = "test",
                                     .format = IMPORT_CRYPTOFEED,
                                     .family = family_find(td_bytes_str("inverse")),
                                     .feed = FIXTURE_FEED,
-                                    .path = "text"};
-    import_report report;
+                                    .path = path};
+    td_file *file = NULL;
+    char line[100];
+    td_err err;
     assert_int_equal(td_io_open(options.io, options.path, TD_OPEN_CREATE, &file, &err), TD_OK);
-    assert_int_equal(td_io_append(file, TEXT, strlen(TEXT), &err), TD_OK);
+    for (unsigned i = 0; i < frame_count; i++) {
+        (void)snprintf(line, sizeof line, "%u.5: {\"topic\":\"trade.BTCUSD\",\"data\":[]}\n",
+                       1618675200U + 30 * i);
+        assert_int_equal(td_io_append(file, line, strlen(line), &err), TD_OK);
+    }
     td_io_close(file);
-    uint64_t before = io_fault_call_count(place.disk, IO_FAULT_OP_OPEN);
+    return options;
+}
+
+/* Calls of one import of frame_count frames into an archive that has a session of chunk_count
+ * chunks, a segment for every three of them, in one folder. */
+static uint64_t count_calls(io_fault_op op, unsigned chunk_count, unsigned frame_count)
+{
+    archive_place place;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, chunk_count);
+    const import_options options = write_hour(&place, "capture", frame_count);
+    import_report report;
+    uint64_t before = io_fault_call_count(place.disk, op);
     if (import_run(&options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
-    uint64_t opens = io_fault_call_count(place.disk, IO_FAULT_OP_OPEN) - before;
+    uint64_t calls = io_fault_call_count(place.disk, op) - before;
     import_report_fini(&report);
     archive_place_fini(&place);
-    return opens;
+    return calls;
 }
 
 /* Imports in a row: none of them looks at the segments of those before. */
 static void test_many_segments(void **state)
 {
     (void)state;
-    assert_int_equal(count_opens(3), count_opens(90));
+    assert_int_equal(count_calls(IO_FAULT_OP_OPEN, 3, 1), count_calls(IO_FAULT_OP_OPEN, 90, 1));
+}
+
+/* A segment is synced when it ends, not for each of its chunks. */
+static void test_syncs(void **state)
+{
+    (void)state;
+    assert_int_equal(count_calls(IO_FAULT_OP_SYNC, 3, 1), count_calls(IO_FAULT_OP_SYNC, 3, 90));
+}
+
+/* A disk with an import that stopped when a chunk could not be written, as a power cut leaves it.
+ */
+static void stop_and_cut_power(archive_place *place, uint64_t seed)
+{
+    td_err err;
+    import_report report;
+    archive_place_init_sim(place);
+    const import_options options = write_hour(place, "capture", 90);
+    io_fault_set_plan(place->disk, (io_fault_plan){.kind = IO_FAULT_EIO,
+                                                   .mode = IO_FAULT_FOR_EVER,
+                                                   .fail_at = 30,
+                                                   .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)});
+    assert_int_not_equal(import_run(&options, &report, &err), TD_OK);
+    assert_true(io_fault_did_fire(place->disk));
+    import_report_fini(&report);
+    archive_place_swap_disk(place, io_fault_power_cut(place->disk, seed));
+}
+
+/* Whatever survives of chunks that were never synced, the next import recovers it, opens a gap
+ * after it, and adds all of the capture. */
+static void test_power_cut(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        archive_place place;
+        gap_list gaps;
+        td_err err;
+        import_report report;
+        stop_and_cut_power(&place, seed);
+        import_options options = write_hour(&place, "capture-copy", 90);
+        if (import_run(&options, &report, &err) != TD_OK)
+            fail_msg("seed %llu: %s", (unsigned long long)seed, err.text);
+        const uint64_t frames = count_frames(&place);
+        assert_true(frames >= 90);
+        archive_fixture_gaps(&place, &gaps);
+        assert_true(frames == 90 || gaps.count > 0);
+        gap_list_fini(&gaps);
+        import_report_fini(&report);
+        archive_place_fini(&place);
+    }
 }
 
 int main(void)
@@ -564,6 +632,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_topics, set_up, tear_down),
         cmocka_unit_test(test_many_segments),
+        cmocka_unit_test(test_syncs),
+        cmocka_unit_test(test_power_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
