@@ -19,20 +19,14 @@
 #include "archive/feed_history.h"
 #include "archive/gap.h"
 #include "archive/imports.h"
+#include "format/segment_writer.h"
 
 typedef struct archive_writer archive_writer;
-
-/* When chunks become durable. */
-typedef enum writer_sync {
-    SYNC_CHUNKS,   /* each at once */
-    SYNC_SEGMENTS, /* with their segment's end: for a source that can be read again after a power
-                      cut */
-} writer_sync;
 
 typedef struct archive_writer_options {
     const char *version; /* of the program; goes into segments and the journal */
     uint64_t start_ns;   /* start of the session, wall clock */
-    writer_sync sync;
+    segment_sync sync;
     /* The frames of this chunk are durable now. Called inside archive_writer_put; NULL with
      * SYNC_SEGMENTS, and where nothing waits for it. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);

@@ -11,9 +11,9 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
-#include "archive/archive_writer.h"
 #include "archive/segment_rows.h"
 #include "format/chunk_builder.h"
+#include "format/segment_writer.h"
 #include "archive/feed_history.h"
 #include "archive/journal.h"
 
@@ -25,7 +25,7 @@ typedef struct writer_origin {
     struct journal *journal;
     uint64_t start_ns;
     const char *version;
-    writer_sync sync;
+    segment_sync sync;
 } writer_origin;
 
 /* A feed without a segment yet; link: what its chain continues. */

@@ -74,6 +74,13 @@ typedef struct segment_written {
 TD_MUST_USE td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk,
                                             segment_written *written, td_err *err);
 
+/* When a segment's chunks become durable. */
+typedef enum segment_sync {
+    SYNC_CHUNKS,   /* each at once */
+    SYNC_SEGMENTS, /* with their segment's end: for a source that can be read again after a power
+                      cut */
+} segment_sync;
+
 /* fdatasync: on TD_OK every chunk appended so far is durable, in a file that is where readers look
  * for it and has just what was written. TD_E_NOTFOUND if another program removed, renamed, replaced
  * or changed it; TD_E_IO. On failure the writer is dead. */
